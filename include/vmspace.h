@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSPACE_H
+#define VMSPACE_H
+
+/*
+ * libvmspace: a virtual-memory system that a program owns.
+ *
+ * This is the umbrella header; each header it includes is the contract of one
+ * part of the library.
+ */
+
+#include <vmspace/handle.h>
+#include <vmspace/list.h>
+#include <vmspace/mapping.h>
+#include <vmspace/process.h>
+#include <vmspace/space.h>
+
+#endif

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/lock.h"
+
+#include "base/panic.h"
+
+#ifdef VMSI_DEBUG
+
+/*
+ * Ranks are few and locks nest at most once a rank, so a bit each suffices. In
+ * a preloaded library, thread-local storage of the general model can call
+ * malloc at its first use; this model cannot.
+ */
+static _Thread_local unsigned long long held_low, held_high
+	__attribute__((tls_model("initial-exec")));
+
+static unsigned long long *held_word(enum vmsi_lock_rank rank)
+{
+	return rank < 64 ? &held_low : &held_high;
+}
+
+static unsigned long long rank_bit(enum vmsi_lock_rank rank)
+{
+	return 1ull << (rank % 64);
+}
+
+static void note_acquired(enum vmsi_lock_rank rank)
+{
+	unsigned long long at_or_above_low =
+		rank < 64 ? held_low & ~(rank_bit(rank) - 1) : 0;
+	unsigned long long at_or_above_high =
+		rank < 64 ? held_high : held_high & ~(rank_bit(rank) - 1);
+
+	if (at_or_above_low || at_or_above_high)
+		vmsi_panic("a lock was taken out of rank order");
+	*held_word(rank) |= rank_bit(rank);
+}
+
+static void note_released(enum vmsi_lock_rank rank)
+{
+	*held_word(rank) &= ~rank_bit(rank);
+}
+
+#else
+
+static void note_acquired(enum vmsi_lock_rank rank)
+{
+	(void)rank;
+}
+
+static void note_released(enum vmsi_lock_rank rank)
+{
+	(void)rank;
+}
+
+#endif
+
+void vmsi_lock_init(struct vmsi_lock *lock, enum vmsi_lock_rank rank)
+{
+	/* A default mutex cannot fail to initialise on Linux. */
+	pthread_mutex_init(&lock->mutex, NULL);
+	lock->rank = rank;
+}
+
+void vmsi_lock_acquire(struct vmsi_lock *lock)
+{
+	note_acquired(lock->rank);
+	pthread_mutex_lock(&lock->mutex);
+}
+
+void vmsi_lock_release(struct vmsi_lock *lock)
+{
+	pthread_mutex_unlock(&lock->mutex);
+	note_released(lock->rank);
+}
+
+void vmsi_lock_acquire_any(struct vmsi_lock *lock)
+{
+	pthread_mutex_lock(&lock->mutex);
+}
+
+void vmsi_lock_release_any(struct vmsi_lock *lock)
+{
+	pthread_mutex_unlock(&lock->mutex);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_BASE_LOCK_H
+#define VMSI_BASE_LOCK_H
+
+#include <pthread.h>
+
+/*
+ * Mutexes with ranks. A thread may take a lock only if its rank is above the
+ * rank of every lock that it holds; debug builds check that. docs/locks.md
+ * tells which lock guards what.
+ */
+
+enum vmsi_lock_rank {
+	VMSI_RANK_REGISTRY = 10, /* the list of all spaces */
+	VMSI_RANK_SPACE = 20,    /* a space: its map, ledger, objects, handles */
+	VMSI_RANK_LEAF = 90,     /* locks under which nothing else is taken */
+};
+
+struct vmsi_lock {
+	pthread_mutex_t mutex;
+	enum vmsi_lock_rank rank;
+};
+
+#define VMSI_LOCK_INITIALIZER(lock_rank) \
+	{ .mutex = PTHREAD_MUTEX_INITIALIZER, .rank = (lock_rank) }
+
+void vmsi_lock_init(struct vmsi_lock *lock, enum vmsi_lock_rank rank);
+void vmsi_lock_acquire(struct vmsi_lock *lock);
+void vmsi_lock_release(struct vmsi_lock *lock);
+
+/*
+ * Acquire without the rank check: fork handlers take every lock of one rank.
+ * Released by vmsi_lock_release_any in the parent; in the child, which has one
+ * thread, the lock is made anew by vmsi_lock_init.
+ */
+void vmsi_lock_acquire_any(struct vmsi_lock *lock);
+void vmsi_lock_release_any(struct vmsi_lock *lock);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_BASE_POOL_H
+#define VMSI_BASE_POOL_H
+
+#include <stddef.h>
+
+/*
+ * A pool of records of one size, made of chunks that its owner's callbacks
+ * give and take back. The records of a space come from pools, because a malloc
+ * may be built on a space.
+ *
+ * Not thread-safe: the owner's lock guards it.
+ */
+
+struct vmsi_pool_source {
+	/* Zeroed memory of at least bytes, page-aligned; NULL where there is none. */
+	void *(*get)(void *context, size_t bytes);
+	void (*put)(void *context, void *chunk, size_t bytes);
+	void *context;
+};
+
+struct vmsi_pool {
+	struct vmsi_pool_source source;
+	size_t record_size;
+	size_t free_count;
+	size_t used_count;
+	size_t chunk_bytes;  /* of the next chunk; grows with the pool */
+	size_t total_bytes;  /* in all chunks */
+	struct vmsi_pool_free *free_list;
+	struct vmsi_pool_chunk *chunks;
+};
+
+/* record_size is rounded up to 16 bytes. */
+void vmsi_pool_init(struct vmsi_pool *pool, size_t record_size,
+		    struct vmsi_pool_source source);
+
+/* Give every chunk back; the pool is empty and usable afterwards. */
+void vmsi_pool_release(struct vmsi_pool *pool);
+
+/*
+ * See to it that the next count calls of vmsi_pool_take succeed.
+ * Returns 0, or -ENOMEM and the pool as before.
+ */
+int vmsi_pool_reserve(struct vmsi_pool *pool, size_t count);
+
+/* A record with undefined contents; never NULL after vmsi_pool_reserve. */
+void *vmsi_pool_take(struct vmsi_pool *pool);
+
+void vmsi_pool_give(struct vmsi_pool *pool, void *record);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/host.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/vfs.h>
+
+#include "host/raw.h"
+
+#ifndef SYS_mseal
+#define SYS_mseal 462
+#endif
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#define PR_SET_VMA_ANON_NAME 0
+#endif
+
+/* PAGEMAP_SCAN: _IOWR('f', 16, struct pm_scan_arg), which is 96 bytes. */
+#define PAGEMAP_SCAN_REQUEST 0xc0606610
+
+static long host_mmap(uintptr_t address, size_t length, int prot, int flags,
+		      int fd, uint64_t offset)
+{
+	return vmsi_raw_call(SYS_mmap, (long)address, (long)length, prot, flags,
+			     fd, (long)offset);
+}
+
+static long host_munmap(uintptr_t address, size_t length)
+{
+	return vmsi_raw_call(SYS_munmap, (long)address, (long)length, 0, 0, 0,
+			     0);
+}
+
+static long host_mremap(uintptr_t old_address, size_t old_length,
+			size_t new_length, int flags, uintptr_t new_address)
+{
+	return vmsi_raw_call(SYS_mremap, (long)old_address, (long)old_length,
+			     (long)new_length, flags, (long)new_address, 0);
+}
+
+static long host_mprotect(uintptr_t address, size_t length, int prot)
+{
+	return vmsi_raw_call(SYS_mprotect, (long)address, (long)length, prot, 0,
+			     0, 0);
+}
+
+static long host_madvise(uintptr_t address, size_t length, int advice)
+{
+	return vmsi_raw_call(SYS_madvise, (long)address, (long)length, advice,
+			     0, 0, 0);
+}
+
+static long host_msync(uintptr_t address, size_t length, int flags)
+{
+	return vmsi_raw_call(SYS_msync, (long)address, (long)length, flags, 0,
+			     0, 0);
+}
+
+static long host_mlock2(uintptr_t address, size_t length, unsigned flags)
+{
+	return vmsi_raw_call(SYS_mlock2, (long)address, (long)length,
+			     (long)flags, 0, 0, 0);
+}
+
+static long host_munlock(uintptr_t address, size_t length)
+{
+	return vmsi_raw_call(SYS_munlock, (long)address, (long)length, 0, 0, 0,
+			     0);
+}
+
+static long host_mincore(uintptr_t address, size_t length,
+			 unsigned char *vector)
+{
+	return vmsi_raw_call(SYS_mincore, (long)address, (long)length,
+			     (long)vector, 0, 0, 0);
+}
+
+static long host_mseal(uintptr_t address, size_t length, unsigned long flags)
+{
+	return vmsi_raw_call(SYS_mseal, (long)address, (long)length,
+			     (long)flags, 0, 0, 0);
+}
+
+static long host_name_memory(uintptr_t address, size_t length,
+			     const char *name)
+{
+	return vmsi_raw_call(SYS_prctl, PR_SET_VMA, PR_SET_VMA_ANON_NAME,
+			     (long)address, (long)length, (long)name, 0);
+}
+
+static long host_fstat(int fd, struct stat *status)
+{
+	return vmsi_raw_call(SYS_fstat, fd, (long)status, 0, 0, 0, 0);
+}
+
+static long host_file_system(int fd, unsigned long *magic)
+{
+	struct statfs status;
+	long result = vmsi_raw_call(SYS_fstatfs, fd, (long)&status, 0, 0, 0, 0);
+
+	if (result == 0)
+		*magic = (unsigned long)status.f_type;
+	return result;
+}
+
+static long host_file_flags(int fd)
+{
+	return vmsi_raw_call(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0);
+}
+
+static long host_open(const char *path)
+{
+	return vmsi_raw_call(SYS_openat, AT_FDCWD, (long)path,
+			     O_RDONLY | O_CLOEXEC, 0, 0, 0);
+}
+
+static long host_read(int fd, void *buffer, size_t length)
+{
+	return vmsi_raw_call(SYS_read, fd, (long)buffer, (long)length, 0, 0, 0);
+}
+
+static long host_pread(int fd, void *buffer, size_t length, uint64_t offset)
+{
+	return vmsi_raw_call(SYS_pread64, fd, (long)buffer, (long)length,
+			     (long)offset, 0, 0);
+}
+
+static long host_close(int fd)
+{
+	return vmsi_raw_call(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+static long host_readlink(const char *path, char *buffer, size_t length)
+{
+	return vmsi_raw_call(SYS_readlinkat, AT_FDCWD, (long)path, (long)buffer,
+			     (long)length, 0, 0);
+}
+
+static long host_pagemap_scan(int fd, void *argument)
+{
+	return vmsi_raw_call(SYS_ioctl, fd, PAGEMAP_SCAN_REQUEST,
+			     (long)argument, 0, 0, 0);
+}
+
+static long host_memory_size(size_t *bytes)
+{
+	struct sysinfo info;
+	long result = vmsi_raw_call(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
+
+	if (result == 0)
+		*bytes = ((size_t)info.totalram + info.totalswap) *
+			info.mem_unit;
+	return result;
+}
+
+struct vmsi_host_calls vmsi_host = {
+	.mmap = host_mmap,
+	.munmap = host_munmap,
+	.mremap = host_mremap,
+	.mprotect = host_mprotect,
+	.madvise = host_madvise,
+	.msync = host_msync,
+	.mlock2 = host_mlock2,
+	.munlock = host_munlock,
+	.mincore = host_mincore,
+	.mseal = host_mseal,
+	.name_memory = host_name_memory,
+	.fstat = host_fstat,
+	.file_system = host_file_system,
+	.file_flags = host_file_flags,
+	.open = host_open,
+	.read = host_read,
+	.pread = host_pread,
+	.close = host_close,
+	.readlink = host_readlink,
+	.pagemap_scan = host_pagemap_scan,
+	.memory_size = host_memory_size,
+};

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_HOST_HOST_H
+#define VMSI_HOST_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "base/align.h"
+
+/*
+ * The host: the only room with system calls.
+ *
+ * vmsi_host is the table through which every one of them goes. A test puts its
+ * own functions there to fail the Nth call. Each entry answers as the system
+ * call of its name, with the result or -errno, and leaves errno alone.
+ *
+ * What the callers rely on, beyond the manual pages:
+ * - mmap with MAP_FIXED and mremap with MREMAP_FIXED replace what is at the
+ *   target in one step: no other thread sees the target free.
+ * - mmap that fails may have destroyed the target on kernels before 6.12;
+ *   mremap with MREMAP_FIXED may have on every kernel.
+ * - mprotect and the flag-setting kinds of madvise work from low to high
+ *   addresses and leave what is before a failure changed.
+ */
+struct vmsi_host_calls {
+	long (*mmap)(uintptr_t address, size_t length, int prot, int flags,
+		     int fd, uint64_t offset);
+	long (*munmap)(uintptr_t address, size_t length);
+	long (*mremap)(uintptr_t old_address, size_t old_length,
+		       size_t new_length, int flags, uintptr_t new_address);
+	long (*mprotect)(uintptr_t address, size_t length, int prot);
+	long (*madvise)(uintptr_t address, size_t length, int advice);
+	long (*msync)(uintptr_t address, size_t length, int flags);
+	long (*mlock2)(uintptr_t address, size_t length, unsigned flags);
+	long (*munlock)(uintptr_t address, size_t length);
+	long (*mincore)(uintptr_t address, size_t length, unsigned char *vector);
+	long (*mseal)(uintptr_t address, size_t length, unsigned long flags);
+	/* PR_SET_VMA, PR_SET_VMA_ANON_NAME; name NULL takes the name away. */
+	long (*name_memory)(uintptr_t address, size_t length, const char *name);
+	long (*fstat)(int fd, struct stat *status);
+	/* The magic number of fd's file system: fstatfs(2), f_type. */
+	long (*file_system)(int fd, unsigned long *magic);
+	/* F_GETFL of fcntl(2). */
+	long (*file_flags)(int fd);
+	/* open(2), read-only and close-on-exec. */
+	long (*open)(const char *path);
+	long (*read)(int fd, void *buffer, size_t length);
+	long (*pread)(int fd, void *buffer, size_t length, uint64_t offset);
+	long (*close)(int fd);
+	long (*readlink)(const char *path, char *buffer, size_t length);
+	/* PAGEMAP_SCAN of an open /proc/self/pagemap; see pages.c. */
+	long (*pagemap_scan)(int fd, void *argument);
+	/* RAM plus swap in bytes: sysinfo(2). */
+	long (*memory_size)(size_t *bytes);
+};
+
+extern struct vmsi_host_calls vmsi_host;
+
+/* The bytes of a page. Asked once; never fails. */
+size_t vmsi_page_size(void);
+
+/* The bytes of a transparent huge page, or of a PMD where that is not told. */
+size_t vmsi_huge_page_size(void);
+
+/* The bytes of the default size of MAP_HUGETLB; 0: the host has no such pages. */
+size_t vmsi_hugetlb_page_size(void);
+
+/* The first address past the program's address space. */
+uintptr_t vmsi_address_limit(void);
+
+/*
+ * Whether all of a range is in mappings of the host (of anybody): 1 yes, 0 no,
+ * or -errno where the host does not say.
+ */
+int vmsi_host_is_mapped(struct vmsi_range range);
+
+/*
+ * Whether private anonymous memory may hold pages of its own in a range: 1
+ * yes, 0 no. Where the kernel does not tell, the answer is yes. Pages that
+ * were only read (the shared zero page) do not count where the kernel can tell
+ * them apart.
+ */
+int vmsi_host_has_pages(struct vmsi_range range);
+
+/* The bytes of a range that are in memory. Returns 0 or -errno. */
+int vmsi_host_resident(struct vmsi_range range, size_t *bytes);
+
+/*
+ * Whether MREMAP_DONTUNMAP takes shared mappings and mappings of files (Linux
+ * 5.13 on). Tried once.
+ */
+bool vmsi_host_keeps_moved_objects(void);
+
+/*
+ * Whether the map-count limit is what makes mappings fail now: tries to split
+ * a mapping of three pages that was made for this. probe is its address, from
+ * vmsi_host_make_probe.
+ */
+bool vmsi_host_at_map_limit(uintptr_t probe);
+
+/* A mapping for vmsi_host_at_map_limit. Returns 0 or -errno. */
+int vmsi_host_make_probe(uintptr_t *probe);
+void vmsi_host_drop_probe(uintptr_t probe);
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+#include "host/host.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+
+/*
+ * What the machine is like, asked once and kept. Two threads that ask at the
+ * same time get the same answer, so the caches need no lock.
+ */
+
+size_t vmsi_page_size(void)
+{
+	static _Atomic size_t cached;
+	size_t size = atomic_load_explicit(&cached, memory_order_relaxed);
+
+	if (size == 0) {
+		size = getauxval(AT_PAGESZ);
+		atomic_store_explicit(&cached, size, memory_order_relaxed);
+	}
+	return size;
+}
+
+/* Read the start of a small file; the number of bytes, 0 on failure. */
+static size_t read_start(const char *path, char *buffer, size_t length)
+{
+	long fd = vmsi_host.open(path);
+	long got;
+
+	if (fd < 0)
+		return 0;
+	got = vmsi_host.read((int)fd, buffer, length);
+	vmsi_host.close((int)fd);
+	return got > 0 ? (size_t)got : 0;
+}
+
+static size_t parse_number(const char *text, size_t length)
+{
+	size_t number = 0;
+
+	while (length > 0 && *text == ' ') {
+		text++;
+		length--;
+	}
+	for (; length > 0 && *text >= '0' && *text <= '9'; text++, length--)
+		number = number * 10 + (size_t)(*text - '0');
+	return number;
+}
+
+static bool is_power_of_two(size_t value)
+{
+	return value != 0 && (value & (value - 1)) == 0;
+}
+
+size_t vmsi_huge_page_size(void)
+{
+	static _Atomic size_t cached;
+	size_t size = atomic_load_explicit(&cached, memory_order_relaxed);
+	char text[32];
+	size_t length;
+
+	if (size != 0)
+		return size;
+	length = read_start("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size",
+			    text, sizeof(text));
+	size = parse_number(text, length);
+	/*
+	 * A page-table page holds a pointer of 8 bytes for each page that a
+	 * PMD covers.
+	 */
+	if (!is_power_of_two(size))
+		size = vmsi_page_size() * (vmsi_page_size() / 8);
+	atomic_store_explicit(&cached, size, memory_order_relaxed);
+	return size;
+}
+
+/* The number behind "Hugepagesize:" in meminfo, in bytes; 0: no such line. */
+static size_t find_hugetlb_size(const char *text, size_t length)
+{
+	static const char key[] = "Hugepagesize:";
+	const size_t key_length = sizeof(key) - 1;
+
+	for (size_t at = 0; at + key_length < length; at++) {
+		size_t same = 0;
+
+		while (same < key_length && text[at + same] == key[same])
+			same++;
+		if (same == key_length)
+			return parse_number(text + at + key_length,
+					    length - at - key_length) << 10;
+	}
+	return 0;
+}
+
+size_t vmsi_hugetlb_page_size(void)
+{
+	/* One more than the size, so that 0 means "not asked yet". */
+	static _Atomic size_t cached;
+	size_t known = atomic_load_explicit(&cached, memory_order_relaxed);
+	char text[4096];
+	size_t size;
+
+	if (known != 0)
+		return known - 1;
+	size = find_hugetlb_size(text,
+				 read_start("/proc/meminfo", text, sizeof(text)));
+	if (!is_power_of_two(size))
+		size = 0;
+	atomic_store_explicit(&cached, size + 1, memory_order_relaxed);
+	return size;
+}
+
+uintptr_t vmsi_address_limit(void)
+{
+	static _Atomic uintptr_t cached;
+	uintptr_t limit = atomic_load_explicit(&cached, memory_order_relaxed);
+
+	if (limit == 0) {
+		/*
+		 * The stack of the first thread lies just below the end of the
+		 * address space, and AT_RANDOM points into it.
+		 */
+		uintptr_t top = getauxval(AT_RANDOM);
+
+		limit = (uintptr_t)1 << (64 - __builtin_clzl(top));
+		limit -= vmsi_page_size();
+		atomic_store_explicit(&cached, limit, memory_order_relaxed);
+	}
+	return limit;
+}
+
+int vmsi_host_is_mapped(struct vmsi_range range)
+{
+	/* MS_ASYNC does nothing on Linux but look for holes. */
+	long result = vmsi_host.msync(range.start, vmsi_range_length(range),
+				      MS_ASYNC);
+
+	if (result == -ENOMEM)
+		return 0;
+	return result < 0 ? (int)result : 1;
+}
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+bool vmsi_host_keeps_moved_objects(void)
+{
+	enum { UNKNOWN, YES, NO };
+	static _Atomic int cached = UNKNOWN;
+	const size_t page_size = vmsi_page_size();
+	long page, moved;
+
+	if (atomic_load_explicit(&cached, memory_order_relaxed) != UNKNOWN)
+		return atomic_load_explicit(&cached, memory_order_relaxed) == YES;
+	page = vmsi_host.mmap(0, page_size, PROT_NONE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (page < 0)
+		return true;
+	moved = vmsi_host.mremap((uintptr_t)page, page_size, page_size,
+				 MREMAP_MAYMOVE | MREMAP_DONTUNMAP, 0);
+	if (moved >= 0)
+		vmsi_host.munmap((uintptr_t)moved, page_size);
+	vmsi_host.munmap((uintptr_t)page, page_size);
+	/* Other errors say nothing of what the host can do. */
+	if (moved >= 0 || moved == -EINVAL)
+		atomic_store_explicit(&cached, moved >= 0 ? YES : NO,
+				      memory_order_relaxed);
+	return moved != -EINVAL;
+}
+
+int vmsi_host_make_probe(uintptr_t *probe)
+{
+	long result = vmsi_host.mmap(0, 3 * vmsi_page_size(), PROT_NONE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				     -1, 0);
+
+	if (result < 0)
+		return (int)result;
+	*probe = (uintptr_t)result;
+	return 0;
+}
+
+void vmsi_host_drop_probe(uintptr_t probe)
+{
+	vmsi_host.munmap(probe, 3 * vmsi_page_size());
+}
+
+bool vmsi_host_at_map_limit(uintptr_t probe)
+{
+	uintptr_t middle = probe + vmsi_page_size();
+
+	/*
+	 * One mapping becomes three, without commit, memory or new addresses:
+	 * only the map count can be in the way.
+	 */
+	if (vmsi_host.mprotect(middle, vmsi_page_size(), PROT_READ) == -ENOMEM)
+		return true;
+	vmsi_host.mprotect(middle, vmsi_page_size(), PROT_NONE);
+	return false;
+}

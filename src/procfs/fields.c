@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "procfs/fields.h"
+
+#include <errno.h>
+#include <string.h>
+
+int vmsi_field_split(const struct vmsi_line *line, struct vmsi_scan *key,
+		     struct vmsi_scan *value)
+{
+	struct vmsi_scan scan = vmsi_scan_line(line);
+
+	if (!vmsi_scan_word(&scan, ':', key) || !vmsi_scan_char(&scan, ':'))
+		return -EPROTO;
+	vmsi_scan_blanks(&scan);
+	*value = scan;
+	return 0;
+}
+
+static int parse_value(struct vmsi_scan scan, enum vmsi_field_unit unit,
+		       uint64_t *result)
+{
+	uint64_t number;
+
+	if (!vmsi_scan_decimal(&scan, &number))
+		return -EPROTO;
+	if (unit == VMSI_FIELD_KIB) {
+		if (__builtin_mul_overflow(number, (uint64_t)1024, &number))
+			return -EPROTO;
+		vmsi_scan_blanks(&scan);
+		if (!vmsi_scan_is(&scan, "kB"))
+			return -EPROTO;
+	} else if (vmsi_scan_left(&scan) != 0) {
+		return -EPROTO;
+	}
+	*result = number;
+	return 0;
+}
+
+int vmsi_field_store(const struct vmsi_field *table, size_t count,
+		     struct vmsi_scan key, struct vmsi_scan value,
+		     void *record)
+{
+	size_t i = 0;
+	uint64_t number;
+
+	while (i < count && !vmsi_scan_is(&key, table[i].key))
+		i++;
+	if (i < count) {
+		int error = parse_value(value, table[i].unit, &number);
+
+		if (error)
+			return error;
+		memcpy((char *)record + table[i].offset, &number,
+		       sizeof(number));
+	}
+	return (int)i;
+}
+
+static int store_line(const struct vmsi_line *line,
+		      const struct vmsi_field *table, size_t count,
+		      void *record, uint64_t *seen)
+{
+	struct vmsi_scan key, value;
+	int index;
+
+	/* Lines without a colon in the middle are none of ours. */
+	if (vmsi_field_split(line, &key, &value))
+		return 0;
+	index = vmsi_field_store(table, count, key, value, record);
+	if (index < 0)
+		return index;
+	if ((size_t)index < count)
+		*seen |= (uint64_t)1 << index;
+	return 0;
+}
+
+int vmsi_fields_read(struct vmsi_lines *lines, const struct vmsi_field *table,
+		     size_t count, void *record, uint64_t *seen)
+{
+	struct vmsi_line line;
+	int result;
+
+	*seen = 0;
+	while ((result = vmsi_lines_peek(lines, &line)) > 0) {
+		result = store_line(&line, table, count, record, seen);
+		if (result)
+			return result;
+		vmsi_lines_advance(lines, &line);
+	}
+	return result;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_PROCFS_FILE_H
+#define VMSI_PROCFS_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "procfs/lines.h"
+
+/*
+ * Open /proc/PID/NAME, or /proc/self/NAME for pid 0. NAME is at most 32 bytes.
+ *
+ * Returns a descriptor, which the caller closes; -errno on failure: -ESRCH
+ * where there is no such process, -ENOENT where there is no procfs or no such
+ * file in it, and what open(2) says.
+ */
+int vmsi_procfs_open(pid_t pid, const char *name);
+
+/* Read lines from descriptor *fd into a buffer of size bytes; not 0. */
+void vmsi_procfs_lines(struct vmsi_lines *lines, int *fd, char *buffer,
+		       size_t size);
+
+#endif

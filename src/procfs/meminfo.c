@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#include "procfs/meminfo.h"
+
+#include <errno.h>
+
+#include "procfs/fields.h"
+
+#define COUNT(text, member) \
+	{ text, offsetof(struct vmsi_meminfo, member), VMSI_FIELD_COUNT }
+#define KIB(text, member) \
+	{ text, offsetof(struct vmsi_meminfo, member), VMSI_FIELD_KIB }
+
+/* The first two are asked for by their bits below. */
+static const struct vmsi_field table[] = {
+	KIB("MemTotal", ram),
+	KIB("MemFree", ram_free),
+	KIB("MemAvailable", ram_available),
+	KIB("SwapTotal", swap),
+	KIB("SwapFree", swap_free),
+	KIB("CommitLimit", commit_limit),
+	KIB("Committed_AS", committed),
+	KIB("Hugepagesize", huge_page_size),
+	COUNT("HugePages_Total", huge_pages),
+	COUNT("HugePages_Free", huge_pages_free),
+	COUNT("HugePages_Rsvd", huge_pages_reserved),
+	KIB("Hugetlb", hugetlb),
+};
+
+#define SEEN_ALWAYS 0x3u /* MemTotal, MemFree */
+
+int vmsi_meminfo_read(struct vmsi_lines *lines, struct vmsi_meminfo *meminfo)
+{
+	struct vmsi_meminfo figures = { 0 };
+	uint64_t seen;
+	int error = vmsi_fields_read(lines, table,
+				     sizeof(table) / sizeof(table[0]),
+				     &figures, &seen);
+
+	if (error)
+		return error;
+	if ((seen & SEEN_ALWAYS) != SEEN_ALWAYS)
+		return -EPROTO;
+	*meminfo = figures;
+	return 0;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_PROCFS_MEMINFO_H
+#define VMSI_PROCFS_MEMINFO_H
+
+#include <stdint.h>
+
+#include "procfs/lines.h"
+
+/* The memory of the machine: /proc/meminfo (proc_meminfo(5)). Bytes. */
+struct vmsi_meminfo {
+	uint64_t ram;
+	uint64_t ram_free;
+	uint64_t ram_available;
+	uint64_t swap;
+	uint64_t swap_free;
+	uint64_t commit_limit;    /* of overcommit mode 2 */
+	uint64_t committed;
+	uint64_t huge_page_size;  /* the default one; 0 without hugetlb */
+	uint64_t huge_pages;      /* pages in its pool */
+	uint64_t huge_pages_free; /* pages */
+	uint64_t huge_pages_reserved; /* pages */
+	uint64_t hugetlb;         /* in all pools, of every page size */
+};
+
+/*
+ * Returns 0 and the figures (0 for what this kernel does not tell); -EPROTO
+ * where the text is not a meminfo file, or -errno of the read. Results are as
+ * before on failure.
+ */
+int vmsi_meminfo_read(struct vmsi_lines *lines, struct vmsi_meminfo *meminfo);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmspace/process.h>
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include "base/align.h"
+#include "host/host.h"
+#include "procfs/file.h"
+#include "procfs/smaps.h"
+
+/*
+ * Holds the first line of a mapping whose path is VMS_PATH_MAX newlines, each of
+ * which the kernel writes as four bytes. The kernel gives a page or a few at a
+ * time, so more would not save calls.
+ */
+#define BUFFER_BYTES ((size_t)32 << 10)
+
+enum progress { LISTING, ENDED, FAILED };
+
+struct vms_process_maps {
+	int fd;
+	int error; /* why FAILED; -errno */
+	enum progress progress;
+	uintptr_t listed; /* the end of the last mapping given */
+	struct vmsi_lines lines;
+	struct vms_mapping_info info;
+	char buffer[BUFFER_BYTES];
+};
+
+static vms_process_maps *allocate(void)
+{
+	long address = vmsi_host.mmap(0, sizeof(vms_process_maps),
+				      PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	/* Whatever the host has against it, it comes to this. */
+	return address < 0 && address > -4096 ? NULL :
+		(vms_process_maps *)(uintptr_t)address;
+}
+
+static void release(vms_process_maps *maps)
+{
+	vmsi_host.munmap((uintptr_t)maps, sizeof(*maps));
+}
+
+static int open_maps(pid_t pid, vms_process_maps **result)
+{
+	vms_process_maps *maps;
+
+	if (pid < 0)
+		return -EINVAL;
+	maps = allocate();
+	if (!maps)
+		return -ENOMEM;
+	maps->fd = vmsi_procfs_open(pid, "smaps");
+	if (maps->fd < 0) {
+		int error = maps->fd;
+
+		release(maps);
+		return error;
+	}
+	vmsi_procfs_lines(&maps->lines, &maps->fd, maps->buffer, BUFFER_BYTES);
+	*result = maps;
+	return 0;
+}
+
+vms_process_maps *vms_process_maps_open(pid_t pid)
+{
+	vms_process_maps *maps = NULL;
+	int error = open_maps(pid, &maps);
+
+	if (error)
+		errno = -error;
+	return maps;
+}
+
+/*
+ * The file of a process that ended or replaced its memory (execve(2)) ends
+ * early without an error, but from then on it is empty from its start.
+ */
+static int check_complete(const vms_process_maps *maps)
+{
+	char byte;
+	long got = vmsi_host.pread(maps->fd, &byte, 1, 0);
+
+	if (got < 0)
+		return (int)got;
+	return got == 0 ? -ESRCH : 0;
+}
+
+static bool is_private_anonymous(const struct vms_mapping_info *info)
+{
+	return (info->flags & (VMS_MAPPING_ANONYMOUS | VMS_MAPPING_SHARED)) ==
+		VMS_MAPPING_ANONYMOUS;
+}
+
+/*
+ * Keep what lies above the mappings given so far. The kernel lets the process
+ * run between two reads, and a mapping that was given can meanwhile have
+ * become part of a larger one:
+ *
+ *	given   [----)
+ *	read    [---------)
+ *	kept         [----)
+ */
+static void clip(struct vms_mapping_info *info, uintptr_t listed)
+{
+	size_t cut;
+
+	if (info->start >= listed)
+		return;
+	cut = vmsi_min(listed - info->start, info->length);
+	info->start += cut;
+	info->length -= cut;
+	if (info->inode != 0 && !is_private_anonymous(info))
+		info->offset += cut;
+	info->committed = vmsi_min(info->committed, info->length);
+	if (info->resident != VMS_NOT_COUNTED)
+		info->resident = vmsi_min(info->resident, info->length);
+}
+
+/* 1 and maps->info, 0 at the end, or -errno. */
+static int read_next(vms_process_maps *maps)
+{
+	do {
+		int result = vmsi_smaps_next(&maps->lines, &maps->info);
+
+		if (result == 0)
+			return check_complete(maps);
+		if (result < 0)
+			return result;
+		clip(&maps->info, maps->listed);
+	} while (maps->info.length == 0);
+	maps->listed = maps->info.start + maps->info.length;
+	return 1;
+}
+
+static void advance(vms_process_maps *maps)
+{
+	int result = read_next(maps);
+
+	if (result == 0)
+		maps->progress = ENDED;
+	if (result < 0) {
+		maps->progress = FAILED;
+		maps->error = result;
+	}
+}
+
+int vms_process_maps_next(vms_process_maps *maps, struct vms_mapping_info *info)
+{
+	if (!maps || !info || info->struct_size != sizeof(*info)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (maps->progress == LISTING)
+		advance(maps);
+	if (maps->progress == FAILED) {
+		errno = -maps->error;
+		return -1;
+	}
+	if (maps->progress == ENDED)
+		return 0;
+	*info = maps->info;
+	info->struct_size = sizeof(*info);
+	return 1;
+}
+
+void vms_process_maps_close(vms_process_maps *maps)
+{
+	if (!maps)
+		return;
+	vmsi_host.close(maps->fd);
+	release(maps);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/* vms_madvise. */
+
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+/* Advice that sets or clears what a mapping is. */
+static const struct {
+	int advice;
+	enum { SETS, CLEARS } effect;
+	uint32_t set, clear;
+} effects[] = {
+	{ MADV_NORMAL, CLEARS, 0,
+	  (uint32_t)VMSI_SEQUENTIAL | (uint32_t)VMSI_RANDOM },
+	{ MADV_SEQUENTIAL, SETS, VMSI_SEQUENTIAL, VMSI_RANDOM },
+	{ MADV_RANDOM, SETS, VMSI_RANDOM, VMSI_SEQUENTIAL },
+	{ MADV_DONTFORK, SETS, VMSI_DONTFORK, 0 },
+	{ MADV_DOFORK, CLEARS, 0, VMSI_DONTFORK },
+	{ MADV_WIPEONFORK, SETS, VMSI_WIPEONFORK, 0 },
+	{ MADV_KEEPONFORK, CLEARS, 0, VMSI_WIPEONFORK },
+	{ MADV_DONTDUMP, SETS, VMSI_DONTDUMP, 0 },
+	{ MADV_DODUMP, CLEARS, 0, VMSI_DONTDUMP },
+	{ MADV_MERGEABLE, SETS, VMSI_MERGEABLE, 0 },
+	{ MADV_UNMERGEABLE, CLEARS, 0, VMSI_MERGEABLE },
+	{ MADV_HUGEPAGE, SETS, VMSI_HUGEPAGE, VMSI_NOHUGEPAGE },
+	{ MADV_NOHUGEPAGE, SETS, VMSI_NOHUGEPAGE, VMSI_HUGEPAGE },
+};
+
+struct advice_request {
+	struct vms_space *space;
+	int advice;
+	uint32_t set, clear;
+	bool sets_attributes;
+};
+
+static void find_effect(struct advice_request *request)
+{
+	for (size_t i = 0; i < sizeof(effects) / sizeof(*effects); i++) {
+		if (effects[i].advice != request->advice)
+			continue;
+		request->set = effects[i].set;
+		request->clear = effects[i].clear;
+		request->sets_attributes = true;
+	}
+}
+
+/* Advice after which it can no longer be seen that memory was touched. */
+static bool hides_touch(int advice)
+{
+	return advice == MADV_DONTNEED || advice == MADV_FREE ||
+		advice == MADV_DONTNEED_LOCKED;
+}
+
+static bool stops_at_hole(int advice)
+{
+	return advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE;
+}
+
+static long host_advise(struct vmsi_range range, void *context)
+{
+	const struct advice_request *request = context;
+
+	return vmsi_host.madvise(range.start, vmsi_range_length(range),
+				 request->advice);
+}
+
+static void change_flags(struct vmsi_mapping *piece, void *context)
+{
+	const struct advice_request *request = context;
+
+	piece->attributes.flags &= ~request->clear;
+	piece->attributes.flags |= request->set;
+}
+
+static int advise_run(struct advice_request *request, struct vmsi_range run)
+{
+	struct vmsi_range_call call = { host_advise, request };
+	struct vmsi_range done = { run.start, 0 };
+	int error;
+
+	if (!request->sets_attributes) {
+		if (hides_touch(request->advice))
+			vmsi_learn_touched(request->space, run, VMSI_LEARN_ALL);
+		return (int)host_advise(run, request);
+	}
+	error = vmsi_reserve_records(request->space);
+	if (error)
+		return error;
+	error = vmsi_call_run(request->space, run, call, &done.end);
+	if (done.end > done.start)
+		vmsi_change(request->space, done, change_flags, request);
+	return error;
+}
+
+static int advise(struct advice_request *request, struct vmsi_range range)
+{
+	struct vms_space *space = request->space;
+	uintptr_t at = range.start;
+	bool hole = false;
+
+	while (at < range.end) {
+		struct vmsi_mapping *mapping = vmsi_first(
+			space, (struct vmsi_range){ at, range.end });
+		struct vmsi_range run = { at, range.end };
+		int error;
+
+		if (mapping)
+			run.start = vmsi_max(at, mapping->start);
+		if (!mapping || run.start > at) {
+			hole = true;
+			if (!mapping || stops_at_hole(request->advice))
+				break;
+		}
+		run.end = vmsi_run_end(space, run.start, range.end);
+		error = advise_run(request, run);
+		if (error)
+			return vmsi_refused_by_host(space, error);
+		at = run.end;
+	}
+	return hole ? vmsi_refuse(VMS_REFUSAL_UNMAPPED) : 0;
+}
+
+/*
+ * Linux checks the advice, the address and the length in this order. Whether
+ * it knows an advice, the host tells for no memory at all.
+ */
+static int check(const struct vms_space *space, uintptr_t start, size_t length,
+		 int advice, struct vmsi_range *range)
+{
+	long known = vmsi_host.madvise(space->range.start, 0, advice);
+
+	if (known < 0)
+		return (int)known;
+	if (!vmsi_is_aligned(start, vmsi_page_size()) ||
+	    !vmsi_page_range(start, length, range))
+		return -EINVAL;
+	return 0;
+}
+
+int vms_madvise(vms_space *space, void *address, size_t length, int advice)
+{
+	struct advice_request request = { .space = space, .advice = advice };
+	struct vmsi_range range;
+	int error = vmsi_enter(space);
+
+	if (error)
+		return vmsi_status(error);
+	error = check(space, (uintptr_t)address, length, advice, &range);
+	if (!error && range.start < range.end) {
+		find_effect(&request);
+		error = advise(&request, range);
+		if (request.set & (uint32_t)VMSI_DONTFORK)
+			space->has_dontfork = true;
+	}
+	vmsi_leave(space);
+	return vmsi_status(error);
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/cross.h"
+
+#include <vmspace/list.h>
+#include <vmspace/process.h>
+
+#include "space/state.h"
+
+/* A range of memory and the place that it goes to. */
+struct crossing {
+	struct vms_space *space;
+	uintptr_t old;
+	size_t old_length;
+	size_t new_length;
+	int flags;
+	uintptr_t new_address;
+};
+
+/*
+ * Linux moves several mappings at once only where they keep their size and
+ * have a fixed place.
+ */
+static bool moves_each(const struct crossing *crossing)
+{
+	return (crossing->flags & MREMAP_FIXED) &&
+		crossing->old_length == crossing->new_length;
+}
+
+static bool keeps_source(const struct crossing *crossing)
+{
+	return (crossing->flags & MREMAP_DONTUNMAP) ||
+		crossing->old_length == 0;
+}
+
+static int check(struct crossing *crossing)
+{
+	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+	const size_t page_size = vmsi_page_size();
+	uintptr_t end;
+
+	if ((crossing->flags & ~known) ||
+	    !(crossing->flags & MREMAP_MAYMOVE) ||
+	    !vmsi_is_aligned(crossing->old, page_size) ||
+	    !vmsi_is_aligned(crossing->new_address, page_size))
+		return -EINVAL;
+	crossing->old_length = vmsi_align_up(crossing->old_length, page_size);
+	crossing->new_length = vmsi_align_up(crossing->new_length, page_size);
+	if (crossing->new_length == 0 ||
+	    !vmsi_add(crossing->old, crossing->old_length, &end) ||
+	    !vmsi_add(crossing->new_address, crossing->new_length, &end) ||
+	    ((crossing->flags & MREMAP_DONTUNMAP) &&
+	     crossing->old_length != crossing->new_length))
+		return -EINVAL;
+	return 0;
+}
+
+static long ask_host(const struct crossing *crossing, int flags)
+{
+	return vmsi_host.mremap(crossing->old, crossing->old_length,
+				crossing->new_length, flags,
+				crossing->new_address);
+}
+
+/* --- out --------------------------------------------------------------------------- */
+
+static void unlock_piece(struct vmsi_mapping *piece, void *context)
+{
+	(void)context;
+	piece->attributes.flags &=
+		~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
+}
+
+/* One mapping, or a part of it, leaves the space. */
+static long move_out_one(const struct crossing *crossing)
+{
+	struct vms_space *space = crossing->space;
+	struct vmsi_range source = { crossing->old,
+				     crossing->old + crossing->old_length };
+	bool mapped = false;
+	long result = vmsi_reserve_records(space);
+
+	if (result)
+		return result;
+	vmsi_learn_touched(space, source, VMSI_LEARN_SPLIT);
+	if (moves_each(crossing)) {
+		result = ask_host(crossing, crossing->flags | MREMAP_DONTUNMAP);
+		mapped = result >= 0;
+	}
+	if (!mapped)
+		result = ask_host(crossing, crossing->flags);
+	if (result < 0 || source.start == source.end)
+		return result;
+	vmsi_handles_unmapped(space, source);
+	if (keeps_source(crossing)) {
+		vmsi_change(space, source, unlock_piece, NULL);
+		return result;
+	}
+	vmsi_forget(space, source);
+	if (mapped)
+		vmsi_give_back_or_owe(space, source);
+	else
+		vmsi_hold(space, source);
+	return result;
+}
+
+static long move_out_each(const struct crossing *crossing)
+{
+	struct vms_space *space = crossing->space;
+	struct vmsi_range rest = { crossing->old,
+				   crossing->old + crossing->old_length };
+	struct vmsi_mapping *mapping = vmsi_first(space, rest);
+
+	if (!mapping || mapping->start > rest.start)
+		return -EFAULT;
+	while (mapping) {
+		struct vmsi_range piece = vmsi_piece(mapping, rest);
+		struct crossing part = *crossing;
+		long result;
+
+		part.old = piece.start;
+		part.old_length = part.new_length = vmsi_range_length(piece);
+		part.new_address += piece.start - crossing->old;
+		result = move_out_one(&part);
+		if (result < 0)
+			return result;
+		rest.start = piece.end;
+		mapping = rest.start < rest.end ? vmsi_first(space, rest) : NULL;
+	}
+	return (long)crossing->new_address;
+}
+
+static long move_out(struct crossing *crossing)
+{
+	struct vmsi_mapping *mapping;
+	int error = check(crossing);
+
+	if (error)
+		return error;
+	if (moves_each(crossing))
+		return move_out_each(crossing);
+	mapping = vmsi_lookup(crossing->space, crossing->old);
+	if (!mapping || crossing->old_length > mapping->end - crossing->old)
+		return -EFAULT;
+	return move_out_one(crossing);
+}
+
+long vmsi_space_move_out(struct vms_space *space, uintptr_t old,
+			 size_t old_length, size_t new_length, int flags,
+			 uintptr_t new_address)
+{
+	struct crossing crossing = { space, old, old_length, new_length, flags,
+				     new_address };
+	long result = vmsi_enter(space);
+
+	if (result)
+		return result;
+	result = move_out(&crossing);
+	vmsi_leave(space);
+	return result;
+}
+
+/* --- in ------------------------------------------------------------------------------ */
+
+/* What the host says of the mapping that holds, or comes after, an address. */
+static int describe(uintptr_t address, struct vms_mapping_info *info)
+{
+	vms_process_maps *maps = vms_process_maps_open(0);
+	int found;
+
+	if (!maps)
+		return -errno;
+	info->struct_size = sizeof(*info);
+	do
+		found = vms_process_maps_next(maps, info);
+	while (found > 0 && info->start + info->length <= address);
+	vms_process_maps_close(maps);
+	return found > 0 ? 0 : -EFAULT;
+}
+
+static uint32_t flags_of(const struct vms_mapping_info *info)
+{
+	static const struct {
+		unsigned shown;
+		enum vmsi_mapping_flags ours;
+	} table[] = {
+		{ VMS_MAPPING_SHARED, VMSI_SHARED },
+		{ VMS_MAPPING_NORESERVE, VMSI_NORESERVE },
+		{ VMS_MAPPING_LOCKED, VMSI_LOCKED },
+		{ VMS_MAPPING_GROWSDOWN, VMSI_GROWSDOWN },
+		{ VMS_MAPPING_HUGETLB, VMSI_HUGETLB },
+		{ VMS_MAPPING_DONTFORK, VMSI_DONTFORK },
+		{ VMS_MAPPING_WIPEONFORK, VMSI_WIPEONFORK },
+		{ VMS_MAPPING_DONTDUMP, VMSI_DONTDUMP },
+		{ VMS_MAPPING_MERGEABLE, VMSI_MERGEABLE },
+		{ VMS_MAPPING_HUGEPAGE, VMSI_HUGEPAGE },
+		{ VMS_MAPPING_NOHUGEPAGE, VMSI_NOHUGEPAGE },
+	};
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++)
+		if (info->flags & table[i].shown)
+			flags |= (uint32_t)table[i].ours;
+	if (info->inode == 0)
+		flags |= (uint32_t)VMSI_ANONYMOUS;
+	if (info->committed == info->length)
+		flags |= (uint32_t)VMSI_ACCOUNTED;
+	/* Memory from elsewhere may well have been used there. */
+	return flags | (uint32_t)VMSI_TOUCHED;
+}
+
+/* Put what has arrived at a range into the map. */
+static int publish_arrival(const struct crossing *crossing,
+			   const struct vms_mapping_info *info,
+			   struct vmsi_object *object)
+{
+	struct vms_space *space = crossing->space;
+	struct vmsi_range target = { crossing->new_address,
+				     crossing->new_address +
+					     crossing->new_length };
+	struct vmsi_attributes attributes = {
+		.prot = (uint32_t)info->prot,
+		.flags = flags_of(info),
+		.object = object,
+		.page_shift = (uint32_t)__builtin_ctzl(info->page_size),
+	};
+
+	if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+		vmsi_ledger_charge_forced(&space->ledger,
+					  vmsi_range_length(target));
+	if (object)
+		object->mapped += vmsi_range_length(target);
+	vmsi_forget(space, target);
+	if (object)
+		object->mapped -= vmsi_range_length(target);
+	vmsi_publish(space, target,
+		     object ? info->offset + (crossing->old - info->start) : 0,
+		     &attributes);
+	space->has_locked |= (info->flags & VMS_MAPPING_LOCKED) != 0;
+	space->has_dontfork |= (info->flags & VMS_MAPPING_DONTFORK) != 0;
+	return 0;
+}
+
+static long move_in_one(const struct crossing *crossing,
+			const struct vms_mapping_info *info)
+{
+	struct vms_space *space = crossing->space;
+	struct vmsi_range target = { crossing->new_address,
+				     crossing->new_address +
+					     crossing->new_length };
+	struct vmsi_object *object = NULL;
+	long result = vmsi_reserve_records(space);
+
+	if (result)
+		return result;
+	if (info->inode) {
+		object = vmsi_object_of_file(space, info->device, info->inode,
+					     -1);
+		if (!object)
+			return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	}
+	vmsi_learn_touched(space, target, VMSI_LEARN_SPLIT);
+	result = ask_host(crossing, crossing->flags);
+	if (result < 0) {
+		if (object)
+			vmsi_object_drop(space, object);
+		vmsi_settle(space, target);
+		return result;
+	}
+	publish_arrival(crossing, info, object);
+	return result;
+}
+
+static long move_in_each(const struct crossing *crossing)
+{
+	const uintptr_t end = crossing->old + crossing->old_length;
+	uintptr_t at = crossing->old;
+	struct vms_mapping_info info;
+
+	while (at < end) {
+		struct crossing part = *crossing;
+		long result = describe(at, &info);
+
+		if (result == 0 && info.start > at && at == crossing->old)
+			result = -EFAULT;
+		if (result == -EFAULT && at > crossing->old)
+			break;
+		if (result)
+			return result;
+		part.old = vmsi_max(at, info.start);
+		at = vmsi_min(end, info.start + info.length);
+		if (part.old >= end)
+			break;
+		part.old_length = part.new_length = at - part.old;
+		part.new_address += part.old - crossing->old;
+		result = move_in_one(&part, &info);
+		if (result < 0)
+			return result;
+	}
+	return (long)crossing->new_address;
+}
+
+static long move_in(struct crossing *crossing)
+{
+	struct vms_mapping_info info;
+	struct vmsi_range target;
+	int error = check(crossing);
+
+	if (error)
+		return error;
+	target.start = crossing->new_address;
+	target.end = target.start + crossing->new_length;
+	if (!(crossing->flags & MREMAP_FIXED) ||
+	    !vmsi_inside(crossing->space, target))
+		return -EINVAL;
+	if (vmsi_has_sealed(crossing->space, target))
+		return -EPERM;
+	if (!vmsi_may_replace(crossing->space, target))
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	if (moves_each(crossing))
+		return move_in_each(crossing);
+	error = describe(crossing->old, &info);
+	if (error)
+		return error;
+	if (info.start > crossing->old)
+		return -EFAULT;
+	return move_in_one(crossing, &info);
+}
+
+long vmsi_space_move_in(struct vms_space *space, uintptr_t old,
+			size_t old_length, size_t new_length, int flags,
+			uintptr_t new_address)
+{
+	struct crossing crossing = { space, old, old_length, new_length, flags,
+				     new_address };
+	long result = vmsi_enter(space);
+
+	if (result)
+		return result;
+	result = move_in(&crossing);
+	vmsi_leave(space);
+	return result;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_SPACE_CROSS_H
+#define VMSI_SPACE_CROSS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmspace/space.h>
+
+/*
+ * Moves across the border of a space, for the conformance library: a program
+ * that knows nothing of spaces may mremap memory of the one into the other.
+ * Arguments, checks and results are mremap(2)'s: the address or -errno.
+ */
+
+/* The source lies in the space, the target (fixed, or a hint) outside. */
+long vmsi_space_move_out(struct vms_space *space, uintptr_t old,
+			 size_t old_length, size_t new_length, int flags,
+			 uintptr_t new_address);
+
+/* The source lies outside, the target, which is fixed, in the space. */
+long vmsi_space_move_in(struct vms_space *space, uintptr_t old,
+			size_t old_length, size_t new_length, int flags,
+			uintptr_t new_address);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/panic.h"
+#include "space/state.h"
+
+/* What every public call does on its way in and out. */
+
+/*
+ * In a library that is preloaded, thread-local storage of the general model
+ * can call malloc at its first use; this model cannot.
+ */
+static _Thread_local struct {
+	enum vms_refusal current; /* of the call that is running */
+	enum vms_refusal last;    /* of the latest that failed with ENOMEM */
+} refusal __attribute__((tls_model("initial-exec")));
+
+int vmsi_enter(struct vms_space *space)
+{
+	if (!space)
+		return -EINVAL;
+	refusal.current = VMS_REFUSAL_NONE;
+	vmsi_fork_notice(space);
+	vmsi_lock_acquire(&space->lock);
+	if (space->unsettled_count)
+		vmsi_recover(space);
+	if (space->stacks)
+		vmsi_stacks_refresh(space);
+	return 0;
+}
+
+void vmsi_leave(struct vms_space *space)
+{
+	if (space->stacks)
+		vmsi_stacks_update(space);
+#ifdef VMSI_DEBUG
+	const char *wrong = vmsi_space_check(space);
+
+	if (wrong)
+		vmsi_panic(wrong);
+#endif
+	vmsi_lock_release(&space->lock);
+}
+
+static void fail(int error)
+{
+	if (error == -ENOMEM)
+		refusal.last = refusal.current;
+	errno = -error;
+}
+
+int vmsi_status(int error)
+{
+	if (error == 0)
+		return 0;
+	fail(error);
+	return -1;
+}
+
+void *vmsi_address_or_failed(long result)
+{
+	if (result >= 0 || result < -4095)
+		return (void *)result;
+	fail((int)result);
+	return MAP_FAILED;
+}
+
+int vmsi_refuse(enum vms_refusal reason)
+{
+	refusal.current = reason;
+	return -ENOMEM;
+}
+
+int vmsi_refused_by_host(struct vms_space *space, long error)
+{
+	if (error == -ENOMEM && refusal.current == VMS_REFUSAL_NONE)
+		return vmsi_refuse(vmsi_host_at_map_limit(space->limit_probe) ?
+					   VMS_REFUSAL_MAP_COUNT :
+					   VMS_REFUSAL_HOST);
+	return (int)error;
+}
+
+enum vms_refusal vms_last_refusal(void)
+{
+	return refusal.last;
+}
+
+const char *vms_refusal_text(enum vms_refusal reason)
+{
+	switch (reason) {
+	case VMS_REFUSAL_NONE:
+		return "nothing was refused";
+	case VMS_REFUSAL_HOST:
+		return "the host refused (its overcommit policy or a resource limit)";
+	case VMS_REFUSAL_COMMIT:
+		return "the commit limit of the space would be passed";
+	case VMS_REFUSAL_ADDRESSES:
+		return "no such range of addresses is free in the space";
+	case VMS_REFUSAL_MAP_COUNT:
+		return "the process has as many mappings as vm.max_map_count allows";
+	case VMS_REFUSAL_RECORDS:
+		return "no memory for the space's own records";
+	case VMS_REFUSAL_UNMAPPED:
+		return "part of the range is not mapped, or is blocked";
+	}
+	return "unknown";
+}
+
+bool vmsi_page_range(uintptr_t address, size_t length,
+		     struct vmsi_range *range)
+{
+	uintptr_t rounded;
+
+	range->start = address;
+	return vmsi_align_up_checked(length, vmsi_page_size(), &rounded) &&
+		vmsi_add(address, rounded, &range->end);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+
+#include "base/panic.h"
+#include "space/state.h"
+
+/*
+ * fork(2). The child's copy of a space differs from the parent's in what the
+ * kernel does not pass on: MADV_DONTFORK mappings are gone, and nothing is
+ * locked. The fork handlers mend that before any code of the child runs. A
+ * child made by a raw system call is noticed at its first call on the space,
+ * by a page that the kernel wipes on fork.
+ */
+
+enum fork_state {
+	FORKED = 0,   /* what the kernel leaves in the wiped page */
+	SETTLED = 1,
+	MENDING = 2,
+};
+
+int vmsi_fork_watch(struct vms_space *space)
+{
+	const size_t bytes = vmsi_page_size();
+	long page = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long error;
+
+	if (page < 0)
+		return (int)page;
+	error = vmsi_host.madvise((uintptr_t)page, bytes, MADV_WIPEONFORK);
+	if (error < 0) {
+		vmsi_host.munmap((uintptr_t)page, bytes);
+		return (int)error;
+	}
+	space->fork_state = (_Atomic unsigned *)page;
+	atomic_store(space->fork_state, SETTLED);
+	return 0;
+}
+
+void vmsi_fork_unwatch(struct vms_space *space)
+{
+	vmsi_host.munmap((uintptr_t)space->fork_state, vmsi_page_size());
+}
+
+static void unlock_memory(struct vmsi_mapping *piece, void *context)
+{
+	(void)context;
+	piece->attributes.flags &=
+		~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
+}
+
+/* Hold again what the child has not inherited, and take it out of the map. */
+static void drop_unforked(struct vms_space *space)
+{
+	uintptr_t at = space->range.start;
+	struct vmsi_mapping *mapping;
+
+	while ((mapping = vmsi_map_find(&space->map, at))) {
+		struct vmsi_range range = vmsi_mapping_range(mapping);
+
+		at = range.end;
+		if (!(mapping->attributes.flags & (uint32_t)VMSI_DONTFORK))
+			continue;
+		if (vmsi_reserve_records(space))
+			vmsi_panic("no memory to mend a space after fork");
+		vmsi_forget(space, range);
+		vmsi_hold(space, range);
+	}
+}
+
+void vmsi_fork_child(struct vms_space *space)
+{
+	if (space->has_dontfork)
+		drop_unforked(space);
+	if (space->has_locked && !vmsi_reserve_records(space))
+		vmsi_change(space, space->range, unlock_memory, NULL);
+	atomic_store(space->fork_state, SETTLED);
+}
+
+void vmsi_fork_notice(struct vms_space *space)
+{
+	unsigned state = atomic_load_explicit(space->fork_state,
+					      memory_order_acquire);
+
+	if (state == SETTLED)
+		return;
+	state = FORKED;
+	if (atomic_compare_exchange_strong(space->fork_state, &state, MENDING)) {
+		vmsi_lock_init(&space->lock, VMSI_RANK_SPACE);
+		vmsi_fork_child(space);
+		return;
+	}
+	while (atomic_load_explicit(space->fork_state, memory_order_acquire) !=
+	       SETTLED)
+		;
+}
+
+/* --- handlers ------------------------------------------------------------------ */
+
+static void before_fork(void)
+{
+	vmsi_lock_acquire_any(&vmsi_registry_lock);
+	for (struct vms_space *space = vmsi_registry; space;
+	     space = space->next)
+		vmsi_lock_acquire_any(&space->lock);
+}
+
+static void after_fork_in_parent(void)
+{
+	for (struct vms_space *space = vmsi_registry; space;
+	     space = space->next)
+		vmsi_lock_release_any(&space->lock);
+	vmsi_lock_release_any(&vmsi_registry_lock);
+}
+
+static void after_fork_in_child(void)
+{
+	vmsi_lock_init(&vmsi_registry_lock, VMSI_RANK_REGISTRY);
+	for (struct vms_space *space = vmsi_registry; space;
+	     space = space->next) {
+		vmsi_lock_init(&space->lock, VMSI_RANK_SPACE);
+		vmsi_fork_child(space);
+	}
+}
+
+__attribute__((constructor)) static void register_fork_handlers(void)
+{
+	/*
+	 * Where this fails for want of memory, children are still noticed by
+	 * the wiped page.
+	 */
+	(void)pthread_atfork(before_fork, after_fork_in_parent,
+			     after_fork_in_child);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/*
+ * The reservation: what is in no mapping is covered by PROT_NONE memory of the
+ * host, so that nothing else in the process can land there.
+ *
+ * Two kinds of addresses in the space are neither mapped nor held, and have a
+ * record in the map so that nothing is placed there:
+ *
+ * - foreign: another part of the process took them in an instant when the host
+ *   had them free. They are not touched until they are free again.
+ * - owed: our own leftover, which the host refused to replace.
+ */
+
+#define RESERVATION (MAP_PRIVATE | MAP_ANONYMOUS)
+
+static int reserve_over(struct vmsi_range range, enum vmsi_warmth warmth)
+{
+	/*
+	 * Without MAP_NORESERVE the host does not merge the hole with the
+	 * reservation around it, and so need not split it off the next time.
+	 * PROT_NONE memory is not charged either way.
+	 */
+	int flags = RESERVATION | MAP_FIXED |
+		(warmth == VMSI_COLD ? MAP_NORESERVE : 0);
+	long result = vmsi_host.mmap(range.start, vmsi_range_length(range),
+				     PROT_NONE, flags, -1, 0);
+
+	return result < 0 ? (int)result : 0;
+}
+
+/* --- addresses that are not held ------------------------------------------ */
+
+static void add_hull(struct vms_space *space, struct vmsi_range range)
+{
+	unsigned last = VMSI_UNSETTLED_HULLS - 1;
+
+	if (space->unsettled_count <= last) {
+		space->unsettled[space->unsettled_count++] = range;
+		return;
+	}
+	space->unsettled[last].start =
+		vmsi_min(space->unsettled[last].start, range.start);
+	space->unsettled[last].end =
+		vmsi_max(space->unsettled[last].end, range.end);
+}
+
+static void mark_unheld(struct vms_space *space, struct vmsi_range range,
+			enum vmsi_mapping_flags kind)
+{
+	struct vmsi_attributes attributes = { .flags = (uint32_t)kind };
+
+	vmsi_map_insert(&space->map, range, 0, &attributes);
+	add_hull(space, range);
+}
+
+static void mark_foreign(struct vms_space *space, struct vmsi_range range)
+{
+	/*
+	 * Neighbouring parts merge, so the records reserved for the operation
+	 * suffice but for a very scattered loss; what then finds no record is
+	 * not marked, and so never won back, nor touched.
+	 */
+	if (vmsi_map_reserve(&space->map, 1) == 0)
+		mark_unheld(space, range, VMSI_FOREIGN);
+}
+
+/*
+ * What to do with each part of a range that the host had free, and with each
+ * part that it had not.
+ */
+struct reserving {
+	void (*reserved)(struct vms_space *space, struct vmsi_range range);
+	void (*taken)(struct vms_space *space, struct vmsi_range range);
+};
+
+static void ignore_part(struct vms_space *space, struct vmsi_range range)
+{
+	(void)space;
+	(void)range;
+}
+
+/* Reserve what the host has free of a range, by halving where it is mixed. */
+static void reserve_free(struct vms_space *space, struct vmsi_range range,
+			 const struct reserving *reserving)
+{
+	size_t length = vmsi_range_length(range);
+	uintptr_t middle;
+	long result = vmsi_host.mmap(range.start, length, PROT_NONE,
+				     RESERVATION | MAP_NORESERVE |
+					     MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (result >= 0) {
+		reserving->reserved(space, range);
+		return;
+	}
+	if (result != -EEXIST || length == vmsi_page_size() ||
+	    vmsi_host_is_mapped(range) == 1) {
+		reserving->taken(space, range);
+		return;
+	}
+	middle = vmsi_align_down(range.start + length / 2, vmsi_page_size());
+	reserve_free(space, (struct vmsi_range){ range.start, middle },
+		     reserving);
+	reserve_free(space, (struct vmsi_range){ middle, range.end },
+		     reserving);
+}
+
+void vmsi_hold(struct vms_space *space, struct vmsi_range range)
+{
+	static const struct reserving hold = { ignore_part, mark_foreign };
+
+	reserve_free(space, range, &hold);
+}
+
+void vmsi_hold_free(struct vms_space *space, struct vmsi_range range)
+{
+	uintptr_t at = range.start;
+
+	while (at < range.end) {
+		struct vmsi_mapping *mapping = vmsi_map_find(&space->map, at);
+		struct vmsi_range hole = { at, range.end };
+
+		if (mapping && mapping->start < range.end)
+			hole.end = vmsi_max(at, mapping->start);
+		if (hole.start < hole.end)
+			vmsi_hold(space, hole);
+		at = mapping ? mapping->end : range.end;
+	}
+}
+
+/* Take one unheld record back, if that can be done now. */
+static void recover_one(struct vms_space *space,
+			const struct vmsi_mapping *mapping)
+{
+	struct vmsi_range range = vmsi_mapping_range(mapping);
+	bool owed = mapping->attributes.flags & (uint32_t)VMSI_OWED;
+	int flags = owed ? MAP_FIXED : MAP_FIXED_NOREPLACE;
+	long result = vmsi_host.mmap(range.start, vmsi_range_length(range),
+				     PROT_NONE,
+				     RESERVATION | MAP_NORESERVE | flags, -1, 0);
+
+	if (result >= 0)
+		vmsi_map_erase(&space->map, range);
+	else
+		add_hull(space, range);
+}
+
+void vmsi_recover(struct vms_space *space)
+{
+	struct vmsi_range hulls[VMSI_UNSETTLED_HULLS];
+	unsigned count = space->unsettled_count;
+
+	for (unsigned i = 0; i < count; i++)
+		hulls[i] = space->unsettled[i];
+	space->unsettled_count = 0;
+	for (unsigned i = 0; i < count; i++) {
+		struct vmsi_mapping *mapping;
+		uintptr_t at = hulls[i].start;
+
+		while ((mapping = vmsi_map_find(&space->map, at)) &&
+		       mapping->start < hulls[i].end) {
+			at = mapping->end;
+			if (vmsi_is_unheld(mapping))
+				recover_one(space, mapping);
+		}
+	}
+}
+
+bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range)
+{
+	struct vmsi_mapping *mapping;
+
+	if (space->unsettled_count == 0)
+		return true;
+	for (mapping = vmsi_map_find(&space->map, range.start);
+	     mapping && mapping->start < range.end;
+	     mapping = vmsi_map_next(mapping))
+		if (mapping->attributes.flags & (uint32_t)VMSI_FOREIGN)
+			return false;
+	return true;
+}
+
+/* --- giving back ------------------------------------------------------------ */
+
+/* The next part of range, from at on, with nothing foreign in it. */
+static struct vmsi_range next_ours(const struct vms_space *space,
+				   struct vmsi_range range, uintptr_t at)
+{
+	struct vmsi_range part = { at, range.end };
+	struct vmsi_mapping *mapping;
+
+	if (space->unsettled_count == 0)
+		return part;
+	for (mapping = vmsi_map_find(&space->map, at);
+	     mapping && mapping->start < range.end;
+	     mapping = vmsi_map_next(mapping)) {
+		if (!(mapping->attributes.flags & (uint32_t)VMSI_FOREIGN))
+			continue;
+		if (mapping->start > part.start) {
+			part.end = mapping->start;
+			return part;
+		}
+		part.start = mapping->end;
+	}
+	return part;
+}
+
+int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
+		   enum vmsi_warmth warmth, uintptr_t *done)
+{
+	*done = range.start;
+	vmsi_warm_trim(space, range);
+	while (*done < range.end) {
+		struct vmsi_range part = next_ours(space, range, *done);
+		int error;
+
+		if (part.start >= range.end)
+			break;
+		error = reserve_over(part, warmth);
+		if (error)
+			return error;
+		if (warmth == VMSI_WARM)
+			vmsi_warm_add(space,
+				      (struct vmsi_warm_hole){ .range = part });
+		if (space->has_stacks)
+			vmsi_stacks_closed(space, part);
+		*done = part.end;
+	}
+	*done = range.end;
+	return 0;
+}
+
+void vmsi_give_back_or_owe(struct vms_space *space, struct vmsi_range range)
+{
+	uintptr_t done;
+
+	/* The host may have failed for a moment only: ask twice. */
+	if (vmsi_give_back(space, range, VMSI_COLD, &done) == 0)
+		return;
+	range.start = done;
+	if (vmsi_give_back(space, range, VMSI_COLD, &done) == 0)
+		return;
+	range.start = done;
+	mark_unheld(space, range, VMSI_OWED);
+}
+
+void vmsi_settle(struct vms_space *space, struct vmsi_range range)
+{
+	static const struct reserving settle = { vmsi_forget, ignore_part };
+
+	if (vmsi_host_is_mapped(range) == 0)
+		reserve_free(space, range, &settle);
+}
+
+/* --- warm holes --------------------------------------------------------------- */
+
+static void remove_warm(struct vms_space *space, unsigned at)
+{
+	space->warm_count--;
+	for (; at < space->warm_count; at++)
+		space->warm[at] = space->warm[at + 1];
+}
+
+/* A hole that stays warm in the host's eyes only costs it a mapping. */
+static void cool(struct vmsi_range range)
+{
+	(void)reserve_over(range, VMSI_COLD);
+}
+
+void vmsi_warm_add(struct vms_space *space, struct vmsi_warm_hole hole)
+{
+	if (space->warm_count == VMSI_WARM_HOLES) {
+		cool(space->warm[0].range);
+		remove_warm(space, 0);
+	}
+	space->warm[space->warm_count++] = hole;
+}
+
+enum vmsi_warmth vmsi_warm_wanted(struct vms_space *space)
+{
+	/*
+	 * While every place is taken, new holes are cold: to cool an old one
+	 * for each would cost a call more. From time to time the oldest go, so
+	 * that new sizes get a chance.
+	 */
+	if (space->warm_count < VMSI_WARM_HOLES)
+		return VMSI_WARM;
+	if (++space->warm_misses % VMSI_WARM_HOLES)
+		return VMSI_COLD;
+	return VMSI_WARM;
+}
+
+bool vmsi_warm_take(struct vms_space *space, size_t length, size_t alignment,
+		    uintptr_t *start)
+{
+	for (unsigned i = space->warm_count; i-- > 0;) {
+		const struct vmsi_warm_hole *hole = &space->warm[i];
+
+		if (vmsi_range_length(hole->range) == length &&
+		    vmsi_is_aligned(hole->range.start, alignment) &&
+		    hole->advice == 0) {
+			*start = hole->range.start;
+			return true;
+		}
+	}
+	return false;
+}
+
+void vmsi_warm_trim(struct vms_space *space, struct vmsi_range range)
+{
+	for (unsigned i = space->warm_count; i-- > 0;) {
+		struct vmsi_range *hole = &space->warm[i].range;
+		struct vmsi_range below = { hole->start, range.start };
+		struct vmsi_range above = { range.end, hole->end };
+
+		if (!vmsi_range_overlaps(*hole, range))
+			continue;
+		if (above.start < above.end) {
+			*hole = above;
+			if (below.start < below.end)
+				cool(below);
+		} else if (below.start < below.end) {
+			*hole = below;
+		} else {
+			remove_warm(space, i);
+		}
+	}
+}
+
+bool vmsi_warm_continues(const struct vms_space *space, struct vmsi_range range,
+			 uint32_t advice)
+{
+	for (unsigned i = 0; i < space->warm_count; i++) {
+		const struct vmsi_warm_hole *hole = &space->warm[i];
+
+		if (hole->range.start == range.start &&
+		    hole->range.end >= range.end)
+			return hole->advice == advice;
+	}
+	return false;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/*
+ * The invariants of docs/invariants.md that one walk over a space can check.
+ * The texts begin with the invariant's number there.
+ */
+
+static const char *check_mappings(const struct vms_space *space,
+				  size_t *charged)
+{
+	for (const struct vmsi_mapping *mapping =
+		     vmsi_map_find(&space->map, space->range.start);
+	     mapping; mapping = vmsi_map_next(mapping)) {
+		const struct vmsi_attributes *attributes = &mapping->attributes;
+
+		if (!vmsi_inside(space, vmsi_mapping_range(mapping)))
+			return "invariant 1: a mapping lies outside its space";
+		if (attributes->flags & (uint32_t)VMSI_ACCOUNTED) {
+			if (attributes->flags & VMSI_COMMIT_EXEMPT)
+				return "invariant 3: an exempt mapping is charged";
+			*charged += mapping->end - mapping->start;
+		}
+		if (attributes->object && attributes->object->mapped <
+		    mapping->end - mapping->start)
+			return "invariant 5: an object lost count of its mappings";
+	}
+	return NULL;
+}
+
+/* Charges of shared objects: each once, at its lowest mapping. */
+static size_t object_charges(const struct vms_space *space)
+{
+	size_t charged = 0;
+
+	for (struct vmsi_mapping *mapping =
+		     vmsi_map_find(&space->map, space->range.start);
+	     mapping; mapping = vmsi_map_next(mapping)) {
+		struct vmsi_object *object = mapping->attributes.object;
+		size_t length = mapping->end - mapping->start;
+
+		/*
+		 * Each byte of the object carries its share, in a sum that
+		 * needs no memory: count the object at the mapping at which
+		 * its mapped bytes are complete.
+		 */
+		if (!object || !object->charged)
+			continue;
+		object->seen += length;
+		if (object->seen < object->mapped)
+			continue;
+		object->seen = 0;
+		charged += object->charged;
+	}
+	return charged;
+}
+
+static const char *check_warm_holes(const struct vms_space *space)
+{
+	for (unsigned i = 0; i < space->warm_count; i++)
+		if (!vmsi_map_is_free(&space->map, space->warm[i].range))
+			return "invariant 6: a warm hole is mapped";
+	return NULL;
+}
+
+const char *vmsi_space_check(struct vms_space *space)
+{
+	size_t charged = 0;
+	const char *wrong = vmsi_map_check(&space->map);
+
+	if (!wrong)
+		wrong = check_mappings(space, &charged);
+	if (!wrong)
+		wrong = check_warm_holes(space);
+	if (wrong)
+		return wrong;
+	charged += object_charges(space);
+	if (charged != space->ledger.charged)
+		return "invariant 4: the ledger is not the sum over the map";
+	return NULL;
+}

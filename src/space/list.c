@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmspace/list.h>
+
+#include <string.h>
+
+#include "space/state.h"
+
+/* The listing of a space, from its own map. */
+
+static const struct {
+	enum vmsi_mapping_flags ours;
+	unsigned shown;
+} shown_flags[] = {
+	{ VMSI_SHARED, VMS_MAPPING_SHARED },
+	{ VMSI_ANONYMOUS, VMS_MAPPING_ANONYMOUS },
+	{ VMSI_NORESERVE, VMS_MAPPING_NORESERVE },
+	{ VMSI_LOCKED, VMS_MAPPING_LOCKED },
+	{ VMSI_GROWSDOWN, VMS_MAPPING_GROWSDOWN },
+	{ VMSI_HUGETLB, VMS_MAPPING_HUGETLB },
+	{ VMSI_HUGE_FALLBACK, VMS_MAPPING_HUGE_FALLBACK },
+	{ VMSI_SEALED, VMS_MAPPING_SEALED },
+	{ VMSI_DONTFORK, VMS_MAPPING_DONTFORK },
+	{ VMSI_WIPEONFORK, VMS_MAPPING_WIPEONFORK },
+	{ VMSI_DONTDUMP, VMS_MAPPING_DONTDUMP },
+	{ VMSI_MERGEABLE, VMS_MAPPING_MERGEABLE },
+	{ VMSI_HUGEPAGE, VMS_MAPPING_HUGEPAGE },
+	{ VMSI_NOHUGEPAGE, VMS_MAPPING_NOHUGEPAGE },
+};
+
+static unsigned flags_shown(uint32_t flags)
+{
+	unsigned shown = 0;
+
+	for (size_t i = 0; i < sizeof(shown_flags) / sizeof(*shown_flags); i++)
+		if (flags & (uint32_t)shown_flags[i].ours)
+			shown |= shown_flags[i].shown;
+	return shown;
+}
+
+/* Whether no mapping of the same object comes before this one. */
+static bool is_first_of_object(const struct vms_space *space,
+			       const struct vmsi_mapping *mapping)
+{
+	const struct vmsi_object *object = mapping->attributes.object;
+	size_t length = vmsi_range_length(vmsi_mapping_range(mapping));
+
+	if (object->mapped == length)
+		return true;
+	vmsi_for_each(space, earlier, space->range) {
+		if (earlier == mapping)
+			return true;
+		if (earlier->attributes.object == object)
+			return false;
+	}
+	return true;
+}
+
+static size_t committed(const struct vms_space *space,
+			const struct vmsi_mapping *mapping)
+{
+	const struct vmsi_object *object = mapping->attributes.object;
+
+	if (mapping->attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+		return vmsi_range_length(vmsi_mapping_range(mapping));
+	if (object && object->charged && is_first_of_object(space, mapping))
+		return object->charged;
+	return 0;
+}
+
+static void fill(const struct vms_space *space,
+		 const struct vmsi_mapping *mapping,
+		 struct vms_mapping_info *info)
+{
+	const struct vmsi_attributes *attributes = &mapping->attributes;
+	const struct vmsi_object *object = attributes->object;
+
+	info->start = mapping->start;
+	info->length = vmsi_range_length(vmsi_mapping_range(mapping));
+	info->prot = (int)attributes->prot;
+	info->flags = flags_shown(attributes->flags);
+	info->page_size = (size_t)1 << attributes->page_shift;
+	info->device = object ? object->device : 0;
+	info->inode = object ? object->inode : 0;
+	info->offset = mapping->offset;
+	info->committed = committed(space, mapping);
+	info->resident = VMS_NOT_COUNTED;
+	info->name[0] = '\0';
+	info->path[0] = '\0';
+	if (attributes->name)
+		strcpy(info->name, attributes->name->text);
+	if (object && object->path)
+		strcpy(info->path, object->path);
+}
+
+static int next_mapping(struct vms_space *space, uintptr_t *cursor,
+			struct vms_mapping_info *info, unsigned flags)
+{
+	struct vmsi_range rest = { vmsi_max(*cursor, space->range.start),
+				   space->range.end };
+	struct vmsi_mapping *mapping;
+
+	if (rest.start >= rest.end)
+		return 0;
+	mapping = vmsi_first(space, rest);
+	/* What has grown backwards or merged since was listed already. */
+	while (mapping && *cursor && mapping->start < *cursor)
+		mapping = vmsi_following(mapping, rest);
+	if (!mapping)
+		return 0;
+	fill(space, mapping, info);
+	if (flags & VMS_LIST_RESIDENT) {
+		int error = vmsi_host_resident(vmsi_mapping_range(mapping),
+					       &info->resident);
+
+		if (error)
+			return error;
+	}
+	*cursor = mapping->end;
+	return 1;
+}
+
+int vms_space_next_mapping(vms_space *space, uintptr_t *cursor,
+			   struct vms_mapping_info *info, unsigned flags)
+{
+	int result;
+
+	if (!cursor || !info || info->struct_size != sizeof(*info) ||
+	    (flags & ~VMS_LIST_RESIDENT))
+		return vmsi_status(-EINVAL);
+	result = vmsi_enter(space);
+	if (result)
+		return vmsi_status(result);
+	result = next_mapping(space, cursor, info, flags);
+	vmsi_leave(space);
+	return result < 0 ? vmsi_status(result) : result;
+}

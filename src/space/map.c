@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/sysmacros.h>
+
+#include "space/state.h"
+
+/* vms_mmap. */
+
+#ifndef HUGETLBFS_MAGIC
+#define HUGETLBFS_MAGIC 0x958458f6
+#endif
+#ifndef MAP_32BIT
+#define MAP_32BIT 0
+#endif
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#define MAP_HUGE_MASK 0x3f
+#endif
+
+#define DEV_ZERO makedev(1, 5)
+
+/* One call of vms_mmap on its way through check, place, charge, act, publish. */
+struct map_request {
+	struct vms_space *space;
+	/* As the caller gave it. */
+	uintptr_t address;
+	size_t length;             /* rounded up by check */
+	int prot;
+	int flags;
+	int fd;
+	uint64_t offset;
+	/* Found out by check and place. */
+	struct stat file;
+	size_t page_size;          /* of the mapping's pages */
+	struct vmsi_range target;
+	struct vmsi_attributes attributes;
+	uint64_t object_offset;
+	bool own_object;           /* attributes.object was made for this call */
+	size_t charge;             /* bytes */
+	size_t refund;             /* bytes of what the target replaces */
+	bool charged;
+};
+
+static bool is_fixed(const struct map_request *request)
+{
+	return request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
+}
+
+static bool is_shared(const struct map_request *request)
+{
+	int type = request->flags & MAP_TYPE;
+
+	return type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
+}
+
+/* --- check --------------------------------------------------------------------- */
+
+/*
+ * The host looks at the descriptor before anything that the space may refuse,
+ * so a request that is refused here must first have a good one.
+ */
+static int check_descriptor(struct map_request *request)
+{
+	long flags;
+
+	if (request->flags & MAP_ANONYMOUS)
+		return 0;
+	flags = vmsi_host.file_flags(request->fd);
+	if (flags < 0)
+		return (int)flags;
+	return flags & O_PATH ? -EBADF : 0;
+}
+
+static int refuse_request(struct map_request *request, int error)
+{
+	int bad_descriptor = check_descriptor(request);
+
+	return bad_descriptor ? bad_descriptor : error;
+}
+
+/* The page size of a file on hugetlbfs, or of ordinary pages. */
+static size_t file_page_size(const struct map_request *request)
+{
+	const size_t page_size = vmsi_page_size();
+	unsigned long magic;
+
+	if (!S_ISREG(request->file.st_mode) ||
+	    (size_t)request->file.st_blksize <= page_size)
+		return page_size;
+	if (vmsi_host.file_system(request->fd, &magic) < 0 ||
+	    magic != HUGETLBFS_MAGIC)
+		return page_size;
+	return (size_t)request->file.st_blksize;
+}
+
+static int check_backing(struct map_request *request)
+{
+	request->page_size = vmsi_page_size();
+	if (!(request->flags & MAP_ANONYMOUS)) {
+		long error = vmsi_host.fstat(request->fd, &request->file);
+
+		if (error < 0)
+			return (int)error;
+		request->page_size = file_page_size(request);
+	} else if (request->flags & MAP_HUGETLB) {
+		unsigned shift = (unsigned)request->flags >> MAP_HUGE_SHIFT &
+			MAP_HUGE_MASK;
+
+		request->page_size = shift ? (size_t)1 << shift :
+					     vmsi_hugetlb_page_size();
+		if (request->page_size < vmsi_page_size())
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_length(struct map_request *request)
+{
+	if (request->length == 0)
+		return refuse_request(request, -EINVAL);
+	if (!vmsi_align_up_checked(request->length, request->page_size,
+				   &request->length))
+		return refuse_request(request,
+				      vmsi_refuse(VMS_REFUSAL_ADDRESSES));
+	return 0;
+}
+
+static int check_request(struct map_request *request)
+{
+	int error;
+
+	if (!vmsi_is_aligned(request->offset, vmsi_page_size()))
+		return -EINVAL;
+	error = check_backing(request);
+	return error ? error : check_length(request);
+}
+
+/* --- place --------------------------------------------------------------------- */
+
+static int place_fixed(struct map_request *request)
+{
+	struct vmsi_range target = { request->address, 0 };
+
+	/* Nobody has the right to map there in a space. */
+	if (request->address == 0)
+		return -EPERM;
+	if (!vmsi_add(request->address, request->length, &target.end) ||
+	    !vmsi_inside(request->space, target))
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	if (!vmsi_is_aligned(request->address, request->page_size))
+		return -EINVAL;
+	if (request->flags & MAP_FIXED_NOREPLACE) {
+		if (!vmsi_map_is_free(&request->space->map, target))
+			return -EEXIST;
+		/* No kernel knows the flag as one that files may support. */
+		if ((request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE &&
+		    !(request->flags & MAP_ANONYMOUS))
+			return -EOPNOTSUPP;
+	}
+	if (!vmsi_may_replace(request->space, target))
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	request->target = target;
+	return 0;
+}
+
+/* Whether the hint can be followed; a hint is a wish only. */
+static bool place_hinted(struct map_request *request)
+{
+	struct vmsi_range target;
+	struct vmsi_range guarded;
+	struct vmsi_mapping *above;
+
+	target.start = vmsi_align_down(request->address, request->page_size);
+	if (target.start != 0 &&
+	    request->page_size > vmsi_page_size())
+		target.start = vmsi_align_up(
+			vmsi_align_down(request->address, vmsi_page_size()),
+			request->page_size);
+	if (target.start == 0 ||
+	    !vmsi_add(target.start, request->length, &target.end) ||
+	    !vmsi_inside(request->space, target) ||
+	    !vmsi_map_is_free(&request->space->map, target))
+		return false;
+	/* A hint may not come closer to a growing stack than its guard gap. */
+	above = vmsi_map_find(&request->space->map, target.end);
+	guarded = (struct vmsi_range){ target.start,
+				       target.end + vmsi_stack_guard() };
+	if (above && (above->attributes.flags & (uint32_t)VMSI_GROWSDOWN) &&
+	    above->start < guarded.end)
+		return false;
+	request->target = target;
+	return true;
+}
+
+/* Large mappings can have huge pages only where file and memory are congruent. */
+static int place_anywhere(struct map_request *request)
+{
+	const size_t huge = vmsi_huge_page_size();
+	struct vmsi_place_request place = {
+		.length = request->length,
+		.alignment = request->page_size,
+		.growth = VMSI_STAYS,
+	};
+	int error = -ENOMEM;
+
+	if (request->length >= huge && request->page_size < huge) {
+		place.alignment = huge;
+		if (!(request->flags & MAP_ANONYMOUS))
+			place.residue = request->offset & (huge - 1);
+	}
+	if (place.residue == 0 &&
+	    vmsi_warm_take(request->space, request->length, place.alignment,
+			   &request->target.start))
+		error = 0;
+	if (error)
+		error = vmsi_place(request->space, &place,
+				   &request->target.start);
+	if (error && place.alignment > request->page_size) {
+		place.alignment = request->page_size;
+		place.residue = 0;
+		error = vmsi_place(request->space, &place,
+				   &request->target.start);
+	}
+	if (error)
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	request->target.end = request->target.start + request->length;
+	if ((request->flags & MAP_32BIT) &&
+	    request->target.end > (uintptr_t)1 << 31)
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	return 0;
+}
+
+static int place_request(struct map_request *request)
+{
+	int error;
+
+	if (is_fixed(request))
+		error = place_fixed(request);
+	else if (place_hinted(request))
+		error = 0;
+	else
+		error = place_anywhere(request);
+	return error ? refuse_request(request, error) : 0;
+}
+
+/* --- charge ---------------------------------------------------------------------- */
+
+static uint32_t attribute_flags(const struct map_request *request)
+{
+	static const struct {
+		int host;
+		enum vmsi_mapping_flags ours;
+	} translations[] = {
+		{ MAP_ANONYMOUS, VMSI_ANONYMOUS },
+		{ MAP_GROWSDOWN, VMSI_GROWSDOWN },
+		{ MAP_LOCKED, VMSI_LOCKED },
+	};
+	uint32_t flags = 0;
+
+	for (size_t i = 0; i < sizeof(translations) / sizeof(*translations); i++)
+		if (request->flags & translations[i].host)
+			flags |= (uint32_t)translations[i].ours;
+	if (is_shared(request))
+		flags |= (uint32_t)VMSI_SHARED;
+	if ((request->flags & MAP_TYPE) == MAP_DROPPABLE)
+		flags |= (uint32_t)VMSI_DROPPABLE;
+	if (request->page_size > vmsi_page_size())
+		flags |= (uint32_t)VMSI_HUGETLB;
+	if ((request->flags & MAP_NORESERVE) &&
+	    vmsi_ledger_honours_noreserve(&request->space->ledger))
+		flags |= (uint32_t)VMSI_NORESERVE;
+	return flags;
+}
+
+/*
+ * The object behind the mapping. Sets the charge too, since that of shared
+ * anonymous memory belongs to its object.
+ */
+static int make_object(struct map_request *request)
+{
+	struct vmsi_attributes *attributes = &request->attributes;
+	struct vms_space *space = request->space;
+	bool file = !(request->flags & MAP_ANONYMOUS);
+	bool zero = file && S_ISCHR(request->file.st_mode) &&
+		request->file.st_rdev == DEV_ZERO;
+
+	if (zero)
+		attributes->flags |= (uint32_t)VMSI_ANONYMOUS;
+	if (is_shared(request) && (!file || zero)) {
+		bool counts = !(attributes->flags & ((uint32_t)VMSI_NORESERVE |
+						     (uint32_t)VMSI_HUGETLB));
+
+		request->charge = counts ? request->length : 0;
+		attributes->object =
+			vmsi_object_anonymous(space, request->charge);
+	} else if (file) {
+		attributes->object = vmsi_object_of_file(
+			space, request->file.st_dev, request->file.st_ino,
+			request->fd);
+	} else {
+		return 0;
+	}
+	if (!attributes->object)
+		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	request->own_object = attributes->object->mapped == 0;
+	request->object_offset = file && !(zero && is_shared(request)) ?
+		request->offset : 0;
+	return 0;
+}
+
+static void drop_object(struct map_request *request)
+{
+	struct vmsi_object *object = request->attributes.object;
+
+	if (!request->own_object || !object)
+		return;
+	/* Its charge was of this call, and goes back with the call's. */
+	object->charged = 0;
+	vmsi_object_drop(request->space, object);
+}
+
+/* A file that shared mappings may not write to. */
+static void note_access(struct map_request *request)
+{
+	long flags;
+
+	if ((request->flags & MAP_ANONYMOUS) || !is_shared(request))
+		return;
+	flags = vmsi_host.file_flags(request->fd);
+	if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
+		request->attributes.flags |= (uint32_t)VMSI_READ_ONLY;
+}
+
+static int describe(struct map_request *request)
+{
+	request->attributes = (struct vmsi_attributes){
+		.prot = (uint32_t)request->prot &
+			(PROT_READ | PROT_WRITE | PROT_EXEC),
+		.flags = attribute_flags(request),
+		.page_shift = (uint32_t)__builtin_ctzl(request->page_size),
+	};
+	note_access(request);
+	if (vmsi_commit_counts(request->prot, request->attributes.flags,
+			       VMSI_COMMIT_EXEMPT)) {
+		request->attributes.flags |= (uint32_t)VMSI_ACCOUNTED;
+		request->charge = request->length;
+	}
+	return make_object(request);
+}
+
+/*
+ * The ledger has refused; but the host looks at its own conditions before
+ * commit. Ask it about one page, elsewhere.
+ */
+static int refuse_commit(struct map_request *request)
+{
+	int flags = request->flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
+				       MAP_POPULATE);
+	long result = vmsi_host.mmap(0, request->page_size, request->prot,
+				     flags, request->fd, request->offset);
+
+	if (result < 0 && result != -ENOMEM)
+		return (int)result;
+	if (result >= 0)
+		vmsi_host.munmap((uintptr_t)result, request->page_size);
+	return vmsi_refuse(VMS_REFUSAL_COMMIT);
+}
+
+static int charge_request(struct map_request *request)
+{
+	struct vms_space *space = request->space;
+
+	request->refund = vmsi_charged_in(space, request->target);
+	if (request->charge == 0)
+		return 0;
+	if (vmsi_ledger_charge(&space->ledger, request->charge,
+			       request->refund))
+		return refuse_commit(request);
+	request->charged = true;
+	return 0;
+}
+
+/* --- act, publish ------------------------------------------------------------------ */
+
+static long ask_host(const struct map_request *request, int flags)
+{
+	return vmsi_host.mmap(request->target.start,
+			      vmsi_range_length(request->target), request->prot,
+			      (flags & ~MAP_FIXED_NOREPLACE) | MAP_FIXED,
+			      request->fd, request->offset);
+}
+
+/*
+ * No huge pages to be had: ordinary ones, on the same boundaries. They are
+ * charged like any others.
+ */
+static int fall_back(struct map_request *request)
+{
+	struct vms_space *space = request->space;
+	struct vmsi_attributes *attributes = &request->attributes;
+	int flags = request->flags &
+		~(MAP_HUGETLB | MAP_HUGE_MASK << MAP_HUGE_SHIFT);
+	long result;
+	int error;
+
+	attributes->flags &= ~(uint32_t)VMSI_HUGETLB;
+	attributes->flags |= (uint32_t)VMSI_HUGE_FALLBACK;
+	attributes->page_shift = (uint32_t)__builtin_ctzl(vmsi_page_size());
+	if (attributes->flags & (uint32_t)VMSI_SHARED) {
+		request->charge = attributes->flags & (uint32_t)VMSI_NORESERVE ?
+			0 : request->length;
+		attributes->object->charged = request->charge;
+	} else if (vmsi_commit_counts(request->prot, attributes->flags,
+				      VMSI_COMMIT_EXEMPT)) {
+		attributes->flags |= (uint32_t)VMSI_ACCOUNTED;
+		request->charge = request->length;
+	}
+	error = charge_request(request);
+	if (error)
+		return error;
+	result = ask_host(request, flags);
+	if (result < 0)
+		return (int)result;
+	if (vmsi_host.madvise(request->target.start, request->length,
+			      MADV_HUGEPAGE) == 0)
+		attributes->flags |= (uint32_t)VMSI_HUGEPAGE;
+	space->huge_fallbacks++;
+	return 0;
+}
+
+static int act(struct map_request *request)
+{
+	bool may_fall_back = (request->flags & MAP_ANONYMOUS) &&
+		(request->flags & MAP_HUGETLB) &&
+		!(request->space->flags & VMS_SPACE_HUGETLB_EXACT);
+	int flags = request->flags;
+	long result;
+
+	/* Pages that are not reserved now can be SIGBUS later. */
+	if (may_fall_back)
+		flags &= ~MAP_NORESERVE;
+	result = ask_host(request, flags);
+	if (result == -ENOMEM && may_fall_back)
+		return fall_back(request);
+	return result < 0 ? (int)result : 0;
+}
+
+static void publish_request(struct map_request *request)
+{
+	struct vms_space *space = request->space;
+
+	vmsi_forget(space, request->target);
+	vmsi_publish(space, request->target, request->object_offset,
+		     &request->attributes);
+	if (request->attributes.flags & (uint32_t)VMSI_LOCKED)
+		space->has_locked = true;
+}
+
+static int map(struct map_request *request)
+{
+	struct vms_space *space = request->space;
+	int error = check_request(request);
+
+	if (!error)
+		error = vmsi_reserve_records(space);
+	if (!error)
+		error = place_request(request);
+	if (!error)
+		error = describe(request);
+	if (error)
+		return error;
+	error = charge_request(request);
+	if (error)
+		goto drop;
+	vmsi_learn_touched(space, request->target, VMSI_LEARN_SPLIT);
+	error = act(request);
+	if (error)
+		goto uncharge;
+	publish_request(request);
+	return 0;
+
+uncharge:
+	vmsi_settle(space, request->target);
+	if (request->charged)
+		vmsi_ledger_uncharge(&space->ledger, request->charge);
+drop:
+	drop_object(request);
+	return vmsi_refused_by_host(space, error);
+}
+
+void *vms_mmap(vms_space *space, void *address, size_t length, int prot,
+	       int flags, int fd, off_t offset)
+{
+	struct map_request request = {
+		.space = space,
+		.address = (uintptr_t)address,
+		.length = length,
+		.prot = prot,
+		.flags = flags,
+		.fd = fd,
+		.offset = (uint64_t)offset,
+	};
+	int error = vmsi_enter(space);
+
+	if (error)
+		return vmsi_address_or_failed(error);
+	error = map(&request);
+	vmsi_leave(space);
+	return vmsi_address_or_failed(error ? error :
+					      (long)request.target.start);
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/*
+ * Moving a mapping, or a part of one, to another place in the space.
+ *
+ * The page tables go first, and the old place stays mapped meanwhile
+ * (MREMAP_DONTUNMAP), so that the host never has it free:
+ *
+ *   old:  |####|  --mremap-->  |    |  --reservation over it-->  hole
+ *   new:   hole  ----------->  |####|
+ *
+ * Some kinds of mappings refuse that. They are moved by a plain mremap, and
+ * the old place is held again right after; what another thread maps there in
+ * between is found out and left alone.
+ */
+
+/* What the host has at the source after its pages have gone. */
+enum source_state { SOURCE_MAPPED, SOURCE_FREE };
+
+static bool leaves_window(const struct vmsi_attributes *attributes)
+{
+	if (attributes->flags & (uint32_t)VMSI_HUGETLB)
+		return true;
+	/* Kernels before 5.13 keep only private anonymous memory mapped. */
+	return attributes->object && !vmsi_host_keeps_moved_objects();
+}
+
+static int move_pages(const struct vmsi_move *move,
+		      const struct vmsi_attributes *attributes,
+		      enum source_state *state)
+{
+	const size_t length = vmsi_range_length(move->source);
+	const struct vmsi_range target = { move->target.start,
+					   move->target.start + length };
+	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+	long result;
+
+	*state = SOURCE_MAPPED;
+	if (move->keep == VMSI_KEEP_SOURCE || !leaves_window(attributes)) {
+		result = vmsi_host.mremap(move->source.start, length, length,
+					  flags | MREMAP_DONTUNMAP,
+					  target.start);
+		if (result >= 0)
+			return 0;
+		/*
+		 * A driver's mapping may refuse to be kept, and a host that is
+		 * short of commit refuses to charge both places for an
+		 * instant. The target must still be ours for a second try.
+		 */
+		if (move->keep == VMSI_KEEP_SOURCE ||
+		    (result != -EINVAL && result != -ENOMEM) ||
+		    vmsi_host_is_mapped(target) != 1)
+			return (int)result;
+	}
+	*state = SOURCE_FREE;
+	result = vmsi_host.mremap(move->source.start, length, length, flags,
+				  target.start);
+	return result < 0 ? (int)result : 0;
+}
+
+/* --- moves that also grow ------------------------------------------------------------ */
+
+/*
+ * Fresh memory: the extension comes first, so that a refusal leaves the
+ * mapping where it is.
+ */
+static int move_and_extend(struct vms_space *space, const struct vmsi_move *move,
+			   const struct vmsi_attributes *attributes,
+			   enum source_state *state)
+{
+	const size_t length = vmsi_range_length(move->source);
+	struct vmsi_range extension = { move->target.start + length,
+					move->target.end };
+	bool replaces = vmsi_first(space, move->target);
+	int error = vmsi_map_extension(space, extension.start,
+				       vmsi_range_length(extension),
+				       attributes);
+
+	if (error)
+		return error;
+	error = move_pages(move, attributes, state);
+	if (!error)
+		return 0;
+	/* As on Linux, a target that was begun to be replaced is gone. */
+	if (replaces) {
+		extension = move->target;
+		vmsi_forget(space, move->target);
+	}
+	vmsi_give_back_or_owe(space, extension);
+	return error;
+}
+
+/* Shared memory: an alias of the new length, and then the old place goes. */
+static int alias_and_extend(const struct vmsi_move *move,
+			    enum source_state *state)
+{
+	long result = vmsi_host.mremap(move->source.start, 0,
+				       vmsi_range_length(move->target),
+				       MREMAP_MAYMOVE | MREMAP_FIXED,
+				       move->target.start);
+
+	*state = SOURCE_MAPPED;
+	return result < 0 ? (int)result : 0;
+}
+
+/* A private mapping of a file: only the host can do it, in one step. */
+static int move_growing(const struct vmsi_move *move, enum source_state *state)
+{
+	long result = vmsi_host.mremap(move->source.start,
+				       vmsi_range_length(move->source),
+				       vmsi_range_length(move->target),
+				       MREMAP_MAYMOVE | MREMAP_FIXED,
+				       move->target.start);
+
+	*state = SOURCE_FREE;
+	return result < 0 ? (int)result : 0;
+}
+
+static int act(struct vms_space *space, const struct vmsi_move *move,
+	       const struct vmsi_attributes *attributes,
+	       enum source_state *state)
+{
+	if (vmsi_range_length(move->source) == vmsi_range_length(move->target))
+		return move_pages(move, attributes, state);
+	if (attributes->flags & (uint32_t)VMSI_SHARED)
+		return alias_and_extend(move, state);
+	if (attributes->object)
+		return move_growing(move, state);
+	return move_and_extend(space, move, attributes, state);
+}
+
+/* --- publish ---------------------------------------------------------------------------- */
+
+/*
+ * What the source is after its pages have moved and it was kept: on Linux it
+ * loses its lock, and when all of it moved it is as never touched.
+ */
+static void unlock_kept(struct vmsi_mapping *piece, void *context)
+{
+	const bool *whole = context;
+
+	piece->attributes.flags &=
+		~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
+	if (*whole)
+		piece->attributes.flags &= ~(uint32_t)VMSI_TOUCHED;
+}
+
+static void publish(struct vms_space *space, const struct vmsi_move *move,
+		    uint64_t offset, const struct vmsi_attributes *attributes,
+		    enum source_state state)
+{
+	struct vmsi_mapping *source = vmsi_lookup(space, move->source.start);
+	bool whole = source->start == move->source.start &&
+		source->end == move->source.end;
+
+	vmsi_forget(space, move->target);
+	vmsi_publish(space, move->target, offset, attributes);
+	vmsi_handles_moved(space, move->source, move->target);
+	space->moves++;
+	if (move->keep == VMSI_KEEP_SOURCE) {
+		vmsi_change(space, move->source, unlock_kept, &whole);
+		return;
+	}
+	/* Its charge has moved with it. */
+	vmsi_forget(space, move->source);
+	if (attributes->flags & (uint32_t)VMSI_ACCOUNTED)
+		vmsi_ledger_charge_forced(&space->ledger,
+					  vmsi_range_length(move->source));
+	if (state == SOURCE_FREE)
+		vmsi_hold(space, move->source);
+	else
+		vmsi_give_back_or_owe(space, move->source);
+}
+
+int vmsi_move(struct vms_space *space, const struct vmsi_move *move)
+{
+	struct vmsi_mapping *mapping;
+	struct vmsi_attributes attributes;
+	enum source_state state;
+	uint64_t offset = 0;
+	int error = vmsi_reserve_records(space);
+
+	if (error)
+		return error;
+	vmsi_learn_touched(space, move->source, VMSI_LEARN_SPLIT);
+	vmsi_learn_touched(space, move->target, VMSI_LEARN_SPLIT);
+	mapping = vmsi_lookup(space, move->source.start);
+	attributes = mapping->attributes;
+	if (attributes.object)
+		offset = mapping->offset + (move->source.start - mapping->start);
+	if (vmsi_range_length(move->target) > vmsi_range_length(move->source))
+		attributes.flags |= (uint32_t)VMSI_GREW;
+	error = act(space, move, &attributes, &state);
+	if (error) {
+		vmsi_settle(space, move->target);
+		return error;
+	}
+	publish(space, move, offset, &attributes, state);
+	return 0;
+}
+
+int vmsi_alias(struct vms_space *space, uintptr_t source,
+	       struct vmsi_range target)
+{
+	struct vmsi_mapping *mapping = vmsi_lookup(space, source);
+	struct vmsi_attributes attributes = mapping->attributes;
+	uint64_t offset = mapping->offset + (source - mapping->start);
+	int error = vmsi_reserve_records(space);
+	long result;
+
+	if (error)
+		return error;
+	vmsi_learn_touched(space, target, VMSI_LEARN_SPLIT);
+	result = vmsi_host.mremap(source, 0, vmsi_range_length(target),
+				  MREMAP_MAYMOVE | MREMAP_FIXED, target.start);
+	if (result < 0) {
+		vmsi_settle(space, target);
+		return (int)result;
+	}
+	/* The alias counts before the target lets go of the same object. */
+	attributes.object->mapped += vmsi_range_length(target);
+	vmsi_forget(space, target);
+	attributes.object->mapped -= vmsi_range_length(target);
+	vmsi_publish(space, target, offset, &attributes);
+	return 0;
+}

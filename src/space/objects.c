@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <vmspace/list.h>
+
+#include "space/objects.h"
+#include "space/state.h"
+
+/* Objects and names: what mappings point to, counted by mapped bytes. */
+
+/* Most paths are short; few need the length that the system allows. */
+#define SHORT_PATH_BYTES 256
+
+void vmsi_objects_init(struct vms_space *space, struct vmsi_pool_source source)
+{
+	vmsi_pool_init(&space->object_pool, sizeof(struct vmsi_object), source);
+	vmsi_pool_init(&space->name_pool, sizeof(struct vmsi_name), source);
+	vmsi_pool_init(&space->short_path_pool, SHORT_PATH_BYTES, source);
+	vmsi_pool_init(&space->long_path_pool, VMS_PATH_MAX, source);
+}
+
+void vmsi_objects_release(struct vms_space *space)
+{
+	vmsi_pool_release(&space->object_pool);
+	vmsi_pool_release(&space->name_pool);
+	vmsi_pool_release(&space->short_path_pool);
+	vmsi_pool_release(&space->long_path_pool);
+}
+
+/* Write "/proc/self/fd/FD"; link has room for it. */
+static void descriptor_link(char *link, int fd)
+{
+	char digits[12];
+	size_t count = 0, at;
+	unsigned number = (unsigned)fd;
+
+	strcpy(link, "/proc/self/fd/");
+	at = strlen(link);
+	do {
+		digits[count++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	while (count > 0)
+		link[at++] = digits[--count];
+	link[at] = '\0';
+}
+
+/* The path of an open file, as the kernel tells it; left out where it fails. */
+static void note_path(struct vms_space *space, struct vmsi_object *object,
+		      int fd)
+{
+	char link[32], path[VMS_PATH_MAX];
+	struct vmsi_pool *pool;
+	long length;
+
+	descriptor_link(link, fd);
+	length = vmsi_host.readlink(link, path, sizeof(path) - 1);
+	if (length <= 0)
+		return;
+	path[length] = '\0';
+	pool = length < SHORT_PATH_BYTES ? &space->short_path_pool :
+					   &space->long_path_pool;
+	if (vmsi_pool_reserve(pool, 1))
+		return;
+	object->path_pool = pool;
+	object->path = vmsi_pool_take(pool);
+	memcpy(object->path, path, (size_t)length + 1);
+}
+
+static struct vmsi_object *make_object(struct vms_space *space)
+{
+	struct vmsi_object *object;
+
+	if (vmsi_pool_reserve(&space->object_pool, 1))
+		return NULL;
+	object = vmsi_pool_take(&space->object_pool);
+	*object = (struct vmsi_object){ .mapped = 0 };
+	return object;
+}
+
+static struct vmsi_object **bucket_of_file(struct vms_space *space,
+					   uint64_t device, uint64_t inode)
+{
+	uint64_t hash = (inode ^ (device << 32)) * 0x9e3779b97f4a7c15u;
+
+	return &space->objects[(hash >> 32) % VMSI_OBJECT_BUCKETS];
+}
+
+struct vmsi_object *vmsi_object_of_file(struct vms_space *space,
+					uint64_t device, uint64_t inode, int fd)
+{
+	struct vmsi_object **bucket = bucket_of_file(space, device, inode);
+	struct vmsi_object *object;
+
+	for (object = *bucket; object; object = object->next)
+		if (object->inode == inode && object->device == device)
+			return object;
+	object = make_object(space);
+	if (!object)
+		return NULL;
+	object->device = device;
+	object->inode = inode;
+	object->next = *bucket;
+	object->link = bucket;
+	if (object->next)
+		object->next->link = &object->next;
+	*bucket = object;
+	note_path(space, object, fd);
+	return object;
+}
+
+struct vmsi_object *vmsi_object_anonymous(struct vms_space *space,
+					  size_t charged)
+{
+	struct vmsi_object *object = make_object(space);
+
+	if (object)
+		object->charged = charged;
+	return object;
+}
+
+void vmsi_object_drop(struct vms_space *space, struct vmsi_object *object)
+{
+	if (object->mapped)
+		return;
+	if (object->link) {
+		*object->link = object->next;
+		if (object->next)
+			object->next->link = object->link;
+	}
+	vmsi_ledger_uncharge(&space->ledger, object->charged);
+	if (object->path)
+		vmsi_pool_give(object->path_pool, object->path);
+	vmsi_pool_give(&space->object_pool, object);
+}
+
+static struct vmsi_name **bucket_of_name(struct vms_space *space,
+					 const char *text)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+
+	for (; *text; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619u;
+	return &space->names[hash % VMSI_NAME_BUCKETS];
+}
+
+struct vmsi_name *vmsi_name_intern(struct vms_space *space, const char *text)
+{
+	struct vmsi_name **bucket = bucket_of_name(space, text);
+	struct vmsi_name *name;
+
+	for (name = *bucket; name; name = name->next)
+		if (strcmp(name->text, text) == 0)
+			return name;
+	if (vmsi_pool_reserve(&space->name_pool, 1))
+		return NULL;
+	name = vmsi_pool_take(&space->name_pool);
+	*name = (struct vmsi_name){ .next = *bucket, .link = bucket };
+	strncpy(name->text, text, VMS_NAME_MAX);
+	if (name->next)
+		name->next->link = &name->next;
+	*bucket = name;
+	return name;
+}
+
+void vmsi_name_drop(struct vms_space *space, struct vmsi_name *name)
+{
+	if (name->mapped)
+		return;
+	*name->link = name->next;
+	if (name->next)
+		name->next->link = name->link;
+	vmsi_pool_give(&space->name_pool, name);
+}

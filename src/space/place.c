@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/* Where mappings go that were given no address. */
+
+/*
+ * Moves go by whole page-table pages where source and target are congruent
+ * modulo what one of them covers; a level is 512 entries of 8 bytes on 4 KiB
+ * pages.
+ */
+static size_t next_level(size_t size)
+{
+	return size * (vmsi_page_size() / 8);
+}
+
+static int find_gap(const struct vms_space *space,
+		    const struct vmsi_place_request *request,
+		    uintptr_t *start)
+{
+	struct vmsi_gap_request gap = {
+		.length = request->length,
+		.alignment = request->alignment,
+		.residue = request->residue & (request->alignment - 1),
+		.end = space->placement == VMS_PLACE_TOP ? VMSI_GAP_HIGH :
+							   VMSI_GAP_LOW,
+	};
+
+	return vmsi_map_find_gap(&space->map, &gap, start);
+}
+
+/*
+ * The middle of the largest gap, so that both the mapping and what lies below
+ * the gap have room. Only where there is plenty.
+ */
+static int find_roomy(const struct vms_space *space,
+		      const struct vmsi_place_request *request,
+		      uintptr_t *start)
+{
+	struct vmsi_range gap = vmsi_map_largest_gap(&space->map);
+	size_t plenty, residue = request->residue & (request->alignment - 1);
+	uintptr_t place;
+
+	if (!vmsi_multiply(request->length, 4, &plenty) ||
+	    !vmsi_add(plenty, request->alignment, &plenty) ||
+	    vmsi_range_length(gap) < plenty)
+		return -ENOMEM;
+	place = gap.start + vmsi_range_length(gap) / 2;
+	place = vmsi_align_down(place, request->alignment) + residue;
+	if (place < gap.start || place > gap.end - request->length)
+		return -ENOMEM;
+	*start = place;
+	return 0;
+}
+
+int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
+	       uintptr_t *start)
+{
+	if (request->growth == VMSI_MAY_GROW &&
+	    find_roomy(space, request, start) == 0)
+		return 0;
+	return find_gap(space, request, start);
+}
+
+int vmsi_place_move(struct vms_space *space, const struct vmsi_mapping *mapping,
+		    uintptr_t old, size_t new_length, uintptr_t *start)
+{
+	const size_t smallest = (size_t)1 << mapping->attributes.page_shift;
+	const size_t table = vmsi_page_size() * (vmsi_page_size() / 8);
+	struct vmsi_place_request request = {
+		.length = new_length,
+		.residue = old,
+		.growth = VMSI_MAY_GROW,
+	};
+
+	for (size_t alignment = next_level(table); alignment > smallest;
+	     alignment = alignment > table ? table : smallest) {
+		if (alignment > new_length)
+			continue;
+		request.alignment = alignment;
+		if (vmsi_place(space, &request, start) == 0)
+			return 0;
+	}
+	request.alignment = smallest;
+	if (vmsi_place(space, &request, start) == 0)
+		return 0;
+	return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/* vms_mprotect. */
+
+#define BOTH_WAYS (PROT_GROWSDOWN | PROT_GROWSUP)
+#define RIGHTS ((uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
+
+/* One call of vms_mprotect on its way. */
+struct protect_request {
+	struct vms_space *space;
+	struct vmsi_range range;
+	int prot;               /* with what the host may know beyond RIGHTS */
+	uintptr_t changeable;   /* the end of what may be changed */
+	size_t charged;         /* bytes, for [range.start, changeable) */
+	int error;              /* what stops the call at changeable */
+};
+
+static bool gains_charge(const struct vmsi_mapping *mapping, int prot)
+{
+	const struct vmsi_attributes *attributes = &mapping->attributes;
+
+	return !(attributes->flags & (uint32_t)VMSI_ACCOUNTED) &&
+		!(attributes->prot & PROT_WRITE) &&
+		vmsi_commit_counts(prot, attributes->flags, VMSI_COMMIT_EXEMPT);
+}
+
+/* A charged mapping that loses its charge if it was never touched. */
+static bool may_lose_charge(const struct vmsi_mapping *mapping, int prot)
+{
+	return (mapping->attributes.flags & (uint32_t)VMSI_ACCOUNTED) &&
+		!(prot & PROT_WRITE) &&
+		vmsi_is_private_anonymous(&mapping->attributes);
+}
+
+/*
+ * PROT_GROWSDOWN begins the range at the start of a growing mapping; no machine
+ * of ours has mappings for PROT_GROWSUP.
+ */
+static int find_start(struct protect_request *request)
+{
+	struct vmsi_range above = { request->range.start,
+				    request->space->range.end };
+	struct vmsi_mapping *mapping = vmsi_first(request->space, above);
+
+	if (!mapping)
+		return vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+	if (!(request->prot & PROT_GROWSDOWN)) {
+		if (mapping->start > request->range.start)
+			return vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+		return request->prot & PROT_GROWSUP ? -EINVAL : 0;
+	}
+	if (mapping->start >= request->range.end)
+		return vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+	if (!(mapping->attributes.flags & (uint32_t)VMSI_GROWSDOWN))
+		return -EINVAL;
+	request->range.start = mapping->start;
+	request->prot &= ~PROT_GROWSDOWN;
+	return 0;
+}
+
+/* What forbids to change a piece; it is charged where it is to be. */
+static int charge_piece(struct protect_request *request,
+			const struct vmsi_mapping *mapping, size_t length)
+{
+	if (mapping->attributes.flags & (uint32_t)VMSI_SEALED)
+		return -EPERM;
+	if (!gains_charge(mapping, request->prot))
+		return 0;
+	if (vmsi_ledger_charge(&request->space->ledger, length, 0))
+		return vmsi_refuse(VMS_REFUSAL_COMMIT);
+	request->charged += length;
+	return 0;
+}
+
+/* Find where the call must stop, and charge what comes before. */
+static void check_and_charge(struct protect_request *request)
+{
+	struct vms_space *space = request->space;
+	struct vmsi_range run = { request->range.start,
+				  vmsi_run_end(space, request->range.start,
+					       request->range.end) };
+
+	request->changeable = run.end;
+	vmsi_for_each(space, mapping, run) {
+		struct vmsi_range piece = vmsi_piece(mapping, run);
+
+		request->error = charge_piece(request, mapping,
+					      vmsi_range_length(piece));
+		if (request->error) {
+			request->changeable = piece.start;
+			return;
+		}
+	}
+	if (run.end < request->range.end)
+		request->error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+}
+
+static long host_protect(struct vmsi_range range, void *context)
+{
+	const struct protect_request *request = context;
+
+	return vmsi_host.mprotect(range.start, vmsi_range_length(range),
+				  request->prot);
+}
+
+static void change_prot(struct vmsi_mapping *piece, void *context)
+{
+	struct protect_request *request = context;
+	struct vmsi_attributes *attributes = &piece->attributes;
+	size_t length = vmsi_range_length(vmsi_mapping_range(piece));
+
+	if (gains_charge(piece, request->prot)) {
+		attributes->flags |= (uint32_t)VMSI_ACCOUNTED;
+		request->charged -= length;
+	} else if (may_lose_charge(piece, request->prot) &&
+		   !(attributes->flags & (uint32_t)VMSI_TOUCHED)) {
+		attributes->flags &= ~(uint32_t)VMSI_ACCOUNTED;
+		vmsi_ledger_uncharge(&request->space->ledger, length);
+	}
+	attributes->prot = (uint32_t)request->prot & RIGHTS;
+}
+
+static int protect(struct protect_request *request)
+{
+	struct vms_space *space = request->space;
+	struct vmsi_range done = { request->range.start, 0 };
+	struct vmsi_range_call call = { host_protect, request };
+	int error = vmsi_reserve_records(space);
+
+	if (error)
+		return error;
+	check_and_charge(request);
+	if (request->changeable == request->range.start)
+		goto out;
+	error = vmsi_call_run(space,
+			      (struct vmsi_range){ request->range.start,
+						   request->changeable },
+			      call, &done.end);
+	if (error)
+		request->error = vmsi_refused_by_host(space, error);
+	if (done.end > done.start) {
+		/* After the host's call, so that no write comes between. */
+		if (!(request->prot & PROT_WRITE))
+			vmsi_learn_touched(space, done, VMSI_LEARN_ALL);
+		vmsi_change(space, done, change_prot, request);
+	}
+	/* What was charged for parts that did not change. */
+	vmsi_ledger_uncharge(&space->ledger, request->charged);
+out:
+	return request->error;
+}
+
+/* Whether the host knows these protection bits; a length of a page suffices. */
+static int check_bits(const struct protect_request *request)
+{
+	const int known = (int)RIGHTS | BOTH_WAYS;
+	const int extra = request->prot & ~known;
+
+	if (!extra)
+		return 0;
+	/* A machine's own bits (PROT_SEM, PROT_BTI): ask about memory of ours. */
+	if (vmsi_host.mprotect(request->space->limit_probe, vmsi_page_size(),
+			       extra) == -EINVAL)
+		return -EINVAL;
+	vmsi_host.mprotect(request->space->limit_probe, vmsi_page_size(),
+			   PROT_NONE);
+	return 0;
+}
+
+int vms_mprotect(vms_space *space, void *address, size_t length, int prot)
+{
+	struct protect_request request = { .space = space, .prot = prot };
+	uintptr_t start = (uintptr_t)address;
+	int error = vmsi_enter(space);
+
+	if (error)
+		return vmsi_status(error);
+	if (!vmsi_is_aligned(start, vmsi_page_size()) ||
+	    (prot & BOTH_WAYS) == BOTH_WAYS)
+		error = -EINVAL;
+	else if (length == 0)
+		error = 0;
+	else if (!vmsi_page_range(start, length, &request.range))
+		error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+	else
+		error = check_bits(&request);
+	if (!error && length)
+		error = find_start(&request);
+	if (!error && length)
+		error = protect(&request);
+	vmsi_leave(space);
+	return vmsi_status(error);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "space/state.h"
+
+/*
+ * Publishing: what an operation has done on the host goes into the map, the
+ * ledger and the objects here, in steps that cannot fail.
+ */
+
+/* The most records that one operation inserts between two reservations. */
+#define OPERATION_RECORDS (8 * VMSI_MAP_RECORDS)
+
+int vmsi_reserve_records(struct vms_space *space)
+{
+	if (vmsi_map_reserve(&space->map, OPERATION_RECORDS) ||
+	    vmsi_pool_reserve(&space->stack_pool, 2))
+		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	return 0;
+}
+
+static void count_mapped(const struct vmsi_attributes *attributes,
+			 size_t length)
+{
+	if (attributes->object)
+		attributes->object->mapped += length;
+	if (attributes->name)
+		attributes->name->mapped += length;
+}
+
+static void count_unmapped(struct vms_space *space,
+			   const struct vmsi_attributes *attributes,
+			   size_t length)
+{
+	if (attributes->object) {
+		attributes->object->mapped -= length;
+		vmsi_object_drop(space, attributes->object);
+	}
+	if (attributes->name) {
+		attributes->name->mapped -= length;
+		vmsi_name_drop(space, attributes->name);
+	}
+}
+
+void vmsi_publish(struct vms_space *space, struct vmsi_range range,
+		  uint64_t offset, const struct vmsi_attributes *attributes)
+{
+	count_mapped(attributes, vmsi_range_length(range));
+	vmsi_map_insert(&space->map, range, offset, attributes);
+	vmsi_warm_trim(space, range);
+	if (attributes->flags & (uint32_t)VMSI_GROWSDOWN)
+		vmsi_stack_note(space, range.start);
+}
+
+void vmsi_forget(struct vms_space *space, struct vmsi_range range)
+{
+	vmsi_for_each(space, mapping, range) {
+		size_t length = vmsi_range_length(vmsi_piece(mapping, range));
+
+		if (mapping->attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+			vmsi_ledger_uncharge(&space->ledger, length);
+		count_unmapped(space, &mapping->attributes, length);
+	}
+	vmsi_map_erase(&space->map, range);
+	vmsi_handles_unmapped(space, range);
+	if (space->has_stacks)
+		vmsi_stack_note(space, range.end);
+}
+
+struct counted_change {
+	struct vms_space *space;
+	void (*change)(struct vmsi_mapping *piece, void *context);
+	void *context;
+};
+
+static void change_counted(struct vmsi_mapping *piece, void *context)
+{
+	struct counted_change *counted = context;
+	struct vmsi_attributes before = piece->attributes;
+	size_t length = vmsi_range_length(vmsi_mapping_range(piece));
+
+	counted->change(piece, counted->context);
+	if (piece->attributes.object == before.object &&
+	    piece->attributes.name == before.name)
+		return;
+	count_mapped(&piece->attributes, length);
+	count_unmapped(counted->space, &before, length);
+}
+
+void vmsi_change(struct vms_space *space, struct vmsi_range range,
+		 void (*change)(struct vmsi_mapping *piece, void *context),
+		 void *context)
+{
+	struct counted_change counted = { space, change, context };
+
+	vmsi_map_update(&space->map, range, change_counted, &counted);
+}
+
+size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range)
+{
+	size_t charged = 0;
+
+	vmsi_for_each(space, mapping, range)
+		if (mapping->attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+			charged += vmsi_range_length(vmsi_piece(mapping, range));
+	return charged;
+}
+
+void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
+			enum vmsi_learn which)
+{
+	vmsi_for_each(space, mapping, range) {
+		struct vmsi_attributes *attributes = &mapping->attributes;
+
+		if (!(attributes->flags & (uint32_t)VMSI_ACCOUNTED) ||
+		    (attributes->flags & (uint32_t)VMSI_TOUCHED) ||
+		    !vmsi_is_private_anonymous(attributes))
+			continue;
+		if (which == VMSI_LEARN_SPLIT && mapping->start >= range.start &&
+		    mapping->end <= range.end)
+			continue;
+		/*
+		 * The host's mark is on the whole mapping, and a part that is
+		 * split off inherits it: so ask about the whole.
+		 */
+		if (vmsi_host_has_pages(vmsi_mapping_range(mapping)))
+			attributes->flags |= (uint32_t)VMSI_TOUCHED;
+	}
+}

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/* vms_mremap: what is asked, whether it may be, and by which step it is done. */
+
+/* One call of vms_mremap; lengths are rounded up to pages. */
+struct remap_request {
+	struct vms_space *space;
+	uintptr_t old;
+	size_t old_length;
+	size_t new_length;
+	int flags;
+	uintptr_t new_address;
+	struct vmsi_mapping *mapping;  /* the one that holds old */
+};
+
+static bool is_fixed(const struct remap_request *request)
+{
+	return request->flags & MREMAP_FIXED;
+}
+
+static bool keeps_source(const struct remap_request *request)
+{
+	return request->flags & MREMAP_DONTUNMAP;
+}
+
+static struct vmsi_range source_of(const struct remap_request *request)
+{
+	return (struct vmsi_range){ request->old,
+				    request->old + request->old_length };
+}
+
+/* --- check -------------------------------------------------------------------------------- */
+
+/* Whether a new address is a place, and not only a wish. */
+static int check_target(const struct remap_request *request)
+{
+	struct vmsi_range target = { request->new_address, 0 };
+	struct vmsi_range source = source_of(request);
+
+	if (!vmsi_is_aligned(request->new_address, vmsi_page_size()) ||
+	    !(request->flags & MREMAP_MAYMOVE) ||
+	    !vmsi_add(target.start, request->new_length, &target.end) ||
+	    target.end > vmsi_address_limit())
+		return -EINVAL;
+	if (keeps_source(request) && request->old_length != request->new_length)
+		return -EINVAL;
+	if (is_fixed(request) && !vmsi_inside(request->space, target))
+		return -EINVAL;
+	/* Linux looks at the ends, so an empty source can overlap too. */
+	if (source.end > target.start && target.end > source.start)
+		return -EINVAL;
+	return 0;
+}
+
+static int check_request(struct remap_request *request)
+{
+	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+	const size_t page_size = vmsi_page_size();
+	uintptr_t end;
+
+	if ((request->flags & ~known) ||
+	    !vmsi_is_aligned(request->old, page_size))
+		return -EINVAL;
+	request->old_length = vmsi_align_up(request->old_length, page_size);
+	request->new_length = vmsi_align_up(request->new_length, page_size);
+	if (request->new_length == 0 ||
+	    request->new_length > vmsi_address_limit())
+		return -EINVAL;
+	if (request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
+		int error = check_target(request);
+
+		if (error)
+			return error;
+	}
+	if (!vmsi_add(request->old, request->old_length, &end))
+		return -EINVAL;
+	return 0;
+}
+
+static int align_to_huge_pages(struct remap_request *request)
+{
+	const size_t page_size = (size_t)1
+		<< request->mapping->attributes.page_shift;
+
+	if (page_size == vmsi_page_size())
+		return 0;
+	request->old_length = vmsi_align_up(request->old_length, page_size);
+	request->new_length = vmsi_align_up(request->new_length, page_size);
+	if (!vmsi_is_aligned(request->old, page_size) ||
+	    ((request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
+	     !vmsi_is_aligned(request->new_address, page_size)) ||
+	    request->new_length > request->old_length)
+		return -EINVAL;
+	return 0;
+}
+
+static int find_mapping(struct remap_request *request)
+{
+	request->mapping = vmsi_lookup(request->space, request->old);
+	if (!request->mapping)
+		return -EFAULT;
+	if (request->mapping->attributes.flags & (uint32_t)VMSI_SEALED)
+		return -EPERM;
+	if (request->mapping->attributes.flags & (uint32_t)VMSI_HUGETLB)
+		return align_to_huge_pages(request);
+	return 0;
+}
+
+/* For requests that make a new mapping or a longer one. */
+static int check_mapping(const struct remap_request *request)
+{
+	const struct vmsi_mapping *mapping = request->mapping;
+	uint64_t offset, end;
+
+	if (request->old_length == 0 &&
+	    !(mapping->attributes.flags & (uint32_t)VMSI_SHARED))
+		return -EINVAL;
+	if (request->old_length > mapping->end - request->old)
+		return -EFAULT;
+	offset = mapping->offset + (request->old - mapping->start);
+	if (request->new_length > request->old_length &&
+	    __builtin_add_overflow(offset, request->new_length, &end))
+		return -EINVAL;
+	return 0;
+}
+
+/* --- charge ----------------------------------------------------------------------------------- */
+
+/*
+ * Charge bytes if the mapping is charged at all. refund: what the target gives
+ * back. *charged tells what to uncharge when the host refuses.
+ */
+static int charge(const struct remap_request *request, size_t bytes,
+		  size_t refund, size_t *charged)
+{
+	*charged = 0;
+	if (bytes == 0 || !(request->mapping->attributes.flags &
+			    (uint32_t)VMSI_ACCOUNTED))
+		return 0;
+	if (vmsi_ledger_charge(&request->space->ledger, bytes, refund))
+		return vmsi_refuse(VMS_REFUSAL_COMMIT);
+	*charged = bytes;
+	return 0;
+}
+
+/* Undo a charge after a failure; passes the error on. */
+static int uncharge(const struct remap_request *request, int error,
+		    size_t charged)
+{
+	if (error)
+		vmsi_ledger_uncharge(&request->space->ledger, charged);
+	return error;
+}
+
+/* --- steps -------------------------------------------------------------------------------------- */
+
+static int shrink(const struct remap_request *request)
+{
+	struct vmsi_range tail = { request->old + request->new_length,
+				   request->old + request->old_length };
+
+	if (!vmsi_inside(request->space, tail))
+		return -EINVAL;
+	return vmsi_unmap(request->space, tail);
+}
+
+/*
+ * Move the source, or what of it is not cut off, to a range. The charge is for
+ * the growth, or for all of it where the source is kept.
+ */
+static int move_to(const struct remap_request *request,
+		   struct vmsi_range target)
+{
+	struct vms_space *space = request->space;
+	size_t length = vmsi_min(request->old_length, request->new_length);
+	struct vmsi_move move = {
+		.source = { request->old, request->old + length },
+		.target = target,
+		.keep = keeps_source(request) ? VMSI_KEEP_SOURCE :
+						VMSI_UNMAP_SOURCE,
+	};
+	size_t bytes = keeps_source(request) ? request->new_length :
+					       request->new_length - length;
+	size_t charged;
+	int error;
+
+	if (vmsi_has_sealed(space, target))
+		return -EPERM;
+	if (!vmsi_may_replace(space, target))
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	error = charge(request, bytes, vmsi_charged_in(space, target),
+		       &charged);
+	if (error) {
+		/* As on Linux: the target is unmapped before the charge. */
+		(void)vmsi_unmap(space, target);
+		return error;
+	}
+	error = request->old_length == 0 ?
+		vmsi_alias(space, request->old, target) :
+		vmsi_move(space, &move);
+	return uncharge(request, error, charged);
+}
+
+/* MREMAP_FIXED with different lengths, or an alias at a fixed place. */
+static int move_resized(struct remap_request *request)
+{
+	struct vmsi_range target = { request->new_address,
+				     request->new_address +
+					     request->new_length };
+	struct vmsi_range tail = { request->old + request->new_length,
+				   request->old + request->old_length };
+	int error = move_to(request, target);
+
+	if (error || request->old_length <= request->new_length)
+		return error;
+	/* The rest of the source goes; what the host refuses stays owed. */
+	error = vmsi_reserve_records(request->space);
+	if (error)
+		return error;
+	vmsi_learn_touched(request->space, tail, VMSI_LEARN_SPLIT);
+	vmsi_forget(request->space, tail);
+	vmsi_give_back_or_owe(request->space, tail);
+	return 0;
+}
+
+/*
+ * MREMAP_FIXED with equal lengths moves mapping by mapping, and keeps the gaps:
+ *
+ *   source:  |AAAA|    |BBB|  gap  |C|
+ *   target:  |AAAA|xxxx|BBB|xxxxxxx|C|     x: what was there stays
+ */
+static int move_each(struct remap_request *request)
+{
+	struct vms_space *space = request->space;
+	const struct vmsi_range whole = source_of(request);
+	const uintptr_t new_address = request->new_address;
+	struct vmsi_mapping *mapping = vmsi_first(space, whole);
+	int error = 0;
+
+	if (!mapping || mapping->start > whole.start)
+		return -EFAULT;
+	while (mapping && !error) {
+		struct vmsi_range piece = vmsi_piece(mapping, whole);
+		struct remap_request part = *request;
+		struct vmsi_range target;
+
+		part.old = piece.start;
+		part.old_length = part.new_length = vmsi_range_length(piece);
+		part.new_address = new_address + (piece.start - whole.start);
+		error = find_mapping(&part);
+		if (error)
+			break;
+		target.start = part.new_address;
+		target.end = target.start + part.new_length;
+		error = move_to(&part, target);
+		mapping = vmsi_first(space, (struct vmsi_range){ piece.end,
+								 whole.end });
+		if (piece.end >= whole.end)
+			mapping = NULL;
+	}
+	return error;
+}
+
+/* Where a mapping goes that was given no fixed place. */
+static int choose_target(const struct remap_request *request,
+			 struct vmsi_range *target)
+{
+	struct vms_space *space = request->space;
+	int error;
+
+	target->start = request->new_address;
+	target->end = target->start + request->new_length;
+	if (keeps_source(request) && vmsi_inside(space, *target) &&
+	    vmsi_map_is_free(&space->map, *target))
+		return 0;
+	error = vmsi_place_move(space, request->mapping, request->old,
+				request->new_length, &target->start);
+	target->end = target->start + request->new_length;
+	return error;
+}
+
+static bool can_grow_in_place(const struct remap_request *request)
+{
+	const struct vmsi_mapping *mapping = request->mapping;
+	struct vmsi_range extension = { mapping->end, 0 };
+
+	return request->old + request->old_length == mapping->end &&
+		vmsi_add(mapping->end,
+			 request->new_length - request->old_length,
+			 &extension.end) &&
+		vmsi_inside(request->space, extension) &&
+		vmsi_map_is_free(&request->space->map, extension);
+}
+
+static int grow_in_place(struct remap_request *request)
+{
+	size_t extension = request->new_length - request->old_length;
+	size_t charged;
+	int error = charge(request, extension, 0, &charged);
+
+	if (!error)
+		error = vmsi_reserve_records(request->space);
+	if (!error)
+		error = vmsi_extend(request->space, request->mapping,
+				    extension);
+	return uncharge(request, error, charged);
+}
+
+static int expand(struct remap_request *request, uintptr_t *result)
+{
+	struct vmsi_range target;
+	int error;
+
+	if (can_grow_in_place(request)) {
+		struct vmsi_range extension = {
+			request->mapping->end,
+			request->old + request->new_length
+		};
+
+		error = grow_in_place(request);
+		/*
+		 * Where another thread of the process took the addresses in the
+		 * instant that growth needed them, it is a move.
+		 */
+		if (error != -ENOMEM ||
+		    vmsi_may_replace(request->space, extension))
+			return error;
+	}
+	if (!(request->flags & MREMAP_MAYMOVE))
+		return vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+	error = choose_target(request, &target);
+	if (!error)
+		error = move_to(request, target);
+	*result = target.start;
+	return error;
+}
+
+/* --- dispatch --------------------------------------------------------------------------------------- */
+
+static int remap_one(struct remap_request *request, uintptr_t *result)
+{
+	struct vmsi_range target;
+	int error = find_mapping(request);
+
+	if (error)
+		return error;
+	if (!(request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
+		if (request->new_length == request->old_length)
+			return vmsi_inside(request->space, source_of(request)) ?
+				0 : -EINVAL;
+		if (request->new_length < request->old_length)
+			return shrink(request);
+	}
+	error = check_mapping(request);
+	if (error)
+		return error;
+	if (is_fixed(request))
+		return move_resized(request);
+	if (!keeps_source(request))
+		return expand(request, result);
+	error = choose_target(request, &target);
+	if (error)
+		return error;
+	*result = target.start;
+	return move_to(request, target);
+}
+
+long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
+		size_t new_length, int flags, uintptr_t new_address)
+{
+	struct remap_request request = {
+		.space = space,
+		.old = old,
+		.old_length = old_length,
+		.new_length = new_length,
+		.flags = flags,
+		.new_address = new_address,
+	};
+	uintptr_t result = flags & MREMAP_FIXED ? new_address : old;
+	int error = check_request(&request);
+
+	if (error)
+		return error;
+	if (is_fixed(&request) && request.old_length == request.new_length)
+		error = move_each(&request);
+	else
+		error = remap_one(&request, &result);
+	if (error)
+		return vmsi_refused_by_host(space, error);
+	/* A resize in place, which moved no handle. */
+	if (result == old && request.old_length)
+		vmsi_handles_resized(space, old, request.old_length,
+				     request.new_length);
+	return (long)result;
+}
+
+void *vms_mremap(vms_space *space, void *old_address, size_t old_length,
+		 size_t new_length, int flags, void *new_address)
+{
+	long result = vmsi_enter(space);
+
+	if (result)
+		return vmsi_address_or_failed(result);
+	result = vmsi_remap(space, (uintptr_t)old_address, old_length,
+			    new_length, flags, (uintptr_t)new_address);
+	vmsi_leave(space);
+	return vmsi_address_or_failed(result);
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/panic.h"
+#include "space/objects.h"
+#include "space/state.h"
+
+/* Spaces themselves: open, close, options, figures. */
+
+struct vmsi_lock vmsi_registry_lock =
+	VMSI_LOCK_INITIALIZER(VMSI_RANK_REGISTRY);
+struct vms_space *vmsi_registry;
+
+/* --- records' memory ---------------------------------------------------------- */
+
+/*
+ *   guard page | the chunk | guard page
+ *
+ * so that a stray write of the program beyond its own memory faults before it
+ * reaches a record.
+ */
+void *vmsi_records_get(void *context, size_t bytes)
+{
+	struct vms_space *space = context;
+	const size_t guard = vmsi_page_size();
+	long whole = vmsi_host.mmap(0, bytes + 2 * guard, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				    -1, 0);
+	uintptr_t chunk;
+
+	if (whole < 0)
+		return NULL;
+	chunk = (uintptr_t)whole + guard;
+	if (vmsi_host.mprotect(chunk, bytes, PROT_READ | PROT_WRITE) < 0) {
+		vmsi_host.munmap((uintptr_t)whole, bytes + 2 * guard);
+		return NULL;
+	}
+	vmsi_host.name_memory(chunk, bytes, "vmspace records");
+	if (space)
+		space->metadata += bytes;
+	return (void *)chunk;
+}
+
+void vmsi_records_put(void *context, void *chunk, size_t bytes)
+{
+	struct vms_space *space = context;
+	const size_t guard = vmsi_page_size();
+
+	vmsi_host.munmap((uintptr_t)chunk - guard, bytes + 2 * guard);
+	if (space)
+		space->metadata -= bytes;
+}
+
+/* --- options ---------------------------------------------------------------------- */
+
+static bool policy_is_known(enum vms_commit_policy policy)
+{
+	return policy == VMS_COMMIT_HEURISTIC || policy == VMS_COMMIT_ALWAYS ||
+		policy == VMS_COMMIT_STRICT;
+}
+
+static bool options_are_good(const struct vms_space_options *options)
+{
+	return options->struct_size == sizeof(*options) &&
+		policy_is_known(options->commit_policy) &&
+		(options->placement == VMS_PLACE_BOTTOM ||
+		 options->placement == VMS_PLACE_TOP) &&
+		!(options->flags & ~VMS_SPACE_HUGETLB_EXACT) &&
+		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
+}
+
+static size_t effective_limit(size_t limit)
+{
+	size_t machine;
+
+	if (limit != 0)
+		return limit;
+	return vmsi_host.memory_size(&machine) < 0 ? SIZE_MAX : machine;
+}
+
+/* --- open ---------------------------------------------------------------------------- */
+
+/* Reserve addresses on a boundary of huge pages, and give the rest back. */
+static int reserve_addresses(struct vms_space *space, size_t size)
+{
+	const size_t huge = vmsi_huge_page_size();
+	size_t padded = size + huge;
+	uintptr_t start, low, high;
+	long whole;
+
+	if (padded < size)
+		return -ENOMEM;
+	whole = vmsi_host.mmap(0, padded, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			       0);
+	if (whole < 0)
+		return (int)whole;
+	start = vmsi_align_up((uintptr_t)whole, huge);
+	low = start - (uintptr_t)whole;
+	high = padded - low - size;
+	/* Padding that cannot go stays: it costs addresses only. */
+	if (low)
+		vmsi_host.munmap((uintptr_t)whole, low);
+	if (high)
+		vmsi_host.munmap(start + size, high);
+	space->range = (struct vmsi_range){ start, start + size };
+	return 0;
+}
+
+static struct vms_space *make_record(void)
+{
+	size_t bytes = vmsi_align_up(sizeof(struct vms_space),
+				     vmsi_page_size());
+	struct vms_space *space = vmsi_records_get(NULL, bytes);
+
+	if (space) {
+		space->bytes = bytes;
+		space->metadata = bytes;
+	}
+	return space;
+}
+
+static void drop_record(struct vms_space *space)
+{
+	vmsi_records_put(NULL, space, space->bytes);
+}
+
+static void init_state(struct vms_space *space,
+		       const struct vms_space_options *options)
+{
+	struct vmsi_pool_source source = { vmsi_records_get, vmsi_records_put,
+					   space };
+
+	vmsi_lock_init(&space->lock, VMSI_RANK_SPACE);
+	vmsi_map_init(&space->map, space->range, vmsi_stack_guard(), source);
+	vmsi_objects_init(space, source);
+	vmsi_pool_init(&space->stack_pool, sizeof(struct vmsi_stack), source);
+	vmsi_ledger_init(&space->ledger,
+			 effective_limit(options ? options->commit_limit : 0),
+			 options ? options->commit_policy :
+				   VMS_COMMIT_HEURISTIC);
+	if (!options)
+		return;
+	space->placement = options->placement;
+	space->flags = options->flags;
+	if (options->name)
+		strcpy(space->name, options->name);
+}
+
+static void register_space(struct vms_space *space)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	space->next = vmsi_registry;
+	vmsi_registry = space;
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+static int open_space(size_t size, const struct vms_space_options *options,
+		      struct vms_space **result)
+{
+	struct vms_space *space = make_record();
+	int error;
+
+	if (!space)
+		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	error = vmsi_host_make_probe(&space->limit_probe);
+	if (error)
+		goto drop_record;
+	error = vmsi_fork_watch(space);
+	if (error)
+		goto drop_probe;
+	error = reserve_addresses(space, size);
+	if (error)
+		goto unwatch;
+	init_state(space, options);
+	register_space(space);
+	*result = space;
+	return 0;
+
+unwatch:
+	vmsi_fork_unwatch(space);
+drop_probe:
+	vmsi_host_drop_probe(space->limit_probe);
+drop_record:
+	drop_record(space);
+	return error == -ENOMEM ? vmsi_refuse(VMS_REFUSAL_HOST) : error;
+}
+
+vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
+{
+	struct vms_space *space = NULL;
+	int error = -EINVAL;
+
+	if (size != 0 && vmsi_align_up_checked(size, vmsi_page_size(), &size) &&
+	    (!options || options_are_good(options)))
+		error = open_space(size, options, &space);
+	if (error)
+		(void)vmsi_status(error);
+	return space;
+}
+
+/* --- close ----------------------------------------------------------------------------- */
+
+static void unregister_space(struct vms_space *space)
+{
+	struct vms_space **link = &vmsi_registry;
+
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	while (*link != space)
+		link = &(*link)->next;
+	*link = space->next;
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+/* Unmap all addresses of the space but what is foreign. */
+static int release_addresses(struct vms_space *space)
+{
+	uintptr_t at = space->range.start;
+	bool first = true;
+
+	while (at < space->range.end) {
+		struct vmsi_range part = { at, space->range.end };
+		struct vmsi_mapping *mapping;
+		long result;
+
+		for (mapping = vmsi_map_find(&space->map, at); mapping;
+		     mapping = vmsi_map_next(mapping))
+			if (mapping->attributes.flags & (uint32_t)VMSI_FOREIGN)
+				break;
+		if (mapping)
+			part.end = mapping->start;
+		at = mapping ? mapping->end : space->range.end;
+		if (part.start == part.end)
+			continue;
+		result = vmsi_host.munmap(part.start, vmsi_range_length(part));
+		/* Only the first can be refused without harm. */
+		if (result < 0 && first)
+			return (int)result;
+		first = false;
+	}
+	return 0;
+}
+
+int vms_space_close(vms_space *space)
+{
+	int error = vmsi_enter(space);
+
+	if (error)
+		return vmsi_status(error);
+	error = vmsi_has_sealed(space, space->range) ? -EPERM : release_addresses(space);
+	vmsi_lock_release(&space->lock);
+	if (error)
+		return vmsi_status(error);
+	unregister_space(space);
+	vmsi_handles_release(space);
+	vmsi_map_destroy(&space->map);
+	vmsi_objects_release(space);
+	vmsi_pool_release(&space->stack_pool);
+	vmsi_fork_unwatch(space);
+	vmsi_host_drop_probe(space->limit_probe);
+	drop_record(space);
+	return 0;
+}
+
+/* --- figures --------------------------------------------------------------------------- */
+
+void *vms_space_base(const vms_space *space)
+{
+	return (void *)space->range.start;
+}
+
+size_t vms_space_size(const vms_space *space)
+{
+	return vmsi_range_length(space->range);
+}
+
+const char *vms_space_name(const vms_space *space)
+{
+	return space->name;
+}
+
+bool vms_space_contains(const vms_space *space, const void *address,
+			size_t length)
+{
+	struct vmsi_range range = { (uintptr_t)address, 0 };
+
+	return vmsi_add(range.start, length, &range.end) &&
+		vmsi_inside(space, range) && range.start < space->range.end;
+}
+
+vms_space *vms_space_of(const void *address)
+{
+	struct vms_space *space;
+
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	for (space = vmsi_registry; space; space = space->next)
+		if ((uintptr_t)address >= space->range.start &&
+		    (uintptr_t)address < space->range.end)
+			break;
+	vmsi_lock_release(&vmsi_registry_lock);
+	return space;
+}
+
+int vms_space_set_commit(vms_space *space, size_t limit,
+			 enum vms_commit_policy policy)
+{
+	int error;
+
+	if (!policy_is_known(policy))
+		return vmsi_status(-EINVAL);
+	error = vmsi_enter(space);
+	if (error)
+		return vmsi_status(error);
+	space->ledger.limit = effective_limit(limit);
+	space->ledger.policy = policy;
+	vmsi_leave(space);
+	return 0;
+}
+
+/* What the map holds that is no mapping. */
+struct unheld {
+	size_t bytes, foreign, records;
+};
+
+static struct unheld count_unheld(const struct vms_space *space)
+{
+	struct unheld unheld = { 0, 0, 0 };
+	struct vmsi_mapping *mapping;
+
+	if (space->unsettled_count == 0)
+		return unheld;
+	for (mapping = vmsi_map_find(&space->map, space->range.start); mapping;
+	     mapping = vmsi_map_next(mapping)) {
+		size_t length = vmsi_range_length(vmsi_mapping_range(mapping));
+
+		if (!vmsi_is_unheld(mapping))
+			continue;
+		unheld.records++;
+		unheld.bytes += length;
+		if (mapping->attributes.flags & (uint32_t)VMSI_FOREIGN)
+			unheld.foreign += length;
+	}
+	return unheld;
+}
+
+int vms_space_stats(vms_space *space, struct vms_space_stats *stats)
+{
+	struct unheld unheld;
+	int error;
+
+	if (!stats || stats->struct_size != sizeof(*stats))
+		return vmsi_status(-EINVAL);
+	error = vmsi_enter(space);
+	if (error)
+		return vmsi_status(error);
+	unheld = count_unheld(space);
+	*stats = (struct vms_space_stats){
+		.struct_size = sizeof(*stats),
+		.reserved = vmsi_range_length(space->range),
+		.mapped = space->map.mapped - unheld.bytes,
+		.mappings = space->map.count - unheld.records,
+		.committed = space->ledger.charged,
+		.committed_peak = space->ledger.peak,
+		.commit_limit = space->ledger.limit,
+		.commit_policy = space->ledger.policy,
+		.commit_refusals = space->ledger.refusals,
+		.huge_fallbacks = space->huge_fallbacks,
+		.moves = space->moves,
+		.grown_in_place = space->grown_in_place,
+		.lost = unheld.foreign,
+		.metadata = space->metadata,
+	};
+	vmsi_leave(space);
+	return 0;
+}
+
+const char *vms_version(void)
+{
+	return VMSI_VERSION;
+}

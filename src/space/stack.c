@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/*
+ * MAP_GROWSDOWN: the host grows such a mapping when it is touched below its
+ * start, but only into addresses that it has free. So the guard gap below a
+ * growing mapping is not covered by the reservation:
+ *
+ *     reservation          open gap            the mapping
+ *   ..............|                      |###################|
+ *              open_from              start
+ *
+ * The host's own search for free addresses leaves a guard gap alone, so no
+ * mmap without MAP_FIXED can land in it. How far the mapping has grown is
+ * learned at the next call on the space, and the gap is opened further then.
+ */
+
+#define GUARD_GAP_PAGES 256
+
+size_t vmsi_stack_guard(void)
+{
+	return GUARD_GAP_PAGES * vmsi_page_size();
+}
+
+/* The growing mapping that begins at start; NULL: none does. */
+static struct vmsi_mapping *growing_at(const struct vms_space *space,
+				       uintptr_t start)
+{
+	struct vmsi_mapping *mapping = vmsi_lookup(space, start);
+
+	if (!mapping || mapping->start != start ||
+	    !(mapping->attributes.flags & (uint32_t)VMSI_GROWSDOWN))
+		return NULL;
+	return mapping;
+}
+
+/* The lowest page of the mapped run that ends at stack->start. */
+static uintptr_t lowest_mapped(const struct vmsi_stack *stack)
+{
+	uintptr_t low = stack->open_from, high = stack->start;
+
+	/* [high, start) is mapped, low is not known to be */
+	while (low < high) {
+		uintptr_t middle = vmsi_align_down(low + (high - low) / 2,
+						   vmsi_page_size());
+
+		if (vmsi_host_is_mapped((struct vmsi_range){
+			    middle, stack->start }) == 1)
+			high = middle;
+		else
+			low = middle + vmsi_page_size();
+	}
+	return high;
+}
+
+void vmsi_stacks_refresh(struct vms_space *space)
+{
+	for (struct vmsi_stack *stack = space->stacks; stack;
+	     stack = stack->next) {
+		struct vmsi_mapping *mapping = growing_at(space, stack->start);
+		struct vmsi_range grown = { 0, stack->start };
+		struct vmsi_attributes attributes;
+
+		if (!mapping || stack->open_from == stack->start)
+			continue;
+		grown.start = lowest_mapped(stack);
+		if (grown.start == grown.end ||
+		    vmsi_map_reserve(&space->map, VMSI_MAP_RECORDS))
+			continue;
+		attributes = mapping->attributes;
+		if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+			vmsi_ledger_charge_forced(&space->ledger,
+						  vmsi_range_length(grown));
+		stack->start = grown.start;
+		vmsi_publish(space, grown, 0, &attributes);
+	}
+}
+
+void vmsi_stack_note(struct vms_space *space, uintptr_t start)
+{
+	struct vmsi_mapping *mapping = vmsi_lookup(space, start);
+	struct vmsi_stack *stack;
+
+	if (!mapping || !growing_at(space, mapping->start))
+		return;
+	for (stack = space->stacks; stack; stack = stack->next)
+		if (stack->start == mapping->start)
+			return;
+	if (vmsi_pool_reserve(&space->stack_pool, 1))
+		return;
+	stack = vmsi_pool_take(&space->stack_pool);
+	*stack = (struct vmsi_stack){
+		.next = space->stacks,
+		.start = mapping->start,
+		.open_from = mapping->start,
+	};
+	space->stacks = stack;
+	space->has_stacks = true;
+}
+
+/* Cover the open gap again, but for what is mapped in it now. */
+static void close_gap(struct vms_space *space, struct vmsi_stack *stack)
+{
+	vmsi_hold_free(space,
+		       (struct vmsi_range){ stack->open_from, stack->start });
+	stack->open_from = stack->start;
+}
+
+void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range)
+{
+	for (struct vmsi_stack *stack = space->stacks; stack;
+	     stack = stack->next) {
+		struct vmsi_range gap = { stack->open_from, stack->start };
+		struct vmsi_range below = { gap.start,
+					    vmsi_min(range.start, gap.end) };
+		struct vmsi_range above = { vmsi_max(range.end, gap.start),
+					    gap.end };
+
+		if (!vmsi_range_overlaps(gap, range))
+			continue;
+		vmsi_hold_free(space, below);
+		vmsi_hold_free(space, above);
+		stack->open_from = stack->start;
+	}
+}
+
+/* Make the open gap what it should be below a mapping. */
+static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
+		       const struct vmsi_mapping *mapping)
+{
+	const struct vmsi_mapping *below = vmsi_map_previous(mapping);
+	uintptr_t limit = below ? below->end : space->range.start;
+	uintptr_t from = mapping->start - vmsi_min(vmsi_stack_guard(),
+						   mapping->start - limit);
+
+	if (from > stack->open_from)
+		vmsi_hold_free(space,
+			       (struct vmsi_range){ stack->open_from, from });
+	if (from < stack->open_from) {
+		struct vmsi_range gap = { from, stack->open_from };
+
+		vmsi_warm_trim(space, gap);
+		if (vmsi_host.munmap(gap.start, vmsi_range_length(gap)) < 0)
+			return;
+	}
+	stack->open_from = from;
+}
+
+void vmsi_stacks_update(struct vms_space *space)
+{
+	struct vmsi_stack **link = &space->stacks;
+
+	while (*link) {
+		struct vmsi_stack *stack = *link;
+		struct vmsi_mapping *mapping = growing_at(space, stack->start);
+
+		if (mapping) {
+			adjust_gap(space, stack, mapping);
+			link = &stack->next;
+			continue;
+		}
+		close_gap(space, stack);
+		*link = stack->next;
+		vmsi_pool_give(&space->stack_pool, stack);
+	}
+}

@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_SPACE_STATE_H
+#define VMSI_SPACE_STATE_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include <vmspace/mapping.h>
+#include <vmspace/space.h>
+
+#include "base/lock.h"
+#include "base/pool.h"
+#include "commit/commit.h"
+#include "host/host.h"
+#include "vma/vma.h"
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MAP_DROPPABLE
+#define MAP_DROPPABLE 0x08
+#endif
+
+/* What the state of a space is, shared by the files of this room. */
+
+/*
+ * What is behind a mapping: a file, or an anonymous object that mappings
+ * share. It lives as long as any byte of it is mapped in the space.
+ */
+struct vmsi_object {
+	struct vmsi_object *next;   /* in its hash bucket, for files */
+	struct vmsi_object **link;  /* what points to it; NULL: in no bucket */
+	uint64_t device;
+	uint64_t inode;   /* 0: shared anonymous memory */
+	size_t mapped;    /* bytes, over all mappings of it */
+	size_t seen;      /* of a walk that checks the ledger; else 0 */
+	size_t charged;   /* bytes; of shared anonymous memory */
+	char *path;       /* of a file, when it was mapped; NULL: not known */
+	struct vmsi_pool *path_pool;
+};
+
+#define VMSI_OBJECT_BUCKETS 1024
+#define VMSI_NAME_BUCKETS 64
+
+struct vmsi_name {
+	struct vmsi_name *next;
+	struct vmsi_name **link;
+	size_t mapped;    /* bytes that have this name */
+	char text[VMS_NAME_MAX + 1];
+};
+
+/*
+ * A hole that the host holds as a mapping of its own, apart from the
+ * reservation around it. To map over it exactly, or to grow into its start,
+ * costs the host no split of the reservation.
+ */
+struct vmsi_warm_hole {
+	struct vmsi_range range;
+	uint32_t advice;         /* VMSI_* advice bits that the host has for it */
+};
+
+#define VMSI_WARM_HOLES 32
+
+/*
+ * A MAP_GROWSDOWN mapping. The host grows it into addresses that are free, so
+ * the guard gap below it is not covered by the reservation.
+ */
+struct vmsi_stack {
+	struct vmsi_stack *next;
+	uintptr_t start;        /* of the mapping, as the map has it */
+	uintptr_t open_from;    /* the host has nothing in [open_from, start) */
+};
+
+/* Hulls of what the space does not hold; see hold.c. */
+#define VMSI_UNSETTLED_HULLS 8
+
+struct vmsi_handles; /* handle.c */
+
+struct vms_space {
+	struct vmsi_lock lock;
+	struct vmsi_range range;
+	struct vmsi_map map;
+	struct vmsi_ledger ledger;
+	enum vms_placement placement;
+	unsigned flags;
+	char name[VMS_NAME_MAX + 1];
+
+	struct vmsi_object *objects[VMSI_OBJECT_BUCKETS]; /* files, by identity */
+	struct vmsi_name *names[VMSI_NAME_BUCKETS];
+	struct vmsi_pool object_pool;
+	struct vmsi_pool name_pool;
+	struct vmsi_pool stack_pool;
+	struct vmsi_pool short_path_pool;
+	struct vmsi_pool long_path_pool;
+
+	struct vmsi_warm_hole warm[VMSI_WARM_HOLES];
+	unsigned warm_count;
+	unsigned warm_misses;         /* holes made while all places were taken */
+
+	struct vmsi_stack *stacks;
+	bool has_stacks;              /* some mapping was MAP_GROWSDOWN before */
+
+	struct vmsi_range unsettled[VMSI_UNSETTLED_HULLS];
+	unsigned unsettled_count;
+
+	struct vmsi_handles *_Atomic handles;
+
+	uint64_t huge_fallbacks;
+	uint64_t moves;
+	uint64_t grown_in_place;
+	size_t metadata;              /* bytes of chunks that the host gave */
+	bool has_locked;              /* some mapping was locked before */
+	bool has_dontfork;            /* some mapping was MADV_DONTFORK before */
+	uintptr_t limit_probe;        /* vmsi_host_at_map_limit */
+	_Atomic unsigned *fork_state; /* wiped by fork; see fork.c */
+	size_t bytes;                 /* of this struct's own mapping */
+	struct vms_space *next;       /* in the registry */
+};
+
+/* --- space.c: entry and exit of every public call ------------------------- */
+
+/* Lock a space for an operation. Returns 0, or -EINVAL for NULL. */
+int vmsi_enter(struct vms_space *space);
+
+/* Unlock; debug builds check the invariants first. */
+void vmsi_leave(struct vms_space *space);
+
+/* The convention of the public calls: 0, or -1 and errno. */
+int vmsi_status(int error);
+
+/* Likewise: an address, or MAP_FAILED and errno. */
+void *vmsi_address_or_failed(long result);
+
+/* Say why ENOMEM; returns -ENOMEM. */
+int vmsi_refuse(enum vms_refusal reason);
+
+/*
+ * Pass on what the host answered; -ENOMEM also gets its reason. Returns error.
+ */
+int vmsi_refused_by_host(struct vms_space *space, long error);
+
+/* Whether a range lies in the space. */
+static inline bool vmsi_inside(const struct vms_space *space,
+			       struct vmsi_range range)
+{
+	return range.start >= space->range.start &&
+		range.end <= space->range.end && range.start <= range.end;
+}
+
+/*
+ * The range of an address and a length that is rounded up to a page; false
+ * where that wraps.
+ */
+bool vmsi_page_range(uintptr_t address, size_t length,
+		     struct vmsi_range *range);
+
+/* Memory for a space's own records, with guard pages around it; NULL: none. */
+void *vmsi_records_get(void *context, size_t bytes);
+void vmsi_records_put(void *context, void *chunk, size_t bytes);
+
+/* --- walk.c: the map without the records of what is not held ------------- */
+
+/* A record of addresses that are no mapping, yet not in the reservation. */
+static inline bool vmsi_is_unheld(const struct vmsi_mapping *mapping)
+{
+	return mapping->attributes.flags &
+		((uint32_t)VMSI_FOREIGN | (uint32_t)VMSI_OWED);
+}
+
+static inline struct vmsi_range
+vmsi_mapping_range(const struct vmsi_mapping *mapping)
+{
+	return (struct vmsi_range){ mapping->start, mapping->end };
+}
+
+/* As vmsi_map_lookup, vmsi_map_find, vmsi_map_next, vmsi_map_run_end. */
+struct vmsi_mapping *vmsi_lookup(const struct vms_space *space,
+				 uintptr_t address);
+struct vmsi_mapping *vmsi_first(const struct vms_space *space,
+				struct vmsi_range range);
+struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
+				    struct vmsi_range range);
+uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
+		       uintptr_t limit);
+
+/* Whether any mapping in a range is sealed. */
+bool vmsi_has_sealed(const struct vms_space *space, struct vmsi_range range);
+
+/* for (each mapping that has a part in range) */
+#define vmsi_for_each(space, mapping, range) \
+	for (struct vmsi_mapping *mapping = vmsi_first(space, range); mapping; \
+	     mapping = vmsi_following(mapping, range))
+
+/* The part of a mapping that lies in a range. */
+static inline struct vmsi_range vmsi_piece(const struct vmsi_mapping *mapping,
+					   struct vmsi_range range)
+{
+	return vmsi_range_common(vmsi_mapping_range(mapping), range);
+}
+
+/*
+ * Make a host call over a run of mappings; such calls work from low to high
+ * addresses and change what is before a failure. *done is the end of what was
+ * changed. Returns 0 or -errno.
+ */
+struct vmsi_range_call {
+	long (*call)(struct vmsi_range range, void *context);
+	void *context;
+};
+int vmsi_call_run(struct vms_space *space, struct vmsi_range run,
+		  struct vmsi_range_call call, uintptr_t *done);
+
+/* --- records.c: publishing in the map, the ledger and the objects -------- */
+
+/* Reserve records for one operation. Returns 0 or -ENOMEM, with its reason. */
+int vmsi_reserve_records(struct vms_space *space);
+
+/*
+ * Put a mapping into the map, over a range that is free in it. The charge has
+ * been made. Needs vmsi_reserve_records.
+ */
+void vmsi_publish(struct vms_space *space, struct vmsi_range range,
+		  uint64_t offset, const struct vmsi_attributes *attributes);
+
+/* Take a range out of the map: uncharges, lets objects, names, handles go. */
+void vmsi_forget(struct vms_space *space, struct vmsi_range range);
+
+/* Change attributes of a range; keeps objects and names counted. */
+void vmsi_change(struct vms_space *space, struct vmsi_range range,
+		 void (*change)(struct vmsi_mapping *piece, void *context),
+		 void *context);
+
+/* What of a range is charged as private memory, bytes. */
+size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range);
+
+/* Mapping flags that are not charged when private and writable. */
+#define VMSI_COMMIT_EXEMPT \
+	((uint32_t)VMSI_SHARED | (uint32_t)VMSI_HUGETLB | \
+	 (uint32_t)VMSI_NORESERVE | (uint32_t)VMSI_DROPPABLE)
+
+/*
+ * The object of a file; made where the space does not know it yet. NULL where
+ * there is no memory for it. With nothing mapped it is let go by
+ * vmsi_object_drop.
+ */
+struct vmsi_object *vmsi_object_of_file(struct vms_space *space, uint64_t device,
+					uint64_t inode, int fd);
+/* A new shared anonymous object. NULL: no memory. */
+struct vmsi_object *vmsi_object_anonymous(struct vms_space *space,
+					  size_t charged);
+/* Let an object go that nothing maps. */
+void vmsi_object_drop(struct vms_space *space, struct vmsi_object *object);
+
+/* An interned name; NULL: no memory. Let go of as objects are. */
+struct vmsi_name *vmsi_name_intern(struct vms_space *space, const char *text);
+void vmsi_name_drop(struct vms_space *space, struct vmsi_name *name);
+
+/* Whether memory of this kind loses its charge when it was never touched. */
+static inline bool vmsi_is_private_anonymous(const struct vmsi_attributes *a)
+{
+	return (a->flags & (uint32_t)VMSI_ANONYMOUS) &&
+		!(a->flags & (uint32_t)VMSI_SHARED);
+}
+
+/*
+ * Find out whether a charged mapping was ever touched, before an operation
+ * that hides it (a split, a move, a discard) and note it. whole: the
+ * operation's range; a mapping that lies in it whole is passed over.
+ */
+enum vmsi_learn { VMSI_LEARN_ALL, VMSI_LEARN_SPLIT };
+void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
+			enum vmsi_learn which);
+
+/* --- hold.c: the reservation ---------------------------------------------- */
+
+enum vmsi_warmth { VMSI_COLD, VMSI_WARM };
+
+/*
+ * Replace what the host has in a range by the reservation. The map is not
+ * changed. *done is the end of what was given back, also on failure. Returns
+ * 0 or -errno.
+ */
+int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
+		   enum vmsi_warmth warmth, uintptr_t *done);
+
+/*
+ * As vmsi_give_back, for what is out of the map already; what the host refuses
+ * is noted as owed and tried again later. Needs vmsi_reserve_records.
+ */
+void vmsi_give_back_or_owe(struct vms_space *space, struct vmsi_range range);
+
+/*
+ * Reserve a range that the host may have free. What another part of the
+ * process has taken meanwhile is noted as foreign.
+ */
+void vmsi_hold(struct vms_space *space, struct vmsi_range range);
+
+/* As vmsi_hold, for those parts of a range that are free in the map. */
+void vmsi_hold_free(struct vms_space *space, struct vmsi_range range);
+
+/*
+ * After a failed call of the host that may have destroyed its target: find out,
+ * hold what is free, and take it out of the map.
+ */
+void vmsi_settle(struct vms_space *space, struct vmsi_range range);
+
+/* Try to get unheld addresses back. */
+void vmsi_recover(struct vms_space *space);
+
+/* Whether an operation may replace what is in a range: nothing is foreign. */
+bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range);
+
+/* The start of a warm hole of exactly this length; false: none. */
+bool vmsi_warm_take(struct vms_space *space, size_t length, size_t alignment,
+		    uintptr_t *start);
+
+/* Forget warm holes in a range that is being mapped. */
+void vmsi_warm_trim(struct vms_space *space, struct vmsi_range range);
+
+/*
+ * Whether a range begins a warm hole that has this advice, so that mprotect
+ * alone makes it a continuation of the mapping before it.
+ */
+bool vmsi_warm_continues(const struct vms_space *space, struct vmsi_range range,
+			 uint32_t advice);
+
+/* Whether a hole of a whole mapping should be warm. */
+enum vmsi_warmth vmsi_warm_wanted(struct vms_space *space);
+
+/* Note a warm hole that the host has been given. */
+void vmsi_warm_add(struct vms_space *space, struct vmsi_warm_hole hole);
+
+/* --- stack.c: MAP_GROWSDOWN ---------------------------------------------- */
+
+/* The bytes that the host keeps free below a growing stack. */
+size_t vmsi_stack_guard(void);
+
+/* Learn how far stacks have grown by being touched. */
+void vmsi_stacks_refresh(struct vms_space *space);
+
+/* Open the gaps of new stacks, close those of stacks that are gone. */
+void vmsi_stacks_update(struct vms_space *space);
+
+/* A growing mapping may begin here now. */
+void vmsi_stack_note(struct vms_space *space, uintptr_t start);
+
+/* The reservation was put over a range: gaps in it are closed. */
+void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range);
+
+/* --- place.c ---------------------------------------------------------------- */
+
+enum vmsi_growth { VMSI_MAY_GROW, VMSI_STAYS };
+
+/* A place for a mapping; residue: its address modulo alignment. */
+struct vmsi_place_request {
+	size_t length;
+	size_t alignment;
+	size_t residue;
+	enum vmsi_growth growth;
+};
+int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
+	       uintptr_t *start);
+
+/* A place to move [old, old + old_length) to, cheap to move to. */
+int vmsi_place_move(struct vms_space *space, const struct vmsi_mapping *mapping,
+		    uintptr_t old, size_t new_length, uintptr_t *start);
+
+/* --- the operations ---------------------------------------------------------- */
+
+int vmsi_unmap(struct vms_space *space, struct vmsi_range range);
+int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
+		size_t extension);                           /* grow.c */
+int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
+		       const struct vmsi_attributes *attributes); /* grow.c */
+
+/* One mapping, or a part of it, on its way; see move.c. */
+struct vmsi_move {
+	struct vmsi_range source;   /* what moves; its end is the mapping's or below */
+	struct vmsi_range target;   /* at least as long as source */
+	enum vmsi_source { VMSI_UNMAP_SOURCE, VMSI_KEEP_SOURCE } keep;
+};
+int vmsi_move(struct vms_space *space, const struct vmsi_move *move);
+int vmsi_alias(struct vms_space *space, uintptr_t source,
+	       struct vmsi_range target);
+
+long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
+		size_t new_length, int flags, uintptr_t new_address);
+
+/* --- handle.c ------------------------------------------------------------------ */
+
+void vmsi_handles_unmapped(struct vms_space *space, struct vmsi_range range);
+void vmsi_handles_moved(struct vms_space *space, struct vmsi_range source,
+			struct vmsi_range target);
+void vmsi_handles_resized(struct vms_space *space, uintptr_t start,
+			  size_t old_length, size_t new_length);
+void vmsi_handles_release(struct vms_space *space);
+
+/* --- fork.c, invariants.c ------------------------------------------------------- */
+
+/* Register a space for fork; undo. */
+int vmsi_fork_watch(struct vms_space *space);
+void vmsi_fork_unwatch(struct vms_space *space);
+/* In a child that fork handlers did not reach, mend the copy first. */
+void vmsi_fork_notice(struct vms_space *space);
+/* Mend the child's copy of a space. */
+void vmsi_fork_child(struct vms_space *space);
+
+/* What is wrong with a space, NULL: nothing. See docs/invariants.md. */
+const char *vmsi_space_check(struct vms_space *space);
+
+/* The list of all spaces, and its lock. */
+extern struct vmsi_lock vmsi_registry_lock;
+extern struct vms_space *vmsi_registry;
+
+#endif

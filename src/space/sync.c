@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+/* vms_msync and vms_mincore. */
+
+/* Sync each mapped run; a hole is answered at the end. */
+static int sync_runs(struct vms_space *space, struct vmsi_range range,
+		     int flags)
+{
+	uintptr_t at = range.start;
+	bool hole = false;
+
+	while (at < range.end) {
+		struct vmsi_mapping *mapping = vmsi_first(
+			space, (struct vmsi_range){ at, range.end });
+		struct vmsi_range run = { at, range.end };
+		long error;
+
+		if (mapping)
+			run.start = vmsi_max(at, mapping->start);
+		if (!mapping || run.start > at)
+			hole = true;
+		if (!mapping)
+			break;
+		run.end = vmsi_run_end(space, run.start, range.end);
+		error = vmsi_host.msync(run.start, vmsi_range_length(run),
+					flags);
+		if (error < 0)
+			return (int)error;
+		at = run.end;
+	}
+	return hole ? vmsi_refuse(VMS_REFUSAL_UNMAPPED) : 0;
+}
+
+int vms_msync(vms_space *space, void *address, size_t length, int flags)
+{
+	uintptr_t start = (uintptr_t)address;
+	struct vmsi_range range;
+	int error = vmsi_enter(space);
+
+	if (error)
+		return vmsi_status(error);
+	/* The flags are the host's matter: it tells for no memory at all. */
+	error = (int)vmsi_host.msync(space->range.start, 0, flags);
+	if (!error && !vmsi_is_aligned(start, vmsi_page_size()))
+		error = -EINVAL;
+	else if (!error && !vmsi_page_range(start, length, &range))
+		error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+	else if (!error)
+		error = sync_runs(space, range, flags);
+	vmsi_leave(space);
+	return vmsi_status(error);
+}
+
+int vms_mincore(vms_space *space, void *address, size_t length,
+		unsigned char *vector)
+{
+	uintptr_t start = (uintptr_t)address;
+	struct vmsi_range range;
+	uintptr_t end;
+	int error = vmsi_enter(space);
+
+	if (error)
+		return vmsi_status(error);
+	if (!vmsi_is_aligned(start, vmsi_page_size())) {
+		error = -EINVAL;
+	} else if (length == 0) {
+		error = 0;
+	} else if (!vmsi_page_range(start, length, &range) ||
+		   !vmsi_inside(space, range)) {
+		error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+	} else {
+		end = vmsi_run_end(space, range.start, range.end);
+		if (end > range.start)
+			error = (int)vmsi_host.mincore(
+				range.start, end - range.start, vector);
+		if (!error && end < range.end)
+			error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+	}
+	vmsi_leave(space);
+	return vmsi_status(error);
+}

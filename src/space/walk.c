@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/state.h"
+
+static struct vmsi_mapping *skip_unheld(struct vmsi_mapping *mapping)
+{
+	while (mapping && vmsi_is_unheld(mapping))
+		mapping = vmsi_map_next(mapping);
+	return mapping;
+}
+
+struct vmsi_mapping *vmsi_lookup(const struct vms_space *space,
+				 uintptr_t address)
+{
+	struct vmsi_mapping *mapping = vmsi_map_lookup(&space->map, address);
+
+	return mapping && !vmsi_is_unheld(mapping) ? mapping : NULL;
+}
+
+static struct vmsi_mapping *within(struct vmsi_mapping *mapping,
+				   struct vmsi_range range)
+{
+	mapping = skip_unheld(mapping);
+	return mapping && mapping->start < range.end ? mapping : NULL;
+}
+
+struct vmsi_mapping *vmsi_first(const struct vms_space *space,
+				struct vmsi_range range)
+{
+	return within(vmsi_map_find(&space->map, range.start), range);
+}
+
+struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
+				    struct vmsi_range range)
+{
+	return within(vmsi_map_next(mapping), range);
+}
+
+uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
+		       uintptr_t limit)
+{
+	struct vmsi_mapping *mapping = vmsi_lookup(space, address);
+
+	while (mapping && address < limit) {
+		address = mapping->end;
+		mapping = vmsi_map_next(mapping);
+		if (mapping && (mapping->start != address ||
+				vmsi_is_unheld(mapping)))
+			break;
+	}
+	return vmsi_min(address, limit);
+}
+
+bool vmsi_has_sealed(const struct vms_space *space, struct vmsi_range range)
+{
+	vmsi_for_each(space, mapping, range)
+		if (mapping->attributes.flags & (uint32_t)VMSI_SEALED)
+			return true;
+	return false;
+}
+
+int vmsi_call_run(struct vms_space *space, struct vmsi_range run,
+		  struct vmsi_range_call call, uintptr_t *done)
+{
+	struct vmsi_mapping *first = vmsi_first(space, run);
+	long result = call.call(run, call.context);
+
+	*done = result < 0 ? run.start : run.end;
+	if (result >= 0 || !first || first->end >= run.end)
+		return result < 0 ? (int)result : 0;
+	/*
+	 * The host may have changed the mappings before the one that it
+	 * refused. To do them again one by one finds that one.
+	 */
+	vmsi_for_each(space, mapping, run) {
+		struct vmsi_range piece = vmsi_piece(mapping, run);
+
+		result = call.call(piece, call.context);
+		if (result < 0)
+			return (int)result;
+		*done = piece.end;
+	}
+	return 0;
+}
