@@ -21,9 +21,9 @@ extern "C" {
  * another space.
  *
  * A stale handle (closed, or its memory gone) is refused with ESTALE; in a
- * debug build of the library (meson -Dbuildtype=debug) its use ends the
- * program with a message. Debug builds also keep the addresses that a mapping
- * moved away from out of use for a while, so that a stale pointer faults.
+ * debug build of the library (meson -Dbuildtype=debug or -Ddebug_checks=true)
+ * its use ends the program with a message. The old place of a mapping that has
+ * moved faults until something else is mapped there.
  */
 typedef struct vms_handle {
 	uint64_t value;
@@ -41,8 +41,8 @@ typedef struct vms_handle {
  * of the space; length is rounded up to a page.
  *
  * The handle follows its first page: where vms_mremap moves or resizes the
- * range, so is the handle; where a part from its middle on goes elsewhere or
- * is unmapped, the handle keeps what is before it.
+ * range, so is the handle (with MREMAP_DONTUNMAP too); where a part from its
+ * middle on goes elsewhere or is unmapped, the handle keeps what is before it.
  *
  * Returns 0 and *handle; -1 with errno set on failure:
  *   EINVAL  a NULL argument, address not on a page, length 0.
@@ -59,8 +59,8 @@ int vms_handle_open(vms_space *space, void *address, size_t length,
  * the next call that moves or unmaps the range; a program whose threads do
  * that while others use it must order them itself.
  *
- * Return NULL, or 0, with errno ESTALE for a stale handle. Thread-safe,
- * lock-free, no system call.
+ * Return NULL, or 0, with errno ESTALE for a stale handle or a NULL space.
+ * Thread-safe; take no lock and make no system call.
  */
 void *vms_handle_address(vms_space *space, vms_handle handle);
 size_t vms_handle_length(vms_space *space, vms_handle handle);
@@ -70,7 +70,7 @@ size_t vms_handle_length(vms_space *space, vms_handle handle);
  * wanted.
  *
  * Returns the address; NULL with errno ESTALE for a stale handle, ERANGE where
- * [offset, offset + length) is not inside it. Thread-safe, lock-free.
+ * [offset, offset + length) is not inside it. Thread-safe; takes no lock.
  */
 void *vms_handle_at(vms_space *space, vms_handle handle, size_t offset,
 		    size_t length);

@@ -48,7 +48,7 @@ struct vms_mapping_info {
 	size_t committed;     /* bytes charged for it */
 	size_t resident;      /* bytes in memory, or VMS_NOT_COUNTED */
 	char name[VMS_NAME_MAX + 1]; /* by vms_set_name or the kernel's; or "" */
-	char path[VMS_PATH_MAX];  /* of the file when it was mapped; or "" */
+	char path[VMS_PATH_MAX];  /* of the file when it was first mapped; or "" */
 };
 
 /* Count resident memory too; takes time in proportion to it. */

@@ -39,7 +39,8 @@ enum vms_refusal {
 	VMS_REFUSAL_NONE = 0,
 	VMS_REFUSAL_HOST,      /* the host said no: its overcommit or an rlimit */
 	VMS_REFUSAL_COMMIT,    /* the space's commit limit and policy */
-	VMS_REFUSAL_ADDRESSES, /* no free range in the space is large enough */
+	VMS_REFUSAL_ADDRESSES, /* no free range is large enough, or the address
+				  is not the space's to give */
 	VMS_REFUSAL_MAP_COUNT, /* vm.max_map_count is reached */
 	VMS_REFUSAL_RECORDS,   /* no memory for the space's own records */
 	VMS_REFUSAL_UNMAPPED,  /* the range is not all mapped, or is blocked */
@@ -58,16 +59,18 @@ const char *vms_refusal_text(enum vms_refusal refusal);
  *           MAP_FIXED_NOREPLACE the exact place, which must lie in the space.
  * length    bytes, rounded up to a page (to a huge page with MAP_HUGETLB).
  *
- * Without an address the space chooses: the smallest free range that fits, on
- * a 2 MiB boundary (the huge-page size of the machine) for requests of at
- * least that size, and not in the room behind a mapping that has grown before.
+ * Without an address the space chooses: the smallest free range that fits;
+ * for requests of at least the machine's huge-page size one on a boundary of
+ * huge pages (files: congruent to their offset), if there is one. A range behind
+ * a mapping that has grown before is used from its far end.
  *
  * MAP_HUGETLB: where the pool cannot hold the whole mapping, it is made of
  * ordinary pages (with MADV_HUGEPAGE), of the same rounded length and
  * alignment; the listing shows VMS_MAPPING_HUGE_FALLBACK and huge_fallbacks of
- * vms_space_stats counts it. MAP_NORESERVE is ignored with it, so that every
- * page is reserved when the call returns and touching it cannot be SIGBUS.
- * VMS_SPACE_HUGETLB_EXACT turns both off.
+ * vms_space_stats counts it. MAP_NORESERVE is ignored for huge pages, so that
+ * every page is reserved when the call returns and touching it cannot be SIGBUS
+ * in this process, unless a control group or a memory policy forbids the page;
+ * for children see vms_mmap(3). VMS_SPACE_HUGETLB_EXACT turns both off.
  *
  * MAP_GROWSDOWN grows when it is touched below its start, up to the host's
  * guard gap (1 MiB on a usual machine) between two calls on the space.
@@ -76,7 +79,7 @@ const char *vms_refusal_text(enum vms_refusal refusal);
  * mmap; mmap(2)):
  *   EBADF       not MAP_ANONYMOUS and fd is not open, or is O_PATH.
  *   EINVAL      length 0; not exactly one of MAP_SHARED, MAP_PRIVATE,
- *               MAP_SHARED_VALIDATE; offset or a MAP_FIXED address not on a
+ *               MAP_SHARED_VALIDATE, MAP_DROPPABLE; offset or a MAP_FIXED address not on a
  *               page; a combination that Linux refuses.
  *   EACCES      the file is not open for what is asked.
  *   ENODEV      the file cannot be mapped.
@@ -84,10 +87,15 @@ const char *vms_refusal_text(enum vms_refusal refusal);
  *   EOPNOTSUPP  MAP_SHARED_VALIDATE with a flag the file does not support.
  *   EEXIST      MAP_FIXED_NOREPLACE over a mapping.
  *   EPERM       address 0 with MAP_FIXED; MAP_FIXED over a sealed mapping; a
- *               write-sealed memfd; MAP_LOCKED without the right.
- *   EAGAIN      MAP_LOCKED past RLIMIT_MEMLOCK.
- *   ENOMEM      a MAP_FIXED range not inside the space; no free range; commit.
- * A MAP_FIXED call that fails leaves what was mapped there.
+ *               write-sealed memfd; MAP_LOCKED without the right; PROT_EXEC of
+ *               a file on a file system mounted noexec.
+ *   EAGAIN      MAP_LOCKED, or mlockall(MCL_FUTURE), past RLIMIT_MEMLOCK.
+ *   ENOMEM      a MAP_FIXED range not inside the space; no free range (with
+ *               MAP_32BIT, none below 2 GiB); commit.
+ * A MAP_FIXED call that fails leaves what was mapped there, unless the host has
+ * destroyed it before it refused (a driver; huge pages that are not to be had,
+ * with VMS_SPACE_HUGETLB_EXACT; other reasons before Linux 6.12): then there is
+ * a hole.
  */
 void *vms_mmap(vms_space *space, void *address, size_t length, int prot,
 	       int flags, int fd, off_t offset);
@@ -101,6 +109,8 @@ void *vms_mmap(vms_space *space, void *address, size_t length, int prot,
  *           part of a huge page.
  *   EPERM   a part is sealed.
  *   ENOMEM  a mapping would have to be split at the map-count limit.
+ *   EAGAIN  mlockall(MCL_FUTURE) is in force, RLIMIT_MEMLOCK is reached, and the
+ *           space has no hole left.
  */
 int vms_munmap(vms_space *space, void *address, size_t length);
 
@@ -155,7 +165,9 @@ int vms_mprotect(vms_space *space, void *address, size_t length, int prot);
  *           does not take (MADV_DONTNEED on locked memory and so on).
  *   ENOMEM  part of the range is not mapped. The parts that are mapped have
  *           got the advice, but for MADV_POPULATE_*, which stop at a hole.
- *   EFAULT, EIO, EBADF, EBUSY, EAGAIN, EPERM  as madvise(2).
+ *   EACCES  MADV_REMOVE on memory that is not shared and writable.
+ *   EFAULT, EIO, EBADF, EBUSY, EAGAIN, EPERM  as madvise(2); others are passed
+ *           on.
  */
 int vms_madvise(vms_space *space, void *address, size_t length, int advice);
 
@@ -211,9 +223,7 @@ int vms_mincore(vms_space *space, void *address, size_t length,
 int vms_mseal(vms_space *space, void *address, size_t length,
 	      unsigned long flags);
 
-/*
- * Also give the commit back (vms_decommit). Without it only the memory goes.
- */
+/* Also give the commit back (vms_decommit). Without it only the memory goes. */
 #define VMS_DECOMMIT_UNCHARGE 0x1u
 
 /*
@@ -225,12 +235,15 @@ int vms_mseal(vms_space *space, void *address, size_t length,
  *                              PROT_NONE and uncharged, to be charged again by
  *                              vms_mprotect, which can then be refused.
  *
- * The range must be covered by private anonymous mappings.
+ * The range must be covered by private anonymous mappings. With
+ * VMS_DECOMMIT_UNCHARGE it is new memory to the host: advice, MAP_NORESERVE,
+ * MAP_GROWSDOWN and guards are gone; a name stays in the listing.
  *
  * Returns 0; -1 with errno set on failure, and nothing has changed:
  *   EINVAL  address not on a page, length 0, unknown flags; a mapping in the
- *           range is shared, of a file, locked or of huge pages.
+ *           range is shared, of a file, locked, droppable or of huge pages.
  *   ENOMEM  part of the range is not mapped; the map-count limit.
+ *   EAGAIN  mlockall(MCL_FUTURE) is in force and RLIMIT_MEMLOCK is reached.
  *   EPERM   a part is sealed.
  */
 int vms_decommit(vms_space *space, void *address, size_t length,

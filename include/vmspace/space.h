@@ -20,8 +20,9 @@ extern "C" {
  * - Only the calls of this library may map, unmap or protect memory inside a
  *   space. What the program does there by the host's own calls, the space
  *   does not know.
- * - Every call on a space is safe from several threads at once. None is safe
- *   from a signal handler that interrupted another call on the same space.
+ * - Every call on a space is safe from several threads at once. No call is
+ *   safe from a signal handler but vms_space_base, _size, _name, _contains and
+ *   vms_version.
  * - fork(2): the child has its own copy of every space, with its own ledger.
  *   Mappings marked MADV_DONTFORK are holes in the child's copy, and no
  *   mapping is locked there, as on Linux. vfork(2) shares the parent's spaces.
@@ -56,8 +57,8 @@ struct vms_space_options {
 	/* sizeof(struct vms_space_options); lets the struct grow. */
 	size_t struct_size;
 	/*
-	 * A name for listings and, on kernels that name anonymous memory, for
-	 * /proc/PID/maps; copied, at most VMS_NAME_MAX bytes. NULL: no name.
+	 * A name for the program's own listings, given back by vms_space_name;
+	 * copied, at most VMS_NAME_MAX bytes. NULL: no name.
 	 */
 	const char *name;
 	/*
@@ -113,16 +114,22 @@ vms_space *vms_space_open(size_t size, const struct vms_space_options *options);
  */
 int vms_space_close(vms_space *space);
 
-/* The first address of a space. Thread-safe; never fails. */
+/*
+ * The first address of a space, which is not NULL. Thread-safe; never fails;
+ * so are the next three.
+ */
 void *vms_space_base(const vms_space *space);
 
-/* The bytes of addresses in a space. Thread-safe; never fails. */
+/* The bytes of addresses in a space. */
 size_t vms_space_size(const vms_space *space);
 
 /* The name of a space, "" where it has none; lives as long as the space. */
 const char *vms_space_name(const vms_space *space);
 
-/* Whether all of [address, address + length) lies in the space. */
+/*
+ * Whether all of [address, address + length) lies in the space; with length 0,
+ * whether the address does.
+ */
 bool vms_space_contains(const vms_space *space, const void *address,
 			size_t length);
 

@@ -31,7 +31,7 @@ static void note_acquired(enum vmsi_lock_rank rank)
 		rank < 64 ? held_high : held_high & ~(rank_bit(rank) - 1);
 
 	if (at_or_above_low || at_or_above_high)
-		vmsi_panic("a lock was taken out of rank order");
+		vmsi_panic("R4: a lock was taken out of rank order");
 	*held_word(rank) |= rank_bit(rank);
 }
 

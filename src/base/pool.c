@@ -139,7 +139,7 @@ void *vmsi_pool_take(struct vmsi_pool *pool)
 	else
 		record = take_fresh(pool);
 	if (!record)
-		vmsi_panic("a record was taken that had not been reserved");
+		vmsi_panic("R1: a record was taken that had not been reserved");
 	pool->free_count--;
 	pool->used_count++;
 	return record;

@@ -52,7 +52,7 @@ void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes)
 void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes)
 {
 	if (bytes > ledger->charged)
-		vmsi_panic("more was uncharged than had been charged");
+		vmsi_panic("R2: more was uncharged than had been charged");
 	ledger->charged -= bytes;
 }
 

@@ -19,8 +19,9 @@
  * What the callers rely on, beyond the manual pages:
  * - mmap with MAP_FIXED and mremap with MREMAP_FIXED replace what is at the
  *   target in one step: no other thread sees the target free.
- * - mmap that fails may have destroyed the target on kernels before 6.12;
- *   mremap with MREMAP_FIXED may have on every kernel.
+ * - mmap that fails may have destroyed the target, where a driver or the pool of
+ *   huge pages refuses, and before Linux 6.12 in other cases too; mremap with
+ *   MREMAP_FIXED may have on every kernel.
  * - mprotect and the flag-setting kinds of madvise work from low to high
  *   addresses and leave what is before a failure changed.
  */
@@ -77,6 +78,12 @@ uintptr_t vmsi_address_limit(void);
 int vmsi_host_is_mapped(struct vmsi_range range);
 
 /*
+ * Whether the page at an address is in a locked mapping: 1 yes, 0 no, or
+ * -errno where the host does not say.
+ */
+int vmsi_host_is_locked(uintptr_t address);
+
+/*
  * Whether private anonymous memory may hold pages of its own in a range: 1
  * yes, 0 no. Where the kernel does not tell, the answer is yes. Pages that
  * were only read (the shared zero page) do not count where the kernel can tell
@@ -94,9 +101,15 @@ int vmsi_host_resident(struct vmsi_range range, size_t *bytes);
 bool vmsi_host_keeps_moved_objects(void);
 
 /*
+ * Whether a mapping, which ends at end, may be one of several that one mremap
+ * moves (Linux 6.17 on; else every mapping may, one by one).
+ */
+bool vmsi_host_moves_among(uintptr_t end);
+
+/*
  * Whether the map-count limit is what makes mappings fail now: tries to split
- * a mapping of three pages that was made for this. probe is its address, from
- * vmsi_host_make_probe.
+ * a mapping that was made for this into as many as the host wants room for.
+ * probe is its address, from vmsi_host_make_probe.
  */
 bool vmsi_host_at_map_limit(uintptr_t probe);
 

@@ -36,6 +36,7 @@ _Static_assert(sizeof(struct scan_argument) == 96, "the kernel's layout");
 #define PAGE_IS_PRESENT (1u << 3)
 #define PAGE_IS_SWAPPED (1u << 4)
 #define PAGE_IS_PFNZERO (1u << 5)
+#define PAGE_IS_HUGE (1u << 6)
 
 #define PAGEMAP_PRESENT (1ull << 63)
 #define PAGEMAP_SWAPPED (1ull << 62)
@@ -46,10 +47,22 @@ _Static_assert(sizeof(struct scan_argument) == 96, "the kernel's layout");
 struct page_count {
 	struct vmsi_range range;
 	uint64_t categories;   /* PAGE_IS_*: any of these counts */
-	uint64_t not_category; /* PAGE_IS_PFNZERO, or 0 */
+	enum { COUNT_ZERO_PAGES, LEAVE_OUT_ZERO_PAGES } zero_pages;
 	size_t stop_at;        /* bytes; SIZE_MAX: count all */
 	size_t bytes;
 };
+
+/*
+ * The shared zero page is what memory has that was only read. To the host a
+ * huge one counts as memory of one's own.
+ */
+static bool counts(const struct page_count *count,
+		   const struct page_region *region)
+{
+	return count->zero_pages == COUNT_ZERO_PAGES ||
+		!(region->categories & PAGE_IS_PFNZERO) ||
+		(region->categories & PAGE_IS_HUGE);
+}
 
 static int count_by_scan(int fd, struct page_count *count)
 {
@@ -60,10 +73,8 @@ static int count_by_scan(int fd, struct page_count *count)
 		.end = count->range.end,
 		.vector = (uintptr_t)regions,
 		.vector_length = REGIONS,
-		.category_inverted = count->not_category,
-		.category_mask = count->not_category,
 		.category_anyof_mask = count->categories,
-		.return_mask = count->categories,
+		.return_mask = PAGE_IS_PFNZERO | PAGE_IS_HUGE,
 	};
 
 	while (argument.start < argument.end && count->bytes < count->stop_at) {
@@ -72,7 +83,9 @@ static int count_by_scan(int fd, struct page_count *count)
 		if (found < 0)
 			return (int)found;
 		for (long i = 0; i < found; i++)
-			count->bytes += regions[i].end - regions[i].start;
+			if (counts(count, &regions[i]))
+				count->bytes +=
+					regions[i].end - regions[i].start;
 		argument.start = argument.walk_end;
 	}
 	return 0;
@@ -131,7 +144,7 @@ int vmsi_host_has_pages(struct vmsi_range range)
 	struct page_count count = {
 		.range = range,
 		.categories = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.not_category = PAGE_IS_PFNZERO,
+		.zero_pages = LEAVE_OUT_ZERO_PAGES,
 		.stop_at = 1,
 	};
 

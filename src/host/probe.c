@@ -142,6 +142,17 @@ int vmsi_host_is_mapped(struct vmsi_range range)
 	return result < 0 ? (int)result : 1;
 }
 
+int vmsi_host_is_locked(uintptr_t address)
+{
+	/* Linux looks at the lock, and does nothing else for MS_INVALIDATE. */
+	long result = vmsi_host.msync(address, vmsi_page_size(),
+				      MS_ASYNC | MS_INVALIDATE);
+
+	if (result == -EBUSY)
+		return 1;
+	return result < 0 ? (int)result : 0;
+}
+
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
@@ -171,9 +182,89 @@ bool vmsi_host_keeps_moved_objects(void)
 	return moved != -EINVAL;
 }
 
+/*
+ * Two sealed pages, made once and never unmapped; 0: the host cannot seal. To
+ * move something over them is refused, and changes nothing.
+ */
+static uintptr_t sealed_pages(void)
+{
+	enum { UNKNOWN = 0, NONE = 1 };
+	static _Atomic uintptr_t cached = UNKNOWN;
+	const size_t bytes = 2 * vmsi_page_size();
+	uintptr_t known = atomic_load(&cached), unknown = UNKNOWN;
+	long pages;
+
+	if (known != UNKNOWN)
+		return known == NONE ? 0 : known;
+	pages = vmsi_host.mmap(0, bytes, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			       0);
+	if (pages < 0)
+		return 0;
+	if (vmsi_host.mseal((uintptr_t)pages, bytes, 0) < 0) {
+		vmsi_host.munmap((uintptr_t)pages, bytes);
+		pages = NONE;
+	}
+	if (atomic_compare_exchange_strong(&cached, &unknown, (uintptr_t)pages))
+		return pages == NONE ? 0 : (uintptr_t)pages;
+	/* Another thread was first; ours cannot be unmapped any more. */
+	return unknown == NONE ? 0 : unknown;
+}
+
+/* Whether one mremap moves several mappings: tried on two pages of our own. */
+static bool moves_several(uintptr_t sealed)
+{
+	enum { UNKNOWN, YES, NO };
+	static _Atomic int cached = UNKNOWN;
+	const size_t page_size = vmsi_page_size();
+	long pages, result;
+
+	if (atomic_load(&cached) != UNKNOWN)
+		return atomic_load(&cached) == YES;
+	pages = vmsi_host.mmap(0, 2 * page_size, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			       0);
+	if (pages < 0)
+		return false;
+	result = vmsi_host.mprotect((uintptr_t)pages, page_size, PROT_READ);
+	if (result == 0)
+		result = vmsi_host.mremap((uintptr_t)pages, 2 * page_size,
+					  2 * page_size,
+					  MREMAP_MAYMOVE | MREMAP_FIXED, sealed);
+	vmsi_host.munmap((uintptr_t)pages, 2 * page_size);
+	/* EPERM: only the target was in the way. */
+	if (result == -EPERM || result == -EFAULT)
+		atomic_store(&cached, result == -EPERM ? YES : NO);
+	return result == -EPERM;
+}
+
+bool vmsi_host_moves_among(uintptr_t end)
+{
+	const size_t page_size = vmsi_page_size();
+	uintptr_t sealed = sealed_pages();
+
+	if (!sealed)
+		return true;
+	/*
+	 * The last page of the mapping and what comes after it, to a sealed
+	 * place: EPERM for the place, if the mapping itself is no reason to
+	 * refuse, which comes first. Kernels that move one mapping a call say
+	 * EFAULT for any two, and then nothing is forbidden.
+	 */
+	if (vmsi_host.mremap(end - page_size, 2 * page_size, 2 * page_size,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, sealed) != -EFAULT)
+		return true;
+	return !moves_several(sealed);
+}
+
+/* mremap wants room for up to six mappings more. */
+#define PROBE_SPLITS 4
+#define PROBE_PAGES (2 * PROBE_SPLITS + 1)
+
 int vmsi_host_make_probe(uintptr_t *probe)
 {
-	long result = vmsi_host.mmap(0, 3 * vmsi_page_size(), PROT_NONE,
+	long result = vmsi_host.mmap(0, PROBE_PAGES * vmsi_page_size(),
+				     PROT_NONE,
 				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 				     -1, 0);
 
@@ -185,19 +276,22 @@ int vmsi_host_make_probe(uintptr_t *probe)
 
 void vmsi_host_drop_probe(uintptr_t probe)
 {
-	vmsi_host.munmap(probe, 3 * vmsi_page_size());
+	vmsi_host.munmap(probe, PROBE_PAGES * vmsi_page_size());
 }
 
 bool vmsi_host_at_map_limit(uintptr_t probe)
 {
-	uintptr_t middle = probe + vmsi_page_size();
+	const size_t page_size = vmsi_page_size();
+	bool at_limit = false;
 
 	/*
-	 * One mapping becomes three, without commit, memory or new addresses:
-	 * only the map count can be in the way.
+	 * Each odd page that becomes readable makes two mappings more, without
+	 * commit, memory or new addresses: only the map count can be in the
+	 * way.
 	 */
-	if (vmsi_host.mprotect(middle, vmsi_page_size(), PROT_READ) == -ENOMEM)
-		return true;
-	vmsi_host.mprotect(middle, vmsi_page_size(), PROT_NONE);
-	return false;
+	for (size_t i = 1; i < PROBE_PAGES && !at_limit; i += 2)
+		at_limit = vmsi_host.mprotect(probe + i * page_size, page_size,
+					      PROT_READ) == -ENOMEM;
+	vmsi_host.mprotect(probe, PROBE_PAGES * page_size, PROT_NONE);
+	return at_limit;
 }

@@ -3,9 +3,6 @@
 
 /* vms_madvise. */
 
-#ifndef MADV_COLD
-#define MADV_COLD 20
-#endif
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
@@ -13,8 +10,8 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
+#ifndef MADV_GUARD_REMOVE
+#define MADV_GUARD_REMOVE 103
 #endif
 
 /* Advice that sets or clears what a mapping is. */
@@ -61,7 +58,7 @@ static void find_effect(struct advice_request *request)
 static bool hides_touch(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_FREE ||
-		advice == MADV_DONTNEED_LOCKED;
+		advice == MADV_DONTNEED_LOCKED || advice == MADV_GUARD_REMOVE;
 }
 
 static bool stops_at_hole(int advice)
@@ -80,7 +77,13 @@ static long host_advise(struct vmsi_range range, void *context)
 static void change_flags(struct vmsi_mapping *piece, void *context)
 {
 	const struct advice_request *request = context;
+	const uint32_t unmergeable = (uint32_t)VMSI_SHARED |
+		(uint32_t)VMSI_HUGETLB | (uint32_t)VMSI_DROPPABLE;
 
+	/* Linux accepts this for what KSM does not take, and ignores it. */
+	if (request->advice == MADV_MERGEABLE &&
+	    (piece->attributes.flags & unmergeable))
+		return;
 	piece->attributes.flags &= ~request->clear;
 	piece->attributes.flags |= request->set;
 }
@@ -99,6 +102,7 @@ static int advise_run(struct advice_request *request, struct vmsi_range run)
 	error = vmsi_reserve_records(request->space);
 	if (error)
 		return error;
+	vmsi_learn_touched(request->space, run, VMSI_LEARN_SPLIT);
 	error = vmsi_call_run(request->space, run, call, &done.end);
 	if (done.end > done.start)
 		vmsi_change(request->space, done, change_flags, request);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "space/cross.h"
 
-#include <vmspace/list.h>
-#include <vmspace/process.h>
-
+#include "space/hostview.h"
 #include "space/state.h"
 
 /* A range of memory and the place that it goes to. */
@@ -63,13 +61,6 @@ static long ask_host(const struct crossing *crossing, int flags)
 
 /* --- out --------------------------------------------------------------------------- */
 
-static void unlock_piece(struct vmsi_mapping *piece, void *context)
-{
-	(void)context;
-	piece->attributes.flags &=
-		~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
-}
-
 /* One mapping, or a part of it, leaves the space. */
 static long move_out_one(const struct crossing *crossing)
 {
@@ -82,7 +73,7 @@ static long move_out_one(const struct crossing *crossing)
 	if (result)
 		return result;
 	vmsi_learn_touched(space, source, VMSI_LEARN_SPLIT);
-	if (moves_each(crossing)) {
+	if (moves_each(crossing) && vmsi_host_is_locked(source.start) != 1) {
 		result = ask_host(crossing, crossing->flags | MREMAP_DONTUNMAP);
 		mapped = result >= 0;
 	}
@@ -92,7 +83,7 @@ static long move_out_one(const struct crossing *crossing)
 		return result;
 	vmsi_handles_unmapped(space, source);
 	if (keeps_source(crossing)) {
-		vmsi_change(space, source, unlock_piece, NULL);
+		vmsi_unlock_kept(space, source.start, VMSI_PART);
 		return result;
 	}
 	vmsi_forget(space, source);
@@ -161,22 +152,6 @@ long vmsi_space_move_out(struct vms_space *space, uintptr_t old,
 
 /* --- in ------------------------------------------------------------------------------ */
 
-/* What the host says of the mapping that holds, or comes after, an address. */
-static int describe(uintptr_t address, struct vms_mapping_info *info)
-{
-	vms_process_maps *maps = vms_process_maps_open(0);
-	int found;
-
-	if (!maps)
-		return -errno;
-	info->struct_size = sizeof(*info);
-	do
-		found = vms_process_maps_next(maps, info);
-	while (found > 0 && info->start + info->length <= address);
-	vms_process_maps_close(maps);
-	return found > 0 ? 0 : -EFAULT;
-}
-
 static uint32_t flags_of(const struct vms_mapping_info *info)
 {
 	static const struct {
@@ -227,11 +202,6 @@ static int publish_arrival(const struct crossing *crossing,
 	if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
 		vmsi_ledger_charge_forced(&space->ledger,
 					  vmsi_range_length(target));
-	if (object)
-		object->mapped += vmsi_range_length(target);
-	vmsi_forget(space, target);
-	if (object)
-		object->mapped -= vmsi_range_length(target);
 	vmsi_publish(space, target,
 		     object ? info->offset + (crossing->old - info->start) : 0,
 		     &attributes);
@@ -278,7 +248,7 @@ static long move_in_each(const struct crossing *crossing)
 
 	while (at < end) {
 		struct crossing part = *crossing;
-		long result = describe(at, &info);
+		long result = vmsi_host_view(at, &info);
 
 		if (result == 0 && info.start > at && at == crossing->old)
 			result = -EFAULT;
@@ -318,7 +288,7 @@ static long move_in(struct crossing *crossing)
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	if (moves_each(crossing))
 		return move_in_each(crossing);
-	error = describe(crossing->old, &info);
+	error = vmsi_host_view(crossing->old, &info);
 	if (error)
 		return error;
 	if (info.start > crossing->old)

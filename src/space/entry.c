@@ -43,7 +43,8 @@ void vmsi_leave(struct vms_space *space)
 static void fail(int error)
 {
 	if (error == -ENOMEM)
-		refusal.last = refusal.current;
+		refusal.last = refusal.current == VMS_REFUSAL_NONE ?
+			VMS_REFUSAL_HOST : refusal.current;
 	errno = -error;
 }
 

@@ -83,7 +83,7 @@ static int lock_extension(struct vmsi_range range,
 		return 0;
 	error = vmsi_host.mlock2(range.start, vmsi_range_length(range), flags);
 	/* mremap, too, leaves pages out that could not be brought in. */
-	if (error == -EAGAIN || error == -EFAULT)
+	if (error < 0 && vmsi_host_is_locked(range.start) == 1)
 		return 0;
 	/* mlock says ENOMEM where mremap says EAGAIN: past the limit. */
 	return error == -ENOMEM ? -EAGAIN : (int)error;
@@ -106,8 +106,10 @@ int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		error = lock_extension(range, attributes);
 	if (!error && attributes->name)
 		vmsi_host.name_memory(start, length, attributes->name->text);
-	if (error)
+	if (error) {
+		vmsi_forget(space, range);
 		vmsi_give_back_or_owe(space, range);
+	}
 	return error;
 }
 
@@ -133,14 +135,15 @@ static void prepare_room(struct vms_space *space, struct vmsi_range extension,
 		return;
 	room.end += vmsi_min(wanted, limit - extension.end);
 	if (vmsi_host.mmap(room.start, vmsi_range_length(room), PROT_NONE,
-			   host_flags(attributes) | MAP_FIXED, -1, 0) < 0)
+			   host_flags(attributes) | MAP_FIXED, -1, 0) < 0) {
+		vmsi_settle(space, room);
 		return;
+	}
 	vmsi_warm_trim(space, room);
 	hole.range = room;
+	/* Without it the room is a hole like any other, only not a warm one. */
 	if (give_advice(room, hole.advice) == 0)
 		vmsi_warm_add(space, hole);
-	else
-		vmsi_give_back_or_owe(space, room);
 }
 
 static bool can_use_room(const struct vmsi_mapping *mapping)
@@ -182,13 +185,12 @@ static int extend_plain(struct vms_space *space,
  *   inside:   | mapping      |last|  hole
  *   outside:                 |last|extension|
  */
-static int extend_shared(struct vms_space *space,
-			 const struct vmsi_mapping *mapping,
+int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
 			 struct vmsi_range extension)
 {
-	const size_t page = (size_t)1 << mapping->attributes.page_shift;
+	const size_t page = vmsi_page_size();
 	size_t length = vmsi_range_length(extension);
-	long alias = vmsi_host.mremap(mapping->end - page, 0, page + length,
+	long alias = vmsi_host.mremap(end - page, 0, page + length,
 				      MREMAP_MAYMOVE, 0);
 	long result;
 
@@ -216,7 +218,7 @@ static int extend_by_window(struct vms_space *space,
 			    const struct vmsi_mapping *mapping,
 			    struct vmsi_range extension)
 {
-	const size_t page = (size_t)1 << mapping->attributes.page_shift;
+	const size_t page = vmsi_page_size();
 	size_t length = vmsi_range_length(extension);
 	long result;
 
@@ -246,7 +248,7 @@ int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
 	if (is_plain(&attributes))
 		error = extend_plain(space, mapping, range);
 	else if (shared)
-		error = extend_shared(space, mapping, range);
+		error = vmsi_alias_extension(space, mapping->end, range);
 	else
 		error = extend_by_window(space, mapping, range);
 	if (error)

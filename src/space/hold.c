@@ -15,7 +15,33 @@
 
 #define RESERVATION (MAP_PRIVATE | MAP_ANONYMOUS)
 
-static int reserve_over(struct vmsi_range range, enum vmsi_warmth warmth)
+/*
+ * Under mlockall(MCL_FUTURE) the host counts every new mapping as locked, and
+ * may refuse one for that. Its own copy of a hole is not new to it.
+ */
+static int copy_hole_over(const struct vms_space *space,
+			  struct vmsi_range range)
+{
+	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+	struct vmsi_range hole = vmsi_map_largest_gap(&space->map);
+
+	if (hole.start == hole.end)
+		return -EAGAIN;
+	while (range.start < range.end) {
+		size_t length = vmsi_min(vmsi_range_length(range),
+					 vmsi_range_length(hole));
+		long result = vmsi_host.mremap(hole.start, length, length,
+					       flags, range.start);
+
+		if (result < 0)
+			return -EAGAIN;
+		range.start += length;
+	}
+	return 0;
+}
+
+static int reserve_over(const struct vms_space *space, struct vmsi_range range,
+			enum vmsi_warmth warmth)
 {
 	/*
 	 * Without MAP_NORESERVE the host does not merge the hole with the
@@ -27,6 +53,8 @@ static int reserve_over(struct vmsi_range range, enum vmsi_warmth warmth)
 	long result = vmsi_host.mmap(range.start, vmsi_range_length(range),
 				     PROT_NONE, flags, -1, 0);
 
+	if (result == -EAGAIN)
+		return copy_hole_over(space, range);
 	return result < 0 ? (int)result : 0;
 }
 
@@ -66,13 +94,14 @@ static void mark_foreign(struct vms_space *space, struct vmsi_range range)
 		mark_unheld(space, range, VMSI_FOREIGN);
 }
 
-/*
- * What to do with each part of a range that the host had free, and with each
- * part that it had not.
- */
+/* What to do with each part of a range that is to be reserved. */
 struct reserving {
+	/* The host had it free, and it is reserved now. */
 	void (*reserved)(struct vms_space *space, struct vmsi_range range);
+	/* The host has something there. */
 	void (*taken)(struct vms_space *space, struct vmsi_range range);
+	/* The host refused for another reason. */
+	void (*refused)(struct vms_space *space, struct vmsi_range range);
 };
 
 static void ignore_part(struct vms_space *space, struct vmsi_range range)
@@ -81,22 +110,33 @@ static void ignore_part(struct vms_space *space, struct vmsi_range range)
 	(void)range;
 }
 
+static long reserve_if_free(struct vmsi_range range)
+{
+	return vmsi_host.mmap(range.start, vmsi_range_length(range), PROT_NONE,
+			      RESERVATION | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
+			      -1, 0);
+}
+
 /* Reserve what the host has free of a range, by halving where it is mixed. */
 static void reserve_free(struct vms_space *space, struct vmsi_range range,
 			 const struct reserving *reserving)
 {
 	size_t length = vmsi_range_length(range);
 	uintptr_t middle;
-	long result = vmsi_host.mmap(range.start, length, PROT_NONE,
-				     RESERVATION | MAP_NORESERVE |
-					     MAP_FIXED_NOREPLACE, -1, 0);
+	long result = reserve_if_free(range);
 
+	/* The host may have failed for a moment only: ask twice. */
+	if (result < 0 && result != -EEXIST)
+		result = reserve_if_free(range);
 	if (result >= 0) {
 		reserving->reserved(space, range);
 		return;
 	}
-	if (result != -EEXIST || length == vmsi_page_size() ||
-	    vmsi_host_is_mapped(range) == 1) {
+	if (result != -EEXIST) {
+		reserving->refused(space, range);
+		return;
+	}
+	if (length == vmsi_page_size() || vmsi_host_is_mapped(range) == 1) {
 		reserving->taken(space, range);
 		return;
 	}
@@ -109,9 +149,15 @@ static void reserve_free(struct vms_space *space, struct vmsi_range range,
 
 void vmsi_hold(struct vms_space *space, struct vmsi_range range)
 {
-	static const struct reserving hold = { ignore_part, mark_foreign };
+	static const struct reserving hold = { ignore_part, mark_foreign,
+					       mark_foreign };
 
+	if (range.start >= range.end)
+		return;
+	/* An open gap in it is free, and is closed by this. */
 	reserve_free(space, range, &hold);
+	if (space->has_stacks)
+		vmsi_stacks_closed(space, range);
 }
 
 void vmsi_hold_free(struct vms_space *space, struct vmsi_range range)
@@ -130,21 +176,27 @@ void vmsi_hold_free(struct vms_space *space, struct vmsi_range range)
 	}
 }
 
-/* Take one unheld record back, if that can be done now. */
-static void recover_one(struct vms_space *space,
-			const struct vmsi_mapping *mapping)
+/* Try to replace what is owed in a hull; note the hull again if anything stays. */
+static void recover_hull(struct vms_space *space, struct vmsi_range hull)
 {
-	struct vmsi_range range = vmsi_mapping_range(mapping);
-	bool owed = mapping->attributes.flags & (uint32_t)VMSI_OWED;
-	int flags = owed ? MAP_FIXED : MAP_FIXED_NOREPLACE;
-	long result = vmsi_host.mmap(range.start, vmsi_range_length(range),
-				     PROT_NONE,
-				     RESERVATION | MAP_NORESERVE | flags, -1, 0);
+	uintptr_t at = hull.start;
+	struct vmsi_mapping *mapping;
 
-	if (result >= 0)
-		vmsi_map_erase(&space->map, range);
-	else
-		add_hull(space, range);
+	/* What others took, or the host had refused, may be free by now. */
+	vmsi_settle(space, hull);
+	while ((mapping = vmsi_map_find(&space->map, at)) &&
+	       mapping->start < hull.end) {
+		struct vmsi_range range = vmsi_mapping_range(mapping);
+		bool owed = mapping->attributes.flags & (uint32_t)VMSI_OWED;
+
+		at = range.end;
+		if (!vmsi_is_unheld(mapping))
+			continue;
+		if (owed && reserve_over(space, range, VMSI_COLD) == 0)
+			vmsi_map_erase(&space->map, range);
+		else
+			add_hull(space, range);
+	}
 }
 
 void vmsi_recover(struct vms_space *space)
@@ -155,17 +207,8 @@ void vmsi_recover(struct vms_space *space)
 	for (unsigned i = 0; i < count; i++)
 		hulls[i] = space->unsettled[i];
 	space->unsettled_count = 0;
-	for (unsigned i = 0; i < count; i++) {
-		struct vmsi_mapping *mapping;
-		uintptr_t at = hulls[i].start;
-
-		while ((mapping = vmsi_map_find(&space->map, at)) &&
-		       mapping->start < hulls[i].end) {
-			at = mapping->end;
-			if (vmsi_is_unheld(mapping))
-				recover_one(space, mapping);
-		}
-	}
+	for (unsigned i = 0; i < count; i++)
+		recover_hull(space, hulls[i]);
 }
 
 bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range)
@@ -218,7 +261,7 @@ int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
 
 		if (part.start >= range.end)
 			break;
-		error = reserve_over(part, warmth);
+		error = reserve_over(space, part, warmth);
 		if (error)
 			return error;
 		if (warmth == VMSI_WARM)
@@ -246,9 +289,18 @@ void vmsi_give_back_or_owe(struct vms_space *space, struct vmsi_range range)
 	mark_unheld(space, range, VMSI_OWED);
 }
 
+static void forget_part(struct vms_space *space, struct vmsi_range range)
+{
+	if (space->has_stacks)
+		vmsi_stacks_closed(space, range);
+	if (vmsi_map_reserve(&space->map, VMSI_MAP_RECORDS) == 0)
+		vmsi_forget(space, range);
+}
+
 void vmsi_settle(struct vms_space *space, struct vmsi_range range)
 {
-	static const struct reserving settle = { vmsi_forget, ignore_part };
+	static const struct reserving settle = { forget_part, ignore_part,
+						 add_hull };
 
 	if (vmsi_host_is_mapped(range) == 0)
 		reserve_free(space, range, &settle);
@@ -264,15 +316,15 @@ static void remove_warm(struct vms_space *space, unsigned at)
 }
 
 /* A hole that stays warm in the host's eyes only costs it a mapping. */
-static void cool(struct vmsi_range range)
+static void cool(const struct vms_space *space, struct vmsi_range range)
 {
-	(void)reserve_over(range, VMSI_COLD);
+	(void)reserve_over(space, range, VMSI_COLD);
 }
 
 void vmsi_warm_add(struct vms_space *space, struct vmsi_warm_hole hole)
 {
 	if (space->warm_count == VMSI_WARM_HOLES) {
-		cool(space->warm[0].range);
+		cool(space, space->warm[0].range);
 		remove_warm(space, 0);
 	}
 	space->warm[space->warm_count++] = hole;
@@ -320,7 +372,7 @@ void vmsi_warm_trim(struct vms_space *space, struct vmsi_range range)
 		if (above.start < above.end) {
 			*hole = above;
 			if (below.start < below.end)
-				cool(below);
+				cool(space, below);
 		} else if (below.start < below.end) {
 			*hole = below;
 		} else {

@@ -3,6 +3,7 @@
 #include <linux/magic.h>
 #include <sys/sysmacros.h>
 
+#include "space/hostview.h"
 #include "space/state.h"
 
 /* vms_mmap. */
@@ -146,10 +147,12 @@ static int place_fixed(struct map_request *request)
 	if (request->address == 0)
 		return -EPERM;
 	if (!vmsi_add(request->address, request->length, &target.end) ||
-	    !vmsi_inside(request->space, target))
+	    target.end > vmsi_address_limit())
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	if (!vmsi_is_aligned(request->address, request->page_size))
 		return -EINVAL;
+	if (!vmsi_inside(request->space, target))
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	if (request->flags & MAP_FIXED_NOREPLACE) {
 		if (!vmsi_map_is_free(&request->space->map, target))
 			return -EEXIST;
@@ -264,9 +267,14 @@ static uint32_t attribute_flags(const struct map_request *request)
 	if (is_shared(request))
 		flags |= (uint32_t)VMSI_SHARED;
 	if ((request->flags & MAP_TYPE) == MAP_DROPPABLE)
-		flags |= (uint32_t)VMSI_DROPPABLE;
-	if (request->page_size > vmsi_page_size())
+		flags |= (uint32_t)VMSI_DROPPABLE | (uint32_t)VMSI_NORESERVE |
+			(uint32_t)VMSI_WIPEONFORK | (uint32_t)VMSI_DONTDUMP;
+	if ((request->flags & MAP_STACK) && vmsi_stack_means_small_pages())
+		flags |= (uint32_t)VMSI_NOHUGEPAGE;
+	if (request->page_size > vmsi_page_size()) {
 		flags |= (uint32_t)VMSI_HUGETLB;
+		flags &= ~(uint32_t)VMSI_LOCKED;
+	}
 	if ((request->flags & MAP_NORESERVE) &&
 	    vmsi_ledger_honours_noreserve(&request->space->ledger))
 		flags |= (uint32_t)VMSI_NORESERVE;
@@ -298,6 +306,9 @@ static int make_object(struct map_request *request)
 		attributes->object = vmsi_object_of_file(
 			space, request->file.st_dev, request->file.st_ino,
 			request->fd);
+	} else if (attributes->flags & (uint32_t)VMSI_HUGETLB) {
+		/* Each has a file of its own in the host, so none may merge. */
+		attributes->object = vmsi_object_anonymous(space, 0);
 	} else {
 		return 0;
 	}
@@ -411,10 +422,14 @@ static int fall_back(struct map_request *request)
 		request->charge = attributes->flags & (uint32_t)VMSI_NORESERVE ?
 			0 : request->length;
 		attributes->object->charged = request->charge;
-	} else if (vmsi_commit_counts(request->prot, attributes->flags,
-				      VMSI_COMMIT_EXEMPT)) {
-		attributes->flags |= (uint32_t)VMSI_ACCOUNTED;
-		request->charge = request->length;
+	} else {
+		drop_object(request);
+		attributes->object = NULL;
+		if (vmsi_commit_counts(request->prot, attributes->flags,
+				       VMSI_COMMIT_EXEMPT)) {
+			attributes->flags |= (uint32_t)VMSI_ACCOUNTED;
+			request->charge = request->length;
+		}
 	}
 	error = charge_request(request);
 	if (error)
@@ -429,20 +444,46 @@ static int fall_back(struct map_request *request)
 	return 0;
 }
 
+/*
+ * A refusal of huge pages comes after the host has destroyed the target: where
+ * something is mapped there, they are had elsewhere first and then moved in.
+ */
+static long ask_for_huge_pages(const struct map_request *request, int flags)
+{
+	size_t length = vmsi_range_length(request->target);
+	long elsewhere, result;
+
+	if (!vmsi_first(request->space, request->target))
+		return ask_host(request, flags);
+	elsewhere = vmsi_host.mmap(0, length, request->prot,
+				   flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE),
+				   request->fd, request->offset);
+	if (elsewhere < 0)
+		return elsewhere;
+	result = vmsi_host.mremap((uintptr_t)elsewhere, length, length,
+				  MREMAP_MAYMOVE | MREMAP_FIXED,
+				  request->target.start);
+	if (result < 0)
+		vmsi_host.munmap((uintptr_t)elsewhere, length);
+	return result;
+}
+
 static int act(struct map_request *request)
 {
 	bool may_fall_back = (request->flags & MAP_ANONYMOUS) &&
 		(request->flags & MAP_HUGETLB) &&
 		!(request->space->flags & VMS_SPACE_HUGETLB_EXACT);
-	int flags = request->flags;
 	long result;
 
+	if (!may_fall_back) {
+		result = ask_host(request, request->flags);
+		return result < 0 ? (int)result : 0;
+	}
 	/* Pages that are not reserved now can be SIGBUS later. */
-	if (may_fall_back)
-		flags &= ~MAP_NORESERVE;
-	result = ask_host(request, flags);
-	if (result == -ENOMEM && may_fall_back)
+	result = ask_for_huge_pages(request, request->flags & ~MAP_NORESERVE);
+	if (result == -ENOMEM)
 		return fall_back(request);
+	request->attributes.flags &= ~(uint32_t)VMSI_NORESERVE;
 	return result < 0 ? (int)result : 0;
 }
 
@@ -450,7 +491,6 @@ static void publish_request(struct map_request *request)
 {
 	struct vms_space *space = request->space;
 
-	vmsi_forget(space, request->target);
 	vmsi_publish(space, request->target, request->object_offset,
 		     &request->attributes);
 	if (request->attributes.flags & (uint32_t)VMSI_LOCKED)

@@ -8,9 +8,9 @@ struct lock_request {
 	unsigned flags;
 };
 
-static long host_lock(struct vmsi_range range, void *context)
+static long host_lock(struct vmsi_range range,
+		      const struct lock_request *request)
 {
-	const struct lock_request *request = context;
 	size_t length = vmsi_range_length(range);
 
 	return request->kind == LOCK ?
@@ -23,6 +23,9 @@ static void change_lock(struct vmsi_mapping *piece, void *context)
 	const struct lock_request *request = context;
 	uint32_t *flags = &piece->attributes.flags;
 
+	/* Huge pages stay in memory anyhow, droppable ones cannot be kept. */
+	if (*flags & ((uint32_t)VMSI_HUGETLB | (uint32_t)VMSI_DROPPABLE))
+		return;
 	*flags &= ~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
 	if (request->kind == LOCK)
 		*flags |= (uint32_t)VMSI_LOCKED;
@@ -31,29 +34,69 @@ static void change_lock(struct vmsi_mapping *piece, void *context)
 }
 
 /*
- * Lock what is before the first hole. EAGAIN and EFAULT tell of pages that
- * could not be brought in: the mappings are locked all the same.
+ * A call that failed may have locked all the same, and only have failed to
+ * bring pages in: ask, mapping by mapping.
  */
+static void publish_locked(struct vms_space *space, struct vmsi_range run,
+			   struct lock_request *request)
+{
+	struct vmsi_mapping *mapping;
+
+	while (run.start < run.end && (mapping = vmsi_first(space, run))) {
+		struct vmsi_range piece = vmsi_piece(mapping, run);
+		int locked = vmsi_host_is_locked(piece.start);
+
+		if (locked == (request->kind == LOCK ? 1 : 0))
+			vmsi_change(space, piece, change_lock, request);
+		run.start = piece.end;
+	}
+}
+
+/*
+ * Linux has locked what is before a hole when it meets the hole, but brings no
+ * page in then. So the host must meet a hole too: the reservation is opened for
+ * an instant. What another thread maps there meanwhile is left alone.
+ */
+static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
+			    const struct lock_request *request)
+{
+	const size_t page_size = vmsi_page_size();
+	struct vmsi_range hole = { run.end, run.end + page_size };
+	struct vmsi_range both = { run.start, hole.end };
+	struct lock_request on_fault = { LOCK, MLOCK_ONFAULT };
+	long error;
+
+	if (!vmsi_inside(space, hole) ||
+	    !vmsi_map_is_free(&space->map, hole) ||
+	    vmsi_host.munmap(hole.start, page_size) < 0)
+		return (int)host_lock(run, &on_fault);
+	vmsi_warm_trim(space, hole);
+	error = host_lock(both, request);
+	vmsi_hold(space, hole);
+	/* The host has met the hole, or else what was mapped in it. */
+	return error == -ENOMEM || error >= 0 ? 0 : (int)error;
+}
+
+/* Change what is before the first hole. */
 static int change_run(struct vms_space *space, struct vmsi_range range,
 		      struct lock_request *request)
 {
 	struct vmsi_range run = {
 		range.start, vmsi_run_end(space, range.start, range.end)
 	};
-	struct vmsi_range_call call = { host_lock, request };
-	uintptr_t done;
 	int error = vmsi_reserve_records(space);
 
 	if (error)
 		return error;
 	if (run.end > run.start) {
-		error = vmsi_call_run(space, run, call, &done);
-		if (error == -EAGAIN || error == -EFAULT)
-			done = run.end;
-		if (done > run.start)
-			vmsi_change(space,
-				    (struct vmsi_range){ run.start, done },
-				    change_lock, request);
+		vmsi_learn_touched(space, run, VMSI_LEARN_SPLIT);
+		error = run.end < range.end && request->kind == LOCK ?
+			lock_before_hole(space, run, request) :
+			(int)host_lock(run, request);
+		if (error)
+			publish_locked(space, run, request);
+		else
+			vmsi_change(space, run, change_lock, request);
 		if (request->kind == LOCK)
 			space->has_locked = true;
 	}

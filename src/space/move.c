@@ -18,12 +18,17 @@
 /* What the host has at the source after its pages have gone. */
 enum source_state { SOURCE_MAPPED, SOURCE_FREE };
 
-static bool leaves_window(const struct vmsi_attributes *attributes)
+static bool leaves_window(const struct vmsi_move *move,
+			  const struct vmsi_attributes *attributes)
 {
 	if (attributes->flags & (uint32_t)VMSI_HUGETLB)
 		return true;
 	/* Kernels before 5.13 keep only private anonymous memory mapped. */
-	return attributes->object && !vmsi_host_keeps_moved_objects();
+	if (attributes->object && !vmsi_host_keeps_moved_objects())
+		return true;
+	/* Where a part is moved and kept mapped, all of it loses its lock. */
+	return move->part == VMSI_PART &&
+		vmsi_host_is_locked(move->source.start) == 1;
 }
 
 static int move_pages(const struct vmsi_move *move,
@@ -37,7 +42,7 @@ static int move_pages(const struct vmsi_move *move,
 	long result;
 
 	*state = SOURCE_MAPPED;
-	if (move->keep == VMSI_KEEP_SOURCE || !leaves_window(attributes)) {
+	if (move->keep == VMSI_KEEP_SOURCE || !leaves_window(move, attributes)) {
 		result = vmsi_host.mremap(move->source.start, length, length,
 					  flags | MREMAP_DONTUNMAP,
 					  target.start);
@@ -61,10 +66,7 @@ static int move_pages(const struct vmsi_move *move,
 
 /* --- moves that also grow ------------------------------------------------------------ */
 
-/*
- * Fresh memory: the extension comes first, so that a refusal leaves the
- * mapping where it is.
- */
+/* The extension comes first, so that a refusal leaves the mapping where it is. */
 static int move_and_extend(struct vms_space *space, const struct vmsi_move *move,
 			   const struct vmsi_attributes *attributes,
 			   enum source_state *state)
@@ -73,10 +75,14 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 	struct vmsi_range extension = { move->target.start + length,
 					move->target.end };
 	bool replaces = vmsi_first(space, move->target);
-	int error = vmsi_map_extension(space, extension.start,
-				       vmsi_range_length(extension),
-				       attributes);
+	int error;
 
+	if (attributes->flags & (uint32_t)VMSI_SHARED)
+		error = vmsi_alias_extension(space, move->source.end, extension);
+	else
+		error = vmsi_map_extension(space, extension.start,
+					   vmsi_range_length(extension),
+					   attributes);
 	if (error)
 		return error;
 	error = move_pages(move, attributes, state);
@@ -89,19 +95,6 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 	}
 	vmsi_give_back_or_owe(space, extension);
 	return error;
-}
-
-/* Shared memory: an alias of the new length, and then the old place goes. */
-static int alias_and_extend(const struct vmsi_move *move,
-			    enum source_state *state)
-{
-	long result = vmsi_host.mremap(move->source.start, 0,
-				       vmsi_range_length(move->target),
-				       MREMAP_MAYMOVE | MREMAP_FIXED,
-				       move->target.start);
-
-	*state = SOURCE_MAPPED;
-	return result < 0 ? (int)result : 0;
 }
 
 /* A private mapping of a file: only the host can do it, in one step. */
@@ -123,43 +116,40 @@ static int act(struct vms_space *space, const struct vmsi_move *move,
 {
 	if (vmsi_range_length(move->source) == vmsi_range_length(move->target))
 		return move_pages(move, attributes, state);
-	if (attributes->flags & (uint32_t)VMSI_SHARED)
-		return alias_and_extend(move, state);
-	if (attributes->object)
+	if (attributes->object && !(attributes->flags & (uint32_t)VMSI_SHARED))
 		return move_growing(move, state);
 	return move_and_extend(space, move, attributes, state);
 }
 
 /* --- publish ---------------------------------------------------------------------------- */
 
-/*
- * What the source is after its pages have moved and it was kept: on Linux it
- * loses its lock, and when all of it moved it is as never touched.
- */
-static void unlock_kept(struct vmsi_mapping *piece, void *context)
+static void unlock(struct vmsi_mapping *piece, void *context)
 {
-	const bool *whole = context;
+	const enum vmsi_part *part = context;
 
 	piece->attributes.flags &=
 		~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
-	if (*whole)
+	if (*part == VMSI_WHOLE)
 		piece->attributes.flags &= ~(uint32_t)VMSI_TOUCHED;
+}
+
+void vmsi_unlock_kept(struct vms_space *space, uintptr_t address,
+		      enum vmsi_part part)
+{
+	struct vmsi_mapping *mapping = vmsi_lookup(space, address);
+
+	vmsi_change(space, vmsi_mapping_range(mapping), unlock, &part);
 }
 
 static void publish(struct vms_space *space, const struct vmsi_move *move,
 		    uint64_t offset, const struct vmsi_attributes *attributes,
 		    enum source_state state)
 {
-	struct vmsi_mapping *source = vmsi_lookup(space, move->source.start);
-	bool whole = source->start == move->source.start &&
-		source->end == move->source.end;
-
-	vmsi_forget(space, move->target);
 	vmsi_publish(space, move->target, offset, attributes);
 	vmsi_handles_moved(space, move->source, move->target);
 	space->moves++;
 	if (move->keep == VMSI_KEEP_SOURCE) {
-		vmsi_change(space, move->source, unlock_kept, &whole);
+		vmsi_unlock_kept(space, move->source.start, move->part);
 		return;
 	}
 	/* Its charge has moved with it. */
@@ -173,7 +163,7 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 		vmsi_give_back_or_owe(space, move->source);
 }
 
-int vmsi_move(struct vms_space *space, const struct vmsi_move *move)
+int vmsi_move(struct vms_space *space, struct vmsi_move *move)
 {
 	struct vmsi_mapping *mapping;
 	struct vmsi_attributes attributes;
@@ -187,6 +177,8 @@ int vmsi_move(struct vms_space *space, const struct vmsi_move *move)
 	vmsi_learn_touched(space, move->target, VMSI_LEARN_SPLIT);
 	mapping = vmsi_lookup(space, move->source.start);
 	attributes = mapping->attributes;
+	move->part = mapping->start == move->source.start &&
+		mapping->end == move->source.end ? VMSI_WHOLE : VMSI_PART;
 	if (attributes.object)
 		offset = mapping->offset + (move->source.start - mapping->start);
 	if (vmsi_range_length(move->target) > vmsi_range_length(move->source))
@@ -218,10 +210,6 @@ int vmsi_alias(struct vms_space *space, uintptr_t source,
 		vmsi_settle(space, target);
 		return (int)result;
 	}
-	/* The alias counts before the target lets go of the same object. */
-	attributes.object->mapped += vmsi_range_length(target);
-	vmsi_forget(space, target);
-	attributes.object->mapped -= vmsi_range_length(target);
 	vmsi_publish(space, target, offset, &attributes);
 	return 0;
 }

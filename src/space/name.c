@@ -61,6 +61,7 @@ static int set_name(struct vms_space *space, struct vmsi_range range,
 		if (!name)
 			return vmsi_refuse(VMS_REFUSAL_RECORDS);
 	}
+	vmsi_learn_touched(space, range, VMSI_LEARN_SPLIT);
 	error = tell_host(space, range, name ? name->text : NULL);
 	if (!error)
 		vmsi_change(space, range, change_name, name);

@@ -110,6 +110,8 @@ static void change_prot(struct vmsi_mapping *piece, void *context)
 	struct vmsi_attributes *attributes = &piece->attributes;
 	size_t length = vmsi_range_length(vmsi_mapping_range(piece));
 
+	if (attributes->prot == ((uint32_t)request->prot & RIGHTS))
+		return;
 	if (gains_charge(piece, request->prot)) {
 		attributes->flags |= (uint32_t)VMSI_ACCOUNTED;
 		request->charged -= length;
@@ -133,6 +135,8 @@ static int protect(struct protect_request *request)
 	check_and_charge(request);
 	if (request->changeable == request->range.start)
 		goto out;
+	if (request->prot & PROT_WRITE)
+		vmsi_learn_touched(space, request->range, VMSI_LEARN_SPLIT);
 	error = vmsi_call_run(space,
 			      (struct vmsi_range){ request->range.start,
 						   request->changeable },

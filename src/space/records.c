@@ -42,16 +42,6 @@ static void count_unmapped(struct vms_space *space,
 	}
 }
 
-void vmsi_publish(struct vms_space *space, struct vmsi_range range,
-		  uint64_t offset, const struct vmsi_attributes *attributes)
-{
-	count_mapped(attributes, vmsi_range_length(range));
-	vmsi_map_insert(&space->map, range, offset, attributes);
-	vmsi_warm_trim(space, range);
-	if (attributes->flags & (uint32_t)VMSI_GROWSDOWN)
-		vmsi_stack_note(space, range.start);
-}
-
 void vmsi_forget(struct vms_space *space, struct vmsi_range range)
 {
 	vmsi_for_each(space, mapping, range) {
@@ -65,6 +55,21 @@ void vmsi_forget(struct vms_space *space, struct vmsi_range range)
 	vmsi_handles_unmapped(space, range);
 	if (space->has_stacks)
 		vmsi_stack_note(space, range.end);
+}
+
+void vmsi_publish(struct vms_space *space, struct vmsi_range range,
+		  uint64_t offset, const struct vmsi_attributes *attributes)
+{
+	/*
+	 * Counted before anything is forgotten: what is replaced may be all
+	 * that was mapped of the same object.
+	 */
+	count_mapped(attributes, vmsi_range_length(range));
+	vmsi_forget(space, range);
+	vmsi_map_insert(&space->map, range, offset, attributes);
+	vmsi_warm_trim(space, range);
+	if (attributes->flags & (uint32_t)VMSI_GROWSDOWN)
+		vmsi_stack_note(space, range.start);
 }
 
 struct counted_change {

@@ -46,7 +46,7 @@ static int check_target(const struct remap_request *request)
 	if (keeps_source(request) && request->old_length != request->new_length)
 		return -EINVAL;
 	if (is_fixed(request) && !vmsi_inside(request->space, target))
-		return -EINVAL;
+		return target.start == 0 ? -EPERM : -EINVAL;
 	/* Linux looks at the ends, so an empty source can overlap too. */
 	if (source.end > target.start && target.end > source.start)
 		return -EINVAL;
@@ -57,7 +57,6 @@ static int check_request(struct remap_request *request)
 {
 	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
 	const size_t page_size = vmsi_page_size();
-	uintptr_t end;
 
 	if ((request->flags & ~known) ||
 	    !vmsi_is_aligned(request->old, page_size))
@@ -67,14 +66,8 @@ static int check_request(struct remap_request *request)
 	if (request->new_length == 0 ||
 	    request->new_length > vmsi_address_limit())
 		return -EINVAL;
-	if (request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) {
-		int error = check_target(request);
-
-		if (error)
-			return error;
-	}
-	if (!vmsi_add(request->old, request->old_length, &end))
-		return -EINVAL;
+	if (request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+		return check_target(request);
 	return 0;
 }
 
@@ -116,7 +109,9 @@ static int check_mapping(const struct remap_request *request)
 	if (request->old_length == 0 &&
 	    !(mapping->attributes.flags & (uint32_t)VMSI_SHARED))
 		return -EINVAL;
-	if (request->old_length > mapping->end - request->old)
+	/* Shrinking may cut off what lies in other mappings, too. */
+	if (vmsi_min(request->old_length, request->new_length) >
+	    mapping->end - request->old)
 		return -EFAULT;
 	offset = mapping->offset + (request->old - mapping->start);
 	if (request->new_length > request->old_length &&
@@ -210,18 +205,36 @@ static int move_resized(struct remap_request *request)
 					     request->new_length };
 	struct vmsi_range tail = { request->old + request->new_length,
 				   request->old + request->old_length };
-	int error = move_to(request, target);
+	bool shrinks = request->old_length > request->new_length;
+	int error;
 
-	if (error || request->old_length <= request->new_length)
+	if (shrinks && !vmsi_inside(request->space, tail))
+		return -EINVAL;
+	if (shrinks && vmsi_has_sealed(request->space, tail))
+		return -EPERM;
+	error = move_to(request, target);
+	if (error || !shrinks)
 		return error;
-	/* The rest of the source goes; what the host refuses stays owed. */
-	error = vmsi_reserve_records(request->space);
-	if (error)
-		return error;
+	/*
+	 * The rest of the source goes; what the host refuses stays owed. The
+	 * move has left records enough.
+	 */
 	vmsi_learn_touched(request->space, tail, VMSI_LEARN_SPLIT);
 	vmsi_forget(request->space, tail);
 	vmsi_give_back_or_owe(request->space, tail);
 	return 0;
+}
+
+/*
+ * Whether a mapping may be one of several that move: the host says no to some
+ * that it moves alone (those that a userfaultfd watches).
+ */
+static bool may_move_among(const struct remap_request *part,
+			   struct vmsi_range piece, struct vmsi_range whole)
+{
+	if (piece.start == whole.start && piece.end == whole.end)
+		return true;
+	return vmsi_host_moves_among(part->mapping->end);
 }
 
 /*
@@ -234,32 +247,37 @@ static int move_each(struct remap_request *request)
 {
 	struct vms_space *space = request->space;
 	const struct vmsi_range whole = source_of(request);
-	const uintptr_t new_address = request->new_address;
-	struct vmsi_mapping *mapping = vmsi_first(space, whole);
-	int error = 0;
+	struct vmsi_range rest = whole;
+	struct vmsi_mapping *mapping = vmsi_lookup(space, whole.start);
 
-	if (!mapping || mapping->start > whole.start)
+	if (!mapping)
 		return -EFAULT;
-	while (mapping && !error) {
-		struct vmsi_range piece = vmsi_piece(mapping, whole);
+	if (!vmsi_inside(space, whole))
+		return -EINVAL;
+	while (mapping) {
+		struct vmsi_range piece = vmsi_piece(mapping, rest);
 		struct remap_request part = *request;
 		struct vmsi_range target;
+		int error;
 
 		part.old = piece.start;
 		part.old_length = part.new_length = vmsi_range_length(piece);
-		part.new_address = new_address + (piece.start - whole.start);
+		part.new_address += piece.start - whole.start;
 		error = find_mapping(&part);
+		if (!error && !may_move_among(&part, piece, whole))
+			error = -EFAULT;
 		if (error)
-			break;
+			return error;
 		target.start = part.new_address;
 		target.end = target.start + part.new_length;
 		error = move_to(&part, target);
-		mapping = vmsi_first(space, (struct vmsi_range){ piece.end,
-								 whole.end });
-		if (piece.end >= whole.end)
-			mapping = NULL;
+		if (error)
+			return error;
+		/* What is left of the mapping may have merged with others. */
+		rest.start = piece.end;
+		mapping = rest.start < rest.end ? vmsi_first(space, rest) : NULL;
 	}
-	return error;
+	return 0;
 }
 
 /* Where a mapping goes that was given no fixed place. */

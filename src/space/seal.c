@@ -18,6 +18,7 @@ static int seal(struct vms_space *space, struct vmsi_range range)
 	error = vmsi_reserve_records(space);
 	if (error)
 		return error;
+	vmsi_learn_touched(space, range, VMSI_LEARN_SPLIT);
 	error = (int)vmsi_host.mseal(range.start, vmsi_range_length(range), 0);
 	if (!error)
 		vmsi_change(space, range, seal_piece, NULL);

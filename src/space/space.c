@@ -243,15 +243,22 @@ static int release_addresses(struct vms_space *space)
 
 int vms_space_close(vms_space *space)
 {
-	int error = vmsi_enter(space);
+	int error;
 
-	if (error)
-		return vmsi_status(error);
-	error = vmsi_has_sealed(space, space->range) ? -EPERM : release_addresses(space);
-	vmsi_lock_release(&space->lock);
-	if (error)
-		return vmsi_status(error);
+	if (!space)
+		return vmsi_status(-EINVAL);
+	/* First, so that no fork meets a space without its addresses. */
 	unregister_space(space);
+	error = vmsi_enter(space);
+	if (!error) {
+		error = vmsi_has_sealed(space, space->range) ?
+			-EPERM : release_addresses(space);
+		vmsi_lock_release(&space->lock);
+	}
+	if (error) {
+		register_space(space);
+		return vmsi_status(error);
+	}
 	vmsi_handles_release(space);
 	vmsi_map_destroy(&space->map);
 	vmsi_objects_release(space);

@@ -68,6 +68,8 @@ void vmsi_stacks_refresh(struct vms_space *space)
 		    vmsi_map_reserve(&space->map, VMSI_MAP_RECORDS))
 			continue;
 		attributes = mapping->attributes;
+		/* The host marks it so when it grows a mapping. */
+		attributes.flags |= (uint32_t)VMSI_TOUCHED;
 		if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
 			vmsi_ledger_charge_forced(&space->ledger,
 						  vmsi_range_length(grown));
@@ -101,9 +103,10 @@ void vmsi_stack_note(struct vms_space *space, uintptr_t start)
 /* Cover the open gap again, but for what is mapped in it now. */
 static void close_gap(struct vms_space *space, struct vmsi_stack *stack)
 {
-	vmsi_hold_free(space,
-		       (struct vmsi_range){ stack->open_from, stack->start });
+	struct vmsi_range gap = { stack->open_from, stack->start };
+
 	stack->open_from = stack->start;
+	vmsi_hold_free(space, gap);
 }
 
 void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range)
@@ -118,9 +121,9 @@ void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range)
 
 		if (!vmsi_range_overlaps(gap, range))
 			continue;
+		stack->open_from = stack->start;
 		vmsi_hold_free(space, below);
 		vmsi_hold_free(space, above);
-		stack->open_from = stack->start;
 	}
 }
 
@@ -146,16 +149,15 @@ static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 	stack->open_from = from;
 }
 
-void vmsi_stacks_update(struct vms_space *space)
+/* Close the gaps of mappings that are gone, before others are opened. */
+static void drop_dead(struct vms_space *space)
 {
 	struct vmsi_stack **link = &space->stacks;
 
 	while (*link) {
 		struct vmsi_stack *stack = *link;
-		struct vmsi_mapping *mapping = growing_at(space, stack->start);
 
-		if (mapping) {
-			adjust_gap(space, stack, mapping);
+		if (growing_at(space, stack->start)) {
 			link = &stack->next;
 			continue;
 		}
@@ -163,4 +165,12 @@ void vmsi_stacks_update(struct vms_space *space)
 		*link = stack->next;
 		vmsi_pool_give(&space->stack_pool, stack);
 	}
+}
+
+void vmsi_stacks_update(struct vms_space *space)
+{
+	drop_dead(space);
+	for (struct vmsi_stack *stack = space->stacks; stack;
+	     stack = stack->next)
+		adjust_gap(space, stack, growing_at(space, stack->start));
 }

@@ -223,7 +223,7 @@ int vmsi_call_run(struct vms_space *space, struct vmsi_range run,
 int vmsi_reserve_records(struct vms_space *space);
 
 /*
- * Put a mapping into the map, over a range that is free in it. The charge has
+ * Put a mapping into the map, in the place of what is there. The charge has
  * been made. Needs vmsi_reserve_records.
  */
 void vmsi_publish(struct vms_space *space, struct vmsi_range range,
@@ -232,7 +232,10 @@ void vmsi_publish(struct vms_space *space, struct vmsi_range range,
 /* Take a range out of the map: uncharges, lets objects, names, handles go. */
 void vmsi_forget(struct vms_space *space, struct vmsi_range range);
 
-/* Change attributes of a range; keeps objects and names counted. */
+/*
+ * Change attributes of a range; keeps objects and names counted. Before the
+ * host's call, vmsi_learn_touched has looked at what is split.
+ */
 void vmsi_change(struct vms_space *space, struct vmsi_range range,
 		 void (*change)(struct vmsi_mapping *piece, void *context),
 		 void *context);
@@ -379,14 +382,27 @@ int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
 		size_t extension);                           /* grow.c */
 int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		       const struct vmsi_attributes *attributes); /* grow.c */
+/* Map what follows the shared mapping that ends at end to another place. */
+int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
+			 struct vmsi_range extension);           /* grow.c */
 
 /* One mapping, or a part of it, on its way; see move.c. */
 struct vmsi_move {
 	struct vmsi_range source;   /* what moves; its end is the mapping's or below */
 	struct vmsi_range target;   /* at least as long as source */
 	enum vmsi_source { VMSI_UNMAP_SOURCE, VMSI_KEEP_SOURCE } keep;
+	/* Found out by vmsi_move: whether source is all of a mapping. */
+	enum vmsi_part { VMSI_WHOLE, VMSI_PART } part;
 };
-int vmsi_move(struct vms_space *space, const struct vmsi_move *move);
+int vmsi_move(struct vms_space *space, struct vmsi_move *move);
+
+/*
+ * After the pages of the mapping at address, or of a part of it, have moved
+ * and it was kept: on Linux all of it loses its lock, and when all of it moved
+ * it is as never touched.
+ */
+void vmsi_unlock_kept(struct vms_space *space, uintptr_t address,
+		      enum vmsi_part part);
 int vmsi_alias(struct vms_space *space, uintptr_t source,
 	       struct vmsi_range target);
 

@@ -44,7 +44,10 @@ int vms_msync(vms_space *space, void *address, size_t length, int flags)
 	error = (int)vmsi_host.msync(space->range.start, 0, flags);
 	if (!error && !vmsi_is_aligned(start, vmsi_page_size()))
 		error = -EINVAL;
-	else if (!error && !vmsi_page_range(start, length, &range))
+	range.start = start;
+	/* As in the kernel, a length that wraps when rounded up becomes 0. */
+	if (!error && !vmsi_add(start, vmsi_align_up(length, vmsi_page_size()),
+				&range.end))
 		error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
 	else if (!error)
 		error = sync_runs(space, range, flags);
@@ -64,12 +67,10 @@ int vms_mincore(vms_space *space, void *address, size_t length,
 		return vmsi_status(error);
 	if (!vmsi_is_aligned(start, vmsi_page_size())) {
 		error = -EINVAL;
-	} else if (length == 0) {
-		error = 0;
 	} else if (!vmsi_page_range(start, length, &range) ||
 		   !vmsi_inside(space, range)) {
 		error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
-	} else {
+	} else if (length > 0) {
 		end = vmsi_run_end(space, range.start, range.end);
 		if (end > range.start)
 			error = (int)vmsi_host.mincore(

@@ -57,6 +57,26 @@ static bool splits_huge_page(const struct vms_space *space,
 	return false;
 }
 
+/*
+ * At the map-count limit the host makes no mapping, not even in the place of
+ * another. To unmap first makes room for one; what another thread maps in
+ * between is found out.
+ */
+static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
+{
+	long error;
+
+	if (!vmsi_may_replace(space, range))
+		return -ENOMEM;
+	vmsi_warm_trim(space, range);
+	error = vmsi_host.munmap(range.start, vmsi_range_length(range));
+	if (error < 0)
+		return (int)error;
+	vmsi_forget(space, range);
+	vmsi_hold(space, range);
+	return 0;
+}
+
 int vmsi_unmap(struct vms_space *space, struct vmsi_range range)
 {
 	struct vmsi_range hull = mapped_hull(space, range);
@@ -76,8 +96,11 @@ int vmsi_unmap(struct vms_space *space, struct vmsi_range range)
 	error = vmsi_give_back(space, hull, warmth_of(space, hull), &done);
 	if (done > hull.start)
 		vmsi_forget(space, (struct vmsi_range){ hull.start, done });
+	hull.start = done;
 	if (error)
-		vmsi_settle(space, (struct vmsi_range){ done, hull.end });
+		vmsi_settle(space, hull);
+	if (error == -ENOMEM && vmsi_first(space, hull))
+		error = unmap_by_window(space, hull);
 	return vmsi_refused_by_host(space, error);
 }
 

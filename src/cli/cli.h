@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_CLI_H
+#define VMSI_CLI_CLI_H
+
+#include <stdio.h>
+
+/* How the command ends. */
+enum vmsi_exit {
+	VMSI_EXIT_OK = 0,
+	VMSI_EXIT_FAILED = 1, /* the operation failed */
+	VMSI_EXIT_USAGE = 2,  /* the arguments make no sense */
+};
+
+/* One command of the program, in a file of its own. */
+struct vmsi_command {
+	const char *name;
+	const char *program; /* "vmspace NAME", for messages */
+	const char *summary; /* one line */
+	const char *help;    /* all about its arguments */
+	/* As main; argv[0] is program. */
+	enum vmsi_exit (*run)(int argc, char **argv);
+};
+
+extern const struct vmsi_command vmsi_command_help;
+extern const struct vmsi_command vmsi_command_maps;
+
+/* All commands, in the order of the help, and NULL. */
+extern const struct vmsi_command *const vmsi_commands[];
+
+/* The command of that name; NULL: there is none. */
+const struct vmsi_command *vmsi_find_command(const char *name);
+
+/* The help of the program. */
+void vmsi_print_overview(FILE *stream);
+
+/* The help of one command, on standard output. */
+enum vmsi_exit vmsi_show_help(const struct vmsi_command *command);
+
+/*
+ * Say on standard error that the arguments make no sense, and where the help
+ * is. program is as in struct vmsi_command.
+ */
+__attribute__((format(printf, 2, 3)))
+enum vmsi_exit vmsi_usage_error(const char *program, const char *format, ...);
+
+/* The same after getopt_long has said what is wrong. */
+enum vmsi_exit vmsi_usage_hint(const char *program);
+
+/*
+ * End the output: call right after the last write to standard output, and as
+ * soon as one has failed. A reader that has gone away wants no message.
+ */
+enum vmsi_exit vmsi_finish_output(const char *program);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_SIZE_H
+#define VMSI_CLI_SIZE_H
+
+#include <stdint.h>
+
+/* How sizes are written. */
+enum vmsi_size_style {
+	VMSI_SIZE_HUMAN, /* "188K", "1.3M", "2G": units of 1,024 */
+	VMSI_SIZE_BYTES, /* "192512" */
+};
+
+/* Holds any size in any style. */
+struct vmsi_size_text {
+	char text[24];
+};
+
+/*
+ * A number of bytes as text. Human sizes have at most four characters and a
+ * unit; a tenth is shown below 100 units where the size is not whole.
+ */
+struct vmsi_size_text vmsi_size_text(uint64_t bytes,
+				     enum vmsi_size_style style);
+
+#endif
