@@ -13,7 +13,7 @@ int main(int argc, char **argv)
 {
 	struct vms_mapping_info info = { .struct_size = sizeof(info) };
 	vms_process_maps *maps =
-		vms_process_maps_open(argc > 1 ? atoi(argv[1]) : 0);
+		vms_process_maps_open(argc > 1 ? (pid_t)strtol(argv[1], NULL, 10) : 0);
 	size_t count = 0, mapped = 0, committed = 0, resident = 0;
 	int more;
 

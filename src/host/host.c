@@ -99,7 +99,7 @@ static long host_fstat(int fd, struct stat *status)
 
 static long host_file_system(int fd, unsigned long *magic)
 {
-	struct statfs status;
+	struct statfs status = { .f_type = 0 };
 	long result = vmsi_raw_call(SYS_fstatfs, fd, (long)&status, 0, 0, 0, 0);
 
 	if (result == 0)
@@ -148,7 +148,7 @@ static long host_pagemap_scan(int fd, void *argument)
 
 static long host_memory_size(size_t *bytes)
 {
-	struct sysinfo info;
+	struct sysinfo info = { .mem_unit = 0 };
 	long result = vmsi_raw_call(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
 
 	if (result == 0)

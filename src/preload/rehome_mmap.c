@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "host/host.h"
+#include "preload/guard.h"
 
 /* mmap: which memory the space should own. */
 
@@ -218,14 +219,20 @@ static enum vmsi_rehome_place place_of_request(uintptr_t address, size_t length,
 long vmsi_rehome_mmap(uintptr_t address, size_t length, int prot, int flags,
 		      int fd, uint64_t offset)
 {
+	struct vmsi_rehome_guard guard;
+	long answer;
+
 	switch (place_of_request(address, length, flags)) {
 	case VMSI_REHOME_INSIDE:
 		return vmsi_rehome_inside_mmap(address, length, prot, flags,
 					       fd, offset);
 	case VMSI_REHOME_STRADDLES:
 		vmsi_rehome_count(VMSI_REHOME_STRADDLING);
-		return map_on_both_sides(address, length, prot, flags, fd,
-					 offset);
+		guard = vmsi_rehome_enter();
+		answer = map_on_both_sides(address, length, prot, flags, fd,
+					   offset);
+		vmsi_rehome_leave(&guard, 0);
+		return answer;
 	case VMSI_REHOME_OUTSIDE:
 	default:
 		vmsi_rehome_count(VMSI_REHOME_PASSED);

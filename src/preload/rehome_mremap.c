@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "host/host.h"
+#include "preload/guard.h"
 
 /*
  * mremap. Four kinds of it need no thought but whom to ask: source and target
@@ -365,8 +366,8 @@ static long whole(uintptr_t old_address, size_t old_length, size_t new_length,
 	return answer == -EFAULT ? -ENOMEM : answer;
 }
 
-long vmsi_rehome_mremap(uintptr_t old_address, size_t old_length,
-			size_t new_length, int flags, uintptr_t new_address)
+static long route(uintptr_t old_address, size_t old_length, size_t new_length,
+		  int flags, uintptr_t new_address)
 {
 	enum vmsi_rehome_place from =
 		vmsi_rehome_place(old_address, old_length);
@@ -389,4 +390,16 @@ long vmsi_rehome_mremap(uintptr_t old_address, size_t old_length,
 	    old_length == new_length)
 		return follow_hint(old_address, old_length, flags, new_address);
 	return whole(old_address, old_length, new_length, flags, new_address);
+}
+
+/* Some of the ways take several steps, which a signal handler must not part. */
+long vmsi_rehome_mremap(uintptr_t old_address, size_t old_length,
+			size_t new_length, int flags, uintptr_t new_address)
+{
+	struct vmsi_rehome_guard guard = vmsi_rehome_enter();
+	long answer = route(old_address, old_length, new_length, flags,
+			    new_address);
+
+	vmsi_rehome_leave(&guard, 0);
+	return answer;
 }

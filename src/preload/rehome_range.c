@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "host/host.h"
+#include "preload/guard.h"
 
 /*
  * Calls on a range of memory, and how one that lies on both sides of a border
@@ -165,13 +166,19 @@ static long on_both_sides(const struct vmsi_rehome_call *call)
 
 long vmsi_rehome_range(const struct vmsi_rehome_call *call)
 {
+	struct vmsi_rehome_guard guard;
+	long answer;
+
 	switch (vmsi_rehome_place(call->address, call->length)) {
 	case VMSI_REHOME_INSIDE:
 		vmsi_rehome_count(VMSI_REHOME_SERVED);
 		return vmsi_rehome_inside_range(call);
 	case VMSI_REHOME_STRADDLES:
 		vmsi_rehome_count(VMSI_REHOME_STRADDLING);
-		return on_both_sides(call);
+		guard = vmsi_rehome_enter();
+		answer = on_both_sides(call);
+		vmsi_rehome_leave(&guard, 0);
+		return answer;
 	case VMSI_REHOME_OUTSIDE:
 	default:
 		vmsi_rehome_count(VMSI_REHOME_PASSED);

@@ -10,6 +10,9 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
 #ifndef MADV_GUARD_REMOVE
 #define MADV_GUARD_REMOVE 103
 #endif
@@ -88,6 +91,13 @@ static void change_flags(struct vmsi_mapping *piece, void *context)
 	piece->attributes.flags |= request->set;
 }
 
+/* A guard marks the whole mapping as touched, charged or not. */
+static void note_touched(struct vms_space *space, struct vmsi_range run)
+{
+	vmsi_for_each(space, mapping, run)
+		mapping->attributes.flags |= (uint32_t)VMSI_TOUCHED;
+}
+
 static int advise_run(struct advice_request *request, struct vmsi_range run)
 {
 	struct vmsi_range_call call = { host_advise, request };
@@ -97,7 +107,10 @@ static int advise_run(struct advice_request *request, struct vmsi_range run)
 	if (!request->sets_attributes) {
 		if (hides_touch(request->advice))
 			vmsi_learn_touched(request->space, run, VMSI_LEARN_ALL);
-		return (int)host_advise(run, request);
+		error = (int)host_advise(run, request);
+		if (request->advice == MADV_GUARD_INSTALL)
+			note_touched(request->space, run);
+		return error;
 	}
 	error = vmsi_reserve_records(request->space);
 	if (error)

@@ -83,7 +83,7 @@ static long move_out_one(const struct crossing *crossing)
 		return result;
 	vmsi_handles_unmapped(space, source);
 	if (keeps_source(crossing)) {
-		vmsi_unlock_kept(space, source.start, VMSI_PART);
+		vmsi_unlock_kept(space, source, VMSI_PART);
 		return result;
 	}
 	vmsi_forget(space, source);

@@ -27,15 +27,32 @@ int vmsi_enter(struct vms_space *space)
 	return 0;
 }
 
+#ifdef VMSI_DEBUG
+/*
+ * After every call while the map is small; beyond, as often as keeps the cost
+ * a call about the same.
+ */
+#define CHECKED_ALWAYS 1024
+
+static void check_invariants(struct vms_space *space)
+{
+	const char *wrong;
+
+	if (++space->unchecked < space->map.count / CHECKED_ALWAYS)
+		return;
+	space->unchecked = 0;
+	wrong = vmsi_space_check(space);
+	if (wrong)
+		vmsi_panic(wrong);
+}
+#endif
+
 void vmsi_leave(struct vms_space *space)
 {
 	if (space->stacks)
 		vmsi_stacks_update(space);
 #ifdef VMSI_DEBUG
-	const char *wrong = vmsi_space_check(space);
-
-	if (wrong)
-		vmsi_panic(wrong);
+	check_invariants(space);
 #endif
 	vmsi_lock_release(&space->lock);
 }

@@ -227,16 +227,15 @@ bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range)
 
 /* --- giving back ------------------------------------------------------------ */
 
-/* The next part of range, from at on, with nothing foreign in it. */
-static struct vmsi_range next_ours(const struct vms_space *space,
-				   struct vmsi_range range, uintptr_t at)
+struct vmsi_range vmsi_next_ours(const struct vms_space *space,
+				 struct vmsi_range range)
 {
-	struct vmsi_range part = { at, range.end };
+	struct vmsi_range part = range;
 	struct vmsi_mapping *mapping;
 
 	if (space->unsettled_count == 0)
 		return part;
-	for (mapping = vmsi_map_find(&space->map, at);
+	for (mapping = vmsi_map_find(&space->map, range.start);
 	     mapping && mapping->start < range.end;
 	     mapping = vmsi_map_next(mapping)) {
 		if (!(mapping->attributes.flags & (uint32_t)VMSI_FOREIGN))
@@ -245,56 +244,67 @@ static struct vmsi_range next_ours(const struct vms_space *space,
 			part.end = mapping->start;
 			return part;
 		}
-		part.start = mapping->end;
+		part.start = vmsi_min(mapping->end, range.end);
 	}
 	return part;
+}
+
+/* What the space knows of a part after the reservation was put over it. */
+static void note_reserved(struct vms_space *space, struct vmsi_range part,
+			  enum vmsi_warmth warmth)
+{
+	if (warmth == VMSI_WARM)
+		vmsi_warm_add(space, (struct vmsi_warm_hole){ .range = part });
+	if (space->has_stacks)
+		vmsi_stacks_closed(space, part);
 }
 
 int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
 		   enum vmsi_warmth warmth, uintptr_t *done)
 {
-	*done = range.start;
 	vmsi_warm_trim(space, range);
-	while (*done < range.end) {
-		struct vmsi_range part = next_ours(space, range, *done);
-		int error;
+	for (*done = range.start; *done < range.end; *done = range.start) {
+		struct vmsi_range part = vmsi_next_ours(space, range);
+		int error = 0;
 
-		if (part.start >= range.end)
-			break;
-		error = reserve_over(space, part, warmth);
+		if (part.start < part.end)
+			error = reserve_over(space, part, warmth);
 		if (error)
 			return error;
-		if (warmth == VMSI_WARM)
-			vmsi_warm_add(space,
-				      (struct vmsi_warm_hole){ .range = part });
-		if (space->has_stacks)
-			vmsi_stacks_closed(space, part);
-		*done = part.end;
+		if (part.start < part.end)
+			note_reserved(space, part, warmth);
+		range.start = part.end;
 	}
-	*done = range.end;
 	return 0;
 }
 
 void vmsi_give_back_or_owe(struct vms_space *space, struct vmsi_range range)
 {
-	uintptr_t done;
+	vmsi_warm_trim(space, range);
+	while (range.start < range.end) {
+		struct vmsi_range part = vmsi_next_ours(space, range);
 
-	/* The host may have failed for a moment only: ask twice. */
-	if (vmsi_give_back(space, range, VMSI_COLD, &done) == 0)
-		return;
-	range.start = done;
-	if (vmsi_give_back(space, range, VMSI_COLD, &done) == 0)
-		return;
-	range.start = done;
-	mark_unheld(space, range, VMSI_OWED);
+		range.start = part.end;
+		if (part.start == part.end)
+			continue;
+		/* The host may have failed for a moment only: ask twice. */
+		if (reserve_over(space, part, VMSI_COLD) == 0 ||
+		    reserve_over(space, part, VMSI_COLD) == 0)
+			note_reserved(space, part, VMSI_COLD);
+		else
+			mark_unheld(space, part, VMSI_OWED);
+	}
 }
 
 static void forget_part(struct vms_space *space, struct vmsi_range range)
 {
 	if (space->has_stacks)
 		vmsi_stacks_closed(space, range);
-	if (vmsi_map_reserve(&space->map, VMSI_MAP_RECORDS) == 0)
-		vmsi_forget(space, range);
+	if (vmsi_map_reserve(&space->map, VMSI_MAP_RECORDS))
+		return;
+	vmsi_forget(space, range);
+	/* What was foreign in it is ours again. */
+	vmsi_map_erase(&space->map, range);
 }
 
 void vmsi_settle(struct vms_space *space, struct vmsi_range range)

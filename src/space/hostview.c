@@ -26,7 +26,7 @@ bool vmsi_stack_means_small_pages(void)
 	enum { UNKNOWN, YES, NO };
 	static _Atomic int cached = UNKNOWN;
 	const int saved_errno = errno;
-	struct vms_mapping_info info;
+	struct vms_mapping_info info = { .flags = 0 };
 	bool small = false;
 	long page;
 

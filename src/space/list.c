@@ -87,9 +87,9 @@ static void fill(const struct vms_space *space,
 	info->name[0] = '\0';
 	info->path[0] = '\0';
 	if (attributes->name)
-		strcpy(info->name, attributes->name->text);
+		memcpy(info->name, attributes->name->text, sizeof(info->name));
 	if (object && object->path)
-		strcpy(info->path, object->path);
+		memcpy(info->path, object->path, strlen(object->path) + 1);
 }
 
 static int next_mapping(struct vms_space *space, uintptr_t *cursor,

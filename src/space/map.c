@@ -159,7 +159,8 @@ static int place_fixed(struct map_request *request)
 		/* No kernel knows the flag as one that files may support. */
 		if ((request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE &&
 		    !(request->flags & MAP_ANONYMOUS))
-			return -EOPNOTSUPP;
+			return request->length > INT64_MAX - request->offset ?
+				-EOVERFLOW : -EOPNOTSUPP;
 	}
 	if (!vmsi_may_replace(request->space, target))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
@@ -411,7 +412,7 @@ static int fall_back(struct map_request *request)
 	struct vms_space *space = request->space;
 	struct vmsi_attributes *attributes = &request->attributes;
 	int flags = request->flags &
-		~(MAP_HUGETLB | MAP_HUGE_MASK << MAP_HUGE_SHIFT);
+		(int)~(MAP_HUGETLB | (unsigned)MAP_HUGE_MASK << MAP_HUGE_SHIFT);
 	long result;
 	int error;
 

@@ -73,8 +73,10 @@ static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 	vmsi_warm_trim(space, hole);
 	error = host_lock(both, request);
 	vmsi_hold(space, hole);
-	/* The host has met the hole, or else what was mapped in it. */
-	return error == -ENOMEM || error >= 0 ? 0 : (int)error;
+	/* ENOMEM for the hole: what is before it is locked by then. */
+	if (error == -ENOMEM && vmsi_host_is_locked(run.start) == 1)
+		return 0;
+	return error < 0 ? (int)error : 0;
 }
 
 /* Change what is before the first hole. */

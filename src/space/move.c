@@ -125,33 +125,72 @@ static int act(struct vms_space *space, const struct vmsi_move *move,
 
 static void unlock(struct vmsi_mapping *piece, void *context)
 {
-	const enum vmsi_part *part = context;
-
+	(void)context;
 	piece->attributes.flags &=
 		~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
-	if (*part == VMSI_WHOLE)
-		piece->attributes.flags &= ~(uint32_t)VMSI_TOUCHED;
 }
 
-void vmsi_unlock_kept(struct vms_space *space, uintptr_t address,
+/*
+ * Where the host's unlocked memory ends, from a page that is unlocked towards
+ * one that bounds the mapping; the host's own mappings may be shorter.
+ *
+ *   | locked |   unlocked   | locked |      one mapping of ours
+ *            low   source   high
+ */
+static uintptr_t lowest_unlocked(uintptr_t low, uintptr_t high)
+{
+	while (low < high) {
+		uintptr_t middle = vmsi_align_down(low + (high - low) / 2,
+						   vmsi_page_size());
+
+		if (vmsi_host_is_locked(middle) == 1)
+			low = middle + vmsi_page_size();
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static uintptr_t highest_unlocked(uintptr_t low, uintptr_t high)
+{
+	while (low < high) {
+		uintptr_t middle = vmsi_align_down(low + (high - low) / 2,
+						   vmsi_page_size());
+
+		if (vmsi_host_is_locked(middle) == 1)
+			high = middle;
+		else
+			low = middle + vmsi_page_size();
+	}
+	return low;
+}
+
+void vmsi_unlock_kept(struct vms_space *space, struct vmsi_range source,
 		      enum vmsi_part part)
 {
-	struct vmsi_mapping *mapping = vmsi_lookup(space, address);
+	struct vmsi_mapping *mapping = vmsi_lookup(space, source.start);
+	struct vmsi_range unlocked;
 
-	vmsi_change(space, vmsi_mapping_range(mapping), unlock, &part);
+	if (part == VMSI_WHOLE)
+		mapping->attributes.flags &= ~(uint32_t)VMSI_TOUCHED;
+	if (!(mapping->attributes.flags & (uint32_t)VMSI_LOCKED))
+		return;
+	unlocked.start = lowest_unlocked(mapping->start, source.start);
+	unlocked.end = highest_unlocked(source.end, mapping->end);
+	vmsi_change(space, unlocked, unlock, NULL);
 }
 
 static void publish(struct vms_space *space, const struct vmsi_move *move,
 		    uint64_t offset, const struct vmsi_attributes *attributes,
 		    enum source_state state)
 {
+	if (move->keep == VMSI_KEEP_SOURCE)
+		vmsi_unlock_kept(space, move->source, move->part);
 	vmsi_publish(space, move->target, offset, attributes);
 	vmsi_handles_moved(space, move->source, move->target);
 	space->moves++;
-	if (move->keep == VMSI_KEEP_SOURCE) {
-		vmsi_unlock_kept(space, move->source.start, move->part);
+	if (move->keep == VMSI_KEEP_SOURCE)
 		return;
-	}
 	/* Its charge has moved with it. */
 	vmsi_forget(space, move->source);
 	if (attributes->flags & (uint32_t)VMSI_ACCOUNTED)

@@ -30,12 +30,13 @@ void vmsi_objects_release(struct vms_space *space)
 /* Write "/proc/self/fd/FD"; link has room for it. */
 static void descriptor_link(char *link, int fd)
 {
+	static const char prefix[] = "/proc/self/fd/";
 	char digits[12];
 	size_t count = 0, at;
 	unsigned number = (unsigned)fd;
 
-	strcpy(link, "/proc/self/fd/");
-	at = strlen(link);
+	memcpy(link, prefix, sizeof(prefix));
+	at = sizeof(prefix) - 1;
 	do {
 		digits[count++] = (char)('0' + number % 10);
 		number /= 10;

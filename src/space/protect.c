@@ -63,7 +63,11 @@ static int find_start(struct protect_request *request)
 static int charge_piece(struct protect_request *request,
 			const struct vmsi_mapping *mapping, size_t length)
 {
-	if (mapping->attributes.flags & (uint32_t)VMSI_SEALED)
+	const uint32_t flags = mapping->attributes.flags;
+
+	if ((flags & (uint32_t)VMSI_READ_ONLY) && (request->prot & PROT_WRITE))
+		return -EACCES;
+	if (flags & (uint32_t)VMSI_SEALED)
 		return -EPERM;
 	if (!gains_charge(mapping, request->prot))
 		return 0;

@@ -42,6 +42,18 @@ static void count_unmapped(struct vms_space *space,
 	}
 }
 
+/* Erase a range, but for the records of what is foreign in it. */
+static void erase_ours(struct vms_space *space, struct vmsi_range range)
+{
+	while (range.start < range.end) {
+		struct vmsi_range ours = vmsi_next_ours(space, range);
+
+		if (ours.start < ours.end)
+			vmsi_map_erase(&space->map, ours);
+		range.start = ours.end;
+	}
+}
+
 void vmsi_forget(struct vms_space *space, struct vmsi_range range)
 {
 	vmsi_for_each(space, mapping, range) {
@@ -51,7 +63,7 @@ void vmsi_forget(struct vms_space *space, struct vmsi_range range)
 			vmsi_ledger_uncharge(&space->ledger, length);
 		count_unmapped(space, &mapping->attributes, length);
 	}
-	vmsi_map_erase(&space->map, range);
+	erase_ours(space, range);
 	vmsi_handles_unmapped(space, range);
 	if (space->has_stacks)
 		vmsi_stack_note(space, range.end);

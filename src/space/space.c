@@ -144,7 +144,7 @@ static void init_state(struct vms_space *space,
 	space->placement = options->placement;
 	space->flags = options->flags;
 	if (options->name)
-		strcpy(space->name, options->name);
+		memcpy(space->name, options->name, strlen(options->name) + 1);
 }
 
 static void register_space(struct vms_space *space)

@@ -107,6 +107,8 @@ struct vms_space {
 	struct vmsi_stack *stacks;
 	bool has_stacks;              /* some mapping was MAP_GROWSDOWN before */
 
+	unsigned unchecked;           /* calls since the invariants were checked */
+
 	struct vmsi_range unsettled[VMSI_UNSETTLED_HULLS];
 	unsigned unsettled_count;
 
@@ -317,6 +319,13 @@ void vmsi_settle(struct vms_space *space, struct vmsi_range range);
 /* Try to get unheld addresses back. */
 void vmsi_recover(struct vms_space *space);
 
+/*
+ * The first part of a range with nothing foreign in it; empty, at the range's
+ * end, where all the rest is foreign.
+ */
+struct vmsi_range vmsi_next_ours(const struct vms_space *space,
+				 struct vmsi_range range);
+
 /* Whether an operation may replace what is in a range: nothing is foreign. */
 bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range);
 
@@ -397,11 +406,11 @@ struct vmsi_move {
 int vmsi_move(struct vms_space *space, struct vmsi_move *move);
 
 /*
- * After the pages of the mapping at address, or of a part of it, have moved
- * and it was kept: on Linux all of it loses its lock, and when all of it moved
- * it is as never touched.
+ * After the pages of a mapping, or of a part of it, have moved and it was kept:
+ * on Linux all of it loses its lock, and when all of it moved it is as never
+ * touched. To be called before anything else changes in the map.
  */
-void vmsi_unlock_kept(struct vms_space *space, uintptr_t address,
+void vmsi_unlock_kept(struct vms_space *space, struct vmsi_range source,
 		      enum vmsi_part part);
 int vmsi_alias(struct vms_space *space, uintptr_t source,
 	       struct vmsi_range target);
