@@ -312,8 +312,12 @@ void vmsi_settle(struct vms_space *space, struct vmsi_range range)
 	static const struct reserving settle = { forget_part, ignore_part,
 						 add_hull };
 
-	if (vmsi_host_is_mapped(range) == 0)
+	int mapped = vmsi_host_is_mapped(range);
+
+	if (mapped == 0)
 		reserve_free(space, range, &settle);
+	else if (mapped < 0)
+		add_hull(space, range);
 }
 
 /* --- warm holes --------------------------------------------------------------- */

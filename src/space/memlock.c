@@ -54,29 +54,28 @@ static void publish_locked(struct vms_space *space, struct vmsi_range run,
 
 /*
  * Linux has locked what is before a hole when it meets the hole, but brings no
- * page in then. So the host must meet a hole too: the reservation is opened for
- * an instant. What another thread maps there meanwhile is left alone.
+ * page in then. So the host must meet a hole too: after a lock that brings no
+ * page in, which can be refused, the reservation is opened for an instant. What
+ * another thread maps there meanwhile is left alone.
  */
 static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 			    const struct lock_request *request)
 {
+	const struct lock_request on_fault = { LOCK, MLOCK_ONFAULT };
 	const size_t page_size = vmsi_page_size();
 	struct vmsi_range hole = { run.end, run.end + page_size };
-	struct vmsi_range both = { run.start, hole.end };
-	struct lock_request on_fault = { LOCK, MLOCK_ONFAULT };
-	long error;
+	long error = host_lock(run, &on_fault);
 
+	if (error < 0)
+		return (int)error;
 	if (!vmsi_inside(space, hole) ||
 	    !vmsi_map_is_free(&space->map, hole) ||
 	    vmsi_host.munmap(hole.start, page_size) < 0)
-		return (int)host_lock(run, &on_fault);
-	vmsi_warm_trim(space, hole);
-	error = host_lock(both, request);
-	vmsi_hold(space, hole);
-	/* ENOMEM for the hole: what is before it is locked by then. */
-	if (error == -ENOMEM && vmsi_host_is_locked(run.start) == 1)
 		return 0;
-	return error < 0 ? (int)error : 0;
+	vmsi_warm_trim(space, hole);
+	host_lock((struct vmsi_range){ run.start, hole.end }, request);
+	vmsi_hold(space, hole);
+	return 0;
 }
 
 /* Change what is before the first hole. */
