@@ -136,9 +136,12 @@ static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 	uintptr_t from = mapping->start - vmsi_min(vmsi_stack_guard(),
 						   mapping->start - limit);
 
-	if (from > stack->open_from)
-		vmsi_hold_free(space,
-			       (struct vmsi_range){ stack->open_from, from });
+	if (from > stack->open_from) {
+		struct vmsi_range closed = { stack->open_from, from };
+
+		stack->open_from = from;
+		vmsi_hold_free(space, closed);
+	}
 	if (from < stack->open_from) {
 		struct vmsi_range gap = { from, stack->open_from };
 
