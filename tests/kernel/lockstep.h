@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef LOCKSTEP_H
+#define LOCKSTEP_H
+
+#include "operation.h"
+
+/*
+ * One sequence of operations on a fresh space and, in lock step, on a fresh
+ * window of the kernel. Runs in a process of its own: a sequence may crash,
+ * hang or seal.
+ */
+#define SEQUENCE_MOST 4096
+#define REPORT_SIZE (1 << 16)
+
+struct lockstep_options {
+	uint64_t seed;         /* of this sequence */
+	size_t length;         /* operations to generate */
+	unsigned features;     /* GENERATE_* */
+	unsigned flags_every;  /* operations between looks at smaps */
+	unsigned all_every;    /* operations between looks at all contents */
+	bool replay;           /* make the operations that are there */
+};
+
+/* In memory that the process shares with its parent. */
+struct lockstep {
+	struct lockstep_options options;
+	size_t count;   /* of operations */
+	size_t started; /* operations begun */
+	size_t skipped; /* not made: the kernel keeps as two what is one */
+	size_t excess;  /* looks at smaps where that had charged the space more */
+	struct operation operations[SEQUENCE_MOST];
+	char report[REPORT_SIZE]; /* empty: all was equal */
+};
+
+/* Returns what the process exits with: 0: equal, 1: differed. */
+int lockstep_run(struct lockstep *lockstep);
+
+#endif
