@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+# A front for meson and the scripts: `make help` lists the targets.
+# Debian's meson runs under Debian's python3, whatever python3 is in PATH.
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+DIR ?= /usr/include
+STAGES ?=
+VMS_OPERATIONS ?= 1000000
+
+MESON := meson
+NINJA := ninja
+
+.PHONY: all
+all: $(BUILD)/build.ninja ## build the library, the command and the tests
+	$(NINJA) -C $(BUILD)
+
+$(BUILD)/build.ninja:
+	$(MESON) setup --prefix=$(PREFIX) $(BUILD)
+
+# The packages come first, so the build cannot be a prerequisite here.
+.PHONY: demo
+demo: ## install what is missing, build, and read DIR (/usr/include) into a space
+	scripts/install-packages build
+	$(MAKE) --no-print-directory all
+	$(BUILD)/examples/example-tree $(DIR)
+
+.PHONY: check
+check: ## install what is missing, build every configuration, run all tests
+	@scripts/install-packages check || { echo "0 passed, 1 failed"; exit 1; }
+	@scripts/check $(STAGES)
+
+.PHONY: lint
+lint: ## install what is missing, run clang-tidy, cppcheck and shellcheck
+	scripts/install-packages lint
+	scripts/lint
+
+# The programs that take random operations; each prints the seed that repeats
+# its run. With a fault the others still run.
+SOAK = $(wildcard $(BUILD)/tests/model/model-*[a-z] \
+	$(BUILD)/tests/kernel/*differential)
+
+.PHONY: soak
+soak: all ## run each random test for VMS_OPERATIONS (1000000) operations
+	@$(MAKE) --no-print-directory soak-programs
+
+.PHONY: soak-programs
+soak-programs:
+	@status=0; for program in $(filter-out %.p,$(SOAK)); do \
+		echo "=== $$program --operations $(VMS_OPERATIONS)"; \
+		$$program --operations $(VMS_OPERATIONS) || status=1; \
+	done; exit $$status
+
+.PHONY: bench
+bench: ## build for speed in build-bench and run the benchmarks
+	[ -e build-bench/build.ninja ] || \
+		$(MESON) setup --buildtype=release build-bench
+	$(NINJA) -C build-bench
+	@set -e; for program in build-bench/bench/bench-*; do \
+		[ ! -f $$program ] || $$program; \
+	done
+
+.PHONY: install
+install: all ## install below DESTDIR and PREFIX (/usr/local)
+	$(MESON) configure $(BUILD) --prefix=$(PREFIX)
+	DESTDIR=$(DESTDIR) $(MESON) install -C $(BUILD)
+	[ -n "$(DESTDIR)" ] || ldconfig
+
+.PHONY: uninstall
+uninstall: ## remove what the last `make install` put there
+	$(NINJA) -C $(BUILD) uninstall
+
+.PHONY: clean
+clean: ## remove every build
+	rm -rf $(BUILD) build-check build-bench
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
+		awk -F ': ' '{ printf "make %-10s %s\n", $$1, $$2 }'
