@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Running the command and counting cases as TAP."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+
+
+class Skip(Exception):
+    """A probe has failed: the host cannot do what the case is about."""
+
+
+def run(arguments, **options):
+    """The finished run: returncode, stdout and stderr as bytes."""
+    options.setdefault("stdout", subprocess.PIPE)
+    options.setdefault("stderr", subprocess.PIPE)
+    return subprocess.run(arguments, stdin=subprocess.DEVNULL, timeout=60,
+                          **options)
+
+
+def expect(condition, *what):
+    if not condition:
+        raise AssertionError(" ".join(str(part) for part in what))
+
+
+def expect_equal(have, want, what=""):
+    expect(have == want, what, "have", repr(have), "want", repr(want))
+
+
+class Mappings:
+    """The program mappings, running, and what it says it has made."""
+
+    def __init__(self, program, count=None):
+        self.directory = tempfile.TemporaryDirectory()
+        arguments = [program, self.directory.name]
+        if count:
+            arguments.append(str(count))
+        self.process = subprocess.Popen(arguments, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE)
+        self.pid = self.process.pid
+        self.made = {}
+        self.skipped = {}
+        for line in self.process.stdout:
+            words = line.decode().split(maxsplit=2)
+            if words == ["ready"]:
+                return
+            if words[1] == "skip":
+                self.skipped[words[0]] = words[2].strip()
+            else:
+                self.made[words[0]] = (int(words[1], 16), int(words[2]))
+        raise AssertionError("the program mappings did not get ready")
+
+    def path(self, name):
+        """The path of one of its files, as the kernel would write it."""
+        return os.path.join(os.path.realpath(self.directory.name), name)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.stdout.close()
+        self.process.wait()
+        self.directory.cleanup()
+
+
+def main(cases):
+    """Run the cases (functions without arguments) and print TAP."""
+    failed = 0
+    print(f"1..{len(cases)}")
+    for number, case in enumerate(cases, 1):
+        name = case.__name__
+        try:
+            case()
+            print(f"ok {number} - {name}")
+        except Skip as reason:
+            print(f"ok {number} - {name} # SKIP {reason}")
+        except Exception:
+            failed += 1
+            print(f"not ok {number} - {name}")
+            for line in traceback.format_exc().splitlines():
+                print("#", line)
+        sys.stdout.flush()
+    return 1 if failed else 0

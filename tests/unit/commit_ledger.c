@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "commit/commit.h"
+
+static struct vmsi_ledger ledger;
+
+static void a_new_ledger_has_no_charge(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
+	assert_int_equal(ledger.limit, 100);
+	assert_int_equal(ledger.policy, VMS_COMMIT_STRICT);
+	assert_int_equal(ledger.charged, 0);
+	assert_int_equal(ledger.peak, 0);
+	assert_int_equal(ledger.refusals, 0);
+}
+
+static void strict_refuses_what_passes_the_limit_in_sum(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 60, 0), 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 41, 0), -ENOMEM);
+	assert_int_equal(ledger.charged, 60);
+	assert_int_equal(ledger.refusals, 1);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 40, 0), 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 1, 0), -ENOMEM);
+	assert_int_equal(ledger.charged, 100);
+	assert_int_equal(ledger.peak, 100);
+	assert_int_equal(ledger.refusals, 2);
+}
+
+static void heuristic_looks_at_each_request_alone(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_HEURISTIC);
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(vmsi_ledger_charge(&ledger, 100, 0), 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 101, 0), -ENOMEM);
+	assert_int_equal(ledger.charged, 500);
+}
+
+static void always_refuses_nothing(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_ALWAYS);
+	assert_int_equal(vmsi_ledger_charge(&ledger, SIZE_MAX / 2, 0), 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 1000, 0), 0);
+	assert_int_equal(ledger.refusals, 0);
+}
+
+static void a_refund_counts_against_the_charge(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 90, 0), 0);
+	/* 50 in the place of 40: ten more. */
+	assert_int_equal(vmsi_ledger_charge(&ledger, 50, 40), 0);
+	vmsi_ledger_uncharge(&ledger, 40);
+	assert_int_equal(ledger.charged, 100);
+	assert_int_equal(ledger.peak, 100);
+	/* Less in the place of more is never refused, above the limit too. */
+	ledger.limit = 10;
+	assert_int_equal(vmsi_ledger_charge(&ledger, 30, 30), 0);
+	vmsi_ledger_uncharge(&ledger, 30);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 31, 30), -ENOMEM);
+	assert_int_equal(ledger.charged, 100);
+}
+
+static void a_limit_below_the_charge_refuses_without_wrapping(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 80, 0), 0);
+	ledger.limit = 50;
+	assert_int_equal(vmsi_ledger_charge(&ledger, 1, 0), -ENOMEM);
+	assert_int_equal(vmsi_ledger_charge(&ledger, SIZE_MAX - 10, 0),
+			 -ENOMEM);
+	assert_int_equal(ledger.charged, 80);
+}
+
+static void a_forced_charge_is_never_refused(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 10, VMS_COMMIT_STRICT);
+	vmsi_ledger_charge_forced(&ledger, 25);
+	assert_int_equal(ledger.charged, 25);
+	assert_int_equal(ledger.peak, 25);
+	assert_int_equal(ledger.refusals, 0);
+	vmsi_ledger_uncharge(&ledger, 25);
+	assert_int_equal(ledger.charged, 0);
+	assert_int_equal(ledger.peak, 25);
+}
+
+static void uncharging_too_much_ends_the_program(void **state)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0) {
+		signal(SIGABRT, SIG_DFL);
+		close(STDERR_FILENO);
+		vmsi_ledger_init(&ledger, 100, VMS_COMMIT_ALWAYS);
+		vmsi_ledger_charge(&ledger, 7, 0);
+		vmsi_ledger_uncharge(&ledger, 8);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
+static void only_strict_ignores_noreserve(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_HEURISTIC);
+	assert_true(vmsi_ledger_honours_noreserve(&ledger));
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_ALWAYS);
+	assert_true(vmsi_ledger_honours_noreserve(&ledger));
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
+	assert_false(vmsi_ledger_honours_noreserve(&ledger));
+}
+
+static void writable_memory_counts_unless_exempt(void **state)
+{
+	(void)state;
+	assert_true(vmsi_commit_counts(PROT_WRITE, 0, 6));
+	assert_true(vmsi_commit_counts(PROT_READ | PROT_WRITE, 1, 6));
+	assert_false(vmsi_commit_counts(PROT_READ | PROT_WRITE, 2, 6));
+	assert_false(vmsi_commit_counts(PROT_WRITE, 5, 6));
+	assert_false(vmsi_commit_counts(PROT_READ | PROT_EXEC, 0, 6));
+	assert_false(vmsi_commit_counts(PROT_NONE, 0, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_new_ledger_has_no_charge),
+		cmocka_unit_test(strict_refuses_what_passes_the_limit_in_sum),
+		cmocka_unit_test(heuristic_looks_at_each_request_alone),
+		cmocka_unit_test(always_refuses_nothing),
+		cmocka_unit_test(a_refund_counts_against_the_charge),
+		cmocka_unit_test(
+			a_limit_below_the_charge_refuses_without_wrapping),
+		cmocka_unit_test(a_forced_charge_is_never_refused),
+		cmocka_unit_test(uncharging_too_much_ends_the_program),
+		cmocka_unit_test(only_strict_ignores_noreserve),
+		cmocka_unit_test(writable_memory_counts_unless_exempt),
+	};
+
+	return cmocka_run_group_tests_name("commit_ledger", tests, NULL, NULL);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "space_fixture.h"
+
+/* Opening and closing spaces, their options and what they say of themselves. */
+
+static void expect_refused(const struct vms_space_options *options)
+{
+	errno = 0;
+	assert_null(vms_space_open(bytes(16), options));
+	assert_int_equal(errno, EINVAL);
+}
+
+static struct vms_space_options defaults(void)
+{
+	return (struct vms_space_options){
+		.struct_size = sizeof(struct vms_space_options),
+	};
+}
+
+static void the_defaults_are_as_the_header_says(void **state)
+{
+	struct vms_space_stats stats = stats_now();
+	size_t machine;
+
+	(void)state;
+	assert_int_equal(vmsi_host.memory_size(&machine), 0);
+	assert_string_equal(vms_space_name(space), "");
+	assert_int_equal(vms_space_size(space), bytes(SPACE_PAGES));
+	assert_int_equal(stats.reserved, bytes(SPACE_PAGES));
+	assert_int_equal(stats.commit_policy, VMS_COMMIT_HEURISTIC);
+	assert_int_equal(stats.commit_limit, machine);
+	assert_int_equal(stats.mapped, 0);
+	assert_int_equal(stats.mappings, 0);
+	assert_int_equal(stats.committed, 0);
+	assert_int_equal(stats.lost, 0);
+	assert_true(stats.metadata > 0);
+}
+
+static void options_are_taken(void **state)
+{
+	struct vms_space_options options = defaults();
+	char name[] = "a name";
+	vms_space *other;
+
+	(void)state;
+	options.name = name;
+	options.commit_limit = 12345678;
+	options.commit_policy = VMS_COMMIT_STRICT;
+	options.placement = VMS_PLACE_TOP;
+	options.flags = VMS_SPACE_HUGETLB_EXACT;
+	assert_int_equal(open_space_with(&options), 0);
+	name[0] = 'X';
+	assert_string_equal(vms_space_name(space), "a name");
+	assert_int_equal(stats_now().commit_limit, 12345678);
+	assert_int_equal(stats_now().commit_policy, VMS_COMMIT_STRICT);
+	other = space;
+	assert_int_equal(close_space(NULL), 0);
+	assert_ptr_not_equal(vms_space_of((void *)other), other);
+}
+
+static void bad_options_are_refused(void **state)
+{
+	struct vms_space_options options = defaults();
+	char name[VMS_NAME_MAX + 2];
+
+	(void)state;
+	options.struct_size = 0;
+	expect_refused(&options);
+	options.struct_size = sizeof(options) + 8;
+	expect_refused(&options);
+	options.struct_size = sizeof(options) - 1;
+	expect_refused(&options);
+	options = defaults();
+	options.commit_policy = (enum vms_commit_policy)3;
+	expect_refused(&options);
+	options.commit_policy = (enum vms_commit_policy)-1;
+	expect_refused(&options);
+	options = defaults();
+	options.placement = (enum vms_placement)2;
+	expect_refused(&options);
+	options = defaults();
+	options.flags = 0x2;
+	expect_refused(&options);
+	options = defaults();
+	memset(name, 'n', sizeof(name));
+	name[VMS_NAME_MAX + 1] = '\0';
+	options.name = name;
+	expect_refused(&options);
+	name[VMS_NAME_MAX] = '\0';
+	assert_int_equal(open_space_with(&options), 0);
+	assert_string_equal(vms_space_name(space), name);
+	assert_int_equal(close_space(NULL), 0);
+}
+
+static void bad_sizes_are_refused(void **state)
+{
+	(void)state;
+	errno = 0;
+	assert_null(vms_space_open(0, NULL));
+	assert_int_equal(errno, EINVAL);
+	errno = 0;
+	assert_null(vms_space_open(SIZE_MAX, NULL));
+	assert_int_equal(errno, EINVAL);
+	errno = 0;
+	assert_null(vms_space_open((size_t)1 << 62, NULL));
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_HOST);
+	errno = 0;
+	assert_null(vms_space_open(SIZE_MAX - bytes(1), NULL));
+	assert_int_equal(errno, ENOMEM);
+}
+
+static void a_size_is_rounded_up_to_a_page(void **state)
+{
+	vms_space *small = vms_space_open(1, NULL);
+
+	(void)state;
+	assert_non_null(small);
+	assert_int_equal(vms_space_size(small), bytes(1));
+	assert_int_equal(vms_space_close(small), 0);
+}
+
+static void a_space_begins_on_a_huge_page(void **state)
+{
+	(void)state;
+	assert_true(vmsi_is_aligned((uintptr_t)at(0), vmsi_huge_page_size()));
+}
+
+static void a_large_space_costs_no_commit(void **state)
+{
+	vms_space *large = vms_space_open((size_t)1 << 43, NULL);
+
+	(void)state;
+	assert_non_null(large);
+	assert_int_equal(vms_space_close(large), 0);
+}
+
+static void a_space_contains_its_own_addresses(void **state)
+{
+	(void)state;
+	assert_true(vms_space_contains(space, at(0), 1));
+	assert_true(vms_space_contains(space, at(0), bytes(SPACE_PAGES)));
+	assert_false(vms_space_contains(space, at(0), bytes(SPACE_PAGES) + 1));
+	assert_true(vms_space_contains(space, at(SPACE_PAGES) - 1, 1));
+	assert_false(vms_space_contains(space, at(SPACE_PAGES), 1));
+	assert_false(vms_space_contains(space, at(0) - 1, 2));
+	assert_false(vms_space_contains(space, at(1), SIZE_MAX));
+	assert_false(vms_space_contains(space, NULL, 0));
+}
+
+static void the_space_of_an_address_is_found(void **state)
+{
+	vms_space *other = vms_space_open(bytes(16), NULL);
+	char *other_base = vms_space_base(other);
+	int local;
+
+	(void)state;
+	assert_non_null(other);
+	assert_ptr_equal(vms_space_of(at(0)), space);
+	assert_ptr_equal(vms_space_of(at(SPACE_PAGES) - 1), space);
+	assert_ptr_equal(vms_space_of(other_base + bytes(3)), other);
+	assert_null(vms_space_of(&local));
+	assert_null(vms_space_of(NULL));
+	assert_int_equal(vms_space_close(other), 0);
+	assert_null(vms_space_of(other_base + bytes(3)));
+	assert_ptr_equal(vms_space_of(at(1)), space);
+}
+
+static void many_spaces_are_apart(void **state)
+{
+	vms_space *spaces[20];
+
+	(void)state;
+	for (size_t i = 0; i < 20; i++) {
+		char *memory;
+
+		spaces[i] = vms_space_open(bytes(64), NULL);
+		assert_non_null(spaces[i]);
+		memory = vms_mmap(spaces[i], NULL, bytes(64), RW, ANONYMOUS, -1,
+				  0);
+		assert_ptr_equal(memory, vms_space_base(spaces[i]));
+		memset(memory, (int)i + 1, bytes(64));
+	}
+	for (size_t i = 0; i < 20; i++) {
+		size_t next = (i * 7) % 20;
+		unsigned char *memory = vms_space_base(spaces[next]);
+
+		for (size_t j = 0; j < bytes(64); j += 512)
+			assert_int_equal(memory[j], next + 1);
+		assert_int_equal(vms_space_close(spaces[next]), 0);
+	}
+}
+
+/* --- close ------------------------------------------------------------------------- */
+
+static void a_closed_space_gives_everything_back(void **state)
+{
+	vms_space *closed = vms_space_open(bytes(64), NULL);
+	char *base = vms_space_base(closed);
+	unsigned char vector[64];
+
+	(void)state;
+	assert_ptr_not_equal(vms_mmap(closed, NULL, bytes(8), RW, ANONYMOUS, -1,
+				      0), MAP_FAILED);
+	assert_int_equal(vms_space_close(closed), 0);
+	assert_fails(mincore(base, bytes(1), vector), ENOMEM);
+	assert_fails(mincore(base + bytes(63), bytes(1), vector), ENOMEM);
+}
+
+static int close_sealed_in_child(void)
+{
+	char *memory = map_pages(4, 1);
+
+	if (vms_mseal(space, memory, bytes(1), 0) != 0)
+		return errno == ENOSYS ? 77 : 1;
+	memory[0] = 5;
+	if (vms_space_close(space) != -1 || errno != EPERM)
+		return 2;
+	/* It is as before, and works. */
+	if (memory[0] != 5 || vms_space_of(memory) != space)
+		return 3;
+	map_pages(8, 1)[0] = 1;
+	return vmsi_space_check(space) ? 4 : 0;
+}
+
+static void a_space_with_a_sealed_mapping_stays_open(void **state)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(close_sealed_in_child());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("# no mseal\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static int lock_future_in_child(void)
+{
+	struct rlimit limit = { bytes(64), bytes(64) };
+	vms_space *locked;
+
+	if (setrlimit(RLIMIT_MEMLOCK, &limit) || setgid(65534) ||
+	    setuid(65534))
+		return 77;
+	if (mlockall(MCL_FUTURE))
+		return 77;
+	locked = vms_space_open(bytes(4096), NULL);
+	return !locked && errno == EAGAIN ? 0 : 1;
+}
+
+static void a_locked_future_has_a_limit(void **state)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	(void)state;
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(lock_future_in_child());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77) {
+		print_message("# no right to become another user\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void a_null_space_cannot_be_closed(void **state)
+{
+	(void)state;
+	assert_fails(vms_space_close(NULL), EINVAL);
+}
+
+static void the_version_is_the_build_s(void **state)
+{
+	(void)state;
+	assert_string_equal(vms_version(), VMSI_VERSION);
+}
+
+static struct vmsi_range named;
+static char given_name[VMS_NAME_MAX + 32];
+
+static long note_name(uintptr_t address, size_t length, const char *name)
+{
+	if (name && strstr(name, "unit-space")) {
+		named = (struct vmsi_range){ address, address + length };
+		strncpy(given_name, name, sizeof(given_name) - 1);
+	}
+	return 0;
+}
+
+static void the_host_is_told_the_name(void **state)
+{
+	struct vmsi_host_calls real = vmsi_host;
+	struct vms_space_options options = defaults();
+
+	(void)state;
+	options.name = "unit-space";
+	vmsi_host.name_memory = note_name;
+	assert_int_equal(open_space_with(&options), 0);
+	vmsi_host = real;
+	assert_int_equal(named.start, (uintptr_t)at(0));
+	assert_int_equal(named.end, (uintptr_t)at(SPACE_PAGES));
+	assert_non_null(strstr(given_name, "unit-space"));
+	assert_int_equal(close_space(NULL), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SPACE(the_defaults_are_as_the_header_says),
+		cmocka_unit_test(options_are_taken),
+		cmocka_unit_test(bad_options_are_refused),
+		cmocka_unit_test(bad_sizes_are_refused),
+		cmocka_unit_test(a_size_is_rounded_up_to_a_page),
+		WITH_SPACE(a_space_begins_on_a_huge_page),
+		cmocka_unit_test(a_large_space_costs_no_commit),
+		WITH_SPACE(a_space_contains_its_own_addresses),
+		WITH_SPACE(the_space_of_an_address_is_found),
+		cmocka_unit_test(many_spaces_are_apart),
+		cmocka_unit_test(a_closed_space_gives_everything_back),
+		WITH_SPACE(a_space_with_a_sealed_mapping_stays_open),
+		cmocka_unit_test(a_locked_future_has_a_limit),
+		cmocka_unit_test(a_null_space_cannot_be_closed),
+		cmocka_unit_test(the_version_is_the_build_s),
+		cmocka_unit_test(the_host_is_told_the_name),
+	};
+
+	return cmocka_run_group_tests_name("space_open", tests, NULL, NULL);
+}
