@@ -258,7 +258,7 @@ bool vmsi_host_moves_among(uintptr_t end)
 }
 
 /* mremap wants room for up to six mappings more. */
-#define PROBE_SPLITS 4
+#define PROBE_SPLITS 8
 #define PROBE_PAGES (2 * PROBE_SPLITS + 1)
 
 int vmsi_host_make_probe(uintptr_t *probe)

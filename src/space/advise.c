@@ -102,22 +102,23 @@ static int advise_run(struct advice_request *request, struct vmsi_range run)
 {
 	struct vmsi_range_call call = { host_advise, request };
 	struct vmsi_range done = { run.start, 0 };
+	bool guards = request->advice == MADV_GUARD_INSTALL;
 	int error;
 
-	if (!request->sets_attributes) {
-		if (hides_touch(request->advice))
-			vmsi_learn_touched(request->space, run, VMSI_LEARN_ALL);
-		error = (int)host_advise(run, request);
-		if (request->advice == MADV_GUARD_INSTALL)
-			note_touched(request->space, run);
-		return error;
-	}
+	if (hides_touch(request->advice))
+		vmsi_learn_touched(request->space, run, VMSI_LEARN_ALL);
+	if (!request->sets_attributes && !guards)
+		return (int)host_advise(run, request);
 	error = vmsi_reserve_records(request->space);
 	if (error)
 		return error;
 	vmsi_learn_touched(request->space, run, VMSI_LEARN_SPLIT);
 	error = vmsi_call_run(request->space, run, call, &done.end);
-	if (done.end > done.start)
+	if (done.end == done.start)
+		return error;
+	if (guards)
+		note_touched(request->space, done);
+	else
 		vmsi_change(request->space, done, change_flags, request);
 	return error;
 }
