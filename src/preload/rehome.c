@@ -30,7 +30,7 @@ static struct vmsi_range bounds;
 /* Pages that a process has mapped: the first number of /proc/self/statm. */
 static size_t mapped_bytes(void)
 {
-	char text[64];
+	char text[64] = "";
 	long fd = vmsi_raw_call(SYS_openat, AT_FDCWD,
 				(long)(uintptr_t)"/proc/self/statm",
 				O_RDONLY | O_CLOEXEC, 0, 0, 0);
@@ -55,7 +55,7 @@ static size_t mapped_bytes(void)
  */
 static size_t size_under_limit(size_t size)
 {
-	struct rlimit limit;
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
 	if (vmsi_raw_call(SYS_prlimit64, 0, RLIMIT_AS, 0,
 			  (long)(uintptr_t)&limit, 0, 0) != 0 ||

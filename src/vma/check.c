@@ -31,7 +31,8 @@ static const char *check_gap(const struct vmsi_map *map,
 {
 	if (owner->gap != vmsi_gap_measure(map, owner))
 		return "M5: a gap has the wrong length";
-	if (owner->gap && !vmsi_tree_holds(&map->by_gap, &owner->by_gap))
+	if (owner->gap &&
+	    vmsi_tree_find(&map->by_gap, vmsi_gap_key(owner)) != owner)
 		return "M6: a gap is not in its index";
 	return NULL;
 }
@@ -42,70 +43,63 @@ struct totals {
 	size_t gaps;
 };
 
-static const char *walk_addresses(const struct vmsi_map *map,
-				  struct totals *totals)
+/* Each mapping in turn, as the index has them; their links lead the same way. */
+static const char *walk_mappings(const struct vmsi_map *map,
+				 struct totals *totals)
 {
-	const struct vmsi_mapping *below = NULL, *owner;
+	struct vmsi_tree_cursor cursor;
+	const struct vmsi_mapping *below = NULL, *mapping;
+	const char *wrong;
 
-	for (const struct vmsi_tree_node *node =
-		     vmsi_tree_outermost(&map->by_address, VMSI_TREE_LEFT);
-	     node; node = vmsi_tree_neighbour(node, VMSI_TREE_RIGHT)) {
-		const char *wrong = NULL;
+	vmsi_tree_seek(&map->by_address, vmsi_address_key(0, 0), &cursor);
+	while (vmsi_tree_next(&map->by_address, &cursor)) {
+		struct vmsi_tree_key key = vmsi_tree_key(&cursor);
 
-		owner = vmsi_mapping_by_address(node);
-		if (owner != &map->end) {
-			wrong = check_mapping(map, owner);
-			totals->mappings++;
-			totals->bytes += owner->end - owner->start;
-		}
+		mapping = vmsi_tree_entry(&cursor);
+		wrong = check_mapping(map, mapping);
 		if (!wrong && below)
-			wrong = check_pair(below, owner);
+			wrong = check_pair(below, mapping);
+		if (!wrong && (key.major != mapping->start ||
+			       key.minor != mapping->end))
+			wrong = "M2: a mapping is not at its place in the index";
+		if (!wrong && (mapping->previous != below ||
+			       (below && below->next != mapping)))
+			wrong = "M2: a link leads elsewhere";
 		if (!wrong)
-			wrong = check_gap(map, owner);
+			wrong = check_gap(map, mapping);
 		if (wrong)
 			return wrong;
-		totals->gaps += owner->gap != 0;
-		below = owner;
+		totals->mappings++;
+		totals->bytes += mapping->end - mapping->start;
+		totals->gaps += mapping->gap != 0;
+		below = mapping;
 	}
-	return below == &map->end ? NULL : "M1: a mapping is out of bounds";
-}
-
-static const char *walk_gaps(const struct vmsi_map *map)
-{
-	const struct vmsi_mapping *before = NULL, *owner;
-
-	for (const struct vmsi_tree_node *node =
-		     vmsi_tree_outermost(&map->by_gap, VMSI_TREE_LEFT);
-	     node; node = vmsi_tree_neighbour(node, VMSI_TREE_RIGHT)) {
-		owner = vmsi_mapping_by_gap(node);
-		if (!owner->gap)
-			return "M6: no gap, but in the index";
-		if (before && (before->gap > owner->gap ||
-			       (before->gap == owner->gap &&
-				before->start >= owner->start)))
-			return "M6: gaps are out of order";
-		before = owner;
-	}
-	return NULL;
+	if (map->end.previous != below || (below && below->next != &map->end))
+		return "M2: a link leads elsewhere";
+	totals->gaps += map->end.gap != 0;
+	return check_gap(map, &map->end);
 }
 
 const char *vmsi_map_check(const struct vmsi_map *map)
 {
 	struct totals totals = { 0 };
-	/* The links first: the walks trust them. */
-	const char *wrong = vmsi_tree_check(&map->by_address, map->count + 1);
+	size_t address_nodes, gap_nodes;
+	/* The structure first: the walks trust it. */
+	const char *wrong = vmsi_tree_check(&map->by_address, map->count,
+					    &address_nodes);
 
 	if (!wrong)
-		wrong = walk_addresses(map, &totals);
+		wrong = walk_mappings(map, &totals);
+	/* The walk has found all gaps in their index; so it has no other entries. */
 	if (!wrong)
-		wrong = vmsi_tree_check(&map->by_gap, totals.gaps);
-	if (!wrong)
-		wrong = walk_gaps(map);
+		wrong = vmsi_tree_check(&map->by_gap, totals.gaps, &gap_nodes);
 	if (wrong)
 		return wrong;
 	if (totals.bytes != map->mapped)
 		return "M7: the sum of the mappings is not what is counted";
 	if (totals.mappings != map->pool.used_count)
 		return "M8: a record is lost or used twice";
+	if (address_nodes + gap_nodes != map->nodes.used_count)
+		return "M8: a node is lost or used twice";
 	return NULL;
 }

@@ -25,7 +25,7 @@ static size_t guard_below(const struct vmsi_map *map,
 size_t vmsi_gap_measure(const struct vmsi_map *map,
 			const struct vmsi_mapping *owner)
 {
-	const struct vmsi_mapping *below = vmsi_map_previous(owner);
+	const struct vmsi_mapping *below = owner->previous;
 	size_t room = owner->start - (below ? below->end : map->bounds.start);
 	size_t guard = guard_below(map, owner);
 
@@ -40,29 +40,17 @@ static struct vmsi_range gap_range(const struct vmsi_map *map,
 	return (struct vmsi_range){ end - owner->gap, end };
 }
 
-static bool is_before(const struct vmsi_mapping *a, const struct vmsi_mapping *b)
+void vmsi_gap_expect(const struct vmsi_map *map, uintptr_t start, uintptr_t end)
 {
-	return a->gap != b->gap ? a->gap < b->gap : a->start < b->start;
-}
+	const struct vmsi_tree_key key = { end - start, end };
 
-static void link_owner(struct vmsi_map *map, struct vmsi_mapping *owner)
-{
-	struct vmsi_tree_node *parent = NULL;
-	enum vmsi_tree_side side = VMSI_TREE_LEFT;
-
-	for (struct vmsi_tree_node *node = map->by_gap.root; node;
-	     node = node->child[side]) {
-		parent = node;
-		side = is_before(owner, vmsi_mapping_by_gap(node)) ?
-			VMSI_TREE_LEFT : VMSI_TREE_RIGHT;
-	}
-	vmsi_tree_insert(&map->by_gap, parent, side, &owner->by_gap);
+	vmsi_tree_expect(&map->by_gap, key);
 }
 
 void vmsi_gap_forget(struct vmsi_map *map, struct vmsi_mapping *owner)
 {
 	if (owner->gap)
-		vmsi_tree_remove(&map->by_gap, &owner->by_gap);
+		vmsi_tree_remove(&map->by_gap, vmsi_gap_key(owner));
 	owner->gap = 0;
 }
 
@@ -75,73 +63,61 @@ void vmsi_gap_refresh(struct vmsi_map *map, struct vmsi_mapping *owner)
 	vmsi_gap_forget(map, owner);
 	owner->gap = gap;
 	if (gap)
-		link_owner(map, owner);
+		vmsi_tree_insert(&map->by_gap, vmsi_gap_key(owner), owner);
 }
 
-/* The lowest of the smallest gaps of at least length. */
-static struct vmsi_mapping *first_of_length(const struct vmsi_map *map,
-					    size_t length)
+/* Go to the lowest of the smallest gaps of at least length; NULL: none. */
+static struct vmsi_mapping *seek_length(const struct vmsi_map *map,
+					size_t length,
+					struct vmsi_tree_cursor *cursor)
 {
-	struct vmsi_mapping *first = NULL;
-	enum vmsi_tree_side side;
+	/* No gap is below address 0: what is at most the key is shorter. */
+	const struct vmsi_tree_key key = { .major = length, .minor = 0 };
 
-	for (const struct vmsi_tree_node *node = map->by_gap.root; node;
-	     node = node->child[side]) {
-		struct vmsi_mapping *owner = vmsi_mapping_by_gap(node);
-
-		side = owner->gap >= length ? VMSI_TREE_LEFT : VMSI_TREE_RIGHT;
-		if (side == VMSI_TREE_LEFT)
-			first = owner;
-	}
-	return first;
-}
-
-/* The highest of the gaps that are as long as this one. */
-static struct vmsi_mapping *last_of_same(const struct vmsi_map *map,
-					 const struct vmsi_mapping *owner)
-{
-	const struct vmsi_mapping *longer =
-		owner->gap < SIZE_MAX ? first_of_length(map, owner->gap + 1) : NULL;
-
-	if (!longer)
-		return vmsi_mapping_by_gap(
-			vmsi_tree_outermost(&map->by_gap, VMSI_TREE_RIGHT));
-	return vmsi_mapping_by_gap(
-		vmsi_tree_neighbour(&longer->by_gap, VMSI_TREE_LEFT));
+	vmsi_tree_seek(&map->by_gap, key, cursor);
+	return vmsi_tree_next(&map->by_gap, cursor) ?
+		vmsi_tree_entry(cursor) : NULL;
 }
 
 /* The best gap of at least length, if alignment did not matter. */
 static struct vmsi_mapping *first_candidate(const struct vmsi_map *map,
-					    size_t length, enum vmsi_gap_end end)
+					    size_t length, enum vmsi_gap_end end,
+					    struct vmsi_tree_cursor *cursor)
 {
-	struct vmsi_mapping *first = first_of_length(map, length);
+	struct vmsi_mapping *first = seek_length(map, length, cursor);
 
-	return first && end == VMSI_GAP_HIGH ? last_of_same(map, first) : first;
+	if (!first || end == VMSI_GAP_LOW)
+		return first;
+
+	struct vmsi_tree_key key = vmsi_tree_key(cursor);
+
+	key.minor = UINTPTR_MAX;
+	vmsi_tree_seek(&map->by_gap, key, cursor);
+	return vmsi_tree_entry(cursor);
 }
 
 /* The next best: along gaps of the same length, then on to longer ones. */
 static struct vmsi_mapping *next_candidate(const struct vmsi_map *map,
-					   const struct vmsi_mapping *owner,
-					   enum vmsi_gap_end end)
+					   enum vmsi_gap_end end,
+					   struct vmsi_tree_cursor *cursor)
 {
+	size_t length = vmsi_tree_key(cursor).major;
+
 	if (end == VMSI_GAP_LOW)
-		return vmsi_mapping_by_gap(
-			vmsi_tree_neighbour(&owner->by_gap, VMSI_TREE_RIGHT));
-
-	struct vmsi_mapping *lower = vmsi_mapping_by_gap(
-		vmsi_tree_neighbour(&owner->by_gap, VMSI_TREE_LEFT));
-
-	if (lower && lower->gap == owner->gap)
-		return lower;
-	return owner->gap < SIZE_MAX ?
-		first_candidate(map, owner->gap + 1, end) : NULL;
+		return vmsi_tree_next(&map->by_gap, cursor) ?
+			vmsi_tree_entry(cursor) : NULL;
+	if (vmsi_tree_previous(&map->by_gap, cursor) &&
+	    vmsi_tree_key(cursor).major == length)
+		return vmsi_tree_entry(cursor);
+	return length < SIZE_MAX ?
+		first_candidate(map, length + 1, end, cursor) : NULL;
 }
 
 /* A place in the gap of owner, at its high or low end; false: none fits. */
 static bool place(const struct vmsi_map *map, const struct vmsi_mapping *owner,
 		  const struct vmsi_gap_request *request, uintptr_t *start)
 {
-	const struct vmsi_mapping *below = vmsi_map_previous(owner);
+	const struct vmsi_mapping *below = owner->previous;
 	struct vmsi_range gap = gap_range(map, owner);
 	size_t spare = owner->gap - request->length;
 	size_t mask = request->alignment - 1;
@@ -175,8 +151,9 @@ int vmsi_map_find_gap(const struct vmsi_map *map,
 		      const struct vmsi_gap_request *request,
 		      uintptr_t *start)
 {
+	struct vmsi_tree_cursor cursor;
 	const struct vmsi_mapping *owner =
-		first_candidate(map, request->length, request->end);
+		first_candidate(map, request->length, request->end, &cursor);
 	size_t certain;
 
 	vmsi_debug_check(request->length && request->alignment &&
@@ -185,21 +162,22 @@ int vmsi_map_find_gap(const struct vmsi_map *map,
 	for (int i = 0; owner && i < CANDIDATES_MAX; i++) {
 		if (place(map, owner, request, start))
 			return 0;
-		owner = next_candidate(map, owner, request->end);
+		owner = next_candidate(map, request->end, &cursor);
 	}
 	if (!owner || __builtin_add_overflow(request->length,
 					     worst_waste(map, request), &certain))
 		return -ENOMEM;
-	owner = first_candidate(map, certain, request->end);
+	owner = first_candidate(map, certain, request->end, &cursor);
 	return owner && place(map, owner, request, start) ? 0 : -ENOMEM;
 }
 
 struct vmsi_range vmsi_map_largest_gap(const struct vmsi_map *map)
 {
-	const struct vmsi_mapping *owner = vmsi_mapping_by_gap(
-		vmsi_tree_outermost(&map->by_gap, VMSI_TREE_RIGHT));
+	const struct vmsi_tree_key past_all = { SIZE_MAX, UINTPTR_MAX };
+	struct vmsi_tree_cursor cursor;
 
-	if (!owner)
+	vmsi_tree_seek(&map->by_gap, past_all, &cursor);
+	if (!vmsi_tree_is_entry(&cursor))
 		return (struct vmsi_range){ map->bounds.start, map->bounds.start };
-	return gap_range(map, owner);
+	return gap_range(map, vmsi_tree_entry(&cursor));
 }

@@ -20,8 +20,9 @@ void vmsi_map_init(struct vmsi_map *map, struct vmsi_range bounds,
 		.address_bits = bounds.start | bounds.end,
 	};
 	vmsi_pool_init(&map->pool, sizeof(struct vmsi_mapping), source);
-	vmsi_tree_insert(&map->by_address, NULL, VMSI_TREE_LEFT,
-			 &map->end.by_address);
+	vmsi_tree_pool_init(&map->nodes, source);
+	vmsi_tree_init(&map->by_address, &map->nodes);
+	vmsi_tree_init(&map->by_gap, &map->nodes);
 	vmsi_gap_refresh(map, &map->end);
 }
 
@@ -30,34 +31,42 @@ void vmsi_map_destroy(struct vmsi_map *map)
 	struct vmsi_pool_source source = map->pool.source;
 
 	vmsi_pool_release(&map->pool);
+	vmsi_pool_release(&map->nodes);
 	vmsi_map_init(map, map->bounds, map->stack_guard, source);
+}
+
+/*
+ * A mapping has one entry in each tree at most, and so has the end of the
+ * bounds: with nodes for so many, what needs no record cannot lack a node.
+ */
+static size_t nodes_needed(const struct vmsi_map *map, size_t count)
+{
+	size_t most = 2 * vmsi_tree_nodes_max(map->count + 1 + count);
+
+	return most - map->nodes.used_count;
 }
 
 int vmsi_map_reserve(struct vmsi_map *map, size_t count)
 {
-	return vmsi_pool_reserve(&map->pool, count);
+	int error = vmsi_pool_reserve(&map->pool, count);
+
+	return error ? error :
+		vmsi_pool_reserve(&map->nodes, nodes_needed(map, count));
 }
 
 /* As vmsi_map_find, but with the end of the bounds in the place of NULL. */
 static struct vmsi_mapping *first_above(const struct vmsi_map *map,
 					uintptr_t address)
 {
-	struct vmsi_mapping *first = (struct vmsi_mapping *)&map->end;
-	const struct vmsi_tree_node *node = map->by_address.root;
+	struct vmsi_tree_cursor cursor;
 
-	while (node) {
-		struct vmsi_mapping *mapping = vmsi_mapping_by_address(node);
-
-		if (address >= mapping->end) {
-			node = node->child[VMSI_TREE_RIGHT];
-			continue;
-		}
-		first = mapping;
-		if (address >= mapping->start)
-			break;
-		node = node->child[VMSI_TREE_LEFT];
-	}
-	return first;
+	vmsi_tree_seek(&map->by_address, vmsi_address_key(address, UINTPTR_MAX),
+		       &cursor);
+	/* The end is in the key: a record that is not the answer is not read. */
+	if (vmsi_tree_is_entry(&cursor) && vmsi_tree_key(&cursor).minor > address)
+		return vmsi_tree_entry(&cursor);
+	return vmsi_tree_next(&map->by_address, &cursor) ?
+		vmsi_tree_entry(&cursor) : (struct vmsi_mapping *)&map->end;
 }
 
 struct vmsi_mapping *vmsi_map_find(const struct vmsi_map *map,
@@ -74,23 +83,14 @@ struct vmsi_mapping *vmsi_map_lookup(const struct vmsi_map *map,
 	return mapping && mapping->start <= address ? mapping : NULL;
 }
 
-/* Above every mapping there is another or the end of the bounds. */
-static struct vmsi_mapping *owner_above(const struct vmsi_mapping *mapping)
-{
-	return vmsi_container(vmsi_tree_neighbour(&mapping->by_address,
-						  VMSI_TREE_RIGHT),
-			      struct vmsi_mapping, by_address);
-}
-
 struct vmsi_mapping *vmsi_map_next(const struct vmsi_mapping *mapping)
 {
-	return unless_end(owner_above(mapping));
+	return unless_end(mapping->next);
 }
 
 struct vmsi_mapping *vmsi_map_previous(const struct vmsi_mapping *mapping)
 {
-	return vmsi_mapping_by_address(
-		vmsi_tree_neighbour(&mapping->by_address, VMSI_TREE_LEFT));
+	return mapping->previous;
 }
 
 uintptr_t vmsi_map_run_end(const struct vmsi_map *map, uintptr_t address,
@@ -126,11 +126,22 @@ bool vmsi_mapping_continues(const struct vmsi_mapping *a,
 		(!x->object || a->offset + (a->end - a->start) == b->offset);
 }
 
-static void trim_start(struct vmsi_mapping *mapping, uintptr_t address)
+/*
+ * Change the range of a mapping, into free addresses or away from them. Its gap
+ * is to be measured again where its start moves or the end of the one below.
+ */
+static void set_range(struct vmsi_map *map, struct vmsi_mapping *mapping,
+		      uintptr_t start, uintptr_t end)
 {
+	if (start != mapping->start)
+		vmsi_gap_forget(map, mapping);
+	vmsi_tree_move(&map->by_address,
+		       vmsi_address_key(mapping->start, mapping->end),
+		       vmsi_address_key(start, end));
 	if (mapping->attributes.object)
-		mapping->offset += address - mapping->start;
-	mapping->start = address;
+		mapping->offset += start - mapping->start;
+	mapping->start = start;
+	mapping->end = end;
 }
 
 static void add_hints(struct vmsi_mapping *mapping,
@@ -145,17 +156,17 @@ static struct vmsi_mapping *link_below(struct vmsi_map *map,
 				       const struct vmsi_mapping *contents)
 {
 	struct vmsi_mapping *mapping = vmsi_pool_take(&map->pool);
-	struct vmsi_mapping *lower = vmsi_map_previous(upper);
 
 	*mapping = *contents;
 	mapping->gap = 0;
-	/* One of two neighbours has no child on the side of the other. */
-	if (!upper->by_address.child[VMSI_TREE_LEFT])
-		vmsi_tree_insert(&map->by_address, &upper->by_address,
-				 VMSI_TREE_LEFT, &mapping->by_address);
-	else
-		vmsi_tree_insert(&map->by_address, &lower->by_address,
-				 VMSI_TREE_RIGHT, &mapping->by_address);
+	mapping->previous = upper->previous;
+	mapping->next = upper;
+	if (mapping->previous)
+		mapping->previous->next = mapping;
+	upper->previous = mapping;
+	vmsi_tree_insert(&map->by_address,
+			 vmsi_address_key(mapping->start, mapping->end),
+			 mapping);
 	map->count++;
 	return mapping;
 }
@@ -163,7 +174,11 @@ static struct vmsi_mapping *link_below(struct vmsi_map *map,
 static void unlink_mapping(struct vmsi_map *map, struct vmsi_mapping *mapping)
 {
 	vmsi_gap_forget(map, mapping);
-	vmsi_tree_remove(&map->by_address, &mapping->by_address);
+	vmsi_tree_remove(&map->by_address,
+			 vmsi_address_key(mapping->start, mapping->end));
+	if (mapping->previous)
+		mapping->previous->next = mapping->next;
+	mapping->next->previous = mapping->previous;
 	vmsi_pool_give(&map->pool, mapping);
 	map->count--;
 }
@@ -180,9 +195,11 @@ static bool merge(struct vmsi_map *map, struct vmsi_mapping *lower,
 {
 	if (lower->end != upper->start || !vmsi_mapping_continues(lower, upper))
 		return false;
+	uintptr_t end = upper->end;
+
 	add_hints(lower, upper);
-	lower->end = upper->end;
 	unlink_mapping(map, upper);
+	set_range(map, lower, lower->start, end);
 	return true;
 }
 
@@ -205,18 +222,57 @@ static struct vmsi_mapping *absorb(struct vmsi_map *map,
 
 	if (below) {
 		add_hints(lower, range);
-		lower->end = range->end;
+		set_range(map, lower, lower->start, range->end);
 		if (above)
 			merge(map, lower, upper);
 		return lower;
 	}
 	if (above) {
 		add_hints(upper, range);
-		upper->start = range->start;
-		upper->offset = range->offset;
+		set_range(map, upper, range->start, upper->end);
 		return upper;
 	}
 	return NULL;
+}
+
+/* A record can lie across two cache lines. */
+static void prefetch_record(const struct vmsi_mapping *mapping)
+{
+	__builtin_prefetch(mapping, 1);
+	__builtin_prefetch((const char *)(mapping + 1) - 1, 1);
+}
+
+/*
+ * Begin to read, all at once, what an insertion or the removal of one mapping
+ * will need one after the other: the records around, and where the gaps below,
+ * above and in the place of both are in their index. Only a hint: guards are
+ * not known yet, and a range may begin elsewhere.
+ *
+ *	[ below )  gap  [ range )  gap  [ above )
+ */
+static void expect_change(const struct vmsi_map *map, struct vmsi_range range)
+{
+	struct vmsi_range around = map->bounds;
+	struct vmsi_tree_cursor cursor;
+
+	if (!vmsi_tree_is_large(&map->by_address))
+		return;
+	__builtin_prefetch(map->pool.free_list, 1);
+	vmsi_tree_seek(&map->by_address, vmsi_address_key(range.start, 0),
+		       &cursor);
+	if (vmsi_tree_is_entry(&cursor)) {
+		around.start = vmsi_tree_key(&cursor).minor;
+		prefetch_record(vmsi_tree_entry(&cursor));
+	}
+	while (vmsi_tree_next(&map->by_address, &cursor)) {
+		prefetch_record(vmsi_tree_entry(&cursor));
+		around.end = vmsi_tree_key(&cursor).major;
+		if (around.end != range.start)
+			break;
+	}
+	vmsi_gap_expect(map, around.start, range.start);
+	vmsi_gap_expect(map, range.end, around.end);
+	vmsi_gap_expect(map, around.start, around.end);
 }
 
 struct vmsi_mapping *vmsi_map_insert(struct vmsi_map *map,
@@ -229,8 +285,10 @@ struct vmsi_mapping *vmsi_map_insert(struct vmsi_map *map,
 		.offset = attributes->object ? offset : 0,
 		.attributes = *attributes,
 	};
-	struct vmsi_mapping *upper = first_above(map, range.start);
+	struct vmsi_mapping *upper;
 
+	expect_change(map, range);
+	upper = first_above(map, range.start);
 	vmsi_debug_check(map->bounds.start <= range.start &&
 			 range.start < range.end && range.end <= upper->start,
 			 "a mapping was inserted where there is no room");
@@ -238,12 +296,12 @@ struct vmsi_mapping *vmsi_map_insert(struct vmsi_map *map,
 	map->mapped += vmsi_range_length(range);
 
 	struct vmsi_mapping *mapping =
-		absorb(map, vmsi_map_previous(upper), &contents, upper);
+		absorb(map, upper->previous, &contents, upper);
 
 	if (!mapping)
 		mapping = link_below(map, upper, &contents);
 	vmsi_gap_refresh(map, mapping);
-	vmsi_gap_refresh(map, owner_above(mapping));
+	vmsi_gap_refresh(map, mapping->next);
 	return mapping;
 }
 
@@ -265,16 +323,20 @@ static struct vmsi_mapping *split(struct vmsi_map *map, uintptr_t address)
 
 	struct vmsi_mapping upper = *mapping;
 
-	trim_start(&upper, address);
-	mapping->end = address;
+	upper.start = address;
+	if (upper.attributes.object)
+		upper.offset += address - mapping->start;
+	set_range(map, mapping, mapping->start, address);
 	map->address_bits |= address;
-	return link_below(map, owner_above(mapping), &upper);
+	return link_below(map, mapping->next, &upper);
 }
 
 void vmsi_map_erase(struct vmsi_map *map, struct vmsi_range range)
 {
-	struct vmsi_mapping *mapping = first_above(map, range.start);
+	struct vmsi_mapping *mapping;
 
+	expect_change(map, range);
+	mapping = first_above(map, range.start);
 	if (mapping->start >= range.end || range.start >= range.end)
 		return;
 	map->address_bits |= range.start | range.end;
@@ -282,11 +344,11 @@ void vmsi_map_erase(struct vmsi_map *map, struct vmsi_range range)
 		mapping = split(map, range.start);
 	if (mapping->start < range.start) {
 		map->mapped -= mapping->end - range.start;
-		mapping->end = range.start;
-		mapping = owner_above(mapping);
+		set_range(map, mapping, mapping->start, range.start);
+		mapping = mapping->next;
 	}
 	while (unless_end(mapping) && mapping->end <= range.end) {
-		struct vmsi_mapping *above = owner_above(mapping);
+		struct vmsi_mapping *above = mapping->next;
 
 		map->mapped -= mapping->end - mapping->start;
 		unlink_mapping(map, mapping);
@@ -294,7 +356,7 @@ void vmsi_map_erase(struct vmsi_map *map, struct vmsi_range range)
 	}
 	if (mapping->start < range.end) {
 		map->mapped -= range.end - mapping->start;
-		trim_start(mapping, range.end);
+		set_range(map, mapping, range.end, mapping->end);
 	}
 	vmsi_gap_refresh(map, mapping);
 }
@@ -308,10 +370,10 @@ void vmsi_map_update(struct vmsi_map *map, struct vmsi_range range,
 	split(map, range.end);
 
 	struct vmsi_mapping *mapping = split(map, range.start);
-	struct vmsi_mapping *below = vmsi_map_previous(mapping);
+	struct vmsi_mapping *below = mapping->previous;
 
 	while (mapping->start < range.end) {
-		struct vmsi_mapping *above = owner_above(mapping);
+		struct vmsi_mapping *above = mapping->next;
 
 		change(mapping, context);
 		if (!mapping->attributes.object)

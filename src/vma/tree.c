@@ -1,291 +1,483 @@
 /* SPDX-License-Identifier: MIT */
 #include "vma/tree.h"
 
-static enum vmsi_tree_side opposite(enum vmsi_tree_side side)
+#include <string.h>
+
+#include "base/panic.h"
+
+/* The first keys that a search of a node compares with are so far apart. */
+#define STRIDE ((size_t)8)
+
+/* Nodes that have no more than this together become one; room is left to grow. */
+#define MERGE_MAX (2 * VMSI_TREE_FANOUT_MIN)
+
+_Static_assert(VMSI_TREE_FANOUT == 4 * STRIDE - 1,
+	       "a search looks at three keys and then at those between two");
+_Static_assert(sizeof(struct vmsi_tree_node) % 64 == 0,
+	       "a node does not begin and end at cache lines");
+_Static_assert((VMSI_TREE_FANOUT + 1) / 2 >= VMSI_TREE_FANOUT_MIN + 1,
+	       "half of a full node is too little");
+
+static const struct vmsi_tree_key largest_key = { UINTPTR_MAX, UINTPTR_MAX };
+
+static void clear(struct vmsi_tree_node *node)
 {
-	return side == VMSI_TREE_LEFT ? VMSI_TREE_RIGHT : VMSI_TREE_LEFT;
+	node->count = 0;
+	for (size_t i = 0; i < VMSI_TREE_FANOUT; i++)
+		node->key[i] = largest_key;
 }
 
-/* What a side adds to the balance of its parent by being one higher. */
-static int weight(enum vmsi_tree_side side)
+void vmsi_tree_pool_init(struct vmsi_pool *nodes, struct vmsi_pool_source source)
 {
-	return side == VMSI_TREE_LEFT ? -1 : 1;
+	vmsi_pool_init(nodes, sizeof(struct vmsi_tree_node), source);
 }
 
-static enum vmsi_tree_side side_of(const struct vmsi_tree_node *node)
+void vmsi_tree_init(struct vmsi_tree *tree, struct vmsi_pool *nodes)
 {
-	return node->parent->child[VMSI_TREE_LEFT] == node ?
-		VMSI_TREE_LEFT : VMSI_TREE_RIGHT;
-}
-
-/* Put new, which may be NULL, where old is linked from above. */
-static void replace(struct vmsi_tree *tree, struct vmsi_tree_node *old,
-		    struct vmsi_tree_node *new)
-{
-	if (old->parent)
-		old->parent->child[side_of(old)] = new;
-	else
-		tree->root = new;
-	if (new)
-		new->parent = old->parent;
-}
-
-static void set_child(struct vmsi_tree_node *node, enum vmsi_tree_side side,
-		      struct vmsi_tree_node *child)
-{
-	node->child[side] = child;
-	if (child)
-		child->parent = node;
+	*tree = (struct vmsi_tree){
+		.root = &tree->first, .levels = 1, .nodes = nodes,
+	};
+	clear(&tree->first);
 }
 
 /*
- * Lift the child on a side into the place of node (drawn for the right side):
- *
- *	  node                child
- *	 /    \               /   \
- *	a     child   ->    node   c
- *	      /   \        /    \
- *	     b     c      a      b
+ * With at least m entries a node, n entries have at most n/m leaves, n/m^2
+ * nodes above them and so on, which is less than n/(m - 1) in all, and one more
+ * for the root, which may have fewer entries. One of them is in the tree.
  */
-static void rotate(struct vmsi_tree *tree, struct vmsi_tree_node *node,
-		   enum vmsi_tree_side side)
+size_t vmsi_tree_nodes_max(size_t entries)
 {
-	struct vmsi_tree_node *child = node->child[side];
-
-	replace(tree, node, child);
-	set_child(node, side, child->child[opposite(side)]);
-	set_child(child, opposite(side), node);
+	if (entries < 2 * VMSI_TREE_FANOUT_MIN)
+		return 0;
+	return entries / (VMSI_TREE_FANOUT_MIN - 1);
 }
 
-/* One rotation where the higher child leans to its own side, or to none. */
-static struct vmsi_tree_node *rotate_once(struct vmsi_tree *tree,
-					  struct vmsi_tree_node *node,
-					  enum vmsi_tree_side side)
-{
-	struct vmsi_tree_node *child = node->child[side];
+/* --- search ----------------------------------------------------------------------- */
 
-	/* A child without lean is met in removals only; the height stays. */
-	node->balance = child->balance ? 0 : weight(side);
-	child->balance = child->balance ? 0 : -weight(side);
-	rotate(tree, node, side);
-	return child;
+__extension__ typedef unsigned __int128 two_words;
+
+static inline two_words whole(struct vmsi_tree_key key)
+{
+	return (two_words)key.major << 64 | key.minor;
 }
 
-/* Two rotations where the higher child leans inwards. */
-static struct vmsi_tree_node *rotate_twice(struct vmsi_tree *tree,
-					   struct vmsi_tree_node *node,
-					   enum vmsi_tree_side side)
+/* 1 or 0, without a branch: which way it would go cannot be foretold. */
+static inline size_t at_most(const struct vmsi_tree_key *a,
+			     struct vmsi_tree_key b)
 {
-	struct vmsi_tree_node *child = node->child[side];
-	struct vmsi_tree_node *grandchild = child->child[opposite(side)];
-	int lean = grandchild->balance;
-
-	node->balance = lean == weight(side) ? -weight(side) : 0;
-	child->balance = lean == -weight(side) ? weight(side) : 0;
-	grandchild->balance = 0;
-	rotate(tree, child, opposite(side));
-	rotate(tree, node, side);
-	return grandchild;
+	return whole(*a) <= whole(b);
 }
 
-/* Mend a node whose balance is 2 or -2; returns what is in its place then. */
-static struct vmsi_tree_node *mend(struct vmsi_tree *tree,
-				   struct vmsi_tree_node *node)
+/*
+ * How many entries of the node have keys of at most this one: compare with the
+ * keys that cut the node in four, then with those in the right quarter. The
+ * sums are written as they are so that no comparison waits for another.
+ */
+static inline size_t rank(const struct vmsi_tree_node *node,
+			  struct vmsi_tree_key key)
 {
-	enum vmsi_tree_side side =
-		node->balance < 0 ? VMSI_TREE_LEFT : VMSI_TREE_RIGHT;
+	const struct vmsi_tree_key *at = node->key + STRIDE - 1;
+	size_t quarter = at_most(at, key) + at_most(at + STRIDE, key) +
+		at_most(at + 2 * STRIDE, key);
+	size_t before = quarter * STRIDE;
 
-	if (node->child[side]->balance == -weight(side))
-		return rotate_twice(tree, node, side);
-	return rotate_once(tree, node, side);
+	at = node->key + before;
+	before += ((at_most(at, key) + at_most(at + 1, key)) +
+		   (at_most(at + 2, key) + at_most(at + 3, key))) +
+		((at_most(at + 4, key) + at_most(at + 5, key)) +
+		 at_most(at + 6, key));
+	return before < node->count ? before : node->count;
 }
 
-void vmsi_tree_insert(struct vmsi_tree *tree, struct vmsi_tree_node *parent,
-		      enum vmsi_tree_side side, struct vmsi_tree_node *node)
+/*
+ * Ask for all lines of a node at once: the ones that a search reads, one after
+ * the other, each depend on the one before.
+ */
+static inline void prefetch(const struct vmsi_tree_node *node)
 {
-	*node = (struct vmsi_tree_node){ .parent = parent };
-	if (!parent) {
-		tree->root = node;
+	for (size_t i = 0; i < sizeof(*node); i += 64)
+		__builtin_prefetch((const char *)node + i);
+}
+
+void vmsi_tree_expect(const struct vmsi_tree *tree, struct vmsi_tree_key key)
+{
+	const struct vmsi_tree_node *node = tree->root;
+
+	for (unsigned int i = tree->levels - 1; i > 0; i--) {
+		size_t slot = rank(node, key);
+
+		node = node->entry[slot - (slot != 0)];
+	}
+	prefetch(node);
+}
+
+void vmsi_tree_seek(const struct vmsi_tree *tree, struct vmsi_tree_key key,
+		    struct vmsi_tree_cursor *cursor)
+{
+	struct vmsi_tree_node *node = tree->root;
+
+	for (unsigned int i = tree->levels - 1; i > 0; i--) {
+		size_t slot = rank(node, key);
+
+		slot -= slot != 0;
+		cursor->level[i].node = node;
+		cursor->level[i].slot = (ptrdiff_t)slot;
+		node = node->entry[slot];
+		prefetch(node);
+	}
+	cursor->level[0].node = node;
+	cursor->level[0].slot = (ptrdiff_t)rank(node, key) - 1;
+}
+
+enum side { FIRST, LAST };
+
+/* Below a level go to the first entries, or to the last ones. */
+static void descend(struct vmsi_tree_cursor *cursor, unsigned int level,
+		    enum side side)
+{
+	while (level-- > 0) {
+		struct vmsi_tree_node *node =
+			cursor->level[level + 1].node
+				->entry[cursor->level[level + 1].slot];
+
+		cursor->level[level].node = node;
+		cursor->level[level].slot =
+			side == FIRST ? 0 : (ptrdiff_t)node->count - 1;
+	}
+}
+
+bool vmsi_tree_next(const struct vmsi_tree *tree,
+		    struct vmsi_tree_cursor *cursor)
+{
+	for (unsigned int i = 0; i < tree->levels; i++) {
+		if (cursor->level[i].slot + 1 >=
+		    (ptrdiff_t)cursor->level[i].node->count)
+			continue;
+		cursor->level[i].slot++;
+		descend(cursor, i, FIRST);
+		return true;
+	}
+	return false;
+}
+
+bool vmsi_tree_previous(const struct vmsi_tree *tree,
+			struct vmsi_tree_cursor *cursor)
+{
+	for (unsigned int i = 0; i < tree->levels; i++) {
+		if (cursor->level[i].slot <= 0)
+			continue;
+		cursor->level[i].slot--;
+		descend(cursor, i, LAST);
+		return true;
+	}
+	return false;
+}
+
+static bool is_at(const struct vmsi_tree_cursor *cursor,
+		  struct vmsi_tree_key key)
+{
+	if (!vmsi_tree_is_entry(cursor))
+		return false;
+
+	struct vmsi_tree_key found = vmsi_tree_key(cursor);
+
+	return found.major == key.major && found.minor == key.minor;
+}
+
+void *vmsi_tree_find(const struct vmsi_tree *tree, struct vmsi_tree_key key)
+{
+	struct vmsi_tree_cursor cursor;
+
+	vmsi_tree_seek(tree, key, &cursor);
+	return is_at(&cursor, key) ? vmsi_tree_entry(&cursor) : NULL;
+}
+
+/* Go to an entry that is in the tree. */
+static void seek_existing(const struct vmsi_tree *tree,
+			  struct vmsi_tree_key key,
+			  struct vmsi_tree_cursor *cursor)
+{
+	vmsi_tree_seek(tree, key, cursor);
+	if (!is_at(cursor, key))
+		vmsi_panic("a key is not in its tree");
+}
+
+/* --- nodes ------------------------------------------------------------------------ */
+
+static struct vmsi_tree_node *new_node(struct vmsi_tree *tree)
+{
+	struct vmsi_tree_node *node = vmsi_pool_take(tree->nodes);
+
+	clear(node);
+	return node;
+}
+
+/* Copy count entries, from a place in one node to a place in the same or another. */
+static void copy(struct vmsi_tree_node *to, size_t at,
+		 const struct vmsi_tree_node *from, size_t slot, size_t count)
+{
+	memmove(&to->key[at], &from->key[slot], count * sizeof(to->key[0]));
+	memmove(&to->entry[at], &from->entry[slot],
+		count * sizeof(to->entry[0]));
+}
+
+static void set_count(struct vmsi_tree_node *node, size_t count)
+{
+	for (size_t i = count; i < node->count; i++)
+		node->key[i] = largest_key;
+	node->count = count;
+}
+
+static void put(struct vmsi_tree_node *node, size_t slot,
+		struct vmsi_tree_key key, void *entry)
+{
+	copy(node, slot + 1, node, slot, node->count - slot);
+	node->key[slot] = key;
+	node->entry[slot] = entry;
+	node->count++;
+}
+
+static void cut(struct vmsi_tree_node *node, size_t slot)
+{
+	copy(node, slot, node, slot + 1, node->count - slot - 1);
+	set_count(node, node->count - 1);
+}
+
+/* The first key of the node at a level has changed: so have those above it. */
+static void raise_first_key(struct vmsi_tree *tree,
+			    const struct vmsi_tree_cursor *cursor,
+			    unsigned int level)
+{
+	struct vmsi_tree_key key = cursor->level[level].node->key[0];
+
+	while (++level < tree->levels) {
+		size_t slot = (size_t)cursor->level[level].slot;
+
+		cursor->level[level].node->key[slot] = key;
+		if (slot)
+			return;
+	}
+}
+
+/* --- changes ---------------------------------------------------------------------- */
+
+/* The upper half of a full node, as a new one. */
+static struct vmsi_tree_node *split(struct vmsi_tree *tree,
+				    struct vmsi_tree_node *lower)
+{
+	struct vmsi_tree_node *upper = new_node(tree);
+	size_t kept = (VMSI_TREE_FANOUT + 1) / 2;
+
+	upper->count = lower->count - kept;
+	copy(upper, 0, lower, kept, upper->count);
+	set_count(lower, kept);
+	return upper;
+}
+
+static void grow_root(struct vmsi_tree *tree, struct vmsi_tree_node *upper)
+{
+	struct vmsi_tree_node *lower = tree->root;
+
+	tree->root = new_node(tree);
+	tree->levels++;
+	put(tree->root, 0, lower->key[0], lower);
+	put(tree->root, 1, upper->key[0], upper);
+}
+
+void vmsi_tree_insert(struct vmsi_tree *tree, struct vmsi_tree_key key,
+		      void *entry)
+{
+	struct vmsi_tree_cursor cursor;
+
+	vmsi_tree_seek(tree, key, &cursor);
+	for (unsigned int i = 0; i < tree->levels; i++) {
+		struct vmsi_tree_node *node = cursor.level[i].node, *upper = NULL;
+		size_t slot = (size_t)(cursor.level[i].slot + 1);
+
+		if (node->count == VMSI_TREE_FANOUT)
+			upper = split(tree, node);
+		if (upper && slot > node->count) {
+			slot -= node->count;
+			node = upper;
+		}
+		put(node, slot, key, entry);
+		if (slot == 0)
+			raise_first_key(tree, &cursor, i);
+		if (!upper)
+			return;
+		key = upper->key[0];
+		entry = upper;
+	}
+	grow_root(tree, entry);
+}
+
+/* The root has lost an entry: it is one too many where only one is left. */
+static void shrink_root(struct vmsi_tree *tree)
+{
+	struct vmsi_tree_node *root = tree->root;
+
+	if (tree->levels == 1 || root->count > 1)
 		return;
-	}
-	parent->child[side] = node;
-
-	/* Upwards, while the subtree below parent has become higher. */
-	for (; parent; node = parent, parent = node->parent) {
-		parent->balance += weight(side_of(node));
-		if (parent->balance == 0)
-			return;
-		if (parent->balance == 2 || parent->balance == -2) {
-			mend(tree, parent);
-			return;
-		}
-	}
-}
-
-/* Upwards, while the subtree on a side of node has become lower. */
-static void rebalance_lower(struct vmsi_tree *tree, struct vmsi_tree_node *node,
-			    enum vmsi_tree_side side)
-{
-	while (node) {
-		node->balance -= weight(side);
-		if (node->balance == 1 || node->balance == -1)
-			return;
-		if (node->balance != 0) {
-			node = mend(tree, node);
-			if (node->balance != 0)
-				return;
-		}
-		if (node->parent)
-			side = side_of(node);
-		node = node->parent;
-	}
+	tree->root = root->entry[0];
+	tree->levels--;
+	vmsi_pool_give(tree->nodes, root);
 }
 
 /*
- * Exchange node, which has two children, with its successor, so that it has
- * one at most. Keys are in the records, so links move and not contents.
+ * A child of parent at slot has too little: share evenly with a neighbour, or
+ * take the upper of the two into the lower. Returns the slot of the node that
+ * is empty then; 0: none.
  */
-static void sink_to_successor(struct vmsi_tree *tree,
-			      struct vmsi_tree_node *node)
+static size_t refill(struct vmsi_tree_node *parent, size_t slot)
 {
-	struct vmsi_tree_node *successor =
-		vmsi_tree_neighbour(node, VMSI_TREE_RIGHT);
-	struct vmsi_tree_node below = *successor;
+	size_t above = slot ? slot : 1;
+	struct vmsi_tree_node *lower = parent->entry[above - 1];
+	struct vmsi_tree_node *upper = parent->entry[above];
+	size_t total = lower->count + upper->count;
+	size_t kept = total <= MERGE_MAX ? total : total / 2;
 
-	replace(tree, node, successor);
-	successor->balance = node->balance;
-	set_child(successor, VMSI_TREE_LEFT, node->child[VMSI_TREE_LEFT]);
-	if (below.parent == node) {
-		set_child(successor, VMSI_TREE_RIGHT, node);
+	if (kept > lower->count) {
+		size_t moved = kept - lower->count;
+
+		copy(lower, lower->count, upper, 0, moved);
+		copy(upper, 0, upper, moved, upper->count - moved);
 	} else {
-		set_child(successor, VMSI_TREE_RIGHT,
-			  node->child[VMSI_TREE_RIGHT]);
-		set_child(below.parent, VMSI_TREE_LEFT, node);
+		size_t moved = lower->count - kept;
+
+		copy(upper, moved, upper, 0, upper->count);
+		copy(upper, 0, lower, kept, moved);
 	}
-	node->balance = below.balance;
-	set_child(node, VMSI_TREE_LEFT, NULL);
-	set_child(node, VMSI_TREE_RIGHT, below.child[VMSI_TREE_RIGHT]);
+	set_count(lower, kept);
+	set_count(upper, total - kept);
+	parent->key[above] = upper->key[0];
+	return upper->count ? 0 : above;
 }
 
-void vmsi_tree_remove(struct vmsi_tree *tree, struct vmsi_tree_node *node)
+void vmsi_tree_remove(struct vmsi_tree *tree, struct vmsi_tree_key key)
 {
-	if (node->child[VMSI_TREE_LEFT] && node->child[VMSI_TREE_RIGHT])
-		sink_to_successor(tree, node);
+	struct vmsi_tree_cursor cursor;
 
-	struct vmsi_tree_node *parent = node->parent;
-	struct vmsi_tree_node *child = node->child[VMSI_TREE_LEFT] ?
-		node->child[VMSI_TREE_LEFT] : node->child[VMSI_TREE_RIGHT];
-	enum vmsi_tree_side side = parent ? side_of(node) : VMSI_TREE_LEFT;
+	seek_existing(tree, key, &cursor);
+	for (unsigned int i = 0;; i++) {
+		struct vmsi_tree_node *node = cursor.level[i].node, *parent;
+		size_t slot = (size_t)cursor.level[i].slot;
 
-	replace(tree, node, child);
-	rebalance_lower(tree, parent, side);
-}
-
-static struct vmsi_tree_node *descend(const struct vmsi_tree_node *node,
-				      enum vmsi_tree_side side)
-{
-	while (node && node->child[side])
-		node = node->child[side];
-	return (struct vmsi_tree_node *)node;
-}
-
-struct vmsi_tree_node *vmsi_tree_neighbour(const struct vmsi_tree_node *node,
-					   enum vmsi_tree_side side)
-{
-	if (node->child[side])
-		return descend(node->child[side], opposite(side));
-	while (node->parent && node->parent->child[side] == node)
-		node = node->parent;
-	return node->parent;
-}
-
-struct vmsi_tree_node *vmsi_tree_outermost(const struct vmsi_tree *tree,
-					   enum vmsi_tree_side side)
-{
-	return descend(tree->root, side);
-}
-
-bool vmsi_tree_holds(const struct vmsi_tree *tree,
-		     const struct vmsi_tree_node *node)
-{
-	size_t steps = 0;
-
-	while (node->parent && steps++ < VMSI_TREE_HEIGHT_MAX) {
-		if (node->parent->child[VMSI_TREE_LEFT] != node &&
-		    node->parent->child[VMSI_TREE_RIGHT] != node)
-			return false;
-		node = node->parent;
+		cut(node, slot);
+		if (node == tree->root) {
+			shrink_root(tree);
+			return;
+		}
+		if (slot == 0)
+			raise_first_key(tree, &cursor, i);
+		if (node->count >= VMSI_TREE_FANOUT_MIN)
+			return;
+		parent = cursor.level[i + 1].node;
+		slot = refill(parent, (size_t)cursor.level[i + 1].slot);
+		if (!slot)
+			return;
+		vmsi_pool_give(tree->nodes, parent->entry[slot]);
+		cursor.level[i + 1].slot = (ptrdiff_t)slot;
 	}
-	return node == tree->root;
 }
 
-static const char *check_links(const struct vmsi_tree_node *node)
+void vmsi_tree_move(struct vmsi_tree *tree, struct vmsi_tree_key from,
+		    struct vmsi_tree_key to)
 {
-	const struct vmsi_tree_node *left = node->child[VMSI_TREE_LEFT];
-	const struct vmsi_tree_node *right = node->child[VMSI_TREE_RIGHT];
+	struct vmsi_tree_cursor cursor;
 
-	if (left && left == right)
-		return "tree: a node is linked twice";
-	if ((left && left->parent != node) || (right && right->parent != node))
-		return "tree: a child has another parent";
+	seek_existing(tree, from, &cursor);
+	cursor.level[0].node->key[cursor.level[0].slot] = to;
+	if (cursor.level[0].slot == 0)
+		raise_first_key(tree, &cursor, 0);
+}
+
+/* --- check ------------------------------------------------------------------------ */
+
+struct walk {
+	const struct vmsi_tree *tree;
+	const struct vmsi_tree_key *before; /* the last key of the leaves so far */
+	size_t entries;
+	size_t entries_max;
+	size_t nodes;
+};
+
+static bool is_below(const struct vmsi_tree_key *a,
+		     const struct vmsi_tree_key *b)
+{
+	return at_most(a, *b) && !at_most(b, *a);
+}
+
+static const char *check_node(const struct walk *walk,
+			      const struct vmsi_tree_node *node,
+			      unsigned int level)
+{
+	size_t least = VMSI_TREE_FANOUT_MIN;
+
+	if (node == walk->tree->root)
+		least = level ? 2 : 0;
+	if (node->count < least || node->count > VMSI_TREE_FANOUT)
+		return "tree: a node has too few or too many entries";
+	for (size_t i = 0; i < node->count; i++) {
+		if (!node->entry[i])
+			return "tree: an entry leads nowhere";
+		if (i && !is_below(&node->key[i - 1], &node->key[i]))
+			return "tree: keys are out of order";
+	}
+	for (size_t i = node->count; i < VMSI_TREE_FANOUT; i++)
+		if (is_below(&node->key[i], &largest_key))
+			return "tree: a key without an entry";
 	return NULL;
 }
 
-/* The height of a node whose sides have these heights; 0: out of balance. */
-static int checked_height(const struct vmsi_tree_node *node,
-			  const int heights[2])
+static const char *check_leaf(struct walk *walk,
+			      const struct vmsi_tree_node *leaf)
 {
-	int balance = heights[VMSI_TREE_RIGHT] - heights[VMSI_TREE_LEFT];
-
-	if (balance != node->balance || balance < -1 || balance > 1)
-		return 0;
-	return 1 + (balance > 0 ? heights[VMSI_TREE_RIGHT] :
-		    heights[VMSI_TREE_LEFT]);
+	if (walk->entries == 0 && leaf != &walk->tree->first)
+		return "tree: another leaf is the first";
+	if (walk->before && !is_below(walk->before, &leaf->key[0]))
+		return "tree: keys are out of order";
+	if (leaf->count)
+		walk->before = &leaf->key[leaf->count - 1];
+	walk->entries += leaf->count;
+	return walk->entries > walk->entries_max ? "tree: too many entries" : NULL;
 }
 
-/*
- * A walk along the links, down the left side of each node, down its right side
- * and up again, with the heights found so far on the way to the root.
- */
-const char *vmsi_tree_check(const struct vmsi_tree *tree, size_t count)
+/* Depth-first; no deeper than there are levels, and each leaf has entries. */
+static const char *check_below(struct walk *walk,
+			       const struct vmsi_tree_node *node,
+			       unsigned int level)
 {
-	int heights[VMSI_TREE_HEIGHT_MAX][2];
-	const struct vmsi_tree_node *node = tree->root;
-	size_t depth = 0, seen = 0;
-	int side = VMSI_TREE_LEFT; /* the next to go down; 2: go up */
+	const char *wrong = check_node(walk, node, level);
 
-	if (node && node->parent)
-		return "tree: the root has a parent";
-	while (node) {
-		if (side == VMSI_TREE_LEFT) {
-			const char *wrong = check_links(node);
+	walk->nodes += node != &walk->tree->first;
+	if (wrong)
+		return wrong;
+	if (level == 0)
+		return check_leaf(walk, node);
+	for (size_t i = 0; i < node->count; i++) {
+		const struct vmsi_tree_node *child = node->entry[i];
 
-			if (wrong)
-				return wrong;
-			if (++seen > count)
-				return "tree: too many nodes";
-			heights[depth][VMSI_TREE_LEFT] = 0;
-			heights[depth][VMSI_TREE_RIGHT] = 0;
-		}
-		while (side < 2 && !node->child[side])
-			side++;
-		if (side < 2) {
-			if (++depth == VMSI_TREE_HEIGHT_MAX)
-				return "tree: too high";
-			node = node->child[side];
-			side = VMSI_TREE_LEFT;
-			continue;
-		}
-
-		int height = checked_height(node, heights[depth]);
-
-		if (!height)
-			return "tree: a node is out of balance";
-		if (node->parent) {
-			side = side_of(node);
-			heights[--depth][side++] = height;
-		}
-		node = node->parent;
+		if (is_below(&node->key[i], &child->key[0]) ||
+		    is_below(&child->key[0], &node->key[i]))
+			return "tree: a child has another first key";
+		wrong = check_below(walk, child, level - 1);
+		if (wrong)
+			return wrong;
 	}
-	return seen == count ? NULL : "tree: nodes are missing";
+	return NULL;
+}
+
+const char *vmsi_tree_check(const struct vmsi_tree *tree, size_t entries,
+			    size_t *nodes)
+{
+	struct walk walk = { .tree = tree, .entries_max = entries };
+	const char *wrong;
+
+	if (tree->levels < 1 || tree->levels > VMSI_TREE_LEVELS_MAX)
+		return "tree: the number of levels is wrong";
+	wrong = check_below(&walk, tree->root, tree->levels - 1);
+	*nodes = walk.nodes;
+	if (!wrong && walk.entries != entries)
+		wrong = "tree: entries are missing";
+	return wrong;
 }

@@ -67,17 +67,14 @@ struct vmsi_attributes {
 	uint32_t page_shift;        /* of its pages: 21 for 2 MiB huge pages */
 };
 
-/*
- * by_address, by_gap and gap belong to src/vma. What a lookup reads on its way
- * down is in the first 64 bytes: a cache line, as the pool places records.
- */
+/* previous, next and gap belong to src/vma. */
 struct vmsi_mapping {
 	uintptr_t start;
 	uintptr_t end;
-	struct vmsi_tree_node by_address;
+	struct vmsi_mapping *previous; /* NULL: the first */
+	struct vmsi_mapping *next;  /* of the last: the map's end */
 	size_t gap;                 /* usable free bytes just below start */
 	uint64_t offset;            /* bytes into object; 0 where there is none */
-	struct vmsi_tree_node by_gap; /* linked while gap is not 0 */
 	struct vmsi_attributes attributes;
 };
 
@@ -86,8 +83,9 @@ struct vmsi_map {
 	struct vmsi_range bounds;
 	size_t stack_guard;         /* bytes kept free below VMSI_GROWSDOWN mappings */
 	struct vmsi_pool pool;
-	struct vmsi_tree by_address;
-	struct vmsi_tree by_gap;    /* mappings with a gap, by gap and address */
+	struct vmsi_pool nodes;     /* of both trees */
+	struct vmsi_tree by_address; /* mappings, by start; their ends in the keys */
+	struct vmsi_tree by_gap;    /* owners of a gap, by its length and by start */
 	/*
 	 * Stands for the end of the bounds, so that the gap above the last
 	 * mapping is a gap below something. Never given to callers.
