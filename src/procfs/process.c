@@ -29,20 +29,38 @@ struct vms_process_maps {
 	char buffer[BUFFER_BYTES];
 };
 
+/* A list, and guard pages around it. */
+static size_t list_bytes(void)
+{
+	return vmsi_align_up(sizeof(vms_process_maps), vmsi_page_size());
+}
+
+/*
+ * The guards keep the host from merging the list with memory that it is to
+ * tell about.
+ */
 static vms_process_maps *allocate(void)
 {
-	long address = vmsi_host.mmap(0, sizeof(vms_process_maps),
-				      PROT_READ | PROT_WRITE,
-				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const size_t guard = vmsi_page_size();
+	long whole = vmsi_host.mmap(0, list_bytes() + 2 * guard, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				    -1, 0);
+	uintptr_t list = (uintptr_t)whole + guard;
 
-	/* Whatever the host has against it, it comes to this. */
-	return address < 0 && address > -4096 ? NULL :
-		(vms_process_maps *)(uintptr_t)address;
+	if (whole < 0 && whole > -4096)
+		return NULL;
+	if (vmsi_host.mprotect(list, list_bytes(), PROT_READ | PROT_WRITE) < 0) {
+		vmsi_host.munmap((uintptr_t)whole, list_bytes() + 2 * guard);
+		return NULL;
+	}
+	return (vms_process_maps *)list;
 }
 
 static void release(vms_process_maps *maps)
 {
-	vmsi_host.munmap((uintptr_t)maps, sizeof(*maps));
+	const size_t guard = vmsi_page_size();
+
+	vmsi_host.munmap((uintptr_t)maps - guard, list_bytes() + 2 * guard);
 }
 
 static int open_maps(pid_t pid, vms_process_maps **result)

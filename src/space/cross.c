@@ -61,6 +61,33 @@ static long ask_host(const struct crossing *crossing, int flags)
 
 /* --- out --------------------------------------------------------------------------- */
 
+/*
+ * A mapping that grows on its way out, and that the host has as several: it
+ * goes as it is, and then its last page is grown where it has arrived.
+ */
+static long move_out_then_grow(const struct crossing *crossing)
+{
+	const size_t page = vmsi_page_size();
+	struct vmsi_range source = { crossing->old,
+				     crossing->old + crossing->old_length };
+	uintptr_t end = crossing->new_address + crossing->old_length;
+	size_t extension = crossing->new_length - crossing->old_length;
+	long result = vmsi_move_in_parts(source, crossing->new_address, 0);
+
+	if (result < 0)
+		return result;
+	/* MREMAP_FIXED unmaps all of its target. */
+	result = vmsi_host.munmap(end, extension);
+	if (result >= 0)
+		result = vmsi_host.mremap(end - page, page, page + extension, 0,
+					  0);
+	if (result >= 0)
+		return (long)crossing->new_address;
+	(void)vmsi_move_in_parts((struct vmsi_range){ crossing->new_address,
+						      end }, crossing->old, 0);
+	return result;
+}
+
 /* One mapping, or a part of it, leaves the space. */
 static long move_out_one(const struct crossing *crossing)
 {
@@ -79,6 +106,10 @@ static long move_out_one(const struct crossing *crossing)
 	}
 	if (!mapped)
 		result = ask_host(crossing, crossing->flags);
+	if (result == -EFAULT && (crossing->flags & MREMAP_FIXED) &&
+	    crossing->new_length > crossing->old_length &&
+	    crossing->old_length > 0)
+		result = move_out_then_grow(crossing);
 	if (result < 0 || source.start == source.end)
 		return result;
 	vmsi_handles_unmapped(space, source);
@@ -284,7 +315,7 @@ static long move_in(struct crossing *crossing)
 		return -EINVAL;
 	if (vmsi_has_sealed(crossing->space, target))
 		return -EPERM;
-	if (!vmsi_may_replace(crossing->space, target))
+	if (!vmsi_claim(crossing->space, target))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	if (moves_each(crossing))
 		return move_in_each(crossing);

@@ -214,9 +214,8 @@ int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
  * instant; what another thread maps there meanwhile makes the growth fail, and
  * is left alone.
  */
-static int extend_by_window(struct vms_space *space,
-			    const struct vmsi_mapping *mapping,
-			    struct vmsi_range extension)
+int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
+			  struct vmsi_range extension)
 {
 	const size_t page = vmsi_page_size();
 	size_t length = vmsi_range_length(extension);
@@ -226,8 +225,7 @@ static int extend_by_window(struct vms_space *space,
 	result = vmsi_host.munmap(extension.start, length);
 	if (result < 0)
 		return (int)result;
-	result = vmsi_host.mremap(mapping->end - page, page, page + length, 0,
-				  0);
+	result = vmsi_host.mremap(end - page, page, page + length, 0, 0);
 	if (result >= 0)
 		return 0;
 	vmsi_hold(space, extension);
@@ -250,7 +248,7 @@ int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
 	else if (shared)
 		error = vmsi_alias_extension(space, mapping->end, range);
 	else
-		error = extend_by_window(space, mapping, range);
+		error = vmsi_extend_by_window(space, mapping->end, range);
 	if (error)
 		return error;
 	attributes.flags |= (uint32_t)VMSI_GREW;

@@ -13,8 +13,6 @@
  * - owed: our own leftover, which the host refused to replace.
  */
 
-#define RESERVATION (MAP_PRIVATE | MAP_ANONYMOUS)
-
 /*
  * Under mlockall(MCL_FUTURE) the host counts every new mapping as locked, and
  * may refuse one for that. Its own copy of a hole is not new to it.
@@ -44,14 +42,14 @@ static int reserve_over(const struct vms_space *space, struct vmsi_range range,
 			enum vmsi_warmth warmth)
 {
 	/*
-	 * Without MAP_NORESERVE the host does not merge the hole with the
-	 * reservation around it, and so need not split it off the next time.
-	 * PROT_NONE memory is not charged either way.
+	 * A warm hole is not merged with the reservation around it, and so need
+	 * not be split off the next time. PROT_NONE memory is not charged
+	 * either way.
 	 */
-	int flags = RESERVATION | MAP_FIXED |
-		(warmth == VMSI_COLD ? MAP_NORESERVE : 0);
+	int flags = warmth == VMSI_COLD ? VMSI_RESERVATION :
+					  MAP_PRIVATE | MAP_ANONYMOUS;
 	long result = vmsi_host.mmap(range.start, vmsi_range_length(range),
-				     PROT_NONE, flags, -1, 0);
+				     PROT_NONE, flags | MAP_FIXED, -1, 0);
 
 	if (result == -EAGAIN)
 		return copy_hole_over(space, range);
@@ -113,8 +111,7 @@ static void ignore_part(struct vms_space *space, struct vmsi_range range)
 static long reserve_if_free(struct vmsi_range range)
 {
 	return vmsi_host.mmap(range.start, vmsi_range_length(range), PROT_NONE,
-			      RESERVATION | MAP_NORESERVE | MAP_FIXED_NOREPLACE,
-			      -1, 0);
+			      VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0);
 }
 
 /* Reserve what the host has free of a range, by halving where it is mixed. */
@@ -223,6 +220,13 @@ bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range)
 		if (mapping->attributes.flags & (uint32_t)VMSI_FOREIGN)
 			return false;
 	return true;
+}
+
+bool vmsi_claim(struct vms_space *space, struct vmsi_range range)
+{
+	if (space->stacks)
+		vmsi_stacks_close(space, range);
+	return vmsi_may_replace(space, range);
 }
 
 /* --- giving back ------------------------------------------------------------ */

@@ -162,8 +162,6 @@ static int place_fixed(struct map_request *request)
 			return request->length > INT64_MAX - request->offset ?
 				-EOVERFLOW : -EOPNOTSUPP;
 	}
-	if (!vmsi_may_replace(request->space, target))
-		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	request->target = target;
 	return 0;
 }
@@ -245,6 +243,8 @@ static int place_request(struct map_request *request)
 		error = 0;
 	else
 		error = place_anywhere(request);
+	if (!error && !vmsi_claim(request->space, request->target))
+		error = vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	return error ? refuse_request(request, error) : 0;
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <stddef.h>
+
 #include "space/state.h"
 
 /*
@@ -31,21 +33,63 @@ static bool leaves_window(const struct vmsi_move *move,
 		vmsi_host_is_locked(move->source.start) == 1;
 }
 
+/* The one call of the host that moves; MREMAP_DONTUNMAP may be in flags. */
+static long host_move(struct vmsi_range source, uintptr_t target, int flags)
+{
+	size_t length = vmsi_range_length(source);
+
+	return vmsi_host.mremap(source.start, length, length,
+				MREMAP_MAYMOVE | MREMAP_FIXED | flags, target);
+}
+
+/*
+ * What is one mapping in our map may be several to the host, which before
+ * Linux 6.17 moves one a call and says EFAULT for more. Then it goes in parts,
+ * found by halving; what has moved goes back if a later part is refused.
+ */
+long vmsi_move_in_parts(struct vmsi_range source, uintptr_t target, int flags)
+{
+	const ptrdiff_t way = (ptrdiff_t)(target - source.start);
+	struct vmsi_range part = source;
+	long result = host_move(source, target, flags);
+
+	if (result != -EFAULT || vmsi_range_length(source) == vmsi_page_size())
+		return result;
+	while (part.start < source.end) {
+		result = host_move(part, part.start + (uintptr_t)way, flags);
+		if (result >= 0) {
+			part.start = part.end;
+			part.end = source.end;
+		} else if (result == -EFAULT &&
+			   vmsi_range_length(part) > vmsi_page_size()) {
+			part.end = part.start + vmsi_align_down(
+				vmsi_range_length(part) / 2 +
+					vmsi_page_size() - 1,
+				vmsi_page_size());
+		} else {
+			break;
+		}
+	}
+	if (part.start < source.end && part.start > source.start)
+		(void)vmsi_move_in_parts((struct vmsi_range){
+			target, part.start + (uintptr_t)way }, source.start, 0);
+	return result;
+}
+
 static int move_pages(const struct vmsi_move *move,
 		      const struct vmsi_attributes *attributes,
 		      enum source_state *state)
 {
-	const size_t length = vmsi_range_length(move->source);
-	const struct vmsi_range target = { move->target.start,
-					   move->target.start + length };
-	const int flags = MREMAP_MAYMOVE | MREMAP_FIXED;
+	const struct vmsi_range target = {
+		move->target.start,
+		move->target.start + vmsi_range_length(move->source)
+	};
 	long result;
 
 	*state = SOURCE_MAPPED;
 	if (move->keep == VMSI_KEEP_SOURCE || !leaves_window(move, attributes)) {
-		result = vmsi_host.mremap(move->source.start, length, length,
-					  flags | MREMAP_DONTUNMAP,
-					  target.start);
+		result = vmsi_move_in_parts(move->source, target.start,
+				       MREMAP_DONTUNMAP);
 		if (result >= 0)
 			return 0;
 		/*
@@ -59,8 +103,7 @@ static int move_pages(const struct vmsi_move *move,
 			return (int)result;
 	}
 	*state = SOURCE_FREE;
-	result = vmsi_host.mremap(move->source.start, length, length, flags,
-				  target.start);
+	result = vmsi_move_in_parts(move->source, target.start, 0);
 	return result < 0 ? (int)result : 0;
 }
 
@@ -97,17 +140,33 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 	return error;
 }
 
-/* A private mapping of a file: only the host can do it, in one step. */
-static int move_growing(const struct vmsi_move *move, enum source_state *state)
+/*
+ * A private mapping of a file: only the host can do it. Where that takes
+ * several steps (see vmsi_move_in_parts) the extension is the last of them.
+ */
+static int move_growing(struct vms_space *space, const struct vmsi_move *move,
+			enum source_state *state)
 {
-	long result = vmsi_host.mremap(move->source.start,
-				       vmsi_range_length(move->source),
+	const size_t length = vmsi_range_length(move->source);
+	struct vmsi_range extension = { move->target.start + length,
+					move->target.end };
+	long result = vmsi_host.mremap(move->source.start, length,
 				       vmsi_range_length(move->target),
 				       MREMAP_MAYMOVE | MREMAP_FIXED,
 				       move->target.start);
 
 	*state = SOURCE_FREE;
-	return result < 0 ? (int)result : 0;
+	if (result != -EFAULT)
+		return result < 0 ? (int)result : 0;
+	result = vmsi_move_in_parts(move->source, move->target.start, 0);
+	if (result < 0)
+		return (int)result;
+	result = vmsi_extend_by_window(space, extension.start, extension);
+	if (result < 0)
+		(void)vmsi_move_in_parts((struct vmsi_range){ move->target.start,
+							 extension.start },
+				    move->source.start, 0);
+	return (int)result;
 }
 
 static int act(struct vms_space *space, const struct vmsi_move *move,
@@ -117,7 +176,7 @@ static int act(struct vms_space *space, const struct vmsi_move *move,
 	if (vmsi_range_length(move->source) == vmsi_range_length(move->target))
 		return move_pages(move, attributes, state);
 	if (attributes->object && !(attributes->flags & (uint32_t)VMSI_SHARED))
-		return move_growing(move, state);
+		return move_growing(space, move, state);
 	return move_and_extend(space, move, attributes, state);
 }
 

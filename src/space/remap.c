@@ -182,7 +182,7 @@ static int move_to(const struct remap_request *request,
 
 	if (vmsi_has_sealed(space, target))
 		return -EPERM;
-	if (!vmsi_may_replace(space, target))
+	if (!vmsi_claim(space, target))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	error = charge(request, bytes, vmsi_charged_in(space, target),
 		       &charged);
@@ -308,7 +308,8 @@ static bool can_grow_in_place(const struct remap_request *request)
 			 request->new_length - request->old_length,
 			 &extension.end) &&
 		vmsi_inside(request->space, extension) &&
-		vmsi_map_is_free(&request->space->map, extension);
+		vmsi_map_is_free(&request->space->map, extension) &&
+		vmsi_claim(request->space, extension);
 }
 
 static int grow_in_place(struct remap_request *request)

@@ -90,9 +90,7 @@ static int reserve_addresses(struct vms_space *space, size_t size)
 
 	if (padded < size)
 		return -ENOMEM;
-	whole = vmsi_host.mmap(0, padded, PROT_NONE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-			       0);
+	whole = vmsi_host.mmap(0, padded, PROT_NONE, VMSI_RESERVATION, -1, 0);
 	if (whole < 0)
 		return (int)whole;
 	start = vmsi_align_up((uintptr_t)whole, huge);

@@ -127,14 +127,40 @@ void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range)
 	}
 }
 
+void vmsi_stacks_close(struct vms_space *space, struct vmsi_range range)
+{
+	for (struct vmsi_stack *stack = space->stacks; stack;
+	     stack = stack->next)
+		if (vmsi_range_overlaps((struct vmsi_range){ stack->open_from,
+							     stack->start },
+					range))
+			close_gap(space, stack);
+}
+
+/*
+ * Where the open gap of a mapping should begin. The host itself stops growth
+ * that comes closer than the guard gap to memory with any rights, so it must
+ * see such a neighbour, and no reservation before it, from as far away as one
+ * touch can reach.
+ */
+static uintptr_t gap_start(const struct vms_space *space,
+			   const struct vmsi_mapping *mapping)
+{
+	const struct vmsi_mapping *below = vmsi_map_previous(mapping);
+	uintptr_t limit = below ? below->end : space->range.start;
+	size_t hole = mapping->start - limit;
+
+	if (below && below->attributes.prot != PROT_NONE &&
+	    hole < 2 * vmsi_stack_guard())
+		return limit;
+	return mapping->start - vmsi_min(vmsi_stack_guard(), hole);
+}
+
 /* Make the open gap what it should be below a mapping. */
 static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 		       const struct vmsi_mapping *mapping)
 {
-	const struct vmsi_mapping *below = vmsi_map_previous(mapping);
-	uintptr_t limit = below ? below->end : space->range.start;
-	uintptr_t from = mapping->start - vmsi_min(vmsi_stack_guard(),
-						   mapping->start - limit);
+	uintptr_t from = gap_start(space, mapping);
 
 	if (from > stack->open_from) {
 		struct vmsi_range closed = { stack->open_from, from };

@@ -285,6 +285,14 @@ void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
 
 /* --- hold.c: the reservation ---------------------------------------------- */
 
+/*
+ * What the reservation is made of. MAP_STACK, which makes it MADV_NOHUGEPAGE
+ * from Linux 6.7 on, keeps the host from merging it with a program's own
+ * PROT_NONE, MAP_NORESERVE memory: what such memory has been (touched, so
+ * dumped with a core) would become true of the whole reservation.
+ */
+#define VMSI_RESERVATION (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK)
+
 enum vmsi_warmth { VMSI_COLD, VMSI_WARM };
 
 /*
@@ -326,8 +334,11 @@ void vmsi_recover(struct vms_space *space);
 struct vmsi_range vmsi_next_ours(const struct vms_space *space,
 				 struct vmsi_range range);
 
-/* Whether an operation may replace what is in a range: nothing is foreign. */
+/* Whether nothing in a range is foreign. */
 bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range);
+
+/* Before an operation replaces what is in a range: whether it may. */
+bool vmsi_claim(struct vms_space *space, struct vmsi_range range);
 
 /* The start of a warm hole of exactly this length; false: none. */
 bool vmsi_warm_take(struct vms_space *space, size_t length, size_t alignment,
@@ -366,6 +377,9 @@ void vmsi_stack_note(struct vms_space *space, uintptr_t start);
 /* The reservation was put over a range: gaps in it are closed. */
 void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range);
 
+/* Close the gaps that reach into a range, finding out what is foreign there. */
+void vmsi_stacks_close(struct vms_space *space, struct vmsi_range range);
+
 /* --- place.c ---------------------------------------------------------------- */
 
 enum vmsi_growth { VMSI_MAY_GROW, VMSI_STAYS };
@@ -391,6 +405,9 @@ int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
 		size_t extension);                           /* grow.c */
 int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		       const struct vmsi_attributes *attributes); /* grow.c */
+/* Let the host grow the mapping that ends at end, into a hole behind it. */
+int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
+			  struct vmsi_range extension);          /* grow.c */
 /* Map what follows the shared mapping that ends at end to another place. */
 int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
 			 struct vmsi_range extension);           /* grow.c */
@@ -404,6 +421,13 @@ struct vmsi_move {
 	enum vmsi_part { VMSI_WHOLE, VMSI_PART } part;
 };
 int vmsi_move(struct vms_space *space, struct vmsi_move *move);
+
+/*
+ * mremap of equal lengths to a fixed place, also of what the host has as
+ * several mappings; flags: 0 or MREMAP_DONTUNMAP. All moves, or nothing does.
+ * Returns the address or -errno.
+ */
+long vmsi_move_in_parts(struct vmsi_range source, uintptr_t target, int flags);
 
 /*
  * After the pages of a mapping, or of a part of it, have moved and it was kept:

@@ -439,7 +439,8 @@ static bool keeps_part_of_locked(const struct layout *layout, size_t start,
 
 /*
  * Equal neighbours that the kernel keeps apart (each was touched before they
- * met, or they are of two descriptors) are one mapping in a space. A call
+ * met, or they are of two descriptors) are one mapping in a space, and may
+ * keep a charge there that then keeps them apart from others. A call
  * whose answer depends on their number is not made. Nor is a touch that would
  * make a stack of the kernel grow from further away than one of a space; nor a
  * move that keeps a part of locked memory: all of the kernel's mapping loses
@@ -465,7 +466,7 @@ static bool must_skip(const struct subject *s, const struct operation *op)
 		return false;
 	if (!keep && !fixed && new_length < length)
 		return false;
-	return layout_entries_in(&s->listing, start, start + length) <
+	return layout_entries_in(&s->listing, start, start + length) !=
 	       layout_entries_in(&s->peer.channel->layout, start,
 				 start + length);
 }

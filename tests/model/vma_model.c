@@ -391,16 +391,22 @@ static void random_operations_agree_with_a_page_array(void **state)
 	}
 }
 
-/* Leave the pool so many records, and its source nothing. */
-static void drain_pool(size_t records)
+/* Take all but so many. They are in no map, and its check counts those that are. */
+static void drain(struct vmsi_pool *pool, size_t left)
+{
+	while (pool->free_count > left)
+		vmsi_pool_take(pool);
+	pool->used_count = 0;
+}
+
+/* Leave the empty map so many records, the nodes they may need, and no memory. */
+static void drain_pools(size_t records)
 {
 	if (vmsi_map_reserve(&run.map, records))
 		check("reserve", "it failed though there was memory");
 	run.chunks.chunks_left = 0;
-	while (run.map.pool.free_count > records)
-		vmsi_pool_take(&run.map.pool);
-	/* They are in no mapping, and the map's check counts those. */
-	run.map.pool.used_count = 0;
+	drain(&run.map.pool, records);
+	drain(&run.map.nodes, 2 * vmsi_tree_nodes_max(records + 1));
 }
 
 static void operations_without_memory_change_nothing(void **state)
@@ -410,7 +416,7 @@ static void operations_without_memory_change_nothing(void **state)
 	(void)state;
 	for (unsigned long done = 0; done < operations / 4;) {
 		open_round(random_pages());
-		drain_pool(random_below(20));
+		drain_pools(random_below(random_below(2) ? 20 : 500));
 		for (unsigned long i = 0; i < OPERATIONS_PER_ROUND &&
 		     done < operations / 4; i++, done++)
 			one_operation(i % 200 < 150);

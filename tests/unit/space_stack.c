@@ -108,7 +108,7 @@ static void nothing_is_placed_in_the_guard_gap(void **state)
 	assert_map_fails(vms_mmap(space, NULL, bytes(200), RW, ANONYMOUS, -1,
 				  0), ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_ADDRESSES);
-	memory = vms_mmap(space, NULL, bytes(43), RW, ANONYMOUS, -1, 0);
+	memory = vms_mmap(space, NULL, bytes(40), RW, ANONYMOUS, -1, 0);
 	assert_ptr_equal(memory, at(701));
 	*(volatile char *)at(999) = 1;
 }

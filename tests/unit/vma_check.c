@@ -44,6 +44,45 @@ static void mappings_are_in_order(void **state)
 	assert_sound();
 }
 
+static void mappings_are_at_their_places_in_the_index(void **state)
+{
+	struct vmsi_mapping *mapping = insert(4, 8);
+
+	(void)state;
+	insert(10, 12);
+	mapping->end = at(7);
+	assert_unsound("M2");
+	mapping->end = at(8);
+	mapping->start = at(3);
+	assert_unsound("M2");
+	mapping->start = at(4);
+	assert_sound();
+}
+
+static void links_lead_to_the_neighbours(void **state)
+{
+	struct vmsi_mapping *low = insert(4, 8), *middle = insert(10, 12),
+		*high = insert(14, 16);
+
+	(void)state;
+	low->next = high;
+	assert_unsound("M2");
+	low->next = middle;
+	high->previous = low;
+	assert_unsound("M2");
+	high->previous = middle;
+	low->previous = high;
+	assert_unsound("M2");
+	low->previous = NULL;
+	high->next = middle;
+	assert_unsound("M2");
+	high->next = &map.end;
+	map.end.previous = middle;
+	assert_unsound("M2");
+	map.end.previous = high;
+	assert_sound();
+}
+
 static void neighbours_differ(void **state)
 {
 	struct vmsi_attributes other = plain;
@@ -76,29 +115,30 @@ static void gaps_are_measured(void **state)
 	assert_sound();
 }
 
-static void gaps_are_in_their_index(void **state)
+static struct vmsi_tree_key gap_key(const struct vmsi_mapping *owner)
 {
-	struct vmsi_mapping *mapping = insert(4, 8);
-
-	(void)state;
-	vmsi_tree_remove(&map.by_gap, &mapping->by_gap);
-	assert_unsound("M6");
+	return (struct vmsi_tree_key){ owner->gap, owner->start };
 }
 
-static void gaps_are_in_order(void **state)
+static void gaps_are_in_their_index(void **state)
 {
 	struct vmsi_mapping *low = insert(4, 8), *high = insert(10, 12);
 
 	(void)state;
-	/* Gaps of 4 and 2 pages, exchanged with nothing put in its new place. */
-	low->start = at(2);
-	low->gap = 2 * PAGE;
-	high->start = at(14);
-	high->end = at(16);
-	high->gap = 6 * PAGE;
-	map.end.gap = 48 * PAGE;
-	map.mapped += 2 * PAGE;
+	vmsi_tree_remove(&map.by_gap, gap_key(low));
 	assert_unsound("M6");
+	vmsi_tree_insert(&map.by_gap, gap_key(low), high);
+	assert_unsound("M6");
+}
+
+static void nothing_else_is_in_the_index_of_gaps(void **state)
+{
+	struct vmsi_mapping *mapping = insert(4, 8);
+
+	(void)state;
+	vmsi_tree_insert(&map.by_gap, (struct vmsi_tree_key){ PAGE, at(4) },
+			 mapping);
+	assert_unsound("tree");
 }
 
 static void bytes_are_counted(void **state)
@@ -121,6 +161,14 @@ static void nodes_are_counted(void **state)
 {
 	(void)state;
 	insert(4, 8);
+	map.nodes.used_count++;
+	assert_unsound("M8");
+}
+
+static void entries_are_counted(void **state)
+{
+	(void)state;
+	insert(4, 8);
 	map.count++;
 	assert_unsound("tree");
 }
@@ -130,14 +178,17 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		map_test(mappings_are_within_bounds_and_not_empty),
 		map_test(mappings_are_in_order),
+		map_test(mappings_are_at_their_places_in_the_index),
+		map_test(links_lead_to_the_neighbours),
 		map_test(neighbours_differ),
 		map_test(only_objects_have_offsets),
 		map_test(gaps_are_measured),
 		map_test(gaps_are_in_their_index),
-		map_test(gaps_are_in_order),
+		map_test(nothing_else_is_in_the_index_of_gaps),
 		map_test(bytes_are_counted),
 		map_test(records_are_counted),
 		map_test(nodes_are_counted),
+		map_test(entries_are_counted),
 	};
 
 	return cmocka_run_group_tests_name("vma_check", tests, NULL, NULL);

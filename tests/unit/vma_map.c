@@ -335,15 +335,25 @@ static void a_mapping_that_loses_its_object_loses_its_offset(void **state)
 	assert_string_equal(layout(), "[4,8)");
 }
 
-/* Fill the pool up to the last record and let the source have nothing more. */
+/* Take all but so many. They are in no map; the check of counts must not see them. */
+static void drain(struct vmsi_pool *pool, size_t left)
+{
+	size_t used = pool->used_count;
+
+	while (pool->free_count > left)
+		vmsi_pool_take(pool);
+	pool->used_count = used;
+}
+
+/* Leave so many records, the nodes they may need, and nothing in the source. */
 static void exhaust(size_t records)
 {
+	size_t nodes = 2 * vmsi_tree_nodes_max(map.count + 1 + records);
+
 	assert_int_equal(vmsi_map_reserve(&map, records), 0);
 	chunks.chunks_left = 0;
-	while (map.pool.free_count > records)
-		vmsi_pool_take(&map.pool);
-	/* What was taken is not in the map; the check of records must not see it. */
-	map.pool.used_count = map.count;
+	drain(&map.pool, records);
+	drain(&map.nodes, nodes - map.nodes.used_count);
 }
 
 static void reserve_fails_where_there_is_no_memory(void **state)
@@ -358,6 +368,20 @@ static void reserve_fails_where_there_is_no_memory(void **state)
 	assert_int_equal(vmsi_map_reserve(&map, 1), -ENOMEM);
 	assert_string_equal(layout(), "[4,8)");
 	assert_sound();
+}
+
+/* Records are not enough where there may be no node for them. */
+static void reserve_fails_where_there_is_no_memory_for_nodes(void **state)
+{
+	(void)state;
+	assert_int_equal(vmsi_pool_reserve(&map.pool, 100), 0);
+	chunks.chunks_left = 0;
+	assert_int_equal(vmsi_map_reserve(&map, 10), 0);
+	assert_int_equal(vmsi_map_reserve(&map, 100), -ENOMEM);
+	assert_sound();
+	chunks.chunks_left = SIZE_MAX;
+	assert_int_equal(vmsi_map_reserve(&map, 100), 0);
+	assert_true(map.nodes.free_count >= 2 * vmsi_tree_nodes_max(101));
 }
 
 static void each_operation_needs_no_more_records_than_promised(void **state)
@@ -400,6 +424,48 @@ static void a_destroyed_map_is_empty_and_usable(void **state)
 	assert_string_equal(layout(), "[0,64)");
 }
 
+#define LARGE 20000
+#define LARGE_BASE ((uintptr_t)1 << 32)
+
+/* Two pages at every fourth. */
+static struct vmsi_range large_range(size_t number)
+{
+	uintptr_t start = LARGE_BASE + number * 4 * PAGE;
+
+	return (struct vmsi_range){ start, start + 2 * PAGE };
+}
+
+/* One that reads ahead of its changes, as those do that are past the caches. */
+static void a_large_map_answers_as_a_small_one(void **state)
+{
+	struct vmsi_range bounds = { LARGE_BASE, large_range(LARGE).start };
+
+	(void)state;
+	vmsi_map_destroy(&map);
+	vmsi_map_init(&map, bounds, 0, chunks_source(&chunks));
+	for (size_t i = 0; i < LARGE; i++) {
+		assert_int_equal(vmsi_map_reserve(&map, 1), 0);
+		vmsi_map_insert(&map, large_range(i), 0, &plain);
+	}
+	assert_true(vmsi_tree_is_large(&map.by_address));
+	assert_sound();
+	for (size_t i = 1; i < LARGE; i += 2)
+		vmsi_map_erase(&map, large_range(i));
+	assert_sound();
+	for (size_t i = 0; i < LARGE; i++) {
+		struct vmsi_mapping *held =
+			vmsi_map_lookup(&map, large_range(i).end - 1);
+
+		assert_int_equal(held != NULL, i % 2 == 0);
+		assert_true(!held || held->start == large_range(i).start);
+	}
+	for (size_t i = LARGE; i-- > 0;)
+		vmsi_map_erase(&map, large_range(i));
+	assert_sound();
+	assert_int_equal(map.count, 0);
+	assert_int_equal(map.nodes.used_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,7 +490,9 @@ int main(void)
 		map_test(update_of_a_hole_changes_nothing),
 		map_test(a_mapping_that_loses_its_object_loses_its_offset),
 		map_test(reserve_fails_where_there_is_no_memory),
+		map_test(reserve_fails_where_there_is_no_memory_for_nodes),
 		map_test(each_operation_needs_no_more_records_than_promised),
+		map_test(a_large_map_answers_as_a_small_one),
 		map_test(a_destroyed_map_is_empty_and_usable),
 	};
 

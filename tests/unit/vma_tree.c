@@ -1,238 +1,446 @@
 /* SPDX-License-Identifier: MIT */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "chunks.h"
 #include "vma/tree.h"
 
-#define NODES 200
+#define KEYS 3000
+#define CHANGES 200000
+#define NODES 1000
 
-/* A node's key is its index. */
-static struct vmsi_tree_node nodes[NODES];
 static struct vmsi_tree tree;
+static struct vmsi_pool nodes;
+static struct chunks chunks;
+
+/* What the tree should hold: the minor of each major, and 0 where there is none. */
+static uintptr_t minor_of[KEYS];
 static size_t count;
+static char entries[KEYS]; /* their addresses are the entries */
 
-static void insert(size_t key)
+static struct vmsi_tree_key key_of(size_t major)
 {
-	struct vmsi_tree_node *parent = NULL, *node = tree.root;
-	enum vmsi_tree_side side = VMSI_TREE_LEFT;
+	return (struct vmsi_tree_key){ major, minor_of[major] };
+}
 
-	while (node) {
-		parent = node;
-		side = &nodes[key] < node ? VMSI_TREE_LEFT : VMSI_TREE_RIGHT;
-		node = node->child[side];
-	}
-	vmsi_tree_insert(&tree, parent, side, &nodes[key]);
+static void insert(size_t major)
+{
+	minor_of[major] = 1 + major % 7;
+	vmsi_tree_insert(&tree, key_of(major), &entries[major]);
 	count++;
 }
 
-static void erase(size_t key)
+static void erase(size_t major)
 {
-	vmsi_tree_remove(&tree, &nodes[key]);
+	vmsi_tree_remove(&tree, key_of(major));
+	minor_of[major] = 0;
 	count--;
 }
 
 static void assert_sound(void)
 {
-	const char *wrong = vmsi_tree_check(&tree, count);
+	size_t used;
+	const char *wrong = vmsi_tree_check(&tree, count, &used);
 
 	if (wrong)
 		fail_msg("%s", wrong);
+	assert_int_equal(used, nodes.used_count);
+	assert_true(used <= vmsi_tree_nodes_max(count));
 }
 
-static int empty_tree(void **state)
+static int open_tree(void **state)
 {
 	(void)state;
-	tree.root = NULL;
+	vmsi_tree_pool_init(&nodes, chunks_source(&chunks));
+	vmsi_tree_init(&tree, &nodes);
+	memset(minor_of, 0, sizeof(minor_of));
 	count = 0;
-	return 0;
+	return vmsi_pool_reserve(&nodes, NODES);
 }
 
-static void an_empty_tree_has_no_nodes(void **state)
+static int close_tree(void **state)
+{
+	(void)state;
+	vmsi_pool_release(&nodes);
+	return chunks.live ? -1 : 0;
+}
+
+/* The last major at or below this one that is there; KEYS: none. */
+static size_t expected_below(size_t major)
+{
+	for (size_t i = major + 1; i-- > 0;)
+		if (minor_of[i])
+			return i;
+	return KEYS;
+}
+
+static void assert_sought(size_t major)
+{
+	struct vmsi_tree_key key = { major, UINTPTR_MAX };
+	struct vmsi_tree_cursor cursor;
+	size_t expected = expected_below(major);
+
+	vmsi_tree_expect(&tree, key);
+	vmsi_tree_seek(&tree, key, &cursor);
+	assert_int_equal(vmsi_tree_is_entry(&cursor), expected != KEYS);
+	if (expected == KEYS)
+		return;
+	assert_ptr_equal(vmsi_tree_entry(&cursor), &entries[expected]);
+	assert_int_equal(vmsi_tree_key(&cursor).major, expected);
+	assert_int_equal(vmsi_tree_key(&cursor).minor, minor_of[expected]);
+}
+
+/* Up from before the first entry, and down again. */
+static void assert_walks(void)
+{
+	struct vmsi_tree_cursor cursor;
+
+	vmsi_tree_seek(&tree, (struct vmsi_tree_key){ 0, 0 }, &cursor);
+	assert_false(vmsi_tree_is_entry(&cursor));
+	for (size_t i = 0; i < KEYS; i++) {
+		if (!minor_of[i])
+			continue;
+		assert_true(vmsi_tree_next(&tree, &cursor));
+		assert_ptr_equal(vmsi_tree_entry(&cursor), &entries[i]);
+	}
+	assert_false(vmsi_tree_next(&tree, &cursor));
+	vmsi_tree_seek(&tree, (struct vmsi_tree_key){ SIZE_MAX, SIZE_MAX },
+		       &cursor);
+	for (size_t i = expected_below(KEYS - 1); i != KEYS;) {
+		assert_ptr_equal(vmsi_tree_entry(&cursor), &entries[i]);
+		i = i ? expected_below(i - 1) : KEYS;
+		assert_int_equal(vmsi_tree_previous(&tree, &cursor), i != KEYS);
+	}
+}
+
+static void an_empty_tree_has_no_entries(void **state)
 {
 	(void)state;
 	assert_sound();
-	assert_null(vmsi_tree_outermost(&tree, VMSI_TREE_LEFT));
-	assert_null(vmsi_tree_outermost(&tree, VMSI_TREE_RIGHT));
+	assert_walks();
+	assert_sought(KEYS - 1);
+	assert_null(vmsi_tree_find(&tree, (struct vmsi_tree_key){ 0, 0 }));
+	assert_int_equal(nodes.used_count, 0);
 }
 
-static void assert_ascending(size_t first, size_t last)
-{
-	const struct vmsi_tree_node *node =
-		vmsi_tree_outermost(&tree, VMSI_TREE_LEFT);
-
-	for (size_t key = first; key <= last; key++) {
-		assert_ptr_equal(node, &nodes[key]);
-		assert_true(vmsi_tree_holds(&tree, node));
-		node = vmsi_tree_neighbour(node, VMSI_TREE_RIGHT);
-	}
-	assert_null(node);
-	node = vmsi_tree_outermost(&tree, VMSI_TREE_RIGHT);
-	for (size_t key = last + 1; key-- > first;) {
-		assert_ptr_equal(node, &nodes[key]);
-		node = vmsi_tree_neighbour(node, VMSI_TREE_LEFT);
-	}
-	assert_null(node);
-}
-
-static void sorted_insertions_stay_balanced(void **state)
+static void a_small_tree_needs_no_memory(void **state)
 {
 	(void)state;
-	for (size_t key = NODES / 2; key < NODES; key++) {
-		insert(key);
+	for (size_t i = 0; i < VMSI_TREE_FANOUT; i++) {
+		insert(i);
 		assert_sound();
+		assert_walks();
 	}
-	for (size_t key = NODES / 2; key-- > 0;) {
-		insert(key);
-		assert_sound();
-	}
-	assert_ascending(0, NODES - 1);
+	assert_int_equal(nodes.used_count, 0);
 }
 
-/* Keys below size, in the order of strides through a prime number of them. */
-static void fill_in_strides(size_t size, size_t stride)
-{
-	empty_tree(NULL);
-	for (size_t i = 0; i < 41; i++)
-		if (i * stride % 41 < size)
-			insert(i * stride % 41);
-	assert_int_equal(count, size);
-}
-
-static void removing_any_node_leaves_the_others(void **state)
+static void sorted_insertions_keep_the_order(void **state)
 {
 	(void)state;
-	for (size_t stride = 1; stride < 41; stride += 5) {
-		for (size_t size = 1; size <= 40; size++) {
-			for (size_t victim = 0; victim < size; victim++) {
-				fill_in_strides(size, stride);
-				erase(victim);
-				assert_sound();
-				for (size_t key = 0; key < size; key++)
-					assert_true(key == victim ||
-						    vmsi_tree_holds(&tree, &nodes[key]));
-			}
+	for (size_t i = KEYS / 2; i < KEYS; i++) {
+		insert(i);
+		assert_sound();
+	}
+	for (size_t i = KEYS / 2; i-- > 0;) {
+		insert(i);
+		assert_sound();
+	}
+	assert_true(tree.levels >= 3);
+	assert_walks();
+}
+
+static void removing_any_entry_leaves_the_others(void **state)
+{
+	(void)state;
+	for (size_t size = 1; size <= 100; size += 3) {
+		for (size_t victim = 0; victim < size; victim++) {
+			/* In strides through a prime number of them. */
+			for (size_t i = 0; i < 101; i++)
+				if (i * 37 % 101 < size)
+					insert(i * 37 % 101);
+			erase(victim);
+			assert_sound();
+			assert_walks();
+			while (count)
+				erase(expected_below(KEYS - 1));
 		}
 	}
 }
 
-static void removing_all_from_one_end_stays_balanced(void **state)
+static void removing_all_from_one_end_keeps_the_order(void **state)
 {
 	(void)state;
-	for (size_t key = 0; key < NODES; key++)
-		insert(key);
-	for (size_t key = 0; key < NODES; key++) {
-		erase(key);
-		assert_sound();
-		if (key + 1 < NODES)
-			assert_ascending(key + 1, NODES - 1);
+	for (int end = 0; end < 2; end++) {
+		for (size_t i = 0; i < KEYS; i++)
+			insert(i);
+		for (size_t i = 0; i < KEYS; i++) {
+			erase(end ? KEYS - 1 - i : i);
+			assert_sound();
+		}
+		assert_walks();
+		assert_int_equal(tree.levels, 1);
+		assert_int_equal(nodes.used_count, 0);
 	}
-	assert_null(tree.root);
 }
 
-static void fill(size_t size)
+static void equal_majors_are_ordered_by_minor(void **state)
 {
-	for (size_t key = 0; key < size; key++)
-		insert(key);
+	struct vmsi_tree_cursor cursor;
+
+	(void)state;
+	for (size_t i = 0; i < 500; i++)
+		vmsi_tree_insert(&tree, (struct vmsi_tree_key){ 7, i * 3 % 500 * 2 },
+				 &entries[i * 3 % 500]);
+	count = 500;
+	assert_sound();
+	for (size_t i = 0; i < 500; i++) {
+		vmsi_tree_seek(&tree, (struct vmsi_tree_key){ 7, 2 * i + 1 },
+			       &cursor);
+		assert_ptr_equal(vmsi_tree_entry(&cursor), &entries[i]);
+		assert_null(vmsi_tree_find(&tree, (struct vmsi_tree_key){
+			7, 2 * i + 1 }));
+	}
+}
+
+/* As long as the order stays, also the first keys of leaves and of the tree. */
+static void moved_keys_are_found_at_their_new_places(void **state)
+{
+	(void)state;
+	for (size_t i = 1; i < KEYS; i += 2)
+		insert(i);
+	for (size_t i = 1; i < KEYS; i += 2) {
+		struct vmsi_tree_key from = key_of(i), to = { i - 1, 9 };
+
+		vmsi_tree_move(&tree, from, to);
+		minor_of[i] = 0;
+		minor_of[i - 1] = 9;
+		assert_sound();
+		assert_null(vmsi_tree_find(&tree, from));
+		assert_ptr_equal(vmsi_tree_find(&tree, to), &entries[i]);
+	}
+}
+
+static uint64_t random_state;
+
+/* splitmix64 */
+static size_t random_below(size_t limit)
+{
+	uint64_t z = random_state += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+	return (z ^ (z >> 31)) % limit;
+}
+
+/* Tides fill the tree and empty it; each of them favours a part of the keys. */
+static void random_changes_agree_with_an_array(void **state)
+{
+	size_t low = 0, high = KEYS, filling = 1;
+
+	(void)state;
+	for (size_t i = 0; i < CHANGES; i++) {
+		size_t major;
+
+		if (i % 5000 == 0) {
+			low = random_below(KEYS);
+			high = low + 1 + random_below(KEYS - low);
+			filling = random_below(3);
+		}
+		major = random_below(8) ? low + random_below(high - low) :
+			random_below(KEYS);
+		if (minor_of[major] && (!filling || random_below(4) == 0))
+			erase(major);
+		else if (!minor_of[major] && (filling || random_below(4) == 0))
+			insert(major);
+		assert_sought(random_below(KEYS));
+		if (i % 16 == 0)
+			assert_sound();
+		if (i % 1000 == 0)
+			assert_walks();
+	}
+}
+
+/*
+ * Leaves at their least, and then keys into one after the other: more splits
+ * than there are merges to pay for them.
+ */
+static void so_many_nodes_are_enough(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < KEYS; i++)
+		insert(i);
+	for (size_t i = 0; i < KEYS; i++) {
+		if (i % 31 % 2)
+			erase(i);
+		assert_sound();
+	}
+	assert_true(nodes.used_count > vmsi_tree_nodes_max(count) * 3 / 4);
+	for (size_t i = 0; i < KEYS; i++) {
+		if (!minor_of[i])
+			insert(i);
+		assert_sound();
+	}
+}
+
+static void fill(void)
+{
+	for (size_t i = 0; i < 1000; i++)
+		insert(i);
+	assert_int_equal(tree.levels, 3);
 	assert_sound();
 }
 
 static void assert_unsound(const char *wrong)
 {
-	const char *found = vmsi_tree_check(&tree, count);
+	size_t used;
+	const char *found = vmsi_tree_check(&tree, count, &used);
 
 	assert_non_null(found);
 	assert_string_equal(found, wrong);
 }
 
-static void the_check_finds_a_wrong_balance(void **state)
+static struct vmsi_tree_node *child(struct vmsi_tree_node *node, size_t slot)
 {
-	(void)state;
-	fill(20);
-	vmsi_tree_outermost(&tree, VMSI_TREE_LEFT)->balance++;
-	assert_unsound("tree: a node is out of balance");
+	return node->entry[slot];
 }
 
-static void the_check_finds_a_tree_that_leans(void **state)
+static void the_check_finds_wrong_keys(void **state)
 {
+	struct vmsi_tree_node *leaf;
+
 	(void)state;
-	fill(20);
-	/* Three in a row below the last node, with balances that say so. */
-	for (size_t key = 20; key < 23; key++) {
-		nodes[key] = (struct vmsi_tree_node){
-			.parent = &nodes[key - 1], .balance = (int)(22 - key),
-		};
-		nodes[key - 1].child[VMSI_TREE_RIGHT] = &nodes[key];
-		count++;
-	}
-	assert_unsound("tree: a node is out of balance");
+	fill();
+	leaf = child(child(tree.root, 1), 2);
+	leaf->key[3].major += 2;
+	assert_unsound("tree: keys are out of order");
+	leaf->key[3].major -= 2;
+	leaf->key[leaf->count - 1].major += 2;
+	assert_unsound("tree: keys are out of order");
+	leaf->key[leaf->count - 1].major -= 2;
+	leaf->key[0].minor--;
+	assert_unsound("tree: a child has another first key");
+	leaf->key[0].minor++;
+	tree.root->key[1].minor--;
+	assert_unsound("tree: a child has another first key");
+	tree.root->key[1].minor++;
+	leaf->key[leaf->count].major = KEYS;
+	assert_unsound("tree: a key without an entry");
 }
 
-static void the_check_finds_wrong_links(void **state)
+static void the_check_finds_wrong_entries(void **state)
 {
-	struct vmsi_tree_node *left;
+	struct vmsi_tree_node *leaf;
+	void *entry;
 
 	(void)state;
-	fill(20);
-	left = tree.root->child[VMSI_TREE_LEFT];
-	left->parent = left;
-	assert_unsound("tree: a child has another parent");
-	left->parent = tree.root;
-	tree.root->child[VMSI_TREE_RIGHT] = left;
-	assert_unsound("tree: a node is linked twice");
+	fill();
+	leaf = child(child(tree.root, 0), 1);
+	entry = leaf->entry[5];
+	leaf->entry[5] = NULL;
+	assert_unsound("tree: an entry leads nowhere");
+	leaf->entry[5] = entry;
+	leaf->count = VMSI_TREE_FANOUT_MIN - 1;
+	assert_unsound("tree: a node has too few or too many entries");
+	leaf->count = VMSI_TREE_FANOUT + 1;
+	assert_unsound("tree: a node has too few or too many entries");
+}
+
+static void the_check_finds_a_wrong_shape(void **state)
+{
+	(void)state;
+	fill();
+	tree.levels = 0;
+	assert_unsound("tree: the number of levels is wrong");
+	tree.levels = VMSI_TREE_LEVELS_MAX + 1;
+	assert_unsound("tree: the number of levels is wrong");
+	tree.root = child(child(tree.root, 1), 0);
+	tree.levels = 1;
+	assert_unsound("tree: another leaf is the first");
 }
 
 static void the_check_ends_on_a_cycle(void **state)
 {
-	struct vmsi_tree_node *first;
+	struct vmsi_tree_node *node;
+	size_t used;
 
 	(void)state;
-	fill(20);
-	first = vmsi_tree_outermost(&tree, VMSI_TREE_LEFT);
-	first->child[VMSI_TREE_LEFT] = tree.root;
-	tree.root->parent = first;
-	assert_non_null(vmsi_tree_check(&tree, count));
+	fill();
+	node = child(tree.root, 1);
+	node->entry[0] = node;
+	assert_non_null(vmsi_tree_check(&tree, SIZE_MAX, &used));
+	tree.levels = VMSI_TREE_LEVELS_MAX;
+	tree.root->entry[0] = tree.root;
+	assert_non_null(vmsi_tree_check(&tree, SIZE_MAX, &used));
 }
 
 static void the_check_counts(void **state)
 {
 	(void)state;
-	fill(20);
+	fill();
 	count++;
-	assert_unsound("tree: nodes are missing");
+	assert_unsound("tree: entries are missing");
 	count -= 2;
-	assert_unsound("tree: too many nodes");
+	assert_unsound("tree: too many entries");
 }
 
-static void a_node_apart_is_not_held(void **state)
+static void removing_what_is_not_there_ends_the_program(void **state)
 {
-	struct vmsi_tree_node apart = { .balance = 0 };
+	int status;
+	pid_t process;
 
 	(void)state;
-	fill(20);
-	assert_false(vmsi_tree_holds(&tree, &apart));
-	apart.parent = tree.root;
-	assert_false(vmsi_tree_holds(&tree, &apart));
+	fill();
+	process = fork();
+	assert_true(process >= 0);
+	if (process == 0) {
+		signal(SIGABRT, SIG_DFL);
+		close(STDERR_FILENO);
+		vmsi_tree_remove(&tree, (struct vmsi_tree_key){ 7, 99 });
+		_exit(0);
+	}
+	assert_int_equal(waitpid(process, &status, 0), process);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGABRT);
 }
 
-int main(void)
+#define tree_test(function) \
+	cmocka_unit_test_setup_teardown(function, open_tree, close_tree)
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(an_empty_tree_has_no_nodes, empty_tree),
-		cmocka_unit_test_setup(sorted_insertions_stay_balanced, empty_tree),
-		cmocka_unit_test_setup(removing_any_node_leaves_the_others, empty_tree),
-		cmocka_unit_test_setup(removing_all_from_one_end_stays_balanced, empty_tree),
-		cmocka_unit_test_setup(the_check_finds_a_wrong_balance, empty_tree),
-		cmocka_unit_test_setup(the_check_finds_a_tree_that_leans, empty_tree),
-		cmocka_unit_test_setup(the_check_finds_wrong_links, empty_tree),
-		cmocka_unit_test_setup(the_check_ends_on_a_cycle, empty_tree),
-		cmocka_unit_test_setup(the_check_counts, empty_tree),
-		cmocka_unit_test_setup(a_node_apart_is_not_held, empty_tree),
+		tree_test(an_empty_tree_has_no_entries),
+		tree_test(a_small_tree_needs_no_memory),
+		tree_test(sorted_insertions_keep_the_order),
+		tree_test(removing_any_entry_leaves_the_others),
+		tree_test(removing_all_from_one_end_keeps_the_order),
+		tree_test(equal_majors_are_ordered_by_minor),
+		tree_test(moved_keys_are_found_at_their_new_places),
+		tree_test(random_changes_agree_with_an_array),
+		tree_test(so_many_nodes_are_enough),
+		tree_test(the_check_finds_wrong_keys),
+		tree_test(the_check_finds_wrong_entries),
+		tree_test(the_check_finds_a_wrong_shape),
+		tree_test(the_check_ends_on_a_cycle),
+		tree_test(the_check_counts),
+		tree_test(removing_what_is_not_there_ends_the_program),
 	};
+	const char *given = argc > 1 ? argv[1] : getenv("VMS_SEED");
 
+	random_state = given ? strtoull(given, NULL, 0) :
+		(uint64_t)time(NULL) << 20 ^ (uint64_t)getpid();
+	printf("# vma_tree, seed %llu\n", (unsigned long long)random_state);
+	fflush(stdout);
 	return cmocka_run_group_tests_name("vma_tree", tests, NULL, NULL);
 }
