@@ -23,7 +23,8 @@ extern "C" {
  * A stale handle (closed, or its memory gone) is refused with ESTALE; in a
  * debug build of the library (meson -Dbuildtype=debug or -Ddebug_checks=true)
  * its use ends the program with a message. The old place of a mapping that has
- * moved faults until something else is mapped there.
+ * moved faults until something else is mapped there; in debug builds nothing
+ * is placed there for a while unless it is asked for by address.
  */
 typedef struct vms_handle {
 	uint64_t value;

@@ -315,8 +315,9 @@ static long move_in(struct crossing *crossing)
 		return -EINVAL;
 	if (vmsi_has_sealed(crossing->space, target))
 		return -EPERM;
-	if (!vmsi_claim(crossing->space, target))
-		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	error = vmsi_claim(crossing->space, target);
+	if (error)
+		return error;
 	if (moves_each(crossing))
 		return move_in_each(crossing);
 	error = vmsi_host_view(crossing->old, &info);

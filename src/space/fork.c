@@ -101,8 +101,12 @@ static void before_fork(void)
 {
 	vmsi_lock_acquire_any(&vmsi_registry_lock);
 	for (struct vms_space *space = vmsi_registry; space;
-	     space = space->next)
+	     space = space->next) {
 		vmsi_lock_acquire_any(&space->lock);
+		/* What the child needs to mend its copy; it may find none. */
+		if (space->has_dontfork || space->has_locked)
+			(void)vmsi_reserve_records(space);
+	}
 }
 
 static void after_fork_in_parent(void)

@@ -222,11 +222,15 @@ bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range)
 	return true;
 }
 
-bool vmsi_claim(struct vms_space *space, struct vmsi_range range)
+int vmsi_claim(struct vms_space *space, struct vmsi_range range)
 {
-	if (space->stacks)
-		vmsi_stacks_close(space, range);
-	return vmsi_may_replace(space, range);
+	if (!vmsi_may_replace(space, range))
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	if (!space->stacks)
+		return 0;
+	vmsi_stacks_close(space, range);
+	return vmsi_may_replace(space, range) ? 0 :
+		vmsi_refused_by_host(space, -ENOMEM);
 }
 
 /* --- giving back ------------------------------------------------------------ */

@@ -243,8 +243,8 @@ static int place_request(struct map_request *request)
 		error = 0;
 	else
 		error = place_anywhere(request);
-	if (!error && !vmsi_claim(request->space, request->target))
-		error = vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	if (!error)
+		error = vmsi_claim(request->space, request->target);
 	return error ? refuse_request(request, error) : 0;
 }
 

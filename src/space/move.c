@@ -250,6 +250,7 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 	space->moves++;
 	if (move->keep == VMSI_KEEP_SOURCE)
 		return;
+	vmsi_note_left(space, move->source);
 	/* Its charge has moved with it. */
 	vmsi_forget(space, move->source);
 	if (attributes->flags & (uint32_t)VMSI_ACCOUNTED)

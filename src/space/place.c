@@ -52,13 +52,73 @@ static int find_roomy(const struct vms_space *space,
 	return 0;
 }
 
+#ifdef VMSI_DEBUG
+
+void vmsi_note_left(struct vms_space *space, struct vmsi_range range)
+{
+	space->left[space->left_count++ % VMSI_LEFT_PLACES] = range;
+}
+
+static bool was_left(const struct vms_space *space, uintptr_t start,
+		     size_t length)
+{
+	struct vmsi_range range = { start, start + length };
+
+	for (size_t i = 0; i < VMSI_LEFT_PLACES; i++)
+		if (vmsi_range_overlaps(space->left[i], range))
+			return true;
+	return false;
+}
+
+/* Elsewhere, if the place is one that was left: where the most room is. */
+static void avoid_left(const struct vms_space *space,
+		       const struct vmsi_place_request *request,
+		       uintptr_t *start)
+{
+	size_t residue = request->residue & (request->alignment - 1);
+	struct vmsi_range gap = vmsi_map_largest_gap(&space->map);
+	uintptr_t place;
+
+	if (!was_left(space, *start, request->length) ||
+	    vmsi_range_length(gap) < request->length + 2 * request->alignment)
+		return;
+	place = vmsi_align_down(gap.end - request->length - request->alignment,
+				request->alignment) + residue;
+	if (place >= gap.start && !was_left(space, place, request->length))
+		*start = place;
+}
+
+#else
+
+void vmsi_note_left(struct vms_space *space, struct vmsi_range range)
+{
+	(void)space;
+	(void)range;
+}
+
+static void avoid_left(const struct vms_space *space,
+		       const struct vmsi_place_request *request,
+		       uintptr_t *start)
+{
+	(void)space;
+	(void)request;
+	(void)start;
+}
+
+#endif
+
 int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
 	       uintptr_t *start)
 {
-	if (request->growth == VMSI_MAY_GROW &&
-	    find_roomy(space, request, start) == 0)
-		return 0;
-	return find_gap(space, request, start);
+	int error = -ENOMEM;
+
+	if (request->growth == VMSI_MAY_GROW)
+		error = find_roomy(space, request, start);
+	if (error)
+		error = find_gap(space, request, start);
+	if (!error)
+		avoid_left(space, request, start);
+	return error;
 }
 
 int vmsi_place_move(struct vms_space *space, const struct vmsi_mapping *mapping,

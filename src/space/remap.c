@@ -182,8 +182,9 @@ static int move_to(const struct remap_request *request,
 
 	if (vmsi_has_sealed(space, target))
 		return -EPERM;
-	if (!vmsi_claim(space, target))
-		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	error = vmsi_claim(space, target);
+	if (error)
+		return error;
 	error = charge(request, bytes, vmsi_charged_in(space, target),
 		       &charged);
 	if (error) {
@@ -309,7 +310,7 @@ static bool can_grow_in_place(const struct remap_request *request)
 			 &extension.end) &&
 		vmsi_inside(request->space, extension) &&
 		vmsi_map_is_free(&request->space->map, extension) &&
-		vmsi_claim(request->space, extension);
+		vmsi_claim(request->space, extension) == 0;
 }
 
 static int grow_in_place(struct remap_request *request)

@@ -81,6 +81,8 @@ struct vmsi_stack {
 /* Hulls of what the space does not hold; see hold.c. */
 #define VMSI_UNSETTLED_HULLS 8
 
+#define VMSI_LEFT_PLACES 16
+
 struct vmsi_handles; /* handle.c */
 
 struct vms_space {
@@ -113,6 +115,10 @@ struct vms_space {
 	unsigned unsettled_count;
 
 	struct vmsi_handles *_Atomic handles;
+
+	/* Debug builds: places that mappings moved away from, the latest ones. */
+	struct vmsi_range left[VMSI_LEFT_PLACES];
+	unsigned left_count;
 
 	uint64_t huge_fallbacks;
 	uint64_t moves;
@@ -337,8 +343,11 @@ struct vmsi_range vmsi_next_ours(const struct vms_space *space,
 /* Whether nothing in a range is foreign. */
 bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range);
 
-/* Before an operation replaces what is in a range: whether it may. */
-bool vmsi_claim(struct vms_space *space, struct vmsi_range range);
+/*
+ * Before an operation replaces what is in a range: whether it may. Returns 0,
+ * or -ENOMEM with its reason.
+ */
+int vmsi_claim(struct vms_space *space, struct vmsi_range range);
 
 /* The start of a warm hole of exactly this length; false: none. */
 bool vmsi_warm_take(struct vms_space *space, size_t length, size_t alignment,
@@ -393,6 +402,12 @@ struct vmsi_place_request {
 };
 int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
 	       uintptr_t *start);
+
+/*
+ * In a debug build: do not place anything here for a while, so that a stale
+ * pointer faults.
+ */
+void vmsi_note_left(struct vms_space *space, struct vmsi_range range);
 
 /* A place to move [old, old + old_length) to, cheap to move to. */
 int vmsi_place_move(struct vms_space *space, const struct vmsi_mapping *mapping,

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+#include "host_fault.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static struct vmsi_host_calls real;
+static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct fault_plan plan;
+static struct fault_result result;
+static bool following;
+
+#define REFUSED_RANGES 256
+static struct vmsi_range refused[REFUSED_RANGES];
+static unsigned refused_count;
+
+static const struct {
+	const char *name;
+	int errors[FAULT_ERRNOS];
+} calls[HOST_CALLS] = {
+	[CALL_MMAP] = { "mmap", { ENOMEM, EAGAIN } },
+	[CALL_MUNMAP] = { "munmap", { ENOMEM, ENOMEM } },
+	[CALL_MREMAP] = { "mremap", { ENOMEM, EAGAIN } },
+	[CALL_MPROTECT] = { "mprotect", { ENOMEM, ENOMEM } },
+	[CALL_MADVISE] = { "madvise", { ENOMEM, EAGAIN } },
+	[CALL_MSYNC] = { "msync", { EIO, EIO } },
+	[CALL_MLOCK2] = { "mlock2", { ENOMEM, EAGAIN } },
+	[CALL_MUNLOCK] = { "munlock", { ENOMEM, ENOMEM } },
+	[CALL_MINCORE] = { "mincore", { EAGAIN, EAGAIN } },
+	[CALL_MSEAL] = { "mseal", { ENOMEM, EPERM } },
+	[CALL_NAME_MEMORY] = { "prctl", { ENOMEM, EINVAL } },
+	[CALL_FSTAT] = { "fstat", { EBADF, ENOMEM } },
+	[CALL_FILE_SYSTEM] = { "fstatfs", { ENOSYS, ENOMEM } },
+	[CALL_FILE_FLAGS] = { "fcntl", { EBADF, EBADF } },
+	[CALL_OPEN] = { "open", { EMFILE, ENOENT } },
+	[CALL_READ] = { "read", { EIO, ENOMEM } },
+	[CALL_PREAD] = { "pread", { EIO, ENOMEM } },
+	[CALL_CLOSE] = { "close", { EIO, EINTR } },
+	[CALL_READLINK] = { "readlink", { ENOENT, ENOMEM } },
+	[CALL_PAGEMAP_SCAN] = { "ioctl", { ENOTTY, ENOMEM } },
+	[CALL_MEMORY_SIZE] = { "sysinfo", { ENOSYS, EPERM } },
+};
+
+const char *fault_call_name(enum host_call call)
+{
+	return calls[call].name;
+}
+
+/* --- ranges that munmap was refused ------------------------------------------ */
+
+static void note_refused(struct vmsi_range range)
+{
+	if (refused_count < REFUSED_RANGES)
+		refused[refused_count++] = range;
+}
+
+/* What is unmapped or replaced is refused no longer. */
+static void note_gone(struct vmsi_range gone)
+{
+	for (unsigned i = refused_count; i-- > 0;) {
+		struct vmsi_range above = { gone.end, refused[i].end };
+
+		if (!vmsi_range_overlaps(refused[i], gone))
+			continue;
+		if (above.start < above.end)
+			note_refused(above);
+		refused[i].end = vmsi_max(refused[i].start, gone.start);
+		if (refused[i].start == refused[i].end)
+			refused[i] = refused[--refused_count];
+	}
+}
+
+size_t fault_sweep_refused(uintptr_t start, uintptr_t end)
+{
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < refused_count; i++) {
+		if (refused[i].start >= start && refused[i].end <= end)
+			continue;
+		bytes += vmsi_range_length(refused[i]);
+		real.munmap(refused[i].start, vmsi_range_length(refused[i]));
+	}
+	refused_count = 0;
+	return bytes;
+}
+
+/* --- the decision ------------------------------------------------------------- */
+
+static bool is_chosen(bool fixed)
+{
+	switch (plan.mode) {
+	case FAULT_NEVER:
+		return false;
+	case FAULT_ONCE:
+		return result.calls == plan.n;
+	case FAULT_FROM:
+		return result.calls >= plan.n;
+	case FAULT_DESTROYING:
+		return result.calls == plan.n && fixed;
+	}
+	return false;
+}
+
+/* Count a call; 0, or the -errno that it is to give. */
+static long decide_fixed(enum host_call call, bool fixed)
+{
+	long error = 0;
+
+	pthread_mutex_lock(&fault_lock);
+	if (following) {
+		result.calls++;
+		if (is_chosen(fixed)) {
+			error = plan.errors[call] ? plan.errors[call] :
+				-calls[call].errors[plan.which];
+			if (result.failed++ == 0) {
+				result.call = call;
+				result.error = (int)-error;
+			}
+		}
+	}
+	pthread_mutex_unlock(&fault_lock);
+	return error;
+}
+
+static long decide(enum host_call call)
+{
+	return decide_fixed(call, false);
+}
+
+void fault_begin(const struct fault_plan *new_plan)
+{
+	pthread_mutex_lock(&fault_lock);
+	plan = *new_plan;
+	result = (struct fault_result){ 0 };
+	following = true;
+	pthread_mutex_unlock(&fault_lock);
+}
+
+struct fault_result fault_end(void)
+{
+	struct fault_result ended;
+
+	pthread_mutex_lock(&fault_lock);
+	following = false;
+	ended = result;
+	pthread_mutex_unlock(&fault_lock);
+	return ended;
+}
+
+/* --- the table ------------------------------------------------------------------ */
+
+static void destroy_target(uintptr_t address, size_t length)
+{
+	if (plan.mode == FAULT_DESTROYING)
+		real.munmap(address, length);
+}
+
+static long fail_mmap(uintptr_t address, size_t length, int prot, int flags,
+		      int fd, uint64_t offset)
+{
+	/* MAP_FIXED_NOREPLACE has no target to destroy. */
+	bool fixed = flags & MAP_FIXED;
+	long error = decide_fixed(CALL_MMAP, fixed);
+
+	if (!error) {
+		error = real.mmap(address, length, prot, flags, fd, offset);
+		if (error >= 0)
+			note_gone((struct vmsi_range){
+				(uintptr_t)error, (uintptr_t)error + length });
+		return error;
+	}
+	if (fixed)
+		destroy_target(address, length);
+	return error;
+}
+
+static long fail_munmap(uintptr_t address, size_t length)
+{
+	struct vmsi_range range = { address, address + length };
+	long error = decide(CALL_MUNMAP);
+
+	if (error) {
+		note_refused(range);
+		return error;
+	}
+	note_gone(range);
+	return real.munmap(address, length);
+}
+
+static long fail_mremap(uintptr_t old_address, size_t old_length,
+			size_t new_length, int flags, uintptr_t new_address)
+{
+	bool fixed = flags & MREMAP_FIXED;
+	long error = decide_fixed(CALL_MREMAP, fixed);
+
+	if (!error)
+		return real.mremap(old_address, old_length, new_length, flags,
+				   new_address);
+	if (fixed)
+		destroy_target(new_address, new_length);
+	return error;
+}
+
+static long fail_mprotect(uintptr_t address, size_t length, int prot)
+{
+	long error = decide(CALL_MPROTECT);
+
+	return error ? error : real.mprotect(address, length, prot);
+}
+
+static long fail_madvise(uintptr_t address, size_t length, int advice)
+{
+	long error = decide(CALL_MADVISE);
+
+	return error ? error : real.madvise(address, length, advice);
+}
+
+static long fail_msync(uintptr_t address, size_t length, int flags)
+{
+	long error = decide(CALL_MSYNC);
+
+	return error ? error : real.msync(address, length, flags);
+}
+
+static long fail_mlock2(uintptr_t address, size_t length, unsigned flags)
+{
+	long error = decide(CALL_MLOCK2);
+
+	return error ? error : real.mlock2(address, length, flags);
+}
+
+static long fail_munlock(uintptr_t address, size_t length)
+{
+	long error = decide(CALL_MUNLOCK);
+
+	return error ? error : real.munlock(address, length);
+}
+
+static long fail_mincore(uintptr_t address, size_t length,
+			 unsigned char *vector)
+{
+	long error = decide(CALL_MINCORE);
+
+	return error ? error : real.mincore(address, length, vector);
+}
+
+static long fail_mseal(uintptr_t address, size_t length, unsigned long flags)
+{
+	long error = decide(CALL_MSEAL);
+
+	return error ? error : real.mseal(address, length, flags);
+}
+
+static long fail_name_memory(uintptr_t address, size_t length,
+			     const char *name)
+{
+	long error = decide(CALL_NAME_MEMORY);
+
+	return error ? error : real.name_memory(address, length, name);
+}
+
+static long fail_fstat(int fd, struct stat *status)
+{
+	long error = decide(CALL_FSTAT);
+
+	return error ? error : real.fstat(fd, status);
+}
+
+static long fail_file_system(int fd, unsigned long *magic)
+{
+	long error = decide(CALL_FILE_SYSTEM);
+
+	return error ? error : real.file_system(fd, magic);
+}
+
+static long fail_file_flags(int fd)
+{
+	long error = decide(CALL_FILE_FLAGS);
+
+	return error ? error : real.file_flags(fd);
+}
+
+static long fail_open(const char *path)
+{
+	long error = decide(CALL_OPEN);
+
+	return error ? error : real.open(path);
+}
+
+static long fail_read(int fd, void *buffer, size_t length)
+{
+	long error = decide(CALL_READ);
+
+	return error ? error : real.read(fd, buffer, length);
+}
+
+static long fail_pread(int fd, void *buffer, size_t length, uint64_t offset)
+{
+	long error = decide(CALL_PREAD);
+
+	return error ? error : real.pread(fd, buffer, length, offset);
+}
+
+static long fail_close(int fd)
+{
+	long error = decide(CALL_CLOSE);
+	long closed = real.close(fd);
+
+	/* Linux closes the descriptor also where it answers an error. */
+	return error ? error : closed;
+}
+
+static long fail_readlink(const char *path, char *buffer, size_t length)
+{
+	long error = decide(CALL_READLINK);
+
+	return error ? error : real.readlink(path, buffer, length);
+}
+
+static long fail_pagemap_scan(int fd, void *argument)
+{
+	long error = decide(CALL_PAGEMAP_SCAN);
+
+	return error ? error : real.pagemap_scan(fd, argument);
+}
+
+static long fail_memory_size(size_t *bytes)
+{
+	long error = decide(CALL_MEMORY_SIZE);
+
+	return error ? error : real.memory_size(bytes);
+}
+
+void fault_install(void)
+{
+	real = vmsi_host;
+	vmsi_host = (struct vmsi_host_calls){
+		.mmap = fail_mmap,
+		.munmap = fail_munmap,
+		.mremap = fail_mremap,
+		.mprotect = fail_mprotect,
+		.madvise = fail_madvise,
+		.msync = fail_msync,
+		.mlock2 = fail_mlock2,
+		.munlock = fail_munlock,
+		.mincore = fail_mincore,
+		.mseal = fail_mseal,
+		.name_memory = fail_name_memory,
+		.fstat = fail_fstat,
+		.file_system = fail_file_system,
+		.file_flags = fail_file_flags,
+		.open = fail_open,
+		.read = fail_read,
+		.pread = fail_pread,
+		.close = fail_close,
+		.readlink = fail_readlink,
+		.pagemap_scan = fail_pagemap_scan,
+		.memory_size = fail_memory_size,
+	};
+}
+
+void fault_remove(void)
+{
+	vmsi_host = real;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_TESTS_RACE_H
+#define VMSI_TESTS_RACE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmspace.h>
+
+#include "base/align.h"
+#include "host/host.h"
+
+/* One space, and threads of several kinds that work on it at once. */
+
+#define RACE_THREADS 8
+#define RACE_WORKERS 3
+#define RACE_FILE_PAGES 256
+
+struct race {
+	uint64_t seed;
+	double seconds;
+	vms_space *space;
+	struct vmsi_range range;
+	int file;                   /* word 0 of each page is its number plus one */
+	atomic_bool stop;
+	/* A mapping of each worker that moves and is never unmapped. */
+	_Atomic uint64_t handles[RACE_WORKERS];
+	/* What happened, for the report. */
+	atomic_ulong operations, foreign, landed, listings, reads, forks;
+	/* The first thing that went wrong. */
+	atomic_bool failed;
+	char failure[256];
+};
+
+struct race_thread {
+	pthread_t id;
+	struct race *race;
+	unsigned number;
+	uint64_t random;
+};
+
+/* cmocka's own asserts are for the test's thread only. Also ends the race. */
+void race_fail(struct race *race, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+size_t race_random(struct race_thread *thread, size_t below);
+
+/* The kinds of threads; each runs until race.stop. */
+void *race_worker(void *thread);
+void *race_foreigner(void *thread);
+void *race_lister(void *thread);
+void *race_handle_reader(void *thread);
+void *race_forker(void *thread);
+
+#endif
