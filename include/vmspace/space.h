@@ -82,6 +82,14 @@ struct vms_space_options {
 #define VMS_SPACE_HUGETLB_EXACT 0x1u
 
 /*
+ * mlockall(2) with MCL_FUTURE locks every mapping made after it. Without this
+ * flag a mapping in addresses that were unmapped just before may escape
+ * MCL_FUTURE given without MCL_CURRENT (with both, none does). The flag costs
+ * half a microsecond for such a mapping.
+ */
+#define VMS_SPACE_MCL_FUTURE 0x2u
+
+/*
  * Reserve a space.
  *
  * size      bytes of addresses; rounded up to a page.

@@ -94,7 +94,7 @@ static struct vms_space *open_space(void)
 		.name = "rehome",
 		.commit_policy = VMS_COMMIT_ALWAYS,
 		.placement = VMS_PLACE_TOP,
-		.flags = VMS_SPACE_HUGETLB_EXACT,
+		.flags = VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE,
 	};
 
 	for (size_t size = wanted_size(); size >= SMALLEST_SIZE; size /= 2) {

@@ -117,6 +117,7 @@ int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 
 /* How much of the hole behind a growing mapping is prepared at once. */
 #define ROOM_STEPS 64
+#define LEAST_ROOM ((size_t)16 << 20)
 
 /*
  * PROT_NONE memory with the mapping's own advice: to grow into it takes one
@@ -133,6 +134,7 @@ static void prepare_room(struct vms_space *space, struct vmsi_range extension,
 
 	if (!vmsi_multiply(vmsi_range_length(extension), ROOM_STEPS, &wanted))
 		return;
+	wanted = vmsi_max(wanted, LEAST_ROOM);
 	room.end += vmsi_min(wanted, limit - extension.end);
 	if (vmsi_host.mmap(room.start, vmsi_range_length(room), PROT_NONE,
 			   host_flags(attributes) | MAP_FIXED, -1, 0) < 0) {
@@ -252,7 +254,7 @@ int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
 	if (error)
 		return error;
 	attributes.flags |= (uint32_t)VMSI_GREW;
-	vmsi_publish(space, range, offset, &attributes);
+	vmsi_publish_free(space, range, offset, &attributes);
 	space->grown_in_place++;
 	return 0;
 }

@@ -38,6 +38,8 @@ struct map_request {
 	struct vmsi_attributes attributes;
 	uint64_t object_offset;
 	bool own_object;           /* attributes.object was made for this call */
+	bool target_is_free;       /* nothing is mapped at the target */
+	bool target_is_warm;       /* the target is a warm hole */
 	size_t charge;             /* bytes */
 	size_t refund;             /* bytes of what the target replaces */
 	bool charged;
@@ -192,6 +194,7 @@ static bool place_hinted(struct map_request *request)
 	    above->start < guarded.end)
 		return false;
 	request->target = target;
+	request->target_is_free = true;
 	return true;
 }
 
@@ -213,8 +216,10 @@ static int place_anywhere(struct map_request *request)
 	}
 	if (place.residue == 0 &&
 	    vmsi_warm_take(request->space, request->length, place.alignment,
-			   &request->target.start))
+			   &request->target.start)) {
+		request->target_is_warm = true;
 		error = 0;
+	}
 	if (error)
 		error = vmsi_place(request->space, &place,
 				   &request->target.start);
@@ -227,6 +232,7 @@ static int place_anywhere(struct map_request *request)
 	if (error)
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	request->target.end = request->target.start + request->length;
+	request->target_is_free = true;
 	if ((request->flags & MAP_32BIT) &&
 	    request->target.end > (uintptr_t)1 << 31)
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
@@ -383,7 +389,8 @@ static int charge_request(struct map_request *request)
 {
 	struct vms_space *space = request->space;
 
-	request->refund = vmsi_charged_in(space, request->target);
+	if (!request->target_is_free)
+		request->refund = vmsi_charged_in(space, request->target);
 	if (request->charge == 0)
 		return 0;
 	if (vmsi_ledger_charge(&space->ledger, request->charge,
@@ -469,6 +476,21 @@ static long ask_for_huge_pages(const struct map_request *request, int flags)
 	return result;
 }
 
+/*
+ * A warm hole is plain memory without rights: to give it rights makes of it
+ * what mmap would have made, and costs the host less. But mlockall(MCL_FUTURE)
+ * acts when memory is mapped; where the hole is older, it would be missed.
+ */
+static bool use_warm_hole(const struct map_request *request)
+{
+	const int plain = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	return request->target_is_warm && request->flags == plain &&
+		!(request->space->flags & VMS_SPACE_MCL_FUTURE) &&
+		vmsi_host.mprotect(request->target.start, request->length,
+				   request->prot) >= 0;
+}
+
 static int act(struct map_request *request)
 {
 	bool may_fall_back = (request->flags & MAP_ANONYMOUS) &&
@@ -476,6 +498,8 @@ static int act(struct map_request *request)
 		!(request->space->flags & VMS_SPACE_HUGETLB_EXACT);
 	long result;
 
+	if (use_warm_hole(request))
+		return 0;
 	if (!may_fall_back) {
 		result = ask_host(request, request->flags);
 		return result < 0 ? (int)result : 0;
@@ -492,8 +516,12 @@ static void publish_request(struct map_request *request)
 {
 	struct vms_space *space = request->space;
 
-	vmsi_publish(space, request->target, request->object_offset,
-		     &request->attributes);
+	if (request->target_is_free)
+		vmsi_publish_free(space, request->target,
+				  request->object_offset, &request->attributes);
+	else
+		vmsi_publish(space, request->target, request->object_offset,
+			     &request->attributes);
 	if (request->attributes.flags & (uint32_t)VMSI_LOCKED)
 		space->has_locked = true;
 }
@@ -514,7 +542,8 @@ static int map(struct map_request *request)
 	error = charge_request(request);
 	if (error)
 		goto drop;
-	vmsi_learn_touched(space, request->target, VMSI_LEARN_SPLIT);
+	if (!request->target_is_free)
+		vmsi_learn_touched(space, request->target, VMSI_LEARN_SPLIT);
 	error = act(request);
 	if (error)
 		goto uncharge;

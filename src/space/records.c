@@ -69,6 +69,15 @@ void vmsi_forget(struct vms_space *space, struct vmsi_range range)
 		vmsi_stack_note(space, range.end);
 }
 
+static void insert(struct vms_space *space, struct vmsi_range range,
+		   uint64_t offset, const struct vmsi_attributes *attributes)
+{
+	vmsi_map_insert(&space->map, range, offset, attributes);
+	vmsi_warm_trim(space, range);
+	if (attributes->flags & (uint32_t)VMSI_GROWSDOWN)
+		vmsi_stack_note(space, range.start);
+}
+
 void vmsi_publish(struct vms_space *space, struct vmsi_range range,
 		  uint64_t offset, const struct vmsi_attributes *attributes)
 {
@@ -78,10 +87,14 @@ void vmsi_publish(struct vms_space *space, struct vmsi_range range,
 	 */
 	count_mapped(attributes, vmsi_range_length(range));
 	vmsi_forget(space, range);
-	vmsi_map_insert(&space->map, range, offset, attributes);
-	vmsi_warm_trim(space, range);
-	if (attributes->flags & (uint32_t)VMSI_GROWSDOWN)
-		vmsi_stack_note(space, range.start);
+	insert(space, range, offset, attributes);
+}
+
+void vmsi_publish_free(struct vms_space *space, struct vmsi_range range,
+		       uint64_t offset, const struct vmsi_attributes *attributes)
+{
+	count_mapped(attributes, vmsi_range_length(range));
+	insert(space, range, offset, attributes);
 }
 
 struct counted_change {

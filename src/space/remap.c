@@ -211,8 +211,11 @@ static int move_resized(struct remap_request *request)
 
 	if (shrinks && !vmsi_inside(request->space, tail))
 		return -EINVAL;
-	if (shrinks && vmsi_has_sealed(request->space, tail))
+	if (shrinks && vmsi_has_sealed(request->space, tail)) {
+		/* As on Linux: the target is unmapped before the tail. */
+		(void)vmsi_unmap(request->space, target);
 		return -EPERM;
+	}
 	error = move_to(request, target);
 	if (error || !shrinks)
 		return error;
@@ -302,6 +305,7 @@ static int choose_target(const struct remap_request *request,
 static bool can_grow_in_place(const struct remap_request *request)
 {
 	const struct vmsi_mapping *mapping = request->mapping;
+	const struct vmsi_mapping *above = vmsi_map_next(mapping);
 	struct vmsi_range extension = { mapping->end, 0 };
 
 	return request->old + request->old_length == mapping->end &&
@@ -309,7 +313,7 @@ static bool can_grow_in_place(const struct remap_request *request)
 			 request->new_length - request->old_length,
 			 &extension.end) &&
 		vmsi_inside(request->space, extension) &&
-		vmsi_map_is_free(&request->space->map, extension) &&
+		(!above || above->start >= extension.end) &&
 		vmsi_claim(request->space, extension) == 0;
 }
 

@@ -65,7 +65,8 @@ static bool options_are_good(const struct vms_space_options *options)
 		policy_is_known(options->commit_policy) &&
 		(options->placement == VMS_PLACE_BOTTOM ||
 		 options->placement == VMS_PLACE_TOP) &&
-		!(options->flags & ~VMS_SPACE_HUGETLB_EXACT) &&
+		!(options->flags &
+		  ~(VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE)) &&
 		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
 }
 

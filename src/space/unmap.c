@@ -27,19 +27,6 @@ static struct vmsi_range mapped_hull(const struct vms_space *space,
 	return hull;
 }
 
-/* A hole that is likely to be asked for again: one whole plain mapping. */
-static enum vmsi_warmth warmth_of(struct vms_space *space,
-				  struct vmsi_range hull)
-{
-	struct vmsi_mapping *mapping = vmsi_lookup(space, hull.start);
-
-	if (!mapping || mapping->start != hull.start ||
-	    mapping->end != hull.end ||
-	    (mapping->attributes.flags & (uint32_t)VMSI_GROWSDOWN))
-		return VMSI_COLD;
-	return vmsi_warm_wanted(space);
-}
-
 /* Part of a huge page cannot go. */
 static bool splits_huge_page(const struct vms_space *space,
 			     struct vmsi_range range)
@@ -77,31 +64,59 @@ static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
 	return 0;
 }
 
+/* The host's part and the map's, of a range from a mapping to a mapping. */
+static int unmap_hull(struct vms_space *space, struct vmsi_range hull,
+		      enum vmsi_warmth warmth)
+{
+	uintptr_t done;
+	int error = vmsi_give_back(space, hull, warmth, &done);
+
+	if (done > hull.start)
+		vmsi_forget(space, (struct vmsi_range){ hull.start, done });
+	if (!error)
+		return 0;
+	hull.start = done;
+	vmsi_settle(space, hull);
+	if (error == -ENOMEM && vmsi_first(space, hull))
+		error = unmap_by_window(space, hull);
+	return vmsi_refused_by_host(space, error);
+}
+
+/* A whole mapping: nothing is split, and nothing else is met. */
+static int unmap_whole(struct vms_space *space,
+		       const struct vmsi_mapping *mapping)
+{
+	const uint32_t flags = mapping->attributes.flags;
+	enum vmsi_warmth warmth = VMSI_COLD;
+
+	if (flags & (uint32_t)VMSI_SEALED)
+		return -EPERM;
+	/* A hole that is likely to be asked for again. */
+	if (!(flags & (uint32_t)VMSI_GROWSDOWN))
+		warmth = vmsi_warm_wanted(space);
+	return unmap_hull(space, vmsi_mapping_range(mapping), warmth);
+}
+
 int vmsi_unmap(struct vms_space *space, struct vmsi_range range)
 {
-	struct vmsi_range hull = mapped_hull(space, range);
-	uintptr_t done;
-	int error;
+	struct vmsi_mapping *mapping = vmsi_lookup(space, range.start);
+	struct vmsi_range hull;
+	int error = vmsi_reserve_records(space);
 
+	if (mapping && mapping->start == range.start &&
+	    mapping->end == range.end)
+		return error ? error : unmap_whole(space, mapping);
+	hull = mapped_hull(space, range);
 	if (hull.start == hull.end)
 		return 0;
 	if (splits_huge_page(space, hull))
 		return -EINVAL;
 	if (vmsi_has_sealed(space, hull))
 		return -EPERM;
-	error = vmsi_reserve_records(space);
 	if (error)
 		return error;
 	vmsi_learn_touched(space, hull, VMSI_LEARN_SPLIT);
-	error = vmsi_give_back(space, hull, warmth_of(space, hull), &done);
-	if (done > hull.start)
-		vmsi_forget(space, (struct vmsi_range){ hull.start, done });
-	hull.start = done;
-	if (error)
-		vmsi_settle(space, hull);
-	if (error == -ENOMEM && vmsi_first(space, hull))
-		error = unmap_by_window(space, hull);
-	return vmsi_refused_by_host(space, error);
+	return unmap_hull(space, hull, VMSI_COLD);
 }
 
 int vms_munmap(vms_space *space, void *address, size_t length)

@@ -51,7 +51,7 @@ static void options_are_taken(void **state)
 	options.commit_limit = 12345678;
 	options.commit_policy = VMS_COMMIT_STRICT;
 	options.placement = VMS_PLACE_TOP;
-	options.flags = VMS_SPACE_HUGETLB_EXACT;
+	options.flags = VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE;
 	assert_int_equal(open_space_with(&options), 0);
 	name[0] = 'X';
 	assert_string_equal(vms_space_name(space), "a name");
@@ -83,7 +83,7 @@ static void bad_options_are_refused(void **state)
 	options.placement = (enum vms_placement)2;
 	expect_refused(&options);
 	options = defaults();
-	options.flags = 0x2;
+	options.flags = 0x4;
 	expect_refused(&options);
 	options = defaults();
 	memset(name, 'n', sizeof(name));
