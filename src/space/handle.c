@@ -97,10 +97,9 @@ static struct entry *take_entry(struct vms_space *space,
 	if (handles->free) {
 		struct entry *entry = entry_at(handles, handles->free - 1);
 
-		if (!entry)
-			vmsi_panic("a free handle has no entry");
 		*index = handles->free - 1;
-		handles->free = entry->next_free;
+		if (entry)
+			handles->free = entry->next_free;
 		return entry;
 	}
 	if (handles->used == CHUNKS * CHUNK_ENTRIES)

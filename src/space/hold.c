@@ -291,13 +291,16 @@ void vmsi_give_back_or_owe(struct vms_space *space, struct vmsi_range range)
 	vmsi_warm_trim(space, range);
 	while (range.start < range.end) {
 		struct vmsi_range part = vmsi_next_ours(space, range);
+		int error;
 
 		range.start = part.end;
 		if (part.start == part.end)
 			continue;
+		error = reserve_over(space, part, VMSI_COLD);
 		/* The host may have failed for a moment only: ask twice. */
-		if (reserve_over(space, part, VMSI_COLD) == 0 ||
-		    reserve_over(space, part, VMSI_COLD) == 0)
+		if (error)
+			error = reserve_over(space, part, VMSI_COLD);
+		if (!error)
 			note_reserved(space, part, VMSI_COLD);
 		else
 			mark_unheld(space, part, VMSI_OWED);

@@ -9,7 +9,7 @@
  */
 
 /* The most records that one operation inserts between two reservations. */
-#define OPERATION_RECORDS (8 * VMSI_MAP_RECORDS)
+#define OPERATION_RECORDS ((size_t)8 * VMSI_MAP_RECORDS)
 
 int vmsi_reserve_records(struct vms_space *space)
 {
