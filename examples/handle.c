@@ -28,7 +28,7 @@ static int start(vms_space *space, void *address, vms_handle *handle)
 
 int main(void)
 {
-	vms_space *space = vms_space_open((size_t)1 << 36, NULL);
+	vms_space *space = vms_space_open((size_t)1 << 33, NULL);
 	char *base = space ? vms_space_base(space) : NULL;
 	vms_handle arrays[2];
 

@@ -37,7 +37,7 @@ int main(void)
 		.commit_limit = 64 * MIB,
 		.commit_policy = VMS_COMMIT_STRICT,
 	};
-	vms_space *space = vms_space_open((size_t)1 << 40, &options);
+	vms_space *space = vms_space_open((size_t)1 << 32, &options);
 	char *first;
 
 	if (!space) {

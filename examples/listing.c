@@ -24,7 +24,7 @@ static int add(vms_space *space, const char *name, size_t length, size_t used)
 
 int main(void)
 {
-	vms_space *space = vms_space_open((size_t)1 << 36, NULL);
+	vms_space *space = vms_space_open((size_t)1 << 32, NULL);
 	struct vms_mapping_info info = { .struct_size = sizeof(info) };
 	uintptr_t cursor = 0;
 	int more;

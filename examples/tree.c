@@ -22,7 +22,7 @@
 
 #include <vmspace.h>
 
-#define SPACE_BYTES ((size_t)64 << 30)
+#define SPACE_BYTES ((size_t)16 << 30)
 #define COMMIT_LIMIT ((size_t)8 << 30)
 #define GROWTH_STEP ((size_t)1 << 20)
 #define FILES_SIDE_BY_SIDE 8

@@ -66,7 +66,8 @@ static bool counts(const struct page_count *count,
 
 static int count_by_scan(int fd, struct page_count *count)
 {
-	struct page_region regions[REGIONS];
+	/* Set, for tools that do not know what the call writes. */
+	struct page_region regions[REGIONS] = { { 0, 0, 0 } };
 	struct scan_argument argument = {
 		.size = sizeof(argument),
 		.start = count->range.start,
@@ -95,7 +96,7 @@ static int count_by_reading(int fd, struct page_count *count)
 {
 	const size_t page_size = vmsi_page_size();
 	uint64_t wanted = 0;
-	uint64_t words[256];
+	uint64_t words[256] = { 0 };
 	uintptr_t address = count->range.start;
 
 	if (count->categories & PAGE_IS_PRESENT)
@@ -131,7 +132,8 @@ static int count_pages(struct page_count *count)
 	if (fd < 0)
 		return (int)fd;
 	error = count_by_scan((int)fd, count);
-	if (error == -ENOTTY || error == -EINVAL) {
+	/* An older kernel, or one that is emulated, does not know the request. */
+	if (error == -ENOTTY || error == -EINVAL || error == -ENOSYS) {
 		count->bytes = 0;
 		error = count_by_reading((int)fd, count);
 	}

@@ -268,10 +268,14 @@ int semantics_main(int argc, char **argv, const struct semantics_case *cases,
 	size_t total;
 	int failed = 0;
 
-	if (argc > 1 && strcmp(argv[1], "--list") == 0)
+	if (argc > 1 && strcmp(argv[1], "--list") == 0) {
+		free(runs);
 		return list_cases(cases, count);
-	if (outcomes == MAP_FAILED || runs == NULL)
+	}
+	if (outcomes == MAP_FAILED || runs == NULL) {
+		free(runs);
 		return 1;
+	}
 	total = plan(runs, cases, count, argc, argv);
 	(void)printf("1..%zu\n", total);
 	for (size_t i = 0; i < total; i++) {
@@ -281,5 +285,6 @@ int semantics_main(int argc, char **argv, const struct semantics_case *cases,
 			runs[i].kernel = &outcomes[i - 1];
 		failed |= report(&runs[i], i + 1, run_in_process(&runs[i]));
 	}
+	free(runs);
 	return failed;
 }

@@ -349,6 +349,7 @@ static void process_that_is_gone_is_esrch(void **state)
 {
 	pid_t child = fork();
 	vms_process_maps *maps;
+	siginfo_t ended;
 
 	(void)state;
 	if (child == 0) {
@@ -359,7 +360,8 @@ static void process_that_is_gone_is_esrch(void **state)
 	assert_non_null(maps);
 	assert_int_equal(kill(child, SIGKILL), 0);
 	/* A zombie first, then nothing at all. */
-	assert_int_equal(waitid(P_PID, (id_t)child, NULL, WEXITED | WNOWAIT), 0);
+	assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT),
+			 0);
 	expect_error(maps, ESRCH);
 	vms_process_maps_close(maps);
 
