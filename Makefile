@@ -9,6 +9,10 @@ DIR ?= /usr/include
 STAGES ?=
 VMS_OPERATIONS ?= 1000000
 
+# What is installed and measured. Fat objects, so that the static library can
+# be linked by any compiler.
+RELEASE := --buildtype=release -Db_lto=true -Dc_args=-ffat-lto-objects
+
 MESON := meson
 NINJA := ninja
 
@@ -17,7 +21,7 @@ all: $(BUILD)/build.ninja ## build the library, the command and the tests
 	$(NINJA) -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	$(MESON) setup --prefix=$(PREFIX) $(BUILD)
+	$(MESON) setup $(RELEASE) --prefix=$(PREFIX) $(BUILD)
 
 # The packages come first, so the build cannot be a prerequisite here.
 .PHONY: demo
@@ -52,10 +56,14 @@ soak-programs:
 		$$program --operations $(VMS_OPERATIONS) || status=1; \
 	done; exit $$status
 
+.PHONY: old-kernel
+old-kernel: ## install what is missing, run the tests on Debian's kernel, emulated
+	scripts/old-kernel
+
 .PHONY: bench
 bench: ## build for speed in build-bench and run the benchmarks
 	[ -e build-bench/build.ninja ] || \
-		$(MESON) setup --buildtype=release build-bench
+		$(MESON) setup $(RELEASE) build-bench
 	$(NINJA) -C build-bench
 	@set -e; for program in build-bench/bench/bench-*; do \
 		[ ! -f $$program ] || $$program; \
@@ -77,5 +85,5 @@ clean: ## remove every build
 
 .PHONY: help
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
 		awk -F ': ' '{ printf "make %-10s %s\n", $$1, $$2 }'

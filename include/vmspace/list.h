@@ -57,7 +57,8 @@ struct vms_mapping_info {
 /*
  * The next mapping of a space, in ascending order of address.
  *
- * cursor   where to go on; start with 0. The call moves it.
+ * cursor   where to go on; start with 0. The call moves it. It is no address
+ *          to seek: a mapping that begins below it was listed already.
  * info     filled; its struct_size is set by the caller.
  * flags    0 or VMS_LIST_RESIDENT.
  *

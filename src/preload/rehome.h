@@ -98,8 +98,6 @@ long vmsi_rehome_mmap(uintptr_t address, size_t length, int prot, int flags,
 long vmsi_rehome_mremap(uintptr_t old_address, size_t old_length,
 			size_t new_length, int flags, uintptr_t new_address);
 long vmsi_rehome_range(const struct vmsi_rehome_call *call);
-long vmsi_rehome_mlockall(int flags);
-long vmsi_rehome_munlockall(void);
 
 /*
  * Make a move that changes no length: [old, old + length) to new_address, each
@@ -126,7 +124,15 @@ long vmsi_rehome_inside_move_in(uintptr_t old_address, size_t old_length,
 bool vmsi_rehome_inside_is_full(void);
 
 /* Whether a range of the space holds a mapping; a sealed one. */
-bool vmsi_rehome_inside_is_free(struct vmsi_range range);
+/*
+ * Take a range of the space that is free, until something is mapped over it.
+ * Returns its address, -EEXIST where it is not free, or another -errno.
+ */
+long vmsi_rehome_inside_claim(struct vmsi_range range);
+
+/* Let a claimed range go. */
+void vmsi_rehome_inside_release(struct vmsi_range range);
+
 bool vmsi_rehome_inside_is_sealed(struct vmsi_range range);
 
 /* And to the kernel. */

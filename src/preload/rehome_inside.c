@@ -159,29 +159,29 @@ long vmsi_rehome_inside_range(const struct vmsi_rehome_call *call)
 	return vmsi_rehome_leave(&guard, put(vmsi_rehome_space(), call));
 }
 
-static bool holds(struct vmsi_range range, unsigned flags)
+long vmsi_rehome_inside_claim(struct vmsi_range range)
 {
-	struct vms_mapping_info info = { .struct_size = sizeof(info) };
-	uintptr_t cursor = range.start;
-	bool found = false;
-	struct vmsi_rehome_guard guard = vmsi_rehome_enter();
-
-	while (!found &&
-	       vms_space_next_mapping(vmsi_rehome_space(), &cursor, &info,
-				      0) == 1 &&
-	       info.start < range.end)
-		found = info.start + info.length > range.start &&
-			(info.flags & flags) == flags;
-	vmsi_rehome_leave(&guard, 0);
-	return found;
+	return vmsi_rehome_inside_mmap(range.start, vmsi_range_length(range),
+				       PROT_NONE,
+				       MAP_PRIVATE | MAP_ANONYMOUS |
+					       MAP_NORESERVE |
+					       MAP_FIXED_NOREPLACE, -1, 0);
 }
 
-bool vmsi_rehome_inside_is_free(struct vmsi_range range)
+void vmsi_rehome_inside_release(struct vmsi_range range)
 {
-	return !holds(range, 0);
+	struct vmsi_rehome_guard guard = vmsi_rehome_enter();
+
+	(void)vms_munmap(vmsi_rehome_space(), pointer(range.start),
+			 vmsi_range_length(range));
+	vmsi_rehome_leave(&guard, 0);
 }
 
 bool vmsi_rehome_inside_is_sealed(struct vmsi_range range)
 {
-	return holds(range, VMS_MAPPING_SEALED);
+	struct vmsi_rehome_guard guard = vmsi_rehome_enter();
+	bool sealed = vmsi_space_has_sealed(vmsi_rehome_space(), range);
+
+	vmsi_rehome_leave(&guard, 0);
+	return sealed;
 }

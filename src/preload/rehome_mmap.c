@@ -18,15 +18,6 @@ struct placing {
 	uintptr_t source;        /* the new mapping, until it is moved */
 };
 
-static bool is_free_inside(const struct placing *placing)
-{
-	for (size_t i = 0; i < placing->count; i++)
-		if (placing->pieces[i].place == VMSI_REHOME_INSIDE &&
-		    !vmsi_rehome_inside_is_free(placing->pieces[i].range))
-			return false;
-	return true;
-}
-
 static bool is_sealed_inside(const struct placing *placing)
 {
 	for (size_t i = 0; i < placing->count; i++)
@@ -38,11 +29,15 @@ static bool is_sealed_inside(const struct placing *placing)
 
 static void release_claims(const struct placing *placing, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (placing->pieces[i].place == VMSI_REHOME_OUTSIDE)
-			vmsi_rehome_kernel_munmap(
-				placing->pieces[i].range.start,
-				vmsi_range_length(placing->pieces[i].range));
+	for (size_t i = 0; i < count; i++) {
+		struct vmsi_range range = placing->pieces[i].range;
+
+		if (placing->pieces[i].place == VMSI_REHOME_INSIDE)
+			vmsi_rehome_inside_release(range);
+		else
+			vmsi_rehome_kernel_munmap(range.start,
+						  vmsi_range_length(range));
+	}
 }
 
 static long reserve(uintptr_t address, size_t length, int flags)
@@ -52,18 +47,16 @@ static long reserve(uintptr_t address, size_t length, int flags)
 				       -1, 0);
 }
 
-/* MAP_FIXED_NOREPLACE: take what is outside while it is free. */
-static long claim_outside(const struct placing *placing)
+/* MAP_FIXED_NOREPLACE: take each piece of the target while it is free. */
+static long claim(const struct placing *placing)
 {
 	for (size_t i = 0; i < placing->count; i++) {
 		const struct vmsi_rehome_piece *piece = &placing->pieces[i];
-
-		if (piece->place == VMSI_REHOME_INSIDE)
-			continue;
-
-		long answer = reserve(piece->range.start,
-				      vmsi_range_length(piece->range),
-				      MAP_FIXED_NOREPLACE);
+		long answer = piece->place == VMSI_REHOME_INSIDE ?
+			vmsi_rehome_inside_claim(piece->range) :
+			reserve(piece->range.start,
+				vmsi_range_length(piece->range),
+				MAP_FIXED_NOREPLACE);
 
 		if (vmsi_rehome_failed(answer)) {
 			release_claims(placing, i);
@@ -181,14 +174,12 @@ static long map_on_both_sides(uintptr_t address, size_t length, int prot,
 		return -ENOMEM;
 	placing.count = vmsi_rehome_split(placing.target, placing.pieces);
 
-	if (keep && !is_free_inside(&placing))
-		return -EEXIST;
+	long answer = keep ? claim(&placing) : 0;
 
-	long answer = keep ? claim_outside(&placing) : 0;
-
-	if (!answer)
-		answer = map_whole_then_move(&placing, prot, flags, fd, offset);
-	if (keep && vmsi_rehome_failed(answer) && answer != -EEXIST)
+	if (answer)
+		return answer;
+	answer = map_whole_then_move(&placing, prot, flags, fd, offset);
+	if (keep && vmsi_rehome_failed(answer))
 		release_claims(&placing, placing.count);
 	return answer;
 }

@@ -323,16 +323,20 @@ static long follow_hint(uintptr_t old_address, size_t length, int flags,
 {
 	size_t page = vmsi_page_size();
 	struct vmsi_range target = { hint, hint + vmsi_align_up(length, page) };
+	long answer;
 
 	if (!vmsi_is_aligned(hint, page))
 		return plain(old_address, length, length, flags, hint);
 	if (vmsi_rehome_place(old_address, length) == VMSI_REHOME_INSIDE)
 		return vmsi_rehome_inside_move_out(old_address, length, length,
 						   flags, hint);
-	if (!vmsi_rehome_inside_is_free(target))
+	if (vmsi_rehome_failed(vmsi_rehome_inside_claim(target)))
 		return plain(old_address, length, length, flags, 0);
-	return vmsi_rehome_inside_move_in(old_address, length, length,
-					  flags | MREMAP_FIXED, hint);
+	answer = vmsi_rehome_inside_move_in(old_address, length, length,
+					    flags | MREMAP_FIXED, hint);
+	if (vmsi_rehome_failed(answer))
+		vmsi_rehome_inside_release(target);
+	return answer;
 }
 
 /*

@@ -97,19 +97,24 @@ static long unmap_both(const struct vmsi_rehome_call *call,
 	return outside_first(call, pieces, count);
 }
 
-/* Nothing is sealed where there is a hole; MS_ASYNC does nothing but look. */
+/*
+ * Nothing is sealed where there is a hole; MS_ASYNC does nothing but look.
+ * Whether there is such a call, and what it says to the address and the flags,
+ * the kernel tells for no memory at all.
+ */
 static long seal_both(const struct vmsi_rehome_call *call,
 		      const struct vmsi_rehome_piece *pieces, size_t count)
 {
-	struct vmsi_rehome_call look = *call;
+	struct vmsi_rehome_call ask = *call, look = *call;
+	long answer;
 
-	if (call->argument != 0)
-		return -EINVAL;
+	ask.length = 0;
+	answer = vmsi_rehome_kernel_range(&ask);
+	if (answer)
+		return answer;
 	look.number = SYS_msync;
 	look.argument = MS_ASYNC;
-
-	long answer = in_order(&look, pieces, count);
-
+	answer = in_order(&look, pieces, count);
 	return answer ? answer : outside_first(call, pieces, count);
 }
 
@@ -143,8 +148,10 @@ static long on_both_sides(const struct vmsi_rehome_call *call)
 		.start = vmsi_align_down(call->address, page),
 		.end = vmsi_align_up(call->address + call->length, page),
 	};
+	/* mseal asks the kernel itself. */
 	bool any_byte = call->number == SYS_mlock ||
-		call->number == SYS_mlock2 || call->number == SYS_munlock;
+		call->number == SYS_mlock2 || call->number == SYS_munlock ||
+		call->number == SYS_mseal;
 
 	if (!any_byte && !vmsi_is_aligned(call->address, page))
 		return -EINVAL;

@@ -181,6 +181,17 @@ long vmsi_space_move_out(struct vms_space *space, uintptr_t old,
 	return result;
 }
 
+bool vmsi_space_has_sealed(struct vms_space *space, struct vmsi_range range)
+{
+	bool sealed;
+
+	if (vmsi_enter(space))
+		return false;
+	sealed = vmsi_has_sealed(space, range);
+	vmsi_leave(space);
+	return sealed;
+}
+
 /* --- in ------------------------------------------------------------------------------ */
 
 static uint32_t flags_of(const struct vms_mapping_info *info)
@@ -215,7 +226,7 @@ static uint32_t flags_of(const struct vms_mapping_info *info)
 }
 
 /* Put what has arrived at a range into the map. */
-static int publish_arrival(const struct crossing *crossing,
+static void publish_arrival(const struct crossing *crossing,
 			   const struct vms_mapping_info *info,
 			   struct vmsi_object *object)
 {
@@ -238,7 +249,6 @@ static int publish_arrival(const struct crossing *crossing,
 		     &attributes);
 	space->has_locked |= (info->flags & VMS_MAPPING_LOCKED) != 0;
 	space->has_dontfork |= (info->flags & VMS_MAPPING_DONTFORK) != 0;
-	return 0;
 }
 
 static long move_in_one(const struct crossing *crossing,
@@ -257,7 +267,7 @@ static long move_in_one(const struct crossing *crossing,
 		object = vmsi_object_of_file(space, info->device, info->inode,
 					     -1);
 		if (!object)
-			return vmsi_refuse(VMS_REFUSAL_RECORDS);
+			return vmsi_refuse_records(space);
 	}
 	vmsi_learn_touched(space, target, VMSI_LEARN_SPLIT);
 	result = ask_host(crossing, crossing->flags);

@@ -2,10 +2,13 @@
 #ifndef VMSI_SPACE_CROSS_H
 #define VMSI_SPACE_CROSS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <vmspace/space.h>
+
+#include "base/align.h"
 
 /*
  * Moves across the border of a space, for the conformance library: a program
@@ -22,5 +25,8 @@ long vmsi_space_move_out(struct vms_space *space, uintptr_t old,
 long vmsi_space_move_in(struct vms_space *space, uintptr_t old,
 			size_t old_length, size_t new_length, int flags,
 			uintptr_t new_address);
+
+/* Whether any mapping in a range of a space is sealed. */
+bool vmsi_space_has_sealed(struct vms_space *space, struct vmsi_range range);
 
 #endif

@@ -96,6 +96,13 @@ int vmsi_refused_by_host(struct vms_space *space, long error)
 	return (int)error;
 }
 
+int vmsi_refuse_records(struct vms_space *space)
+{
+	/* Records need mappings, too. */
+	return vmsi_refuse(vmsi_host_at_map_limit(space->limit_probe) ?
+				   VMS_REFUSAL_MAP_COUNT : VMS_REFUSAL_RECORDS);
+}
+
 enum vms_refusal vms_last_refusal(void)
 {
 	return refusal.last;

@@ -39,7 +39,9 @@ int vmsi_fork_watch(struct vms_space *space)
 
 void vmsi_fork_unwatch(struct vms_space *space)
 {
-	vmsi_host.munmap((uintptr_t)space->fork_state, vmsi_page_size());
+	if (space->fork_state)
+		vmsi_host.munmap((uintptr_t)space->fork_state,
+				 vmsi_page_size());
 }
 
 static void unlock_memory(struct vmsi_mapping *piece, void *context)

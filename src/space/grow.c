@@ -151,8 +151,10 @@ static void prepare_room(struct vms_space *space, struct vmsi_range extension,
 static bool can_use_room(const struct vmsi_mapping *mapping)
 {
 	const struct vmsi_attributes *attributes = &mapping->attributes;
+	/* What is not forked would leave a hole in the child. */
 	const uint32_t unfit = (uint32_t)VMSI_LOCKED | (uint32_t)VMSI_GROWSDOWN |
-		(uint32_t)VMSI_NORESERVE | (uint32_t)VMSI_DROPPABLE;
+		(uint32_t)VMSI_NORESERVE | (uint32_t)VMSI_DROPPABLE |
+		(uint32_t)VMSI_DONTFORK;
 
 	return !(attributes->flags & unfit) && !attributes->name;
 }
@@ -169,10 +171,12 @@ static int extend_plain(struct vms_space *space,
 		    !vmsi_warm_continues(space, extension, advice) &&
 		    !space->has_stacks)
 			prepare_room(space, extension, attributes);
-		if (vmsi_warm_continues(space, extension, advice))
-			return (int)vmsi_host.mprotect(
-				extension.start, vmsi_range_length(extension),
-				(int)attributes->prot);
+		/* Where the host refuses this, it may still map. */
+		if (vmsi_warm_continues(space, extension, advice) &&
+		    vmsi_host.mprotect(extension.start,
+				       vmsi_range_length(extension),
+				       (int)attributes->prot) >= 0)
+			return 0;
 	}
 	return vmsi_map_extension(space, extension.start,
 				  vmsi_range_length(extension), attributes);

@@ -98,9 +98,11 @@ static struct entry *take_entry(struct vms_space *space,
 		struct entry *entry = entry_at(handles, handles->free - 1);
 
 		*index = handles->free - 1;
-		if (entry)
+		if (entry) {
 			handles->free = entry->next_free;
-		return entry;
+			return entry;
+		}
+		vmsi_panic("invariant 9: a free handle has no entry");
 	}
 	if (handles->used == CHUNKS * CHUNK_ENTRIES)
 		return NULL;
@@ -283,7 +285,7 @@ static int open_handle(struct vms_space *space, struct vmsi_range range,
 		return -EFAULT;
 	handles = make_handles(space);
 	if (!handles)
-		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+		return vmsi_refuse_records(space);
 	if (!vmsi_map_is_free(&handles->map, range))
 		return -EEXIST;
 	/*
@@ -291,10 +293,10 @@ static int open_handle(struct vms_space *space, struct vmsi_range range,
 	 * gives its record back before it takes one.
 	 */
 	if (vmsi_map_reserve(&handles->map, VMSI_MAP_RECORDS))
-		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+		return vmsi_refuse_records(space);
 	entry = take_entry(space, handles, &index);
 	if (!entry)
-		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+		return vmsi_refuse_records(space);
 	place_entry(handles, entry, range);
 	handle->value = (uint64_t)atomic_load(&entry->generation) << 32 |
 		(index + 1);

@@ -270,6 +270,9 @@ static void note_reserved(struct vms_space *space, struct vmsi_range part,
 int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
 		   enum vmsi_warmth warmth, uintptr_t *done)
 {
+	/* What is foreign in an open gap is found out before it is covered. */
+	if (space->stacks)
+		vmsi_stacks_close(space, range);
 	vmsi_warm_trim(space, range);
 	for (*done = range.start; *done < range.end; *done = range.start) {
 		struct vmsi_range part = vmsi_next_ours(space, range);
@@ -288,6 +291,8 @@ int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
 
 void vmsi_give_back_or_owe(struct vms_space *space, struct vmsi_range range)
 {
+	if (space->stacks)
+		vmsi_stacks_close(space, range);
 	vmsi_warm_trim(space, range);
 	while (range.start < range.end) {
 		struct vmsi_range part = vmsi_next_ours(space, range);

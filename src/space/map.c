@@ -75,11 +75,32 @@ static int check_descriptor(struct map_request *request)
 	return flags & O_PATH ? -EBADF : 0;
 }
 
+/* So must a size of huge pages be one that the host knows. */
+static int check_huge_size(const struct map_request *request)
+{
+	const int both = MAP_ANONYMOUS | MAP_HUGETLB;
+	long result;
+
+	if ((request->flags & both) != both)
+		return 0;
+	result = vmsi_host.mmap(0, request->page_size, PROT_NONE,
+				(request->flags & ~MAP_TYPE &
+				 ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
+				   MAP_LOCKED | MAP_POPULATE)) |
+					MAP_PRIVATE | MAP_NORESERVE,
+				-1, 0);
+	if (result >= 0)
+		vmsi_host.munmap((uintptr_t)result, request->page_size);
+	return result == -EINVAL ? -EINVAL : 0;
+}
+
 static int refuse_request(struct map_request *request, int error)
 {
-	int bad_descriptor = check_descriptor(request);
+	int earlier = check_descriptor(request);
 
-	return bad_descriptor ? bad_descriptor : error;
+	if (!earlier)
+		earlier = check_huge_size(request);
+	return earlier ? earlier : error;
 }
 
 /* The page size of a file on hugetlbfs, or of ordinary pages. */
@@ -320,7 +341,7 @@ static int make_object(struct map_request *request)
 		return 0;
 	}
 	if (!attributes->object)
-		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+		return vmsi_refuse_records(space);
 	request->own_object = attributes->object->mapped == 0;
 	request->object_offset = file && !(zero && is_shared(request)) ?
 		request->offset : 0;
@@ -453,16 +474,14 @@ static int fall_back(struct map_request *request)
 }
 
 /*
- * A refusal of huge pages comes after the host has destroyed the target: where
- * something is mapped there, they are had elsewhere first and then moved in.
+ * A refusal of huge pages comes after the host has destroyed the target, and
+ * leaves it free for anybody: so they are had elsewhere first and then moved in.
  */
 static long ask_for_huge_pages(const struct map_request *request, int flags)
 {
 	size_t length = vmsi_range_length(request->target);
 	long elsewhere, result;
 
-	if (!vmsi_first(request->space, request->target))
-		return ask_host(request, flags);
 	elsewhere = vmsi_host.mmap(0, length, request->prot,
 				   flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE),
 				   request->fd, request->offset);
@@ -501,7 +520,12 @@ static int act(struct map_request *request)
 	if (use_warm_hole(request))
 		return 0;
 	if (!may_fall_back) {
-		result = ask_host(request, request->flags);
+		/* Exactly as Linux: what was mapped at the target is gone. */
+		bool direct = request->page_size == vmsi_page_size() ||
+			vmsi_first(request->space, request->target);
+
+		result = direct ? ask_host(request, request->flags) :
+				  ask_for_huge_pages(request, request->flags);
 		return result < 0 ? (int)result : 0;
 	}
 	/* Pages that are not reserved now can be SIGBUS later. */

@@ -69,7 +69,7 @@ static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 	if (error < 0)
 		return (int)error;
 	if (!vmsi_inside(space, hole) ||
-	    !vmsi_map_is_free(&space->map, hole) ||
+	    !vmsi_map_is_free(&space->map, hole) || vmsi_claim(space, hole) ||
 	    vmsi_host.munmap(hole.start, page_size) < 0)
 		return 0;
 	vmsi_warm_trim(space, hole);

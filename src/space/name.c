@@ -59,7 +59,7 @@ static int set_name(struct vms_space *space, struct vmsi_range range,
 	if (text && *text) {
 		name = vmsi_name_intern(space, text);
 		if (!name)
-			return vmsi_refuse(VMS_REFUSAL_RECORDS);
+			return vmsi_refuse_records(space);
 	}
 	vmsi_learn_touched(space, range, VMSI_LEARN_SPLIT);
 	error = tell_host(space, range, name ? name->text : NULL);

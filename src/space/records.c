@@ -15,7 +15,7 @@ int vmsi_reserve_records(struct vms_space *space)
 {
 	if (vmsi_map_reserve(&space->map, OPERATION_RECORDS) ||
 	    vmsi_pool_reserve(&space->stack_pool, 2))
-		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+		return vmsi_refuse_records(space);
 	return 0;
 }
 

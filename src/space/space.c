@@ -160,17 +160,25 @@ static int open_space(size_t size, const struct vms_space_options *options,
 	struct vms_space *space = make_record();
 	int error;
 
+	/* Nothing is there yet that could tell which limit it was. */
 	if (!space)
-		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+		return vmsi_refuse(VMS_REFUSAL_HOST);
 	error = vmsi_host_make_probe(&space->limit_probe);
-	if (error)
+	if (error) {
+		(void)vmsi_refuse(VMS_REFUSAL_HOST);
 		goto drop_record;
+	}
 	error = vmsi_fork_watch(space);
-	if (error)
-		goto drop_probe;
-	error = reserve_addresses(space, size);
-	if (error)
+	if (!error)
+		error = reserve_addresses(space, size);
+	if (error) {
+		(void)vmsi_refuse(size > vmsi_address_limit() ?
+					  VMS_REFUSAL_ADDRESSES :
+				  vmsi_host_at_map_limit(space->limit_probe) ?
+					  VMS_REFUSAL_MAP_COUNT :
+					  VMS_REFUSAL_HOST);
 		goto unwatch;
+	}
 	init_state(space, options);
 	register_space(space);
 	*result = space;
@@ -178,11 +186,10 @@ static int open_space(size_t size, const struct vms_space_options *options,
 
 unwatch:
 	vmsi_fork_unwatch(space);
-drop_probe:
 	vmsi_host_drop_probe(space->limit_probe);
 drop_record:
 	drop_record(space);
-	return error == -ENOMEM ? vmsi_refuse(VMS_REFUSAL_HOST) : error;
+	return error;
 }
 
 vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
@@ -250,9 +257,13 @@ int vms_space_close(vms_space *space)
 	unregister_space(space);
 	error = vmsi_enter(space);
 	if (!error) {
+		vmsi_stacks_close(space, space->range);
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);
-		vmsi_lock_release(&space->lock);
+		if (error)
+			vmsi_leave(space);
+		else
+			vmsi_lock_release(&space->lock);
 	}
 	if (error) {
 		register_space(space);

@@ -132,7 +132,7 @@ struct vms_space {
 	struct vms_space *next;       /* in the registry */
 };
 
-/* --- space.c: entry and exit of every public call ------------------------- */
+/* --- entry.c: entry and exit of every public call ------------------------- */
 
 /* Lock a space for an operation. Returns 0, or -EINVAL for NULL. */
 int vmsi_enter(struct vms_space *space);
@@ -148,6 +148,9 @@ void *vmsi_address_or_failed(long result);
 
 /* Say why ENOMEM; returns -ENOMEM. */
 int vmsi_refuse(enum vms_refusal reason);
+
+/* Say why there is no memory for records; returns -ENOMEM. */
+int vmsi_refuse_records(struct vms_space *space);
 
 /*
  * Pass on what the host answered; -ENOMEM also gets its reason. Returns error.
@@ -287,8 +290,8 @@ static inline bool vmsi_is_private_anonymous(const struct vmsi_attributes *a)
 
 /*
  * Find out whether a charged mapping was ever touched, before an operation
- * that hides it (a split, a move, a discard) and note it. whole: the
- * operation's range; a mapping that lies in it whole is passed over.
+ * that hides it (a split, a move, a discard) and note it. VMSI_LEARN_SPLIT
+ * passes over a mapping that lies in the range whole.
  */
 enum vmsi_learn { VMSI_LEARN_ALL, VMSI_LEARN_SPLIT };
 void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,

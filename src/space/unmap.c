@@ -53,7 +53,7 @@ static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
 {
 	long error;
 
-	if (!vmsi_may_replace(space, range))
+	if (vmsi_claim(space, range))
 		return -ENOMEM;
 	vmsi_warm_trim(space, range);
 	error = vmsi_host.munmap(range.start, vmsi_range_length(range));

@@ -378,6 +378,11 @@ static void call(struct target *t, struct input *input)
 	decode(input, t->caller.page, &op);
 	if (op.kind == OP_MINCORE && op.length > MINCORE_PAGES * t->caller.page)
 		op.length = MINCORE_PAGES * t->caller.page;
+	/* What lies beside the space is not the input's to write to. */
+	if (op.kind == OP_TOUCH &&
+	    !is_in_space(&t->caller,
+			 (intptr_t)place_address(&t->caller, op.address), 1))
+		return;
 	call_of_linux(t, &op);
 }
 

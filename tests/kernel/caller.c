@@ -262,6 +262,21 @@ static int open_window(struct caller *caller, uintptr_t residue)
 	return result;
 }
 
+bool kernel_moves_several(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *p = mmap(NULL, 8 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+	bool result;
+
+	if (p == MAP_FAILED || mprotect(p, page, PROT_READ) != 0)
+		return false;
+	result = mremap(p, 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED,
+			p + 4 * page) != MAP_FAILED;
+	(void)munmap(p, 8 * page);
+	return result;
+}
+
 static int open_space(struct caller *caller,
 		      const struct vms_space_options *options)
 {

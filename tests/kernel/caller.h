@@ -2,6 +2,7 @@
 #ifndef CALLER_H
 #define CALLER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -63,5 +64,12 @@ struct caller {
  */
 int caller_open(struct caller *caller, enum caller_kind kind, size_t size,
 		const struct vms_space_options *options, uintptr_t residue);
+
+/*
+ * Whether one mremap of the kernel moves several mappings (Linux 6.17 on), and
+ * looks at all of its arguments before it changes anything. A space answers so
+ * on every kernel.
+ */
+bool kernel_moves_several(void);
 
 #endif

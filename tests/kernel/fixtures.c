@@ -340,6 +340,25 @@ void need_mseal(void)
 		SKIP("the kernel has no mseal");
 }
 
+void need_guards(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *p = mmap(NULL, page, RW, ANON, -1, 0);
+	int result;
+
+	CHECK(p != MAP_FAILED);
+	result = madvise(p, page, MADV_GUARD_INSTALL);
+	(void)munmap(p, page);
+	if (result != 0)
+		SKIP("the kernel has no MADV_GUARD_INSTALL");
+}
+
+void need_several_moves(void)
+{
+	if (!kernel_moves_several())
+		SKIP("one mremap of the kernel moves one mapping");
+}
+
 int watch(char *address, size_t length)
 {
 	struct uffdio_api api = { .api = UFFD_API };

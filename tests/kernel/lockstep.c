@@ -438,6 +438,32 @@ static bool keeps_part_of_locked(const struct layout *layout, size_t start,
 }
 
 /*
+ * Kernels that move one mapping a call differ from a space in more: they look
+ * for the source before they look at the target, and unmap the target before
+ * they look at the length of the source. Such calls are compared where the
+ * source is in order.
+ */
+static bool is_of_newer_kernels(const struct subject *s,
+				const struct operation *op, size_t length,
+				size_t new_length)
+{
+	const struct layout_entry *e = layout_at(&s->listing,
+						 op->address.offset);
+
+	if (new_length > WINDOW)
+		return true;
+	if (op->flags & MREMAP_DONTUNMAP && op->length != op->new_length &&
+	    length == new_length)
+		return true;
+	if (!(op->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		return false;
+	if (e == NULL || (length == 0 && !e->shared))
+		return true;
+	return (length < new_length ? length : new_length) >
+		e->end - op->address.offset;
+}
+
+/*
  * Equal neighbours that the kernel keeps apart (each was touched before they
  * met, or they are of two descriptors) are one mapping in a space, and may
  * keep a charge there that then keeps them apart from others. A call
@@ -460,6 +486,8 @@ static bool must_skip(const struct subject *s, const struct operation *op)
 	if (op->kind != OP_MREMAP || op->address.kind != PLACE_WINDOW ||
 	    length > WINDOW)
 		return false;
+	if (!s->multiple_moves && is_of_newer_kernels(s, op, length, new_length))
+		return true;
 	if (keep && keeps_part_of_locked(&s->listing, start, start + length))
 		return true;
 	if (!keep && new_length == length && (!fixed || s->multiple_moves))
@@ -543,21 +571,6 @@ static void step(struct subject *s, size_t index, const struct operation *op)
 	     is_turn(index, options->all_every) ? LOOK_AT_ALL : LOOK_AT_SOME);
 }
 
-static bool moves_several(void)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	char *p = mmap(NULL, 8 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-		       -1, 0);
-	bool result;
-
-	if (p == MAP_FAILED || mprotect(p, page, PROT_READ) != 0)
-		return false;
-	result = mremap(p, 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED,
-			p + 4 * page) != MAP_FAILED;
-	(void)munmap(p, 8 * page);
-	return result;
-}
-
 static void open_all(struct subject *s)
 {
 	/* Without the fall-back to ordinary pages, which the kernel has not. */
@@ -579,7 +592,7 @@ static void open_all(struct subject *s)
 			      strerrorname_np(-result));
 		_exit(2);
 	}
-	s->multiple_moves = moves_several();
+	s->multiple_moves = kernel_moves_several();
 	catch_faults();
 }
 

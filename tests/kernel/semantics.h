@@ -142,6 +142,9 @@ size_t window_of_map_count(void);
 
 /* 0, or -errno of the probe; skips where it says the kernel has no such call. */
 void need_mseal(void);
+/* Skip where a probe on the kernel itself says that it has no such thing. */
+void need_guards(void);
+void need_several_moves(void);
 /* A userfaultfd over [address, address + length); skips without one. */
 int watch(char *address, size_t length);
 

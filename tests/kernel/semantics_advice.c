@@ -108,20 +108,11 @@ static void populate_answers(const struct caller *c)
 	CHECK_IS(c->madvise(c, f, pages(c, 3), MADV_POPULATE_READ), -EFAULT);
 }
 
-static void need_guards(const struct caller *c)
-{
-	void *p = mmap(NULL, c->page, RW, ANON, -1, 0);
-
-	CHECK(p != MAP_FAILED);
-	if (madvise(p, c->page, MADV_GUARD_INSTALL) != 0)
-		SKIP("the kernel has no MADV_GUARD_INSTALL");
-}
-
 static void populate_of_a_guard_is_efault(const struct caller *c)
 {
 	char *p = map(c, 16, 4, RW);
 
-	need_guards(c);
+	need_guards();
 	CHECK_IS(c->madvise(c, at(c, 17), c->page, MADV_GUARD_INSTALL), 0);
 	CHECK_IS(c->madvise(c, p, pages(c, 4), MADV_POPULATE_READ), -EFAULT);
 	CHECK_IS(c->madvise(c, p, pages(c, 4), MADV_POPULATE_WRITE), -EFAULT);
@@ -136,7 +127,7 @@ static void guards_survive(const struct caller *c)
 {
 	char *p = map(c, 16, 4, RW);
 
-	need_guards(c);
+	need_guards();
 	fill(c, p, 4, 1);
 	CHECK_IS(c->madvise(c, at(c, 17), c->page, MADV_GUARD_INSTALL), 0);
 	CHECK_IS(c->madvise(c, p, pages(c, 4), MADV_DONTNEED), 0);

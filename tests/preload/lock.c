@@ -49,6 +49,8 @@ static void seen_in_smaps(void)
 {
 	char *memory = anonymous(6);
 
+	/* As in layout.c: else what the lock splits may stay split. */
+	memory[0] = 1;
 	outcome("mlock", mlock(memory + page, 2 * page));
 	say("size", "%ld", smaps_value(memory + page, "Size:"));
 	say("locked", "%ld", smaps_value(memory + page, "Locked:"));

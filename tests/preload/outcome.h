@@ -191,6 +191,33 @@ static inline int lettered_file(size_t pages)
 	return fd;
 }
 
+/* Cases that cannot be compared on this kernel: which, and by what probe. */
+static inline void skipped(const char *reason)
+{
+	say("SKIP", "%s", reason);
+}
+
+/*
+ * Whether one mremap of the kernel moves several mappings (Linux 6.17 on), and
+ * looks at all lengths first. A space does so on every kernel. Tried at
+ * addresses that no space has, so that under the preload library, too, it is
+ * the kernel that answers.
+ */
+static inline bool kernel_moves_several(void)
+{
+	char *place = must(mmap((void *)0x50000000, 4 * page, PROT_NONE,
+				ANON | MAP_FIXED_NOREPLACE, -1, 0));
+	bool moved;
+
+	mprotect(place, page, PROT_READ);
+	moved = mremap(place, 2 * page, 2 * page, MREMAP_MAYMOVE | MREMAP_FIXED,
+		       place + 2 * page) != MAP_FAILED;
+	munmap(place, 4 * page);
+	if (!moved)
+		skipped("one mremap of the kernel moves one mapping");
+	return moved;
+}
+
 static inline void begin(void)
 {
 	page = (size_t)sysconf(_SC_PAGESIZE);

@@ -57,7 +57,9 @@ static void sizes(void)
 	mapped("spans two", mremap(memory, 9 * page, 10 * page,
 				   MREMAP_MAYMOVE));
 	mapped("nothing there", mremap(memory + 9 * page, page, page, 0));
-	mapped("huge", mremap(memory, 8 * page, SIZE_MAX / 2, MREMAP_MAYMOVE));
+	if (kernel_moves_several())
+		mapped("huge", mremap(memory, 8 * page, SIZE_MAX / 2,
+				      MREMAP_MAYMOVE));
 	mapped("wraps", mremap(memory, 8 * page, SIZE_MAX, MREMAP_MAYMOVE));
 	mapped("to nothing", mremap(memory, 8 * page, 0, MREMAP_MAYMOVE));
 	mapped("unaligned", mremap(memory + 1, page, page, MREMAP_MAYMOVE));
@@ -137,6 +139,8 @@ static void several(void)
 	char *memory = anonymous(24);
 	char *target = memory + 12 * page;
 
+	if (!kernel_moves_several())
+		return;
 	number_pages(memory, 24);
 	mprotect(memory + page, page, PROT_READ);
 	munmap(memory + 3 * page, page);
@@ -223,6 +227,8 @@ static void what_travels(void)
 	char *target = anonymous(8);
 	pid_t child;
 
+	if (!kernel_moves_several())
+		return;
 	number_pages(memory, 8);
 	outcome("guard", madvise(memory + page, page, GUARD_INSTALL));
 	outcome("wipe", madvise(memory + 2 * page, page, MADV_WIPEONFORK));

@@ -65,6 +65,8 @@ static void several_moves(void)
 	char *memory = anonymous(6);
 	char *target = anonymous(6);
 
+	if (!kernel_moves_several())
+		return;
 	memset(memory, 's', 6 * page);
 	mprotect(memory + 2 * page, 2 * page, PROT_READ);
 	outcome("seal the middle", seal(memory + 2 * page, 2 * page));

@@ -108,7 +108,7 @@ static void bad_sizes_are_refused(void **state)
 	errno = 0;
 	assert_null(vms_space_open((size_t)1 << 62, NULL));
 	assert_int_equal(errno, ENOMEM);
-	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_HOST);
+	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_ADDRESSES);
 	errno = 0;
 	assert_null(vms_space_open(SIZE_MAX - bytes(1), NULL));
 	assert_int_equal(errno, ENOMEM);

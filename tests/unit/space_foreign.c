@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/wait.h>
+
+#include "space_fixture.h"
+
+/*
+ * What lies in the space but is not its own: nothing of it is ever touched. And
+ * nothing of the space is left for others, in a child neither.
+ */
+
+#define STACK 1000
+#define NEIGHBOUR 700
+
+/* Foreign memory in the open gap of a stack, a page below the neighbour's end. */
+static char *land_in_gap(void)
+{
+	char *place = at(NEIGHBOUR + 60);
+	char *foreign;
+
+	map_pages(NEIGHBOUR, 2);
+	assert_ptr_equal(vms_mmap(space, at(STACK), bytes(4), RW,
+				  ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0),
+			 at(STACK));
+	foreign = mmap(place, bytes(1), RW, ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		       0);
+	assert_ptr_equal(foreign, place);
+	memset(foreign, 'f', bytes(1));
+	return foreign;
+}
+
+static void expect_untouched(const char *foreign)
+{
+	for (size_t i = 0; i < bytes(1); i++)
+		assert_int_equal(foreign[i], 'f');
+}
+
+static void munmap_across_a_gap_leaves_foreign_memory(void **state)
+{
+	char *foreign = land_in_gap();
+	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
+
+	(void)state;
+	assert_int_equal(vms_munmap(space, at(NEIGHBOUR),
+				    bytes(STACK + 4 - NEIGHBOUR)), 0);
+	expect_untouched(foreign);
+	assert_int_equal(vms_space_stats(space, &stats), 0);
+	assert_int_equal(stats.lost, bytes(1));
+	assert_ptr_equal(vms_mmap(space, foreign, bytes(1), RW,
+				  ANONYMOUS | MAP_FIXED, -1, 0), MAP_FAILED);
+	expect_untouched(foreign);
+	assert_int_equal(munmap(foreign, bytes(1)), 0);
+	assert_int_equal(vms_space_stats(space, &stats), 0);
+	assert_int_equal(stats.lost, 0);
+}
+
+static void mlock_into_a_gap_leaves_foreign_memory(void **state)
+{
+	char *foreign = land_in_gap();
+
+	(void)state;
+	assert_int_equal(vms_mmap(space, at(NEIGHBOUR + 2), bytes(58), RW,
+				  ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED,
+			 0);
+	assert_int_equal(vms_mlock(space, at(NEIGHBOUR), bytes(62)), -1);
+	expect_untouched(foreign);
+	assert_int_equal(munmap(foreign, bytes(1)), 0);
+}
+
+static void foreign_memory_in_a_gap_survives_the_space(void **state)
+{
+	char *foreign = land_in_gap();
+
+	assert_int_equal(close_space(state), 0);
+	expect_untouched(foreign);
+	assert_int_equal(munmap(foreign, bytes(1)), 0);
+	assert_int_equal(open_space(state), 0);
+}
+
+/* Every address of the space is held: no page of it is free in the host. */
+static void expect_held(void)
+{
+	struct vmsi_range all = { (uintptr_t)at(0),
+				  (uintptr_t)at(SPACE_PAGES) };
+
+	if (vmsi_host_is_mapped(all) != 1)
+		_exit(1);
+}
+
+static void a_child_holds_room_that_was_prepared(void **state)
+{
+	const size_t step = bytes(16);
+	pid_t child;
+	int status;
+
+	(void)state;
+	map_pages(0, 16);
+	assert_int_equal(vms_madvise(space, at(0), step, MADV_DONTFORK), 0);
+	for (size_t i = 1; i < 5; i++)
+		assert_ptr_equal(vms_mremap(space, at(0), i * step,
+					    (i + 1) * step, 0, NULL), at(0));
+	expect_held();
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		expect_held();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SPACE(munmap_across_a_gap_leaves_foreign_memory),
+		WITH_SPACE(mlock_into_a_gap_leaves_foreign_memory),
+		WITH_SPACE(foreign_memory_in_a_gap_survives_the_space),
+		WITH_SPACE(a_child_holds_room_that_was_prepared),
+	};
+
+	return cmocka_run_group_tests_name("space_foreign", tests, NULL, NULL);
+}
