@@ -218,31 +218,50 @@ static void unregister_space(struct vms_space *space)
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
-/* Unmap all addresses of the space but what is foreign. */
+/*
+ * The first range from at on that is not the space's to unmap: foreign memory,
+ * or the open gap of a stack, where only foreign memory can be.
+ */
+static struct vmsi_range next_left_alone(const struct vms_space *space,
+					 uintptr_t at)
+{
+	struct vmsi_range next = { space->range.end, space->range.end };
+	struct vmsi_mapping *mapping = vmsi_map_find(&space->map, at);
+
+	while (mapping &&
+	       !(mapping->attributes.flags & (uint32_t)VMSI_FOREIGN))
+		mapping = vmsi_map_next(mapping);
+	if (mapping)
+		next = vmsi_mapping_range(mapping);
+	for (struct vmsi_stack *stack = space->stacks; stack;
+	     stack = stack->next)
+		if (stack->start > at && stack->open_from < next.start &&
+		    stack->open_from < stack->start)
+			next = (struct vmsi_range){ stack->open_from,
+						    stack->start };
+	return next;
+}
+
+/* Unmap all addresses of the space but what is left alone. */
 static int release_addresses(struct vms_space *space)
 {
 	uintptr_t at = space->range.start;
 	bool first = true;
 
 	while (at < space->range.end) {
-		struct vmsi_range part = { at, space->range.end };
-		struct vmsi_mapping *mapping;
-		long result;
+		struct vmsi_range left_alone = next_left_alone(space, at);
+		struct vmsi_range part = { at, left_alone.start };
 
-		for (mapping = vmsi_map_find(&space->map, at); mapping;
-		     mapping = vmsi_map_next(mapping))
-			if (mapping->attributes.flags & (uint32_t)VMSI_FOREIGN)
-				break;
-		if (mapping)
-			part.end = mapping->start;
-		at = mapping ? mapping->end : space->range.end;
-		if (part.start == part.end)
-			continue;
-		result = vmsi_host.munmap(part.start, vmsi_range_length(part));
-		/* Only the first can be refused without harm. */
-		if (result < 0 && first)
-			return (int)result;
-		first = false;
+		at = left_alone.end;
+		if (part.start < part.end) {
+			long result = vmsi_host.munmap(part.start,
+						       vmsi_range_length(part));
+
+			/* Only the first can be refused without harm. */
+			if (result < 0 && first)
+				return (int)result;
+			first = false;
+		}
 	}
 	return 0;
 }
@@ -257,7 +276,6 @@ int vms_space_close(vms_space *space)
 	unregister_space(space);
 	error = vmsi_enter(space);
 	if (!error) {
-		vmsi_stacks_close(space, space->range);
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);
 		if (error)
