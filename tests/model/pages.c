@@ -152,20 +152,6 @@ void pages_alias(struct pages *p, size_t from, size_t count, size_t to)
 	}
 }
 
-void pages_move(struct pages *p, size_t from, size_t count, size_t to)
-{
-	pages_unmap(p, to, count);
-	(void)memcpy(&p->pages[to], &p->pages[from],
-		     count * sizeof *p->pages);
-	(void)memset(&p->pages[from], 0, count * sizeof *p->pages);
-}
-
-void pages_discard(struct pages *p, size_t start, size_t count)
-{
-	for (size_t i = start; i < start + count; i++)
-		p->pages[i].byte = 0;
-}
-
 void pages_spread_touched(struct pages *p)
 {
 	for (size_t i = 0; i < PAGES;) {
@@ -178,6 +164,28 @@ void pages_spread_touched(struct pages *p)
 			p->pages[j].touched = touched;
 		i = end;
 	}
+}
+
+void pages_move(struct pages *p, size_t from, size_t count, size_t to,
+		size_t new_count)
+{
+	pages_unmap(p, to, new_count);
+	(void)memcpy(&p->pages[to], &p->pages[from],
+		     count * sizeof *p->pages);
+	if (new_count > count)
+		pages_extend(p, to + count, new_count - count);
+	/*
+	 * On Linux the new mapping is there before the old one goes, and may
+	 * join what the old one is a part of with its own neighbours.
+	 */
+	pages_spread_touched(p);
+	(void)memset(&p->pages[from], 0, count * sizeof *p->pages);
+}
+
+void pages_discard(struct pages *p, size_t start, size_t count)
+{
+	for (size_t i = start; i < start + count; i++)
+		p->pages[i].byte = 0;
 }
 
 static unsigned char *byte_of(struct pages *p, size_t i)

@@ -59,7 +59,9 @@ void pages_map(struct pages *p, size_t start, size_t count, int prot,
 	       struct object *object);
 /* Add count pages behind a run that ends at end. */
 void pages_extend(struct pages *p, size_t end, size_t count);
-void pages_move(struct pages *p, size_t from, size_t count, size_t to);
+/* Move count pages, to be new_count there; the new place does not overlap. */
+void pages_move(struct pages *p, size_t from, size_t count, size_t to,
+		size_t new_count);
 void pages_alias(struct pages *p, size_t from, size_t count, size_t to);
 /* Private pages read zero again. */
 void pages_discard(struct pages *p, size_t start, size_t count);

@@ -288,9 +288,7 @@ static void apply_move(const struct remap *r, size_t to)
 	if (r->new_count < r->count)
 		pages_unmap(&run.model, r->old + r->new_count,
 			    r->count - r->new_count);
-	pages_move(&run.model, r->old, moved, to);
-	if (r->new_count > r->count)
-		pages_extend(&run.model, to + moved, r->new_count - r->count);
+	pages_move(&run.model, r->old, moved, to, r->new_count);
 }
 
 static bool grows_in_place(const struct remap *r)
@@ -501,12 +499,16 @@ static void compare_list(void)
 
 static void compare_page(size_t i)
 {
-	int got = peek(i), expected = pages_peek(&run.model, i);
+	const struct page *page = &run.model.pages[i];
+	int got, expected;
 
+	/* The space would take it for touched. */
+	if (run.reads_touch && !page->touched && !page->object)
+		return;
+	got = peek(i);
+	expected = pages_peek(&run.model, i);
 	if (got != expected)
 		wrong("page %zu holds %d, not %d", i, got, expected);
-	if (got >= 0 && run.reads_touch && !run.model.pages[i].object)
-		run.model.pages[i].touched = true;
 }
 
 static void compare(void)
@@ -520,8 +522,6 @@ static void compare(void)
 		for (size_t i = 0; i < PAGES; i++)
 			if (run.model.pages[i].mapped)
 				compare_page(i);
-	if (run.reads_touch)
-		pages_spread_touched(&run.model);
 }
 
 /* --- rounds -------------------------------------------------------------------------------- */
@@ -586,7 +586,7 @@ static bool host_tells_zero_pages(void)
 	if (pagemap >= 0)
 		(void)close(pagemap);
 	if (!tells)
-		print_message("# no PAGEMAP_SCAN: what was read counts as touched\n");
+		print_message("# no PAGEMAP_SCAN: untouched memory is not read\n");
 	return tells;
 }
 
