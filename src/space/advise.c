@@ -130,19 +130,13 @@ static int advise(struct advice_request *request, struct vmsi_range range)
 	bool hole = false;
 
 	while (at < range.end) {
-		struct vmsi_mapping *mapping = vmsi_first(
-			space, (struct vmsi_range){ at, range.end });
-		struct vmsi_range run = { at, range.end };
+		struct vmsi_range run;
+		bool found = vmsi_next_run(space, at, range.end, &run);
 		int error;
 
-		if (mapping)
-			run.start = vmsi_max(at, mapping->start);
-		if (!mapping || run.start > at) {
-			hole = true;
-			if (!mapping || stops_at_hole(request->advice))
-				break;
-		}
-		run.end = vmsi_run_end(space, run.start, range.end);
+		hole = hole || !found || run.start > at;
+		if (!found || (hole && stops_at_hole(request->advice)))
+			break;
 		error = advise_run(request, run);
 		if (error)
 			return vmsi_refused_by_host(space, error);

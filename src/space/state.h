@@ -191,15 +191,21 @@ vmsi_mapping_range(const struct vmsi_mapping *mapping)
 	return (struct vmsi_range){ mapping->start, mapping->end };
 }
 
-/* As vmsi_map_lookup, vmsi_map_find, vmsi_map_next, vmsi_map_run_end. */
+/* As vmsi_map_lookup, vmsi_map_find, vmsi_map_next. */
 struct vmsi_mapping *vmsi_lookup(const struct vms_space *space,
 				 uintptr_t address);
 struct vmsi_mapping *vmsi_first(const struct vms_space *space,
 				struct vmsi_range range);
 struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
 				    struct vmsi_range range);
+
+/* Where the mappings that follow each other from address on end, up to limit. */
 uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
 		       uintptr_t limit);
+
+/* The first such run that reaches into [from, limit); false: all is a hole. */
+bool vmsi_next_run(const struct vms_space *space, uintptr_t from,
+		   uintptr_t limit, struct vmsi_range *run);
 
 /* Whether any mapping in a range is sealed. */
 bool vmsi_has_sealed(const struct vms_space *space, struct vmsi_range range);

@@ -11,18 +11,13 @@ static int sync_runs(struct vms_space *space, struct vmsi_range range,
 	bool hole = false;
 
 	while (at < range.end) {
-		struct vmsi_mapping *mapping = vmsi_first(
-			space, (struct vmsi_range){ at, range.end });
-		struct vmsi_range run = { at, range.end };
+		struct vmsi_range run;
+		bool found = vmsi_next_run(space, at, range.end, &run);
 		long error;
 
-		if (mapping)
-			run.start = vmsi_max(at, mapping->start);
-		if (!mapping || run.start > at)
-			hole = true;
-		if (!mapping)
+		hole = hole || !found || run.start > at;
+		if (!found)
 			break;
-		run.end = vmsi_run_end(space, run.start, range.end);
 		error = vmsi_host.msync(run.start, vmsi_range_length(run),
 					flags);
 		if (error < 0)

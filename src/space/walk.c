@@ -50,6 +50,19 @@ uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
 	return vmsi_min(address, limit);
 }
 
+bool vmsi_next_run(const struct vms_space *space, uintptr_t from,
+		   uintptr_t limit, struct vmsi_range *run)
+{
+	struct vmsi_range range = { from, limit };
+	struct vmsi_mapping *mapping = vmsi_first(space, range);
+
+	if (!mapping)
+		return false;
+	run->start = vmsi_max(from, mapping->start);
+	run->end = vmsi_run_end(space, run->start, limit);
+	return true;
+}
+
 bool vmsi_has_sealed(const struct vms_space *space, struct vmsi_range range)
 {
 	vmsi_for_each(space, mapping, range)

@@ -93,18 +93,6 @@ struct vmsi_mapping *vmsi_map_previous(const struct vmsi_mapping *mapping)
 	return mapping->previous;
 }
 
-uintptr_t vmsi_map_run_end(const struct vmsi_map *map, uintptr_t address,
-			   uintptr_t limit)
-{
-	const struct vmsi_mapping *mapping = vmsi_map_find(map, address);
-
-	while (mapping && mapping->start <= address && address < limit) {
-		address = mapping->end;
-		mapping = vmsi_map_next(mapping);
-	}
-	return vmsi_min(address, limit);
-}
-
 bool vmsi_map_is_free(const struct vmsi_map *map, struct vmsi_range range)
 {
 	const struct vmsi_mapping *mapping = vmsi_map_find(map, range.start);

@@ -131,13 +131,6 @@ struct vmsi_mapping *vmsi_map_find(const struct vmsi_map *map,
 struct vmsi_mapping *vmsi_map_next(const struct vmsi_mapping *mapping);
 struct vmsi_mapping *vmsi_map_previous(const struct vmsi_mapping *mapping);
 
-/*
- * The end of the mapped run that begins at address: the first byte at or above
- * address that is in no mapping, at most limit.
- */
-uintptr_t vmsi_map_run_end(const struct vmsi_map *map, uintptr_t address,
-			   uintptr_t limit);
-
 /* Whether no byte of the range is in a mapping. */
 bool vmsi_map_is_free(const struct vmsi_map *map, struct vmsi_range range);
 

@@ -16,7 +16,6 @@ static void an_empty_map_holds_nothing(void **state)
 	assert_null(vmsi_map_find(&map, BASE));
 	assert_null(vmsi_map_lookup(&map, BASE));
 	assert_true(vmsi_map_is_free(&map, pages(0, PAGES)));
-	assert_int_equal(vmsi_map_run_end(&map, at(3), at(9)), at(3));
 	erase(0, PAGES);
 	assert_int_equal(map.count, 0);
 	assert_int_equal(map.mapped, 0);
@@ -57,23 +56,6 @@ static void walks_end_at_both_ends(void **state)
 	assert_ptr_equal(vmsi_map_next(first), last);
 	assert_ptr_equal(vmsi_map_previous(last), first);
 	assert_null(vmsi_map_next(last));
-}
-
-static void a_run_ends_at_a_hole_or_at_the_limit(void **state)
-{
-	struct vmsi_attributes other = plain;
-
-	(void)state;
-	other.prot = PROT_READ;
-	insert(4, 8);
-	insert_as(8, 10, 0, &other);
-	insert(12, 14);
-	assert_int_equal(vmsi_map_run_end(&map, at(5), at(PAGES)), at(10));
-	assert_int_equal(vmsi_map_run_end(&map, at(5), at(9)), at(9));
-	assert_int_equal(vmsi_map_run_end(&map, at(5), at(10)), at(10));
-	assert_int_equal(vmsi_map_run_end(&map, at(10), at(20)), at(10));
-	assert_int_equal(vmsi_map_run_end(&map, at(3), at(20)), at(3));
-	assert_int_equal(vmsi_map_run_end(&map, at(12), at(20)), at(14));
 }
 
 static void a_range_is_free_where_nothing_is_mapped(void **state)
@@ -473,7 +455,6 @@ int main(void)
 		map_test(lookup_finds_what_holds_an_address),
 		map_test(find_goes_on_to_the_next_mapping),
 		map_test(walks_end_at_both_ends),
-		map_test(a_run_ends_at_a_hole_or_at_the_limit),
 		map_test(a_range_is_free_where_nothing_is_mapped),
 		map_test(equal_neighbours_become_one),
 		map_test(different_neighbours_stay_apart),
