@@ -49,7 +49,8 @@ static bool is_private_anonymous(const struct layout_entry *e)
 void taint_target(struct taint *taint, const struct operation *op,
 		  const struct layout *listing)
 {
-	size_t start = op->new_address.offset;
+	size_t start = op->new_address.offset, source = op->address.offset;
+	bool met = false;
 
 	if (op->kind != OP_MREMAP || !(op->flags & MREMAP_FIXED) ||
 	    op->new_address.kind != PLACE_WINDOW)
@@ -58,9 +59,15 @@ void taint_target(struct taint *taint, const struct operation *op,
 		const struct layout_entry *e = &listing->entries[i];
 
 		if (is_private_anonymous(e) && e->end >= start &&
-		    e->start <= start + op->new_length + taint->page)
+		    e->start <= start + op->new_length + taint->page) {
 			set(taint, e->start, e->end - e->start, true);
+			met = true;
+		}
 	}
+	/* The first of several may meet what the next one replaces. */
+	if (met && op->address.kind == PLACE_WINDOW &&
+	    layout_entries_in(listing, source, source + op->length) > 1)
+		set(taint, source, op->length, true);
 }
 
 static bool has_taint(const struct taint *taint, const struct layout_entry *e)
