@@ -20,6 +20,12 @@
 /* What the host has at the source after its pages have gone. */
 enum source_state { SOURCE_MAPPED, SOURCE_FREE };
 
+static bool is_next_to_source(const struct vmsi_move *move)
+{
+	return move->target.start == move->source.end ||
+		move->target.end == move->source.start;
+}
+
 static bool leaves_window(const struct vmsi_move *move,
 			  const struct vmsi_attributes *attributes)
 {
@@ -28,8 +34,11 @@ static bool leaves_window(const struct vmsi_move *move,
 	/* Kernels before 5.13 keep only private anonymous memory mapped. */
 	if (attributes->object && !vmsi_host_keeps_moved_objects())
 		return true;
-	/* Where a part is moved and kept mapped, all of it loses its lock. */
-	return move->part == VMSI_PART &&
+	/*
+	 * What is kept loses its lock, with all of the host's mapping: of which
+	 * it may be a part, and which the new place may join.
+	 */
+	return (move->part == VMSI_PART || is_next_to_source(move)) &&
 		vmsi_host_is_locked(move->source.start) == 1;
 }
 
@@ -246,6 +255,9 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 	if (move->keep == VMSI_KEEP_SOURCE)
 		vmsi_unlock_kept(space, move->source, move->part);
 	vmsi_publish(space, move->target, offset, attributes);
+	if (move->keep == VMSI_KEEP_SOURCE && is_next_to_source(move) &&
+	    vmsi_host_is_locked(move->target.start) == 0)
+		vmsi_change(space, move->target, unlock, NULL);
 	vmsi_handles_moved(space, move->source, move->target);
 	space->moves++;
 	if (move->keep == VMSI_KEEP_SOURCE)

@@ -338,6 +338,13 @@ static void locks_travel(const struct caller *c)
 	CHECK_IS(host_flag_at(at(c, 64), "lo"), 1);
 	CHECK_IS(host_resident_at(at(c, 64)), pages(c, 4));
 	CHECK_IS(c->madvise(c, at(c, 64), pages(c, 4), MADV_DONTNEED), -EINVAL);
+	/* Where nothing was touched, the new place may join the old one. */
+	p = map(c, 80, 4, RW);
+	CHECK_IS(c->mlock2(c, p, pages(c, 4), MLOCK_ONFAULT), 0);
+	CHECK_IS(move(c, 80, 4, 84), at(c, 84));
+	CHECK_IS(host_flag_at(at(c, 84), "lo"), 1);
+	CHECK_IS(move(c, 84, 4, 80), at(c, 80));
+	CHECK_IS(host_flag_at(at(c, 80), "lo"), 1);
 }
 
 static void private_copies_of_file_pages_travel(const struct caller *c)
