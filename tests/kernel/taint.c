@@ -84,7 +84,8 @@ void taint_add(struct taint *taint, const struct layout *listing,
 	for (size_t i = 0; i < listing->count; i++) {
 		const struct layout_entry *e = &listing->entries[i];
 
-		if (!is_private_anonymous(e) || e->committed == 0)
+		/* Uncharged memory too: guards and growth of a stack mark it. */
+		if (!is_private_anonymous(e))
 			continue;
 		if (has_taint(taint, e) ||
 		    layout_entries_in(kernel, e->start, e->end) > 1)
