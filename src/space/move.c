@@ -263,6 +263,9 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 	if (move->keep == VMSI_KEEP_SOURCE)
 		return;
 	vmsi_note_left(space, move->source);
+	/* What the new place has joined may be touched. */
+	if (is_next_to_source(move))
+		vmsi_learn_touched(space, move->source, VMSI_LEARN_SPLIT);
 	/* Its charge has moved with it. */
 	vmsi_forget(space, move->source);
 	if (attributes->flags & (uint32_t)VMSI_ACCOUNTED)

@@ -163,6 +163,24 @@ static void touched_is_a_state_of_the_mapping(const struct caller *c)
 	CHECK_CHARGED(c, before, 2);
 }
 
+/*
+ *   |touched|     |moves|stays|
+ *   |touched|moved|     |stays|   was joined with touched memory for a moment
+ */
+static void what_moves_next_to_touched_marks_its_rest(const struct caller *c)
+{
+	size_t before = charge(c), unit = charge_unit();
+	char *p = map_unit(c, 0, RW, ANON);
+
+	(void)map_unit(c, 2, RW, ANON);
+	(void)map_unit(c, 3, RW, ANON);
+	CHECK_IS(poke(p, 1), 0);
+	CHECK_IS(c->mremap(c, p + 2 * unit, unit, unit,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, p + unit), p + unit);
+	CHECK_IS(c->mprotect(c, p + 3 * unit, unit, PROT_NONE), 0);
+	CHECK_CHARGED(c, before, 3);
+}
+
 static void dontneed_free_and_guards_never_uncharge(const struct caller *c)
 {
 	size_t before = charge(c), unit = charge_unit();
@@ -395,6 +413,8 @@ static const struct semantics_case cases[] = {
 	UNITS(mprotect_charges_and_uncharges_untouched,
 	      "mprotect NONE to RW charges; back uncharges only the untouched"),
 	UNITS(touched_is_a_state_of_the_mapping,
+	      "touched is a state of the mapping"),
+	UNITS(what_moves_next_to_touched_marks_its_rest,
 	      "touched is a state of the mapping"),
 	UNITS(dontneed_free_and_guards_never_uncharge,
 	      "DONTNEED and FREE never uncharge"),
