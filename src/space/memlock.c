@@ -18,13 +18,19 @@ static long host_lock(struct vmsi_range range,
 		vmsi_host.munlock(range.start, length);
 }
 
+/* Huge pages stay in memory anyhow, droppable ones cannot be kept. */
+static bool takes_no_lock(const struct vmsi_mapping *mapping)
+{
+	return mapping->attributes.flags &
+		((uint32_t)VMSI_HUGETLB | (uint32_t)VMSI_DROPPABLE);
+}
+
 static void change_lock(struct vmsi_mapping *piece, void *context)
 {
 	const struct lock_request *request = context;
 	uint32_t *flags = &piece->attributes.flags;
 
-	/* Huge pages stay in memory anyhow, droppable ones cannot be kept. */
-	if (*flags & ((uint32_t)VMSI_HUGETLB | (uint32_t)VMSI_DROPPABLE))
+	if (takes_no_lock(piece))
 		return;
 	*flags &= ~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
 	if (request->kind == LOCK)
@@ -52,6 +58,19 @@ static void publish_locked(struct vms_space *space, struct vmsi_range run,
 	}
 }
 
+/* Where no lock is taken, no lock on fault keeps the pages out. */
+static int lock_on_fault(struct vms_space *space, struct vmsi_range run)
+{
+	const struct lock_request on_fault = { LOCK, MLOCK_ONFAULT };
+	long error = 0;
+
+	vmsi_for_each(space, mapping, run) {
+		if (!error && !takes_no_lock(mapping))
+			error = host_lock(vmsi_piece(mapping, run), &on_fault);
+	}
+	return error < 0 ? (int)error : 0;
+}
+
 /*
  * Linux has locked what is before a hole when it meets the hole, but brings no
  * page in then. So the host must meet a hole too: after a lock that brings no
@@ -61,13 +80,12 @@ static void publish_locked(struct vms_space *space, struct vmsi_range run,
 static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 			    const struct lock_request *request)
 {
-	const struct lock_request on_fault = { LOCK, MLOCK_ONFAULT };
 	const size_t page_size = vmsi_page_size();
 	struct vmsi_range hole = { run.end, run.end + page_size };
-	long error = host_lock(run, &on_fault);
+	int error = lock_on_fault(space, run);
 
-	if (error < 0)
-		return (int)error;
+	if (error)
+		return error;
 	if (!vmsi_inside(space, hole) ||
 	    !vmsi_map_is_free(&space->map, hole) || vmsi_claim(space, hole) ||
 	    vmsi_host.munmap(hole.start, page_size) < 0)
