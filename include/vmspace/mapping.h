@@ -136,9 +136,9 @@ int vms_munmap(vms_space *space, void *address, size_t length);
  *           rlimit; the map-count limit.
  *   EAGAIN  the locked-memory limit would be passed.
  *   EPERM   a part of source or target is sealed.
- * As on Linux, a MREMAP_FIXED call that grows and fails on commit, or shrinks and
- * would cut off what is sealed, has unmapped the target, and one over several mappings that fails midway has moved the
- * earlier ones.
+ * As on Linux, a MREMAP_FIXED call that grows and fails on commit, or shrinks
+ * and would cut off what is sealed, has unmapped the target; and one over
+ * several mappings that fails midway has moved the earlier ones.
  */
 void *vms_mremap(vms_space *space, void *old_address, size_t old_length,
 		 size_t new_length, int flags, void *new_address);
