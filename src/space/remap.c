@@ -30,7 +30,7 @@ static struct vmsi_range source_of(const struct remap_request *request)
 				    request->old + request->old_length };
 }
 
-/* --- check -------------------------------------------------------------------------------- */
+/* --- check --------------------------------------------------------------- */
 
 /* Whether a new address is a place, and not only a wish. */
 static int check_target(const struct remap_request *request)
@@ -120,7 +120,7 @@ static int check_mapping(const struct remap_request *request)
 	return 0;
 }
 
-/* --- charge ----------------------------------------------------------------------------------- */
+/* --- charge -------------------------------------------------------------- */
 
 /*
  * Charge bytes if the mapping is charged at all. refund: what the target gives
@@ -148,7 +148,7 @@ static int uncharge(const struct remap_request *request, int error,
 	return error;
 }
 
-/* --- steps -------------------------------------------------------------------------------------- */
+/* --- steps --------------------------------------------------------------- */
 
 static int shrink(const struct remap_request *request)
 {
@@ -360,7 +360,7 @@ static int expand(struct remap_request *request, uintptr_t *result)
 	return error;
 }
 
-/* --- dispatch --------------------------------------------------------------------------------------- */
+/* --- dispatch ------------------------------------------------------------ */
 
 static int remap_one(struct remap_request *request, uintptr_t *result)
 {

@@ -44,8 +44,8 @@ enum vmsi_mapping_flags {
 	VMSI_SEQUENTIAL = 1u << 17,
 	VMSI_RANDOM = 1u << 18,
 	VMSI_FOREIGN = 1u << 19,    /* not ours: lost to another mapping of the process */
-	VMSI_READ_ONLY = 1u << 21,  /* shared, of a file that may not be written to */
 	VMSI_OWED = 1u << 20,       /* ours, unmapped, not yet given back to the reservation */
+	VMSI_READ_ONLY = 1u << 21,  /* shared, of a file that may not be written to */
 	/*
 	 * Hints: they do not keep neighbours apart; a merged mapping has what
 	 * either had.
