@@ -93,6 +93,35 @@ static long move_pieces(const struct placing *placing,
 	return 0;
 }
 
+/*
+ * Room for a stage of at least the target's length with nothing of the target
+ * in it, which the kernel may choose where that is free. Of three lengths one
+ * is on either side of it:
+ *
+ *    |      low      |   [ target ]  |      high     |
+ */
+static long reserve_stage(const struct placing *placing, size_t length)
+{
+	long room = reserve(0, length, 0);
+	uintptr_t start, stage;
+
+	if (vmsi_rehome_failed(room) ||
+	    !vmsi_range_overlaps((struct vmsi_range){ (uintptr_t)room,
+						      (uintptr_t)room + length },
+				 placing->target))
+		return room;
+	vmsi_rehome_kernel_munmap((uintptr_t)room, length);
+	room = reserve(0, 3 * length, 0);
+	if (vmsi_rehome_failed(room))
+		return room;
+	start = (uintptr_t)room;
+	stage = placing->target.start >= start + length ? start :
+							  start + 2 * length;
+	vmsi_rehome_kernel_munmap(stage == start ? start + length : start,
+				  2 * length);
+	return (long)stage;
+}
+
 /* Huge pages never merge with others, and have an alignment to keep. */
 static long make_on_stage(struct placing *placing, int prot, int flags, int fd,
 			  uint64_t offset)
@@ -103,7 +132,7 @@ static long make_on_stage(struct placing *placing, int prot, int flags, int fd,
 
 	flags &= ~(MAP_FIXED | MAP_FIXED_NOREPLACE);
 	if (!(flags & MAP_HUGETLB)) {
-		answer = reserve(0, length + 2 * page, 0);
+		answer = reserve_stage(placing, length + 2 * page);
 		if (vmsi_rehome_failed(answer))
 			return answer;
 		placing->stage.start = (uintptr_t)answer;

@@ -72,7 +72,8 @@ static long move_out_then_grow(const struct crossing *crossing)
 				     crossing->old + crossing->old_length };
 	uintptr_t end = crossing->new_address + crossing->old_length;
 	size_t extension = crossing->new_length - crossing->old_length;
-	long result = vmsi_move_in_parts(source, crossing->new_address, 0);
+	long result = vmsi_move_in_parts(crossing->space, source,
+					 crossing->new_address, 0);
 
 	if (result < 0)
 		return result;
@@ -83,7 +84,8 @@ static long move_out_then_grow(const struct crossing *crossing)
 					  0);
 	if (result >= 0)
 		return (long)crossing->new_address;
-	(void)vmsi_move_in_parts((struct vmsi_range){ crossing->new_address,
+	(void)vmsi_move_in_parts(crossing->space,
+				 (struct vmsi_range){ crossing->new_address,
 						      end }, crossing->old, 0);
 	return result;
 }

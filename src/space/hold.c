@@ -336,6 +336,18 @@ void vmsi_settle(struct vms_space *space, struct vmsi_range range)
 		add_hull(space, range);
 }
 
+bool vmsi_take_back(struct vms_space *space, struct vmsi_range range)
+{
+	int mapped = vmsi_host_is_mapped(range);
+
+	if (mapped == 0) {
+		/* All of it was unmapped: what is there by now is of others. */
+		vmsi_forget(space, range);
+		vmsi_hold(space, range);
+	}
+	return mapped >= 0 && vmsi_may_replace(space, range);
+}
+
 /* --- warm holes --------------------------------------------------------------- */
 
 static void remove_warm(struct vms_space *space, unsigned at)

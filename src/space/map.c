@@ -72,7 +72,11 @@ static int check_descriptor(struct map_request *request)
 	flags = vmsi_host.file_flags(request->fd);
 	if (flags < 0)
 		return (int)flags;
-	return flags & O_PATH ? -EBADF : 0;
+	if (flags & O_PATH)
+		return -EBADF;
+	/* Files with huge pages are those of hugetlbfs. */
+	return (request->flags & MAP_HUGETLB) &&
+		request->page_size == vmsi_page_size() ? -EINVAL : 0;
 }
 
 /* So must a size of huge pages be one that the host knows. */
@@ -143,11 +147,12 @@ static int check_length(struct map_request *request)
 {
 	if (request->length == 0)
 		return refuse_request(request, -EINVAL);
-	if (!vmsi_align_up_checked(request->length, request->page_size,
-				   &request->length))
-		return refuse_request(request,
-				      vmsi_refuse(VMS_REFUSAL_ADDRESSES));
-	return 0;
+	if (vmsi_align_up_checked(request->length, request->page_size,
+				  &request->length))
+		return 0;
+	/* Linux rounds up to huge pages before it looks whether that is 0. */
+	return refuse_request(request, request->page_size > vmsi_page_size() ?
+			      -EINVAL : vmsi_refuse(VMS_REFUSAL_ADDRESSES));
 }
 
 static int check_request(struct map_request *request)
@@ -165,14 +170,19 @@ static int check_request(struct map_request *request)
 static int place_fixed(struct map_request *request)
 {
 	struct vmsi_range target = { request->address, 0 };
+	bool aligned = vmsi_is_aligned(request->address, request->page_size);
 
 	/* Nobody has the right to map there in a space. */
 	if (request->address == 0)
 		return -EPERM;
+	/* For huge pages, Linux looks at the alignment before the end. */
+	if (request->page_size > vmsi_page_size() &&
+	    request->length <= vmsi_address_limit() && !aligned)
+		return -EINVAL;
 	if (!vmsi_add(request->address, request->length, &target.end) ||
 	    target.end > vmsi_address_limit())
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
-	if (!vmsi_is_aligned(request->address, request->page_size))
+	if (!aligned)
 		return -EINVAL;
 	if (!vmsi_inside(request->space, target))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);

@@ -52,20 +52,40 @@ static long host_move(struct vmsi_range source, uintptr_t target, int flags)
 }
 
 /*
+ * One part to a fixed place. A host that refuses has unmapped the place all the
+ * same; in the space it is held again, so that nothing of another thread can be
+ * there when a part of the part comes.
+ */
+static long move_part(struct vms_space *space, struct vmsi_range part,
+		      uintptr_t target, int flags)
+{
+	const struct vmsi_range place = { target,
+					  target + vmsi_range_length(part) };
+	long result = host_move(part, target, flags);
+
+	if (result == -EFAULT && vmsi_inside(space, place) &&
+	    !vmsi_take_back(space, place))
+		return -ENOMEM;
+	return result;
+}
+
+/*
  * What is one mapping in our map may be several to the host, which before
  * Linux 6.17 moves one a call and says EFAULT for more. Then it goes in parts,
  * found by halving; what has moved goes back if a later part is refused.
  */
-long vmsi_move_in_parts(struct vmsi_range source, uintptr_t target, int flags)
+long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
+			uintptr_t target, int flags)
 {
 	const ptrdiff_t way = (ptrdiff_t)(target - source.start);
 	struct vmsi_range part = source;
-	long result = host_move(source, target, flags);
+	long result = move_part(space, source, target, flags);
 
 	if (result != -EFAULT || vmsi_range_length(source) == vmsi_page_size())
 		return result;
 	while (part.start < source.end) {
-		result = host_move(part, part.start + (uintptr_t)way, flags);
+		result = move_part(space, part, part.start + (uintptr_t)way,
+				   flags);
 		if (result >= 0) {
 			part.start = part.end;
 			part.end = source.end;
@@ -80,12 +100,12 @@ long vmsi_move_in_parts(struct vmsi_range source, uintptr_t target, int flags)
 		}
 	}
 	if (part.start < source.end && part.start > source.start)
-		(void)vmsi_move_in_parts((struct vmsi_range){
+		(void)vmsi_move_in_parts(space, (struct vmsi_range){
 			target, part.start + (uintptr_t)way }, source.start, 0);
 	return result;
 }
 
-static int move_pages(const struct vmsi_move *move,
+static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 		      const struct vmsi_attributes *attributes,
 		      enum source_state *state)
 {
@@ -97,22 +117,22 @@ static int move_pages(const struct vmsi_move *move,
 
 	*state = SOURCE_MAPPED;
 	if (move->keep == VMSI_KEEP_SOURCE || !leaves_window(move, attributes)) {
-		result = vmsi_move_in_parts(move->source, target.start,
-				       MREMAP_DONTUNMAP);
+		result = vmsi_move_in_parts(space, move->source, target.start,
+					    MREMAP_DONTUNMAP);
 		if (result >= 0)
 			return 0;
 		/*
 		 * A driver's mapping may refuse to be kept, and a host that is
 		 * short of commit refuses to charge both places for an
-		 * instant. The target must still be ours for a second try.
+		 * instant. The target must be ours for a second try.
 		 */
 		if (move->keep == VMSI_KEEP_SOURCE ||
 		    (result != -EINVAL && result != -ENOMEM) ||
-		    vmsi_host_is_mapped(target) != 1)
+		    !vmsi_take_back(space, target))
 			return (int)result;
 	}
 	*state = SOURCE_FREE;
-	result = vmsi_move_in_parts(move->source, target.start, 0);
+	result = vmsi_move_in_parts(space, move->source, target.start, 0);
 	return result < 0 ? (int)result : 0;
 }
 
@@ -137,7 +157,7 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 					   attributes);
 	if (error)
 		return error;
-	error = move_pages(move, attributes, state);
+	error = move_pages(space, move, attributes, state);
 	if (!error)
 		return 0;
 	/* As on Linux, a target that was begun to be replaced is gone. */
@@ -167,14 +187,17 @@ static int move_growing(struct vms_space *space, const struct vmsi_move *move,
 	*state = SOURCE_FREE;
 	if (result != -EFAULT)
 		return result < 0 ? (int)result : 0;
-	result = vmsi_move_in_parts(move->source, move->target.start, 0);
+	if (!vmsi_take_back(space, move->target))
+		return -ENOMEM;
+	result = vmsi_move_in_parts(space, move->source, move->target.start, 0);
 	if (result < 0)
 		return (int)result;
 	result = vmsi_extend_by_window(space, extension.start, extension);
 	if (result < 0)
-		(void)vmsi_move_in_parts((struct vmsi_range){ move->target.start,
-							 extension.start },
-				    move->source.start, 0);
+		(void)vmsi_move_in_parts(space,
+					 (struct vmsi_range){ move->target.start,
+							      extension.start },
+					 move->source.start, 0);
 	return (int)result;
 }
 
@@ -183,7 +206,7 @@ static int act(struct vms_space *space, const struct vmsi_move *move,
 	       enum source_state *state)
 {
 	if (vmsi_range_length(move->source) == vmsi_range_length(move->target))
-		return move_pages(move, attributes, state);
+		return move_pages(space, move, attributes, state);
 	if (attributes->object && !(attributes->flags & (uint32_t)VMSI_SHARED))
 		return move_growing(space, move, state);
 	return move_and_extend(space, move, attributes, state);

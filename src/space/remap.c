@@ -160,6 +160,16 @@ static int shrink(const struct remap_request *request)
 	return vmsi_unmap(request->space, tail);
 }
 
+/* The host unmaps no part of a huge page. */
+static bool cuts_huge_page(const struct vms_space *space, uintptr_t address)
+{
+	const struct vmsi_mapping *mapping = vmsi_lookup(space, address);
+
+	return mapping && (mapping->attributes.flags & (uint32_t)VMSI_HUGETLB) &&
+		!vmsi_is_aligned(address,
+				 (size_t)1 << mapping->attributes.page_shift);
+}
+
 /*
  * Move the source, or what of it is not cut off, to a range. The charge is for
  * the growth, or for all of it where the source is kept.
@@ -182,6 +192,9 @@ static int move_to(const struct remap_request *request,
 
 	if (vmsi_has_sealed(space, target))
 		return -EPERM;
+	if (cuts_huge_page(space, target.start) ||
+	    cuts_huge_page(space, target.end))
+		return -EINVAL;
 	error = vmsi_claim(space, target);
 	if (error)
 		return error;

@@ -14,6 +14,35 @@ struct vms_space *vmsi_registry;
 /* --- records' memory ---------------------------------------------------------- */
 
 /*
+ * Addresses outside of the space. The host may choose some from an open gap
+ * below a growing mapping, where the program may write: what is too long for
+ * every gap lies elsewhere, and is cut to its length there.
+ */
+static long place_records(const struct vms_space *space, size_t length)
+{
+	size_t asked = length;
+
+	for (;;) {
+		long start = vmsi_host.mmap(0, asked, PROT_NONE,
+					    MAP_PRIVATE | MAP_ANONYMOUS |
+						    MAP_NORESERVE, -1, 0);
+		struct vmsi_range got = { (uintptr_t)start,
+					  (uintptr_t)start + asked };
+
+		if (start < 0)
+			return start;
+		if (!space || !vmsi_range_overlaps(got, space->range)) {
+			if (asked > length)
+				vmsi_host.munmap(got.start, asked - length);
+			return (long)(got.end - length);
+		}
+		vmsi_host.munmap(got.start, asked);
+		if (!vmsi_multiply(asked, 2, &asked))
+			return -ENOMEM;
+	}
+}
+
+/*
  *   guard page | the chunk | guard page
  *
  * so that a stray write of the program beyond its own memory faults before it
@@ -23,9 +52,7 @@ void *vmsi_records_get(void *context, size_t bytes)
 {
 	struct vms_space *space = context;
 	const size_t guard = vmsi_page_size();
-	long whole = vmsi_host.mmap(0, bytes + 2 * guard, PROT_NONE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-				    -1, 0);
+	long whole = place_records(space, bytes + 2 * guard);
 	uintptr_t chunk;
 
 	if (whole < 0)

@@ -344,6 +344,14 @@ void vmsi_hold_free(struct vms_space *space, struct vmsi_range range);
  */
 void vmsi_settle(struct vms_space *space, struct vmsi_range range);
 
+/*
+ * After such a failure of a call that unmaps all of its target or nothing, and
+ * before it is tried in another way: hold the target again and take it out of
+ * the map. false: others are there, or the host does not tell. Needs
+ * vmsi_reserve_records.
+ */
+bool vmsi_take_back(struct vms_space *space, struct vmsi_range range);
+
 /* Try to get unheld addresses back. */
 void vmsi_recover(struct vms_space *space);
 
@@ -453,10 +461,12 @@ int vmsi_move(struct vms_space *space, struct vmsi_move *move);
 
 /*
  * mremap of equal lengths to a fixed place, also of what the host has as
- * several mappings; flags: 0 or MREMAP_DONTUNMAP. All moves, or nothing does.
- * Returns the address or -errno.
+ * several mappings; flags: 0 or MREMAP_DONTUNMAP. All moves, or nothing does,
+ * but for a target in the space that was replaced. Returns the address or
+ * -errno.
  */
-long vmsi_move_in_parts(struct vmsi_range source, uintptr_t target, int flags);
+long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
+			uintptr_t target, int flags);
 
 /*
  * After the pages of a mapping, or of a part of it, have moved and it was kept:

@@ -27,7 +27,7 @@ static const char *keep;
 static uint8_t input[INPUT_MOST];
 static size_t input_size;
 
-static void on_abort(int number)
+static void on_crash(int number)
 {
 	int fd = keep != NULL ? open(keep, O_WRONLY | O_CREAT | O_TRUNC, 0644) :
 				-1;
@@ -108,6 +108,8 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	(void)signal(SIGABRT, on_abort);
+	(void)signal(SIGABRT, on_crash);
+	(void)signal(SIGSEGV, on_crash);
+	(void)signal(SIGBUS, on_crash);
 	return i < argc ? run_files(argc - i, argv + i) : run_random(inputs);
 }

@@ -58,6 +58,9 @@ static void hint_into_a_mapping(char *memory)
 	say("hint into a mapping", "%s, %c at the hint, %c at the new place",
 	    moved == MAP_FAILED ? strerror(errno) : "moved",
 	    memory[4 * page], moved == MAP_FAILED ? '-' : *moved);
+	/* The kernel may have put it behind the memory. */
+	if (moved != MAP_FAILED)
+		(void)munmap(moved, page);
 }
 
 static void sealed_tail(char *memory)

@@ -110,6 +110,78 @@ static void a_child_holds_room_that_was_prepared(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/*
+ * A host that unmaps the target of a move before it refuses it: for want of
+ * commit for both places, or because it has the source as several mappings.
+ */
+
+static struct vmsi_host_calls real;
+static char *landed;
+
+static long unmap_and_refuse(uintptr_t old, size_t old_length,
+			     size_t new_length, int flags, uintptr_t target)
+{
+	if (!(flags & MREMAP_DONTUNMAP))
+		return real.mremap(old, old_length, new_length, flags, target);
+	real.munmap(target, new_length);
+	return -ENOMEM;
+}
+
+/* Another thread maps a page there at once. */
+static long unmap_and_lose(uintptr_t old, size_t old_length, size_t new_length,
+			   int flags, uintptr_t target)
+{
+	if (landed)
+		return real.mremap(old, old_length, new_length, flags, target);
+	real.munmap(target, new_length);
+	landed = mmap((void *)(target + bytes(5)), bytes(1), RW,
+		      ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	memset(landed, 'f', bytes(1));
+	return -EFAULT;
+}
+
+static void a_host_short_of_commit_moves_all_the_same(void **state)
+{
+	char *memory = map_pages(0, 8);
+
+	(void)state;
+	map_pages(100, 8)[0] = 't';
+	memset(memory, 's', bytes(8));
+	real = vmsi_host;
+	vmsi_host.mremap = unmap_and_refuse;
+	assert_ptr_equal(vms_mremap(space, memory, bytes(8), bytes(8),
+				    MREMAP_MAYMOVE | MREMAP_FIXED, at(100)),
+			 at(100));
+	vmsi_host = real;
+	for (size_t i = 0; i < bytes(8); i++)
+		assert_int_equal(at(100)[i], 's');
+	assert_null(vmsi_space_check(space));
+	expect_held();
+}
+
+static void a_part_of_a_move_does_not_land_on_others(void **state)
+{
+	char *memory = map_pages(0, 8);
+
+	(void)state;
+	memset(memory, 's', bytes(8));
+	real = vmsi_host;
+	landed = NULL;
+	vmsi_host.mremap = unmap_and_lose;
+	assert_map_fails(vms_mremap(space, memory, bytes(8), bytes(8),
+				    MREMAP_MAYMOVE | MREMAP_FIXED, at(100)),
+			 ENOMEM);
+	vmsi_host = real;
+	assert_ptr_equal(landed, at(105));
+	expect_untouched(landed);
+	assert_int_equal(memory[0], 's');
+	assert_map_fails(vms_mmap(space, at(100), bytes(8), RW,
+				  ANONYMOUS | MAP_FIXED, -1, 0), ENOMEM);
+	expect_untouched(landed);
+	expect_held();
+	assert_int_equal(munmap(landed, bytes(1)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +189,8 @@ int main(void)
 		WITH_SPACE(mlock_into_a_gap_leaves_foreign_memory),
 		WITH_SPACE(foreign_memory_in_a_gap_survives_the_space),
 		WITH_SPACE(a_child_holds_room_that_was_prepared),
+		WITH_SPACE(a_host_short_of_commit_moves_all_the_same),
+		WITH_SPACE(a_part_of_a_move_does_not_land_on_others),
 	};
 
 	return cmocka_run_group_tests_name("space_foreign", tests, NULL, NULL);

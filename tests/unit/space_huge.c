@@ -245,6 +245,15 @@ static void use_pool(void)
 	assert_fails(vms_munmap(space, memory, bytes(1)), EINVAL);
 	assert_map_fails(vms_mremap(space, memory, 2 * huge, 3 * huge,
 				    MREMAP_MAYMOVE, NULL), EINVAL);
+	/* No move lands on a part of one. */
+	moved = map_pages(6 * huge / bytes(1), 4);
+	*moved = 9;
+	assert_map_fails(vms_mremap(space, moved, bytes(4), bytes(8),
+				    MREMAP_MAYMOVE | MREMAP_FIXED,
+				    memory + 2 * huge - bytes(4)), EINVAL);
+	assert_int_equal(memory[2 * huge - 1], 3);
+	assert_int_equal(*moved, 9);
+	assert_int_equal(vms_munmap(space, moved, bytes(4)), 0);
 	moved = vms_mremap(space, memory, 2 * huge, 2 * huge,
 			   MREMAP_MAYMOVE | MREMAP_FIXED,
 			   at(0) + 10 * huge);

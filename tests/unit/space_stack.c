@@ -113,6 +113,43 @@ static void nothing_is_placed_in_the_guard_gap(void **state)
 	*(volatile char *)at(999) = 1;
 }
 
+static struct vmsi_host_calls real;
+
+/* A host that prefers the lowest page of the open gap. */
+static long mmap_in_the_gap(uintptr_t address, size_t length, int prot,
+			    int flags, int fd, uint64_t offset)
+{
+	long result = -EEXIST;
+
+	if (address == 0)
+		result = real.mmap((uintptr_t)at(600), length, prot,
+				   flags | MAP_FIXED_NOREPLACE, fd, offset);
+	return result < 0 ? real.mmap(address, length, prot, flags, fd, offset) :
+			    result;
+}
+
+static void no_records_are_put_into_the_gap(void **state)
+{
+	unsigned char vector[1];
+	size_t before;
+	vms_handle handle;
+
+	(void)state;
+	map_as(590, 10, PROT_READ, ANONYMOUS);
+	map_stack(1000, 4);
+	assert_fails(mincore(at(600), bytes(1), vector), ENOMEM);
+	before = stats_now().metadata;
+	real = vmsi_host;
+	vmsi_host.mmap = mmap_in_the_gap;
+	assert_int_equal(vms_handle_open(space, at(1000), bytes(4), &handle),
+			 0);
+	vmsi_host = real;
+	assert_true(stats_now().metadata > before);
+	assert_fails(mincore(at(600), bytes(1), vector), ENOMEM);
+	assert_ptr_equal(vms_handle_at(space, handle, 0, 1), at(1000));
+	assert_int_equal(vms_handle_close(space, handle), 0);
+}
+
 static void its_gap_is_held_again_when_it_is_gone(void **state)
 {
 	unsigned char vector[1];
@@ -178,6 +215,7 @@ int main(void)
 		WITH_SPACE(a_neighbour_in_the_guard_gap_stops_it),
 		WITH_SPACE(a_neighbour_without_rights_does_not_stop_it),
 		WITH_SPACE(nothing_is_placed_in_the_guard_gap),
+		WITH_SPACE(no_records_are_put_into_the_gap),
 		WITH_SPACE(its_gap_is_held_again_when_it_is_gone),
 		WITH_SPACE(growth_before_it_is_unmapped_is_no_leftover),
 		WITH_SPACE(two_stacks_grow_apart),
