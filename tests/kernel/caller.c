@@ -2,6 +2,7 @@
 #include "caller.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -275,6 +276,35 @@ bool kernel_moves_several(void)
 			p + 4 * page) != MAP_FAILED;
 	(void)munmap(p, 8 * page);
 	return result;
+}
+
+bool kernel_populates_to_hole(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *p = mmap(NULL, 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+	bool result;
+
+	if (p == MAP_FAILED || munmap(p, page) != 0)
+		return false;
+	/* EINVAL is for the rights of the page behind the hole. */
+	result = madvise(p, 2 * page, MADV_POPULATE_READ) != 0 &&
+		errno == ENOMEM;
+	(void)munmap(p + page, page);
+	return result;
+}
+
+bool kernel_is_strict(void)
+{
+	int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+	char mode = '0';
+
+	if (fd >= 0) {
+		if (read(fd, &mode, 1) != 1)
+			mode = '0';
+		(void)close(fd);
+	}
+	return mode == '2';
 }
 
 static int open_space(struct caller *caller,

@@ -72,4 +72,13 @@ int caller_open(struct caller *caller, enum caller_kind kind, size_t size,
  */
 bool kernel_moves_several(void);
 
+/*
+ * Whether MADV_POPULATE_READ and _WRITE of the kernel end at the first hole,
+ * and do not go on past it as other advice does. A space's always do.
+ */
+bool kernel_populates_to_hole(void);
+
+/* Whether vm.overcommit_memory is 2: MAP_NORESERVE is charged then. */
+bool kernel_is_strict(void);
+
 #endif

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* The space's own list. */
@@ -30,7 +31,7 @@ static void add_listed(struct layout *layout, const struct caller *caller,
 		.start = info->start - (uintptr_t)caller->base,
 		.prot = info->prot,
 		.shared = info->flags & VMS_MAPPING_SHARED,
-		.file = files_index(files, info->inode),
+		.file = files_index(files, info->device, info->inode),
 		.offset = info->offset,
 		.flags = info->flags & ~(VMS_MAPPING_SHARED |
 					 VMS_MAPPING_ANONYMOUS),
@@ -98,14 +99,14 @@ static const char *parse_decimal(const char *text, uint64_t *value)
 
 /* "start-end rwxp offset major:minor inode path" */
 struct maps_line {
-	uint64_t start, end, offset, inode;
+	uint64_t start, end, offset, device, inode;
 	int prot;
 	bool shared;
 };
 
 static bool parse_maps_line(const char *text, struct maps_line *line)
 {
-	uint64_t device;
+	uint64_t major, minor;
 
 	text = parse_hex(text, &line->start);
 	if (*text++ != '-')
@@ -118,8 +119,9 @@ static bool parse_maps_line(const char *text, struct maps_line *line)
 		     (text[2] == 'x' ? PROT_EXEC : 0);
 	line->shared = text[3] == 's';
 	text = parse_hex(text + 5, &line->offset);
-	text = parse_hex(text + 1, &device);
-	text = parse_hex(text + 1, &device);
+	text = parse_hex(text + 1, &major);
+	text = parse_hex(text + 1, &minor);
+	line->device = makedev((unsigned)major, (unsigned)minor);
 	(void)parse_decimal(text + 1, &line->inode);
 	return true;
 }
@@ -130,7 +132,7 @@ static struct layout_entry *add_host_line(struct layout *layout,
 					  const struct maps_line *line)
 {
 	struct layout_entry *entry = new_entry(layout);
-	int file = files_index(files, line->inode);
+	int file = files_index(files, line->device, line->inode);
 	uintptr_t base = (uintptr_t)caller->base;
 
 	if (entry == NULL)

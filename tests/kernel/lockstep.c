@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "generate.h"
+#include "older.h"
 #include "peer.h"
 #include "taint.h"
 
@@ -43,7 +44,8 @@ struct subject {
 	size_t committed; /* when listing was made: looks can make stacks grow */
 	struct answer answer;
 	const struct operation *operation; /* the one being compared */
-	bool multiple_moves; /* the kernel moves several mappings at once */
+	struct older older;
+	bool strict; /* vm.overcommit_memory is 2 */
 	/* Pages that may be charged more than in the kernel; see taint.h. */
 	struct taint taint;
 };
@@ -311,6 +313,8 @@ static void check_ledger(struct subject *s)
 static void note_object(struct subject *s, const struct operation *op,
 			intptr_t wanted)
 {
+	const int uncharged = s->strict ? MAP_HUGETLB :
+					  MAP_HUGETLB | MAP_NORESERVE;
 	const struct layout_entry *e;
 	size_t page = s->space.page;
 
@@ -322,7 +326,7 @@ static void note_object(struct subject *s, const struct operation *op,
 		return;
 	s->objects[s->object_count++] = (struct object){
 		.inode = e->object,
-		.charged = op->flags & MAP_NORESERVE ?
+		.charged = op->flags & uncharged ?
 				   0 : (op->length + page - 1) & ~(page - 1),
 	};
 }
@@ -437,30 +441,14 @@ static bool keeps_part_of_locked(const struct layout *layout, size_t start,
 	return false;
 }
 
-/*
- * Kernels that move one mapping a call differ from a space in more: they look
- * for the source before they look at the target, and unmap the target before
- * they look at the length of the source. Such calls are compared where the
- * source is in order.
- */
-static bool is_of_newer_kernels(const struct subject *s,
-				const struct operation *op, size_t length,
-				size_t new_length)
+/* Whether the mapping at an offset begins elsewhere in the kernel. */
+static bool begins_elsewhere(const struct subject *s, size_t offset)
 {
-	const struct layout_entry *e = layout_at(&s->listing,
-						 op->address.offset);
+	const struct layout_entry *ours = layout_at(&s->listing, offset);
+	const struct layout_entry *theirs =
+		layout_at(&s->peer.channel->layout, offset);
 
-	if (new_length > WINDOW)
-		return true;
-	if (op->flags & MREMAP_DONTUNMAP && op->length != op->new_length &&
-	    length == new_length)
-		return true;
-	if (!(op->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
-		return false;
-	if (e == NULL || (length == 0 && !e->shared))
-		return true;
-	return (length < new_length ? length : new_length) >
-		e->end - op->address.offset;
+	return ours != NULL && theirs != NULL && ours->start != theirs->start;
 }
 
 /*
@@ -470,7 +458,8 @@ static bool is_of_newer_kernels(const struct subject *s,
  * whose answer depends on their number is not made. Nor is a touch that would
  * make a stack of the kernel grow from further away than one of a space; nor a
  * move that keeps a part of locked memory: all of the kernel's mapping loses
- * its lock then, where what the host of a space has may be two.
+ * its lock then, where what the host of a space has may be two. Nor a call
+ * that kernels older than a space's answers take otherwise.
  */
 static bool must_skip(const struct subject *s, const struct operation *op)
 {
@@ -483,14 +472,16 @@ static bool must_skip(const struct subject *s, const struct operation *op)
 
 	if (op->kind == OP_TOUCH)
 		return !may_look(s, op->address.offset / page);
+	if (older_differs(&s->older, op, &s->listing, page))
+		return true;
+	if (op->kind == OP_MPROTECT && op->prot & PROT_GROWSDOWN)
+		return begins_elsewhere(s, start);
 	if (op->kind != OP_MREMAP || op->address.kind != PLACE_WINDOW ||
 	    length > WINDOW)
 		return false;
-	if (!s->multiple_moves && is_of_newer_kernels(s, op, length, new_length))
-		return true;
 	if (keep && keeps_part_of_locked(&s->listing, start, start + length))
 		return true;
-	if (!keep && new_length == length && (!fixed || s->multiple_moves))
+	if (!keep && new_length == length && (!fixed || !s->older.moves_one))
 		return false;
 	if (!keep && !fixed && new_length < length)
 		return false;
@@ -574,11 +565,17 @@ static void step(struct subject *s, size_t index, const struct operation *op)
 static void open_all(struct subject *s)
 {
 	/* Without the fall-back to ordinary pages, which the kernel has not. */
-	const struct vms_space_options options = {
+	struct vms_space_options options = {
 		.struct_size = sizeof options,
 		.flags = VMS_SPACE_HUGETLB_EXACT,
 	};
 	int result = peer_start(&s->peer, WINDOW, 0);
+
+	s->strict = kernel_is_strict();
+	if (s->strict) {
+		options.commit_policy = VMS_COMMIT_STRICT;
+		options.commit_limit = (size_t)1 << 40;
+	}
 
 	if (result == 0)
 		result = caller_open(&s->space, CALLER_SPACE, WINDOW, &options,
@@ -592,7 +589,7 @@ static void open_all(struct subject *s)
 			      strerrorname_np(-result));
 		_exit(2);
 	}
-	s->multiple_moves = kernel_moves_several();
+	older_ask(&s->older);
 	catch_faults();
 }
 

@@ -16,25 +16,35 @@
 
 static sigjmp_buf fault_return;
 static volatile sig_atomic_t fault_expected;
+static struct sigaction other_segv, other_bus;
 
 /* A fault elsewhere is a crash of what is tested: let it be one. */
 static void on_fault(int number)
 {
 	if (fault_expected)
 		siglongjmp(fault_return, number);
-	(void)signal(number, SIG_DFL);
+	(void)sigaction(number, number == SIGSEGV ? &other_segv : &other_bus,
+			NULL);
 	(void)raise(number);
 }
 
-void catch_faults(void)
+static void catch_fault(int number, struct sigaction *other)
 {
 	struct sigaction action = {
 		.sa_handler = on_fault,
 		.sa_flags = SA_NODEFER,
 	};
+	struct sigaction before;
 
-	(void)sigaction(SIGSEGV, &action, NULL);
-	(void)sigaction(SIGBUS, &action, NULL);
+	if (sigaction(number, &action, &before) == 0 &&
+	    before.sa_handler != on_fault)
+		*other = before;
+}
+
+void catch_faults(void)
+{
+	catch_fault(SIGSEGV, &other_segv);
+	catch_fault(SIGBUS, &other_bus);
 }
 
 int64_t peek_page(const char *address, size_t page)
@@ -146,6 +156,8 @@ int files_open(struct files *files, size_t page)
 		files->inode[i] = 0;
 		if (i <= FILE_SEALED && fstat(fd[i], &status) == 0)
 			files->inode[i] = status.st_ino;
+		if (i == FILE_MEMORY)
+			files->memory = status.st_dev;
 	}
 	if (write_file(fd[FILE_MEMORY], page, 5, 123) != 0)
 		return -EIO;
@@ -159,11 +171,16 @@ void files_close(struct files *files)
 			(void)close(files->fd[i]);
 }
 
-int files_index(const struct files *files, uint64_t inode)
+/* Not every file system shows the device in maps that stat tells. */
+int files_index(const struct files *files, uint64_t device, uint64_t inode)
 {
-	for (int i = 0; i < FILES; i++)
-		if (inode != 0 && files->inode[i] == inode)
+	for (int i = 0; i < FILES; i++) {
+		bool memory = i == FILE_MEMORY || i == FILE_SEALED;
+
+		if (inode != 0 && files->inode[i] == inode &&
+		    memory == (device == files->memory))
 			return i;
+	}
 	return FILES;
 }
 

@@ -66,13 +66,14 @@ enum file_index {
 struct files {
 	int fd[FILES];
 	uint64_t inode[FILES]; /* 0: none that can be mapped */
+	uint64_t memory;       /* the device of memfds and of shared memory */
 };
 
 /* Returns 0 or -errno. */
 int files_open(struct files *files, size_t page);
 void files_close(struct files *files);
-/* What a mapping of this inode is of: an index, or FILES: not one of these. */
-int files_index(const struct files *files, uint64_t inode);
+/* What a mapping of an inode is of: an index, or FILES: not one of these. */
+int files_index(const struct files *files, uint64_t device, uint64_t inode);
 
 struct answer {
 	intptr_t result; /* addresses as the caller got them */

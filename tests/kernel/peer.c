@@ -67,6 +67,14 @@ static void execute(struct child *child, const struct operation *operation)
 			  &child->channel->answer);
 }
 
+/* Only whole huge pages can be unmapped. */
+static size_t mapped_length(const struct operation *operation)
+{
+	if (!(operation->flags & MAP_HUGETLB))
+		return operation->length;
+	return (operation->length + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
+}
+
 /*
  * mmap without a fixed place. The hint goes first, as it was given; what the
  * kernel put elsewhere is then asked for where the space put it.
@@ -95,7 +103,7 @@ static void execute_mmap(struct child *child, const struct operation *operation)
 		if (*result < 0 || *result == (intptr_t)rounded)
 			return;
 		(void)caller->munmap(caller, (void *)*result,
-				     operation->length);
+				     mapped_length(operation));
 	}
 	execute(child, &wish);
 }
