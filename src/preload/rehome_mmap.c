@@ -93,6 +93,14 @@ static long move_pieces(const struct placing *placing,
 	return 0;
 }
 
+static bool overlaps_target(const struct placing *placing, long start,
+			    size_t length)
+{
+	return vmsi_range_overlaps((struct vmsi_range){ (uintptr_t)start,
+							(uintptr_t)start + length },
+				   placing->target);
+}
+
 /*
  * Room for a stage of at least the target's length with nothing of the target
  * in it, which the kernel may choose where that is free. Of three lengths one
@@ -105,10 +113,7 @@ static long reserve_stage(const struct placing *placing, size_t length)
 	long room = reserve(0, length, 0);
 	uintptr_t start, stage;
 
-	if (vmsi_rehome_failed(room) ||
-	    !vmsi_range_overlaps((struct vmsi_range){ (uintptr_t)room,
-						      (uintptr_t)room + length },
-				 placing->target))
+	if (vmsi_rehome_failed(room) || !overlaps_target(placing, room, length))
 		return room;
 	vmsi_rehome_kernel_munmap((uintptr_t)room, length);
 	room = reserve(0, 3 * length, 0);
@@ -122,7 +127,10 @@ static long reserve_stage(const struct placing *placing, size_t length)
 	return (long)stage;
 }
 
-/* Huge pages never merge with others, and have an alignment to keep. */
+/*
+ * Huge pages never merge with others, and have an alignment to keep. Of two
+ * places that are free at once only one can reach into the target.
+ */
 static long make_on_stage(struct placing *placing, int prot, int flags, int fd,
 			  uint64_t offset)
 {
@@ -144,6 +152,15 @@ static long make_on_stage(struct placing *placing, int prot, int flags, int fd,
 					 fd, offset);
 	if (vmsi_rehome_failed(answer) || (flags & MAP_FIXED))
 		return answer;
+	if (overlaps_target(placing, answer, length)) {
+		long other = vmsi_rehome_kernel_mmap(0, length, prot, flags, fd,
+						     offset);
+
+		vmsi_rehome_kernel_munmap((uintptr_t)answer, length);
+		if (vmsi_rehome_failed(other))
+			return other;
+		answer = other;
+	}
 	placing->source = placing->stage.start = (uintptr_t)answer;
 	placing->stage.end = placing->source + length;
 	return answer;
