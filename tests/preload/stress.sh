@@ -51,13 +51,14 @@ complaints() {
 }
 complaints "$directory/bare" >"$directory/bare.complaints"
 complaints "$directory/preloaded" >"$directory/preloaded.complaints"
-new=$(comm -13 "$directory/bare.complaints" "$directory/preloaded.complaints")
+new=$(grep -vxF -f "$directory/bare.complaints" \
+	"$directory/preloaded.complaints")
 
 echo "1..3"
 [ "$preloaded" -eq "$bare" ] || printf 'not '
 echo "ok 1 - $stressor: exit status $preloaded, bare $bare"
 [ -z "$new" ] || printf 'not '
 echo "ok 2 - $stressor: no complaint that the bare run does not have"
-[ "${served:-0}" -ge 50 ] || printf 'not '
+[ "${served:-0}" -ge 20 ] || printf 'not '
 echo "ok 3 - $stressor: the space served ${served:-0} calls"
 sed 's/^/# /' "$directory/preloaded" "$directory/stats"
