@@ -31,8 +31,9 @@ static bool remap_differs(const struct operation *op,
 	if (op->flags & MREMAP_DONTUNMAP && op->length != op->new_length &&
 	    length == new_length)
 		return true;
+	/* And unmap the tail of what is to shrink before all of that. */
 	if (!(op->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
-		return false;
+		return e == NULL && new_length < length;
 	if (e == NULL || (length == 0 && !e->shared))
 		return true;
 	return (length < new_length ? length : new_length) >
