@@ -9,10 +9,13 @@
  * part of the library.
  */
 
+#include <vmspace/buffer.h>
 #include <vmspace/handle.h>
+#include <vmspace/heap.h>
 #include <vmspace/list.h>
 #include <vmspace/mapping.h>
 #include <vmspace/process.h>
 #include <vmspace/space.h>
+#include <vmspace/vec.h>
 
 #endif

@@ -127,6 +127,6 @@ for header in "$headers"/vmspace.h "$headers"/vmspace/*.h; do
 	tap_case "$name alone, as C" \
 		header_alone "$name" gcc c c99 c11 gnu17
 	tap_case "$name alone, as C++" \
-		header_alone "$name" g++ c++ c++11 c++20
+		header_alone "$name" g++ c++ c++11 c++17 c++20
 done
 echo "1..$cases"

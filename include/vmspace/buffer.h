@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSPACE_BUFFER_H
+#define VMSPACE_BUFFER_H
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <vmspace/space.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Buffers: bytes that grow without being copied.
+ *
+ * Caveats first.
+ *
+ * - A buffer with a maximum never moves: pointers into it hold until it is
+ *   freed. One without a maximum may move whenever it grows (by page tables,
+ *   not by copying) and is to be used by offset.
+ * - It is made for bytes that may become many. Memory is committed by more than
+ *   a huge page at a time and comes in huge pages where the host has them, so a
+ *   buffer of one byte can hold 2 MiB of memory. VMS_BUFFER_SMALL_PAGES is for
+ *   many buffers of which most stay small.
+ * - The maximum is addresses only. They count against RLIMIT_AS; memory and
+ *   commit are taken as the buffer grows, and can be refused then.
+ * - A buffer has no lock: one thread at a time, as with any object. Different
+ *   buffers are independent of each other, also in one space.
+ * - fork(2): the child has its own copy of the buffer and its memory.
+ * - No call is safe from a signal handler.
+ *
+ * Of every call here: a call that fails leaves the buffer and its contents as
+ * they were; one that succeeds leaves errno as it was. A buffer that was not
+ * initialised must be all zero; it then answers EINVAL to what would need
+ * memory. One that was freed or detached is such a buffer.
+ */
+
+/*
+ * The fields are for reading, and change only by the calls. Copying the struct
+ * does not copy the buffer; moving it elsewhere is fine.
+ */
+typedef struct vms_buffer {
+	char *data;        /* the first byte; never NULL once initialised */
+	size_t size;       /* bytes in use */
+	size_t room;       /* bytes that may be in use before a system call */
+
+	/* The library's own. */
+	size_t dirty;      /* [size, dirty) may hold what was there before */
+	size_t committed;  /* bytes that are readable and writable */
+	size_t reserved;   /* bytes of addresses */
+	size_t maximum;
+	uint64_t moves;
+	vms_space *space;
+	unsigned flags;
+} vms_buffer;
+
+/* Options of a buffer; zero in a field means its default. */
+struct vms_buffer_options {
+	/* sizeof(struct vms_buffer_options); lets the struct grow. */
+	size_t struct_size;
+	/*
+	 * The space that the buffer's memory comes from, which must stay open
+	 * until the buffer is freed. NULL: one that all buffers of the process
+	 * share, with no commit limit of its own; a maximum that it has no room
+	 * for gets a space for itself.
+	 */
+	vms_space *space;
+	/* VMS_BUFFER_* bits. */
+	unsigned flags;
+};
+
+/* No huge pages. */
+#define VMS_BUFFER_SMALL_PAGES 0x1u
+
+/*
+ * Make an empty buffer.
+ *
+ * buffer    whatever was in it is overwritten.
+ * maximum   bytes; that much address is reserved, and the address behind it
+ *           faults. 0: no maximum, and the buffer may move.
+ * options   NULL for the defaults; read during the call only.
+ *
+ * Returns 0, and the caller gives the buffer back by vms_buffer_free() or
+ * vms_buffer_detach(); -1 with errno set on failure:
+ *   EINVAL  buffer is NULL; struct_size is not one that this library knows;
+ *           unknown flags.
+ *   ENOMEM  the addresses are not to be had: RLIMIT_AS, the map-count limit, a
+ *           space that is full; no memory for records.
+ *   EAGAIN  mlockall(MCL_FUTURE) is in force and RLIMIT_MEMLOCK is reached.
+ */
+int vms_buffer_init(vms_buffer *buffer, size_t maximum,
+		    const struct vms_buffer_options *options);
+
+/*
+ * Give a buffer's memory and addresses back; it is all zero afterwards.
+ *
+ * Returns 0, also for NULL and a buffer that is all zero; -1 with errno set on
+ * failure:
+ *   ENOMEM  the map-count limit is reached and a mapping had to be split.
+ *   EPERM   part of the memory is sealed (mseal(2)).
+ *   EAGAIN  as vms_munmap.
+ */
+int vms_buffer_free(vms_buffer *buffer);
+
+/*
+ * See to it that length more bytes can be added without a system call. They are
+ * expected to be written soon: where the host has no huge pages, those that come
+ * next are brought into memory ahead.
+ *
+ * Returns 0; -1 with errno set on failure:
+ *   ENOMEM  the maximum or the end of the space would be passed; commit, the
+ *           space's or the host's; an rlimit; the map-count limit.
+ *   EINVAL  the buffer is not initialised.
+ *   EAGAIN, EPERM  as vms_mprotect; without a maximum, as vms_mremap.
+ */
+int vms_buffer_make_room(vms_buffer *buffer, size_t length);
+
+/*
+ * Add length bytes, which may lie in the buffer itself.
+ *
+ * Returns 0; -1 with errno set as by vms_buffer_make_room.
+ */
+inline int vms_buffer_append(vms_buffer *buffer, const void *bytes,
+			     size_t length);
+
+/*
+ * Add length bytes for the caller to fill; what is in them is undefined.
+ *
+ * Returns the first of them; NULL with errno set as by vms_buffer_make_room.
+ */
+inline void *vms_buffer_extend(vms_buffer *buffer, size_t length);
+
+/*
+ * Make a buffer size bytes long. What is added reads as zero, and memory that
+ * was never used is not touched; what is cut off stays committed.
+ *
+ * Returns 0; -1 with errno set as by vms_buffer_make_room.
+ */
+int vms_buffer_resize(vms_buffer *buffer, size_t size);
+
+/*
+ * Cut a buffer off at size bytes, or at 0. Its memory stays committed.
+ *
+ * vms_buffer_truncate returns 0; -1 with errno EINVAL where size is more than
+ * the buffer has.
+ */
+inline int vms_buffer_truncate(vms_buffer *buffer, size_t size);
+inline void vms_buffer_clear(vms_buffer *buffer);
+
+/*
+ * Commit memory for size bytes in all now, so that growth up to there cannot be
+ * refused. The size stays as it is.
+ *
+ * Returns 0; -1 with errno set as by vms_buffer_make_room.
+ */
+int vms_buffer_reserve(vms_buffer *buffer, size_t size);
+
+/*
+ * Give back all memory and commit beyond the size, to the page. The addresses
+ * of a buffer with a maximum stay reserved.
+ *
+ * Returns 0; -1 with errno set on failure:
+ *   ENOMEM  the map-count limit; no memory for records.
+ *   EINVAL  the buffer is not initialised; memory of it is locked.
+ *   EAGAIN, EPERM  as vms_decommit; without a maximum, as vms_munmap.
+ */
+int vms_buffer_shrink(vms_buffer *buffer);
+
+/*
+ * The address of byte offset. It holds until the buffer grows, or is freed
+ * where it has a maximum.
+ *
+ * Returns NULL with errno ERANGE where offset is not below the size.
+ */
+inline void *vms_buffer_at(const vms_buffer *buffer, size_t offset);
+
+/* Memory that was taken out of a buffer. */
+struct vms_detached {
+	void *address;     /* the first byte; NULL where there was none */
+	size_t size;       /* bytes that were in use */
+	size_t length;     /* bytes of the mapping: size rounded up to a page */
+	vms_space *space;  /* where it lies */
+	unsigned flags;    /* the library's own */
+};
+
+/*
+ * Take the memory out of a buffer: it becomes a mapping of the caller's in its
+ * space, readable and writable, at the address where it was. Memory and
+ * addresses beyond the size are given back. The buffer is all zero afterwards.
+ *
+ * Returns 0, and the caller gives *detached back by vms_detached_free(), or,
+ * where the buffer was made in a space of the caller's, by vms_munmap; -1 with
+ * errno set on failure:
+ *   EINVAL  an argument is NULL; the buffer is not initialised.
+ *   ENOMEM, EPERM, EAGAIN  as vms_munmap.
+ */
+int vms_buffer_detach(vms_buffer *buffer, struct vms_detached *detached);
+
+/*
+ * Give detached memory back; *detached is all zero afterwards.
+ *
+ * Returns 0, also for NULL and what is all zero; -1 with errno ENOMEM, EPERM or
+ * EAGAIN as vms_munmap.
+ */
+int vms_detached_free(struct vms_detached *detached);
+
+/* Figures of a buffer, in bytes unless said otherwise. */
+struct vms_buffer_stats {
+	/* sizeof(struct vms_buffer_stats), set by the caller. */
+	size_t struct_size;
+	size_t size;       /* in use */
+	size_t committed;  /* charged: readable and writable */
+	size_t reserved;   /* addresses, with what lies behind the maximum */
+	size_t maximum;    /* the most it can hold; 0: no maximum */
+	uint64_t moves;    /* number of times that it moved */
+};
+
+/*
+ * The figures of a buffer.
+ *
+ * Returns 0; -1 with errno EINVAL for a NULL argument or an unknown
+ * struct_size.
+ */
+int vms_buffer_get_stats(const vms_buffer *buffer,
+			 struct vms_buffer_stats *stats);
+
+/* --- the calls that are inline; the library has each as a function, too ------ */
+
+inline void *vms_buffer_extend(vms_buffer *buffer, size_t length)
+{
+	char *place;
+
+	if (length > buffer->room - buffer->size &&
+	    vms_buffer_make_room(buffer, length) != 0)
+		return NULL;
+	place = buffer->data + buffer->size;
+	buffer->size += length;
+	return place;
+}
+
+inline int vms_buffer_append(vms_buffer *buffer, const void *bytes,
+			     size_t length)
+{
+	if (length > buffer->room - buffer->size) {
+		size_t inside = (uintptr_t)bytes - (uintptr_t)buffer->data;
+
+		if (vms_buffer_make_room(buffer, length) != 0)
+			return -1;
+		/* The buffer may have moved, and the bytes with it. */
+		if (inside < buffer->size)
+			bytes = buffer->data + inside;
+	}
+	if (length != 0)
+		memcpy(buffer->data + buffer->size, bytes, length);
+	buffer->size += length;
+	return 0;
+}
+
+inline int vms_buffer_truncate(vms_buffer *buffer, size_t size)
+{
+	if (size > buffer->size) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (buffer->dirty < buffer->size)
+		buffer->dirty = buffer->size;
+	buffer->size = size;
+	return 0;
+}
+
+inline void vms_buffer_clear(vms_buffer *buffer)
+{
+	if (buffer->dirty < buffer->size)
+		buffer->dirty = buffer->size;
+	buffer->size = 0;
+}
+
+inline void *vms_buffer_at(const vms_buffer *buffer, size_t offset)
+{
+	if (offset >= buffer->size) {
+		errno = ERANGE;
+		return NULL;
+	}
+	return buffer->data + offset;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

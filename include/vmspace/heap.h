@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSPACE_HEAP_H
+#define VMSPACE_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmspace/space.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * A heap for large blocks.
+ *
+ * Caveats first.
+ *
+ * - It is made for blocks of about 64 KiB and more. A block takes at least a
+ *   whole step of its size class, so small ones waste memory.
+ * - vms_heap_realloc never copies: a block grows in the addresses that are kept
+ *   free behind it, and when these are used up its page tables move.
+ * - Freed memory is kept warm for the next block, within a limit, and goes back
+ *   to the system with age. There is no thread that sees to that: age is looked
+ *   at by the calls that allocate, free or grow, and by vms_heap_collect. A
+ *   program that makes no such call keeps what it had at its last one.
+ * - The heap takes its addresses from a space of its own. They count in full
+ *   against RLIMIT_AS; where that refuses, the heap settles for fewer.
+ * - Every call is safe from several threads at once, but for two calls on one
+ *   block; none is safe from a signal handler. fork(2): the child has its own
+ *   copy of the heap. vfork(2) shares the parent's.
+ * - A block that is freed twice, a pointer into a block that is freed, a
+ *   pointer that the heap does not own: the program is ended with a message.
+ */
+
+typedef struct vms_heap vms_heap;
+
+/* Options of a heap; zero in a field means its default. */
+struct vms_heap_options {
+	/* sizeof(struct vms_heap_options); lets the struct grow. */
+	size_t struct_size;
+	/*
+	 * Bytes of addresses. 0: 16 TiB, or what of it can be had. With less
+	 * than 64 GiB no block can be larger than 64 MiB.
+	 */
+	size_t reserve;
+	/*
+	 * Bytes of freed memory that are kept for the next block, at most; and
+	 * no more than was in use at a time not long ago, or 64 MiB. 0: an
+	 * eighth of the machine's RAM and swap. VMS_HEAP_RETAIN_NONE: none.
+	 */
+	size_t retain;
+	/*
+	 * Milliseconds after which freed memory may be taken by the system when
+	 * it is short of memory (MADV_FREE), and after which it is given back.
+	 * 0: 1,000 and 10,000. VMS_HEAP_NEVER: not by age.
+	 */
+	unsigned reclaimable_after;
+	unsigned give_back_after;
+	/* VMS_HEAP_* bits. */
+	unsigned flags;
+};
+
+#define VMS_HEAP_RETAIN_NONE SIZE_MAX
+#define VMS_HEAP_NEVER (~0u)
+
+/* Never ask for huge pages. */
+#define VMS_HEAP_NO_HUGE_PAGES 0x1u
+
+/*
+ * Make a heap.
+ *
+ * options   NULL for the defaults; read during the call only.
+ *
+ * Returns the heap, which the caller owns and gives back by vms_heap_close();
+ * NULL with errno set on failure:
+ *   EINVAL  struct_size is not one that this library knows; unknown flags.
+ *   ENOMEM  not even the smallest range of addresses (1 GiB) is free;
+ *           RLIMIT_AS, the map-count limit; no memory for records.
+ * Thread-safe.
+ */
+vms_heap *vms_heap_open(const struct vms_heap_options *options);
+
+/*
+ * Give a heap back with all its blocks. No other call on it may be running or
+ * follow. NULL is ignored.
+ */
+void vms_heap_close(vms_heap *heap);
+
+/*
+ * A block of size bytes, aligned to at least 4096 bytes; its contents are
+ * undefined. A size of 0 is taken as 1.
+ *
+ * Returns the block, which the caller gives back by vms_heap_free(); NULL with
+ * errno ENOMEM: the size is too large, no addresses or no commit are left, or a
+ * limit of the host is reached.
+ */
+void *vms_heap_malloc(vms_heap *heap, size_t size);
+
+/*
+ * A block of count * size bytes that are zero. Returns as vms_heap_malloc;
+ * ENOMEM also where the product overflows.
+ */
+void *vms_heap_calloc(vms_heap *heap, size_t count, size_t size);
+
+/*
+ * A block whose address is a multiple of alignment, a power of two. Returns as
+ * vms_heap_malloc; EINVAL where alignment is no power of two.
+ */
+void *vms_heap_aligned_alloc(vms_heap *heap, size_t alignment, size_t size);
+
+/*
+ * Change the size of a block; its address may change. What is beyond the old
+ * size is undefined. block NULL: as vms_heap_malloc. A size of 0 is taken as 1.
+ *
+ * Returns the block; NULL with errno ENOMEM, and the block is as before. An
+ * alignment that was asked for is kept only while the block stays in place.
+ */
+void *vms_heap_realloc(vms_heap *heap, void *block, size_t size);
+
+/* Give a block back. NULL is ignored. errno stays as it is. */
+void vms_heap_free(vms_heap *heap, void *block);
+
+/*
+ * The bytes of a block that may be used, at least what was asked for. 0 for
+ * NULL.
+ */
+size_t vms_heap_usable_size(const vms_heap *heap, const void *block);
+
+/* Whether an address lies in the heap's range: two comparisons. Never fails. */
+bool vms_heap_owns(const vms_heap *heap, const void *address);
+
+/*
+ * Give freed memory back: what has come of age; with VMS_HEAP_COLLECT_ALL, all
+ * of it. Returns the number of bytes whose memory was given back.
+ */
+#define VMS_HEAP_COLLECT_ALL 0x1u
+size_t vms_heap_collect(vms_heap *heap, unsigned flags);
+
+/* Figures of a heap, in bytes unless said otherwise. */
+struct vms_heap_stats {
+	/* sizeof(struct vms_heap_stats), set by the caller. */
+	size_t struct_size;
+	size_t reserved;          /* addresses */
+	size_t live;              /* asked for, in blocks that are not freed */
+	size_t blocks;            /* number of blocks that are not freed */
+	size_t committed;         /* charged */
+	size_t committed_peak;    /* the most that was ever charged */
+	size_t retained;          /* of freed blocks, not yet given back */
+	size_t resident;          /* in memory; counted by the call */
+	uint64_t allocations;     /* number of blocks ever made */
+	uint64_t grown_in_place;  /* number of growths at the same address */
+	uint64_t moves;           /* number of growths that moved page tables */
+	uint64_t moved_bytes;     /* bytes that were moved and not copied */
+	uint64_t given_back;      /* bytes whose memory went back, over all time */
+	uint64_t refusals;        /* number of requests that got ENOMEM */
+};
+
+/*
+ * The figures of a heap. Returns 0; -1 with errno set: EINVAL for a NULL
+ * argument or an unknown struct_size. Costs time in proportion to the memory in
+ * use.
+ */
+int vms_heap_get_stats(vms_heap *heap, struct vms_heap_stats *stats);
+
+/* The space of a heap, for listings. It lives as long as the heap. */
+vms_space *vms_heap_space(const vms_heap *heap);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

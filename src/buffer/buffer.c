@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/panic.h"
+#include "buffer/buffer.h"
+#include "growth/growth.h"
+#include "space/state.h"
+
+/* Buffers themselves: init, figures, and what the other files share. */
+
+/* --- for all calls ------------------------------------------------------------- */
+
+#ifdef VMSI_DEBUG
+static void check_fields(const vms_buffer *buffer)
+{
+	if (!buffer->data || buffer->size > buffer->room ||
+	    buffer->room > buffer->committed ||
+	    buffer->room > vmsi_buffer_limit(buffer) ||
+	    buffer->dirty > buffer->committed ||
+	    buffer->committed > buffer->reserved)
+		vmsi_panic("invariant B1: a buffer's fields are not in order");
+}
+#endif
+
+int vmsi_buffer_enter(const vms_buffer *buffer)
+{
+	if (!buffer || !buffer->space)
+		return vmsi_status(-EINVAL);
+#ifdef VMSI_DEBUG
+	check_fields(buffer);
+#endif
+	return 0;
+}
+
+bool vmsi_buffer_is_mapped(vms_space *space, const void *start, size_t length)
+{
+	uintptr_t end = (uintptr_t)start + length;
+	bool mapped;
+
+	if (vmsi_enter(space) != 0)
+		return false;
+	mapped = vmsi_run_end(space, (uintptr_t)start, end) == end;
+	vmsi_leave(space);
+	return mapped;
+}
+
+int vmsi_buffer_unmap(vms_space *space, void *start, size_t length)
+{
+	int earlier = errno;
+
+	if (length == 0 || vms_munmap(space, start, length) == 0)
+		return 0;
+	if (vmsi_buffer_is_mapped(space, start, length))
+		return -1;
+	errno = earlier;
+	return 0;
+}
+
+void vmsi_buffer_advise(const vms_buffer *buffer, char *start, size_t length)
+{
+	int earlier = errno;
+
+	(void)vms_madvise(buffer->space, start, length,
+			  vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE) ?
+				  MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+	errno = earlier;
+}
+
+/* --- init ------------------------------------------------------------------------ */
+
+static bool options_are_good(const struct vms_buffer_options *options)
+{
+	return options->struct_size == sizeof(*options) &&
+		!(options->flags & ~VMS_BUFFER_SMALL_PAGES);
+}
+
+/*
+ * What is reserved for a maximum: a page more than that, so that what lies
+ * behind faults, and whole huge pages where there are any.
+ */
+static int bytes_to_reserve(size_t maximum, size_t *bytes)
+{
+	uintptr_t end;
+
+	if (!vmsi_add(maximum, vmsi_page_size(), &end) ||
+	    !vmsi_align_up_checked(end, vmsi_page_size(), &end))
+		return -ENOMEM;
+	if (end >= vmsi_huge_page_size() &&
+	    !vmsi_align_up_checked(end, vmsi_huge_page_size(), &end))
+		return -ENOMEM;
+	*bytes = end;
+	return 0;
+}
+
+/* Addresses in the buffer's space. Not NORESERVE: what is used is to count. */
+static int reserve_in_space(vms_buffer *buffer)
+{
+	void *data = vms_mmap(buffer->space, NULL, buffer->reserved, PROT_NONE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (data == MAP_FAILED)
+		return -1;
+	buffer->data = data;
+	vmsi_buffer_advise(buffer, buffer->data, buffer->reserved);
+	return 0;
+}
+
+static int reserve_in_own_space(vms_buffer *buffer)
+{
+	const struct vms_space_options options = {
+		.struct_size = sizeof(options),
+		.name = "buffer",
+		.commit_policy = VMS_COMMIT_ALWAYS,
+	};
+	int error;
+
+	buffer->space = vms_space_open(buffer->reserved, &options);
+	if (!buffer->space)
+		return -1;
+	buffer->flags |= (unsigned)VMSI_BUFFER_OWN_SPACE;
+	if (reserve_in_space(buffer) == 0)
+		return 0;
+	error = errno;
+	(void)vms_space_close(buffer->space);
+	errno = error;
+	return -1;
+}
+
+static int reserve_somewhere(vms_buffer *buffer)
+{
+	int earlier = errno;
+
+	buffer->space = vmsi_buffer_shared_space();
+	if (buffer->space && reserve_in_space(buffer) == 0)
+		return 0;
+	if (reserve_in_own_space(buffer) != 0)
+		return -1;
+	errno = earlier;
+	return 0;
+}
+
+static int init_fixed(vms_buffer *buffer, size_t maximum)
+{
+	buffer->maximum = maximum;
+	if (bytes_to_reserve(maximum, &buffer->reserved) != 0)
+		return vmsi_status(vmsi_refuse(VMS_REFUSAL_ADDRESSES));
+	return buffer->space ? reserve_in_space(buffer) :
+			       reserve_somewhere(buffer);
+}
+
+static int init_moving(vms_buffer *buffer)
+{
+	buffer->flags |= (unsigned)VMSI_BUFFER_MOVES;
+	if (!buffer->space)
+		buffer->space = vmsi_buffer_shared_space();
+	if (!buffer->space)
+		return -1;
+	buffer->data = vms_space_base(buffer->space);
+	return 0;
+}
+
+int vms_buffer_init(vms_buffer *buffer, size_t maximum,
+		    const struct vms_buffer_options *options)
+{
+	vms_buffer made = { 0 };
+
+	if (!buffer || (options && !options_are_good(options)))
+		return vmsi_status(-EINVAL);
+	if (options) {
+		made.space = options->space;
+		made.flags = options->flags;
+	}
+	if (!(made.flags & VMS_BUFFER_SMALL_PAGES) &&
+	    vmsi_growth_has_huge_pages())
+		made.flags |= (unsigned)VMSI_BUFFER_HUGE;
+	if ((maximum ? init_fixed(&made, maximum) : init_moving(&made)) != 0)
+		return -1;
+	*buffer = made;
+	return 0;
+}
+
+/* --- figures ---------------------------------------------------------------------- */
+
+int vms_buffer_get_stats(const vms_buffer *buffer,
+			 struct vms_buffer_stats *stats)
+{
+	if (!buffer || !stats || stats->struct_size != sizeof(*stats))
+		return vmsi_status(-EINVAL);
+	*stats = (struct vms_buffer_stats){
+		.struct_size = sizeof(*stats),
+		.size = buffer->size,
+		.committed = buffer->committed,
+		.reserved = buffer->reserved,
+		.maximum = buffer->maximum,
+		.moves = buffer->moves,
+	};
+	return 0;
+}

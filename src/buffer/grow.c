@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#include "buffer/buffer.h"
+#include "growth/growth.h"
+#include "space/state.h"
+
+/* Growth: commit ahead, and where there is no maximum, move. */
+
+#define RW (PROT_READ | PROT_WRITE)
+
+/* --- commit ------------------------------------------------------------------------ */
+
+/*
+ * The end of the mapping that begins where committed ends, or of what is wanted
+ * of it. What shrink gave back is one of its own where the host refused the
+ * advice.
+ */
+static size_t end_of_piece(const vms_buffer *buffer, size_t end)
+{
+	const uintptr_t start = (uintptr_t)buffer->data;
+	struct vmsi_mapping *mapping;
+
+	if (vmsi_enter(buffer->space) != 0)
+		return end;
+	mapping = vmsi_lookup(buffer->space, start + buffer->committed);
+	if (mapping)
+		end = vmsi_min(end, mapping->end - start);
+	vmsi_leave(buffer->space);
+	return end;
+}
+
+/*
+ * Mapping by mapping, so that it is known what was done when the next one is
+ * refused, and can be undone.
+ */
+static int commit_in_place(vms_buffer *buffer, size_t end)
+{
+	const size_t before = buffer->committed;
+	int error;
+
+	while (buffer->committed < end) {
+		size_t next = end_of_piece(buffer, end);
+
+		if (vms_mprotect(buffer->space,
+				 buffer->data + buffer->committed,
+				 next - buffer->committed, RW) != 0)
+			goto failed;
+		buffer->committed = next;
+	}
+	return 0;
+
+failed:
+	error = errno;
+	if (buffer->committed > before)
+		(void)vmsi_buffer_uncommit(buffer, before);
+	errno = error;
+	return -1;
+}
+
+static int map_first(vms_buffer *buffer, size_t length)
+{
+	void *data = vms_mmap(buffer->space, NULL, length, RW,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (data == MAP_FAILED)
+		return -1;
+	buffer->data = data;
+	buffer->committed = buffer->reserved = length;
+	vmsi_buffer_advise(buffer, buffer->data, length);
+	return 0;
+}
+
+static int remap(vms_buffer *buffer, size_t length)
+{
+	void *data = vms_mremap(buffer->space, buffer->data, buffer->committed,
+				length, MREMAP_MAYMOVE, NULL);
+
+	if (data == MAP_FAILED)
+		return -1;
+	if (data != buffer->data)
+		buffer->moves++;
+	buffer->data = data;
+	buffer->committed = buffer->reserved = length;
+	return 0;
+}
+
+static int commit_to(vms_buffer *buffer, size_t end)
+{
+	if (!vmsi_buffer_has(buffer, VMSI_BUFFER_MOVES))
+		return commit_in_place(buffer, end);
+	return buffer->committed ? remap(buffer, end) : map_first(buffer, end);
+}
+
+static size_t usable(const vms_buffer *buffer)
+{
+	return vmsi_min(buffer->committed, vmsi_buffer_limit(buffer));
+}
+
+/*
+ * Commit at least wanted bytes in all. Where what lies ahead is refused, what
+ * is needed may still be had.
+ */
+static int commit(vms_buffer *buffer, size_t wanted)
+{
+	const size_t limit = vmsi_buffer_limit(buffer);
+	size_t least, ahead;
+	int earlier = errno;
+
+	if (wanted > limit)
+		return vmsi_status(vmsi_refuse(VMS_REFUSAL_ADDRESSES));
+	if (wanted <= buffer->committed)
+		return 0;
+	least = vmsi_align_up(wanted, vmsi_page_size());
+	ahead = vmsi_growth_ahead(wanted, vmsi_align_up(limit,
+							vmsi_page_size()));
+	if (commit_to(buffer, ahead) != 0) {
+		if (ahead == least || commit_to(buffer, least) != 0)
+			return -1;
+		errno = earlier;
+	}
+	if (vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE))
+		buffer->room = usable(buffer);
+	return 0;
+}
+
+/* --- room -------------------------------------------------------------------------- */
+
+/* Bring the next part into memory; room is the first byte never used. */
+static void populate_next(vms_buffer *buffer)
+{
+	buffer->room = vmsi_growth_populate((uintptr_t)buffer->data,
+					    buffer->room, usable(buffer));
+}
+
+/*
+ * Without huge pages: what is about to be written, as far as it is surely
+ * written from end to end; of more, only the beginning.
+ */
+static void open_room(vms_buffer *buffer, size_t wanted)
+{
+	if (wanted - buffer->room > VMSI_GROWTH_POPULATE_MOST) {
+		populate_next(buffer);
+		buffer->room = vmsi_max(buffer->room, wanted);
+	}
+	while (buffer->room < wanted)
+		populate_next(buffer);
+}
+
+int vms_buffer_make_room(vms_buffer *buffer, size_t length)
+{
+	uintptr_t wanted;
+
+	if (vmsi_buffer_enter(buffer) != 0)
+		return -1;
+	if (!vmsi_add(buffer->size, length, &wanted))
+		return vmsi_status(vmsi_refuse(VMS_REFUSAL_ADDRESSES));
+	if (wanted <= buffer->room)
+		return 0;
+	if (commit(buffer, wanted) != 0)
+		return -1;
+	if (buffer->room < wanted)
+		open_room(buffer, wanted);
+	return 0;
+}
+
+int vms_buffer_reserve(vms_buffer *buffer, size_t size)
+{
+	if (vmsi_buffer_enter(buffer) != 0)
+		return -1;
+	return commit(buffer, size);
+}
+
+int vms_buffer_resize(vms_buffer *buffer, size_t size)
+{
+	if (vmsi_buffer_enter(buffer) != 0)
+		return -1;
+	if (size <= buffer->size)
+		return vms_buffer_truncate(buffer, size);
+	if (commit(buffer, size) != 0)
+		return -1;
+	if (buffer->dirty > buffer->size)
+		memset(buffer->data + buffer->size, 0,
+		       vmsi_min(buffer->dirty, size) - buffer->size);
+	buffer->size = size;
+	buffer->room = vmsi_max(buffer->room, size);
+	return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "buffer/buffer.h"
+#include "host/host.h"
+
+/* Giving memory back: shrink, free, detach. */
+
+/* A huge page's part that stays is on small pages from then on. */
+static size_t kept_by(const vms_buffer *buffer)
+{
+	return vmsi_align_up(buffer->size, vmsi_page_size());
+}
+
+/* --- shrink -------------------------------------------------------------------------- */
+
+static void cut_at(vms_buffer *buffer, size_t end)
+{
+	buffer->committed = end;
+	buffer->room = vmsi_min(buffer->room, end);
+	buffer->dirty = vmsi_min(buffer->dirty, end);
+}
+
+static int shrink_moving(vms_buffer *buffer, size_t keep)
+{
+	if (vmsi_buffer_unmap(buffer->space, buffer->data + keep,
+			      buffer->committed - keep) != 0)
+		return -1;
+	cut_at(buffer, keep);
+	buffer->reserved = keep;
+	if (keep == 0)
+		buffer->data = vms_space_base(buffer->space);
+	return 0;
+}
+
+/*
+ * The host took the memory away and then failed (mmap before Linux 6.12 can), so
+ * that its addresses are free in the space. Where they cannot be had again, the
+ * buffer ends before them.
+ */
+static void reserve_again(vms_buffer *buffer, size_t from)
+{
+	char *start = buffer->data + from;
+	size_t lost = buffer->committed;
+
+	if (vms_mmap(buffer->space, start, lost - from, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		     0) != MAP_FAILED)
+		return;
+	(void)vms_munmap(buffer->space, buffer->data + lost,
+			 buffer->reserved - lost);
+	buffer->reserved = from;
+	buffer->maximum = vmsi_min(buffer->maximum, from);
+}
+
+int vmsi_buffer_uncommit(vms_buffer *buffer, size_t keep)
+{
+	char *start = buffer->data + keep;
+	size_t length = buffer->committed - keep;
+	int earlier = errno;
+
+	if (vms_decommit(buffer->space, start, length,
+			 VMS_DECOMMIT_UNCHARGE) != 0) {
+		if (vmsi_buffer_is_mapped(buffer->space, start, length))
+			return -1;
+		reserve_again(buffer, keep);
+		errno = earlier;
+	}
+	cut_at(buffer, keep);
+	/* It is new memory to the host. */
+	if (buffer->reserved > keep)
+		vmsi_buffer_advise(buffer, start, length);
+	return 0;
+}
+
+int vms_buffer_shrink(vms_buffer *buffer)
+{
+	size_t keep;
+
+	if (vmsi_buffer_enter(buffer) != 0)
+		return -1;
+	keep = kept_by(buffer);
+	if (keep == buffer->committed)
+		return 0;
+	return vmsi_buffer_has(buffer, VMSI_BUFFER_MOVES) ?
+		shrink_moving(buffer, keep) :
+		vmsi_buffer_uncommit(buffer, keep);
+}
+
+/* --- free ---------------------------------------------------------------------------- */
+
+/* A range of a space; and the space where it is for that range alone. */
+static int give_back(vms_space *space, unsigned flags, void *start,
+		     size_t length)
+{
+	if (flags & (unsigned)VMSI_BUFFER_OWN_SPACE)
+		return vms_space_close(space);
+	return vmsi_buffer_unmap(space, start, length);
+}
+
+int vms_buffer_free(vms_buffer *buffer)
+{
+	if (!buffer || !buffer->space)
+		return 0;
+	if (vmsi_buffer_enter(buffer) != 0 ||
+	    give_back(buffer->space, buffer->flags, buffer->data,
+		      buffer->reserved) != 0)
+		return -1;
+	*buffer = (vms_buffer){ 0 };
+	return 0;
+}
+
+/* --- detach -------------------------------------------------------------------------- */
+
+int vms_buffer_detach(vms_buffer *buffer, struct vms_detached *detached)
+{
+	size_t keep;
+
+	if (!detached || vmsi_buffer_enter(buffer) != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	keep = kept_by(buffer);
+	if (keep == 0) {
+		if (vms_buffer_free(buffer) != 0)
+			return -1;
+		*detached = (struct vms_detached){ 0 };
+		return 0;
+	}
+	if (vmsi_buffer_unmap(buffer->space, buffer->data + keep,
+			      buffer->reserved - keep) != 0)
+		return -1;
+	*detached = (struct vms_detached){
+		.address = buffer->data,
+		.size = buffer->size,
+		.length = keep,
+		.space = buffer->space,
+		.flags = buffer->flags,
+	};
+	*buffer = (vms_buffer){ 0 };
+	return 0;
+}
+
+int vms_detached_free(struct vms_detached *detached)
+{
+	if (!detached || !detached->space)
+		return 0;
+	if (give_back(detached->space, detached->flags, detached->address,
+		      detached->length) != 0)
+		return -1;
+	*detached = (struct vms_detached){ 0 };
+	return 0;
+}

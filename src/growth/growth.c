@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#include "growth/growth.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "host/host.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+#define POPULATE_LEAST ((size_t)64 << 10)
+
+enum { UNKNOWN, NO, YES };
+
+size_t vmsi_growth_ahead(size_t wanted, size_t maximum)
+{
+	const size_t huge = vmsi_huge_page_size();
+	uintptr_t end;
+
+	if (!vmsi_add(wanted, vmsi_max(wanted / 8, huge), &end) ||
+	    !vmsi_align_up_checked(end, huge, &end))
+		return maximum;
+	return vmsi_min(end, maximum);
+}
+
+static bool host_has_huge_pages(void)
+{
+	const char *asked = getenv("VMSPACE_HUGE_PAGES");
+	char text[64] = "";
+	long fd, length;
+
+	if (asked && strcmp(asked, "never") == 0)
+		return false;
+	fd = vmsi_host.open("/sys/kernel/mm/transparent_hugepage/enabled");
+	if (fd < 0)
+		return false;
+	length = vmsi_host.read((int)fd, text, sizeof text - 1);
+	(void)vmsi_host.close((int)fd);
+	return length > 0 && !strstr(text, "[never]");
+}
+
+bool vmsi_growth_has_huge_pages(void)
+{
+	static atomic_int known = UNKNOWN;
+	int answer = atomic_load_explicit(&known, memory_order_relaxed);
+
+	if (answer == UNKNOWN) {
+		answer = host_has_huge_pages() ? YES : NO;
+		atomic_store_explicit(&known, answer, memory_order_relaxed);
+	}
+	return answer == YES;
+}
+
+size_t vmsi_growth_populate(uintptr_t start, size_t used, size_t limit)
+{
+	const size_t page = vmsi_page_size();
+	size_t begin = vmsi_align_up(used, page);
+	size_t length = vmsi_min(vmsi_max(used / 8, POPULATE_LEAST),
+				 VMSI_GROWTH_POPULATE_MOST);
+
+	if (begin >= limit)
+		return limit;
+	length = vmsi_align_up(vmsi_min(length, limit - begin), page);
+	(void)vmsi_host.madvise(start + begin, length, MADV_POPULATE_WRITE);
+	return vmsi_min(begin + length, limit);
+}

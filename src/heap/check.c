@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/panic.h"
+#include "heap/state.h"
+
+/*
+ * The invariants of docs/invariants.md, H1 to H9. While other threads are at
+ * work only what the locks guard can be looked at: not the sizes of live blocks,
+ * nor what is in no list because a thread changes it.
+ */
+
+static const char *check_unused(const struct vmsi_slot_class *class,
+				uint32_t *unused)
+{
+	for (const struct vmsi_slot *slot = class->unused; slot;
+	     slot = slot->next) {
+		if (++*unused > class->begun)
+			return "H1: the list of unused slots has no end";
+		if (vmsi_slot_use(slot) != VMSI_SLOT_UNUSED)
+			return "H1: a slot in the list of unused ones is used";
+		if (vmsi_get(&slot->room) || vmsi_get(&slot->touched) ||
+		    slot->lost || slot->run)
+			return "H1: an unused slot has a trace of its use";
+	}
+	return NULL;
+}
+
+/* Every slot that was ever begun and says that it is unused is in the list. */
+static const char *check_slots(const struct vmsi_slot_class *class)
+{
+	uint32_t listed = 0, unused = 0;
+	const char *wrong = check_unused(class, &listed);
+
+	if (wrong)
+		return wrong;
+	for (uint32_t i = 0; i < class->begun; i++)
+		unused += vmsi_slot_use(&class->slots[i]) == VMSI_SLOT_UNUSED;
+	if (unused != listed)
+		return "H1: an unused slot is in no list";
+	return NULL;
+}
+
+static const char *check_lost(const struct vms_heap *heap)
+{
+	for (const struct vmsi_slot *slot = heap->lost; slot; slot = slot->next)
+		if (!slot->lost || vmsi_slot_use(slot) != VMSI_SLOT_BUSY)
+			return "H9: a slot counts as lost and is not";
+	return NULL;
+}
+
+static const char *check_all(struct vms_heap *heap)
+{
+	size_t slots = 0, blocks = 0;
+	const char *wrong = check_lost(heap);
+
+	for (unsigned i = 0; !wrong && i < VMSI_HEAP_CLASSES; i++)
+		wrong = check_slots(&heap->classes[i]);
+	if (!wrong)
+		wrong = vmsi_heap_check_retained(heap, &slots);
+	if (!wrong)
+		wrong = vmsi_heap_check_runs(heap, &blocks);
+	if (!wrong && slots + blocks != vmsi_get(&heap->retained))
+		wrong = "H2: what is retained is not the sum over its parts";
+	return wrong;
+}
+
+const char *vmsi_heap_check(struct vms_heap *heap)
+{
+	const char *wrong;
+
+	vmsi_heap_lock_all(heap);
+	wrong = check_all(heap);
+	vmsi_heap_unlock_all(heap);
+	return wrong;
+}
+
+void vmsi_heap_verify(struct vms_heap *heap)
+{
+#ifdef VMSI_DEBUG
+	const char *wrong = vmsi_heap_check(heap);
+
+	if (wrong)
+		vmsi_panic(wrong);
+#else
+	(void)heap;
+#endif
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/state.h"
+
+/*
+ * fork(2): the child gets every heap with no lock taken. A slot that another
+ * thread was changing at that moment stays busy there for good; its block, if
+ * any, was that thread's.
+ */
+
+static struct vmsi_lock registry_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_LEAF);
+static struct vms_heap *registry;
+
+static void for_each_lock(struct vms_heap *heap,
+			  void (*act)(struct vmsi_lock *lock))
+{
+	act(&heap->lock);
+	act(&heap->run_lock);
+	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++)
+		act(&heap->run_classes[i].lock);
+}
+
+void vmsi_heap_lock_all(struct vms_heap *heap)
+{
+	for_each_lock(heap, vmsi_lock_acquire_any);
+}
+
+void vmsi_heap_unlock_all(struct vms_heap *heap)
+{
+	for_each_lock(heap, vmsi_lock_release_any);
+}
+
+static void renew(struct vmsi_lock *lock)
+{
+	vmsi_lock_init(lock, VMSI_RANK_LEAF);
+}
+
+static void before_fork(void)
+{
+	vmsi_lock_acquire_any(&registry_lock);
+	for (struct vms_heap *heap = registry; heap; heap = heap->next)
+		vmsi_heap_lock_all(heap);
+}
+
+static void after_fork_in_parent(void)
+{
+	for (struct vms_heap *heap = registry; heap; heap = heap->next)
+		vmsi_heap_unlock_all(heap);
+	vmsi_lock_release_any(&registry_lock);
+}
+
+static void after_fork_in_child(void)
+{
+	vmsi_lock_init(&registry_lock, VMSI_RANK_LEAF);
+	for (struct vms_heap *heap = registry; heap; heap = heap->next) {
+		for_each_lock(heap, renew);
+		/* To give back what it shares with its parent wins nothing. */
+		atomic_store(&heap->born, vmsi_heap_now());
+	}
+}
+
+void vmsi_heap_register(struct vms_heap *heap)
+{
+	static atomic_flag has_handlers = ATOMIC_FLAG_INIT;
+
+	vmsi_lock_acquire(&registry_lock);
+	heap->next = registry;
+	registry = heap;
+	vmsi_lock_release(&registry_lock);
+	/* It may call malloc, and so this heap. */
+	if (!atomic_flag_test_and_set(&has_handlers))
+		(void)pthread_atfork(before_fork, after_fork_in_parent,
+				     after_fork_in_child);
+}
+
+void vmsi_heap_unregister(struct vms_heap *heap)
+{
+	struct vms_heap **link = &registry;
+
+	vmsi_lock_acquire(&registry_lock);
+	while (*link != heap)
+		link = &(*link)->next;
+	*link = heap->next;
+	vmsi_lock_release(&registry_lock);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "base/panic.h"
+#include "heap/state.h"
+#include "host/host.h"
+
+/* Blocks: allocate, grow, free. */
+
+/* What is smaller is not worth a look at whether it is full. */
+#define DENSITY_LEAST ((size_t)1 << 20)
+#define DENSITY_MOST 4
+
+/* What a call answers; saved is what errno was before it. */
+static void *answer(vms_heap *heap, void *block, int saved)
+{
+	if (!block)
+		vmsi_count(&heap->counts.refusals, 1);
+	vmsi_heap_age(heap, vmsi_heap_now());
+	errno = block ? saved : ENOMEM;
+	vmsi_heap_verify(heap);
+	return block;
+}
+
+static void *address_of(vms_heap *heap, const struct vmsi_slot *slot)
+{
+	return (void *)vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+}
+
+/* --- slots ---------------------------------------------------------------- */
+
+/* Huge pages for memory that will be filled; none for what may stay empty. */
+static struct vmsi_slot *take_committed(vms_heap *heap, size_t addresses,
+					size_t size, enum vmsi_purpose purpose)
+{
+	struct vmsi_slot *slot = vmsi_slot_take(heap, addresses, size, purpose);
+
+	if (!slot)
+		return NULL;
+	vmsi_slot_set_plain(heap, slot, purpose == VMSI_FOR_ZEROES);
+	if (vmsi_slot_commit(heap, slot, size, VMSI_COMMIT_EXACT)) {
+		vmsi_slot_put(heap, slot);
+		return NULL;
+	}
+	return slot;
+}
+
+static void *publish(vms_heap *heap, struct vmsi_slot *slot, size_t size)
+{
+	vmsi_set(&slot->size, size);
+	vmsi_slot_set_use(slot, VMSI_SLOT_LIVE);
+	vmsi_count(&heap->counts.allocations, 1);
+	return address_of(heap, slot);
+}
+
+static void *alloc_slot(vms_heap *heap, size_t alignment, size_t size)
+{
+	size_t addresses = vmsi_max(alignment, size);
+	struct vmsi_slot *slot = take_committed(heap, addresses, size,
+						VMSI_FOR_BLOCK);
+
+	return slot ? publish(heap, slot, size) : NULL;
+}
+
+static void *alloc(vms_heap *heap, size_t size)
+{
+	if (size > VMSI_RUN_MOST)
+		return alloc_slot(heap, 1, size);
+	return vmsi_run_alloc(heap, size ? size : 1, false);
+}
+
+void *vms_heap_malloc(vms_heap *heap, size_t size)
+{
+	const int saved = errno;
+
+	return answer(heap, alloc(heap, size), saved);
+}
+
+void *vms_heap_aligned_alloc(vms_heap *heap, size_t alignment, size_t size)
+{
+	const int saved = errno;
+	void *block;
+
+	if (alignment == 0 || (alignment & (alignment - 1))) {
+		errno = EINVAL;
+		return NULL;
+	}
+	if (alignment <= vmsi_page_size())
+		block = alloc(heap, size);
+	else
+		block = alloc_slot(heap, alignment, size ? size : 1);
+	return answer(heap, block, saved);
+}
+
+/* --- calloc --------------------------------------------------------------- */
+
+/*
+ * A program may take a large table of zeroes and use little of it. Whether this
+ * one does is learned from the blocks that it gives back.
+ */
+static bool fills_zeroes(const vms_heap *heap)
+{
+	return atomic_load_explicit(&heap->density, memory_order_relaxed) > 0;
+}
+
+static void learn_density(vms_heap *heap, struct vmsi_slot *slot)
+{
+	int seen = atomic_load_explicit(&heap->density, memory_order_relaxed);
+	int next;
+
+	if (vmsi_get(&slot->size) < DENSITY_LEAST)
+		return;
+	next = vmsi_slot_is_dense(heap, slot) ? seen + 1 : seen - 1;
+	if (next >= -DENSITY_MOST && next <= DENSITY_MOST)
+		atomic_store_explicit(&heap->density, next,
+				      memory_order_relaxed);
+}
+
+static void *calloc_slot(vms_heap *heap, size_t size)
+{
+	bool filled = fills_zeroes(heap);
+	struct vmsi_slot *slot = take_committed(
+		heap, size, size, filled ? VMSI_FOR_BLOCK : VMSI_FOR_ZEROES);
+
+	if (!slot)
+		return NULL;
+	slot->zeroed = true;
+	if (filled)
+		memset(address_of(heap, slot), 0,
+		       vmsi_min(size, vmsi_get(&slot->touched)));
+	else
+		vmsi_slot_clear(heap, slot);
+	return publish(heap, slot, size);
+}
+
+void *vms_heap_calloc(vms_heap *heap, size_t count, size_t size)
+{
+	const int saved = errno;
+	void *block = NULL;
+	size_t bytes;
+
+	if (vmsi_multiply(count, size, &bytes))
+		block = bytes > VMSI_RUN_MOST ?
+			calloc_slot(heap, bytes) :
+			vmsi_run_alloc(heap, bytes ? bytes : 1, true);
+	return answer(heap, block, saved);
+}
+
+/* --- finding a block ------------------------------------------------------ */
+
+/* The slot of a block, or of the run that holds it. */
+static struct vmsi_slot *find_live(vms_heap *heap, const void *block)
+{
+	const uintptr_t address = (uintptr_t)block;
+	struct vmsi_slot_class *class;
+	struct vmsi_slot *slot;
+
+	if (!vmsi_heap_has(heap, block))
+		vmsi_panic("heap: given a pointer that it does not own");
+	class = vmsi_class_of(heap, address);
+	slot = vmsi_slot_of(class, address);
+	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
+		return slot;
+	if (vmsi_slot_use(slot) != VMSI_SLOT_LIVE)
+		vmsi_panic("heap: given a block that is not in use");
+	if (!vmsi_is_aligned(address, vmsi_slot_capacity(class)))
+		vmsi_panic("heap: given a pointer into a block");
+	return slot;
+}
+
+size_t vms_heap_usable_size(const vms_heap *heap, const void *block)
+{
+	struct vmsi_slot *slot;
+
+	if (!block)
+		return 0;
+	slot = find_live((vms_heap *)heap, block);
+	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
+		return vmsi_run_usable((vms_heap *)heap, slot, (uintptr_t)block);
+	return vmsi_align_up(vmsi_get(&slot->size), vmsi_page_size());
+}
+
+bool vms_heap_owns(const vms_heap *heap, const void *address)
+{
+	return vmsi_heap_has(heap, address);
+}
+
+/* --- free ----------------------------------------------------------------- */
+
+static uint64_t growths(const struct vmsi_slot *slot)
+{
+	return atomic_load_explicit(&slot->grown, memory_order_relaxed);
+}
+
+/* The block is the calling thread's: no other one counts. */
+static void count_growth(struct vmsi_slot *slot)
+{
+	atomic_store_explicit(&slot->grown, growths(slot) + 1,
+			      memory_order_relaxed);
+}
+
+static void free_slot(vms_heap *heap, struct vmsi_slot *slot)
+{
+	uint32_t live = VMSI_SLOT_LIVE;
+
+	/* Of two threads that free one block, one is told. */
+	if (!atomic_compare_exchange_strong(&slot->use, &live, VMSI_SLOT_BUSY))
+		vmsi_panic("heap: given a block that is not in use");
+	vmsi_count(&heap->counts.grown_in_place, growths(slot));
+	if (slot->zeroed)
+		learn_density(heap, slot);
+	vmsi_slot_settle(slot);
+	vmsi_set(&slot->size, 0);
+	vmsi_slot_put(heap, slot);
+	vmsi_heap_age(heap, vmsi_heap_now());
+}
+
+void vms_heap_free(vms_heap *heap, void *block)
+{
+	int saved = errno;
+	struct vmsi_slot *slot;
+
+	if (!block)
+		return;
+	slot = find_live(heap, block);
+	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
+		vmsi_run_free(heap, slot, (uintptr_t)block);
+	else
+		free_slot(heap, slot);
+	vmsi_heap_verify(heap);
+	errno = saved;
+}
+
+/* --- realloc -------------------------------------------------------------- */
+
+/* A block that grows is a full one, unless it is seen not to be. */
+static void use_huge_pages(vms_heap *heap, struct vmsi_slot *slot)
+{
+	if (slot->plain && vmsi_slot_is_dense(heap, slot))
+		vmsi_slot_set_plain(heap, slot, false);
+}
+
+/*
+ * The addresses behind the block are used up: its page tables go where there
+ * are more. What is to follow them there is committed first, so that a refusal
+ * leaves the block where it is.
+ */
+static void *grow_by_move(vms_heap *heap, struct vmsi_slot *slot, size_t size)
+{
+	struct vmsi_slot *larger = vmsi_slot_take(heap, size, size,
+						  VMSI_FOR_GROWTH);
+
+	if (!larger)
+		return NULL;
+	/* What is moved takes its advice along. */
+	vmsi_slot_set_plain(heap, larger, slot->plain);
+	vmsi_set(&larger->size, vmsi_get(&slot->size));
+	if (vmsi_slot_commit_from(heap, larger, vmsi_get(&slot->room), size,
+				  VMSI_COMMIT_GROWTH))
+		goto refused;
+	vmsi_slot_settle(slot);
+	if (vmsi_slot_move(heap, slot, larger))
+		goto refused;
+	vmsi_set(&larger->size, size);
+	vmsi_slot_set_use(larger, VMSI_SLOT_LIVE);
+	vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
+	vmsi_set(&slot->size, 0);
+	vmsi_slot_put(heap, slot);
+	return address_of(heap, larger);
+
+refused:
+	vmsi_set(&larger->size, 0);
+	vmsi_slot_put(heap, larger);
+	return NULL;
+}
+
+static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
+{
+	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+
+	use_huge_pages(heap, slot);
+	if (size > vmsi_slot_capacity(class))
+		return grow_by_move(heap, slot, size);
+	if (vmsi_slot_commit(heap, slot, size, VMSI_COMMIT_GROWTH))
+		return NULL;
+	vmsi_set(&slot->size, size);
+	count_growth(slot);
+	return address_of(heap, slot);
+}
+
+/*
+ * Little less is kept as it is; much less goes back to the system, and so does
+ * what many times little has come to.
+ */
+static void *shrink(vms_heap *heap, struct vmsi_slot *slot, size_t size)
+{
+	const size_t old = vmsi_get(&slot->size);
+	size_t touched;
+
+	vmsi_slot_settle(slot);
+	touched = vmsi_get(&slot->touched);
+	vmsi_set(&slot->size, size);
+	if (touched - size > VMSI_RUN_MOST &&
+	    (old - size > old / 4 || size < touched / 2))
+		vmsi_slot_give_back(heap, slot,
+				    vmsi_align_up(size, vmsi_page_size()));
+	return address_of(heap, slot);
+}
+
+static void *realloc_slowly(vms_heap *heap, struct vmsi_slot *slot, void *block,
+			    size_t size)
+{
+	const int saved = errno;
+	void *changed;
+
+	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
+		changed = vmsi_run_realloc(heap, slot, (uintptr_t)block, size);
+	else if (size > vmsi_get(&slot->room))
+		changed = grow(heap, slot, size);
+	else
+		changed = shrink(heap, slot, size);
+	return answer(heap, changed, saved);
+}
+
+void *vms_heap_realloc(vms_heap *heap, void *block, size_t size)
+{
+	struct vmsi_slot *slot;
+	size_t old;
+
+	if (!block)
+		return vms_heap_malloc(heap, size);
+	slot = find_live(heap, block);
+	old = vmsi_get(&slot->size);
+	/* The size of a run is 0, and so no block of one comes this way. */
+	if (size >= old && size <= vmsi_get(&slot->room) && old > 0) {
+		vmsi_set(&slot->size, size);
+		if (size > old)
+			count_growth(slot);
+		return block;
+	}
+	return realloc_slowly(heap, slot, block, size ? size : 1);
+}

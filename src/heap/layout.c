@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include <sys/mman.h>
+
+#include "heap/state.h"
+#include "host/host.h"
+
+#define SMALL_SHIFT 26u
+#define LARGE_SHIFT_MOST 34u
+#define GIANT_SHIFT_MOST 40u
+
+/* A range that is smaller has small slots only, and so no larger blocks. */
+#define LARGER_FROM ((size_t)64 << 30)
+
+/* Rather more slots than larger ones, down to so many. */
+#define LARGES_LEAST 32
+#define GIANTS_LEAST 4
+
+/* Records are 128 bytes a slot; so many slots are enough for any map count. */
+#define SMALL_MOST 65536u
+
+/*   guard page | records | guard page   */
+void *vmsi_heap_records_get(void *context, size_t bytes)
+{
+	const size_t guard = vmsi_page_size();
+	long whole = vmsi_host.mmap(0, bytes + 2 * guard, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				    -1, 0);
+
+	(void)context;
+	if (whole < 0)
+		return NULL;
+	if (vmsi_host.mmap((uintptr_t)whole + guard, bytes,
+			   PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) < 0) {
+		(void)vmsi_host.munmap((uintptr_t)whole, bytes + 2 * guard);
+		return NULL;
+	}
+	return (void *)((uintptr_t)whole + guard);
+}
+
+void vmsi_heap_records_put(void *context, void *records, size_t bytes)
+{
+	const size_t guard = vmsi_page_size();
+
+	(void)context;
+	(void)vmsi_host.munmap((uintptr_t)records - guard, bytes + 2 * guard);
+}
+
+static uintptr_t place_class(struct vmsi_slot_class *class, unsigned shift,
+			     uintptr_t at, size_t count)
+{
+	class->shift = shift;
+	class->count = (uint32_t)count;
+	class->base = vmsi_align_up(at, (uintptr_t)1 << shift);
+	return class->base + (count << shift);
+}
+
+/* The largest slots, up to a size, of which so many fit. */
+static unsigned fitting_shift(size_t bytes, unsigned most, size_t least)
+{
+	unsigned shift = most;
+
+	while (shift > SMALL_SHIFT && bytes >> shift < least)
+		shift--;
+	return shift;
+}
+
+/*
+ * Larger slots first, so that no addresses are lost between the classes: the
+ * end of each is on a boundary of the next, smaller one.
+ */
+int vmsi_heap_layout(struct vms_heap *heap, struct vmsi_range range)
+{
+	struct vmsi_slot_class *small = &heap->classes[0];
+	struct vmsi_slot_class *large = &heap->classes[1];
+	struct vmsi_slot_class *giant = &heap->classes[2];
+	const size_t length = vmsi_range_length(range);
+	const size_t larger = length < LARGER_FROM ? 0 : length;
+	const unsigned giant_shift = fitting_shift(
+		larger / 8 * 3, GIANT_SHIFT_MOST, GIANTS_LEAST);
+	const unsigned large_shift = fitting_shift(
+		larger / 4, LARGE_SHIFT_MOST, LARGES_LEAST);
+	const size_t giants = (larger / 8 * 3) >> giant_shift;
+	const size_t larges = (larger / 4) >> large_shift;
+	uintptr_t at = vmsi_align_up(range.start, (uintptr_t)1 << giant_shift);
+	struct vmsi_slot *slots;
+	size_t count;
+
+	heap->start = at;
+	at = place_class(giant, giant_shift, at, giants);
+	at = place_class(large, large_shift, at, larges);
+	if (at >= range.end)
+		return -ENOMEM;
+	count = vmsi_min((range.end - at) >> SMALL_SHIFT, SMALL_MOST);
+	if (count == 0)
+		return -ENOMEM;
+	at = place_class(small, SMALL_SHIFT, at, count);
+	heap->length = at - heap->start;
+	heap->record_bytes = vmsi_align_up((count + larges + giants) *
+						   sizeof *slots,
+					   vmsi_page_size());
+	slots = vmsi_heap_records_get(NULL, heap->record_bytes);
+	if (!slots)
+		return -ENOMEM;
+	small->slots = slots;
+	large->slots = slots + count;
+	giant->slots = large->slots + larges;
+	return 0;
+}
+
+void vmsi_heap_drop_layout(struct vms_heap *heap)
+{
+	if (heap->classes[0].slots)
+		vmsi_heap_records_put(NULL, heap->classes[0].slots,
+				      heap->record_bytes);
+}
+
+struct vmsi_slot_class *vmsi_class_of_slot(struct vms_heap *heap,
+					   const struct vmsi_slot *slot)
+{
+	struct vmsi_slot_class *class = heap->classes;
+
+	/* Their records are one array, the small slots first. */
+	while (slot >= class->slots + class->count)
+		class++;
+	return class;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include <vmspace/mapping.h>
+
+#include "growth/growth.h"
+#include "heap/state.h"
+#include "host/host.h"
+
+/* Heaps themselves: open, close, options. */
+
+#define RESERVE_MOST ((size_t)16 << 40)
+#define RESERVE_LEAST ((size_t)1 << 30)
+#define RECLAIMABLE_AFTER 1000
+#define GIVE_BACK_AFTER 10000
+
+static bool options_are_good(const struct vms_heap_options *options)
+{
+	return options->struct_size == sizeof *options &&
+		(options->flags & ~VMS_HEAP_NO_HUGE_PAGES) == 0;
+}
+
+static void set_options(struct vms_heap *heap,
+			const struct vms_heap_options *options)
+{
+	size_t memory = 0;
+
+	heap->retain = options->retain;
+	if (heap->retain == 0 && vmsi_host.memory_size(&memory) == 0)
+		heap->retain = memory / 8;
+	if (options->retain == VMS_HEAP_RETAIN_NONE)
+		heap->retain = 0;
+	heap->retain = vmsi_align_down(heap->retain, vmsi_page_size());
+	heap->reclaimable_after = options->reclaimable_after ?
+		options->reclaimable_after : RECLAIMABLE_AFTER;
+	heap->give_back_after = options->give_back_after ?
+		options->give_back_after : GIVE_BACK_AFTER;
+	heap->huge_pages = !(options->flags & VMS_HEAP_NO_HUGE_PAGES) &&
+		vmsi_growth_has_huge_pages();
+}
+
+/* The kernel alone decides about commit here. */
+static vms_space *open_space(size_t size)
+{
+	const struct vms_space_options options = {
+		.struct_size = sizeof options,
+		.name = "heap",
+		.commit_policy = VMS_COMMIT_ALWAYS,
+	};
+
+	return vms_space_open(size, &options);
+}
+
+/* Whether size is a quarter of the addresses that can be had, or less. */
+static bool leaves_enough(size_t size)
+{
+	long found = vmsi_host.mmap(0, 4 * size, PROT_NONE,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				    -1, 0);
+
+	return found >= 0 && vmsi_host.munmap((uintptr_t)found, 4 * size) == 0;
+}
+
+static vms_space *reserve(size_t asked)
+{
+	vms_space *space = NULL;
+
+	if (asked)
+		return open_space(asked);
+	for (size_t size = RESERVE_MOST; !space && size >= RESERVE_LEAST;
+	     size /= 2)
+		if (leaves_enough(size))
+			space = open_space(size);
+	if (!space)
+		errno = ENOMEM;
+	return space;
+}
+
+/* All slots are one mapping without rights, which costs no commit. */
+static int map_slots(struct vms_heap *heap)
+{
+	void *start = (void *)heap->start;
+
+	if (vms_mmap(heap->space, start, heap->length, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		     0) == MAP_FAILED)
+		return -errno;
+	if (heap->huge_pages &&
+	    vms_madvise(heap->space, start, heap->length, MADV_HUGEPAGE))
+		heap->huge_pages = false;
+	return 0;
+}
+
+static int set_up(struct vms_heap *heap, const struct vms_heap_options *options)
+{
+	struct vmsi_range range;
+	int error;
+
+	heap->space = reserve(options->reserve);
+	if (!heap->space)
+		return -errno;
+	range.start = (uintptr_t)vms_space_base(heap->space);
+	range.end = range.start + vms_space_size(heap->space);
+	error = vmsi_heap_layout(heap, range);
+	if (error)
+		return error;
+	set_options(heap, options);
+	vmsi_lock_init(&heap->lock, VMSI_RANK_LEAF);
+	vmsi_runs_init(heap);
+	return map_slots(heap);
+}
+
+static void tear_down(struct vms_heap *heap)
+{
+	if (heap->space)
+		(void)vms_space_close(heap->space);
+	vmsi_heap_drop_layout(heap);
+	vmsi_heap_records_put(NULL, heap, sizeof *heap);
+}
+
+vms_heap *vms_heap_open(const struct vms_heap_options *options)
+{
+	const struct vms_heap_options defaults = {
+		.struct_size = sizeof defaults,
+	};
+	const int saved = errno;
+	struct vms_heap *heap;
+	int error;
+
+	if (options && !options_are_good(options)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	heap = vmsi_heap_records_get(NULL, sizeof *heap);
+	if (!heap) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	error = set_up(heap, options ? options : &defaults);
+	if (error) {
+		tear_down(heap);
+		/* A host that has too little for now says EAGAIN. */
+		errno = error == -EINVAL ? EINVAL : ENOMEM;
+		return NULL;
+	}
+	vmsi_heap_register(heap);
+	errno = saved;
+	return heap;
+}
+
+void vms_heap_close(vms_heap *heap)
+{
+	const int saved = errno;
+
+	if (!heap)
+		return;
+	vmsi_heap_unregister(heap);
+	vmsi_runs_release(heap);
+	tear_down(heap);
+	errno = saved;
+}
+
+vms_space *vms_heap_space(const vms_heap *heap)
+{
+	return heap->space;
+}

@@ -1,0 +1,564 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include <vmspace/mapping.h>
+
+#include "heap/state.h"
+#include "host/host.h"
+
+#ifndef MADV_FREE
+#define MADV_FREE 8
+#endif
+
+/*
+ * Slots that are free: which one the next block gets, and when the memory of
+ * the others goes back.
+ */
+
+/* Ages are looked at so often, at most. */
+#define LOOK_EVERY 100
+
+/* So much may be retained whatever is used. */
+#define RETAIN_LEAST ((size_t)64 << 20)
+
+/* --- bins ----------------------------------------------------------------- */
+
+/* Four bins to a power of two, of pages; the sizes in bin i + 1 are larger. */
+static unsigned bin_of(size_t bytes)
+{
+	size_t pages = bytes / vmsi_page_size();
+	unsigned log;
+
+	if (pages < 4)
+		return (unsigned)pages;
+	log = (unsigned)(63 - __builtin_clzll(pages));
+	return 4 * (log - 1) + (unsigned)((pages >> (log - 2)) & 3);
+}
+
+static void bin_add(struct vmsi_bins *bins, struct vmsi_slot *slot)
+{
+	unsigned bin = bin_of(vmsi_get(&slot->touched));
+
+	slot->previous = NULL;
+	slot->next = bins->first[bin];
+	if (slot->next)
+		slot->next->previous = slot;
+	bins->first[bin] = slot;
+	bins->filled[bin / 64] |= UINT64_C(1) << bin % 64;
+}
+
+static void bin_remove(struct vmsi_bins *bins, struct vmsi_slot *slot)
+{
+	unsigned bin = bin_of(vmsi_get(&slot->touched));
+
+	if (slot->next)
+		slot->next->previous = slot->previous;
+	if (slot->previous)
+		slot->previous->next = slot->next;
+	else
+		bins->first[bin] = slot->next;
+	if (!bins->first[bin])
+		bins->filled[bin / 64] &= ~(UINT64_C(1) << bin % 64);
+}
+
+/* The first bin from one on that has a slot; VMSI_HEAP_BINS: none. */
+static unsigned filled_from(const struct vmsi_bins *bins, unsigned bin)
+{
+	for (; bin < VMSI_HEAP_BINS; bin = (bin / 64 + 1) * 64) {
+		uint64_t filled = bins->filled[bin / 64] >> bin % 64;
+
+		if (filled)
+			return bin + (unsigned)__builtin_ctzll(filled);
+	}
+	return VMSI_HEAP_BINS;
+}
+
+/* The last bin below one that has a slot; VMSI_HEAP_BINS: none. */
+static unsigned filled_below(const struct vmsi_bins *bins, unsigned bin)
+{
+	while (bin-- > 0)
+		if (bins->filled[bin / 64] & (UINT64_C(1) << bin % 64))
+			return bin;
+	return VMSI_HEAP_BINS;
+}
+
+/* --- the retained --------------------------------------------------------- */
+
+static void age_add(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	slot->newer = NULL;
+	slot->older = heap->newest;
+	if (heap->newest)
+		heap->newest->newer = slot;
+	else
+		heap->oldest = slot;
+	heap->newest = slot;
+}
+
+static void age_remove(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	*(slot->older ? &slot->older->newer : &heap->oldest) = slot->newer;
+	*(slot->newer ? &slot->newer->older : &heap->newest) = slot->older;
+}
+
+/* Remember the most that was used; by and by less of it. */
+static void note_used(struct vms_heap *heap)
+{
+	size_t used = vmsi_get(&heap->used);
+
+	if (used > vmsi_get(&heap->used_lately))
+		vmsi_set(&heap->used_lately, used);
+}
+
+static void forget_used(struct vms_heap *heap)
+{
+	size_t used = vmsi_get(&heap->used);
+	size_t lately = vmsi_get(&heap->used_lately);
+
+	if (lately > used)
+		vmsi_set(&heap->used_lately, lately - (lately - used) / 32);
+}
+
+/* A program that uses little is not to hold much that it does not use. */
+static size_t retain_limit(const struct vms_heap *heap)
+{
+	return vmsi_min(heap->retain, vmsi_max(vmsi_get(&heap->used_lately),
+					       RETAIN_LEAST));
+}
+
+/* Out of the lists, to be changed by the calling thread. */
+static void withdraw(struct vms_heap *heap, struct vmsi_slot_class *class,
+		     struct vmsi_slot *slot)
+{
+	bin_remove(&class->bins[slot->plain], slot);
+	age_remove(heap, slot);
+	vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
+	atomic_fetch_sub_explicit(&heap->retained, vmsi_get(&slot->touched),
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&heap->used, vmsi_get(&slot->room),
+				  memory_order_relaxed);
+}
+
+static void retain(struct vms_heap *heap, struct vmsi_slot_class *class,
+		   struct vmsi_slot *slot)
+{
+	bin_add(&class->bins[slot->plain], slot);
+	age_add(heap, slot);
+	vmsi_slot_set_use(slot, VMSI_SLOT_RETAINED);
+	atomic_fetch_add_explicit(&heap->retained, vmsi_get(&slot->touched),
+				  memory_order_relaxed);
+	atomic_fetch_sub_explicit(&heap->used, vmsi_get(&slot->room),
+				  memory_order_relaxed);
+}
+
+/* --- take ----------------------------------------------------------------- */
+
+/*
+ * For a block: the smallest memory that holds it, or else the largest that does
+ * not; but none of which the block would leave most unused, for that would
+ * neither serve another block nor go back.
+ */
+static struct vmsi_slot *retained_for_block(struct vmsi_bins *bins, size_t bytes)
+{
+	unsigned bin = filled_from(bins, bin_of(bytes) + 1);
+
+	if (bin < VMSI_HEAP_BINS &&
+	    vmsi_get(&bins->first[bin]->touched) <= 2 * bytes)
+		return bins->first[bin];
+	bin = filled_below(bins, bin_of(bytes) + 1);
+	return bin < VMSI_HEAP_BINS ? bins->first[bin] : NULL;
+}
+
+/* For a block that grows: as much memory as there is in one slot. */
+static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
+					     size_t bytes)
+{
+	unsigned bin = filled_below(bins, VMSI_HEAP_BINS);
+
+	return bin < VMSI_HEAP_BINS && bin > bin_of(bytes) ? bins->first[bin] :
+							     NULL;
+}
+
+static struct vmsi_slot *unused_slot(struct vmsi_slot_class *class)
+{
+	struct vmsi_slot *slot = class->unused;
+
+	if (slot)
+		class->unused = slot->next;
+	else if (class->begun < class->count)
+		slot = &class->slots[class->begun++];
+	if (slot)
+		vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
+	return slot;
+}
+
+static struct vmsi_slot *take_retained(struct vms_heap *heap,
+				       struct vmsi_slot_class *class,
+				       size_t bytes, enum vmsi_purpose purpose)
+{
+	struct vmsi_bins *bins = &class->bins[purpose == VMSI_FOR_ZEROES &&
+					      heap->huge_pages];
+	struct vmsi_slot *slot;
+
+	slot = purpose == VMSI_FOR_GROWTH ? retained_for_growth(bins, bytes) :
+					    retained_for_block(bins, bytes);
+	if (slot)
+		withdraw(heap, class, slot);
+	return slot;
+}
+
+/* Any retained slot, the one with the least memory first. */
+static struct vmsi_slot *take_any(struct vms_heap *heap,
+				  struct vmsi_slot_class *class)
+{
+	for (int plain = 0; plain < 2; plain++) {
+		struct vmsi_bins *bins = &class->bins[plain];
+		unsigned bin = filled_from(bins, 0);
+		struct vmsi_slot *slot;
+
+		if (bin == VMSI_HEAP_BINS)
+			continue;
+		slot = bins->first[bin];
+		withdraw(heap, class, slot);
+		return slot;
+	}
+	return NULL;
+}
+
+static struct vmsi_slot *take(struct vms_heap *heap, size_t addresses,
+			      size_t bytes, enum vmsi_purpose purpose)
+{
+	struct vmsi_slot_class *end = heap->classes + VMSI_HEAP_CLASSES;
+	struct vmsi_slot_class *first = heap->classes;
+	struct vmsi_slot *slot = NULL;
+
+	while (first < end && addresses > vmsi_slot_capacity(first))
+		first++;
+	/* What grows may go far beyond what holds it now. */
+	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
+		if (class == first || purpose == VMSI_FOR_GROWTH)
+			slot = take_retained(heap, class, bytes, purpose);
+	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
+		slot = unused_slot(class);
+	/* Rather one that does not fit well than none. */
+	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
+		slot = take_any(heap, class);
+	return slot;
+}
+
+static struct vmsi_slot *take_locked(struct vms_heap *heap, size_t addresses,
+				     size_t bytes, enum vmsi_purpose purpose)
+{
+	struct vmsi_slot *slot;
+
+	vmsi_lock_acquire(&heap->lock);
+	slot = take(heap, addresses, bytes, purpose);
+	vmsi_lock_release(&heap->lock);
+	return slot;
+}
+
+struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
+				 size_t bytes, enum vmsi_purpose purpose)
+{
+	struct vmsi_slot *slot = take_locked(heap, addresses, bytes, purpose);
+
+	/* Runs without a live block may hold some. */
+	if (!slot) {
+		(void)vmsi_heap_collect_all(heap);
+		slot = take_locked(heap, addresses, bytes, purpose);
+	}
+	if (slot) {
+		slot->reclaimable = false;
+		atomic_store_explicit(&slot->grown, 0, memory_order_relaxed);
+		slot->zeroed = false;
+		vmsi_set(&slot->size, 0);
+	}
+	return slot;
+}
+
+/* --- put ------------------------------------------------------------------ */
+
+/* A slot without memory and without a trace of what it was used for. */
+static void put_unused(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+
+	vmsi_slot_set_plain(heap, slot, false);
+	vmsi_lock_acquire(&heap->lock);
+	vmsi_slot_set_use(slot, VMSI_SLOT_UNUSED);
+	slot->next = class->unused;
+	class->unused = slot;
+	vmsi_lock_release(&heap->lock);
+}
+
+/* A slot that has a hole still: it is tried again when all is collected. */
+static void put_lost(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	vmsi_lock_acquire(&heap->lock);
+	slot->next = heap->lost;
+	heap->lost = slot;
+	vmsi_lock_release(&heap->lock);
+}
+
+static void put_retained(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	slot->freed_at = vmsi_heap_now();
+	vmsi_lock_acquire(&heap->lock);
+	retain(heap, vmsi_class_of_slot(heap, slot), slot);
+	vmsi_lock_release(&heap->lock);
+}
+
+/* Of what more is retained than may be, the oldest is still to go. */
+static void put(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	size_t keep;
+
+	note_used(heap);
+	keep = vmsi_align_down(vmsi_min(vmsi_get(&slot->touched),
+					retain_limit(heap)), vmsi_page_size());
+
+	/* All others go before a part of the latest. */
+	if (keep == 0 || vmsi_get(&slot->touched) > keep)
+		vmsi_slot_give_back(heap, slot, keep);
+	if (slot->lost && !vmsi_slot_mend(heap, slot))
+		put_lost(heap, slot);
+	else if (vmsi_get(&slot->room) == 0)
+		put_unused(heap, slot);
+	else
+		put_retained(heap, slot);
+}
+
+/* The oldest slot, if it is to go: too old, or too much is retained. */
+static struct vmsi_slot *next_to_go(struct vms_heap *heap, size_t limit,
+				    uint64_t before)
+{
+	struct vmsi_slot *slot;
+
+	vmsi_lock_acquire(&heap->lock);
+	slot = heap->oldest;
+	if (slot && (vmsi_get(&heap->retained) > limit ||
+		     slot->freed_at < before))
+		withdraw(heap, vmsi_class_of_slot(heap, slot), slot);
+	else
+		slot = NULL;
+	vmsi_lock_release(&heap->lock);
+	return slot;
+}
+
+/* The charge of a slot and its pages: the host may take the pages only. */
+static size_t memory_of(const struct vmsi_slot *slot)
+{
+	return vmsi_get(&slot->room) + vmsi_get(&slot->touched);
+}
+
+static size_t trim(struct vms_heap *heap, size_t limit, uint64_t before)
+{
+	struct vmsi_slot *slot;
+	size_t bytes = 0;
+
+	while ((slot = next_to_go(heap, limit, before))) {
+		const size_t had = memory_of(slot);
+		size_t given;
+
+		vmsi_slot_give_back(heap, slot, 0);
+		given = had - memory_of(slot);
+		put(heap, slot);
+		/* The host keeps it, because it is locked for instance. */
+		if (given == 0)
+			break;
+		bytes += given;
+	}
+	return bytes;
+}
+
+void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	put(heap, slot);
+	if (vmsi_get(&heap->retained) > retain_limit(heap))
+		(void)trim(heap, retain_limit(heap), 0);
+}
+
+/* --- age ------------------------------------------------------------------ */
+
+uint64_t vmsi_heap_now(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* When what has just reached an age was freed. */
+static uint64_t time_before(const struct vms_heap *heap, uint64_t now,
+			    unsigned age)
+{
+	if (age == VMS_HEAP_NEVER ||
+	    now - atomic_load_explicit(&heap->born, memory_order_relaxed) < age)
+		return 0;
+	return now - age;
+}
+
+/* A slot whose memory the host may have, but was not told of it. */
+static struct vmsi_slot *next_reclaimable(struct vms_heap *heap, uint64_t before)
+{
+	struct vmsi_slot *slot;
+
+	vmsi_lock_acquire(&heap->lock);
+	for (slot = heap->oldest; slot; slot = slot->newer)
+		if (slot->freed_at >= before || !slot->reclaimable)
+			break;
+	if (slot && slot->freed_at < before)
+		withdraw(heap, vmsi_class_of_slot(heap, slot), slot);
+	else
+		slot = NULL;
+	vmsi_lock_release(&heap->lock);
+	return slot;
+}
+
+/* Back in its place by age; nothing of it has changed. */
+static void put_back_oldest(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	struct vmsi_slot *after;
+
+	vmsi_lock_acquire(&heap->lock);
+	retain(heap, vmsi_class_of_slot(heap, slot), slot);
+	age_remove(heap, slot);
+	for (after = heap->newest; after && after->freed_at > slot->freed_at;)
+		after = after->older;
+	slot->older = after;
+	slot->newer = after ? after->newer : heap->oldest;
+	*(after ? &after->newer : &heap->oldest) = slot;
+	*(slot->newer ? &slot->newer->older : &heap->newest) = slot;
+	vmsi_lock_release(&heap->lock);
+}
+
+static void offer_old(struct vms_heap *heap, uint64_t before)
+{
+	struct vmsi_slot *slot;
+
+	while ((slot = next_reclaimable(heap, before))) {
+		struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+
+		(void)vms_madvise(heap->space,
+				  (void *)vmsi_slot_start(class, slot),
+				  vmsi_get(&slot->room), MADV_FREE);
+		slot->reclaimable = true;
+		put_back_oldest(heap, slot);
+	}
+}
+
+static void look(struct vms_heap *heap, uint64_t now)
+{
+	forget_used(heap);
+	offer_old(heap, time_before(heap, now, heap->reclaimable_after));
+	now = time_before(heap, now, heap->give_back_after);
+	if (now == 0)
+		return;
+	(void)trim(heap, SIZE_MAX, now);
+	(void)vmsi_runs_collect(heap, now);
+}
+
+void vmsi_heap_age(struct vms_heap *heap, uint64_t now)
+{
+	uint64_t last = atomic_load_explicit(&heap->looked_at,
+					     memory_order_relaxed);
+
+	if (now - last >= LOOK_EVERY && vmsi_get(&heap->retained) > 0 &&
+	    atomic_compare_exchange_strong(&heap->looked_at, &last, now))
+		look(heap, now);
+}
+
+static void mend_lost(struct vms_heap *heap)
+{
+	struct vmsi_slot *slot, *next;
+
+	vmsi_lock_acquire(&heap->lock);
+	slot = heap->lost;
+	heap->lost = NULL;
+	vmsi_lock_release(&heap->lock);
+	for (; slot; slot = next) {
+		next = slot->next;
+		put(heap, slot);
+	}
+}
+
+size_t vmsi_heap_collect_all(struct vms_heap *heap)
+{
+	size_t bytes;
+
+	mend_lost(heap);
+	bytes = trim(heap, 0, UINT64_MAX);
+	return bytes + vmsi_runs_collect(heap, UINT64_MAX);
+}
+
+size_t vms_heap_collect(vms_heap *heap, unsigned flags)
+{
+	const uint64_t before = atomic_load(&heap->counts.given_back);
+	const int saved = errno;
+
+	if (flags & VMS_HEAP_COLLECT_ALL)
+		(void)vmsi_heap_collect_all(heap);
+	else
+		look(heap, vmsi_heap_now());
+	vmsi_heap_verify(heap);
+	errno = saved;
+	return (size_t)(atomic_load(&heap->counts.given_back) - before);
+}
+
+/* --- invariants ----------------------------------------------------------- */
+
+/* The slots of a bin; those of all bins are counted, and must be retained. */
+static const char *check_bin(const struct vmsi_bins *bins, unsigned bin,
+			     bool plain, size_t *count, size_t *bytes)
+{
+	const struct vmsi_slot *previous = NULL;
+	const bool filled = bins->filled[bin / 64] & (UINT64_C(1) << bin % 64);
+
+	if (filled != (bins->first[bin] != NULL))
+		return "H3: the mark of a bin does not say whether it is filled";
+	for (const struct vmsi_slot *slot = bins->first[bin]; slot;
+	     previous = slot, slot = slot->next) {
+		if (vmsi_slot_use(slot) != VMSI_SLOT_RETAINED)
+			return "H2: a slot in a bin is not retained";
+		if (bin_of(vmsi_get(&slot->touched)) != bin ||
+		    slot->plain != plain || slot->previous != previous)
+			return "H3: a slot is in a bin that is not its own";
+		if (vmsi_get(&slot->touched) > vmsi_get(&slot->room) ||
+		    vmsi_get(&slot->room) == 0)
+			return "H4: a retained slot has no memory";
+		++*count;
+		*bytes += vmsi_get(&slot->touched);
+	}
+	return NULL;
+}
+
+static const char *check_bins(const struct vms_heap *heap, size_t *count,
+			      size_t *bytes)
+{
+	const char *wrong = NULL;
+
+	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++)
+		for (unsigned j = 0; !wrong && j < 2 * VMSI_HEAP_BINS; j++)
+			wrong = check_bin(&heap->classes[i].bins[j & 1], j / 2,
+					  j & 1, count, bytes);
+	return wrong;
+}
+
+const char *vmsi_heap_check_retained(struct vms_heap *heap, size_t *bytes)
+{
+	const struct vmsi_slot *older = NULL;
+	size_t binned = 0, aged = 0;
+	const char *wrong = check_bins(heap, &binned, bytes);
+
+	if (wrong)
+		return wrong;
+	for (const struct vmsi_slot *slot = heap->oldest; slot;
+	     older = slot, slot = slot->newer, aged++)
+		if (slot->older != older)
+			return "H5: the list of ages does not lead back";
+	if (heap->newest != older || aged != binned)
+		return "H5: the list of ages has not what the bins have";
+	return NULL;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include <vmspace/mapping.h>
+
+#include "growth/growth.h"
+#include "heap/state.h"
+#include "host/host.h"
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+/*
+ * The memory of slots. No call here is made under a lock of the heap: the slot
+ * is busy, or its block belongs to the calling thread.
+ */
+
+#define RW (PROT_READ | PROT_WRITE)
+
+/*
+ * From here on a block that grows is given huge pages, and may hold up to one
+ * that it does not fill. Below that it is committed by an eighth ahead, which
+ * keeps the host from using a huge page for a few kilobytes.
+ */
+#define HUGE_FROM ((size_t)4 << 20)
+#define AHEAD_LEAST ((size_t)64 << 10)
+
+static size_t pages_of(size_t bytes)
+{
+	return vmsi_align_up(bytes, vmsi_page_size());
+}
+
+/* For growth; without huge pages no more than is brought in at once. */
+static size_t ahead(const struct vms_heap *heap, size_t bytes)
+{
+	size_t more = vmsi_max(bytes / 8, AHEAD_LEAST);
+
+	if (bytes >= HUGE_FROM && heap->huge_pages)
+		return vmsi_growth_ahead(bytes, SIZE_MAX);
+	if (!heap->huge_pages)
+		more = vmsi_min(more, VMSI_GROWTH_POPULATE_MOST);
+	return bytes + more;
+}
+
+/*
+ * How much of a slot to commit. The last, partial huge page of an exact block
+ * is left to small pages; but memory that goes from block to block is filled up
+ * sooner or later, and then a huge page is a fifth of the cost.
+ */
+static size_t wanted_room(const struct vms_heap *heap,
+			  const struct vmsi_slot *slot, size_t bytes,
+			  enum vmsi_commit how)
+{
+	if (how != VMSI_COMMIT_EXACT)
+		return ahead(heap, bytes);
+	if (bytes >= HUGE_FROM && heap->huge_pages && !slot->plain &&
+	    vmsi_get(&slot->touched) > 0)
+		return vmsi_align_up(bytes, vmsi_huge_page_size());
+	return bytes;
+}
+
+/* The slot is not retained, and so what it has counts as used. */
+static void set_room(struct vms_heap *heap, struct vmsi_slot *slot, size_t room)
+{
+	atomic_fetch_add_explicit(&heap->used, room - vmsi_get(&slot->room),
+				  memory_order_relaxed);
+	vmsi_set(&slot->room, room);
+}
+
+/* Likewise, where other threads may do the same. */
+static void raise_room(struct vms_heap *heap, struct vmsi_slot *slot,
+		       size_t least)
+{
+	size_t seen = vmsi_get(&slot->room);
+
+	while (seen < least)
+		if (atomic_compare_exchange_weak_explicit(
+			    &slot->room, &seen, least, memory_order_relaxed,
+			    memory_order_relaxed)) {
+			atomic_fetch_add_explicit(&heap->used, least - seen,
+						  memory_order_relaxed);
+			return;
+		}
+}
+
+static int protect(struct vms_heap *heap, uintptr_t start, size_t from,
+		   size_t to)
+{
+	if (vms_mprotect(heap->space, (void *)(start + from), to - from, RW))
+		return -errno;
+	return 0;
+}
+
+int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
+			  size_t from, size_t bytes, enum vmsi_commit how)
+{
+	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+	const uintptr_t start = vmsi_slot_start(class, slot);
+	const size_t begin = vmsi_max(vmsi_get(&slot->room), from);
+	const size_t exact = pages_of(bytes);
+	size_t wanted;
+	int error;
+
+	if (exact <= begin)
+		return 0;
+	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, how)),
+			  vmsi_slot_capacity(class));
+	error = protect(heap, start, begin, wanted);
+	if (error && vmsi_heap_collect_all(heap) > 0)
+		error = protect(heap, start, begin, wanted);
+	if (error && wanted > exact) {
+		wanted = exact;
+		error = protect(heap, start, begin, wanted);
+	}
+	if (error)
+		return error;
+	raise_room(heap, slot, wanted);
+	/* What is beyond the block's old end is written next. */
+	if (how == VMSI_COMMIT_GROWTH &&
+	    (wanted < HUGE_FROM || !heap->huge_pages))
+		vmsi_growth_populate(start,
+				     vmsi_max(vmsi_get(&slot->size), from),
+				     wanted);
+	return 0;
+}
+
+int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
+		     size_t bytes, enum vmsi_commit how)
+{
+	return vmsi_slot_commit_from(heap, slot, 0, bytes, how);
+}
+
+/* The host has new memory there, of which it was told nothing. */
+static void advise(struct vms_heap *heap, const struct vmsi_slot *slot,
+		   uintptr_t start, size_t length)
+{
+	if (heap->huge_pages)
+		(void)vms_madvise(heap->space, (void *)start, length,
+				  slot->plain ? MADV_NOHUGEPAGE :
+						MADV_HUGEPAGE);
+}
+
+/*
+ * A part of a slot that lost its memory, and may be a hole, is reserved again.
+ * Returns 0 or -errno; the slot is lost then.
+ */
+static int reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
+			 uintptr_t start, size_t length)
+{
+	if (vms_mmap(heap->space, (void *)start, length, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		     0) == MAP_FAILED) {
+		slot->lost = true;
+		return -errno;
+	}
+	advise(heap, slot, start, length);
+	return 0;
+}
+
+/*
+ * Where the charge is not given back: the pages are, unless the memory is
+ * locked; and where the host has unmapped what it was to replace, nothing is
+ * left of it.
+ */
+static bool drop_only(struct vms_heap *heap, struct vmsi_slot *slot,
+		      uintptr_t start, size_t from, size_t room)
+{
+	if (vms_madvise(heap->space, (void *)(start + from), room - from,
+			MADV_DONTNEED) == 0)
+		return true;
+	if (errno == ENOMEM) {
+		(void)reserve_again(heap, slot, start + from, room - from);
+		set_room(heap, slot, from);
+		return true;
+	}
+	return false;
+}
+
+void vmsi_slot_give_back(struct vms_heap *heap, struct vmsi_slot *slot,
+			 size_t from)
+{
+	const uintptr_t start =
+		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+	const size_t room = vmsi_get(&slot->room);
+	const size_t touched = vmsi_get(&slot->touched);
+
+	if (from >= room)
+		return;
+	if (vms_decommit(heap->space, (void *)(start + from), room - from,
+			 VMS_DECOMMIT_UNCHARGE) == 0) {
+		set_room(heap, slot, from);
+		advise(heap, slot, start + from, room - from);
+	} else if (!drop_only(heap, slot, start, from, room)) {
+		return;
+	}
+	if (touched > from) {
+		vmsi_count(&heap->counts.given_back, touched - from);
+		vmsi_set(&slot->touched, from);
+	}
+}
+
+bool vmsi_slot_mend(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+
+	if (reserve_again(heap, slot, vmsi_slot_start(class, slot),
+			  vmsi_slot_capacity(class)))
+		return false;
+	slot->lost = false;
+	set_room(heap, slot, 0);
+	vmsi_set(&slot->touched, 0);
+	return true;
+}
+
+void vmsi_slot_settle(struct vmsi_slot *slot)
+{
+	size_t written = pages_of(vmsi_get(&slot->size));
+
+	if (written > vmsi_get(&slot->touched))
+		vmsi_set(&slot->touched, written);
+}
+
+/* A part of the block tells enough; more would cost more than it saves. */
+#define SAMPLE_PAGES 4096
+
+bool vmsi_slot_is_dense(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	unsigned char pages[SAMPLE_PAGES];
+	const uintptr_t start =
+		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+	size_t count = vmsi_min(vmsi_get(&slot->size) / vmsi_page_size(),
+				SAMPLE_PAGES);
+	size_t resident = 0;
+
+	if (vmsi_host.mincore(start, count * vmsi_page_size(), pages) < 0)
+		return true;
+	for (size_t i = 0; i < count; i++)
+		resident += pages[i] & 1;
+	return resident >= count / 2;
+}
+
+void vmsi_slot_clear(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	const uintptr_t start =
+		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+	const size_t touched = vmsi_get(&slot->touched);
+
+	if (touched == 0)
+		return;
+	if (vms_madvise(heap->space, (void *)start, touched, MADV_DONTNEED))
+		__builtin_memset((void *)start, 0, touched);
+	vmsi_set(&slot->touched, 0);
+}
+
+void vmsi_slot_set_plain(struct vms_heap *heap, struct vmsi_slot *slot,
+			 bool plain)
+{
+	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+
+	if (!heap->huge_pages || slot->plain == plain)
+		return;
+	if (vms_madvise(heap->space, (void *)vmsi_slot_start(class, slot),
+			vmsi_slot_capacity(class),
+			plain ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) == 0)
+		slot->plain = plain;
+}
+
+/* The start of a slot was moved away, or it is not known what is there. */
+static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
+{
+	const uintptr_t start =
+		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+
+	(void)reserve_again(heap, slot, start, length);
+	set_room(heap, slot, 0);
+	vmsi_set(&slot->touched, 0);
+}
+
+static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
+		      uintptr_t to, int flags)
+{
+	if (vms_mremap(heap->space, (void *)from, length, length,
+		       MREMAP_MAYMOVE | MREMAP_FIXED | flags,
+		       (void *)to) == MAP_FAILED)
+		return -errno;
+	vmsi_count(&heap->counts.moves, 1);
+	vmsi_count(&heap->counts.moved_bytes, length);
+	return 0;
+}
+
+/*
+ *   from  |####++..|           to  |........~~~~~..|   ~: kept from its last block
+ *   from   hole                to  |####++..~~~~~..|
+ *   from  |........|
+ */
+int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
+		   struct vmsi_slot *to)
+{
+	const uintptr_t old = vmsi_slot_start(vmsi_class_of_slot(heap, from),
+					      from);
+	const uintptr_t new = vmsi_slot_start(vmsi_class_of_slot(heap, to), to);
+	const size_t room = vmsi_get(&from->room);
+	int error = move_pages(heap, old, room, new, 0);
+
+	if (error) {
+		/* The host may have unmapped the target. */
+		empty(heap, to, vmsi_max(room, vmsi_get(&to->room)));
+		return error;
+	}
+	vmsi_set(&to->size, vmsi_get(&from->size));
+	set_room(heap, to, vmsi_max(room, vmsi_get(&to->room)));
+	vmsi_set(&to->touched, vmsi_max(vmsi_get(&from->touched),
+					vmsi_get(&to->touched)));
+	to->zeroed = from->zeroed;
+	atomic_store_explicit(&to->grown,
+			      atomic_load_explicit(&from->grown,
+						   memory_order_relaxed),
+			      memory_order_relaxed);
+	empty(heap, from, room);
+	return 0;
+}
+
+int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
+			 struct vmsi_slot *to)
+{
+	const size_t bytes = pages_of(length);
+	int error = move_pages(heap, block, bytes,
+			       vmsi_slot_start(vmsi_class_of_slot(heap, to), to),
+			       MREMAP_DONTUNMAP);
+
+	if (error) {
+		empty(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
+		return error;
+	}
+	set_room(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
+	vmsi_set(&to->touched, vmsi_max(bytes, vmsi_get(&to->touched)));
+	return 0;
+}

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_HEAP_STATE_H
+#define VMSI_HEAP_STATE_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmspace/heap.h>
+
+#include "base/align.h"
+#include "base/lock.h"
+#include "base/pool.h"
+
+/*
+ * A heap is one space, cut into slots of three sizes. A slot holds one block at
+ * its start, and is far larger than the block, so that the block can grow; or
+ * it is a run: many blocks of one size class, for blocks of up to 1 MiB.
+ *
+ *   space  |  1 TiB slots  |  16 GiB slots  |  64 MiB slots  |
+ *
+ * (The larger two are smaller where the space is.)
+ *
+ *   slot   |########++++..............................|
+ *           size    room                       capacity
+ *
+ *   #: the block, +: committed ahead, .: reserved (PROT_NONE)
+ *
+ * Which slot an address is in follows from the address alone. The records of
+ * slots lie apart from the memory that the program writes.
+ */
+
+#define VMSI_HEAP_CLASSES 3
+
+/* The smallest block of a run; the sizes of runs are multiples of a quarter. */
+#define VMSI_RUN_LEAST ((size_t)64 << 10)
+#define VMSI_RUN_MOST ((size_t)1 << 20)
+#define VMSI_RUN_CLASSES 17
+
+enum vmsi_slot_use {
+	VMSI_SLOT_UNUSED,   /* reserved; on the list of unused slots, or behind */
+	VMSI_SLOT_BUSY,     /* taken out of every list by the thread that changes it */
+	VMSI_SLOT_LIVE,     /* holds a block of the program */
+	VMSI_SLOT_RETAINED, /* freed, its memory is kept for the next block */
+	VMSI_SLOT_RUN,
+};
+
+/*
+ * The fields up to the lists belong to the thread that has the block, or that
+ * made the slot busy; otherwise, as the lists, to the heap's lock. They are
+ * atomic for those that only look: figures, and checks for misuse.
+ */
+struct vmsi_slot {
+	alignas(64) _Atomic size_t size; /* asked for by the program */
+	_Atomic size_t room;     /* committed; bytes, of whole pages */
+	/*
+	 * All from here to room was never written, but for what size says;
+	 * vmsi_slot_settle() brings it up to date.
+	 */
+	_Atomic size_t touched;
+	_Atomic uint32_t use;    /* enum vmsi_slot_use */
+	bool plain;              /* without huge pages */
+	bool zeroed;             /* made by calloc */
+	bool reclaimable;        /* the host may take the memory (MADV_FREE) */
+	bool lost;               /* has a hole that could not be mapped again */
+	_Atomic uint64_t grown;  /* growths in place of the block */
+	uint64_t freed_at;       /* milliseconds */
+	struct vmsi_run *run;    /* of VMSI_SLOT_RUN */
+	struct vmsi_slot *next, *previous; /* in a bin, or the unused slots */
+	struct vmsi_slot *older, *newer;   /* of the retained, by age */
+};
+
+/* Retained slots by the memory that they have: four bins to a power of two. */
+#define VMSI_HEAP_BINS (4 * 48)
+
+struct vmsi_bins {
+	uint64_t filled[VMSI_HEAP_BINS / 64];
+	struct vmsi_slot *first[VMSI_HEAP_BINS];
+};
+
+struct vmsi_slot_class {
+	uintptr_t base;
+	unsigned shift;          /* of the bytes of a slot */
+	uint32_t count;
+	uint32_t begun;          /* slots that were ever used */
+	struct vmsi_slot *slots;
+	struct vmsi_slot *unused;
+	struct vmsi_bins bins[2]; /* with huge pages, and without */
+};
+
+enum vmsi_block_use {
+	VMSI_BLOCK_UNUSED,
+	VMSI_BLOCK_BUSY, /* taken out of the free ones by a thread that changes it */
+	VMSI_BLOCK_FREE,
+	VMSI_BLOCK_LIVE,
+};
+
+struct vmsi_block {
+	uint32_t size;           /* asked for */
+	uint16_t next;           /* free block below it in the stack, plus 1 */
+	uint8_t use;             /* enum vmsi_block_use */
+	bool touched;            /* may hold anything but zeroes */
+	uint64_t freed_at;
+};
+
+/* The most blocks in a run: the smallest class in the smallest slots. */
+#define VMSI_RUN_BLOCKS 1024
+
+/* The blocks of a slot that is a run. Guarded by the lock of its class. */
+struct vmsi_run {
+	struct vmsi_run *next, *previous; /* of runs with free blocks */
+	struct vmsi_slot *slot;
+	uint32_t class;
+	uint32_t count;          /* blocks that fit */
+	uint32_t begun;          /* blocks that were ever used */
+	uint32_t live;
+	uint16_t free;           /* the last block freed, plus 1 */
+	bool listed;             /* in its class */
+	struct vmsi_block blocks[VMSI_RUN_BLOCKS];
+};
+
+struct vmsi_run_class {
+	struct vmsi_lock lock;
+	size_t size;             /* bytes of a block */
+	struct vmsi_run *runs;   /* that have free blocks */
+	_Atomic size_t live;     /* bytes that were asked for */
+	_Atomic size_t blocks;   /* live ones */
+};
+
+struct vmsi_heap_counts {
+	_Atomic uint64_t allocations;
+	_Atomic uint64_t grown_in_place; /* of blocks that are gone */
+	_Atomic uint64_t moves;
+	_Atomic uint64_t moved_bytes;
+	_Atomic uint64_t given_back;
+	_Atomic uint64_t refusals;
+};
+
+struct vms_heap {
+	vms_space *space;
+	uintptr_t start;         /* of the addresses that are cut into slots */
+	size_t length;
+	bool huge_pages;
+	size_t retain;           /* bytes at most */
+	unsigned reclaimable_after, give_back_after; /* milliseconds */
+	struct vmsi_slot_class classes[VMSI_HEAP_CLASSES]; /* small slots first */
+
+	struct vmsi_lock lock;   /* classes, and the retained slots */
+	struct vmsi_slot *oldest, *newest;
+	struct vmsi_slot *lost;  /* slots with a hole, to be tried again */
+	_Atomic size_t retained; /* bytes, of slots and of blocks in runs */
+	_Atomic size_t used;     /* committed, of slots that are not retained */
+	_Atomic size_t used_lately; /* the most of it, but for what is long ago */
+	_Atomic uint64_t looked_at; /* when ages were last looked at */
+	_Atomic uint64_t born;   /* no memory is older than this process */
+	/* How often of late blocks made by calloc were found full, or sparse. */
+	_Atomic int density;
+
+	struct vmsi_lock run_lock; /* records of runs */
+	struct vmsi_pool run_pool;
+	struct vmsi_run_class run_classes[VMSI_RUN_CLASSES];
+
+	struct vmsi_heap_counts counts;
+	size_t record_bytes;
+	struct vms_heap *next;   /* in the registry; fork.c */
+};
+
+/* --- layout.c: which address is whose ------------------------------------- */
+
+/* Cut a heap's addresses into slots. Returns 0 or -ENOMEM. */
+int vmsi_heap_layout(struct vms_heap *heap, struct vmsi_range range);
+void vmsi_heap_drop_layout(struct vms_heap *heap);
+
+/* Zeroed memory for records, with guard pages around it; NULL: none. */
+void *vmsi_heap_records_get(void *context, size_t bytes);
+void vmsi_heap_records_put(void *context, void *records, size_t bytes);
+
+static inline bool vmsi_heap_has(const struct vms_heap *heap, const void *address)
+{
+	return (uintptr_t)address - heap->start < heap->length;
+}
+
+/* The class and slot of an address that the heap has. */
+static inline struct vmsi_slot_class *
+vmsi_class_of(struct vms_heap *heap, uintptr_t address)
+{
+	struct vmsi_slot_class *class = heap->classes;
+
+	/* The smallest slots have the highest addresses. */
+	while (address < class->base)
+		class++;
+	return class;
+}
+
+static inline struct vmsi_slot *vmsi_slot_of(struct vmsi_slot_class *class,
+					     uintptr_t address)
+{
+	return &class->slots[(address - class->base) >> class->shift];
+}
+
+static inline size_t vmsi_slot_capacity(const struct vmsi_slot_class *class)
+{
+	return (size_t)1 << class->shift;
+}
+
+static inline uintptr_t vmsi_slot_start(const struct vmsi_slot_class *class,
+					const struct vmsi_slot *slot)
+{
+	return class->base + ((uintptr_t)(slot - class->slots) << class->shift);
+}
+
+struct vmsi_slot_class *vmsi_class_of_slot(struct vms_heap *heap,
+					   const struct vmsi_slot *slot);
+
+/* Values that others only look at. */
+static inline size_t vmsi_get(const _Atomic size_t *value)
+{
+	return atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static inline void vmsi_set(_Atomic size_t *value, size_t to)
+{
+	atomic_store_explicit(value, to, memory_order_relaxed);
+}
+
+static inline void vmsi_count(_Atomic uint64_t *counter, uint64_t by)
+{
+	atomic_fetch_add_explicit(counter, by, memory_order_relaxed);
+}
+
+static inline enum vmsi_slot_use vmsi_slot_use(const struct vmsi_slot *slot)
+{
+	return atomic_load_explicit(&slot->use, memory_order_relaxed);
+}
+
+static inline void vmsi_slot_set_use(struct vmsi_slot *slot,
+				     enum vmsi_slot_use use)
+{
+	atomic_store_explicit(&slot->use, use, memory_order_relaxed);
+}
+
+/* --- slot.c: the memory of a busy or live slot ---------------------------- */
+
+/*
+ * How much to commit: exactly; ahead of a block that grows and is written there
+ * next; or ahead of the blocks of a run.
+ */
+enum vmsi_commit { VMSI_COMMIT_EXACT, VMSI_COMMIT_GROWTH, VMSI_COMMIT_RUN };
+
+/*
+ * See to it that bytes of a slot are committed. Where the host has no more,
+ * what the heap retains is given back first. Several threads may do that to a
+ * run at the same time. Returns 0 or -ENOMEM.
+ */
+int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
+		     size_t bytes, enum vmsi_commit how);
+
+/* Likewise, but for what is before an offset, which the caller will move there. */
+int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
+			  size_t from, size_t bytes, enum vmsi_commit how);
+
+/* Give memory and commit back from an offset on, which is on a page. */
+void vmsi_slot_give_back(struct vms_heap *heap, struct vmsi_slot *slot,
+			 size_t from);
+
+/* Count what the block may have written as touched. */
+void vmsi_slot_settle(struct vmsi_slot *slot);
+
+/* Whether at least half of a block's pages are in memory, as far as is seen. */
+bool vmsi_slot_is_dense(struct vms_heap *heap, struct vmsi_slot *slot);
+
+/*
+ * Reserve a slot anew that has a hole, or may have one. It has no memory then.
+ * Returns whether that was done; else the slot is lost.
+ */
+bool vmsi_slot_mend(struct vms_heap *heap, struct vmsi_slot *slot);
+
+/* The touched memory of a busy slot reads as zeroes, and stays committed. */
+void vmsi_slot_clear(struct vms_heap *heap, struct vmsi_slot *slot);
+
+/* Use huge pages, or not, for all of a slot. */
+void vmsi_slot_set_plain(struct vms_heap *heap, struct vmsi_slot *slot,
+			 bool plain);
+
+/*
+ * Move the pages of a block to the start of a larger slot, which is busy. The
+ * old slot is left without memory. Returns 0 or -errno: the block is as before,
+ * the larger slot without memory.
+ */
+int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
+		   struct vmsi_slot *to);
+
+/* Likewise from a block in a run, whose memory stays committed, and is zero. */
+int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
+			 struct vmsi_slot *to);
+
+/* --- retain.c: slots that are free ---------------------------------------- */
+
+enum vmsi_purpose {
+	VMSI_FOR_BLOCK,  /* of the given size */
+	VMSI_FOR_GROWTH, /* of a block that will grow on */
+	VMSI_FOR_ZEROES, /* that may be touched here and there only */
+};
+
+/*
+ * A busy slot of at least so many addresses; one that has memory from its last
+ * block, where that is of use for so many bytes. NULL: all slots are taken.
+ */
+struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
+				 size_t bytes, enum vmsi_purpose purpose);
+
+/* A slot that is no longer busy: to be retained, or unused if it has no memory. */
+void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot);
+
+uint64_t vmsi_heap_now(void); /* milliseconds */
+
+/* Look at ages, at most every so often; now is vmsi_heap_now(). */
+void vmsi_heap_age(struct vms_heap *heap, uint64_t now);
+
+/* What bins and ages are wrong in; NULL: nothing. Under heap->lock. */
+const char *vmsi_heap_check_retained(struct vms_heap *heap, size_t *bytes);
+
+/* Give back all that is retained. Returns the bytes. */
+size_t vmsi_heap_collect_all(struct vms_heap *heap);
+
+/* --- run.c: blocks of up to VMSI_RUN_MOST --------------------------------- */
+
+void vmsi_runs_init(struct vms_heap *heap);
+void vmsi_runs_release(struct vms_heap *heap);
+
+/* A block of a run; NULL: no memory. */
+void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed);
+void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
+		   uintptr_t address);
+void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
+		       uintptr_t address, size_t size);
+size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
+		       uintptr_t address);
+
+/*
+ * Give back the memory of free blocks that were freed before a time, and runs
+ * that have nothing else. Returns the bytes.
+ */
+size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before);
+
+/* What runs are wrong in; NULL: nothing. Under the locks of all classes. */
+const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
+
+/* --- fork.c --------------------------------------------------------------- */
+
+void vmsi_heap_register(struct vms_heap *heap);
+void vmsi_heap_unregister(struct vms_heap *heap);
+
+void vmsi_heap_lock_all(struct vms_heap *heap);
+void vmsi_heap_unlock_all(struct vms_heap *heap);
+
+/* --- check.c -------------------------------------------------------------- */
+
+/*
+ * Check the invariants of docs/invariants.md that the locks guard. Returns NULL
+ * or which of them does not hold. Takes every lock of the heap.
+ */
+const char *vmsi_heap_check(struct vms_heap *heap);
+
+/* In debug builds the end of the program where one does not hold. */
+void vmsi_heap_verify(struct vms_heap *heap);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "heap/state.h"
+#include "host/host.h"
+
+/* What is in memory of a slot, and what of it a block has asked for. */
+static void count_slot(const struct vmsi_slot_class *class,
+		       const struct vmsi_slot *slot,
+		       struct vms_heap_stats *stats)
+{
+	const enum vmsi_slot_use use = vmsi_slot_use(slot);
+	struct vmsi_range range = { vmsi_slot_start(class, slot), 0 };
+	size_t resident = 0;
+
+	if (use == VMSI_SLOT_LIVE) {
+		stats->live += vmsi_get(&slot->size);
+		stats->blocks++;
+		stats->grown_in_place +=
+			atomic_load_explicit(&slot->grown, memory_order_relaxed);
+	}
+	range.end = range.start + vmsi_get(&slot->room);
+	if (use != VMSI_SLOT_UNUSED && range.end > range.start &&
+	    vmsi_host_resident(range, &resident) == 0)
+		stats->resident += resident;
+}
+
+static void count_slots(vms_heap *heap, struct vms_heap_stats *stats)
+{
+	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
+		const struct vmsi_slot_class *class = &heap->classes[i];
+		uint32_t begun;
+
+		vmsi_lock_acquire(&heap->lock);
+		begun = class->begun;
+		vmsi_lock_release(&heap->lock);
+		for (uint32_t j = 0; j < begun; j++)
+			count_slot(class, &class->slots[j], stats);
+	}
+	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
+		stats->live += vmsi_get(&heap->run_classes[i].live);
+		stats->blocks += vmsi_get(&heap->run_classes[i].blocks);
+	}
+}
+
+int vms_heap_get_stats(vms_heap *heap, struct vms_heap_stats *stats)
+{
+	struct vms_space_stats space = { .struct_size = sizeof space };
+	const struct vmsi_heap_counts *counts;
+
+	if (!heap || !stats || stats->struct_size != sizeof *stats) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (vms_space_stats(heap->space, &space))
+		return -1;
+	counts = &heap->counts;
+	*stats = (struct vms_heap_stats){
+		.struct_size = sizeof *stats,
+		.reserved = space.reserved,
+		.committed = space.committed,
+		.committed_peak = space.committed_peak,
+		.retained = vmsi_get(&heap->retained),
+		.allocations = counts->allocations,
+		.grown_in_place = counts->grown_in_place,
+		.moves = counts->moves,
+		.moved_bytes = counts->moved_bytes,
+		.given_back = counts->given_back,
+		.refusals = counts->refusals,
+	};
+	count_slots(heap, stats);
+	return 0;
+}

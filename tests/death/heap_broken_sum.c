@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/state.h"
+#include "heap_death.h"
+
+/* An invariant of the heap that does not hold any more; only debug builds look. */
+int main(void)
+{
+	vms_heap *heap = open_heap();
+	char *block = make_block(heap, LARGE);
+
+	misuse();
+	heap->retained++;
+	vms_heap_free(heap, block);
+	return 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap_death.h"
+
+/* A block in a slot that is freed twice. */
+int main(void)
+{
+	vms_heap *heap = open_heap();
+	char *block = make_block(heap, LARGE);
+
+	vms_heap_free(heap, block);
+	misuse();
+	vms_heap_free(heap, block);
+	return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap_death.h"
+
+/* Past what a block has room for. */
+int main(void)
+{
+	vms_heap *heap = open_heap();
+	char *block = make_block(heap, LARGE);
+
+	misuse();
+	block[(size_t)60 << 20] = 1;
+	return 0;
+}

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/resource.h>
+
+#include "heap_fixture.h"
+
+/* Which addresses a heap has, how they are cut, and what it refuses. */
+
+static size_t slots_of(unsigned class)
+{
+	return heap->classes[class].count;
+}
+
+/* Every slot has its own addresses, on a multiple of its size. */
+static void assert_slots_are_apart(void)
+{
+	uintptr_t end = heap->start;
+
+	for (int i = VMSI_HEAP_CLASSES - 1; i >= 0; i--) {
+		struct vmsi_slot_class *class = &heap->classes[i];
+		size_t capacity = vmsi_slot_capacity(class);
+
+		if (class->count == 0)
+			continue;
+		assert_int_equal(class->base, end);
+		assert_int_equal(class->base % capacity, 0);
+		for (uint32_t j = 0; j < class->count; j++) {
+			struct vmsi_slot *slot = &class->slots[j];
+			uintptr_t start = vmsi_slot_start(class, slot);
+
+			assert_int_equal(start, end);
+			end += capacity;
+			assert_ptr_equal(vmsi_class_of(heap, start), class);
+			assert_ptr_equal(vmsi_slot_of(class, end - 1), slot);
+			assert_ptr_equal(vmsi_class_of_slot(heap, slot), class);
+		}
+	}
+	assert_int_equal(end, heap->start + heap->length);
+	assert_true(vms_space_contains(vms_heap_space(heap),
+				       (void *)heap->start, heap->length));
+}
+
+static void addresses_are_cut_into_slots(void **state)
+{
+	static const size_t reserves[] = {
+		GIB, 3 * GIB / 2, 63 * GIB, 64 * GIB, 100 * GIB, TIB, 3 * TIB,
+		4 * TIB, 5 * TIB, 16 * TIB,
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(reserves) / sizeof(reserves[0]); i++) {
+		struct vms_heap_options options = {
+			.struct_size = sizeof(options),
+			.reserve = reserves[i],
+		};
+
+		vms_heap_close(heap);
+		heap = vms_heap_open(&options);
+		if (!heap) {
+			/* A sanitizer leaves less than a kernel does. */
+			assert_true(reserves[i] > TIB && errno == ENOMEM);
+			heap = vms_heap_open(NULL);
+			assert_non_null(heap);
+			continue;
+		}
+		assert_slots_are_apart();
+		assert_true(slots_of(0) >= 14);
+		assert_true(slots_of(1) >= 32 || reserves[i] < 64 * GIB);
+		assert_true(slots_of(2) >= 4 || reserves[i] < 64 * GIB);
+		assert_true(slots_of(1) + slots_of(2) == 0 ||
+			    reserves[i] >= 64 * GIB);
+		assert_int_equal(stats_now().reserved, reserves[i]);
+	}
+}
+
+static void a_range_that_is_too_small_is_refused(void **state)
+{
+	struct vms_heap_options options = {
+		.struct_size = sizeof(options),
+		.reserve = MIB,
+	};
+
+	(void)state;
+	assert_no_memory(vms_heap_open(&options));
+}
+
+static void options_that_are_unknown_are_refused(void **state)
+{
+	struct vms_heap_options options = { .struct_size = 3 };
+
+	(void)state;
+	errno = 0;
+	assert_null(vms_heap_open(&options));
+	assert_int_equal(errno, EINVAL);
+	options.struct_size = sizeof(options);
+	options.flags = 0x80;
+	errno = 0;
+	assert_null(vms_heap_open(&options));
+	assert_int_equal(errno, EINVAL);
+}
+
+/* --- sizes ---------------------------------------------------------------- */
+
+/* Blocks of a class lie side by side and are as large as it says. */
+static void a_class_holds_what_it_says(void **state)
+{
+	size_t least = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
+		const size_t size = heap->run_classes[i].size;
+		unsigned char *a, *b;
+
+		/* With larger pages some are the same. */
+		assert_true(size > least || page() > 4096);
+		if (size == least)
+			continue;
+		a = make(size);
+		b = make(size);
+		assert_int_equal(vms_heap_usable_size(heap, a), size);
+		assert_int_equal(b - a, size);
+		assert_ptr_equal(slot_of(a), slot_of(b));
+		memset(a, 1, size);
+		memset(b, 2, size);
+		assert_int_equal(a[size - 1], 1);
+		drop(a);
+		if (least) {
+			a = make(least + 1);
+			assert_int_equal(vms_heap_usable_size(heap, a), size);
+			drop(a);
+		}
+		drop(b);
+		least = size;
+	}
+	assert_int_equal(least, VMSI_RUN_MOST);
+}
+
+static void a_larger_block_has_a_slot(void **state)
+{
+	unsigned char *a = make(VMSI_RUN_MOST + 1), *b = make(100 * MIB);
+
+	(void)state;
+	assert_ptr_equal(vmsi_class_of(heap, (uintptr_t)a), &heap->classes[0]);
+	assert_int_equal((uintptr_t)a % (64 * MIB), 0);
+	assert_int_equal(vms_heap_usable_size(heap, a),
+			 vmsi_align_up(VMSI_RUN_MOST + 1, page()));
+	assert_ptr_equal(vmsi_class_of(heap, (uintptr_t)b), &heap->classes[1]);
+	drop(a);
+	drop(b);
+}
+
+static void nothing_is_taken_as_one_byte(void **state)
+{
+	unsigned char *block = make(0);
+
+	(void)state;
+	*block = 3;
+	block = resize(block, 0);
+	assert_int_equal(*block, 3);
+	drop(block);
+	block = make_zero(0);
+	drop(block);
+	block = vms_heap_realloc(heap, NULL, 5);
+	assert_non_null(block);
+	drop(block);
+	drop(NULL);
+	assert_int_equal(vms_heap_usable_size(heap, NULL), 0);
+	assert_int_equal(stats_now().blocks, 0);
+}
+
+static void too_much_is_refused(void **state)
+{
+	unsigned char *block = make_filled(2 * MIB);
+
+	(void)state;
+	assert_no_memory(vms_heap_malloc(heap, SIZE_MAX));
+	assert_no_memory(vms_heap_malloc(heap, SIZE_MAX - 4096));
+	assert_no_memory(vms_heap_malloc(heap, TIB + 1));
+	assert_no_memory(vms_heap_calloc(heap, SIZE_MAX, 2));
+	assert_no_memory(vms_heap_calloc(heap, SIZE_MAX / 4 + 1, 4));
+	assert_no_memory(vms_heap_calloc(heap, 1, SIZE_MAX));
+	assert_no_memory(vms_heap_aligned_alloc(heap, 4096, SIZE_MAX));
+	assert_no_memory(vms_heap_aligned_alloc(heap, 2 * MIB, SIZE_MAX - 5));
+	assert_no_memory(vms_heap_realloc(heap, block, SIZE_MAX));
+	assert_no_memory(vms_heap_realloc(heap, block, TIB + 1));
+	assert_filled(block, 2 * MIB);
+	assert_int_equal(stats_now().refusals, 10);
+	assert_int_equal(stats_now().blocks, 1);
+	drop(block);
+	block = make(3);
+	assert_no_memory(vms_heap_realloc(heap, block, SIZE_MAX));
+	drop(block);
+}
+
+/* --- alignment ------------------------------------------------------------ */
+
+static void alignments_are_honoured(void **state)
+{
+	(void)state;
+	for (size_t alignment = 1; alignment <= GIB; alignment *= 2) {
+		unsigned char *small = vms_heap_aligned_alloc(heap, alignment,
+							      100);
+		unsigned char *large = vms_heap_aligned_alloc(heap, alignment,
+							      3 * MIB);
+
+		assert_non_null(small);
+		assert_non_null(large);
+		assert_int_equal((uintptr_t)small % alignment, 0);
+		assert_int_equal((uintptr_t)large % alignment, 0);
+		small[99] = large[3 * MIB - 1] = 1;
+		drop(small);
+		drop(large);
+	}
+	assert_no_memory(vms_heap_aligned_alloc(heap, 2 * TIB, 1));
+	assert_no_memory(vms_heap_aligned_alloc(heap, (size_t)1 << 63, 1));
+}
+
+static void an_odd_alignment_is_refused(void **state)
+{
+	static const size_t odd[] = { 0, 3, 4097, SIZE_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		errno = 0;
+		assert_null(vms_heap_aligned_alloc(heap, odd[i], 100));
+		assert_int_equal(errno, EINVAL);
+	}
+}
+
+/* --- few addresses -------------------------------------------------------- */
+
+static void slots_of_a_small_heap_are_all_used(void **state)
+{
+	unsigned char *blocks[32];
+	unsigned count = 0;
+
+	(void)state;
+	open_heap_with((struct vms_heap_options){ .reserve = GIB });
+	assert_no_memory(vms_heap_malloc(heap, 64 * MIB + 1));
+	assert_no_memory(vms_heap_aligned_alloc(heap, 128 * MIB, 1));
+	while (count < 32 && (blocks[count] = vms_heap_malloc(heap, 2 * MIB)))
+		blocks[count++][0] = 1;
+	assert_int_equal(count, slots_of(0));
+	assert_no_memory(vms_heap_malloc(heap, 100));
+	drop(blocks[--count]);
+	drop(make(100));
+	while (count > 0)
+		drop(blocks[--count]);
+}
+
+/* Each class that was used has a run, which may be the last slot. */
+static void empty_runs_make_room_for_blocks(void **state)
+{
+	unsigned char *blocks[32];
+	size_t count;
+
+	(void)state;
+	open_heap_with((struct vms_heap_options){ .reserve = GIB });
+	count = slots_of(0);
+	for (unsigned i = 0; i < 12; i++)
+		drop(make_filled(heap->run_classes[i].size));
+	for (size_t i = 0; i < count; i++)
+		blocks[i] = make(2 * MIB);
+	while (count > 0)
+		drop(blocks[--count]);
+}
+
+/* --- RLIMIT_AS ------------------------------------------------------------ */
+
+static size_t bytes_of_process(void)
+{
+	char text[64] = "";
+	long pages;
+	long file = vmsi_host.open("/proc/self/statm");
+
+	assert_true(file >= 0);
+	assert_true(vmsi_host.read((int)file, text, sizeof(text) - 1) > 0);
+	(void)vmsi_host.close((int)file);
+	pages = strtol(text, NULL, 10);
+	return (size_t)pages * page();
+}
+
+static void fewer_addresses_are_taken_where_there_are_fewer(void **state)
+{
+	struct rlimit before, limit;
+	vms_heap *small;
+
+	(void)state;
+	vms_heap_close(heap);
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	limit = before;
+	limit.rlim_cur = bytes_of_process() + 9 * GIB;
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	small = vms_heap_open(NULL);
+	limit.rlim_cur = bytes_of_process() + GIB / 2;
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	heap = vms_heap_open(NULL);
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	assert_null(heap);
+	heap = small;
+	assert_non_null(heap);
+	/* A quarter of what is free, and a power of two. */
+	assert_int_equal(stats_now().reserved, 2 * GIB);
+	drop(make_filled(3 * MIB));
+}
+
+static void no_addresses_is_no_memory(void **state)
+{
+	struct rlimit before, limit;
+	int error;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+	limit = before;
+	limit.rlim_cur = bytes_of_process() + GIB / 2;
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	errno = 0;
+	assert_null(vms_heap_open(NULL));
+	error = errno;
+	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+	assert_int_equal(error, ENOMEM);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_HEAP(addresses_are_cut_into_slots),
+		WITH_HEAP(a_range_that_is_too_small_is_refused),
+		WITH_HEAP(options_that_are_unknown_are_refused),
+		WITH_HEAP(a_class_holds_what_it_says),
+		WITH_HEAP(a_larger_block_has_a_slot),
+		WITH_HEAP(nothing_is_taken_as_one_byte),
+		WITH_HEAP(too_much_is_refused),
+		WITH_HEAP(alignments_are_honoured),
+		WITH_HEAP(an_odd_alignment_is_refused),
+		WITH_HEAP(slots_of_a_small_heap_are_all_used),
+		WITH_HEAP(empty_runs_make_room_for_blocks),
+		WITH_HEAP(fewer_addresses_are_taken_where_there_are_fewer),
+		WITH_HEAP(no_addresses_is_no_memory),
+	};
+
+	return cmocka_run_group_tests_name("heap_layout", tests, NULL, NULL);
+}
