@@ -9,6 +9,10 @@ enum vmsi_exit {
 	VMSI_EXIT_OK = 0,
 	VMSI_EXIT_FAILED = 1, /* the operation failed */
 	VMSI_EXIT_USAGE = 2,  /* the arguments make no sense */
+	/* Of a command that runs a program, as of env(1) and nice(1). */
+	VMSI_EXIT_RUN_FAILED = 125,
+	VMSI_EXIT_CANNOT_RUN = 126,
+	VMSI_EXIT_NOT_FOUND = 127,
 };
 
 /* One command of the program, in a file of its own. */
@@ -23,6 +27,7 @@ struct vmsi_command {
 
 extern const struct vmsi_command vmsi_command_help;
 extern const struct vmsi_command vmsi_command_maps;
+extern const struct vmsi_command vmsi_command_run;
 
 /* All commands, in the order of the help, and NULL. */
 extern const struct vmsi_command *const vmsi_commands[];
@@ -51,5 +56,8 @@ enum vmsi_exit vmsi_usage_hint(const char *program);
  * soon as one has failed. A reader that has gone away wants no message.
  */
 enum vmsi_exit vmsi_finish_output(const char *program);
+
+/* Before another program is executed: signals as they were at the start. */
+void vmsi_restore_signals(void);
 
 #endif

@@ -12,6 +12,7 @@
 
 const struct vmsi_command *const vmsi_commands[] = {
 	&vmsi_command_maps,
+	&vmsi_command_run,
 	&vmsi_command_help,
 	NULL,
 };
@@ -66,6 +67,19 @@ static enum vmsi_exit show_overview(void)
 	return vmsi_finish_output(PROGRAM);
 }
 
+static void (*pipe_handler)(int);
+
+/* A reader that goes away is an error of write(2), not our death. */
+static void set_signals(void)
+{
+	pipe_handler = signal(SIGPIPE, SIG_IGN);
+}
+
+void vmsi_restore_signals(void)
+{
+	signal(SIGPIPE, pipe_handler);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -74,8 +88,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 
-	/* A reader that goes away is an error of write(2), not our death. */
-	signal(SIGPIPE, SIG_IGN);
+	set_signals();
 	switch (getopt_long(argc, argv, "+hV", options, NULL)) {
 	case 'h':
 		return (int)show_overview();

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help_text[] =
+	"usage: vmspace run --heap [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+	"\n"
+	"Run a program with memory of another kind.\n"
+	"\n"
+	"  --heap                  large blocks go to a heap that never copies\n"
+	"  --threshold=SIZE        the smallest such block; 128K\n"
+	"  --retain=SIZE           freed memory that is kept for the next block;\n"
+	"                          an eighth of the machine's memory\n"
+	"  --reclaimable-after=MS  age at which the system may take freed memory\n"
+	"                          when it is short: milliseconds, or never; 1000\n"
+	"  --give-back-after=MS    age at which it is given back; 10000\n"
+	"  --no-huge-pages         never ask for huge pages\n"
+	"  --stats[=FILE]          at the end tell the heap's figures on standard\n"
+	"                          error, or add them to FILE\n"
+	"  -h, --help              this text\n"
+	"\n"
+	"Sizes are bytes, or have a suffix: K, M, G, T. The program is not run\n"
+	"where the heap cannot work: linked statically, set-user-ID, built with\n"
+	"AddressSanitizer, with a malloc of its own.\n"
+	"\n"
+	"Exit status: that of the program; 2 wrong arguments, 125 the heap's\n"
+	"library cannot be used, 126 the program cannot be run, 127 there is no\n"
+	"such program.\n";
+
+#define HEAP_LIBRARY "libvmspace-heap.so"
+
+/* The options, as what they put into the program's environment. */
+enum run_option {
+	OPTION_HEAP = 256,
+	OPTION_THRESHOLD,
+	OPTION_RETAIN,
+	OPTION_RECLAIMABLE_AFTER,
+	OPTION_GIVE_BACK_AFTER,
+	OPTION_NO_HUGE_PAGES,
+	OPTION_STATS,
+};
+
+static const struct option options[] = {
+	{ "heap", no_argument, NULL, OPTION_HEAP },
+	{ "threshold", required_argument, NULL, OPTION_THRESHOLD },
+	{ "retain", required_argument, NULL, OPTION_RETAIN },
+	{ "reclaimable-after", required_argument, NULL,
+	  OPTION_RECLAIMABLE_AFTER },
+	{ "give-back-after", required_argument, NULL, OPTION_GIVE_BACK_AFTER },
+	{ "no-huge-pages", no_argument, NULL, OPTION_NO_HUGE_PAGES },
+	{ "stats", optional_argument, NULL, OPTION_STATS },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* Digits, and where the library takes them one of the letters of units. */
+static bool is_number(const char *text, const char *units)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *rest = text + digits;
+
+	/* Twelve digits and a T are within what the library can count. */
+	if (digits == 0 || digits > 12 || (*rest && rest[1]))
+		return false;
+	return !*rest || (*units && strchr(units, *rest));
+}
+
+static enum vmsi_exit put(const char *program, const char *variable,
+			  const char *value)
+{
+	if (setenv(variable, value, 1) == 0)
+		return VMSI_EXIT_OK;
+	fprintf(stderr, "%s: %s\n", program, strerror(errno));
+	return VMSI_EXIT_RUN_FAILED;
+}
+
+static enum vmsi_exit put_size(const char *program, const char *variable,
+			       const char *text)
+{
+	if (!is_number(text, "KMGTkmgt"))
+		return vmsi_usage_error(program, "'%s' is not a size", text);
+	return put(program, variable, text);
+}
+
+static enum vmsi_exit put_age(const char *program, const char *variable,
+			      const char *text)
+{
+	if (strcmp(text, "never") != 0 &&
+	    (!is_number(text, "") || strlen(text) > 9))
+		return vmsi_usage_error(program, "'%s' is not a number of "
+					"milliseconds", text);
+	return put(program, variable, text);
+}
+
+/* An absolute path: the program may go to another directory. */
+static enum vmsi_exit put_stats(const char *program, const char *file)
+{
+	int fd;
+	char *path;
+	enum vmsi_exit result;
+
+	if (!file)
+		return put(program, "VMSPACE_HEAP_STATS", "1");
+	fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+	path = fd >= 0 ? realpath(file, NULL) : NULL;
+	if (fd >= 0)
+		close(fd);
+	if (!path) {
+		vmsi_run_complain(file, "%s", strerror(errno));
+		return VMSI_EXIT_RUN_FAILED;
+	}
+	result = put(program, "VMSPACE_HEAP_STATS", path);
+	free(path);
+	return result;
+}
+
+static enum vmsi_exit take_option(const char *program, int option)
+{
+	switch (option) {
+	case OPTION_THRESHOLD:
+		return put_size(program, "VMSPACE_HEAP_THRESHOLD", optarg);
+	case OPTION_RETAIN:
+		return put_size(program, "VMSPACE_HEAP_RETAIN", optarg);
+	case OPTION_RECLAIMABLE_AFTER:
+		return put_age(program, "VMSPACE_HEAP_RECLAIMABLE_AFTER",
+			       optarg);
+	case OPTION_GIVE_BACK_AFTER:
+		return put_age(program, "VMSPACE_HEAP_GIVE_BACK_AFTER",
+			       optarg);
+	case OPTION_NO_HUGE_PAGES:
+		return put(program, "VMSPACE_HEAP_NO_HUGE_PAGES", "1");
+	case OPTION_STATS:
+		return put_stats(program, optarg);
+	default:
+		return vmsi_usage_hint(program);
+	}
+}
+
+/* Does not come back where all is well. */
+static enum vmsi_exit run_with_heap(char **arguments)
+{
+	struct vmsi_program program;
+	struct vmsi_elf library;
+	char path[PATH_MAX];
+	enum vmsi_exit result;
+
+	result = vmsi_run_find_library(HEAP_LIBRARY, path, &library);
+	if (result == VMSI_EXIT_OK)
+		result = vmsi_run_find(arguments[0], &program);
+	if (result == VMSI_EXIT_OK)
+		result = vmsi_run_check(&program, &library);
+	if (result == VMSI_EXIT_OK)
+		result = vmsi_run_preload(&program, path);
+	if (result != VMSI_EXIT_OK)
+		return result;
+	unsetenv("VMSPACE_HEAP_DISABLE");
+	vmsi_restore_signals();
+	execv(program.path, arguments);
+	vmsi_run_complain(program.name, "%s", strerror(errno));
+	return VMSI_EXIT_CANNOT_RUN;
+}
+
+static enum vmsi_exit run_run(int argc, char **argv)
+{
+	bool heap = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		enum vmsi_exit result = VMSI_EXIT_OK;
+
+		if (option == 'h')
+			return vmsi_show_help(&vmsi_command_run);
+		if (option == OPTION_HEAP)
+			heap = true;
+		else
+			result = take_option(argv[0], option);
+		if (result != VMSI_EXIT_OK)
+			return result;
+	}
+	if (!heap)
+		return vmsi_usage_error(argv[0], "nothing to run it with: say "
+					"--heap");
+	if (optind >= argc)
+		return vmsi_usage_error(argv[0], "name a program");
+	return run_with_heap(argv + optind);
+}
+
+const struct vmsi_command vmsi_command_run = {
+	.name = "run",
+	.program = "vmspace run",
+	.summary = "run a program with a heap that never copies",
+	.help = help_text,
+	.run = run_run,
+};

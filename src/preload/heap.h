@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_PRELOAD_HEAP_H
+#define VMSI_PRELOAD_HEAP_H
+
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmspace/heap.h>
+
+/*
+ * libvmspace-heap.so: gives a program's large blocks to a vms_heap and leaves
+ * the small ones to the program's own malloc, whichever that is
+ * (vmspace-heap(7)).
+ *
+ * A call takes the way: exported function (heap_malloc.c, heap_new.c) -> the
+ * next malloc, by a jump, where the block is small and not the heap's ->
+ * heap_large.c otherwise. What is not known at first (the next malloc, the
+ * settings, the heap) is found out by the call that needs it, because calls
+ * come before any constructor of ours has run.
+ */
+
+#define VMSI_EXPORTED __attribute__((visibility("default")))
+#define VMSI_COLD __attribute__((cold, noinline))
+/* Not to be inlined where it would come between a small block and its jump. */
+#define VMSI_APART __attribute__((noinline))
+
+/* Ours alone, so what is declared here is reached directly. */
+#pragma GCC visibility push(hidden)
+
+/* The program's own malloc: the next definitions after ours. */
+struct vmsi_front_next {
+	void *(*malloc)(size_t size);
+	void (*free)(void *block);
+	void *(*calloc)(size_t count, size_t size);
+	void *(*realloc)(void *block, size_t size);
+	void *(*memalign)(size_t alignment, size_t size);
+	void *(*aligned_alloc)(size_t alignment, size_t size);
+	int (*posix_memalign)(void **result, size_t alignment, size_t size);
+	void *(*valloc)(size_t size);
+	size_t (*malloc_usable_size)(void *block);
+	/*
+	 * NULL where the next malloc has none that belongs to it: libc's would
+	 * give blocks that the next free does not know.
+	 */
+	void *(*pvalloc)(size_t size);
+	/*
+	 * Whether malloc_usable_size belongs to the next malloc. Otherwise the
+	 * size of its blocks is not to be known, and they stay where they are.
+	 */
+	bool knows_sizes;
+};
+
+/* What every call looks at, in one line of the cache. */
+struct vmsi_front {
+	/*
+	 * The addresses of the heap. Until there is one they are such that no
+	 * address of a program lies in them, whichever of the two a thread sees
+	 * first.
+	 */
+	uintptr_t base;
+	size_t length;
+	size_t threshold; /* blocks from this size on are the heap's */
+	/* Until it has been looked up each entry looks it up. */
+	struct vmsi_front_next next;
+};
+
+extern struct vmsi_front vmsi_front;
+
+/*
+ * Another function by its name, to be cast to its type: the next definition
+ * after ours. Looked up each time. NULL: there is none.
+ */
+typedef void vmsi_function(void);
+vmsi_function *vmsi_front_next_function(const char *name);
+
+/*
+ * Memory for the calls that the look-up itself makes: a few blocks that are
+ * never used again.
+ */
+void *vmsi_front_early_alloc(size_t alignment, size_t size);
+bool vmsi_front_is_early(const void *block);
+size_t vmsi_front_early_size(const void *block);
+/* Whether there is such a block. */
+bool vmsi_front_early_used(void);
+
+/* What the environment asks for. */
+struct vmsi_front_settings {
+	struct vms_heap_options options;
+	size_t threshold; /* SIZE_MAX: no block goes to the heap */
+	enum { VMSI_STATS_OFF, VMSI_STATS_STDERR, VMSI_STATS_FILE } stats;
+	char stats_file[PATH_MAX];
+};
+
+#define VMSI_FRONT_THRESHOLD ((size_t)128 << 10)
+
+extern struct vmsi_front_settings vmsi_front_settings;
+
+/* Read the environment, once; not before there is one. */
+void vmsi_front_read_settings(void);
+
+#define VMSI_RELAXED(variable) __atomic_load_n(&(variable), __ATOMIC_RELAXED)
+
+/* Whether a block is the heap's. */
+static inline bool vmsi_front_has(const void *block)
+{
+	uintptr_t offset = (uintptr_t)block - VMSI_RELAXED(vmsi_front.base);
+
+	return __builtin_expect(offset < VMSI_RELAXED(vmsi_front.length), 0);
+}
+
+/* Whether a block of that size is to be the heap's. */
+static inline bool vmsi_front_wants(size_t size)
+{
+	return __builtin_expect(size >= VMSI_RELAXED(vmsi_front.threshold), 0);
+}
+
+/*
+ * The heap, to take blocks from; opened by the first call of this. NULL: there
+ * is none, or it is being opened at this moment, or this thread forks, and the
+ * next malloc serves everything.
+ */
+vms_heap *vmsi_front_get(void);
+
+/* The heap of the blocks that there are; NULL: it is not open. */
+vms_heap *vmsi_front_if_open(void);
+
+/* See heap_fork.c. */
+void vmsi_front_watch_fork(void);
+bool vmsi_front_is_forking(void);
+void vmsi_front_free_later(void *block);
+
+/*
+ * Requests for large blocks, and on blocks of the heap. Each tries the heap
+ * first, then the next malloc. A success leaves errno alone.
+ */
+VMSI_APART void *vmsi_front_malloc(size_t size);
+VMSI_APART void *vmsi_front_calloc(size_t count, size_t size);
+VMSI_APART void *vmsi_front_realloc(void *block, size_t size);
+
+/*
+ * A block of the heap alone. NULL, and errno as it was: it has none, or
+ * alignment is no power of two.
+ */
+VMSI_APART void *vmsi_front_alloc(size_t size);
+VMSI_APART void *vmsi_front_aligned_alloc(size_t alignment, size_t size);
+
+/* A block of the heap is given back. */
+VMSI_APART void vmsi_front_free(void *block);
+VMSI_APART size_t vmsi_front_usable_size(const void *block);
+
+/* Tell a user of something odd: "vmspace-heap: " and the parts, NULL last. */
+__attribute__((sentinel)) void vmsi_front_complain(const char *part, ...);
+
+#pragma GCC visibility pop
+
+#endif

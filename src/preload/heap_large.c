@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/heap.h"
+
+#include <string.h>
+
+#include "base/align.h"
+
+/* Large blocks, and blocks that cross the threshold. */
+
+void *vmsi_front_alloc(size_t size)
+{
+	int error = errno;
+	vms_heap *heap = vmsi_front_get();
+	void *block = heap ? vms_heap_malloc(heap, size) : NULL;
+
+	errno = error;
+	return block;
+}
+
+void *vmsi_front_aligned_alloc(size_t alignment, size_t size)
+{
+	int error = errno;
+	vms_heap *heap = vmsi_front_get();
+	void *block = NULL;
+
+	if (heap && alignment && vmsi_is_aligned(alignment, alignment))
+		block = vms_heap_aligned_alloc(heap, alignment, size);
+	errno = error;
+	return block;
+}
+
+/* What the heap cannot have, the next malloc may; if not, errno is its word. */
+void *vmsi_front_malloc(size_t size)
+{
+	void *block = vmsi_front_alloc(size);
+
+	return block ? block : vmsi_front.next.malloc(size);
+}
+
+void *vmsi_front_calloc(size_t count, size_t size)
+{
+	int error = errno;
+	vms_heap *heap = vmsi_front_get();
+	void *block = heap ? vms_heap_calloc(heap, count, size) : NULL;
+
+	errno = error;
+	return block ? block : vmsi_front.next.calloc(count, size);
+}
+
+void vmsi_front_free(void *block)
+{
+	if (vmsi_front_is_forking())
+		vmsi_front_free_later(block);
+	else
+		vms_heap_free(vmsi_front_if_open(), block);
+}
+
+size_t vmsi_front_usable_size(const void *block)
+{
+	return vms_heap_usable_size(vmsi_front_if_open(), block);
+}
+
+/* A block of the heap becomes one of the next malloc. */
+static void *move_out(void *block, size_t size)
+{
+	void *moved = vmsi_front.next.malloc(size);
+
+	if (!moved)
+		return NULL;
+	memcpy(moved, block, vmsi_min(size, vmsi_front_usable_size(block)));
+	vmsi_front_free(block);
+	return moved;
+}
+
+/*
+ * realloc(block, 0) frees with some mallocs and gives a block of no bytes with
+ * others. What the next one does is seen by asking it.
+ */
+static void *resize_to_nothing(void *block)
+{
+	void *probe = vmsi_front.next.malloc(1);
+
+	if (!probe)
+		return NULL;
+	probe = vmsi_front.next.realloc(probe, 0);
+	vmsi_front_free(block);
+	return probe;
+}
+
+/*
+ * A block of the heap stays there when it shrinks, so that a size that swings
+ * around the threshold is not copied again and again; but not one so small that
+ * the step of the heap is most of it.
+ */
+static void *resize_own(void *block, size_t size)
+{
+	vms_heap *heap = vmsi_front_get();
+	int error = errno;
+	void *resized = NULL;
+
+	if (size == 0)
+		return resize_to_nothing(block);
+	if (size < VMSI_RELAXED(vmsi_front.threshold) / 4)
+		resized = move_out(block, size);
+	if (!resized && heap)
+		resized = vms_heap_realloc(heap, block, size);
+	if (!resized)
+		resized = move_out(block, size);
+	if (resized)
+		errno = error;
+	return resized;
+}
+
+/*
+ * A block of the next malloc becomes one of the heap: the one copy in its life.
+ * One that is far above the threshold lies there because the heap had no memory
+ * for it, and stays.
+ */
+static void *move_in(void *block, size_t size)
+{
+	size_t old_size = vmsi_front.next.malloc_usable_size(block);
+	void *moved;
+
+	/* tcmalloc says 0 before its constructors have run. */
+	if (old_size == 0 || old_size / 4 > VMSI_RELAXED(vmsi_front.threshold))
+		return NULL;
+	moved = vmsi_front_alloc(size);
+	if (!moved)
+		return NULL;
+	memcpy(moved, block, vmsi_min(old_size, size));
+	vmsi_front.next.free(block);
+	return moved;
+}
+
+void *vmsi_front_realloc(void *block, size_t size)
+{
+	void *moved = NULL;
+
+	if (vmsi_front_has(block))
+		return resize_own(block, size);
+	if (!block)
+		return vmsi_front_malloc(size);
+	if (vmsi_front.next.knows_sizes)
+		moved = move_in(block, size);
+	if (!moved)
+		moved = vmsi_front.next.realloc(block, size);
+	/* Not every malloc says so itself. */
+	if (!moved)
+		errno = ENOMEM;
+	return moved;
+}

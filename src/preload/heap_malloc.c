@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/heap.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/align.h"
+
+/*
+ * The malloc family as a program calls it. What a small block passes through
+ * here is a comparison and a jump to the next malloc.
+ */
+
+VMSI_EXPORTED void *malloc(size_t size)
+{
+	if (vmsi_front_wants(size))
+		return vmsi_front_malloc(size);
+	return VMSI_RELAXED(vmsi_front.next.malloc)(size);
+}
+
+VMSI_EXPORTED void free(void *block)
+{
+	if (vmsi_front_has(block))
+		vmsi_front_free(block);
+	else
+		VMSI_RELAXED(vmsi_front.next.free)(block);
+}
+
+/* What overflows is for the next malloc to refuse. */
+VMSI_EXPORTED void *calloc(size_t count, size_t size)
+{
+	size_t length;
+
+	if (vmsi_multiply(count, size, &length) && vmsi_front_wants(length))
+		return vmsi_front_calloc(count, size);
+	return VMSI_RELAXED(vmsi_front.next.calloc)(count, size);
+}
+
+VMSI_EXPORTED void *realloc(void *block, size_t size)
+{
+	if (vmsi_front_has(block) || vmsi_front_wants(size))
+		return vmsi_front_realloc(block, size);
+	return VMSI_RELAXED(vmsi_front.next.realloc)(block, size);
+}
+
+VMSI_EXPORTED void *reallocarray(void *block, size_t count, size_t size)
+{
+	size_t length;
+
+	if (vmsi_multiply(count, size, &length))
+		return realloc(block, length);
+	errno = ENOMEM;
+	return NULL;
+}
+
+VMSI_EXPORTED size_t malloc_usable_size(void *block)
+{
+	if (vmsi_front_has(block))
+		return vmsi_front_usable_size(block);
+	return VMSI_RELAXED(vmsi_front.next.malloc_usable_size)(block);
+}
+
+/* libc has taken it away, but old programs have it. */
+VMSI_EXPORTED void cfree(void *block);
+
+VMSI_EXPORTED void cfree(void *block)
+{
+	free(block);
+}
+
+VMSI_EXPORTED void *memalign(size_t alignment, size_t size)
+{
+	void *block = vmsi_front_wants(size) ?
+		vmsi_front_aligned_alloc(alignment, size) : NULL;
+
+	return block ? block :
+		VMSI_RELAXED(vmsi_front.next.memalign)(alignment, size);
+}
+
+VMSI_EXPORTED void *aligned_alloc(size_t alignment, size_t size)
+{
+	void *block = vmsi_front_wants(size) ?
+		vmsi_front_aligned_alloc(alignment, size) : NULL;
+
+	return block ? block :
+		VMSI_RELAXED(vmsi_front.next.aligned_alloc)(alignment, size);
+}
+
+/* An alignment that it refuses is for the next malloc to refuse. */
+VMSI_EXPORTED int posix_memalign(void **result, size_t alignment, size_t size)
+{
+	void *block = vmsi_front_wants(size) &&
+		alignment % sizeof(void *) == 0 ?
+		vmsi_front_aligned_alloc(alignment, size) : NULL;
+
+	if (!block)
+		return VMSI_RELAXED(vmsi_front.next.posix_memalign)(result,
+								   alignment,
+								   size);
+	*result = block;
+	return 0;
+}
+
+VMSI_EXPORTED void *valloc(size_t size)
+{
+	void *block = vmsi_front_wants(size) ?
+		vmsi_front_aligned_alloc((size_t)getpagesize(), size) : NULL;
+
+	return block ? block : VMSI_RELAXED(vmsi_front.next.valloc)(size);
+}
+
+/* Whole pages. Some mallocs have no such call, and libc's is not for them. */
+VMSI_EXPORTED void *pvalloc(size_t size)
+{
+	void *(*next)(size_t size) = VMSI_RELAXED(vmsi_front.next.pvalloc);
+	size_t page = (size_t)getpagesize();
+	size_t length;
+
+	if (next && !vmsi_front_wants(size))
+		return next(size);
+	if (vmsi_align_up_checked(size, page, &length))
+		return memalign(page, length);
+	errno = ENOMEM;
+	return NULL;
+}
+
+/* Memory that is kept for the next block is what such a caller wants back. */
+VMSI_EXPORTED int malloc_trim(size_t pad)
+{
+	static int (*next)(size_t pad);
+	int (*trim)(size_t pad) = VMSI_RELAXED(next);
+	vms_heap *heap = vmsi_front_if_open() ? vmsi_front_get() : NULL;
+	int error = errno;
+	int released = heap && vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL) > 0;
+
+	errno = error;
+	if (!trim) {
+		trim = (int (*)(size_t))vmsi_front_next_function("malloc_trim");
+		__atomic_store_n(&next, trim, __ATOMIC_RELAXED);
+	}
+	return (trim && trim(pad)) || released;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/heap.h"
+
+#include <stdatomic.h>
+#include <sys/resource.h>
+#include <sys/sysinfo.h>
+
+/* The one heap of the process, and when it is opened. */
+
+/*
+ * Opening is tried once. A call that comes while the heap is being opened goes
+ * to the next malloc: so nobody waits, and neither a malloc that the opening
+ * itself makes nor a child forked in the midst of it can hang.
+ */
+enum state { UNTRIED, OPENING, OPEN, NONE };
+
+static _Atomic(int) state = UNTRIED;
+static vms_heap *the_heap;
+
+/*
+ * What is retained is lost to the next malloc, which does not know to ask for
+ * it. Where RLIMIT_DATA is less than the machine's memory, it is what the
+ * default is a share of.
+ */
+static void retain_under_limit(struct vms_heap_options *options)
+{
+	struct rlimit limit;
+	struct sysinfo machine;
+
+	if (options->retain == 0 && getrlimit(RLIMIT_DATA, &limit) == 0 &&
+	    sysinfo(&machine) == 0 &&
+	    limit.rlim_cur / machine.mem_unit < machine.totalram)
+		options->retain = limit.rlim_cur >= 8 ? limit.rlim_cur / 8 :
+			VMS_HEAP_RETAIN_NONE;
+}
+
+static vms_heap *open_heap(void)
+{
+	struct vms_heap_options options;
+
+	vmsi_front_read_settings();
+	if (vmsi_front_settings.threshold == SIZE_MAX)
+		return NULL;
+	options = vmsi_front_settings.options;
+	retain_under_limit(&options);
+	return vms_heap_open(&options);
+}
+
+static void try_to_open(void)
+{
+	vms_heap *heap = open_heap();
+
+	if (heap) {
+		vms_space *space = vms_heap_space(heap);
+
+		the_heap = heap;
+		__atomic_store_n(&vmsi_front.base,
+				 (uintptr_t)vms_space_base(space),
+				 __ATOMIC_RELAXED);
+		__atomic_store_n(&vmsi_front.length, vms_space_size(space),
+				 __ATOMIC_RELAXED);
+	} else {
+		__atomic_store_n(&vmsi_front.threshold, SIZE_MAX,
+				 __ATOMIC_RELAXED);
+	}
+	atomic_store_explicit(&state, heap ? OPEN : NONE,
+			      memory_order_release);
+	/* It may allocate. */
+	if (heap)
+		vmsi_front_watch_fork();
+}
+
+VMSI_COLD static void open_once(void)
+{
+	int untried = UNTRIED;
+
+	if (atomic_compare_exchange_strong(&state, &untried, OPENING))
+		try_to_open();
+}
+
+vms_heap *vmsi_front_if_open(void)
+{
+	return atomic_load_explicit(&state, memory_order_acquire) == OPEN ?
+		the_heap : NULL;
+}
+
+vms_heap *vmsi_front_get(void)
+{
+	if (atomic_load_explicit(&state, memory_order_acquire) == UNTRIED)
+		open_once();
+	return vmsi_front_is_forking() ? NULL : vmsi_front_if_open();
+}

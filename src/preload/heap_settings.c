@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/heap.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/align.h"
+#include "preload/line.h"
+
+/* What the environment asks for. A program with rights of its own asks nothing. */
+
+/* A smaller block would be nothing but the step of the heap that it takes. */
+#define LEAST_THRESHOLD ((size_t)4 << 10)
+
+struct vmsi_front_settings vmsi_front_settings = {
+	.options = { .struct_size = sizeof(struct vms_heap_options) },
+	.threshold = VMSI_FRONT_THRESHOLD,
+};
+
+void vmsi_front_complain(const char *part, ...)
+{
+	struct vmsi_line line = { .length = 0 };
+	va_list parts;
+
+	vmsi_line_text(&line, "vmspace-heap: ");
+	va_start(parts, part);
+	for (; part; part = va_arg(parts, const char *))
+		vmsi_line_text(&line, part);
+	va_end(parts);
+	vmsi_line_write(&line, STDERR_FILENO);
+}
+
+/* Decimal digits. Returns what is behind them; NULL: none, or too large. */
+static const char *parse_digits(const char *text, size_t *number)
+{
+	size_t value = 0;
+
+	if (*text < '0' || *text > '9')
+		return NULL;
+	for (; *text >= '0' && *text <= '9'; text++)
+		if (__builtin_mul_overflow(value, (size_t)10, &value) ||
+		    __builtin_add_overflow(value, (size_t)(*text - '0'),
+					   &value))
+			return NULL;
+	*number = value;
+	return text;
+}
+
+/* Bytes, or with K, M, G or T. */
+static bool parse_size(const char *text, size_t *size)
+{
+	static const char units[] = "KMGT";
+	const char *rest = parse_digits(text, size);
+	const char *unit;
+
+	if (!rest)
+		return false;
+	if (!*rest)
+		return true;
+	unit = strchr(units, *rest & ~0x20);
+	return unit && *unit && !rest[1] &&
+		vmsi_multiply(*size, (size_t)1 << 10 * (unit - units + 1),
+			      size);
+}
+
+/* Milliseconds, or never. 0 of the options means their default: then 1. */
+static bool parse_age(const char *text, unsigned *age)
+{
+	size_t number;
+	const char *rest;
+
+	if (strcmp(text, "never") == 0) {
+		*age = VMS_HEAP_NEVER;
+		return true;
+	}
+	rest = parse_digits(text, &number);
+	if (!rest || *rest || number >= VMS_HEAP_NEVER)
+		return false;
+	*age = number ? (unsigned)number : 1;
+	return true;
+}
+
+/* A variable that is set and not empty. */
+static const char *wish(const char *name)
+{
+	const char *text = secure_getenv(name);
+
+	return text && *text ? text : NULL;
+}
+
+static void ignore(const char *name, const char *text)
+{
+	vmsi_front_complain(name, "=", text, " is not understood and ignored",
+			   (char *)NULL);
+}
+
+static void read_size(const char *name, size_t *size)
+{
+	const char *text = wish(name);
+	size_t number;
+
+	if (text && parse_size(text, &number))
+		*size = number;
+	else if (text)
+		ignore(name, text);
+}
+
+static void read_age(const char *name, unsigned *age)
+{
+	const char *text = wish(name);
+
+	if (text && !parse_age(text, age))
+		ignore(name, text);
+}
+
+static bool read_switch(const char *name)
+{
+	const char *text = wish(name);
+
+	if (text && strcmp(text, "0") != 0 && strcmp(text, "1") != 0)
+		ignore(name, text);
+	return text && strcmp(text, "1") == 0;
+}
+
+/* The path is copied: programs write their title over their environment. */
+static void read_stats(struct vmsi_front_settings *settings)
+{
+	const char *text = wish("VMSPACE_HEAP_STATS");
+
+	if (!text || strcmp(text, "0") == 0)
+		return;
+	if (strcmp(text, "1") == 0) {
+		settings->stats = VMSI_STATS_STDERR;
+	} else if (strlen(text) < sizeof(settings->stats_file)) {
+		memcpy(settings->stats_file, text, strlen(text) + 1);
+		settings->stats = VMSI_STATS_FILE;
+	} else {
+		ignore("VMSPACE_HEAP_STATS", text);
+	}
+}
+
+static void read_all(struct vmsi_front_settings *settings)
+{
+	struct vms_heap_options *options = &settings->options;
+	size_t retain = SIZE_MAX;
+
+	read_size("VMSPACE_HEAP_THRESHOLD", &settings->threshold);
+	settings->threshold = vmsi_max(settings->threshold, LEAST_THRESHOLD);
+	read_size("VMSPACE_HEAP_RETAIN", &retain);
+	if (retain != SIZE_MAX)
+		options->retain = retain ? retain : VMS_HEAP_RETAIN_NONE;
+	read_age("VMSPACE_HEAP_RECLAIMABLE_AFTER",
+		 &options->reclaimable_after);
+	read_age("VMSPACE_HEAP_GIVE_BACK_AFTER", &options->give_back_after);
+	if (read_switch("VMSPACE_HEAP_NO_HUGE_PAGES"))
+		options->flags |= VMS_HEAP_NO_HUGE_PAGES;
+	if (read_switch("VMSPACE_HEAP_DISABLE"))
+		settings->threshold = SIZE_MAX;
+	read_stats(settings);
+}
+
+/* Two threads that do this at once read the same. */
+void vmsi_front_read_settings(void)
+{
+	static bool done;
+
+	/* libc has no environment yet. */
+	if (done || !environ)
+		return;
+	done = true;
+	read_all(&vmsi_front_settings);
+	__atomic_store_n(&vmsi_front.threshold, vmsi_front_settings.threshold,
+			 __ATOMIC_RELAXED);
+}
+
+__attribute__((constructor)) static void read_at_start(void)
+{
+	vmsi_front_read_settings();
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_PRELOAD_LINE_H
+#define VMSI_PRELOAD_LINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+
+#include "host/raw.h"
+
+/* A line without stdio and without memory; cut where it would be too long. */
+struct vmsi_line {
+	char text[512];
+	size_t length;
+};
+
+static inline void vmsi_line_text(struct vmsi_line *line, const char *text)
+{
+	while (*text && line->length < sizeof(line->text))
+		line->text[line->length++] = *text++;
+}
+
+static inline void vmsi_line_number(struct vmsi_line *line, uint64_t number)
+{
+	char digits[24];
+	size_t first = sizeof(digits) - 1;
+
+	digits[first] = '\0';
+	do {
+		digits[--first] = "0123456789"[number % 10];
+		number /= 10;
+	} while (number);
+	vmsi_line_text(line, digits + first);
+}
+
+/* End the line and write it in one call. */
+static inline void vmsi_line_write(struct vmsi_line *line, int fd)
+{
+	if (line->length == sizeof(line->text))
+		line->length--;
+	line->text[line->length++] = '\n';
+	vmsi_raw_call(SYS_write, fd, (long)(uintptr_t)line->text,
+		      (long)line->length, 0, 0, 0);
+}
+
+#endif
