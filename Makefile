@@ -7,6 +7,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 DIR ?= /usr/include
 STAGES ?=
+OPTIONS ?=
 VMS_OPERATIONS ?= 1000000
 
 # What is installed and measured. Fat objects, so that the static library can
@@ -60,14 +61,30 @@ soak-programs:
 old-kernel: ## install what is missing, run the tests on Debian's kernel, emulated
 	scripts/old-kernel
 
-.PHONY: bench
-bench: ## build for speed in build-bench and run the benchmarks
+.PHONY: bench-build
+bench-build:
 	[ -e build-bench/build.ninja ] || \
 		$(MESON) setup $(RELEASE) build-bench
 	$(NINJA) -C build-bench
+
+.PHONY: bench
+bench: bench-build ## build for speed in build-bench and run the benchmarks
 	@set -e; for program in build-bench/bench/bench-*; do \
 		[ ! -f $$program ] || $$program; \
 	done
+
+# The packages come first, so the build cannot be a prerequisite here.
+.PHONY: bench-growth
+bench-growth: ## install what is missing, run growth with every allocator (OPTIONS)
+	scripts/install-packages bench
+	$(MAKE) --no-print-directory bench-build
+	bench/growth/run.py --build build-bench $(OPTIONS)
+
+.PHONY: bench-programs
+bench-programs: ## the same for other people's programs, bare and preloaded
+	scripts/install-packages bench
+	$(MAKE) --no-print-directory bench-build
+	bench/growth/programs.py --build build-bench $(OPTIONS)
 
 .PHONY: install
 install: all ## install below DESTDIR and PREFIX (/usr/local)
@@ -86,4 +103,4 @@ clean: ## remove every build
 .PHONY: help
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | \
-		awk -F ': ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+		awk -F ': ' '{ printf "make %-14s %s\n", $$1, $$2 }'
