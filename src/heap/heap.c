@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "heap/resize.h"
 #include "heap/state.h"
 #include "host/host.h"
 
@@ -323,6 +324,39 @@ static void *realloc_slowly(vms_heap *heap, struct vmsi_slot *slot, void *block,
 	return answer(heap, changed, saved);
 }
 
+/*
+ * What is neither more than the slot has committed nor so much less that any
+ * of it goes back. The size of a run is 0, and so no block of one is.
+ */
+static bool stays_in_room(const struct vmsi_slot *slot, size_t old, size_t size)
+{
+	const size_t touched = vmsi_get(&slot->touched);
+
+	if (old == 0 || size == 0 || size > vmsi_get(&slot->room))
+		return false;
+	return size >= old ||
+		(old <= touched && touched - size <= VMSI_RUN_MOST);
+}
+
+/* The new size is noted, and nothing else is to be done. */
+static void *keep_in_room(struct vmsi_slot *slot, void *block, size_t old,
+			  size_t size)
+{
+	vmsi_set(&slot->size, size);
+	if (size > old)
+		count_growth(slot);
+	return block;
+}
+
+void *vmsi_heap_resize_in_room(vms_heap *heap, void *block, size_t size)
+{
+	struct vmsi_slot *slot = find_live(heap, block);
+	const size_t old = vmsi_get(&slot->size);
+
+	return stays_in_room(slot, old, size) ?
+		keep_in_room(slot, block, old, size) : NULL;
+}
+
 void *vms_heap_realloc(vms_heap *heap, void *block, size_t size)
 {
 	struct vmsi_slot *slot;
@@ -332,12 +366,7 @@ void *vms_heap_realloc(vms_heap *heap, void *block, size_t size)
 		return vms_heap_malloc(heap, size);
 	slot = find_live(heap, block);
 	old = vmsi_get(&slot->size);
-	/* The size of a run is 0, and so no block of one comes this way. */
-	if (size >= old && size <= vmsi_get(&slot->room) && old > 0) {
-		vmsi_set(&slot->size, size);
-		if (size > old)
-			count_growth(slot);
-		return block;
-	}
+	if (stays_in_room(slot, old, size))
+		return keep_in_room(slot, block, old, size);
 	return realloc_slowly(heap, slot, block, size ? size : 1);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/align.h"
+#include "heap/resize.h"
 
 /* Large blocks, and blocks that cross the threshold. */
 
@@ -92,20 +93,23 @@ static void *resize_to_nothing(void *block)
  * around the threshold is not copied again and again; but not one so small that
  * the step of the heap is most of it.
  */
-static void *resize_own(void *block, size_t size)
+VMSI_APART static void *resize_own(void *block, size_t size)
 {
 	vms_heap *heap = vmsi_front_get();
+	bool stays = size >= VMSI_RELAXED(vmsi_front.threshold) / 4;
 	int error = errno;
 	void *resized = NULL;
 
 	if (size == 0)
 		return resize_to_nothing(block);
-	if (size < VMSI_RELAXED(vmsi_front.threshold) / 4)
-		resized = move_out(block, size);
-	if (!resized && heap)
+	if (stays && heap)
 		resized = vms_heap_realloc(heap, block, size);
-	if (!resized)
-		resized = move_out(block, size);
+	/* Which has left errno alone. */
+	if (resized)
+		return resized;
+	resized = move_out(block, size);
+	if (!resized && !stays && heap)
+		resized = vms_heap_realloc(heap, block, size);
 	if (resized)
 		errno = error;
 	return resized;
@@ -132,12 +136,10 @@ static void *move_in(void *block, size_t size)
 	return moved;
 }
 
-void *vmsi_front_realloc(void *block, size_t size)
+VMSI_APART static void *resize_other(void *block, size_t size)
 {
 	void *moved = NULL;
 
-	if (vmsi_front_has(block))
-		return resize_own(block, size);
 	if (!block)
 		return vmsi_front_malloc(size);
 	if (vmsi_front.next.knows_sizes)
@@ -148,4 +150,19 @@ void *vmsi_front_realloc(void *block, size_t size)
 	if (!moved)
 		errno = ENOMEM;
 	return moved;
+}
+
+void *vmsi_front_realloc(void *block, size_t size)
+{
+	vms_heap *heap = vmsi_front_if_open();
+	void *same;
+
+	if (!vmsi_front_has(block))
+		return resize_other(block, size);
+	if (heap && size >= VMSI_RELAXED(vmsi_front.threshold) / 4) {
+		same = vmsi_heap_resize_in_room(heap, block, size);
+		if (same)
+			return same;
+	}
+	return resize_own(block, size);
 }
