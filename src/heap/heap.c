@@ -47,6 +47,22 @@ static struct vmsi_slot *take_committed(vms_heap *heap, size_t addresses,
 	return slot;
 }
 
+struct vmsi_slot *vmsi_slot_take_grower(struct vms_heap *heap, size_t held,
+					size_t size, bool plain)
+{
+	struct vmsi_slot *slot = vmsi_slot_take(heap, size, size,
+						VMSI_FOR_GROWTH);
+
+	if (!slot)
+		return NULL;
+	vmsi_slot_set_plain(heap, slot, plain);
+	if (vmsi_slot_commit_from(heap, slot, held, size, VMSI_COMMIT_GROWTH)) {
+		vmsi_slot_put(heap, slot);
+		return NULL;
+	}
+	return slot;
+}
+
 static void *publish(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
 	vmsi_set(&slot->size, size);
@@ -212,7 +228,6 @@ static void free_slot(vms_heap *heap, struct vmsi_slot *slot)
 	if (slot->zeroed)
 		learn_density(heap, slot);
 	vmsi_slot_settle(slot);
-	vmsi_set(&slot->size, 0);
 	vmsi_slot_put(heap, slot);
 	vmsi_heap_age(heap, vmsi_heap_now());
 }
@@ -249,31 +264,22 @@ static void use_huge_pages(vms_heap *heap, struct vmsi_slot *slot)
  */
 static void *grow_by_move(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
-	struct vmsi_slot *larger = vmsi_slot_take(heap, size, size,
-						  VMSI_FOR_GROWTH);
+	/* What is moved takes its advice along. */
+	struct vmsi_slot *larger = vmsi_slot_take_grower(
+		heap, vmsi_get(&slot->room), size, slot->plain);
 
 	if (!larger)
 		return NULL;
-	/* What is moved takes its advice along. */
-	vmsi_slot_set_plain(heap, larger, slot->plain);
-	vmsi_set(&larger->size, vmsi_get(&slot->size));
-	if (vmsi_slot_commit_from(heap, larger, vmsi_get(&slot->room), size,
-				  VMSI_COMMIT_GROWTH))
-		goto refused;
 	vmsi_slot_settle(slot);
-	if (vmsi_slot_move(heap, slot, larger))
-		goto refused;
+	if (vmsi_slot_move(heap, slot, larger)) {
+		vmsi_slot_put(heap, larger);
+		return NULL;
+	}
 	vmsi_set(&larger->size, size);
 	vmsi_slot_set_use(larger, VMSI_SLOT_LIVE);
 	vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
-	vmsi_set(&slot->size, 0);
 	vmsi_slot_put(heap, slot);
 	return address_of(heap, larger);
-
-refused:
-	vmsi_set(&larger->size, 0);
-	vmsi_slot_put(heap, larger);
-	return NULL;
 }
 
 static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)

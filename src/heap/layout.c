@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
-#include <sys/mman.h>
-
 #include "heap/state.h"
-#include "host/host.h"
+#include "space/state.h"
 
 #define SMALL_SHIFT 26u
 #define LARGE_SHIFT_MOST 34u
@@ -19,34 +17,6 @@
 
 /* Records are 128 bytes a slot; so many slots are enough for any map count. */
 #define SMALL_MOST 65536u
-
-/*   guard page | records | guard page   */
-void *vmsi_heap_records_get(void *context, size_t bytes)
-{
-	const size_t guard = vmsi_page_size();
-	long whole = vmsi_host.mmap(0, bytes + 2 * guard, PROT_NONE,
-				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-				    -1, 0);
-
-	(void)context;
-	if (whole < 0)
-		return NULL;
-	if (vmsi_host.mmap((uintptr_t)whole + guard, bytes,
-			   PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) < 0) {
-		(void)vmsi_host.munmap((uintptr_t)whole, bytes + 2 * guard);
-		return NULL;
-	}
-	return (void *)((uintptr_t)whole + guard);
-}
-
-void vmsi_heap_records_put(void *context, void *records, size_t bytes)
-{
-	const size_t guard = vmsi_page_size();
-
-	(void)context;
-	(void)vmsi_host.munmap((uintptr_t)records - guard, bytes + 2 * guard);
-}
 
 static uintptr_t place_class(struct vmsi_slot_class *class, unsigned shift,
 			     uintptr_t at, size_t count)
@@ -101,7 +71,7 @@ int vmsi_heap_layout(struct vms_heap *heap, struct vmsi_range range)
 	heap->record_bytes = vmsi_align_up((count + larges + giants) *
 						   sizeof *slots,
 					   vmsi_page_size());
-	slots = vmsi_heap_records_get(NULL, heap->record_bytes);
+	slots = vmsi_records_get(NULL, heap->record_bytes);
 	if (!slots)
 		return -ENOMEM;
 	small->slots = slots;
@@ -113,8 +83,8 @@ int vmsi_heap_layout(struct vms_heap *heap, struct vmsi_range range)
 void vmsi_heap_drop_layout(struct vms_heap *heap)
 {
 	if (heap->classes[0].slots)
-		vmsi_heap_records_put(NULL, heap->classes[0].slots,
-				      heap->record_bytes);
+		vmsi_records_put(NULL, heap->classes[0].slots,
+				 heap->record_bytes);
 }
 
 struct vmsi_slot_class *vmsi_class_of_slot(struct vms_heap *heap,

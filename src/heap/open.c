@@ -7,6 +7,7 @@
 #include "growth/growth.h"
 #include "heap/state.h"
 #include "host/host.h"
+#include "space/state.h"
 
 /* Heaps themselves: open, close, options. */
 
@@ -116,7 +117,7 @@ static void tear_down(struct vms_heap *heap)
 	if (heap->space)
 		(void)vms_space_close(heap->space);
 	vmsi_heap_drop_layout(heap);
-	vmsi_heap_records_put(NULL, heap, sizeof *heap);
+	vmsi_records_put(NULL, heap, sizeof *heap);
 }
 
 vms_heap *vms_heap_open(const struct vms_heap_options *options)
@@ -132,7 +133,7 @@ vms_heap *vms_heap_open(const struct vms_heap_options *options)
 		errno = EINVAL;
 		return NULL;
 	}
-	heap = vmsi_heap_records_get(NULL, sizeof *heap);
+	heap = vmsi_records_get(NULL, sizeof *heap);
 	if (!heap) {
 		errno = ENOMEM;
 		return NULL;

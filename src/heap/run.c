@@ -7,6 +7,7 @@
 #include "base/panic.h"
 #include "heap/state.h"
 #include "host/host.h"
+#include "space/state.h"
 
 /*
  * Runs: slots that hold many blocks of one size class, side by side, so that
@@ -41,7 +42,7 @@ static size_t class_size(unsigned class)
 void vmsi_runs_init(struct vms_heap *heap)
 {
 	const struct vmsi_pool_source source = {
-		vmsi_heap_records_get, vmsi_heap_records_put, NULL
+		vmsi_records_get, vmsi_records_put, NULL
 	};
 
 	vmsi_lock_init(&heap->run_lock, VMSI_RANK_LEAF);
@@ -346,25 +347,6 @@ static void shrink(struct vms_heap *heap, uintptr_t address, size_t capacity,
 		(void)drop_pages(heap, from, address + capacity - from);
 }
 
-/* A slot for a block that outgrows its run; of it, held bytes will be moved in. */
-static struct vmsi_slot *take_grower(struct vms_heap *heap, size_t held,
-				     size_t size)
-{
-	struct vmsi_slot *slot = vmsi_slot_take(heap, size, size,
-						VMSI_FOR_GROWTH);
-
-	if (!slot)
-		return NULL;
-	vmsi_slot_set_plain(heap, slot, false);
-	vmsi_set(&slot->size, held);
-	if (vmsi_slot_commit_from(heap, slot, held, size, VMSI_COMMIT_GROWTH)) {
-		vmsi_set(&slot->size, 0);
-		vmsi_slot_put(heap, slot);
-		return NULL;
-	}
-	return slot;
-}
-
 void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 		       uintptr_t address, size_t size)
 {
@@ -382,12 +364,11 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 		block->size = (uint32_t)size;
 		return (void *)address;
 	}
-	grown = take_grower(heap, capacity, size);
+	grown = vmsi_slot_take_grower(heap, capacity, size, false);
 	if (!grown)
 		return NULL;
 	/* The program may have written up to what usable_size has told. */
 	if (vmsi_slot_move_block(heap, address, capacity, grown)) {
-		vmsi_set(&grown->size, 0);
 		vmsi_slot_put(heap, grown);
 		return NULL;
 	}

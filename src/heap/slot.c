@@ -309,7 +309,6 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 		empty(heap, to, vmsi_max(room, vmsi_get(&to->room)));
 		return error;
 	}
-	vmsi_set(&to->size, vmsi_get(&from->size));
 	set_room(heap, to, vmsi_max(room, vmsi_get(&to->room)));
 	vmsi_set(&to->touched, vmsi_max(vmsi_get(&from->touched),
 					vmsi_get(&to->touched)));
@@ -322,32 +321,14 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 	return 0;
 }
 
-/* For hosts that cannot keep the old place mapped while its pages move. */
-static int move_and_renew(struct vms_heap *heap, uintptr_t from, size_t length,
-			  uintptr_t to)
-{
-	int error = move_pages(heap, from, length, to, 0);
-
-	if (error)
-		return error;
-	if (vms_mmap(heap->space, (void *)from, length, RW,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		     0) != MAP_FAILED)
-		return 0;
-	error = -errno;
-	(void)move_pages(heap, to, length, from, 0);
-	return error;
-}
-
 int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 			 struct vmsi_slot *to)
 {
-	const uintptr_t new = vmsi_slot_start(vmsi_class_of_slot(heap, to), to);
 	const size_t bytes = pages_of(length);
-	int error = move_pages(heap, block, bytes, new, MREMAP_DONTUNMAP);
+	int error = move_pages(heap, block, bytes,
+			       vmsi_slot_start(vmsi_class_of_slot(heap, to), to),
+			       MREMAP_DONTUNMAP);
 
-	if (error == -EINVAL)
-		error = move_and_renew(heap, block, bytes, new);
 	if (error) {
 		empty(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
 		return error;

@@ -173,10 +173,6 @@ struct vms_heap {
 int vmsi_heap_layout(struct vms_heap *heap, struct vmsi_range range);
 void vmsi_heap_drop_layout(struct vms_heap *heap);
 
-/* Zeroed memory for records, with guard pages around it; NULL: none. */
-void *vmsi_heap_records_get(void *context, size_t bytes);
-void vmsi_heap_records_put(void *context, void *records, size_t bytes);
-
 static inline bool vmsi_heap_has(const struct vms_heap *heap, const void *address)
 {
 	return (uintptr_t)address - heap->start < heap->length;
@@ -347,6 +343,15 @@ size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before);
 
 /* What runs are wrong in; NULL: nothing. Under the locks of all classes. */
 const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
+
+/* --- heap.c: slots of blocks ---------------------------------------------- */
+
+/*
+ * A busy slot for a block that moves there to grow to size: committed from
+ * where what is held of it will end. NULL: no slot, or no memory.
+ */
+struct vmsi_slot *vmsi_slot_take_grower(struct vms_heap *heap, size_t held,
+					size_t size, bool plain);
 
 /* --- fork.c --------------------------------------------------------------- */
 

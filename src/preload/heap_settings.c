@@ -21,7 +21,7 @@ struct vmsi_front_settings vmsi_front_settings = {
 
 void vmsi_front_complain(const char *part, ...)
 {
-	struct vmsi_line line = { .length = 0 };
+	struct vmsi_output_line line = { .length = 0 };
 	va_list parts;
 
 	vmsi_line_text(&line, "vmspace-heap: ");

@@ -53,7 +53,7 @@ struct figure {
 
 static void write_figures(int fd, const struct figure *figures, size_t count)
 {
-	struct vmsi_line line = { .length = 0 };
+	struct vmsi_output_line line = { .length = 0 };
 
 	vmsi_line_text(&line, "vmspace-heap: pid ");
 	vmsi_line_number(&line, (uint64_t)getpid());
@@ -90,7 +90,7 @@ static void write_stats(int fd, const struct vms_heap_stats *stats)
 
 static void write_no_heap(int fd)
 {
-	struct vmsi_line line = { .length = 0 };
+	struct vmsi_output_line line = { .length = 0 };
 
 	vmsi_line_text(&line, "vmspace-heap: pid ");
 	vmsi_line_number(&line, (uint64_t)getpid());

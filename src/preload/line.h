@@ -9,32 +9,41 @@
 #include "host/raw.h"
 
 /* A line without stdio and without memory; cut where it would be too long. */
-struct vmsi_line {
+struct vmsi_output_line {
 	char text[512];
 	size_t length;
 };
 
-static inline void vmsi_line_text(struct vmsi_line *line, const char *text)
+static inline void vmsi_line_text(struct vmsi_output_line *line,
+				  const char *text)
 {
 	while (*text && line->length < sizeof(line->text))
 		line->text[line->length++] = *text++;
 }
 
-static inline void vmsi_line_number(struct vmsi_line *line, uint64_t number)
+/* In a base of at least 10. */
+static inline void vmsi_line_based(struct vmsi_output_line *line,
+				   uint64_t number,
+				   unsigned base)
 {
 	char digits[24];
 	size_t first = sizeof(digits) - 1;
 
 	digits[first] = '\0';
 	do {
-		digits[--first] = "0123456789"[number % 10];
-		number /= 10;
+		digits[--first] = "0123456789abcdef"[number % base];
+		number /= base;
 	} while (number);
 	vmsi_line_text(line, digits + first);
 }
 
+static inline void vmsi_line_number(struct vmsi_output_line *line, uint64_t number)
+{
+	vmsi_line_based(line, number, 10);
+}
+
 /* End the line and write it in one call. */
-static inline void vmsi_line_write(struct vmsi_line *line, int fd)
+static inline void vmsi_line_write(struct vmsi_output_line *line, long fd)
 {
 	if (line->length == sizeof(line->text))
 		line->length--;

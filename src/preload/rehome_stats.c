@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "preload/line.h"
+
 /*
  * What has been done, told when VMSPACE_REHOME_STATS asks for it: 1 tells
  * standard error, a path has the lines added to that file.
@@ -23,32 +25,7 @@ struct stats {
 
 static struct stats *_Atomic the_stats;
 
-/* A line without stdio; cut where it would be too long. */
-struct line {
-	char text[256];
-	size_t length;
-};
-
-static void add_text(struct line *line, const char *text)
-{
-	while (*text && line->length < sizeof(line->text))
-		line->text[line->length++] = *text++;
-}
-
-static void add_number(struct line *line, uint64_t number, unsigned base)
-{
-	char digits[24];
-	size_t first = sizeof(digits) - 1;
-
-	digits[first] = '\0';
-	do {
-		digits[--first] = "0123456789abcdef"[number % base];
-		number /= base;
-	} while (number);
-	add_text(line, digits + first);
-}
-
-static void write_line(const struct stats *stats, const struct line *line)
+static void write_line(const struct stats *stats, struct vmsi_output_line *line)
 {
 	const char *path = getenv("VMSPACE_REHOME_STATS");
 	long fd = STDERR_FILENO;
@@ -59,8 +36,7 @@ static void write_line(const struct stats *stats, const struct line *line)
 				   0600, 0, 0);
 	if (fd < 0)
 		return;
-	vmsi_raw_call(SYS_write, fd, (long)(uintptr_t)line->text,
-		      (long)line->length, 0, 0, 0);
+	vmsi_line_write(line, fd);
 	if (stats->in_file)
 		vmsi_raw_call(SYS_close, fd, 0, 0, 0, 0, 0);
 }
@@ -68,15 +44,14 @@ static void write_line(const struct stats *stats, const struct line *line)
 static void tell_space(const struct stats *stats)
 {
 	struct vmsi_range space = vmsi_rehome_bounds();
-	struct line line = { .length = 0 };
+	struct vmsi_output_line line = { .length = 0 };
 
-	add_text(&line, "vmspace-rehome: pid ");
-	add_number(&line, (uint64_t)stats->process, 10);
-	add_text(&line, " space ");
-	add_number(&line, space.start, 16);
-	add_text(&line, "-");
-	add_number(&line, space.end, 16);
-	add_text(&line, "\n");
+	vmsi_line_text(&line, "vmspace-rehome: pid ");
+	vmsi_line_number(&line, (uint64_t)stats->process);
+	vmsi_line_text(&line, " space ");
+	vmsi_line_based(&line, space.start, 16);
+	vmsi_line_text(&line, "-");
+	vmsi_line_based(&line, space.end, 16);
 	write_line(stats, &line);
 }
 
@@ -121,17 +96,16 @@ __attribute__((destructor)) static void tell_counts(void)
 	};
 	struct stats *stats =
 		atomic_load_explicit(&the_stats, memory_order_acquire);
-	struct line line = { .length = 0 };
+	struct vmsi_output_line line = { .length = 0 };
 
 	if (!stats || stats->process !=
 	    vmsi_raw_call(SYS_getpid, 0, 0, 0, 0, 0, 0))
 		return;
-	add_text(&line, "vmspace-rehome: pid ");
-	add_number(&line, (uint64_t)stats->process, 10);
+	vmsi_line_text(&line, "vmspace-rehome: pid ");
+	vmsi_line_number(&line, (uint64_t)stats->process);
 	for (int i = 0; i < VMSI_REHOME_EVENTS; i++) {
-		add_text(&line, names[i]);
-		add_number(&line, stats->events[i], 10);
+		vmsi_line_text(&line, names[i]);
+		vmsi_line_number(&line, stats->events[i]);
 	}
-	add_text(&line, "\n");
 	write_line(stats, &line);
 }
