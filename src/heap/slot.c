@@ -27,6 +27,12 @@
 #define HUGE_FROM ((size_t)4 << 20)
 #define AHEAD_LEAST ((size_t)64 << 10)
 
+/*
+ * Pages of a sparse table stay for the next one where they are at most this
+ * part of what was touched: else memory that nothing uses would pile up.
+ */
+#define KEPT_BY_CLEAR 8
+
 static size_t pages_of(size_t bytes)
 {
 	return vmsi_align_up(bytes, vmsi_page_size());
@@ -248,6 +254,10 @@ void vmsi_slot_clear(struct vms_heap *heap, struct vmsi_slot *slot)
 	const size_t touched = vmsi_get(&slot->touched);
 
 	if (touched == 0)
+		return;
+	/* To write to a page again costs a fraction of a fault. */
+	if (vmsi_host_clear_pages((struct vmsi_range){ start, start + touched },
+				  touched / KEPT_BY_CLEAR))
 		return;
 	if (vms_madvise(heap->space, (void *)start, touched, MADV_DONTNEED))
 		__builtin_memset((void *)start, 0, touched);

@@ -95,6 +95,14 @@ int vmsi_host_has_pages(struct vmsi_range range);
 int vmsi_host_resident(struct vmsi_range range, size_t *bytes);
 
 /*
+ * Make zeroes of writable private anonymous memory by writing to those of its
+ * pages that hold anything, in memory or swapped out, where these are at most
+ * so many bytes. False: they are more, or the host does not tell; some of them
+ * may have been cleared.
+ */
+bool vmsi_host_clear_pages(struct vmsi_range range, size_t most);
+
+/*
  * Whether MREMAP_DONTUNMAP takes shared mappings and mappings of files (Linux
  * 5.13 on). Tried once.
  */

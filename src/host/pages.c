@@ -2,6 +2,7 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <string.h>
 
 /*
  * Which pages of the calling process are there, read from /proc/self/pagemap:
@@ -43,68 +44,66 @@ _Static_assert(sizeof(struct scan_argument) == 96, "the kernel's layout");
 
 #define REGIONS 64
 
-/* A walk over the pagemap: what to count, and when to stop. */
-struct page_count {
+/* A walk over the pages of a range that are of any of some categories. */
+struct page_walk {
 	struct vmsi_range range;
-	uint64_t categories;   /* PAGE_IS_*: any of these counts */
-	enum { COUNT_ZERO_PAGES, LEAVE_OUT_ZERO_PAGES } zero_pages;
-	size_t stop_at;        /* bytes; SIZE_MAX: count all */
-	size_t bytes;
+	uint64_t categories; /* PAGE_IS_* */
+	/* Called with each region in order; false ends the walk. */
+	bool (*visit)(struct page_walk *walk, const struct page_region *region);
+	bool ended;
 };
 
-/*
- * The shared zero page is what memory has that was only read. To the host a
- * huge one counts as memory of one's own.
- */
-static bool counts(const struct page_count *count,
-		   const struct page_region *region)
+static void visit(struct page_walk *walk, const struct page_region *region)
 {
-	return count->zero_pages == COUNT_ZERO_PAGES ||
-		!(region->categories & PAGE_IS_PFNZERO) ||
-		(region->categories & PAGE_IS_HUGE);
+	walk->ended = walk->ended || !walk->visit(walk, region);
 }
 
-static int count_by_scan(int fd, struct page_count *count)
+static int walk_by_scan(int fd, struct page_walk *walk)
 {
 	/* Set, for tools that do not know what the call writes. */
 	struct page_region regions[REGIONS] = { { 0, 0, 0 } };
 	struct scan_argument argument = {
 		.size = sizeof(argument),
-		.start = count->range.start,
-		.end = count->range.end,
+		.start = walk->range.start,
+		.end = walk->range.end,
 		.vector = (uintptr_t)regions,
 		.vector_length = REGIONS,
-		.category_anyof_mask = count->categories,
+		.category_anyof_mask = walk->categories,
 		.return_mask = PAGE_IS_PFNZERO | PAGE_IS_HUGE,
 	};
 
-	while (argument.start < argument.end && count->bytes < count->stop_at) {
+	while (argument.start < argument.end && !walk->ended) {
 		long found = vmsi_host.pagemap_scan(fd, &argument);
 
 		if (found < 0)
 			return (int)found;
 		for (long i = 0; i < found; i++)
-			if (counts(count, &regions[i]))
-				count->bytes +=
-					regions[i].end - regions[i].start;
+			visit(walk, &regions[i]);
 		argument.start = argument.walk_end;
 	}
 	return 0;
 }
 
-static int count_by_reading(int fd, struct page_count *count)
+static uint64_t wanted_bits(const struct page_walk *walk)
+{
+	uint64_t wanted = 0;
+
+	if (walk->categories & PAGE_IS_PRESENT)
+		wanted |= PAGEMAP_PRESENT;
+	if (walk->categories & PAGE_IS_SWAPPED)
+		wanted |= PAGEMAP_SWAPPED;
+	return wanted;
+}
+
+static int walk_by_reading(int fd, struct page_walk *walk)
 {
 	const size_t page_size = vmsi_page_size();
-	uint64_t wanted = 0;
+	const uint64_t wanted = wanted_bits(walk);
 	uint64_t words[256] = { 0 };
-	uintptr_t address = count->range.start;
+	uintptr_t address = walk->range.start;
 
-	if (count->categories & PAGE_IS_PRESENT)
-		wanted |= PAGEMAP_PRESENT;
-	if (count->categories & PAGE_IS_SWAPPED)
-		wanted |= PAGEMAP_SWAPPED;
-	while (address < count->range.end && count->bytes < count->stop_at) {
-		size_t pages = (count->range.end - address) / page_size;
+	while (address < walk->range.end && !walk->ended) {
+		size_t pages = (walk->range.end - address) / page_size;
 		long got;
 
 		if (pages > 256)
@@ -116,55 +115,113 @@ static int count_by_reading(int fd, struct page_count *count)
 		if (got < (long)sizeof(words[0]))
 			return -EIO;
 		pages = (size_t)got / sizeof(words[0]);
-		for (size_t i = 0; i < pages; i++)
+		for (size_t i = 0; i < pages; i++, address += page_size)
 			if (words[i] & wanted)
-				count->bytes += page_size;
-		address += pages * page_size;
+				visit(walk, &(struct page_region){
+					address, address + page_size, 0 });
 	}
 	return 0;
 }
 
-static int count_pages(struct page_count *count)
+static int walk_pages(struct page_walk *walk)
 {
 	long fd = vmsi_host.open("/proc/self/pagemap");
 	int error;
 
 	if (fd < 0)
 		return (int)fd;
-	error = count_by_scan((int)fd, count);
+	error = walk_by_scan((int)fd, walk);
 	/* An older kernel, or one that is emulated, does not know the request. */
-	if (error == -ENOTTY || error == -EINVAL || error == -ENOSYS) {
-		count->bytes = 0;
-		error = count_by_reading((int)fd, count);
-	}
+	if (error == -ENOTTY || error == -EINVAL || error == -ENOSYS)
+		error = walk_by_reading((int)fd, walk);
 	vmsi_host.close((int)fd);
 	return error;
 }
 
+/* --- what is asked -------------------------------------------------------- */
+
+/*
+ * The shared zero page is what memory has that was only read. To the host a
+ * huge one counts as memory of one's own.
+ */
+static bool pass_zero_page(struct page_walk *walk,
+			   const struct page_region *region)
+{
+	(void)walk;
+	return (region->categories & PAGE_IS_PFNZERO) &&
+		!(region->categories & PAGE_IS_HUGE);
+}
+
 int vmsi_host_has_pages(struct vmsi_range range)
 {
-	struct page_count count = {
+	struct page_walk walk = {
 		.range = range,
 		.categories = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.zero_pages = LEAVE_OUT_ZERO_PAGES,
-		.stop_at = 1,
+		.visit = pass_zero_page,
 	};
 
-	if (count_pages(&count) < 0)
+	if (walk_pages(&walk) < 0)
 		return 1;
-	return count.bytes > 0;
+	return walk.ended;
+}
+
+/* A walk that works on so many bytes. */
+struct byte_walk {
+	struct page_walk walk;
+	size_t bytes;
+	size_t most;
+};
+
+static bool count_bytes(struct page_walk *walk,
+			const struct page_region *region)
+{
+	struct byte_walk *count = (struct byte_walk *)walk;
+
+	count->bytes += region->end - region->start;
+	return true;
 }
 
 int vmsi_host_resident(struct vmsi_range range, size_t *bytes)
 {
-	struct page_count count = {
-		.range = range,
-		.categories = PAGE_IS_PRESENT,
-		.stop_at = SIZE_MAX,
+	struct byte_walk count = {
+		.walk = {
+			.range = range,
+			.categories = PAGE_IS_PRESENT,
+			.visit = count_bytes,
+		},
 	};
-	int error = count_pages(&count);
+	int error = walk_pages(&count.walk);
 
 	if (error == 0)
 		*bytes = count.bytes;
 	return error;
+}
+
+static bool clear_bytes(struct page_walk *walk,
+			const struct page_region *region)
+{
+	struct byte_walk *clear = (struct byte_walk *)walk;
+	const size_t length = region->end - region->start;
+
+	if (region->categories & PAGE_IS_PFNZERO)
+		return true;
+	if (length > clear->most - clear->bytes)
+		return false;
+	memset((void *)(uintptr_t)region->start, 0, length);
+	clear->bytes += length;
+	return true;
+}
+
+bool vmsi_host_clear_pages(struct vmsi_range range, size_t most)
+{
+	struct byte_walk clear = {
+		.walk = {
+			.range = range,
+			.categories = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+			.visit = clear_bytes,
+		},
+		.most = most,
+	};
+
+	return walk_pages(&clear.walk) == 0 && !clear.walk.ended;
 }

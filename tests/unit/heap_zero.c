@@ -166,6 +166,30 @@ static void sparse_tables_get_small_pages(void **state)
 	}
 }
 
+/*
+ * The next table is given the pages of the last, but not more of them with each
+ * table that is touched elsewhere.
+ */
+static void pages_of_sparse_tables_do_not_pile_up(void **state)
+{
+	const size_t stride = 16 * page();
+
+	(void)state;
+	for (size_t table = 0; table < 16; table++) {
+		unsigned char *block = make_zero(16 * MIB);
+
+		for (size_t at = table * page(); at < 16 * MIB; at += stride) {
+			assert_zero(block + at - (table ? page() : 0), page());
+			memset(block + at, 0xff, page());
+		}
+		/* An eighth, what is new, and zero pages that were read. */
+		if (is_plain(block))
+			assert_in_range(resident(block, 16 * MIB), MIB,
+					4 * MIB);
+		drop(block);
+	}
+}
+
 static void full_tables_get_huge_pages(void **state)
 {
 	unsigned char *block;
@@ -210,6 +234,7 @@ int main(void)
 		WITH_HEAP(what_was_cut_off_is_zero_for_the_next),
 		WITH_HEAP(all_that_is_usable_is_cleared),
 		WITH_HEAP(sparse_tables_get_small_pages),
+		WITH_HEAP(pages_of_sparse_tables_do_not_pile_up),
 		WITH_HEAP(full_tables_get_huge_pages),
 		WITH_HEAP(a_sparse_table_may_grow),
 	};

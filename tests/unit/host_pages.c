@@ -138,6 +138,66 @@ static void a_host_that_does_not_tell_is_taken_for_the_worst(void **state)
 	munmap(memory, bytes(4));
 }
 
+/* --- clearing -------------------------------------------------------------- */
+
+static void write_every_seventh(char *memory, size_t pages)
+{
+	for (size_t i = 0; i < pages; i += 7)
+		memset(memory + bytes(i), 0xff, bytes(1));
+}
+
+static void expect_zeroes(const char *memory, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (memory[i])
+			fail_msg("byte %zu is not zero", i);
+}
+
+/* The pages that hold something stay, as zeroes; no other one comes in. */
+static void expect_clearing(void)
+{
+	const size_t written = (2000 + 6) / 7;
+	char *memory = map_raw(2000);
+	size_t resident;
+
+	write_every_seventh(memory, 2000);
+	assert_true(vmsi_host_clear_pages(range_of(memory, 2000),
+					  bytes(written)));
+	assert_int_equal(vmsi_host_resident(range_of(memory, 2000), &resident),
+			 0);
+	assert_int_equal(resident, bytes(written));
+	expect_zeroes(memory, bytes(2000));
+	munmap(memory, bytes(2000));
+}
+
+static void pages_are_cleared(void **state)
+{
+	(void)state;
+	expect_clearing();
+}
+
+static void pages_are_cleared_without_pagemap_scan(void **state)
+{
+	(void)state;
+	vmsi_host.pagemap_scan = has_no_scan;
+	expect_clearing();
+}
+
+static void more_pages_than_asked_for_are_not_cleared(void **state)
+{
+	char *memory = map_raw(2000);
+
+	(void)state;
+	write_every_seventh(memory, 2000);
+	assert_false(vmsi_host_clear_pages(range_of(memory, 2000),
+					   bytes(2000 / 7)));
+	assert_int_equal(memory[bytes(1995)], (char)0xff);
+	vmsi_host.open = cannot_open;
+	assert_false(vmsi_host_clear_pages(range_of(memory, 2000),
+					   bytes(2000)));
+	munmap(memory, bytes(2000));
+}
+
 int main(void)
 {
 #define WITH_HOST(test) \
@@ -148,6 +208,9 @@ int main(void)
 		WITH_HOST(every_second_page_is_counted),
 		WITH_HOST(a_page_that_was_only_read_is_not_its_own),
 		WITH_HOST(a_host_that_does_not_tell_is_taken_for_the_worst),
+		WITH_HOST(pages_are_cleared),
+		WITH_HOST(pages_are_cleared_without_pagemap_scan),
+		WITH_HOST(more_pages_than_asked_for_are_not_cleared),
 	};
 
 	return cmocka_run_group_tests_name("host_pages", tests, NULL, NULL);
