@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The machine that is measured: processes, its memory, its huge pages."""
 
+import argparse
 import ctypes
 import json
 import os
@@ -301,6 +302,20 @@ def thp_mode(mode):
     else:
         with thp_set(mode):
             yield True
+
+
+# --- what to do on it --------------------------------------------------------
+
+def words(known):
+    """The type of an argument that is known words with commas between."""
+    def parse(text):
+        chosen = text.split(',')
+        for word in chosen:
+            if word not in known:
+                raise argparse.ArgumentTypeError(
+                    f'{word}; there are: {" ".join(known)}')
+        return chosen
+    return parse
 
 
 # --- what it is --------------------------------------------------------------

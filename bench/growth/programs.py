@@ -189,16 +189,6 @@ def print_summary(told):
 
 # --- arguments ---------------------------------------------------------------
 
-def names(text):
-    known = [program.name for program in PROGRAMS]
-    chosen = text.split(',')
-    for word in chosen:
-        if word not in known:
-            raise argparse.ArgumentTypeError(
-                f'{word}; there are: {" ".join(known)}')
-    return chosen
-
-
 def parse_arguments():
     known = [program.name for program in PROGRAMS]
     parser = argparse.ArgumentParser(
@@ -206,8 +196,8 @@ def parse_arguments():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--build', type=Path, default=ROOT / 'build-bench',
                         help='the build directory (build-bench)')
-    parser.add_argument('--programs', type=names, default=known,
-                        metavar='A,B', help=' '.join(known))
+    parser.add_argument('--programs', metavar='A,B', default=known,
+                        type=machine.words(known), help=' '.join(known))
     parser.add_argument('--rounds', type=int, default=11)
     parser.add_argument('--small-rounds', type=int, default=31,
                         help='of programs without large blocks (31)')

@@ -199,17 +199,6 @@ def as_json(case, threads, mode, series, verdicts):
 
 # --- arguments ---------------------------------------------------------------
 
-def words(known):
-    def parse(text):
-        chosen = text.split(',')
-        for word in chosen:
-            if word not in known:
-                raise argparse.ArgumentTypeError(
-                    f'{word}; there are: {" ".join(known)}')
-        return chosen
-    return parse
-
-
 def numbers(text):
     return [int(word) for word in text.split(',')]
 
@@ -222,16 +211,17 @@ def parse_arguments():
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--build', type=Path, default=ROOT / 'build-bench',
                         help='the build directory (build-bench)')
-    parser.add_argument('--allocators', type=words(names), default=names,
-                        metavar='A,B', help=' '.join(names))
-    parser.add_argument('--patterns', type=words(cases), default=cases,
-                        metavar='A,B', help=' '.join(cases))
+    parser.add_argument('--allocators', metavar='A,B', default=names,
+                        type=machine.words(names), help=' '.join(names))
+    parser.add_argument('--patterns', metavar='A,B', default=cases,
+                        type=machine.words(cases), help=' '.join(cases))
     parser.add_argument('--rounds', type=int, default=7)
     parser.add_argument('--threads', type=numbers, default=[1, 2],
                         metavar='N,N', help='1,2')
     parser.add_argument(
         '--thp', metavar='MODE,MODE', default=['machine'],
-        type=words(('machine', 'disabled', 'never', 'madvise', 'always')),
+        type=machine.words(
+            ('machine', 'disabled', 'never', 'madvise', 'always')),
         help='machine (as it is set), disabled (by prctl, for the processes), '
              'never, madvise, always (the system\'s setting; needs root)')
     parser.add_argument('--timeout', type=float, default=20,

@@ -206,7 +206,8 @@ def options_of_maps_are_in_its_man_page():
 def man_pages_are_well_formed():
     if not shutil.which("mandoc"):
         raise Skip("mandoc is not installed")
-    for page in ("vmspace.1", "vmspace-maps.1"):
+    for page in ("vmspace.1", "vmspace-maps.1", "vmspace-run.1",
+                 "vmspace-heap.7"):
         result = run(["mandoc", "-T", "lint", "-W", "warning",
                       os.path.join(MAN, page)])
         expect_equal((result.returncode, result.stdout), (0, b""), page)

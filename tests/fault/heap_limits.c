@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <vmspace.h>
@@ -19,6 +15,7 @@
 #include "../kernel/random.h"
 #include "../model/heap_blocks.h"
 #include "heap/state.h"
+#include "process_limits.h"
 #include "snapshot.h"
 #include "space/state.h"
 
@@ -129,30 +126,6 @@ static void expect_sound(void)
 
 /* --- limits --------------------------------------------------------------- */
 
-/* A figure of /proc/self/status, in bytes. */
-static size_t status_bytes(const char *key)
-{
-	char line[256];
-	size_t kilobytes = 0;
-	FILE *status = fopen("/proc/self/status", "re");
-
-	assert_non_null(status);
-	while (fgets(line, sizeof(line), status))
-		if (strncmp(line, key, strlen(key)) == 0)
-			kilobytes = strtoul(line + strlen(key), NULL, 10);
-	(void)fclose(status);
-	return kilobytes << 10;
-}
-
-static void limit_to(int resource, size_t bytes)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(resource, &limit), 0);
-	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-	assert_int_equal(setrlimit(resource, &limit), 0);
-}
-
 static size_t pages(unsigned count)
 {
 	return count * vmsi_page_size();
@@ -183,20 +156,6 @@ static bool nothing_to_prepare(void)
 	return true;
 }
 
-/* The limit is not for those who may lock all the same. */
-static bool drop_right_to_lock(void)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data))
-		return false;
-	data[0].effective &= ~(1u << CAP_IPC_LOCK);
-	return syscall(SYS_capset, &header, data) == 0;
-}
-
 /* New memory is locked, and what replaces given memory is new. */
 static void impose_locked(unsigned slack)
 {
@@ -213,51 +172,10 @@ static void lift_locked(void)
 /* --- vm.max_map_count ----------------------------------------------------- */
 
 #define SPARE_MAPPINGS 6000
-#define MOST_TO_FILL 2000000 /* takes 200 bytes and a microsecond each */
-static void *eaters[2 * SPARE_MAPPINGS];
-static size_t eater_count;
 
-/* Mappings of other protection in turn, but for some that are spare. */
-static bool fill_map_count(void)
+static bool prepare_map_count(void)
 {
-	FILE *sysctl = fopen("/proc/sys/vm/max_map_count", "re");
-	unsigned long most = 0;
-	char *filler;
-
-	assert_non_null(sysctl);
-	assert_int_equal(fscanf(sysctl, "%lu", &most), 1);
-	(void)fclose(sysctl);
-	if (most > MOST_TO_FILL || most < 2 * SPARE_MAPPINGS)
-		return false;
-	most -= SPARE_MAPPINGS;
-	filler = mmap(NULL, most * vmsi_page_size(), PROT_NONE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	assert_true(filler != MAP_FAILED);
-	for (unsigned long i = 1; i < most; i += 2)
-		if (mprotect(filler + i * vmsi_page_size(), vmsi_page_size(),
-			     PROT_READ))
-			break;
-	return true;
-}
-
-static void impose_map_count(unsigned slack)
-{
-	/* Each is an object of its own, so that no two merge. */
-	for (; eater_count < 2 * SPARE_MAPPINGS; eater_count++) {
-		eaters[eater_count] = mmap(NULL, vmsi_page_size(), PROT_READ,
-					   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		if (eaters[eater_count] == MAP_FAILED)
-			break;
-	}
-	assert_in_range(eater_count, slack, 2 * SPARE_MAPPINGS - 1);
-	while (slack-- > 0)
-		munmap(eaters[--eater_count], vmsi_page_size());
-}
-
-static void lift_map_count(void)
-{
-	while (eater_count > 0)
-		munmap(eaters[--eater_count], vmsi_page_size());
+	return fill_map_count(SPARE_MAPPINGS);
 }
 
 /* --- tests ---------------------------------------------------------------- */
@@ -274,9 +192,9 @@ static const struct limit {
 	{ "data", nothing_to_prepare, "", impose_data, lift_data },
 	{ "locked", drop_right_to_lock, "CAP_IPC_LOCK cannot be given up",
 	  impose_locked, lift_locked },
-	{ "map-count", fill_map_count,
-	  "vm.max_map_count is too large to be reached", impose_map_count,
-	  lift_map_count },
+	{ "map-count", prepare_map_count,
+	  "vm.max_map_count is too large to be reached", use_up_mappings,
+	  give_mappings_back },
 };
 
 static const struct limit *limit;

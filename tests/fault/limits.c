@@ -1,20 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/capability.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "process_limits.h"
 #include "run.h"
 #include "space/state.h"
 
@@ -32,96 +28,25 @@ static size_t page_size(void)
 	return vmsi_page_size();
 }
 
-/* A figure of /proc/self/status, in bytes. */
-static size_t status_bytes(const char *key)
-{
-	char text[4096];
-	int status = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	ssize_t length;
-	char *at;
-
-	assert_true(status >= 0);
-	length = read(status, text, sizeof(text) - 1);
-	close(status);
-	assert_true(length > 0);
-	text[length] = '\0';
-	at = strstr(text, key);
-	assert_non_null(at);
-	return strtoul(at + strlen(key), NULL, 10) << 10;
-}
-
-static void limit_to(int resource, size_t bytes)
-{
-	struct rlimit limit;
-
-	assert_int_equal(getrlimit(resource, &limit), 0);
-	limit.rlim_cur = bytes < limit.rlim_max ? bytes : limit.rlim_max;
-	assert_int_equal(setrlimit(resource, &limit), 0);
-}
-
 /* --- vm.max_map_count -------------------------------------------------------------- */
 
 #define SPARE_MAPPINGS 200
-#define MOST_TO_FILL 2000000 /* takes 200 bytes and a microsecond each */
-static void *eaters[2 * SPARE_MAPPINGS];
-static size_t eater_count;
 
-static unsigned long max_map_count(void)
+static bool prepare_map_count(void)
 {
-	FILE *sysctl = fopen("/proc/sys/vm/max_map_count", "re");
-	unsigned long most = 0;
-
-	assert_non_null(sysctl);
-	assert_int_equal(fscanf(sysctl, "%lu", &most), 1);
-	fclose(sysctl);
-	return most;
-}
-
-/*
- * Mappings of other protection in turn. They are mapped before any space and
- * so lie above them: a listing of a space need not read through them.
- */
-static void fill_map_count(void)
-{
-	unsigned long most = max_map_count() - SPARE_MAPPINGS;
-	char *filler;
-
-	filler = mmap(NULL, most * page_size(), PROT_NONE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	assert_true(filler != MAP_FAILED);
-	for (unsigned long i = 1; i < most; i += 2)
-		if (mprotect(filler + i * page_size(), page_size(), PROT_READ))
-			break;
+	return fill_map_count(SPARE_MAPPINGS);
 }
 
 static void impose_map_count(struct vms_space *space, unsigned slack)
 {
 	(void)space;
-	/* Each is an object of its own, so that no two merge. */
-	for (; eater_count < 2 * SPARE_MAPPINGS; eater_count++) {
-		eaters[eater_count] = mmap(NULL, page_size(), PROT_READ,
-					   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-		if (eaters[eater_count] == MAP_FAILED)
-			break;
-	}
-	assert_in_range(eater_count, slack, 2 * SPARE_MAPPINGS - 1);
-	while (slack-- > 0)
-		munmap(eaters[--eater_count], page_size());
+	use_up_mappings(slack);
 }
 
 static void lift_map_count(struct vms_space *space)
 {
 	(void)space;
-	while (eater_count > 0)
-		munmap(eaters[--eater_count], page_size());
-}
-
-static bool prepare_map_count(void)
-{
-	if (max_map_count() > MOST_TO_FILL)
-		return false;
-	fill_map_count();
-	return true;
+	give_mappings_back();
 }
 
 /* --- resource limits ------------------------------------------------------------------ */
@@ -160,20 +85,6 @@ static void lift_locked(struct vms_space *space)
 {
 	(void)space;
 	limit_to(RLIMIT_MEMLOCK, SIZE_MAX);
-}
-
-/* The limit is not for those who may lock all the same. */
-static bool drop_right_to_lock(void)
-{
-	struct __user_cap_header_struct header = {
-		.version = _LINUX_CAPABILITY_VERSION_3,
-	};
-	struct __user_cap_data_struct data[2];
-
-	if (syscall(SYS_capget, &header, data))
-		return false;
-	data[0].effective &= ~(1u << CAP_IPC_LOCK);
-	return syscall(SYS_capset, &header, data) == 0;
 }
 
 /* --- the space's own records ------------------------------------------------------------ */

@@ -8,24 +8,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <vmspace.h>
 
 #include "../fault/host_fault.h"
 #include "../kernel/random.h"
+#include "arguments.h"
 #include "host/host.h"
 
 /*
  * Random operations on three buffers and on plain arrays, in a space that is
  * narrow and has a strict commit limit, while the host fails now and then. What
  * fails must have changed nothing; all else must hold the same as the array.
- *
- *	buffer_model [--operations N] [--seed N]
- *
- * The seed can also be given as VMS_SEED.
  */
 
 #define OPERATIONS_USUAL 20000
@@ -34,8 +29,7 @@
 #define BUFFERS 3
 #define SPACE_HUGE_PAGES 24
 
-static uint64_t seed;
-static unsigned long operations = OPERATIONS_USUAL;
+static struct arguments given = { .operations = OPERATIONS_USUAL };
 
 /* A buffer and what must be in it. */
 struct subject {
@@ -73,7 +67,7 @@ static void say(const char *format, ...)
 static void wrong(const char *what)
 {
 	fail_msg("%s: %s (step %lu, --seed %llu)", run.last, what, run.step,
-		 (unsigned long long)seed);
+		 (unsigned long long)given.seed);
 }
 
 /* --- what must hold ------------------------------------------------------------ */
@@ -414,10 +408,10 @@ static void make_shadows(void)
 static void contents_and_figures(void **state)
 {
 	(void)state;
-	run.random.state = seed;
+	run.random.state = given.seed;
 	make_shadows();
 	fault_install();
-	while (run.step < operations) {
+	while (run.step < given.operations) {
 		begin_round();
 		for (int i = 0; i < OPERATIONS_PER_ROUND; i++)
 			operate();
@@ -438,19 +432,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contents_and_figures),
 	};
-	const char *given = getenv("VMS_SEED");
 
-	seed = given ? strtoull(given, NULL, 0) :
-		       (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--seed") == 0)
-			seed = strtoull(argv[i + 1], NULL, 0);
-		else if (strcmp(argv[i], "--operations") == 0)
-			operations = strtoul(argv[i + 1], NULL, 0);
-		else
-			return 2;
-	}
-	print_message("# buffer_model --operations %lu --seed %llu\n",
-		      operations, (unsigned long long)seed);
+	read_arguments("buffer_model", argc, argv, &given);
 	return cmocka_run_group_tests_name("buffer_model", tests, NULL, NULL);
 }

@@ -7,9 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,6 +15,7 @@
 
 #include "../fault/host_fault.h"
 #include "../kernel/random.h"
+#include "arguments.h"
 #include "heap/state.h"
 #include "heap_blocks.h"
 #include "space/state.h"
@@ -25,10 +24,6 @@
  * Random calls on a heap and what its blocks must hold, on one thread and on
  * several that hand blocks to each other, while the host fails now and then.
  * Each round has another heap.
- *
- *	heap_model [--operations N] [--seed N]
- *
- * The seed can also be given as VMS_SEED.
  */
 
 #define OPERATIONS_USUAL 12000
@@ -37,8 +32,7 @@
 #define THREADS_MOST 3
 #define LARGEST_LOG 28
 
-static uint64_t seed;
-static unsigned long operations = OPERATIONS_USUAL;
+static struct arguments given = { .operations = OPERATIONS_USUAL };
 
 struct worker {
 	pthread_t id;
@@ -88,7 +82,7 @@ static void wrong(struct worker *worker, const char *what)
 	(void)snprintf(run.failure, sizeof(run.failure),
 		       "thread %u of %u, %s: %s (round %lu, --seed %llu)",
 		       worker->number, run.threads, worker->last, what,
-		       run.round, (unsigned long long)seed);
+		       run.round, (unsigned long long)given.seed);
 }
 
 static void expect(struct worker *worker, bool condition, const char *what)
@@ -403,7 +397,8 @@ static void expect_nothing_left(void)
 		fail_msg("left: live %zu in %zu, retained %zu, committed %zu, "
 			 "resident %zu (round %lu, --seed %llu)", stats.live,
 			 stats.blocks, stats.retained, stats.committed,
-			 stats.resident, run.round, (unsigned long long)seed);
+			 stats.resident, run.round,
+			 (unsigned long long)given.seed);
 }
 
 static void expect_sound_heap(void)
@@ -414,7 +409,7 @@ static void expect_sound_heap(void)
 		broken = vmsi_space_check(vms_heap_space(run.heap));
 	if (broken)
 		fail_msg("%s (round %lu, --seed %llu)", broken, run.round,
-			 (unsigned long long)seed);
+			 (unsigned long long)given.seed);
 }
 
 static void end_round(void)
@@ -435,11 +430,11 @@ static void end_round(void)
 
 static void contents_and_figures(void **state)
 {
-	struct random random = { seed };
+	struct random random = { given.seed };
 
 	(void)state;
 	fault_install();
-	for (; run.step < operations; run.round++) {
+	for (; run.step < given.operations; run.round++) {
 		begin_round(&random);
 		for (unsigned i = 1; i < run.threads; i++)
 			assert_int_equal(pthread_create(&run.workers[i].id,
@@ -463,19 +458,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(contents_and_figures),
 	};
-	const char *given = getenv("VMS_SEED");
 
-	seed = given ? strtoull(given, NULL, 0) :
-		       (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--seed") == 0)
-			seed = strtoull(argv[i + 1], NULL, 0);
-		else if (strcmp(argv[i], "--operations") == 0)
-			operations = strtoul(argv[i + 1], NULL, 0);
-		else
-			return 2;
-	}
-	print_message("# heap_model --operations %lu --seed %llu\n",
-		      operations, (unsigned long long)seed);
+	read_arguments("heap_model", argc, argv, &given);
 	return cmocka_run_group_tests_name("heap_model", tests, NULL, NULL);
 }

@@ -7,27 +7,21 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <vmspace.h>
 
 #include "../kernel/random.h"
+#include "arguments.h"
 #include "pages.h"
 
 /*
  * Random operations on a space with a small strict commit limit and on an
  * array of pages: the ledger refuses exactly when the array says, and both
  * hold the same.
- *
- *	space_model [--operations N] [--seed N]
- *
- * The seed can also be given as VMS_SEED.
  */
 
 #define OPERATIONS_USUAL 60000
@@ -37,8 +31,7 @@
 
 #define RW (PROT_READ | PROT_WRITE)
 
-static uint64_t seed;
-static unsigned long operations = OPERATIONS_USUAL;
+static struct arguments given = { .operations = OPERATIONS_USUAL };
 
 static struct {
 	vms_space *space;
@@ -89,7 +82,7 @@ static void wrong(const char *format, ...)
 	(void)vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	fail_msg("%s: %s (step %lu, --seed %llu)", run.last, text, run.step,
-		 (unsigned long long)seed);
+		 (unsigned long long)given.seed);
 }
 
 static void expect(intptr_t got, intptr_t expected)
@@ -595,9 +588,9 @@ static void ledger_and_contents(void **state)
 	(void)state;
 	run.reads_touch = !host_tells_zero_pages();
 	run.page = (size_t)sysconf(_SC_PAGESIZE);
-	run.random.state = seed;
+	run.random.state = given.seed;
 	catch_faults();
-	while (run.step < operations) {
+	while (run.step < given.operations) {
 		begin_round();
 		for (int i = 0; i < OPERATIONS_PER_ROUND; i++) {
 			operate();
@@ -618,19 +611,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ledger_and_contents),
 	};
-	const char *given = getenv("VMS_SEED");
 
-	seed = given ? strtoull(given, NULL, 0) :
-		       (uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--seed") == 0)
-			seed = strtoull(argv[i + 1], NULL, 0);
-		else if (strcmp(argv[i], "--operations") == 0)
-			operations = strtoul(argv[i + 1], NULL, 0);
-		else
-			return 2;
-	}
-	print_message("# space_model --operations %lu --seed %llu\n",
-		      operations, (unsigned long long)seed);
+	read_arguments("space_model", argc, argv, &given);
 	return cmocka_run_group_tests_name("space_model", tests, NULL, NULL);
 }

@@ -4,34 +4,26 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../unit/chunks.h"
+#include "arguments.h"
 #include "vma/vma.h"
 #include "vma_shadow.h"
 
 /*
  * Random operations on a map of mappings and on a flat page array, compared
  * after each of them.
- *
- *	vma_model [--operations N] [--seed N]
- *
- * The seed can also be given as VMS_SEED.
  */
 
 #define OPERATIONS_USUAL 400000
 #define OPERATIONS_PER_ROUND 4000
 
 static uint64_t random_state;
-static uint64_t seed;
-static unsigned long operations = OPERATIONS_USUAL;
+static struct arguments given = { .operations = OPERATIONS_USUAL };
 
 /* splitmix64 */
 static uint64_t random_bits(void)
@@ -63,7 +55,7 @@ static void check(const char *operation, const char *wrong)
 {
 	if (wrong)
 		fail_msg("%s: %s (step %lu, --seed %llu)", operation, wrong,
-			 run.step, (unsigned long long)seed);
+			 run.step, (unsigned long long)given.seed);
 }
 
 static void check_all(const char *operation)
@@ -375,11 +367,11 @@ static void random_operations_agree_with_a_page_array(void **state)
 	unsigned long tide;
 
 	(void)state;
-	for (unsigned long done = 0; done < operations;) {
+	for (unsigned long done = 0; done < given.operations;) {
 		open_round(random_pages());
 		tide = 1 + random_below(OPERATIONS_PER_ROUND);
 		for (unsigned long i = 0; i < OPERATIONS_PER_ROUND &&
-		     done < operations; i++, done++)
+		     done < given.operations; i++, done++)
 			one_operation(i / tide % 2 == 0);
 		close_round();
 	}
@@ -408,49 +400,17 @@ static void operations_without_memory_change_nothing(void **state)
 	unsigned long refused = 0;
 
 	(void)state;
-	for (unsigned long done = 0; done < operations / 4;) {
+	for (unsigned long done = 0; done < given.operations / 4;) {
 		open_round(random_pages());
 		drain_pools(random_below(random_below(2) ? 20 : 500));
 		for (unsigned long i = 0; i < OPERATIONS_PER_ROUND &&
-		     done < operations / 4; i++, done++)
+		     done < given.operations / 4; i++, done++)
 			one_operation(i % 200 < 150);
 		refused += run.refused;
 		close_round();
 	}
-	if (operations >= OPERATIONS_USUAL && !refused)
+	if (given.operations >= OPERATIONS_USUAL && !refused)
 		check("reserve", "it never failed, so nothing was tested");
-}
-
-static unsigned long long number(const char *text)
-{
-	char *end;
-	unsigned long long value = strtoull(text, &end, 0);
-
-	if (*text && !*end)
-		return value;
-	fprintf(stderr, "vma_model: %s is not a number\n", text);
-	exit(2);
-}
-
-static void read_arguments(int argc, char **argv)
-{
-	const char *given = getenv("VMS_SEED");
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	seed = given ? number(given) :
-		(uint64_t)now.tv_nsec ^ (uint64_t)getpid() << 32;
-	for (int i = 1; i < argc; i += 2) {
-		if (i + 1 < argc && strcmp(argv[i], "--operations") == 0) {
-			operations = number(argv[i + 1]);
-		} else if (i + 1 < argc && strcmp(argv[i], "--seed") == 0) {
-			seed = number(argv[i + 1]);
-		} else {
-			fprintf(stderr, "usage: vma_model [--operations N] [--seed N]\n");
-			exit(2);
-		}
-	}
-	random_state = seed;
 }
 
 int main(int argc, char **argv)
@@ -460,9 +420,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(operations_without_memory_change_nothing),
 	};
 
-	read_arguments(argc, argv);
-	printf("# vma_model --operations %lu --seed %llu\n", operations,
-	       (unsigned long long)seed);
-	fflush(stdout);
+	read_arguments("vma_model", argc, argv, &given);
+	random_state = given.seed;
 	return cmocka_run_group_tests_name("vma_model", tests, NULL, NULL);
 }
