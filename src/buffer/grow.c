@@ -10,27 +10,9 @@
 /* --- commit ------------------------------------------------------------------------ */
 
 /*
- * The end of the mapping that begins where committed ends, or of what is wanted
- * of it. What shrink gave back is one of its own where the host refused the
- * advice.
- */
-static size_t end_of_piece(const vms_buffer *buffer, size_t end)
-{
-	const uintptr_t start = (uintptr_t)buffer->data;
-	struct vmsi_mapping *mapping;
-
-	if (vmsi_enter(buffer->space) != 0)
-		return end;
-	mapping = vmsi_lookup(buffer->space, start + buffer->committed);
-	if (mapping)
-		end = vmsi_min(end, mapping->end - start);
-	vmsi_leave(buffer->space);
-	return end;
-}
-
-/*
  * Mapping by mapping, so that it is known what was done when the next one is
- * refused, and can be undone.
+ * refused, and can be undone. What shrink gave back is one of its own where the
+ * host refused the advice.
  */
 static int commit_in_place(vms_buffer *buffer, size_t end)
 {
@@ -38,13 +20,14 @@ static int commit_in_place(vms_buffer *buffer, size_t end)
 	int error;
 
 	while (buffer->committed < end) {
-		size_t next = end_of_piece(buffer, end);
+		char *piece = buffer->data + buffer->committed;
+		size_t length = vmsi_length_in_mapping(
+			buffer->space, (uintptr_t)piece,
+			end - buffer->committed);
 
-		if (vms_mprotect(buffer->space,
-				 buffer->data + buffer->committed,
-				 next - buffer->committed, RW) != 0)
+		if (vms_mprotect(buffer->space, piece, length, RW) != 0)
 			goto failed;
-		buffer->committed = next;
+		buffer->committed += length;
 	}
 	return 0;
 

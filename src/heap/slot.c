@@ -4,9 +4,11 @@
 
 #include <vmspace/mapping.h>
 
+#include "base/panic.h"
 #include "growth/growth.h"
 #include "heap/state.h"
 #include "host/host.h"
+#include "space/state.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -22,9 +24,10 @@
 /*
  * From here on a block that grows is given huge pages, and may hold up to one
  * that it does not fill. Below that it is committed by an eighth ahead, which
- * keeps the host from using a huge page for a few kilobytes.
+ * keeps the host from using a huge page for a few kilobytes; but not past this
+ * size, or the first huge page would begin with small ones.
  */
-#define HUGE_FROM ((size_t)4 << 20)
+#define HUGE_FROM ((size_t)2 << 20)
 #define AHEAD_LEAST ((size_t)64 << 10)
 
 /*
@@ -45,9 +48,9 @@ static size_t ahead(const struct vms_heap *heap, size_t bytes)
 
 	if (bytes >= HUGE_FROM && heap->huge_pages)
 		return vmsi_growth_ahead(bytes, SIZE_MAX);
-	if (!heap->huge_pages)
-		more = vmsi_min(more, VMSI_GROWTH_POPULATE_MOST);
-	return bytes + more;
+	if (heap->huge_pages)
+		return vmsi_min(bytes + more, HUGE_FROM);
+	return bytes + vmsi_min(more, VMSI_GROWTH_POPULATE_MOST);
 }
 
 /*
@@ -125,7 +128,7 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	raise_room(heap, slot, wanted);
 	/* What is beyond the block's old end is written next. */
 	if (how == VMSI_COMMIT_GROWTH &&
-	    (wanted < HUGE_FROM || !heap->huge_pages))
+	    (wanted <= HUGE_FROM || !heap->huge_pages))
 		vmsi_growth_populate(start,
 				     vmsi_max(vmsi_get(&slot->size), from),
 				     wanted);
@@ -288,16 +291,71 @@ static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
 	vmsi_set(&slot->touched, 0);
 }
 
-static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
-		      uintptr_t to, int flags)
+/*
+ * Mapping by mapping, so that it is known how much was moved when one is
+ * refused: a call for several leaves the first ones where it has moved them.
+ * None goes where the map-count limit could forbid the way back.
+ */
+static size_t move_mappings(struct vms_heap *heap, uintptr_t from,
+			    size_t length, uintptr_t to, int flags)
 {
-	if (vms_mremap(heap->space, (void *)from, length, length,
-		       MREMAP_MAYMOVE | MREMAP_FIXED | flags,
-		       (void *)to) == MAP_FAILED)
-		return -errno;
-	vmsi_count(&heap->counts.moves, 1);
-	vmsi_count(&heap->counts.moved_bytes, length);
-	return 0;
+	size_t moved = 0;
+
+	while (moved < length) {
+		size_t piece = vmsi_length_in_mapping(
+			heap->space, from + moved, length - moved);
+
+		if (piece < length &&
+		    vmsi_host_at_map_limit(heap->space->limit_probe)) {
+			errno = ENOMEM;
+			break;
+		}
+		if (vms_mremap(heap->space, (void *)(from + moved), piece,
+			       piece, MREMAP_MAYMOVE | MREMAP_FIXED | flags,
+			       (void *)(to + moved)) == MAP_FAILED)
+			break;
+		moved += piece;
+	}
+	return moved;
+}
+
+/*
+ * The move there has worked; on the way back there is as much room for it, and
+ * more, once the rest of the target is given up.
+ */
+static void move_back(struct vms_heap *heap, uintptr_t from, size_t moved,
+		      uintptr_t to)
+{
+	size_t back = move_mappings(heap, to, moved, from, 0);
+
+	if (back < moved && vmsi_heap_collect_all(heap) > 0)
+		back += move_mappings(heap, to + back, moved - back,
+				      from + back, 0);
+	if (back < moved)
+		vmsi_panic("heap: a block cannot be put together again");
+}
+
+/* Into a busy slot. Where it fails the slot is left empty. */
+static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
+		      struct vmsi_slot *slot, int flags)
+{
+	const uintptr_t to =
+		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+	const size_t room = vmsi_max(length, vmsi_get(&slot->room));
+	size_t moved = move_mappings(heap, from, length, to, flags);
+	int error = -errno;
+
+	if (moved == length) {
+		vmsi_count(&heap->counts.moves, 1);
+		vmsi_count(&heap->counts.moved_bytes, length);
+		return 0;
+	}
+	/* The host may have unmapped the target. */
+	(void)reserve_again(heap, slot, to + moved, room - moved);
+	if (moved)
+		move_back(heap, from, moved, to);
+	empty(heap, slot, room);
+	return error;
 }
 
 /*
@@ -310,15 +368,11 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 {
 	const uintptr_t old = vmsi_slot_start(vmsi_class_of_slot(heap, from),
 					      from);
-	const uintptr_t new = vmsi_slot_start(vmsi_class_of_slot(heap, to), to);
 	const size_t room = vmsi_get(&from->room);
-	int error = move_pages(heap, old, room, new, 0);
+	int error = move_pages(heap, old, room, to, 0);
 
-	if (error) {
-		/* The host may have unmapped the target. */
-		empty(heap, to, vmsi_max(room, vmsi_get(&to->room)));
+	if (error)
 		return error;
-	}
 	set_room(heap, to, vmsi_max(room, vmsi_get(&to->room)));
 	vmsi_set(&to->touched, vmsi_max(vmsi_get(&from->touched),
 					vmsi_get(&to->touched)));
@@ -335,14 +389,10 @@ int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 			 struct vmsi_slot *to)
 {
 	const size_t bytes = pages_of(length);
-	int error = move_pages(heap, block, bytes,
-			       vmsi_slot_start(vmsi_class_of_slot(heap, to), to),
-			       MREMAP_DONTUNMAP);
+	int error = move_pages(heap, block, bytes, to, MREMAP_DONTUNMAP);
 
-	if (error) {
-		empty(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
+	if (error)
 		return error;
-	}
 	set_room(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
 	vmsi_set(&to->touched, vmsi_max(bytes, vmsi_get(&to->touched)));
 	return 0;

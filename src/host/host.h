@@ -115,6 +115,13 @@ bool vmsi_host_keeps_moved_objects(void);
 bool vmsi_host_moves_among(uintptr_t end);
 
 /*
+ * Whether a mapped range is several mappings to the host, though it may be one
+ * to us. One call that moves several leaves the first ones moved where a later
+ * one is refused (Linux 6.17 on).
+ */
+bool vmsi_host_is_several(struct vmsi_range range);
+
+/*
  * Whether the map-count limit is what makes mappings fail now: tries to split
  * a mapping that was made for this into as many as the host wants room for.
  * probe is its address, from vmsi_host_make_probe.

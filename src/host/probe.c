@@ -257,6 +257,27 @@ bool vmsi_host_moves_among(uintptr_t end)
 	return !moves_several(sealed);
 }
 
+/*
+ * To grow in place up to the end of the address space, where something always
+ * is in the way: EFAULT comes before that where the range has several mappings,
+ * or where its mapping may not grow at all.
+ */
+static bool growth_is_a_fault(struct vmsi_range range)
+{
+	return vmsi_host.mremap(range.start, vmsi_range_length(range),
+				vmsi_address_limit() - range.start, 0,
+				0) == -EFAULT;
+}
+
+bool vmsi_host_is_several(struct vmsi_range range)
+{
+	const struct vmsi_range page = { range.start,
+					 range.start + vmsi_page_size() };
+
+	return vmsi_range_length(range) > vmsi_page_size() &&
+		growth_is_a_fault(range) && !growth_is_a_fault(page);
+}
+
 /* mremap wants room for up to six mappings more. */
 #define PROBE_SPLITS 8
 #define PROBE_PAGES (2 * PROBE_SPLITS + 1)

@@ -119,6 +119,20 @@ static int next_mapping(struct vms_space *space, uintptr_t *cursor,
 	return 1;
 }
 
+size_t vmsi_length_in_mapping(struct vms_space *space, uintptr_t address,
+			      size_t length)
+{
+	struct vmsi_mapping *mapping;
+
+	if (vmsi_enter(space))
+		return length;
+	mapping = vmsi_lookup(space, address);
+	if (mapping)
+		length = vmsi_min(length, mapping->end - address);
+	vmsi_leave(space);
+	return length;
+}
+
 int vms_space_next_mapping(vms_space *space, uintptr_t *cursor,
 			   struct vms_mapping_info *info, unsigned flags)
 {

@@ -61,8 +61,11 @@ static long move_part(struct vms_space *space, struct vmsi_range part,
 {
 	const struct vmsi_range place = { target,
 					  target + vmsi_range_length(part) };
-	long result = host_move(part, target, flags);
+	long result;
 
+	if (vmsi_host_is_several(part))
+		return -EFAULT;
+	result = host_move(part, target, flags);
 	if (result == -EFAULT && vmsi_inside(space, place) &&
 	    !vmsi_take_back(space, place))
 		return -ENOMEM;
@@ -70,20 +73,31 @@ static long move_part(struct vms_space *space, struct vmsi_range part,
 }
 
 /*
- * What is one mapping in our map may be several to the host, which before
- * Linux 6.17 moves one a call and says EFAULT for more. Then it goes in parts,
- * found by halving; what has moved goes back if a later part is refused.
+ * What is one mapping in our map may be several to the host. Before Linux 6.17
+ * it moves one a call; since then it would leave the first of them moved where
+ * a later one is refused, and not tell how many. So it goes in parts, found by
+ * halving; what has moved goes back if a later part is refused. So that it can,
+ * no part goes at the map-count limit: a part makes a mapping or two more.
+ *
+ * opened: up to where the host may have unmapped the target.
  */
-long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
-			uintptr_t target, int flags)
+static long move_in_parts(struct vms_space *space, struct vmsi_range source,
+			  uintptr_t target, int flags, uintptr_t *opened)
 {
 	const ptrdiff_t way = (ptrdiff_t)(target - source.start);
 	struct vmsi_range part = source;
 	long result = move_part(space, source, target, flags);
 
+	*opened = target + vmsi_range_length(source);
 	if (result != -EFAULT || vmsi_range_length(source) == vmsi_page_size())
 		return result;
 	while (part.start < source.end) {
+		*opened = part.start + (uintptr_t)way;
+		if (vmsi_host_at_map_limit(space->limit_probe)) {
+			result = -ENOMEM;
+			break;
+		}
+		*opened = part.end + (uintptr_t)way;
 		result = move_part(space, part, part.start + (uintptr_t)way,
 				   flags);
 		if (result >= 0) {
@@ -105,20 +119,25 @@ long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
 	return result;
 }
 
+long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
+			uintptr_t target, int flags)
+{
+	uintptr_t opened;
+
+	return move_in_parts(space, source, target, flags, &opened);
+}
+
 static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 		      const struct vmsi_attributes *attributes,
 		      enum source_state *state)
 {
-	const struct vmsi_range target = {
-		move->target.start,
-		move->target.start + vmsi_range_length(move->source)
-	};
+	struct vmsi_range target = { move->target.start, 0 };
 	long result;
 
 	*state = SOURCE_MAPPED;
 	if (move->keep == VMSI_KEEP_SOURCE || !leaves_window(move, attributes)) {
-		result = vmsi_move_in_parts(space, move->source, target.start,
-					    MREMAP_DONTUNMAP);
+		result = move_in_parts(space, move->source, target.start,
+				       MREMAP_DONTUNMAP, &target.end);
 		if (result >= 0)
 			return 0;
 		/*

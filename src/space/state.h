@@ -199,6 +199,13 @@ struct vmsi_mapping *vmsi_first(const struct vms_space *space,
 struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
 				    struct vmsi_range range);
 
+/*
+ * Of so many bytes from an address on, how many are in its mapping; all, where
+ * there is none. Takes the lock of the space.
+ */
+size_t vmsi_length_in_mapping(struct vms_space *space, uintptr_t address,
+			      size_t length);
+
 /* Where the mappings that follow each other from address on end, up to limit. */
 uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
 		       uintptr_t limit);

@@ -131,7 +131,7 @@ static long unmap_and_refuse(uintptr_t old, size_t old_length,
 static long unmap_and_lose(uintptr_t old, size_t old_length, size_t new_length,
 			   int flags, uintptr_t target)
 {
-	if (landed)
+	if (landed || !(flags & MREMAP_FIXED))
 		return real.mremap(old, old_length, new_length, flags, target);
 	real.munmap(target, new_length);
 	landed = mmap((void *)(target + bytes(5)), bytes(1), RW,

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "space_fixture.h"
+
+/*
+ * What is one mapping of the space may be several to the host: touched memory
+ * that was moved next to other touched memory. A move of it that the host
+ * refuses midway leaves it where it was.
+ */
+
+static struct vmsi_host_calls real;
+static unsigned moves, refused_from;
+static bool refuse_all;
+
+static long refuse_later(uintptr_t old, size_t old_length, size_t new_length,
+			 int flags, uintptr_t target)
+{
+	if (!(flags & MREMAP_FIXED) ||
+	    (!refuse_all && !(flags & MREMAP_DONTUNMAP)))
+		return real.mremap(old, old_length, new_length, flags, target);
+	/* Back to where it was it may always go. */
+	if (target < (uintptr_t)at(100) || ++moves < refused_from)
+		return real.mremap(old, old_length, new_length, flags, target);
+	/* Linux has unmapped the place by then. */
+	real.munmap(target, new_length);
+	return -ENOMEM;
+}
+
+static void fill(char *memory, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		memset(memory + bytes(i), (int)i + 1, bytes(1));
+}
+
+static void expect_filled(const char *memory, size_t pages)
+{
+	for (size_t i = 0; i < bytes(pages); i++)
+		if (memory[i] != (char)(i / bytes(1) + 1))
+			fail_msg("byte %zu is lost", i);
+}
+
+/* Sixteen pages in one mapping of ours and two of the host's. */
+static char *map_joined(void)
+{
+	struct vmsi_mapping *mapping;
+
+	fill(map_pages(50, 4), 4);
+	fill(map_pages(0, 16), 16);
+	assert_ptr_equal(vms_mremap(space, at(50), bytes(4), bytes(4),
+				    MREMAP_MAYMOVE | MREMAP_FIXED, at(0)),
+			 at(0));
+	mapping = vmsi_lookup(space, (uintptr_t)at(0));
+	assert_int_equal(mapping->end - mapping->start, bytes(16));
+	assert_true(vmsi_host_is_several((struct vmsi_range){
+		(uintptr_t)at(0), (uintptr_t)at(16) }));
+	expect_filled(at(0), 16);
+	return at(0);
+}
+
+static void move_with(bool all, char *expected)
+{
+	char *memory = map_joined(), *moved;
+
+	real = vmsi_host;
+	refuse_all = all;
+	for (refused_from = 1; refused_from < 3; refused_from++) {
+		moves = 0;
+		vmsi_host.mremap = refuse_later;
+		moved = vms_mremap(space, memory, bytes(16), bytes(16),
+				   MREMAP_MAYMOVE | MREMAP_FIXED, at(100));
+		vmsi_host = real;
+		if (expected)
+			assert_ptr_equal(moved, expected);
+		else
+			assert_ptr_equal(moved, MAP_FAILED);
+		expect_filled(expected ? expected : memory, 16);
+		assert_null(vmsi_space_check(space));
+		if (expected)
+			break;
+	}
+}
+
+static void a_move_that_is_refused_midway_is_undone(void **state)
+{
+	(void)state;
+	move_with(true, NULL);
+}
+
+/* Charged twice for an instant is too much; charged once is not. */
+static void a_host_short_of_commit_midway_moves_all_the_same(void **state)
+{
+	(void)state;
+	move_with(false, at(100));
+}
+
+static void one_mapping_is_not_several(void **state)
+{
+	char *memory = map_pages(0, 16);
+	const struct vmsi_range range = { (uintptr_t)memory,
+					  (uintptr_t)memory + bytes(16) };
+
+	(void)state;
+	memset(memory, 1, bytes(16));
+	assert_false(vmsi_host_is_several(range));
+	assert_int_equal(vms_mprotect(space, memory, bytes(4), PROT_READ), 0);
+	assert_true(vmsi_host_is_several(range));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SPACE(a_move_that_is_refused_midway_is_undone),
+		WITH_SPACE(a_host_short_of_commit_midway_moves_all_the_same),
+		WITH_SPACE(one_mapping_is_not_several),
+	};
+
+	return cmocka_run_group_tests_name("space_several", tests, NULL, NULL);
+}
