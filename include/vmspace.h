@@ -9,6 +9,7 @@
  * part of the library.
  */
 
+#include <vmspace/budget.h>
 #include <vmspace/buffer.h>
 #include <vmspace/handle.h>
 #include <vmspace/heap.h>

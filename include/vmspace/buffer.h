@@ -70,6 +70,14 @@ struct vms_buffer_options {
 	vms_space *space;
 	/* VMS_BUFFER_* bits. */
 	unsigned flags;
+	/*
+	 * A budget that is charged what the buffer commits (vmspace/budget.h);
+	 * it must stay open until the buffer is freed, and what was detached,
+	 * too. Only for a buffer with a maximum and without a space of the
+	 * caller's, which has a budget of its own; it gets a space for itself.
+	 * NULL: none.
+	 */
+	struct vms_budget *budget;
 };
 
 /* No huge pages. */
@@ -86,7 +94,7 @@ struct vms_buffer_options {
  * Returns 0, and the caller gives the buffer back by vms_buffer_free() or
  * vms_buffer_detach(); -1 with errno set on failure:
  *   EINVAL  buffer is NULL; struct_size is not one that this library knows;
- *           unknown flags.
+ *           unknown flags; a budget together with a space or without a maximum.
  *   ENOMEM  the addresses are not to be had: RLIMIT_AS, the map-count limit, a
  *           space that is full; no memory for records.
  *   EAGAIN  mlockall(MCL_FUTURE) is in force and RLIMIT_MEMLOCK is reached.

@@ -60,6 +60,12 @@ struct vms_heap_options {
 	unsigned give_back_after;
 	/* VMS_HEAP_* bits. */
 	unsigned flags;
+	/*
+	 * A budget that is charged what the heap commits, as committed of its
+	 * figures tells (vmspace/budget.h); it must stay open until the heap is
+	 * closed. NULL: none.
+	 */
+	struct vms_budget *budget;
 };
 
 #define VMS_HEAP_RETAIN_NONE SIZE_MAX

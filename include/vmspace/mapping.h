@@ -44,6 +44,7 @@ enum vms_refusal {
 	VMS_REFUSAL_MAP_COUNT, /* vm.max_map_count is reached */
 	VMS_REFUSAL_RECORDS,   /* no memory for the space's own records */
 	VMS_REFUSAL_UNMAPPED,  /* the range is not all mapped, or is blocked */
+	VMS_REFUSAL_BUDGET,    /* the space's budget, or a parent of it */
 };
 
 /* The reason of this thread's latest ENOMEM from a call on any space. */

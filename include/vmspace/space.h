@@ -70,6 +70,12 @@ struct vms_space_options {
 	enum vms_placement placement;
 	/* VMS_SPACE_* bits. */
 	unsigned flags;
+	/*
+	 * A budget that is charged what the space commits, beside the space's
+	 * own limit (vmspace/budget.h); it must stay open until the space is
+	 * closed. NULL: none.
+	 */
+	struct vms_budget *budget;
 };
 
 /* The longest name of a space or a mapping, in bytes, without the final 0. */
@@ -170,7 +176,7 @@ struct vms_space_stats {
 	size_t committed_peak;   /* the most that was ever charged */
 	size_t commit_limit;
 	enum vms_commit_policy commit_policy;
-	uint64_t commit_refusals; /* number of requests the ledger refused */
+	uint64_t commit_refusals; /* number of requests refused, by the budget too */
 	uint64_t huge_fallbacks;  /* number of MAP_HUGETLB requests given ordinary pages */
 	uint64_t moves;           /* number of mappings moved by vms_mremap */
 	uint64_t grown_in_place;  /* number of growths without a move */

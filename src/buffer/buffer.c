@@ -66,10 +66,12 @@ void vmsi_buffer_advise(const vms_buffer *buffer, char *start, size_t length)
 
 /* --- init ------------------------------------------------------------------------ */
 
-static bool options_are_good(const struct vms_buffer_options *options)
+static bool options_are_good(const struct vms_buffer_options *options,
+			     size_t maximum)
 {
 	return options->struct_size == sizeof(*options) &&
-		!(options->flags & ~VMS_BUFFER_SMALL_PAGES);
+		!(options->flags & ~VMS_BUFFER_SMALL_PAGES) &&
+		(!options->budget || (maximum && !options->space));
 }
 
 /*
@@ -103,12 +105,13 @@ static int reserve_in_space(vms_buffer *buffer)
 	return 0;
 }
 
-static int reserve_in_own_space(vms_buffer *buffer)
+static int reserve_in_own_space(vms_buffer *buffer, struct vms_budget *budget)
 {
 	const struct vms_space_options options = {
 		.struct_size = sizeof(options),
 		.name = "buffer",
 		.commit_policy = VMS_COMMIT_ALWAYS,
+		.budget = budget,
 	};
 	int error;
 
@@ -124,26 +127,30 @@ static int reserve_in_own_space(vms_buffer *buffer)
 	return -1;
 }
 
-static int reserve_somewhere(vms_buffer *buffer)
+static int reserve_somewhere(vms_buffer *buffer, struct vms_budget *budget)
 {
 	int earlier = errno;
 
+	/* The shared space is nobody's, so it can have no budget. */
+	if (budget)
+		return reserve_in_own_space(buffer, budget);
 	buffer->space = vmsi_buffer_shared_space();
 	if (buffer->space && reserve_in_space(buffer) == 0)
 		return 0;
-	if (reserve_in_own_space(buffer) != 0)
+	if (reserve_in_own_space(buffer, NULL) != 0)
 		return -1;
 	errno = earlier;
 	return 0;
 }
 
-static int init_fixed(vms_buffer *buffer, size_t maximum)
+static int init_fixed(vms_buffer *buffer, size_t maximum,
+		      struct vms_budget *budget)
 {
 	buffer->maximum = maximum;
 	if (bytes_to_reserve(maximum, &buffer->reserved) != 0)
 		return vmsi_status(vmsi_refuse(VMS_REFUSAL_ADDRESSES));
 	return buffer->space ? reserve_in_space(buffer) :
-			       reserve_somewhere(buffer);
+			       reserve_somewhere(buffer, budget);
 }
 
 static int init_moving(vms_buffer *buffer)
@@ -160,18 +167,21 @@ static int init_moving(vms_buffer *buffer)
 int vms_buffer_init(vms_buffer *buffer, size_t maximum,
 		    const struct vms_buffer_options *options)
 {
+	struct vms_budget *budget = NULL;
 	vms_buffer made = { 0 };
 
-	if (!buffer || (options && !options_are_good(options)))
+	if (!buffer || (options && !options_are_good(options, maximum)))
 		return vmsi_status(-EINVAL);
 	if (options) {
 		made.space = options->space;
 		made.flags = options->flags;
+		budget = options->budget;
 	}
 	if (!(made.flags & VMS_BUFFER_SMALL_PAGES) &&
 	    vmsi_growth_has_huge_pages())
 		made.flags |= (unsigned)VMSI_BUFFER_HUGE;
-	if ((maximum ? init_fixed(&made, maximum) : init_moving(&made)) != 0)
+	if ((maximum ? init_fixed(&made, maximum, budget) :
+		       init_moving(&made)) != 0)
 		return -1;
 	*buffer = made;
 	return 0;

@@ -9,6 +9,18 @@
 #include <vmspace/space.h>
 
 /*
+ * What is above a ledger, and is charged what it charges. Called under the lock
+ * of the ledger's owner.
+ */
+struct vmsi_ledger_upper {
+	/* Returns 0 or -errno, and then nothing is charged. */
+	int (*charge)(void *context, size_t bytes);
+	void (*charge_forced)(void *context, size_t bytes);
+	void (*uncharge)(void *context, size_t bytes);
+	bool (*honours_noreserve)(void *context);
+};
+
+/*
  * The ledger: what has been promised, and whether more may be. Pure: limits
  * come in as data, the owner's lock guards it.
  */
@@ -18,24 +30,47 @@ struct vmsi_ledger {
 	size_t charged;                /* bytes */
 	size_t peak;                   /* the most that was ever charged */
 	uint64_t refusals;
+	const struct vmsi_ledger_upper *upper; /* NULL: nothing is above */
+	void *upper_context;
+	/*
+	 * Refunds to come: so much of charged is not charged above, where a
+	 * mapping that replaces another is only ever charged the net.
+	 */
+	size_t ahead;
 };
 
 void vmsi_ledger_init(struct vmsi_ledger *ledger, size_t limit,
 		      enum vms_commit_policy policy);
 
+/* Charge what the ledger charges to upper, too. Nothing is charged yet. */
+void vmsi_ledger_put_under(struct vmsi_ledger *ledger,
+			   const struct vmsi_ledger_upper *upper,
+			   void *context);
+
+/* Whether so many bytes more fit. What is above is not asked. */
+bool vmsi_ledger_fits(const struct vmsi_ledger *ledger, size_t bytes);
+
 /*
- * Charge bytes, of which refund are about to come back (a mapping that
- * replaces another is charged the net). Nothing is charged for a refusal.
- * Returns 0 or -ENOMEM.
+ * Charge bytes, of which refund are about to come back by
+ * vmsi_ledger_uncharge, before another charge is made (a mapping that replaces
+ * another is charged the net). Nothing is charged for a refusal. Returns 0;
+ * -ENOMEM: the ledger refuses; -EDQUOT: what is above does.
  */
 int vmsi_ledger_charge(struct vmsi_ledger *ledger, size_t bytes, size_t refund);
 
-/* Charge what nobody could refuse: a stack that has grown by being touched. */
-void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes);
+/*
+ * Charge what nobody could refuse: a stack that has grown by being touched.
+ * refund: as above.
+ */
+void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes,
+			       size_t refund);
 
 void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes);
 
-/* Whether the policy honours MAP_NORESERVE. */
+/* Uncharge all, and charge nothing above any more. */
+void vmsi_ledger_end(struct vmsi_ledger *ledger);
+
+/* Whether MAP_NORESERVE is honoured, by the policy and by what is above. */
 bool vmsi_ledger_honours_noreserve(const struct vmsi_ledger *ledger);
 
 /*

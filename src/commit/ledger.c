@@ -12,53 +12,97 @@ void vmsi_ledger_init(struct vmsi_ledger *ledger, size_t limit,
 	*ledger = (struct vmsi_ledger){ .limit = limit, .policy = policy };
 }
 
-static bool fits(const struct vmsi_ledger *ledger, size_t net)
+void vmsi_ledger_put_under(struct vmsi_ledger *ledger,
+			   const struct vmsi_ledger_upper *upper,
+			   void *context)
+{
+	ledger->upper = upper;
+	ledger->upper_context = context;
+}
+
+bool vmsi_ledger_fits(const struct vmsi_ledger *ledger, size_t bytes)
 {
 	switch (ledger->policy) {
 	case VMS_COMMIT_ALWAYS:
-		return true;
+		return bytes <= SIZE_MAX - ledger->charged;
 	case VMS_COMMIT_HEURISTIC:
-		return net <= ledger->limit;
+		return bytes <= ledger->limit &&
+			bytes <= SIZE_MAX - ledger->charged;
 	case VMS_COMMIT_STRICT:
 		break;
 	}
 	return ledger->charged <= ledger->limit &&
-		net <= ledger->limit - ledger->charged;
+		bytes <= ledger->limit - ledger->charged;
 }
 
-int vmsi_ledger_charge(struct vmsi_ledger *ledger, size_t bytes, size_t refund)
+static size_t net_of(size_t bytes, size_t refund)
 {
-	if (bytes > refund && !fits(ledger, bytes - refund)) {
-		ledger->refusals++;
-		return -ENOMEM;
-	}
+	return bytes > refund ? bytes - refund : 0;
+}
+
+/* The net has been charged above. */
+static void note_charge(struct vmsi_ledger *ledger, size_t bytes, size_t net)
+{
 	ledger->charged += bytes;
+	if (ledger->upper)
+		ledger->ahead += bytes - net;
 	/*
 	 * The refund comes back within the same call, so the peak is of the
 	 * net.
 	 */
-	if (bytes > refund && ledger->charged - refund > ledger->peak)
-		ledger->peak = ledger->charged - refund;
+	if (net && ledger->charged - (bytes - net) > ledger->peak)
+		ledger->peak = ledger->charged - (bytes - net);
+}
+
+int vmsi_ledger_charge(struct vmsi_ledger *ledger, size_t bytes, size_t refund)
+{
+	size_t net = net_of(bytes, refund);
+
+	if (net && !vmsi_ledger_fits(ledger, net)) {
+		ledger->refusals++;
+		return -ENOMEM;
+	}
+	if (net && ledger->upper &&
+	    ledger->upper->charge(ledger->upper_context, net))
+		return -EDQUOT;
+	note_charge(ledger, bytes, net);
 	return 0;
 }
 
-void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes)
+void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes,
+			       size_t refund)
 {
-	ledger->charged += bytes;
-	if (ledger->charged > ledger->peak)
-		ledger->peak = ledger->charged;
+	size_t net = net_of(bytes, refund);
+
+	if (net && ledger->upper)
+		ledger->upper->charge_forced(ledger->upper_context, net);
+	note_charge(ledger, bytes, net);
 }
 
 void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes)
 {
+	size_t not_above = bytes < ledger->ahead ? bytes : ledger->ahead;
+
 	if (bytes > ledger->charged)
 		vmsi_panic("R2: more was uncharged than had been charged");
 	ledger->charged -= bytes;
+	ledger->ahead -= not_above;
+	if (ledger->upper && bytes > not_above)
+		ledger->upper->uncharge(ledger->upper_context,
+					bytes - not_above);
+}
+
+void vmsi_ledger_end(struct vmsi_ledger *ledger)
+{
+	vmsi_ledger_uncharge(ledger, ledger->charged);
+	ledger->upper = NULL;
 }
 
 bool vmsi_ledger_honours_noreserve(const struct vmsi_ledger *ledger)
 {
-	return ledger->policy != VMS_COMMIT_STRICT;
+	return ledger->policy != VMS_COMMIT_STRICT &&
+		(!ledger->upper ||
+		 ledger->upper->honours_noreserve(ledger->upper_context));
 }
 
 bool vmsi_commit_counts(int prot, uint32_t mapping_flags, uint32_t exempt)

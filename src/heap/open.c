@@ -41,13 +41,14 @@ static void set_options(struct vms_heap *heap,
 		vmsi_growth_has_huge_pages();
 }
 
-/* The kernel alone decides about commit here. */
-static vms_space *open_space(size_t size)
+/* The kernel, and a budget if there is one, decide about commit here. */
+static vms_space *open_space(size_t size, struct vms_budget *budget)
 {
 	const struct vms_space_options options = {
 		.struct_size = sizeof options,
 		.name = "heap",
 		.commit_policy = VMS_COMMIT_ALWAYS,
+		.budget = budget,
 	};
 
 	return vms_space_open(size, &options);
@@ -63,16 +64,16 @@ static bool leaves_enough(size_t size)
 	return found >= 0 && vmsi_host.munmap((uintptr_t)found, 4 * size) == 0;
 }
 
-static vms_space *reserve(size_t asked)
+static vms_space *reserve(size_t asked, struct vms_budget *budget)
 {
 	vms_space *space = NULL;
 
 	if (asked)
-		return open_space(asked);
+		return open_space(asked, budget);
 	for (size_t size = RESERVE_MOST; !space && size >= RESERVE_LEAST;
 	     size /= 2)
 		if (leaves_enough(size))
-			space = open_space(size);
+			space = open_space(size, budget);
 	if (!space)
 		errno = ENOMEM;
 	return space;
@@ -98,7 +99,7 @@ static int set_up(struct vms_heap *heap, const struct vms_heap_options *options)
 	struct vmsi_range range;
 	int error;
 
-	heap->space = reserve(options->reserve);
+	heap->space = reserve(options->reserve, options->budget);
 	if (!heap->space)
 		return -errno;
 	range.start = (uintptr_t)vms_space_base(heap->space);

@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/vfs.h>
+#include <time.h>
 
 #include "host/raw.h"
 
@@ -157,6 +159,76 @@ static long host_memory_size(size_t *bytes)
 	return result;
 }
 
+static long host_memfd_create(const char *name, unsigned flags)
+{
+	return vmsi_raw_call(SYS_memfd_create, (long)name, (long)flags, 0, 0, 0,
+			     0);
+}
+
+static long host_ftruncate(int fd, uint64_t length)
+{
+	return vmsi_raw_call(SYS_ftruncate, fd, (long)length, 0, 0, 0, 0);
+}
+
+static long host_add_seals(int fd, int seals)
+{
+	return vmsi_raw_call(SYS_fcntl, fd, F_ADD_SEALS, seals, 0, 0, 0);
+}
+
+static long host_seals(int fd)
+{
+	return vmsi_raw_call(SYS_fcntl, fd, F_GET_SEALS, 0, 0, 0, 0);
+}
+
+static long host_file_lock(int fd, int command, struct flock *lock)
+{
+	return vmsi_raw_call(SYS_fcntl, fd, command, (long)lock, 0, 0, 0);
+}
+
+static long host_reopen(int fd)
+{
+	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+
+	vmsi_descriptor_link(link, fd);
+	return vmsi_raw_call(SYS_openat, AT_FDCWD, (long)link,
+			     O_RDWR | O_CLOEXEC, 0, 0, 0);
+}
+
+static long host_getpid(void)
+{
+	return vmsi_raw_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+}
+
+static long host_yield(void)
+{
+	return vmsi_raw_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+}
+
+static long host_nanosleep(unsigned nanoseconds)
+{
+	const struct timespec time = { .tv_nsec = nanoseconds };
+
+	return vmsi_raw_call(SYS_nanosleep, (long)&time, 0, 0, 0, 0, 0);
+}
+
+void vmsi_descriptor_link(char *link, int fd)
+{
+	static const char prefix[] = "/proc/self/fd/";
+	char digits[12];
+	size_t count = 0, at;
+	unsigned number = (unsigned)fd;
+
+	memcpy(link, prefix, sizeof(prefix));
+	at = sizeof(prefix) - 1;
+	do {
+		digits[count++] = (char)('0' + number % 10);
+		number /= 10;
+	} while (number);
+	while (count)
+		link[at++] = digits[--count];
+	link[at] = '\0';
+}
+
 struct vmsi_host_calls vmsi_host = {
 	.mmap = host_mmap,
 	.munmap = host_munmap,
@@ -179,4 +251,13 @@ struct vmsi_host_calls vmsi_host = {
 	.readlink = host_readlink,
 	.pagemap_scan = host_pagemap_scan,
 	.memory_size = host_memory_size,
+	.memfd_create = host_memfd_create,
+	.ftruncate = host_ftruncate,
+	.add_seals = host_add_seals,
+	.seals = host_seals,
+	.file_lock = host_file_lock,
+	.reopen = host_reopen,
+	.getpid = host_getpid,
+	.yield = host_yield,
+	.nanosleep = host_nanosleep,
 };

@@ -2,6 +2,7 @@
 #ifndef VMSI_HOST_HOST_H
 #define VMSI_HOST_HOST_H
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,9 +56,31 @@ struct vmsi_host_calls {
 	long (*pagemap_scan)(int fd, void *argument);
 	/* RAM plus swap in bytes: sysinfo(2). */
 	long (*memory_size)(size_t *bytes);
+	long (*memfd_create)(const char *name, unsigned flags);
+	long (*ftruncate)(int fd, uint64_t length);
+	/* F_ADD_SEALS and F_GET_SEALS of fcntl(2). */
+	long (*add_seals)(int fd, int seals);
+	long (*seals)(int fd);
+	/* F_OFD_SETLK and F_OFD_GETLK of fcntl(2). */
+	long (*file_lock)(int fd, int command, struct flock *lock);
+	/*
+	 * open(2) of a descriptor's file by /proc/self/fd, for reading and
+	 * writing and close-on-exec: a description that nobody else has.
+	 */
+	long (*reopen)(int fd);
+	long (*getpid)(void);
+	/* sched_yield(2), and nanosleep(2) of less than a second. */
+	long (*yield)(void);
+	long (*nanosleep)(unsigned nanoseconds);
 };
 
 extern struct vmsi_host_calls vmsi_host;
+
+/* Room for the longest "/proc/self/fd/FD" and its final 0. */
+#define VMSI_DESCRIPTOR_LINK_BYTES 32
+
+/* Write "/proc/self/fd/FD"; link has room for it. */
+void vmsi_descriptor_link(char *link, int fd);
 
 /* The bytes of a page. Asked once; never fails. */
 size_t vmsi_page_size(void);

@@ -245,7 +245,8 @@ static void publish_arrival(const struct crossing *crossing,
 
 	if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
 		vmsi_ledger_charge_forced(&space->ledger,
-					  vmsi_range_length(target));
+					  vmsi_range_length(target),
+					  vmsi_charged_in(space, target));
 	vmsi_publish(space, target,
 		     object ? info->offset + (crossing->old - info->start) : 0,
 		     &attributes);

@@ -18,6 +18,8 @@ int vmsi_enter(struct vms_space *space)
 	if (!space)
 		return -EINVAL;
 	refusal.current = VMS_REFUSAL_NONE;
+	if (space->budget)
+		vmsi_budget_begin();
 	vmsi_fork_notice(space);
 	vmsi_lock_acquire(&space->lock);
 	if (space->unsettled_count)
@@ -87,6 +89,30 @@ int vmsi_refuse(enum vms_refusal reason)
 	return -ENOMEM;
 }
 
+int vmsi_refuse_charge(int error)
+{
+	return vmsi_refuse(error == -EDQUOT ? VMS_REFUSAL_BUDGET :
+					      VMS_REFUSAL_COMMIT);
+}
+
+bool vmsi_ask_budget(struct vms_space *space, unsigned *attempts)
+{
+	switch (vmsi_budget_ask(attempts)) {
+	case VMSI_BUDGET_DID_NOT_REFUSE:
+		return false;
+	case VMSI_BUDGET_MADE_ROOM:
+		return true;
+	case VMSI_BUDGET_REFUSES:
+		break;
+	}
+	vmsi_lock_acquire(&space->lock);
+	space->ledger.refusals++;
+	vmsi_lock_release(&space->lock);
+	/* The callback may have had others. */
+	(void)vmsi_refuse(VMS_REFUSAL_BUDGET);
+	return false;
+}
+
 int vmsi_refused_by_host(struct vms_space *space, long error)
 {
 	if (error == -ENOMEM && refusal.current == VMS_REFUSAL_NONE)
@@ -125,6 +151,8 @@ const char *vms_refusal_text(enum vms_refusal reason)
 		return "no memory for the space's own records";
 	case VMS_REFUSAL_UNMAPPED:
 		return "part of the range is not mapped, or is blocked";
+	case VMS_REFUSAL_BUDGET:
+		return "the limit of the space's budget would be passed";
 	}
 	return "unknown";
 }

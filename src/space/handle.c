@@ -357,16 +357,20 @@ int vms_handle_resize(vms_space *space, vms_handle handle, size_t length)
 {
 	uintptr_t address;
 	size_t old_length;
-	long result = vmsi_enter(space);
+	unsigned attempts = 0;
+	long result;
 
-	if (result)
-		return vmsi_status((int)result);
-	if (!find_entry(space, handle, &address, &old_length))
-		result = -ESTALE;
-	else
-		result = vmsi_remap(space, address, old_length, length,
-				    MREMAP_MAYMOVE, 0);
-	vmsi_leave(space);
+	do {
+		result = vmsi_enter(space);
+		if (result)
+			return vmsi_status((int)result);
+		if (!find_entry(space, handle, &address, &old_length))
+			result = -ESTALE;
+		else
+			result = vmsi_remap(space, address, old_length, length,
+					    MREMAP_MAYMOVE, 0);
+		vmsi_leave(space);
+	} while (vmsi_try_again(space, result, &attempts));
 	return result < 0 && result >= -4095 ? vmsi_status((int)result) : 0;
 }
 

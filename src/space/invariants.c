@@ -77,5 +77,7 @@ const char *vmsi_space_check(struct vms_space *space)
 	charged += object_charges(space);
 	if (charged != space->ledger.charged)
 		return "invariant 4: the ledger is not the sum over the map";
+	if (space->ledger.ahead)
+		return "invariant 4: the budget is charged less than the ledger";
 	return NULL;
 }

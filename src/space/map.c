@@ -402,7 +402,7 @@ static int describe(struct map_request *request)
  * The ledger has refused; but the host looks at its own conditions before
  * commit. Ask it about one page, elsewhere.
  */
-static int refuse_commit(struct map_request *request)
+static int refuse_commit(struct map_request *request, int error)
 {
 	int flags = request->flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
 				       MAP_POPULATE);
@@ -413,20 +413,22 @@ static int refuse_commit(struct map_request *request)
 		return (int)result;
 	if (result >= 0)
 		vmsi_host.munmap((uintptr_t)result, request->page_size);
-	return vmsi_refuse(VMS_REFUSAL_COMMIT);
+	return vmsi_refuse_charge(error);
 }
 
 static int charge_request(struct map_request *request)
 {
 	struct vms_space *space = request->space;
+	int error;
 
 	if (!request->target_is_free)
 		request->refund = vmsi_charged_in(space, request->target);
 	if (request->charge == 0)
 		return 0;
-	if (vmsi_ledger_charge(&space->ledger, request->charge,
-			       request->refund))
-		return refuse_commit(request);
+	error = vmsi_ledger_charge(&space->ledger, request->charge,
+				   request->refund);
+	if (error)
+		return refuse_commit(request, error);
 	request->charged = true;
 	return 0;
 }
@@ -596,21 +598,26 @@ drop:
 void *vms_mmap(vms_space *space, void *address, size_t length, int prot,
 	       int flags, int fd, off_t offset)
 {
-	struct map_request request = {
-		.space = space,
-		.address = (uintptr_t)address,
-		.length = length,
-		.prot = prot,
-		.flags = flags,
-		.fd = fd,
-		.offset = (uint64_t)offset,
-	};
-	int error = vmsi_enter(space);
+	struct map_request request;
+	unsigned attempts = 0;
+	int error;
 
-	if (error)
-		return vmsi_address_or_failed(error);
-	error = map(&request);
-	vmsi_leave(space);
+	do {
+		request = (struct map_request){
+			.space = space,
+			.address = (uintptr_t)address,
+			.length = length,
+			.prot = prot,
+			.flags = flags,
+			.fd = fd,
+			.offset = (uint64_t)offset,
+		};
+		error = vmsi_enter(space);
+		if (error)
+			return vmsi_address_or_failed(error);
+		error = map(&request);
+		vmsi_leave(space);
+	} while (vmsi_try_again(space, error, &attempts));
 	return vmsi_address_or_failed(error ? error :
 					      (long)request.target.start);
 }

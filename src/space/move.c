@@ -308,11 +308,12 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 	/* What the new place has joined may be touched. */
 	if (is_next_to_source(move))
 		vmsi_learn_touched(space, move->source, VMSI_LEARN_SPLIT);
-	/* Its charge has moved with it. */
-	vmsi_forget(space, move->source);
+	/* Its charge moves with it, and is nobody else's meanwhile. */
 	if (attributes->flags & (uint32_t)VMSI_ACCOUNTED)
 		vmsi_ledger_charge_forced(&space->ledger,
+					  vmsi_range_length(move->source),
 					  vmsi_range_length(move->source));
+	vmsi_forget(space, move->source);
 	if (state == SOURCE_FREE)
 		vmsi_hold(space, move->source);
 	else

@@ -27,34 +27,15 @@ void vmsi_objects_release(struct vms_space *space)
 	vmsi_pool_release(&space->long_path_pool);
 }
 
-/* Write "/proc/self/fd/FD"; link has room for it. */
-static void descriptor_link(char *link, int fd)
-{
-	static const char prefix[] = "/proc/self/fd/";
-	char digits[12];
-	size_t count = 0, at;
-	unsigned number = (unsigned)fd;
-
-	memcpy(link, prefix, sizeof(prefix));
-	at = sizeof(prefix) - 1;
-	do {
-		digits[count++] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	while (count > 0)
-		link[at++] = digits[--count];
-	link[at] = '\0';
-}
-
 /* The path of an open file, as the kernel tells it; left out where it fails. */
 static void note_path(struct vms_space *space, struct vmsi_object *object,
 		      int fd)
 {
-	char link[32], path[VMS_PATH_MAX];
+	char link[VMSI_DESCRIPTOR_LINK_BYTES], path[VMS_PATH_MAX];
 	struct vmsi_pool *pool;
 	long length;
 
-	descriptor_link(link, fd);
+	vmsi_descriptor_link(link, fd);
 	length = vmsi_host.readlink(link, path, sizeof(path) - 1);
 	if (length <= 0)
 		return;

@@ -64,6 +64,7 @@ static int charge_piece(struct protect_request *request,
 			const struct vmsi_mapping *mapping, size_t length)
 {
 	const uint32_t flags = mapping->attributes.flags;
+	int error;
 
 	if ((flags & (uint32_t)VMSI_READ_ONLY) && (request->prot & PROT_WRITE))
 		return -EACCES;
@@ -71,8 +72,9 @@ static int charge_piece(struct protect_request *request,
 		return -EPERM;
 	if (!gains_charge(mapping, request->prot))
 		return 0;
-	if (vmsi_ledger_charge(&request->space->ledger, length, 0))
-		return vmsi_refuse(VMS_REFUSAL_COMMIT);
+	error = vmsi_ledger_charge(&request->space->ledger, length, 0);
+	if (error)
+		return vmsi_refuse_charge(error);
 	request->charged += length;
 	return 0;
 }
@@ -176,14 +178,14 @@ static int check_bits(const struct protect_request *request)
 	return 0;
 }
 
-int vms_mprotect(vms_space *space, void *address, size_t length, int prot)
+static int protect_once(struct vms_space *space, uintptr_t start,
+			size_t length, int prot)
 {
 	struct protect_request request = { .space = space, .prot = prot };
-	uintptr_t start = (uintptr_t)address;
 	int error = vmsi_enter(space);
 
 	if (error)
-		return vmsi_status(error);
+		return error;
 	if (!vmsi_is_aligned(start, vmsi_page_size()) ||
 	    (prot & BOTH_WAYS) == BOTH_WAYS)
 		error = -EINVAL;
@@ -198,5 +200,16 @@ int vms_mprotect(vms_space *space, void *address, size_t length, int prot)
 	if (!error && length)
 		error = protect(&request);
 	vmsi_leave(space);
+	return error;
+}
+
+int vms_mprotect(vms_space *space, void *address, size_t length, int prot)
+{
+	unsigned attempts = 0;
+	int error;
+
+	do
+		error = protect_once(space, (uintptr_t)address, length, prot);
+	while (vmsi_try_again(space, error, &attempts));
 	return vmsi_status(error);
 }

@@ -129,12 +129,15 @@ static int check_mapping(const struct remap_request *request)
 static int charge(const struct remap_request *request, size_t bytes,
 		  size_t refund, size_t *charged)
 {
+	int error;
+
 	*charged = 0;
 	if (bytes == 0 || !(request->mapping->attributes.flags &
 			    (uint32_t)VMSI_ACCOUNTED))
 		return 0;
-	if (vmsi_ledger_charge(&request->space->ledger, bytes, refund))
-		return vmsi_refuse(VMS_REFUSAL_COMMIT);
+	error = vmsi_ledger_charge(&request->space->ledger, bytes, refund);
+	if (error)
+		return vmsi_refuse_charge(error);
 	*charged = bytes;
 	return 0;
 }
@@ -435,12 +438,16 @@ long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
 void *vms_mremap(vms_space *space, void *old_address, size_t old_length,
 		 size_t new_length, int flags, void *new_address)
 {
-	long result = vmsi_enter(space);
+	unsigned attempts = 0;
+	long result;
 
-	if (result)
-		return vmsi_address_or_failed(result);
-	result = vmsi_remap(space, (uintptr_t)old_address, old_length,
-			    new_length, flags, (uintptr_t)new_address);
-	vmsi_leave(space);
+	do {
+		result = vmsi_enter(space);
+		if (result)
+			return vmsi_address_or_failed(result);
+		result = vmsi_remap(space, (uintptr_t)old_address, old_length,
+				    new_length, flags, (uintptr_t)new_address);
+		vmsi_leave(space);
+	} while (vmsi_try_again(space, result, &attempts));
 	return vmsi_address_or_failed(result);
 }

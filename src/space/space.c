@@ -171,6 +171,12 @@ static void init_state(struct vms_space *space,
 	space->flags = options->flags;
 	if (options->name)
 		memcpy(space->name, options->name, strlen(options->name) + 1);
+	if (options->budget) {
+		space->budget = options->budget;
+		vmsi_budget_use(space->budget);
+		vmsi_ledger_put_under(&space->ledger, &vmsi_budget_upper,
+				      space->budget);
+	}
 }
 
 static void register_space(struct vms_space *space)
@@ -305,15 +311,19 @@ int vms_space_close(vms_space *space)
 	if (!error) {
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);
-		if (error)
+		if (error) {
 			vmsi_leave(space);
-		else
+		} else {
+			vmsi_ledger_end(&space->ledger);
 			vmsi_lock_release(&space->lock);
+		}
 	}
 	if (error) {
 		register_space(space);
 		return vmsi_status(error);
 	}
+	if (space->budget)
+		vmsi_budget_unuse(space->budget);
 	vmsi_handles_release(space);
 	vmsi_map_destroy(&space->map);
 	vmsi_objects_release(space);

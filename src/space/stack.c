@@ -71,8 +71,8 @@ void vmsi_stacks_refresh(struct vms_space *space)
 		/* The host marks it so when it grows a mapping. */
 		attributes.flags |= (uint32_t)VMSI_TOUCHED;
 		if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
-			vmsi_ledger_charge_forced(&space->ledger,
-						  vmsi_range_length(grown));
+			vmsi_ledger_charge_forced(
+				&space->ledger, vmsi_range_length(grown), 0);
 		stack->start = grown.start;
 		vmsi_publish(space, grown, 0, &attributes);
 	}

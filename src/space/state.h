@@ -14,6 +14,7 @@
 
 #include "base/lock.h"
 #include "base/pool.h"
+#include "budget/budget.h"
 #include "commit/commit.h"
 #include "host/host.h"
 #include "vma/vma.h"
@@ -90,6 +91,7 @@ struct vms_space {
 	struct vmsi_range range;
 	struct vmsi_map map;
 	struct vmsi_ledger ledger;
+	struct vms_budget *budget;    /* above the ledger; NULL: none */
 	enum vms_placement placement;
 	unsigned flags;
 	char name[VMS_NAME_MAX + 1];
@@ -151,6 +153,23 @@ int vmsi_refuse(enum vms_refusal reason);
 
 /* Say why there is no memory for records; returns -ENOMEM. */
 int vmsi_refuse_records(struct vms_space *space);
+
+/* The same for a charge, by what vmsi_ledger_charge answered. */
+int vmsi_refuse_charge(int error);
+
+/*
+ * Whether to make the whole call again, after it has left the space: a budget
+ * has refused a charge of it, and its callback has freed something. *attempts
+ * is 0 at first.
+ */
+bool vmsi_ask_budget(struct vms_space *space, unsigned *attempts);
+
+static inline bool vmsi_try_again(struct vms_space *space, long result,
+				  unsigned *attempts)
+{
+	return result == -ENOMEM && space->budget &&
+		vmsi_ask_budget(space, attempts);
+}
 
 /*
  * Pass on what the host answered; -ENOMEM also gets its reason. Returns error.

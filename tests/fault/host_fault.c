@@ -41,6 +41,12 @@ static const struct {
 	[CALL_READLINK] = { "readlink", { ENOENT, ENOMEM } },
 	[CALL_PAGEMAP_SCAN] = { "ioctl", { ENOTTY, ENOMEM } },
 	[CALL_MEMORY_SIZE] = { "sysinfo", { ENOSYS, EPERM } },
+	[CALL_MEMFD_CREATE] = { "memfd_create", { ENFILE, ENOSYS } },
+	[CALL_FTRUNCATE] = { "ftruncate", { ENOMEM, EINTR } },
+	[CALL_ADD_SEALS] = { "add seals", { EPERM, EBUSY } },
+	[CALL_SEALS] = { "seals", { EINVAL, EBADF } },
+	[CALL_FILE_LOCK] = { "lock", { EAGAIN, ENOLCK } },
+	[CALL_REOPEN] = { "reopen", { EMFILE, ENOENT } },
 };
 
 const char *fault_call_name(enum host_call call)
@@ -333,6 +339,48 @@ static long fail_memory_size(size_t *bytes)
 	return error ? error : real.memory_size(bytes);
 }
 
+static long fail_memfd_create(const char *name, unsigned flags)
+{
+	long error = decide(CALL_MEMFD_CREATE);
+
+	return error ? error : real.memfd_create(name, flags);
+}
+
+static long fail_ftruncate(int fd, uint64_t length)
+{
+	long error = decide(CALL_FTRUNCATE);
+
+	return error ? error : real.ftruncate(fd, length);
+}
+
+static long fail_add_seals(int fd, int seals)
+{
+	long error = decide(CALL_ADD_SEALS);
+
+	return error ? error : real.add_seals(fd, seals);
+}
+
+static long fail_seals(int fd)
+{
+	long error = decide(CALL_SEALS);
+
+	return error ? error : real.seals(fd);
+}
+
+static long fail_file_lock(int fd, int command, struct flock *lock)
+{
+	long error = decide(CALL_FILE_LOCK);
+
+	return error ? error : real.file_lock(fd, command, lock);
+}
+
+static long fail_reopen(int fd)
+{
+	long error = decide(CALL_REOPEN);
+
+	return error ? error : real.reopen(fd);
+}
+
 void fault_install(void)
 {
 	real = vmsi_host;
@@ -358,6 +406,16 @@ void fault_install(void)
 		.readlink = fail_readlink,
 		.pagemap_scan = fail_pagemap_scan,
 		.memory_size = fail_memory_size,
+		.memfd_create = fail_memfd_create,
+		.ftruncate = fail_ftruncate,
+		.add_seals = fail_add_seals,
+		.seals = fail_seals,
+		.file_lock = fail_file_lock,
+		.reopen = fail_reopen,
+		/* These cannot fail. */
+		.getpid = real.getpid,
+		.yield = real.yield,
+		.nanosleep = real.nanosleep,
 	};
 }
 

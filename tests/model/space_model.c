@@ -21,7 +21,7 @@
 /*
  * Random operations on a space with a small strict commit limit and on an
  * array of pages: the ledger refuses exactly when the array says, and both
- * hold the same.
+ * hold the same. In every other round the limit is that of a budget.
  */
 
 #define OPERATIONS_USUAL 60000
@@ -35,6 +35,7 @@ static struct arguments given = { .operations = OPERATIONS_USUAL };
 
 static struct {
 	vms_space *space;
+	vms_budget *budget; /* NULL: the limit is the space's own */
 	char *base;
 	size_t page;
 	struct pages model;
@@ -440,6 +441,18 @@ static void do_poke(void)
 
 /* --- comparison ------------------------------------------------------------------------ */
 
+static void compare_budget(void)
+{
+	struct vms_budget_stats stats = { .struct_size = sizeof stats };
+
+	assert_int_equal(vms_budget_get_stats(run.budget, &stats), 0);
+	if (stats.charged != bytes(run.model.charged))
+		wrong("%zu pages are charged to the budget, not %zu",
+		      stats.charged / run.page, run.model.charged);
+	if (stats.peak > stats.limit)
+		wrong("the budget was above its limit");
+}
+
 static void compare_charge(void)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof stats };
@@ -450,6 +463,8 @@ static void compare_charge(void)
 		      stats.committed / run.page, run.model.charged);
 	if (stats.committed > stats.commit_limit)
 		wrong("the ledger is above its limit");
+	if (run.budget)
+		compare_budget();
 }
 
 static void compare_run(const struct vms_mapping_info *info, size_t start,
@@ -546,6 +561,18 @@ static void sweep(void)
 	pages_unmap(&run.model, PLACES, PAGES - PLACES);
 }
 
+static void open_budget(void)
+{
+	const struct vms_budget_options options = {
+		.struct_size = sizeof options,
+		.limit = bytes(run.model.limit),
+		.policy = VMS_COMMIT_STRICT,
+	};
+
+	run.budget = vms_budget_open(&options);
+	assert_non_null(run.budget);
+}
+
 static void begin_round(void)
 {
 	struct vms_space_options options = {
@@ -556,6 +583,11 @@ static void begin_round(void)
 
 	run.model.limit = 20 + below(150);
 	options.commit_limit = bytes(run.model.limit);
+	if (run.step / OPERATIONS_PER_ROUND % 2) {
+		open_budget();
+		options.budget = run.budget;
+		options.commit_policy = VMS_COMMIT_ALWAYS;
+	}
 	run.space = vms_space_open(bytes(PAGES), &options);
 	assert_non_null(run.space);
 	run.base = vms_space_base(run.space);
@@ -566,6 +598,9 @@ static void end_round(void)
 	pages_release(&run.model);
 	assert_int_equal(run.model.charged, 0);
 	assert_int_equal(vms_space_close(run.space), 0);
+	if (run.budget)
+		assert_int_equal(vms_budget_close(run.budget), 0);
+	run.budget = NULL;
 }
 
 /* PAGEMAP_SCAN (Linux 6.7 on) tells the zero page from a page of one's own. */

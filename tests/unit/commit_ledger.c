@@ -94,7 +94,7 @@ static void a_forced_charge_is_never_refused(void **state)
 {
 	(void)state;
 	vmsi_ledger_init(&ledger, 10, VMS_COMMIT_STRICT);
-	vmsi_ledger_charge_forced(&ledger, 25);
+	vmsi_ledger_charge_forced(&ledger, 25, 0);
 	assert_int_equal(ledger.charged, 25);
 	assert_int_equal(ledger.peak, 25);
 	assert_int_equal(ledger.refusals, 0);
@@ -145,6 +145,141 @@ static void writable_memory_counts_unless_exempt(void **state)
 	assert_false(vmsi_commit_counts(PROT_NONE, 0, 0));
 }
 
+/* --- under another level ------------------------------------------------- */
+
+static struct {
+	size_t charged, peak, limit;
+	bool honours_noreserve;
+} upper;
+
+static int upper_charge(void *context, size_t bytes)
+{
+	assert_ptr_equal(context, &upper);
+	if (bytes > upper.limit - upper.charged)
+		return -ENOMEM;
+	upper.charged += bytes;
+	if (upper.charged > upper.peak)
+		upper.peak = upper.charged;
+	return 0;
+}
+
+static void upper_charge_forced(void *context, size_t bytes)
+{
+	assert_ptr_equal(context, &upper);
+	upper.charged += bytes;
+}
+
+static void upper_uncharge(void *context, size_t bytes)
+{
+	assert_ptr_equal(context, &upper);
+	assert_true(bytes <= upper.charged);
+	upper.charged -= bytes;
+}
+
+static bool upper_honours_noreserve(void *context)
+{
+	assert_ptr_equal(context, &upper);
+	return upper.honours_noreserve;
+}
+
+static const struct vmsi_ledger_upper upper_calls = {
+	.charge = upper_charge,
+	.charge_forced = upper_charge_forced,
+	.uncharge = upper_uncharge,
+	.honours_noreserve = upper_honours_noreserve,
+};
+
+static void put_under_upper(size_t limit)
+{
+	upper.charged = upper.peak = 0;
+	upper.limit = limit;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
+	vmsi_ledger_put_under(&ledger, &upper_calls, &upper);
+}
+
+static void what_is_above_is_charged_too(void **state)
+{
+	(void)state;
+	put_under_upper(1000);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 60, 0), 0);
+	vmsi_ledger_charge_forced(&ledger, 70, 0);
+	assert_int_equal(upper.charged, 130);
+	vmsi_ledger_uncharge(&ledger, 100);
+	assert_int_equal(upper.charged, 30);
+	/* A refusal of the ledger's own is not passed on. */
+	assert_int_equal(vmsi_ledger_charge(&ledger, 71, 0), -ENOMEM);
+	assert_int_equal(upper.charged, 30);
+	vmsi_ledger_end(&ledger);
+	assert_int_equal(upper.charged, 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 9, 0), 0);
+	assert_int_equal(upper.charged, 0);
+}
+
+static void a_refusal_from_above_charges_nothing(void **state)
+{
+	(void)state;
+	put_under_upper(50);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 51, 0), -EDQUOT);
+	assert_int_equal(ledger.charged, 0);
+	assert_int_equal(ledger.peak, 0);
+	/* Whoever asks counts it, who knows whether it was for good. */
+	assert_int_equal(ledger.refusals, 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 50, 0), 0);
+}
+
+static void only_the_net_is_charged_above(void **state)
+{
+	(void)state;
+	put_under_upper(100);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 90, 0), 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 70, 60), 0);
+	assert_int_equal(upper.charged, 100);
+	assert_int_equal(ledger.ahead, 60);
+	vmsi_ledger_uncharge(&ledger, 60);
+	assert_int_equal(upper.charged, 100);
+	/* Less in the place of more, at the limit. */
+	assert_int_equal(vmsi_ledger_charge(&ledger, 10, 30), 0);
+	assert_int_equal(upper.charged, 100);
+	vmsi_ledger_uncharge(&ledger, 30);
+	assert_int_equal(upper.charged, 80);
+	/* The host refuses what replaces: the charge goes back, no refund. */
+	assert_int_equal(vmsi_ledger_charge(&ledger, 30, 20), 0);
+	assert_int_equal(upper.charged, 90);
+	vmsi_ledger_uncharge(&ledger, 30);
+	assert_int_equal(upper.charged, 80);
+	/* A move charges its new place and refunds its old one. */
+	vmsi_ledger_charge_forced(&ledger, 40, 40);
+	vmsi_ledger_uncharge(&ledger, 40);
+	assert_int_equal(upper.charged, 80);
+	assert_int_equal(upper.peak, 100);
+	assert_int_equal(ledger.charged, 80);
+	assert_int_equal(ledger.ahead, 0);
+}
+
+static void noreserve_is_honoured_where_all_levels_do(void **state)
+{
+	(void)state;
+	put_under_upper(100);
+	ledger.policy = VMS_COMMIT_HEURISTIC;
+	upper.honours_noreserve = false;
+	assert_false(vmsi_ledger_honours_noreserve(&ledger));
+	upper.honours_noreserve = true;
+	assert_true(vmsi_ledger_honours_noreserve(&ledger));
+	ledger.policy = VMS_COMMIT_STRICT;
+	assert_false(vmsi_ledger_honours_noreserve(&ledger));
+}
+
+static void a_sum_that_wraps_does_not_fit(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, SIZE_MAX, VMS_COMMIT_ALWAYS);
+	assert_int_equal(vmsi_ledger_charge(&ledger, SIZE_MAX - 5, 0), 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 6, 0), -ENOMEM);
+	ledger.policy = VMS_COMMIT_HEURISTIC;
+	assert_int_equal(vmsi_ledger_charge(&ledger, 6, 0), -ENOMEM);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 5, 0), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +294,11 @@ int main(void)
 		cmocka_unit_test(uncharging_too_much_ends_the_program),
 		cmocka_unit_test(only_strict_ignores_noreserve),
 		cmocka_unit_test(writable_memory_counts_unless_exempt),
+		cmocka_unit_test(what_is_above_is_charged_too),
+		cmocka_unit_test(a_refusal_from_above_charges_nothing),
+		cmocka_unit_test(only_the_net_is_charged_above),
+		cmocka_unit_test(noreserve_is_honoured_where_all_levels_do),
+		cmocka_unit_test(a_sum_that_wraps_does_not_fit),
 	};
 
 	return cmocka_run_group_tests_name("commit_ledger", tests, NULL, NULL);

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/align.h"
+#include "budget/budget.h"
+#include "host/host.h"
+
+/* Budgets themselves: open, close, charge, figures. */
+
+struct vmsi_lock vmsi_budget_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_BUDGET);
+
+int vmsi_budget_status(int error)
+{
+	if (error == 0)
+		return 0;
+	errno = -error;
+	return -1;
+}
+
+void vmsi_budget_enter(struct vms_budget *budget)
+{
+	vmsi_lock_acquire(&vmsi_budget_lock);
+	for (; budget; budget = budget->parent)
+		if (budget->settled && !atomic_load(budget->settled))
+			vmsi_member_renew(budget);
+}
+
+void vmsi_budget_leave(void)
+{
+	vmsi_lock_release(&vmsi_budget_lock);
+}
+
+/* --- charging; the lock is held ------------------------------------------ */
+
+/*
+ * Charge a budget and all above it, or none. A shared one has no parent: it
+ * comes last, so that once it has said yes nothing can say no.
+ */
+static int charge(struct vms_budget *budget, size_t bytes,
+		  struct vms_budget **refuser)
+{
+	for (struct vms_budget *at = budget; at; at = at->parent) {
+		bool fits = at->shared ? vmsi_slots_charge(at, bytes) == 0 :
+					 vmsi_ledger_fits(&at->ledger, bytes);
+
+		if (!fits) {
+			*refuser = at;
+			return -ENOMEM;
+		}
+	}
+	for (struct vms_budget *at = budget; at && !at->shared; at = at->parent)
+		vmsi_ledger_charge_forced(&at->ledger, bytes, 0);
+	return 0;
+}
+
+static void charge_forced(struct vms_budget *budget, size_t bytes)
+{
+	for (; budget; budget = budget->parent) {
+		vmsi_ledger_charge_forced(&budget->ledger, bytes, 0);
+		if (budget->shared) {
+			vmsi_slots_publish(budget);
+			vmsi_slots_note_peak(budget);
+		}
+	}
+}
+
+static void uncharge(struct vms_budget *budget, size_t bytes)
+{
+	for (; budget; budget = budget->parent) {
+		vmsi_ledger_uncharge(&budget->ledger, bytes);
+		if (budget->shared)
+			vmsi_slots_publish(budget);
+	}
+}
+
+/* --- for spaces ---------------------------------------------------------- */
+
+static int upper_charge(void *context, size_t bytes)
+{
+	struct vms_budget *refuser = NULL;
+	int error;
+
+	vmsi_budget_enter(context);
+	error = charge(context, bytes, &refuser);
+	vmsi_budget_leave();
+	if (error)
+		vmsi_budget_note_refusal(context, refuser, bytes);
+	return error;
+}
+
+static void upper_charge_forced(void *context, size_t bytes)
+{
+	vmsi_budget_enter(context);
+	charge_forced(context, bytes);
+	vmsi_budget_leave();
+}
+
+static void upper_uncharge(void *context, size_t bytes)
+{
+	vmsi_budget_enter(context);
+	uncharge(context, bytes);
+	vmsi_budget_leave();
+}
+
+static bool upper_honours_noreserve(void *context)
+{
+	struct vms_budget *at = context;
+
+	/* Policies are never changed; that of a shared one was copied. */
+	for (; at; at = at->parent)
+		if (!vmsi_ledger_honours_noreserve(&at->ledger))
+			return false;
+	return true;
+}
+
+const struct vmsi_ledger_upper vmsi_budget_upper = {
+	.charge = upper_charge,
+	.charge_forced = upper_charge_forced,
+	.uncharge = upper_uncharge,
+	.honours_noreserve = upper_honours_noreserve,
+};
+
+void vmsi_budget_use(struct vms_budget *budget)
+{
+	vmsi_lock_acquire(&vmsi_budget_lock);
+	budget->users++;
+	vmsi_lock_release(&vmsi_budget_lock);
+}
+
+void vmsi_budget_unuse(struct vms_budget *budget)
+{
+	vmsi_lock_acquire(&vmsi_budget_lock);
+	budget->users--;
+	vmsi_lock_release(&vmsi_budget_lock);
+}
+
+/* --- open and close ------------------------------------------------------ */
+
+static size_t effective_limit(size_t limit)
+{
+	size_t machine;
+
+	if (limit != 0)
+		return limit;
+	return vmsi_host.memory_size(&machine) < 0 ? SIZE_MAX : machine;
+}
+
+static bool options_are_good(const struct vms_budget_options *options)
+{
+	return options->struct_size == sizeof(*options) &&
+		(options->policy == VMS_COMMIT_HEURISTIC ||
+		 options->policy == VMS_COMMIT_ALWAYS ||
+		 options->policy == VMS_COMMIT_STRICT) &&
+		!(options->flags & ~VMS_BUDGET_SHARED) &&
+		!(options->flags & VMS_BUDGET_SHARED && options->parent) &&
+		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
+}
+
+/* Not malloc, which may be built on a space with a budget. */
+struct vms_budget *vmsi_budget_make(void)
+{
+	size_t bytes = vmsi_align_up(sizeof(struct vms_budget),
+				     vmsi_page_size());
+	long address = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct vms_budget *budget = (struct vms_budget *)address;
+
+	if (address < 0)
+		return NULL;
+	vmsi_host.name_memory((uintptr_t)address, bytes, "vmspace budget");
+	budget->fd = budget->lock_fd = -1;
+	return budget;
+}
+
+void vmsi_budget_drop(struct vms_budget *budget)
+{
+	vmsi_host.munmap((uintptr_t)budget,
+			 vmsi_align_up(sizeof(*budget), vmsi_page_size()));
+}
+
+static int set_up(struct vms_budget *budget,
+		  const struct vms_budget_options *options)
+{
+	vmsi_ledger_init(&budget->ledger, effective_limit(options->limit),
+			 options->policy);
+	if (options->name)
+		memcpy(budget->name, options->name, strlen(options->name) + 1);
+	if (options->flags & VMS_BUDGET_SHARED)
+		return vmsi_member_create(budget);
+	budget->parent = options->parent;
+	if (budget->parent)
+		vmsi_budget_use(budget->parent);
+	return 0;
+}
+
+vms_budget *vms_budget_open(const struct vms_budget_options *options)
+{
+	const struct vms_budget_options defaults = {
+		.struct_size = sizeof(defaults),
+	};
+	struct vms_budget *budget = NULL;
+	int error = -EINVAL;
+
+	if (!options)
+		options = &defaults;
+	if (options_are_good(options)) {
+		budget = vmsi_budget_make();
+		error = budget ? set_up(budget, options) : -ENOMEM;
+	}
+	if (vmsi_budget_status(error) == 0)
+		return budget;
+	if (budget)
+		vmsi_budget_drop(budget);
+	return NULL;
+}
+
+vms_budget *vms_budget_from_fd(int fd)
+{
+	struct vms_budget *budget = vmsi_budget_make();
+	int error = budget ? vmsi_member_attach(budget, fd) : -ENOMEM;
+
+	if (vmsi_budget_status(error) == 0)
+		return budget;
+	if (budget)
+		vmsi_budget_drop(budget);
+	return NULL;
+}
+
+int vms_budget_close(vms_budget *budget)
+{
+	if (!budget)
+		return vmsi_budget_status(-EINVAL);
+	vmsi_budget_enter(budget);
+	if (budget->users) {
+		vmsi_budget_leave();
+		return vmsi_budget_status(-EBUSY);
+	}
+	uncharge(budget, budget->by_hand);
+	if (budget->parent)
+		budget->parent->users--;
+	if (budget->shared)
+		vmsi_member_close(budget);
+	vmsi_budget_leave();
+	vmsi_budget_drop(budget);
+	return 0;
+}
+
+/* --- by hand ------------------------------------------------------------- */
+
+static int charge_by_hand(struct vms_budget *budget, size_t bytes)
+{
+	struct vms_budget *refuser = NULL;
+	int error;
+
+	vmsi_budget_begin();
+	vmsi_budget_enter(budget);
+	error = charge(budget, bytes, &refuser);
+	if (!error)
+		budget->by_hand += bytes;
+	vmsi_budget_leave();
+	if (error)
+		vmsi_budget_note_refusal(budget, refuser, bytes);
+	return error;
+}
+
+int vms_budget_charge(vms_budget *budget, size_t bytes)
+{
+	unsigned attempts = 0;
+	int error;
+
+	if (!budget)
+		return vmsi_budget_status(-EINVAL);
+	do
+		error = charge_by_hand(budget, bytes);
+	while (error && vmsi_budget_ask(&attempts) == VMSI_BUDGET_MADE_ROOM);
+	return vmsi_budget_status(error);
+}
+
+int vms_budget_uncharge(vms_budget *budget, size_t bytes)
+{
+	int error = -EINVAL;
+
+	if (!budget)
+		return vmsi_budget_status(error);
+	vmsi_budget_enter(budget);
+	if (bytes <= budget->by_hand) {
+		uncharge(budget, bytes);
+		budget->by_hand -= bytes;
+		error = 0;
+	}
+	vmsi_budget_leave();
+	return vmsi_budget_status(error);
+}
+
+/* --- the rest ------------------------------------------------------------ */
+
+int vms_budget_set_limit(vms_budget *budget, size_t limit)
+{
+	if (!budget)
+		return vmsi_budget_status(-EINVAL);
+	limit = effective_limit(limit);
+	vmsi_budget_enter(budget);
+	budget->ledger.limit = limit;
+	if (budget->shared)
+		atomic_store(&budget->shared->head.limit, limit);
+	vmsi_budget_leave();
+	return 0;
+}
+
+int vms_budget_set_callback(vms_budget *budget, vms_budget_callback callback,
+			    void *context)
+{
+	if (!budget)
+		return vmsi_budget_status(-EINVAL);
+	vmsi_budget_enter(budget);
+	budget->callback = callback;
+	budget->context = context;
+	vmsi_budget_leave();
+	return 0;
+}
+
+/* What is not as the ledger of this process has it. */
+static void read_shared(struct vms_budget *budget,
+			struct vms_budget_stats *stats)
+{
+	struct vmsi_budget_head *head = &budget->shared->head;
+
+	stats->limit = atomic_load(&head->limit);
+	stats->peak = atomic_load(&head->peak);
+	stats->refusals = atomic_load(&head->refusals);
+	if (budget->is_published) {
+		stats->charged = atomic_load(&head->charged);
+		stats->processes = atomic_load(&head->processes);
+		return;
+	}
+	vmsi_slots_reap(budget);
+	stats->charged = vmsi_slots_charged(budget);
+	stats->processes = vmsi_slots_processes(budget);
+}
+
+int vms_budget_get_stats(vms_budget *budget, struct vms_budget_stats *stats)
+{
+	if (!budget || !stats || stats->struct_size != sizeof(*stats))
+		return vmsi_budget_status(-EINVAL);
+	vmsi_budget_enter(budget);
+	*stats = (struct vms_budget_stats){
+		.struct_size = sizeof(*stats),
+		.limit = budget->ledger.limit,
+		.policy = budget->ledger.policy,
+		.charged = budget->ledger.charged,
+		.charged_here = budget->ledger.charged,
+		.peak = budget->ledger.peak,
+		.refusals = budget->ledger.refusals,
+		.processes = 1,
+	};
+	if (budget->shared)
+		read_shared(budget, stats);
+	vmsi_budget_leave();
+	return 0;
+}
+
+const char *vms_budget_name(const vms_budget *budget)
+{
+	return budget->name;
+}
+
+int vms_budget_fd(const vms_budget *budget)
+{
+	if (!budget || !budget->shared)
+		return vmsi_budget_status(-EINVAL);
+	return budget->fd;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+
+#include "budget/budget.h"
+
+/*
+ * fork(2). The child has a copy of every budget. A shared one needs a slot of
+ * the child's own, in which all that its parent process had charged is charged
+ * again. A child made by a raw system call is noticed at its first call, by a
+ * page that the kernel wipes on fork (vmsi_budget_enter).
+ */
+
+struct vms_budget *vmsi_budget_shared_list;
+
+static void before_fork(void)
+{
+	vmsi_lock_acquire_any(&vmsi_budget_lock);
+}
+
+static void after_fork_in_parent(void)
+{
+	vmsi_lock_release_any(&vmsi_budget_lock);
+}
+
+static void after_fork_in_child(void)
+{
+	vmsi_lock_init(&vmsi_budget_lock, VMSI_RANK_BUDGET);
+	for (struct vms_budget *budget = vmsi_budget_shared_list; budget;
+	     budget = budget->next)
+		vmsi_member_renew(budget);
+}
+
+/*
+ * Registered before the handlers of spaces, whose constructor has no priority:
+ * so the lock is taken after theirs, and in the child budgets are in order
+ * before spaces uncharge what it has not inherited. Where this fails for want
+ * of memory, children are still noticed by the wiped page.
+ */
+__attribute__((constructor(1000))) static void register_fork_handlers(void)
+{
+	(void)pthread_atfork(before_fork, after_fork_in_parent,
+			     after_fork_in_child);
+}
