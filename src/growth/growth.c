@@ -27,20 +27,34 @@ size_t vmsi_growth_ahead(size_t wanted, size_t maximum)
 	return vmsi_min(end, maximum);
 }
 
-static bool host_has_huge_pages(void)
+/* Whether a file could be read and has a word in its first 4 KiB. */
+static bool file_has(const char *path, const char *word, bool *readable)
 {
-	const char *asked = getenv("VMSPACE_HUGE_PAGES");
-	char text[64] = "";
-	long fd, length;
+	char text[4096] = "";
+	long fd = vmsi_host.open(path);
+	long length;
 
-	if (asked && strcmp(asked, "never") == 0)
-		return false;
-	fd = vmsi_host.open("/sys/kernel/mm/transparent_hugepage/enabled");
+	*readable = false;
 	if (fd < 0)
 		return false;
 	length = vmsi_host.read((int)fd, text, sizeof text - 1);
 	(void)vmsi_host.close((int)fd);
-	return length > 0 && !strstr(text, "[never]");
+	*readable = length > 0;
+	return *readable && strstr(text, word);
+}
+
+/* By the machine's setting, and by the process's own: PR_SET_THP_DISABLE. */
+static bool host_has_huge_pages(void)
+{
+	const char *asked = getenv("VMSPACE_HUGE_PAGES");
+	bool readable;
+
+	if (asked && strcmp(asked, "never") == 0)
+		return false;
+	if (file_has("/sys/kernel/mm/transparent_hugepage/enabled", "[never]",
+		     &readable) || !readable)
+		return false;
+	return !file_has("/proc/self/status", "THP_enabled:\t0", &readable);
 }
 
 bool vmsi_growth_has_huge_pages(void)

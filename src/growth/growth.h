@@ -22,8 +22,9 @@
 size_t vmsi_growth_ahead(size_t wanted, size_t maximum);
 
 /*
- * Whether the host gives huge pages for memory with MADV_HUGEPAGE, and the
- * environment does not forbid them (VMSPACE_HUGE_PAGES=never). Asked once.
+ * Whether the host gives this process huge pages for memory with MADV_HUGEPAGE,
+ * and the environment does not forbid them (VMSPACE_HUGE_PAGES=never). Asked
+ * once.
  */
 bool vmsi_growth_has_huge_pages(void);
 
