@@ -25,9 +25,11 @@ struct vmsi_command {
 	enum vmsi_exit (*run)(int argc, char **argv);
 };
 
+extern const struct vmsi_command vmsi_command_commit;
 extern const struct vmsi_command vmsi_command_help;
 extern const struct vmsi_command vmsi_command_maps;
 extern const struct vmsi_command vmsi_command_run;
+extern const struct vmsi_command vmsi_command_sweep;
 
 /* All commands, in the order of the help, and NULL. */
 extern const struct vmsi_command *const vmsi_commands[];

@@ -12,7 +12,11 @@
 
 const struct vmsi_command *const vmsi_commands[] = {
 	&vmsi_command_maps,
+	&vmsi_command_commit,
 	&vmsi_command_run,
+#ifdef VMSI_WITH_GROUP
+	&vmsi_command_sweep,
+#endif
 	&vmsi_command_help,
 	NULL,
 };

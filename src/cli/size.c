@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* count units and tenths of one, rounded to what will be shown. */
 struct amount {
@@ -63,4 +65,29 @@ struct vmsi_size_text vmsi_size_text(uint64_t bytes, enum vmsi_size_style style)
 		return human(bytes);
 	snprintf(size.text, sizeof(size.text), "%" PRIu64, bytes);
 	return size;
+}
+
+bool vmsi_parse_size(const char *text, size_t *bytes)
+{
+	static const char units[] = "KMGT";
+	const char *unit;
+	unsigned shift = 0;
+	double amount;
+	char *end;
+
+	if ((*text < '0' || *text > '9') && *text != '.')
+		return false;
+	amount = strtod(text, &end);
+	if (*end) {
+		unit = strchr(units, *end & ~0x20);
+		if (!unit || end[1])
+			return false;
+		shift = 10 * (unsigned)(unit - units + 1);
+	}
+	amount *= (double)(1ull << shift);
+	/* Of a double's digits no more than this can be trusted. */
+	if (!(amount >= 0 && amount < (double)(1ull << 53)))
+		return false;
+	*bytes = (size_t)amount;
+	return true;
 }

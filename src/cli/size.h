@@ -2,6 +2,8 @@
 #ifndef VMSI_CLI_SIZE_H
 #define VMSI_CLI_SIZE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* How sizes are written. */
@@ -21,5 +23,8 @@ struct vmsi_size_text {
  */
 struct vmsi_size_text vmsi_size_text(uint64_t bytes,
 				     enum vmsi_size_style style);
+
+/* Read "4096", "64K", "1.5G"; units of 1,024. Returns false for others. */
+bool vmsi_parse_size(const char *text, size_t *bytes);
 
 #endif

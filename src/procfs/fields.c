@@ -20,8 +20,11 @@ static int parse_value(struct vmsi_scan scan, enum vmsi_field_unit unit,
 		       uint64_t *result)
 {
 	uint64_t number;
+	bool scanned = unit == VMSI_FIELD_HEX ?
+		vmsi_scan_hex(&scan, &number) :
+		vmsi_scan_decimal(&scan, &number);
 
-	if (!vmsi_scan_decimal(&scan, &number))
+	if (!scanned)
 		return -EPROTO;
 	if (unit == VMSI_FIELD_KIB) {
 		if (__builtin_mul_overflow(number, (uint64_t)1024, &number))

@@ -12,6 +12,7 @@
 
 enum vmsi_field_unit {
 	VMSI_FIELD_COUNT, /* a bare number */
+	VMSI_FIELD_HEX,   /* the same, in hexadecimal */
 	VMSI_FIELD_KIB,   /* a number and "kB", which means 1,024 bytes */
 };
 

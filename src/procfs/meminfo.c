@@ -10,23 +10,25 @@
 #define KIB(text, member) \
 	{ text, offsetof(struct vmsi_meminfo, member), VMSI_FIELD_KIB }
 
-/* The first two are asked for by their bits below. */
+/* The first five are asked for by their bits below. */
 static const struct vmsi_field table[] = {
 	KIB("MemTotal", ram),
 	KIB("MemFree", ram_free),
+	KIB("CommitLimit", commit_limit),
+	KIB("Committed_AS", committed),
+	KIB("Hugetlb", hugetlb),
 	KIB("MemAvailable", ram_available),
 	KIB("SwapTotal", swap),
 	KIB("SwapFree", swap_free),
-	KIB("CommitLimit", commit_limit),
-	KIB("Committed_AS", committed),
 	KIB("Hugepagesize", huge_page_size),
 	COUNT("HugePages_Total", huge_pages),
 	COUNT("HugePages_Free", huge_pages_free),
 	COUNT("HugePages_Rsvd", huge_pages_reserved),
-	KIB("Hugetlb", hugetlb),
 };
 
-#define SEEN_ALWAYS 0x3u /* MemTotal, MemFree */
+#define SEEN_ALWAYS 0x03u  /* MemTotal, MemFree */
+#define SEEN_COMMIT 0x0cu  /* CommitLimit, Committed_AS */
+#define SEEN_HUGETLB 0x10u /* Hugetlb */
 
 int vmsi_meminfo_read(struct vmsi_lines *lines, struct vmsi_meminfo *meminfo)
 {
@@ -40,6 +42,8 @@ int vmsi_meminfo_read(struct vmsi_lines *lines, struct vmsi_meminfo *meminfo)
 		return error;
 	if ((seen & SEEN_ALWAYS) != SEEN_ALWAYS)
 		return -EPROTO;
+	figures.tells_commit = (seen & SEEN_COMMIT) == SEEN_COMMIT;
+	figures.tells_hugetlb = (seen & SEEN_HUGETLB) != 0;
 	*meminfo = figures;
 	return 0;
 }

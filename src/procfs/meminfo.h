@@ -2,6 +2,7 @@
 #ifndef VMSI_PROCFS_MEMINFO_H
 #define VMSI_PROCFS_MEMINFO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "procfs/lines.h"
@@ -20,6 +21,8 @@ struct vmsi_meminfo {
 	uint64_t huge_pages_free; /* pages */
 	uint64_t huge_pages_reserved; /* pages */
 	uint64_t hugetlb;         /* in all pools, of every page size */
+	bool tells_commit;  /* commit_limit and committed are there */
+	bool tells_hugetlb; /* hugetlb is: Linux 4.16 on */
 };
 
 /*

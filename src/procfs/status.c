@@ -9,6 +9,8 @@
 	{ text, offsetof(struct vmsi_status, member), VMSI_FIELD_COUNT }
 #define KIB(text, member) \
 	{ text, offsetof(struct vmsi_status, member), VMSI_FIELD_KIB }
+#define HEX(text, member) \
+	{ text, offsetof(struct vmsi_status, member), VMSI_FIELD_HEX }
 
 /* The first four are asked for by their bits below. */
 static const struct vmsi_field table[] = {
@@ -28,6 +30,7 @@ static const struct vmsi_field table[] = {
 	KIB("VmPTE", page_tables),
 	KIB("VmSwap", swapped),
 	KIB("HugetlbPages", hugetlb),
+	HEX("CapEff", capabilities),
 };
 
 #define SEEN_ALWAYS 0x7u /* Tgid, PPid, Threads */

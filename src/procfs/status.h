@@ -7,7 +7,7 @@
 #include "procfs/lines.h"
 
 /*
- * The memory figures of a process: /proc/PID/status (proc_pid_status(5)).
+ * What a process is and has of memory: /proc/PID/status (proc_pid_status(5)).
  * Bytes, unless said otherwise.
  */
 struct vmsi_status {
@@ -27,6 +27,7 @@ struct vmsi_status {
 	uint64_t page_tables;
 	uint64_t swapped;
 	uint64_t hugetlb;
+	uint64_t capabilities; /* in effect; bits: capabilities(7) */
 };
 
 enum vmsi_status_memory {

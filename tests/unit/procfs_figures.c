@@ -45,7 +45,8 @@ static void status_is_read_in_bytes(void **state)
 	assert_int_equal(read_status(
 		PERSON "VmPeak:\t    3060 kB\nVmSize:\t    3000 kB\n"
 		"VmRSS:\t 1744 kB\nVmSwap:\t 12 kB\nThreads:\t3\n"
-		"SigQ:\t0/96365\nvoluntary_ctxt_switches:\t0\n",
+		"SigQ:\t0/96365\nCapEff:\t0000003fffdfffff\n"
+		"voluntary_ctxt_switches:\t0\n",
 		&status, &memory), 0);
 	assert_int_equal(memory, VMSI_STATUS_HAS_MEMORY);
 	assert_int_equal(status.thread_group, 77);
@@ -56,6 +57,7 @@ static void status_is_read_in_bytes(void **state)
 	assert_int_equal(status.resident, 1744 << 10);
 	assert_int_equal(status.swapped, 12 << 10);
 	assert_int_equal(status.hugetlb, 0);
+	assert_true(status.capabilities == UINT64_C(0x3fffdfffff));
 }
 
 static void process_without_memory_says_so(void **state)
@@ -77,6 +79,7 @@ static void broken_status_leaves_the_results(void **state)
 		"Tgid:\t77\nPPid:\t1\n",
 		PERSON "Threads:\tmany\n",
 		PERSON "Threads:\t1 2\n",
+		PERSON "Threads:\t1\nCapEff:\tall\n",
 		PERSON "Threads:\t1\nVmSize:\t3000\n",
 		PERSON "Threads:\t1\nVmSize:\t18014398509481984 kB\n",
 		PERSON "Threads:\t1",
@@ -114,6 +117,25 @@ static void meminfo_is_read_in_bytes(void **state)
 	assert_int_equal(meminfo.huge_page_size, 2 << 20);
 	assert_int_equal(meminfo.hugetlb, 14 << 20);
 	assert_int_equal(meminfo.swap, 0);
+	assert_true(meminfo.tells_commit);
+	assert_true(meminfo.tells_hugetlb);
+}
+
+static void what_meminfo_leaves_out_is_told(void **state)
+{
+	struct vmsi_meminfo meminfo;
+
+	(void)state;
+	assert_int_equal(read_meminfo("MemTotal: 8 kB\nMemFree: 1 kB\n"
+				      "CommitLimit: 4 kB\n", &meminfo), 0);
+	assert_false(meminfo.tells_commit);
+	assert_false(meminfo.tells_hugetlb);
+	assert_int_equal(read_meminfo("MemTotal: 8 kB\nMemFree: 1 kB\n"
+				      "CommitLimit: 4 kB\n"
+				      "Committed_AS: 0 kB\n"
+				      "Hugetlb: 0 kB\n", &meminfo), 0);
+	assert_true(meminfo.tells_commit);
+	assert_true(meminfo.tells_hugetlb);
 }
 
 static void broken_meminfo_leaves_the_result(void **state)
@@ -176,6 +198,7 @@ int main(void)
 		cmocka_unit_test(process_without_memory_says_so),
 		cmocka_unit_test(broken_status_leaves_the_results),
 		cmocka_unit_test(meminfo_is_read_in_bytes),
+		cmocka_unit_test(what_meminfo_leaves_out_is_told),
 		cmocka_unit_test(broken_meminfo_leaves_the_result),
 		cmocka_unit_test(read_error_is_passed_on),
 		cmocka_unit_test(this_kernel_is_understood),
