@@ -86,6 +86,12 @@ bench-programs: ## the same for other people's programs, bare and preloaded
 	$(MAKE) --no-print-directory bench-build
 	bench/growth/programs.py --build build-bench $(OPTIONS)
 
+.PHONY: bench-commit
+bench-commit: ## what 'vmspace run --commit' costs other people's programs
+	scripts/install-packages bench
+	$(MAKE) --no-print-directory bench-build
+	bench/commit/run.py --build build-bench $(OPTIONS)
+
 .PHONY: install
 install: all ## install below DESTDIR and PREFIX (/usr/local)
 	$(MESON) configure $(BUILD) --prefix=$(PREFIX)

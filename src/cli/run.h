@@ -31,6 +31,9 @@ void vmsi_run_complain(const char *name, const char *format, ...);
 /* Look a name up as execvp(3) does, and follow #! lines to a binary. */
 enum vmsi_exit vmsi_run_find(const char *name, struct vmsi_program *program);
 
+/* Only find its path: whether it can be run is execve(2)'s to say. */
+enum vmsi_exit vmsi_run_look_up(const char *name, struct vmsi_program *program);
+
 /* Whether a preload library has an effect in a program. */
 enum vmsi_exit vmsi_run_check(const struct vmsi_program *program,
 			      const struct vmsi_elf *library);

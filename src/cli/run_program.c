@@ -157,6 +157,16 @@ static enum vmsi_exit explain(const struct vmsi_program *program, int error)
 	return VMSI_EXIT_CANNOT_RUN;
 }
 
+enum vmsi_exit vmsi_run_look_up(const char *name, struct vmsi_program *program)
+{
+	int error;
+
+	memset(program, 0, sizeof(*program));
+	program->name = name;
+	error = find_path(name, program->path);
+	return error ? explain(program, error) : VMSI_EXIT_OK;
+}
+
 enum vmsi_exit vmsi_run_find(const char *name, struct vmsi_program *program)
 {
 	int error;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Check the symbols of the library as built.
 
-usage: symbols.py HEADERS LIBRARY CORE
+usage: symbols.py HEADERS LIBRARY CORE [GROUP_LIBRARY]
 """
 
 import os
@@ -50,10 +50,20 @@ def declared_functions(headers):
     return names
 
 
-def main(headers, library, core):
+def check_group_library(tap, library, declared):
     exported = symbols(library, '-D', '--defined-only')
     functions = {name for name in exported if not name.startswith('VMSPACE_')}
-    declared = declared_functions(headers)
+    tap.case('the library of groups exports what is declared for it',
+             sorted(functions ^ declared) or
+             ([] if declared else ['none is declared']))
+
+
+def main(headers, library, core, group_library=None):
+    exported = symbols(library, '-D', '--defined-only')
+    functions = {name for name in exported if not name.startswith('VMSPACE_')}
+    everywhere = declared_functions(headers)
+    groups = {name for name in everywhere if name.startswith('vms_group_')}
+    declared = everywhere - groups
     imported = symbols(library, '-D', '--undefined-only')
     members = symbols(core, '--defined-only', '--extern-only')
     tap = Tap()
@@ -69,7 +79,9 @@ def main(headers, library, core):
     tap.case('no stdio', sorted(imported & STDIO))
     tap.case('no call into the kernel by way of libc',
              sorted(imported & KERNEL))
+    if group_library:
+        check_group_library(tap, group_library, groups)
     tap.finish()
 
 
-main(os.path.abspath(sys.argv[1]), *sys.argv[2:4])
+main(os.path.abspath(sys.argv[1]), *sys.argv[2:5])

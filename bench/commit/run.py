@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""What 'vmspace run --commit' costs: programs bare and under a limit that
+refuses nothing, in turn, and a loop of mmap and munmap.
+
+usage: run.py [--build DIR] [--rounds N] [--json FILE]
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT = '16G'
+SQL = ('CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);'
+       'WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c '
+       'WHERE i < 1000000) INSERT INTO t SELECT i, "name " || i FROM c;'
+       'CREATE INDEX n ON t(name); SELECT count(*) FROM t;')
+
+
+# Debian's redis-tools has the server, under another name.
+REDIS = '''
+(exec -a redis-server /usr/bin/redis-check-rdb --port 36379 --save '' \
+    --bind 127.0.0.1 > /dev/null) &
+until redis-cli -p 36379 ping > /dev/null 2>&1; do sleep 0.05; done
+redis-benchmark -p 36379 -n 100000 -q -t set,get,lpush
+redis-cli -p 36379 shutdown nosave
+wait
+'''
+
+
+# --- what is run -------------------------------------------------------------
+
+def write_c_file(path):
+    """One of some size: 600 functions."""
+    with path.open('w') as file:
+        file.write('#include <stdio.h>\n#include <string.h>\n')
+        for i in range(600):
+            file.write(f'int f{i}(char *s, int n)\n{{\n'
+                       f'\tchar b[{64 + i}];\n\tint sum = {i};\n'
+                       '\tmemset(b, n, sizeof b);\n'
+                       '\tfor (int i = 0; i < n; i++)\n'
+                       '\t\tsum += b[(unsigned)i % sizeof b] * s[i];\n'
+                       '\tprintf("%d %s\\n", sum, s);\n\treturn sum;\n}\n')
+
+
+def write_numbers(path, lines=3000000):
+    source = random.Random(1)
+    block = ''.join(f'{source.randrange(10 ** 9)}\n' for _ in range(100000))
+    with path.open('w') as file:
+        for number in range(lines // 100000):
+            file.write(block.replace('0', str(number % 10), number % 7))
+
+
+def workloads(directory):
+    source, numbers = directory / 'many.c', directory / 'numbers'
+    write_c_file(source)
+    write_numbers(numbers)
+    modules = directory / 'modules'
+    shutil.copytree(os.path.dirname(os.__file__), modules,
+                    ignore=shutil.ignore_patterns(
+                        'test', 'tests', '*-packages', 'config-*',
+                        '__pycache__', '*.so'))
+    return {
+        'gcc -O1': ['gcc', '-O1', '-c', '-o', '/dev/null', str(source)],
+        'compileall': ['/usr/bin/python3', '-I', '-m', 'compileall', '-q',
+                       '-f', str(modules)],
+        'sqlite3': ['sqlite3', ':memory:', SQL],
+        'sort': ['sort', '-o', '/dev/null', str(numbers)],
+        'redis-benchmark': ['bash', '-c', REDIS],
+        'shell, 200 programs': ['sh', '-c', 'for i in $(seq 200); do '
+                                '/bin/true; done'],
+    }
+
+
+# --- measuring ---------------------------------------------------------------
+
+def seconds(command):
+    start = time.monotonic()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - start
+
+
+def compare(name, command, prefix, rounds):
+    """Bare and limited in turn; the order changes."""
+    bare, limited = [], []
+    for number in range(rounds):
+        turns = [(bare, command), (limited, prefix + command)]
+        for series, words in turns[::1 if number % 2 else -1]:
+            series.append(seconds(words))
+    ratios = sorted(b / a for a, b in zip(bare, limited))
+    result = {'name': name, 'bare': statistics.median(bare),
+              'limited': statistics.median(limited),
+              'ratio': statistics.median(ratios),
+              'from': ratios[0], 'to': ratios[-1]}
+    print(f'{name:22} {result["bare"]:8.3f} {result["limited"]:8.3f} '
+          f'{result["ratio"]:7.3f}  {ratios[0]:.3f} to {ratios[-1]:.3f}')
+    sys.stdout.flush()
+    return result
+
+
+def pair_ns(command):
+    return float(subprocess.run(command, check=True, capture_output=True,
+                                text=True).stdout)
+
+
+def compare_pairs(program, prefix, rounds):
+    results = []
+    for title, prot in (('mmap+munmap, written', '3'),
+                        ('mmap+munmap, read-only', '1')):
+        command = [program, '--prot', prot]
+        bare = [pair_ns(command) for _ in range(rounds)]
+        limited = [pair_ns(prefix + command) for _ in range(rounds)]
+        one, two = statistics.median(bare), statistics.median(limited)
+        print(f'{title:22} {one:8.0f} {two:8.0f} {two / one:7.3f}  '
+              f'{(two - one) / 1000:.2f} us added')
+        results.append({'name': title, 'bare_ns': one, 'limited_ns': two})
+    return results
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--build', type=Path, default=ROOT / 'build-bench')
+    parser.add_argument('--rounds', type=int, default=11)
+    parser.add_argument('--json', type=Path)
+    options = parser.parse_args()
+    prefix = [str(options.build / 'src/cli/vmspace'), 'run', '--commit',
+              LIMIT, '--quiet', '--']
+    pair = str(options.build / 'bench/commit/commit-pair')
+    print(f'# {platform.system()} {platform.release()}, '
+          f'{os.cpu_count()} processors; reproduce: {" ".join(sys.argv)}')
+    print(f'{"":22} {"bare s":>8} {"limited":>8} {"ratio":>7}')
+    with tempfile.TemporaryDirectory(prefix='vmspace-commit-') as directory:
+        results = [compare(name, command, prefix, options.rounds)
+                   for name, command in workloads(Path(directory)).items()]
+    print(f'{"":22} {"bare ns":>8} {"limited":>8} {"ratio":>7}')
+    results += compare_pairs(pair, prefix, options.rounds)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + '\n')
+
+
+if __name__ == '__main__':
+    main()

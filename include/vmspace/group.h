@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSPACE_GROUP_H
+#define VMSPACE_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vmspace/space.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Groups: a program and all its descendants under one commit limit. What does
+ * not fit is refused with ENOMEM; nobody is killed. In libvmspace-group, which
+ * needs libseccomp.
+ *
+ * Caveats first.
+ *
+ * - The caller supervises: the group's requests wait until it serves them
+ *   (vms_group_serve). Where it ends, or closes the group, they fail with
+ *   ENOSYS from then on.
+ * - The group runs with no_new_privs: set-user-ID programs in it gain no
+ *   rights (prctl(2), PR_SET_NO_NEW_PRIVS).
+ * - The caller becomes the parent of the group's orphans (PR_SET_CHILD_SUBREAPER)
+ *   and reaps them. It may have other children.
+ * - clone3(2) answers ENOSYS in the group, as on a kernel that lacks it: its
+ *   flags lie in memory that could change after they were looked at. The C
+ *   libraries fall back to clone(2).
+ * - Memory that is charged without a system call is seen late: a stack that
+ *   grows, pages of tmpfs files and of memfds that are touched, the data of a
+ *   program that execve(2) starts. They count from the next look at the
+ *   process on.
+ * - A group is used by one thread at a time; vms_group_spawn forks.
+ */
+
+typedef struct vms_group vms_group;
+
+/* A child's copy of its parent's memory is not charged until it execs. */
+#define VMS_GROUP_FORK_FREE 0x1u
+/* MAP_NORESERVE memory is not charged under VMS_COMMIT_STRICT either. */
+#define VMS_GROUP_NORESERVE_FREE 0x2u
+/* Record the stack of the thread that is refused. */
+#define VMS_GROUP_STACKS 0x4u
+
+/* What a group asks for memory with. */
+enum vms_group_call {
+	VMS_GROUP_MMAP,
+	VMS_GROUP_MPROTECT,
+	VMS_GROUP_MREMAP,
+	VMS_GROUP_BRK,
+	VMS_GROUP_FORK,
+	VMS_GROUP_EXEC,
+	VMS_GROUP_SHMGET,
+};
+
+/* Count what the dynamic loader asks for before a program begins, too. */
+#define VMS_GROUP_FAIL_LOADER 0x1u
+
+/*
+ * Which requests are refused although they fit; zeroes: none. Requests are
+ * those that charge at least minimum bytes, numbered from 1 on in the order in
+ * which they come. What a malloc tries at once in place of a refused one (brk
+ * for mmap, mmap for brk, both for mremap) belongs to it and is refused with it.
+ */
+struct vms_group_faults {
+	unsigned flags;     /* VMS_GROUP_FAIL_* bits */
+	uint64_t nth;       /* that one; 0: none */
+	uint64_t from;      /* that one and all after it; 0: none */
+	double probability; /* each, from 0 to 1 */
+	uint64_t seed;      /* of the chances */
+	size_t minimum;     /* bytes; alone: all of at least that size */
+};
+
+/* A request that was refused. */
+struct vms_group_refusal {
+	/* sizeof(struct vms_group_refusal) of the library. */
+	size_t struct_size;
+	uint64_t time;      /* nanoseconds since the group was made */
+	pid_t process;
+	pid_t thread;
+	char command[16];   /* the process's name, as ps(1) shows it */
+	enum vms_group_call call;
+	size_t requested;   /* bytes */
+	size_t committed;   /* bytes of the group at that time */
+	size_t limit;       /* bytes */
+	uint64_t request;   /* its number among those of vms_group_faults */
+	bool injected;      /* refused on demand, not for want of memory */
+	/*
+	 * A line for each frame, innermost first; or NULL, and why_no_stack says
+	 * why. Valid until the callback returns.
+	 */
+	const char *stack;
+	const char *why_no_stack;
+};
+
+/* Options of a group; zero in a field means its default. */
+struct vms_group_options {
+	/* sizeof(struct vms_group_options); lets the struct grow. */
+	size_t struct_size;
+	/* Bytes; 0: the machine's RAM plus swap. */
+	size_t commit_limit;
+	/*
+	 * VMS_COMMIT_STRICT refuses what would take the sum past the limit;
+	 * VMS_COMMIT_HEURISTIC, the default of a zeroed struct, only a single
+	 * request that is larger than the limit; VMS_COMMIT_ALWAYS counts.
+	 */
+	enum vms_commit_policy policy;
+	unsigned flags; /* VMS_GROUP_* bits */
+	struct vms_group_faults faults;
+	/*
+	 * Called for each refusal, before the program sees it; NULL: nobody.
+	 * May ask for statistics and processes of the group, nothing else.
+	 */
+	void (*on_refusal)(void *context, vms_group *group,
+			   const struct vms_group_refusal *refusal);
+	void *context;
+};
+
+/* The figures of a group. */
+struct vms_group_stats {
+	/* sizeof(struct vms_group_stats), set by the caller. */
+	size_t struct_size;
+	size_t limit;       /* bytes */
+	size_t committed;   /* bytes, at most: not looked at since a while */
+	size_t peak;        /* the most that committed was */
+	size_t shared;      /* of committed, what belongs to no single process */
+	uint64_t requests;  /* that charge, of at least faults.minimum bytes */
+	uint64_t calls;     /* that the supervisor was asked about */
+	uint64_t refusals;  /* injected ones too */
+	uint64_t injected;
+	uint64_t looks;     /* at the kernel's own figures of a process */
+	size_t processes;   /* that are known now */
+};
+
+/* A process of a group. */
+struct vms_group_process {
+	/* sizeof(struct vms_group_process), set by the caller. */
+	size_t struct_size;
+	pid_t pid;
+	bool ended;
+	char command[16];
+	size_t committed;   /* bytes, at most; 0 where it has ended */
+	size_t peak;        /* bytes */
+	uint64_t refusals;
+};
+
+/*
+ * Whether groups work here: tried, in a child, once.
+ *
+ * Returns 0; -1 with errno set where they do not:
+ *   ENOSYS  the kernel has no seccomp user notification (Linux 5.0), or no way
+ *           to let a notified call go on (Linux 5.5).
+ *   EBUSY   the caller is under another such supervisor: a filter that notifies
+ *           can be installed once.
+ *   EPERM, EACCES  something that confines the caller forbids it.
+ */
+int vms_group_probe(void);
+
+/*
+ * Start a program as the first process of a new group.
+ *
+ * path       of the program; looked up as execve(2) does, not in PATH.
+ * arguments  as of execve(2).
+ * environment  as of execve(2); NULL: the caller's.
+ *
+ * The program has the caller's descriptors that are not close-on-exec, its
+ * process group, terminal and signal mask.
+ *
+ * Returns a group that the caller closes; NULL with errno set:
+ *   EINVAL  options without a known struct_size, unknown flags or policy, a
+ *           probability outside 0 to 1, no path or no arguments.
+ *   ENOSYS, EBUSY, EPERM  as vms_group_probe.
+ *   ENOMEM, EAGAIN, EMFILE, ENFILE  not enough of something.
+ *   and what execve(2) says where the program cannot be started.
+ */
+vms_group *vms_group_spawn(const struct vms_group_options *options,
+			   const char *path, char *const arguments[],
+			   char *const environment[]);
+
+/* What vms_group_serve has come to. */
+enum vms_group_event {
+	VMS_GROUP_NOTHING,     /* the time is over, or a signal came */
+	VMS_GROUP_FIRST_ENDED, /* the first process; told once */
+	VMS_GROUP_EMPTY,       /* all processes have ended */
+	VMS_GROUP_FIRST_STOPPED, /* by a signal: WIFSTOPPED; each time */
+};
+
+/*
+ * Serve a group's requests for some time.
+ *
+ * timeout  milliseconds; 0: what waits now; negative: until something ends.
+ *
+ * Returns an enum vms_group_event, or -1 with errno of what failed.
+ */
+int vms_group_serve(vms_group *group, int timeout);
+
+/*
+ * A descriptor that becomes readable when vms_group_serve has something to do.
+ * It belongs to the group.
+ */
+int vms_group_descriptor(const vms_group *group);
+
+/* The number of the first process. */
+pid_t vms_group_first(const vms_group *group);
+
+/*
+ * How the first process ended, or stopped, as of waitpid(2); valid after
+ * VMS_GROUP_FIRST_ENDED or VMS_GROUP_FIRST_STOPPED.
+ */
+int vms_group_status(const vms_group *group);
+
+/*
+ * The figures of a group. Returns 0, or -1 with errno EINVAL for a NULL
+ * argument or an unknown struct_size.
+ */
+int vms_group_statistics(vms_group *group, struct vms_group_stats *stats);
+
+/*
+ * The next process of a group that is known, the living before the ended, of
+ * which the last 4,096 at least are remembered.
+ *
+ * cursor  where to go on; start with 0. Processes that come or end between two
+ *         calls may be missed or seen twice.
+ *
+ * Returns 1 and a process, 0 at the end, -1 with errno EINVAL.
+ */
+int vms_group_next_process(vms_group *group, size_t *cursor,
+			   struct vms_group_process *process);
+
+/*
+ * Send a signal to every process of a group, those first found then too. Until
+ * it is empty new ones may come; SIGKILL is sent again until it is.
+ *
+ * Returns how many processes it was sent to.
+ */
+size_t vms_group_kill(vms_group *group, int signal);
+
+/*
+ * End supervision. Processes that still live go on, but their requests fail
+ * with ENOSYS. NULL is ignored.
+ */
+void vms_group_close(vms_group *group);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_RUN_COMMIT_H
+#define VMSI_CLI_RUN_COMMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vmspace/group.h>
+
+#include "cli.h"
+
+/*
+ * 'vmspace run --commit': the command stays in front, as the job that the shell
+ * knows (run_front.c); a child of it supervises the group (run_supervisor.c) and
+ * goes on where processes outlive the program; refusals are collected and told
+ * at the end (run_report.c).
+ */
+
+/* --- run_commit.c: what was asked for ----------------------------------- */
+
+enum vmsi_backend {
+	VMSI_BACKEND_SECCOMP, /* each request of each process */
+	VMSI_BACKEND_RLIMIT,  /* RLIMIT_DATA */
+};
+
+struct vmsi_commit_options {
+	bool asked;
+	enum vmsi_backend backend;
+	struct vms_group_options group;
+	const char *report; /* a file for JSON */
+	bool log;           /* refusals as they happen */
+	bool quiet;         /* nothing on standard error at the end */
+	bool explain;
+};
+
+/* The long options of getopt_long(3): their values. */
+enum vmsi_commit_option {
+	VMSI_OPTION_COMMIT = 512,
+	VMSI_OPTION_POLICY,
+	VMSI_OPTION_FORK,
+	VMSI_OPTION_NORESERVE,
+	VMSI_OPTION_BACKEND,
+	VMSI_OPTION_REPORT,
+	VMSI_OPTION_LOG,
+	VMSI_OPTION_QUIET,
+	VMSI_OPTION_FAIL_NTH,
+	VMSI_OPTION_FAIL_FROM,
+	VMSI_OPTION_FAIL_PROB,
+	VMSI_OPTION_FAIL_SIZE,
+	VMSI_OPTION_FAIL_LOADER,
+	VMSI_OPTION_SEED,
+	VMSI_OPTION_EXPLAIN,
+};
+
+void vmsi_commit_init(struct vmsi_commit_options *options);
+
+/* Take an option of the above with its argument, which may be NULL. */
+enum vmsi_exit vmsi_commit_take(struct vmsi_commit_options *options,
+				const char *program, int option,
+				const char *argument);
+
+/* Whether the options go together. */
+enum vmsi_exit vmsi_commit_check(const struct vmsi_commit_options *options,
+				 const char *program);
+
+/* What each back end sees and misses on this machine. */
+enum vmsi_exit vmsi_commit_explain(void);
+
+/* Run a program. Returns its exit status, or dies of its signal. */
+int vmsi_commit_run(const struct vmsi_commit_options *options,
+		    const char *path, char **arguments);
+
+/* --- run_front.c -------------------------------------------------------- */
+
+/* What the supervisor tells the front. */
+struct vmsi_front_event {
+	enum {
+		VMSI_FRONT_STARTED, /* number: of the first process */
+		VMSI_FRONT_FAILED,  /* number: errno of its start */
+		VMSI_FRONT_STOPPED, /* number: status, as of waitpid(2) */
+		VMSI_FRONT_ENDED,   /* number: status */
+	} event;
+	int number;
+};
+
+/* Fork the supervisor, and do in front what a program would do there. */
+int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
+		   char **arguments);
+
+/* --- run_supervisor.c --------------------------------------------------- */
+
+/* Supervise the program until the last process of its group has ended. */
+void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
+		    char **arguments, int front);
+
+/* --- run_report.c ------------------------------------------------------- */
+
+struct vmsi_report;
+
+struct vmsi_report *vmsi_report_open(const struct vmsi_commit_options *options,
+				     char **arguments);
+
+/* As vms_group_options.on_refusal; context is the report. */
+void vmsi_report_refusal(void *report, vms_group *group,
+			 const struct vms_group_refusal *refusal);
+
+/* At the end of the first process, on standard error and to the file. */
+void vmsi_report_finish(struct vmsi_report *report, vms_group *group);
+void vmsi_report_close(struct vmsi_report *report);
+
+/* "mmap", "brk" */
+const char *vmsi_report_call_name(enum vms_group_call call);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+#include "sweep.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "run.h"
+#include "size.h"
+
+static const char help_text[] =
+	"usage: vmspace sweep [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+	"\n"
+	"Run a program once as it is, and then once for each of its requests for\n"
+	"memory, with that one refused. Tells for each whether the program went\n"
+	"on as if nothing had happened, failed with an exit status, was ended by\n"
+	"a signal, hung, or wrote something else than in the good run.\n"
+	"\n"
+	"  --only=A-B       only the requests from A to B, from 1 on\n"
+	"  --minimum=SIZE   leave requests below SIZE out\n"
+	"  --jobs=N         runs at a time; as many as there are processors\n"
+	"  --timeout=S      seconds until a run counts as hung; ten times the\n"
+	"                   good run, at least 10\n"
+	"  --input=FILE     standard input of each run; nothing\n"
+	"  --report=FILE    all results, as JSON\n"
+	"  -h, --help       this text\n"
+	"\n"
+	"Exit status: 0 no run crashed, hung or wrote something wrong; 1 some\n"
+	"did; 2 wrong arguments; 125 to 127 as of 'vmspace run'.\n";
+
+enum {
+	OPTION_ONLY = 256,
+	OPTION_MINIMUM,
+	OPTION_JOBS,
+	OPTION_TIMEOUT,
+	OPTION_INPUT,
+	OPTION_REPORT,
+};
+
+static const struct option long_options[] = {
+	{ "only", required_argument, NULL, OPTION_ONLY },
+	{ "minimum", required_argument, NULL, OPTION_MINIMUM },
+	{ "jobs", required_argument, NULL, OPTION_JOBS },
+	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
+	{ "input", required_argument, NULL, OPTION_INPUT },
+	{ "report", required_argument, NULL, OPTION_REPORT },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+/* --- options --------------------------------------------------------------------- */
+
+static bool parse_number(const char *text, char **end, uint64_t *number)
+{
+	errno = 0;
+	*number = strtoull(text, end, 10);
+	return *text >= '0' && *text <= '9' && !errno && *number > 0;
+}
+
+/* "A", "A-" and "A-B" */
+static bool parse_range(const char *text, struct vmsi_sweep_options *options)
+{
+	char *end;
+
+	if (!parse_number(text, &end, &options->first))
+		return false;
+	options->last = options->first;
+	if (*end == '\0')
+		return true;
+	if (*end++ != '-')
+		return false;
+	options->last = 0;
+	if (*end == '\0')
+		return true;
+	return parse_number(end, &end, &options->last) && *end == '\0' &&
+		options->last >= options->first;
+}
+
+static bool take_option(int option, struct vmsi_sweep_options *options)
+{
+	char *end;
+
+	switch (option) {
+	case OPTION_ONLY:
+		return parse_range(optarg, options);
+	case OPTION_MINIMUM:
+		return vmsi_parse_size(optarg, &options->minimum);
+	case OPTION_JOBS:
+		return parse_number(optarg, &end, &options->jobs) && !*end &&
+			options->jobs <= 1024;
+	case OPTION_TIMEOUT:
+		options->timeout = strtod(optarg, &end);
+		return end != optarg && !*end && options->timeout > 0;
+	case OPTION_INPUT:
+		options->input = optarg;
+		return true;
+	case OPTION_REPORT:
+		options->report = optarg;
+		return true;
+	}
+	return false;
+}
+
+/* --- runs ------------------------------------------------------------------------- */
+
+/* Each run has a process of its own, which is the supervisor of a group. */
+static pid_t start_run(const struct vmsi_sweep_options *options,
+		       uint64_t request, double timeout,
+		       struct vmsi_sweep_output *output,
+		       struct vmsi_sweep_result *result)
+{
+	pid_t worker = fork();
+
+	if (worker == 0) {
+		vmsi_restore_signals();
+		vmsi_sweep_run(options, request, timeout, output, result);
+		_exit(0);
+	}
+	return worker;
+}
+
+static void show_progress(size_t done, size_t count)
+{
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%zu of %zu runs%s", done, count,
+			done == count ? "\r\033[K" : "");
+}
+
+static bool run_all(const struct vmsi_sweep_options *options, double timeout,
+		    struct vmsi_sweep_output *output,
+		    struct vmsi_sweep_result *results, size_t count)
+{
+	size_t started = 0, running = 0, done = 0;
+
+	while (done < count) {
+		if (started < count && running < options->jobs) {
+			if (start_run(options, options->first + started,
+				      timeout, output, &results[started]) < 0)
+				return false;
+			started++;
+			running++;
+			continue;
+		}
+		if (wait(NULL) < 0)
+			return false;
+		running--;
+		show_progress(++done, count);
+	}
+	return true;
+}
+
+/* Written by the workers. */
+static struct vmsi_sweep_result *allocate(size_t count)
+{
+	void *results = mmap(NULL, count * sizeof(struct vmsi_sweep_result),
+			     PROT_READ | PROT_WRITE,
+			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return results == MAP_FAILED ? NULL : results;
+}
+
+/* --- the sweep --------------------------------------------------------------------- */
+
+static enum vmsi_exit fail(const char *what, int error)
+{
+	fprintf(stderr, "vmspace sweep: %s: %s\n", what, strerror(error));
+	return VMSI_EXIT_RUN_FAILED;
+}
+
+static enum vmsi_exit sweep(struct vmsi_sweep_options *options,
+			    struct vmsi_sweep_output *output,
+			    const struct vmsi_sweep_result *good)
+{
+	double timeout = options->timeout;
+	struct vmsi_sweep_result *results;
+	size_t count;
+
+	if (options->last == 0 || options->last > good->requests)
+		options->last = good->requests;
+	if (options->first > options->last)
+		return fail("there is no such request", ERANGE);
+	count = (size_t)(options->last - options->first + 1);
+	if (timeout <= 0)
+		timeout = good->seconds * 10 > 10 ? good->seconds * 10 : 10;
+	results = allocate(count);
+	if (!results)
+		return fail("results", ENOMEM);
+	if (!run_all(options, timeout, output, results, count))
+		return fail("a run", errno);
+	return vmsi_sweep_report(options, results, count);
+}
+
+/* It takes the streams, which are given back. */
+static enum vmsi_exit run_good(const struct vmsi_sweep_options *options,
+			       struct vmsi_sweep_output *output,
+			       struct vmsi_sweep_result *good)
+{
+	const double most = options->timeout > 0 ? options->timeout : 3600;
+	int streams[3];
+
+	for (int i = 0; i < 3; i++)
+		streams[i] = dup(i);
+	vmsi_sweep_run(options, 0, most, output, good);
+	for (int i = 0; i < 3; i++) {
+		dup2(streams[i], i);
+		close(streams[i]);
+	}
+	if (good->error)
+		return fail(options->arguments[0], good->error);
+	if (good->verdict == VMSI_SWEEP_HUNG)
+		return fail("the good run did not end", ETIMEDOUT);
+	if (WIFSIGNALED(good->status)) {
+		fprintf(stderr, "vmspace sweep: %s is ended by signal %d "
+			"though nothing fails\n", options->arguments[0],
+			WTERMSIG(good->status));
+		return VMSI_EXIT_RUN_FAILED;
+	}
+	return VMSI_EXIT_OK;
+}
+
+static enum vmsi_exit run_sweep(int argc, char **argv)
+{
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	struct vmsi_sweep_options options = {
+		.first = 1, .jobs = processors > 0 ? (uint64_t)processors : 1,
+	};
+	struct vmsi_sweep_output output = { .bytes = NULL };
+	struct vmsi_sweep_result *good;
+	struct vmsi_program program;
+	enum vmsi_exit result;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "+h", long_options,
+				     NULL)) != -1) {
+		if (option == 'h')
+			return vmsi_show_help(&vmsi_command_sweep);
+		if (option == '?')
+			return vmsi_usage_hint(argv[0]);
+		if (!take_option(option, &options))
+			return vmsi_usage_error(argv[0], "'%s' makes no sense "
+						"there", optarg);
+	}
+	if (optind >= argc)
+		return vmsi_usage_error(argv[0], "name a program");
+	result = vmsi_run_look_up(argv[optind], &program);
+	if (result != VMSI_EXIT_OK)
+		return result;
+	options.arguments = argv + optind;
+	options.path = program.path;
+	good = allocate(1);
+	if (!good)
+		return fail("results", ENOMEM);
+	result = run_good(&options, &output, good);
+	return result == VMSI_EXIT_OK ? sweep(&options, &output, good) : result;
+}
+
+const struct vmsi_command vmsi_command_sweep = {
+	.name = "sweep",
+	.program = "vmspace sweep",
+	.summary = "fail each of a program's requests for memory in turn",
+	.help = help_text,
+	.run = run_sweep,
+};

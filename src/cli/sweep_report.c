@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+#include "sweep.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "size.h"
+
+/* What came of the runs: a line for each stack, the bad ones with the stack. */
+
+#define FRAMES_SHOWN 12
+
+const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
+{
+	static const char *const words[] = {
+		[VMSI_SWEEP_SAME] = "same",
+		[VMSI_SWEEP_FAILED] = "failed",
+		[VMSI_SWEEP_WRONG] = "wrong",
+		[VMSI_SWEEP_CRASHED] = "crashed",
+		[VMSI_SWEEP_HUNG] = "hung",
+		[VMSI_SWEEP_NOT_MADE] = "not made",
+		[VMSI_SWEEP_BROKEN] = "not run",
+	};
+
+	return words[verdict];
+}
+
+static bool is_bad(enum vmsi_sweep_verdict verdict)
+{
+	return verdict == VMSI_SWEEP_WRONG || verdict == VMSI_SWEEP_CRASHED ||
+		verdict == VMSI_SWEEP_HUNG || verdict == VMSI_SWEEP_BROKEN;
+}
+
+static bool are_alike(const struct vmsi_sweep_result *a,
+		      const struct vmsi_sweep_result *b)
+{
+	return a->verdict == b->verdict && a->status == b->status &&
+		strcmp(a->stack, b->stack) == 0;
+}
+
+/* --- text ------------------------------------------------------------------------- */
+
+static void print_status(const struct vmsi_sweep_result *result)
+{
+	if (result->verdict == VMSI_SWEEP_HUNG)
+		printf(" after %.1f s", result->seconds);
+	else if (result->verdict == VMSI_SWEEP_BROKEN)
+		printf(": %s", strerror(result->error));
+	else if (WIFSIGNALED(result->status))
+		printf(" by signal %d (%s)", WTERMSIG(result->status),
+		       strsignal(WTERMSIG(result->status)));
+	else
+		printf(" with status %d", WEXITSTATUS(result->status));
+}
+
+static void print_stack(const char *stack)
+{
+	const char *end;
+
+	for (int shown = 0; *stack && shown < FRAMES_SHOWN; shown++) {
+		end = strchr(stack, '\n');
+		if (!end)
+			end = stack + strlen(stack);
+		printf("      %.*s\n", (int)(end - stack), stack);
+		stack = *end ? end + 1 : end;
+	}
+}
+
+static void print_group(const struct vmsi_sweep_result *results, size_t count,
+			size_t first, bool *told)
+{
+	const struct vmsi_sweep_result *one = &results[first];
+	size_t alike = 0;
+
+	for (size_t i = first; i < count; i++)
+		if (!told[i] && are_alike(one, &results[i])) {
+			told[i] = true;
+			alike++;
+		}
+	printf("%s", vmsi_sweep_word(one->verdict));
+	print_status(one);
+	printf(": request %" PRIu64, one->request);
+	if (alike > 1)
+		printf(" and %zu more like it", alike - 1);
+	printf(": %s, %s of %s\n", one->command, one->call,
+	       vmsi_size_text(one->requested, VMSI_SIZE_HUMAN).text);
+	print_stack(one->stack);
+}
+
+static void print_table(const struct vmsi_sweep_result *results, size_t count)
+{
+	size_t counts[VMSI_SWEEP_VERDICTS] = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		counts[results[i].verdict]++;
+	printf("%zu requests failed in turn\n", count);
+	for (int i = 0; i < VMSI_SWEEP_VERDICTS; i++)
+		if (counts[i])
+			printf("%8zu  %s\n", counts[i],
+			       vmsi_sweep_word((enum vmsi_sweep_verdict)i));
+}
+
+/* --- JSON ----------------------------------------------------------------------------- */
+
+static json_t *result_json(const struct vmsi_sweep_result *result)
+{
+	const int status = result->status;
+
+	return json_pack("{s:I,s:s,s:s,s:I,s:f,s:o,s:o,s:s,s:s}",
+		"request", (json_int_t)result->request,
+		"verdict", vmsi_sweep_word(result->verdict),
+		"call", result->call,
+		"requested", (json_int_t)result->requested,
+		"seconds", result->seconds,
+		"exit_status", WIFEXITED(status) ?
+			json_integer(WEXITSTATUS(status)) : json_null(),
+		"signal", WIFSIGNALED(status) ?
+			json_integer(WTERMSIG(status)) : json_null(),
+		"command", result->command,
+		"stack", result->stack);
+}
+
+static bool write_json(const struct vmsi_sweep_options *options,
+		       const struct vmsi_sweep_result *results, size_t count)
+{
+	json_t *all = json_array();
+	bool written;
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(all, result_json(&results[i]));
+	written = json_dump_file(all, options->report, JSON_INDENT(1)) == 0;
+	json_decref(all);
+	if (!written)
+		fprintf(stderr, "vmspace sweep: %s: cannot write the report\n",
+			options->report);
+	return written;
+}
+
+enum vmsi_exit vmsi_sweep_report(const struct vmsi_sweep_options *options,
+				 const struct vmsi_sweep_result *results,
+				 size_t count)
+{
+	bool *told = calloc(count, sizeof *told), bad = false;
+
+	if (!told)
+		return VMSI_EXIT_RUN_FAILED;
+	for (size_t i = 0; i < count; i++)
+		if (is_bad(results[i].verdict) && !told[i]) {
+			print_group(results, count, i, told);
+			bad = true;
+		}
+	free(told);
+	print_table(results, count);
+	if (options->report && !write_json(options, results, count))
+		return VMSI_EXIT_RUN_FAILED;
+	if (vmsi_finish_output("vmspace sweep") != VMSI_EXIT_OK)
+		return VMSI_EXIT_RUN_FAILED;
+	return bad ? VMSI_EXIT_FAILED : VMSI_EXIT_OK;
+}

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <vmspace/group.h>
+
+#include "run_commit.h"
+
+/* One run: what it writes goes to a file without a name. */
+
+/* Afterwards the program has this long to be gone. */
+#define KILLED_MS 5000
+
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void take_refusal(void *context, vms_group *group,
+			 const struct vms_group_refusal *refusal)
+{
+	struct vmsi_sweep_result *result = context;
+	const char *stack = refusal->stack ? refusal->stack :
+					     refusal->why_no_stack;
+
+	(void)group;
+	result->requested = refusal->requested;
+	memcpy(result->command, refusal->command, sizeof result->command);
+	strncpy(result->call, vmsi_report_call_name(refusal->call),
+		sizeof result->call - 1);
+	strncpy(result->stack, stack ? stack : "", sizeof result->stack - 1);
+}
+
+/* --- streams ------------------------------------------------------------------- */
+
+static int replace(int descriptor, int with)
+{
+	if (with < 0 || dup2(with, descriptor) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Returns the file that standard output goes to, or -errno. */
+static int redirect(const struct vmsi_sweep_options *options)
+{
+	int input = open(options->input ? options->input : "/dev/null",
+			 O_RDONLY | O_CLOEXEC);
+	int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int output = memfd_create("vmspace-sweep", MFD_CLOEXEC);
+	int error = replace(STDIN_FILENO, input);
+
+	if (!error)
+		error = replace(STDOUT_FILENO, output);
+	if (!error)
+		error = replace(STDERR_FILENO, nothing);
+	return error ? error : output;
+}
+
+/* --- the run -------------------------------------------------------------------- */
+
+/* Whether the program has ended by itself. */
+static bool serve(vms_group *group, double until)
+{
+	for (;;) {
+		double left = until - now();
+
+		if (left <= 0)
+			return false;
+		switch (vms_group_serve(group, (int)(left * 1000) + 1)) {
+		case VMS_GROUP_FIRST_ENDED:
+			return true;
+		case VMS_GROUP_FIRST_STOPPED:
+			/* Nobody would let it go on. */
+			return false;
+		case VMS_GROUP_NOTHING:
+			break;
+		default:
+			return true;
+		}
+	}
+}
+
+/* Nothing of a run is to live beside the next. */
+static void end_group(vms_group *group)
+{
+	const double until = now() + KILLED_MS / 1e3;
+
+	while (now() < until && vms_group_kill(group, SIGKILL) > 0)
+		if (vms_group_serve(group, 10) == VMS_GROUP_EMPTY)
+			break;
+	vms_group_close(group);
+}
+
+static void run(const struct vmsi_sweep_options *options, double timeout,
+		struct vmsi_sweep_result *result, bool *in_time)
+{
+	const double begin = now();
+	struct vms_group_stats stats = { .struct_size = sizeof stats };
+	const struct vms_group_options group_options = {
+		.struct_size = sizeof group_options,
+		.policy = VMS_COMMIT_ALWAYS,
+		.flags = VMS_GROUP_STACKS,
+		/* A minimum alone would refuse all of that size. */
+		.faults = { .nth = result->request ? result->request :
+						     UINT64_MAX,
+			    .minimum = options->minimum },
+		.on_refusal = take_refusal,
+		.context = result,
+	};
+	vms_group *group = vms_group_spawn(&group_options, options->path,
+					   options->arguments, NULL);
+
+	if (!group) {
+		result->error = errno;
+		return;
+	}
+	*in_time = serve(group, begin + timeout);
+	result->seconds = now() - begin;
+	(void)vms_group_statistics(group, &stats);
+	result->requests = stats.requests;
+	result->status = vms_group_status(group);
+	end_group(group);
+}
+
+/* --- the verdict ------------------------------------------------------------------ */
+
+static bool has_written(int file, const struct vmsi_sweep_output *output)
+{
+	struct stat status;
+	bool same;
+	void *bytes;
+
+	if (fstat(file, &status) || (size_t)status.st_size != output->length)
+		return false;
+	if (output->length == 0)
+		return true;
+	bytes = mmap(NULL, output->length, PROT_READ, MAP_SHARED, file, 0);
+	if (bytes == MAP_FAILED)
+		return false;
+	same = memcmp(bytes, output->bytes, output->length) == 0;
+	munmap(bytes, output->length);
+	return same;
+}
+
+static enum vmsi_sweep_verdict judge(const struct vmsi_sweep_result *result,
+				     bool in_time, bool same)
+{
+	if (result->error)
+		return VMSI_SWEEP_BROKEN;
+	if (!in_time)
+		return VMSI_SWEEP_HUNG;
+	if (WIFSIGNALED(result->status))
+		return VMSI_SWEEP_CRASHED;
+	if (result->call[0] == '\0')
+		return VMSI_SWEEP_NOT_MADE;
+	return same ? VMSI_SWEEP_SAME : VMSI_SWEEP_WRONG;
+}
+
+static void keep_output(int file, struct vmsi_sweep_output *output)
+{
+	struct stat status;
+
+	if (fstat(file, &status))
+		return;
+	output->length = (size_t)status.st_size;
+	output->bytes = malloc(output->length + 1);
+	if (!output->bytes ||
+	    pread(file, output->bytes, output->length, 0) !=
+	    (ssize_t)output->length)
+		output->length = 0;
+}
+
+void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
+		    double timeout, struct vmsi_sweep_output *output,
+		    struct vmsi_sweep_result *result)
+{
+	bool in_time = true;
+	int file = redirect(options);
+
+	result->request = request;
+	result->error = file < 0 ? -file : 0;
+	if (!result->error)
+		run(options, timeout, result, &in_time);
+	if (request == 0 && !result->error) {
+		keep_output(file, output);
+		output->status = result->status;
+	}
+	result->verdict = judge(result, in_time, !result->error &&
+				has_written(file, output));
+	if (result->verdict <= VMSI_SWEEP_WRONG &&
+	    result->status != output->status)
+		result->verdict = VMSI_SWEEP_FAILED;
+	if (file >= 0)
+		close(file);
+}

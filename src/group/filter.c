@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/*
+ * What can charge is notified; what cannot goes through without a stop. A rule
+ * compares arguments by masks only, so that of mremap even what shrinks is
+ * notified.
+ */
+
+#define MAP_KIND 0x0fu
+
+/* Of an argument, by its number from 0 on, these bits have that value. */
+static struct scmp_arg_cmp has_bits(unsigned argument, uint64_t mask,
+				    uint64_t bits)
+{
+	return (struct scmp_arg_cmp){
+		.arg = argument, .op = SCMP_CMP_MASKED_EQ,
+		.datum_a = mask, .datum_b = bits,
+	};
+}
+
+static int notify(scmp_filter_ctx filter, int call, unsigned count,
+		  const struct scmp_arg_cmp *arguments)
+{
+	return seccomp_rule_add_array(filter, SCMP_ACT_NOTIFY, call, count,
+				      arguments);
+}
+
+/* Kinds of mmap, and whether MAP_NORESERVE takes them out. */
+static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
+{
+	const struct scmp_arg_cmp private_writable[] = {
+		has_bits(2, PROT_WRITE, PROT_WRITE),
+		has_bits(3, MAP_KIND | noreserve, MAP_PRIVATE),
+	};
+	const struct scmp_arg_cmp shared_anonymous[] = {
+		has_bits(3, MAP_KIND | MAP_ANONYMOUS | noreserve,
+			 MAP_SHARED | MAP_ANONYMOUS),
+	};
+	int error = notify(filter, SCMP_SYS(mmap), 2, private_writable);
+
+	if (error)
+		return error;
+	return notify(filter, SCMP_SYS(mmap), 1, shared_anonymous);
+}
+
+static int add_mprotect(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp writable[] = {
+		has_bits(2, PROT_WRITE, PROT_WRITE),
+	};
+	int error = notify(filter, SCMP_SYS(mprotect), 1, writable);
+
+	if (error)
+		return error;
+	return notify(filter, SCMP_SYS(pkey_mprotect), 1, writable);
+}
+
+/* A new process has a copy of its parent's memory; a thread or vfork has not. */
+static int add_fork(scmp_filter_ctx filter)
+{
+	const struct scmp_arg_cmp copies[] = {
+		has_bits(0, CLONE_VM, 0),
+	};
+	int error = notify(filter, SCMP_SYS(clone), 1, copies);
+
+	if (!error)
+		error = notify(filter, SCMP_SYS(fork), 0, NULL);
+	if (!error)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
+					 SCMP_SYS(clone3), 0);
+	return error;
+}
+
+static int add_rules(scmp_filter_ctx filter,
+		     const struct vms_group_options *options)
+{
+	const bool counts_noreserve =
+		options->policy == VMS_COMMIT_STRICT &&
+		!(options->flags & VMS_GROUP_NORESERVE_FREE);
+	const struct scmp_arg_cmp moves[] = {
+		{ .arg = 0, .op = SCMP_CMP_NE, .datum_a = 0, .datum_b = 0 },
+	};
+	static const int others[] = {
+		SCMP_SYS(mremap), SCMP_SYS(execve), SCMP_SYS(execveat),
+		SCMP_SYS(shmget),
+	};
+	int error = add_mmap(filter, counts_noreserve ? 0 : MAP_NORESERVE);
+
+	if (!error)
+		error = add_mprotect(filter);
+	if (!error)
+		error = add_fork(filter);
+	/* brk(0) asks where the end is. */
+	if (!error)
+		error = notify(filter, SCMP_SYS(brk), 1, moves);
+	for (size_t i = 0; !error && i < sizeof others / sizeof others[0]; i++)
+		error = notify(filter, others[i], 0, NULL);
+	return error;
+}
+
+static int read_filter(int file, struct sock_fprog *filter)
+{
+	off_t bytes = lseek(file, 0, SEEK_END);
+	struct sock_filter *program;
+
+	if (bytes <= 0)
+		return bytes < 0 ? -errno : -EIO;
+	program = malloc((size_t)bytes);
+	if (!program)
+		return -ENOMEM;
+	if (pread(file, program, (size_t)bytes, 0) != bytes) {
+		free(program);
+		return -EIO;
+	}
+	filter->len = (unsigned short)((size_t)bytes / sizeof *program);
+	filter->filter = program;
+	return 0;
+}
+
+static int export_filter(scmp_filter_ctx context, struct sock_fprog *filter)
+{
+	int file = memfd_create("vmspace-filter", MFD_CLOEXEC);
+	int error;
+
+	if (file < 0)
+		return -errno;
+	error = seccomp_export_bpf(context, file);
+	if (!error)
+		error = read_filter(file, filter);
+	close(file);
+	return error;
+}
+
+int vmsi_filter_build(const struct vms_group_options *options,
+		      struct sock_fprog *filter)
+{
+	scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
+	int error;
+
+	if (!context)
+		return -ENOMEM;
+	/* Calls of another architecture have other numbers and arguments. */
+	error = seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH,
+				 SCMP_ACT_ERRNO(ENOSYS));
+	if (!error)
+		error = add_rules(context, options);
+	if (!error)
+		error = export_filter(context, filter);
+	seccomp_release(context);
+	return error;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <time.h>
+
+/*
+ * What was granted. A process counts at most what it has: what it gives back is
+ * not told. Before a request is refused the kernel's own figures are read, of
+ * the processes first whose count may be too high by most.
+ *
+ * A call that was let through may not have been made when the figures are read:
+ * what was granted to other threads in the last moment counts on top of them.
+ */
+
+#define LATELY_NS (30ull * 1000 * 1000)
+
+/*
+ * The peak is what people set a limit by, so it is of figures that were looked
+ * at. A count that passes it is looked into: at once where it is by as much as
+ * this, else as often as costs a fiftieth of the time at most.
+ */
+#define PEAK_SLACK(peak) ((peak) / 8 + ((size_t)16 << 20))
+#define PEAK_LOOKS_PART 50
+
+uint64_t vmsi_group_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void vmsi_group_set_committed(struct vms_group *group,
+			      struct vmsi_process *process, size_t bytes)
+{
+	group->committed = group->committed - process->committed + bytes;
+	process->committed = bytes;
+	if (bytes > process->peak)
+		process->peak = bytes;
+}
+
+/* --- what was granted lately -------------------------------------------- */
+
+/* A thread that asks again has made its last call. */
+void vmsi_group_forget_granted(struct vmsi_process *process, pid_t thread)
+{
+	for (size_t i = 0; i < VMSI_GRANTED; i++)
+		if (process->granted[i].thread == thread)
+			process->granted[i].bytes = 0;
+}
+
+static void remember_granted(struct vmsi_process *process, pid_t thread,
+			     size_t bytes)
+{
+	struct vmsi_granted *oldest = &process->granted[0];
+
+	for (size_t i = 1; i < VMSI_GRANTED; i++)
+		if (process->granted[i].bytes == 0 ||
+		    (oldest->bytes && process->granted[i].time < oldest->time))
+			oldest = &process->granted[i];
+	*oldest = (struct vmsi_granted){ thread, bytes, vmsi_group_now() };
+}
+
+static size_t granted_lately(const struct vmsi_process *process)
+{
+	const uint64_t now = vmsi_group_now();
+	size_t sum = 0;
+
+	for (size_t i = 0; i < VMSI_GRANTED; i++)
+		if (process->granted[i].bytes &&
+		    now - process->granted[i].time < LATELY_NS)
+			sum += process->granted[i].bytes;
+	return sum;
+}
+
+/* --- looking ------------------------------------------------------------ */
+
+static bool look(struct vms_group *group, struct vmsi_process *process,
+		 pid_t thread, struct vmsi_measure *measure,
+		 struct vmsi_objects *objects)
+{
+	int error = vmsi_measure_process(group, thread, measure, objects);
+
+	group->looks++;
+	/* Its first thread may have ended before the others. */
+	if (error == -ESRCH && thread == process->pid && process->pidfd < 0)
+		vmsi_process_ended(group, process);
+	if (error)
+		return false;
+	process->data_end = measure->data_end;
+	process->measured = measure->committed > process->credit ?
+		measure->committed - process->credit : 0;
+	vmsi_group_set_committed(group, process, process->measured +
+				 granted_lately(process));
+	return true;
+}
+
+bool vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
+		     pid_t thread, struct vmsi_measure *measure)
+{
+	struct vmsi_measure unused;
+
+	return look(group, process, thread, measure ? measure : &unused, NULL);
+}
+
+static bool look_at_each(struct vms_group *group, struct vmsi_process *process,
+			 void *objects)
+{
+	struct vmsi_measure unused;
+
+	(void)look(group, process, process->pid, &unused, objects);
+	return true;
+}
+
+static void look_at_all(struct vms_group *group)
+{
+	struct vmsi_objects objects = { NULL, 0, 0 };
+	size_t bytes;
+
+	vmsi_tree_discover(group);
+	vmsi_unborn_drop_all(group);
+	vmsi_processes_each(group, look_at_each, &objects);
+	bytes = vmsi_objects_bytes(group, &objects);
+	vmsi_objects_free(&objects);
+	if (vmsi_group_now() - group->loosely_granted < LATELY_NS &&
+	    bytes < group->shared)
+		return;
+	group->committed = group->committed - group->shared + bytes;
+	group->shared = bytes;
+}
+
+/* --- making room -------------------------------------------------------- */
+
+static bool fits(const struct vms_group *group, size_t bytes)
+{
+	return bytes <= group->options.commit_limit &&
+		group->committed <= group->options.commit_limit - bytes;
+}
+
+struct doubt {
+	struct vmsi_process *process;
+	size_t bytes;
+};
+
+static bool find_doubt(struct vms_group *group, struct vmsi_process *process,
+		       void *context)
+{
+	struct doubt *most = context;
+	size_t bytes = process->committed - process->measured;
+
+	(void)group;
+	if (process->committed > process->measured && bytes > most->bytes)
+		*most = (struct doubt){ process, bytes };
+	return true;
+}
+
+static bool has_granted_lately(struct vms_group *group,
+			       struct vmsi_process *process, void *context)
+{
+	(void)group;
+	*(bool *)context = granted_lately(process) > 0;
+	return !*(bool *)context;
+}
+
+static void wait_until_made(struct vms_group *group)
+{
+	const struct timespec while_ago = { 0, (long)LATELY_NS };
+	bool lately = vmsi_group_now() - group->loosely_granted < LATELY_NS;
+
+	if (!lately)
+		vmsi_processes_each(group, has_granted_lately, &lately);
+	if (lately)
+		nanosleep(&while_ago, NULL);
+}
+
+/* One process after the other, until the sum is low enough or all are known. */
+static void look_at_doubtful(struct vms_group *group, size_t target)
+{
+	struct doubt most;
+
+	for (size_t looks = group->process_count;
+	     group->committed > target && looks; looks--) {
+		most = (struct doubt){ NULL, 0 };
+		vmsi_processes_each(group, find_doubt, &most);
+		if (!most.process)
+			return;
+		(void)vmsi_group_look(group, most.process, most.process->pid,
+				      NULL);
+	}
+}
+
+static void bring_down(struct vms_group *group, struct vmsi_process *process,
+		       pid_t thread, size_t target)
+{
+	if (group->committed > target)
+		(void)vmsi_group_look(group, process, thread, NULL);
+	look_at_doubtful(group, target);
+}
+
+static bool make_room(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, size_t bytes)
+{
+	if (bytes > group->options.commit_limit)
+		return false;
+	bring_down(group, process, thread, group->options.commit_limit - bytes);
+	return fits(group, bytes);
+}
+
+/* Everything is read again, when all that was granted has been made. */
+static bool make_sure(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_request *request)
+{
+	wait_until_made(group);
+	look_at_all(group);
+	(void)vmsi_group_look(group, process, thread, NULL);
+	if (group->committed > group->peak)
+		group->peak = group->committed;
+	if (request->call == VMS_GROUP_FORK)
+		request->bytes = process->committed;
+	if (!fits(group, request->bytes))
+		request->bytes = vmsi_request_net(thread, request);
+	return fits(group, request->bytes);
+}
+
+/* --- granting ----------------------------------------------------------- */
+
+static void charge(struct vms_group *group, struct vmsi_process *process,
+		   pid_t thread, const struct vmsi_request *request)
+{
+	if (request->call == VMS_GROUP_FORK) {
+		vmsi_unborn_add(group, process->pid, request->bytes, 0);
+		group->loosely_granted = vmsi_group_now();
+	} else if (request->shared) {
+		group->shared += request->bytes;
+		group->committed += request->bytes;
+		group->loosely_granted = vmsi_group_now();
+	} else {
+		vmsi_group_set_committed(group, process,
+					 process->committed + request->bytes);
+		remember_granted(process, thread, request->bytes);
+	}
+	if (request->call == VMS_GROUP_SHMGET)
+		group->made_segments = true;
+	if (request->call == VMS_GROUP_BRK)
+		process->data_end = request->data_end;
+}
+
+static bool may_be_charged(struct vms_group *group,
+			   struct vmsi_process *process, pid_t thread,
+			   struct vmsi_request *request)
+{
+	switch (group->options.policy) {
+	case VMS_COMMIT_ALWAYS:
+		return true;
+	case VMS_COMMIT_HEURISTIC:
+		return request->bytes <= group->options.commit_limit;
+	case VMS_COMMIT_STRICT:
+		break;
+	}
+	return fits(group, request->bytes) ||
+		make_room(group, process, thread, request->bytes) ||
+		make_sure(group, process, thread, request);
+}
+
+/* Before a request is charged that would make a new peak. */
+static void note_peak(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, size_t bytes)
+{
+	const size_t count = group->committed + bytes;
+	uint64_t begin;
+
+	if (count <= group->peak)
+		return;
+	begin = vmsi_group_now();
+	if (count - group->peak < PEAK_SLACK(group->peak) &&
+	    begin < group->next_peak_look)
+		return;
+	bring_down(group, process, thread,
+		   group->peak > bytes ? group->peak - bytes : 0);
+	group->next_peak_look = vmsi_group_now() +
+		PEAK_LOOKS_PART * (vmsi_group_now() - begin);
+	if (group->committed + bytes > group->peak)
+		group->peak = group->committed + bytes;
+}
+
+/* What was granted last may have been a peak that nothing followed. */
+void vmsi_group_note_idle_peak(struct vms_group *group)
+{
+	look_at_doubtful(group, group->peak);
+	if (group->committed > group->peak)
+		group->peak = group->committed;
+}
+
+/* Children that lived and asked for nothing, shared objects: all is gone. */
+void vmsi_group_settle(struct vms_group *group)
+{
+	group->loosely_granted = 0;
+	look_at_all(group);
+}
+
+bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_request *request)
+{
+	if (!may_be_charged(group, process, thread, request))
+		return false;
+	note_peak(group, process, thread, request->bytes);
+	charge(group, process, thread, request);
+	return true;
+}
+
+void vmsi_group_take_back(struct vms_group *group,
+			  struct vmsi_process *process, pid_t thread,
+			  const struct vmsi_request *request)
+{
+	if (request->call == VMS_GROUP_FORK) {
+		(void)vmsi_unborn_take(group, process->pid);
+	} else if (request->shared) {
+		group->shared -= request->bytes;
+		group->committed -= request->bytes;
+	} else {
+		vmsi_group_forget_granted(process, thread);
+		vmsi_group_set_committed(group, process, process->committed -
+					 request->bytes);
+		/* Whether the heap has grown is not known. */
+		if (request->call == VMS_GROUP_BRK)
+			process->data_end = 0;
+	}
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- the groups of this process ------------------------------------------ */
+
+static pthread_mutex_t groups_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct vms_group *groups;
+
+void vmsi_group_enlist(struct vms_group *group)
+{
+	pthread_mutex_lock(&groups_lock);
+	group->next = groups;
+	groups = group;
+	pthread_mutex_unlock(&groups_lock);
+}
+
+void vmsi_group_delist(struct vms_group *group)
+{
+	struct vms_group **link = &groups;
+
+	pthread_mutex_lock(&groups_lock);
+	while (*link && *link != group)
+		link = &(*link)->next;
+	if (*link)
+		*link = group->next;
+	pthread_mutex_unlock(&groups_lock);
+}
+
+bool vmsi_group_is_first(pid_t pid)
+{
+	const struct vms_group *group;
+
+	pthread_mutex_lock(&groups_lock);
+	group = groups;
+	while (group && group->first != pid)
+		group = group->next;
+	pthread_mutex_unlock(&groups_lock);
+	return group != NULL;
+}
+
+/* --- figures ------------------------------------------------------------- */
+
+int vms_group_descriptor(const vms_group *group)
+{
+	return group->epoll;
+}
+
+pid_t vms_group_first(const vms_group *group)
+{
+	return group->first;
+}
+
+int vms_group_status(const vms_group *group)
+{
+	return group->status;
+}
+
+int vms_group_statistics(vms_group *group, struct vms_group_stats *stats)
+{
+	if (!group || !stats || stats->struct_size != sizeof *stats) {
+		errno = EINVAL;
+		return -1;
+	}
+	*stats = (struct vms_group_stats){
+		.struct_size = sizeof *stats,
+		.limit = group->options.commit_limit,
+		.committed = group->committed,
+		.peak = group->peak,
+		.shared = group->shared,
+		.requests = group->requests,
+		.calls = group->calls,
+		.refusals = group->refusals,
+		.injected = group->injected,
+		.looks = group->looks,
+		.processes = group->process_count,
+	};
+	return 0;
+}
+
+/* The living, bucket by bucket, and then the ended. */
+static const struct vmsi_process *nth_process(const vms_group *group, size_t n)
+{
+	const struct vmsi_process *process;
+
+	for (size_t i = 0; i < VMSI_PROCESS_BUCKETS; i++)
+		for (process = group->processes[i]; process;
+		     process = process->next)
+			if (n-- == 0)
+				return process;
+	for (process = group->ended; process && n > 0; n--)
+		process = process->next;
+	return process;
+}
+
+int vms_group_next_process(vms_group *group, size_t *cursor,
+			   struct vms_group_process *process)
+{
+	const struct vmsi_process *found;
+
+	if (!group || !cursor || !process ||
+	    process->struct_size != sizeof *process) {
+		errno = EINVAL;
+		return -1;
+	}
+	found = nth_process(group, *cursor);
+	if (!found)
+		return 0;
+	++*cursor;
+	process->pid = found->pid;
+	process->ended = *cursor > group->process_count;
+	process->committed = found->committed;
+	process->peak = found->peak;
+	process->refusals = found->refusals;
+	memcpy(process->command, found->command, sizeof process->command);
+	return 1;
+}
+
+struct sending {
+	int signal;
+	size_t sent;
+};
+
+static bool send_signal(struct vms_group *group, struct vmsi_process *process,
+			void *context)
+{
+	struct sending *sending = context;
+
+	(void)group;
+	sending->sent += kill(process->pid, sending->signal) == 0;
+	return true;
+}
+
+size_t vms_group_kill(vms_group *group, int signal)
+{
+	struct sending sending = { .signal = signal };
+
+	vmsi_tree_discover(group);
+	vmsi_processes_each(group, send_signal, &sending);
+	return sending.sent;
+}
+
+void vms_group_close(vms_group *group)
+{
+	if (!group)
+		return;
+	vmsi_group_delist(group);
+	vmsi_processes_free(group);
+	if (group->listener >= 0)
+		close(group->listener);
+	if (group->epoll >= 0)
+		close(group->epoll);
+	free(group->call);
+	free(group);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * Who is in the group. A process is known from its first request on, or from a
+ * search of the tree. Its end is told by a pidfd; where there are no descriptors
+ * left for one, a look at it finds out.
+ */
+
+/* So many that have ended are remembered, or up to twice as many. */
+#define ENDED_KEPT 4096u
+
+static struct vmsi_process **bucket_of(struct vms_group *group, pid_t pid)
+{
+	return &group->processes[(unsigned)pid % VMSI_PROCESS_BUCKETS];
+}
+
+struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid)
+{
+	struct vmsi_process *process = *bucket_of(group, pid);
+
+	while (process && process->pid != pid)
+		process = process->next;
+	return process;
+}
+
+void vmsi_process_read_command(struct vmsi_process *process)
+{
+	char path[40], text[sizeof process->command] = "";
+	ssize_t length;
+	int file;
+
+	snprintf(path, sizeof path, "/proc/%d/comm", (int)process->pid);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0)
+		return;
+	length = read(file, text, sizeof text - 1);
+	close(file);
+	if (length <= 0)
+		return;
+	text[strcspn(text, "\n")] = '\0';
+	memcpy(process->command, text, sizeof text);
+}
+
+static void watch_end(struct vms_group *group, struct vmsi_process *process)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = process };
+
+	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
+	if (process->pidfd < 0)
+		return;
+	if (epoll_ctl(group->epoll, EPOLL_CTL_ADD, process->pidfd, &event)) {
+		close(process->pidfd);
+		process->pidfd = -1;
+	}
+}
+
+struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid,
+				      pid_t parent)
+{
+	struct vmsi_process *process = vmsi_process_find(group, pid);
+	struct vmsi_unborn copy;
+
+	if (process)
+		return process;
+	process = calloc(1, sizeof *process);
+	if (!process)
+		return NULL;
+	process->pid = pid;
+	process->parent = parent;
+	process->next = *bucket_of(group, pid);
+	*bucket_of(group, pid) = process;
+	group->process_count++;
+	watch_end(group, process);
+	vmsi_process_read_command(process);
+	copy = vmsi_unborn_take(group, parent);
+	process->credit = copy.credit;
+	vmsi_group_set_committed(group, process, copy.bytes);
+	return process;
+}
+
+/* --- threads ------------------------------------------------------------ */
+
+/* Numbers of /proc/THREAD/status; 0: the thread has gone. */
+static pid_t read_thread(pid_t thread, pid_t *parent)
+{
+	char path[40], line[128];
+	long process = 0, father = 0;
+	FILE *file;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+	file = fopen(path, "re");
+	if (!file)
+		return 0;
+	while (fgets(line, sizeof line, file)) {
+		(void)sscanf(line, "Tgid: %ld", &process);
+		if (sscanf(line, "PPid: %ld", &father) == 1)
+			break;
+	}
+	fclose(file);
+	*parent = (pid_t)father;
+	return (pid_t)process;
+}
+
+/*
+ * The number of a thread that has ended is given to another one; that of a
+ * process not before its pidfd has told its end.
+ */
+static bool still_has(const struct vmsi_process *process, pid_t thread)
+{
+	if (process->pid == thread)
+		return process->pidfd >= 0;
+	return syscall(SYS_tgkill, process->pid, thread, 0) == 0 ||
+		errno == EPERM;
+}
+
+struct vmsi_process *vmsi_process_of(struct vms_group *group, pid_t thread)
+{
+	struct vmsi_thread *known =
+		&group->threads[(unsigned)thread % VMSI_THREADS];
+	pid_t pid, parent = 0;
+
+	if (known->thread == thread && still_has(known->process, thread))
+		return known->process;
+	pid = read_thread(thread, &parent);
+	if (pid == 0)
+		return NULL;
+	known->process = vmsi_process_get(group, pid, parent);
+	known->thread = known->process ? thread : 0;
+	return known->process;
+}
+
+static void forget_threads(struct vms_group *group,
+			   const struct vmsi_process *process)
+{
+	for (size_t i = 0; i < VMSI_THREADS; i++)
+		if (group->threads[i].process == process)
+			group->threads[i] = (struct vmsi_thread){ 0, NULL };
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+/* Only those that were reparented to the supervisor are its to wait for. */
+static void reap(struct vms_group *group, const struct vmsi_process *process)
+{
+	int status;
+
+	if (waitpid(process->pid, &status, WNOHANG) != process->pid)
+		return;
+	if (process->pid == group->first) {
+		group->status = status;
+		group->first_ended = true;
+	}
+}
+
+static void unlink_process(struct vms_group *group,
+			   struct vmsi_process *process)
+{
+	struct vmsi_process **link = bucket_of(group, process->pid);
+
+	while (*link != process)
+		link = &(*link)->next;
+	*link = process->next;
+	group->process_count--;
+}
+
+static void free_list(struct vmsi_process *process)
+{
+	while (process) {
+		struct vmsi_process *next = process->next;
+
+		if (process->pidfd >= 0)
+			close(process->pidfd);
+		free(process);
+		process = next;
+	}
+}
+
+/* Those that ended first are forgotten; a group may live for long. */
+static void trim_ended(struct vms_group *group)
+{
+	struct vmsi_process *last = group->ended;
+
+	if (group->ended_count < 2 * ENDED_KEPT)
+		return;
+	for (size_t i = 1; i < ENDED_KEPT; i++)
+		last = last->next;
+	free_list(last->next);
+	last->next = NULL;
+	group->ended_count = ENDED_KEPT;
+}
+
+void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
+{
+	reap(group, process);
+	unlink_process(group, process);
+	forget_threads(group, process);
+	vmsi_group_set_committed(group, process, 0);
+	if (process->pidfd >= 0)
+		close(process->pidfd);
+	process->pidfd = -1;
+	process->next = group->ended;
+	group->ended = process;
+	group->ended_count++;
+	trim_ended(group);
+}
+
+void vmsi_processes_each(struct vms_group *group,
+			 bool (*visit)(struct vms_group *group,
+				       struct vmsi_process *process,
+				       void *context),
+			 void *context)
+{
+	for (size_t i = 0; i < VMSI_PROCESS_BUCKETS; i++) {
+		struct vmsi_process *process = group->processes[i], *next;
+
+		for (; process; process = next) {
+			next = process->next;
+			if (!visit(group, process, context))
+				return;
+		}
+	}
+}
+
+void vmsi_processes_free(struct vms_group *group)
+{
+	for (size_t i = 0; i < VMSI_PROCESS_BUCKETS; i++)
+		free_list(group->processes[i]);
+	free_list(group->ended);
+}
+
+/* --- forks -------------------------------------------------------------- */
+
+void vmsi_unborn_add(struct vms_group *group, pid_t parent, size_t bytes,
+		     size_t credit)
+{
+	group->unborn_bytes += bytes;
+	group->committed += bytes;
+	if (group->unborn_count == VMSI_UNBORN)
+		return;
+	group->unborn[group->unborn_count++] =
+		(struct vmsi_unborn){ parent, bytes, credit };
+}
+
+/* The first fork of a parent's; an orphan may be any parent's. */
+static size_t find_unborn(const struct vms_group *group, pid_t parent)
+{
+	for (size_t i = 0; i < group->unborn_count; i++)
+		if (group->unborn[i].parent == parent)
+			return i;
+	return group->unborn_count;
+}
+
+struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent)
+{
+	size_t found = find_unborn(group, parent);
+	struct vmsi_unborn taken = { 0, 0, 0 };
+
+	if (found == group->unborn_count)
+		return taken;
+	taken = group->unborn[found];
+	group->unborn_count--;
+	memmove(&group->unborn[found], &group->unborn[found + 1],
+		(group->unborn_count - found) * sizeof taken);
+	group->unborn_bytes -= taken.bytes;
+	group->committed -= taken.bytes;
+	return taken;
+}
+
+void vmsi_unborn_drop_all(struct vms_group *group)
+{
+	group->committed -= group->unborn_bytes;
+	group->unborn_bytes = 0;
+	group->unborn_count = 0;
+}

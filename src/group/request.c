@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/*
+ * What a notified call asks for: from its registers only, which cannot change
+ * any more. At most: a call that replaces mappings, or makes writable what is
+ * writable already, is charged less, which only a look at the process tells.
+ */
+
+#define MAP_KIND 0x0fu
+#ifndef SHM_HUGETLB
+#define SHM_HUGETLB 04000
+#endif
+#ifndef SHM_NORESERVE
+#define SHM_NORESERVE 010000
+#endif
+
+/* Up to whole pages; what wraps round is refused by the kernel itself. */
+static size_t pages(uint64_t bytes)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return bytes > SIZE_MAX - page ? 0 : (bytes + page - 1) / page * page;
+}
+
+static void set_range(struct vmsi_request *request, uintptr_t start,
+		      size_t bytes)
+{
+	request->start = start;
+	request->end = start + bytes < start ? UINTPTR_MAX : start + bytes;
+}
+
+static void decode_mmap(const struct seccomp_data *data,
+			struct vmsi_request *request)
+{
+	request->call = VMS_GROUP_MMAP;
+	request->bytes = pages(data->args[1]);
+	request->shared = (data->args[3] & MAP_KIND) == MAP_SHARED;
+	if ((data->args[3] & MAP_FIXED) && !request->shared)
+		set_range(request, (uintptr_t)data->args[0], request->bytes);
+}
+
+static void decode_mprotect(const struct seccomp_data *data,
+			    struct vmsi_request *request)
+{
+	request->call = VMS_GROUP_MPROTECT;
+	request->bytes = pages(data->args[1]);
+	set_range(request, (uintptr_t)data->args[0], request->bytes);
+}
+
+static void decode_mremap(const struct seccomp_data *data,
+			  struct vmsi_request *request)
+{
+	size_t old = pages(data->args[1]), new = pages(data->args[2]);
+
+	request->call = VMS_GROUP_MREMAP;
+	if (data->args[3] & MREMAP_DONTUNMAP)
+		request->bytes = new;
+	else if (new > old && old > 0)
+		request->bytes = new - old;
+	set_range(request, (uintptr_t)data->args[0], 1);
+}
+
+/* The program knows where its data end; here it is known from the last call. */
+static void decode_brk(struct vms_group *group, struct vmsi_process *process,
+		       const struct seccomp_data *data,
+		       struct vmsi_request *request)
+{
+	uintptr_t end = (uintptr_t)data->args[0];
+
+	if (process->data_end == 0)
+		(void)vmsi_group_look(group, process, process->pid, NULL);
+	request->call = VMS_GROUP_BRK;
+	request->data_end = end;
+	if (process->data_end && pages(end) > pages(process->data_end))
+		request->bytes = pages(end) - pages(process->data_end);
+	else
+		process->data_end = end;
+}
+
+static void decode_fork(const struct vms_group *group,
+			const struct vmsi_process *process,
+			struct vmsi_request *request)
+{
+	request->call = VMS_GROUP_FORK;
+	if (!(group->options.flags & VMS_GROUP_FORK_FREE))
+		request->bytes = process->committed;
+}
+
+static void decode_shmget(const struct vms_group *group,
+			  const struct seccomp_data *data,
+			  struct vmsi_request *request)
+{
+	const uint64_t flags = data->args[2];
+	const bool strict = group->options.policy == VMS_COMMIT_STRICT &&
+		!(group->options.flags & VMS_GROUP_NORESERVE_FREE);
+
+	request->call = VMS_GROUP_SHMGET;
+	request->shared = true;
+	if (((key_t)data->args[0] == IPC_PRIVATE || (flags & IPC_CREAT)) &&
+	    !(flags & SHM_HUGETLB) && (strict || !(flags & SHM_NORESERVE)))
+		request->bytes = pages(data->args[1]);
+}
+
+bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
+			 const struct seccomp_data *data,
+			 struct vmsi_request *request)
+{
+	*request = (struct vmsi_request){ .bytes = 0 };
+	switch (data->nr) {
+	case SYS_mmap:
+		decode_mmap(data, request);
+		break;
+	case SYS_mprotect:
+	case SYS_pkey_mprotect:
+		decode_mprotect(data, request);
+		break;
+	case SYS_mremap:
+		decode_mremap(data, request);
+		break;
+	case SYS_brk:
+		decode_brk(group, process, data, request);
+		break;
+#ifdef SYS_fork
+	case SYS_fork:
+#endif
+	case SYS_clone:
+		decode_fork(group, process, request);
+		break;
+	case SYS_execve:
+	case SYS_execveat:
+		request->call = VMS_GROUP_EXEC;
+		break;
+	case SYS_shmget:
+		decode_shmget(group, data, request);
+		break;
+	}
+	return request->bytes > 0;
+}
+
+/* --- before a refusal --------------------------------------------------- */
+
+size_t vmsi_request_net(pid_t pid, const struct vmsi_request *request)
+{
+	size_t private, charged;
+
+	if (request->end == 0 ||
+	    vmsi_measure_range(pid, request->start, request->end, &private,
+			       &charged))
+		return request->bytes;
+	switch (request->call) {
+	case VMS_GROUP_MMAP:
+		return request->bytes - charged;
+	case VMS_GROUP_MPROTECT:
+		return private - charged;
+	case VMS_GROUP_MREMAP:
+		/* Shared memory grows for nothing. */
+		return private ? request->bytes : 0;
+	default:
+		return request->bytes;
+	}
+}
+
+/* brk answers where the data end. */
+int64_t vmsi_request_refusal(const struct vmsi_process *process,
+			     const struct vmsi_request *request)
+{
+	if (request->call == VMS_GROUP_BRK)
+		return (int64_t)process->data_end;
+	return -ENOMEM;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+
+/* Serving: one call after the other, in the order in which they come. */
+
+#define EVENTS 64
+
+/*
+ * Ends of known processes are told by descriptors. That the first has stopped,
+ * and that others were orphaned, which are then the supervisor's to reap, is
+ * only found by asking.
+ */
+#define ASK_MS 200
+
+/* --- refusing ----------------------------------------------------------- */
+
+static void tell(struct vms_group *group, struct vmsi_process *process,
+		 pid_t thread, const struct vmsi_request *request,
+		 const struct vmsi_stack *stack, bool injected)
+{
+	struct vms_group_refusal refusal = {
+		.struct_size = sizeof refusal,
+		.time = vmsi_group_now() - group->born,
+		.process = process->pid,
+		.thread = thread,
+		.call = request->call,
+		.requested = request->bytes,
+		.committed = group->committed,
+		.limit = group->options.commit_limit,
+		.request = group->requests,
+		.injected = injected,
+		.stack = stack->text,
+		.why_no_stack = stack->why,
+	};
+
+	memcpy(refusal.command, process->command, sizeof refusal.command);
+	if (group->options.on_refusal)
+		group->options.on_refusal(group->options.context, group,
+					  &refusal);
+}
+
+static void refuse(struct vms_group *group, struct vmsi_process *process,
+		   const struct vmsi_request *request, bool injected)
+{
+	const pid_t thread = (pid_t)group->call->pid;
+	struct vmsi_stack stack = { .why = "not asked for" };
+
+	if (group->options.flags & VMS_GROUP_STACKS) {
+		stack.why = NULL;
+		vmsi_stack_begin(&stack, thread);
+	}
+	group->refusals++;
+	group->injected += injected;
+	process->refusals++;
+	vmsi_listener_answer(group->listener, group->call->id,
+			     vmsi_request_refusal(process, request));
+	vmsi_stack_read(&stack, process->pid, thread);
+	tell(group, process, thread, request, &stack, injected);
+	if (stack.ended && thread == group->first) {
+		group->status = stack.status;
+		group->first_ended = true;
+	}
+	vmsi_stack_free(&stack);
+}
+
+/* --- one call ----------------------------------------------------------- */
+
+/* The program that execve started has been seen by nobody yet. */
+static void meet_new_image(struct vms_group *group,
+			   struct vmsi_process *process)
+{
+	const pid_t thread = (pid_t)group->call->pid;
+	struct vmsi_measure measure;
+
+	process->new_image = false;
+	process->credit = 0;
+	process->data_end = 0;
+	vmsi_process_read_command(process);
+	if (vmsi_group_look(group, process, thread, &measure)) {
+		process->loader_start = measure.loader_start;
+		process->loader_end = measure.loader_end;
+	}
+}
+
+/* What a child has of its parent is free until it executes a program. */
+static void remember_free_fork(struct vms_group *group,
+			       struct vmsi_process *process)
+{
+	(void)vmsi_group_look(group, process, (pid_t)group->call->pid, NULL);
+	vmsi_unborn_add(group, process->pid, 0, process->committed);
+}
+
+static void let_through(struct vms_group *group, struct vmsi_process *process,
+			const struct vmsi_request *request, bool charged)
+{
+	if (request->call == VMS_GROUP_FORK && !charged)
+		remember_free_fork(group, process);
+	if (vmsi_listener_continue(group->listener, group->call->id)) {
+		if (request->call == VMS_GROUP_EXEC)
+			process->new_image = true;
+	} else if (charged) {
+		vmsi_group_take_back(group, process, (pid_t)group->call->pid,
+				     request);
+	}
+}
+
+static void decide(struct vms_group *group, struct vmsi_process *process)
+{
+	struct vmsi_request request;
+	const pid_t thread = (pid_t)group->call->pid;
+
+	vmsi_group_forget_granted(process, thread);
+	if (process->new_image)
+		meet_new_image(group, process);
+	if (!vmsi_request_decode(group, process, &group->call->data,
+				 &request))
+		let_through(group, process, &request, false);
+	else if (vmsi_faults_hit(group, process, group->call, &request))
+		refuse(group, process, &request, true);
+	else if (vmsi_group_grant(group, process, thread, &request))
+		let_through(group, process, &request, true);
+	else
+		refuse(group, process, &request, false);
+}
+
+static int serve_call(struct vms_group *group)
+{
+	struct vmsi_process *process;
+	int got;
+
+	memset(group->call, 0, group->call_bytes);
+	got = vmsi_listener_receive(group->listener, group->call);
+	if (got <= 0)
+		return got;
+	group->calls++;
+	process = vmsi_process_of(group, (pid_t)group->call->pid);
+	if (process)
+		decide(group, process);
+	else
+		/* It has gone, or there is no memory to count it with. */
+		vmsi_listener_answer(group->listener, group->call->id,
+				     -ENOMEM);
+	return 1;
+}
+
+/* --- waiting ------------------------------------------------------------ */
+
+static bool end_unwatched(struct vms_group *group,
+			  struct vmsi_process *process, void *context)
+{
+	(void)context;
+	if (process->pidfd < 0)
+		vmsi_process_ended(group, process);
+	return true;
+}
+
+/* It would be told again and again, while the last processes are ending. */
+static void note_unused(struct vms_group *group)
+{
+	(void)epoll_ctl(group->epoll, EPOLL_CTL_DEL, group->listener, NULL);
+	group->unused = true;
+	vmsi_processes_each(group, end_unwatched, NULL);
+}
+
+/* The ends first: their numbers may be another process's soon. */
+static int handle(struct vms_group *group, const struct epoll_event *events,
+		  int count)
+{
+	bool calls = false;
+
+	for (int i = 0; i < count; i++) {
+		if (events[i].data.ptr)
+			vmsi_process_ended(group, events[i].data.ptr);
+		else if (events[i].events & EPOLLIN)
+			calls = true;
+		else
+			note_unused(group);
+	}
+	return calls ? serve_call(group) : 0;
+}
+
+static bool first_has_stopped(struct vms_group *group)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (group->first_ended ||
+	    waitid(P_PID, (id_t)group->first, &info,
+		   WSTOPPED | WNOHANG) ||
+	    info.si_pid != group->first)
+		return false;
+	group->status = (info.si_status << 8) | 0x7f;
+	return true;
+}
+
+/* What there is to tell; VMS_GROUP_NOTHING where the caller is to wait. */
+static enum vms_group_event pending_event(struct vms_group *group)
+{
+	if (group->first_ended && !group->first_ended_told) {
+		group->first_ended_told = true;
+		return VMS_GROUP_FIRST_ENDED;
+	}
+	if (group->first_ended && group->unused && group->process_count == 0) {
+		vmsi_group_settle(group);
+		return VMS_GROUP_EMPTY;
+	}
+	return VMS_GROUP_NOTHING;
+}
+
+static bool is_time_to_ask(struct vms_group *group)
+{
+	const uint64_t now = vmsi_group_now();
+
+	if (now < group->next_asking)
+		return false;
+	group->next_asking = now + ASK_MS * 1000000ull;
+	return true;
+}
+
+static int wait_most(uint64_t until)
+{
+	uint64_t now = vmsi_group_now();
+
+	if (now >= until)
+		return 0;
+	if (until - now > ASK_MS * 1000000ull)
+		return ASK_MS;
+	return (int)((until - now) / 1000000) + 1;
+}
+
+/* At most until a peak may be looked into. */
+static int wait_for_peak(const struct vms_group *group, int wait)
+{
+	uint64_t now;
+
+	if (wait == 0 || group->committed <= group->peak)
+		return wait;
+	now = vmsi_group_now();
+	if (now >= group->next_peak_look)
+		return 0;
+	return group->next_peak_look - now < (uint64_t)wait * 1000000u ?
+		(int)((group->next_peak_look - now) / 1000000) + 1 : wait;
+}
+
+int vms_group_serve(vms_group *group, int timeout)
+{
+	struct epoll_event events[EVENTS];
+	const uint64_t until = timeout < 0 ? UINT64_MAX :
+		vmsi_group_now() + (uint64_t)timeout * 1000000u;
+
+	for (;;) {
+		enum vms_group_event event = pending_event(group);
+		const int wait = wait_most(until);
+		const int pause = wait_for_peak(group, wait);
+		int count;
+
+		if (event != VMS_GROUP_NOTHING)
+			return event;
+		count = epoll_wait(group->epoll, events, EVENTS, pause);
+		if (count < 0)
+			return errno == EINTR ? VMS_GROUP_NOTHING : -1;
+		count = handle(group, events, count);
+		if (count < 0) {
+			errno = -count;
+			return -1;
+		}
+		if (count == 0 && pause < wait) {
+			vmsi_group_note_idle_peak(group);
+			continue;
+		}
+		if (is_time_to_ask(group)) {
+			vmsi_tree_adopt(group);
+			if (first_has_stopped(group))
+				return VMS_GROUP_FIRST_STOPPED;
+		}
+		if (wait == 0 && count == 0)
+			return pending_event(group);
+	}
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * The first process. The child installs the filter in itself, sends the
+ * listener back through a socket, and executes the program; execve is notified
+ * already, so it is served while the outcome is waited for.
+ */
+
+/* --- one descriptor through a socket ------------------------------------ */
+
+union control {
+	struct cmsghdr header;
+	char bytes[CMSG_SPACE(sizeof(int))];
+};
+
+/* error is -errno, sent in place of a descriptor. */
+static bool send_listener(int socket, int listener, int error)
+{
+	struct iovec data = { &error, sizeof error };
+	union control control = { .bytes = { 0 } };
+	struct msghdr message = { .msg_iov = &data, .msg_iovlen = 1 };
+
+	if (!error) {
+		message.msg_control = control.bytes;
+		message.msg_controllen = sizeof control.bytes;
+		control.header.cmsg_level = SOL_SOCKET;
+		control.header.cmsg_type = SCM_RIGHTS;
+		control.header.cmsg_len = CMSG_LEN(sizeof listener);
+		memcpy(CMSG_DATA(&control.header), &listener, sizeof listener);
+	}
+	return sendmsg(socket, &message, MSG_NOSIGNAL) == sizeof error;
+}
+
+static int receive_listener(int socket)
+{
+	int error = -ECHILD, listener;
+	struct iovec data = { &error, sizeof error };
+	union control control = { .bytes = { 0 } };
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes,
+	};
+	ssize_t got;
+
+	do
+		got = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return -errno;
+	if (error || message.msg_controllen < CMSG_LEN(sizeof listener))
+		return error ? error : -EPROTO;
+	memcpy(&listener, CMSG_DATA(&control.header), sizeof listener);
+	return listener;
+}
+
+/* --- the child ---------------------------------------------------------- */
+
+struct start {
+	struct sock_fprog filter;
+	const char *path;
+	char *const *arguments;
+	char *const *environment;
+	struct rlimit descriptors;
+	int sockets[2];
+};
+
+static _Noreturn void run_child(const struct start *start)
+{
+	const int socket = start->sockets[1];
+	int listener, error;
+
+	(void)setrlimit(RLIMIT_NOFILE, &start->descriptors);
+	listener = vmsi_listener_install(&start->filter);
+	if (listener >= 0 && !vmsi_listener_can_continue(listener))
+		listener = -ENOSYS;
+	if (!send_listener(socket, listener, listener < 0 ? listener : 0) ||
+	    listener < 0)
+		_exit(127);
+	close(listener);
+	execve(start->path, start->arguments, start->environment);
+	error = -errno;
+	(void)send(socket, &error, sizeof error, MSG_NOSIGNAL);
+	_exit(127);
+}
+
+/* --- the supervisor ----------------------------------------------------- */
+
+/* 0 where the program runs: its end of the socket was closed by execve. */
+static int await_program(struct vms_group *group, int socket)
+{
+	struct pollfd watched[] = {
+		{ .fd = socket, .events = POLLIN },
+		{ .fd = group->listener, .events = POLLIN },
+	};
+	int error = 0;
+
+	for (;;) {
+		if (poll(watched, 2, -1) < 0 && errno != EINTR)
+			return -errno;
+		if (watched[1].revents & POLLIN)
+			(void)vms_group_serve(group, 0);
+		if (watched[0].revents == 0)
+			continue;
+		if (recv(socket, &error, sizeof error, 0) == sizeof error)
+			return error;
+		/* It may have ended by now: the caller is to hear of that. */
+		group->first_ended_told = false;
+		return 0;
+	}
+}
+
+static int watch_listener(struct vms_group *group)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+
+	vmsi_listener_tune(group->listener);
+	if (epoll_ctl(group->epoll, EPOLL_CTL_ADD, group->listener, &event))
+		return -errno;
+	if (!vmsi_process_get(group, group->first, getpid()))
+		return -ENOMEM;
+	return 0;
+}
+
+static int supervise(struct vms_group *group, int socket)
+{
+	int error;
+
+	vmsi_group_enlist(group);
+	group->listener = receive_listener(socket);
+	if (group->listener < 0)
+		return group->listener;
+	error = watch_listener(group);
+	return error ? error : await_program(group, socket);
+}
+
+/* The supervisor has a descriptor for each process. */
+static void allow_descriptors(struct rlimit *before)
+{
+	struct rlimit most;
+
+	if (getrlimit(RLIMIT_NOFILE, before))
+		return;
+	most = (struct rlimit){ before->rlim_max, before->rlim_max };
+	(void)setrlimit(RLIMIT_NOFILE, &most);
+}
+
+static int start_first(struct vms_group *group, struct start *start)
+{
+	int error;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+		       start->sockets))
+		return -errno;
+	allow_descriptors(&start->descriptors);
+	group->first = fork();
+	if (group->first == 0)
+		run_child(start);
+	error = group->first < 0 ? -errno : 0;
+	close(start->sockets[1]);
+	if (!error)
+		error = supervise(group, start->sockets[0]);
+	close(start->sockets[0]);
+	if (error && group->first > 0) {
+		/* The listener is closed, so that nothing in it waits. */
+		if (group->listener >= 0)
+			close(group->listener);
+		group->listener = -1;
+		(void)waitpid(group->first, NULL, 0);
+	}
+	return error;
+}
+
+/* --- the group ---------------------------------------------------------- */
+
+static bool are_valid(const struct vms_group_options *options)
+{
+	return options->struct_size == sizeof *options &&
+		!(options->flags & ~(VMS_GROUP_FORK_FREE | VMS_GROUP_STACKS |
+				     VMS_GROUP_NORESERVE_FREE)) &&
+		options->policy >= VMS_COMMIT_HEURISTIC &&
+		options->policy <= VMS_COMMIT_STRICT &&
+		!(options->faults.flags & ~VMS_GROUP_FAIL_LOADER) &&
+		options->faults.probability >= 0 &&
+		options->faults.probability <= 1;
+}
+
+static size_t machine_memory(void)
+{
+	struct sysinfo info;
+
+	if (sysinfo(&info))
+		return SIZE_MAX;
+	return ((size_t)info.totalram + info.totalswap) * info.mem_unit;
+}
+
+static int call_bytes(size_t *bytes)
+{
+	struct seccomp_notif_sizes sizes;
+
+	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes))
+		return errno == EINVAL ? -ENOSYS : -errno;
+	*bytes = sizes.seccomp_notif > sizeof(struct seccomp_notif) ?
+		sizes.seccomp_notif : sizeof(struct seccomp_notif);
+	return 0;
+}
+
+static int make_group(const struct vms_group_options *options,
+		      struct vms_group **made)
+{
+	struct vms_group *group = calloc(1, sizeof *group);
+	int error;
+
+	if (!group)
+		return -ENOMEM;
+	*made = group;
+	group->listener = group->epoll = -1;
+	group->options = *options;
+	if (group->options.commit_limit == 0)
+		group->options.commit_limit = machine_memory();
+	group->born = vmsi_group_now();
+	/* The state of the random numbers must not be 0. */
+	group->chance = options->faults.seed * 2 + 1;
+	error = call_bytes(&group->call_bytes);
+	if (error)
+		return error;
+	group->call = malloc(group->call_bytes);
+	group->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (!group->call || group->epoll < 0)
+		return group->call ? -errno : -ENOMEM;
+	/* So that no process of the group is lost from sight. */
+	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) ? -errno : 0;
+}
+
+vms_group *vms_group_spawn(const struct vms_group_options *options,
+			   const char *path, char *const arguments[],
+			   char *const environment[])
+{
+	struct start start = {
+		.path = path, .arguments = arguments,
+		.environment = environment ? environment : environ,
+	};
+	struct vms_group *group = NULL;
+	int error;
+
+	if (!options || !are_valid(options) || !path || !arguments ||
+	    !arguments[0]) {
+		errno = EINVAL;
+		return NULL;
+	}
+	error = make_group(options, &group);
+	if (!error)
+		error = vmsi_filter_build(options, &start.filter);
+	if (!error)
+		error = start_first(group, &start);
+	free(start.filter.filter);
+	if (!error)
+		return group;
+	vms_group_close(group);
+	errno = -error;
+	return NULL;
+}
+
+/* --- probing ------------------------------------------------------------ */
+
+static _Noreturn void try_listener(const struct sock_fprog *filter)
+{
+	int listener = vmsi_listener_install(filter);
+
+	if (listener < 0)
+		_exit(-listener);
+	_exit(vmsi_listener_can_continue(listener) ? 0 : ENOSYS);
+}
+
+int vms_group_probe(void)
+{
+	const struct vms_group_options options = {
+		.struct_size = sizeof options };
+	struct sock_fprog filter = { 0, NULL };
+	int status, error = vmsi_filter_build(&options, &filter);
+	pid_t child = error ? -1 : fork();
+
+	if (child == 0)
+		try_listener(&filter);
+	if (!error && child < 0)
+		error = -errno;
+	free(filter.filter);
+	if (!error)
+		error = waitpid(child, &status, 0) == child ?
+			-WEXITSTATUS(status) : -errno;
+	if (!error)
+		return 0;
+	errno = -error;
+	return -1;
+}

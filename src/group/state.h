@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_GROUP_STATE_H
+#define VMSI_GROUP_STATE_H
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vmspace/group.h>
+
+/*
+ * The supervisor of a group. The filter (filter.c) has the kernel ask about the
+ * calls that can charge. Each is decoded (request.c), counted in a ledger that
+ * may only be too high (ledger.c), and let through: the kernel itself makes the
+ * mapping. What gives memory back is not notified, so before a refusal the
+ * kernel's own figures are read (measure.c) and the ledger comes down.
+ */
+
+/* --- filter.c, listener.c: what the kernel asks about ------------------- */
+
+/* A filter as the kernel takes it; fprog.filter is malloc's. */
+int vmsi_filter_build(const struct vms_group_options *options,
+		      struct sock_fprog *filter);
+
+/* In the child: install it. Returns a listener or -errno. */
+int vmsi_listener_install(const struct sock_fprog *filter);
+
+/*
+ * The next call; 1, 0 where there is none (its thread has gone), or -errno.
+ * The notification must be zeroed.
+ */
+int vmsi_listener_receive(int listener, struct seccomp_notif *call);
+
+/*
+ * Let a call go on, or have it answer result (-errno, or a value). Returns
+ * false where its thread has gone or was interrupted: the answer went nowhere.
+ */
+bool vmsi_listener_continue(int listener, uint64_t id);
+bool vmsi_listener_answer(int listener, uint64_t id, int64_t result);
+
+/* Whether the kernel lets a call go on. */
+bool vmsi_listener_can_continue(int listener);
+
+/* Ask that the kernel wakes the supervisor on the caller's processor. */
+void vmsi_listener_tune(int listener);
+
+/* --- processes.c: who is in the group ----------------------------------- */
+
+#define VMSI_GRANTED 16u
+
+struct vmsi_process {
+	struct vmsi_process *next;     /* of the same hash, or ended */
+	pid_t pid;
+	pid_t parent;
+	int pidfd;                     /* readable when it ends; -1: none */
+	char command[16];
+	size_t committed;              /* at most; what the group's sum has */
+	size_t measured;               /* at the last look */
+	size_t credit;                 /* inherited and not charged */
+	size_t peak;
+	uint64_t refusals;
+	uintptr_t data_end;            /* of the heap of brk; 0: not known */
+	bool new_image;                /* execve: look before the next request */
+	/* Where the dynamic loader is, until something else asks. */
+	uintptr_t loader_start, loader_end;
+	/* Granted lately: may not have been made when the figures are read. */
+	struct vmsi_granted {
+		pid_t thread;
+		size_t bytes;
+		uint64_t time;
+	} granted[VMSI_GRANTED];
+};
+
+#define VMSI_PROCESS_BUCKETS 1024u
+
+/* A thread whose process is known. */
+struct vmsi_thread {
+	pid_t thread;
+	struct vmsi_process *process;
+};
+
+#define VMSI_THREADS 4096u
+
+/* Forks that were let through, of children that have not been seen yet. */
+struct vmsi_unborn {
+	pid_t parent;
+	size_t bytes;
+	size_t credit;
+};
+
+#define VMSI_UNBORN 256u
+
+struct vms_group {
+	struct vms_group *next;        /* of the supervisor's groups */
+	int listener;
+	int epoll;
+	pid_t first;
+	int status;
+	bool first_ended;
+	bool first_ended_told;
+	struct vms_group_options options;
+	size_t committed;              /* the sum: processes, unborn, shared */
+	size_t shared;
+	uint64_t loosely_granted;      /* the clock of the last for no process */
+	size_t peak;
+	uint64_t next_peak_look;       /* the clock */
+	uint64_t next_asking;
+	uint64_t born;                 /* the clock when it was made */
+	uint64_t requests, calls, refusals, injected, looks;
+	uint64_t chance;               /* state of the random numbers */
+	/* The last one that was refused on demand, and what may follow it. */
+	struct {
+		pid_t thread;
+		size_t bytes;
+		const enum vms_group_call *instead; /* ends with that of fork */
+	} refused;
+	size_t process_count;
+	struct vmsi_process *processes[VMSI_PROCESS_BUCKETS];
+	struct vmsi_process *ended;    /* the last ones, the latest first */
+	size_t ended_count;
+	struct vmsi_thread threads[VMSI_THREADS];
+	struct vmsi_unborn unborn[VMSI_UNBORN];
+	size_t unborn_count;
+	size_t unborn_bytes;           /* of the group's sum */
+	bool made_segments;            /* of System V */
+	bool unused;                   /* no process has the filter any more */
+	struct seccomp_notif *call;    /* as large as this kernel's */
+	size_t call_bytes;
+};
+
+/* The process of a thread; made where it is new. NULL: it has gone. */
+struct vmsi_process *vmsi_process_of(struct vms_group *group, pid_t thread);
+
+/* Whether a process is the first of any group of this supervisor's. */
+bool vmsi_group_is_first(pid_t pid);
+void vmsi_group_enlist(struct vms_group *group);
+void vmsi_group_delist(struct vms_group *group);
+
+/* A process by its number, made where it is new. NULL: no memory. */
+struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid,
+				      pid_t parent);
+struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid);
+
+/* A process has ended: what it had comes back. */
+void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process);
+
+/* Call visit with each living process; false ends it. */
+void vmsi_processes_each(struct vms_group *group,
+			 bool (*visit)(struct vms_group *group,
+				       struct vmsi_process *process,
+				       void *context),
+			 void *context);
+void vmsi_processes_free(struct vms_group *group);
+
+/* The name of a process. */
+void vmsi_process_read_command(struct vmsi_process *process);
+
+/* A fork was let through; and its child was seen, or will never be. */
+void vmsi_unborn_add(struct vms_group *group, pid_t parent, size_t bytes,
+		     size_t credit);
+struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent);
+void vmsi_unborn_drop_all(struct vms_group *group);
+
+/* --- tree.c: all that live ---------------------------------------------- */
+
+/* Find processes of the group that have asked for nothing yet. */
+void vmsi_tree_discover(struct vms_group *group);
+
+/* Of them, those that became the supervisor's children. */
+void vmsi_tree_adopt(struct vms_group *group);
+
+/* --- measure.c: the kernel's own figures -------------------------------- */
+
+/* Shared objects, each once. */
+struct vmsi_objects {
+	struct vmsi_object {
+		uint64_t device, inode;
+		size_t bytes;
+	} *list;
+	size_t count, room;
+};
+
+struct vmsi_measure {
+	size_t committed;   /* private memory, bytes */
+	uintptr_t data_end; /* of brk */
+	uintptr_t loader_start, loader_end; /* the dynamic loader; 0: none */
+};
+
+/*
+ * Look at a process, by a thread that it has. objects gets what it shares; it
+ * may be NULL. Returns 0, or -ESRCH where the thread has gone, or -errno.
+ */
+int vmsi_measure_process(const struct vms_group *group, pid_t thread,
+			 struct vmsi_measure *measure,
+			 struct vmsi_objects *objects);
+
+/* Private memory in a range: all of it, and what of it is charged. */
+int vmsi_measure_range(pid_t thread, uintptr_t start, uintptr_t end,
+		       size_t *private, size_t *charged);
+
+/* The bytes of objects; segments that no process has attached too. */
+size_t vmsi_objects_bytes(const struct vms_group *group,
+			  struct vmsi_objects *objects);
+void vmsi_objects_free(struct vmsi_objects *objects);
+
+/* --- request.c: what a call asks for ------------------------------------ */
+
+struct vmsi_request {
+	enum vms_group_call call;
+	size_t bytes;       /* at most */
+	bool shared;        /* they belong to an object, not to the process */
+	uintptr_t data_end; /* of brk */
+	/* What the call works on; see vmsi_request_net. */
+	uintptr_t start, end;
+};
+
+/* Returns false for a call that charges nothing. */
+bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
+			 const struct seccomp_data *data,
+			 struct vmsi_request *request);
+
+/* Of what a request asks for at most, what it would really be charged. */
+size_t vmsi_request_net(pid_t pid, const struct vmsi_request *request);
+
+/* What a call answers where it is refused. */
+int64_t vmsi_request_refusal(const struct vmsi_process *process,
+			     const struct vmsi_request *request);
+
+/* --- grant.c: what was granted ------------------------------------------ */
+
+/* Whether a request fits; where it does it is charged. */
+bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_request *request);
+
+/* A granted request was not made after all. */
+/* A thread asks: its last call has been made. */
+void vmsi_group_forget_granted(struct vmsi_process *process, pid_t thread);
+
+/* Nothing asks: see whether what is committed now is a new peak. */
+void vmsi_group_note_idle_peak(struct vms_group *group);
+
+/* No process is left: count what has stayed. */
+void vmsi_group_settle(struct vms_group *group);
+
+void vmsi_group_take_back(struct vms_group *group,
+			  struct vmsi_process *process, pid_t thread,
+			  const struct vmsi_request *request);
+
+/*
+ * Read the kernel's figures of a process; thread is one that it has. measure
+ * may be NULL. Returns whether there were any.
+ */
+bool vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
+		     pid_t thread, struct vmsi_measure *measure);
+
+/* What a process has, for the group's sum. */
+void vmsi_group_set_committed(struct vms_group *group,
+			      struct vmsi_process *process, size_t bytes);
+
+/* --- faults.c ----------------------------------------------------------- */
+
+/* Count a request; whether it is to be refused on demand. */
+bool vmsi_faults_hit(struct vms_group *group, struct vmsi_process *process,
+		     const struct seccomp_notif *call,
+		     const struct vmsi_request *request);
+
+/* --- stack.c ------------------------------------------------------------ */
+
+/*
+ * The stack of a thread, which is stopped for it by ptrace(2) on its way back
+ * from the call that is refused. begin is called before the answer is sent.
+ * Returns false and why where it cannot be had.
+ */
+struct vmsi_stack {
+	char *text;       /* malloc's */
+	const char *why;  /* there is none */
+	bool seized;
+	bool ended;       /* it was killed, with this status */
+	int status;
+};
+
+void vmsi_stack_begin(struct vmsi_stack *stack, pid_t thread);
+void vmsi_stack_read(struct vmsi_stack *stack, pid_t process, pid_t thread);
+void vmsi_stack_free(struct vmsi_stack *stack);
+
+/* --- time --------------------------------------------------------------- */
+
+uint64_t vmsi_group_now(void);
+
+#endif

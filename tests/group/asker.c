@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/*
+ * A program of a group: takes one step after the other, and writes a line for
+ * each to the descriptor that its first argument names: the step, and what the
+ * program got: "ok" or an errno.
+ *
+ * usage: asker DESCRIPTOR STEP[=MEBIBYTES]...
+ */
+
+#define MIB ((size_t)1 << 20)
+#define PAGE ((size_t)sysconf(_SC_PAGESIZE))
+#define THREAD_STACK ((size_t)1 << 20)
+
+static int out;
+static char *self;
+static void *last = MAP_FAILED;
+static size_t last_bytes;
+
+/* Nothing is told by way of malloc: it would ask for memory itself. */
+static void say(const char *step, const char *what)
+{
+	char line[128];
+	int length = snprintf(line, sizeof line, "%s %s\n", step, what);
+
+	if (write(out, line, (size_t)length) != length)
+		_exit(99);
+}
+
+static int answer(long result)
+{
+	return result == -1 ? errno : 0;
+}
+
+static int keep(void *mapped, size_t bytes)
+{
+	if (mapped == MAP_FAILED)
+		return errno;
+	last = mapped;
+	last_bytes = bytes;
+	return 0;
+}
+
+static int map(size_t bytes, int prot, int flags)
+{
+	return keep(mmap(NULL, bytes, prot, flags | MAP_ANONYMOUS, -1, 0),
+		    bytes);
+}
+
+/* --- mappings ------------------------------------------------------------- */
+
+static int do_mmap(size_t bytes)
+{
+	return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE);
+}
+
+static int do_none(size_t bytes)
+{
+	return map(bytes, PROT_NONE, MAP_PRIVATE);
+}
+
+static int do_noreserve(size_t bytes)
+{
+	return map(bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_NORESERVE);
+}
+
+static int do_shared(size_t bytes)
+{
+	return map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+/* In place of the last one, which is charged already. */
+static int do_again(size_t bytes)
+{
+	return keep(mmap(last, bytes, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+		    bytes);
+}
+
+static int do_unmap(size_t bytes)
+{
+	(void)bytes;
+	return answer(munmap(last, last_bytes));
+}
+
+static int do_mprotect(size_t bytes)
+{
+	int error = do_none(bytes);
+
+	return error ? error :
+		answer(mprotect(last, bytes, PROT_READ | PROT_WRITE));
+}
+
+/* What is writable is charged already. */
+static int do_writable(size_t bytes)
+{
+	(void)bytes;
+	return answer(mprotect(last, last_bytes, PROT_READ | PROT_WRITE));
+}
+
+static int do_mremap(size_t bytes)
+{
+	int error = do_mmap(PAGE);
+
+	return error ? error :
+		keep(mremap(last, PAGE, bytes, MREMAP_MAYMOVE), bytes);
+}
+
+static int do_shrink(size_t bytes)
+{
+	return keep(mremap(last, last_bytes, bytes, 0), bytes);
+}
+
+static int do_brk(size_t bytes)
+{
+	return answer((long)sbrk((intptr_t)bytes));
+}
+
+static int do_brk_back(size_t bytes)
+{
+	return answer((long)sbrk(-(intptr_t)bytes));
+}
+
+static int do_shmget(size_t bytes)
+{
+	int id = shmget(IPC_PRIVATE, bytes, IPC_CREAT | 0600);
+
+	if (id < 0)
+		return errno;
+	return answer(shmctl(id, IPC_RMID, NULL));
+}
+
+/* As many maps of a mebibyte as there are; told as a number. */
+static int do_fill(size_t bytes)
+{
+	void *chain = NULL, **block;
+	size_t count = 0;
+	char text[24];
+
+	while ((block = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) !=
+	       MAP_FAILED) {
+		*block = chain;
+		chain = block;
+		count++;
+	}
+	for (; chain; chain = block) {
+		block = *(void **)chain;
+		munmap(chain, bytes);
+	}
+	snprintf(text, sizeof text, "%zu", count);
+	say("filled", text);
+	return errno == ENOMEM ? 0 : errno;
+}
+
+/* --- processes ------------------------------------------------------------ */
+
+static int wait_for(pid_t child)
+{
+	int status;
+
+	if (waitpid(child, &status, 0) != child)
+		return errno;
+	return status ? ECHILD : 0;
+}
+
+static int do_fork(size_t bytes)
+{
+	pid_t child = fork();
+
+	(void)bytes;
+	if (child == 0)
+		_exit(0);
+	return child < 0 ? errno : wait_for(child);
+}
+
+/* The child asks for memory of its own. */
+static int do_fork_map(size_t bytes)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0)
+		_exit(do_mmap(bytes));
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
+static int do_vfork(size_t bytes)
+{
+	pid_t child = vfork();
+
+	(void)bytes;
+	if (child == 0)
+		_exit(0);
+	return child < 0 ? errno : wait_for(child);
+}
+
+static int do_spawn(size_t bytes)
+{
+	extern char **environ;
+	char name[] = "true", *arguments[] = { name, NULL };
+	pid_t child;
+	int error = posix_spawnp(&child, name, NULL, NULL, arguments,
+				 environ);
+
+	(void)bytes;
+	return error ? error : wait_for(child);
+}
+
+static void *run_thread(void *bytes)
+{
+	return (void *)(uintptr_t)do_mmap((size_t)bytes);
+}
+
+/* Two threads that map something each. */
+static int do_threads(size_t bytes)
+{
+	pthread_t threads[2];
+	pthread_attr_t attributes;
+	void *result;
+	int error = 0;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, THREAD_STACK);
+	for (int i = 0; i < 2 && !error; i++)
+		error = pthread_create(&threads[i], &attributes, run_thread,
+				       (void *)bytes);
+	for (int i = 0; i < 2 && !error; i++) {
+		error = pthread_join(threads[i], &result);
+		if (!error)
+			error = (int)(uintptr_t)result;
+	}
+	return error;
+}
+
+/* A child that stays, and is nobody's any more. */
+static int do_orphan(size_t bytes)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (fork() == 0) {
+			/* A test that fails leaves none behind for long. */
+			alarm(60);
+			do_mmap(bytes);
+			for (;;)
+				pause();
+		}
+		_exit(0);
+	}
+	return child < 0 ? errno : wait_for(child);
+}
+
+static int do_exec(size_t bytes)
+{
+	extern char **environ;
+	char number[12], first[] = "none=1", second[] = "mmap=40";
+	char *arguments[] = { self, number, first, second, NULL };
+
+	(void)bytes;
+	snprintf(number, sizeof number, "%d", out);
+	execve("/proc/self/exe", arguments, environ);
+	return errno;
+}
+
+/* --- staying and ending --------------------------------------------------- */
+
+static _Noreturn int do_stay(size_t bytes)
+{
+	(void)bytes;
+	say("stay", "now");
+	for (;;)
+		pause();
+}
+
+static int do_wait(size_t bytes)
+{
+	(void)bytes;
+	say("wait", "now");
+	while (usleep(1000) == 0 && getppid() != 1) {
+		/* The test puts this file there. */
+		if (access(getenv("ASKER_GO_ON"), F_OK) == 0)
+			return 0;
+	}
+	return ECHILD;
+}
+
+static _Noreturn int do_exit(size_t status)
+{
+	_exit((int)(status / MIB));
+}
+
+static int do_raise(size_t number)
+{
+	return answer(raise((int)(number / MIB)));
+}
+
+static int do_clone3(size_t bytes)
+{
+	(void)bytes;
+	return answer(syscall(SYS_clone3, NULL, 0));
+}
+
+static const struct step {
+	const char *name;
+	int (*take)(size_t bytes);
+} steps[] = {
+	{ "mmap", do_mmap }, { "none", do_none },
+	{ "noreserve", do_noreserve }, { "shared", do_shared },
+	{ "again", do_again }, { "unmap", do_unmap },
+	{ "mprotect", do_mprotect }, { "writable", do_writable },
+	{ "mremap", do_mremap }, { "shrink", do_shrink }, { "brk", do_brk },
+	{ "brk-back", do_brk_back }, { "shmget", do_shmget },
+	{ "fill", do_fill }, { "fork", do_fork }, { "fork-map", do_fork_map },
+	{ "vfork", do_vfork }, { "spawn", do_spawn },
+	{ "threads", do_threads }, { "orphan", do_orphan },
+	{ "exec", do_exec }, { "stay", do_stay }, { "wait", do_wait },
+	{ "exit", do_exit }, { "raise", do_raise }, { "clone3", do_clone3 },
+};
+
+static int take(char *text)
+{
+	char *number = strchr(text, '=');
+	size_t bytes = 0;
+
+	if (number) {
+		*number++ = '\0';
+		bytes = strtoull(number, NULL, 10) * MIB;
+	}
+	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+		if (strcmp(text, steps[i].name) == 0)
+			return steps[i].take(bytes);
+	return ENOTSUP;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return 2;
+	self = argv[0];
+	/* A test that fails leaves none behind. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	out = atoi(argv[1]);
+	for (int i = 2; i < argc; i++) {
+		int error = take(argv[i]);
+
+		say(argv[i], error ? strerrorname_np(error) : "ok");
+	}
+	return 0;
+}

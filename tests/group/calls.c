@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+#include "group_fixture.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What a program of a group gets when it asks for more than fits. */
+
+static void what_does_not_fit_is_enomem(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=200", "mmap ENOMEM\n");
+	expect_said(&options, "mprotect=200", "mprotect ENOMEM\n");
+	expect_said(&options, "mremap=200", "mremap ENOMEM\n");
+	expect_said(&options, "brk=200", "brk ENOMEM\n");
+	expect_said(&options, "shared=200", "shared ENOMEM\n");
+	expect_said(&options, "shmget=200", "shmget ENOMEM\n");
+}
+
+static void what_fits_is_made(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=40", "mmap ok\n");
+	expect_said(&options, "mprotect=40", "mprotect ok\n");
+	expect_said(&options, "mremap=40", "mremap ok\n");
+	expect_said(&options, "brk=40", "brk ok\n");
+	expect_said(&options, "shared=40", "shared ok\n");
+	expect_said(&options, "shmget=40", "shmget ok\n");
+}
+
+static void after_a_refusal_smaller_requests_go_on(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=40 mmap=40 mmap=10 mmap=40 mmap=5",
+		    "mmap ok\nmmap ENOMEM\nmmap ok\nmmap ENOMEM\nmmap ok\n");
+	expect_said(&options, "brk=40 brk=40 brk=10", "brk ok\nbrk ENOMEM\n"
+		    "brk ok\n");
+}
+
+static void what_was_given_back_can_be_had_again(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=40 unmap mmap=40 unmap mmap=50",
+		    "mmap ok\nunmap ok\nmmap ok\nunmap ok\nmmap ok\n");
+	expect_said(&options, "mmap=50 shrink=5 mmap=40",
+		    "mmap ok\nshrink ok\nmmap ok\n");
+	expect_said(&options, "brk=50 brk-back=50 mmap=50 unmap brk=50",
+		    "brk ok\nbrk-back ok\nmmap ok\nunmap ok\nbrk ok\n");
+	expect_said(&options, "shared=50 unmap mmap=50",
+		    "shared ok\nunmap ok\nmmap ok\n");
+	expect_said(&options, "shmget=50 mmap=50", "shmget ok\nmmap ok\n");
+}
+
+static void kinds_add_up(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=20 brk=20 shared=20 mremap=20",
+		    "mmap ok\nbrk ok\nshared ok\nmremap ENOMEM\n");
+}
+
+static void what_is_charged_already_is_not_charged_twice(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=40 again=40 writable again=40",
+		    "mmap ok\nagain ok\nwritable ok\nagain ok\n");
+}
+
+static void reservations_are_free(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "none=4000 mmap=40", "none ok\nmmap ok\n");
+}
+
+static void noreserve_counts_as_asked_for(void **state)
+{
+	struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "noreserve=200", "noreserve ENOMEM\n");
+	expect_said(&options, "noreserve=40 mmap=40",
+		    "noreserve ok\nmmap ENOMEM\n");
+	options.flags = VMS_GROUP_NORESERVE_FREE;
+	expect_said(&options, "noreserve=200 mmap=40",
+		    "noreserve ok\nmmap ok\n");
+	options.flags = 0;
+	options.policy = VMS_COMMIT_HEURISTIC;
+	expect_said(&options, "noreserve=200", "noreserve ok\n");
+}
+
+static void policies_refuse_as_they_say(void **state)
+{
+	struct vms_group_options options = default_options();
+
+	(void)state;
+	options.policy = VMS_COMMIT_HEURISTIC;
+	expect_said(&options, "mmap=50 mmap=50 mmap=70 mmap=50",
+		    "mmap ok\nmmap ok\nmmap ENOMEM\nmmap ok\n");
+	options.policy = VMS_COMMIT_ALWAYS;
+	expect_said(&options, "mmap=50 mmap=70", "mmap ok\nmmap ok\n");
+}
+
+/* Again and again: a count that drifts would have less of it each time. */
+static void all_of_the_limit_can_be_had(void **state)
+{
+	const struct vms_group_options options = default_options();
+	struct asked asked = start(&options, "fill=1 fill=1 fill=1 fill=1 "
+				   "fill=1 fill=1 fill=1 fill=1");
+	const char *line;
+	int fills = 0, count;
+
+	(void)state;
+	serve_until(&asked, VMS_GROUP_EMPTY);
+	for (line = asked.said; (line = strstr(line, "filled ")); line++) {
+		count = atoi(line + 7);
+		/* The program's own data and stack are below two. */
+		assert_in_range(count, 61, 63);
+		fills++;
+	}
+	assert_int_equal(fills, 8);
+	assert_true(stats_of(asked.group).peak <= LIMIT);
+	assert_true(stats_of(asked.group).peak > LIMIT - 2 * MIB);
+	finish(&asked);
+}
+
+/* --- processes ------------------------------------------------------------ */
+
+static void fork_charges_the_copy(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=20 fork fork fork",
+		    "mmap ok\nfork ok\nfork ok\nfork ok\n");
+	expect_said(&options, "mmap=40 fork unmap fork",
+		    "mmap ok\nfork ENOMEM\nunmap ok\nfork ok\n");
+	expect_said(&options, "mmap=20 fork-map=10 fork-map=40 mmap=30",
+		    "mmap ok\nfork-map ok\nfork-map ENOMEM\nmmap ok\n");
+}
+
+static void fork_is_free_where_asked_for(void **state)
+{
+	struct vms_group_options options = default_options();
+
+	(void)state;
+	options.flags = VMS_GROUP_FORK_FREE;
+	expect_said(&options, "mmap=40 fork fork-map=10 fork-map=40",
+		    "mmap ok\nfork ok\nfork-map ok\nfork-map ENOMEM\n");
+}
+
+static void what_is_not_copied_is_not_charged(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=50 vfork spawn vfork spawn mmap=5",
+		    "mmap ok\nvfork ok\nspawn ok\nvfork ok\nspawn ok\n"
+		    "mmap ok\n");
+}
+
+static void threads_are_charged_what_they_map(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=30 threads=10", "mmap ok\nthreads ok\n");
+	expect_said(&options, "mmap=30 threads=20",
+		    "mmap ok\nthreads ENOMEM\n");
+}
+
+static void exec_gives_back_what_it_drops(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=50 exec", "mmap ok\nnone ok\nmmap ok\n");
+}
+
+static void clone3_is_not_there(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "clone3", "clone3 ENOSYS\n");
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_does_not_fit_is_enomem),
+		cmocka_unit_test(what_fits_is_made),
+		cmocka_unit_test(after_a_refusal_smaller_requests_go_on),
+		cmocka_unit_test(what_was_given_back_can_be_had_again),
+		cmocka_unit_test(kinds_add_up),
+		cmocka_unit_test(what_is_charged_already_is_not_charged_twice),
+		cmocka_unit_test(reservations_are_free),
+		cmocka_unit_test(noreserve_counts_as_asked_for),
+		cmocka_unit_test(policies_refuse_as_they_say),
+		cmocka_unit_test(all_of_the_limit_can_be_had),
+		cmocka_unit_test(fork_charges_the_copy),
+		cmocka_unit_test(fork_is_free_where_asked_for),
+		cmocka_unit_test(what_is_not_copied_is_not_charged),
+		cmocka_unit_test(threads_are_charged_what_they_map),
+		cmocka_unit_test(exec_gives_back_what_it_drops),
+		cmocka_unit_test(clone3_is_not_there),
+	};
+
+	need_groups(argc, argv);
+	return cmocka_run_group_tests_name("group_calls", tests, NULL, NULL);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+#include "group_fixture.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vmspace/process.h>
+
+/*
+ * Beside hogs a sampler that knows nothing of the group's count: it stops every
+ * process, adds up what the kernel has charged to them, and lets them go on. So
+ * each sum is of one instant.
+ */
+
+#define SECONDS "3"
+#define MOST 256
+/* Stacks that grow and what a program that starts has are seen late. */
+#define TOLERANCE (2 * MIB)
+
+static const char *hog;
+
+struct sampler {
+	atomic_bool end;
+	size_t most;
+	int samples;
+};
+
+struct family {
+	pid_t list[MOST];
+	size_t count;
+};
+
+static void add_children(struct family *family, pid_t parent)
+{
+	char path[300];
+	struct dirent *entry;
+	DIR *tasks;
+	int child;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)parent);
+	tasks = opendir(path);
+	while (tasks && (entry = readdir(tasks))) {
+		FILE *file;
+
+		snprintf(path, sizeof path, "/proc/%d/task/%s/children",
+			 (int)parent, entry->d_name);
+		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+		while (file && fscanf(file, "%d", &child) == 1 &&
+		       family->count < MOST)
+			family->list[family->count++] = (pid_t)child;
+		if (file)
+			fclose(file);
+	}
+	if (tasks)
+		closedir(tasks);
+}
+
+static struct family find_family(void)
+{
+	struct family family = { .count = 0 };
+
+	add_children(&family, getpid());
+	for (size_t i = 0; i < family.count; i++)
+		add_children(&family, family.list[i]);
+	return family;
+}
+
+/* Of all its threads; one that has ended stands as well. */
+static bool stands(pid_t pid)
+{
+	char path[300], text[512], *state;
+	struct dirent *entry;
+	bool all = true;
+	DIR *tasks;
+
+	snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+	tasks = opendir(path);
+	while (tasks && all && (entry = readdir(tasks))) {
+		FILE *file;
+
+		snprintf(path, sizeof path, "/proc/%d/task/%s/stat", (int)pid,
+			 entry->d_name);
+		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
+		if (!file)
+			continue;
+		state = fgets(text, sizeof text, file) ?
+			strrchr(text, ')') : NULL;
+		all = !state || strchr("TtZX", state[2]);
+		fclose(file);
+	}
+	if (tasks)
+		closedir(tasks);
+	return all;
+}
+
+/* Returns false where it cannot be had in time. */
+static bool stop_all(struct family *family)
+{
+	for (int tries = 0; tries < 1000; tries++) {
+		const size_t before = family->count;
+		bool all = true;
+
+		*family = find_family();
+		for (size_t i = 0; i < family->count; i++)
+			kill(family->list[i], SIGSTOP);
+		for (size_t i = 0; i < family->count; i++)
+			all = all && stands(family->list[i]);
+		if (all && family->count == before)
+			return true;
+		usleep(200);
+	}
+	return false;
+}
+
+static size_t committed_by(pid_t pid)
+{
+	struct vms_mapping_info info = { .struct_size = sizeof info };
+	vms_process_maps *maps = vms_process_maps_open(pid);
+	size_t sum = 0;
+
+	while (maps && vms_process_maps_next(maps, &info) == 1)
+		sum += info.committed;
+	vms_process_maps_close(maps);
+	return sum;
+}
+
+static void sample(struct sampler *sampler)
+{
+	struct family family = { .count = 0 };
+	size_t sum = 0;
+
+	if (stop_all(&family)) {
+		for (size_t i = 0; i < family.count; i++)
+			sum += committed_by(family.list[i]);
+		sampler->samples++;
+		if (sum > sampler->most)
+			sampler->most = sum;
+	}
+	for (size_t i = 0; i < family.count; i++)
+		kill(family.list[i], SIGCONT);
+}
+
+static void *run_sampler(void *context)
+{
+	struct sampler *sampler = context;
+
+	while (!sampler->end) {
+		sample(sampler);
+		usleep(3000);
+	}
+	return NULL;
+}
+
+static void the_sum_never_passes_the_limit(void **state)
+{
+	const struct vms_group_options options = default_options();
+	const char *text = getenv("VMSPACE_GROUP_SEED");
+	char seed[24], name[] = "hog", seconds[] = SECONDS;
+	char *const arguments[] = { name, seed, seconds, NULL };
+	struct sampler sampler = { .most = 0 };
+	struct vms_group_stats stats;
+	pthread_t thread;
+	vms_group *group;
+	int event;
+
+	(void)state;
+	snprintf(seed, sizeof seed, "%s", text ? text : "4");
+	print_message("# VMSPACE_GROUP_SEED=%s\n", seed);
+	group = vms_group_spawn(&options, hog, arguments, NULL);
+	assert_non_null(group);
+	assert_int_equal(pthread_create(&thread, NULL, run_sampler, &sampler),
+			 0);
+	do
+		event = vms_group_serve(group, -1);
+	while (event != VMS_GROUP_EMPTY && event != -1);
+	sampler.end = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(event, VMS_GROUP_EMPTY);
+	assert_int_equal(vms_group_status(group), 0);
+	stats = (struct vms_group_stats){ .struct_size = sizeof stats };
+	assert_int_equal(vms_group_statistics(group, &stats), 0);
+	print_message("# %d samples, at most %zu KiB; %llu refusals\n",
+		      sampler.samples, sampler.most >> 10,
+		      (unsigned long long)stats.refusals);
+	assert_true(sampler.samples > 50);
+	assert_true(sampler.most > LIMIT / 2);
+	assert_true(sampler.most <= LIMIT + TOLERANCE);
+	assert_true(stats.refusals > 0);
+	assert_int_equal(stats.processes, 0);
+	assert_int_equal(stats.committed, 0);
+	vms_group_close(group);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_sum_never_passes_the_limit),
+	};
+
+	need_groups(argc, argv);
+	hog = argv[1];
+	return cmocka_run_group_tests_name("group_exact", tests, NULL, NULL);
+}
