@@ -263,6 +263,14 @@ static bool may_be_charged(struct vms_group *group,
 		make_sure(group, process, thread, request);
 }
 
+/* The next look for the peak's sake; this one began then. */
+static void put_off_peak_looks(struct vms_group *group, uint64_t begin)
+{
+	const uint64_t now = vmsi_group_now();
+
+	group->next_peak_look = now + PEAK_LOOKS_PART * (now - begin);
+}
+
 /* Before a request is charged that would make a new peak. */
 static void note_peak(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, size_t bytes)
@@ -278,8 +286,7 @@ static void note_peak(struct vms_group *group, struct vmsi_process *process,
 		return;
 	bring_down(group, process, thread,
 		   group->peak > bytes ? group->peak - bytes : 0);
-	group->next_peak_look = vmsi_group_now() +
-		PEAK_LOOKS_PART * (vmsi_group_now() - begin);
+	put_off_peak_looks(group, begin);
 	if (group->committed + bytes > group->peak)
 		group->peak = group->committed + bytes;
 }
@@ -287,7 +294,10 @@ static void note_peak(struct vms_group *group, struct vmsi_process *process,
 /* What was granted last may have been a peak that nothing followed. */
 void vmsi_group_note_idle_peak(struct vms_group *group)
 {
+	const uint64_t begin = vmsi_group_now();
+
 	look_at_doubtful(group, group->peak);
+	put_off_peak_looks(group, begin);
 	if (group->committed > group->peak)
 		group->peak = group->committed;
 }

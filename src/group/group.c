@@ -154,6 +154,8 @@ void vms_group_close(vms_group *group)
 	vmsi_processes_free(group);
 	if (group->listener >= 0)
 		close(group->listener);
+	if (group->ends >= 0)
+		close(group->ends);
 	if (group->epoll >= 0)
 		close(group->epoll);
 	free(group->call);

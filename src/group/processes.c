@@ -60,7 +60,7 @@ static void watch_end(struct vms_group *group, struct vmsi_process *process)
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0)
 		return;
-	if (epoll_ctl(group->epoll, EPOLL_CTL_ADD, process->pidfd, &event)) {
+	if (epoll_ctl(group->ends, EPOLL_CTL_ADD, process->pidfd, &event)) {
 		close(process->pidfd);
 		process->pidfd = -1;
 	}

@@ -2,6 +2,7 @@
 #include "group/state.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/wait.h>
@@ -167,21 +168,39 @@ static void note_unused(struct vms_group *group)
 	vmsi_processes_each(group, end_unwatched, NULL);
 }
 
-/* The ends first: their numbers may be another process's soon. */
-static int handle(struct vms_group *group, const struct epoll_event *events,
-		  int count)
+static void handle_ends(struct vms_group *group)
 {
-	bool calls = false;
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(group->ends, events, EVENTS, 0);
 
-	for (int i = 0; i < count; i++) {
-		if (events[i].data.ptr)
-			vmsi_process_ended(group, events[i].data.ptr);
-		else if (events[i].events & EPOLLIN)
-			calls = true;
-		else
-			note_unused(group);
-	}
-	return calls ? serve_call(group) : 0;
+	for (int i = 0; i < count; i++)
+		vmsi_process_ended(group, events[i].data.ptr);
+}
+
+/*
+ * The listener is waited for itself, not in an epoll: so the kernel wakes the
+ * supervisor on the processor of the thread that waits for it.
+ *
+ * The ends come first: their numbers may be another process's soon. Returns
+ * whether a call was served, or -errno.
+ */
+static int await(struct vms_group *group, int wait)
+{
+	struct pollfd watched[] = {
+		{ .fd = group->ends, .events = POLLIN },
+		{ .fd = group->unused ? -1 : group->listener,
+		  .events = POLLIN },
+	};
+
+	if (poll(watched, 2, wait) < 0)
+		return -errno;
+	if (watched[0].revents)
+		handle_ends(group);
+	if (watched[1].revents & POLLIN)
+		return serve_call(group);
+	if (watched[1].revents)
+		note_unused(group);
+	return watched[0].revents || watched[1].revents;
 }
 
 static bool first_has_stopped(struct vms_group *group)
@@ -248,7 +267,6 @@ static int wait_for_peak(const struct vms_group *group, int wait)
 
 int vms_group_serve(vms_group *group, int timeout)
 {
-	struct epoll_event events[EVENTS];
 	const uint64_t until = timeout < 0 ? UINT64_MAX :
 		vmsi_group_now() + (uint64_t)timeout * 1000000u;
 
@@ -260,10 +278,9 @@ int vms_group_serve(vms_group *group, int timeout)
 
 		if (event != VMS_GROUP_NOTHING)
 			return event;
-		count = epoll_wait(group->epoll, events, EVENTS, pause);
-		if (count < 0)
-			return errno == EINTR ? VMS_GROUP_NOTHING : -1;
-		count = handle(group, events, count);
+		count = await(group, pause);
+		if (count == -EINTR)
+			return VMS_GROUP_NOTHING;
 		if (count < 0) {
 			errno = -count;
 			return -1;

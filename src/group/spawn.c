@@ -127,10 +127,11 @@ static int await_program(struct vms_group *group, int socket)
 
 static int watch_listener(struct vms_group *group)
 {
-	struct epoll_event event = { .events = EPOLLIN, .data.ptr = NULL };
+	struct epoll_event event = { .events = EPOLLIN };
 
 	vmsi_listener_tune(group->listener);
-	if (epoll_ctl(group->epoll, EPOLL_CTL_ADD, group->listener, &event))
+	if (epoll_ctl(group->epoll, EPOLL_CTL_ADD, group->listener, &event) ||
+	    epoll_ctl(group->epoll, EPOLL_CTL_ADD, group->ends, &event))
 		return -errno;
 	if (!vmsi_process_get(group, group->first, getpid()))
 		return -ENOMEM;
@@ -229,7 +230,7 @@ static int make_group(const struct vms_group_options *options,
 	if (!group)
 		return -ENOMEM;
 	*made = group;
-	group->listener = group->epoll = -1;
+	group->listener = group->epoll = group->ends = -1;
 	group->options = *options;
 	if (group->options.commit_limit == 0)
 		group->options.commit_limit = machine_memory();
@@ -241,7 +242,8 @@ static int make_group(const struct vms_group_options *options,
 		return error;
 	group->call = malloc(group->call_bytes);
 	group->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (!group->call || group->epoll < 0)
+	group->ends = epoll_create1(EPOLL_CLOEXEC);
+	if (!group->call || group->epoll < 0 || group->ends < 0)
 		return group->call ? -errno : -ENOMEM;
 	/* So that no process of the group is lost from sight. */
 	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) ? -errno : 0;

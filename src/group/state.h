@@ -96,7 +96,8 @@ struct vmsi_unborn {
 struct vms_group {
 	struct vms_group *next;        /* of the supervisor's groups */
 	int listener;
-	int epoll;
+	int ends;                      /* an epoll of the processes' pidfds */
+	int epoll;                     /* of it and the listener, for others */
 	pid_t first;
 	int status;
 	bool first_ended;
