@@ -26,7 +26,8 @@ extern "C" {
  * - The group runs with no_new_privs: set-user-ID programs in it gain no
  *   rights (prctl(2), PR_SET_NO_NEW_PRIVS).
  * - The caller becomes the parent of the group's orphans (PR_SET_CHILD_SUBREAPER)
- *   and reaps them. It may have other children.
+ *   and reaps them. It may have other children, and other groups; then an
+ *   orphan that has asked for nothing may be counted in the wrong group.
  * - clone3(2) answers ENOSYS in the group, as on a kernel that lacks it: its
  *   flags lie in memory that could change after they were looked at. The C
  *   libraries fall back to clone(2).
