@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <stddef.h>
-
+#include "base/panic.h"
 #include "space/state.h"
 
 /*
@@ -61,83 +60,140 @@ static long move_part(struct vms_space *space, struct vmsi_range part,
 {
 	const struct vmsi_range place = { target,
 					  target + vmsi_range_length(part) };
-	long result;
-
-	if (vmsi_host_is_several(part))
-		return -EFAULT;
-	result = host_move(part, target, flags);
+	long result = host_move(part, target, flags);
 	if (result == -EFAULT && vmsi_inside(space, place) &&
 	    !vmsi_take_back(space, place))
 		return -ENOMEM;
 	return result;
 }
 
+static bool is_all_of(struct vmsi_range part, struct vmsi_range source)
+{
+	return vmsi_range_length(part) == vmsi_range_length(source);
+}
+
+/* Of pages; the middle one is in the first half. */
+static uintptr_t middle_of(struct vmsi_range part)
+{
+	return part.start +
+		vmsi_align_down(vmsi_range_length(part) / 2 +
+					vmsi_page_size() - 1,
+				vmsi_page_size());
+}
+
+enum way { THERE, BACK };
+
+/* A move in parts, and how far it has come. */
+struct parts_move {
+	struct vmsi_range source;
+	uintptr_t target;
+	int flags;
+	enum way way;
+	uintptr_t moved;              /* source: up to here it has gone */
+	uintptr_t opened;             /* target: up to here it may be unmapped */
+};
+
+static uintptr_t place_of(const struct parts_move *move, uintptr_t address)
+{
+	return move->target + (address - move->source.start);
+}
+
+/* A part makes a mapping or two more, which could forbid the way back. */
+static bool could_not_go_back(struct vms_space *space,
+			      const struct parts_move *move,
+			      struct vmsi_range part)
+{
+	return move->way == THERE && !is_all_of(part, move->source) &&
+		vmsi_host_at_map_limit(space->limit_probe);
+}
+
+static long move_parts(struct vms_space *space, struct parts_move *move)
+{
+	struct vmsi_range part = move->source;
+	long result = 0;
+
+	while (part.start < move->source.end) {
+		move->moved = part.start;
+		move->opened = place_of(move, part.start);
+		if (vmsi_host_is_several(part)) {
+			part.end = middle_of(part);
+			continue;
+		}
+		if (could_not_go_back(space, move, part))
+			return -ENOMEM;
+		move->opened = place_of(move, part.end);
+		result = move_part(space, part, place_of(move, part.start),
+				   move->flags);
+		if (result >= 0) {
+			part.start = part.end;
+			part.end = move->source.end;
+		} else if (result == -EFAULT &&
+			   vmsi_range_length(part) > vmsi_page_size()) {
+			part.end = middle_of(part);
+		} else {
+			return result;
+		}
+	}
+	move->moved = move->source.end;
+	return result;
+}
+
+/*
+ * The host has no reason to refuse: nothing more is charged, and no mapping is
+ * made. Should it find one, then to go on would be to go on without the data.
+ */
+static void move_back(struct vms_space *space, const struct parts_move *refused)
+{
+	struct parts_move back = {
+		.source = { refused->target,
+			    place_of(refused, refused->moved) },
+		.target = refused->source.start,
+		.way = BACK,
+	};
+
+	if (move_parts(space, &back) < 0)
+		vmsi_panic("space: a mapping cannot be put together again");
+}
+
 /*
  * What is one mapping in our map may be several to the host. Before Linux 6.17
  * it moves one a call; since then it would leave the first of them moved where
  * a later one is refused, and not tell how many. So it goes in parts, found by
- * halving; what has moved goes back if a later part is refused. So that it can,
- * no part goes at the map-count limit: a part makes a mapping or two more.
- *
- * opened: up to where the host may have unmapped the target.
+ * halving, and what has moved goes back if a later part is refused.
  */
-static long move_in_parts(struct vms_space *space, struct vmsi_range source,
-			  uintptr_t target, int flags, uintptr_t *opened)
+static long move_or_undo(struct vms_space *space, struct parts_move *move)
 {
-	const ptrdiff_t way = (ptrdiff_t)(target - source.start);
-	struct vmsi_range part = source;
-	long result = move_part(space, source, target, flags);
+	long result = move_parts(space, move);
 
-	*opened = target + vmsi_range_length(source);
-	if (result != -EFAULT || vmsi_range_length(source) == vmsi_page_size())
-		return result;
-	while (part.start < source.end) {
-		*opened = part.start + (uintptr_t)way;
-		if (vmsi_host_at_map_limit(space->limit_probe)) {
-			result = -ENOMEM;
-			break;
-		}
-		*opened = part.end + (uintptr_t)way;
-		result = move_part(space, part, part.start + (uintptr_t)way,
-				   flags);
-		if (result >= 0) {
-			part.start = part.end;
-			part.end = source.end;
-		} else if (result == -EFAULT &&
-			   vmsi_range_length(part) > vmsi_page_size()) {
-			part.end = part.start + vmsi_align_down(
-				vmsi_range_length(part) / 2 +
-					vmsi_page_size() - 1,
-				vmsi_page_size());
-		} else {
-			break;
-		}
-	}
-	if (part.start < source.end && part.start > source.start)
-		(void)vmsi_move_in_parts(space, (struct vmsi_range){
-			target, part.start + (uintptr_t)way }, source.start, 0);
+	if (result < 0 && move->moved > move->source.start)
+		move_back(space, move);
 	return result;
 }
 
 long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
 			uintptr_t target, int flags)
 {
-	uintptr_t opened;
+	struct parts_move move = {
+		.source = source, .target = target, .flags = flags,
+	};
 
-	return move_in_parts(space, source, target, flags, &opened);
+	return move_or_undo(space, &move);
 }
 
 static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 		      const struct vmsi_attributes *attributes,
 		      enum source_state *state)
 {
-	struct vmsi_range target = { move->target.start, 0 };
+	struct parts_move parts = {
+		.source = move->source,
+		.target = move->target.start,
+		.flags = MREMAP_DONTUNMAP,
+	};
 	long result;
 
 	*state = SOURCE_MAPPED;
 	if (move->keep == VMSI_KEEP_SOURCE || !leaves_window(move, attributes)) {
-		result = move_in_parts(space, move->source, target.start,
-				       MREMAP_DONTUNMAP, &target.end);
+		result = move_or_undo(space, &parts);
 		if (result >= 0)
 			return 0;
 		/*
@@ -147,11 +203,13 @@ static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 		 */
 		if (move->keep == VMSI_KEEP_SOURCE ||
 		    (result != -EINVAL && result != -ENOMEM) ||
-		    !vmsi_take_back(space, target))
+		    !vmsi_take_back(space, (struct vmsi_range){
+					parts.target, parts.opened }))
 			return (int)result;
 	}
 	*state = SOURCE_FREE;
-	result = vmsi_move_in_parts(space, move->source, target.start, 0);
+	parts.flags = 0;
+	result = move_or_undo(space, &parts);
 	return result < 0 ? (int)result : 0;
 }
 

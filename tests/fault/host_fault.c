@@ -92,6 +92,42 @@ size_t fault_sweep_refused(uintptr_t start, uintptr_t end)
 	return bytes;
 }
 
+/* --- moves ---------------------------------------------------------------------- */
+
+/*
+ * What a thread has moved lately may go back: Linux has no reason to refuse
+ * that, and an undo has nothing else to turn to.
+ */
+#define MOVES 16
+static _Thread_local struct move {
+	struct vmsi_range source;
+	uintptr_t target;
+} moves[MOVES];
+static _Thread_local unsigned move_count;
+
+static void note_move(struct vmsi_range source, uintptr_t target)
+{
+	moves[move_count++ % MOVES] = (struct move){ source, target };
+}
+
+static bool came_from(uintptr_t page, uintptr_t place)
+{
+	for (unsigned i = 0; i < MOVES; i++)
+		if (page - moves[i].target <
+			    vmsi_range_length(moves[i].source) &&
+		    page - moves[i].target == place - moves[i].source.start)
+			return true;
+	return false;
+}
+
+static bool goes_back(struct vmsi_range source, uintptr_t target)
+{
+	const size_t last = vmsi_range_length(source) - 1;
+
+	return came_from(source.start, target) &&
+		came_from(source.start + last, target + last);
+}
+
 /* --- the decision ------------------------------------------------------------- */
 
 static bool is_chosen(bool fixed)
@@ -141,6 +177,8 @@ void fault_begin(const struct fault_plan *new_plan)
 	plan = *new_plan;
 	result = (struct fault_result){ 0 };
 	following = true;
+	move_count = 0;
+	memset(moves, 0, sizeof(moves));
 	pthread_mutex_unlock(&fault_lock);
 }
 
@@ -198,12 +236,20 @@ static long fail_munmap(uintptr_t address, size_t length)
 static long fail_mremap(uintptr_t old_address, size_t old_length,
 			size_t new_length, int flags, uintptr_t new_address)
 {
+	const struct vmsi_range source = { old_address,
+					   old_address + old_length };
 	bool fixed = flags & MREMAP_FIXED;
-	long error = decide_fixed(CALL_MREMAP, fixed);
+	long error = flags == (MREMAP_MAYMOVE | MREMAP_FIXED) &&
+			     goes_back(source, new_address) ? 0 :
+		decide_fixed(CALL_MREMAP, fixed);
 
-	if (!error)
-		return real.mremap(old_address, old_length, new_length, flags,
-				   new_address);
+	if (!error) {
+		error = real.mremap(old_address, old_length, new_length, flags,
+				    new_address);
+		if (error >= 0 && fixed)
+			note_move(source, new_address);
+		return error;
+	}
 	if (fixed)
 		destroy_target(new_address, new_length);
 	return error;
