@@ -39,6 +39,14 @@ static inline bool vmsi_add(uintptr_t a, uintptr_t b, uintptr_t *result)
 	return !__builtin_add_overflow(a, b, result);
 }
 
+/* Add; SIZE_MAX where that overflows. */
+static inline size_t vmsi_add_saturating(size_t a, size_t b)
+{
+	size_t sum;
+
+	return __builtin_add_overflow(a, b, &sum) ? SIZE_MAX : sum;
+}
+
 static inline bool vmsi_multiply(size_t a, size_t b, size_t *result)
 {
 	return !__builtin_mul_overflow(a, b, result);

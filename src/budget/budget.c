@@ -138,15 +138,6 @@ void vmsi_budget_unuse(struct vms_budget *budget)
 
 /* --- open and close ------------------------------------------------------ */
 
-static size_t effective_limit(size_t limit)
-{
-	size_t machine;
-
-	if (limit != 0)
-		return limit;
-	return vmsi_host.memory_size(&machine) < 0 ? SIZE_MAX : machine;
-}
-
 static bool options_are_good(const struct vms_budget_options *options)
 {
 	return options->struct_size == sizeof(*options) &&
@@ -183,7 +174,8 @@ void vmsi_budget_drop(struct vms_budget *budget)
 static int set_up(struct vms_budget *budget,
 		  const struct vms_budget_options *options)
 {
-	vmsi_ledger_init(&budget->ledger, effective_limit(options->limit),
+	vmsi_ledger_init(&budget->ledger,
+			 options->limit ? options->limit : vmsi_host_memory(),
 			 options->policy);
 	if (options->name)
 		memcpy(budget->name, options->name, strlen(options->name) + 1);
@@ -300,7 +292,7 @@ int vms_budget_set_limit(vms_budget *budget, size_t limit)
 {
 	if (!budget)
 		return vmsi_budget_status(-EINVAL);
-	limit = effective_limit(limit);
+	limit = limit ? limit : vmsi_host_memory();
 	vmsi_budget_enter(budget);
 	budget->ledger.limit = limit;
 	if (budget->shared)

@@ -50,15 +50,6 @@ static void add_pid(struct pids *pids, uint32_t pid)
 	pids->all[pids->count++] = pid;
 }
 
-static void add_charge(const struct vmsi_budget_slot *slot,
-		       struct vmsi_budget_figures *figures)
-{
-	uint64_t charged = atomic_load(&slot->charged);
-
-	if (!vmsi_add(figures->charged, charged, &figures->charged))
-		figures->charged = SIZE_MAX;
-}
-
 /* Sum up the slots of processes that live. */
 static int read_slots(int fd, unsigned used,
 		      struct vmsi_budget_figures *figures)
@@ -82,7 +73,8 @@ static int read_slots(int fd, unsigned used,
 		if (pid == 0 || !is_held(fd, i))
 			continue;
 		add_pid(&pids, pid);
-		add_charge(slot, figures);
+		figures->charged = vmsi_add_saturating(
+			figures->charged, atomic_load(&slot->charged));
 	}
 	figures->processes = pids.count;
 	return 0;

@@ -201,6 +201,20 @@ static int believe(struct vms_budget *budget)
 	return 0;
 }
 
+/* The end of create and attach; error is what the steps before came to. */
+static int join_or_release(struct vms_budget *budget, int error)
+{
+	if (!error)
+		error = watch_fork(budget);
+	if (!error)
+		error = vmsi_member_join(budget);
+	if (error)
+		release(budget);
+	else
+		enlist(budget);
+	return error;
+}
+
 int vmsi_member_create(struct vms_budget *budget)
 {
 	long fd = make_file();
@@ -211,16 +225,8 @@ int vmsi_member_create(struct vms_budget *budget)
 	budget->fd = (int)fd;
 	error = map_file(budget);
 	if (!error)
-		error = watch_fork(budget);
-	if (!error) {
 		describe(budget);
-		error = vmsi_member_join(budget);
-	}
-	if (error)
-		release(budget);
-	else
-		enlist(budget);
-	return error;
+	return join_or_release(budget, error);
 }
 
 int vmsi_member_attach(struct vms_budget *budget, int fd)
@@ -237,15 +243,7 @@ int vmsi_member_attach(struct vms_budget *budget, int fd)
 	error = map_file(budget);
 	if (!error)
 		error = believe(budget);
-	if (!error)
-		error = watch_fork(budget);
-	if (!error)
-		error = vmsi_member_join(budget);
-	if (error)
-		release(budget);
-	else
-		enlist(budget);
-	return error;
+	return join_or_release(budget, error);
 }
 
 void vmsi_member_close(struct vms_budget *budget)

@@ -55,11 +55,6 @@ static unsigned slots_used(const struct vms_budget *budget)
 				  VMSI_BUDGET_SLOTS);
 }
 
-static size_t add_up(size_t a, size_t b)
-{
-	return a <= SIZE_MAX - b ? a + b : SIZE_MAX;
-}
-
 /* --- slots as such ------------------------------------------------------- */
 
 static bool lock_byte(const struct vms_budget *budget, unsigned i, short type)
@@ -151,10 +146,10 @@ static struct totals read_totals(const struct vms_budget *budget)
 		if (i == budget->slot && has_slot(budget))
 			continue;
 		asked = atomic_load(&slot->asking);
-		totals.asked = add_up(totals.asked, asked);
+		totals.asked = vmsi_add_saturating(totals.asked, asked);
 		totals.lower_asks |= asked != 0 && i < budget->slot;
-		totals.charged = add_up(totals.charged,
-					atomic_load(&slot->charged));
+		totals.charged = vmsi_add_saturating(
+			totals.charged, atomic_load(&slot->charged));
 	}
 	return totals;
 }
@@ -188,7 +183,8 @@ void vmsi_slots_publish(struct vms_budget *budget)
 static bool fits_beside(const struct vms_budget *budget, size_t others,
 			size_t bytes)
 {
-	return add_up(others, bytes) <= atomic_load(&head_of(budget)->limit);
+	return vmsi_add_saturating(others, bytes) <=
+		atomic_load(&head_of(budget)->limit);
 }
 
 /* Let those ahead of us have their answer. */
@@ -213,9 +209,10 @@ static bool ask(struct vms_budget *budget, size_t bytes)
 	atomic_store(&slot_of(budget)->asking, bytes);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		struct totals totals = read_totals(budget);
+		size_t claimed = vmsi_add_saturating(totals.charged,
+						     totals.asked);
 
-		if (fits_beside(budget, add_up(totals.charged, totals.asked),
-				bytes))
+		if (fits_beside(budget, claimed, bytes))
 			return true;
 		if (fits_beside(budget, totals.charged, bytes)) {
 			refused = false;

@@ -91,6 +91,12 @@ size_t vmsi_huge_page_size(void);
 /* The bytes of the default size of MAP_HUGETLB; 0: the host has no such pages. */
 size_t vmsi_hugetlb_page_size(void);
 
+/*
+ * RAM plus swap in bytes, SIZE_MAX where the host does not tell. Asked each
+ * time: both may change.
+ */
+size_t vmsi_host_memory(void);
+
 /* The first address past the program's address space. */
 uintptr_t vmsi_address_limit(void);
 

@@ -112,6 +112,13 @@ size_t vmsi_hugetlb_page_size(void)
 	return size;
 }
 
+size_t vmsi_host_memory(void)
+{
+	size_t bytes;
+
+	return vmsi_host.memory_size(&bytes) < 0 ? SIZE_MAX : bytes;
+}
+
 uintptr_t vmsi_address_limit(void)
 {
 	static _Atomic uintptr_t cached;

@@ -97,15 +97,6 @@ static bool options_are_good(const struct vms_space_options *options)
 		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
 }
 
-static size_t effective_limit(size_t limit)
-{
-	size_t machine;
-
-	if (limit != 0)
-		return limit;
-	return vmsi_host.memory_size(&machine) < 0 ? SIZE_MAX : machine;
-}
-
 /* --- open ---------------------------------------------------------------------------- */
 
 /* Reserve addresses on a boundary of huge pages, and give the rest back. */
@@ -162,7 +153,8 @@ static void init_state(struct vms_space *space,
 	vmsi_objects_init(space, source);
 	vmsi_pool_init(&space->stack_pool, sizeof(struct vmsi_stack), source);
 	vmsi_ledger_init(&space->ledger,
-			 effective_limit(options ? options->commit_limit : 0),
+			 options && options->commit_limit ?
+				 options->commit_limit : vmsi_host_memory(),
 			 options ? options->commit_policy :
 				   VMS_COMMIT_HEURISTIC);
 	if (!options)
@@ -383,7 +375,7 @@ int vms_space_set_commit(vms_space *space, size_t limit,
 	error = vmsi_enter(space);
 	if (error)
 		return vmsi_status(error);
-	space->ledger.limit = effective_limit(limit);
+	space->ledger.limit = limit ? limit : vmsi_host_memory();
 	space->ledger.policy = policy;
 	vmsi_leave(space);
 	return 0;
