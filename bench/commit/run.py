@@ -8,10 +8,6 @@ usage: run.py [--build DIR] [--rounds N] [--json FILE]
 
 import argparse
 import json
-import os
-import platform
-import random
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,8 +15,13 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
+sys.dont_write_bytecode = True
+sys.path.insert(1, str(ROOT / 'bench/growth'))
+# pylint: disable=wrong-import-position
+from program_cases import MIB, copy_modules, make_numbers  # noqa: E402
+import machine  # noqa: E402
+
 LIMIT = '16G'
 SQL = ('CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);'
        'WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c '
@@ -54,23 +55,12 @@ def write_c_file(path):
                        '\tprintf("%d %s\\n", sum, s);\n\treturn sum;\n}\n')
 
 
-def write_numbers(path, lines=3000000):
-    source = random.Random(1)
-    block = ''.join(f'{source.randrange(10 ** 9)}\n' for _ in range(100000))
-    with path.open('w') as file:
-        for number in range(lines // 100000):
-            file.write(block.replace('0', str(number % 10), number % 7))
-
-
 def workloads(directory):
     source, numbers = directory / 'many.c', directory / 'numbers'
-    write_c_file(source)
-    write_numbers(numbers)
     modules = directory / 'modules'
-    shutil.copytree(os.path.dirname(os.__file__), modules,
-                    ignore=shutil.ignore_patterns(
-                        'test', 'tests', '*-packages', 'config-*',
-                        '__pycache__', '*.so'))
+    write_c_file(source)
+    make_numbers(numbers, 28 * MIB)
+    copy_modules(modules)
     return {
         'gcc -O1': ['gcc', '-O1', '-c', '-o', '/dev/null', str(source)],
         'compileall': ['/usr/bin/python3', '-I', '-m', 'compileall', '-q',
@@ -137,8 +127,7 @@ def main():
     prefix = [str(options.build / 'src/cli/vmspace'), 'run', '--commit',
               LIMIT, '--quiet', '--']
     pair = str(options.build / 'bench/commit/commit-pair')
-    print(f'# {platform.system()} {platform.release()}, '
-          f'{os.cpu_count()} processors; reproduce: {" ".join(sys.argv)}')
+    machine.print_header(machine.describe())
     print(f'{"":22} {"bare s":>8} {"limited":>8} {"ratio":>7}')
     with tempfile.TemporaryDirectory(prefix='vmspace-commit-') as directory:
         results = [compare(name, command, prefix, options.rounds)

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -179,6 +180,11 @@ class Warmth:
         self.cold = 0
         self.mark = 0
 
+    @staticmethod
+    def print_header():
+        print('# before each measurement free memory is touched, so that the '
+              'host of a virtual machine backs it', flush=True)
+
     def _floor(self, size):
         """Nanoseconds for a MiB of fresh memory."""
         outcome, output = capture(
@@ -318,6 +324,18 @@ def words(known):
     return parse
 
 
+def add_common_options(parser):
+    """The options that run.py and programs.py have in common."""
+    parser.add_argument('--build', type=Path, default=ROOT / 'build-bench',
+                        help='the build directory (build-bench)')
+    parser.add_argument('--warm', type=int, default=6 * GIB, metavar='BYTES',
+                        help='most memory to make warm (6 GiB; never more '
+                             'than half of what is available)')
+    parser.add_argument('--quick', action='store_true',
+                        help='see whether it works; the figures mean nothing')
+    parser.add_argument('--json', type=Path, metavar='FILE')
+
+
 # --- what it is --------------------------------------------------------------
 
 def describe():
@@ -346,6 +364,4 @@ def print_header(machine):
     if machine['load'] > 0.5:
         print(f'# WARNING: load {machine["load"]:.1f}: '
               'something else is running, do not trust the figures')
-    print('# before each measurement free memory is touched, so that the host '
-          'of a virtual machine backs it')
     sys.stdout.flush()

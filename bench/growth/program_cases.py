@@ -14,7 +14,7 @@ GIB = 1 << 30
 
 # --- what they read ----------------------------------------------------------
 
-def _numbers(path, size):
+def make_numbers(path, size):
     """Lines of numbers in random order."""
     source = random.Random(1)
     block = ''.join(f'{source.randrange(10 ** 9)}\n' for _ in range(100000))
@@ -56,7 +56,7 @@ def _json(path, size):
     path.write_text('[' + ','.join([text] * (size // len(text) + 1)) + ']')
 
 
-def _modules(path, _size):
+def copy_modules(path, _size=0):
     """The standard library, without its tests."""
     shutil.copytree(sysconfig.get_path('stdlib'), path,
                     ignore=shutil.ignore_patterns(
@@ -65,12 +65,12 @@ def _modules(path, _size):
 
 
 INPUTS = {
-    'numbers': (_numbers, 128 * MIB),
+    'numbers': (make_numbers, 128 * MIB),
     'text': (_text, 256 * MIB),
     'text-small': (_text, 32 * MIB),
     'changed': (_changed_text, 256 * MIB),
     'json': (_json, 96 * MIB),
-    'modules': (_modules, MIB),
+    'modules': (copy_modules, MIB),
 }
 QUICK_DIVISOR = 64
 

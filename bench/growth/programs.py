@@ -25,12 +25,11 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
-from program_cases import GIB, INPUTS, PROGRAMS, QUICK_DIVISOR  # noqa: E402
+from program_cases import INPUTS, PROGRAMS, QUICK_DIVISOR  # noqa: E402
 from program_cases import Program  # noqa: E402
 import machine  # noqa: E402
 import redis_append  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 STATS = re.compile(r'(allocations|grown-in-place|moves|moved-bytes) (\d+)')
 WAYS = ('bare', 'preloaded')
 
@@ -194,8 +193,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--build', type=Path, default=ROOT / 'build-bench',
-                        help='the build directory (build-bench)')
+    machine.add_common_options(parser)
     parser.add_argument('--programs', metavar='A,B', default=known,
                         type=machine.words(known), help=' '.join(known))
     parser.add_argument('--rounds', type=int, default=11)
@@ -203,18 +201,12 @@ def parse_arguments():
                         help='of programs without large blocks (31)')
     parser.add_argument('--timeout', type=float, default=120,
                         metavar='SECONDS', help='for a run (120)')
-    parser.add_argument('--warm', type=int, default=6 * GIB, metavar='BYTES',
-                        help='most memory to make warm (6 GiB; never more '
-                             'than half of what is available)')
     parser.add_argument('--thp', default='machine', metavar='MODE',
                         choices=('machine', 'never', 'madvise', 'always'),
                         help='machine (as it is set) or never, madvise, '
                              'always, which needs root')
     parser.add_argument('--directory', type=Path, default='/dev/shm',
                         help='where the inputs go (/dev/shm)')
-    parser.add_argument('--quick', action='store_true',
-                        help='see whether it works; the figures mean nothing')
-    parser.add_argument('--json', type=Path, metavar='FILE')
     return parser.parse_args()
 
 
@@ -244,6 +236,7 @@ def main():
     machine.end_on_signals()
     described = machine.describe()
     machine.print_header(described)
+    machine.Warmth.print_header()
     summaries = []
     with machine.thp_mode(options.thp), tempfile.TemporaryDirectory(
             prefix='vmspace-programs-', dir=options.directory) as directory:

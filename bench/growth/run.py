@@ -19,15 +19,12 @@ import statistics
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 sys.dont_write_bytecode = True
 # pylint: disable=wrong-import-position
-from cases import ALLOCATORS, CASES, GIB, GOALS, MIB, REFERENCES  # noqa: E402
+from cases import ALLOCATORS, CASES, GOALS, MIB, REFERENCES  # noqa: E402
 from cases import Allocator, Case, Figures  # noqa: E402
 import machine  # noqa: E402
-
-ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass
@@ -209,8 +206,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--build', type=Path, default=ROOT / 'build-bench',
-                        help='the build directory (build-bench)')
+    machine.add_common_options(parser)
     parser.add_argument('--allocators', metavar='A,B', default=names,
                         type=machine.words(names), help=' '.join(names))
     parser.add_argument('--patterns', metavar='A,B', default=cases,
@@ -226,15 +222,9 @@ def parse_arguments():
              'never, madvise, always (the system\'s setting; needs root)')
     parser.add_argument('--timeout', type=float, default=20,
                         metavar='SECONDS', help='for a process (20)')
-    parser.add_argument('--warm', type=int, default=6 * GIB, metavar='BYTES',
-                        help='most memory to make warm (6 GiB; never more '
-                             'than half of what is available)')
     parser.add_argument('--memory', type=int, default=0, metavar='BYTES',
                         help='most memory for a process (half of what is '
                              'available)')
-    parser.add_argument('--quick', action='store_true',
-                        help='see whether it works; the figures mean nothing')
-    parser.add_argument('--json', type=Path, metavar='FILE')
     return parser.parse_args()
 
 
@@ -264,6 +254,7 @@ def main():
     machine.end_on_signals()
     described = machine.describe()
     machine.print_header(described)
+    machine.Warmth.print_header()
     bench = Bench(options)
     results, warmth = [], []
     try:
