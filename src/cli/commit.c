@@ -143,16 +143,17 @@ static enum vmsi_exit run_commit(int argc, char **argv)
 	return show_commit(argv[0], &arguments);
 }
 
+const char *const vmsi_policy_words[] = {
+	[VMS_COMMIT_HEURISTIC] = "heuristic",
+	[VMS_COMMIT_ALWAYS] = "always",
+	[VMS_COMMIT_STRICT] = "strict",
+	NULL,
+};
+
 const char *vmsi_policy_word(enum vms_commit_policy policy)
 {
-	static const char *const words[] = {
-		[VMS_COMMIT_HEURISTIC] = "heuristic",
-		[VMS_COMMIT_ALWAYS] = "always",
-		[VMS_COMMIT_STRICT] = "strict",
-	};
-
-	return (size_t)policy < sizeof(words) / sizeof(words[0]) ?
-		words[policy] : "unknown";
+	return (size_t)policy <= VMS_COMMIT_STRICT ?
+		vmsi_policy_words[policy] : "unknown";
 }
 
 const struct vmsi_command vmsi_command_commit = {

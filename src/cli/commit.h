@@ -23,4 +23,7 @@ int vmsi_commit_write_json(const struct vmsi_commit_report *report);
 /* The word for a policy or mode, as the options have it. */
 const char *vmsi_policy_word(enum vms_commit_policy policy);
 
+/* All of them in the order of the enum, and NULL. */
+extern const char *const vmsi_policy_words[];
+
 #endif

@@ -46,21 +46,6 @@ static void *with_room(void *array, size_t count, size_t *capacity, size_t size)
 	return larger;
 }
 
-static void read_command(struct vmsi_budget_holder *holder)
-{
-	struct vmsi_commit_file file;
-	struct vmsi_line line;
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)holder->pid);
-	if (vmsi_commit_file_open(&file, path))
-		return;
-	if (vmsi_lines_peek(&file.lines, &line) > 0)
-		snprintf(holder->command, sizeof(holder->command), "%.*s",
-			 (int)line.length, line.start);
-	vmsi_commit_file_close(&file);
-}
-
 /* A process counts once, however many descriptors of the budget it has. */
 static int add_holder(struct vmsi_budget_seen *budget, pid_t pid)
 {
@@ -75,7 +60,7 @@ static int add_holder(struct vmsi_budget_seen *budget, pid_t pid)
 		return -ENOMEM;
 	budget->holders = holders;
 	holders[count] = (struct vmsi_budget_holder){ .pid = pid };
-	read_command(&holders[count]);
+	vmsi_process_name_read(holders[count].command, pid);
 	budget->holder_count++;
 	return 0;
 }

@@ -6,13 +6,14 @@
 #include <sys/types.h>
 
 #include "budget/shared.h"
+#include "process_name.h"
 
 /* The shared budgets that processes have open. */
 
 /* A process that has a budget open. */
 struct vmsi_budget_holder {
 	pid_t pid;
-	char command[64]; /* the process's own name for itself; "": not known */
+	char command[VMSI_PROCESS_NAME_SIZE];
 };
 
 struct vmsi_budget_seen {

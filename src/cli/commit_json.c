@@ -1,32 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "commit.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-#include "text.h"
+#include "json.h"
 
-/*
- * Every member is always there; null says that it is not known. The functions
- * that make a value return NULL where there is no memory, and
- * json_object_set_new refuses NULL, so that one check a value is enough.
- */
-
-static json_t *amount(uint64_t number)
-{
-	/* More than any machine has. */
-	if (number > INT64_MAX)
-		number = INT64_MAX;
-	return json_integer((json_int_t)number);
-}
+/* Every member is always there; null says that it is not known. */
 
 static json_t *reading(struct vmsi_reading number)
 {
-	return number.error ? json_null() : amount(number.value);
+	return number.error ? json_null() : vmsi_json_amount(number.value);
 }
 
 /* Below 0 where the limit is passed. */
@@ -38,38 +22,6 @@ static json_t *balance(const struct vmsi_balance *rest)
 	if (rest->error)
 		return json_null();
 	return json_integer(rest->passed ? -bytes : bytes);
-}
-
-/* Text that others chose, escaped as it is for a terminal; null for "". */
-static json_t *escaped(const char *text)
-{
-	char *copy = NULL;
-	size_t length;
-	FILE *stream;
-	json_t *string;
-
-	if (text[0] == '\0')
-		return json_null();
-	stream = open_memstream(&copy, &length);
-	if (!stream)
-		return NULL;
-	vmsi_write_escaped(stream, text);
-	if (fclose(stream)) {
-		free(copy);
-		return NULL;
-	}
-	string = json_string(copy);
-	free(copy);
-	return string;
-}
-
-/* object, or NULL where one of its members could not be set. */
-static json_t *complete(json_t *object, int failed)
-{
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
 }
 
 static json_t *policy_object(const struct vmsi_commit_report *report)
@@ -87,7 +39,7 @@ static json_t *policy_object(const struct vmsi_commit_report *report)
 	failed |= json_object_set_new(object, "largest_request",
 		mode == VMSI_MODE_HEURISTIC ?
 		reading(figures->largest_request) : json_null());
-	return complete(object, failed);
+	return vmsi_json_complete(object, failed);
 }
 
 static json_t *basis(enum vmsi_commit_basis basis)
@@ -116,7 +68,7 @@ static json_t *limit_object(const struct vmsi_commit_limit *limit)
 	failed |= json_object_set_new(object, "swap", reading(limit->swap));
 	failed |= json_object_set_new(object, "sum", reading(limit->sum));
 	failed |= json_object_set_new(object, "kernel", reading(limit->kernel));
-	return complete(object, failed);
+	return vmsi_json_complete(object, failed);
 }
 
 static json_t *exemption(enum vmsi_exemption exemption)
@@ -139,14 +91,15 @@ static json_t *left_object(const struct vmsi_commit_left *left)
 				      reading(left->admin_taken));
 	failed |= json_object_set_new(object, "committed",
 				      reading(left->committed));
-	failed |= json_object_set_new(object, "page", amount(left->page));
+	failed |= json_object_set_new(object, "page",
+				      vmsi_json_amount(left->page));
 	failed |= json_object_set_new(object, "small", balance(&left->small));
 	failed |= json_object_set_new(object, "user_reserve",
 				      reading(left->user_reserve));
 	failed |= json_object_set_new(object, "large_size",
 				      reading(left->large_size));
 	failed |= json_object_set_new(object, "large", balance(&left->large));
-	return complete(object, failed);
+	return vmsi_json_complete(object, failed);
 }
 
 static json_t *holder_array(const struct vmsi_budget_seen *budget)
@@ -161,11 +114,11 @@ static json_t *holder_array(const struct vmsi_budget_seen *budget)
 		failed |= json_object_set_new(object, "pid",
 					      json_integer(holder->pid));
 		failed |= json_object_set_new(object, "command",
-					      escaped(holder->command));
+					      vmsi_json_text(holder->command));
 		failed |= json_array_append_new(array,
-						complete(object, failed));
+			vmsi_json_complete(object, failed));
 	}
-	return complete(array, failed);
+	return vmsi_json_complete(array, failed);
 }
 
 static int set_figures(json_t *object,
@@ -173,19 +126,24 @@ static int set_figures(json_t *object,
 {
 	int failed = 0;
 
-	failed |= json_object_set_new(object, "name", escaped(figures->name));
-	failed |= json_object_set_new(object, "label", escaped(figures->label));
+	failed |= json_object_set_new(object, "name",
+				      vmsi_json_text(figures->name));
+	failed |= json_object_set_new(object, "label",
+				      vmsi_json_text(figures->label));
 	failed |= json_object_set_new(object, "policy",
 		json_string(vmsi_policy_word(figures->policy)));
-	failed |= json_object_set_new(object, "limit", amount(figures->limit));
+	failed |= json_object_set_new(object, "limit",
+				      vmsi_json_amount(figures->limit));
 	failed |= json_object_set_new(object, "charged",
-				      amount(figures->charged));
-	failed |= json_object_set_new(object, "peak", amount(figures->peak));
+				      vmsi_json_amount(figures->charged));
+	failed |= json_object_set_new(object, "peak",
+				      vmsi_json_amount(figures->peak));
 	failed |= json_object_set_new(object, "refusals",
-				      amount(figures->refusals));
+				      vmsi_json_amount(figures->refusals));
 	failed |= json_object_set_new(object, "processes",
-				      amount(figures->processes));
-	failed |= json_object_set_new(object, "maker", amount(figures->maker));
+				      vmsi_json_amount(figures->processes));
+	failed |= json_object_set_new(object, "maker",
+				      vmsi_json_amount(figures->maker));
 	return failed;
 }
 
@@ -197,7 +155,8 @@ static json_t *figures_object(const struct vmsi_budget_seen *budget)
 	if (budget->error)
 		return json_null();
 	object = json_object();
-	return complete(object, set_figures(object, &budget->figures));
+	return vmsi_json_complete(object,
+				  set_figures(object, &budget->figures));
 }
 
 static json_t *budget_object(const struct vmsi_budget_seen *budget)
@@ -210,7 +169,7 @@ static json_t *budget_object(const struct vmsi_budget_seen *budget)
 	failed |= json_object_set_new(object, "figures",
 				      figures_object(budget));
 	failed |= json_object_set_new(object, "holders", holder_array(budget));
-	return complete(object, failed);
+	return vmsi_json_complete(object, failed);
 }
 
 static json_t *budget_array(const struct vmsi_budget_list *list)
@@ -221,7 +180,7 @@ static json_t *budget_array(const struct vmsi_budget_list *list)
 	for (size_t i = 0; i < list->count && !failed; i++)
 		failed |= json_array_append_new(array,
 			budget_object(&list->budgets[i]));
-	return complete(array, failed);
+	return vmsi_json_complete(array, failed);
 }
 
 static json_t *report_object(const struct vmsi_commit_report *report)
@@ -238,18 +197,11 @@ static json_t *report_object(const struct vmsi_commit_report *report)
 	failed |= json_object_set_new(object, "budgets", listed ?
 		budget_array(&report->budgets) : json_null());
 	failed |= json_object_set_new(object, "hidden_processes", listed ?
-		amount(report->budgets.hidden) : json_null());
-	return complete(object, failed);
+		vmsi_json_amount(report->budgets.hidden) : json_null());
+	return vmsi_json_complete(object, failed);
 }
 
 int vmsi_commit_write_json(const struct vmsi_commit_report *report)
 {
-	json_t *object = report_object(report);
-
-	if (!object)
-		return -ENOMEM;
-	if (json_dumpf(object, stdout, JSON_INDENT(2)) == 0)
-		putchar('\n');
-	json_decref(object);
-	return 0;
+	return vmsi_json_print(report_object(report));
 }

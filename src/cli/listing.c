@@ -2,7 +2,6 @@
 #include "listing.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -113,21 +112,6 @@ static int append(struct vmsi_listing *listing,
 	return 0;
 }
 
-static void read_command(struct vmsi_listing *listing)
-{
-	char path[64];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)listing->pid);
-	file = fopen(path, "re");
-	if (!file)
-		return;
-	if (!fgets(listing->command, sizeof(listing->command), file))
-		listing->command[0] = '\0';
-	listing->command[strcspn(listing->command, "\n")] = '\0';
-	fclose(file);
-}
-
 static int read_mappings(struct vmsi_listing *listing, vms_process_maps *maps)
 {
 	struct vms_mapping_info info = { .struct_size = sizeof(info) };
@@ -145,7 +129,7 @@ int vmsi_listing_read(struct vmsi_listing *listing, pid_t pid)
 	int error;
 
 	*listing = (struct vmsi_listing){ .pid = pid ? pid : getpid() };
-	read_command(listing);
+	vmsi_process_name_read(listing->command, listing->pid);
 	maps = vms_process_maps_open(pid);
 	if (!maps)
 		return -errno;

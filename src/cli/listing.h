@@ -8,6 +8,8 @@
 
 #include <vmspace.h>
 
+#include "process_name.h"
+
 /*
  * All mappings of a process. They are collected before anything is printed, so
  * that columns can be aligned and a process that ends half-way gives an error
@@ -42,7 +44,7 @@ struct vmsi_total {
 
 struct vmsi_listing {
 	pid_t pid;
-	char command[64]; /* the process's own name for itself; "": not known */
+	char command[VMSI_PROCESS_NAME_SIZE];
 	struct vmsi_listed *mappings;
 	size_t count;
 	size_t capacity;

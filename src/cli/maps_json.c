@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "maps.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "json.h"
 #include "text.h"
 
 /*
  * Amounts are numbers. Addresses, offsets and inodes use all 64 bits, which
  * neither jansson nor most readers of JSON have in a number, so they are
  * strings. Every member is always there; null says that there is none.
- *
- * The functions that make a value return NULL where there is no memory, and
- * json_object_set_new refuses NULL, so that one check a value is enough.
  */
 
 static json_t *hex(uint64_t number)
@@ -26,17 +22,9 @@ static json_t *hex(uint64_t number)
 	return json_sprintf("0x%" PRIx64, number);
 }
 
-static json_t *amount(uint64_t number)
-{
-	/* More than the address space of any machine. */
-	if (number > INT64_MAX)
-		number = INT64_MAX;
-	return json_integer((json_int_t)number);
-}
-
 static json_t *counted(size_t bytes)
 {
-	return bytes == VMS_NOT_COUNTED ? json_null() : amount(bytes);
+	return bytes == VMS_NOT_COUNTED ? json_null() : vmsi_json_amount(bytes);
 }
 
 static bool is_utf8(const char *text)
@@ -49,37 +37,6 @@ static bool is_utf8(const char *text)
 		text += length;
 	}
 	return true;
-}
-
-/* A string with U+FFFD in place of each byte that is not UTF-8. */
-static json_t *replaced(const char *text)
-{
-	static const char replacement[] = "\xef\xbf\xbd";
-	char *copy = calloc(strlen(text) + 1, sizeof(replacement) - 1);
-	char *at = copy;
-	json_t *string;
-
-	if (!copy)
-		return NULL;
-	while (*text) {
-		size_t length = vmsi_utf8_length(text);
-
-		if (length) {
-			at = mempcpy(at, text, length);
-			text += length;
-		} else {
-			at = mempcpy(at, replacement, sizeof(replacement) - 1);
-			text++;
-		}
-	}
-	string = json_string(copy);
-	free(copy);
-	return string;
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text[0] ? replaced(text) : json_null();
 }
 
 static json_t *bytes_in_hex(const char *text)
@@ -101,17 +58,13 @@ static json_t *bytes_in_hex(const char *text)
 static json_t *flags(const struct vmsi_listed *mapping)
 {
 	json_t *array = json_array();
+	int failed = 0;
 
-	for (size_t i = 0; array && vmsi_flag_words[i].word; i++) {
-		if (!(mapping->flags & vmsi_flag_words[i].flag))
-			continue;
-		if (json_array_append_new(array,
-				json_string(vmsi_flag_words[i].word))) {
-			json_decref(array);
-			array = NULL;
-		}
-	}
-	return array;
+	for (size_t i = 0; vmsi_flag_words[i].word && !failed; i++)
+		if (mapping->flags & vmsi_flag_words[i].flag)
+			failed |= json_array_append_new(array,
+				json_string(vmsi_flag_words[i].word));
+	return vmsi_json_complete(array, failed);
 }
 
 static int set_file(json_t *object, const struct vmsi_listed *mapping)
@@ -119,7 +72,7 @@ static int set_file(json_t *object, const struct vmsi_listed *mapping)
 	int failed = 0;
 
 	failed |= json_object_set_new(object, "path",
-				      text_or_null(mapping->path));
+				      vmsi_json_text(mapping->path));
 	if (!is_utf8(mapping->path))
 		failed |= json_object_set_new(object, "path_bytes",
 					      bytes_in_hex(mapping->path));
@@ -145,41 +98,35 @@ static json_t *mapping_object(const struct vmsi_listed *mapping)
 	failed |= json_object_set_new(object, "start", hex(mapping->start));
 	failed |= json_object_set_new(object, "end",
 				      hex(mapping->start + mapping->length));
-	failed |= json_object_set_new(object, "size", amount(mapping->length));
+	failed |= json_object_set_new(object, "size",
+				      vmsi_json_amount(mapping->length));
 	failed |= json_object_set_new(object, "prot",
 		json_string(vmsi_prot_text(mapping->prot).text));
 	failed |= json_object_set_new(object, "sharing", json_string(sharing));
 	failed |= json_object_set_new(object, "anonymous",
 				      json_boolean(anonymous));
 	failed |= json_object_set_new(object, "committed",
-				      amount(mapping->committed));
+				      vmsi_json_amount(mapping->committed));
 	failed |= json_object_set_new(object, "resident",
 				      counted(mapping->resident));
 	failed |= json_object_set_new(object, "page_size",
-				      amount(mapping->page_size));
+				      vmsi_json_amount(mapping->page_size));
 	failed |= json_object_set_new(object, "flags", flags(mapping));
 	failed |= json_object_set_new(object, "name",
-				      text_or_null(mapping->name));
+				      vmsi_json_text(mapping->name));
 	failed |= set_file(object, mapping);
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
+	return vmsi_json_complete(object, failed);
 }
 
 static json_t *mapping_array(const struct vmsi_listing *listing)
 {
 	json_t *array = json_array();
+	int failed = 0;
 
-	for (size_t i = 0; array && i < listing->count; i++) {
-		json_t *object = mapping_object(&listing->mappings[i]);
-
-		if (json_array_append_new(array, object)) {
-			json_decref(array);
-			array = NULL;
-		}
-	}
-	return array;
+	for (size_t i = 0; i < listing->count && !failed; i++)
+		failed |= json_array_append_new(array,
+			mapping_object(&listing->mappings[i]));
+	return vmsi_json_complete(array, failed);
 }
 
 static json_t *total_object(const struct vmsi_total *total)
@@ -188,16 +135,14 @@ static json_t *total_object(const struct vmsi_total *total)
 	int failed = 0;
 
 	failed |= json_object_set_new(object, "mappings",
-				      amount(total->mappings));
-	failed |= json_object_set_new(object, "size", amount(total->size));
+				      vmsi_json_amount(total->mappings));
+	failed |= json_object_set_new(object, "size",
+				      vmsi_json_amount(total->size));
 	failed |= json_object_set_new(object, "committed",
-				      amount(total->committed));
+				      vmsi_json_amount(total->committed));
 	failed |= json_object_set_new(object, "resident",
-				      amount(total->resident));
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
+				      vmsi_json_amount(total->resident));
+	return vmsi_json_complete(object, failed);
 }
 
 static json_t *listing_object(const struct vmsi_listing *listing,
@@ -209,27 +154,17 @@ static json_t *listing_object(const struct vmsi_listing *listing,
 	failed |= json_object_set_new(object, "pid",
 				      json_integer(listing->pid));
 	failed |= json_object_set_new(object, "command",
-				      text_or_null(listing->command));
+				      vmsi_json_text(listing->command));
 	if (detail == VMSI_MAPS_ALL)
 		failed |= json_object_set_new(object, "mappings",
 					      mapping_array(listing));
 	failed |= json_object_set_new(object, "total",
 				      total_object(&listing->total));
-	if (!failed)
-		return object;
-	json_decref(object);
-	return NULL;
+	return vmsi_json_complete(object, failed);
 }
 
 int vmsi_maps_write_json(const struct vmsi_listing *listing,
 			 enum vmsi_maps_detail detail)
 {
-	json_t *object = listing_object(listing, detail);
-
-	if (!object)
-		return -ENOMEM;
-	if (json_dumpf(object, stdout, JSON_INDENT(2)) == 0)
-		putchar('\n');
-	json_decref(object);
-	return 0;
+	return vmsi_json_print(listing_object(listing, detail));
 }

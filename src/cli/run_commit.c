@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "commit.h"
 #include "run.h"
 #include "size.h"
 
@@ -34,9 +35,7 @@ static enum vmsi_exit take_number(const char *program, const char *text,
 {
 	char *end;
 
-	errno = 0;
-	*number = strtoull(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && !*end && !errno)
+	if (vmsi_parse_number(text, &end, number) && !*end)
 		return VMSI_EXIT_OK;
 	return vmsi_usage_error(program, "'%s' is not a number", text);
 }
@@ -67,10 +66,9 @@ static enum vmsi_exit take_word(const char *program, const char *text,
 static enum vmsi_exit take_policy(struct vmsi_commit_options *options,
 				  const char *program, const char *text)
 {
-	static const char *const words[] = { "heuristic", "always", "strict",
-					     NULL };
 	int policy;
-	enum vmsi_exit result = take_word(program, text, words, &policy);
+	enum vmsi_exit result = take_word(program, text, vmsi_policy_words,
+					  &policy);
 
 	if (result == VMSI_EXIT_OK)
 		options->group.policy = (enum vms_commit_policy)policy;

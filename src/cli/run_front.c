@@ -21,7 +21,6 @@
  */
 
 struct front {
-	const struct vmsi_commit_options *options;
 	const char *program;
 	int supervisor; /* its end of the socket */
 	int signals;
@@ -141,7 +140,7 @@ static int fail(const char *program)
 int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
 		   char **arguments)
 {
-	struct front front = { .options = options, .program = arguments[0] };
+	struct front front = { .program = arguments[0] };
 	sigset_t signals;
 	int sockets[2];
 	pid_t child;

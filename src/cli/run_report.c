@@ -2,11 +2,10 @@
 #include "run_commit.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
+#include "json.h"
 #include "size.h"
 #include "text.h"
 
@@ -122,16 +121,6 @@ static void write_name(FILE *stream, const char *command, pid_t pid)
 	fprintf(stream, "[%d]", (int)pid);
 }
 
-static void write_stack(FILE *stream, const char *stack)
-{
-	const char *end;
-
-	for (; *stack; stack = end + 1) {
-		end = strchr(stack, '\n');
-		fprintf(stream, "      %.*s\n", (int)(end - stack), stack);
-	}
-}
-
 static void write_refusal(FILE *stream, const struct vms_group_refusal *refusal,
 			  const struct holders *holders)
 {
@@ -152,7 +141,7 @@ static void write_refusal(FILE *stream, const struct vms_group_refusal *refusal,
 	}
 	fputc('\n', stream);
 	if (refusal->stack)
-		write_stack(stream, refusal->stack);
+		vmsi_write_stack(stream, refusal->stack, SIZE_MAX);
 }
 
 /* --- JSON --------------------------------------------------------------- */
@@ -160,23 +149,15 @@ static void write_refusal(FILE *stream, const struct vms_group_refusal *refusal,
 static json_t *frames_of(const char *stack)
 {
 	json_t *frames = json_array();
-	const char *end;
 
-	for (; stack && *stack; stack = end + 1) {
-		end = strchr(stack, '\n');
-		json_array_append_new(frames,
-				      json_stringn(stack,
-						   (size_t)(end - stack)));
+	while (stack && *stack) {
+		size_t length = strcspn(stack, "\n");
+
+		json_array_append_new(frames, json_stringn(stack, length));
+		stack += length;
+		stack += *stack == '\n';
 	}
 	return frames;
-}
-
-/* A name that is not UTF-8 is no JSON. */
-static json_t *name_of(const char *command)
-{
-	json_t *name = json_string(command);
-
-	return name ? name : json_string("?");
 }
 
 static json_t *holders_json(const struct holders *holders)
@@ -186,7 +167,7 @@ static json_t *holders_json(const struct holders *holders)
 	for (size_t i = 0; i < holders->count; i++)
 		json_array_append_new(list, json_pack("{s:i,s:o,s:I}",
 			"pid", (int)holders->list[i].pid,
-			"command", name_of(holders->list[i].command),
+			"command", vmsi_json_text(holders->list[i].command),
 			"committed", (json_int_t)holders->list[i].committed));
 	return list;
 }
@@ -198,7 +179,7 @@ static json_t *refusal_json(const struct vms_group_refusal *refusal,
 		"seconds", (double)refusal->time / 1e9,
 		"pid", (int)refusal->process,
 		"thread", (int)refusal->thread,
-		"command", name_of(refusal->command),
+		"command", vmsi_json_text(refusal->command),
 		"call", vmsi_report_call_name(refusal->call),
 		"requested", (json_int_t)refusal->requested,
 		"committed", (json_int_t)refusal->committed,
@@ -237,7 +218,7 @@ static json_t *processes_json(vms_group *group)
 	while (vms_group_next_process(group, &cursor, &process) == 1)
 		json_array_append_new(list, json_pack("{s:i,s:o,s:I,s:I,s:b}",
 			"pid", (int)process.pid,
-			"command", name_of(process.command),
+			"command", vmsi_json_text(process.command),
 			"peak", (json_int_t)process.peak,
 			"refusals", (json_int_t)process.refusals,
 			"ended", process.ended));
@@ -249,7 +230,7 @@ static json_t *arguments_json(char **arguments)
 	json_t *list = json_array();
 
 	for (; *arguments; arguments++)
-		json_array_append_new(list, name_of(*arguments));
+		json_array_append_new(list, vmsi_json_text(*arguments));
 	return list;
 }
 
@@ -266,10 +247,8 @@ static void write_json(struct vmsi_report *report, vms_group *group,
 		"calls", (json_int_t)stats->calls,
 		"refused", (json_int_t)stats->refusals,
 		"injected", (json_int_t)stats->injected,
-		"exit_status", WIFEXITED(status) ?
-			json_integer(WEXITSTATUS(status)) : json_null(),
-		"signal", WIFSIGNALED(status) ?
-			json_integer(WTERMSIG(status)) : json_null(),
+		"exit_status", vmsi_json_exit_status(status),
+		"signal", vmsi_json_signal(status),
 		"refusals", report->refusals,
 		"processes", processes_json(group));
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "size.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,4 +91,11 @@ bool vmsi_parse_size(const char *text, size_t *bytes)
 		return false;
 	*bytes = (size_t)amount;
 	return true;
+}
+
+bool vmsi_parse_number(const char *text, char **end, uint64_t *number)
+{
+	errno = 0;
+	*number = strtoull(text, end, 10);
+	return *text >= '0' && *text <= '9' && !errno;
 }

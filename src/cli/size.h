@@ -27,4 +27,10 @@ struct vmsi_size_text vmsi_size_text(uint64_t bytes,
 /* Read "4096", "64K", "1.5G"; units of 1,024. Returns false for others. */
 bool vmsi_parse_size(const char *text, size_t *bytes);
 
+/*
+ * Read the decimal digits that text begins with; end is what stands after them.
+ * Returns false where there are none, or more than 64 bits hold.
+ */
+bool vmsi_parse_number(const char *text, char **end, uint64_t *number);
+
 #endif

@@ -54,19 +54,13 @@ static const struct option long_options[] = {
 
 /* --- options --------------------------------------------------------------------- */
 
-static bool parse_number(const char *text, char **end, uint64_t *number)
-{
-	errno = 0;
-	*number = strtoull(text, end, 10);
-	return *text >= '0' && *text <= '9' && !errno && *number > 0;
-}
-
 /* "A", "A-" and "A-B" */
 static bool parse_range(const char *text, struct vmsi_sweep_options *options)
 {
 	char *end;
 
-	if (!parse_number(text, &end, &options->first))
+	if (!vmsi_parse_number(text, &end, &options->first) ||
+	    options->first == 0)
 		return false;
 	options->last = options->first;
 	if (*end == '\0')
@@ -76,7 +70,7 @@ static bool parse_range(const char *text, struct vmsi_sweep_options *options)
 	options->last = 0;
 	if (*end == '\0')
 		return true;
-	return parse_number(end, &end, &options->last) && *end == '\0' &&
+	return vmsi_parse_number(end, &end, &options->last) && *end == '\0' &&
 		options->last >= options->first;
 }
 
@@ -90,8 +84,8 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 	case OPTION_MINIMUM:
 		return vmsi_parse_size(optarg, &options->minimum);
 	case OPTION_JOBS:
-		return parse_number(optarg, &end, &options->jobs) && !*end &&
-			options->jobs <= 1024;
+		return vmsi_parse_number(optarg, &end, &options->jobs) &&
+			!*end && options->jobs > 0 && options->jobs <= 1024;
 	case OPTION_TIMEOUT:
 		options->timeout = strtod(optarg, &end);
 		return end != optarg && !*end && options->timeout > 0;

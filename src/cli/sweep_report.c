@@ -2,12 +2,13 @@
 #include "sweep.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
+#include "json.h"
 #include "size.h"
+#include "text.h"
 
 /* What came of the runs: a line for each stack, the bad ones with the stack. */
 
@@ -56,19 +57,6 @@ static void print_status(const struct vmsi_sweep_result *result)
 		printf(" with status %d", WEXITSTATUS(result->status));
 }
 
-static void print_stack(const char *stack)
-{
-	const char *end;
-
-	for (int shown = 0; *stack && shown < FRAMES_SHOWN; shown++) {
-		end = strchr(stack, '\n');
-		if (!end)
-			end = stack + strlen(stack);
-		printf("      %.*s\n", (int)(end - stack), stack);
-		stack = *end ? end + 1 : end;
-	}
-}
-
 static void print_group(const struct vmsi_sweep_result *results, size_t count,
 			size_t first, bool *told)
 {
@@ -87,7 +75,7 @@ static void print_group(const struct vmsi_sweep_result *results, size_t count,
 		printf(" and %zu more like it", alike - 1);
 	printf(": %s, %s of %s\n", one->command, one->call,
 	       vmsi_size_text(one->requested, VMSI_SIZE_HUMAN).text);
-	print_stack(one->stack);
+	vmsi_write_stack(stdout, one->stack, FRAMES_SHOWN);
 }
 
 static void print_table(const struct vmsi_sweep_result *results, size_t count)
@@ -107,20 +95,16 @@ static void print_table(const struct vmsi_sweep_result *results, size_t count)
 
 static json_t *result_json(const struct vmsi_sweep_result *result)
 {
-	const int status = result->status;
-
-	return json_pack("{s:I,s:s,s:s,s:I,s:f,s:o,s:o,s:s,s:s}",
+	return json_pack("{s:I,s:s,s:s,s:I,s:f,s:o,s:o,s:o,s:o}",
 		"request", (json_int_t)result->request,
 		"verdict", vmsi_sweep_word(result->verdict),
 		"call", result->call,
 		"requested", (json_int_t)result->requested,
 		"seconds", result->seconds,
-		"exit_status", WIFEXITED(status) ?
-			json_integer(WEXITSTATUS(status)) : json_null(),
-		"signal", WIFSIGNALED(status) ?
-			json_integer(WTERMSIG(status)) : json_null(),
-		"command", result->command,
-		"stack", result->stack);
+		"exit_status", vmsi_json_exit_status(result->status),
+		"signal", vmsi_json_signal(result->status),
+		"command", vmsi_json_text(result->command),
+		"stack", vmsi_json_text(result->stack));
 }
 
 static bool write_json(const struct vmsi_sweep_options *options,

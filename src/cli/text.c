@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 /* The length that a first byte asks for, and the bits of it that count. */
 static size_t first_byte(unsigned char byte, uint32_t *bits)
@@ -76,5 +77,16 @@ void vmsi_write_escaped(FILE *stream, const char *text)
 			fwrite(text, 1, length, stream);
 		}
 		text += length;
+	}
+}
+
+void vmsi_write_stack(FILE *stream, const char *stack, size_t most)
+{
+	for (; *stack && most > 0; most--) {
+		size_t length = strcspn(stack, "\n");
+
+		fprintf(stream, "      %.*s\n", (int)length, stack);
+		stack += length;
+		stack += *stack == '\n';
 	}
 }

@@ -2,6 +2,7 @@
 """Running the command and counting cases as TAP."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,21 @@ def expect(condition, *what):
 
 def expect_equal(have, want, what=""):
     expect(have == want, what, "have", repr(have), "want", repr(want))
+
+
+def makes_program(path, source, *options, compiler="gcc"):
+    """Whether a compiler makes a program, or a library, of C."""
+    with open(path + ".c", "w") as file:
+        file.write(source)
+    return (shutil.which(compiler) is not None and
+            run([compiler, "-o", path, path + ".c", *options]).returncode == 0)
+
+
+def compiled(path, source, *options, compiler="gcc"):
+    """A program made of C; a case is skipped where that cannot be made."""
+    if not makes_program(path, source, *options, compiler=compiler):
+        raise Skip(f"{compiler} {' '.join(options)} makes no program")
+    return path
 
 
 class Mappings:

@@ -445,10 +445,18 @@ def text_of_others_cannot_reach_the_terminal():
     name = "\033[31mred\u009b\n\\ end"
     escaped = "\\033[31mred\\302\\233\\012\\\\ end"
     with Holder(name, 1 << 20, 0) as holder:
-        expect_equal(budgets_of(holder.pid)[0]["figures"]["name"], escaped)
+        expect_equal(budgets_of(holder.pid)[0]["figures"]["name"], name)
         output = commit().stdout
         expect(f"  {escaped} (".encode() in output, output)
         expect(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", output), output)
+
+
+def name_that_is_not_utf8_is_mended_in_json():
+    with Holder(b"caf\xc3\xa9 \xff\xc0\xaf", 1 << 20, 0) as holder:
+        expect_equal(budgets_of(holder.pid)[0]["figures"]["name"],
+                     "caf\u00e9 \ufffd\ufffd\ufffd")
+        output = commit().stdout.decode()
+        expect("  caf\u00e9 \\377\\300\\257 (" in output, output)
 
 
 def garbage_is_no_budget_and_no_crash():
@@ -588,6 +596,7 @@ CASES = [
     budget_of_several_processes_is_listed_once,
     many_holders_are_counted_in_the_text,
     text_of_others_cannot_reach_the_terminal,
+    name_that_is_not_utf8_is_mended_in_json,
     garbage_is_no_budget_and_no_crash,
     what_only_has_the_name_of_a_budget_is_passed_over,
     processes_of_others_are_counted,

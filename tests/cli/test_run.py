@@ -12,7 +12,7 @@ import struct
 import sys
 import tempfile
 
-from cli_test import Skip, expect, expect_equal, main, run
+from cli_test import Skip, compiled, expect, expect_equal, main, run
 
 VMSPACE, LIBRARY, BLOCKS, MAN = map(os.path.abspath, sys.argv[1:5])
 NOBODY = 65534
@@ -43,17 +43,6 @@ def expect_run(*arguments, **options):
     result = run_heap(*arguments, **options)
     expect_equal(result.returncode, 0, (arguments, result.stderr))
     return result
-
-
-def compiled(name, source, *options, compiler="gcc"):
-    """A program made of C; a case is skipped where that cannot be made."""
-    path = work(name)
-    with open(work("source.c"), "w") as file:
-        file.write(source)
-    if (not shutil.which(compiler) or
-            run([compiler, "-o", path, work("source.c"), *options]).returncode):
-        raise Skip(f"{compiler} {' '.join(options)} makes no program")
-    return path
 
 
 PLAIN = "#include <stdlib.h>\nint main(void) { free(malloc(1 << 20)); }\n"
@@ -148,14 +137,14 @@ def script_is_judged_by_its_interpreter():
                    script("long", "#!/" + "x" * 300))
     script("loop", f"#!{work('loop')}")
     expect_refused(126, "Too many levels", work("loop"))
-    static = compiled("interpreter", PLAIN, "-static")
+    static = compiled(work("interpreter"), PLAIN, "-static")
     expect_refused(126, "linked statically",
                    script("static-script", f"#!{static}"))
 
 
 def static_programs_are_refused():
     for option in ("-static", "-static-pie"):
-        program = compiled("program" + option, PLAIN, option)
+        program = compiled(work("program" + option), PLAIN, option)
         expect_equal(run([program]).returncode, 0)
         expect_refused(126, "linked statically", program)
 
@@ -168,7 +157,7 @@ def programs_with_a_sanitizer_are_refused():
                            ("leak", "LeakSanitizer"),
                            ("memory", "MemorySanitizer")):
             try:
-                program = compiled(f"{compiler}-{kind}", PLAIN,
+                program = compiled(work(f"{compiler}-{kind}"), PLAIN,
                                    f"-fsanitize={kind}", compiler=compiler)
             except Skip:
                 continue
@@ -176,7 +165,8 @@ def programs_with_a_sanitizer_are_refused():
             found += 1
     if not found:
         raise Skip("there is no compiler with sanitizers")
-    expect_run(compiled("undefined", PLAIN, "-fsanitize=undefined"))
+    expect_run(compiled(work("undefined"), PLAIN,
+                        "-fsanitize=undefined"))
 
 
 def program_with_its_own_malloc_is_refused():
@@ -194,9 +184,9 @@ def program_with_its_own_malloc_is_refused():
     """
     options = ("-fno-builtin", "-rdynamic")
     expect_refused(126, "defines malloc",
-                   compiled("own-malloc", source, *options))
+                   compiled(work("own-malloc"), source, *options))
     # A program that takes the address of libc's malloc names it as well.
-    expect_run(compiled("address", """
+    expect_run(compiled(work("address"), """
         #include <stdlib.h>
         void *(*volatile function)(size_t) = malloc;
         int main(void) { return !function; }
@@ -321,9 +311,9 @@ def library_that_is_damaged_is_125():
 
 
 def library_that_the_loader_refuses_is_125():
-    compiled("libgone.so", "int gone;\n", "-shared")
+    compiled(work("libgone.so"), "int gone;\n", "-shared")
     os.makedirs(work("needy"), exist_ok=True)
-    compiled("needy/libvmspace-heap.so", "int here;\n", "-shared",
+    compiled(work("needy/libvmspace-heap.so"), "int here;\n", "-shared",
              "-Wl,--no-as-needed", f"-L{WORK.name}", "-l:libgone.so")
     os.unlink(work("libgone.so"))
     expect_refused(125, "does not load", "true",

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from cli_test import Skip, expect, expect_equal, main, run
+from cli_test import Skip, compiled, expect, expect_equal, main, run
 
 VMSPACE = os.path.abspath(sys.argv[1])
 WORK = tempfile.TemporaryDirectory()
@@ -43,14 +43,6 @@ def work(name):
 
 def limited(*arguments, size="64M", **options):
     return run([VMSPACE, "run", f"--commit={size}", *arguments], **options)
-
-
-def compiled(name, source, *options):
-    with open(work("source.c"), "w") as file:
-        file.write(source)
-    if run(["gcc", "-o", work(name), work("source.c"), *options]).returncode:
-        raise Skip(f"gcc {' '.join(options)} makes no program")
-    return work(name)
 
 
 def installed(name):
@@ -122,11 +114,11 @@ def hog_meets_enomem(program):
 
 
 def hog_in_c_meets_enomem():
-    hog_meets_enomem(compiled("hog", HOG, "-g"))
+    hog_meets_enomem(compiled(work("hog"), HOG, "-g"))
 
 
 def static_hog_meets_enomem():
-    hog_meets_enomem(compiled("static-hog", HOG, "-static"))
+    hog_meets_enomem(compiled(work("static-hog"), HOG, "-static"))
 
 
 def python_meets_memory_error():
@@ -162,7 +154,7 @@ def node_meets_its_own_error():
 
 def report_is_complete_json():
     result = limited(f"--report={work('report')}", "--quiet",
-                     compiled("reported", HOG, "-g"))
+                     compiled(work("reported"), HOG, "-g"))
     expect_equal(result.stderr, b"")
     with open(work("report")) as file:
         report = json.load(file)
@@ -210,7 +202,7 @@ def policies_do_what_they_say():
 
 
 def rlimit_backend_limits_each_process():
-    result = limited("--backend=rlimit", compiled("rlimited", HOG))
+    result = limited("--backend=rlimit", compiled(work("rlimited"), HOG))
     expect_equal(result.returncode, 7, result.stderr)
     expect(55 <= int(result.stdout.split()[0]) <= 64, result.stdout)
     for option in ("--log", "--report=x", "--fail-nth=1", "--fail-from=1",
@@ -241,7 +233,7 @@ int main(void)
 
 
 def requests_are_refused_on_demand():
-    program = compiled("asking", ASKING)
+    program = compiled(work("asking"), ASKING)
 
     def answers(*options):
         result = limited("--quiet", "--fail-size=3M", *options, program,
@@ -265,7 +257,7 @@ def heap_and_commit_go_together():
                      "try: y = bytearray(100 << 20)\n"
                      "except MemoryError: print('refused')", size="256M")
     expect(result.returncode == 0, result)
-    result = limited("--heap", "--quiet", compiled("heaped", HOG))
+    result = limited("--heap", "--quiet", compiled(work("heaped"), HOG))
     expect_equal(result.returncode, 7, result)
 
 

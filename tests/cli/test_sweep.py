@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 
-from cli_test import Skip, expect, expect_equal, main, run
+from cli_test import Skip, expect, expect_equal, main, makes_program, run
 
 VMSPACE = os.path.abspath(sys.argv[1])
 WORK = tempfile.TemporaryDirectory()
@@ -94,11 +94,9 @@ def work(name):
     return os.path.join(WORK.name, name)
 
 
-def compiled(name, mistakes):
-    with open(work("source.c"), "w") as file:
-        file.write(PROGRAM.replace("MISTAKES", mistakes))
-    expect(run(["gcc", "-g", "-O0", "-w", "-o", work(name),
-                work("source.c")]).returncode == 0, "gcc")
+def planted(name, mistakes):
+    source = PROGRAM.replace("MISTAKES", mistakes)
+    expect(makes_program(work(name), source, "-g", "-O0", "-w"), "gcc")
     return work(name)
 
 
@@ -122,7 +120,7 @@ def wrong_arguments_are_usage_errors():
 
 
 def planted_mistakes_are_found_and_nothing_else():
-    result = sweep(compiled(
+    result = sweep(planted(
         "mistaken", "unchecked_null(); half_built_pair(); failed_grow();"))
     text = result.stdout.decode()
     expect_equal(result.returncode, 1, (text, result.stderr))
@@ -139,7 +137,7 @@ def planted_mistakes_are_found_and_nothing_else():
 
 
 def sound_program_has_no_finding():
-    result = sweep(compiled("sound", ""))
+    result = sweep(planted("sound", ""))
     expect_equal(result.returncode, 0, (result.stdout, result.stderr))
     verdicts = {one["verdict"] for one in results()}
     expect("failed" in verdicts, verdicts)
@@ -147,7 +145,7 @@ def sound_program_has_no_finding():
 
 
 def only_some_requests_are_failed():
-    program = compiled("some", "")
+    program = planted("some", "")
     expect_equal(sweep("--only=1-2", program).returncode, 0)
     expect_equal([one["request"] for one in results()], [1, 2])
     expect_equal(sweep("--minimum=1M", "--jobs=1", program).returncode, 0)
