@@ -83,9 +83,6 @@ static int add_fork(scmp_filter_ctx filter)
 static int add_rules(scmp_filter_ctx filter,
 		     const struct vms_group_options *options)
 {
-	const bool counts_noreserve =
-		options->policy == VMS_COMMIT_STRICT &&
-		!(options->flags & VMS_GROUP_NORESERVE_FREE);
 	const struct scmp_arg_cmp moves[] = {
 		{ .arg = 0, .op = SCMP_CMP_NE, .datum_a = 0, .datum_b = 0 },
 	};
@@ -93,7 +90,8 @@ static int add_rules(scmp_filter_ctx filter,
 		SCMP_SYS(mremap), SCMP_SYS(execve), SCMP_SYS(execveat),
 		SCMP_SYS(shmget),
 	};
-	int error = add_mmap(filter, counts_noreserve ? 0 : MAP_NORESERVE);
+	int error = add_mmap(filter, vmsi_counts_noreserve(options) ? 0 :
+							      MAP_NORESERVE);
 
 	if (!error)
 		error = add_mprotect(filter);

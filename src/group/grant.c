@@ -2,6 +2,7 @@
 #include "group/state.h"
 
 #include <errno.h>
+#include <string.h>
 #include <time.h>
 
 /*
@@ -10,18 +11,20 @@
  * the processes first whose count may be too high by most.
  *
  * A call that was let through may not have been made when the figures are read:
- * what was granted to other threads in the last moment counts on top of them.
+ * it counts on top of them (granted.c).
  */
 
-#define LATELY_NS (30ull * 1000 * 1000)
+/* The longest wait for calls to be made, in steps. */
+#define WAIT_STEP_NS (500l * 1000)
+#define WAIT_STEPS 1000
 
 /*
  * The peak is what people set a limit by, so it is of figures that were looked
  * at. A count that passes it is looked into: at once where it is by as much as
- * this, else as often as costs a fiftieth of the time at most.
+ * this, else as often as costs a hundredth of the time at most.
  */
 #define PEAK_SLACK(peak) ((peak) / 8 + ((size_t)16 << 20))
-#define PEAK_LOOKS_PART 50
+#define PEAK_LOOKS_PART 100
 
 uint64_t vmsi_group_now(void)
 {
@@ -40,46 +43,14 @@ void vmsi_group_set_committed(struct vms_group *group,
 		process->peak = bytes;
 }
 
-/* --- what was granted lately -------------------------------------------- */
-
-/* A thread that asks again has made its last call. */
-void vmsi_group_forget_granted(struct vmsi_process *process, pid_t thread)
-{
-	for (size_t i = 0; i < VMSI_GRANTED; i++)
-		if (process->granted[i].thread == thread)
-			process->granted[i].bytes = 0;
-}
-
-static void remember_granted(struct vmsi_process *process, pid_t thread,
-			     size_t bytes)
-{
-	struct vmsi_granted *oldest = &process->granted[0];
-
-	for (size_t i = 1; i < VMSI_GRANTED; i++)
-		if (process->granted[i].bytes == 0 ||
-		    (oldest->bytes && process->granted[i].time < oldest->time))
-			oldest = &process->granted[i];
-	*oldest = (struct vmsi_granted){ thread, bytes, vmsi_group_now() };
-}
-
-static size_t granted_lately(const struct vmsi_process *process)
-{
-	const uint64_t now = vmsi_group_now();
-	size_t sum = 0;
-
-	for (size_t i = 0; i < VMSI_GRANTED; i++)
-		if (process->granted[i].bytes &&
-		    now - process->granted[i].time < LATELY_NS)
-			sum += process->granted[i].bytes;
-	return sum;
-}
-
 /* --- looking ------------------------------------------------------------ */
 
 static bool look(struct vms_group *group, struct vmsi_process *process,
 		 pid_t thread, struct vmsi_measure *measure,
 		 struct vmsi_objects *objects)
 {
+	/* Before the figures: what is made in between counts twice, not never. */
+	const size_t granted = vmsi_granted_check(process);
 	int error = vmsi_measure_process(group, thread, measure, objects);
 
 	group->looks++;
@@ -91,8 +62,7 @@ static bool look(struct vms_group *group, struct vmsi_process *process,
 	process->data_end = measure->data_end;
 	process->measured = measure->committed > process->credit ?
 		measure->committed - process->credit : 0;
-	vmsi_group_set_committed(group, process, process->measured +
-				 granted_lately(process));
+	vmsi_group_set_committed(group, process, process->measured + granted);
 	return true;
 }
 
@@ -104,6 +74,30 @@ bool vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
 	return look(group, process, thread, measure ? measure : &unused, NULL);
 }
 
+void vmsi_group_meet_image(struct vms_group *group,
+			   struct vmsi_process *process, pid_t thread)
+{
+	struct vmsi_measure measure;
+	struct vmsi_proc_stat stat;
+
+	process->new_image = false;
+	process->credit = 0;
+	process->data_end = 0;
+	if (vmsi_proc_read_stat(process->pid, &stat)) {
+		process->data_end = stat.heap_start;
+		memcpy(process->command, stat.command, sizeof stat.command);
+	}
+	group->looks++;
+	if (vmsi_measure_image(thread, &measure))
+		return;
+	/* The threads that were granted something are no more. */
+	process->granted_count = 0;
+	process->measured = measure.committed;
+	process->loader_start = measure.loader_start;
+	process->loader_end = measure.loader_end;
+	vmsi_group_set_committed(group, process, measure.committed);
+}
+
 static bool look_at_each(struct vms_group *group, struct vmsi_process *process,
 			 void *objects)
 {
@@ -113,18 +107,28 @@ static bool look_at_each(struct vms_group *group, struct vmsi_process *process,
 	return true;
 }
 
+static bool has_loose(struct vms_group *group, struct vmsi_process *process,
+		      void *context)
+{
+	(void)group;
+	*(bool *)context = vmsi_granted_has(process, VMSI_GRANTED_LOOSE);
+	return !*(bool *)context;
+}
+
 static void look_at_all(struct vms_group *group)
 {
 	struct vmsi_objects objects = { NULL, 0, 0 };
+	bool loose = false;
 	size_t bytes;
 
+	vmsi_processes_each(group, has_loose, &loose);
 	vmsi_tree_discover(group);
-	vmsi_unborn_drop_all(group);
+	if (!loose)
+		vmsi_unborn_drop_all(group);
 	vmsi_processes_each(group, look_at_each, &objects);
 	bytes = vmsi_objects_bytes(group, &objects);
 	vmsi_objects_free(&objects);
-	if (vmsi_group_now() - group->loosely_granted < LATELY_NS &&
-	    bytes < group->shared)
+	if (loose && bytes < group->shared)
 		return;
 	group->committed = group->committed - group->shared + bytes;
 	group->shared = bytes;
@@ -155,23 +159,29 @@ static bool find_doubt(struct vms_group *group, struct vmsi_process *process,
 	return true;
 }
 
-static bool has_granted_lately(struct vms_group *group,
-			       struct vmsi_process *process, void *context)
+static bool has_unmade(struct vms_group *group, struct vmsi_process *process,
+		       void *context)
 {
 	(void)group;
-	*(bool *)context = granted_lately(process) > 0;
+	(void)vmsi_granted_check(process);
+	*(bool *)context = process->granted_count > 0;
 	return !*(bool *)context;
+}
+
+static bool anything_is_unmade(struct vms_group *group)
+{
+	bool unmade = false;
+
+	vmsi_processes_each(group, has_unmade, &unmade);
+	return unmade;
 }
 
 static void wait_until_made(struct vms_group *group)
 {
-	const struct timespec while_ago = { 0, (long)LATELY_NS };
-	bool lately = vmsi_group_now() - group->loosely_granted < LATELY_NS;
+	const struct timespec step = { 0, WAIT_STEP_NS };
 
-	if (!lately)
-		vmsi_processes_each(group, has_granted_lately, &lately);
-	if (lately)
-		nanosleep(&while_ago, NULL);
+	for (int i = 0; i < WAIT_STEPS && anything_is_unmade(group); i++)
+		nanosleep(&step, NULL);
 }
 
 /* One process after the other, until the sum is low enough or all are known. */
@@ -230,15 +240,16 @@ static void charge(struct vms_group *group, struct vmsi_process *process,
 {
 	if (request->call == VMS_GROUP_FORK) {
 		vmsi_unborn_add(group, process->pid, request->bytes, 0);
-		group->loosely_granted = vmsi_group_now();
+		vmsi_granted_remember(process, thread, 0, VMSI_GRANTED_LOOSE);
 	} else if (request->shared) {
 		group->shared += request->bytes;
 		group->committed += request->bytes;
-		group->loosely_granted = vmsi_group_now();
+		vmsi_granted_remember(process, thread, 0, VMSI_GRANTED_LOOSE);
 	} else {
 		vmsi_group_set_committed(group, process,
 					 process->committed + request->bytes);
-		remember_granted(process, thread, request->bytes);
+		vmsi_granted_remember(process, thread, request->bytes,
+				      VMSI_GRANTED_OWN);
 	}
 	if (request->call == VMS_GROUP_SHMGET)
 		group->made_segments = true;
@@ -305,7 +316,6 @@ void vmsi_group_note_idle_peak(struct vms_group *group)
 /* Children that lived and asked for nothing, shared objects: all is gone. */
 void vmsi_group_settle(struct vms_group *group)
 {
-	group->loosely_granted = 0;
 	look_at_all(group);
 }
 
@@ -323,13 +333,13 @@ void vmsi_group_take_back(struct vms_group *group,
 			  struct vmsi_process *process, pid_t thread,
 			  const struct vmsi_request *request)
 {
+	vmsi_granted_forget(process, thread);
 	if (request->call == VMS_GROUP_FORK) {
 		(void)vmsi_unborn_take(group, process->pid);
 	} else if (request->shared) {
 		group->shared -= request->bytes;
 		group->committed -= request->bytes;
 	} else {
-		vmsi_group_forget_granted(process, thread);
 		vmsi_group_set_committed(group, process, process->committed -
 					 request->bytes);
 		/* Whether the heap has grown is not known. */

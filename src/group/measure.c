@@ -14,19 +14,14 @@
  * the process's own; shared memory belongs to its object, once in the group.
  */
 
-static bool counts_noreserve(const struct vms_group *group)
-{
-	return group->options.policy == VMS_COMMIT_STRICT &&
-		!(group->options.flags & VMS_GROUP_NORESERVE_FREE);
-}
-
 static size_t charge_of(const struct vms_group *group,
 			const struct vms_mapping_info *mapping)
 {
 	if (mapping->flags & VMS_MAPPING_SHARED)
 		return 0;
 	if ((mapping->flags & VMS_MAPPING_NORESERVE) &&
-	    (mapping->prot & PROT_WRITE) && counts_noreserve(group))
+	    (mapping->prot & PROT_WRITE) &&
+	    vmsi_counts_noreserve(&group->options))
 		return mapping->length;
 	return mapping->committed;
 }
@@ -139,45 +134,24 @@ size_t vmsi_objects_bytes(const struct vms_group *group,
 
 /* --- processes ---------------------------------------------------------- */
 
-/* Where a heap of brk would begin: the 47th field of /proc/PID/stat. */
-static uintptr_t heap_start(pid_t thread)
-{
-	char path[40], text[1024], *at;
-	size_t length;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)thread);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	length = fread(text, 1, sizeof text - 1, file);
-	fclose(file);
-	text[length] = '\0';
-	/* The name, in brackets, may have anything in it. */
-	at = strrchr(text, ')');
-	for (int field = 2; at && field < 47; field++)
-		at = strchr(at + 1, ' ');
-	return at ? (uintptr_t)strtoull(at, NULL, 10) : 0;
-}
-
 /*
  * Its own file, so that it is known by its name. That of musl is the C library
  * too, and asks for memory as long as the program runs.
  */
-static bool is_loader(const struct vms_mapping_info *mapping)
+static bool is_loader(const char *path)
 {
-	const char *slash = strrchr(mapping->path, '/');
+	const char *slash = strrchr(path, '/');
 
 	return slash && strncmp(slash, "/ld-", 4) == 0 &&
 		strncmp(slash, "/ld-musl", 8) != 0 && strstr(slash, ".so");
 }
 
 static void note_loader(struct vmsi_measure *measure,
-			const struct vms_mapping_info *mapping)
+			uintptr_t start, uintptr_t end)
 {
 	if (!measure->loader_start)
-		measure->loader_start = mapping->start;
-	measure->loader_end = mapping->start + mapping->length;
+		measure->loader_start = start;
+	measure->loader_end = end;
 }
 
 int vmsi_measure_process(const struct vms_group *group, pid_t thread,
@@ -186,6 +160,7 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 {
 	struct vms_mapping_info mapping = { .struct_size = sizeof mapping };
 	vms_process_maps *maps = vms_process_maps_open(thread);
+	struct vmsi_proc_stat stat;
 	int got;
 
 	if (!maps)
@@ -195,16 +170,40 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 		measure->committed += charge_of(group, &mapping);
 		if (strcmp(mapping.name, "[heap]") == 0)
 			measure->data_end = mapping.start + mapping.length;
-		if (is_loader(&mapping))
-			note_loader(measure, &mapping);
 		if (objects && (mapping.flags & VMS_MAPPING_SHARED))
 			add_object(objects, &mapping);
 	}
 	got = got < 0 ? -errno : 0;
 	vms_process_maps_close(maps);
-	if (!got && !measure->data_end)
-		measure->data_end = heap_start(thread);
+	if (!got && !measure->data_end && vmsi_proc_read_stat(thread, &stat))
+		measure->data_end = stat.heap_start;
 	return got;
+}
+
+int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure)
+{
+	FILE *maps = vmsi_proc_open(thread, "maps");
+	unsigned long start, end;
+	char *line = NULL, rights[5];
+	size_t room = 0;
+	int path;
+
+	if (!maps)
+		return -errno;
+	*measure = (struct vmsi_measure){ .committed = 0 };
+	while (getline(&line, &room, maps) > 0) {
+		path = 0;
+		if (sscanf(line, "%lx-%lx %4s %*x %*s %*u %n", &start, &end,
+			   rights, &path) != 3 || path == 0)
+			continue;
+		if (rights[1] == 'w' && rights[3] == 'p')
+			measure->committed += end - start;
+		if (is_loader(line + path))
+			note_loader(measure, start, end);
+	}
+	free(line);
+	fclose(maps);
+	return measure->committed ? 0 : -ESRCH;
 }
 
 static size_t overlap(const struct vms_mapping_info *mapping, uintptr_t start,

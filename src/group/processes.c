@@ -2,9 +2,7 @@
 #include "group/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -35,24 +33,6 @@ struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid)
 	return process;
 }
 
-void vmsi_process_read_command(struct vmsi_process *process)
-{
-	char path[40], text[sizeof process->command] = "";
-	ssize_t length;
-	int file;
-
-	snprintf(path, sizeof path, "/proc/%d/comm", (int)process->pid);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0)
-		return;
-	length = read(file, text, sizeof text - 1);
-	close(file);
-	if (length <= 0)
-		return;
-	text[strcspn(text, "\n")] = '\0';
-	memcpy(process->command, text, sizeof text);
-}
-
 static void watch_end(struct vms_group *group, struct vmsi_process *process)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = process };
@@ -66,10 +46,10 @@ static void watch_end(struct vms_group *group, struct vmsi_process *process)
 	}
 }
 
-struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid,
-				      pid_t parent)
+struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 {
 	struct vmsi_process *process = vmsi_process_find(group, pid);
+	struct vmsi_proc_stat stat = { .parent = 0 };
 	struct vmsi_unborn copy;
 
 	if (process)
@@ -78,40 +58,19 @@ struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid,
 	if (!process)
 		return NULL;
 	process->pid = pid;
-	process->parent = parent;
 	process->next = *bucket_of(group, pid);
 	*bucket_of(group, pid) = process;
 	group->process_count++;
 	watch_end(group, process);
-	vmsi_process_read_command(process);
-	copy = vmsi_unborn_take(group, parent);
+	(void)vmsi_proc_read_stat(pid, &stat);
+	memcpy(process->command, stat.command, sizeof stat.command);
+	copy = vmsi_unborn_take(group, stat.parent);
 	process->credit = copy.credit;
 	vmsi_group_set_committed(group, process, copy.bytes);
 	return process;
 }
 
 /* --- threads ------------------------------------------------------------ */
-
-/* Numbers of /proc/THREAD/status; 0: the thread has gone. */
-static pid_t read_thread(pid_t thread, pid_t *parent)
-{
-	char path[40], line[128];
-	long process = 0, father = 0;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof line, file)) {
-		(void)sscanf(line, "Tgid: %ld", &process);
-		if (sscanf(line, "PPid: %ld", &father) == 1)
-			break;
-	}
-	fclose(file);
-	*parent = (pid_t)father;
-	return (pid_t)process;
-}
 
 /*
  * The number of a thread that has ended is given to another one; that of a
@@ -129,24 +88,19 @@ struct vmsi_process *vmsi_process_of(struct vms_group *group, pid_t thread)
 {
 	struct vmsi_thread *known =
 		&group->threads[(unsigned)thread % VMSI_THREADS];
-	pid_t pid, parent = 0;
+	struct vmsi_process *process;
+	pid_t pid;
 
-	if (known->thread == thread && still_has(known->process, thread))
-		return known->process;
-	pid = read_thread(thread, &parent);
-	if (pid == 0)
+	if (known->thread == thread) {
+		process = vmsi_process_find(group, known->process);
+		if (process && still_has(process, thread))
+			return process;
+	}
+	pid = vmsi_proc_process_of(thread);
+	if (pid <= 0)
 		return NULL;
-	known->process = vmsi_process_get(group, pid, parent);
-	known->thread = known->process ? thread : 0;
-	return known->process;
-}
-
-static void forget_threads(struct vms_group *group,
-			   const struct vmsi_process *process)
-{
-	for (size_t i = 0; i < VMSI_THREADS; i++)
-		if (group->threads[i].process == process)
-			group->threads[i] = (struct vmsi_thread){ 0, NULL };
+	*known = (struct vmsi_thread){ thread, pid };
+	return vmsi_process_get(group, pid);
 }
 
 /* --- the end ------------------------------------------------------------ */
@@ -182,6 +136,7 @@ static void free_list(struct vmsi_process *process)
 
 		if (process->pidfd >= 0)
 			close(process->pidfd);
+		free(process->granted);
 		free(process);
 		process = next;
 	}
@@ -205,11 +160,11 @@ void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 {
 	reap(group, process);
 	unlink_process(group, process);
-	forget_threads(group, process);
 	vmsi_group_set_committed(group, process, 0);
 	if (process->pidfd >= 0)
 		close(process->pidfd);
 	process->pidfd = -1;
+	process->granted_count = 0;
 	process->next = group->ended;
 	group->ended = process;
 	group->ended_count++;

@@ -99,13 +99,13 @@ static void decode_shmget(const struct vms_group *group,
 			  struct vmsi_request *request)
 {
 	const uint64_t flags = data->args[2];
-	const bool strict = group->options.policy == VMS_COMMIT_STRICT &&
-		!(group->options.flags & VMS_GROUP_NORESERVE_FREE);
 
 	request->call = VMS_GROUP_SHMGET;
 	request->shared = true;
 	if (((key_t)data->args[0] == IPC_PRIVATE || (flags & IPC_CREAT)) &&
-	    !(flags & SHM_HUGETLB) && (strict || !(flags & SHM_NORESERVE)))
+	    !(flags & SHM_HUGETLB) &&
+	    (vmsi_counts_noreserve(&group->options) ||
+	     !(flags & SHM_NORESERVE)))
 		request->bytes = pages(data->args[1]);
 }
 

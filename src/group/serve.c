@@ -71,23 +71,6 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 
 /* --- one call ----------------------------------------------------------- */
 
-/* The program that execve started has been seen by nobody yet. */
-static void meet_new_image(struct vms_group *group,
-			   struct vmsi_process *process)
-{
-	const pid_t thread = (pid_t)group->call->pid;
-	struct vmsi_measure measure;
-
-	process->new_image = false;
-	process->credit = 0;
-	process->data_end = 0;
-	vmsi_process_read_command(process);
-	if (vmsi_group_look(group, process, thread, &measure)) {
-		process->loader_start = measure.loader_start;
-		process->loader_end = measure.loader_end;
-	}
-}
-
 /* What a child has of its parent is free until it executes a program. */
 static void remember_free_fork(struct vms_group *group,
 			       struct vmsi_process *process)
@@ -115,9 +98,9 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	struct vmsi_request request;
 	const pid_t thread = (pid_t)group->call->pid;
 
-	vmsi_group_forget_granted(process, thread);
+	vmsi_granted_forget(process, thread);
 	if (process->new_image)
-		meet_new_image(group, process);
+		vmsi_group_meet_image(group, process, thread);
 	if (!vmsi_request_decode(group, process, &group->call->data,
 				 &request))
 		let_through(group, process, &request, false);

@@ -133,7 +133,7 @@ static int watch_listener(struct vms_group *group)
 	if (epoll_ctl(group->epoll, EPOLL_CTL_ADD, group->listener, &event) ||
 	    epoll_ctl(group->epoll, EPOLL_CTL_ADD, group->ends, &event))
 		return -errno;
-	if (!vmsi_process_get(group, group->first, getpid()))
+	if (!vmsi_process_get(group, group->first))
 		return -ENOMEM;
 	return 0;
 }

@@ -2,11 +2,13 @@
 #ifndef VMSI_GROUP_STATE_H
 #define VMSI_GROUP_STATE_H
 
+#include <dirent.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include <vmspace/group.h>
@@ -14,7 +16,7 @@
 /*
  * The supervisor of a group. The filter (filter.c) has the kernel ask about the
  * calls that can charge. Each is decoded (request.c), counted in a ledger that
- * may only be too high (ledger.c), and let through: the kernel itself makes the
+ * may only be too high (grant.c), and let through: the kernel itself makes the
  * mapping. What gives memory back is not notified, so before a refusal the
  * kernel's own figures are read (measure.c) and the ledger comes down.
  */
@@ -49,12 +51,12 @@ void vmsi_listener_tune(int listener);
 
 /* --- processes.c: who is in the group ----------------------------------- */
 
-#define VMSI_GRANTED 16u
+/* To whom it will belong: the process, or a child or an object. */
+enum vmsi_grant_kind { VMSI_GRANTED_OWN, VMSI_GRANTED_LOOSE };
 
 struct vmsi_process {
 	struct vmsi_process *next;     /* of the same hash, or ended */
 	pid_t pid;
-	pid_t parent;
 	int pidfd;                     /* readable when it ends; -1: none */
 	char command[16];
 	size_t committed;              /* at most; what the group's sum has */
@@ -66,20 +68,23 @@ struct vmsi_process {
 	bool new_image;                /* execve: look before the next request */
 	/* Where the dynamic loader is, until something else asks. */
 	uintptr_t loader_start, loader_end;
-	/* Granted lately: may not have been made when the figures are read. */
+	/* May not have been made when the figures are read. */
 	struct vmsi_granted {
 		pid_t thread;
+		enum vmsi_grant_kind kind;
 		size_t bytes;
-		uint64_t time;
-	} granted[VMSI_GRANTED];
+		bool doubted;
+		uint64_t ran;          /* then, ns */
+	} *granted;
+	size_t granted_count, granted_room;
 };
 
 #define VMSI_PROCESS_BUCKETS 1024u
 
-/* A thread whose process is known. */
+/* A thread, and the process that it is of or was of when it was last asked. */
 struct vmsi_thread {
 	pid_t thread;
-	struct vmsi_process *process;
+	pid_t process;
 };
 
 #define VMSI_THREADS 4096u
@@ -105,7 +110,6 @@ struct vms_group {
 	struct vms_group_options options;
 	size_t committed;              /* the sum: processes, unborn, shared */
 	size_t shared;
-	uint64_t loosely_granted;      /* the clock of the last for no process */
 	size_t peak;
 	uint64_t next_peak_look;       /* the clock */
 	uint64_t next_asking;
@@ -132,6 +136,14 @@ struct vms_group {
 	size_t call_bytes;
 };
 
+/* Whether memory that was mapped with MAP_NORESERVE counts. */
+static inline bool
+vmsi_counts_noreserve(const struct vms_group_options *options)
+{
+	return options->policy == VMS_COMMIT_STRICT &&
+		!(options->flags & VMS_GROUP_NORESERVE_FREE);
+}
+
 /* The process of a thread; made where it is new. NULL: it has gone. */
 struct vmsi_process *vmsi_process_of(struct vms_group *group, pid_t thread);
 
@@ -141,8 +153,7 @@ void vmsi_group_enlist(struct vms_group *group);
 void vmsi_group_delist(struct vms_group *group);
 
 /* A process by its number, made where it is new. NULL: no memory. */
-struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid,
-				      pid_t parent);
+struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid);
 struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid);
 
 /* A process has ended: what it had comes back. */
@@ -156,14 +167,41 @@ void vmsi_processes_each(struct vms_group *group,
 			 void *context);
 void vmsi_processes_free(struct vms_group *group);
 
-/* The name of a process. */
-void vmsi_process_read_command(struct vmsi_process *process);
-
 /* A fork was let through; and its child was seen, or will never be. */
 void vmsi_unborn_add(struct vms_group *group, pid_t parent, size_t bytes,
 		     size_t credit);
 struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent);
 void vmsi_unborn_drop_all(struct vms_group *group);
+
+/* --- proc.c: what /proc tells ------------------------------------------- */
+
+/* A file of /proc/PID, and its directory of threads; NULL: none. */
+FILE *vmsi_proc_open(pid_t pid, const char *name);
+DIR *vmsi_proc_open_threads(pid_t pid);
+
+struct vmsi_proc_stat {
+	char command[16];
+	pid_t parent;
+	uintptr_t heap_start;          /* where a heap of brk begins */
+};
+
+/* Returns false where there is no such process. */
+bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat);
+
+struct vmsi_proc_running {
+	char state;                    /* as in proc_pid_stat(5); R: not told */
+	uint64_t ran;                  /* on a processor, ns; 0: not told */
+};
+
+/* Returns false where the thread has gone. */
+bool vmsi_proc_read_running(pid_t pid, pid_t thread,
+			    struct vmsi_proc_running *running);
+
+/* The process of a thread; 0: it has gone. */
+pid_t vmsi_proc_process_of(pid_t thread);
+
+/* How many filters of seccomp are on a process, as far as the kernel tells. */
+long vmsi_proc_filters(pid_t pid);
 
 /* --- tree.c: all that live ---------------------------------------------- */
 
@@ -197,6 +235,12 @@ struct vmsi_measure {
 int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 			 struct vmsi_measure *measure,
 			 struct vmsi_objects *objects);
+
+/*
+ * Look at a program that has not asked for anything yet: what it may write to
+ * is what it is charged. That is told at a fraction of the cost.
+ */
+int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure);
 
 /* Private memory in a range: all of it, and what of it is charged. */
 int vmsi_measure_range(pid_t thread, uintptr_t start, uintptr_t end,
@@ -236,16 +280,13 @@ int64_t vmsi_request_refusal(const struct vmsi_process *process,
 bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_request *request);
 
-/* A granted request was not made after all. */
-/* A thread asks: its last call has been made. */
-void vmsi_group_forget_granted(struct vmsi_process *process, pid_t thread);
-
 /* Nothing asks: see whether what is committed now is a new peak. */
 void vmsi_group_note_idle_peak(struct vms_group *group);
 
 /* No process is left: count what has stayed. */
 void vmsi_group_settle(struct vms_group *group);
 
+/* A granted request was not made after all. */
 void vmsi_group_take_back(struct vms_group *group,
 			  struct vmsi_process *process, pid_t thread,
 			  const struct vmsi_request *request);
@@ -257,9 +298,28 @@ void vmsi_group_take_back(struct vms_group *group,
 bool vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
 		     pid_t thread, struct vmsi_measure *measure);
 
+/* execve has made a process another program: count it anew. */
+void vmsi_group_meet_image(struct vms_group *group,
+			   struct vmsi_process *process, pid_t thread);
+
 /* What a process has, for the group's sum. */
 void vmsi_group_set_committed(struct vms_group *group,
 			      struct vmsi_process *process, size_t bytes);
+
+/* --- granted.c: granted, and perhaps not made --------------------------- */
+
+/* A failure to remember it is left: the figures are too low for an instant. */
+void vmsi_granted_remember(struct vmsi_process *process, pid_t thread,
+			   size_t bytes, enum vmsi_grant_kind kind);
+
+/* A thread asks, or was refused: its last call has been made. */
+void vmsi_granted_forget(struct vmsi_process *process, pid_t thread);
+
+/* Forget what has been made. Returns what remains of the process's own. */
+size_t vmsi_granted_check(struct vmsi_process *process);
+
+bool vmsi_granted_has(const struct vmsi_process *process,
+		      enum vmsi_grant_kind kind);
 
 /* --- faults.c ----------------------------------------------------------- */
 
@@ -273,7 +333,7 @@ bool vmsi_faults_hit(struct vms_group *group, struct vmsi_process *process,
 /*
  * The stack of a thread, which is stopped for it by ptrace(2) on its way back
  * from the call that is refused. begin is called before the answer is sent.
- * Returns false and why where it cannot be had.
+ * Where it cannot be had, why says so.
  */
 struct vmsi_stack {
 	char *text;       /* malloc's */

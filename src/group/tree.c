@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/state.h"
 
-#include <dirent.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 /*
@@ -15,16 +12,44 @@
 
 struct search {
 	struct vms_group *group;
+	long own_filters;             /* the supervisor's; -1: not yet read */
 	size_t found;
 };
 
-static void visit_child(struct search *search, pid_t child, pid_t parent);
+static void visit_children(struct search *search, pid_t parent);
 
-static void read_children(struct search *search, const char *path, pid_t parent)
+/*
+ * Of the supervisor's children those that run under a filter more than it does
+ * itself, and are not the first of another group.
+ */
+static bool is_orphan(struct search *search, pid_t child)
 {
-	FILE *file = fopen(path, "re");
+	if (child != search->group->first && vmsi_group_is_first(child))
+		return false;
+	if (search->own_filters < 0)
+		search->own_filters = vmsi_proc_filters(getpid());
+	return vmsi_proc_filters(child) > search->own_filters;
+}
+
+static void visit_child(struct search *search, pid_t child, pid_t parent)
+{
+	if (vmsi_process_find(search->group, child) ||
+	    (parent == getpid() && !is_orphan(search, child)) ||
+	    !vmsi_process_get(search->group, child))
+		return;
+	search->found++;
+	visit_children(search, child);
+}
+
+static void read_children(struct search *search, pid_t parent,
+			  const char *thread)
+{
+	char name[64];
+	FILE *file;
 	int child;
 
+	snprintf(name, sizeof name, "task/%.20s/children", thread);
+	file = vmsi_proc_open(parent, name);
 	if (!file)
 		return;
 	while (fscanf(file, "%d", &child) == 1)
@@ -32,89 +57,25 @@ static void read_children(struct search *search, const char *path, pid_t parent)
 	fclose(file);
 }
 
+/* Of each thread: those of one that has ended are another's. */
 static void visit_children(struct search *search, pid_t parent)
 {
-	char path[80];
+	DIR *threads = vmsi_proc_open_threads(parent);
 	struct dirent *entry;
-	DIR *threads;
 
-	snprintf(path, sizeof path, "/proc/%d/task", (int)parent);
-	threads = opendir(path);
 	if (!threads)
 		return;
-	while ((entry = readdir(threads))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof path, "/proc/%d/task/%.20s/children",
-			 (int)parent, entry->d_name);
-		read_children(search, path, parent);
-	}
+	while ((entry = readdir(threads)))
+		if (entry->d_name[0] != '.')
+			read_children(search, parent, entry->d_name);
 	closedir(threads);
-}
-
-static void visit_child(struct search *search, pid_t child, pid_t parent)
-{
-	if (vmsi_process_find(search->group, child))
-		return;
-	if (!vmsi_process_get(search->group, child, parent))
-		return;
-	search->found++;
-	visit_children(search, child);
-}
-
-/* Filters on a process; a kernel that does not count them says whether. */
-static int filters_on(pid_t pid)
-{
-	char path[40], line[128];
-	int mode = 0, filters = -1;
-	FILE *file;
-
-	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof line, file)) {
-		(void)sscanf(line, "Seccomp: %d", &mode);
-		if (sscanf(line, "Seccomp_filters: %d", &filters) == 1)
-			break;
-	}
-	fclose(file);
-	return filters >= 0 ? filters : mode == SECCOMP_MODE_FILTER;
-}
-
-/*
- * Of the supervisor's children those that run under a filter more than it does
- * itself, and are not the first of another group.
- */
-static bool is_orphan(const struct vms_group *group, pid_t pid)
-{
-	return (pid == group->first || !vmsi_group_is_first(pid)) &&
-		filters_on(pid) > filters_on(getpid());
-}
-
-static void adopt_orphans(struct search *search)
-{
-	char path[80];
-	FILE *file;
-	int child;
-
-	snprintf(path, sizeof path, "/proc/self/task/%d/children",
-		 (int)gettid());
-	file = fopen(path, "re");
-	if (!file)
-		return;
-	while (fscanf(file, "%d", &child) == 1)
-		if (!vmsi_process_find(search->group, (pid_t)child) &&
-		    is_orphan(search->group, (pid_t)child))
-			visit_child(search, (pid_t)child, getpid());
-	fclose(file);
 }
 
 void vmsi_tree_adopt(struct vms_group *group)
 {
-	struct search search = { .group = group };
+	struct search search = { .group = group, .own_filters = -1 };
 
-	adopt_orphans(&search);
+	visit_children(&search, getpid());
 }
 
 static bool visit_known(struct vms_group *group, struct vmsi_process *process,
@@ -128,11 +89,11 @@ static bool visit_known(struct vms_group *group, struct vmsi_process *process,
 /* A process whose parent ends meanwhile is the supervisor's the next time. */
 void vmsi_tree_discover(struct vms_group *group)
 {
-	struct search search = { .group = group };
+	struct search search = { .group = group, .own_filters = -1 };
 
 	do {
 		search.found = 0;
 		vmsi_processes_each(group, visit_known, &search);
-		adopt_orphans(&search);
+		visit_children(&search, getpid());
 	} while (search.found);
 }

@@ -21,6 +21,7 @@
 
 #define SECONDS "3"
 #define MOST 256
+#define SAMPLES 50
 /* Stacks that grow and what a program that starts has are seen late. */
 #define TOLERANCE (2 * MIB)
 
@@ -158,44 +159,54 @@ static void *run_sampler(void *context)
 	return NULL;
 }
 
-static void the_sum_never_passes_the_limit(void **state)
+/* Hogs, and the sampler beside them; returns how many requests were refused. */
+static unsigned long long sample_hogs(char *seed, struct sampler *sampler)
 {
 	const struct vms_group_options options = default_options();
-	const char *text = getenv("VMSPACE_GROUP_SEED");
-	char seed[24], name[] = "hog", seconds[] = SECONDS;
+	struct vms_group_stats stats = { .struct_size = sizeof stats };
+	char name[] = "hog", seconds[] = SECONDS;
 	char *const arguments[] = { name, seed, seconds, NULL };
-	struct sampler sampler = { .most = 0 };
-	struct vms_group_stats stats;
+	vms_group *group = vms_group_spawn(&options, hog, arguments, NULL);
 	pthread_t thread;
-	vms_group *group;
 	int event;
 
-	(void)state;
-	snprintf(seed, sizeof seed, "%s", text ? text : "4");
-	print_message("# VMSPACE_GROUP_SEED=%s\n", seed);
-	group = vms_group_spawn(&options, hog, arguments, NULL);
 	assert_non_null(group);
-	assert_int_equal(pthread_create(&thread, NULL, run_sampler, &sampler),
+	sampler->end = false;
+	assert_int_equal(pthread_create(&thread, NULL, run_sampler, sampler),
 			 0);
 	do
 		event = vms_group_serve(group, -1);
 	while (event != VMS_GROUP_EMPTY && event != -1);
-	sampler.end = true;
+	sampler->end = true;
 	pthread_join(thread, NULL);
 	assert_int_equal(event, VMS_GROUP_EMPTY);
 	assert_int_equal(vms_group_status(group), 0);
-	stats = (struct vms_group_stats){ .struct_size = sizeof stats };
 	assert_int_equal(vms_group_statistics(group, &stats), 0);
-	print_message("# %d samples, at most %zu KiB; %llu refusals\n",
-		      sampler.samples, sampler.most >> 10,
-		      (unsigned long long)stats.refusals);
-	assert_true(sampler.samples > 50);
-	assert_true(sampler.most > LIMIT / 2);
-	assert_true(sampler.most <= LIMIT + TOLERANCE);
-	assert_true(stats.refusals > 0);
 	assert_int_equal(stats.processes, 0);
 	assert_int_equal(stats.committed, 0);
 	vms_group_close(group);
+	return stats.refusals;
+}
+
+/* On a machine with other things to do the sampler may hardly get to run. */
+static void the_sum_never_passes_the_limit(void **state)
+{
+	const char *text = getenv("VMSPACE_GROUP_SEED");
+	struct sampler sampler = { .most = 0 };
+	unsigned long long refusals = 0;
+	char seed[24];
+
+	(void)state;
+	snprintf(seed, sizeof seed, "%s", text ? text : "4");
+	print_message("# VMSPACE_GROUP_SEED=%s\n", seed);
+	for (int runs = 0; sampler.samples <= SAMPLES && runs < 5; runs++)
+		refusals += sample_hogs(seed, &sampler);
+	print_message("# %d samples, at most %zu KiB; %llu refusals\n",
+		      sampler.samples, sampler.most >> 10, refusals);
+	assert_true(sampler.samples > SAMPLES);
+	assert_true(sampler.most > LIMIT / 2);
+	assert_true(sampler.most <= LIMIT + TOLERANCE);
+	assert_true(refusals > 0);
 }
 
 int main(int argc, char **argv)

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <stdlib.h>
+
+/*
+ * What was granted, and may not have been made yet when the kernel's figures
+ * are read: it counts on top of them. A thread has made its call when it asks
+ * again, when it has ended, stopped or gone to sleep, or when it has run for
+ * longer than any call does before it is charged. Time alone is no proof: a
+ * thread may wait long for a processor.
+ */
+
+#define LONGER_THAN_A_CALL_NS (4ull * 1000 * 1000)
+
+void vmsi_granted_remember(struct vmsi_process *process, pid_t thread,
+			   size_t bytes, enum vmsi_grant_kind kind)
+{
+	struct vmsi_granted *all = process->granted;
+
+	if (process->granted_count == process->granted_room) {
+		size_t room = all ? 2 * process->granted_room : 4;
+
+		all = reallocarray(all, room, sizeof *all);
+		if (!all)
+			return;
+		process->granted = all;
+		process->granted_room = room;
+	}
+	all[process->granted_count++] = (struct vmsi_granted){
+		.thread = thread, .bytes = bytes, .kind = kind,
+	};
+}
+
+static void remove_granted(struct vmsi_process *process, size_t i)
+{
+	process->granted[i] = process->granted[--process->granted_count];
+}
+
+void vmsi_granted_forget(struct vmsi_process *process, pid_t thread)
+{
+	for (size_t i = process->granted_count; i-- > 0;)
+		if (process->granted[i].thread == thread)
+			remove_granted(process, i);
+}
+
+static bool is_made(const struct vmsi_process *process,
+		    struct vmsi_granted *granted)
+{
+	struct vmsi_proc_running now;
+
+	if (!vmsi_proc_read_running(process->pid, granted->thread, &now))
+		return true;
+	/* A call that is not charged yet waits for nothing but a lock: D. */
+	if (now.state != 'R' && now.state != 'D')
+		return true;
+	if (granted->doubted)
+		return now.ran > granted->ran + LONGER_THAN_A_CALL_NS;
+	granted->doubted = true;
+	granted->ran = now.ran;
+	return false;
+}
+
+size_t vmsi_granted_check(struct vmsi_process *process)
+{
+	size_t bytes = 0;
+
+	for (size_t i = process->granted_count; i-- > 0;)
+		if (is_made(process, &process->granted[i]))
+			remove_granted(process, i);
+		else
+			bytes += process->granted[i].kind ==
+				VMSI_GRANTED_OWN ? process->granted[i].bytes : 0;
+	return bytes;
+}
+
+bool vmsi_granted_has(const struct vmsi_process *process,
+		      enum vmsi_grant_kind kind)
+{
+	for (size_t i = 0; i < process->granted_count; i++)
+		if (process->granted[i].kind == kind)
+			return true;
+	return false;
+}

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What /proc tells of a process besides its mappings. */
+
+/* Counted from 1, as proc_pid_stat(5) does. */
+#define STAT_PARENT 4
+#define STAT_HEAP_START 47
+
+struct path {
+	char text[80];
+};
+
+static struct path path_of(pid_t pid, const char *name)
+{
+	struct path path;
+
+	snprintf(path.text, sizeof path.text, "/proc/%d/%s", (int)pid, name);
+	return path;
+}
+
+FILE *vmsi_proc_open(pid_t pid, const char *name)
+{
+	return fopen(path_of(pid, name).text, "re");
+}
+
+DIR *vmsi_proc_open_threads(pid_t pid)
+{
+	return opendir(path_of(pid, "task").text);
+}
+
+/* A file of less than size bytes, as text. */
+static bool read_text(pid_t pid, const char *name, char *text, size_t size)
+{
+	int file = open(path_of(pid, name).text, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (file < 0)
+		return false;
+	length = read(file, text, size - 1);
+	close(file);
+	if (length <= 0)
+		return false;
+	text[length] = '\0';
+	return true;
+}
+
+bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat)
+{
+	char text[2048], *name, *end, *at;
+	unsigned long long value;
+
+	if (!read_text(pid, "stat", text, sizeof text))
+		return false;
+	/* The name, in brackets, may have anything in it. */
+	name = strchr(text, '(');
+	end = strrchr(text, ')');
+	if (!name || !end || end < name)
+		return false;
+	*stat = (struct vmsi_proc_stat){ .parent = 0 };
+	snprintf(stat->command, sizeof stat->command, "%.*s",
+		 (int)(end - name - 1), name + 1);
+	at = end + 1;
+	for (int field = 3; field <= STAT_HEAP_START && *at; field++) {
+		at += strspn(at, " ");
+		value = strtoull(at, NULL, 10);
+		if (field == STAT_PARENT)
+			stat->parent = (pid_t)value;
+		if (field == STAT_HEAP_START)
+			stat->heap_start = (uintptr_t)value;
+		at += strcspn(at, " ");
+	}
+	return true;
+}
+
+bool vmsi_proc_read_running(pid_t pid, pid_t thread,
+			    struct vmsi_proc_running *running)
+{
+	char text[2048], name[64], *end;
+
+	snprintf(name, sizeof name, "task/%d/stat", (int)thread);
+	*running = (struct vmsi_proc_running){ 'R', 0 };
+	if (!read_text(pid, name, text, sizeof text))
+		return errno != ENOENT && errno != ESRCH;
+	end = strrchr(text, ')');
+	if (end && end[1])
+		running->state = end[2];
+	snprintf(name, sizeof name, "task/%d/schedstat", (int)thread);
+	if (read_text(pid, name, text, sizeof text))
+		running->ran = strtoull(text, NULL, 10);
+	return true;
+}
+
+/* A number of /proc/PID/status; -1 where there is no such line. */
+static long status_number(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+
+	return line ? strtol(line + strlen(name), NULL, 10) : -1;
+}
+
+/* A descriptor of a process is had by its first thread's number only. */
+static bool is_process(pid_t thread)
+{
+	int descriptor = (int)syscall(SYS_pidfd_open, thread, 0);
+
+	if (descriptor < 0)
+		return false;
+	close(descriptor);
+	return true;
+}
+
+pid_t vmsi_proc_process_of(pid_t thread)
+{
+	char status[8192];
+
+	if (is_process(thread))
+		return thread;
+	if (!read_text(thread, "status", status, sizeof status))
+		return 0;
+	return (pid_t)status_number(status, "\nTgid:");
+}
+
+/* A kernel that does not count them says whether there are any. */
+long vmsi_proc_filters(pid_t pid)
+{
+	char status[8192];
+	long filters;
+
+	if (!read_text(pid, "status", status, sizeof status))
+		return 0;
+	filters = status_number(status, "\nSeccomp_filters:");
+	return filters >= 0 ? filters :
+		status_number(status, "\nSeccomp:") == SECCOMP_MODE_FILTER;
+}
