@@ -45,33 +45,30 @@ void vmsi_group_set_committed(struct vms_group *group,
 
 /* --- looking ------------------------------------------------------------ */
 
-static bool look(struct vms_group *group, struct vmsi_process *process,
-		 pid_t thread, struct vmsi_measure *measure,
-		 struct vmsi_objects *objects)
+static void look(struct vms_group *group, struct vmsi_process *process,
+		 pid_t thread, struct vmsi_objects *objects)
 {
+	struct vmsi_measure measure;
 	/* Before the figures: what is made in between counts twice, not never. */
 	const size_t granted = vmsi_granted_check(process);
-	int error = vmsi_measure_process(group, thread, measure, objects);
+	int error = vmsi_measure_process(group, thread, &measure, objects);
 
 	group->looks++;
 	/* Its first thread may have ended before the others. */
 	if (error == -ESRCH && thread == process->pid && process->pidfd < 0)
 		vmsi_process_ended(group, process);
 	if (error)
-		return false;
-	process->data_end = measure->data_end;
-	process->measured = measure->committed > process->credit ?
-		measure->committed - process->credit : 0;
+		return;
+	process->data_end = measure.data_end;
+	process->measured = measure.committed > process->credit ?
+		measure.committed - process->credit : 0;
 	vmsi_group_set_committed(group, process, process->measured + granted);
-	return true;
 }
 
-bool vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
-		     pid_t thread, struct vmsi_measure *measure)
+void vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
+		     pid_t thread)
 {
-	struct vmsi_measure unused;
-
-	return look(group, process, thread, measure ? measure : &unused, NULL);
+	look(group, process, thread, NULL);
 }
 
 void vmsi_group_meet_image(struct vms_group *group,
@@ -80,6 +77,7 @@ void vmsi_group_meet_image(struct vms_group *group,
 	struct vmsi_measure measure;
 	struct vmsi_proc_stat stat;
 
+	vmsi_group_note_last(group, process);
 	process->new_image = false;
 	process->credit = 0;
 	process->data_end = 0;
@@ -101,9 +99,7 @@ void vmsi_group_meet_image(struct vms_group *group,
 static bool look_at_each(struct vms_group *group, struct vmsi_process *process,
 			 void *objects)
 {
-	struct vmsi_measure unused;
-
-	(void)look(group, process, process->pid, &unused, objects);
+	look(group, process, process->pid, objects);
 	return true;
 }
 
@@ -195,8 +191,7 @@ static void look_at_doubtful(struct vms_group *group, size_t target)
 		vmsi_processes_each(group, find_doubt, &most);
 		if (!most.process)
 			return;
-		(void)vmsi_group_look(group, most.process, most.process->pid,
-				      NULL);
+		vmsi_group_look(group, most.process, most.process->pid);
 	}
 }
 
@@ -204,7 +199,7 @@ static void bring_down(struct vms_group *group, struct vmsi_process *process,
 		       pid_t thread, size_t target)
 {
 	if (group->committed > target)
-		(void)vmsi_group_look(group, process, thread, NULL);
+		vmsi_group_look(group, process, thread);
 	look_at_doubtful(group, target);
 }
 
@@ -223,7 +218,7 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 {
 	wait_until_made(group);
 	look_at_all(group);
-	(void)vmsi_group_look(group, process, thread, NULL);
+	vmsi_group_look(group, process, thread);
 	if (group->committed > group->peak)
 		group->peak = group->committed;
 	if (request->call == VMS_GROUP_FORK)
@@ -311,6 +306,20 @@ void vmsi_group_note_idle_peak(struct vms_group *group)
 	put_off_peak_looks(group, begin);
 	if (group->committed > group->peak)
 		group->peak = group->committed;
+}
+
+/* By no more than that process may have grown by since it was looked at. */
+void vmsi_group_note_last(struct vms_group *group,
+			  const struct vmsi_process *process)
+{
+	size_t doubt = process->committed > process->measured ?
+		process->committed - process->measured : 0;
+
+	if (group->committed <= group->peak)
+		return;
+	if (doubt > group->committed - group->peak)
+		doubt = group->committed - group->peak;
+	group->peak += doubt;
 }
 
 /* Children that lived and asked for nothing, shared objects: all is gone. */

@@ -159,6 +159,7 @@ static void trim_ended(struct vms_group *group)
 void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 {
 	reap(group, process);
+	vmsi_group_note_last(group, process);
 	unlink_process(group, process);
 	vmsi_group_set_committed(group, process, 0);
 	if (process->pidfd >= 0)

@@ -76,7 +76,7 @@ static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 	uintptr_t end = (uintptr_t)data->args[0];
 
 	if (process->data_end == 0)
-		(void)vmsi_group_look(group, process, process->pid, NULL);
+		vmsi_group_look(group, process, process->pid);
 	request->call = VMS_GROUP_BRK;
 	request->data_end = end;
 	if (process->data_end && pages(end) > pages(process->data_end))

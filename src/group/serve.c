@@ -75,7 +75,7 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 static void remember_free_fork(struct vms_group *group,
 			       struct vmsi_process *process)
 {
-	(void)vmsi_group_look(group, process, (pid_t)group->call->pid, NULL);
+	vmsi_group_look(group, process, (pid_t)group->call->pid);
 	vmsi_unborn_add(group, process->pid, 0, process->committed);
 }
 

@@ -283,6 +283,13 @@ bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
 /* Nothing asks: see whether what is committed now is a new peak. */
 void vmsi_group_note_idle_peak(struct vms_group *group);
 
+/*
+ * A process ends, or is another program: what it was last granted may have been
+ * of a peak, and nobody can look any more.
+ */
+void vmsi_group_note_last(struct vms_group *group,
+			  const struct vmsi_process *process);
+
 /* No process is left: count what has stayed. */
 void vmsi_group_settle(struct vms_group *group);
 
@@ -292,11 +299,11 @@ void vmsi_group_take_back(struct vms_group *group,
 			  const struct vmsi_request *request);
 
 /*
- * Read the kernel's figures of a process; thread is one that it has. measure
- * may be NULL. Returns whether there were any.
+ * Count a process by the kernel's own figures; thread is one that it has. Where
+ * there are none its count stays.
  */
-bool vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
-		     pid_t thread, struct vmsi_measure *measure);
+void vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
+		     pid_t thread);
 
 /* execve has made a process another program: count it anew. */
 void vmsi_group_meet_image(struct vms_group *group,

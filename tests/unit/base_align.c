@@ -57,6 +57,9 @@ static void sums_and_products_that_overflow_are_refused(void **state)
 	assert_false(vmsi_multiply(SIZE_MAX / 2 + 1, 2, &product));
 	assert_true(vmsi_multiply(SIZE_MAX, 0, &product));
 	assert_int_equal(product, 0);
+	assert_int_equal(vmsi_add_saturating(2, 3), 5);
+	assert_true(vmsi_add_saturating(SIZE_MAX, 0) == SIZE_MAX);
+	assert_true(vmsi_add_saturating(SIZE_MAX - 1, 2) == SIZE_MAX);
 }
 
 static void the_lesser_and_the_greater_are_found(void **state)
