@@ -218,8 +218,8 @@ static double measure_moves(enum side side, const struct subject *subject)
 
 int main(int argc, char **argv)
 {
-	const size_t rounds = bench_option(argc, argv, "--rounds", 15);
-	const size_t operations = bench_option(argc, argv, "--operations", 4000);
+	const size_t rounds = bench_option(argc, argv, "rounds", 15);
+	const size_t operations = bench_option(argc, argv, "operations", 4000);
 	const struct subject quick[] = {
 		{ "mmap+munmap 64 KiB", measure_pairs, 64 * KIB, operations,
 		  UNTOUCHED, 0, 1.15 },
