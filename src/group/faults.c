@@ -55,16 +55,19 @@ static void expect_more(struct vms_group *group, pid_t thread,
  * The next request of the same thread, in the usual order, for about as much:
  * a heap that grows has some of it already.
  */
-static bool is_instead(struct vms_group *group, pid_t thread,
+static bool is_instead(struct vms_group *group,
+		       const struct vmsi_process *process, pid_t thread,
 		       const struct vmsi_request *request)
 {
 	const enum vms_group_call *instead = group->refused.instead;
 
 	if (!instead || group->refused.thread != thread)
 		return false;
-	while (*instead != VMS_GROUP_FORK && *instead != request->call)
+	/* Other threads have arenas of their own, and try these before. */
+	while (thread != process->pid && *instead != VMS_GROUP_FORK &&
+	       *instead != request->call)
 		instead++;
-	if (*instead == VMS_GROUP_FORK ||
+	if (*instead != request->call ||
 	    request->bytes < group->refused.bytes / 2) {
 		group->refused.instead = NULL;
 		return false;
@@ -95,7 +98,7 @@ bool vmsi_faults_hit(struct vms_group *group, struct vmsi_process *process,
 	if (is_loading(process, (uintptr_t)call->data.instruction_pointer) &&
 	    !(faults->flags & VMS_GROUP_FAIL_LOADER))
 		return false;
-	if (is_instead(group, thread, request))
+	if (is_instead(group, process, thread, request))
 		return true;
 	if (request->bytes < faults->minimum)
 		return false;

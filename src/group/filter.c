@@ -34,7 +34,10 @@ static int notify(scmp_filter_ctx filter, int call, unsigned count,
 				      arguments);
 }
 
-/* Kinds of mmap, and whether MAP_NORESERVE takes them out. */
+/*
+ * Kinds of mmap, and whether MAP_NORESERVE takes them out. A shared file is not
+ * charged, but may be one in memory, whose pages are: see maps_files.
+ */
 static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
 {
 	const struct scmp_arg_cmp private_writable[] = {
@@ -45,11 +48,23 @@ static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
 		has_bits(3, MAP_KIND | MAP_ANONYMOUS | noreserve,
 			 MAP_SHARED | MAP_ANONYMOUS),
 	};
+	const struct scmp_arg_cmp shared_file[] = {
+		has_bits(2, PROT_WRITE, PROT_WRITE),
+		has_bits(3, MAP_KIND | MAP_ANONYMOUS, MAP_SHARED),
+	};
+	const struct scmp_arg_cmp validated_file[] = {
+		has_bits(2, PROT_WRITE, PROT_WRITE),
+		has_bits(3, MAP_KIND | MAP_ANONYMOUS, MAP_SHARED_VALIDATE),
+	};
 	int error = notify(filter, SCMP_SYS(mmap), 2, private_writable);
 
-	if (error)
-		return error;
-	return notify(filter, SCMP_SYS(mmap), 1, shared_anonymous);
+	if (!error)
+		error = notify(filter, SCMP_SYS(mmap), 1, shared_anonymous);
+	if (!error)
+		error = notify(filter, SCMP_SYS(mmap), 2, shared_file);
+	if (!error)
+		error = notify(filter, SCMP_SYS(mmap), 2, validated_file);
+	return error;
 }
 
 static int add_mprotect(scmp_filter_ctx filter)

@@ -18,13 +18,15 @@
 #define WAIT_STEP_NS (500l * 1000)
 #define WAIT_STEPS 1000
 
+/* Looks that no request waits for take such a part of the time at most. */
+#define LOOKS_PART 100
+
 /*
  * The peak is what people set a limit by, so it is of figures that were looked
  * at. A count that passes it is looked into: at once where it is by as much as
- * this, else as often as costs a hundredth of the time at most.
+ * this, else now and then.
  */
 #define PEAK_SLACK(peak) ((peak) / 8 + ((size_t)16 << 20))
-#define PEAK_LOOKS_PART 100
 
 uint64_t vmsi_group_now(void)
 {
@@ -46,17 +48,40 @@ void vmsi_group_set_committed(struct vms_group *group,
 /* --- looking ------------------------------------------------------------ */
 
 static void look(struct vms_group *group, struct vmsi_process *process,
+		 pid_t thread, struct vmsi_objects *objects);
+
+/* The first thread may have ended before the others. */
+static void look_by_another_thread(struct vms_group *group,
+				   struct vmsi_process *process,
+				   struct vmsi_objects *objects)
+{
+	const pid_t thread = vmsi_proc_living_thread(process->pid);
+
+	if (thread > 0 && thread != process->pid)
+		look(group, process, thread, objects);
+	else if (thread == 0)
+		vmsi_group_set_committed(group, process, 0);
+}
+
+static void look(struct vms_group *group, struct vmsi_process *process,
 		 pid_t thread, struct vmsi_objects *objects)
 {
 	struct vmsi_measure measure;
+	int error;
 	/* Before the figures: what is made in between counts twice, not never. */
 	const size_t granted = vmsi_granted_check(process);
-	int error = vmsi_measure_process(group, thread, &measure, objects);
 
+	if (vmsi_process_shares(process)) {
+		process->measured = 0;
+		vmsi_group_set_committed(group, process, granted);
+		return;
+	}
+	error = vmsi_measure_process(group, thread, &measure, objects);
 	group->looks++;
-	/* Its first thread may have ended before the others. */
-	if (error == -ESRCH && thread == process->pid && process->pidfd < 0)
-		vmsi_process_ended(group, process);
+	if (error == -ESRCH && thread == process->pid) {
+		look_by_another_thread(group, process, objects);
+		return;
+	}
 	if (error)
 		return;
 	process->data_end = measure.data_end;
@@ -71,20 +96,17 @@ void vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
 	look(group, process, thread, NULL);
 }
 
-void vmsi_group_meet_image(struct vms_group *group,
-			   struct vmsi_process *process, pid_t thread)
+/* What a program has before it asks for the first time. */
+static void count_image(struct vms_group *group, struct vmsi_process *process,
+			pid_t thread, const struct vmsi_proc_stat *stat)
 {
 	struct vmsi_measure measure;
-	struct vmsi_proc_stat stat;
 
 	vmsi_group_note_last(group, process);
-	process->new_image = false;
+	process->shares_with = 0;
 	process->credit = 0;
-	process->data_end = 0;
-	if (vmsi_proc_read_stat(process->pid, &stat)) {
-		process->data_end = stat.heap_start;
-		memcpy(process->command, stat.command, sizeof stat.command);
-	}
+	process->data_end = process->heap_start = stat->heap_start;
+	memcpy(process->command, stat->command, sizeof stat->command);
 	group->looks++;
 	if (vmsi_measure_image(thread, &measure))
 		return;
@@ -94,6 +116,21 @@ void vmsi_group_meet_image(struct vms_group *group,
 	process->loader_start = measure.loader_start;
 	process->loader_end = measure.loader_end;
 	vmsi_group_set_committed(group, process, measure.committed);
+}
+
+void vmsi_group_meet_image(struct vms_group *group,
+			   struct vmsi_process *process, pid_t thread)
+{
+	struct vmsi_proc_stat stat;
+
+	if (!vmsi_proc_read_stat(process->pid, &stat))
+		return;
+	if (stat.heap_start != process->heap_start)
+		count_image(group, process, thread, &stat);
+	else if (thread != process->executing)
+		/* Of the old program, which is about to end. */
+		return;
+	process->executing = 0;
 }
 
 static bool look_at_each(struct vms_group *group, struct vmsi_process *process,
@@ -107,7 +144,7 @@ static bool has_loose(struct vms_group *group, struct vmsi_process *process,
 		      void *context)
 {
 	(void)group;
-	*(bool *)context = vmsi_granted_has(process, VMSI_GRANTED_LOOSE);
+	*(bool *)context = vmsi_granted_has_loose(process);
 	return !*(bool *)context;
 }
 
@@ -118,9 +155,8 @@ static void look_at_all(struct vms_group *group)
 	size_t bytes;
 
 	vmsi_processes_each(group, has_loose, &loose);
+	vmsi_unborn_settle(group);
 	vmsi_tree_discover(group);
-	if (!loose)
-		vmsi_unborn_drop_all(group);
 	vmsi_processes_each(group, look_at_each, &objects);
 	bytes = vmsi_objects_bytes(group, &objects);
 	vmsi_objects_free(&objects);
@@ -199,6 +235,8 @@ static void bring_down(struct vms_group *group, struct vmsi_process *process,
 		       pid_t thread, size_t target)
 {
 	if (group->committed > target)
+		vmsi_unborn_settle(group);
+	if (group->committed > target)
 		vmsi_group_look(group, process, thread);
 	look_at_doubtful(group, target);
 }
@@ -218,13 +256,13 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 {
 	wait_until_made(group);
 	look_at_all(group);
-	vmsi_group_look(group, process, thread);
 	if (group->committed > group->peak)
 		group->peak = group->committed;
 	if (request->call == VMS_GROUP_FORK)
 		request->bytes = process->committed;
 	if (!fits(group, request->bytes))
-		request->bytes = vmsi_request_net(thread, request);
+		request->bytes = vmsi_request_net(group, process, thread,
+						  request);
 	return fits(group, request->bytes);
 }
 
@@ -233,23 +271,35 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 static void charge(struct vms_group *group, struct vmsi_process *process,
 		   pid_t thread, const struct vmsi_request *request)
 {
+	size_t own = request->bytes, copied = 0;
+
 	if (request->call == VMS_GROUP_FORK) {
-		vmsi_unborn_add(group, process->pid, request->bytes, 0);
-		vmsi_granted_remember(process, thread, 0, VMSI_GRANTED_LOOSE);
+		vmsi_unborn_add(group, process->pid, thread, request->bytes, 0);
+		own = 0;
+		copied = request->bytes;
 	} else if (request->shared) {
 		group->shared += request->bytes;
 		group->committed += request->bytes;
-		vmsi_granted_remember(process, thread, 0, VMSI_GRANTED_LOOSE);
+		own = 0;
 	} else {
 		vmsi_group_set_committed(group, process,
 					 process->committed + request->bytes);
-		vmsi_granted_remember(process, thread, request->bytes,
-				      VMSI_GRANTED_OWN);
 	}
+	vmsi_granted_remember(process, group->call, own, copied);
 	if (request->call == VMS_GROUP_SHMGET)
 		group->made_segments = true;
 	if (request->call == VMS_GROUP_BRK)
 		process->data_end = request->data_end;
+}
+
+/* As a single request: of the whole limit. */
+static bool is_less_than_it_seems(struct vms_group *group,
+				  struct vmsi_process *process, pid_t thread,
+				  struct vmsi_request *request)
+{
+	vmsi_group_look(group, process, thread);
+	request->bytes = vmsi_request_net(group, process, thread, request);
+	return request->bytes <= group->options.commit_limit;
 }
 
 static bool may_be_charged(struct vms_group *group,
@@ -260,7 +310,8 @@ static bool may_be_charged(struct vms_group *group,
 	case VMS_COMMIT_ALWAYS:
 		return true;
 	case VMS_COMMIT_HEURISTIC:
-		return request->bytes <= group->options.commit_limit;
+		return request->bytes <= group->options.commit_limit ||
+			is_less_than_it_seems(group, process, thread, request);
 	case VMS_COMMIT_STRICT:
 		break;
 	}
@@ -274,7 +325,7 @@ static void put_off_peak_looks(struct vms_group *group, uint64_t begin)
 {
 	const uint64_t now = vmsi_group_now();
 
-	group->next_peak_look = now + PEAK_LOOKS_PART * (now - begin);
+	group->next_peak_look = now + LOOKS_PART * (now - begin);
 }
 
 /* Before a request is charged that would make a new peak. */
@@ -302,24 +353,43 @@ void vmsi_group_note_idle_peak(struct vms_group *group)
 {
 	const uint64_t begin = vmsi_group_now();
 
+	if (group->committed > group->peak)
+		vmsi_unborn_settle(group);
 	look_at_doubtful(group, group->peak);
 	put_off_peak_looks(group, begin);
 	if (group->committed > group->peak)
 		group->peak = group->committed;
 }
 
-/* By no more than that process may have grown by since it was looked at. */
+/*
+ * By no more than that process may have grown by since it was looked at; and
+ * without copies of which it is not known whether there are any.
+ */
 void vmsi_group_note_last(struct vms_group *group,
 			  const struct vmsi_process *process)
 {
+	const size_t known = group->committed - group->unborn_bytes;
 	size_t doubt = process->committed > process->measured ?
 		process->committed - process->measured : 0;
 
-	if (group->committed <= group->peak)
+	if (known <= group->peak)
 		return;
-	if (doubt > group->committed - group->peak)
-		doubt = group->committed - group->peak;
+	if (doubt > known - group->peak)
+		doubt = known - group->peak;
 	group->peak += doubt;
+}
+
+void vmsi_group_look_at_files(struct vms_group *group)
+{
+	const uint64_t begin = vmsi_group_now();
+
+	if (!group->maps_files || begin < group->next_file_look)
+		return;
+	look_at_all(group);
+	group->next_file_look = vmsi_group_now() +
+		LOOKS_PART * (vmsi_group_now() - begin);
+	if (group->committed > group->peak)
+		group->peak = group->committed;
 }
 
 /* Children that lived and asked for nothing, shared objects: all is gone. */

@@ -13,8 +13,12 @@
 
 #define LONGER_THAN_A_CALL_NS (4ull * 1000 * 1000)
 
-void vmsi_granted_remember(struct vmsi_process *process, pid_t thread,
-			   size_t bytes, enum vmsi_grant_kind kind)
+/* A fork copies a GiB of small pages in 80 ms; more by several times. */
+#define NS_TO_COPY(bytes) ((uint64_t)(bytes) / 2)
+
+void vmsi_granted_remember(struct vmsi_process *process,
+			   const struct seccomp_notif *call, size_t bytes,
+			   size_t copied)
 {
 	struct vmsi_granted *all = process->granted;
 
@@ -28,7 +32,9 @@ void vmsi_granted_remember(struct vmsi_process *process, pid_t thread,
 		process->granted_room = room;
 	}
 	all[process->granted_count++] = (struct vmsi_granted){
-		.thread = thread, .bytes = bytes, .kind = kind,
+		.thread = (pid_t)call->pid, .number = call->data.nr,
+		.bytes = bytes,
+		.longest = LONGER_THAN_A_CALL_NS + NS_TO_COPY(copied),
 	};
 }
 
@@ -44,6 +50,15 @@ void vmsi_granted_forget(struct vmsi_process *process, pid_t thread)
 			remove_granted(process, i);
 }
 
+/* Such as vfork, which waits for the child, and reads of a disk. */
+static bool is_in_another_call(const struct vmsi_process *process,
+			       const struct vmsi_granted *granted)
+{
+	int number = vmsi_proc_system_call(process->pid, granted->thread);
+
+	return number >= 0 && number != granted->number;
+}
+
 static bool is_made(const struct vmsi_process *process,
 		    struct vmsi_granted *granted)
 {
@@ -54,8 +69,10 @@ static bool is_made(const struct vmsi_process *process,
 	/* A call that is not charged yet waits for nothing but a lock: D. */
 	if (now.state != 'R' && now.state != 'D')
 		return true;
+	if (now.state == 'D' && is_in_another_call(process, granted))
+		return true;
 	if (granted->doubted)
-		return now.ran > granted->ran + LONGER_THAN_A_CALL_NS;
+		return now.ran > granted->ran + granted->longest;
 	granted->doubted = true;
 	granted->ran = now.ran;
 	return false;
@@ -69,16 +86,22 @@ size_t vmsi_granted_check(struct vmsi_process *process)
 		if (is_made(process, &process->granted[i]))
 			remove_granted(process, i);
 		else
-			bytes += process->granted[i].kind ==
-				VMSI_GRANTED_OWN ? process->granted[i].bytes : 0;
+			bytes += process->granted[i].bytes;
 	return bytes;
 }
 
-bool vmsi_granted_has(const struct vmsi_process *process,
-		      enum vmsi_grant_kind kind)
+bool vmsi_granted_has(const struct vmsi_process *process, pid_t thread)
 {
 	for (size_t i = 0; i < process->granted_count; i++)
-		if (process->granted[i].kind == kind)
+		if (process->granted[i].thread == thread)
+			return true;
+	return false;
+}
+
+bool vmsi_granted_has_loose(const struct vmsi_process *process)
+{
+	for (size_t i = 0; i < process->granted_count; i++)
+		if (process->granted[i].bytes == 0)
 			return true;
 	return false;
 }

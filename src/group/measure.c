@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
 #include <vmspace/process.h>
 
@@ -121,6 +122,22 @@ static size_t detached_segments(const struct vms_group *group,
 	return sum;
 }
 
+bool vmsi_measure_has_segment(key_t key)
+{
+	FILE *file = key == IPC_PRIVATE ? NULL :
+					  fopen("/proc/sysvipc/shm", "re");
+	bool found = false;
+	char line[512];
+	int other;
+
+	if (!file)
+		return false;
+	while (!found && fgets(line, sizeof line, file))
+		found = sscanf(line, "%d", &other) == 1 && other == key;
+	fclose(file);
+	return found;
+}
+
 size_t vmsi_objects_bytes(const struct vms_group *group,
 			  struct vmsi_objects *objects)
 {
@@ -154,6 +171,16 @@ static void note_loader(struct vmsi_measure *measure,
 	measure->loader_end = end;
 }
 
+/* Of a program that hides from the supervisor; where its data end, too. */
+static int measure_from_outside(pid_t thread, struct vmsi_measure *measure)
+{
+	const int error = errno;
+
+	*measure = (struct vmsi_measure){ .committed = vmsi_proc_data(thread) };
+	return (error == EACCES || error == EPERM) && measure->committed ?
+		0 : -error;
+}
+
 int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 			 struct vmsi_measure *measure,
 			 struct vmsi_objects *objects)
@@ -164,7 +191,7 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 	int got;
 
 	if (!maps)
-		return -errno;
+		return measure_from_outside(thread, measure);
 	*measure = (struct vmsi_measure){ .committed = 0 };
 	while ((got = vms_process_maps_next(maps, &mapping)) == 1) {
 		measure->committed += charge_of(group, &mapping);
@@ -189,7 +216,7 @@ int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure)
 	int path;
 
 	if (!maps)
-		return -errno;
+		return measure_from_outside(thread, measure);
 	*measure = (struct vmsi_measure){ .committed = 0 };
 	while (getline(&line, &room, maps) > 0) {
 		path = 0;
@@ -218,7 +245,7 @@ static size_t overlap(const struct vms_mapping_info *mapping, uintptr_t start,
 	return from < to ? to - from : 0;
 }
 
-int vmsi_measure_range(pid_t thread, uintptr_t start, uintptr_t end,
+int vmsi_measure_range(const struct vms_group *group, pid_t thread, uintptr_t start, uintptr_t end,
 		       size_t *private, size_t *charged)
 {
 	struct vms_mapping_info mapping = { .struct_size = sizeof mapping };
@@ -235,7 +262,7 @@ int vmsi_measure_range(pid_t thread, uintptr_t start, uintptr_t end,
 		if (mapping.flags & VMS_MAPPING_SHARED)
 			continue;
 		*private += bytes;
-		if (mapping.committed)
+		if (charge_of(group, &mapping))
 			*charged += bytes;
 	}
 	got = got < 0 ? -errno : 0;

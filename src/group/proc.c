@@ -52,6 +52,17 @@ static bool read_text(pid_t pid, const char *name, char *text, size_t size)
 	return true;
 }
 
+size_t vmsi_proc_data(pid_t pid)
+{
+	char text[256];
+	size_t pages;
+
+	return read_text(pid, "statm", text, sizeof text) &&
+			       sscanf(text, "%*s %*s %*s %*s %*s %zu",
+				      &pages) == 1 ?
+		pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat)
 {
 	char text[2048], *name, *end, *at;
@@ -98,6 +109,38 @@ bool vmsi_proc_read_running(pid_t pid, pid_t thread,
 	return true;
 }
 
+int vmsi_proc_system_call(pid_t pid, pid_t thread)
+{
+	char text[512], name[64], *end;
+	long number;
+
+	snprintf(name, sizeof name, "task/%d/syscall", (int)thread);
+	if (!read_text(pid, name, text, sizeof text))
+		return -1;
+	number = strtol(text, &end, 10);
+	return end == text ? -1 : (int)number;
+}
+
+pid_t vmsi_proc_living_thread(pid_t pid)
+{
+	DIR *threads = vmsi_proc_open_threads(pid);
+	struct vmsi_proc_running running;
+	struct dirent *entry;
+	pid_t thread = 0;
+
+	if (!threads)
+		return errno == ENOENT ? 0 : -1;
+	while (!thread && (entry = readdir(threads))) {
+		pid_t one = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (one > 0 && vmsi_proc_read_running(pid, one, &running) &&
+		    running.state != 'Z' && running.state != 'X')
+			thread = one;
+	}
+	closedir(threads);
+	return thread;
+}
+
 /* A number of /proc/PID/status; -1 where there is no such line. */
 static long status_number(const char *status, const char *name)
 {
@@ -126,6 +169,15 @@ pid_t vmsi_proc_process_of(pid_t thread)
 	if (!read_text(thread, "status", status, sizeof status))
 		return 0;
 	return (pid_t)status_number(status, "\nTgid:");
+}
+
+pid_t vmsi_proc_tracer(pid_t thread)
+{
+	char status[8192];
+
+	if (!read_text(thread, "status", status, sizeof status))
+		return 0;
+	return (pid_t)status_number(status, "\nTracerPid:");
 }
 
 /* A kernel that does not count them says whether there are any. */

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +20,8 @@
 
 /* So many that have ended are remembered, or up to twice as many. */
 #define ENDED_KEPT 4096u
+
+#define DESCRIPTORS_KEPT 16u
 
 static struct vmsi_process **bucket_of(struct vms_group *group, pid_t pid)
 {
@@ -33,6 +37,15 @@ struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid)
 	return process;
 }
 
+/* Some are kept for /proc, without which nothing can be granted. */
+static bool is_of_the_last(int descriptor)
+{
+	struct rlimit limit;
+
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+		(rlim_t)descriptor + DESCRIPTORS_KEPT > limit.rlim_cur;
+}
+
 static void watch_end(struct vms_group *group, struct vmsi_process *process)
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = process };
@@ -40,10 +53,21 @@ static void watch_end(struct vms_group *group, struct vmsi_process *process)
 	process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
 	if (process->pidfd < 0)
 		return;
-	if (epoll_ctl(group->ends, EPOLL_CTL_ADD, process->pidfd, &event)) {
+	if (is_of_the_last(process->pidfd) ||
+	    epoll_ctl(group->ends, EPOLL_CTL_ADD, process->pidfd, &event)) {
 		close(process->pidfd);
 		process->pidfd = -1;
 	}
+}
+
+bool vmsi_process_shares(struct vmsi_process *process)
+{
+	/* Not where the kernel cannot tell; and no more where one has gone. */
+	if (process->shares_with &&
+	    syscall(SYS_kcmp, process->pid, process->shares_with, KCMP_VM, 0,
+		    0) != 0)
+		process->shares_with = 0;
+	return process->shares_with != 0;
 }
 
 struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
@@ -64,6 +88,11 @@ struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 	watch_end(group, process);
 	(void)vmsi_proc_read_stat(pid, &stat);
 	memcpy(process->command, stat.command, sizeof stat.command);
+	process->heap_start = stat.heap_start;
+	/* The child of a vfork, say, which is about to execute a program. */
+	process->shares_with = stat.parent;
+	if (vmsi_process_shares(process))
+		return process;
 	copy = vmsi_unborn_take(group, stat.parent);
 	process->credit = copy.credit;
 	vmsi_group_set_committed(group, process, copy.bytes);
@@ -156,6 +185,14 @@ static void trim_ended(struct vms_group *group)
 	group->ended_count = ENDED_KEPT;
 }
 
+/* Its children are the supervisor's now. */
+static void leave_unborn(struct vms_group *group, pid_t parent)
+{
+	for (size_t i = 0; i < group->unborn_count; i++)
+		if (group->unborn[i].parent == parent)
+			group->unborn[i].parent = getpid();
+}
+
 void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 {
 	reap(group, process);
@@ -166,6 +203,7 @@ void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 		close(process->pidfd);
 	process->pidfd = -1;
 	process->granted_count = 0;
+	leave_unborn(group, process->pid);
 	process->next = group->ended;
 	group->ended = process;
 	group->ended_count++;
@@ -194,49 +232,105 @@ void vmsi_processes_free(struct vms_group *group)
 	for (size_t i = 0; i < VMSI_PROCESS_BUCKETS; i++)
 		free_list(group->processes[i]);
 	free_list(group->ended);
+	free(group->unborn);
 }
 
 /* --- forks -------------------------------------------------------------- */
 
-void vmsi_unborn_add(struct vms_group *group, pid_t parent, size_t bytes,
-		     size_t credit)
+static bool make_unborn_room(struct vms_group *group)
 {
-	group->unborn_bytes += bytes;
-	group->committed += bytes;
-	if (group->unborn_count == VMSI_UNBORN)
-		return;
-	group->unborn[group->unborn_count++] =
-		(struct vmsi_unborn){ parent, bytes, credit };
+	struct vmsi_unborn *all = group->unborn;
+	size_t room = group->unborn_room ? 2 * group->unborn_room : 16;
+
+	if (group->unborn_count < group->unborn_room)
+		return true;
+	all = reallocarray(all, room, sizeof *all);
+	if (!all)
+		return false;
+	group->unborn = all;
+	group->unborn_room = room;
+	return true;
 }
 
-/* The first fork of a parent's; an orphan may be any parent's. */
+void vmsi_unborn_add(struct vms_group *group, pid_t parent, pid_t thread,
+		     size_t bytes, size_t credit)
+{
+	if (!make_unborn_room(group))
+		return;
+	group->unborn_bytes += bytes;
+	group->committed += bytes;
+	group->unborn[group->unborn_count++] =
+		(struct vmsi_unborn){ parent, thread, bytes, credit, false };
+}
+
+/* A fork of a parent's, one that is known to be made before others. */
 static size_t find_unborn(const struct vms_group *group, pid_t parent)
 {
-	for (size_t i = 0; i < group->unborn_count; i++)
-		if (group->unborn[i].parent == parent)
-			return i;
-	return group->unborn_count;
+	size_t found = group->unborn_count;
+
+	for (size_t i = group->unborn_count; i-- > 0;)
+		if (group->unborn[i].parent == parent &&
+		    (found == group->unborn_count || group->unborn[i].born ||
+		     !group->unborn[found].born))
+			found = i;
+	return found;
+}
+
+static struct vmsi_unborn remove_unborn(struct vms_group *group, size_t i)
+{
+	struct vmsi_unborn removed = group->unborn[i];
+
+	group->unborn_count--;
+	memmove(&group->unborn[i], &group->unborn[i + 1],
+		(group->unborn_count - i) * sizeof removed);
+	group->unborn_bytes -= removed.bytes;
+	group->committed -= removed.bytes;
+	return removed;
 }
 
 struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent)
 {
 	size_t found = find_unborn(group, parent);
-	struct vmsi_unborn taken = { 0, 0, 0 };
 
-	if (found == group->unborn_count)
-		return taken;
-	taken = group->unborn[found];
-	group->unborn_count--;
-	memmove(&group->unborn[found], &group->unborn[found + 1],
-		(group->unborn_count - found) * sizeof taken);
-	group->unborn_bytes -= taken.bytes;
-	group->committed -= taken.bytes;
-	return taken;
+	return found < group->unborn_count ? remove_unborn(group, found) :
+		(struct vmsi_unborn){ .parent = 0 };
 }
 
-void vmsi_unborn_drop_all(struct vms_group *group)
+void vmsi_unborn_note_made(struct vms_group *group, pid_t thread)
 {
-	group->committed -= group->unborn_bytes;
-	group->unborn_bytes = 0;
-	group->unborn_count = 0;
+	for (size_t i = 0; i < group->unborn_count; i++)
+		if (group->unborn[i].thread == thread)
+			group->unborn[i].born = true;
+}
+
+static bool is_born(struct vms_group *group, const struct vmsi_unborn *unborn)
+{
+	struct vmsi_process *parent = vmsi_process_find(group, unborn->parent);
+
+	return !parent || !vmsi_granted_has(parent, unborn->thread);
+}
+
+static bool check_granted(struct vms_group *group, struct vmsi_process *process,
+			  void *context)
+{
+	(void)group;
+	(void)context;
+	(void)vmsi_granted_check(process);
+	return true;
+}
+
+/* In this order: what was made has a child that is found, or had one. */
+void vmsi_unborn_settle(struct vms_group *group)
+{
+	if (group->unborn_count == 0)
+		return;
+	vmsi_processes_each(group, check_granted, NULL);
+	for (size_t i = 0; i < group->unborn_count; i++)
+		if (!group->unborn[i].born)
+			group->unborn[i].born =
+				is_born(group, &group->unborn[i]);
+	vmsi_tree_discover(group);
+	for (size_t i = group->unborn_count; i-- > 0;)
+		if (group->unborn[i].born)
+			(void)remove_unborn(group, i);
 }

@@ -37,12 +37,20 @@ static void set_range(struct vmsi_request *request, uintptr_t start,
 	request->end = start + bytes < start ? UINTPTR_MAX : start + bytes;
 }
 
-static void decode_mmap(const struct seccomp_data *data,
+static void decode_mmap(struct vms_group *group,
+			const struct seccomp_data *data,
 			struct vmsi_request *request)
 {
 	request->call = VMS_GROUP_MMAP;
+	request->shared = (data->args[3] & MAP_KIND) != MAP_PRIVATE;
+	if (request->shared && !(data->args[3] & MAP_ANONYMOUS)) {
+		group->maps_files = true;
+		return;
+	}
+	/* Huge pages are of a pool of their own. */
+	if (data->args[3] & MAP_HUGETLB)
+		return;
 	request->bytes = pages(data->args[1]);
-	request->shared = (data->args[3] & MAP_KIND) == MAP_SHARED;
 	if ((data->args[3] & MAP_FIXED) && !request->shared)
 		set_range(request, (uintptr_t)data->args[0], request->bytes);
 }
@@ -68,7 +76,17 @@ static void decode_mremap(const struct seccomp_data *data,
 	set_range(request, (uintptr_t)data->args[0], 1);
 }
 
-/* The program knows where its data end; here it is known from the last call. */
+/* By how much brk would move the end of the data. */
+static size_t growth(const struct vmsi_process *process, uintptr_t end)
+{
+	return process->data_end && pages(end) > pages(process->data_end) ?
+		pages(end) - pages(process->data_end) : 0;
+}
+
+/*
+ * The program knows where its data end; here the highest end since the last
+ * look is known, up to which they have been charged.
+ */
 static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 		       const struct seccomp_data *data,
 		       struct vmsi_request *request)
@@ -79,10 +97,7 @@ static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 		vmsi_group_look(group, process, process->pid);
 	request->call = VMS_GROUP_BRK;
 	request->data_end = end;
-	if (process->data_end && pages(end) > pages(process->data_end))
-		request->bytes = pages(end) - pages(process->data_end);
-	else
-		process->data_end = end;
+	request->bytes = growth(process, end);
 }
 
 static void decode_fork(const struct vms_group *group,
@@ -102,6 +117,7 @@ static void decode_shmget(const struct vms_group *group,
 
 	request->call = VMS_GROUP_SHMGET;
 	request->shared = true;
+	request->key = (key_t)data->args[0];
 	if (((key_t)data->args[0] == IPC_PRIVATE || (flags & IPC_CREAT)) &&
 	    !(flags & SHM_HUGETLB) &&
 	    (vmsi_counts_noreserve(&group->options) ||
@@ -116,7 +132,7 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 	*request = (struct vmsi_request){ .bytes = 0 };
 	switch (data->nr) {
 	case SYS_mmap:
-		decode_mmap(data, request);
+		decode_mmap(group, data, request);
 		break;
 	case SYS_mprotect:
 	case SYS_pkey_mprotect:
@@ -147,13 +163,20 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 
 /* --- before a refusal --------------------------------------------------- */
 
-size_t vmsi_request_net(pid_t pid, const struct vmsi_request *request)
+size_t vmsi_request_net(const struct vms_group *group,
+			const struct vmsi_process *process, pid_t thread,
+			const struct vmsi_request *request)
 {
 	size_t private, charged;
 
+	if (request->call == VMS_GROUP_BRK)
+		return growth(process, request->data_end);
+	if (request->call == VMS_GROUP_SHMGET &&
+	    vmsi_measure_has_segment(request->key))
+		return 0;
 	if (request->end == 0 ||
-	    vmsi_measure_range(pid, request->start, request->end, &private,
-			       &charged))
+	    vmsi_measure_range(group, thread, request->start, request->end,
+			       &private, &charged))
 		return request->bytes;
 	switch (request->call) {
 	case VMS_GROUP_MMAP:
@@ -161,8 +184,8 @@ size_t vmsi_request_net(pid_t pid, const struct vmsi_request *request)
 	case VMS_GROUP_MPROTECT:
 		return private - charged;
 	case VMS_GROUP_MREMAP:
-		/* Shared memory grows for nothing. */
-		return private ? request->bytes : 0;
+		/* What is not charged grows for nothing. */
+		return charged ? request->bytes : 0;
 	default:
 		return request->bytes;
 	}

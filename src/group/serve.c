@@ -76,7 +76,10 @@ static void remember_free_fork(struct vms_group *group,
 			       struct vmsi_process *process)
 {
 	vmsi_group_look(group, process, (pid_t)group->call->pid);
-	vmsi_unborn_add(group, process->pid, 0, process->committed);
+	vmsi_unborn_add(group, process->pid, (pid_t)group->call->pid, 0,
+			process->committed + process->credit);
+	vmsi_granted_remember(process, group->call, 0,
+			      process->committed + process->credit);
 }
 
 static void let_through(struct vms_group *group, struct vmsi_process *process,
@@ -86,7 +89,7 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 		remember_free_fork(group, process);
 	if (vmsi_listener_continue(group->listener, group->call->id)) {
 		if (request->call == VMS_GROUP_EXEC)
-			process->new_image = true;
+			process->executing = (pid_t)group->call->pid;
 	} else if (charged) {
 		vmsi_group_take_back(group, process, (pid_t)group->call->pid,
 				     request);
@@ -99,7 +102,8 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	const pid_t thread = (pid_t)group->call->pid;
 
 	vmsi_granted_forget(process, thread);
-	if (process->new_image)
+	vmsi_unborn_note_made(group, thread);
+	if (process->executing)
 		vmsi_group_meet_image(group, process, thread);
 	if (!vmsi_request_decode(group, process, &group->call->data,
 				 &request))
@@ -134,11 +138,12 @@ static int serve_call(struct vms_group *group)
 
 /* --- waiting ------------------------------------------------------------ */
 
+/* There was no descriptor left to tell of its end. */
 static bool end_unwatched(struct vms_group *group,
 			  struct vmsi_process *process, void *context)
 {
 	(void)context;
-	if (process->pidfd < 0)
+	if (process->pidfd < 0 && vmsi_proc_living_thread(process->pid) == 0)
 		vmsi_process_ended(group, process);
 	return true;
 }
@@ -148,6 +153,13 @@ static void note_unused(struct vms_group *group)
 {
 	(void)epoll_ctl(group->epoll, EPOLL_CTL_DEL, group->listener, NULL);
 	group->unused = true;
+	vmsi_processes_each(group, end_unwatched, NULL);
+}
+
+/* Whose end nothing tells. */
+static void find_ended(struct vms_group *group)
+{
+	vmsi_tree_adopt(group);
 	vmsi_processes_each(group, end_unwatched, NULL);
 }
 
@@ -199,6 +211,11 @@ static bool first_has_stopped(struct vms_group *group)
 	return true;
 }
 
+static bool is_empty(const struct vms_group *group)
+{
+	return group->first_ended && group->unused && group->process_count == 0;
+}
+
 /* What there is to tell; VMS_GROUP_NOTHING where the caller is to wait. */
 static enum vms_group_event pending_event(struct vms_group *group)
 {
@@ -206,11 +223,14 @@ static enum vms_group_event pending_event(struct vms_group *group)
 		group->first_ended_told = true;
 		return VMS_GROUP_FIRST_ENDED;
 	}
-	if (group->first_ended && group->unused && group->process_count == 0) {
-		vmsi_group_settle(group);
-		return VMS_GROUP_EMPTY;
-	}
-	return VMS_GROUP_NOTHING;
+	if (!is_empty(group))
+		return VMS_GROUP_NOTHING;
+	/* Orphans that asked for nothing and have ended are still to be reaped. */
+	find_ended(group);
+	if (!is_empty(group))
+		return VMS_GROUP_NOTHING;
+	vmsi_group_settle(group);
+	return VMS_GROUP_EMPTY;
 }
 
 static bool is_time_to_ask(struct vms_group *group)
@@ -273,7 +293,8 @@ int vms_group_serve(vms_group *group, int timeout)
 			continue;
 		}
 		if (is_time_to_ask(group)) {
-			vmsi_tree_adopt(group);
+			find_ended(group);
+			vmsi_group_look_at_files(group);
 			if (first_has_stopped(group))
 				return VMS_GROUP_FIRST_STOPPED;
 		}

@@ -34,8 +34,10 @@ void vmsi_stack_read(struct vmsi_stack *stack, pid_t process, pid_t thread)
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define FRAMES_MOST 64
+#define STOP_STEP_US 50
 
 void vmsi_stack_begin(struct vmsi_stack *stack, pid_t thread)
 {
@@ -113,7 +115,8 @@ static int print_frames(FILE *text, pid_t process, pid_t thread)
 	static char *no_path;
 	static const Dwfl_Callbacks callbacks = {
 		.find_elf = dwfl_linux_proc_find_elf,
-		.find_debuginfo = dwfl_standard_find_debuginfo,
+		/* No other way: they open what a program names, or the network. */
+		.find_debuginfo = dwfl_build_id_find_debuginfo,
 		.debuginfo_path = &no_path,
 	};
 	struct frames frames = { .text = text };
@@ -147,15 +150,35 @@ static void unwind(struct vmsi_stack *stack, pid_t process, pid_t thread)
 	}
 }
 
+/*
+ * A thread whose process executes a program ends without a word to its tracer,
+ * and its number may then be that of a process that the tracer is the parent
+ * of: to wait for that one would be to wait for long.
+ */
+static bool await_stop(pid_t thread, int *status)
+{
+	pid_t got;
+
+	while ((got = waitpid(thread, status, __WALL | WNOHANG)) != thread) {
+		if (got < 0 && errno != EINTR)
+			return false;
+		if (vmsi_proc_tracer(thread) != getpid())
+			return false;
+		usleep(STOP_STEP_US);
+	}
+	return true;
+}
+
 void vmsi_stack_read(struct vmsi_stack *stack, pid_t process, pid_t thread)
 {
 	int status, signal;
 
 	if (!stack->seized)
 		return;
-	while (waitpid(thread, &status, __WALL) < 0)
-		if (errno != EINTR)
-			return;
+	if (!await_stop(thread, &status)) {
+		stack->why = "the thread has ended";
+		return;
+	}
 	if (!WIFSTOPPED(status)) {
 		stack->ended = true;
 		stack->status = status;
@@ -165,7 +188,10 @@ void vmsi_stack_read(struct vmsi_stack *stack, pid_t process, pid_t thread)
 	unwind(stack, process, thread);
 	/* A signal that came first is still to be delivered. */
 	signal = status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
-	(void)ptrace(PTRACE_DETACH, thread, NULL, (void *)(long)signal);
+	if (ptrace(PTRACE_DETACH, thread, NULL, (void *)(long)signal) &&
+	    thread != process)
+		/* Killed meanwhile: its tracer is to reap it before others can. */
+		(void)waitpid(thread, &status, __WALL);
 }
 
 #endif

@@ -51,12 +51,10 @@ void vmsi_listener_tune(int listener);
 
 /* --- processes.c: who is in the group ----------------------------------- */
 
-/* To whom it will belong: the process, or a child or an object. */
-enum vmsi_grant_kind { VMSI_GRANTED_OWN, VMSI_GRANTED_LOOSE };
-
 struct vmsi_process {
 	struct vmsi_process *next;     /* of the same hash, or ended */
 	pid_t pid;
+	pid_t shares_with;             /* has all memory with its parent; 0: no */
 	int pidfd;                     /* readable when it ends; -1: none */
 	char command[16];
 	size_t committed;              /* at most; what the group's sum has */
@@ -65,14 +63,16 @@ struct vmsi_process {
 	size_t peak;
 	uint64_t refusals;
 	uintptr_t data_end;            /* of the heap of brk; 0: not known */
-	bool new_image;                /* execve: look before the next request */
+	uintptr_t heap_start;          /* of brk's; another in most programs */
+	pid_t executing;               /* the thread of an execve; 0: none */
 	/* Where the dynamic loader is, until something else asks. */
 	uintptr_t loader_start, loader_end;
 	/* May not have been made when the figures are read. */
 	struct vmsi_granted {
 		pid_t thread;
-		enum vmsi_grant_kind kind;
-		size_t bytes;
+		int number;            /* of the system call */
+		size_t bytes;          /* 0: they belong to a child or object */
+		uint64_t longest;      /* that it may take before it is charged */
 		bool doubted;
 		uint64_t ran;          /* then, ns */
 	} *granted;
@@ -92,11 +92,11 @@ struct vmsi_thread {
 /* Forks that were let through, of children that have not been seen yet. */
 struct vmsi_unborn {
 	pid_t parent;
+	pid_t thread;                  /* of the parent's */
 	size_t bytes;
 	size_t credit;
+	bool born;                     /* known to have been made */
 };
-
-#define VMSI_UNBORN 256u
 
 struct vms_group {
 	struct vms_group *next;        /* of the supervisor's groups */
@@ -127,10 +127,12 @@ struct vms_group {
 	struct vmsi_process *ended;    /* the last ones, the latest first */
 	size_t ended_count;
 	struct vmsi_thread threads[VMSI_THREADS];
-	struct vmsi_unborn unborn[VMSI_UNBORN];
-	size_t unborn_count;
+	struct vmsi_unborn *unborn;
+	size_t unborn_count, unborn_room;
 	size_t unborn_bytes;           /* of the group's sum */
 	bool made_segments;            /* of System V */
+	bool maps_files;               /* shared, and perhaps in memory */
+	uint64_t next_file_look;       /* the clock */
 	bool unused;                   /* no process has the filter any more */
 	struct seccomp_notif *call;    /* as large as this kernel's */
 	size_t call_bytes;
@@ -156,6 +158,9 @@ void vmsi_group_delist(struct vms_group *group);
 struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid);
 struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid);
 
+/* Whether a process has its memory with its parent, which counts it. */
+bool vmsi_process_shares(struct vmsi_process *process);
+
 /* A process has ended: what it had comes back. */
 void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process);
 
@@ -168,16 +173,27 @@ void vmsi_processes_each(struct vms_group *group,
 void vmsi_processes_free(struct vms_group *group);
 
 /* A fork was let through; and its child was seen, or will never be. */
-void vmsi_unborn_add(struct vms_group *group, pid_t parent, size_t bytes,
-		     size_t credit);
+void vmsi_unborn_add(struct vms_group *group, pid_t parent, pid_t thread,
+		     size_t bytes, size_t credit);
 struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent);
-void vmsi_unborn_drop_all(struct vms_group *group);
+
+/* A thread asks: its forks have been made. */
+void vmsi_unborn_note_made(struct vms_group *group, pid_t thread);
+
+/* Find the children of forks that were made; drop those that have ended. */
+void vmsi_unborn_settle(struct vms_group *group);
 
 /* --- proc.c: what /proc tells ------------------------------------------- */
 
 /* A file of /proc/PID, and its directory of threads; NULL: none. */
 FILE *vmsi_proc_open(pid_t pid, const char *name);
 DIR *vmsi_proc_open_threads(pid_t pid);
+
+/*
+ * What a process may write to, bytes; told of everybody's. About what it is
+ * charged, and more by what it mapped with MAP_NORESERVE. 0: not told.
+ */
+size_t vmsi_proc_data(pid_t pid);
 
 struct vmsi_proc_stat {
 	char command[16];
@@ -193,12 +209,21 @@ struct vmsi_proc_running {
 	uint64_t ran;                  /* on a processor, ns; 0: not told */
 };
 
+/* The system call that a sleeping thread is in; -1: none, or not told. */
+int vmsi_proc_system_call(pid_t pid, pid_t thread);
+
 /* Returns false where the thread has gone. */
 bool vmsi_proc_read_running(pid_t pid, pid_t thread,
 			    struct vmsi_proc_running *running);
 
+/* A thread that has not ended; 0: all have; -1: not told. */
+pid_t vmsi_proc_living_thread(pid_t pid);
+
 /* The process of a thread; 0: it has gone. */
 pid_t vmsi_proc_process_of(pid_t thread);
+
+/* The process that traces a thread; 0: none does, or the thread has gone. */
+pid_t vmsi_proc_tracer(pid_t thread);
 
 /* How many filters of seccomp are on a process, as far as the kernel tells. */
 long vmsi_proc_filters(pid_t pid);
@@ -243,8 +268,11 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure);
 
 /* Private memory in a range: all of it, and what of it is charged. */
-int vmsi_measure_range(pid_t thread, uintptr_t start, uintptr_t end,
+int vmsi_measure_range(const struct vms_group *group, pid_t thread, uintptr_t start, uintptr_t end,
 		       size_t *private, size_t *charged);
+
+/* Whether there is a segment of System V with a key. */
+bool vmsi_measure_has_segment(key_t key);
 
 /* The bytes of objects; segments that no process has attached too. */
 size_t vmsi_objects_bytes(const struct vms_group *group,
@@ -258,6 +286,7 @@ struct vmsi_request {
 	size_t bytes;       /* at most */
 	bool shared;        /* they belong to an object, not to the process */
 	uintptr_t data_end; /* of brk */
+	key_t key;          /* of shmget */
 	/* What the call works on; see vmsi_request_net. */
 	uintptr_t start, end;
 };
@@ -268,7 +297,9 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 			 struct vmsi_request *request);
 
 /* Of what a request asks for at most, what it would really be charged. */
-size_t vmsi_request_net(pid_t pid, const struct vmsi_request *request);
+size_t vmsi_request_net(const struct vms_group *group,
+			const struct vmsi_process *process, pid_t thread,
+			const struct vmsi_request *request);
 
 /* What a call answers where it is refused. */
 int64_t vmsi_request_refusal(const struct vmsi_process *process,
@@ -290,6 +321,12 @@ void vmsi_group_note_idle_peak(struct vms_group *group);
 void vmsi_group_note_last(struct vms_group *group,
 			  const struct vmsi_process *process);
 
+/*
+ * Pages of files in memory are charged when they are touched, which nothing
+ * tells: where there may be any, look now and then.
+ */
+void vmsi_group_look_at_files(struct vms_group *group);
+
 /* No process is left: count what has stayed. */
 void vmsi_group_settle(struct vms_group *group);
 
@@ -305,7 +342,10 @@ void vmsi_group_take_back(struct vms_group *group,
 void vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
 		     pid_t thread);
 
-/* execve has made a process another program: count it anew. */
+/*
+ * A thread asks while an execve of its process is under way: count the process
+ * anew where it is another program by now.
+ */
 void vmsi_group_meet_image(struct vms_group *group,
 			   struct vmsi_process *process, pid_t thread);
 
@@ -315,9 +355,13 @@ void vmsi_group_set_committed(struct vms_group *group,
 
 /* --- granted.c: granted, and perhaps not made --------------------------- */
 
-/* A failure to remember it is left: the figures are too low for an instant. */
-void vmsi_granted_remember(struct vmsi_process *process, pid_t thread,
-			   size_t bytes, enum vmsi_grant_kind kind);
+/*
+ * Of a fork copied is what it copies. A failure to remember is left: the figures
+ * are too low for an instant.
+ */
+void vmsi_granted_remember(struct vmsi_process *process,
+			   const struct seccomp_notif *call, size_t bytes,
+			   size_t copied);
 
 /* A thread asks, or was refused: its last call has been made. */
 void vmsi_granted_forget(struct vmsi_process *process, pid_t thread);
@@ -325,8 +369,11 @@ void vmsi_granted_forget(struct vmsi_process *process, pid_t thread);
 /* Forget what has been made. Returns what remains of the process's own. */
 size_t vmsi_granted_check(struct vmsi_process *process);
 
-bool vmsi_granted_has(const struct vmsi_process *process,
-		      enum vmsi_grant_kind kind);
+/* Whether a thread has been granted what may not have been made. */
+bool vmsi_granted_has(const struct vmsi_process *process, pid_t thread);
+
+/* Whether any of them has, of a child or an object. */
+bool vmsi_granted_has_loose(const struct vmsi_process *process);
 
 /* --- faults.c ----------------------------------------------------------- */
 

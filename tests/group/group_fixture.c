@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define MOST_STEPS 24
-#define PATIENCE_S 10
+#define PATIENCE_S 20
 
 static const char *program;
 
@@ -35,6 +35,11 @@ void need_groups(int argc, char **argv)
 const char *asker_path(void)
 {
 	return program;
+}
+
+void use_program(const char *path)
+{
+	program = path;
 }
 
 struct vms_group_options default_options(void)

@@ -20,7 +20,7 @@
 struct asked {
 	vms_group *group;
 	int lines;        /* a pipe */
-	char said[4096];
+	char said[8192];
 	size_t length;
 };
 
@@ -28,13 +28,16 @@ struct asked {
 void need_groups(int argc, char **argv);
 const char *asker_path(void);
 
+/* The groups that are started from now on are of another program. */
+void use_program(const char *path);
+
 /* 64 MiB, strict. */
 struct vms_group_options default_options(void);
 
 /* Steps as words: "mmap=10 fork". */
 struct asked start(const struct vms_group_options *options, const char *steps);
 
-/* Serve until an event, at most ten seconds; reads what is said. */
+/* Serve until an event, at most twenty seconds; reads what is said. */
 void serve_until(struct asked *asked, enum vms_group_event event);
 
 /* Serve until a line has been said. */
