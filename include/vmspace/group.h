@@ -31,10 +31,18 @@ extern "C" {
  * - clone3(2) answers ENOSYS in the group, as on a kernel that lacks it: its
  *   flags lie in memory that could change after they were looked at. The C
  *   libraries fall back to clone(2).
+ * - A filter of the group's own that notifies (SECCOMP_FILTER_FLAG_NEW_LISTENER)
+ *   answers EBUSY, and so a group in a group does not work.
  * - Memory that is charged without a system call is seen late: a stack that
- *   grows, pages of tmpfs files and of memfds that are touched, the data of a
- *   program that execve(2) starts. They count from the next look at the
- *   process on.
+ *   grows, the data of a program that execve(2) starts (at its first request),
+ *   pages of tmpfs files and of memfds that are touched (looked at each 200 ms
+ *   or, in large groups, for a hundredth of the time).
+ * - Shared anonymous memory counts up to its last mapped page, and System V
+ *   segments those of the caller's IPC namespace.
+ * - A process that may not be looked at (prctl(2), PR_SET_DUMPABLE; a program
+ *   that may be executed and not read) is counted by what it may write to.
+ * - A handler that was set without SA_RESTART can interrupt a call before the
+ *   caller has received it: EINTR, which calls of memory never answer otherwise.
  * - A group is used by one thread at a time; vms_group_spawn forks.
  */
 
