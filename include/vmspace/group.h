@@ -52,7 +52,10 @@ typedef struct vms_group vms_group;
 #define VMS_GROUP_FORK_FREE 0x1u
 /* MAP_NORESERVE memory is not charged under VMS_COMMIT_STRICT either. */
 #define VMS_GROUP_NORESERVE_FREE 0x2u
-/* Record the stack of the thread that is refused. */
+/*
+ * Record the stack of the thread that is refused; after the first 20 for at most
+ * half of the time, in which the group waits.
+ */
 #define VMS_GROUP_STACKS 0x4u
 
 /* What a group asks for memory with. */

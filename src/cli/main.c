@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <vmspace.h>
 
@@ -84,6 +86,19 @@ void vmsi_restore_signals(void)
 	signal(SIGPIPE, pipe_handler);
 }
 
+/*
+ * Where a standard stream is closed, what is opened next must not pass for it.
+ * Reading and writing fail as before, and a program that is run has none.
+ */
+static void fill_closed_streams(void)
+{
+	for (int stream = 0; stream <= STDERR_FILENO; stream++)
+		if (fcntl(stream, F_GETFD) < 0)
+			(void)open("/dev/null", O_CLOEXEC |
+				   (stream == STDIN_FILENO ? O_WRONLY :
+							     O_RDONLY));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -92,6 +107,7 @@ int main(int argc, char **argv)
 		{ NULL, 0, NULL, 0 },
 	};
 
+	fill_closed_streams();
 	set_signals();
 	switch (getopt_long(argc, argv, "+hV", options, NULL)) {
 	case 'h':

@@ -18,6 +18,9 @@
  */
 #define ASK_MS 200
 
+/* So many stacks are read however soon they follow each other. */
+#define STACKS_AT_ONCE 20
+
 /* --- refusing ----------------------------------------------------------- */
 
 static void tell(struct vms_group *group, struct vmsi_process *process,
@@ -45,22 +48,34 @@ static void tell(struct vms_group *group, struct vmsi_process *process,
 					  &refusal);
 }
 
+/*
+ * To read a stack takes some 50 ms, in which nobody else is served: a program
+ * that tries again and again may take half of the time so.
+ */
+static const char *why_no_stack(const struct vms_group *group, uint64_t now)
+{
+	if (!(group->options.flags & VMS_GROUP_STACKS))
+		return "not asked for";
+	return group->refusals > STACKS_AT_ONCE && now < group->next_stack ?
+		"too many refusals at once" : NULL;
+}
+
 static void refuse(struct vms_group *group, struct vmsi_process *process,
 		   const struct vmsi_request *request, bool injected)
 {
 	const pid_t thread = (pid_t)group->call->pid;
-	struct vmsi_stack stack = { .why = "not asked for" };
+	const uint64_t begin = vmsi_group_now();
+	struct vmsi_stack stack = { .why = why_no_stack(group, begin) };
 
-	if (group->options.flags & VMS_GROUP_STACKS) {
-		stack.why = NULL;
+	if (!stack.why)
 		vmsi_stack_begin(&stack, thread);
-	}
 	group->refusals++;
 	group->injected += injected;
 	process->refusals++;
 	vmsi_listener_answer(group->listener, group->call->id,
 			     vmsi_request_refusal(process, request));
 	vmsi_stack_read(&stack, process->pid, thread);
+	group->next_stack = 2 * vmsi_group_now() - begin;
 	tell(group, process, thread, request, &stack, injected);
 	if (stack.ended && thread == group->first) {
 		group->status = stack.status;

@@ -113,6 +113,7 @@ struct vms_group {
 	size_t peak;
 	uint64_t next_peak_look;       /* the clock */
 	uint64_t next_asking;
+	uint64_t next_stack;
 	uint64_t born;                 /* the clock when it was made */
 	uint64_t requests, calls, refusals, injected, looks;
 	uint64_t chance;               /* state of the random numbers */

@@ -94,6 +94,13 @@ def status_and_signal_are_passed_on():
     expect_equal(limited("--quiet", "/etc/passwd").returncode, 126)
 
 
+def closed_streams_are_closed_for_the_program():
+    for closed in ("<&- 2>&-", ">&- 2>&-", "<&- >&-"):
+        result = run(["sh", "-c", f'"$0" run --commit=64M -- sh -c '
+                      f"'exit 3' {closed}", VMSPACE])
+        expect_equal(result.returncode, 3, closed)
+
+
 def run_without_refusals_tells_its_peak_in_one_line():
     result = limited("true")
     expect_equal(result.returncode, 0)
@@ -333,6 +340,7 @@ def without_its_supervisor_nothing_hangs():
 CASES = [
     wrong_arguments_are_usage_errors,
     status_and_signal_are_passed_on,
+    closed_streams_are_closed_for_the_program,
     run_without_refusals_tells_its_peak_in_one_line,
     hog_in_c_meets_enomem,
     static_hog_meets_enomem,
