@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ipc.h>
 #include <sys/mman.h>
 #include <vmspace/process.h>
 
@@ -82,67 +81,11 @@ void vmsi_objects_free(struct vmsi_objects *objects)
 	*objects = (struct vmsi_objects){ NULL, 0, 0 };
 }
 
-static bool has_inode(const struct vmsi_objects *objects, uint64_t inode)
-{
-	for (size_t i = 0; i < objects->count; i++)
-		if (objects->list[i].inode == inode)
-			return true;
-	return false;
-}
-
-static bool is_known(const struct vms_group *group, pid_t pid)
-{
-	const struct vmsi_process *ended = group->ended;
-
-	if (vmsi_process_find((struct vms_group *)group, pid))
-		return true;
-	while (ended && ended->pid != pid)
-		ended = ended->next;
-	return ended != NULL;
-}
-
-/* System V segments outlive their processes; attached ones are objects. */
-static size_t detached_segments(const struct vms_group *group,
-				const struct vmsi_objects *objects)
-{
-	FILE *file = fopen("/proc/sysvipc/shm", "re");
-	size_t sum = 0, size;
-	char line[512];
-	unsigned long id;
-	int creator;
-
-	if (!file)
-		return 0;
-	while (fgets(line, sizeof line, file))
-		if (sscanf(line, "%*d %lu %*o %zu %d", &id, &size,
-			   &creator) == 3 &&
-		    is_known(group, (pid_t)creator) && !has_inode(objects, id))
-			sum += size;
-	fclose(file);
-	return sum;
-}
-
-bool vmsi_measure_has_segment(key_t key)
-{
-	FILE *file = key == IPC_PRIVATE ? NULL :
-					  fopen("/proc/sysvipc/shm", "re");
-	bool found = false;
-	char line[512];
-	int other;
-
-	if (!file)
-		return false;
-	while (!found && fgets(line, sizeof line, file))
-		found = sscanf(line, "%d", &other) == 1 && other == key;
-	fclose(file);
-	return found;
-}
-
 size_t vmsi_objects_bytes(const struct vms_group *group,
 			  struct vmsi_objects *objects)
 {
-	size_t sum = group->made_segments ? detached_segments(group, objects) :
-					    0;
+	size_t sum = group->made_segments ?
+		vmsi_segments_detached(group, objects) : 0;
 
 	for (size_t i = 0; i < objects->count; i++)
 		sum += objects->list[i].bytes;
@@ -207,27 +150,32 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 	return got;
 }
 
+/* "START-END RIGHTS OFFSET DEVICE INODE PATH" of /proc/PID/maps. */
+static void count_line(char *line, struct vmsi_measure *measure)
+{
+	char *at, *path = strchr(line, '/');
+	const uintptr_t start = strtoul(line, &at, 16);
+	const uintptr_t end = *at == '-' ? strtoul(at + 1, &at, 16) : 0;
+
+	if (end <= start || strlen(at) < sizeof " rwxp" - 1)
+		return;
+	if (at[2] == 'w' && at[4] == 'p')
+		measure->committed += end - start;
+	if (path && is_loader(path))
+		note_loader(measure, start, end);
+}
+
 int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure)
 {
 	FILE *maps = vmsi_proc_open(thread, "maps");
-	unsigned long start, end;
-	char *line = NULL, rights[5];
+	char *line = NULL;
 	size_t room = 0;
-	int path;
 
 	if (!maps)
 		return measure_from_outside(thread, measure);
 	*measure = (struct vmsi_measure){ .committed = 0 };
-	while (getline(&line, &room, maps) > 0) {
-		path = 0;
-		if (sscanf(line, "%lx-%lx %4s %*x %*s %*u %n", &start, &end,
-			   rights, &path) != 3 || path == 0)
-			continue;
-		if (rights[1] == 'w' && rights[3] == 'p')
-			measure->committed += end - start;
-		if (is_loader(line + path))
-			note_loader(measure, start, end);
-	}
+	while (getline(&line, &room, maps) > 0)
+		count_line(line, measure);
 	free(line);
 	fclose(maps);
 	return measure->committed ? 0 : -ESRCH;

@@ -10,9 +10,10 @@
 
 /* What /proc tells of a process besides its mappings. */
 
-/* Counted from 1, as proc_pid_stat(5) does. */
+/* Counted from 1, as proc_pid_stat(5) and proc_pid_statm(5) do. */
 #define STAT_PARENT 4
 #define STAT_HEAP_START 47
+#define STATM_DATA 6
 
 struct path {
 	char text[80];
@@ -54,13 +55,14 @@ static bool read_text(pid_t pid, const char *name, char *text, size_t size)
 
 size_t vmsi_proc_data(pid_t pid)
 {
-	char text[256];
-	size_t pages;
+	char text[256], *at = text;
+	size_t pages = 0;
 
-	return read_text(pid, "statm", text, sizeof text) &&
-			       sscanf(text, "%*s %*s %*s %*s %*s %zu",
-				      &pages) == 1 ?
-		pages * (size_t)sysconf(_SC_PAGESIZE) : 0;
+	if (!read_text(pid, "statm", text, sizeof text))
+		return 0;
+	for (int field = 1; field <= STATM_DATA; field++)
+		pages = strtoull(at, &at, 10);
+	return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat)

@@ -19,7 +19,7 @@
  */
 
 /* So many that have ended are remembered, or up to twice as many. */
-#define ENDED_KEPT 4096u
+#define ENDED_KEPT ((size_t)4096)
 
 #define DESCRIPTORS_KEPT 16u
 

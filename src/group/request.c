@@ -172,7 +172,7 @@ size_t vmsi_request_net(const struct vms_group *group,
 	if (request->call == VMS_GROUP_BRK)
 		return growth(process, request->data_end);
 	if (request->call == VMS_GROUP_SHMGET &&
-	    vmsi_measure_has_segment(request->key))
+	    vmsi_segment_exists(request->key))
 		return 0;
 	if (request->end == 0 ||
 	    vmsi_measure_range(group, thread, request->start, request->end,

@@ -214,10 +214,11 @@ static int call_bytes(size_t *bytes)
 {
 	struct seccomp_notif_sizes sizes;
 
+	*bytes = sizeof(struct seccomp_notif);
 	if (syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes))
 		return errno == EINVAL ? -ENOSYS : -errno;
-	*bytes = sizes.seccomp_notif > sizeof(struct seccomp_notif) ?
-		sizes.seccomp_notif : sizeof(struct seccomp_notif);
+	if (sizes.seccomp_notif > *bytes)
+		*bytes = sizes.seccomp_notif;
 	return 0;
 }
 

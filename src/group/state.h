@@ -272,13 +272,18 @@ int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure);
 int vmsi_measure_range(const struct vms_group *group, pid_t thread, uintptr_t start, uintptr_t end,
 		       size_t *private, size_t *charged);
 
-/* Whether there is a segment of System V with a key. */
-bool vmsi_measure_has_segment(key_t key);
-
 /* The bytes of objects; segments that no process has attached too. */
 size_t vmsi_objects_bytes(const struct vms_group *group,
 			  struct vmsi_objects *objects);
 void vmsi_objects_free(struct vmsi_objects *objects);
+
+/* --- segments.c: of System V -------------------------------------------- */
+
+/* Those that the group has made and no process has attached, bytes. */
+size_t vmsi_segments_detached(const struct vms_group *group,
+			      const struct vmsi_objects *objects);
+
+bool vmsi_segment_exists(key_t key);
 
 /* --- request.c: what a call asks for ------------------------------------ */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/state.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 /*
@@ -44,17 +45,21 @@ static void visit_child(struct search *search, pid_t child, pid_t parent)
 static void read_children(struct search *search, pid_t parent,
 			  const char *thread)
 {
-	char name[64];
+	char name[64], *children = NULL, *at, *end;
+	size_t room = 0;
 	FILE *file;
-	int child;
+	long child;
 
 	snprintf(name, sizeof name, "task/%.20s/children", thread);
 	file = vmsi_proc_open(parent, name);
 	if (!file)
 		return;
-	while (fscanf(file, "%d", &child) == 1)
-		visit_child(search, (pid_t)child, parent);
+	/* One line of numbers. */
+	if (getline(&children, &room, file) > 0)
+		for (at = children; (child = strtol(at, &end, 10)) > 0; at = end)
+			visit_child(search, (pid_t)child, parent);
 	fclose(file);
+	free(children);
 }
 
 /* Of each thread: those of one that has ended are another's. */
