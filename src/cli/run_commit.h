@@ -2,8 +2,10 @@
 #ifndef VMSI_CLI_RUN_COMMIT_H
 #define VMSI_CLI_RUN_COMMIT_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/signalfd.h>
 
 #include <vmspace/group.h>
 
@@ -12,8 +14,9 @@
 /*
  * 'vmspace run --commit': the command stays in front, as the job that the shell
  * knows (run_front.c); a child of it supervises the group (run_supervisor.c) and
- * goes on where processes outlive the program; refusals are collected and told
- * at the end (run_report.c).
+ * goes on where processes outlive the program; it knows of signals which the
+ * program has got without the front (run_witness.c); refusals are collected and
+ * told at the end (run_report.c).
  */
 
 /* --- run_commit.c: what was asked for ----------------------------------- */
@@ -78,7 +81,8 @@ struct vmsi_front_event {
 		VMSI_FRONT_STARTED, /* number: of the first process */
 		VMSI_FRONT_FAILED,  /* number: errno of its start */
 		VMSI_FRONT_STOPPED, /* number: status, as of waitpid(2) */
-		VMSI_FRONT_ENDED,   /* number: status */
+		VMSI_FRONT_ENDED,   /* number: status; others live on */
+		VMSI_FRONT_ALL_ENDED, /* number: status; nothing is left */
 	} event;
 	int number;
 };
@@ -87,11 +91,28 @@ struct vmsi_front_event {
 int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
 		   char **arguments);
 
+/* The signals that it passes on. */
+void vmsi_front_signals(sigset_t *set);
+
 /* --- run_supervisor.c --------------------------------------------------- */
 
-/* Supervise the program until the last process of its group has ended. */
+/*
+ * Supervise the program until the last process of its group has ended. The
+ * front hears events, and asks the witness.
+ */
 void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
-		    char **arguments, int front);
+		    char **arguments, int events, int witness);
+
+/* --- run_witness.c ------------------------------------------------------ */
+
+/*
+ * Begin to answer the front's questions, in a thread of the supervisor, which
+ * is to block the signals that are passed on. Returns 0, or -1 with errno set.
+ */
+int vmsi_witness_start(int front);
+
+/* Whether a signal that the front has got has come to the supervisor too. */
+bool vmsi_witness_has(int supervisor, const struct signalfd_siginfo *signal);
 
 /* --- run_report.c ------------------------------------------------------- */
 

@@ -152,8 +152,11 @@ static json_t *frames_of(const char *stack)
 
 	while (stack && *stack) {
 		size_t length = strcspn(stack, "\n");
+		char *frame = strndup(stack, length);
 
-		json_array_append_new(frames, json_stringn(stack, length));
+		if (frame)
+			json_array_append_new(frames, vmsi_json_text(frame));
+		free(frame);
 		stack += length;
 		stack += *stack == '\n';
 	}

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -13,24 +14,39 @@
 
 /* The process that the group's requests wait for. */
 
-static void tell(int front, int event, int number)
+static void tell(int events, int event, int number)
 {
 	struct vmsi_front_event message = { .number = number };
 
 	message.event = event;
-	(void)send(front, &message, sizeof message, MSG_NOSIGNAL);
+	(void)send(events, &message, sizeof message, MSG_NOSIGNAL);
 }
 
-/* It must neither stop nor end where the program does. */
-static void ignore_signals(void)
+/*
+ * It must neither stop nor end where the program does; the witness takes its
+ * signals.
+ */
+static void block_signals(void)
 {
-	static const int ignored[] = {
-		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM,
-		SIGTSTP, SIGTTIN, SIGTTOU, SIGPIPE,
-	};
+	sigset_t signals;
 
-	for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
-		signal(ignored[i], SIG_IGN);
+	vmsi_front_signals(&signals);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Where nobody is told of refusals, their stacks are not worth the time. */
+static struct vms_group_options
+group_options_of(const struct vmsi_commit_options *options,
+		 struct vmsi_report *report)
+{
+	struct vms_group_options group = options->group;
+
+	group.on_refusal = vmsi_report_refusal;
+	group.context = report;
+	if (options->quiet && !options->report && !options->log)
+		group.flags &= ~VMS_GROUP_STACKS;
+	return group;
 }
 
 /* Who reads what the program has written is not to wait for us. */
@@ -78,8 +94,25 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 
 #define PUBLISH_MS 250
 
+/*
+ * Returns whether the group has ended as well: then the front may wait for us,
+ * and need not leave that to init.
+ */
+static bool tell_end(const struct vmsi_commit_options *options,
+		     vms_group *group, struct vmsi_report *report, int events)
+{
+	bool empty;
+
+	vmsi_report_finish(report, group);
+	empty = vms_group_serve(group, 0) == VMS_GROUP_EMPTY;
+	tell(events, empty ? VMSI_FRONT_ALL_ENDED : VMSI_FRONT_ENDED,
+	     vms_group_status(group));
+	let_go_of_streams(options);
+	return empty;
+}
+
 static void serve(const struct vmsi_commit_options *options, vms_group *group,
-		  struct vmsi_report *report, vms_budget *budget, int front)
+		  struct vmsi_report *report, vms_budget *budget, int events)
 {
 	for (;;) {
 		publish(budget, group, NULL);
@@ -87,13 +120,12 @@ static void serve(const struct vmsi_commit_options *options, vms_group *group,
 		case VMS_GROUP_NOTHING:
 			break;
 		case VMS_GROUP_FIRST_STOPPED:
-			tell(front, VMSI_FRONT_STOPPED,
+			tell(events, VMSI_FRONT_STOPPED,
 			     vms_group_status(group));
 			break;
 		case VMS_GROUP_FIRST_ENDED:
-			vmsi_report_finish(report, group);
-			tell(front, VMSI_FRONT_ENDED, vms_group_status(group));
-			let_go_of_streams(options);
+			if (tell_end(options, group, report, events))
+				return;
 			break;
 		default:
 			return;
@@ -102,27 +134,26 @@ static void serve(const struct vmsi_commit_options *options, vms_group *group,
 }
 
 void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
-		    char **arguments, int front)
+		    char **arguments, int events, int witness)
 {
-	struct vms_group_options group_options = options->group;
 	struct vmsi_report *report = vmsi_report_open(options, arguments);
+	const struct vms_group_options group_options =
+		group_options_of(options, report);
 	vms_budget *budget;
-	vms_group *group;
+	vms_group *group = NULL;
 
-	group_options.on_refusal = vmsi_report_refusal;
-	group_options.context = report;
 	vmsi_restore_signals();
-	group = report ? vms_group_spawn(&group_options, path, arguments,
-					 NULL) : NULL;
+	if (report && vmsi_witness_start(witness) == 0)
+		group = vms_group_spawn(&group_options, path, arguments, NULL);
 	if (!group) {
-		tell(front, VMSI_FRONT_FAILED, errno);
+		tell(events, VMSI_FRONT_FAILED, errno);
 		return;
 	}
-	ignore_signals();
+	block_signals();
 	budget = open_budget(options);
 	publish(budget, group, arguments[0]);
-	tell(front, VMSI_FRONT_STARTED, vms_group_first(group));
-	serve(options, group, report, budget, front);
+	tell(events, VMSI_FRONT_STARTED, vms_group_first(group));
+	serve(options, group, report, budget, events);
 	vms_budget_close(budget);
 	vms_group_close(group);
 	vmsi_report_close(report);

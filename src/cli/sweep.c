@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "run.h"
 #include "size.h"
+#include "text.h"
 
 static const char help_text[] =
 	"usage: vmspace sweep [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -107,9 +110,14 @@ static pid_t start_run(const struct vmsi_sweep_options *options,
 		       struct vmsi_sweep_output *output,
 		       struct vmsi_sweep_result *result)
 {
-	pid_t worker = fork();
+	const pid_t sweeper = getpid();
+	const pid_t worker = fork();
 
 	if (worker == 0) {
+		/* Where the sweep is killed it cannot tell us. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
+		if (getppid() != sweeper)
+			_exit(1);
 		vmsi_restore_signals();
 		vmsi_sweep_run(options, request, timeout, output, result);
 		_exit(0);
@@ -124,14 +132,19 @@ static void show_progress(size_t done, size_t count)
 			done == count ? "\r\033[K" : "");
 }
 
+static bool may_start(size_t started, size_t count)
+{
+	return started < count && !vmsi_sweep_interrupted();
+}
+
 static bool run_all(const struct vmsi_sweep_options *options, double timeout,
 		    struct vmsi_sweep_output *output,
 		    struct vmsi_sweep_result *results, size_t count)
 {
 	size_t started = 0, running = 0, done = 0;
 
-	while (done < count) {
-		if (started < count && running < options->jobs) {
+	while (running > 0 || may_start(started, count)) {
+		if (may_start(started, count) && running < options->jobs) {
 			if (start_run(options, options->first + started,
 				      timeout, output, &results[started]) < 0)
 				return false;
@@ -139,8 +152,11 @@ static bool run_all(const struct vmsi_sweep_options *options, double timeout,
 			running++;
 			continue;
 		}
-		if (wait(NULL) < 0)
+		if (wait(NULL) < 0) {
+			if (errno == EINTR)
+				continue;
 			return false;
+		}
 		running--;
 		show_progress(++done, count);
 	}
@@ -161,7 +177,9 @@ static struct vmsi_sweep_result *allocate(size_t count)
 
 static enum vmsi_exit fail(const char *what, int error)
 {
-	fprintf(stderr, "vmspace sweep: %s: %s\n", what, strerror(error));
+	fputs("vmspace sweep: ", stderr);
+	vmsi_write_escaped(stderr, what);
+	fprintf(stderr, ": %s\n", strerror(error));
 	return VMSI_EXIT_RUN_FAILED;
 }
 
@@ -185,6 +203,7 @@ static enum vmsi_exit sweep(struct vmsi_sweep_options *options,
 		return fail("results", ENOMEM);
 	if (!run_all(options, timeout, output, results, count))
 		return fail("a run", errno);
+	vmsi_sweep_end_if_interrupted();
 	return vmsi_sweep_report(options, results, count);
 }
 
@@ -203,14 +222,16 @@ static enum vmsi_exit run_good(const struct vmsi_sweep_options *options,
 		dup2(streams[i], i);
 		close(streams[i]);
 	}
+	vmsi_sweep_end_if_interrupted();
 	if (good->error)
 		return fail(options->arguments[0], good->error);
 	if (good->verdict == VMSI_SWEEP_HUNG)
 		return fail("the good run did not end", ETIMEDOUT);
 	if (WIFSIGNALED(good->status)) {
-		fprintf(stderr, "vmspace sweep: %s is ended by signal %d "
-			"though nothing fails\n", options->arguments[0],
-			WTERMSIG(good->status));
+		fputs("vmspace sweep: ", stderr);
+		vmsi_write_escaped(stderr, options->arguments[0]);
+		fprintf(stderr, " is ended by signal %d though nothing "
+			"fails\n", WTERMSIG(good->status));
 		return VMSI_EXIT_RUN_FAILED;
 	}
 	return VMSI_EXIT_OK;
@@ -226,7 +247,7 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 	struct vmsi_sweep_result *good;
 	struct vmsi_program program;
 	enum vmsi_exit result;
-	int option;
+	int option, error;
 
 	while ((option = getopt_long(argc, argv, "+h", long_options,
 				     NULL)) != -1) {
@@ -248,6 +269,9 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 	good = allocate(1);
 	if (!good)
 		return fail("results", ENOMEM);
+	error = vmsi_sweep_catch_signals();
+	if (error)
+		return fail("signals", -error);
 	result = run_good(&options, &output, good);
 	return result == VMSI_EXIT_OK ? sweep(&options, &output, good) : result;
 }

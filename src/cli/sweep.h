@@ -11,7 +11,8 @@
 /*
  * 'vmspace sweep': a program is run again and again, and each time another one
  * of its requests for memory fails. sweep.c has the options and the order of
- * the runs, sweep_run.c one run, sweep_report.c what came of them.
+ * the runs, sweep_run.c one run, sweep_interrupt.c what a signal does to them,
+ * sweep_report.c what came of them.
  */
 
 struct vmsi_sweep_options {
@@ -70,6 +71,18 @@ struct vmsi_sweep_output {
 void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
 		    double timeout, struct vmsi_sweep_output *output,
 		    struct vmsi_sweep_result *result);
+
+/*
+ * From now on a signal that ends the sweep, and comes to it or to a run, first
+ * ends all runs with their programs. Returns 0 or -errno.
+ */
+int vmsi_sweep_catch_signals(void);
+
+/* The signal that has come; 0: none. */
+int vmsi_sweep_interrupted(void);
+
+/* Where a signal has come, and the runs have ended, it does what it is for. */
+void vmsi_sweep_end_if_interrupted(void);
 
 /* Results in the order of their requests. Returns the exit status. */
 enum vmsi_exit vmsi_sweep_report(const struct vmsi_sweep_options *options,

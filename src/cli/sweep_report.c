@@ -73,7 +73,9 @@ static void print_group(const struct vmsi_sweep_result *results, size_t count,
 	printf(": request %" PRIu64, one->request);
 	if (alike > 1)
 		printf(" and %zu more like it", alike - 1);
-	printf(": %s, %s of %s\n", one->command, one->call,
+	fputs(": ", stdout);
+	vmsi_write_escaped(stdout, one->command);
+	printf(", %s of %s\n", one->call,
 	       vmsi_size_text(one->requested, VMSI_SIZE_HUMAN).text);
 	vmsi_write_stack(stdout, one->stack, FRAMES_SHOWN);
 }
@@ -93,6 +95,15 @@ static void print_table(const struct vmsi_sweep_result *results, size_t count)
 
 /* --- JSON ----------------------------------------------------------------------------- */
 
+/* A program that was killed because it hung has no status of its own. */
+static json_t *exit_status_json(const struct vmsi_sweep_result *result)
+{
+	if (result->verdict == VMSI_SWEEP_HUNG ||
+	    result->verdict == VMSI_SWEEP_BROKEN)
+		return json_null();
+	return vmsi_json_exit_status(result->status);
+}
+
 static json_t *result_json(const struct vmsi_sweep_result *result)
 {
 	return json_pack("{s:I,s:s,s:s,s:I,s:f,s:o,s:o,s:o,s:o}",
@@ -101,7 +112,7 @@ static json_t *result_json(const struct vmsi_sweep_result *result)
 		"call", result->call,
 		"requested", (json_int_t)result->requested,
 		"seconds", result->seconds,
-		"exit_status", vmsi_json_exit_status(result->status),
+		"exit_status", exit_status_json(result),
 		"signal", vmsi_json_signal(result->status),
 		"command", vmsi_json_text(result->command),
 		"stack", vmsi_json_text(result->stack));

@@ -71,15 +71,19 @@ static int redirect(const struct vmsi_sweep_options *options)
 
 /* --- the run -------------------------------------------------------------------- */
 
+/* How often a run looks whether the sweep was interrupted. */
+#define LOOK_MS 100
+
 /* Whether the program has ended by itself. */
 static bool serve(vms_group *group, double until)
 {
 	for (;;) {
-		double left = until - now();
+		const double left_ms = (until - now()) * 1000;
 
-		if (left <= 0)
+		if (left_ms <= 0 || vmsi_sweep_interrupted())
 			return false;
-		switch (vms_group_serve(group, (int)(left * 1000) + 1)) {
+		switch (vms_group_serve(group, left_ms < LOOK_MS ?
+					(int)left_ms + 1 : LOOK_MS)) {
 		case VMS_GROUP_FIRST_ENDED:
 			return true;
 		case VMS_GROUP_FIRST_STOPPED:

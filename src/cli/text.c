@@ -62,9 +62,10 @@ static void write_octal(FILE *stream, const char *text, size_t length)
 		fprintf(stream, "\\%03o", (unsigned)(unsigned char)text[i]);
 }
 
-void vmsi_write_escaped(FILE *stream, const char *text)
+/* What lies at end is no part of a character. */
+static void write_escaped(FILE *stream, const char *text, const char *end)
 {
-	while (*text) {
+	while (text < end) {
 		uint32_t character = 0;
 		size_t length = decode(text, &character);
 
@@ -80,13 +81,19 @@ void vmsi_write_escaped(FILE *stream, const char *text)
 	}
 }
 
+void vmsi_write_escaped(FILE *stream, const char *text)
+{
+	write_escaped(stream, text, text + strlen(text));
+}
+
 void vmsi_write_stack(FILE *stream, const char *stack, size_t most)
 {
 	for (; *stack && most > 0; most--) {
-		size_t length = strcspn(stack, "\n");
+		const char *end = stack + strcspn(stack, "\n");
 
-		fprintf(stream, "      %.*s\n", (int)length, stack);
-		stack += length;
-		stack += *stack == '\n';
+		fputs("      ", stream);
+		write_escaped(stream, stack, end);
+		fputc('\n', stream);
+		stack = end + (*end == '\n');
 	}
 }

@@ -22,7 +22,10 @@ size_t vmsi_utf8_length(const char *text);
  */
 void vmsi_write_escaped(FILE *stream, const char *text);
 
-/* Write the first lines of a stack, a frame each; the last may lack its end. */
+/*
+ * Write the first lines of a stack, a frame each, as by vmsi_write_escaped; the
+ * last may lack its end.
+ */
 void vmsi_write_stack(FILE *stream, const char *stack, size_t most);
 
 #endif

@@ -181,6 +181,45 @@ def report_is_complete_json():
     expect(any("main" in frame for frame in first["stack"]), first["stack"])
 
 
+def any_name_is_told():
+    """A file name need be no text; a terminal obeys some."""
+    plain = compiled(work("plain"), HOG, "-g")
+    name = os.fsencode(WORK.name) + b"/a\x1b[31mb\xff"
+    shutil.copy(plain, name)
+    result = limited(f"--report={work('report')}", name)
+    expect_equal(result.returncode, 7, result.stderr)
+    expect(b"\x1b" not in result.stderr, result.stderr)
+    expect(b"a\\033[31mb\\377" in result.stderr, result.stderr)
+    with open(work("report")) as file:
+        stack = json.load(file)["refusals"][0]["stack"]
+    expect(any("main" in frame for frame in stack), stack)
+
+
+REFUSED_OFTEN = """
+#include <sys/mman.h>
+int main(void)
+{
+    for (int i = 0; i < 60; i++)
+        if (mmap(0, (size_t)1 << 40, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+            MAP_FAILED)
+            return 1;
+    return 7;
+}
+"""
+
+
+def no_time_goes_into_stacks_that_nobody_reads():
+    program = compiled(work("often"), REFUSED_OFTEN)
+
+    def seconds(*options):
+        begin = time.monotonic()
+        expect_equal(limited("--quiet", *options, program).returncode, 7)
+        return time.monotonic() - begin
+
+    with_stacks = seconds(f"--report={work('report')}")
+    expect(seconds() < with_stacks / 3, with_stacks)
+
+
 def log_tells_refusals_as_they_happen():
     process = subprocess.Popen(
         [VMSPACE, "run", "--commit=64M", "--log", sys.executable, "-c",
@@ -349,6 +388,8 @@ CASES = [
     shell_cannot_fork,
     node_meets_its_own_error,
     report_is_complete_json,
+    any_name_is_told,
+    no_time_goes_into_stacks_that_nobody_reads,
     log_tells_refusals_as_they_happen,
     policies_do_what_they_say,
     rlimit_backend_limits_each_process,

@@ -53,6 +53,22 @@ static void broken_utf8_is_escaped(void **state)
 	expect("\364\220\200\200", "\\364\\220\\200\\200");
 }
 
+static void stack_is_written_escaped(void **state)
+{
+	char *buffer = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&buffer, &size);
+
+	(void)state;
+	assert_non_null(stream);
+	vmsi_write_stack(stream, "a\033[2J\n\303\nlast", SIZE_MAX);
+	vmsi_write_stack(stream, "one\ntwo\nthree\n", 2);
+	fclose(stream);
+	assert_string_equal(buffer, "      a\\033[2J\n      \\303\n"
+			    "      last\n      one\n      two\n");
+	free(buffer);
+}
+
 static void length_is_told_of_well_formed_characters_only(void **state)
 {
 	(void)state;
@@ -73,6 +89,7 @@ int main(void)
 		cmocka_unit_test(plain_text_is_left_alone),
 		cmocka_unit_test(what_a_terminal_obeys_is_escaped),
 		cmocka_unit_test(broken_utf8_is_escaped),
+		cmocka_unit_test(stack_is_written_escaped),
 		cmocka_unit_test(length_is_told_of_well_formed_characters_only),
 	};
 
