@@ -2,6 +2,7 @@
 #include "run_commit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,6 +217,19 @@ static const char *why_not(int error)
 	}
 }
 
+/* To find out at the end would be late. */
+static bool can_write(const char *file)
+{
+	int descriptor = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+
+	if (descriptor < 0) {
+		vmsi_run_complain(file, "%s", strerror(errno));
+		return false;
+	}
+	close(descriptor);
+	return true;
+}
+
 int vmsi_commit_run(const struct vmsi_commit_options *options,
 		    const char *path, char **arguments)
 {
@@ -227,6 +241,8 @@ int vmsi_commit_run(const struct vmsi_commit_options *options,
 			"each process by itself\n", why_not(errno));
 		return VMSI_EXIT_RUN_FAILED;
 	}
+	if (options->report && !can_write(options->report))
+		return VMSI_EXIT_RUN_FAILED;
 	return vmsi_front_run(options, path, arguments);
 }
 

@@ -127,6 +127,9 @@ void vmsi_report_refusal(void *report, vms_group *group,
 
 /* At the end of the first process, on standard error and to the file. */
 void vmsi_report_finish(struct vmsi_report *report, vms_group *group);
+
+/* At the end of all: the file anew, where more was refused since. */
+void vmsi_report_update(struct vmsi_report *report, vms_group *group);
 void vmsi_report_close(struct vmsi_report *report);
 
 /* "mmap", "brk" */

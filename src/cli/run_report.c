@@ -27,6 +27,7 @@ struct vmsi_report {
 	size_t text_length;
 	FILE *shown;     /* writes text */
 	uint64_t count;
+	uint64_t written; /* refusals when the file was written */
 };
 
 const char *vmsi_report_call_name(enum vms_group_call call)
@@ -233,7 +234,8 @@ static json_t *arguments_json(char **arguments)
 	json_t *list = json_array();
 
 	for (; *arguments; arguments++)
-		json_array_append_new(list, vmsi_json_text(*arguments));
+		json_array_append_new(list, **arguments ?
+			vmsi_json_text(*arguments) : json_string(""));
 	return list;
 }
 
@@ -284,8 +286,18 @@ void vmsi_report_finish(struct vmsi_report *report, vms_group *group)
 	struct vms_group_stats stats = { .struct_size = sizeof stats };
 
 	(void)vms_group_statistics(group, &stats);
+	report->written = stats.refusals;
 	if (report->options->report)
 		write_json(report, group, &stats);
 	if (!report->options->quiet)
 		write_text(report, &stats);
+}
+
+void vmsi_report_update(struct vmsi_report *report, vms_group *group)
+{
+	struct vms_group_stats stats = { .struct_size = sizeof stats };
+
+	(void)vms_group_statistics(group, &stats);
+	if (report->options->report && stats.refusals > report->written)
+		write_json(report, group, &stats);
 }

@@ -154,6 +154,7 @@ void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
 	publish(budget, group, arguments[0]);
 	tell(events, VMSI_FRONT_STARTED, vms_group_first(group));
 	serve(options, group, report, budget, events);
+	vmsi_report_update(report, group);
 	vms_budget_close(budget);
 	vms_group_close(group);
 	vmsi_report_close(report);

@@ -220,6 +220,32 @@ def no_time_goes_into_stacks_that_nobody_reads():
     expect(seconds() < with_stacks / 3, with_stacks)
 
 
+def report_that_cannot_be_written_is_told_first():
+    result = limited("--report=/nowhere/report", "touch", work("touched"))
+    expect_equal(result.returncode, 125)
+    expect(not os.path.exists(work("touched")), "the program ran")
+
+
+def report_tells_what_daemons_were_refused():
+    report, done = work("late.json"), work("late.done")
+    code = ("import os, time\n"
+            "if os.fork():\n    os._exit(0)\n"
+            "time.sleep(0.5)\n"
+            "try:\n    bytearray(100 << 20)\n"
+            "except MemoryError:\n"
+            f"    open({done!r}, 'w')\n")
+    limited(f"--report={report}", "--quiet", "/usr/bin/python3", "-c", code)
+    wait_for(lambda: os.path.exists(done), "a refusal")
+
+    def refused():
+        try:
+            with open(report) as file:
+                return json.load(file)["refused"]
+        except ValueError:
+            return 0
+    wait_for(refused, "the report")
+
+
 def log_tells_refusals_as_they_happen():
     process = subprocess.Popen(
         [VMSPACE, "run", "--commit=64M", "--log", sys.executable, "-c",
@@ -390,6 +416,8 @@ CASES = [
     report_is_complete_json,
     any_name_is_told,
     no_time_goes_into_stacks_that_nobody_reads,
+    report_that_cannot_be_written_is_told_first,
+    report_tells_what_daemons_were_refused,
     log_tells_refusals_as_they_happen,
     policies_do_what_they_say,
     rlimit_backend_limits_each_process,
