@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "json.h"
 #include "size.h"
@@ -239,6 +241,34 @@ static json_t *arguments_json(char **arguments)
 	return list;
 }
 
+/* In place of the old one at once: somebody may be reading that. */
+static int replace_file(const json_t *all, const char *path)
+{
+	char *name = NULL;
+	int failed = asprintf(&name, "%s.new", path) < 0;
+
+	if (failed)
+		return failed;
+	failed = json_dump_file(all, name, JSON_INDENT(1)) ||
+		rename(name, path);
+	if (failed)
+		unlink(name);
+	free(name);
+	return failed;
+}
+
+/* What is no file, or lies where none can be made, is written to itself. */
+static int write_file(const json_t *all, const char *path)
+{
+	struct stat status;
+	char *real = realpath(path, NULL);
+	int failed = !real || stat(real, &status) ||
+		!S_ISREG(status.st_mode) || replace_file(all, real);
+
+	free(real);
+	return failed ? json_dump_file(all, path, JSON_INDENT(1)) : 0;
+}
+
 static void write_json(struct vmsi_report *report, vms_group *group,
 		       const struct vms_group_stats *stats)
 {
@@ -257,8 +287,7 @@ static void write_json(struct vmsi_report *report, vms_group *group,
 		"refusals", report->refusals,
 		"processes", processes_json(group));
 
-	if (!all || json_dump_file(all, report->options->report,
-				   JSON_INDENT(1)))
+	if (!all || write_file(all, report->options->report))
 		fprintf(stderr, "vmspace run: %s: cannot write the report\n",
 			report->options->report);
 	json_decref(all);
