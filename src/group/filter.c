@@ -15,7 +15,6 @@
  * notified.
  */
 
-#define MAP_KIND 0x0fu
 
 /* Of an argument, by its number from 0 on, these bits have that value. */
 static struct scmp_arg_cmp has_bits(unsigned argument, uint64_t mask,
@@ -42,19 +41,19 @@ static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
 {
 	const struct scmp_arg_cmp private_writable[] = {
 		has_bits(2, PROT_WRITE, PROT_WRITE),
-		has_bits(3, MAP_KIND | noreserve, MAP_PRIVATE),
+		has_bits(3, VMSI_MAP_KIND | noreserve, MAP_PRIVATE),
 	};
 	const struct scmp_arg_cmp shared_anonymous[] = {
-		has_bits(3, MAP_KIND | MAP_ANONYMOUS | noreserve,
+		has_bits(3, VMSI_MAP_KIND | MAP_ANONYMOUS | noreserve,
 			 MAP_SHARED | MAP_ANONYMOUS),
 	};
 	const struct scmp_arg_cmp shared_file[] = {
 		has_bits(2, PROT_WRITE, PROT_WRITE),
-		has_bits(3, MAP_KIND | MAP_ANONYMOUS, MAP_SHARED),
+		has_bits(3, VMSI_MAP_KIND | MAP_ANONYMOUS, MAP_SHARED),
 	};
 	const struct scmp_arg_cmp validated_file[] = {
 		has_bits(2, PROT_WRITE, PROT_WRITE),
-		has_bits(3, MAP_KIND | MAP_ANONYMOUS, MAP_SHARED_VALIDATE),
+		has_bits(3, VMSI_MAP_KIND | MAP_ANONYMOUS, MAP_SHARED_VALIDATE),
 	};
 	int error = notify(filter, SCMP_SYS(mmap), 2, private_writable);
 

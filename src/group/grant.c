@@ -45,6 +45,20 @@ void vmsi_group_set_committed(struct vms_group *group,
 		process->peak = bytes;
 }
 
+static void raise_peak(struct vms_group *group, size_t bytes)
+{
+	if (bytes > group->peak)
+		group->peak = bytes;
+}
+
+/* When a look that no request waits for may follow one that began then. */
+static uint64_t next_look(uint64_t begin)
+{
+	const uint64_t now = vmsi_group_now();
+
+	return now + LOOKS_PART * (now - begin);
+}
+
 /* --- looking ------------------------------------------------------------ */
 
 static void look(struct vms_group *group, struct vmsi_process *process,
@@ -148,7 +162,7 @@ static bool has_loose(struct vms_group *group, struct vmsi_process *process,
 	return !*(bool *)context;
 }
 
-static void look_at_all(struct vms_group *group)
+void vmsi_group_look_at_all(struct vms_group *group)
 {
 	struct vmsi_objects objects = { NULL, 0, 0 };
 	bool loose = false;
@@ -156,7 +170,6 @@ static void look_at_all(struct vms_group *group)
 
 	vmsi_processes_each(group, has_loose, &loose);
 	vmsi_unborn_settle(group);
-	vmsi_tree_discover(group);
 	vmsi_processes_each(group, look_at_each, &objects);
 	bytes = vmsi_objects_bytes(group, &objects);
 	vmsi_objects_free(&objects);
@@ -234,7 +247,7 @@ static void look_at_doubtful(struct vms_group *group, size_t target)
 static void bring_down(struct vms_group *group, struct vmsi_process *process,
 		       pid_t thread, size_t target)
 {
-	if (group->committed > target)
+	if (group->committed > target && group->unborn_count)
 		vmsi_unborn_settle(group);
 	if (group->committed > target)
 		vmsi_group_look(group, process, thread);
@@ -255,9 +268,8 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_request *request)
 {
 	wait_until_made(group);
-	look_at_all(group);
-	if (group->committed > group->peak)
-		group->peak = group->committed;
+	vmsi_group_look_at_all(group);
+	raise_peak(group, group->committed);
 	if (request->call == VMS_GROUP_FORK)
 		request->bytes = process->committed;
 	if (!fits(group, request->bytes))
@@ -320,14 +332,6 @@ static bool may_be_charged(struct vms_group *group,
 		make_sure(group, process, thread, request);
 }
 
-/* The next look for the peak's sake; this one began then. */
-static void put_off_peak_looks(struct vms_group *group, uint64_t begin)
-{
-	const uint64_t now = vmsi_group_now();
-
-	group->next_peak_look = now + LOOKS_PART * (now - begin);
-}
-
 /* Before a request is charged that would make a new peak. */
 static void note_peak(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, size_t bytes)
@@ -343,9 +347,8 @@ static void note_peak(struct vms_group *group, struct vmsi_process *process,
 		return;
 	bring_down(group, process, thread,
 		   group->peak > bytes ? group->peak - bytes : 0);
-	put_off_peak_looks(group, begin);
-	if (group->committed + bytes > group->peak)
-		group->peak = group->committed + bytes;
+	group->next_peak_look = next_look(begin);
+	raise_peak(group, group->committed + bytes);
 }
 
 /* What was granted last may have been a peak that nothing followed. */
@@ -353,12 +356,11 @@ void vmsi_group_note_idle_peak(struct vms_group *group)
 {
 	const uint64_t begin = vmsi_group_now();
 
-	if (group->committed > group->peak)
+	if (group->committed > group->peak && group->unborn_count)
 		vmsi_unborn_settle(group);
 	look_at_doubtful(group, group->peak);
-	put_off_peak_looks(group, begin);
-	if (group->committed > group->peak)
-		group->peak = group->committed;
+	group->next_peak_look = next_look(begin);
+	raise_peak(group, group->committed);
 }
 
 /*
@@ -385,17 +387,9 @@ void vmsi_group_look_at_files(struct vms_group *group)
 
 	if (!group->maps_files || begin < group->next_file_look)
 		return;
-	look_at_all(group);
-	group->next_file_look = vmsi_group_now() +
-		LOOKS_PART * (vmsi_group_now() - begin);
-	if (group->committed > group->peak)
-		group->peak = group->committed;
-}
-
-/* Children that lived and asked for nothing, shared objects: all is gone. */
-void vmsi_group_settle(struct vms_group *group)
-{
-	look_at_all(group);
+	vmsi_group_look_at_all(group);
+	group->next_file_look = next_look(begin);
+	raise_peak(group, group->committed);
 }
 
 bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,

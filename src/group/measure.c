@@ -193,8 +193,9 @@ static size_t overlap(const struct vms_mapping_info *mapping, uintptr_t start,
 	return from < to ? to - from : 0;
 }
 
-int vmsi_measure_range(const struct vms_group *group, pid_t thread, uintptr_t start, uintptr_t end,
-		       size_t *private, size_t *charged)
+int vmsi_measure_range(const struct vms_group *group, pid_t thread,
+		       uintptr_t start, uintptr_t end, size_t *private,
+		       size_t *charged)
 {
 	struct vms_mapping_info mapping = { .struct_size = sizeof mapping };
 	vms_process_maps *maps = vms_process_maps_open(thread);

@@ -53,6 +53,16 @@ static bool read_text(pid_t pid, const char *name, char *text, size_t size)
 	return true;
 }
 
+/* The same of a thread. */
+static bool read_thread(pid_t pid, pid_t thread, const char *name, char *text,
+			size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof path, "task/%d/%s", (int)thread, name);
+	return read_text(pid, path, text, size);
+}
+
 size_t vmsi_proc_data(pid_t pid)
 {
 	char text[256], *at = text;
@@ -96,28 +106,25 @@ bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat)
 bool vmsi_proc_read_running(pid_t pid, pid_t thread,
 			    struct vmsi_proc_running *running)
 {
-	char text[2048], name[64], *end;
+	char text[2048], *end;
 
-	snprintf(name, sizeof name, "task/%d/stat", (int)thread);
 	*running = (struct vmsi_proc_running){ 'R', 0 };
-	if (!read_text(pid, name, text, sizeof text))
+	if (!read_thread(pid, thread, "stat", text, sizeof text))
 		return errno != ENOENT && errno != ESRCH;
 	end = strrchr(text, ')');
 	if (end && end[1])
 		running->state = end[2];
-	snprintf(name, sizeof name, "task/%d/schedstat", (int)thread);
-	if (read_text(pid, name, text, sizeof text))
+	if (read_thread(pid, thread, "schedstat", text, sizeof text))
 		running->ran = strtoull(text, NULL, 10);
 	return true;
 }
 
 int vmsi_proc_system_call(pid_t pid, pid_t thread)
 {
-	char text[512], name[64], *end;
+	char text[512], *end;
 	long number;
 
-	snprintf(name, sizeof name, "task/%d/syscall", (int)thread);
-	if (!read_text(pid, name, text, sizeof text))
+	if (!read_thread(pid, thread, "syscall", text, sizeof text))
 		return -1;
 	number = strtol(text, &end, 10);
 	return end == text ? -1 : (int)number;

@@ -307,24 +307,15 @@ static bool is_born(struct vms_group *group, const struct vmsi_unborn *unborn)
 {
 	struct vmsi_process *parent = vmsi_process_find(group, unborn->parent);
 
-	return !parent || !vmsi_granted_has(parent, unborn->thread);
-}
-
-static bool check_granted(struct vms_group *group, struct vmsi_process *process,
-			  void *context)
-{
-	(void)group;
-	(void)context;
-	(void)vmsi_granted_check(process);
-	return true;
+	if (!parent)
+		return true;
+	(void)vmsi_granted_check(parent);
+	return !vmsi_granted_has(parent, unborn->thread);
 }
 
 /* In this order: what was made has a child that is found, or had one. */
 void vmsi_unborn_settle(struct vms_group *group)
 {
-	if (group->unborn_count == 0)
-		return;
-	vmsi_processes_each(group, check_granted, NULL);
 	for (size_t i = 0; i < group->unborn_count; i++)
 		if (!group->unborn[i].born)
 			group->unborn[i].born =

@@ -14,7 +14,6 @@
  * writable already, is charged less, which only a look at the process tells.
  */
 
-#define MAP_KIND 0x0fu
 #ifndef SHM_HUGETLB
 #define SHM_HUGETLB 04000
 #endif
@@ -42,7 +41,7 @@ static void decode_mmap(struct vms_group *group,
 			struct vmsi_request *request)
 {
 	request->call = VMS_GROUP_MMAP;
-	request->shared = (data->args[3] & MAP_KIND) != MAP_PRIVATE;
+	request->shared = (data->args[3] & VMSI_MAP_KIND) != MAP_PRIVATE;
 	if (request->shared && !(data->args[3] & MAP_ANONYMOUS)) {
 		group->maps_files = true;
 		return;

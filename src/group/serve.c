@@ -244,7 +244,8 @@ static enum vms_group_event pending_event(struct vms_group *group)
 	find_ended(group);
 	if (!is_empty(group))
 		return VMS_GROUP_NOTHING;
-	vmsi_group_settle(group);
+	/* Shared objects have gone, or stay without a process. */
+	vmsi_group_look_at_all(group);
 	return VMS_GROUP_EMPTY;
 }
 

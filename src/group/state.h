@@ -89,6 +89,9 @@ struct vmsi_thread {
 
 #define VMSI_THREADS 4096u
 
+/* Of mmap's flags. */
+#define VMSI_MAP_KIND 0x0fu
+
 /* Forks that were let through, of children that have not been seen yet. */
 struct vmsi_unborn {
 	pid_t parent;
@@ -181,7 +184,10 @@ struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent);
 /* A thread asks: its forks have been made. */
 void vmsi_unborn_note_made(struct vms_group *group, pid_t thread);
 
-/* Find the children of forks that were made; drop those that have ended. */
+/*
+ * Find all that live (vmsi_tree_discover), and drop the forks that were made and
+ * whose children have ended.
+ */
 void vmsi_unborn_settle(struct vms_group *group);
 
 /* --- proc.c: what /proc tells ------------------------------------------- */
@@ -269,8 +275,9 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure);
 
 /* Private memory in a range: all of it, and what of it is charged. */
-int vmsi_measure_range(const struct vms_group *group, pid_t thread, uintptr_t start, uintptr_t end,
-		       size_t *private, size_t *charged);
+int vmsi_measure_range(const struct vms_group *group, pid_t thread,
+		       uintptr_t start, uintptr_t end, size_t *private,
+		       size_t *charged);
 
 /* The bytes of objects; segments that no process has attached too. */
 size_t vmsi_objects_bytes(const struct vms_group *group,
@@ -333,8 +340,8 @@ void vmsi_group_note_last(struct vms_group *group,
  */
 void vmsi_group_look_at_files(struct vms_group *group);
 
-/* No process is left: count what has stayed. */
-void vmsi_group_settle(struct vms_group *group);
+/* Find and count everything by the kernel's own figures. */
+void vmsi_group_look_at_all(struct vms_group *group);
 
 /* A granted request was not made after all. */
 void vmsi_group_take_back(struct vms_group *group,
