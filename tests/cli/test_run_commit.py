@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-from cli_test import Skip, compiled, expect, expect_equal, main, run
+from cli_test import Skip, compiled, expect, expect_equal, main_in_groups, run
 
 VMSPACE = os.path.abspath(sys.argv[1])
 WORK = tempfile.TemporaryDirectory()
@@ -430,8 +430,4 @@ CASES = [
     without_its_supervisor_nothing_hangs,
 ]
 
-PROBE = limited("--quiet", "true")
-if PROBE.returncode == 125:
-    print("1..0 # SKIP", PROBE.stderr.decode().splitlines()[0])
-    sys.exit(0)
-sys.exit(main(CASES))
+sys.exit(main_in_groups(VMSPACE, CASES))

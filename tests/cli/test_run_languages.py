@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 
-from cli_test import Skip, compiled, expect, expect_equal, main, run
+from cli_test import Skip, compiled, expect, expect_equal, main_in_groups, run
 
 VMSPACE = os.path.abspath(sys.argv[1])
 WORK = tempfile.TemporaryDirectory()
@@ -481,8 +481,4 @@ CASES = [
     java_ends_itself_where_its_heap_cannot_grow,
 ]
 
-PROBE = run([VMSPACE, "run", "--commit=64M", "--quiet", "true"])
-if PROBE.returncode == 125:
-    print("1..0 # SKIP", PROBE.stderr.decode().splitlines()[0])
-    sys.exit(0)
-sys.exit(main(CASES))
+sys.exit(main_in_groups(VMSPACE, CASES))

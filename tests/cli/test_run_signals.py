@@ -13,18 +13,19 @@ import subprocess
 import sys
 import time
 
-from cli_test import expect, expect_equal, main, run
-from run_jobs import (LIMITED, PATIENCE, gone, installed, none_is_pending,
-                      session_processes, talker, wait_for, work, written)
+from cli_test import expect, expect_equal, main_in_groups, run
+from run_jobs import (LIMITED, PATIENCE, VMSPACE, gone, installed,
+                      none_is_pending, session_processes, talker, wait_for,
+                      work, written)
 
 
 @contextlib.contextmanager
-def talking(*signals, through=()):
-    """In a session of its own, without a terminal: its process and number,
-    and those of the program and its supervisor."""
-    process = subprocess.Popen([*LIMITED, *through, *talker(*signals)],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               start_new_session=True)
+def telling(arguments, **streams):
+    """In a session of its own, without a terminal: its process, and the two
+    numbers that its program tells after a word."""
+    process = subprocess.Popen([*LIMITED, *arguments], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, start_new_session=True,
+                               **streams)
     try:
         words = process.stdout.readline().split()
         yield process, int(words[1]), int(words[2])
@@ -32,9 +33,12 @@ def talking(*signals, through=()):
         for pid in session_processes(process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        process.stdin.close()
-        process.stdout.close()
-        process.wait()
+        process.communicate()
+
+
+def talking(*signals, through=()):
+    """A process, its program's number and its supervisor's."""
+    return telling([*through, *talker(*signals)])
 
 
 def quit_and_read(process):
@@ -138,20 +142,9 @@ os._exit(0)
 """
 
 
-@contextlib.contextmanager
 def asking(size):
-    process = subprocess.Popen(
-        [*LIMITED, sys.executable, written("asker.py", ASKER), str(size)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, start_new_session=True)
-    try:
-        words = process.stdout.readline().split()
-        yield process, int(words[1]), int(words[2])
-    finally:
-        for pid in session_processes(process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.communicate()
+    return telling([sys.executable, written("asker.py", ASKER), str(size)],
+                   stderr=subprocess.PIPE)
 
 
 def ask(process):
@@ -229,8 +222,4 @@ CASES = [
     ended_run_leaves_no_orphan,
 ]
 
-PROBE = run([*LIMITED, "true"])
-if PROBE.returncode == 125:
-    print("1..0 # SKIP", PROBE.stderr.decode().splitlines()[0])
-    sys.exit(0)
-sys.exit(main(CASES))
+sys.exit(main_in_groups(VMSPACE, CASES))
