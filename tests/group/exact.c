@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <vmspace/process.h>
 
+#include "family.h"
+
 /*
  * Beside hogs a sampler that knows nothing of the group's count: it stops every
  * process, adds up what the kernel has charged to them, and lets them go on. So
@@ -20,7 +22,6 @@
  */
 
 #define SECONDS "3"
-#define MOST 256
 #define SAMPLES 50
 /* Stacks that grow and what a program that starts has are seen late. */
 #define TOLERANCE (2 * MIB)
@@ -32,46 +33,6 @@ struct sampler {
 	size_t most;
 	int samples;
 };
-
-struct family {
-	pid_t list[MOST];
-	size_t count;
-};
-
-static void add_children(struct family *family, pid_t parent)
-{
-	char path[300];
-	struct dirent *entry;
-	DIR *tasks;
-	int child;
-
-	snprintf(path, sizeof path, "/proc/%d/task", (int)parent);
-	tasks = opendir(path);
-	while (tasks && (entry = readdir(tasks))) {
-		FILE *file;
-
-		snprintf(path, sizeof path, "/proc/%d/task/%s/children",
-			 (int)parent, entry->d_name);
-		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
-		while (file && fscanf(file, "%d", &child) == 1 &&
-		       family->count < MOST)
-			family->list[family->count++] = (pid_t)child;
-		if (file)
-			fclose(file);
-	}
-	if (tasks)
-		closedir(tasks);
-}
-
-static struct family find_family(void)
-{
-	struct family family = { .count = 0 };
-
-	add_children(&family, getpid());
-	for (size_t i = 0; i < family.count; i++)
-		add_children(&family, family.list[i]);
-	return family;
-}
 
 /* Of all its threads; one that has ended stands as well. */
 static bool stands(pid_t pid)
@@ -108,7 +69,7 @@ static bool stop_all(struct family *family)
 		const size_t before = family->count;
 		bool all = true;
 
-		*family = find_family();
+		find_family(getpid(), family);
 		for (size_t i = 0; i < family->count; i++)
 			kill(family->list[i], SIGSTOP);
 		for (size_t i = 0; i < family->count; i++)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "settled.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -12,51 +11,12 @@
 #include <unistd.h>
 #include <vmspace/process.h>
 
+#include "family.h"
+
 /* Pages of the tests' own shared memory, and of a page table's worth. */
 #define SLACK ((size_t)256 << 10)
 
 /* --- the caller's descendants --------------------------------------------- */
-
-#define MOST 8192
-
-/* One after the other: a tree is deeper than there may be descriptors. */
-static struct {
-	pid_t list[MOST];
-	size_t count;
-} family;
-
-static void add_children(pid_t parent)
-{
-	char path[300];
-	struct dirent *entry;
-	DIR *tasks;
-	int child;
-
-	snprintf(path, sizeof path, "/proc/%d/task", (int)parent);
-	tasks = opendir(path);
-	while (tasks && (entry = readdir(tasks))) {
-		FILE *file;
-
-		snprintf(path, sizeof path, "/proc/%d/task/%s/children",
-			 (int)parent, entry->d_name);
-		file = entry->d_name[0] == '.' ? NULL : fopen(path, "re");
-		while (file && fscanf(file, "%d", &child) == 1 &&
-		       family.count < MOST)
-			family.list[family.count++] = (pid_t)child;
-		if (file)
-			fclose(file);
-	}
-	if (tasks)
-		closedir(tasks);
-}
-
-static void find_descendants(pid_t ancestor)
-{
-	family.count = 0;
-	add_children(ancestor);
-	for (size_t i = 0; i < family.count; i++)
-		add_children(family.list[i]);
-}
 
 /* As in /proc/PID/stat; 0: it is gone. */
 static char state_of(pid_t pid)
@@ -88,9 +48,10 @@ static size_t committed_by(pid_t pid)
 
 static struct descendants count_descendants(pid_t ancestor)
 {
+	static struct family family;
 	struct descendants found = { 0, 0, 0 };
 
-	find_descendants(ancestor);
+	find_family(ancestor, &family);
 	for (size_t i = 0; i < family.count; i++) {
 		const pid_t pid = family.list[i];
 		const char state = pid == getpid() ? '\0' : state_of(pid);
@@ -129,11 +90,13 @@ struct descendants descendants(void)
 /* The group is lost, but for its descriptors. */
 int clear_up(void **state)
 {
+	static struct family family;
+
 	(void)state;
 	close_range(STDERR_FILENO + 1, UINT_MAX, 0);
 	/* Orphans become the caller's children, as of every supervisor. */
 	do {
-		find_descendants(getpid());
+		find_family(getpid(), &family);
 		for (size_t i = 0; i < family.count; i++)
 			kill(family.list[i], SIGKILL);
 		while (waitpid(-1, NULL, WNOHANG) > 0)
