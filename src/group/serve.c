@@ -69,6 +69,9 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 
 	if (!stack.why)
 		vmsi_stack_begin(&stack, thread);
+	/* The answer is where the data end, and they may end lower by now. */
+	if (injected && request->call == VMS_GROUP_BRK)
+		vmsi_group_look(group, process, thread);
 	group->refusals++;
 	group->injected += injected;
 	process->refusals++;

@@ -136,6 +136,15 @@ static int do_brk_back(size_t bytes)
 	return answer((long)sbrk(-(intptr_t)bytes));
 }
 
+/* A refused brk answers where the data end, to the page. */
+static int do_brk_refused(size_t bytes)
+{
+	const long end = syscall(SYS_brk, 0);
+	const long answered = syscall(SYS_brk, end + (long)bytes);
+
+	return answered - end < (long)PAGE ? 0 : EINVAL;
+}
+
 static int do_shmget(size_t bytes)
 {
 	int id = shmget(IPC_PRIVATE, bytes, IPC_CREAT | 0600);
@@ -327,7 +336,8 @@ static const struct step {
 	{ "again", do_again }, { "unmap", do_unmap },
 	{ "mprotect", do_mprotect }, { "writable", do_writable },
 	{ "mremap", do_mremap }, { "shrink", do_shrink }, { "brk", do_brk },
-	{ "brk-back", do_brk_back }, { "shmget", do_shmget },
+	{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
+	{ "shmget", do_shmget },
 	{ "fill", do_fill }, { "fork", do_fork }, { "fork-map", do_fork_map },
 	{ "vfork", do_vfork }, { "spawn", do_spawn },
 	{ "threads", do_threads }, { "orphan", do_orphan },

@@ -379,6 +379,10 @@ static void requests_are_refused_on_demand(void **state)
 	options.faults.from = 0;
 	expect_said(&options, "mmap=1 mmap=2 none=1 brk=3",
 		    "mmap ok\nmmap ENOMEM\nnone ok\nbrk ENOMEM\n");
+	/* What brk gave back is not in its answer. */
+	options.faults.from = 2;
+	expect_said(&options, "brk=4 brk-back=4 brk-refused=9",
+		    "brk ok\nbrk-back ok\nbrk-refused ok\n");
 }
 
 /* --- the end of supervision ----------------------------------------------- */
