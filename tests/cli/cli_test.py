@@ -6,7 +6,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
+
+
+PATIENCE = 10
+# Of the test that runs; it goes with it.
+WORK = tempfile.TemporaryDirectory()
 
 
 class Skip(Exception):
@@ -28,6 +34,31 @@ def expect(condition, *what):
 
 def expect_equal(have, want, what=""):
     expect(have == want, what, "have", repr(have), "want", repr(want))
+
+
+def wait_for(condition, what, seconds=PATIENCE):
+    end = time.monotonic() + seconds
+    while not condition():
+        expect(time.monotonic() < end, "in vain:", what)
+        time.sleep(0.01)
+
+
+def work(name):
+    return os.path.join(WORK.name, name)
+
+
+def written(name, text):
+    with open(work(name), "w") as file:
+        file.write(text)
+    return work(name)
+
+
+def installed(name):
+    """The path of a program that the host may not have."""
+    found = shutil.which(name)
+    if not found:
+        raise Skip(f"{name} is not installed")
+    return found
 
 
 def makes_program(path, source, *options, compiler="gcc"):

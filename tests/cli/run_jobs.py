@@ -3,17 +3,12 @@
 their processes. The command is the first argument of the test."""
 
 import os
-import shutil
 import sys
-import tempfile
-import time
 
-from cli_test import Skip, expect
+from cli_test import written
 
 VMSPACE = os.path.abspath(sys.argv[1])
-WORK = tempfile.TemporaryDirectory()
 LIMITED = [VMSPACE, "run", "--commit=256M", "--quiet", "--"]
-PATIENCE = 10
 
 # Tells each signal that it gets, and answers each line that it reads.
 TALKER = """
@@ -43,31 +38,8 @@ os._exit(3)
 """
 
 
-def work(name):
-    return os.path.join(WORK.name, name)
-
-
-def written(name, text):
-    with open(work(name), "w") as file:
-        file.write(text)
-    return work(name)
-
-
 def talker(*signals):
     return [sys.executable, written("talker.py", TALKER), *signals]
-
-
-def installed(name):
-    if not shutil.which(name):
-        raise Skip(f"{name} is not installed")
-    return name
-
-
-def wait_for(condition, what, seconds=PATIENCE):
-    end = time.monotonic() + seconds
-    while not condition():
-        expect(time.monotonic() < end, "in vain:", what)
-        time.sleep(0.01)
 
 
 def status_fields(pid):

@@ -10,17 +10,12 @@ import shutil
 import signal
 import struct
 import sys
-import tempfile
 
-from cli_test import Skip, compiled, expect, expect_equal, main, run
+from cli_test import (Skip, WORK, compiled, expect, expect_equal, main, run,
+                      work)
 
 VMSPACE, LIBRARY, BLOCKS, MAN = map(os.path.abspath, sys.argv[1:5])
 NOBODY = 65534
-WORK = tempfile.TemporaryDirectory()
-
-
-def work(name):
-    return os.path.join(WORK.name, name)
 
 
 def run_heap(*arguments, **options):

@@ -10,13 +10,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-from cli_test import Skip, compiled, expect, expect_equal, main_in_groups, run
+from cli_test import (WORK, compiled, expect, expect_equal, installed,
+                      main_in_groups, run, wait_for, work)
+from run_jobs import gone
 
 VMSPACE = os.path.abspath(sys.argv[1])
-WORK = tempfile.TemporaryDirectory()
 HOG = """
 #include <errno.h>
 #include <stdio.h>
@@ -37,33 +37,8 @@ int main(void)
 """
 
 
-def work(name):
-    return os.path.join(WORK.name, name)
-
-
 def limited(*arguments, size="64M", **options):
     return run([VMSPACE, "run", f"--commit={size}", *arguments], **options)
-
-
-def installed(name):
-    if not shutil.which(name):
-        raise Skip(f"{name} is not installed")
-    return name
-
-
-def gone(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
-
-
-def wait_for(condition, what, seconds=10):
-    end = time.monotonic() + seconds
-    while not condition():
-        expect(time.monotonic() < end, "in vain:", what)
-        time.sleep(0.02)
 
 
 def wrong_arguments_are_usage_errors():

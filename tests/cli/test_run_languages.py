@@ -9,16 +9,14 @@ import contextlib
 import json
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 
-from cli_test import Skip, compiled, expect, expect_equal, main_in_groups, run
+from cli_test import (WORK, compiled, expect, expect_equal, installed,
+                      main_in_groups, run, work, written)
 
 VMSPACE = os.path.abspath(sys.argv[1])
-WORK = tempfile.TemporaryDirectory()
 MIB = 1 << 20
 
 # Where a hog were not refused, it would end by itself, or meet this.
@@ -280,23 +278,6 @@ class Hogs {
     }
 }
 """
-
-
-def work(name):
-    return os.path.join(WORK.name, name)
-
-
-def written(name, text):
-    with open(work(name), "w") as file:
-        file.write(text)
-    return work(name)
-
-
-def installed(name):
-    found = shutil.which(name)
-    if not found:
-        raise Skip(f"{name} is not installed")
-    return found
 
 
 def bound():

@@ -13,10 +13,10 @@ import subprocess
 import sys
 import time
 
-from cli_test import expect, expect_equal, main_in_groups, run
-from run_jobs import (LIMITED, PATIENCE, VMSPACE, gone, installed,
-                      none_is_pending, session_processes, talker, wait_for,
-                      work, written)
+from cli_test import (PATIENCE, expect, expect_equal, installed,
+                      main_in_groups, run, wait_for, work, written)
+from run_jobs import (LIMITED, VMSPACE, gone, none_is_pending,
+                      session_processes, talker)
 
 
 @contextlib.contextmanager

@@ -18,10 +18,10 @@ import tempfile
 import termios
 import time
 
-from cli_test import Skip, expect, expect_equal, main_in_groups, run
-from run_jobs import (LIMITED, PATIENCE, VMSPACE, WORK, gone, installed,
-                      none_is_pending, session_processes, state, talker,
-                      wait_for, written)
+from cli_test import (PATIENCE, Skip, WORK, expect, expect_equal, installed,
+                      main_in_groups, run, wait_for, written)
+from run_jobs import (LIMITED, VMSPACE, gone, none_is_pending,
+                      session_processes, state, talker)
 
 CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x1a", "\x1c"
 PROMPT, INNER_PROMPT = "outer> ", "inner> "

@@ -8,13 +8,11 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 
 from cli_test import (Skip, expect, expect_equal, main_in_groups,
-                      makes_program, run)
+                      makes_program, run, work)
 
 VMSPACE = os.path.abspath(sys.argv[1])
-WORK = tempfile.TemporaryDirectory()
 
 # Blocks are large and of mmap for good, so that each is a request of its own.
 PROGRAM = """
@@ -89,10 +87,6 @@ int main(void)
     return fflush(stdout) ? 4 : 0;
 }
 """
-
-
-def work(name):
-    return os.path.join(WORK.name, name)
 
 
 def planted(name, mistakes):

@@ -13,13 +13,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
-from cli_test import compiled, expect, expect_equal, main_in_groups, run
+from cli_test import (WORK, compiled, expect, expect_equal, main_in_groups,
+                      work)
 
 VMSPACE = os.path.abspath(sys.argv[1])
-WORK = tempfile.TemporaryDirectory()
 MIB = 1 << 20
 
 # Each block is a request of its own, and no other is as large; a small request
@@ -131,10 +130,6 @@ int main(int argc, char **argv)
     return 0;
 }
 """
-
-
-def work(name):
-    return os.path.join(WORK.name, name)
 
 
 def program_of(name, *steps):
