@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "run.h"
@@ -54,6 +55,18 @@ static void block_signals(sigset_t *before)
 	vmsi_front_signals(&signals);
 	sigaddset(&signals, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &signals, before);
+}
+
+/* It has not got what came before there was a supervisor. */
+static void pass_on_early_signals(const struct front *front)
+{
+	const struct timespec at_once = { 0, 0 };
+	sigset_t signals;
+	int number;
+
+	vmsi_front_signals(&signals);
+	while ((number = sigtimedwait(&signals, NULL, &at_once)) > 0)
+		(void)kill(front->supervisor, number);
 }
 
 /* Other signals wait until there is a program to have them. */
@@ -272,6 +285,7 @@ int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
 	close(witness[1]);
 	front.events = events[0];
 	front.witness = witness[0];
+	pass_on_early_signals(&front);
 	error = watch_start(&front);
 	return error ? fail(front.program, -error) : stay(&front);
 }

@@ -322,7 +322,7 @@ def stop_from_the_keyboard_while_it_starts_hangs_nothing():
             try:
                 shell.until("Stopped", 3)
             except AssertionError:
-                # There is an instant in which the first is lost.
+                # While it makes the job, the shell itself may lose one.
                 shell.send(CTRL_Z)
                 shell.until("Stopped", 3)
 
