@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -18,10 +20,10 @@
 static const char help_text[] =
 	"usage: vmspace sweep [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"\n"
-	"Run a program once as it is, and then once for each of its requests for\n"
+	"Run a program twice as it is, and then once for each of its requests for\n"
 	"memory, with that one refused. Tells for each whether the program went\n"
 	"on as if nothing had happened, failed with an exit status, was ended by\n"
-	"a signal, hung, or wrote something else than in the good run.\n"
+	"a signal, hung, or wrote something else than in the good runs.\n"
 	"\n"
 	"  --only=A-B       only the requests from A to B, from 1 on\n"
 	"  --minimum=SIZE   leave requests below SIZE out\n"
@@ -207,6 +209,21 @@ static enum vmsi_exit sweep(struct vmsi_sweep_options *options,
 	return vmsi_sweep_report(options, results, count);
 }
 
+__attribute__((format(printf, 2, 3)))
+static void say_of_program(const struct vmsi_sweep_options *options,
+			   const char *format, ...)
+{
+	va_list values;
+
+	fputs("vmspace sweep: ", stderr);
+	vmsi_write_escaped(stderr, options->arguments[0]);
+	fputc(' ', stderr);
+	va_start(values, format);
+	vfprintf(stderr, format, values);
+	va_end(values);
+	fputc('\n', stderr);
+}
+
 /* It takes the streams, which are given back. */
 static enum vmsi_exit run_good(const struct vmsi_sweep_options *options,
 			       struct vmsi_sweep_output *output,
@@ -228,12 +245,33 @@ static enum vmsi_exit run_good(const struct vmsi_sweep_options *options,
 	if (good->verdict == VMSI_SWEEP_HUNG)
 		return fail("the good run did not end", ETIMEDOUT);
 	if (WIFSIGNALED(good->status)) {
-		fputs("vmspace sweep: ", stderr);
-		vmsi_write_escaped(stderr, options->arguments[0]);
-		fprintf(stderr, " is ended by signal %d though nothing "
-			"fails\n", WTERMSIG(good->status));
+		say_of_program(options, "is ended by signal %d though nothing "
+			       "fails", WTERMSIG(good->status));
 		return VMSI_EXIT_RUN_FAILED;
 	}
+	return VMSI_EXIT_OK;
+}
+
+/* What differs by itself says nothing of a refusal. */
+static enum vmsi_exit compare_good(const struct vmsi_sweep_options *options,
+				   struct vmsi_sweep_output *output,
+				   const struct vmsi_sweep_result good[2])
+{
+	if (good[1].verdict == VMSI_SWEEP_FAILED) {
+		say_of_program(options, "ends with status %d, and then with %d, "
+			       "though nothing fails",
+			       WEXITSTATUS(good[0].status),
+			       WEXITSTATUS(good[1].status));
+		return VMSI_EXIT_RUN_FAILED;
+	}
+	output->differs = good[1].verdict == VMSI_SWEEP_WRONG;
+	if (output->differs)
+		say_of_program(options, "writes something else each time: what "
+			       "it writes is not compared");
+	if (good[0].requests != good[1].requests)
+		say_of_program(options, "makes %" PRIu64 " requests, and then %"
+			       PRIu64 ": a number is not always the same one",
+			       good[0].requests, good[1].requests);
 	return VMSI_EXIT_OK;
 }
 
@@ -266,13 +304,16 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 		return result;
 	options.arguments = argv + optind;
 	options.path = program.path;
-	good = allocate(1);
+	good = allocate(2);
 	if (!good)
 		return fail("results", ENOMEM);
 	error = vmsi_sweep_catch_signals();
 	if (error)
 		return fail("signals", -error);
-	result = run_good(&options, &output, good);
+	for (int i = 0; i < 2 && result == VMSI_EXIT_OK; i++)
+		result = run_good(&options, &output, &good[i]);
+	if (result == VMSI_EXIT_OK)
+		result = compare_good(&options, &output, good);
 	return result == VMSI_EXIT_OK ? sweep(&options, &output, good) : result;
 }
 

@@ -29,6 +29,7 @@ struct vmsi_sweep_options {
 
 enum vmsi_sweep_verdict {
 	VMSI_SWEEP_SAME,    /* the output and status of the good run */
+	VMSI_SWEEP_WENT_ON, /* its status; output cannot be compared */
 	VMSI_SWEEP_FAILED,  /* another exit status: it has noticed */
 	VMSI_SWEEP_WRONG,   /* the good run's status, another output */
 	VMSI_SWEEP_CRASHED, /* ended by a signal */
@@ -59,14 +60,15 @@ struct vmsi_sweep_result {
 
 /* What the program writes when nothing fails. */
 struct vmsi_sweep_output {
-	char *bytes;
+	char *bytes;  /* NULL: not known yet */
 	size_t length;
 	int status;
+	bool differs; /* from run to run */
 };
 
 /*
  * Run the program, failing a request; 0: none. output is compared with, or
- * filled for the good run. timeout in seconds.
+ * filled where it is not known. timeout in seconds.
  */
 void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
 		    double timeout, struct vmsi_sweep_output *output,

@@ -18,6 +18,7 @@ const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
 {
 	static const char *const words[] = {
 		[VMSI_SWEEP_SAME] = "same",
+		[VMSI_SWEEP_WENT_ON] = "went on",
 		[VMSI_SWEEP_FAILED] = "failed",
 		[VMSI_SWEEP_WRONG] = "wrong",
 		[VMSI_SWEEP_CRASHED] = "crashed",

@@ -160,7 +160,8 @@ static bool has_written(int file, const struct vmsi_sweep_output *output)
 }
 
 static enum vmsi_sweep_verdict judge(const struct vmsi_sweep_result *result,
-				     bool in_time, bool same)
+				     const struct vmsi_sweep_output *output,
+				     int file, bool in_time)
 {
 	if (result->error)
 		return VMSI_SWEEP_BROKEN;
@@ -168,23 +169,30 @@ static enum vmsi_sweep_verdict judge(const struct vmsi_sweep_result *result,
 		return VMSI_SWEEP_HUNG;
 	if (WIFSIGNALED(result->status))
 		return VMSI_SWEEP_CRASHED;
-	if (result->call[0] == '\0')
+	if (result->request > 0 && result->call[0] == '\0')
 		return VMSI_SWEEP_NOT_MADE;
-	return same ? VMSI_SWEEP_SAME : VMSI_SWEEP_WRONG;
+	if (result->status != output->status)
+		return VMSI_SWEEP_FAILED;
+	if (output->differs)
+		return VMSI_SWEEP_WENT_ON;
+	return has_written(file, output) ? VMSI_SWEEP_SAME : VMSI_SWEEP_WRONG;
 }
 
-static void keep_output(int file, struct vmsi_sweep_output *output)
+/* Returns 0 or an errno. */
+static int keep_output(int file, int run_status,
+		       struct vmsi_sweep_output *output)
 {
 	struct stat status;
 
 	if (fstat(file, &status))
-		return;
+		return errno;
+	output->status = run_status;
 	output->length = (size_t)status.st_size;
 	output->bytes = malloc(output->length + 1);
-	if (!output->bytes ||
-	    pread(file, output->bytes, output->length, 0) !=
-	    (ssize_t)output->length)
-		output->length = 0;
+	if (!output->bytes)
+		return ENOMEM;
+	return pread(file, output->bytes, output->length, 0) ==
+		(ssize_t)output->length ? 0 : EIO;
 }
 
 void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
@@ -198,15 +206,9 @@ void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
 	result->error = file < 0 ? -file : 0;
 	if (!result->error)
 		run(options, timeout, result, &in_time);
-	if (request == 0 && !result->error) {
-		keep_output(file, output);
-		output->status = result->status;
-	}
-	result->verdict = judge(result, in_time, !result->error &&
-				has_written(file, output));
-	if (result->verdict <= VMSI_SWEEP_WRONG &&
-	    result->status != output->status)
-		result->verdict = VMSI_SWEEP_FAILED;
+	if (!result->error && !output->bytes)
+		result->error = keep_output(file, result->status, output);
+	result->verdict = judge(result, output, file, in_time);
 	if (file >= 0)
 		close(file);
 }

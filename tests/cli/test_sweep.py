@@ -9,8 +9,8 @@ import os
 import shutil
 import sys
 
-from cli_test import (Skip, expect, expect_equal, main_in_groups,
-                      makes_program, run, work)
+from cli_test import (Skip, compiled, expect, expect_equal, main_in_groups,
+                      makes_program, run, work, written)
 
 VMSPACE = os.path.abspath(sys.argv[1])
 
@@ -148,6 +148,30 @@ def only_some_requests_are_failed():
                  results())
 
 
+def output_that_differs_by_itself_is_not_compared():
+    program = compiled(work("differs"), """
+        #include <stdio.h>
+        #include <stdlib.h>
+        #include <unistd.h>
+        int main(void)
+        {
+            void *block = malloc(1 << 20);
+            printf("%d\\n", (int)getpid());
+            free(block);
+        }""", "-O0")
+    result = sweep("--minimum=1M", program)
+    expect_equal(result.returncode, 0, (result.stdout, result.stderr))
+    expect(b"something else each time" in result.stderr, result.stderr)
+    expect_equal([one["verdict"] for one in results()], ["went on"])
+
+
+def status_that_differs_by_itself_ends_the_sweep():
+    log = written("log", "")
+    result = sweep("sh", "-c", f"echo >> {log}; test $(wc -c < {log}) = 1")
+    expect_equal(result.returncode, 125, result.stderr)
+    expect(b"status 0, and then with 1" in result.stderr, result.stderr)
+
+
 def sqlite_has_no_finding():
     if not shutil.which("sqlite3"):
         raise Skip("sqlite3 is not installed")
@@ -168,6 +192,8 @@ CASES = [
     planted_mistakes_are_found_and_nothing_else,
     sound_program_has_no_finding,
     only_some_requests_are_failed,
+    output_that_differs_by_itself_is_not_compared,
+    status_that_differs_by_itself_ends_the_sweep,
     sqlite_has_no_finding,
 ]
 
