@@ -20,17 +20,13 @@ void vmsi_granted_remember(struct vmsi_process *process,
 			   const struct seccomp_notif *call, size_t bytes,
 			   size_t copied)
 {
-	struct vmsi_granted *all = process->granted;
+	struct vmsi_granted *all =
+		vmsi_with_room(process->granted, process->granted_count,
+			       &process->granted_room, sizeof *all);
 
-	if (process->granted_count == process->granted_room) {
-		size_t room = all ? 2 * process->granted_room : 4;
-
-		all = reallocarray(all, room, sizeof *all);
-		if (!all)
-			return;
-		process->granted = all;
-		process->granted_room = room;
-	}
+	if (!all)
+		return;
+	process->granted = all;
 	all[process->granted_count++] = (struct vmsi_granted){
 		.thread = (pid_t)call->pid, .number = call->data.nr,
 		.bytes = bytes,

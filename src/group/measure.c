@@ -48,6 +48,7 @@ static void add_object(struct vmsi_objects *objects,
 		       const struct vms_mapping_info *mapping)
 {
 	size_t bytes = object_bytes(mapping);
+	struct vmsi_object *list;
 
 	if (bytes == 0)
 		return;
@@ -61,16 +62,11 @@ static void add_object(struct vmsi_objects *objects,
 			return;
 		}
 	}
-	if (objects->count == objects->room) {
-		size_t room = objects->room ? 2 * objects->room : 64;
-		struct vmsi_object *list = reallocarray(objects->list, room,
-							sizeof *list);
-
-		if (!list)
-			return;
-		objects->list = list;
-		objects->room = room;
-	}
+	list = vmsi_with_room(objects->list, objects->count, &objects->room,
+			      sizeof *list);
+	if (!list)
+		return;
+	objects->list = list;
 	objects->list[objects->count++] = (struct vmsi_object){
 		mapping->device, mapping->inode, bytes };
 }

@@ -237,29 +237,19 @@ void vmsi_processes_free(struct vms_group *group)
 
 /* --- forks -------------------------------------------------------------- */
 
-static bool make_unborn_room(struct vms_group *group)
-{
-	struct vmsi_unborn *all = group->unborn;
-	size_t room = group->unborn_room ? 2 * group->unborn_room : 16;
-
-	if (group->unborn_count < group->unborn_room)
-		return true;
-	all = reallocarray(all, room, sizeof *all);
-	if (!all)
-		return false;
-	group->unborn = all;
-	group->unborn_room = room;
-	return true;
-}
-
 void vmsi_unborn_add(struct vms_group *group, pid_t parent, pid_t thread,
 		     size_t bytes, size_t credit)
 {
-	if (!make_unborn_room(group))
+	struct vmsi_unborn *all =
+		vmsi_with_room(group->unborn, group->unborn_count,
+			       &group->unborn_room, sizeof *all);
+
+	if (!all)
 		return;
+	group->unborn = all;
 	group->unborn_bytes += bytes;
 	group->committed += bytes;
-	group->unborn[group->unborn_count++] =
+	all[group->unborn_count++] =
 		(struct vmsi_unborn){ parent, thread, bytes, credit, false };
 }
 

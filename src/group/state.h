@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/types.h>
 
 #include <vmspace/group.h>
@@ -141,6 +142,21 @@ struct vms_group {
 	struct seccomp_notif *call;    /* as large as this kernel's */
 	size_t call_bytes;
 };
+
+/* An array with room for one more of size bytes; NULL: no memory. */
+static inline void *vmsi_with_room(void *array, size_t count, size_t *room,
+				   size_t size)
+{
+	const size_t more = *room ? 2 * *room : 16;
+	void *larger;
+
+	if (count < *room)
+		return array;
+	larger = reallocarray(array, more, size);
+	if (larger)
+		*room = more;
+	return larger;
+}
 
 /* Whether memory that was mapped with MAP_NORESERVE counts. */
 static inline bool
