@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "bench.h"
 
 /*
  * mmap and munmap of writable memory, again and again: under a commit limit
  * each mmap is asked about. Prints nanoseconds for a pair; with --prot 1 of
- * memory that is only read, which nobody is asked about.
+ * memory that is only read, which nobody is asked about; with --calls N of N
+ * calls of getppid, which can have nothing to do with memory.
  */
 
-int main(int argc, char **argv)
+static uint64_t time_pairs(size_t pairs, int prot)
 {
-	const size_t pairs = bench_option(argc, argv, "pairs", 20000);
-	const int prot = (int)bench_option(argc, argv, "prot",
-					   PROT_READ | PROT_WRITE);
 	const size_t length = 65536;
-	uint64_t start = bench_now();
+	const uint64_t start = bench_now();
 
 	for (size_t i = 0; i < pairs; i++) {
 		void *memory = mmap(NULL, length, prot,
@@ -24,10 +25,30 @@ int main(int argc, char **argv)
 
 		if (memory == MAP_FAILED) {
 			perror("mmap");
-			return 1;
+			exit(1);
 		}
 		munmap(memory, length);
 	}
-	printf("%.0f\n", (double)(bench_now() - start) / (double)pairs);
+	return bench_now() - start;
+}
+
+static uint64_t time_calls(size_t calls)
+{
+	const uint64_t start = bench_now();
+
+	for (size_t i = 0; i < calls; i++)
+		bench_use((uintptr_t)syscall(SYS_getppid));
+	return bench_now() - start;
+}
+
+int main(int argc, char **argv)
+{
+	const size_t pairs = bench_option(argc, argv, "pairs", 20000);
+	const int prot = (int)bench_option(argc, argv, "prot",
+					   PROT_READ | PROT_WRITE);
+	const size_t calls = bench_option(argc, argv, "calls", 0);
+
+	printf("%.1f\n", calls ? (double)time_calls(calls) / (double)calls :
+				(double)time_pairs(pairs, prot) / (double)pairs);
 	return 0;
 }

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
 """What 'vmspace run --commit' costs: programs bare and under a limit that
-refuses nothing, in turn, and a loop of mmap and munmap.
+refuses nothing, in turn, and loops of calls: bare, asked about by a program
+that decides nothing, and limited.
 
 usage: run.py [--build DIR] [--rounds N] [--only NAME,...] [--json FILE]
 """
@@ -105,17 +106,26 @@ def pair_ns(command):
                                 text=True).stdout)
 
 
-def compare_pairs(program, prefix, rounds):
+def compare_pairs(directory, prefix, rounds):
+    """Bare, as the kernel alone takes for it, and limited, in turn."""
+    pair, floor = directory / 'commit-pair', directory / 'commit-floor'
     results = []
-    for title, prot in (('mmap+munmap, written', '3'),
-                        ('mmap+munmap, read-only', '1')):
-        command = [program, '--prot', prot]
-        bare = [pair_ns(command) for _ in range(rounds)]
-        limited = [pair_ns(prefix + command) for _ in range(rounds)]
-        one, two = statistics.median(bare), statistics.median(limited)
-        print(f'{title:22} {one:8.0f} {two:8.0f} {two / one:7.3f}  '
-              f'{(two - one) / 1000:.2f} us added')
-        results.append({'name': title, 'bare_ns': one, 'limited_ns': two})
+    for title, options, way in (
+            ('mmap+munmap, written', ['--prot', '3'], 'listen'),
+            ('mmap+munmap, read-only', ['--prot', '1'], 'allow'),
+            ('getppid', ['--calls', '1000000'], 'allow')):
+        command = [str(pair), *options]
+        series = {'bare': [], 'floor': [], 'limited': []}
+        for _ in range(rounds):
+            series['bare'].append(pair_ns(command))
+            series['floor'].append(pair_ns([str(floor), way, *command]))
+            series['limited'].append(pair_ns(prefix + command))
+        ns = {name: statistics.median(some) for name, some in series.items()}
+        print(f'{title:22} {ns["bare"]:8.0f} {ns["floor"]:8.0f} '
+              f'{ns["limited"]:8.0f} {ns["limited"] / ns["bare"]:7.3f}  '
+              f'{(ns["limited"] - ns["bare"]) / 1000:.2f} us added, '
+              f'{(ns["floor"] - ns["bare"]) / 1000:.2f} by the kernel')
+        results.append({'name': title, 'ns': ns})
     return results
 
 
@@ -128,7 +138,6 @@ def main():
     options = parser.parse_args()
     prefix = [str(options.build / 'src/cli/vmspace'), 'run', '--commit',
               LIMIT, '--quiet', '--']
-    pair = str(options.build / 'bench/commit/commit-pair')
     machine.print_header(machine.describe())
     print(f'{"":22} {"bare s":>8} {"limited":>8} {"ratio":>7}')
     with tempfile.TemporaryDirectory(prefix='vmspace-commit-') as directory:
@@ -136,8 +145,10 @@ def main():
                    for name, command in workloads(Path(directory)).items()
                    if not options.only or name in options.only.split(',')]
     if not options.only or 'pair' in options.only.split(','):
-        print(f'{"":22} {"bare ns":>8} {"limited":>8} {"ratio":>7}')
-        results += compare_pairs(pair, prefix, options.rounds)
+        print(f'{"":22} {"bare ns":>8} {"kernel":>8} {"limited":>8} '
+              f'{"ratio":>7}')
+        results += compare_pairs(options.build / 'bench/commit', prefix,
+                                 options.rounds)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + '\n')
 
