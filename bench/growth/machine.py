@@ -96,6 +96,7 @@ class Outcome:
     peak: int = 0           # most bytes in memory
     code: int = 0
     message: str = ''       # the last line of one that failed
+    own: float = 0          # seconds of the processor, user
 
     @property
     def done(self):
@@ -151,7 +152,8 @@ def run(command, timeout, memory, huge_pages=True, **arguments):
         process.returncode = os.waitstatus_to_exitcode(status)
     failed = 'done' if process.returncode == 0 else 'failed'
     return Outcome(broken or failed, seconds, usage.ru_utime + usage.ru_stime,
-                   usage.ru_maxrss * 1024, process.returncode)
+                   usage.ru_maxrss * 1024, process.returncode,
+                   own=usage.ru_utime)
 
 
 # --- memory that the host backs ----------------------------------------------

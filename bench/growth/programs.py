@@ -7,7 +7,8 @@ turn, beginning with the other way each round. The ratio is bare by preloaded,
 of the wall time from start to end: the median of the rounds' ratios with its
 quartiles and extremes. "blocks" is how many large blocks the heap served in a
 run, and "grown" how many of its reallocs copied nothing; a program without
-either has nothing to gain. Before each run free memory is made warm: see
+either has nothing to gain. "most" would be the ratio if the kernel took no time
+at all: what the program computes itself stays. Before each run free memory is made warm: see
 Warmth in machine.py.
 """
 
@@ -51,6 +52,10 @@ class Result:
         return statistics.median(getattr(outcome, figure)
                                  for outcome in self.outcomes[way])
 
+    def most(self):
+        own = self.median('preloaded', 'own')
+        return self.median('bare', 'seconds') / own if own else None
+
     def summary(self):
         """What is told of a program, or what went wrong."""
         if self.problem or not self.outcomes['preloaded']:
@@ -67,6 +72,7 @@ class Result:
             'processor_ratio': statistics.median(self.ratios('processor')
                                                  or [1]),
             'peak_ratio': statistics.median(self.ratios('peak')),
+            'most': self.most(),
             'bare_seconds': self.median('bare', 'seconds'),
             'preloaded_seconds': self.median('preloaded', 'seconds'),
             'bare_peak': self.median('bare', 'peak'),
@@ -103,6 +109,8 @@ class Runner:
                        and not name.startswith(('VMSPACE_', 'PYTHON'))}
         if way == 'preloaded':
             environment['LD_PRELOAD'] = str(self.library)
+            if self.options.threshold:
+                environment['VMSPACE_HEAP_THRESHOLD'] = self.options.threshold
         if stats:
             environment['VMSPACE_HEAP_STATS'] = str(stats)
         return {**environment, **program.environment}
@@ -160,8 +168,9 @@ class Runner:
 # --- output ------------------------------------------------------------------
 
 HEADINGS = ('program', 'bare s', 'heap s', 'ratio', 'quartiles', 'extremes',
-            'cpu', 'peak MiB', 'heap MiB', 'blocks', 'grown')
-LINE = '{:26} {:>7} {:>7} {:>6} {:>13} {:>13} {:>5} {:>8} {:>8} {:>8} {:>8}'
+            'cpu', 'most', 'peak MiB', 'heap MiB', 'blocks', 'grown')
+LINE = ('{:26} {:>7} {:>7} {:>6} {:>13} {:>13} {:>5} {:>5} {:>8} {:>8} {:>8} '
+        '{:>8}')
 
 
 def span(pair):
@@ -178,6 +187,7 @@ def print_summary(told):
         f'{told["preloaded_seconds"]:.3f}', f'{told["ratio"]:.3f}',
         span(told['quartiles']), span(told['extremes']),
         f'{told["processor_ratio"]:.2f}',
+        f'{told["most"]:.2f}' if told['most'] else '',
         f'{told["bare_peak"] / 2**20:.0f}',
         f'{told["preloaded_peak"] / 2**20:.0f}',
         heap.get('allocations', 0),
@@ -196,6 +206,8 @@ def parse_arguments():
     machine.add_common_options(parser)
     parser.add_argument('--programs', metavar='A,B', default=known,
                         type=machine.words(known), help=' '.join(known))
+    parser.add_argument('--threshold', metavar='BYTES',
+                        help="of the heap; its own by default")
     parser.add_argument('--rounds', type=int, default=11)
     parser.add_argument('--small-rounds', type=int, default=31,
                         help='of programs without large blocks (31)')
