@@ -98,7 +98,9 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 	}
 	if (error)
 		return;
-	process->data_end = measure.data_end;
+	/* Who hides does not tell it: the last that was granted stays. */
+	if (measure.data_end)
+		process->data_end = measure.data_end;
 	process->measured = measure.committed > process->credit ?
 		measure.committed - process->credit : 0;
 	vmsi_group_set_committed(group, process, process->measured + granted);

@@ -94,6 +94,9 @@ static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 
 	if (process->data_end == 0)
 		vmsi_group_look(group, process, process->pid);
+	/* Nor is that told: what comes on top of this one will count. */
+	if (process->data_end == 0)
+		process->data_end = end;
 	request->call = VMS_GROUP_BRK;
 	request->data_end = end;
 	request->bytes = growth(process, end);
