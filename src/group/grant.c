@@ -101,6 +101,7 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 	/* Who hides does not tell it: the last that was granted stays. */
 	if (measure.data_end)
 		process->data_end = measure.data_end;
+	process->not_copied = measure.not_copied;
 	process->measured = measure.committed > process->credit ?
 		measure.committed - process->credit : 0;
 	vmsi_group_set_committed(group, process, process->measured + granted);
@@ -273,7 +274,7 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 	vmsi_group_look_at_all(group);
 	raise_peak(group, group->committed);
 	if (request->call == VMS_GROUP_FORK)
-		request->bytes = process->committed;
+		request->bytes = vmsi_process_copy(group, process);
 	if (!fits(group, request->bytes))
 		request->bytes = vmsi_request_net(group, process, thread,
 						  request);

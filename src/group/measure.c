@@ -133,7 +133,11 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 		return measure_from_outside(thread, measure);
 	*measure = (struct vmsi_measure){ .committed = 0 };
 	while ((got = vms_process_maps_next(maps, &mapping)) == 1) {
-		measure->committed += charge_of(group, &mapping);
+		const size_t charge = charge_of(group, &mapping);
+
+		measure->committed += charge;
+		if (mapping.flags & VMS_MAPPING_DONTFORK)
+			measure->not_copied += charge;
 		if (strcmp(mapping.name, "[heap]") == 0)
 			measure->data_end = mapping.start + mapping.length;
 		if (objects && (mapping.flags & VMS_MAPPING_SHARED))

@@ -23,6 +23,9 @@
 
 #define DESCRIPTORS_KEPT 16u
 
+/* Of children of children that have their memory with them; numbers come again. */
+#define SHARERS_MOST 64
+
 static struct vmsi_process **bucket_of(struct vms_group *group, pid_t pid)
 {
 	return &group->processes[(unsigned)pid % VMSI_PROCESS_BUCKETS];
@@ -70,11 +73,41 @@ bool vmsi_process_shares(struct vmsi_process *process)
 	return process->shares_with != 0;
 }
 
+/* Of the process that counts the memory, where they share it. */
+size_t vmsi_process_copy(struct vms_group *group, struct vmsi_process *process)
+{
+	size_t bytes = process->committed;
+
+	for (int i = 0; i < SHARERS_MOST && vmsi_process_shares(process); i++) {
+		process = vmsi_process_find(group, process->shares_with);
+		if (!process)
+			break;
+		bytes += process->committed;
+	}
+	return bytes;
+}
+
+/*
+ * A child is charged what was granted to the parent that it has now. That need
+ * not be who made it (CLONE_PARENT, a reaper of the group's own), nor the grant
+ * its own.
+ */
+static void take_copy(struct vms_group *group, struct vmsi_process *process,
+		      pid_t parent)
+{
+	const struct vmsi_unborn copy = vmsi_unborn_take(group, parent);
+
+	process->credit = copy.credit;
+	vmsi_group_set_committed(group, process, copy.bytes);
+	if (process->pid != group->first &&
+	    copy.bytes + copy.credit < vmsi_proc_data(process->pid))
+		vmsi_group_look(group, process, process->pid);
+}
+
 struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 {
 	struct vmsi_process *process = vmsi_process_find(group, pid);
 	struct vmsi_proc_stat stat = { .parent = 0 };
-	struct vmsi_unborn copy;
 
 	if (process)
 		return process;
@@ -93,9 +126,7 @@ struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 	process->shares_with = stat.parent;
 	if (vmsi_process_shares(process))
 		return process;
-	copy = vmsi_unborn_take(group, stat.parent);
-	process->credit = copy.credit;
-	vmsi_group_set_committed(group, process, copy.bytes);
+	take_copy(group, process, stat.parent);
 	return process;
 }
 

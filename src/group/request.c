@@ -102,13 +102,12 @@ static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 	request->bytes = growth(process, end);
 }
 
-static void decode_fork(const struct vms_group *group,
-			const struct vmsi_process *process,
+static void decode_fork(struct vms_group *group, struct vmsi_process *process,
 			struct vmsi_request *request)
 {
 	request->call = VMS_GROUP_FORK;
 	if (!(group->options.flags & VMS_GROUP_FORK_FREE))
-		request->bytes = process->committed;
+		request->bytes = vmsi_process_copy(group, process);
 }
 
 static void decode_shmget(const struct vms_group *group,
@@ -165,6 +164,18 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 
 /* --- before a refusal --------------------------------------------------- */
 
+/* Without what is not copied. */
+static size_t copied(const struct vms_group *group, pid_t thread, size_t most)
+{
+	struct vmsi_measure measure;
+	size_t bytes;
+
+	if (vmsi_measure_process(group, thread, &measure, NULL))
+		return most;
+	bytes = measure.committed - measure.not_copied;
+	return bytes < most ? bytes : most;
+}
+
 size_t vmsi_request_net(const struct vms_group *group,
 			const struct vmsi_process *process, pid_t thread,
 			const struct vmsi_request *request)
@@ -176,6 +187,8 @@ size_t vmsi_request_net(const struct vms_group *group,
 	if (request->call == VMS_GROUP_SHMGET &&
 	    vmsi_segment_exists(request->key))
 		return 0;
+	if (request->call == VMS_GROUP_FORK)
+		return copied(group, thread, request->bytes);
 	if (request->end == 0 ||
 	    vmsi_measure_range(group, thread, request->start, request->end,
 			       &private, &charged))

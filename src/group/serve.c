@@ -93,11 +93,14 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 static void remember_free_fork(struct vms_group *group,
 			       struct vmsi_process *process)
 {
-	vmsi_group_look(group, process, (pid_t)group->call->pid);
-	vmsi_unborn_add(group, process->pid, (pid_t)group->call->pid, 0,
-			process->committed + process->credit);
-	vmsi_granted_remember(process, group->call, 0,
-			      process->committed + process->credit);
+	const pid_t thread = (pid_t)group->call->pid;
+	size_t copy;
+
+	vmsi_group_look(group, process, thread);
+	copy = vmsi_process_copy(group, process) + process->credit;
+	copy -= process->not_copied < copy ? process->not_copied : copy;
+	vmsi_unborn_add(group, process->pid, thread, 0, copy);
+	vmsi_granted_remember(process, group->call, 0, copy);
 }
 
 static void let_through(struct vms_group *group, struct vmsi_process *process,

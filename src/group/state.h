@@ -60,6 +60,7 @@ struct vmsi_process {
 	char command[16];
 	size_t committed;              /* at most; what the group's sum has */
 	size_t measured;               /* at the last look */
+	size_t not_copied;             /* of it, by fork; then */
 	size_t credit;                 /* inherited and not charged */
 	size_t peak;
 	uint64_t refusals;
@@ -181,6 +182,9 @@ struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid);
 /* Whether a process has its memory with its parent, which counts it. */
 bool vmsi_process_shares(struct vmsi_process *process);
 
+/* What a fork of a process copies at most, bytes. */
+size_t vmsi_process_copy(struct vms_group *group, struct vmsi_process *process);
+
 /* A process has ended: what it had comes back. */
 void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process);
 
@@ -272,6 +276,7 @@ struct vmsi_objects {
 
 struct vmsi_measure {
 	size_t committed;   /* private memory, bytes */
+	size_t not_copied;  /* of it by fork: MADV_DONTFORK */
 	uintptr_t data_end; /* of brk */
 	uintptr_t loader_start, loader_end; /* the dynamic loader; 0: none */
 };
