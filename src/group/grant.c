@@ -286,7 +286,7 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 static void charge(struct vms_group *group, struct vmsi_process *process,
 		   pid_t thread, const struct vmsi_request *request)
 {
-	size_t own = request->bytes, copied = 0;
+	size_t own = request->bytes + request->moved, copied = 0;
 
 	if (request->call == VMS_GROUP_FORK) {
 		vmsi_unborn_add(group, process->pid, thread, request->bytes, 0);

@@ -72,6 +72,8 @@ static void decode_mremap(const struct seccomp_data *data,
 		request->bytes = new;
 	else if (new > old && old > 0)
 		request->bytes = new - old;
+	if (data->args[3] & MREMAP_MAYMOVE)
+		request->moved = old;
 	set_range(request, (uintptr_t)data->args[0], 1);
 }
 

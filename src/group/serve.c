@@ -108,6 +108,9 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 {
 	if (request->call == VMS_GROUP_FORK && !charged)
 		remember_free_fork(group, process);
+	/* Figures that are read while it moves may have it in neither place. */
+	if (!charged && request->moved)
+		vmsi_granted_remember(process, group->call, request->moved, 0);
 	if (vmsi_listener_continue(group->listener, group->call->id)) {
 		if (request->call == VMS_GROUP_EXEC)
 			process->executing = (pid_t)group->call->pid;

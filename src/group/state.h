@@ -320,6 +320,7 @@ struct vmsi_request {
 	size_t bytes;       /* at most */
 	bool shared;        /* they belong to an object, not to the process */
 	uintptr_t data_end; /* of brk */
+	size_t moved;       /* by mremap, and may be missed meanwhile; bytes */
 	key_t key;          /* of shmget */
 	/* What the call works on; see vmsi_request_net. */
 	uintptr_t start, end;
