@@ -35,19 +35,25 @@ static bool is_in_memory(const struct vms_mapping_info *mapping)
 }
 
 /* Anonymous objects are charged whole, files of tmpfs by the page. */
-static size_t object_bytes(const struct vms_mapping_info *mapping)
+static size_t object_bytes(const struct vms_group *group,
+			   const struct vms_mapping_info *mapping)
 {
 	if (mapping->flags & VMS_MAPPING_HUGETLB)
 		return 0;
-	if (mapping->flags & VMS_MAPPING_ANONYMOUS)
-		return (size_t)mapping->offset + mapping->length;
-	return is_in_memory(mapping) ? mapping->resident : 0;
+	if (!(mapping->flags & VMS_MAPPING_ANONYMOUS))
+		return is_in_memory(mapping) ? mapping->resident : 0;
+	/* Made with MAP_NORESERVE: by the page, too. */
+	if ((mapping->flags & VMS_MAPPING_NORESERVE) &&
+	    !vmsi_counts_noreserve(&group->options))
+		return mapping->resident;
+	return (size_t)mapping->offset + mapping->length;
 }
 
-static void add_object(struct vmsi_objects *objects,
+static void add_object(const struct vms_group *group,
+		       struct vmsi_objects *objects,
 		       const struct vms_mapping_info *mapping)
 {
-	size_t bytes = object_bytes(mapping);
+	size_t bytes = object_bytes(group, mapping);
 	struct vmsi_object *list;
 
 	if (bytes == 0)
@@ -141,7 +147,7 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 		if (strcmp(mapping.name, "[heap]") == 0)
 			measure->data_end = mapping.start + mapping.length;
 		if (objects && (mapping.flags & VMS_MAPPING_SHARED))
-			add_object(objects, &mapping);
+			add_object(group, objects, &mapping);
 	}
 	got = got < 0 ? -errno : 0;
 	vms_process_maps_close(maps);
