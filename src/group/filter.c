@@ -35,7 +35,8 @@ static int notify(scmp_filter_ctx filter, int call, unsigned count,
 
 /*
  * Kinds of mmap, and whether MAP_NORESERVE takes them out. A shared file is not
- * charged, but may be one in memory, whose pages are: see maps_files.
+ * charged, but may be one in memory, whose pages are (see maps_files), also
+ * where it is made writable later, or /dev/zero, which is charged.
  */
 static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
 {
@@ -48,11 +49,9 @@ static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
 			 MAP_SHARED | MAP_ANONYMOUS),
 	};
 	const struct scmp_arg_cmp shared_file[] = {
-		has_bits(2, PROT_WRITE, PROT_WRITE),
 		has_bits(3, VMSI_MAP_KIND | MAP_ANONYMOUS, MAP_SHARED),
 	};
 	const struct scmp_arg_cmp validated_file[] = {
-		has_bits(2, PROT_WRITE, PROT_WRITE),
 		has_bits(3, VMSI_MAP_KIND | MAP_ANONYMOUS, MAP_SHARED_VALIDATE),
 	};
 	int error = notify(filter, SCMP_SYS(mmap), 2, private_writable);
@@ -60,9 +59,9 @@ static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
 	if (!error)
 		error = notify(filter, SCMP_SYS(mmap), 1, shared_anonymous);
 	if (!error)
-		error = notify(filter, SCMP_SYS(mmap), 2, shared_file);
+		error = notify(filter, SCMP_SYS(mmap), 1, shared_file);
 	if (!error)
-		error = notify(filter, SCMP_SYS(mmap), 2, validated_file);
+		error = notify(filter, SCMP_SYS(mmap), 1, validated_file);
 	return error;
 }
 

@@ -28,10 +28,10 @@ static size_t charge_of(const struct vms_group *group,
 
 /* --- shared objects ----------------------------------------------------- */
 
-static bool is_in_memory(const struct vms_mapping_info *mapping)
+bool vmsi_is_in_memory(const char *path)
 {
-	return strncmp(mapping->path, "/memfd:", 7) == 0 ||
-		strncmp(mapping->path, "/dev/shm/", 9) == 0;
+	return strncmp(path, "/memfd:", 7) == 0 ||
+		strncmp(path, "/dev/shm/", 9) == 0;
 }
 
 /* Anonymous objects are charged whole, files of tmpfs by the page. */
@@ -41,7 +41,7 @@ static size_t object_bytes(const struct vms_group *group,
 	if (mapping->flags & VMS_MAPPING_HUGETLB)
 		return 0;
 	if (!(mapping->flags & VMS_MAPPING_ANONYMOUS))
-		return is_in_memory(mapping) ? mapping->resident : 0;
+		return vmsi_is_in_memory(mapping->path) ? mapping->resident : 0;
 	/* Made with MAP_NORESERVE: by the page, too. */
 	if ((mapping->flags & VMS_MAPPING_NORESERVE) &&
 	    !vmsi_counts_noreserve(&group->options))

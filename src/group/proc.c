@@ -63,6 +63,20 @@ static bool read_thread(pid_t pid, pid_t thread, const char *name, char *text,
 	return read_text(pid, path, text, size);
 }
 
+bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
+			       size_t size)
+{
+	char name[32];
+	ssize_t length;
+
+	snprintf(name, sizeof name, "fd/%d", descriptor);
+	length = readlink(path_of(thread, name).text, path, size - 1);
+	if (length < 0)
+		return false;
+	path[length] = '\0';
+	return true;
+}
+
 size_t vmsi_proc_data(pid_t pid)
 {
 	char text[256], *at = text;

@@ -2,6 +2,7 @@
 #include "group/state.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -36,14 +37,30 @@ static void set_range(struct vmsi_request *request, uintptr_t start,
 	request->end = start + bytes < start ? UINTPTR_MAX : start + bytes;
 }
 
-static void decode_mmap(struct vms_group *group,
+/* /dev/zero gives shared anonymous memory. */
+static void decode_file(struct vms_group *group, pid_t thread,
+			const struct seccomp_data *data,
+			struct vmsi_request *request)
+{
+	char path[32];
+
+	if (!vmsi_proc_read_descriptor(thread, (int)data->args[4], path,
+				       sizeof path))
+		group->maps_files = true;
+	else if (strcmp(path, "/dev/zero") == 0)
+		request->bytes = pages(data->args[1]);
+	else if ((data->args[2] & PROT_WRITE) || vmsi_is_in_memory(path))
+		group->maps_files = true;
+}
+
+static void decode_mmap(struct vms_group *group, pid_t thread,
 			const struct seccomp_data *data,
 			struct vmsi_request *request)
 {
 	request->call = VMS_GROUP_MMAP;
 	request->shared = (data->args[3] & VMSI_MAP_KIND) != MAP_PRIVATE;
 	if (request->shared && !(data->args[3] & MAP_ANONYMOUS)) {
-		group->maps_files = true;
+		decode_file(group, thread, data, request);
 		return;
 	}
 	/* Huge pages are of a pool of their own. */
@@ -129,13 +146,13 @@ static void decode_shmget(const struct vms_group *group,
 }
 
 bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
-			 const struct seccomp_data *data,
+			 pid_t thread, const struct seccomp_data *data,
 			 struct vmsi_request *request)
 {
 	*request = (struct vmsi_request){ .bytes = 0 };
 	switch (data->nr) {
 	case SYS_mmap:
-		decode_mmap(group, data, request);
+		decode_mmap(group, thread, data, request);
 		break;
 	case SYS_mprotect:
 	case SYS_pkey_mprotect:

@@ -129,8 +129,8 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	vmsi_unborn_note_made(group, thread);
 	if (process->executing)
 		vmsi_group_meet_image(group, process, thread);
-	if (!vmsi_request_decode(group, process, &group->call->data,
-				 &request))
+	if (!vmsi_request_decode(group, process, thread,
+				 &group->call->data, &request))
 		let_through(group, process, &request, false);
 	else if (vmsi_faults_hit(group, process, group->call, &request))
 		refuse(group, process, &request, true);

@@ -249,6 +249,13 @@ pid_t vmsi_proc_living_thread(pid_t pid);
 /* The process of a thread; 0: it has gone. */
 pid_t vmsi_proc_process_of(pid_t thread);
 
+/*
+ * The start of the path of a thread's open file. The file itself is not asked:
+ * its server may be of the group. Returns false where it is not told.
+ */
+bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
+			       size_t size);
+
 /* The process that traces a thread; 0: none does, or the thread has gone. */
 pid_t vmsi_proc_tracer(pid_t thread);
 
@@ -300,6 +307,9 @@ int vmsi_measure_range(const struct vms_group *group, pid_t thread,
 		       uintptr_t start, uintptr_t end, size_t *private,
 		       size_t *charged);
 
+/* Whether a file is one in memory, whose pages are charged. */
+bool vmsi_is_in_memory(const char *path);
+
 /* The bytes of objects; segments that no process has attached too. */
 size_t vmsi_objects_bytes(const struct vms_group *group,
 			  struct vmsi_objects *objects);
@@ -328,7 +338,7 @@ struct vmsi_request {
 
 /* Returns false for a call that charges nothing. */
 bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
-			 const struct seccomp_data *data,
+			 pid_t thread, const struct seccomp_data *data,
 			 struct vmsi_request *request);
 
 /* Of what a request asks for at most, what it would really be charged. */
