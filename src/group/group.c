@@ -159,5 +159,6 @@ void vms_group_close(vms_group *group)
 	if (group->epoll >= 0)
 		close(group->epoll);
 	free(group->call);
+	free(group->tmpfs);
 	free(group);
 }

@@ -41,7 +41,9 @@ static size_t object_bytes(const struct vms_group *group,
 	if (mapping->flags & VMS_MAPPING_HUGETLB)
 		return 0;
 	if (!(mapping->flags & VMS_MAPPING_ANONYMOUS))
-		return vmsi_is_in_memory(mapping->path) ? mapping->resident : 0;
+		return vmsi_is_in_memory(mapping->path) ||
+			vmsi_tmpfs_has(group, mapping->device) ?
+			mapping->resident : 0;
 	/* Made with MAP_NORESERVE: by the page, too. */
 	if ((mapping->flags & VMS_MAPPING_NORESERVE) &&
 	    !vmsi_counts_noreserve(&group->options))

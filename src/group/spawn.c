@@ -235,6 +235,7 @@ static int make_group(const struct vms_group_options *options,
 	group->options = *options;
 	if (group->options.commit_limit == 0)
 		group->options.commit_limit = machine_memory();
+	vmsi_tmpfs_read(group);
 	group->born = vmsi_group_now();
 	/* The state of the random numbers must not be 0. */
 	group->chance = options->faults.seed * 2 + 1;

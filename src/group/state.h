@@ -139,6 +139,8 @@ struct vms_group {
 	bool made_segments;            /* of System V */
 	bool maps_files;               /* shared, and perhaps in memory */
 	uint64_t next_file_look;       /* the clock */
+	uint64_t *tmpfs;               /* devices of file systems in memory */
+	size_t tmpfs_count;
 	bool unused;                   /* no process has the filter any more */
 	struct seccomp_notif *call;    /* as large as this kernel's */
 	size_t call_bytes;
@@ -314,6 +316,11 @@ bool vmsi_is_in_memory(const char *path);
 size_t vmsi_objects_bytes(const struct vms_group *group,
 			  struct vmsi_objects *objects);
 void vmsi_objects_free(struct vmsi_objects *objects);
+
+/* --- tmpfs.c: file systems in memory ------------------------------------ */
+
+void vmsi_tmpfs_read(struct vms_group *group);
+bool vmsi_tmpfs_has(const struct vms_group *group, uint64_t device);
 
 /* --- segments.c: of System V -------------------------------------------- */
 
