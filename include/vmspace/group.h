@@ -168,6 +168,7 @@ struct vms_group_process {
  *           to let a notified call go on (Linux 5.5).
  *   EBUSY   the caller is under another such supervisor: a filter that notifies
  *           can be installed once.
+ *   ENOTSUP  /proc is not mounted, or is of another namespace of processes.
  *   EPERM, EACCES  something that confines the caller forbids it.
  */
 int vms_group_probe(void);
@@ -185,7 +186,7 @@ int vms_group_probe(void);
  * Returns a group that the caller closes; NULL with errno set:
  *   EINVAL  options without a known struct_size, unknown flags or policy, a
  *           probability outside 0 to 1, no path or no arguments.
- *   ENOSYS, EBUSY, EPERM  as vms_group_probe.
+ *   ENOSYS, EBUSY, ENOTSUP, EPERM  as vms_group_probe.
  *   ENOMEM, EAGAIN, EMFILE, ENFILE  not enough of something.
  *   and what execve(2) says where the program cannot be started.
  */

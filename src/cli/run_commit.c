@@ -212,6 +212,9 @@ static const char *why_not(int error)
 		       "calls go on (Linux 5.5)";
 	case EBUSY:
 		return "it runs under another supervisor of this kind already";
+	case ENOTSUP:
+		return "/proc is not mounted, or shows the processes of "
+		       "another namespace";
 	default:
 		return strerror(error);
 	}

@@ -63,6 +63,14 @@ static bool read_thread(pid_t pid, pid_t thread, const char *name, char *text,
 	return read_text(pid, path, text, size);
 }
 
+bool vmsi_proc_is_ours(void)
+{
+	char text[16] = "";
+
+	return readlink("/proc/self", text, sizeof text - 1) > 0 &&
+		strtol(text, NULL, 10) == getpid();
+}
+
 bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 			       size_t size)
 {

@@ -267,7 +267,8 @@ vms_group *vms_group_spawn(const struct vms_group_options *options,
 		errno = EINVAL;
 		return NULL;
 	}
-	error = make_group(options, &group);
+	/* Other processes' figures would be taken for the group's. */
+	error = vmsi_proc_is_ours() ? make_group(options, &group) : -ENOTSUP;
 	if (!error)
 		error = vmsi_filter_build(options, &start.filter);
 	if (!error)
@@ -296,7 +297,8 @@ int vms_group_probe(void)
 	const struct vms_group_options options = {
 		.struct_size = sizeof options };
 	struct sock_fprog filter = { 0, NULL };
-	int status, error = vmsi_filter_build(&options, &filter);
+	int status, error = vmsi_proc_is_ours() ?
+		vmsi_filter_build(&options, &filter) : -ENOTSUP;
 	pid_t child = error ? -1 : fork();
 
 	if (child == 0)

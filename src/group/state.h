@@ -258,6 +258,9 @@ pid_t vmsi_proc_process_of(pid_t thread);
 bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 			       size_t size);
 
+/* Whether /proc is there, and of the caller's own namespace of processes. */
+bool vmsi_proc_is_ours(void);
+
 /* The process that traces a thread; 0: none does, or the thread has gone. */
 pid_t vmsi_proc_tracer(pid_t thread);
 
