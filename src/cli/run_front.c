@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,12 +40,15 @@ void vmsi_front_signals(sigset_t *set)
 {
 	static const int passed_on[] = {
 		SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM,
-		SIGWINCH, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU,
+		SIGWINCH, SIGCONT, SIGTSTP, SIGTTIN, SIGTTOU, SIGIO, SIGPWR,
+		SIGURG, SIGVTALRM, SIGPROF, SIGSTKFLT,
 	};
 
 	sigemptyset(set);
 	for (size_t i = 0; i < sizeof passed_on / sizeof passed_on[0]; i++)
 		sigaddset(set, passed_on[i]);
+	for (int i = SIGRTMIN; i <= SIGRTMAX; i++)
+		sigaddset(set, i);
 }
 
 /* All that is ever read from signals. */
@@ -126,6 +130,21 @@ static bool has_program(const struct front *front,
 	return witnessed && getpgid(front->first) == getpgrp();
 }
 
+/* With the value that sigqueue(3) has given it. */
+static void pass_on(const struct front *front,
+		    const struct signalfd_siginfo *signal)
+{
+	siginfo_t info = {
+		.si_signo = (int)signal->ssi_signo, .si_code = SI_QUEUE };
+
+	info.si_pid = (pid_t)signal->ssi_pid;
+	info.si_uid = signal->ssi_uid;
+	info.si_value.sival_ptr = (void *)(uintptr_t)signal->ssi_ptr;
+	if (signal->ssi_code != SI_QUEUE ||
+	    syscall(SYS_rt_sigqueueinfo, front->first, info.si_signo, &info))
+		(void)kill(front->first, info.si_signo);
+}
+
 static void take_signal(const struct front *front)
 {
 	struct signalfd_siginfo info;
@@ -135,7 +154,7 @@ static void take_signal(const struct front *front)
 	if (front->first == 0)
 		stop_with_supervisor(front);
 	else if (!has_program(front, &info))
-		(void)kill(front->first, (int)info.ssi_signo);
+		pass_on(front, &info);
 }
 
 /*

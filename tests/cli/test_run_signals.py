@@ -49,7 +49,7 @@ def quit_and_read(process):
 
 def signals_are_passed_on_once():
     names = ("SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1", "SIGUSR2",
-             "SIGALRM")
+             "SIGALRM", "SIGIO", "SIGPWR", "SIGRTMIN", "SIGRTMAX")
     with talking(*names) as (process, _, _):
         for name in names:
             process.send_signal(getattr(signal, name))
