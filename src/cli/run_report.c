@@ -2,6 +2,7 @@
 #include "run_commit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -241,18 +242,38 @@ static json_t *arguments_json(char **arguments)
 	return list;
 }
 
+/* A name that nothing else has; the rights of the old one. */
+static int write_beside(const json_t *all, char *name,
+			const struct stat *old)
+{
+	const int file = mkostemp(name, O_CLOEXEC);
+	int failed;
+
+	if (file < 0)
+		return 1;
+	failed = fchown(file, old->st_uid, old->st_gid) ||
+		fchmod(file, old->st_mode & 07777) ||
+		json_dumpfd(all, file, JSON_INDENT(1));
+	failed |= close(file);
+	if (failed)
+		unlink(name);
+	return failed;
+}
+
 /* In place of the old one at once: somebody may be reading that. */
-static int replace_file(const json_t *all, const char *path)
+static int replace_file(const json_t *all, const char *path,
+			const struct stat *old)
 {
 	char *name = NULL;
-	int failed = asprintf(&name, "%s.new", path) < 0;
+	int failed = asprintf(&name, "%s.XXXXXX", path) < 0;
 
 	if (failed)
 		return failed;
-	failed = json_dump_file(all, name, JSON_INDENT(1)) ||
-		rename(name, path);
-	if (failed)
+	failed = write_beside(all, name, old);
+	if (!failed && rename(name, path)) {
 		unlink(name);
+		failed = 1;
+	}
 	free(name);
 	return failed;
 }
@@ -263,7 +284,7 @@ static int write_file(const json_t *all, const char *path)
 	struct stat status;
 	char *real = realpath(path, NULL);
 	int failed = !real || stat(real, &status) ||
-		!S_ISREG(status.st_mode) || replace_file(all, real);
+		!S_ISREG(status.st_mode) || replace_file(all, real, &status);
 
 	free(real);
 	return failed ? json_dump_file(all, path, JSON_INDENT(1)) : 0;

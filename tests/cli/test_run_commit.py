@@ -195,6 +195,22 @@ def no_time_goes_into_stacks_that_nobody_reads():
     expect(seconds() < with_stacks / 3, with_stacks)
 
 
+def report_keeps_its_rights_and_leaves_its_neighbours():
+    report, neighbour = work("report"), work("report.new")
+    for path in report, neighbour:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("mine")
+    os.chmod(report, 0o600)
+    expect_equal(limited("--quiet", f"--report={report}", "true").returncode,
+                 0)
+    expect_equal(os.stat(report).st_mode & 0o777, 0o600)
+    with open(report, encoding="utf-8") as file:
+        expect_equal(json.load(file)["refused"], 0)
+    with open(neighbour, encoding="utf-8") as file:
+        expect_equal(file.read(), "mine")
+    os.unlink(neighbour)
+
+
 def report_that_cannot_be_written_is_told_first():
     result = limited("--report=/nowhere/report", "touch", work("touched"))
     expect_equal(result.returncode, 125)
@@ -392,6 +408,7 @@ CASES = [
     any_name_is_told,
     no_time_goes_into_stacks_that_nobody_reads,
     report_that_cannot_be_written_is_told_first,
+    report_keeps_its_rights_and_leaves_its_neighbours,
     report_tells_what_daemons_were_refused,
     log_tells_refusals_as_they_happen,
     policies_do_what_they_say,
