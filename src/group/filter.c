@@ -34,9 +34,9 @@ static int notify(scmp_filter_ctx filter, int call, unsigned count,
 }
 
 /*
- * Kinds of mmap, and whether MAP_NORESERVE takes them out. A shared file is not
- * charged, but may be one in memory, whose pages are (see maps_files), also
- * where it is made writable later, or /dev/zero, which is charged.
+ * Kinds of mmap, and whether MAP_NORESERVE takes private memory out. All that is
+ * shared is asked about: it is charged, or by the page as it is used, or is a
+ * file; see maps_files.
  */
 static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
 {
@@ -44,24 +44,18 @@ static int add_mmap(scmp_filter_ctx filter, unsigned noreserve)
 		has_bits(2, PROT_WRITE, PROT_WRITE),
 		has_bits(3, VMSI_MAP_KIND | noreserve, MAP_PRIVATE),
 	};
-	const struct scmp_arg_cmp shared_anonymous[] = {
-		has_bits(3, VMSI_MAP_KIND | MAP_ANONYMOUS | noreserve,
-			 MAP_SHARED | MAP_ANONYMOUS),
+	const struct scmp_arg_cmp shared[] = {
+		has_bits(3, VMSI_MAP_KIND, MAP_SHARED),
 	};
-	const struct scmp_arg_cmp shared_file[] = {
-		has_bits(3, VMSI_MAP_KIND | MAP_ANONYMOUS, MAP_SHARED),
-	};
-	const struct scmp_arg_cmp validated_file[] = {
-		has_bits(3, VMSI_MAP_KIND | MAP_ANONYMOUS, MAP_SHARED_VALIDATE),
+	const struct scmp_arg_cmp validated[] = {
+		has_bits(3, VMSI_MAP_KIND, MAP_SHARED_VALIDATE),
 	};
 	int error = notify(filter, SCMP_SYS(mmap), 2, private_writable);
 
 	if (!error)
-		error = notify(filter, SCMP_SYS(mmap), 1, shared_anonymous);
+		error = notify(filter, SCMP_SYS(mmap), 1, shared);
 	if (!error)
-		error = notify(filter, SCMP_SYS(mmap), 1, shared_file);
-	if (!error)
-		error = notify(filter, SCMP_SYS(mmap), 1, validated_file);
+		error = notify(filter, SCMP_SYS(mmap), 1, validated);
 	return error;
 }
 

@@ -37,19 +37,33 @@ static void set_range(struct vmsi_request *request, uintptr_t start,
 	request->end = start + bytes < start ? UINTPTR_MAX : start + bytes;
 }
 
-/* /dev/zero gives shared anonymous memory. */
-static void decode_file(struct vms_group *group, pid_t thread,
-			const struct seccomp_data *data,
-			struct vmsi_request *request)
+/* What is charged by the page, as it is used, is looked at now and then. */
+static void decode_shared(struct vms_group *group, pid_t thread,
+			  const struct seccomp_data *data,
+			  struct vmsi_request *request)
 {
+	const uint64_t flags = data->args[3];
 	char path[32];
+	bool is_charged = flags & MAP_ANONYMOUS;
 
-	if (!vmsi_proc_read_descriptor(thread, (int)data->args[4], path,
-				       sizeof path))
-		group->maps_files = true;
-	else if (strcmp(path, "/dev/zero") == 0)
+	request->shared = true;
+	/* Huge pages are of a pool of their own. */
+	if (flags & MAP_HUGETLB)
+		return;
+	if (!is_charged &&
+	    vmsi_proc_read_descriptor(thread, (int)data->args[4], path,
+				      sizeof path)) {
+		/* It gives what MAP_ANONYMOUS does. */
+		is_charged = strcmp(path, "/dev/zero") == 0;
+		/* Of files that are only read, those in memory count. */
+		if (!is_charged && !(data->args[2] & PROT_WRITE) &&
+		    !vmsi_is_in_memory(path))
+			return;
+	}
+	if (is_charged && (!(flags & MAP_NORESERVE) ||
+			   vmsi_counts_noreserve(&group->options)))
 		request->bytes = pages(data->args[1]);
-	else if ((data->args[2] & PROT_WRITE) || vmsi_is_in_memory(path))
+	else
 		group->maps_files = true;
 }
 
@@ -58,16 +72,14 @@ static void decode_mmap(struct vms_group *group, pid_t thread,
 			struct vmsi_request *request)
 {
 	request->call = VMS_GROUP_MMAP;
-	request->shared = (data->args[3] & VMSI_MAP_KIND) != MAP_PRIVATE;
-	if (request->shared && !(data->args[3] & MAP_ANONYMOUS)) {
-		decode_file(group, thread, data, request);
+	if ((data->args[3] & VMSI_MAP_KIND) != MAP_PRIVATE) {
+		decode_shared(group, thread, data, request);
 		return;
 	}
-	/* Huge pages are of a pool of their own. */
 	if (data->args[3] & MAP_HUGETLB)
 		return;
 	request->bytes = pages(data->args[1]);
-	if ((data->args[3] & MAP_FIXED) && !request->shared)
+	if (data->args[3] & MAP_FIXED)
 		set_range(request, (uintptr_t)data->args[0], request->bytes);
 }
 

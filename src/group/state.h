@@ -137,7 +137,7 @@ struct vms_group {
 	size_t unborn_count, unborn_room;
 	size_t unborn_bytes;           /* of the group's sum */
 	bool made_segments;            /* of System V */
-	bool maps_files;               /* shared, and perhaps in memory */
+	bool maps_files;               /* shared, and charged by the page */
 	uint64_t next_file_look;       /* the clock */
 	uint64_t *tmpfs;               /* devices of file systems in memory */
 	size_t tmpfs_count;

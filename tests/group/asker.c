@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
@@ -82,6 +84,68 @@ static int do_noreserve(size_t bytes)
 static int do_shared(size_t bytes)
 {
 	return map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
+}
+
+static int do_shared_noreserve(size_t bytes)
+{
+	return map(bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE);
+}
+
+static int map_file(int file, size_t bytes, int prot)
+{
+	void *mapped = file < 0 ? MAP_FAILED :
+		mmap(NULL, bytes, prot, MAP_SHARED, file, 0);
+	const int error = keep(mapped, bytes);
+
+	if (file >= 0)
+		close(file);
+	return error;
+}
+
+static int do_zero(size_t bytes)
+{
+	return map_file(open("/dev/zero", O_RDWR | O_CLOEXEC), bytes,
+			PROT_READ | PROT_WRITE);
+}
+
+static int do_zero_read(size_t bytes)
+{
+	return map_file(open("/dev/zero", O_RDONLY | O_CLOEXEC), bytes,
+			PROT_READ);
+}
+
+static int do_memfd_read(size_t bytes)
+{
+	const int file = memfd_create("asker", MFD_CLOEXEC);
+
+	if (file >= 0 && ftruncate(file, (off_t)bytes))
+		return errno;
+	return map_file(file, bytes, PROT_READ);
+}
+
+/* On a file system in memory, where the tests say. */
+static int do_tmpfs(size_t bytes)
+{
+	const int file = open(getenv("ASKER_TMPFS"),
+			      O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (file >= 0 && ftruncate(file, (off_t)bytes))
+		return errno;
+	return map_file(file, bytes, PROT_READ | PROT_WRITE);
+}
+
+static int do_touch(size_t bytes)
+{
+	memset(last, 1, bytes);
+	/* Such pages are looked for now and then. */
+	usleep(500000);
+	return 0;
+}
+
+static int do_keep(size_t bytes)
+{
+	(void)bytes;
+	return answer(madvise(last, last_bytes, MADV_DONTFORK));
 }
 
 /* In place of the last one, which is charged already. */
@@ -259,6 +323,72 @@ static int do_threads(size_t bytes)
 	return error;
 }
 
+/* Long enough for the next step. */
+static _Noreturn void stay_for_a_moment(void)
+{
+	usleep(700000);
+	_exit(0);
+}
+
+/* A copy that is not the asker's child. */
+static int do_sibling(size_t bytes)
+{
+	const long child = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL,
+				   NULL, NULL, 0L);
+
+	(void)bytes;
+	if (child == 0)
+		stay_for_a_moment();
+	return answer(child);
+}
+
+/* A copy of a child that has ended, and so a child of the asker. */
+static int do_grandchild(size_t bytes)
+{
+	pid_t child;
+	int status;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	child = fork();
+	if (child == 0) {
+		const int error = do_mmap(bytes);
+
+		if (error)
+			_exit(error);
+		child = fork();
+		if (child == 0)
+			stay_for_a_moment();
+		_exit(child < 0 ? errno : 0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
+static int fork_and_end(void *unused)
+{
+	const pid_t child = fork();
+
+	(void)unused;
+	if (child == 0)
+		_exit(0);
+	return child < 0 ? errno : wait_for(child);
+}
+
+/* By a process that has all memory with the asker, and is no thread of it. */
+static int do_fork_of_sharer(size_t bytes)
+{
+	static char stack[64 << 10];
+	const pid_t child = clone(fork_and_end, stack + sizeof stack,
+				  CLONE_VM | SIGCHLD, NULL);
+	int status;
+
+	(void)bytes;
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
 /* A child that stays, and is nobody's any more. */
 static int do_orphan(size_t bytes)
 {
@@ -333,12 +463,17 @@ static const struct step {
 } steps[] = {
 	{ "mmap", do_mmap }, { "none", do_none },
 	{ "noreserve", do_noreserve }, { "shared", do_shared },
+	{ "shared-noreserve", do_shared_noreserve }, { "zero", do_zero },
+	{ "zero-read", do_zero_read }, { "memfd-read", do_memfd_read },
+	{ "tmpfs", do_tmpfs }, { "touch", do_touch }, { "keep", do_keep },
 	{ "again", do_again }, { "unmap", do_unmap },
 	{ "mprotect", do_mprotect }, { "writable", do_writable },
 	{ "mremap", do_mremap }, { "shrink", do_shrink }, { "brk", do_brk },
 	{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
 	{ "shmget", do_shmget },
 	{ "fill", do_fill }, { "fork", do_fork }, { "fork-map", do_fork_map },
+	{ "sibling", do_sibling }, { "grandchild", do_grandchild },
+	{ "fork-of-sharer", do_fork_of_sharer },
 	{ "vfork", do_vfork }, { "spawn", do_spawn },
 	{ "threads", do_threads }, { "orphan", do_orphan },
 	{ "exec", do_exec }, { "stay", do_stay }, { "wait", do_wait },

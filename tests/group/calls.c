@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "group_fixture.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 /* What a program of a group gets when it asks for more than fits. */
 
@@ -101,6 +105,61 @@ static void noreserve_counts_as_asked_for(void **state)
 	expect_said(&options, "noreserve=200", "noreserve ok\n");
 }
 
+/* Where it is free, by the page. */
+static void shared_noreserve_counts_as_asked_for(void **state)
+{
+	struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "shared-noreserve=200",
+		    "shared-noreserve ENOMEM\n");
+	options.flags = VMS_GROUP_NORESERVE_FREE;
+	expect_said(&options, "shared-noreserve=200 touch=20 mmap=20 mmap=30",
+		    "shared-noreserve ok\ntouch ok\nmmap ok\n"
+		    "mmap ENOMEM\n");
+}
+
+static void files_that_are_memory_count(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "zero=200", "zero ENOMEM\n");
+	expect_said(&options, "zero-read=200", "zero-read ENOMEM\n");
+	expect_said(&options, "zero=40 mmap=40 unmap mmap=10",
+		    "zero ok\nmmap ENOMEM\nunmap ok\nmmap ok\n");
+	expect_said(&options, "memfd-read=200 writable touch=40 mmap=40",
+		    "memfd-read ok\nwritable ok\ntouch ok\nmmap ENOMEM\n");
+}
+
+/* In a namespace of its own, so that none stays mounted. */
+static bool mount_tmpfs(const char *directory)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		mount("tmpfs", directory, "tmpfs", 0, "size=64m") == 0;
+}
+
+static void files_of_any_tmpfs_count(void **state)
+{
+	const struct vms_group_options options = default_options();
+	char directory[] = "/tmp/vmspace-tmpfs-XXXXXX";
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	if (!mount_tmpfs(directory)) {
+		print_message("# a tmpfs cannot be mounted: %s\n",
+			      strerror(errno));
+		rmdir(directory);
+		skip();
+	}
+	setenv("ASKER_TMPFS", directory, 1);
+	expect_said(&options, "tmpfs=60 touch=40 mmap=40",
+		    "tmpfs ok\ntouch ok\nmmap ENOMEM\n");
+	assert_int_equal(umount2(directory, MNT_DETACH), 0);
+	rmdir(directory);
+}
+
 static void policies_refuse_as_they_say(void **state)
 {
 	struct vms_group_options options = default_options();
@@ -151,6 +210,24 @@ static void fork_charges_the_copy(void **state)
 		    "mmap ok\nfork-map ok\nfork-map ENOMEM\nmmap ok\n");
 }
 
+static void copies_count_whoever_their_parent_is(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "mmap=20 sibling mmap=25 mmap=15",
+		    "mmap ok\nsibling ok\nmmap ENOMEM\nmmap ok\n");
+	expect_said(&options, "grandchild=20 mmap=50 mmap=30",
+		    "grandchild ok\nmmap ENOMEM\nmmap ok\n");
+	expect_said(&options, "mmap=40 fork-of-sharer unmap fork-of-sharer",
+		    "mmap ok\nfork-of-sharer ENOMEM\nunmap ok\n"
+		    "fork-of-sharer ok\n");
+	/* A child that has ended took what it was granted with it. */
+	expect_said(&options, "mmap=5 fork mmap=15 sibling mmap=25 mmap=10",
+		    "mmap ok\nfork ok\nmmap ok\nsibling ok\n"
+		    "mmap ENOMEM\nmmap ok\n");
+}
+
 static void fork_is_free_where_asked_for(void **state)
 {
 	struct vms_group_options options = default_options();
@@ -169,6 +246,8 @@ static void what_is_not_copied_is_not_charged(void **state)
 	expect_said(&options, "mmap=50 vfork spawn vfork spawn mmap=5",
 		    "mmap ok\nvfork ok\nspawn ok\nvfork ok\nspawn ok\n"
 		    "mmap ok\n");
+	expect_said(&options, "mmap=50 keep fork mmap=5",
+		    "mmap ok\nkeep ok\nfork ok\nmmap ok\n");
 }
 
 static void threads_are_charged_what_they_map(void **state)
@@ -208,9 +287,13 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_charged_already_is_not_charged_twice),
 		cmocka_unit_test(reservations_are_free),
 		cmocka_unit_test(noreserve_counts_as_asked_for),
+		cmocka_unit_test(shared_noreserve_counts_as_asked_for),
+		cmocka_unit_test(files_that_are_memory_count),
+		cmocka_unit_test(files_of_any_tmpfs_count),
 		cmocka_unit_test(policies_refuse_as_they_say),
 		cmocka_unit_test(all_of_the_limit_can_be_had),
 		cmocka_unit_test(fork_charges_the_copy),
+		cmocka_unit_test(copies_count_whoever_their_parent_is),
 		cmocka_unit_test(fork_is_free_where_asked_for),
 		cmocka_unit_test(what_is_not_copied_is_not_charged),
 		cmocka_unit_test(threads_are_charged_what_they_map),
