@@ -142,7 +142,9 @@ void vmsi_group_meet_image(struct vms_group *group,
 
 	if (!vmsi_proc_read_stat(process->pid, &stat))
 		return;
-	if (stat.heap_start != process->heap_start)
+	/* Without random addresses another program's heap may begin there, too. */
+	if (stat.heap_start != process->heap_start ||
+	    (process->credit && stat.has_executed))
 		count_image(group, process, thread, &stat);
 	else if (thread != process->executing)
 		/* Of the old program, which is about to end. */

@@ -227,6 +227,7 @@ size_t vmsi_proc_data(pid_t pid);
 struct vmsi_proc_stat {
 	char command[16];
 	pid_t parent;
+	bool has_executed;             /* a program, since it was forked */
 	uintptr_t heap_start;          /* where a heap of brk begins */
 };
 
