@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* --- the groups of this process ------------------------------------------ */
@@ -116,7 +117,8 @@ int vms_group_next_process(vms_group *group, size_t *cursor,
 	process->pid = found->pid;
 	process->ended = *cursor > group->process_count;
 	process->committed = found->committed;
-	process->peak = found->peak;
+	/* Counts may be too high for a while; no peak is above the group's. */
+	process->peak = found->peak < group->peak ? found->peak : group->peak;
 	process->refusals = found->refusals;
 	memcpy(process->command, found->command, sizeof process->command);
 	return 1;
@@ -133,7 +135,11 @@ static bool send_signal(struct vms_group *group, struct vmsi_process *process,
 	struct sending *sending = context;
 
 	(void)group;
-	sending->sent += kill(process->pid, sending->signal) == 0;
+	/* The number of one that has ended may be anybody's by now. */
+	sending->sent += (process->pidfd < 0 ?
+		kill(process->pid, sending->signal) :
+		syscall(SYS_pidfd_send_signal, process->pidfd,
+			sending->signal, NULL, 0)) == 0;
 	return true;
 }
 
