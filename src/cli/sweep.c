@@ -193,6 +193,9 @@ static enum vmsi_exit sweep(struct vmsi_sweep_options *options,
 	struct vmsi_sweep_result *results;
 	size_t count;
 
+	/* Nothing can fail. */
+	if (good->requests == 0 && options->first == 1 && options->last == 0)
+		return vmsi_sweep_report(options, NULL, 0);
 	if (options->last == 0 || options->last > good->requests)
 		options->last = good->requests;
 	if (options->first > options->last)

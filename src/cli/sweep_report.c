@@ -139,7 +139,7 @@ enum vmsi_exit vmsi_sweep_report(const struct vmsi_sweep_options *options,
 				 const struct vmsi_sweep_result *results,
 				 size_t count)
 {
-	bool *told = calloc(count, sizeof *told), bad = false;
+	bool *told = calloc(count + 1, sizeof *told), bad = false;
 
 	if (!told)
 		return VMSI_EXIT_RUN_FAILED;

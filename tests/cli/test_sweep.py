@@ -139,6 +139,16 @@ def sound_program_has_no_finding():
     expect(verdicts <= {"failed", "same"}, verdicts)
 
 
+def program_that_asks_for_nothing_has_no_finding():
+    source = "#include <unistd.h>\nint main(void) { _exit(0); }\n"
+    expect(makes_program(work("modest"), source, "-O0", "-w"), "gcc")
+    result = sweep(work("modest"))
+    expect_equal(result.returncode, 0, result.stderr)
+    expect_equal(result.stdout, b"0 requests failed in turn\n")
+    expect_equal(results(), [])
+    expect_equal(sweep("--only=1", work("modest")).returncode, 125)
+
+
 def only_some_requests_are_failed():
     program = planted("some", "")
     expect_equal(sweep("--only=1-2", program).returncode, 0)
@@ -191,6 +201,7 @@ CASES = [
     wrong_arguments_are_usage_errors,
     planted_mistakes_are_found_and_nothing_else,
     sound_program_has_no_finding,
+    program_that_asks_for_nothing_has_no_finding,
     only_some_requests_are_failed,
     output_that_differs_by_itself_is_not_compared,
     status_that_differs_by_itself_ends_the_sweep,
