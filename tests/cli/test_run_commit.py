@@ -13,7 +13,7 @@ import sys
 import time
 
 from cli_test import (WORK, compiled, expect, expect_equal, installed,
-                      main_in_groups, run, wait_for, work)
+                      main_in_groups, makes_program, run, wait_for, work)
 from run_jobs import gone
 
 VMSPACE = os.path.abspath(sys.argv[1])
@@ -33,6 +33,168 @@ int main(void)
     }
     printf("%zu %s\\n", count, strerror(errno));
     return 7;
+}
+"""
+
+ODD = """
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define M (1ul << 20)
+#define RW (PROT_READ | PROT_WRITE)
+
+static const char *said(int got) { return got ? "ok" : strerrorname_np(errno); }
+static int map(size_t bytes)
+{
+    return mmap(NULL, bytes, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+        MAP_FAILED;
+}
+static pid_t waiting_child(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        map(4096);
+        sleep(20);
+        _exit(0);
+    }
+    return child;
+}
+
+static int shared_zero(void)
+{
+    return mmap(NULL, 100 * M, PROT_READ, MAP_SHARED,
+                open("/dev/zero", O_RDWR), 0) != MAP_FAILED;
+}
+static int shared_noreserve(void)
+{
+    return mmap(NULL, 1000 * M, RW, MAP_SHARED | MAP_ANONYMOUS |
+                MAP_NORESERVE, -1, 0) != MAP_FAILED && map(40 * M) &&
+        !map(40 * M) && map(10 * M);
+}
+static int memfd_made_writable(void)
+{
+    char *pages;
+    int file = memfd_create("", 0);
+    ftruncate(file, 50 * M);
+    pages = mmap(NULL, 50 * M, PROT_READ, MAP_SHARED, file, 0);
+    if (mprotect(pages, 50 * M, RW))
+        return 0;
+    memset(pages, 1, 50 * M);
+    usleep(500000);
+    return map(20 * M);
+}
+static int not_copied(void)
+{
+    char *pages = mmap(NULL, 40 * M, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    madvise(pages, 40 * M, MADV_DONTFORK);
+    return waiting_child() > 0;
+}
+static int child_of_another(void)
+{
+    map(25 * M);
+    if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) {
+        sleep(20);
+        _exit(0);
+    }
+    usleep(100000);
+    /* The first takes the fork out of the account, the second what is left. */
+    return !map(30 * M) && map(20 * M);
+}
+static char stack[65536];
+static int forks(void *unused)
+{
+    return waiting_child() < 0;
+}
+static int fork_of_a_sharer(void)
+{
+    int status;
+    map(40 * M);
+    waitpid(clone(forks, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL),
+            &status, 0);
+    errno = ENOMEM;
+    return WEXITSTATUS(status) == 0;
+}
+static int later_copy(void)
+{
+    void *high = mmap(NULL, 60 * M, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(high, 60 * M);
+    map(5 * M);
+    if (fork() == 0)
+        _exit(0);
+    map(20 * M);
+    if (waiting_child() < 0)
+        return 0;
+    usleep(50000);
+    return map(5 * M) && map(25 * M);
+}
+static volatile int done;
+static char *low;
+static void *move(void *unused)
+{
+    char *high = low + 200 * M;
+    while (!done) {
+        mremap(high, 30 * M, 30 * M, MREMAP_MAYMOVE | MREMAP_FIXED, low);
+        mremap(low, 30 * M, 30 * M, MREMAP_MAYMOVE | MREMAP_FIXED, high);
+    }
+    return NULL;
+}
+static int beside_what_moves(void)
+{
+    pthread_t thread;
+    int got = 0;
+    low = mmap(NULL, 300 * M, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mmap(low + 200 * M, 30 * M, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+         -1, 0);
+    /* So that the figures are not read at once. */
+    for (int i = 0; i < 300; i++)
+        mmap(low + 100 * M + 8192ul * i, 4096, PROT_READ,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    pthread_create(&thread, NULL, move, NULL);
+    for (int i = 0; i < 500; i++) {
+        char *more = mmap(NULL, 35 * M, RW, MAP_PRIVATE | MAP_ANONYMOUS,
+                          -1, 0);
+        if (more != MAP_FAILED && munmap(more, 35 * M) == 0)
+            got++;
+    }
+    done = 1;
+    pthread_join(thread, NULL);
+    errno = ENOMEM;
+    return got;
+}
+static int hidden_heap(void)
+{
+    /* The supervisor may not look at it. */
+    prctl(PR_SET_DUMPABLE, 0);
+    if (sbrk(M) == (void *)-1)
+        return 0;
+    return sbrk(1000 * M) != (void *)-1 || sbrk(1000 * M) != (void *)-1;
+}
+
+#define CASE(name) if (strcmp(argv[1], #name) == 0) puts(said(name()))
+int main(int argc, char **argv)
+{
+    setvbuf(stdout, NULL, _IONBF, 0);
+    CASE(shared_zero);
+    CASE(shared_noreserve);
+    CASE(memfd_made_writable);
+    CASE(not_copied);
+    CASE(child_of_another);
+    CASE(fork_of_a_sharer);
+    CASE(later_copy);
+    CASE(beside_what_moves);
+    CASE(hidden_heap);
+    kill(0, SIGKILL);
 }
 """
 
@@ -83,6 +245,32 @@ def run_without_refusals_tells_its_peak_in_one_line():
     expect_equal(text.count("\n"), 1, text)
     expect("peak commit" in text and "of 64M" in text, text)
     expect("nothing was refused" in text, text)
+
+
+def odd_requests_are_counted_as_they_are():
+    expect(makes_program(work("odd"), ODD, "-O0", "-w", "-pthread"), "gcc")
+    os.chmod(WORK.name, 0o755)
+    for name, said in (("shared_zero", "ENOMEM"), ("shared_noreserve", "ok"),
+                       ("memfd_made_writable", "ENOMEM"),
+                       ("not_copied", "ok"), ("child_of_another", "ENOMEM"),
+                       ("fork_of_a_sharer", "ENOMEM"),
+                       ("later_copy", "ENOMEM"),
+                       ("beside_what_moves", "ENOMEM")):
+        free = ["--noreserve=free"] if "noreserve" in name else []
+        # In a session of its own: it kills its process group at the end.
+        result = limited("--quiet", *free, "--", "setsid", "-w", work("odd"),
+                         name)
+        expect_equal(result.stdout.decode(), f"{said}\n", name)
+
+
+def heap_that_hides_is_limited():
+    expect(makes_program(work("odd"), ODD, "-O0", "-w", "-pthread"), "gcc")
+    os.chmod(WORK.name, 0o755)
+    user = [] if os.getuid() else ["setpriv", "--reuid=65534",
+                                   "--clear-groups"]
+    result = run([*user, VMSPACE, "run", "--commit=64M", "--quiet", "--",
+                  "setsid", "-w", work("odd"), "hidden_heap"])
+    expect_equal(result.stdout, b"ENOMEM\n", result.stderr)
 
 
 def hog_meets_enomem(program):
@@ -398,6 +586,8 @@ CASES = [
     status_and_signal_are_passed_on,
     closed_streams_are_closed_for_the_program,
     run_without_refusals_tells_its_peak_in_one_line,
+    odd_requests_are_counted_as_they_are,
+    heap_that_hides_is_limited,
     hog_in_c_meets_enomem,
     static_hog_meets_enomem,
     python_meets_memory_error,
