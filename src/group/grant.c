@@ -102,6 +102,7 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 	if (measure.data_end)
 		process->data_end = measure.data_end;
 	process->not_copied = measure.not_copied;
+	process->stack = measure.stack;
 	process->measured = measure.committed > process->credit ?
 		measure.committed - process->credit : 0;
 	vmsi_group_set_committed(group, process, process->measured + granted);
@@ -121,7 +122,7 @@ static void count_image(struct vms_group *group, struct vmsi_process *process,
 
 	vmsi_group_note_last(group, process);
 	process->shares_with = 0;
-	process->credit = 0;
+	process->credit = process->stack = 0;
 	process->data_end = process->heap_start = stat->heap_start;
 	memcpy(process->command, stat->command, sizeof stat->command);
 	group->looks++;
@@ -130,6 +131,7 @@ static void count_image(struct vms_group *group, struct vmsi_process *process,
 	/* The threads that were granted something are no more. */
 	process->granted_count = 0;
 	process->measured = measure.committed;
+	process->stack = measure.stack;
 	process->loader_start = measure.loader_start;
 	process->loader_end = measure.loader_end;
 	vmsi_group_set_committed(group, process, measure.committed);
@@ -395,6 +397,33 @@ void vmsi_group_look_at_files(struct vms_group *group)
 	vmsi_group_look_at_all(group);
 	group->next_file_look = next_look(begin);
 	raise_peak(group, group->committed);
+}
+
+static bool look_at_stack(struct vms_group *group, struct vmsi_process *process,
+			  void *context)
+{
+	const size_t stack = vmsi_process_shares(process) ? 0 :
+		vmsi_proc_stack(process->pid);
+
+	(void)context;
+	if (process->stack && stack > process->stack) {
+		process->measured += stack - process->stack;
+		vmsi_group_set_committed(group, process, process->committed +
+					 stack - process->stack);
+	}
+	if (stack > process->stack)
+		process->stack = stack;
+	return true;
+}
+
+void vmsi_group_look_at_stacks(struct vms_group *group)
+{
+	const uint64_t begin = vmsi_group_now();
+
+	if (begin < group->next_stack_look)
+		return;
+	vmsi_processes_each(group, look_at_stack, NULL);
+	group->next_stack_look = next_look(begin);
 }
 
 bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,

@@ -146,6 +146,8 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 		measure->committed += charge;
 		if (mapping.flags & VMS_MAPPING_DONTFORK)
 			measure->not_copied += charge;
+		if (mapping.flags & VMS_MAPPING_GROWSDOWN)
+			measure->stack += mapping.length;
 		if (strcmp(mapping.name, "[heap]") == 0)
 			measure->data_end = mapping.start + mapping.length;
 		if (objects && (mapping.flags & VMS_MAPPING_SHARED))
@@ -169,6 +171,8 @@ static void count_line(char *line, struct vmsi_measure *measure)
 		return;
 	if (at[2] == 'w' && at[4] == 'p')
 		measure->committed += end - start;
+	if (strstr(line, " [stack]"))
+		measure->stack = end - start;
 	if (path && is_loader(path))
 		note_loader(measure, start, end);
 }

@@ -186,6 +186,15 @@ static long status_number(const char *status, const char *name)
 	return line ? strtol(line + strlen(name), NULL, 10) : -1;
 }
 
+size_t vmsi_proc_stack(pid_t pid)
+{
+	char status[8192];
+	long kib = read_text(pid, "status", status, sizeof status) ?
+		status_number(status, "\nVmStk:") : 0;
+
+	return kib > 0 ? (size_t)kib << 10 : 0;
+}
+
 /* A descriptor of a process is had by its first thread's number only. */
 static bool is_process(pid_t thread)
 {

@@ -320,6 +320,7 @@ int vms_group_serve(vms_group *group, int timeout)
 		if (is_time_to_ask(group)) {
 			find_ended(group);
 			vmsi_group_look_at_files(group);
+			vmsi_group_look_at_stacks(group);
 			if (first_has_stopped(group))
 				return VMS_GROUP_FIRST_STOPPED;
 		}

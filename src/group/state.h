@@ -61,6 +61,7 @@ struct vmsi_process {
 	size_t committed;              /* at most; what the group's sum has */
 	size_t measured;               /* at the last look */
 	size_t not_copied;             /* of it, by fork; then */
+	size_t stack;                  /* of it, what grows by itself; 0: not known */
 	size_t credit;                 /* inherited and not charged */
 	size_t peak;
 	uint64_t refusals;
@@ -139,6 +140,7 @@ struct vms_group {
 	bool made_segments;            /* of System V */
 	bool maps_files;               /* shared, and charged by the page */
 	uint64_t next_file_look;       /* the clock */
+	uint64_t next_stack_look;
 	uint64_t *tmpfs;               /* devices of file systems in memory */
 	size_t tmpfs_count;
 	bool unused;                   /* no process has the filter any more */
@@ -224,6 +226,9 @@ DIR *vmsi_proc_open_threads(pid_t pid);
  */
 size_t vmsi_proc_data(pid_t pid);
 
+/* The mappings of a process that grow by themselves, bytes; 0: not told. */
+size_t vmsi_proc_stack(pid_t pid);
+
 struct vmsi_proc_stat {
 	char command[16];
 	pid_t parent;
@@ -290,6 +295,7 @@ struct vmsi_objects {
 struct vmsi_measure {
 	size_t committed;   /* private memory, bytes */
 	size_t not_copied;  /* of it by fork: MADV_DONTFORK */
+	size_t stack;       /* of it, mappings that grow by themselves */
 	uintptr_t data_end; /* of brk */
 	uintptr_t loader_start, loader_end; /* the dynamic loader; 0: none */
 };
@@ -382,6 +388,9 @@ void vmsi_group_note_last(struct vms_group *group,
  * tells: where there may be any, look now and then.
  */
 void vmsi_group_look_at_files(struct vms_group *group);
+
+/* Stacks grow without a word: add now and then by how much they have. */
+void vmsi_group_look_at_stacks(struct vms_group *group);
 
 /* Find and count everything by the kernel's own figures. */
 void vmsi_group_look_at_all(struct vms_group *group);
