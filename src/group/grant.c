@@ -363,6 +363,11 @@ void vmsi_group_note_idle_peak(struct vms_group *group)
 {
 	const uint64_t begin = vmsi_group_now();
 
+	/* What is made meanwhile counts twice: not before that is over. */
+	if (anything_is_unmade(group)) {
+		group->next_peak_look = next_look(begin);
+		return;
+	}
 	if (group->committed > group->peak && group->unborn_count)
 		vmsi_unborn_settle(group);
 	look_at_doubtful(group, group->peak);

@@ -247,6 +247,35 @@ def run_without_refusals_tells_its_peak_in_one_line():
     expect("nothing was refused" in text, text)
 
 
+def peak_is_what_was_committed():
+    """Also where a program asks twice, and then for long not again."""
+    source = """
+    #include <sys/mman.h>
+    #include <time.h>
+    #include <unistd.h>
+    static void map(size_t mib)
+    {
+        mmap(NULL, mib << 20, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    }
+    int main(void)
+    {
+        usleep(50000);
+        map(40);
+        map(18);
+        while (clock() < CLOCKS_PER_SEC / 2)
+            continue;
+        return 0;
+    }
+    """
+    expect(makes_program(work("twice"), source, "-O0", "-w"), "gcc")
+    expect_equal(limited("--quiet", f"--report={work('report')}",
+                         work("twice")).returncode, 0)
+    with open(work("report"), encoding="utf-8") as file:
+        peak = json.load(file)["peak"]
+    expect(58 << 20 <= peak <= 60 << 20, peak)
+
+
 def odd_requests_are_counted_as_they_are():
     expect(makes_program(work("odd"), ODD, "-O0", "-w", "-pthread"), "gcc")
     os.chmod(WORK.name, 0o755)
@@ -586,6 +615,7 @@ CASES = [
     status_and_signal_are_passed_on,
     closed_streams_are_closed_for_the_program,
     run_without_refusals_tells_its_peak_in_one_line,
+    peak_is_what_was_committed,
     odd_requests_are_counted_as_they_are,
     heap_that_hides_is_limited,
     hog_in_c_meets_enomem,
