@@ -41,14 +41,22 @@ void vmsi_group_set_committed(struct vms_group *group,
 {
 	group->committed = group->committed - process->committed + bytes;
 	process->committed = bytes;
-	if (bytes > process->peak)
-		process->peak = bytes;
+	if (bytes > process->peak + process->moving)
+		process->peak = bytes - process->moving;
 }
 
+/* What moves is there once. */
 static void raise_peak(struct vms_group *group, size_t bytes)
 {
-	if (bytes > group->peak)
-		group->peak = bytes;
+	if (bytes > group->peak + group->moving)
+		group->peak = bytes - group->moving;
+}
+
+void vmsi_group_set_moving(struct vms_group *group,
+			   struct vmsi_process *process, size_t bytes)
+{
+	group->moving = group->moving - process->moving + bytes;
+	process->moving = bytes;
 }
 
 /* When a look that no request waits for may follow one that began then. */
@@ -84,10 +92,12 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 	int error;
 	/* Before the figures: what is made in between counts twice, not never. */
 	const size_t granted = vmsi_granted_check(process);
+	const size_t moving = vmsi_granted_moving(process);
 
 	if (vmsi_process_shares(process)) {
 		process->measured = 0;
-		vmsi_group_set_committed(group, process, granted);
+		vmsi_group_set_moving(group, process, moving);
+		vmsi_group_set_committed(group, process, granted + moving);
 		return;
 	}
 	error = vmsi_measure_process(group, thread, &measure, objects);
@@ -105,7 +115,9 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 	process->stack = measure.stack;
 	process->measured = measure.committed > process->credit ?
 		measure.committed - process->credit : 0;
-	vmsi_group_set_committed(group, process, process->measured + granted);
+	vmsi_group_set_moving(group, process, moving);
+	vmsi_group_set_committed(group, process,
+				 process->measured + granted + moving);
 }
 
 void vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
@@ -130,6 +142,7 @@ static void count_image(struct vms_group *group, struct vmsi_process *process,
 		return;
 	/* The threads that were granted something are no more. */
 	process->granted_count = 0;
+	vmsi_group_set_moving(group, process, 0);
 	process->measured = measure.committed;
 	process->stack = measure.stack;
 	process->loader_start = measure.loader_start;
@@ -290,7 +303,7 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 static void charge(struct vms_group *group, struct vmsi_process *process,
 		   pid_t thread, const struct vmsi_request *request)
 {
-	size_t own = request->bytes + request->moved, copied = 0;
+	size_t own = request->bytes, copied = 0;
 
 	if (request->call == VMS_GROUP_FORK) {
 		vmsi_unborn_add(group, process->pid, thread, request->bytes, 0);
@@ -304,7 +317,8 @@ static void charge(struct vms_group *group, struct vmsi_process *process,
 		vmsi_group_set_committed(group, process,
 					 process->committed + request->bytes);
 	}
-	vmsi_granted_remember(process, group->call, own, copied);
+	vmsi_granted_remember(process, group->call, own, request->moved,
+			      copied);
 	if (request->call == VMS_GROUP_SHMGET)
 		group->made_segments = true;
 	if (request->call == VMS_GROUP_BRK)
@@ -382,9 +396,11 @@ void vmsi_group_note_idle_peak(struct vms_group *group)
 void vmsi_group_note_last(struct vms_group *group,
 			  const struct vmsi_process *process)
 {
-	const size_t known = group->committed - group->unborn_bytes;
-	size_t doubt = process->committed > process->measured ?
-		process->committed - process->measured : 0;
+	const size_t known = group->committed - group->unborn_bytes -
+		group->moving;
+	const size_t sure = process->measured + process->moving;
+	size_t doubt = process->committed > sure ?
+		process->committed - sure : 0;
 
 	if (known <= group->peak)
 		return;

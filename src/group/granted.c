@@ -18,7 +18,7 @@
 
 void vmsi_granted_remember(struct vmsi_process *process,
 			   const struct seccomp_notif *call, size_t bytes,
-			   size_t copied)
+			   size_t moved, size_t copied)
 {
 	struct vmsi_granted *all =
 		vmsi_with_room(process->granted, process->granted_count,
@@ -29,7 +29,7 @@ void vmsi_granted_remember(struct vmsi_process *process,
 	process->granted = all;
 	all[process->granted_count++] = (struct vmsi_granted){
 		.thread = (pid_t)call->pid, .number = call->data.nr,
-		.bytes = bytes,
+		.bytes = bytes, .moved = moved,
 		.longest = LONGER_THAN_A_CALL_NS + NS_TO_COPY(copied),
 	};
 }
@@ -86,6 +86,15 @@ size_t vmsi_granted_check(struct vmsi_process *process)
 	return bytes;
 }
 
+size_t vmsi_granted_moving(const struct vmsi_process *process)
+{
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < process->granted_count; i++)
+		bytes += process->granted[i].moved;
+	return bytes;
+}
+
 bool vmsi_granted_has(const struct vmsi_process *process, pid_t thread)
 {
 	for (size_t i = 0; i < process->granted_count; i++)
@@ -97,7 +106,8 @@ bool vmsi_granted_has(const struct vmsi_process *process, pid_t thread)
 bool vmsi_granted_has_loose(const struct vmsi_process *process)
 {
 	for (size_t i = 0; i < process->granted_count; i++)
-		if (process->granted[i].bytes == 0)
+		if (process->granted[i].bytes == 0 &&
+		    process->granted[i].moved == 0)
 			return true;
 	return false;
 }

@@ -229,6 +229,7 @@ void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 	reap(group, process);
 	vmsi_group_note_last(group, process);
 	unlink_process(group, process);
+	vmsi_group_set_moving(group, process, 0);
 	vmsi_group_set_committed(group, process, 0);
 	if (process->pidfd >= 0)
 		close(process->pidfd);

@@ -100,7 +100,7 @@ static void remember_free_fork(struct vms_group *group,
 	copy = vmsi_process_copy(group, process) + process->credit;
 	copy -= process->not_copied < copy ? process->not_copied : copy;
 	vmsi_unborn_add(group, process->pid, thread, 0, copy);
-	vmsi_granted_remember(process, group->call, 0, copy);
+	vmsi_granted_remember(process, group->call, 0, 0, copy);
 }
 
 static void let_through(struct vms_group *group, struct vmsi_process *process,
@@ -110,7 +110,8 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 		remember_free_fork(group, process);
 	/* Figures that are read while it moves may have it in neither place. */
 	if (!charged && request->moved)
-		vmsi_granted_remember(process, group->call, request->moved, 0);
+		vmsi_granted_remember(process, group->call, 0,
+				      request->moved, 0);
 	if (vmsi_listener_continue(group->listener, group->call->id)) {
 		if (request->call == VMS_GROUP_EXEC)
 			process->executing = (pid_t)group->call->pid;

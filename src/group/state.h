@@ -62,6 +62,7 @@ struct vmsi_process {
 	size_t measured;               /* at the last look */
 	size_t not_copied;             /* of it, by fork; then */
 	size_t stack;                  /* of it, what grows by itself; 0: not known */
+	size_t moving;                 /* of committed, what may be there twice */
 	size_t credit;                 /* inherited and not charged */
 	size_t peak;
 	uint64_t refusals;
@@ -75,6 +76,7 @@ struct vmsi_process {
 		pid_t thread;
 		int number;            /* of the system call */
 		size_t bytes;          /* 0: they belong to a child or object */
+		size_t moved;          /* by it, and charged before */
 		uint64_t longest;      /* that it may take before it is charged */
 		bool doubted;
 		uint64_t ran;          /* then, ns */
@@ -116,6 +118,7 @@ struct vms_group {
 	struct vms_group_options options;
 	size_t committed;              /* the sum: processes, unborn, shared */
 	size_t shared;
+	size_t moving;                 /* of all processes */
 	size_t peak;
 	uint64_t next_peak_look;       /* the clock */
 	uint64_t next_asking;
@@ -418,6 +421,10 @@ void vmsi_group_meet_image(struct vms_group *group,
 void vmsi_group_set_committed(struct vms_group *group,
 			      struct vmsi_process *process, size_t bytes);
 
+/* Of it, what moves; to be told before. */
+void vmsi_group_set_moving(struct vms_group *group,
+			   struct vmsi_process *process, size_t bytes);
+
 /* --- granted.c: granted, and perhaps not made --------------------------- */
 
 /*
@@ -426,13 +433,16 @@ void vmsi_group_set_committed(struct vms_group *group,
  */
 void vmsi_granted_remember(struct vmsi_process *process,
 			   const struct seccomp_notif *call, size_t bytes,
-			   size_t copied);
+			   size_t moved, size_t copied);
 
 /* A thread asks, or was refused: its last call has been made. */
 void vmsi_granted_forget(struct vmsi_process *process, pid_t thread);
 
 /* Forget what has been made. Returns what remains of the process's own. */
 size_t vmsi_granted_check(struct vmsi_process *process);
+
+/* What moves, and may be missed in figures; of what was not forgotten. */
+size_t vmsi_granted_moving(const struct vmsi_process *process);
 
 /* Whether a thread has been granted what may not have been made. */
 bool vmsi_granted_has(const struct vmsi_process *process, pid_t thread);
