@@ -87,6 +87,49 @@ size_t vmsi_process_copy(struct vms_group *group, struct vmsi_process *process)
 	return bytes;
 }
 
+/* --- memory that processes share without being parent and child ----------- */
+
+struct sharer {
+	const struct vmsi_process *of;
+	pid_t found;
+};
+
+static bool has_its_memory(struct vms_group *group, struct vmsi_process *process,
+			   void *context)
+{
+	struct sharer *sharer = context;
+
+	(void)group;
+	if (process != sharer->of && !process->shares_with &&
+	    syscall(SYS_kcmp, process->pid, sharer->of->pid, KCMP_VM, 0, 0) == 0)
+		sharer->found = process->pid;
+	return sharer->found == 0;
+}
+
+/* Who counts the memory of a process; 0: it does itself. */
+static pid_t find_sharer(struct vms_group *group,
+			 const struct vmsi_process *process)
+{
+	struct sharer sharer = { .of = process };
+
+	vmsi_processes_each(group, has_its_memory, &sharer);
+	return sharer.found;
+}
+
+/* The one that counted it has ended. */
+static bool inherit_memory(struct vms_group *group, struct vmsi_process *process,
+			   void *context)
+{
+	const pid_t *ended = context;
+
+	if (process->shares_with != *ended)
+		return true;
+	process->shares_with = find_sharer(group, process);
+	if (!process->shares_with)
+		vmsi_group_look(group, process, process->pid);
+	return true;
+}
+
 /*
  * A child is charged what was granted to the parent that it has now. That need
  * not be who made it (CLONE_PARENT, a reaper of the group's own), nor the grant
@@ -96,11 +139,20 @@ static void take_copy(struct vms_group *group, struct vmsi_process *process,
 		      pid_t parent)
 {
 	const struct vmsi_unborn copy = vmsi_unborn_take(group, parent);
+	const bool is_enough = process->pid == group->first ||
+		copy.bytes + copy.credit >= vmsi_proc_data(process->pid);
 
+	if (!is_enough)
+		process->shares_with = find_sharer(group, process);
+	if (process->shares_with) {
+		if (copy.parent)
+			vmsi_unborn_add(group, copy.parent, copy.thread,
+					copy.bytes, copy.credit);
+		return;
+	}
 	process->credit = copy.credit;
 	vmsi_group_set_committed(group, process, copy.bytes);
-	if (process->pid != group->first &&
-	    copy.bytes + copy.credit < vmsi_proc_data(process->pid))
+	if (!is_enough)
 		vmsi_group_look(group, process, process->pid);
 }
 
@@ -236,6 +288,7 @@ void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 	process->pidfd = -1;
 	process->granted_count = 0;
 	leave_unborn(group, process->pid);
+	vmsi_processes_each(group, inherit_memory, &process->pid);
 	process->next = group->ended;
 	group->ended = process;
 	group->ended_count++;

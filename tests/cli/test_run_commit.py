@@ -125,6 +125,41 @@ static int fork_of_a_sharer(void)
     errno = ENOMEM;
     return WEXITSTATUS(status) == 0;
 }
+static int asks_later(void *unused)
+{
+    map(4096);
+    usleep(500000);
+    return map(30 * M);
+}
+/* In a child: what a process that shares its memory gets in the end. */
+static int of_a_sharer(int flags, int pause)
+{
+    int status = 0;
+    if (fork() == 0) {
+        map(25 * M);
+        clone(asks_later, stack + sizeof stack, CLONE_VM | flags | SIGCHLD,
+              NULL);
+        usleep(pause);
+        _exit(0);
+    }
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (int i = 0; i < 2; i++) {
+        int one;
+        wait(&one);
+        status |= one;
+    }
+    errno = ENOMEM;
+    return WEXITSTATUS(status);
+}
+static int sharer_that_is_left(void)
+{
+    map(10 * M);
+    return of_a_sharer(0, 100000);
+}
+static int sharer_of_a_brother(void)
+{
+    return of_a_sharer(CLONE_PARENT, 800000);
+}
 static int later_copy(void)
 {
     void *high = mmap(NULL, 60 * M, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -191,6 +226,8 @@ int main(int argc, char **argv)
     CASE(not_copied);
     CASE(child_of_another);
     CASE(fork_of_a_sharer);
+    CASE(sharer_that_is_left);
+    CASE(sharer_of_a_brother);
     CASE(later_copy);
     CASE(beside_what_moves);
     CASE(hidden_heap);
@@ -283,6 +320,8 @@ def odd_requests_are_counted_as_they_are():
                        ("memfd_made_writable", "ENOMEM"),
                        ("not_copied", "ok"), ("child_of_another", "ENOMEM"),
                        ("fork_of_a_sharer", "ENOMEM"),
+                       ("sharer_that_is_left", "ENOMEM"),
+                       ("sharer_of_a_brother", "ok"),
                        ("later_copy", "ENOMEM"),
                        ("beside_what_moves", "ENOMEM")):
         free = ["--noreserve=free"] if "noreserve" in name else []
