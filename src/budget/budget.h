@@ -46,6 +46,9 @@ extern struct vmsi_lock vmsi_budget_lock;
 /* The shared budgets, for fork. */
 extern struct vms_budget *vmsi_budget_shared_list;
 
+/* Register the handlers of fork, if that was not done. */
+void vmsi_budget_handle_fork(void);
+
 /* --- budget.c ------------------------------------------------------------ */
 
 /* A zeroed record; NULL: no memory. */

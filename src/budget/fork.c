@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "budget/budget.h"
 
@@ -36,8 +37,11 @@ static void after_fork_in_child(void)
  * before spaces uncharge what it has not inherited. Where this fails for want
  * of memory, children are still noticed by the wiped page.
  */
-__attribute__((constructor(1000))) static void register_fork_handlers(void)
+__attribute__((constructor(1000))) void vmsi_budget_handle_fork(void)
 {
-	(void)pthread_atfork(before_fork, after_fork_in_parent,
-			     after_fork_in_child);
+	static atomic_flag done = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&done))
+		(void)pthread_atfork(before_fork, after_fork_in_parent,
+				     after_fork_in_child);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/state.h"
+#include "heap/watch.h"
+#include "space/state.h"
 
 /*
  * fork(2): the child gets every heap with no lock taken. A slot that another
@@ -58,18 +60,28 @@ static void after_fork_in_child(void)
 	}
 }
 
+/*
+ * As early as can be. fork runs the handlers that were registered first last:
+ * those of the program often take a lock of its own, which another thread may
+ * hold that waits for the heap.
+ */
+__attribute__((constructor)) void vmsi_heap_handle_fork(void)
+{
+	static atomic_flag done = ATOMIC_FLAG_INIT;
+
+	if (atomic_flag_test_and_set(&done))
+		return;
+	vmsi_fork_handle();
+	(void)pthread_atfork(before_fork, after_fork_in_parent,
+			     after_fork_in_child);
+}
+
 void vmsi_heap_register(struct vms_heap *heap)
 {
-	static atomic_flag has_handlers = ATOMIC_FLAG_INIT;
-
 	vmsi_lock_acquire(&registry_lock);
 	heap->next = registry;
 	registry = heap;
 	vmsi_lock_release(&registry_lock);
-	/* It may call malloc, and so this heap. */
-	if (!atomic_flag_test_and_set(&has_handlers))
-		(void)pthread_atfork(before_fork, after_fork_in_parent,
-				     after_fork_in_child);
 }
 
 void vmsi_heap_unregister(struct vms_heap *heap)

@@ -2,14 +2,20 @@
 #include "preload/heap.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+
+#include "heap/watch.h"
 
 /*
  * fork(2) runs the handlers that were registered last first, and afterwards the
- * other way round. Those of the program that were there before the heap run
- * while the heap is locked, and may allocate:
+ * other way round. A handler of the program may take a lock that another thread
+ * holds, and that thread may wait for the heap: so those of the heap are
+ * registered by the first call that reaches the library, and run last. What was
+ * registered before that all the same runs while the heap is locked, and may
+ * allocate:
  *
- *    ours  heap: locked  program | fork | program  heap: unlocked  ours
- *    |<----------------------- forking ------------------------------>|
+ *    program  ours  heap: locked  early | fork | early  heap: unlocked  ours  program
+ *             |<-------------------- forking ------------------------------>|
  *
  * In between the forking thread gets its memory from the next malloc, and the
  * blocks of the heap that it frees wait.
@@ -47,8 +53,13 @@ static void after(void)
 	}
 }
 
-/* Once the heap has registered its own. */
+/* Ours last, so that no other one of the library runs outside them. */
 void vmsi_front_watch_fork(void)
 {
+	static atomic_flag done = ATOMIC_FLAG_INIT;
+
+	if (atomic_flag_test_and_set(&done))
+		return;
+	vmsi_heap_handle_fork();
 	(void)pthread_atfork(before, after, after);
 }

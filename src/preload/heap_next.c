@@ -247,6 +247,8 @@ VMSI_COLD static void look_up(void)
 	/* What dlsym allocates after this has a place to go to. */
 	publish();
 	looking = false;
+	/* It may allocate. */
+	vmsi_front_watch_fork();
 	vmsi_front_read_settings();
 	errno = error;
 }

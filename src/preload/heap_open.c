@@ -65,9 +65,6 @@ static void try_to_open(void)
 	}
 	atomic_store_explicit(&state, heap ? OPEN : NONE,
 			      memory_order_release);
-	/* It may allocate. */
-	if (heap)
-		vmsi_front_watch_fork();
 }
 
 VMSI_COLD static void open_once(void)
@@ -86,7 +83,10 @@ vms_heap *vmsi_front_if_open(void)
 
 vms_heap *vmsi_front_get(void)
 {
+	/* What opening takes is locked. */
+	if (vmsi_front_is_forking())
+		return NULL;
 	if (atomic_load_explicit(&state, memory_order_acquire) == UNTRIED)
 		open_once();
-	return vmsi_front_is_forking() ? NULL : vmsi_front_if_open();
+	return vmsi_front_if_open();
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "base/panic.h"
 #include "space/state.h"
@@ -129,12 +130,17 @@ static void after_fork_in_child(void)
 	}
 }
 
-__attribute__((constructor)) static void register_fork_handlers(void)
+/*
+ * Where this fails for want of memory, children are still noticed by the wiped
+ * page.
+ */
+__attribute__((constructor)) void vmsi_fork_handle(void)
 {
-	/*
-	 * Where this fails for want of memory, children are still noticed by
-	 * the wiped page.
-	 */
+	static atomic_flag done = ATOMIC_FLAG_INIT;
+
+	if (atomic_flag_test_and_set(&done))
+		return;
+	vmsi_budget_handle_fork();
 	(void)pthread_atfork(before_fork, after_fork_in_parent,
 			     after_fork_in_child);
 }

@@ -518,6 +518,8 @@ void vmsi_handles_release(struct vms_space *space);
 
 /* --- fork.c, invariants.c ------------------------------------------------------- */
 
+/* Register the handlers of fork, and those of budgets, if that was not done. */
+void vmsi_fork_handle(void);
 /* Register a space for fork; undo. */
 int vmsi_fork_watch(struct vms_space *space);
 void vmsi_fork_unwatch(struct vms_space *space);

@@ -174,6 +174,45 @@ static void in_atfork(void)
 	carried = NULL;
 }
 
+/*
+ * A lock of the program's own that handlers hold over a fork, and under which
+ * another thread allocates.
+ */
+static pthread_mutex_t own_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void take_own_lock(void)
+{
+	pthread_mutex_lock(&own_lock);
+}
+
+static void drop_own_lock(void)
+{
+	pthread_mutex_unlock(&own_lock);
+}
+
+static void *allocate_under_lock(void *unused)
+{
+	(void)unused;
+	while (!stop) {
+		take_own_lock();
+		free(realloc(malloc(10 * LARGE), 300 * LARGE));
+		drop_own_lock();
+		usleep(50);
+	}
+	return NULL;
+}
+
+static void amid_locks(void)
+{
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, allocate_under_lock, NULL);
+	fork_amid("fork with a lock held by handlers", 50);
+	stop = true;
+	pthread_join(thread, NULL);
+	stop = false;
+}
+
 static void other_ways(void)
 {
 	char *arguments[] = { (char *)"true", NULL };
@@ -217,9 +256,11 @@ int main(void)
 {
 	begin();
 	pthread_atfork(prepare, parent, child);
+	pthread_atfork(take_own_lock, drop_own_lock, drop_own_lock);
 	in_atfork();
 	generations();
 	amid_threads();
+	amid_locks();
 	in_atfork();
 	other_ways();
 	return 0;
