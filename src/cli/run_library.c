@@ -118,17 +118,23 @@ static bool list_has(FILE *list, const char *library)
 	return found;
 }
 
-/* Start "loader --list binary", its output into a pipe. */
+/*
+ * Start "loader --list binary", its output into a pipe. To a loader that the
+ * kernel starts, $ORIGIN is where the file is, and not a link to it.
+ */
 static pid_t start_list(const struct vmsi_program *program, int output)
 {
+	char binary[PATH_MAX];
 	char *const arguments[] = {
-		(char *)program->elf.interpreter, (char *)"--list",
-		(char *)program->binary, NULL,
+		(char *)program->elf.interpreter, (char *)"--list", binary,
+		NULL,
 	};
 	posix_spawn_file_actions_t actions;
 	pid_t child;
 	int error;
 
+	if (!realpath(program->binary, binary))
+		return -1;
 	if (posix_spawn_file_actions_init(&actions))
 		return -1;
 	error = posix_spawn_file_actions_adddup2(&actions, output,

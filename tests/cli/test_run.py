@@ -315,6 +315,15 @@ def library_that_the_loader_refuses_is_125():
                    env={"VMSPACE_LIBDIR": work("needy")})
 
 
+def libraries_beside_a_program_are_found_through_a_link():
+    os.makedirs(work("beside"), exist_ok=True)
+    compiled(work("beside/libbeside.so"), "int here;\n", "-shared")
+    compiled(work("beside/program"), PLAIN, "-Wl,--no-as-needed",
+             f"-L{work('beside')}", "-l:libbeside.so", "-Wl,-rpath,$ORIGIN")
+    os.symlink(work("beside/program"), work("program-link"))
+    expect_run(work("program-link"))
+
+
 def path_that_the_loader_would_split_is_125():
     for name in ("a space", "a:colon", "a$dollar"):
         expect_refused(125, "cannot take it", "true",
@@ -475,6 +484,7 @@ CASES = [
     library_that_is_not_there_is_125,
     library_that_is_damaged_is_125,
     library_that_the_loader_refuses_is_125,
+    libraries_beside_a_program_are_found_through_a_link,
     path_that_the_loader_would_split_is_125,
     other_preload_libraries_stay,
     signals_are_as_they_were,
