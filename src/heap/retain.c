@@ -23,6 +23,12 @@
 /* So much may be retained whatever is used. */
 #define RETAIN_LEAST ((size_t)64 << 20)
 
+/*
+ * The memory that a growing block may take over, in its own size. A block that
+ * outgrows the smallest slots still finds 1 GiB of the last one warm.
+ */
+#define GROWTH_FACTOR 20
+
 /* --- bins ----------------------------------------------------------------- */
 
 /* Four bins to a power of two, of pages; the sizes in bin i + 1 are larger. */
@@ -171,11 +177,15 @@ static struct vmsi_slot *retained_for_block(struct vmsi_bins *bins, size_t bytes
 	return bin < VMSI_HEAP_BINS ? bins->first[bin] : NULL;
 }
 
-/* For a block that grows: as much memory as there is in one slot. */
+/*
+ * For a block that grows: as much memory as there is in one slot, but not many
+ * times what it has come to. It may grow no further, and what it leaves unused
+ * neither serves another block nor goes back while it lives.
+ */
 static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
 					     size_t bytes)
 {
-	unsigned bin = filled_below(bins, VMSI_HEAP_BINS);
+	unsigned bin = filled_below(bins, bin_of(GROWTH_FACTOR * bytes));
 
 	return bin < VMSI_HEAP_BINS && bin > bin_of(bytes) ? bins->first[bin] :
 							     NULL;

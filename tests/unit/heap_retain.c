@@ -66,7 +66,7 @@ static void alignment_does_not_ask_for_more_memory(void **state)
 
 static void a_block_that_grows_gets_the_most(void **state)
 {
-	unsigned char *a = make_filled(4 * MIB), *b = make_filled(40 * MIB);
+	unsigned char *a = make_filled(4 * MIB), *b = make_filled(16 * MIB);
 	unsigned char *block = make_filled(MIB);
 
 	(void)state;
@@ -75,6 +75,22 @@ static void a_block_that_grows_gets_the_most(void **state)
 	block = resize(block, MIB + 1);
 	assert_ptr_equal(block, b);
 	assert_filled(block, MIB);
+	drop(block);
+}
+
+static void a_small_block_that_grows_leaves_the_large_memory(void **state)
+{
+	unsigned char *large = make_filled(60 * MIB);
+	unsigned char *block = make_filled(MIB);
+
+	(void)state;
+	drop(large);
+	block = resize(block, MIB + 1);
+	assert_ptr_not_equal(block, large);
+	assert_int_equal(stats_now().retained, 60 * MIB);
+	/* So what nobody uses goes back while the block lives. */
+	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
+	assert_in_range(stats_now().resident, MIB, 4 * MIB);
 	drop(block);
 }
 
@@ -276,6 +292,7 @@ int main(void)
 		WITH_HEAP(a_block_gets_what_fits_best),
 		WITH_HEAP(alignment_does_not_ask_for_more_memory),
 		WITH_HEAP(a_block_that_grows_gets_the_most),
+		WITH_HEAP(a_small_block_that_grows_leaves_the_large_memory),
 		WITH_HEAP(nothing_is_kept_where_nothing_may_be),
 		WITH_HEAP(no_more_is_kept_than_may_be),
 		WITH_HEAP(blocks_of_runs_count_too),
