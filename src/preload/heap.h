@@ -75,6 +75,10 @@ extern struct vmsi_front vmsi_front;
  */
 typedef void vmsi_function(void);
 vmsi_function *vmsi_front_next_function(const char *name);
+/* Likewise, the definition that the program itself gets. */
+vmsi_function *vmsi_front_first_function(const char *name);
+/* Whether a function, or NULL, lies in the same object as the next malloc. */
+bool vmsi_front_belongs(vmsi_function *function);
 
 /*
  * Memory for the calls that the look-up itself makes: a few blocks that are

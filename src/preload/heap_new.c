@@ -7,9 +7,13 @@
 
 /*
  * The operators new and delete of C++. libstdc++ makes them of malloc and free,
- * but jemalloc, tcmalloc and mimalloc have their own, past which no large block
- * would come to the heap. What is not the heap's goes to the next definition,
- * which also throws where there is no memory.
+ * and so of ours. But jemalloc, tcmalloc and mimalloc have their own, past which
+ * no large block would come to the heap: it is taken here then. All else goes to
+ * the next definition, which also throws where there is no memory.
+ *
+ * A program may have its own for some of them, and the others are to be made of
+ * these; then nothing is taken here either, for what one of ours gives could
+ * come back by one of the program's, and the other way round.
  */
 
 /*
@@ -80,6 +84,17 @@
 NEW_OPERATORS(DECLARE_NEW)
 DELETE_OPERATORS(DECLARE_DELETE)
 
+/* The operators themselves. */
+#define DECLARE_OUR_NEW(name, symbol, form, failure) \
+	VMSI_EXPORTED void *vmsi_front_##name(size_t size form##_PARAMETERS) \
+		__asm__(symbol);
+#define DECLARE_OUR_DELETE(name, symbol, form) \
+	VMSI_EXPORTED void vmsi_front_##name(void *block form##_PARAMETERS) \
+		__asm__(symbol);
+
+NEW_OPERATORS(DECLARE_OUR_NEW)
+DELETE_OPERATORS(DECLARE_OUR_DELETE)
+
 /*
  * Where a program in C loads a library in C++ for itself alone, the operators
  * are not among the definitions that follow ours. A runtime that was used must
@@ -113,6 +128,17 @@ static vmsi_function *find_operator(const char *symbol)
 	return function ? function : find_in_runtime(symbol);
 }
 
+/*
+ * Whether blocks are taken here: the operators of the next malloc are its own,
+ * and the program has none before ours.
+ */
+static bool direct;
+
+#define IS_OURS(name, symbol) \
+	(vmsi_front_first_function(symbol) == (vmsi_function *)vmsi_front_##name)
+#define IS_OURS_NEW(name, symbol, form, failure) && IS_OURS(name, symbol)
+#define IS_OURS_DELETE(name, symbol, form) && IS_OURS(name, symbol)
+
 #define FIND(name, symbol) \
 	__atomic_store_n(&next_##name, \
 			 (__typeof__(next_##name))find_operator(symbol), \
@@ -124,6 +150,11 @@ VMSI_COLD static void find_operators(void)
 {
 	int error = errno;
 
+	__atomic_store_n(&direct, vmsi_front_belongs(vmsi_front_next_function(
+					  "_Znwm"))
+			 NEW_OPERATORS(IS_OURS_NEW)
+			 DELETE_OPERATORS(IS_OURS_DELETE),
+			 __ATOMIC_RELAXED);
 	NEW_OPERATORS(FIND_NEW)
 	DELETE_OPERATORS(FIND_DELETE)
 	errno = error;
@@ -153,7 +184,7 @@ VMSI_COLD static void *new_without_runtime(size_t size, size_t alignment,
 /* A large block: of the heap, or NULL and the next definition is asked. */
 static void *take(size_t size, size_t alignment)
 {
-	if (!vmsi_front_wants(size))
+	if (!VMSI_RELAXED(direct) || !vmsi_front_wants(size))
 		return NULL;
 	return alignment > 1 ? vmsi_front_aligned_alloc(alignment, size) :
 		vmsi_front_alloc(size);
@@ -163,18 +194,17 @@ static void *take(size_t size, size_t alignment)
 #define DEFINE_NEW(name, symbol, form, failure) \
 	VMSI_COLD static void *slow_##name(size_t size form##_PARAMETERS) \
 	{ \
-		void *block = take(size, form##_ALIGN); \
+		void *block; \
 	\
+		if (!VMSI_RELAXED(next_##name)) \
+			find_operators(); \
+		block = take(size, form##_ALIGN); \
 		if (block) \
 			return block; \
-		if (!next_##name) \
-			find_operators(); \
 		return next_##name ? \
 			next_##name(size form##_ARGUMENTS) : \
 			new_without_runtime(size, form##_ALIGN, failure); \
 	} \
-	VMSI_EXPORTED void *vmsi_front_##name(size_t size form##_PARAMETERS) \
-		__asm__(symbol); \
 	VMSI_EXPORTED void *vmsi_front_##name(size_t size form##_PARAMETERS) \
 	{ \
 		void *(*next)(size_t form##_TYPES) = \
@@ -188,21 +218,20 @@ static void *take(size_t size, size_t alignment)
 #define DEFINE_DELETE(name, symbol, form) \
 	VMSI_COLD static void slow_##name(void *block form##_PARAMETERS) \
 	{ \
-		find_operators(); \
-		if (next_##name) \
-			next_##name(block form##_ARGUMENTS); \
+		if (!VMSI_RELAXED(next_##name)) \
+			find_operators(); \
+		if (!next_##name) \
+			free(block); \
+		else if (VMSI_RELAXED(direct) && vmsi_front_has(block)) \
+			vmsi_front_free(block); \
 		else \
-			vmsi_front.next.free(block); \
+			next_##name(block form##_ARGUMENTS); \
 	} \
-	VMSI_EXPORTED void vmsi_front_##name(void *block form##_PARAMETERS) \
-		__asm__(symbol); \
 	VMSI_EXPORTED void vmsi_front_##name(void *block form##_PARAMETERS) \
 	{ \
 		void (*next)(void *form##_TYPES) = VMSI_RELAXED(next_##name); \
 	\
-		if (vmsi_front_has(block)) \
-			vmsi_front_free(block); \
-		else if (__builtin_expect(!next, 0)) \
+		if (vmsi_front_has(block) || __builtin_expect(!next, 0)) \
 			slow_##name(block form##_ARGUMENTS); \
 		else \
 			next(block form##_ARGUMENTS); \

@@ -176,6 +176,16 @@ vmsi_function *vmsi_front_next_function(const char *name)
 	return function;
 }
 
+vmsi_function *vmsi_front_first_function(const char *name)
+{
+	void *symbol = dlsym(RTLD_DEFAULT, name);
+	vmsi_function *function;
+
+	__asm__ volatile("" : "+r"(symbol));
+	memcpy(&function, &symbol, sizeof(function));
+	return function;
+}
+
 /* Where the object begins that holds a function; NULL: that is not known. */
 static const void *object_of(vmsi_function *function)
 {
@@ -196,8 +206,10 @@ static const void *object_of(vmsi_function *function)
  * Some mallocs lack the rarer functions, and what is found then is libc's, for
  * libc's blocks.
  */
-static bool belongs(vmsi_function *function)
+bool vmsi_front_belongs(vmsi_function *function)
 {
+	if (!found.malloc)
+		look_up();
 	return function &&
 		object_of(function) == object_of((vmsi_function *)found.malloc);
 }
@@ -214,8 +226,8 @@ static void find(void)
 	FIND(valloc);
 	FIND(malloc_usable_size);
 	found.knows_sizes =
-		belongs((vmsi_function *)found.malloc_usable_size);
-	if (!belongs((vmsi_function *)FIND(pvalloc)))
+		vmsi_front_belongs((vmsi_function *)found.malloc_usable_size);
+	if (!vmsi_front_belongs((vmsi_function *)FIND(pvalloc)))
 		found.pvalloc = NULL;
 }
 
