@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "heap/state.h"
+#include "host/host.h"
 #include "space/state.h"
 
 #define SMALL_SHIFT 26u
@@ -15,8 +16,31 @@
 #define LARGES_LEAST 32
 #define GIANTS_LEAST 4
 
-/* Records are 128 bytes a slot; so many slots are enough for any map count. */
+/* Records are 128 bytes a slot. */
 #define SMALL_MOST 65536u
+
+/* What a host allows that does not tell. */
+#define MAPS_MOST 65530u
+
+/*
+ * A slot with memory is two mappings of the host, of which a process may have
+ * vm.max_map_count. Half of them are for the rest of the program: without any it
+ * could start no thread and load no library.
+ */
+static size_t small_most(void)
+{
+	char text[24] = "";
+	long fd = vmsi_host.open("/proc/sys/vm/max_map_count");
+	size_t maps = 0;
+
+	if (fd >= 0) {
+		(void)vmsi_host.read((int)fd, text, sizeof text - 1);
+		(void)vmsi_host.close((int)fd);
+	}
+	for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
+		maps = maps * 10 + (size_t)(*digit - '0');
+	return vmsi_min((maps ? maps : MAPS_MOST) / 4, SMALL_MOST);
+}
 
 static uintptr_t place_class(struct vmsi_slot_class *class, unsigned shift,
 			     uintptr_t at, size_t count)
@@ -63,7 +87,7 @@ int vmsi_heap_layout(struct vms_heap *heap, struct vmsi_range range)
 	at = place_class(large, large_shift, at, larges);
 	if (at >= range.end)
 		return -ENOMEM;
-	count = vmsi_min((range.end - at) >> SMALL_SHIFT, SMALL_MOST);
+	count = vmsi_min((range.end - at) >> SMALL_SHIFT, small_most());
 	if (count == 0)
 		return -ENOMEM;
 	at = place_class(small, SMALL_SHIFT, at, count);

@@ -177,5 +177,6 @@ void vmsi_front_read_settings(void)
 
 __attribute__((constructor)) static void read_at_start(void)
 {
+	vmsi_front_watch_fork();
 	vmsi_front_read_settings();
 }

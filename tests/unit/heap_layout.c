@@ -247,6 +247,19 @@ static void slots_of_a_small_heap_are_all_used(void **state)
 		drop(blocks[--count]);
 }
 
+static void slots_leave_mappings_to_the_program(void **state)
+{
+	char text[64] = "";
+	long file = vmsi_host.open("/proc/sys/vm/max_map_count");
+
+	(void)state;
+	if (file < 0)
+		skip();
+	assert_true(vmsi_host.read((int)file, text, sizeof(text) - 1) > 0);
+	(void)vmsi_host.close((int)file);
+	assert_true(slots_of(0) <= strtoul(text, NULL, 10) / 4);
+}
+
 /* Each class that was used has a run, which may be the last slot. */
 static void empty_runs_make_room_for_blocks(void **state)
 {
@@ -333,6 +346,7 @@ int main(void)
 		WITH_HEAP(alignments_are_honoured),
 		WITH_HEAP(an_odd_alignment_is_refused),
 		WITH_HEAP(slots_of_a_small_heap_are_all_used),
+		WITH_HEAP(slots_leave_mappings_to_the_program),
 		WITH_HEAP(empty_runs_make_room_for_blocks),
 		WITH_HEAP(fewer_addresses_are_taken_where_there_are_fewer),
 		WITH_HEAP(no_addresses_is_no_memory),
