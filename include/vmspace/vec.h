@@ -17,7 +17,7 @@ extern "C" {
  * Arrays of one type that grow without being copied: a thin layer on buffers,
  * whose caveats hold here too.
  *
- *	VMS_VEC_DECLARE(points, struct point)
+ *	VMS_VEC_DECLARE(points, struct point);
  *
  * makes the type `points` and these functions, all inline. Counts and indices
  * are of elements. -1, NULL and errno are as of the vms_buffer call named; a
