@@ -13,6 +13,7 @@
 /* Counted from 1, as proc_pid_stat(5) and proc_pid_statm(5) do. */
 #define STAT_PARENT 4
 #define STAT_FLAGS 9
+#define STAT_THREADS 20
 #define STAT_HEAP_START 47
 #define STATM_DATA 6
 
@@ -124,6 +125,8 @@ bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat)
 			stat->parent = (pid_t)value;
 		if (field == STAT_FLAGS)
 			stat->has_executed = !(value & FORKED_ONLY);
+		if (field == STAT_THREADS)
+			stat->threads = (unsigned)value;
 		if (field == STAT_HEAP_START)
 			stat->heap_start = (uintptr_t)value;
 		at += strcspn(at, " ");

@@ -195,16 +195,18 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 
 /* --- before a refusal --------------------------------------------------- */
 
-/* Without what is not copied. */
-static size_t copied(const struct vms_group *group, pid_t thread, size_t most)
+/*
+ * Without what is not copied, where no other thread can have that changed; all
+ * that was granted and may not have been made yet is copied.
+ */
+static size_t copied(const struct vmsi_process *process, size_t most)
 {
-	struct vmsi_measure measure;
-	size_t bytes;
+	struct vmsi_proc_stat stat;
 
-	if (vmsi_measure_process(group, thread, &measure, NULL))
+	if (process->not_copied == 0 || process->not_copied > most ||
+	    !vmsi_proc_read_stat(process->pid, &stat) || stat.threads != 1)
 		return most;
-	bytes = measure.committed - measure.not_copied;
-	return bytes < most ? bytes : most;
+	return most - process->not_copied;
 }
 
 size_t vmsi_request_net(const struct vms_group *group,
@@ -219,7 +221,7 @@ size_t vmsi_request_net(const struct vms_group *group,
 	    vmsi_segment_exists(request->key))
 		return 0;
 	if (request->call == VMS_GROUP_FORK)
-		return copied(group, thread, request->bytes);
+		return copied(process, request->bytes);
 	if (request->end == 0 ||
 	    vmsi_measure_range(group, thread, request->start, request->end,
 			       &private, &charged))

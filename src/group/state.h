@@ -236,6 +236,7 @@ struct vmsi_proc_stat {
 	char command[16];
 	pid_t parent;
 	bool has_executed;             /* a program, since it was forked */
+	unsigned threads;
 	uintptr_t heap_start;          /* where a heap of brk begins */
 };
 
