@@ -81,7 +81,8 @@ struct vms_heap_options {
  *
  * Returns the heap, which the caller owns and gives back by vms_heap_close();
  * NULL with errno set on failure:
- *   EINVAL  struct_size is not one that this library knows; unknown flags.
+ *   EINVAL  struct_size is not one that this library knows; unknown flags; a
+ *           reserve that cannot be rounded up to whole pages.
  *   ENOMEM  not even the smallest range of addresses (1 GiB) is free;
  *           RLIMIT_AS, the map-count limit; no memory for records.
  * Thread-safe.
@@ -100,7 +101,8 @@ void vms_heap_close(vms_heap *heap);
  *
  * Returns the block, which the caller gives back by vms_heap_free(); NULL with
  * errno ENOMEM: the size is too large, no addresses or no commit are left, or a
- * limit of the host is reached.
+ * limit of the host is reached. Blocks of more than 1 MiB may be a quarter of
+ * vm.max_map_count at a time, so that the host's mappings last for other things.
  */
 void *vms_heap_malloc(vms_heap *heap, size_t size);
 
