@@ -48,10 +48,10 @@ static struct vmsi_slot *take_committed(vms_heap *heap, size_t addresses,
 }
 
 struct vmsi_slot *vmsi_slot_take_grower(struct vms_heap *heap, size_t held,
-					size_t size, bool plain)
+					size_t size, bool plain,
+					enum vmsi_purpose purpose)
 {
-	struct vmsi_slot *slot = vmsi_slot_take(heap, size, size,
-						VMSI_FOR_GROWTH);
+	struct vmsi_slot *slot = vmsi_slot_take(heap, size, size, purpose);
 
 	if (!slot)
 		return NULL;
@@ -258,15 +258,15 @@ static void use_huge_pages(vms_heap *heap, struct vmsi_slot *slot)
 }
 
 /*
- * The addresses behind the block are used up: its page tables go where there
- * are more. What is to follow them there is committed first, so that a refusal
- * leaves the block where it is.
+ * The block's page tables go to another slot. What is to follow them there is
+ * committed first, so that a refusal leaves the block where it is.
  */
-static void *grow_by_move(vms_heap *heap, struct vmsi_slot *slot, size_t size)
+static void *grow_by_move(vms_heap *heap, struct vmsi_slot *slot, size_t size,
+			  enum vmsi_purpose purpose)
 {
 	/* What is moved takes its advice along. */
 	struct vmsi_slot *larger = vmsi_slot_take_grower(
-		heap, vmsi_get(&slot->room), size, slot->plain);
+		heap, vmsi_get(&slot->room), size, slot->plain, purpose);
 
 	if (!larger)
 		return NULL;
@@ -285,10 +285,15 @@ static void *grow_by_move(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
 	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+	void *moved;
 
 	use_huge_pages(heap, slot);
 	if (size > vmsi_slot_capacity(class))
-		return grow_by_move(heap, slot, size);
+		return grow_by_move(heap, slot, size, VMSI_FOR_GROWTH);
+	/* Before new memory comes to lie beside it. */
+	moved = grow_by_move(heap, slot, size, VMSI_FOR_WARMTH);
+	if (moved)
+		return moved;
 	if (vmsi_slot_commit(heap, slot, size, VMSI_COMMIT_GROWTH))
 		return NULL;
 	vmsi_set(&slot->size, size);

@@ -24,10 +24,12 @@
 #define RETAIN_LEAST ((size_t)64 << 20)
 
 /*
- * The memory that a growing block may take over, in its own size. A block that
- * outgrows the smallest slots still finds 1 GiB of the last one warm.
+ * The memory that a growing block may take over, in its own size. It asks again
+ * as it grows, so that of 1 GiB that was freed before it takes 20 MiB of new
+ * memory first; but not for less than twice what it has.
  */
-#define GROWTH_FACTOR 20
+#define GROWTH_FACTOR 64
+#define WARMTH_FACTOR 2
 
 /* --- bins ----------------------------------------------------------------- */
 
@@ -183,12 +185,17 @@ static struct vmsi_slot *retained_for_block(struct vmsi_bins *bins, size_t bytes
  * neither serves another block nor goes back while it lives.
  */
 static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
-					     size_t bytes)
+					     size_t bytes, size_t least)
 {
 	unsigned bin = filled_below(bins, bin_of(GROWTH_FACTOR * bytes));
 
-	return bin < VMSI_HEAP_BINS && bin > bin_of(bytes) ? bins->first[bin] :
+	return bin < VMSI_HEAP_BINS && bin > bin_of(least) ? bins->first[bin] :
 							     NULL;
+}
+
+static bool is_for_growth(enum vmsi_purpose purpose)
+{
+	return purpose == VMSI_FOR_GROWTH || purpose == VMSI_FOR_WARMTH;
 }
 
 static struct vmsi_slot *unused_slot(struct vmsi_slot_class *class)
@@ -212,8 +219,12 @@ static struct vmsi_slot *take_retained(struct vms_heap *heap,
 					      heap->huge_pages];
 	struct vmsi_slot *slot;
 
-	slot = purpose == VMSI_FOR_GROWTH ? retained_for_growth(bins, bytes) :
-					    retained_for_block(bins, bytes);
+	if (purpose == VMSI_FOR_WARMTH)
+		slot = retained_for_growth(bins, bytes, WARMTH_FACTOR * bytes);
+	else if (purpose == VMSI_FOR_GROWTH)
+		slot = retained_for_growth(bins, bytes, bytes);
+	else
+		slot = retained_for_block(bins, bytes);
 	if (slot)
 		withdraw(heap, class, slot);
 	return slot;
@@ -248,8 +259,10 @@ static struct vmsi_slot *take(struct vms_heap *heap, size_t addresses,
 		first++;
 	/* What grows may go far beyond what holds it now. */
 	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
-		if (class == first || purpose == VMSI_FOR_GROWTH)
+		if (class == first || is_for_growth(purpose))
 			slot = take_retained(heap, class, bytes, purpose);
+	if (purpose == VMSI_FOR_WARMTH)
+		return slot;
 	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
 		slot = unused_slot(class);
 	/* Rather one that does not fit well than none. */
@@ -275,7 +288,7 @@ struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
 	struct vmsi_slot *slot = take_locked(heap, addresses, bytes, purpose);
 
 	/* Runs without a live block may hold some. */
-	if (!slot) {
+	if (!slot && purpose != VMSI_FOR_WARMTH) {
 		(void)vmsi_heap_collect_all(heap);
 		slot = take_locked(heap, addresses, bytes, purpose);
 	}

@@ -364,7 +364,8 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 		block->size = (uint32_t)size;
 		return (void *)address;
 	}
-	grown = vmsi_slot_take_grower(heap, capacity, size, false);
+	grown = vmsi_slot_take_grower(heap, capacity, size, false,
+				      VMSI_FOR_GROWTH);
 	if (!grown)
 		return NULL;
 	/* The program may have written up to what usable_size has told. */

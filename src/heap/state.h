@@ -297,6 +297,7 @@ int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 enum vmsi_purpose {
 	VMSI_FOR_BLOCK,  /* of the given size */
 	VMSI_FOR_GROWTH, /* of a block that will grow on */
+	VMSI_FOR_WARMTH, /* likewise, and only what is retained */
 	VMSI_FOR_ZEROES, /* that may be touched here and there only */
 };
 
@@ -348,10 +349,12 @@ const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
 
 /*
  * A busy slot for a block that moves there to grow to size: committed from
- * where what is held of it will end. NULL: no slot, or no memory.
+ * where what is held of it will end. The purpose is growth or warmth. NULL: no
+ * slot, or no memory.
  */
 struct vmsi_slot *vmsi_slot_take_grower(struct vms_heap *heap, size_t held,
-					size_t size, bool plain);
+					size_t size, bool plain,
+					enum vmsi_purpose purpose);
 
 /* --- fork.c --------------------------------------------------------------- */
 
