@@ -8,8 +8,8 @@ of the wall time from start to end: the median of the rounds' ratios with its
 quartiles and extremes. "blocks" is how many large blocks the heap served in a
 run, and "grown" how many of its reallocs copied nothing; a program without
 either has nothing to gain. "most" would be the ratio if the kernel took no time
-at all: what the program computes itself stays. Before each run free memory is made warm: see
-Warmth in machine.py.
+at all: what the program computes itself stays. Before each run free memory is
+made warm: see Warmth in machine.py.
 """
 
 import argparse
