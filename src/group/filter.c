@@ -15,7 +15,6 @@
  * notified.
  */
 
-
 /* Of an argument, by its number from 0 on, these bits have that value. */
 static struct scmp_arg_cmp has_bits(unsigned argument, uint64_t mask,
 				    uint64_t bits)

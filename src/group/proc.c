@@ -181,19 +181,21 @@ pid_t vmsi_proc_living_thread(pid_t pid)
 	return thread;
 }
 
-/* A number of /proc/PID/status; -1 where there is no such line. */
-static long status_number(const char *status, const char *name)
+/* A number of /proc/PID/status; 0: it has gone; -1: there is no such line. */
+static long status_number(pid_t pid, const char *name)
 {
-	const char *line = strstr(status, name);
+	char status[8192];
+	const char *line;
 
+	if (!read_text(pid, "status", status, sizeof status))
+		return 0;
+	line = strstr(status, name);
 	return line ? strtol(line + strlen(name), NULL, 10) : -1;
 }
 
 size_t vmsi_proc_stack(pid_t pid)
 {
-	char status[8192];
-	long kib = read_text(pid, "status", status, sizeof status) ?
-		status_number(status, "\nVmStk:") : 0;
+	const long kib = status_number(pid, "\nVmStk:");
 
 	return kib > 0 ? (size_t)kib << 10 : 0;
 }
@@ -211,33 +213,21 @@ static bool is_process(pid_t thread)
 
 pid_t vmsi_proc_process_of(pid_t thread)
 {
-	char status[8192];
-
 	if (is_process(thread))
 		return thread;
-	if (!read_text(thread, "status", status, sizeof status))
-		return 0;
-	return (pid_t)status_number(status, "\nTgid:");
+	return (pid_t)status_number(thread, "\nTgid:");
 }
 
 pid_t vmsi_proc_tracer(pid_t thread)
 {
-	char status[8192];
-
-	if (!read_text(thread, "status", status, sizeof status))
-		return 0;
-	return (pid_t)status_number(status, "\nTracerPid:");
+	return (pid_t)status_number(thread, "\nTracerPid:");
 }
 
 /* A kernel that does not count them says whether there are any. */
 long vmsi_proc_filters(pid_t pid)
 {
-	char status[8192];
-	long filters;
+	const long filters = status_number(pid, "\nSeccomp_filters:");
 
-	if (!read_text(pid, "status", status, sizeof status))
-		return 0;
-	filters = status_number(status, "\nSeccomp_filters:");
 	return filters >= 0 ? filters :
-		status_number(status, "\nSeccomp:") == SECCOMP_MODE_FILTER;
+		status_number(pid, "\nSeccomp:") == SECCOMP_MODE_FILTER;
 }

@@ -63,12 +63,16 @@ static void watch_end(struct vms_group *group, struct vmsi_process *process)
 	}
 }
 
+/* Not where the kernel cannot tell; and no more where one has gone. */
+static bool have_one_memory(pid_t one, pid_t other)
+{
+	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
+}
+
 bool vmsi_process_shares(struct vmsi_process *process)
 {
-	/* Not where the kernel cannot tell; and no more where one has gone. */
 	if (process->shares_with &&
-	    syscall(SYS_kcmp, process->pid, process->shares_with, KCMP_VM, 0,
-		    0) != 0)
+	    !have_one_memory(process->pid, process->shares_with))
 		process->shares_with = 0;
 	return process->shares_with != 0;
 }
@@ -101,7 +105,7 @@ static bool has_its_memory(struct vms_group *group, struct vmsi_process *process
 
 	(void)group;
 	if (process != sharer->of && !process->shares_with &&
-	    syscall(SYS_kcmp, process->pid, sharer->of->pid, KCMP_VM, 0, 0) == 0)
+	    have_one_memory(process->pid, sharer->of->pid))
 		sharer->found = process->pid;
 	return sharer->found == 0;
 }
