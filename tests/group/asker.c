@@ -252,6 +252,16 @@ static int wait_for(pid_t child)
 	return status ? ECHILD : 0;
 }
 
+/* What a child, if there is one, ends with: an errno. */
+static int error_of(pid_t child)
+{
+	int status;
+
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+}
+
 static int do_fork(size_t bytes)
 {
 	pid_t child = fork();
@@ -266,13 +276,10 @@ static int do_fork(size_t bytes)
 static int do_fork_map(size_t bytes)
 {
 	pid_t child = fork();
-	int status;
 
 	if (child == 0)
 		_exit(do_mmap(bytes));
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+	return error_of(child);
 }
 
 static int do_vfork(size_t bytes)
@@ -346,7 +353,6 @@ static int do_sibling(size_t bytes)
 static int do_grandchild(size_t bytes)
 {
 	pid_t child;
-	int status;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	child = fork();
@@ -360,9 +366,7 @@ static int do_grandchild(size_t bytes)
 			stay_for_a_moment();
 		_exit(child < 0 ? errno : 0);
 	}
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+	return error_of(child);
 }
 
 static int fork_and_end(void *unused)
@@ -381,12 +385,9 @@ static int do_fork_of_sharer(size_t bytes)
 	static char stack[64 << 10];
 	const pid_t child = clone(fork_and_end, stack + sizeof stack,
 				  CLONE_VM | SIGCHLD, NULL);
-	int status;
 
 	(void)bytes;
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
+	return error_of(child);
 }
 
 /* A child that stays, and is nobody's any more. */
