@@ -5,7 +5,7 @@ refuses nothing, in turn, and loops of calls: bare, asked about by a program
 that decides nothing, and limited. "best" is the ratio of the shortest runs,
 which says more on a machine with other things to do.
 
-usage: run.py [--build DIR] [--rounds N] [--only NAME,...] [--json FILE]
+usage: run.py [--build DIR] [--rounds N] [--only A,B] [--json FILE]
 """
 
 import argparse
@@ -25,6 +25,7 @@ from program_cases import MIB, copy_modules, make_numbers  # noqa: E402
 import machine  # noqa: E402
 
 LIMIT = '16G'
+NAMES = ('gcc', 'compileall', 'sqlite3', 'sort', 'redis', 'shell', 'pair')
 SQL = ('CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);'
        'WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c '
        'WHERE i < 1000000) INSERT INTO t SELECT i, "name " || i FROM c;'
@@ -71,8 +72,7 @@ def workloads(directory):
         'sqlite3': ['sqlite3', ':memory:', SQL],
         'sort': ['sort', '-o', '/dev/null', str(numbers)],
         'redis': ['bash', '-c', REDIS],
-        'shell': ['sh', '-c', 'for i in $(seq 200); do '
-                                '/bin/true; done'],
+        'shell': ['sh', '-c', 'for i in $(seq 200); do /bin/true; done'],
     }
 
 
@@ -136,7 +136,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--build', type=Path, default=ROOT / 'build-bench')
     parser.add_argument('--rounds', type=int, default=11)
-    parser.add_argument('--only', help='names, between commas')
+    parser.add_argument('--only', metavar='A,B', default=NAMES,
+                        type=machine.words(NAMES), help=' '.join(NAMES))
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
     prefix = [str(options.build / 'src/cli/vmspace'), 'run', '--commit',
@@ -146,8 +147,8 @@ def main():
     with tempfile.TemporaryDirectory(prefix='vmspace-commit-') as directory:
         results = [compare(name, command, prefix, options.rounds)
                    for name, command in workloads(Path(directory)).items()
-                   if not options.only or name in options.only.split(',')]
-    if not options.only or 'pair' in options.only.split(','):
+                   if name in options.only]
+    if 'pair' in options.only:
         print(f'{"":22} {"bare ns":>8} {"kernel":>8} {"limited":>8} '
               f'{"ratio":>7}')
         results += compare_pairs(options.build / 'bench/commit', prefix,
