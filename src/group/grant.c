@@ -283,6 +283,15 @@ static bool make_room(struct vms_group *group, struct vmsi_process *process,
 	return fits(group, bytes);
 }
 
+/* What is charged for a request, at most. */
+static size_t charge_for(struct vms_group *group, struct vmsi_process *process,
+			 const struct vmsi_request *request)
+{
+	return request->call == VMS_GROUP_FORK || request->shared ?
+		request->bytes :
+		vmsi_unborn_with(group, process, request->bytes);
+}
+
 /* Everything is read again, when all that was granted has been made. */
 static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_request *request)
@@ -292,10 +301,10 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 	raise_peak(group, group->committed);
 	if (request->call == VMS_GROUP_FORK)
 		request->bytes = vmsi_process_copy(group, process);
-	if (!fits(group, request->bytes))
+	if (!fits(group, charge_for(group, process, request)))
 		request->bytes = vmsi_request_net(group, process, thread,
 						  request);
-	return fits(group, request->bytes);
+	return fits(group, charge_for(group, process, request));
 }
 
 /* --- granting ----------------------------------------------------------- */
@@ -316,6 +325,7 @@ static void charge(struct vms_group *group, struct vmsi_process *process,
 	} else {
 		vmsi_group_set_committed(group, process,
 					 process->committed + request->bytes);
+		vmsi_unborn_grow(group, process, request->bytes);
 	}
 	vmsi_granted_remember(process, group->call, own, request->moved,
 			      copied);
@@ -339,6 +349,8 @@ static bool may_be_charged(struct vms_group *group,
 			   struct vmsi_process *process, pid_t thread,
 			   struct vmsi_request *request)
 {
+	const size_t most = charge_for(group, process, request);
+
 	switch (group->options.policy) {
 	case VMS_COMMIT_ALWAYS:
 		return true;
@@ -348,8 +360,7 @@ static bool may_be_charged(struct vms_group *group,
 	case VMS_COMMIT_STRICT:
 		break;
 	}
-	return fits(group, request->bytes) ||
-		make_room(group, process, thread, request->bytes) ||
+	return fits(group, most) || make_room(group, process, thread, most) ||
 		make_sure(group, process, thread, request);
 }
 
@@ -463,7 +474,7 @@ void vmsi_group_take_back(struct vms_group *group,
 {
 	vmsi_granted_forget(process, thread);
 	if (request->call == VMS_GROUP_FORK) {
-		(void)vmsi_unborn_take(group, process->pid);
+		vmsi_unborn_drop(group, thread);
 	} else if (request->shared) {
 		group->shared -= request->bytes;
 		group->committed -= request->bytes;

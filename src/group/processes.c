@@ -77,18 +77,42 @@ bool vmsi_process_shares(struct vmsi_process *process)
 	return process->shares_with != 0;
 }
 
-/* Of the process that counts the memory, where they share it. */
+/* The process that counts the memory of another; of most, itself. */
+static struct vmsi_process *counter_of(struct vms_group *group,
+				       struct vmsi_process *process)
+{
+	for (int i = 0; i < SHARERS_MOST && vmsi_process_shares(process); i++) {
+		struct vmsi_process *other =
+			vmsi_process_find(group, process->shares_with);
+
+		if (!other)
+			break;
+		process = other;
+	}
+	return process;
+}
+
+struct copy {
+	const struct vmsi_process *counter;
+	size_t bytes;
+};
+
+static bool add_to_copy(struct vms_group *group, struct vmsi_process *process,
+			void *context)
+{
+	struct copy *copy = context;
+
+	if (counter_of(group, process) == copy->counter)
+		copy->bytes += process->committed;
+	return true;
+}
+
 size_t vmsi_process_copy(struct vms_group *group, struct vmsi_process *process)
 {
-	size_t bytes = process->committed;
+	struct copy copy = { .counter = counter_of(group, process) };
 
-	for (int i = 0; i < SHARERS_MOST && vmsi_process_shares(process); i++) {
-		process = vmsi_process_find(group, process->shares_with);
-		if (!process)
-			break;
-		bytes += process->committed;
-	}
-	return bytes;
+	vmsi_processes_each(group, add_to_copy, &copy);
+	return copy.bytes;
 }
 
 /* --- memory that processes share without being parent and child ----------- */
@@ -134,6 +158,13 @@ static bool inherit_memory(struct vms_group *group, struct vmsi_process *process
 	return true;
 }
 
+/* At most what a child has; nothing of the first, which is a copy of none. */
+static size_t has_at_most(const struct vms_group *group,
+			  const struct vmsi_process *process)
+{
+	return process->pid == group->first ? 0 : vmsi_proc_data(process->pid);
+}
+
 /*
  * A child is charged what was granted to the parent that it has now. That need
  * not be who made it (CLONE_PARENT, a reaper of the group's own), nor the grant
@@ -142,9 +173,10 @@ static bool inherit_memory(struct vms_group *group, struct vmsi_process *process
 static void take_copy(struct vms_group *group, struct vmsi_process *process,
 		      pid_t parent)
 {
-	const struct vmsi_unborn copy = vmsi_unborn_take(group, parent);
-	const bool is_enough = process->pid == group->first ||
-		copy.bytes + copy.credit >= vmsi_proc_data(process->pid);
+	const size_t needed = has_at_most(group, process);
+	const struct vmsi_unborn copy =
+		vmsi_unborn_take(group, parent, needed);
+	const bool is_enough = copy.bytes + copy.credit >= needed;
 
 	if (!is_enough)
 		process->shares_with = find_sharer(group, process);
@@ -342,19 +374,6 @@ void vmsi_unborn_add(struct vms_group *group, pid_t parent, pid_t thread,
 		(struct vmsi_unborn){ parent, thread, bytes, credit, false };
 }
 
-/* A fork of a parent's, one that is known to be made before others. */
-static size_t find_unborn(const struct vms_group *group, pid_t parent)
-{
-	size_t found = group->unborn_count;
-
-	for (size_t i = group->unborn_count; i-- > 0;)
-		if (group->unborn[i].parent == parent &&
-		    (found == group->unborn_count || group->unborn[i].born ||
-		     !group->unborn[found].born))
-			found = i;
-	return found;
-}
-
 static struct vmsi_unborn remove_unborn(struct vms_group *group, size_t i)
 {
 	struct vmsi_unborn removed = group->unborn[i];
@@ -367,12 +386,100 @@ static struct vmsi_unborn remove_unborn(struct vms_group *group, size_t i)
 	return removed;
 }
 
-struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent)
+/* Whether one is nearer to what is needed, and enough if any is. */
+static bool is_better(const struct vmsi_unborn *one,
+		      const struct vmsi_unborn *other, size_t needed)
 {
-	size_t found = find_unborn(group, parent);
+	const size_t bytes = one->bytes + one->credit;
+	const size_t others = other->bytes + other->credit;
 
-	return found < group->unborn_count ? remove_unborn(group, found) :
-		(struct vmsi_unborn){ .parent = 0 };
+	if ((bytes >= needed) != (others >= needed))
+		return bytes >= needed;
+	return bytes >= needed ? bytes < others : bytes > others;
+}
+
+/*
+ * Which fork of its parent's a child is of is not told. It takes the least that
+ * is enough, so that what remains is enough for the others; and one that is
+ * known to be made, so that those that may be under way are waited for.
+ */
+struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent,
+				    size_t needed)
+{
+	struct vmsi_unborn *fitting = NULL, *made = NULL, taken;
+
+	for (size_t i = 0; i < group->unborn_count; i++) {
+		struct vmsi_unborn *unborn = &group->unborn[i];
+
+		if (unborn->parent != parent)
+			continue;
+		if (!fitting || is_better(unborn, fitting, needed))
+			fitting = unborn;
+		if (!made || (unborn->born && !made->born))
+			made = unborn;
+	}
+	if (!fitting)
+		return (struct vmsi_unborn){ .parent = 0 };
+	taken = *fitting;
+	fitting->bytes = made->bytes;
+	fitting->credit = made->credit;
+	made->bytes = taken.bytes;
+	made->credit = taken.credit;
+	return remove_unborn(group, (size_t)(made - group->unborn));
+}
+
+void vmsi_unborn_drop(struct vms_group *group, pid_t thread)
+{
+	for (size_t i = group->unborn_count; i-- > 0;)
+		if (group->unborn[i].thread == thread &&
+		    !group->unborn[i].born) {
+			(void)remove_unborn(group, i);
+			return;
+		}
+}
+
+/* Who counts what forks under way may copy; NULL: none copies, or for free. */
+static const struct vmsi_process *copied_counter(struct vms_group *group,
+						 struct vmsi_process *process)
+{
+	return group->unborn_count == 0 ||
+		(group->options.flags & VMS_GROUP_FORK_FREE) ? NULL :
+		counter_of(group, process);
+}
+
+/* Whether a fork copies what is mapped from now on. */
+static bool may_copy(struct vms_group *group, const struct vmsi_unborn *unborn,
+		     const struct vmsi_process *counter)
+{
+	struct vmsi_process *parent = unborn->born || !counter ? NULL :
+		vmsi_process_find(group, unborn->parent);
+
+	return parent && counter_of(group, parent) == counter;
+}
+
+size_t vmsi_unborn_with(struct vms_group *group, struct vmsi_process *process,
+			size_t bytes)
+{
+	const struct vmsi_process *counter = copied_counter(group, process);
+	size_t copies = 1;
+
+	for (size_t i = 0; i < group->unborn_count; i++)
+		copies += may_copy(group, &group->unborn[i], counter);
+	return bytes > SIZE_MAX / copies ? SIZE_MAX : bytes * copies;
+}
+
+void vmsi_unborn_grow(struct vms_group *group, struct vmsi_process *process,
+		      size_t bytes)
+{
+	const struct vmsi_process *counter = copied_counter(group, process);
+
+	for (size_t i = 0; i < group->unborn_count; i++) {
+		if (!may_copy(group, &group->unborn[i], counter))
+			continue;
+		group->unborn[i].bytes += bytes;
+		group->unborn_bytes += bytes;
+		group->committed += bytes;
+	}
 }
 
 void vmsi_unborn_note_made(struct vms_group *group, pid_t thread)

@@ -206,7 +206,20 @@ void vmsi_processes_free(struct vms_group *group);
 /* A fork was let through; and its child was seen, or will never be. */
 void vmsi_unborn_add(struct vms_group *group, pid_t parent, pid_t thread,
 		     size_t bytes, size_t credit);
-struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent);
+struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent,
+				    size_t needed);
+
+/* The last fork of a thread was not made. */
+void vmsi_unborn_drop(struct vms_group *group, pid_t thread);
+
+/*
+ * What is granted to a process while it forks by another thread may be copied,
+ * too: bytes with all such copies; and they are charged.
+ */
+size_t vmsi_unborn_with(struct vms_group *group, struct vmsi_process *process,
+			size_t bytes);
+void vmsi_unborn_grow(struct vms_group *group, struct vmsi_process *process,
+		      size_t bytes);
 
 /* A thread asks: its forks have been made. */
 void vmsi_unborn_note_made(struct vms_group *group, pid_t thread);

@@ -26,7 +26,11 @@
 /* Stacks that grow and what a program that starts has are seen late. */
 #define TOLERANCE (2 * MIB)
 
-static const char *hog;
+/* Chance has a part in each. */
+#define LATE_FORKS 3
+#define UNSERVED_US "100000"
+
+static const char *hog, *late_fork;
 
 struct sampler {
 	atomic_bool end;
@@ -93,14 +97,22 @@ static size_t committed_by(pid_t pid)
 	return sum;
 }
 
+static size_t committed_by_all(const struct family *family)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < family->count; i++)
+		sum += committed_by(family->list[i]);
+	return sum;
+}
+
 static void sample(struct sampler *sampler)
 {
 	struct family family = { .count = 0 };
-	size_t sum = 0;
 
 	if (stop_all(&family)) {
-		for (size_t i = 0; i < family.count; i++)
-			sum += committed_by(family.list[i]);
+		const size_t sum = committed_by_all(&family);
+
 		sampler->samples++;
 		if (sum > sampler->most)
 			sampler->most = sum;
@@ -170,13 +182,44 @@ static void the_sum_never_passes_the_limit(void **state)
 	assert_true(refusals > 0);
 }
 
+/* A fork that is granted copies what other threads map until it is made. */
+static void what_is_mapped_during_a_fork_counts_twice(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	use_program(late_fork);
+	for (int i = 0; i < LATE_FORKS; i++) {
+		struct asked asked = start(&options, UNSERVED_US);
+		struct family family = { .count = 0 };
+		size_t sum;
+
+		serve_until_said(&asked, "\n");
+		if (strcmp(asked.said, "about\n") == 0) {
+			usleep((useconds_t)atoi(UNSERVED_US));
+			serve_until_said(&asked, "made\n");
+		}
+		find_family(getpid(), &family);
+		sum = committed_by_all(&family);
+		finish(&asked);
+		if (strcmp(asked.said, "one processor\n") == 0)
+			skip();
+		print_message("# %zu processes, %zu KiB\n", family.count,
+			      sum >> 10);
+		assert_true(sum > LIMIT / 2);
+		assert_true(sum <= LIMIT + TOLERANCE);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_mapped_during_a_fork_counts_twice),
 		cmocka_unit_test(the_sum_never_passes_the_limit),
 	};
 
 	need_groups(argc, argv);
 	hog = argv[1];
+	late_fork = argv[2];
 	return cmocka_run_group_tests_name("group_exact", tests, NULL, NULL);
 }
