@@ -18,7 +18,7 @@ static const char *check_unused(const struct vmsi_slot_class *class,
 		if (vmsi_slot_use(slot) != VMSI_SLOT_UNUSED)
 			return "H1: a slot in the list of unused ones is used";
 		if (vmsi_get(&slot->room) || vmsi_get(&slot->touched) ||
-		    slot->lost || slot->run)
+		    vmsi_get(&slot->surplus) || slot->lost || slot->run)
 			return "H1: an unused slot has a trace of its use";
 	}
 	return NULL;

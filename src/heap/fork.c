@@ -12,9 +12,11 @@
 static struct vmsi_lock registry_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_LEAF);
 static struct vms_heap *registry;
 
+/* In the order in which they are taken; renewed with the ranks that they have. */
 static void for_each_lock(struct vms_heap *heap,
 			  void (*act)(struct vmsi_lock *lock))
 {
+	act(&heap->surplus_lock);
 	act(&heap->lock);
 	act(&heap->run_lock);
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++)
@@ -33,7 +35,7 @@ void vmsi_heap_unlock_all(struct vms_heap *heap)
 
 static void renew(struct vmsi_lock *lock)
 {
-	vmsi_lock_init(lock, VMSI_RANK_LEAF);
+	vmsi_lock_init(lock, lock->rank);
 }
 
 static void before_fork(void)

@@ -63,6 +63,15 @@ struct vmsi_slot *vmsi_slot_take_grower(struct vms_heap *heap, size_t held,
 	return slot;
 }
 
+void vmsi_slot_publish_grown(struct vms_heap *heap, struct vmsi_slot *slot,
+			     size_t size)
+{
+	vmsi_set(&slot->size, size);
+	vmsi_slot_set_use(slot, VMSI_SLOT_LIVE);
+	slot->freed_at = vmsi_heap_now();
+	vmsi_slot_leave_surplus(heap, slot);
+}
+
 static void *publish(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
 	vmsi_set(&slot->size, size);
@@ -228,6 +237,7 @@ static void free_slot(vms_heap *heap, struct vmsi_slot *slot)
 	if (slot->zeroed)
 		learn_density(heap, slot);
 	vmsi_slot_settle(slot);
+	vmsi_slot_take_surplus(heap, slot);
 	vmsi_slot_put(heap, slot);
 	vmsi_heap_age(heap, vmsi_heap_now());
 }
@@ -275,11 +285,22 @@ static void *grow_by_move(vms_heap *heap, struct vmsi_slot *slot, size_t size,
 		vmsi_slot_put(heap, larger);
 		return NULL;
 	}
-	vmsi_set(&larger->size, size);
-	vmsi_slot_set_use(larger, VMSI_SLOT_LIVE);
+	vmsi_slot_publish_grown(heap, larger, size);
 	vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
 	vmsi_slot_put(heap, slot);
 	return address_of(heap, larger);
+}
+
+/* Into what lies warm behind its room. Returns whether that is enough. */
+static bool grow_into_surplus(vms_heap *heap, struct vmsi_slot *slot,
+			      size_t size)
+{
+	vmsi_slot_take_surplus(heap, slot);
+	if (size > vmsi_get(&slot->room))
+		return false;
+	vmsi_set(&slot->size, size);
+	vmsi_slot_leave_surplus(heap, slot);
+	return true;
 }
 
 static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
@@ -287,6 +308,10 @@ static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
 	void *moved;
 
+	if (grow_into_surplus(heap, slot, size)) {
+		count_growth(slot);
+		return address_of(heap, slot);
+	}
 	use_huge_pages(heap, slot);
 	if (size > vmsi_slot_capacity(class))
 		return grow_by_move(heap, slot, size, VMSI_FOR_GROWTH);
@@ -314,9 +339,11 @@ static void *shrink(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 	touched = vmsi_get(&slot->touched);
 	vmsi_set(&slot->size, size);
 	if (touched - size > VMSI_RUN_MOST &&
-	    (old - size > old / 4 || size < touched / 2))
+	    (old - size > old / 4 || size < touched / 2)) {
+		vmsi_slot_take_surplus(heap, slot);
 		vmsi_slot_give_back(heap, slot,
 				    vmsi_align_up(size, vmsi_page_size()));
+	}
 	return address_of(heap, slot);
 }
 

@@ -5,6 +5,7 @@
 
 #include <vmspace/mapping.h>
 
+#include "heap/bins.h"
 #include "heap/state.h"
 #include "host/host.h"
 
@@ -25,84 +26,24 @@
 
 /*
  * The memory that a growing block may take over, in its own size. It asks again
- * as it grows, so that of 1 GiB that was freed before it takes 20 MiB of new
- * memory first; but not for less than twice what it has.
+ * as it grows; but not for less than twice what it has.
  */
-#define GROWTH_FACTOR 64
+#define GROWTH_FACTOR 512
 #define WARMTH_FACTOR 2
-
-/* --- bins ----------------------------------------------------------------- */
-
-/* Four bins to a power of two, of pages; the sizes in bin i + 1 are larger. */
-static unsigned bin_of(size_t bytes)
-{
-	size_t pages = bytes / vmsi_page_size();
-	unsigned log;
-
-	if (pages < 4)
-		return (unsigned)pages;
-	log = (unsigned)(63 - __builtin_clzll(pages));
-	return 4 * (log - 1) + (unsigned)((pages >> (log - 2)) & 3);
-}
-
-static void bin_add(struct vmsi_bins *bins, struct vmsi_slot *slot)
-{
-	unsigned bin = bin_of(vmsi_get(&slot->touched));
-
-	slot->previous = NULL;
-	slot->next = bins->first[bin];
-	if (slot->next)
-		slot->next->previous = slot;
-	bins->first[bin] = slot;
-	bins->filled[bin / 64] |= UINT64_C(1) << bin % 64;
-}
-
-static void bin_remove(struct vmsi_bins *bins, struct vmsi_slot *slot)
-{
-	unsigned bin = bin_of(vmsi_get(&slot->touched));
-
-	if (slot->next)
-		slot->next->previous = slot->previous;
-	if (slot->previous)
-		slot->previous->next = slot->next;
-	else
-		bins->first[bin] = slot->next;
-	if (!bins->first[bin])
-		bins->filled[bin / 64] &= ~(UINT64_C(1) << bin % 64);
-}
-
-/* The first bin from one on that has a slot; VMSI_HEAP_BINS: none. */
-static unsigned filled_from(const struct vmsi_bins *bins, unsigned bin)
-{
-	for (; bin < VMSI_HEAP_BINS; bin = (bin / 64 + 1) * 64) {
-		uint64_t filled = bins->filled[bin / 64] >> bin % 64;
-
-		if (filled)
-			return bin + (unsigned)__builtin_ctzll(filled);
-	}
-	return VMSI_HEAP_BINS;
-}
-
-/* The last bin below one that has a slot; VMSI_HEAP_BINS: none. */
-static unsigned filled_below(const struct vmsi_bins *bins, unsigned bin)
-{
-	while (bin-- > 0)
-		if (bins->filled[bin / 64] & (UINT64_C(1) << bin % 64))
-			return bin;
-	return VMSI_HEAP_BINS;
-}
 
 /* --- the retained --------------------------------------------------------- */
 
+/* Most are the newest. */
 static void age_add(struct vms_heap *heap, struct vmsi_slot *slot)
 {
-	slot->newer = NULL;
-	slot->older = heap->newest;
-	if (heap->newest)
-		heap->newest->newer = slot;
-	else
-		heap->oldest = slot;
-	heap->newest = slot;
+	struct vmsi_slot *after = heap->newest;
+
+	while (after && after->freed_at > slot->freed_at)
+		after = after->older;
+	slot->older = after;
+	slot->newer = after ? after->newer : heap->oldest;
+	*(after ? &after->newer : &heap->oldest) = slot;
+	*(slot->newer ? &slot->newer->older : &heap->newest) = slot;
 }
 
 static void age_remove(struct vms_heap *heap, struct vmsi_slot *slot)
@@ -140,7 +81,7 @@ static size_t retain_limit(const struct vms_heap *heap)
 static void withdraw(struct vms_heap *heap, struct vmsi_slot_class *class,
 		     struct vmsi_slot *slot)
 {
-	bin_remove(&class->bins[slot->plain], slot);
+	vmsi_bin_remove(&class->bins[slot->plain], slot);
 	age_remove(heap, slot);
 	vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
 	atomic_fetch_sub_explicit(&heap->retained, vmsi_get(&slot->touched),
@@ -152,13 +93,104 @@ static void withdraw(struct vms_heap *heap, struct vmsi_slot_class *class,
 static void retain(struct vms_heap *heap, struct vmsi_slot_class *class,
 		   struct vmsi_slot *slot)
 {
-	bin_add(&class->bins[slot->plain], slot);
+	vmsi_bin_add(&class->bins[slot->plain], slot);
 	age_add(heap, slot);
 	vmsi_slot_set_use(slot, VMSI_SLOT_RETAINED);
 	atomic_fetch_add_explicit(&heap->retained, vmsi_get(&slot->touched),
 				  memory_order_relaxed);
 	atomic_fetch_sub_explicit(&heap->used, vmsi_get(&slot->room),
 				  memory_order_relaxed);
+}
+
+/* --- surplus -------------------------------------------------------------- */
+
+/* After this the memory may be given back at any time. */
+static void list_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	vmsi_lock_acquire(&heap->lock);
+	age_add(heap, slot);
+	atomic_fetch_add_explicit(&heap->retained, vmsi_get(&slot->surplus),
+				  memory_order_relaxed);
+	vmsi_lock_release(&heap->lock);
+}
+
+/* Under both locks. */
+static void unlist_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	age_remove(heap, slot);
+	atomic_fetch_sub_explicit(&heap->retained, vmsi_get(&slot->surplus),
+				  memory_order_relaxed);
+}
+
+/* A slot of the list of ages, whatever of it is there. Likewise. */
+static void withdraw_any(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	if (vmsi_get(&slot->surplus))
+		unlist_surplus(heap, slot);
+	else
+		withdraw(heap, vmsi_class_of_slot(heap, slot), slot);
+}
+
+/* With it, its owner sees what was done to the memory. */
+static void set_surplus(struct vmsi_slot *slot, size_t bytes)
+{
+	atomic_store_explicit(&slot->surplus, bytes, memory_order_release);
+}
+
+void vmsi_slot_take_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	size_t surplus;
+
+	if (!atomic_load_explicit(&slot->surplus, memory_order_acquire))
+		return;
+	vmsi_lock_acquire(&heap->surplus_lock);
+	surplus = vmsi_get(&slot->surplus);
+	if (surplus) {
+		vmsi_lock_acquire(&heap->lock);
+		unlist_surplus(heap, slot);
+		vmsi_lock_release(&heap->lock);
+		set_surplus(slot, 0);
+		vmsi_slot_set_room(heap, slot, vmsi_get(&slot->room) + surplus);
+		vmsi_set(&slot->touched, vmsi_get(&slot->room));
+	}
+	vmsi_lock_release(&heap->surplus_lock);
+}
+
+void vmsi_slot_leave_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	const size_t room = vmsi_get(&slot->room);
+	const size_t kept = vmsi_slot_growth_room(heap, slot,
+						  vmsi_get(&slot->size));
+
+	if (vmsi_get(&slot->touched) <= kept)
+		return;
+	vmsi_slot_set_room(heap, slot, kept);
+	vmsi_set(&slot->touched, kept);
+	slot->reclaimable = false;
+	set_surplus(slot, room - kept);
+	list_surplus(heap, slot);
+}
+
+/* Of a slot that was withdrawn; under the lock. Returns the bytes. */
+static size_t give_back_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	const size_t room = vmsi_get(&slot->room);
+	const size_t bytes = vmsi_get(&slot->surplus);
+
+	switch (vmsi_slot_give_range_back(heap, slot, room, room + bytes)) {
+	case VMSI_GAVE_NOTHING:
+		list_surplus(heap, slot);
+		return 0;
+	case VMSI_GAVE_PAGES:
+		/* It is as new, and nobody else's. */
+		vmsi_slot_set_room(heap, slot, room + bytes);
+		break;
+	case VMSI_GAVE_ALL:
+		break;
+	}
+	vmsi_count(&heap->counts.given_back, bytes);
+	set_surplus(slot, 0);
+	return bytes;
 }
 
 /* --- take ----------------------------------------------------------------- */
@@ -170,26 +202,26 @@ static void retain(struct vms_heap *heap, struct vmsi_slot_class *class,
  */
 static struct vmsi_slot *retained_for_block(struct vmsi_bins *bins, size_t bytes)
 {
-	unsigned bin = filled_from(bins, bin_of(bytes) + 1);
+	unsigned bin = vmsi_bin_filled_from(bins, vmsi_bin_of(bytes) + 1);
 
 	if (bin < VMSI_HEAP_BINS &&
 	    vmsi_get(&bins->first[bin]->touched) <= 2 * bytes)
 		return bins->first[bin];
-	bin = filled_below(bins, bin_of(bytes) + 1);
+	bin = vmsi_bin_filled_below(bins, vmsi_bin_of(bytes) + 1);
 	return bin < VMSI_HEAP_BINS ? bins->first[bin] : NULL;
 }
 
 /*
- * For a block that grows: as much memory as there is in one slot, but not many
- * times what it has come to. It may grow no further, and what it leaves unused
- * neither serves another block nor goes back while it lives.
+ * For a block that grows: as much memory as there is in one slot, but not very
+ * many times what it has come to. It may grow no further, and what is left of
+ * the memory serves no other block while it lives.
  */
 static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
 					     size_t bytes, size_t least)
 {
-	unsigned bin = filled_below(bins, bin_of(GROWTH_FACTOR * bytes));
+	unsigned bin = vmsi_bin_filled_below(bins, vmsi_bin_of(GROWTH_FACTOR * bytes));
 
-	return bin < VMSI_HEAP_BINS && bin > bin_of(least) ? bins->first[bin] :
+	return bin < VMSI_HEAP_BINS && bin > vmsi_bin_of(least) ? bins->first[bin] :
 							     NULL;
 }
 
@@ -236,7 +268,7 @@ static struct vmsi_slot *take_any(struct vms_heap *heap,
 {
 	for (int plain = 0; plain < 2; plain++) {
 		struct vmsi_bins *bins = &class->bins[plain];
-		unsigned bin = filled_from(bins, 0);
+		unsigned bin = vmsi_bin_filled_from(bins, 0);
 		struct vmsi_slot *slot;
 
 		if (bin == VMSI_HEAP_BINS)
@@ -363,7 +395,7 @@ static struct vmsi_slot *next_to_go(struct vms_heap *heap, size_t limit,
 	slot = heap->oldest;
 	if (slot && (vmsi_get(&heap->retained) > limit ||
 		     slot->freed_at < before))
-		withdraw(heap, vmsi_class_of_slot(heap, slot), slot);
+		withdraw_any(heap, slot);
 	else
 		slot = NULL;
 	vmsi_lock_release(&heap->lock);
@@ -376,23 +408,42 @@ static size_t memory_of(const struct vmsi_slot *slot)
 	return vmsi_get(&slot->room) + vmsi_get(&slot->touched);
 }
 
-static size_t trim(struct vms_heap *heap, size_t limit, uint64_t before)
+/* 0: the host keeps it, because it is locked for instance. */
+static size_t give_back_retained(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	const size_t had = memory_of(slot);
+	size_t given;
+
+	vmsi_slot_give_back(heap, slot, 0);
+	given = had - memory_of(slot);
+	put(heap, slot);
+	return given;
+}
+
+static size_t give_back_oldest(struct vms_heap *heap, size_t limit,
+			       uint64_t before)
 {
 	struct vmsi_slot *slot;
-	size_t bytes = 0;
+	bool is_surplus;
+	size_t given = 0;
 
-	while ((slot = next_to_go(heap, limit, before))) {
-		const size_t had = memory_of(slot);
-		size_t given;
+	vmsi_lock_acquire(&heap->surplus_lock);
+	slot = next_to_go(heap, limit, before);
+	is_surplus = slot && vmsi_get(&slot->surplus);
+	if (is_surplus)
+		given = give_back_surplus(heap, slot);
+	vmsi_lock_release(&heap->surplus_lock);
+	if (slot && !is_surplus)
+		given = give_back_retained(heap, slot);
+	return given;
+}
 
-		vmsi_slot_give_back(heap, slot, 0);
-		given = had - memory_of(slot);
-		put(heap, slot);
-		/* The host keeps it, because it is locked for instance. */
-		if (given == 0)
-			break;
+static size_t trim(struct vms_heap *heap, size_t limit, uint64_t before)
+{
+	size_t bytes = 0, given;
+
+	while ((given = give_back_oldest(heap, limit, before)))
 		bytes += given;
-	}
 	return bytes;
 }
 
@@ -433,7 +484,7 @@ static struct vmsi_slot *next_reclaimable(struct vms_heap *heap, uint64_t before
 		if (slot->freed_at >= before || !slot->reclaimable)
 			break;
 	if (slot && slot->freed_at < before)
-		withdraw(heap, vmsi_class_of_slot(heap, slot), slot);
+		withdraw_any(heap, slot);
 	else
 		slot = NULL;
 	vmsi_lock_release(&heap->lock);
@@ -441,35 +492,49 @@ static struct vmsi_slot *next_reclaimable(struct vms_heap *heap, uint64_t before
 }
 
 /* Back in its place by age; nothing of it has changed. */
-static void put_back_oldest(struct vms_heap *heap, struct vmsi_slot *slot)
+static void put_back(struct vms_heap *heap, struct vmsi_slot *slot)
 {
-	struct vmsi_slot *after;
-
 	vmsi_lock_acquire(&heap->lock);
 	retain(heap, vmsi_class_of_slot(heap, slot), slot);
-	age_remove(heap, slot);
-	for (after = heap->newest; after && after->freed_at > slot->freed_at;)
-		after = after->older;
-	slot->older = after;
-	slot->newer = after ? after->newer : heap->oldest;
-	*(after ? &after->newer : &heap->oldest) = slot;
-	*(slot->newer ? &slot->newer->older : &heap->newest) = slot;
 	vmsi_lock_release(&heap->lock);
+}
+
+static void offer(struct vms_heap *heap, struct vmsi_slot *slot, size_t from,
+		  size_t length)
+{
+	const uintptr_t start =
+		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+
+	(void)vms_madvise(heap->space, (void *)(start + from), length,
+			  MADV_FREE);
+	slot->reclaimable = true;
+}
+
+/* Returns whether there was any. */
+static bool offer_oldest(struct vms_heap *heap, uint64_t before)
+{
+	struct vmsi_slot *slot;
+	size_t surplus;
+
+	vmsi_lock_acquire(&heap->surplus_lock);
+	slot = next_reclaimable(heap, before);
+	surplus = slot ? vmsi_get(&slot->surplus) : 0;
+	if (surplus) {
+		offer(heap, slot, vmsi_get(&slot->room), surplus);
+		list_surplus(heap, slot);
+	}
+	vmsi_lock_release(&heap->surplus_lock);
+	if (slot && !surplus) {
+		offer(heap, slot, 0, vmsi_get(&slot->room));
+		put_back(heap, slot);
+	}
+	return slot != NULL;
 }
 
 static void offer_old(struct vms_heap *heap, uint64_t before)
 {
-	struct vmsi_slot *slot;
-
-	while ((slot = next_reclaimable(heap, before))) {
-		struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
-
-		(void)vms_madvise(heap->space,
-				  (void *)vmsi_slot_start(class, slot),
-				  vmsi_get(&slot->room), MADV_FREE);
-		slot->reclaimable = true;
-		put_back_oldest(heap, slot);
-	}
+	while (offer_oldest(heap, before))
+		;
 }
 
 static void look(struct vms_heap *heap, uint64_t now)
@@ -532,31 +597,6 @@ size_t vms_heap_collect(vms_heap *heap, unsigned flags)
 
 /* --- invariants ----------------------------------------------------------- */
 
-/* The slots of a bin; those of all bins are counted, and must be retained. */
-static const char *check_bin(const struct vmsi_bins *bins, unsigned bin,
-			     bool plain, size_t *count, size_t *bytes)
-{
-	const struct vmsi_slot *previous = NULL;
-	const bool filled = bins->filled[bin / 64] & (UINT64_C(1) << bin % 64);
-
-	if (filled != (bins->first[bin] != NULL))
-		return "H3: the mark of a bin does not say whether it is filled";
-	for (const struct vmsi_slot *slot = bins->first[bin]; slot;
-	     previous = slot, slot = slot->next) {
-		if (vmsi_slot_use(slot) != VMSI_SLOT_RETAINED)
-			return "H2: a slot in a bin is not retained";
-		if (bin_of(vmsi_get(&slot->touched)) != bin ||
-		    slot->plain != plain || slot->previous != previous)
-			return "H3: a slot is in a bin that is not its own";
-		if (vmsi_get(&slot->touched) > vmsi_get(&slot->room) ||
-		    vmsi_get(&slot->room) == 0)
-			return "H4: a retained slot has no memory";
-		++*count;
-		*bytes += vmsi_get(&slot->touched);
-	}
-	return NULL;
-}
-
 static const char *check_bins(const struct vms_heap *heap, size_t *count,
 			      size_t *bytes)
 {
@@ -564,7 +604,7 @@ static const char *check_bins(const struct vms_heap *heap, size_t *count,
 
 	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++)
 		for (unsigned j = 0; !wrong && j < 2 * VMSI_HEAP_BINS; j++)
-			wrong = check_bin(&heap->classes[i].bins[j & 1], j / 2,
+			wrong = vmsi_bin_check(&heap->classes[i].bins[j & 1], j / 2,
 					  j & 1, count, bytes);
 	return wrong;
 }
@@ -578,9 +618,16 @@ const char *vmsi_heap_check_retained(struct vms_heap *heap, size_t *bytes)
 	if (wrong)
 		return wrong;
 	for (const struct vmsi_slot *slot = heap->oldest; slot;
-	     older = slot, slot = slot->newer, aged++)
+	     older = slot, slot = slot->newer) {
+		const size_t surplus = vmsi_get(&slot->surplus);
+
 		if (slot->older != older)
 			return "H5: the list of ages does not lead back";
+		if (surplus && vmsi_slot_use(slot) == VMSI_SLOT_RETAINED)
+			return "H4: a retained slot has a surplus";
+		*bytes += surplus;
+		aged += surplus == 0;
+	}
 	if (heap->newest != older || aged != binned)
 		return "H5: the list of ages has not what the bins have";
 	return NULL;

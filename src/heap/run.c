@@ -373,8 +373,7 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 		vmsi_slot_put(heap, grown);
 		return NULL;
 	}
-	vmsi_set(&grown->size, size);
-	vmsi_slot_set_use(grown, VMSI_SLOT_LIVE);
+	vmsi_slot_publish_grown(heap, grown, size);
 	block->touched = false;
 	vmsi_run_free(heap, slot, address);
 	return (void *)vmsi_slot_start(vmsi_class_of_slot(heap, grown), grown);

@@ -70,8 +70,18 @@ static size_t wanted_room(const struct vms_heap *heap,
 	return bytes;
 }
 
-/* The slot is not retained, and so what it has counts as used. */
-static void set_room(struct vms_heap *heap, struct vmsi_slot *slot, size_t room)
+size_t vmsi_slot_growth_room(const struct vms_heap *heap,
+			     struct vmsi_slot *slot, size_t bytes)
+{
+	const size_t unit = heap->huge_pages ? vmsi_huge_page_size() :
+					       vmsi_page_size();
+
+	return vmsi_min(vmsi_align_up(ahead(heap, bytes), unit),
+			vmsi_get(&slot->room));
+}
+
+void vmsi_slot_set_room(struct vms_heap *heap, struct vmsi_slot *slot,
+			size_t room)
 {
 	atomic_fetch_add_explicit(&heap->used, room - vmsi_get(&slot->room),
 				  memory_order_relaxed);
@@ -173,37 +183,46 @@ static int reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
  * locked; and where the host has unmapped what it was to replace, nothing is
  * left of it.
  */
-static bool drop_only(struct vms_heap *heap, struct vmsi_slot *slot,
-		      uintptr_t start, size_t from, size_t room)
+static enum vmsi_gave drop_only(struct vms_heap *heap, struct vmsi_slot *slot,
+				uintptr_t start, size_t length)
 {
-	if (vms_madvise(heap->space, (void *)(start + from), room - from,
+	if (vms_madvise(heap->space, (void *)start, length,
 			MADV_DONTNEED) == 0)
-		return true;
-	if (errno == ENOMEM) {
-		(void)reserve_again(heap, slot, start + from, room - from);
-		set_room(heap, slot, from);
-		return true;
-	}
-	return false;
+		return VMSI_GAVE_PAGES;
+	if (errno != ENOMEM)
+		return VMSI_GAVE_NOTHING;
+	(void)reserve_again(heap, slot, start, length);
+	return VMSI_GAVE_ALL;
+}
+
+enum vmsi_gave vmsi_slot_give_range_back(struct vms_heap *heap,
+					 struct vmsi_slot *slot, size_t from,
+					 size_t to)
+{
+	const uintptr_t start =
+		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot) + from;
+
+	if (vms_decommit(heap->space, (void *)start, to - from,
+			 VMS_DECOMMIT_UNCHARGE))
+		return drop_only(heap, slot, start, to - from);
+	advise(heap, slot, start, to - from);
+	return VMSI_GAVE_ALL;
 }
 
 void vmsi_slot_give_back(struct vms_heap *heap, struct vmsi_slot *slot,
 			 size_t from)
 {
-	const uintptr_t start =
-		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
 	const size_t room = vmsi_get(&slot->room);
 	const size_t touched = vmsi_get(&slot->touched);
+	enum vmsi_gave gave;
 
 	if (from >= room)
 		return;
-	if (vms_decommit(heap->space, (void *)(start + from), room - from,
-			 VMS_DECOMMIT_UNCHARGE) == 0) {
-		set_room(heap, slot, from);
-		advise(heap, slot, start + from, room - from);
-	} else if (!drop_only(heap, slot, start, from, room)) {
+	gave = vmsi_slot_give_range_back(heap, slot, from, room);
+	if (gave == VMSI_GAVE_NOTHING)
 		return;
-	}
+	if (gave == VMSI_GAVE_ALL)
+		vmsi_slot_set_room(heap, slot, from);
 	if (touched > from) {
 		vmsi_count(&heap->counts.given_back, touched - from);
 		vmsi_set(&slot->touched, from);
@@ -218,7 +237,7 @@ bool vmsi_slot_mend(struct vms_heap *heap, struct vmsi_slot *slot)
 			  vmsi_slot_capacity(class)))
 		return false;
 	slot->lost = false;
-	set_room(heap, slot, 0);
+	vmsi_slot_set_room(heap, slot, 0);
 	vmsi_set(&slot->touched, 0);
 	return true;
 }
@@ -287,7 +306,7 @@ static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
 		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
 
 	(void)reserve_again(heap, slot, start, length);
-	set_room(heap, slot, 0);
+	vmsi_slot_set_room(heap, slot, 0);
 	vmsi_set(&slot->touched, 0);
 }
 
@@ -373,7 +392,7 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 
 	if (error)
 		return error;
-	set_room(heap, to, vmsi_max(room, vmsi_get(&to->room)));
+	vmsi_slot_set_room(heap, to, vmsi_max(room, vmsi_get(&to->room)));
 	vmsi_set(&to->touched, vmsi_max(vmsi_get(&from->touched),
 					vmsi_get(&to->touched)));
 	to->zeroed = from->zeroed;
@@ -393,7 +412,7 @@ int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 
 	if (error)
 		return error;
-	set_room(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
+	vmsi_slot_set_room(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
 	vmsi_set(&to->touched, vmsi_max(bytes, vmsi_get(&to->touched)));
 	return 0;
 }

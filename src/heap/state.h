@@ -28,6 +28,14 @@
  *
  *   #: the block, +: committed ahead, .: reserved (PROT_NONE)
  *
+ * A block that grows into the memory of one that was freed has room as far as
+ * it would have it otherwise. What lies behind that is the surplus:
+ *
+ *   slot   |########++++~~~~~~~~~~~~~~~~~~............|
+ *           size    room     surplus
+ *
+ * It is the block's to grow into, and goes back by age meanwhile.
+ *
  * Which slot an address is in follows from the address alone. The records of
  * slots lie apart from the memory that the program writes.
  */
@@ -60,6 +68,8 @@ struct vmsi_slot {
 	 * vmsi_slot_settle() brings it up to date.
 	 */
 	_Atomic size_t touched;
+	/* Committed behind room, and used before; see surplus_lock. */
+	_Atomic size_t surplus;
 	_Atomic uint32_t use;    /* enum vmsi_slot_use */
 	bool plain;              /* without huge pages */
 	bool zeroed;             /* made by calloc */
@@ -69,7 +79,8 @@ struct vmsi_slot {
 	uint64_t freed_at;       /* milliseconds */
 	struct vmsi_run *run;    /* of VMSI_SLOT_RUN */
 	struct vmsi_slot *next, *previous; /* in a bin, or the unused slots */
-	struct vmsi_slot *older, *newer;   /* of the retained, by age */
+	/* By age, of the retained and of those with a surplus. */
+	struct vmsi_slot *older, *newer;
 };
 
 /* Retained slots by the memory that they have: four bins to a power of two. */
@@ -147,10 +158,16 @@ struct vms_heap {
 	unsigned reclaimable_after, give_back_after; /* milliseconds */
 	struct vmsi_slot_class classes[VMSI_HEAP_CLASSES]; /* small slots first */
 
-	struct vmsi_lock lock;   /* classes, and the retained slots */
+	/*
+	 * Of whoever makes a surplus less: the owner of the block, who makes it
+	 * room; and who gives it back, for as long as that takes.
+	 */
+	struct vmsi_lock surplus_lock;
+	struct vmsi_lock lock;   /* classes, and the lists of slots */
 	struct vmsi_slot *oldest, *newest;
 	struct vmsi_slot *lost;  /* slots with a hole, to be tried again */
-	_Atomic size_t retained; /* bytes, of slots and of blocks in runs */
+	/* Bytes, of slots, surpluses and blocks in runs. */
+	_Atomic size_t retained;
 	_Atomic size_t used;     /* committed, of slots that are not retained */
 	_Atomic size_t used_lately; /* the most of it, but for what is long ago */
 	_Atomic uint64_t looked_at; /* when ages were last looked at */
@@ -257,6 +274,22 @@ int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 			  size_t from, size_t bytes, enum vmsi_commit how);
 
+/* How far a slot is committed for a block that grows, of what it has. */
+size_t vmsi_slot_growth_room(const struct vms_heap *heap,
+			     struct vmsi_slot *slot, size_t bytes);
+
+/* The slot is not retained, and so what it has counts as used. */
+void vmsi_slot_set_room(struct vms_heap *heap, struct vmsi_slot *slot,
+			size_t room);
+
+/* What went back: neither pages nor charge, or the pages only. */
+enum vmsi_gave { VMSI_GAVE_NOTHING, VMSI_GAVE_PAGES, VMSI_GAVE_ALL };
+
+/* Give committed memory of a slot back; its fields stay as they are. */
+enum vmsi_gave vmsi_slot_give_range_back(struct vms_heap *heap,
+					 struct vmsi_slot *slot, size_t from,
+					 size_t to);
+
 /* Give memory and commit back from an offset on, which is on a page. */
 void vmsi_slot_give_back(struct vms_heap *heap, struct vmsi_slot *slot,
 			 size_t from);
@@ -311,6 +344,14 @@ struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
 /* A slot that is no longer busy: to be retained, or unused if it has no memory. */
 void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot);
 
+/*
+ * Before the room of a live slot is changed: its surplus becomes room. Afterwards
+ * the block may leave what it does not need yet; it must be live, and freed_at
+ * say since when the memory is not used.
+ */
+void vmsi_slot_take_surplus(struct vms_heap *heap, struct vmsi_slot *slot);
+void vmsi_slot_leave_surplus(struct vms_heap *heap, struct vmsi_slot *slot);
+
 uint64_t vmsi_heap_now(void); /* milliseconds */
 
 /* Look at ages, at most every so often; now is vmsi_heap_now(). */
@@ -355,6 +396,10 @@ const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
 struct vmsi_slot *vmsi_slot_take_grower(struct vms_heap *heap, size_t held,
 					size_t size, bool plain,
 					enum vmsi_purpose purpose);
+
+/* The slot holds the block now; what it has beyond its growth is a surplus. */
+void vmsi_slot_publish_grown(struct vms_heap *heap, struct vmsi_slot *slot,
+			     size_t size);
 
 /* --- fork.c --------------------------------------------------------------- */
 

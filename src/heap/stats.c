@@ -19,7 +19,8 @@ static void count_slot(const struct vmsi_slot_class *class,
 		stats->grown_in_place +=
 			atomic_load_explicit(&slot->grown, memory_order_relaxed);
 	}
-	range.end = range.start + vmsi_get(&slot->room);
+	range.end = range.start + vmsi_get(&slot->room) +
+		vmsi_get(&slot->surplus);
 	if (use != VMSI_SLOT_UNUSED && range.end > range.start &&
 	    vmsi_host_resident(range, &resident) == 0)
 		stats->resident += resident;

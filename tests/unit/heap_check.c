@@ -60,6 +60,7 @@ static void every_breach_is_reported(void **state)
 	BREAK(retained->plain, !retained->plain, "H3");
 	BREAK(bins->filled[0], ~bins->filled[0], "H3");
 	BREAK(retained->room, page(), "H4");
+	BREAK(retained->surplus, page(), "H4");
 	BREAK(heap->newest, NULL, "H5");
 	BREAK(heap->oldest, NULL, "H5");
 	BREAK(retained->older, retained, "H5");

@@ -78,37 +78,6 @@ static void a_block_that_grows_gets_the_most(void **state)
 	drop(block);
 }
 
-static void a_small_block_that_grows_leaves_the_large_memory(void **state)
-{
-	unsigned char *large = make_filled(60 * MIB);
-	unsigned char *block = make_filled(MIB / 4);
-
-	(void)state;
-	drop(large);
-	block = resize(block, MIB / 2);
-	assert_ptr_not_equal(block, large);
-	assert_int_equal(stats_now().retained, 60 * MIB);
-	/* So what nobody uses goes back while the block lives. */
-	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
-	assert_in_range(stats_now().resident, MIB / 4, 4 * MIB);
-	drop(block);
-}
-
-static void a_block_that_grows_on_moves_to_the_large_memory(void **state)
-{
-	unsigned char *large = make_filled(60 * MIB);
-	unsigned char *block = make_filled(MIB / 4);
-
-	(void)state;
-	drop(large);
-	for (size_t size = MIB / 2; size <= 8 * MIB; size += MIB / 4)
-		block = resize(block, size);
-	assert_ptr_equal(block, large);
-	assert_filled(block, MIB / 4);
-	assert_int_equal(stats_now().retained, 0);
-	drop(block);
-}
-
 /* --- limits --------------------------------------------------------------- */
 
 static void nothing_is_kept_where_nothing_may_be(void **state)
@@ -307,8 +276,6 @@ int main(void)
 		WITH_HEAP(a_block_gets_what_fits_best),
 		WITH_HEAP(alignment_does_not_ask_for_more_memory),
 		WITH_HEAP(a_block_that_grows_gets_the_most),
-		WITH_HEAP(a_small_block_that_grows_leaves_the_large_memory),
-		WITH_HEAP(a_block_that_grows_on_moves_to_the_large_memory),
 		WITH_HEAP(nothing_is_kept_where_nothing_may_be),
 		WITH_HEAP(no_more_is_kept_than_may_be),
 		WITH_HEAP(blocks_of_runs_count_too),

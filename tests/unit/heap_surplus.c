@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/mman.h>
+
+#include "heap_fixture.h"
+
+/*
+ * A block that grows into the memory of one that was freed has what it needs;
+ * what lies behind that is a surplus.
+ */
+
+/* A block of 512 KiB where one of 60 MiB was. */
+static unsigned char *grow_into_large_memory(void)
+{
+	unsigned char *large = make_filled(60 * MIB);
+	unsigned char *block = make_filled(MIB / 4);
+
+	drop(large);
+	block = resize(block, MIB / 2);
+	assert_ptr_equal(block, large);
+	assert_in_range(stats_now().retained, 56 * MIB, 60 * MIB - MIB / 2);
+	assert_true(stats_now().resident >= 60 * MIB);
+	return block;
+}
+
+static void look_at_ages(void)
+{
+	atomic_store(&heap->looked_at, 0);
+	(void)vms_heap_collect(heap, 0);
+}
+
+static void assert_no_surplus(const unsigned char *block, size_t size)
+{
+	assert_int_equal(stats_now().retained, 0);
+	assert_in_range(stats_now().committed, size, size + 4 * MIB);
+	assert_in_range(stats_now().resident, MIB / 4, size + 4 * MIB);
+	assert_filled(block, MIB / 4);
+}
+
+/* --- the block ------------------------------------------------------------ */
+
+static void it_is_grown_into_without_a_call(void **state)
+{
+	static const struct vmsi_host_calls none;
+	const struct vmsi_host_calls real = vmsi_host;
+	unsigned char *block = grow_into_large_memory();
+	bool same = true;
+
+	(void)state;
+	vmsi_host = none;
+	for (size_t size = MIB; size <= 60 * MIB; size += MIB / 4)
+		same = same && vms_heap_realloc(heap, block, size) == block;
+	vmsi_host = real;
+	assert_true(same);
+	assert_int_equal(stats_now().retained, 0);
+	assert_int_equal(resident(block, 60 * MIB), 60 * MIB);
+	assert_filled(block, MIB / 4);
+	drop(block);
+	assert_int_equal(stats_now().retained, 60 * MIB);
+}
+
+static void what_is_more_is_committed(void **state)
+{
+	unsigned char *block = grow_into_large_memory();
+
+	(void)state;
+	block = resize(block, 64 * MIB);
+	fill(block, 64 * MIB);
+	block = resize(block, 100 * MIB);
+	assert_filled(block, 64 * MIB);
+	assert_int_equal(stats_now().retained, 0);
+	drop(block);
+}
+
+static void a_freed_block_leaves_all_of_it(void **state)
+{
+	unsigned char *block = grow_into_large_memory();
+
+	(void)state;
+	drop(block);
+	assert_int_equal(stats_now().retained, 60 * MIB);
+	assert_ptr_equal(make(50 * MIB), block);
+	drop(block);
+}
+
+/* A little of the block is no reason to give up what lies behind it. */
+static void only_a_block_that_shrinks_by_much_gives_it_back(void **state)
+{
+	unsigned char *block = grow_into_large_memory();
+
+	(void)state;
+	block = resize(block, 20 * MIB);
+	block = resize(block, 20 * MIB - 1000);
+	assert_in_range(stats_now().retained, 30 * MIB, 40 * MIB);
+	block = resize(block, 10 * MIB);
+	assert_no_surplus(block, 10 * MIB);
+	drop(block);
+}
+
+/* Memory that was written to is cleared for a table of zeroes. */
+static void it_is_not_taken_for_zeroes(void **state)
+{
+	unsigned char *block = grow_into_large_memory();
+
+	(void)state;
+	block = resize(block, 30 * MIB);
+	drop(block);
+	block = make_zero(60 * MIB);
+	assert_zero(block, 60 * MIB);
+	drop(block);
+}
+
+/* --- age ------------------------------------------------------------------ */
+
+static void all_of_it_can_be_collected(void **state)
+{
+	unsigned char *block = grow_into_large_memory();
+
+	(void)state;
+	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
+	assert_no_surplus(block, MIB / 2);
+	/* The block is as any other from then on. */
+	block = resize(block, 40 * MIB);
+	fill(block, 40 * MIB);
+	block = resize(block, 10 * MIB);
+	assert_filled(block, 10 * MIB);
+	drop(block);
+}
+
+static void it_goes_back_by_age(void **state)
+{
+	unsigned char *block;
+
+	(void)state;
+	open_heap_with((struct vms_heap_options){
+		.reclaimable_after = VMS_HEAP_NEVER, .give_back_after = 200 });
+	block = grow_into_large_memory();
+	look_at_ages();
+	assert_true(stats_now().retained > 0);
+	wait_milliseconds(300);
+	look_at_ages();
+	assert_no_surplus(block, MIB / 2);
+	drop(block);
+}
+
+/* However long the block grows into it. */
+static void growth_does_not_make_it_younger(void **state)
+{
+	unsigned char *block;
+
+	(void)state;
+	open_heap_with((struct vms_heap_options){
+		.reclaimable_after = VMS_HEAP_NEVER, .give_back_after = 300 });
+	block = grow_into_large_memory();
+	wait_milliseconds(200);
+	block = resize(block, 8 * MIB);
+	wait_milliseconds(200);
+	look_at_ages();
+	assert_no_surplus(block, 8 * MIB);
+	drop(block);
+}
+
+static void before_that_the_host_may_take_it(void **state)
+{
+	unsigned char *block;
+
+	(void)state;
+	open_heap_with((struct vms_heap_options){
+		.reclaimable_after = 10, .give_back_after = VMS_HEAP_NEVER });
+	block = grow_into_large_memory();
+	wait_milliseconds(50);
+	look_at_ages();
+	assert_true(slot_of(block)->reclaimable);
+	assert_in_range(stats_now().retained, 56 * MIB, 60 * MIB);
+	block = resize(block, 60 * MIB);
+	fill(block, 60 * MIB);
+	assert_filled(block, 60 * MIB);
+	drop(block);
+}
+
+/* --- a host that does not take it back ------------------------------------ */
+
+static struct vmsi_host_calls real;
+
+static long refuse_mmap(uintptr_t address, size_t length, int prot, int flags,
+			int fd, uint64_t offset)
+{
+	if (prot == PROT_NONE)
+		return -EINVAL;
+	return real.mmap(address, length, prot, flags, fd, offset);
+}
+
+static long refuse_protection(uintptr_t address, size_t length, int prot)
+{
+	return prot == PROT_NONE ? -EINVAL :
+				   real.mprotect(address, length, prot);
+}
+
+static long refuse_advice(uintptr_t address, size_t length, int advice)
+{
+	return advice == MADV_DONTNEED ? -EINVAL :
+					 real.madvise(address, length, advice);
+}
+
+static void collect_refused(bool pages_too)
+{
+	real = vmsi_host;
+	vmsi_host.mmap = refuse_mmap;
+	vmsi_host.mprotect = refuse_protection;
+	if (pages_too)
+		vmsi_host.madvise = refuse_advice;
+	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
+	vmsi_host = real;
+}
+
+static void it_stays_where_nothing_goes_back(void **state)
+{
+	unsigned char *block = grow_into_large_memory();
+
+	(void)state;
+	collect_refused(true);
+	assert_in_range(stats_now().retained, 56 * MIB, 60 * MIB);
+	assert_ptr_equal(resize(block, 60 * MIB), block);
+	assert_filled(block, MIB / 4);
+	drop(block);
+}
+
+static void its_pages_go_where_their_charge_does_not(void **state)
+{
+	unsigned char *block = grow_into_large_memory();
+
+	(void)state;
+	collect_refused(false);
+	assert_int_equal(stats_now().retained, 0);
+	assert_true(stats_now().committed >= 60 * MIB);
+	assert_in_range(stats_now().resident, MIB / 4, 4 * MIB);
+	assert_ptr_equal(resize(block, 60 * MIB), block);
+	fill(block, 60 * MIB);
+	drop(block);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_HEAP(it_is_grown_into_without_a_call),
+		WITH_HEAP(what_is_more_is_committed),
+		WITH_HEAP(a_freed_block_leaves_all_of_it),
+		WITH_HEAP(only_a_block_that_shrinks_by_much_gives_it_back),
+		WITH_HEAP(it_is_not_taken_for_zeroes),
+		WITH_HEAP(all_of_it_can_be_collected),
+		WITH_HEAP(it_goes_back_by_age),
+		WITH_HEAP(growth_does_not_make_it_younger),
+		WITH_HEAP(before_that_the_host_may_take_it),
+		WITH_HEAP(it_stays_where_nothing_goes_back),
+		WITH_HEAP(its_pages_go_where_their_charge_does_not),
+	};
+
+	return cmocka_run_group_tests_name("heap_surplus", tests, NULL, NULL);
+}
