@@ -147,7 +147,8 @@ static bool has_written(int file, const struct vmsi_sweep_output *output)
 	bool same;
 	void *bytes;
 
-	if (fstat(file, &status) || (size_t)status.st_size != output->length)
+	if (!output->bytes || fstat(file, &status) ||
+	    (size_t)status.st_size != output->length)
 		return false;
 	if (output->length == 0)
 		return true;
