@@ -39,7 +39,6 @@ int main(void)
 ODD = """
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -48,7 +47,6 @@ ODD = """
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #define M (1ul << 20)
@@ -71,60 +69,7 @@ static pid_t waiting_child(void)
     return child;
 }
 
-static int shared_zero(void)
-{
-    return mmap(NULL, 100 * M, PROT_READ, MAP_SHARED,
-                open("/dev/zero", O_RDWR), 0) != MAP_FAILED;
-}
-static int shared_noreserve(void)
-{
-    return mmap(NULL, 1000 * M, RW, MAP_SHARED | MAP_ANONYMOUS |
-                MAP_NORESERVE, -1, 0) != MAP_FAILED && map(40 * M) &&
-        !map(40 * M) && map(10 * M);
-}
-static int memfd_made_writable(void)
-{
-    char *pages;
-    int file = memfd_create("", 0);
-    ftruncate(file, 50 * M);
-    pages = mmap(NULL, 50 * M, PROT_READ, MAP_SHARED, file, 0);
-    if (mprotect(pages, 50 * M, RW))
-        return 0;
-    memset(pages, 1, 50 * M);
-    usleep(500000);
-    return map(20 * M);
-}
-static int not_copied(void)
-{
-    char *pages = mmap(NULL, 40 * M, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    madvise(pages, 40 * M, MADV_DONTFORK);
-    return waiting_child() > 0;
-}
-static int child_of_another(void)
-{
-    map(25 * M);
-    if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) {
-        sleep(20);
-        _exit(0);
-    }
-    usleep(100000);
-    /* The first takes the fork out of the account, the second what is left. */
-    return !map(30 * M) && map(20 * M);
-}
 static char stack[65536];
-static int forks(void *unused)
-{
-    return waiting_child() < 0;
-}
-static int fork_of_a_sharer(void)
-{
-    int status;
-    map(40 * M);
-    waitpid(clone(forks, stack + sizeof stack, CLONE_VM | SIGCHLD, NULL),
-            &status, 0);
-    errno = ENOMEM;
-    return WEXITSTATUS(status) == 0;
-}
 static int asks_later(void *unused)
 {
     map(4096);
@@ -220,12 +165,6 @@ static int hidden_heap(void)
 int main(int argc, char **argv)
 {
     setvbuf(stdout, NULL, _IONBF, 0);
-    CASE(shared_zero);
-    CASE(shared_noreserve);
-    CASE(memfd_made_writable);
-    CASE(not_copied);
-    CASE(child_of_another);
-    CASE(fork_of_a_sharer);
     CASE(sharer_that_is_left);
     CASE(sharer_of_a_brother);
     CASE(later_copy);
@@ -316,19 +255,37 @@ def peak_is_what_was_committed():
 def odd_requests_are_counted_as_they_are():
     expect(makes_program(work("odd"), ODD, "-O0", "-w", "-pthread"), "gcc")
     os.chmod(WORK.name, 0o755)
-    for name, said in (("shared_zero", "ENOMEM"), ("shared_noreserve", "ok"),
-                       ("memfd_made_writable", "ENOMEM"),
-                       ("not_copied", "ok"), ("child_of_another", "ENOMEM"),
-                       ("fork_of_a_sharer", "ENOMEM"),
-                       ("sharer_that_is_left", "ENOMEM"),
+    for name, said in (("sharer_that_is_left", "ENOMEM"),
                        ("sharer_of_a_brother", "ok"),
                        ("later_copy", "ENOMEM"),
                        ("beside_what_moves", "ENOMEM")):
-        free = ["--noreserve=free"] if "noreserve" in name else []
         # In a session of its own: it kills its process group at the end.
-        result = limited("--quiet", *free, "--", "setsid", "-w", work("odd"),
-                         name)
+        result = limited("--quiet", "--", "setsid", "-w", work("odd"), name)
         expect_equal(result.stdout.decode(), f"{said}\n", name)
+
+
+def copies_and_noreserve_are_free_where_asked_for():
+    script = """
+import mmap, os
+kept = bytearray(40 << 20)
+try:
+    print("fork", os.waitpid(os.fork() or os._exit(0), 0)[1])
+    NORESERVE = 0x4000
+    mmap.mmap(-1, 100 << 20,
+              mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | NORESERVE)
+    print("mapped")
+except OSError as error:
+    print(os.strerror(error.errno))
+"""
+    refused = b"Cannot allocate memory\n"
+    for fork, noreserve, want in (
+            ("charge", "free", refused),
+            ("free", "charge", b"fork 0\n" + refused),
+            ("free", "free", b"fork 0\nmapped\n")):
+        result = limited("--quiet", f"--fork={fork}",
+                         f"--noreserve={noreserve}", sys.executable, "-uc",
+                         script)
+        expect_equal(result.stdout, want, (fork, noreserve, result.stderr))
 
 
 def heap_that_hides_is_limited():
@@ -656,6 +613,7 @@ CASES = [
     run_without_refusals_tells_its_peak_in_one_line,
     peak_is_what_was_committed,
     odd_requests_are_counted_as_they_are,
+    copies_and_noreserve_are_free_where_asked_for,
     heap_that_hides_is_limited,
     hog_in_c_meets_enomem,
     static_hog_meets_enomem,

@@ -110,7 +110,7 @@ static int do_zero(size_t bytes)
 
 static int do_zero_read(size_t bytes)
 {
-	return map_file(open("/dev/zero", O_RDONLY | O_CLOEXEC), bytes,
+	return map_file(open("/dev/zero", O_RDWR | O_CLOEXEC), bytes,
 			PROT_READ);
 }
 
