@@ -220,16 +220,25 @@ static const char *why_not(int error)
 	}
 }
 
-/* To find out at the end would be late. */
+/*
+ * To find out at the end would be late. What is made for it is taken away again,
+ * as the program may not start.
+ */
 static bool can_write(const char *file)
 {
-	int descriptor = open(file, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
+	int descriptor = open(file, flags | O_EXCL, 0666);
+	const bool made = descriptor >= 0;
 
+	if (!made && errno == EEXIST)
+		descriptor = open(file, flags, 0666);
 	if (descriptor < 0) {
 		vmsi_run_complain(file, "%s", strerror(errno));
 		return false;
 	}
 	close(descriptor);
+	if (made)
+		unlink(file);
 	return true;
 }
 

@@ -278,11 +278,26 @@ static int replace_file(const json_t *all, const char *path,
 	return failed;
 }
 
+/* Where there is none it is made, with the rights that the umask leaves. */
+static char *real_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+	int file;
+
+	if (real || errno != ENOENT)
+		return real;
+	file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	if (file < 0)
+		return NULL;
+	close(file);
+	return realpath(path, NULL);
+}
+
 /* What is no file, or lies where none can be made, is written to itself. */
 static int write_file(const json_t *all, const char *path)
 {
 	struct stat status;
-	char *real = realpath(path, NULL);
+	char *real = real_path(path);
 	int failed = !real || stat(real, &status) ||
 		!S_ISREG(status.st_mode) || replace_file(all, real, &status);
 

@@ -13,7 +13,8 @@ import sys
 import time
 
 from cli_test import (WORK, compiled, expect, expect_equal, installed,
-                      main_in_groups, makes_program, run, wait_for, work)
+                      main_in_groups, makes_program, run, wait_for, work,
+                      written)
 from run_jobs import gone
 
 VMSPACE = os.path.abspath(sys.argv[1])
@@ -430,6 +431,30 @@ def report_that_cannot_be_written_is_told_first():
     expect(not os.path.exists(work("touched")), "the program ran")
 
 
+def program_that_does_not_start_leaves_no_report():
+    report, old = work("none.json"), written("old.json", "mine")
+    programs = (("nonsense-program", 127), ("/etc/passwd", 126),
+                (written("neither", "neither program nor script"), 126),
+                (written("lost", "#!/nowhere/interpreter\n"), 127))
+    for program, status in programs:
+        if program.startswith(WORK.name):
+            os.chmod(program, 0o755)
+        before = set(os.listdir(WORK.name))
+        for file in report, old:
+            result = limited(f"--report={file}", "--", program)
+            expect_equal(result.returncode, status, result.stderr)
+        expect_equal(set(os.listdir(WORK.name)), before, program)
+        with open(old, encoding="utf-8") as file:
+            expect_equal(file.read(), "mine", program)
+
+
+def new_report_has_the_rights_of_other_files():
+    other, report = written("other", ""), work("new.json")
+    expect_equal(limited("--quiet", f"--report={report}", "true").returncode,
+                 0)
+    expect_equal(os.stat(report).st_mode, os.stat(other).st_mode)
+
+
 def report_tells_what_daemons_were_refused():
     report, done = work("late.json"), work("late.done")
     code = ("import os, time\n"
@@ -626,6 +651,8 @@ CASES = [
     no_time_goes_into_stacks_that_nobody_reads,
     report_that_cannot_be_written_is_told_first,
     report_keeps_its_rights_and_leaves_its_neighbours,
+    program_that_does_not_start_leaves_no_report,
+    new_report_has_the_rights_of_other_files,
     report_tells_what_daemons_were_refused,
     log_tells_refusals_as_they_happen,
     policies_do_what_they_say,
