@@ -420,6 +420,24 @@ static int do_exec(size_t bytes)
 	return errno;
 }
 
+/* A child that is another asker, and maps as much three times. */
+static int do_image(size_t bytes)
+{
+	extern char **environ;
+	char number[12], step[24];
+	char *arguments[] = { self, number, step, step, step, NULL };
+	pid_t child;
+
+	snprintf(number, sizeof number, "%d", out);
+	snprintf(step, sizeof step, "mmap=%zu", bytes / MIB);
+	child = fork();
+	if (child == 0) {
+		execve("/proc/self/exe", arguments, environ);
+		_exit(errno);
+	}
+	return error_of(child);
+}
+
 /* --- staying and ending --------------------------------------------------- */
 
 static _Noreturn int do_stay(size_t bytes)
@@ -477,8 +495,9 @@ static const struct step {
 	{ "fork-of-sharer", do_fork_of_sharer },
 	{ "vfork", do_vfork }, { "spawn", do_spawn },
 	{ "threads", do_threads }, { "orphan", do_orphan },
-	{ "exec", do_exec }, { "stay", do_stay }, { "wait", do_wait },
-	{ "exit", do_exit }, { "raise", do_raise }, { "clone3", do_clone3 },
+	{ "exec", do_exec }, { "image", do_image }, { "stay", do_stay },
+	{ "wait", do_wait }, { "exit", do_exit }, { "raise", do_raise },
+	{ "clone3", do_clone3 },
 };
 
 static int take(char *text)

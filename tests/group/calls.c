@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/personality.h>
 #include <unistd.h>
 
 /* What a program of a group gets when it asks for more than fits. */
@@ -240,6 +241,36 @@ static void fork_is_free_where_asked_for(void **state)
 		    "mmap ok\nfork ok\nfork-map ok\nfork-map ENOMEM\n");
 }
 
+static void expect_charged_image(void)
+{
+	struct vms_group_options options = default_options();
+
+	options.flags = VMS_GROUP_FORK_FREE;
+	expect_said(&options, "mmap=20 image=15",
+		    "mmap ok\nmmap ok\nmmap ok\nmmap ENOMEM\nimage ok\n");
+}
+
+static void a_free_copy_that_executes_a_program_is_charged(void **state)
+{
+	(void)state;
+	expect_charged_image();
+}
+
+/* The same program's memory then lies where that of the copy did. */
+static void a_program_is_known_without_random_addresses(void **state)
+{
+	const int before = personality(0xffffffff);
+
+	(void)state;
+	if (before == -1 ||
+	    personality((unsigned long)before | ADDR_NO_RANDOMIZE) == -1) {
+		print_message("# personality: %s\n", strerror(errno));
+		skip();
+	}
+	expect_charged_image();
+	personality((unsigned long)before);
+}
+
 static void what_is_not_copied_is_not_charged(void **state)
 {
 	const struct vms_group_options options = default_options();
@@ -297,6 +328,9 @@ int main(int argc, char **argv)
 		cmocka_unit_test(fork_charges_the_copy),
 		cmocka_unit_test(copies_count_whoever_their_parent_is),
 		cmocka_unit_test(fork_is_free_where_asked_for),
+		cmocka_unit_test(
+			a_free_copy_that_executes_a_program_is_charged),
+		cmocka_unit_test(a_program_is_known_without_random_addresses),
 		cmocka_unit_test(what_is_not_copied_is_not_charged),
 		cmocka_unit_test(threads_are_charged_what_they_map),
 		cmocka_unit_test(exec_gives_back_what_it_drops),
