@@ -193,8 +193,14 @@ static void handle_ends(struct vms_group *group)
 	struct epoll_event events[EVENTS];
 	int count = epoll_wait(group->ends, events, EVENTS, 0);
 
-	for (int i = 0; i < count; i++)
-		vmsi_process_ended(group, events[i].data.ptr);
+	for (int i = 0; i < count; i++) {
+		struct vmsi_process *process = events[i].data.ptr;
+
+		/* Closing it is not enough where a fork of ours has it too. */
+		(void)epoll_ctl(group->ends, EPOLL_CTL_DEL, process->pidfd,
+				NULL);
+		vmsi_process_ended(group, process);
+	}
 }
 
 /*

@@ -233,20 +233,55 @@ static void kill_reaches_processes_that_asked_for_nothing(void **state)
 	finish(&asked);
 }
 
+static pid_t wait_in_fork(void)
+{
+	const pid_t child = fork();
+
+	if (child == 0) {
+		alarm(30);
+		for (;;)
+			pause();
+	}
+	return child;
+}
+
+/* It holds the descriptors that tell of the ends of the group's processes. */
+static void a_fork_of_the_caller_may_live_beside_the_group(void **state)
+{
+	const struct vms_group_options options = default_options();
+	struct asked asked = start(&options, "orphan=1 stay");
+	struct vms_group_process process = { .struct_size = sizeof process };
+	size_t cursor = 0;
+	pid_t child;
+
+	(void)state;
+	serve_until_said(&asked, "stay now");
+	while (stats_of(asked.group).processes < 2)
+		assert_int_equal(vms_group_serve(asked.group, 10),
+				 VMS_GROUP_NOTHING);
+	child = wait_in_fork();
+	assert_true(child > 0);
+	while (vms_group_next_process(asked.group, &cursor, &process) == 1)
+		if (process.pid != vms_group_first(asked.group))
+			kill(process.pid, SIGKILL);
+	for (int i = 0; i < 10; i++)
+		assert_int_equal(vms_group_serve(asked.group, 20),
+				 VMS_GROUP_NOTHING);
+	assert_int_equal(stats_of(asked.group).processes, 1);
+	finish(&asked);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+}
+
 /* Each is found by way of the same parent, but belongs to one of them. */
 static void groups_of_one_caller_are_separate(void **state)
 {
 	const struct vms_group_options options = default_options();
 	struct asked one = start(&options, "mmap=20 stay");
 	struct asked other = start(&options, "mmap=20 stay");
-	const pid_t child = fork();
+	const pid_t child = wait_in_fork();
 
 	(void)state;
-	if (child == 0) {
-		alarm(30);
-		for (;;)
-			pause();
-	}
 	serve_until_said(&one, "stay now");
 	serve_until_said(&other, "stay now");
 	assert_int_equal(vms_group_kill(one.group, SIGTERM), 1);
@@ -456,6 +491,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_stop_of_the_first_process_is_told),
 		cmocka_unit_test(the_group_lives_on_after_its_first_process),
 		cmocka_unit_test(kill_reaches_processes_that_asked_for_nothing),
+		cmocka_unit_test(
+			a_fork_of_the_caller_may_live_beside_the_group),
 		cmocka_unit_test(groups_of_one_caller_are_separate),
 		cmocka_unit_test(statistics_say_what_was_done),
 		cmocka_unit_test(processes_are_listed_the_living_first),
