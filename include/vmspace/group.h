@@ -22,7 +22,8 @@ extern "C" {
  *
  * - The caller supervises: the group's requests wait until it serves them
  *   (vms_group_serve). Where it ends, or closes the group, they fail with
- *   ENOSYS from then on.
+ *   ENOSYS from then on; not before its own forks have ended or executed a
+ *   program, which have the descriptors of the group, too: until then they wait.
  * - The group runs with no_new_privs: set-user-ID programs in it gain no
  *   rights (prctl(2), PR_SET_NO_NEW_PRIVS).
  * - The caller becomes the parent of the group's orphans (PR_SET_CHILD_SUBREAPER)
