@@ -460,6 +460,19 @@ static int do_wait(size_t bytes)
 	return ECHILD;
 }
 
+/* A child that the group knows, which waits. */
+static int do_fork_wait(size_t bytes)
+{
+	const pid_t child = fork();
+
+	if (child == 0) {
+		const int error = do_mmap(bytes);
+
+		_exit(error ? error : do_wait(0));
+	}
+	return error_of(child);
+}
+
 static _Noreturn int do_exit(size_t status)
 {
 	_exit((int)(status / MIB));
@@ -496,8 +509,8 @@ static const struct step {
 	{ "vfork", do_vfork }, { "spawn", do_spawn },
 	{ "threads", do_threads }, { "orphan", do_orphan },
 	{ "exec", do_exec }, { "image", do_image }, { "stay", do_stay },
-	{ "wait", do_wait }, { "exit", do_exit }, { "raise", do_raise },
-	{ "clone3", do_clone3 },
+	{ "wait", do_wait }, { "fork-wait", do_fork_wait },
+	{ "exit", do_exit }, { "raise", do_raise }, { "clone3", do_clone3 },
 };
 
 static int take(char *text)
