@@ -26,6 +26,8 @@ extern "C" {
  * - fork(2): the child has its own copy of every space, with its own ledger.
  *   Mappings marked MADV_DONTFORK are holes in the child's copy, and no
  *   mapping is locked there, as on Linux. vfork(2) shares the parent's spaces.
+ * - The shared library stays loaded once it is: dlclose(3) takes nothing away,
+ *   and loaded again it has what it had.
  */
 
 typedef struct vms_space vms_space;
