@@ -90,6 +90,19 @@ bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 	return true;
 }
 
+bool vmsi_proc_may_write(pid_t thread, int descriptor)
+{
+	static const char field[] = "flags:";
+	char name[32], text[512], *flags;
+
+	snprintf(name, sizeof name, "fdinfo/%d", descriptor);
+	if (!read_text(thread, name, text, sizeof text))
+		return true;
+	flags = strstr(text, field);
+	return !flags || (strtoul(flags + strlen(field), NULL, 8) &
+			  O_ACCMODE) != O_RDONLY;
+}
+
 size_t vmsi_proc_data(pid_t pid)
 {
 	char text[256], *at = text;

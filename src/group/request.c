@@ -53,8 +53,9 @@ static void decode_shared(struct vms_group *group, pid_t thread,
 	if (!is_charged &&
 	    vmsi_proc_read_descriptor(thread, (int)data->args[4], path,
 				      sizeof path)) {
-		/* It gives what MAP_ANONYMOUS does. */
-		is_charged = strcmp(path, "/dev/zero") == 0;
+		/* It gives what MAP_ANONYMOUS does; to read, its zeroes. */
+		is_charged = strcmp(path, "/dev/zero") == 0 &&
+			vmsi_proc_may_write(thread, (int)data->args[4]);
 		/* Of files that are only read, those in memory count. */
 		if (!is_charged && !(data->args[2] & PROT_WRITE) &&
 		    !vmsi_is_in_memory(path))

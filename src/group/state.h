@@ -281,6 +281,9 @@ pid_t vmsi_proc_process_of(pid_t thread);
 bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 			       size_t size);
 
+/* Whether an open file may be written to; true where it is not told. */
+bool vmsi_proc_may_write(pid_t thread, int descriptor);
+
 /* Whether /proc is there, and of the caller's own namespace of processes. */
 bool vmsi_proc_is_ours(void);
 

@@ -21,17 +21,23 @@ bool vmsi_tmpfs_has(const struct vms_group *group, uint64_t device)
 /* "ID PARENT MAJOR:MINOR ROOT POINT OPTIONS... - TYPE SOURCE OPTIONS" */
 static void take_line(struct vms_group *group, const char *line)
 {
-	unsigned major_number, minor_number;
 	uint64_t *all = group->tmpfs;
+	unsigned long major_number, minor_number = 0;
+	char *at;
 
-	if (!strstr(line, " - tmpfs ") ||
-	    sscanf(line, "%*d %*d %u:%u", &major_number, &minor_number) != 2)
+	if (!strstr(line, " - tmpfs "))
 		return;
+	(void)strtoul(line, &at, 10);
+	(void)strtoul(at, &at, 10);
+	major_number = strtoul(at, &at, 10);
+	if (*at == ':')
+		minor_number = strtoul(at + 1, NULL, 10);
 	all = reallocarray(all, group->tmpfs_count + 1, sizeof *all);
 	if (!all)
 		return;
 	group->tmpfs = all;
-	all[group->tmpfs_count++] = makedev(major_number, minor_number);
+	all[group->tmpfs_count++] = makedev((unsigned)major_number,
+					    (unsigned)minor_number);
 }
 
 void vmsi_tmpfs_read(struct vms_group *group)

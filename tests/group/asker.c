@@ -114,6 +114,12 @@ static int do_zero_read(size_t bytes)
 			PROT_READ);
 }
 
+static int do_zero_read_only(size_t bytes)
+{
+	return map_file(open("/dev/zero", O_RDONLY | O_CLOEXEC), bytes,
+			PROT_READ);
+}
+
 static int do_memfd_read(size_t bytes)
 {
 	const int file = memfd_create("asker", MFD_CLOEXEC);
@@ -496,7 +502,9 @@ static const struct step {
 	{ "mmap", do_mmap }, { "none", do_none },
 	{ "noreserve", do_noreserve }, { "shared", do_shared },
 	{ "shared-noreserve", do_shared_noreserve }, { "zero", do_zero },
-	{ "zero-read", do_zero_read }, { "memfd-read", do_memfd_read },
+	{ "zero-read", do_zero_read },
+	{ "zero-read-only", do_zero_read_only },
+	{ "memfd-read", do_memfd_read },
 	{ "tmpfs", do_tmpfs }, { "touch", do_touch }, { "keep", do_keep },
 	{ "again", do_again }, { "unmap", do_unmap },
 	{ "mprotect", do_mprotect }, { "writable", do_writable },

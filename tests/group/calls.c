@@ -127,6 +127,8 @@ static void files_that_are_memory_count(void **state)
 	(void)state;
 	expect_said(&options, "zero=200", "zero ENOMEM\n");
 	expect_said(&options, "zero-read=200", "zero-read ENOMEM\n");
+	/* Nothing can ever be written there. */
+	expect_said(&options, "zero-read-only=200", "zero-read-only ok\n");
 	expect_said(&options, "zero=40 mmap=40 unmap mmap=10",
 		    "zero ok\nmmap ENOMEM\nunmap ok\nmmap ok\n");
 	expect_said(&options, "memfd-read=200 writable touch=40 mmap=40",
