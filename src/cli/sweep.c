@@ -113,8 +113,12 @@ static pid_t start_run(const struct vmsi_sweep_options *options,
 		       struct vmsi_sweep_result *result)
 {
 	const pid_t sweeper = getpid();
-	const pid_t worker = fork();
+	pid_t worker;
 
+	/* Until it says otherwise: it may be killed. */
+	result->request = request;
+	result->verdict = VMSI_SWEEP_BROKEN;
+	worker = fork();
 	if (worker == 0) {
 		/* Where the sweep is killed it cannot tell us. */
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
@@ -132,6 +136,15 @@ static void show_progress(size_t done, size_t count)
 	if (isatty(STDERR_FILENO))
 		fprintf(stderr, "\r%zu of %zu runs%s", done, count,
 			done == count ? "\r\033[K" : "");
+}
+
+/* Runs that were killed have said nothing. */
+static void note_killed(struct vmsi_sweep_result *results, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (results[i].verdict == VMSI_SWEEP_BROKEN &&
+		    results[i].error == 0)
+			results[i].error = ECANCELED;
 }
 
 static bool may_start(size_t started, size_t count)
@@ -162,6 +175,7 @@ static bool run_all(const struct vmsi_sweep_options *options, double timeout,
 		running--;
 		show_progress(++done, count);
 	}
+	note_killed(results, count);
 	return true;
 }
 
