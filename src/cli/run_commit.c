@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commit.h"
@@ -220,6 +221,13 @@ static const char *why_not(int error)
 	}
 }
 
+static bool is_pipe(const char *file)
+{
+	struct stat status;
+
+	return stat(file, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
 /*
  * To find out at the end would be late. What is made for it is taken away again,
  * as the program may not start.
@@ -230,8 +238,12 @@ static bool can_write(const char *file)
 	int descriptor = open(file, flags | O_EXCL, 0666);
 	const bool made = descriptor >= 0;
 
-	if (!made && errno == EEXIST)
+	if (!made && errno == EEXIST) {
+		/* Who reads a pipe would take this for the end. */
+		if (is_pipe(file))
+			return true;
 		descriptor = open(file, flags, 0666);
+	}
 	if (descriptor < 0) {
 		vmsi_run_complain(file, "%s", strerror(errno));
 		return false;

@@ -172,27 +172,27 @@ static json_t *holders_json(const struct holders *holders)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < holders->count; i++)
-		json_array_append_new(list, json_pack("{s:i,s:o,s:I}",
+		json_array_append_new(list, json_pack("{s:i,s:o,s:o}",
 			"pid", (int)holders->list[i].pid,
 			"command", vmsi_json_text(holders->list[i].command),
-			"committed", (json_int_t)holders->list[i].committed));
+			"committed", vmsi_json_amount(holders->list[i].committed)));
 	return list;
 }
 
 static json_t *refusal_json(const struct vms_group_refusal *refusal,
 			    const struct holders *holders)
 {
-	return json_pack("{s:f,s:i,s:i,s:o,s:s,s:I,s:I,s:I,s:b,s:I,s:o,s:o}",
+	return json_pack("{s:f,s:i,s:i,s:o,s:s,s:o,s:o,s:o,s:b,s:o,s:o,s:o}",
 		"seconds", (double)refusal->time / 1e9,
 		"pid", (int)refusal->process,
 		"thread", (int)refusal->thread,
 		"command", vmsi_json_text(refusal->command),
 		"call", vmsi_report_call_name(refusal->call),
-		"requested", (json_int_t)refusal->requested,
-		"committed", (json_int_t)refusal->committed,
-		"limit", (json_int_t)refusal->limit,
+		"requested", vmsi_json_amount(refusal->requested),
+		"committed", vmsi_json_amount(refusal->committed),
+		"limit", vmsi_json_amount(refusal->limit),
 		"injected", refusal->injected,
-		"request", (json_int_t)refusal->request,
+		"request", vmsi_json_amount(refusal->request),
 		"in_use_by", holders_json(holders),
 		"stack", frames_of(refusal->stack));
 }
@@ -223,11 +223,11 @@ static json_t *processes_json(vms_group *group)
 	size_t cursor = 0;
 
 	while (vms_group_next_process(group, &cursor, &process) == 1)
-		json_array_append_new(list, json_pack("{s:i,s:o,s:I,s:I,s:b}",
+		json_array_append_new(list, json_pack("{s:i,s:o,s:o,s:o,s:b}",
 			"pid", (int)process.pid,
 			"command", vmsi_json_text(process.command),
-			"peak", (json_int_t)process.peak,
-			"refusals", (json_int_t)process.refusals,
+			"peak", vmsi_json_amount(process.peak),
+			"refusals", vmsi_json_amount(process.refusals),
 			"ended", process.ended));
 	return list;
 }
@@ -293,6 +293,20 @@ static char *real_path(const char *path)
 	return realpath(path, NULL);
 }
 
+/* Of a pipe nobody may be at the other end: that is not waited for. */
+static int write_through(const json_t *all, const char *path)
+{
+	const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK |
+			      O_CLOEXEC, 0666);
+	int failed;
+
+	if (file < 0)
+		return 1;
+	failed = fcntl(file, F_SETFL, 0) || json_dumpfd(all, file,
+							 JSON_INDENT(1));
+	return close(file) || failed;
+}
+
 /* What is no file, or lies where none can be made, is written to itself. */
 static int write_file(const json_t *all, const char *path)
 {
@@ -302,7 +316,7 @@ static int write_file(const json_t *all, const char *path)
 		!S_ISREG(status.st_mode) || replace_file(all, real, &status);
 
 	free(real);
-	return failed ? json_dump_file(all, path, JSON_INDENT(1)) : 0;
+	return failed ? write_through(all, path) : 0;
 }
 
 static void write_json(struct vmsi_report *report, vms_group *group,
@@ -310,14 +324,14 @@ static void write_json(struct vmsi_report *report, vms_group *group,
 {
 	const int status = vms_group_status(group);
 	json_t *all = json_pack(
-		"{s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:O,s:o}",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O,s:o}",
 		"command", arguments_json(report->arguments),
-		"limit", (json_int_t)stats->limit,
-		"peak", (json_int_t)stats->peak,
-		"requests", (json_int_t)stats->requests,
-		"calls", (json_int_t)stats->calls,
-		"refused", (json_int_t)stats->refusals,
-		"injected", (json_int_t)stats->injected,
+		"limit", vmsi_json_amount(stats->limit),
+		"peak", vmsi_json_amount(stats->peak),
+		"requests", vmsi_json_amount(stats->requests),
+		"calls", vmsi_json_amount(stats->calls),
+		"refused", vmsi_json_amount(stats->refusals),
+		"injected", vmsi_json_amount(stats->injected),
 		"exit_status", vmsi_json_exit_status(status),
 		"signal", vmsi_json_signal(status),
 		"refusals", report->refusals,

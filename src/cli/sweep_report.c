@@ -107,11 +107,11 @@ static json_t *exit_status_json(const struct vmsi_sweep_result *result)
 
 static json_t *result_json(const struct vmsi_sweep_result *result)
 {
-	return json_pack("{s:I,s:s,s:s,s:I,s:f,s:o,s:o,s:o,s:o}",
-		"request", (json_int_t)result->request,
+	return json_pack("{s:o,s:s,s:s,s:o,s:f,s:o,s:o,s:o,s:o}",
+		"request", vmsi_json_amount(result->request),
 		"verdict", vmsi_sweep_word(result->verdict),
 		"call", result->call,
-		"requested", (json_int_t)result->requested,
+		"requested", vmsi_json_amount(result->requested),
 		"seconds", result->seconds,
 		"exit_status", exit_status_json(result),
 		"signal", vmsi_json_signal(result->status),
