@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 /*
@@ -86,6 +87,25 @@ static int add_fork(scmp_filter_ctx filter)
 	return error;
 }
 
+/*
+ * Who puts the break elsewhere has a heap that nothing tells of. It is answered
+ * as by a kernel that was built without these (CONFIG_CHECKPOINT_RESTORE).
+ */
+static int add_breaks(scmp_filter_ctx filter)
+{
+	static const int options[] = {
+		PR_SET_MM_START_BRK, PR_SET_MM_BRK, PR_SET_MM_MAP,
+	};
+	int error = 0;
+
+	for (size_t i = 0; !error && i < sizeof options / sizeof options[0]; i++)
+		error = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EINVAL),
+			SCMP_SYS(prctl), 2,
+			has_bits(0, UINT32_MAX, PR_SET_MM),
+			has_bits(1, UINT32_MAX, (uint64_t)options[i]));
+	return error;
+}
+
 static int add_rules(scmp_filter_ctx filter,
 		     const struct vms_group_options *options)
 {
@@ -103,6 +123,8 @@ static int add_rules(scmp_filter_ctx filter,
 		error = add_mprotect(filter);
 	if (!error)
 		error = add_fork(filter);
+	if (!error)
+		error = add_breaks(filter);
 	/* brk(0) asks where the end is. */
 	if (!error)
 		error = notify(filter, SCMP_SYS(brk), 1, moves);

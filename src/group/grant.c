@@ -88,13 +88,17 @@ static void look_by_another_thread(struct vms_group *group,
 static void look(struct vms_group *group, struct vmsi_process *process,
 		 pid_t thread, struct vmsi_objects *objects)
 {
+	struct vmsi_process *counter = vmsi_process_counter(group, process);
 	struct vmsi_measure measure;
 	int error;
 	/* Before the figures: what is made in between counts twice, not never. */
 	const size_t granted = vmsi_granted_check(process);
 	const size_t moving = vmsi_granted_moving(process);
 
-	if (vmsi_process_shares(process)) {
+	if (counter != process) {
+		/* What has been made since is in the other's figures. */
+		if (process->committed > granted + moving)
+			look(group, counter, counter->pid, NULL);
 		process->measured = 0;
 		vmsi_group_set_moving(group, process, moving);
 		vmsi_group_set_committed(group, process, granted + moving);
@@ -133,7 +137,8 @@ static void count_image(struct vms_group *group, struct vmsi_process *process,
 	struct vmsi_measure measure;
 
 	vmsi_group_note_last(group, process);
-	process->shares_with = 0;
+	vmsi_process_leave(group, process);
+	vmsi_process_bequeath(group, process->pid);
 	process->credit = process->stack = 0;
 	process->data_end = process->heap_start = stat->heap_start;
 	memcpy(process->command, stat->command, sizeof stat->command);
@@ -332,7 +337,7 @@ static void charge(struct vms_group *group, struct vmsi_process *process,
 	if (request->call == VMS_GROUP_SHMGET)
 		group->made_segments = true;
 	if (request->call == VMS_GROUP_BRK)
-		process->data_end = request->data_end;
+		request->heap->data_end = request->data_end;
 }
 
 /* As a single request: of the whole limit. */
@@ -434,7 +439,7 @@ void vmsi_group_look_at_files(struct vms_group *group)
 static bool look_at_stack(struct vms_group *group, struct vmsi_process *process,
 			  void *context)
 {
-	const size_t stack = vmsi_process_shares(process) ? 0 :
+	const size_t stack = vmsi_process_shares(group, process) ? 0 :
 		vmsi_proc_stack(process->pid);
 
 	(void)context;
@@ -483,6 +488,6 @@ void vmsi_group_take_back(struct vms_group *group,
 					 request->bytes);
 		/* Whether the heap has grown is not known. */
 		if (request->call == VMS_GROUP_BRK)
-			process->data_end = 0;
+			request->heap->data_end = 0;
 	}
 }

@@ -17,13 +17,22 @@
 static size_t charge_of(const struct vms_group *group,
 			const struct vms_mapping_info *mapping)
 {
-	if (mapping->flags & VMS_MAPPING_SHARED)
+	if (mapping->flags & (VMS_MAPPING_SHARED | VMS_MAPPING_HUGETLB))
 		return 0;
 	if ((mapping->flags & VMS_MAPPING_NORESERVE) &&
 	    (mapping->prot & PROT_WRITE) &&
 	    vmsi_counts_noreserve(&group->options))
 		return mapping->length;
 	return mapping->committed;
+}
+
+/* Whatever is made of it by mprotect. */
+static bool is_never_charged(const struct vms_group *group,
+			     const struct vms_mapping_info *mapping)
+{
+	return (mapping->flags & VMS_MAPPING_HUGETLB) ||
+		((mapping->flags & VMS_MAPPING_NORESERVE) &&
+		 !vmsi_counts_noreserve(&group->options));
 }
 
 /* --- shared objects ----------------------------------------------------- */
@@ -220,7 +229,8 @@ int vmsi_measure_range(const struct vms_group *group, pid_t thread,
 	       mapping.start < end) {
 		size_t bytes = overlap(&mapping, start, end);
 
-		if (mapping.flags & VMS_MAPPING_SHARED)
+		if ((mapping.flags & VMS_MAPPING_SHARED) ||
+		    is_never_charged(group, &mapping))
 			continue;
 		*private += bytes;
 		if (charge_of(group, &mapping))
@@ -229,4 +239,24 @@ int vmsi_measure_range(const struct vms_group *group, pid_t thread,
 	got = got < 0 ? -errno : 0;
 	vms_process_maps_close(maps);
 	return got;
+}
+
+uintptr_t vmsi_measure_start(pid_t thread, uintptr_t address, uintptr_t end)
+{
+	FILE *maps = vmsi_proc_open(thread, "maps");
+	uintptr_t start = 0, from = 0, to;
+	char *line = NULL, *at;
+	size_t room = 0;
+
+	while (maps && !start && from < end &&
+	       getline(&line, &room, maps) > 0) {
+		from = strtoul(line, &at, 16);
+		to = *at == '-' ? strtoul(at + 1, NULL, 16) : 0;
+		if (to > address && from < end)
+			start = from;
+	}
+	free(line);
+	if (maps)
+		fclose(maps);
+	return start;
 }

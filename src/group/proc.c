@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -90,7 +91,20 @@ bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 	return true;
 }
 
-bool vmsi_proc_may_write(pid_t thread, int descriptor)
+/* What is known here of the file: its server is not asked for more. */
+static bool is_zero_device(pid_t thread, int descriptor)
+{
+	struct statx status;
+	char name[32];
+
+	snprintf(name, sizeof name, "fd/%d", descriptor);
+	return statx(AT_FDCWD, path_of(thread, name).text, AT_STATX_DONT_SYNC,
+		     STATX_TYPE, &status) == 0 &&
+		S_ISCHR(status.stx_mode) && status.stx_rdev_major == 1 &&
+		status.stx_rdev_minor == 5;
+}
+
+static bool may_write(pid_t thread, int descriptor)
 {
 	static const char field[] = "flags:";
 	char name[32], text[512], *flags;
@@ -101,6 +115,12 @@ bool vmsi_proc_may_write(pid_t thread, int descriptor)
 	flags = strstr(text, field);
 	return !flags || (strtoul(flags + strlen(field), NULL, 8) &
 			  O_ACCMODE) != O_RDONLY;
+}
+
+bool vmsi_proc_gives_zeroes(pid_t thread, int descriptor)
+{
+	return is_zero_device(thread, descriptor) &&
+		may_write(thread, descriptor);
 }
 
 size_t vmsi_proc_data(pid_t pid)

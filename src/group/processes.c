@@ -69,19 +69,35 @@ static bool have_one_memory(pid_t one, pid_t other)
 	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
 }
 
-bool vmsi_process_shares(struct vmsi_process *process)
+void vmsi_process_leave(struct vms_group *group, struct vmsi_process *process)
 {
-	if (process->shares_with &&
-	    !have_one_memory(process->pid, process->shares_with))
-		process->shares_with = 0;
-	return process->shares_with != 0;
+	struct vmsi_process *other = process->shares_with ?
+		vmsi_process_find(group, process->shares_with) : NULL;
+
+	if (other) {
+		vmsi_group_set_committed(group, other, other->committed +
+					 process->committed);
+		vmsi_group_set_committed(group, process, 0);
+	}
+	process->shares_with = 0;
 }
 
-/* The process that counts the memory of another; of most, itself. */
-static struct vmsi_process *counter_of(struct vms_group *group,
-				       struct vmsi_process *process)
+bool vmsi_process_shares(struct vms_group *group, struct vmsi_process *process)
 {
-	for (int i = 0; i < SHARERS_MOST && vmsi_process_shares(process); i++) {
+	if (!process->shares_with ||
+	    have_one_memory(process->pid, process->shares_with))
+		return process->shares_with != 0;
+	/* One of the two executes another program, or has ended. */
+	vmsi_process_leave(group, process);
+	vmsi_group_look(group, process, process->pid);
+	return false;
+}
+
+struct vmsi_process *vmsi_process_counter(struct vms_group *group,
+					  struct vmsi_process *process)
+{
+	for (int i = 0; i < SHARERS_MOST &&
+	     vmsi_process_shares(group, process); i++) {
 		struct vmsi_process *other =
 			vmsi_process_find(group, process->shares_with);
 
@@ -102,14 +118,14 @@ static bool add_to_copy(struct vms_group *group, struct vmsi_process *process,
 {
 	struct copy *copy = context;
 
-	if (counter_of(group, process) == copy->counter)
+	if (vmsi_process_counter(group, process) == copy->counter)
 		copy->bytes += process->committed;
 	return true;
 }
 
 size_t vmsi_process_copy(struct vms_group *group, struct vmsi_process *process)
 {
-	struct copy copy = { .counter = counter_of(group, process) };
+	struct copy copy = { .counter = vmsi_process_counter(group, process) };
 
 	vmsi_processes_each(group, add_to_copy, &copy);
 	return copy.bytes;
@@ -144,18 +160,23 @@ static pid_t find_sharer(struct vms_group *group,
 	return sharer.found;
 }
 
-/* The one that counted it has ended. */
+/* The one that counted it has no more to do with it. */
 static bool inherit_memory(struct vms_group *group, struct vmsi_process *process,
 			   void *context)
 {
-	const pid_t *ended = context;
+	const pid_t *counter = context;
 
-	if (process->shares_with != *ended)
+	if (process->shares_with != *counter)
 		return true;
 	process->shares_with = find_sharer(group, process);
 	if (!process->shares_with)
 		vmsi_group_look(group, process, process->pid);
 	return true;
+}
+
+void vmsi_process_bequeath(struct vms_group *group, pid_t counter)
+{
+	vmsi_processes_each(group, inherit_memory, &counter);
 }
 
 /* At most what a child has; nothing of the first, which is a copy of none. */
@@ -211,9 +232,10 @@ struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 	memcpy(process->command, stat.command, sizeof stat.command);
 	process->heap_start = stat.heap_start;
 	/* The child of a vfork, say, which is about to execute a program. */
-	process->shares_with = stat.parent;
-	if (vmsi_process_shares(process))
+	if (have_one_memory(pid, stat.parent)) {
+		process->shares_with = stat.parent;
 		return process;
+	}
 	take_copy(group, process, stat.parent);
 	return process;
 }
@@ -318,13 +340,14 @@ void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 	vmsi_group_note_last(group, process);
 	unlink_process(group, process);
 	vmsi_group_set_moving(group, process, 0);
+	vmsi_process_leave(group, process);
 	vmsi_group_set_committed(group, process, 0);
 	if (process->pidfd >= 0)
 		close(process->pidfd);
 	process->pidfd = -1;
 	process->granted_count = 0;
 	leave_unborn(group, process->pid);
-	vmsi_processes_each(group, inherit_memory, &process->pid);
+	vmsi_process_bequeath(group, process->pid);
 	process->next = group->ended;
 	group->ended = process;
 	group->ended_count++;
@@ -444,7 +467,7 @@ static const struct vmsi_process *copied_counter(struct vms_group *group,
 {
 	return group->unborn_count == 0 ||
 		(group->options.flags & VMS_GROUP_FORK_FREE) ? NULL :
-		counter_of(group, process);
+		vmsi_process_counter(group, process);
 }
 
 /* Whether a fork copies what is mapped from now on. */
@@ -454,7 +477,7 @@ static bool may_copy(struct vms_group *group, const struct vmsi_unborn *unborn,
 	struct vmsi_process *parent = unborn->born || !counter ? NULL :
 		vmsi_process_find(group, unborn->parent);
 
-	return parent && counter_of(group, parent) == counter;
+	return parent && vmsi_process_counter(group, parent) == counter;
 }
 
 size_t vmsi_unborn_with(struct vms_group *group, struct vmsi_process *process,

@@ -53,9 +53,9 @@ static void decode_shared(struct vms_group *group, pid_t thread,
 	if (!is_charged &&
 	    vmsi_proc_read_descriptor(thread, (int)data->args[4], path,
 				      sizeof path)) {
-		/* It gives what MAP_ANONYMOUS does; to read, its zeroes. */
-		is_charged = strcmp(path, "/dev/zero") == 0 &&
-			vmsi_proc_may_write(thread, (int)data->args[4]);
+		/* It gives what MAP_ANONYMOUS does. */
+		is_charged = vmsi_proc_gives_zeroes(thread,
+						    (int)data->args[4]);
 		/* Of files that are only read, those in memory count. */
 		if (!is_charged && !(data->args[2] & PROT_WRITE) &&
 		    !vmsi_is_in_memory(path))
@@ -84,10 +84,28 @@ static void decode_mmap(struct vms_group *group, pid_t thread,
 		set_range(request, (uintptr_t)data->args[0], request->bytes);
 }
 
-static void decode_mprotect(const struct seccomp_data *data,
+/* Down to where the mapping begins, which only a look at the process tells. */
+static void decode_down(pid_t thread, const struct seccomp_data *data,
+			struct vmsi_request *request)
+{
+	const uintptr_t end = (uintptr_t)data->args[0] + pages(data->args[1]);
+	const uintptr_t start =
+		vmsi_measure_start(thread, (uintptr_t)data->args[0], end);
+
+	if (start == 0)
+		return;
+	request->bytes = end - start;
+	set_range(request, start, request->bytes);
+}
+
+static void decode_mprotect(pid_t thread, const struct seccomp_data *data,
 			    struct vmsi_request *request)
 {
 	request->call = VMS_GROUP_MPROTECT;
+	if (data->args[2] & PROT_GROWSDOWN) {
+		decode_down(thread, data, request);
+		return;
+	}
 	request->bytes = pages(data->args[1]);
 	set_range(request, (uintptr_t)data->args[0], request->bytes);
 }
@@ -123,15 +141,17 @@ static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 		       struct vmsi_request *request)
 {
 	uintptr_t end = (uintptr_t)data->args[0];
+	struct vmsi_process *heap = vmsi_process_counter(group, process);
 
-	if (process->data_end == 0)
-		vmsi_group_look(group, process, process->pid);
+	if (heap->data_end == 0)
+		vmsi_group_look(group, heap, heap->pid);
 	/* Nor is that told: what comes on top of this one will count. */
-	if (process->data_end == 0)
-		process->data_end = end;
+	if (heap->data_end == 0)
+		heap->data_end = end;
+	request->heap = heap;
 	request->call = VMS_GROUP_BRK;
 	request->data_end = end;
-	request->bytes = growth(process, end);
+	request->bytes = growth(heap, end);
 }
 
 static void decode_fork(struct vms_group *group, struct vmsi_process *process,
@@ -169,7 +189,7 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 		break;
 	case SYS_mprotect:
 	case SYS_pkey_mprotect:
-		decode_mprotect(data, request);
+		decode_mprotect(thread, data, request);
 		break;
 	case SYS_mremap:
 		decode_mremap(data, request);
@@ -217,7 +237,7 @@ size_t vmsi_request_net(const struct vms_group *group,
 	size_t private, charged;
 
 	if (request->call == VMS_GROUP_BRK)
-		return growth(process, request->data_end);
+		return growth(request->heap, request->data_end);
 	if (request->call == VMS_GROUP_SHMGET &&
 	    vmsi_segment_exists(request->key))
 		return 0;
@@ -241,10 +261,9 @@ size_t vmsi_request_net(const struct vms_group *group,
 }
 
 /* brk answers where the data end. */
-int64_t vmsi_request_refusal(const struct vmsi_process *process,
-			     const struct vmsi_request *request)
+int64_t vmsi_request_refusal(const struct vmsi_request *request)
 {
 	if (request->call == VMS_GROUP_BRK)
-		return (int64_t)process->data_end;
+		return (int64_t)request->heap->data_end;
 	return -ENOMEM;
 }

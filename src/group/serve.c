@@ -71,12 +71,12 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 		vmsi_stack_begin(&stack, thread);
 	/* The answer is where the data end, and they may end lower by now. */
 	if (injected && request->call == VMS_GROUP_BRK)
-		vmsi_group_look(group, process, thread);
+		vmsi_group_look(group, request->heap, request->heap->pid);
 	group->refusals++;
 	group->injected += injected;
 	process->refusals++;
 	vmsi_listener_answer(group->listener, group->call->id,
-			     vmsi_request_refusal(process, request));
+			     vmsi_request_refusal(request));
 	vmsi_stack_read(&stack, process->pid, thread);
 	group->next_stack = 2 * vmsi_group_now() - begin;
 	tell(group, process, thread, request, &stack, injected);

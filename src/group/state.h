@@ -186,8 +186,21 @@ void vmsi_group_delist(struct vms_group *group);
 struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid);
 struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid);
 
-/* Whether a process has its memory with its parent, which counts it. */
-bool vmsi_process_shares(struct vmsi_process *process);
+/* Whether a process has its memory with another one, which counts it. */
+bool vmsi_process_shares(struct vms_group *group, struct vmsi_process *process);
+
+/*
+ * A process has its memory with no other any more: what it was granted since the
+ * last look is of the one that it leaves.
+ */
+void vmsi_process_leave(struct vms_group *group, struct vmsi_process *process);
+
+/* A process has left a memory that it counted: another one is to. */
+void vmsi_process_bequeath(struct vms_group *group, pid_t counter);
+
+/* The process that counts the memory of another; of most, itself. */
+struct vmsi_process *vmsi_process_counter(struct vms_group *group,
+					  struct vmsi_process *process);
 
 /* What a fork of a process copies at most, bytes. */
 size_t vmsi_process_copy(struct vms_group *group, struct vmsi_process *process);
@@ -281,8 +294,11 @@ pid_t vmsi_proc_process_of(pid_t thread);
 bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 			       size_t size);
 
-/* Whether an open file may be written to; true where it is not told. */
-bool vmsi_proc_may_write(pid_t thread, int descriptor);
+/*
+ * Whether a file is the zero device, whatever its name, and may be written to:
+ * to read, it gives zeroes that are charged to nobody.
+ */
+bool vmsi_proc_gives_zeroes(pid_t thread, int descriptor);
 
 /* Whether /proc is there, and of the caller's own namespace of processes. */
 bool vmsi_proc_is_ours(void);
@@ -339,6 +355,9 @@ int vmsi_measure_range(const struct vms_group *group, pid_t thread,
 		       uintptr_t start, uintptr_t end, size_t *private,
 		       size_t *charged);
 
+/* Where the first mapping of a range begins, maybe below it; 0: there is none. */
+uintptr_t vmsi_measure_start(pid_t thread, uintptr_t address, uintptr_t end);
+
 /* Whether a file is one in memory, whose pages are charged. */
 bool vmsi_is_in_memory(const char *path);
 
@@ -367,6 +386,7 @@ struct vmsi_request {
 	size_t bytes;       /* at most */
 	bool shared;        /* they belong to an object, not to the process */
 	uintptr_t data_end; /* of brk */
+	struct vmsi_process *heap; /* who counts what brk moves */
 	size_t moved;       /* by mremap, and may be missed meanwhile; bytes */
 	key_t key;          /* of shmget */
 	/* What the call works on; see vmsi_request_net. */
@@ -384,8 +404,7 @@ size_t vmsi_request_net(const struct vms_group *group,
 			const struct vmsi_request *request);
 
 /* What a call answers where it is refused. */
-int64_t vmsi_request_refusal(const struct vmsi_process *process,
-			     const struct vmsi_request *request);
+int64_t vmsi_request_refusal(const struct vmsi_request *request);
 
 /* --- grant.c: what was granted ------------------------------------------ */
 
