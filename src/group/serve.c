@@ -68,7 +68,7 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 	struct vmsi_stack stack = { .why = why_no_stack(group, begin) };
 
 	if (!stack.why)
-		vmsi_stack_begin(&stack, thread);
+		vmsi_stack_begin(&stack, process->pid, thread);
 	/* The answer is where the data end, and they may end lower by now. */
 	if (injected && request->call == VMS_GROUP_BRK)
 		vmsi_group_look(group, request->heap, request->heap->pid);
@@ -77,7 +77,7 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 	process->refusals++;
 	vmsi_listener_answer(group->listener, group->call->id,
 			     vmsi_request_refusal(request));
-	vmsi_stack_read(&stack, process->pid, thread);
+	vmsi_stack_read(&stack);
 	group->next_stack = 2 * vmsi_group_now() - begin;
 	tell(group, process, thread, request, &stack, injected);
 	if (stack.ended && thread == group->first) {

@@ -16,13 +16,21 @@
 
 #ifndef VMSI_WITH_LIBDW
 
-void vmsi_stack_begin(struct vmsi_stack *stack, pid_t thread)
+bool vmsi_stack_seize(struct vmsi_stack *stack, pid_t thread)
 {
 	(void)thread;
 	stack->why = "built without libdw";
+	return false;
 }
 
-void vmsi_stack_read(struct vmsi_stack *stack, pid_t process, pid_t thread)
+bool vmsi_stack_stop(struct vmsi_stack *stack, pid_t thread)
+{
+	(void)stack;
+	(void)thread;
+	return false;
+}
+
+void vmsi_stack_unwind(struct vmsi_stack *stack, pid_t process, pid_t thread)
 {
 	(void)stack;
 	(void)process;
@@ -39,16 +47,18 @@ void vmsi_stack_read(struct vmsi_stack *stack, pid_t process, pid_t thread)
 #define FRAMES_MOST 64
 #define STOP_STEP_US 50
 
-void vmsi_stack_begin(struct vmsi_stack *stack, pid_t thread)
+bool vmsi_stack_seize(struct vmsi_stack *stack, pid_t thread)
 {
 	if (ptrace(PTRACE_SEIZE, thread, NULL, NULL)) {
 		stack->why = errno == EPERM ? "no right to trace the thread" :
 					      "the thread cannot be traced";
-		return;
+		return false;
 	}
-	stack->seized = ptrace(PTRACE_INTERRUPT, thread, NULL, NULL) == 0;
-	if (!stack->seized)
+	if (ptrace(PTRACE_INTERRUPT, thread, NULL, NULL)) {
 		stack->why = "the thread cannot be stopped";
+		return false;
+	}
+	return true;
 }
 
 /* --- frames ------------------------------------------------------------- */
@@ -162,33 +172,39 @@ static bool await_stop(pid_t thread, int *status)
 	while ((got = waitpid(thread, status, __WALL | WNOHANG)) != thread) {
 		if (got < 0 && errno != EINTR)
 			return false;
-		if (vmsi_proc_tracer(thread) != getpid())
+		if (vmsi_proc_tracer(thread) != gettid())
 			return false;
 		usleep(STOP_STEP_US);
 	}
 	return true;
 }
 
-void vmsi_stack_read(struct vmsi_stack *stack, pid_t process, pid_t thread)
+bool vmsi_stack_stop(struct vmsi_stack *stack, pid_t thread)
 {
-	int status, signal;
+	int status;
 
-	if (!stack->seized)
-		return;
 	if (!await_stop(thread, &status)) {
 		stack->why = "the thread has ended";
-		return;
+		return false;
 	}
 	if (!WIFSTOPPED(status)) {
 		stack->ended = true;
 		stack->status = status;
 		stack->why = "the thread was killed";
-		return;
+		return false;
 	}
-	unwind(stack, process, thread);
 	/* A signal that came first is still to be delivered. */
-	signal = status >> 16 == PTRACE_EVENT_STOP ? 0 : WSTOPSIG(status);
-	if (ptrace(PTRACE_DETACH, thread, NULL, (void *)(long)signal) &&
+	if (status >> 16 != PTRACE_EVENT_STOP)
+		stack->signal = WSTOPSIG(status);
+	return true;
+}
+
+void vmsi_stack_unwind(struct vmsi_stack *stack, pid_t process, pid_t thread)
+{
+	int status;
+
+	unwind(stack, process, thread);
+	if (ptrace(PTRACE_DETACH, thread, NULL, (void *)(long)stack->signal) &&
 	    thread != process)
 		/* Killed meanwhile: its tracer is to reap it before others can. */
 		(void)waitpid(thread, &status, __WALL);

@@ -493,24 +493,34 @@ bool vmsi_faults_hit(struct vms_group *group, struct vmsi_process *process,
 		     const struct seccomp_notif *call,
 		     const struct vmsi_request *request);
 
-/* --- stack.c ------------------------------------------------------------ */
+/* --- stack.c, stack_reader.c -------------------------------------------- */
 
 /*
  * The stack of a thread, which is stopped for it by ptrace(2) on its way back
- * from the call that is refused. begin is called before the answer is sent.
- * Where it cannot be had, why says so.
+ * from the call that is refused. begin is called before the answer is sent, read
+ * after it; between them stack is not to be used. Where it cannot be had, why
+ * says so.
  */
 struct vmsi_stack {
 	char *text;       /* malloc's */
 	const char *why;  /* there is none */
-	bool seized;
 	bool ended;       /* it was killed, with this status */
 	int status;
+	int signal;       /* that it has been stopped before */
+	struct vmsi_stack_reader *reader;
 };
 
-void vmsi_stack_begin(struct vmsi_stack *stack, pid_t thread);
-void vmsi_stack_read(struct vmsi_stack *stack, pid_t process, pid_t thread);
+void vmsi_stack_begin(struct vmsi_stack *stack, pid_t process, pid_t thread);
+void vmsi_stack_read(struct vmsi_stack *stack);
 void vmsi_stack_free(struct vmsi_stack *stack);
+
+/*
+ * The steps of it, all by one thread; no more follow where one returns false.
+ * After the last one the thread runs again.
+ */
+bool vmsi_stack_seize(struct vmsi_stack *stack, pid_t thread);
+bool vmsi_stack_stop(struct vmsi_stack *stack, pid_t thread);
+void vmsi_stack_unwind(struct vmsi_stack *stack, pid_t process, pid_t thread);
 
 /* --- time --------------------------------------------------------------- */
 
