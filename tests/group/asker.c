@@ -11,8 +11,10 @@
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -120,6 +122,22 @@ static int do_zero_read_only(size_t bytes)
 			PROT_READ);
 }
 
+/* Where the test could not make a node: bound to a name that it has made. */
+static int do_zero_named(size_t bytes)
+{
+	const char *name = getenv("ASKER_ZERO");
+	struct stat status;
+
+	if (stat(name, &status))
+		return errno;
+	if (S_ISREG(status.st_mode) &&
+	    (unshare(CLONE_NEWUSER | CLONE_NEWNS) ||
+	     mount("/dev/zero", name, NULL, MS_BIND, NULL)))
+		return ENOTSUP;
+	return map_file(open(name, O_RDWR | O_CLOEXEC), bytes,
+			PROT_READ | PROT_WRITE);
+}
+
 static int do_memfd_read(size_t bytes)
 {
 	const int file = memfd_create("asker", MFD_CLOEXEC);
@@ -181,6 +199,30 @@ static int do_writable(size_t bytes)
 {
 	(void)bytes;
 	return answer(mprotect(last, last_bytes, PROT_READ | PROT_WRITE));
+}
+
+/* Of the last page, and with it of all that is below. */
+static int do_grows_down(size_t bytes)
+{
+	const int error = map(bytes, PROT_NONE, MAP_PRIVATE | MAP_GROWSDOWN);
+
+	return error ? error :
+		answer(mprotect((char *)last + bytes - PAGE, PAGE,
+				PROT_READ | PROT_WRITE | PROT_GROWSDOWN));
+}
+
+static int do_noreserve_writable(size_t bytes)
+{
+	const int error = map(bytes, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE);
+
+	return error ? error : do_writable(0);
+}
+
+/* None is reserved of the pool, which may be empty. */
+static int do_huge(size_t bytes)
+{
+	return map(bytes, PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_NORESERVE | MAP_HUGETLB);
 }
 
 static int do_mremap(size_t bytes)
@@ -504,10 +546,12 @@ static const struct step {
 	{ "shared-noreserve", do_shared_noreserve }, { "zero", do_zero },
 	{ "zero-read", do_zero_read },
 	{ "zero-read-only", do_zero_read_only },
-	{ "memfd-read", do_memfd_read },
+	{ "zero-named", do_zero_named }, { "memfd-read", do_memfd_read },
 	{ "tmpfs", do_tmpfs }, { "touch", do_touch }, { "keep", do_keep },
 	{ "again", do_again }, { "unmap", do_unmap },
 	{ "mprotect", do_mprotect }, { "writable", do_writable },
+	{ "grows-down", do_grows_down },
+	{ "noreserve-writable", do_noreserve_writable }, { "huge", do_huge },
 	{ "mremap", do_mremap }, { "shrink", do_shrink }, { "brk", do_brk },
 	{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
 	{ "shmget", do_shmget },

@@ -2,11 +2,16 @@
 #include "group_fixture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* What a program of a group gets when it asks for more than fits. */
@@ -120,6 +125,52 @@ static void shared_noreserve_counts_as_asked_for(void **state)
 		    "mmap ENOMEM\n");
 }
 
+static void noreserve_made_writable_counts_as_asked_for(void **state)
+{
+	struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "noreserve-writable=200",
+		    "noreserve-writable ENOMEM\n");
+	expect_said(&options, "noreserve-writable=40 mmap=40",
+		    "noreserve-writable ok\nmmap ENOMEM\n");
+	options.flags = VMS_GROUP_NORESERVE_FREE;
+	expect_said(&options, "noreserve-writable=200 mmap=40",
+		    "noreserve-writable ok\nmmap ok\n");
+	options.flags = 0;
+	options.policy = VMS_COMMIT_HEURISTIC;
+	expect_said(&options, "noreserve-writable=200",
+		    "noreserve-writable ok\n");
+}
+
+/* They are of a pool of their own. The last request has the group looked at. */
+static void huge_pages_do_not_count(void **state)
+{
+	const struct vms_group_options options = default_options();
+	void *probe = mmap(NULL, 200 * MIB, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+			   MAP_HUGETLB, -1, 0);
+
+	(void)state;
+	if (probe == MAP_FAILED) {
+		print_message("# MAP_HUGETLB: %s\n", strerror(errno));
+		skip();
+	}
+	munmap(probe, 200 * MIB);
+	expect_said(&options, "huge=200 mmap=40 unmap mmap=40",
+		    "huge ok\nmmap ok\nunmap ok\nmmap ok\n");
+}
+
+static void growing_down_counts_from_where_the_mapping_begins(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "grows-down=200", "grows-down ENOMEM\n");
+	expect_said(&options, "grows-down=40 mmap=40 mmap=10",
+		    "grows-down ok\nmmap ENOMEM\nmmap ok\n");
+}
+
 static void files_that_are_memory_count(void **state)
 {
 	const struct vms_group_options options = default_options();
@@ -133,6 +184,50 @@ static void files_that_are_memory_count(void **state)
 		    "zero ok\nmmap ENOMEM\nunmap ok\nmmap ok\n");
 	expect_said(&options, "memfd-read=200 writable touch=40 mmap=40",
 		    "memfd-read ok\nwritable ok\ntouch ok\nmmap ENOMEM\n");
+}
+
+/* A node where that is allowed, else what another file is bound to. */
+static void make_zero(const char *name)
+{
+	int file;
+
+	if (mknod(name, S_IFCHR | 0600, makedev(1, 5)) == 0) {
+		file = open(name, O_RDWR | O_CLOEXEC);
+		if (file >= 0) {
+			close(file);
+			return;
+		}
+		unlink(name);
+	}
+	file = open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+	assert_true(file >= 0);
+	close(file);
+}
+
+static void the_zero_device_counts_by_any_name(void **state)
+{
+	const struct vms_group_options options = default_options();
+	char directory[] = "/tmp/vmspace-zero-XXXXXX", name[48];
+	struct asked asked;
+	bool is_there;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(name, sizeof name, "%s/nothing", directory);
+	make_zero(name);
+	setenv("ASKER_ZERO", name, 1);
+	asked = start(&options, "zero-named=200");
+	serve_until(&asked, VMS_GROUP_EMPTY);
+	unlink(name);
+	rmdir(directory);
+	is_there = !strstr(asked.said, "ENOTSUP");
+	if (is_there)
+		assert_string_equal(asked.said, "zero-named ENOMEM\n");
+	finish(&asked);
+	if (!is_there) {
+		print_message("# no node can be made, and none be bound\n");
+		skip();
+	}
 }
 
 /* In a namespace of its own, so that none stays mounted. */
@@ -323,7 +418,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(reservations_are_free),
 		cmocka_unit_test(noreserve_counts_as_asked_for),
 		cmocka_unit_test(shared_noreserve_counts_as_asked_for),
+		cmocka_unit_test(noreserve_made_writable_counts_as_asked_for),
+		cmocka_unit_test(huge_pages_do_not_count),
+		cmocka_unit_test(
+			growing_down_counts_from_where_the_mapping_begins),
 		cmocka_unit_test(files_that_are_memory_count),
+		cmocka_unit_test(the_zero_device_counts_by_any_name),
 		cmocka_unit_test(files_of_any_tmpfs_count),
 		cmocka_unit_test(policies_refuse_as_they_say),
 		cmocka_unit_test(all_of_the_limit_can_be_had),

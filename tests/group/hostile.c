@@ -232,6 +232,25 @@ static void a_segment_that_exists_is_not_charged_again(void **state)
 	expect_said(&options, "same-segment=40", "same-segment ok\n");
 }
 
+/* Where nothing would tell how large the heap is. */
+static void the_break_cannot_be_put_elsewhere(void **state)
+{
+	const struct vms_group_options options = default_options();
+	unsigned size;
+	char said[64];
+
+	(void)state;
+	use_program(odd_calls);
+	expect_said(&options, "mm-map", "mm-map EINVAL\n");
+	expect_said(&options, "mm-map-high", "mm-map-high EINVAL\n");
+	expect_said(&options, "mm-brk mm-start-brk",
+		    "mm-brk EINVAL\nmm-start-brk EINVAL\n");
+	snprintf(said, sizeof said, "mm-map-size %s\n",
+		 prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &size, 0, 0) ?
+		 strerrorname_np(errno) : "ok");
+	expect_said(&options, "mm-map-size", said);
+}
+
 /* --- no supervisor -------------------------------------------------------- */
 
 #define LEFT_ALONE 20
@@ -343,6 +362,7 @@ int main(int argc, char **argv)
 		CASE(odd_shmgets_answer_as_without_a_group),
 		CASE(a_failed_exec_leaves_a_free_copy_free),
 		CASE(a_segment_that_exists_is_not_charged_again),
+		CASE(the_break_cannot_be_put_elsewhere),
 		CASE(without_a_supervisor_requests_are_enosys),
 		CASE(without_a_supervisor_the_refused_go_on_too),
 		CASE(stacks_of_threads_that_end_are_not_waited_for),

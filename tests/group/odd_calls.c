@@ -8,9 +8,11 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -334,6 +336,82 @@ static int do_same_segment(size_t mebibytes)
 	return error;
 }
 
+/* --- the break elsewhere -------------------------------------------------- */
+
+/* A field of /proc/self/stat, counted from 3. */
+static unsigned long stat_field(const char *text, int number)
+{
+	text = strrchr(text, ')') + 1;
+	for (; number > 3; number--)
+		text = strchr(text + 1, ' ');
+	return strtoul(text, NULL, 10);
+}
+
+/* As it is, but for the heap: at a place that is free. */
+static struct prctl_mm_map other_map(void *heap)
+{
+	char text[1024] = "";
+	const int file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+
+	if (read(file, text, sizeof text - 1) <= 0)
+		_exit(98);
+	close(file);
+	return (struct prctl_mm_map){
+		.start_code = stat_field(text, 26),
+		.end_code = stat_field(text, 27),
+		.start_stack = stat_field(text, 28),
+		.start_data = stat_field(text, 45),
+		.end_data = stat_field(text, 46),
+		.arg_start = stat_field(text, 48),
+		.arg_end = stat_field(text, 49),
+		.env_start = stat_field(text, 50),
+		.env_end = stat_field(text, 51),
+		.start_brk = (uintptr_t)heap, .brk = (uintptr_t)heap,
+		.exe_fd = (uint32_t)-1,
+	};
+}
+
+static int do_mm_map(size_t unused)
+{
+	void *heap = mmap(NULL, PAGE, PROT_NONE, ANONYMOUS, -1, 0);
+	struct prctl_mm_map map = other_map(heap);
+
+	(void)unused;
+	munmap(heap, PAGE);
+	return answer(prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0));
+}
+
+/* The kernel looks at the lower halves only. */
+static int do_mm_map_high(size_t unused)
+{
+	const long high = 1L << 40;
+	struct prctl_mm_map map = other_map(sbrk(0));
+
+	(void)unused;
+	return answer(syscall(SYS_prctl, PR_SET_MM | high,
+			      PR_SET_MM_MAP | high, &map, sizeof map, 0));
+}
+
+static int do_mm_brk(size_t unused)
+{
+	(void)unused;
+	return answer(prctl(PR_SET_MM, PR_SET_MM_BRK, sbrk(0), 0, 0));
+}
+
+static int do_mm_start_brk(size_t unused)
+{
+	(void)unused;
+	return answer(prctl(PR_SET_MM, PR_SET_MM_START_BRK, sbrk(0), 0, 0));
+}
+
+static int do_mm_map_size(size_t unused)
+{
+	unsigned size;
+
+	(void)unused;
+	return answer(prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &size, 0, 0));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
@@ -342,6 +420,9 @@ int main(int argc, char **argv)
 		{ "clone", do_clone }, { "exec", do_exec },
 		{ "shmget", do_shmget }, { "failed-exec", do_failed_exec },
 		{ "same-segment", do_same_segment },
+		{ "mm-map", do_mm_map }, { "mm-map-high", do_mm_map_high },
+		{ "mm-brk", do_mm_brk }, { "mm-start-brk", do_mm_start_brk },
+		{ "mm-map-size", do_mm_map_size },
 		{ "settled", do_settled }, { NULL, NULL },
 	};
 
