@@ -60,22 +60,35 @@ static size_t object_bytes(const struct vms_group *group,
 	return (size_t)mapping->offset + mapping->length;
 }
 
+/*
+ * Of System V. They lie where memfds do, but their inodes are the segments'
+ * numbers: another object may have the same.
+ */
+static bool is_segment(const struct vms_mapping_info *mapping)
+{
+	return (mapping->flags & VMS_MAPPING_ANONYMOUS) &&
+		strncmp(mapping->name, "/SYSV", 5) == 0;
+}
+
 static void add_object(const struct vms_group *group,
 		       struct vmsi_objects *objects,
 		       const struct vms_mapping_info *mapping)
 {
-	size_t bytes = object_bytes(group, mapping);
+	const struct vmsi_object made = {
+		mapping->device, mapping->inode, object_bytes(group, mapping),
+		is_segment(mapping) };
 	struct vmsi_object *list;
 
-	if (bytes == 0)
+	if (made.bytes == 0)
 		return;
 	for (size_t i = 0; i < objects->count; i++) {
 		struct vmsi_object *object = &objects->list[i];
 
-		if (object->device == mapping->device &&
-		    object->inode == mapping->inode) {
-			if (object->bytes < bytes)
-				object->bytes = bytes;
+		if (object->device == made.device &&
+		    object->inode == made.inode &&
+		    object->is_segment == made.is_segment) {
+			if (object->bytes < made.bytes)
+				object->bytes = made.bytes;
 			return;
 		}
 	}
@@ -84,8 +97,7 @@ static void add_object(const struct vms_group *group,
 	if (!list)
 		return;
 	objects->list = list;
-	objects->list[objects->count++] = (struct vmsi_object){
-		mapping->device, mapping->inode, bytes };
+	objects->list[objects->count++] = made;
 }
 
 void vmsi_objects_free(struct vmsi_objects *objects)

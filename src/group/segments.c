@@ -56,7 +56,8 @@ struct sum {
 static bool is_attached(const struct vmsi_objects *objects, uint64_t id)
 {
 	for (size_t i = 0; i < objects->count; i++)
-		if (objects->list[i].inode == id)
+		if (objects->list[i].is_segment &&
+		    objects->list[i].inode == id)
 			return true;
 	return false;
 }

@@ -324,6 +324,7 @@ struct vmsi_objects {
 	struct vmsi_object {
 		uint64_t device, inode;
 		size_t bytes;
+		bool is_segment;       /* of System V: the inode is its number */
 	} *list;
 	size_t count, room;
 };

@@ -266,6 +266,18 @@ static int do_shmget(size_t bytes)
 	return answer(shmctl(id, IPC_RMID, NULL));
 }
 
+/* It goes with the process. */
+static int do_segment(size_t bytes)
+{
+	const int id = shmget(IPC_PRIVATE, bytes, IPC_CREAT | 0600);
+	int error;
+
+	if (id < 0)
+		return errno;
+	error = answer((long)shmat(id, NULL, 0));
+	return error ? error : answer(shmctl(id, IPC_RMID, NULL));
+}
+
 /* As many maps of a mebibyte as there are; told as a number. */
 static int do_fill(size_t bytes)
 {
@@ -554,7 +566,7 @@ static const struct step {
 	{ "noreserve-writable", do_noreserve_writable }, { "huge", do_huge },
 	{ "mremap", do_mremap }, { "shrink", do_shrink }, { "brk", do_brk },
 	{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
-	{ "shmget", do_shmget },
+	{ "shmget", do_shmget }, { "segment", do_segment },
 	{ "fill", do_fill }, { "fork", do_fork }, { "fork-map", do_fork_map },
 	{ "sibling", do_sibling }, { "grandchild", do_grandchild },
 	{ "fork-of-sharer", do_fork_of_sharer },

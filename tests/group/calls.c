@@ -111,6 +111,16 @@ static void noreserve_counts_as_asked_for(void **state)
 	expect_said(&options, "noreserve=200", "noreserve ok\n");
 }
 
+/* The first of the last two has the group looked at. */
+static void a_segment_counts_once(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "segment=40 mmap=40 mmap=20",
+		    "segment ok\nmmap ENOMEM\nmmap ok\n");
+}
+
 /* Where it is free, by the page. */
 static void shared_noreserve_counts_as_asked_for(void **state)
 {
@@ -417,6 +427,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_charged_already_is_not_charged_twice),
 		cmocka_unit_test(reservations_are_free),
 		cmocka_unit_test(noreserve_counts_as_asked_for),
+		cmocka_unit_test(a_segment_counts_once),
 		cmocka_unit_test(shared_noreserve_counts_as_asked_for),
 		cmocka_unit_test(noreserve_made_writable_counts_as_asked_for),
 		cmocka_unit_test(huge_pages_do_not_count),
