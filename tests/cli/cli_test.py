@@ -23,8 +23,8 @@ def run(arguments, **options):
     """The finished run: returncode, stdout and stderr as bytes."""
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
-    return subprocess.run(arguments, stdin=subprocess.DEVNULL, timeout=60,
-                          **options)
+    options.setdefault("timeout", 60)
+    return subprocess.run(arguments, stdin=subprocess.DEVNULL, **options)
 
 
 def expect(condition, *what):

@@ -13,8 +13,7 @@ import sys
 import time
 
 from cli_test import (WORK, compiled, expect, expect_equal, installed,
-                      main_in_groups, makes_program, run, wait_for, work,
-                      written)
+                      main_in_groups, makes_program, run, wait_for, work)
 from run_jobs import gone
 
 VMSPACE = os.path.abspath(sys.argv[1])
@@ -409,72 +408,6 @@ def no_time_goes_into_stacks_that_nobody_reads():
     expect(seconds() < with_stacks / 3, with_stacks)
 
 
-def report_keeps_its_rights_and_leaves_its_neighbours():
-    report, neighbour = work("report"), work("report.new")
-    for path in report, neighbour:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write("mine")
-    os.chmod(report, 0o600)
-    expect_equal(limited("--quiet", f"--report={report}", "true").returncode,
-                 0)
-    expect_equal(os.stat(report).st_mode & 0o777, 0o600)
-    with open(report, encoding="utf-8") as file:
-        expect_equal(json.load(file)["refused"], 0)
-    with open(neighbour, encoding="utf-8") as file:
-        expect_equal(file.read(), "mine")
-    os.unlink(neighbour)
-
-
-def report_that_cannot_be_written_is_told_first():
-    result = limited("--report=/nowhere/report", "touch", work("touched"))
-    expect_equal(result.returncode, 125)
-    expect(not os.path.exists(work("touched")), "the program ran")
-
-
-def program_that_does_not_start_leaves_no_report():
-    report, old = work("none.json"), written("old.json", "mine")
-    programs = (("nonsense-program", 127), ("/etc/passwd", 126),
-                (written("neither", "neither program nor script"), 126),
-                (written("lost", "#!/nowhere/interpreter\n"), 127))
-    for program, status in programs:
-        if program.startswith(WORK.name):
-            os.chmod(program, 0o755)
-        before = set(os.listdir(WORK.name))
-        for file in report, old:
-            result = limited(f"--report={file}", "--", program)
-            expect_equal(result.returncode, status, result.stderr)
-        expect_equal(set(os.listdir(WORK.name)), before, program)
-        with open(old, encoding="utf-8") as file:
-            expect_equal(file.read(), "mine", program)
-
-
-def new_report_has_the_rights_of_other_files():
-    other, report = written("other", ""), work("new.json")
-    expect_equal(limited("--quiet", f"--report={report}", "true").returncode,
-                 0)
-    expect_equal(os.stat(report).st_mode, os.stat(other).st_mode)
-
-
-def report_tells_what_daemons_were_refused():
-    report, done = work("late.json"), work("late.done")
-    code = ("import os, time\n"
-            "if os.fork():\n    os._exit(0)\n"
-            "time.sleep(0.5)\n"
-            "try:\n    bytearray(100 << 20)\n"
-            "except MemoryError:\n"
-            f"    open({done!r}, 'w')\n")
-    limited(f"--report={report}", "--quiet", "/usr/bin/python3", "-c", code)
-    wait_for(lambda: os.path.exists(done), "a refusal")
-
-    def refused():
-        try:
-            with open(report) as file:
-                return json.load(file)["refused"]
-        except ValueError:
-            return 0
-    wait_for(refused, "the report")
-
-
 def log_tells_refusals_as_they_happen():
     process = subprocess.Popen(
         [VMSPACE, "run", "--commit=64M", "--log", sys.executable, "-c",
@@ -649,11 +582,6 @@ CASES = [
     report_is_complete_json,
     any_name_is_told,
     no_time_goes_into_stacks_that_nobody_reads,
-    report_that_cannot_be_written_is_told_first,
-    report_keeps_its_rights_and_leaves_its_neighbours,
-    program_that_does_not_start_leaves_no_report,
-    new_report_has_the_rights_of_other_files,
-    report_tells_what_daemons_were_refused,
     log_tells_refusals_as_they_happen,
     policies_do_what_they_say,
     rlimit_backend_limits_each_process,

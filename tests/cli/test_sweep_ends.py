@@ -91,6 +91,13 @@ static void leave(void)
     exit(3);
 }
 
+static void kill_supervisor(void)
+{
+    kill(getppid(), SIGKILL);
+    sleep(1);
+    abort();
+}
+
 static void leave_another_behind(void)
 {
     if (fork() == 0) {
@@ -124,6 +131,7 @@ int main(int argc, char **argv)
     pause_ms = (unsigned)atoi(argv[2]);
     (void)hang, (void)stop, (void)crash, (void)leave, (void)tell, (void)go_on;
     (void)leave_another_behind, (void)one_of_many, (void)block;
+    (void)kill_supervisor;
     usleep(pause_ms * 1000);
     STEPS
     puts("done");
@@ -278,6 +286,17 @@ def good_run_that_crashes_is_no_sweep():
     expect(b"signal 6" in result.stderr, result.stderr)
 
 
+def run_whose_supervisor_was_killed_is_not_the_same():
+    result = sweep(program_of("killing", "leave", "kill_supervisor", "go_on"),
+                   "--jobs=1")
+    expect_equal((result.returncode, verdicts()),
+                 (1, ["failed", "not run", "same"]), result)
+    expect_equal([one["request"] for one in results()], [1, 2, 3])
+    expect_equal(table(result.stdout), counts(), result.stdout)
+    expect(b"not run: " in result.stdout and b"request 2" in result.stdout,
+           result.stdout)
+
+
 # --- being interrupted -------------------------------------------------------
 
 
@@ -362,6 +381,13 @@ def table_is_equal_to_the_report():
         expect_equal((one["exit_status"], one["signal"]),
                      {"failed": (3, None), "crashed": (None, 6),
                       "hung": (None, None)}.get(one["verdict"], (0, None)))
+
+
+def largest_requests_are_no_negative_ones():
+    program = program_of("large", "if (map(-65536ul)) return 9;", "leave")
+    sweep(program)
+    expect_equal([one["requested"] for one in results()],
+                 [(1 << 63) - 1, 4 * MIB], results())
 
 
 def any_name_is_told():
@@ -499,12 +525,14 @@ CASES = [
     process_left_behind_is_gone,
     good_run_that_hangs_is_no_sweep,
     good_run_that_crashes_is_no_sweep,
+    run_whose_supervisor_was_killed_is_not_the_same,
     interrupt_from_the_keyboard_leaves_no_process,
     terminated_sweep_leaves_no_process,
     killed_sweep_leaves_no_process,
     interrupted_good_run_leaves_no_process,
     equal_stacks_are_told_once,
     table_is_equal_to_the_report,
+    largest_requests_are_no_negative_ones,
     any_name_is_told,
     without_findings_the_status_is_0,
     report_that_cannot_be_written_is_told,

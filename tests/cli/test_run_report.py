@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""The file that 'vmspace run --commit --report' writes.
+
+usage: test_run_report.py VMSPACE
+"""
+
+import json
+import os
+import select
+import subprocess
+import sys
+
+from cli_test import (WORK, compiled, expect, expect_equal, main_in_groups, run,
+                      wait_for, work, written)
+
+VMSPACE = os.path.abspath(sys.argv[1])
+LARGEST = """
+#include <sys/mman.h>
+int main(void)
+{
+    return mmap(0, -65536ul, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+        MAP_FAILED;
+}
+"""
+
+
+def limited(*arguments, **options):
+    return run([VMSPACE, "run", "--commit=64M", *arguments], **options)
+
+
+def report_that_cannot_be_written_is_told_first():
+    result = limited("--report=/nowhere/report", "touch", work("touched"))
+    expect_equal(result.returncode, 125)
+    expect(not os.path.exists(work("touched")), "the program ran")
+
+
+def report_keeps_its_rights_and_leaves_its_neighbours():
+    report, neighbour = work("report"), work("report.new")
+    for path in report, neighbour:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("mine")
+    os.chmod(report, 0o600)
+    expect_equal(limited("--quiet", f"--report={report}", "true").returncode,
+                 0)
+    expect_equal(os.stat(report).st_mode & 0o777, 0o600)
+    with open(report, encoding="utf-8") as file:
+        expect_equal(json.load(file)["refused"], 0)
+    with open(neighbour, encoding="utf-8") as file:
+        expect_equal(file.read(), "mine")
+    os.unlink(neighbour)
+
+
+def program_that_does_not_start_leaves_no_report():
+    report, old = work("none.json"), written("old.json", "mine")
+    programs = (("nonsense-program", 127), ("/etc/passwd", 126),
+                (written("neither", "neither program nor script"), 126),
+                (written("lost", "#!/nowhere/interpreter\n"), 127))
+    for program, status in programs:
+        if program.startswith(WORK.name):
+            os.chmod(program, 0o755)
+        before = set(os.listdir(WORK.name))
+        for file in report, old:
+            result = limited(f"--report={file}", "--", program)
+            expect_equal(result.returncode, status, result.stderr)
+        expect_equal(set(os.listdir(WORK.name)), before, program)
+        with open(old, encoding="utf-8") as file:
+            expect_equal(file.read(), "mine", program)
+
+
+def new_report_has_the_rights_of_other_files():
+    other, report = written("other", ""), work("new.json")
+    expect_equal(limited("--quiet", f"--report={report}", "true").returncode,
+                 0)
+    expect_equal(os.stat(report).st_mode, os.stat(other).st_mode)
+
+
+def report_to_a_pipe_that_nobody_reads_is_not_waited_for():
+    os.mkfifo(work("unread"))
+    result = limited(f"--report={work('unread')}", "--quiet", "sh", "-c",
+                     "exit 3", timeout=20)
+    expect_equal(result.returncode, 3, result.stderr)
+    expect(b"unread: cannot write the report" in result.stderr, result.stderr)
+
+
+def reader_of_a_pipe_gets_all_of_the_report():
+    """And no end before: there is no writer while the program runs."""
+    os.mkfifo(work("pipe"))
+    reader = os.open(work("pipe"), os.O_RDONLY | os.O_NONBLOCK)
+    process = subprocess.Popen(
+        [VMSPACE, "run", "--commit=64M", f"--report={work('pipe')}",
+         "--quiet", "sh", "-c", "echo up; read line"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        expect_equal(process.stdout.readline(), b"up\n")
+        watch = select.poll()
+        watch.register(reader)
+        expect_equal(watch.poll(0), [], "the pipe")
+        process.stdin.write(b"on\n")
+        process.stdin.close()
+        expect_equal(process.wait(20), 0)
+        with open(reader, "rb") as file:
+            report = json.loads(file.read())
+        expect_equal((report["refused"], report["exit_status"]), (0, 0))
+    finally:
+        process.kill()
+        process.stdout.close()
+
+
+def report_tells_what_daemons_were_refused():
+    report, done = work("late.json"), work("late.done")
+    code = ("import os, time\n"
+            "if os.fork():\n    os._exit(0)\n"
+            "time.sleep(0.5)\n"
+            "try:\n    bytearray(100 << 20)\n"
+            "except MemoryError:\n"
+            f"    open({done!r}, 'w')\n")
+    limited(f"--report={report}", "--quiet", "/usr/bin/python3", "-c", code)
+    wait_for(lambda: os.path.exists(done), "a refusal")
+
+    def refused():
+        try:
+            with open(report) as file:
+                return json.load(file)["refused"]
+        except ValueError:
+            return 0
+    wait_for(refused, "the report")
+
+
+def largest_request_is_no_negative_one():
+    """Of 2^63 bytes and more."""
+    program = compiled(work("largest"), LARGEST)
+    result = limited(f"--report={work('report')}", "--quiet", program)
+    expect_equal(result.returncode, 0, result.stderr)
+    with open(work("report")) as file:
+        report = json.load(file)
+    expect_equal(report["refusals"][0]["requested"], (1 << 63) - 1)
+    expect(0 < report["peak"] < 64 << 20, report["peak"])
+
+
+CASES = [
+    report_that_cannot_be_written_is_told_first,
+    report_keeps_its_rights_and_leaves_its_neighbours,
+    program_that_does_not_start_leaves_no_report,
+    new_report_has_the_rights_of_other_files,
+    report_to_a_pipe_that_nobody_reads_is_not_waited_for,
+    reader_of_a_pipe_gets_all_of_the_report,
+    report_tells_what_daemons_were_refused,
+    largest_request_is_no_negative_one,
+]
+
+sys.exit(main_in_groups(VMSPACE, CASES))
