@@ -26,7 +26,7 @@
 
 static volatile size_t granted;   /* MiB, by all who have this memory */
 static volatile bool done;
-static int gate[2];
+static int gate[2] = { -1, -1 }, life[2] = { -1, -1 };   /* pipes */
 static char stacks[MOST_NESTED][64 << 10] __attribute__((aligned(16)));
 
 static bool map(size_t bytes)
@@ -57,6 +57,14 @@ static int do_breaks(size_t most)
 	return 0;
 }
 
+/* All of it at once. */
+static int do_break(size_t pieces)
+{
+	const long wanted = syscall(SYS_brk, 0) + (long)(pieces * PIECE);
+
+	return syscall(SYS_brk, wanted) == wanted ? 0 : ENOMEM;
+}
+
 static int do_granted(size_t unused)
 {
 	(void)unused;
@@ -74,13 +82,14 @@ static pid_t start_sharer(int (*take)(void *), int flags, int nested,
 		     CLONE_VM | SIGCHLD | flags, (void *)(uintptr_t)most);
 }
 
+/* It ends with an errno. */
 static int wait_for(pid_t child)
 {
 	int status;
 
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return errno;
-	return status ? ECHILD : 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
 }
 
 static int take_maps(void *most)
@@ -91,6 +100,11 @@ static int take_maps(void *most)
 static int take_breaks(void *most)
 {
 	return do_breaks((size_t)most);
+}
+
+static int take_break(void *pieces)
+{
+	return do_break((size_t)pieces);
 }
 
 static int take_nested_maps(void *most)
@@ -125,6 +139,11 @@ static int do_sharer_breaks(size_t most)
 	return wait_for(start_sharer(take_breaks, 0, 0, most));
 }
 
+static int do_sharer_break(size_t pieces)
+{
+	return wait_for(start_sharer(take_break, 0, 0, pieces));
+}
+
 static int do_nested_sharer_maps(size_t most)
 {
 	return wait_for(start_sharer(take_nested_maps, 0, 0, most));
@@ -148,13 +167,14 @@ static int do_brother_maps(size_t most)
 
 /* --- sharers that are left with the memory -------------------------------- */
 
-/* The group knows it; it asks for more when the gate is opened. */
+/* The group knows it; it asks for more when nobody holds the gate any more. */
 static int ask_when_left(void *most)
 {
 	char text;
 
 	alarm(LIFE_S);
 	close(gate[1]);
+	close(life[1]);
 	done = map(1);
 	if (read(gate[0], &text, sizeof text) < 0)
 		return errno;
@@ -165,18 +185,42 @@ static int ask_when_left(void *most)
 
 static int start_one_to_leave(size_t most)
 {
-	if (pipe(gate) || start_sharer(ask_when_left, 0, 0, most) < 0)
+	if (start_sharer(ask_when_left, 0, 0, most) < 0)
 		return errno;
 	while (!done)
 		usleep(1000);
 	return 0;
 }
 
-/* The gate is open where the last who has its other end ends. */
+/* A process with a memory of its own, which asks when its parent has ended. */
+static int start_other(size_t most)
+{
+	char text;
+	pid_t child;
+
+	if (pipe(life))
+		return errno;
+	child = fork();
+	if (child != 0)
+		return answer(child);
+	alarm(LIFE_S);
+	close(life[1]);
+	if (read(life[0], &text, sizeof text) < 0)
+		_exit(errno);
+	do_maps(most);
+	say_number("other", granted);
+	_exit(0);
+}
+
+/* This process and the other one hold the gate until they end. */
 static int do_leave(size_t most)
 {
-	const int error = start_one_to_leave(most);
+	int error = pipe(gate) ? errno : start_other(most);
 
+	if (!error)
+		error = do_maps(3);
+	if (!error)
+		error = start_one_to_leave(0);
 	if (error)
 		return error;
 	_exit(0);
@@ -186,7 +230,7 @@ static int do_leave(size_t most)
 static int do_execute(size_t most)
 {
 	char maps[24], open_gate[24];
-	const int error = start_one_to_leave(most);
+	const int error = pipe(gate) ? errno : start_one_to_leave(most);
 
 	if (error)
 		return error;
@@ -210,6 +254,7 @@ int main(int argc, char **argv)
 		{ "granted", do_granted },
 		{ "sharer-maps", do_sharer_maps },
 		{ "sharer-breaks", do_sharer_breaks },
+		{ "sharer-break", do_sharer_break },
 		{ "nested-sharer-maps", do_nested_sharer_maps },
 		{ "sharer-executes", do_sharer_executes },
 		{ "brother-maps", do_brother_maps },

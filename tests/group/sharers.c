@@ -44,6 +44,16 @@ static void the_heap_of_sharers_is_one(void **state)
 		    "granted ok\n");
 }
 
+static void a_sharer_cannot_move_the_break_past_the_limit(void **state)
+{
+	const struct vms_group_options options = default_options();
+
+	(void)state;
+	expect_said(&options, "sharer-break=100 sharer-break=4 sharer-break=4",
+		    "sharer-break ENOMEM\nsharer-break ok\n"
+		    "sharer-break ENOMEM\n");
+}
+
 static void what_a_sharer_mapped_outlives_it(void **state)
 {
 	const struct vms_group_options options = default_options();
@@ -69,12 +79,13 @@ static void who_executes_a_program_leaves_what_it_mapped(void **state)
 		    "open ok\nmaps ok\ngranted 60\ngranted ok\n");
 }
 
+/* As above, with another process in the program's place. */
 static void who_ends_leaves_what_it_mapped(void **state)
 {
 	const struct vms_group_options options = default_options();
 
 	(void)state;
-	expect_said(&options, "maps=3 leave=100", "maps ok\nleft 60\n");
+	expect_said(&options, "leave=100", "other 30\nleft 30\n");
 }
 
 int main(int argc, char **argv)
@@ -83,6 +94,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_a_sharer_maps_counts),
 		cmocka_unit_test(sharers_may_be_brothers_or_nested),
 		cmocka_unit_test(the_heap_of_sharers_is_one),
+		cmocka_unit_test(
+			a_sharer_cannot_move_the_break_past_the_limit),
 		cmocka_unit_test(what_a_sharer_mapped_outlives_it),
 		cmocka_unit_test(who_executes_a_program_leaves_what_it_mapped),
 		cmocka_unit_test(who_ends_leaves_what_it_mapped),
