@@ -225,6 +225,14 @@ static int do_huge(size_t bytes)
 		   MAP_PRIVATE | MAP_NORESERVE | MAP_HUGETLB);
 }
 
+static int do_huge_writable(size_t bytes)
+{
+	const int error = map(bytes, PROT_NONE, MAP_PRIVATE | MAP_NORESERVE |
+			      MAP_HUGETLB);
+
+	return error ? error : do_writable(0);
+}
+
 static int do_mremap(size_t bytes)
 {
 	int error = do_mmap(PAGE);
@@ -564,6 +572,7 @@ static const struct step {
 	{ "mprotect", do_mprotect }, { "writable", do_writable },
 	{ "grows-down", do_grows_down },
 	{ "noreserve-writable", do_noreserve_writable }, { "huge", do_huge },
+	{ "huge-writable", do_huge_writable },
 	{ "mremap", do_mremap }, { "shrink", do_shrink }, { "brk", do_brk },
 	{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
 	{ "shmget", do_shmget }, { "segment", do_segment },

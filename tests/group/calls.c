@@ -169,6 +169,8 @@ static void huge_pages_do_not_count(void **state)
 	munmap(probe, 200 * MIB);
 	expect_said(&options, "huge=200 mmap=40 unmap mmap=40",
 		    "huge ok\nmmap ok\nunmap ok\nmmap ok\n");
+	expect_said(&options, "huge-writable=200 mmap=40",
+		    "huge-writable ok\nmmap ok\n");
 }
 
 static void growing_down_counts_from_where_the_mapping_begins(void **state)
