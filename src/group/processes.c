@@ -213,6 +213,21 @@ static void take_copy(struct vms_group *group, struct vmsi_process *process,
 		vmsi_group_look(group, process, process->pid);
 }
 
+/* The first of those who have one memory, each the child of another; or 0. */
+static pid_t first_with_its_memory(pid_t pid, pid_t parent)
+{
+	struct vmsi_proc_stat stat;
+	pid_t first = 0;
+
+	while (parent != getpid() && have_one_memory(pid, parent)) {
+		first = parent;
+		if (!vmsi_proc_read_stat(first, &stat))
+			break;
+		parent = stat.parent;
+	}
+	return first;
+}
+
 struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 {
 	struct vmsi_process *process = vmsi_process_find(group, pid);
@@ -232,8 +247,10 @@ struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 	memcpy(process->command, stat.command, sizeof stat.command);
 	process->heap_start = stat.heap_start;
 	/* The child of a vfork, say, which is about to execute a program. */
-	if (have_one_memory(pid, stat.parent)) {
-		process->shares_with = stat.parent;
+	process->shares_with = first_with_its_memory(pid, stat.parent);
+	/* It may have asked for nothing itself, and is to count it all. */
+	if (process->shares_with) {
+		(void)vmsi_process_get(group, process->shares_with);
 		return process;
 	}
 	take_copy(group, process, stat.parent);

@@ -109,8 +109,7 @@ static int take_break(void *pieces)
 
 static int take_nested_maps(void *most)
 {
-	const int error = wait_for(start_sharer(take_maps, 0, 1,
-						 (size_t)most));
+	const int error = wait_for(start_sharer(take_maps, 0, 1, 2));
 
 	return error ? error : do_maps((size_t)most);
 }
