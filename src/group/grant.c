@@ -77,7 +77,7 @@ static void look_by_another_thread(struct vms_group *group,
 				   struct vmsi_process *process,
 				   struct vmsi_objects *objects)
 {
-	const pid_t thread = vmsi_proc_living_thread(process->pid);
+	const pid_t thread = vmsi_proc_thread_with_memory(process->pid);
 
 	if (thread > 0 && thread != process->pid)
 		look(group, process, thread, objects);

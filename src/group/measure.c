@@ -79,7 +79,8 @@ static void add_object(const struct vms_group *group,
 		is_segment(mapping) };
 	struct vmsi_object *list;
 
-	if (made.bytes == 0)
+	/* A segment of huge pages is none that is detached either. */
+	if (made.bytes == 0 && !made.is_segment)
 		return;
 	for (size_t i = 0; i < objects->count; i++) {
 		struct vmsi_object *object = &objects->list[i];

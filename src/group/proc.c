@@ -194,10 +194,26 @@ int vmsi_proc_system_call(pid_t pid, pid_t thread)
 	return end == text ? -1 : (int)number;
 }
 
-pid_t vmsi_proc_living_thread(pid_t pid)
+static bool lives(pid_t pid, pid_t thread)
+{
+	struct vmsi_proc_running running;
+
+	return vmsi_proc_read_running(pid, thread, &running) &&
+		running.state != 'Z' && running.state != 'X';
+}
+
+/* One that is about to end has none any more, while others have. */
+static bool has_memory(pid_t pid, pid_t thread)
+{
+	char text[256];
+
+	return read_thread(pid, thread, "statm", text, sizeof text) &&
+		strtoull(text, NULL, 10) > 0;
+}
+
+static pid_t find_thread(pid_t pid, bool (*is_one)(pid_t pid, pid_t thread))
 {
 	DIR *threads = vmsi_proc_open_threads(pid);
-	struct vmsi_proc_running running;
 	struct dirent *entry;
 	pid_t thread = 0;
 
@@ -206,12 +222,21 @@ pid_t vmsi_proc_living_thread(pid_t pid)
 	while (!thread && (entry = readdir(threads))) {
 		pid_t one = (pid_t)strtol(entry->d_name, NULL, 10);
 
-		if (one > 0 && vmsi_proc_read_running(pid, one, &running) &&
-		    running.state != 'Z' && running.state != 'X')
+		if (one > 0 && is_one(pid, one))
 			thread = one;
 	}
 	closedir(threads);
 	return thread;
+}
+
+pid_t vmsi_proc_living_thread(pid_t pid)
+{
+	return find_thread(pid, lives);
+}
+
+pid_t vmsi_proc_thread_with_memory(pid_t pid)
+{
+	return find_thread(pid, has_memory);
 }
 
 /* A number of /proc/PID/status; 0: it has gone; -1: there is no such line. */

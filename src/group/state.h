@@ -284,6 +284,9 @@ bool vmsi_proc_read_running(pid_t pid, pid_t thread,
 /* A thread that has not ended; 0: all have; -1: not told. */
 pid_t vmsi_proc_living_thread(pid_t pid);
 
+/* Likewise, one that has the memory of its process. */
+pid_t vmsi_proc_thread_with_memory(pid_t pid);
+
 /* The process of a thread; 0: it has gone. */
 pid_t vmsi_proc_process_of(pid_t thread);
 
