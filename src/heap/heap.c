@@ -68,7 +68,6 @@ void vmsi_slot_publish_grown(struct vms_heap *heap, struct vmsi_slot *slot,
 {
 	vmsi_set(&slot->size, size);
 	vmsi_slot_set_use(slot, VMSI_SLOT_LIVE);
-	slot->freed_at = vmsi_heap_now();
 	vmsi_slot_leave_surplus(heap, slot);
 }
 
@@ -237,7 +236,6 @@ static void free_slot(vms_heap *heap, struct vmsi_slot *slot)
 	if (slot->zeroed)
 		learn_density(heap, slot);
 	vmsi_slot_settle(slot);
-	vmsi_slot_take_surplus(heap, slot);
 	vmsi_slot_put(heap, slot);
 	vmsi_heap_age(heap, vmsi_heap_now());
 }
@@ -303,15 +301,12 @@ static bool grow_into_surplus(vms_heap *heap, struct vmsi_slot *slot,
 	return true;
 }
 
-static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
+/* By memory that it does not have yet. */
+static void *grow_beyond(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
 	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
 	void *moved;
 
-	if (grow_into_surplus(heap, slot, size)) {
-		count_growth(slot);
-		return address_of(heap, slot);
-	}
 	use_huge_pages(heap, slot);
 	if (size > vmsi_slot_capacity(class))
 		return grow_by_move(heap, slot, size, VMSI_FOR_GROWTH);
@@ -324,6 +319,22 @@ static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 	vmsi_set(&slot->size, size);
 	count_growth(slot);
 	return address_of(heap, slot);
+}
+
+static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
+{
+	const bool had_surplus = vmsi_get(&slot->surplus) > 0;
+	void *grown;
+
+	if (grow_into_surplus(heap, slot, size)) {
+		count_growth(slot);
+		return address_of(heap, slot);
+	}
+	grown = grow_beyond(heap, slot, size);
+	/* A refusal does not make room of it. */
+	if (!grown && had_surplus)
+		vmsi_slot_leave_surplus(heap, slot);
+	return grown;
 }
 
 /*

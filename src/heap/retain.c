@@ -179,6 +179,8 @@ static size_t give_back_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
 
 	switch (vmsi_slot_give_range_back(heap, slot, room, room + bytes)) {
 	case VMSI_GAVE_NOTHING:
+		/* Last, or nothing else would ever be the oldest. */
+		slot->freed_at = vmsi_heap_now();
 		list_surplus(heap, slot);
 		return 0;
 	case VMSI_GAVE_PAGES:
@@ -359,7 +361,6 @@ static void put_lost(struct vms_heap *heap, struct vmsi_slot *slot)
 
 static void put_retained(struct vms_heap *heap, struct vmsi_slot *slot)
 {
-	slot->freed_at = vmsi_heap_now();
 	vmsi_lock_acquire(&heap->lock);
 	retain(heap, vmsi_class_of_slot(heap, slot), slot);
 	vmsi_lock_release(&heap->lock);
@@ -368,11 +369,9 @@ static void put_retained(struct vms_heap *heap, struct vmsi_slot *slot)
 /* Of what more is retained than may be, the oldest is still to go. */
 static void put(struct vms_heap *heap, struct vmsi_slot *slot)
 {
-	size_t keep;
-
-	note_used(heap);
-	keep = vmsi_align_down(vmsi_min(vmsi_get(&slot->touched),
-					retain_limit(heap)), vmsi_page_size());
+	const size_t keep = vmsi_align_down(
+		vmsi_min(vmsi_get(&slot->touched), retain_limit(heap)),
+		vmsi_page_size());
 
 	/* All others go before a part of the latest. */
 	if (keep == 0 || vmsi_get(&slot->touched) > keep)
@@ -416,6 +415,7 @@ static size_t give_back_retained(struct vms_heap *heap, struct vmsi_slot *slot)
 
 	vmsi_slot_give_back(heap, slot, 0);
 	given = had - memory_of(slot);
+	slot->freed_at = vmsi_heap_now();
 	put(heap, slot);
 	return given;
 }
@@ -447,8 +447,22 @@ static size_t trim(struct vms_heap *heap, size_t limit, uint64_t before)
 	return bytes;
 }
 
+/* A block that had little of the memory does not make it younger, nor used. */
+static void end_use(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	const size_t had = vmsi_get(&slot->room);
+
+	note_used(heap);
+	vmsi_slot_take_surplus(heap, slot);
+	if (had >= vmsi_get(&slot->room) / 2)
+		slot->freed_at = vmsi_heap_now();
+	/* What is retained anew is not; what was a surplus may have been. */
+	slot->reclaimable = false;
+}
+
 void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot)
 {
+	end_use(heap, slot);
 	put(heap, slot);
 	if (vmsi_get(&heap->retained) > retain_limit(heap))
 		(void)trim(heap, retain_limit(heap), 0);

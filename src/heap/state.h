@@ -346,8 +346,8 @@ void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot);
 
 /*
  * Before the room of a live slot is changed: its surplus becomes room. Afterwards
- * the block may leave what it does not need yet; it must be live, and freed_at
- * say since when the memory is not used.
+ * the block may leave what it does not need yet; it must be live. freed_at stays
+ * as it was when the slot was taken.
  */
 void vmsi_slot_take_surplus(struct vms_heap *heap, struct vmsi_slot *slot);
 void vmsi_slot_leave_surplus(struct vms_heap *heap, struct vmsi_slot *slot);

@@ -82,6 +82,19 @@ static void a_freed_block_leaves_all_of_it(void **state)
 	drop(block);
 }
 
+static void a_refused_growth_leaves_it(void **state)
+{
+	unsigned char *block = grow_into_large_memory();
+	const size_t before = stats_now().retained;
+
+	(void)state;
+	assert_null(vms_heap_realloc(heap, block, SIZE_MAX / 4));
+	assert_int_equal(stats_now().retained, before);
+	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
+	assert_no_surplus(block, MIB / 2);
+	drop(block);
+}
+
 /* A little of the block is no reason to give up what lies behind it. */
 static void only_a_block_that_shrinks_by_much_gives_it_back(void **state)
 {
@@ -159,6 +172,27 @@ static void growth_does_not_make_it_younger(void **state)
 	drop(block);
 }
 
+static void nor_do_blocks_that_come_and_go(void **state)
+{
+	unsigned char *block, *stays;
+
+	(void)state;
+	open_heap_with((struct vms_heap_options){
+		.reclaimable_after = VMS_HEAP_NEVER, .give_back_after = 400 });
+	/* A run that stays does not take the memory over. */
+	stays = make(MIB / 4);
+	block = grow_into_large_memory();
+	for (unsigned i = 0; i < 8; i++) {
+		drop(block);
+		wait_milliseconds(100);
+		look_at_ages();
+		block = resize(make_filled(MIB / 4), MIB / 2);
+	}
+	assert_in_range(stats_now().retained, 0, 4 * MIB);
+	drop(block);
+	drop(stays);
+}
+
 static void before_that_the_host_may_take_it(void **state)
 {
 	unsigned char *block;
@@ -175,6 +209,11 @@ static void before_that_the_host_may_take_it(void **state)
 	fill(block, 60 * MIB);
 	assert_filled(block, 60 * MIB);
 	drop(block);
+	/* And once more when that is free. */
+	assert_false(slot_of(block)->reclaimable);
+	wait_milliseconds(50);
+	look_at_ages();
+	assert_true(slot_of(block)->reclaimable);
 }
 
 /* --- a host that does not take it back ------------------------------------ */
@@ -238,20 +277,50 @@ static void its_pages_go_where_their_charge_does_not(void **state)
 	drop(block);
 }
 
+/* The host keeps what is locked; that holds up nothing else. */
+static void what_is_stuck_does_not_keep_the_rest(void **state)
+{
+	unsigned char *blocks[8], *block, *large;
+
+	(void)state;
+	open_heap_with((struct vms_heap_options){ .retain = 32 * MIB });
+	large = make_filled(10 * MIB);
+	block = make_filled(MIB / 4);
+	if (vms_mlock(vms_heap_space(heap), large, 10 * MIB))
+		skip();
+	drop(large);
+	block = resize(block, MIB / 2);
+	assert_ptr_equal(block, large);
+	wait_milliseconds(20);
+	for (unsigned i = 0; i < 8; i++)
+		blocks[i] = make_filled(10 * MIB);
+	for (unsigned i = 0; i < 8; i++)
+		drop(blocks[i]);
+	assert_in_range(stats_now().retained, 6 * MIB, 42 * MIB);
+	wait_milliseconds(20);
+	for (unsigned i = 0; i < 4; i++)
+		(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
+	assert_in_range(stats_now().retained, 6 * MIB, 10 * MIB);
+	drop(block);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_HEAP(it_is_grown_into_without_a_call),
 		WITH_HEAP(what_is_more_is_committed),
+		WITH_HEAP(a_refused_growth_leaves_it),
 		WITH_HEAP(a_freed_block_leaves_all_of_it),
 		WITH_HEAP(only_a_block_that_shrinks_by_much_gives_it_back),
 		WITH_HEAP(it_is_not_taken_for_zeroes),
 		WITH_HEAP(all_of_it_can_be_collected),
 		WITH_HEAP(it_goes_back_by_age),
 		WITH_HEAP(growth_does_not_make_it_younger),
+		WITH_HEAP(nor_do_blocks_that_come_and_go),
 		WITH_HEAP(before_that_the_host_may_take_it),
 		WITH_HEAP(it_stays_where_nothing_goes_back),
 		WITH_HEAP(its_pages_go_where_their_charge_does_not),
+		WITH_HEAP(what_is_stuck_does_not_keep_the_rest),
 	};
 
 	return cmocka_run_group_tests_name("heap_surplus", tests, NULL, NULL);
