@@ -158,12 +158,15 @@ void vmsi_slot_take_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
 
 void vmsi_slot_leave_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
 {
-	const size_t room = vmsi_get(&slot->room);
 	const size_t kept = vmsi_slot_growth_room(heap, slot,
 						  vmsi_get(&slot->size));
+	size_t room;
 
 	if (vmsi_get(&slot->touched) <= kept)
 		return;
+	/* What was only committed is no gain. */
+	vmsi_slot_give_back(heap, slot, vmsi_get(&slot->touched));
+	room = vmsi_get(&slot->room);
 	vmsi_slot_set_room(heap, slot, kept);
 	vmsi_set(&slot->touched, kept);
 	slot->reclaimable = false;
@@ -171,28 +174,49 @@ void vmsi_slot_leave_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
 	list_surplus(heap, slot);
 }
 
-/* Of a slot that was withdrawn; under the lock. Returns the bytes. */
-static size_t give_back_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
+/* What is more than the limit with a surplus that was withdrawn. */
+static size_t excess_with(const struct vms_heap *heap, size_t surplus,
+			  size_t limit)
+{
+	const size_t retained = vmsi_get(&heap->retained) + surplus;
+
+	return retained > limit ? retained - limit : 0;
+}
+
+/*
+ * Of a surplus that was withdrawn its end, so many bytes or more; under the lock.
+ * Returns the bytes; 0: the host keeps it.
+ */
+static size_t give_back_surplus(struct vms_heap *heap, struct vmsi_slot *slot,
+				size_t least)
 {
 	const size_t room = vmsi_get(&slot->room);
-	const size_t bytes = vmsi_get(&slot->surplus);
+	const size_t end = room + vmsi_get(&slot->surplus);
+	const size_t middle = least < end - room ? end - vmsi_max(least, 1) :
+						   room;
+	size_t from = vmsi_max(room, vmsi_align_down(middle,
+						     vmsi_huge_page_size()));
+	enum vmsi_gave gave = vmsi_slot_give_range_back(heap, slot, from, end);
 
-	switch (vmsi_slot_give_range_back(heap, slot, room, room + bytes)) {
-	case VMSI_GAVE_NOTHING:
+	/* Of what keeps its charge no part is left. */
+	if (gave == VMSI_GAVE_PAGES && from > room) {
+		from = room;
+		gave = vmsi_slot_give_range_back(heap, slot, from, end);
+	}
+	if (gave == VMSI_GAVE_NOTHING) {
 		/* Last, or nothing else would ever be the oldest. */
 		slot->freed_at = vmsi_heap_now();
 		list_surplus(heap, slot);
 		return 0;
-	case VMSI_GAVE_PAGES:
-		/* It is as new, and nobody else's. */
-		vmsi_slot_set_room(heap, slot, room + bytes);
-		break;
-	case VMSI_GAVE_ALL:
-		break;
 	}
-	vmsi_count(&heap->counts.given_back, bytes);
-	set_surplus(slot, 0);
-	return bytes;
+	/* It is as new then, and nobody else's. */
+	if (gave == VMSI_GAVE_PAGES)
+		vmsi_slot_set_room(heap, slot, end);
+	vmsi_count(&heap->counts.given_back, end - from);
+	set_surplus(slot, from - room);
+	if (from > room)
+		list_surplus(heap, slot);
+	return end - from;
 }
 
 /* --- take ----------------------------------------------------------------- */
@@ -424,16 +448,16 @@ static size_t give_back_oldest(struct vms_heap *heap, size_t limit,
 			       uint64_t before)
 {
 	struct vmsi_slot *slot;
-	bool is_surplus;
-	size_t given = 0;
+	size_t surplus, given = 0;
 
 	vmsi_lock_acquire(&heap->surplus_lock);
 	slot = next_to_go(heap, limit, before);
-	is_surplus = slot && vmsi_get(&slot->surplus);
-	if (is_surplus)
-		given = give_back_surplus(heap, slot);
+	surplus = slot ? vmsi_get(&slot->surplus) : 0;
+	if (surplus)
+		given = give_back_surplus(heap, slot, slot->freed_at < before ?
+			surplus : excess_with(heap, surplus, limit));
 	vmsi_lock_release(&heap->surplus_lock);
-	if (slot && !is_surplus)
+	if (slot && !surplus)
 		given = give_back_retained(heap, slot);
 	return given;
 }

@@ -216,6 +216,24 @@ static void before_that_the_host_may_take_it(void **state)
 	assert_true(slot_of(block)->reclaimable);
 }
 
+/* Of what is more than may be kept, no more than that goes. */
+static void its_end_goes_where_too_much_is_kept(void **state)
+{
+	unsigned char *block, *other;
+
+	(void)state;
+	open_heap_with((struct vms_heap_options){ .retain = 64 * MIB });
+	other = make_filled(20 * MIB);
+	block = grow_into_large_memory();
+	assert_true(stats_now().retained + 20 * MIB > 64 * MIB);
+	drop(other);
+	assert_in_range(stats_now().retained, 60 * MIB, 64 * MIB);
+	assert_ptr_equal(resize(block, 40 * MIB), block);
+	assert_int_equal(resident(block, 40 * MIB), 40 * MIB);
+	assert_filled(block, MIB / 4);
+	drop(block);
+}
+
 /* --- a host that does not take it back ------------------------------------ */
 
 static struct vmsi_host_calls real;
@@ -318,6 +336,7 @@ int main(void)
 		WITH_HEAP(growth_does_not_make_it_younger),
 		WITH_HEAP(nor_do_blocks_that_come_and_go),
 		WITH_HEAP(before_that_the_host_may_take_it),
+		WITH_HEAP(its_end_goes_where_too_much_is_kept),
 		WITH_HEAP(it_stays_where_nothing_goes_back),
 		WITH_HEAP(its_pages_go_where_their_charge_does_not),
 		WITH_HEAP(what_is_stuck_does_not_keep_the_rest),
