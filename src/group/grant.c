@@ -85,6 +85,25 @@ static void look_by_another_thread(struct vms_group *group,
 		vmsi_group_set_committed(group, process, 0);
 }
 
+/* What has been made by one that shares memory is the counter's, at most. */
+static void look_at_counter(struct vms_group *group,
+			    struct vmsi_process *process,
+			    struct vmsi_process *counter, size_t granted,
+			    size_t moving)
+{
+	const size_t unmade = granted + moving;
+	const size_t made = process->committed > unmade ?
+		process->committed - unmade : 0;
+
+	process->measured = 0;
+	vmsi_group_set_moving(group, process, moving);
+	vmsi_group_set_committed(group, process, unmade);
+	if (made == 0)
+		return;
+	vmsi_group_set_committed(group, counter, counter->committed + made);
+	look(group, counter, counter->pid, NULL);
+}
+
 static void look(struct vms_group *group, struct vmsi_process *process,
 		 pid_t thread, struct vmsi_objects *objects)
 {
@@ -96,12 +115,7 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 	const size_t moving = vmsi_granted_moving(process);
 
 	if (counter != process) {
-		/* What has been made since is in the other's figures. */
-		if (process->committed > granted + moving)
-			look(group, counter, counter->pid, NULL);
-		process->measured = 0;
-		vmsi_group_set_moving(group, process, moving);
-		vmsi_group_set_committed(group, process, granted + moving);
+		look_at_counter(group, process, counter, granted, moving);
 		return;
 	}
 	error = vmsi_measure_process(group, thread, &measure, objects);
