@@ -94,6 +94,16 @@ class Terminal:
         before, _, self.output = self.output.partition(text)
         return before
 
+    def press(self, key, text):
+        """Likewise, after a key. While a shell hands the terminal over keys
+        are lost, of a program without a limit too, some in a thousand."""
+        self.send(key)
+        try:
+            return self.until(text, PATIENCE / 2)
+        except AssertionError:
+            self.send(key)
+            return self.until(text)
+
     def answer(self, command):
         """What a command of the shell writes."""
         self.line(command)
@@ -157,8 +167,7 @@ def interrupt_from_the_keyboard_ends_the_program():
     with job_shell() as shell:
         shell.line(shell_words("sh", "-c", "'echo up; exec sleep 60'"))
         shell.until("up")
-        shell.send(CTRL_C)
-        shell.until(PROMPT)
+        shell.press(CTRL_C, PROMPT)
         expect_status(shell, 128 + signal.SIGINT)
         expect("sleep" not in shell.answer("jobs"), "a job is left")
 
@@ -167,8 +176,8 @@ def quit_from_the_keyboard_ends_the_program():
     with job_shell() as shell:
         shell.line(shell_words("sh", "-c", "'echo up; exec sleep 60'"))
         shell.until("up")
-        shell.send(CTRL_BACKSLASH)
-        expect("Quit" in shell.until(PROMPT), "the shell says nothing")
+        expect("Quit" in shell.press(CTRL_BACKSLASH, PROMPT),
+               "the shell says nothing")
         expect_status(shell, 128 + signal.SIGQUIT)
 
 
@@ -176,8 +185,7 @@ def program_that_handles_interrupts_goes_on():
     with talking_job("SIGINT", "SIGQUIT") as (shell, pid):
         for key, name in ((CTRL_C, "SIGINT"), (CTRL_BACKSLASH, "SIGQUIT")):
             for count in (1, 2):
-                shell.send(key)
-                shell.until(f"got {name} {count}\r\n")
+                shell.press(key, f"got {name} {count}\r\n")
         # What the keyboard has sent is not held against the next.
         wait_for(lambda: none_is_pending(os.getpgid(pid)), "all is taken")
         os.kill(os.getpgid(pid), signal.SIGINT)
@@ -192,8 +200,8 @@ def program_that_handles_interrupts_goes_on():
 def stopped_job_gives_the_terminal_back_and_goes_on():
     with talking_job() as (shell, pid):
         for word in ("first", "second"):
-            shell.send(CTRL_Z)
-            expect("Stopped" in shell.until(PROMPT), "no stop was told")
+            expect("Stopped" in shell.press(CTRL_Z, PROMPT),
+                   "no stop was told")
             expect_equal(state(pid), "T")
             expect_equal(shell.answer("echo here").strip(), "here")
             expect("Stopped" in shell.answer("jobs"), "jobs")
@@ -211,8 +219,7 @@ def stopped_job_goes_on_in_the_background():
     with job_shell() as shell:
         shell.line(shell_words(sys.executable, script))
         pid = shell.number("up")
-        shell.send(CTRL_Z)
-        shell.until(PROMPT)
+        shell.press(CTRL_Z, PROMPT)
         wait_for(lambda: state(pid) == "T", "the program stops")
         count = os.path.getsize(ticks)
         time.sleep(0.1)
@@ -264,17 +271,15 @@ def shell_inside_has_job_control_of_its_own():
     with shell_inside() as shell:
         shell.line("sh -c 'echo up; exec sleep 60'")
         shell.until("up")
-        shell.send(CTRL_Z)
-        expect("Stopped" in shell.until(INNER_PROMPT), "no stop was told")
+        expect("Stopped" in shell.press(CTRL_Z, INNER_PROMPT),
+               "no stop was told")
         shell.line("cat")
         shell.line("read by cat")
         shell.until("read by cat\r\n")
-        shell.send(CTRL_C)
-        shell.until(INNER_PROMPT)
+        shell.press(CTRL_C, INNER_PROMPT)
         shell.line("fg")
         wait_for(lambda: none_is_stopped(shell.session), "it goes on")
-        shell.send(CTRL_C)
-        shell.until(INNER_PROMPT)
+        shell.press(CTRL_C, INNER_PROMPT)
         shell.answer("exit 4")
         expect_status(shell, 4)
         expect_equal(shell.answer("echo here").strip(), "here")
@@ -300,12 +305,11 @@ def pipeline_is_one_job():
         wait_for(lambda: len(session_processes(shell.session)) >= 8,
                  "all of the pipeline run")
         time.sleep(0.3)
-        shell.send(CTRL_Z)
-        expect("Stopped" in shell.until(PROMPT), "no stop was told")
+        expect("Stopped" in shell.press(CTRL_Z, PROMPT),
+               "no stop was told")
         shell.line("fg")
         wait_for(lambda: none_is_stopped(shell.session), "it goes on")
-        shell.send(CTRL_C)
-        shell.until(PROMPT)
+        shell.press(CTRL_C, PROMPT)
         expect_status(shell, 128 + signal.SIGINT)
         wait_for(lambda: session_processes(shell.session) == [shell.session],
                  "only the shell is left")
@@ -342,8 +346,7 @@ def hang_up_ends_stopped_and_background_jobs():
     ticks = written("ticks", "")
     script = written("ticker.py", TICKER % ticks)
     with talking_job() as (shell, stopped):
-        shell.send(CTRL_Z)
-        shell.until(PROMPT)
+        shell.press(CTRL_Z, PROMPT)
         shell.line(shell_words(sys.executable, script, "&"))
         running = shell.number("up")
         shell.hang_up()
