@@ -245,10 +245,11 @@ static struct vmsi_slot *retained_for_block(struct vmsi_bins *bins, size_t bytes
 static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
 					     size_t bytes, size_t least)
 {
-	unsigned bin = vmsi_bin_filled_below(bins, vmsi_bin_of(GROWTH_FACTOR * bytes));
+	const unsigned most = vmsi_bin_of(GROWTH_FACTOR * bytes);
+	const unsigned bin = vmsi_bin_filled_below(bins, most);
 
-	return bin < VMSI_HEAP_BINS && bin > vmsi_bin_of(least) ? bins->first[bin] :
-							     NULL;
+	return bin < VMSI_HEAP_BINS && bin > vmsi_bin_of(least) ?
+		bins->first[bin] : NULL;
 }
 
 static bool is_for_growth(enum vmsi_purpose purpose)
@@ -383,6 +384,7 @@ static void put_lost(struct vms_heap *heap, struct vmsi_slot *slot)
 	vmsi_lock_release(&heap->lock);
 }
 
+/* In its place by age. */
 static void put_retained(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	vmsi_lock_acquire(&heap->lock);
@@ -529,14 +531,6 @@ static struct vmsi_slot *next_reclaimable(struct vms_heap *heap, uint64_t before
 	return slot;
 }
 
-/* Back in its place by age; nothing of it has changed. */
-static void put_back(struct vms_heap *heap, struct vmsi_slot *slot)
-{
-	vmsi_lock_acquire(&heap->lock);
-	retain(heap, vmsi_class_of_slot(heap, slot), slot);
-	vmsi_lock_release(&heap->lock);
-}
-
 static void offer(struct vms_heap *heap, struct vmsi_slot *slot, size_t from,
 		  size_t length)
 {
@@ -564,7 +558,7 @@ static bool offer_oldest(struct vms_heap *heap, uint64_t before)
 	vmsi_lock_release(&heap->surplus_lock);
 	if (slot && !surplus) {
 		offer(heap, slot, 0, vmsi_get(&slot->room));
-		put_back(heap, slot);
+		put_retained(heap, slot);
 	}
 	return slot != NULL;
 }
