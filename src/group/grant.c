@@ -368,7 +368,7 @@ static bool may_be_charged(struct vms_group *group,
 			   struct vmsi_process *process, pid_t thread,
 			   struct vmsi_request *request)
 {
-	const size_t most = charge_for(group, process, request);
+	size_t most;
 
 	switch (group->options.policy) {
 	case VMS_COMMIT_ALWAYS:
@@ -379,6 +379,7 @@ static bool may_be_charged(struct vms_group *group,
 	case VMS_COMMIT_STRICT:
 		break;
 	}
+	most = charge_for(group, process, request);
 	return fits(group, most) || make_room(group, process, thread, most) ||
 		make_sure(group, process, thread, request);
 }

@@ -256,20 +256,14 @@ int vmsi_measure_range(const struct vms_group *group, pid_t thread,
 
 uintptr_t vmsi_measure_start(pid_t thread, uintptr_t address, uintptr_t end)
 {
-	FILE *maps = vmsi_proc_open(thread, "maps");
-	uintptr_t start = 0, from = 0, to;
-	char *line = NULL, *at;
-	size_t room = 0;
+	struct vms_mapping_info mapping = { .struct_size = sizeof mapping };
+	vms_process_maps *maps = vms_process_maps_open(thread);
+	uintptr_t start = 0;
 
-	while (maps && !start && from < end &&
-	       getline(&line, &room, maps) > 0) {
-		from = strtoul(line, &at, 16);
-		to = *at == '-' ? strtoul(at + 1, NULL, 16) : 0;
-		if (to > address && from < end)
-			start = from;
-	}
-	free(line);
-	if (maps)
-		fclose(maps);
+	while (maps && !start && vms_process_maps_next(maps, &mapping) == 1 &&
+	       mapping.start < end)
+		if (mapping.start + mapping.length > address)
+			start = mapping.start;
+	vms_process_maps_close(maps);
 	return start;
 }

@@ -31,10 +31,12 @@ struct vmsi_stack_reader {
 /* Threads that nobody waits for any more. */
 static atomic_int abandoned;
 
+/* Not where it is further already. */
 static void enter(struct vmsi_stack_reader *reader, enum phase phase)
 {
 	pthread_mutex_lock(&reader->lock);
-	reader->phase = phase;
+	if (reader->phase < phase)
+		reader->phase = phase;
 	pthread_cond_signal(&reader->changed);
 	pthread_mutex_unlock(&reader->lock);
 }
@@ -52,7 +54,8 @@ static bool await(struct vmsi_stack_reader *reader, enum phase phase,
 						       &reader->lock, until) :
 			pthread_cond_wait(&reader->changed, &reader->lock);
 	came = reader->phase >= phase;
-	reader->abandoned = !came;
+	if (!came)
+		reader->abandoned = true;
 	pthread_mutex_unlock(&reader->lock);
 	return came;
 }
@@ -166,11 +169,7 @@ void vmsi_stack_read(struct vmsi_stack *stack)
 
 	if (!reader)
 		return;
-	pthread_mutex_lock(&reader->lock);
-	if (reader->phase == SEIZED)
-		reader->phase = ANSWERED;
-	pthread_cond_signal(&reader->changed);
-	pthread_mutex_unlock(&reader->lock);
+	enter(reader, ANSWERED);
 	(void)await(reader, STOPPED, NULL);
 	if (!await_unwinding(reader)) {
 		*stack = (struct vmsi_stack){
