@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "steps.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,37 +21,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/*
- * A program of a group: takes one step after the other, and writes a line for
- * each to the descriptor that its first argument names: the step, and what the
- * program got: "ok" or an errno.
- *
- * usage: asker DESCRIPTOR STEP[=MEBIBYTES]...
- */
+/* usage: asker DESCRIPTOR STEP[=MEBIBYTES]... */
 
 #define MIB ((size_t)1 << 20)
 #define PAGE ((size_t)sysconf(_SC_PAGESIZE))
 #define THREAD_STACK ((size_t)1 << 20)
 
-static int out;
-static char *self;
 static void *last = MAP_FAILED;
 static size_t last_bytes;
-
-/* Nothing is told by way of malloc: it would ask for memory itself. */
-static void say(const char *step, const char *what)
-{
-	char line[128];
-	int length = snprintf(line, sizeof line, "%s %s\n", step, what);
-
-	if (write(out, line, (size_t)length) != length)
-		_exit(99);
-}
-
-static int answer(long result)
-{
-	return result == -1 ? errno : 0;
-}
 
 static int keep(void *mapped, size_t bytes)
 {
@@ -291,7 +270,6 @@ static int do_fill(size_t bytes)
 {
 	void *chain = NULL, **block;
 	size_t count = 0;
-	char text[24];
 
 	while ((block = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) !=
@@ -304,31 +282,11 @@ static int do_fill(size_t bytes)
 		block = *(void **)chain;
 		munmap(chain, bytes);
 	}
-	snprintf(text, sizeof text, "%zu", count);
-	say("filled", text);
+	say_number("filled", count);
 	return errno == ENOMEM ? 0 : errno;
 }
 
 /* --- processes ------------------------------------------------------------ */
-
-static int wait_for(pid_t child)
-{
-	int status;
-
-	if (waitpid(child, &status, 0) != child)
-		return errno;
-	return status ? ECHILD : 0;
-}
-
-/* What a child, if there is one, ends with: an errno. */
-static int error_of(pid_t child)
-{
-	int status;
-
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
-}
 
 static int do_fork(size_t bytes)
 {
@@ -337,7 +295,7 @@ static int do_fork(size_t bytes)
 	(void)bytes;
 	if (child == 0)
 		_exit(0);
-	return child < 0 ? errno : wait_for(child);
+	return wait_for(child);
 }
 
 /* The child asks for memory of its own. */
@@ -347,7 +305,7 @@ static int do_fork_map(size_t bytes)
 
 	if (child == 0)
 		_exit(do_mmap(bytes));
-	return error_of(child);
+	return wait_for(child);
 }
 
 static int do_vfork(size_t bytes)
@@ -357,7 +315,7 @@ static int do_vfork(size_t bytes)
 	(void)bytes;
 	if (child == 0)
 		_exit(0);
-	return child < 0 ? errno : wait_for(child);
+	return wait_for(child);
 }
 
 static int do_spawn(size_t bytes)
@@ -434,7 +392,7 @@ static int do_grandchild(size_t bytes)
 			stay_for_a_moment();
 		_exit(child < 0 ? errno : 0);
 	}
-	return error_of(child);
+	return wait_for(child);
 }
 
 static int fork_and_end(void *unused)
@@ -444,7 +402,7 @@ static int fork_and_end(void *unused)
 	(void)unused;
 	if (child == 0)
 		_exit(0);
-	return child < 0 ? errno : wait_for(child);
+	return wait_for(child);
 }
 
 /* By a process that has all memory with the asker, and is no thread of it. */
@@ -455,7 +413,7 @@ static int do_fork_of_sharer(size_t bytes)
 				  CLONE_VM | SIGCHLD, NULL);
 
 	(void)bytes;
-	return error_of(child);
+	return wait_for(child);
 }
 
 /* A child that stays, and is nobody's any more. */
@@ -473,37 +431,30 @@ static int do_orphan(size_t bytes)
 		}
 		_exit(0);
 	}
-	return child < 0 ? errno : wait_for(child);
+	return wait_for(child);
 }
 
 static int do_exec(size_t bytes)
 {
-	extern char **environ;
-	char number[12], first[] = "none=1", second[] = "mmap=40";
-	char *arguments[] = { self, number, first, second, NULL };
-
 	(void)bytes;
-	snprintf(number, sizeof number, "%d", out);
-	execve("/proc/self/exe", arguments, environ);
+	execl("/proc/self/exe", "asker", said_to(), "none=1", "mmap=40", NULL);
 	return errno;
 }
 
 /* A child that is another asker, and maps as much three times. */
 static int do_image(size_t bytes)
 {
-	extern char **environ;
-	char number[12], step[24];
-	char *arguments[] = { self, number, step, step, step, NULL };
+	char step[24];
 	pid_t child;
 
-	snprintf(number, sizeof number, "%d", out);
 	snprintf(step, sizeof step, "mmap=%zu", bytes / MIB);
 	child = fork();
 	if (child == 0) {
-		execve("/proc/self/exe", arguments, environ);
+		execl("/proc/self/exe", "asker", said_to(), step, step, step,
+		      NULL);
 		_exit(errno);
 	}
-	return error_of(child);
+	return wait_for(child);
 }
 
 /* --- staying and ending --------------------------------------------------- */
@@ -538,7 +489,7 @@ static int do_fork_wait(size_t bytes)
 
 		_exit(error ? error : do_wait(0));
 	}
-	return error_of(child);
+	return wait_for(child);
 }
 
 static _Noreturn int do_exit(size_t status)
@@ -557,62 +508,34 @@ static int do_clone3(size_t bytes)
 	return answer(syscall(SYS_clone3, NULL, 0));
 }
 
-static const struct step {
-	const char *name;
-	int (*take)(size_t bytes);
-} steps[] = {
-	{ "mmap", do_mmap }, { "none", do_none },
-	{ "noreserve", do_noreserve }, { "shared", do_shared },
-	{ "shared-noreserve", do_shared_noreserve }, { "zero", do_zero },
-	{ "zero-read", do_zero_read },
-	{ "zero-read-only", do_zero_read_only },
-	{ "zero-named", do_zero_named }, { "memfd-read", do_memfd_read },
-	{ "tmpfs", do_tmpfs }, { "touch", do_touch }, { "keep", do_keep },
-	{ "again", do_again }, { "unmap", do_unmap },
-	{ "mprotect", do_mprotect }, { "writable", do_writable },
-	{ "grows-down", do_grows_down },
-	{ "noreserve-writable", do_noreserve_writable }, { "huge", do_huge },
-	{ "huge-writable", do_huge_writable },
-	{ "mremap", do_mremap }, { "shrink", do_shrink }, { "brk", do_brk },
-	{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
-	{ "shmget", do_shmget }, { "segment", do_segment },
-	{ "fill", do_fill }, { "fork", do_fork }, { "fork-map", do_fork_map },
-	{ "sibling", do_sibling }, { "grandchild", do_grandchild },
-	{ "fork-of-sharer", do_fork_of_sharer },
-	{ "vfork", do_vfork }, { "spawn", do_spawn },
-	{ "threads", do_threads }, { "orphan", do_orphan },
-	{ "exec", do_exec }, { "image", do_image }, { "stay", do_stay },
-	{ "wait", do_wait }, { "fork-wait", do_fork_wait },
-	{ "exit", do_exit }, { "raise", do_raise }, { "clone3", do_clone3 },
-};
-
-static int take(char *text)
-{
-	char *number = strchr(text, '=');
-	size_t bytes = 0;
-
-	if (number) {
-		*number++ = '\0';
-		bytes = strtoull(number, NULL, 10) * MIB;
-	}
-	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-		if (strcmp(text, steps[i].name) == 0)
-			return steps[i].take(bytes);
-	return ENOTSUP;
-}
-
 int main(int argc, char **argv)
 {
-	if (argc < 2)
-		return 2;
-	self = argv[0];
-	/* A test that fails leaves none behind. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	out = atoi(argv[1]);
-	for (int i = 2; i < argc; i++) {
-		int error = take(argv[i]);
+	static const struct step steps[] = {
+		{ "mmap", do_mmap }, { "none", do_none },
+		{ "noreserve", do_noreserve }, { "shared", do_shared },
+		{ "shared-noreserve", do_shared_noreserve },
+		{ "zero", do_zero }, { "zero-read", do_zero_read },
+		{ "zero-read-only", do_zero_read_only },
+		{ "zero-named", do_zero_named }, { "memfd-read", do_memfd_read },
+		{ "tmpfs", do_tmpfs }, { "touch", do_touch }, { "keep", do_keep },
+		{ "again", do_again }, { "unmap", do_unmap },
+		{ "mprotect", do_mprotect }, { "writable", do_writable },
+		{ "grows-down", do_grows_down },
+		{ "noreserve-writable", do_noreserve_writable },
+		{ "huge", do_huge }, { "huge-writable", do_huge_writable },
+		{ "mremap", do_mremap }, { "shrink", do_shrink }, { "brk", do_brk },
+		{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
+		{ "shmget", do_shmget }, { "segment", do_segment },
+		{ "fill", do_fill }, { "fork", do_fork }, { "fork-map", do_fork_map },
+		{ "sibling", do_sibling }, { "grandchild", do_grandchild },
+		{ "fork-of-sharer", do_fork_of_sharer },
+		{ "vfork", do_vfork }, { "spawn", do_spawn },
+		{ "threads", do_threads }, { "orphan", do_orphan },
+		{ "exec", do_exec }, { "image", do_image }, { "stay", do_stay },
+		{ "wait", do_wait }, { "fork-wait", do_fork_wait },
+		{ "exit", do_exit }, { "raise", do_raise }, { "clone3", do_clone3 },
+		{ NULL, NULL },
+	};
 
-		say(argv[i], error ? strerrorname_np(error) : "ok");
-	}
-	return 0;
+	return take_steps(argc, argv, steps, MIB);
 }

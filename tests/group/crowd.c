@@ -340,15 +340,6 @@ static int do_hold(size_t mebibytes)
 	return map(mebibytes * MIB) == MAP_FAILED ? errno : 0;
 }
 
-static int wait_for(pid_t child)
-{
-	int status;
-
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return errno;
-	return status ? ECHILD : 0;
-}
-
 static int do_forks(size_t count)
 {
 	int error = 0;
@@ -446,5 +437,5 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], NOTHING) == 0)
 		return 0;
-	return take_steps(argc, argv, steps);
+	return take_steps(argc, argv, steps, 1);
 }

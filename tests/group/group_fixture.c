@@ -130,6 +130,17 @@ struct vms_group_stats stats_of(vms_group *group)
 	return stats;
 }
 
+pid_t child_in(vms_group *group)
+{
+	struct vms_group_process process = { .struct_size = sizeof process };
+	size_t cursor = 0;
+
+	while (vms_group_next_process(group, &cursor, &process) == 1)
+		if (!process.ended && process.pid != vms_group_first(group))
+			return process.pid;
+	return 0;
+}
+
 static void expect_nothing_left(vms_group *group)
 {
 	struct vms_group_stats stats = stats_of(group);

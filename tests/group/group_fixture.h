@@ -49,6 +49,9 @@ void expect_said(const struct vms_group_options *options, const char *steps,
 
 struct vms_group_stats stats_of(vms_group *group);
 
+/* One that lives and is not the first, by the group's own list; 0: none. */
+pid_t child_in(vms_group *group);
+
 /* Kill what lives, serve it to its end, close. */
 void finish(struct asked *asked);
 

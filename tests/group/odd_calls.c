@@ -427,5 +427,5 @@ int main(int argc, char **argv)
 	};
 
 	memset(long_text, 'a', sizeof long_text - 1);
-	return take_steps(argc, argv, steps);
+	return take_steps(argc, argv, steps, 1);
 }

@@ -109,18 +109,6 @@ static void probe_namespace(void)
 
 /* --- the test ------------------------------------------------------------- */
 
-/* The one that is not the first, by the group's own list. */
-static pid_t child_in(vms_group *group)
-{
-	struct vms_group_process process = { .struct_size = sizeof process };
-	size_t cursor = 0;
-
-	while (vms_group_next_process(group, &cursor, &process) == 1)
-		if (!process.ended && process.pid != vms_group_first(group))
-			return process.pid;
-	return 0;
-}
-
 /* Unserved: the group does not hear of it. */
 static void let_child_end(pid_t child, const char *path)
 {

@@ -82,16 +82,6 @@ static pid_t start_sharer(int (*take)(void *), int flags, int nested,
 		     CLONE_VM | SIGCHLD | flags, (void *)(uintptr_t)most);
 }
 
-/* It ends with an errno. */
-static int wait_for(pid_t child)
-{
-	int status;
-
-	if (child < 0 || waitpid(child, &status, 0) != child)
-		return errno;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
-}
-
 static int take_maps(void *most)
 {
 	return do_maps((size_t)most);
@@ -261,5 +251,5 @@ int main(int argc, char **argv)
 		{ "open", do_open }, { NULL, NULL },
 	};
 
-	return take_steps(argc, argv, steps);
+	return take_steps(argc, argv, steps, 1);
 }

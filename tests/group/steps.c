@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +40,15 @@ const char *said_to(void)
 int answer(long result)
 {
 	return result == -1 ? errno : 0;
+}
+
+int wait_for(pid_t child)
+{
+	int status;
+
+	if (child < 0 || waitpid(child, &status, 0) != child)
+		return errno;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD;
 }
 
 void *share(size_t bytes)
@@ -76,7 +86,7 @@ int do_settled(size_t descriptor)
 	return 0;
 }
 
-static int take(const struct step *step, char *text)
+static int take(const struct step *step, char *text, size_t unit)
 {
 	char *number = strchr(text, '=');
 
@@ -84,12 +94,12 @@ static int take(const struct step *step, char *text)
 		*number++ = '\0';
 	for (; step->name; step++)
 		if (strcmp(text, step->name) == 0)
-			return step->take(number ? strtoull(number, NULL, 10) :
-						   0);
+			return step->take(number ?
+				strtoull(number, NULL, 10) * unit : 0);
 	return ENOTSUP;
 }
 
-int take_steps(int argc, char **argv, const struct step *steps)
+int take_steps(int argc, char **argv, const struct step *steps, size_t unit)
 {
 	if (argc < 2)
 		return 2;
@@ -98,7 +108,7 @@ int take_steps(int argc, char **argv, const struct step *steps)
 	out_text = argv[1];
 	out = atoi(out_text);
 	for (int i = 2; i < argc; i++) {
-		int error = take(steps, argv[i]);
+		int error = take(steps, argv[i], unit);
 
 		say(argv[i], error ? strerrorname_np(error) : "ok");
 	}

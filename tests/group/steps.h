@@ -3,6 +3,7 @@
 #define VMSI_TESTS_GROUP_STEPS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Programs of a group that take one step after the other, and write a line for
@@ -17,8 +18,8 @@ struct step {
 	int (*take)(size_t number); /* 0 or an errno */
 };
 
-/* NULL ends the list. */
-int take_steps(int argc, char **argv, const struct step *steps);
+/* NULL ends the list. Numbers are told in a unit. */
+int take_steps(int argc, char **argv, const struct step *steps, size_t unit);
 
 /* Nothing is told by way of malloc: it would ask for memory itself. */
 void say(const char *step, const char *what);
@@ -29,6 +30,9 @@ const char *said_to(void);
 
 /* 0, or errno where a call has answered -1. */
 int answer(long result);
+
+/* What a child ends with, an errno; or why there is none. */
+int wait_for(pid_t child);
 
 /*
  * A step: maps as many bytes as it reads, each as a size_t, from a descriptor,

@@ -405,5 +405,5 @@ int main(int argc, char **argv)
 		{ "settled", do_settled }, { NULL, NULL },
 	};
 
-	return take_steps(argc, argv, steps);
+	return take_steps(argc, argv, steps, 1);
 }

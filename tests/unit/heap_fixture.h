@@ -171,6 +171,13 @@ static inline void wait_milliseconds(unsigned milliseconds)
 		;
 }
 
+/* The next look at ages is due. */
+static inline void look_at_ages(void)
+{
+	atomic_store(&heap->looked_at, 0);
+	(void)vms_heap_collect(heap, 0);
+}
+
 /* Whether a call is refused for want of memory. */
 #define assert_no_memory(call) \
 	do { \

@@ -3,13 +3,6 @@
 
 /* What is kept of freed blocks, who gets it, and when it goes back. */
 
-/* The next look at ages is due. */
-static void look_at_ages(void)
-{
-	atomic_store(&heap->looked_at, 0);
-	(void)vms_heap_collect(heap, 0);
-}
-
 static void freed_memory_is_used_again(void **state)
 {
 	static const size_t sizes[] = { 100 * KIB, 3 * MIB, 70 * MIB };

@@ -22,12 +22,6 @@ static unsigned char *grow_into_large_memory(void)
 	return block;
 }
 
-static void look_at_ages(void)
-{
-	atomic_store(&heap->looked_at, 0);
-	(void)vms_heap_collect(heap, 0);
-}
-
 static void assert_no_surplus(const unsigned char *block, size_t size)
 {
 	assert_int_equal(stats_now().retained, 0);
