@@ -227,7 +227,7 @@ static void print_figures(const char *directory)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
 
-	if (vms_space_stats(space, &stats) < 0)
+	if (vms_space_get_stats(space, &stats) < 0)
 		die("cannot read the figures");
 	printf("\nRead %zu files of %s, %zu bytes with their paths, in steps of %zu KiB.\n",
 	       record_count, directory, contents.used, GROWTH_STEP >> 10);

@@ -231,7 +231,7 @@ int vms_group_status(const vms_group *group);
  * The figures of a group. Returns 0, or -1 with errno EINVAL for a NULL
  * argument or an unknown struct_size.
  */
-int vms_group_statistics(vms_group *group, struct vms_group_stats *stats);
+int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats);
 
 /*
  * The next process of a group that is known, the living before the ended, of

@@ -68,7 +68,7 @@ const char *vms_refusal_text(enum vms_refusal refusal);
  * MAP_HUGETLB: where the pool cannot hold the whole mapping, it is made of
  * ordinary pages (with MADV_HUGEPAGE), of the same rounded length and
  * alignment; the listing shows VMS_MAPPING_HUGE_FALLBACK and huge_fallbacks of
- * vms_space_stats counts it. MAP_NORESERVE is ignored for huge pages, so that
+ * vms_space_get_stats counts it. MAP_NORESERVE is ignored for huge pages, so that
  * every page is reserved when the call returns and touching it cannot be SIGBUS
  * in this process, unless a control group or a memory policy forbids the page;
  * for children see vms_mmap(3). VMS_SPACE_HUGETLB_EXACT turns both off.

@@ -197,7 +197,7 @@ struct vms_space_stats {
  * Returns 0; -1 with errno EINVAL for a NULL argument or a struct_size that
  * this library does not know. Thread-safe; the figures are of one instant.
  */
-int vms_space_stats(vms_space *space, struct vms_space_stats *stats);
+int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats);
 
 /* The library's version, "MAJOR.MINOR.PATCH". */
 const char *vms_version(void);

@@ -364,7 +364,7 @@ void vmsi_report_finish(struct vmsi_report *report, vms_group *group)
 {
 	struct vms_group_stats stats = { .struct_size = sizeof stats };
 
-	(void)vms_group_statistics(group, &stats);
+	(void)vms_group_get_stats(group, &stats);
 	report->written = stats.refusals;
 	if (report->options->report)
 		write_json(report, group, &stats);
@@ -376,7 +376,7 @@ void vmsi_report_update(struct vmsi_report *report, vms_group *group)
 {
 	struct vms_group_stats stats = { .struct_size = sizeof stats };
 
-	(void)vms_group_statistics(group, &stats);
+	(void)vms_group_get_stats(group, &stats);
 	if (report->options->report && stats.refusals > report->written)
 		write_json(report, group, &stats);
 }

@@ -81,7 +81,7 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 {
 	struct vms_group_stats stats = { .struct_size = sizeof stats };
 
-	if (!budget || vms_group_statistics(group, &stats))
+	if (!budget || vms_group_get_stats(group, &stats))
 		return;
 	(void)vmsi_budget_publish(budget, &(struct vmsi_budget_publication){
 		.charged = stats.committed,

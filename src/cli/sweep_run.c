@@ -133,7 +133,7 @@ static void run(const struct vmsi_sweep_options *options, double timeout,
 	}
 	*in_time = serve(group, begin + timeout);
 	result->seconds = now() - begin;
-	(void)vms_group_statistics(group, &stats);
+	(void)vms_group_get_stats(group, &stats);
 	result->requests = stats.requests;
 	result->status = vms_group_status(group);
 	end_group(group);

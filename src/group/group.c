@@ -63,7 +63,7 @@ int vms_group_status(const vms_group *group)
 	return group->status;
 }
 
-int vms_group_statistics(vms_group *group, struct vms_group_stats *stats)
+int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 {
 	if (!group || !stats || stats->struct_size != sizeof *stats) {
 		errno = EINVAL;

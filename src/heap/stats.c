@@ -53,7 +53,7 @@ int vms_heap_get_stats(vms_heap *heap, struct vms_heap_stats *stats)
 		errno = EINVAL;
 		return -1;
 	}
-	if (vms_space_stats(heap->space, &space))
+	if (vms_space_get_stats(heap->space, &space))
 		return -1;
 	counts = &heap->counts;
 	*stats = (struct vms_heap_stats){

@@ -407,7 +407,7 @@ static struct unheld count_unheld(const struct vms_space *space)
 	return unheld;
 }
 
-int vms_space_stats(vms_space *space, struct vms_space_stats *stats)
+int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats)
 {
 	struct unheld unheld;
 	int error;

@@ -329,7 +329,7 @@ static bool try_operation(void (*operation)(void),
 	fault_begin(plan);
 	operation();
 	result = fault_end();
-	assert_int_equal(vms_space_stats(space, &stats), 0);
+	assert_int_equal(vms_space_get_stats(space, &stats), 0);
 	assert_int_equal(charged(budget), stats.committed);
 	assert_int_equal(vms_space_close(space), 0);
 	assert_int_equal(charged(budget), 0);

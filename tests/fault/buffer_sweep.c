@@ -194,7 +194,7 @@ static struct vms_space_stats stats_now(void)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
 
-	assert_int_equal(vms_space_stats(run.space, &stats), 0);
+	assert_int_equal(vms_space_get_stats(run.space, &stats), 0);
 	return stats;
 }
 

@@ -148,7 +148,7 @@ static void look(struct run *run)
 	snapshot_take_host(&after, stage->space);
 	expect_holes_are_held(run);
 	/* Where the host refused a repair, the next call makes it. */
-	vms_space_stats(stage->space, &stats);
+	vms_space_get_stats(stage->space, &stats);
 	snapshot_take_host(&after, stage->space);
 	snapshot_take_space(&after, stage->space);
 	if (handles_may_be_used(run))

@@ -179,7 +179,7 @@ void snapshot_take_space(struct snapshot *snapshot, vms_space *space)
 		note_mapping(snapshot, memory, &info);
 	close(memory);
 	snapshot->stats.struct_size = sizeof(snapshot->stats);
-	assert_int_equal(vms_space_stats(space, &snapshot->stats), 0);
+	assert_int_equal(vms_space_get_stats(space, &snapshot->stats), 0);
 	snapshot->handle_count = 0;
 	forget_holes(snapshot);
 }

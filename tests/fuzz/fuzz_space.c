@@ -200,7 +200,7 @@ static struct digest take_digest(const struct caller *c)
 		mix(&digest, info.inode);
 		mix(&digest, info.offset);
 	}
-	if (vms_space_stats(c->space, &stats) != 0)
+	if (vms_space_get_stats(c->space, &stats) != 0)
 		broken("the figures of the space cannot be read");
 	if (stats.committed != digest.committed)
 		broken("the ledger is not the sum over the list");

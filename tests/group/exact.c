@@ -154,7 +154,7 @@ static unsigned long long sample_hogs(char *seed, struct sampler *sampler)
 	pthread_join(thread, NULL);
 	assert_int_equal(event, VMS_GROUP_EMPTY);
 	assert_int_equal(vms_group_status(group), 0);
-	assert_int_equal(vms_group_statistics(group, &stats), 0);
+	assert_int_equal(vms_group_get_stats(group, &stats), 0);
 	assert_int_equal(stats.processes, 0);
 	assert_int_equal(stats.committed, 0);
 	vms_group_close(group);

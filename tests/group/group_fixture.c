@@ -126,7 +126,7 @@ struct vms_group_stats stats_of(vms_group *group)
 {
 	struct vms_group_stats stats = { .struct_size = sizeof stats };
 
-	assert_int_equal(vms_group_statistics(group, &stats), 0);
+	assert_int_equal(vms_group_get_stats(group, &stats), 0);
 	return stats;
 }
 

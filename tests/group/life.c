@@ -74,11 +74,11 @@ static void wrong_structs_of_figures_are_einval(void **state)
 	size_t cursor = 0;
 
 	(void)state;
-	assert_int_equal(vms_group_statistics(NULL, &stats), -1);
+	assert_int_equal(vms_group_get_stats(NULL, &stats), -1);
 	assert_int_equal(errno, EINVAL);
-	assert_int_equal(vms_group_statistics(asked.group, NULL), -1);
+	assert_int_equal(vms_group_get_stats(asked.group, NULL), -1);
 	stats.struct_size--;
-	assert_int_equal(vms_group_statistics(asked.group, &stats), -1);
+	assert_int_equal(vms_group_get_stats(asked.group, &stats), -1);
 	assert_int_equal(vms_group_next_process(NULL, &cursor, &process), -1);
 	assert_int_equal(vms_group_next_process(asked.group, NULL, &process),
 			 -1);

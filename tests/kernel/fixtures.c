@@ -272,7 +272,7 @@ size_t charge(const struct caller *c)
 
 	if (c->kind == CALLER_KERNEL)
 		return meminfo("Committed_AS");
-	CHECK_IS(vms_space_stats(c->space, &stats), 0);
+	CHECK_IS(vms_space_get_stats(c->space, &stats), 0);
 	return stats.committed;
 }
 

@@ -390,8 +390,8 @@ static void refresh(struct subject *s)
 	struct vms_space_stats stats = { .struct_size = sizeof stats };
 	int result = layout_of_space(&s->listing, &s->space, &s->files);
 
-	if (vms_space_stats(s->space.space, &stats) != 0)
-		differ(s, "vms_space_stats failed with errno %d", errno);
+	if (vms_space_get_stats(s->space.space, &stats) != 0)
+		differ(s, "vms_space_get_stats failed with errno %d", errno);
 	s->committed = stats.committed;
 	if (result == 0)
 		result = layout_of_host(&s->host, &s->reader, &s->space,

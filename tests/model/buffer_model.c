@@ -98,7 +98,7 @@ static void compare_figures(void)
 	struct vms_space_stats stats = { .struct_size = sizeof stats };
 	size_t committed = 0, reserved = 0;
 
-	assert_int_equal(vms_space_stats(run.space, &stats), 0);
+	assert_int_equal(vms_space_get_stats(run.space, &stats), 0);
 	for (int i = 0; i < BUFFERS; i++) {
 		committed += run.subjects[i].buffer.committed;
 		reserved += run.subjects[i].buffer.reserved;

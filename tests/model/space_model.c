@@ -457,7 +457,7 @@ static void compare_charge(void)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof stats };
 
-	assert_int_equal(vms_space_stats(run.space, &stats), 0);
+	assert_int_equal(vms_space_get_stats(run.space, &stats), 0);
 	if (stats.committed != bytes(run.model.charged))
 		wrong("%zu pages are charged, not %zu",
 		      stats.committed / run.page, run.model.charged);

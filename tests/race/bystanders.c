@@ -41,7 +41,7 @@ static void check_landing(struct race *race, uintptr_t start, size_t length)
 	if (landed.start == landed.end)
 		return;
 	atomic_fetch_add(&race->landed, 1);
-	if (vms_space_stats(race->space, &stats) != 0 ||
+	if (vms_space_get_stats(race->space, &stats) != 0 ||
 	    stats.lost < vmsi_range_length(landed))
 		race_fail(race, "a foreign mapping of %zu bytes landed at %p, "
 			  "and lost is %zu", length, (void *)start, stats.lost);

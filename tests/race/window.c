@@ -100,7 +100,7 @@ static size_t lost(void)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
 
-	assert_int_equal(vms_space_stats(space, &stats), 0);
+	assert_int_equal(vms_space_get_stats(space, &stats), 0);
 	return stats.lost;
 }
 

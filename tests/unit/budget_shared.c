@@ -185,7 +185,7 @@ static int look_at_own_charge(void)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
 
-	if (vms_space_stats(space, &stats) != 0 ||
+	if (vms_space_get_stats(space, &stats) != 0 ||
 	    stats.committed != 40 * PAGE ||
 	    stats_of(budget).charged_here != 60 * PAGE ||
 	    stats_of(budget).charged != 120 * PAGE)

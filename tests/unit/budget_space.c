@@ -271,7 +271,7 @@ static size_t committed_in(vms_space *in)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
 
-	assert_int_equal(vms_space_stats(in, &stats), 0);
+	assert_int_equal(vms_space_get_stats(in, &stats), 0);
 	return stats.committed;
 }
 

@@ -51,7 +51,7 @@ static inline struct vms_space_stats space_stats(void)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
 
-	assert_int_equal(vms_space_stats(space, &stats), 0);
+	assert_int_equal(vms_space_get_stats(space, &stats), 0);
 	return stats;
 }
 

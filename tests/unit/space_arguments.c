@@ -61,7 +61,7 @@ static void a_null_space_is_invalid(void **state)
 	assert_fails(vms_decommit(NULL, place, bytes(1), 0), EINVAL);
 	assert_fails(vms_set_name(NULL, place, bytes(1), "x"), EINVAL);
 	assert_fails(vms_space_set_commit(NULL, 0, VMS_COMMIT_ALWAYS), EINVAL);
-	assert_fails(vms_space_stats(NULL, &stats), EINVAL);
+	assert_fails(vms_space_get_stats(NULL, &stats), EINVAL);
 	assert_fails(vms_space_next_mapping(NULL, &cursor, &info, 0), EINVAL);
 	assert_fails(vms_handle_open(NULL, place, bytes(1), &handle), EINVAL);
 }
@@ -72,7 +72,7 @@ static void null_pointers_are_invalid(void **state)
 	uintptr_t cursor = 0;
 
 	(void)state;
-	assert_fails(vms_space_stats(space, NULL), EINVAL);
+	assert_fails(vms_space_get_stats(space, NULL), EINVAL);
 	assert_fails(vms_space_next_mapping(space, NULL, &info, 0), EINVAL);
 	assert_fails(vms_space_next_mapping(space, &cursor, NULL, 0), EINVAL);
 	assert_fails(vms_handle_open(space, at(16), bytes(1), NULL), EINVAL);
@@ -86,9 +86,9 @@ static void struct_sizes_must_be_known(void **state)
 	uintptr_t cursor = 5;
 
 	(void)state;
-	assert_fails(vms_space_stats(space, &stats), EINVAL);
+	assert_fails(vms_space_get_stats(space, &stats), EINVAL);
 	stats.struct_size = 0;
-	assert_fails(vms_space_stats(space, &stats), EINVAL);
+	assert_fails(vms_space_get_stats(space, &stats), EINVAL);
 	assert_fails(vms_space_next_mapping(space, &cursor, &info, 0), EINVAL);
 	info.struct_size = 0;
 	assert_fails(vms_space_next_mapping(space, &cursor, &info, 0), EINVAL);
@@ -251,7 +251,7 @@ static void a_success_leaves_errno_alone(void **state)
 	vms_handle_address(space, handle);
 	vms_handle_close(space, handle);
 	vms_space_next_mapping(space, &cursor, &info, VMS_LIST_RESIDENT);
-	vms_space_stats(space, &stats);
+	vms_space_get_stats(space, &stats);
 	assert_int_equal(vms_munmap(space, memory, bytes(100)), 0);
 	assert_int_equal(errno, 4711);
 }

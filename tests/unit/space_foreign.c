@@ -43,13 +43,13 @@ static void munmap_across_a_gap_leaves_foreign_memory(void **state)
 	assert_int_equal(vms_munmap(space, at(NEIGHBOUR),
 				    bytes(STACK + 4 - NEIGHBOUR)), 0);
 	expect_untouched(foreign);
-	assert_int_equal(vms_space_stats(space, &stats), 0);
+	assert_int_equal(vms_space_get_stats(space, &stats), 0);
 	assert_int_equal(stats.lost, bytes(1));
 	assert_ptr_equal(vms_mmap(space, foreign, bytes(1), RW,
 				  ANONYMOUS | MAP_FIXED, -1, 0), MAP_FAILED);
 	expect_untouched(foreign);
 	assert_int_equal(munmap(foreign, bytes(1)), 0);
-	assert_int_equal(vms_space_stats(space, &stats), 0);
+	assert_int_equal(vms_space_get_stats(space, &stats), 0);
 	assert_int_equal(stats.lost, 0);
 }
 
