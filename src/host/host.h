@@ -120,6 +120,13 @@ int vmsi_host_is_locked(uintptr_t address);
  */
 int vmsi_host_has_pages(struct vmsi_range range);
 
+/*
+ * Whether a read of untouched private memory brings in the zero page that all
+ * share, and not a page of the mapping's own. Some hosts have no zero page. Tried
+ * once; yes where the kernel does not tell.
+ */
+bool vmsi_host_has_zero_page(void);
+
 /* The bytes of a range that are in memory. Returns 0 or -errno. */
 int vmsi_host_resident(struct vmsi_range range, size_t *bytes);
 

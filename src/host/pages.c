@@ -2,7 +2,9 @@
 #include "host/host.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /*
  * Which pages of the calling process are there, read from /proc/self/pagemap:
@@ -163,6 +165,48 @@ int vmsi_host_has_pages(struct vmsi_range range)
 	if (walk_pages(&walk) < 0)
 		return 1;
 	return walk.ended;
+}
+
+/* Whether the page that was read is one that all share; -errno: not told. */
+static int is_zero_page(uintptr_t page)
+{
+	struct page_walk walk = {
+		.range = { page, page + vmsi_page_size() },
+		.categories = PAGE_IS_PRESENT,
+		.visit = pass_zero_page,
+	};
+	long fd = vmsi_host.open("/proc/self/pagemap");
+	int error;
+
+	if (fd < 0)
+		return (int)fd;
+	error = walk_by_scan((int)fd, &walk);
+	vmsi_host.close((int)fd);
+	return error ? error : !walk.ended;
+}
+
+bool vmsi_host_has_zero_page(void)
+{
+	enum { UNKNOWN, YES, NO };
+	static _Atomic int cached = UNKNOWN;
+	const int known = atomic_load_explicit(&cached, memory_order_relaxed);
+	long page;
+	int answer;
+
+	if (known != UNKNOWN)
+		return known == YES;
+	page = vmsi_host.mmap(0, vmsi_page_size(), PROT_READ,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page < 0)
+		return true;
+	(void)*(volatile const char *)(uintptr_t)page;
+	answer = is_zero_page((uintptr_t)page);
+	vmsi_host.munmap((uintptr_t)page, vmsi_page_size());
+	/* A kernel that cannot tell will not be able to tell later. */
+	if (answer >= 0 || answer == -ENOTTY || answer == -EINVAL)
+		atomic_store_explicit(&cached, answer == 0 ? NO : YES,
+				      memory_order_relaxed);
+	return answer != 0;
 }
 
 /* A walk that works on so many bytes. */

@@ -136,15 +136,27 @@ size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range)
 	return charged;
 }
 
+/*
+ * Whether it is not known yet that a mapping was touched, and may be. Where reads
+ * bring in pages of the mapping's own, memory that is only read, and not charged
+ * yet, is touched too: it keeps the charge once it has one.
+ */
+static bool may_be_touched(const struct vmsi_attributes *attributes)
+{
+	if ((attributes->flags & (uint32_t)VMSI_TOUCHED) ||
+	    !vmsi_is_private_anonymous(attributes))
+		return false;
+	return (attributes->flags & (uint32_t)VMSI_ACCOUNTED) ||
+		(attributes->prot != PROT_NONE && !vmsi_host_has_zero_page());
+}
+
 void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
 			enum vmsi_learn which)
 {
 	vmsi_for_each(space, mapping, range) {
 		struct vmsi_attributes *attributes = &mapping->attributes;
 
-		if (!(attributes->flags & (uint32_t)VMSI_ACCOUNTED) ||
-		    (attributes->flags & (uint32_t)VMSI_TOUCHED) ||
-		    !vmsi_is_private_anonymous(attributes))
+		if (!may_be_touched(attributes))
 			continue;
 		if (which == VMSI_LEARN_SPLIT && mapping->start >= range.start &&
 		    mapping->end <= range.end)

@@ -321,9 +321,10 @@ static inline bool vmsi_is_private_anonymous(const struct vmsi_attributes *a)
 }
 
 /*
- * Find out whether a charged mapping was ever touched, before an operation
- * that hides it (a split, a move, a discard) and note it. VMSI_LEARN_SPLIT
- * passes over a mapping that lies in the range whole.
+ * Find out whether a mapping that is charged, or may be charged later and keep
+ * that, was ever touched, before an operation that hides it (a split, a move, a
+ * discard) and note it. VMSI_LEARN_SPLIT passes over a mapping that lies in the
+ * range whole.
  */
 enum vmsi_learn { VMSI_LEARN_ALL, VMSI_LEARN_SPLIT };
 void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
