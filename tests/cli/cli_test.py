@@ -10,7 +10,8 @@ import time
 import traceback
 
 
-PATIENCE = 10
+# Seconds: what is waited for comes, however loaded the machine is.
+PATIENCE = 900
 # Of the test that runs; it goes with it.
 WORK = tempfile.TemporaryDirectory()
 
@@ -23,7 +24,7 @@ def run(arguments, **options):
     """The finished run: returncode, stdout and stderr as bytes."""
     options.setdefault("stdout", subprocess.PIPE)
     options.setdefault("stderr", subprocess.PIPE)
-    options.setdefault("timeout", 60)
+    options.setdefault("timeout", PATIENCE)
     return subprocess.run(arguments, stdin=subprocess.DEVNULL, **options)
 
 

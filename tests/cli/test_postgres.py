@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 
-from cli_test import Skip, expect, expect_equal, main, run
+from cli_test import PATIENCE, Skip, expect, expect_equal, main, run
 
 VMSPACE = os.path.abspath(sys.argv[1])
 LIMIT = "400M"
@@ -95,7 +95,7 @@ class Server:
                        "shared_buffers = 32MB\n")
 
     def _await(self):
-        until = time.monotonic() + 30
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             if self.query("SELECT 1").returncode == 0:
                 return
@@ -120,7 +120,7 @@ class Server:
         """A fast shutdown, by way of vmspace; its exit status."""
         self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(30)
+            return self.process.wait(PATIENCE)
         finally:
             self.process.kill()
 
@@ -146,7 +146,7 @@ def a_greedy_query_fails_and_nothing_else_does():
         expect(greedy.returncode != 0, "the greedy query was answered")
         expect(b"out of memory" in greedy.stderr, greedy.stderr)
         expect_rows(server, ROWS)
-        expect_equal(other.communicate(timeout=30)[0].split(), [b"alive"])
+        expect_equal(other.communicate(timeout=PATIENCE)[0].split(), [b"alive"])
         added = server.query("INSERT INTO keep VALUES (0, repeat('x', 100))")
         expect_equal(added.returncode, 0, added.stderr)
         expect_rows(server, ROWS + 1)

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 
-from cli_test import (WORK, compiled, expect, expect_equal, installed,
+from cli_test import (PATIENCE, WORK, compiled, expect, expect_equal, installed,
                       main_in_groups, run, work, written)
 
 VMSPACE = os.path.abspath(sys.argv[1])
@@ -285,7 +285,7 @@ def bound():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def ended_run(arguments, seconds=15):
+def ended_run(arguments, seconds=PATIENCE):
     """A finished run; one that does not end leaves no process either."""
     process = subprocess.Popen(
         arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -357,8 +357,9 @@ def perl_is_out_of_memory():
 
 
 def shells_cannot_fork():
-    script = ("i=0; while [ $i -lt 200 ]; do sleep 1 & i=$((i + 1)); done; "
-              "echo all")
+    # Whoever waits for the end of the output does not wait for these.
+    script = ("i=0; while [ $i -lt 200 ]; do sleep 30 >/dev/null 2>&1 & "
+              "i=$((i + 1)); done; echo all")
     for shell, words in (("dash", b"Cannot fork"),
                          ("bash", b"fork: Cannot allocate memory")):
         result = refused(12, installed(shell), "-c", script)

@@ -10,7 +10,7 @@ import select
 import subprocess
 import sys
 
-from cli_test import (WORK, compiled, expect, expect_equal, main_in_groups, run,
+from cli_test import (PATIENCE, WORK, compiled, expect, expect_equal, main_in_groups, run,
                       wait_for, work, written)
 
 VMSPACE = os.path.abspath(sys.argv[1])
@@ -77,7 +77,7 @@ def new_report_has_the_rights_of_other_files():
 def report_to_a_pipe_that_nobody_reads_is_not_waited_for():
     os.mkfifo(work("unread"))
     result = limited(f"--report={work('unread')}", "--quiet", "sh", "-c",
-                     "exit 3", timeout=20)
+                     "exit 3")
     expect_equal(result.returncode, 3, result.stderr)
     expect(b"unread: cannot write the report" in result.stderr, result.stderr)
 
@@ -97,7 +97,7 @@ def reader_of_a_pipe_gets_all_of_the_report():
         expect_equal(watch.poll(0), [], "the pipe")
         process.stdin.write(b"on\n")
         process.stdin.close()
-        expect_equal(process.wait(20), 0)
+        expect_equal(process.wait(PATIENCE), 0)
         with open(reader, "rb") as file:
             report = json.loads(file.read())
         expect_equal((report["refused"], report["exit_status"]), (0, 0))

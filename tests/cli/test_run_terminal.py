@@ -23,6 +23,8 @@ from cli_test import (PATIENCE, Skip, WORK, expect, expect_equal, installed,
 from run_jobs import (LIMITED, VMSPACE, gone, none_is_pending,
                       session_processes, state, talker)
 
+# Seconds after which a key is taken for lost.
+KEY_PATIENCE = 60
 CTRL_C, CTRL_D, CTRL_Z, CTRL_BACKSLASH = "\x03", "\x04", "\x1a", "\x1c"
 PROMPT, INNER_PROMPT = "outer> ", "inner> "
 BASH = shutil.which("bash")
@@ -99,7 +101,7 @@ class Terminal:
         are lost, of a program without a limit too, some in a thousand."""
         self.send(key)
         try:
-            return self.until(text, PATIENCE / 2)
+            return self.until(text, KEY_PATIENCE)
         except AssertionError:
             self.send(key)
             return self.until(text)
@@ -322,13 +324,7 @@ def stop_from_the_keyboard_while_it_starts_hangs_nothing():
             wait_for(lambda: os.tcgetpgrp(shell.master) != shell.session,
                      "a job is in front")
             time.sleep(tenths / 5000)
-            shell.send(CTRL_Z)
-            try:
-                shell.until("Stopped", 3)
-            except AssertionError:
-                # While it makes the job, the shell itself may lose one.
-                shell.send(CTRL_Z)
-                shell.until("Stopped", 3)
+            shell.press(CTRL_Z, "Stopped")
 
 
 def expect_nothing_lives(session, what):

@@ -15,8 +15,8 @@ import subprocess
 import sys
 import time
 
-from cli_test import (WORK, compiled, expect, expect_equal, main_in_groups,
-                      work)
+from cli_test import (PATIENCE, WORK, compiled, expect, expect_equal,
+                      main_in_groups, wait_for, work)
 
 VMSPACE = os.path.abspath(sys.argv[1])
 MIB = 1 << 20
@@ -104,7 +104,8 @@ static void leave_another_behind(void)
         setsid();
         wait_long();
     }
-    usleep(200000);
+    while (access(marker, F_OK))
+        usleep(1000);
     exit(3);
 }
 
@@ -147,7 +148,7 @@ def program_of(name, *steps):
     return compiled(work(name), PROGRAM.replace("STEPS", lines), "-g", "-O0")
 
 
-def ended(command, seconds=40, **options):
+def ended(command, seconds=PATIENCE, **options):
     """A finished run; one that does not end is killed."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                start_new_session=True, **options)
@@ -213,7 +214,7 @@ def is_ours(pid):
         return False
 
 
-def expect_none_waits(what, seconds=5):
+def expect_none_waits(what, seconds=PATIENCE):
     end = time.monotonic() + seconds
     try:
         while waiting():
@@ -229,21 +230,18 @@ def expect_none_waits(what, seconds=5):
 
 def hung_program_is_told_and_gone():
     program = program_of("hanging", "leave", "hang", "leave")
-    begin = time.monotonic()
-    result = sweep(program, "--timeout=1.5")
-    seconds = time.monotonic() - begin
+    result = sweep(program, "--timeout=6.5")
     expect_equal(result.returncode, 1, (result.stdout, result.stderr))
     expect_equal(verdicts(), ["failed", "hung", "failed"])
-    expect(1.5 <= results()[1]["seconds"] < 3, results()[1]["seconds"])
-    expect(seconds < 12, seconds)
+    expect(results()[1]["seconds"] >= 6.5, results()[1]["seconds"])
     expect(os.path.exists(work("marker")), "it has not waited")
     expect_equal(waiting(), [], "alive at the end")
-    expect("hung after 1." in result.stdout.decode(), result.stdout)
+    expect("hung after " in result.stdout.decode(), result.stdout)
     expect("main" in result.stdout.decode(), result.stdout)
 
 
 def hung_program_has_no_status():
-    sweep(program_of("hanging", "leave", "hang", "leave"), "--timeout=1",
+    sweep(program_of("hanging", "leave", "hang", "leave"), "--timeout=6",
           "--only=2")
     one, = results()
     expect_equal((one["verdict"], one["exit_status"], one["signal"]),
@@ -251,19 +249,18 @@ def hung_program_has_no_status():
 
 
 def stopped_program_counts_as_hung_at_once():
-    begin = time.monotonic()
-    result = sweep(program_of("stopping", "stop"), "--timeout=30")
+    # The time of a run would outlast the patience of the test.
+    result = sweep(program_of("stopping", "stop"), f"--timeout={2 * PATIENCE}")
     expect_equal((result.returncode, verdicts()), (1, ["hung"]), result)
-    expect(time.monotonic() - begin < 15, "the timeout was waited for")
 
 
 def time_limit_is_of_each_run():
-    """Three runs of a second each take longer than it, one does not."""
+    """Four runs in turn take longer than it, one does not."""
     program = program_of("slow", "leave", "leave", "leave")
     begin = time.monotonic()
-    result = sweep(program, "--timeout=3", "--jobs=1", pause_ms=1000)
+    result = sweep(program, "--timeout=8", "--jobs=1", pause_ms=2500)
     expect_equal((result.returncode, verdicts()), (0, ["failed"] * 3), result)
-    expect(time.monotonic() - begin >= 4, "good run and three in turn")
+    expect(time.monotonic() - begin > 8, "good run and three in turn")
 
 
 def process_left_behind_is_gone():
@@ -303,26 +300,23 @@ def run_whose_supervisor_was_killed_is_not_the_same():
 def interrupted(number, *steps, to_group=False):
     """Interrupt a sweep whose program hangs and takes no signal."""
     process = subprocess.Popen(
-        command(program_of("hanging", *steps), "--timeout=60"),
+        command(program_of("hanging", *steps), f"--timeout={2 * PATIENCE}"),
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True)
     try:
-        end = time.monotonic() + 10
-        while len(waiting()) < 3:
-            expect(time.monotonic() < end, "it does not hang")
-            time.sleep(0.02)
+        wait_for(lambda: len(waiting()) >= 3, "it hangs")
         if to_group:
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        expect_equal(process.wait(10), -number)
+        expect_equal(process.wait(PATIENCE), -number)
     finally:
         process.kill()
         process.wait()
         try:
             # Only one that is killed cannot see to it that they have ended.
             expect_none_waits(f"after signal {number}",
-                              5 if number == signal.SIGKILL else 0)
+                              PATIENCE if number == signal.SIGKILL else 0)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -444,7 +438,8 @@ def one_request_is_refused_and_not_the_next():
         expect_equal(result.stdout, b"1\ndone\n", number)
 
 
-# Notes how many of it run beside each other.
+# Notes how many of it run beside each other: each that is refused something waits
+# until so many as may be have met.
 BESIDE = """
 import fcntl, mmap, sys, time
 def count(change):
@@ -454,13 +449,18 @@ def count(change):
         now += change
         file.seek(0)
         file.write(f"{now} {max(most, now)} ")
+    return max(most, now)
+refused = False
 count(1)
 for i in range(5):
     try:
         mmap.mmap(-1, 9 << 20, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     except OSError:
-        pass
-time.sleep(0.4)
+        refused = True
+while refused and count(0) < int(sys.argv[2]):
+    time.sleep(0.01)
+# One too many would come while this one is here.
+time.sleep(0.2)
 count(-1)
 """
 
@@ -473,7 +473,7 @@ def so_many_run_at_a_time():
             file.write("0 0 ")
         result = ended([VMSPACE, "sweep", f"--jobs={jobs}", "--minimum=9M",
                         f"--report={work('report')}", "--", sys.executable,
-                        work("beside.py"), work("beside")],
+                        work("beside.py"), work("beside"), str(jobs)],
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         expect_equal(verdicts(), ["same"] * 5, result)
         with open(work("beside")) as file:

@@ -424,7 +424,7 @@ static int do_orphan(size_t bytes)
 	if (child == 0) {
 		if (fork() == 0) {
 			/* A test that fails leaves none behind for long. */
-			alarm(60);
+			alarm(3600);
 			do_mmap(bytes);
 			for (;;)
 				pause();

@@ -22,7 +22,7 @@
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
-#define LIFE_S 60
+#define LIFE_S 3600
 #define AT_ONCE 8
 
 /* Memory that all processes of a step see. */

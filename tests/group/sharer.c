@@ -21,7 +21,7 @@
 
 #define PIECE_MIB ((size_t)10)
 #define PIECE (PIECE_MIB << 20)
-#define LIFE_S 60u
+#define LIFE_S 3600
 #define MOST_NESTED 2
 
 static volatile size_t granted;   /* MiB, by all who have this memory */

@@ -73,7 +73,7 @@ static bool grows_in_child(const struct plug_in *plug_in, vms_heap *heap,
 	int status;
 
 	if (child == 0) {
-		alarm(30);
+		alarm(3600);
 		block = plug_in->reallocate(heap, block, 9 * MIB);
 		_exit(!block || block[MIB - 1] != 1);
 	}

@@ -29,7 +29,7 @@ struct settings {
 	bool huge_pages;
 };
 
-#define SEQUENCE_SECONDS 60
+#define SEQUENCE_SECONDS 3600
 
 /* How a process ended: 0 for equal, else its wait status. */
 static int run_in_process(struct lockstep *lockstep)

@@ -27,7 +27,7 @@ def run(environment, directory):
     process = subprocess.run(
         [PYTHON, '-m', 'test', '-v', '--tempdir', directory, 'test_mmap'],
         env={**os.environ, **environment}, cwd=directory, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     starts = list(RESULT.finditer(process.stdout))
     ends = [match.start() for match in starts[1:]] + [len(process.stdout)]
     outcomes = {}

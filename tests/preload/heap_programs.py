@@ -51,7 +51,7 @@ class Place:
         if not shutil.which(command[0]):
             raise Missing(command[0])
         result = subprocess.run(
-            [*self.prefix, *command], input=text, text=True, timeout=150,
+            [*self.prefix, *command], input=text, text=True,
             cwd=self.directory, env=self.environment(**environment),
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         return [*result.stdout.splitlines(), f'exit {result.returncode}']
@@ -199,11 +199,10 @@ class Redis:
         self.server = place.start(
             program, '--port', '0', '--unixsocket', 'socket', '--save', '',
             '--enable-debug-command', 'local', *options)
-        for _ in range(200):
+        while self.server.poll() is None:
             if self.call('PING')[:1] == ['PONG']:
                 return
             time.sleep(0.05)
-        self.server.kill()
         raise AssertionError(self.server.communicate()[0])
 
     def call(self, *arguments):
@@ -211,16 +210,15 @@ class Redis:
 
     def wait_for_save(self):
         """How the save ended, and a server that is alive."""
-        for _ in range(600):
-            lines = self.call('INFO', 'persistence')
-            if 'rdb_bgsave_in_progress:0' in lines:
-                break
+        lines = []
+        while 'rdb_bgsave_in_progress:0' not in lines:
             time.sleep(0.05)
+            lines = self.call('INFO', 'persistence')
         return [line for line in lines if 'bgsave_status' in line]
 
     def stop(self):
         self.call('SHUTDOWN', 'NOSAVE')
-        return [f'server exit {self.server.wait(timeout=30)}']
+        return [f'server exit {self.server.wait()}']
 
 
 def redis(place):
@@ -276,10 +274,9 @@ def stress(place, *options):
     # Memory is limited for each process, addresses are not.
     process = place.start('sh', '-c', 'ulimit -d 700000; exec "$@"', 'sh',
                           *command)
-    deadline = time.monotonic() + 3
-    while place.prefix and not seen and time.monotonic() < deadline:
+    while place.prefix and not seen and process.poll() is None:
         seen = sum(has_heap(child) for child in children(process.pid))
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate()[0]
     return sorted({re.sub(r'\[\d+\]| in [\d.]+s', '', line)
                    for line in output.splitlines()
                    if re.search('fail:|error:|successful', line)

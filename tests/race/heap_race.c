@@ -202,7 +202,7 @@ static void *run_forker(void *argument)
 		pid_t child = fork();
 
 		if (child == 0) {
-			alarm(60);
+			alarm(3600);
 			_exit(use_in_child());
 		}
 		expect(child > 0 && waitpid(child, &status, 0) == child &&
