@@ -13,23 +13,25 @@ VMS_OPERATIONS ?= 1000000
 # What is installed and measured. Fat objects, so that the static library can
 # be linked by any compiler.
 RELEASE := --buildtype=release -Db_lto=true -Dc_args=-ffat-lto-objects
+INSTALLED := $(RELEASE) -Dtests=false -Dbenchmarks=false
 
 MESON := meson
 NINJA := ninja
 
 .PHONY: all
-all: $(BUILD)/build.ninja ## build the library, the command and the tests
+all: $(BUILD)/build.ninja ## build what is installed: the libraries and the command
 	$(NINJA) -C $(BUILD)
 
 $(BUILD)/build.ninja:
-	$(MESON) setup $(RELEASE) --prefix=$(PREFIX) $(BUILD)
+	$(MESON) setup $(INSTALLED) --prefix=$(PREFIX) $(BUILD)
 
 # The packages come first, so the build cannot be a prerequisite here.
 .PHONY: demo
-demo: ## install what is missing, build, and read DIR (/usr/include) into a space
-	scripts/install-packages build
-	$(MAKE) --no-print-directory all
-	$(BUILD)/examples/example-tree $(DIR)
+demo: ## install what is missing, build, and show the main things on DIR (/usr/include)
+	@scripts/install-packages demo
+	@$(MAKE) --no-print-directory all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@$(NINJA) -C $(BUILD) examples/example-tree >>$(BUILD).log
+	@scripts/demo $(BUILD) $(DIR)
 
 .PHONY: check
 check: ## install what is missing, build every configuration, run all tests
@@ -43,11 +45,11 @@ lint: ## install what is missing, run clang-tidy, cppcheck and shellcheck
 
 # The programs that take random operations; each prints the seed that repeats
 # its run. With a fault the others still run.
-SOAK = $(wildcard $(BUILD)/tests/model/model-*[a-z] \
-	$(BUILD)/tests/kernel/*differential)
+SOAK = $(wildcard build-bench/tests/model/model-*[a-z] \
+	build-bench/tests/kernel/*differential)
 
 .PHONY: soak
-soak: all ## run each random test for VMS_OPERATIONS (1000000) operations
+soak: bench-build ## run each random test for VMS_OPERATIONS (1000000) operations
 	@$(MAKE) --no-print-directory soak-programs
 
 .PHONY: soak-programs
