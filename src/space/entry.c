@@ -53,6 +53,7 @@ void vmsi_leave(struct vms_space *space)
 {
 	if (space->stacks)
 		vmsi_stacks_update(space);
+	vmsi_limits_note(space, space->map.mapped - vmsi_unheld_bytes(space));
 #ifdef VMSI_DEBUG
 	check_invariants(space);
 #endif

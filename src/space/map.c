@@ -285,6 +285,19 @@ static int place_request(struct map_request *request)
 	return error ? refuse_request(request, error) : 0;
 }
 
+/*
+ * A warm hole is plain memory without rights: to give it rights makes of it
+ * what mmap would have made, and costs the host less. But mlockall(MCL_FUTURE)
+ * acts when memory is mapped; where the hole is older, it would be missed.
+ */
+static bool may_use_warm_hole(const struct map_request *request)
+{
+	const int plain = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	return request->target_is_warm && request->flags == plain &&
+		!(request->space->flags & VMS_SPACE_MCL_FUTURE);
+}
+
 /* --- charge ---------------------------------------------------------------------- */
 
 static uint32_t attribute_flags(const struct map_request *request)
@@ -399,10 +412,11 @@ static int describe(struct map_request *request)
 }
 
 /*
- * The ledger has refused; but the host looks at its own conditions before
- * commit. Ask it about one page, elsewhere.
+ * What the host looks at before limits of addresses and commit: its own
+ * conditions, which it is asked about for one page elsewhere, the limit of
+ * locked memory, and seals. Returns what it would refuse the request with.
  */
-static int refuse_commit(struct map_request *request, int error)
+static int refused_before_limits(struct map_request *request)
 {
 	int flags = request->flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
 				       MAP_POPULATE);
@@ -413,7 +427,35 @@ static int refuse_commit(struct map_request *request, int error)
 		return (int)result;
 	if (result >= 0)
 		vmsi_host.munmap((uintptr_t)result, request->page_size);
-	return vmsi_refuse_charge(error);
+	if ((request->flags & MAP_LOCKED) &&
+	    !vmsi_host_may_lock(request->length))
+		return -EAGAIN;
+	return vmsi_has_sealed(request->space, request->target) ? -EPERM : 0;
+}
+
+static int refuse_commit(struct map_request *request, int refusal)
+{
+	int error = refused_before_limits(request);
+
+	return error ? error : vmsi_refuse_charge(refusal);
+}
+
+/* A warm hole becomes data by mprotect, where the host looks at the limit. */
+static int check_limits(struct map_request *request)
+{
+	enum vmsi_counts counts = VMSI_COUNTS_AS_ADDRESSES;
+	size_t more = request->length;
+	int error;
+
+	if (!request->target_is_free)
+		more -= vmsi_mapped_bytes(request->space, request->target);
+	if (!may_use_warm_hole(request) &&
+	    vmsi_is_data(request->attributes.prot, request->attributes.flags))
+		counts = VMSI_COUNTS_AS_DATA;
+	if (!vmsi_check_limits(request->space, more, counts))
+		return 0;
+	error = refused_before_limits(request);
+	return error ? error : vmsi_refuse(VMS_REFUSAL_HOST);
 }
 
 static int charge_request(struct map_request *request)
@@ -507,21 +549,6 @@ static long ask_for_huge_pages(const struct map_request *request, int flags)
 	return result;
 }
 
-/*
- * A warm hole is plain memory without rights: to give it rights makes of it
- * what mmap would have made, and costs the host less. But mlockall(MCL_FUTURE)
- * acts when memory is mapped; where the hole is older, it would be missed.
- */
-static bool use_warm_hole(const struct map_request *request)
-{
-	const int plain = MAP_PRIVATE | MAP_ANONYMOUS;
-
-	return request->target_is_warm && request->flags == plain &&
-		!(request->space->flags & VMS_SPACE_MCL_FUTURE) &&
-		vmsi_host.mprotect(request->target.start, request->length,
-				   request->prot) >= 0;
-}
-
 static int act(struct map_request *request)
 {
 	bool may_fall_back = (request->flags & MAP_ANONYMOUS) &&
@@ -529,8 +556,16 @@ static int act(struct map_request *request)
 		!(request->space->flags & VMS_SPACE_HUGETLB_EXACT);
 	long result;
 
-	if (use_warm_hole(request))
-		return 0;
+	if (may_use_warm_hole(request)) {
+		if (vmsi_host.mprotect(request->target.start, request->length,
+				       request->prot) >= 0)
+			return 0;
+		/* Mapping it would pass over what made this be refused. */
+		request->target_is_warm = false;
+		result = check_limits(request);
+		if (result)
+			return (int)result;
+	}
 	if (!may_fall_back) {
 		/* Exactly as Linux: what was mapped at the target is gone. */
 		bool direct = request->page_size == vmsi_page_size() ||
@@ -575,7 +610,11 @@ static int map(struct map_request *request)
 		error = describe(request);
 	if (error)
 		return error;
-	error = charge_request(request);
+	if (request->flags & MAP_GROWSDOWN)
+		vmsi_gaps_close(space, space->range);
+	error = check_limits(request);
+	if (!error)
+		error = charge_request(request);
 	if (error)
 		goto drop;
 	if (!request->target_is_free)

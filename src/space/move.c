@@ -235,8 +235,16 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 	if (error)
 		return error;
 	error = move_pages(space, move, attributes, state);
-	if (!error)
-		return 0;
+	if (!error) {
+		error = vmsi_match_extension(space, extension);
+		if (!error)
+			return 0;
+		(void)vmsi_move_in_parts(space,
+					 (struct vmsi_range){ move->target.start,
+							      extension.start },
+					 move->source.start, 0);
+		extension.start = move->target.start;
+	}
 	/* As on Linux, a target that was begun to be replaced is gone. */
 	if (replaces) {
 		extension = move->target;

@@ -12,6 +12,7 @@ struct remap_request {
 	int flags;
 	uintptr_t new_address;
 	struct vmsi_mapping *mapping;  /* the one that holds old */
+	enum vmsi_extend_by by;        /* of growth in place */
 };
 
 static bool is_fixed(const struct remap_request *request)
@@ -100,8 +101,71 @@ static int find_mapping(struct remap_request *request)
 	return 0;
 }
 
+static enum vmsi_counts counts_as(const struct vmsi_mapping *mapping)
+{
+	return vmsi_is_data(mapping->attributes.prot,
+			    mapping->attributes.flags) ?
+		VMSI_COUNTS_AS_DATA : VMSI_COUNTS_AS_ADDRESSES;
+}
+
+/* What growth in place would map; false: it would wrap, or is none. */
+static bool extension_of(const struct remap_request *request,
+			 struct vmsi_range *extension)
+{
+	extension->start = request->mapping->end;
+	return !(request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
+		request->old + request->old_length == extension->start &&
+		request->new_length > request->old_length &&
+		vmsi_add(extension->start,
+			 request->new_length - request->old_length,
+			 &extension->end);
+}
+
+/* Whether the map has room behind the mapping. */
+static bool has_room(const struct remap_request *request,
+		     struct vmsi_range *extension)
+{
+	const struct vmsi_mapping *above = vmsi_map_next(request->mapping);
+
+	return extension_of(request, extension) &&
+		vmsi_inside(request->space, *extension) &&
+		(!above || above->start >= extension->end);
+}
+
+/*
+ * Growth of locked memory must fit below the limit of locked memory, of any
+ * memory below those of addresses and data: Linux looks at them in this order,
+ * and before it looks for room. A mapping with room behind it that was locked by
+ * mlockall is found out when it grows.
+ */
+static int check_growth(struct remap_request *request)
+{
+	struct vms_space *space = request->space;
+	size_t growth = request->new_length - request->old_length;
+	struct vmsi_range extension;
+
+	if ((request->mapping->attributes.flags & (uint32_t)VMSI_LOCKED) ||
+	    !has_room(request, &extension)) {
+		bool locked = vmsi_is_locked(space, request->old);
+
+		request->mapping = vmsi_lookup(space, request->old);
+		if (locked && !vmsi_host_may_lock(growth))
+			return -EAGAIN;
+	}
+	return vmsi_check_limits(space, growth, counts_as(request->mapping));
+}
+
+/* Whether the host can do all of a growth, and look at its limits itself. */
+static bool grows_in_gap(const struct remap_request *request)
+{
+	struct vmsi_range extension;
+
+	return request->space->gap_count && has_room(request, &extension) &&
+		vmsi_gap_holds(request->space, extension);
+}
+
 /* For requests that make a new mapping or a longer one. */
-static int check_mapping(const struct remap_request *request)
+static int check_mapping(struct remap_request *request)
 {
 	const struct vmsi_mapping *mapping = request->mapping;
 	uint64_t offset, end;
@@ -113,11 +177,14 @@ static int check_mapping(const struct remap_request *request)
 	if (vmsi_min(request->old_length, request->new_length) >
 	    mapping->end - request->old)
 		return -EFAULT;
+	if (request->new_length <= request->old_length)
+		return 0;
 	offset = mapping->offset + (request->old - mapping->start);
-	if (request->new_length > request->old_length &&
-	    __builtin_add_overflow(offset, request->new_length, &end))
+	if (__builtin_add_overflow(offset, request->new_length, &end))
 		return -EINVAL;
-	return 0;
+	request->by = grows_in_gap(request) ? VMSI_EXTEND_IN_GAP :
+					      VMSI_EXTEND_IN_HOLE;
+	return request->by == VMSI_EXTEND_IN_GAP ? 0 : check_growth(request);
 }
 
 /* --- charge -------------------------------------------------------------- */
@@ -201,8 +268,13 @@ static int move_to(const struct remap_request *request,
 	error = vmsi_claim(space, target);
 	if (error)
 		return error;
-	error = charge(request, bytes, vmsi_charged_in(space, target),
-		       &charged);
+	/* What is kept counts twice; growth was looked at before. */
+	if (keeps_source(request))
+		error = vmsi_check_limits(space, bytes,
+					  counts_as(request->mapping));
+	if (!error)
+		error = charge(request, bytes, vmsi_charged_in(space, target),
+			       &charged);
 	if (error) {
 		/* As on Linux: the target is unmapped before the charge. */
 		(void)vmsi_unmap(space, target);
@@ -320,16 +392,9 @@ static int choose_target(const struct remap_request *request,
 
 static bool can_grow_in_place(const struct remap_request *request)
 {
-	const struct vmsi_mapping *mapping = request->mapping;
-	const struct vmsi_mapping *above = vmsi_map_next(mapping);
-	struct vmsi_range extension = { mapping->end, 0 };
+	struct vmsi_range extension;
 
-	return request->old + request->old_length == mapping->end &&
-		vmsi_add(mapping->end,
-			 request->new_length - request->old_length,
-			 &extension.end) &&
-		vmsi_inside(request->space, extension) &&
-		(!above || above->start >= extension.end) &&
+	return has_room(request, &extension) &&
 		vmsi_claim(request->space, extension) == 0;
 }
 
@@ -343,7 +408,7 @@ static int grow_in_place(struct remap_request *request)
 		error = vmsi_reserve_records(request->space);
 	if (!error)
 		error = vmsi_extend(request->space, request->mapping,
-				    extension);
+				    extension, request->by);
 	return uncharge(request, error, charged);
 }
 
@@ -352,6 +417,16 @@ static int expand(struct remap_request *request, uintptr_t *result)
 	struct vmsi_range target;
 	int error;
 
+	if (request->by == VMSI_EXTEND_IN_GAP) {
+		error = grow_in_place(request);
+		if (error != -ENOMEM)
+			return error;
+		/* A limit, or something in the gap: the long way tells which. */
+		request->by = VMSI_EXTEND_IN_HOLE;
+		error = check_growth(request);
+		if (error)
+			return error;
+	}
 	if (can_grow_in_place(request)) {
 		struct vmsi_range extension = {
 			request->mapping->end,

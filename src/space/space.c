@@ -205,6 +205,7 @@ static int open_space(size_t size, const struct vms_space_options *options,
 		goto unwatch;
 	}
 	init_state(space, options);
+	vmsi_limits_open(space);
 	register_space(space);
 	*result = space;
 	return 0;
@@ -301,6 +302,8 @@ int vms_space_close(vms_space *space)
 	unregister_space(space);
 	error = vmsi_enter(space);
 	if (!error) {
+		/* What others have in them is not unmapped. */
+		vmsi_gaps_close(space, space->range);
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);
 		if (error) {
@@ -314,6 +317,7 @@ int vms_space_close(vms_space *space)
 		register_space(space);
 		return vmsi_status(error);
 	}
+	vmsi_limits_close(space);
 	if (space->budget)
 		vmsi_budget_unuse(space->budget);
 	vmsi_handles_release(space);

@@ -59,12 +59,11 @@ struct vmsi_name {
 
 /*
  * A hole that the host holds as a mapping of its own, apart from the
- * reservation around it. To map over it exactly, or to grow into its start,
- * costs the host no split of the reservation.
+ * reservation around it. To map over it exactly costs the host no split of the
+ * reservation.
  */
 struct vmsi_warm_hole {
 	struct vmsi_range range;
-	uint32_t advice;         /* VMSI_* advice bits that the host has for it */
 };
 
 #define VMSI_WARM_HOLES 32
@@ -77,6 +76,25 @@ struct vmsi_stack {
 	struct vmsi_stack *next;
 	uintptr_t start;        /* of the mapping, as the map has it */
 	uintptr_t open_from;    /* the host has nothing in [open_from, start) */
+};
+
+/*
+ * Addresses behind a growing mapping that the host has free, and the memory that
+ * keeps the host's own search away from them; see gap.c.
+ */
+struct vmsi_gap {
+	struct vmsi_range open;
+	uintptr_t sentinel_end;  /* of [open.end, sentinel_end) */
+};
+
+#define VMSI_GAPS 8
+
+/* What of a space counts against RLIMIT_AS, beyond its addresses; see limits.c. */
+struct vmsi_limits {
+	unsigned opened_in;     /* the era in which the space was opened */
+	size_t mapped;          /* bytes in mappings, after the latest call */
+	unsigned counted_in;    /* the era of the next */
+	int64_t counted;        /* bytes mapped since that era began */
 };
 
 /* Hulls of what the space does not hold; see hold.c. */
@@ -107,6 +125,11 @@ struct vms_space {
 	struct vmsi_warm_hole warm[VMSI_WARM_HOLES];
 	unsigned warm_count;
 	unsigned warm_misses;         /* holes made while all places were taken */
+
+	struct vmsi_gap gaps[VMSI_GAPS]; /* the oldest first */
+	unsigned gap_count;
+
+	struct vmsi_limits limits;
 
 	struct vmsi_stack *stacks;
 	bool has_stacks;              /* some mapping was MAP_GROWSDOWN before */
@@ -217,6 +240,12 @@ struct vmsi_mapping *vmsi_first(const struct vms_space *space,
 				struct vmsi_range range);
 struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
 				    struct vmsi_range range);
+
+/* Bytes of the records of what is not held. */
+size_t vmsi_unheld_bytes(const struct vms_space *space);
+
+/* Bytes of mappings in a range. */
+size_t vmsi_mapped_bytes(const struct vms_space *space, struct vmsi_range range);
 
 /*
  * Of so many bytes from an address on, how many are in its mapping; all, where
@@ -329,6 +358,29 @@ enum vmsi_learn { VMSI_LEARN_ALL, VMSI_LEARN_SPLIT };
 void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
 			enum vmsi_learn which);
 
+/* --- limits.c: RLIMIT_AS and RLIMIT_DATA ----------------------------------- */
+
+/* Whether the host counts memory of these attributes as data. */
+bool vmsi_is_data(uint32_t prot, uint32_t flags);
+
+/*
+ * Whether the limits have room for so many bytes of addresses more, and of data
+ * where they count as that. Costs a system call for each of the two limits, and
+ * a file read where one is set. Returns 0, or -ENOMEM with its reason.
+ */
+enum vmsi_counts { VMSI_COUNTS_AS_ADDRESSES, VMSI_COUNTS_AS_DATA };
+int vmsi_check_limits(struct vms_space *space, size_t more,
+		      enum vmsi_counts counts);
+
+/* Whether there is no limit of addresses; whether one was there when last asked. */
+bool vmsi_limits_unset(void);
+bool vmsi_limit_was_seen(void);
+
+/* At the opening of a space; after a call on it; at its end. */
+void vmsi_limits_open(struct vms_space *space);
+void vmsi_limits_note(struct vms_space *space, size_t mapped);
+void vmsi_limits_close(struct vms_space *space);
+
 /* --- hold.c: the reservation ---------------------------------------------- */
 
 /*
@@ -404,13 +456,6 @@ bool vmsi_warm_take(struct vms_space *space, size_t length, size_t alignment,
 /* Forget warm holes in a range that is being mapped. */
 void vmsi_warm_trim(struct vms_space *space, struct vmsi_range range);
 
-/*
- * Whether a range begins a warm hole that has this advice, so that mprotect
- * alone makes it a continuation of the mapping before it.
- */
-bool vmsi_warm_continues(const struct vms_space *space, struct vmsi_range range,
-			 uint32_t advice);
-
 /* Whether a hole of a whole mapping should be warm. */
 enum vmsi_warmth vmsi_warm_wanted(struct vms_space *space);
 
@@ -437,6 +482,23 @@ void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range);
 /* Close the gaps that reach into a range, finding out what is foreign there. */
 void vmsi_stacks_close(struct vms_space *space, struct vmsi_range range);
 
+/* --- gap.c: open gaps behind growing mappings -------------------------------- */
+
+/* Open a gap behind a mapping that ends here and that grows by such steps. */
+void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step);
+
+/* Whether an extension lies in an open gap behind its mapping; may open more. */
+bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension);
+
+/*
+ * Let the host grow the mapping before an extension that a gap holds. The host
+ * looks at all limits. Returns 0 or -errno.
+ */
+int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension);
+
+/* Close the gaps that reach into a range. */
+void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range);
+
 /* --- place.c ---------------------------------------------------------------- */
 
 enum vmsi_growth { VMSI_MAY_GROW, VMSI_STAYS };
@@ -461,11 +523,28 @@ void vmsi_note_left(struct vms_space *space, struct vmsi_range range);
 int vmsi_place_move(struct vms_space *space, const struct vmsi_mapping *mapping,
 		    uintptr_t old, size_t new_length, uintptr_t *start);
 
+/* --- memlock.c ---------------------------------------------------------------- */
+
+/*
+ * Whether a mapping is locked at an address, as the host has it: mlockall and
+ * munlockall, which are not of the space, change that unseen. What the map has
+ * of a lock that is gone is set right, which can merge the mapping with others.
+ */
+bool vmsi_is_locked(struct vms_space *space, uintptr_t address);
+
 /* --- the operations ---------------------------------------------------------- */
 
 int vmsi_unmap(struct vms_space *space, struct vmsi_range range);
+/* Grow a mapping into the gap behind it (gap.c), or into the hole. grow.c */
+enum vmsi_extend_by { VMSI_EXTEND_IN_GAP, VMSI_EXTEND_IN_HOLE };
 int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
-		size_t extension);                           /* grow.c */
+		size_t extension, enum vmsi_extend_by by);
+/*
+ * An extension has come behind a moved mapping: where the host has not merged
+ * the two, let it continue the mapping itself. Returns 0, or -errno with the
+ * extension's addresses reserved. grow.c
+ */
+int vmsi_match_extension(struct vms_space *space, struct vmsi_range extension);
 int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		       const struct vmsi_attributes *attributes); /* grow.c */
 /* Let the host grow the mapping that ends at end, into a hole behind it. */
