@@ -71,6 +71,9 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 	vmsi_hold(space, gap.open);
 	vmsi_give_back_or_owe(space, (struct vmsi_range){
 				       gap.open.end, gap.sentinel_end });
+	/* Foreign memory has taken records that others rely on. */
+	if (space->unsettled_count)
+		(void)vmsi_reserve_records(space);
 	/* The host counts it again, though nobody has mapped anything. */
 	space->limits.mapped += vmsi_range_length(gap.open);
 }
@@ -84,6 +87,33 @@ void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range)
 		if (vmsi_range_overlaps(all, range))
 			close_gap(space, &space->gaps[i]);
 	}
+}
+
+/*
+ * Whether an open gap is free still: then it can be reserved, and is opened
+ * again. What cannot be opened again is a gap of no length.
+ */
+static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
+{
+	const size_t length = vmsi_range_length(gap->open);
+
+	if (length == 0)
+		return true;
+	if (vmsi_host.mmap(gap->open.start, length, PROT_NONE,
+			   VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0) < 0)
+		return false;
+	if (vmsi_host.munmap(gap->open.start, length) < 0) {
+		gap->open.end = gap->open.start;
+		space->limits.mapped += length;
+	}
+	return true;
+}
+
+void vmsi_gaps_check(struct vms_space *space)
+{
+	for (unsigned i = space->gap_count; i-- > 0;)
+		if (!is_free(space, &space->gaps[i]))
+			close_gap(space, &space->gaps[i]);
 }
 
 /* Open more of the addresses that the sentinel covers. */
@@ -129,17 +159,24 @@ int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension)
 	return 0;
 }
 
-void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
+/* How much of the hole at an address a gap and its sentinel may have. */
+static size_t room_at(const struct vms_space *space, uintptr_t end)
 {
 	struct vmsi_mapping *above = vmsi_map_find(&space->map, end);
 	uintptr_t limit = above ? above->start : space->range.end;
-	size_t room = vmsi_min(limit - end, FIRST_SENTINEL);
+
+	return limit <= end ? 0 : vmsi_min(limit - end, FIRST_SENTINEL);
+}
+
+void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
+{
+	size_t room = room_at(space, end);
 	struct vmsi_gap gap = { { end, end }, end + room };
 	struct vmsi_range all = { end, gap.sentinel_end };
 
 	/* What lies below a growing mapping has another gap. */
-	if (space->has_stacks || step > vmsi_stack_guard() / 2 ||
-	    room < 2 * step + vmsi_page_size() || !vmsi_limits_unset() ||
+	if (space->has_stacks || step > vmsi_stack_guard() ||
+	    room < step + vmsi_page_size() || !vmsi_limits_unset() ||
 	    vmsi_claim(space, all))
 		return;
 	if (space->gap_count == VMSI_GAPS)

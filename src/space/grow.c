@@ -163,6 +163,10 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 	size_t length = vmsi_range_length(extension);
 	long result;
 
+	if (space->gap_count)
+		vmsi_gaps_close(space, extension);
+	if (!vmsi_may_replace(space, extension))
+		return -ENOMEM;
 	vmsi_warm_trim(space, extension);
 	result = vmsi_host.munmap(extension.start, length);
 	if (result < 0)
@@ -187,6 +191,22 @@ static bool is_merged(struct vmsi_range extension)
 		extension.start - page, extension.start + page });
 }
 
+/*
+ * What the host has not merged it must continue itself: by a gap if one can be
+ * had, since addresses in a window are anybody's.
+ */
+static int continue_mapping(struct vms_space *space,
+			    struct vmsi_range extension)
+{
+	if (is_merged(extension))
+		return 0;
+	vmsi_gap_open(space, extension.start, vmsi_range_length(extension));
+	if (vmsi_gap_holds(space, extension) &&
+	    vmsi_gap_extend(space, extension) == 0)
+		return 0;
+	return vmsi_extend_by_window(space, extension.start, extension);
+}
+
 static int extend_in_hole(struct vms_space *space, uintptr_t end,
 			  struct vmsi_range extension,
 			  const struct vmsi_attributes *attributes)
@@ -201,15 +221,7 @@ static int extend_in_hole(struct vms_space *space, uintptr_t end,
 		error = vmsi_alias_extension(space, end, extension);
 	else
 		return vmsi_extend_by_window(space, end, extension);
-	if (error || is_merged(extension))
-		return error;
-	return vmsi_extend_by_window(space, end, extension);
-}
-
-int vmsi_match_extension(struct vms_space *space, struct vmsi_range extension)
-{
-	return is_merged(extension) ? 0 :
-		vmsi_extend_by_window(space, extension.start, extension);
+	return error ? error : continue_mapping(space, extension);
 }
 
 int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,

@@ -334,9 +334,11 @@ void vmsi_settle(struct vms_space *space, struct vmsi_range range)
 {
 	static const struct reserving settle = { forget_part, ignore_part,
 						 add_hull };
+	int mapped;
 
-	int mapped = vmsi_host_is_mapped(range);
-
+	if (space->gap_count)
+		vmsi_gaps_close(space, range);
+	mapped = vmsi_host_is_mapped(range);
 	if (mapped == 0)
 		reserve_free(space, range, &settle);
 	else if (mapped < 0)

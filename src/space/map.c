@@ -214,8 +214,10 @@ static bool place_hinted(struct map_request *request)
 			request->page_size);
 	if (target.start == 0 ||
 	    !vmsi_add(target.start, request->length, &target.end) ||
-	    !vmsi_inside(request->space, target) ||
-	    !vmsi_map_is_free(&request->space->map, target))
+	    !vmsi_inside(request->space, target))
+		return false;
+	vmsi_gaps_close(request->space, target);
+	if (!vmsi_map_is_free(&request->space->map, target))
 		return false;
 	/* A hint may not come closer to a growing stack than its guard gap. */
 	above = vmsi_map_find(&request->space->map, target.end);

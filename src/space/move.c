@@ -235,22 +235,53 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 	if (error)
 		return error;
 	error = move_pages(space, move, attributes, state);
-	if (!error) {
-		error = vmsi_match_extension(space, extension);
-		if (!error)
-			return 0;
-		(void)vmsi_move_in_parts(space,
-					 (struct vmsi_range){ move->target.start,
-							      extension.start },
-					 move->source.start, 0);
-		extension.start = move->target.start;
-	}
+	if (!error)
+		return 0;
 	/* As on Linux, a target that was begun to be replaced is gone. */
 	if (replaces) {
 		extension = move->target;
 		vmsi_forget(space, move->target);
 	}
 	vmsi_give_back_or_owe(space, extension);
+	return error;
+}
+
+/*
+ * Growth by no more than an open gap: the gap is made where the mapping is going
+ * to end, and the host grows it when it has arrived, so that it takes along what
+ * only the host knows of it. false: no gap can be had.
+ */
+static bool make_gap(struct vms_space *space, const struct vmsi_move *move,
+		     struct vmsi_range *extension)
+{
+	extension->start = move->target.start +
+		vmsi_range_length(move->source);
+	extension->end = move->target.end;
+	if (move->keep == VMSI_KEEP_SOURCE ||
+	    !vmsi_map_is_free(&space->map, move->target))
+		return false;
+	vmsi_gap_open(space, extension->start, vmsi_range_length(*extension));
+	return vmsi_gap_holds(space, *extension);
+}
+
+static int move_and_grow_in_gap(struct vms_space *space, struct vmsi_move *move,
+				const struct vmsi_attributes *attributes,
+				struct vmsi_range extension,
+				enum source_state *state)
+{
+	struct vmsi_range arrived = { move->target.start, extension.start };
+	struct vmsi_move whole = *move;
+	int error;
+
+	whole.target = arrived;
+	error = move_pages(space, &whole, attributes, state);
+	if (error)
+		return error;
+	error = vmsi_gap_extend(space, extension);
+	if (!error)
+		return 0;
+	if (vmsi_move_in_parts(space, arrived, move->source.start, 0) < 0)
+		vmsi_panic("space: a mapping cannot be moved back");
 	return error;
 }
 
@@ -286,12 +317,17 @@ static int move_growing(struct vms_space *space, const struct vmsi_move *move,
 	return (int)result;
 }
 
-static int act(struct vms_space *space, const struct vmsi_move *move,
+static int act(struct vms_space *space, struct vmsi_move *move,
 	       const struct vmsi_attributes *attributes,
 	       enum source_state *state)
 {
+	struct vmsi_range extension;
+
 	if (vmsi_range_length(move->source) == vmsi_range_length(move->target))
 		return move_pages(space, move, attributes, state);
+	if (make_gap(space, move, &extension))
+		return move_and_grow_in_gap(space, move, attributes, extension,
+					    state);
 	if (attributes->object && !(attributes->flags & (uint32_t)VMSI_SHARED))
 		return move_growing(space, move, state);
 	return move_and_extend(space, move, attributes, state);

@@ -381,9 +381,11 @@ static int choose_target(const struct remap_request *request,
 
 	target->start = request->new_address;
 	target->end = target->start + request->new_length;
-	if (keeps_source(request) && vmsi_inside(space, *target) &&
-	    vmsi_map_is_free(&space->map, *target))
-		return 0;
+	if (keeps_source(request) && vmsi_inside(space, *target)) {
+		vmsi_gaps_close(space, *target);
+		if (vmsi_map_is_free(&space->map, *target))
+			return 0;
+	}
 	error = vmsi_place_move(space, request->mapping, request->old,
 				request->new_length, &target->start);
 	target->end = target->start + request->new_length;

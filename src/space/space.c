@@ -421,6 +421,7 @@ int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats)
 	error = vmsi_enter(space);
 	if (error)
 		return vmsi_status(error);
+	vmsi_gaps_check(space);
 	unheld = count_unheld(space);
 	*stats = (struct vms_space_stats){
 		.struct_size = sizeof(*stats),

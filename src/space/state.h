@@ -496,6 +496,9 @@ bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension);
  */
 int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension);
 
+/* Find what others have put into gaps by MAP_FIXED_NOREPLACE. */
+void vmsi_gaps_check(struct vms_space *space);
+
 /* Close the gaps that reach into a range. */
 void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range);
 
@@ -539,12 +542,6 @@ int vmsi_unmap(struct vms_space *space, struct vmsi_range range);
 enum vmsi_extend_by { VMSI_EXTEND_IN_GAP, VMSI_EXTEND_IN_HOLE };
 int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
 		size_t extension, enum vmsi_extend_by by);
-/*
- * An extension has come behind a moved mapping: where the host has not merged
- * the two, let it continue the mapping itself. Returns 0, or -errno with the
- * extension's addresses reserved. grow.c
- */
-int vmsi_match_extension(struct vms_space *space, struct vmsi_range extension);
 int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		       const struct vmsi_attributes *attributes); /* grow.c */
 /* Let the host grow the mapping that ends at end, into a hole behind it. */
