@@ -19,6 +19,10 @@
  * MAP_FIXED lands in the open gap, which is never longer than that.
  *
  * A gap that is used up is opened further at the cost of the sentinel.
+ *
+ * What is open is not counted as addresses of the process (RLIMIT_AS). So that
+ * the gap can be closed under any limit, a ballast of PROT_NONE memory elsewhere
+ * is counted in its place, which goes when the gap does.
  */
 
 /* What is left for the sentinel to be, and what it is at first. */
@@ -68,14 +72,16 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 
 	forget_gap(space, at);
 	shorten_to_sentinel(&gap);
+	if (gap.opened)
+		vmsi_host.munmap(gap.ballast, gap.opened);
 	vmsi_hold(space, gap.open);
 	vmsi_give_back_or_owe(space, (struct vmsi_range){
 				       gap.open.end, gap.sentinel_end });
 	/* Foreign memory has taken records that others rely on. */
 	if (space->unsettled_count)
 		(void)vmsi_reserve_records(space);
-	/* The host counts it again, though nobody has mapped anything. */
-	space->limits.mapped += vmsi_range_length(gap.open);
+	/* With the ballast the host has forgotten what has grown into the gap. */
+	space->limits.mapped -= gap.opened - vmsi_range_length(gap.open);
 }
 
 void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range)
@@ -103,8 +109,11 @@ static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 			   VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0) < 0)
 		return false;
 	if (vmsi_host.munmap(gap->open.start, length) < 0) {
+		/* Closed as it is, but for the sentinel. */
+		vmsi_host.munmap(gap->ballast, gap->opened);
+		space->limits.mapped -= gap->opened - length;
+		gap->opened = 0;
 		gap->open.end = gap->open.start;
-		space->limits.mapped += length;
 	}
 	return true;
 }
@@ -116,16 +125,41 @@ void vmsi_gaps_check(struct vms_space *space)
 			close_gap(space, &space->gaps[i]);
 }
 
+/* Make the ballast of a gap longer. */
+static bool add_ballast(struct vmsi_gap *gap, size_t more)
+{
+	long result = gap->opened == 0 ?
+		vmsi_host.mmap(0, more, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			       0) :
+		vmsi_host.mremap(gap->ballast, gap->opened, gap->opened + more,
+				 MREMAP_MAYMOVE, 0);
+
+	if (result < 0)
+		return false;
+	gap->ballast = (uintptr_t)result;
+	gap->opened += more;
+	return true;
+}
+
 /* Open more of the addresses that the sentinel covers. */
 static bool open_further(struct vmsi_gap *gap)
 {
 	struct vmsi_range more = { gap->open.end, 0 };
+	size_t length;
 
 	more.end = vmsi_min(gap->open.start + vmsi_stack_guard(),
 			    gap->sentinel_end - vmsi_page_size());
-	if (more.end <= more.start || !vmsi_limits_unset() ||
-	    vmsi_host.munmap(more.start, vmsi_range_length(more)) < 0)
+	if (more.end <= more.start || !vmsi_limits_unset())
 		return false;
+	length = vmsi_range_length(more);
+	if (!add_ballast(gap, length))
+		return false;
+	if (vmsi_host.munmap(more.start, length) < 0) {
+		gap->opened -= length;
+		vmsi_host.munmap(gap->ballast + gap->opened, length);
+		return false;
+	}
 	gap->open.end = more.end;
 	return true;
 }
@@ -154,7 +188,7 @@ int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension)
 	if (result < 0)
 		return (int)result;
 	gap->open.start = extension.end;
-	/* The host has counted it. */
+	/* The host has counted it, beside the ballast. */
 	space->limits.mapped += length;
 	return 0;
 }
@@ -171,7 +205,8 @@ static size_t room_at(const struct vms_space *space, uintptr_t end)
 void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
 {
 	size_t room = room_at(space, end);
-	struct vmsi_gap gap = { { end, end }, end + room };
+	struct vmsi_gap gap = { .open = { end, end },
+				.sentinel_end = end + room };
 	struct vmsi_range all = { end, gap.sentinel_end };
 
 	/* What lies below a growing mapping has another gap. */

@@ -129,7 +129,18 @@ void vmsi_limits_note(struct vms_space *space, size_t mapped)
 	unsigned now = atomic_load_explicit(&era, memory_order_relaxed);
 
 	limits->mapped = mapped;
-	if (change == 0 || limits->opened_in == now)
+	if (change == 0)
+		return;
+	/*
+	 * What adds has looked at the limit. What gives back does so only where
+	 * a limit was met before, so as to cost nothing otherwise; what it gives
+	 * back before a first limit is noticed, that limit does not see.
+	 */
+	if (change < 0 && now != 0) {
+		(void)address_limit();
+		now = atomic_load_explicit(&era, memory_order_relaxed);
+	}
+	if (limits->opened_in == now)
 		return;
 	if (limits->counted_in != now) {
 		limits->counted_in = now;

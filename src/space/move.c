@@ -35,10 +35,10 @@ static bool leaves_window(const struct vmsi_move *move,
 		return true;
 	/*
 	 * What is kept loses its lock, with all of the host's mapping: of which
-	 * it may be a part, and which the new place may join.
+	 * it may be a part, and which the new place may join. And the host goes
+	 * on counting it as locked.
 	 */
-	return (move->part == VMSI_PART || is_next_to_source(move)) &&
-		vmsi_host_is_locked(move->source.start) == 1;
+	return vmsi_host_is_locked(move->source.start) == 1;
 }
 
 /* The one call of the host that moves; MREMAP_DONTUNMAP may be in flags. */

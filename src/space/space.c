@@ -58,13 +58,22 @@ void *vmsi_records_get(void *context, size_t bytes)
 	if (whole < 0)
 		return NULL;
 	chunk = (uintptr_t)whole + guard;
-	if (vmsi_host.mprotect(chunk, bytes, PROT_READ | PROT_WRITE) < 0) {
+	/*
+	 * MAP_GROWSDOWN is counted as stack and not as data (RLIMIT_DATA), which
+	 * is the program's; the guard page keeps it from growing.
+	 */
+	if (vmsi_host.mmap(chunk, bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN |
+				   MAP_FIXED, -1, 0) < 0) {
 		vmsi_host.munmap((uintptr_t)whole, bytes + 2 * guard);
 		return NULL;
 	}
 	vmsi_host.name_memory(chunk, bytes, "vmspace records");
-	if (space)
+	if (space) {
 		space->metadata += bytes;
+		/* The host counts it, but the program has not mapped it. */
+		space->limits.mapped += bytes + 2 * guard;
+	}
 	return (void *)chunk;
 }
 
@@ -74,8 +83,10 @@ void vmsi_records_put(void *context, void *chunk, size_t bytes)
 	const size_t guard = vmsi_page_size();
 
 	vmsi_host.munmap((uintptr_t)chunk - guard, bytes + 2 * guard);
-	if (space)
+	if (space) {
 		space->metadata -= bytes;
+		space->limits.mapped -= bytes + 2 * guard;
+	}
 }
 
 /* --- options ---------------------------------------------------------------------- */

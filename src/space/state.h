@@ -85,6 +85,8 @@ struct vmsi_stack {
 struct vmsi_gap {
 	struct vmsi_range open;
 	uintptr_t sentinel_end;  /* of [open.end, sentinel_end) */
+	size_t opened;           /* bytes that ever were open: of the ballast */
+	uintptr_t ballast;       /* where opened is not 0 */
 };
 
 #define VMSI_GAPS 8
