@@ -225,4 +225,6 @@ void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
 	}
 	(void)open_further(&gap);
 	space->gaps[space->gap_count++] = gap;
+	if (gap.opened == 0)
+		close_gap(space, &space->gaps[space->gap_count - 1]);
 }
