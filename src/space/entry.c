@@ -147,7 +147,7 @@ const char *vms_refusal_text(enum vms_refusal reason)
 	case VMS_REFUSAL_ADDRESSES:
 		return "no such range of addresses is free in the space";
 	case VMS_REFUSAL_MAP_COUNT:
-		return "the process has as many mappings as vm.max_map_count allows";
+		return "the process has as many mappings as vm.max_map_count allows (a hole between two mappings of a space counts as one)";
 	case VMS_REFUSAL_RECORDS:
 		return "no memory for the space's own records";
 	case VMS_REFUSAL_UNMAPPED:

@@ -229,24 +229,68 @@ static void limits_come_last(const struct caller *c)
 	CHECK_IS(c->mmap(c, NULL, pages(c, 8), RW, ANON, -1, 0), -ENOMEM);
 }
 
+static size_t map_count_limit(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+	size_t value = 0;
+
+	CHECK(file && fscanf(file, "%zu", &value) == 1);
+	fclose(file);
+	return value;
+}
+
+static size_t window_of_holes(void)
+{
+	size_t limit = map_count_limit();
+
+	if (limit > 1000000)
+		SKIP("vm.max_map_count is higher than a test can fill");
+	return 2 * limit * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/*
+ * Holes in memory without rights, up to two thirds of the map-count limit: each
+ * costs the kernel one mapping, and a space no more.
+ */
+static void holes_in_untouched_memory(const struct caller *c)
+{
+	size_t holes = map_count_limit() / 3 * 2;
+
+	CHECK_IS(c->mmap(c, at(c, 0), pages(c, 2 * holes), PROT_NONE,
+			 ANON | MAP_NORESERVE | MAP_FIXED, -1, 0), at(c, 0));
+	for (size_t i = 0; i < holes; i++)
+		CHECK_IS(c->munmap(c, at(c, 2 * i), c->page), 0);
+	CHECK_IS(mapped_at(c, at(c, 2 * holes - 2)), 0);
+	CHECK_IS(mapped_at(c, at(c, 2 * holes - 1)), 1);
+	/* A hole is one, and what is mapped there is new. */
+	CHECK_IS(try_map(c, at(c, 2 * holes - 2), 1, RW, ANON | MAP_FIXED),
+		 at(c, 2 * holes - 2));
+	CHECK_IS(poke(at(c, 2 * holes - 2), 1), 0);
+	CHECK_IS(peek(at(c, 2 * holes - 4)), -SIGSEGV);
+}
+
+#define S "limits: "
+
 static const struct semantics_case cases[] = {
-	CASE(addresses_are_counted_to_the_page, "limits\tRLIMIT_AS, to the page"),
+	CASE(addresses_are_counted_to_the_page, S "RLIMIT_AS, to the page"),
 	CASE(what_is_replaced_is_not_counted_twice,
-	     "limits\tRLIMIT_AS: FIXED counts the net"),
-	CASE(a_new_limit_counts_anew, "limits\tRLIMIT_AS that is set again"),
+	     S "RLIMIT_AS: FIXED counts the net"),
+	CASE(a_new_limit_counts_anew, S "RLIMIT_AS that is set again"),
 	CASE(growth_is_counted_to_the_page,
-	     "limits\tRLIMIT_AS: growth; DONTUNMAP counts twice"),
+	     S "RLIMIT_AS: growth; DONTUNMAP counts twice"),
 	CASE(data_is_private_and_writable,
-	     "limits\tRLIMIT_DATA: private writable memory, to the page"),
-	CASE(data_of_reused_addresses, "limits\tRLIMIT_DATA: memory used again"),
+	     S "RLIMIT_DATA: private writable memory, to the page"),
+	CASE(data_of_reused_addresses, S "RLIMIT_DATA: memory used again"),
 	CASE(data_limit_0_means_the_break,
-	     "limits\tRLIMIT_DATA of 0 with a higher hard limit"),
+	     S "RLIMIT_DATA of 0 with a higher hard limit"),
 	CASE(locked_memory_comes_before_room,
-	     "limits\tEAGAIN: the locked-memory limit comes before room"),
-	CASE(moved_locks_are_counted_once, "limits\tlocks of moved memory"),
+	     S "EAGAIN: the locked-memory limit comes before room"),
+	CASE(moved_locks_are_counted_once, S "locks of moved memory"),
 	CASE(locks_of_the_process_are_seen,
-	     "limits\tmlockall and munlockall decide on growth"),
-	CASE(limits_come_last, "limits\tseals and bad arguments come first"),
+	     S "mlockall and munlockall decide on growth"),
+	CASE_IN(holes_in_untouched_memory, window_of_holes,
+		S "vm.max_map_count: holes in untouched PROT_NONE memory"),
+	CASE(limits_come_last, S "seals and bad arguments come first"),
 };
 
 SEMANTICS_MAIN(cases)
