@@ -17,6 +17,8 @@
 #include "budget/budget.h"
 #include "commit/commit.h"
 #include "host/host.h"
+#include "space/gap.h"
+#include "space/limits.h"
 #include "vma/vma.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -76,27 +78,6 @@ struct vmsi_stack {
 	struct vmsi_stack *next;
 	uintptr_t start;        /* of the mapping, as the map has it */
 	uintptr_t open_from;    /* the host has nothing in [open_from, start) */
-};
-
-/*
- * Addresses behind a growing mapping that the host has free, and the memory that
- * keeps the host's own search away from them; see gap.c.
- */
-struct vmsi_gap {
-	struct vmsi_range open;
-	uintptr_t sentinel_end;  /* of [open.end, sentinel_end) */
-	size_t opened;           /* bytes that ever were open: of the ballast */
-	uintptr_t ballast;       /* where opened is not 0 */
-};
-
-#define VMSI_GAPS 8
-
-/* What of a space counts against RLIMIT_AS, beyond its addresses; see limits.c. */
-struct vmsi_limits {
-	unsigned opened_in;     /* the era in which the space was opened */
-	size_t mapped;          /* bytes in mappings, after the latest call */
-	unsigned counted_in;    /* the era of the next */
-	int64_t counted;        /* bytes mapped since that era began */
 };
 
 /* Hulls of what the space does not hold; see hold.c. */
@@ -360,29 +341,6 @@ enum vmsi_learn { VMSI_LEARN_ALL, VMSI_LEARN_SPLIT };
 void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
 			enum vmsi_learn which);
 
-/* --- limits.c: RLIMIT_AS and RLIMIT_DATA ----------------------------------- */
-
-/* Whether the host counts memory of these attributes as data. */
-bool vmsi_is_data(uint32_t prot, uint32_t flags);
-
-/*
- * Whether the limits have room for so many bytes of addresses more, and of data
- * where they count as that. Costs a system call for each of the two limits, and
- * a file read where one is set. Returns 0, or -ENOMEM with its reason.
- */
-enum vmsi_counts { VMSI_COUNTS_AS_ADDRESSES, VMSI_COUNTS_AS_DATA };
-int vmsi_check_limits(struct vms_space *space, size_t more,
-		      enum vmsi_counts counts);
-
-/* Whether there is no limit of addresses; whether one was there when last asked. */
-bool vmsi_limits_unset(void);
-bool vmsi_limit_was_seen(void);
-
-/* At the opening of a space; after a call on it; at its end. */
-void vmsi_limits_open(struct vms_space *space);
-void vmsi_limits_note(struct vms_space *space, size_t mapped);
-void vmsi_limits_close(struct vms_space *space);
-
 /* --- hold.c: the reservation ---------------------------------------------- */
 
 /*
@@ -483,26 +441,6 @@ void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range);
 
 /* Close the gaps that reach into a range, finding out what is foreign there. */
 void vmsi_stacks_close(struct vms_space *space, struct vmsi_range range);
-
-/* --- gap.c: open gaps behind growing mappings -------------------------------- */
-
-/* Open a gap behind a mapping that ends here and that grows by such steps. */
-void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step);
-
-/* Whether an extension lies in an open gap behind its mapping; may open more. */
-bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension);
-
-/*
- * Let the host grow the mapping before an extension that a gap holds. The host
- * looks at all limits. Returns 0 or -errno.
- */
-int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension);
-
-/* Find what others have put into gaps by MAP_FIXED_NOREPLACE. */
-void vmsi_gaps_check(struct vms_space *space);
-
-/* Close the gaps that reach into a range. */
-void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range);
 
 /* --- place.c ---------------------------------------------------------------- */
 
