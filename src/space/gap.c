@@ -25,7 +25,7 @@
  * is counted in its place, which goes when the gap does.
  */
 
-/* What is left for the sentinel to be, and what it is at first. */
+/* How long a gap and its sentinel are together at first, where there is room. */
 #define FIRST_SENTINEL ((size_t)16 << 20)
 
 static struct vmsi_gap *gap_behind(struct vms_space *space, uintptr_t end)

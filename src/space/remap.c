@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "space/remap.h"
 
-/* vms_mremap: what is asked, whether it may be, and by which step it is done. */
+/* vms_mremap: by which step it is done. */
 
 /* --- charge -------------------------------------------------------------- */
 
