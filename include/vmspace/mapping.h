@@ -92,7 +92,7 @@ const char *vms_refusal_text(enum vms_refusal refusal);
  *               a file on a file system mounted noexec.
  *   EAGAIN      MAP_LOCKED, or mlockall(MCL_FUTURE), past RLIMIT_MEMLOCK.
  *   ENOMEM      a MAP_FIXED range not inside the space; no free range (with
- *               MAP_32BIT, none below 2 GiB); commit.
+ *               MAP_32BIT, none below 2 GiB); commit; RLIMIT_AS or RLIMIT_DATA.
  * A MAP_FIXED call that fails leaves what was mapped there, unless the host has
  * destroyed it before it refused (a driver; huge pages that are not to be had,
  * with VMS_SPACE_HUGETLB_EXACT; other reasons before Linux 6.12): then there is
@@ -120,7 +120,10 @@ int vms_munmap(vms_space *space, void *address, size_t length);
  * MREMAP_FIXED, MREMAP_DONTUNMAP and an old_length of 0.
  *
  * No byte is copied: a mapping grows in place where the space has room after
- * it, and moves by its page tables otherwise. A place chosen by the space is
+ * it, and moves by its page tables otherwise. Growth in place takes along all
+ * that a mapping is, also a userfaultfd, a memory policy, a lock or advice given
+ * by calls other than these; growth by more than the host's guard gap (1 MiB on
+ * a usual machine) that must move takes what these calls have given. A place chosen by the space is
  * congruent to the old one modulo the largest page-table size that fits, which
  * makes the move cheap, and has room to grow further.
  *

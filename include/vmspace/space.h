@@ -17,6 +17,16 @@ extern "C" {
  *
  * - A space is a reservation of addresses. It costs no memory and no commit,
  *   but it counts in full against RLIMIT_AS.
+ * - RLIMIT_AS and RLIMIT_DATA hold inside a space. A space that was opened under
+ *   the RLIMIT_AS in force has been counted, and mapping in it needs nothing
+ *   more. Under a limit that is set later, what is mapped from then on comes on
+ *   top of the process's VmSize, as it would without a space; a limit below
+ *   VmSize refuses everything, and an unmapping then loses its addresses until
+ *   the limit is raised. Private writable memory counts against RLIMIT_DATA.
+ *   Two threads that map at the same moment may each find room for one of them.
+ * - A hole between two mappings of a space is a mapping to the host, as the
+ *   mappings are: of single pages and holes in turn, half as many fit below
+ *   vm.max_map_count as without a space.
  * - Only the calls of this library may map, unmap or protect memory inside a
  *   space. What the program does there by the host's own calls, the space
  *   does not know.

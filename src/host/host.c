@@ -148,6 +148,18 @@ static long host_pagemap_scan(int fd, void *argument)
 			     (long)argument, 0, 0, 0);
 }
 
+static long host_limit(int resource, uint64_t *soft, uint64_t *hard)
+{
+	/* As the kernel has it, also where libc's struct has 32 bits. */
+	uint64_t limits[2] = { UINT64_MAX, UINT64_MAX };
+	long result = vmsi_raw_call(SYS_prlimit64, 0, resource, 0,
+				    (long)limits, 0, 0);
+
+	*soft = limits[0];
+	*hard = limits[1];
+	return result;
+}
+
 static long host_memory_size(size_t *bytes)
 {
 	struct sysinfo info = { .mem_unit = 0 };
@@ -250,6 +262,7 @@ struct vmsi_host_calls vmsi_host = {
 	.close = host_close,
 	.readlink = host_readlink,
 	.pagemap_scan = host_pagemap_scan,
+	.limit = host_limit,
 	.memory_size = host_memory_size,
 	.memfd_create = host_memfd_create,
 	.ftruncate = host_ftruncate,

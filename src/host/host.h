@@ -54,6 +54,11 @@ struct vmsi_host_calls {
 	long (*readlink)(const char *path, char *buffer, size_t length);
 	/* PAGEMAP_SCAN of an open /proc/self/pagemap; see pages.c. */
 	long (*pagemap_scan)(int fd, void *argument);
+	/*
+	 * The soft and the hard limit of a resource: prlimit(2) of this
+	 * process. UINT64_MAX is RLIM_INFINITY.
+	 */
+	long (*limit)(int resource, uint64_t *soft, uint64_t *hard);
 	/* RAM plus swap in bytes: sysinfo(2). */
 	long (*memory_size)(size_t *bytes);
 	long (*memfd_create)(const char *name, unsigned flags);
@@ -111,6 +116,25 @@ int vmsi_host_is_mapped(struct vmsi_range range);
  * -errno where the host does not say.
  */
 int vmsi_host_is_locked(uintptr_t address);
+
+/*
+ * Whether the limit of locked memory (RLIMIT_MEMLOCK, CAP_IPC_LOCK) has room
+ * for so many bytes more.
+ */
+bool vmsi_host_may_lock(size_t length);
+
+/*
+ * What the host counts against RLIMIT_AS and RLIMIT_DATA, in bytes: VmSize and
+ * VmData of /proc/self/status. Returns 0, or -errno where it cannot be read.
+ */
+struct vmsi_host_usage {
+	uint64_t addresses;
+	uint64_t data;
+};
+int vmsi_host_usage(struct vmsi_host_usage *usage);
+
+/* Whether the kernel was told not to enforce RLIMIT_DATA (ignore_rlimit_data). */
+bool vmsi_host_ignores_data_limit(void);
 
 /*
  * Whether private anonymous memory may hold pages of its own in a range: 1

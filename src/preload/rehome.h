@@ -167,6 +167,21 @@ vmsi_rehome_kernel_range(const struct vmsi_rehome_call *call)
 			     0);
 }
 
+/*
+ * A word of flags or rights that the kernel takes as 64 bits and vms_ calls as
+ * int. No kernel knows a bit above the 31st. A bit of the lower half that the
+ * call does not know either stands for all of them, so that who refuses
+ * unknown bits refuses these.
+ */
+static inline int vmsi_rehome_narrow(long word, int unknown)
+{
+	return (int)word | ((unsigned long)word >> 32 ? unknown : 0);
+}
+
+/* A bit that neither mremap nor mprotect knows, and one that mmap does not. */
+#define VMSI_REHOME_UNKNOWN_BIT (1 << 30)
+#define VMSI_REHOME_UNKNOWN_MAP_BIT (1 << 23)
+
 /* Whether a system call's word is an error, as libc tells it. */
 static inline bool vmsi_rehome_failed(long answer)
 {

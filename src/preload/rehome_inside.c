@@ -109,7 +109,9 @@ static int protect_with_key(const struct vmsi_rehome_call *call)
 			return -1;
 	}
 	if (vms_mprotect(vmsi_rehome_space(), pointer(call->address),
-			 call->length, (int)call->argument))
+			 call->length,
+			 vmsi_rehome_narrow(call->argument,
+					    VMSI_REHOME_UNKNOWN_BIT)))
 		return -1;
 	if (call->key == -1)
 		return 0;
@@ -121,13 +123,15 @@ static int put(struct vms_space *space, const struct vmsi_rehome_call *call)
 {
 	void *address = pointer(call->address);
 	size_t length = call->length;
+	/* mprotect takes 64 bits; madvise, msync and mlock2 an int. */
 	int argument = (int)call->argument;
+	int prot = vmsi_rehome_narrow(call->argument, VMSI_REHOME_UNKNOWN_BIT);
 
 	switch (call->number) {
 	case SYS_munmap:
 		return vms_munmap(space, address, length);
 	case SYS_mprotect:
-		return vms_mprotect(space, address, length, argument);
+		return vms_mprotect(space, address, length, prot);
 	case SYS_pkey_mprotect:
 		return protect_with_key(call);
 	case SYS_madvise:

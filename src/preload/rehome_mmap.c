@@ -193,9 +193,12 @@ static long map_whole_then_move(struct placing *placing, int prot, int flags,
 {
 	long answer = make_on_stage(placing, prot, flags, fd, offset);
 
+	/* Linux meets what is sealed before it looks for memory. */
+	if ((!vmsi_rehome_failed(answer) || answer == -ENOMEM) &&
+	    is_sealed_inside(placing))
+		answer = -EPERM;
 	if (!vmsi_rehome_failed(answer))
-		answer = is_sealed_inside(placing) ? -EPERM :
-			move_pieces(placing, VMSI_REHOME_OUTSIDE);
+		answer = move_pieces(placing, VMSI_REHOME_OUTSIDE);
 	if (!answer)
 		answer = move_pieces(placing, VMSI_REHOME_INSIDE);
 	clear_stage(placing);

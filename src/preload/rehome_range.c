@@ -140,6 +140,31 @@ static long lock_both(const struct vmsi_rehome_call *call,
 	return in_order(call, pieces, count);
 }
 
+/*
+ * Linux writes nothing to the vector where the range ends past the address
+ * space, and looks at that before it looks at the vector. It is asked with a
+ * vector that is no memory of the program: EFAULT means that the range is good.
+ */
+static long look_on_both(const struct vmsi_rehome_call *call,
+			 const struct vmsi_rehome_piece *pieces, size_t count)
+{
+	const size_t pages = (pieces[count - 1].range.end -
+			      pieces[0].range.start) / vmsi_page_size();
+	struct vmsi_rehome_call ask = *call;
+	uintptr_t vector_end;
+	long answer;
+
+	ask.argument = -1;
+	answer = vmsi_rehome_kernel_range(&ask);
+	if (answer != -EFAULT)
+		return answer;
+	/* Where the vector ends comes next. */
+	if (!vmsi_add((uintptr_t)call->argument, pages, &vector_end) ||
+	    vector_end > vmsi_address_limit())
+		return -EFAULT;
+	return in_order(call, pieces, count);
+}
+
 static long on_both_sides(const struct vmsi_rehome_call *call)
 {
 	size_t page = vmsi_page_size();
@@ -166,6 +191,8 @@ static long on_both_sides(const struct vmsi_rehome_call *call)
 	case SYS_mlock:
 	case SYS_mlock2:
 		return lock_both(call, pieces, count);
+	case SYS_mincore:
+		return look_on_both(call, pieces, count);
 	default:
 		return in_order(call, pieces, count);
 	}

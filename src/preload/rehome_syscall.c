@@ -2,6 +2,7 @@
 #include "preload/rehome.h"
 
 #include <errno.h>
+#include <sys/mman.h>
 
 /* The C side of rehome_syscall.S. */
 
@@ -11,6 +12,14 @@ long vmsi_rehome_fail(long answer)
 {
 	errno = (int)-answer;
 	return -1;
+}
+
+/* mmap ignores flags that it does not know but for MAP_SHARED_VALIDATE. */
+static int map_flags(long flags)
+{
+	return vmsi_rehome_narrow(flags, (flags & MAP_TYPE) ==
+					 MAP_SHARED_VALIDATE ?
+					 VMSI_REHOME_UNKNOWN_MAP_BIT : 0);
 }
 
 static long route(int number, long a, long b, long c, long d, long e, long f)
@@ -25,11 +34,13 @@ static long route(int number, long a, long b, long c, long d, long e, long f)
 
 	switch (number) {
 	case SYS_mmap:
-		return vmsi_rehome_mmap((uintptr_t)a, (size_t)b, (int)c, (int)d,
-					(int)e, (uint64_t)f);
+		return vmsi_rehome_mmap((uintptr_t)a, (size_t)b, (int)c,
+					map_flags(d), (int)e, (uint64_t)f);
 	case SYS_mremap:
 		return vmsi_rehome_mremap((uintptr_t)a, (size_t)b, (size_t)c,
-					  (int)d, (uintptr_t)e);
+					  vmsi_rehome_narrow(
+						  d, VMSI_REHOME_UNKNOWN_BIT),
+					  (uintptr_t)e);
 	default:
 		return vmsi_rehome_range(&call);
 	}

@@ -272,6 +272,8 @@ static long move_in_one(const struct crossing *crossing,
 		if (!object)
 			return vmsi_refuse_records(space);
 	}
+	if (info->flags & VMS_MAPPING_GROWSDOWN)
+		vmsi_gaps_close(space, space->range);
 	vmsi_learn_touched(space, target, VMSI_LEARN_SPLIT);
 	result = ask_host(crossing, crossing->flags);
 	if (result < 0) {

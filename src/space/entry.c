@@ -53,6 +53,7 @@ void vmsi_leave(struct vms_space *space)
 {
 	if (space->stacks)
 		vmsi_stacks_update(space);
+	vmsi_limits_note(space, space->map.mapped - vmsi_unheld_bytes(space));
 #ifdef VMSI_DEBUG
 	check_invariants(space);
 #endif
@@ -146,7 +147,7 @@ const char *vms_refusal_text(enum vms_refusal reason)
 	case VMS_REFUSAL_ADDRESSES:
 		return "no such range of addresses is free in the space";
 	case VMS_REFUSAL_MAP_COUNT:
-		return "the process has as many mappings as vm.max_map_count allows";
+		return "the process has as many mappings as vm.max_map_count allows (a hole between two mappings of a space counts as one)";
 	case VMS_REFUSAL_RECORDS:
 		return "no memory for the space's own records";
 	case VMS_REFUSAL_UNMAPPED:

@@ -7,6 +7,10 @@
  *
  *   | mapping  |  extension  |   hole
  *            end          end + extension
+ *
+ * What the host does not merge differs in something that the space does not
+ * know; then only the host can continue the mapping. A mapping that has grown
+ * before gets an open gap, in which the host does it at once (gap.c).
  */
 
 /* Advice that the host keeps per mapping and that an extension needs too. */
@@ -72,6 +76,7 @@ static bool is_plain(const struct vmsi_attributes *attributes)
 		!(attributes->flags & (uint32_t)VMSI_HUGETLB);
 }
 
+/* The room of the limit for it was looked at before. */
 static int lock_extension(struct vmsi_range range,
 			  const struct vmsi_attributes *attributes)
 {
@@ -85,8 +90,8 @@ static int lock_extension(struct vmsi_range range,
 	/* mremap, too, leaves pages out that could not be brought in. */
 	if (error < 0 && vmsi_host_is_locked(range.start) == 1)
 		return 0;
-	/* mlock says ENOMEM where mremap says EAGAIN: past the limit. */
-	return error == -ENOMEM ? -EAGAIN : (int)error;
+	/* mlock says ENOMEM or EPERM where mremap says EAGAIN: past the limit. */
+	return error == -ENOMEM || error == -EPERM ? -EAGAIN : (int)error;
 }
 
 int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
@@ -111,75 +116,6 @@ int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		vmsi_give_back_or_owe(space, range);
 	}
 	return error;
-}
-
-/* --- room that was prepared for growth ------------------------------------------ */
-
-/* How much of the hole behind a growing mapping is prepared at once. */
-#define ROOM_STEPS 64
-#define LEAST_ROOM ((size_t)16 << 20)
-
-/*
- * PROT_NONE memory with the mapping's own advice: to grow into it takes one
- * mprotect, and costs the host neither a split nor a new mapping.
- */
-static void prepare_room(struct vms_space *space, struct vmsi_range extension,
-			 const struct vmsi_attributes *attributes)
-{
-	struct vmsi_mapping *above = vmsi_map_find(&space->map, extension.end);
-	uintptr_t limit = above ? above->start : space->range.end;
-	struct vmsi_range room = extension;
-	struct vmsi_warm_hole hole = { .advice = advice_of(attributes) };
-	size_t wanted;
-
-	if (!vmsi_multiply(vmsi_range_length(extension), ROOM_STEPS, &wanted))
-		return;
-	wanted = vmsi_max(wanted, LEAST_ROOM);
-	room.end += vmsi_min(wanted, limit - extension.end);
-	if (vmsi_host.mmap(room.start, vmsi_range_length(room), PROT_NONE,
-			   host_flags(attributes) | MAP_FIXED, -1, 0) < 0) {
-		vmsi_settle(space, room);
-		return;
-	}
-	vmsi_warm_trim(space, room);
-	hole.range = room;
-	/* Without it the room is a hole like any other, only not a warm one. */
-	if (give_advice(room, hole.advice) == 0)
-		vmsi_warm_add(space, hole);
-}
-
-static bool can_use_room(const struct vmsi_mapping *mapping)
-{
-	const struct vmsi_attributes *attributes = &mapping->attributes;
-	/* What is not forked would leave a hole in the child. */
-	const uint32_t unfit = (uint32_t)VMSI_LOCKED | (uint32_t)VMSI_GROWSDOWN |
-		(uint32_t)VMSI_NORESERVE | (uint32_t)VMSI_DROPPABLE |
-		(uint32_t)VMSI_DONTFORK;
-
-	return !(attributes->flags & unfit) && !attributes->name;
-}
-
-static int extend_plain(struct vms_space *space,
-			const struct vmsi_mapping *mapping,
-			struct vmsi_range extension)
-{
-	const struct vmsi_attributes *attributes = &mapping->attributes;
-	const uint32_t advice = advice_of(attributes);
-
-	if (can_use_room(mapping)) {
-		if ((attributes->flags & (uint32_t)VMSI_GREW) &&
-		    !vmsi_warm_continues(space, extension, advice) &&
-		    !space->has_stacks)
-			prepare_room(space, extension, attributes);
-		/* Where the host refuses this, it may still map. */
-		if (vmsi_warm_continues(space, extension, advice) &&
-		    vmsi_host.mprotect(extension.start,
-				       vmsi_range_length(extension),
-				       (int)attributes->prot) >= 0)
-			return 0;
-	}
-	return vmsi_map_extension(space, extension.start,
-				  vmsi_range_length(extension), attributes);
 }
 
 /* --- mappings that only the host can continue -------------------------------------- */
@@ -227,6 +163,10 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 	size_t length = vmsi_range_length(extension);
 	long result;
 
+	if (space->gap_count)
+		vmsi_gaps_close(space, extension);
+	if (!vmsi_may_replace(space, extension))
+		return -ENOMEM;
 	vmsi_warm_trim(space, extension);
 	result = vmsi_host.munmap(extension.start, length);
 	if (result < 0)
@@ -239,26 +179,69 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 }
 
 
+/*
+ * Whether the host has merged an extension with the mapping before it, and so
+ * holds all to be equal that it knows of the two.
+ */
+static bool is_merged(struct vmsi_range extension)
+{
+	const size_t page = vmsi_page_size();
+
+	return !vmsi_host_is_several((struct vmsi_range){
+		extension.start - page, extension.start + page });
+}
+
+/*
+ * What the host has not merged it must continue itself: by a gap if one can be
+ * had, since addresses in a window are anybody's.
+ */
+static int continue_mapping(struct vms_space *space,
+			    struct vmsi_range extension)
+{
+	if (is_merged(extension))
+		return 0;
+	vmsi_gap_open(space, extension.start, vmsi_range_length(extension));
+	if (vmsi_gap_holds(space, extension) &&
+	    vmsi_gap_extend(space, extension) == 0)
+		return 0;
+	return vmsi_extend_by_window(space, extension.start, extension);
+}
+
+static int extend_in_hole(struct vms_space *space, uintptr_t end,
+			  struct vmsi_range extension,
+			  const struct vmsi_attributes *attributes)
+{
+	int error;
+
+	if (is_plain(attributes))
+		error = vmsi_map_extension(space, extension.start,
+					   vmsi_range_length(extension),
+					   attributes);
+	else if (attributes->flags & (uint32_t)VMSI_SHARED)
+		error = vmsi_alias_extension(space, end, extension);
+	else
+		return vmsi_extend_by_window(space, end, extension);
+	return error ? error : continue_mapping(space, extension);
+}
+
 int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
-		size_t extension)
+		size_t extension, enum vmsi_extend_by by)
 {
 	struct vmsi_range range = { mapping->end, mapping->end + extension };
 	struct vmsi_attributes attributes = mapping->attributes;
 	uint64_t offset = attributes.object ?
 		mapping->offset + (mapping->end - mapping->start) : 0;
-	bool shared = attributes.flags & (uint32_t)VMSI_SHARED;
-	int error;
+	bool grew = attributes.flags & (uint32_t)VMSI_GREW;
+	int error = by == VMSI_EXTEND_IN_GAP ?
+		vmsi_gap_extend(space, range) :
+		extend_in_hole(space, mapping->end, range, &attributes);
 
-	if (is_plain(&attributes))
-		error = extend_plain(space, mapping, range);
-	else if (shared)
-		error = vmsi_alias_extension(space, mapping->end, range);
-	else
-		error = vmsi_extend_by_window(space, mapping->end, range);
 	if (error)
 		return error;
 	attributes.flags |= (uint32_t)VMSI_GREW;
 	vmsi_publish_free(space, range, offset, &attributes);
 	space->grown_in_place++;
+	if (grew && by == VMSI_EXTEND_IN_HOLE)
+		vmsi_gap_open(space, range.end, extension);
 	return 0;
 }

@@ -28,8 +28,9 @@ static int copy_hole_over(const struct vms_space *space,
 	while (range.start < range.end) {
 		size_t length = vmsi_min(vmsi_range_length(range),
 					 vmsi_range_length(hole));
-		long result = vmsi_host.mremap(hole.start, length, length,
-					       flags, range.start);
+		/* An open gap would be at the start of the hole. */
+		long result = vmsi_host.mremap(hole.end - length, length,
+					       length, flags, range.start);
 
 		if (result < 0)
 			return -EAGAIN;
@@ -224,6 +225,8 @@ bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range)
 
 int vmsi_claim(struct vms_space *space, struct vmsi_range range)
 {
+	if (space->gap_count)
+		vmsi_gaps_close(space, range);
 	if (!vmsi_may_replace(space, range))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	if (!space->stacks)
@@ -262,7 +265,7 @@ static void note_reserved(struct vms_space *space, struct vmsi_range part,
 			  enum vmsi_warmth warmth)
 {
 	if (warmth == VMSI_WARM)
-		vmsi_warm_add(space, (struct vmsi_warm_hole){ .range = part });
+		vmsi_warm_add(space, (struct vmsi_warm_hole){ part });
 	if (space->has_stacks)
 		vmsi_stacks_closed(space, part);
 }
@@ -271,6 +274,8 @@ int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
 		   enum vmsi_warmth warmth, uintptr_t *done)
 {
 	/* What is foreign in an open gap is found out before it is covered. */
+	if (space->gap_count)
+		vmsi_gaps_close(space, range);
 	if (space->stacks)
 		vmsi_stacks_close(space, range);
 	vmsi_warm_trim(space, range);
@@ -291,6 +296,8 @@ int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
 
 void vmsi_give_back_or_owe(struct vms_space *space, struct vmsi_range range)
 {
+	if (space->gap_count)
+		vmsi_gaps_close(space, range);
 	if (space->stacks)
 		vmsi_stacks_close(space, range);
 	vmsi_warm_trim(space, range);
@@ -327,9 +334,11 @@ void vmsi_settle(struct vms_space *space, struct vmsi_range range)
 {
 	static const struct reserving settle = { forget_part, ignore_part,
 						 add_hull };
+	int mapped;
 
-	int mapped = vmsi_host_is_mapped(range);
-
+	if (space->gap_count)
+		vmsi_gaps_close(space, range);
+	mapped = vmsi_host_is_mapped(range);
 	if (mapped == 0)
 		reserve_free(space, range, &settle);
 	else if (mapped < 0)
@@ -393,8 +402,7 @@ bool vmsi_warm_take(struct vms_space *space, size_t length, size_t alignment,
 		const struct vmsi_warm_hole *hole = &space->warm[i];
 
 		if (vmsi_range_length(hole->range) == length &&
-		    vmsi_is_aligned(hole->range.start, alignment) &&
-		    hole->advice == 0) {
+		    vmsi_is_aligned(hole->range.start, alignment)) {
 			*start = hole->range.start;
 			return true;
 		}
@@ -421,17 +429,4 @@ void vmsi_warm_trim(struct vms_space *space, struct vmsi_range range)
 			remove_warm(space, i);
 		}
 	}
-}
-
-bool vmsi_warm_continues(const struct vms_space *space, struct vmsi_range range,
-			 uint32_t advice)
-{
-	for (unsigned i = 0; i < space->warm_count; i++) {
-		const struct vmsi_warm_hole *hole = &space->warm[i];
-
-		if (hole->range.start == range.start &&
-		    hole->range.end >= range.end)
-			return hole->advice == advice;
-	}
-	return false;
 }

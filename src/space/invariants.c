@@ -63,6 +63,18 @@ static const char *check_warm_holes(const struct vms_space *space)
 	return NULL;
 }
 
+static const char *check_gaps(const struct vms_space *space)
+{
+	for (unsigned i = 0; i < space->gap_count; i++) {
+		struct vmsi_range all = { space->gaps[i].open.start,
+					  space->gaps[i].sentinel_end };
+
+		if (!vmsi_map_is_free(&space->map, all))
+			return "invariant 6: an open gap is mapped";
+	}
+	return NULL;
+}
+
 const char *vmsi_space_check(struct vms_space *space)
 {
 	size_t charged = 0;
@@ -72,6 +84,8 @@ const char *vmsi_space_check(struct vms_space *space)
 		wrong = check_mappings(space, &charged);
 	if (!wrong)
 		wrong = check_warm_holes(space);
+	if (!wrong)
+		wrong = check_gaps(space);
 	if (wrong)
 		return wrong;
 	charged += object_charges(space);

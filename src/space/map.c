@@ -1,169 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/sysmacros.h>
 
 #include "space/hostview.h"
-#include "space/state.h"
+#include "space/map_request.h"
 
-/* vms_mmap. */
+/* vms_mmap: where a mapping goes, what it is charged, and how it is made. */
 
-#ifndef HUGETLBFS_MAGIC
-#define HUGETLBFS_MAGIC 0x958458f6
-#endif
 #ifndef MAP_32BIT
 #define MAP_32BIT 0
 #endif
-#ifndef MAP_HUGE_SHIFT
-#define MAP_HUGE_SHIFT 26
-#define MAP_HUGE_MASK 0x3f
-#endif
 
 #define DEV_ZERO makedev(1, 5)
-
-/* One call of vms_mmap on its way through check, place, charge, act, publish. */
-struct map_request {
-	struct vms_space *space;
-	/* As the caller gave it. */
-	uintptr_t address;
-	size_t length;             /* rounded up by check */
-	int prot;
-	int flags;
-	int fd;
-	uint64_t offset;
-	/* Found out by check and place. */
-	struct stat file;
-	size_t page_size;          /* of the mapping's pages */
-	struct vmsi_range target;
-	struct vmsi_attributes attributes;
-	uint64_t object_offset;
-	bool own_object;           /* attributes.object was made for this call */
-	bool target_is_free;       /* nothing is mapped at the target */
-	bool target_is_warm;       /* the target is a warm hole */
-	size_t charge;             /* bytes */
-	size_t refund;             /* bytes of what the target replaces */
-	bool charged;
-};
-
-static bool is_fixed(const struct map_request *request)
-{
-	return request->flags & (MAP_FIXED | MAP_FIXED_NOREPLACE);
-}
-
-static bool is_shared(const struct map_request *request)
-{
-	int type = request->flags & MAP_TYPE;
-
-	return type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
-}
-
-/* --- check --------------------------------------------------------------------- */
-
-/*
- * The host looks at the descriptor before anything that the space may refuse,
- * so a request that is refused here must first have a good one.
- */
-static int check_descriptor(struct map_request *request)
-{
-	long flags;
-
-	if (request->flags & MAP_ANONYMOUS)
-		return 0;
-	flags = vmsi_host.file_flags(request->fd);
-	if (flags < 0)
-		return (int)flags;
-	if (flags & O_PATH)
-		return -EBADF;
-	/* Files with huge pages are those of hugetlbfs. */
-	return (request->flags & MAP_HUGETLB) &&
-		request->page_size == vmsi_page_size() ? -EINVAL : 0;
-}
-
-/* So must a size of huge pages be one that the host knows. */
-static int check_huge_size(const struct map_request *request)
-{
-	const int both = MAP_ANONYMOUS | MAP_HUGETLB;
-	long result;
-
-	if ((request->flags & both) != both)
-		return 0;
-	result = vmsi_host.mmap(0, request->page_size, PROT_NONE,
-				(request->flags & ~MAP_TYPE &
-				 ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
-				   MAP_LOCKED | MAP_POPULATE)) |
-					MAP_PRIVATE | MAP_NORESERVE,
-				-1, 0);
-	if (result >= 0)
-		vmsi_host.munmap((uintptr_t)result, request->page_size);
-	return result == -EINVAL ? -EINVAL : 0;
-}
-
-static int refuse_request(struct map_request *request, int error)
-{
-	int earlier = check_descriptor(request);
-
-	if (!earlier)
-		earlier = check_huge_size(request);
-	return earlier ? earlier : error;
-}
-
-/* The page size of a file on hugetlbfs, or of ordinary pages. */
-static size_t file_page_size(const struct map_request *request)
-{
-	const size_t page_size = vmsi_page_size();
-	unsigned long magic;
-
-	if (!S_ISREG(request->file.st_mode) ||
-	    (size_t)request->file.st_blksize <= page_size)
-		return page_size;
-	if (vmsi_host.file_system(request->fd, &magic) < 0 ||
-	    magic != HUGETLBFS_MAGIC)
-		return page_size;
-	return (size_t)request->file.st_blksize;
-}
-
-static int check_backing(struct map_request *request)
-{
-	request->page_size = vmsi_page_size();
-	if (!(request->flags & MAP_ANONYMOUS)) {
-		long error = vmsi_host.fstat(request->fd, &request->file);
-
-		if (error < 0)
-			return (int)error;
-		request->page_size = file_page_size(request);
-	} else if (request->flags & MAP_HUGETLB) {
-		unsigned shift = (unsigned)request->flags >> MAP_HUGE_SHIFT &
-			MAP_HUGE_MASK;
-
-		request->page_size = shift ? (size_t)1 << shift :
-					     vmsi_hugetlb_page_size();
-		if (request->page_size < vmsi_page_size())
-			return -EINVAL;
-	}
-	return 0;
-}
-
-static int check_length(struct map_request *request)
-{
-	if (request->length == 0)
-		return refuse_request(request, -EINVAL);
-	if (vmsi_align_up_checked(request->length, request->page_size,
-				  &request->length))
-		return 0;
-	/* Linux rounds up to huge pages before it looks whether that is 0. */
-	return refuse_request(request, request->page_size > vmsi_page_size() ?
-			      -EINVAL : vmsi_refuse(VMS_REFUSAL_ADDRESSES));
-}
-
-static int check_request(struct map_request *request)
-{
-	int error;
-
-	if (!vmsi_is_aligned(request->offset, vmsi_page_size()))
-		return -EINVAL;
-	error = check_backing(request);
-	return error ? error : check_length(request);
-}
 
 /* --- place --------------------------------------------------------------------- */
 
@@ -214,8 +61,10 @@ static bool place_hinted(struct map_request *request)
 			request->page_size);
 	if (target.start == 0 ||
 	    !vmsi_add(target.start, request->length, &target.end) ||
-	    !vmsi_inside(request->space, target) ||
-	    !vmsi_map_is_free(&request->space->map, target))
+	    !vmsi_inside(request->space, target))
+		return false;
+	vmsi_gaps_close(request->space, target);
+	if (!vmsi_map_is_free(&request->space->map, target))
 		return false;
 	/* A hint may not come closer to a growing stack than its guard gap. */
 	above = vmsi_map_find(&request->space->map, target.end);
@@ -274,7 +123,7 @@ static int place_request(struct map_request *request)
 {
 	int error;
 
-	if (is_fixed(request))
+	if (vmsi_map_request_is_fixed(request))
 		error = place_fixed(request);
 	else if (place_hinted(request))
 		error = 0;
@@ -282,7 +131,20 @@ static int place_request(struct map_request *request)
 		error = place_anywhere(request);
 	if (!error)
 		error = vmsi_claim(request->space, request->target);
-	return error ? refuse_request(request, error) : 0;
+	return error ? vmsi_map_request_refuse(request, error) : 0;
+}
+
+/*
+ * A warm hole is plain memory without rights: to give it rights makes of it
+ * what mmap would have made, and costs the host less. But mlockall(MCL_FUTURE)
+ * acts when memory is mapped; where the hole is older, it would be missed.
+ */
+static bool may_use_warm_hole(const struct map_request *request)
+{
+	const int plain = MAP_PRIVATE | MAP_ANONYMOUS;
+
+	return request->target_is_warm && request->flags == plain &&
+		!(request->space->flags & VMS_SPACE_MCL_FUTURE);
 }
 
 /* --- charge ---------------------------------------------------------------------- */
@@ -302,7 +164,7 @@ static uint32_t attribute_flags(const struct map_request *request)
 	for (size_t i = 0; i < sizeof(translations) / sizeof(*translations); i++)
 		if (request->flags & translations[i].host)
 			flags |= (uint32_t)translations[i].ours;
-	if (is_shared(request))
+	if (vmsi_map_request_is_shared(request))
 		flags |= (uint32_t)VMSI_SHARED;
 	if ((request->flags & MAP_TYPE) == MAP_DROPPABLE)
 		flags |= (uint32_t)VMSI_DROPPABLE | (uint32_t)VMSI_NORESERVE |
@@ -333,7 +195,7 @@ static int make_object(struct map_request *request)
 
 	if (zero)
 		attributes->flags |= (uint32_t)VMSI_ANONYMOUS;
-	if (is_shared(request) && (!file || zero)) {
+	if (vmsi_map_request_is_shared(request) && (!file || zero)) {
 		bool counts = !(attributes->flags & ((uint32_t)VMSI_NORESERVE |
 						     (uint32_t)VMSI_HUGETLB));
 
@@ -353,7 +215,7 @@ static int make_object(struct map_request *request)
 	if (!attributes->object)
 		return vmsi_refuse_records(space);
 	request->own_object = attributes->object->mapped == 0;
-	request->object_offset = file && !(zero && is_shared(request)) ?
+	request->object_offset = file && !(zero && vmsi_map_request_is_shared(request)) ?
 		request->offset : 0;
 	return 0;
 }
@@ -374,7 +236,7 @@ static void note_access(struct map_request *request)
 {
 	long flags;
 
-	if ((request->flags & MAP_ANONYMOUS) || !is_shared(request))
+	if ((request->flags & MAP_ANONYMOUS) || !vmsi_map_request_is_shared(request))
 		return;
 	flags = vmsi_host.file_flags(request->fd);
 	if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
@@ -399,10 +261,11 @@ static int describe(struct map_request *request)
 }
 
 /*
- * The ledger has refused; but the host looks at its own conditions before
- * commit. Ask it about one page, elsewhere.
+ * What the host looks at before limits of addresses and commit: its own
+ * conditions, which it is asked about for one page elsewhere, the limit of
+ * locked memory, and seals. Returns what it would refuse the request with.
  */
-static int refuse_commit(struct map_request *request, int error)
+static int refused_before_limits(struct map_request *request)
 {
 	int flags = request->flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
 				       MAP_POPULATE);
@@ -413,7 +276,35 @@ static int refuse_commit(struct map_request *request, int error)
 		return (int)result;
 	if (result >= 0)
 		vmsi_host.munmap((uintptr_t)result, request->page_size);
-	return vmsi_refuse_charge(error);
+	if ((request->flags & MAP_LOCKED) &&
+	    !vmsi_host_may_lock(request->length))
+		return -EAGAIN;
+	return vmsi_has_sealed(request->space, request->target) ? -EPERM : 0;
+}
+
+static int refuse_commit(struct map_request *request, int refusal)
+{
+	int error = refused_before_limits(request);
+
+	return error ? error : vmsi_refuse_charge(refusal);
+}
+
+/* A warm hole becomes data by mprotect, where the host looks at the limit. */
+static int check_limits(struct map_request *request)
+{
+	enum vmsi_counts counts = VMSI_COUNTS_AS_ADDRESSES;
+	size_t more = request->length;
+	int error;
+
+	if (!request->target_is_free)
+		more -= vmsi_mapped_bytes(request->space, request->target);
+	if (!may_use_warm_hole(request) &&
+	    vmsi_is_data(request->attributes.prot, request->attributes.flags))
+		counts = VMSI_COUNTS_AS_DATA;
+	if (!vmsi_check_limits(request->space, more, counts))
+		return 0;
+	error = refused_before_limits(request);
+	return error ? error : vmsi_refuse(VMS_REFUSAL_HOST);
 }
 
 static int charge_request(struct map_request *request)
@@ -507,21 +398,6 @@ static long ask_for_huge_pages(const struct map_request *request, int flags)
 	return result;
 }
 
-/*
- * A warm hole is plain memory without rights: to give it rights makes of it
- * what mmap would have made, and costs the host less. But mlockall(MCL_FUTURE)
- * acts when memory is mapped; where the hole is older, it would be missed.
- */
-static bool use_warm_hole(const struct map_request *request)
-{
-	const int plain = MAP_PRIVATE | MAP_ANONYMOUS;
-
-	return request->target_is_warm && request->flags == plain &&
-		!(request->space->flags & VMS_SPACE_MCL_FUTURE) &&
-		vmsi_host.mprotect(request->target.start, request->length,
-				   request->prot) >= 0;
-}
-
 static int act(struct map_request *request)
 {
 	bool may_fall_back = (request->flags & MAP_ANONYMOUS) &&
@@ -529,8 +405,16 @@ static int act(struct map_request *request)
 		!(request->space->flags & VMS_SPACE_HUGETLB_EXACT);
 	long result;
 
-	if (use_warm_hole(request))
-		return 0;
+	if (may_use_warm_hole(request)) {
+		if (vmsi_host.mprotect(request->target.start, request->length,
+				       request->prot) >= 0)
+			return 0;
+		/* Mapping it would pass over what made this be refused. */
+		request->target_is_warm = false;
+		result = check_limits(request);
+		if (result)
+			return (int)result;
+	}
 	if (!may_fall_back) {
 		/* Exactly as Linux: what was mapped at the target is gone. */
 		bool direct = request->page_size == vmsi_page_size() ||
@@ -565,7 +449,7 @@ static void publish_request(struct map_request *request)
 static int map(struct map_request *request)
 {
 	struct vms_space *space = request->space;
-	int error = check_request(request);
+	int error = vmsi_map_request_check(request);
 
 	if (!error)
 		error = vmsi_reserve_records(space);
@@ -575,7 +459,11 @@ static int map(struct map_request *request)
 		error = describe(request);
 	if (error)
 		return error;
-	error = charge_request(request);
+	if (request->flags & MAP_GROWSDOWN)
+		vmsi_gaps_close(space, space->range);
+	error = check_limits(request);
+	if (!error)
+		error = charge_request(request);
 	if (error)
 		goto drop;
 	if (!request->target_is_free)

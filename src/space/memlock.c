@@ -39,6 +39,21 @@ static void change_lock(struct vmsi_mapping *piece, void *context)
 		*flags |= (uint32_t)VMSI_LOCK_ON_FAULT;
 }
 
+bool vmsi_is_locked(struct vms_space *space, uintptr_t address)
+{
+	struct lock_request unlock = { UNLOCK, 0 };
+	struct vmsi_mapping *mapping = vmsi_lookup(space, address);
+	bool noted = mapping->attributes.flags & (uint32_t)VMSI_LOCKED;
+	int locked = vmsi_host_is_locked(address);
+
+	if (locked < 0)
+		return noted;
+	if (noted && !locked && !vmsi_reserve_records(space))
+		vmsi_change(space, vmsi_mapping_range(mapping), change_lock,
+			    &unlock);
+	return locked;
+}
+
 /*
  * A call that failed may have locked all the same, and only have failed to
  * bring pages in: ask, mapping by mapping.

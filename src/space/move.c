@@ -35,10 +35,10 @@ static bool leaves_window(const struct vmsi_move *move,
 		return true;
 	/*
 	 * What is kept loses its lock, with all of the host's mapping: of which
-	 * it may be a part, and which the new place may join.
+	 * it may be a part, and which the new place may join. And the host goes
+	 * on counting it as locked.
 	 */
-	return (move->part == VMSI_PART || is_next_to_source(move)) &&
-		vmsi_host_is_locked(move->source.start) == 1;
+	return vmsi_host_is_locked(move->source.start) == 1;
 }
 
 /* The one call of the host that moves; MREMAP_DONTUNMAP may be in flags. */
@@ -247,6 +247,48 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 }
 
 /*
+ * Growth by no more than an open gap: the gap is made where the mapping is going
+ * to end, and the host grows it when it has arrived, so that it takes along what
+ * only the host knows of it. false: no gap can be had.
+ */
+static bool make_gap(struct vms_space *space, const struct vmsi_move *move,
+		     struct vmsi_range *extension)
+{
+	extension->start = move->target.start +
+		vmsi_range_length(move->source);
+	extension->end = move->target.end;
+	if (move->keep == VMSI_KEEP_SOURCE ||
+	    !vmsi_map_is_free(&space->map, move->target))
+		return false;
+	vmsi_gap_open(space, extension->start, vmsi_range_length(*extension));
+	if (vmsi_gap_holds(space, *extension))
+		return true;
+	vmsi_gaps_close(space, move->target);
+	return false;
+}
+
+static int move_and_grow_in_gap(struct vms_space *space, struct vmsi_move *move,
+				const struct vmsi_attributes *attributes,
+				struct vmsi_range extension,
+				enum source_state *state)
+{
+	struct vmsi_range arrived = { move->target.start, extension.start };
+	struct vmsi_move whole = *move;
+	int error;
+
+	whole.target = arrived;
+	error = move_pages(space, &whole, attributes, state);
+	if (error)
+		return error;
+	error = vmsi_gap_extend(space, extension);
+	if (!error)
+		return 0;
+	if (vmsi_move_in_parts(space, arrived, move->source.start, 0) < 0)
+		vmsi_panic("space: a mapping cannot be moved back");
+	return error;
+}
+
+/*
  * A private mapping of a file: only the host can do it. Where that takes
  * several steps (see vmsi_move_in_parts) the extension is the last of them.
  */
@@ -278,12 +320,17 @@ static int move_growing(struct vms_space *space, const struct vmsi_move *move,
 	return (int)result;
 }
 
-static int act(struct vms_space *space, const struct vmsi_move *move,
+static int act(struct vms_space *space, struct vmsi_move *move,
 	       const struct vmsi_attributes *attributes,
 	       enum source_state *state)
 {
+	struct vmsi_range extension;
+
 	if (vmsi_range_length(move->source) == vmsi_range_length(move->target))
 		return move_pages(space, move, attributes, state);
+	if (make_gap(space, move, &extension))
+		return move_and_grow_in_gap(space, move, attributes, extension,
+					    state);
 	if (attributes->object && !(attributes->flags & (uint32_t)VMSI_SHARED))
 		return move_growing(space, move, state);
 	return move_and_extend(space, move, attributes, state);

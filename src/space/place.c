@@ -107,8 +107,8 @@ static void avoid_left(const struct vms_space *space,
 
 #endif
 
-int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
-	       uintptr_t *start)
+static int choose(const struct vms_space *space,
+		  const struct vmsi_place_request *request, uintptr_t *start)
 {
 	int error = -ENOMEM;
 
@@ -118,6 +118,23 @@ int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request
 		error = find_gap(space, request, start);
 	if (!error)
 		avoid_left(space, request, start);
+	return error;
+}
+
+/* What others have in an open gap is found when it closes: choose again then. */
+int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
+	       uintptr_t *start)
+{
+	unsigned gaps;
+	int error;
+
+	do {
+		error = choose(space, request, start);
+		gaps = space->gap_count;
+		if (!error && gaps)
+			vmsi_gaps_close(space, (struct vmsi_range){
+				*start, *start + request->length });
+	} while (!error && space->gap_count < gaps);
 	return error;
 }
 

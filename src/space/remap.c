@@ -1,124 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include "space/remap.h"
 
-/* vms_mremap: what is asked, whether it may be, and by which step it is done. */
-
-/* One call of vms_mremap; lengths are rounded up to pages. */
-struct remap_request {
-	struct vms_space *space;
-	uintptr_t old;
-	size_t old_length;
-	size_t new_length;
-	int flags;
-	uintptr_t new_address;
-	struct vmsi_mapping *mapping;  /* the one that holds old */
-};
-
-static bool is_fixed(const struct remap_request *request)
-{
-	return request->flags & MREMAP_FIXED;
-}
-
-static bool keeps_source(const struct remap_request *request)
-{
-	return request->flags & MREMAP_DONTUNMAP;
-}
-
-static struct vmsi_range source_of(const struct remap_request *request)
-{
-	return (struct vmsi_range){ request->old,
-				    request->old + request->old_length };
-}
-
-/* --- check --------------------------------------------------------------- */
-
-/* Whether a new address is a place, and not only a wish. */
-static int check_target(const struct remap_request *request)
-{
-	struct vmsi_range target = { request->new_address, 0 };
-	struct vmsi_range source = source_of(request);
-
-	if (!vmsi_is_aligned(request->new_address, vmsi_page_size()) ||
-	    !(request->flags & MREMAP_MAYMOVE) ||
-	    !vmsi_add(target.start, request->new_length, &target.end) ||
-	    target.end > vmsi_address_limit())
-		return -EINVAL;
-	if (keeps_source(request) && request->old_length != request->new_length)
-		return -EINVAL;
-	if (is_fixed(request) && !vmsi_inside(request->space, target))
-		return target.start == 0 ? -EPERM : -EINVAL;
-	/* Linux looks at the ends, so an empty source can overlap too. */
-	if (source.end > target.start && target.end > source.start)
-		return -EINVAL;
-	return 0;
-}
-
-static int check_request(struct remap_request *request)
-{
-	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-	const size_t page_size = vmsi_page_size();
-
-	if ((request->flags & ~known) ||
-	    !vmsi_is_aligned(request->old, page_size))
-		return -EINVAL;
-	request->old_length = vmsi_align_up(request->old_length, page_size);
-	request->new_length = vmsi_align_up(request->new_length, page_size);
-	if (request->new_length == 0 ||
-	    request->new_length > vmsi_address_limit())
-		return -EINVAL;
-	if (request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
-		return check_target(request);
-	return 0;
-}
-
-static int align_to_huge_pages(struct remap_request *request)
-{
-	const size_t page_size = (size_t)1
-		<< request->mapping->attributes.page_shift;
-
-	if (page_size == vmsi_page_size())
-		return 0;
-	request->old_length = vmsi_align_up(request->old_length, page_size);
-	request->new_length = vmsi_align_up(request->new_length, page_size);
-	if (!vmsi_is_aligned(request->old, page_size) ||
-	    ((request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
-	     !vmsi_is_aligned(request->new_address, page_size)) ||
-	    request->new_length > request->old_length)
-		return -EINVAL;
-	return 0;
-}
-
-static int find_mapping(struct remap_request *request)
-{
-	request->mapping = vmsi_lookup(request->space, request->old);
-	if (!request->mapping)
-		return -EFAULT;
-	if (request->mapping->attributes.flags & (uint32_t)VMSI_SEALED)
-		return -EPERM;
-	if (request->mapping->attributes.flags & (uint32_t)VMSI_HUGETLB)
-		return align_to_huge_pages(request);
-	return 0;
-}
-
-/* For requests that make a new mapping or a longer one. */
-static int check_mapping(const struct remap_request *request)
-{
-	const struct vmsi_mapping *mapping = request->mapping;
-	uint64_t offset, end;
-
-	if (request->old_length == 0 &&
-	    !(mapping->attributes.flags & (uint32_t)VMSI_SHARED))
-		return -EINVAL;
-	/* Shrinking may cut off what lies in other mappings, too. */
-	if (vmsi_min(request->old_length, request->new_length) >
-	    mapping->end - request->old)
-		return -EFAULT;
-	offset = mapping->offset + (request->old - mapping->start);
-	if (request->new_length > request->old_length &&
-	    __builtin_add_overflow(offset, request->new_length, &end))
-		return -EINVAL;
-	return 0;
-}
+/* vms_mremap: by which step it is done. */
 
 /* --- charge -------------------------------------------------------------- */
 
@@ -185,10 +68,10 @@ static int move_to(const struct remap_request *request,
 	struct vmsi_move move = {
 		.source = { request->old, request->old + length },
 		.target = target,
-		.keep = keeps_source(request) ? VMSI_KEEP_SOURCE :
+		.keep = vmsi_remap_keeps_source(request) ? VMSI_KEEP_SOURCE :
 						VMSI_UNMAP_SOURCE,
 	};
-	size_t bytes = keeps_source(request) ? request->new_length :
+	size_t bytes = vmsi_remap_keeps_source(request) ? request->new_length :
 					       request->new_length - length;
 	size_t charged;
 	int error;
@@ -201,8 +84,13 @@ static int move_to(const struct remap_request *request,
 	error = vmsi_claim(space, target);
 	if (error)
 		return error;
-	error = charge(request, bytes, vmsi_charged_in(space, target),
-		       &charged);
+	/* What is kept counts twice; growth was looked at before. */
+	if (vmsi_remap_keeps_source(request))
+		error = vmsi_check_limits(space, bytes,
+					  vmsi_remap_counts_as(request->mapping));
+	if (!error)
+		error = charge(request, bytes, vmsi_charged_in(space, target),
+			       &charged);
 	if (error) {
 		/* As on Linux: the target is unmapped before the charge. */
 		(void)vmsi_unmap(space, target);
@@ -266,7 +154,7 @@ static bool may_move_among(const struct remap_request *part,
 static int move_each(struct remap_request *request)
 {
 	struct vms_space *space = request->space;
-	const struct vmsi_range whole = source_of(request);
+	const struct vmsi_range whole = vmsi_remap_source(request);
 	struct vmsi_range rest = whole;
 	struct vmsi_mapping *mapping = vmsi_lookup(space, whole.start);
 
@@ -283,7 +171,7 @@ static int move_each(struct remap_request *request)
 		part.old = piece.start;
 		part.old_length = part.new_length = vmsi_range_length(piece);
 		part.new_address += piece.start - whole.start;
-		error = find_mapping(&part);
+		error = vmsi_remap_find(&part);
 		if (!error && !may_move_among(&part, piece, whole))
 			error = -EFAULT;
 		if (error)
@@ -309,9 +197,11 @@ static int choose_target(const struct remap_request *request,
 
 	target->start = request->new_address;
 	target->end = target->start + request->new_length;
-	if (keeps_source(request) && vmsi_inside(space, *target) &&
-	    vmsi_map_is_free(&space->map, *target))
-		return 0;
+	if (vmsi_remap_keeps_source(request) && vmsi_inside(space, *target)) {
+		vmsi_gaps_close(space, *target);
+		if (vmsi_map_is_free(&space->map, *target))
+			return 0;
+	}
 	error = vmsi_place_move(space, request->mapping, request->old,
 				request->new_length, &target->start);
 	target->end = target->start + request->new_length;
@@ -320,16 +210,9 @@ static int choose_target(const struct remap_request *request,
 
 static bool can_grow_in_place(const struct remap_request *request)
 {
-	const struct vmsi_mapping *mapping = request->mapping;
-	const struct vmsi_mapping *above = vmsi_map_next(mapping);
-	struct vmsi_range extension = { mapping->end, 0 };
+	struct vmsi_range extension;
 
-	return request->old + request->old_length == mapping->end &&
-		vmsi_add(mapping->end,
-			 request->new_length - request->old_length,
-			 &extension.end) &&
-		vmsi_inside(request->space, extension) &&
-		(!above || above->start >= extension.end) &&
+	return vmsi_remap_has_room(request, &extension) &&
 		vmsi_claim(request->space, extension) == 0;
 }
 
@@ -343,7 +226,7 @@ static int grow_in_place(struct remap_request *request)
 		error = vmsi_reserve_records(request->space);
 	if (!error)
 		error = vmsi_extend(request->space, request->mapping,
-				    extension);
+				    extension, request->by);
 	return uncharge(request, error, charged);
 }
 
@@ -352,6 +235,16 @@ static int expand(struct remap_request *request, uintptr_t *result)
 	struct vmsi_range target;
 	int error;
 
+	if (request->by == VMSI_EXTEND_IN_GAP) {
+		error = grow_in_place(request);
+		if (error != -ENOMEM)
+			return error;
+		/* A limit, or something in the gap: the long way tells which. */
+		request->by = VMSI_EXTEND_IN_HOLE;
+		error = vmsi_remap_check_growth(request);
+		if (error)
+			return error;
+	}
 	if (can_grow_in_place(request)) {
 		struct vmsi_range extension = {
 			request->mapping->end,
@@ -381,23 +274,23 @@ static int expand(struct remap_request *request, uintptr_t *result)
 static int remap_one(struct remap_request *request, uintptr_t *result)
 {
 	struct vmsi_range target;
-	int error = find_mapping(request);
+	int error = vmsi_remap_find(request);
 
 	if (error)
 		return error;
 	if (!(request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
 		if (request->new_length == request->old_length)
-			return vmsi_inside(request->space, source_of(request)) ?
+			return vmsi_inside(request->space, vmsi_remap_source(request)) ?
 				0 : -EINVAL;
 		if (request->new_length < request->old_length)
 			return shrink(request);
 	}
-	error = check_mapping(request);
+	error = vmsi_remap_check_mapping(request);
 	if (error)
 		return error;
-	if (is_fixed(request))
+	if (vmsi_remap_is_fixed(request))
 		return move_resized(request);
-	if (!keeps_source(request))
+	if (!vmsi_remap_keeps_source(request))
 		return expand(request, result);
 	error = choose_target(request, &target);
 	if (error)
@@ -418,11 +311,11 @@ long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
 		.new_address = new_address,
 	};
 	uintptr_t result = flags & MREMAP_FIXED ? new_address : old;
-	int error = check_request(&request);
+	int error = vmsi_remap_check(&request);
 
 	if (error)
 		return error;
-	if (is_fixed(&request) && request.old_length == request.new_length)
+	if (vmsi_remap_is_fixed(&request) && request.old_length == request.new_length)
 		error = move_each(&request);
 	else
 		error = remap_one(&request, &result);

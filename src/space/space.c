@@ -58,13 +58,22 @@ void *vmsi_records_get(void *context, size_t bytes)
 	if (whole < 0)
 		return NULL;
 	chunk = (uintptr_t)whole + guard;
-	if (vmsi_host.mprotect(chunk, bytes, PROT_READ | PROT_WRITE) < 0) {
+	/*
+	 * MAP_GROWSDOWN is counted as stack and not as data (RLIMIT_DATA), which
+	 * is the program's; the guard page keeps it from growing.
+	 */
+	if (vmsi_host.mmap(chunk, bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN |
+				   MAP_FIXED, -1, 0) < 0) {
 		vmsi_host.munmap((uintptr_t)whole, bytes + 2 * guard);
 		return NULL;
 	}
 	vmsi_host.name_memory(chunk, bytes, "vmspace records");
-	if (space)
+	if (space) {
 		space->metadata += bytes;
+		/* The host counts it, but the program has not mapped it. */
+		space->limits.mapped += bytes + 2 * guard;
+	}
 	return (void *)chunk;
 }
 
@@ -74,8 +83,10 @@ void vmsi_records_put(void *context, void *chunk, size_t bytes)
 	const size_t guard = vmsi_page_size();
 
 	vmsi_host.munmap((uintptr_t)chunk - guard, bytes + 2 * guard);
-	if (space)
+	if (space) {
 		space->metadata -= bytes;
+		space->limits.mapped -= bytes + 2 * guard;
+	}
 }
 
 /* --- options ---------------------------------------------------------------------- */
@@ -205,6 +216,7 @@ static int open_space(size_t size, const struct vms_space_options *options,
 		goto unwatch;
 	}
 	init_state(space, options);
+	vmsi_limits_open(space);
 	register_space(space);
 	*result = space;
 	return 0;
@@ -301,6 +313,8 @@ int vms_space_close(vms_space *space)
 	unregister_space(space);
 	error = vmsi_enter(space);
 	if (!error) {
+		/* What others have in them is not unmapped. */
+		vmsi_gaps_close(space, space->range);
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);
 		if (error) {
@@ -314,6 +328,7 @@ int vms_space_close(vms_space *space)
 		register_space(space);
 		return vmsi_status(error);
 	}
+	vmsi_limits_close(space);
 	if (space->budget)
 		vmsi_budget_unuse(space->budget);
 	vmsi_handles_release(space);
@@ -417,6 +432,7 @@ int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats)
 	error = vmsi_enter(space);
 	if (error)
 		return vmsi_status(error);
+	vmsi_gaps_check(space);
 	unheld = count_unheld(space);
 	*stats = (struct vms_space_stats){
 		.struct_size = sizeof(*stats),

@@ -17,6 +17,8 @@
 #include "budget/budget.h"
 #include "commit/commit.h"
 #include "host/host.h"
+#include "space/gap.h"
+#include "space/limits.h"
 #include "vma/vma.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -59,12 +61,11 @@ struct vmsi_name {
 
 /*
  * A hole that the host holds as a mapping of its own, apart from the
- * reservation around it. To map over it exactly, or to grow into its start,
- * costs the host no split of the reservation.
+ * reservation around it. To map over it exactly costs the host no split of the
+ * reservation.
  */
 struct vmsi_warm_hole {
 	struct vmsi_range range;
-	uint32_t advice;         /* VMSI_* advice bits that the host has for it */
 };
 
 #define VMSI_WARM_HOLES 32
@@ -107,6 +108,11 @@ struct vms_space {
 	struct vmsi_warm_hole warm[VMSI_WARM_HOLES];
 	unsigned warm_count;
 	unsigned warm_misses;         /* holes made while all places were taken */
+
+	struct vmsi_gap gaps[VMSI_GAPS]; /* the oldest first */
+	unsigned gap_count;
+
+	struct vmsi_limits limits;
 
 	struct vmsi_stack *stacks;
 	bool has_stacks;              /* some mapping was MAP_GROWSDOWN before */
@@ -217,6 +223,12 @@ struct vmsi_mapping *vmsi_first(const struct vms_space *space,
 				struct vmsi_range range);
 struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
 				    struct vmsi_range range);
+
+/* Bytes of the records of what is not held. */
+size_t vmsi_unheld_bytes(const struct vms_space *space);
+
+/* Bytes of mappings in a range. */
+size_t vmsi_mapped_bytes(const struct vms_space *space, struct vmsi_range range);
 
 /*
  * Of so many bytes from an address on, how many are in its mapping; all, where
@@ -405,13 +417,6 @@ bool vmsi_warm_take(struct vms_space *space, size_t length, size_t alignment,
 /* Forget warm holes in a range that is being mapped. */
 void vmsi_warm_trim(struct vms_space *space, struct vmsi_range range);
 
-/*
- * Whether a range begins a warm hole that has this advice, so that mprotect
- * alone makes it a continuation of the mapping before it.
- */
-bool vmsi_warm_continues(const struct vms_space *space, struct vmsi_range range,
-			 uint32_t advice);
-
 /* Whether a hole of a whole mapping should be warm. */
 enum vmsi_warmth vmsi_warm_wanted(struct vms_space *space);
 
@@ -462,11 +467,22 @@ void vmsi_note_left(struct vms_space *space, struct vmsi_range range);
 int vmsi_place_move(struct vms_space *space, const struct vmsi_mapping *mapping,
 		    uintptr_t old, size_t new_length, uintptr_t *start);
 
+/* --- memlock.c ---------------------------------------------------------------- */
+
+/*
+ * Whether a mapping is locked at an address, as the host has it: mlockall and
+ * munlockall, which are not of the space, change that unseen. What the map has
+ * of a lock that is gone is set right, which can merge the mapping with others.
+ */
+bool vmsi_is_locked(struct vms_space *space, uintptr_t address);
+
 /* --- the operations ---------------------------------------------------------- */
 
 int vmsi_unmap(struct vms_space *space, struct vmsi_range range);
+/* Grow a mapping into the gap behind it (gap.c), or into the hole. grow.c */
+enum vmsi_extend_by { VMSI_EXTEND_IN_GAP, VMSI_EXTEND_IN_HOLE };
 int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
-		size_t extension);                           /* grow.c */
+		size_t extension, enum vmsi_extend_by by);
 int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		       const struct vmsi_attributes *attributes); /* grow.c */
 /* Let the host grow the mapping that ends at end, into a hole behind it. */

@@ -50,6 +50,15 @@ int vms_msync(vms_space *space, void *address, size_t length, int flags)
 	return vmsi_status(error);
 }
 
+/* Whether a vector of so many bytes ends in the program's address space. */
+static bool is_program_memory(const unsigned char *vector, size_t length)
+{
+	uintptr_t end;
+
+	return vmsi_add((uintptr_t)vector, length, &end) &&
+		end <= vmsi_address_limit();
+}
+
 int vms_mincore(vms_space *space, void *address, size_t length,
 		unsigned char *vector)
 {
@@ -60,11 +69,15 @@ int vms_mincore(vms_space *space, void *address, size_t length,
 
 	if (error)
 		return vmsi_status(error);
+	/* Linux looks at where the range and the vector end before it begins. */
 	if (!vmsi_is_aligned(start, vmsi_page_size())) {
 		error = -EINVAL;
 	} else if (!vmsi_page_range(start, length, &range) ||
 		   !vmsi_inside(space, range)) {
 		error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
+	} else if (!is_program_memory(vector, vmsi_range_length(range) /
+					      vmsi_page_size())) {
+		error = -EFAULT;
 	} else if (length > 0) {
 		end = vmsi_run_end(space, range.start, range.end);
 		if (end > range.start)

@@ -64,6 +64,32 @@ static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
 	return 0;
 }
 
+/*
+ * From so many mappings on, a hole that costs the host no mapping is worth the
+ * calls that find out whether it can be had: the host has at most
+ * vm.max_map_count of them, and the space's own records need some, too.
+ */
+#define MANY_MAPPINGS 4096
+
+/*
+ * Whether the host's memory in a range is as good as the reservation: private,
+ * without rights and without pages, and of no advice or name. (VMSI_ACCOUNTED is
+ * not among it: what is charged may have been touched.)
+ */
+static bool is_like_reservation(const struct vms_space *space,
+				struct vmsi_range range)
+{
+	const uint32_t same = (uint32_t)VMSI_ANONYMOUS |
+		(uint32_t)VMSI_NORESERVE | (uint32_t)VMSI_GREW;
+	const struct vmsi_mapping *mapping = vmsi_lookup(space, range.start);
+
+	return mapping && mapping->end >= range.end &&
+		mapping->attributes.prot == PROT_NONE &&
+		!(mapping->attributes.flags & ~same) &&
+		!mapping->attributes.object && !mapping->attributes.name &&
+		vmsi_host_has_pages(range) == 0;
+}
+
 /* The host's part and the map's, of a range from a mapping to a mapping. */
 static int unmap_hull(struct vms_space *space, struct vmsi_range hull,
 		      enum vmsi_warmth warmth)
@@ -115,6 +141,11 @@ int vmsi_unmap(struct vms_space *space, struct vmsi_range range)
 		return -EPERM;
 	if (error)
 		return error;
+	if (space->map.count >= MANY_MAPPINGS &&
+	    is_like_reservation(space, hull)) {
+		vmsi_forget(space, hull);
+		return 0;
+	}
 	vmsi_learn_touched(space, hull, VMSI_LEARN_SPLIT);
 	return unmap_hull(space, hull, VMSI_COLD);
 }

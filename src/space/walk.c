@@ -35,6 +35,29 @@ struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
 	return within(vmsi_map_next(mapping), range);
 }
 
+size_t vmsi_unheld_bytes(const struct vms_space *space)
+{
+	size_t bytes = 0;
+
+	if (space->unsettled_count == 0)
+		return 0;
+	for (struct vmsi_mapping *mapping =
+		     vmsi_map_find(&space->map, space->range.start);
+	     mapping; mapping = vmsi_map_next(mapping))
+		if (vmsi_is_unheld(mapping))
+			bytes += vmsi_range_length(vmsi_mapping_range(mapping));
+	return bytes;
+}
+
+size_t vmsi_mapped_bytes(const struct vms_space *space, struct vmsi_range range)
+{
+	size_t bytes = 0;
+
+	vmsi_for_each(space, mapping, range)
+		bytes += vmsi_range_length(vmsi_piece(mapping, range));
+	return bytes;
+}
+
 uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
 		       uintptr_t limit)
 {

@@ -459,6 +459,7 @@ void fault_install(void)
 		.file_lock = fail_file_lock,
 		.reopen = fail_reopen,
 		/* These cannot fail. */
+		.limit = real.limit,
 		.getpid = real.getpid,
 		.yield = real.yield,
 		.nanosleep = real.nanosleep,

@@ -15,6 +15,7 @@
 
 #include "base/align.h"
 #include "host/host.h"
+#include "space/state.h"
 
 /* The contents of a page that even a debugger cannot read: past a file's end. */
 #define UNREADABLE 1
@@ -84,6 +85,19 @@ static void note_host(struct snapshot *snapshot,
 		};
 }
 
+/*
+ * The host has nothing in an open gap, but places nothing there by itself: that
+ * is as good as held.
+ */
+static void note_gaps(struct snapshot *snapshot, const struct vms_space *space)
+{
+	for (unsigned i = 0; i < space->gap_count; i++)
+		for (uintptr_t at = space->gaps[i].open.start;
+		     at < space->gaps[i].open.end; at += vmsi_page_size())
+			snapshot->pages[(at - snapshot->base) /
+					vmsi_page_size()].host = HOST_HELD;
+}
+
 void snapshot_take_host(struct snapshot *snapshot, vms_space *space)
 {
 	static struct vms_mapping_info info;
@@ -100,6 +114,7 @@ void snapshot_take_host(struct snapshot *snapshot, vms_space *space)
 			note_host(snapshot, &info);
 	assert_true(found >= 0);
 	vms_process_maps_close(maps);
+	note_gaps(snapshot, space);
 }
 
 /* --- the space --------------------------------------------------------------------- */

@@ -39,7 +39,8 @@ def cases(program):
 def order(case):
     """Sections as SEMANTICS.md has them; hard cases by their number."""
     sections = ["mremap", "mmap", "munmap", "mprotect", "madvise", "msync",
-                "mlock", "mincore", "mseal", "Commit", "hard case", "bounds"]
+                "mlock", "mincore", "mseal", "Commit", "hard case", "bounds",
+                "limits"]
     for i, section in enumerate(sections):
         if case[0] == section:
             return i, 0

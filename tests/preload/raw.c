@@ -182,9 +182,108 @@ static void raw_twice(void)
 }
 #endif
 
+/* The kernel takes flags of mremap and mmap and rights as 64 bits. */
+static void high_bits(void)
+{
+	const unsigned long high[] = { 1ul << 32, 1ul << 40, 1ul << 63 };
+	char *memory = anonymous(4);
+	int fd = lettered_file(1);
+
+	for (size_t i = 0; i < sizeof(high) / sizeof(high[0]); i++) {
+		const unsigned long bit = high[i];
+
+		mapped("mremap", (void *)syscall(SYS_mremap, memory, page, page,
+						 bit, 0L));
+		mapped("mremap that grows",
+		       (void *)syscall(SYS_mremap, memory + 3 * page, page,
+				       2 * page, bit | MREMAP_MAYMOVE, 0L));
+		mapped("mremap to a place",
+		       (void *)syscall(SYS_mremap, memory, page, page,
+				       bit | MREMAP_MAYMOVE | MREMAP_FIXED,
+				       memory + 2 * page));
+		outcome("mprotect", syscall(SYS_mprotect, memory, page,
+					    bit | PROT_READ));
+		outcome("mprotect of nothing", syscall(SYS_mprotect, memory, 0L,
+						       bit | PROT_READ));
+		outcome("mprotect of what is not mapped",
+			syscall(SYS_mprotect, 0L, page, bit | PROT_READ));
+		outcome("pkey_mprotect", syscall(SYS_pkey_mprotect, memory, page,
+						 bit | PROT_READ, -1L));
+		outcome("pkey_mprotect with a key",
+			syscall(SYS_pkey_mprotect, memory, page,
+				bit | PROT_READ, 0L));
+		outcome("madvise", syscall(SYS_madvise, memory, page,
+					   bit | MADV_DONTNEED));
+		outcome("msync", syscall(SYS_msync, memory, page,
+					 bit | MS_ASYNC));
+		outcome("mlock2", syscall(SYS_mlock2, memory, page,
+					  bit | MLOCK_ONFAULT));
+		outcome("munlock", munlock(memory, page));
+		outcome("mseal", syscall(SYS_mseal, memory, page, bit));
+		mapped("mmap", (void *)syscall(SYS_mmap, 0L, page, PROT_READ,
+					       bit | MAP_PRIVATE, (long)fd, 0L));
+		mapped("mmap rights", (void *)syscall(SYS_mmap, 0L, page,
+						      bit | PROT_READ,
+						      MAP_PRIVATE, (long)fd, 0L));
+		mapped("mmap validated",
+		       (void *)syscall(SYS_mmap, 0L, page, PROT_READ,
+				       bit | MAP_SHARED_VALIDATE, (long)fd, 0L));
+		mapped("mmap validated without memory",
+		       (void *)syscall(SYS_mmap, 0L, page, PROT_READ,
+				       bit | MAP_SHARED_VALIDATE | MAP_ANONYMOUS,
+				       -1L, 0L));
+		mapped("mmap validated of nothing",
+		       (void *)syscall(SYS_mmap, 0L, 0L, PROT_READ,
+				       bit | MAP_SHARED_VALIDATE, (long)fd, 0L));
+		writes("still writable", memory);
+	}
+	close(fd);
+}
+
+/* mincore looks at where the range and the vector end, and then at the range. */
+static void ends_of_mincore(void)
+{
+	const uintptr_t top = ((uintptr_t)1 << 47) - page;
+	static unsigned char vector[8];
+	char *memory = anonymous(4);
+	const struct {
+		char *address;
+		size_t length;
+		uintptr_t vector;
+	} calls[] = {
+		{ memory, page, 8 },
+		{ memory, page, UINTPTR_MAX },
+		{ memory, 0, UINTPTR_MAX },
+		{ memory, (size_t)1 << 50, 8 },
+		{ memory, (size_t)1 << 50, (uintptr_t)vector },
+		{ memory, (size_t)1 << 50, UINTPTR_MAX },
+		{ memory, SIZE_MAX, (uintptr_t)vector },
+		{ memory, SIZE_MAX - page + 1, (uintptr_t)vector },
+		{ memory + 1, (size_t)1 << 50, 8 },
+		{ memory + 2 * page, page, UINTPTR_MAX },
+		{ memory + 2 * page, page, 8 },
+		{ memory, 3 * page, 8 },
+		{ memory, 3 * page, UINTPTR_MAX },
+		{ NULL, page, (uintptr_t)vector },
+		{ NULL, top + page, (uintptr_t)vector },
+		{ NULL, top, (uintptr_t)vector },
+	};
+
+	memory[0] = 1;
+	munmap(memory + 2 * page, 2 * page);
+	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+		vector[0] = 77;
+		outcome("mincore", syscall(SYS_mincore, calls[i].address,
+					   calls[i].length, calls[i].vector));
+		say("written", "%d", vector[0]);
+	}
+}
+
 int main(void)
 {
 	begin();
+	high_bits();
+	ends_of_mincore();
 	mapping_calls();
 	file_at_offset();
 	other_calls();

@@ -82,6 +82,15 @@ static void expect_held(void)
 	struct vmsi_range all = { (uintptr_t)at(0),
 				  (uintptr_t)at(SPACE_PAGES) };
 
+	/* But for the open gap behind a growing mapping. */
+	if (space->gap_count) {
+		struct vmsi_range gap = space->gaps[0].open;
+
+		if (vmsi_host_is_mapped((struct vmsi_range){ all.start,
+							     gap.start }) != 1)
+			_exit(1);
+		all.start = gap.end;
+	}
 	if (vmsi_host_is_mapped(all) != 1)
 		_exit(1);
 }
@@ -108,6 +117,46 @@ static void a_child_holds_room_that_was_prepared(void **state)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static size_t lost_bytes(void)
+{
+	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
+
+	assert_int_equal(vms_space_get_stats(space, &stats), 0);
+	return stats.lost;
+}
+
+/* What others put into an open gap stops the growth, and is left alone. */
+static void foreign_memory_in_the_gap_of_growth_is_left_alone(void **state)
+{
+	char *foreign;
+
+	(void)state;
+	map_pages(0, 16);
+	for (size_t i = 16; i < 20; i++)
+		assert_ptr_equal(vms_mremap(space, at(0), bytes(i),
+					    bytes(i + 1), 0, NULL), at(0));
+	assert_int_equal(space->gap_count, 1);
+	assert_ptr_equal(space->gaps[0].open.start, at(20));
+	assert_int_equal(lost_bytes(), 0);
+	assert_int_equal(space->gap_count, 1);
+	foreign = mmap(at(24), bytes(1), PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+	assert_ptr_equal(foreign, at(24));
+	foreign[0] = 7;
+	for (size_t i = 20; i < 24; i++)
+		assert_ptr_equal(vms_mremap(space, at(0), bytes(i),
+					    bytes(i + 1), 0, NULL), at(0));
+	assert_ptr_equal(vms_mremap(space, at(0), bytes(24), bytes(25), 0,
+				    NULL), MAP_FAILED);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(lost_bytes(), bytes(1));
+	assert_true(vms_mremap(space, at(0), bytes(24), bytes(25),
+			       MREMAP_MAYMOVE, NULL) != MAP_FAILED);
+	assert_int_equal(foreign[0], 7);
+	assert_int_equal(munmap(foreign, bytes(1)), 0);
+	assert_int_equal(lost_bytes(), 0);
 }
 
 /*
@@ -189,6 +238,7 @@ int main(void)
 		WITH_SPACE(mlock_into_a_gap_leaves_foreign_memory),
 		WITH_SPACE(foreign_memory_in_a_gap_survives_the_space),
 		WITH_SPACE(a_child_holds_room_that_was_prepared),
+		WITH_SPACE(foreign_memory_in_the_gap_of_growth_is_left_alone),
 		WITH_SPACE(a_host_short_of_commit_moves_all_the_same),
 		WITH_SPACE(a_part_of_a_move_does_not_land_on_others),
 	};

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmspace/process.h>
+
+#include "space/hostview.h"
+#include "space/state.h"
+
+/*
+ * Open gaps: room behind mappings that grow, in which the host's own mremap
+ * grows them.
+ *
+ *     | mapping |   open gap   |      sentinel      |  reservation
+ *              end           start                 end
+ *
+ * Only mremap itself makes a mapping longer with all that it is: userfaultfd,
+ * memory policy, keys, locks and advice that were given past the library. It
+ * grows into free addresses only, so the gap is not covered by the reservation.
+ * The sentinel is PROT_NONE memory with MAP_GROWSDOWN, below which the host's
+ * own search for free addresses leaves a guard gap alone. So no mmap without
+ * MAP_FIXED lands in the open gap, which is never longer than that.
+ *
+ * A gap that is used up is opened further at the cost of the sentinel.
+ *
+ * What is open is not counted as addresses of the process (RLIMIT_AS). So that
+ * the gap can be closed under any limit, a ballast of PROT_NONE memory elsewhere
+ * is counted in its place, which goes when the gap does.
+ */
+
+/* How long a gap and its sentinel are together at first, where there is room. */
+#define FIRST_SENTINEL ((size_t)16 << 20)
+
+static struct vmsi_gap *gap_behind(struct vms_space *space, uintptr_t end)
+{
+	for (unsigned i = 0; i < space->gap_count; i++)
+		if (space->gaps[i].open.start == end)
+			return &space->gaps[i];
+	return NULL;
+}
+
+static void forget_gap(struct vms_space *space, struct vmsi_gap *gap)
+{
+	struct vmsi_gap *last = &space->gaps[--space->gap_count];
+
+	while (gap < last) {
+		gap[0] = gap[1];
+		gap++;
+	}
+}
+
+/*
+ * A touch in the gap is SIGSEGV, but makes the host grow the sentinel down to
+ * it first. Where that has happened, the gap ends lower.
+ */
+static void shorten_to_sentinel(struct vmsi_gap *gap)
+{
+	struct vmsi_range last = { gap->open.end - vmsi_page_size(),
+				   gap->open.end };
+	struct vms_mapping_info sentinel;
+
+	if (gap->open.start == gap->open.end ||
+	    vmsi_host_is_mapped(last) != 1 ||
+	    vmsi_host_view(gap->open.end, &sentinel) ||
+	    sentinel.prot != PROT_NONE ||
+	    !(sentinel.flags & VMS_MAPPING_GROWSDOWN))
+		return;
+	gap->open.end = vmsi_max(gap->open.start,
+				 vmsi_min(gap->open.end, sentinel.start));
+}
+
+static void close_gap(struct vms_space *space, struct vmsi_gap *at)
+{
+	struct vmsi_gap gap = *at;
+
+	forget_gap(space, at);
+	shorten_to_sentinel(&gap);
+	if (gap.opened)
+		vmsi_host.munmap(gap.ballast, gap.opened);
+	vmsi_hold(space, gap.open);
+	vmsi_give_back_or_owe(space, (struct vmsi_range){
+				       gap.open.end, gap.sentinel_end });
+	/* Foreign memory has taken records that others rely on. */
+	if (space->unsettled_count)
+		(void)vmsi_reserve_records(space);
+	/* With the ballast the host has forgotten what has grown into the gap. */
+	space->limits.mapped -= gap.opened - vmsi_range_length(gap.open);
+}
+
+void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range)
+{
+	for (unsigned i = space->gap_count; i-- > 0;) {
+		struct vmsi_range all = { space->gaps[i].open.start,
+					  space->gaps[i].sentinel_end };
+
+		if (vmsi_range_overlaps(all, range))
+			close_gap(space, &space->gaps[i]);
+	}
+}
+
+/*
+ * Whether an open gap is free still: then it can be reserved, and is opened
+ * again. What cannot be opened again is a gap of no length.
+ */
+static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
+{
+	const size_t length = vmsi_range_length(gap->open);
+
+	if (length == 0)
+		return true;
+	if (vmsi_host.mmap(gap->open.start, length, PROT_NONE,
+			   VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0) < 0)
+		return false;
+	if (vmsi_host.munmap(gap->open.start, length) < 0) {
+		/* Closed as it is, but for the sentinel. */
+		vmsi_host.munmap(gap->ballast, gap->opened);
+		space->limits.mapped -= gap->opened - length;
+		gap->opened = 0;
+		gap->open.end = gap->open.start;
+	}
+	return true;
+}
+
+void vmsi_gaps_check(struct vms_space *space)
+{
+	for (unsigned i = space->gap_count; i-- > 0;)
+		if (!is_free(space, &space->gaps[i]))
+			close_gap(space, &space->gaps[i]);
+}
+
+/* Make the ballast of a gap longer. */
+static bool add_ballast(struct vmsi_gap *gap, size_t more)
+{
+	long result = gap->opened == 0 ?
+		vmsi_host.mmap(0, more, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
+			       0) :
+		vmsi_host.mremap(gap->ballast, gap->opened, gap->opened + more,
+				 MREMAP_MAYMOVE, 0);
+
+	if (result < 0)
+		return false;
+	gap->ballast = (uintptr_t)result;
+	gap->opened += more;
+	return true;
+}
+
+/* Open more of the addresses that the sentinel covers. */
+static bool open_further(struct vmsi_gap *gap)
+{
+	struct vmsi_range more = { gap->open.end, 0 };
+	size_t length;
+
+	more.end = vmsi_min(gap->open.start + vmsi_stack_guard(),
+			    gap->sentinel_end - vmsi_page_size());
+	if (more.end <= more.start || !vmsi_limits_unset())
+		return false;
+	length = vmsi_range_length(more);
+	if (!add_ballast(gap, length))
+		return false;
+	if (vmsi_host.munmap(more.start, length) < 0) {
+		gap->opened -= length;
+		vmsi_host.munmap(gap->ballast + gap->opened, length);
+		return false;
+	}
+	gap->open.end = more.end;
+	return true;
+}
+
+bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension)
+{
+	struct vmsi_gap *gap = gap_behind(space, extension.start);
+
+	/* Under a limit that the host alone cannot keep, it does not decide. */
+	if (!gap || vmsi_limit_was_seen())
+		return false;
+	if (gap->open.end >= extension.end)
+		return true;
+	return vmsi_range_length(extension) <= vmsi_stack_guard() &&
+		open_further(gap) && gap->open.end >= extension.end;
+}
+
+int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension)
+{
+	const size_t page = vmsi_page_size();
+	struct vmsi_gap *gap = gap_behind(space, extension.start);
+	size_t length = vmsi_range_length(extension);
+	long result = vmsi_host.mremap(extension.start - page, page,
+				       page + length, 0, 0);
+
+	if (result < 0)
+		return (int)result;
+	gap->open.start = extension.end;
+	/* The host has counted it, beside the ballast. */
+	space->limits.mapped += length;
+	return 0;
+}
+
+/* How much of the hole at an address a gap and its sentinel may have. */
+static size_t room_at(const struct vms_space *space, uintptr_t end)
+{
+	struct vmsi_mapping *above = vmsi_map_find(&space->map, end);
+	uintptr_t limit = above ? above->start : space->range.end;
+
+	return limit <= end ? 0 : vmsi_min(limit - end, FIRST_SENTINEL);
+}
+
+void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
+{
+	size_t room = room_at(space, end);
+	struct vmsi_gap gap = { .open = { end, end },
+				.sentinel_end = end + room };
+	struct vmsi_range all = { end, gap.sentinel_end };
+
+	/* What lies below a growing mapping has another gap. */
+	if (space->has_stacks || step > vmsi_stack_guard() ||
+	    room < step + vmsi_page_size() || !vmsi_limits_unset() ||
+	    vmsi_claim(space, all))
+		return;
+	if (space->gap_count == VMSI_GAPS)
+		close_gap(space, &space->gaps[0]);
+	vmsi_warm_trim(space, all);
+	if (vmsi_host.mmap(end, room, PROT_NONE,
+			   VMSI_RESERVATION | MAP_GROWSDOWN | MAP_FIXED, -1,
+			   0) < 0) {
+		vmsi_settle(space, all);
+		return;
+	}
+	(void)open_further(&gap);
+	space->gaps[space->gap_count++] = gap;
+	if (gap.opened == 0)
+		close_gap(space, &space->gaps[space->gap_count - 1]);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_SPACE_GAP_H
+#define VMSI_SPACE_GAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/align.h"
+
+/* Open gaps behind mappings that grow; see gap.c. */
+
+struct vms_space;
+
+/*
+ * Addresses behind a growing mapping that the host has free, and the memory that
+ * keeps the host's own search away from them; see gap.c.
+ */
+struct vmsi_gap {
+	struct vmsi_range open;
+	uintptr_t sentinel_end;  /* of [open.end, sentinel_end) */
+	size_t opened;           /* bytes that ever were open: of the ballast */
+	uintptr_t ballast;       /* where opened is not 0 */
+};
+
+#define VMSI_GAPS 8
+
+/* Open a gap behind a mapping that ends here and that grows by such steps. */
+void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step);
+
+/* Whether an extension lies in an open gap behind its mapping; may open more. */
+bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension);
+
+/*
+ * Let the host grow the mapping before an extension that a gap holds. The host
+ * looks at all limits. Returns 0 or -errno.
+ */
+int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension);
+
+/* Find what others have put into gaps by MAP_FIXED_NOREPLACE. */
+void vmsi_gaps_check(struct vms_space *space);
+
+/* Close the gaps that reach into a range. */
+void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range);
+
+#endif

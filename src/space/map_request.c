@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/map_request.h"
+
+#include <linux/magic.h>
+
+/* What vms_mmap is asked, and whether it may be. */
+
+#ifndef HUGETLBFS_MAGIC
+#define HUGETLBFS_MAGIC 0x958458f6
+#endif
+
+/*
+ * The host looks at the descriptor before anything that the space may refuse,
+ * so a request that is refused here must first have a good one.
+ */
+static int check_descriptor(struct map_request *request)
+{
+	long flags;
+
+	if (request->flags & MAP_ANONYMOUS)
+		return 0;
+	flags = vmsi_host.file_flags(request->fd);
+	if (flags < 0)
+		return (int)flags;
+	if (flags & O_PATH)
+		return -EBADF;
+	/* Files with huge pages are those of hugetlbfs. */
+	return (request->flags & MAP_HUGETLB) &&
+		request->page_size == vmsi_page_size() ? -EINVAL : 0;
+}
+
+/* So must a size of huge pages be one that the host knows. */
+static int check_huge_size(const struct map_request *request)
+{
+	const int both = MAP_ANONYMOUS | MAP_HUGETLB;
+	long result;
+
+	if ((request->flags & both) != both)
+		return 0;
+	result = vmsi_host.mmap(0, request->page_size, PROT_NONE,
+				(request->flags & ~MAP_TYPE &
+				 ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
+				   MAP_LOCKED | MAP_POPULATE)) |
+					MAP_PRIVATE | MAP_NORESERVE,
+				-1, 0);
+	if (result >= 0)
+		vmsi_host.munmap((uintptr_t)result, request->page_size);
+	return result == -EINVAL ? -EINVAL : 0;
+}
+
+int vmsi_map_request_refuse(struct map_request *request, int error)
+{
+	int earlier = check_descriptor(request);
+
+	if (!earlier)
+		earlier = check_huge_size(request);
+	return earlier ? earlier : error;
+}
+
+/* The page size of a file on hugetlbfs, or of ordinary pages. */
+static size_t file_page_size(const struct map_request *request)
+{
+	const size_t page_size = vmsi_page_size();
+	unsigned long magic;
+
+	if (!S_ISREG(request->file.st_mode) ||
+	    (size_t)request->file.st_blksize <= page_size)
+		return page_size;
+	if (vmsi_host.file_system(request->fd, &magic) < 0 ||
+	    magic != HUGETLBFS_MAGIC)
+		return page_size;
+	return (size_t)request->file.st_blksize;
+}
+
+static int check_backing(struct map_request *request)
+{
+	request->page_size = vmsi_page_size();
+	if (!(request->flags & MAP_ANONYMOUS)) {
+		long error = vmsi_host.fstat(request->fd, &request->file);
+
+		if (error < 0)
+			return (int)error;
+		request->page_size = file_page_size(request);
+	} else if (request->flags & MAP_HUGETLB) {
+		unsigned shift = (unsigned)request->flags >> MAP_HUGE_SHIFT &
+			MAP_HUGE_MASK;
+
+		request->page_size = shift ? (size_t)1 << shift :
+					     vmsi_hugetlb_page_size();
+		if (request->page_size < vmsi_page_size())
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_length(struct map_request *request)
+{
+	if (request->length == 0)
+		return vmsi_map_request_refuse(request, -EINVAL);
+	if (vmsi_align_up_checked(request->length, request->page_size,
+				  &request->length))
+		return 0;
+	/* Linux rounds up to huge pages before it looks whether that is 0. */
+	return vmsi_map_request_refuse(
+		request, request->page_size > vmsi_page_size() ?
+			-EINVAL : vmsi_refuse(VMS_REFUSAL_ADDRESSES));
+}
+
+int vmsi_map_request_check(struct map_request *request)
+{
+	int error;
+
+	if (!vmsi_is_aligned(request->offset, vmsi_page_size()))
+		return -EINVAL;
+	error = check_backing(request);
+	return error ? error : check_length(request);
+}

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "space/remap.h"
+
+/* Whether a call of vms_mremap may be, in the order in which Linux looks. */
+
+/* Whether a new address is a place, and not only a wish. */
+static int check_target(const struct remap_request *request)
+{
+	struct vmsi_range target = { request->new_address, 0 };
+	struct vmsi_range source = vmsi_remap_source(request);
+
+	if (!vmsi_is_aligned(request->new_address, vmsi_page_size()) ||
+	    !(request->flags & MREMAP_MAYMOVE) ||
+	    !vmsi_add(target.start, request->new_length, &target.end) ||
+	    target.end > vmsi_address_limit())
+		return -EINVAL;
+	if (vmsi_remap_keeps_source(request) && request->old_length != request->new_length)
+		return -EINVAL;
+	if (vmsi_remap_is_fixed(request) && !vmsi_inside(request->space, target))
+		return target.start == 0 ? -EPERM : -EINVAL;
+	/* Linux looks at the ends, so an empty source can overlap too. */
+	if (source.end > target.start && target.end > source.start)
+		return -EINVAL;
+	return 0;
+}
+
+int vmsi_remap_check(struct remap_request *request)
+{
+	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
+	const size_t page_size = vmsi_page_size();
+
+	if ((request->flags & ~known) ||
+	    !vmsi_is_aligned(request->old, page_size))
+		return -EINVAL;
+	request->old_length = vmsi_align_up(request->old_length, page_size);
+	request->new_length = vmsi_align_up(request->new_length, page_size);
+	if (request->new_length == 0 ||
+	    request->new_length > vmsi_address_limit())
+		return -EINVAL;
+	if (request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+		return check_target(request);
+	return 0;
+}
+
+static int align_to_huge_pages(struct remap_request *request)
+{
+	const size_t page_size = (size_t)1
+		<< request->mapping->attributes.page_shift;
+
+	if (page_size == vmsi_page_size())
+		return 0;
+	request->old_length = vmsi_align_up(request->old_length, page_size);
+	request->new_length = vmsi_align_up(request->new_length, page_size);
+	if (!vmsi_is_aligned(request->old, page_size) ||
+	    ((request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
+	     !vmsi_is_aligned(request->new_address, page_size)) ||
+	    request->new_length > request->old_length)
+		return -EINVAL;
+	return 0;
+}
+
+int vmsi_remap_find(struct remap_request *request)
+{
+	request->mapping = vmsi_lookup(request->space, request->old);
+	if (!request->mapping)
+		return -EFAULT;
+	if (request->mapping->attributes.flags & (uint32_t)VMSI_SEALED)
+		return -EPERM;
+	if (request->mapping->attributes.flags & (uint32_t)VMSI_HUGETLB)
+		return align_to_huge_pages(request);
+	return 0;
+}
+
+enum vmsi_counts vmsi_remap_counts_as(const struct vmsi_mapping *mapping)
+{
+	return vmsi_is_data(mapping->attributes.prot,
+			    mapping->attributes.flags) ?
+		VMSI_COUNTS_AS_DATA : VMSI_COUNTS_AS_ADDRESSES;
+}
+
+/* What growth in place would map; false: it would wrap, or is none. */
+static bool extension_of(const struct remap_request *request,
+			 struct vmsi_range *extension)
+{
+	extension->start = request->mapping->end;
+	return !(request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
+		request->old + request->old_length == extension->start &&
+		request->new_length > request->old_length &&
+		vmsi_add(extension->start,
+			 request->new_length - request->old_length,
+			 &extension->end);
+}
+
+/* Whether the map has room behind the mapping. */
+bool vmsi_remap_has_room(const struct remap_request *request,
+		     struct vmsi_range *extension)
+{
+	const struct vmsi_mapping *above = vmsi_map_next(request->mapping);
+
+	return extension_of(request, extension) &&
+		vmsi_inside(request->space, *extension) &&
+		(!above || above->start >= extension->end);
+}
+
+/*
+ * Growth of locked memory must fit below the limit of locked memory, of any
+ * memory below those of addresses and data: Linux looks at them in this order,
+ * and before it looks for room. A mapping with room behind it that was locked by
+ * mlockall is found out when it grows.
+ */
+int vmsi_remap_check_growth(struct remap_request *request)
+{
+	struct vms_space *space = request->space;
+	size_t growth = request->new_length - request->old_length;
+	struct vmsi_range extension;
+
+	if ((request->mapping->attributes.flags & (uint32_t)VMSI_LOCKED) ||
+	    !vmsi_remap_has_room(request, &extension)) {
+		bool locked = vmsi_is_locked(space, request->old);
+
+		request->mapping = vmsi_lookup(space, request->old);
+		if (locked && !vmsi_host_may_lock(growth))
+			return -EAGAIN;
+	}
+	return vmsi_check_limits(space, growth, vmsi_remap_counts_as(request->mapping));
+}
+
+/* Whether the host can do all of a growth, and look at its limits itself. */
+static bool grows_in_gap(const struct remap_request *request)
+{
+	struct vmsi_range extension;
+
+	return request->space->gap_count && vmsi_remap_has_room(request, &extension) &&
+		vmsi_gap_holds(request->space, extension);
+}
+
+/* For requests that make a new mapping or a longer one. */
+int vmsi_remap_check_mapping(struct remap_request *request)
+{
+	const struct vmsi_mapping *mapping = request->mapping;
+	uint64_t offset, end;
+
+	if (request->old_length == 0 &&
+	    !(mapping->attributes.flags & (uint32_t)VMSI_SHARED))
+		return -EINVAL;
+	/* Shrinking may cut off what lies in other mappings, too. */
+	if (vmsi_min(request->old_length, request->new_length) >
+	    mapping->end - request->old)
+		return -EFAULT;
+	if (request->new_length <= request->old_length)
+		return 0;
+	offset = mapping->offset + (request->old - mapping->start);
+	if (__builtin_add_overflow(offset, request->new_length, &end))
+		return -EINVAL;
+	request->by = grows_in_gap(request) ? VMSI_EXTEND_IN_GAP :
+					      VMSI_EXTEND_IN_HOLE;
+	return request->by == VMSI_EXTEND_IN_GAP ? 0 : vmsi_remap_check_growth(request);
+}
