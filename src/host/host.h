@@ -153,6 +153,12 @@ bool vmsi_host_moves_among(uintptr_t end);
 bool vmsi_host_is_several(struct vmsi_range range);
 
 /*
+ * Where the host's mapping ends that has an address (Linux 6.11 on, where /proc
+ * is mounted). false: the host does not tell.
+ */
+bool vmsi_host_mapping_end(uintptr_t address, uintptr_t *end);
+
+/*
  * Whether the map-count limit is what makes mappings fail now: tries to split
  * a mapping that was made for this into as many as the host wants room for.
  * probe is its address, from vmsi_host_make_probe.

@@ -280,8 +280,7 @@ struct maps_query {
 
 _Static_assert(sizeof(struct maps_query) == 104, "the kernel's layout");
 
-/* Where the host's mapping ends that has an address, by PROCMAP_QUERY. */
-static bool mapping_end(uintptr_t address, uintptr_t *end)
+bool vmsi_host_mapping_end(uintptr_t address, uintptr_t *end)
 {
 	struct maps_query query = {
 		.size = sizeof(query), .address = address,
@@ -323,7 +322,7 @@ bool vmsi_host_is_several(struct vmsi_range range)
 
 	if (vmsi_range_length(range) <= vmsi_page_size())
 		return false;
-	if (mapping_end(range.start, &end))
+	if (vmsi_host_mapping_end(range.start, &end))
 		return end < range.end;
 	return growth_is_a_fault(range) && !growth_is_a_fault(page);
 }
