@@ -48,21 +48,55 @@ static int map_first(vms_buffer *buffer, size_t length)
 		return -1;
 	buffer->data = data;
 	buffer->committed = buffer->reserved = length;
-	vmsi_buffer_advise(buffer, buffer->data, length);
+	if (length >= vmsi_huge_page_size() ||
+	    !vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE))
+		vmsi_buffer_advise(buffer, buffer->data, length);
 	return 0;
+}
+
+/*
+ * A buffer that has become large goes to a huge page's boundary: what is mapped
+ * of that length lies on one. It has few pages by then.
+ */
+static void *remap_aligned(vms_buffer *buffer, size_t length)
+{
+	void *place = vms_mmap(buffer->space, NULL, length, PROT_NONE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int error;
+
+	if (place == MAP_FAILED)
+		return MAP_FAILED;
+	if (vms_mremap(buffer->space, buffer->data, buffer->committed, length,
+		       MREMAP_MAYMOVE | MREMAP_FIXED, place) != MAP_FAILED)
+		return place;
+	error = errno;
+	(void)vmsi_buffer_unmap(buffer->space, place, length);
+	errno = error;
+	return MAP_FAILED;
 }
 
 static int remap(vms_buffer *buffer, size_t length)
 {
-	void *data = vms_mremap(buffer->space, buffer->data, buffer->committed,
-				length, MREMAP_MAYMOVE, NULL);
+	const size_t huge = vmsi_huge_page_size();
+	bool becomes_large = vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE) &&
+		buffer->committed < huge && length >= huge;
+	void *data = MAP_FAILED;
 
+	if (becomes_large &&
+	    !vmsi_is_aligned((uintptr_t)buffer->data, huge))
+		data = remap_aligned(buffer, length);
+	if (data == MAP_FAILED)
+		data = vms_mremap(buffer->space, buffer->data,
+				  buffer->committed, length, MREMAP_MAYMOVE,
+				  NULL);
 	if (data == MAP_FAILED)
 		return -1;
 	if (data != buffer->data)
 		buffer->moves++;
 	buffer->data = data;
 	buffer->committed = buffer->reserved = length;
+	if (becomes_large)
+		vmsi_buffer_advise(buffer, data, length);
 	return 0;
 }
 
@@ -93,8 +127,8 @@ static int commit(vms_buffer *buffer, size_t wanted)
 	if (wanted <= buffer->committed)
 		return 0;
 	least = vmsi_align_up(wanted, vmsi_page_size());
-	ahead = vmsi_growth_ahead(wanted, vmsi_align_up(limit,
-							vmsi_page_size()));
+	ahead = vmsi_growth_from_small(
+		wanted, vmsi_align_up(limit, vmsi_page_size()));
 	if (commit_to(buffer, ahead) != 0) {
 		if (ahead == least || commit_to(buffer, least) != 0)
 			return -1;

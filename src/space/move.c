@@ -296,8 +296,12 @@ static int act(struct vms_space *space, const struct vmsi_move *move,
 
 	if (vmsi_range_length(move->source) == vmsi_range_length(move->target))
 		return move_pages(space, move, attributes, state);
-	/* Its place is free for an instant in any case, so one call does it. */
-	if (leaves_window(move, attributes))
+	/*
+	 * Its place is free for an instant in any case, so one call does it.
+	 * What is locked would lose its lock where it could not be put back.
+	 */
+	if (leaves_window(move, attributes) ||
+	    (attributes->flags & (uint32_t)VMSI_LOCKED))
 		return move_growing(space, move, state);
 	*state = SOURCE_MAPPED;
 	switch (vmsi_move_by_transit(space, move->source, move->target,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <string.h>
+
 #include "base/panic.h"
 #include "space/state.h"
 
@@ -47,12 +49,37 @@ static int find_outside(struct vmsi_range source, uintptr_t *place)
 	return 0;
 }
 
+/*
+ * What has gone outside comes back. Nothing more is charged and nothing more is
+ * mapped, so the host has hardly a reason to refuse; where it does all the same
+ * (the map-count limit, that another thread has reached meanwhile), shared
+ * memory is still where it was, and private memory is copied.
+ */
+static void put_back(const struct vms_space *space, uintptr_t outside,
+		     struct vmsi_range source)
+{
+	const uint32_t accessible = PROT_READ | PROT_WRITE;
+	const struct vmsi_attributes *attributes =
+		&vmsi_lookup(space, source.start)->attributes;
+	const size_t length = vmsi_range_length(source);
+
+	if (vmsi_host.mremap(outside, length, length,
+			     MREMAP_MAYMOVE | MREMAP_FIXED, source.start) >= 0)
+		return;
+	if (!(attributes->flags & (uint32_t)VMSI_SHARED)) {
+		if ((attributes->prot & accessible) != accessible)
+			vmsi_panic("space: a mapping cannot be put back");
+		memcpy((void *)source.start, (const void *)outside, length);
+	}
+	vmsi_host.munmap(outside, length);
+}
+
 /* A whole mapping of the host; what it answers. */
-static enum vmsi_transit move_one(struct vmsi_range source,
+static enum vmsi_transit move_one(const struct vms_space *space,
+				  struct vmsi_range source,
 				  struct vmsi_range target, int *error)
 {
 	const size_t length = vmsi_range_length(source);
-	const int fixed = MREMAP_MAYMOVE | MREMAP_FIXED;
 	uintptr_t place = 0;
 	long outside, result;
 
@@ -66,15 +93,13 @@ static enum vmsi_transit move_one(struct vmsi_range source,
 		return VMSI_TRANSIT_NOT_KEPT;
 	}
 	result = vmsi_host.mremap((uintptr_t)outside, length,
-				  vmsi_range_length(target), fixed,
+				  vmsi_range_length(target),
+				  MREMAP_MAYMOVE | MREMAP_FIXED,
 				  target.start);
 	if (result >= 0)
 		return VMSI_TRANSIT_DONE;
 	*error = (int)result;
-	/* Nothing more is charged and nothing more is mapped on the way back. */
-	if (vmsi_host.mremap((uintptr_t)outside, length, length, fixed,
-			     source.start) < 0)
-		vmsi_panic("space: a mapping cannot be put back");
+	put_back(space, (uintptr_t)outside, source);
 	return VMSI_TRANSIT_REFUSED;
 }
 
@@ -116,7 +141,7 @@ static enum vmsi_transit move_several(struct vms_space *space,
 						       VMSI_TRANSIT_REFUSED;
 	}
 	rest.start += vmsi_range_length(first);
-	answer = move_one(last, rest, error);
+	answer = move_one(space, last, rest, error);
 	if (answer != VMSI_TRANSIT_DONE &&
 	    vmsi_move_in_parts(space,
 			       (struct vmsi_range){ target.start, rest.start },
@@ -135,5 +160,5 @@ enum vmsi_transit vmsi_move_by_transit(struct vms_space *space,
 	*error = -ENOMEM;
 	if (vmsi_host_is_several(source))
 		return move_several(space, source, target, error);
-	return move_one(source, target, error);
+	return move_one(space, source, target, error);
 }
