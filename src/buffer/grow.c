@@ -55,24 +55,29 @@ static int map_first(vms_buffer *buffer, size_t length)
 }
 
 /*
- * A buffer that has become large goes to a huge page's boundary: what is mapped
- * of that length lies on one. It has few pages by then.
+ * A buffer that has become large goes to a huge page's boundary; it has few
+ * pages by then. The place is chosen and taken under one hold of the space's
+ * lock, so that nothing is mapped that a refusal would leave behind.
  */
 static void *remap_aligned(vms_buffer *buffer, size_t length)
 {
-	void *place = vms_mmap(buffer->space, NULL, length, PROT_NONE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	int error;
+	const struct vmsi_place_request request = {
+		.length = length,
+		.alignment = vmsi_huge_page_size(),
+		.growth = VMSI_MAY_GROW,
+	};
+	uintptr_t place;
+	long result = vmsi_enter(buffer->space);
 
-	if (place == MAP_FAILED)
-		return MAP_FAILED;
-	if (vms_mremap(buffer->space, buffer->data, buffer->committed, length,
-		       MREMAP_MAYMOVE | MREMAP_FIXED, place) != MAP_FAILED)
-		return place;
-	error = errno;
-	(void)vmsi_buffer_unmap(buffer->space, place, length);
-	errno = error;
-	return MAP_FAILED;
+	if (result)
+		return vmsi_address_or_failed(result);
+	result = vmsi_place(buffer->space, &request, &place);
+	if (!result)
+		result = vmsi_remap(buffer->space, (uintptr_t)buffer->data,
+				    buffer->committed, length,
+				    MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	vmsi_leave(buffer->space);
+	return vmsi_address_or_failed(result);
 }
 
 static int remap(vms_buffer *buffer, size_t length)
@@ -81,6 +86,7 @@ static int remap(vms_buffer *buffer, size_t length)
 	bool becomes_large = vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE) &&
 		buffer->committed < huge && length >= huge;
 	void *data = MAP_FAILED;
+	int earlier = errno;
 
 	if (becomes_large &&
 	    !vmsi_is_aligned((uintptr_t)buffer->data, huge))
@@ -91,6 +97,7 @@ static int remap(vms_buffer *buffer, size_t length)
 				  NULL);
 	if (data == MAP_FAILED)
 		return -1;
+	errno = earlier;
 	if (data != buffer->data)
 		buffer->moves++;
 	buffer->data = data;
