@@ -21,10 +21,11 @@ extern "C" {
  * - A buffer with a maximum never moves: pointers into it hold until it is
  *   freed. One without a maximum may move whenever it grows (by page tables,
  *   not by copying) and is to be used by offset.
- * - It is made for bytes that may become many. Memory is committed by more than
- *   a huge page at a time and comes in huge pages where the host has them, so a
- *   buffer of one byte can hold 2 MiB of memory. VMS_BUFFER_SMALL_PAGES is for
- *   many buffers of which most stay small.
+ * - It is made for bytes that may become many. It begins with the pages that it
+ *   needs and grows by half; from a huge page (2 MiB) on, memory is committed by
+ *   more than one at a time and comes in huge pages where the host has them.
+ * - Each buffer is a mapping or two of the host, so that with the usual
+ *   vm.max_map_count of 65530 some 30,000 fit into a process.
  * - The maximum is addresses only. They count against RLIMIT_AS; memory and
  *   commit are taken as the buffer grows, and can be refused then.
  * - A buffer has no lock: one thread at a time, as with any object. Different

@@ -48,21 +48,62 @@ static int map_first(vms_buffer *buffer, size_t length)
 		return -1;
 	buffer->data = data;
 	buffer->committed = buffer->reserved = length;
-	vmsi_buffer_advise(buffer, buffer->data, length);
+	if (length >= vmsi_huge_page_size() ||
+	    !vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE))
+		vmsi_buffer_advise(buffer, buffer->data, length);
 	return 0;
+}
+
+/*
+ * A buffer that has become large goes to a huge page's boundary; it has few
+ * pages by then. The place is chosen and taken under one hold of the space's
+ * lock, so that nothing is mapped that a refusal would leave behind.
+ */
+static void *remap_aligned(vms_buffer *buffer, size_t length)
+{
+	const struct vmsi_place_request request = {
+		.length = length,
+		.alignment = vmsi_huge_page_size(),
+		.growth = VMSI_MAY_GROW,
+	};
+	uintptr_t place;
+	long result = vmsi_enter(buffer->space);
+
+	if (result)
+		return vmsi_address_or_failed(result);
+	result = vmsi_place(buffer->space, &request, &place);
+	if (!result)
+		result = vmsi_remap(buffer->space, (uintptr_t)buffer->data,
+				    buffer->committed, length,
+				    MREMAP_MAYMOVE | MREMAP_FIXED, place);
+	vmsi_leave(buffer->space);
+	return vmsi_address_or_failed(result);
 }
 
 static int remap(vms_buffer *buffer, size_t length)
 {
-	void *data = vms_mremap(buffer->space, buffer->data, buffer->committed,
-				length, MREMAP_MAYMOVE, NULL);
+	const size_t huge = vmsi_huge_page_size();
+	bool becomes_large = vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE) &&
+		buffer->committed < huge && length >= huge;
+	void *data = MAP_FAILED;
+	int earlier = errno;
 
+	if (becomes_large &&
+	    !vmsi_is_aligned((uintptr_t)buffer->data, huge))
+		data = remap_aligned(buffer, length);
+	if (data == MAP_FAILED)
+		data = vms_mremap(buffer->space, buffer->data,
+				  buffer->committed, length, MREMAP_MAYMOVE,
+				  NULL);
 	if (data == MAP_FAILED)
 		return -1;
+	errno = earlier;
 	if (data != buffer->data)
 		buffer->moves++;
 	buffer->data = data;
 	buffer->committed = buffer->reserved = length;
+	if (becomes_large)
+		vmsi_buffer_advise(buffer, data, length);
 	return 0;
 }
 
@@ -93,8 +134,8 @@ static int commit(vms_buffer *buffer, size_t wanted)
 	if (wanted <= buffer->committed)
 		return 0;
 	least = vmsi_align_up(wanted, vmsi_page_size());
-	ahead = vmsi_growth_ahead(wanted, vmsi_align_up(limit,
-							vmsi_page_size()));
+	ahead = vmsi_growth_from_small(
+		wanted, vmsi_align_up(limit, vmsi_page_size()));
 	if (commit_to(buffer, ahead) != 0) {
 		if (ahead == least || commit_to(buffer, least) != 0)
 			return -1;

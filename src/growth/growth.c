@@ -27,6 +27,20 @@ size_t vmsi_growth_ahead(size_t wanted, size_t maximum)
 	return vmsi_min(end, maximum);
 }
 
+size_t vmsi_growth_from_small(size_t wanted, size_t maximum)
+{
+	size_t ahead;
+
+	if (wanted >= vmsi_huge_page_size())
+		return vmsi_growth_ahead(wanted, maximum);
+	/* What is needed at first is often all; later, it has grown before. */
+	ahead = wanted <= vmsi_page_size() ? wanted : wanted + wanted / 2;
+	/* A part of the next huge page would keep all of it on small ones. */
+	ahead = vmsi_min(vmsi_align_up(ahead, vmsi_page_size()),
+			 vmsi_huge_page_size());
+	return vmsi_min(ahead, maximum);
+}
+
 /* Whether a file could be read and has a word in its first 4 KiB. */
 static bool file_has(const char *path, const char *word, bool *readable)
 {

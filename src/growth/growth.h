@@ -22,6 +22,12 @@
 size_t vmsi_growth_ahead(size_t wanted, size_t maximum);
 
 /*
+ * The same for one of many that may stay small: as long as wanted is less than
+ * a huge page, a half more than that, to a page.
+ */
+size_t vmsi_growth_from_small(size_t wanted, size_t maximum);
+
+/*
  * Whether the host gives this process huge pages for memory with MADV_HUGEPAGE,
  * and the environment does not forbid them (VMSPACE_HUGE_PAGES=never). Asked
  * once.

@@ -59,6 +59,8 @@ struct vmsi_host_calls {
 	 * process. UINT64_MAX is RLIM_INFINITY.
 	 */
 	long (*limit)(int resource, uint64_t *soft, uint64_t *hard);
+	/* PROCMAP_QUERY of an open /proc/self/maps; see probe.c. */
+	long (*maps_query)(int fd, void *argument);
 	/* RAM plus swap in bytes: sysinfo(2). */
 	long (*memory_size)(size_t *bytes);
 	long (*memfd_create)(const char *name, unsigned flags);
@@ -177,9 +179,15 @@ bool vmsi_host_moves_among(uintptr_t end);
 /*
  * Whether a mapped range is several mappings to the host, though it may be one
  * to us. One call that moves several leaves the first ones moved where a later
- * one is refused (Linux 6.17 on).
+ * one is refused (Linux 6.17 on). Asks for no memory where /proc tells it.
  */
 bool vmsi_host_is_several(struct vmsi_range range);
+
+/*
+ * Where the host's mapping ends that has an address (Linux 6.11 on, where /proc
+ * is mounted). false: the host does not tell.
+ */
+bool vmsi_host_mapping_end(uintptr_t address, uintptr_t *end);
 
 /*
  * Whether the map-count limit is what makes mappings fail now: tries to split

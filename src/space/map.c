@@ -263,12 +263,13 @@ static int describe(struct map_request *request)
 /*
  * What the host looks at before limits of addresses and commit: its own
  * conditions, which it is asked about for one page elsewhere, the limit of
- * locked memory, and seals. Returns what it would refuse the request with.
+ * locked memory, and seals. Returns what it would refuse the request with. The
+ * page is asked for without reserve: it is not wanted, and not to be charged.
  */
 static int refused_before_limits(struct map_request *request)
 {
-	int flags = request->flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
-				       MAP_POPULATE);
+	int flags = (request->flags | MAP_NORESERVE) &
+		~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE);
 	long result = vmsi_host.mmap(0, request->page_size, request->prot,
 				     flags, request->fd, request->offset);
 

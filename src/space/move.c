@@ -81,6 +81,16 @@ static uintptr_t middle_of(struct vmsi_range part)
 				vmsi_page_size());
 }
 
+/* Where the first of several mappings of the host ends, or closer to it. */
+static uintptr_t first_boundary(struct vmsi_range part)
+{
+	uintptr_t end;
+
+	if (vmsi_host_mapping_end(part.start, &end) && end < part.end)
+		return end;
+	return middle_of(part);
+}
+
 enum way { THERE, BACK };
 
 /* A move in parts, and how far it has come. */
@@ -116,7 +126,7 @@ static long move_parts(struct vms_space *space, struct parts_move *move)
 		move->moved = part.start;
 		move->opened = place_of(move, part.start);
 		if (vmsi_host_is_several(part)) {
-			part.end = middle_of(part);
+			part.end = first_boundary(part);
 			continue;
 		}
 		if (could_not_go_back(space, move, part))
@@ -325,12 +335,35 @@ static int act(struct vms_space *space, struct vmsi_move *move,
 	       enum source_state *state)
 {
 	struct vmsi_range extension;
+	int error;
 
 	if (vmsi_range_length(move->source) == vmsi_range_length(move->target))
 		return move_pages(space, move, attributes, state);
 	if (make_gap(space, move, &extension))
 		return move_and_grow_in_gap(space, move, attributes, extension,
 					    state);
+	/*
+	 * Its place is free for an instant in any case, so one call does it.
+	 * What is locked would lose its lock where it could not be put back.
+	 */
+	if (leaves_window(move, attributes) ||
+	    (attributes->flags & (uint32_t)VMSI_LOCKED))
+		return move_growing(space, move, state);
+	*state = SOURCE_MAPPED;
+	switch (vmsi_move_by_transit(space, move->source, move->target,
+				     &error)) {
+	case VMSI_TRANSIT_DONE:
+		return 0;
+	case VMSI_TRANSIT_REFUSED:
+		return error;
+	case VMSI_TRANSIT_NOT_KEPT:
+		/* As in move_pages: a driver's, or too much commit. */
+		if (error == -EINVAL || error == -ENOMEM)
+			return move_growing(space, move, state);
+		return error;
+	case VMSI_TRANSIT_NO_PLACE:
+		break;
+	}
 	if (attributes->object && !(attributes->flags & (uint32_t)VMSI_SHARED))
 		return move_growing(space, move, state);
 	return move_and_extend(space, move, attributes, state);

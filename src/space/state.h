@@ -512,6 +512,23 @@ long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
 			uintptr_t target, int flags);
 
 /*
+ * Move a range to a longer one, by a place outside of the space; what it has
+ * become is one mapping of the host where it was one. The source stays mapped
+ * in the host. *error is set where it is not done; then the source is as
+ * before, and the target in the space may have been unmapped.
+ */
+enum vmsi_transit {
+	VMSI_TRANSIT_DONE,
+	VMSI_TRANSIT_NO_PLACE,   /* no addresses outside, or it cannot be told */
+	VMSI_TRANSIT_NOT_KEPT,   /* the host refuses to keep the source mapped */
+	VMSI_TRANSIT_REFUSED,    /* it may not grow, or not be there */
+};
+enum vmsi_transit vmsi_move_by_transit(struct vms_space *space,
+				       struct vmsi_range source,
+				       struct vmsi_range target,
+				       int *error); /* transit.c */
+
+/*
  * After the pages of a mapping, or of a part of it, have moved and it was kept:
  * on Linux all of it loses its lock, and when all of it moved it is as never
  * touched. To be called before anything else changes in the map.

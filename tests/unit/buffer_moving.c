@@ -30,7 +30,7 @@ static void it_grows_where_it_is_or_moves(void **state)
 {
 	(void)state;
 	make(0);
-	append_up_to(10);
+	append_up_to(huge());
 	for (int i = 1; i <= 3; i++) {
 		char *old = buffer.data;
 		void *behind = block_growth();
@@ -56,7 +56,7 @@ static void its_own_bytes_move_while_they_are_appended(void **state)
 
 	(void)state;
 	make(0);
-	append_up_to(10);
+	append_up_to(4 * page());
 	append_up_to(buffer.committed);
 	behind = block_growth();
 	assert_int_equal(vms_buffer_append(&buffer, buffer.data + page(),
@@ -116,6 +116,39 @@ static void shrink_gives_addresses_back_too(void **state)
 	assert_pattern(0, 2 * huge());
 }
 
+/* Whatever pages it may have later. */
+static void many_small_ones_hold_a_page_each(void **state)
+{
+	static vms_buffer many[100];
+	const struct vms_buffer_options options = {
+		.struct_size = sizeof(options), .space = space,
+	};
+
+	(void)state;
+	make(0);
+	for (size_t i = 0; i < 100; i++) {
+		assert_int_equal(vms_buffer_init(&many[i], i % 2 ? 40 * page() : 0,
+						 &options), 0);
+		assert_int_equal(vms_buffer_append(&many[i], "x", 1), 0);
+	}
+	assert_int_equal(space_stats().committed, 100 * page());
+	for (size_t i = 0; i < 100; i++)
+		assert_int_equal(vms_buffer_free(&many[i]), 0);
+}
+
+static void one_that_becomes_large_is_on_a_huge_page(void **state)
+{
+	(void)state;
+	make(0);
+	append_up_to(10);
+	while (buffer.size < 3 * huge())
+		append_up_to(buffer.size + 5 * page());
+	assert_pattern(0, buffer.size);
+	assert_true(vmsi_is_aligned((uintptr_t)buffer.data, huge()) ||
+		    !vmsi_growth_has_huge_pages());
+	assert_true(buffer.committed <= 6 * huge());
+}
+
 static void the_space_is_its_limit(void **state)
 {
 	(void)state;
@@ -154,6 +187,8 @@ int main(void)
 		WITH_SPACE(offsets_outlive_moves),
 		WITH_SPACE(what_resize_adds_is_zero),
 		WITH_SPACE(shrink_gives_addresses_back_too),
+		WITH_SPACE(many_small_ones_hold_a_page_each),
+		WITH_SPACE(one_that_becomes_large_is_on_a_huge_page),
 		WITH_SPACE(the_space_is_its_limit),
 		WITH_SPACE(what_is_needed_is_had_where_more_is_refused),
 	};
