@@ -238,13 +238,22 @@ int vms_buffer_get_stats(const vms_buffer *buffer,
 
 /* --- the calls that are inline; the library has each as a function, too ------ */
 
+/* C's casts and NULL make C++ compilers warn where they are asked to. */
+#ifdef __cplusplus
+#define VMS_BUFFER_NULL nullptr
+#define VMS_BUFFER_ADDRESS(pointer) reinterpret_cast<uintptr_t>(pointer)
+#else
+#define VMS_BUFFER_NULL NULL
+#define VMS_BUFFER_ADDRESS(pointer) ((uintptr_t)(pointer))
+#endif
+
 inline void *vms_buffer_extend(vms_buffer *buffer, size_t length)
 {
 	char *place;
 
 	if (length > buffer->room - buffer->size &&
 	    vms_buffer_make_room(buffer, length) != 0)
-		return NULL;
+		return VMS_BUFFER_NULL;
 	place = buffer->data + buffer->size;
 	buffer->size += length;
 	return place;
@@ -254,7 +263,8 @@ inline int vms_buffer_append(vms_buffer *buffer, const void *bytes,
 			     size_t length)
 {
 	if (length > buffer->room - buffer->size) {
-		size_t inside = (uintptr_t)bytes - (uintptr_t)buffer->data;
+		size_t inside = VMS_BUFFER_ADDRESS(bytes) -
+			VMS_BUFFER_ADDRESS(buffer->data);
 
 		if (vms_buffer_make_room(buffer, length) != 0)
 			return -1;
@@ -291,7 +301,7 @@ inline void *vms_buffer_at(const vms_buffer *buffer, size_t offset)
 {
 	if (offset >= buffer->size) {
 		errno = ERANGE;
-		return NULL;
+		return VMS_BUFFER_NULL;
 	}
 	return buffer->data + offset;
 }

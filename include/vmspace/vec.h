@@ -99,6 +99,15 @@ inline int vms_vec_truncate(vms_buffer *buffer, size_t count, size_t element)
 	return vms_buffer_truncate(buffer, VMS_VEC_BYTES(count, element));
 }
 
+/* C++ compilers can be asked to warn of C's casts. */
+#ifdef __cplusplus
+#define VMS_VEC_POINTER(type, pointer) static_cast<type *>(pointer)
+#define VMS_VEC_DATA(type, pointer) reinterpret_cast<type *>(pointer)
+#else
+#define VMS_VEC_POINTER(type, pointer) ((type *)(pointer))
+#define VMS_VEC_DATA(type, pointer) ((type *)(void *)(pointer))
+#endif
+
 /* A program need not use all of them. */
 #define VMS_VEC_FUNCTION static inline __attribute__((__unused__))
 
@@ -122,7 +131,7 @@ inline int vms_vec_truncate(vms_buffer *buffer, size_t count, size_t element)
 \
 	VMS_VEC_FUNCTION type *name##_data(const name *vec) \
 	{ \
-		return (type *)(void *)vec->buffer.data; \
+		return VMS_VEC_DATA(type, vec->buffer.data); \
 	} \
 \
 	VMS_VEC_FUNCTION size_t name##_size(const name *vec) \
@@ -135,18 +144,19 @@ inline int vms_vec_truncate(vms_buffer *buffer, size_t count, size_t element)
 		if (i < name##_size(vec)) \
 			return name##_data(vec) + i; \
 		errno = ERANGE; \
-		return NULL; \
+		return VMS_BUFFER_NULL; \
 	} \
 \
 	VMS_VEC_FUNCTION type *name##_extend(name *vec, size_t n) \
 	{ \
-		return (type *)vms_vec_extend(&vec->buffer, n, sizeof(type)); \
+		return VMS_VEC_POINTER(type, vms_vec_extend( \
+			&vec->buffer, n, sizeof(type))); \
 	} \
 \
 	VMS_VEC_FUNCTION int name##_push(name *vec, type value) \
 	{ \
-		type *place = (type *)vms_buffer_extend(&vec->buffer, \
-							sizeof(type)); \
+		type *place = VMS_VEC_POINTER(type, vms_buffer_extend( \
+			&vec->buffer, sizeof(type))); \
 \
 		if (!place) \
 			return -1; \

@@ -135,4 +135,11 @@ void vmsi_report_close(struct vmsi_report *report);
 /* "mmap", "brk" */
 const char *vmsi_report_call_name(enum vms_group_call call);
 
+/*
+ * Close what the caller has handed to the program: /dev/null takes the place of
+ * standard input and output, and inherited descriptors from 3 on are closed.
+ * Standard error stays, and what is the file of that name, unless it is NULL.
+ */
+void vmsi_let_go_of_descriptors(const char *kept_file);
+
 #endif

@@ -304,6 +304,7 @@ int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
 	close(witness[1]);
 	front.events = events[0];
 	front.witness = witness[0];
+	vmsi_let_go_of_descriptors(NULL);
 	pass_on_early_signals(&front);
 	error = watch_start(&front);
 	return error ? fail(front.program, -error) : stay(&front);

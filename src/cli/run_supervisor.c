@@ -149,6 +149,8 @@ void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
 		tell(events, VMSI_FRONT_FAILED, errno);
 		return;
 	}
+	/* What fails before the start is told on the caller's streams. */
+	vmsi_let_go_of_descriptors(options->report);
 	block_signals();
 	budget = open_budget(options);
 	publish(budget, group, arguments[0]);
