@@ -147,6 +147,12 @@ struct vms_group_stats {
 	uint64_t injected;
 	uint64_t looks;     /* at the kernel's own figures of a process */
 	size_t processes;   /* that are known now */
+	/*
+	 * Processes whose calls may answer EINTR, which Linux never does: they
+	 * have a handler without SA_RESTART, and could not be traced. Of brk(2)
+	 * that is -4 in place of an address.
+	 */
+	uint64_t interruptible;
 };
 
 /* A process of a group. */
