@@ -20,8 +20,9 @@
 #define PROCESS_OPTIONS (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
 			 PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
 
-/* How often a waiter looks whether a thread vanished without a word. */
-#define LOOK_AGAIN_NS (50l * 1000 * 1000)
+/* A waiter looks whether a thread vanished without a word: soon, then less often. */
+#define LOOK_FIRST_NS (200l * 1000)
+#define LOOK_MOST_NS (50l * 1000 * 1000)
 
 #define KERNEL_ERESTARTNOINTR 513
 
@@ -388,6 +389,8 @@ static void end_ask(struct vmsi_tracer *tracer, struct vmsi_stop *stop)
 		;
 	*link = stop->next;
 	pthread_mutex_unlock(&tracer->lock);
+	if (stop->gone && vmsi_proc_tracer(stop->thread) != tracer->tid)
+		lose_first(tracer, stop->thread);
 	if (!stop->stopped || stop->gone)
 		return;
 	if (stop->seized)
@@ -623,10 +626,10 @@ int vmsi_tracer_ask_stop(struct vmsi_tracer *tracer, pid_t thread,
 	return order(tracer, &command);
 }
 
-static void look_again_at(struct timespec *until)
+static void look_again_in(long pause, struct timespec *until)
 {
 	clock_gettime(CLOCK_MONOTONIC, until);
-	until->tv_nsec += LOOK_AGAIN_NS;
+	until->tv_nsec += pause;
 	if (until->tv_nsec >= 1000000000) {
 		until->tv_nsec -= 1000000000;
 		until->tv_sec++;
@@ -640,11 +643,13 @@ static void look_again_at(struct timespec *until)
 bool vmsi_tracer_await_stop(struct vmsi_tracer *tracer, struct vmsi_stop *stop)
 {
 	struct timespec until;
+	long pause = LOOK_FIRST_NS;
 	bool stopped;
 
 	pthread_mutex_lock(&tracer->lock);
 	while (!stop->stopped && !stop->gone) {
-		look_again_at(&until);
+		look_again_in(pause, &until);
+		pause = 2 * pause < LOOK_MOST_NS ? 2 * pause : LOOK_MOST_NS;
 		if (pthread_cond_timedwait(&tracer->changed, &tracer->lock,
 					   &until) == ETIMEDOUT &&
 		    !stop->stopped && !stop->gone)
