@@ -48,6 +48,8 @@ extern "C" {
  *   one outside is not. The caller gets SIGCHLD for the stops, unless it handles
  *   that with SA_NOCLDSTOP. What cannot be traced is counted in
  *   vms_group_stats.interruptible.
+ * - The caller waits for its children by their numbers: a wait for any child
+ *   (waitpid(2) of -1) takes the stops of what is traced from the library.
  * - A group is used by one thread at a time; vms_group_spawn forks.
  */
 
