@@ -42,8 +42,14 @@ extern "C" {
  *   segments those of the caller's IPC namespace.
  * - A process that may not be looked at (prctl(2), PR_SET_DUMPABLE; a program
  *   that may be executed and not read) is counted by what it may write to.
- * - A handler that was set without SA_RESTART can interrupt a call before the
- *   caller has received it: EINTR, which calls of memory never answer otherwise.
+ * - A process that sets a handler without SA_RESTART is traced (ptrace(2)) by a
+ *   thread of the library until it executes a program, so that calls which the
+ *   handler interrupts are made again. A debugger in the group is let have it,
+ *   one outside is not. The caller gets SIGCHLD for the stops, unless it handles
+ *   that with SA_NOCLDSTOP. What cannot be traced is counted in
+ *   vms_group_stats.interruptible.
+ * - The caller waits for its children by their numbers: a wait for any child
+ *   (waitpid(2) of -1) takes the stops of what is traced from the library.
  * - A group is used by one thread at a time; vms_group_spawn forks.
  */
 
@@ -147,6 +153,12 @@ struct vms_group_stats {
 	uint64_t injected;
 	uint64_t looks;     /* at the kernel's own figures of a process */
 	size_t processes;   /* that are known now */
+	/*
+	 * Processes whose calls may answer EINTR, which Linux never does: they
+	 * have a handler without SA_RESTART, and could not be traced. Of brk(2)
+	 * that is -4 in place of an address.
+	 */
+	uint64_t interruptible;
 };
 
 /* A process of a group. */

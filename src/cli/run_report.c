@@ -324,7 +324,7 @@ static void write_json(struct vmsi_report *report, vms_group *group,
 {
 	const int status = vms_group_status(group);
 	json_t *all = json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O,s:o}",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O,s:o}",
 		"command", arguments_json(report->arguments),
 		"limit", vmsi_json_amount(stats->limit),
 		"peak", vmsi_json_amount(stats->peak),
@@ -332,6 +332,7 @@ static void write_json(struct vmsi_report *report, vms_group *group,
 		"calls", vmsi_json_amount(stats->calls),
 		"refused", vmsi_json_amount(stats->refusals),
 		"injected", vmsi_json_amount(stats->injected),
+		"interruptible", vmsi_json_amount(stats->interruptible),
 		"exit_status", vmsi_json_exit_status(status),
 		"signal", vmsi_json_signal(status),
 		"refusals", report->refusals,
@@ -348,11 +349,18 @@ static void write_text(struct vmsi_report *report,
 {
 	fprintf(stderr, "vmspace run: peak commit %s of %s; ",
 		size(stats->peak).text, size(stats->limit).text);
-	if (stats->refusals == 0) {
+	if (stats->refusals == 0)
 		fputs("nothing was refused\n", stderr);
+	else
+		fprintf(stderr, "%llu refused\n",
+			(unsigned long long)stats->refusals);
+	if (stats->interruptible)
+		fprintf(stderr, "vmspace run: calls of %llu processes that "
+			"handle signals and could not be traced may have "
+			"answered EINTR\n",
+			(unsigned long long)stats->interruptible);
+	if (stats->refusals == 0)
 		return;
-	}
-	fprintf(stderr, "%llu refused\n", (unsigned long long)stats->refusals);
 	fflush(report->shown);
 	fputs(report->text, stderr);
 	if (!report->options->log && report->count > SHOWN_MOST)

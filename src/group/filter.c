@@ -8,6 +8,8 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /*
@@ -106,6 +108,26 @@ static int add_breaks(scmp_filter_ctx filter)
 	return error;
 }
 
+/* Who sets a handler, or traces, may have to be traced first or let go. */
+static int add_interruptions(scmp_filter_ctx filter)
+{
+	static const unsigned requests[] = {
+		PTRACE_TRACEME, PTRACE_ATTACH, PTRACE_SEIZE,
+	};
+	const struct scmp_arg_cmp sets = {
+		.arg = 1, .op = SCMP_CMP_NE, .datum_a = 0 };
+	int error = notify(filter, SCMP_SYS(rt_sigaction), 1, &sets);
+
+	for (size_t i = 0; !error && i < sizeof requests / sizeof requests[0];
+	     i++) {
+		const struct scmp_arg_cmp request =
+			has_bits(0, UINT64_MAX, requests[i]);
+
+		error = notify(filter, SCMP_SYS(ptrace), 1, &request);
+	}
+	return error;
+}
+
 static int add_rules(scmp_filter_ctx filter,
 		     const struct vms_group_options *options)
 {
@@ -125,12 +147,37 @@ static int add_rules(scmp_filter_ctx filter,
 		error = add_fork(filter);
 	if (!error)
 		error = add_breaks(filter);
+	if (!error)
+		error = add_interruptions(filter);
 	/* brk(0) asks where the end is. */
 	if (!error)
 		error = notify(filter, SCMP_SYS(brk), 1, moves);
 	for (size_t i = 0; !error && i < sizeof others / sizeof others[0]; i++)
 		error = notify(filter, others[i], 0, NULL);
 	return error;
+}
+
+bool vmsi_filter_notifies(long call)
+{
+	switch (call) {
+	case SYS_mmap:
+	case SYS_mprotect:
+	case SYS_pkey_mprotect:
+	case SYS_mremap:
+	case SYS_brk:
+	case SYS_clone:
+#ifdef SYS_fork
+	case SYS_fork:
+#endif
+	case SYS_execve:
+	case SYS_execveat:
+	case SYS_shmget:
+	case SYS_rt_sigaction:
+	case SYS_ptrace:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static int read_filter(int file, struct sock_fprog *filter)

@@ -152,9 +152,10 @@ static void count_image(struct vms_group *group, struct vmsi_process *process,
 
 	vmsi_group_note_last(group, process);
 	vmsi_process_leave(group, process);
-	vmsi_process_bequeath(group, process->pid);
+	vmsi_process_bequeath(group, process);
 	process->credit = process->stack = 0;
 	process->data_end = process->heap_start = stat->heap_start;
+	vmsi_breaks_begin(&process->breaks, stat->heap_start);
 	memcpy(process->command, stat->command, sizeof stat->command);
 	group->looks++;
 	if (vmsi_measure_image(thread, &measure))

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "group/tracer.h"
+
 /* --- the groups of this process ------------------------------------------ */
 
 static pthread_mutex_t groups_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -80,6 +82,7 @@ int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 		.refusals = group->refusals,
 		.injected = group->injected,
 		.looks = group->looks,
+		.interruptible = group->interruptible,
 		.processes = group->process_count,
 	};
 	return 0;
@@ -157,6 +160,7 @@ void vms_group_close(vms_group *group)
 	if (!group)
 		return;
 	vmsi_group_delist(group);
+	vmsi_tracer_stop(group->tracer);
 	vmsi_processes_free(group);
 	if (group->listener >= 0)
 		close(group->listener);

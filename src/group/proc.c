@@ -15,6 +15,7 @@
 #define STAT_PARENT 4
 #define STAT_FLAGS 9
 #define STAT_THREADS 20
+#define STAT_DATA_START 45
 #define STAT_HEAP_START 47
 #define STATM_DATA 6
 
@@ -36,6 +37,11 @@ static struct path path_of(pid_t pid, const char *name)
 FILE *vmsi_proc_open(pid_t pid, const char *name)
 {
 	return fopen(path_of(pid, name).text, "re");
+}
+
+int vmsi_proc_open_memory(pid_t pid)
+{
+	return open(path_of(pid, "mem").text, O_RDONLY | O_CLOEXEC);
 }
 
 DIR *vmsi_proc_open_threads(pid_t pid)
@@ -167,6 +173,24 @@ bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat)
 	return true;
 }
 
+bool vmsi_proc_read_data(pid_t pid, struct vmsi_proc_data *data)
+{
+	char text[2048], *at;
+	int field = 3;
+
+	if (!read_text(pid, "stat", text, sizeof text))
+		return false;
+	at = strrchr(text, ')');
+	for (at = at ? at + 1 : NULL; at && field < STAT_DATA_START; field++)
+		at = strchr(at + 1, ' ');
+	if (!at)
+		return false;
+	data->start = strtoull(at, &at, 10);
+	data->end = strtoull(at, &at, 10);
+	data->heap_start = strtoull(at, &at, 10);
+	return data->heap_start != 0;
+}
+
 bool vmsi_proc_read_running(pid_t pid, pid_t thread,
 			    struct vmsi_proc_running *running)
 {
@@ -274,6 +298,35 @@ pid_t vmsi_proc_process_of(pid_t thread)
 	if (is_process(thread))
 		return thread;
 	return (pid_t)status_number(thread, "\nTgid:");
+}
+
+bool vmsi_proc_namespace(pid_t pid, char *name, size_t size)
+{
+	ssize_t length = readlink(pid ? path_of(pid, "ns/pid").text :
+					"/proc/self/ns/pid", name, size - 1);
+
+	name[length > 0 ? length : 0] = '\0';
+	return length > 0;
+}
+
+/* One for each namespace, the innermost last. */
+pid_t vmsi_proc_number_inside(pid_t thread)
+{
+	static const char field[] = "\nNSpid:";
+	char status[8192], *at, *end;
+	long number, last = 0;
+
+	if (!read_text(thread, "status", status, sizeof status))
+		return 0;
+	at = strstr(status, field);
+	for (at = at ? at + strlen(field) : NULL; at; at = end) {
+		at += strspn(at, "\t ");
+		number = strtol(at, &end, 10);
+		if (end == at)
+			break;
+		last = number;
+	}
+	return (pid_t)last;
 }
 
 pid_t vmsi_proc_tracer(pid_t thread)

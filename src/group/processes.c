@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "group/state.h"
+#include "group/interruptible.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "group/tracer.h"
 
 /*
  * Who is in the group. A process is known from its first request on, or from a
@@ -164,19 +166,33 @@ static pid_t find_sharer(struct vms_group *group,
 static bool inherit_memory(struct vms_group *group, struct vmsi_process *process,
 			   void *context)
 {
-	const pid_t *counter = context;
+	const struct vmsi_process *counter = context;
 
-	if (process->shares_with != *counter)
+	if (process->shares_with != counter->pid)
 		return true;
 	process->shares_with = find_sharer(group, process);
-	if (!process->shares_with)
-		vmsi_group_look(group, process, process->pid);
+	if (process->shares_with)
+		return true;
+	process->breaks = counter->breaks;
+	vmsi_group_look(group, process, process->pid);
 	return true;
 }
 
-void vmsi_process_bequeath(struct vms_group *group, pid_t counter)
+void vmsi_process_bequeath(struct vms_group *group,
+			   const struct vmsi_process *counter)
 {
-	vmsi_processes_each(group, inherit_memory, &counter);
+	struct vmsi_process was = *counter;
+
+	vmsi_processes_each(group, inherit_memory, &was);
+}
+
+bool vmsi_process_shares_handlers(const struct vmsi_process *one,
+				  const struct vmsi_process *other)
+{
+	/* Who shares them shares memory. */
+	return (one->shares_with || other->shares_with) &&
+		syscall(SYS_kcmp, one->pid, other->pid, KCMP_SIGHAND, 0, 0) ==
+			0;
 }
 
 /* At most what a child has; nothing of the first, which is a copy of none. */
@@ -208,6 +224,7 @@ static void take_copy(struct vms_group *group, struct vmsi_process *process,
 		return;
 	}
 	process->credit = copy.credit;
+	process->breaks = copy.breaks;
 	vmsi_group_set_committed(group, process, copy.bytes);
 	if (!is_enough)
 		vmsi_group_look(group, process, process->pid);
@@ -226,6 +243,18 @@ static pid_t first_with_its_memory(pid_t pid, pid_t parent)
 		parent = stat.parent;
 	}
 	return first;
+}
+
+/* A child has its parent's handlers until it executes a program. */
+static void inherit_handlers(struct vms_group *group,
+			     struct vmsi_process *process,
+			     const struct vmsi_proc_stat *stat)
+{
+	const struct vmsi_process *parent =
+		vmsi_process_find(group, stat->parent);
+
+	if (parent && parent->interruptible && !stat->has_executed)
+		vmsi_note_interruptible(group, process);
 }
 
 struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
@@ -254,6 +283,7 @@ struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 		return process;
 	}
 	take_copy(group, process, stat.parent);
+	inherit_handlers(group, process, &stat);
 	return process;
 }
 
@@ -292,17 +322,35 @@ struct vmsi_process *vmsi_process_of(struct vms_group *group, pid_t thread)
 
 /* --- the end ------------------------------------------------------------ */
 
-/* Only those that were reparented to the supervisor are its to wait for. */
+/*
+ * Only those that were reparented to the supervisor are its to wait for; by their
+ * descriptors, since the number may be another's that stops for the tracer.
+ */
 static void reap(struct vms_group *group, const struct vmsi_process *process)
 {
-	int status;
+	siginfo_t info = { .si_pid = 0 };
+	const bool known = process->pidfd >= 0;
 
-	if (waitpid(process->pid, &status, WNOHANG) != process->pid)
+	if (process->pid == group->first)
+		vmsi_process_reap_first(group);
+	else
+		(void)waitid(known ? P_PIDFD : P_PID,
+			     (id_t)(known ? process->pidfd : process->pid),
+			     &info, WEXITED | WNOHANG);
+}
+
+/* The tracer may have reaped it, and is not done with telling so. */
+void vmsi_process_reap_first(struct vms_group *group)
+{
+	int status;
+	pid_t got = waitpid(group->first, &status, WNOHANG);
+
+	if (got < 0 && group->tracer)
+		status = vmsi_tracer_first_status(group->tracer);
+	else if (got != group->first)
 		return;
-	if (process->pid == group->first) {
-		group->status = status;
-		group->first_ended = true;
-	}
+	group->status = status;
+	group->first_ended = true;
 }
 
 static void unlink_process(struct vms_group *group,
@@ -364,7 +412,7 @@ void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 	process->pidfd = -1;
 	process->granted_count = 0;
 	leave_unborn(group, process->pid);
-	vmsi_process_bequeath(group, process->pid);
+	vmsi_process_bequeath(group, process);
 	process->next = group->ended;
 	group->ended = process;
 	group->ended_count++;
@@ -398,6 +446,14 @@ void vmsi_processes_free(struct vms_group *group)
 
 /* --- forks -------------------------------------------------------------- */
 
+static struct vmsi_breaks breaks_of(struct vms_group *group, pid_t pid)
+{
+	struct vmsi_process *process = vmsi_process_find(group, pid);
+
+	return process ? vmsi_process_counter(group, process)->breaks :
+			 (struct vmsi_breaks){ .count = 0 };
+}
+
 void vmsi_unborn_add(struct vms_group *group, pid_t parent, pid_t thread,
 		     size_t bytes, size_t credit)
 {
@@ -411,7 +467,8 @@ void vmsi_unborn_add(struct vms_group *group, pid_t parent, pid_t thread,
 	group->unborn_bytes += bytes;
 	group->committed += bytes;
 	all[group->unborn_count++] =
-		(struct vmsi_unborn){ parent, thread, bytes, credit, false };
+		(struct vmsi_unborn){ parent, thread, bytes, credit, false,
+				      breaks_of(group, parent) };
 }
 
 static struct vmsi_unborn remove_unborn(struct vms_group *group, size_t i)

@@ -261,9 +261,10 @@ size_t vmsi_request_net(const struct vms_group *group,
 }
 
 /* brk answers where the data end. */
-int64_t vmsi_request_refusal(const struct vmsi_request *request)
+int64_t vmsi_request_refusal(struct vms_group *group,
+			     const struct vmsi_request *request)
 {
 	if (request->call == VMS_GROUP_BRK)
-		return (int64_t)request->heap->data_end;
+		return (int64_t)vmsi_breaks_now(group, request->heap);
 	return -ENOMEM;
 }

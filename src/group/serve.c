@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "group/state.h"
+#include "group/interruptible.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+
+#include "group/stack.h"
+#include "group/tracer.h"
 
 /* Serving: one call after the other, in the order in which they come. */
 
@@ -68,22 +72,15 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 	struct vmsi_stack stack = { .why = why_no_stack(group, begin) };
 
 	if (!stack.why)
-		vmsi_stack_begin(&stack, process->pid, thread);
-	/* The answer is where the data end, and they may end lower by now. */
-	if (injected && request->call == VMS_GROUP_BRK)
-		vmsi_group_look(group, request->heap, request->heap->pid);
+		vmsi_stack_begin(&stack, vmsi_group_tracer(group), thread);
 	group->refusals++;
 	group->injected += injected;
 	process->refusals++;
 	vmsi_listener_answer(group->listener, group->call->id,
-			     vmsi_request_refusal(request));
-	vmsi_stack_read(&stack);
+			     vmsi_request_refusal(group, request));
+	vmsi_stack_read(&stack, group->tracer, process->pid);
 	group->next_stack = 2 * vmsi_group_now() - begin;
 	tell(group, process, thread, request, &stack, injected);
-	if (stack.ended && thread == group->first) {
-		group->status = stack.status;
-		group->first_ended = true;
-	}
 	vmsi_stack_free(&stack);
 }
 
@@ -103,6 +100,13 @@ static void remember_free_fork(struct vms_group *group,
 	vmsi_granted_remember(process, group->call, 0, 0, copy);
 }
 
+/* A program that is executed has no handlers, and is traced no more. */
+static void expect_image(struct vmsi_process *process, pid_t thread)
+{
+	process->executing = thread;
+	process->traced = process->let_go = false;
+}
+
 static void let_through(struct vms_group *group, struct vmsi_process *process,
 			const struct vmsi_request *request, bool charged)
 {
@@ -112,9 +116,11 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 	if (!charged && request->moved)
 		vmsi_granted_remember(process, group->call, 0,
 				      request->moved, 0);
+	if (request->call == VMS_GROUP_BRK)
+		vmsi_breaks_note(group, request->heap, request->data_end);
 	if (vmsi_listener_continue(group->listener, group->call->id)) {
 		if (request->call == VMS_GROUP_EXEC)
-			process->executing = (pid_t)group->call->pid;
+			expect_image(process, (pid_t)group->call->pid);
 	} else if (charged) {
 		vmsi_group_take_back(group, process, (pid_t)group->call->pid,
 				     request);
@@ -130,7 +136,11 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	vmsi_unborn_note_made(group, thread);
 	if (process->executing)
 		vmsi_group_meet_image(group, process, thread);
-	if (!vmsi_request_decode(group, process, thread,
+	if (group->call->data.nr == SYS_rt_sigaction)
+		vmsi_serve_handler(group, process);
+	else if (group->call->data.nr == SYS_ptrace)
+		vmsi_serve_debugger(group, process);
+	else if (!vmsi_request_decode(group, process, thread,
 				 &group->call->data, &request))
 		let_through(group, process, &request, false);
 	else if (vmsi_faults_hit(group, process, group->call, &request))
@@ -232,7 +242,13 @@ static int await(struct vms_group *group, int wait)
 static bool first_has_stopped(struct vms_group *group)
 {
 	siginfo_t info = { .si_pid = 0 };
+	int signal = 0;
 
+	if (group->tracer && !group->first_ended &&
+	    (vmsi_tracer_first_stop(group->tracer, &signal) || signal)) {
+		group->status = (signal << 8) | 0x7f;
+		return signal != 0;
+	}
 	if (group->first_ended ||
 	    waitid(P_PID, (id_t)group->first, &info,
 		   WSTOPPED | WNOHANG) ||
@@ -326,6 +342,9 @@ int vms_group_serve(vms_group *group, int timeout)
 		}
 		if (is_time_to_ask(group)) {
 			find_ended(group);
+			if (!group->first_ended &&
+			    !vmsi_process_find(group, group->first))
+				vmsi_process_reap_first(group);
 			vmsi_group_look_at_files(group);
 			vmsi_group_look_at_stacks(group);
 			if (first_has_stopped(group))

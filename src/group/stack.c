@@ -1,40 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-#include "group/state.h"
+#include "group/stack.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 
 /*
- * The stack of a thread whose call is refused. While the call waits for its
- * answer the thread cannot be stopped; the stop is asked for before the answer
- * is sent, and comes when the thread returns from the call, with the registers
- * that it had when it made it.
+ * Unwinding: the registers come from the tracer, which alone may ask for them,
+ * and memory is read by process_vm_readv(2), which any thread may.
  */
 
 #ifndef VMSI_WITH_LIBDW
 
-bool vmsi_stack_seize(struct vmsi_stack *stack, pid_t thread)
+const char *vmsi_stack_why_not(void)
 {
-	(void)thread;
-	stack->why = "built without libdw";
-	return false;
+	return "built without libdw";
 }
 
-bool vmsi_stack_stop(struct vmsi_stack *stack, pid_t thread)
+void vmsi_stack_unwind(struct vmsi_unwinding *unwinding)
 {
-	(void)stack;
-	(void)thread;
-	return false;
-}
-
-void vmsi_stack_unwind(struct vmsi_stack *stack, pid_t process, pid_t thread)
-{
-	(void)stack;
-	(void)process;
-	(void)thread;
+	unwinding->why = vmsi_stack_why_not();
 }
 
 #else
@@ -42,23 +25,14 @@ void vmsi_stack_unwind(struct vmsi_stack *stack, pid_t process, pid_t thread)
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <string.h>
+#include <sys/uio.h>
 
 #define FRAMES_MOST 64
-#define STOP_STEP_US 50
 
-bool vmsi_stack_seize(struct vmsi_stack *stack, pid_t thread)
+const char *vmsi_stack_why_not(void)
 {
-	if (ptrace(PTRACE_SEIZE, thread, NULL, NULL)) {
-		stack->why = errno == EPERM ? "no right to trace the thread" :
-					      "the thread cannot be traced";
-		return false;
-	}
-	if (ptrace(PTRACE_INTERRUPT, thread, NULL, NULL)) {
-		stack->why = "the thread cannot be stopped";
-		return false;
-	}
-	return true;
+	return NULL;
 }
 
 /* --- frames ------------------------------------------------------------- */
@@ -120,7 +94,71 @@ static int print_frame(Dwfl_Frame *frame, void *context)
 	return ++frames->count < FRAMES_MOST ? DWARF_CB_OK : DWARF_CB_ABORT;
 }
 
-static int print_frames(FILE *text, pid_t process, pid_t thread)
+/* --- the stopped thread --------------------------------------------------- */
+
+/* There is one. */
+static pid_t next_thread(Dwfl *dwfl, void *context, void **thread_context)
+{
+	const struct vmsi_unwinding *unwinding = context;
+
+	(void)dwfl;
+	if (*thread_context)
+		return 0;
+	*thread_context = context;
+	return unwinding->thread;
+}
+
+static bool get_thread(Dwfl *dwfl, pid_t thread, void *context,
+		       void **thread_context)
+{
+	const struct vmsi_unwinding *unwinding = context;
+
+	(void)dwfl;
+	*thread_context = context;
+	return thread == unwinding->thread;
+}
+
+static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word,
+		      void *context)
+{
+	const struct vmsi_unwinding *unwinding = context;
+	const struct iovec from = { (void *)(uintptr_t)address, sizeof *word };
+	const struct iovec to = { word, sizeof *word };
+
+	(void)dwfl;
+	return process_vm_readv(unwinding->thread, &to, 1, &from, 1, 0) ==
+		(ssize_t)sizeof *word;
+}
+
+/* By their numbers in DWARF, of which that of the program counter is apart. */
+static bool set_registers(Dwfl_Thread *thread, void *context)
+{
+	const struct vmsi_unwinding *unwinding = context;
+	const struct user_regs_struct *user = &unwinding->registers.user;
+#ifdef __x86_64__
+	const Dwarf_Word words[] = {
+		user->rax, user->rdx, user->rcx, user->rbx, user->rsi,
+		user->rdi, user->rbp, user->rsp, user->r8, user->r9,
+		user->r10, user->r11, user->r12, user->r13, user->r14,
+		user->r15, user->rip,
+	};
+	const Dwarf_Word counter = user->rip;
+#else
+	Dwarf_Word words[32];
+	const Dwarf_Word counter = user->pc;
+
+	for (size_t i = 0; i < 31; i++)
+		words[i] = user->regs[i];
+	words[31] = user->sp;
+#endif
+	if (!dwfl_thread_state_registers(thread, 0,
+					 sizeof words / sizeof words[0], words))
+		return false;
+	dwfl_thread_state_register_pc(thread, counter);
+	return true;
+}
+
+static int print_frames(FILE *text, struct vmsi_unwinding *unwinding)
 {
 	static char *no_path;
 	static const Dwfl_Callbacks callbacks = {
@@ -129,91 +167,44 @@ static int print_frames(FILE *text, pid_t process, pid_t thread)
 		.find_debuginfo = dwfl_build_id_find_debuginfo,
 		.debuginfo_path = &no_path,
 	};
+	static const Dwfl_Thread_Callbacks thread_callbacks = {
+		.next_thread = next_thread,
+		.get_thread = get_thread,
+		.memory_read = read_word,
+		.set_initial_registers = set_registers,
+	};
 	struct frames frames = { .text = text };
 	Dwfl *dwfl = dwfl_begin(&callbacks);
 
 	if (!dwfl)
 		return 0;
-	if (dwfl_linux_proc_report(dwfl, process) == 0 &&
+	if (dwfl_linux_proc_report(dwfl, unwinding->process) == 0 &&
 	    dwfl_report_end(dwfl, NULL, NULL) == 0 &&
-	    dwfl_linux_proc_attach(dwfl, process, true) == 0)
-		(void)dwfl_getthread_frames(dwfl, thread, print_frame, &frames);
+	    dwfl_attach_state(dwfl, NULL, unwinding->process,
+			      &thread_callbacks, unwinding))
+		(void)dwfl_getthread_frames(dwfl, unwinding->thread,
+					    print_frame, &frames);
 	dwfl_end(dwfl);
 	return frames.count;
 }
 
-static void unwind(struct vmsi_stack *stack, pid_t process, pid_t thread)
+void vmsi_stack_unwind(struct vmsi_unwinding *unwinding)
 {
 	size_t length;
-	FILE *text = open_memstream(&stack->text, &length);
+	FILE *text = open_memstream(&unwinding->text, &length);
 	int count;
 
 	if (!text) {
-		stack->why = "no memory";
+		unwinding->why = "no memory";
 		return;
 	}
-	count = print_frames(text, process, thread);
+	count = print_frames(text, unwinding);
 	fclose(text);
-	if (count == 0) {
-		vmsi_stack_free(stack);
-		stack->why = "the stack cannot be unwound";
-	}
-}
-
-/*
- * A thread whose process executes a program ends without a word to its tracer,
- * and its number may then be that of a process that the tracer is the parent
- * of: to wait for that one would be to wait for long.
- */
-static bool await_stop(pid_t thread, int *status)
-{
-	pid_t got;
-
-	while ((got = waitpid(thread, status, __WALL | WNOHANG)) != thread) {
-		if (got < 0 && errno != EINTR)
-			return false;
-		if (vmsi_proc_tracer(thread) != gettid())
-			return false;
-		usleep(STOP_STEP_US);
-	}
-	return true;
-}
-
-bool vmsi_stack_stop(struct vmsi_stack *stack, pid_t thread)
-{
-	int status;
-
-	if (!await_stop(thread, &status)) {
-		stack->why = "the thread has ended";
-		return false;
-	}
-	if (!WIFSTOPPED(status)) {
-		stack->ended = true;
-		stack->status = status;
-		stack->why = "the thread was killed";
-		return false;
-	}
-	/* A signal that came first is still to be delivered. */
-	if (status >> 16 != PTRACE_EVENT_STOP)
-		stack->signal = WSTOPSIG(status);
-	return true;
-}
-
-void vmsi_stack_unwind(struct vmsi_stack *stack, pid_t process, pid_t thread)
-{
-	int status;
-
-	unwind(stack, process, thread);
-	if (ptrace(PTRACE_DETACH, thread, NULL, (void *)(long)stack->signal) &&
-	    thread != process)
-		/* Killed meanwhile: its tracer is to reap it before others can. */
-		(void)waitpid(thread, &status, __WALL);
+	if (count > 0)
+		return;
+	free(unwinding->text);
+	unwinding->text = NULL;
+	unwinding->why = "the stack cannot be unwound";
 }
 
 #endif
-
-void vmsi_stack_free(struct vmsi_stack *stack)
-{
-	free(stack->text);
-	stack->text = NULL;
-}

@@ -14,6 +14,8 @@
 
 #include <vmspace/group.h>
 
+#include "group/breaks.h"
+
 /*
  * The supervisor of a group. The filter (filter.c) has the kernel ask about the
  * calls that can charge. Each is decoded (request.c), counted in a ledger that
@@ -27,6 +29,9 @@
 /* A filter as the kernel takes it; fprog.filter is malloc's. */
 int vmsi_filter_build(const struct vms_group_options *options,
 		      struct sock_fprog *filter);
+
+/* Whether the filter asks the supervisor about calls of a number. */
+bool vmsi_filter_notifies(long call);
 
 /* In the child: install it. Returns a listener or -errno. */
 int vmsi_listener_install(const struct sock_fprog *filter);
@@ -68,6 +73,10 @@ struct vmsi_process {
 	uint64_t refusals;
 	uintptr_t data_end;            /* of the heap of brk; 0: not known */
 	uintptr_t heap_start;          /* of brk's; another in most programs */
+	struct vmsi_breaks breaks;
+	bool traced;                   /* by the group's tracer, all of it */
+	bool let_go;                   /* for a debugger, until it executes */
+	bool interruptible;            /* its calls may answer EINTR */
 	pid_t executing;               /* the thread of an execve; 0: none */
 	/* Where the dynamic loader is, until something else asks. */
 	uintptr_t loader_start, loader_end;
@@ -104,6 +113,7 @@ struct vmsi_unborn {
 	size_t bytes;
 	size_t credit;
 	bool born;                     /* known to have been made */
+	struct vmsi_breaks breaks;     /* of the parent then */
 };
 
 struct vms_group {
@@ -125,6 +135,8 @@ struct vms_group {
 	uint64_t next_stack;
 	uint64_t born;                 /* the clock when it was made */
 	uint64_t requests, calls, refusals, injected, looks;
+	uint64_t interruptible;        /* processes */
+	struct vmsi_tracer *tracer;    /* NULL: not needed yet */
 	uint64_t chance;               /* state of the random numbers */
 	/* The last one that was refused on demand, and what may follow it. */
 	struct {
@@ -196,11 +208,19 @@ bool vmsi_process_shares(struct vms_group *group, struct vmsi_process *process);
 void vmsi_process_leave(struct vms_group *group, struct vmsi_process *process);
 
 /* A process has left a memory that it counted: another one is to. */
-void vmsi_process_bequeath(struct vms_group *group, pid_t counter);
+void vmsi_process_bequeath(struct vms_group *group,
+			   const struct vmsi_process *counter);
+
+/* Whether two processes have their signal handlers in common. */
+bool vmsi_process_shares_handlers(const struct vmsi_process *one,
+				  const struct vmsi_process *other);
 
 /* The process that counts the memory of another; of most, itself. */
 struct vmsi_process *vmsi_process_counter(struct vms_group *group,
 					  struct vmsi_process *process);
+
+/* The first process has ended, or had not when it was last tried. */
+void vmsi_process_reap_first(struct vms_group *group);
 
 /* What a fork of a process copies at most, bytes. */
 size_t vmsi_process_copy(struct vms_group *group, struct vmsi_process *process);
@@ -306,6 +326,23 @@ bool vmsi_proc_gives_zeroes(pid_t thread, int descriptor);
 /* Whether /proc is there, and of the caller's own namespace of processes. */
 bool vmsi_proc_is_ours(void);
 
+/* The memory of a process, to be read. Returns a descriptor or -1. */
+int vmsi_proc_open_memory(pid_t pid);
+
+/* The bounds that RLIMIT_DATA counts brk from. */
+struct vmsi_proc_data {
+	uintptr_t start, end;          /* of the program's own data */
+	uintptr_t heap_start;
+};
+
+bool vmsi_proc_read_data(pid_t pid, struct vmsi_proc_data *data);
+
+/* The name of a namespace of processes; pid 0: the caller's. */
+bool vmsi_proc_namespace(pid_t pid, char *name, size_t size);
+
+/* The number of a thread in its own namespace of processes; 0: it has gone. */
+pid_t vmsi_proc_number_inside(pid_t thread);
+
 /* The process that traces a thread; 0: none does, or the thread has gone. */
 pid_t vmsi_proc_tracer(pid_t thread);
 
@@ -408,7 +445,8 @@ size_t vmsi_request_net(const struct vms_group *group,
 			const struct vmsi_request *request);
 
 /* What a call answers where it is refused. */
-int64_t vmsi_request_refusal(const struct vmsi_request *request);
+int64_t vmsi_request_refusal(struct vms_group *group,
+			     const struct vmsi_request *request);
 
 /* --- grant.c: what was granted ------------------------------------------ */
 
@@ -496,35 +534,6 @@ bool vmsi_granted_has_loose(const struct vmsi_process *process);
 bool vmsi_faults_hit(struct vms_group *group, struct vmsi_process *process,
 		     const struct seccomp_notif *call,
 		     const struct vmsi_request *request);
-
-/* --- stack.c, stack_reader.c -------------------------------------------- */
-
-/*
- * The stack of a thread, which is stopped for it by ptrace(2) on its way back
- * from the call that is refused. begin is called before the answer is sent, read
- * after it; between them stack is not to be used. Where it cannot be had, why
- * says so.
- */
-struct vmsi_stack {
-	char *text;       /* malloc's */
-	const char *why;  /* there is none */
-	bool ended;       /* it was killed, with this status */
-	int status;
-	int signal;       /* that it has been stopped before */
-	struct vmsi_stack_reader *reader;
-};
-
-void vmsi_stack_begin(struct vmsi_stack *stack, pid_t process, pid_t thread);
-void vmsi_stack_read(struct vmsi_stack *stack);
-void vmsi_stack_free(struct vmsi_stack *stack);
-
-/*
- * The steps of it, all by one thread; no more follow where one returns false.
- * After the last one the thread runs again.
- */
-bool vmsi_stack_seize(struct vmsi_stack *stack, pid_t thread);
-bool vmsi_stack_stop(struct vmsi_stack *stack, pid_t thread);
-void vmsi_stack_unwind(struct vmsi_stack *stack, pid_t process, pid_t thread);
 
 /* --- time --------------------------------------------------------------- */
 

@@ -235,13 +235,17 @@ static int do_brk_back(size_t bytes)
 	return answer((long)sbrk(-(intptr_t)bytes));
 }
 
-/* A refused brk answers where the data end, to the page. */
+/* A refused brk answers where the data end, to the byte. */
 static int do_brk_refused(size_t bytes)
 {
-	const long end = syscall(SYS_brk, 0);
-	const long answered = syscall(SYS_brk, end + (long)bytes);
+	const long odd = syscall(SYS_brk, 0) + 3 * (long)PAGE + 123;
+	const long back = odd - 50;
+	const int sets = syscall(SYS_brk, odd) == odd &&
+		syscall(SYS_brk, odd + (long)bytes) == odd &&
+		syscall(SYS_brk, back) == back;
 
-	return answered - end < (long)PAGE ? 0 : EINVAL;
+	return sets && syscall(SYS_brk, back + (long)bytes) == back &&
+		syscall(SYS_brk, 0) == back ? 0 : EINVAL;
 }
 
 static int do_shmget(size_t bytes)

@@ -2,7 +2,17 @@
 #include "family.h"
 
 #include <dirent.h>
+#include <linux/kcmp.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The library has a process that wakes its tracer: it is of no group. */
+static bool is_the_librarys(pid_t child, pid_t ancestor)
+{
+	return syscall(SYS_kcmp, child, ancestor, KCMP_VM, 0, 0) == 0;
+}
 
 static void add_children(pid_t parent, struct family *family)
 {
@@ -34,6 +44,9 @@ void find_family(pid_t ancestor, struct family *family)
 {
 	family->count = 0;
 	add_children(ancestor, family);
+	for (size_t i = family->count; i-- > 0;)
+		if (is_the_librarys(family->list[i], ancestor))
+			family->list[i] = family->list[--family->count];
 	for (size_t i = 0; i < family->count; i++)
 		add_children(family->list[i], family);
 }

@@ -94,8 +94,8 @@ static void signals_do_not_change_what_calls_answer(void **state)
 	expect_survival("signals", seed());
 }
 
-/* Where a handler does not restart calls, one may answer EINTR. */
-static void interrupted_calls_are_not_charged(void **state)
+/* Whether or not the handler was set to restart calls. */
+static void interrupted_calls_are_made_again(void **state)
 {
 	(void)state;
 	expect_survival("interruptions", seed());
@@ -343,7 +343,7 @@ int main(int argc, char **argv)
 		CASE(processes_may_be_killed_while_they_ask),
 		CASE(processes_may_be_stopped_while_they_ask),
 		CASE(signals_do_not_change_what_calls_answer),
-		CASE(interrupted_calls_are_not_charged),
+		CASE(interrupted_calls_are_made_again),
 		CASE(processes_may_execute_programs_while_they_ask),
 		CASE(odd_mmaps_answer_as_without_a_group),
 		CASE(odd_mprotects_answer_as_without_a_group),

@@ -265,6 +265,10 @@ static int do_interruptions(size_t seed)
 	error = send_signals(seed, 0);
 	may_be_interrupted = 0;
 	say_number("interrupted", shared->interrupted);
+#ifdef __x86_64__
+	if (shared->interrupted)
+		return EINTR;
+#endif
 	return error;
 }
 

@@ -277,6 +277,7 @@ static void growth_of_a_private_file_moves_where_it_was_lost(void **state)
 	}
 }
 
+/* Likewise where the mapping grows by it. */
 static void the_source_of_a_growing_move_is_lost(void **state)
 {
 	for (size_t i = 0; i < LANDINGS; i++) {
@@ -284,6 +285,7 @@ static void the_source_of_a_growing_move_is_lost(void **state)
 
 		landing = landings[i];
 		landing.when = AFTER_MREMAP;
+		landing.refuses_keeping = true;
 		/* More than an open gap would hold. */
 		assert_ptr_equal(vms_mremap(space, memory, bytes(8), bytes(280),
 					    MREMAP_MAYMOVE | MREMAP_FIXED,
