@@ -277,7 +277,10 @@ static void growth_of_a_private_file_moves_where_it_was_lost(void **state)
 	}
 }
 
-/* Likewise where the mapping grows by it. */
+/*
+ * A host that cannot keep the source mapped frees it for an instant; also where
+ * the mapping grows by the move.
+ */
 static void the_source_of_a_growing_move_is_lost(void **state)
 {
 	for (size_t i = 0; i < LANDINGS; i++) {
@@ -297,7 +300,6 @@ static void the_source_of_a_growing_move_is_lost(void **state)
 	}
 }
 
-/* A host that cannot keep the source mapped frees it for an instant. */
 static void the_source_of_a_plain_move_is_lost(void **state)
 {
 	for (size_t i = 0; i < LANDINGS; i++) {
