@@ -107,6 +107,33 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 /* --- runs ------------------------------------------------------------------------- */
 
 /* Each run has a process of its own, which is the supervisor of a group. */
+/* The workers that run; the descendants of one that was killed are no workers. */
+struct workers {
+	pid_t *list;
+	size_t count;
+};
+
+static bool remove_worker(struct workers *workers, pid_t pid)
+{
+	for (size_t i = 0; i < workers->count; i++)
+		if (workers->list[i] == pid) {
+			workers->list[i] = workers->list[--workers->count];
+			return true;
+		}
+	return false;
+}
+
+/* Returns false where no worker can be waited for. */
+static bool await_worker(struct workers *workers)
+{
+	pid_t ended;
+
+	do
+		ended = wait(NULL);
+	while (ended < 0 ? errno == EINTR : !remove_worker(workers, ended));
+	return ended > 0;
+}
+
 static pid_t start_run(const struct vmsi_sweep_options *options,
 		       uint64_t request, double timeout,
 		       struct vmsi_sweep_output *output,
@@ -152,31 +179,44 @@ static bool may_start(size_t started, size_t count)
 	return started < count && !vmsi_sweep_interrupted();
 }
 
-static bool run_all(const struct vmsi_sweep_options *options, double timeout,
-		    struct vmsi_sweep_output *output,
-		    struct vmsi_sweep_result *results, size_t count)
+static bool run_each(const struct vmsi_sweep_options *options, double timeout,
+		     struct vmsi_sweep_output *output,
+		     struct vmsi_sweep_result *results, size_t count,
+		     struct workers *workers)
 {
-	size_t started = 0, running = 0, done = 0;
+	size_t started = 0, done = 0;
+	pid_t worker;
 
-	while (running > 0 || may_start(started, count)) {
-		if (may_start(started, count) && running < options->jobs) {
-			if (start_run(options, options->first + started,
-				      timeout, output, &results[started]) < 0)
+	while (workers->count > 0 || may_start(started, count)) {
+		if (may_start(started, count) &&
+		    workers->count < options->jobs) {
+			worker = start_run(options, options->first + started,
+					   timeout, output, &results[started]);
+			if (worker < 0)
 				return false;
+			workers->list[workers->count++] = worker;
 			started++;
-			running++;
 			continue;
 		}
-		if (wait(NULL) < 0) {
-			if (errno == EINTR)
-				continue;
+		if (!await_worker(workers))
 			return false;
-		}
-		running--;
 		show_progress(++done, count);
 	}
 	note_killed(results, count);
 	return true;
+}
+
+static bool run_all(const struct vmsi_sweep_options *options, double timeout,
+		    struct vmsi_sweep_output *output,
+		    struct vmsi_sweep_result *results, size_t count)
+{
+	struct workers workers = {
+		.list = calloc(options->jobs, sizeof *workers.list) };
+	bool all = workers.list && run_each(options, timeout, output, results,
+					    count, &workers);
+
+	free(workers.list);
+	return all;
 }
 
 /* Written by the workers. */

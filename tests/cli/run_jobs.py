@@ -56,6 +56,11 @@ def state(pid):
     return (status_fields(pid) or "X")[0]
 
 
+def is_stopped(pid):
+    """By a signal; where it is traced, the kernel calls that another state."""
+    return state(pid) in "Tt"
+
+
 def none_is_pending(pid):
     """Whether a process has taken the signals that were sent to it."""
     with open(f"/proc/{pid}/status", errors="replace") as file:

@@ -20,7 +20,7 @@ import time
 
 from cli_test import (PATIENCE, Skip, WORK, expect, expect_equal, installed,
                       main_in_groups, run, wait_for, written)
-from run_jobs import (LIMITED, VMSPACE, gone, none_is_pending,
+from run_jobs import (LIMITED, VMSPACE, gone, is_stopped, none_is_pending,
                       session_processes, state, talker)
 
 # Seconds after which a key is taken for lost.
@@ -46,7 +46,7 @@ def shell_words(*words):
 
 
 def none_is_stopped(session):
-    return "T" not in [state(pid) for pid in session_processes(session)]
+    return not any(is_stopped(pid) for pid in session_processes(session))
 
 
 class Terminal:
@@ -204,7 +204,7 @@ def stopped_job_gives_the_terminal_back_and_goes_on():
         for word in ("first", "second"):
             expect("Stopped" in shell.press(CTRL_Z, PROMPT),
                    "no stop was told")
-            expect_equal(state(pid), "T")
+            expect(is_stopped(pid), state(pid))
             expect_equal(shell.answer("echo here").strip(), "here")
             expect("Stopped" in shell.answer("jobs"), "jobs")
             shell.line("fg")
@@ -222,7 +222,7 @@ def stopped_job_goes_on_in_the_background():
         shell.line(shell_words(sys.executable, script))
         pid = shell.number("up")
         shell.press(CTRL_Z, PROMPT)
-        wait_for(lambda: state(pid) == "T", "the program stops")
+        wait_for(lambda: is_stopped(pid), "the program stops")
         count = os.path.getsize(ticks)
         time.sleep(0.1)
         expect_equal(os.path.getsize(ticks), count, "it works stopped")
