@@ -76,7 +76,7 @@ const char *vms_refusal_text(enum vms_refusal refusal);
  * MAP_GROWSDOWN grows when it is touched below its start, up to the host's
  * guard gap (1 MiB on a usual machine) between two calls on the space.
  *
- * Returns the address; MAP_FAILED with errno set on failure (SEMANTICS.md,
+ * Returns the address; MAP_FAILED with errno set on failure (semantics.md,
  * mmap; mmap(2)):
  *   EBADF       not MAP_ANONYMOUS and fd is not open, or is O_PATH.
  *   EINVAL      length 0; not exactly one of MAP_SHARED, MAP_PRIVATE,
@@ -104,7 +104,7 @@ void *vms_mmap(vms_space *space, void *address, size_t length, int prot,
 /*
  * Unmap: munmap(2). Memory and commit go back; the addresses stay the space's.
  *
- * Returns 0; -1 with errno set on failure (SEMANTICS.md, munmap), and nothing
+ * Returns 0; -1 with errno set on failure (semantics.md, munmap), and nothing
  * is unmapped:
  *   EINVAL  address not on a page, length 0, or the range not in the space;
  *           part of a huge page.
@@ -127,7 +127,7 @@ int vms_munmap(vms_space *space, void *address, size_t length);
  * congruent to the old one modulo the largest page-table size that fits, which
  * makes the move cheap, and has room to grow further.
  *
- * Returns the address; MAP_FAILED with errno set on failure (SEMANTICS.md,
+ * Returns the address; MAP_FAILED with errno set on failure (semantics.md,
  * mremap):
  *   EINVAL  old_address not on a page; an unknown flag; new_length 0 or larger
  *           than the address space; MREMAP_FIXED or MREMAP_DONTUNMAP without
@@ -150,7 +150,7 @@ void *vms_mremap(vms_space *space, void *old_address, size_t old_length,
 /*
  * Change protection: mprotect(2).
  *
- * Returns 0; -1 with errno set on failure (SEMANTICS.md, mprotect):
+ * Returns 0; -1 with errno set on failure (semantics.md, mprotect):
  *   EINVAL  address not on a page; unknown protection bits; PROT_GROWSDOWN or
  *           PROT_GROWSUP on a plain mapping.
  *   ENOMEM  the range wraps, leaves the space or meets a hole; commit; the
@@ -164,7 +164,7 @@ int vms_mprotect(vms_space *space, void *address, size_t length, int prot);
 /*
  * Give advice: madvise(2), every advice that the host knows.
  *
- * Returns 0; -1 with errno set on failure (SEMANTICS.md, madvise):
+ * Returns 0; -1 with errno set on failure (semantics.md, madvise):
  *   EINVAL  address not on a page; unknown advice; advice that the mapping
  *           does not take (MADV_DONTNEED on locked memory and so on).
  *   ENOMEM  part of the range is not mapped. The parts that are mapped have
@@ -178,7 +178,7 @@ int vms_madvise(vms_space *space, void *address, size_t length, int advice);
 /*
  * Write a file mapping back: msync(2).
  *
- * Returns 0; -1 with errno set on failure (SEMANTICS.md, msync):
+ * Returns 0; -1 with errno set on failure (semantics.md, msync):
  *   EINVAL  address not on a page; unknown flags; MS_SYNC with MS_ASYNC.
  *   ENOMEM  part of the range is not mapped; the mapped parts are synced.
  *   EBUSY   MS_INVALIDATE on locked memory.
@@ -205,7 +205,7 @@ int vms_munlock(vms_space *space, const void *address, size_t length);
 /*
  * Which pages are in memory: mincore(2). vector has a byte a page.
  *
- * Returns 0; -1 with errno set on failure (SEMANTICS.md, mincore):
+ * Returns 0; -1 with errno set on failure (semantics.md, mincore):
  *   EINVAL  address not on a page.
  *   ENOMEM  part of the range is not mapped; vector tells of what is before.
  *   EFAULT  vector is not writable.
@@ -218,7 +218,7 @@ int vms_mincore(vms_space *space, void *address, size_t length,
  * Seal mappings against change: mseal(2). flags must be 0. There is no way
  * back: a space with a sealed mapping cannot be closed.
  *
- * Returns 0; -1 with errno set on failure (SEMANTICS.md, mseal):
+ * Returns 0; -1 with errno set on failure (semantics.md, mseal):
  *   EINVAL  flags; address not on a page; the range wraps.
  *   ENOMEM  part of the range is not mapped; nothing is sealed.
  *   ENOSYS  the kernel has no mseal (before 6.10).

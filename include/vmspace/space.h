@@ -194,7 +194,7 @@ struct vms_space_stats {
 	uint64_t grown_in_place;  /* number of growths without a move */
 	/*
 	 * Addresses inside the space that another part of the process took in
-	 * an instant when they were not held (see docs/design.md, Windows).
+	 * an instant when they were not held (see design.md, Windows).
 	 * The space does not touch them until they are free again.
 	 */
 	size_t lost;

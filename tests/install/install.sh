@@ -81,7 +81,7 @@ header_alone() {
 only_known_places() {
 	local stray
 	stray=$(cd "$tree$prefix" && find . -type f -o -type l |
-		grep -Ev "^\./(include/vmspace(/[a-z_]+)?\.h|bin/vmspace|$libdir/libvmspace[-.a-z0-9]*|$libdir/pkgconfig/vmspace(-group)?\.pc|share/man/man[1-7]/(vms|vmspace)[-_a-z0-9]*\.[1-7])$")
+		grep -Ev "^\./(include/vmspace(/[a-z_]+)?\.h|bin/vmspace|$libdir/libvmspace[-.a-z0-9]*|$libdir/pkgconfig/vmspace(-group)?\.pc|share/doc/vmspace/[a-z-]+\.md|share/man/man[1-7]/(vms|vmspace)[-_a-z0-9]*\.[1-7])$")
 	[ -z "$stray" ] || { echo "$stray"; return 1; }
 }
 
@@ -98,6 +98,16 @@ pages_installed() {
 	done
 }
 
+# What an installed file refers to is installed.
+documents_installed() {
+	local name
+	for name in $(grep -rhoE '[a-z-]+\.md\b' "$headers" \
+		"$headers/../docs/man" | sort -u); do
+		[ -e "$tree$prefix/share/doc/vmspace/$name" ] ||
+			{ echo "$name is not installed"; return 1; }
+	done
+}
+
 tap_case 'meson install' \
 	env DESTDIR="$tree" meson install -C "$build" --no-rebuild --quiet
 tap_case 'nothing is in an unknown place' only_known_places
@@ -107,6 +117,7 @@ for file in "libvmspace.so.$version" libvmspace.so.0 libvmspace.so \
 done
 tap_case 'the command is installed' test -x "$tree$prefix/bin/vmspace"
 tap_case 'every man page is installed' pages_installed
+tap_case 'every document that is named is installed' documents_installed
 tap_case 'the SONAME is libvmspace.so.0' has_soname
 tap_case 'pkg-config knows the version' has_version
 tap_case 'the headers are those of the source tree' \

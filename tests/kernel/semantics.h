@@ -12,7 +12,7 @@
 #include "caller.h"
 
 /*
- * Cases that each state one fact of SEMANTICS.md and run in a process of their
+ * Cases that each state one fact of docs/semantics.md and run in a process of their
  * own, first on the kernel and then on a space. A check that does not hold
  * ends the case. Where a kernel older than the one the facts were read off
  * answers otherwise, the case on the space must end at the same check with the
@@ -20,7 +20,7 @@
  */
 struct semantics_case {
 	const char *name;
-	const char *line; /* section and words of SEMANTICS.md */
+	const char *line; /* section and words of docs/semantics.md */
 	void (*body)(const struct caller *c);
 	size_t (*window)(void); /* bytes; NULL: DEFAULT_WINDOW */
 	enum semantics_on { ON_BOTH, ON_SPACE, ON_KERNEL } on;

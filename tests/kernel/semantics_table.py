@@ -4,14 +4,14 @@
 
 usage: semantics_table.py [--check FILE] PROGRAM...
 
-Each PROGRAM lists its cases with --list as "name<TAB>line of SEMANTICS.md".
+Each PROGRAM lists its cases with --list as "name<TAB>line of docs/semantics.md".
 """
 
 import os
 import subprocess
 import sys
 
-HEAD = """# Which test is for which line of SEMANTICS.md
+HEAD = """# Which test is for which line of docs/semantics.md
 
 Made by `tests/kernel/semantics_table.py PROGRAM...` of what the programs list
 themselves; a test compares the two. Every test runs on the kernel's own calls
@@ -37,7 +37,7 @@ def cases(program):
 
 
 def order(case):
-    """Sections as SEMANTICS.md has them; hard cases by their number."""
+    """Sections as docs/semantics.md has them; hard cases by their number."""
     sections = ["mremap", "mmap", "munmap", "mprotect", "madvise", "msync",
                 "mlock", "mincore", "mseal", "Commit", "hard case", "bounds",
                 "limits"]

@@ -4,7 +4,7 @@
 
 #include "space_fixture.h"
 
-/* Commit policies, and what is charged when: SEMANTICS.md, "Commit". */
+/* Commit policies, and what is charged when: docs/semantics.md, "Commit". */
 
 static int open_strict(void **state)
 {
