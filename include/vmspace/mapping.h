@@ -45,9 +45,14 @@ enum vms_refusal {
 	VMS_REFUSAL_RECORDS,   /* no memory for the space's own records */
 	VMS_REFUSAL_UNMAPPED,  /* the range is not all mapped, or is blocked */
 	VMS_REFUSAL_BUDGET,    /* the space's budget, or a parent of it */
+	VMS_REFUSAL_OPEN,      /* addresses for a new space: the process has no
+				  such range free, or RLIMIT_AS forbids it */
 };
 
-/* The reason of this thread's latest ENOMEM from a call on any space. */
+/*
+ * The reason of this thread's latest ENOMEM from a call on any space, or from
+ * vms_space_open.
+ */
 enum vms_refusal vms_last_refusal(void);
 
 /* A reason in English, for messages; never NULL, never freed. */

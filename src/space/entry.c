@@ -154,6 +154,8 @@ const char *vms_refusal_text(enum vms_refusal reason)
 		return "part of the range is not mapped, or is blocked";
 	case VMS_REFUSAL_BUDGET:
 		return "the limit of the space's budget would be passed";
+	case VMS_REFUSAL_OPEN:
+		return "the process has no range of addresses of that size left for a new space, or may not have it (RLIMIT_AS)";
 	}
 	return "unknown";
 }

@@ -190,6 +190,14 @@ static void register_space(struct vms_space *space)
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
+/* The map-count limit, or else another reason. */
+static enum vms_refusal why_not(const struct vms_space *space,
+				enum vms_refusal other)
+{
+	return vmsi_host_at_map_limit(space->limit_probe) ?
+		VMS_REFUSAL_MAP_COUNT : other;
+}
+
 static int open_space(size_t size, const struct vms_space_options *options,
 		      struct vms_space **result)
 {
@@ -205,14 +213,16 @@ static int open_space(size_t size, const struct vms_space_options *options,
 		goto drop_record;
 	}
 	error = vmsi_fork_watch(space);
-	if (!error)
-		error = reserve_addresses(space, size);
 	if (error) {
+		(void)vmsi_refuse(why_not(space, VMS_REFUSAL_HOST));
+		goto unwatch;
+	}
+	error = reserve_addresses(space, size);
+	if (error) {
+		/* A reservation commits nothing: overcommit cannot refuse it. */
 		(void)vmsi_refuse(size > vmsi_address_limit() ?
-					  VMS_REFUSAL_ADDRESSES :
-				  vmsi_host_at_map_limit(space->limit_probe) ?
-					  VMS_REFUSAL_MAP_COUNT :
-					  VMS_REFUSAL_HOST);
+					  VMS_REFUSAL_OPEN :
+					  why_not(space, VMS_REFUSAL_OPEN));
 		goto unwatch;
 	}
 	init_state(space, options);

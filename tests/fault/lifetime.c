@@ -97,7 +97,8 @@ static struct attempt try_open(const struct fault_plan *plan)
 		assert_true(error != ENOMEM ||
 			    vms_last_refusal() == VMS_REFUSAL_RECORDS ||
 			    vms_last_refusal() == VMS_REFUSAL_MAP_COUNT ||
-			    vms_last_refusal() == VMS_REFUSAL_HOST);
+			    vms_last_refusal() == VMS_REFUSAL_HOST ||
+			    vms_last_refusal() == VMS_REFUSAL_OPEN);
 	}
 	fault_sweep_refused(0, 0);
 	return (struct attempt){ result.calls >= plan->n,

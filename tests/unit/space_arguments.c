@@ -259,7 +259,7 @@ static void a_success_leaves_errno_alone(void **state)
 static void refusals_have_texts(void **state)
 {
 	(void)state;
-	for (int i = VMS_REFUSAL_NONE; i <= VMS_REFUSAL_UNMAPPED; i++) {
+	for (int i = VMS_REFUSAL_NONE; i <= VMS_REFUSAL_OPEN; i++) {
 		const char *text = vms_refusal_text((enum vms_refusal)i);
 
 		assert_non_null(text);

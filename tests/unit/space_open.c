@@ -108,10 +108,29 @@ static void bad_sizes_are_refused(void **state)
 	errno = 0;
 	assert_null(vms_space_open((size_t)1 << 62, NULL));
 	assert_int_equal(errno, ENOMEM);
-	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_ADDRESSES);
+	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_OPEN);
+	/* There is no space yet that the text could speak of. */
+	assert_null(strstr(vms_refusal_text(vms_last_refusal()), "the space"));
 	errno = 0;
 	assert_null(vms_space_open(SIZE_MAX - bytes(1), NULL));
 	assert_int_equal(errno, ENOMEM);
+}
+
+static void the_limit_of_addresses_is_told(void **state)
+{
+	const struct rlimit little = { (size_t)1 << 40, (size_t)1 << 40 };
+	int status;
+	pid_t child = fork();
+
+	(void)state;
+	if (child == 0) {
+		if (setrlimit(RLIMIT_AS, &little) ||
+		    vms_space_open((size_t)2 << 40, NULL) || errno != ENOMEM)
+			_exit(1);
+		_exit(vms_last_refusal() == VMS_REFUSAL_OPEN ? 0 : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
 }
 
 static void a_size_is_rounded_up_to_a_page(void **state)
@@ -300,6 +319,7 @@ int main(void)
 		cmocka_unit_test(options_are_taken),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(bad_sizes_are_refused),
+		cmocka_unit_test(the_limit_of_addresses_is_told),
 		cmocka_unit_test(a_size_is_rounded_up_to_a_page),
 		WITH_SPACE(a_space_begins_on_a_huge_page),
 		cmocka_unit_test(a_space_can_be_larger_than_the_machine),
