@@ -95,8 +95,9 @@ struct vms_budget_options {
  *
  * Returns the budget, which the caller owns and gives back by
  * vms_budget_close(); NULL with errno set on failure:
- *   EINVAL  struct_size is not one that this library knows; an unknown policy
- *           or flag; a name that is too long; VMS_BUDGET_SHARED with a parent.
+ *   EINVAL  struct_size is too small; an unknown policy or flag; a name that is too long; VMS_BUDGET_SHARED with a parent.
+ *   E2BIG   options that the library does not know are not zero
+ *           (vmspace/space.h).
  *   ENOMEM  no memory for it.
  *   EMFILE, ENFILE  shared: no descriptor is free.
  *   ENOENT  shared: /proc is not mounted.
@@ -227,7 +228,7 @@ struct vms_budget_stats {
  * Read the figures of a budget.
  *
  * Returns 0; -1 with errno EINVAL for a NULL argument or a struct_size that
- * this library does not know. Thread-safe.
+ * is too small, E2BIG for one that is too large (vmspace/space.h). Thread-safe.
  */
 int vms_budget_get_stats(vms_budget *budget, struct vms_budget_stats *stats);
 

@@ -94,8 +94,10 @@ struct vms_buffer_options {
  *
  * Returns 0, and the caller gives the buffer back by vms_buffer_free() or
  * vms_buffer_detach(); -1 with errno set on failure:
- *   EINVAL  buffer is NULL; struct_size is not one that this library knows;
- *           unknown flags; a budget together with a space or without a maximum.
+ *   EINVAL  buffer is NULL; struct_size is too small; unknown flags; a
+ *           budget together with a space or without a maximum.
+ *   E2BIG   options that the library does not know are not zero
+ *           (vmspace/space.h).
  *   ENOMEM  the addresses are not to be had: RLIMIT_AS, the map-count limit, a
  *           space that is full; no memory for records.
  *   EAGAIN  mlockall(MCL_FUTURE) is in force and RLIMIT_MEMLOCK is reached.
@@ -230,8 +232,9 @@ struct vms_buffer_stats {
 /*
  * The figures of a buffer.
  *
- * Returns 0; -1 with errno EINVAL for a NULL argument or an unknown
- * struct_size.
+ * Returns 0; -1 with errno EINVAL for a NULL argument or a
+ * struct_size that is too small, E2BIG for one that is too large
+ * (vmspace/space.h).
  */
 int vms_buffer_get_stats(const vms_buffer *buffer,
 			 struct vms_buffer_stats *stats);

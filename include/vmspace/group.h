@@ -197,8 +197,10 @@ int vms_group_probe(void);
  * process group, terminal and signal mask.
  *
  * Returns a group that the caller closes; NULL with errno set:
- *   EINVAL  options without a known struct_size, unknown flags or policy, a
+ *   EINVAL  options with too small a struct_size, unknown flags or policy, a
  *           probability outside 0 to 1, no path or no arguments.
+ *   E2BIG   options that the library does not know are not zero
+ *           (vmspace/space.h).
  *   ENOSYS, EBUSY, ENOTSUP, EPERM  as vms_group_probe.
  *   ENOMEM, EAGAIN, EMFILE, ENFILE  not enough of something.
  *   and what execve(2) says where the program cannot be started.
@@ -241,7 +243,8 @@ int vms_group_status(const vms_group *group);
 
 /*
  * The figures of a group. Returns 0, or -1 with errno EINVAL for a NULL
- * argument or an unknown struct_size.
+ * argument or a struct_size that is too small, E2BIG for one that is too large
+ * (vmspace/space.h).
  */
 int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats);
 
@@ -252,7 +255,8 @@ int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats);
  * cursor  where to go on; start with 0. Processes that come or end between two
  *         calls may be missed or seen twice.
  *
- * Returns 1 and a process, 0 at the end, -1 with errno EINVAL.
+ * Returns 1 and a process, 0 at the end, -1 with errno EINVAL, or E2BIG as
+ * vms_group_get_stats.
  */
 int vms_group_next_process(vms_group *group, size_t *cursor,
 			   struct vms_group_process *process);

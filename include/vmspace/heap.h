@@ -81,8 +81,10 @@ struct vms_heap_options {
  *
  * Returns the heap, which the caller owns and gives back by vms_heap_close();
  * NULL with errno set on failure:
- *   EINVAL  struct_size is not one that this library knows; unknown flags; a
- *           reserve that cannot be rounded up to whole pages.
+ *   EINVAL  struct_size is too small; unknown flags; a reserve that cannot be
+ *           rounded up to whole pages.
+ *   E2BIG   options that the library does not know are not zero
+ *           (vmspace/space.h).
  *   ENOMEM  not even the smallest range of addresses (1 GiB) is free;
  *           RLIMIT_AS, the map-count limit; no memory for records.
  * Thread-safe.
@@ -167,8 +169,8 @@ struct vms_heap_stats {
 
 /*
  * The figures of a heap. Returns 0; -1 with errno set: EINVAL for a NULL
- * argument or an unknown struct_size. Costs time in proportion to the memory in
- * use.
+ * argument or a struct_size that is too small, E2BIG for one that is too large
+ * (vmspace/space.h). Costs time in proportion to the memory in use.
  */
 int vms_heap_get_stats(vms_heap *heap, struct vms_heap_stats *stats);
 

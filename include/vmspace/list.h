@@ -66,8 +66,8 @@ struct vms_mapping_info {
  * its first mapping in the list shows the charge.
  *
  * Returns 1 and a mapping; 0 at the end; -1 with errno EINVAL for a NULL
- * argument, an unknown flag or a struct_size this library does not know, or
- * with the host's errno where resident memory cannot be counted.
+ * argument, an unknown flag or a struct_size that is too small, E2BIG for one
+ * that is too large (vmspace/space.h), or with the host's errno where resident memory cannot be counted.
  * Thread-safe. Each call sees the space of that instant; mappings that come
  * and go between two calls may be missed, none is seen twice.
  */

@@ -42,7 +42,8 @@ vms_process_maps *vms_process_maps_open(pid_t pid);
  * The next mapping, in ascending order of address; resident is always counted.
  *
  * Returns 1 and a mapping; 0 at the end; -1 with errno set: EINVAL for a NULL
- * argument or an unknown struct_size, ESRCH where the process has ended,
+ * argument or a struct_size that is too small, E2BIG for one that is too large
+ * (vmspace/space.h), ESRCH where the process has ended,
  * EPROTO where a line cannot be understood, and the errnos of read(2).
  * One list may be used by one thread at a time.
  */

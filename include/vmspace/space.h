@@ -64,6 +64,17 @@ enum vms_placement {
 	VMS_PLACE_TOP = 1,
 };
 
+/*
+ * Structs that a program passes begin with struct_size, its sizeof of the struct,
+ * and grow at their end, so that a program works with an older or a newer
+ * library than it was compiled with:
+ * - Options: what the program's struct lacks has its default. What the library
+ *   does not know must be zero, or else the call fails with E2BIG.
+ * - Figures: as many are given as the struct holds. What the library does not
+ *   know is set to zero; struct_size stays.
+ * A size below that of the first release is EINVAL, one above 16,384 E2BIG.
+ */
+
 /* Options of a space; zero in a field means its default. */
 struct vms_space_options {
 	/* sizeof(struct vms_space_options); lets the struct grow. */
@@ -115,9 +126,10 @@ struct vms_space_options {
  *
  * Returns the space, which the caller owns and gives back by
  * vms_space_close(); NULL with errno set on failure:
- *   EINVAL  size is 0 or cannot be rounded up; struct_size is not one that
- *           this library knows; an unknown policy, placement or flag; a name
- *           that is too long.
+ *   EINVAL  size is 0 or cannot be rounded up; struct_size is too small;
+ *           an unknown policy, placement or flag; a name that is too long.
+ *   E2BIG   options that the library does not know are not zero, as told
+ *           above.
  *   ENOMEM  no range of that size is free, RLIMIT_AS would be passed, the
  *           map-count limit is reached, or there is no memory for the
  *           space's own records.
@@ -205,7 +217,7 @@ struct vms_space_stats {
  * Read the figures of a space.
  *
  * Returns 0; -1 with errno EINVAL for a NULL argument or a struct_size that
- * this library does not know. Thread-safe; the figures are of one instant.
+ * is too small, E2BIG for one that is too large. Thread-safe; the figures are of one instant.
  */
 int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats);
 

@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include "base/align.h"
+#include "base/versioned.h"
 #include "budget/budget.h"
 #include "host/host.h"
 
@@ -140,8 +141,7 @@ void vmsi_budget_unuse(struct vms_budget *budget)
 
 static bool options_are_good(const struct vms_budget_options *options)
 {
-	return options->struct_size == sizeof(*options) &&
-		(options->policy == VMS_COMMIT_HEURISTIC ||
+	return (options->policy == VMS_COMMIT_HEURISTIC ||
 		 options->policy == VMS_COMMIT_ALWAYS ||
 		 options->policy == VMS_COMMIT_STRICT) &&
 		!(options->flags & ~VMS_BUDGET_SHARED) &&
@@ -189,17 +189,17 @@ static int set_up(struct vms_budget *budget,
 
 vms_budget *vms_budget_open(const struct vms_budget_options *options)
 {
-	const struct vms_budget_options defaults = {
-		.struct_size = sizeof(defaults),
-	};
+	struct vms_budget_options known = { 0 };
 	struct vms_budget *budget = NULL;
-	int error = -EINVAL;
+	int error = options ? vmsi_take_options(&known, sizeof(known),
+						VMSI_FIRST_BUDGET_OPTIONS,
+						options) : 0;
 
-	if (!options)
-		options = &defaults;
-	if (options_are_good(options)) {
+	if (!error && !options_are_good(&known))
+		error = -EINVAL;
+	if (!error) {
 		budget = vmsi_budget_make();
-		error = budget ? set_up(budget, options) : -ENOMEM;
+		error = budget ? set_up(budget, &known) : -ENOMEM;
 	}
 	if (vmsi_budget_status(error) == 0)
 		return budget;
@@ -334,11 +334,15 @@ static void read_shared(struct vms_budget *budget,
 
 int vms_budget_get_stats(vms_budget *budget, struct vms_budget_stats *stats)
 {
-	if (!budget || !stats || stats->struct_size != sizeof(*stats))
-		return vmsi_budget_status(-EINVAL);
+	struct vms_budget_stats known;
+	int error = budget && stats ?
+		vmsi_check_struct_size(stats->struct_size,
+				       VMSI_FIRST_BUDGET_STATS) : -EINVAL;
+
+	if (error)
+		return vmsi_budget_status(error);
 	vmsi_budget_enter(budget);
-	*stats = (struct vms_budget_stats){
-		.struct_size = sizeof(*stats),
+	known = (struct vms_budget_stats){
 		.limit = budget->ledger.limit,
 		.policy = budget->ledger.policy,
 		.charged = budget->ledger.charged,
@@ -348,8 +352,9 @@ int vms_budget_get_stats(vms_budget *budget, struct vms_budget_stats *stats)
 		.processes = 1,
 	};
 	if (budget->shared)
-		read_shared(budget, stats);
+		read_shared(budget, &known);
 	vmsi_budget_leave();
+	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/panic.h"
+#include "base/versioned.h"
 #include "buffer/buffer.h"
 #include "growth/growth.h"
 #include "space/state.h"
@@ -69,8 +70,7 @@ void vmsi_buffer_advise(const vms_buffer *buffer, char *start, size_t length)
 static bool options_are_good(const struct vms_buffer_options *options,
 			     size_t maximum)
 {
-	return options->struct_size == sizeof(*options) &&
-		!(options->flags & ~VMS_BUFFER_SMALL_PAGES) &&
+	return !(options->flags & ~VMS_BUFFER_SMALL_PAGES) &&
 		(!options->budget || (maximum && !options->space));
 }
 
@@ -167,16 +167,20 @@ static int init_moving(vms_buffer *buffer)
 int vms_buffer_init(vms_buffer *buffer, size_t maximum,
 		    const struct vms_buffer_options *options)
 {
-	struct vms_budget *budget = NULL;
+	struct vms_buffer_options known = { 0 };
+	struct vms_budget *budget;
 	vms_buffer made = { 0 };
+	int error = options ? vmsi_take_options(&known, sizeof(known),
+						VMSI_FIRST_BUFFER_OPTIONS,
+						options) : 0;
 
-	if (!buffer || (options && !options_are_good(options, maximum)))
-		return vmsi_status(-EINVAL);
-	if (options) {
-		made.space = options->space;
-		made.flags = options->flags;
-		budget = options->budget;
-	}
+	if (!buffer || (!error && !options_are_good(&known, maximum)))
+		error = -EINVAL;
+	if (error)
+		return vmsi_status(error);
+	made.space = known.space;
+	made.flags = known.flags;
+	budget = known.budget;
 	if (!(made.flags & VMS_BUFFER_SMALL_PAGES) &&
 	    vmsi_growth_has_huge_pages())
 		made.flags |= (unsigned)VMSI_BUFFER_HUGE;
@@ -192,15 +196,20 @@ int vms_buffer_init(vms_buffer *buffer, size_t maximum,
 int vms_buffer_get_stats(const vms_buffer *buffer,
 			 struct vms_buffer_stats *stats)
 {
-	if (!buffer || !stats || stats->struct_size != sizeof(*stats))
-		return vmsi_status(-EINVAL);
-	*stats = (struct vms_buffer_stats){
-		.struct_size = sizeof(*stats),
+	struct vms_buffer_stats known;
+	int error = buffer && stats ?
+		vmsi_check_struct_size(stats->struct_size,
+				       VMSI_FIRST_BUFFER_STATS) : -EINVAL;
+
+	if (error)
+		return vmsi_status(error);
+	known = (struct vms_buffer_stats){
 		.size = buffer->size,
 		.committed = buffer->committed,
 		.reserved = buffer->reserved,
 		.maximum = buffer->maximum,
 		.moves = buffer->moves,
 	};
+	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/versioned.h"
 #include "group/tracer.h"
 
 /* --- the groups of this process ------------------------------------------ */
@@ -67,12 +68,16 @@ int vms_group_status(const vms_group *group)
 
 int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 {
-	if (!group || !stats || stats->struct_size != sizeof *stats) {
-		errno = EINVAL;
+	struct vms_group_stats known;
+	const int error = group && stats ?
+		vmsi_check_struct_size(stats->struct_size,
+				       VMSI_FIRST_GROUP_STATS) : -EINVAL;
+
+	if (error) {
+		errno = -error;
 		return -1;
 	}
-	*stats = (struct vms_group_stats){
-		.struct_size = sizeof *stats,
+	known = (struct vms_group_stats){
 		.limit = group->options.commit_limit,
 		.committed = group->committed,
 		.peak = group->peak,
@@ -85,6 +90,7 @@ int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 		.interruptible = group->interruptible,
 		.processes = group->process_count,
 	};
+	vmsi_give_figures(stats, &known, sizeof known);
 	return 0;
 }
 
@@ -106,24 +112,28 @@ static const struct vmsi_process *nth_process(const vms_group *group, size_t n)
 int vms_group_next_process(vms_group *group, size_t *cursor,
 			   struct vms_group_process *process)
 {
+	struct vms_group_process known = { 0 };
 	const struct vmsi_process *found;
+	const int error = group && cursor && process ?
+		vmsi_check_struct_size(process->struct_size,
+				       VMSI_FIRST_GROUP_PROCESS) : -EINVAL;
 
-	if (!group || !cursor || !process ||
-	    process->struct_size != sizeof *process) {
-		errno = EINVAL;
+	if (error) {
+		errno = -error;
 		return -1;
 	}
 	found = nth_process(group, *cursor);
 	if (!found)
 		return 0;
 	++*cursor;
-	process->pid = found->pid;
-	process->ended = *cursor > group->process_count;
-	process->committed = found->committed;
+	known.pid = found->pid;
+	known.ended = *cursor > group->process_count;
+	known.committed = found->committed;
 	/* Counts may be too high for a while; no peak is above the group's. */
-	process->peak = found->peak < group->peak ? found->peak : group->peak;
-	process->refusals = found->refusals;
-	memcpy(process->command, found->command, sizeof process->command);
+	known.peak = found->peak < group->peak ? found->peak : group->peak;
+	known.refusals = found->refusals;
+	memcpy(known.command, found->command, sizeof known.command);
+	vmsi_give_figures(process, &known, sizeof known);
 	return 1;
 }
 

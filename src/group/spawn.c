@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/versioned.h"
+
 /*
  * The first process. The child installs the filter in itself, sends the
  * listener back through a socket, and executes the program; execve is notified
@@ -191,8 +193,7 @@ static int start_first(struct vms_group *group, struct start *start)
 
 static bool are_valid(const struct vms_group_options *options)
 {
-	return options->struct_size == sizeof *options &&
-		!(options->flags & ~(VMS_GROUP_FORK_FREE | VMS_GROUP_STACKS |
+	return !(options->flags & ~(VMS_GROUP_FORK_FREE | VMS_GROUP_STACKS |
 				     VMS_GROUP_NORESERVE_FREE)) &&
 		options->policy >= VMS_COMMIT_HEURISTIC &&
 		options->policy <= VMS_COMMIT_STRICT &&
@@ -259,18 +260,23 @@ vms_group *vms_group_spawn(const struct vms_group_options *options,
 		.path = path, .arguments = arguments,
 		.environment = environment ? environment : environ,
 	};
+	struct vms_group_options known;
 	struct vms_group *group = NULL;
-	int error;
+	int error = options ? vmsi_take_options(&known, sizeof known,
+						VMSI_FIRST_GROUP_OPTIONS,
+						options) : -EINVAL;
 
-	if (!options || !are_valid(options) || !path || !arguments ||
-	    !arguments[0]) {
-		errno = EINVAL;
+	if (!error && (!are_valid(&known) || !path || !arguments ||
+		       !arguments[0]))
+		error = -EINVAL;
+	if (error) {
+		errno = -error;
 		return NULL;
 	}
 	/* Other processes' figures would be taken for the group's. */
-	error = vmsi_proc_is_ours() ? make_group(options, &group) : -ENOTSUP;
+	error = vmsi_proc_is_ours() ? make_group(&known, &group) : -ENOTSUP;
 	if (!error)
-		error = vmsi_filter_build(options, &start.filter);
+		error = vmsi_filter_build(&known, &start.filter);
 	if (!error)
 		error = start_first(group, &start);
 	free(start.filter.filter);

@@ -4,6 +4,7 @@
 
 #include <vmspace/mapping.h>
 
+#include "base/versioned.h"
 #include "growth/growth.h"
 #include "heap/state.h"
 #include "host/host.h"
@@ -18,8 +19,7 @@
 
 static bool options_are_good(const struct vms_heap_options *options)
 {
-	return options->struct_size == sizeof *options &&
-		(options->flags & ~VMS_HEAP_NO_HUGE_PAGES) == 0;
+	return (options->flags & ~VMS_HEAP_NO_HUGE_PAGES) == 0;
 }
 
 static void set_options(struct vms_heap *heap,
@@ -124,15 +124,17 @@ static void tear_down(struct vms_heap *heap)
 
 vms_heap *vms_heap_open(const struct vms_heap_options *options)
 {
-	const struct vms_heap_options defaults = {
-		.struct_size = sizeof defaults,
-	};
+	struct vms_heap_options known = { 0 };
 	const int saved = errno;
 	struct vms_heap *heap;
-	int error;
+	int error = options ? vmsi_take_options(&known, sizeof known,
+						VMSI_FIRST_HEAP_OPTIONS,
+						options) : 0;
 
-	if (options && !options_are_good(options)) {
-		errno = EINVAL;
+	if (!error && !options_are_good(&known))
+		error = -EINVAL;
+	if (error) {
+		errno = -error;
 		return NULL;
 	}
 	heap = vmsi_records_get(NULL, sizeof *heap);
@@ -140,7 +142,7 @@ vms_heap *vms_heap_open(const struct vms_heap_options *options)
 		errno = ENOMEM;
 		return NULL;
 	}
-	error = set_up(heap, options ? options : &defaults);
+	error = set_up(heap, &known);
 	if (error) {
 		tear_down(heap);
 		/* A host that has too little for now says EAGAIN. */

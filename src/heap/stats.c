@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include "base/versioned.h"
 #include "heap/state.h"
 #include "host/host.h"
 
@@ -48,16 +49,19 @@ int vms_heap_get_stats(vms_heap *heap, struct vms_heap_stats *stats)
 {
 	struct vms_space_stats space = { .struct_size = sizeof space };
 	const struct vmsi_heap_counts *counts;
+	struct vms_heap_stats known;
+	int error = heap && stats ?
+		vmsi_check_struct_size(stats->struct_size,
+				       VMSI_FIRST_HEAP_STATS) : -EINVAL;
 
-	if (!heap || !stats || stats->struct_size != sizeof *stats) {
-		errno = EINVAL;
+	if (error) {
+		errno = -error;
 		return -1;
 	}
 	if (vms_space_get_stats(heap->space, &space))
 		return -1;
 	counts = &heap->counts;
-	*stats = (struct vms_heap_stats){
-		.struct_size = sizeof *stats,
+	known = (struct vms_heap_stats){
 		.reserved = space.reserved,
 		.committed = space.committed,
 		.committed_peak = space.committed_peak,
@@ -69,6 +73,7 @@ int vms_heap_get_stats(vms_heap *heap, struct vms_heap_stats *stats)
 		.given_back = counts->given_back,
 		.refusals = counts->refusals,
 	};
-	count_slots(heap, stats);
+	count_slots(heap, &known);
+	vmsi_give_figures(stats, &known, sizeof known);
 	return 0;
 }

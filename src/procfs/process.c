@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/align.h"
+#include "base/versioned.h"
 #include "host/host.h"
 #include "procfs/file.h"
 #include "procfs/smaps.h"
@@ -169,8 +170,12 @@ static void advance(vms_process_maps *maps)
 
 int vms_process_maps_next(vms_process_maps *maps, struct vms_mapping_info *info)
 {
-	if (!maps || !info || info->struct_size != sizeof(*info)) {
-		errno = EINVAL;
+	const int error = maps && info ?
+		vmsi_check_struct_size(info->struct_size,
+				       VMSI_FIRST_MAPPING_INFO) : -EINVAL;
+
+	if (error) {
+		errno = -error;
 		return -1;
 	}
 	if (maps->progress == LISTING)
@@ -181,8 +186,7 @@ int vms_process_maps_next(vms_process_maps *maps, struct vms_mapping_info *info)
 	}
 	if (maps->progress == ENDED)
 		return 0;
-	*info = maps->info;
-	info->struct_size = sizeof(*info);
+	vmsi_give_figures(info, &maps->info, sizeof(maps->info));
 	return 1;
 }
 

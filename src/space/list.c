@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/versioned.h"
 #include "space/state.h"
 
 /* The listing of a space, from its own map. */
@@ -136,15 +137,20 @@ size_t vmsi_length_in_mapping(struct vms_space *space, uintptr_t address,
 int vms_space_next_mapping(vms_space *space, uintptr_t *cursor,
 			   struct vms_mapping_info *info, unsigned flags)
 {
+	struct vms_mapping_info known = { 0 };
 	int result;
 
-	if (!cursor || !info || info->struct_size != sizeof(*info) ||
-	    (flags & ~VMS_LIST_RESIDENT))
+	if (!cursor || !info || (flags & ~VMS_LIST_RESIDENT))
 		return vmsi_status(-EINVAL);
-	result = vmsi_enter(space);
+	result = vmsi_check_struct_size(info->struct_size,
+					VMSI_FIRST_MAPPING_INFO);
+	if (!result)
+		result = vmsi_enter(space);
 	if (result)
 		return vmsi_status(result);
-	result = next_mapping(space, cursor, info, flags);
+	result = next_mapping(space, cursor, &known, flags);
 	vmsi_leave(space);
+	if (result > 0)
+		vmsi_give_figures(info, &known, sizeof(known));
 	return result < 0 ? vmsi_status(result) : result;
 }

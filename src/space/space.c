@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "base/versioned.h"
 #include "space/objects.h"
 #include "space/state.h"
 
@@ -99,8 +100,7 @@ static bool policy_is_known(enum vms_commit_policy policy)
 
 static bool options_are_good(const struct vms_space_options *options)
 {
-	return options->struct_size == sizeof(*options) &&
-		policy_is_known(options->commit_policy) &&
+	return policy_is_known(options->commit_policy) &&
 		(options->placement == VMS_PLACE_BOTTOM ||
 		 options->placement == VMS_PLACE_TOP) &&
 		!(options->flags &
@@ -241,12 +241,17 @@ drop_record:
 
 vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
 {
+	struct vms_space_options known = { 0 };
 	struct vms_space *space = NULL;
-	int error = -EINVAL;
+	int error = options ? vmsi_take_options(&known, sizeof(known),
+						VMSI_FIRST_SPACE_OPTIONS,
+						options) : 0;
 
-	if (size != 0 && vmsi_align_up_checked(size, vmsi_page_size(), &size) &&
-	    (!options || options_are_good(options)))
-		error = open_space(size, options, &space);
+	if (!error && (size == 0 || !options_are_good(&known) ||
+		       !vmsi_align_up_checked(size, vmsi_page_size(), &size)))
+		error = -EINVAL;
+	if (!error)
+		error = open_space(size, options ? &known : NULL, &space);
 	if (error)
 		(void)vmsi_status(error);
 	return space;
@@ -434,18 +439,19 @@ static struct unheld count_unheld(const struct vms_space *space)
 
 int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats)
 {
+	struct vms_space_stats known;
 	struct unheld unheld;
-	int error;
+	int error = stats ? vmsi_check_struct_size(stats->struct_size,
+						   VMSI_FIRST_SPACE_STATS) :
+			    -EINVAL;
 
-	if (!stats || stats->struct_size != sizeof(*stats))
-		return vmsi_status(-EINVAL);
-	error = vmsi_enter(space);
+	if (!error)
+		error = vmsi_enter(space);
 	if (error)
 		return vmsi_status(error);
 	vmsi_gaps_check(space);
 	unheld = count_unheld(space);
-	*stats = (struct vms_space_stats){
-		.struct_size = sizeof(*stats),
+	known = (struct vms_space_stats){
 		.reserved = vmsi_range_length(space->range),
 		.mapped = space->map.mapped - unheld.bytes,
 		.mappings = space->map.count - unheld.records,
@@ -461,6 +467,7 @@ int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats)
 		.metadata = space->metadata,
 	};
 	vmsi_leave(space);
+	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
 }
 

@@ -51,6 +51,45 @@ static void wrong_options_are_einval(void **state)
 	expect_einval(&options);
 }
 
+/* Of a program that is newer than the library. */
+static void structs_may_be_newer(void **state)
+{
+	struct {
+		struct vms_group_options known;
+		size_t rest;
+	} options = { default_options(), 0 };
+	struct {
+		struct vms_group_stats known;
+		size_t rest;
+	} stats = { { .struct_size = sizeof stats }, 5 };
+	struct {
+		struct vms_group_process known;
+		size_t rest;
+	} process = { { .struct_size = sizeof process }, 5 };
+	struct asked asked;
+	size_t cursor = 0;
+
+	(void)state;
+	options.known.struct_size = sizeof options;
+	asked = start(&options.known, "exit=0");
+	assert_int_equal(vms_group_get_stats(asked.group, &stats.known), 0);
+	assert_int_equal(stats.known.processes, 1);
+	assert_int_equal(stats.rest, 0);
+	assert_int_equal(vms_group_next_process(asked.group, &cursor,
+						&process.known), 1);
+	assert_int_equal(process.known.pid, vms_group_first(asked.group));
+	assert_int_equal(process.known.struct_size, sizeof process);
+	assert_int_equal(process.rest, 0);
+	stats.known.struct_size = SIZE_MAX;
+	assert_int_equal(vms_group_get_stats(asked.group, &stats.known), -1);
+	assert_int_equal(errno, E2BIG);
+	finish(&asked);
+	options.rest = 1;
+	assert_null(vms_group_spawn(&options.known, "/bin/true", arguments,
+				    NULL));
+	assert_int_equal(errno, E2BIG);
+}
+
 static void wrong_arguments_are_einval(void **state)
 {
 	const struct vms_group_options options = default_options();
@@ -478,6 +517,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(wrong_options_are_einval),
+		cmocka_unit_test(structs_may_be_newer),
 		cmocka_unit_test(wrong_arguments_are_einval),
 		cmocka_unit_test(wrong_structs_of_figures_are_einval),
 		cmocka_unit_test(a_program_that_cannot_be_started_says_why),

@@ -82,7 +82,7 @@ static void null_pointers_are_invalid(void **state)
 static void struct_sizes_must_be_known(void **state)
 {
 	struct vms_mapping_info info = { .struct_size = sizeof(info) - 8 };
-	struct vms_space_stats stats = { .struct_size = sizeof(stats) + 8 };
+	struct vms_space_stats stats = { .struct_size = sizeof(stats) - 8 };
 	uintptr_t cursor = 5;
 
 	(void)state;
