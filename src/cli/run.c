@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "run_commit.h"
+#include "size.h"
 
 static const char help_text[] =
 	"usage: vmspace run --heap|--commit=SIZE [OPTION...] [--] PROGRAM "
@@ -127,6 +128,11 @@ static enum vmsi_exit put_size(const char *program, const char *variable,
 {
 	if (!is_number(text, "KMGTkmgt"))
 		return vmsi_usage_error(program, "'%s' is not a size", text);
+	/* The heap has whole pages only: this would be none, or one. */
+	if (vmsi_size_lacks_unit(text) && atoll(text) > 0 &&
+	    atoll(text) < sysconf(_SC_PAGESIZE))
+		return vmsi_usage_error(program, "%s bytes are less than a "
+					"page; did you mean %sK?", text, text);
 	return put(program, variable, text);
 }
 

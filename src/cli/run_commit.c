@@ -114,6 +114,7 @@ enum vmsi_exit vmsi_commit_take(struct vmsi_commit_options *options,
 	switch ((enum vmsi_commit_option)option) {
 	case VMSI_OPTION_COMMIT:
 		options->asked = true;
+		options->limit_text = argument;
 		return take_size(program, argument,
 				 &options->group.commit_limit);
 	case VMSI_OPTION_POLICY:
@@ -162,6 +163,32 @@ static bool injects(const struct vms_group_faults *faults)
 		faults->minimum;
 }
 
+/*
+ * The C library and the loader of a program need memory for themselves before
+ * its first line: 47 pages with a static glibc, 57 with a dynamic one. With less
+ * than this no libc comes so far, and who asks for it has made a mistake.
+ */
+#define PAGES_TO_START 16
+
+static enum vmsi_exit check_limit(const struct vmsi_commit_options *options,
+				  const char *program)
+{
+	const size_t limit = options->group.commit_limit;
+	const char *text = options->limit_text;
+
+	if (limit == 0)
+		return vmsi_usage_error(program, "a limit of 0 bytes lets "
+					"nothing start");
+	/* The other policies do not compare the sum with the limit. */
+	if (options->group.policy != VMS_COMMIT_STRICT ||
+	    limit >= PAGES_TO_START * (size_t)sysconf(_SC_PAGESIZE))
+		return VMSI_EXIT_OK;
+	if (vmsi_size_lacks_unit(text))
+		return vmsi_usage_error(program, "no program starts in %s "
+					"bytes; did you mean %sM?", text, text);
+	return vmsi_usage_error(program, "no program starts in %s", text);
+}
+
 enum vmsi_exit vmsi_commit_check(const struct vmsi_commit_options *options,
 				 const char *program)
 {
@@ -170,9 +197,8 @@ enum vmsi_exit vmsi_commit_check(const struct vmsi_commit_options *options,
 	if (!options->asked)
 		return vmsi_usage_error(program, "these options need "
 					"--commit");
-	if (options->group.commit_limit == 0)
-		return vmsi_usage_error(program, "a limit of 0 bytes lets "
-					"nothing start");
+	if (check_limit(options, program) != VMSI_EXIT_OK)
+		return VMSI_EXIT_USAGE;
 	if (rlimit && (injects(&options->group.faults) || options->report ||
 		       options->log))
 		return vmsi_usage_error(program, "the rlimit back end refuses "
@@ -205,14 +231,16 @@ static int run_limited(const struct vmsi_commit_options *options,
 	return VMSI_EXIT_CANNOT_RUN;
 }
 
-static const char *why_not(int error)
+const char *vmsi_commit_why_not(int error)
 {
 	switch (error) {
 	case ENOSYS:
 		return "the kernel has no seccomp user notification that lets "
 		       "calls go on (Linux 5.5)";
 	case EBUSY:
-		return "it runs under another supervisor of this kind already";
+		return "it runs under 'vmspace run --commit', 'vmspace sweep' "
+		       "or another such supervisor already, and a process can "
+		       "have one only";
 	case ENOTSUP:
 		return "/proc is not mounted, or shows the processes of "
 		       "another namespace";
@@ -262,7 +290,7 @@ int vmsi_commit_run(const struct vmsi_commit_options *options,
 	if (vms_group_probe()) {
 		fprintf(stderr, "vmspace run: a commit limit cannot be "
 			"enforced: %s\nvmspace run: '--backend rlimit' limits "
-			"each process by itself\n", why_not(errno));
+			"each process by itself\n", vmsi_commit_why_not(errno));
 		return VMSI_EXIT_RUN_FAILED;
 	}
 	if (options->report && !can_write(options->report))
@@ -279,7 +307,7 @@ enum vmsi_exit vmsi_commit_explain(void)
 	printf("seccomp: %s%s\n",
 	       error ? "not here: " : "works here; what --commit uses\n"
 	       "  limits   the sum of all processes that the program starts",
-	       error ? why_not(error) : "");
+	       error ? vmsi_commit_why_not(error) : "");
 	fputs("  sees     mmap, mprotect, mremap, brk, fork, shmget of every\n"
 	      "           process, static or dynamic, before they are made\n"
 	      "  sees late  stacks that grow, tmpfs and memfd pages that are\n"

@@ -28,6 +28,7 @@ enum vmsi_backend {
 
 struct vmsi_commit_options {
 	bool asked;
+	const char *limit_text; /* the limit as it was given */
 	enum vmsi_backend backend;
 	struct vms_group_options group;
 	const char *report; /* a file for JSON */
@@ -56,6 +57,9 @@ enum vmsi_commit_option {
 };
 
 void vmsi_commit_init(struct vmsi_commit_options *options);
+
+/* Why a group cannot be made here, of an errno of vms_group_probe. */
+const char *vmsi_commit_why_not(int error);
 
 /* Take an option of the above with its argument, which may be NULL. */
 enum vmsi_exit vmsi_commit_take(struct vmsi_commit_options *options,

@@ -144,6 +144,10 @@ static void write_refusal(FILE *stream, const struct vms_group_refusal *refusal,
 		fprintf(stream, " %s", size(holders->list[i].committed).text);
 	}
 	fputc('\n', stream);
+	/* Most children only execute a program, and touch little before. */
+	if (refusal->call == VMS_GROUP_FORK && !refusal->injected)
+		fputs("             a copy of the parent was charged; --fork=free "
+		      "does not charge it\n", stream);
 	if (refusal->stack)
 		vmsi_write_stack(stream, refusal->stack, SIZE_MAX);
 }

@@ -93,6 +93,11 @@ bool vmsi_parse_size(const char *text, size_t *bytes)
 	return true;
 }
 
+bool vmsi_size_lacks_unit(const char *text)
+{
+	return text[strspn(text, "0123456789.")] == '\0';
+}
+
 bool vmsi_parse_number(const char *text, char **end, uint64_t *number)
 {
 	errno = 0;

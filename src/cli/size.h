@@ -27,6 +27,9 @@ struct vmsi_size_text vmsi_size_text(uint64_t bytes,
 /* Read "4096", "64K", "1.5G"; units of 1,024. Returns false for others. */
 bool vmsi_parse_size(const char *text, size_t *bytes);
 
+/* Whether a size has no unit: the letter may have been forgotten. */
+bool vmsi_size_lacks_unit(const char *text);
+
 /*
  * Read the decimal digits that text begins with; end is what stands after them.
  * Returns false where there are none, or more than 64 bits hold.

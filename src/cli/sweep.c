@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "run.h"
+#include "run_commit.h"
 #include "size.h"
 #include "text.h"
 
@@ -359,6 +360,11 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 	result = vmsi_run_look_up(argv[optind], &program);
 	if (result != VMSI_EXIT_OK)
 		return result;
+	if (vms_group_probe()) {
+		fprintf(stderr, "vmspace sweep: requests cannot be refused: %s\n",
+			vmsi_commit_why_not(errno));
+		return VMSI_EXIT_RUN_FAILED;
+	}
 	options.arguments = argv + optind;
 	options.path = program.path;
 	good = allocate(2);

@@ -96,7 +96,8 @@ static void write_no_heap(int fd)
 	vmsi_line_number(&line, (uint64_t)getpid());
 	vmsi_line_text(&line, vmsi_front.threshold == SIZE_MAX ?
 		       " no heap: it is disabled, or has no addresses" :
-		       " no heap: no large block was asked for");
+		       " no heap: no large block came to it; none was asked "
+		       "for, or something else serves malloc, as valgrind does");
 	vmsi_line_write(&line, fd);
 }
 

@@ -200,6 +200,49 @@ def wrong_arguments_are_usage_errors():
         expect(b"vmspace run" in result.stderr, options, result.stderr)
 
 
+def limit_without_its_unit_is_refused_with_a_hint():
+    for size, hint in (("200", b"200 bytes; did you mean 200M?"),
+                       ("1", b"1 bytes; did you mean 1M?"),
+                       ("4096", b"4096 bytes; did you mean 4096M?"),
+                       ("4K", b"no program starts in 4K\n")):
+        for more in ((), ("--backend=rlimit",)):
+            result = limited(*more, "true", size=size)
+            expect_equal(result.returncode, 2, size)
+            expect(hint in result.stderr, size, result.stderr)
+    # These do not compare the sum with the limit.
+    for policy in ("always", "heuristic"):
+        result = limited(f"--policy={policy}", "--quiet", "sh", "-c", "exit 7",
+                         size="200" if policy == "always" else "200M")
+        expect_equal(result.returncode, 7, policy)
+
+
+def sizes_of_the_heap_below_a_page_are_refused_with_a_hint():
+    for option in ("--retain", "--threshold"):
+        result = run([VMSPACE, "run", "--heap", f"{option}=200", "true"])
+        expect_equal(result.returncode, 2, option)
+        expect(b"did you mean 200K?" in result.stderr, result.stderr)
+
+
+def supervisor_inside_another_says_why_it_cannot_be():
+    for inner in (["sweep"], ["run", "--commit=64M"]):
+        result = limited("--quiet", VMSPACE, *inner, "--", "true", size="256M")
+        expect_equal(result.returncode, 125, inner)
+        expect(b"'vmspace run --commit', 'vmspace sweep'" in result.stderr,
+               result.stderr)
+        expect(b"busy" not in result.stderr, result.stderr)
+
+
+def refused_fork_points_at_the_option_that_lets_it():
+    program = ("import os\nblock = bytearray(40 << 20)\n"
+               "try: os._exit(0) if os.fork() == 0 else os.wait()\n"
+               "except OSError: raise SystemExit(7)")
+    result = limited(sys.executable, "-c", program, size="64M")
+    expect_equal(result.returncode, 7, result.stderr)
+    expect(b"--fork=free" in result.stderr, result.stderr)
+    result = limited("--fork=free", sys.executable, "-c", program, size="64M")
+    expect_equal(result.returncode, 0, result.stderr)
+
+
 def status_and_signal_are_passed_on():
     result = limited("--quiet", "sh", "-c", "echo out; echo err >&2; exit 7")
     expect_equal((result.returncode, result.stdout, result.stderr),
@@ -573,6 +616,10 @@ def without_its_supervisor_nothing_hangs():
 
 CASES = [
     wrong_arguments_are_usage_errors,
+    limit_without_its_unit_is_refused_with_a_hint,
+    sizes_of_the_heap_below_a_page_are_refused_with_a_hint,
+    supervisor_inside_another_says_why_it_cannot_be,
+    refused_fork_points_at_the_option_that_lets_it,
     status_and_signal_are_passed_on,
     closed_streams_are_closed_for_the_program,
     run_without_refusals_tells_its_peak_in_one_line,
