@@ -77,6 +77,23 @@ header_alone() {
 	done
 }
 
+# As the loader itself finds the libraries, in a prefix that it does not search.
+finds_its_libraries() {
+	local found
+	found=$(env -u LD_LIBRARY_PATH ldd "$1") || return 1
+	echo "$found"
+	! echo "$found" | grep 'libvmspace' | grep -qvF "=> $tree$prefix/" &&
+		echo "$found" | grep -q 'libvmspace'
+}
+
+# In a build without groups the command is linked with the core alone.
+command_finds_its_libraries() {
+	[ -e "$lib/libvmspace-group.so" ] || return 0
+	finds_its_libraries "$tree$prefix/bin/vmspace" &&
+		finds_its_libraries "$lib/libvmspace-group.so" &&
+		env -u LD_LIBRARY_PATH "$tree$prefix/bin/vmspace" --version
+}
+
 # Nothing is installed where nobody looks for it.
 only_known_places() {
 	local stray
@@ -116,6 +133,7 @@ for file in "libvmspace.so.$version" libvmspace.so.0 libvmspace.so \
 	tap_case "$file is installed" test -e "$lib/$file"
 done
 tap_case 'the command is installed' test -x "$tree$prefix/bin/vmspace"
+tap_case 'the command finds its libraries' command_finds_its_libraries
 tap_case 'every man page is installed' pages_installed
 tap_case 'every document that is named is installed' documents_installed
 tap_case 'the SONAME is libvmspace.so.0' has_soname
