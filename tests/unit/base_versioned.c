@@ -96,10 +96,10 @@ static void older_figures_are_not_passed(void **state)
 
 static void newer_figures_are_zero(void **state)
 {
-	struct {
+	struct newer {
 		struct grown grown;
 		size_t newer, behind;
-	} around = { { offsetof(typeof(around), behind), 1, 2 }, 3, 4 };
+	} around = { { offsetof(struct newer, behind), 1, 2 }, 3, 4 };
 	const struct grown known = { 0, 7, 8 };
 
 	(void)state;
