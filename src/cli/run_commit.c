@@ -164,9 +164,9 @@ static bool injects(const struct vms_group_faults *faults)
 }
 
 /*
- * The C library and the loader of a program need memory for themselves before
- * its first line: 47 pages with a static glibc, 57 with a dynamic one. With less
- * than this no libc comes so far, and who asks for it has made a mistake.
+ * A C library and its loader need memory for themselves before a program's first
+ * line; glibc, static or not, fails with less than some 40 pages. Who asks for
+ * less than this has left a letter out.
  */
 #define PAGES_TO_START 16
 
