@@ -24,6 +24,9 @@
 /* PAGEMAP_SCAN: _IOWR('f', 16, struct pm_scan_arg), which is 96 bytes. */
 #define PAGEMAP_SCAN_REQUEST 0xc0606610
 
+/* PROCMAP_QUERY: _IOWR('f', 17, struct procmap_query), which is 104 bytes. */
+#define PROCMAP_QUERY_REQUEST 0xc0686611
+
 static long host_mmap(uintptr_t address, size_t length, int prot, int flags,
 		      int fd, uint64_t offset)
 {
@@ -148,6 +151,12 @@ static long host_pagemap_scan(int fd, void *argument)
 			     (long)argument, 0, 0, 0);
 }
 
+static long host_maps_query(int fd, void *argument)
+{
+	return vmsi_raw_call(SYS_ioctl, fd, PROCMAP_QUERY_REQUEST,
+			     (long)argument, 0, 0, 0);
+}
+
 static long host_memory_size(size_t *bytes)
 {
 	struct sysinfo info = { .mem_unit = 0 };
@@ -250,6 +259,7 @@ struct vmsi_host_calls vmsi_host = {
 	.close = host_close,
 	.readlink = host_readlink,
 	.pagemap_scan = host_pagemap_scan,
+	.maps_query = host_maps_query,
 	.memory_size = host_memory_size,
 	.memfd_create = host_memfd_create,
 	.ftruncate = host_ftruncate,

@@ -54,6 +54,8 @@ struct vmsi_host_calls {
 	long (*readlink)(const char *path, char *buffer, size_t length);
 	/* PAGEMAP_SCAN of an open /proc/self/pagemap; see pages.c. */
 	long (*pagemap_scan)(int fd, void *argument);
+	/* PROCMAP_QUERY of an open /proc/self/maps; see probe.c. */
+	long (*maps_query)(int fd, void *argument);
 	/* RAM plus swap in bytes: sysinfo(2). */
 	long (*memory_size)(size_t *bytes);
 	long (*memfd_create)(const char *name, unsigned flags);
@@ -146,7 +148,7 @@ bool vmsi_host_moves_among(uintptr_t end);
 /*
  * Whether a mapped range is several mappings to the host, though it may be one
  * to us. One call that moves several leaves the first ones moved where a later
- * one is refused (Linux 6.17 on).
+ * one is refused (Linux 6.17 on). Asks for no memory where /proc tells it.
  */
 bool vmsi_host_is_several(struct vmsi_range range);
 

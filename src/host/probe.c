@@ -264,6 +264,39 @@ bool vmsi_host_moves_among(uintptr_t end)
 	return !moves_several(sealed);
 }
 
+/* struct procmap_query of <linux/fs.h>, which older systems' headers lack. */
+struct maps_query {
+	uint64_t size;
+	uint64_t flags;
+	uint64_t address;
+	uint64_t start;
+	uint64_t end;
+	uint64_t unused[5];
+	uint32_t name_size;
+	uint32_t build_id_size;
+	uint64_t name;
+	uint64_t build_id;
+};
+
+_Static_assert(sizeof(struct maps_query) == 104, "the kernel's layout");
+
+/* Where the host's mapping ends that has an address, by PROCMAP_QUERY. */
+static bool mapping_end(uintptr_t address, uintptr_t *end)
+{
+	struct maps_query query = {
+		.size = sizeof(query), .address = address,
+	};
+	long fd = vmsi_host.open("/proc/self/maps");
+	long result;
+
+	if (fd < 0)
+		return false;
+	result = vmsi_host.maps_query((int)fd, &query);
+	vmsi_host.close((int)fd);
+	*end = query.end;
+	return result == 0 && query.end > address;
+}
+
 /*
  * To grow in place up to the end of the address space, where something always
  * is in the way: EFAULT comes before that where the range has several mappings,
@@ -276,13 +309,23 @@ static bool growth_is_a_fault(struct vmsi_range range)
 				0) == -EFAULT;
 }
 
+/*
+ * The list of mappings is asked first (Linux 6.11 on, where /proc is mounted).
+ * A growth that must fail tells the same everywhere; but whoever watches the
+ * program's requests, as the supervisor of a group does, sees it ask for all
+ * addresses there are.
+ */
 bool vmsi_host_is_several(struct vmsi_range range)
 {
 	const struct vmsi_range page = { range.start,
 					 range.start + vmsi_page_size() };
+	uintptr_t end;
 
-	return vmsi_range_length(range) > vmsi_page_size() &&
-		growth_is_a_fault(range) && !growth_is_a_fault(page);
+	if (vmsi_range_length(range) <= vmsi_page_size())
+		return false;
+	if (mapping_end(range.start, &end))
+		return end < range.end;
+	return growth_is_a_fault(range) && !growth_is_a_fault(page);
 }
 
 /* mremap wants room for up to six mappings more. */

@@ -400,12 +400,13 @@ static int describe(struct map_request *request)
 
 /*
  * The ledger has refused; but the host looks at its own conditions before
- * commit. Ask it about one page, elsewhere.
+ * commit. Ask it about one page, elsewhere; without reserve, as a page that is
+ * not wanted is not to be charged.
  */
 static int refuse_commit(struct map_request *request, int error)
 {
-	int flags = request->flags & ~(MAP_FIXED | MAP_FIXED_NOREPLACE |
-				       MAP_POPULATE);
+	int flags = (request->flags | MAP_NORESERVE) &
+		~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE);
 	long result = vmsi_host.mmap(0, request->page_size, request->prot,
 				     flags, request->fd, request->offset);
 

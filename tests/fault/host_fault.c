@@ -40,6 +40,7 @@ static const struct {
 	[CALL_CLOSE] = { "close", { EIO, EINTR } },
 	[CALL_READLINK] = { "readlink", { ENOENT, ENOMEM } },
 	[CALL_PAGEMAP_SCAN] = { "ioctl", { ENOTTY, ENOMEM } },
+	[CALL_MAPS_QUERY] = { "ioctl of maps", { ENOTTY, ENOMEM } },
 	[CALL_MEMORY_SIZE] = { "sysinfo", { ENOSYS, EPERM } },
 	[CALL_MEMFD_CREATE] = { "memfd_create", { ENFILE, ENOSYS } },
 	[CALL_FTRUNCATE] = { "ftruncate", { ENOMEM, EINTR } },
@@ -378,6 +379,13 @@ static long fail_pagemap_scan(int fd, void *argument)
 	return error ? error : real.pagemap_scan(fd, argument);
 }
 
+static long fail_maps_query(int fd, void *argument)
+{
+	long error = decide(CALL_MAPS_QUERY);
+
+	return error ? error : real.maps_query(fd, argument);
+}
+
 static long fail_memory_size(size_t *bytes)
 {
 	long error = decide(CALL_MEMORY_SIZE);
@@ -451,6 +459,7 @@ void fault_install(void)
 		.close = fail_close,
 		.readlink = fail_readlink,
 		.pagemap_scan = fail_pagemap_scan,
+		.maps_query = fail_maps_query,
 		.memory_size = fail_memory_size,
 		.memfd_create = fail_memfd_create,
 		.ftruncate = fail_ftruncate,

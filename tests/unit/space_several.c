@@ -92,17 +92,91 @@ static void a_host_short_of_commit_midway_moves_all_the_same(void **state)
 	move_with(false, at(100));
 }
 
-static void one_mapping_is_not_several(void **state)
+static void expect_several_when_split(void)
 {
 	char *memory = map_pages(0, 16);
 	const struct vmsi_range range = { (uintptr_t)memory,
 					  (uintptr_t)memory + bytes(16) };
 
-	(void)state;
 	memset(memory, 1, bytes(16));
 	assert_false(vmsi_host_is_several(range));
 	assert_int_equal(vms_mprotect(space, memory, bytes(4), PROT_READ), 0);
 	assert_true(vmsi_host_is_several(range));
+	assert_int_equal(vms_munmap(space, memory, bytes(16)), 0);
+}
+
+static void one_mapping_is_not_several(void **state)
+{
+	(void)state;
+	expect_several_when_split();
+}
+
+static long has_no_query(int fd, void *argument)
+{
+	(void)fd;
+	(void)argument;
+	return -ENOTTY;
+}
+
+static long has_no_proc(const char *path)
+{
+	(void)path;
+	return -ENOENT;
+}
+
+/* An older kernel, and a root directory without /proc. */
+static void one_mapping_is_not_several_where_proc_does_not_tell(void **state)
+{
+	(void)state;
+	real = vmsi_host;
+	vmsi_host.maps_query = has_no_query;
+	expect_several_when_split();
+	vmsi_host = real;
+	vmsi_host.open = has_no_proc;
+	expect_several_when_split();
+	vmsi_host = real;
+}
+
+static unsigned asked;
+
+static long count_growth(uintptr_t old, size_t old_length, size_t new_length,
+			 int flags, uintptr_t target)
+{
+	asked += new_length > old_length;
+	return real.mremap(old, old_length, new_length, flags, target);
+}
+
+static bool proc_tells(void)
+{
+	/* struct procmap_query of the kernel, all but its size and an address. */
+	uint64_t query[13] = { sizeof(query), 0, (uintptr_t)&real };
+	long fd = vmsi_host.open("/proc/self/maps");
+	bool tells = fd >= 0 && vmsi_host.maps_query((int)fd, query) == 0;
+
+	if (fd >= 0)
+		vmsi_host.close((int)fd);
+	return tells;
+}
+
+/* Whoever refuses requests would see one for all addresses that there are. */
+static void a_move_asks_for_no_more_than_it_moves(void **state)
+{
+	char *memory = map_joined();
+
+	(void)state;
+	if (!proc_tells()) {
+		print_message("# SKIP /proc/self/maps has no PROCMAP_QUERY\n");
+		return;
+	}
+	real = vmsi_host;
+	asked = 0;
+	vmsi_host.mremap = count_growth;
+	assert_ptr_equal(vms_mremap(space, memory, bytes(16), bytes(16),
+				    MREMAP_MAYMOVE | MREMAP_FIXED, at(100)),
+			 at(100));
+	vmsi_host = real;
+	assert_int_equal(asked, 0);
+	expect_filled(at(100), 16);
 }
 
 int main(void)
@@ -111,6 +185,8 @@ int main(void)
 		WITH_SPACE(a_move_that_is_refused_midway_is_undone),
 		WITH_SPACE(a_host_short_of_commit_midway_moves_all_the_same),
 		WITH_SPACE(one_mapping_is_not_several),
+		WITH_SPACE(one_mapping_is_not_several_where_proc_does_not_tell),
+		WITH_SPACE(a_move_asks_for_no_more_than_it_moves),
 	};
 
 	return cmocka_run_group_tests_name("space_several", tests, NULL, NULL);
