@@ -41,8 +41,10 @@ struct vms_heap_options {
 	/* sizeof(struct vms_heap_options); lets the struct grow. */
 	size_t struct_size;
 	/*
-	 * Bytes of addresses. 0: 16 TiB, or what of it can be had. With less
-	 * than 64 GiB no block can be larger than 64 MiB.
+	 * Bytes of addresses. 0: 16 TiB, or the largest power of two, down to
+	 * 256 MiB, that is at most a quarter of what can be had; half, where
+	 * that is less than 2 GiB. With less than 64 GiB no block can be larger
+	 * than 64 MiB.
 	 */
 	size_t reserve;
 	/*
@@ -85,8 +87,9 @@ struct vms_heap_options {
  *           rounded up to whole pages.
  *   E2BIG   options that the library does not know are not zero
  *           (vmspace/space.h).
- *   ENOMEM  not even the smallest range of addresses (1 GiB) is free;
- *           RLIMIT_AS, the map-count limit; no memory for records.
+ *   ENOMEM  not even the smallest range of addresses (256 MiB, and as much
+ *           again for the program) is free; RLIMIT_AS, the map-count limit; no
+ *           memory for records.
  * Thread-safe.
  */
 vms_heap *vms_heap_open(const struct vms_heap_options *options);

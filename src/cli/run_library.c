@@ -12,6 +12,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <vmspace/heap.h>
+
+#include "size.h"
+
 /* The directory of the command itself. */
 static bool own_directory(char directory[PATH_MAX])
 {
@@ -174,6 +178,27 @@ static bool is_loaded(const struct vmsi_program *program, const char *library)
 	return found;
 }
 
+/*
+ * The program has this command's limits and about its mappings, so where no heap
+ * can be had here there will be none. Its own malloc serves it then, which
+ * nobody would see.
+ */
+static void tell_without_heap(const struct vmsi_program *program)
+{
+	const char *wish = getenv("VMSPACE_HEAP_RESERVE");
+	struct vms_heap_options options = { .struct_size = sizeof(options) };
+	vms_heap *heap;
+
+	if (wish && !vmsi_parse_size(wish, &options.reserve))
+		options.reserve = 0;
+	heap = vms_heap_open(&options);
+	if (!heap)
+		vmsi_run_complain(program->name, "runs without a heap: too few "
+				  "addresses can be had (ulimit -v, "
+				  "VMSPACE_HEAP_RESERVE)");
+	vms_heap_close(heap);
+}
+
 enum vmsi_exit vmsi_run_preload(const struct vmsi_program *program,
 				const char *library)
 {
@@ -186,5 +211,6 @@ enum vmsi_exit vmsi_run_preload(const struct vmsi_program *program,
 				  program->elf.interpreter);
 		return VMSI_EXIT_RUN_FAILED;
 	}
+	tell_without_heap(program);
 	return VMSI_EXIT_OK;
 }

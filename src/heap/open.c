@@ -13,7 +13,7 @@
 /* Heaps themselves: open, close, options. */
 
 #define RESERVE_MOST ((size_t)16 << 40)
-#define RESERVE_LEAST ((size_t)1 << 30)
+#define RESERVE_LEAST ((size_t)256 << 20)
 #define RECLAIMABLE_AFTER 1000
 #define GIVE_BACK_AFTER 10000
 
@@ -54,14 +54,23 @@ static vms_space *open_space(size_t size, struct vms_budget *budget)
 	return vms_space_open(size, &options);
 }
 
-/* Whether size is a quarter of the addresses that can be had, or less. */
+/*
+ * A heap takes a quarter of the addresses that can be had: what they are short
+ * for is a limit or a small machine, and libraries, files and stacks need them
+ * as well. Below this size it may take half. A heap of a few slots is of little
+ * use, and the other half is still as much as it takes itself: a thread asks for
+ * 8 MiB, and for 64 MiB more where its malloc gives it an arena.
+ */
+#define HALF_BELOW ((size_t)2 << 30)
+
 static bool leaves_enough(size_t size)
 {
-	long found = vmsi_host.mmap(0, 4 * size, PROT_NONE,
+	const size_t whole = size < HALF_BELOW ? 2 * size : 4 * size;
+	long found = vmsi_host.mmap(0, whole, PROT_NONE,
 				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 				    -1, 0);
 
-	return found >= 0 && vmsi_host.munmap((uintptr_t)found, 4 * size) == 0;
+	return found >= 0 && vmsi_host.munmap((uintptr_t)found, whole) == 0;
 }
 
 static vms_space *reserve(size_t asked, struct vms_budget *budget)

@@ -131,6 +131,9 @@ vms_heap *vmsi_front_get(void);
 /* The heap of the blocks that there are; NULL: it is not open. */
 vms_heap *vmsi_front_if_open(void);
 
+/* Whether a heap was asked for and could not be had. */
+bool vmsi_front_was_refused(void);
+
 /* See heap_fork.c. */
 void vmsi_front_watch_fork(void);
 bool vmsi_front_is_forking(void);

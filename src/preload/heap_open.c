@@ -12,7 +12,7 @@
  * to the next malloc: so nobody waits, and neither a malloc that the opening
  * itself makes nor a child forked in the midst of it can hang.
  */
-enum state { UNTRIED, OPENING, OPEN, NONE };
+enum state { UNTRIED, OPENING, OPEN, DISABLED, REFUSED };
 
 static _Atomic(int) state = UNTRIED;
 static vms_heap *the_heap;
@@ -36,20 +36,22 @@ static void retain_under_limit(struct vms_heap_options *options)
 
 static vms_heap *open_heap(void)
 {
-	struct vms_heap_options options;
+	struct vms_heap_options options = vmsi_front_settings.options;
 
-	vmsi_front_read_settings();
-	if (vmsi_front_settings.threshold == SIZE_MAX)
-		return NULL;
-	options = vmsi_front_settings.options;
 	retain_under_limit(&options);
 	return vms_heap_open(&options);
 }
 
 static void try_to_open(void)
 {
-	vms_heap *heap = open_heap();
+	enum state outcome = DISABLED;
+	vms_heap *heap = NULL;
 
+	vmsi_front_read_settings();
+	if (vmsi_front_settings.threshold != SIZE_MAX) {
+		heap = open_heap();
+		outcome = heap ? OPEN : REFUSED;
+	}
 	if (heap) {
 		vms_space *space = vms_heap_space(heap);
 
@@ -63,8 +65,7 @@ static void try_to_open(void)
 		__atomic_store_n(&vmsi_front.threshold, SIZE_MAX,
 				 __ATOMIC_RELAXED);
 	}
-	atomic_store_explicit(&state, heap ? OPEN : NONE,
-			      memory_order_release);
+	atomic_store_explicit(&state, outcome, memory_order_release);
 }
 
 VMSI_COLD static void open_once(void)
@@ -79,6 +80,11 @@ vms_heap *vmsi_front_if_open(void)
 {
 	return atomic_load_explicit(&state, memory_order_acquire) == OPEN ?
 		the_heap : NULL;
+}
+
+bool vmsi_front_was_refused(void)
+{
+	return atomic_load_explicit(&state, memory_order_relaxed) == REFUSED;
 }
 
 vms_heap *vmsi_front_get(void)

@@ -151,6 +151,7 @@ static void read_all(struct vmsi_front_settings *settings)
 	read_size("VMSPACE_HEAP_RETAIN", &retain);
 	if (retain != SIZE_MAX)
 		options->retain = retain ? retain : VMS_HEAP_RETAIN_NONE;
+	read_size("VMSPACE_HEAP_RESERVE", &options->reserve);
 	read_age("VMSPACE_HEAP_RECLAIMABLE_AFTER",
 		 &options->reclaimable_after);
 	read_age("VMSPACE_HEAP_GIVE_BACK_AFTER", &options->give_back_after);

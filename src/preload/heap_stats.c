@@ -2,6 +2,7 @@
 #include "preload/heap.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,13 +92,23 @@ static void write_stats(int fd, const struct vms_heap_stats *stats)
 static void write_no_heap(int fd)
 {
 	struct vmsi_output_line line = { .length = 0 };
+	struct rlimit limit = { RLIM_INFINITY, RLIM_INFINITY };
 
 	vmsi_line_text(&line, "vmspace-heap: pid ");
 	vmsi_line_number(&line, (uint64_t)getpid());
-	vmsi_line_text(&line, vmsi_front.threshold == SIZE_MAX ?
-		       " no heap: it is disabled, or has no addresses" :
-		       " no heap: no large block came to it; none was asked "
-		       "for, or something else serves malloc, as valgrind does");
+	(void)getrlimit(RLIMIT_AS, &limit);
+	if (!vmsi_front_was_refused()) {
+		vmsi_line_text(&line, vmsi_front.threshold == SIZE_MAX ?
+			       " no heap: it is disabled" :
+			       " no heap: no large block came to it; none was "
+			       "asked for, or something else serves malloc, as "
+			       "valgrind does");
+	} else if (limit.rlim_cur != RLIM_INFINITY) {
+		vmsi_line_text(&line, " no heap: too few addresses, RLIMIT_AS is ");
+		vmsi_line_number(&line, limit.rlim_cur);
+	} else {
+		vmsi_line_text(&line, " no heap: too few addresses or mappings");
+	}
 	vmsi_line_write(&line, fd);
 }
 

@@ -6,6 +6,7 @@ usage: test_run.py VMSPACE LIBRARY BLOCKS MAN_DIRECTORY
 
 import os
 import re
+import resource
 import shutil
 import signal
 import struct
@@ -405,6 +406,25 @@ def stats_go_to_standard_error():
     expect_equal(expect_run(BLOCKS, "1000000").stderr, b"")
 
 
+def few_addresses_make_a_small_heap():
+    result = expect_run("--stats", "sh", "-c",
+                        'ulimit -v 3000000; exec "$0" 1000000', BLOCKS)
+    expect(b" reserved 1073741824 " in result.stderr, result.stderr)
+    result = expect_run("--stats", BLOCKS, "1000000",
+                        env={"VMSPACE_HEAP_RESERVE": "512M"})
+    expect(b" reserved 536870912 " in result.stderr, result.stderr)
+
+
+def no_addresses_for_a_heap_are_told():
+    def limit():
+        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 400 << 20))
+
+    result = expect_run("--stats", BLOCKS, "1000000", preexec_fn=limit)
+    expect(b"runs without a heap" in result.stderr, result.stderr)
+    expect(b"no heap: too few addresses, RLIMIT_AS is 419430400"
+           in result.stderr, result.stderr)
+
+
 def stats_file_is_the_one_where_the_command_was_run():
     os.makedirs(work("here"), exist_ok=True)
     expect_run("--stats=file", "sh", "-c", 'cd / && exec "$0" 1000000',
@@ -492,6 +512,8 @@ CASES = [
     retained_memory_is_what_was_asked_for,
     run_is_with_the_heap_whatever_the_environment_says,
     stats_go_to_standard_error,
+    few_addresses_make_a_small_heap,
+    no_addresses_for_a_heap_are_told,
     stats_file_is_the_one_where_the_command_was_run,
     environment_that_makes_no_sense_is_told_and_ignored,
     environment_says_what_the_options_say,

@@ -292,28 +292,74 @@ static size_t bytes_of_process(void)
 	return (size_t)pages * page();
 }
 
-static void fewer_addresses_are_taken_where_there_are_fewer(void **state)
+/* A heap opened with so many addresses left, and its range; 0: there is none. */
+static size_t reserved_with(size_t left)
 {
 	struct rlimit before, limit;
-	vms_heap *small;
 
-	(void)state;
 	vms_heap_close(heap);
 	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
 	limit = before;
-	limit.rlim_cur = bytes_of_process() + 9 * GIB;
-	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
-	small = vms_heap_open(NULL);
-	limit.rlim_cur = bytes_of_process() + GIB / 2;
+	limit.rlim_cur = bytes_of_process() + left;
 	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
 	heap = vms_heap_open(NULL);
 	assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
-	assert_null(heap);
-	heap = small;
-	assert_non_null(heap);
-	/* A quarter of what is free, and a power of two. */
-	assert_int_equal(stats_now().reserved, 2 * GIB);
+	if (!heap)
+		return 0;
 	drop(make_filled(3 * MIB));
+	drop(make_filled(100 * KIB));
+	return stats_now().reserved;
+}
+
+/* A power of two: a quarter of what is free, of little a half. */
+static void fewer_addresses_are_taken_where_there_are_fewer(void **state)
+{
+	static const struct {
+		size_t left, reserved;
+	} limits[] = {
+		{ 33 * GIB, 8 * GIB }, { 9 * GIB, 2 * GIB },
+		{ 5 * GIB, GIB }, { 3 * GIB, GIB },
+		{ 2 * GIB, 512 * MIB }, { GIB, 256 * MIB },
+		{ 520 * MIB, 256 * MIB }, { 500 * MIB, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		assert_int_equal(reserved_with(limits[i].left),
+				 limits[i].reserved);
+	heap = vms_heap_open(NULL);
+	assert_non_null(heap);
+}
+
+static struct vmsi_host_calls real;
+
+/* The size of all addresses that a process has. */
+static size_t all_addresses;
+
+static long map_in_few(uintptr_t address, size_t length, int prot, int flags,
+		       int fd, uint64_t offset)
+{
+	if (length > all_addresses - all_addresses / 16)
+		return -ENOMEM;
+	return real.mmap(address, length, prot, flags, fd, offset);
+}
+
+/* As with three levels of page tables: 39 bits, or 36. */
+static void a_machine_with_few_addresses_has_a_heap(void **state)
+{
+	(void)state;
+	for (unsigned bits = 36; bits <= 42; bits++) {
+		vms_heap_close(heap);
+		all_addresses = (size_t)1 << bits;
+		real = vmsi_host;
+		vmsi_host.mmap = map_in_few;
+		heap = vms_heap_open(NULL);
+		vmsi_host = real;
+		assert_non_null(heap);
+		assert_int_equal(stats_now().reserved, all_addresses / 8);
+		assert_slots_are_apart();
+		drop(make_filled(3 * MIB));
+	}
 }
 
 static void no_addresses_is_no_memory(void **state)
@@ -324,7 +370,7 @@ static void no_addresses_is_no_memory(void **state)
 	(void)state;
 	assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
 	limit = before;
-	limit.rlim_cur = bytes_of_process() + GIB / 2;
+	limit.rlim_cur = bytes_of_process() + 500 * MIB;
 	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
 	errno = 0;
 	assert_null(vms_heap_open(NULL));
@@ -349,6 +395,7 @@ int main(void)
 		WITH_HEAP(slots_leave_mappings_to_the_program),
 		WITH_HEAP(empty_runs_make_room_for_blocks),
 		WITH_HEAP(fewer_addresses_are_taken_where_there_are_fewer),
+		WITH_HEAP(a_machine_with_few_addresses_has_a_heap),
 		WITH_HEAP(no_addresses_is_no_memory),
 	};
 
