@@ -96,7 +96,7 @@ static void look_at_counter(struct vms_group *group,
 		process->committed - unmade : 0;
 
 	process->measured = 0;
-	vmsi_group_set_moving(group, process, moving);
+	vmsi_group_set_moving(group, process, unmade);
 	vmsi_group_set_committed(group, process, unmade);
 	if (made == 0)
 		return;
@@ -133,7 +133,8 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 	process->stack = measure.stack;
 	process->measured = measure.committed > process->credit ?
 		measure.committed - process->credit : 0;
-	vmsi_group_set_moving(group, process, moving);
+	/* A call that may not have been made may as well be in the figures. */
+	vmsi_group_set_moving(group, process, granted + moving);
 	vmsi_group_set_committed(group, process,
 				 process->measured + granted + moving);
 }

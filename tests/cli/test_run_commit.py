@@ -269,6 +269,48 @@ def run_without_refusals_tells_its_peak_in_one_line():
     expect("nothing was refused" in text, text)
 
 
+def peak_counts_nothing_twice():
+    """What is looked at while the thread that was granted it runs on."""
+    source = """
+    #include <fcntl.h>
+    #include <sys/mman.h>
+    #include <time.h>
+    #include <unistd.h>
+    int main(int argc, char **argv)
+    {
+        int file = open(argv[1], O_RDWR | O_CREAT, 0644);
+        clock_t end;
+        char *shared;
+
+        if (argc != 2 || ftruncate(file, 4096))
+            return 1;
+        /* Files that are mapped have the group look at figures by itself. */
+        shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        shared[0] = 1;
+        for (int i = 0; i < 3; i++) {
+            void *block = mmap(NULL, 300 << 20, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (block == MAP_FAILED)
+                return 2;
+            end = clock() + CLOCKS_PER_SEC / 2;
+            while (clock() < end)
+                continue;
+            munmap(block, 300 << 20);
+        }
+        return 0;
+    }
+    """
+    expect(makes_program(work("runs on"), source, "-O0", "-w"), "gcc")
+    result = run([VMSPACE, "run", "--commit=500M", "--quiet",
+                  f"--report={work('report')}", work("runs on"),
+                  work("mapped")])
+    expect_equal(result.returncode, 0, result.stderr)
+    with open(work("report"), encoding="utf-8") as file:
+        report = json.load(file)
+    expect_equal(report["refused"], 0)
+    expect(300 << 20 <= report["peak"] < 310 << 20, report["peak"])
+
+
 def peak_is_what_was_committed():
     """Also where a program asks twice, and then for long not again."""
     source = """
@@ -623,6 +665,7 @@ CASES = [
     status_and_signal_are_passed_on,
     closed_streams_are_closed_for_the_program,
     run_without_refusals_tells_its_peak_in_one_line,
+    peak_counts_nothing_twice,
     peak_is_what_was_committed,
     odd_requests_are_counted_as_they_are,
     copies_and_noreserve_are_free_where_asked_for,
