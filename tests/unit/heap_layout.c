@@ -347,6 +347,9 @@ static long map_in_few(uintptr_t address, size_t length, int prot, int flags,
 /* As with three levels of page tables: 39 bits, or 36. */
 static void a_machine_with_few_addresses_has_a_heap(void **state)
 {
+	/* A sanitizer may leave fewer than the machine has. */
+	const size_t most = stats_now().reserved;
+
 	(void)state;
 	for (unsigned bits = 36; bits <= 42; bits++) {
 		vms_heap_close(heap);
@@ -356,7 +359,8 @@ static void a_machine_with_few_addresses_has_a_heap(void **state)
 		heap = vms_heap_open(NULL);
 		vmsi_host = real;
 		assert_non_null(heap);
-		assert_int_equal(stats_now().reserved, all_addresses / 8);
+		assert_int_equal(stats_now().reserved,
+				 vmsi_min(most, all_addresses / 8));
 		assert_slots_are_apart();
 		drop(make_filled(3 * MIB));
 	}
