@@ -76,6 +76,16 @@ static void uncharge(struct vms_budget *budget, size_t bytes)
 	}
 }
 
+/* A shared one's peak is of all processes, which read it: it stays. */
+static void take_back(struct vms_budget *budget, size_t bytes)
+{
+	for (; budget; budget = budget->parent) {
+		vmsi_ledger_take_back(&budget->ledger, bytes);
+		if (budget->shared)
+			vmsi_slots_publish(budget);
+	}
+}
+
 /* --- for spaces ---------------------------------------------------------- */
 
 static int upper_charge(void *context, size_t bytes)
@@ -105,6 +115,13 @@ static void upper_uncharge(void *context, size_t bytes)
 	vmsi_budget_leave();
 }
 
+static void upper_take_back(void *context, size_t bytes)
+{
+	vmsi_budget_enter(context);
+	take_back(context, bytes);
+	vmsi_budget_leave();
+}
+
 static bool upper_honours_noreserve(void *context)
 {
 	struct vms_budget *at = context;
@@ -120,6 +137,7 @@ const struct vmsi_ledger_upper vmsi_budget_upper = {
 	.charge = upper_charge,
 	.charge_forced = upper_charge_forced,
 	.uncharge = upper_uncharge,
+	.take_back = upper_take_back,
 	.honours_noreserve = upper_honours_noreserve,
 };
 

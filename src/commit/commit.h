@@ -17,6 +17,8 @@ struct vmsi_ledger_upper {
 	int (*charge)(void *context, size_t bytes);
 	void (*charge_forced)(void *context, size_t bytes);
 	void (*uncharge)(void *context, size_t bytes);
+	/* As vmsi_ledger_take_back. */
+	void (*take_back)(void *context, size_t bytes);
 	bool (*honours_noreserve)(void *context);
 };
 
@@ -29,6 +31,7 @@ struct vmsi_ledger {
 	enum vms_commit_policy policy;
 	size_t charged;                /* bytes */
 	size_t peak;                   /* the most that was ever charged */
+	size_t peak_kept;              /* peak when bytes last came back */
 	uint64_t refusals;
 	const struct vmsi_ledger_upper *upper; /* NULL: nothing is above */
 	void *upper_context;
@@ -66,6 +69,12 @@ void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes,
 			       size_t refund);
 
 void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes);
+
+/*
+ * Uncharge what was charged for a request that the host has refused: the peak is
+ * as if it had not been charged, where nothing else came back since.
+ */
+void vmsi_ledger_take_back(struct vmsi_ledger *ledger, size_t bytes);
 
 /* Uncharge all, and charge nothing above any more. */
 void vmsi_ledger_end(struct vmsi_ledger *ledger);

@@ -79,7 +79,8 @@ void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes,
 	note_charge(ledger, bytes, net);
 }
 
-void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes)
+/* Returns how many of the bytes are charged above, too. */
+static size_t lower(struct vmsi_ledger *ledger, size_t bytes)
 {
 	size_t not_above = bytes < ledger->ahead ? bytes : ledger->ahead;
 
@@ -87,9 +88,32 @@ void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes)
 		vmsi_panic("R2: more was uncharged than had been charged");
 	ledger->charged -= bytes;
 	ledger->ahead -= not_above;
-	if (ledger->upper && bytes > not_above)
-		ledger->upper->uncharge(ledger->upper_context,
-					bytes - not_above);
+	return ledger->upper ? bytes - not_above : 0;
+}
+
+void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes)
+{
+	const size_t above = lower(ledger, bytes);
+
+	if (bytes)
+		ledger->peak_kept = ledger->peak;
+	if (above)
+		ledger->upper->uncharge(ledger->upper_context, above);
+}
+
+/*
+ * Since peak_kept was set there were only charges, so what is charged now is the
+ * most of those that were not taken back.
+ */
+void vmsi_ledger_take_back(struct vmsi_ledger *ledger, size_t bytes)
+{
+	const size_t above = lower(ledger, bytes);
+
+	if (bytes)
+		ledger->peak = ledger->peak_kept > ledger->charged ?
+			ledger->peak_kept : ledger->charged;
+	if (above)
+		ledger->upper->take_back(ledger->upper_context, above);
 }
 
 void vmsi_ledger_end(struct vmsi_ledger *ledger)

@@ -478,7 +478,7 @@ static int map(struct map_request *request)
 uncharge:
 	vmsi_settle(space, request->target);
 	if (request->charged)
-		vmsi_ledger_uncharge(&space->ledger, request->charge);
+		vmsi_ledger_take_back(&space->ledger, request->charge);
 drop:
 	drop_object(request);
 	return vmsi_refused_by_host(space, error);

@@ -156,7 +156,7 @@ static int protect(struct protect_request *request)
 		vmsi_change(space, done, change_prot, request);
 	}
 	/* What was charged for parts that did not change. */
-	vmsi_ledger_uncharge(&space->ledger, request->charged);
+	vmsi_ledger_take_back(&space->ledger, request->charged);
 out:
 	return request->error;
 }

@@ -30,7 +30,7 @@ static int uncharge(const struct remap_request *request, int error,
 		    size_t charged)
 {
 	if (error)
-		vmsi_ledger_uncharge(&request->space->ledger, charged);
+		vmsi_ledger_take_back(&request->space->ledger, charged);
 	return error;
 }
 

@@ -315,6 +315,8 @@ const char *snapshot_figures_difference(const struct snapshot *a,
 		return "mapped bytes or their number";
 	if (x->committed != y->committed)
 		return "committed";
+	if (x->committed_peak != y->committed_peak)
+		return "committed_peak";
 	if (x->huge_fallbacks != y->huge_fallbacks)
 		return "huge_fallbacks";
 	if (x->moves != y->moves)

@@ -145,10 +145,44 @@ static void writable_memory_counts_unless_exempt(void **state)
 	assert_false(vmsi_commit_counts(PROT_NONE, 0, 0));
 }
 
+/* --- what the host refuses ----------------------------------------------- */
+
+static void what_the_host_refuses_is_no_peak(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 1000, VMS_COMMIT_STRICT);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 60, 0), 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 900, 0), 0);
+	vmsi_ledger_take_back(&ledger, 900);
+	assert_int_equal(ledger.charged, 60);
+	assert_int_equal(ledger.peak, 60);
+	/* A part of what several charges were for. */
+	assert_int_equal(vmsi_ledger_charge(&ledger, 20, 0), 0);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 30, 0), 0);
+	vmsi_ledger_take_back(&ledger, 30);
+	assert_int_equal(ledger.peak, 80);
+}
+
+static void what_was_freed_before_stays_a_peak(void **state)
+{
+	(void)state;
+	vmsi_ledger_init(&ledger, 1000, VMS_COMMIT_STRICT);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 500, 0), 0);
+	vmsi_ledger_uncharge(&ledger, 400);
+	assert_int_equal(vmsi_ledger_charge(&ledger, 850, 0), 0);
+	vmsi_ledger_take_back(&ledger, 850);
+	assert_int_equal(ledger.charged, 100);
+	assert_int_equal(ledger.peak, 500);
+	/* In the place of another, which stays. */
+	assert_int_equal(vmsi_ledger_charge(&ledger, 900, 100), 0);
+	vmsi_ledger_take_back(&ledger, 900);
+	assert_int_equal(ledger.peak, 500);
+}
+
 /* --- under another level ------------------------------------------------- */
 
 static struct {
-	size_t charged, peak, limit;
+	size_t charged, peak, limit, taken_back;
 	bool honours_noreserve;
 } upper;
 
@@ -176,6 +210,12 @@ static void upper_uncharge(void *context, size_t bytes)
 	upper.charged -= bytes;
 }
 
+static void upper_take_back(void *context, size_t bytes)
+{
+	upper_uncharge(context, bytes);
+	upper.taken_back += bytes;
+}
+
 static bool upper_honours_noreserve(void *context)
 {
 	assert_ptr_equal(context, &upper);
@@ -186,12 +226,13 @@ static const struct vmsi_ledger_upper upper_calls = {
 	.charge = upper_charge,
 	.charge_forced = upper_charge_forced,
 	.uncharge = upper_uncharge,
+	.take_back = upper_take_back,
 	.honours_noreserve = upper_honours_noreserve,
 };
 
 static void put_under_upper(size_t limit)
 {
-	upper.charged = upper.peak = 0;
+	upper.charged = upper.peak = upper.taken_back = 0;
 	upper.limit = limit;
 	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
 	vmsi_ledger_put_under(&ledger, &upper_calls, &upper);
@@ -245,8 +286,9 @@ static void only_the_net_is_charged_above(void **state)
 	/* The host refuses what replaces: the charge goes back, no refund. */
 	assert_int_equal(vmsi_ledger_charge(&ledger, 30, 20), 0);
 	assert_int_equal(upper.charged, 90);
-	vmsi_ledger_uncharge(&ledger, 30);
+	vmsi_ledger_take_back(&ledger, 30);
 	assert_int_equal(upper.charged, 80);
+	assert_int_equal(upper.taken_back, 10);
 	/* A move charges its new place and refunds its old one. */
 	vmsi_ledger_charge_forced(&ledger, 40, 40);
 	vmsi_ledger_uncharge(&ledger, 40);
@@ -294,6 +336,8 @@ int main(void)
 		cmocka_unit_test(uncharging_too_much_ends_the_program),
 		cmocka_unit_test(only_strict_ignores_noreserve),
 		cmocka_unit_test(writable_memory_counts_unless_exempt),
+		cmocka_unit_test(what_the_host_refuses_is_no_peak),
+		cmocka_unit_test(what_was_freed_before_stays_a_peak),
 		cmocka_unit_test(what_is_above_is_charged_too),
 		cmocka_unit_test(a_refusal_from_above_charges_nothing),
 		cmocka_unit_test(only_the_net_is_charged_above),
