@@ -18,16 +18,6 @@
 #define WAIT_STEP_NS (500l * 1000)
 #define WAIT_STEPS 1000
 
-/* Looks that no request waits for take such a part of the time at most. */
-#define LOOKS_PART 100
-
-/*
- * The peak is what people set a limit by, so it is of figures that were looked
- * at. A count that passes it is looked into: at once where it is by as much as
- * this, else now and then.
- */
-#define PEAK_SLACK(peak) ((peak) / 8 + ((size_t)16 << 20))
-
 uint64_t vmsi_group_now(void)
 {
 	struct timespec now;
@@ -45,26 +35,11 @@ void vmsi_group_set_committed(struct vms_group *group,
 		process->peak = bytes - process->moving;
 }
 
-/* What moves is there once. */
-static void raise_peak(struct vms_group *group, size_t bytes)
-{
-	if (bytes > group->peak + group->moving)
-		group->peak = bytes - group->moving;
-}
-
 void vmsi_group_set_moving(struct vms_group *group,
 			   struct vmsi_process *process, size_t bytes)
 {
 	group->moving = group->moving - process->moving + bytes;
 	process->moving = bytes;
-}
-
-/* When a look that no request waits for may follow one that began then. */
-static uint64_t next_look(uint64_t begin)
-{
-	const uint64_t now = vmsi_group_now();
-
-	return now + LOOKS_PART * (now - begin);
 }
 
 /* --- looking ------------------------------------------------------------ */
@@ -254,7 +229,7 @@ static bool has_unmade(struct vms_group *group, struct vmsi_process *process,
 	return !*(bool *)context;
 }
 
-static bool anything_is_unmade(struct vms_group *group)
+bool vmsi_group_has_unmade(struct vms_group *group)
 {
 	bool unmade = false;
 
@@ -266,12 +241,12 @@ static void wait_until_made(struct vms_group *group)
 {
 	const struct timespec step = { 0, WAIT_STEP_NS };
 
-	for (int i = 0; i < WAIT_STEPS && anything_is_unmade(group); i++)
+	for (int i = 0; i < WAIT_STEPS && vmsi_group_has_unmade(group); i++)
 		nanosleep(&step, NULL);
 }
 
 /* One process after the other, until the sum is low enough or all are known. */
-static void look_at_doubtful(struct vms_group *group, size_t target)
+void vmsi_group_look_at_doubtful(struct vms_group *group, size_t target)
 {
 	struct doubt most;
 
@@ -285,14 +260,15 @@ static void look_at_doubtful(struct vms_group *group, size_t target)
 	}
 }
 
-static void bring_down(struct vms_group *group, struct vmsi_process *process,
-		       pid_t thread, size_t target)
+void vmsi_group_bring_down(struct vms_group *group,
+			   struct vmsi_process *process, pid_t thread,
+			   size_t target)
 {
 	if (group->committed > target && group->unborn_count)
 		vmsi_unborn_settle(group);
 	if (group->committed > target)
 		vmsi_group_look(group, process, thread);
-	look_at_doubtful(group, target);
+	vmsi_group_look_at_doubtful(group, target);
 }
 
 static bool make_room(struct vms_group *group, struct vmsi_process *process,
@@ -300,7 +276,8 @@ static bool make_room(struct vms_group *group, struct vmsi_process *process,
 {
 	if (bytes > group->options.commit_limit)
 		return false;
-	bring_down(group, process, thread, group->options.commit_limit - bytes);
+	vmsi_group_bring_down(group, process, thread,
+			      group->options.commit_limit - bytes);
 	return fits(group, bytes);
 }
 
@@ -319,7 +296,7 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 {
 	wait_until_made(group);
 	vmsi_group_look_at_all(group);
-	raise_peak(group, group->committed);
+	vmsi_group_raise_peak(group, group->committed);
 	if (request->call == VMS_GROUP_FORK)
 		request->bytes = vmsi_process_copy(group, process);
 	if (!fits(group, charge_for(group, process, request)))
@@ -386,62 +363,6 @@ static bool may_be_charged(struct vms_group *group,
 		make_sure(group, process, thread, request);
 }
 
-/* Before a request is charged that would make a new peak. */
-static void note_peak(struct vms_group *group, struct vmsi_process *process,
-		      pid_t thread, size_t bytes)
-{
-	const size_t count = group->committed + bytes;
-	uint64_t begin;
-
-	if (count <= group->peak)
-		return;
-	begin = vmsi_group_now();
-	if (count - group->peak < PEAK_SLACK(group->peak) &&
-	    begin < group->next_peak_look)
-		return;
-	bring_down(group, process, thread,
-		   group->peak > bytes ? group->peak - bytes : 0);
-	group->next_peak_look = next_look(begin);
-	raise_peak(group, group->committed + bytes);
-}
-
-/* What was granted last may have been a peak that nothing followed. */
-void vmsi_group_note_idle_peak(struct vms_group *group)
-{
-	const uint64_t begin = vmsi_group_now();
-
-	/* What is made meanwhile counts twice: not before that is over. */
-	if (anything_is_unmade(group)) {
-		group->next_peak_look = next_look(begin);
-		return;
-	}
-	if (group->committed > group->peak && group->unborn_count)
-		vmsi_unborn_settle(group);
-	look_at_doubtful(group, group->peak);
-	group->next_peak_look = next_look(begin);
-	raise_peak(group, group->committed);
-}
-
-/*
- * By no more than that process may have grown by since it was looked at; and
- * without copies of which it is not known whether there are any.
- */
-void vmsi_group_note_last(struct vms_group *group,
-			  const struct vmsi_process *process)
-{
-	const size_t known = group->committed - group->unborn_bytes -
-		group->moving;
-	const size_t sure = process->measured + process->moving;
-	size_t doubt = process->committed > sure ?
-		process->committed - sure : 0;
-
-	if (known <= group->peak)
-		return;
-	if (doubt > known - group->peak)
-		doubt = known - group->peak;
-	group->peak += doubt;
-}
-
 void vmsi_group_look_at_files(struct vms_group *group)
 {
 	const uint64_t begin = vmsi_group_now();
@@ -449,8 +370,8 @@ void vmsi_group_look_at_files(struct vms_group *group)
 	if (!group->maps_files || begin < group->next_file_look)
 		return;
 	vmsi_group_look_at_all(group);
-	group->next_file_look = next_look(begin);
-	raise_peak(group, group->committed);
+	group->next_file_look = vmsi_group_next_look(begin);
+	vmsi_group_raise_peak(group, group->committed);
 }
 
 static bool look_at_stack(struct vms_group *group, struct vmsi_process *process,
@@ -477,7 +398,7 @@ void vmsi_group_look_at_stacks(struct vms_group *group)
 	if (begin < group->next_stack_look)
 		return;
 	vmsi_processes_each(group, look_at_stack, NULL);
-	group->next_stack_look = next_look(begin);
+	group->next_stack_look = vmsi_group_next_look(begin);
 }
 
 bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
@@ -485,7 +406,7 @@ bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
 {
 	if (!may_be_charged(group, process, thread, request))
 		return false;
-	note_peak(group, process, thread, request->bytes);
+	vmsi_group_note_peak(group, process, thread, request->bytes);
 	charge(group, process, thread, request);
 	return true;
 }

@@ -454,6 +454,30 @@ int64_t vmsi_request_refusal(struct vms_group *group,
 bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_request *request);
 
+/* Look at processes whose count may be too high, until the sum is the target. */
+void vmsi_group_look_at_doubtful(struct vms_group *group, size_t target);
+
+/* Likewise, at a process that asks for more before others. */
+void vmsi_group_bring_down(struct vms_group *group,
+			   struct vmsi_process *process, pid_t thread,
+			   size_t target);
+
+/* Whether anything was granted that may not have been made. */
+bool vmsi_group_has_unmade(struct vms_group *group);
+
+/* --- peak.c: the most that was committed -------------------------------- */
+
+/* The group has bytes now. */
+void vmsi_group_raise_peak(struct vms_group *group, size_t bytes);
+
+/* When a look that no request waits for may follow one that began then. */
+uint64_t vmsi_group_next_look(uint64_t begin);
+
+/* Before a request is charged that would make a new peak. */
+void vmsi_group_note_peak(struct vms_group *group,
+			  struct vmsi_process *process, pid_t thread,
+			  size_t bytes);
+
 /* Nothing asks: see whether what is committed now is a new peak. */
 void vmsi_group_note_idle_peak(struct vms_group *group);
 
@@ -463,6 +487,8 @@ void vmsi_group_note_idle_peak(struct vms_group *group);
  */
 void vmsi_group_note_last(struct vms_group *group,
 			  const struct vmsi_process *process);
+
+/* --- grant.c: looks ------------------------------------------------------ */
 
 /*
  * Pages of files in memory are charged when they are touched, which nothing

@@ -70,6 +70,8 @@ struct asked start(const struct vms_group_options *options, const char *steps)
 	}
 	asked.group = vms_group_spawn(options, program, arguments, NULL);
 	assert_non_null(asked.group);
+	asked.peak_most = options->policy == VMS_COMMIT_STRICT ?
+		options->commit_limit : SIZE_MAX;
 	close(pipe_ends[1]);
 	asked.lines = pipe_ends[0];
 	assert_int_equal(fcntl(asked.lines, F_SETFL, O_NONBLOCK), 0);
@@ -160,6 +162,17 @@ void expect_said(const struct vms_group_options *options, const char *steps,
 	finish(&asked);
 }
 
+/* G1 of docs/invariants.md. */
+static void expect_possible_peak(const struct asked *asked)
+{
+	const struct vms_group_stats stats = stats_of(asked->group);
+
+	if (stats.peak > asked->peak_most)
+		fail_msg("peak commit %zu KiB of %zu KiB, %llu refusals",
+			 stats.peak >> 10, stats.limit >> 10,
+			 (unsigned long long)stats.refusals);
+}
+
 void finish(struct asked *asked)
 {
 	const double until = now() + PATIENCE_S;
@@ -168,6 +181,7 @@ void finish(struct asked *asked)
 		(void)vms_group_serve(asked->group, 10);
 		assert_true(now() < until);
 	}
+	expect_possible_peak(asked);
 	vms_group_close(asked->group);
 	close(asked->lines);
 }

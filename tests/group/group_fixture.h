@@ -20,6 +20,7 @@
 struct asked {
 	vms_group *group;
 	int lines;        /* a pipe */
+	size_t peak_most; /* of what the group may tell; see finish */
 	char said[8192];
 	size_t length;
 };
@@ -52,7 +53,11 @@ struct vms_group_stats stats_of(vms_group *group);
 /* One that lives and is not the first, by the group's own list; 0: none. */
 pid_t child_in(vms_group *group);
 
-/* Kill what lives, serve it to its end, close. */
+/*
+ * Kill what lives, serve it to its end, close. The peak of a strict group must
+ * not have passed its limit: a test in which memory comes that nobody asks for
+ * raises peak_most before.
+ */
 void finish(struct asked *asked);
 
 #endif
