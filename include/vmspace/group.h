@@ -37,7 +37,9 @@ extern "C" {
  * - Memory that is charged without a system call is seen late: a stack that
  *   grows, the data of a program that execve(2) starts (at its first request),
  *   pages of tmpfs files and of memfds that are touched (looked at each 200 ms
- *   or, in large groups, for a hundredth of the time).
+ *   or, in large groups, for a hundredth of the time). Of a file each page that
+ *   any process has mapped and touched counts once; where mappings overlap that
+ *   are touched in part, what may be the same pages counts once.
  * - Shared anonymous memory counts up to its last mapped page, and System V
  *   segments those of the caller's IPC namespace.
  * - A process that may not be looked at (prctl(2), PR_SET_DUMPABLE; a program

@@ -35,89 +35,6 @@ static bool is_never_charged(const struct vms_group *group,
 		 !vmsi_counts_noreserve(&group->options));
 }
 
-/* --- shared objects ----------------------------------------------------- */
-
-bool vmsi_is_in_memory(const char *path)
-{
-	return strncmp(path, "/memfd:", 7) == 0 ||
-		strncmp(path, "/dev/shm/", 9) == 0;
-}
-
-/* Anonymous objects are charged whole, files of tmpfs by the page. */
-static size_t object_bytes(const struct vms_group *group,
-			   const struct vms_mapping_info *mapping)
-{
-	if (mapping->flags & VMS_MAPPING_HUGETLB)
-		return 0;
-	if (!(mapping->flags & VMS_MAPPING_ANONYMOUS))
-		return vmsi_is_in_memory(mapping->path) ||
-			vmsi_tmpfs_has(group, mapping->device) ?
-			mapping->resident : 0;
-	/* Made with MAP_NORESERVE: by the page, too. */
-	if ((mapping->flags & VMS_MAPPING_NORESERVE) &&
-	    !vmsi_counts_noreserve(&group->options))
-		return mapping->resident;
-	return (size_t)mapping->offset + mapping->length;
-}
-
-/*
- * Of System V. They lie where memfds do, but their inodes are the segments'
- * numbers: another object may have the same.
- */
-static bool is_segment(const struct vms_mapping_info *mapping)
-{
-	return (mapping->flags & VMS_MAPPING_ANONYMOUS) &&
-		strncmp(mapping->name, "/SYSV", 5) == 0;
-}
-
-static void add_object(const struct vms_group *group,
-		       struct vmsi_objects *objects,
-		       const struct vms_mapping_info *mapping)
-{
-	const struct vmsi_object made = {
-		mapping->device, mapping->inode, object_bytes(group, mapping),
-		is_segment(mapping) };
-	struct vmsi_object *list;
-
-	/* A segment of huge pages is none that is detached either. */
-	if (made.bytes == 0 && !made.is_segment)
-		return;
-	for (size_t i = 0; i < objects->count; i++) {
-		struct vmsi_object *object = &objects->list[i];
-
-		if (object->device == made.device &&
-		    object->inode == made.inode &&
-		    object->is_segment == made.is_segment) {
-			if (object->bytes < made.bytes)
-				object->bytes = made.bytes;
-			return;
-		}
-	}
-	list = vmsi_with_room(objects->list, objects->count, &objects->room,
-			      sizeof *list);
-	if (!list)
-		return;
-	objects->list = list;
-	objects->list[objects->count++] = made;
-}
-
-void vmsi_objects_free(struct vmsi_objects *objects)
-{
-	free(objects->list);
-	*objects = (struct vmsi_objects){ NULL, 0, 0 };
-}
-
-size_t vmsi_objects_bytes(const struct vms_group *group,
-			  struct vmsi_objects *objects)
-{
-	size_t sum = group->made_segments ?
-		vmsi_segments_detached(group, objects) : 0;
-
-	for (size_t i = 0; i < objects->count; i++)
-		sum += objects->list[i].bytes;
-	return sum;
-}
-
 /* --- processes ---------------------------------------------------------- */
 
 /*
@@ -173,7 +90,7 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 		if (strcmp(mapping.name, "[heap]") == 0)
 			measure->data_end = mapping.start + mapping.length;
 		if (objects && (mapping.flags & VMS_MAPPING_SHARED))
-			add_object(group, objects, &mapping);
+			vmsi_objects_add(group, objects, &mapping);
 	}
 	got = got < 0 ? -errno : 0;
 	vms_process_maps_close(maps);

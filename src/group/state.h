@@ -13,8 +13,10 @@
 #include <sys/types.h>
 
 #include <vmspace/group.h>
+#include <vmspace/process.h>
 
 #include "group/breaks.h"
+#include "group/extents.h"
 
 /*
  * The supervisor of a group. The filter (filter.c) has the kernel ask about the
@@ -357,17 +359,32 @@ void vmsi_tree_discover(struct vms_group *group);
 /* Of them, those that became the supervisor's children. */
 void vmsi_tree_adopt(struct vms_group *group);
 
-/* --- measure.c: the kernel's own figures -------------------------------- */
+/* --- objects.c: what processes share ------------------------------------ */
 
-/* Shared objects, each once. */
 struct vmsi_objects {
 	struct vmsi_object {
 		uint64_t device, inode;
-		size_t bytes;
+		size_t whole;          /* bytes; 0: it is charged by the page */
+		struct vmsi_extents pages;
 		bool is_segment;       /* of System V: the inode is its number */
 	} *list;
 	size_t count, room;
 };
+
+/* A mapping of a process's; what is not charged is left out. */
+void vmsi_objects_add(const struct vms_group *group,
+		      struct vmsi_objects *objects,
+		      const struct vms_mapping_info *mapping);
+
+/* The bytes of objects; segments that no process has attached too. */
+size_t vmsi_objects_bytes(const struct vms_group *group,
+			  struct vmsi_objects *objects);
+void vmsi_objects_free(struct vmsi_objects *objects);
+
+/* Whether a file is one in memory, whose pages are charged. */
+bool vmsi_is_in_memory(const char *path);
+
+/* --- measure.c: the kernel's own figures -------------------------------- */
 
 struct vmsi_measure {
 	size_t committed;   /* private memory, bytes */
@@ -398,14 +415,6 @@ int vmsi_measure_range(const struct vms_group *group, pid_t thread,
 
 /* Where the first mapping of a range begins, maybe below it; 0: there is none. */
 uintptr_t vmsi_measure_start(pid_t thread, uintptr_t address, uintptr_t end);
-
-/* Whether a file is one in memory, whose pages are charged. */
-bool vmsi_is_in_memory(const char *path);
-
-/* The bytes of objects; segments that no process has attached too. */
-size_t vmsi_objects_bytes(const struct vms_group *group,
-			  struct vmsi_objects *objects);
-void vmsi_objects_free(struct vmsi_objects *objects);
 
 /* --- tmpfs.c: file systems in memory ------------------------------------ */
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -107,13 +108,78 @@ static int do_in_turn(size_t bytes)
 	return error ? error : wait_for(child);
 }
 
+/* --- files in pieces -------------------------------------------------------- */
+
+#define PIECE (2 * MIB)
+
+/* Apart from each other, the last first; and what is mapped is touched. */
+static int map_pieces(int file, size_t start, size_t end)
+{
+	for (size_t at = end; at > start; at -= PIECE) {
+		void *piece = mmap(NULL, PIECE, PROT_READ | PROT_WRITE,
+				   MAP_SHARED, file, (off_t)(at - PIECE));
+
+		if (piece == MAP_FAILED)
+			return errno;
+		memset(piece, 1, PIECE);
+		/* What is between them keeps them apart. */
+		if (mmap(NULL, PIECE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+			 -1, 0) == MAP_FAILED)
+			return errno;
+	}
+	return 0;
+}
+
+static int make_file(size_t bytes)
+{
+	const int file = memfd_create("pieces", MFD_CLOEXEC);
+
+	return file >= 0 && ftruncate(file, (off_t)bytes) ? -1 : file;
+}
+
+static int do_pieces(size_t bytes)
+{
+	const int file = make_file(bytes);
+
+	return file < 0 ? errno : map_pieces(file, 0, bytes);
+}
+
+/* This process and its child have two thirds each, one of them both. */
+static int do_thirds(size_t bytes)
+{
+	const int file = make_file(bytes);
+	int error, ends[2], ready[2];
+	char byte = 0;
+	pid_t child;
+
+	if (file < 0 || pipe(ends) || pipe(ready))
+		return errno;
+	child = fork();
+	if (child == 0) {
+		close(ends[1]);
+		error = map_pieces(file, 0, bytes / 3 * 2);
+		/* Until the other one has closed its end. */
+		_exit(error || write(ready[1], &byte, 1) != 1 ||
+		      read(ends[0], &byte, 1) != 0);
+	}
+	close(ready[1]);
+	error = map_pieces(file, bytes / 3, bytes);
+	if (error == 0 && read(ready[0], &byte, 1) != 1)
+		error = EIO;
+	if (error == 0)
+		error = do_wait(0);
+	close(ends[1]);
+	return error ? error : wait_for(child);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct step steps[] = {
 		{ "mmap", do_mmap }, { "shared", do_shared },
 		{ "unmap", do_unmap }, { "file", do_file },
 		{ "run-on", do_run_on },
-		{ "wait", do_wait }, { "in-turn", do_in_turn }, { NULL, NULL },
+		{ "wait", do_wait }, { "in-turn", do_in_turn },
+		{ "pieces", do_pieces }, { "thirds", do_thirds }, { NULL, NULL },
 	};
 
 	return take_steps(argc, argv, steps, MIB);

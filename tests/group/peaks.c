@@ -94,12 +94,30 @@ static void what_another_process_gave_back_is_no_peak(void **state)
 	expect_peak(&asked, 40 * MIB);
 }
 
+static void a_file_in_pieces_is_their_sum(void **state)
+{
+	struct vms_group_options options = default_options();
+	struct asked asked;
+
+	(void)state;
+	options.commit_limit = 4 * LIMIT;
+	asked = start(&options, "pieces=48 wait");
+	serve_until_said(&asked, "wait now\n");
+	let_look(&asked);
+	expect_peak(&asked, 48 * MIB);
+	asked = start(&options, "thirds=48");
+	serve_until_said(&asked, "wait now\n");
+	let_look(&asked);
+	expect_peak(&asked, 48 * MIB);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_a_running_thread_was_granted_counts_once),
 		cmocka_unit_test(shared_memory_that_was_given_back_is_no_peak),
 		cmocka_unit_test(what_another_process_gave_back_is_no_peak),
+		cmocka_unit_test(a_file_in_pieces_is_their_sum),
 	};
 
 	need_groups(argc, argv);
