@@ -84,8 +84,9 @@ enum vms_group_call {
 /*
  * Which requests are refused although they fit; zeroes: none. Requests are
  * those that charge at least minimum bytes, numbered from 1 on in the order in
- * which they come. What a malloc tries at once in place of a refused one (brk
- * for mmap, mmap for brk, both for mremap) belongs to it and is refused with it.
+ * which they come; a call that the kernel refuses by its arguments alone is none.
+ * What a malloc tries at once in place of a refused one (brk for mmap, mmap for
+ * brk, both for mremap) belongs to it and is refused with it.
  */
 struct vms_group_faults {
 	unsigned flags;     /* VMS_GROUP_FAIL_* bits */

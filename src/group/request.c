@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "group/kernel_refuses.h"
 #include "group/state.h"
 
 #include <errno.h>
@@ -183,6 +184,8 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 			 struct vmsi_request *request)
 {
 	*request = (struct vmsi_request){ .bytes = 0 };
+	if (vmsi_kernel_refuses(data, group->addresses_end))
+		return false;
 	switch (data->nr) {
 	case SYS_mmap:
 		decode_mmap(group, thread, data, request);

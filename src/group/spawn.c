@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "group/kernel_refuses.h"
 #include "group/state.h"
 
 #include <errno.h>
@@ -238,6 +239,7 @@ static int make_group(const struct vms_group_options *options,
 		group->options.commit_limit = machine_memory();
 	vmsi_tmpfs_read(group);
 	group->born = vmsi_group_now();
+	group->addresses_end = vmsi_addresses_end();
 	/* The state of the random numbers must not be 0. */
 	group->chance = options->faults.seed * 2 + 1;
 	error = call_bytes(&group->call_bytes);

@@ -136,6 +136,7 @@ struct vms_group {
 	uint64_t next_asking;
 	uint64_t next_stack;
 	uint64_t born;                 /* the clock when it was made */
+	uint64_t addresses_end;        /* of programs */
 	uint64_t requests, calls, refusals, injected, looks;
 	uint64_t interruptible;        /* processes */
 	struct vmsi_tracer *tracer;    /* NULL: not needed yet */

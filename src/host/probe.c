@@ -297,22 +297,23 @@ bool vmsi_host_mapping_end(uintptr_t address, uintptr_t *end)
 }
 
 /*
- * To grow in place up to the end of the address space, where something always
- * is in the way: EFAULT comes before that where the range has several mappings,
- * or where its mapping may not grow at all.
+ * To grow in place beyond the end of the address space, where there never is
+ * room: EFAULT comes before that where the range has several mappings, or where
+ * its mapping may not grow at all.
  */
 static bool growth_is_a_fault(struct vmsi_range range)
 {
+	/* The last page below a power of two is no program's, and one more. */
+	const uintptr_t beyond = vmsi_address_limit() + 2 * vmsi_page_size();
+
 	return vmsi_host.mremap(range.start, vmsi_range_length(range),
-				vmsi_address_limit() - range.start, 0,
-				0) == -EFAULT;
+				beyond - range.start, 0, 0) == -EFAULT;
 }
 
 /*
  * The list of mappings is asked first (Linux 6.11 on, where /proc is mounted).
- * A growth that must fail tells the same everywhere; but whoever watches the
- * program's requests, as the supervisor of a group does, sees it ask for all
- * addresses there are.
+ * A growth that must fail tells the same everywhere. The supervisor of a group is
+ * asked about it, and knows by its length that no kernel grants it.
  */
 bool vmsi_host_is_several(struct vmsi_range range)
 {

@@ -209,6 +209,34 @@ AS_BARE(clone)
 AS_BARE(exec)
 AS_BARE(shmget)
 
+/* They answer what the kernel does, and are neither counted nor refused. */
+static void what_no_kernel_serves_is_no_request(void **state)
+{
+	static const char *const once = "hopeless", *const twice =
+		"hopeless hopeless";
+	struct vms_group_options options = default_options();
+	char bare[MOST_SAID];
+	struct asked asked;
+	uint64_t requests;
+
+	(void)state;
+	use_program(odd_calls);
+	run_bare(once, bare);
+	asked = start(&options, once);
+	serve_until(&asked, VMS_GROUP_EMPTY);
+	assert_string_equal(asked.said, bare);
+	assert_int_equal(stats_of(asked.group).refusals, 0);
+	requests = stats_of(asked.group).requests;
+	finish(&asked);
+	options.faults.from = requests + 1;
+	asked = start(&options, twice);
+	serve_until(&asked, VMS_GROUP_EMPTY);
+	assert_int_equal(stats_of(asked.group).requests, requests);
+	assert_int_equal(stats_of(asked.group).refusals, 0);
+	assert_int_equal(strlen(asked.said), 2 * strlen(bare));
+	finish(&asked);
+}
+
 static void a_failed_exec_leaves_a_free_copy_free(void **state)
 {
 	struct vms_group_options options = default_options();
@@ -352,6 +380,7 @@ int main(int argc, char **argv)
 		CASE(odd_clones_answer_as_without_a_group),
 		CASE(odd_execs_answer_as_without_a_group),
 		CASE(odd_shmgets_answer_as_without_a_group),
+		CASE(what_no_kernel_serves_is_no_request),
 		CASE(a_failed_exec_leaves_a_free_copy_free),
 		CASE(a_segment_that_exists_is_not_charged_again),
 		CASE(the_break_cannot_be_put_elsewhere),

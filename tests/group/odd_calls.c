@@ -336,6 +336,42 @@ static int do_same_segment(size_t mebibytes)
 	return error;
 }
 
+/* --- what no kernel serves ------------------------------------------------ */
+
+/* Says what each answers; by this process itself, which asks for nothing else. */
+static int do_hopeless(size_t unused)
+{
+	static const struct odd_call calls[] = {
+		{ "all-addresses", FREE, SYS_mmap,
+		  { 0, 1L << 57, RW, ANONYMOUS, -1, 0 } },
+		{ "all-addresses-shared", FREE, SYS_mmap,
+		  { 0, 1L << 57, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0 } },
+		{ "no-length", FREE, SYS_mmap, { 0, 0, RW, ANONYMOUS, -1, 0 } },
+		{ "no-kind", FREE, SYS_mmap,
+		  { 0, PAGE, RW, MAP_ANONYMOUS, -1, 0 } },
+		{ "no-file", FREE, SYS_mmap,
+		  { 0, PAGE, RW, MAP_PRIVATE, -1, 0 } },
+		{ "odd-place", FREE, SYS_mmap,
+		  { 1, PAGE, RW, ANONYMOUS | MAP_FIXED, -1, 0 } },
+		{ "odd-protected", FREE, SYS_mprotect, { 1, PAGE, RW } },
+		{ "grown-to-all", FREE, SYS_mremap,
+		  { UNMAPPED, PAGE, 1L << 57, MREMAP_MAYMOVE } },
+		{ "odd-grown", FREE, SYS_mremap,
+		  { 1, PAGE, 2 * PAGE, MREMAP_MAYMOVE } },
+		{ "lone-thread", FREE, SYS_clone, { CLONE_THREAD } },
+		{ "half-of-64-bits", FREE, SYS_shmget,
+		  { IPC_PRIVATE, -2 * PAGE, IPC_CREAT | 0600 } },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++) {
+		const int error = make_call(&calls[i]);
+
+		say(calls[i].name, error ? strerrorname_np(error) : "ok");
+	}
+	return 0;
+}
+
 /* --- the break elsewhere -------------------------------------------------- */
 
 /* A field of /proc/self/stat, counted from 3. */
@@ -419,7 +455,7 @@ int main(int argc, char **argv)
 		{ "mremap", do_mremap }, { "brk", do_brk },
 		{ "clone", do_clone }, { "exec", do_exec },
 		{ "shmget", do_shmget }, { "failed-exec", do_failed_exec },
-		{ "same-segment", do_same_segment },
+		{ "same-segment", do_same_segment }, { "hopeless", do_hopeless },
 		{ "mm-map", do_mm_map }, { "mm-map-high", do_mm_map_high },
 		{ "mm-brk", do_mm_brk }, { "mm-start-brk", do_mm_start_brk },
 		{ "mm-map-size", do_mm_map_size },
