@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/kernel_refuses.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -22,18 +23,20 @@
 
 /* --- addresses ------------------------------------------------------------- */
 
+/*
+ * Something may lie there. The kernel is asked itself: the mmap of a sanitizer
+ * takes an address that it does not know for none.
+ */
 static bool can_be_mapped(uint64_t address, size_t page)
 {
-	void *at = (void *)(uintptr_t)address;
-	const void *got = mmap(at, page, PROT_NONE, MAP_PRIVATE |
-			       MAP_ANONYMOUS | MAP_NORESERVE |
-			       MAP_FIXED_NOREPLACE, -1, 0);
+	const long got = syscall(SYS_mmap, address, page, PROT_NONE,
+				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+				 MAP_FIXED_NOREPLACE, -1, 0);
 
-	if (got == at)
-		munmap(at, page);
-	else if (got != MAP_FAILED)
-		munmap((void *)got, page);
-	return got == at;
+	if (got == -1)
+		return errno == EEXIST;
+	munmap((void *)got, page);
+	return (uint64_t)got == address;
 }
 
 /*
@@ -108,17 +111,28 @@ static bool refuses_moving(const struct seccomp_data *call, uint64_t end)
 		 is_beyond(call->args[4], call->args[2], end));
 }
 
-/* In place, there is no room beyond the last address. */
+/*
+ * In place, there is no room beyond the last address. What does not grow is
+ * not looked at further than its first mapping.
+ */
+static bool refuses_growth_in_place(const struct seccomp_data *call, uint64_t end)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	const uint64_t old_pages = (call->args[1] + page - 1) / page;
+	const uint64_t new_pages = (call->args[2] + page - 1) / page;
+
+	return new_pages > old_pages && !(call->args[3] & MREMAP_MAYMOVE) &&
+		call->args[0] < end &&
+		is_beyond(call->args[0], call->args[2], end);
+}
+
 static bool refuses_mremap(const struct seccomp_data *call, uint64_t end)
 {
 	const uint64_t length = call->args[2];
 
 	if (is_odd(call->args[0]) || is_no_length(length) || length > end)
 		return true;
-	if (!(call->args[3] & MREMAP_MAYMOVE) && call->args[0] < end &&
-	    is_beyond(call->args[0], length, end))
-		return true;
-	return refuses_moving(call, end);
+	return refuses_growth_in_place(call, end) || refuses_moving(call, end);
 }
 
 /* Of those that copy memory: handlers are shared by who shares memory only. */

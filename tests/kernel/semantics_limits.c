@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "semantics.h"
 
@@ -189,25 +190,29 @@ static void moved_locks_are_counted_once(const struct caller *c)
 	CHECK_IS(figure("VmLck:") - before, 0);
 }
 
+/*
+ * The calls are the kernel's own, since those of a sanitizer do nothing. What is
+ * there is locked as it is touched: a sanitizer has more addresses than memory.
+ */
 static void locks_of_the_process_are_seen(const struct caller *c)
 {
 	char *p = map(c, 16, 2, RW);
 	size_t now = 2;
 
 	CHECK_IS(c->mlock(c, p, pages(c, 2)), 0);
-	CHECK_IS(munlockall(), 0);
+	CHECK_IS(syscall(SYS_munlockall), 0);
 	CHECK_IS(c->mremap(c, p, pages(c, 2), pages(c, 4), 0, NULL), p);
 	CHECK_IS(figure("VmLck:"), 0);
 	for (now = 4; now < 8; now++)
 		CHECK_IS(c->mremap(c, p, pages(c, now), pages(c, now + 1), 0,
 				   NULL), p);
 	CHECK_IS(figure("VmLck:"), 0);
-	CHECK_IS(mlockall(MCL_CURRENT), 0);
+	CHECK_IS(syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT), 0);
 	CHECK_IS(c->mremap(c, p, pages(c, 8), pages(c, 9), 0, NULL), p);
 	CHECK_IS(host_flag_at(p + pages(c, 8), "lo"), 1);
 	CHECK_IS(c->mremap(c, p, pages(c, 9), pages(c, 900), 0, NULL), p);
 	CHECK_IS(host_flag_at(p + pages(c, 899), "lo"), 1);
-	CHECK_IS(munlockall(), 0);
+	CHECK_IS(syscall(SYS_munlockall), 0);
 	CHECK_IS(c->mremap(c, p, pages(c, 900), pages(c, 901), 0, NULL), p);
 	CHECK_IS(host_flag_at(p + pages(c, 900), "lo"), 0);
 }

@@ -74,9 +74,8 @@ static void nothing_is_mapped_beyond_the_end(void **state)
 	(void)state;
 	assert_true(end > (1ull << 38) && (end & (end - 1)) == 0);
 	assert_true((uint64_t)(uintptr_t)state < end);
-	assert_ptr_equal(mmap((void *)(uintptr_t)end, PAGE, PROT_NONE,
-			      ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
-			 MAP_FAILED);
+	assert_int_equal(syscall(SYS_mmap, end, PAGE, PROT_NONE,
+				 ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0), -1);
 	/* And the upper half is programs' own. */
 	assert_int_equal(munmap((void *)(uintptr_t)below, PAGE), 0);
 }
@@ -162,6 +161,9 @@ static void what_may_be_served_is_a_request(void **state)
 	REQUEST(clone, SIGCHLD);
 	REQUEST(shmget, IPC_PRIVATE, 1ull << 62, IPC_CREAT | 0600);
 	REQUEST(shmget, IPC_PRIVATE, 1ull << 63, IPC_CREAT | 0600 | 04000);
+	/* What stays as long as it is may be mapped in part only. */
+	REQUEST(mremap, PAGE, end, end, 0);
+	REQUEST(mremap, PAGE, end - 1, end, 0);
 	REQUEST(munmap, 1, 0);
 }
 
