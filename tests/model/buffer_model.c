@@ -140,8 +140,12 @@ static bool succeeded(bool good, const struct subject *subject,
 	run.refused++;
 	if (errno != ENOMEM && !(result.failed && errno == EAGAIN))
 		wrong("a surprising errno");
-	/* Where the host refuses also to undo, more stays committed. */
-	if (result.failed > 1 && after.committed > before->committed)
+	/*
+	 * Where the host refuses also to undo what it or the limit cut short,
+	 * more stays committed.
+	 */
+	if (result.failed > (vms_last_refusal() == VMS_REFUSAL_HOST) &&
+	    after.committed > before->committed)
 		after.committed = before->committed;
 	if (memcmp(&after, before, sizeof *before) != 0)
 		wrong("a failure changed the buffer");
