@@ -215,7 +215,7 @@ static enum vmsi_exit prepare_heap(struct vmsi_program *program)
 	return result;
 }
 
-static enum vmsi_exit run_program(const struct asked *asked, char **arguments)
+static enum vmsi_exit run_program(struct asked *asked, char **arguments)
 {
 	struct vmsi_program program = { .name = arguments[0] };
 	enum vmsi_exit result = asked->heap ?

@@ -28,6 +28,9 @@ struct vmsi_program {
 __attribute__((format(printf, 2, 3)))
 void vmsi_run_complain(const char *name, const char *format, ...);
 
+/* Another command than "vmspace run" says it from now on. */
+void vmsi_run_complain_as(const char *program);
+
 /* Look a name up as execvp(3) does, and follow #! lines to a binary. */
 enum vmsi_exit vmsi_run_find(const char *name, struct vmsi_program *program);
 

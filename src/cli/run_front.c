@@ -278,7 +278,7 @@ static int fail(const char *program, int error)
 	return VMSI_EXIT_RUN_FAILED;
 }
 
-int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
+int vmsi_front_run(struct vmsi_commit_options *options, const char *path,
 		   char **arguments)
 {
 	struct front front = { .program = arguments[0] };
@@ -305,6 +305,7 @@ int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
 	front.events = events[0];
 	front.witness = witness[0];
 	vmsi_let_go_of_descriptors(NULL);
+	vmsi_let_go_of_directory(NULL);
 	pass_on_early_signals(&front);
 	error = watch_start(&front);
 	return error ? fail(front.program, -error) : stay(&front);

@@ -13,11 +13,18 @@
 
 #include "text.h"
 
+static const char *complainer = "vmspace run";
+
+void vmsi_run_complain_as(const char *program)
+{
+	complainer = program;
+}
+
 void vmsi_run_complain(const char *name, const char *format, ...)
 {
 	va_list arguments;
 
-	fputs("vmspace run: ", stderr);
+	fprintf(stderr, "%s: ", complainer);
 	vmsi_write_escaped(stderr, name);
 	fputs(": ", stderr);
 	va_start(arguments, format);

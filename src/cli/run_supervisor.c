@@ -133,7 +133,7 @@ static void serve(const struct vmsi_commit_options *options, vms_group *group,
 	}
 }
 
-void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
+void vmsi_supervise(struct vmsi_commit_options *options, const char *path,
 		    char **arguments, int events, int witness)
 {
 	struct vmsi_report *report = vmsi_report_open(options, arguments);
@@ -151,6 +151,7 @@ void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
 	}
 	/* What fails before the start is told on the caller's streams. */
 	vmsi_let_go_of_descriptors(options->report);
+	vmsi_let_go_of_directory(&options->report);
 	block_signals();
 	budget = open_budget(options);
 	publish(budget, group, arguments[0]);
