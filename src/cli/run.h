@@ -37,6 +37,10 @@ enum vmsi_exit vmsi_run_find(const char *name, struct vmsi_program *program);
 /* Only find its path: whether it can be run is execve(2)'s to say. */
 enum vmsi_exit vmsi_run_look_up(const char *name, struct vmsi_program *program);
 
+/* Say why a program that was found could not be executed: an errno. */
+enum vmsi_exit vmsi_run_explain_start(const char *name, const char *path,
+				      int error);
+
 /* Whether a preload library has an effect in a program. */
 enum vmsi_exit vmsi_run_check(const struct vmsi_program *program,
 			      const struct vmsi_elf *library);

@@ -226,8 +226,7 @@ static int run_limited(const struct vmsi_commit_options *options,
 	}
 	vmsi_restore_signals();
 	execv(path, arguments);
-	vmsi_run_complain(arguments[0], "%s", strerror(errno));
-	return VMSI_EXIT_CANNOT_RUN;
+	return (int)vmsi_run_explain_start(arguments[0], path, errno);
 }
 
 const char *vmsi_commit_why_not(int error)

@@ -83,7 +83,7 @@ int vmsi_commit_run(struct vmsi_commit_options *options,
 struct vmsi_front_event {
 	enum {
 		VMSI_FRONT_STARTED, /* number: of the first process */
-		VMSI_FRONT_FAILED,  /* number: errno of its start */
+		VMSI_FRONT_FAILED,  /* number: exit status; it was told why */
 		VMSI_FRONT_STOPPED, /* number: status, as of waitpid(2) */
 		VMSI_FRONT_ENDED,   /* number: status; others live on */
 		VMSI_FRONT_ALL_ENDED, /* number: status; nothing is left */

@@ -212,12 +212,6 @@ static void end_without_supervisor(struct front *front)
 	front->result = VMSI_EXIT_RUN_FAILED;
 }
 
-static int status_of_start(const struct front *front, int error)
-{
-	vmsi_run_complain(front->program, "%s", strerror(error));
-	return error == ENOENT ? VMSI_EXIT_NOT_FOUND : VMSI_EXIT_CANNOT_RUN;
-}
-
 /* --- what the supervisor tells ------------------------------------------ */
 
 /* Returns false at the end. */
@@ -235,7 +229,7 @@ static bool hear(struct front *front)
 		return true;
 	case VMSI_FRONT_FAILED:
 		(void)waitpid(front->supervisor, NULL, 0);
-		front->result = status_of_start(front, event.number);
+		front->result = event.number;
 		break;
 	case VMSI_FRONT_STOPPED:
 		stop_with_program(front);

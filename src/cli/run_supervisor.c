@@ -11,6 +11,7 @@
 #include <vmspace/budget.h>
 
 #include "budget/shared.h"
+#include "run.h"
 
 /* The process that the group's requests wait for. */
 
@@ -146,7 +147,8 @@ void vmsi_supervise(struct vmsi_commit_options *options, const char *path,
 	if (report && vmsi_witness_start(witness) == 0)
 		group = vms_group_spawn(&group_options, path, arguments, NULL);
 	if (!group) {
-		tell(events, VMSI_FRONT_FAILED, errno);
+		tell(events, VMSI_FRONT_FAILED, (int)vmsi_run_explain_start(
+			     arguments[0], path, errno));
 		return;
 	}
 	/* What fails before the start is told on the caller's streams. */

@@ -307,7 +307,8 @@ static enum vmsi_exit run_good(struct vmsi_sweep_options *options,
 	output->known = true;
 	vmsi_sweep_end_if_interrupted();
 	if (good->error)
-		return fail(options->arguments[0], good->error);
+		return vmsi_run_explain_start(options->arguments[0],
+					      options->path, good->error);
 	if (good->verdict == VMSI_SWEEP_HUNG)
 		return fail("the good run did not end", ETIMEDOUT);
 	if (WIFSIGNALED(good->status)) {
@@ -374,6 +375,8 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 			vmsi_commit_why_not(errno));
 		return VMSI_EXIT_RUN_FAILED;
 	}
+	if (options.input && access(options.input, R_OK))
+		return fail(options.input, errno);
 	if (options.report && !vmsi_report_can_write(options.report))
 		return VMSI_EXIT_RUN_FAILED;
 	options.arguments = argv + optind;
