@@ -499,7 +499,21 @@ def heap_that_another_malloc_leaves_idle_says_so():
     expect("allocations 1 " in bare and "no heap" not in bare, bare)
 
 
+def library_that_cannot_be_found_without_proc_says_so():
+    libraries = ":".join(os.path.dirname(os.path.dirname(VMSPACE)) + part
+                         for part in ("", "/group"))
+    # As an ordinary loader it would find them by /proc, too.
+    result = run(["unshare", "-m", "sh", "-c", 'umount -l /proc || exit 99; '
+                  'exec "$@"', "sh", VMSPACE, "run", "--heap", "true"],
+                 env={**os.environ, "LD_LIBRARY_PATH": libraries})
+    if result.returncode in (1, 99):
+        raise Skip("/proc cannot be unmounted:", result.stderr.decode())
+    expect_equal(result.returncode, 125, result.stderr)
+    expect(b"where /proc is not mounted" in result.stderr, result.stderr)
+
+
 CASES = [
+    library_that_cannot_be_found_without_proc_says_so,
     wrong_arguments_are_usage_errors,
     wrong_numbers_are_usage_errors,
     program_is_run_as_it_is,
