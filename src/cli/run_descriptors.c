@@ -124,5 +124,6 @@ void vmsi_let_go_of_directory(const char **path)
 			return;
 		*path = absolute;
 	}
-	(void)chdir("/");
+	if (chdir("/"))
+		return;
 }
