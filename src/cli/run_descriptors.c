@@ -124,6 +124,7 @@ void vmsi_let_go_of_directory(const char **path)
 			return;
 		*path = absolute;
 	}
+	/* Who may not enter the root stays where it is. */
 	if (chdir("/"))
 		return;
 }
