@@ -215,7 +215,7 @@ static enum vmsi_exit prepare_heap(struct vmsi_program *program)
 	return result;
 }
 
-static enum vmsi_exit run_program(const struct asked *asked, char **arguments)
+static enum vmsi_exit run_program(struct asked *asked, char **arguments)
 {
 	struct vmsi_program program = { .name = arguments[0] };
 	enum vmsi_exit result = asked->heap ?
@@ -229,8 +229,7 @@ static enum vmsi_exit run_program(const struct asked *asked, char **arguments)
 			&asked->commit, program.path, arguments);
 	vmsi_restore_signals();
 	execv(program.path, arguments);
-	vmsi_run_complain(program.name, "%s", strerror(errno));
-	return VMSI_EXIT_CANNOT_RUN;
+	return vmsi_run_explain_start(program.name, program.path, errno);
 }
 
 static enum vmsi_exit take_any_option(struct asked *asked, const char *program,

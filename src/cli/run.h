@@ -28,11 +28,18 @@ struct vmsi_program {
 __attribute__((format(printf, 2, 3)))
 void vmsi_run_complain(const char *name, const char *format, ...);
 
+/* Another command than "vmspace run" says it from now on. */
+void vmsi_run_complain_as(const char *program);
+
 /* Look a name up as execvp(3) does, and follow #! lines to a binary. */
 enum vmsi_exit vmsi_run_find(const char *name, struct vmsi_program *program);
 
 /* Only find its path: whether it can be run is execve(2)'s to say. */
 enum vmsi_exit vmsi_run_look_up(const char *name, struct vmsi_program *program);
+
+/* Say why a program that was found could not be executed: an errno. */
+enum vmsi_exit vmsi_run_explain_start(const char *name, const char *path,
+				      int error);
 
 /* Whether a preload library has an effect in a program. */
 enum vmsi_exit vmsi_run_check(const struct vmsi_program *program,

@@ -2,15 +2,14 @@
 #include "run_commit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "commit.h"
+#include "report_file.h"
 #include "run.h"
 #include "size.h"
 
@@ -227,8 +226,7 @@ static int run_limited(const struct vmsi_commit_options *options,
 	}
 	vmsi_restore_signals();
 	execv(path, arguments);
-	vmsi_run_complain(arguments[0], "%s", strerror(errno));
-	return VMSI_EXIT_CANNOT_RUN;
+	return (int)vmsi_run_explain_start(arguments[0], path, errno);
 }
 
 const char *vmsi_commit_why_not(int error)
@@ -249,40 +247,7 @@ const char *vmsi_commit_why_not(int error)
 	}
 }
 
-static bool is_pipe(const char *file)
-{
-	struct stat status;
-
-	return stat(file, &status) == 0 && S_ISFIFO(status.st_mode);
-}
-
-/*
- * To find out at the end would be late. What is made for it is taken away again,
- * as the program may not start.
- */
-static bool can_write(const char *file)
-{
-	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
-	int descriptor = open(file, flags | O_EXCL, 0666);
-	const bool made = descriptor >= 0;
-
-	if (!made && errno == EEXIST) {
-		/* Who reads a pipe would take this for the end. */
-		if (is_pipe(file))
-			return true;
-		descriptor = open(file, flags, 0666);
-	}
-	if (descriptor < 0) {
-		vmsi_run_complain(file, "%s", strerror(errno));
-		return false;
-	}
-	close(descriptor);
-	if (made)
-		unlink(file);
-	return true;
-}
-
-int vmsi_commit_run(const struct vmsi_commit_options *options,
+int vmsi_commit_run(struct vmsi_commit_options *options,
 		    const char *path, char **arguments)
 {
 	if (options->backend == VMSI_BACKEND_RLIMIT)
@@ -293,7 +258,7 @@ int vmsi_commit_run(const struct vmsi_commit_options *options,
 			"each process by itself\n", vmsi_commit_why_not(errno));
 		return VMSI_EXIT_RUN_FAILED;
 	}
-	if (options->report && !can_write(options->report))
+	if (options->report && !vmsi_report_can_write(options->report))
 		return VMSI_EXIT_RUN_FAILED;
 	return vmsi_front_run(options, path, arguments);
 }

@@ -74,7 +74,7 @@ enum vmsi_exit vmsi_commit_check(const struct vmsi_commit_options *options,
 enum vmsi_exit vmsi_commit_explain(void);
 
 /* Run a program. Returns its exit status, or dies of its signal. */
-int vmsi_commit_run(const struct vmsi_commit_options *options,
+int vmsi_commit_run(struct vmsi_commit_options *options,
 		    const char *path, char **arguments);
 
 /* --- run_front.c -------------------------------------------------------- */
@@ -83,7 +83,7 @@ int vmsi_commit_run(const struct vmsi_commit_options *options,
 struct vmsi_front_event {
 	enum {
 		VMSI_FRONT_STARTED, /* number: of the first process */
-		VMSI_FRONT_FAILED,  /* number: errno of its start */
+		VMSI_FRONT_FAILED,  /* number: exit status; it was told why */
 		VMSI_FRONT_STOPPED, /* number: status, as of waitpid(2) */
 		VMSI_FRONT_ENDED,   /* number: status; others live on */
 		VMSI_FRONT_ALL_ENDED, /* number: status; nothing is left */
@@ -92,7 +92,7 @@ struct vmsi_front_event {
 };
 
 /* Fork the supervisor, and do in front what a program would do there. */
-int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
+int vmsi_front_run(struct vmsi_commit_options *options, const char *path,
 		   char **arguments);
 
 /* The signals that it passes on. */
@@ -104,7 +104,7 @@ void vmsi_front_signals(sigset_t *set);
  * Supervise the program until the last process of its group has ended. The
  * front hears events, and asks the witness.
  */
-void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
+void vmsi_supervise(struct vmsi_commit_options *options, const char *path,
 		    char **arguments, int events, int witness);
 
 /* --- run_witness.c ------------------------------------------------------ */
@@ -139,11 +139,25 @@ void vmsi_report_close(struct vmsi_report *report);
 /* "mmap", "brk" */
 const char *vmsi_report_call_name(enum vms_group_call call);
 
+/* --- run_descriptors.c -------------------------------------------------- */
+
 /*
  * Close what the caller has handed to the program: /dev/null takes the place of
  * standard input and output, and inherited descriptors from 3 on are closed.
  * Standard error stays, and what is the file of that name, unless it is NULL.
  */
 void vmsi_let_go_of_descriptors(const char *kept_file);
+
+/* The same of standard input alone, and of the descriptors from 3 on. */
+void vmsi_let_go_of_input(const char *kept_file);
+void vmsi_let_go_of_others(const char *kept_file);
+
+/*
+ * Leave the current directory, so that it can be removed, and its file system
+ * unmounted. A relative path that is used later is made absolute, and never
+ * freed; where that cannot be, nothing is done. path, or what is there, may be
+ * NULL.
+ */
+void vmsi_let_go_of_directory(const char **path);
 
 #endif

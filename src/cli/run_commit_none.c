@@ -34,7 +34,7 @@ enum vmsi_exit vmsi_commit_explain(void)
 	return VMSI_EXIT_RUN_FAILED;
 }
 
-int vmsi_commit_run(const struct vmsi_commit_options *options,
+int vmsi_commit_run(struct vmsi_commit_options *options,
 		    const char *path, char **arguments)
 {
 	(void)options;

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,10 +34,20 @@ static bool is_file(int descriptor, const struct stat *file)
 		status.st_dev == file->st_dev && status.st_ino == file->st_ino;
 }
 
-static void let_go_of_stream(int stream, int nothing, const struct stat *kept)
+static const struct stat *look_at(const char *file, struct stat *status)
 {
+	return file && stat(file, status) == 0 ? status : NULL;
+}
+
+static void let_go_of_stream(int stream, int flags, const struct stat *kept)
+{
+	const int nothing = open("/dev/null", flags | O_CLOEXEC);
+
+	if (nothing < 0)
+		return;
 	if (is_inherited(stream) && !is_file(stream, kept))
 		(void)dup2(nothing, stream);
+	close(nothing);
 }
 
 static void let_go_of_one(int descriptor, const struct stat *kept)
@@ -46,10 +57,12 @@ static void let_go_of_one(int descriptor, const struct stat *kept)
 		close(descriptor);
 }
 
-static void let_go_of_others(const struct stat *kept)
+void vmsi_let_go_of_others(const char *kept_file)
 {
 	DIR *directory = opendir("/proc/self/fd");
 	const struct dirent *entry;
+	struct stat status;
+	const struct stat *kept = look_at(kept_file, &status);
 
 	if (!directory) {
 		const int end = (int)sysconf(_SC_OPEN_MAX);
@@ -63,18 +76,55 @@ static void let_go_of_others(const struct stat *kept)
 	closedir(directory);
 }
 
+void vmsi_let_go_of_input(const char *kept_file)
+{
+	struct stat status;
+
+	let_go_of_stream(STDIN_FILENO, O_RDONLY,
+			 look_at(kept_file, &status));
+}
+
 void vmsi_let_go_of_descriptors(const char *kept_file)
 {
-	const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct stat status;
-	const struct stat *kept = kept_file && stat(kept_file, &status) == 0 ?
-		&status : NULL;
 
-	if (nothing >= 0) {
-		let_go_of_stream(STDIN_FILENO, nothing, kept);
-		let_go_of_stream(STDOUT_FILENO, nothing, kept);
+	vmsi_let_go_of_input(kept_file);
+	let_go_of_stream(STDOUT_FILENO, O_WRONLY,
+			 look_at(kept_file, &status));
+	vmsi_let_go_of_others(kept_file);
+}
+
+/* Whether a path still leads to the current directory, for this user too. */
+static bool is_current(const char *path)
+{
+	struct stat there, here;
+
+	return stat(path, &there) == 0 && stat(".", &here) == 0 &&
+		there.st_dev == here.st_dev && there.st_ino == here.st_ino;
+}
+
+/* The directory and a path in it; NULL: the directory cannot be named. */
+static char *make_absolute(const char *path)
+{
+	char *directory = getcwd(NULL, 0), *absolute = NULL;
+
+	if (directory && is_current(directory) &&
+	    asprintf(&absolute, "%s/%s", directory, path) < 0)
+		absolute = NULL;
+	free(directory);
+	return absolute;
+}
+
+void vmsi_let_go_of_directory(const char **path)
+{
+	if (path && *path && **path != '/') {
+		const char *absolute = make_absolute(*path);
+
+		if (!absolute)
+			return;
+		*path = absolute;
 	}
-	if (nothing > STDERR_FILENO)
-		close(nothing);
-	let_go_of_others(kept);
+	/* Who may not enter the root stays where it is. */
+	if (chdir("/"))
+		return;
 }

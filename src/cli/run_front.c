@@ -212,12 +212,6 @@ static void end_without_supervisor(struct front *front)
 	front->result = VMSI_EXIT_RUN_FAILED;
 }
 
-static int status_of_start(const struct front *front, int error)
-{
-	vmsi_run_complain(front->program, "%s", strerror(error));
-	return error == ENOENT ? VMSI_EXIT_NOT_FOUND : VMSI_EXIT_CANNOT_RUN;
-}
-
 /* --- what the supervisor tells ------------------------------------------ */
 
 /* Returns false at the end. */
@@ -235,7 +229,7 @@ static bool hear(struct front *front)
 		return true;
 	case VMSI_FRONT_FAILED:
 		(void)waitpid(front->supervisor, NULL, 0);
-		front->result = status_of_start(front, event.number);
+		front->result = event.number;
 		break;
 	case VMSI_FRONT_STOPPED:
 		stop_with_program(front);
@@ -278,7 +272,7 @@ static int fail(const char *program, int error)
 	return VMSI_EXIT_RUN_FAILED;
 }
 
-int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
+int vmsi_front_run(struct vmsi_commit_options *options, const char *path,
 		   char **arguments)
 {
 	struct front front = { .program = arguments[0] };
@@ -305,6 +299,7 @@ int vmsi_front_run(const struct vmsi_commit_options *options, const char *path,
 	front.events = events[0];
 	front.witness = witness[0];
 	vmsi_let_go_of_descriptors(NULL);
+	vmsi_let_go_of_directory(NULL);
 	pass_on_early_signals(&front);
 	error = watch_start(&front);
 	return error ? fail(front.program, -error) : stay(&front);

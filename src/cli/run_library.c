@@ -59,16 +59,28 @@ static bool find(const char *name, char path[PATH_MAX])
 		is_there(VMSI_LIBDIR, ".", name, path);
 }
 
+static void complain_of_place(const char *name)
+{
+	const char *wish = getenv("VMSPACE_LIBDIR");
+	char own[PATH_MAX];
+
+	if (wish && *wish)
+		vmsi_run_complain(name, "is not there: VMSPACE_LIBDIR is %s",
+				  wish);
+	else if (!own_directory(own))
+		vmsi_run_complain(name, "cannot be found where /proc is not "
+				  "mounted, unless VMSPACE_LIBDIR says where");
+	else
+		vmsi_run_complain(name, "is not there");
+}
+
 enum vmsi_exit vmsi_run_find_library(const char *name, char path[PATH_MAX],
 				     struct vmsi_elf *library)
 {
-	const char *wish = getenv("VMSPACE_LIBDIR");
 	int error;
 
 	if (!find(name, path)) {
-		vmsi_run_complain(name, "is not there%s%s", wish && *wish ?
-				  ": VMSPACE_LIBDIR is " : "",
-				  wish ? wish : "");
+		complain_of_place(name);
 		return VMSI_EXIT_RUN_FAILED;
 	}
 	error = vmsi_elf_read(path, library);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "run.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -13,11 +14,18 @@
 
 #include "text.h"
 
+static const char *complainer = "vmspace run";
+
+void vmsi_run_complain_as(const char *program)
+{
+	complainer = program;
+}
+
 void vmsi_run_complain(const char *name, const char *format, ...)
 {
 	va_list arguments;
 
-	fputs("vmspace run: ", stderr);
+	fprintf(stderr, "%s: ", complainer);
 	vmsi_write_escaped(stderr, name);
 	fputs(": ", stderr);
 	va_start(arguments, format);
@@ -179,4 +187,34 @@ enum vmsi_exit vmsi_run_find(const char *name, struct vmsi_program *program)
 	if (!error)
 		error = vmsi_elf_read(program->binary, &program->elf);
 	return error ? explain(program, error) : VMSI_EXIT_OK;
+}
+
+/* Whether a file begins with these bytes. */
+static bool begins_with(const char *path, const char *bytes)
+{
+	char start[4] = "";
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t count = file < 0 ? -1 : read(file, start, sizeof(start));
+
+	if (file >= 0)
+		close(file);
+	return count >= (ssize_t)strlen(bytes) &&
+		memcmp(start, bytes, strlen(bytes)) == 0;
+}
+
+enum vmsi_exit vmsi_run_explain_start(const char *name, const char *path,
+				      int error)
+{
+	const char *why = strerror(error);
+
+	if (error == ENOENT && begins_with(path, "#!"))
+		why = "the interpreter of the script is not there";
+	else if (error == ENOENT && begins_with(path, ELFMAG))
+		why = "its loader, the ELF interpreter, is not there";
+	else if (error == ENOEXEC && begins_with(path, ELFMAG))
+		why = "it is built for another machine";
+	else if (error == ENOEXEC)
+		why = "is neither a program nor a script with #!";
+	vmsi_run_complain(name, "%s", why);
+	return error == ENOENT ? VMSI_EXIT_NOT_FOUND : VMSI_EXIT_CANNOT_RUN;
 }

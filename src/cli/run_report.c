@@ -2,13 +2,11 @@
 #include "run_commit.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "json.h"
+#include "report_file.h"
 #include "size.h"
 #include "text.h"
 
@@ -246,83 +244,6 @@ static json_t *arguments_json(char **arguments)
 	return list;
 }
 
-/* A name that nothing else has; the rights of the old one. */
-static int write_beside(const json_t *all, char *name,
-			const struct stat *old)
-{
-	const int file = mkostemp(name, O_CLOEXEC);
-	int failed;
-
-	if (file < 0)
-		return 1;
-	failed = fchown(file, old->st_uid, old->st_gid) ||
-		fchmod(file, old->st_mode & 07777) ||
-		json_dumpfd(all, file, JSON_INDENT(1));
-	failed |= close(file);
-	if (failed)
-		unlink(name);
-	return failed;
-}
-
-/* In place of the old one at once: somebody may be reading that. */
-static int replace_file(const json_t *all, const char *path,
-			const struct stat *old)
-{
-	char *name = NULL;
-	int failed = asprintf(&name, "%s.XXXXXX", path) < 0;
-
-	if (failed)
-		return failed;
-	failed = write_beside(all, name, old);
-	if (!failed && rename(name, path)) {
-		unlink(name);
-		failed = 1;
-	}
-	free(name);
-	return failed;
-}
-
-/* Where there is none it is made, with the rights that the umask leaves. */
-static char *real_path(const char *path)
-{
-	char *real = realpath(path, NULL);
-	int file;
-
-	if (real || errno != ENOENT)
-		return real;
-	file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-	if (file < 0)
-		return NULL;
-	close(file);
-	return realpath(path, NULL);
-}
-
-/* Of a pipe nobody may be at the other end: that is not waited for. */
-static int write_through(const json_t *all, const char *path)
-{
-	const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK |
-			      O_CLOEXEC, 0666);
-	int failed;
-
-	if (file < 0)
-		return 1;
-	failed = fcntl(file, F_SETFL, 0) || json_dumpfd(all, file,
-							 JSON_INDENT(1));
-	return close(file) || failed;
-}
-
-/* What is no file, or lies where none can be made, is written to itself. */
-static int write_file(const json_t *all, const char *path)
-{
-	struct stat status;
-	char *real = real_path(path);
-	int failed = !real || stat(real, &status) ||
-		!S_ISREG(status.st_mode) || replace_file(all, real, &status);
-
-	free(real);
-	return failed ? write_through(all, path) : 0;
-}
-
 static void write_json(struct vmsi_report *report, vms_group *group,
 		       const struct vms_group_stats *stats)
 {
@@ -342,9 +263,8 @@ static void write_json(struct vmsi_report *report, vms_group *group,
 		"refusals", report->refusals,
 		"processes", processes_json(group));
 
-	if (!all || write_file(all, report->options->report))
-		fprintf(stderr, "vmspace run: %s: cannot write the report\n",
-			report->options->report);
+	if (all)
+		(void)vmsi_report_write(all, report->options->report);
 	json_decref(all);
 }
 

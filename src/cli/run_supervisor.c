@@ -11,6 +11,7 @@
 #include <vmspace/budget.h>
 
 #include "budget/shared.h"
+#include "run.h"
 
 /* The process that the group's requests wait for. */
 
@@ -133,7 +134,7 @@ static void serve(const struct vmsi_commit_options *options, vms_group *group,
 	}
 }
 
-void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
+void vmsi_supervise(struct vmsi_commit_options *options, const char *path,
 		    char **arguments, int events, int witness)
 {
 	struct vmsi_report *report = vmsi_report_open(options, arguments);
@@ -146,11 +147,13 @@ void vmsi_supervise(const struct vmsi_commit_options *options, const char *path,
 	if (report && vmsi_witness_start(witness) == 0)
 		group = vms_group_spawn(&group_options, path, arguments, NULL);
 	if (!group) {
-		tell(events, VMSI_FRONT_FAILED, errno);
+		tell(events, VMSI_FRONT_FAILED, (int)vmsi_run_explain_start(
+			     arguments[0], path, errno));
 		return;
 	}
 	/* What fails before the start is told on the caller's streams. */
 	vmsi_let_go_of_descriptors(options->report);
+	vmsi_let_go_of_directory(&options->report);
 	block_signals();
 	budget = open_budget(options);
 	publish(budget, group, arguments[0]);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "report_file.h"
 #include "run.h"
 #include "run_commit.h"
 #include "size.h"
@@ -108,38 +109,43 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 /* --- runs ------------------------------------------------------------------------- */
 
 /* Each run has a process of its own, which is the supervisor of a group. */
-/* The workers that run; the descendants of one that was killed are no workers. */
-struct workers {
-	pid_t *list;
+struct runs {
+	struct vmsi_sweep_options *options;
+	const struct vmsi_sweep_output *output;
+	double timeout;  /* seconds */
+	uint64_t first;  /* request; 0: the good run */
 	size_t count;
+	struct vmsi_sweep_result *results;
+	/* Those that run; the descendants of one that was killed are none. */
+	pid_t *workers;
+	size_t running;
 };
 
-static bool remove_worker(struct workers *workers, pid_t pid)
+static bool remove_worker(struct runs *runs, pid_t pid)
 {
-	for (size_t i = 0; i < workers->count; i++)
-		if (workers->list[i] == pid) {
-			workers->list[i] = workers->list[--workers->count];
+	for (size_t i = 0; i < runs->running; i++)
+		if (runs->workers[i] == pid) {
+			runs->workers[i] = runs->workers[--runs->running];
 			return true;
 		}
 	return false;
 }
 
 /* Returns false where no worker can be waited for. */
-static bool await_worker(struct workers *workers)
+static bool await_worker(struct runs *runs)
 {
 	pid_t ended;
 
 	do
 		ended = wait(NULL);
-	while (ended < 0 ? errno == EINTR : !remove_worker(workers, ended));
+	while (ended < 0 ? errno == EINTR : !remove_worker(runs, ended));
 	return ended > 0;
 }
 
-static pid_t start_run(const struct vmsi_sweep_options *options,
-		       uint64_t request, double timeout,
-		       struct vmsi_sweep_output *output,
-		       struct vmsi_sweep_result *result)
+static bool start_run(struct runs *runs, size_t index)
 {
+	struct vmsi_sweep_result *result = &runs->results[index];
+	const uint64_t request = runs->first + index;
 	const pid_t sweeper = getpid();
 	pid_t worker;
 
@@ -153,70 +159,71 @@ static pid_t start_run(const struct vmsi_sweep_options *options,
 		if (getppid() != sweeper)
 			_exit(1);
 		vmsi_restore_signals();
-		vmsi_sweep_run(options, request, timeout, output, result);
+		vmsi_sweep_run(runs->options, request, runs->timeout,
+			       runs->output, result);
 		_exit(0);
 	}
-	return worker;
+	if (worker > 0)
+		runs->workers[runs->running++] = worker;
+	return worker > 0;
 }
 
-static void show_progress(size_t done, size_t count)
+static void show_progress(const struct runs *runs, size_t done)
 {
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%zu of %zu runs%s", done, count,
-			done == count ? "\r\033[K" : "");
+	if (runs->first > 0 && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%zu of %zu runs%s", done, runs->count,
+			done == runs->count ? "\r\033[K" : "");
 }
 
 /* Runs that were killed have said nothing. */
-static void note_killed(struct vmsi_sweep_result *results, size_t count)
+static void note_killed(struct runs *runs)
 {
-	for (size_t i = 0; i < count; i++)
-		if (results[i].verdict == VMSI_SWEEP_BROKEN &&
-		    results[i].error == 0)
-			results[i].error = ECANCELED;
+	for (size_t i = 0; i < runs->count; i++)
+		if (runs->results[i].verdict == VMSI_SWEEP_BROKEN &&
+		    runs->results[i].error == 0)
+			runs->results[i].error = ECANCELED;
 }
 
-static bool may_start(size_t started, size_t count)
+static bool may_start(const struct runs *runs, size_t started)
 {
-	return started < count && !vmsi_sweep_interrupted();
+	return started < runs->count && !vmsi_sweep_interrupted();
 }
 
-static bool run_each(const struct vmsi_sweep_options *options, double timeout,
-		     struct vmsi_sweep_output *output,
-		     struct vmsi_sweep_result *results, size_t count,
-		     struct workers *workers)
+static void let_go(struct vmsi_sweep_options *options)
+{
+	vmsi_let_go_of_others(options->report);
+	vmsi_let_go_of_directory(&options->report);
+}
+
+static bool run_each(struct runs *runs)
 {
 	size_t started = 0, done = 0;
-	pid_t worker;
 
-	while (workers->count > 0 || may_start(started, count)) {
-		if (may_start(started, count) &&
-		    workers->count < options->jobs) {
-			worker = start_run(options, options->first + started,
-					   timeout, output, &results[started]);
-			if (worker < 0)
+	while (runs->running > 0 || may_start(runs, started)) {
+		if (may_start(runs, started) &&
+		    runs->running < runs->options->jobs) {
+			if (!start_run(runs, started++))
 				return false;
-			workers->list[workers->count++] = worker;
-			started++;
+			/* No run is to come that they could be handed to. */
+			if (runs->first > 0 && started == runs->count)
+				let_go(runs->options);
 			continue;
 		}
-		if (!await_worker(workers))
+		if (!await_worker(runs))
 			return false;
-		show_progress(++done, count);
+		show_progress(runs, ++done);
 	}
-	note_killed(results, count);
+	note_killed(runs);
 	return true;
 }
 
-static bool run_all(const struct vmsi_sweep_options *options, double timeout,
-		    struct vmsi_sweep_output *output,
-		    struct vmsi_sweep_result *results, size_t count)
+static bool run_all(struct runs *runs)
 {
-	struct workers workers = {
-		.list = calloc(options->jobs, sizeof *workers.list) };
-	bool all = workers.list && run_each(options, timeout, output, results,
-					    count, &workers);
+	bool all;
 
-	free(workers.list);
+	runs->workers = calloc(runs->options->jobs, sizeof *runs->workers);
+	all = runs->workers && run_each(runs);
+	free(runs->workers);
 	return all;
 }
 
@@ -241,12 +248,13 @@ static enum vmsi_exit fail(const char *what, int error)
 }
 
 static enum vmsi_exit sweep(struct vmsi_sweep_options *options,
-			    struct vmsi_sweep_output *output,
+			    const struct vmsi_sweep_output *output,
 			    const struct vmsi_sweep_result *good)
 {
-	double timeout = options->timeout;
-	struct vmsi_sweep_result *results;
-	size_t count;
+	struct runs runs = {
+		.options = options, .output = output,
+		.timeout = options->timeout, .first = options->first,
+	};
 
 	/* Nothing can fail. */
 	if (good->requests == 0 && options->first == 1 && options->last == 0)
@@ -255,16 +263,16 @@ static enum vmsi_exit sweep(struct vmsi_sweep_options *options,
 		options->last = good->requests;
 	if (options->first > options->last)
 		return fail("there is no such request", ERANGE);
-	count = (size_t)(options->last - options->first + 1);
-	if (timeout <= 0)
-		timeout = good->seconds * 10 > 10 ? good->seconds * 10 : 10;
-	results = allocate(count);
-	if (!results)
+	runs.count = (size_t)(options->last - options->first + 1);
+	if (runs.timeout <= 0)
+		runs.timeout = good->seconds > 1 ? good->seconds * 10 : 10;
+	runs.results = allocate(runs.count);
+	if (!runs.results)
 		return fail("results", ENOMEM);
-	if (!run_all(options, timeout, output, results, count))
+	if (!run_all(&runs))
 		return fail("a run", errno);
 	vmsi_sweep_end_if_interrupted();
-	return vmsi_sweep_report(options, results, count);
+	return vmsi_sweep_report(options, runs.results, runs.count);
 }
 
 __attribute__((format(printf, 2, 3)))
@@ -282,24 +290,25 @@ static void say_of_program(const struct vmsi_sweep_options *options,
 	fputc('\n', stderr);
 }
 
-/* It takes the streams, which are given back. */
-static enum vmsi_exit run_good(const struct vmsi_sweep_options *options,
+static enum vmsi_exit run_good(struct vmsi_sweep_options *options,
 			       struct vmsi_sweep_output *output,
 			       struct vmsi_sweep_result *good)
 {
-	const double most = options->timeout > 0 ? options->timeout : 3600;
-	int streams[3];
+	struct runs runs = {
+		.options = options, .output = output, .count = 1,
+		.results = good,
+		.timeout = options->timeout > 0 ? options->timeout : 3600,
+	};
 
-	for (int i = 0; i < 3; i++)
-		streams[i] = dup(i);
-	vmsi_sweep_run(options, 0, most, output, good);
-	for (int i = 0; i < 3; i++) {
-		dup2(streams[i], i);
-		close(streams[i]);
-	}
+	if (!run_all(&runs))
+		return fail("a run", errno);
+	if (!output->known)
+		output->status = good->status;
+	output->known = true;
 	vmsi_sweep_end_if_interrupted();
 	if (good->error)
-		return fail(options->arguments[0], good->error);
+		return vmsi_run_explain_start(options->arguments[0],
+					      options->path, good->error);
 	if (good->verdict == VMSI_SWEEP_HUNG)
 		return fail("the good run did not end", ETIMEDOUT);
 	if (WIFSIGNALED(good->status)) {
@@ -339,7 +348,7 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 	struct vmsi_sweep_options options = {
 		.first = 1, .jobs = processors > 0 ? (uint64_t)processors : 1,
 	};
-	struct vmsi_sweep_output output = { .bytes = NULL };
+	struct vmsi_sweep_output output = { .known = false };
 	struct vmsi_sweep_result *good;
 	struct vmsi_program program;
 	enum vmsi_exit result;
@@ -357,6 +366,7 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 	}
 	if (optind >= argc)
 		return vmsi_usage_error(argv[0], "name a program");
+	vmsi_run_complain_as(argv[0]);
 	result = vmsi_run_look_up(argv[optind], &program);
 	if (result != VMSI_EXIT_OK)
 		return result;
@@ -365,11 +375,17 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 			vmsi_commit_why_not(errno));
 		return VMSI_EXIT_RUN_FAILED;
 	}
+	if (options.input && access(options.input, R_OK))
+		return fail(options.input, errno);
+	if (options.report && !vmsi_report_can_write(options.report))
+		return VMSI_EXIT_RUN_FAILED;
 	options.arguments = argv + optind;
 	options.path = program.path;
 	good = allocate(2);
-	if (!good)
+	output.file = memfd_create("vmspace-sweep", MFD_CLOEXEC);
+	if (!good || output.file < 0)
 		return fail("results", ENOMEM);
+	vmsi_let_go_of_input(options.input);
 	error = vmsi_sweep_catch_signals();
 	if (error)
 		return fail("signals", -error);

@@ -60,18 +60,19 @@ struct vmsi_sweep_result {
 
 /* What the program writes when nothing fails. */
 struct vmsi_sweep_output {
-	char *bytes;  /* NULL: not known yet */
-	size_t length;
+	int file;
+	bool known;   /* the first good run has ended */
 	int status;
 	bool differs; /* from run to run */
 };
 
 /*
- * Run the program, failing a request; 0: none. output is compared with, or
- * filled where it is not known. timeout in seconds.
+ * Run the program in this process, which is to end afterwards, failing a request;
+ * 0: none. What it writes is compared with output, or goes there where that is
+ * not known. timeout in seconds.
  */
 void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
-		    double timeout, struct vmsi_sweep_output *output,
+		    double timeout, const struct vmsi_sweep_output *output,
 		    struct vmsi_sweep_result *result);
 
 /*

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "json.h"
+#include "report_file.h"
 #include "size.h"
 #include "text.h"
 
@@ -127,11 +128,8 @@ static bool write_json(const struct vmsi_sweep_options *options,
 
 	for (size_t i = 0; i < count; i++)
 		json_array_append_new(all, result_json(&results[i]));
-	written = json_dump_file(all, options->report, JSON_INDENT(1)) == 0;
+	written = vmsi_report_write(all, options->report);
 	json_decref(all);
-	if (!written)
-		fprintf(stderr, "vmspace sweep: %s: cannot write the report\n",
-			options->report);
 	return written;
 }
 

@@ -54,18 +54,23 @@ static int replace(int descriptor, int with)
 }
 
 /* Returns the file that standard output goes to, or -errno. */
-static int redirect(const struct vmsi_sweep_options *options)
+static int redirect(const struct vmsi_sweep_options *options,
+		    const struct vmsi_sweep_output *known)
 {
 	int input = open(options->input ? options->input : "/dev/null",
 			 O_RDONLY | O_CLOEXEC);
 	int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	int output = memfd_create("vmspace-sweep", MFD_CLOEXEC);
+	int output = known->known ?
+		memfd_create("vmspace-sweep", MFD_CLOEXEC) : known->file;
 	int error = replace(STDIN_FILENO, input);
 
 	if (!error)
 		error = replace(STDOUT_FILENO, output);
 	if (!error)
 		error = replace(STDERR_FILENO, nothing);
+	/* Who writes to a named pipe is to hear when the program closes it. */
+	if (input >= 0)
+		close(input);
 	return error ? error : output;
 }
 
@@ -131,6 +136,8 @@ static void run(const struct vmsi_sweep_options *options, double timeout,
 		result->error = errno;
 		return;
 	}
+	vmsi_let_go_of_descriptors(NULL);
+	vmsi_let_go_of_directory(NULL);
 	*in_time = serve(group, begin + timeout);
 	result->seconds = now() - begin;
 	(void)vms_group_get_stats(group, &stats);
@@ -141,23 +148,28 @@ static void run(const struct vmsi_sweep_options *options, double timeout,
 
 /* --- the verdict ------------------------------------------------------------------ */
 
-static bool has_written(int file, const struct vmsi_sweep_output *output)
+static bool are_equal(int a, int b)
 {
-	struct stat status;
-	bool same;
-	void *bytes;
+	struct stat status_a, status_b;
+	size_t length;
+	void *bytes_a, *bytes_b;
+	bool equal;
 
-	if (!output->bytes || fstat(file, &status) ||
-	    (size_t)status.st_size != output->length)
+	if (fstat(a, &status_a) || fstat(b, &status_b) ||
+	    status_a.st_size != status_b.st_size)
 		return false;
-	if (output->length == 0)
+	length = (size_t)status_a.st_size;
+	if (length == 0)
 		return true;
-	bytes = mmap(NULL, output->length, PROT_READ, MAP_SHARED, file, 0);
-	if (bytes == MAP_FAILED)
-		return false;
-	same = memcmp(bytes, output->bytes, output->length) == 0;
-	munmap(bytes, output->length);
-	return same;
+	bytes_a = mmap(NULL, length, PROT_READ, MAP_SHARED, a, 0);
+	bytes_b = mmap(NULL, length, PROT_READ, MAP_SHARED, b, 0);
+	equal = bytes_a != MAP_FAILED && bytes_b != MAP_FAILED &&
+		memcmp(bytes_a, bytes_b, length) == 0;
+	if (bytes_a != MAP_FAILED)
+		munmap(bytes_a, length);
+	if (bytes_b != MAP_FAILED)
+		munmap(bytes_b, length);
+	return equal;
 }
 
 static enum vmsi_sweep_verdict judge(const struct vmsi_sweep_result *result,
@@ -172,44 +184,25 @@ static enum vmsi_sweep_verdict judge(const struct vmsi_sweep_result *result,
 		return VMSI_SWEEP_CRASHED;
 	if (result->request > 0 && result->call[0] == '\0')
 		return VMSI_SWEEP_NOT_MADE;
+	if (!output->known)
+		return VMSI_SWEEP_SAME;
 	if (result->status != output->status)
 		return VMSI_SWEEP_FAILED;
 	if (output->differs)
 		return VMSI_SWEEP_WENT_ON;
-	return has_written(file, output) ? VMSI_SWEEP_SAME : VMSI_SWEEP_WRONG;
-}
-
-/* Returns 0 or an errno. */
-static int keep_output(int file, int run_status,
-		       struct vmsi_sweep_output *output)
-{
-	struct stat status;
-
-	if (fstat(file, &status))
-		return errno;
-	output->status = run_status;
-	output->length = (size_t)status.st_size;
-	output->bytes = malloc(output->length + 1);
-	if (!output->bytes)
-		return ENOMEM;
-	return pread(file, output->bytes, output->length, 0) ==
-		(ssize_t)output->length ? 0 : EIO;
+	return are_equal(file, output->file) ? VMSI_SWEEP_SAME : VMSI_SWEEP_WRONG;
 }
 
 void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
-		    double timeout, struct vmsi_sweep_output *output,
+		    double timeout, const struct vmsi_sweep_output *output,
 		    struct vmsi_sweep_result *result)
 {
 	bool in_time = true;
-	int file = redirect(options);
+	int file = redirect(options, output);
 
 	result->request = request;
 	result->error = file < 0 ? -file : 0;
 	if (!result->error)
 		run(options, timeout, result, &in_time);
-	if (!result->error && !output->bytes)
-		result->error = keep_output(file, result->status, output);
 	result->verdict = judge(result, output, file, in_time);
-	if (file >= 0)
-		close(file);
 }

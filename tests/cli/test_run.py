@@ -12,8 +12,8 @@ import signal
 import struct
 import sys
 
-from cli_test import (Skip, WORK, compiled, expect, expect_equal, main, run,
-                      work)
+from cli_test import (Skip, WORK, compiled, expect, expect_equal, installed,
+                      main, run, work)
 
 VMSPACE, LIBRARY, BLOCKS, MAN = map(os.path.abspath, sys.argv[1:5])
 NOBODY = 65534
@@ -485,7 +485,35 @@ def variables_are_in_the_man_page():
         expect(name.decode() in page, name)
 
 
+def heap_that_another_malloc_leaves_idle_says_so():
+    """valgrind takes malloc over by its address, past every library."""
+    program = compiled(work("large-block"), PLAIN)
+    under = [installed("valgrind"), "-q", program]
+    if run(under).returncode != 0:
+        raise Skip("valgrind runs no program here")
+    told = expect_run("--stats", *under).stderr.decode()
+    expect("no heap: no large block came to it" in told, told)
+    expect("something else serves malloc, as valgrind does" in told, told)
+    expect_equal(told.count("vmspace-heap: pid"), 1, told)
+    bare = expect_run("--stats", program).stderr.decode()
+    expect("allocations 1 " in bare and "no heap" not in bare, bare)
+
+
+def library_that_cannot_be_found_without_proc_says_so():
+    libraries = ":".join(os.path.dirname(os.path.dirname(VMSPACE)) + part
+                         for part in ("", "/group"))
+    # As an ordinary loader it would find them by /proc, too.
+    result = run(["unshare", "-m", "sh", "-c", 'umount -l /proc || exit 99; '
+                  'exec "$@"', "sh", VMSPACE, "run", "--heap", "true"],
+                 env={**os.environ, "LD_LIBRARY_PATH": libraries})
+    if result.returncode in (1, 99):
+        raise Skip("/proc cannot be unmounted:", result.stderr.decode())
+    expect_equal(result.returncode, 125, result.stderr)
+    expect(b"where /proc is not mounted" in result.stderr, result.stderr)
+
+
 CASES = [
+    library_that_cannot_be_found_without_proc_says_so,
     wrong_arguments_are_usage_errors,
     wrong_numbers_are_usage_errors,
     program_is_run_as_it_is,
@@ -519,6 +547,7 @@ CASES = [
     environment_says_what_the_options_say,
     options_are_in_the_man_page,
     variables_are_in_the_man_page,
+    heap_that_another_malloc_leaves_idle_says_so,
 ]
 
 sys.exit(main(CASES))

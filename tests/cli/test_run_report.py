@@ -69,6 +69,31 @@ def program_that_does_not_start_leaves_no_report():
             expect_equal(file.read(), "mine", program)
 
 
+def what_does_not_start_is_explained():
+    elf = bytearray(open("/bin/true", "rb").read())
+    elf[18:20] = b"\xff\xf0"  # the machine: one that there is not
+    loader = bytearray(open("/bin/true", "rb").read())
+    at = loader.index(b"/lib")
+    loader[at:at + 4] = b"/non"
+    for name, content, status, why in (
+            ("plain", b"echo\n", 126, b"neither a program nor a script"),
+            ("gone", b"#!/nowhere/sh\n", 127, b"interpreter of the script"),
+            ("foreign", elf, 126, b"another machine"),
+            ("unloaded", loader, 127, b"its loader")):
+        with open(work(name), "wb") as file:
+            file.write(content)
+        os.chmod(work(name), 0o755)
+        for command in (["run", "--commit=64M"], ["sweep"],
+                        ["run", "--commit=64M", "--backend=rlimit"]):
+            # Also by a path that only this directory has.
+            result = run([VMSPACE, *command, "--", f"./{name}"],
+                         cwd=WORK.name)
+            expect_equal(result.returncode, status, (command, result.stderr))
+            expect(result.stderr.startswith(f"vmspace {command[0]}: ./{name}: "
+                                            .encode()), result.stderr)
+            expect(why in result.stderr, why, result.stderr)
+
+
 def new_report_has_the_rights_of_other_files():
     other, report = written("other", ""), work("new.json")
     expect_equal(limited("--quiet", f"--report={report}", "true").returncode,
@@ -143,6 +168,7 @@ CASES = [
     report_that_cannot_be_written_is_told_first,
     report_keeps_its_rights_and_leaves_its_neighbours,
     program_that_does_not_start_leaves_no_report,
+    what_does_not_start_is_explained,
     new_report_has_the_rights_of_other_files,
     report_to_a_pipe_that_nobody_reads_is_not_waited_for,
     reader_of_a_pipe_gets_all_of_the_report,

@@ -410,6 +410,16 @@ def report_that_cannot_be_written_is_told():
                    f"--report={WORK.name}/none/report")
     expect_equal(result.returncode, 125, result)
     expect(b"none/report" in result.stderr, result.stderr)
+    # Before anything is run.
+    expect_equal(result.stdout, b"")
+
+
+def input_that_cannot_be_read_is_told():
+    result = sweep(program_of("sound", "leave", "go_on"),
+                   f"--input={WORK.name}/none")
+    expect_equal((result.returncode, result.stdout), (125, b""), result)
+    expect(result.stderr.startswith(f"vmspace sweep: {WORK.name}/none: "
+                                    .encode()), result.stderr)
 
 
 # --- what is run -------------------------------------------------------------
@@ -537,6 +547,7 @@ CASES = [
     any_name_is_told,
     without_findings_the_status_is_0,
     report_that_cannot_be_written_is_told,
+    input_that_cannot_be_read_is_told,
     range_is_what_is_run,
     one_request_is_refused_and_not_the_next,
     so_many_run_at_a_time,
