@@ -12,6 +12,8 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+#define HUGE_PAGES_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
+
 #define POPULATE_LEAST ((size_t)64 << 10)
 
 enum { UNKNOWN, NO, YES };
@@ -65,22 +67,43 @@ static bool host_has_huge_pages(void)
 
 	if (asked && strcmp(asked, "never") == 0)
 		return false;
-	if (file_has("/sys/kernel/mm/transparent_hugepage/enabled", "[never]",
-		     &readable) || !readable)
+	if (file_has(HUGE_PAGES_ENABLED, "[never]", &readable) || !readable)
 		return false;
 	return !file_has("/proc/self/status", "THP_enabled:\t0", &readable);
+}
+
+/* What is asked once; threads that ask at the same time get the same answer. */
+static bool ask_once(atomic_int *known, bool (*ask)(void))
+{
+	int answer = atomic_load_explicit(known, memory_order_relaxed);
+
+	if (answer == UNKNOWN) {
+		answer = ask() ? YES : NO;
+		atomic_store_explicit(known, answer, memory_order_relaxed);
+	}
+	return answer == YES;
 }
 
 bool vmsi_growth_has_huge_pages(void)
 {
 	static atomic_int known = UNKNOWN;
-	int answer = atomic_load_explicit(&known, memory_order_relaxed);
 
-	if (answer == UNKNOWN) {
-		answer = host_has_huge_pages() ? YES : NO;
-		atomic_store_explicit(&known, answer, memory_order_relaxed);
-	}
-	return answer == YES;
+	return ask_once(&known, host_has_huge_pages);
+}
+
+static bool host_gives_unasked(void)
+{
+	bool readable;
+
+	return vmsi_growth_has_huge_pages() &&
+		file_has(HUGE_PAGES_ENABLED, "[always]", &readable);
+}
+
+bool vmsi_growth_gives_unasked(void)
+{
+	static atomic_int known = UNKNOWN;
+
+	return ask_once(&known, host_gives_unasked);
 }
 
 size_t vmsi_growth_populate(uintptr_t start, size_t used, size_t limit)

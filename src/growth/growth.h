@@ -34,6 +34,12 @@ size_t vmsi_growth_from_small(size_t wanted, size_t maximum);
  */
 bool vmsi_growth_has_huge_pages(void);
 
+/*
+ * Whether the host gives huge pages to memory that nobody has advised
+ * (transparent_hugepage/enabled is "always"). Asked once.
+ */
+bool vmsi_growth_gives_unasked(void);
+
 /* The most that vmsi_growth_populate brings in at once. */
 #define VMSI_GROWTH_POPULATE_MOST ((size_t)2 << 20)
 
