@@ -14,7 +14,11 @@
 
 #define HUGE_PAGES_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
 
-#define POPULATE_LEAST ((size_t)64 << 10)
+/* Up to here as much again as is used; then so much, until that is an eighth. */
+#define POPULATE_EVEN ((size_t)512 << 10)
+
+/* What has grown past its first page is committed so far. */
+#define SMALL_LEAST ((size_t)64 << 10)
 
 enum { UNKNOWN, NO, YES };
 
@@ -36,7 +40,8 @@ size_t vmsi_growth_from_small(size_t wanted, size_t maximum)
 	if (wanted >= vmsi_huge_page_size())
 		return vmsi_growth_ahead(wanted, maximum);
 	/* What is needed at first is often all; later, it has grown before. */
-	ahead = wanted <= vmsi_page_size() ? wanted : wanted + wanted / 2;
+	ahead = wanted <= vmsi_page_size() ? wanted :
+					     vmsi_max(2 * wanted, SMALL_LEAST);
 	/* A part of the next huge page would keep all of it on small ones. */
 	ahead = vmsi_min(vmsi_align_up(ahead, vmsi_page_size()),
 			 vmsi_huge_page_size());
@@ -106,16 +111,22 @@ bool vmsi_growth_gives_unasked(void)
 	return ask_once(&known, host_gives_unasked);
 }
 
-size_t vmsi_growth_populate(uintptr_t start, size_t used, size_t limit)
+size_t vmsi_growth_populate(uintptr_t start, size_t used, size_t needed,
+			    size_t limit)
 {
 	const size_t page = vmsi_page_size();
 	size_t begin = vmsi_align_up(used, page);
-	size_t length = vmsi_min(vmsi_max(used / 8, POPULATE_LEAST),
-				 VMSI_GROWTH_POPULATE_MOST);
+	const size_t even = vmsi_min(used, POPULATE_EVEN);
+	size_t length = vmsi_max(vmsi_max(used / 8, even),
+				 vmsi_max(needed, page));
 
 	if (begin >= limit)
 		return limit;
+	length = vmsi_min(length, VMSI_GROWTH_POPULATE_MOST);
 	length = vmsi_align_up(vmsi_min(length, limit - begin), page);
-	(void)vmsi_host.madvise(start + begin, length, MADV_POPULATE_WRITE);
+	/* A single page is brought in by a fault just as well. */
+	if (length > page)
+		(void)vmsi_host.madvise(start + begin, length,
+					MADV_POPULATE_WRITE);
 	return vmsi_min(begin + length, limit);
 }

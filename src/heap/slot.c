@@ -155,7 +155,7 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	if (how == VMSI_COMMIT_GROWTH &&
 	    (wanted <= HUGE_FROM || !heap->huge_pages))
 		vmsi_growth_populate(start,
-				     vmsi_max(vmsi_get(&slot->size), from),
+				     vmsi_max(vmsi_get(&slot->size), from), 0,
 				     wanted);
 	return 0;
 }
