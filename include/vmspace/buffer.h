@@ -21,8 +21,8 @@ extern "C" {
  * - A buffer with a maximum never moves: pointers into it hold until it is
  *   freed. One without a maximum may move whenever it grows (by page tables,
  *   not by copying) and is to be used by offset.
- * - It is made for bytes that may become many. It begins with the pages that it
- *   needs and grows by half; from a huge page (2 MiB) on, memory is committed by
+ * - It is made for bytes that may become many. It begins with the page that it
+ *   needs and grows to twice its size; from a huge page (2 MiB) on, memory is committed by
  *   more than one at a time and comes in huge pages where the host has them.
  * - Each buffer is a mapping or two of the host, so that with the usual
  *   vm.max_map_count of 65530 some 30,000 fit into a process.
@@ -118,8 +118,8 @@ int vms_buffer_free(vms_buffer *buffer);
 
 /*
  * See to it that length more bytes can be added without a system call. They are
- * expected to be written soon: where the host has no huge pages, those that come
- * next are brought into memory ahead.
+ * expected to be written soon: on small pages, and so before the first huge page,
+ * those that come next are brought into memory ahead, as many again at most.
  *
  * Returns 0; -1 with errno set on failure:
  *   ENOMEM  the maximum or the end of the space would be passed; commit, the

@@ -25,6 +25,10 @@ extern "C" {
  *   to the system with age. There is no thread that sees to that: age is looked
  *   at by the calls that allocate, free or grow, and by vms_heap_collect. A
  *   program that makes no such call keeps what it had at its last one.
+ * - What grows has huge pages where the system allows them. A block that does
+ *   not grow has small pages unless the system's policy gives any memory huge
+ *   ones, or the program was seen to fill such blocks: one that is touched here
+ *   and there holds the pages that were touched.
  * - The heap takes its addresses from a space of its own. They count in full
  *   against RLIMIT_AS; where that refuses, the heap settles for fewer.
  * - Every call is safe from several threads at once, but for two calls on one

@@ -16,7 +16,7 @@
  *
  * It begins on a huge page's boundary where it is that long. Between room and
  * committed lies what the host would have to fault in page by page; with huge
- * pages there is none of it. Without a maximum all that is reserved is
+ * pages, so from 2 MiB on, there is none of it. Without a maximum all that is reserved is
  * committed, and data is some address as long as that is nothing.
  *
  * The invariants are in docs/invariants.md.

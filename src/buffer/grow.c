@@ -119,6 +119,13 @@ static size_t usable(const vms_buffer *buffer)
 	return vmsi_min(buffer->committed, vmsi_buffer_limit(buffer));
 }
 
+/* Whether what is committed next to be written is that of a large buffer. */
+static bool has_huge_pages_from_here(const vms_buffer *buffer)
+{
+	return vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE) &&
+		buffer->committed > vmsi_huge_page_size();
+}
+
 /*
  * Commit at least wanted bytes in all. Where what lies ahead is refused, what
  * is needed may still be had.
@@ -141,32 +148,28 @@ static int commit(vms_buffer *buffer, size_t wanted)
 			return -1;
 		errno = earlier;
 	}
-	if (vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE))
+	if (has_huge_pages_from_here(buffer))
 		buffer->room = usable(buffer);
 	return 0;
 }
 
 /* --- room -------------------------------------------------------------------------- */
 
-/* Bring the next part into memory; room is the first byte never used. */
-static void populate_next(vms_buffer *buffer)
-{
-	buffer->room = vmsi_growth_populate((uintptr_t)buffer->data,
-					    buffer->room, usable(buffer));
-}
-
 /*
- * Without huge pages: what is about to be written, as far as it is surely
- * written from end to end; of more, only the beginning.
+ * On small pages: bring the next part into memory, from the first byte that was
+ * never used. That is what is about to be written, as far as it is surely written
+ * from end to end; of more, only the beginning.
  */
 static void open_room(vms_buffer *buffer, size_t wanted)
 {
-	if (wanted - buffer->room > VMSI_GROWTH_POPULATE_MOST) {
-		populate_next(buffer);
-		buffer->room = vmsi_max(buffer->room, wanted);
-	}
-	while (buffer->room < wanted)
-		populate_next(buffer);
+	size_t needed = wanted - buffer->room;
+
+	if (needed > VMSI_GROWTH_POPULATE_MOST)
+		needed = 0;
+	buffer->room = vmsi_growth_populate((uintptr_t)buffer->data,
+					    buffer->room, needed,
+					    usable(buffer));
+	buffer->room = vmsi_max(buffer->room, wanted);
 }
 
 int vms_buffer_make_room(vms_buffer *buffer, size_t length)

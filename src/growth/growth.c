@@ -12,7 +12,13 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
-#define POPULATE_LEAST ((size_t)64 << 10)
+#define HUGE_PAGES_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
+
+/* Up to here as much again as is used; then so much, until that is an eighth. */
+#define POPULATE_EVEN ((size_t)512 << 10)
+
+/* What has grown past its first page is committed so far. */
+#define SMALL_LEAST ((size_t)64 << 10)
 
 enum { UNKNOWN, NO, YES };
 
@@ -34,7 +40,8 @@ size_t vmsi_growth_from_small(size_t wanted, size_t maximum)
 	if (wanted >= vmsi_huge_page_size())
 		return vmsi_growth_ahead(wanted, maximum);
 	/* What is needed at first is often all; later, it has grown before. */
-	ahead = wanted <= vmsi_page_size() ? wanted : wanted + wanted / 2;
+	ahead = wanted <= vmsi_page_size() ? wanted :
+					     vmsi_max(2 * wanted, SMALL_LEAST);
 	/* A part of the next huge page would keep all of it on small ones. */
 	ahead = vmsi_min(vmsi_align_up(ahead, vmsi_page_size()),
 			 vmsi_huge_page_size());
@@ -65,34 +72,61 @@ static bool host_has_huge_pages(void)
 
 	if (asked && strcmp(asked, "never") == 0)
 		return false;
-	if (file_has("/sys/kernel/mm/transparent_hugepage/enabled", "[never]",
-		     &readable) || !readable)
+	if (file_has(HUGE_PAGES_ENABLED, "[never]", &readable) || !readable)
 		return false;
 	return !file_has("/proc/self/status", "THP_enabled:\t0", &readable);
+}
+
+/* What is asked once; threads that ask at the same time get the same answer. */
+static bool ask_once(atomic_int *known, bool (*ask)(void))
+{
+	int answer = atomic_load_explicit(known, memory_order_relaxed);
+
+	if (answer == UNKNOWN) {
+		answer = ask() ? YES : NO;
+		atomic_store_explicit(known, answer, memory_order_relaxed);
+	}
+	return answer == YES;
 }
 
 bool vmsi_growth_has_huge_pages(void)
 {
 	static atomic_int known = UNKNOWN;
-	int answer = atomic_load_explicit(&known, memory_order_relaxed);
 
-	if (answer == UNKNOWN) {
-		answer = host_has_huge_pages() ? YES : NO;
-		atomic_store_explicit(&known, answer, memory_order_relaxed);
-	}
-	return answer == YES;
+	return ask_once(&known, host_has_huge_pages);
 }
 
-size_t vmsi_growth_populate(uintptr_t start, size_t used, size_t limit)
+static bool host_gives_unasked(void)
+{
+	bool readable;
+
+	return vmsi_growth_has_huge_pages() &&
+		file_has(HUGE_PAGES_ENABLED, "[always]", &readable);
+}
+
+bool vmsi_growth_gives_unasked(void)
+{
+	static atomic_int known = UNKNOWN;
+
+	return ask_once(&known, host_gives_unasked);
+}
+
+size_t vmsi_growth_populate(uintptr_t start, size_t used, size_t needed,
+			    size_t limit)
 {
 	const size_t page = vmsi_page_size();
 	size_t begin = vmsi_align_up(used, page);
-	size_t length = vmsi_min(vmsi_max(used / 8, POPULATE_LEAST),
-				 VMSI_GROWTH_POPULATE_MOST);
+	const size_t even = vmsi_min(used, POPULATE_EVEN);
+	size_t length = vmsi_max(vmsi_max(used / 8, even),
+				 vmsi_max(needed, page));
 
 	if (begin >= limit)
 		return limit;
+	length = vmsi_min(length, VMSI_GROWTH_POPULATE_MOST);
 	length = vmsi_align_up(vmsi_min(length, limit - begin), page);
-	(void)vmsi_host.madvise(start + begin, length, MADV_POPULATE_WRITE);
+	/* A single page is brought in by a fault just as well. */
+	if (length > page)
+		(void)vmsi_host.madvise(start + begin, length,
+					MADV_POPULATE_WRITE);
 	return vmsi_min(begin + length, limit);
 }

@@ -9,10 +9,6 @@
 
 /* Blocks: allocate, grow, free. */
 
-/* What is smaller is not worth a look at whether it is full. */
-#define DENSITY_LEAST ((size_t)1 << 20)
-#define DENSITY_MOST 4
-
 /* What a call answers; saved is what errno was before it. */
 static void *answer(vms_heap *heap, void *block, int saved)
 {
@@ -31,7 +27,18 @@ static void *address_of(vms_heap *heap, const struct vmsi_slot *slot)
 
 /* --- slots ---------------------------------------------------------------- */
 
-/* Huge pages for memory that will be filled; none for what may stay empty. */
+/*
+ * Huge pages for memory that will be filled, and where all that is needed is
+ * there already; none for what may stay empty.
+ */
+static bool wants_small_pages(const struct vmsi_slot *slot, size_t size,
+			      enum vmsi_purpose purpose)
+{
+	if (purpose == VMSI_FOR_BLOCK)
+		return slot->plain || vmsi_get(&slot->touched) < size;
+	return purpose == VMSI_FOR_ZEROES;
+}
+
 static struct vmsi_slot *take_committed(vms_heap *heap, size_t addresses,
 					size_t size, enum vmsi_purpose purpose)
 {
@@ -39,7 +46,7 @@ static struct vmsi_slot *take_committed(vms_heap *heap, size_t addresses,
 
 	if (!slot)
 		return NULL;
-	vmsi_slot_set_plain(heap, slot, purpose == VMSI_FOR_ZEROES);
+	vmsi_slot_set_plain(heap, slot, wants_small_pages(slot, size, purpose));
 	if (vmsi_slot_commit(heap, slot, size, VMSI_COMMIT_EXACT)) {
 		vmsi_slot_put(heap, slot);
 		return NULL;
@@ -82,10 +89,15 @@ static void *publish(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 static void *alloc_slot(vms_heap *heap, size_t alignment, size_t size)
 {
 	size_t addresses = vmsi_max(alignment, size);
-	struct vmsi_slot *slot = take_committed(heap, addresses, size,
-						VMSI_FOR_BLOCK);
+	struct vmsi_slot *slot = take_committed(
+		heap, addresses, size, vmsi_purpose_of_block(heap, size));
+	void *block;
 
-	return slot ? publish(heap, slot, size) : NULL;
+	if (!slot)
+		return NULL;
+	block = publish(heap, slot, size);
+	vmsi_watch_block(heap, slot);
+	return block;
 }
 
 static void *alloc(vms_heap *heap, size_t size)
@@ -120,38 +132,15 @@ void *vms_heap_aligned_alloc(vms_heap *heap, size_t alignment, size_t size)
 
 /* --- calloc --------------------------------------------------------------- */
 
-/*
- * A program may take a large table of zeroes and use little of it. Whether this
- * one does is learned from the blocks that it gives back.
- */
-static bool fills_zeroes(const vms_heap *heap)
-{
-	return atomic_load_explicit(&heap->density, memory_order_relaxed) > 0;
-}
-
-static void learn_density(vms_heap *heap, struct vmsi_slot *slot)
-{
-	int seen = atomic_load_explicit(&heap->density, memory_order_relaxed);
-	int next;
-
-	if (vmsi_get(&slot->size) < DENSITY_LEAST)
-		return;
-	next = vmsi_slot_is_dense(heap, slot) ? seen + 1 : seen - 1;
-	if (next >= -DENSITY_MOST && next <= DENSITY_MOST)
-		atomic_store_explicit(&heap->density, next,
-				      memory_order_relaxed);
-}
-
 static void *calloc_slot(vms_heap *heap, size_t size)
 {
-	bool filled = fills_zeroes(heap);
-	struct vmsi_slot *slot = take_committed(
-		heap, size, size, filled ? VMSI_FOR_BLOCK : VMSI_FOR_ZEROES);
+	const enum vmsi_purpose purpose = vmsi_purpose_of_zeroes(heap);
+	struct vmsi_slot *slot = take_committed(heap, size, size, purpose);
 
 	if (!slot)
 		return NULL;
 	slot->zeroed = true;
-	if (filled)
+	if (purpose == VMSI_FOR_FULL_BLOCK)
 		memset(address_of(heap, slot), 0,
 		       vmsi_min(size, vmsi_get(&slot->touched)));
 	else
@@ -233,8 +222,7 @@ static void free_slot(vms_heap *heap, struct vmsi_slot *slot)
 	if (!atomic_compare_exchange_strong(&slot->use, &live, VMSI_SLOT_BUSY))
 		vmsi_panic("heap: given a block that is not in use");
 	vmsi_count(&heap->counts.grown_in_place, growths(slot));
-	if (slot->zeroed)
-		learn_density(heap, slot);
+	vmsi_learn_density(heap, slot);
 	vmsi_slot_settle(slot);
 	vmsi_slot_put(heap, slot);
 	vmsi_heap_age(heap, vmsi_heap_now());
@@ -261,7 +249,8 @@ void vms_heap_free(vms_heap *heap, void *block)
 /* A block that grows is a full one, unless it is seen not to be. */
 static void use_huge_pages(vms_heap *heap, struct vmsi_slot *slot)
 {
-	if (slot->plain && vmsi_slot_is_dense(heap, slot))
+	if (slot->plain &&
+	    vmsi_slot_is_dense(heap, slot, vmsi_get(&slot->size)))
 		vmsi_slot_set_plain(heap, slot, false);
 }
 

@@ -39,6 +39,7 @@ static void set_options(struct vms_heap *heap,
 		options->give_back_after : GIVE_BACK_AFTER;
 	heap->huge_pages = !(options->flags & VMS_HEAP_NO_HUGE_PAGES) &&
 		vmsi_growth_has_huge_pages();
+	heap->huge_unasked = vmsi_growth_gives_unasked();
 }
 
 /* The kernel, and a budget if there is one, decide about commit here. */

@@ -252,6 +252,25 @@ static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
 		bins->first[bin] : NULL;
 }
 
+/*
+ * For a block of which it is not known whether it will be filled: memory that
+ * holds it, with huge pages or without, or else the most that there is. Huge
+ * pages that are there already cost it nothing.
+ */
+static struct vmsi_slot *retained_of_any_pages(struct vmsi_slot_class *class,
+					       size_t bytes)
+{
+	struct vmsi_slot *huge = retained_for_block(&class->bins[0], bytes);
+	struct vmsi_slot *small = retained_for_block(&class->bins[1], bytes);
+
+	if (!huge || !small)
+		return huge ? huge : small;
+	if (vmsi_get(&huge->touched) >= bytes)
+		return huge;
+	return vmsi_get(&small->touched) > vmsi_get(&huge->touched) ? small :
+								      huge;
+}
+
 static bool is_for_growth(enum vmsi_purpose purpose)
 {
 	return purpose == VMSI_FOR_GROWTH || purpose == VMSI_FOR_WARMTH;
@@ -282,6 +301,8 @@ static struct vmsi_slot *take_retained(struct vms_heap *heap,
 		slot = retained_for_growth(bins, bytes, WARMTH_FACTOR * bytes);
 	else if (purpose == VMSI_FOR_GROWTH)
 		slot = retained_for_growth(bins, bytes, bytes);
+	else if (purpose == VMSI_FOR_BLOCK)
+		slot = retained_of_any_pages(class, bytes);
 	else
 		slot = retained_for_block(bins, bytes);
 	if (slot)

@@ -149,7 +149,7 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 		run->blocks[i] = (struct vmsi_block){ 0 };
 	adopt_memory(run, heap->run_classes[number].size);
 	slot->run = run;
-	vmsi_slot_set_plain(heap, slot, false);
+	vmsi_slot_set_plain(heap, slot, !heap->huge_unasked);
 	vmsi_slot_set_use(slot, VMSI_SLOT_RUN);
 	return run;
 }

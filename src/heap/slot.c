@@ -112,6 +112,19 @@ static int protect(struct vms_heap *heap, uintptr_t start, size_t from,
 	return 0;
 }
 
+/*
+ * A run takes huge pages for what it commits next where the blocks that it has
+ * are full ones. Below a huge page there is nothing to be had.
+ */
+static void advise_run(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	const size_t room = vmsi_get(&slot->room);
+
+	if (slot->plain && room >= HUGE_FROM &&
+	    vmsi_slot_is_dense(heap, slot, room))
+		vmsi_slot_set_plain(heap, slot, false);
+}
+
 int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 			  size_t from, size_t bytes, enum vmsi_commit how)
 {
@@ -124,6 +137,8 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 
 	if (exact <= begin)
 		return 0;
+	if (how == VMSI_COMMIT_RUN)
+		advise_run(heap, slot);
 	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, how)),
 			  vmsi_slot_capacity(class));
 	error = protect(heap, start, begin, wanted);
@@ -140,7 +155,7 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	if (how == VMSI_COMMIT_GROWTH &&
 	    (wanted <= HUGE_FROM || !heap->huge_pages))
 		vmsi_growth_populate(start,
-				     vmsi_max(vmsi_get(&slot->size), from),
+				     vmsi_max(vmsi_get(&slot->size), from), 0,
 				     wanted);
 	return 0;
 }
@@ -248,25 +263,6 @@ void vmsi_slot_settle(struct vmsi_slot *slot)
 
 	if (written > vmsi_get(&slot->touched))
 		vmsi_set(&slot->touched, written);
-}
-
-/* A part of the block tells enough; more would cost more than it saves. */
-#define SAMPLE_PAGES 4096
-
-bool vmsi_slot_is_dense(struct vms_heap *heap, struct vmsi_slot *slot)
-{
-	unsigned char pages[SAMPLE_PAGES];
-	const uintptr_t start =
-		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
-	size_t count = vmsi_min(vmsi_get(&slot->size) / vmsi_page_size(),
-				SAMPLE_PAGES);
-	size_t resident = 0;
-
-	if (vmsi_host.mincore(start, count * vmsi_page_size(), pages) < 0)
-		return true;
-	for (size_t i = 0; i < count; i++)
-		resident += pages[i] & 1;
-	return resident >= count / 2;
 }
 
 void vmsi_slot_clear(struct vms_heap *heap, struct vmsi_slot *slot)
@@ -407,11 +403,18 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 			 struct vmsi_slot *to)
 {
+	const struct vmsi_slot *from =
+		vmsi_slot_of(vmsi_class_of(heap, block), block);
 	const size_t bytes = pages_of(length);
 	int error = move_pages(heap, block, bytes, to, MREMAP_DONTUNMAP);
 
 	if (error)
 		return error;
+	/* One mapping with what follows it, so that both move by one call. */
+	if (from->plain != to->plain)
+		advise(heap, to,
+		       vmsi_slot_start(vmsi_class_of_slot(heap, to), to),
+		       bytes);
 	vmsi_slot_set_room(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
 	vmsi_set(&to->touched, vmsi_max(bytes, vmsi_get(&to->touched)));
 	return 0;

@@ -71,7 +71,8 @@ struct vmsi_slot {
 	/* Committed behind room, and used before; see surplus_lock. */
 	_Atomic size_t surplus;
 	_Atomic uint32_t use;    /* enum vmsi_slot_use */
-	bool plain;              /* without huge pages */
+	/* What is new gets no huge pages; several threads may set that of a run. */
+	_Atomic bool plain;
 	bool zeroed;             /* made by calloc */
 	bool reclaimable;        /* the host may take the memory (MADV_FREE) */
 	bool lost;               /* has a hole that could not be mapped again */
@@ -154,6 +155,7 @@ struct vms_heap {
 	uintptr_t start;         /* of the addresses that are cut into slots */
 	size_t length;
 	bool huge_pages;
+	bool huge_unasked;       /* the host gives them to any memory */
 	size_t retain;           /* bytes at most */
 	unsigned reclaimable_after, give_back_after; /* milliseconds */
 	struct vmsi_slot_class classes[VMSI_HEAP_CLASSES]; /* small slots first */
@@ -174,6 +176,10 @@ struct vms_heap {
 	_Atomic uint64_t born;   /* no memory is older than this process */
 	/* How often of late blocks made by calloc were found full, or sparse. */
 	_Atomic int density;
+	/* Blocks of up to so many bytes are expected to be filled; density.c. */
+	_Atomic size_t filled;
+	/* The latest block that got small pages, if any; it may be gone. */
+	struct vmsi_slot *_Atomic latest;
 
 	struct vmsi_lock run_lock; /* records of runs */
 	struct vmsi_pool run_pool;
@@ -297,9 +303,6 @@ void vmsi_slot_give_back(struct vms_heap *heap, struct vmsi_slot *slot,
 /* Count what the block may have written as touched. */
 void vmsi_slot_settle(struct vmsi_slot *slot);
 
-/* Whether at least half of a block's pages are in memory, as far as is seen. */
-bool vmsi_slot_is_dense(struct vms_heap *heap, struct vmsi_slot *slot);
-
 /*
  * Reserve a slot anew that has a hole, or may have one. It has no memory then.
  * Returns whether that was done; else the slot is lost.
@@ -328,7 +331,8 @@ int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 /* --- retain.c: slots that are free ---------------------------------------- */
 
 enum vmsi_purpose {
-	VMSI_FOR_BLOCK,  /* of the given size */
+	VMSI_FOR_BLOCK,  /* of the given size, that may be touched sparsely */
+	VMSI_FOR_FULL_BLOCK, /* likewise, that will be written from end to end */
 	VMSI_FOR_GROWTH, /* of a block that will grow on */
 	VMSI_FOR_WARMTH, /* likewise, and only what is retained */
 	VMSI_FOR_ZEROES, /* that may be touched here and there only */
@@ -362,6 +366,25 @@ const char *vmsi_heap_check_retained(struct vms_heap *heap, size_t *bytes);
 
 /* Give back all that is retained. Returns the bytes. */
 size_t vmsi_heap_collect_all(struct vms_heap *heap);
+
+/* --- density.c: what is filled, and so gets huge pages --------------------- */
+
+/* For a block of malloc, and for a table of calloc. */
+enum vmsi_purpose vmsi_purpose_of_block(struct vms_heap *heap, size_t size);
+enum vmsi_purpose vmsi_purpose_of_zeroes(const struct vms_heap *heap);
+
+/* A block of malloc that was handed out: others like it may learn from it. */
+void vmsi_watch_block(struct vms_heap *heap, struct vmsi_slot *slot);
+
+/* Of a block that is freed, before anything of it is changed. */
+void vmsi_learn_density(struct vms_heap *heap, struct vmsi_slot *slot);
+
+/*
+ * Whether at least half of the pages in the first bytes of a slot are in memory,
+ * as far as a sample tells.
+ */
+bool vmsi_slot_is_dense(struct vms_heap *heap, const struct vmsi_slot *slot,
+			size_t bytes);
 
 /* --- run.c: blocks of up to VMSI_RUN_MOST --------------------------------- */
 

@@ -153,10 +153,14 @@ static long host_pagemap_scan(int fd, void *argument)
 
 static long host_limit(int resource, uint64_t *soft, uint64_t *hard)
 {
-	/* As the kernel has it, also where libc's struct has 32 bits. */
+	/*
+	 * As the kernel has it. It comes before every mapping that adds memory,
+	 * and the kernel has less to do for it than for prlimit64, which looks up
+	 * a process and the caller's right to it.
+	 */
 	uint64_t limits[2] = { UINT64_MAX, UINT64_MAX };
-	long result = vmsi_raw_call(SYS_prlimit64, 0, resource, 0,
-				    (long)limits, 0, 0);
+	long result = vmsi_raw_call(SYS_getrlimit, resource, (long)limits, 0,
+				    0, 0, 0);
 
 	*soft = limits[0];
 	*hard = limits[1];

@@ -55,7 +55,7 @@ struct vmsi_host_calls {
 	/* PAGEMAP_SCAN of an open /proc/self/pagemap; see pages.c. */
 	long (*pagemap_scan)(int fd, void *argument);
 	/*
-	 * The soft and the hard limit of a resource: prlimit(2) of this
+	 * The soft and the hard limit of a resource: getrlimit(2) of this
 	 * process. UINT64_MAX is RLIM_INFINITY.
 	 */
 	long (*limit)(int resource, uint64_t *soft, uint64_t *hard);

@@ -52,6 +52,12 @@ static inline bool vmsi_map_request_is_shared(const struct map_request *request)
 int vmsi_map_request_check(struct map_request *request);
 
 /*
+ * Find the place, and claim it of what the space does not hold. Returns 0, or
+ * -errno with its reason. map_place.c
+ */
+int vmsi_map_request_place(struct map_request *request);
+
+/*
  * Refuse a request, unless its descriptor is bad, which the host would have
  * told first. Returns -errno.
  */

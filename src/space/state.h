@@ -18,7 +18,9 @@
 #include "commit/commit.h"
 #include "host/host.h"
 #include "space/gap.h"
+#include "space/hold.h"
 #include "space/limits.h"
+#include "space/move.h"
 #include "vma/vma.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -58,17 +60,6 @@ struct vmsi_name {
 	size_t mapped;    /* bytes that have this name */
 	char text[VMS_NAME_MAX + 1];
 };
-
-/*
- * A hole that the host holds as a mapping of its own, apart from the
- * reservation around it. To map over it exactly costs the host no split of the
- * reservation.
- */
-struct vmsi_warm_hole {
-	struct vmsi_range range;
-};
-
-#define VMSI_WARM_HOLES 32
 
 /*
  * A MAP_GROWSDOWN mapping. The host grows it into addresses that are free, so
@@ -342,87 +333,6 @@ enum vmsi_learn { VMSI_LEARN_ALL, VMSI_LEARN_SPLIT };
 void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
 			enum vmsi_learn which);
 
-/* --- hold.c: the reservation ---------------------------------------------- */
-
-/*
- * What the reservation is made of. MAP_STACK, which makes it MADV_NOHUGEPAGE
- * from Linux 6.7 on, keeps the host from merging it with a program's own
- * PROT_NONE, MAP_NORESERVE memory: what such memory has been (touched, so
- * dumped with a core) would become true of the whole reservation.
- */
-#define VMSI_RESERVATION (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK)
-
-enum vmsi_warmth { VMSI_COLD, VMSI_WARM };
-
-/*
- * Replace what the host has in a range by the reservation. The map is not
- * changed. *done is the end of what was given back, also on failure. Returns
- * 0 or -errno.
- */
-int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
-		   enum vmsi_warmth warmth, uintptr_t *done);
-
-/*
- * As vmsi_give_back, for what is out of the map already; what the host refuses
- * is noted as owed and tried again later. Needs vmsi_reserve_records.
- */
-void vmsi_give_back_or_owe(struct vms_space *space, struct vmsi_range range);
-
-/*
- * Reserve a range that the host may have free. What another part of the
- * process has taken meanwhile is noted as foreign.
- */
-void vmsi_hold(struct vms_space *space, struct vmsi_range range);
-
-/* As vmsi_hold, for those parts of a range that are free in the map. */
-void vmsi_hold_free(struct vms_space *space, struct vmsi_range range);
-
-/*
- * After a failed call of the host that may have destroyed its target: find out,
- * hold what is free, and take it out of the map.
- */
-void vmsi_settle(struct vms_space *space, struct vmsi_range range);
-
-/*
- * After such a failure of a call that unmaps all of its target or nothing, and
- * before it is tried in another way: hold the target again and take it out of
- * the map. false: others are there, or the host does not tell. Needs
- * vmsi_reserve_records.
- */
-bool vmsi_take_back(struct vms_space *space, struct vmsi_range range);
-
-/* Try to get unheld addresses back. */
-void vmsi_recover(struct vms_space *space);
-
-/*
- * The first part of a range with nothing foreign in it; empty, at the range's
- * end, where all the rest is foreign.
- */
-struct vmsi_range vmsi_next_ours(const struct vms_space *space,
-				 struct vmsi_range range);
-
-/* Whether nothing in a range is foreign. */
-bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range);
-
-/*
- * Before an operation replaces what is in a range: whether it may. Returns 0,
- * or -ENOMEM with its reason.
- */
-int vmsi_claim(struct vms_space *space, struct vmsi_range range);
-
-/* The start of a warm hole of exactly this length; false: none. */
-bool vmsi_warm_take(struct vms_space *space, size_t length, size_t alignment,
-		    uintptr_t *start);
-
-/* Forget warm holes in a range that is being mapped. */
-void vmsi_warm_trim(struct vms_space *space, struct vmsi_range range);
-
-/* Whether a hole of a whole mapping should be warm. */
-enum vmsi_warmth vmsi_warm_wanted(struct vms_space *space);
-
-/* Note a warm hole that the host has been given. */
-void vmsi_warm_add(struct vms_space *space, struct vmsi_warm_hole hole);
-
 /* --- stack.c: MAP_GROWSDOWN ---------------------------------------------- */
 
 /* The bytes that the host keeps free below a growing stack. */
@@ -491,52 +401,6 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 /* Map what follows the shared mapping that ends at end to another place. */
 int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
 			 struct vmsi_range extension);           /* grow.c */
-
-/* One mapping, or a part of it, on its way; see move.c. */
-struct vmsi_move {
-	struct vmsi_range source;   /* what moves; its end is the mapping's or below */
-	struct vmsi_range target;   /* at least as long as source */
-	enum vmsi_source { VMSI_UNMAP_SOURCE, VMSI_KEEP_SOURCE } keep;
-	/* Found out by vmsi_move: whether source is all of a mapping. */
-	enum vmsi_part { VMSI_WHOLE, VMSI_PART } part;
-};
-int vmsi_move(struct vms_space *space, struct vmsi_move *move);
-
-/*
- * mremap of equal lengths to a fixed place, also of what the host has as
- * several mappings; flags: 0 or MREMAP_DONTUNMAP. All moves, or nothing does,
- * but for a target in the space that was replaced. Returns the address or
- * -errno.
- */
-long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
-			uintptr_t target, int flags);
-
-/*
- * Move a range to a longer one, by a place outside of the space; what it has
- * become is one mapping of the host where it was one. The source stays mapped
- * in the host. *error is set where it is not done; then the source is as
- * before, and the target in the space may have been unmapped.
- */
-enum vmsi_transit {
-	VMSI_TRANSIT_DONE,
-	VMSI_TRANSIT_NO_PLACE,   /* no addresses outside, or it cannot be told */
-	VMSI_TRANSIT_NOT_KEPT,   /* the host refuses to keep the source mapped */
-	VMSI_TRANSIT_REFUSED,    /* it may not grow, or not be there */
-};
-enum vmsi_transit vmsi_move_by_transit(struct vms_space *space,
-				       struct vmsi_range source,
-				       struct vmsi_range target,
-				       int *error); /* transit.c */
-
-/*
- * After the pages of a mapping, or of a part of it, have moved and it was kept:
- * on Linux all of it loses its lock, and when all of it moved it is as never
- * touched. To be called before anything else changes in the map.
- */
-void vmsi_unlock_kept(struct vms_space *space, struct vmsi_range source,
-		      enum vmsi_part part);
-int vmsi_alias(struct vms_space *space, uintptr_t source,
-	       struct vmsi_range target);
 
 long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
 		size_t new_length, int flags, uintptr_t new_address);

@@ -228,6 +228,67 @@ static void small_pages_are_brought_in_ahead(void **state)
 	assert_zero(buffer.size - 10, buffer.size);
 }
 
+/* --- the calls of growth --------------------------------------------------------- */
+
+static struct vmsi_host_calls real;
+static size_t populated;
+static unsigned populates, commits;
+
+static long count_madvise(uintptr_t start, size_t length, int advice)
+{
+	if (advice == 23) {
+		populated += length;
+		populates++;
+	}
+	return real.madvise(start, length, advice);
+}
+
+static long count_mprotect(uintptr_t start, size_t length, int prot)
+{
+	commits++;
+	return real.mprotect(start, length, prot);
+}
+
+/*
+ * What comes before the first huge page is brought in by a call for every
+ * doubling, and not by a fault a page.
+ */
+static void the_small_beginning_costs_few_calls(void **state)
+{
+	(void)state;
+	if (!host_populates()) {
+		print_message("# no MADV_POPULATE_WRITE\n");
+		skip();
+	}
+	make(20 * huge());
+	populated = populates = commits = 0;
+	real = vmsi_host;
+	vmsi_host.madvise = count_madvise;
+	vmsi_host.mprotect = count_mprotect;
+	append_up_to(2 << 20);
+	vmsi_host = real;
+	print_message("# %u populate %zu KiB, %u commit\n", populates,
+		      populated >> 10, commits);
+	assert_true(populated + 8 * page() >= 2 << 20);
+	assert_in_range(populates, 1, 16);
+	assert_in_range(commits, 1, 8);
+	assert_pattern(0, buffer.size);
+}
+
+/* A small one has no more in memory than twice what it holds. */
+static void a_small_one_holds_little(void **state)
+{
+	const size_t sizes[] = { 1, page(), 3 * page(), 20 * page() };
+
+	(void)state;
+	make(20 * huge());
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		append_up_to(sizes[i]);
+		assert_in_range(resident(0, buffer.committed), page(),
+				2 * sizes[i] + page());
+	}
+}
+
 static void a_success_leaves_errno(void **state)
 {
 	(void)state;
@@ -323,6 +384,8 @@ int main(void)
 		WITH_SPACE(what_is_needed_is_had_where_more_is_refused),
 		WITH_SPACE(all_of_it_is_advised_once),
 		WITH_SPACE(small_pages_are_brought_in_ahead),
+		WITH_SPACE(the_small_beginning_costs_few_calls),
+		WITH_SPACE(a_small_one_holds_little),
 		WITH_SPACE(a_success_leaves_errno),
 		WITH_SPACE(arguments_are_checked),
 		WITH_SPACE(a_buffer_of_zeroes_is_refused),
