@@ -280,6 +280,12 @@ int vmsi_call_run(struct vms_space *space, struct vmsi_range run,
 int vmsi_reserve_records(struct vms_space *space);
 
 /*
+ * Likewise, for an operation that gives memory back. The others leave what it
+ * needs, so that it works where the host has no memory left for records.
+ */
+int vmsi_reserve_to_give_back(struct vms_space *space);
+
+/*
  * Put a mapping into the map, in the place of what is there. The charge has
  * been made. Needs vmsi_reserve_records.
  */
