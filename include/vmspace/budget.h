@@ -176,8 +176,10 @@ int vms_budget_uncharge(vms_budget *budget, size_t bytes);
 int vms_budget_set_limit(vms_budget *budget, size_t limit);
 
 /*
- * Called before a request is refused: it may free something, and ask that the
- * request be tried again.
+ * Called before a request is refused, after heaps under the budget that refuses
+ * have given back what they retain: it may free something, and ask that the
+ * request be tried again. A heap's request may then have the memory of a block
+ * that it has freed.
  *
  * budget    the one that it was set for.
  * bytes     of the request that does not fit.
@@ -202,8 +204,8 @@ typedef bool (*vms_budget_callback)(vms_budget *budget, size_t bytes,
  * Set the callback of a budget in this process; NULL takes it away. For a
  * request that a parent refuses, the callbacks from the budget that was to be
  * charged up to that parent are asked in turn until one says to try again. A
- * request by a space (vms_mmap, ...) is made again as a whole. What memory is
- * asked for ahead of need (by heaps and buffers) is a request, too.
+ * request by a space (vms_mmap, ...) or a heap is made again as a whole. What
+ * buffers ask for ahead of need is a request, too; what heaps do is not.
  *
  * Returns 0; -1 with errno EINVAL where budget is NULL. Thread-safe; the old
  * callback may still be running in another thread afterwards.

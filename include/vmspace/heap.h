@@ -55,6 +55,8 @@ struct vms_heap_options {
 	 * Bytes of freed memory that are kept for the next block, at most; and
 	 * no more than was in use at a time not long ago, or 64 MiB. 0: an
 	 * eighth of the machine's RAM and swap. VMS_HEAP_RETAIN_NONE: none.
+	 * It goes back before a request of the library is refused: by a budget
+	 * that the heap is under, by the host, or by a limit of the process.
 	 */
 	size_t retain;
 	/*

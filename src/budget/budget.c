@@ -141,6 +141,15 @@ const struct vmsi_ledger_upper vmsi_budget_upper = {
 	.honours_noreserve = upper_honours_noreserve,
 };
 
+bool vmsi_budget_is_under(const struct vms_budget *budget,
+			  const struct vms_budget *above)
+{
+	/* Parents are never changed. */
+	while (budget && budget != above)
+		budget = budget->parent;
+	return budget != NULL;
+}
+
 void vmsi_budget_use(struct vms_budget *budget)
 {
 	vmsi_lock_acquire(&vmsi_budget_lock);
@@ -277,7 +286,7 @@ static int charge_by_hand(struct vms_budget *budget, size_t bytes)
 
 int vms_budget_charge(vms_budget *budget, size_t bytes)
 {
-	unsigned attempts = 0;
+	struct vmsi_attempts attempts = { 0 };
 	int error;
 
 	if (!budget)

@@ -126,6 +126,25 @@ void vmsi_budget_begin(void);
 void vmsi_budget_note_refusal(struct vms_budget *budget,
 			      struct vms_budget *refuser, size_t bytes);
 
+/* The charge of this thread that was refused latest. */
+struct vmsi_budget_refusal {
+	struct vms_budget *budget;  /* to be charged; NULL: not refused */
+	struct vms_budget *refuser; /* it, or one above it */
+	size_t bytes;
+	unsigned since;             /* vmsi_reclaim_moment of vmsi_budget_begin */
+};
+
+/* To be asked about after other calls of this thread: keep it, and bring it back. */
+struct vmsi_budget_refusal vmsi_budget_latest(void);
+void vmsi_budget_recall(const struct vmsi_budget_refusal *refusal);
+
+/* Who was asked to give memory back for a request, since it was first refused. */
+struct vmsi_attempts {
+	unsigned callbacks;    /* how often they were asked */
+	bool heaps_of_refuser; /* the heaps that the budget which refuses is charged for */
+	bool all_heaps;
+};
+
 enum vmsi_budget_answer {
 	VMSI_BUDGET_DID_NOT_REFUSE,
 	VMSI_BUDGET_REFUSES,   /* for good; it has been counted */
@@ -133,16 +152,21 @@ enum vmsi_budget_answer {
 };
 
 /*
- * After a request of this thread has failed, with no lock held: ask the
- * callbacks about the charge that was refused latest since vmsi_budget_begin.
- * *attempts, 0 at first, counts how often they were. errno stays as it is.
+ * After a request of this thread has failed, with no lock held: about the charge
+ * that was refused latest since vmsi_budget_begin, ask the heaps whose memory
+ * the refuser is charged to give back what they retain, then the callbacks.
+ * *attempts is zero at first. errno stays as it is.
  */
-enum vmsi_budget_answer vmsi_budget_ask(unsigned *attempts);
+enum vmsi_budget_answer vmsi_budget_ask(struct vmsi_attempts *attempts);
 
 /* --- for spaces ---------------------------------------------------------- */
 
 /* A ledger's upper level; its context is the struct vms_budget. */
 extern const struct vmsi_ledger_upper vmsi_budget_upper;
+
+/* Whether a budget is another one, or has it above. */
+bool vmsi_budget_is_under(const struct vms_budget *budget,
+			  const struct vms_budget *above);
 
 /* A budget cannot be closed while it is used. */
 void vmsi_budget_use(struct vms_budget *budget);

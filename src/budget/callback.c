@@ -1,28 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include "base/reclaim.h"
 #include "budget/budget.h"
 
 /*
- * What is asked before a refusal. A charge is refused somewhere under the lock
- * of a space; the callback is called where that is released again, by the
- * thread that made the request. So the thread notes the refusal meanwhile.
+ * What is asked before a refusal: heaps for what they retain of freed memory,
+ * then the callbacks. A charge is refused somewhere under the lock of a space;
+ * they are asked where that is released again, by the thread that made the
+ * request. So the thread notes the refusal meanwhile.
  */
 
 /*
  * In a library that is preloaded, thread-local storage of the general model
  * can call malloc at its first use; this model cannot.
  */
-static _Thread_local struct {
-	struct vms_budget *budget;  /* to be charged; NULL: not refused */
-	struct vms_budget *refuser; /* it, or one above it */
-	size_t bytes;
-	bool in_callback;
-} refused __attribute__((tls_model("initial-exec")));
+static _Thread_local struct vmsi_budget_refusal refused
+	__attribute__((tls_model("initial-exec")));
+static _Thread_local bool in_callback
+	__attribute__((tls_model("initial-exec")));
 
 void vmsi_budget_begin(void)
 {
 	refused.budget = NULL;
+	refused.since = vmsi_reclaim_moment();
+}
+
+struct vmsi_budget_refusal vmsi_budget_latest(void)
+{
+	return refused;
+}
+
+void vmsi_budget_recall(const struct vmsi_budget_refusal *refusal)
+{
+	refused = *refusal;
 }
 
 void vmsi_budget_note_refusal(struct vms_budget *budget,
@@ -53,13 +64,13 @@ static bool ask_each(struct vms_budget *budget, struct vms_budget *refuser,
 	const int earlier = errno;
 	bool made_room = false;
 
-	refused.in_callback = true;
+	in_callback = true;
 	for (struct vms_budget *at = budget; at; at = at->parent) {
 		made_room = ask_one(at, bytes, attempt);
 		if (made_room || at == refuser)
 			break;
 	}
-	refused.in_callback = false;
+	in_callback = false;
 	errno = earlier;
 	return made_room;
 }
@@ -74,17 +85,41 @@ static void count_refusal(struct vms_budget *refuser)
 	vmsi_budget_leave();
 }
 
-enum vmsi_budget_answer vmsi_budget_ask(unsigned *attempts)
+/*
+ * Memory that is only kept for later yields before a callback gives anything up;
+ * but once a request, since others may go on freeing what does not suffice.
+ */
+static bool ask_heaps(const struct vmsi_budget_refusal *refusal,
+		      struct vmsi_attempts *attempts)
 {
-	struct vms_budget *budget = refused.budget;
-	struct vms_budget *refuser = refused.refuser;
+	if (attempts->heaps_of_refuser)
+		return false;
+	attempts->heaps_of_refuser = true;
+	return vmsi_reclaim(refusal->refuser, refusal->since);
+}
 
-	if (!budget)
+static bool ask_callbacks(const struct vmsi_budget_refusal *refusal,
+			  struct vmsi_attempts *attempts)
+{
+	if (in_callback || attempts->callbacks >= VMS_BUDGET_ATTEMPTS)
+		return false;
+	if (!ask_each(refusal->budget, refusal->refuser, refusal->bytes,
+		      attempts->callbacks++))
+		return false;
+	/* It may have freed blocks of a heap, which keeps their memory. */
+	attempts->heaps_of_refuser = false;
+	return true;
+}
+
+enum vmsi_budget_answer vmsi_budget_ask(struct vmsi_attempts *attempts)
+{
+	const struct vmsi_budget_refusal refusal = refused;
+
+	if (!refusal.budget)
 		return VMSI_BUDGET_DID_NOT_REFUSE;
 	vmsi_budget_begin();
-	if (!refused.in_callback && *attempts < VMS_BUDGET_ATTEMPTS &&
-	    ask_each(budget, refuser, refused.bytes, (*attempts)++))
+	if (ask_heaps(&refusal, attempts) || ask_callbacks(&refusal, attempts))
 		return VMSI_BUDGET_MADE_ROOM;
-	count_refusal(refuser);
+	count_refusal(refusal.refuser);
 	return VMSI_BUDGET_REFUSES;
 }

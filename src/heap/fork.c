@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/reclaim.h"
 #include "heap/state.h"
 #include "heap/watch.h"
 #include "space/state.h"
@@ -38,8 +39,14 @@ static void renew(struct vmsi_lock *lock)
 	vmsi_lock_init(lock, lock->rank);
 }
 
+/*
+ * The lock of reclaiming is the outermost one, so whoever gives memory back
+ * comes to an end first. Until the fork is over this thread reclaims nothing.
+ */
 static void before_fork(void)
 {
+	vmsi_reclaim_forbid();
+	vmsi_lock_acquire_any(&vmsi_reclaim_lock);
 	vmsi_lock_acquire_any(&registry_lock);
 	for (struct vms_heap *heap = registry; heap; heap = heap->next)
 		vmsi_heap_lock_all(heap);
@@ -50,10 +57,14 @@ static void after_fork_in_parent(void)
 	for (struct vms_heap *heap = registry; heap; heap = heap->next)
 		vmsi_heap_unlock_all(heap);
 	vmsi_lock_release_any(&registry_lock);
+	vmsi_lock_release_any(&vmsi_reclaim_lock);
+	vmsi_reclaim_allow();
 }
 
 static void after_fork_in_child(void)
 {
+	vmsi_reclaim_allow();
+	renew(&vmsi_reclaim_lock);
 	vmsi_lock_init(&registry_lock, VMSI_RANK_LEAF);
 	for (struct vms_heap *heap = registry; heap; heap = heap->next) {
 		for_each_lock(heap, renew);
@@ -80,6 +91,7 @@ __attribute__((constructor)) void vmsi_heap_handle_fork(void)
 
 void vmsi_heap_register(struct vms_heap *heap)
 {
+	vmsi_heap_handle_refusals();
 	vmsi_lock_acquire(&registry_lock);
 	heap->next = registry;
 	registry = heap;
@@ -90,9 +102,21 @@ void vmsi_heap_unregister(struct vms_heap *heap)
 {
 	struct vms_heap **link = &registry;
 
+	vmsi_lock_acquire(&vmsi_reclaim_lock);
 	vmsi_lock_acquire(&registry_lock);
 	while (*link != heap)
 		link = &(*link)->next;
 	*link = heap->next;
 	vmsi_lock_release(&registry_lock);
+	vmsi_lock_release(&vmsi_reclaim_lock);
+}
+
+struct vms_heap *vmsi_heap_registered_after(const struct vms_heap *heap)
+{
+	struct vms_heap *next;
+
+	vmsi_lock_acquire(&registry_lock);
+	next = heap ? heap->next : registry;
+	vmsi_lock_release(&registry_lock);
+	return next;
 }

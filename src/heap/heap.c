@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "heap/request.h"
 #include "heap/resize.h"
 #include "heap/state.h"
 #include "host/host.h"
@@ -110,8 +111,20 @@ static void *alloc(vms_heap *heap, size_t size)
 void *vms_heap_malloc(vms_heap *heap, size_t size)
 {
 	const int saved = errno;
+	void *block;
 
-	return answer(heap, alloc(heap, size), saved);
+	vmsi_request_begin();
+	do
+		block = alloc(heap, size);
+	while (!block && vmsi_request_again(heap, size));
+	return answer(heap, block, saved);
+}
+
+static void *alloc_aligned(vms_heap *heap, size_t alignment, size_t size)
+{
+	if (alignment <= vmsi_page_size())
+		return alloc(heap, size);
+	return alloc_slot(heap, alignment, size ? size : 1);
 }
 
 void *vms_heap_aligned_alloc(vms_heap *heap, size_t alignment, size_t size)
@@ -123,10 +136,11 @@ void *vms_heap_aligned_alloc(vms_heap *heap, size_t alignment, size_t size)
 		errno = EINVAL;
 		return NULL;
 	}
-	if (alignment <= vmsi_page_size())
-		block = alloc(heap, size);
-	else
-		block = alloc_slot(heap, alignment, size ? size : 1);
+	vmsi_request_begin();
+	do
+		block = alloc_aligned(heap, alignment, size);
+	while (!block &&
+	       vmsi_request_again(heap, vmsi_max(alignment, size)));
 	return answer(heap, block, saved);
 }
 
@@ -148,16 +162,25 @@ static void *calloc_slot(vms_heap *heap, size_t size)
 	return publish(heap, slot, size);
 }
 
+static void *alloc_zeroes(vms_heap *heap, size_t size)
+{
+	if (size > VMSI_RUN_MOST)
+		return calloc_slot(heap, size);
+	return vmsi_run_alloc(heap, size ? size : 1, true);
+}
+
 void *vms_heap_calloc(vms_heap *heap, size_t count, size_t size)
 {
 	const int saved = errno;
-	void *block = NULL;
+	void *block;
 	size_t bytes;
 
-	if (vmsi_multiply(count, size, &bytes))
-		block = bytes > VMSI_RUN_MOST ?
-			calloc_slot(heap, bytes) :
-			vmsi_run_alloc(heap, bytes ? bytes : 1, true);
+	vmsi_request_begin();
+	if (!vmsi_multiply(count, size, &bytes))
+		return answer(heap, NULL, saved);
+	do
+		block = alloc_zeroes(heap, bytes);
+	while (!block && vmsi_request_again(heap, bytes));
 	return answer(heap, block, saved);
 }
 
@@ -347,18 +370,26 @@ static void *shrink(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 	return address_of(heap, slot);
 }
 
+static void *resize(vms_heap *heap, struct vmsi_slot *slot, void *block,
+		    size_t size)
+{
+	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
+		return vmsi_run_realloc(heap, slot, (uintptr_t)block, size);
+	if (size > vmsi_get(&slot->room))
+		return grow(heap, slot, size);
+	return shrink(heap, slot, size);
+}
+
 static void *realloc_slowly(vms_heap *heap, struct vmsi_slot *slot, void *block,
 			    size_t size)
 {
 	const int saved = errno;
 	void *changed;
 
-	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
-		changed = vmsi_run_realloc(heap, slot, (uintptr_t)block, size);
-	else if (size > vmsi_get(&slot->room))
-		changed = grow(heap, slot, size);
-	else
-		changed = shrink(heap, slot, size);
+	vmsi_request_begin();
+	do
+		changed = resize(heap, slot, block, size);
+	while (!changed && vmsi_request_again(heap, size));
 	return answer(heap, changed, saved);
 }
 

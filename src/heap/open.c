@@ -4,6 +4,7 @@
 
 #include <vmspace/mapping.h>
 
+#include "base/reclaim.h"
 #include "base/versioned.h"
 #include "growth/growth.h"
 #include "heap/state.h"
@@ -132,35 +133,43 @@ static void tear_down(struct vms_heap *heap)
 	vmsi_records_put(NULL, heap, sizeof *heap);
 }
 
+static int open_heap(const struct vms_heap_options *options,
+		     struct vms_heap **result)
+{
+	struct vms_heap *heap = vmsi_records_get(NULL, sizeof *heap);
+	int error;
+
+	if (!heap)
+		return -ENOMEM;
+	error = set_up(heap, options);
+	if (error) {
+		tear_down(heap);
+		/* A host that has too little for now says EAGAIN. */
+		return error == -EINVAL ? -EINVAL : -ENOMEM;
+	}
+	vmsi_heap_register(heap);
+	*result = heap;
+	return 0;
+}
+
 vms_heap *vms_heap_open(const struct vms_heap_options *options)
 {
 	struct vms_heap_options known = { 0 };
+	const unsigned since = vmsi_reclaim_moment();
 	const int saved = errno;
-	struct vms_heap *heap;
+	struct vms_heap *heap = NULL;
 	int error = options ? vmsi_take_options(&known, sizeof known,
 						VMSI_FIRST_HEAP_OPTIONS,
 						options) : 0;
 
 	if (!error && !options_are_good(&known))
 		error = -EINVAL;
-	if (error) {
-		errno = -error;
-		return NULL;
-	}
-	heap = vmsi_records_get(NULL, sizeof *heap);
-	if (!heap) {
-		errno = ENOMEM;
-		return NULL;
-	}
-	error = set_up(heap, &known);
-	if (error) {
-		tear_down(heap);
-		/* A host that has too little for now says EAGAIN. */
-		errno = error == -EINVAL ? EINVAL : ENOMEM;
-		return NULL;
-	}
-	vmsi_heap_register(heap);
-	errno = saved;
+	if (!error)
+		error = open_heap(&known, &heap);
+	/* What other heaps retain may be what its records lack. */
+	if (error == -ENOMEM && vmsi_reclaim(NULL, since))
+		error = open_heap(&known, &heap);
+	errno = error ? -error : saved;
 	return heap;
 }
 

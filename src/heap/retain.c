@@ -5,6 +5,7 @@
 
 #include <vmspace/mapping.h>
 
+#include "base/reclaim.h"
 #include "heap/bins.h"
 #include "heap/state.h"
 #include "host/host.h"
@@ -368,7 +369,8 @@ struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
 	struct vmsi_slot *slot = take_locked(heap, addresses, bytes, purpose);
 
 	/* Runs without a live block may hold some. */
-	if (!slot && purpose != VMSI_FOR_WARMTH) {
+	if (!slot && purpose != VMSI_FOR_WARMTH &&
+	    vmsi_heap_has_slots(heap, addresses)) {
 		(void)vmsi_heap_collect_all(heap);
 		slot = take_locked(heap, addresses, bytes, purpose);
 	}
@@ -467,19 +469,33 @@ static size_t give_back_retained(struct vms_heap *heap, struct vmsi_slot *slot)
 	return given;
 }
 
+/* For as long as memory behind a live block is given back, or offered. */
+static void lock_surplus(struct vms_heap *heap)
+{
+	/* A call of the host that fails then has nobody to ask for memory. */
+	vmsi_reclaim_forbid();
+	vmsi_lock_acquire(&heap->surplus_lock);
+}
+
+static void unlock_surplus(struct vms_heap *heap)
+{
+	vmsi_lock_release(&heap->surplus_lock);
+	vmsi_reclaim_allow();
+}
+
 static size_t give_back_oldest(struct vms_heap *heap, size_t limit,
 			       uint64_t before)
 {
 	struct vmsi_slot *slot;
 	size_t surplus, given = 0;
 
-	vmsi_lock_acquire(&heap->surplus_lock);
+	lock_surplus(heap);
 	slot = next_to_go(heap, limit, before);
 	surplus = slot ? vmsi_get(&slot->surplus) : 0;
 	if (surplus)
 		given = give_back_surplus(heap, slot, slot->freed_at < before ?
 			surplus : excess_with(heap, surplus, limit));
-	vmsi_lock_release(&heap->surplus_lock);
+	unlock_surplus(heap);
 	if (slot && !surplus)
 		given = give_back_retained(heap, slot);
 	return given;
@@ -569,14 +585,14 @@ static bool offer_oldest(struct vms_heap *heap, uint64_t before)
 	struct vmsi_slot *slot;
 	size_t surplus;
 
-	vmsi_lock_acquire(&heap->surplus_lock);
+	lock_surplus(heap);
 	slot = next_reclaimable(heap, before);
 	surplus = slot ? vmsi_get(&slot->surplus) : 0;
 	if (surplus) {
 		offer(heap, slot, vmsi_get(&slot->room), surplus);
 		list_surplus(heap, slot);
 	}
-	vmsi_lock_release(&heap->surplus_lock);
+	unlock_surplus(heap);
 	if (slot && !surplus) {
 		offer(heap, slot, 0, vmsi_get(&slot->room));
 		put_retained(heap, slot);

@@ -5,7 +5,9 @@
 #include <vmspace/mapping.h>
 
 #include "base/panic.h"
+#include "base/reclaim.h"
 #include "growth/growth.h"
+#include "heap/request.h"
 #include "heap/state.h"
 #include "host/host.h"
 #include "space/state.h"
@@ -107,9 +109,10 @@ static void raise_room(struct vms_heap *heap, struct vmsi_slot *slot,
 static int protect(struct vms_heap *heap, uintptr_t start, size_t from,
 		   size_t to)
 {
-	if (vms_mprotect(heap->space, (void *)(start + from), to - from, RW))
-		return -errno;
-	return 0;
+	int error = vmsi_protect(heap->space, start + from, to - from, RW);
+
+	vmsi_request_note(error);
+	return error;
 }
 
 /*
@@ -132,6 +135,7 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	const uintptr_t start = vmsi_slot_start(class, slot);
 	const size_t begin = vmsi_max(vmsi_get(&slot->room), from);
 	const size_t exact = pages_of(bytes);
+	const unsigned since = vmsi_reclaim_moment();
 	size_t wanted;
 	int error;
 
@@ -142,7 +146,7 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, how)),
 			  vmsi_slot_capacity(class));
 	error = protect(heap, start, begin, wanted);
-	if (error && vmsi_heap_collect_all(heap) > 0)
+	if (error && wanted > exact && vmsi_reclaim(heap->space->budget, since))
 		error = protect(heap, start, begin, wanted);
 	if (error && wanted > exact) {
 		wanted = exact;

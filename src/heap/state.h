@@ -230,6 +230,17 @@ static inline uintptr_t vmsi_slot_start(const struct vmsi_slot_class *class,
 	return class->base + ((uintptr_t)(slot - class->slots) << class->shift);
 }
 
+/* Whether any slot, taken or not, has so many addresses. */
+static inline bool vmsi_heap_has_slots(const struct vms_heap *heap,
+				       size_t addresses)
+{
+	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++)
+		if (heap->classes[i].count > 0 &&
+		    addresses <= vmsi_slot_capacity(&heap->classes[i]))
+			return true;
+	return false;
+}
+
 struct vmsi_slot_class *vmsi_class_of_slot(struct vms_heap *heap,
 					   const struct vmsi_slot *slot);
 
@@ -269,9 +280,9 @@ static inline void vmsi_slot_set_use(struct vmsi_slot *slot,
 enum vmsi_commit { VMSI_COMMIT_EXACT, VMSI_COMMIT_GROWTH, VMSI_COMMIT_RUN };
 
 /*
- * See to it that bytes of a slot are committed. Where the host has no more,
- * what the heap retains is given back first. Several threads may do that to a
- * run at the same time. Returns 0 or -ENOMEM.
+ * See to it that bytes of a slot are committed. Nobody is asked for memory when
+ * that is refused; see request.h. Several threads may do that to a run at the
+ * same time. Returns 0 or -ENOMEM.
  */
 int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 		     size_t bytes, enum vmsi_commit how);
@@ -428,6 +439,15 @@ void vmsi_slot_publish_grown(struct vms_heap *heap, struct vmsi_slot *slot,
 
 void vmsi_heap_register(struct vms_heap *heap);
 void vmsi_heap_unregister(struct vms_heap *heap);
+
+/*
+ * The heap that is registered next, of all where it is NULL; NULL: no more. The
+ * caller holds vmsi_reclaim_lock, so that none is closed meanwhile.
+ */
+struct vms_heap *vmsi_heap_registered_after(const struct vms_heap *heap);
+
+/* Give back what is retained when a request would be refused (reclaim.c). */
+void vmsi_heap_handle_refusals(void);
 
 void vmsi_heap_lock_all(struct vms_heap *heap);
 void vmsi_heap_unlock_all(struct vms_heap *heap);

@@ -154,6 +154,25 @@ VMSI_APART void *vmsi_front_realloc(void *block, size_t size);
 VMSI_APART void *vmsi_front_alloc(size_t size);
 VMSI_APART void *vmsi_front_aligned_alloc(size_t alignment, size_t size);
 
+/*
+ * After a request for so many bytes was refused, by whomever but the heap:
+ * whether to make it again, since the heap has given back what it retained.
+ * errno stays as it is. See heap_again.c.
+ */
+VMSI_COLD bool vmsi_front_yields(size_t bytes);
+
+/* Make a request of the next malloc again, if so. NULL: no, or refused again. */
+VMSI_COLD void *vmsi_front_malloc_again(size_t size);
+VMSI_COLD void *vmsi_front_calloc_again(size_t count, size_t size);
+VMSI_COLD void *vmsi_front_realloc_again(void *block, size_t size);
+
+/* Around every call on the heap that may take a lock of it. They nest. */
+void vmsi_front_enter(void);
+void vmsi_front_leave(void);
+
+/* What heap_again.c stands before; with the look-up of the next malloc. */
+void vmsi_front_find_mappings(void);
+
 /* A block of the heap is given back. */
 VMSI_APART void vmsi_front_free(void *block);
 VMSI_APART size_t vmsi_front_usable_size(const void *block);

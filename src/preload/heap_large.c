@@ -12,8 +12,11 @@ void *vmsi_front_alloc(size_t size)
 {
 	int error = errno;
 	vms_heap *heap = vmsi_front_get();
-	void *block = heap ? vms_heap_malloc(heap, size) : NULL;
+	void *block;
 
+	vmsi_front_enter();
+	block = heap ? vms_heap_malloc(heap, size) : NULL;
+	vmsi_front_leave();
 	errno = error;
 	return block;
 }
@@ -24,8 +27,10 @@ void *vmsi_front_aligned_alloc(size_t alignment, size_t size)
 	vms_heap *heap = vmsi_front_get();
 	void *block = NULL;
 
+	vmsi_front_enter();
 	if (heap && alignment && vmsi_is_aligned(alignment, alignment))
 		block = vms_heap_aligned_alloc(heap, alignment, size);
+	vmsi_front_leave();
 	errno = error;
 	return block;
 }
@@ -35,25 +40,35 @@ void *vmsi_front_malloc(size_t size)
 {
 	void *block = vmsi_front_alloc(size);
 
-	return block ? block : vmsi_front.next.malloc(size);
+	if (!block)
+		block = vmsi_front.next.malloc(size);
+	return block ? block : vmsi_front_malloc_again(size);
 }
 
 void *vmsi_front_calloc(size_t count, size_t size)
 {
 	int error = errno;
 	vms_heap *heap = vmsi_front_get();
-	void *block = heap ? vms_heap_calloc(heap, count, size) : NULL;
+	void *block;
 
+	vmsi_front_enter();
+	block = heap ? vms_heap_calloc(heap, count, size) : NULL;
+	vmsi_front_leave();
 	errno = error;
-	return block ? block : vmsi_front.next.calloc(count, size);
+	if (!block)
+		block = vmsi_front.next.calloc(count, size);
+	return block ? block : vmsi_front_calloc_again(count, size);
 }
 
 void vmsi_front_free(void *block)
 {
-	if (vmsi_front_is_forking())
+	if (vmsi_front_is_forking()) {
 		vmsi_front_free_later(block);
-	else
-		vms_heap_free(vmsi_front_if_open(), block);
+		return;
+	}
+	vmsi_front_enter();
+	vms_heap_free(vmsi_front_if_open(), block);
+	vmsi_front_leave();
 }
 
 size_t vmsi_front_usable_size(const void *block)
@@ -66,6 +81,8 @@ static void *move_out(void *block, size_t size)
 {
 	void *moved = vmsi_front.next.malloc(size);
 
+	if (!moved)
+		moved = vmsi_front_malloc_again(size);
 	if (!moved)
 		return NULL;
 	memcpy(moved, block, vmsi_min(size, vmsi_front_usable_size(block)));
@@ -88,6 +105,16 @@ static void *resize_to_nothing(void *block)
 	return probe;
 }
 
+static void *resize_in_heap(vms_heap *heap, void *block, size_t size)
+{
+	void *resized;
+
+	vmsi_front_enter();
+	resized = vms_heap_realloc(heap, block, size);
+	vmsi_front_leave();
+	return resized;
+}
+
 /*
  * A block of the heap stays there when it shrinks, so that a size that swings
  * around the threshold is not copied again and again; but not one so small that
@@ -103,13 +130,13 @@ VMSI_APART static void *resize_own(void *block, size_t size)
 	if (size == 0)
 		return resize_to_nothing(block);
 	if (stays && heap)
-		resized = vms_heap_realloc(heap, block, size);
+		resized = resize_in_heap(heap, block, size);
 	/* Which has left errno alone. */
 	if (resized)
 		return resized;
 	resized = move_out(block, size);
 	if (!resized && !stays && heap)
-		resized = vms_heap_realloc(heap, block, size);
+		resized = resize_in_heap(heap, block, size);
 	if (resized)
 		errno = error;
 	return resized;
@@ -146,6 +173,8 @@ VMSI_APART static void *resize_other(void *block, size_t size)
 		moved = move_in(block, size);
 	if (!moved)
 		moved = vmsi_front.next.realloc(block, size);
+	if (!moved)
+		moved = vmsi_front_realloc_again(block, size);
 	/* Not every malloc says so itself. */
 	if (!moved)
 		errno = ENOMEM;

@@ -9,14 +9,19 @@
 
 /*
  * The malloc family as a program calls it. What a small block passes through
- * here is a comparison and a jump to the next malloc.
+ * here is a comparison, a call of the next malloc and another comparison.
  */
+
+#define IS_THERE(block) __builtin_expect((block) != NULL, 1)
 
 VMSI_EXPORTED void *malloc(size_t size)
 {
+	void *block;
+
 	if (vmsi_front_wants(size))
 		return vmsi_front_malloc(size);
-	return VMSI_RELAXED(vmsi_front.next.malloc)(size);
+	block = VMSI_RELAXED(vmsi_front.next.malloc)(size);
+	return IS_THERE(block) ? block : vmsi_front_malloc_again(size);
 }
 
 VMSI_EXPORTED void free(void *block)
@@ -31,17 +36,23 @@ VMSI_EXPORTED void free(void *block)
 VMSI_EXPORTED void *calloc(size_t count, size_t size)
 {
 	size_t length;
+	void *block;
 
 	if (vmsi_multiply(count, size, &length) && vmsi_front_wants(length))
 		return vmsi_front_calloc(count, size);
-	return VMSI_RELAXED(vmsi_front.next.calloc)(count, size);
+	block = VMSI_RELAXED(vmsi_front.next.calloc)(count, size);
+	return IS_THERE(block) ? block : vmsi_front_calloc_again(count, size);
 }
 
 VMSI_EXPORTED void *realloc(void *block, size_t size)
 {
+	void *resized;
+
 	if (vmsi_front_has(block) || vmsi_front_wants(size))
 		return vmsi_front_realloc(block, size);
-	return VMSI_RELAXED(vmsi_front.next.realloc)(block, size);
+	resized = VMSI_RELAXED(vmsi_front.next.realloc)(block, size);
+	return IS_THERE(resized) ? resized :
+		vmsi_front_realloc_again(block, size);
 }
 
 VMSI_EXPORTED void *reallocarray(void *block, size_t count, size_t size)
@@ -74,8 +85,11 @@ VMSI_EXPORTED void *memalign(size_t alignment, size_t size)
 	void *block = vmsi_front_wants(size) ?
 		vmsi_front_aligned_alloc(alignment, size) : NULL;
 
-	return block ? block :
-		VMSI_RELAXED(vmsi_front.next.memalign)(alignment, size);
+	if (!block)
+		block = VMSI_RELAXED(vmsi_front.next.memalign)(alignment, size);
+	if (!block && vmsi_front_yields(size))
+		block = vmsi_front.next.memalign(alignment, size);
+	return block;
 }
 
 VMSI_EXPORTED void *aligned_alloc(size_t alignment, size_t size)
@@ -83,8 +97,12 @@ VMSI_EXPORTED void *aligned_alloc(size_t alignment, size_t size)
 	void *block = vmsi_front_wants(size) ?
 		vmsi_front_aligned_alloc(alignment, size) : NULL;
 
-	return block ? block :
-		VMSI_RELAXED(vmsi_front.next.aligned_alloc)(alignment, size);
+	if (!block)
+		block = VMSI_RELAXED(vmsi_front.next.aligned_alloc)(alignment,
+								    size);
+	if (!block && vmsi_front_yields(size))
+		block = vmsi_front.next.aligned_alloc(alignment, size);
+	return block;
 }
 
 /* An alignment that it refuses is for the next malloc to refuse. */
@@ -94,12 +112,17 @@ VMSI_EXPORTED int posix_memalign(void **result, size_t alignment, size_t size)
 		alignment % sizeof(void *) == 0 ?
 		vmsi_front_aligned_alloc(alignment, size) : NULL;
 
-	if (!block)
-		return VMSI_RELAXED(vmsi_front.next.posix_memalign)(result,
-								   alignment,
-								   size);
-	*result = block;
-	return 0;
+	int error;
+
+	if (block) {
+		*result = block;
+		return 0;
+	}
+	error = VMSI_RELAXED(vmsi_front.next.posix_memalign)(result, alignment,
+							     size);
+	if (error == ENOMEM && vmsi_front_yields(size))
+		error = vmsi_front.next.posix_memalign(result, alignment, size);
+	return error;
 }
 
 VMSI_EXPORTED void *valloc(size_t size)
@@ -107,7 +130,11 @@ VMSI_EXPORTED void *valloc(size_t size)
 	void *block = vmsi_front_wants(size) ?
 		vmsi_front_aligned_alloc((size_t)getpagesize(), size) : NULL;
 
-	return block ? block : VMSI_RELAXED(vmsi_front.next.valloc)(size);
+	if (!block)
+		block = VMSI_RELAXED(vmsi_front.next.valloc)(size);
+	if (!block && vmsi_front_yields(size))
+		block = vmsi_front.next.valloc(size);
+	return block;
 }
 
 /* Whole pages. Some mallocs have no such call, and libc's is not for them. */
@@ -116,9 +143,12 @@ VMSI_EXPORTED void *pvalloc(size_t size)
 	void *(*next)(size_t size) = VMSI_RELAXED(vmsi_front.next.pvalloc);
 	size_t page = (size_t)getpagesize();
 	size_t length;
+	void *block;
 
-	if (next && !vmsi_front_wants(size))
-		return next(size);
+	if (next && !vmsi_front_wants(size)) {
+		block = next(size);
+		return block || !vmsi_front_yields(size) ? block : next(size);
+	}
 	if (vmsi_align_up_checked(size, page, &length))
 		return memalign(page, length);
 	errno = ENOMEM;
@@ -132,8 +162,11 @@ VMSI_EXPORTED int malloc_trim(size_t pad)
 	int (*trim)(size_t pad) = VMSI_RELAXED(next);
 	vms_heap *heap = vmsi_front_if_open() ? vmsi_front_get() : NULL;
 	int error = errno;
-	int released = heap && vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL) > 0;
+	int released;
 
+	vmsi_front_enter();
+	released = heap && vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL) > 0;
+	vmsi_front_leave();
 	errno = error;
 	if (!trim) {
 		trim = (int (*)(size_t))vmsi_front_next_function("malloc_trim");

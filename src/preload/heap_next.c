@@ -229,6 +229,7 @@ static void find(void)
 		vmsi_front_belongs((vmsi_function *)found.malloc_usable_size);
 	if (!vmsi_front_belongs((vmsi_function *)FIND(pvalloc)))
 		found.pvalloc = NULL;
+	vmsi_front_find_mappings();
 }
 
 /* Where early blocks are about, those that must know them go in between. */

@@ -18,8 +18,8 @@ static _Atomic(int) state = UNTRIED;
 static vms_heap *the_heap;
 
 /*
- * What is retained is lost to the next malloc, which does not know to ask for
- * it. Where RLIMIT_DATA is less than the machine's memory, it is what the
+ * What is retained is lost to those who do not ask for it, as libc's own
+ * mappings. Where RLIMIT_DATA is less than the machine's memory, it is what the
  * default is a share of.
  */
 static void retain_under_limit(struct vms_heap_options *options)

@@ -40,7 +40,7 @@ static void uncharge_piece(struct vmsi_mapping *piece, void *context)
  */
 static int uncharge(struct vms_space *space, struct vmsi_range range)
 {
-	long error = vmsi_reserve_records(space);
+	long error = vmsi_reserve_to_give_back(space);
 
 	if (error)
 		return (int)error;

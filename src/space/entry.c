@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/panic.h"
+#include "base/reclaim.h"
 #include "space/state.h"
 
 /* What every public call does on its way in and out. */
@@ -11,6 +12,7 @@
 static _Thread_local struct {
 	enum vms_refusal current; /* of the call that is running */
 	enum vms_refusal last;    /* of the latest that failed with ENOMEM */
+	unsigned since;           /* vmsi_reclaim_moment when it began */
 } refusal __attribute__((tls_model("initial-exec")));
 
 int vmsi_enter(struct vms_space *space)
@@ -18,6 +20,7 @@ int vmsi_enter(struct vms_space *space)
 	if (!space)
 		return -EINVAL;
 	refusal.current = VMS_REFUSAL_NONE;
+	refusal.since = vmsi_reclaim_moment();
 	if (space->budget)
 		vmsi_budget_begin();
 	vmsi_fork_notice(space);
@@ -96,7 +99,31 @@ int vmsi_refuse_charge(int error)
 					      VMS_REFUSAL_COMMIT);
 }
 
-bool vmsi_ask_budget(struct vms_space *space, unsigned *attempts)
+enum vms_refusal vmsi_reason(void)
+{
+	return refusal.current;
+}
+
+/*
+ * Where the host has too little memory, heaps may have some to give back. Not
+ * where it has too few mappings: to give memory back may need more of them.
+ */
+static bool ask_heaps(struct vmsi_attempts *attempts)
+{
+	const enum vms_refusal reason = refusal.current;
+	bool given;
+
+	if (attempts->all_heaps ||
+	    (reason != VMS_REFUSAL_HOST && reason != VMS_REFUSAL_RECORDS))
+		return false;
+	attempts->all_heaps = true;
+	given = vmsi_reclaim(NULL, refusal.since);
+	/* It has made calls of its own. */
+	refusal.current = reason;
+	return given;
+}
+
+static bool ask_budget(struct vms_space *space, struct vmsi_attempts *attempts)
 {
 	switch (vmsi_budget_ask(attempts)) {
 	case VMSI_BUDGET_DID_NOT_REFUSE:
@@ -112,6 +139,13 @@ bool vmsi_ask_budget(struct vms_space *space, unsigned *attempts)
 	/* The callback may have had others. */
 	(void)vmsi_refuse(VMS_REFUSAL_BUDGET);
 	return false;
+}
+
+bool vmsi_ask_for_room(struct vms_space *space, struct vmsi_attempts *attempts)
+{
+	if (space->budget && ask_budget(space, attempts))
+		return true;
+	return ask_heaps(attempts);
 }
 
 int vmsi_refused_by_host(struct vms_space *space, long error)

@@ -357,7 +357,7 @@ int vms_handle_resize(vms_space *space, vms_handle handle, size_t length)
 {
 	uintptr_t address;
 	size_t old_length;
-	unsigned attempts = 0;
+	struct vmsi_attempts attempts = { 0 };
 	long result;
 
 	do {

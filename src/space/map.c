@@ -362,7 +362,7 @@ void *vms_mmap(vms_space *space, void *address, size_t length, int prot,
 	       int flags, int fd, off_t offset)
 {
 	struct map_request request;
-	unsigned attempts = 0;
+	struct vmsi_attempts attempts = { 0 };
 	int error;
 
 	do {

@@ -11,12 +11,25 @@
 /* The most records that one operation inserts between two reservations. */
 #define OPERATION_RECORDS ((size_t)8 * VMSI_MAP_RECORDS)
 
-int vmsi_reserve_records(struct vms_space *space)
+#define OPERATION_STACKS 2
+
+static int reserve(struct vms_space *space, size_t operations)
 {
-	if (vmsi_map_reserve(&space->map, OPERATION_RECORDS) ||
-	    vmsi_pool_reserve(&space->stack_pool, 2))
+	if (vmsi_map_reserve(&space->map, operations * OPERATION_RECORDS) ||
+	    vmsi_pool_reserve(&space->stack_pool,
+			      operations * OPERATION_STACKS))
 		return vmsi_refuse_records(space);
 	return 0;
+}
+
+int vmsi_reserve_records(struct vms_space *space)
+{
+	return reserve(space, 2);
+}
+
+int vmsi_reserve_to_give_back(struct vms_space *space)
+{
+	return reserve(space, 1);
 }
 
 static void count_mapped(const struct vmsi_attributes *attributes,

@@ -331,7 +331,7 @@ long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
 void *vms_mremap(vms_space *space, void *old_address, size_t old_length,
 		 size_t new_length, int flags, void *new_address)
 {
-	unsigned attempts = 0;
+	struct vmsi_attempts attempts = { 0 };
 	long result;
 
 	do {

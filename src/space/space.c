@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "base/reclaim.h"
 #include "base/versioned.h"
 #include "space/objects.h"
 #include "space/state.h"
@@ -242,6 +243,7 @@ drop_record:
 vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
 {
 	struct vms_space_options known = { 0 };
+	const unsigned since = vmsi_reclaim_moment();
 	struct vms_space *space = NULL;
 	int error = options ? vmsi_take_options(&known, sizeof(known),
 						VMSI_FIRST_SPACE_OPTIONS,
@@ -251,6 +253,10 @@ vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
 		       !vmsi_align_up_checked(size, vmsi_page_size(), &size)))
 		error = -EINVAL;
 	if (!error)
+		error = open_space(size, options ? &known : NULL, &space);
+	/* What heaps retain may be what its records lack. */
+	if (error == -ENOMEM && vmsi_reason() == VMS_REFUSAL_HOST &&
+	    vmsi_reclaim(NULL, since))
 		error = open_space(size, options ? &known : NULL, &space);
 	if (error)
 		(void)vmsi_status(error);

@@ -154,18 +154,20 @@ int vmsi_refuse_records(struct vms_space *space);
 /* The same for a charge, by what vmsi_ledger_charge answered. */
 int vmsi_refuse_charge(int error);
 
+/* Why the latest call of this thread was refused. */
+enum vms_refusal vmsi_reason(void);
+
 /*
- * Whether to make the whole call again, after it has left the space: a budget
- * has refused a charge of it, and its callback has freed something. *attempts
- * is 0 at first.
+ * Whether to make the whole call again, after it has left the space: heaps have
+ * given back memory that they retained, or the callback of the budget that has
+ * refused a charge has freed something. *attempts is zero at first.
  */
-bool vmsi_ask_budget(struct vms_space *space, unsigned *attempts);
+bool vmsi_ask_for_room(struct vms_space *space, struct vmsi_attempts *attempts);
 
 static inline bool vmsi_try_again(struct vms_space *space, long result,
-				  unsigned *attempts)
+				  struct vmsi_attempts *attempts)
 {
-	return result == -ENOMEM && space->budget &&
-		vmsi_ask_budget(space, attempts);
+	return result == -ENOMEM && vmsi_ask_for_room(space, attempts);
 }
 
 /*
@@ -267,6 +269,12 @@ int vmsi_call_run(struct vms_space *space, struct vmsi_range run,
 
 /* Reserve records for one operation. Returns 0 or -ENOMEM, with its reason. */
 int vmsi_reserve_records(struct vms_space *space);
+
+/*
+ * Likewise, for an operation that gives memory back. The others leave what it
+ * needs, so that it works where the host has no memory left for records.
+ */
+int vmsi_reserve_to_give_back(struct vms_space *space);
 
 /*
  * Put a mapping into the map, in the place of what is there. The charge has
@@ -388,6 +396,13 @@ bool vmsi_is_locked(struct vms_space *space, uintptr_t address);
 
 /* --- the operations ---------------------------------------------------------- */
 
+/*
+ * vms_mprotect, but for what is asked before a refusal: whoever calls this may
+ * ask by vmsi_ask_for_room, and make more again than this call. Returns 0 or
+ * -errno.
+ */
+int vmsi_protect(struct vms_space *space, uintptr_t start, size_t length,
+		 int prot);                                  /* protect.c */
 int vmsi_unmap(struct vms_space *space, struct vmsi_range range);
 /* Grow a mapping into the gap behind it (gap.c), or into the hole. grow.c */
 enum vmsi_extend_by { VMSI_EXTEND_IN_GAP, VMSI_EXTEND_IN_HOLE };

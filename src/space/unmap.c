@@ -127,7 +127,7 @@ int vmsi_unmap(struct vms_space *space, struct vmsi_range range)
 {
 	struct vmsi_mapping *mapping = vmsi_lookup(space, range.start);
 	struct vmsi_range hull;
-	int error = vmsi_reserve_records(space);
+	int error = vmsi_reserve_to_give_back(space);
 
 	if (mapping && mapping->start == range.start &&
 	    mapping->end == range.end)

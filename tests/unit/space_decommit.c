@@ -146,6 +146,49 @@ static void what_cannot_be_decommitted_is_refused(void **state)
 	close(file);
 }
 
+/* --- a host that has no memory left for records ---------------------------- */
+
+static long (*usual_mmap)(uintptr_t address, size_t length, int prot, int flags,
+			  int fd, uint64_t offset);
+
+static long refuse_memory(uintptr_t address, size_t length, int prot, int flags,
+			  int fd, uint64_t offset)
+{
+	return prot & PROT_WRITE ? -ENOMEM :
+		usual_mmap(address, length, prot, flags, fd, offset);
+}
+
+/* Every second page becomes a mapping, until there is no record for it. */
+static void use_up_records(void)
+{
+	size_t page = 1;
+
+	while (vms_mprotect(space, at(page), bytes(1), PROT_READ) == 0) {
+		page += 2;
+		assert_true(page < SPACE_PAGES - 4);
+	}
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_RECORDS);
+}
+
+static void memory_goes_back_where_there_is_none_for_records(void **state)
+{
+	const size_t last = SPACE_PAGES - 2;
+	int decommitted, unmapped;
+
+	(void)state;
+	map_pages(0, SPACE_PAGES);
+	usual_mmap = vmsi_host.mmap;
+	vmsi_host.mmap = refuse_memory;
+	use_up_records();
+	decommitted = vms_decommit(space, at(last), bytes(1),
+				   VMS_DECOMMIT_UNCHARGE);
+	unmapped = vms_munmap(space, at(last), bytes(2));
+	vmsi_host.mmap = usual_mmap;
+	assert_int_equal(decommitted, 0);
+	assert_int_equal(unmapped, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -156,6 +199,7 @@ int main(void)
 		WITH_SPACE(several_mappings_at_once),
 		WITH_SPACE(what_was_advised_is_gone_with_the_commit),
 		WITH_SPACE(what_cannot_be_decommitted_is_refused),
+		WITH_SPACE(memory_goes_back_where_there_is_none_for_records),
 	};
 
 	return cmocka_run_group_tests_name("space_decommit", tests, NULL, NULL);

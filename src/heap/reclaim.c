@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/reclaim.h"
+
+#include "heap/state.h"
+#include "space/state.h"
+
+/* What heaps retain goes back before a request is refused, by whomever. */
+
+static bool is_asked(const struct vms_heap *heap,
+		     const struct vms_budget *budget)
+{
+	return !budget || vmsi_budget_is_under(heap->space->budget, budget);
+}
+
+static size_t reclaim(const struct vms_budget *budget)
+{
+	size_t bytes = 0;
+
+	for (struct vms_heap *heap = vmsi_heap_registered_after(NULL); heap;
+	     heap = vmsi_heap_registered_after(heap))
+		if (is_asked(heap, budget))
+			bytes += vmsi_heap_collect_all(heap);
+	return bytes;
+}
+
+void vmsi_heap_handle_refusals(void)
+{
+	vmsi_reclaim_register(reclaim);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/request.h"
+
+#include <errno.h>
+
+#include "base/reclaim.h"
+#include "heap/state.h"
+#include "space/state.h"
+
+/*
+ * What was refused is noted where it is refused. The calls on the space that
+ * follow before the public call asks, to put a slot back for instance, would
+ * hide it.
+ *
+ * In a library that is preloaded, thread-local storage of the general model
+ * can call malloc at its first use; this model cannot.
+ */
+static _Thread_local struct {
+	struct vmsi_budget_refusal budget; /* the latest refusal by one */
+	enum vms_refusal reason;  /* of the latest; NONE: no slot was free */
+	unsigned since;           /* vmsi_reclaim_moment before this attempt */
+	struct vmsi_attempts attempts;
+} request __attribute__((tls_model("initial-exec")));
+
+static void forget_refusal(void)
+{
+	request.budget.budget = NULL;
+	request.reason = VMS_REFUSAL_NONE;
+}
+
+static void begin_attempt(void)
+{
+	forget_refusal();
+	request.since = vmsi_reclaim_moment();
+}
+
+void vmsi_request_begin(void)
+{
+	request.attempts = (struct vmsi_attempts){ 0 };
+	begin_attempt();
+}
+
+void vmsi_request_note(int error)
+{
+	forget_refusal();
+	if (error != -ENOMEM)
+		return;
+	request.reason = vmsi_reason();
+	request.budget = vmsi_budget_latest();
+}
+
+/* Callbacks make requests of their own, in this thread. */
+static bool ask_budget(vms_heap *heap)
+{
+	__typeof__(request) kept = request;
+	bool again;
+
+	vmsi_budget_recall(&kept.budget);
+	again = vmsi_ask_for_room(heap->space, &kept.attempts);
+	request = kept;
+	return again;
+}
+
+static bool ask_heaps(void)
+{
+	if (request.attempts.all_heaps)
+		return false;
+	request.attempts.all_heaps = true;
+	return vmsi_reclaim(NULL, request.since);
+}
+
+/* For vms_last_refusal: asking has made other calls. */
+static void tell_reason(void)
+{
+	if (request.reason == VMS_REFUSAL_NONE)
+		return;
+	(void)vmsi_refuse(request.reason);
+	(void)vmsi_status(-ENOMEM);
+}
+
+bool vmsi_request_again(vms_heap *heap, size_t bytes)
+{
+	if (!vmsi_heap_has_slots(heap, bytes))
+		return false;
+	if (request.budget.budget ? ask_budget(heap) : ask_heaps()) {
+		begin_attempt();
+		return true;
+	}
+	tell_reason();
+	return false;
+}
