@@ -206,8 +206,11 @@ static int describe(struct map_request *request)
 		request->charge = request->length;
 	}
 	error = vmsi_map_request_get_object(request);
-	if (!error)
-		vmsi_map_request_find_hold(request);
+	if (error)
+		return error;
+	error = vmsi_map_request_find_hold(request);
+	if (error)
+		vmsi_map_request_drop_object(request);
 	return error;
 }
 
@@ -315,13 +318,13 @@ static int fall_back(struct map_request *request)
 	int flags = request->flags &
 		(int)~(MAP_HUGETLB | (unsigned)MAP_HUGE_MASK << MAP_HUGE_SHIFT);
 	long result;
-	int error;
+	int error = 0;
 
 	attributes->flags &= ~(uint32_t)VMSI_HUGETLB;
 	attributes->flags |= (uint32_t)VMSI_HUGE_FALLBACK;
 	attributes->page_shift = (uint32_t)__builtin_ctzl(vmsi_page_size());
 	if (attributes->flags & (uint32_t)VMSI_SHARED) {
-		vmsi_map_request_find_hold(request);
+		error = vmsi_map_request_find_hold(request);
 	} else {
 		vmsi_map_request_drop_object(request);
 		attributes->object = NULL;
@@ -331,7 +334,8 @@ static int fall_back(struct map_request *request)
 			request->charge = request->length;
 		}
 	}
-	error = charge_request(request);
+	if (!error)
+		error = charge_request(request);
 	if (error)
 		return error;
 	result = ask_host(request, flags);

@@ -160,23 +160,26 @@ int vmsi_map_request_get_object(struct map_request *request)
  * charges a file in memory page by page when it is touched, which nobody could
  * refuse then: a budget is charged its length when it is mapped.
  */
-void vmsi_map_request_find_hold(struct map_request *request)
+int vmsi_map_request_find_hold(struct map_request *request)
 {
 	struct vmsi_object *object = request->attributes.object;
 	bool anonymous = request->attributes.flags & (uint32_t)VMSI_ANONYMOUS;
 	size_t bytes = 0;
+	int error = 0;
 
 	if (!vmsi_holds_object(&request->attributes))
-		return;
+		return 0;
 	if (anonymous)
 		bytes = request->length;
 	else if (S_ISREG(request->file.st_mode))
-		bytes = vmsi_bytes_in_memory(request->space, request->fd,
-					     (uint64_t)request->file.st_size);
-	if (bytes <= object->held)
-		return;
+		error = vmsi_bytes_in_memory(request->space, request->fd,
+					     (uint64_t)request->file.st_size,
+					     &bytes);
+	if (error || bytes <= object->held)
+		return error;
 	request->hold = (struct vmsi_hold){ object->id, bytes, object->held };
 	request->hold_level = anonymous ? VMSI_HOLD_HERE : VMSI_HOLD_ABOVE;
+	return 0;
 }
 
 void vmsi_map_request_drop_object(struct map_request *request)

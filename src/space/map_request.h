@@ -65,7 +65,10 @@ int vmsi_map_request_get_object(struct map_request *request);
 /* Let it go again, for a request that comes to nothing. */
 void vmsi_map_request_drop_object(struct map_request *request);
 
-/* Find out what the mapping holds of its object, and is not held yet. */
-void vmsi_map_request_find_hold(struct map_request *request);
+/*
+ * Find out what the mapping holds of its object, and is not held yet. Returns 0
+ * or -errno.
+ */
+int vmsi_map_request_find_hold(struct map_request *request);
 
 #endif

@@ -105,16 +105,22 @@ struct vmsi_object *vmsi_object_anonymous(struct vms_space *space)
 
 /* --- what is held -------------------------------------------------------- */
 
-size_t vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size)
+int vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size,
+			 size_t *bytes)
 {
-	unsigned long magic;
+	unsigned long magic = 0;
+	long error;
 
-	if (!space->budget ||
-	    (space->flags & VMS_SPACE_FILES_UNCHARGED) ||
-	    size > SIZE_MAX - vmsi_page_size() ||
-	    vmsi_host.file_system(fd, &magic) < 0 || magic != TMPFS_MAGIC)
+	*bytes = 0;
+	if (!space->budget || (space->flags & VMS_SPACE_FILES_UNCHARGED) ||
+	    size > SIZE_MAX - vmsi_page_size())
 		return 0;
-	return vmsi_align_up((size_t)size, vmsi_page_size());
+	error = vmsi_host.file_system(fd, &magic);
+	if (error < 0)
+		return (int)error;
+	if (magic == TMPFS_MAGIC)
+		*bytes = vmsi_align_up((size_t)size, vmsi_page_size());
+	return 0;
 }
 
 void vmsi_object_note_hold(struct vmsi_object *object,

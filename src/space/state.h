@@ -332,10 +332,12 @@ static inline bool vmsi_holds_object(const struct vmsi_attributes *attributes)
 }
 
 /*
- * What a mapping that holds a file would hold of it, if the file is in memory
- * and the space has a budget: a file that fd, or its path, tells of. 0: nothing.
+ * What a mapping of a file of this size holds: its pages, if it is in memory and
+ * the space has a budget to charge them to, or 0. Returns 0, or -errno where the
+ * host does not tell what the file is on.
  */
-size_t vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size);
+int vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size,
+			 size_t *bytes);
 
 /* Note that an object is held with so many bytes. */
 void vmsi_object_note_hold(struct vmsi_object *object,
