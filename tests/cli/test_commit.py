@@ -8,8 +8,8 @@ import fractions
 import json
 import os
 import re
-import struct
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
