@@ -19,7 +19,7 @@
  */
 
 #define ROUNDS 300
-#define ROUNDS_UNDER_WAY 40
+#define ROUNDS_UNDER_WAY 20
 
 /* Of the first slots' objects, what is written to all the time. */
 #define OBJECTS_BYTES ((size_t)32 << 10)

@@ -178,6 +178,28 @@ static void one_that_asks_for_ever_is_not_waited_for(void **state)
 	bury(&child);
 }
 
+/* As one that was stopped after it had begun to change an object. */
+static int begin_a_change(void)
+{
+	atomic_store(&budget->shared->slots[budget->slot].changing, 1);
+	return 0;
+}
+
+static void one_that_is_in_a_change_for_ever_is_not_waited_for(void **state)
+{
+	struct child child = start_child(BY_FORK, begin_a_change);
+
+	(void)state;
+	charge(budget, 50 * PAGE);
+	assert_refused(vms_budget_charge(budget, 51 * PAGE), ENOMEM);
+	kill_child(&child);
+	charge(budget, 50 * PAGE);
+	assert_int_equal(charged_pages(), 100);
+	/* Its slot is cleared, and does not make others look again. */
+	assert_true(vmsi_places_sum(budget, 2, NULL).is_settled);
+	bury(&child);
+}
+
 /* --- fork, exec ---------------------------------------------------------- */
 
 static vms_space *space;
@@ -515,6 +537,7 @@ int main(void)
 		WITH_SHARED(a_killed_process_gives_its_charge_back),
 		WITH_SHARED(one_that_is_killed_while_it_asks_holds_nobody_up),
 		WITH_SHARED(one_that_asks_for_ever_is_not_waited_for),
+		WITH_SHARED(one_that_is_in_a_change_for_ever_is_not_waited_for),
 		WITH_SHARED(fork_charges_the_childs_copy),
 		WITH_SHARED(what_is_not_forked_is_not_charged_to_the_child),
 		WITH_SHARED(exec_gives_the_charge_back),
