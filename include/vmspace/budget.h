@@ -23,18 +23,37 @@ extern "C" {
  * - As with spaces, the policy of a zeroed struct is VMS_COMMIT_HEURISTIC,
  *   which does not limit the sum. VMS_COMMIT_STRICT does.
  * - The limit is passed where the host commits without asking: by the growth of
- *   a MAP_GROWSDOWN mapping, by memory that comes into a space from elsewhere,
- *   and, for a budget that processes share, by fork.
+ *   a MAP_GROWSDOWN mapping or of one of a file in memory, by memory that comes
+ *   into a space from elsewhere, and, for a budget that processes share, by fork.
  * - Every call is safe from several threads at once; none is safe from a signal
  *   handler.
  *
  * A budget with a parent: a charge must fit at every level or it is made at
- * none. So a parent's charge is at least the sum of its children's.
+ * none.
+ *
+ * Shared objects: one object, one charge, by whoever holds it. Shared anonymous
+ * memory (MAP_SHARED | MAP_ANONYMOUS) and files in memory (memfd_create(2),
+ * tmpfs) that are mapped MAP_SHARED in a space are held by the budget of the
+ * space and all above it. Each of these is charged the object once, all of it,
+ * however many mappings, spaces, budgets below and processes hold which parts of
+ * it; the charge comes back with the last mapping of the last of them. So what
+ * is charged to a parent can be less than the sum of its children.
+ * - Linux charges a file in memory page by page when it is touched, which nobody
+ *   could refuse then. A budget is charged the size that the file has when it is
+ *   mapped, and more when it is mapped again and has grown; a mapping of it that
+ *   grows by mremap is charged up to its end, which is not refused. ftruncate(2)
+ *   alone is not noticed, nor is that a file was made shorter. The space's own
+ *   commit limit, as Linux's, is charged nothing for files.
+ * - Not held: mappings with MAP_NORESERVE where that is honoured, those of a space
+ *   with VMS_SPACE_FILES_UNCHARGED (files only), huge pages, MAP_PRIVATE.
+ * - A process has places for 128 objects in a shared budget. What it holds beyond
+ *   is charged as if no other process held it: more than is right, never less.
  *
  * fork(2): the child has its own copy of a budget that is not shared, with all
  * that is charged to it. A shared budget stays one: what the parent process has
  * charged to it, by its spaces and by vms_budget_charge, is charged again for
- * the child, also past the limit, since nothing can refuse a fork from here.
+ * the child from the first instant, but for shared objects, which the two hold
+ * together; also past the limit, since nothing can refuse a fork from here.
  * execve(2) gives back what the process had charged to it; vfork(2) and
  * posix_spawn(3) charge nothing. A child of a raw clone(2) is charged at its
  * first call on the budget or on a space of it.
@@ -114,8 +133,9 @@ vms_budget *vms_budget_open(const struct vms_budget_options *options);
  *
  * Returns this process's handle of the budget, which the caller owns and gives
  * back by vms_budget_close(); NULL with errno set on failure:
- *   EINVAL  fd is not of a shared budget, of one that this library knows the
- *           layout of; or its owner keeps the account by himself.
+ *   EINVAL  fd is not of a shared budget, or its owner keeps the account by
+ *           himself.
+ *   EPROTONOSUPPORT  it is of a release with another layout.
  *   EBADF   fd is not open.
  *   EAGAIN  1,024 processes share it already.
  *   EPERM, EACCES  it may not be written.
@@ -219,7 +239,7 @@ struct vms_budget_stats {
 	size_t struct_size;
 	size_t limit;
 	enum vms_commit_policy policy;
-	size_t charged;       /* of a shared budget: by all processes */
+	size_t charged;       /* of a shared budget: by all processes, each object once */
 	size_t charged_here;  /* by this process */
 	size_t peak;          /* the most that was ever charged */
 	uint64_t refusals;    /* number of requests that were refused here */

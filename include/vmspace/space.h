@@ -119,6 +119,13 @@ struct vms_space_options {
 #define VMS_SPACE_MCL_FUTURE 0x2u
 
 /*
+ * Files in memory (memfd_create(2), tmpfs) that are mapped here MAP_SHARED are
+ * not charged to the budget of the space. For files most of which is never
+ * touched. See vmspace/budget.h, Shared objects.
+ */
+#define VMS_SPACE_FILES_UNCHARGED 0x4u
+
+/*
  * Reserve a space.
  *
  * size      bytes of addresses; rounded up to a page.

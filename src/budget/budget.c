@@ -122,6 +122,49 @@ static void upper_take_back(void *context, size_t bytes)
 	vmsi_budget_leave();
 }
 
+static int upper_hold(void *context, const struct vmsi_hold *hold,
+		      size_t refund)
+{
+	struct vms_budget *refuser = NULL;
+	int error;
+
+	vmsi_budget_enter(context);
+	error = vmsi_held_hold(context, hold, refund, VMSI_HELD_ASK, &refuser);
+	vmsi_budget_leave();
+	if (error == -ENOMEM)
+		vmsi_budget_note_refusal(context, refuser,
+					 hold->bytes - hold->before);
+	return error;
+}
+
+static int upper_hold_forced(void *context, const struct vmsi_hold *hold,
+			     size_t refund)
+{
+	int error;
+
+	vmsi_budget_enter(context);
+	error = vmsi_held_hold(context, hold, refund, VMSI_HELD_FORCED, NULL);
+	vmsi_budget_leave();
+	return error;
+}
+
+static void upper_release(void *context, struct vmsi_object_id id)
+{
+	vmsi_budget_enter(context);
+	vmsi_held_release(context, id, VMSI_HELD_RELEASE);
+	vmsi_budget_leave();
+}
+
+static void upper_take_back_hold(void *context, const struct vmsi_hold *hold,
+				 size_t refund)
+{
+	vmsi_budget_enter(context);
+	if (hold->before == 0)
+		vmsi_held_release(context, hold->id, VMSI_HELD_TAKE_BACK);
+	charge_forced(context, refund);
+	vmsi_budget_leave();
+}
+
 static bool upper_honours_noreserve(void *context)
 {
 	struct vms_budget *at = context;
@@ -138,6 +181,10 @@ const struct vmsi_ledger_upper vmsi_budget_upper = {
 	.charge_forced = upper_charge_forced,
 	.uncharge = upper_uncharge,
 	.take_back = upper_take_back,
+	.hold = upper_hold,
+	.hold_forced = upper_hold_forced,
+	.release = upper_release,
+	.take_back_hold = upper_take_back_hold,
 	.honours_noreserve = upper_honours_noreserve,
 };
 
@@ -188,12 +235,14 @@ struct vms_budget *vmsi_budget_make(void)
 	if (address < 0)
 		return NULL;
 	vmsi_host.name_memory((uintptr_t)address, bytes, "vmspace budget");
-	budget->fd = budget->lock_fd = -1;
+	budget->fd = budget->lock_fd = budget->child_fd = -1;
+	vmsi_held_init(budget);
 	return budget;
 }
 
 void vmsi_budget_drop(struct vms_budget *budget)
 {
+	vmsi_held_end(budget);
 	vmsi_host.munmap((uintptr_t)budget,
 			 vmsi_align_up(sizeof(*budget), vmsi_page_size()));
 }

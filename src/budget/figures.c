@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/align.h"
 #include "budget/budget.h"
+#include "budget/distinct.h"
 #include "host/host.h"
 
 /* Figures of shared budgets: for readers, and from owners who know better. */
@@ -50,43 +52,165 @@ static void add_pid(struct pids *pids, uint32_t pid)
 	pids->all[pids->count++] = pid;
 }
 
+/* A reader's copy of the objects of all slots, and the sum over them. */
+struct copy {
+	struct vmsi_budget_object *objects;
+	uint32_t *table;
+	uint32_t used[VMSI_BUDGET_SLOTS];  /* of each slot that counts */
+};
+
+#define OBJECTS_BYTES (VMSI_BUDGET_BYTES - VMSI_BUDGET_OBJECTS_OFFSET)
+
+static int get_copy(struct copy *copy)
+{
+	long address = vmsi_host.mmap(0, OBJECTS_BYTES, PROT_READ | PROT_WRITE,
+				      MAP_PRIVATE | MAP_ANONYMOUS |
+					      MAP_NORESERVE, -1, 0);
+
+	if (address < 0)
+		return -ENOMEM;
+	copy->objects = (struct vmsi_budget_object *)address;
+	copy->table = vmsi_distinct_table();
+	if (copy->table)
+		return 0;
+	vmsi_host.munmap((uintptr_t)address, OBJECTS_BYTES);
+	return -ENOMEM;
+}
+
+static void free_copy(struct copy *copy)
+{
+	vmsi_host.munmap((uintptr_t)copy->objects, OBJECTS_BYTES);
+	vmsi_distinct_free(copy->table);
+}
+
+static int copy_objects(int fd, unsigned slot, uint32_t used, struct copy *copy)
+{
+	const size_t first = (size_t)slot * VMSI_BUDGET_OBJECTS;
+
+	used = (uint32_t)vmsi_min(used, VMSI_BUDGET_OBJECTS);
+	copy->used[slot] = used;
+	return used == 0 ? 0 :
+		read_all(fd, &copy->objects[first],
+			 used * sizeof(*copy->objects),
+			 VMSI_BUDGET_OBJECTS_OFFSET +
+				 first * sizeof(*copy->objects));
+}
+
+static size_t sum_of_objects(const struct copy *copy, unsigned slots)
+{
+	struct vmsi_distinct distinct;
+	size_t count = 0;
+
+	for (unsigned i = 0; i < slots; i++)
+		count += copy->used[i];
+	vmsi_distinct_begin(&distinct, copy->table, copy->objects, count);
+	for (unsigned i = 0; i < slots; i++)
+		for (uint32_t k = 0; k < copy->used[i]; k++) {
+			uint32_t index = i * VMSI_BUDGET_OBJECTS + k;
+
+			if (vmsi_object_value(&copy->objects[index],
+					      VMSI_OBJECT_CHARGED))
+				vmsi_distinct_add(&distinct, index,
+						  VMSI_OBJECT_CHARGED);
+		}
+	return distinct.sum;
+}
+
+/* What is read of one slot. */
+static int read_slot(int fd, unsigned i, const struct vmsi_budget_slot *slot,
+		     struct vmsi_budget_figures *figures, struct pids *pids,
+		     struct copy *copy)
+{
+	uint32_t pid = atomic_load(&slot->pid);
+
+	copy->used[i] = 0;
+	if (pid == 0 || !is_held(fd, i))
+		return 0;
+	add_pid(pids, pid);
+	figures->charged = vmsi_add_saturating(figures->charged,
+					       atomic_load(&slot->charged));
+	return copy_objects(fd, i, atomic_load(&slot->objects_used), copy);
+}
+
 /* Sum up the slots of processes that live. */
 static int read_slots(int fd, unsigned used,
-		      struct vmsi_budget_figures *figures)
+		      struct vmsi_budget_figures *figures, struct copy *copy)
 {
 	struct vmsi_budget_slot slots[SLOTS_AT_ONCE];
 	struct pids pids = { .count = 0 };
 
 	for (unsigned i = 0; i < used; i++) {
-		const struct vmsi_budget_slot *slot = &slots[i % SLOTS_AT_ONCE];
-		uint32_t pid;
+		int error = 0;
 
-		if (i % SLOTS_AT_ONCE == 0) {
-			int error = read_all(fd, slots, sizeof(slots),
-					     VMSI_BUDGET_HEAD_BYTES +
-						     i * sizeof(*slots));
-
-			if (error)
-				return error;
-		}
-		pid = atomic_load(&slot->pid);
-		if (pid == 0 || !is_held(fd, i))
-			continue;
-		add_pid(&pids, pid);
-		figures->charged = vmsi_add_saturating(
-			figures->charged, atomic_load(&slot->charged));
+		if (i % SLOTS_AT_ONCE == 0)
+			error = read_all(fd, slots, sizeof(slots),
+					 VMSI_BUDGET_HEAD_BYTES +
+						 i * sizeof(*slots));
+		if (!error)
+			error = read_slot(fd, i, &slots[i % SLOTS_AT_ONCE],
+					  figures, &pids, copy);
+		if (error)
+			return error;
 	}
+	figures->charged = vmsi_add_saturating(figures->charged,
+					       sum_of_objects(copy, used));
 	figures->processes = pids.count;
 	return 0;
+}
+
+/*
+ * Until nothing has changed meanwhile what is held together, for a few times: an
+ * object on its way from one process to another is to be seen once.
+ */
+#define TRIES 8
+
+static int read_by_slots(int fd, struct vmsi_budget_head *head,
+			 struct vmsi_budget_figures *figures)
+{
+	struct vmsi_budget_figures found;
+	struct copy copy;
+	int error = get_copy(&copy);
+
+	if (error)
+		return error;
+	for (int i = 0; i < TRIES && !error; i++) {
+		uint64_t changes = atomic_load(&head->changes);
+
+		found = *figures;
+		error = read_slots(fd, (unsigned)vmsi_min(
+					       atomic_load(&head->slots_used),
+					       VMSI_BUDGET_SLOTS),
+				   &found, &copy);
+		if (!error)
+			error = read_all(fd, head, sizeof(*head), 0);
+		if (!error && atomic_load(&head->changes) == changes)
+			break;
+	}
+	free_copy(&copy);
+	if (!error)
+		*figures = found;
+	return error;
+}
+
+/* --- the head ------------------------------------------------------------ */
+
+bool vmsi_budget_version(int fd, long *version)
+{
+	struct vmsi_budget_head head;
+
+	/* Every version begins so. */
+	if (read_all(fd, &head, offsetof(struct vmsi_budget_head, maker), 0) ||
+	    head.magic != VMSI_BUDGET_MAGIC)
+		return false;
+	*version = head.version;
+	return true;
 }
 
 static bool makes_sense(const struct vmsi_budget_head *head)
 {
 	uint32_t kind = atomic_load(&head->kind);
 
-	return head->magic == VMSI_BUDGET_MAGIC &&
-		head->version == VMSI_BUDGET_VERSION &&
-		(kind == VMSI_BUDGET_BY_SLOTS ||
+	return (kind == VMSI_BUDGET_BY_SLOTS ||
 		 kind == VMSI_BUDGET_PUBLISHED) &&
 		atomic_load(&head->policy) <= VMS_COMMIT_STRICT;
 }
@@ -115,19 +239,20 @@ int vmsi_budget_read(int fd, struct vmsi_budget_figures *figures)
 {
 	struct vmsi_budget_figures found;
 	struct vmsi_budget_head head;
+	long version;
 	int error = read_all(fd, &head, sizeof(head), 0);
 
 	if (error)
 		return error;
+	if (!vmsi_budget_version(fd, &version))
+		return -EINVAL;
+	if (version != VMSI_BUDGET_VERSION)
+		return -EPROTONOSUPPORT;
 	if (!makes_sense(&head))
 		return -EINVAL;
 	copy_head(&head, &found);
 	if (found.kind == VMSI_BUDGET_BY_SLOTS)
-		error = read_slots(fd,
-				   (unsigned)vmsi_min(
-					   atomic_load(&head.slots_used),
-					   VMSI_BUDGET_SLOTS),
-				   &found);
+		error = read_by_slots(fd, &head, &found);
 	if (!error)
 		*figures = found;
 	return error;

@@ -7,7 +7,8 @@
 /*
  * fork(2). The child has a copy of every budget. A shared one needs a slot of
  * the child's own, in which all that its parent process had charged is charged
- * again. A child made by a raw system call is noticed at its first call, by a
+ * again, but for objects, which the two hold together. The parent fills it before
+ * there is a child. A child made by a raw system call is noticed at its first call, by a
  * page that the kernel wipes on fork (vmsi_budget_enter).
  */
 
@@ -16,10 +17,16 @@ struct vms_budget *vmsi_budget_shared_list;
 static void before_fork(void)
 {
 	vmsi_lock_acquire_any(&vmsi_budget_lock);
+	for (struct vms_budget *budget = vmsi_budget_shared_list; budget;
+	     budget = budget->next)
+		vmsi_member_prepare_child(budget);
 }
 
 static void after_fork_in_parent(void)
 {
+	for (struct vms_budget *budget = vmsi_budget_shared_list; budget;
+	     budget = budget->next)
+		vmsi_member_leave_child(budget);
 	vmsi_lock_release_any(&vmsi_budget_lock);
 }
 
@@ -28,7 +35,7 @@ static void after_fork_in_child(void)
 	vmsi_lock_init(&vmsi_budget_lock, VMSI_RANK_BUDGET);
 	for (struct vms_budget *budget = vmsi_budget_shared_list; budget;
 	     budget = budget->next)
-		vmsi_member_renew(budget);
+		vmsi_member_become_child(budget);
 }
 
 /*

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "budget/budget.h"
+#include "budget/distinct.h"
 #include "host/host.h"
 
 /* The memory of a shared budget, and this process's place in it. */
@@ -44,7 +45,10 @@ static long make_file(void)
 	return error;
 }
 
-/* What nobody can cut short, so that reading it cannot be SIGBUS. */
+/*
+ * What nobody can cut short, so that reading it cannot be SIGBUS. A budget of
+ * another version has another length.
+ */
 static int check_file(int fd)
 {
 	struct stat status;
@@ -52,8 +56,11 @@ static int check_file(int fd)
 
 	if (result < 0)
 		return (int)result;
-	if (!S_ISREG(status.st_mode) ||
-	    status.st_size != (off_t)VMSI_BUDGET_BYTES)
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	if (vmsi_budget_version(fd, &result) && result != VMSI_BUDGET_VERSION)
+		return -EPROTONOSUPPORT;
+	if (status.st_size != (off_t)VMSI_BUDGET_BYTES)
 		return -EINVAL;
 	result = vmsi_host.seals(fd);
 	if (result < 0)
@@ -75,6 +82,12 @@ static int map_file(struct vms_budget *budget)
 	return 0;
 }
 
+static int get_table(struct vms_budget *budget)
+{
+	budget->table = vmsi_distinct_table();
+	return budget->table ? 0 : -ENOMEM;
+}
+
 static int watch_fork(struct vms_budget *budget)
 {
 	const size_t bytes = vmsi_page_size();
@@ -94,18 +107,33 @@ static int watch_fork(struct vms_budget *budget)
 	return 0;
 }
 
+static void close_descriptor(int *fd)
+{
+	if (*fd >= 0)
+		vmsi_host.close(*fd);
+	*fd = -1;
+}
+
 /* --- a slot -------------------------------------------------------------- */
 
-/* Whoever reads the slots looks at this one from now on. */
-static void note_used(struct vms_budget *budget, uint32_t used)
+/* Get an empty slot, locked by the description of lock_fd; false: none. */
+static bool find_slot(struct vms_budget *budget, int lock_fd, unsigned *slot)
 {
-	_Atomic uint32_t *slots_used = &budget->shared->head.slots_used;
-	uint32_t seen = atomic_load(slots_used);
+	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS; i++) {
+		if (!vmsi_slots_take(budget, lock_fd, i))
+			continue;
+		vmsi_slots_note_used(budget, i + 1);
+		*slot = i;
+		return true;
+	}
+	return false;
+}
 
-	/* As many tries as there are processes to come in between. */
-	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS && seen < used; i++)
-		if (atomic_compare_exchange_strong(slots_used, &seen, used))
-			break;
+/* The slot is this process's. */
+static void settle_in(struct vms_budget *budget)
+{
+	atomic_store(&budget->shared->slots[budget->slot].pid,
+		     (uint32_t)vmsi_host.getpid());
 }
 
 int vmsi_member_join(struct vms_budget *budget)
@@ -114,21 +142,16 @@ int vmsi_member_join(struct vms_budget *budget)
 
 	if (fd < 0)
 		return (int)fd;
-	budget->lock_fd = (int)fd;
-	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS; i++) {
-		if (!vmsi_slots_take(budget, i))
-			continue;
-		budget->slot = i;
-		note_used(budget, i + 1);
-		atomic_store(&budget->shared->slots[i].pid,
-			     (uint32_t)vmsi_host.getpid());
-		vmsi_slots_publish(budget);
-		vmsi_slots_note_peak(budget);
-		return 0;
+	if (!find_slot(budget, (int)fd, &budget->slot)) {
+		vmsi_host.close((int)fd);
+		return -EAGAIN;
 	}
-	vmsi_host.close(budget->lock_fd);
-	budget->lock_fd = -1;
-	return -EAGAIN;
+	budget->lock_fd = (int)fd;
+	settle_in(budget);
+	vmsi_places_fill(budget);
+	vmsi_slots_publish(budget);
+	vmsi_slots_note_peak(budget);
+	return 0;
 }
 
 void vmsi_member_leave(struct vms_budget *budget)
@@ -136,19 +159,67 @@ void vmsi_member_leave(struct vms_budget *budget)
 	if (budget->lock_fd < 0)
 		return;
 	vmsi_slots_release(budget, budget->slot);
-	vmsi_host.close(budget->lock_fd);
-	budget->lock_fd = -1;
+	close_descriptor(&budget->lock_fd);
+	vmsi_places_forget(budget);
 }
 
 void vmsi_member_renew(struct vms_budget *budget)
 {
 	/* The lock stays: the parent has the description open. */
-	if (budget->lock_fd >= 0)
-		vmsi_host.close(budget->lock_fd);
-	budget->lock_fd = -1;
+	close_descriptor(&budget->lock_fd);
+	/* Of another child, which this one was made beside by a raw clone. */
+	close_descriptor(&budget->child_fd);
+	vmsi_places_forget(budget);
 	/* Where it fails, it is tried again at each charge. */
 	if (!budget->is_published)
 		(void)vmsi_member_join(budget);
+	atomic_store(budget->settled, 1);
+}
+
+/* --- fork ---------------------------------------------------------------- */
+
+void vmsi_member_prepare_child(struct vms_budget *budget)
+{
+	struct vmsi_budget_slot *slot;
+	long fd;
+
+	if (!atomic_load(budget->settled))
+		vmsi_member_renew(budget);
+	if (budget->lock_fd < 0)
+		return;
+	fd = vmsi_host.reopen(budget->fd);
+	if (fd < 0)
+		return;
+	if (!find_slot(budget, (int)fd, &budget->child_slot)) {
+		vmsi_host.close((int)fd);
+		return;
+	}
+	budget->child_fd = (int)fd;
+	slot = &budget->shared->slots[budget->child_slot];
+	/* Until the child says who it is. */
+	atomic_store(&slot->pid, (uint32_t)vmsi_host.getpid());
+	vmsi_places_copy(budget, budget->child_slot);
+	atomic_store(&slot->charged,
+		     budget->ledger.charged - budget->in_places);
+}
+
+void vmsi_member_leave_child(struct vms_budget *budget)
+{
+	close_descriptor(&budget->child_fd);
+}
+
+void vmsi_member_become_child(struct vms_budget *budget)
+{
+	if (budget->child_fd < 0) {
+		vmsi_member_renew(budget);
+		return;
+	}
+	close_descriptor(&budget->lock_fd);
+	budget->lock_fd = budget->child_fd;
+	budget->child_fd = -1;
+	budget->slot = budget->child_slot;
+	settle_in(budget);
+	vmsi_slots_note_peak(budget);
 	atomic_store(budget->settled, 1);
 }
 
@@ -167,6 +238,7 @@ static void release(struct vms_budget *budget)
 	vmsi_member_leave(budget);
 	if (budget->settled)
 		vmsi_host.munmap((uintptr_t)budget->settled, vmsi_page_size());
+	vmsi_distinct_free(budget->table);
 	if (budget->shared)
 		vmsi_host.munmap((uintptr_t)budget->shared, VMSI_BUDGET_BYTES);
 	vmsi_host.close(budget->fd);
@@ -204,6 +276,8 @@ static int believe(struct vms_budget *budget)
 /* The end of create and attach; error is what the steps before came to. */
 static int join_or_release(struct vms_budget *budget, int error)
 {
+	if (!error)
+		error = get_table(budget);
 	if (!error)
 		error = watch_fork(budget);
 	if (!error)

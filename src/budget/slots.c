@@ -7,7 +7,8 @@
 #include "host/host.h"
 
 /*
- * The account of a shared budget: what is charged is the sum over the slots.
+ * The account of a shared budget: what is charged is the sum over the slots,
+ * and over their objects (places.c).
  *
  * To charge under VMS_COMMIT_STRICT, a process writes into its slot what it is
  * asking for, then reads all slots. Of two that ask at the same time, at least
@@ -30,6 +31,12 @@
 #define ROUNDS 300
 #define ROUNDS_OF_YIELDING 100
 #define PAUSE 1000000 /* nanoseconds */
+
+/*
+ * After so many rounds, whoever is in the midst of changing an object is stopped
+ * there: its objects count as they are.
+ */
+#define ROUNDS_OF_CHANGES 250
 
 /* After so many rounds, whoever is waited for may have ended. */
 #define ROUNDS_TO_REAP 64
@@ -57,7 +64,7 @@ static unsigned slots_used(const struct vms_budget *budget)
 
 /* --- slots as such ------------------------------------------------------- */
 
-static bool lock_byte(const struct vms_budget *budget, unsigned i, short type)
+static bool lock_byte(int lock_fd, unsigned i, short type)
 {
 	struct flock lock = {
 		.l_type = type,
@@ -66,35 +73,53 @@ static bool lock_byte(const struct vms_budget *budget, unsigned i, short type)
 		.l_len = 1,
 	};
 
-	return vmsi_host.file_lock(budget->lock_fd, F_OFD_SETLK, &lock) == 0;
+	return vmsi_host.file_lock(lock_fd, F_OFD_SETLK, &lock) == 0;
 }
 
-static void clear(struct vmsi_budget_slot *slot)
+/* By who has its lock. */
+static void clear(struct vms_budget *budget, unsigned i)
 {
+	struct vmsi_budget_slot *slot = &budget->shared->slots[i];
+
+	vmsi_places_clear(budget, i);
+	atomic_store(&slot->changing, 0);
 	atomic_store(&slot->asking, 0);
 	atomic_store(&slot->charged, 0);
 	atomic_store(&slot->pid, 0);
 }
 
-bool vmsi_slots_take(struct vms_budget *budget, unsigned i)
+bool vmsi_slots_take(struct vms_budget *budget, int lock_fd, unsigned i)
 {
-	if (!lock_byte(budget, i, F_WRLCK))
+	if (!lock_byte(lock_fd, i, F_WRLCK))
 		return false;
-	clear(&budget->shared->slots[i]);
+	clear(budget, i);
 	return true;
 }
 
 void vmsi_slots_release(struct vms_budget *budget, unsigned i)
 {
-	clear(&budget->shared->slots[i]);
-	(void)lock_byte(budget, i, F_UNLCK);
+	clear(budget, i);
+	(void)lock_byte(budget->lock_fd, i, F_UNLCK);
+}
+
+void vmsi_slots_note_used(struct vms_budget *budget, uint32_t used)
+{
+	_Atomic uint32_t *slots_used = &head_of(budget)->slots_used;
+	uint32_t seen = atomic_load(slots_used);
+
+	/* As many tries as there are processes to come in between. */
+	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS && seen < used; i++)
+		if (atomic_compare_exchange_strong(slots_used, &seen, used))
+			break;
 }
 
 static bool is_clear(const struct vmsi_budget_slot *slot)
 {
 	return atomic_load(&slot->pid) == 0 &&
 		atomic_load(&slot->charged) == 0 &&
-		atomic_load(&slot->asking) == 0;
+		atomic_load(&slot->asking) == 0 &&
+		atomic_load(&slot->objects_used) == 0 &&
+		atomic_load(&slot->changing) == 0;
 }
 
 void vmsi_slots_reap(struct vms_budget *budget)
@@ -105,7 +130,7 @@ void vmsi_slots_reap(struct vms_budget *budget)
 		return;
 	for (unsigned i = 0; i < used; i++)
 		if (i != budget->slot && !is_clear(&budget->shared->slots[i]) &&
-		    vmsi_slots_take(budget, i))
+		    vmsi_slots_take(budget, budget->lock_fd, i))
 			vmsi_slots_release(budget, i);
 }
 
@@ -132,11 +157,16 @@ struct totals {
 	size_t charged;        /* with what this process has */
 	size_t asked;          /* by others */
 	bool lower_asks;       /* one in a lower slot does */
+	struct vmsi_object_sums objects; /* which are in charged and in asked */
 };
 
-static struct totals read_totals(const struct vms_budget *budget)
+/* question: the object that this process asks for; NULL: none. */
+static struct totals read_totals(struct vms_budget *budget,
+				 const struct vmsi_held *question)
 {
-	struct totals totals = { .charged = budget->ledger.charged };
+	struct totals totals = {
+		.charged = budget->ledger.charged - budget->in_places,
+	};
 	const unsigned used = slots_used(budget);
 
 	for (unsigned i = 0; i < used; i++) {
@@ -151,20 +181,44 @@ static struct totals read_totals(const struct vms_budget *budget)
 		totals.charged = vmsi_add_saturating(
 			totals.charged, atomic_load(&slot->charged));
 	}
+	totals.objects = vmsi_places_sum(budget, used, question);
+	totals.lower_asks |= totals.objects.lower_asks;
+	totals.asked = vmsi_add_saturating(totals.asked,
+					   totals.objects.asked);
+	totals.charged = vmsi_add_saturating(totals.charged,
+					     totals.objects.charged);
+	return totals;
+}
+
+/* For figures: as settled as a few tries make it. */
+#define TRIES 8
+
+static struct totals read_settled(struct vms_budget *budget)
+{
+	struct totals totals = read_totals(budget, NULL);
+
+	for (unsigned i = 0; i < TRIES && !totals.objects.is_settled; i++) {
+		vmsi_host.yield();
+		totals = read_totals(budget, NULL);
+	}
 	return totals;
 }
 
 size_t vmsi_slots_charged(struct vms_budget *budget)
 {
-	return read_totals(budget).charged;
+	return read_settled(budget).charged;
 }
 
 void vmsi_slots_note_peak(struct vms_budget *budget)
 {
 	_Atomic uint64_t *peak = &head_of(budget)->peak;
-	uint64_t charged = read_totals(budget).charged;
+	struct totals totals = read_settled(budget);
+	uint64_t charged = totals.charged;
 	uint64_t seen = atomic_load(peak);
 
+	/* What never was at one instant is no peak. */
+	if (!totals.objects.is_settled)
+		return;
 	/* As many tries as there are processes to come in between. */
 	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS && seen < charged; i++)
 		if (atomic_compare_exchange_strong(peak, &seen, charged))
@@ -175,10 +229,17 @@ void vmsi_slots_publish(struct vms_budget *budget)
 {
 	if (has_slot(budget))
 		atomic_store(&slot_of(budget)->charged,
-			     budget->ledger.charged);
+			     budget->ledger.charged - budget->in_places);
 }
 
 /* --- charging ------------------------------------------------------------ */
+
+/* What a process asks for. */
+struct question {
+	size_t bytes;                  /* of the object: all that it has */
+	struct vmsi_held *object;      /* that has a place; NULL: private memory */
+	size_t refund;                 /* that comes back in the same step */
+};
 
 static bool fits_beside(const struct vms_budget *budget, size_t others,
 			size_t bytes)
@@ -187,36 +248,80 @@ static bool fits_beside(const struct vms_budget *budget, size_t others,
 		atomic_load(&head_of(budget)->limit);
 }
 
+/* What the answer yes adds to what is charged. */
+static size_t wanted(const struct question *question,
+		     const struct totals *totals)
+{
+	size_t there = question->object ? totals->objects.of_question : 0;
+	size_t more = question->bytes > there ? question->bytes - there : 0;
+
+	return more > question->refund ? more - question->refund : 0;
+}
+
+static void pose(struct vms_budget *budget, const struct question *question)
+{
+	if (question->object)
+		vmsi_places_ask(budget, question->object, question->bytes);
+	else
+		atomic_store(&slot_of(budget)->asking, question->bytes);
+}
+
+static void withdraw(struct vms_budget *budget,
+		     const struct question *question)
+{
+	if (question->object)
+		vmsi_places_ask(budget, question->object, 0);
+	else
+		atomic_store(&slot_of(budget)->asking, 0);
+}
+
 /* Let those ahead of us have their answer. */
-static void wait_a_round(struct vms_budget *budget, size_t bytes,
-			 unsigned round, bool lower_asks)
+static void wait_a_round(struct vms_budget *budget,
+			 const struct question *question, unsigned round,
+			 bool lower_asks)
 {
 	if (lower_asks)
-		atomic_store(&slot_of(budget)->asking, 0);
+		withdraw(budget, question);
 	if (round < ROUNDS_OF_YIELDING)
 		vmsi_host.yield();
 	else
 		vmsi_host.nanosleep(PAUSE);
-	atomic_store(&slot_of(budget)->asking, bytes);
+	if (lower_asks)
+		pose(budget, question);
 }
 
-/* Ask for bytes; where they fit, the question still stands. */
-static bool ask(struct vms_budget *budget, size_t bytes)
+static bool is_sure(const struct totals *totals, unsigned round)
+{
+	return totals->objects.is_settled ||
+		(totals->objects.is_under_way && round >= ROUNDS_OF_CHANGES);
+}
+
+/* Whether nothing needs to be found room for, or there is beside others. */
+static bool has_room(const struct vms_budget *budget, size_t others,
+		     size_t bytes)
+{
+	return bytes == 0 || fits_beside(budget, others, bytes);
+}
+
+/* Where the answer is yes, the question still stands. */
+static bool ask(struct vms_budget *budget, const struct question *question)
 {
 	size_t refused_at = 0;
 	bool refused = false;
 
-	atomic_store(&slot_of(budget)->asking, bytes);
+	pose(budget, question);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		struct totals totals = read_totals(budget);
+		struct totals totals = read_totals(budget, question->object);
+		size_t bytes = wanted(question, &totals);
 		size_t claimed = vmsi_add_saturating(totals.charged,
 						     totals.asked);
 
-		if (fits_beside(budget, claimed, bytes))
+		if (is_sure(&totals, round) && has_room(budget, claimed, bytes))
 			return true;
-		if (fits_beside(budget, totals.charged, bytes)) {
+		if (has_room(budget, totals.charged, bytes)) {
 			refused = false;
-			wait_a_round(budget, bytes, round, totals.lower_asks);
+			wait_a_round(budget, question, round,
+				     totals.lower_asks);
 		} else if (refused && totals.charged == refused_at) {
 			break;
 		} else {
@@ -226,34 +331,66 @@ static bool ask(struct vms_budget *budget, size_t bytes)
 		if (round % ROUNDS_TO_REAP == 0)
 			vmsi_slots_reap(budget);
 	}
-	atomic_store(&slot_of(budget)->asking, 0);
+	withdraw(budget, question);
 	return false;
 }
 
-static bool may_charge(struct vms_budget *budget, size_t bytes)
+static bool may_charge(struct vms_budget *budget,
+		       const struct question *question)
 {
-	if (bytes > SIZE_MAX - budget->ledger.charged)
+	struct totals totals;
+
+	if (question->bytes > SIZE_MAX - budget->ledger.charged)
 		return false;
 	switch (budget->ledger.policy) {
 	case VMS_COMMIT_ALWAYS:
 		return true;
 	case VMS_COMMIT_HEURISTIC:
-		return fits_beside(budget, 0, bytes);
+		totals = read_totals(budget, question->object);
+		return fits_beside(budget, 0, wanted(question, &totals));
 	case VMS_COMMIT_STRICT:
 		break;
 	}
-	return ask(budget, bytes);
+	return ask(budget, question);
+}
+
+static bool can_charge(struct vms_budget *budget)
+{
+	return !budget->is_published &&
+		(has_slot(budget) || vmsi_member_join(budget) == 0);
+}
+
+bool vmsi_slots_ask_for_object(struct vms_budget *budget,
+			       struct vmsi_held *held, size_t bytes,
+			       size_t refund)
+{
+	struct question question = { bytes, held, refund };
+
+	if (!can_charge(budget))
+		return false;
+	vmsi_places_get(budget, held);
+	if (held->place == VMSI_NO_PLACE)
+		question = (struct question){
+			bytes - held->bytes - refund, NULL, 0,
+		};
+	return may_charge(budget, &question);
+}
+
+void vmsi_slots_granted(struct vms_budget *budget)
+{
+	vmsi_slots_publish(budget);
+	vmsi_slots_note_peak(budget);
+	if (has_slot(budget))
+		atomic_store(&slot_of(budget)->asking, 0);
 }
 
 int vmsi_slots_charge(struct vms_budget *budget, size_t bytes)
 {
-	if (budget->is_published ||
-	    (!has_slot(budget) && vmsi_member_join(budget)) ||
-	    !may_charge(budget, bytes))
+	const struct question question = { bytes, NULL, 0 };
+
+	if (!can_charge(budget) || !may_charge(budget, &question))
 		return -ENOMEM;
 	vmsi_ledger_charge_forced(&budget->ledger, bytes, 0);
-	vmsi_slots_publish(budget);
-	vmsi_slots_note_peak(budget);
-	atomic_store(&slot_of(budget)->asking, 0);
+	vmsi_slots_granted(budget);
 	return 0;
 }

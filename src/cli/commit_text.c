@@ -257,15 +257,25 @@ static void write_figures(const struct vmsi_budget_figures *figures,
 	       figures->processes == 1 ? "" : "es");
 }
 
+static const char *why_unread(int error)
+{
+	switch (error) {
+	case -EINVAL:
+		return "it is no budget";
+	case -EPROTONOSUPPORT:
+		return "it is of another version of vmspace";
+	default:
+		return vmsi_commit_why(error);
+	}
+}
+
 static void write_budget(const struct vmsi_budget_seen *budget,
 			 enum vmsi_size_style style)
 {
 	const struct vmsi_budget_figures *figures = &budget->figures;
 
 	if (budget->error) {
-		printf("  not to be read (%s)\n", budget->error == -EINVAL ?
-		       "it is no budget of this version" :
-		       vmsi_commit_why(budget->error));
+		printf("  not to be read (%s)\n", why_unread(budget->error));
 		write_holders(budget);
 		return;
 	}

@@ -9,6 +9,25 @@
 #include <vmspace/space.h>
 
 /*
+ * What tells a shared object from every other: device and inode of a file, or
+ * two numbers of another kind that its maker sees to.
+ */
+struct vmsi_object_id {
+	uint64_t device;
+	uint64_t inode;
+};
+
+/*
+ * A shared object is one piece of memory, whoever maps it: it is charged once
+ * for all that hold it, and its charge comes back with the last of them.
+ */
+struct vmsi_hold {
+	struct vmsi_object_id id;
+	size_t bytes;   /* that the object has */
+	size_t before;  /* bytes of it that this holder holds; 0: it is new */
+};
+
+/*
  * What is above a ledger, and is charged what it charges. Called under the lock
  * of the ledger's owner.
  */
@@ -19,6 +38,21 @@ struct vmsi_ledger_upper {
 	void (*uncharge)(void *context, size_t bytes);
 	/* As vmsi_ledger_take_back. */
 	void (*take_back)(void *context, size_t bytes);
+	/*
+	 * Hold an object, and give refund bytes back that were charged, in one
+	 * step. Returns 0 or -errno, and then nothing is held or given back.
+	 */
+	int (*hold)(void *context, const struct vmsi_hold *hold, size_t refund);
+	/* Likewise, but only for want of memory to note it. */
+	int (*hold_forced)(void *context, const struct vmsi_hold *hold,
+			   size_t refund);
+	void (*release)(void *context, struct vmsi_object_id id);
+	/*
+	 * Undo hold: the refund is charged again, and a new holder lets go. The
+	 * peak is as by take_back.
+	 */
+	void (*take_back_hold)(void *context, const struct vmsi_hold *hold,
+			       size_t refund);
 	bool (*honours_noreserve)(void *context);
 };
 
@@ -76,7 +110,41 @@ void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes);
  */
 void vmsi_ledger_take_back(struct vmsi_ledger *ledger, size_t bytes);
 
-/* Uncharge all, and charge nothing above any more. */
+/*
+ * Whether an object that is held is charged in this ledger too, or only above,
+ * where those meet that hold the same.
+ */
+enum vmsi_hold_level { VMSI_HOLD_HERE, VMSI_HOLD_ABOVE };
+
+/*
+ * Hold an object, or more of it. refund: as vmsi_ledger_charge. Returns what
+ * vmsi_ledger_charge returns, or -EAGAIN: what is above has no memory to note
+ * it.
+ */
+int vmsi_ledger_hold(struct vmsi_ledger *ledger, const struct vmsi_hold *hold,
+		     enum vmsi_hold_level level, size_t refund);
+
+/* The same where no limit could refuse it. Returns 0 or -EAGAIN. */
+int vmsi_ledger_hold_forced(struct vmsi_ledger *ledger,
+			    const struct vmsi_hold *hold,
+			    enum vmsi_hold_level level, size_t refund);
+
+/* Let an object go, of which so many bytes are charged in this ledger. */
+void vmsi_ledger_release(struct vmsi_ledger *ledger, struct vmsi_object_id id,
+			 size_t bytes_here);
+
+/*
+ * Undo vmsi_ledger_hold for a request that the host has refused; what is left
+ * of its refund is charged again. An object that was held before stays held as
+ * large as it was found to be.
+ */
+void vmsi_ledger_take_back_hold(struct vmsi_ledger *ledger,
+				const struct vmsi_hold *hold,
+				enum vmsi_hold_level level);
+
+/*
+ * Uncharge all, and charge nothing above any more. No object is held.
+ */
 void vmsi_ledger_end(struct vmsi_ledger *ledger);
 
 /* Whether MAP_NORESERVE is honoured, by the policy and by what is above. */

@@ -116,6 +116,111 @@ void vmsi_ledger_take_back(struct vmsi_ledger *ledger, size_t bytes)
 		ledger->upper->take_back(ledger->upper_context, above);
 }
 
+/* --- objects ------------------------------------------------------------- */
+
+/* What the ledger is charged for a hold. */
+static size_t bytes_here(const struct vmsi_hold *hold,
+			 enum vmsi_hold_level level)
+{
+	return level == VMSI_HOLD_HERE ? hold->bytes - hold->before : 0;
+}
+
+/*
+ * What of the refund is given back above with the hold, and not later with what
+ * is uncharged here.
+ */
+static size_t given_above(const struct vmsi_ledger *ledger,
+			  const struct vmsi_hold *hold, size_t refund)
+{
+	const size_t more = hold->bytes - hold->before;
+
+	if (!ledger->upper)
+		return 0;
+	return more < refund ? more : refund;
+}
+
+/* The object is held above. */
+static void note_hold(struct vmsi_ledger *ledger, size_t here, size_t refund,
+		      size_t above)
+{
+	const size_t net = net_of(here, refund);
+
+	ledger->charged += here;
+	ledger->ahead += above;
+	if (net && ledger->charged - (here - net) > ledger->peak)
+		ledger->peak = ledger->charged - (here - net);
+}
+
+int vmsi_ledger_hold(struct vmsi_ledger *ledger, const struct vmsi_hold *hold,
+		     enum vmsi_hold_level level, size_t refund)
+{
+	const size_t here = bytes_here(hold, level);
+	const size_t net = net_of(here, refund);
+	const size_t above = given_above(ledger, hold, refund);
+	int error;
+
+	if (net && !vmsi_ledger_fits(ledger, net)) {
+		ledger->refusals++;
+		return -ENOMEM;
+	}
+	error = ledger->upper ?
+		ledger->upper->hold(ledger->upper_context, hold, above) : 0;
+	if (error)
+		return error == -EAGAIN ? error : -EDQUOT;
+	note_hold(ledger, here, refund, above);
+	return 0;
+}
+
+int vmsi_ledger_hold_forced(struct vmsi_ledger *ledger,
+			    const struct vmsi_hold *hold,
+			    enum vmsi_hold_level level, size_t refund)
+{
+	const size_t above = given_above(ledger, hold, refund);
+	int error = ledger->upper ?
+		ledger->upper->hold_forced(ledger->upper_context, hold,
+					   above) : 0;
+
+	if (!error)
+		note_hold(ledger, bytes_here(hold, level), refund, above);
+	return error;
+}
+
+static void lower_here(struct vmsi_ledger *ledger, size_t bytes)
+{
+	if (bytes > ledger->charged)
+		vmsi_panic("R2: more was uncharged than had been charged");
+	ledger->charged -= bytes;
+}
+
+void vmsi_ledger_release(struct vmsi_ledger *ledger, struct vmsi_object_id id,
+			 size_t bytes_here)
+{
+	lower_here(ledger, bytes_here);
+	if (bytes_here)
+		ledger->peak_kept = ledger->peak;
+	if (ledger->upper)
+		ledger->upper->release(ledger->upper_context, id);
+}
+
+void vmsi_ledger_take_back_hold(struct vmsi_ledger *ledger,
+				const struct vmsi_hold *hold,
+				enum vmsi_hold_level level)
+{
+	const size_t here = bytes_here(hold, level);
+	const size_t refund = ledger->ahead;
+
+	lower_here(ledger, here);
+	ledger->ahead = 0;
+	if (here)
+		ledger->peak = ledger->peak_kept > ledger->charged ?
+			ledger->peak_kept : ledger->charged;
+	if (ledger->upper)
+		ledger->upper->take_back_hold(ledger->upper_context, hold,
+					      refund);
+}
+
+/* --- the end, and the policy --------------------------------------------- */
+
 void vmsi_ledger_end(struct vmsi_ledger *ledger)
 {
 	vmsi_ledger_uncharge(ledger, ledger->charged);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "space/cross.h"
 
+#include <string.h>
+
 #include "space/hostview.h"
 #include "space/state.h"
 
@@ -227,10 +229,52 @@ static uint32_t flags_of(const struct vms_mapping_info *info)
 	return flags | (uint32_t)VMSI_TOUCHED;
 }
 
+/* Memory that the host has no file of, though it shows one for it. */
+static bool is_anonymous(const struct vms_mapping_info *info)
+{
+	return info->flags & VMS_MAPPING_ANONYMOUS;
+}
+
+static enum vmsi_hold_level level_of(const struct vms_mapping_info *info)
+{
+	return is_anonymous(info) ? VMSI_HOLD_HERE : VMSI_HOLD_ABOVE;
+}
+
+/* Where there is no descriptor to ask, the path tells. */
+static bool is_in_memory(const struct vms_space *space,
+			 const struct vms_mapping_info *info)
+{
+	return is_anonymous(info) ||
+		(space->budget &&
+		 !(space->flags & VMS_SPACE_FILES_UNCHARGED) &&
+		 (strncmp(info->path, "/memfd:", 7) == 0 ||
+		  strncmp(info->path, "/dev/shm/", 9) == 0));
+}
+
+/*
+ * What an arrival holds of its object. How long that is, is not told: at least
+ * up to the end of the mapping.
+ */
+static struct vmsi_hold hold_of(const struct vms_space *space,
+				const struct vms_mapping_info *info,
+				const struct vmsi_object *object)
+{
+	const unsigned exempt = VMS_MAPPING_NORESERVE | VMS_MAPPING_HUGETLB;
+	struct vmsi_hold hold = { .bytes = 0 };
+	size_t bytes = (size_t)info->offset + info->length;
+
+	if (!object || !(info->flags & VMS_MAPPING_SHARED) ||
+	    (info->flags & exempt) || !is_in_memory(space, info) ||
+	    bytes <= object->held)
+		return hold;
+	return (struct vmsi_hold){ object->id, bytes, object->held };
+}
+
 /* Put what has arrived at a range into the map. */
 static void publish_arrival(const struct crossing *crossing,
-			   const struct vms_mapping_info *info,
-			   struct vmsi_object *object)
+			    const struct vms_mapping_info *info,
+			    struct vmsi_object *object,
+			    const struct vmsi_hold *hold)
 {
 	struct vms_space *space = crossing->space;
 	struct vmsi_range target = { crossing->new_address,
@@ -243,6 +287,8 @@ static void publish_arrival(const struct crossing *crossing,
 		.page_shift = (uint32_t)__builtin_ctzl(info->page_size),
 	};
 
+	if (hold->bytes)
+		vmsi_object_note_hold(object, hold, level_of(info));
 	if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
 		vmsi_ledger_charge_forced(&space->ledger,
 					  vmsi_range_length(target),
@@ -262,6 +308,7 @@ static long move_in_one(const struct crossing *crossing,
 				     crossing->new_address +
 					     crossing->new_length };
 	struct vmsi_object *object = NULL;
+	struct vmsi_hold hold;
 	long result = vmsi_reserve_records(space);
 
 	if (result)
@@ -275,14 +322,25 @@ static long move_in_one(const struct crossing *crossing,
 	if (info->flags & VMS_MAPPING_GROWSDOWN)
 		vmsi_gaps_close(space, space->range);
 	vmsi_learn_touched(space, target, VMSI_LEARN_SPLIT);
+	hold = hold_of(space, info, object);
+	if (hold.bytes)
+		result = vmsi_ledger_hold_forced(&space->ledger, &hold,
+						 level_of(info), 0);
+	if (result) {
+		vmsi_object_drop(space, object);
+		return vmsi_refuse_records(space);
+	}
 	result = ask_host(crossing, crossing->flags);
 	if (result < 0) {
+		if (hold.bytes)
+			vmsi_ledger_take_back_hold(&space->ledger, &hold,
+						   level_of(info));
 		if (object)
 			vmsi_object_drop(space, object);
 		vmsi_settle(space, target);
 		return result;
 	}
-	publish_arrival(crossing, info, object);
+	publish_arrival(crossing, info, object, &hold);
 	return result;
 }
 

@@ -24,6 +24,9 @@ static const char *check_mappings(const struct vms_space *space,
 		if (attributes->object && attributes->object->mapped <
 		    mapping->end - mapping->start)
 			return "invariant 5: an object lost count of its mappings";
+		if (attributes->object && attributes->object->held &&
+		    attributes->object->holding == 0)
+			return "invariant 5a: an object is held by no mapping";
 	}
 	return NULL;
 }

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <sys/sysmacros.h>
-
 #include "space/hostview.h"
 #include "space/map_request.h"
 
 /* vms_mmap: what a mapping is charged, and how it is made. */
-
-#define DEV_ZERO makedev(1, 5)
 
 /*
  * A warm hole is plain memory without rights: to give it rights makes of it
@@ -55,56 +51,6 @@ static uint32_t attribute_flags(const struct map_request *request)
 	return flags;
 }
 
-/*
- * The object behind the mapping. Sets the charge too, since that of shared
- * anonymous memory belongs to its object.
- */
-static int make_object(struct map_request *request)
-{
-	struct vmsi_attributes *attributes = &request->attributes;
-	struct vms_space *space = request->space;
-	bool file = !(request->flags & MAP_ANONYMOUS);
-	bool zero = file && S_ISCHR(request->file.st_mode) &&
-		request->file.st_rdev == DEV_ZERO;
-
-	if (zero)
-		attributes->flags |= (uint32_t)VMSI_ANONYMOUS;
-	if (vmsi_map_request_is_shared(request) && (!file || zero)) {
-		bool counts = !(attributes->flags & ((uint32_t)VMSI_NORESERVE |
-						     (uint32_t)VMSI_HUGETLB));
-
-		request->charge = counts ? request->length : 0;
-		attributes->object =
-			vmsi_object_anonymous(space, request->charge);
-	} else if (file) {
-		attributes->object = vmsi_object_of_file(
-			space, request->file.st_dev, request->file.st_ino,
-			request->fd);
-	} else if (attributes->flags & (uint32_t)VMSI_HUGETLB) {
-		/* Each has a file of its own in the host, so none may merge. */
-		attributes->object = vmsi_object_anonymous(space, 0);
-	} else {
-		return 0;
-	}
-	if (!attributes->object)
-		return vmsi_refuse_records(space);
-	request->own_object = attributes->object->mapped == 0;
-	request->object_offset = file && !(zero && vmsi_map_request_is_shared(request)) ?
-		request->offset : 0;
-	return 0;
-}
-
-static void drop_object(struct map_request *request)
-{
-	struct vmsi_object *object = request->attributes.object;
-
-	if (!request->own_object || !object)
-		return;
-	/* Its charge was of this call, and goes back with the call's. */
-	object->charged = 0;
-	vmsi_object_drop(request->space, object);
-}
-
 /* A file that shared mappings may not write to. */
 static void note_access(struct map_request *request)
 {
@@ -119,6 +65,8 @@ static void note_access(struct map_request *request)
 
 static int describe(struct map_request *request)
 {
+	int error;
+
 	request->attributes = (struct vmsi_attributes){
 		.prot = (uint32_t)request->prot &
 			(PROT_READ | PROT_WRITE | PROT_EXEC),
@@ -131,7 +79,13 @@ static int describe(struct map_request *request)
 		request->attributes.flags |= (uint32_t)VMSI_ACCOUNTED;
 		request->charge = request->length;
 	}
-	return make_object(request);
+	error = vmsi_map_request_get_object(request);
+	if (error)
+		return error;
+	error = vmsi_map_request_find_hold(request);
+	if (error)
+		vmsi_map_request_drop_object(request);
+	return error;
 }
 
 /*
@@ -161,7 +115,10 @@ static int refuse_commit(struct map_request *request, int refusal)
 {
 	int error = refused_before_limits(request);
 
-	return error ? error : vmsi_refuse_charge(refusal);
+	if (error)
+		return error;
+	return refusal == -EAGAIN ? vmsi_refuse_records(request->space) :
+				    vmsi_refuse_charge(refusal);
 }
 
 /* A warm hole becomes data by mprotect, where the host looks at the limit. */
@@ -189,14 +146,29 @@ static int charge_request(struct map_request *request)
 
 	if (!request->target_is_free)
 		request->refund = vmsi_charged_in(space, request->target);
-	if (request->charge == 0)
+	if (request->charge)
+		error = vmsi_ledger_charge(&space->ledger, request->charge,
+					   request->refund);
+	else if (request->hold.bytes)
+		error = vmsi_ledger_hold(&space->ledger, &request->hold,
+					 request->hold_level, request->refund);
+	else
 		return 0;
-	error = vmsi_ledger_charge(&space->ledger, request->charge,
-				   request->refund);
 	if (error)
 		return refuse_commit(request, error);
 	request->charged = true;
 	return 0;
+}
+
+static void uncharge_request(struct map_request *request)
+{
+	struct vmsi_ledger *ledger = &request->space->ledger;
+
+	if (request->charged && request->charge)
+		vmsi_ledger_take_back(ledger, request->charge);
+	else if (request->charged)
+		vmsi_ledger_take_back_hold(ledger, &request->hold,
+					   request->hold_level);
 }
 
 /* --- act, publish ------------------------------------------------------------------ */
@@ -220,17 +192,15 @@ static int fall_back(struct map_request *request)
 	int flags = request->flags &
 		(int)~(MAP_HUGETLB | (unsigned)MAP_HUGE_MASK << MAP_HUGE_SHIFT);
 	long result;
-	int error;
+	int error = 0;
 
 	attributes->flags &= ~(uint32_t)VMSI_HUGETLB;
 	attributes->flags |= (uint32_t)VMSI_HUGE_FALLBACK;
 	attributes->page_shift = (uint32_t)__builtin_ctzl(vmsi_page_size());
 	if (attributes->flags & (uint32_t)VMSI_SHARED) {
-		request->charge = attributes->flags & (uint32_t)VMSI_NORESERVE ?
-			0 : request->length;
-		attributes->object->charged = request->charge;
+		error = vmsi_map_request_find_hold(request);
 	} else {
-		drop_object(request);
+		vmsi_map_request_drop_object(request);
 		attributes->object = NULL;
 		if (vmsi_commit_counts(request->prot, attributes->flags,
 				       VMSI_COMMIT_EXEMPT)) {
@@ -238,7 +208,8 @@ static int fall_back(struct map_request *request)
 			request->charge = request->length;
 		}
 	}
-	error = charge_request(request);
+	if (!error)
+		error = charge_request(request);
 	if (error)
 		return error;
 	result = ask_host(request, flags);
@@ -311,6 +282,9 @@ static void publish_request(struct map_request *request)
 {
 	struct vms_space *space = request->space;
 
+	if (request->hold.bytes)
+		vmsi_object_note_hold(request->attributes.object,
+				      &request->hold, request->hold_level);
 	if (request->target_is_free)
 		vmsi_publish_free(space, request->target,
 				  request->object_offset, &request->attributes);
@@ -351,10 +325,9 @@ static int map(struct map_request *request)
 
 uncharge:
 	vmsi_settle(space, request->target);
-	if (request->charged)
-		vmsi_ledger_take_back(&space->ledger, request->charge);
+	uncharge_request(request);
 drop:
-	drop_object(request);
+	vmsi_map_request_drop_object(request);
 	return vmsi_refused_by_host(space, error);
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "space/map_request.h"
 
+#include <sys/sysmacros.h>
+
 #include <linux/magic.h>
 
 /* What vms_mmap is asked, and whether it may be. */
@@ -8,6 +10,8 @@
 #ifndef HUGETLBFS_MAGIC
 #define HUGETLBFS_MAGIC 0x958458f6
 #endif
+
+#define DEV_ZERO makedev(1, 5)
 
 /*
  * The host looks at the descriptor before anything that the space may refuse,
@@ -114,4 +118,74 @@ int vmsi_map_request_check(struct map_request *request)
 		return -EINVAL;
 	error = check_backing(request);
 	return error ? error : check_length(request);
+}
+
+/* --- the object ---------------------------------------------------------- */
+
+static int find_object(struct map_request *request, bool is_file)
+{
+	struct vmsi_attributes *attributes = &request->attributes;
+	struct vms_space *space = request->space;
+
+	attributes->object = is_file ?
+		vmsi_object_of_file(space, request->file.st_dev,
+				    request->file.st_ino, request->fd) :
+		vmsi_object_anonymous(space);
+	if (!attributes->object)
+		return vmsi_refuse_records(space);
+	request->own_object = attributes->object->mapped == 0;
+	return 0;
+}
+
+int vmsi_map_request_get_object(struct map_request *request)
+{
+	struct vmsi_attributes *attributes = &request->attributes;
+	bool shared = vmsi_map_request_is_shared(request);
+	bool file = !(request->flags & MAP_ANONYMOUS);
+	bool zero = file && S_ISCHR(request->file.st_mode) &&
+		request->file.st_rdev == DEV_ZERO;
+
+	if (zero)
+		attributes->flags |= (uint32_t)VMSI_ANONYMOUS;
+	/* Each of huge pages has a file of its own in the host: none may merge. */
+	if (!file && !shared && !(attributes->flags & (uint32_t)VMSI_HUGETLB))
+		return 0;
+	request->object_offset = file && !(zero && shared) ?
+		request->offset : 0;
+	return find_object(request, file && !(zero && shared));
+}
+
+/*
+ * Shared anonymous memory is charged as Linux does, when it is made. Linux
+ * charges a file in memory page by page when it is touched, which nobody could
+ * refuse then: a budget is charged its length when it is mapped.
+ */
+int vmsi_map_request_find_hold(struct map_request *request)
+{
+	struct vmsi_object *object = request->attributes.object;
+	bool anonymous = request->attributes.flags & (uint32_t)VMSI_ANONYMOUS;
+	size_t bytes = 0;
+	int error = 0;
+
+	if (!vmsi_holds_object(&request->attributes))
+		return 0;
+	if (anonymous)
+		bytes = request->length;
+	else if (S_ISREG(request->file.st_mode))
+		error = vmsi_bytes_in_memory(request->space, request->fd,
+					     (uint64_t)request->file.st_size,
+					     &bytes);
+	if (error || bytes <= object->held)
+		return error;
+	request->hold = (struct vmsi_hold){ object->id, bytes, object->held };
+	request->hold_level = anonymous ? VMSI_HOLD_HERE : VMSI_HOLD_ABOVE;
+	return 0;
+}
+
+void vmsi_map_request_drop_object(struct map_request *request)
+{
+	struct vmsi_object *object = request->attributes.object;
+
+	if (request->own_object && object)
+		vmsi_object_drop(request->space, object);
 }

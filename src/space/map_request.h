@@ -28,7 +28,10 @@ struct map_request {
 	bool own_object;           /* attributes.object was made for this call */
 	bool target_is_free;       /* nothing is mapped at the target */
 	bool target_is_warm;       /* the target is a warm hole */
-	size_t charge;             /* bytes */
+	size_t charge;             /* bytes of private memory */
+	/* Of an object that is not held yet, or not as large. bytes 0: none. */
+	struct vmsi_hold hold;
+	enum vmsi_hold_level hold_level;
 	size_t refund;             /* bytes of what the target replaces */
 	bool charged;
 };
@@ -62,5 +65,16 @@ int vmsi_map_request_place(struct map_request *request);
  * told first. Returns -errno.
  */
 int vmsi_map_request_refuse(struct map_request *request, int error);
+
+/* Get the object behind the mapping, if there is one. Returns 0 or -errno. */
+int vmsi_map_request_get_object(struct map_request *request);
+/* Let it go again, for a request that comes to nothing. */
+void vmsi_map_request_drop_object(struct map_request *request);
+
+/*
+ * Find out what the mapping holds of its object, and is not held yet. Returns 0
+ * or -errno.
+ */
+int vmsi_map_request_find_hold(struct map_request *request);
 
 #endif

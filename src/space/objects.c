@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include <linux/magic.h>
+
 #include <vmspace/list.h>
 
 #include "space/objects.h"
@@ -82,6 +84,7 @@ struct vmsi_object *vmsi_object_of_file(struct vms_space *space,
 		return NULL;
 	object->device = device;
 	object->inode = inode;
+	object->id = (struct vmsi_object_id){ device, inode };
 	object->next = *bucket;
 	object->link = bucket;
 	if (object->next)
@@ -91,14 +94,73 @@ struct vmsi_object *vmsi_object_of_file(struct vms_space *space,
 	return object;
 }
 
-struct vmsi_object *vmsi_object_anonymous(struct vms_space *space,
-					  size_t charged)
+struct vmsi_object *vmsi_object_anonymous(struct vms_space *space)
 {
 	struct vmsi_object *object = make_object(space);
 
-	if (object)
-		object->charged = charged;
+	if (object && space->budget)
+		object->id = vmsi_budget_new_object(space->budget);
 	return object;
+}
+
+/* --- what is held -------------------------------------------------------- */
+
+int vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size,
+			 size_t *bytes)
+{
+	unsigned long magic = 0;
+	long error;
+
+	*bytes = 0;
+	if (!space->budget || (space->flags & VMS_SPACE_FILES_UNCHARGED) ||
+	    size > SIZE_MAX - vmsi_page_size())
+		return 0;
+	error = vmsi_host.file_system(fd, &magic);
+	if (error < 0)
+		return (int)error;
+	if (magic == TMPFS_MAGIC)
+		*bytes = vmsi_align_up((size_t)size, vmsi_page_size());
+	return 0;
+}
+
+void vmsi_object_note_hold(struct vmsi_object *object,
+			   const struct vmsi_hold *hold,
+			   enum vmsi_hold_level level)
+{
+	object->held = hold->bytes;
+	if (level == VMSI_HOLD_HERE)
+		object->charged = hold->bytes;
+}
+
+void vmsi_object_release(struct vms_space *space, struct vmsi_object *object)
+{
+	if (object->held == 0)
+		return;
+	vmsi_ledger_release(&space->ledger, object->id, object->charged);
+	object->held = object->charged = 0;
+}
+
+void vmsi_object_reached(struct vms_space *space, uintptr_t address)
+{
+	struct vmsi_mapping *mapping = vmsi_lookup(space, address);
+	struct vmsi_object *object = mapping ? mapping->attributes.object :
+					       NULL;
+	struct vmsi_hold hold;
+
+	/* Anonymous memory does not grow with its mappings. */
+	if (!object || object->held == 0 || object->charged ||
+	    !vmsi_holds_object(&mapping->attributes))
+		return;
+	hold = (struct vmsi_hold){
+		.id = object->id,
+		.bytes = mapping->offset + (mapping->end - mapping->start),
+		.before = object->held,
+	};
+	if (hold.bytes <= hold.before)
+		return;
+	/* Whoever holds it already is noted, so this needs no memory. */
+	(void)vmsi_ledger_hold_forced(&space->ledger, &hold, VMSI_HOLD_ABOVE, 0);
+	vmsi_object_note_hold(object, &hold, VMSI_HOLD_ABOVE);
 }
 
 void vmsi_object_drop(struct vms_space *space, struct vmsi_object *object)
@@ -110,7 +172,7 @@ void vmsi_object_drop(struct vms_space *space, struct vmsi_object *object)
 		if (object->next)
 			object->next->link = object->link;
 	}
-	vmsi_ledger_uncharge(&space->ledger, object->charged);
+	vmsi_object_release(space, object);
 	if (object->path)
 		vmsi_pool_give(object->path_pool, object->path);
 	vmsi_pool_give(&space->object_pool, object);

@@ -37,6 +37,8 @@ static void count_mapped(const struct vmsi_attributes *attributes,
 {
 	if (attributes->object)
 		attributes->object->mapped += length;
+	if (vmsi_holds_object(attributes))
+		attributes->object->holding += length;
 	if (attributes->name)
 		attributes->name->mapped += length;
 }
@@ -45,6 +47,11 @@ static void count_unmapped(struct vms_space *space,
 			   const struct vmsi_attributes *attributes,
 			   size_t length)
 {
+	if (vmsi_holds_object(attributes)) {
+		attributes->object->holding -= length;
+		if (attributes->object->holding == 0)
+			vmsi_object_release(space, attributes->object);
+	}
 	if (attributes->object) {
 		attributes->object->mapped -= length;
 		vmsi_object_drop(space, attributes->object);

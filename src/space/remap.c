@@ -321,6 +321,8 @@ long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
 		error = remap_one(&request, &result);
 	if (error)
 		return vmsi_refused_by_host(space, error);
+	if (request.new_length > request.old_length)
+		vmsi_object_reached(space, result);
 	/* A resize in place, which moved no handle. */
 	if (result == old && request.old_length)
 		vmsi_handles_resized(space, old, request.old_length,

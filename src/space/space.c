@@ -105,7 +105,8 @@ static bool options_are_good(const struct vms_space_options *options)
 		(options->placement == VMS_PLACE_BOTTOM ||
 		 options->placement == VMS_PLACE_TOP) &&
 		!(options->flags &
-		  ~(VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE)) &&
+		  ~(VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE |
+		    VMS_SPACE_FILES_UNCHARGED)) &&
 		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
 }
 
@@ -324,6 +325,15 @@ static int release_addresses(struct vms_space *space)
 	return 0;
 }
 
+static void release_objects(struct vms_space *space)
+{
+	for (struct vmsi_mapping *mapping =
+		     vmsi_map_find(&space->map, space->range.start);
+	     mapping; mapping = vmsi_map_next(mapping))
+		if (mapping->attributes.object)
+			vmsi_object_release(space, mapping->attributes.object);
+}
+
 int vms_space_close(vms_space *space)
 {
 	int error;
@@ -341,6 +351,7 @@ int vms_space_close(vms_space *space)
 		if (error) {
 			vmsi_leave(space);
 		} else {
+			release_objects(space);
 			vmsi_ledger_end(&space->ledger);
 			vmsi_lock_release(&space->lock);
 		}

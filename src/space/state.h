@@ -46,7 +46,11 @@ struct vmsi_object {
 	uint64_t inode;   /* 0: shared anonymous memory */
 	size_t mapped;    /* bytes, over all mappings of it */
 	size_t seen;      /* of a walk that checks the ledger; else 0 */
-	size_t charged;   /* bytes; of shared anonymous memory */
+	size_t charged;   /* bytes in the ledger; of shared anonymous memory */
+	/* What it is charged as above the ledger, with all that hold it. */
+	struct vmsi_object_id id;
+	size_t held;      /* bytes; 0: it is not held */
+	size_t holding;   /* bytes of mappings that hold it */
 	char *path;       /* of a file, when it was mapped; NULL: not known */
 	struct vmsi_pool *path_pool;
 };
@@ -314,9 +318,36 @@ size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range);
  */
 struct vmsi_object *vmsi_object_of_file(struct vms_space *space, uint64_t device,
 					uint64_t inode, int fd);
-/* A new shared anonymous object. NULL: no memory. */
-struct vmsi_object *vmsi_object_anonymous(struct vms_space *space,
-					  size_t charged);
+/* A new shared anonymous object, which nothing is charged for. NULL: no memory. */
+struct vmsi_object *vmsi_object_anonymous(struct vms_space *space);
+
+/* Whether a mapping keeps its object charged. */
+static inline bool vmsi_holds_object(const struct vmsi_attributes *attributes)
+{
+	return attributes->object &&
+		(attributes->flags & (uint32_t)VMSI_SHARED) &&
+		!(attributes->flags & ((uint32_t)VMSI_NORESERVE |
+				       (uint32_t)VMSI_HUGETLB));
+}
+
+/*
+ * What a mapping of a file of this size holds: its pages, if it is in memory and
+ * the space has a budget to charge them to, or 0. Returns 0, or -errno where the
+ * host does not tell what the file is on.
+ */
+int vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size,
+			 size_t *bytes);
+
+/* Note that an object is held with so many bytes. */
+void vmsi_object_note_hold(struct vmsi_object *object,
+			   const struct vmsi_hold *hold,
+			   enum vmsi_hold_level level);
+
+/* Give back what is charged for an object that nothing holds any more. */
+void vmsi_object_release(struct vms_space *space, struct vmsi_object *object);
+
+/* A mapping of a file that is held has grown: it is held up to its end. */
+void vmsi_object_reached(struct vms_space *space, uintptr_t address);
 /* Let an object go that nothing maps. */
 void vmsi_object_drop(struct vms_space *space, struct vmsi_object *object);
 

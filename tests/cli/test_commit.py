@@ -9,6 +9,7 @@ import json
 import os
 import re
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -467,7 +468,19 @@ def garbage_is_no_budget_and_no_crash():
             os.pwrite(fd, os.urandom(size), 0)
             budgets = budgets_of(os.getpid())
             expect_equal([budget["figures"] for budget in budgets], [None])
-            expect(b"it is no budget of this version" in commit().stdout)
+            expect(b"it is no budget)" in commit().stdout)
+    finally:
+        os.close(fd)
+
+
+def budget_of_another_version_is_told_apart():
+    fd = os.memfd_create("vmspace-budget")
+    try:
+        os.write(fd, b"VsBudget" + struct.pack("=I", 1))
+        os.ftruncate(fd, 1 << 20)
+        budgets = budgets_of(os.getpid())
+        expect_equal([budget["figures"] for budget in budgets], [None])
+        expect(b"it is of another version of vmspace" in commit().stdout)
     finally:
         os.close(fd)
 
@@ -598,6 +611,7 @@ CASES = [
     text_of_others_cannot_reach_the_terminal,
     name_that_is_not_utf8_is_mended_in_json,
     garbage_is_no_budget_and_no_crash,
+    budget_of_another_version_is_told_apart,
     what_only_has_the_name_of_a_budget_is_passed_over,
     processes_of_others_are_counted,
     kernel_threads_hide_nothing,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../kernel/random.h"
+#include "base/align.h"
 #include "budget/budget.h"
 #include "budget_fixture.h"
 
@@ -18,7 +19,10 @@
  */
 
 #define ROUNDS 300
-#define ROUNDS_UNDER_WAY 40
+#define ROUNDS_UNDER_WAY 20
+
+/* Of the first slots' objects, what is written to all the time. */
+#define OBJECTS_BYTES ((size_t)32 << 10)
 
 static vms_budget *budget;
 static struct random numbers = { 1 };
@@ -91,7 +95,7 @@ static void other_files_are_refused(void **state)
 static void a_file_that_can_be_cut_short_is_refused(void **state)
 {
 	int fd = make_file(VMSI_BUDGET_BYTES, 0);
-	char all[VMSI_BUDGET_BYTES];
+	static char all[VMSI_BUDGET_BYTES];
 
 	(void)state;
 	assert_int_equal(pread(vms_budget_fd(budget), all, sizeof(all), 0),
@@ -152,10 +156,14 @@ static void garbage_does_no_harm(void **state)
 	(void)state;
 	charge(budget, 100);
 	for (int i = 0; i < ROUNDS; i++) {
-		size_t start = random_below(&numbers, VMSI_BUDGET_BYTES);
+		size_t start = random_below(&numbers, i % 2 ?
+					    VMSI_BUDGET_BYTES :
+					    VMSI_BUDGET_OBJECTS_OFFSET);
+		size_t length = random_below(&numbers,
+					     VMSI_BUDGET_OBJECTS_OFFSET);
 
-		write_garbage(start, start + random_below(&numbers,
-			      VMSI_BUDGET_BYTES - start + 1));
+		write_garbage(start, vmsi_min(start + length,
+					      VMSI_BUDGET_BYTES));
 		use_it();
 		/* With a sound beginning, readers go further. */
 		memcpy(&budget->shared->head, &good, sound);
@@ -179,7 +187,7 @@ static void garbage_under_way_does_no_harm(void **state)
 		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			write_garbage(offsetof(struct vmsi_budget_head, limit),
-				      VMSI_BUDGET_BYTES);
+				      VMSI_BUDGET_OBJECTS_OFFSET + OBJECTS_BYTES);
 	}
 	for (int i = 0; i < ROUNDS_UNDER_WAY; i++)
 		use_it();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
@@ -177,6 +178,28 @@ static void one_that_asks_for_ever_is_not_waited_for(void **state)
 	bury(&child);
 }
 
+/* As one that was stopped after it had begun to change an object. */
+static int begin_a_change(void)
+{
+	atomic_store(&budget->shared->slots[budget->slot].changing, 1);
+	return 0;
+}
+
+static void one_that_is_in_a_change_for_ever_is_not_waited_for(void **state)
+{
+	struct child child = start_child(BY_FORK, begin_a_change);
+
+	(void)state;
+	charge(budget, 50 * PAGE);
+	assert_refused(vms_budget_charge(budget, 51 * PAGE), ENOMEM);
+	kill_child(&child);
+	charge(budget, 50 * PAGE);
+	assert_int_equal(charged_pages(), 100);
+	/* Its slot is cleared, and does not make others look again. */
+	assert_true(vmsi_places_sum(budget, 2, NULL).is_settled);
+	bury(&child);
+}
+
 /* --- fork, exec ---------------------------------------------------------- */
 
 static vms_space *space;
@@ -209,6 +232,8 @@ static void open_space_of(size_t pages)
 
 	space = vms_space_open(1000 * PAGE, &options);
 	assert_non_null(space);
+	if (pages == 0)
+		return;
 	assert_ptr_equal(vms_mmap(space, vms_space_base(space), pages * PAGE,
 				  PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
@@ -429,6 +454,82 @@ static void what_always_fits_is_never_refused(void **state)
 	assert_int_equal(stats_of(budget).refusals, 0);
 }
 
+/* --- objects on their way ------------------------------------------------ */
+
+#define OBJECTS 4
+#define OBJECT_STEPS 60000
+
+/* What the processes know to be held; at most what really is. */
+static struct {
+	atomic_flag lock;
+	unsigned holders[OBJECTS];
+	size_t pages;
+	_Atomic unsigned started;
+	bool is_broken;
+} *known;
+
+static size_t object_pages(unsigned object)
+{
+	return 25 + 5 * (size_t)object;
+}
+
+static void note(unsigned object, bool taken)
+{
+	size_t pages = object_pages(object);
+
+	while (atomic_flag_test_and_set(&known->lock))
+		sched_yield();
+	if (taken && known->holders[object]++ == 0)
+		known->pages += pages;
+	if (!taken && --known->holders[object] == 0)
+		known->pages -= pages;
+	known->is_broken |= known->pages > 100;
+	atomic_flag_clear(&known->lock);
+}
+
+/*
+ * One object is let go while another process may just take it from there, and a
+ * third what it leaves. By the calls that spaces make, without theirs to the host
+ * in between. The first to come wait for the last.
+ */
+static int object_hog(unsigned seed)
+{
+	unsigned granted = 0, turn = seed;
+
+	atomic_fetch_add(&known->started, 1);
+	while (atomic_load(&known->started) < HOGS)
+		sched_yield();
+	for (unsigned i = 0; i < OBJECT_STEPS; i++) {
+		unsigned object = (turn = turn * 1103515245u + 12345u) / 65536 %
+			OBJECTS;
+		const struct vmsi_hold hold = {
+			.id = { 1, object },
+			.bytes = object_pages(object) * PAGE,
+		};
+
+		if (vmsi_budget_upper.hold(budget, &hold, 0) != 0)
+			continue;
+		granted++;
+		note(object, true);
+		note(object, false);
+		vmsi_budget_upper.release(budget, hold.id);
+	}
+	return granted ? 0 : 3;
+}
+
+static void an_object_on_its_way_is_seen_by_all(void **state)
+{
+	(void)state;
+	known = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(known, MAP_FAILED);
+	run_hogs(object_hog);
+	assert_false(known->is_broken);
+	assert_int_equal(charged_pages(), 0);
+	assert_true(stats_of(budget).peak <= 100 * PAGE);
+	munmap(known, PAGE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -436,6 +537,7 @@ int main(void)
 		WITH_SHARED(a_killed_process_gives_its_charge_back),
 		WITH_SHARED(one_that_is_killed_while_it_asks_holds_nobody_up),
 		WITH_SHARED(one_that_asks_for_ever_is_not_waited_for),
+		WITH_SHARED(one_that_is_in_a_change_for_ever_is_not_waited_for),
 		WITH_SHARED(fork_charges_the_childs_copy),
 		WITH_SHARED(what_is_not_forked_is_not_charged_to_the_child),
 		WITH_SHARED(exec_gives_the_charge_back),
@@ -444,6 +546,7 @@ int main(void)
 		cmocka_unit_test(other_policies_are_kept_too),
 		WITH_SHARED(the_limit_holds_at_every_instant),
 		WITH_SHARED(what_always_fits_is_never_refused),
+		WITH_SHARED(an_object_on_its_way_is_seen_by_all),
 	};
 
 	return cmocka_run_group_tests_name("budget_shared", tests, NULL, NULL);

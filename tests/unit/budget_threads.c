@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "budget/budget.h"
 #include "budget_fixture.h"
 #include "host/host.h"
 
@@ -61,6 +62,22 @@ static void charge_by_space(vms_space *space, size_t pages)
 		atomic_fetch_add(&broken, 1);
 }
 
+static int common_file;
+
+#define FILE_PAGES 30
+
+/* What all threads map, and is charged once to the top. */
+static void hold_file(vms_space *space)
+{
+	void *memory = vms_mmap(space, NULL, PAGE, PROT_READ, MAP_SHARED,
+				common_file, 0);
+
+	if (memory == MAP_FAILED)
+		atomic_fetch_add(&refused, 1);
+	else if (vms_munmap(space, memory, PAGE) != 0)
+		atomic_fetch_add(&broken, 1);
+}
+
 static void *work(void *context)
 {
 	const size_t number = (size_t)context;
@@ -85,6 +102,7 @@ static void *work(void *context)
 			charge_by_hand(part, pages);
 		else
 			charge_by_space(space, pages);
+		hold_file(space);
 		if (i % 100 == number)
 			(void)vms_budget_set_callback(
 				top, i % 200 < 100 ? make_no_room : NULL, NULL);
@@ -102,6 +120,9 @@ static void run_threads(void)
 {
 	pthread_t threads[THREADS];
 
+	common_file = memfd_create("object", MFD_CLOEXEC);
+	assert_true(common_file >= 0);
+	assert_int_equal(ftruncate(common_file, (off_t)(FILE_PAGES * PAGE)), 0);
 	atomic_store(&refused, 0);
 	atomic_store(&asked, 0);
 	for (size_t i = 0; i < THREADS; i++)
@@ -112,6 +133,7 @@ static void run_threads(void)
 	assert_int_equal(atomic_load(&broken), 0);
 	assert_int_equal(stats_of(top).charged, 0);
 	assert_true(stats_of(top).peak <= 100 * PAGE);
+	close(common_file);
 	print_message("# %u refused, %u asked\n", atomic_load(&refused),
 		      atomic_load(&asked));
 }
@@ -144,7 +166,8 @@ static void *fork_now_and_then(void *context)
 		if (child == 0) {
 			size_t before = stats_of(top).charged_here;
 
-			if (vms_budget_charge(top, 0) != 0 ||
+			if (before < 10 * PAGE ||
+			    vms_budget_charge(top, 0) != 0 ||
 			    stats_of(top).charged_here != before)
 				_exit(1);
 			_exit(0);
@@ -159,11 +182,13 @@ static void *fork_now_and_then(void *context)
 
 static void a_fork_meets_no_held_lock(void **state)
 {
+	const struct vmsi_hold hold = { .id = { 1, 1 }, .bytes = 10 * PAGE };
 	_Atomic bool done = false;
 	pthread_t forker;
 
 	(void)state;
 	top = open_shared(1000 * PAGE, VMS_COMMIT_STRICT);
+	assert_int_equal(vmsi_budget_upper.hold(top, &hold, 0), 0);
 	assert_int_equal(pthread_create(&forker, NULL, fork_now_and_then,
 					&done), 0);
 	for (int i = 0; i < 100000; i++) {
@@ -173,6 +198,8 @@ static void a_fork_meets_no_held_lock(void **state)
 	atomic_store(&done, true);
 	assert_int_equal(pthread_join(forker, NULL), 0);
 	assert_int_equal(atomic_load(&broken), 0);
+	assert_int_equal(stats_of(top).charged, 10 * PAGE);
+	vmsi_budget_upper.release(top, hold.id);
 	assert_int_equal(stats_of(top).charged, 0);
 	close_budget(top);
 }

@@ -322,6 +322,46 @@ static void a_sum_that_wraps_does_not_fit(void **state)
 	assert_int_equal(vmsi_ledger_charge(&ledger, 5, 0), 0);
 }
 
+static void an_object_is_charged_here_or_only_above(void **state)
+{
+	struct vmsi_hold hold = { .id = { 1, 2 }, .bytes = 60 };
+
+	(void)state;
+	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
+	assert_int_equal(vmsi_ledger_hold(&ledger, &hold, VMSI_HOLD_ABOVE, 0),
+			 0);
+	assert_int_equal(ledger.charged, 0);
+	vmsi_ledger_release(&ledger, hold.id, 0);
+	assert_int_equal(vmsi_ledger_hold(&ledger, &hold, VMSI_HOLD_HERE, 0),
+			 0);
+	assert_int_equal(ledger.charged, 60);
+	/* More of it is charged the difference. */
+	hold.before = 60;
+	hold.bytes = 101;
+	assert_int_equal(vmsi_ledger_hold(&ledger, &hold, VMSI_HOLD_HERE, 0),
+			 -ENOMEM);
+	assert_int_equal(ledger.charged, 60);
+	assert_int_equal(ledger.refusals, 1);
+	hold.bytes = 70;
+	assert_int_equal(vmsi_ledger_hold(&ledger, &hold, VMSI_HOLD_HERE, 0),
+			 0);
+	assert_int_equal(ledger.charged, 70);
+	assert_int_equal(ledger.peak, 70);
+	vmsi_ledger_take_back_hold(&ledger, &hold, VMSI_HOLD_HERE);
+	assert_int_equal(ledger.charged, 60);
+	assert_int_equal(ledger.peak, 60);
+	/* The net is what must fit, and what the peak knows. */
+	hold = (struct vmsi_hold){ .id = { 1, 3 }, .bytes = 90 };
+	assert_int_equal(vmsi_ledger_hold(&ledger, &hold, VMSI_HOLD_HERE, 60),
+			 0);
+	vmsi_ledger_uncharge(&ledger, 60);
+	assert_int_equal(ledger.charged, 90);
+	assert_int_equal(ledger.peak, 90);
+	assert_int_equal(ledger.ahead, 0);
+	vmsi_ledger_release(&ledger, hold.id, 90);
+	assert_int_equal(ledger.charged, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +383,7 @@ int main(void)
 		cmocka_unit_test(only_the_net_is_charged_above),
 		cmocka_unit_test(noreserve_is_honoured_where_all_levels_do),
 		cmocka_unit_test(a_sum_that_wraps_does_not_fit),
+		cmocka_unit_test(an_object_is_charged_here_or_only_above),
 	};
 
 	return cmocka_run_group_tests_name("commit_ledger", tests, NULL, NULL);

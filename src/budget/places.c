@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "base/align.h"
+#include "budget/budget.h"
+#include "budget/distinct.h"
+#include "host/host.h"
+
+/*
+ * The objects of the slots of a shared budget.
+ *
+ * Whoever holds an object writes it into a place of his slot; what all have is
+ * charged once (distinct.c). So that one process can let an object go while
+ * another takes it, and no third sees neither, a sum is taken of one instant:
+ *
+ *   writer: changing = 1; one store; changes++; changing = 0
+ *   reader: changes; all places; in each slot, is changing 0?; changes
+ *
+ * If changes is the same before and after, and no slot was changing once its
+ * places had been read, then what was read is what was there when changes was
+ * read first: a store that came later has been counted before changing became 0
+ * again, so before changes was read last. Such a sum is settled, and stays right
+ * for as long as changes does not move.
+ *
+ * A store is one of bytes or of asking; a place gets its identity while both are
+ * 0. So a process that ends in the midst leaves either state, and changing at 1
+ * until somebody clears its slot.
+ *
+ * The places that this process has are known from its own records, since
+ * anybody can write anything to the slot.
+ */
+
+#define NO_OBJECTS ((struct vmsi_object_sums){ .is_settled = true })
+
+static bool has_slot(const struct vms_budget *budget)
+{
+	return budget->lock_fd >= 0;
+}
+
+static void begin_change(struct vms_budget *budget, unsigned slot)
+{
+	atomic_store(&budget->shared->slots[slot].changing, 1);
+}
+
+static void end_change(struct vms_budget *budget, unsigned slot)
+{
+	atomic_fetch_add(&budget->shared->head.changes, 1);
+	atomic_store(&budget->shared->slots[slot].changing, 0);
+}
+
+static void store(struct vms_budget *budget, unsigned slot,
+		  _Atomic uint64_t *what, size_t value)
+{
+	begin_change(budget, slot);
+	atomic_store(what, value);
+	end_change(budget, slot);
+}
+
+static unsigned places_used(const struct vms_budget *budget, unsigned slot)
+{
+	return (unsigned)vmsi_min(
+		atomic_load(&budget->shared->slots[slot].objects_used),
+		VMSI_BUDGET_OBJECTS);
+}
+
+void vmsi_places_clear(struct vms_budget *budget, unsigned slot)
+{
+	const unsigned used = places_used(budget, slot);
+
+	if (used == 0)
+		return;
+	begin_change(budget, slot);
+	for (unsigned i = 0; i < used; i++) {
+		atomic_store(&budget->shared->objects[slot][i].bytes, 0);
+		atomic_store(&budget->shared->objects[slot][i].asking, 0);
+	}
+	atomic_store(&budget->shared->slots[slot].objects_used, 0);
+	end_change(budget, slot);
+}
+
+/* --- the places of this process ------------------------------------------ */
+
+/* Write who an object is where readers find nothing yet. */
+static void identify(struct vms_budget *budget, unsigned slot, unsigned place,
+		     struct vmsi_object_id id)
+{
+	struct vmsi_budget_object *object =
+		&budget->shared->objects[slot][place];
+	_Atomic uint32_t *used = &budget->shared->slots[slot].objects_used;
+
+	atomic_store(&object->device, id.device);
+	atomic_store(&object->inode, id.inode);
+	if (atomic_load(used) <= place)
+		atomic_store(used, place + 1);
+}
+
+void vmsi_places_get(struct vms_budget *budget, struct vmsi_held *held)
+{
+	if (held->place != VMSI_NO_PLACE || !has_slot(budget))
+		return;
+	for (unsigned i = 0; i < VMSI_BUDGET_OBJECTS; i++) {
+		uint64_t bit = UINT64_C(1) << i % 64;
+
+		if (budget->places[i / 64] & bit)
+			continue;
+		budget->places[i / 64] |= bit;
+		held->place = i;
+		identify(budget, budget->slot, i, held->id);
+		return;
+	}
+}
+
+static struct vmsi_budget_object *object_of(struct vms_budget *budget,
+					    const struct vmsi_held *held)
+{
+	return &budget->shared->objects[budget->slot][held->place];
+}
+
+void vmsi_places_ask(struct vms_budget *budget, const struct vmsi_held *held,
+		     size_t bytes)
+{
+	store(budget, budget->slot, &object_of(budget, held)->asking, bytes);
+}
+
+void vmsi_places_set(struct vms_budget *budget, const struct vmsi_held *held,
+		     size_t bytes)
+{
+	struct vmsi_budget_object *object;
+
+	if (held->place == VMSI_NO_PLACE)
+		return;
+	object = object_of(budget, held);
+	store(budget, budget->slot, &object->bytes, bytes);
+	if (atomic_load(&object->asking))
+		store(budget, budget->slot, &object->asking, 0);
+	budget->in_places += bytes - held->bytes;
+}
+
+void vmsi_places_put(struct vms_budget *budget, struct vmsi_held *held)
+{
+	if (held->place == VMSI_NO_PLACE)
+		return;
+	vmsi_places_set(budget, held, 0);
+	budget->places[held->place / 64] &=
+		~(UINT64_C(1) << held->place % 64);
+	held->place = VMSI_NO_PLACE;
+}
+
+void vmsi_places_forget(struct vms_budget *budget)
+{
+	memset(budget->places, 0, sizeof(budget->places));
+	budget->in_places = 0;
+	budget->sums_known = false;
+	vmsi_for_each_held(budget, held)
+		held->place = VMSI_NO_PLACE;
+}
+
+void vmsi_places_fill(struct vms_budget *budget)
+{
+	vmsi_places_forget(budget);
+	vmsi_for_each_held(budget, held) {
+		vmsi_places_get(budget, held);
+		if (held->place == VMSI_NO_PLACE)
+			continue;
+		store(budget, budget->slot, &object_of(budget, held)->bytes,
+		      held->bytes);
+		budget->in_places += held->bytes;
+	}
+}
+
+void vmsi_places_copy(struct vms_budget *budget, unsigned slot)
+{
+	vmsi_for_each_held(budget, held) {
+		if (held->place == VMSI_NO_PLACE)
+			continue;
+		identify(budget, slot, held->place, held->id);
+		store(budget, slot,
+		      &budget->shared->objects[slot][held->place].bytes,
+		      held->bytes);
+	}
+}
+
+/* --- sums ---------------------------------------------------------------- */
+
+/* What a walk over all places finds out. */
+struct walk {
+	struct vms_budget *budget;
+	const struct vmsi_held *question; /* NULL: none */
+	struct vmsi_object_sums sums;
+	bool somebody_asks;
+};
+
+static size_t count_places(const struct vms_budget *budget, unsigned slots)
+{
+	size_t count = 0;
+
+	for (unsigned i = 0; i < slots; i++)
+		count += places_used(budget, i);
+	return count;
+}
+
+static bool is_of(const struct vmsi_budget_object *object,
+		  const struct vmsi_held *question)
+{
+	return question && atomic_load(&object->inode) == question->id.inode &&
+		atomic_load(&object->device) == question->id.device;
+}
+
+/* What one object says, beside what it counts with. */
+static void look_at(struct walk *walk, unsigned slot,
+		    const struct vmsi_budget_object *object)
+{
+	const bool is_own = slot == walk->budget->slot &&
+		has_slot(walk->budget);
+
+	if (is_of(object, walk->question))
+		walk->sums.of_question = vmsi_max(walk->sums.of_question,
+						  atomic_load(&object->bytes));
+	else if (!is_own && atomic_load(&object->asking)) {
+		walk->somebody_asks = true;
+		walk->sums.lower_asks |= slot < walk->budget->slot;
+	}
+}
+
+static size_t sum_up(struct walk *walk, unsigned slots,
+		     enum vmsi_object_value value)
+{
+	struct vms_budget *budget = walk->budget;
+	const struct vmsi_budget_object *all = budget->shared->objects[0];
+	struct vmsi_distinct distinct;
+
+	vmsi_distinct_begin(&distinct, budget->table, all,
+			    count_places(budget, slots));
+	for (unsigned i = 0; i < slots; i++) {
+		const unsigned used = places_used(budget, i);
+
+		for (unsigned k = 0; k < used; k++) {
+			uint32_t index = i * VMSI_BUDGET_OBJECTS + k;
+			enum vmsi_object_value here = value;
+
+			look_at(walk, i, &all[index]);
+			/* Who asks for the same asks for nothing beside it. */
+			if (is_of(&all[index], walk->question))
+				here = VMSI_OBJECT_CHARGED;
+			if (vmsi_object_value(&all[index], here))
+				vmsi_distinct_add(&distinct, index, here);
+		}
+		if (atomic_load(&budget->shared->slots[i].changing)) {
+			walk->sums.is_settled = false;
+			walk->sums.is_under_way = true;
+		}
+	}
+	return distinct.sum;
+}
+
+static struct vmsi_object_sums
+walk_places(struct vms_budget *budget, unsigned slots,
+	    const struct vmsi_held *question)
+{
+	struct walk walk = { budget, question, NO_OBJECTS, false };
+	_Atomic uint64_t *changes = &budget->shared->head.changes;
+	uint64_t before = atomic_load(changes);
+
+	walk.sums.charged = sum_up(&walk, slots, VMSI_OBJECT_CHARGED);
+	if (walk.somebody_asks) {
+		size_t claimed = sum_up(&walk, slots, VMSI_OBJECT_CLAIMED);
+
+		walk.sums.asked = claimed > walk.sums.charged ?
+			claimed - walk.sums.charged : 0;
+	}
+	if (atomic_load(changes) != before) {
+		walk.sums.is_settled = false;
+		walk.sums.is_under_way = false;
+	}
+	budget->sums_known = walk.sums.is_settled && !question;
+	budget->sums = walk.sums;
+	budget->sums_of = before;
+	return walk.sums;
+}
+
+struct vmsi_object_sums vmsi_places_sum(struct vms_budget *budget,
+					unsigned slots,
+					const struct vmsi_held *question)
+{
+	if (!question && budget->sums_known &&
+	    atomic_load(&budget->shared->head.changes) == budget->sums_of)
+		return budget->sums;
+	return walk_places(budget, slots, question);
+}

@@ -1,0 +1,680 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <vmspace.h>
+
+#include "../kernel/random.h"
+#include "arguments.h"
+#include "budget/shared.h"
+#include "host/host.h"
+
+/*
+ * A tree of processes under one shared budget, which map, unmap, fork, end and
+ * are killed as a seed has it, one at a time. After each step the budget must be
+ * charged what the model says, in the account of this process, in that of the
+ * one that acted, and to a reader from outside: private memory of each process,
+ * and each object that any of them has mapped, once. What does not fit must be
+ * refused, and what fits must not be.
+ */
+
+#define WORKERS 8
+#define MAPPINGS 6
+#define FILES 5
+#define SPACES 3
+#define LIMIT_PAGES 300
+#define PAGE vmsi_page_size()
+
+static struct arguments given = { .operations = 4000 };
+
+enum action {
+	MAP_A_FILE, MAP_AN_OBJECT, MAP_ALIAS, UNMAP, UNMAP_PART, MOVE,
+	CHARGE, UNCHARGE, FORK, END, ACTIONS,
+};
+
+/* What a worker is told, and what it answers. */
+struct order {
+	enum action action;
+	unsigned mapping;
+	unsigned other;           /* a mapping, a file or a worker */
+	unsigned space;
+	size_t pages;
+	size_t offset;            /* of a file, in pages */
+};
+
+struct answer {
+	int error;                /* errno of the call, or 0 */
+	pid_t pid;
+	size_t charged;           /* pages */
+	size_t charged_here;
+	size_t part_charged;      /* of the worker's own budget */
+};
+
+/* --- a worker ------------------------------------------------------------ */
+
+struct pipes {
+	int orders[2];
+	int answers[2];
+};
+
+static struct pipes pipes[WORKERS];
+static int files[FILES];
+static vms_budget *budget;        /* of all */
+static vms_budget *part;          /* of the worker, under it */
+static vms_space *spaces[SPACES]; /* 0: under budget; the rest under part */
+static void *memory[MAPPINGS];
+static size_t lengths[MAPPINGS];
+static size_t by_hand;
+
+static vms_space *space_of(unsigned mapping)
+{
+	return vms_space_of(memory[mapping]);
+}
+
+static int map(const struct order *order, int flags, int fd)
+{
+	void *at = vms_mmap(spaces[order->space], NULL, order->pages * PAGE,
+			    PROT_READ | PROT_WRITE, flags, fd,
+			    (off_t)(order->offset * PAGE));
+
+	if (at == MAP_FAILED)
+		return errno;
+	memory[order->mapping] = at;
+	lengths[order->mapping] = order->pages * PAGE;
+	return 0;
+}
+
+static int map_alias(const struct order *order)
+{
+	void *at = vms_mremap(space_of(order->other), memory[order->other], 0,
+			      lengths[order->other], MREMAP_MAYMOVE, NULL);
+
+	if (at == MAP_FAILED)
+		return errno;
+	memory[order->mapping] = at;
+	lengths[order->mapping] = lengths[order->other];
+	return 0;
+}
+
+static int unmap(unsigned mapping, size_t length)
+{
+	char *at = memory[mapping];
+
+	/* The end goes first, so that what is left begins where it did. */
+	if (vms_munmap(space_of(mapping), at + lengths[mapping] - length,
+		       length) != 0)
+		return errno;
+	lengths[mapping] -= length;
+	if (lengths[mapping] == 0)
+		memory[mapping] = NULL;
+	return 0;
+}
+
+/* To a place that something else was mapped at, all the same. */
+static int move(unsigned mapping)
+{
+	vms_space *space = space_of(mapping);
+	void *target = vms_mmap(space, NULL, lengths[mapping], PROT_NONE,
+				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *at;
+
+	if (target == MAP_FAILED)
+		return errno;
+	at = vms_mremap(space, memory[mapping], lengths[mapping],
+			lengths[mapping], MREMAP_MAYMOVE | MREMAP_FIXED,
+			target);
+	if (at == MAP_FAILED)
+		return errno;
+	memory[mapping] = at;
+	return 0;
+}
+
+static int act(const struct order *order)
+{
+	switch (order->action) {
+	case MAP_A_FILE:
+		return map(order, MAP_SHARED, files[order->other]);
+	case MAP_AN_OBJECT:
+		return map(order, MAP_SHARED | MAP_ANONYMOUS, -1);
+	case MAP_ALIAS:
+		return map_alias(order);
+	case UNMAP:
+		return unmap(order->mapping, lengths[order->mapping]);
+	case UNMAP_PART:
+		return unmap(order->mapping, PAGE);
+	case MOVE:
+		return move(order->mapping);
+	case CHARGE:
+		if (vms_budget_charge(part, order->pages * PAGE) != 0)
+			return errno;
+		by_hand += order->pages;
+		return 0;
+	case UNCHARGE:
+		if (vms_budget_uncharge(part, by_hand * PAGE) != 0)
+			return errno;
+		by_hand = 0;
+		return 0;
+	default:
+		return EINVAL;
+	}
+}
+
+static void reply(unsigned self, int error)
+{
+	struct vms_budget_stats all = { .struct_size = sizeof(all) };
+	struct vms_budget_stats own = { .struct_size = sizeof(own) };
+	struct answer answer = { .error = error, .pid = getpid() };
+
+	(void)vms_budget_get_stats(budget, &all);
+	(void)vms_budget_get_stats(part, &own);
+	answer.charged = all.charged / PAGE;
+	answer.charged_here = all.charged_here / PAGE;
+	answer.part_charged = own.charged / PAGE;
+	if (write(pipes[self].answers[1], &answer, sizeof(answer)) !=
+	    sizeof(answer))
+		_exit(1);
+}
+
+/* Returns in a new worker, too, as which it goes on. */
+static unsigned fork_worker(unsigned self, unsigned other, bool at_once)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		self = other;
+		reply(self, 0);
+	} else {
+		/* The one that ends at once leaves the child to itself. */
+		if (at_once)
+			_exit(0);
+		reply(self, child < 0 ? errno : 0);
+	}
+	return self;
+}
+
+static void work(unsigned self)
+{
+	struct order order;
+
+	reply(self, 0);
+	while (read(pipes[self].orders[0], &order, sizeof(order)) ==
+	       sizeof(order)) {
+		if (order.action == END)
+			_exit(0);
+		if (order.action == FORK)
+			self = fork_worker(self, order.other,
+					   order.pages != 0);
+		else
+			reply(self, act(&order));
+	}
+	_exit(0);
+}
+
+static void open_worker(void)
+{
+	struct vms_budget_options below = {
+		.struct_size = sizeof(below), .limit = SIZE_MAX,
+		.policy = VMS_COMMIT_STRICT, .parent = budget,
+	};
+
+	/* Without these ends, the end of the test is the end of all workers. */
+	for (unsigned i = 0; i < WORKERS; i++) {
+		close(pipes[i].orders[1]);
+		close(pipes[i].answers[0]);
+	}
+	part = vms_budget_open(&below);
+	for (unsigned i = 0; i < SPACES; i++) {
+		struct vms_space_options options = {
+			.struct_size = sizeof(options),
+			.commit_policy = VMS_COMMIT_ALWAYS,
+			.budget = i == 0 ? budget : part,
+		};
+
+		spaces[i] = vms_space_open(4096 * PAGE, &options);
+		if (!spaces[i])
+			_exit(1);
+	}
+}
+
+/* --- the model ----------------------------------------------------------- */
+
+struct object {
+	size_t pages;
+	bool is_file;
+};
+
+/* The files first; an anonymous object is never used again. */
+static struct object objects[1 << 20];
+static unsigned object_count;
+
+struct mapping {
+	bool is_used;
+	unsigned object;
+	unsigned space;
+	size_t pages;
+};
+
+static struct worker {
+	bool lives;
+	pid_t pid;
+	struct mapping mappings[MAPPINGS];
+	size_t by_hand;
+} workers[WORKERS];
+
+static unsigned refused, forked, killed;
+
+static bool has(const struct worker *worker, unsigned object, bool in_part)
+{
+	for (unsigned i = 0; i < MAPPINGS; i++)
+		if (worker->mappings[i].is_used &&
+		    worker->mappings[i].object == object &&
+		    (!in_part || worker->mappings[i].space > 0))
+			return true;
+	return false;
+}
+
+static bool is_held(unsigned object)
+{
+	for (unsigned i = 0; i < WORKERS; i++)
+		if (workers[i].lives && has(&workers[i], object, false))
+			return true;
+	return false;
+}
+
+/* What the objects of one worker come to, each once. */
+static size_t held_by(const struct worker *worker, bool in_part)
+{
+	size_t pages = 0;
+
+	for (unsigned i = 0; i < MAPPINGS; i++) {
+		const struct mapping *mapping = &worker->mappings[i];
+		bool is_first = mapping->is_used &&
+			(!in_part || mapping->space > 0);
+
+		for (unsigned k = 0; k < i && is_first; k++)
+			is_first = !worker->mappings[k].is_used ||
+				worker->mappings[k].object != mapping->object ||
+				(in_part && worker->mappings[k].space == 0);
+		if (is_first)
+			pages += objects[mapping->object].pages;
+	}
+	return pages;
+}
+
+static size_t charged(void)
+{
+	size_t pages = 0;
+
+	for (unsigned i = 0; i < WORKERS; i++) {
+		const struct worker *worker = &workers[i];
+
+		if (!worker->lives)
+			continue;
+		pages += worker->by_hand;
+		for (unsigned k = 0; k < MAPPINGS; k++) {
+			unsigned object = worker->mappings[k].object;
+			bool is_first = worker->mappings[k].is_used;
+
+			for (unsigned j = 0; j < k && is_first; j++)
+				is_first = !worker->mappings[j].is_used ||
+					worker->mappings[j].object != object;
+			for (unsigned j = 0; j < i && is_first; j++)
+				is_first = !workers[j].lives ||
+					!has(&workers[j], object, false);
+			if (is_first)
+				pages += objects[object].pages;
+		}
+	}
+	return pages;
+}
+
+static unsigned living(void)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		count += workers[i].lives;
+	return count;
+}
+
+/* --- steps --------------------------------------------------------------- */
+
+static struct answer hear(unsigned worker)
+{
+	struct answer answer = { .error = EPIPE };
+
+	assert_int_equal(read(pipes[worker].answers[0], &answer,
+			      sizeof(answer)), sizeof(answer));
+	return answer;
+}
+
+static void tell(unsigned worker, const struct order *order)
+{
+	assert_int_equal(write(pipes[worker].orders[1], order, sizeof(*order)),
+			 sizeof(*order));
+}
+
+/* It ends by itself or by this; its files are closed when this returns. */
+static void see_end(unsigned worker, int signal)
+{
+	struct pollfd ended = {
+		.fd = (int)syscall(SYS_pidfd_open, workers[worker].pid, 0),
+		.events = POLLIN,
+	};
+
+	assert_true(ended.fd >= 0);
+	if (signal)
+		assert_int_equal(kill(workers[worker].pid, signal), 0);
+	while (poll(&ended, 1, -1) < 0)
+		assert_int_equal(errno, EINTR);
+	close(ended.fd);
+	workers[worker].lives = false;
+	/* Those whose parents have ended are this process's to bury. */
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+}
+
+static void check_answer(unsigned worker, const struct answer *answer)
+{
+	const struct worker *known = &workers[worker];
+
+	assert_int_equal(answer->charged, charged());
+	assert_int_equal(answer->charged_here,
+			 known->by_hand + held_by(known, false));
+	assert_int_equal(answer->part_charged,
+			 known->by_hand + held_by(known, true));
+}
+
+static void check_charged(void)
+{
+	struct vms_budget_stats stats = { .struct_size = sizeof(stats) };
+	struct vmsi_budget_figures figures;
+
+	assert_int_equal(vms_budget_get_stats(budget, &stats), 0);
+	assert_int_equal(stats.charged, charged() * PAGE);
+	assert_int_equal(stats.charged_here, 0);
+	assert_int_equal(vmsi_budget_read(vms_budget_fd(budget), &figures), 0);
+	assert_int_equal(figures.charged, stats.charged);
+}
+
+static void check_all(void)
+{
+	struct vms_budget_stats stats = { .struct_size = sizeof(stats) };
+	struct vmsi_budget_figures figures;
+
+	check_charged();
+	assert_int_equal(vms_budget_get_stats(budget, &stats), 0);
+	assert_int_equal(stats.processes, living() + 1);
+	assert_int_equal(vmsi_budget_read(vms_budget_fd(budget), &figures), 0);
+	assert_int_equal(figures.processes, stats.processes);
+}
+
+static unsigned pick_living(struct random *random)
+{
+	unsigned worker;
+
+	do
+		worker = (unsigned)random_below(random, WORKERS);
+	while (!workers[worker].lives);
+	return worker;
+}
+
+/* A mapping that is used, or is not; MAPPINGS: none. */
+static unsigned pick_mapping(struct random *random, unsigned worker, bool used)
+{
+	unsigned first = (unsigned)random_below(random, MAPPINGS);
+
+	for (unsigned i = 0; i < MAPPINGS; i++) {
+		unsigned mapping = (first + i) % MAPPINGS;
+
+		if (workers[worker].mappings[mapping].is_used == used)
+			return mapping;
+	}
+	return MAPPINGS;
+}
+
+/* Tell a worker, and expect to be refused where pages more do not fit. */
+static bool granted(unsigned worker, const struct order *order, size_t more)
+{
+	bool fits = more == 0 || charged() + more <= LIMIT_PAGES;
+	struct answer answer;
+
+	tell(worker, order);
+	answer = hear(worker);
+	assert_int_equal(answer.error, fits ? 0 : ENOMEM);
+	refused += !fits;
+	if (!fits)
+		check_answer(worker, &answer);
+	return fits;
+}
+
+/* Map an object that the worker may have, or not. */
+static void step_map(struct random *random, unsigned worker, bool is_file)
+{
+	struct order order = {
+		.action = is_file ? MAP_A_FILE : MAP_AN_OBJECT,
+		.mapping = pick_mapping(random, worker, false),
+		.other = (unsigned)random_below(random, FILES),
+		.space = (unsigned)random_below(random, SPACES),
+	};
+	unsigned object = is_file ? order.other : object_count;
+
+	if (order.mapping == MAPPINGS ||
+	    object_count == sizeof(objects) / sizeof(*objects))
+		return;
+	if (is_file) {
+		order.offset = random_below(random, objects[object].pages);
+		order.pages = 1 + random_below(random, objects[object].pages -
+					       order.offset);
+	} else {
+		order.pages = 1 + random_below(random, 60);
+		objects[object_count++] = (struct object){ order.pages, false };
+	}
+	if (granted(worker, &order,
+		    is_held(object) ? 0 : objects[object].pages))
+		workers[worker].mappings[order.mapping] = (struct mapping){
+			true, object, order.space, order.pages,
+		};
+}
+
+static void step_alias(struct random *random, unsigned worker)
+{
+	struct order order = {
+		.action = MAP_ALIAS,
+		.mapping = pick_mapping(random, worker, false),
+		.other = pick_mapping(random, worker, true),
+	};
+
+	if (order.mapping == MAPPINGS || order.other == MAPPINGS)
+		return;
+	(void)granted(worker, &order, 0);
+	workers[worker].mappings[order.mapping] =
+		workers[worker].mappings[order.other];
+}
+
+static void step_unmap(struct random *random, unsigned worker,
+		       enum action action)
+{
+	struct order order = {
+		.action = action,
+		.mapping = pick_mapping(random, worker, true),
+	};
+	struct mapping *mapping;
+
+	if (order.mapping == MAPPINGS)
+		return;
+	mapping = &workers[worker].mappings[order.mapping];
+	(void)granted(worker, &order, 0);
+	if (action == UNMAP)
+		mapping->is_used = false;
+	else if (action == UNMAP_PART && --mapping->pages == 0)
+		mapping->is_used = false;
+}
+
+static void step_charge(struct random *random, unsigned worker)
+{
+	struct order order = { .action = CHARGE,
+			       .pages = 1 + random_below(random, 40) };
+
+	if (granted(worker, &order, order.pages))
+		workers[worker].by_hand += order.pages;
+}
+
+/* pages of the order: whether the parent ends at once. */
+static void step_fork(struct random *random, unsigned worker)
+{
+	struct order order = { .action = FORK, .other = 0,
+			       .pages = random_percent(random, 30) };
+	struct answer answer;
+
+	while (order.other < WORKERS && workers[order.other].lives)
+		order.other++;
+	if (order.other == WORKERS)
+		return;
+	forked++;
+	tell(worker, &order);
+	if (order.pages)
+		see_end(worker, 0);
+	else
+		(void)hear(worker);
+	workers[order.other] = workers[worker];
+	workers[order.other].lives = true;
+	/*
+	 * It counts before it has said, or done, anything; with one that ended
+	 * meanwhile, whose lock it has inherited, until its fork handler has run.
+	 */
+	if (!order.pages)
+		check_charged();
+	answer = hear(order.other);
+	workers[order.other].pid = answer.pid;
+	/* What it saw was before its parent had ended. */
+	if (order.pages)
+		answer.charged = charged();
+	check_answer(order.other, &answer);
+}
+
+static void step_end(struct random *random, unsigned worker)
+{
+	const struct order order = { .action = END };
+	bool is_killed = random_percent(random, 60);
+
+	if (living() == 1)
+		return;
+	killed += is_killed;
+	if (!is_killed)
+		tell(worker, &order);
+	see_end(worker, is_killed ? SIGKILL : 0);
+}
+
+static void step(struct random *random)
+{
+	unsigned worker = pick_living(random);
+	size_t choice = random_below(random, 100);
+	struct order order = { .action = UNCHARGE };
+
+	if (choice < 22)
+		step_map(random, worker, true);
+	else if (choice < 36)
+		step_map(random, worker, false);
+	else if (choice < 44)
+		step_alias(random, worker);
+	else if (choice < 60)
+		step_unmap(random, worker, UNMAP);
+	else if (choice < 66)
+		step_unmap(random, worker, UNMAP_PART);
+	else if (choice < 72)
+		step_unmap(random, worker, MOVE);
+	else if (choice < 79)
+		step_charge(random, worker);
+	else if (choice < 85) {
+		(void)granted(worker, &order, 0);
+		workers[worker].by_hand = 0;
+	} else if (choice < 93)
+		step_fork(random, worker);
+	else
+		step_end(random, worker);
+}
+
+/* --- the whole ----------------------------------------------------------- */
+
+static void make_files(struct random *random)
+{
+	for (object_count = 0; object_count < FILES; object_count++) {
+		size_t pages = 1 + random_below(random, 80);
+		int fd = memfd_create("object", MFD_CLOEXEC);
+
+		assert_true(fd >= 0);
+		assert_int_equal(ftruncate(fd, (off_t)(pages * PAGE)), 0);
+		files[object_count] = fd;
+		objects[object_count] = (struct object){ pages, true };
+	}
+}
+
+static void begin(struct random *random)
+{
+	struct vms_budget_options options = {
+		.struct_size = sizeof(options), .limit = LIMIT_PAGES * PAGE,
+		.policy = VMS_COMMIT_STRICT, .flags = VMS_BUDGET_SHARED,
+	};
+	pid_t first;
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	make_files(random);
+	for (unsigned i = 0; i < WORKERS; i++) {
+		assert_int_equal(pipe2(pipes[i].orders, O_CLOEXEC), 0);
+		assert_int_equal(pipe2(pipes[i].answers, O_CLOEXEC), 0);
+	}
+	budget = vms_budget_open(&options);
+	assert_non_null(budget);
+	first = fork();
+	assert_true(first >= 0);
+	if (first == 0) {
+		open_worker();
+		work(0);
+	}
+	workers[0].lives = true;
+	workers[0].pid = hear(0).pid;
+}
+
+static void each_object_is_charged_once(void **state)
+{
+	struct random random = { given.seed };
+
+	(void)state;
+	begin(&random);
+	for (unsigned long i = 0; i < given.operations; i++) {
+		step(&random);
+		check_all();
+	}
+	for (unsigned i = 0; i < WORKERS; i++)
+		if (workers[i].lives)
+			see_end(i, SIGKILL);
+	check_all();
+	print_message("# %lu operations, %u refused, %u forked, %u killed\n",
+		      given.operations, refused, forked, killed);
+	assert_true(refused > 0 && forked > 0 && killed > 0);
+	assert_int_equal(vms_budget_close(budget), 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_object_is_charged_once),
+	};
+
+	read_arguments("budget_model", argc, argv, &given);
+	return cmocka_run_group_tests_name("budget_model", tests, NULL, NULL);
+}
