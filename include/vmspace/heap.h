@@ -51,6 +51,9 @@ struct vms_heap_options {
 	 * Bytes of freed memory that are kept for the next block, at most; and
 	 * no more than was in use at a time not long ago, or 64 MiB. 0: an
 	 * eighth of the machine's RAM and swap. VMS_HEAP_RETAIN_NONE: none.
+	 * What is not kept goes back with its charge. Gaps between blocks of up
+	 * to 1 MiB may be an eighth of vm.max_map_count; beyond, the memory of
+	 * such a block goes back and its charge is retained.
 	 */
 	size_t retain;
 	/*

@@ -178,8 +178,8 @@ static int check_bits(const struct protect_request *request)
 	return 0;
 }
 
-static int protect_once(struct vms_space *space, uintptr_t start,
-			size_t length, int prot)
+int vmsi_protect(struct vms_space *space, uintptr_t start, size_t length,
+		 int prot)
 {
 	struct protect_request request = { .space = space, .prot = prot };
 	int error = vmsi_enter(space);
@@ -209,7 +209,7 @@ int vms_mprotect(vms_space *space, void *address, size_t length, int prot)
 	int error;
 
 	do
-		error = protect_once(space, (uintptr_t)address, length, prot);
+		error = vmsi_protect(space, (uintptr_t)address, length, prot);
 	while (vmsi_try_again(space, error, &attempts));
 	return vmsi_status(error);
 }

@@ -237,6 +237,9 @@ size_t vmsi_mapped_bytes(const struct vms_space *space, struct vmsi_range range)
 size_t vmsi_length_in_mapping(struct vms_space *space, uintptr_t address,
 			      size_t length);
 
+/* Whether an address is mapped. Takes the lock of the space. */
+bool vmsi_has_mapping(struct vms_space *space, uintptr_t address);
+
 /* Where the mappings that follow each other from address on end, up to limit. */
 uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
 		       uintptr_t limit);
@@ -478,6 +481,12 @@ bool vmsi_is_locked(struct vms_space *space, uintptr_t address);
 
 /* --- the operations ---------------------------------------------------------- */
 
+/*
+ * vms_mprotect, but for what is asked before a refusal: whoever calls this may
+ * ask by vmsi_try_again. Returns 0 or -errno.
+ */
+int vmsi_protect(struct vms_space *space, uintptr_t start, size_t length,
+		 int prot);                                  /* protect.c */
 int vmsi_unmap(struct vms_space *space, struct vmsi_range range);
 /* Grow a mapping into the gap behind it (gap.c), or into the hole. grow.c */
 enum vmsi_extend_by { VMSI_EXTEND_IN_GAP, VMSI_EXTEND_IN_HOLE };
