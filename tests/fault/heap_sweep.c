@@ -199,9 +199,10 @@ static void a_hole_below(struct stage *stage)
 
 static void two_holes(struct stage *stage)
 {
-	for (unsigned i = 1; i <= BLOCKS; i++)
-		make(stage, i % BLOCKS, 100 * KIB);
+	make(stage, 1, 100 * KIB);
 	make(stage, 0, 100 * KIB);
+	make(stage, 3, 100 * KIB);
+	make(stage, 2, 100 * KIB);
 	drop(stage, 1);
 	drop(stage, 3);
 }

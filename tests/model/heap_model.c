@@ -28,7 +28,7 @@
 
 #define OPERATIONS_USUAL 12000
 #define OPERATIONS_PER_ROUND 300
-#define BLOCKS 16
+#define BLOCKS 12
 #define THREADS_MOST 3
 #define LARGEST_LOG 28
 
@@ -348,7 +348,8 @@ static void check_charge(struct worker *worker)
 					   &stats) == 0, "refused");
 	if (broken)
 		wrong(worker, broken);
-	expect(worker, stats.committed == writable_bytes(),
+	/* To read all mappings takes longer than all the rest. */
+	expect(worker, below(worker, 8) || stats.committed == writable_bytes(),
 	       "what is charged is not what can be written");
 	expect(worker, run.heap->retained == 0 || !run.none_retained,
 	       "something is retained");

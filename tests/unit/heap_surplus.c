@@ -8,7 +8,7 @@
  * what lies behind that is a surplus.
  */
 
-/* What the block has left behind in its run is retained, too. */
+/* What the block has left behind in its run is retained, too, until it is old. */
 #define OLD_PLACE (MIB / 4)
 
 /* A block of 512 KiB where one of 60 MiB was. */
@@ -48,11 +48,12 @@ static void it_is_grown_into_without_a_call(void **state)
 		same = same && vms_heap_realloc(heap, block, size) == block;
 	vmsi_host = real;
 	assert_true(same);
-	assert_int_equal(stats_now().retained, OLD_PLACE);
+	assert_in_range(stats_now().retained, 0, OLD_PLACE);
 	assert_int_equal(resident(block, 60 * MIB), 60 * MIB);
 	assert_filled(block, MIB / 4);
 	drop(block);
-	assert_int_equal(stats_now().retained, 60 * MIB + OLD_PLACE);
+	assert_in_range(stats_now().retained, 60 * MIB,
+			60 * MIB + OLD_PLACE);
 }
 
 static void what_is_more_is_committed(void **state)
@@ -64,7 +65,7 @@ static void what_is_more_is_committed(void **state)
 	fill(block, 64 * MIB);
 	block = resize(block, 100 * MIB);
 	assert_filled(block, 64 * MIB);
-	assert_int_equal(stats_now().retained, OLD_PLACE);
+	assert_in_range(stats_now().retained, 0, OLD_PLACE);
 	drop(block);
 }
 
@@ -74,7 +75,8 @@ static void a_freed_block_leaves_all_of_it(void **state)
 
 	(void)state;
 	drop(block);
-	assert_int_equal(stats_now().retained, 60 * MIB + OLD_PLACE);
+	assert_in_range(stats_now().retained, 60 * MIB,
+			60 * MIB + OLD_PLACE);
 	assert_ptr_equal(make(50 * MIB), block);
 	drop(block);
 }
