@@ -57,6 +57,9 @@ struct vms_heap_options {
 	 * eighth of the machine's RAM and swap. VMS_HEAP_RETAIN_NONE: none.
 	 * It goes back before a request of the library is refused: by a budget
 	 * that the heap is under, by the host, or by a limit of the process.
+	 * What is not kept goes back with its charge. Gaps between blocks of up
+	 * to 1 MiB may be an eighth of vm.max_map_count; beyond, the memory of
+	 * such a block goes back and its charge is retained.
 	 */
 	size_t retain;
 	/*

@@ -3,7 +3,7 @@
 #include "heap/state.h"
 
 /*
- * The invariants of docs/invariants.md, H1 to H9. While other threads are at
+ * The invariants of docs/invariants.md, H1 to H9, H15 and H16. While other threads are at
  * work only what the locks guard can be looked at: not the sizes of live blocks,
  * nor what is in no list because a thread changes it.
  */
@@ -71,6 +71,43 @@ const char *vmsi_heap_check(struct vms_heap *heap)
 	wrong = check_all(heap);
 	vmsi_heap_unlock_all(heap);
 	return wrong;
+}
+
+/* What a slot is charged, but for the holes in a run. */
+static size_t charge_of(const struct vmsi_slot *slot)
+{
+	return vmsi_get(&slot->room) + vmsi_get(&slot->surplus);
+}
+
+static size_t holes_of(const struct vms_heap *heap, const struct vmsi_slot *slot)
+{
+	return vmsi_slot_use(slot) == VMSI_SLOT_RUN ?
+		slot->run->hole_blocks *
+			heap->run_classes[slot->run->class].size : 0;
+}
+
+const char *vmsi_heap_check_charge(struct vms_heap *heap)
+{
+	struct vms_space_stats stats = { .struct_size = sizeof stats };
+	size_t charged = 0, used = 0;
+
+	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
+		const struct vmsi_slot_class *class = &heap->classes[i];
+
+		for (uint32_t j = 0; j < class->begun; j++) {
+			const struct vmsi_slot *slot = &class->slots[j];
+			const size_t holes = holes_of(heap, slot);
+
+			charged += charge_of(slot) - holes;
+			if (vmsi_slot_use(slot) != VMSI_SLOT_RETAINED)
+				used += vmsi_get(&slot->room) - holes;
+		}
+	}
+	if (vms_space_get_stats(heap->space, &stats) ||
+	    charged != stats.committed)
+		return "H16: what is charged is not the sum over slots and blocks";
+	return used == vmsi_get(&heap->used) ? NULL :
+		"H16: what is used is not the sum over slots and blocks";
 }
 
 void vmsi_heap_verify(struct vms_heap *heap)

@@ -22,12 +22,8 @@
 /* What a host allows that does not tell. */
 #define MAPS_MOST 65530u
 
-/*
- * A slot with memory is two mappings of the host, of which a process may have
- * vm.max_map_count. Half of them are for the rest of the program: without any it
- * could start no thread and load no library.
- */
-static size_t small_most(void)
+/* The mappings of the host that a process may have: vm.max_map_count. */
+static size_t maps_most(void)
 {
 	char text[24] = "";
 	long fd = vmsi_host.open("/proc/sys/vm/max_map_count");
@@ -39,7 +35,20 @@ static size_t small_most(void)
 	}
 	for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
 		maps = maps * 10 + (size_t)(*digit - '0');
-	return vmsi_min((maps ? maps : MAPS_MOST) / 4, SMALL_MOST);
+	return maps ? maps : MAPS_MOST;
+}
+
+/*
+ * A slot with memory is two mappings of the host, and so half of them are for
+ * slots. A hole in a run makes two more: a quarter is for those. The rest is the
+ * program's, which could start no thread and load no library without any.
+ */
+static size_t divide_maps(struct vms_heap *heap)
+{
+	const size_t maps = maps_most();
+
+	heap->holes_most = maps / 8;
+	return vmsi_min(maps / 4, SMALL_MOST);
 }
 
 static uintptr_t place_class(struct vmsi_slot_class *class, unsigned shift,
@@ -87,7 +96,7 @@ int vmsi_heap_layout(struct vms_heap *heap, struct vmsi_range range)
 	at = place_class(large, large_shift, at, larges);
 	if (at >= range.end)
 		return -ENOMEM;
-	count = vmsi_min((range.end - at) >> SMALL_SHIFT, small_most());
+	count = vmsi_min((range.end - at) >> SMALL_SHIFT, divide_maps(heap));
 	if (count == 0)
 		return -ENOMEM;
 	at = place_class(small, SMALL_SHIFT, at, count);

@@ -422,8 +422,11 @@ static void put(struct vms_heap *heap, struct vmsi_slot *slot)
 		vmsi_min(vmsi_get(&slot->touched), retain_limit(heap)),
 		vmsi_page_size());
 
-	/* All others go before a part of the latest. */
-	if (keep == 0 || vmsi_get(&slot->touched) > keep)
+	/*
+	 * All others go before a part of the latest. One with a hole has nothing
+	 * left when it is mended.
+	 */
+	if (!slot->lost && (keep == 0 || vmsi_get(&slot->touched) > keep))
 		vmsi_slot_give_back(heap, slot, keep);
 	if (slot->lost && !vmsi_slot_mend(heap, slot))
 		put_lost(heap, slot);

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <sys/mman.h>
-
-#include <vmspace/mapping.h>
 
 #include "base/panic.h"
-#include "heap/state.h"
+#include "heap/run.h"
 #include "host/host.h"
 #include "space/state.h"
 
@@ -16,7 +13,8 @@
  *   |block|block|block|  ...  |block|.........|
  *    live  free  live          begun  committed ahead
  *
- * The last block that was freed is the next to be used: its memory is warm.
+ * run_blocks.c tells which blocks are free, run_memory.c what they are made of,
+ * and run_collect.c gives back what is retained.
  */
 
 static unsigned class_for(size_t size)
@@ -48,6 +46,8 @@ void vmsi_runs_init(struct vms_heap *heap)
 	vmsi_lock_init(&heap->run_lock, VMSI_RANK_LEAF);
 	vmsi_pool_init(&heap->run_pool, sizeof(struct vmsi_run), source);
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
+		vmsi_lock_init(&heap->run_classes[i].ahead_lock,
+			       VMSI_RANK_AHEAD);
 		vmsi_lock_init(&heap->run_classes[i].lock, VMSI_RANK_LEAF);
 		heap->run_classes[i].size = vmsi_align_up(class_size(i),
 							  vmsi_page_size());
@@ -59,32 +59,7 @@ void vmsi_runs_release(struct vms_heap *heap)
 	vmsi_pool_release(&heap->run_pool);
 }
 
-/* --- the list of a class's runs with free blocks -------------------------- */
-
-static void list_run(struct vmsi_run_class *class, struct vmsi_run *run)
-{
-	if (run->listed)
-		return;
-	run->listed = true;
-	run->previous = NULL;
-	run->next = class->runs;
-	if (run->next)
-		run->next->previous = run;
-	class->runs = run;
-}
-
-static void unlist_run(struct vmsi_run_class *class, struct vmsi_run *run)
-{
-	run->listed = false;
-	if (run->next)
-		run->next->previous = run->previous;
-	if (run->previous)
-		run->previous->next = run->next;
-	else
-		class->runs = run->next;
-}
-
-/* --- making and ending runs ----------------------------------------------- */
+/* --- making runs ---------------------------------------------------------- */
 
 static struct vmsi_run *take_record(struct vms_heap *heap)
 {
@@ -97,29 +72,32 @@ static struct vmsi_run *take_record(struct vms_heap *heap)
 	return run;
 }
 
-static void give_record(struct vms_heap *heap, struct vmsi_run *run)
+static void add_free(struct vmsi_run *run, unsigned index)
 {
-	vmsi_lock_acquire(&heap->run_lock);
-	vmsi_pool_give(&heap->run_pool, run);
-	vmsi_lock_release(&heap->run_lock);
+	run->blocks[index] = (struct vmsi_block){
+		.next = run->free,
+		.use = VMSI_BLOCK_FREE,
+		.memory = VMSI_BLOCK_USED,
+		.freed_at = run->slot->freed_at,
+	};
+	run->free = (uint16_t)(index + 1);
 }
 
-/* Memory of the slot's last use is that of free blocks, the lowest first. */
+/*
+ * Memory of the slot's last use is that of free blocks, the lowest first. Of a
+ * block that is not committed to its end only the part may hold something.
+ */
 static void adopt_memory(struct vmsi_run *run, size_t size)
 {
 	const size_t touched = vmsi_get(&run->slot->touched);
+	const size_t whole = vmsi_get(&run->slot->room) / size;
+	const size_t blocks = vmsi_min((touched + size - 1) / size, run->count);
 
-	run->begun = (uint32_t)vmsi_min((touched + size - 1) / size,
-					run->count);
-	for (unsigned i = run->begun; i-- > 0;) {
-		run->blocks[i] = (struct vmsi_block){
-			.next = run->free,
-			.use = VMSI_BLOCK_FREE,
-			.touched = true,
-			.freed_at = run->slot->freed_at,
-		};
-		run->free = (uint16_t)(i + 1);
-	}
+	run->begun = (uint32_t)vmsi_min(blocks, whole);
+	if (run->begun < blocks)
+		run->blocks[run->begun].memory = VMSI_BLOCK_USED;
+	for (unsigned i = run->begun; i-- > 0;)
+		add_free(run, i);
 	vmsi_set(&run->slot->touched, 0);
 }
 
@@ -143,8 +121,10 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 	run->count = (uint32_t)vmsi_min(
 		capacity / heap->run_classes[number].size, VMSI_RUN_BLOCKS);
 	run->begun = run->live = 0;
-	run->free = 0;
-	run->listed = false;
+	run->free = run->hole_blocks = 0;
+	run->list = VMSI_RUNS_FULL;
+	run->collected = run->trimmed = 0;
+	__builtin_memset(run->holes, 0, sizeof run->holes);
 	for (unsigned i = 0; i < run->count; i++)
 		run->blocks[i] = (struct vmsi_block){ 0 };
 	adopt_memory(run, heap->run_classes[number].size);
@@ -154,67 +134,20 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 	return run;
 }
 
-/* A run without blocks, which is in no list. Returns the bytes it had. */
-static size_t end_run(struct vms_heap *heap, struct vmsi_run *run)
-{
-	struct vmsi_slot *slot = run->slot;
-	const size_t room = vmsi_get(&slot->room);
-
-	vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
-	slot->run = NULL;
-	give_record(heap, run);
-	vmsi_slot_give_back(heap, slot, 0);
-	vmsi_slot_put(heap, slot);
-	return room;
-}
-
 /* --- blocks --------------------------------------------------------------- */
 
-static uintptr_t run_start(struct vms_heap *heap, const struct vmsi_run *run)
+static struct vmsi_run *listed_run(const struct vmsi_run_class *class)
 {
-	return vmsi_slot_start(vmsi_class_of_slot(heap, run->slot), run->slot);
+	return class->runs[VMSI_RUNS_WARM] ? class->runs[VMSI_RUNS_WARM] :
+					     class->runs[VMSI_RUNS_COLD];
 }
 
-static uintptr_t block_address(struct vms_heap *heap, const struct vmsi_run *run,
-			       unsigned index)
+static void add_run(struct vms_heap *heap, struct vmsi_run_class *class,
+		    struct vmsi_run *run)
 {
-	return run_start(heap, run) + index * heap->run_classes[run->class].size;
-}
-
-static unsigned take_block(struct vms_heap *heap, struct vmsi_run_class *class,
-			   struct vmsi_run *run)
-{
-	unsigned index;
-
-	if (run->free) {
-		index = run->free - 1u;
-		run->free = run->blocks[index].next;
-		if (run->blocks[index].touched)
-			atomic_fetch_sub_explicit(&heap->retained, class->size,
-						  memory_order_relaxed);
-	} else {
-		index = run->begun++;
-	}
-	run->live++;
-	run->blocks[index].use = VMSI_BLOCK_BUSY;
-	if (!run->free && run->begun == run->count)
-		unlist_run(class, run);
-	return index;
-}
-
-static void put_block(struct vms_heap *heap, struct vmsi_run_class *class,
-		      struct vmsi_run *run, unsigned index)
-{
-	struct vmsi_block *block = &run->blocks[index];
-
-	block->next = run->free;
-	block->use = VMSI_BLOCK_FREE;
-	run->free = (uint16_t)(index + 1);
-	run->live--;
-	if (block->touched)
-		atomic_fetch_add_explicit(&heap->retained, class->size,
-					  memory_order_relaxed);
-	list_run(class, run);
+	vmsi_run_place(class, run);
+	atomic_fetch_add_explicit(&heap->retained, run->begun * class->size,
+				  memory_order_relaxed);
 }
 
 /* A block whose memory is committed; *run: of it. */
@@ -226,25 +159,21 @@ static int take(struct vms_heap *heap, unsigned number, struct vmsi_run **run,
 	int error;
 
 	vmsi_lock_acquire(&class->lock);
-	if (!class->runs) {
+	if (!listed_run(class)) {
 		vmsi_lock_release(&class->lock);
 		made = make_run(heap, number);
 		if (!made)
 			return -ENOMEM;
 		vmsi_lock_acquire(&class->lock);
-		list_run(class, made);
-		atomic_fetch_add_explicit(&heap->retained,
-					  made->begun * class->size,
-					  memory_order_relaxed);
+		add_run(heap, class, made);
 	}
-	*run = class->runs;
-	*index = take_block(heap, class, *run);
+	*run = listed_run(class);
+	*index = vmsi_run_take_block(heap, *run);
 	vmsi_lock_release(&class->lock);
-	error = vmsi_slot_commit(heap, (*run)->slot, (*index + 1) * class->size,
-				 VMSI_COMMIT_RUN);
+	error = vmsi_run_commit(heap, *run, *index);
 	if (error) {
 		vmsi_lock_acquire(&class->lock);
-		put_block(heap, class, *run, *index);
+		vmsi_run_untake_block(heap, *run, *index);
 		vmsi_lock_release(&class->lock);
 	}
 	return error;
@@ -266,10 +195,10 @@ void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed)
 	if (take(heap, number, &run, &index))
 		return NULL;
 	block = &run->blocks[index];
-	memory = (void *)block_address(heap, run, index);
-	if (zeroed && block->touched)
+	memory = (void *)vmsi_block_start(heap, run, index);
+	if (zeroed && block->memory == VMSI_BLOCK_USED)
 		__builtin_memset(memory, 0, heap->run_classes[number].size);
-	block->touched = true;
+	block->memory = VMSI_BLOCK_USED;
 	block->size = (uint32_t)size;
 	count_live(&heap->run_classes[number], size, 1);
 	__atomic_store_n(&block->use, VMSI_BLOCK_LIVE, __ATOMIC_RELEASE);
@@ -282,7 +211,7 @@ static unsigned find_block(struct vms_heap *heap, const struct vmsi_slot *slot,
 			   uintptr_t address)
 {
 	struct vmsi_run *run = slot->run;
-	size_t offset = address - run_start(heap, run);
+	size_t offset = address - vmsi_block_start(heap, run, 0);
 	size_t size = heap->run_classes[run->class].size;
 	size_t index = offset / size;
 
@@ -295,13 +224,51 @@ static unsigned find_block(struct vms_heap *heap, const struct vmsi_slot *slot,
 	return (unsigned)index;
 }
 
-/* The block's memory is the host's again, and reads as zeroes; not its commit. */
-static bool drop_pages(struct vms_heap *heap, uintptr_t start, size_t length)
+/* --- free ----------------------------------------------------------------- */
+
+static void keep(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 {
-	if (vms_madvise(heap->space, (void *)start, length, MADV_DONTNEED))
-		return false;
-	vmsi_count(&heap->counts.given_back, length);
-	return true;
+	struct vmsi_run_class *class = vmsi_run_class(heap, run);
+
+	vmsi_lock_acquire(&class->lock);
+	vmsi_run_put_block(heap, run, index);
+	vmsi_lock_release(&class->lock);
+}
+
+/* The run goes as a whole if nothing is left of it but a busy block. */
+static bool end_with(struct vms_heap *heap, struct vmsi_run *run,
+		     unsigned index)
+{
+	struct vmsi_run_class *class = vmsi_run_class(heap, run);
+	size_t holes = 0;
+	bool ends;
+
+	vmsi_lock_acquire(&class->lock);
+	ends = vmsi_run_is_empty_but(run, 1);
+	if (ends)
+		holes = vmsi_run_withdraw(heap, run);
+	vmsi_lock_release(&class->lock);
+	if (ends)
+		(void)vmsi_run_finish(heap, run, holes, &run->blocks[index]);
+	return ends;
+}
+
+/* Two threads may have given the last two blocks back at the same time. */
+static void put_given_back(struct vms_heap *heap, struct vmsi_run *run,
+			   unsigned index)
+{
+	struct vmsi_run_class *class = vmsi_run_class(heap, run);
+	size_t holes = 0;
+	bool ends;
+
+	vmsi_lock_acquire(&class->lock);
+	vmsi_run_put_block(heap, run, index);
+	ends = vmsi_run_is_empty_but(run, 0);
+	if (ends)
+		holes = vmsi_run_withdraw(heap, run);
+	vmsi_lock_release(&class->lock);
+	if (ends)
+		(void)vmsi_run_finish(heap, run, holes, NULL);
 }
 
 void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
@@ -317,15 +284,15 @@ void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 					 false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		vmsi_panic("heap: given a block that is not in use");
-	if (vmsi_get(&heap->retained) + class->size > heap->retain &&
-	    block->touched && drop_pages(heap, address, class->size))
-		block->touched = false;
 	count_live(class, -(size_t)block->size, -(size_t)1);
 	block->freed_at = vmsi_heap_now();
 	vmsi_heap_age(heap, block->freed_at);
-	vmsi_lock_acquire(&class->lock);
-	put_block(heap, class, run, index);
-	vmsi_lock_release(&class->lock);
+	if (vmsi_get(&heap->retained) + class->size <= heap->retain) {
+		keep(heap, run, index);
+	} else if (!end_with(heap, run, index)) {
+		(void)vmsi_run_give_back(heap, run, index, index + 1);
+		put_given_back(heap, run, index);
+	}
 }
 
 size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
@@ -343,8 +310,10 @@ static void shrink(struct vms_heap *heap, uintptr_t address, size_t capacity,
 {
 	uintptr_t from = vmsi_align_up(address + size, vmsi_page_size());
 
-	if (size < block->size / 2 && size < capacity / 2)
-		(void)drop_pages(heap, from, address + capacity - from);
+	if (size < block->size / 2 && size < capacity / 2 &&
+	    vmsi_run_drop_pages(heap, from, address + capacity - from))
+		vmsi_count(&heap->counts.given_back,
+			   address + capacity - from);
 }
 
 void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
@@ -374,197 +343,7 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 		return NULL;
 	}
 	vmsi_slot_publish_grown(heap, grown, size);
-	block->touched = false;
+	block->memory = VMSI_BLOCK_FRESH;
 	vmsi_run_free(heap, slot, address);
 	return (void *)vmsi_slot_start(vmsi_class_of_slot(heap, grown), grown);
-}
-
-/* --- collection ----------------------------------------------------------- */
-
-/* Take the old free blocks with memory out of a run; returns the first, plus 1. */
-static uint16_t split_off(struct vms_heap *heap, struct vmsi_run_class *class,
-			  struct vmsi_run *run, uint64_t before)
-{
-	uint16_t *link = &run->free, old = 0;
-
-	while (*link) {
-		struct vmsi_block *block = &run->blocks[*link - 1];
-		uint16_t number = *link;
-
-		if (!block->touched || block->freed_at >= before) {
-			link = &block->next;
-			continue;
-		}
-		*link = block->next;
-		block->next = old;
-		old = number;
-		block->use = VMSI_BLOCK_BUSY;
-		/* So the run is not ended meanwhile. */
-		run->live++;
-		atomic_fetch_sub_explicit(&heap->retained, class->size,
-					  memory_order_relaxed);
-	}
-	if (old && !run->free && run->begun == run->count && run->listed)
-		unlist_run(class, run);
-	return old;
-}
-
-/*
- * The blocks that lie side by side at the head of a list, as [*low, *high).
- * Returns the next one of the list, plus 1.
- */
-static uint16_t neighbours(const struct vmsi_run *run, uint16_t number,
-			   unsigned *low, unsigned *high)
-{
-	*low = number - 1u;
-	*high = number;
-	number = run->blocks[*low].next;
-	while (number && (number - 1u == *high || number == *low)) {
-		if (number == *low)
-			--*low;
-		else
-			++*high;
-		number = run->blocks[number - 1].next;
-	}
-	return number;
-}
-
-/* Give back the memory of blocks taken out; false where the host keeps some. */
-static bool drop_blocks(struct vms_heap *heap, struct vmsi_run_class *class,
-			struct vmsi_run *run, uint16_t number, size_t *bytes)
-{
-	bool dropped = true;
-
-	while (number) {
-		unsigned low, high;
-		bool gone;
-
-		number = neighbours(run, number, &low, &high);
-		gone = drop_pages(heap, block_address(heap, run, low),
-				  (high - low) * class->size);
-		*bytes += gone ? (high - low) * class->size : 0;
-		dropped = dropped && gone;
-		vmsi_lock_acquire(&class->lock);
-		for (unsigned i = high; i-- > low;) {
-			run->blocks[i].touched = !gone;
-			run->blocks[i].freed_at = vmsi_heap_now();
-			put_block(heap, class, run, i);
-		}
-		vmsi_lock_release(&class->lock);
-	}
-	return dropped;
-}
-
-/* Whether nothing is left of a run but committed addresses. */
-static bool is_empty(const struct vmsi_run *run)
-{
-	if (run->live > 0)
-		return false;
-	for (unsigned i = 0; i < run->begun; i++)
-		if (run->blocks[i].touched)
-			return false;
-	return true;
-}
-
-/* An empty run of a class, taken out of the list. */
-static struct vmsi_run *take_empty(struct vmsi_run_class *class)
-{
-	struct vmsi_run *run = class->runs;
-
-	while (run && !is_empty(run))
-		run = run->next;
-	if (run)
-		unlist_run(class, run);
-	return run;
-}
-
-static size_t collect_class(struct vms_heap *heap, struct vmsi_run_class *class,
-			    uint64_t before)
-{
-	struct vmsi_run *run;
-	bool dropped = true;
-	uint16_t old = 0;
-	size_t bytes = 0;
-
-	do {
-		vmsi_lock_acquire(&class->lock);
-		for (run = class->runs; run; run = run->next) {
-			old = split_off(heap, class, run, before);
-			if (old)
-				break;
-		}
-		vmsi_lock_release(&class->lock);
-		if (run)
-			dropped = drop_blocks(heap, class, run, old, &bytes);
-	} while (run && dropped);
-	return bytes;
-}
-
-static size_t end_empty(struct vms_heap *heap, struct vmsi_run_class *class)
-{
-	struct vmsi_run *run;
-	size_t bytes = 0;
-
-	do {
-		vmsi_lock_acquire(&class->lock);
-		run = take_empty(class);
-		vmsi_lock_release(&class->lock);
-		if (run)
-			bytes += end_run(heap, run);
-	} while (run);
-	return bytes;
-}
-
-size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before)
-{
-	size_t bytes = 0;
-
-	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		bytes += collect_class(heap, &heap->run_classes[i], before);
-		bytes += end_empty(heap, &heap->run_classes[i]);
-	}
-	return bytes;
-}
-
-/* --- invariants ----------------------------------------------------------- */
-
-static const char *check_run(const struct vmsi_run *run,
-			     const struct vmsi_run_class *class, size_t *bytes)
-{
-	unsigned free_blocks = 0;
-
-	if (run->slot->run != run || !run->listed ||
-	    vmsi_slot_use(run->slot) != VMSI_SLOT_RUN)
-		return "H6: a slot does not have the run that has it";
-	for (uint16_t number = run->free; number && free_blocks <= run->begun;
-	     number = run->blocks[number - 1].next, free_blocks++) {
-		const struct vmsi_block *block = &run->blocks[number - 1];
-
-		if (number > run->begun || block->use != VMSI_BLOCK_FREE)
-			return "H7: a block of the free ones is not free";
-		*bytes += block->touched ? class->size : 0;
-	}
-	if (run->live + free_blocks != run->begun || run->begun > run->count)
-		return "H7: the blocks of a run are not all free or live";
-	if (!run->free && run->begun == run->count)
-		return "H8: a full run is in the list of those with free blocks";
-	return NULL;
-}
-
-const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes)
-{
-	const char *wrong = NULL;
-
-	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		const struct vmsi_run_class *class = &heap->run_classes[i];
-		const struct vmsi_run *previous = NULL;
-
-		for (const struct vmsi_run *run = class->runs; !wrong && run;
-		     previous = run, run = run->next) {
-			if (run->previous != previous || run->class != i)
-				return "H8: the list of runs does not lead back";
-			wrong = check_run(run, class, bytes);
-		}
-	}
-	return wrong;
 }

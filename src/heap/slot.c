@@ -44,7 +44,7 @@ static size_t pages_of(size_t bytes)
 }
 
 /* For growth; without huge pages no more than is brought in at once. */
-static size_t ahead(const struct vms_heap *heap, size_t bytes)
+size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes)
 {
 	size_t more = vmsi_max(bytes / 8, AHEAD_LEAST);
 
@@ -65,7 +65,7 @@ static size_t wanted_room(const struct vms_heap *heap,
 			  enum vmsi_commit how)
 {
 	if (how != VMSI_COMMIT_EXACT)
-		return ahead(heap, bytes);
+		return vmsi_commit_ahead(heap, bytes);
 	if (bytes >= HUGE_FROM && heap->huge_pages && !slot->plain &&
 	    vmsi_get(&slot->touched) > 0)
 		return vmsi_align_up(bytes, vmsi_huge_page_size());
@@ -78,7 +78,7 @@ size_t vmsi_slot_growth_room(const struct vms_heap *heap,
 	const size_t unit = heap->huge_pages ? vmsi_huge_page_size() :
 					       vmsi_page_size();
 
-	return vmsi_min(vmsi_align_up(ahead(heap, bytes), unit),
+	return vmsi_min(vmsi_align_up(vmsi_commit_ahead(heap, bytes), unit),
 			vmsi_get(&slot->room));
 }
 
@@ -90,22 +90,6 @@ void vmsi_slot_set_room(struct vms_heap *heap, struct vmsi_slot *slot,
 	vmsi_set(&slot->room, room);
 }
 
-/* Likewise, where other threads may do the same. */
-static void raise_room(struct vms_heap *heap, struct vmsi_slot *slot,
-		       size_t least)
-{
-	size_t seen = vmsi_get(&slot->room);
-
-	while (seen < least)
-		if (atomic_compare_exchange_weak_explicit(
-			    &slot->room, &seen, least, memory_order_relaxed,
-			    memory_order_relaxed)) {
-			atomic_fetch_add_explicit(&heap->used, least - seen,
-						  memory_order_relaxed);
-			return;
-		}
-}
-
 static int protect(struct vms_heap *heap, uintptr_t start, size_t from,
 		   size_t to)
 {
@@ -113,19 +97,6 @@ static int protect(struct vms_heap *heap, uintptr_t start, size_t from,
 
 	vmsi_request_note(error);
 	return error;
-}
-
-/*
- * A run takes huge pages for what it commits next where the blocks that it has
- * are full ones. Below a huge page there is nothing to be had.
- */
-static void advise_run(struct vms_heap *heap, struct vmsi_slot *slot)
-{
-	const size_t room = vmsi_get(&slot->room);
-
-	if (slot->plain && room >= HUGE_FROM &&
-	    vmsi_slot_is_dense(heap, slot, room))
-		vmsi_slot_set_plain(heap, slot, false);
 }
 
 int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
@@ -141,8 +112,6 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 
 	if (exact <= begin)
 		return 0;
-	if (how == VMSI_COMMIT_RUN)
-		advise_run(heap, slot);
 	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, how)),
 			  vmsi_slot_capacity(class));
 	error = protect(heap, start, begin, wanted);
@@ -154,7 +123,7 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	}
 	if (error)
 		return error;
-	raise_room(heap, slot, wanted);
+	vmsi_slot_set_room(heap, slot, wanted);
 	/* What is beyond the block's old end is written next. */
 	if (how == VMSI_COMMIT_GROWTH &&
 	    (wanted <= HUGE_FROM || !heap->huge_pages))
@@ -180,12 +149,8 @@ static void advise(struct vms_heap *heap, const struct vmsi_slot *slot,
 						MADV_HUGEPAGE);
 }
 
-/*
- * A part of a slot that lost its memory, and may be a hole, is reserved again.
- * Returns 0 or -errno; the slot is lost then.
- */
-static int reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
-			 uintptr_t start, size_t length)
+int vmsi_slot_reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
+			    uintptr_t start, size_t length)
 {
 	if (vms_mmap(heap->space, (void *)start, length, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
@@ -208,9 +173,9 @@ static enum vmsi_gave drop_only(struct vms_heap *heap, struct vmsi_slot *slot,
 	if (vms_madvise(heap->space, (void *)start, length,
 			MADV_DONTNEED) == 0)
 		return VMSI_GAVE_PAGES;
-	if (errno != ENOMEM)
+	if (vmsi_has_mapping(heap->space, start))
 		return VMSI_GAVE_NOTHING;
-	(void)reserve_again(heap, slot, start, length);
+	(void)vmsi_slot_reserve_again(heap, slot, start, length);
 	return VMSI_GAVE_ALL;
 }
 
@@ -252,8 +217,8 @@ bool vmsi_slot_mend(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
 
-	if (reserve_again(heap, slot, vmsi_slot_start(class, slot),
-			  vmsi_slot_capacity(class)))
+	if (vmsi_slot_reserve_again(heap, slot, vmsi_slot_start(class, slot),
+				    vmsi_slot_capacity(class)))
 		return false;
 	slot->lost = false;
 	vmsi_slot_set_room(heap, slot, 0);
@@ -305,7 +270,7 @@ static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
 	const uintptr_t start =
 		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
 
-	(void)reserve_again(heap, slot, start, length);
+	(void)vmsi_slot_reserve_again(heap, slot, start, length);
 	vmsi_slot_set_room(heap, slot, 0);
 	vmsi_set(&slot->touched, 0);
 }
@@ -370,7 +335,7 @@ static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
 		return 0;
 	}
 	/* The host may have unmapped the target. */
-	(void)reserve_again(heap, slot, to + moved, room - moved);
+	(void)vmsi_slot_reserve_again(heap, slot, to + moved, room - moved);
 	if (moved)
 		move_back(heap, from, moved, to);
 	empty(heap, slot, room);

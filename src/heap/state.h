@@ -75,7 +75,8 @@ struct vmsi_slot {
 	_Atomic bool plain;
 	bool zeroed;             /* made by calloc */
 	bool reclaimable;        /* the host may take the memory (MADV_FREE) */
-	bool lost;               /* has a hole that could not be mapped again */
+	/* Has a hole that could not be mapped again; of a run, any thread's. */
+	_Atomic bool lost;
 	_Atomic uint64_t grown;  /* growths in place of the block */
 	uint64_t freed_at;       /* milliseconds */
 	struct vmsi_run *run;    /* of VMSI_SLOT_RUN */
@@ -109,34 +110,61 @@ enum vmsi_block_use {
 	VMSI_BLOCK_LIVE,
 };
 
+/*
+ * What the memory of a block in a run is. (A hole is not retained, and becomes
+ * FRESH when it is handed out; the others are, as long as the block is free.)
+ *
+ *   FRESH ---- handed out ----> USED
+ *   USED, FRESH -- given back -> HOLE   or FRESH, where the charge cannot go
+ *   HOLE  ---- committed -----> FRESH
+ */
+enum vmsi_block_memory {
+	VMSI_BLOCK_FRESH, /* committed, and zero */
+	VMSI_BLOCK_USED,  /* committed, and may hold anything */
+	VMSI_BLOCK_HOLE,  /* reserved: neither memory nor charge */
+};
+
 struct vmsi_block {
 	uint32_t size;           /* asked for */
 	uint16_t next;           /* free block below it in the stack, plus 1 */
 	uint8_t use;             /* enum vmsi_block_use */
-	bool touched;            /* may hold anything but zeroes */
+	uint8_t memory;          /* enum vmsi_block_memory */
 	uint64_t freed_at;
 };
 
 /* The most blocks in a run: the smallest class in the smallest slots. */
 #define VMSI_RUN_BLOCKS 1024
 
+/* Runs of a class by what they have for the next block. */
+enum vmsi_run_list {
+	VMSI_RUNS_WARM, /* free blocks that are committed */
+	VMSI_RUNS_COLD, /* only holes, or blocks that were never used */
+	VMSI_RUN_LISTS,
+	VMSI_RUNS_FULL = VMSI_RUN_LISTS, /* nothing; in no list */
+};
+
 /* The blocks of a slot that is a run. Guarded by the lock of its class. */
 struct vmsi_run {
-	struct vmsi_run *next, *previous; /* of runs with free blocks */
+	struct vmsi_run *next, *previous; /* of its list */
 	struct vmsi_slot *slot;
 	uint32_t class;
 	uint32_t count;          /* blocks that fit */
 	uint32_t begun;          /* blocks that were ever used */
-	uint32_t live;
-	uint16_t free;           /* the last block freed, plus 1 */
-	bool listed;             /* in its class */
+	uint32_t live;           /* of them, those that are not free */
+	uint16_t free;           /* committed one that was freed last, plus 1 */
+	uint16_t hole_blocks;    /* number of free blocks that are holes */
+	uint8_t list;            /* enum vmsi_run_list */
+	uint64_t collected, trimmed; /* latest pass that has seen it */
+	uint64_t holes[VMSI_RUN_BLOCKS / 64]; /* a bit a block: free, and a hole */
 	struct vmsi_block blocks[VMSI_RUN_BLOCKS];
 };
 
 struct vmsi_run_class {
+	/* Of who commits ahead in a run of the class, or takes that back. */
+	struct vmsi_lock ahead_lock;
 	struct vmsi_lock lock;
 	size_t size;             /* bytes of a block */
-	struct vmsi_run *runs;   /* that have free blocks */
+	struct vmsi_run *runs[VMSI_RUN_LISTS];
 	_Atomic size_t live;     /* bytes that were asked for */
 	_Atomic size_t blocks;   /* live ones */
 };
@@ -181,6 +209,13 @@ struct vms_heap {
 	/* The latest block that got small pages, if any; it may be gone. */
 	struct vmsi_slot *_Atomic latest;
 
+	/*
+	 * Holes in runs, where neighbours are one, and how many there may be:
+	 * each makes up to two more mappings of the host.
+	 */
+	_Atomic size_t holes;
+	size_t holes_most;
+	_Atomic uint64_t pass;   /* number of the latest pass over all runs */
 	struct vmsi_lock run_lock; /* records of runs */
 	struct vmsi_pool run_pool;
 	struct vmsi_run_class run_classes[VMSI_RUN_CLASSES];
@@ -274,15 +309,17 @@ static inline void vmsi_slot_set_use(struct vmsi_slot *slot,
 /* --- slot.c: the memory of a busy or live slot ---------------------------- */
 
 /*
- * How much to commit: exactly; ahead of a block that grows and is written there
- * next; or ahead of the blocks of a run.
+ * How much to commit: exactly; or ahead of a block that grows and is written
+ * there next.
  */
-enum vmsi_commit { VMSI_COMMIT_EXACT, VMSI_COMMIT_GROWTH, VMSI_COMMIT_RUN };
+enum vmsi_commit { VMSI_COMMIT_EXACT, VMSI_COMMIT_GROWTH };
+
+/* How far to commit for something that grows and has come to so many bytes. */
+size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes);
 
 /*
- * See to it that bytes of a slot are committed. Nobody is asked for memory when
- * that is refused; see request.h. Several threads may do that to a run at the
- * same time. Returns 0 or -ENOMEM.
+ * See to it that bytes of a slot that is no run are committed. Nobody is asked
+ * for memory when that is refused; see request.h. Returns 0 or -ENOMEM.
  */
 int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 		     size_t bytes, enum vmsi_commit how);
@@ -301,6 +338,13 @@ void vmsi_slot_set_room(struct vms_heap *heap, struct vmsi_slot *slot,
 
 /* What went back: neither pages nor charge, or the pages only. */
 enum vmsi_gave { VMSI_GAVE_NOTHING, VMSI_GAVE_PAGES, VMSI_GAVE_ALL };
+
+/*
+ * A part of a slot that lost its memory, and may be a hole in the space, is
+ * reserved again. Returns 0 or -errno; the slot is lost then.
+ */
+int vmsi_slot_reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
+			    uintptr_t start, size_t length);
 
 /* Give committed memory of a slot back; its fields stay as they are. */
 enum vmsi_gave vmsi_slot_give_range_back(struct vms_heap *heap,
@@ -412,12 +456,16 @@ size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
 		       uintptr_t address);
 
 /*
- * Give back the memory of free blocks that were freed before a time, and runs
- * that have nothing else. Returns the bytes.
+ * Give back, with their charge, free blocks that were freed before a time, and
+ * runs that have nothing else; what is committed ahead of need too, where the
+ * time is UINT64_MAX. Returns the bytes. (run_collect.c)
  */
 size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before);
 
-/* What runs are wrong in; NULL: nothing. Under the locks of all classes. */
+/*
+ * What runs are wrong in; NULL: nothing. Adds what is retained. Under the locks
+ * of all classes. (run_blocks.c)
+ */
 const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
 
 /* --- heap.c: slots of blocks ---------------------------------------------- */
@@ -459,6 +507,12 @@ void vmsi_heap_unlock_all(struct vms_heap *heap);
  * or which of them does not hold. Takes every lock of the heap.
  */
 const char *vmsi_heap_check(struct vms_heap *heap);
+
+/*
+ * Check that what the heap's space is charged is the sum over slots and the
+ * blocks in runs. No other thread may use the heap meanwhile.
+ */
+const char *vmsi_heap_check_charge(struct vms_heap *heap);
 
 /* In debug builds the end of the program where one does not hold. */
 void vmsi_heap_verify(struct vms_heap *heap);

@@ -134,6 +134,17 @@ size_t vmsi_length_in_mapping(struct vms_space *space, uintptr_t address,
 	return length;
 }
 
+bool vmsi_has_mapping(struct vms_space *space, uintptr_t address)
+{
+	bool found;
+
+	if (vmsi_enter(space))
+		return false;
+	found = vmsi_lookup(space, address) != NULL;
+	vmsi_leave(space);
+	return found;
+}
+
 int vms_space_next_mapping(vms_space *space, uintptr_t *cursor,
 			   struct vms_mapping_info *info, unsigned flags)
 {

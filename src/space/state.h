@@ -234,6 +234,9 @@ size_t vmsi_mapped_bytes(const struct vms_space *space, struct vmsi_range range)
 size_t vmsi_length_in_mapping(struct vms_space *space, uintptr_t address,
 			      size_t length);
 
+/* Whether an address is mapped. Takes the lock of the space. */
+bool vmsi_has_mapping(struct vms_space *space, uintptr_t address);
+
 /* Where the mappings that follow each other from address on end, up to limit. */
 uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
 		       uintptr_t limit);

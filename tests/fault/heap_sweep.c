@@ -42,6 +42,7 @@ struct scenario {
 	/* The operation, on block 0. */
 	void (*act)(struct stage *stage);
 	struct vms_heap_options options;
+	bool exact;              /* the charge is known whatever has failed */
 };
 
 /* A run of one of them. */
@@ -181,6 +182,37 @@ static void memory_of_runs(struct stage *stage)
 	make(stage, 2, 100 * KIB);
 	leave(stage, 100 * KIB);
 	leave(stage, 500 * KIB);
+}
+
+static void a_hole(struct stage *stage)
+{
+	for (unsigned i = 0; i < BLOCKS; i++)
+		make(stage, i, 100 * KIB);
+	drop(stage, 1);
+}
+
+static void a_hole_below(struct stage *stage)
+{
+	a_hole(stage);
+	drop(stage, 0);
+}
+
+static void two_holes(struct stage *stage)
+{
+	make(stage, 1, 100 * KIB);
+	make(stage, 0, 100 * KIB);
+	make(stage, 3, 100 * KIB);
+	make(stage, 2, 100 * KIB);
+	drop(stage, 1);
+	drop(stage, 3);
+}
+
+static void too_many_holes(struct stage *stage)
+{
+	a_hole(stage);
+	stage->heap->holes_most = 1;
+	drop(stage, 3);
+	make(stage, 1, 100 * KIB);
 }
 
 static void memory_of_tables(struct stage *stage)
@@ -328,6 +360,21 @@ static const struct scenario scenarios[] = {
 	  NONE_RETAINED },
 	{ RUN("free past the limit", a_grown_block, free_block),
 	  .options = { .retain = 8 * MIB } },
+	{ RUN("malloc in a hole", a_hole_below, malloc_small), NONE_RETAINED,
+	  .exact = true },
+	{ RUN("calloc in a hole", a_hole_below, calloc_small), NONE_RETAINED,
+	  .exact = true },
+	{ RUN("realloc out of a run, to a hole", a_hole, realloc_out_of_run),
+	  NONE_RETAINED },
+	{ RUN("free beside a hole", a_hole, free_block), NONE_RETAINED,
+	  .exact = true },
+	{ RUN("free between holes", two_holes, free_block), NONE_RETAINED,
+	  .exact = true },
+	{ RUN("free where holes are many", too_many_holes, free_block),
+	  NONE_RETAINED,
+	  .exact = true },
+	{ RUN("collect beside a hole", a_hole, collect_all), NONE_RETAINED,
+	  .exact = true },
 	{ RUN("collect", old_memory, collect_all) },
 	{ RUN("collect, to be reclaimed", old_memory, collect_old),
 	  AGES(1, VMS_HEAP_NEVER) },
@@ -372,6 +419,8 @@ static void expect_sound(void)
 
 	if (!wrong)
 		wrong = vmsi_space_check(vms_heap_space(run.stage.heap));
+	if (!wrong && run.scenario->exact)
+		wrong = vmsi_heap_check_charge(run.stage.heap);
 	expect(!wrong, wrong);
 }
 

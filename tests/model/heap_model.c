@@ -49,6 +49,7 @@ static struct {
 	bool faults;             /* the host fails in this round */
 	bool narrow;             /* addresses may be used up */
 	bool strict;             /* the machine may refuse memory */
+	bool none_retained;
 	/* Blocks on their way from one thread to another. */
 	pthread_mutex_t lock;
 	struct heap_block handed[BLOCKS];
@@ -312,6 +313,48 @@ static void do_collect(struct worker *worker)
 	(void)succeeded(worker, true);
 }
 
+/* Bytes of the heap's addresses that the host lets be written. */
+static size_t writable_bytes(void)
+{
+	const uintptr_t base =
+		(uintptr_t)vms_space_base(vms_heap_space(run.heap));
+	const size_t length = vms_space_size(vms_heap_space(run.heap));
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned long start, end;
+	size_t bytes = 0;
+	char rights[5], line[512];
+
+	while (maps && fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%lx %4s", &start, &end, rights) == 3 &&
+		    start - base < length && rights[1] == 'w')
+			bytes += end - start;
+	if (maps)
+		(void)fclose(maps);
+	return bytes;
+}
+
+/*
+ * With one thread and a host that works it is known after each operation: what is
+ * charged is what the slots and blocks have, and what the host lets be written;
+ * and where nothing is to be retained, nothing is.
+ */
+static void check_charge(struct worker *worker)
+{
+	/* The heap's own figures count what is resident, which takes long. */
+	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
+	const char *broken = vmsi_heap_check_charge(run.heap);
+
+	expect(worker, vms_space_get_stats(vms_heap_space(run.heap),
+					   &stats) == 0, "refused");
+	if (broken)
+		wrong(worker, broken);
+	/* To read all mappings takes longer than all the rest. */
+	expect(worker, below(worker, 8) || stats.committed == writable_bytes(),
+	       "what is charged is not what can be written");
+	expect(worker, run.heap->retained == 0 || !run.none_retained,
+	       "something is retained");
+}
+
 static void do_stats(struct worker *worker)
 {
 	struct vms_heap_stats stats = { .struct_size = sizeof(stats) };
@@ -349,8 +392,11 @@ static void *work(void *argument)
 {
 	struct worker *worker = argument;
 
-	for (int i = 0; i < OPERATIONS_PER_ROUND && !run.failed; i++)
+	for (int i = 0; i < OPERATIONS_PER_ROUND && !run.failed; i++) {
 		operate(worker);
+		if (run.threads == 1 && !run.faults)
+			check_charge(worker);
+	}
 	return NULL;
 }
 
@@ -371,7 +417,17 @@ static vms_heap *open_heap(struct random *random)
 		.flags = random_below(random, 3) ? 0 : VMS_HEAP_NO_HUGE_PAGES,
 	};
 
+	run.none_retained = options.retain == VMS_HEAP_RETAIN_NONE;
 	return vms_heap_open(&options);
+}
+
+/* Few holes are allowed now and then, so that there are too many. */
+static void limit_holes(struct random *random)
+{
+	if (random_below(random, 3) == 0) {
+		run.heap->holes_most = random_below(random, 4);
+		run.none_retained = false;
+	}
 }
 
 static void begin_round(struct random *random)
@@ -381,6 +437,7 @@ static void begin_round(struct random *random)
 	run.threads = random_below(random, 2) ? 1 : THREADS_MOST;
 	run.heap = open_heap(random);
 	assert_non_null(run.heap);
+	limit_holes(random);
 	/* A sanitizer leaves few addresses. */
 	if (vms_space_size(vms_heap_space(run.heap)) < (size_t)1 << 40)
 		run.narrow = true;

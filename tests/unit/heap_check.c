@@ -65,7 +65,7 @@ static void every_breach_is_reported(void **state)
 	BREAK(heap->oldest, NULL, "H5");
 	BREAK(retained->older, retained, "H5");
 	BREAK(run->slot, retained, "H6");
-	BREAK(run->listed, false, "H6");
+	BREAK(run->list, VMSI_RUNS_FULL, "H8");
 	BREAK(run->live, 7, "H7");
 	BREAK(run->blocks[run->free - 1].use, VMSI_BLOCK_LIVE, "H7");
 	BREAK(run->begun, run->count + 1, "H7");

@@ -8,6 +8,9 @@
  * what lies behind that is a surplus.
  */
 
+/* What the block has left behind in its run is retained, too, until it is old. */
+#define OLD_PLACE (MIB / 4)
+
 /* A block of 512 KiB where one of 60 MiB was. */
 static unsigned char *grow_into_large_memory(void)
 {
@@ -24,7 +27,7 @@ static unsigned char *grow_into_large_memory(void)
 
 static void assert_no_surplus(const unsigned char *block, size_t size)
 {
-	assert_int_equal(stats_now().retained, 0);
+	assert_in_range(stats_now().retained, 0, OLD_PLACE);
 	assert_in_range(stats_now().committed, size, size + 4 * MIB);
 	assert_in_range(stats_now().resident, MIB / 4, size + 4 * MIB);
 	assert_filled(block, MIB / 4);
@@ -45,11 +48,12 @@ static void it_is_grown_into_without_a_call(void **state)
 		same = same && vms_heap_realloc(heap, block, size) == block;
 	vmsi_host = real;
 	assert_true(same);
-	assert_int_equal(stats_now().retained, 0);
+	assert_in_range(stats_now().retained, 0, OLD_PLACE);
 	assert_int_equal(resident(block, 60 * MIB), 60 * MIB);
 	assert_filled(block, MIB / 4);
 	drop(block);
-	assert_int_equal(stats_now().retained, 60 * MIB);
+	assert_in_range(stats_now().retained, 60 * MIB,
+			60 * MIB + OLD_PLACE);
 }
 
 static void what_is_more_is_committed(void **state)
@@ -61,7 +65,7 @@ static void what_is_more_is_committed(void **state)
 	fill(block, 64 * MIB);
 	block = resize(block, 100 * MIB);
 	assert_filled(block, 64 * MIB);
-	assert_int_equal(stats_now().retained, 0);
+	assert_in_range(stats_now().retained, 0, OLD_PLACE);
 	drop(block);
 }
 
@@ -71,7 +75,8 @@ static void a_freed_block_leaves_all_of_it(void **state)
 
 	(void)state;
 	drop(block);
-	assert_int_equal(stats_now().retained, 60 * MIB);
+	assert_in_range(stats_now().retained, 60 * MIB,
+			60 * MIB + OLD_PLACE);
 	assert_ptr_equal(make(50 * MIB), block);
 	drop(block);
 }
@@ -83,7 +88,8 @@ static void a_refused_growth_leaves_it(void **state)
 
 	(void)state;
 	assert_null(vms_heap_realloc(heap, block, SIZE_MAX / 4));
-	assert_int_equal(stats_now().retained, before);
+	/* All that runs retain may have been given back for it. */
+	assert_in_range(stats_now().retained, before - OLD_PLACE, before);
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 	assert_no_surplus(block, MIB / 2);
 	drop(block);

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include <vmspace/mapping.h>
+
+#include "base/reclaim.h"
+#include "heap/request.h"
+#include "heap/run.h"
+#include "host/host.h"
+#include "space/state.h"
+
+/*
+ * The memory of blocks in runs. A run is committed from its start to the room of
+ * its slot, but for its holes; blocks that are freed and not to be kept become
+ * holes, which have neither memory nor charge.
+ *
+ * Whoever has a busy block may commit it or give it back by itself. What lies
+ * behind the begun blocks is nobody's, and is committed for several at once;
+ * room only changes under ahead_lock, or two threads that have seen the same
+ * room would commit one part twice: the second time, what a third one has given
+ * back meanwhile.
+ */
+
+/*
+ * Held over a call on the space, which asks nobody for memory meanwhile: what is
+ * asked may free blocks, or collect.
+ */
+static void lock_ahead(struct vmsi_run_class *class)
+{
+	vmsi_reclaim_forbid();
+	vmsi_lock_acquire(&class->ahead_lock);
+}
+
+static void unlock_ahead(struct vmsi_run_class *class)
+{
+	vmsi_lock_release(&class->ahead_lock);
+	vmsi_reclaim_allow();
+}
+
+/* --- commit --------------------------------------------------------------- */
+
+/* Where the slot has a hole in the space, it may be here. */
+static int protect(struct vms_heap *heap, struct vmsi_slot *slot,
+		   uintptr_t start, size_t length)
+{
+	int error = slot->lost ?
+		vmsi_slot_reserve_again(heap, slot, start, length) : 0;
+
+	if (!error)
+		error = vmsi_protect(heap->space, start, length,
+				     PROT_READ | PROT_WRITE);
+	vmsi_request_note(error);
+	return error;
+}
+
+/*
+ * A run takes huge pages for what it commits next where the blocks that it has
+ * are full ones. Below a huge page there is nothing to be had.
+ */
+static void advise_run(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	const size_t room = vmsi_get(&slot->room);
+
+	if (slot->plain && room >= vmsi_huge_page_size() &&
+	    vmsi_slot_is_dense(heap, slot, room))
+		vmsi_slot_set_plain(heap, slot, false);
+}
+
+/* As far as a block's end, and ahead if there is memory. */
+static int commit_ahead(struct vms_heap *heap, struct vmsi_run *run, size_t end)
+{
+	const size_t size = vmsi_run_class(heap, run)->size;
+	const size_t room = vmsi_get(&run->slot->room);
+	const uintptr_t start = vmsi_block_start(heap, run, 0);
+	size_t to = vmsi_min(vmsi_align_up(vmsi_commit_ahead(heap, end),
+					   vmsi_page_size()),
+			     run->count * size);
+	int error;
+
+	if (end <= room)
+		return 0;
+	advise_run(heap, run->slot);
+	error = protect(heap, run->slot, start + room, to - room);
+	if (error && to > end) {
+		to = end;
+		error = protect(heap, run->slot, start + room, to - room);
+	}
+	if (!error)
+		vmsi_slot_set_room(heap, run->slot, to);
+	return error;
+}
+
+static int commit_once(struct vms_heap *heap, struct vmsi_run *run,
+		       unsigned index)
+{
+	struct vmsi_run_class *class = vmsi_run_class(heap, run);
+	int error;
+
+	if (run->blocks[index].memory == VMSI_BLOCK_HOLE)
+		return protect(heap, run->slot,
+			       vmsi_block_start(heap, run, index), class->size);
+	if (vmsi_run_has_block(heap, run, index))
+		return 0;
+	lock_ahead(class);
+	error = commit_ahead(heap, run, (index + 1) * class->size);
+	unlock_ahead(class);
+	return error;
+}
+
+int vmsi_run_commit(struct vms_heap *heap, struct vmsi_run *run,
+		    unsigned index)
+{
+	const int error = commit_once(heap, run, index);
+
+	if (error)
+		(void)vmsi_status(error);
+	else if (run->blocks[index].memory == VMSI_BLOCK_HOLE)
+		run->blocks[index].memory = VMSI_BLOCK_FRESH;
+	return error;
+}
+
+/* --- give back ------------------------------------------------------------ */
+
+bool vmsi_run_drop_pages(struct vms_heap *heap, uintptr_t start, size_t length)
+{
+	return vms_madvise(heap->space, (void *)start, length,
+			   MADV_DONTNEED) == 0;
+}
+
+static size_t used_bytes(struct vms_heap *heap, const struct vmsi_run *run,
+			 unsigned low, unsigned high)
+{
+	size_t blocks = 0;
+
+	for (unsigned i = low; i < high; i++)
+		blocks += run->blocks[i].memory == VMSI_BLOCK_USED;
+	return blocks * vmsi_run_class(heap, run)->size;
+}
+
+/* Where there are too many holes, what has pages loses those. */
+static enum vmsi_gave give_range(struct vms_heap *heap, struct vmsi_run *run,
+				 unsigned low, unsigned high, size_t used)
+{
+	struct vmsi_run_class *class = vmsi_run_class(heap, run);
+	bool may_have_hole;
+
+	vmsi_lock_acquire(&class->lock);
+	may_have_hole = vmsi_run_may_have_hole(heap, run, low, high);
+	vmsi_lock_release(&class->lock);
+	if (may_have_hole)
+		return vmsi_slot_give_range_back(heap, run->slot,
+						 low * class->size,
+						 high * class->size);
+	return used && vmsi_run_drop_pages(heap,
+					   vmsi_block_start(heap, run, low),
+					   (high - low) * class->size) ?
+		VMSI_GAVE_PAGES : VMSI_GAVE_NOTHING;
+}
+
+size_t vmsi_run_give_back(struct vms_heap *heap, struct vmsi_run *run,
+			  unsigned low, unsigned high)
+{
+	const size_t used = used_bytes(heap, run, low, high);
+	const enum vmsi_gave gave = give_range(heap, run, low, high, used);
+
+	if (gave == VMSI_GAVE_NOTHING)
+		return 0;
+	for (unsigned i = low; i < high; i++)
+		run->blocks[i].memory = gave == VMSI_GAVE_ALL ?
+			VMSI_BLOCK_HOLE : VMSI_BLOCK_FRESH;
+	vmsi_count(&heap->counts.given_back, used);
+	return gave == VMSI_GAVE_ALL ?
+		(high - low) * vmsi_run_class(heap, run)->size : used;
+}
+
+/* --- what is committed ahead ---------------------------------------------- */
+
+/* What a run has behind its begun blocks. */
+struct ahead {
+	struct vmsi_run *run;
+	unsigned block;          /* the first one there, busy */
+	size_t from, to;
+};
+
+/*
+ * The next run of a list that has something there. It is not ended, as one of
+ * its blocks is busy; and whoever takes another one there sees a lower room, and
+ * waits for ahead_lock.
+ */
+static bool next_ahead(struct vms_heap *heap, struct vmsi_run *run,
+		       uint64_t pass, struct ahead *ahead)
+{
+	while (run && (run->trimmed >= pass || run->begun == run->count ||
+		       vmsi_get(&run->slot->room) <=
+			       run->begun * vmsi_run_class(heap, run)->size))
+		run = run->next;
+	if (!run)
+		return false;
+	run->trimmed = pass;
+	*ahead = (struct ahead){
+		.run = run,
+		.block = run->begun,
+		.from = run->begun * vmsi_run_class(heap, run)->size,
+		.to = vmsi_get(&run->slot->room),
+	};
+	run->blocks[run->begun++].use = VMSI_BLOCK_BUSY;
+	run->live++;
+	vmsi_slot_set_room(heap, run->slot, ahead->from);
+	vmsi_run_place(vmsi_run_class(heap, run), run);
+	return true;
+}
+
+/* The block was not meant to be used; room is what it will be. */
+static void leave_ahead(struct vms_heap *heap, struct ahead *ahead,
+			enum vmsi_gave gave)
+{
+	struct vmsi_run *run = ahead->run;
+
+	if (gave != VMSI_GAVE_ALL)
+		vmsi_slot_set_room(heap, run->slot, ahead->to);
+	if (gave != VMSI_GAVE_NOTHING)
+		run->blocks[ahead->block].memory = VMSI_BLOCK_FRESH;
+	vmsi_run_unbegin_block(heap, run, ahead->block);
+	vmsi_run_lower(heap, run);
+}
+
+static size_t trim_next(struct vms_heap *heap, struct vmsi_run_class *class,
+			uint64_t pass, bool *any)
+{
+	enum vmsi_gave gave;
+	struct ahead ahead;
+
+	*any = false;
+	vmsi_lock_acquire(&class->lock);
+	for (unsigned i = 0; !*any && i < VMSI_RUN_LISTS; i++)
+		*any = next_ahead(heap, class->runs[i], pass, &ahead);
+	vmsi_lock_release(&class->lock);
+	if (!*any)
+		return 0;
+	gave = vmsi_slot_give_range_back(heap, ahead.run->slot, ahead.from,
+					 ahead.to);
+	vmsi_lock_acquire(&class->lock);
+	leave_ahead(heap, &ahead, gave);
+	vmsi_lock_release(&class->lock);
+	return gave == VMSI_GAVE_ALL ? ahead.to - ahead.from : 0;
+}
+
+size_t vmsi_runs_trim(struct vms_heap *heap, struct vmsi_run_class *class,
+		      uint64_t pass)
+{
+	size_t bytes = 0;
+	bool any;
+
+	do {
+		lock_ahead(class);
+		bytes += trim_next(heap, class, pass, &any);
+		unlock_ahead(class);
+	} while (any);
+	return bytes;
+}
+
+/* --- the end of a run ----------------------------------------------------- */
+
+static void give_record(struct vms_heap *heap, struct vmsi_run *run)
+{
+	vmsi_lock_acquire(&heap->run_lock);
+	vmsi_pool_give(&heap->run_pool, run);
+	vmsi_lock_release(&heap->run_lock);
+}
+
+/* Of a slot that has kept its memory, holes are no memory of a block. */
+static void note_kept(struct vms_heap *heap, struct vmsi_slot *slot,
+		      size_t holes, size_t used_end)
+{
+	if (holes) {
+		slot->lost = true;
+		vmsi_slot_set_room(heap, slot, vmsi_get(&slot->room) - holes);
+	}
+	vmsi_set(&slot->touched, vmsi_min(used_end, vmsi_get(&slot->room)));
+}
+
+size_t vmsi_run_finish(struct vms_heap *heap, struct vmsi_run *run, size_t holes,
+		    const struct vmsi_block *last)
+{
+	const size_t size = vmsi_run_class(heap, run)->size;
+	const bool used = last && last->memory == VMSI_BLOCK_USED;
+	const size_t used_end =
+		used ? (size_t)(last - run->blocks + 1) * size : 0;
+	struct vmsi_slot *slot = run->slot;
+	const size_t room = vmsi_get(&slot->room);
+	enum vmsi_gave gave;
+
+	vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
+	slot->run = NULL;
+	give_record(heap, run);
+	gave = room ? vmsi_slot_give_range_back(heap, slot, 0, room) :
+		      VMSI_GAVE_ALL;
+	if (gave == VMSI_GAVE_ALL)
+		vmsi_slot_set_room(heap, slot, 0);
+	else
+		note_kept(heap, slot, holes,
+			  gave == VMSI_GAVE_PAGES ? 0 : used_end);
+	if (used && gave != VMSI_GAVE_NOTHING)
+		vmsi_count(&heap->counts.given_back, size);
+	vmsi_slot_put(heap, slot);
+	return gave == VMSI_GAVE_ALL ? room - holes : 0;
+}
