@@ -61,7 +61,9 @@ soak-programs:
 	storm="build-bench/tests/group/group-storm build-bench/tests/group/group-stormy"; \
 	set -- $$storm; [ ! -x "$$1" ] || { \
 		echo "=== $$storm --operations $(VMS_OPERATIONS) --busy 8"; \
-		$$storm --operations $(VMS_OPERATIONS) --busy 8 || status=1; }; \
+		$$storm --operations $(VMS_OPERATIONS) --busy 8 || status=1; \
+		tests="tests/cli/test_run_storms.py build-bench/src/cli/vmspace 20"; \
+		echo "=== $$tests"; $(PYTHON) $$tests || status=1; }; \
 	exit $$status
 
 .PHONY: old-kernel
