@@ -63,7 +63,7 @@ soak-programs:
 		echo "=== $$storm --operations $(VMS_OPERATIONS) --busy 8"; \
 		$$storm --operations $(VMS_OPERATIONS) --busy 8 || status=1; \
 		tests="tests/cli/test_run_storms.py build-bench/src/cli/vmspace 20"; \
-		echo "=== $$tests"; $(PYTHON) $$tests || status=1; }; \
+		echo "=== $$tests"; python3 $$tests || status=1; }; \
 	exit $$status
 
 .PHONY: old-kernel
