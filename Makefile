@@ -57,7 +57,14 @@ soak-programs:
 	@status=0; for program in $(filter-out %.p,$(SOAK)); do \
 		echo "=== $$program --operations $(VMS_OPERATIONS)"; \
 		$$program --operations $(VMS_OPERATIONS) || status=1; \
-	done; exit $$status
+	done; \
+	storm="build-bench/tests/group/group-storm build-bench/tests/group/group-stormy"; \
+	set -- $$storm; [ ! -x "$$1" ] || { \
+		echo "=== $$storm --operations $(VMS_OPERATIONS) --busy 8"; \
+		$$storm --operations $(VMS_OPERATIONS) --busy 8 || status=1; \
+		tests="tests/cli/test_run_storms.py build-bench/src/cli/vmspace 20"; \
+		echo "=== $$tests"; python3 $$tests || status=1; }; \
+	exit $$status
 
 .PHONY: old-kernel
 old-kernel: ## install what is missing, run the tests on Debian's kernel, emulated

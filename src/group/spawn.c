@@ -88,6 +88,12 @@ static _Noreturn void run_child(const struct start *start)
 	const int socket = start->sockets[1];
 	int listener, error;
 
+	/*
+	 * A listener on its way through the socket is open as long as the end
+	 * that would receive it. With this copy the child would keep open what
+	 * its own execve waits for, and no death of the supervisor would be told.
+	 */
+	close(start->sockets[0]);
 	(void)setrlimit(RLIMIT_NOFILE, &start->descriptors);
 	listener = vmsi_listener_install(&start->filter);
 	if (listener >= 0 && !vmsi_listener_can_continue(listener))

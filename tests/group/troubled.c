@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,9 @@ static struct {
 	atomic_int over;
 	atomic_size_t interrupted; /* calls that answered EINTR */
 	atomic_size_t asked;
+	/* Of threads that are left alone. */
+	atomic_size_t ready, asking;
+	atomic_int may_ask;
 } *shared;
 
 /* Whether a signal handler may be seen: it does not restart calls. */
@@ -351,13 +355,30 @@ static int do_refused_image(size_t left)
 
 /* --- no supervisor -------------------------------------------------------- */
 
+#define LOOK_US 500
+
+static void wait_until(atomic_size_t *number, size_t enough)
+{
+	while (*number < enough)
+		usleep(LOOK_US);
+}
+
+/*
+ * Nobody asks before all have the threads that they need, which could not be
+ * made where others ask for all that there is, or after the supervisor's death.
+ */
 static void *ask_until_enosys(void *context)
 {
 	void *start;
 
 	(void)context;
-	for (;;) {
+	atomic_fetch_add(&shared->ready, 1);
+	while (!shared->may_ask)
+		usleep(LOOK_US);
+	for (bool has_asked = false;; has_asked = true) {
 		start = map(MIB);
+		if (!has_asked)
+			atomic_fetch_add(&shared->asking, 1);
 		if (start != MAP_FAILED)
 			munmap(start, MIB);
 		else if (errno != ENOMEM)
@@ -384,6 +405,7 @@ static int do_orphanage(size_t count)
 {
 	prctl(PR_SET_PDEATHSIG, 0);
 	alarm(LIFE_S);
+	shared = share(sizeof *shared);
 	for (size_t i = 0; i < count; i++)
 		switch (fork()) {
 		case 0:
@@ -391,6 +413,9 @@ static int do_orphanage(size_t count)
 		case -1:
 			return errno;
 		}
+	wait_until(&shared->ready, 2 * count);
+	shared->may_ask = 1;
+	wait_until(&shared->asking, 2 * count);
 	say("asking", "now");
 	while (wait(NULL) > 0)
 		continue;

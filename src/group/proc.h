@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_GROUP_PROC_H
+#define VMSI_GROUP_PROC_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+/* What /proc tells of the processes of a group. */
+
+/* A file of /proc/PID, and its directory of threads; NULL: none. */
+FILE *vmsi_proc_open(pid_t pid, const char *name);
+DIR *vmsi_proc_open_threads(pid_t pid);
+
+/*
+ * What a process may write to, bytes; told of everybody's. About what it is
+ * charged, and more by what it mapped with MAP_NORESERVE. 0: not told.
+ */
+size_t vmsi_proc_data(pid_t pid);
+
+/* The mappings of a process that grow by themselves, bytes; 0: not told. */
+size_t vmsi_proc_stack(pid_t pid);
+
+struct vmsi_proc_stat {
+	char command[16];
+	pid_t parent;
+	bool has_executed;             /* a program, since it was forked */
+	unsigned threads;
+	uintptr_t heap_start;          /* where a heap of brk begins */
+};
+
+/* Returns false where there is no such process. */
+bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat);
+
+struct vmsi_proc_running {
+	char state;                    /* as in proc_pid_stat(5); R: not told */
+	uint64_t ran;                  /* on a processor, ns; 0: not told */
+};
+
+/* The system call that a sleeping thread is in; -1: none, or not told. */
+int vmsi_proc_system_call(pid_t pid, pid_t thread);
+
+/* Returns false where the thread has gone. */
+bool vmsi_proc_read_running(pid_t pid, pid_t thread,
+			    struct vmsi_proc_running *running);
+
+/* A thread that has not ended; 0: all have; -1: not told. */
+pid_t vmsi_proc_living_thread(pid_t pid);
+
+/* Likewise, one that has the memory of its process. */
+pid_t vmsi_proc_thread_with_memory(pid_t pid);
+
+/* The process of a thread; 0: it has gone. */
+pid_t vmsi_proc_process_of(pid_t thread);
+
+/*
+ * The start of the path of a thread's open file. The file itself is not asked:
+ * its server may be of the group. Returns false where it is not told.
+ */
+bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
+			       size_t size);
+
+/*
+ * Whether a file is the zero device, whatever its name, and may be written to:
+ * to read, it gives zeroes that are charged to nobody.
+ */
+bool vmsi_proc_gives_zeroes(pid_t thread, int descriptor);
+
+/* Whether /proc is there, and of the caller's own namespace of processes. */
+bool vmsi_proc_is_ours(void);
+
+/* The memory of a process, to be read. Returns a descriptor or -1. */
+int vmsi_proc_open_memory(pid_t pid);
+
+/* The bounds that RLIMIT_DATA counts brk from. */
+struct vmsi_proc_data {
+	uintptr_t start, end;          /* of the program's own data */
+	uintptr_t heap_start;
+};
+
+bool vmsi_proc_read_data(pid_t pid, struct vmsi_proc_data *data);
+
+/* The name of a namespace of processes; pid 0: the caller's. */
+bool vmsi_proc_namespace(pid_t pid, char *name, size_t size);
+
+/* The number of a thread in its own namespace of processes; 0: it has gone. */
+pid_t vmsi_proc_number_inside(pid_t thread);
+
+/* The process that traces a thread; 0: none does, or the thread has gone. */
+pid_t vmsi_proc_tracer(pid_t thread);
+
+/* How many filters of seccomp are on a process, as far as the kernel tells. */
+long vmsi_proc_filters(pid_t pid);
+
+#endif
