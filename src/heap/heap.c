@@ -88,11 +88,17 @@ static void *alloc_slot(vms_heap *heap, size_t alignment, size_t size)
 	return slot ? publish(heap, slot, size) : NULL;
 }
 
+/* Runs are committed ahead, which memory that is to be locked is not. */
+static bool fits_run(const vms_heap *heap, size_t size)
+{
+	return size <= VMSI_RUN_MOST && !vmsi_heap_locks_new(heap);
+}
+
 static void *alloc(vms_heap *heap, size_t size)
 {
-	if (size > VMSI_RUN_MOST)
-		return alloc_slot(heap, 1, size);
-	return vmsi_run_alloc(heap, size ? size : 1, false);
+	size = size ? size : 1;
+	return fits_run(heap, size) ? vmsi_run_alloc(heap, size, false) :
+				      alloc_slot(heap, 1, size);
 }
 
 void *vms_heap_malloc(vms_heap *heap, size_t size)
@@ -166,9 +172,9 @@ void *vms_heap_calloc(vms_heap *heap, size_t count, size_t size)
 	size_t bytes;
 
 	if (vmsi_multiply(count, size, &bytes))
-		block = bytes > VMSI_RUN_MOST ?
-			calloc_slot(heap, bytes) :
-			vmsi_run_alloc(heap, bytes ? bytes : 1, true);
+		block = fits_run(heap, bytes) ?
+			vmsi_run_alloc(heap, bytes ? bytes : 1, true) :
+			calloc_slot(heap, bytes ? bytes : 1);
 	return answer(heap, block, saved);
 }
 

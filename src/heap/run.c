@@ -147,6 +147,7 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 	run->listed = false;
 	for (unsigned i = 0; i < run->count; i++)
 		run->blocks[i] = (struct vmsi_block){ 0 };
+	__builtin_memset(run->changed, 0, sizeof run->changed);
 	adopt_memory(run, heap->run_classes[number].size);
 	slot->run = run;
 	vmsi_slot_set_plain(heap, slot, false);
@@ -312,15 +313,21 @@ void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 	struct vmsi_run_class *class = &heap->run_classes[run->class];
 	struct vmsi_block *block = &run->blocks[index];
 	uint8_t live = VMSI_BLOCK_LIVE;
+	enum vmsi_renewed renewed;
 
 	if (!__atomic_compare_exchange_n(&block->use, &live, VMSI_BLOCK_BUSY,
 					 false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		vmsi_panic("heap: given a block that is not in use");
-	if (vmsi_get(&heap->retained) + class->size > heap->retain &&
-	    block->touched && drop_pages(heap, address, class->size))
+	renewed = vmsi_run_renew(heap, run, index, address);
+	if (renewed == VMSI_RENEWED ||
+	    (vmsi_get(&heap->retained) + class->size > heap->retain &&
+	     block->touched && drop_pages(heap, address, class->size)))
 		block->touched = false;
 	count_live(class, -(size_t)block->size, -(size_t)1);
+	/* A block that nobody may get stays taken, and its run in use. */
+	if (renewed == VMSI_RENEWED_LOST)
+		return;
 	block->freed_at = vmsi_heap_now();
 	vmsi_heap_age(heap, block->freed_at);
 	vmsi_lock_acquire(&class->lock);
@@ -373,6 +380,8 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 		vmsi_slot_put(heap, grown);
 		return NULL;
 	}
+	/* Its old place is as changed as the new one, and will be renewed. */
+	vmsi_slot_set_changed(grown, vmsi_run_is_changed(slot->run, index));
 	vmsi_slot_publish_grown(heap, grown, size);
 	block->touched = false;
 	vmsi_run_free(heap, slot, address);

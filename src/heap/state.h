@@ -74,7 +74,8 @@ struct vmsi_slot {
 	bool plain;              /* without huge pages */
 	bool zeroed;             /* made by calloc */
 	bool reclaimable;        /* the host may take the memory (MADV_FREE) */
-	bool lost;               /* has a hole that could not be mapped again */
+	bool lost;               /* what is there could not be mapped anew */
+	_Atomic bool changed;    /* see attributes.c; of a live slot */
 	_Atomic uint64_t grown;  /* growths in place of the block */
 	uint64_t freed_at;       /* milliseconds */
 	struct vmsi_run *run;    /* of VMSI_SLOT_RUN */
@@ -129,6 +130,8 @@ struct vmsi_run {
 	uint32_t live;
 	uint16_t free;           /* the last block freed, plus 1 */
 	bool listed;             /* in its class */
+	/* A bit a block: see attributes.c. Atomic. */
+	uint64_t changed[VMSI_RUN_BLOCKS / 64];
 	struct vmsi_block blocks[VMSI_RUN_BLOCKS];
 };
 
@@ -172,6 +175,7 @@ struct vms_heap {
 	_Atomic size_t used_lately; /* the most of it, but for what is long ago */
 	_Atomic uint64_t looked_at; /* when ages were last looked at */
 	_Atomic uint64_t born;   /* no memory is older than this process */
+	_Atomic unsigned locking; /* enum vmsi_heap_locking */
 	/* How often of late blocks made by calloc were found full, or sparse. */
 	_Atomic int density;
 
@@ -324,6 +328,49 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 /* Likewise from a block in a run, whose memory stays committed, and is zero. */
 int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 			 struct vmsi_slot *to);
+
+/* --- attributes.c, memlock.c: what the program does to its memory ---------- */
+
+static inline bool vmsi_slot_is_changed(const struct vmsi_slot *slot)
+{
+	return atomic_load_explicit(&slot->changed, memory_order_relaxed);
+}
+
+static inline void vmsi_slot_set_changed(struct vmsi_slot *slot, bool changed)
+{
+	atomic_store_explicit(&slot->changed, changed, memory_order_relaxed);
+}
+
+/*
+ * A busy slot, the surplus of which was taken, loses its memory if the program
+ * has changed it or locks all memory. Where the host refuses, the slot is lost.
+ */
+void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot);
+
+/* Whether a block of a run was marked. */
+bool vmsi_run_is_changed(const struct vmsi_run *run, unsigned index);
+
+/* Likewise the memory of a busy block in a run, which stays committed. */
+enum vmsi_renewed {
+	VMSI_RENEWED_NOT,  /* it need not be: the memory is as it was */
+	VMSI_RENEWED,      /* it is zero */
+	VMSI_RENEWED_LOST, /* the host refuses: nobody may get the block */
+};
+enum vmsi_renewed vmsi_run_renew(struct vms_heap *heap, struct vmsi_run *run,
+				 unsigned index, uintptr_t address);
+
+/* Whether blocks that are made are locked. */
+bool vmsi_heap_locks_new(const struct vms_heap *heap);
+
+/* If they are, lock what was committed. Returns 0, or -ENOMEM. */
+int vmsi_heap_lock_new(struct vms_heap *heap, uintptr_t start, size_t length);
+
+/* Before memory is given back that may be locked. */
+void vmsi_heap_unlock(struct vms_heap *heap, uintptr_t start, size_t length);
+
+/* After addresses were reserved anew, which MCL_FUTURE has locked. */
+void vmsi_heap_unlock_reserved(struct vms_heap *heap, uintptr_t start,
+			       size_t length);
 
 /* --- retain.c: slots that are free ---------------------------------------- */
 
