@@ -18,7 +18,8 @@
  * more than any limit. So the kernel is asked for the future only, which it
  * grants without counting, and the mappings that there are get locked one by
  * one, but for what the heap has reserved. Before that the sum of them is
- * compared with the limit as the kernel does it.
+ * compared with the limit as the kernel does it. Under a limit the library's own
+ * memory is neither counted nor locked: the program has reckoned without it.
  *
  * Rejected: to unmap what the heap does not use while the kernel looks. Another
  * thread's mapping could come to lie there, and each live block is followed by
@@ -43,6 +44,50 @@ static long kernel_munlockall(void)
 	return vmsi_raw_call(SYS_munlockall, 0, 0, 0, 0, 0, 0);
 }
 
+/* --- the mappings --------------------------------------------------------- */
+
+/* What the linker makes: where this library begins and ends in memory. */
+extern const char library_start[] __asm__("__ehdr_start");
+extern const char library_end[] __asm__("_end");
+
+/* A walk over the mappings of the process. */
+struct walk {
+	/* Whether to pass over the library's own memory, too. */
+	enum { WITH_OWN, WITHOUT_OWN } own;
+	/* Where the records end that were met last, and the guard below any. */
+	uintptr_t records_end, guard_end;
+	void (*act)(const struct vms_mapping_info *mapping, void *context);
+	void *context;
+};
+
+static bool is_in_library(const struct vms_mapping_info *mapping)
+{
+	return mapping->start >= vmsi_align_down((uintptr_t)library_start,
+						 vmsi_page_size()) &&
+		mapping->start < (uintptr_t)library_end;
+}
+
+/*
+ * Records of the library lie between guard pages and can grow downwards, which
+ * the kernel's stack of the program, alone otherwise, does without a guard.
+ */
+static bool is_record(struct walk *walk, const struct vms_mapping_info *mapping)
+{
+	const uintptr_t end = mapping->start + mapping->length;
+
+	if (mapping->prot == PROT_NONE) {
+		const bool after_record = mapping->start == walk->records_end;
+
+		walk->guard_end = end;
+		return after_record;
+	}
+	if (!(mapping->flags & VMS_MAPPING_GROWSDOWN) ||
+	    mapping->start != walk->guard_end)
+		return false;
+	walk->records_end = end;
+	return true;
+}
+
 /* Addresses of the heap without rights are reserved. */
 static bool is_reserved(const struct vms_mapping_info *mapping)
 {
@@ -50,18 +95,19 @@ static bool is_reserved(const struct vms_mapping_info *mapping)
 		vmsi_front_has((const void *)mapping->start);
 }
 
-/* Call a function for each mapping that is not reserved. Returns 0 or -errno. */
-static int for_each_mapping(vms_process_maps *maps,
-			    void (*act)(const struct vms_mapping_info *mapping,
-					void *context),
-			    void *context)
+/* Act on each mapping but what is passed over. Returns 0 or -errno. */
+static int walk_mappings(vms_process_maps *maps, struct walk *walk)
 {
 	struct vms_mapping_info mapping = { .struct_size = sizeof mapping };
 	int more;
 
-	while ((more = vms_process_maps_next(maps, &mapping)) > 0)
-		if (!is_reserved(&mapping))
-			act(&mapping, context);
+	while ((more = vms_process_maps_next(maps, &mapping)) > 0) {
+		const bool own = is_record(walk, &mapping) ||
+			is_in_library(&mapping);
+
+		if (!is_reserved(&mapping) && !(own && walk->own == WITHOUT_OWN))
+			walk->act(&mapping, walk->context);
+	}
 	return more < 0 ? -errno : 0;
 }
 
@@ -76,31 +122,51 @@ static void add_length(const struct vms_mapping_info *mapping, void *context)
 		*sum += mapping->length;
 }
 
-/* Returns 0; -ENOMEM or -EPERM as the kernel would; or why it is not known. */
-static int check_limit(void)
+/* What the kernel would count without this library. Returns 0 or -errno. */
+static int count_mappings(size_t *sum)
 {
-	vms_process_maps *maps;
+	struct walk walk = { .own = WITHOUT_OWN, .act = add_length,
+			     .context = sum };
+	vms_process_maps *maps = vms_process_maps_open(0);
+	int error;
+
+	*sum = 0;
+	if (!maps)
+		return -errno;
+	error = walk_mappings(maps, &walk);
+	vms_process_maps_close(maps);
+	return error;
+}
+
+/* More than the limit by a page may be locked with CAP_IPC_LOCK only. */
+static bool is_unlimited(uint64_t limit)
+{
+	return limit == RLIM_INFINITY ||
+		vmsi_host_may_lock(vmsi_align_up(limit + 1, vmsi_page_size()));
+}
+
+/*
+ * Returns 0 or, as the kernel would, -ENOMEM or -EPERM; or why it is not known.
+ * The library's own memory is locked as well where no limit counts it.
+ */
+static int check_limit(struct walk *walk)
+{
 	struct rlimit limit;
-	size_t sum = 0;
+	size_t sum;
 	int error;
 
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0)
 		return -errno;
-	maps = vms_process_maps_open(0);
-	if (!maps)
-		return -errno;
-	error = for_each_mapping(maps, add_length, &sum);
-	vms_process_maps_close(maps);
+	walk->own = WITH_OWN;
+	if (is_unlimited(limit.rlim_cur))
+		return 0;
+	walk->own = WITHOUT_OWN;
+	if (limit.rlim_cur == 0)
+		return -EPERM;
+	error = count_mappings(&sum);
 	if (error)
 		return error;
-	if (limit.rlim_cur == RLIM_INFINITY ||
-	    (limit.rlim_cur && sum <= limit.rlim_cur))
-		return 0;
-	/* More than the limit by a page may be locked with CAP_IPC_LOCK only. */
-	if (vmsi_host_may_lock(vmsi_align_up(limit.rlim_cur + 1,
-					     vmsi_page_size())))
-		return 0;
-	return limit.rlim_cur ? -ENOMEM : -EPERM;
+	return sum <= limit.rlim_cur ? 0 : -ENOMEM;
 }
 
 /* --- locking -------------------------------------------------------------- */
@@ -140,10 +206,10 @@ static unsigned locking_of(int flags)
  * The heap locks before the kernel does, so that no block that another thread
  * makes meanwhile is missed. list: of the mappings, for MCL_CURRENT.
  */
-static long lock_with(vms_heap *heap, int flags, vms_process_maps *list)
+static long lock_with(vms_heap *heap, int flags, vms_process_maps *list,
+		      struct walk *walk)
 {
 	const unsigned before = vmsi_heap_get_locking(heap);
-	unsigned on_fault = flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0;
 	long error;
 
 	vmsi_heap_set_locking(heap, locking_of(flags));
@@ -151,25 +217,27 @@ static long lock_with(vms_heap *heap, int flags, vms_process_maps *list)
 	if (error < 0)
 		vmsi_heap_set_locking(heap, before);
 	else if (list)
-		error = for_each_mapping(list, lock_mapping, &on_fault);
+		error = walk_mappings(list, walk);
 	return error;
 }
 
 static long lock_all(vms_heap *heap, int flags)
 {
+	unsigned on_fault = flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0;
+	struct walk walk = { .act = lock_mapping, .context = &on_fault };
 	vms_process_maps *list = NULL;
 	long error;
 
 	if (flags & MCL_CURRENT) {
 		/* What it only retains is not to count. */
 		(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
-		error = check_limit();
+		error = check_limit(&walk);
 		/* There may be no memory for it once the kernel locks. */
 		list = error ? NULL : vms_process_maps_open(0);
 		if (!list)
 			return error ? error : -errno;
 	}
-	error = lock_with(heap, flags, list);
+	error = lock_with(heap, flags, list, &walk);
 	vms_process_maps_close(list);
 	return error;
 }
