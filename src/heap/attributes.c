@@ -92,10 +92,19 @@ void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot)
 		slot->lost = true;
 }
 
-bool vmsi_run_is_changed(const struct vmsi_run *run, unsigned index)
+static bool is_changed(const struct vmsi_run *run, unsigned index)
 {
 	return __atomic_load_n(&run->changed[index / 64], __ATOMIC_RELAXED) &
 		bit_of(index);
+}
+
+bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
+			    unsigned index)
+{
+	if (vmsi_heap_get_locking(heap))
+		__atomic_fetch_or(&run->changed[index / 64], bit_of(index),
+				  __ATOMIC_RELAXED);
+	return is_changed(run, index);
 }
 
 /* New memory in the place of the old, and then the rights. */
@@ -118,7 +127,7 @@ enum vmsi_renewed vmsi_run_renew(struct vms_heap *heap, struct vmsi_run *run,
 {
 	const size_t length = heap->run_classes[run->class].size;
 
-	if (vmsi_run_is_changed(run, index)) {
+	if (is_changed(run, index)) {
 		__atomic_fetch_and(&run->changed[index / 64], ~bit_of(index),
 				   __ATOMIC_RELAXED);
 		return map_anew(heap, run->slot, address, length);

@@ -42,4 +42,14 @@ enum vmsi_heap_locking {
 void vmsi_heap_set_locking(vms_heap *heap, unsigned locking);
 unsigned vmsi_heap_get_locking(const vms_heap *heap);
 
+/*
+ * Call a function for the memory of each live block: what it has to use, and in a
+ * slot of its own what is committed ahead of it. Blocks that other threads make
+ * or free meanwhile may be missed, or met. act must not call the heap.
+ */
+void vmsi_heap_each_live(vms_heap *heap,
+			 void (*act)(uintptr_t start, size_t length,
+				     void *context),
+			 void *context);
+
 #endif

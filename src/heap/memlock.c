@@ -56,3 +56,58 @@ void vmsi_heap_unlock_reserved(struct vms_heap *heap, uintptr_t start,
 	if (vmsi_heap_locks_new(heap))
 		(void)vmsi_host.munlock(start, length);
 }
+
+/* --- what there is -------------------------------------------------------- */
+
+struct visit {
+	void (*act)(uintptr_t start, size_t length, void *context);
+	void *context;
+};
+
+static void visit_run(const struct vms_heap *heap, const struct vmsi_run *run,
+		      uintptr_t start, const struct visit *visit)
+{
+	size_t size;
+
+	/* It may have ended just now. */
+	if (!run)
+		return;
+	size = heap->run_classes[run->class].size;
+	for (unsigned i = 0; i < run->count; i++)
+		if (__atomic_load_n(&run->blocks[i].use, __ATOMIC_ACQUIRE) ==
+		    VMSI_BLOCK_LIVE)
+			visit->act(start + i * size, size, visit->context);
+}
+
+static void visit_slot(const struct vms_heap *heap,
+		       const struct vmsi_slot *slot, uintptr_t start,
+		       const struct visit *visit)
+{
+	const enum vmsi_slot_use use = vmsi_slot_use(slot);
+
+	if (use == VMSI_SLOT_LIVE)
+		visit->act(start, vmsi_get(&slot->room), visit->context);
+	else if (use == VMSI_SLOT_RUN)
+		visit_run(heap, slot->run, start, visit);
+}
+
+void vmsi_heap_each_live(vms_heap *heap,
+			 void (*act)(uintptr_t start, size_t length,
+				     void *context),
+			 void *context)
+{
+	const struct visit visit = { act, context };
+
+	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
+		const struct vmsi_slot_class *class = &heap->classes[i];
+		uint32_t begun;
+
+		vmsi_lock_acquire(&heap->lock);
+		begun = class->begun;
+		vmsi_lock_release(&heap->lock);
+		for (uint32_t j = 0; j < begun; j++)
+			visit_slot(heap, &class->slots[j],
+				   vmsi_slot_start(class, &class->slots[j]),
+				   &visit);
+	}
+}

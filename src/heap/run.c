@@ -361,6 +361,7 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 	struct vmsi_block *block = &slot->run->blocks[index];
 	size_t capacity = heap->run_classes[slot->run->class].size;
 	struct vmsi_slot *grown;
+	bool changed;
 
 	if (size <= capacity) {
 		if (size > block->size)
@@ -376,12 +377,13 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 	if (!grown)
 		return NULL;
 	/* The program may have written up to what usable_size has told. */
-	if (vmsi_slot_move_block(heap, address, capacity, grown)) {
+	changed = vmsi_run_moves_changed(heap, slot->run, index);
+	if (vmsi_slot_move_block(heap, address, capacity, grown,
+				 changed ? VMSI_LEAVE_HOLE : VMSI_LEAVE_ZERO)) {
 		vmsi_slot_put(heap, grown);
 		return NULL;
 	}
-	/* Its old place is as changed as the new one, and will be renewed. */
-	vmsi_slot_set_changed(grown, vmsi_run_is_changed(slot->run, index));
+	vmsi_slot_set_changed(grown, changed);
 	vmsi_slot_publish_grown(heap, grown, size);
 	block->touched = false;
 	vmsi_run_free(heap, slot, address);

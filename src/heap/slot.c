@@ -422,10 +422,12 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 }
 
 int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
-			 struct vmsi_slot *to)
+			 struct vmsi_slot *to, enum vmsi_left left)
 {
 	const size_t bytes = pages_of(length);
-	int error = move_pages(heap, block, bytes, to, MREMAP_DONTUNMAP);
+	/* The host would go on counting locked memory that stays mapped. */
+	int error = move_pages(heap, block, bytes, to,
+			       left == VMSI_LEAVE_ZERO ? MREMAP_DONTUNMAP : 0);
 
 	if (error)
 		return error;

@@ -325,9 +325,13 @@ void vmsi_slot_set_plain(struct vms_heap *heap, struct vmsi_slot *slot,
 int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 		   struct vmsi_slot *to);
 
-/* Likewise from a block in a run, whose memory stays committed, and is zero. */
+/*
+ * Likewise from a block in a run. The memory of its old place stays committed,
+ * and is zero; or it is a hole, to be renewed.
+ */
+enum vmsi_left { VMSI_LEAVE_ZERO, VMSI_LEAVE_HOLE };
 int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
-			 struct vmsi_slot *to);
+			 struct vmsi_slot *to, enum vmsi_left left);
 
 /* --- attributes.c, memlock.c: what the program does to its memory ---------- */
 
@@ -347,8 +351,12 @@ static inline void vmsi_slot_set_changed(struct vmsi_slot *slot, bool changed)
  */
 void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot);
 
-/* Whether a block of a run was marked. */
-bool vmsi_run_is_changed(const struct vmsi_run *run, unsigned index);
+/*
+ * Whether a block of a run is to be moved with what the program has made of its
+ * memory, or with locks. Its old place is renewed when it is freed then.
+ */
+bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
+			    unsigned index);
 
 /* Likewise the memory of a busy block in a run, which stays committed. */
 enum vmsi_renewed {

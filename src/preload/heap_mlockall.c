@@ -50,13 +50,14 @@ static long kernel_munlockall(void)
 extern const char library_start[] __asm__("__ehdr_start");
 extern const char library_end[] __asm__("_end");
 
-/* A walk over the mappings of the process. */
+/* A walk over the mappings of the process, and over the blocks of the heap. */
 struct walk {
+	vms_heap *heap;
 	/* Whether to pass over the library's own memory, too. */
 	enum { WITH_OWN, WITHOUT_OWN } own;
 	/* Where the records end that were met last, and the guard below any. */
 	uintptr_t records_end, guard_end;
-	void (*act)(const struct vms_mapping_info *mapping, void *context);
+	void (*act)(uintptr_t start, size_t length, void *context);
 	void *context;
 };
 
@@ -88,14 +89,10 @@ static bool is_record(struct walk *walk, const struct vms_mapping_info *mapping)
 	return true;
 }
 
-/* Addresses of the heap without rights are reserved. */
-static bool is_reserved(const struct vms_mapping_info *mapping)
-{
-	return mapping->prot == PROT_NONE &&
-		vmsi_front_has((const void *)mapping->start);
-}
-
-/* Act on each mapping but what is passed over. Returns 0 or -errno. */
+/*
+ * Act on each mapping but what is passed over, and in the heap on what blocks
+ * have: the rest is reserved, or kept for others. Returns 0 or -errno.
+ */
 static int walk_mappings(vms_process_maps *maps, struct walk *walk)
 {
 	struct vms_mapping_info mapping = { .struct_size = sizeof mapping };
@@ -105,28 +102,31 @@ static int walk_mappings(vms_process_maps *maps, struct walk *walk)
 		const bool own = is_record(walk, &mapping) ||
 			is_in_library(&mapping);
 
-		if (!is_reserved(&mapping) && !(own && walk->own == WITHOUT_OWN))
-			walk->act(&mapping, walk->context);
+		if (!vmsi_front_has((const void *)mapping.start) &&
+		    !(own && walk->own == WITHOUT_OWN))
+			walk->act(mapping.start, mapping.length,
+				  walk->context);
 	}
+	vmsi_heap_each_live(walk->heap, walk->act, walk->context);
 	return more < 0 ? -errno : 0;
 }
 
 /* --- the limit ------------------------------------------------------------ */
 
-static void add_length(const struct vms_mapping_info *mapping, void *context)
+static void add_length(uintptr_t start, size_t length, void *context)
 {
 	size_t *sum = context;
 
 	/* The kernel's own page at the end of all addresses is not counted. */
-	if (mapping->start < vmsi_address_limit())
-		*sum += mapping->length;
+	if (start < vmsi_address_limit())
+		*sum += length;
 }
 
 /* What the kernel would count without this library. Returns 0 or -errno. */
-static int count_mappings(size_t *sum)
+static int count_mappings(vms_heap *heap, size_t *sum)
 {
-	struct walk walk = { .own = WITHOUT_OWN, .act = add_length,
-			     .context = sum };
+	struct walk walk = { .heap = heap, .own = WITHOUT_OWN,
+			     .act = add_length, .context = sum };
 	vms_process_maps *maps = vms_process_maps_open(0);
 	int error;
 
@@ -163,7 +163,7 @@ static int check_limit(struct walk *walk)
 	walk->own = WITHOUT_OWN;
 	if (limit.rlim_cur == 0)
 		return -EPERM;
-	error = count_mappings(&sum);
+	error = count_mappings(walk->heap, &sum);
 	if (error)
 		return error;
 	return sum <= limit.rlim_cur ? 0 : -ENOMEM;
@@ -172,12 +172,12 @@ static int check_limit(struct walk *walk)
 /* --- locking -------------------------------------------------------------- */
 
 /* The kernel's mlockall overlooks what it cannot lock or bring in, too. */
-static void lock_mapping(const struct vms_mapping_info *mapping, void *context)
+static void lock_memory(uintptr_t start, size_t length, void *context)
 {
 	const unsigned *flags = context;
 
-	(void)vmsi_raw_call(SYS_mlock2, (long)mapping->start,
-			    (long)mapping->length, *flags, 0, 0, 0);
+	(void)vmsi_raw_call(SYS_mlock2, (long)start, (long)length, *flags, 0, 0,
+			    0);
 }
 
 /*
@@ -224,7 +224,8 @@ static long lock_with(vms_heap *heap, int flags, vms_process_maps *list,
 static long lock_all(vms_heap *heap, int flags)
 {
 	unsigned on_fault = flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0;
-	struct walk walk = { .act = lock_mapping, .context = &on_fault };
+	struct walk walk = { .heap = heap, .act = lock_memory,
+			     .context = &on_fault };
 	vms_process_maps *list = NULL;
 	long error;
 
