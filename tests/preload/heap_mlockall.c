@@ -248,5 +248,7 @@ int main(void)
 		for (size_t j = 0; j < sizeof(tests) / sizeof(*tests); j++)
 			run(&situations[i], tests[j]);
 	}
+	/* The heap's figures are of this process. */
+	free(filled(MIB));
 	return 0;
 }
