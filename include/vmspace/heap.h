@@ -31,6 +31,12 @@ extern "C" {
  *   and there holds the pages that were touched.
  * - The heap takes its addresses from a space of its own. They count in full
  *   against RLIMIT_AS; where that refuses, the heap settles for fewer.
+ * - What the program makes of a block's memory by the kernel's calls (mprotect,
+ *   madvise, mlock, mbind and their kin) stays with the memory, and the next
+ *   block gets it. It must be undone before the block is freed: made readable
+ *   and writable, DOFORK, KEEPONFORK, DODUMP, unlocked. (The preload library
+ *   does that by itself.) mlockall(2) with MCL_CURRENT counts all of the heap's
+ *   addresses against RLIMIT_MEMLOCK; vms_heap_open(3) tells what to do.
  * - Every call is safe from several threads at once, but for two calls on one
  *   block; none is safe from a signal handler. fork(2): the child has its own
  *   copy of the heap. vfork(2) shares the parent's.

@@ -72,6 +72,8 @@ static void after_fork_in_child(void)
 		for_each_lock(heap, renew);
 		/* To give back what it shares with its parent wins nothing. */
 		atomic_store(&heap->born, vmsi_heap_now());
+		/* The kernel locks nothing in it. */
+		atomic_store(&heap->locking, 0);
 	}
 }
 

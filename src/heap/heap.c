@@ -101,11 +101,17 @@ static void *alloc_slot(vms_heap *heap, size_t alignment, size_t size)
 	return block;
 }
 
+/* Runs are committed ahead, which memory that is to be locked is not. */
+static bool fits_run(const vms_heap *heap, size_t size)
+{
+	return size <= VMSI_RUN_MOST && !vmsi_heap_locks_new(heap);
+}
+
 static void *alloc(vms_heap *heap, size_t size)
 {
-	if (size > VMSI_RUN_MOST)
-		return alloc_slot(heap, 1, size);
-	return vmsi_run_alloc(heap, size ? size : 1, false);
+	size = size ? size : 1;
+	return fits_run(heap, size) ? vmsi_run_alloc(heap, size, false) :
+				      alloc_slot(heap, 1, size);
 }
 
 void *vms_heap_malloc(vms_heap *heap, size_t size)
@@ -164,9 +170,9 @@ static void *calloc_slot(vms_heap *heap, size_t size)
 
 static void *alloc_zeroes(vms_heap *heap, size_t size)
 {
-	if (size > VMSI_RUN_MOST)
-		return calloc_slot(heap, size);
-	return vmsi_run_alloc(heap, size ? size : 1, true);
+	size = size ? size : 1;
+	return fits_run(heap, size) ? vmsi_run_alloc(heap, size, true) :
+				      calloc_slot(heap, size);
 }
 
 void *vms_heap_calloc(vms_heap *heap, size_t count, size_t size)

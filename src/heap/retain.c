@@ -6,6 +6,7 @@
 #include <vmspace/mapping.h>
 
 #include "base/reclaim.h"
+#include "heap/attributes.h"
 #include "heap/bins.h"
 #include "heap/state.h"
 #include "host/host.h"
@@ -74,6 +75,9 @@ static void forget_used(struct vms_heap *heap)
 /* A program that uses little is not to hold much that it does not use. */
 static size_t retain_limit(const struct vms_heap *heap)
 {
+	/* Memory that is locked is needed for what is in use. */
+	if (vmsi_heap_get_locking(heap))
+		return 0;
 	return vmsi_min(heap->retain, vmsi_max(vmsi_get(&heap->used_lately),
 					       RETAIN_LEAST));
 }
@@ -363,6 +367,30 @@ static struct vmsi_slot *take_locked(struct vms_heap *heap, size_t addresses,
 	return slot;
 }
 
+/* A slot that could not be mapped anew: it is tried again when all is collected. */
+static void put_lost(struct vms_heap *heap, struct vmsi_slot *slot)
+{
+	vmsi_lock_acquire(&heap->lock);
+	slot->next = heap->lost;
+	heap->lost = slot;
+	vmsi_lock_release(&heap->lock);
+}
+
+/*
+ * A thread may have retained a slot while another one began to lock memory. What
+ * is to be locked begins without memory. NULL: the host keeps it.
+ */
+static struct vmsi_slot *empty_or_lose(struct vms_heap *heap,
+				       struct vmsi_slot *slot)
+{
+	vmsi_slot_give_back(heap, slot, 0);
+	if (vmsi_get(&slot->room) == 0)
+		return slot;
+	slot->lost = true;
+	put_lost(heap, slot);
+	return NULL;
+}
+
 struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
 				 size_t bytes, enum vmsi_purpose purpose)
 {
@@ -374,6 +402,8 @@ struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
 		(void)vmsi_heap_collect_all(heap);
 		slot = take_locked(heap, addresses, bytes, purpose);
 	}
+	if (slot && vmsi_get(&slot->room) > 0 && vmsi_heap_locks_new(heap))
+		slot = empty_or_lose(heap, slot);
 	if (slot) {
 		slot->reclaimable = false;
 		atomic_store_explicit(&slot->grown, 0, memory_order_relaxed);
@@ -395,15 +425,6 @@ static void put_unused(struct vms_heap *heap, struct vmsi_slot *slot)
 	vmsi_slot_set_use(slot, VMSI_SLOT_UNUSED);
 	slot->next = class->unused;
 	class->unused = slot;
-	vmsi_lock_release(&heap->lock);
-}
-
-/* A slot that has a hole still: it is tried again when all is collected. */
-static void put_lost(struct vms_heap *heap, struct vmsi_slot *slot)
-{
-	vmsi_lock_acquire(&heap->lock);
-	slot->next = heap->lost;
-	heap->lost = slot;
 	vmsi_lock_release(&heap->lock);
 }
 
@@ -529,6 +550,7 @@ static void end_use(struct vms_heap *heap, struct vmsi_slot *slot)
 void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	end_use(heap, slot);
+	vmsi_slot_renew(heap, slot);
 	put(heap, slot);
 	if (vmsi_get(&heap->retained) > retain_limit(heap))
 		(void)trim(heap, retain_limit(heap), 0);

@@ -127,6 +127,7 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 	__builtin_memset(run->holes, 0, sizeof run->holes);
 	for (unsigned i = 0; i < run->count; i++)
 		run->blocks[i] = (struct vmsi_block){ 0 };
+	__builtin_memset(run->changed, 0, sizeof run->changed);
 	adopt_memory(run, heap->run_classes[number].size);
 	slot->run = run;
 	vmsi_slot_set_plain(heap, slot, !heap->huge_unasked);
@@ -279,12 +280,17 @@ void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 	struct vmsi_run_class *class = &heap->run_classes[run->class];
 	struct vmsi_block *block = &run->blocks[index];
 	uint8_t live = VMSI_BLOCK_LIVE;
+	bool kept_by_host;
 
 	if (!__atomic_compare_exchange_n(&block->use, &live, VMSI_BLOCK_BUSY,
 					 false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_RELAXED))
 		vmsi_panic("heap: given a block that is not in use");
+	kept_by_host = !vmsi_run_renew(heap, run, index, address);
 	count_live(class, -(size_t)block->size, -(size_t)1);
+	/* A block that nobody may get stays taken, and its run in use. */
+	if (kept_by_host)
+		return;
 	block->freed_at = vmsi_heap_now();
 	vmsi_heap_age(heap, block->freed_at);
 	if (vmsi_get(&heap->retained) + class->size <= heap->retain) {
@@ -323,6 +329,7 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 	struct vmsi_block *block = &slot->run->blocks[index];
 	size_t capacity = heap->run_classes[slot->run->class].size;
 	struct vmsi_slot *grown;
+	bool changed;
 
 	if (size <= capacity) {
 		if (size > block->size)
@@ -338,10 +345,13 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 	if (!grown)
 		return NULL;
 	/* The program may have written up to what usable_size has told. */
-	if (vmsi_slot_move_block(heap, address, capacity, grown)) {
+	changed = vmsi_run_moves_changed(heap, slot->run, index);
+	if (vmsi_slot_move_block(heap, address, capacity, grown,
+				 changed ? VMSI_LEAVE_HOLE : VMSI_LEAVE_ZERO)) {
 		vmsi_slot_put(heap, grown);
 		return NULL;
 	}
+	vmsi_slot_set_changed(grown, changed);
 	vmsi_slot_publish_grown(heap, grown, size);
 	block->memory = VMSI_BLOCK_FRESH;
 	vmsi_run_free(heap, slot, address);

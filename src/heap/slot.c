@@ -114,6 +114,9 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 		return 0;
 	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, how)),
 			  vmsi_slot_capacity(class));
+	/* What is locked is in memory, and counts against a limit. */
+	if (vmsi_heap_locks_new(heap))
+		wanted = exact;
 	error = protect(heap, start, begin, wanted);
 	if (error && wanted > exact && vmsi_reclaim(heap->space->budget, since))
 		error = protect(heap, start, begin, wanted);
@@ -123,6 +126,14 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	}
 	if (error)
 		return error;
+	error = vmsi_heap_lock_new(heap, start + begin, wanted - begin);
+	if (error) {
+		/* What is refused to go is mapped anew with the whole slot. */
+		if (vmsi_slot_give_range_back(heap, slot, begin, wanted) !=
+		    VMSI_GAVE_ALL)
+			slot->lost = true;
+		return error;
+	}
 	vmsi_slot_set_room(heap, slot, wanted);
 	/* What is beyond the block's old end is written next. */
 	if (how == VMSI_COMMIT_GROWTH &&
@@ -158,6 +169,7 @@ int vmsi_slot_reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
 		slot->lost = true;
 		return -errno;
 	}
+	vmsi_heap_unlock_reserved(heap, start, length);
 	advise(heap, slot, start, length);
 	return 0;
 }
@@ -186,9 +198,11 @@ enum vmsi_gave vmsi_slot_give_range_back(struct vms_heap *heap,
 	const uintptr_t start =
 		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot) + from;
 
+	vmsi_heap_unlock(heap, start, to - from);
 	if (vms_decommit(heap->space, (void *)start, to - from,
 			 VMS_DECOMMIT_UNCHARGE))
 		return drop_only(heap, slot, start, to - from);
+	vmsi_heap_unlock_reserved(heap, start, to - from);
 	advise(heap, slot, start, to - from);
 	return VMSI_GAVE_ALL;
 }
@@ -361,6 +375,9 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 	vmsi_set(&to->touched, vmsi_max(vmsi_get(&from->touched),
 					vmsi_get(&to->touched)));
 	to->zeroed = from->zeroed;
+	/* What the program has done to the memory has moved with it. */
+	vmsi_slot_set_changed(to, vmsi_slot_is_changed(from));
+	vmsi_slot_set_changed(from, false);
 	atomic_store_explicit(&to->grown,
 			      atomic_load_explicit(&from->grown,
 						   memory_order_relaxed),
@@ -370,12 +387,14 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 }
 
 int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
-			 struct vmsi_slot *to)
+			 struct vmsi_slot *to, enum vmsi_left left)
 {
 	const struct vmsi_slot *from =
 		vmsi_slot_of(vmsi_class_of(heap, block), block);
 	const size_t bytes = pages_of(length);
-	int error = move_pages(heap, block, bytes, to, MREMAP_DONTUNMAP);
+	/* The host would go on counting locked memory that stays mapped. */
+	int error = move_pages(heap, block, bytes, to,
+			       left == VMSI_LEAVE_ZERO ? MREMAP_DONTUNMAP : 0);
 
 	if (error)
 		return error;

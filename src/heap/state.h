@@ -77,6 +77,7 @@ struct vmsi_slot {
 	bool reclaimable;        /* the host may take the memory (MADV_FREE) */
 	/* Has a hole that could not be mapped again; of a run, any thread's. */
 	_Atomic bool lost;
+	_Atomic bool changed;    /* see attributes.c; of a live slot */
 	_Atomic uint64_t grown;  /* growths in place of the block */
 	uint64_t freed_at;       /* milliseconds */
 	struct vmsi_run *run;    /* of VMSI_SLOT_RUN */
@@ -156,6 +157,8 @@ struct vmsi_run {
 	uint8_t list;            /* enum vmsi_run_list */
 	uint64_t collected, trimmed; /* latest pass that has seen it */
 	uint64_t holes[VMSI_RUN_BLOCKS / 64]; /* a bit a block: free, and a hole */
+	/* A bit a block: see attributes.c. Atomic. */
+	uint64_t changed[VMSI_RUN_BLOCKS / 64];
 	struct vmsi_block blocks[VMSI_RUN_BLOCKS];
 };
 
@@ -202,6 +205,7 @@ struct vms_heap {
 	_Atomic size_t used_lately; /* the most of it, but for what is long ago */
 	_Atomic uint64_t looked_at; /* when ages were last looked at */
 	_Atomic uint64_t born;   /* no memory is older than this process */
+	_Atomic unsigned locking; /* enum vmsi_heap_locking */
 	/* How often of late blocks made by calloc were found full, or sparse. */
 	_Atomic int density;
 	/* Blocks of up to so many bytes are expected to be filled; density.c. */
@@ -379,9 +383,58 @@ void vmsi_slot_set_plain(struct vms_heap *heap, struct vmsi_slot *slot,
 int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 		   struct vmsi_slot *to);
 
-/* Likewise from a block in a run, whose memory stays committed, and is zero. */
+/*
+ * Likewise from a block in a run. The memory of its old place stays committed,
+ * and is zero; or it is a hole, to be renewed.
+ */
+enum vmsi_left { VMSI_LEAVE_ZERO, VMSI_LEAVE_HOLE };
 int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
-			 struct vmsi_slot *to);
+			 struct vmsi_slot *to, enum vmsi_left left);
+
+/* --- attributes.c, memlock.c: what the program does to its memory ---------- */
+
+static inline bool vmsi_slot_is_changed(const struct vmsi_slot *slot)
+{
+	return atomic_load_explicit(&slot->changed, memory_order_relaxed);
+}
+
+static inline void vmsi_slot_set_changed(struct vmsi_slot *slot, bool changed)
+{
+	atomic_store_explicit(&slot->changed, changed, memory_order_relaxed);
+}
+
+/*
+ * A busy slot, the surplus of which was taken, loses its memory if the program
+ * has changed it or locks all memory. Where the host refuses, the slot is lost.
+ */
+void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot);
+
+/*
+ * Whether a block of a run is to be moved with what the program has made of its
+ * memory, or with locks. Its old place is renewed when it is freed then.
+ */
+bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
+			    unsigned index);
+
+/*
+ * Likewise the memory of a busy block in a run, which stays committed if the host
+ * lets it. Returns false where the host refuses: nobody may get the block.
+ */
+bool vmsi_run_renew(struct vms_heap *heap, struct vmsi_run *run,
+		    unsigned index, uintptr_t address);
+
+/* Whether blocks that are made are locked. */
+bool vmsi_heap_locks_new(const struct vms_heap *heap);
+
+/* If they are, lock what was committed. Returns 0, or -ENOMEM. */
+int vmsi_heap_lock_new(struct vms_heap *heap, uintptr_t start, size_t length);
+
+/* Before memory is given back that may be locked. */
+void vmsi_heap_unlock(struct vms_heap *heap, uintptr_t start, size_t length);
+
+/* After addresses were reserved anew, which MCL_FUTURE has locked. */
+void vmsi_heap_unlock_reserved(struct vms_heap *heap, uintptr_t start,
+			       size_t length);
 
 /* --- retain.c: slots that are free ---------------------------------------- */
 

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "heap/attributes.h"
+#include "heap/state.h"
+#include "host/host.h"
+
+/*
+ * mlockall(2). The kernel would lock all addresses of the heap, reserved ones
+ * too, and count them against RLIMIT_MEMLOCK. So the heap locks what blocks have
+ * and nothing else. It does so past its space, which would refuse to give back
+ * what it knows to be locked.
+ */
+
+void vmsi_heap_set_locking(vms_heap *heap, unsigned locking)
+{
+	atomic_store(&heap->locking, locking);
+	/* What it retains now was not locked, or would stay so. */
+	if (locking)
+		(void)vmsi_heap_collect_all(heap);
+}
+
+unsigned vmsi_heap_get_locking(const vms_heap *heap)
+{
+	return atomic_load_explicit(&heap->locking, memory_order_relaxed);
+}
+
+bool vmsi_heap_locks_new(const struct vms_heap *heap)
+{
+	return vmsi_heap_get_locking(heap) & VMSI_HEAP_LOCK_NEW;
+}
+
+int vmsi_heap_lock_new(struct vms_heap *heap, uintptr_t start, size_t length)
+{
+	const unsigned locking = vmsi_heap_get_locking(heap);
+	long error;
+
+	if (!(locking & VMSI_HEAP_LOCK_NEW))
+		return 0;
+	error = vmsi_host.mlock2(start, length,
+				 locking & VMSI_HEAP_LOCK_ON_FAULT ?
+					 MLOCK_ONFAULT : 0);
+	return error < 0 ? -ENOMEM : 0;
+}
+
+void vmsi_heap_unlock(struct vms_heap *heap, uintptr_t start, size_t length)
+{
+	if (vmsi_heap_get_locking(heap))
+		(void)vmsi_host.munlock(start, length);
+}
+
+void vmsi_heap_unlock_reserved(struct vms_heap *heap, uintptr_t start,
+			       size_t length)
+{
+	if (vmsi_heap_locks_new(heap))
+		(void)vmsi_host.munlock(start, length);
+}
+
+/* --- what there is -------------------------------------------------------- */
+
+struct visit {
+	void (*act)(uintptr_t start, size_t length, void *context);
+	void *context;
+};
+
+static void visit_run(const struct vms_heap *heap, const struct vmsi_run *run,
+		      uintptr_t start, const struct visit *visit)
+{
+	size_t size;
+
+	/* It may have ended just now. */
+	if (!run)
+		return;
+	size = heap->run_classes[run->class].size;
+	for (unsigned i = 0; i < run->count; i++)
+		if (__atomic_load_n(&run->blocks[i].use, __ATOMIC_ACQUIRE) ==
+		    VMSI_BLOCK_LIVE)
+			visit->act(start + i * size, size, visit->context);
+}
+
+static void visit_slot(const struct vms_heap *heap,
+		       const struct vmsi_slot *slot, uintptr_t start,
+		       const struct visit *visit)
+{
+	const enum vmsi_slot_use use = vmsi_slot_use(slot);
+
+	if (use == VMSI_SLOT_LIVE)
+		visit->act(start, vmsi_get(&slot->room), visit->context);
+	else if (use == VMSI_SLOT_RUN)
+		visit_run(heap, slot->run, start, visit);
+}
+
+void vmsi_heap_each_live(vms_heap *heap,
+			 void (*act)(uintptr_t start, size_t length,
+				     void *context),
+			 void *context)
+{
+	const struct visit visit = { act, context };
+
+	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
+		const struct vmsi_slot_class *class = &heap->classes[i];
+		uint32_t begun;
+
+		vmsi_lock_acquire(&heap->lock);
+		begun = class->begun;
+		vmsi_lock_release(&heap->lock);
+		for (uint32_t j = 0; j < begun; j++)
+			visit_slot(heap, &class->slots[j],
+				   vmsi_slot_start(class, &class->slots[j]),
+				   &visit);
+	}
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "preload/heap.h"
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include <vmspace/mapping.h>
+
+#include "heap/attributes.h"
+#include "host/raw.h"
+
+/*
+ * The calls by which a program gives its memory other rights, advice, locks or a
+ * memory policy. The kernel keeps them with the mapping, beyond the life of a
+ * block: so the heap is told of the blocks that they concern. The calls go to the
+ * kernel as they are, since they come from signal handlers too.
+ */
+
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#define MADV_PAGEOUT 21
+#endif
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* As libc's: -1 with errno, or the result. */
+static int answer(long result)
+{
+	if (result >= 0)
+		return (int)result;
+	errno = (int)-result;
+	return -1;
+}
+
+static bool overlaps(uintptr_t address, size_t length)
+{
+	const uintptr_t base = VMSI_RELAXED(vmsi_front.base);
+
+	return address - base < VMSI_RELAXED(vmsi_front.length) ||
+		base - address < length;
+}
+
+/* mlock takes any address, and all of the first page. */
+static void note(const void *address, size_t length)
+{
+	const uintptr_t start = (uintptr_t)address;
+	vms_heap *heap;
+
+	if (__builtin_expect(!overlaps(start, length), 1))
+		return;
+	heap = vmsi_front_if_open();
+	if (heap)
+		vmsi_heap_note_changed(heap, start, length);
+}
+
+VMSI_EXPORTED int mprotect(void *address, size_t length, int prot)
+{
+	/* What a block has anyway is no change. */
+	if (prot != (PROT_READ | PROT_WRITE))
+		note(address, length);
+	return answer(vmsi_raw_call(SYS_mprotect, (long)(uintptr_t)address,
+				    (long)length, prot, 0, 0, 0));
+}
+
+VMSI_EXPORTED int pkey_mprotect(void *address, size_t length, int prot,
+				int pkey)
+{
+	if (pkey == -1)
+		return mprotect(address, length, prot);
+	note(address, length);
+	return answer(vmsi_raw_call(SYS_pkey_mprotect, (long)(uintptr_t)address,
+				    (long)length, prot, pkey, 0, 0));
+}
+
+/* Whether a mapping is another one after the advice. */
+static bool advice_stays(const vms_heap *heap, int advice)
+{
+	switch (advice) {
+	case MADV_NORMAL:
+	case MADV_WILLNEED:
+	case MADV_DONTNEED:
+	case MADV_FREE:
+	case MADV_REMOVE:
+	case MADV_DOFORK:
+	case MADV_KEEPONFORK:
+	case MADV_DODUMP:
+	case MADV_UNMERGEABLE:
+	case MADV_COLD:
+	case MADV_PAGEOUT:
+	case MADV_POPULATE_READ:
+	case MADV_POPULATE_WRITE:
+	case MADV_DONTNEED_LOCKED:
+	case MADV_COLLAPSE:
+		return false;
+	case MADV_HUGEPAGE:
+		return !vmsi_heap_has_huge_pages(heap);
+	default:
+		return true;
+	}
+}
+
+/*
+ * What a child of fork does not get is to be known to the heap's space, which
+ * keeps the addresses reserved there. Not while this thread forks, when the space
+ * is locked; the space itself then keeps them as well as it can.
+ */
+static bool is_for_space(uintptr_t address, size_t length, int advice)
+{
+	const uintptr_t offset = address - VMSI_RELAXED(vmsi_front.base);
+	const size_t all = VMSI_RELAXED(vmsi_front.length);
+
+	return (advice == MADV_DONTFORK || advice == MADV_DOFORK) &&
+		offset < all && length <= all - offset &&
+		!vmsi_front_is_forking();
+}
+
+static int advise_in_heap(vms_heap *heap, void *address, size_t length,
+			  int advice)
+{
+	if (advice_stays(heap, advice))
+		vmsi_heap_note_changed(heap, (uintptr_t)address, length);
+	if (is_for_space((uintptr_t)address, length, advice))
+		return vms_madvise(vms_heap_space(heap), address, length,
+				   advice);
+	return answer(vmsi_raw_call(SYS_madvise, (long)(uintptr_t)address,
+				    (long)length, advice, 0, 0, 0));
+}
+
+VMSI_EXPORTED int madvise(void *address, size_t length, int advice)
+{
+	vms_heap *heap = overlaps((uintptr_t)address, length) ?
+		vmsi_front_if_open() : NULL;
+
+	if (heap)
+		return advise_in_heap(heap, address, length, advice);
+	return answer(vmsi_raw_call(SYS_madvise, (long)(uintptr_t)address,
+				    (long)length, advice, 0, 0, 0));
+}
+
+VMSI_EXPORTED int mlock(const void *address, size_t length)
+{
+	note(address, length);
+	return answer(vmsi_raw_call(SYS_mlock, (long)(uintptr_t)address,
+				    (long)length, 0, 0, 0, 0));
+}
+
+VMSI_EXPORTED int mlock2(const void *address, size_t length, unsigned flags)
+{
+	note(address, length);
+	return answer(vmsi_raw_call(SYS_mlock2, (long)(uintptr_t)address,
+				    (long)length, flags, 0, 0, 0));
+}
+
+/* libnuma's. */
+VMSI_EXPORTED long mbind(void *address, unsigned long length, int mode,
+			 const unsigned long *nodes, unsigned long node_count,
+			 unsigned flags);
+
+VMSI_EXPORTED long mbind(void *address, unsigned long length, int mode,
+			 const unsigned long *nodes, unsigned long node_count,
+			 unsigned flags)
+{
+	note(address, length);
+	return answer(vmsi_raw_call(SYS_mbind, (long)(uintptr_t)address,
+				    (long)length, mode, (long)(uintptr_t)nodes,
+				    (long)node_count, flags));
+}
