@@ -43,28 +43,9 @@ lint: ## install what is missing, run clang-tidy, cppcheck and shellcheck
 	scripts/install-packages lint
 	scripts/lint
 
-# The programs that take random operations; each prints the seed that repeats
-# its run. With a fault the others still run.
-SOAK = $(wildcard build-bench/tests/model/model-*[a-z] \
-	build-bench/tests/kernel/*differential)
-
 .PHONY: soak
-soak: bench-build ## run each random test for VMS_OPERATIONS (1000000) operations
-	@$(MAKE) --no-print-directory soak-programs
-
-.PHONY: soak-programs
-soak-programs:
-	@status=0; for program in $(filter-out %.p,$(SOAK)); do \
-		echo "=== $$program --operations $(VMS_OPERATIONS)"; \
-		$$program --operations $(VMS_OPERATIONS) || status=1; \
-	done; \
-	storm="build-bench/tests/group/group-storm build-bench/tests/group/group-stormy"; \
-	set -- $$storm; [ ! -x "$$1" ] || { \
-		echo "=== $$storm --operations $(VMS_OPERATIONS) --busy 8"; \
-		$$storm --operations $(VMS_OPERATIONS) --busy 8 || status=1; \
-		tests="tests/cli/test_run_storms.py build-bench/src/cli/vmspace 20"; \
-		echo "=== $$tests"; python3 $$tests || status=1; }; \
-	exit $$status
+soak: bench-build ## run random tests for VMS_OPERATIONS (1000000), and storms of signals
+	scripts/soak build-bench $(VMS_OPERATIONS)
 
 .PHONY: old-kernel
 old-kernel: ## install what is missing, run the tests on Debian's kernel, emulated
