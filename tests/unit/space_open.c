@@ -52,7 +52,8 @@ static void options_are_taken(void **state)
 	options.commit_limit = 12345678;
 	options.commit_policy = VMS_COMMIT_STRICT;
 	options.placement = VMS_PLACE_TOP;
-	options.flags = VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE;
+	options.flags = VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE |
+		VMS_SPACE_FILES_UNCHARGED;
 	assert_int_equal(open_space_with(&options), 0);
 	name[0] = 'X';
 	assert_string_equal(vms_space_name(space), "a name");
@@ -82,7 +83,7 @@ static void bad_options_are_refused(void **state)
 	options.placement = (enum vms_placement)2;
 	expect_refused(&options);
 	options = defaults();
-	options.flags = 0x4;
+	options.flags = 0x8;
 	expect_refused(&options);
 	options = defaults();
 	memset(name, 'n', sizeof(name));
