@@ -155,6 +155,12 @@ VMSI_APART void *vmsi_front_alloc(size_t size);
 VMSI_APART void *vmsi_front_aligned_alloc(size_t alignment, size_t size);
 
 /*
+ * The program is about to change memory that may be the heap's in a way that the
+ * kernel keeps beyond the life of a block. Makes no system call (heap_attributes.c).
+ */
+void vmsi_front_note_changed(const void *address, size_t length);
+
+/*
  * After a request for so many bytes was refused, by whomever but the heap:
  * whether to make it again, since the heap has given back what it retained.
  * errno stays as it is. See heap_again.c.

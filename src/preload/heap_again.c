@@ -78,12 +78,15 @@ void *vmsi_front_realloc_again(void *block, size_t size)
  */
 static void *(*next_mmap)(void *, size_t, int, int, int, off_t);
 static void *(*next_mremap)(void *, size_t, size_t, int, ...);
+static int (*next_munmap)(void *, size_t);
 
 void vmsi_front_find_mappings(void)
 {
 	next_mmap = (__typeof__(next_mmap))vmsi_front_next_function("mmap");
 	next_mremap = (__typeof__(next_mremap))
 		vmsi_front_next_function("mremap");
+	next_munmap = (__typeof__(next_munmap))
+		vmsi_front_next_function("munmap");
 }
 
 static void *answer(long result)
@@ -129,8 +132,11 @@ VMSI_EXPORTED void *mmap(void *address, size_t length, int prot, int flags,
 			 int fd, off_t offset)
 {
 	const int error = errno;
-	void *memory = map(address, length, prot, flags, fd, offset);
+	void *memory;
 
+	if (flags & MAP_FIXED)
+		vmsi_front_note_changed(address, length);
+	memory = map(address, length, prot, flags, fd, offset);
 	if (__builtin_expect(memory != MAP_FAILED, 1) ||
 	    !is_for_want_of_memory() || !takes_memory(prot, flags) ||
 	    !vmsi_front_yields(length))
@@ -158,6 +164,9 @@ VMSI_EXPORTED void *mremap(void *old, size_t old_length, size_t length,
 		place = va_arg(rest, void *);
 		va_end(rest);
 	}
+	vmsi_front_note_changed(old, old_length);
+	if (flags & MREMAP_FIXED)
+		vmsi_front_note_changed(place, length);
 	memory = remap(old, old_length, length, flags, place);
 	/* In place there may just be no room, which is no want of memory. */
 	if (__builtin_expect(memory != MAP_FAILED, 1) ||
@@ -166,6 +175,17 @@ VMSI_EXPORTED void *mremap(void *old, size_t old_length, size_t length,
 		return memory;
 	errno = error;
 	return remap(old, old_length, length, flags, place);
+}
+
+/* What it unmaps of a block is mapped anew when the block is freed. */
+VMSI_EXPORTED int munmap(void *address, size_t length)
+{
+	vmsi_front_note_changed(address, length);
+	if (VMSI_RELAXED(next_munmap))
+		return next_munmap(address, length);
+	return answer(vmsi_raw_call(SYS_munmap, (long)(uintptr_t)address,
+				    (long)length, 0, 0, 0, 0)) ==
+			MAP_FAILED ? -1 : 0;
 }
 
 /* --- children and threads -------------------------------------------------- */

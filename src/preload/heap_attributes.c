@@ -49,7 +49,7 @@ static bool overlaps(uintptr_t address, size_t length)
 }
 
 /* mlock takes any address, and all of the first page. */
-static void note(const void *address, size_t length)
+void vmsi_front_note_changed(const void *address, size_t length)
 {
 	const uintptr_t start = (uintptr_t)address;
 	vms_heap *heap;
@@ -65,7 +65,7 @@ VMSI_EXPORTED int mprotect(void *address, size_t length, int prot)
 {
 	/* What a block has anyway is no change. */
 	if (prot != (PROT_READ | PROT_WRITE))
-		note(address, length);
+		vmsi_front_note_changed(address, length);
 	return answer(vmsi_raw_call(SYS_mprotect, (long)(uintptr_t)address,
 				    (long)length, prot, 0, 0, 0));
 }
@@ -75,7 +75,7 @@ VMSI_EXPORTED int pkey_mprotect(void *address, size_t length, int prot,
 {
 	if (pkey == -1)
 		return mprotect(address, length, prot);
-	note(address, length);
+	vmsi_front_note_changed(address, length);
 	return answer(vmsi_raw_call(SYS_pkey_mprotect, (long)(uintptr_t)address,
 				    (long)length, prot, pkey, 0, 0));
 }
@@ -147,14 +147,14 @@ VMSI_EXPORTED int madvise(void *address, size_t length, int advice)
 
 VMSI_EXPORTED int mlock(const void *address, size_t length)
 {
-	note(address, length);
+	vmsi_front_note_changed(address, length);
 	return answer(vmsi_raw_call(SYS_mlock, (long)(uintptr_t)address,
 				    (long)length, 0, 0, 0, 0));
 }
 
 VMSI_EXPORTED int mlock2(const void *address, size_t length, unsigned flags)
 {
-	note(address, length);
+	vmsi_front_note_changed(address, length);
 	return answer(vmsi_raw_call(SYS_mlock2, (long)(uintptr_t)address,
 				    (long)length, flags, 0, 0, 0));
 }
@@ -168,7 +168,7 @@ VMSI_EXPORTED long mbind(void *address, unsigned long length, int mode,
 			 const unsigned long *nodes, unsigned long node_count,
 			 unsigned flags)
 {
-	note(address, length);
+	vmsi_front_note_changed(address, length);
 	return answer(vmsi_raw_call(SYS_mbind, (long)(uintptr_t)address,
 				    (long)length, mode, (long)(uintptr_t)nodes,
 				    (long)node_count, flags));

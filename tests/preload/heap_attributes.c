@@ -34,7 +34,10 @@ static long bind_memory(void *address, size_t length)
 
 static const struct change {
 	const char *name;
-	enum { PROTECT, PROTECT_KEY, ADVISE, LOCK, LOCK_ON_FAULT, BIND } call;
+	enum {
+		PROTECT, PROTECT_KEY, ADVISE, LOCK, LOCK_ON_FAULT, BIND,
+		MAP_OVER, UNMAP, MOVE_AWAY,
+	} call;
 	int argument;
 } changes[] = {
 	{ "read-only", PROTECT, PROT_READ },
@@ -52,7 +55,22 @@ static const struct change {
 	{ "mlock", LOCK, 0 },
 	{ "mlock2", LOCK_ON_FAULT, MLOCK_ONFAULT },
 	{ "mbind", BIND, 0 },
+	{ "shared memory over it", MAP_OVER, RW },
+	{ "nothing over it", MAP_OVER, PROT_NONE },
+	{ "unmapped", UNMAP, 0 },
+	{ "moved away", MOVE_AWAY, 0 },
 };
+
+/* The memory, and not the block, is another one's from then on. */
+static long move_away(void *start, size_t length)
+{
+	void *place = mremap(start, length, length, MREMAP_MAYMOVE);
+
+	if (place == MAP_FAILED)
+		return -1;
+	/* A host that finds room there may leave it where it is. */
+	return place == start ? 0 : munmap(place, length);
+}
 
 static long apply(const struct change *change, void *start, size_t length)
 {
@@ -69,6 +87,14 @@ static long apply(const struct change *change, void *start, size_t length)
 		return mlock2(start, length, (unsigned)change->argument);
 	case BIND:
 		return bind_memory(start, length);
+	case MAP_OVER:
+		return mmap(start, length, change->argument,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+			start ? 0 : -1;
+	case UNMAP:
+		return munmap(start, length);
+	case MOVE_AWAY:
+		return move_away(start, length);
 	}
 	return -1;
 }
@@ -76,7 +102,7 @@ static long apply(const struct change *change, void *start, size_t length)
 /* Whether the program can still write where it has applied a change. */
 static bool stays_writable(const struct change *change)
 {
-	return change->call != PROTECT_KEY &&
+	return change->call != PROTECT_KEY && change->call < MAP_OVER &&
 		!(change->call == PROTECT &&
 		  !(change->argument & PROT_WRITE)) &&
 		!(change->call == ADVISE && change->argument == GUARD_INSTALL);
@@ -84,12 +110,13 @@ static bool stays_writable(const struct change *change)
 
 /*
  * The marks that smaps has for a range, of those that an ordinary block lacks,
- * as letters of the kernel; and rights that are not rw.
+ * as letters of the kernel; and rights that are not rw. Huge pages are the heap's
+ * own business, so that advice is none of them.
  */
 static void odd_marks(const char *start, size_t length, char *marks)
 {
 	static const char *const odd[] = { " dc", " wf", " dd", " lo", " mg",
-					   " sr", " rr", " nh", " ex" };
+					   " sr", " rr", " ex" };
 	char line[1024];
 	bool inside = false;
 	uintptr_t from, to;
