@@ -33,7 +33,10 @@ void heap_block_resize(struct heap_block *block, size_t size);
 /* Whether the block holds all that was written. */
 bool heap_block_is_right(const struct heap_block *block);
 
-/* Whether the first and last word of each page are zero, and all of a small one. */
+/*
+ * Whether the first and last word of each page are zero, and all of a small
+ * block; of a large one, pages at equal distances.
+ */
 bool heap_block_is_zero(const unsigned char *memory, size_t size, size_t page);
 
 #endif
