@@ -5,6 +5,9 @@
 
 #include <vmspace/mapping.h>
 
+#include "heap/marks.h"
+#include "heap/memlock.h"
+#include "heap/slot.h"
 #include "heap/state.h"
 #include "host/host.h"
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/panic.h"
+#include "heap/retain.h"
+#include "heap/run.h"
 #include "heap/state.h"
 
 /*

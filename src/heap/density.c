@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "growth/growth.h"
+#include "heap/slot.h"
 #include "heap/state.h"
 #include "host/host.h"
 

@@ -3,8 +3,12 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "heap/memlock.h"
 #include "heap/request.h"
 #include "heap/resize.h"
+#include "heap/retain.h"
+#include "heap/run.h"
+#include "heap/slot.h"
 #include "heap/state.h"
 #include "host/host.h"
 

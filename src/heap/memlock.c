@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include "heap/attributes.h"
+#include "heap/memlock.h"
+#include "heap/retain.h"
 #include "heap/state.h"
 #include "host/host.h"
 

@@ -7,6 +7,7 @@
 #include "base/reclaim.h"
 #include "base/versioned.h"
 #include "growth/growth.h"
+#include "heap/run.h"
 #include "heap/state.h"
 #include "host/host.h"
 #include "space/state.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/reclaim.h"
+#include "heap/retain.h"
 
 #include "heap/state.h"
 #include "space/state.h"

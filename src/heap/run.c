@@ -2,6 +2,9 @@
 #include <errno.h>
 
 #include "base/panic.h"
+#include "heap/marks.h"
+#include "heap/retain.h"
+#include "heap/slot.h"
 #include "heap/run.h"
 #include "host/host.h"
 #include "space/state.h"

@@ -4,8 +4,37 @@
 
 #include "heap/state.h"
 
+/* --- run.c: blocks of up to VMSI_RUN_MOST --------------------------------- */
+
+void vmsi_runs_init(struct vms_heap *heap);
+void vmsi_runs_release(struct vms_heap *heap);
+
+/* A block of a run; NULL: no memory. */
+void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed);
+void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
+		   uintptr_t address);
+void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
+		       uintptr_t address, size_t size);
+size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
+		       uintptr_t address);
+
 /*
- * Runs from the inside: which blocks are free, what memory they have, and how
+ * Give back, with their charge, free blocks that were freed before a time, and
+ * runs that have nothing else; what is committed ahead of need too, where the
+ * time is UINT64_MAX. Returns the bytes. (run_collect.c)
+ */
+size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before);
+
+/*
+ * What runs are wrong in; NULL: nothing. Adds what is retained. Under the locks
+ * of all classes. (run_blocks.c)
+ */
+const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
+
+/* --- from the inside: for the files of runs only -------------------------- */
+
+/*
+ * Which blocks are free, what memory they have, and how
  * that goes back. A block that is busy belongs to the thread that made it so.
  */
 

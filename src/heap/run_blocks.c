@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/run.h"
+#include "heap/slot.h"
 
 /*
  * Which blocks of runs are free.

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "heap/retain.h"
 #include "heap/run.h"
 
 /* What runs retain goes back: free blocks, and runs that have nothing else. */

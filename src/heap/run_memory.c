@@ -6,7 +6,9 @@
 
 #include "base/reclaim.h"
 #include "heap/request.h"
+#include "heap/retain.h"
 #include "heap/run.h"
+#include "heap/slot.h"
 #include "host/host.h"
 #include "space/state.h"
 

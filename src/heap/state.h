@@ -55,6 +55,15 @@ enum vmsi_slot_use {
 	VMSI_SLOT_RUN,
 };
 
+/* What a slot is taken for. */
+enum vmsi_purpose {
+	VMSI_FOR_BLOCK,  /* of the given size, that may be touched sparsely */
+	VMSI_FOR_FULL_BLOCK, /* likewise, that will be written from end to end */
+	VMSI_FOR_GROWTH, /* of a block that will grow on */
+	VMSI_FOR_WARMTH, /* likewise, and only what is retained */
+	VMSI_FOR_ZEROES, /* that may be touched here and there only */
+};
+
 /*
  * The fields up to the lists belong to the thread that has the block, or that
  * made the slot busy; otherwise, as the lists, to the heap's lock. They are
@@ -310,171 +319,6 @@ static inline void vmsi_slot_set_use(struct vmsi_slot *slot,
 	atomic_store_explicit(&slot->use, use, memory_order_relaxed);
 }
 
-/* --- slot.c: the memory of a busy or live slot ---------------------------- */
-
-/*
- * How much to commit: exactly; or ahead of a block that grows and is written
- * there next.
- */
-enum vmsi_commit { VMSI_COMMIT_EXACT, VMSI_COMMIT_GROWTH };
-
-/* How far to commit for something that grows and has come to so many bytes. */
-size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes);
-
-/*
- * See to it that bytes of a slot that is no run are committed. Nobody is asked
- * for memory when that is refused; see request.h. Returns 0 or -ENOMEM.
- */
-int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
-		     size_t bytes, enum vmsi_commit how);
-
-/* Likewise, but for what is before an offset, which the caller will move there. */
-int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
-			  size_t from, size_t bytes, enum vmsi_commit how);
-
-/* How far a slot is committed for a block that grows, of what it has. */
-size_t vmsi_slot_growth_room(const struct vms_heap *heap,
-			     struct vmsi_slot *slot, size_t bytes);
-
-/* The slot is not retained, and so what it has counts as used. */
-void vmsi_slot_set_room(struct vms_heap *heap, struct vmsi_slot *slot,
-			size_t room);
-
-/* What went back: neither pages nor charge, or the pages only. */
-enum vmsi_gave { VMSI_GAVE_NOTHING, VMSI_GAVE_PAGES, VMSI_GAVE_ALL };
-
-/*
- * A part of a slot that lost its memory, and may be a hole in the space, is
- * reserved again. Returns 0 or -errno; the slot is lost then.
- */
-int vmsi_slot_reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
-			    uintptr_t start, size_t length);
-
-/* Give committed memory of a slot back; its fields stay as they are. */
-enum vmsi_gave vmsi_slot_give_range_back(struct vms_heap *heap,
-					 struct vmsi_slot *slot, size_t from,
-					 size_t to);
-
-/* Give memory and commit back from an offset on, which is on a page. */
-void vmsi_slot_give_back(struct vms_heap *heap, struct vmsi_slot *slot,
-			 size_t from);
-
-/* Count what the block may have written as touched. */
-void vmsi_slot_settle(struct vmsi_slot *slot);
-
-/*
- * Reserve a slot anew that has a hole, or may have one. It has no memory then.
- * Returns whether that was done; else the slot is lost.
- */
-bool vmsi_slot_mend(struct vms_heap *heap, struct vmsi_slot *slot);
-
-/* The touched memory of a busy slot reads as zeroes, and stays committed. */
-void vmsi_slot_clear(struct vms_heap *heap, struct vmsi_slot *slot);
-
-/* Use huge pages, or not, for all of a slot. */
-void vmsi_slot_set_plain(struct vms_heap *heap, struct vmsi_slot *slot,
-			 bool plain);
-
-/*
- * Move the pages of a block to the start of a larger slot, which is busy. The
- * old slot is left without memory. Returns 0 or -errno: the block is as before,
- * the larger slot without memory.
- */
-int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
-		   struct vmsi_slot *to);
-
-/*
- * Likewise from a block in a run. The memory of its old place stays committed,
- * and is zero; or it is a hole, to be renewed.
- */
-enum vmsi_left { VMSI_LEAVE_ZERO, VMSI_LEAVE_HOLE };
-int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
-			 struct vmsi_slot *to, enum vmsi_left left);
-
-/* --- attributes.c, memlock.c: what the program does to its memory ---------- */
-
-static inline bool vmsi_slot_is_changed(const struct vmsi_slot *slot)
-{
-	return atomic_load_explicit(&slot->changed, memory_order_relaxed);
-}
-
-static inline void vmsi_slot_set_changed(struct vmsi_slot *slot, bool changed)
-{
-	atomic_store_explicit(&slot->changed, changed, memory_order_relaxed);
-}
-
-/*
- * A busy slot, the surplus of which was taken, loses its memory if the program
- * has changed it or locks all memory. Where the host refuses, the slot is lost.
- */
-void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot);
-
-/*
- * Whether a block of a run is to be moved with what the program has made of its
- * memory, or with locks. Its old place is renewed when it is freed then.
- */
-bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
-			    unsigned index);
-
-/*
- * Likewise the memory of a busy block in a run, which stays committed if the host
- * lets it. Returns false where the host refuses: nobody may get the block.
- */
-bool vmsi_run_renew(struct vms_heap *heap, struct vmsi_run *run,
-		    unsigned index, uintptr_t address);
-
-/* Whether blocks that are made are locked. */
-bool vmsi_heap_locks_new(const struct vms_heap *heap);
-
-/* If they are, lock what was committed. Returns 0, or -ENOMEM. */
-int vmsi_heap_lock_new(struct vms_heap *heap, uintptr_t start, size_t length);
-
-/* Before memory is given back that may be locked. */
-void vmsi_heap_unlock(struct vms_heap *heap, uintptr_t start, size_t length);
-
-/* After addresses were reserved anew, which MCL_FUTURE has locked. */
-void vmsi_heap_unlock_reserved(struct vms_heap *heap, uintptr_t start,
-			       size_t length);
-
-/* --- retain.c: slots that are free ---------------------------------------- */
-
-enum vmsi_purpose {
-	VMSI_FOR_BLOCK,  /* of the given size, that may be touched sparsely */
-	VMSI_FOR_FULL_BLOCK, /* likewise, that will be written from end to end */
-	VMSI_FOR_GROWTH, /* of a block that will grow on */
-	VMSI_FOR_WARMTH, /* likewise, and only what is retained */
-	VMSI_FOR_ZEROES, /* that may be touched here and there only */
-};
-
-/*
- * A busy slot of at least so many addresses; one that has memory from its last
- * block, where that is of use for so many bytes. NULL: all slots are taken.
- */
-struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
-				 size_t bytes, enum vmsi_purpose purpose);
-
-/* A slot that is no longer busy: to be retained, or unused if it has no memory. */
-void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot);
-
-/*
- * Before the room of a live slot is changed: its surplus becomes room. Afterwards
- * the block may leave what it does not need yet; it must be live. freed_at stays
- * as it was when the slot was taken.
- */
-void vmsi_slot_take_surplus(struct vms_heap *heap, struct vmsi_slot *slot);
-void vmsi_slot_leave_surplus(struct vms_heap *heap, struct vmsi_slot *slot);
-
-uint64_t vmsi_heap_now(void); /* milliseconds */
-
-/* Look at ages, at most every so often; now is vmsi_heap_now(). */
-void vmsi_heap_age(struct vms_heap *heap, uint64_t now);
-
-/* What bins and ages are wrong in; NULL: nothing. Under heap->lock. */
-const char *vmsi_heap_check_retained(struct vms_heap *heap, size_t *bytes);
-
-/* Give back all that is retained. Returns the bytes. */
-size_t vmsi_heap_collect_all(struct vms_heap *heap);
-
 /* --- density.c: what is filled, and so gets huge pages --------------------- */
 
 /* For a block of malloc, and for a table of calloc. */
@@ -493,33 +337,6 @@ void vmsi_learn_density(struct vms_heap *heap, struct vmsi_slot *slot);
  */
 bool vmsi_slot_is_dense(struct vms_heap *heap, const struct vmsi_slot *slot,
 			size_t bytes);
-
-/* --- run.c: blocks of up to VMSI_RUN_MOST --------------------------------- */
-
-void vmsi_runs_init(struct vms_heap *heap);
-void vmsi_runs_release(struct vms_heap *heap);
-
-/* A block of a run; NULL: no memory. */
-void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed);
-void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
-		   uintptr_t address);
-void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
-		       uintptr_t address, size_t size);
-size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
-		       uintptr_t address);
-
-/*
- * Give back, with their charge, free blocks that were freed before a time, and
- * runs that have nothing else; what is committed ahead of need too, where the
- * time is UINT64_MAX. Returns the bytes. (run_collect.c)
- */
-size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before);
-
-/*
- * What runs are wrong in; NULL: nothing. Adds what is retained. Under the locks
- * of all classes. (run_blocks.c)
- */
-const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
 
 /* --- heap.c: slots of blocks ---------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include "heap_fixture.h"
 
 #include "heap/attributes.h"
+#include "heap/marks.h"
 
 /*
  * A block whose memory the program has changed, where the host does not map it
