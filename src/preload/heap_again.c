@@ -188,6 +188,44 @@ VMSI_EXPORTED int munmap(void *address, size_t length)
 			MAP_FAILED ? -1 : 0;
 }
 
+/* --- the break ------------------------------------------------------------- */
+
+/* libc's malloc moves the break by a call inside libc, which is not seen here. */
+VMSI_EXPORTED void *sbrk(intptr_t increment)
+{
+	static void *(*next)(intptr_t);
+	const int error = errno;
+	void *before;
+
+	if (!VMSI_RELAXED(next))
+		__atomic_store_n(&next, (__typeof__(next))
+				 vmsi_front_next_function("sbrk"),
+				 __ATOMIC_RELAXED);
+	before = next(increment);
+	if (before != MAP_FAILED || increment <= 0 || errno != ENOMEM ||
+	    !vmsi_front_yields((size_t)increment))
+		return before;
+	errno = error;
+	return next(increment);
+}
+
+VMSI_EXPORTED int brk(void *end)
+{
+	static int (*next)(void *);
+	const int error = errno;
+
+	if (!VMSI_RELAXED(next))
+		__atomic_store_n(&next, (__typeof__(next))
+				 vmsi_front_next_function("brk"),
+				 __ATOMIC_RELAXED);
+	if (next(end) == 0)
+		return 0;
+	if (errno != ENOMEM || !vmsi_front_yields(1))
+		return -1;
+	errno = error;
+	return next(end);
+}
+
 /* --- children and threads -------------------------------------------------- */
 
 /* A child has all that its parent has, what is retained as well. */

@@ -61,13 +61,27 @@ void vmsi_front_note_changed(const void *address, size_t length)
 		vmsi_heap_note_changed(heap, start, length);
 }
 
+static int protect(void *address, size_t length, int prot)
+{
+	return answer(vmsi_raw_call(SYS_mprotect, (long)(uintptr_t)address,
+				    (long)length, prot, 0, 0, 0));
+}
+
+/* What the program makes writable is charged, as what it maps (heap_again.c). */
 VMSI_EXPORTED int mprotect(void *address, size_t length, int prot)
 {
+	const int error = errno;
+
 	/* What a block has anyway is no change. */
 	if (prot != (PROT_READ | PROT_WRITE))
 		vmsi_front_note_changed(address, length);
-	return answer(vmsi_raw_call(SYS_mprotect, (long)(uintptr_t)address,
-				    (long)length, prot, 0, 0, 0));
+	if (protect(address, length, prot) == 0)
+		return 0;
+	if (errno != ENOMEM || !(prot & PROT_WRITE) ||
+	    !vmsi_front_yields(length))
+		return -1;
+	errno = error;
+	return protect(address, length, prot);
 }
 
 VMSI_EXPORTED int pkey_mprotect(void *address, size_t length, int prot,

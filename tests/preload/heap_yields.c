@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -126,6 +127,28 @@ static int grow_mapping(void)
 	return 0;
 }
 
+static int make_writable(void)
+{
+	char *memory = mmap(NULL, KEPT, PROT_NONE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED ||
+	    mprotect(memory, KEPT, PROT_READ | PROT_WRITE))
+		return 1;
+	memset(memory, 1, KEPT);
+	return 0;
+}
+
+static int move_break(bool by_address)
+{
+	char *before = sbrk(0);
+
+	if (by_address ? brk(before + KEPT) != 0 : sbrk(KEPT) != before)
+		return 1;
+	memset(before, 1, KEPT);
+	return 0;
+}
+
 static int make_child(void)
 {
 	int status = 1;
@@ -197,6 +220,10 @@ static int ask_by(const char *name)
 		return take_mapping(MAP_SHARED);
 	if (strcmp(name, "mremap") == 0)
 		return grow_mapping();
+	if (strcmp(name, "mprotect") == 0)
+		return make_writable();
+	if (strcmp(name, "sbrk") == 0 || strcmp(name, "brk") == 0)
+		return move_break(name[0] == 'b');
 	if (strcmp(name, "fork") == 0)
 		return make_child();
 	if (strcmp(name, "thread") == 0)

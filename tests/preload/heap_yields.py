@@ -14,7 +14,8 @@ VMSPACE, PROGRAM = map(os.path.abspath, sys.argv[1:3])
 
 SMALL = ['malloc', 'calloc', 'realloc', 'reallocarray', 'memalign',
          'aligned_alloc', 'posix_memalign', 'valloc', 'pvalloc', 'strdup']
-OTHER = ['large', 'mmap', 'mmap-shared', 'mremap', 'thread']
+OTHER = ['large', 'mmap', 'mmap-shared', 'mremap', 'mprotect', 'sbrk', 'brk',
+         'thread']
 
 LIMIT = 64 << 20
 
