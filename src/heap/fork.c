@@ -19,8 +19,7 @@ static void for_each_lock(struct vms_heap *heap,
 			  void (*act)(struct vmsi_lock *lock))
 {
 	act(&heap->surplus_lock);
-	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++)
-		act(&heap->run_classes[i].ahead_lock);
+	act(&heap->ahead_lock);
 	act(&heap->lock);
 	act(&heap->run_lock);
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++)

@@ -46,11 +46,10 @@ void vmsi_runs_init(struct vms_heap *heap)
 		vmsi_records_get, vmsi_records_put, NULL
 	};
 
+	vmsi_lock_init(&heap->ahead_lock, VMSI_RANK_AHEAD);
 	vmsi_lock_init(&heap->run_lock, VMSI_RANK_LEAF);
 	vmsi_pool_init(&heap->run_pool, sizeof(struct vmsi_run), source);
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		vmsi_lock_init(&heap->run_classes[i].ahead_lock,
-			       VMSI_RANK_AHEAD);
 		vmsi_lock_init(&heap->run_classes[i].lock, VMSI_RANK_LEAF);
 		heap->run_classes[i].size = vmsi_align_up(class_size(i),
 							  vmsi_page_size());

@@ -28,15 +28,15 @@
  * Held over a call on the space, which asks nobody for memory meanwhile: what is
  * asked may free blocks, or collect.
  */
-static void lock_ahead(struct vmsi_run_class *class)
+static void lock_ahead(struct vms_heap *heap)
 {
 	vmsi_reclaim_forbid();
-	vmsi_lock_acquire(&class->ahead_lock);
+	vmsi_lock_acquire(&heap->ahead_lock);
 }
 
-static void unlock_ahead(struct vmsi_run_class *class)
+static void unlock_ahead(struct vms_heap *heap)
 {
-	vmsi_lock_release(&class->ahead_lock);
+	vmsi_lock_release(&heap->ahead_lock);
 	vmsi_reclaim_allow();
 }
 
@@ -104,9 +104,9 @@ static int commit_once(struct vms_heap *heap, struct vmsi_run *run,
 			       vmsi_block_start(heap, run, index), class->size);
 	if (vmsi_run_has_block(heap, run, index))
 		return 0;
-	lock_ahead(class);
+	lock_ahead(heap);
 	error = commit_ahead(heap, run, (index + 1) * class->size);
-	unlock_ahead(class);
+	unlock_ahead(heap);
 	return error;
 }
 
@@ -255,9 +255,9 @@ size_t vmsi_runs_trim(struct vms_heap *heap, struct vmsi_run_class *class,
 	bool any;
 
 	do {
-		lock_ahead(class);
+		lock_ahead(heap);
 		bytes += trim_next(heap, class, pass, &any);
-		unlock_ahead(class);
+		unlock_ahead(heap);
 	} while (any);
 	return bytes;
 }

@@ -172,8 +172,6 @@ struct vmsi_run {
 };
 
 struct vmsi_run_class {
-	/* Of who commits ahead in a run of the class, or takes that back. */
-	struct vmsi_lock ahead_lock;
 	struct vmsi_lock lock;
 	size_t size;             /* bytes of a block */
 	struct vmsi_run *runs[VMSI_RUN_LISTS];
@@ -229,6 +227,11 @@ struct vms_heap {
 	_Atomic size_t holes;
 	size_t holes_most;
 	_Atomic uint64_t pass;   /* number of the latest pass over all runs */
+	/*
+	 * Of who commits ahead in a run, or takes that back. One for all: the
+	 * calls on the space wait for each other anyway.
+	 */
+	struct vmsi_lock ahead_lock;
 	struct vmsi_lock run_lock; /* records of runs */
 	struct vmsi_pool run_pool;
 	struct vmsi_run_class run_classes[VMSI_RUN_CLASSES];
