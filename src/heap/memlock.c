@@ -102,11 +102,8 @@ void vmsi_heap_each_live(vms_heap *heap,
 
 	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
 		const struct vmsi_slot_class *class = &heap->classes[i];
-		uint32_t begun;
+		const uint32_t begun = vmsi_class_begun(heap, class);
 
-		vmsi_lock_acquire(&heap->lock);
-		begun = class->begun;
-		vmsi_lock_release(&heap->lock);
 		for (uint32_t j = 0; j < begun; j++)
 			visit_slot(heap, &class->slots[j],
 				   vmsi_slot_start(class, &class->slots[j]),

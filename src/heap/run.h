@@ -38,6 +38,12 @@ const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
  * that goes back. A block that is busy belongs to the thread that made it so.
  */
 
+/* Of a set with a bit a block; before the first and behind the last is none. */
+static inline bool vmsi_run_has_bit(const uint64_t *bits, unsigned index)
+{
+	return index < VMSI_RUN_BLOCKS && (bits[index / 64] >> index % 64 & 1);
+}
+
 static inline struct vmsi_run_class *vmsi_run_class(struct vms_heap *heap,
 						    const struct vmsi_run *run)
 {

@@ -57,11 +57,9 @@ void vmsi_run_place(struct vmsi_run_class *class, struct vmsi_run *run)
 
 /* --- holes ---------------------------------------------------------------- */
 
-/* Of a block before the first, or behind the last, it is false. */
 static bool is_hole(const struct vmsi_run *run, unsigned index)
 {
-	return index < VMSI_RUN_BLOCKS &&
-		(run->holes[index / 64] >> index % 64 & 1);
+	return vmsi_run_has_bit(run->holes, index);
 }
 
 /*

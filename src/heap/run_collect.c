@@ -21,11 +21,6 @@ static struct vmsi_run *next_old(struct vms_heap *heap,
 	return NULL;
 }
 
-static bool is_taken(const uint64_t *taken, unsigned index)
-{
-	return index < VMSI_RUN_BLOCKS && (taken[index / 64] >> index % 64 & 1);
-}
-
 /* Those side by side by one call of the host. */
 static size_t give_back_taken(struct vms_heap *heap, struct vmsi_run *run,
 			      const uint64_t *taken)
@@ -36,9 +31,9 @@ static size_t give_back_taken(struct vms_heap *heap, struct vmsi_run *run,
 
 	for (low = 0; low < VMSI_RUN_BLOCKS; low = high) {
 		high = low + 1;
-		if (!is_taken(taken, low))
+		if (!vmsi_run_has_bit(taken, low))
 			continue;
-		while (is_taken(taken, high))
+		while (vmsi_run_has_bit(taken, high))
 			high++;
 		bytes += vmsi_run_give_back(heap, run, low, high);
 		vmsi_lock_acquire(&class->lock);

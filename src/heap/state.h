@@ -295,6 +295,18 @@ static inline bool vmsi_heap_has_slots(const struct vms_heap *heap,
 struct vmsi_slot_class *vmsi_class_of_slot(struct vms_heap *heap,
 					   const struct vmsi_slot *slot);
 
+/* How many slots of a class were ever used: the others hold nothing. */
+static inline uint32_t vmsi_class_begun(struct vms_heap *heap,
+					const struct vmsi_slot_class *class)
+{
+	uint32_t begun;
+
+	vmsi_lock_acquire(&heap->lock);
+	begun = class->begun;
+	vmsi_lock_release(&heap->lock);
+	return begun;
+}
+
 /* Values that others only look at. */
 static inline size_t vmsi_get(const _Atomic size_t *value)
 {

@@ -31,11 +31,8 @@ static void count_slots(vms_heap *heap, struct vms_heap_stats *stats)
 {
 	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
 		const struct vmsi_slot_class *class = &heap->classes[i];
-		uint32_t begun;
+		const uint32_t begun = vmsi_class_begun(heap, class);
 
-		vmsi_lock_acquire(&heap->lock);
-		begun = class->begun;
-		vmsi_lock_release(&heap->lock);
 		for (uint32_t j = 0; j < begun; j++)
 			count_slot(class, &class->slots[j], stats);
 	}

@@ -154,6 +154,15 @@ VMSI_APART void *vmsi_front_realloc(void *block, size_t size);
 VMSI_APART void *vmsi_front_alloc(size_t size);
 VMSI_APART void *vmsi_front_aligned_alloc(size_t alignment, size_t size);
 
+/* As libc's: -1 with errno, or the kernel's word. */
+static inline int vmsi_front_answer(long result)
+{
+	if (result >= 0)
+		return (int)result;
+	errno = (int)-result;
+	return -1;
+}
+
 /*
  * The program is about to change memory that may be the heap's in a way that the
  * kernel keeps beyond the life of a block. Makes no system call (heap_attributes.c).

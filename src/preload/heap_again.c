@@ -183,47 +183,54 @@ VMSI_EXPORTED int munmap(void *address, size_t length)
 	vmsi_front_note_changed(address, length);
 	if (VMSI_RELAXED(next_munmap))
 		return next_munmap(address, length);
-	return answer(vmsi_raw_call(SYS_munmap, (long)(uintptr_t)address,
-				    (long)length, 0, 0, 0, 0)) ==
-			MAP_FAILED ? -1 : 0;
+	return vmsi_front_answer(vmsi_raw_call(SYS_munmap,
+					       (long)(uintptr_t)address,
+					       (long)length, 0, 0, 0, 0));
 }
+
+/* --- calls that no malloc makes under its locks ------------------------------ */
+
+/* The next definition of a function, looked up at the first call. */
+static vmsi_function *find_next(vmsi_function **found, const char *name)
+{
+	vmsi_function *next = VMSI_RELAXED(*found);
+
+	if (!next) {
+		next = vmsi_front_next_function(name);
+		__atomic_store_n(found, next, __ATOMIC_RELAXED);
+	}
+	return next;
+}
+
+#define NEXT(name) ((__typeof__(name) *)find_next(&next_##name, #name))
 
 /* --- the break ------------------------------------------------------------- */
 
 /* libc's malloc moves the break by a call inside libc, which is not seen here. */
 VMSI_EXPORTED void *sbrk(intptr_t increment)
 {
-	static void *(*next)(intptr_t);
+	static vmsi_function *next_sbrk;
 	const int error = errno;
-	void *before;
+	void *before = NEXT(sbrk)(increment);
 
-	if (!VMSI_RELAXED(next))
-		__atomic_store_n(&next, (__typeof__(next))
-				 vmsi_front_next_function("sbrk"),
-				 __ATOMIC_RELAXED);
-	before = next(increment);
 	if (before != MAP_FAILED || increment <= 0 || errno != ENOMEM ||
 	    !vmsi_front_yields((size_t)increment))
 		return before;
 	errno = error;
-	return next(increment);
+	return NEXT(sbrk)(increment);
 }
 
 VMSI_EXPORTED int brk(void *end)
 {
-	static int (*next)(void *);
+	static vmsi_function *next_brk;
 	const int error = errno;
 
-	if (!VMSI_RELAXED(next))
-		__atomic_store_n(&next, (__typeof__(next))
-				 vmsi_front_next_function("brk"),
-				 __ATOMIC_RELAXED);
-	if (next(end) == 0)
+	if (NEXT(brk)(end) == 0)
 		return 0;
 	if (errno != ENOMEM || !vmsi_front_yields(1))
 		return -1;
 	errno = error;
-	return next(end);
+	return NEXT(brk)(end);
 }
 
 /* --- children and threads -------------------------------------------------- */
@@ -231,19 +238,14 @@ VMSI_EXPORTED int brk(void *end)
 /* A child has all that its parent has, what is retained as well. */
 VMSI_EXPORTED pid_t fork(void)
 {
-	static pid_t (*next)(void);
+	static vmsi_function *next_fork;
 	const int error = errno;
-	pid_t child;
+	pid_t child = NEXT(fork)();
 
-	if (!VMSI_RELAXED(next))
-		__atomic_store_n(&next, (__typeof__(next))
-				 vmsi_front_next_function("fork"),
-				 __ATOMIC_RELAXED);
-	child = next();
 	if (child >= 0 || !is_for_want_of_memory() || !vmsi_front_yields(1))
 		return child;
 	errno = error;
-	return next();
+	return NEXT(fork)();
 }
 
 /* A thread's stack is mapped by a call inside libc, which is not seen here. */
@@ -251,15 +253,11 @@ VMSI_EXPORTED int pthread_create(pthread_t *thread,
 				 const pthread_attr_t *attributes,
 				 void *(*start)(void *), void *argument)
 {
-	static __typeof__(pthread_create) *next;
-	int error;
+	static vmsi_function *next_pthread_create;
+	int error = NEXT(pthread_create)(thread, attributes, start, argument);
 
-	if (!VMSI_RELAXED(next))
-		__atomic_store_n(&next, (__typeof__(next))
-				 vmsi_front_next_function("pthread_create"),
-				 __ATOMIC_RELAXED);
-	error = next(thread, attributes, start, argument);
 	if ((error == EAGAIN || error == ENOMEM) && vmsi_front_yields(1))
-		error = next(thread, attributes, start, argument);
+		error = NEXT(pthread_create)(thread, attributes, start,
+					     argument);
 	return error;
 }

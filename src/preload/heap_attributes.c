@@ -31,15 +31,6 @@
 #define MADV_COLLAPSE 25
 #endif
 
-/* As libc's: -1 with errno, or the result. */
-static int answer(long result)
-{
-	if (result >= 0)
-		return (int)result;
-	errno = (int)-result;
-	return -1;
-}
-
 static bool overlaps(uintptr_t address, size_t length)
 {
 	const uintptr_t base = VMSI_RELAXED(vmsi_front.base);
@@ -63,7 +54,7 @@ void vmsi_front_note_changed(const void *address, size_t length)
 
 static int protect(void *address, size_t length, int prot)
 {
-	return answer(vmsi_raw_call(SYS_mprotect, (long)(uintptr_t)address,
+	return vmsi_front_answer(vmsi_raw_call(SYS_mprotect, (long)(uintptr_t)address,
 				    (long)length, prot, 0, 0, 0));
 }
 
@@ -90,7 +81,7 @@ VMSI_EXPORTED int pkey_mprotect(void *address, size_t length, int prot,
 	if (pkey == -1)
 		return mprotect(address, length, prot);
 	vmsi_front_note_changed(address, length);
-	return answer(vmsi_raw_call(SYS_pkey_mprotect, (long)(uintptr_t)address,
+	return vmsi_front_answer(vmsi_raw_call(SYS_pkey_mprotect, (long)(uintptr_t)address,
 				    (long)length, prot, pkey, 0, 0));
 }
 
@@ -144,7 +135,7 @@ static int advise_in_heap(vms_heap *heap, void *address, size_t length,
 	if (is_for_space((uintptr_t)address, length, advice))
 		return vms_madvise(vms_heap_space(heap), address, length,
 				   advice);
-	return answer(vmsi_raw_call(SYS_madvise, (long)(uintptr_t)address,
+	return vmsi_front_answer(vmsi_raw_call(SYS_madvise, (long)(uintptr_t)address,
 				    (long)length, advice, 0, 0, 0));
 }
 
@@ -155,21 +146,21 @@ VMSI_EXPORTED int madvise(void *address, size_t length, int advice)
 
 	if (heap)
 		return advise_in_heap(heap, address, length, advice);
-	return answer(vmsi_raw_call(SYS_madvise, (long)(uintptr_t)address,
+	return vmsi_front_answer(vmsi_raw_call(SYS_madvise, (long)(uintptr_t)address,
 				    (long)length, advice, 0, 0, 0));
 }
 
 VMSI_EXPORTED int mlock(const void *address, size_t length)
 {
 	vmsi_front_note_changed(address, length);
-	return answer(vmsi_raw_call(SYS_mlock, (long)(uintptr_t)address,
+	return vmsi_front_answer(vmsi_raw_call(SYS_mlock, (long)(uintptr_t)address,
 				    (long)length, 0, 0, 0, 0));
 }
 
 VMSI_EXPORTED int mlock2(const void *address, size_t length, unsigned flags)
 {
 	vmsi_front_note_changed(address, length);
-	return answer(vmsi_raw_call(SYS_mlock2, (long)(uintptr_t)address,
+	return vmsi_front_answer(vmsi_raw_call(SYS_mlock2, (long)(uintptr_t)address,
 				    (long)length, flags, 0, 0, 0));
 }
 
@@ -183,7 +174,7 @@ VMSI_EXPORTED long mbind(void *address, unsigned long length, int mode,
 			 unsigned flags)
 {
 	vmsi_front_note_changed(address, length);
-	return answer(vmsi_raw_call(SYS_mbind, (long)(uintptr_t)address,
+	return vmsi_front_answer(vmsi_raw_call(SYS_mbind, (long)(uintptr_t)address,
 				    (long)length, mode, (long)(uintptr_t)nodes,
 				    (long)node_count, flags));
 }

@@ -26,14 +26,6 @@
  * reserved addresses that it is to grow into.
  */
 
-static int answer(long result)
-{
-	if (result >= 0)
-		return (int)result;
-	errno = (int)-result;
-	return -1;
-}
-
 static long kernel_mlockall(int flags)
 {
 	return vmsi_raw_call(SYS_mlockall, flags, 0, 0, 0, 0, 0);
@@ -262,7 +254,7 @@ VMSI_EXPORTED int mlockall(int flags)
 	errno = saved;
 	result = heap ? lock_all(heap, flags) : kernel_mlockall(flags);
 	errno = saved;
-	return answer(result);
+	return vmsi_front_answer(result);
 }
 
 VMSI_EXPORTED int munlockall(void)
@@ -272,5 +264,5 @@ VMSI_EXPORTED int munlockall(void)
 
 	if (heap && result == 0)
 		vmsi_heap_set_locking(heap, 0);
-	return answer(result);
+	return vmsi_front_answer(result);
 }

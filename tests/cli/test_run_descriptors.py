@@ -48,6 +48,12 @@ def expect_end(descriptor):
     expect_equal(os.read(descriptor, 1), b"")
 
 
+def expect_no_reader(writer):
+    poll = select.poll()
+    poll.register(writer, 0)
+    expect(poll.poll(PATIENCE * 1000), "somebody keeps the input open")
+
+
 def reader_of_output_sees_its_end():
     with Waiting("exec >&-", stdin=subprocess.DEVNULL,
                  stdout=subprocess.PIPE) as waiting:
@@ -59,9 +65,7 @@ def writer_of_input_sees_its_end():
     end, writer = os.pipe()
     with Waiting("exec <&-", stdin=end, stdout=subprocess.DEVNULL) as waiting:
         os.close(end)
-        poll = select.poll()
-        poll.register(writer, 0)
-        expect(poll.poll(PATIENCE * 1000), "somebody keeps the input open")
+        expect_no_reader(writer)
         waiting.expect_running()
     os.close(writer)
 
@@ -202,9 +206,7 @@ def sweep_keeps_no_input():
     end, writer = os.pipe()
     with Sweep(stdin=end) as sweep:
         os.close(end)
-        poll = select.poll()
-        poll.register(writer, 0)
-        expect(poll.poll(PATIENCE * 1000), "somebody keeps the input open")
+        expect_no_reader(writer)
         sweep.expect_running()
     os.close(writer)
 
