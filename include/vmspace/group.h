@@ -52,6 +52,9 @@ extern "C" {
  *   vms_group_stats.interruptible.
  * - The caller waits for its children by their numbers: a wait for any child
  *   (waitpid(2) of -1) takes the stops of what is traced from the library.
+ * - Where the caller ignores SIGCHLD, or has set SA_NOCLDWAIT, vms_group_spawn
+ *   undoes that for the whole process, since the kernel would keep no status of
+ *   the program. The program has what the caller had.
  * - A group is used by one thread at a time; vms_group_spawn forks.
  */
 

@@ -78,8 +78,6 @@ static int watch_start(struct front *front)
 {
 	sigset_t signals;
 
-	/* Who ignores it is not told of children that stop. */
-	signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGCHLD);
 	front->signals = signalfd(-1, &signals, SFD_CLOEXEC);
@@ -277,6 +275,7 @@ int vmsi_front_run(struct vmsi_commit_options *options, const char *path,
 {
 	struct front front = { .program = arguments[0] };
 	int events[2], witness[2], error;
+	sighandler_t child_handler;
 	sigset_t before;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, events) ||
@@ -284,10 +283,16 @@ int vmsi_front_run(struct vmsi_commit_options *options, const char *path,
 		return fail(front.program, errno);
 	/* From here on, so that none comes between. */
 	block_signals(&before);
+	/*
+	 * Who ignores SIGCHLD is not told of children that stop. Before there is
+	 * a child, since this takes away a SIGCHLD that is pending.
+	 */
+	child_handler = signal(SIGCHLD, SIG_DFL);
 	front.supervisor = fork();
 	if (front.supervisor < 0)
 		return fail(front.program, errno);
 	if (front.supervisor == 0) {
+		signal(SIGCHLD, child_handler);
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		close(events[0]);
 		close(witness[0]);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -72,10 +73,30 @@ static int receive_listener(int socket)
 	return listener;
 }
 
+/* --- ends of children ------------------------------------------------------ */
+
+/*
+ * The kernel keeps no status of the children of a process that ignores SIGCHLD.
+ * Returns what the caller had set.
+ */
+static struct sigaction hear_of_children(void)
+{
+	struct sigaction before, heard;
+
+	sigaction(SIGCHLD, NULL, &before);
+	heard = before;
+	heard.sa_flags &= ~SA_NOCLDWAIT;
+	if (heard.sa_handler == SIG_IGN)
+		heard.sa_handler = SIG_DFL;
+	sigaction(SIGCHLD, &heard, NULL);
+	return before;
+}
+
 /* --- the child ---------------------------------------------------------- */
 
 struct start {
 	struct sock_fprog filter;
+	struct sigaction child_action;
 	const char *path;
 	char *const *arguments;
 	char *const *environment;
@@ -95,6 +116,8 @@ static _Noreturn void run_child(const struct start *start)
 	 */
 	close(start->sockets[0]);
 	(void)setrlimit(RLIMIT_NOFILE, &start->descriptors);
+	/* It is inherited where it is ignored. */
+	sigaction(SIGCHLD, &start->child_action, NULL);
 	listener = vmsi_listener_install(&start->filter);
 	if (listener >= 0 && !vmsi_listener_can_continue(listener))
 		listener = -ENOSYS;
@@ -178,6 +201,7 @@ static int start_first(struct vms_group *group, struct start *start)
 		       start->sockets))
 		return -errno;
 	allow_descriptors(&start->descriptors);
+	start->child_action = hear_of_children();
 	group->first = fork();
 	if (group->first == 0)
 		run_child(start);
@@ -310,6 +334,7 @@ int vms_group_probe(void)
 {
 	const struct vms_group_options options = {
 		.struct_size = sizeof options };
+	const struct sigaction before = hear_of_children();
 	struct sock_fprog filter = { 0, NULL };
 	int status, error = vmsi_proc_is_ours() ?
 		vmsi_filter_build(&options, &filter) : -ENOTSUP;
@@ -323,6 +348,7 @@ int vms_group_probe(void)
 	if (!error)
 		error = waitpid(child, &status, 0) == child ?
 			-WEXITSTATUS(status) : -errno;
+	sigaction(SIGCHLD, &before, NULL);
 	if (!error)
 		return 0;
 	errno = -error;

@@ -102,6 +102,19 @@ def alarm_that_the_command_inherits_is_the_programs():
         process.wait()
 
 
+def ignored_ends_of_children_are_the_programs():
+    """The command hears of its own children all the same."""
+    script = "import os; print(open('/proc/self/status').read()); os._exit(3)"
+    for backend in ([], ["--backend=rlimit"]):
+        result = run([VMSPACE, "run", "--commit=256M", *backend, "--",
+                      sys.executable, "-c", script],
+                     preexec_fn=lambda: signal.signal(signal.SIGCHLD,
+                                                      signal.SIG_IGN))
+        expect_equal(result.returncode, 3, result.stderr)
+        ignored = int(result.stdout.split(b"SigIgn:")[1].split()[0], 16)
+        expect(ignored & 1 << signal.SIGCHLD - 1, hex(ignored))
+
+
 def signal_while_it_starts_is_not_lost():
     started = work("started")
     for tenths in range(60):
@@ -218,6 +231,7 @@ CASES = [
     signal_to_the_whole_job_is_got_once,
     signal_to_the_whole_job_reaches_a_program_that_has_left_it,
     alarm_that_the_command_inherits_is_the_programs,
+    ignored_ends_of_children_are_the_programs,
     signal_while_it_starts_is_not_lost,
     killed_supervisor_leaves_errors_and_no_zombie,
     without_the_command_in_front_the_limit_holds,

@@ -327,6 +327,15 @@ def stop_from_the_keyboard_while_it_starts_hangs_nothing():
             shell.press(CTRL_Z, "Stopped")
 
 
+def stop_as_soon_as_there_is_a_supervisor_hangs_nothing():
+    for _ in range(20):
+        with job_shell() as shell:
+            shell.line(shell_words("sleep", "60"))
+            while len(session_processes(shell.session)) < 3:
+                pass
+            shell.press(CTRL_Z, "Stopped")
+
+
 def expect_nothing_lives(session, what):
     wait_for(lambda: not session_processes(session), what)
 
@@ -425,6 +434,7 @@ CASES = [
     shell_inside_may_suspend_itself,
     pipeline_is_one_job,
     stop_from_the_keyboard_while_it_starts_hangs_nothing,
+    stop_as_soon_as_there_is_a_supervisor_hangs_nothing,
     hang_up_ends_a_job_in_front,
     hang_up_ends_stopped_and_background_jobs,
     hang_up_is_told_to_a_program_without_a_shell,
