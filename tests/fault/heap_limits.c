@@ -41,7 +41,7 @@ static unsigned refusals;
 
 static size_t some_size(void)
 {
-	return (size_t)1 << random_below(&source, 28) |
+	return (size_t)1 << random_below(&source, 26) |
 		random_below(&source, 5000);
 }
 
