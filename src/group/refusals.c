@@ -170,6 +170,12 @@ void vmsi_refusals_tell_due(struct vms_group *group)
 	tell_decided(group);
 }
 
+void vmsi_refusals_postpone(struct vms_group *group, uint64_t time)
+{
+	for (size_t i = 0; i < group->held.count; i++)
+		group->held.list[i].tell_at += time;
+}
+
 int vmsi_refusals_wait(const struct vms_group *group, int wait)
 {
 	const uint64_t now = vmsi_group_now();

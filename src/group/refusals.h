@@ -19,7 +19,7 @@ struct vmsi_request;
  * what it retains and ask again, and its program then never sees the refusal.
  */
 
-/* What one thread is refused in place of a call, and some threads. */
+/* A malloc tries three calls before it says no: enough for twenty threads. */
 #define VMSI_HELD_MOST 64u
 
 struct vmsi_held_refusal {
@@ -55,6 +55,9 @@ void vmsi_refusals_end(struct vms_group *group, pid_t process);
 
 /* Tell those for which nobody has asked again for some time. */
 void vmsi_refusals_tell_due(struct vms_group *group);
+
+/* Nobody was served for some time, ns: who asks again had to wait. */
+void vmsi_refusals_postpone(struct vms_group *group, uint64_t time);
 
 /* Milliseconds, of wait at most, until one is due. */
 int vmsi_refusals_wait(const struct vms_group *group, int wait);

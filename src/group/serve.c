@@ -91,6 +91,7 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 			     vmsi_request_refusal(group, request));
 	vmsi_stack_read(&stack, group->tracer, process->pid);
 	group->next_stack = 2 * vmsi_group_now() - begin;
+	vmsi_refusals_postpone(group, vmsi_group_now() - begin);
 	if (injected)
 		tell_injected(group, process, &refusal, &stack);
 	else
@@ -280,7 +281,6 @@ static bool is_empty(const struct vms_group *group)
 /* What there is to tell; VMS_GROUP_NOTHING where the caller is to wait. */
 static enum vms_group_event pending_event(struct vms_group *group)
 {
-	vmsi_refusals_tell_due(group);
 	if (group->first_ended && !group->first_ended_told) {
 		group->first_ended_told = true;
 		/* Who is told writes down what was refused. */
@@ -348,6 +348,8 @@ int vms_group_serve(vms_group *group, int timeout)
 		if (event != VMS_GROUP_NOTHING)
 			return event;
 		count = await(group, pause);
+		/* After what was waiting: it may be what was refused before. */
+		vmsi_refusals_tell_due(group);
 		if (count == -EINTR)
 			return VMS_GROUP_NOTHING;
 		if (count < 0) {
