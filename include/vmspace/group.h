@@ -137,7 +137,15 @@ struct vms_group_options {
 	unsigned flags; /* VMS_GROUP_* bits */
 	struct vms_group_faults faults;
 	/*
-	 * Called for each refusal, before the program sees it; NULL: nobody.
+	 * Called for each refusal that stood, in the order of time; NULL:
+	 * nobody. An allocator that is refused may give back what it retains
+	 * and ask again: so a refusal that is not injected is held for up to
+	 * 200 ms, until its thread asks for something else with the same call,
+	 * its process or the first one has ended, or the group is closed
+	 * (vms_group_close calls it, too). Where the thread asks for the same
+	 * and gets it, nothing is told: vms_group_stats.granted_again counts
+	 * it. Other processes may have ended since. Injected ones are told at
+	 * once. Who waits for the descriptor alone is to serve each 200 ms.
 	 * May ask for statistics and processes of the group, nothing else.
 	 */
 	void (*on_refusal)(void *context, vms_group *group,
@@ -155,7 +163,11 @@ struct vms_group_stats {
 	size_t shared;      /* of committed, what belongs to no single process */
 	uint64_t requests;  /* that charge, of at least faults.minimum bytes */
 	uint64_t calls;     /* that the supervisor was asked about */
-	uint64_t refusals;  /* injected ones too */
+	/*
+	 * That stood, injected ones too. One that may still be asked for again
+	 * is counted when it is told.
+	 */
+	uint64_t refusals;
 	uint64_t injected;
 	uint64_t looks;     /* at the kernel's own figures of a process */
 	size_t processes;   /* that are known now */
@@ -165,6 +177,12 @@ struct vms_group_stats {
 	 * that is -4 in place of an address.
 	 */
 	uint64_t interruptible;
+	/*
+	 * Requests that were refused and granted when the same thread asked
+	 * again, with what malloc tried in place of them meanwhile. They are
+	 * not in refusals, and on_refusal is not called for them.
+	 */
+	uint64_t granted_again;
 };
 
 /* A process of a group. */
@@ -176,7 +194,7 @@ struct vms_group_process {
 	char command[16];
 	size_t committed;   /* bytes, at most; 0 where it has ended */
 	size_t peak;        /* bytes */
-	uint64_t refusals;
+	uint64_t refusals;  /* as in vms_group_stats */
 };
 
 /*

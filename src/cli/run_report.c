@@ -249,13 +249,14 @@ static void write_json(struct vmsi_report *report, vms_group *group,
 {
 	const int status = vms_group_status(group);
 	json_t *all = json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O,s:o}",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O,s:o}",
 		"command", arguments_json(report->arguments),
 		"limit", vmsi_json_amount(stats->limit),
 		"peak", vmsi_json_amount(stats->peak),
 		"requests", vmsi_json_amount(stats->requests),
 		"calls", vmsi_json_amount(stats->calls),
 		"refused", vmsi_json_amount(stats->refusals),
+		"granted_again", vmsi_json_amount(stats->granted_again),
 		"injected", vmsi_json_amount(stats->injected),
 		"interruptible", vmsi_json_amount(stats->interruptible),
 		"exit_status", vmsi_json_exit_status(status),
@@ -274,10 +275,14 @@ static void write_text(struct vmsi_report *report,
 	fprintf(stderr, "vmspace run: peak commit %s of %s; ",
 		size(stats->peak).text, size(stats->limit).text);
 	if (stats->refusals == 0)
-		fputs("nothing was refused\n", stderr);
+		fputs("nothing was refused", stderr);
 	else
-		fprintf(stderr, "%llu refused\n",
+		fprintf(stderr, "%llu refused",
 			(unsigned long long)stats->refusals);
+	if (stats->granted_again)
+		fprintf(stderr, " (%llu granted when asked again)",
+			(unsigned long long)stats->granted_again);
+	fputc('\n', stderr);
 	if (stats->interruptible)
 		fprintf(stderr, "vmspace run: calls of %llu processes that "
 			"handle signals and could not be traced may have "

@@ -89,6 +89,7 @@ int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 		.looks = group->looks,
 		.interruptible = group->interruptible,
 		.processes = group->process_count,
+		.granted_again = group->granted_again,
 	};
 	vmsi_give_figures(stats, &known, sizeof known);
 	return 0;
@@ -169,6 +170,7 @@ void vms_group_close(vms_group *group)
 {
 	if (!group)
 		return;
+	vmsi_refusals_end(group, 0);
 	vmsi_group_delist(group);
 	vmsi_tracer_stop(group->tracer);
 	vmsi_processes_free(group);

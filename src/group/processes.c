@@ -401,6 +401,8 @@ static void leave_unborn(struct vms_group *group, pid_t parent)
 
 void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 {
+	/* While it is still one of those that have the memory. */
+	vmsi_refusals_end(group, process->pid);
 	reap(group, process);
 	vmsi_group_note_last(group, process);
 	unlink_process(group, process);

@@ -27,9 +27,9 @@
 
 /* --- refusing ----------------------------------------------------------- */
 
-static void tell(struct vms_group *group, struct vmsi_process *process,
-		 pid_t thread, const struct vmsi_request *request,
-		 const struct vmsi_stack *stack, bool injected)
+static struct vms_group_refusal
+describe(const struct vms_group *group, const struct vmsi_process *process,
+	 pid_t thread, const struct vmsi_request *request, bool injected)
 {
 	struct vms_group_refusal refusal = {
 		.struct_size = sizeof refusal,
@@ -42,14 +42,25 @@ static void tell(struct vms_group *group, struct vmsi_process *process,
 		.limit = group->options.commit_limit,
 		.request = group->requests,
 		.injected = injected,
-		.stack = stack->text,
-		.why_no_stack = stack->why,
 	};
 
 	memcpy(refusal.command, process->command, sizeof refusal.command);
+	return refusal;
+}
+
+static void tell_injected(struct vms_group *group, struct vmsi_process *process,
+			  struct vms_group_refusal *refusal,
+			  struct vmsi_stack *stack)
+{
+	group->refusals++;
+	group->injected++;
+	process->refusals++;
+	refusal->stack = stack->text;
+	refusal->why_no_stack = stack->why;
 	if (group->options.on_refusal)
 		group->options.on_refusal(group->options.context, group,
-					  &refusal);
+					  refusal);
+	vmsi_stack_free(stack);
 }
 
 /*
@@ -60,7 +71,8 @@ static const char *why_no_stack(const struct vms_group *group, uint64_t now)
 {
 	if (!(group->options.flags & VMS_GROUP_STACKS))
 		return "not asked for";
-	return group->refusals > STACKS_AT_ONCE && now < group->next_stack ?
+	return group->refusals + group->granted_again + group->held.count >
+			STACKS_AT_ONCE && now < group->next_stack ?
 		"too many refusals at once" : NULL;
 }
 
@@ -70,18 +82,20 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 	const pid_t thread = (pid_t)group->call->pid;
 	const uint64_t begin = vmsi_group_now();
 	struct vmsi_stack stack = { .why = why_no_stack(group, begin) };
+	struct vms_group_refusal refusal =
+		describe(group, process, thread, request, injected);
 
 	if (!stack.why)
 		vmsi_stack_begin(&stack, vmsi_group_tracer(group), thread);
-	group->refusals++;
-	group->injected += injected;
-	process->refusals++;
 	vmsi_listener_answer(group->listener, group->call->id,
 			     vmsi_request_refusal(group, request));
 	vmsi_stack_read(&stack, group->tracer, process->pid);
 	group->next_stack = 2 * vmsi_group_now() - begin;
-	tell(group, process, thread, request, &stack, injected);
-	vmsi_stack_free(&stack);
+	vmsi_refusals_postpone(group, vmsi_group_now() - begin);
+	if (injected)
+		tell_injected(group, process, &refusal, &stack);
+	else
+		vmsi_refusals_hold(group, &refusal, request, &stack);
 }
 
 /* --- one call ----------------------------------------------------------- */
@@ -119,6 +133,7 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 	if (request->call == VMS_GROUP_BRK)
 		vmsi_breaks_note(group, request->heap, request->data_end);
 	if (vmsi_listener_continue(group->listener, group->call->id)) {
+		vmsi_refusals_granted(group, (pid_t)group->call->pid, request);
 		if (request->call == VMS_GROUP_EXEC)
 			expect_image(process, (pid_t)group->call->pid);
 	} else if (charged) {
@@ -268,6 +283,8 @@ static enum vms_group_event pending_event(struct vms_group *group)
 {
 	if (group->first_ended && !group->first_ended_told) {
 		group->first_ended_told = true;
+		/* Who is told writes down what was refused. */
+		vmsi_refusals_end(group, 0);
 		return VMS_GROUP_FIRST_ENDED;
 	}
 	if (!is_empty(group))
@@ -278,6 +295,7 @@ static enum vms_group_event pending_event(struct vms_group *group)
 		return VMS_GROUP_NOTHING;
 	/* Shared objects have gone, or stay without a process. */
 	vmsi_group_look_at_all(group);
+	vmsi_refusals_end(group, 0);
 	return VMS_GROUP_EMPTY;
 }
 
@@ -323,13 +341,15 @@ int vms_group_serve(vms_group *group, int timeout)
 
 	for (;;) {
 		enum vms_group_event event = pending_event(group);
-		const int wait = wait_most(until);
+		const int wait = vmsi_refusals_wait(group, wait_most(until));
 		const int pause = wait_for_peak(group, wait);
 		int count;
 
 		if (event != VMS_GROUP_NOTHING)
 			return event;
 		count = await(group, pause);
+		/* After what was waiting: it may be what was refused before. */
+		vmsi_refusals_tell_due(group);
 		if (count == -EINTR)
 			return VMS_GROUP_NOTHING;
 		if (count < 0) {

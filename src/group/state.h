@@ -16,6 +16,7 @@
 #include "group/breaks.h"
 #include "group/extents.h"
 #include "group/proc.h"
+#include "group/refusals.h"
 
 /*
  * The supervisor of a group. The filter (filter.c) has the kernel ask about the
@@ -137,6 +138,8 @@ struct vms_group {
 	uint64_t born;                 /* the clock when it was made */
 	uint64_t addresses_end;        /* of programs */
 	uint64_t requests, calls, refusals, injected, looks;
+	uint64_t granted_again;        /* of what was refused, and not in refusals */
+	struct vmsi_held_refusals held;
 	uint64_t interruptible;        /* processes */
 	struct vmsi_tracer *tracer;    /* NULL: not needed yet */
 	uint64_t chance;               /* state of the random numbers */

@@ -25,6 +25,27 @@ int main(void)
 }
 """
 
+# Much is freed, and then as much is used in small blocks.
+REUSED = """
+#include <stdlib.h>
+#include <string.h>
+int main(void)
+{
+    char *block = malloc(40 << 20);
+    if (!block)
+        return 2;
+    memset(block, 1, 40 << 20);
+    free(block);
+    for (size_t used = 0; used < 35 << 20; used += 1000) {
+        block = malloc(1000);
+        if (!block)
+            return 3;
+        memset(block, 2, 1000);
+    }
+    return 0;
+}
+"""
+
 
 def limited(*arguments, **options):
     return run([VMSPACE, "run", "--commit=64M", *arguments], **options)
@@ -164,6 +185,29 @@ def largest_request_is_no_negative_one():
     expect(0 < report["peak"] < 64 << 20, report["peak"])
 
 
+def what_the_heap_gives_back_for_is_not_told_as_refused():
+    report = work("again")
+    result = limited("--heap", f"--report={report}",
+                     compiled(work("reused"), REUSED, "-O0"))
+    expect_equal(result.returncode, 0, result.stderr)
+    with open(report) as file:
+        told = json.load(file)
+    expect_equal((told["refused"], told["refusals"]), (0, []), told)
+    again = told["granted_again"]
+    expect(again > 0, told)
+    expect(result.stderr.endswith(
+        f"; nothing was refused ({again} granted when asked again)\n"
+        .encode()), result.stderr)
+    # What is refused for good is told as ever, with those or without.
+    result = limited("--heap", f"--report={report}", "/usr/bin/python3", "-c",
+                     "try:\n    bytearray(100 << 20)\n"
+                     "except MemoryError:\n    pass\n")
+    with open(report) as file:
+        told = json.load(file)
+    expect(told["refused"] > 0, told)
+    expect_equal(len(told["refusals"]), told["refused"])
+
+
 CASES = [
     report_that_cannot_be_written_is_told_first,
     report_keeps_its_rights_and_leaves_its_neighbours,
@@ -174,6 +218,7 @@ CASES = [
     reader_of_a_pipe_gets_all_of_the_report,
     report_tells_what_daemons_were_refused,
     largest_request_is_no_negative_one,
+    what_the_heap_gives_back_for_is_not_told_as_refused,
 ]
 
 sys.exit(main_in_groups(VMSPACE, CASES))

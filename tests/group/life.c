@@ -116,7 +116,8 @@ static void wrong_structs_of_figures_are_einval(void **state)
 	assert_int_equal(vms_group_get_stats(NULL, &stats), -1);
 	assert_int_equal(errno, EINVAL);
 	assert_int_equal(vms_group_get_stats(asked.group, NULL), -1);
-	stats.struct_size--;
+	/* The first release had less, but not that little. */
+	stats.struct_size = offsetof(struct vms_group_stats, granted_again) - 1;
 	assert_int_equal(vms_group_get_stats(asked.group, &stats), -1);
 	assert_int_equal(vms_group_next_process(NULL, &cursor, &process), -1);
 	assert_int_equal(vms_group_next_process(asked.group, NULL, &process),
