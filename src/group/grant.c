@@ -187,7 +187,10 @@ void vmsi_group_look_at_all(struct vms_group *group)
 	vmsi_processes_each(group, has_loose, &loose);
 	vmsi_unborn_settle(group);
 	vmsi_processes_each(group, look_at_each, &objects);
+	if (loose)
+		vmsi_objects_keep(group, &objects);
 	bytes = vmsi_objects_bytes(group, &objects);
+	vmsi_objects_settle(group, &objects);
 	vmsi_objects_free(&objects);
 	if (loose && bytes < group->shared)
 		return;
@@ -197,7 +200,7 @@ void vmsi_group_look_at_all(struct vms_group *group)
 
 /* --- making room -------------------------------------------------------- */
 
-static bool fits(const struct vms_group *group, size_t bytes)
+bool vmsi_group_fits(const struct vms_group *group, size_t bytes)
 {
 	return bytes <= group->options.commit_limit &&
 		group->committed <= group->options.commit_limit - bytes;
@@ -278,7 +281,7 @@ static bool make_room(struct vms_group *group, struct vmsi_process *process,
 		return false;
 	vmsi_group_bring_down(group, process, thread,
 			      group->options.commit_limit - bytes);
-	return fits(group, bytes);
+	return vmsi_group_fits(group, bytes);
 }
 
 /* What is charged for a request, at most. */
@@ -299,10 +302,11 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 	vmsi_group_raise_peak(group, group->committed);
 	if (request->call == VMS_GROUP_FORK)
 		request->bytes = vmsi_process_copy(group, process);
-	if (!fits(group, charge_for(group, process, request)))
+	vmsi_request_refresh(group, request);
+	if (!vmsi_group_fits(group, charge_for(group, process, request)))
 		request->bytes = vmsi_request_net(group, process, thread,
 						  request);
-	return fits(group, charge_for(group, process, request));
+	return vmsi_group_fits(group, charge_for(group, process, request));
 }
 
 /* --- granting ----------------------------------------------------------- */
@@ -320,6 +324,8 @@ static void charge(struct vms_group *group, struct vmsi_process *process,
 		group->shared += request->bytes;
 		group->committed += request->bytes;
 		own = 0;
+		if (request->file.end)
+			vmsi_memory_files_count(&group->files, &request->file);
 	} else {
 		vmsi_group_set_committed(group, process,
 					 process->committed + request->bytes);
@@ -359,7 +365,7 @@ static bool may_be_charged(struct vms_group *group,
 		break;
 	}
 	most = charge_for(group, process, request);
-	return fits(group, most) || make_room(group, process, thread, most) ||
+	return vmsi_group_fits(group, most) || make_room(group, process, thread, most) ||
 		make_sure(group, process, thread, request);
 }
 
@@ -371,7 +377,9 @@ void vmsi_group_look_at_files(struct vms_group *group)
 		return;
 	vmsi_group_look_at_all(group);
 	group->next_file_look = vmsi_group_next_look(begin);
-	vmsi_group_raise_peak(group, group->committed);
+	/* A call under way may replace what counts as well. */
+	if (vmsi_group_fits(group, 0) || !vmsi_group_has_unmade(group))
+		vmsi_group_raise_peak(group, group->committed);
 }
 
 static bool look_at_stack(struct vms_group *group, struct vmsi_process *process,
@@ -407,6 +415,10 @@ bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
 	if (!may_be_charged(group, process, thread, request))
 		return false;
 	vmsi_group_note_peak(group, process, thread, request->bytes);
+	/* That may have found what nobody asked for, or what is gone. */
+	vmsi_request_refresh(group, request);
+	if (!may_be_charged(group, process, thread, request))
+		return false;
 	charge(group, process, thread, request);
 	return true;
 }
@@ -418,6 +430,9 @@ void vmsi_group_take_back(struct vms_group *group,
 	vmsi_granted_forget(process, thread);
 	if (request->call == VMS_GROUP_FORK) {
 		vmsi_unborn_drop(group, thread);
+	} else if (request->file.end) {
+		/* What of the part counted before is not known: looks tell. */
+		return;
 	} else if (request->shared) {
 		group->shared -= request->bytes;
 		group->committed -= request->bytes;

@@ -182,5 +182,6 @@ void vms_group_close(vms_group *group)
 		close(group->epoll);
 	free(group->call);
 	free(group->tmpfs);
+	vmsi_memory_files_free(&group->files);
 	free(group);
 }

@@ -53,7 +53,10 @@ void vmsi_group_note_peak(struct vms_group *group,
 	vmsi_group_bring_down(group, process, thread, target);
 	look_at_others(group, target);
 	group->next_peak_look = vmsi_group_next_look(begin);
-	vmsi_group_raise_peak(group, group->committed + bytes);
+	/* More may have been found than leaves room for it. */
+	if (vmsi_group_fits(group, bytes) ||
+	    group->options.policy != VMS_COMMIT_STRICT)
+		vmsi_group_raise_peak(group, group->committed + bytes);
 }
 
 /* What was granted last may have been a peak that nothing followed. */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 /* What /proc tells of a process besides its mappings. */
@@ -97,36 +98,54 @@ bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 	return true;
 }
 
-/* What is known here of the file: its server is not asked for more. */
-static bool is_zero_device(pid_t thread, int descriptor)
+static bool read_status(pid_t thread, int descriptor, int flags,
+			struct statx *status)
 {
-	struct statx status;
 	char name[32];
 
 	snprintf(name, sizeof name, "fd/%d", descriptor);
-	return statx(AT_FDCWD, path_of(thread, name).text, AT_STATX_DONT_SYNC,
-		     STATX_TYPE, &status) == 0 &&
-		S_ISCHR(status.stx_mode) && status.stx_rdev_major == 1 &&
-		status.stx_rdev_minor == 5;
+	return statx(AT_FDCWD, path_of(thread, name).text,
+		     flags | AT_STATX_DONT_SYNC,
+		     STATX_TYPE | STATX_MODE | STATX_INO | STATX_SIZE,
+		     status) == 0;
 }
 
-static bool may_write(pid_t thread, int descriptor)
+/* The rights of the link are those that the file was opened with. */
+bool vmsi_proc_read_file(pid_t thread, int descriptor,
+			 struct vmsi_proc_file *file)
 {
-	static const char field[] = "flags:";
-	char name[32], text[512], *flags;
+	struct statx link, status;
 
-	snprintf(name, sizeof name, "fdinfo/%d", descriptor);
-	if (!read_text(thread, name, text, sizeof text))
-		return true;
-	flags = strstr(text, field);
-	return !flags || (strtoul(flags + strlen(field), NULL, 8) &
-			  O_ACCMODE) != O_RDONLY;
+	if (!read_status(thread, descriptor, AT_SYMLINK_NOFOLLOW, &link) ||
+	    !read_status(thread, descriptor, 0, &status))
+		return false;
+	*file = (struct vmsi_proc_file){
+		.device = makedev(status.stx_dev_major, status.stx_dev_minor),
+		.inode = status.stx_ino,
+		.size = status.stx_size,
+		.is_regular = S_ISREG(status.stx_mode),
+		.is_zero_device = S_ISCHR(status.stx_mode) &&
+			status.stx_rdev_major == 1 &&
+			status.stx_rdev_minor == 5,
+		.may_read = link.stx_mode & S_IRUSR,
+		.may_write = link.stx_mode & S_IWUSR,
+	};
+	return true;
 }
 
-bool vmsi_proc_gives_zeroes(pid_t thread, int descriptor)
+bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor)
 {
-	return is_zero_device(thread, descriptor) &&
-		may_write(thread, descriptor);
+	char name[32];
+	int file, seals;
+
+	snprintf(name, sizeof name, "fd/%d", descriptor);
+	file = open(path_of(thread, name).text,
+		    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (file < 0)
+		return false;
+	seals = fcntl(file, F_GET_SEALS);
+	close(file);
+	return seals >= 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
 }
 
 size_t vmsi_proc_data(pid_t pid)

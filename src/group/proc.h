@@ -63,11 +63,21 @@ pid_t vmsi_proc_process_of(pid_t thread);
 bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 			       size_t size);
 
-/*
- * Whether a file is the zero device, whatever its name, and may be written to:
- * to read, it gives zeroes that are charged to nobody.
- */
-bool vmsi_proc_gives_zeroes(pid_t thread, int descriptor);
+/* What is known here of a thread's open file; its server is not asked for more. */
+struct vmsi_proc_file {
+	uint64_t device, inode;        /* as in /proc/PID/maps */
+	uint64_t size;                 /* bytes */
+	bool is_regular;
+	bool is_zero_device;           /* whatever its name */
+	bool may_read, may_write;      /* as it was opened */
+};
+
+/* Returns false where it is not told. */
+bool vmsi_proc_read_file(pid_t thread, int descriptor,
+			 struct vmsi_proc_file *file);
+
+/* Whether a file in memory is sealed against being mapped writable. */
+bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor);
 
 /* Whether /proc is there, and of the caller's own namespace of processes. */
 bool vmsi_proc_is_ours(void);

@@ -38,36 +38,115 @@ static void set_range(struct vmsi_request *request, uintptr_t start,
 	request->end = start + bytes < start ? UINTPTR_MAX : start + bytes;
 }
 
-/* What is charged by the page, as it is used, is looked at now and then. */
-static void decode_shared(struct vms_group *group, pid_t thread,
-			  const struct seccomp_data *data,
-			  struct vmsi_request *request)
-{
-	const uint64_t flags = data->args[3];
-	char path[32];
-	bool is_charged = flags & MAP_ANONYMOUS;
+/* --- shared mappings ---------------------------------------------------- */
 
-	request->shared = true;
-	/* Huge pages are of a pool of their own. */
-	if (flags & MAP_HUGETLB)
-		return;
-	if (!is_charged &&
-	    vmsi_proc_read_descriptor(thread, (int)data->args[4], path,
-				      sizeof path)) {
-		/* It gives what MAP_ANONYMOUS does. */
-		is_charged = vmsi_proc_gives_zeroes(thread,
-						    (int)data->args[4]);
-		/* Of files that are only read, those in memory count. */
-		if (!is_charged && !(data->args[2] & PROT_WRITE) &&
-		    !vmsi_is_in_memory(path))
-			return;
-	}
-	if (is_charged && (!(flags & MAP_NORESERVE) ||
-			   vmsi_counts_noreserve(&group->options)))
+/* Whether what is mapped with these flags is charged when it is mapped. */
+static bool counts_whole(const struct vms_group *group, uint64_t flags)
+{
+	return !(flags & MAP_NORESERVE) ||
+		vmsi_counts_noreserve(&group->options);
+}
+
+static void decode_shared_anonymous(struct vms_group *group,
+				    const struct seccomp_data *data,
+				    struct vmsi_request *request)
+{
+	if (counts_whole(group, data->args[3]))
 		request->bytes = pages(data->args[1]);
 	else
 		group->maps_files = true;
 }
+
+static bool is_memory_file(struct vms_group *group, pid_t thread,
+			   int descriptor, const struct vmsi_proc_file *file)
+{
+	char path[32];
+
+	if (!file->is_regular)
+		return false;
+	return vmsi_tmpfs_has(group, file->device) ||
+		(vmsi_proc_read_descriptor(thread, descriptor, path,
+					   sizeof path) &&
+		 vmsi_is_in_memory(path) &&
+		 vmsi_tmpfs_learn(group, thread, file->device));
+}
+
+/* As it was opened; and no file in memory is one that MAP_SYNC is for. */
+static bool kernel_maps(const struct seccomp_data *data,
+			const struct vmsi_proc_file *file)
+{
+	return file->may_read &&
+		(file->may_write || !(data->args[2] & PROT_WRITE)) &&
+		!(data->args[3] & MAP_SYNC);
+}
+
+/* What of the mapping is in the file as it is. */
+static struct vmsi_file_part part_of(const struct seccomp_data *data,
+				     const struct vmsi_proc_file *file)
+{
+	const uint64_t start = data->args[5], size = pages(file->size);
+	const uint64_t length = pages(data->args[1]);
+	struct vmsi_file_part part = {
+		.device = file->device, .inode = file->inode,
+		.size = size, .start = start, .end = size,
+	};
+
+	if (start >= size)
+		return (struct vmsi_file_part){ .end = 0 };
+	if (length < size - start)
+		part.end = start + length;
+	return part;
+}
+
+/*
+ * A file in memory is charged by the page, as it is used, and looked at for that
+ * now and then. What a strict group may write to counts before it does.
+ */
+static void decode_memory_file(struct vms_group *group,
+			       const struct seccomp_data *data,
+			       const struct vmsi_proc_file *file,
+			       struct vmsi_request *request)
+{
+	group->maps_files = true;
+	if (group->options.policy != VMS_COMMIT_STRICT)
+		return;
+	(void)vmsi_memory_files_note(&group->files, file->device, file->inode,
+				     pages(file->size));
+	if (!(data->args[2] & PROT_WRITE) ||
+	    !counts_whole(group, data->args[3]))
+		return;
+	request->file = part_of(data, file);
+	request->descriptor = (int)data->args[4];
+	if (data->args[3] & MAP_FIXED)
+		set_range(request, (uintptr_t)data->args[0],
+			  pages(data->args[1]));
+	vmsi_request_refresh(group, request);
+}
+
+static void decode_shared(struct vms_group *group, pid_t thread,
+			  const struct seccomp_data *data,
+			  struct vmsi_request *request)
+{
+	const int descriptor = (int)data->args[4];
+	struct vmsi_proc_file file;
+
+	request->shared = true;
+	/* Huge pages are of a pool of their own. */
+	if (data->args[3] & MAP_HUGETLB)
+		return;
+	if (data->args[3] & MAP_ANONYMOUS)
+		decode_shared_anonymous(group, data, request);
+	else if (!vmsi_proc_read_file(thread, descriptor, &file))
+		group->maps_files = true;
+	/* To who may only read, the zero device gives what nobody is charged. */
+	else if (file.is_zero_device && file.may_write)
+		decode_shared_anonymous(group, data, request);
+	else if (is_memory_file(group, thread, descriptor, &file) &&
+		 kernel_maps(data, &file))
+		decode_memory_file(group, data, &file, request);
+}
+
+/* --- calls -------------------------------------------------------------- */
 
 static void decode_mmap(struct vms_group *group, pid_t thread,
 			const struct seccomp_data *data,
@@ -233,12 +312,44 @@ static size_t copied(const struct vmsi_process *process, size_t most)
 	return most - process->not_copied;
 }
 
-size_t vmsi_request_net(const struct vms_group *group,
-			const struct vmsi_process *process, pid_t thread,
-			const struct vmsi_request *request)
+void vmsi_request_refresh(const struct vms_group *group,
+			  struct vmsi_request *request)
+{
+	size_t missing;
+
+	if (request->file.end == 0)
+		return;
+	missing = vmsi_memory_files_missing(&group->files, &request->file);
+	request->bytes = missing > request->replaced ?
+		missing - request->replaced : 0;
+}
+
+/* The kernel refuses what is sealed itself; private memory may make room. */
+static size_t net_of_file(const struct vms_group *group, pid_t thread,
+			  struct vmsi_request *request)
 {
 	size_t private, charged;
 
+	if (vmsi_proc_is_write_sealed(thread, request->descriptor)) {
+		request->file = (struct vmsi_file_part){ .end = 0 };
+		return 0;
+	}
+	if (request->end &&
+	    vmsi_measure_range(group, thread, request->start, request->end,
+			       &private, &charged) == 0)
+		request->replaced = charged;
+	vmsi_request_refresh(group, request);
+	return request->bytes;
+}
+
+size_t vmsi_request_net(const struct vms_group *group,
+			const struct vmsi_process *process, pid_t thread,
+			struct vmsi_request *request)
+{
+	size_t private, charged;
+
+	if (request->file.end)
+		return net_of_file(group, thread, request);
 	if (request->call == VMS_GROUP_BRK)
 		return growth(request->heap, request->data_end);
 	if (request->call == VMS_GROUP_SHMGET &&

@@ -126,8 +126,11 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 {
 	if (request->call == VMS_GROUP_FORK && !charged)
 		remember_free_fork(group, process);
-	/* Figures that are read while it moves may have it in neither place. */
-	if (!charged && request->moved)
+	/*
+	 * Figures that are read while it moves may have it in neither place; and
+	 * nobody may have mapped yet what counts of a file.
+	 */
+	if (!charged && (request->moved || request->file.end))
 		vmsi_granted_remember(process, group->call, 0,
 				      request->moved, 0);
 	if (request->call == VMS_GROUP_BRK)

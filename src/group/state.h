@@ -15,6 +15,7 @@
 
 #include "group/breaks.h"
 #include "group/extents.h"
+#include "group/memory_files.h"
 #include "group/proc.h"
 #include "group/refusals.h"
 
@@ -159,6 +160,7 @@ struct vms_group {
 	size_t unborn_bytes;           /* of the group's sum */
 	bool made_segments;            /* of System V */
 	bool maps_files;               /* shared, and charged by the page */
+	struct vmsi_memory_files files;
 	uint64_t next_file_look;       /* the clock */
 	uint64_t next_stack_look;
 	uint64_t *tmpfs;               /* devices of file systems in memory */
@@ -283,6 +285,7 @@ struct vmsi_objects {
 		uint64_t device, inode;
 		size_t whole;          /* bytes; 0: it is charged by the page */
 		struct vmsi_extents pages;
+		struct vmsi_ranges counted; /* see vmsi_memory_files */
 		bool is_segment;       /* of System V: the inode is its number */
 	} *list;
 	size_t count, room;
@@ -296,6 +299,13 @@ void vmsi_objects_add(const struct vms_group *group,
 /* The bytes of objects; segments that no process has attached too. */
 size_t vmsi_objects_bytes(const struct vms_group *group,
 			  struct vmsi_objects *objects);
+
+/* All that counts of files in memory may be about to be mapped: it stays. */
+void vmsi_objects_keep(const struct vms_group *group,
+		       struct vmsi_objects *objects);
+
+/* Of files in memory, what these objects have is what counts from now on. */
+void vmsi_objects_settle(struct vms_group *group, struct vmsi_objects *objects);
 void vmsi_objects_free(struct vmsi_objects *objects);
 
 /* Whether a file is one in memory, whose pages are charged. */
@@ -338,6 +348,9 @@ uintptr_t vmsi_measure_start(pid_t thread, uintptr_t address, uintptr_t end);
 void vmsi_tmpfs_read(struct vms_group *group);
 bool vmsi_tmpfs_has(const struct vms_group *group, uint64_t device);
 
+/* Likewise, and among what is mounted where a thread is now. */
+bool vmsi_tmpfs_learn(struct vms_group *group, pid_t thread, uint64_t device);
+
 /* --- segments.c: of System V -------------------------------------------- */
 
 /* Those that the group has made and no process has attached, bytes. */
@@ -356,6 +369,9 @@ struct vmsi_request {
 	struct vmsi_process *heap; /* who counts what brk moves */
 	size_t moved;       /* by mremap, and may be missed meanwhile; bytes */
 	key_t key;          /* of shmget */
+	struct vmsi_file_part file; /* of a file in memory: the bytes' */
+	int descriptor;     /* of it, the thread's */
+	size_t replaced;    /* of what it would be charged, by MAP_FIXED */
 	/* What the call works on; see vmsi_request_net. */
 	uintptr_t start, end;
 };
@@ -368,13 +384,23 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 /* Of what a request asks for at most, what it would really be charged. */
 size_t vmsi_request_net(const struct vms_group *group,
 			const struct vmsi_process *process, pid_t thread,
-			const struct vmsi_request *request);
+			struct vmsi_request *request);
+
+/*
+ * A look has been made since a request was decoded, and may have taken away what
+ * counted of its file: tell again what it asks for.
+ */
+void vmsi_request_refresh(const struct vms_group *group,
+			  struct vmsi_request *request);
 
 /* What a call answers where it is refused. */
 int64_t vmsi_request_refusal(struct vms_group *group,
 			     const struct vmsi_request *request);
 
 /* --- grant.c: what was granted ------------------------------------------ */
+
+/* Whether bytes more are within the limit, whatever the policy is. */
+bool vmsi_group_fits(const struct vms_group *group, size_t bytes);
 
 /* Whether a request fits; where it does it is charged. */
 bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
