@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "group/objects.h"
 #include "group/state.h"
 
 #include <errno.h>
@@ -33,6 +34,19 @@ void vmsi_group_set_committed(struct vms_group *group,
 	process->committed = bytes;
 	if (bytes > process->peak + process->moving)
 		process->peak = bytes - process->moving;
+}
+
+/* A process gives up what counts for it, or for who has its memory with it. */
+static void uncharge(struct vms_group *group, struct vmsi_process *process,
+		     size_t bytes)
+{
+	struct vmsi_process *counter = vmsi_process_counter(group, process);
+
+	if (bytes > counter->committed)
+		bytes = counter->committed;
+	vmsi_group_set_committed(group, counter, counter->committed - bytes);
+	counter->measured -= bytes < counter->measured ?
+		bytes : counter->measured;
 }
 
 void vmsi_group_set_moving(struct vms_group *group,
@@ -311,6 +325,21 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 
 /* --- granting ----------------------------------------------------------- */
 
+/*
+ * Of a file in memory, all of its part counts for it, and the private memory that
+ * it replaces no more.
+ */
+static void charge_shared(struct vms_group *group, struct vmsi_process *process,
+			  const struct vmsi_request *request)
+{
+	group->shared += request->bytes + request->replaced;
+	group->committed += request->bytes + request->replaced;
+	if (request->file.end)
+		vmsi_memory_files_count(&group->files, &request->file);
+	if (request->replaced)
+		uncharge(group, process, request->replaced);
+}
+
 static void charge(struct vms_group *group, struct vmsi_process *process,
 		   pid_t thread, const struct vmsi_request *request)
 {
@@ -321,11 +350,8 @@ static void charge(struct vms_group *group, struct vmsi_process *process,
 		own = 0;
 		copied = request->bytes;
 	} else if (request->shared) {
-		group->shared += request->bytes;
-		group->committed += request->bytes;
+		charge_shared(group, process, request);
 		own = 0;
-		if (request->file.end)
-			vmsi_memory_files_count(&group->files, &request->file);
 	} else {
 		vmsi_group_set_committed(group, process,
 					 process->committed + request->bytes);
@@ -432,7 +458,8 @@ void vmsi_group_take_back(struct vms_group *group,
 		vmsi_unborn_drop(group, thread);
 	} else if (request->file.end) {
 		/* What of the part counted before is not known: looks tell. */
-		return;
+		vmsi_group_set_committed(group, process, process->committed +
+					 request->replaced);
 	} else if (request->shared) {
 		group->shared -= request->bytes;
 		group->committed -= request->bytes;

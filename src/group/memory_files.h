@@ -19,6 +19,7 @@ struct vmsi_memory_files {
 		uint64_t device, inode;
 		uint64_t size;               /* when it was last asked for */
 		struct vmsi_ranges counted;  /* of the group's sum, at most */
+		bool may_write;              /* as it was opened by any */
 		bool is_mapped;              /* while a look is made of */
 	} *list;                             /* by device and inode, ascending */
 	size_t count, room;

@@ -133,6 +133,21 @@ bool vmsi_proc_read_file(pid_t thread, int descriptor,
 	return true;
 }
 
+void vmsi_proc_each_descriptor(pid_t thread,
+			       bool (*visit)(int descriptor, void *context),
+			       void *context)
+{
+	DIR *all = opendir(path_of(thread, "fd").text);
+	struct dirent *entry;
+
+	while (all && (entry = readdir(all)))
+		if (entry->d_name[0] != '.' &&
+		    !visit((int)strtol(entry->d_name, NULL, 10), context))
+			break;
+	if (all)
+		closedir(all);
+}
+
 bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor)
 {
 	char name[32];

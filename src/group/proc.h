@@ -79,6 +79,21 @@ bool vmsi_proc_read_file(pid_t thread, int descriptor,
 /* Whether a file in memory is sealed against being mapped writable. */
 bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor);
 
+/* Call visit with each descriptor of a thread; false ends it. */
+void vmsi_proc_each_descriptor(pid_t thread,
+			       bool (*visit)(int descriptor, void *context),
+			       void *context);
+
+struct vmsi_proc_mapping {
+	uintptr_t start, end;
+	uint64_t device, inode, offset; /* of the file; 0: it has none */
+	bool is_shared, is_writable;
+};
+
+/* The mapping that an address is in. Returns false where none is told. */
+bool vmsi_proc_mapping_at(pid_t thread, uintptr_t address,
+			  struct vmsi_proc_mapping *mapping);
+
 /* Whether /proc is there, and of the caller's own namespace of processes. */
 bool vmsi_proc_is_ours(void);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/kernel_refuses.h"
+#include "group/mapped_files.h"
+#include "group/objects.h"
 #include "group/state.h"
 
 #include <errno.h>
@@ -23,8 +25,8 @@
 #define SHM_NORESERVE 010000
 #endif
 
-/* Up to whole pages; what wraps round is refused by the kernel itself. */
-static size_t pages(uint64_t bytes)
+/* What wraps round is refused by the kernel itself. */
+size_t vmsi_pages(uint64_t bytes)
 {
 	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
 
@@ -52,7 +54,7 @@ static void decode_shared_anonymous(struct vms_group *group,
 				    struct vmsi_request *request)
 {
 	if (counts_whole(group, data->args[3]))
-		request->bytes = pages(data->args[1]);
+		request->bytes = vmsi_pages(data->args[1]);
 	else
 		group->maps_files = true;
 }
@@ -84,8 +86,8 @@ static bool kernel_maps(const struct seccomp_data *data,
 static struct vmsi_file_part part_of(const struct seccomp_data *data,
 				     const struct vmsi_proc_file *file)
 {
-	const uint64_t start = data->args[5], size = pages(file->size);
-	const uint64_t length = pages(data->args[1]);
+	const uint64_t start = data->args[5], size = vmsi_pages(file->size);
+	const uint64_t length = vmsi_pages(data->args[1]);
 	struct vmsi_file_part part = {
 		.device = file->device, .inode = file->inode,
 		.size = size, .start = start, .end = size,
@@ -107,11 +109,15 @@ static void decode_memory_file(struct vms_group *group,
 			       const struct vmsi_proc_file *file,
 			       struct vmsi_request *request)
 {
+	struct vmsi_memory_file *known;
+
 	group->maps_files = true;
 	if (group->options.policy != VMS_COMMIT_STRICT)
 		return;
-	(void)vmsi_memory_files_note(&group->files, file->device, file->inode,
-				     pages(file->size));
+	known = vmsi_memory_files_note(&group->files, file->device,
+				       file->inode, vmsi_pages(file->size));
+	if (known && file->may_write)
+		known->may_write = true;
 	if (!(data->args[2] & PROT_WRITE) ||
 	    !counts_whole(group, data->args[3]))
 		return;
@@ -119,7 +125,7 @@ static void decode_memory_file(struct vms_group *group,
 	request->descriptor = (int)data->args[4];
 	if (data->args[3] & MAP_FIXED)
 		set_range(request, (uintptr_t)data->args[0],
-			  pages(data->args[1]));
+			  vmsi_pages(data->args[1]));
 	vmsi_request_refresh(group, request);
 }
 
@@ -159,7 +165,7 @@ static void decode_mmap(struct vms_group *group, pid_t thread,
 	}
 	if (data->args[3] & MAP_HUGETLB)
 		return;
-	request->bytes = pages(data->args[1]);
+	request->bytes = vmsi_pages(data->args[1]);
 	if (data->args[3] & MAP_FIXED)
 		set_range(request, (uintptr_t)data->args[0], request->bytes);
 }
@@ -168,7 +174,7 @@ static void decode_mmap(struct vms_group *group, pid_t thread,
 static void decode_down(pid_t thread, const struct seccomp_data *data,
 			struct vmsi_request *request)
 {
-	const uintptr_t end = (uintptr_t)data->args[0] + pages(data->args[1]);
+	const uintptr_t end = (uintptr_t)data->args[0] + vmsi_pages(data->args[1]);
 	const uintptr_t start =
 		vmsi_measure_start(thread, (uintptr_t)data->args[0], end);
 
@@ -178,22 +184,44 @@ static void decode_down(pid_t thread, const struct seccomp_data *data,
 	set_range(request, start, request->bytes);
 }
 
-static void decode_mprotect(pid_t thread, const struct seccomp_data *data,
+/* What the bytes of a request are of a file that is mapped already. */
+static void set_file(const struct vms_group *group,
+		     const struct vmsi_file_part *part,
+		     struct vmsi_request *request)
+{
+	request->file = *part;
+	request->descriptor = -1;
+	request->shared = true;
+	request->moved = 0;
+	set_range(request, 0, 0);
+	vmsi_request_refresh(group, request);
+}
+
+static void decode_mprotect(struct vms_group *group, pid_t thread,
+			    const struct seccomp_data *data,
 			    struct vmsi_request *request)
 {
+	struct vmsi_file_part part;
+
 	request->call = VMS_GROUP_MPROTECT;
 	if (data->args[2] & PROT_GROWSDOWN) {
 		decode_down(thread, data, request);
 		return;
 	}
-	request->bytes = pages(data->args[1]);
+	request->bytes = vmsi_pages(data->args[1]);
 	set_range(request, (uintptr_t)data->args[0], request->bytes);
+	if (vmsi_mapped_files_range(group, thread, request->start, request->end,
+				    &part))
+		set_file(group, &part, request);
 }
 
-static void decode_mremap(const struct seccomp_data *data,
+static void decode_mremap(struct vms_group *group, pid_t thread,
+			  const struct seccomp_data *data,
 			  struct vmsi_request *request)
 {
-	size_t old = pages(data->args[1]), new = pages(data->args[2]);
+	const size_t old = vmsi_pages(data->args[1]);
+	const size_t new = vmsi_pages(data->args[2]);
+	struct vmsi_file_part part;
 
 	request->call = VMS_GROUP_MREMAP;
 	if (data->args[3] & MREMAP_DONTUNMAP)
@@ -203,13 +231,15 @@ static void decode_mremap(const struct seccomp_data *data,
 	if (data->args[3] & MREMAP_MAYMOVE)
 		request->moved = old;
 	set_range(request, (uintptr_t)data->args[0], 1);
+	if (vmsi_mapped_files_moved(group, thread, request->start, new, &part))
+		set_file(group, &part, request);
 }
 
 /* By how much brk would move the end of the data. */
 static size_t growth(const struct vmsi_process *process, uintptr_t end)
 {
-	return process->data_end && pages(end) > pages(process->data_end) ?
-		pages(end) - pages(process->data_end) : 0;
+	return process->data_end && vmsi_pages(end) > vmsi_pages(process->data_end) ?
+		vmsi_pages(end) - vmsi_pages(process->data_end) : 0;
 }
 
 /*
@@ -255,7 +285,7 @@ static void decode_shmget(const struct vms_group *group,
 	    !(flags & SHM_HUGETLB) &&
 	    (vmsi_counts_noreserve(&group->options) ||
 	     !(flags & SHM_NORESERVE)))
-		request->bytes = pages(data->args[1]);
+		request->bytes = vmsi_pages(data->args[1]);
 }
 
 bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
@@ -271,10 +301,10 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 		break;
 	case SYS_mprotect:
 	case SYS_pkey_mprotect:
-		decode_mprotect(thread, data, request);
+		decode_mprotect(group, thread, data, request);
 		break;
 	case SYS_mremap:
-		decode_mremap(data, request);
+		decode_mremap(group, thread, data, request);
 		break;
 	case SYS_brk:
 		decode_brk(group, process, data, request);
@@ -312,6 +342,7 @@ static size_t copied(const struct vmsi_process *process, size_t most)
 	return most - process->not_copied;
 }
 
+/* All that is missing is charged, and what it replaces is not any more. */
 void vmsi_request_refresh(const struct vms_group *group,
 			  struct vmsi_request *request)
 {
@@ -320,8 +351,9 @@ void vmsi_request_refresh(const struct vms_group *group,
 	if (request->file.end == 0)
 		return;
 	missing = vmsi_memory_files_missing(&group->files, &request->file);
-	request->bytes = missing > request->replaced ?
-		missing - request->replaced : 0;
+	if (request->replaced > missing)
+		request->replaced = missing;
+	request->bytes = missing - request->replaced;
 }
 
 /* The kernel refuses what is sealed itself; private memory may make room. */

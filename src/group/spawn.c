@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/kernel_refuses.h"
+#include "group/objects.h"
 #include "group/state.h"
 
 #include <errno.h>

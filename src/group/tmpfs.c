@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "group/objects.h"
 #include "group/state.h"
 
 #include <stdlib.h>

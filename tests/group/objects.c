@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <vmspace/process.h>
 
+#include "group/objects.h"
 #include "group/state.h"
 
 /*

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* The one mapping that an address is in. */
+
+/* Of PROCMAP_QUERY in <linux/fs.h>, which older headers do not have. */
+struct query {
+	uint64_t size, flags, address;
+	uint64_t start, end, found_flags, page_size, offset, inode;
+	uint32_t major_number, minor_number;
+	uint32_t name_size, build_id_size;
+	uint64_t name, build_id;
+};
+
+#define QUERY _IOWR('f', 17, struct query)
+#define FOUND_WRITABLE 0x02u
+#define FOUND_SHARED 0x08u
+
+/* Returns 1, 0 where nothing is mapped there, or -1: the kernel cannot tell so. */
+static int ask(int maps, uintptr_t address, struct vmsi_proc_mapping *mapping)
+{
+	struct query query = { .size = sizeof query, .address = address };
+
+	if (ioctl(maps, QUERY, &query))
+		return errno == ENOENT ? 0 : -1;
+	*mapping = (struct vmsi_proc_mapping){
+		.start = query.start, .end = query.end,
+		.device = makedev(query.major_number, query.minor_number),
+		.inode = query.inode, .offset = query.offset,
+		.is_shared = query.found_flags & FOUND_SHARED,
+		.is_writable = query.found_flags & FOUND_WRITABLE,
+	};
+	return 1;
+}
+
+/* "START-END RIGHTS OFFSET MAJOR:MINOR INODE" */
+static bool parse(const char *line, struct vmsi_proc_mapping *mapping)
+{
+	unsigned major_number, minor_number;
+	char rights[5];
+
+	*mapping = (struct vmsi_proc_mapping){ .start = 0 };
+	if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %" SCNx64 " %x:%x %"
+		   SCNu64, &mapping->start, &mapping->end, rights,
+		   &mapping->offset, &major_number, &minor_number,
+		   &mapping->inode) != 7)
+		return false;
+	mapping->device = makedev(major_number, minor_number);
+	mapping->is_writable = rights[1] == 'w';
+	mapping->is_shared = rights[3] == 's';
+	return true;
+}
+
+/* Before Linux 6.11 all of them are read, up to that one. */
+static bool search(pid_t thread, uintptr_t address,
+		   struct vmsi_proc_mapping *mapping)
+{
+	FILE *maps = vmsi_proc_open(thread, "maps");
+	bool found = false;
+	char *line = NULL;
+	size_t room = 0;
+
+	while (maps && !found && getline(&line, &room, maps) > 0 &&
+	       parse(line, mapping) && mapping->start <= address)
+		found = address < mapping->end;
+	free(line);
+	if (maps)
+		fclose(maps);
+	return found;
+}
+
+bool vmsi_proc_mapping_at(pid_t thread, uintptr_t address,
+			  struct vmsi_proc_mapping *mapping)
+{
+	char path[40];
+	int maps, found;
+
+	snprintf(path, sizeof path, "/proc/%d/maps", (int)thread);
+	maps = open(path, O_RDONLY | O_CLOEXEC);
+	if (maps < 0)
+		return false;
+	found = ask(maps, address, mapping);
+	close(maps);
+	return found < 0 ? search(thread, address, mapping) : found > 0;
+}
