@@ -244,15 +244,27 @@ static json_t *arguments_json(char **arguments)
 	return list;
 }
 
+/*
+ * What the peak had above a strict limit. No request is granted there, so it came
+ * without one: pages of files, stacks that grew, images of programs.
+ */
+static size_t unrefusable(const struct vmsi_report *report,
+			  const struct vms_group_stats *stats)
+{
+	return report->options->group.policy == VMS_COMMIT_STRICT &&
+		stats->peak > stats->limit ? stats->peak - stats->limit : 0;
+}
+
 static void write_json(struct vmsi_report *report, vms_group *group,
 		       const struct vms_group_stats *stats)
 {
 	const int status = vms_group_status(group);
 	json_t *all = json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O,s:o}",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:O,s:o}",
 		"command", arguments_json(report->arguments),
 		"limit", vmsi_json_amount(stats->limit),
 		"peak", vmsi_json_amount(stats->peak),
+		"unrefusable", vmsi_json_amount(unrefusable(report, stats)),
 		"requests", vmsi_json_amount(stats->requests),
 		"calls", vmsi_json_amount(stats->calls),
 		"refused", vmsi_json_amount(stats->refusals),
@@ -272,8 +284,14 @@ static void write_json(struct vmsi_report *report, vms_group *group,
 static void write_text(struct vmsi_report *report,
 		       const struct vms_group_stats *stats)
 {
-	fprintf(stderr, "vmspace run: peak commit %s of %s; ",
+	const size_t unasked = unrefusable(report, stats);
+
+	fprintf(stderr, "vmspace run: peak commit %s of %s",
 		size(stats->peak).text, size(stats->limit).text);
+	if (unasked)
+		fprintf(stderr, ", %s of it memory that nothing can refuse",
+			size(unasked).text);
+	fputs("; ", stderr);
 	if (stats->refusals == 0)
 		fputs("nothing was refused", stderr);
 	else
