@@ -36,10 +36,21 @@ extern "C" {
  *   answers EBUSY, and so a group in a group does not work.
  * - Memory that is charged without a system call is seen late: a stack that
  *   grows, the data of a program that execve(2) starts (at its first request),
- *   pages of tmpfs files and of memfds that are touched (looked at each 200 ms
- *   or, in large groups, for a hundredth of the time). Of a file each page that
- *   any process has mapped and touched counts once; where mappings overlap that
- *   are touched in part, what may be the same pages counts once.
+ *   and pages of files in memory that are touched and do not count already
+ *   (looked at each 200 ms or, in large groups, for a hundredth of the time).
+ * - Under VMS_COMMIT_STRICT a memfd or tmpfs file counts as shared anonymous
+ *   memory does: what of a shared mapping can be written to and lies within the
+ *   file's size counts when it is mapped (mmap(2)), made writable (mprotect(2),
+ *   where the range is of one file) or made longer (mremap(2)), touched or not,
+ *   each page once in the group, for as long as any process has it mapped
+ *   writable. Otherwise pages count when they are touched: of what can only be
+ *   read, of what lies past the end that the file had then, of a file whose
+ *   process may not be looked at, under the other policies, and of MAP_NORESERVE
+ *   with VMS_GROUP_NORESERVE_FREE (there also after mprotect and mremap). Each
+ *   that any process has mapped counts once; where mappings overlap that are
+ *   touched in part, what may be the same pages counts once. Pages that nobody
+ *   has mapped do not count.
+ * - So a peak above a strict limit is memory that came without a request.
  * - Shared anonymous memory counts up to its last mapped page, and System V
  *   segments those of the caller's IPC namespace.
  * - A process that may not be looked at (prctl(2), PR_SET_DUMPABLE; a program
