@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "group_fixture.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -11,6 +13,7 @@
 
 /* Of the program itself. */
 #define SLACK (2 * MIB)
+#define RANDOM_RUNS 2
 
 static void what_does_not_fit_is_refused(void **state)
 {
@@ -164,6 +167,41 @@ static void linux_answers_first(void **state)
 	finish(&asked);
 }
 
+/* --- at random ------------------------------------------------------------- */
+
+static const char *random_program;
+
+static void expect_right(const char *step, unsigned seed)
+{
+	const struct vms_group_options options = default_options();
+	char steps[32];
+	struct asked asked;
+
+	snprintf(steps, sizeof steps, "%s=%u", step, seed);
+	asked = start(&options, steps);
+	serve_until(&asked, VMS_GROUP_EMPTY);
+	if (asked.length < 4 || strcmp(asked.said + asked.length - 4, " ok\n"))
+		fail_msg("%s: %s", steps, asked.said);
+	finish(&asked);
+}
+
+/* The program compares each answer with what it has mapped. */
+static void answers_are_right_whatever_is_mapped(void **state)
+{
+	const char *text = getenv("VMSPACE_GROUP_SEED");
+	const unsigned seed = text ? (unsigned)strtoul(text, NULL, 10) : 1;
+	const char *filer = asker_path();
+
+	(void)state;
+	use_program(random_program);
+	print_message("# VMSPACE_GROUP_SEED=%u\n", seed);
+	for (unsigned i = 0; i < RANDOM_RUNS; i++) {
+		expect_right("alone", seed + i);
+		expect_right("together", seed + i);
+	}
+	use_program(filer);
+}
+
 /* --- the peak ------------------------------------------------------------- */
 
 static void expect_peak(struct asked *asked, size_t peak)
@@ -242,12 +280,14 @@ int main(int argc, char **argv)
 		cmocka_unit_test(noreserve_is_free_where_that_is_asked_for),
 		cmocka_unit_test(only_a_strict_group_counts_it),
 		cmocka_unit_test(linux_answers_first),
+		cmocka_unit_test(answers_are_right_whatever_is_mapped),
 		cmocka_unit_test(pages_that_are_seen_twice_are_no_peak),
 		cmocka_unit_test(a_quick_program_does_not_pass_the_limit),
 		cmocka_unit_test(pieces_that_fit_cost_no_looks),
 	};
 
 	need_groups(argc, argv);
+	random_program = argv[2];
 	return cmocka_run_group_tests_name("group_memory_files", tests, NULL,
 					   NULL);
 }
