@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/shm.h>
 #include <unistd.h>
 
@@ -177,6 +178,67 @@ static void a_memfd_with_its_number_is_an_object_of_its_own(void **state)
 	assert_int_equal(objects_bytes(), SEGMENT_BYTES + 3 * PAGE);
 }
 
+/* --- files in memory that count ------------------------------------------- */
+
+#define FILE_INODE 77u
+
+static int forget_mappings(void **state)
+{
+	(void)state;
+	mapping_count = 0;
+	return 0;
+}
+
+/* As a look at all does, while nothing or something may not have been made. */
+static size_t settled_bytes(struct vms_group *group, bool unmade)
+{
+	struct vmsi_objects objects = { NULL, 0, 0 };
+	struct vmsi_measure measure;
+	size_t bytes;
+
+	assert_int_equal(vmsi_measure_process(group, getpid(), &measure,
+					      &objects), 0);
+	if (unmade)
+		vmsi_objects_keep(group, &objects);
+	bytes = vmsi_objects_bytes(group, &objects);
+	vmsi_objects_settle(group, &objects);
+	vmsi_objects_free(&objects);
+	return bytes;
+}
+
+/* Nothing of it is touched; ten pages count, of which five are mapped. */
+static void what_counts_stays_as_long_as_it_may_be_mapped(void **state)
+{
+	static struct vms_group group;
+	const struct vmsi_file_part part = {
+		.device = DEVICE, .inode = FILE_INODE, .end = 10 * PAGE };
+	struct vms_mapping_info *mapping;
+
+	(void)state;
+	vmsi_memory_files_count(&group.files, &part);
+	map_memfd(FILE_INODE, 5 * PAGE);
+	mapping = &mappings[0];
+	mapping->resident = 0;
+	mapping->prot = PROT_READ | PROT_WRITE;
+	assert_int_equal(settled_bytes(&group, true), 10 * PAGE);
+	assert_int_equal(vmsi_memory_files_missing(&group.files, &part), 0);
+	assert_int_equal(settled_bytes(&group, false), 5 * PAGE);
+	assert_int_equal(vmsi_memory_files_missing(&group.files, &part),
+			 5 * PAGE);
+	/* Touched pages count besides, and what can only be read by them. */
+	mapping->length = 8 * PAGE;
+	mapping->resident = 7 * PAGE;
+	assert_int_equal(settled_bytes(&group, false), 7 * PAGE);
+	mapping->prot = PROT_READ;
+	mapping->resident = PAGE;
+	assert_int_equal(settled_bytes(&group, false), PAGE);
+	assert_int_equal(group.files.count, 1);
+	mapping_count = 0;
+	assert_int_equal(settled_bytes(&group, false), 0);
+	assert_int_equal(group.files.count, 0);
+	vmsi_memory_files_free(&group.files);
+}
+
 #define CASE(name) \
 	cmocka_unit_test_setup_teardown(name, make_segment, remove_segment)
 
@@ -186,6 +248,9 @@ int main(void)
 		CASE(a_segment_counts_attached_or_not),
 		CASE(a_memfd_with_its_number_does_not_hide_a_segment),
 		CASE(a_memfd_with_its_number_is_an_object_of_its_own),
+		cmocka_unit_test_setup(
+			what_counts_stays_as_long_as_it_may_be_mapped,
+			forget_mappings),
 	};
 
 	return cmocka_run_group_tests_name("group_objects", tests, NULL, NULL);
