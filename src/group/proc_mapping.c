@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -41,21 +41,28 @@ static int ask(int maps, uintptr_t address, struct vmsi_proc_mapping *mapping)
 	return 1;
 }
 
-/* "START-END RIGHTS OFFSET MAJOR:MINOR INODE" */
+/* "START-END RIGHTS OFFSET MAJOR:MINOR INODE", numbers but the last in hex. */
 static bool parse(const char *line, struct vmsi_proc_mapping *mapping)
 {
-	unsigned major_number, minor_number;
-	char rights[5];
+	unsigned long major_number, minor_number;
+	char *at;
 
-	*mapping = (struct vmsi_proc_mapping){ .start = 0 };
-	if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR " %4s %" SCNx64 " %x:%x %"
-		   SCNu64, &mapping->start, &mapping->end, rights,
-		   &mapping->offset, &major_number, &minor_number,
-		   &mapping->inode) != 7)
+	*mapping = (struct vmsi_proc_mapping){ .start = strtoul(line, &at, 16) };
+	if (*at != '-')
 		return false;
-	mapping->device = makedev(major_number, minor_number);
-	mapping->is_writable = rights[1] == 'w';
-	mapping->is_shared = rights[3] == 's';
+	mapping->end = strtoul(at + 1, &at, 16);
+	if (strlen(at) < sizeof " rwxp " - 1)
+		return false;
+	mapping->is_writable = at[2] == 'w';
+	mapping->is_shared = at[4] == 's';
+	mapping->offset = strtoull(at + sizeof " rwxp " - 1, &at, 16);
+	major_number = strtoul(at, &at, 16);
+	if (*at != ':')
+		return false;
+	minor_number = strtoul(at + 1, &at, 16);
+	mapping->device = makedev((unsigned)major_number,
+				  (unsigned)minor_number);
+	mapping->inode = strtoull(at, NULL, 10);
 	return true;
 }
 

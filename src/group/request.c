@@ -134,18 +134,20 @@ static void decode_shared(struct vms_group *group, pid_t thread,
 			  struct vmsi_request *request)
 {
 	const int descriptor = (int)data->args[4];
-	struct vmsi_proc_file file;
+	struct vmsi_proc_file file = { .size = 0 };
 
 	request->shared = true;
 	/* Huge pages are of a pool of their own. */
 	if (data->args[3] & MAP_HUGETLB)
 		return;
-	if (data->args[3] & MAP_ANONYMOUS)
-		decode_shared_anonymous(group, data, request);
-	else if (!vmsi_proc_read_file(thread, descriptor, &file))
+	if (!(data->args[3] & MAP_ANONYMOUS) &&
+	    !vmsi_proc_read_file(thread, descriptor, &file)) {
 		group->maps_files = true;
+		return;
+	}
 	/* To who may only read, the zero device gives what nobody is charged. */
-	else if (file.is_zero_device && file.may_write)
+	if ((data->args[3] & MAP_ANONYMOUS) ||
+	    (file.is_zero_device && file.may_write))
 		decode_shared_anonymous(group, data, request);
 	else if (is_memory_file(group, thread, descriptor, &file) &&
 		 kernel_maps(data, &file))
