@@ -175,8 +175,8 @@ struct vms_group_stats {
 	uint64_t requests;  /* that charge, of at least faults.minimum bytes */
 	uint64_t calls;     /* that the supervisor was asked about */
 	/*
-	 * That stood, injected ones too. One that may still be asked for again
-	 * is counted when it is told.
+	 * Injected ones too. One that its thread asks for again and gets is
+	 * taken out, and counts in granted_again.
 	 */
 	uint64_t refusals;
 	uint64_t injected;

@@ -8,15 +8,17 @@
 /* An allocator that asks again does so at once, when it has given back. */
 #define HOLD_NS (200ull * 1000 * 1000)
 
-static void count(struct vms_group *group, struct vmsi_held_refusal *held)
+/* It was counted when it was made, as if it stood. */
+static void take_back(struct vms_group *group, struct vmsi_held_refusal *held)
 {
 	struct vmsi_process *process =
 		vmsi_process_find(group, held->refusal.process);
 
-	held->state = VMSI_HELD_STANDS;
-	group->refusals++;
+	held->state = VMSI_HELD_GRANTED;
+	group->granted_again++;
+	group->refusals--;
 	if (process)
-		process->refusals++;
+		process->refusals--;
 }
 
 static void tell(struct vms_group *group, struct vmsi_held_refusal *held)
@@ -92,7 +94,7 @@ static void stand(struct vms_group *group, size_t from, pid_t thread)
 {
 	for (size_t i = from; i < group->held.count; i++)
 		if (waits_of(&group->held.list[i], thread))
-			count(group, &group->held.list[i]);
+			group->held.list[i].state = VMSI_HELD_STANDS;
 }
 
 void vmsi_refusals_hold(struct vms_group *group,
@@ -105,9 +107,8 @@ void vmsi_refusals_hold(struct vms_group *group,
 	/* What was asked again, and refused again, has failed. */
 	if (find_repeated(all, refusal->thread, request) < all->count)
 		stand(group, 0, refusal->thread);
-	if (all->count == VMSI_HELD_MOST && all->list[0].state ==
-	    VMSI_HELD_WAITS)
-		count(group, &all->list[0]);
+	if (all->count == VMSI_HELD_MOST)
+		all->list[0].state = VMSI_HELD_STANDS;
 	tell_decided(group);
 	all->list[all->count++] = (struct vmsi_held_refusal){
 		.refusal = *refusal, .stack = *stack,
@@ -134,11 +135,10 @@ void vmsi_refusals_granted(struct vms_group *group, pid_t thread,
 		if (i == first ||
 		    (i > first &&
 		     is_in_place_of(held, &all->list[first].refusal))) {
-			held->state = VMSI_HELD_GRANTED;
-			group->granted_again++;
+			take_back(group, held);
 		} else if (first < all->count ||
 			   held->refusal.call == request->call) {
-			count(group, held);
+			held->state = VMSI_HELD_STANDS;
 		}
 	}
 	tell_decided(group);
@@ -151,7 +151,7 @@ void vmsi_refusals_end(struct vms_group *group, pid_t process)
 
 		if (held->state == VMSI_HELD_WAITS &&
 		    (process == 0 || held->refusal.process == process))
-			count(group, held);
+			held->state = VMSI_HELD_STANDS;
 	}
 	tell_decided(group);
 }
@@ -166,7 +166,7 @@ void vmsi_refusals_tell_due(struct vms_group *group)
 	for (size_t i = 0; i < group->held.count &&
 	     group->held.list[i].tell_at <= now; i++)
 		if (group->held.list[i].state == VMSI_HELD_WAITS)
-			count(group, &group->held.list[i]);
+			group->held.list[i].state = VMSI_HELD_STANDS;
 	tell_decided(group);
 }
 

@@ -48,13 +48,10 @@ describe(const struct vms_group *group, const struct vmsi_process *process,
 	return refusal;
 }
 
-static void tell_injected(struct vms_group *group, struct vmsi_process *process,
+static void tell_injected(struct vms_group *group,
 			  struct vms_group_refusal *refusal,
 			  struct vmsi_stack *stack)
 {
-	group->refusals++;
-	group->injected++;
-	process->refusals++;
 	refusal->stack = stack->text;
 	refusal->why_no_stack = stack->why;
 	if (group->options.on_refusal)
@@ -71,8 +68,8 @@ static const char *why_no_stack(const struct vms_group *group, uint64_t now)
 {
 	if (!(group->options.flags & VMS_GROUP_STACKS))
 		return "not asked for";
-	return group->refusals + group->granted_again + group->held.count >
-			STACKS_AT_ONCE && now < group->next_stack ?
+	return group->refusals + group->granted_again > STACKS_AT_ONCE &&
+			now < group->next_stack ?
 		"too many refusals at once" : NULL;
 }
 
@@ -87,13 +84,16 @@ static void refuse(struct vms_group *group, struct vmsi_process *process,
 
 	if (!stack.why)
 		vmsi_stack_begin(&stack, vmsi_group_tracer(group), thread);
+	group->refusals++;
+	group->injected += injected;
+	process->refusals++;
 	vmsi_listener_answer(group->listener, group->call->id,
 			     vmsi_request_refusal(group, request));
 	vmsi_stack_read(&stack, group->tracer, process->pid);
 	group->next_stack = 2 * vmsi_group_now() - begin;
 	vmsi_refusals_postpone(group, vmsi_group_now() - begin);
 	if (injected)
-		tell_injected(group, process, &refusal, &stack);
+		tell_injected(group, &refusal, &stack);
 	else
 		vmsi_refusals_hold(group, &refusal, request, &stack);
 }

@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -91,6 +93,8 @@ static int run_program(const char *descriptor)
 	ucontext_t context;
 	pthread_t thread;
 
+	/* A test that fails does not wait for it. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	out = atoi(descriptor);
 	stack = map(STACK_BYTES);
 	if (stack == MAP_FAILED || getcontext(&context))
@@ -137,6 +141,9 @@ static void nobody_waits_for_a_stack_for_ever(void **state)
 		skip();
 	}
 	serve_until_said(&asked, "beside ok\n");
+	/* It is told when it is clear that the thread does not ask again. */
+	while (!why[0])
+		assert_true(vms_group_serve(asked.group, 50) >= 0);
 	print_message("# %s\n", why);
 	assert_true(strstr(why, "in time") || strstr(why, "libdw"));
 	finish(&asked);
