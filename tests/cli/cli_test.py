@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,9 +112,19 @@ class Mappings:
         self.directory.cleanup()
 
 
+def hear_signals():
+    """What nohup and a shell's background ignore is ignored by every program
+    that a case runs."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM,
+                   signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def main(cases):
     """Run the cases (functions without arguments) and print TAP."""
     failed = 0
+    hear_signals()
     print(f"1..{len(cases)}")
     for number, case in enumerate(cases, 1):
         name = case.__name__
