@@ -13,9 +13,12 @@
  * sched_setattr(2) do it.
  */
 
-/* The size of a struct that ends with a member, as sizeof would give it. */
+/*
+ * The size of a struct that ends with a member, as sizeof would give it. By the
+ * member's type, since the size of a pointer itself is taken for a slip.
+ */
 #define VMSI_SIZE_UP_TO(type, last)                                      \
-	((offsetof(type, last) + sizeof(((type *)0)->last) +             \
+	((offsetof(type, last) + sizeof(__typeof__(((type *)0)->last)) + \
 	  _Alignof(type) - 1) / _Alignof(type) * _Alignof(type))
 
 /*

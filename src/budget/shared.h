@@ -46,7 +46,7 @@
 	(VMSI_BUDGET_HEAD_BYTES + \
 	 VMSI_BUDGET_SLOTS * sizeof(struct vmsi_budget_slot))
 #define VMSI_BUDGET_BYTES \
-	(VMSI_BUDGET_OBJECTS_OFFSET + VMSI_BUDGET_SLOTS * \
+	(VMSI_BUDGET_OBJECTS_OFFSET + (size_t)VMSI_BUDGET_SLOTS * \
 	 VMSI_BUDGET_OBJECTS * sizeof(struct vmsi_budget_object))
 
 /* Who keeps the account. */

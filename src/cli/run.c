@@ -126,11 +126,15 @@ static enum vmsi_exit put(const char *program, const char *variable,
 static enum vmsi_exit put_size(const char *program, const char *variable,
 			       const char *text)
 {
-	if (!is_number(text, "KMGTkmgt"))
+	uint64_t number;
+	char *end;
+
+	if (!is_number(text, "KMGTkmgt") ||
+	    !vmsi_parse_number(text, &end, &number))
 		return vmsi_usage_error(program, "'%s' is not a size", text);
 	/* The heap has whole pages only: this would be none, or one. */
-	if (vmsi_size_lacks_unit(text) && atoll(text) > 0 &&
-	    atoll(text) < sysconf(_SC_PAGESIZE))
+	if (vmsi_size_lacks_unit(text) && number > 0 &&
+	    number < (uint64_t)sysconf(_SC_PAGESIZE))
 		return vmsi_usage_error(program, "%s bytes are less than a "
 					"page; did you mean %sK?", text, text);
 	return put(program, variable, text);

@@ -72,7 +72,7 @@ void vmsi_let_go_of_others(const char *kept_file)
 		return;
 	}
 	while ((entry = readdir(directory)))
-		let_go_of_one(atoi(entry->d_name), kept);
+		let_go_of_one((int)strtol(entry->d_name, NULL, 10), kept);
 	closedir(directory);
 }
 

@@ -199,6 +199,7 @@ bool vmsi_host_has_zero_page(void)
 			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (page < 0)
 		return true;
+	/* cppcheck-suppress nullPointerRedundantCheck ; it is not 0 */
 	(void)*(volatile const char *)(uintptr_t)page;
 	answer = is_zero_page((uintptr_t)page);
 	vmsi_host.munmap((uintptr_t)page, vmsi_page_size());

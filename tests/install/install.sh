@@ -117,9 +117,10 @@ pages_installed() {
 
 # What an installed file refers to is installed.
 documents_installed() {
-	local name
-	for name in $(grep -rhoE '[a-z-]+\.md\b' "$headers" \
-		"$headers/../docs/man" | sort -u); do
+	local name names
+	mapfile -t names < <(grep -rhoE '[a-z-]+\.md\b' "$headers" \
+		"$headers/../docs/man" | sort -u)
+	for name in "${names[@]}"; do
 		[ -e "$tree$prefix/share/doc/vmspace/$name" ] ||
 			{ echo "$name is not installed"; return 1; }
 	done
