@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "group/array.h"
+
 static bool is_whole(const struct vmsi_extent *extent)
 {
 	return extent->resident == extent->end - extent->start;
@@ -25,6 +27,7 @@ bool vmsi_extents_add(struct vmsi_extents *extents, uint64_t start,
 {
 	struct vmsi_extent added = {
 		start, start + length, resident < length ? resident : length };
+	void *list;
 
 	if (added.end < start || added.resident == 0)
 		return true;
@@ -33,16 +36,11 @@ bool vmsi_extents_add(struct vmsi_extents *extents, uint64_t start,
 		extents->list[extents->count - 1].resident += added.resident;
 		return true;
 	}
-	if (extents->count == extents->room) {
-		const size_t room = extents->room ? 2 * extents->room : 4;
-		void *list = reallocarray(extents->list, room,
-					  sizeof *extents->list);
-
-		if (!list)
-			return false;
-		extents->list = list;
-		extents->room = room;
-	}
+	list = vmsi_with_room(extents->list, extents->count, &extents->room,
+			      sizeof *extents->list);
+	if (!list)
+		return false;
+	extents->list = list;
 	extents->list[extents->count++] = added;
 	return true;
 }

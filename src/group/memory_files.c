@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group/array.h"
+
 static bool is_before(const struct vmsi_memory_file *file, uint64_t device,
 		      uint64_t inode)
 {
@@ -40,17 +42,12 @@ vmsi_memory_files_find(const struct vmsi_memory_files *files, uint64_t device,
 
 static bool make_room(struct vmsi_memory_files *files)
 {
-	const size_t room = files->room ? 2 * files->room : 16;
-	void *list;
+	void *list = vmsi_with_room(files->list, files->count, &files->room,
+				    sizeof *files->list);
 
-	if (files->count < files->room)
-		return true;
-	list = reallocarray(files->list, room, sizeof *files->list);
-	if (!list)
-		return false;
-	files->list = list;
-	files->room = room;
-	return true;
+	if (list)
+		files->list = list;
+	return list != NULL;
 }
 
 struct vmsi_memory_file *vmsi_memory_files_note(struct vmsi_memory_files *files,

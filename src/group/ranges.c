@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "group/array.h"
+
 /* The first range that ends at an offset or behind it. */
 static size_t first_reaching(const struct vmsi_ranges *ranges, uint64_t offset)
 {
@@ -22,17 +24,12 @@ static size_t first_reaching(const struct vmsi_ranges *ranges, uint64_t offset)
 
 static bool make_room(struct vmsi_ranges *ranges)
 {
-	const size_t room = ranges->room ? 2 * ranges->room : 4;
-	void *list;
+	void *list = vmsi_with_room(ranges->list, ranges->count, &ranges->room,
+				    sizeof *ranges->list);
 
-	if (ranges->count < ranges->room)
-		return true;
-	list = reallocarray(ranges->list, room, sizeof *ranges->list);
-	if (!list)
-		return false;
-	ranges->list = list;
-	ranges->room = room;
-	return true;
+	if (list)
+		ranges->list = list;
+	return list != NULL;
 }
 
 /* Put one range in place of some that follow each other, or of none. */

@@ -13,6 +13,7 @@
 #include <vmspace/group.h>
 #include <vmspace/process.h>
 
+#include "group/array.h"
 #include "group/breaks.h"
 #include "group/memory_files.h"
 #include "group/proc.h"
@@ -168,21 +169,6 @@ struct vms_group {
 	struct seccomp_notif *call;    /* as large as this kernel's */
 	size_t call_bytes;
 };
-
-/* An array with room for one more of size bytes; NULL: no memory. */
-static inline void *vmsi_with_room(void *array, size_t count, size_t *room,
-				   size_t size)
-{
-	const size_t more = *room ? 2 * *room : 16;
-	void *larger;
-
-	if (count < *room)
-		return array;
-	larger = reallocarray(array, more, size);
-	if (larger)
-		*room = more;
-	return larger;
-}
 
 /* Whether memory that was mapped with MAP_NORESERVE counts. */
 static inline bool
