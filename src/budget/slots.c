@@ -209,20 +209,29 @@ size_t vmsi_slots_charged(struct vms_budget *budget)
 	return read_settled(budget).charged;
 }
 
-void vmsi_slots_note_peak(struct vms_budget *budget)
+/*
+ * The slots are read one after the other, while objects go from one to another:
+ * a sum that never was at one instant is no peak, and one above most never was.
+ */
+static void note_peak(struct vms_budget *budget, uint64_t most)
 {
 	_Atomic uint64_t *peak = &head_of(budget)->peak;
 	struct totals totals = read_settled(budget);
 	uint64_t charged = totals.charged;
 	uint64_t seen = atomic_load(peak);
 
-	/* What never was at one instant is no peak. */
-	if (!totals.objects.is_settled)
+	if (!totals.objects.is_settled || charged > most)
 		return;
 	/* As many tries as there are processes to come in between. */
 	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS && seen < charged; i++)
 		if (atomic_compare_exchange_strong(peak, &seen, charged))
 			break;
+}
+
+/* What is charged without a question may pass the limit. */
+void vmsi_slots_note_peak(struct vms_budget *budget)
+{
+	note_peak(budget, UINT64_MAX);
 }
 
 void vmsi_slots_publish(struct vms_budget *budget)
@@ -379,7 +388,8 @@ bool vmsi_slots_ask_for_object(struct vms_budget *budget,
 void vmsi_slots_granted(struct vms_budget *budget)
 {
 	vmsi_slots_publish(budget);
-	vmsi_slots_note_peak(budget);
+	note_peak(budget, budget->ledger.policy == VMS_COMMIT_STRICT ?
+			  atomic_load(&head_of(budget)->limit) : UINT64_MAX);
 	if (has_slot(budget))
 		atomic_store(&slot_of(budget)->asking, 0);
 }
