@@ -27,6 +27,16 @@ uint64_t vmsi_group_now(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+int vmsi_group_ms_until(uint64_t moment, int most)
+{
+	const uint64_t now = vmsi_group_now();
+
+	if (now >= moment)
+		return 0;
+	return (moment - now) / 1000000 < (uint64_t)most ?
+		(int)((moment - now) / 1000000) + 1 : most;
+}
+
 void vmsi_group_set_committed(struct vms_group *group,
 			      struct vmsi_process *process, size_t bytes)
 {

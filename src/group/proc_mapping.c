@@ -2,12 +2,11 @@
 #include "group/state.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
 /* The one mapping that an address is in. */
 
@@ -67,34 +66,31 @@ static bool parse(const char *line, struct vmsi_proc_mapping *mapping)
 }
 
 /* Before Linux 6.11 all of them are read, up to that one. */
-static bool search(pid_t thread, uintptr_t address,
+static bool search(FILE *maps, uintptr_t address,
 		   struct vmsi_proc_mapping *mapping)
 {
-	FILE *maps = vmsi_proc_open(thread, "maps");
 	bool found = false;
 	char *line = NULL;
 	size_t room = 0;
 
-	while (maps && !found && getline(&line, &room, maps) > 0 &&
+	while (!found && getline(&line, &room, maps) > 0 &&
 	       parse(line, mapping) && mapping->start <= address)
 		found = address < mapping->end;
 	free(line);
-	if (maps)
-		fclose(maps);
 	return found;
 }
 
 bool vmsi_proc_mapping_at(pid_t thread, uintptr_t address,
 			  struct vmsi_proc_mapping *mapping)
 {
-	char path[40];
-	int maps, found;
+	FILE *maps = vmsi_proc_open(thread, "maps");
+	int found;
 
-	snprintf(path, sizeof path, "/proc/%d/maps", (int)thread);
-	maps = open(path, O_RDONLY | O_CLOEXEC);
-	if (maps < 0)
+	if (!maps)
 		return false;
-	found = ask(maps, address, mapping);
-	close(maps);
-	return found < 0 ? search(thread, address, mapping) : found > 0;
+	found = ask(fileno(maps), address, mapping);
+	if (found < 0)
+		found = search(maps, address, mapping);
+	fclose(maps);
+	return found > 0;
 }

@@ -90,9 +90,9 @@ static bool is_in_place_of(const struct vmsi_held_refusal *held,
 		held->refusal.requested >= first->requested / 2;
 }
 
-static void stand(struct vms_group *group, size_t from, pid_t thread)
+static void stand(struct vms_group *group, pid_t thread)
 {
-	for (size_t i = from; i < group->held.count; i++)
+	for (size_t i = 0; i < group->held.count; i++)
 		if (waits_of(&group->held.list[i], thread))
 			group->held.list[i].state = VMSI_HELD_STANDS;
 }
@@ -106,7 +106,7 @@ void vmsi_refusals_hold(struct vms_group *group,
 
 	/* What was asked again, and refused again, has failed. */
 	if (find_repeated(all, refusal->thread, request) < all->count)
-		stand(group, 0, refusal->thread);
+		stand(group, refusal->thread);
 	if (all->count == VMSI_HELD_MOST)
 		all->list[0].state = VMSI_HELD_STANDS;
 	tell_decided(group);
@@ -178,14 +178,10 @@ void vmsi_refusals_postpone(struct vms_group *group, uint64_t time)
 
 int vmsi_refusals_wait(const struct vms_group *group, int wait)
 {
-	const uint64_t now = vmsi_group_now();
-	uint64_t until;
+	int until_due;
 
 	if (group->held.count == 0)
 		return wait;
-	until = group->held.list[0].tell_at;
-	if (until <= now)
-		return wait > 0;
-	return (until - now) / 1000000 < (uint64_t)wait ?
-		(int)((until - now) / 1000000) + 1 : wait;
+	until_due = vmsi_group_ms_until(group->held.list[0].tell_at, wait);
+	return until_due ? until_due : wait > 0;
 }

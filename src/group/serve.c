@@ -312,29 +312,11 @@ static bool is_time_to_ask(struct vms_group *group)
 	return true;
 }
 
-static int wait_most(uint64_t until)
-{
-	uint64_t now = vmsi_group_now();
-
-	if (now >= until)
-		return 0;
-	if (until - now > ASK_MS * 1000000ull)
-		return ASK_MS;
-	return (int)((until - now) / 1000000) + 1;
-}
-
 /* At most until a peak may be looked into. */
 static int wait_for_peak(const struct vms_group *group, int wait)
 {
-	uint64_t now;
-
-	if (wait == 0 || group->committed <= group->peak)
-		return wait;
-	now = vmsi_group_now();
-	if (now >= group->next_peak_look)
-		return 0;
-	return group->next_peak_look - now < (uint64_t)wait * 1000000u ?
-		(int)((group->next_peak_look - now) / 1000000) + 1 : wait;
+	return wait == 0 || group->committed <= group->peak ? wait :
+		vmsi_group_ms_until(group->next_peak_look, wait);
 }
 
 int vms_group_serve(vms_group *group, int timeout)
@@ -344,7 +326,8 @@ int vms_group_serve(vms_group *group, int timeout)
 
 	for (;;) {
 		enum vms_group_event event = pending_event(group);
-		const int wait = vmsi_refusals_wait(group, wait_most(until));
+		const int wait = vmsi_refusals_wait(group,
+			vmsi_group_ms_until(until, ASK_MS));
 		const int pause = wait_for_peak(group, wait);
 		int count;
 

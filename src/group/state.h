@@ -458,4 +458,7 @@ bool vmsi_faults_hit(struct vms_group *group, struct vmsi_process *process,
 
 uint64_t vmsi_group_now(void);
 
+/* Milliseconds until a moment, at most most; 0: it is over. */
+int vmsi_group_ms_until(uint64_t moment, int most);
+
 #endif
