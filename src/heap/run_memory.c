@@ -271,15 +271,20 @@ static void give_record(struct vms_heap *heap, struct vmsi_run *run)
 	vmsi_lock_release(&heap->run_lock);
 }
 
-/* Of a slot that has kept its memory, holes are no memory of a block. */
+/*
+ * Of a slot that has kept its memory, holes are no memory of a block. Where it
+ * has kept its pages any of them may hold something: what the last use of the
+ * slot left behind the begun blocks has not gone either.
+ */
 static void note_kept(struct vms_heap *heap, struct vmsi_slot *slot,
-		      size_t holes, size_t used_end)
+		      size_t holes, enum vmsi_gave gave)
 {
 	if (holes) {
 		slot->lost = true;
 		vmsi_slot_set_room(heap, slot, vmsi_get(&slot->room) - holes);
 	}
-	vmsi_set(&slot->touched, vmsi_min(used_end, vmsi_get(&slot->room)));
+	vmsi_set(&slot->touched,
+		 gave == VMSI_GAVE_PAGES ? 0 : vmsi_get(&slot->room));
 }
 
 size_t vmsi_run_finish(struct vms_heap *heap, struct vmsi_run *run, size_t holes,
@@ -287,8 +292,6 @@ size_t vmsi_run_finish(struct vms_heap *heap, struct vmsi_run *run, size_t holes
 {
 	const size_t size = vmsi_run_class(heap, run)->size;
 	const bool used = last && last->memory == VMSI_BLOCK_USED;
-	const size_t used_end =
-		used ? (size_t)(last - run->blocks + 1) * size : 0;
 	struct vmsi_slot *slot = run->slot;
 	const size_t room = vmsi_get(&slot->room);
 	enum vmsi_gave gave;
@@ -301,8 +304,7 @@ size_t vmsi_run_finish(struct vms_heap *heap, struct vmsi_run *run, size_t holes
 	if (gave == VMSI_GAVE_ALL)
 		vmsi_slot_set_room(heap, slot, 0);
 	else
-		note_kept(heap, slot, holes,
-			  gave == VMSI_GAVE_PAGES ? 0 : used_end);
+		note_kept(heap, slot, holes, gave);
 	if (used && gave != VMSI_GAVE_NOTHING)
 		vmsi_count(&heap->counts.given_back, size);
 	vmsi_slot_put(heap, slot);

@@ -197,6 +197,16 @@ static void memory_of_runs(struct stage *stage)
 	leave(stage, 500 * KIB);
 }
 
+/* So little that the first block of a run has only its beginning there. */
+static void less_than_a_block(struct stage *stage)
+{
+	unsigned char *memory = vms_heap_aligned_alloc(stage->heap, 2 * MIB, 100);
+
+	assert_non_null(memory);
+	touch(memory, 0, 100);
+	vms_heap_free(stage->heap, memory);
+}
+
 static void a_hole(struct stage *stage)
 {
 	for (unsigned i = 0; i < BLOCKS; i++)
@@ -345,6 +355,8 @@ static const struct scenario scenarios[] = {
 	{ RUN("malloc in a run", a_full_run_room, malloc_next) },
 	{ RUN("malloc of memory of a run", memory_of_runs, malloc_small) },
 	{ RUN("malloc of a run in used memory", memory, malloc_small) },
+	{ RUN("malloc of a run in less than a block", less_than_a_block,
+	      malloc_next) },
 	{ RUN("malloc in a slot", nothing, malloc_large) },
 	{ RUN("malloc in used memory", memory, malloc_large) },
 	{ RUN("malloc in a large slot", memory, malloc_very_large) },
