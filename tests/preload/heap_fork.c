@@ -67,7 +67,7 @@ static void child_of(unsigned char *block, int letter)
 	if (!block || !is_all(block, letter, LARGE))
 		_exit(2);
 	memset(block, 'c', 5 * LARGE);
-	churn(99, 200);
+	churn(99, 50);
 	free(block);
 	_exit(wrong ? 3 : 0);
 }

@@ -25,6 +25,7 @@ mmap) options="--mmap-bytes 16M" ;;
 mremap) options="--mremap-bytes 16M" ;;
 msync) options="--msync-bytes 16M" ;;
 vm) options="--vm-bytes 32M" ;;
+fork) options="--fork-vm" ;;
 *) options= ;;
 esac
 
