@@ -3,7 +3,8 @@
 #include "base/versioned.h"
 #include "buffer/buffer.h"
 #include "growth/growth.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/inside.h"
 
 /* Buffers themselves: init, figures, and what the other files share. */
 
@@ -33,14 +34,9 @@ int vmsi_buffer_enter(const vms_buffer *buffer)
 
 bool vmsi_buffer_is_mapped(vms_space *space, const void *start, size_t length)
 {
-	uintptr_t end = (uintptr_t)start + length;
-	bool mapped;
+	const uintptr_t from = (uintptr_t)start;
 
-	if (vmsi_enter(space) != 0)
-		return false;
-	mapped = vmsi_run_end(space, (uintptr_t)start, end) == end;
-	vmsi_leave(space);
-	return mapped;
+	return vmsi_is_mapped(space, (struct vmsi_range){ from, from + length });
 }
 
 int vmsi_buffer_unmap(vms_space *space, void *start, size_t length)

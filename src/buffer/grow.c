@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "buffer/buffer.h"
 #include "growth/growth.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/inside.h"
 
 /* Growth: commit ahead, and where there is no maximum, move. */
 
@@ -54,32 +55,6 @@ static int map_first(vms_buffer *buffer, size_t length)
 	return 0;
 }
 
-/*
- * A buffer that has become large goes to a huge page's boundary; it has few
- * pages by then. The place is chosen and taken under one hold of the space's
- * lock, so that nothing is mapped that a refusal would leave behind.
- */
-static void *remap_aligned(vms_buffer *buffer, size_t length)
-{
-	const struct vmsi_place_request request = {
-		.length = length,
-		.alignment = vmsi_huge_page_size(),
-		.growth = VMSI_MAY_GROW,
-	};
-	uintptr_t place;
-	long result = vmsi_enter(buffer->space);
-
-	if (result)
-		return vmsi_address_or_failed(result);
-	result = vmsi_place(buffer->space, &request, &place);
-	if (!result)
-		result = vmsi_remap(buffer->space, (uintptr_t)buffer->data,
-				    buffer->committed, length,
-				    MREMAP_MAYMOVE | MREMAP_FIXED, place);
-	vmsi_leave(buffer->space);
-	return vmsi_address_or_failed(result);
-}
-
 static int remap(vms_buffer *buffer, size_t length)
 {
 	const size_t huge = vmsi_huge_page_size();
@@ -88,9 +63,11 @@ static int remap(vms_buffer *buffer, size_t length)
 	void *data = MAP_FAILED;
 	int earlier = errno;
 
+	/* It goes to a huge page's boundary, and has few pages by then. */
 	if (becomes_large &&
 	    !vmsi_is_aligned((uintptr_t)buffer->data, huge))
-		data = remap_aligned(buffer, length);
+		data = vmsi_remap_aligned(buffer->space, buffer->data,
+					  buffer->committed, length, huge);
 	if (data == MAP_FAILED)
 		data = vms_mremap(buffer->space, buffer->data,
 				  buffer->committed, length, MREMAP_MAYMOVE,

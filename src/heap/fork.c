@@ -3,7 +3,7 @@
 #include "heap/retain.h"
 #include "heap/state.h"
 #include "heap/watch.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * fork(2): the child gets every heap with no lock taken. A slot that another

@@ -3,7 +3,7 @@
 
 #include "heap/state.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 #define SMALL_SHIFT 26u
 #define LARGE_SHIFT_MOST 34u

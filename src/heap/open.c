@@ -10,7 +10,7 @@
 #include "heap/run.h"
 #include "heap/state.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /* Heaps themselves: open, close, options. */
 

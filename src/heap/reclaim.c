@@ -3,14 +3,14 @@
 #include "heap/retain.h"
 
 #include "heap/state.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /* What heaps retain goes back before a request is refused, by whomever. */
 
 static bool is_asked(const struct vms_heap *heap,
 		     const struct vms_budget *budget)
 {
-	return !budget || vmsi_budget_is_under(heap->space->budget, budget);
+	return !budget || vmsi_budget_is_under(vmsi_space_budget(heap->space), budget);
 }
 
 static size_t reclaim(const struct vms_budget *budget)

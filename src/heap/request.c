@@ -5,7 +5,7 @@
 
 #include "base/reclaim.h"
 #include "heap/state.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * What was refused is noted where it is refused. The calls on the space that

@@ -7,7 +7,7 @@
 #include "heap/slot.h"
 #include "heap/run.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * Runs: slots that hold many blocks of one size class, side by side, so that

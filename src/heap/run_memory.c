@@ -10,7 +10,7 @@
 #include "heap/run.h"
 #include "heap/slot.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * The memory of blocks in runs. A run is committed from its start to the room of

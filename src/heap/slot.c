@@ -14,7 +14,7 @@
 #include "heap/slot.h"
 #include "heap/state.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -122,7 +122,7 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	if (vmsi_heap_locks_new(heap))
 		wanted = exact;
 	error = protect(heap, start, begin, wanted);
-	if (error && wanted > exact && vmsi_reclaim(heap->space->budget, since))
+	if (error && wanted > exact && vmsi_reclaim(vmsi_space_budget(heap->space), since))
 		error = protect(heap, start, begin, wanted);
 	if (error && wanted > exact) {
 		wanted = exact;
@@ -293,50 +293,6 @@ static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
 	vmsi_set(&slot->touched, 0);
 }
 
-/*
- * Mapping by mapping, so that it is known how much was moved when one is
- * refused: a call for several leaves the first ones where it has moved them.
- * None goes where the map-count limit could forbid the way back.
- */
-static size_t move_mappings(struct vms_heap *heap, uintptr_t from,
-			    size_t length, uintptr_t to, int flags)
-{
-	size_t moved = 0;
-
-	while (moved < length) {
-		size_t piece = vmsi_length_in_mapping(
-			heap->space, from + moved, length - moved);
-
-		if (piece < length &&
-		    vmsi_host_at_map_limit(heap->space->limit_probe)) {
-			errno = ENOMEM;
-			break;
-		}
-		if (vms_mremap(heap->space, (void *)(from + moved), piece,
-			       piece, MREMAP_MAYMOVE | MREMAP_FIXED | flags,
-			       (void *)(to + moved)) == MAP_FAILED)
-			break;
-		moved += piece;
-	}
-	return moved;
-}
-
-/*
- * The move there has worked; on the way back there is as much room for it, and
- * more, once the rest of the target is given up.
- */
-static void move_back(struct vms_heap *heap, uintptr_t from, size_t moved,
-		      uintptr_t to)
-{
-	size_t back = move_mappings(heap, to, moved, from, 0);
-
-	if (back < moved && vmsi_heap_collect_all(heap) > 0)
-		back += move_mappings(heap, to + back, moved - back,
-				      from + back, 0);
-	if (back < moved)
-		vmsi_panic("heap: a block cannot be put together again");
-}
-
 /* Into a busy slot. Where it fails the slot is left empty. */
 static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
 		      struct vmsi_slot *slot, int flags)
@@ -344,20 +300,17 @@ static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
 	const uintptr_t to =
 		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
 	const size_t room = vmsi_max(length, vmsi_get(&slot->room));
-	size_t moved = move_mappings(heap, from, length, to, flags);
-	int error = -errno;
+	int error = vmsi_move_range(heap->space,
+				    (struct vmsi_range){ from, from + length },
+				    (struct vmsi_range){ to, to + room }, flags);
 
-	if (moved == length) {
-		vmsi_count(&heap->counts.moves, 1);
-		vmsi_count(&heap->counts.moved_bytes, length);
-		return 0;
+	if (error) {
+		empty(heap, slot, room);
+		return error;
 	}
-	/* The host may have unmapped the target. */
-	(void)vmsi_slot_reserve_again(heap, slot, to + moved, room - moved);
-	if (moved)
-		move_back(heap, from, moved, to);
-	empty(heap, slot, room);
-	return error;
+	vmsi_count(&heap->counts.moves, 1);
+	vmsi_count(&heap->counts.moved_bytes, length);
+	return 0;
 }
 
 /*

@@ -141,6 +141,11 @@ static bool ask_budget(struct vms_space *space, struct vmsi_attempts *attempts)
 	return false;
 }
 
+struct vms_budget *vmsi_space_budget(const struct vms_space *space)
+{
+	return space->budget;
+}
+
 bool vmsi_ask_for_room(struct vms_space *space, struct vmsi_attempts *attempts)
 {
 	if (space->budget && ask_budget(space, attempts))

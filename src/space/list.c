@@ -145,6 +145,17 @@ bool vmsi_has_mapping(struct vms_space *space, uintptr_t address)
 	return found;
 }
 
+bool vmsi_is_mapped(struct vms_space *space, struct vmsi_range range)
+{
+	bool mapped;
+
+	if (vmsi_enter(space) != 0)
+		return false;
+	mapped = vmsi_run_end(space, range.start, range.end) == range.end;
+	vmsi_leave(space);
+	return mapped;
+}
+
 int vms_space_next_mapping(vms_space *space, uintptr_t *cursor,
 			   struct vms_mapping_info *info, unsigned flags)
 {

@@ -346,3 +346,25 @@ void *vms_mremap(vms_space *space, void *old_address, size_t old_length,
 	} while (vmsi_try_again(space, result, &attempts));
 	return vmsi_address_or_failed(result);
 }
+
+void *vmsi_remap_aligned(struct vms_space *space, void *old, size_t old_length,
+			 size_t new_length, size_t alignment)
+{
+	const struct vmsi_place_request request = {
+		.length = new_length,
+		.alignment = alignment,
+		.growth = VMSI_MAY_GROW,
+	};
+	uintptr_t place;
+	long result = vmsi_enter(space);
+
+	if (result)
+		return vmsi_address_or_failed(result);
+	result = vmsi_place(space, &request, &place);
+	if (!result)
+		result = vmsi_remap(space, (uintptr_t)old, old_length,
+				    new_length, MREMAP_MAYMOVE | MREMAP_FIXED,
+				    place);
+	vmsi_leave(space);
+	return vmsi_address_or_failed(result);
+}

@@ -19,6 +19,7 @@
 #include "host/host.h"
 #include "space/gap.h"
 #include "space/hold.h"
+#include "space/inside.h"
 #include "space/limits.h"
 #include "space/move.h"
 #include "vma/vma.h"
@@ -143,30 +144,14 @@ int vmsi_enter(struct vms_space *space);
 /* Unlock; debug builds check the invariants first. */
 void vmsi_leave(struct vms_space *space);
 
-/* The convention of the public calls: 0, or -1 and errno. */
-int vmsi_status(int error);
-
-/* Likewise: an address, or MAP_FAILED and errno. */
+/* As vmsi_status: an address, or MAP_FAILED and errno. */
 void *vmsi_address_or_failed(long result);
-
-/* Say why ENOMEM; returns -ENOMEM. */
-int vmsi_refuse(enum vms_refusal reason);
 
 /* Say why there is no memory for records; returns -ENOMEM. */
 int vmsi_refuse_records(struct vms_space *space);
 
 /* The same for a charge, by what vmsi_ledger_charge answered. */
 int vmsi_refuse_charge(int error);
-
-/* Why the latest call of this thread was refused. */
-enum vms_refusal vmsi_reason(void);
-
-/*
- * Whether to make the whole call again, after it has left the space: heaps have
- * given back memory that they retained, or the callback of the budget that has
- * refused a charge has freed something. *attempts is zero at first.
- */
-bool vmsi_ask_for_room(struct vms_space *space, struct vmsi_attempts *attempts);
 
 static inline bool vmsi_try_again(struct vms_space *space, long result,
 				  struct vmsi_attempts *attempts)
@@ -193,10 +178,6 @@ static inline bool vmsi_inside(const struct vms_space *space,
  */
 bool vmsi_page_range(uintptr_t address, size_t length,
 		     struct vmsi_range *range);
-
-/* Memory for a space's own records, with guard pages around it; NULL: none. */
-void *vmsi_records_get(void *context, size_t bytes);
-void vmsi_records_put(void *context, void *chunk, size_t bytes);
 
 /* --- walk.c: the map without the records of what is not held ------------- */
 
@@ -226,16 +207,6 @@ size_t vmsi_unheld_bytes(const struct vms_space *space);
 
 /* Bytes of mappings in a range. */
 size_t vmsi_mapped_bytes(const struct vms_space *space, struct vmsi_range range);
-
-/*
- * Of so many bytes from an address on, how many are in its mapping; all, where
- * there is none. Takes the lock of the space.
- */
-size_t vmsi_length_in_mapping(struct vms_space *space, uintptr_t address,
-			      size_t length);
-
-/* Whether an address is mapped. Takes the lock of the space. */
-bool vmsi_has_mapping(struct vms_space *space, uintptr_t address);
 
 /* Where the mappings that follow each other from address on end, up to limit. */
 uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
@@ -430,13 +401,6 @@ bool vmsi_is_locked(struct vms_space *space, uintptr_t address);
 
 /* --- the operations ---------------------------------------------------------- */
 
-/*
- * vms_mprotect, but for what is asked before a refusal: whoever calls this may
- * ask by vmsi_ask_for_room, and make more again than this call. Returns 0 or
- * -errno.
- */
-int vmsi_protect(struct vms_space *space, uintptr_t start, size_t length,
-		 int prot);                                  /* protect.c */
 int vmsi_unmap(struct vms_space *space, struct vmsi_range range);
 /* Grow a mapping into the gap behind it (gap.c), or into the hole. grow.c */
 enum vmsi_extend_by { VMSI_EXTEND_IN_GAP, VMSI_EXTEND_IN_HOLE };
@@ -465,8 +429,6 @@ void vmsi_handles_release(struct vms_space *space);
 
 /* --- fork.c, invariants.c ------------------------------------------------------- */
 
-/* Register the handlers of fork, and those of budgets, if that was not done. */
-void vmsi_fork_handle(void);
 /* Register a space for fork; undo. */
 int vmsi_fork_watch(struct vms_space *space);
 void vmsi_fork_unwatch(struct vms_space *space);
@@ -474,9 +436,6 @@ void vmsi_fork_unwatch(struct vms_space *space);
 void vmsi_fork_notice(struct vms_space *space);
 /* Mend the child's copy of a space. */
 void vmsi_fork_child(struct vms_space *space);
-
-/* What is wrong with a space, NULL: nothing. See docs/invariants.md. */
-const char *vmsi_space_check(struct vms_space *space);
 
 /* The list of all spaces, and its lock. */
 extern struct vmsi_lock vmsi_registry_lock;

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/panic.h"
+#include "space/state.h"
+
+/*
+ * Moves of several mappings at once, by a call for each of them: it is known how
+ * far they came when one is refused, where one call for all would leave the first
+ * ones where it has moved them.
+ */
+
+/* Another mapping may be what keeps this one from coming back. */
+static bool could_not_go_back(const struct vms_space *space, size_t piece,
+			      size_t length)
+{
+	return piece < length && vmsi_host_at_map_limit(space->limit_probe);
+}
+
+/* Returns how many bytes were moved; errno tells why it is not all. */
+static size_t move_mappings(struct vms_space *space, struct vmsi_range range,
+			    uintptr_t target, int flags)
+{
+	const size_t length = vmsi_range_length(range);
+	size_t moved = 0;
+
+	while (moved < length) {
+		const uintptr_t start = range.start + moved;
+		const size_t piece = vmsi_length_in_mapping(space, start,
+							    length - moved);
+
+		if (could_not_go_back(space, piece, length)) {
+			errno = ENOMEM;
+			break;
+		}
+		if (vms_mremap(space, (void *)start, piece, piece,
+			       MREMAP_MAYMOVE | MREMAP_FIXED | flags,
+			       (void *)(target + moved)) == MAP_FAILED)
+			break;
+		moved += piece;
+	}
+	return moved;
+}
+
+/* The move there has worked, and there is more room now than there was then. */
+static void move_back(struct vms_space *space, struct vmsi_range moved,
+		      uintptr_t to)
+{
+	if (move_mappings(space, moved, to, 0) < vmsi_range_length(moved))
+		vmsi_panic("space: a range cannot be put together again");
+}
+
+int vmsi_move_range(struct vms_space *space, struct vmsi_range range,
+		    struct vmsi_range target, int flags)
+{
+	const size_t moved = move_mappings(space, range, target.start, flags);
+	const int error = -errno;
+	const struct vmsi_range arrived = { target.start, target.start + moved };
+
+	if (moved == vmsi_range_length(range))
+		return 0;
+	/* The host may have unmapped some of it already. */
+	(void)vms_munmap(space, (void *)arrived.end,
+			 target.end - arrived.end);
+	if (moved)
+		move_back(space, arrived, range.start);
+	return error;
+}
