@@ -208,12 +208,12 @@ static int choose_target(const struct remap_request *request,
 	return error;
 }
 
-static bool can_grow_in_place(const struct remap_request *request)
+/* Take the hole behind the mapping for its growth. false: there is none. */
+static bool claim_extension(const struct remap_request *request,
+			    struct vmsi_range *extension)
 {
-	struct vmsi_range extension;
-
-	return vmsi_remap_has_room(request, &extension) &&
-		vmsi_claim(request->space, extension) == 0;
+	return vmsi_remap_has_room(request, extension) &&
+		vmsi_claim(request->space, *extension) == 0;
 }
 
 static int grow_in_place(struct remap_request *request)
@@ -232,7 +232,7 @@ static int grow_in_place(struct remap_request *request)
 
 static int expand(struct remap_request *request, uintptr_t *result)
 {
-	struct vmsi_range target;
+	struct vmsi_range target, extension;
 	int error;
 
 	if (request->by == VMSI_EXTEND_IN_GAP) {
@@ -245,12 +245,7 @@ static int expand(struct remap_request *request, uintptr_t *result)
 		if (error)
 			return error;
 	}
-	if (can_grow_in_place(request)) {
-		struct vmsi_range extension = {
-			request->mapping->end,
-			request->old + request->new_length
-		};
-
+	if (claim_extension(request, &extension)) {
 		error = grow_in_place(request);
 		/*
 		 * Where another thread of the process took the addresses in the
