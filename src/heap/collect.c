@@ -4,6 +4,7 @@
 
 #include <vmspace/mapping.h>
 
+#include "heap/attributes.h"
 #include "heap/retain.h"
 #include "heap/retain_parts.h"
 #include "heap/run.h"
@@ -127,6 +128,14 @@ size_t vmsi_heap_collect_all(struct vms_heap *heap)
 	mend_lost(heap);
 	bytes = vmsi_heap_trim(heap, 0, UINT64_MAX);
 	return bytes + vmsi_runs_collect(heap, UINT64_MAX);
+}
+
+void vmsi_heap_set_locking(vms_heap *heap, unsigned locking)
+{
+	atomic_store(&heap->locking, locking);
+	/* What it retains now was not locked, or would stay so. */
+	if (locking)
+		(void)vmsi_heap_collect_all(heap);
 }
 
 size_t vms_heap_collect(vms_heap *heap, unsigned flags)

@@ -14,33 +14,6 @@
 static struct vmsi_lock registry_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_LEAF);
 static struct vms_heap *registry;
 
-/* In the order in which they are taken; renewed with the ranks that they have. */
-static void for_each_lock(struct vms_heap *heap,
-			  void (*act)(struct vmsi_lock *lock))
-{
-	act(&heap->surplus_lock);
-	act(&heap->ahead_lock);
-	act(&heap->lock);
-	act(&heap->run_lock);
-	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++)
-		act(&heap->run_classes[i].lock);
-}
-
-void vmsi_heap_lock_all(struct vms_heap *heap)
-{
-	for_each_lock(heap, vmsi_lock_acquire_any);
-}
-
-void vmsi_heap_unlock_all(struct vms_heap *heap)
-{
-	for_each_lock(heap, vmsi_lock_release_any);
-}
-
-static void renew(struct vmsi_lock *lock)
-{
-	vmsi_lock_init(lock, lock->rank);
-}
-
 /*
  * The lock of reclaiming is the outermost one, so whoever gives memory back
  * comes to an end first. Until the fork is over this thread reclaims nothing.
@@ -66,10 +39,10 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
 	vmsi_reclaim_allow();
-	renew(&vmsi_reclaim_lock);
+	vmsi_lock_init(&vmsi_reclaim_lock, vmsi_reclaim_lock.rank);
 	vmsi_lock_init(&registry_lock, VMSI_RANK_LEAF);
 	for (struct vms_heap *heap = registry; heap; heap = heap->next) {
-		for_each_lock(heap, renew);
+		vmsi_heap_renew_locks(heap);
 		/* To give back what it shares with its parent wins nothing. */
 		atomic_store(&heap->born, vmsi_heap_now());
 		/* The kernel locks nothing in it. */
@@ -95,7 +68,6 @@ __attribute__((constructor)) void vmsi_heap_handle_fork(void)
 
 void vmsi_heap_register(struct vms_heap *heap)
 {
-	vmsi_heap_handle_refusals();
 	vmsi_lock_acquire(&registry_lock);
 	heap->next = registry;
 	registry = heap;

@@ -4,7 +4,6 @@
 
 #include "heap/attributes.h"
 #include "heap/memlock.h"
-#include "heap/retain.h"
 #include "heap/state.h"
 #include "host/host.h"
 
@@ -14,14 +13,6 @@
  * and nothing else. It does so past its space, which would refuse to give back
  * what it knows to be locked.
  */
-
-void vmsi_heap_set_locking(vms_heap *heap, unsigned locking)
-{
-	atomic_store(&heap->locking, locking);
-	/* What it retains now was not locked, or would stay so. */
-	if (locking)
-		(void)vmsi_heap_collect_all(heap);
-}
 
 unsigned vmsi_heap_get_locking(const vms_heap *heap)
 {

@@ -148,6 +148,7 @@ static int open_heap(const struct vms_heap_options *options,
 		/* A host that has too little for now says EAGAIN. */
 		return error == -EINVAL ? -EINVAL : -ENOMEM;
 	}
+	vmsi_heap_handle_refusals();
 	vmsi_heap_register(heap);
 	*result = heap;
 	return 0;

@@ -353,7 +353,7 @@ void vmsi_learn_density(struct vms_heap *heap, struct vmsi_slot *slot);
 bool vmsi_slot_is_dense(struct vms_heap *heap, const struct vmsi_slot *slot,
 			size_t bytes);
 
-/* --- heap.c: slots of blocks ---------------------------------------------- */
+/* --- grower.c ------------------------------------------------------------- */
 
 /*
  * A busy slot for a block that moves there to grow to size: committed from
@@ -379,11 +379,18 @@ void vmsi_heap_unregister(struct vms_heap *heap);
  */
 struct vms_heap *vmsi_heap_registered_after(const struct vms_heap *heap);
 
-/* Give back what is retained when a request would be refused (reclaim.c). */
+/* --- reclaim.c ------------------------------------------------------------ */
+
+/* Give back what is retained when a request would be refused. */
 void vmsi_heap_handle_refusals(void);
+
+/* --- locks.c -------------------------------------------------------------- */
 
 void vmsi_heap_lock_all(struct vms_heap *heap);
 void vmsi_heap_unlock_all(struct vms_heap *heap);
+
+/* In a child of fork, where nobody holds them: none is taken. */
+void vmsi_heap_renew_locks(struct vms_heap *heap);
 
 /* --- check.c -------------------------------------------------------------- */
 

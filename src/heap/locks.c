@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#include "heap/state.h"
+
+/* All locks of a heap at once, for fork and for the check of its invariants. */
+
+/* In the order in which they are taken; renewed with the ranks that they have. */
+static void for_each_lock(struct vms_heap *heap,
+			  void (*act)(struct vmsi_lock *lock))
+{
+	act(&heap->surplus_lock);
+	act(&heap->ahead_lock);
+	act(&heap->lock);
+	act(&heap->run_lock);
+	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++)
+		act(&heap->run_classes[i].lock);
+}
+
+void vmsi_heap_lock_all(struct vms_heap *heap)
+{
+	for_each_lock(heap, vmsi_lock_acquire_any);
+}
+
+void vmsi_heap_unlock_all(struct vms_heap *heap)
+{
+	for_each_lock(heap, vmsi_lock_release_any);
+}
+
+static void renew(struct vmsi_lock *lock)
+{
+	vmsi_lock_init(lock, lock->rank);
+}
+
+void vmsi_heap_renew_locks(struct vms_heap *heap)
+{
+	for_each_lock(heap, renew);
+}
