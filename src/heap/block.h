@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_HEAP_BLOCK_H
+#define VMSI_HEAP_BLOCK_H
+
+#include "base/panic.h"
+#include "heap/state.h"
+
+/* What all calls on a block begin and end with. (block.c) */
+
+/*
+ * The slot of a live block, or of the run that holds it; the end of the program
+ * where there is no such block. Inline, as a realloc that has nothing to do takes
+ * hardly longer than this.
+ */
+static inline struct vmsi_slot *vmsi_block_find(vms_heap *heap,
+						const void *block)
+{
+	const uintptr_t address = (uintptr_t)block;
+	struct vmsi_slot_class *class;
+	struct vmsi_slot *slot;
+
+	if (!vmsi_heap_has(heap, block))
+		vmsi_panic("heap: given a pointer that it does not own");
+	class = vmsi_class_of(heap, address);
+	slot = vmsi_slot_of(class, address);
+	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
+		return slot;
+	if (vmsi_slot_use(slot) != VMSI_SLOT_LIVE)
+		vmsi_panic("heap: given a block that is not in use");
+	if (!vmsi_is_aligned(address, vmsi_slot_capacity(class)))
+		vmsi_panic("heap: given a pointer into a block");
+	return slot;
+}
+
+/* The block that a slot of its own holds. */
+void *vmsi_block_of(vms_heap *heap, const struct vmsi_slot *slot);
+
+/* What a call answers: block, or NULL and ENOMEM; saved is what errno was. */
+void *vmsi_block_answer(vms_heap *heap, void *block, int saved);
+
+#endif
