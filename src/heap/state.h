@@ -47,11 +47,41 @@
 #define VMSI_RUN_MOST ((size_t)1 << 20)
 #define VMSI_RUN_CLASSES 17
 
+/*
+ * The states of a slot, and the functions that lead from one to the next:
+ *
+ *   UNUSED <---> BUSY <---> LIVE
+ *                ^  ^
+ *                |  '-----> RUN
+ *                v
+ *             RETAINED
+ *
+ *   UNUSED    BUSY      unused_slot (take.c)
+ *   RETAINED  BUSY      vmsi_slot_withdraw (retain_lists.c)
+ *   BUSY      LIVE      publish (alloc.c), vmsi_slot_publish_grown (grower.c)
+ *   BUSY      RUN       make_run (run.c)
+ *   LIVE      BUSY      free_slot (block.c), move_to_grow (realloc.c)
+ *   RUN       BUSY      vmsi_run_finish (run_memory.c)
+ *   BUSY      RETAINED  vmsi_slot_put_retained (retain_lists.c)
+ *   BUSY      UNUSED    put_unused (retain.c)
+ *
+ * - UNUSED: reserved addresses, without memory and charge; in the list of unused
+ *   slots of its class, or never begun.
+ * - BUSY: in no list; all fields belong to the thread that made it so. A slot with
+ *   a hole that could not be mapped again stays busy, in the list of lost ones,
+ *   until vmsi_slot_mend (slot.c) has mapped it.
+ * - LIVE: holds a block, and its fields belong to the thread that has the block.
+ *   What it has behind its room, its surplus, is in the list of ages.
+ * - RETAINED: freed, and keeps memory for the next block; in a bin and in the list
+ *   of ages, under the heap's lock. offer_oldest (collect.c) tells the host that it
+ *   may take the memory; the slot is reclaimable then.
+ * - RUN: holds many blocks, which have states of their own.
+ */
 enum vmsi_slot_use {
-	VMSI_SLOT_UNUSED,   /* reserved; on the list of unused slots, or behind */
-	VMSI_SLOT_BUSY,     /* taken out of every list by the thread that changes it */
-	VMSI_SLOT_LIVE,     /* holds a block of the program */
-	VMSI_SLOT_RETAINED, /* freed, its memory is kept for the next block */
+	VMSI_SLOT_UNUSED,
+	VMSI_SLOT_BUSY,
+	VMSI_SLOT_LIVE,
+	VMSI_SLOT_RETAINED,
 	VMSI_SLOT_RUN,
 };
 
@@ -113,9 +143,23 @@ struct vmsi_slot_class {
 	struct vmsi_bins bins[2]; /* with huge pages, and without */
 };
 
+/*
+ * The states of a block in a run; all changes but the last two of these are under
+ * the lock of the run's class:
+ *
+ *   UNUSED  BUSY    vmsi_run_take_block (run_blocks.c), next_ahead (run_memory.c)
+ *   FREE    BUSY    vmsi_run_take_block, vmsi_run_take_old (run_blocks.c)
+ *   BUSY    FREE    vmsi_run_put_block, vmsi_run_untake_block (run_blocks.c)
+ *   BUSY    UNUSED  vmsi_run_unbegin_block (run_blocks.c)
+ *   FREE    UNUSED  vmsi_run_untake_block, vmsi_run_lower (run_blocks.c)
+ *   BUSY    LIVE    vmsi_run_alloc (run.c)
+ *   LIVE    BUSY    vmsi_run_free (run.c)
+ *
+ * A busy block belongs to the thread that made it so.
+ */
 enum vmsi_block_use {
 	VMSI_BLOCK_UNUSED,
-	VMSI_BLOCK_BUSY, /* taken out of the free ones by a thread that changes it */
+	VMSI_BLOCK_BUSY,
 	VMSI_BLOCK_FREE,
 	VMSI_BLOCK_LIVE,
 };
