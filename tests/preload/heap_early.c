@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "outcome.h"
+#include "../outcome.h"
 
 /* What heap_early_library.c has allocated before main. */
 

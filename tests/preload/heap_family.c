@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "outcome.h"
+#include "../outcome.h"
 
 #include <malloc.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "outcome.h"
+#include "../outcome.h"
 
 /* Blocks above a malloc that does not tell how large its blocks are. */
 
