@@ -153,7 +153,7 @@ bool vmsi_ledger_honours_noreserve(const struct vmsi_ledger *ledger);
 /*
  * Whether a private mapping is charged when it is made, or becomes so, with
  * this protection: private, writable, and none of the kinds that Linux leaves
- * out. mapping_flags is of enum vmsi_mapping_flags, as data: this room knows
+ * out. mapping_flags are those of src/vma/vma.h, as data: this room knows
  * only the bits that it is given in exempt.
  */
 bool vmsi_commit_counts(int prot, uint32_t mapping_flags, uint32_t exempt);

@@ -24,7 +24,7 @@ static const struct {
 	uint32_t set, clear;
 } effects[] = {
 	{ MADV_NORMAL, CLEARS, 0,
-	  (uint32_t)VMSI_SEQUENTIAL | (uint32_t)VMSI_RANDOM },
+	  VMSI_SEQUENTIAL | VMSI_RANDOM },
 	{ MADV_SEQUENTIAL, SETS, VMSI_SEQUENTIAL, VMSI_RANDOM },
 	{ MADV_RANDOM, SETS, VMSI_RANDOM, VMSI_SEQUENTIAL },
 	{ MADV_DONTFORK, SETS, VMSI_DONTFORK, 0 },
@@ -80,8 +80,8 @@ static long host_advise(struct vmsi_range range, void *context)
 static void change_flags(struct vmsi_mapping *piece, void *context)
 {
 	const struct advice_request *request = context;
-	const uint32_t unmergeable = (uint32_t)VMSI_SHARED |
-		(uint32_t)VMSI_HUGETLB | (uint32_t)VMSI_DROPPABLE;
+	const uint32_t unmergeable =
+		VMSI_SHARED | VMSI_HUGETLB | VMSI_DROPPABLE;
 
 	/* Linux accepts this for what KSM does not take, and ignores it. */
 	if (request->advice == MADV_MERGEABLE &&
@@ -95,7 +95,7 @@ static void change_flags(struct vmsi_mapping *piece, void *context)
 static void note_touched(struct vms_space *space, struct vmsi_range run)
 {
 	vmsi_for_each(space, mapping, run)
-		mapping->attributes.flags |= (uint32_t)VMSI_TOUCHED;
+		mapping->attributes.flags |= VMSI_TOUCHED;
 }
 
 static int advise_run(struct advice_request *request, struct vmsi_range run)
@@ -174,7 +174,7 @@ int vms_madvise(vms_space *space, void *address, size_t length, int advice)
 	if (!error && range.start < range.end) {
 		find_effect(&request);
 		error = advise(&request, range);
-		if (request.set & (uint32_t)VMSI_DONTFORK)
+		if (request.set & VMSI_DONTFORK)
 			space->has_dontfork = true;
 	}
 	vmsi_leave(space);

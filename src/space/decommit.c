@@ -5,15 +5,14 @@
 
 static int check(struct vms_space *space, struct vmsi_range range)
 {
-	const uint32_t refused = (uint32_t)VMSI_LOCKED | (uint32_t)VMSI_HUGETLB |
-		(uint32_t)VMSI_DROPPABLE;
+	const uint32_t refused = VMSI_LOCKED | VMSI_HUGETLB | VMSI_DROPPABLE;
 
 	if (vmsi_run_end(space, range.start, range.end) < range.end)
 		return vmsi_refuse(VMS_REFUSAL_UNMAPPED);
 	vmsi_for_each(space, mapping, range) {
 		const struct vmsi_attributes *attributes = &mapping->attributes;
 
-		if (attributes->flags & (uint32_t)VMSI_SEALED)
+		if (vmsi_has(attributes, VMSI_SEALED))
 			return -EPERM;
 		if (attributes->object || (attributes->flags & refused))
 			return -EINVAL;
@@ -26,11 +25,11 @@ static void uncharge_piece(struct vmsi_mapping *piece, void *context)
 	struct vms_space *space = context;
 	struct vmsi_attributes *attributes = &piece->attributes;
 
-	if (attributes->flags & (uint32_t)VMSI_ACCOUNTED)
+	if (vmsi_has(attributes, VMSI_ACCOUNTED))
 		vmsi_ledger_uncharge(&space->ledger, vmsi_range_length(
 			vmsi_mapping_range(piece)));
 	/* The host has new memory there, without what it was told of the old. */
-	attributes->flags = (uint32_t)VMSI_ANONYMOUS;
+	attributes->flags = VMSI_ANONYMOUS;
 	attributes->prot = PROT_NONE;
 }
 

@@ -49,7 +49,7 @@ static void unlock_memory(struct vmsi_mapping *piece, void *context)
 {
 	(void)context;
 	piece->attributes.flags &=
-		~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
+		~(VMSI_LOCKED | VMSI_LOCK_ON_FAULT);
 }
 
 /* Hold again what the child has not inherited, and take it out of the map. */
@@ -62,7 +62,7 @@ static void drop_unforked(struct vms_space *space)
 		struct vmsi_range range = vmsi_mapping_range(mapping);
 
 		at = range.end;
-		if (!(mapping->attributes.flags & (uint32_t)VMSI_DONTFORK))
+		if (!vmsi_has(&mapping->attributes, VMSI_DONTFORK))
 			continue;
 		if (vmsi_reserve_records(space))
 			vmsi_panic("no memory to mend a space after fork");

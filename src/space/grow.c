@@ -15,7 +15,7 @@
 
 /* Advice that the host keeps per mapping and that an extension needs too. */
 static const struct {
-	enum vmsi_mapping_flags flag;
+	uint32_t flag;
 	int advice;
 } advice_table[] = {
 	{ VMSI_DONTFORK, MADV_DONTFORK },
@@ -59,12 +59,12 @@ static int host_flags(const struct vmsi_attributes *attributes)
 {
 	int flags = MAP_PRIVATE;
 
-	if (attributes->flags & (uint32_t)VMSI_DROPPABLE)
+	if (vmsi_has(attributes, VMSI_DROPPABLE))
 		flags = MAP_DROPPABLE;
 	flags |= MAP_ANONYMOUS;
-	if (attributes->flags & (uint32_t)VMSI_NORESERVE)
+	if (vmsi_has(attributes, VMSI_NORESERVE))
 		flags |= MAP_NORESERVE;
-	if (attributes->flags & (uint32_t)VMSI_GROWSDOWN)
+	if (vmsi_has(attributes, VMSI_GROWSDOWN))
 		flags |= MAP_GROWSDOWN;
 	return flags;
 }
@@ -73,18 +73,18 @@ static int host_flags(const struct vmsi_attributes *attributes)
 static bool is_plain(const struct vmsi_attributes *attributes)
 {
 	return vmsi_is_private_anonymous(attributes) && !attributes->object &&
-		!(attributes->flags & (uint32_t)VMSI_HUGETLB);
+		!vmsi_has(attributes, VMSI_HUGETLB);
 }
 
 /* The room of the limit for it was looked at before. */
 static int lock_extension(struct vmsi_range range,
 			  const struct vmsi_attributes *attributes)
 {
-	unsigned flags = attributes->flags & (uint32_t)VMSI_LOCK_ON_FAULT ?
+	unsigned flags = vmsi_has(attributes, VMSI_LOCK_ON_FAULT) ?
 		MLOCK_ONFAULT : 0;
 	long error;
 
-	if (!(attributes->flags & (uint32_t)VMSI_LOCKED))
+	if (!vmsi_has(attributes, VMSI_LOCKED))
 		return 0;
 	error = vmsi_host.mlock2(range.start, vmsi_range_length(range), flags);
 	/* mremap, too, leaves pages out that could not be brought in. */
@@ -217,7 +217,7 @@ static int extend_in_hole(struct vms_space *space, uintptr_t end,
 		error = vmsi_map_extension(space, extension.start,
 					   vmsi_range_length(extension),
 					   attributes);
-	else if (attributes->flags & (uint32_t)VMSI_SHARED)
+	else if (vmsi_has(attributes, VMSI_SHARED))
 		error = vmsi_alias_extension(space, end, extension);
 	else
 		return vmsi_extend_by_window(space, end, extension);
@@ -231,14 +231,14 @@ int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
 	struct vmsi_attributes attributes = mapping->attributes;
 	uint64_t offset = attributes.object ?
 		mapping->offset + (mapping->end - mapping->start) : 0;
-	bool grew = attributes.flags & (uint32_t)VMSI_GREW;
+	bool grew = vmsi_has(&attributes, VMSI_GREW);
 	int error = by == VMSI_EXTEND_IN_GAP ?
 		vmsi_gap_extend(space, range) :
 		extend_in_hole(space, mapping->end, range, &attributes);
 
 	if (error)
 		return error;
-	attributes.flags |= (uint32_t)VMSI_GREW;
+	attributes.flags |= VMSI_GREW;
 	vmsi_publish_free(space, range, offset, &attributes);
 	space->grown_in_place++;
 	if (grew && by == VMSI_EXTEND_IN_HOLE)

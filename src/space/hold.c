@@ -74,7 +74,7 @@ static void add_hull(struct vms_space *space, struct vmsi_range range)
 }
 
 static void mark_unheld(struct vms_space *space, struct vmsi_range range,
-			enum vmsi_mapping_flags kind)
+			uint32_t kind)
 {
 	struct vmsi_attributes attributes = { .flags = (uint32_t)kind };
 
@@ -185,7 +185,7 @@ static void recover_hull(struct vms_space *space, struct vmsi_range hull)
 	while ((mapping = vmsi_map_find(&space->map, at)) &&
 	       mapping->start < hull.end) {
 		struct vmsi_range range = vmsi_mapping_range(mapping);
-		bool owed = mapping->attributes.flags & (uint32_t)VMSI_OWED;
+		bool owed = vmsi_has(&mapping->attributes, VMSI_OWED);
 
 		at = range.end;
 		if (!vmsi_is_unheld(mapping))
@@ -218,7 +218,7 @@ bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range)
 	for (mapping = vmsi_map_find(&space->map, range.start);
 	     mapping && mapping->start < range.end;
 	     mapping = vmsi_map_next(mapping))
-		if (mapping->attributes.flags & (uint32_t)VMSI_FOREIGN)
+		if (vmsi_has(&mapping->attributes, VMSI_FOREIGN))
 			return false;
 	return true;
 }
@@ -249,7 +249,7 @@ struct vmsi_range vmsi_next_ours(const struct vms_space *space,
 	for (mapping = vmsi_map_find(&space->map, range.start);
 	     mapping && mapping->start < range.end;
 	     mapping = vmsi_map_next(mapping)) {
-		if (!(mapping->attributes.flags & (uint32_t)VMSI_FOREIGN))
+		if (!vmsi_has(&mapping->attributes, VMSI_FOREIGN))
 			continue;
 		if (mapping->start > part.start) {
 			part.end = mapping->start;

@@ -16,7 +16,7 @@ static const char *check_mappings(const struct vms_space *space,
 
 		if (!vmsi_inside(space, vmsi_mapping_range(mapping)))
 			return "invariant 1: a mapping lies outside its space";
-		if (attributes->flags & (uint32_t)VMSI_ACCOUNTED) {
+		if (vmsi_has(attributes, VMSI_ACCOUNTED)) {
 			if (attributes->flags & VMSI_COMMIT_EXEMPT)
 				return "invariant 3: an exempt mapping is charged";
 			*charged += mapping->end - mapping->start;

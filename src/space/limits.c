@@ -101,7 +101,7 @@ static bool passes_data_limit(size_t more)
 
 bool vmsi_is_data(uint32_t prot, uint32_t flags)
 {
-	const uint32_t other = (uint32_t)VMSI_SHARED | (uint32_t)VMSI_GROWSDOWN;
+	const uint32_t other = VMSI_SHARED | VMSI_GROWSDOWN;
 
 	return (prot & PROT_WRITE) && !(flags & other);
 }

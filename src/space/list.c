@@ -9,7 +9,7 @@
 /* The listing of a space, from its own map. */
 
 static const struct {
-	enum vmsi_mapping_flags ours;
+	uint32_t ours;
 	unsigned shown;
 } shown_flags[] = {
 	{ VMSI_SHARED, VMS_MAPPING_SHARED },
@@ -61,7 +61,7 @@ static size_t committed(const struct vms_space *space,
 {
 	const struct vmsi_object *object = mapping->attributes.object;
 
-	if (mapping->attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+	if (vmsi_has(&mapping->attributes, VMSI_ACCOUNTED))
 		return vmsi_range_length(vmsi_mapping_range(mapping));
 	if (object && object->charged && is_first_of_object(space, mapping))
 		return object->charged;

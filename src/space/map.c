@@ -23,7 +23,7 @@ static uint32_t attribute_flags(const struct map_request *request)
 {
 	static const struct {
 		int host;
-		enum vmsi_mapping_flags ours;
+		uint32_t ours;
 	} translations[] = {
 		{ MAP_ANONYMOUS, VMSI_ANONYMOUS },
 		{ MAP_GROWSDOWN, VMSI_GROWSDOWN },
@@ -35,19 +35,19 @@ static uint32_t attribute_flags(const struct map_request *request)
 		if (request->flags & translations[i].host)
 			flags |= (uint32_t)translations[i].ours;
 	if (vmsi_map_request_is_shared(request))
-		flags |= (uint32_t)VMSI_SHARED;
+		flags |= VMSI_SHARED;
 	if ((request->flags & MAP_TYPE) == MAP_DROPPABLE)
-		flags |= (uint32_t)VMSI_DROPPABLE | (uint32_t)VMSI_NORESERVE |
-			(uint32_t)VMSI_WIPEONFORK | (uint32_t)VMSI_DONTDUMP;
+		flags |= VMSI_DROPPABLE | VMSI_NORESERVE | VMSI_WIPEONFORK |
+			VMSI_DONTDUMP;
 	if ((request->flags & MAP_STACK) && vmsi_stack_means_small_pages())
-		flags |= (uint32_t)VMSI_NOHUGEPAGE;
+		flags |= VMSI_NOHUGEPAGE;
 	if (request->page_size > vmsi_page_size()) {
-		flags |= (uint32_t)VMSI_HUGETLB;
-		flags &= ~(uint32_t)VMSI_LOCKED;
+		flags |= VMSI_HUGETLB;
+		flags &= ~VMSI_LOCKED;
 	}
 	if ((request->flags & MAP_NORESERVE) &&
 	    vmsi_ledger_honours_noreserve(&request->space->ledger))
-		flags |= (uint32_t)VMSI_NORESERVE;
+		flags |= VMSI_NORESERVE;
 	return flags;
 }
 
@@ -60,7 +60,7 @@ static void note_access(struct map_request *request)
 		return;
 	flags = vmsi_host.file_flags(request->fd);
 	if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
-		request->attributes.flags |= (uint32_t)VMSI_READ_ONLY;
+		request->attributes.flags |= VMSI_READ_ONLY;
 }
 
 static int describe(struct map_request *request)
@@ -76,7 +76,7 @@ static int describe(struct map_request *request)
 	note_access(request);
 	if (vmsi_commit_counts(request->prot, request->attributes.flags,
 			       VMSI_COMMIT_EXEMPT)) {
-		request->attributes.flags |= (uint32_t)VMSI_ACCOUNTED;
+		request->attributes.flags |= VMSI_ACCOUNTED;
 		request->charge = request->length;
 	}
 	error = vmsi_map_request_get_object(request);
@@ -194,17 +194,17 @@ static int fall_back(struct map_request *request)
 	long result;
 	int error = 0;
 
-	attributes->flags &= ~(uint32_t)VMSI_HUGETLB;
-	attributes->flags |= (uint32_t)VMSI_HUGE_FALLBACK;
+	attributes->flags &= ~VMSI_HUGETLB;
+	attributes->flags |= VMSI_HUGE_FALLBACK;
 	attributes->page_shift = (uint32_t)__builtin_ctzl(vmsi_page_size());
-	if (attributes->flags & (uint32_t)VMSI_SHARED) {
+	if (vmsi_has(attributes, VMSI_SHARED)) {
 		error = vmsi_map_request_find_hold(request);
 	} else {
 		vmsi_map_request_drop_object(request);
 		attributes->object = NULL;
 		if (vmsi_commit_counts(request->prot, attributes->flags,
 				       VMSI_COMMIT_EXEMPT)) {
-			attributes->flags |= (uint32_t)VMSI_ACCOUNTED;
+			attributes->flags |= VMSI_ACCOUNTED;
 			request->charge = request->length;
 		}
 	}
@@ -217,7 +217,7 @@ static int fall_back(struct map_request *request)
 		return (int)result;
 	if (vmsi_host.madvise(request->target.start, request->length,
 			      MADV_HUGEPAGE) == 0)
-		attributes->flags |= (uint32_t)VMSI_HUGEPAGE;
+		attributes->flags |= VMSI_HUGEPAGE;
 	space->huge_fallbacks++;
 	return 0;
 }
@@ -274,7 +274,7 @@ static int act(struct map_request *request)
 	result = ask_for_huge_pages(request, request->flags & ~MAP_NORESERVE);
 	if (result == -ENOMEM)
 		return fall_back(request);
-	request->attributes.flags &= ~(uint32_t)VMSI_NORESERVE;
+	request->attributes.flags &= ~VMSI_NORESERVE;
 	return result < 0 ? (int)result : 0;
 }
 
@@ -291,7 +291,7 @@ static void publish_request(struct map_request *request)
 	else
 		vmsi_publish(space, request->target, request->object_offset,
 			     &request->attributes);
-	if (request->attributes.flags & (uint32_t)VMSI_LOCKED)
+	if (vmsi_has(&request->attributes, VMSI_LOCKED))
 		space->has_locked = true;
 }
 

@@ -63,7 +63,7 @@ static bool place_hinted(struct map_request *request)
 	above = vmsi_map_find(&request->space->map, target.end);
 	guarded = (struct vmsi_range){ target.start,
 				       target.end + vmsi_stack_guard() };
-	if (above && (above->attributes.flags & (uint32_t)VMSI_GROWSDOWN) &&
+	if (above && vmsi_has(&above->attributes, VMSI_GROWSDOWN) &&
 	    above->start < guarded.end)
 		return false;
 	request->target = target;

@@ -146,9 +146,9 @@ int vmsi_map_request_get_object(struct map_request *request)
 		request->file.st_rdev == DEV_ZERO;
 
 	if (zero)
-		attributes->flags |= (uint32_t)VMSI_ANONYMOUS;
+		attributes->flags |= VMSI_ANONYMOUS;
 	/* Each of huge pages has a file of its own in the host: none may merge. */
-	if (!file && !shared && !(attributes->flags & (uint32_t)VMSI_HUGETLB))
+	if (!file && !shared && !vmsi_has(attributes, VMSI_HUGETLB))
 		return 0;
 	request->object_offset = file && !(zero && shared) ?
 		request->offset : 0;
@@ -163,7 +163,7 @@ int vmsi_map_request_get_object(struct map_request *request)
 int vmsi_map_request_find_hold(struct map_request *request)
 {
 	struct vmsi_object *object = request->attributes.object;
-	bool anonymous = request->attributes.flags & (uint32_t)VMSI_ANONYMOUS;
+	bool anonymous = vmsi_has(&request->attributes, VMSI_ANONYMOUS);
 	size_t bytes = 0;
 	int error = 0;
 

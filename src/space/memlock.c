@@ -22,7 +22,7 @@ static long host_lock(struct vmsi_range range,
 static bool takes_no_lock(const struct vmsi_mapping *mapping)
 {
 	return mapping->attributes.flags &
-		((uint32_t)VMSI_HUGETLB | (uint32_t)VMSI_DROPPABLE);
+		(VMSI_HUGETLB | VMSI_DROPPABLE);
 }
 
 static void change_lock(struct vmsi_mapping *piece, void *context)
@@ -32,18 +32,18 @@ static void change_lock(struct vmsi_mapping *piece, void *context)
 
 	if (takes_no_lock(piece))
 		return;
-	*flags &= ~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
+	*flags &= ~(VMSI_LOCKED | VMSI_LOCK_ON_FAULT);
 	if (request->kind == LOCK)
-		*flags |= (uint32_t)VMSI_LOCKED;
+		*flags |= VMSI_LOCKED;
 	if (request->flags & MLOCK_ONFAULT)
-		*flags |= (uint32_t)VMSI_LOCK_ON_FAULT;
+		*flags |= VMSI_LOCK_ON_FAULT;
 }
 
 bool vmsi_is_locked(struct vms_space *space, uintptr_t address)
 {
 	struct lock_request unlock = { UNLOCK, 0 };
 	struct vmsi_mapping *mapping = vmsi_lookup(space, address);
-	bool noted = mapping->attributes.flags & (uint32_t)VMSI_LOCKED;
+	bool noted = vmsi_has(&mapping->attributes, VMSI_LOCKED);
 	int locked = vmsi_host_is_locked(address);
 
 	if (locked < 0)

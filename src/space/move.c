@@ -28,7 +28,7 @@ static bool is_next_to_source(const struct vmsi_move *move)
 static bool leaves_window(const struct vmsi_move *move,
 			  const struct vmsi_attributes *attributes)
 {
-	if (attributes->flags & (uint32_t)VMSI_HUGETLB)
+	if (vmsi_has(attributes, VMSI_HUGETLB))
 		return true;
 	/* Kernels before 5.13 keep only private anonymous memory mapped. */
 	if (attributes->object && !vmsi_host_keeps_moved_objects())
@@ -87,7 +87,7 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 	bool replaces = vmsi_first(space, move->target);
 	int error;
 
-	if (attributes->flags & (uint32_t)VMSI_SHARED)
+	if (vmsi_has(attributes, VMSI_SHARED))
 		error = vmsi_alias_extension(space, move->source.end, extension);
 	else
 		error = vmsi_map_extension(space, extension.start,
@@ -198,7 +198,7 @@ static int act(struct vms_space *space, struct vmsi_move *move,
 	 * What is locked would lose its lock where it could not be put back.
 	 */
 	if (leaves_window(move, attributes) ||
-	    (attributes->flags & (uint32_t)VMSI_LOCKED))
+	    vmsi_has(attributes, VMSI_LOCKED))
 		return move_growing(space, move, state);
 	*state = SOURCE_MAPPED;
 	switch (vmsi_move_by_transit(space, move->source, move->target,
@@ -215,7 +215,7 @@ static int act(struct vms_space *space, struct vmsi_move *move,
 	case VMSI_TRANSIT_NO_PLACE:
 		break;
 	}
-	if (attributes->object && !(attributes->flags & (uint32_t)VMSI_SHARED))
+	if (attributes->object && !vmsi_has(attributes, VMSI_SHARED))
 		return move_growing(space, move, state);
 	return move_and_extend(space, move, attributes, state);
 }
@@ -226,7 +226,7 @@ static void unlock(struct vmsi_mapping *piece, void *context)
 {
 	(void)context;
 	piece->attributes.flags &=
-		~((uint32_t)VMSI_LOCKED | (uint32_t)VMSI_LOCK_ON_FAULT);
+		~(VMSI_LOCKED | VMSI_LOCK_ON_FAULT);
 }
 
 /*
@@ -271,8 +271,8 @@ void vmsi_unlock_kept(struct vms_space *space, struct vmsi_range source,
 	struct vmsi_range unlocked;
 
 	if (part == VMSI_WHOLE)
-		mapping->attributes.flags &= ~(uint32_t)VMSI_TOUCHED;
-	if (!(mapping->attributes.flags & (uint32_t)VMSI_LOCKED))
+		mapping->attributes.flags &= ~VMSI_TOUCHED;
+	if (!vmsi_has(&mapping->attributes, VMSI_LOCKED))
 		return;
 	unlocked.start = lowest_unlocked(mapping->start, source.start);
 	unlocked.end = highest_unlocked(source.end, mapping->end);
@@ -298,7 +298,7 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 	if (is_next_to_source(move))
 		vmsi_learn_touched(space, move->source, VMSI_LEARN_SPLIT);
 	/* Its charge moves with it, and is nobody else's meanwhile. */
-	if (attributes->flags & (uint32_t)VMSI_ACCOUNTED)
+	if (vmsi_has(attributes, VMSI_ACCOUNTED))
 		vmsi_ledger_charge_forced(&space->ledger,
 					  vmsi_range_length(move->source),
 					  vmsi_range_length(move->source));
@@ -328,7 +328,7 @@ int vmsi_move(struct vms_space *space, struct vmsi_move *move)
 	if (attributes.object)
 		offset = mapping->offset + (move->source.start - mapping->start);
 	if (vmsi_range_length(move->target) > vmsi_range_length(move->source))
-		attributes.flags |= (uint32_t)VMSI_GREW;
+		attributes.flags |= VMSI_GREW;
 	error = act(space, move, &attributes, &state);
 	if (error) {
 		vmsi_settle(space, move->target);

@@ -35,7 +35,7 @@ static int tell_host(struct vms_space *space, struct vmsi_range range,
 		struct vmsi_range piece = vmsi_piece(mapping, range);
 		long error;
 
-		if (!(mapping->attributes.flags & (uint32_t)VMSI_ANONYMOUS))
+		if (!vmsi_has(&mapping->attributes, VMSI_ANONYMOUS))
 			continue;
 		error = vmsi_host.name_memory(piece.start,
 					      vmsi_range_length(piece), text);

@@ -20,7 +20,7 @@ static bool gains_charge(const struct vmsi_mapping *mapping, int prot)
 {
 	const struct vmsi_attributes *attributes = &mapping->attributes;
 
-	return !(attributes->flags & (uint32_t)VMSI_ACCOUNTED) &&
+	return !vmsi_has(attributes, VMSI_ACCOUNTED) &&
 		!(attributes->prot & PROT_WRITE) &&
 		vmsi_commit_counts(prot, attributes->flags, VMSI_COMMIT_EXEMPT);
 }
@@ -28,7 +28,7 @@ static bool gains_charge(const struct vmsi_mapping *mapping, int prot)
 /* A charged mapping that loses its charge if it was never touched. */
 static bool may_lose_charge(const struct vmsi_mapping *mapping, int prot)
 {
-	return (mapping->attributes.flags & (uint32_t)VMSI_ACCOUNTED) &&
+	return vmsi_has(&mapping->attributes, VMSI_ACCOUNTED) &&
 		!(prot & PROT_WRITE) &&
 		vmsi_is_private_anonymous(&mapping->attributes);
 }
@@ -52,7 +52,7 @@ static int find_start(struct protect_request *request)
 	}
 	if (mapping->start >= request->range.end)
 		return vmsi_refuse(VMS_REFUSAL_UNMAPPED);
-	if (!(mapping->attributes.flags & (uint32_t)VMSI_GROWSDOWN))
+	if (!vmsi_has(&mapping->attributes, VMSI_GROWSDOWN))
 		return -EINVAL;
 	request->range.start = mapping->start;
 	request->prot &= ~PROT_GROWSDOWN;
@@ -66,9 +66,9 @@ static int charge_piece(struct protect_request *request,
 	const uint32_t flags = mapping->attributes.flags;
 	int error;
 
-	if ((flags & (uint32_t)VMSI_READ_ONLY) && (request->prot & PROT_WRITE))
+	if ((flags & VMSI_READ_ONLY) && (request->prot & PROT_WRITE))
 		return -EACCES;
-	if (flags & (uint32_t)VMSI_SEALED)
+	if (flags & VMSI_SEALED)
 		return -EPERM;
 	if (!gains_charge(mapping, request->prot))
 		return 0;
@@ -119,11 +119,11 @@ static void change_prot(struct vmsi_mapping *piece, void *context)
 	if (attributes->prot == ((uint32_t)request->prot & RIGHTS))
 		return;
 	if (gains_charge(piece, request->prot)) {
-		attributes->flags |= (uint32_t)VMSI_ACCOUNTED;
+		attributes->flags |= VMSI_ACCOUNTED;
 		request->charged -= length;
 	} else if (may_lose_charge(piece, request->prot) &&
-		   !(attributes->flags & (uint32_t)VMSI_TOUCHED)) {
-		attributes->flags &= ~(uint32_t)VMSI_ACCOUNTED;
+		   !vmsi_has(attributes, VMSI_TOUCHED)) {
+		attributes->flags &= ~VMSI_ACCOUNTED;
 		vmsi_ledger_uncharge(&request->space->ledger, length);
 	}
 	attributes->prot = (uint32_t)request->prot & RIGHTS;

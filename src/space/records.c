@@ -79,7 +79,7 @@ void vmsi_forget(struct vms_space *space, struct vmsi_range range)
 	vmsi_for_each(space, mapping, range) {
 		size_t length = vmsi_range_length(vmsi_piece(mapping, range));
 
-		if (mapping->attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+		if (vmsi_has(&mapping->attributes, VMSI_ACCOUNTED))
 			vmsi_ledger_uncharge(&space->ledger, length);
 		count_unmapped(space, &mapping->attributes, length);
 	}
@@ -94,7 +94,7 @@ static void insert(struct vms_space *space, struct vmsi_range range,
 {
 	vmsi_map_insert(&space->map, range, offset, attributes);
 	vmsi_warm_trim(space, range);
-	if (attributes->flags & (uint32_t)VMSI_GROWSDOWN)
+	if (vmsi_has(attributes, VMSI_GROWSDOWN))
 		vmsi_stack_note(space, range.start);
 }
 
@@ -151,7 +151,7 @@ size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range)
 	size_t charged = 0;
 
 	vmsi_for_each(space, mapping, range)
-		if (mapping->attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+		if (vmsi_has(&mapping->attributes, VMSI_ACCOUNTED))
 			charged += vmsi_range_length(vmsi_piece(mapping, range));
 	return charged;
 }
@@ -163,10 +163,10 @@ size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range)
  */
 static bool may_be_touched(const struct vmsi_attributes *attributes)
 {
-	if ((attributes->flags & (uint32_t)VMSI_TOUCHED) ||
+	if (vmsi_has(attributes, VMSI_TOUCHED) ||
 	    !vmsi_is_private_anonymous(attributes))
 		return false;
-	return (attributes->flags & (uint32_t)VMSI_ACCOUNTED) ||
+	return vmsi_has(attributes, VMSI_ACCOUNTED) ||
 		(attributes->prot != PROT_NONE && !vmsi_host_has_zero_page());
 }
 
@@ -186,6 +186,6 @@ void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
 		 * split off inherits it: so ask about the whole.
 		 */
 		if (vmsi_host_has_pages(vmsi_mapping_range(mapping)))
-			attributes->flags |= (uint32_t)VMSI_TOUCHED;
+			attributes->flags |= VMSI_TOUCHED;
 	}
 }

@@ -15,8 +15,8 @@ static int charge(const struct remap_request *request, size_t bytes,
 	int error;
 
 	*charged = 0;
-	if (bytes == 0 || !(request->mapping->attributes.flags &
-			    (uint32_t)VMSI_ACCOUNTED))
+	if (bytes == 0 ||
+	    !vmsi_has(&request->mapping->attributes, VMSI_ACCOUNTED))
 		return 0;
 	error = vmsi_ledger_charge(&request->space->ledger, bytes, refund);
 	if (error)
@@ -51,7 +51,7 @@ static bool cuts_huge_page(const struct vms_space *space, uintptr_t address)
 {
 	const struct vmsi_mapping *mapping = vmsi_lookup(space, address);
 
-	return mapping && (mapping->attributes.flags & (uint32_t)VMSI_HUGETLB) &&
+	return mapping && vmsi_has(&mapping->attributes, VMSI_HUGETLB) &&
 		!vmsi_is_aligned(address,
 				 (size_t)1 << mapping->attributes.page_shift);
 }

@@ -64,9 +64,9 @@ int vmsi_remap_find(struct remap_request *request)
 	request->mapping = vmsi_lookup(request->space, request->old);
 	if (!request->mapping)
 		return -EFAULT;
-	if (request->mapping->attributes.flags & (uint32_t)VMSI_SEALED)
+	if (vmsi_has(&request->mapping->attributes, VMSI_SEALED))
 		return -EPERM;
-	if (request->mapping->attributes.flags & (uint32_t)VMSI_HUGETLB)
+	if (vmsi_has(&request->mapping->attributes, VMSI_HUGETLB))
 		return align_to_huge_pages(request);
 	return 0;
 }
@@ -114,7 +114,7 @@ int vmsi_remap_check_growth(struct remap_request *request)
 	size_t growth = request->new_length - request->old_length;
 	struct vmsi_range extension;
 
-	if ((request->mapping->attributes.flags & (uint32_t)VMSI_LOCKED) ||
+	if (vmsi_has(&request->mapping->attributes, VMSI_LOCKED) ||
 	    !vmsi_remap_has_room(request, &extension)) {
 		bool locked = vmsi_is_locked(space, request->old);
 
@@ -141,7 +141,7 @@ int vmsi_remap_check_mapping(struct remap_request *request)
 	uint64_t offset, end;
 
 	if (request->old_length == 0 &&
-	    !(mapping->attributes.flags & (uint32_t)VMSI_SHARED))
+	    !vmsi_has(&mapping->attributes, VMSI_SHARED))
 		return -EINVAL;
 	/* Shrinking may cut off what lies in other mappings, too. */
 	if (vmsi_min(request->old_length, request->new_length) >

@@ -6,7 +6,7 @@
 static void seal_piece(struct vmsi_mapping *piece, void *context)
 {
 	(void)context;
-	piece->attributes.flags |= (uint32_t)VMSI_SEALED;
+	piece->attributes.flags |= VMSI_SEALED;
 }
 
 static int seal(struct vms_space *space, struct vmsi_range range)

@@ -288,7 +288,7 @@ static struct vmsi_range next_left_alone(const struct vms_space *space,
 	struct vmsi_mapping *mapping = vmsi_map_find(&space->map, at);
 
 	while (mapping &&
-	       !(mapping->attributes.flags & (uint32_t)VMSI_FOREIGN))
+	       !vmsi_has(&mapping->attributes, VMSI_FOREIGN))
 		mapping = vmsi_map_next(mapping);
 	if (mapping)
 		next = vmsi_mapping_range(mapping);
@@ -448,7 +448,7 @@ static struct unheld count_unheld(const struct vms_space *space)
 			continue;
 		unheld.records++;
 		unheld.bytes += length;
-		if (mapping->attributes.flags & (uint32_t)VMSI_FOREIGN)
+		if (vmsi_has(&mapping->attributes, VMSI_FOREIGN))
 			unheld.foreign += length;
 	}
 	return unheld;

@@ -29,7 +29,7 @@ static struct vmsi_mapping *growing_at(const struct vms_space *space,
 	struct vmsi_mapping *mapping = vmsi_lookup(space, start);
 
 	if (!mapping || mapping->start != start ||
-	    !(mapping->attributes.flags & (uint32_t)VMSI_GROWSDOWN))
+	    !vmsi_has(&mapping->attributes, VMSI_GROWSDOWN))
 		return NULL;
 	return mapping;
 }
@@ -69,8 +69,8 @@ void vmsi_stacks_refresh(struct vms_space *space)
 			continue;
 		attributes = mapping->attributes;
 		/* The host marks it so when it grows a mapping. */
-		attributes.flags |= (uint32_t)VMSI_TOUCHED;
-		if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+		attributes.flags |= VMSI_TOUCHED;
+		if (vmsi_has(&attributes, VMSI_ACCOUNTED))
 			vmsi_ledger_charge_forced(
 				&space->ledger, vmsi_range_length(grown), 0);
 		stack->start = grown.start;

@@ -184,8 +184,7 @@ bool vmsi_page_range(uintptr_t address, size_t length,
 /* A record of addresses that are no mapping, yet not in the reservation. */
 static inline bool vmsi_is_unheld(const struct vmsi_mapping *mapping)
 {
-	return mapping->attributes.flags &
-		((uint32_t)VMSI_FOREIGN | (uint32_t)VMSI_OWED);
+	return vmsi_has(&mapping->attributes, VMSI_FOREIGN | VMSI_OWED);
 }
 
 static inline struct vmsi_range
@@ -282,8 +281,7 @@ size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range);
 
 /* Mapping flags that are not charged when private and writable. */
 #define VMSI_COMMIT_EXEMPT \
-	((uint32_t)VMSI_SHARED | (uint32_t)VMSI_HUGETLB | \
-	 (uint32_t)VMSI_NORESERVE | (uint32_t)VMSI_DROPPABLE)
+	(VMSI_SHARED | VMSI_HUGETLB | VMSI_NORESERVE | VMSI_DROPPABLE)
 
 /*
  * The object of a file; made where the space does not know it yet. NULL where
@@ -299,9 +297,8 @@ struct vmsi_object *vmsi_object_anonymous(struct vms_space *space);
 static inline bool vmsi_holds_object(const struct vmsi_attributes *attributes)
 {
 	return attributes->object &&
-		(attributes->flags & (uint32_t)VMSI_SHARED) &&
-		!(attributes->flags & ((uint32_t)VMSI_NORESERVE |
-				       (uint32_t)VMSI_HUGETLB));
+		vmsi_has(attributes, VMSI_SHARED) &&
+		!vmsi_has(attributes, VMSI_NORESERVE | VMSI_HUGETLB);
 }
 
 /*
@@ -332,8 +329,7 @@ void vmsi_name_drop(struct vms_space *space, struct vmsi_name *name);
 /* Whether memory of this kind loses its charge when it was never touched. */
 static inline bool vmsi_is_private_anonymous(const struct vmsi_attributes *a)
 {
-	return (a->flags & (uint32_t)VMSI_ANONYMOUS) &&
-		!(a->flags & (uint32_t)VMSI_SHARED);
+	return vmsi_has(a, VMSI_ANONYMOUS) && !vmsi_has(a, VMSI_SHARED);
 }
 
 /*

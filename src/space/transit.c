@@ -66,7 +66,7 @@ static void put_back(const struct vms_space *space, uintptr_t outside,
 	if (vmsi_host.mremap(outside, length, length,
 			     MREMAP_MAYMOVE | MREMAP_FIXED, source.start) >= 0)
 		return;
-	if (!(attributes->flags & (uint32_t)VMSI_SHARED)) {
+	if (!vmsi_has(attributes, VMSI_SHARED)) {
 		if ((attributes->prot & accessible) != accessible)
 			vmsi_panic("space: a mapping cannot be put back");
 		memcpy((void *)source.start, (const void *)outside, length);

@@ -79,8 +79,7 @@ static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
 static bool is_like_reservation(const struct vms_space *space,
 				struct vmsi_range range)
 {
-	const uint32_t same = (uint32_t)VMSI_ANONYMOUS |
-		(uint32_t)VMSI_NORESERVE | (uint32_t)VMSI_GREW;
+	const uint32_t same = VMSI_ANONYMOUS | VMSI_NORESERVE | VMSI_GREW;
 	const struct vmsi_mapping *mapping = vmsi_lookup(space, range.start);
 
 	return mapping && mapping->end >= range.end &&
@@ -115,10 +114,10 @@ static int unmap_whole(struct vms_space *space,
 	const uint32_t flags = mapping->attributes.flags;
 	enum vmsi_warmth warmth = VMSI_COLD;
 
-	if (flags & (uint32_t)VMSI_SEALED)
+	if (flags & VMSI_SEALED)
 		return -EPERM;
 	/* A hole that is likely to be asked for again. */
-	if (!(flags & (uint32_t)VMSI_GROWSDOWN))
+	if (!(flags & VMSI_GROWSDOWN))
 		warmth = vmsi_warm_wanted(space);
 	return unmap_hull(space, vmsi_mapping_range(mapping), warmth);
 }

@@ -89,7 +89,7 @@ bool vmsi_next_run(const struct vms_space *space, uintptr_t from,
 bool vmsi_has_sealed(const struct vms_space *space, struct vmsi_range range)
 {
 	vmsi_for_each(space, mapping, range)
-		if (mapping->attributes.flags & (uint32_t)VMSI_SEALED)
+		if (vmsi_has(&mapping->attributes, VMSI_SEALED))
 			return true;
 	return false;
 }

@@ -23,38 +23,44 @@
  */
 
 /* What a mapping is; bits of vmsi_attributes.flags. */
-enum vmsi_mapping_flags {
-	VMSI_SHARED = 1u << 0,
-	VMSI_ANONYMOUS = 1u << 1,   /* no file: private, or a shared object */
-	VMSI_HUGETLB = 1u << 2,
-	VMSI_HUGE_FALLBACK = 1u << 3, /* MAP_HUGETLB asked, ordinary pages given */
-	VMSI_NORESERVE = 1u << 4,
-	VMSI_GROWSDOWN = 1u << 5,
-	VMSI_DROPPABLE = 1u << 6,
-	VMSI_LOCKED = 1u << 7,
-	VMSI_LOCK_ON_FAULT = 1u << 8,
-	VMSI_ACCOUNTED = 1u << 9,   /* private and charged to the ledger */
-	VMSI_SEALED = 1u << 10,
-	VMSI_DONTFORK = 1u << 11,
-	VMSI_WIPEONFORK = 1u << 12,
-	VMSI_DONTDUMP = 1u << 13,
-	VMSI_MERGEABLE = 1u << 14,
-	VMSI_HUGEPAGE = 1u << 15,
-	VMSI_NOHUGEPAGE = 1u << 16,
-	VMSI_SEQUENTIAL = 1u << 17,
-	VMSI_RANDOM = 1u << 18,
-	VMSI_FOREIGN = 1u << 19,    /* not ours: lost to another mapping of the process */
-	VMSI_OWED = 1u << 20,       /* ours, unmapped, not yet given back to the reservation */
-	VMSI_READ_ONLY = 1u << 21,  /* shared, of a file that may not be written to */
-	/*
-	 * Hints: they do not keep neighbours apart; a merged mapping has what
-	 * either had.
-	 */
-	VMSI_TOUCHED = 1u << 29,    /* known to have had private pages */
-	VMSI_GREW = 1u << 30,       /* has grown before: leave room behind it */
-};
+#define VMSI_SHARED         (UINT32_C(1) << 0)
+/* no file: private, or a shared object */
+#define VMSI_ANONYMOUS      (UINT32_C(1) << 1)
+#define VMSI_HUGETLB        (UINT32_C(1) << 2)
+/* MAP_HUGETLB asked, ordinary pages given */
+#define VMSI_HUGE_FALLBACK  (UINT32_C(1) << 3)
+#define VMSI_NORESERVE      (UINT32_C(1) << 4)
+#define VMSI_GROWSDOWN      (UINT32_C(1) << 5)
+#define VMSI_DROPPABLE      (UINT32_C(1) << 6)
+#define VMSI_LOCKED         (UINT32_C(1) << 7)
+#define VMSI_LOCK_ON_FAULT  (UINT32_C(1) << 8)
+/* private and charged to the ledger */
+#define VMSI_ACCOUNTED      (UINT32_C(1) << 9)
+#define VMSI_SEALED         (UINT32_C(1) << 10)
+#define VMSI_DONTFORK       (UINT32_C(1) << 11)
+#define VMSI_WIPEONFORK     (UINT32_C(1) << 12)
+#define VMSI_DONTDUMP       (UINT32_C(1) << 13)
+#define VMSI_MERGEABLE      (UINT32_C(1) << 14)
+#define VMSI_HUGEPAGE       (UINT32_C(1) << 15)
+#define VMSI_NOHUGEPAGE     (UINT32_C(1) << 16)
+#define VMSI_SEQUENTIAL     (UINT32_C(1) << 17)
+#define VMSI_RANDOM         (UINT32_C(1) << 18)
+/* not ours: lost to another mapping of the process */
+#define VMSI_FOREIGN        (UINT32_C(1) << 19)
+/* ours, unmapped, not yet given back to the reservation */
+#define VMSI_OWED           (UINT32_C(1) << 20)
+/* shared, of a file that may not be written to */
+#define VMSI_READ_ONLY      (UINT32_C(1) << 21)
+/*
+ * Hints: they do not keep neighbours apart; a merged mapping has what
+ * either had.
+ */
+/* known to have had private pages */
+#define VMSI_TOUCHED        (UINT32_C(1) << 29)
+/* has grown before: leave room behind it */
+#define VMSI_GREW           (UINT32_C(1) << 30)
 
-#define VMSI_HINT_FLAGS ((uint32_t)VMSI_TOUCHED | (uint32_t)VMSI_GREW)
+#define VMSI_HINT_FLAGS (VMSI_TOUCHED | VMSI_GREW)
 
 struct vmsi_object; /* a file or a shared anonymous object; the map only compares */
 struct vmsi_name;   /* an interned name; the map only compares */
@@ -66,6 +72,13 @@ struct vmsi_attributes {
 	struct vmsi_name *name;     /* NULL: none */
 	uint32_t page_shift;        /* of its pages: 21 for 2 MiB huge pages */
 };
+
+/* Whether a mapping has any of these flags. */
+static inline bool vmsi_has(const struct vmsi_attributes *attributes,
+			    uint32_t flags)
+{
+	return attributes->flags & flags;
+}
 
 /* previous, next and gap belong to src/vma. */
 struct vmsi_mapping {

@@ -205,7 +205,7 @@ static uint32_t flags_of(const struct vms_mapping_info *info)
 {
 	static const struct {
 		unsigned shown;
-		enum vmsi_mapping_flags ours;
+		uint32_t ours;
 	} table[] = {
 		{ VMS_MAPPING_SHARED, VMSI_SHARED },
 		{ VMS_MAPPING_NORESERVE, VMSI_NORESERVE },
@@ -225,11 +225,11 @@ static uint32_t flags_of(const struct vms_mapping_info *info)
 		if (info->flags & table[i].shown)
 			flags |= (uint32_t)table[i].ours;
 	if (info->inode == 0)
-		flags |= (uint32_t)VMSI_ANONYMOUS;
+		flags |= VMSI_ANONYMOUS;
 	if (info->committed == info->length)
-		flags |= (uint32_t)VMSI_ACCOUNTED;
+		flags |= VMSI_ACCOUNTED;
 	/* Memory from elsewhere may well have been used there. */
-	return flags | (uint32_t)VMSI_TOUCHED;
+	return flags | VMSI_TOUCHED;
 }
 
 /*
@@ -271,7 +271,7 @@ static void publish_arrival(const struct crossing *crossing,
 
 	if (hold->bytes)
 		vmsi_object_note_hold(object, hold, VMSI_HOLD_HERE);
-	if (attributes.flags & (uint32_t)VMSI_ACCOUNTED)
+	if (vmsi_has(&attributes, VMSI_ACCOUNTED))
 		vmsi_ledger_charge_forced(&space->ledger,
 					  vmsi_range_length(target),
 					  vmsi_charged_in(space, target));

@@ -158,7 +158,7 @@ static void a_guard_is_kept_below_what_grows_down(void **state)
 static void clear_growsdown(struct vmsi_mapping *piece, void *context)
 {
 	(void)context;
-	piece->attributes.flags &= ~(uint32_t)VMSI_GROWSDOWN;
+	piece->attributes.flags &= ~VMSI_GROWSDOWN;
 }
 
 static void a_guard_comes_and_goes_with_its_mapping(void **state)
