@@ -32,9 +32,14 @@ static bool is_orphan(struct search *search, pid_t child)
 	return vmsi_proc_filters(child) > search->own_filters;
 }
 
+/*
+ * A child that has ended and that its parent has not waited for is listed for as
+ * long as that takes. It has no memory, and its end was told if it was known.
+ */
 static void visit_child(struct search *search, pid_t child, pid_t parent)
 {
 	if (vmsi_process_find(search->group, child) ||
+	    vmsi_proc_living_thread(child) == 0 ||
 	    (parent == getpid() && !is_orphan(search, child)) ||
 	    !vmsi_process_get(search->group, child))
 		return;

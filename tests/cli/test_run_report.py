@@ -208,6 +208,30 @@ def what_the_heap_gives_back_for_is_not_told_as_refused():
     expect_equal(len(told["refusals"]), told["refused"])
 
 
+def child_that_nobody_waits_for_is_told_once():
+    """However often the supervisor looks for processes meanwhile."""
+    report = work("zombies")
+    code = ("import mmap, os\n"
+            "children = []\n"
+            "for i in range(3):\n"
+            "    children.append(os.fork())\n"
+            "    if children[-1] == 0:\n"
+            "        os._exit(0)\n"
+            "for child in children:\n"
+            "    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)\n"
+            "for i in range(20):\n"
+            "    try:\n        mmap.mmap(-1, 1 << 30)\n"
+            "    except OSError:\n        pass\n")
+    result = limited(f"--report={report}", "--quiet", "/usr/bin/python3", "-c",
+                     code)
+    expect_equal(result.returncode, 0, result.stderr)
+    with open(report) as file:
+        told = json.load(file)
+    expect(told["refused"] >= 20, told["refused"])
+    pids = [process["pid"] for process in told["processes"]]
+    expect_equal(sorted(pids), sorted(set(pids)))
+
+
 CASES = [
     report_that_cannot_be_written_is_told_first,
     report_keeps_its_rights_and_leaves_its_neighbours,
@@ -219,6 +243,7 @@ CASES = [
     report_tells_what_daemons_were_refused,
     largest_request_is_no_negative_one,
     what_the_heap_gives_back_for_is_not_told_as_refused,
+    child_that_nobody_waits_for_is_told_once,
 ]
 
 sys.exit(main_in_groups(VMSPACE, CASES))
