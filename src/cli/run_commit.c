@@ -41,6 +41,17 @@ static enum vmsi_exit take_number(const char *program, const char *text,
 	return vmsi_usage_error(program, "'%s' is not a number", text);
 }
 
+/* Requests are counted from 1 on. */
+static enum vmsi_exit take_ordinal(const char *program, const char *text,
+				   uint64_t *number)
+{
+	const enum vmsi_exit exit = take_number(program, text, number);
+
+	if (exit != VMSI_EXIT_OK || *number > 0)
+		return exit;
+	return vmsi_usage_error(program, "'%s' is not a number from 1 on", text);
+}
+
 static enum vmsi_exit take_probability(const char *program, const char *text,
 				       double *probability)
 {
@@ -136,9 +147,9 @@ enum vmsi_exit vmsi_commit_take(struct vmsi_commit_options *options,
 		options->quiet = true;
 		return VMSI_EXIT_OK;
 	case VMSI_OPTION_FAIL_NTH:
-		return take_number(program, argument, &faults->nth);
+		return take_ordinal(program, argument, &faults->nth);
 	case VMSI_OPTION_FAIL_FROM:
-		return take_number(program, argument, &faults->from);
+		return take_ordinal(program, argument, &faults->from);
 	case VMSI_OPTION_FAIL_PROB:
 		return take_probability(program, argument,
 					&faults->probability);

@@ -152,6 +152,13 @@ static bool lock_range(uintptr_t address, size_t length,
 	return vmsi_add(start, length, &range->end);
 }
 
+/* As in the kernel, which looks at the limit before it looks at the end. */
+static int refuse_wrapping(size_t length, const struct lock_request *request)
+{
+	return request->kind == LOCK && !vmsi_host_may_lock(length) ?
+		-ENOMEM : -EINVAL;
+}
+
 static int change_lock_of(vms_space *space, const void *address, size_t length,
 			  struct lock_request request)
 {
@@ -167,7 +174,7 @@ static int change_lock_of(vms_space *space, const void *address, size_t length,
 	if (known < 0)
 		error = (int)known;
 	else if (!lock_range((uintptr_t)address, length, &range))
-		error = -EINVAL;
+		error = refuse_wrapping(length, &request);
 	else if (range.start < range.end)
 		error = change_run(space, range, &request);
 	vmsi_leave(space);

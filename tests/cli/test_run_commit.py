@@ -190,6 +190,8 @@ def wrong_arguments_are_usage_errors():
                     ["--commit=1G", "--noreserve=x", "true"],
                     ["--commit=1G", "--backend=cgroup", "true"],
                     ["--commit=1G", "--fail-nth=x", "true"],
+                    ["--commit=1G", "--fail-nth=0", "true"],
+                    ["--commit=1G", "--fail-from=0", "true"],
                     ["--commit=1G", "--fail-from=-1", "true"],
                     ["--commit=1G", "--fail-prob=2", "true"],
                     ["--commit=1G", "--fail-prob=nan", "true"],

@@ -175,6 +175,16 @@ static void locked_memory_comes_before_room(const struct caller *c)
 }
 
 /* A move takes its locks along, and they are counted once. */
+static void the_lock_limit_comes_before_the_end(const struct caller *c)
+{
+	char *p = map(c, 16, 4, RW);
+
+	CHECK_IS(c->mlock(c, p, -c->page), -EINVAL);
+	limit_locked(8 * c->page);
+	CHECK_IS(c->mlock(c, p, -c->page), -ENOMEM);
+	CHECK_IS(c->munlock(c, p, -c->page), -EINVAL);
+}
+
 static void moved_locks_are_counted_once(const struct caller *c)
 {
 	size_t before = figure("VmLck:");
@@ -290,6 +300,8 @@ static const struct semantics_case cases[] = {
 	     S "RLIMIT_DATA of 0 with a higher hard limit"),
 	CASE(locked_memory_comes_before_room,
 	     S "EAGAIN: the locked-memory limit comes before room"),
+	CASE(the_lock_limit_comes_before_the_end,
+	     S "mlock: the limit comes before a length that wraps"),
 	CASE(moved_locks_are_counted_once, S "locks of moved memory"),
 	CASE(locks_of_the_process_are_seen,
 	     S "mlockall and munlockall decide on growth"),
