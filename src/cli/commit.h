@@ -4,7 +4,7 @@
 
 #include "commit_budgets.h"
 #include "commit_figures.h"
-#include "size.h"
+#include "text/size.h"
 
 /* What 'vmspace commit' has found, and the two forms in which it is written. */
 struct vmsi_commit_report {

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "commit_file.h"
+#include "procfs/file.h"
 #include "procfs/status.h"
+#include "text/number.h"
 
 /* What a budget's descriptor looks like under /proc/PID/fd. */
 static const char link_text[] = "/memfd:" VMSI_BUDGET_FD_NAME " (deleted)";
@@ -174,15 +174,15 @@ static bool has_memory(pid_t pid)
 {
 	enum vmsi_status_memory memory = VMSI_STATUS_NO_MEMORY;
 	struct vmsi_status status;
-	struct vmsi_commit_file file;
+	struct vmsi_host_file file;
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-	if (vmsi_commit_file_open(&file, path))
+	if (vmsi_host_file_open(&file, path))
 		return false;
 	if (vmsi_status_read(&file.lines, &status, &memory))
 		memory = VMSI_STATUS_NO_MEMORY;
-	vmsi_commit_file_close(&file);
+	vmsi_host_file_close(&file);
 	return memory == VMSI_STATUS_HAS_MEMORY;
 }
 
@@ -225,18 +225,6 @@ static int look_at_process(struct walk *walk, pid_t pid)
 	return error == -ENOENT || error == -ESRCH ? 0 : error;
 }
 
-/* The process of a directory in /proc; 0: it is none of a process. */
-static pid_t process_of(const char *name)
-{
-	char *end;
-	long number;
-
-	if (name[0] < '1' || name[0] > '9')
-		return 0;
-	number = strtol(name, &end, 10);
-	return *end || number > INT_MAX ? 0 : (pid_t)number;
-}
-
 static int look_at_processes(struct walk *walk)
 {
 	const struct dirent *entry;
@@ -247,9 +235,10 @@ static int look_at_processes(struct walk *walk)
 	if (!processes)
 		return -errno;
 	while (!error && (entry = readdir(processes))) {
-		pid_t pid = process_of(entry->d_name);
+		pid_t pid;
 
-		if (!pid)
+		/* All other names of /proc are words. */
+		if (!vmsi_parse_int(entry->d_name, &pid))
 			continue;
 		/* It shows at least the process that asks. */
 		is_procfs = true;

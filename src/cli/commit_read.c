@@ -7,9 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "commit_file.h"
-#include "procfs/number.h"
+#include "procfs/file.h"
 #include "procfs/status.h"
+#include "text/number.h"
 
 /* PROC_USER_INIT_INO of the kernel: the initial user namespace. */
 #define INITIAL_USER_NAMESPACE 0xeffffffdu
@@ -27,38 +27,38 @@ const char *const vmsi_vm_setting_paths[VMSI_VM_SETTINGS] = {
 static struct vmsi_reading read_number(const char *path)
 {
 	struct vmsi_reading reading = { 0 };
-	struct vmsi_commit_file file;
+	struct vmsi_host_file file;
 
-	reading.error = vmsi_commit_file_open(&file, path);
+	reading.error = vmsi_host_file_open(&file, path);
 	if (reading.error)
 		return reading;
 	reading.error = vmsi_number_read(&file.lines, &reading.value);
-	vmsi_commit_file_close(&file);
+	vmsi_host_file_close(&file);
 	return reading;
 }
 
 static int read_meminfo(struct vmsi_meminfo *meminfo)
 {
-	struct vmsi_commit_file file;
-	int error = vmsi_commit_file_open(&file, vmsi_meminfo_path);
+	struct vmsi_host_file file;
+	int error = vmsi_host_file_open(&file, vmsi_meminfo_path);
 
 	if (error)
 		return error;
 	error = vmsi_meminfo_read(&file.lines, meminfo);
-	vmsi_commit_file_close(&file);
+	vmsi_host_file_close(&file);
 	return error;
 }
 
 static int read_own_status(struct vmsi_status *status)
 {
 	enum vmsi_status_memory memory;
-	struct vmsi_commit_file file;
-	int error = vmsi_commit_file_open(&file, "/proc/self/status");
+	struct vmsi_host_file file;
+	int error = vmsi_host_file_open(&file, "/proc/self/status");
 
 	if (error)
 		return error;
 	error = vmsi_status_read(&file.lines, status, &memory);
-	vmsi_commit_file_close(&file);
+	vmsi_host_file_close(&file);
 	return error;
 }
 

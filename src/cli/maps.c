@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "text.h"
+#include "text/number.h"
 
 static const char help_text[] =
 	"usage: vmspace maps [-bjt] PID\n"
@@ -45,21 +45,11 @@ struct arguments {
 /* A number as pid_t that can be a process: decimal digits only, above 0. */
 static int parse_pid(const char *text, pid_t *pid)
 {
-	char *end;
-	long number;
-
 	if (strcmp(text, "self") == 0) {
 		*pid = 0;
 		return 0;
 	}
-	if (text[0] < '0' || text[0] > '9')
-		return -EINVAL;
-	errno = 0;
-	number = strtol(text, &end, 10);
-	if (errno || *end || number < 1 || number > INT_MAX)
-		return -EINVAL;
-	*pid = (pid_t)number;
-	return 0;
+	return vmsi_parse_int(text, pid) && *pid > 0 ? 0 : -EINVAL;
 }
 
 /* The options; what getopt_long gave last: -1 at their end, 'h' or '?'. */

@@ -3,7 +3,7 @@
 #define VMSI_CLI_MAPS_H
 
 #include "listing.h"
-#include "size.h"
+#include "text/size.h"
 
 /* The two forms in which 'vmspace maps' writes a listing. */
 

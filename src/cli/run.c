@@ -11,7 +11,8 @@
 #include <unistd.h>
 
 #include "run_commit.h"
-#include "size.h"
+#include "text/number.h"
+#include "text/size.h"
 
 static const char help_text[] =
 	"usage: vmspace run --heap|--commit=SIZE [OPTION...] [--] PROGRAM "
@@ -102,17 +103,8 @@ static const struct option options[] = {
 	{ NULL, 0, NULL, 0 },
 };
 
-/* Digits, and where the library takes them one of the letters of units. */
-static bool is_number(const char *text, const char *units)
-{
-	size_t digits = strspn(text, "0123456789");
-	const char *rest = text + digits;
-
-	/* Twelve digits and a T are within what the library can count. */
-	if (digits == 0 || digits > 12 || (*rest && rest[1]))
-		return false;
-	return !*rest || (*units && strchr(units, *rest));
-}
+/* So many digits, and a unit, are surely meant. */
+#define SIZE_DIGITS_MOST 12
 
 static enum vmsi_exit put(const char *program, const char *variable,
 			  const char *value)
@@ -126,15 +118,14 @@ static enum vmsi_exit put(const char *program, const char *variable,
 static enum vmsi_exit put_size(const char *program, const char *variable,
 			       const char *text)
 {
-	uint64_t number;
-	char *end;
+	size_t size;
 
-	if (!is_number(text, "KMGTkmgt") ||
-	    !vmsi_parse_number(text, &end, &number))
+	if (strspn(text, "0123456789") > SIZE_DIGITS_MOST ||
+	    !vmsi_parse_size(text, VMSI_SIZE_WHOLE, &size))
 		return vmsi_usage_error(program, "'%s' is not a size", text);
 	/* The heap has whole pages only: this would be none, or one. */
-	if (vmsi_size_lacks_unit(text) && number > 0 &&
-	    number < (uint64_t)sysconf(_SC_PAGESIZE))
+	if (vmsi_size_lacks_unit(text) && size > 0 &&
+	    size < (size_t)sysconf(_SC_PAGESIZE))
 		return vmsi_usage_error(program, "%s bytes are less than a "
 					"page; did you mean %sK?", text, text);
 	return put(program, variable, text);
@@ -143,8 +134,10 @@ static enum vmsi_exit put_size(const char *program, const char *variable,
 static enum vmsi_exit put_age(const char *program, const char *variable,
 			      const char *text)
 {
+	uint64_t age;
+
 	if (strcmp(text, "never") != 0 &&
-	    (!is_number(text, "") || strlen(text) > 9))
+	    (!vmsi_parse_number(text, &age) || strlen(text) > 9))
 		return vmsi_usage_error(program, "'%s' is not a number of "
 					"milliseconds", text);
 	return put(program, variable, text);

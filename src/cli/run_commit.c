@@ -11,7 +11,8 @@
 #include "commit.h"
 #include "report_file.h"
 #include "run.h"
-#include "size.h"
+#include "text/number.h"
+#include "text/size.h"
 
 void vmsi_commit_init(struct vmsi_commit_options *options)
 {
@@ -26,7 +27,7 @@ void vmsi_commit_init(struct vmsi_commit_options *options)
 static enum vmsi_exit take_size(const char *program, const char *text,
 				size_t *bytes)
 {
-	if (vmsi_parse_size(text, bytes))
+	if (vmsi_parse_size(text, VMSI_SIZE_FRACTION, bytes))
 		return VMSI_EXIT_OK;
 	return vmsi_usage_error(program, "'%s' is not a size", text);
 }
@@ -34,9 +35,7 @@ static enum vmsi_exit take_size(const char *program, const char *text,
 static enum vmsi_exit take_number(const char *program, const char *text,
 				  uint64_t *number)
 {
-	char *end;
-
-	if (vmsi_parse_number(text, &end, number) && !*end)
+	if (vmsi_parse_number(text, number))
 		return VMSI_EXIT_OK;
 	return vmsi_usage_error(program, "'%s' is not a number", text);
 }

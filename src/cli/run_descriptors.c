@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "text/number.h"
+
 /*
  * Who reads what the program writes waits until the last process has closed the
  * pipe, and who writes to the program hears of its end only then. So the
@@ -63,6 +65,7 @@ void vmsi_let_go_of_others(const char *kept_file)
 	const struct dirent *entry;
 	struct stat status;
 	const struct stat *kept = look_at(kept_file, &status);
+	int descriptor;
 
 	if (!directory) {
 		const int end = (int)sysconf(_SC_OPEN_MAX);
@@ -72,7 +75,8 @@ void vmsi_let_go_of_others(const char *kept_file)
 		return;
 	}
 	while ((entry = readdir(directory)))
-		let_go_of_one((int)strtol(entry->d_name, NULL, 10), kept);
+		if (vmsi_parse_int(entry->d_name, &descriptor))
+			let_go_of_one(descriptor, kept);
 	closedir(directory);
 }
 

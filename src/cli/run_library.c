@@ -14,7 +14,7 @@
 
 #include <vmspace/heap.h>
 
-#include "size.h"
+#include "text/size.h"
 
 /* The directory of the command itself. */
 static bool own_directory(char directory[PATH_MAX])
@@ -201,7 +201,8 @@ static void tell_without_heap(const struct vmsi_program *program)
 	struct vms_heap_options options = { .struct_size = sizeof(options) };
 	vms_heap *heap;
 
-	if (wish && !vmsi_parse_size(wish, &options.reserve))
+	if (wish &&
+	    !vmsi_parse_size(wish, VMSI_SIZE_WHOLE, &options.reserve))
 		options.reserve = 0;
 	heap = vms_heap_open(&options);
 	if (!heap)

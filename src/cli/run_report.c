@@ -7,8 +7,8 @@
 
 #include "json.h"
 #include "report_file.h"
-#include "size.h"
 #include "text.h"
+#include "text/size.h"
 
 /*
  * What was refused: to standard error at the end, or as it happens, and to a

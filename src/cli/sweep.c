@@ -16,8 +16,9 @@
 #include "report_file.h"
 #include "run.h"
 #include "run_commit.h"
-#include "size.h"
 #include "text.h"
+#include "text/number.h"
+#include "text/size.h"
 
 static const char help_text[] =
 	"usage: vmspace sweep [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -64,20 +65,19 @@ static const struct option long_options[] = {
 /* "A", "A-" and "A-B" */
 static bool parse_range(const char *text, struct vmsi_sweep_options *options)
 {
-	char *end;
+	struct vmsi_scan scan = vmsi_scan_text(text);
 
-	if (!vmsi_parse_number(text, &end, &options->first) ||
-	    options->first == 0)
+	if (!vmsi_scan_decimal(&scan, &options->first) || options->first == 0)
 		return false;
 	options->last = options->first;
-	if (*end == '\0')
+	if (vmsi_scan_left(&scan) == 0)
 		return true;
-	if (*end++ != '-')
+	if (!vmsi_scan_char(&scan, '-'))
 		return false;
 	options->last = 0;
-	if (*end == '\0')
+	if (vmsi_scan_left(&scan) == 0)
 		return true;
-	return vmsi_parse_number(end, &end, &options->last) && *end == '\0' &&
+	return vmsi_parse_number(scan.at, &options->last) &&
 		options->last >= options->first;
 }
 
@@ -89,10 +89,11 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 	case OPTION_ONLY:
 		return parse_range(optarg, options);
 	case OPTION_MINIMUM:
-		return vmsi_parse_size(optarg, &options->minimum);
+		return vmsi_parse_size(optarg, VMSI_SIZE_FRACTION,
+				       &options->minimum);
 	case OPTION_JOBS:
-		return vmsi_parse_number(optarg, &end, &options->jobs) &&
-			!*end && options->jobs > 0 && options->jobs <= 1024;
+		return vmsi_parse_number(optarg, &options->jobs) &&
+			options->jobs > 0 && options->jobs <= 1024;
 	case OPTION_TIMEOUT:
 		options->timeout = strtod(optarg, &end);
 		return end != optarg && !*end && options->timeout > 0;

@@ -8,8 +8,8 @@
 
 #include "json.h"
 #include "report_file.h"
-#include "size.h"
 #include "text.h"
+#include "text/size.h"
 
 /* What came of the runs: a line for each stack, the bad ones with the stack. */
 

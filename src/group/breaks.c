@@ -54,14 +54,14 @@ uintptr_t vmsi_breaks_now(struct vms_group *group, struct vmsi_process *heap)
  */
 static bool is_past_limit(const struct vmsi_process *heap, uintptr_t end)
 {
-	struct vmsi_proc_data data;
+	struct vmsi_proc_stat stat;
 	struct rlimit limit;
 
 	if (prlimit(heap->pid, RLIMIT_DATA, NULL, &limit) ||
 	    limit.rlim_cur == RLIM_INFINITY ||
-	    !vmsi_proc_read_data(heap->pid, &data))
+	    !vmsi_proc_read_stat(heap->pid, &stat) || !stat.heap_start)
 		return false;
-	return end - data.heap_start + (data.end - data.start) >
+	return end - stat.heap_start + (stat.data_end - stat.data_start) >
 		limit.rlim_cur;
 }
 

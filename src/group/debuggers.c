@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/interruptible.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 
 #include "group/tracer.h"
+#include "text/number.h"
 
 /*
  * Debuggers inside the group. A thread has one tracer, so the group lets go what
@@ -34,9 +34,9 @@ static bool is_named(struct vms_group *group, struct vmsi_process *process,
 		return true;
 	threads = vmsi_proc_open_threads(process->pid);
 	while (threads && !named->found && (entry = readdir(threads))) {
-		const pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+		pid_t thread;
 
-		if (thread > 0 &&
+		if (vmsi_parse_int(entry->d_name, &thread) &&
 		    vmsi_proc_number_inside(thread) == named->in_namespace)
 			named->found = thread;
 	}

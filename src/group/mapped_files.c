@@ -9,7 +9,7 @@
 
 /* Whose mapping it is; NULL: none that counts when it is mapped. */
 static struct vmsi_memory_file *file_of(struct vms_group *group,
-					const struct vmsi_proc_mapping *mapping)
+					const struct vmsi_maps_line *mapping)
 {
 	return mapping->is_shared ?
 		vmsi_memory_files_find(&group->files, mapping->device,
@@ -42,8 +42,8 @@ static struct vmsi_file_part part_of(const struct vmsi_memory_file *file,
 
 /* --- made writable --------------------------------------------------------- */
 
-static bool continues(const struct vmsi_proc_mapping *one,
-		      const struct vmsi_proc_mapping *next)
+static bool continues(const struct vmsi_maps_line *one,
+		      const struct vmsi_maps_line *next)
 {
 	return next->is_shared && next->start == one->end &&
 		next->device == one->device && next->inode == one->inode &&
@@ -54,7 +54,7 @@ bool vmsi_mapped_files_range(struct vms_group *group, pid_t thread,
 			     uintptr_t start, uintptr_t end,
 			     struct vmsi_file_part *part)
 {
-	struct vmsi_proc_mapping mapping, next;
+	struct vmsi_maps_line mapping, next;
 	struct vmsi_memory_file *file;
 	uint64_t offset;
 
@@ -103,7 +103,7 @@ bool vmsi_mapped_files_moved(struct vms_group *group, pid_t thread,
 			     uintptr_t address, size_t length,
 			     struct vmsi_file_part *part)
 {
-	struct vmsi_proc_mapping mapping;
+	struct vmsi_maps_line mapping;
 	struct search search = { .thread = thread };
 	uint64_t offset;
 

@@ -100,21 +100,20 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 	return got;
 }
 
-/* "START-END RIGHTS OFFSET DEVICE INODE PATH" of /proc/PID/maps. */
+/* A line of /proc/PID/maps; its newline is taken off. */
 static void count_line(char *line, struct vmsi_measure *measure)
 {
-	char *at, *path = strchr(line, '/');
-	const uintptr_t start = strtoul(line, &at, 16);
-	const uintptr_t end = *at == '-' ? strtoul(at + 1, &at, 16) : 0;
+	struct vmsi_maps_line mapping;
 
-	if (end <= start || strlen(at) < sizeof " rwxp" - 1)
+	line[strcspn(line, "\n")] = '\0';
+	if (!vmsi_maps_line_read(vmsi_scan_text(line), &mapping))
 		return;
-	if (at[2] == 'w' && at[4] == 'p')
-		measure->committed += end - start;
-	if (strstr(line, " [stack]"))
-		measure->stack = end - start;
-	if (path && is_loader(path))
-		note_loader(measure, start, end);
+	if (mapping.is_writable && !mapping.is_shared)
+		measure->committed += mapping.end - mapping.start;
+	if (vmsi_scan_is(&mapping.label, "[stack]"))
+		measure->stack = mapping.end - mapping.start;
+	if (*mapping.label.at == '/' && is_loader(mapping.label.at))
+		note_loader(measure, mapping.start, mapping.end);
 }
 
 int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure)

@@ -3,21 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "text/fields.h"
+#include "text/number.h"
+#include "text/stat.h"
+
 /* What /proc tells of a process besides its mappings. */
 
-/* Counted from 1, as proc_pid_stat(5) and proc_pid_statm(5) do. */
-#define STAT_PARENT 4
-#define STAT_FLAGS 9
-#define STAT_THREADS 20
-#define STAT_DATA_START 45
-#define STAT_HEAP_START 47
+/* Counted from 1, as proc_pid_statm(5) does. */
 #define STATM_DATA 6
 
 /* Of the kernel's flags of a task: forked, and has executed nothing since. */
@@ -79,9 +76,10 @@ static bool read_thread(pid_t pid, pid_t thread, const char *name, char *text,
 bool vmsi_proc_is_ours(void)
 {
 	char text[16] = "";
+	int pid;
 
 	return readlink("/proc/self", text, sizeof text - 1) > 0 &&
-		strtol(text, NULL, 10) == getpid();
+		vmsi_parse_int(text, &pid) && pid == getpid();
 }
 
 bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
@@ -139,10 +137,11 @@ void vmsi_proc_each_descriptor(pid_t thread,
 {
 	DIR *all = opendir(path_of(thread, "fd").text);
 	struct dirent *entry;
+	int descriptor;
 
 	while (all && (entry = readdir(all)))
-		if (entry->d_name[0] != '.' &&
-		    !visit((int)strtol(entry->d_name, NULL, 10), context))
+		if (vmsi_parse_int(entry->d_name, &descriptor) &&
+		    !visit(descriptor, context))
 			break;
 	if (all)
 		closedir(all);
@@ -163,93 +162,73 @@ bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor)
 	return seals >= 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
 }
 
+/* A column of a file of numbers, counted from 1; 0: it is not told. */
+static uint64_t column_of(const char *text, unsigned wanted)
+{
+	struct vmsi_scan scan = vmsi_scan_text(text);
+	uint64_t value = 0;
+
+	while (wanted > 0 && vmsi_scan_column(&scan, &value))
+		wanted--;
+	return wanted ? 0 : value;
+}
+
 size_t vmsi_proc_data(pid_t pid)
 {
-	char text[256], *at = text;
-	size_t pages = 0;
+	char text[256];
 
 	if (!read_text(pid, "statm", text, sizeof text))
 		return 0;
-	for (int field = 1; field <= STATM_DATA; field++)
-		pages = strtoull(at, &at, 10);
-	return pages * (size_t)sysconf(_SC_PAGESIZE);
+	return column_of(text, STATM_DATA) * (size_t)sysconf(_SC_PAGESIZE);
 }
 
 bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat)
 {
-	char text[2048], *name, *end, *at;
-	unsigned long long value;
+	char text[2048];
+	struct vmsi_stat read;
 
-	if (!read_text(pid, "stat", text, sizeof text))
+	if (!read_text(pid, "stat", text, sizeof text) ||
+	    !vmsi_stat_read(vmsi_scan_text(text), &read))
 		return false;
-	/* The name, in brackets, may have anything in it. */
-	name = strchr(text, '(');
-	end = strrchr(text, ')');
-	if (!name || !end || end < name)
-		return false;
-	*stat = (struct vmsi_proc_stat){ .parent = 0 };
+	*stat = (struct vmsi_proc_stat){
+		.parent = (pid_t)read.parent,
+		.has_executed = !(read.flags & FORKED_ONLY),
+		.threads = (unsigned)read.threads,
+		.data_start = read.data_start,
+		.data_end = read.data_end,
+		.heap_start = read.heap_start,
+	};
 	snprintf(stat->command, sizeof stat->command, "%.*s",
-		 (int)(end - name - 1), name + 1);
-	at = end + 1;
-	for (int field = 3; field <= STAT_HEAP_START && *at; field++) {
-		at += strspn(at, " ");
-		value = strtoull(at, NULL, 10);
-		if (field == STAT_PARENT)
-			stat->parent = (pid_t)value;
-		if (field == STAT_FLAGS)
-			stat->has_executed = !(value & FORKED_ONLY);
-		if (field == STAT_THREADS)
-			stat->threads = (unsigned)value;
-		if (field == STAT_HEAP_START)
-			stat->heap_start = (uintptr_t)value;
-		at += strcspn(at, " ");
-	}
+		 (int)vmsi_scan_left(&read.command), read.command.at);
 	return true;
-}
-
-bool vmsi_proc_read_data(pid_t pid, struct vmsi_proc_data *data)
-{
-	char text[2048], *at;
-	int field = 3;
-
-	if (!read_text(pid, "stat", text, sizeof text))
-		return false;
-	at = strrchr(text, ')');
-	for (at = at ? at + 1 : NULL; at && field < STAT_DATA_START; field++)
-		at = strchr(at + 1, ' ');
-	if (!at)
-		return false;
-	data->start = strtoull(at, &at, 10);
-	data->end = strtoull(at, &at, 10);
-	data->heap_start = strtoull(at, &at, 10);
-	return data->heap_start != 0;
 }
 
 bool vmsi_proc_read_running(pid_t pid, pid_t thread,
 			    struct vmsi_proc_running *running)
 {
-	char text[2048], *end;
+	char text[2048];
+	struct vmsi_stat stat;
 
 	*running = (struct vmsi_proc_running){ 'R', 0 };
 	if (!read_thread(pid, thread, "stat", text, sizeof text))
 		return errno != ENOENT && errno != ESRCH;
-	end = strrchr(text, ')');
-	if (end && end[1])
-		running->state = end[2];
+	if (vmsi_stat_read(vmsi_scan_text(text), &stat))
+		running->state = stat.state;
 	if (read_thread(pid, thread, "schedstat", text, sizeof text))
-		running->ran = strtoull(text, NULL, 10);
+		running->ran = column_of(text, 1);
 	return true;
 }
 
 int vmsi_proc_system_call(pid_t pid, pid_t thread)
 {
-	char text[512], *end;
-	long number;
+	char text[512];
+	struct vmsi_scan scan;
+	uint64_t number;
 
 	if (!read_thread(pid, thread, "syscall", text, sizeof text))
 		return -1;
-	number = strtol(text, &end, 10);
-	return end == text ? -1 : (int)number;
+	scan = vmsi_scan_text(text);
+	return vmsi_scan_decimal(&scan, &number) ? (int)number : -1;
 }
 
 static bool lives(pid_t pid, pid_t thread)
@@ -266,23 +245,20 @@ static bool has_memory(pid_t pid, pid_t thread)
 	char text[256];
 
 	return read_thread(pid, thread, "statm", text, sizeof text) &&
-		strtoull(text, NULL, 10) > 0;
+		column_of(text, 1) > 0;
 }
 
 static pid_t find_thread(pid_t pid, bool (*is_one)(pid_t pid, pid_t thread))
 {
 	DIR *threads = vmsi_proc_open_threads(pid);
 	struct dirent *entry;
-	pid_t thread = 0;
+	pid_t one, thread = 0;
 
 	if (!threads)
 		return errno == ENOENT ? 0 : -1;
-	while (!thread && (entry = readdir(threads))) {
-		pid_t one = (pid_t)strtol(entry->d_name, NULL, 10);
-
-		if (one > 0 && is_one(pid, one))
+	while (!thread && (entry = readdir(threads)))
+		if (vmsi_parse_int(entry->d_name, &one) && is_one(pid, one))
 			thread = one;
-	}
 	closedir(threads);
 	return thread;
 }
@@ -301,17 +277,18 @@ pid_t vmsi_proc_thread_with_memory(pid_t pid)
 static long status_number(pid_t pid, const char *name)
 {
 	char status[8192];
-	const char *line;
+	struct vmsi_scan value;
+	uint64_t number;
 
 	if (!read_text(pid, "status", status, sizeof status))
 		return 0;
-	line = strstr(status, name);
-	return line ? strtol(line + strlen(name), NULL, 10) : -1;
+	return vmsi_field_find(vmsi_scan_text(status), name, &value) &&
+		vmsi_scan_decimal(&value, &number) ? (long)number : -1;
 }
 
 size_t vmsi_proc_stack(pid_t pid)
 {
-	const long kib = status_number(pid, "\nVmStk:");
+	const long kib = status_number(pid, "VmStk");
 
 	return kib > 0 ? (size_t)kib << 10 : 0;
 }
@@ -331,7 +308,7 @@ pid_t vmsi_proc_process_of(pid_t thread)
 {
 	if (is_process(thread))
 		return thread;
-	return (pid_t)status_number(thread, "\nTgid:");
+	return (pid_t)status_number(thread, "Tgid");
 }
 
 bool vmsi_proc_namespace(pid_t pid, char *name, size_t size)
@@ -346,33 +323,28 @@ bool vmsi_proc_namespace(pid_t pid, char *name, size_t size)
 /* One for each namespace, the innermost last. */
 pid_t vmsi_proc_number_inside(pid_t thread)
 {
-	static const char field[] = "\nNSpid:";
-	char status[8192], *at, *end;
-	long number, last = 0;
+	char status[8192];
+	struct vmsi_scan numbers;
+	uint64_t number, last = 0;
 
-	if (!read_text(thread, "status", status, sizeof status))
+	if (!read_text(thread, "status", status, sizeof status) ||
+	    !vmsi_field_find(vmsi_scan_text(status), "NSpid", &numbers))
 		return 0;
-	at = strstr(status, field);
-	for (at = at ? at + strlen(field) : NULL; at; at = end) {
-		at += strspn(at, "\t ");
-		number = strtol(at, &end, 10);
-		if (end == at)
-			break;
+	while (vmsi_scan_column(&numbers, &number))
 		last = number;
-	}
 	return (pid_t)last;
 }
 
 pid_t vmsi_proc_tracer(pid_t thread)
 {
-	return (pid_t)status_number(thread, "\nTracerPid:");
+	return (pid_t)status_number(thread, "TracerPid");
 }
 
 /* A kernel that does not count them says whether there are any. */
 long vmsi_proc_filters(pid_t pid)
 {
-	const long filters = status_number(pid, "\nSeccomp_filters:");
+	const long filters = status_number(pid, "Seccomp_filters");
 
 	return filters >= 0 ? filters :
-		status_number(pid, "\nSeccomp:") == SECCOMP_MODE_FILTER;
+		status_number(pid, "Seccomp") == SECCOMP_MODE_FILTER;
 }

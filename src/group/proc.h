@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "text/maps.h"
+
 /* What /proc tells of the processes of a group. */
 
 /* A file of /proc/PID, and its directory of threads; NULL: none. */
@@ -29,6 +31,8 @@ struct vmsi_proc_stat {
 	pid_t parent;
 	bool has_executed;             /* a program, since it was forked */
 	unsigned threads;
+	/* The bounds that RLIMIT_DATA counts brk from; 0: not told. */
+	uintptr_t data_start, data_end; /* of the program's own data */
 	uintptr_t heap_start;          /* where a heap of brk begins */
 };
 
@@ -84,29 +88,18 @@ void vmsi_proc_each_descriptor(pid_t thread,
 			       bool (*visit)(int descriptor, void *context),
 			       void *context);
 
-struct vmsi_proc_mapping {
-	uintptr_t start, end;
-	uint64_t device, inode, offset; /* of the file; 0: it has none */
-	bool is_shared, is_writable;
-};
-
-/* The mapping that an address is in. Returns false where none is told. */
+/*
+ * The mapping that an address is in, without its label. Returns false where none
+ * is told.
+ */
 bool vmsi_proc_mapping_at(pid_t thread, uintptr_t address,
-			  struct vmsi_proc_mapping *mapping);
+			  struct vmsi_maps_line *mapping);
 
 /* Whether /proc is there, and of the caller's own namespace of processes. */
 bool vmsi_proc_is_ours(void);
 
 /* The memory of a process, to be read. Returns a descriptor or -1. */
 int vmsi_proc_open_memory(pid_t pid);
-
-/* The bounds that RLIMIT_DATA counts brk from. */
-struct vmsi_proc_data {
-	uintptr_t start, end;          /* of the program's own data */
-	uintptr_t heap_start;
-};
-
-bool vmsi_proc_read_data(pid_t pid, struct vmsi_proc_data *data);
 
 /* The name of a namespace of processes; pid 0: the caller's. */
 bool vmsi_proc_namespace(pid_t pid, char *name, size_t size);

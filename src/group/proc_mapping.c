@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
@@ -24,13 +23,13 @@ struct query {
 #define FOUND_SHARED 0x08u
 
 /* Returns 1, 0 where nothing is mapped there, or -1: the kernel cannot tell so. */
-static int ask(int maps, uintptr_t address, struct vmsi_proc_mapping *mapping)
+static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping)
 {
 	struct query query = { .size = sizeof query, .address = address };
 
 	if (ioctl(maps, QUERY, &query))
 		return errno == ENOENT ? 0 : -1;
-	*mapping = (struct vmsi_proc_mapping){
+	*mapping = (struct vmsi_maps_line){
 		.start = query.start, .end = query.end,
 		.device = makedev(query.major_number, query.minor_number),
 		.inode = query.inode, .offset = query.offset,
@@ -40,48 +39,26 @@ static int ask(int maps, uintptr_t address, struct vmsi_proc_mapping *mapping)
 	return 1;
 }
 
-/* "START-END RIGHTS OFFSET MAJOR:MINOR INODE", numbers but the last in hex. */
-static bool parse(const char *line, struct vmsi_proc_mapping *mapping)
-{
-	unsigned long major_number, minor_number;
-	char *at;
-
-	*mapping = (struct vmsi_proc_mapping){ .start = strtoul(line, &at, 16) };
-	if (*at != '-')
-		return false;
-	mapping->end = strtoul(at + 1, &at, 16);
-	if (strlen(at) < sizeof " rwxp " - 1)
-		return false;
-	mapping->is_writable = at[2] == 'w';
-	mapping->is_shared = at[4] == 's';
-	mapping->offset = strtoull(at + sizeof " rwxp " - 1, &at, 16);
-	major_number = strtoul(at, &at, 16);
-	if (*at != ':')
-		return false;
-	minor_number = strtoul(at + 1, &at, 16);
-	mapping->device = makedev((unsigned)major_number,
-				  (unsigned)minor_number);
-	mapping->inode = strtoull(at, NULL, 10);
-	return true;
-}
-
 /* Before Linux 6.11 all of them are read, up to that one. */
 static bool search(FILE *maps, uintptr_t address,
-		   struct vmsi_proc_mapping *mapping)
+		   struct vmsi_maps_line *mapping)
 {
+	const struct vmsi_scan none = { NULL, NULL };
 	bool found = false;
 	char *line = NULL;
 	size_t room = 0;
 
 	while (!found && getline(&line, &room, maps) > 0 &&
-	       parse(line, mapping) && mapping->start <= address)
+	       vmsi_maps_line_read(vmsi_scan_text(line), mapping) &&
+	       mapping->start <= address)
 		found = address < mapping->end;
 	free(line);
+	mapping->label = none;
 	return found;
 }
 
 bool vmsi_proc_mapping_at(pid_t thread, uintptr_t address,
-			  struct vmsi_proc_mapping *mapping)
+			  struct vmsi_maps_line *mapping)
 {
 	FILE *maps = vmsi_proc_open(thread, "maps");
 	int found;

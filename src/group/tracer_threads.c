@@ -2,9 +2,9 @@
 #include "group/tracer_state.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "group/proc.h"
+#include "text/number.h"
 
 /* The threads of a traced process. */
 
@@ -15,15 +15,14 @@ int vmsi_traced_each(struct vmsi_tracer *tracer, pid_t process,
 {
 	DIR *threads = vmsi_proc_open_threads(process);
 	struct dirent *entry;
+	pid_t thread;
 	int error = 0;
 
 	if (!threads)
 		return errno == ENOENT ? 0 : -errno;
 	while (!error && (entry = readdir(threads)))
-		if (entry->d_name[0] != '.')
-			error = visit(tracer,
-				      (pid_t)strtol(entry->d_name, NULL, 10),
-				      context);
+		if (vmsi_parse_int(entry->d_name, &thread))
+			error = visit(tracer, thread, context);
 	closedir(threads);
 	return error;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "text/scan.h"
+
 /*
  * The supervisor is the parent of the group's orphans, so whoever lives in the
  * group descends from a process that is known, or from the supervisor. Children
@@ -50,10 +52,11 @@ static void visit_child(struct search *search, pid_t child, pid_t parent)
 static void read_children(struct search *search, pid_t parent,
 			  const char *thread)
 {
-	char name[64], *children = NULL, *at, *end;
+	char name[64], *children = NULL;
+	struct vmsi_scan numbers = { NULL, NULL };
 	size_t room = 0;
+	uint64_t child;
 	FILE *file;
-	long child;
 
 	snprintf(name, sizeof name, "task/%.20s/children", thread);
 	file = vmsi_proc_open(parent, name);
@@ -61,8 +64,9 @@ static void read_children(struct search *search, pid_t parent,
 		return;
 	/* One line of numbers. */
 	if (getline(&children, &room, file) > 0)
-		for (at = children; (child = strtol(at, &end, 10)) > 0; at = end)
-			visit_child(search, (pid_t)child, parent);
+		numbers = vmsi_scan_text(children);
+	while (vmsi_scan_column(&numbers, &child))
+		visit_child(search, (pid_t)child, parent);
 	fclose(file);
 	free(children);
 }

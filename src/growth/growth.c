@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "host/file.h"
 #include "host/host.h"
 
 #ifndef MADV_POPULATE_WRITE
@@ -20,7 +21,8 @@
 /* What has grown past its first page is committed so far. */
 #define SMALL_LEAST ((size_t)64 << 10)
 
-enum { UNKNOWN, NO, YES };
+/* When the host gives huge pages. */
+enum { UNKNOWN, NEVER, WHEN_ASKED, UNASKED };
 
 size_t vmsi_growth_ahead(size_t wanted, size_t maximum)
 {
@@ -48,67 +50,55 @@ size_t vmsi_growth_from_small(size_t wanted, size_t maximum)
 	return vmsi_min(ahead, maximum);
 }
 
-/* Whether a file could be read and has a word in its first 4 KiB. */
-static bool file_has(const char *path, const char *word, bool *readable)
+/* Whether the process has set PR_SET_THP_DISABLE. */
+static bool is_disabled_for_process(void)
 {
-	char text[4096] = "";
-	long fd = vmsi_host.open(path);
-	long length;
+	static const struct vmsi_field field = { "THP_enabled", 0,
+						 VMSI_FIELD_COUNT };
+	uint64_t enabled, seen;
 
-	*readable = false;
-	if (fd < 0)
-		return false;
-	length = vmsi_host.read((int)fd, text, sizeof text - 1);
-	(void)vmsi_host.close((int)fd);
-	*readable = length > 0;
-	return *readable && strstr(text, word);
+	return vmsi_host_read_fields("/proc/self/status", &field, 1, &enabled,
+				     &seen) == 0 && seen && !enabled;
 }
 
-/* By the machine's setting, and by the process's own: PR_SET_THP_DISABLE. */
-static bool host_has_huge_pages(void)
+/* By the environment, by the machine's setting, and by the process's own. */
+static int read_policy(void)
 {
 	const char *asked = getenv("VMSPACE_HUGE_PAGES");
-	bool readable;
+	char text[128];
+	struct vmsi_scan setting = { text, text };
 
 	if (asked && strcmp(asked, "never") == 0)
-		return false;
-	if (file_has(HUGE_PAGES_ENABLED, "[never]", &readable) || !readable)
-		return false;
-	return !file_has("/proc/self/status", "THP_enabled:\t0", &readable);
+		return NEVER;
+	setting.end += vmsi_host_read_start(HUGE_PAGES_ENABLED, text,
+					    sizeof(text));
+	if (setting.end == text || vmsi_scan_is_chosen(setting, "never") ||
+	    is_disabled_for_process())
+		return NEVER;
+	return vmsi_scan_is_chosen(setting, "always") ? UNASKED : WHEN_ASKED;
 }
 
-/* What is asked once; threads that ask at the same time get the same answer. */
-static bool ask_once(atomic_int *known, bool (*ask)(void))
+/* Read once; threads that ask at the same time get the same answer. */
+static int huge_page_policy(void)
 {
-	int answer = atomic_load_explicit(known, memory_order_relaxed);
+	static atomic_int cached = UNKNOWN;
+	int policy = atomic_load_explicit(&cached, memory_order_relaxed);
 
-	if (answer == UNKNOWN) {
-		answer = ask() ? YES : NO;
-		atomic_store_explicit(known, answer, memory_order_relaxed);
+	if (policy == UNKNOWN) {
+		policy = read_policy();
+		atomic_store_explicit(&cached, policy, memory_order_relaxed);
 	}
-	return answer == YES;
+	return policy;
 }
 
 bool vmsi_growth_has_huge_pages(void)
 {
-	static atomic_int known = UNKNOWN;
-
-	return ask_once(&known, host_has_huge_pages);
-}
-
-static bool host_gives_unasked(void)
-{
-	bool readable;
-
-	return vmsi_growth_has_huge_pages() &&
-		file_has(HUGE_PAGES_ENABLED, "[always]", &readable);
+	return huge_page_policy() != NEVER;
 }
 
 bool vmsi_growth_gives_unasked(void)
 {
-	static atomic_int known = UNKNOWN;
-
-	return ask_once(&known, host_gives_unasked);
+	return huge_page_policy() == UNASKED;
 }
 
 size_t vmsi_growth_populate(uintptr_t start, size_t used, size_t needed,

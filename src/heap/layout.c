@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "heap/state.h"
+#include "host/file.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -25,16 +26,10 @@
 /* The mappings of the host that a process may have: vm.max_map_count. */
 static size_t maps_most(void)
 {
-	char text[24] = "";
-	long fd = vmsi_host.open("/proc/sys/vm/max_map_count");
-	size_t maps = 0;
+	uint64_t maps;
 
-	if (fd >= 0) {
-		(void)vmsi_host.read((int)fd, text, sizeof text - 1);
-		(void)vmsi_host.close((int)fd);
-	}
-	for (const char *digit = text; *digit >= '0' && *digit <= '9'; digit++)
-		maps = maps * 10 + (size_t)(*digit - '0');
+	if (!vmsi_host_read_number("/proc/sys/vm/max_map_count", &maps))
+		maps = 0;
 	return maps ? maps : MAPS_MOST;
 }
 

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "host/raw.h"
+#include "text/number.h"
 
 #ifndef SYS_mseal
 #define SYS_mseal 462
@@ -238,20 +239,10 @@ static long host_nanosleep(unsigned nanoseconds)
 
 void vmsi_descriptor_link(char *link, int fd)
 {
-	static const char prefix[] = "/proc/self/fd/";
-	char digits[12];
-	size_t count = 0, at;
-	unsigned number = (unsigned)fd;
+	struct vmsi_digits digits;
 
-	memcpy(link, prefix, sizeof(prefix));
-	at = sizeof(prefix) - 1;
-	do {
-		digits[count++] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number);
-	while (count)
-		link[at++] = digits[--count];
-	link[at] = '\0';
+	strcpy(link, "/proc/self/fd/");
+	strcat(link, vmsi_write_digits(&digits, (unsigned)fd, 10));
 }
 
 struct vmsi_host_calls vmsi_host = {

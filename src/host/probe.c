@@ -6,6 +6,8 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 
+#include "host/file.h"
+
 /*
  * What the machine is like, asked once and kept. Two threads that ask at the
  * same time get the same answer, so the caches need no lock.
@@ -23,32 +25,6 @@ size_t vmsi_page_size(void)
 	return size;
 }
 
-/* Read the start of a small file; the number of bytes, 0 on failure. */
-static size_t read_start(const char *path, char *buffer, size_t length)
-{
-	long fd = vmsi_host.open(path);
-	long got;
-
-	if (fd < 0)
-		return 0;
-	got = vmsi_host.read((int)fd, buffer, length);
-	vmsi_host.close((int)fd);
-	return got > 0 ? (size_t)got : 0;
-}
-
-static size_t parse_number(const char *text, size_t length)
-{
-	size_t number = 0;
-
-	while (length > 0 && *text == ' ') {
-		text++;
-		length--;
-	}
-	for (; length > 0 && *text >= '0' && *text <= '9'; text++, length--)
-		number = number * 10 + (size_t)(*text - '0');
-	return number;
-}
-
 static bool is_power_of_two(size_t value)
 {
 	return value != 0 && (value & (value - 1)) == 0;
@@ -57,41 +33,20 @@ static bool is_power_of_two(size_t value)
 size_t vmsi_huge_page_size(void)
 {
 	static _Atomic size_t cached;
-	size_t size = atomic_load_explicit(&cached, memory_order_relaxed);
-	char text[32];
-	size_t length;
+	uint64_t size = atomic_load_explicit(&cached, memory_order_relaxed);
 
 	if (size != 0)
 		return size;
-	length = read_start("/sys/kernel/mm/transparent_hugepage/hpage_pmd_size",
-			    text, sizeof(text));
-	size = parse_number(text, length);
 	/*
 	 * A page-table page holds a pointer of 8 bytes for each page that a
 	 * PMD covers.
 	 */
-	if (!is_power_of_two(size))
+	if (!vmsi_host_read_number(
+		    "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size",
+		    &size) || !is_power_of_two(size))
 		size = vmsi_page_size() * (vmsi_page_size() / 8);
 	atomic_store_explicit(&cached, size, memory_order_relaxed);
 	return size;
-}
-
-/* The number behind "Hugepagesize:" in meminfo, in bytes; 0: no such line. */
-static size_t find_hugetlb_size(const char *text, size_t length)
-{
-	static const char key[] = "Hugepagesize:";
-	const size_t key_length = sizeof(key) - 1;
-
-	for (size_t at = 0; at + key_length < length; at++) {
-		size_t same = 0;
-
-		while (same < key_length && text[at + same] == key[same])
-			same++;
-		if (same == key_length)
-			return parse_number(text + at + key_length,
-					    length - at - key_length) << 10;
-	}
-	return 0;
 }
 
 size_t vmsi_hugetlb_page_size(void)
@@ -99,14 +54,14 @@ size_t vmsi_hugetlb_page_size(void)
 	/* One more than the size, so that 0 means "not asked yet". */
 	static _Atomic size_t cached;
 	size_t known = atomic_load_explicit(&cached, memory_order_relaxed);
-	char text[4096];
-	size_t size;
+	static const struct vmsi_field field = { "Hugepagesize", 0,
+						 VMSI_FIELD_KIB };
+	uint64_t size, seen;
 
 	if (known != 0)
 		return known - 1;
-	size = find_hugetlb_size(text,
-				 read_start("/proc/meminfo", text, sizeof(text)));
-	if (!is_power_of_two(size))
+	if (vmsi_host_read_fields("/proc/meminfo", &field, 1, &size, &seen) ||
+	    !seen || !is_power_of_two(size))
 		size = 0;
 	atomic_store_explicit(&cached, size + 1, memory_order_relaxed);
 	return size;

@@ -8,6 +8,8 @@
 
 #include "base/align.h"
 #include "preload/line.h"
+#include "text/number.h"
+#include "text/size.h"
 
 /* What the environment asks for. A program with rights of its own asks nothing. */
 
@@ -32,51 +34,16 @@ void vmsi_front_complain(const char *part, ...)
 	vmsi_line_write(&line, STDERR_FILENO);
 }
 
-/* Decimal digits. Returns what is behind them; NULL: none, or too large. */
-static const char *parse_digits(const char *text, size_t *number)
-{
-	size_t value = 0;
-
-	if (*text < '0' || *text > '9')
-		return NULL;
-	for (; *text >= '0' && *text <= '9'; text++)
-		if (__builtin_mul_overflow(value, (size_t)10, &value) ||
-		    __builtin_add_overflow(value, (size_t)(*text - '0'),
-					   &value))
-			return NULL;
-	*number = value;
-	return text;
-}
-
-/* Bytes, or with K, M, G or T. */
-static bool parse_size(const char *text, size_t *size)
-{
-	static const char units[] = "KMGT";
-	const char *rest = parse_digits(text, size);
-	const char *unit;
-
-	if (!rest)
-		return false;
-	if (!*rest)
-		return true;
-	unit = strchr(units, *rest & ~0x20);
-	return unit && *unit && !rest[1] &&
-		vmsi_multiply(*size, (size_t)1 << 10 * (unit - units + 1),
-			      size);
-}
-
 /* Milliseconds, or never. 0 of the options means their default: then 1. */
 static bool parse_age(const char *text, unsigned *age)
 {
-	size_t number;
-	const char *rest;
+	uint64_t number;
 
 	if (strcmp(text, "never") == 0) {
 		*age = VMS_HEAP_NEVER;
 		return true;
 	}
-	rest = parse_digits(text, &number);
-	if (!rest || *rest || number >= VMS_HEAP_NEVER)
+	if (!vmsi_parse_number(text, &number) || number >= VMS_HEAP_NEVER)
 		return false;
 	*age = number ? (unsigned)number : 1;
 	return true;
@@ -99,11 +66,7 @@ static void ignore(const char *name, const char *text)
 static void read_size(const char *name, size_t *size)
 {
 	const char *text = wish(name);
-	size_t number;
-
-	if (text && parse_size(text, &number))
-		*size = number;
-	else if (text)
+	if (text && !vmsi_parse_size(text, VMSI_SIZE_WHOLE, size))
 		ignore(name, text);
 }
 

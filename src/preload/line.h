@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 
 #include "host/raw.h"
+#include "text/number.h"
 
 /* A line without stdio and without memory; cut where it would be too long. */
 struct vmsi_output_line {
@@ -21,20 +22,14 @@ static inline void vmsi_line_text(struct vmsi_output_line *line,
 		line->text[line->length++] = *text++;
 }
 
-/* In a base of at least 10. */
+/* In base 10 or 16. */
 static inline void vmsi_line_based(struct vmsi_output_line *line,
 				   uint64_t number,
 				   unsigned base)
 {
-	char digits[24];
-	size_t first = sizeof(digits) - 1;
+	struct vmsi_digits digits;
 
-	digits[first] = '\0';
-	do {
-		digits[--first] = "0123456789abcdef"[number % base];
-		number /= base;
-	} while (number);
-	vmsi_line_text(line, digits + first);
+	vmsi_line_text(line, vmsi_write_digits(&digits, number, base));
 }
 
 static inline void vmsi_line_number(struct vmsi_output_line *line, uint64_t number)

@@ -6,29 +6,10 @@
 
 #include "base/panic.h"
 #include "host/host.h"
+#include "text/number.h"
 
 #define NAME_MAX_BYTES 32
 #define PATH_BYTES (sizeof("/proc/2147483647/") + NAME_MAX_BYTES)
-
-static char *append(char *at, const char *text)
-{
-	size_t length = strlen(text);
-
-	memcpy(at, text, length + 1);
-	return at + length;
-}
-
-static char *append_number(char *at, unsigned number)
-{
-	char digits[] = "4294967295";
-	size_t first = sizeof(digits) - 1;
-
-	do {
-		digits[--first] = (char)('0' + number % 10);
-		number /= 10;
-	} while (number > 0);
-	return append(at, digits + first);
-}
 
 /* Whether procfs shows at least the process that asks. */
 static bool is_mounted(void)
@@ -41,13 +22,15 @@ static bool is_mounted(void)
 int vmsi_procfs_open(pid_t pid, const char *name)
 {
 	char path[PATH_BYTES];
-	char *at = append(path, "/proc/");
+	char *at = stpcpy(path, "/proc/");
+	struct vmsi_digits digits;
 	long fd;
 
 	vmsi_debug_check(strlen(name) <= NAME_MAX_BYTES,
 			 "a procfs file name is too long");
-	at = pid == 0 ? append(at, "self") : append_number(at, (unsigned)pid);
-	append(append(at, "/"), name);
+	at = stpcpy(at, pid == 0 ? "self" :
+		    vmsi_write_digits(&digits, (unsigned)pid, 10));
+	stpcpy(stpcpy(at, "/"), name);
 
 	do
 		fd = vmsi_host.open(path);
@@ -55,26 +38,4 @@ int vmsi_procfs_open(pid_t pid, const char *name)
 	if (fd == -ENOENT && pid != 0 && is_mounted())
 		return -ESRCH;
 	return (int)fd;
-}
-
-static ssize_t read_file(void *context, void *buffer, size_t size)
-{
-	const int *fd = context;
-	long got;
-
-	do
-		got = vmsi_host.read(*fd, buffer, size);
-	while (got == -EINTR);
-	return got;
-}
-
-void vmsi_procfs_lines(struct vmsi_lines *lines, int *fd, char *buffer,
-		       size_t size)
-{
-	*lines = (struct vmsi_lines){
-		.read = read_file,
-		.context = fd,
-		.buffer = buffer,
-		.size = size,
-	};
 }

@@ -2,10 +2,9 @@
 #ifndef VMSI_PROCFS_FILE_H
 #define VMSI_PROCFS_FILE_H
 
-#include <stddef.h>
 #include <sys/types.h>
 
-#include "procfs/lines.h"
+#include "host/file.h"
 
 /*
  * Open /proc/PID/NAME, or /proc/self/NAME for pid 0. NAME is at most 32 bytes.
@@ -15,9 +14,5 @@
  * file in it, and what open(2) says.
  */
 int vmsi_procfs_open(pid_t pid, const char *name);
-
-/* Read lines from descriptor *fd into a buffer of size bytes; not 0. */
-void vmsi_procfs_lines(struct vmsi_lines *lines, int *fd, char *buffer,
-		       size_t size);
 
 #endif

@@ -3,12 +3,10 @@
 
 #include <errno.h>
 
-#include "procfs/fields.h"
+#include "text/fields.h"
 
-#define COUNT(text, member) \
-	{ text, offsetof(struct vmsi_meminfo, member), VMSI_FIELD_COUNT }
-#define KIB(text, member) \
-	{ text, offsetof(struct vmsi_meminfo, member), VMSI_FIELD_KIB }
+#define COUNT(key, member) VMSI_FIELD(COUNT, struct vmsi_meminfo, key, member)
+#define KIB(key, member) VMSI_FIELD(KIB, struct vmsi_meminfo, key, member)
 
 /* The first five are asked for by their bits below. */
 static const struct vmsi_field table[] = {

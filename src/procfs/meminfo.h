@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "procfs/lines.h"
+#include "text/lines.h"
 
 /* The memory of the machine: /proc/meminfo (proc_meminfo(5)). Bytes. */
 struct vmsi_meminfo {

@@ -80,7 +80,7 @@ static int open_maps(pid_t pid, vms_process_maps **result)
 		release(maps);
 		return error;
 	}
-	vmsi_procfs_lines(&maps->lines, &maps->fd, maps->buffer, BUFFER_BYTES);
+	vmsi_host_lines(&maps->lines, &maps->fd, maps->buffer, BUFFER_BYTES);
 	*result = maps;
 	return 0;
 }

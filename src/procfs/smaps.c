@@ -8,8 +8,8 @@
 #include <sys/sysmacros.h>
 
 #include "base/align.h"
-#include "procfs/fields.h"
-#include "procfs/smaps_label.h"
+#include "text/fields.h"
+#include "text/maps.h"
 
 /* The lines under a mapping's first line, as far as they are wanted. */
 struct figures {
@@ -22,13 +22,10 @@ struct figures {
 };
 
 static const struct vmsi_field table[] = {
-	{ "Rss", offsetof(struct figures, resident), VMSI_FIELD_KIB },
-	{ "KernelPageSize", offsetof(struct figures, page_size),
-	  VMSI_FIELD_KIB },
-	{ "Shared_Hugetlb", offsetof(struct figures, hugetlb_shared),
-	  VMSI_FIELD_KIB },
-	{ "Private_Hugetlb", offsetof(struct figures, hugetlb_private),
-	  VMSI_FIELD_KIB },
+	VMSI_FIELD(KIB, struct figures, "Rss", resident),
+	VMSI_FIELD(KIB, struct figures, "KernelPageSize", page_size),
+	VMSI_FIELD(KIB, struct figures, "Shared_Hugetlb", hugetlb_shared),
+	VMSI_FIELD(KIB, struct figures, "Private_Hugetlb", hugetlb_private),
 };
 
 #define FIELD_RSS 0
@@ -76,7 +73,7 @@ static int parse_field(const struct vmsi_line *line,
 		       struct vms_mapping_info *info, struct figures *figures)
 {
 	struct vmsi_scan key, value;
-	int result = vmsi_field_split(line, &key, &value);
+	int result = vmsi_field_split(vmsi_line_scan(line), &key, &value);
 
 	if (result)
 		return result;
@@ -98,79 +95,124 @@ static bool is_first_line(const struct vmsi_line *line)
 	return line->length > 0 && vmsi_is_hex_digit(line->start[0]);
 }
 
-static bool scan_range(struct vmsi_scan *scan, struct vms_mapping_info *info)
-{
-	uint64_t start, end;
-
-	if (!vmsi_scan_hex(scan, &start) || !vmsi_scan_char(scan, '-') ||
-	    !vmsi_scan_hex(scan, &end))
-		return false;
-	if (start >= end || end > UINTPTR_MAX)
-		return false;
-	info->start = (uintptr_t)start;
-	info->length = (size_t)(end - start);
-	return true;
-}
-
-static bool scan_right(struct vmsi_scan *scan, char letter, int right,
-		       struct vms_mapping_info *info)
-{
-	if (vmsi_scan_char(scan, letter)) {
-		info->prot |= right;
-		return true;
-	}
-	return vmsi_scan_char(scan, '-');
-}
-
-static bool scan_rights(struct vmsi_scan *scan, struct vms_mapping_info *info)
-{
-	if (!scan_right(scan, 'r', PROT_READ, info) ||
-	    !scan_right(scan, 'w', PROT_WRITE, info) ||
-	    !scan_right(scan, 'x', PROT_EXEC, info))
-		return false;
-	/*
-	 * Not "sh" of VmFlags: that is off for a shared mapping of a file that
-	 * was opened for reading only.
-	 */
-	if (vmsi_scan_char(scan, 's')) {
-		info->flags |= VMS_MAPPING_SHARED;
-		return true;
-	}
-	return vmsi_scan_char(scan, 'p');
-}
-
-static bool scan_file(struct vmsi_scan *scan, struct vms_mapping_info *info)
-{
-	uint64_t major_number, minor_number;
-
-	if (!vmsi_scan_hex(scan, &info->offset) || !vmsi_scan_char(scan, ' ') ||
-	    !vmsi_scan_hex(scan, &major_number) || !vmsi_scan_char(scan, ':') ||
-	    !vmsi_scan_hex(scan, &minor_number) || !vmsi_scan_char(scan, ' ') ||
-	    !vmsi_scan_decimal(scan, &info->inode))
-		return false;
-	if (major_number > UINT32_MAX || minor_number > UINT32_MAX)
-		return false;
-	info->device = makedev((unsigned)major_number, (unsigned)minor_number);
-	return true;
-}
-
-/* "START-END RIGHTS OFFSET MAJOR:MINOR INODE    LABEL" */
 static int parse_first_line(const struct vmsi_line *line,
 			    struct vms_mapping_info *info)
 {
-	struct vmsi_scan scan = vmsi_scan_line(line);
+	struct vmsi_maps_line found;
 
-	*info = (struct vms_mapping_info){ .struct_size = info->struct_size };
-	if (!scan_range(&scan, info) || !vmsi_scan_char(&scan, ' ') ||
-	    !scan_rights(&scan, info) || !vmsi_scan_char(&scan, ' ') ||
-	    !scan_file(&scan, info))
+	if (!vmsi_maps_line_read(vmsi_line_scan(line), &found))
 		return -EPROTO;
-	if (vmsi_scan_left(&scan) > 0 && !vmsi_scan_char(&scan, ' '))
-		return -EPROTO;
-	vmsi_scan_blanks(&scan);
-	vmsi_label_take(info, scan);
+	*info = (struct vms_mapping_info){
+		.struct_size = info->struct_size,
+		.start = found.start,
+		.length = found.end - found.start,
+		.prot = (found.is_readable ? PROT_READ : 0) |
+			(found.is_writable ? PROT_WRITE : 0) |
+			(found.is_executable ? PROT_EXEC : 0),
+		.flags = found.is_shared ? VMS_MAPPING_SHARED : 0,
+		.offset = found.offset,
+		.device = found.device,
+		.inode = found.inode,
+	};
+	vmsi_label_path(found.label, info->path, sizeof(info->path));
 	return 0;
 }
+
+/* --- the label: the path of a file, a name in brackets, or nothing ------- */
+
+#define DELETED " (deleted)"
+
+/* Make the length bytes at text the mapping's name, and its path nothing. */
+static void set_name(struct vms_mapping_info *info, const char *text,
+		     size_t length)
+{
+	if (length > VMS_NAME_MAX)
+		length = VMS_NAME_MAX;
+	memcpy(info->name, text, length);
+	info->name[length] = '\0';
+	info->path[0] = '\0';
+	info->flags |= VMS_MAPPING_ANONYMOUS;
+}
+
+/*
+ * "[anon:NAME]" and "[anon_shmem:NAME]" are names that a program gave: NAME.
+ * Other bracketed ones ("[heap]", "[vdso]") are the kernel's and keep their
+ * brackets, which no program can have in a name.
+ */
+static bool take_given_name(struct vms_mapping_info *info, const char *prefix)
+{
+	size_t skipped = strlen(prefix);
+	size_t length = strlen(info->path);
+
+	if (strncmp(info->path, prefix, skipped) != 0 ||
+	    info->path[length - 1] != ']')
+		return false;
+	set_name(info, info->path + skipped, length - skipped - 1);
+	return true;
+}
+
+static bool take_bracketed(struct vms_mapping_info *info)
+{
+	if (info->path[0] != '[')
+		return false;
+	if (take_given_name(info, "[anon_shmem:"))
+		return true;
+	/* A file's label may begin with a bracket too, if hardly ever. */
+	if (info->inode != 0)
+		return false;
+	if (!take_given_name(info, "[anon:"))
+		set_name(info, info->path, strlen(info->path));
+	return true;
+}
+
+/* Whether the kernel made up the file: it lives on a mount of its own. */
+static bool is_made_up(const struct vms_mapping_info *info, const char *label)
+{
+	return major(info->device) == 0 && strcmp(info->path, label) == 0;
+}
+
+/* "/SYSV" and the segment's key, eight digits. */
+static bool is_system_v(const struct vms_mapping_info *info)
+{
+	static const char prefix[] = "/SYSV";
+	const char *key = info->path + sizeof(prefix) - 1;
+
+	return major(info->device) == 0 &&
+		(info->flags & VMS_MAPPING_SHARED) != 0 &&
+		strncmp(info->path, prefix, sizeof(prefix) - 1) == 0 &&
+		strspn(key, "0123456789abcdef") == 8 &&
+		strcmp(key + 8, DELETED) == 0;
+}
+
+static void take_made_up(struct vms_mapping_info *info)
+{
+	bool shared = (info->flags & VMS_MAPPING_SHARED) != 0;
+	bool huge = (info->flags & VMS_MAPPING_HUGETLB) != 0;
+
+	if ((shared && is_made_up(info, "/dev/zero" DELETED)) ||
+	    (huge && is_made_up(info, "/anon_hugepage" DELETED)))
+		set_name(info, "", 0);
+	else if (is_system_v(info))
+		set_name(info, info->path, strlen("/SYSV00000000"));
+}
+
+/*
+ * Decide, once everything else of the mapping is known, whether the label in
+ * info->path is a path or a name: fills path, name, VMS_MAPPING_ANONYMOUS.
+ */
+static void classify(struct vms_mapping_info *info)
+{
+	if (info->path[0] == '\0')
+		info->flags |= VMS_MAPPING_ANONYMOUS;
+	else if (!take_bracketed(info))
+		take_made_up(info);
+	/* Anonymous huge pages have a file inside the kernel, hence an offset. */
+	if ((info->flags & VMS_MAPPING_ANONYMOUS) != 0 &&
+	    (info->flags & VMS_MAPPING_SHARED) == 0)
+		info->offset = 0;
+}
+
+/* --- a mapping ---------------------------------------------------------- */
 
 static int count_resident(struct vms_mapping_info *info,
 			  const struct figures *figures)
@@ -194,7 +236,7 @@ static int finish(struct vms_mapping_info *info, const struct figures *figures)
 	info->page_size = (size_t)figures->page_size;
 	if (figures->accounted)
 		info->committed = info->length;
-	vmsi_label_classify(info);
+	classify(info);
 	return count_resident(info, figures);
 }
 

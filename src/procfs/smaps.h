@@ -4,7 +4,7 @@
 
 #include <vmspace/list.h>
 
-#include "procfs/lines.h"
+#include "text/lines.h"
 
 /*
  * The next mapping of /proc/PID/smaps (proc_pid_smaps(5)). /proc/PID/maps can

@@ -3,14 +3,11 @@
 
 #include <errno.h>
 
-#include "procfs/fields.h"
+#include "text/fields.h"
 
-#define COUNT(text, member) \
-	{ text, offsetof(struct vmsi_status, member), VMSI_FIELD_COUNT }
-#define KIB(text, member) \
-	{ text, offsetof(struct vmsi_status, member), VMSI_FIELD_KIB }
-#define HEX(text, member) \
-	{ text, offsetof(struct vmsi_status, member), VMSI_FIELD_HEX }
+#define COUNT(key, member) VMSI_FIELD(COUNT, struct vmsi_status, key, member)
+#define KIB(key, member) VMSI_FIELD(KIB, struct vmsi_status, key, member)
+#define HEX(key, member) VMSI_FIELD(HEX, struct vmsi_status, key, member)
 
 /* The first four are asked for by their bits below. */
 static const struct vmsi_field table[] = {

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-#include "procfs/lines.h"
+#include "text/lines.h"
 
 /*
  * What a process is and has of memory: /proc/PID/status (proc_pid_status(5)).

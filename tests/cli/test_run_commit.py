@@ -185,6 +185,8 @@ def limited(*arguments, size="64M", **options):
 def wrong_arguments_are_usage_errors():
     for options in (["--commit"], ["--commit=x", "true"], ["--commit=1M"],
                     ["--commit=0", "true"], ["--log", "true"],
+                    ["--commit=1 ", "true"], ["--commit=1K ", "true"],
+                    ["--commit=16777216T", "true"],
                     ["--commit=1G", "--policy=none", "true"],
                     ["--commit=1G", "--fork=maybe", "true"],
                     ["--commit=1G", "--noreserve=x", "true"],

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "cli/commit_figures.h"
-#include "procfs/number.h"
-#include "procfs_canned.h"
+#include "text/number.h"
+#include "text_canned.h"
 
 #define KIB UINT64_C(1024)
 

@@ -17,17 +17,17 @@
 
 /* Who may have huge pages. It is asked once, so each case is a process. */
 
-static const char *setting;
+static const char *setting, *process_status;
 
 static long open_setting(const char *path)
 {
+	const char *text = strncmp(path, "/sys/", 5) == 0 ? setting :
+							    process_status;
 	int ends[2];
 
-	if (strncmp(path, "/sys/", 5) != 0)
+	if (!text || pipe(ends))
 		return -ENOENT;
-	if (!setting || pipe(ends))
-		return -ENOENT;
-	if (write(ends[1], setting, strlen(setting)) < 0)
+	if (write(ends[1], text, strlen(text)) < 0)
 		abort();
 	close(ends[1]);
 	return ends[0];
@@ -104,11 +104,31 @@ static void the_process_may_be_without(void **state)
 	assert_false(in_child(disable_for_process));
 }
 
+/* A process may be of 65,536 groups, whose line comes first. */
+static void many_groups_do_not_hide_the_process_setting(void **state)
+{
+	static char status[16 << 10];
+	char *at = stpcpy(status, "Name:\tsh\nGroups:\t");
+
+	(void)state;
+	setting = "[always] madvise never\n";
+	for (int i = 0; i < 1000; i++)
+		at = stpcpy(at, "1000000 ");
+	at = stpcpy(at, "\nVmSize:\t 3000 kB\nTHP_enabled:\t");
+	process_status = status;
+	strcpy(at, "0\nSpeculation:\tx\n");
+	assert_false(in_child(set_host));
+	strcpy(at, "1\nSpeculation:\tx\n");
+	assert_true(in_child(set_host));
+	process_status = NULL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_machine_decides),
 		cmocka_unit_test(the_process_may_be_without),
+		cmocka_unit_test(many_groups_do_not_hide_the_process_setting),
 	};
 
 	return cmocka_run_group_tests_name("growth_huge", tests, NULL, NULL);

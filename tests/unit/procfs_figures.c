@@ -12,7 +12,7 @@
 #include "procfs/file.h"
 #include "procfs/meminfo.h"
 #include "procfs/status.h"
-#include "procfs_canned.h"
+#include "text_canned.h"
 
 #define PERSON "Name:\tsh: a\\nb\nUmask:\t0022\nState:\tS (sleeping)\n" \
 	"Tgid:\t77\nPid:\t77\nPPid:\t1\n"
@@ -172,7 +172,7 @@ static void this_kernel_is_understood(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	vmsi_procfs_lines(&lines, &fd, buffer, sizeof(buffer));
+	vmsi_host_lines(&lines, &fd, buffer, sizeof(buffer));
 	assert_int_equal(vmsi_status_read(&lines, &status, &memory), 0);
 	close(fd);
 	assert_int_equal(memory, VMSI_STATUS_HAS_MEMORY);
@@ -183,7 +183,7 @@ static void this_kernel_is_understood(void **state)
 
 	fd = (int)vmsi_host.open("/proc/meminfo");
 	assert_true(fd >= 0);
-	vmsi_procfs_lines(&lines, &fd, buffer, sizeof(buffer));
+	vmsi_host_lines(&lines, &fd, buffer, sizeof(buffer));
 	assert_int_equal(vmsi_meminfo_read(&lines, &meminfo), 0);
 	close(fd);
 	assert_true(meminfo.ram >= meminfo.ram_available);

@@ -15,7 +15,7 @@
 #include <vmspace/process.h>
 
 #include "host/host.h"
-#include "procfs_canned.h"
+#include "text_canned.h"
 
 static struct vms_mapping_info info = { .struct_size = sizeof(info) };
 static struct vmsi_host_calls real_host;

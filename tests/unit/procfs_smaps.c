@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "procfs/smaps.h"
-#include "procfs_canned.h"
+#include "text_canned.h"
 
 #define FIGURES \
 	"Size:                 24 kB\n" \

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "procfs_canned.h"
+#include "text_canned.h"
 
 static void expect_line(struct vmsi_lines *lines, const char *text)
 {

@@ -1,19 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-#include "procfs/fields.h"
+#include "text/fields.h"
 
 #include <errno.h>
 #include <string.h>
 
-int vmsi_field_split(const struct vmsi_line *line, struct vmsi_scan *key,
+int vmsi_field_split(struct vmsi_scan line, struct vmsi_scan *key,
 		     struct vmsi_scan *value)
 {
-	struct vmsi_scan scan = vmsi_scan_line(line);
-
-	if (!vmsi_scan_word(&scan, ':', key) || !vmsi_scan_char(&scan, ':'))
+	if (!vmsi_scan_word(&line, ':', key) || !vmsi_scan_char(&line, ':'))
 		return -EPROTO;
-	vmsi_scan_blanks(&scan);
-	*value = scan;
+	vmsi_scan_blanks(&line);
+	*value = line;
 	return 0;
+}
+
+bool vmsi_field_find(struct vmsi_scan text, const char *key,
+		     struct vmsi_scan *value)
+{
+	struct vmsi_scan line, found;
+
+	while (vmsi_scan_line(&text, &line))
+		if (vmsi_field_split(line, &found, value) == 0 &&
+		    vmsi_scan_is(&found, key))
+			return true;
+	return false;
 }
 
 static int parse_value(struct vmsi_scan scan, enum vmsi_field_unit unit,
@@ -67,28 +77,31 @@ static int store_line(const struct vmsi_line *line,
 	int index;
 
 	/* Lines without a colon in the middle are none of ours. */
-	if (vmsi_field_split(line, &key, &value))
+	if (vmsi_field_split(vmsi_line_scan(line), &key, &value))
 		return 0;
 	index = vmsi_field_store(table, count, key, value, record);
 	if (index < 0)
 		return index;
-	if ((size_t)index < count)
-		*seen |= (uint64_t)1 << index;
-	return 0;
+	if ((size_t)index == count)
+		return 0;
+	*seen |= (uint64_t)1 << index;
+	/* The end of its number may be missing. */
+	return line->cut ? -EPROTO : 0;
 }
 
 int vmsi_fields_read(struct vmsi_lines *lines, const struct vmsi_field *table,
 		     size_t count, void *record, uint64_t *seen)
 {
+	const uint64_t all = ((uint64_t)1 << count) - 1;
 	struct vmsi_line line;
-	int result;
+	int result = 0;
 
 	*seen = 0;
-	while ((result = vmsi_lines_peek(lines, &line)) > 0) {
+	while (*seen != all && (result = vmsi_lines_peek(lines, &line)) > 0) {
 		result = store_line(&line, table, count, record, seen);
 		if (result)
 			return result;
 		vmsi_lines_advance(lines, &line);
 	}
-	return result;
+	return result < 0 ? result : 0;
 }

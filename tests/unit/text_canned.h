@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef TESTS_UNIT_PROCFS_CANNED_H
-#define TESTS_UNIT_PROCFS_CANNED_H
+#ifndef TESTS_UNIT_TEXT_CANNED_H
+#define TESTS_UNIT_TEXT_CANNED_H
 
 #include <string.h>
 
-#include "procfs/lines.h"
+#include "text/lines.h"
 
 /* A text that is read in pieces of at most chunk bytes. */
 struct canned {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "procfs/lines.h"
+#include "text/lines.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "procfs/scan.h"
+#include "text/scan.h"
 
 #include <string.h>
+
+struct vmsi_scan vmsi_scan_text(const char *text)
+{
+	return (struct vmsi_scan){ text, text + strlen(text) };
+}
 
 static bool is_blank(char character)
 {
@@ -53,6 +58,12 @@ bool vmsi_scan_decimal(struct vmsi_scan *scan, uint64_t *value)
 	return scan_number(scan, 10, value);
 }
 
+bool vmsi_scan_column(struct vmsi_scan *scan, uint64_t *value)
+{
+	vmsi_scan_blanks(scan);
+	return vmsi_scan_decimal(scan, value);
+}
+
 bool vmsi_scan_char(struct vmsi_scan *scan, char wanted)
 {
 	if (scan->at == scan->end || *scan->at != wanted)
@@ -77,10 +88,33 @@ bool vmsi_scan_word(struct vmsi_scan *scan, char final, struct vmsi_scan *word)
 	return word->at < word->end;
 }
 
+bool vmsi_scan_line(struct vmsi_scan *scan, struct vmsi_scan *line)
+{
+	const size_t left = vmsi_scan_left(scan);
+	const char *newline = left ? memchr(scan->at, '\n', left) : NULL;
+
+	*line = (struct vmsi_scan){ scan->at, newline ? newline : scan->end };
+	scan->at = newline ? newline + 1 : scan->end;
+	return left > 0;
+}
+
 bool vmsi_scan_is(const struct vmsi_scan *scan, const char *text)
 {
 	size_t length = strlen(text);
 
 	return vmsi_scan_left(scan) == length &&
 		memcmp(scan->at, text, length) == 0;
+}
+
+bool vmsi_scan_is_chosen(struct vmsi_scan setting, const char *word)
+{
+	struct vmsi_scan one;
+
+	for (; vmsi_scan_word(&setting, '\n', &one); vmsi_scan_blanks(&setting))
+		if (vmsi_scan_char(&one, '[') && vmsi_scan_left(&one) > 0 &&
+		    one.end[-1] == ']') {
+			one.end--;
+			return vmsi_scan_is(&one, word);
+		}
+	return false;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_PROCFS_FIELDS_H
-#define VMSI_PROCFS_FIELDS_H
+#ifndef VMSI_TEXT_FIELDS_H
+#define VMSI_TEXT_FIELDS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "procfs/lines.h"
-#include "procfs/scan.h"
+#include "text/lines.h"
+#include "text/scan.h"
 
 /* "Key: value" lines, as in smaps, status and meminfo. */
 
@@ -23,11 +23,18 @@ struct vmsi_field {
 	enum vmsi_field_unit unit;
 };
 
+#define VMSI_FIELD(unit, record, key, member) \
+	{ key, offsetof(record, member), VMSI_FIELD_##unit }
+
 /*
  * Split a line at its colon. value is what comes after the colon and blanks.
  * Returns 0, or -EPROTO where the line has no key and colon.
  */
-int vmsi_field_split(const struct vmsi_line *line, struct vmsi_scan *key,
+int vmsi_field_split(struct vmsi_scan line, struct vmsi_scan *key,
+		     struct vmsi_scan *value);
+
+/* Find the value of a key in the lines of a text. Returns false: no such key. */
+bool vmsi_field_find(struct vmsi_scan text, const char *key,
 		     struct vmsi_scan *value);
 
 /*
@@ -42,8 +49,9 @@ int vmsi_field_store(const struct vmsi_field *table, size_t count,
 		     void *record);
 
 /*
- * Read a whole file of such lines. *seen has a bit for each field that was
- * there, bit 0 for the first of the table; the others are as before.
+ * Read a file of such lines, to its end or until all fields of the table were
+ * there. *seen has a bit for each that was, bit 0 for the first of the table;
+ * the others are as before. The table has fewer than 64 fields.
  *
  * Returns 0; -EPROTO, or -errno of the read.
  */

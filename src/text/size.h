@@ -1,10 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_CLI_SIZE_H
-#define VMSI_CLI_SIZE_H
+#ifndef VMSI_TEXT_SIZE_H
+#define VMSI_TEXT_SIZE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Sizes as people write them. A unit is K, M, G or T, powers of 1,024. */
+
+enum vmsi_size_form {
+	VMSI_SIZE_WHOLE,    /* "4096", "64K", "2g" */
+	VMSI_SIZE_FRACTION, /* "1.5G" and ".5M", too: rounded down to bytes */
+};
+
+/* Returns false where text is no size, or one of more bytes than there are. */
+bool vmsi_parse_size(const char *text, enum vmsi_size_form form,
+		     size_t *bytes);
+
+/* Whether a size has no unit: the letter may have been forgotten. */
+bool vmsi_size_lacks_unit(const char *text);
 
 /* How sizes are written. */
 enum vmsi_size_style {
@@ -23,17 +37,5 @@ struct vmsi_size_text {
  */
 struct vmsi_size_text vmsi_size_text(uint64_t bytes,
 				     enum vmsi_size_style style);
-
-/* Read "4096", "64K", "1.5G"; units of 1,024. Returns false for others. */
-bool vmsi_parse_size(const char *text, size_t *bytes);
-
-/* Whether a size has no unit: the letter may have been forgotten. */
-bool vmsi_size_lacks_unit(const char *text);
-
-/*
- * Read the decimal digits that text begins with; end is what stands after them.
- * Returns false where there are none, or more than 64 bits hold.
- */
-bool vmsi_parse_number(const char *text, char **end, uint64_t *number);
 
 #endif

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_PROCFS_LINES_H
-#define VMSI_PROCFS_LINES_H
+#ifndef VMSI_TEXT_LINES_H
+#define VMSI_TEXT_LINES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
+
+#include "text/scan.h"
 
 /*
  * The lines of a byte stream, one after another, in a fixed buffer of the
@@ -18,6 +20,11 @@ struct vmsi_line {
 	size_t length;
 	bool cut; /* longer than the buffer: this is its beginning */
 };
+
+static inline struct vmsi_scan vmsi_line_scan(const struct vmsi_line *line)
+{
+	return (struct vmsi_scan){ line->start, line->start + line->length };
+}
 
 struct vmsi_lines {
 	/* Bytes read into buffer, at most size; 0 at the end, or -errno. */
