@@ -75,6 +75,7 @@ enum vmsi_effect_kind {
 	VMSI_EFFECT_OBJECT, /* an object, which counts once for the group */
 };
 
+/* In the order in which a call goes through them. */
 enum vmsi_pending_state {
 	VMSI_PENDING_GRANTED,
 	VMSI_PENDING_SEEN,
@@ -160,6 +161,10 @@ void vmsi_account_free(struct vmsi_account *account);
 size_t vmsi_account_committed(const struct vmsi_account *account);
 size_t vmsi_account_of(const struct vmsi_account_process *process);
 
+/* No peak is above the group's, though counts may be too high for a while. */
+size_t vmsi_account_peak_of(const struct vmsi_account *account,
+			    const struct vmsi_account_process *process);
+
 /* By how much the count of a process may be too high. */
 size_t vmsi_account_doubt(const struct vmsi_account_process *process);
 
@@ -212,6 +217,10 @@ void vmsi_account_confirm_at(struct vmsi_account *account,
 			     struct vmsi_account_process *process, size_t i);
 void vmsi_account_confirm(struct vmsi_account *account,
 			  struct vmsi_account_process *process, pid_t thread);
+
+/* Whether the call at a place in the list may not have been made. */
+bool vmsi_account_is_unmade(const struct vmsi_account_process *process,
+			    size_t i);
 
 /* Whether a process was granted anything that may not have been made. */
 bool vmsi_account_has_unmade(const struct vmsi_account_process *process);
@@ -294,6 +303,9 @@ void vmsi_account_executes(struct vmsi_account *account,
 /* A process has ended; its peak can still be read. */
 void vmsi_account_ended(struct vmsi_account *account,
 			struct vmsi_account_process *process);
+
+/* What is pending of it is forgotten; the account is no more used. */
+void vmsi_account_free_process(struct vmsi_account_process *process);
 
 /* --- the peak ------------------------------------------------------------ */
 

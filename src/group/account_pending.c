@@ -2,20 +2,23 @@
 #include "group/account_pending.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-
-#include "group/array.h"
 
 int vmsi_pendings_add(struct vmsi_pendings *pendings,
 		      const struct vmsi_pending *pending)
 {
-	struct vmsi_pending *list =
-		vmsi_with_room(pendings->list, pendings->count,
-			       &pendings->room, sizeof *list);
+	/* Most processes have one thread, and so one call under way. */
+	const size_t room = pendings->room ? 2 * pendings->room : 1;
+	struct vmsi_pending *list = pendings->list;
 
-	if (!list)
-		return -ENOMEM;
-	pendings->list = list;
+	if (pendings->count == pendings->room) {
+		list = reallocarray(list, room, sizeof *list);
+		if (!list)
+			return -ENOMEM;
+		pendings->list = list;
+		pendings->room = room;
+	}
 	list[pendings->count++] = *pending;
 	return 0;
 }
@@ -62,7 +65,7 @@ bool vmsi_pendings_have_loose(const struct vmsi_pendings *pendings)
 	return false;
 }
 
-/* --- children -------------------------------------------------------------- */
+/* --- children ------------------------------------------------------------ */
 
 bool vmsi_pending_has_copy(const struct vmsi_pending *pending)
 {
@@ -89,20 +92,16 @@ static bool is_better(size_t size, size_t other, size_t needed)
 	return size >= needed ? size < other : size > other;
 }
 
-enum forks { ALL_FORKS, MADE_FORKS };
-
-/* The count: there is none. */
+/* Of copies that have at least come so far; the count: there is none. */
 static size_t find_best(const struct vmsi_pendings *pendings, size_t needed,
-			enum forks forks)
+			enum vmsi_pending_state least)
 {
 	size_t best = pendings->count;
 
 	for (size_t i = 0; i < pendings->count; i++) {
 		const struct vmsi_pending *pending = &pendings->list[i];
 
-		if (vmsi_pending_has_copy(pending) &&
-		    (forks == ALL_FORKS ||
-		     pending->state != VMSI_PENDING_GRANTED) &&
+		if (vmsi_pending_has_copy(pending) && pending->state >= least &&
 		    (best == pendings->count ||
 		     is_better(size_of(pending), size_of(&pendings->list[best]),
 			       needed)))
@@ -111,31 +110,42 @@ static size_t find_best(const struct vmsi_pendings *pendings, size_t needed,
 	return best;
 }
 
+/* How far that copy has come which will be dropped first. */
+static enum vmsi_pending_state
+farthest(const struct vmsi_pendings *pendings)
+{
+	enum vmsi_pending_state state = VMSI_PENDING_GRANTED;
+
+	for (size_t i = 0; i < pendings->count; i++)
+		if (vmsi_pending_has_copy(&pendings->list[i]) &&
+		    pendings->list[i].state > state)
+			state = pendings->list[i].state;
+	return state;
+}
+
 /*
  * The least that is enough, so that what remains is enough for the others. But
- * where forks were made, and none of their copies is enough, it is the largest of
- * these, and the child will be looked at: what a fork under way may copy stays.
+ * where none is enough of those that would be dropped first, it is the largest of
+ * these, and the child will be looked at: the others keep what they may copy.
  */
 size_t vmsi_pendings_find_copy(const struct vmsi_pendings *pendings,
 			       size_t needed)
 {
-	const size_t made = find_best(pendings, needed, MADE_FORKS);
+	const size_t best = find_best(pendings, needed, farthest(pendings));
 
-	return made < pendings->count &&
-			size_of(&pendings->list[made]) < needed ?
-		made : find_best(pendings, needed, ALL_FORKS);
+	return best < pendings->count &&
+			size_of(&pendings->list[best]) < needed ?
+		best : find_best(pendings, needed, VMSI_PENDING_GRANTED);
 }
 
 size_t vmsi_pendings_change_with_made(struct vmsi_pendings *pendings, size_t i)
 {
-	struct vmsi_effect *copy = &pendings->list[i].effect, *made;
+	struct vmsi_effect *copy = &pendings->list[i].effect;
 	const struct vmsi_effect taken = *copy;
 	const size_t made_at = find_best(pendings, size_of(&pendings->list[i]),
-					 MADE_FORKS);
+					 farthest(pendings));
+	struct vmsi_effect *made = &pendings->list[made_at].effect;
 
-	if (made_at == pendings->count)
-		return i;
-	made = &pendings->list[made_at].effect;
 	copy->bytes = made->bytes;
 	copy->credit = made->credit;
 	made->bytes = taken.bytes;

@@ -2,7 +2,6 @@
 #ifndef VMSI_GROUP_ACCOUNT_PENDING_H
 #define VMSI_GROUP_ACCOUNT_PENDING_H
 
-#include "base/panic.h"
 #include "group/account.h"
 
 /*
@@ -33,7 +32,7 @@ size_t vmsi_pendings_find_copy(const struct vmsi_pendings *pendings,
 
 /*
  * A copy was found at i: have it change places with the least that is as large, of
- * a fork that was made, where there is any. So forks under way are waited for, and
+ * the forks that would be dropped first. So forks under way are waited for, and
  * keep what they may copy. Returns where it is now.
  */
 size_t vmsi_pendings_change_with_made(struct vmsi_pendings *pendings, size_t i);
@@ -61,21 +60,5 @@ bool vmsi_pendings_give_to_seen(struct vmsi_pendings *pendings, size_t i);
 
 /* What was made is sought from now on. */
 void vmsi_pendings_seek(struct vmsi_pendings *pendings);
-
-/* In debug builds each call checks the invariants on its way out. */
-#ifdef VMSI_DEBUG
-static inline void vmsi_account_verify(const struct vmsi_account *account)
-{
-	const char *broken = vmsi_account_broken(account);
-
-	if (broken)
-		vmsi_panic(broken);
-}
-#else
-static inline void vmsi_account_verify(const struct vmsi_account *account)
-{
-	(void)account;
-}
-#endif
 
 #endif

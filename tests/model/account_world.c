@@ -25,6 +25,7 @@ struct process {
 	bool alive;
 	int counter;       /* who counts its memory: itself or another one */
 	size_t real;       /* bytes of the memory; 0 where another one counts it */
+	size_t credit;     /* of it, what a fork copied for free */
 	struct call calls[THREADS];
 	pid_t first_thread;
 	struct vmsi_account_process account;
@@ -41,7 +42,7 @@ static struct {
 	const struct account_numbers *numbers;
 	void (*wrong)(const char *what);
 	struct vmsi_account account;
-	bool forks_are_free;
+	bool forks_are_free, forks_often;
 	struct process processes[PROCESSES];
 	struct unseen unseen[UNSEEN];
 	size_t objects;    /* bytes */
@@ -82,7 +83,7 @@ static size_t less(size_t bytes, size_t other)
 /* What there is of a memory and was to be charged. */
 static size_t charged_of(const struct process *process)
 {
-	return less(process->real, process->account.credit);
+	return less(process->real, process->credit);
 }
 
 /* Private memory that counts for an object already, and is still there. */
@@ -202,84 +203,6 @@ static struct process *add_process(void)
 	return NULL;
 }
 
-/* --- looks --------------------------------------------------------------- */
-
-/* Figures that are read while mremap moves may have that in neither place. */
-static size_t figures_of(const struct process *process)
-{
-	size_t missed = 0;
-
-	for (int t = 0; t < THREADS; t++)
-		if (process->calls[t].active && !process->calls[t].made)
-			missed += below(process->calls[t].effect.moved + 1);
-	return less(process->real, missed);
-}
-
-static void look(struct process *process)
-{
-	struct process *counter = counter_of(process);
-
-	world.counts.looks++;
-	if (counter == process)
-		vmsi_account_measured(&world.account, &process->account,
-				      figures_of(process));
-	else if (vmsi_account_hand_over(&world.account, &process->account,
-					&counter->account))
-		look(counter);
-}
-
-/* A child asks, or is found. Returns whether there was a place for it. */
-static bool see(struct unseen *unseen)
-{
-	struct vmsi_account_process *parent = unseen->parent < 0 ? NULL :
-		&world.processes[unseen->parent].account;
-	const struct vmsi_effect *copy =
-		vmsi_account_find_child(&world.account, parent, unseen->real);
-	struct process *process = add_process();
-
-	if (!process)
-		return false;
-	require(copy, "a child was charged nothing");
-	process->real = unseen->real;
-	(void)vmsi_account_born(&world.account, parent, &process->account,
-				unseen->real);
-	if (vmsi_account_of(&process->account) + process->account.credit <
-	    unseen->real)
-		look(process);
-	unseen->alive = false;
-	world.counts.born++;
-	return true;
-}
-
-/* What is not seen for want of a place ends. */
-static void see_all(void)
-{
-	const size_t first = below(UNSEEN);
-
-	vmsi_account_seek(&world.account);
-	for (size_t i = 0; i < UNSEEN; i++) {
-		struct unseen *unseen = &world.unseen[(first + i) % UNSEEN];
-
-		if (unseen->alive && !see(unseen))
-			unseen->alive = false;
-	}
-	vmsi_account_drop_sought(&world.account);
-}
-
-static void look_at_all(void)
-{
-	const bool is_partial = vmsi_account_has_loose(&world.account);
-
-	see_all();
-	for (int i = 0; i < PROCESSES; i++)
-		if (world.processes[i].alive)
-			look(&world.processes[i]);
-	vmsi_account_measured_objects(&world.account, world.objects,
-				      is_partial);
-	if (vmsi_account_fits(&world.account, 0))
-		vmsi_account_raise_peak(&world.account);
-}
-
 /* --- the kernel ---------------------------------------------------------- */
 
 /* What the fork of a process makes. Returns whether there was a place for it. */
@@ -326,6 +249,116 @@ static void come_back(struct process *process, int t)
 	if (process->calls[t].effect.replaced || below(4))
 		make(process, &process->calls[t]);
 	process->calls[t].active = false;
+}
+
+/* --- looks --------------------------------------------------------------- */
+
+/* Figures that are read while mremap moves may have that in neither place. */
+static size_t figures_of(const struct process *process)
+{
+	size_t missed = 0;
+
+	for (int t = 0; t < THREADS; t++)
+		if (process->calls[t].active && !process->calls[t].made)
+			missed += below(process->calls[t].effect.moved + 1);
+	return less(process->real, missed);
+}
+
+/* Returns whether there was anything that is the counter's now. */
+static bool hand_over(struct process *process, struct process *counter)
+{
+	const size_t sum = vmsi_account_of(&process->account) +
+		vmsi_account_of(&counter->account);
+	const bool any = vmsi_account_hand_over(&world.account,
+						&process->account,
+						&counter->account);
+
+	require(vmsi_account_of(&process->account) +
+		vmsi_account_of(&counter->account) >= sum,
+		"something was lost on the way");
+	return any;
+}
+
+static void look(struct process *process)
+{
+	struct process *counter = counter_of(process);
+
+	world.counts.looks++;
+	if (counter == process)
+		vmsi_account_measured(&world.account, &process->account,
+				      figures_of(process));
+	else if (hand_over(process, counter))
+		look(counter);
+}
+
+/* A child asks, or is found. Returns whether there was a place for it. */
+static bool see(struct unseen *unseen)
+{
+	struct vmsi_account_process *parent = unseen->parent < 0 ? NULL :
+		&world.processes[unseen->parent].account;
+	const struct vmsi_effect *copy =
+		vmsi_account_find_child(&world.account, parent, unseen->real);
+	struct process *process = add_process();
+	size_t bytes;
+
+	if (!process)
+		return false;
+	require(copy, "a child was charged nothing");
+	bytes = copy->bytes;
+	process->credit = copy->credit;
+	process->real = unseen->real;
+	(void)vmsi_account_born(&world.account, parent, &process->account,
+				unseen->real);
+	require(vmsi_account_of(&process->account) == bytes,
+		"a child has not what it was granted");
+	if (bytes + process->credit < unseen->real)
+		look(process);
+	unseen->alive = false;
+	world.counts.born++;
+	return true;
+}
+
+/* A thread comes back, and is seen to, while children are searched for. */
+static void run_meanwhile(void)
+{
+	struct process *process = some_process();
+	const int t = (int)below(THREADS);
+
+	if (!process || below(8))
+		return;
+	come_back(process, t);
+	vmsi_account_confirm(&world.account, &process->account,
+			     thread_of(process, t));
+}
+
+/* What is not seen for want of a place ends. */
+static void see_all(void)
+{
+	const size_t first = below(UNSEEN);
+
+	vmsi_account_seek(&world.account);
+	for (size_t i = 0; i < UNSEEN; i++) {
+		struct unseen *unseen = &world.unseen[(first + i) % UNSEEN];
+
+		if (unseen->alive && !see(unseen))
+			unseen->alive = false;
+		run_meanwhile();
+	}
+	vmsi_account_drop_sought(&world.account);
+}
+
+static void look_at_all(void)
+{
+	const bool is_partial = vmsi_account_has_loose(&world.account);
+
+	see_all();
+	for (int i = 0; i < PROCESSES; i++)
+		if (world.processes[i].alive)
+			look(&world.processes[i]);
+	vmsi_account_measured_objects(&world.account, world.objects,
+				      is_partial);
+	if (vmsi_account_fits(&world.account, 0))
+		vmsi_account_raise_peak(&world.account);
 }
 
 /* --- calls --------------------------------------------------------------- */
@@ -403,7 +436,7 @@ static struct vmsi_effect some_fork(const struct process *process)
 	const size_t copy = said_of_memory(process->counter);
 
 	if (world.forks_are_free)
-		effect.credit = copy + counter_of(process)->account.credit;
+		effect.credit = copy + counter_of(process)->credit;
 	else
 		effect.bytes = copy;
 	return effect;
@@ -487,7 +520,7 @@ static bool ask(struct process *process, const struct vmsi_effect *effect)
 static void do_ask(struct process *process)
 {
 	const int t = (int)below(THREADS);
-	const size_t kind = below(8);
+	const size_t kind = world.forks_often && below(2) ? 4 : below(8);
 	struct call *call = &process->calls[t];
 	struct vmsi_effect effect;
 
@@ -654,6 +687,7 @@ static void do_execute(struct process *process)
 	leave(process);
 	vmsi_account_executes(&world.account, &process->account);
 	process->real = image;
+	process->credit = 0;
 	vmsi_account_measured(&world.account, &process->account, image);
 	if (counts)
 		bequeath(index_of(process), real);
@@ -695,6 +729,7 @@ void account_world_begin(const struct account_numbers *numbers,
 	world.wrong = wrong;
 	world.next_thread = 1;
 	world.forks_are_free = below(4) == 0;
+	world.forks_often = below(2);
 	vmsi_account_init(&world.account, MOST_BYTES * (1 + below(40)),
 			  policies[below(4)]);
 }
