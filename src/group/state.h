@@ -22,10 +22,10 @@
 
 /*
  * The supervisor of a group. The filter (filter.c) has the kernel ask about the
- * calls that can charge. Each is decoded (request.c), counted in a ledger that
- * may only be too high (grant.c), and let through: the kernel itself makes the
- * mapping. What gives memory back is not notified, so before a refusal the
- * kernel's own figures are read (measure.c) and the ledger comes down.
+ * calls that can charge. Each is decoded (request.c), counted in an account that
+ * may only be too high (account.h, grant.c), and let through: the kernel itself
+ * makes the mapping. What gives memory back is not notified, so before a refusal
+ * the kernel's own figures are read (measure.c) and the account comes down.
  */
 
 /* --- filter.c, listener.c: what the kernel asks about ------------------- */
