@@ -50,22 +50,36 @@
  *	SOUGHT   The same, since before the search for children that goes on
  *	         now: a child that this search does not find has ended.
  *
- * A process of the group:
+ * A process of the group, with the function of each edge and, in brackets, where
+ * the supervisor calls it:
  *
- *	   | add; born gives it the copy that a fork was granted
+ *	a thread of its parent forks
+ *	   | grant, note [charge, remember_free_fork]
  *	   v
- *	+------- asked --grant--> granted --confirm--> made ------+
- *	|          ^                                             |
- *	|          |   measured, grew: figures replace           |
- *	|          +-- what was measured and what was made <-----+
- *	|          |
- *	|  executes: its other threads are gone, and so is what it was copied
- *	|          for free; measured follows, with the figures of the image
- *	|
- *	+-- leaves, hand_over: another one counts the memory of the two
- *	|
- *	+-- ended: what it had comes back; the children that it had made and
- *	    nobody has seen are orphans, which the supervisor inherits
+ *	FORKED       The copy is a pending effect of the parent.
+ *	   |  `- drop_sought [vmsi_unborn_settle]: it was never seen --> GONE
+ *	   | add, born [vmsi_process_get]: it asks, or the tree is searched
+ *	   v
+ *	KNOWN <------------------------------------------------------.
+ *	   |  ^   measured is what the kernel's figures said         |
+ *	   |  |                                                      |
+ *	   |  '-- withdraw [vmsi_group_take_back] --.                |
+ *	   | grant [charge], note                   |                |
+ *	   v                                        |                |
+ *	GRANTED ------------------------------------'                |
+ *	   |      what was granted is in unseen                      |
+ *	   | confirm [decide], confirm_at [vmsi_granted_check]       |
+ *	   v                                                         |
+ *	MADE ---- measured, hand_over [look] ------------------------'
+ *	   |
+ *	   | an execve is let through [expect_image]; until the new program asks,
+ *	   v calls are those of the old one
+ *	EXECUTING -- note_last, leave, executes, measured [count_image] --> KNOWN
+ *	   |
+ *	   | note_last, leave, ended [vmsi_process_ended], from any state
+ *	   v
+ *	GONE         What it had comes back. Its children that nobody has seen are
+ *	             orphans, which the supervisor inherits.
  */
 
 /* What a call adds to, when the kernel makes it. */
