@@ -8,6 +8,22 @@
 
 #include <vmspace/space.h>
 
+/* Whether a policy lets bytes more be charged where so many are. */
+static inline bool
+vmsi_commit_fits(enum vms_commit_policy policy, size_t limit, size_t charged,
+		 size_t bytes)
+{
+	switch (policy) {
+	case VMS_COMMIT_ALWAYS:
+		return bytes <= SIZE_MAX - charged;
+	case VMS_COMMIT_HEURISTIC:
+		return bytes <= limit && bytes <= SIZE_MAX - charged;
+	case VMS_COMMIT_STRICT:
+		break;
+	}
+	return charged <= limit && bytes <= limit - charged;
+}
+
 /*
  * What tells a shared object from every other: device and inode of a file, or
  * two numbers of another kind that its maker sees to.

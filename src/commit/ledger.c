@@ -22,17 +22,8 @@ void vmsi_ledger_put_under(struct vmsi_ledger *ledger,
 
 bool vmsi_ledger_fits(const struct vmsi_ledger *ledger, size_t bytes)
 {
-	switch (ledger->policy) {
-	case VMS_COMMIT_ALWAYS:
-		return bytes <= SIZE_MAX - ledger->charged;
-	case VMS_COMMIT_HEURISTIC:
-		return bytes <= ledger->limit &&
-			bytes <= SIZE_MAX - ledger->charged;
-	case VMS_COMMIT_STRICT:
-		break;
-	}
-	return ledger->charged <= ledger->limit &&
-		bytes <= ledger->limit - ledger->charged;
+	return vmsi_commit_fits(ledger->policy, ledger->limit, ledger->charged,
+				bytes);
 }
 
 static size_t net_of(size_t bytes, size_t refund)

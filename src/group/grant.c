@@ -37,35 +37,6 @@ int vmsi_group_ms_until(uint64_t moment, int most)
 		(int)((moment - now) / 1000000) + 1 : most;
 }
 
-void vmsi_group_set_committed(struct vms_group *group,
-			      struct vmsi_process *process, size_t bytes)
-{
-	group->committed = group->committed - process->committed + bytes;
-	process->committed = bytes;
-	if (bytes > process->peak + process->moving)
-		process->peak = bytes - process->moving;
-}
-
-/* A process gives up what counts for it, or for who has its memory with it. */
-static void uncharge(struct vms_group *group, struct vmsi_process *process,
-		     size_t bytes)
-{
-	struct vmsi_process *counter = vmsi_process_counter(group, process);
-
-	if (bytes > counter->committed)
-		bytes = counter->committed;
-	vmsi_group_set_committed(group, counter, counter->committed - bytes);
-	counter->measured -= bytes < counter->measured ?
-		bytes : counter->measured;
-}
-
-void vmsi_group_set_moving(struct vms_group *group,
-			   struct vmsi_process *process, size_t bytes)
-{
-	group->moving = group->moving - process->moving + bytes;
-	process->moving = bytes;
-}
-
 /* --- looking ------------------------------------------------------------ */
 
 static void look(struct vms_group *group, struct vmsi_process *process,
@@ -81,26 +52,7 @@ static void look_by_another_thread(struct vms_group *group,
 	if (thread > 0 && thread != process->pid)
 		look(group, process, thread, objects);
 	else if (thread == 0)
-		vmsi_group_set_committed(group, process, 0);
-}
-
-/* What has been made by one that shares memory is the counter's, at most. */
-static void look_at_counter(struct vms_group *group,
-			    struct vmsi_process *process,
-			    struct vmsi_process *counter, size_t granted,
-			    size_t moving)
-{
-	const size_t unmade = granted + moving;
-	const size_t made = process->committed > unmade ?
-		process->committed - unmade : 0;
-
-	process->measured = 0;
-	vmsi_group_set_moving(group, process, unmade);
-	vmsi_group_set_committed(group, process, unmade);
-	if (made == 0)
-		return;
-	vmsi_group_set_committed(group, counter, counter->committed + made);
-	look(group, counter, counter->pid, NULL);
+		vmsi_account_emptied(&group->account, &process->account);
 }
 
 static void look(struct vms_group *group, struct vmsi_process *process,
@@ -109,12 +61,14 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 	struct vmsi_process *counter = vmsi_process_counter(group, process);
 	struct vmsi_measure measure;
 	int error;
-	/* Before the figures: what is made in between counts twice, not never. */
-	const size_t granted = vmsi_granted_check(process);
-	const size_t moving = vmsi_granted_moving(process);
 
+	/* Before the figures: what is made in between counts twice, not never. */
+	vmsi_granted_check(group, process);
 	if (counter != process) {
-		look_at_counter(group, process, counter, granted, moving);
+		/* What was made by one that shares memory is the counter's. */
+		if (vmsi_account_hand_over(&group->account, &process->account,
+					   &counter->account))
+			look(group, counter, counter->pid, NULL);
 		return;
 	}
 	error = vmsi_measure_process(group, thread, &measure, objects);
@@ -130,12 +84,8 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 		process->data_end = measure.data_end;
 	process->not_copied = measure.not_copied;
 	process->stack = measure.stack;
-	process->measured = measure.committed > process->credit ?
-		measure.committed - process->credit : 0;
-	/* A call that may not have been made may as well be in the figures. */
-	vmsi_group_set_moving(group, process, granted + moving);
-	vmsi_group_set_committed(group, process,
-				 process->measured + granted + moving);
+	vmsi_account_measured(&group->account, &process->account,
+			      measure.committed);
 }
 
 void vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
@@ -150,24 +100,22 @@ static void count_image(struct vms_group *group, struct vmsi_process *process,
 {
 	struct vmsi_measure measure;
 
-	vmsi_group_note_last(group, process);
+	vmsi_account_note_last(&group->account, &process->account);
 	vmsi_process_leave(group, process);
 	vmsi_process_bequeath(group, process);
-	process->credit = process->stack = 0;
+	vmsi_account_executes(&group->account, &process->account);
+	process->stack = 0;
 	process->data_end = process->heap_start = stat->heap_start;
 	vmsi_breaks_begin(&process->breaks, stat->heap_start);
 	memcpy(process->command, stat->command, sizeof stat->command);
 	group->looks++;
 	if (vmsi_measure_image(thread, &measure))
 		return;
-	/* The threads that were granted something are no more. */
-	process->granted_count = 0;
-	vmsi_group_set_moving(group, process, 0);
-	process->measured = measure.committed;
 	process->stack = measure.stack;
 	process->loader_start = measure.loader_start;
 	process->loader_end = measure.loader_end;
-	vmsi_group_set_committed(group, process, measure.committed);
+	vmsi_account_measured(&group->account, &process->account,
+			      measure.committed);
 }
 
 void vmsi_group_meet_image(struct vms_group *group,
@@ -179,7 +127,7 @@ void vmsi_group_meet_image(struct vms_group *group,
 		return;
 	/* Without random addresses another program's heap may begin there, too. */
 	if (stat.heap_start != process->heap_start ||
-	    (process->credit && stat.has_executed))
+	    (process->account.credit && stat.has_executed))
 		count_image(group, process, thread, &stat);
 	else if (thread != process->executing)
 		/* Of the old program, which is about to end. */
@@ -194,21 +142,12 @@ static bool look_at_each(struct vms_group *group, struct vmsi_process *process,
 	return true;
 }
 
-static bool has_loose(struct vms_group *group, struct vmsi_process *process,
-		      void *context)
-{
-	(void)group;
-	*(bool *)context = vmsi_granted_has_loose(process);
-	return !*(bool *)context;
-}
-
 void vmsi_group_look_at_all(struct vms_group *group)
 {
 	struct vmsi_objects objects = { NULL, 0, 0 };
-	bool loose = false;
+	const bool loose = vmsi_account_has_loose(&group->account);
 	size_t bytes;
 
-	vmsi_processes_each(group, has_loose, &loose);
 	vmsi_unborn_settle(group);
 	vmsi_processes_each(group, look_at_each, &objects);
 	if (loose)
@@ -216,19 +155,10 @@ void vmsi_group_look_at_all(struct vms_group *group)
 	bytes = vmsi_objects_bytes(group, &objects);
 	vmsi_objects_settle(group, &objects);
 	vmsi_objects_free(&objects);
-	if (loose && bytes < group->shared)
-		return;
-	group->committed = group->committed - group->shared + bytes;
-	group->shared = bytes;
+	vmsi_account_measured_objects(&group->account, bytes, loose);
 }
 
 /* --- making room -------------------------------------------------------- */
-
-bool vmsi_group_fits(const struct vms_group *group, size_t bytes)
-{
-	return bytes <= group->options.commit_limit &&
-		group->committed <= group->options.commit_limit - bytes;
-}
 
 struct doubt {
 	struct vmsi_process *process;
@@ -239,10 +169,10 @@ static bool find_doubt(struct vms_group *group, struct vmsi_process *process,
 		       void *context)
 {
 	struct doubt *most = context;
-	size_t bytes = process->committed - process->measured;
+	const size_t bytes = vmsi_account_doubt(&process->account);
 
 	(void)group;
-	if (process->committed > process->measured && bytes > most->bytes)
+	if (bytes > most->bytes)
 		*most = (struct doubt){ process, bytes };
 	return true;
 }
@@ -250,9 +180,8 @@ static bool find_doubt(struct vms_group *group, struct vmsi_process *process,
 static bool has_unmade(struct vms_group *group, struct vmsi_process *process,
 		       void *context)
 {
-	(void)group;
-	(void)vmsi_granted_check(process);
-	*(bool *)context = process->granted_count > 0;
+	vmsi_granted_check(group, process);
+	*(bool *)context = vmsi_account_has_unmade(&process->account);
 	return !*(bool *)context;
 }
 
@@ -278,7 +207,8 @@ void vmsi_group_look_at_doubtful(struct vms_group *group, size_t target)
 	struct doubt most;
 
 	for (size_t looks = group->process_count;
-	     group->committed > target && looks; looks--) {
+	     vmsi_account_committed(&group->account) > target && looks;
+	     looks--) {
 		most = (struct doubt){ NULL, 0 };
 		vmsi_processes_each(group, find_doubt, &most);
 		if (!most.process)
@@ -291,9 +221,10 @@ void vmsi_group_bring_down(struct vms_group *group,
 			   struct vmsi_process *process, pid_t thread,
 			   size_t target)
 {
-	if (group->committed > target && group->unborn_count)
+	if (vmsi_account_committed(&group->account) > target &&
+	    group->account.forks)
 		vmsi_unborn_settle(group);
-	if (group->committed > target)
+	if (vmsi_account_committed(&group->account) > target)
 		vmsi_group_look(group, process, thread);
 	vmsi_group_look_at_doubtful(group, target);
 }
@@ -304,17 +235,57 @@ static bool make_room(struct vms_group *group, struct vmsi_process *process,
 	if (bytes > group->options.commit_limit)
 		return false;
 	vmsi_group_bring_down(group, process, thread,
-			      group->options.commit_limit - bytes);
-	return vmsi_group_fits(group, bytes);
+			      vmsi_account_room_for(&group->account, bytes));
+	return vmsi_account_fits(&group->account, bytes);
+}
+
+/* What a request does when it is made. To find out may bring a look. */
+static struct vmsi_effect effect_of(struct vms_group *group,
+				    struct vmsi_process *process, pid_t thread,
+				    const struct vmsi_request *request)
+{
+	struct vmsi_effect effect = { .kind = VMSI_EFFECT_OWN,
+		.thread = thread, .bytes = request->bytes,
+		.moved = request->moved };
+
+	if (request->call == VMS_GROUP_FORK) {
+		effect.kind = VMSI_EFFECT_CHILD;
+	} else if (request->shared) {
+		effect.kind = VMSI_EFFECT_OBJECT;
+		effect.stays = request->file.end != 0;
+		effect.replaced = request->replaced;
+		effect.replaced_of = request->replaced ?
+			&vmsi_process_counter(group, process)->account : NULL;
+	}
+	return effect;
+}
+
+static struct vmsi_account_process *copiers_of(struct vms_group *group,
+					       struct vmsi_process *process,
+					       const struct vmsi_effect *effect)
+{
+	return effect->kind == VMSI_EFFECT_OWN ?
+		vmsi_unborn_copiers(group, process) : NULL;
 }
 
 /* What is charged for a request, at most. */
 static size_t charge_for(struct vms_group *group, struct vmsi_process *process,
 			 const struct vmsi_request *request)
 {
-	return request->call == VMS_GROUP_FORK || request->shared ?
-		request->bytes :
-		vmsi_unborn_with(group, process, request->bytes);
+	const struct vmsi_effect effect =
+		effect_of(group, process, 0, request);
+
+	return vmsi_account_cost(&effect, copiers_of(group, process, &effect));
+}
+
+static bool has_room(struct vms_group *group, struct vmsi_process *process,
+		     const struct vmsi_request *request)
+{
+	const struct vmsi_effect effect =
+		effect_of(group, process, 0, request);
+
+	return vmsi_account_has_room(&group->account, &effect,
+				     copiers_of(group, process, &effect));
 }
 
 /* Everything is read again, when all that was granted has been made. */
@@ -323,56 +294,14 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 {
 	wait_until_made(group);
 	vmsi_group_look_at_all(group);
-	vmsi_group_raise_peak(group, group->committed);
+	vmsi_account_raise_peak(&group->account);
 	if (request->call == VMS_GROUP_FORK)
 		request->bytes = vmsi_process_copy(group, process);
 	vmsi_request_refresh(group, request);
-	if (!vmsi_group_fits(group, charge_for(group, process, request)))
+	if (!has_room(group, process, request))
 		request->bytes = vmsi_request_net(group, process, thread,
 						  request);
-	return vmsi_group_fits(group, charge_for(group, process, request));
-}
-
-/* --- granting ----------------------------------------------------------- */
-
-/*
- * Of a file in memory, all of its part counts for it, and the private memory that
- * it replaces no more.
- */
-static void charge_shared(struct vms_group *group, struct vmsi_process *process,
-			  const struct vmsi_request *request)
-{
-	group->shared += request->bytes + request->replaced;
-	group->committed += request->bytes + request->replaced;
-	if (request->file.end)
-		vmsi_memory_files_count(&group->files, &request->file);
-	if (request->replaced)
-		uncharge(group, process, request->replaced);
-}
-
-static void charge(struct vms_group *group, struct vmsi_process *process,
-		   pid_t thread, const struct vmsi_request *request)
-{
-	size_t own = request->bytes, copied = 0;
-
-	if (request->call == VMS_GROUP_FORK) {
-		vmsi_unborn_add(group, process->pid, thread, request->bytes, 0);
-		own = 0;
-		copied = request->bytes;
-	} else if (request->shared) {
-		charge_shared(group, process, request);
-		own = 0;
-	} else {
-		vmsi_group_set_committed(group, process,
-					 process->committed + request->bytes);
-		vmsi_unborn_grow(group, process, request->bytes);
-	}
-	vmsi_granted_remember(process, group->call, own, request->moved,
-			      copied);
-	if (request->call == VMS_GROUP_SHMGET)
-		group->made_segments = true;
-	if (request->call == VMS_GROUP_BRK)
-		request->heap->data_end = request->data_end;
+	return has_room(group, process, request);
 }
 
 /* As a single request: of the whole limit. */
@@ -382,28 +311,80 @@ static bool is_less_than_it_seems(struct vms_group *group,
 {
 	vmsi_group_look(group, process, thread);
 	request->bytes = vmsi_request_net(group, process, thread, request);
-	return request->bytes <= group->options.commit_limit;
+	return has_room(group, process, request);
 }
 
-static bool may_be_charged(struct vms_group *group,
-			   struct vmsi_process *process, pid_t thread,
-			   struct vmsi_request *request)
+/* Look at as much as it takes until there is room for a request. */
+static bool find_room(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_request *request)
 {
-	size_t most;
-
-	switch (group->options.policy) {
-	case VMS_COMMIT_ALWAYS:
+	if (has_room(group, process, request))
 		return true;
-	case VMS_COMMIT_HEURISTIC:
-		return request->bytes <= group->options.commit_limit ||
-			is_less_than_it_seems(group, process, thread, request);
-	case VMS_COMMIT_STRICT:
-		break;
-	}
-	most = charge_for(group, process, request);
-	return vmsi_group_fits(group, most) || make_room(group, process, thread, most) ||
+	if (group->options.policy != VMS_COMMIT_STRICT)
+		return is_less_than_it_seems(group, process, thread, request);
+	return make_room(group, process, thread,
+			 charge_for(group, process, request)) ||
 		make_sure(group, process, thread, request);
 }
+
+/* --- granting ----------------------------------------------------------- */
+
+/* Returns 0 or -errno as vmsi_account_grant. */
+static int charge(struct vms_group *group, struct vmsi_process *process,
+		  pid_t thread, const struct vmsi_request *request,
+		  bool is_looked_at)
+{
+	struct vmsi_effect effect = effect_of(group, process, thread, request);
+	const bool forks = effect.kind == VMSI_EFFECT_CHILD;
+	int error;
+
+	effect.is_looked_at = is_looked_at;
+	effect.notes = vmsi_granted_notes(group->call,
+					  forks ? request->bytes : 0);
+	if (forks)
+		effect.notes.breaks = vmsi_unborn_breaks(group, process);
+	error = vmsi_account_grant(&group->account, &process->account, &effect,
+				   copiers_of(group, process, &effect));
+	if (error)
+		return error;
+	if (request->file.end)
+		vmsi_memory_files_count(&group->files, &request->file);
+	if (request->call == VMS_GROUP_SHMGET)
+		group->made_segments = true;
+	if (request->call == VMS_GROUP_BRK)
+		request->heap->data_end = request->data_end;
+	return 0;
+}
+
+bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_request *request)
+{
+	bool is_looked_at;
+	int error = -EDQUOT;
+
+	if (!find_room(group, process, thread, request))
+		return false;
+	is_looked_at = vmsi_group_look_for_peak(group, process, thread,
+						request->bytes);
+	/* That may have found what nobody asked for, or what is gone. */
+	vmsi_request_refresh(group, request);
+	/* So may the last question for whose memory it is, which ends. */
+	while (error == -EDQUOT && find_room(group, process, thread, request))
+		error = charge(group, process, thread, request, is_looked_at);
+	return error == 0;
+}
+
+void vmsi_group_take_back(struct vms_group *group,
+			  struct vmsi_process *process, pid_t thread,
+			  const struct vmsi_request *request)
+{
+	vmsi_account_withdraw(&group->account, &process->account, thread);
+	/* Whether the heap has grown is not known. */
+	if (request->call == VMS_GROUP_BRK)
+		request->heap->data_end = 0;
+}
+
+/* --- now and then --------------------------------------------------------- */
 
 void vmsi_group_look_at_files(struct vms_group *group)
 {
@@ -414,8 +395,9 @@ void vmsi_group_look_at_files(struct vms_group *group)
 	vmsi_group_look_at_all(group);
 	group->next_file_look = vmsi_group_next_look(begin);
 	/* A call under way may replace what counts as well. */
-	if (vmsi_group_fits(group, 0) || !vmsi_group_has_unmade(group))
-		vmsi_group_raise_peak(group, group->committed);
+	if (vmsi_account_fits(&group->account, 0) ||
+	    !vmsi_group_has_unmade(group))
+		vmsi_account_raise_peak(&group->account);
 }
 
 static bool look_at_stack(struct vms_group *group, struct vmsi_process *process,
@@ -425,11 +407,9 @@ static bool look_at_stack(struct vms_group *group, struct vmsi_process *process,
 		vmsi_proc_stack(process->pid);
 
 	(void)context;
-	if (process->stack && stack > process->stack) {
-		process->measured += stack - process->stack;
-		vmsi_group_set_committed(group, process, process->committed +
-					 stack - process->stack);
-	}
+	if (process->stack && stack > process->stack)
+		vmsi_account_grew(&group->account, &process->account,
+				  stack - process->stack);
 	if (stack > process->stack)
 		process->stack = stack;
 	return true;
@@ -443,41 +423,4 @@ void vmsi_group_look_at_stacks(struct vms_group *group)
 		return;
 	vmsi_processes_each(group, look_at_stack, NULL);
 	group->next_stack_look = vmsi_group_next_look(begin);
-}
-
-bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
-		      pid_t thread, struct vmsi_request *request)
-{
-	if (!may_be_charged(group, process, thread, request))
-		return false;
-	vmsi_group_note_peak(group, process, thread, request->bytes);
-	/* That may have found what nobody asked for, or what is gone. */
-	vmsi_request_refresh(group, request);
-	if (!may_be_charged(group, process, thread, request))
-		return false;
-	charge(group, process, thread, request);
-	return true;
-}
-
-void vmsi_group_take_back(struct vms_group *group,
-			  struct vmsi_process *process, pid_t thread,
-			  const struct vmsi_request *request)
-{
-	vmsi_granted_forget(process, thread);
-	if (request->call == VMS_GROUP_FORK) {
-		vmsi_unborn_drop(group, thread);
-	} else if (request->file.end) {
-		/* What of the part counted before is not known: looks tell. */
-		vmsi_group_set_committed(group, process, process->committed +
-					 request->replaced);
-	} else if (request->shared) {
-		group->shared -= request->bytes;
-		group->committed -= request->bytes;
-	} else {
-		vmsi_group_set_committed(group, process, process->committed -
-					 request->bytes);
-		/* Whether the heap has grown is not known. */
-		if (request->call == VMS_GROUP_BRK)
-			request->heap->data_end = 0;
-	}
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/state.h"
 
-#include <stdlib.h>
-
 /*
  * What was granted, and may not have been made yet when the kernel's figures
  * are read: it counts on top of them. A thread has made its call when it asks
@@ -20,48 +18,28 @@
 /* A fork copies a GiB of small pages in 80 ms; more by several times. */
 #define NS_TO_COPY(bytes) ((uint64_t)(bytes) / 2)
 
-void vmsi_granted_remember(struct vmsi_process *process,
-			   const struct seccomp_notif *call, size_t bytes,
-			   size_t moved, size_t copied)
+struct vmsi_call_notes vmsi_granted_notes(const struct seccomp_notif *call,
+					  size_t copied)
 {
-	struct vmsi_granted *all =
-		vmsi_with_room(process->granted, process->granted_count,
-			       &process->granted_room, sizeof *all);
-
-	if (!all)
-		return;
-	process->granted = all;
-	all[process->granted_count++] = (struct vmsi_granted){
-		.thread = (pid_t)call->pid, .number = call->data.nr,
-		.bytes = bytes, .moved = moved,
+	return (struct vmsi_call_notes){
+		.number = call->data.nr,
 		.longest = LONGER_THAN_A_CALL_NS + NS_TO_COPY(copied),
 	};
 }
 
-static void remove_granted(struct vmsi_process *process, size_t i)
-{
-	process->granted[i] = process->granted[--process->granted_count];
-}
-
-void vmsi_granted_forget(struct vmsi_process *process, pid_t thread)
-{
-	for (size_t i = process->granted_count; i-- > 0;)
-		if (process->granted[i].thread == thread)
-			remove_granted(process, i);
-}
-
 /* Such as vfork, which waits for the child, and reads of a disk. */
 static bool is_in_another_call(const struct vmsi_process *process,
-			       const struct vmsi_granted *granted)
+			       const struct vmsi_effect *granted)
 {
 	int number = vmsi_proc_system_call(process->pid, granted->thread);
 
-	return number >= 0 && number != granted->number;
+	return number >= 0 && number != granted->notes.number;
 }
 
 static bool is_made(const struct vmsi_process *process,
-		    struct vmsi_granted *granted)
+		    struct vmsi_effect *granted)
 {
+	struct vmsi_call_notes *notes = &granted->notes;
 	struct vmsi_proc_running now;
 
 	if (!vmsi_proc_read_running(process->pid, granted->thread, &now))
@@ -71,47 +49,20 @@ static bool is_made(const struct vmsi_process *process,
 		return true;
 	if (now.state == 'D' && is_in_another_call(process, granted))
 		return true;
-	if (granted->doubted)
-		return now.ran > granted->ran + granted->longest;
-	granted->doubted = true;
-	granted->ran = now.ran;
+	if (notes->doubted)
+		return now.ran > notes->ran + notes->longest;
+	notes->doubted = true;
+	notes->ran = now.ran;
 	return false;
 }
 
-size_t vmsi_granted_check(struct vmsi_process *process)
+void vmsi_granted_check(struct vms_group *group, struct vmsi_process *process)
 {
-	size_t bytes = 0;
+	struct vmsi_pendings *pending = &process->account.pending;
 
-	for (size_t i = process->granted_count; i-- > 0;)
-		if (is_made(process, &process->granted[i]))
-			remove_granted(process, i);
-		else
-			bytes += process->granted[i].bytes;
-	return bytes;
-}
-
-size_t vmsi_granted_moving(const struct vmsi_process *process)
-{
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < process->granted_count; i++)
-		bytes += process->granted[i].moved;
-	return bytes;
-}
-
-bool vmsi_granted_has(const struct vmsi_process *process, pid_t thread)
-{
-	for (size_t i = 0; i < process->granted_count; i++)
-		if (process->granted[i].thread == thread)
-			return true;
-	return false;
-}
-
-bool vmsi_granted_has_loose(const struct vmsi_process *process)
-{
-	for (size_t i = 0; i < process->granted_count; i++)
-		if (process->granted[i].bytes == 0 &&
-		    process->granted[i].moved == 0)
-			return true;
-	return false;
+	for (size_t i = pending->count; i-- > 0;)
+		if (vmsi_account_is_unmade(&process->account, i) &&
+		    is_made(process, &pending->list[i].effect))
+			vmsi_account_confirm_at(&group->account,
+						&process->account, i);
 }

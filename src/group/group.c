@@ -79,9 +79,9 @@ int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 	}
 	known = (struct vms_group_stats){
 		.limit = group->options.commit_limit,
-		.committed = group->committed,
-		.peak = group->peak,
-		.shared = group->shared,
+		.committed = vmsi_account_committed(&group->account),
+		.peak = group->account.peak,
+		.shared = group->account.objects,
 		.requests = group->requests,
 		.calls = group->calls,
 		.refusals = group->refusals,
@@ -129,9 +129,8 @@ int vms_group_next_process(vms_group *group, size_t *cursor,
 	++*cursor;
 	known.pid = found->pid;
 	known.ended = *cursor > group->process_count;
-	known.committed = found->committed;
-	/* Counts may be too high for a while; no peak is above the group's. */
-	known.peak = found->peak < group->peak ? found->peak : group->peak;
+	known.committed = vmsi_account_of(&found->account);
+	known.peak = vmsi_account_peak_of(&group->account, &found->account);
 	known.refusals = found->refusals;
 	memcpy(known.command, found->command, sizeof known.command);
 	vmsi_give_figures(process, &known, sizeof known);
@@ -183,5 +182,6 @@ void vms_group_close(vms_group *group)
 	free(group->call);
 	free(group->tmpfs);
 	vmsi_memory_files_free(&group->files);
+	vmsi_account_free(&group->account);
 	free(group);
 }

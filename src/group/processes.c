@@ -76,11 +76,9 @@ void vmsi_process_leave(struct vms_group *group, struct vmsi_process *process)
 	struct vmsi_process *other = process->shares_with ?
 		vmsi_process_find(group, process->shares_with) : NULL;
 
-	if (other) {
-		vmsi_group_set_committed(group, other, other->committed +
-					 process->committed);
-		vmsi_group_set_committed(group, process, 0);
-	}
+	if (other)
+		vmsi_account_leave(&group->account, &process->account,
+				   &other->account);
 	process->shares_with = 0;
 }
 
@@ -121,7 +119,7 @@ static bool add_to_copy(struct vms_group *group, struct vmsi_process *process,
 	struct copy *copy = context;
 
 	if (vmsi_process_counter(group, process) == copy->counter)
-		copy->bytes += process->committed;
+		copy->bytes += vmsi_account_of(&process->account);
 	return true;
 }
 
@@ -211,21 +209,21 @@ static void take_copy(struct vms_group *group, struct vmsi_process *process,
 		      pid_t parent)
 {
 	const size_t needed = has_at_most(group, process);
-	const struct vmsi_unborn copy =
-		vmsi_unborn_take(group, parent, needed);
-	const bool is_enough = copy.bytes + copy.credit >= needed;
+	struct vmsi_process *known = vmsi_process_find(group, parent);
+	struct vmsi_account_process *of = known ? &known->account : NULL;
+	const struct vmsi_effect *copy = known || parent == getpid() ?
+		vmsi_account_find_child(&group->account, of, needed) : NULL;
+	const bool is_enough =
+		(copy ? copy->bytes + copy->credit : 0) >= needed;
 
 	if (!is_enough)
 		process->shares_with = find_sharer(group, process);
-	if (process->shares_with) {
-		if (copy.parent)
-			vmsi_unborn_add(group, copy.parent, copy.thread,
-					copy.bytes, copy.credit);
+	if (process->shares_with)
 		return;
-	}
-	process->credit = copy.credit;
-	process->breaks = copy.breaks;
-	vmsi_group_set_committed(group, process, copy.bytes);
+	if (copy)
+		process->breaks = vmsi_account_born(&group->account, of,
+						    &process->account,
+						    needed).breaks;
 	if (!is_enough)
 		vmsi_group_look(group, process, process->pid);
 }
@@ -271,6 +269,7 @@ struct vmsi_process *vmsi_process_get(struct vms_group *group, pid_t pid)
 	process->next = *bucket_of(group, pid);
 	*bucket_of(group, pid) = process;
 	group->process_count++;
+	vmsi_account_add(&group->account, &process->account);
 	watch_end(group, process);
 	(void)vmsi_proc_read_stat(pid, &stat);
 	memcpy(process->command, stat.command, sizeof stat.command);
@@ -371,7 +370,7 @@ static void free_list(struct vmsi_process *process)
 
 		if (process->pidfd >= 0)
 			close(process->pidfd);
-		free(process->granted);
+		vmsi_account_free_process(&process->account);
 		free(process);
 		process = next;
 	}
@@ -391,29 +390,19 @@ static void trim_ended(struct vms_group *group)
 	group->ended_count = ENDED_KEPT;
 }
 
-/* Its children are the supervisor's now. */
-static void leave_unborn(struct vms_group *group, pid_t parent)
-{
-	for (size_t i = 0; i < group->unborn_count; i++)
-		if (group->unborn[i].parent == parent)
-			group->unborn[i].parent = getpid();
-}
-
 void vmsi_process_ended(struct vms_group *group, struct vmsi_process *process)
 {
 	/* While it is still one of those that have the memory. */
 	vmsi_refusals_end(group, process->pid);
 	reap(group, process);
-	vmsi_group_note_last(group, process);
+	vmsi_account_note_last(&group->account, &process->account);
 	unlink_process(group, process);
-	vmsi_group_set_moving(group, process, 0);
 	vmsi_process_leave(group, process);
-	vmsi_group_set_committed(group, process, 0);
+	/* Its children are the supervisor's now. */
+	vmsi_account_ended(&group->account, &process->account);
 	if (process->pidfd >= 0)
 		close(process->pidfd);
 	process->pidfd = -1;
-	process->granted_count = 0;
-	leave_unborn(group, process->pid);
 	vmsi_process_bequeath(group, process);
 	process->next = group->ended;
 	group->ended = process;
@@ -443,5 +432,4 @@ void vmsi_processes_free(struct vms_group *group)
 	for (size_t i = 0; i < VMSI_PROCESS_BUCKETS; i++)
 		free_list(group->processes[i]);
 	free_list(group->ended);
-	free(group->unborn);
 }

@@ -38,7 +38,7 @@ describe(const struct vms_group *group, const struct vmsi_process *process,
 		.thread = thread,
 		.call = request->call,
 		.requested = request->bytes,
-		.committed = group->committed,
+		.committed = vmsi_account_committed(&group->account),
 		.limit = group->options.commit_limit,
 		.request = group->requests,
 		.injected = injected,
@@ -105,13 +105,37 @@ static void remember_free_fork(struct vms_group *group,
 			       struct vmsi_process *process)
 {
 	const pid_t thread = (pid_t)group->call->pid;
+	struct vmsi_effect fork = {
+		.kind = VMSI_EFFECT_CHILD, .thread = thread };
 	size_t copy;
 
 	vmsi_group_look(group, process, thread);
-	copy = vmsi_process_copy(group, process) + process->credit;
+	copy = vmsi_process_copy(group, process) + process->account.credit;
 	copy -= process->not_copied < copy ? process->not_copied : copy;
-	vmsi_unborn_add(group, process->pid, thread, 0, copy);
-	vmsi_granted_remember(process, group->call, 0, 0, copy);
+	fork.credit = copy;
+	fork.notes = vmsi_granted_notes(group->call, copy);
+	fork.notes.breaks = vmsi_unborn_breaks(group, process);
+	/* Without memory to note it, the child is charged what it has. */
+	(void)vmsi_account_note(&group->account, &process->account, &fork);
+}
+
+/*
+ * Figures that are read while it moves may have it in neither place; and nobody
+ * may have mapped yet what counts of a file.
+ */
+static void remember_uncharged(struct vms_group *group,
+			       struct vmsi_process *process,
+			       const struct vmsi_request *request)
+{
+	const struct vmsi_effect effect = {
+		.kind = request->moved ? VMSI_EFFECT_OWN : VMSI_EFFECT_OBJECT,
+		.thread = (pid_t)group->call->pid,
+		.moved = request->moved,
+		.notes = vmsi_granted_notes(group->call, 0),
+	};
+
+	/* Without memory to note it, figures are too low for an instant. */
+	(void)vmsi_account_note(&group->account, &process->account, &effect);
 }
 
 /* A program that is executed has no handlers, and is traced no more. */
@@ -126,13 +150,8 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 {
 	if (request->call == VMS_GROUP_FORK && !charged)
 		remember_free_fork(group, process);
-	/*
-	 * Figures that are read while it moves may have it in neither place; and
-	 * nobody may have mapped yet what counts of a file.
-	 */
 	if (!charged && (request->moved || request->file.end))
-		vmsi_granted_remember(process, group->call, 0,
-				      request->moved, 0);
+		remember_uncharged(group, process, request);
 	if (request->call == VMS_GROUP_BRK)
 		vmsi_breaks_note(group, request->heap, request->data_end);
 	if (vmsi_listener_continue(group->listener, group->call->id)) {
@@ -150,8 +169,7 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	struct vmsi_request request;
 	const pid_t thread = (pid_t)group->call->pid;
 
-	vmsi_granted_forget(process, thread);
-	vmsi_unborn_note_made(group, thread);
+	vmsi_account_confirm(&group->account, &process->account, thread);
 	if (process->executing)
 		vmsi_group_meet_image(group, process, thread);
 	if (group->call->data.nr == SYS_rt_sigaction)
@@ -315,8 +333,8 @@ static bool is_time_to_ask(struct vms_group *group)
 /* At most until a peak may be looked into. */
 static int wait_for_peak(const struct vms_group *group, int wait)
 {
-	return wait == 0 || group->committed <= group->peak ? wait :
-		vmsi_group_ms_until(group->next_peak_look, wait);
+	return wait == 0 || !vmsi_account_above_peak(&group->account, 0) ?
+		wait : vmsi_group_ms_until(group->next_peak_look, wait);
 }
 
 int vms_group_serve(vms_group *group, int timeout)

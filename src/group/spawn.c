@@ -268,6 +268,8 @@ static int make_group(const struct vms_group_options *options,
 	group->options = *options;
 	if (group->options.commit_limit == 0)
 		group->options.commit_limit = machine_memory();
+	vmsi_account_init(&group->account, group->options.commit_limit,
+			  group->options.policy);
 	vmsi_tmpfs_read(group);
 	group->born = vmsi_group_now();
 	group->addresses_end = vmsi_addresses_end();

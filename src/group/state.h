@@ -13,6 +13,7 @@
 #include <vmspace/group.h>
 #include <vmspace/process.h>
 
+#include "group/account.h"
 #include "group/array.h"
 #include "group/breaks.h"
 #include "group/memory_files.h"
@@ -21,10 +22,10 @@
 
 /*
  * The supervisor of a group. The filter (filter.c) has the kernel ask about the
- * calls that can charge. Each is decoded (request.c), counted in a ledger that
- * may only be too high (grant.c), and let through: the kernel itself makes the
- * mapping. What gives memory back is not notified, so before a refusal the
- * kernel's own figures are read (measure.c) and the ledger comes down.
+ * calls that can charge. Each is decoded (request.c), counted in an account that
+ * may only be too high (account.h, grant.c), and let through: the kernel itself
+ * makes the mapping. What gives memory back is not notified, so before a refusal
+ * the kernel's own figures are read (measure.c) and the account comes down.
  */
 
 /* --- filter.c, listener.c: what the kernel asks about ------------------- */
@@ -66,13 +67,9 @@ struct vmsi_process {
 	pid_t shares_with;             /* has all memory with its parent; 0: no */
 	int pidfd;                     /* readable when it ends; -1: none */
 	char command[16];
-	size_t committed;              /* at most; what the group's sum has */
-	size_t measured;               /* at the last look */
-	size_t not_copied;             /* of it, by fork; then */
-	size_t stack;                  /* of it, what grows by itself; 0: not known */
-	size_t moving;                 /* of committed, what may be there twice */
-	size_t credit;                 /* inherited and not charged */
-	size_t peak;
+	struct vmsi_account_process account;
+	size_t not_copied;             /* by fork, at the last look */
+	size_t stack;                  /* that grows by itself; 0: not known */
 	uint64_t refusals;
 	uintptr_t data_end;            /* of the heap of brk; 0: not known */
 	uintptr_t heap_start;          /* of brk's; another in most programs */
@@ -83,17 +80,6 @@ struct vmsi_process {
 	pid_t executing;               /* the thread of an execve; 0: none */
 	/* Where the dynamic loader is, until something else asks. */
 	uintptr_t loader_start, loader_end;
-	/* May not have been made when the figures are read. */
-	struct vmsi_granted {
-		pid_t thread;
-		int number;            /* of the system call */
-		size_t bytes;          /* 0: they belong to a child or object */
-		size_t moved;          /* by it, and charged before */
-		uint64_t longest;      /* that it may take before it is charged */
-		bool doubted;
-		uint64_t ran;          /* then, ns */
-	} *granted;
-	size_t granted_count, granted_room;
 };
 
 #define VMSI_PROCESS_BUCKETS 1024u
@@ -109,16 +95,6 @@ struct vmsi_thread {
 /* Of mmap's flags. */
 #define VMSI_MAP_KIND 0x0fu
 
-/* Forks that were let through, of children that have not been seen yet. */
-struct vmsi_unborn {
-	pid_t parent;
-	pid_t thread;                  /* of the parent's */
-	size_t bytes;
-	size_t credit;
-	bool born;                     /* known to have been made */
-	struct vmsi_breaks breaks;     /* of the parent then */
-};
-
 struct vms_group {
 	struct vms_group *next;        /* of the supervisor's groups */
 	int listener;
@@ -129,10 +105,7 @@ struct vms_group {
 	bool first_ended;
 	bool first_ended_told;
 	struct vms_group_options options;
-	size_t committed;              /* the sum: processes, unborn, shared */
-	size_t shared;
-	size_t moving;                 /* of all processes */
-	size_t peak;
+	struct vmsi_account account;
 	uint64_t next_peak_look;       /* the clock */
 	uint64_t next_asking;
 	uint64_t next_stack;
@@ -155,9 +128,6 @@ struct vms_group {
 	struct vmsi_process *ended;    /* the last ones, the latest first */
 	size_t ended_count;
 	struct vmsi_thread threads[VMSI_THREADS];
-	struct vmsi_unborn *unborn;
-	size_t unborn_count, unborn_room;
-	size_t unborn_bytes;           /* of the group's sum */
 	bool made_segments;            /* of System V */
 	bool maps_files;               /* shared, and charged by the page */
 	struct vmsi_memory_files files;
@@ -228,26 +198,19 @@ void vmsi_processes_each(struct vms_group *group,
 			 void *context);
 void vmsi_processes_free(struct vms_group *group);
 
-/* A fork was let through; and its child was seen, or will never be. */
-void vmsi_unborn_add(struct vms_group *group, pid_t parent, pid_t thread,
-		     size_t bytes, size_t credit);
-struct vmsi_unborn vmsi_unborn_take(struct vms_group *group, pid_t parent,
-				    size_t needed);
-
-/* The last fork of a thread was not made. */
-void vmsi_unborn_drop(struct vms_group *group, pid_t thread);
+/* --- unborn.c: children that have not been seen -------------------------- */
 
 /*
- * What is granted to a process while it forks by another thread may be copied,
- * too: bytes with all such copies; and they are charged.
+ * What is granted to a process while others that have its memory fork may be
+ * copied, too: those, linked as the account has it. NULL: there are none, or
+ * copies are free. Valid until the account changes.
  */
-size_t vmsi_unborn_with(struct vms_group *group, struct vmsi_process *process,
-			size_t bytes);
-void vmsi_unborn_grow(struct vms_group *group, struct vmsi_process *process,
-		      size_t bytes);
+struct vmsi_account_process *
+vmsi_unborn_copiers(struct vms_group *group, struct vmsi_process *process);
 
-/* A thread asks: its forks have been made. */
-void vmsi_unborn_note_made(struct vms_group *group, pid_t thread);
+/* What a child has of the break of a process that forks. */
+struct vmsi_breaks vmsi_unborn_breaks(struct vms_group *group,
+				      struct vmsi_process *process);
 
 /*
  * Find all that live (vmsi_tree_discover), and drop the forks that were made and
@@ -340,14 +303,11 @@ int64_t vmsi_request_refusal(struct vms_group *group,
 
 /* --- grant.c: what was granted ------------------------------------------ */
 
-/* Whether bytes more are within the limit, whatever the policy is. */
-bool vmsi_group_fits(const struct vms_group *group, size_t bytes);
-
 /* Whether a request fits; where it does it is charged. */
 bool vmsi_group_grant(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_request *request);
 
-/* Look at processes whose count may be too high, until the sum is the target. */
+/* Look at processes whose count may be too high, until the sum is target. */
 void vmsi_group_look_at_doubtful(struct vms_group *group, size_t target);
 
 /* Likewise, at a process that asks for more before others. */
@@ -360,26 +320,20 @@ bool vmsi_group_has_unmade(struct vms_group *group);
 
 /* --- peak.c: the most that was committed -------------------------------- */
 
-/* The group has bytes now. */
-void vmsi_group_raise_peak(struct vms_group *group, size_t bytes);
-
 /* When a look that no request waits for may follow one that began then. */
 uint64_t vmsi_group_next_look(uint64_t begin);
 
-/* Before a request is charged that would make a new peak. */
-void vmsi_group_note_peak(struct vms_group *group,
-			  struct vmsi_process *process, pid_t thread,
-			  size_t bytes);
+/*
+ * Before a request is charged that would make a new peak: look, where it is time
+ * to. Returns whether the figures are those of a look, and the request makes the
+ * peak.
+ */
+bool vmsi_group_look_for_peak(struct vms_group *group,
+			      struct vmsi_process *process, pid_t thread,
+			      size_t bytes);
 
 /* Nothing asks: see whether what is committed now is a new peak. */
 void vmsi_group_note_idle_peak(struct vms_group *group);
-
-/*
- * A process ends, or is another program: what it was last granted may have been
- * of a peak, and nobody can look any more.
- */
-void vmsi_group_note_last(struct vms_group *group,
-			  const struct vmsi_process *process);
 
 /* --- grant.c: looks ------------------------------------------------------ */
 
@@ -414,38 +368,14 @@ void vmsi_group_look(struct vms_group *group, struct vmsi_process *process,
 void vmsi_group_meet_image(struct vms_group *group,
 			   struct vmsi_process *process, pid_t thread);
 
-/* What a process has, for the group's sum. */
-void vmsi_group_set_committed(struct vms_group *group,
-			      struct vmsi_process *process, size_t bytes);
-
-/* Of it, what moves; to be told before. */
-void vmsi_group_set_moving(struct vms_group *group,
-			   struct vmsi_process *process, size_t bytes);
-
 /* --- granted.c: granted, and perhaps not made --------------------------- */
 
-/*
- * Of a fork copied is what it copies. A failure to remember is left: the figures
- * are too low for an instant.
- */
-void vmsi_granted_remember(struct vmsi_process *process,
-			   const struct seccomp_notif *call, size_t bytes,
-			   size_t moved, size_t copied);
+/* By what it will be told whether a call was made; a fork copies bytes. */
+struct vmsi_call_notes vmsi_granted_notes(const struct seccomp_notif *call,
+					  size_t copied);
 
-/* A thread asks, or was refused: its last call has been made. */
-void vmsi_granted_forget(struct vmsi_process *process, pid_t thread);
-
-/* Forget what has been made. Returns what remains of the process's own. */
-size_t vmsi_granted_check(struct vmsi_process *process);
-
-/* What moves, and may be missed in figures; of what was not forgotten. */
-size_t vmsi_granted_moving(const struct vmsi_process *process);
-
-/* Whether a thread has been granted what may not have been made. */
-bool vmsi_granted_has(const struct vmsi_process *process, pid_t thread);
-
-/* Whether any of them has, of a child or an object. */
-bool vmsi_granted_has_loose(const struct vmsi_process *process);
+/* Confirm what has been made of all that a process was granted. */
+void vmsi_granted_check(struct vms_group *group, struct vmsi_process *process);
 
 /* --- faults.c ----------------------------------------------------------- */
 

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ACCOUNT_KERNEL_H
+#define ACCOUNT_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "account_world.h"
+#include "group/account.h"
+
+/*
+ * What there is (account_world.h): processes, their memory and calls, children
+ * that nobody has seen; and how the account is told of it by looks.
+ */
+
+#define PROCESSES 10
+#define THREADS 3
+#define UNSEEN 24
+#define MOST_BYTES 100
+
+/* A call that was let through. */
+struct call {
+	bool active;       /* it has not come back */
+	bool made;
+	struct vmsi_effect effect;
+};
+
+struct process {
+	bool alive;
+	int counter;       /* who counts its memory: itself or another one */
+	size_t real;       /* bytes of the memory; 0 where another one counts it */
+	size_t credit;     /* of it, what a fork copied for free */
+	struct call calls[THREADS];
+	pid_t first_thread;
+	struct vmsi_account_process account;
+};
+
+/* A child that was made and has not asked for anything yet. */
+struct unseen {
+	bool alive;
+	int parent;        /* -1: it has ended, and so the child is an orphan */
+	size_t real;
+};
+
+struct world {
+	const struct account_numbers *numbers;
+	void (*wrong)(const char *what);
+	struct vmsi_account account;
+	bool forks_are_free, forks_often;
+	struct process processes[PROCESSES];
+	struct unseen unseen[UNSEEN];
+	size_t objects;    /* bytes */
+	size_t most;       /* that the sum ever was without what was twice */
+	pid_t next_thread;
+	char last[120];
+	struct account_counts counts;
+};
+
+extern struct world world;
+
+/* The next number of the schedule, below a limit that is not 0. */
+size_t kernel_below(size_t limit);
+void kernel_require(bool condition, const char *what);
+
+/* A difference, or 0. */
+size_t kernel_less(size_t bytes, size_t other);
+
+/* Private memory that counts for an object already, and is still there. */
+size_t about_to_be_replaced(int counter);
+
+/* What the account says of all who have the memory of a counter. */
+size_t said_of_memory(int counter);
+size_t real_sum(void);
+
+/* The sum may be the most so far. */
+void note_most(void);
+
+/* All that must hold after each step. */
+void kernel_check(void);
+
+/* NULL: there is none. */
+struct process *some_process(void);
+int index_of(const struct process *process);
+struct process *counter_of(const struct process *process);
+pid_t thread_of(const struct process *process, int t);
+
+/* NULL: there are enough. */
+struct process *add_process(void);
+
+/* The kernel makes a call, where it can. */
+void kernel_make(struct process *process, struct call *call);
+
+/* The call of a thread is made or fails, and the thread runs on. */
+void come_back(struct process *process, int t);
+
+/* The account is told the figures of a process. */
+void kernel_look(struct process *process);
+
+/* A child asks, or is found. Returns whether there was a place for it. */
+bool kernel_see(struct unseen *unseen);
+void look_at_all(void);
+
+#endif
