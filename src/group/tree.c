@@ -36,13 +36,19 @@ static bool is_orphan(struct search *search, pid_t child)
 
 /*
  * A child that has ended and that its parent has not waited for is listed for as
- * long as that takes. It has no memory, and its end was told if it was known.
+ * long as that takes. It has no memory, and its end was told if it was known. Who
+ * is to wait for an orphan is the supervisor.
  */
+static bool is_worth_a_visit(struct search *search, pid_t child, pid_t parent)
+{
+	return parent == getpid() ? is_orphan(search, child) :
+				    vmsi_proc_living_thread(child) != 0;
+}
+
 static void visit_child(struct search *search, pid_t child, pid_t parent)
 {
 	if (vmsi_process_find(search->group, child) ||
-	    vmsi_proc_living_thread(child) == 0 ||
-	    (parent == getpid() && !is_orphan(search, child)) ||
+	    !is_worth_a_visit(search, child, parent) ||
 	    !vmsi_process_get(search->group, child))
 		return;
 	search->found++;
