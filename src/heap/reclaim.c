@@ -10,7 +10,8 @@
 static bool is_asked(const struct vms_heap *heap,
 		     const struct vms_budget *budget)
 {
-	return !budget || vmsi_budget_is_under(vmsi_space_budget(heap->space), budget);
+	return !budget ||
+		vmsi_budget_is_under(vmsi_space_budget(heap->space), budget);
 }
 
 static size_t reclaim(const struct vms_budget *budget)

@@ -4,13 +4,11 @@
 
 #include <vmspace/mapping.h>
 
-#include "base/panic.h"
 #include "base/reclaim.h"
 #include "growth/growth.h"
 #include "heap/marks.h"
 #include "heap/memlock.h"
 #include "heap/request.h"
-#include "heap/retain.h"
 #include "heap/slot.h"
 #include "heap/state.h"
 #include "host/host.h"
@@ -122,7 +120,8 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	if (vmsi_heap_locks_new(heap))
 		wanted = exact;
 	error = protect(heap, start, begin, wanted);
-	if (error && wanted > exact && vmsi_reclaim(vmsi_space_budget(heap->space), since))
+	if (error && wanted > exact &&
+	    vmsi_reclaim(vmsi_space_budget(heap->space), since))
 		error = protect(heap, start, begin, wanted);
 	if (error && wanted > exact) {
 		wanted = exact;

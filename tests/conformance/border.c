@@ -173,19 +173,26 @@ static long move_out(struct crossing *crossing)
 	return move_out_one(crossing);
 }
 
+static long under_lock(struct crossing *crossing,
+		       long (*move)(struct crossing *crossing))
+{
+	long result = vmsi_enter(crossing->space);
+
+	if (result)
+		return result;
+	result = move(crossing);
+	vmsi_leave(crossing->space);
+	return result;
+}
+
 long vmsi_border_move_out(struct vms_space *space, uintptr_t old,
 			 size_t old_length, size_t new_length, int flags,
 			 uintptr_t new_address)
 {
 	struct crossing crossing = { space, old, old_length, new_length, flags,
 				     new_address };
-	long result = vmsi_enter(space);
 
-	if (result)
-		return result;
-	result = move_out(&crossing);
-	vmsi_leave(space);
-	return result;
+	return under_lock(&crossing, move_out);
 }
 
 bool vmsi_border_is_sealed(struct vms_space *space, struct vmsi_range range)
@@ -389,11 +396,6 @@ long vmsi_border_move_in(struct vms_space *space, uintptr_t old,
 {
 	struct crossing crossing = { space, old, old_length, new_length, flags,
 				     new_address };
-	long result = vmsi_enter(space);
 
-	if (result)
-		return result;
-	result = move_in(&crossing);
-	vmsi_leave(space);
-	return result;
+	return under_lock(&crossing, move_in);
 }
