@@ -23,7 +23,7 @@
  * fails must have changed nothing; all else must hold the same as the array.
  */
 
-#define OPERATIONS_USUAL 20000
+#define OPERATIONS_USUAL 10000
 #define OPERATIONS_PER_ROUND 500
 #define ALL_EVERY 50
 #define BUFFERS 3

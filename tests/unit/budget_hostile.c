@@ -18,7 +18,7 @@
  * hangs or believes what cannot be. And those who only read.
  */
 
-#define ROUNDS 100
+#define ROUNDS 50
 #define ROUNDS_UNDER_WAY 20
 
 /* Of the first slots' objects, what is written to all the time. */
