@@ -11,84 +11,44 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/reclaim.h"
 #include "host/raw.h"
 
 /*
- * What the heap retains of freed memory goes back before a request of the
- * program is refused, whoever refuses it: a limit of the process, a group's, or
- * the host. The request is made again where something has gone back, and only
- * then: a request that is refused on demand is to fail otherwise.
+ * The functions by which a program gets memory past its malloc. One that is
+ * refused is made again where the heap has yielded (heap_yield.c).
  */
-
-/* Calls of this thread that may hold locks of the heap; see heap_large.c. */
-static __thread unsigned inside __attribute__((tls_model("initial-exec")));
-
-void vmsi_front_enter(void)
-{
-	inside++;
-}
-
-void vmsi_front_leave(void)
-{
-	inside--;
-}
-
-/* No more than this are all addresses of a process. */
-#define ADDRESSES ((size_t)1 << 47)
-
-bool vmsi_front_yields(size_t bytes)
-{
-	/* A signal handler may have interrupted the heap. */
-	if (bytes == 0 || bytes >= ADDRESSES || inside ||
-	    vmsi_front_is_forking() || !vmsi_front_if_open())
-		return false;
-	return vmsi_reclaim(NULL, vmsi_reclaim_moment());
-}
 
 /* --- blocks of the next malloc -------------------------------------------- */
 
-void *vmsi_front_malloc_again(size_t size)
+void *vmsi_interposer_malloc_again(size_t size)
 {
-	return vmsi_front_yields(size) ? vmsi_front.next.malloc(size) : NULL;
+	return vmsi_interposer_yields(size) ? vmsi_interposer.next.malloc(size)
+					    : NULL;
 }
 
-void *vmsi_front_calloc_again(size_t count, size_t size)
+void *vmsi_interposer_calloc_again(size_t count, size_t size)
 {
 	size_t length;
 
 	return !__builtin_mul_overflow(count, size, &length) &&
-		       vmsi_front_yields(length) ?
-		vmsi_front.next.calloc(count, size) : NULL;
+		       vmsi_interposer_yields(length) ?
+		vmsi_interposer.next.calloc(count, size) : NULL;
 }
 
 /* To no bytes, NULL says that the block is freed. */
-void *vmsi_front_realloc_again(void *block, size_t size)
+void *vmsi_interposer_realloc_again(void *block, size_t size)
 {
-	return vmsi_front_yields(size) ?
-		vmsi_front.next.realloc(block, size) : NULL;
+	return vmsi_interposer_yields(size) ?
+		vmsi_interposer.next.realloc(block, size) : NULL;
 }
 
 /* --- memory that the program maps itself ---------------------------------- */
 
 /*
- * The next definitions, looked up together with the next malloc. Mallocs map
- * memory while they hold locks of their own, and a look-up could allocate: so
- * what comes before it goes to the kernel.
+ * Until the next definitions have been looked up, the kernel is called. They are
+ * looked up together with the next malloc, because mallocs map memory while they
+ * hold locks of their own, and a look-up could allocate.
  */
-static void *(*next_mmap)(void *, size_t, int, int, int, off_t);
-static void *(*next_mremap)(void *, size_t, size_t, int, ...);
-static int (*next_munmap)(void *, size_t);
-
-void vmsi_front_find_mappings(void)
-{
-	next_mmap = (__typeof__(next_mmap))vmsi_front_next_function("mmap");
-	next_mremap = (__typeof__(next_mremap))
-		vmsi_front_next_function("mremap");
-	next_munmap = (__typeof__(next_munmap))
-		vmsi_front_next_function("munmap");
-}
-
 static void *answer(long result)
 {
 	if (result >= 0 || result < -4095)
@@ -100,8 +60,9 @@ static void *answer(long result)
 static void *map(void *address, size_t length, int prot, int flags, int fd,
 		 off_t offset)
 {
-	if (VMSI_RELAXED(next_mmap))
-		return next_mmap(address, length, prot, flags, fd, offset);
+	if (VMSI_RELAXED(vmsi_interposer.next.mmap))
+		return vmsi_interposer.next.mmap(address, length, prot, flags,
+						 fd, offset);
 	return answer(vmsi_raw_call(SYS_mmap, (long)(uintptr_t)address,
 				    (long)length, prot, flags, fd, offset));
 }
@@ -109,8 +70,9 @@ static void *map(void *address, size_t length, int prot, int flags, int fd,
 static void *remap(void *old, size_t old_length, size_t length, int flags,
 		   void *place)
 {
-	if (VMSI_RELAXED(next_mremap))
-		return next_mremap(old, old_length, length, flags, place);
+	if (VMSI_RELAXED(vmsi_interposer.next.mremap))
+		return vmsi_interposer.next.mremap(old, old_length, length,
+						   flags, place);
 	return answer(vmsi_raw_call(SYS_mremap, (long)(uintptr_t)old,
 				    (long)old_length, (long)length, flags,
 				    (long)(uintptr_t)place, 0));
@@ -135,11 +97,11 @@ VMSI_EXPORTED void *mmap(void *address, size_t length, int prot, int flags,
 	void *memory;
 
 	if (flags & MAP_FIXED)
-		vmsi_front_note_changed(address, length);
+		vmsi_interposer_note_changed(address, length);
 	memory = map(address, length, prot, flags, fd, offset);
 	if (__builtin_expect(memory != MAP_FAILED, 1) ||
 	    !is_for_want_of_memory() || !takes_memory(prot, flags) ||
-	    !vmsi_front_yields(length))
+	    !vmsi_interposer_yields(length))
 		return memory;
 	errno = error;
 	return map(address, length, prot, flags, fd, offset);
@@ -164,14 +126,14 @@ VMSI_EXPORTED void *mremap(void *old, size_t old_length, size_t length,
 		place = va_arg(rest, void *);
 		va_end(rest);
 	}
-	vmsi_front_note_changed(old, old_length);
+	vmsi_interposer_note_changed(old, old_length);
 	if (flags & MREMAP_FIXED)
-		vmsi_front_note_changed(place, length);
+		vmsi_interposer_note_changed(place, length);
 	memory = remap(old, old_length, length, flags, place);
 	/* In place there may just be no room, which is no want of memory. */
 	if (__builtin_expect(memory != MAP_FAILED, 1) ||
 	    !is_for_want_of_memory() || !(flags & MREMAP_MAYMOVE) ||
-	    !vmsi_front_yields(length))
+	    !vmsi_interposer_yields(length))
 		return memory;
 	errno = error;
 	return remap(old, old_length, length, flags, place);
@@ -180,10 +142,10 @@ VMSI_EXPORTED void *mremap(void *old, size_t old_length, size_t length,
 /* What it unmaps of a block is mapped anew when the block is freed. */
 VMSI_EXPORTED int munmap(void *address, size_t length)
 {
-	vmsi_front_note_changed(address, length);
-	if (VMSI_RELAXED(next_munmap))
-		return next_munmap(address, length);
-	return vmsi_front_answer(vmsi_raw_call(SYS_munmap,
+	vmsi_interposer_note_changed(address, length);
+	if (VMSI_RELAXED(vmsi_interposer.next.munmap))
+		return vmsi_interposer.next.munmap(address, length);
+	return vmsi_interposer_answer(vmsi_raw_call(SYS_munmap,
 					       (long)(uintptr_t)address,
 					       (long)length, 0, 0, 0, 0));
 }
@@ -196,7 +158,7 @@ static vmsi_function *find_next(vmsi_function **found, const char *name)
 	vmsi_function *next = VMSI_RELAXED(*found);
 
 	if (!next) {
-		next = vmsi_front_next_function(name);
+		next = vmsi_interposer_next_function(name);
 		__atomic_store_n(found, next, __ATOMIC_RELAXED);
 	}
 	return next;
@@ -214,7 +176,7 @@ VMSI_EXPORTED void *sbrk(intptr_t increment)
 	void *before = NEXT(sbrk)(increment);
 
 	if (before != MAP_FAILED || increment <= 0 || errno != ENOMEM ||
-	    !vmsi_front_yields((size_t)increment))
+	    !vmsi_interposer_yields((size_t)increment))
 		return before;
 	errno = error;
 	return NEXT(sbrk)(increment);
@@ -227,7 +189,7 @@ VMSI_EXPORTED int brk(void *end)
 
 	if (NEXT(brk)(end) == 0)
 		return 0;
-	if (errno != ENOMEM || !vmsi_front_yields(1))
+	if (errno != ENOMEM || !vmsi_interposer_yields(1))
 		return -1;
 	errno = error;
 	return NEXT(brk)(end);
@@ -242,7 +204,8 @@ VMSI_EXPORTED pid_t fork(void)
 	const int error = errno;
 	pid_t child = NEXT(fork)();
 
-	if (child >= 0 || !is_for_want_of_memory() || !vmsi_front_yields(1))
+	if (child >= 0 || !is_for_want_of_memory() ||
+	    !vmsi_interposer_yields(1))
 		return child;
 	errno = error;
 	return NEXT(fork)();
@@ -256,7 +219,7 @@ VMSI_EXPORTED int pthread_create(pthread_t *thread,
 	static vmsi_function *next_pthread_create;
 	int error = NEXT(pthread_create)(thread, attributes, start, argument);
 
-	if ((error == EAGAIN || error == ENOMEM) && vmsi_front_yields(1))
+	if ((error == EAGAIN || error == ENOMEM) && vmsi_interposer_yields(1))
 		error = NEXT(pthread_create)(thread, attributes, start,
 					     argument);
 	return error;

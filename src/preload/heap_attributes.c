@@ -33,29 +33,32 @@
 
 static bool overlaps(uintptr_t address, size_t length)
 {
-	const uintptr_t base = VMSI_RELAXED(vmsi_front.base);
+	const uintptr_t base = VMSI_RELAXED(vmsi_interposer.base);
 
-	return address - base < VMSI_RELAXED(vmsi_front.length) ||
+	return address - base < VMSI_RELAXED(vmsi_interposer.length) ||
 		base - address < length;
 }
 
 /* mlock takes any address, and all of the first page. */
-void vmsi_front_note_changed(const void *address, size_t length)
+void vmsi_interposer_note_changed(const void *address, size_t length)
 {
 	const uintptr_t start = (uintptr_t)address;
 	vms_heap *heap;
 
 	if (__builtin_expect(!overlaps(start, length), 1))
 		return;
-	heap = vmsi_front_if_open();
+	heap = vmsi_interposer_if_open();
 	if (heap)
 		vmsi_heap_note_changed(heap, start, length);
 }
 
-static int protect(void *address, size_t length, int prot)
+/* Make a call of the kernel that takes an address, a length and a number. */
+static int call_kernel(long number, const void *address, size_t length,
+		       long last)
 {
-	return vmsi_front_answer(vmsi_raw_call(SYS_mprotect, (long)(uintptr_t)address,
-				    (long)length, prot, 0, 0, 0));
+	return vmsi_interposer_answer(
+		vmsi_raw_call(number, (long)(uintptr_t)address, (long)length,
+			      last, 0, 0, 0));
 }
 
 /* What the program makes writable is charged, as what it maps (heap_again.c). */
@@ -65,14 +68,14 @@ VMSI_EXPORTED int mprotect(void *address, size_t length, int prot)
 
 	/* What a block has anyway is no change. */
 	if (prot != (PROT_READ | PROT_WRITE))
-		vmsi_front_note_changed(address, length);
-	if (protect(address, length, prot) == 0)
+		vmsi_interposer_note_changed(address, length);
+	if (call_kernel(SYS_mprotect, address, length, prot) == 0)
 		return 0;
 	if (errno != ENOMEM || !(prot & PROT_WRITE) ||
-	    !vmsi_front_yields(length))
+	    !vmsi_interposer_yields(length))
 		return -1;
 	errno = error;
-	return protect(address, length, prot);
+	return call_kernel(SYS_mprotect, address, length, prot);
 }
 
 VMSI_EXPORTED int pkey_mprotect(void *address, size_t length, int prot,
@@ -80,9 +83,10 @@ VMSI_EXPORTED int pkey_mprotect(void *address, size_t length, int prot,
 {
 	if (pkey == -1)
 		return mprotect(address, length, prot);
-	vmsi_front_note_changed(address, length);
-	return vmsi_front_answer(vmsi_raw_call(SYS_pkey_mprotect, (long)(uintptr_t)address,
-				    (long)length, prot, pkey, 0, 0));
+	vmsi_interposer_note_changed(address, length);
+	return vmsi_interposer_answer(
+		vmsi_raw_call(SYS_pkey_mprotect, (long)(uintptr_t)address,
+			      (long)length, prot, pkey, 0, 0));
 }
 
 /* Whether a mapping is another one after the advice. */
@@ -119,12 +123,12 @@ static bool advice_stays(const vms_heap *heap, int advice)
  */
 static bool is_for_space(uintptr_t address, size_t length, int advice)
 {
-	const uintptr_t offset = address - VMSI_RELAXED(vmsi_front.base);
-	const size_t all = VMSI_RELAXED(vmsi_front.length);
+	const uintptr_t offset = address - VMSI_RELAXED(vmsi_interposer.base);
+	const size_t all = VMSI_RELAXED(vmsi_interposer.length);
 
 	return (advice == MADV_DONTFORK || advice == MADV_DOFORK) &&
 		offset < all && length <= all - offset &&
-		!vmsi_front_is_forking();
+		!vmsi_interposer_is_forking();
 }
 
 static int advise_in_heap(vms_heap *heap, void *address, size_t length,
@@ -135,33 +139,29 @@ static int advise_in_heap(vms_heap *heap, void *address, size_t length,
 	if (is_for_space((uintptr_t)address, length, advice))
 		return vms_madvise(vms_heap_space(heap), address, length,
 				   advice);
-	return vmsi_front_answer(vmsi_raw_call(SYS_madvise, (long)(uintptr_t)address,
-				    (long)length, advice, 0, 0, 0));
+	return call_kernel(SYS_madvise, address, length, advice);
 }
 
 VMSI_EXPORTED int madvise(void *address, size_t length, int advice)
 {
 	vms_heap *heap = overlaps((uintptr_t)address, length) ?
-		vmsi_front_if_open() : NULL;
+		vmsi_interposer_if_open() : NULL;
 
 	if (heap)
 		return advise_in_heap(heap, address, length, advice);
-	return vmsi_front_answer(vmsi_raw_call(SYS_madvise, (long)(uintptr_t)address,
-				    (long)length, advice, 0, 0, 0));
+	return call_kernel(SYS_madvise, address, length, advice);
 }
 
 VMSI_EXPORTED int mlock(const void *address, size_t length)
 {
-	vmsi_front_note_changed(address, length);
-	return vmsi_front_answer(vmsi_raw_call(SYS_mlock, (long)(uintptr_t)address,
-				    (long)length, 0, 0, 0, 0));
+	vmsi_interposer_note_changed(address, length);
+	return call_kernel(SYS_mlock, address, length, 0);
 }
 
 VMSI_EXPORTED int mlock2(const void *address, size_t length, unsigned flags)
 {
-	vmsi_front_note_changed(address, length);
-	return vmsi_front_answer(vmsi_raw_call(SYS_mlock2, (long)(uintptr_t)address,
-				    (long)length, flags, 0, 0, 0));
+	vmsi_interposer_note_changed(address, length);
+	return call_kernel(SYS_mlock2, address, length, flags);
 }
 
 /* libnuma's. */
@@ -173,8 +173,8 @@ VMSI_EXPORTED long mbind(void *address, unsigned long length, int mode,
 			 const unsigned long *nodes, unsigned long node_count,
 			 unsigned flags)
 {
-	vmsi_front_note_changed(address, length);
-	return vmsi_front_answer(vmsi_raw_call(SYS_mbind, (long)(uintptr_t)address,
-				    (long)length, mode, (long)(uintptr_t)nodes,
-				    (long)node_count, flags));
+	vmsi_interposer_note_changed(address, length);
+	return vmsi_interposer_answer(vmsi_raw_call(
+		SYS_mbind, (long)(uintptr_t)address, (long)length, mode,
+		(long)(uintptr_t)nodes, (long)node_count, flags));
 }

@@ -15,7 +15,7 @@
 static _Alignas(4096) char arena[ARENA_SIZE];
 static size_t taken;
 
-void *vmsi_front_early_alloc(size_t alignment, size_t size)
+void *vmsi_interposer_early_alloc(size_t alignment, size_t size)
 {
 	size_t seen = __atomic_load_n(&taken, __ATOMIC_RELAXED);
 	size_t start, end;
@@ -37,17 +37,17 @@ void *vmsi_front_early_alloc(size_t alignment, size_t size)
 	return arena + start;
 }
 
-bool vmsi_front_is_early(const void *block)
+bool vmsi_interposer_is_early(const void *block)
 {
 	return (uintptr_t)block - (uintptr_t)arena < ARENA_SIZE;
 }
 
-size_t vmsi_front_early_size(const void *block)
+size_t vmsi_interposer_early_size(const void *block)
 {
 	return *(const size_t *)(const void *)((const char *)block - GRAIN);
 }
 
-bool vmsi_front_early_used(void)
+bool vmsi_interposer_early_used(void)
 {
 	return __atomic_load_n(&taken, __ATOMIC_SEQ_CST) > 0;
 }

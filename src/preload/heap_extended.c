@@ -34,7 +34,7 @@ static vmsi_function *find(enum call call)
 	vmsi_function *next = VMSI_RELAXED(found[call]);
 
 	if (!next) {
-		next = vmsi_front_next_function(names[call]);
+		next = vmsi_interposer_next_function(names[call]);
 		__atomic_store_n(&found[call], next, __ATOMIC_RELAXED);
 	}
 	return next;
@@ -61,7 +61,7 @@ VMSI_EXPORTED void free_aligned_sized(void *block, size_t alignment,
 void dallocx(void *block, int flags)
 {
 	typedef void call(void *block, int flags);
-	call *next = vmsi_front_has(block) ? NULL : (call *)find(DALLOCX);
+	call *next = vmsi_interposer_has(block) ? NULL : (call *)find(DALLOCX);
 
 	if (next)
 		next(block, flags);
@@ -72,7 +72,7 @@ void dallocx(void *block, int flags)
 void sdallocx(void *block, size_t size, int flags)
 {
 	typedef void call(void *block, size_t size, int flags);
-	call *next = vmsi_front_has(block) ? NULL : (call *)find(SDALLOCX);
+	call *next = vmsi_interposer_has(block) ? NULL : (call *)find(SDALLOCX);
 
 	if (next)
 		next(block, size, flags);
@@ -83,7 +83,8 @@ void sdallocx(void *block, size_t size, int flags)
 void free_sized(void *block, size_t size)
 {
 	typedef void call(void *block, size_t size);
-	call *next = vmsi_front_has(block) ? NULL : (call *)find(FREE_SIZED);
+	call *next =
+		vmsi_interposer_has(block) ? NULL : (call *)find(FREE_SIZED);
 
 	if (next)
 		next(block, size);
@@ -94,7 +95,7 @@ void free_sized(void *block, size_t size)
 void free_aligned_sized(void *block, size_t alignment, size_t size)
 {
 	typedef void call(void *block, size_t alignment, size_t size);
-	call *next = vmsi_front_has(block) ? NULL :
+	call *next = vmsi_interposer_has(block) ? NULL :
 		(call *)find(FREE_ALIGNED_SIZED);
 
 	if (next)
@@ -106,7 +107,7 @@ void free_aligned_sized(void *block, size_t alignment, size_t size)
 size_t sallocx(const void *block, int flags)
 {
 	typedef size_t call(const void *block, int flags);
-	call *next = vmsi_front_has(block) ? NULL : (call *)find(SALLOCX);
+	call *next = vmsi_interposer_has(block) ? NULL : (call *)find(SALLOCX);
 
 	return next ? next(block, flags) :
 		malloc_usable_size((void *)(uintptr_t)block);
@@ -116,7 +117,7 @@ size_t sallocx(const void *block, int flags)
 size_t xallocx(void *block, size_t size, size_t extra, int flags)
 {
 	typedef size_t call(void *block, size_t size, size_t extra, int flags);
-	call *next = vmsi_front_has(block) ? NULL : (call *)find(XALLOCX);
+	call *next = vmsi_interposer_has(block) ? NULL : (call *)find(XALLOCX);
 
 	return next ? next(block, size, extra, flags) :
 		malloc_usable_size(block);
@@ -125,24 +126,25 @@ size_t xallocx(void *block, size_t size, size_t extra, int flags)
 /* A block that moves by its page tables need not keep a large alignment. */
 static void *resize_aligned(void *block, size_t alignment, size_t size)
 {
-	void *moved = vmsi_front_aligned_alloc(alignment, size);
+	void *moved = vmsi_interposer_aligned_alloc(alignment, size);
 
 	if (!moved)
-		moved = vmsi_front.next.memalign(alignment, size);
+		moved = vmsi_interposer.next.memalign(alignment, size);
 	if (!moved)
 		return NULL;
-	memcpy(moved, block, vmsi_min(size, vmsi_front_usable_size(block)));
-	vmsi_front_free(block);
+	memcpy(moved, block,
+	       vmsi_min(size, vmsi_interposer_usable_size(block)));
+	vmsi_interposer_free(block);
 	return moved;
 }
 
 static void *resize_own(void *block, size_t size, int flags)
 {
 	size_t alignment = (size_t)1 << (flags & ALIGNMENT_SHIFT);
-	size_t old_size = vmsi_front_usable_size(block);
+	size_t old_size = vmsi_interposer_usable_size(block);
 	char *resized = alignment > _Alignof(max_align_t) ?
 		resize_aligned(block, alignment, size) :
-		vmsi_front_realloc(block, size);
+		vmsi_interposer_realloc(block, size);
 
 	if (resized && (flags & ZERO) && size > old_size)
 		memset(resized + old_size, 0, size - old_size);
@@ -154,7 +156,7 @@ void *rallocx(void *block, size_t size, int flags)
 	typedef void *call(void *block, size_t size, int flags);
 	call *next;
 
-	if (vmsi_front_has(block))
+	if (vmsi_interposer_has(block))
 		return resize_own(block, size, flags);
 	next = (call *)find(RALLOCX);
 	return next ? next(block, size, flags) : realloc(block, size);

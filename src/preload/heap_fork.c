@@ -18,43 +18,27 @@
  *             |<-------------------- forking ------------------------------>|
  *
  * In between the forking thread gets its memory from the next malloc, and the
- * blocks of the heap that it frees wait.
+ * blocks of the heap that it frees wait (heap_forking.c).
  */
-
-static __thread bool forking __attribute__((tls_model("initial-exec")));
-
-/* Blocks that wait, each with the address of the next one in it. */
-static __thread void **waiting __attribute__((tls_model("initial-exec")));
-
-bool vmsi_front_is_forking(void)
-{
-	return forking;
-}
-
-void vmsi_front_free_later(void *block)
-{
-	*(void **)block = waiting;
-	waiting = block;
-}
 
 static void before(void)
 {
-	forking = true;
+	vmsi_interposer_set_forking(true);
 }
 
 static void after(void)
 {
-	forking = false;
-	while (waiting) {
-		void *block = waiting;
+	void *block;
 
-		waiting = *(void **)block;
-		vmsi_front_free(block);
-	}
+	vmsi_interposer_set_forking(false);
+	vmsi_interposer_enter();
+	while ((block = vmsi_interposer_take_waiting()))
+		vms_heap_free(vmsi_interposer_if_open(), block);
+	vmsi_interposer_leave();
 }
 
 /* Ours last, so that no other one of the library runs outside them. */
-void vmsi_front_watch_fork(void)
+void vmsi_interposer_watch_fork(void)
 {
 	static atomic_flag done = ATOMIC_FLAG_INIT;
 

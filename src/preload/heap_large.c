@@ -8,85 +8,86 @@
 
 /* Large blocks, and blocks that cross the threshold. */
 
-void *vmsi_front_alloc(size_t size)
+void *vmsi_interposer_alloc(size_t size)
 {
 	int error = errno;
-	vms_heap *heap = vmsi_front_get();
+	vms_heap *heap = vmsi_interposer_get();
 	void *block;
 
-	vmsi_front_enter();
+	vmsi_interposer_enter();
 	block = heap ? vms_heap_malloc(heap, size) : NULL;
-	vmsi_front_leave();
+	vmsi_interposer_leave();
 	errno = error;
 	return block;
 }
 
-void *vmsi_front_aligned_alloc(size_t alignment, size_t size)
+void *vmsi_interposer_aligned_alloc(size_t alignment, size_t size)
 {
 	int error = errno;
-	vms_heap *heap = vmsi_front_get();
+	vms_heap *heap = vmsi_interposer_get();
 	void *block = NULL;
 
-	vmsi_front_enter();
+	vmsi_interposer_enter();
 	if (heap && alignment && vmsi_is_aligned(alignment, alignment))
 		block = vms_heap_aligned_alloc(heap, alignment, size);
-	vmsi_front_leave();
+	vmsi_interposer_leave();
 	errno = error;
 	return block;
 }
 
 /* What the heap cannot have, the next malloc may; if not, errno is its word. */
-void *vmsi_front_malloc(size_t size)
+void *vmsi_interposer_malloc(size_t size)
 {
-	void *block = vmsi_front_alloc(size);
+	void *block = vmsi_interposer_alloc(size);
 
 	if (!block)
-		block = vmsi_front.next.malloc(size);
-	return block ? block : vmsi_front_malloc_again(size);
+		block = vmsi_interposer.next.malloc(size);
+	return block ? block : vmsi_interposer_malloc_again(size);
 }
 
-void *vmsi_front_calloc(size_t count, size_t size)
+void *vmsi_interposer_calloc(size_t count, size_t size)
 {
 	int error = errno;
-	vms_heap *heap = vmsi_front_get();
+	vms_heap *heap = vmsi_interposer_get();
 	void *block;
 
-	vmsi_front_enter();
+	vmsi_interposer_enter();
 	block = heap ? vms_heap_calloc(heap, count, size) : NULL;
-	vmsi_front_leave();
+	vmsi_interposer_leave();
 	errno = error;
 	if (!block)
-		block = vmsi_front.next.calloc(count, size);
-	return block ? block : vmsi_front_calloc_again(count, size);
+		block = vmsi_interposer.next.calloc(count, size);
+	return block ? block : vmsi_interposer_calloc_again(count, size);
 }
 
-void vmsi_front_free(void *block)
+void vmsi_interposer_free(void *block)
 {
-	if (vmsi_front_is_forking()) {
-		vmsi_front_free_later(block);
+	if (vmsi_interposer_is_forking()) {
+		vmsi_interposer_free_later(block);
 		return;
 	}
-	vmsi_front_enter();
-	vms_heap_free(vmsi_front_if_open(), block);
-	vmsi_front_leave();
+	vmsi_interposer_enter();
+	vms_heap_free(vmsi_interposer_if_open(), block);
+	vmsi_interposer_leave();
 }
 
-size_t vmsi_front_usable_size(const void *block)
+size_t vmsi_interposer_usable_size(const void *block)
 {
-	return vms_heap_usable_size(vmsi_front_if_open(), block);
+	return vms_heap_usable_size(vmsi_interposer_if_open(), block);
 }
 
 /* A block of the heap becomes one of the next malloc. */
 static void *move_out(void *block, size_t size)
 {
-	void *moved = vmsi_front.next.malloc(size);
+	void *moved = vmsi_interposer.next.malloc(size);
 
 	if (!moved)
-		moved = vmsi_front_malloc_again(size);
+		moved = vmsi_interposer_malloc_again(size);
 	if (!moved)
 		return NULL;
-	memcpy(moved, block, vmsi_min(size, vmsi_front_usable_size(block)));
-	vmsi_front_free(block);
+	memcpy(moved, block,
+	       vmsi_min(size, vmsi_interposer_usable_size(block)));
+	vmsi_interposer_free(block);
 	return moved;
 }
 
@@ -96,12 +97,12 @@ static void *move_out(void *block, size_t size)
  */
 static void *resize_to_nothing(void *block)
 {
-	void *probe = vmsi_front.next.malloc(1);
+	void *probe = vmsi_interposer.next.malloc(1);
 
 	if (!probe)
 		return NULL;
-	probe = vmsi_front.next.realloc(probe, 0);
-	vmsi_front_free(block);
+	probe = vmsi_interposer.next.realloc(probe, 0);
+	vmsi_interposer_free(block);
 	return probe;
 }
 
@@ -109,9 +110,9 @@ static void *resize_in_heap(vms_heap *heap, void *block, size_t size)
 {
 	void *resized;
 
-	vmsi_front_enter();
+	vmsi_interposer_enter();
 	resized = vms_heap_realloc(heap, block, size);
-	vmsi_front_leave();
+	vmsi_interposer_leave();
 	return resized;
 }
 
@@ -122,8 +123,8 @@ static void *resize_in_heap(vms_heap *heap, void *block, size_t size)
  */
 VMSI_APART static void *resize_own(void *block, size_t size)
 {
-	vms_heap *heap = vmsi_front_get();
-	bool stays = size >= VMSI_RELAXED(vmsi_front.threshold) / 4;
+	vms_heap *heap = vmsi_interposer_get();
+	bool stays = size >= VMSI_RELAXED(vmsi_interposer.threshold) / 4;
 	int error = errno;
 	void *resized = NULL;
 
@@ -149,17 +150,18 @@ VMSI_APART static void *resize_own(void *block, size_t size)
  */
 static void *move_in(void *block, size_t size)
 {
-	size_t old_size = vmsi_front.next.malloc_usable_size(block);
+	size_t old_size = vmsi_interposer.next.malloc_usable_size(block);
 	void *moved;
 
 	/* tcmalloc says 0 before its constructors have run. */
-	if (old_size == 0 || old_size / 4 > VMSI_RELAXED(vmsi_front.threshold))
+	if (old_size == 0 ||
+	    old_size / 4 > VMSI_RELAXED(vmsi_interposer.threshold))
 		return NULL;
-	moved = vmsi_front_alloc(size);
+	moved = vmsi_interposer_alloc(size);
 	if (!moved)
 		return NULL;
 	memcpy(moved, block, vmsi_min(old_size, size));
-	vmsi_front.next.free(block);
+	vmsi_interposer.next.free(block);
 	return moved;
 }
 
@@ -168,27 +170,27 @@ VMSI_APART static void *resize_other(void *block, size_t size)
 	void *moved = NULL;
 
 	if (!block)
-		return vmsi_front_malloc(size);
-	if (vmsi_front.next.knows_sizes)
+		return vmsi_interposer_malloc(size);
+	if (vmsi_interposer.next.knows_sizes)
 		moved = move_in(block, size);
 	if (!moved)
-		moved = vmsi_front.next.realloc(block, size);
+		moved = vmsi_interposer.next.realloc(block, size);
 	if (!moved)
-		moved = vmsi_front_realloc_again(block, size);
+		moved = vmsi_interposer_realloc_again(block, size);
 	/* Not every malloc says so itself. */
 	if (!moved)
 		errno = ENOMEM;
 	return moved;
 }
 
-void *vmsi_front_realloc(void *block, size_t size)
+void *vmsi_interposer_realloc(void *block, size_t size)
 {
-	vms_heap *heap = vmsi_front_if_open();
+	vms_heap *heap = vmsi_interposer_if_open();
 	void *same;
 
-	if (!vmsi_front_has(block))
+	if (!vmsi_interposer_has(block))
 		return resize_other(block, size);
-	if (heap && size >= VMSI_RELAXED(vmsi_front.threshold) / 4) {
+	if (heap && size >= VMSI_RELAXED(vmsi_interposer.threshold) / 4) {
 		same = vmsi_heap_resize_in_room(heap, block, size);
 		if (same)
 			return same;

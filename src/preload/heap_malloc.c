@@ -18,18 +18,18 @@ VMSI_EXPORTED void *malloc(size_t size)
 {
 	void *block;
 
-	if (vmsi_front_wants(size))
-		return vmsi_front_malloc(size);
-	block = VMSI_RELAXED(vmsi_front.next.malloc)(size);
-	return IS_THERE(block) ? block : vmsi_front_malloc_again(size);
+	if (vmsi_interposer_wants(size))
+		return vmsi_interposer_malloc(size);
+	block = VMSI_RELAXED(vmsi_interposer.next.malloc)(size);
+	return IS_THERE(block) ? block : vmsi_interposer_malloc_again(size);
 }
 
 VMSI_EXPORTED void free(void *block)
 {
-	if (vmsi_front_has(block))
-		vmsi_front_free(block);
+	if (vmsi_interposer_has(block))
+		vmsi_interposer_free(block);
 	else
-		VMSI_RELAXED(vmsi_front.next.free)(block);
+		VMSI_RELAXED(vmsi_interposer.next.free)(block);
 }
 
 /* What overflows is for the next malloc to refuse. */
@@ -38,21 +38,23 @@ VMSI_EXPORTED void *calloc(size_t count, size_t size)
 	size_t length;
 	void *block;
 
-	if (vmsi_multiply(count, size, &length) && vmsi_front_wants(length))
-		return vmsi_front_calloc(count, size);
-	block = VMSI_RELAXED(vmsi_front.next.calloc)(count, size);
-	return IS_THERE(block) ? block : vmsi_front_calloc_again(count, size);
+	if (vmsi_multiply(count, size, &length) &&
+	    vmsi_interposer_wants(length))
+		return vmsi_interposer_calloc(count, size);
+	block = VMSI_RELAXED(vmsi_interposer.next.calloc)(count, size);
+	return IS_THERE(block) ? block
+			       : vmsi_interposer_calloc_again(count, size);
 }
 
 VMSI_EXPORTED void *realloc(void *block, size_t size)
 {
 	void *resized;
 
-	if (vmsi_front_has(block) || vmsi_front_wants(size))
-		return vmsi_front_realloc(block, size);
-	resized = VMSI_RELAXED(vmsi_front.next.realloc)(block, size);
+	if (vmsi_interposer_has(block) || vmsi_interposer_wants(size))
+		return vmsi_interposer_realloc(block, size);
+	resized = VMSI_RELAXED(vmsi_interposer.next.realloc)(block, size);
 	return IS_THERE(resized) ? resized :
-		vmsi_front_realloc_again(block, size);
+		vmsi_interposer_realloc_again(block, size);
 }
 
 VMSI_EXPORTED void *reallocarray(void *block, size_t count, size_t size)
@@ -67,9 +69,9 @@ VMSI_EXPORTED void *reallocarray(void *block, size_t count, size_t size)
 
 VMSI_EXPORTED size_t malloc_usable_size(void *block)
 {
-	if (vmsi_front_has(block))
-		return vmsi_front_usable_size(block);
-	return VMSI_RELAXED(vmsi_front.next.malloc_usable_size)(block);
+	if (vmsi_interposer_has(block))
+		return vmsi_interposer_usable_size(block);
+	return VMSI_RELAXED(vmsi_interposer.next.malloc_usable_size)(block);
 }
 
 /* libc has taken it away, but old programs have it. */
@@ -82,35 +84,36 @@ VMSI_EXPORTED void cfree(void *block)
 
 VMSI_EXPORTED void *memalign(size_t alignment, size_t size)
 {
-	void *block = vmsi_front_wants(size) ?
-		vmsi_front_aligned_alloc(alignment, size) : NULL;
+	void *block = vmsi_interposer_wants(size) ?
+		vmsi_interposer_aligned_alloc(alignment, size) : NULL;
 
 	if (!block)
-		block = VMSI_RELAXED(vmsi_front.next.memalign)(alignment, size);
-	if (!block && vmsi_front_yields(size))
-		block = vmsi_front.next.memalign(alignment, size);
+		block = VMSI_RELAXED(vmsi_interposer.next.memalign)(alignment,
+								    size);
+	if (!block && vmsi_interposer_yields(size))
+		block = vmsi_interposer.next.memalign(alignment, size);
 	return block;
 }
 
 VMSI_EXPORTED void *aligned_alloc(size_t alignment, size_t size)
 {
-	void *block = vmsi_front_wants(size) ?
-		vmsi_front_aligned_alloc(alignment, size) : NULL;
+	void *block = vmsi_interposer_wants(size) ?
+		vmsi_interposer_aligned_alloc(alignment, size) : NULL;
 
 	if (!block)
-		block = VMSI_RELAXED(vmsi_front.next.aligned_alloc)(alignment,
-								    size);
-	if (!block && vmsi_front_yields(size))
-		block = vmsi_front.next.aligned_alloc(alignment, size);
+		block = VMSI_RELAXED(vmsi_interposer.next.aligned_alloc)(
+			alignment, size);
+	if (!block && vmsi_interposer_yields(size))
+		block = vmsi_interposer.next.aligned_alloc(alignment, size);
 	return block;
 }
 
 /* An alignment that it refuses is for the next malloc to refuse. */
 VMSI_EXPORTED int posix_memalign(void **result, size_t alignment, size_t size)
 {
-	void *block = vmsi_front_wants(size) &&
+	void *block = vmsi_interposer_wants(size) &&
 		alignment % sizeof(void *) == 0 ?
-		vmsi_front_aligned_alloc(alignment, size) : NULL;
+		vmsi_interposer_aligned_alloc(alignment, size) : NULL;
 
 	int error;
 
@@ -118,36 +121,40 @@ VMSI_EXPORTED int posix_memalign(void **result, size_t alignment, size_t size)
 		*result = block;
 		return 0;
 	}
-	error = VMSI_RELAXED(vmsi_front.next.posix_memalign)(result, alignment,
-							     size);
-	if (error == ENOMEM && vmsi_front_yields(size))
-		error = vmsi_front.next.posix_memalign(result, alignment, size);
+	error = VMSI_RELAXED(vmsi_interposer.next.posix_memalign)(
+		result, alignment, size);
+	if (error == ENOMEM && vmsi_interposer_yields(size))
+		error = vmsi_interposer.next.posix_memalign(result, alignment,
+							    size);
 	return error;
 }
 
 VMSI_EXPORTED void *valloc(size_t size)
 {
-	void *block = vmsi_front_wants(size) ?
-		vmsi_front_aligned_alloc((size_t)getpagesize(), size) : NULL;
+	void *block = vmsi_interposer_wants(size)
+			      ? vmsi_interposer_aligned_alloc(
+					(size_t)getpagesize(), size)
+			      : NULL;
 
 	if (!block)
-		block = VMSI_RELAXED(vmsi_front.next.valloc)(size);
-	if (!block && vmsi_front_yields(size))
-		block = vmsi_front.next.valloc(size);
+		block = VMSI_RELAXED(vmsi_interposer.next.valloc)(size);
+	if (!block && vmsi_interposer_yields(size))
+		block = vmsi_interposer.next.valloc(size);
 	return block;
 }
 
 /* Whole pages. Some mallocs have no such call, and libc's is not for them. */
 VMSI_EXPORTED void *pvalloc(size_t size)
 {
-	void *(*next)(size_t size) = VMSI_RELAXED(vmsi_front.next.pvalloc);
+	void *(*next)(size_t size) = VMSI_RELAXED(vmsi_interposer.next.pvalloc);
 	size_t page = (size_t)getpagesize();
 	size_t length;
 	void *block;
 
-	if (next && !vmsi_front_wants(size)) {
+	if (next && !vmsi_interposer_wants(size)) {
 		block = next(size);
-		return block || !vmsi_front_yields(size) ? block : next(size);
+		return block || !vmsi_interposer_yields(size) ? block
+							      : next(size);
 	}
 	if (vmsi_align_up_checked(size, page, &length))
 		return memalign(page, length);
@@ -160,16 +167,18 @@ VMSI_EXPORTED int malloc_trim(size_t pad)
 {
 	static int (*next)(size_t pad);
 	int (*trim)(size_t pad) = VMSI_RELAXED(next);
-	vms_heap *heap = vmsi_front_if_open() ? vmsi_front_get() : NULL;
+	vms_heap *heap =
+		vmsi_interposer_if_open() ? vmsi_interposer_get() : NULL;
 	int error = errno;
 	int released;
 
-	vmsi_front_enter();
+	vmsi_interposer_enter();
 	released = heap && vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL) > 0;
-	vmsi_front_leave();
+	vmsi_interposer_leave();
 	errno = error;
 	if (!trim) {
-		trim = (int (*)(size_t))vmsi_front_next_function("malloc_trim");
+		trim = (int (*)(size_t))vmsi_interposer_next_function(
+			"malloc_trim");
 		__atomic_store_n(&next, trim, __ATOMIC_RELAXED);
 	}
 	return (trim && trim(pad)) || released;

@@ -94,7 +94,7 @@ static int walk_mappings(vms_process_maps *maps, struct walk *walk)
 		const bool own = is_record(walk, &mapping) ||
 			is_in_library(&mapping);
 
-		if (!vmsi_front_has((const void *)mapping.start) &&
+		if (!vmsi_interposer_has((const void *)mapping.start) &&
 		    !(own && walk->own == WITHOUT_OWN))
 			walk->act(mapping.start, mapping.length,
 				  walk->context);
@@ -248,21 +248,21 @@ static bool flags_are_good(int flags)
 VMSI_EXPORTED int mlockall(int flags)
 {
 	const int saved = errno;
-	vms_heap *heap = flags_are_good(flags) ? vmsi_front_get() : NULL;
+	vms_heap *heap = flags_are_good(flags) ? vmsi_interposer_get() : NULL;
 	long result;
 
 	errno = saved;
 	result = heap ? lock_all(heap, flags) : kernel_mlockall(flags);
 	errno = saved;
-	return vmsi_front_answer(result);
+	return vmsi_interposer_answer(result);
 }
 
 VMSI_EXPORTED int munlockall(void)
 {
-	vms_heap *heap = vmsi_front_if_open();
+	vms_heap *heap = vmsi_interposer_if_open();
 	long result = kernel_munlockall();
 
 	if (heap && result == 0)
 		vmsi_heap_set_locking(heap, 0);
-	return vmsi_front_answer(result);
+	return vmsi_interposer_answer(result);
 }

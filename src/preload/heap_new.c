@@ -86,10 +86,10 @@ DELETE_OPERATORS(DECLARE_DELETE)
 
 /* The operators themselves. */
 #define DECLARE_OUR_NEW(name, symbol, form, failure) \
-	VMSI_EXPORTED void *vmsi_front_##name(size_t size form##_PARAMETERS) \
+	VMSI_EXPORTED void *vmsi_interposer_##name(size_t size form##_PARAMETERS) \
 		__asm__(symbol);
 #define DECLARE_OUR_DELETE(name, symbol, form) \
-	VMSI_EXPORTED void vmsi_front_##name(void *block form##_PARAMETERS) \
+	VMSI_EXPORTED void vmsi_interposer_##name(void *block form##_PARAMETERS) \
 		__asm__(symbol);
 
 NEW_OPERATORS(DECLARE_OUR_NEW)
@@ -123,7 +123,7 @@ static vmsi_function *find_in_runtime(const char *symbol)
 
 static vmsi_function *find_operator(const char *symbol)
 {
-	vmsi_function *function = vmsi_front_next_function(symbol);
+	vmsi_function *function = vmsi_interposer_next_function(symbol);
 
 	return function ? function : find_in_runtime(symbol);
 }
@@ -134,8 +134,9 @@ static vmsi_function *find_operator(const char *symbol)
  */
 static bool direct;
 
-#define IS_OURS(name, symbol) \
-	(vmsi_front_first_function(symbol) == (vmsi_function *)vmsi_front_##name)
+#define IS_OURS(name, symbol)                      \
+	(vmsi_interposer_first_function(symbol) == \
+	 (vmsi_function *)vmsi_interposer_##name)
 #define IS_OURS_NEW(name, symbol, form, failure) && IS_OURS(name, symbol)
 #define IS_OURS_DELETE(name, symbol, form) && IS_OURS(name, symbol)
 
@@ -150,10 +151,10 @@ VMSI_COLD static void find_operators(void)
 {
 	int error = errno;
 
-	__atomic_store_n(&direct, vmsi_front_belongs(vmsi_front_next_function(
-					  "_Znwm"))
-			 NEW_OPERATORS(IS_OURS_NEW)
-			 DELETE_OPERATORS(IS_OURS_DELETE),
+	__atomic_store_n(&direct,
+			 vmsi_interposer_belongs(vmsi_interposer_next_function(
+				 "_Znwm")) NEW_OPERATORS(IS_OURS_NEW)
+				 DELETE_OPERATORS(IS_OURS_DELETE),
 			 __ATOMIC_RELAXED);
 	NEW_OPERATORS(FIND_NEW)
 	DELETE_OPERATORS(FIND_DELETE)
@@ -170,12 +171,14 @@ VMSI_COLD static void *new_without_runtime(size_t size, size_t alignment,
 					   enum failure failure)
 {
 	void *block = alignment > 1 ?
-		vmsi_front.next.memalign(alignment, size ? size : 1) :
-		vmsi_front.next.malloc(size ? size : 1);
+		vmsi_interposer.next.memalign(alignment, size ? size : 1) :
+		vmsi_interposer.next.malloc(size ? size : 1);
 
 	if (!block && failure == THROWS) {
-		vmsi_front_complain("operator new has no memory, and no runtime "
-				   "of C++ to throw", (char *)NULL);
+		vmsi_interposer_complain(
+			"operator new has no memory, and no runtime "
+			"of C++ to throw",
+			(char *)NULL);
 		abort();
 	}
 	return block;
@@ -184,57 +187,59 @@ VMSI_COLD static void *new_without_runtime(size_t size, size_t alignment,
 /* A large block: of the heap, or NULL and the next definition is asked. */
 static void *take(size_t size, size_t alignment)
 {
-	if (!VMSI_RELAXED(direct) || !vmsi_front_wants(size))
+	if (!VMSI_RELAXED(direct) || !vmsi_interposer_wants(size))
 		return NULL;
-	return alignment > 1 ? vmsi_front_aligned_alloc(alignment, size) :
-		vmsi_front_alloc(size);
+	return alignment > 1 ? vmsi_interposer_aligned_alloc(alignment, size) :
+		vmsi_interposer_alloc(size);
 }
 
 /* What is small, once all is known, passes by a comparison or two and a jump. */
-#define DEFINE_NEW(name, symbol, form, failure) \
-	VMSI_COLD static void *slow_##name(size_t size form##_PARAMETERS) \
-	{ \
-		void *block; \
-	\
-		if (!VMSI_RELAXED(next_##name)) \
-			find_operators(); \
-		block = take(size, form##_ALIGN); \
-		if (block) \
-			return block; \
-		return next_##name ? \
-			next_##name(size form##_ARGUMENTS) : \
-			new_without_runtime(size, form##_ALIGN, failure); \
-	} \
-	VMSI_EXPORTED void *vmsi_front_##name(size_t size form##_PARAMETERS) \
-	{ \
-		void *(*next)(size_t form##_TYPES) = \
-			VMSI_RELAXED(next_##name); \
-	\
-		if (vmsi_front_wants(size) || __builtin_expect(!next, 0)) \
-			return slow_##name(size form##_ARGUMENTS); \
-		return next(size form##_ARGUMENTS); \
+#define DEFINE_NEW(name, symbol, form, failure)                                \
+	VMSI_COLD static void *slow_##name(size_t size form##_PARAMETERS)      \
+	{                                                                      \
+		void *block;                                                   \
+                                                                               \
+		if (!VMSI_RELAXED(next_##name))                                \
+			find_operators();                                      \
+		block = take(size, form##_ALIGN);                              \
+		if (block)                                                     \
+			return block;                                          \
+		return next_##name ? next_##name(size form##_ARGUMENTS)        \
+				   : new_without_runtime(size, form##_ALIGN,   \
+							 failure);             \
+	}                                                                      \
+	VMSI_EXPORTED void *vmsi_interposer_##name(                            \
+		size_t size form##_PARAMETERS)                                 \
+	{                                                                      \
+		void *(*next)(size_t form##_TYPES) =                           \
+			VMSI_RELAXED(next_##name);                             \
+                                                                               \
+		if (vmsi_interposer_wants(size) || __builtin_expect(!next, 0)) \
+			return slow_##name(size form##_ARGUMENTS);             \
+		return next(size form##_ARGUMENTS);                            \
 	}
 
-#define DEFINE_DELETE(name, symbol, form) \
-	VMSI_COLD static void slow_##name(void *block form##_PARAMETERS) \
-	{ \
-		if (!VMSI_RELAXED(next_##name)) \
-			find_operators(); \
-		if (!next_##name) \
-			free(block); \
-		else if (VMSI_RELAXED(direct) && vmsi_front_has(block)) \
-			vmsi_front_free(block); \
-		else \
-			next_##name(block form##_ARGUMENTS); \
-	} \
-	VMSI_EXPORTED void vmsi_front_##name(void *block form##_PARAMETERS) \
-	{ \
+#define DEFINE_DELETE(name, symbol, form)                                     \
+	VMSI_COLD static void slow_##name(void *block form##_PARAMETERS)      \
+	{                                                                     \
+		if (!VMSI_RELAXED(next_##name))                               \
+			find_operators();                                     \
+		if (!next_##name)                                             \
+			free(block);                                          \
+		else if (VMSI_RELAXED(direct) && vmsi_interposer_has(block))  \
+			vmsi_interposer_free(block);                          \
+		else                                                          \
+			next_##name(block form##_ARGUMENTS);                  \
+	}                                                                     \
+	VMSI_EXPORTED void vmsi_interposer_##name(                            \
+		void *block form##_PARAMETERS)                                \
+	{                                                                     \
 		void (*next)(void *form##_TYPES) = VMSI_RELAXED(next_##name); \
-	\
-		if (vmsi_front_has(block) || __builtin_expect(!next, 0)) \
-			slow_##name(block form##_ARGUMENTS); \
-		else \
-			next(block form##_ARGUMENTS); \
+                                                                              \
+		if (vmsi_interposer_has(block) || __builtin_expect(!next, 0)) \
+			slow_##name(block form##_ARGUMENTS);                  \
+		else                                                          \
+			next(block form##_ARGUMENTS);                         \
 	}
 
 NEW_OPERATORS(DEFINE_NEW)

@@ -23,9 +23,9 @@ static void look_up(void);
 static void *first_malloc(size_t size)
 {
 	if (looking)
-		return vmsi_front_early_alloc(1, size);
+		return vmsi_interposer_early_alloc(1, size);
 	look_up();
-	return vmsi_front.next.malloc(size);
+	return vmsi_interposer.next.malloc(size);
 }
 
 static void *first_calloc(size_t count, size_t size)
@@ -34,61 +34,62 @@ static void *first_calloc(size_t count, size_t size)
 
 	if (!looking) {
 		look_up();
-		return vmsi_front.next.calloc(count, size);
+		return vmsi_interposer.next.calloc(count, size);
 	}
 	if (vmsi_multiply(count, size, &length))
-		return vmsi_front_early_alloc(1, length);
+		return vmsi_interposer_early_alloc(1, length);
 	errno = ENOMEM;
 	return NULL;
 }
 
 static void first_free(void *block)
 {
-	if (!block || looking || vmsi_front_is_early(block))
+	if (!block || looking || vmsi_interposer_is_early(block))
 		return;
 	look_up();
-	vmsi_front.next.free(block);
+	vmsi_interposer.next.free(block);
 }
 
 static void *first_realloc(void *block, size_t size)
 {
 	if (!looking) {
 		look_up();
-		return vmsi_front.next.realloc(block, size);
+		return vmsi_interposer.next.realloc(block, size);
 	}
 
-	void *moved = vmsi_front_early_alloc(1, size);
+	void *moved = vmsi_interposer_early_alloc(1, size);
 
 	if (moved && block)
 		memcpy(moved, block,
-		       vmsi_min(size, vmsi_front_early_size(block)));
+		       vmsi_min(size, vmsi_interposer_early_size(block)));
 	return moved;
 }
 
 static void *first_memalign(size_t alignment, size_t size)
 {
 	if (looking)
-		return vmsi_front_early_alloc(alignment, size);
+		return vmsi_interposer_early_alloc(alignment, size);
 	look_up();
-	return vmsi_front.next.memalign(alignment, size);
+	return vmsi_interposer.next.memalign(alignment, size);
 }
 
 static void *first_aligned_alloc(size_t alignment, size_t size)
 {
 	if (looking)
-		return vmsi_front_early_alloc(alignment, size);
+		return vmsi_interposer_early_alloc(alignment, size);
 	look_up();
-	return vmsi_front.next.aligned_alloc(alignment, size);
+	return vmsi_interposer.next.aligned_alloc(alignment, size);
 }
 
 static int first_posix_memalign(void **result, size_t alignment, size_t size)
 {
 	if (!looking) {
 		look_up();
-		return vmsi_front.next.posix_memalign(result, alignment, size);
+		return vmsi_interposer.next.posix_memalign(result, alignment,
+							   size);
 	}
 
-	void *block = vmsi_front_early_alloc(alignment, size);
+	void *block = vmsi_interposer_early_alloc(alignment, size);
 
 	if (!block)
 		return ENOMEM;
@@ -99,27 +100,27 @@ static int first_posix_memalign(void **result, size_t alignment, size_t size)
 static void *first_valloc(size_t size)
 {
 	if (looking)
-		return vmsi_front_early_alloc(4096, size);
+		return vmsi_interposer_early_alloc(4096, size);
 	look_up();
-	return vmsi_front.next.valloc(size);
+	return vmsi_interposer.next.valloc(size);
 }
 
 static size_t first_usable_size(void *block)
 {
 	if (!block)
 		return 0;
-	if (looking || vmsi_front_is_early(block))
-		return vmsi_front_early_size(block);
+	if (looking || vmsi_interposer_is_early(block))
+		return vmsi_interposer_early_size(block);
 	look_up();
-	return vmsi_front.next.malloc_usable_size(block);
+	return vmsi_interposer.next.malloc_usable_size(block);
 }
 
 /* Above all addresses of a program: with any length, none lies in it. */
 #define NO_BASE ((uintptr_t)1 << 63)
 
-_Alignas(64) struct vmsi_front vmsi_front = {
+_Alignas(64) struct vmsi_interposer vmsi_interposer = {
 	.base = NO_BASE,
-	.threshold = VMSI_FRONT_THRESHOLD,
+	.threshold = VMSI_INTERPOSER_THRESHOLD,
 	.next = {
 		.malloc = first_malloc,
 		.free = first_free,
@@ -134,39 +135,40 @@ _Alignas(64) struct vmsi_front vmsi_front = {
 };
 
 /* What was found, whatever stands before it in use. */
-static struct vmsi_front_next found;
+static struct vmsi_interposer_next found;
 
 /* The functions after a look-up that has allocated. */
 static void late_free(void *block)
 {
-	if (!vmsi_front_is_early(block))
+	if (!vmsi_interposer_is_early(block))
 		found.free(block);
 }
 
 static void *late_realloc(void *block, size_t size)
 {
-	if (!vmsi_front_is_early(block))
+	if (!vmsi_interposer_is_early(block))
 		return found.realloc(block, size);
 
 	void *moved = found.malloc(size);
 
 	if (moved)
 		memcpy(moved, block,
-		       vmsi_min(size, vmsi_front_early_size(block)));
+		       vmsi_min(size, vmsi_interposer_early_size(block)));
 	return moved;
 }
 
 static size_t late_usable_size(void *block)
 {
-	return vmsi_front_is_early(block) ? vmsi_front_early_size(block) :
-		found.malloc_usable_size(block);
+	return vmsi_interposer_is_early(block)
+		       ? vmsi_interposer_early_size(block)
+		       : found.malloc_usable_size(block);
 }
 
 /*
  * dlsym looks after the library that it is called from, which it knows by its
  * return address: so it must not be left by a jump to a caller elsewhere.
  */
-vmsi_function *vmsi_front_next_function(const char *name)
+vmsi_function *vmsi_interposer_next_function(const char *name)
 {
 	void *symbol = dlsym(RTLD_NEXT, name);
 	vmsi_function *function;
@@ -176,7 +178,7 @@ vmsi_function *vmsi_front_next_function(const char *name)
 	return function;
 }
 
-vmsi_function *vmsi_front_first_function(const char *name)
+vmsi_function *vmsi_interposer_first_function(const char *name)
 {
 	void *symbol = dlsym(RTLD_DEFAULT, name);
 	vmsi_function *function;
@@ -198,15 +200,16 @@ static const void *object_of(vmsi_function *function)
 
 #define FIND(entry) \
 	(found.entry = \
-		(__typeof__(found.entry))vmsi_front_next_function(#entry))
-#define PUBLISH(entry, function) \
-	__atomic_store_n(&vmsi_front.next.entry, function, __ATOMIC_SEQ_CST)
+		(__typeof__(found.entry))vmsi_interposer_next_function(#entry))
+#define PUBLISH(entry, function)                                \
+	__atomic_store_n(&vmsi_interposer.next.entry, function, \
+			 __ATOMIC_SEQ_CST)
 
 /*
  * Some mallocs lack the rarer functions, and what is found then is libc's, for
  * libc's blocks.
  */
-bool vmsi_front_belongs(vmsi_function *function)
+bool vmsi_interposer_belongs(vmsi_function *function)
 {
 	if (!found.malloc)
 		look_up();
@@ -225,18 +228,23 @@ static void find(void)
 	FIND(posix_memalign);
 	FIND(valloc);
 	FIND(malloc_usable_size);
-	found.knows_sizes =
-		vmsi_front_belongs((vmsi_function *)found.malloc_usable_size);
-	if (!vmsi_front_belongs((vmsi_function *)FIND(pvalloc)))
+	found.knows_sizes = vmsi_interposer_belongs(
+		(vmsi_function *)found.malloc_usable_size);
+	if (!vmsi_interposer_belongs((vmsi_function *)FIND(pvalloc)))
 		found.pvalloc = NULL;
-	vmsi_front_find_mappings();
+	FIND(mmap);
+	FIND(mremap);
+	FIND(munmap);
 }
 
 /* Where early blocks are about, those that must know them go in between. */
 static void publish(void)
 {
-	bool late = vmsi_front_early_used();
+	bool late = vmsi_interposer_early_used();
 
+	PUBLISH(mmap, found.mmap);
+	PUBLISH(mremap, found.mremap);
+	PUBLISH(munmap, found.munmap);
 	PUBLISH(knows_sizes, found.knows_sizes);
 	PUBLISH(pvalloc, found.pvalloc);
 	PUBLISH(free, late ? late_free : found.free);
@@ -251,6 +259,13 @@ static void publish(void)
 	PUBLISH(malloc, found.malloc);
 }
 
+/* Both may allocate, and do nothing the second time. */
+__attribute__((constructor)) static void begin(void)
+{
+	vmsi_interposer_watch_fork();
+	vmsi_interposer_read_settings();
+}
+
 VMSI_COLD static void look_up(void)
 {
 	int error = errno;
@@ -260,8 +275,6 @@ VMSI_COLD static void look_up(void)
 	/* What dlsym allocates after this has a place to go to. */
 	publish();
 	looking = false;
-	/* It may allocate. */
-	vmsi_front_watch_fork();
-	vmsi_front_read_settings();
+	begin();
 	errno = error;
 }

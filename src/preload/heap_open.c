@@ -36,7 +36,7 @@ static void retain_under_limit(struct vms_heap_options *options)
 
 static vms_heap *open_heap(void)
 {
-	struct vms_heap_options options = vmsi_front_settings.options;
+	struct vms_heap_options options = vmsi_interposer_settings.options;
 
 	retain_under_limit(&options);
 	return vms_heap_open(&options);
@@ -47,8 +47,8 @@ static void try_to_open(void)
 	enum state outcome = DISABLED;
 	vms_heap *heap = NULL;
 
-	vmsi_front_read_settings();
-	if (vmsi_front_settings.threshold != SIZE_MAX) {
+	vmsi_interposer_read_settings();
+	if (vmsi_interposer_settings.threshold != SIZE_MAX) {
 		heap = open_heap();
 		outcome = heap ? OPEN : REFUSED;
 	}
@@ -56,13 +56,13 @@ static void try_to_open(void)
 		vms_space *space = vms_heap_space(heap);
 
 		the_heap = heap;
-		__atomic_store_n(&vmsi_front.base,
+		__atomic_store_n(&vmsi_interposer.base,
 				 (uintptr_t)vms_space_base(space),
 				 __ATOMIC_RELAXED);
-		__atomic_store_n(&vmsi_front.length, vms_space_size(space),
+		__atomic_store_n(&vmsi_interposer.length, vms_space_size(space),
 				 __ATOMIC_RELAXED);
 	} else {
-		__atomic_store_n(&vmsi_front.threshold, SIZE_MAX,
+		__atomic_store_n(&vmsi_interposer.threshold, SIZE_MAX,
 				 __ATOMIC_RELAXED);
 	}
 	atomic_store_explicit(&state, outcome, memory_order_release);
@@ -76,23 +76,23 @@ VMSI_COLD static void open_once(void)
 		try_to_open();
 }
 
-vms_heap *vmsi_front_if_open(void)
+vms_heap *vmsi_interposer_if_open(void)
 {
 	return atomic_load_explicit(&state, memory_order_acquire) == OPEN ?
 		the_heap : NULL;
 }
 
-bool vmsi_front_was_refused(void)
+bool vmsi_interposer_was_refused(void)
 {
 	return atomic_load_explicit(&state, memory_order_relaxed) == REFUSED;
 }
 
-vms_heap *vmsi_front_get(void)
+vms_heap *vmsi_interposer_get(void)
 {
 	/* What opening takes is locked. */
-	if (vmsi_front_is_forking())
+	if (vmsi_interposer_is_forking())
 		return NULL;
 	if (atomic_load_explicit(&state, memory_order_acquire) == UNTRIED)
 		open_once();
-	return vmsi_front_if_open();
+	return vmsi_interposer_if_open();
 }

@@ -16,12 +16,12 @@
 /* A smaller block would be nothing but the step of the heap that it takes. */
 #define LEAST_THRESHOLD ((size_t)4 << 10)
 
-struct vmsi_front_settings vmsi_front_settings = {
+struct vmsi_interposer_settings vmsi_interposer_settings = {
 	.options = { .struct_size = sizeof(struct vms_heap_options) },
-	.threshold = VMSI_FRONT_THRESHOLD,
+	.threshold = VMSI_INTERPOSER_THRESHOLD,
 };
 
-void vmsi_front_complain(const char *part, ...)
+void vmsi_interposer_complain(const char *part, ...)
 {
 	struct vmsi_output_line line = { .length = 0 };
 	va_list parts;
@@ -59,8 +59,9 @@ static const char *wish(const char *name)
 
 static void ignore(const char *name, const char *text)
 {
-	vmsi_front_complain(name, "=", text, " is not understood and ignored",
-			   (char *)NULL);
+	vmsi_interposer_complain(name, "=", text,
+				 " is not understood and ignored",
+				 (char *)NULL);
 }
 
 static void read_size(const char *name, size_t *size)
@@ -88,7 +89,7 @@ static bool read_switch(const char *name)
 }
 
 /* The path is copied: programs write their title over their environment. */
-static void read_stats(struct vmsi_front_settings *settings)
+static void read_stats(struct vmsi_interposer_settings *settings)
 {
 	const char *text = wish("VMSPACE_HEAP_STATS");
 
@@ -104,7 +105,7 @@ static void read_stats(struct vmsi_front_settings *settings)
 	}
 }
 
-static void read_all(struct vmsi_front_settings *settings)
+static void read_all(struct vmsi_interposer_settings *settings)
 {
 	struct vms_heap_options *options = &settings->options;
 	size_t retain = SIZE_MAX;
@@ -126,7 +127,7 @@ static void read_all(struct vmsi_front_settings *settings)
 }
 
 /* Two threads that do this at once read the same. */
-void vmsi_front_read_settings(void)
+void vmsi_interposer_read_settings(void)
 {
 	static bool done;
 
@@ -134,13 +135,7 @@ void vmsi_front_read_settings(void)
 	if (done || !environ)
 		return;
 	done = true;
-	read_all(&vmsi_front_settings);
-	__atomic_store_n(&vmsi_front.threshold, vmsi_front_settings.threshold,
-			 __ATOMIC_RELAXED);
-}
-
-__attribute__((constructor)) static void read_at_start(void)
-{
-	vmsi_front_watch_fork();
-	vmsi_front_read_settings();
+	read_all(&vmsi_interposer_settings);
+	__atomic_store_n(&vmsi_interposer.threshold,
+			 vmsi_interposer_settings.threshold, __ATOMIC_RELAXED);
 }

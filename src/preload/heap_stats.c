@@ -28,8 +28,8 @@ __attribute__((constructor)) static void keep_stderr(void)
 {
 	int error = errno;
 
-	vmsi_front_read_settings();
-	if (vmsi_front_settings.stats == VMSI_STATS_STDERR) {
+	vmsi_interposer_read_settings();
+	if (vmsi_interposer_settings.stats == VMSI_STATS_STDERR) {
 		copy = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, COPY_FROM);
 		if (copy >= 0 && fstat(copy, &copied) != 0)
 			copy = -1;
@@ -97,26 +97,28 @@ static void write_no_heap(int fd)
 	vmsi_line_text(&line, "vmspace-heap: pid ");
 	vmsi_line_number(&line, (uint64_t)getpid());
 	(void)getrlimit(RLIMIT_AS, &limit);
-	if (!vmsi_front_was_refused()) {
-		vmsi_line_text(&line, vmsi_front.threshold == SIZE_MAX ?
+	if (!vmsi_interposer_was_refused()) {
+		vmsi_line_text(&line, vmsi_interposer.threshold == SIZE_MAX ?
 			       " no heap: it is disabled" :
 			       " no heap: no large block came to it; none was "
 			       "asked for, or something else serves malloc, as "
 			       "valgrind does");
 	} else if (limit.rlim_cur != RLIM_INFINITY) {
-		vmsi_line_text(&line, " no heap: too few addresses, RLIMIT_AS is ");
+		vmsi_line_text(&line,
+			       " no heap: too few addresses, RLIMIT_AS is ");
 		vmsi_line_number(&line, limit.rlim_cur);
 	} else {
-		vmsi_line_text(&line, " no heap: too few addresses or mappings");
+		vmsi_line_text(&line,
+			       " no heap: too few addresses or mappings");
 	}
 	vmsi_line_write(&line, fd);
 }
 
 static int stats_descriptor(void)
 {
-	const char *path = vmsi_front_settings.stats_file;
+	const char *path = vmsi_interposer_settings.stats_file;
 
-	if (vmsi_front_settings.stats == VMSI_STATS_STDERR)
+	if (vmsi_interposer_settings.stats == VMSI_STATS_STDERR)
 		return stderr_or_copy();
 	return open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
@@ -124,10 +126,10 @@ static int stats_descriptor(void)
 __attribute__((destructor)) static void tell_stats(void)
 {
 	struct vms_heap_stats stats = { .struct_size = sizeof(stats) };
-	vms_heap *heap = vmsi_front_if_open();
+	vms_heap *heap = vmsi_interposer_if_open();
 	int fd;
 
-	if (vmsi_front_settings.stats == VMSI_STATS_OFF)
+	if (vmsi_interposer_settings.stats == VMSI_STATS_OFF)
 		return;
 	fd = stats_descriptor();
 	if (fd < 0)
@@ -136,6 +138,6 @@ __attribute__((destructor)) static void tell_stats(void)
 		write_stats(fd, &stats);
 	else
 		write_no_heap(fd);
-	if (vmsi_front_settings.stats == VMSI_STATS_FILE)
+	if (vmsi_interposer_settings.stats == VMSI_STATS_FILE)
 		close(fd);
 }

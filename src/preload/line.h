@@ -32,7 +32,8 @@ static inline void vmsi_line_based(struct vmsi_output_line *line,
 	vmsi_line_text(line, vmsi_write_digits(&digits, number, base));
 }
 
-static inline void vmsi_line_number(struct vmsi_output_line *line, uint64_t number)
+static inline void vmsi_line_number(struct vmsi_output_line *line,
+				    uint64_t number)
 {
 	vmsi_line_based(line, number, 10);
 }
