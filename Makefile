@@ -78,7 +78,7 @@ bench-programs: ## the same for other people's programs, bare and preloaded
 	bench/growth/programs.py --build build-bench $(OPTIONS)
 
 .PHONY: bench-commit
-bench-commit: ## what 'vmspace run --commit' costs other people's programs
+bench-commit: ## what 'vmspace limit' costs other people's programs
 	scripts/install-packages bench
 	$(MAKE) --no-print-directory bench-build
 	bench/commit/run.py --build build-bench $(OPTIONS)

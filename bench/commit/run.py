@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What 'vmspace run --commit' costs: programs bare and under a limit that
+"""What 'vmspace limit' costs: programs bare and under a limit that
 refuses nothing, in turn, and loops of calls: bare, asked about by a program
 that decides nothing, and limited. "best" is the ratio of the shortest runs,
 which says more on a machine with other things to do.
@@ -140,7 +140,7 @@ def main():
                         type=machine.words(NAMES), help=' '.join(NAMES))
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
-    prefix = [str(options.build / 'src/cli/vmspace'), 'run', '--commit',
+    prefix = [str(options.build / 'src/cli/vmspace'), 'limit',
               LIMIT, '--quiet', '--']
     machine.print_header(machine.describe())
     print(f'{"":22} {"bare s":>8} {"limited":>8} {"ratio":>7} {"best":>7}')

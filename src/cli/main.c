@@ -1,37 +1,71 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <vmspace.h>
 
-#include "cli.h"
+#include "cli/command.h"
+#include "cli/commit/commit.h"
+#include "cli/heap/heap.h"
+#include "cli/maps/maps.h"
+#include "cli/run/run.h"
+#ifdef VMSI_WITH_GROUP
+#include "cli/fail/fail.h"
+#include "cli/limit/limit.h"
+#include "cli/sweep/sweep.h"
+#endif
 
 #define PROGRAM "vmspace"
 
-const struct vmsi_command *const vmsi_commands[] = {
+static const struct vmsi_command help_command;
+
+/* All commands, in the order of the help. */
+static const struct vmsi_command *const commands[] = {
+#ifdef VMSI_WITH_GROUP
+	&vmsi_command_limit,
+#endif
+	&vmsi_command_heap,
+#ifdef VMSI_WITH_GROUP
+	&vmsi_command_fail,
+	&vmsi_command_sweep,
+#endif
 	&vmsi_command_maps,
 	&vmsi_command_commit,
 	&vmsi_command_run,
-#ifdef VMSI_WITH_GROUP
-	&vmsi_command_sweep,
-#endif
-	&vmsi_command_help,
+	&help_command,
 	NULL,
 };
 
-const struct vmsi_command *vmsi_find_command(const char *name)
+static const struct vmsi_command *find_command(const char *name)
 {
-	for (size_t i = 0; vmsi_commands[i]; i++)
-		if (strcmp(vmsi_commands[i]->name, name) == 0)
-			return vmsi_commands[i];
+	for (size_t i = 0; commands[i]; i++)
+		if (strcmp(commands[i]->name, name) == 0)
+			return commands[i];
 	return NULL;
 }
 
-void vmsi_print_overview(FILE *stream)
+/* Commands that this one may have been built without. */
+static bool needs_libseccomp(const char *name)
+{
+	return strcmp(name, "limit") == 0 || strcmp(name, "fail") == 0 ||
+		strcmp(name, "sweep") == 0;
+}
+
+static enum vmsi_exit refuse_command(const char *program, const char *name)
+{
+	if (!needs_libseccomp(name))
+		return vmsi_usage_error(program, "there is no command '%s'",
+					name);
+	fprintf(stderr, "%s: this vmspace was built without libseccomp, and so "
+		"without '%s'\n", program, name);
+	return VMSI_EXIT_RUN_FAILED;
+}
+
+static void print_overview(FILE *stream)
 {
 	fputs("usage: vmspace COMMAND [ARGUMENTS]\n"
 	      "       vmspace --help | --version\n"
@@ -39,21 +73,69 @@ void vmsi_print_overview(FILE *stream)
 	      "See and manage the virtual memory of programs.\n"
 	      "\n"
 	      "Commands:\n", stream);
-	for (size_t i = 0; vmsi_commands[i]; i++)
-		fprintf(stream, "  %-8s %s\n", vmsi_commands[i]->name,
-			vmsi_commands[i]->summary);
+	for (size_t i = 0; commands[i]; i++)
+		fprintf(stream, "  %-8s %s\n", commands[i]->name,
+			commands[i]->summary);
 	fputs("\n"
 	      "'vmspace help COMMAND' tells more of one of them.\n"
 	      "Exit status: 0 done, 1 failed, 2 wrong arguments.\n", stream);
 }
 
+/* --- vmspace help --------------------------------------------------------- */
+
+static const char help_text[] =
+	"usage: vmspace help [COMMAND]\n"
+	"\n"
+	"Tell what a command does and which arguments it takes; without a\n"
+	"command, which commands there are.\n";
+
+static enum vmsi_exit help_about(const char *program, const char *name)
+{
+	const struct vmsi_command *command = find_command(name);
+
+	return command ? vmsi_show_help(command) :
+			 refuse_command(program, name);
+}
+
+static enum vmsi_exit run_help(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+
+	switch (getopt_long(argc, argv, "h", options, NULL)) {
+	case 'h':
+		return vmsi_show_help(&help_command);
+	case -1:
+		break;
+	default:
+		return vmsi_usage_hint(argv[0]);
+	}
+	if (argc - optind > 1)
+		return vmsi_usage_error(argv[0], "one command at a time");
+	if (optind < argc)
+		return help_about(argv[0], argv[optind]);
+	print_overview(stdout);
+	return vmsi_finish_output(argv[0]);
+}
+
+static const struct vmsi_command help_command = {
+	.name = "help",
+	.program = "vmspace help",
+	.summary = "tell what a command does",
+	.help = help_text,
+	.run = run_help,
+};
+
+/* --- the program ---------------------------------------------------------- */
+
 static enum vmsi_exit run_command(int argc, char **argv)
 {
-	const struct vmsi_command *command = vmsi_find_command(argv[0]);
+	const struct vmsi_command *command = find_command(argv[0]);
 
 	if (!command)
-		return vmsi_usage_error(PROGRAM, "there is no command '%s'",
-					argv[0]);
+		return refuse_command(PROGRAM, argv[0]);
 	/* getopt_long puts argv[0] before what it has to say. */
 	argv[0] = (char *)command->program;
 	/* 0 makes getopt_long begin anew; 1 would keep the '+' of main. */
@@ -69,21 +151,8 @@ static enum vmsi_exit show_version(void)
 
 static enum vmsi_exit show_overview(void)
 {
-	vmsi_print_overview(stdout);
+	print_overview(stdout);
 	return vmsi_finish_output(PROGRAM);
-}
-
-static void (*pipe_handler)(int);
-
-/* A reader that goes away is an error of write(2), not our death. */
-static void set_signals(void)
-{
-	pipe_handler = signal(SIGPIPE, SIG_IGN);
-}
-
-void vmsi_restore_signals(void)
-{
-	signal(SIGPIPE, pipe_handler);
 }
 
 /*
@@ -108,7 +177,7 @@ int main(int argc, char **argv)
 	};
 
 	fill_closed_streams();
-	set_signals();
+	vmsi_ignore_pipe_signal();
 	switch (getopt_long(argc, argv, "+hV", options, NULL)) {
 	case 'h':
 		return (int)show_overview();
@@ -120,7 +189,7 @@ int main(int argc, char **argv)
 		return (int)vmsi_usage_hint(PROGRAM);
 	}
 	if (optind >= argc) {
-		vmsi_print_overview(stderr);
+		print_overview(stderr);
 		return VMSI_EXIT_USAGE;
 	}
 	return (int)run_command(argc - optind, argv + optind);

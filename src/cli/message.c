@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli.h"
+#include "cli/command.h"
+#include "cli/output/text.h"
 
 enum vmsi_exit vmsi_usage_hint(const char *program)
 {
@@ -22,6 +23,32 @@ enum vmsi_exit vmsi_usage_error(const char *program, const char *format, ...)
 	va_end(arguments);
 	fputc('\n', stderr);
 	return vmsi_usage_hint(program);
+}
+
+static const char *complainer = "vmspace";
+
+void vmsi_complain_as(const char *program)
+{
+	complainer = program;
+}
+
+void vmsi_complain(const char *name, const char *format, ...)
+{
+	va_list arguments;
+
+	fprintf(stderr, "%s: ", complainer);
+	vmsi_write_escaped(stderr, name);
+	fputs(": ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
+enum vmsi_exit vmsi_show_help(const struct vmsi_command *command)
+{
+	fputs(command->help, stdout);
+	return vmsi_finish_output(command->program);
 }
 
 enum vmsi_exit vmsi_finish_output(const char *program)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "process_name.h"
+#include "cli/process_name.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -144,7 +144,7 @@ def main(cases):
 
 def main_in_groups(vmspace, cases):
     """main, where the kernel lets the command limit groups of processes."""
-    probe = run([vmspace, "run", "--commit=1G", "--quiet", "true"])
+    probe = run([vmspace, "limit", "1G", "--quiet", "true"])
     if probe.returncode == 125:
         print("1..0 # SKIP", probe.stderr.decode().splitlines()[0])
         return 0

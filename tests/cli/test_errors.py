@@ -5,6 +5,7 @@ usage: test_errors.py VMSPACE MAPPINGS VERSION MAN_DIRECTORY
 """
 
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -203,10 +204,24 @@ def options_of_maps_are_in_its_man_page():
         expect(f"-{option}" in page, option)
 
 
+def options_are_in_the_man_pages():
+    for name, least in (("heap", 7), ("limit", 8), ("fail", 8), ("sweep", 7)):
+        text = run([VMSPACE, "help", name])
+        if text.returncode == 125:
+            continue
+        named = re.findall(r"(?:^ +|, |-h, )--([a-z-]+)", text.stdout.decode(),
+                           re.MULTILINE)
+        expect(len(named) >= least, name, named)
+        with open(os.path.join(MAN, f"vmspace-{name}.1")) as file:
+            page = file.read()
+        for option in named:
+            expect(f"Fl -{option}" in page, name, option)
+
+
 def man_pages_are_well_formed():
     if not shutil.which("mandoc"):
         raise Skip("mandoc is not installed")
-    for page in ("vmspace.1", "vmspace-maps.1", "vmspace-run.1",
+    for page in ("vmspace.1", "vmspace-maps.1", "vmspace-limit.1", "vmspace-heap.1", "vmspace-fail.1",
                  "vmspace-heap.7"):
         result = run(["mandoc", "-T", "lint", "-W", "warning",
                       os.path.join(MAN, page)])
@@ -230,6 +245,7 @@ CASES = [
     lines_of_help_fit_a_terminal,
     version_is_that_of_the_build,
     options_of_maps_are_in_its_man_page,
+    options_are_in_the_man_pages,
     man_pages_are_well_formed,
 ]
 

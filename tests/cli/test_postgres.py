@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""PostgreSQL under 'vmspace run --commit': a query that asks for too much
+"""PostgreSQL under 'vmspace limit': a query that asks for too much
 fails, and nothing else does.
 
 usage: test_postgres.py VMSPACE
@@ -75,7 +75,7 @@ class Server:
             os.chown(directory, self.owner["user"], self.owner["group"])
         self._initialise()
         self.process = subprocess.Popen(
-            [VMSPACE, "run", "--commit", LIMIT, "--report", self.report, "--",
+            [VMSPACE, "limit", LIMIT, "--report", self.report, "--",
              f"{self.bin}/postgres", "-D", f"{directory}/data"],
             cwd=directory, stdout=subprocess.DEVNULL,
             stderr=open(os.path.join(directory, "log"), "wb"), **self.owner)

@@ -443,8 +443,8 @@ def one_request_is_refused_and_not_the_next():
                          *["refused += !map(4 << 20);"] * 6,
                          'printf("%d\\n", refused);')
     for number in range(1, 7):
-        result = ended([VMSPACE, "run", "--commit=1G", "--quiet",
-                        f"--fail-nth={number}", "--fail-size=4M", program,
+        result = ended([VMSPACE, "fail", "--quiet",
+                        f"--nth={number}", "--size=4M", program,
                         work("marker"), "0"], stdout=subprocess.PIPE)
         expect_equal(result.stdout, b"1\ndone\n", number)
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cli/text.h"
+#include "cli/output/text.h"
 
 static void expect(const char *text, const char *written)
 {

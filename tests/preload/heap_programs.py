@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Run other people's programs bare and under 'vmspace run --heap'.
+"""Run other people's programs bare and under 'vmspace heap'.
 
 heap_programs.py VMSPACE SOURCE NAME. Each line of what a program tells is a
 case, and must be the same in both runs. The heap must have been used.
@@ -324,7 +324,7 @@ def main():
         except Missing as missing:
             print(f'1..0 # SKIP there is no {missing}')
             return
-        heap = run_in(directory, 'heap', [VMSPACE, 'run', '--heap',
+        heap = run_in(directory, 'heap', [VMSPACE, 'heap',
                                           f'--stats={stats}', '--'])
         count = made(stats)
 

@@ -21,7 +21,7 @@ LIMIT = 64 << 20
 
 # The name, how the program is started, and the calls that are limited so.
 LIMITS = [
-    ('group', ['--commit=64M', '--quiet'], [], SMALL + OTHER + ['fork']),
+    ('group', ['limit', '64M', '--quiet', '--', VMSPACE], [], SMALL + OTHER + ['fork']),
     ('RLIMIT_DATA', [], ['prlimit', f'--data={LIMIT}'], SMALL + OTHER),
     # All addresses of the heap count, with memory or without: so it takes a
     # part only, and what it keeps is not what is short.
@@ -45,10 +45,10 @@ def keeps(result):
 
 
 def cases():
-    for name, options, prefix, calls in LIMITS:
+    for name, around, prefix, calls in LIMITS:
         for call in calls:
-            command = [VMSPACE, 'run', '--heap', '--retain=48M', '--stats',
-                       *options, *prefix, PROGRAM, call]
+            command = [VMSPACE, *around, 'heap', '--retain=48M', '--stats',
+                       *prefix, PROGRAM, call]
             yield f'{call} under {name}', command
 
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "cli/commit_figures.h"
+#include "cli/commit/commit_figures.h"
 #include "text/number.h"
 #include "text_canned.h"
 

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/commit/commit_figures.h"
+
+#include <errno.h>
+
+/* A process's part of the user's reserve is this part of what it maps. */
+#define USER_RESERVE_PART 32
+
+static struct vmsi_reading known(uint64_t value)
+{
+	return (struct vmsi_reading){ .value = value };
+}
+
+static struct vmsi_reading unknown(int error)
+{
+	return (struct vmsi_reading){ .error = error };
+}
+
+/* A number known only where meminfo is, and where it tells that number. */
+static struct vmsi_reading told(const struct vmsi_commit_sources *sources,
+				bool is_there, uint64_t value)
+{
+	if (sources->meminfo_error)
+		return unknown(sources->meminfo_error);
+	return is_there ? known(value) : unknown(-ENODATA);
+}
+
+static struct vmsi_reading plus(struct vmsi_reading a, struct vmsi_reading b)
+{
+	uint64_t sum;
+
+	if (a.error || b.error)
+		return unknown(a.error ? a.error : b.error);
+	if (__builtin_add_overflow(a.value, b.value, &sum))
+		return unknown(-EOVERFLOW);
+	return known(sum);
+}
+
+static struct vmsi_reading minus(struct vmsi_reading a, struct vmsi_reading b)
+{
+	if (a.error || b.error)
+		return unknown(a.error ? a.error : b.error);
+	if (a.value < b.value)
+		return unknown(-ERANGE);
+	return known(a.value - b.value);
+}
+
+static struct vmsi_reading times(struct vmsi_reading a, uint64_t factor)
+{
+	uint64_t product;
+
+	if (a.error)
+		return a;
+	if (__builtin_mul_overflow(a.value, factor, &product))
+		return unknown(-EOVERFLOW);
+	return known(product);
+}
+
+/* The kernel counts in pages, and drops what is left of one. */
+static struct vmsi_reading whole_pages(struct vmsi_reading bytes,
+				       uint64_t page_size)
+{
+	bytes.value -= bytes.value % page_size;
+	return bytes;
+}
+
+/* A setting in KiB as the kernel uses it. */
+static struct vmsi_reading in_pages(struct vmsi_reading kib, uint64_t page_size)
+{
+	return whole_pages(times(kib, 1024), page_size);
+}
+
+static struct vmsi_reading percent(struct vmsi_reading bytes,
+				   struct vmsi_reading ratio,
+				   uint64_t page_size)
+{
+	struct vmsi_reading pages = bytes;
+
+	if (ratio.error)
+		return ratio;
+	pages.value /= page_size;
+	pages = times(pages, ratio.value);
+	pages.value /= 100;
+	return times(pages, page_size);
+}
+
+static struct vmsi_reading
+huge_pages(const struct vmsi_commit_sources *sources)
+{
+	const struct vmsi_meminfo *meminfo = &sources->meminfo;
+
+	/* Older kernels tell the pool of the default size only. */
+	if (!sources->meminfo_error && !meminfo->tells_hugetlb)
+		return times(known(meminfo->huge_pages),
+			     meminfo->huge_page_size);
+	return told(sources, true, meminfo->hugetlb);
+}
+
+static enum vmsi_commit_basis basis(struct vmsi_reading kbytes)
+{
+	if (kbytes.error)
+		return VMSI_BASIS_UNKNOWN;
+	return kbytes.value == 0 ? VMSI_BASIS_RATIO : VMSI_BASIS_KBYTES;
+}
+
+static struct vmsi_commit_limit
+limit_of(const struct vmsi_commit_sources *sources)
+{
+	const struct vmsi_meminfo *meminfo = &sources->meminfo;
+	const uint64_t page_size = sources->page_size;
+	const struct vmsi_reading kbytes =
+		sources->settings[VMSI_OVERCOMMIT_KBYTES];
+	struct vmsi_commit_limit limit = {
+		.basis = basis(kbytes),
+		.ram = told(sources, true, meminfo->ram),
+		.huge_pages = huge_pages(sources),
+		.ratio = sources->settings[VMSI_OVERCOMMIT_RATIO],
+		.swap = told(sources, true, meminfo->swap),
+		.kernel = told(sources, meminfo->tells_commit,
+			       meminfo->commit_limit),
+	};
+
+	limit.usable = minus(limit.ram, limit.huge_pages);
+	if (limit.basis == VMSI_BASIS_RATIO)
+		limit.share = percent(limit.usable, limit.ratio, page_size);
+	else
+		limit.share = in_pages(kbytes, page_size);
+	limit.sum = plus(limit.share, limit.swap);
+	return limit;
+}
+
+static struct vmsi_balance balance(struct vmsi_reading limit,
+				   struct vmsi_reading taken)
+{
+	struct vmsi_balance rest = {
+		.error = limit.error ? limit.error : taken.error,
+	};
+
+	if (rest.error)
+		return rest;
+	rest.passed = taken.value > limit.value;
+	rest.bytes = rest.passed ? taken.value - limit.value :
+				   limit.value - taken.value;
+	return rest;
+}
+
+static struct vmsi_commit_left
+left_of(const struct vmsi_commit_sources *sources,
+	const struct vmsi_commit_limit *limit)
+{
+	const struct vmsi_reading *settings = sources->settings;
+	const struct vmsi_meminfo *meminfo = &sources->meminfo;
+	const uint64_t page_size = sources->page_size;
+	struct vmsi_commit_left left = {
+		.limit = limit->kernel.error ? limit->sum : limit->kernel,
+		.admin_reserve = in_pages(settings[VMSI_ADMIN_RESERVE],
+					  page_size),
+		.exemption = sources->exemption,
+		.committed = told(sources, meminfo->tells_commit,
+				  meminfo->committed),
+		.page = page_size,
+		.user_reserve = in_pages(settings[VMSI_USER_RESERVE],
+					 page_size),
+	};
+	struct vmsi_reading taken;
+
+	/* Where it is not known who asks, he is told no more than others. */
+	left.admin_taken = left.exemption == VMSI_EXEMPT_YES ?
+		known(0) : left.admin_reserve;
+	taken = plus(plus(left.admin_taken, left.committed), known(page_size));
+	left.small = balance(left.limit, taken);
+	left.large_size = times(left.user_reserve, USER_RESERVE_PART);
+	left.large = balance(left.limit, plus(taken, left.user_reserve));
+	return left;
+}
+
+static enum vmsi_commit_mode mode_of(struct vmsi_reading mode)
+{
+	if (mode.error || mode.value >= VMSI_MODE_UNKNOWN)
+		return VMSI_MODE_UNKNOWN;
+	return (enum vmsi_commit_mode)mode.value;
+}
+
+struct vmsi_commit_figures
+vmsi_commit_work_out(const struct vmsi_commit_sources *sources)
+{
+	struct vmsi_commit_figures figures = {
+		.mode = mode_of(sources->settings[VMSI_OVERCOMMIT_MEMORY]),
+		.limit = limit_of(sources),
+	};
+
+	figures.largest_request = plus(figures.limit.ram, figures.limit.swap);
+	figures.left = left_of(sources, &figures.limit);
+	return figures;
+}
+
+bool vmsi_commit_limits_differ(const struct vmsi_commit_limit *limit)
+{
+	return !limit->sum.error && !limit->kernel.error &&
+		limit->sum.value != limit->kernel.value;
+}

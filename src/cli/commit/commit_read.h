@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_COMMIT_READ_H
+#define VMSI_CLI_COMMIT_READ_H
+
+#include "cli/commit/commit_figures.h"
+
+/*
+ * Read what the kernel tells about overcommit. What cannot be read has its
+ * error in sources.
+ */
+void vmsi_commit_read(struct vmsi_commit_sources *sources);
+
+/* The paths of the settings that are read, and of meminfo. */
+extern const char *const vmsi_vm_setting_paths[VMSI_VM_SETTINGS];
+extern const char vmsi_meminfo_path[];
+
+/* Why something is not known, in words. error is -errno. */
+const char *vmsi_commit_why(int error);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/heap/heap.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/heap/library.h"
+#include "cli/heap/options.h"
+
+static const char help_text[] =
+	"usage: vmspace heap [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+	"\n"
+	"Run a program whose large blocks come from a heap in which realloc never\n"
+	"copies; its own malloc keeps the smaller ones.\n"
+	"\n"
+	"  --threshold=SIZE        the smallest such block; 128K\n"
+	"  --retain=SIZE           freed memory that is kept for the next block;\n"
+	"                          an eighth of the machine's memory\n"
+	"  --reclaimable-after=MS  age at which the system may take freed memory\n"
+	"                          when it is short: milliseconds, or never; 1000\n"
+	"  --give-back-after=MS    age at which it is given back; 10000\n"
+	"  --no-huge-pages         never ask for huge pages\n"
+	"  --stats[=FILE]          at the end tell the heap's figures on standard\n"
+	"                          error, or add them to FILE\n"
+	"  -h, --help              this text\n"
+	"\n"
+	"Sizes are bytes, or have a suffix: K, M, G, T. A program that is linked\n"
+	"statically, set-user-ID, built with AddressSanitizer or has a malloc of its\n"
+	"own is not run: the heap cannot work there. Under a limit: vmspace limit SIZE\n"
+	"-- vmspace heap -- PROGRAM. Exit status: that of the program; 2 wrong\n"
+	"arguments, 125 no heap's library, 126 it cannot be run, 127 is not there.\n";
+
+#define HEAP_LIBRARY "libvmspace-heap.so"
+
+enum vmsi_exit vmsi_heap_prepare(const char *name,
+				 struct vmsi_program *program)
+{
+	struct vmsi_elf library;
+	char path[PATH_MAX];
+	enum vmsi_exit result;
+
+	result = vmsi_preload_find(HEAP_LIBRARY, path, &library);
+	if (result == VMSI_EXIT_OK)
+		result = vmsi_program_find(name, program);
+	if (result == VMSI_EXIT_OK)
+		result = vmsi_preload_check(program, &library);
+	if (result == VMSI_EXIT_OK)
+		result = vmsi_preload_put(program, path);
+	if (result == VMSI_EXIT_OK)
+		unsetenv("VMSPACE_HEAP_DISABLE");
+	return result;
+}
+
+enum vmsi_exit vmsi_heap_execute(const struct vmsi_program *program,
+				 char **arguments)
+{
+	vmsi_restore_signals();
+	execv(program->path, arguments);
+	return vmsi_program_explain_start(program->name, program->path, errno);
+}
+
+/*
+ * Take options up to the program, and make ready what it needs. *arguments is
+ * those of the program; NULL where only help was asked for.
+ */
+static enum vmsi_exit take_arguments(int argc, char **argv, char ***arguments,
+				     struct vmsi_program *program)
+{
+	static const struct option options[] = {
+		VMSI_HEAP_OPTIONS,
+		{ NULL, 0, NULL, 0 },
+	};
+	enum vmsi_exit result = VMSI_EXIT_OK;
+	int option;
+
+	*arguments = NULL;
+	vmsi_complain_as(argv[0]);
+	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+		if (option == 'h')
+			return vmsi_show_help(&vmsi_command_heap);
+		if (option == '?')
+			return vmsi_option_hint(argv[0], argv[optind - 1]);
+		result = vmsi_heap_take_option(argv[0], option);
+		if (result != VMSI_EXIT_OK)
+			return result;
+	}
+	if (optind >= argc)
+		return vmsi_usage_error(argv[0], "name a program");
+	*arguments = argv + optind;
+	return vmsi_heap_prepare(**arguments, program);
+}
+
+enum vmsi_exit vmsi_heap_unwrap(char ***arguments)
+{
+	char **argv = *arguments;
+	struct vmsi_program program;
+	int argc = 0;
+
+	if (!argv[0] || !argv[1] || strcmp(argv[1], "heap") != 0 ||
+	    !vmsi_program_is_this(argv[0]))
+		return VMSI_EXIT_OK;
+	argv++;
+	argv[0] = (char *)vmsi_command_heap.program;
+	while (argv[argc])
+		argc++;
+	/* 0 makes getopt_long begin anew. */
+	optind = 0;
+	return take_arguments(argc, argv, arguments, &program);
+}
+
+static enum vmsi_exit run_heap(int argc, char **argv)
+{
+	struct vmsi_program program;
+	char **arguments;
+	enum vmsi_exit result = take_arguments(argc, argv, &arguments,
+					       &program);
+
+	if (result != VMSI_EXIT_OK || !arguments)
+		return result;
+	return vmsi_heap_execute(&program, arguments);
+}
+
+const struct vmsi_command vmsi_command_heap = {
+	.name = "heap",
+	.program = "vmspace heap",
+	.summary = "run a program with a heap that never copies",
+	.help = help_text,
+	.run = run_heap,
+};

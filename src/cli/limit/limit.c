@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/limit/limit.h"
+
+#include <errno.h>
+#include <getopt.h>
+
+#include "cli/supervise/supervise.h"
+
+static const char help_text[] =
+	"usage: vmspace limit SIZE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+	"\n"
+	"Run a program that commits at most SIZE, together with all its descendants.\n"
+	"A request that does not fit gets ENOMEM at once, and nobody is killed. What\n"
+	"was refused is told at the end, on standard error.\n"
+	"\n"
+	"  --policy=POLICY          strict (the sum counts), heuristic (only a single\n"
+	"                           request above SIZE is refused), always (nothing\n"
+	"                           is, it is counted); strict\n"
+	"  --fork=charge|free       whether a child's copy counts; charge\n"
+	"  --noreserve=charge|free  whether MAP_NORESERVE memory counts under strict;\n"
+	"                           charge\n"
+	"  --report=FILE            what was refused, as JSON\n"
+	"  --log                    tell refusals as they happen\n"
+	"  --quiet                  tell nothing at the end\n"
+	"  --explain                tell what a limit sees and misses here\n"
+	"  -h, --help               this text\n"
+	"\n"
+	"SIZE is bytes, or has a suffix: K, M, G, T. 'vmspace fail' refuses requests\n"
+	"on demand; 'ulimit -d' limits each process alone. Exit status: that of the\n"
+	"program; 2 wrong arguments, 125 the limit cannot be enforced, 126 the program\n"
+	"cannot be run, 127 there is no such program.\n";
+
+#define OPTION_EXPLAIN 256
+
+static enum vmsi_exit explain(const char *program)
+{
+	const int error = vms_group_probe() ? errno : 0;
+
+	printf("A limit %s%s.\n", error ? "cannot be kept here: " :
+					  "can be kept here",
+	       error ? vmsi_supervise_why_not(error) : "");
+	fputs("  limits     the sum of all processes that the program starts\n"
+	      "  sees       mmap, mprotect, mremap, brk, fork, shmget of every\n"
+	      "             process, static or dynamic, before they are made\n"
+	      "  sees late  stacks that grow, tmpfs and memfd pages that are\n"
+	      "             touched, the data of a program that is executed:\n"
+	      "             they count from the next look on\n"
+	      "  misses     processes of another user that it may not look at;\n"
+	      "             32-bit programs do not run in it, set-user-ID ones\n"
+	      "             gain no rights in it\n", stdout);
+	return vmsi_finish_output(program);
+}
+
+/* Take options up to the first argument that is none. */
+static enum vmsi_exit take_options(int argc, char **argv,
+				   struct vmsi_supervise_options *options)
+{
+	static const struct option table[] = {
+		VMSI_SUPERVISE_OPTIONS,
+		{ "explain", no_argument, NULL, OPTION_EXPLAIN },
+		{ NULL, 0, NULL, 0 },
+	};
+	enum vmsi_exit result = VMSI_EXIT_OK;
+	int option;
+
+	while (result == VMSI_EXIT_OK &&
+	       (option = getopt_long(argc, argv, "+h", table, NULL)) != -1) {
+		if (option == '?')
+			return vmsi_option_hint(argv[0], argv[optind - 1]);
+		options->is_done = option == 'h' || option == OPTION_EXPLAIN;
+		if (option == 'h')
+			return vmsi_show_help(&vmsi_command_limit);
+		if (option == OPTION_EXPLAIN)
+			return explain(argv[0]);
+		result = vmsi_supervise_take_option(options, option, optarg);
+	}
+	return result;
+}
+
+/* The size may stand before, between and after the options. */
+static enum vmsi_exit run_limit(int argc, char **argv)
+{
+	struct vmsi_supervise_options options;
+	enum vmsi_exit result;
+
+	vmsi_supervise_init(&options, argv[0]);
+	result = take_options(argc, argv, &options);
+	if (result != VMSI_EXIT_OK || options.is_done)
+		return result;
+	if (optind >= argc)
+		return vmsi_usage_error(argv[0], "say how much, and name a "
+					"program");
+	result = vmsi_supervise_take_limit(&options, argv[optind++]);
+	if (result == VMSI_EXIT_OK)
+		result = take_options(argc, argv, &options);
+	if (result != VMSI_EXIT_OK || options.is_done)
+		return result;
+	return vmsi_supervise(&options, argv + optind);
+}
+
+const struct vmsi_command vmsi_command_limit = {
+	.name = "limit",
+	.program = "vmspace limit",
+	.summary = "run a program and its descendants under a commit limit",
+	.help = help_text,
+	.run = run_limit,
+};

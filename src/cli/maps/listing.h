@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_LISTING_H
+#define VMSI_CLI_LISTING_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vmspace.h>
+
+#include "cli/process_name.h"
+
+/*
+ * All mappings of a process. They are collected before anything is printed, so
+ * that columns can be aligned and a process that ends half-way gives an error
+ * and not half a listing.
+ */
+
+enum vmsi_file_state { VMSI_FILE_PRESENT, VMSI_FILE_DELETED };
+
+/* struct vms_mapping_info without its 4 KiB of text. */
+struct vmsi_listed {
+	uintptr_t start;
+	size_t length;
+	int prot;
+	unsigned flags;
+	size_t page_size;
+	uint64_t device;
+	uint64_t inode;
+	uint64_t offset;
+	size_t committed;
+	size_t resident;
+	enum vmsi_file_state file_state;
+	char *path; /* without " (deleted)"; "": none */
+	char *name; /* "": none */
+};
+
+struct vmsi_total {
+	size_t mappings;
+	uint64_t size;
+	uint64_t committed;
+	uint64_t resident;
+};
+
+struct vmsi_listing {
+	pid_t pid;
+	char command[VMSI_PROCESS_NAME_SIZE];
+	struct vmsi_listed *mappings;
+	size_t count;
+	size_t capacity;
+	struct vmsi_total total;
+};
+
+/*
+ * List process pid; 0 means this one. Returns 0, or -errno as the calls of
+ * <vmspace/process.h> and -ENOMEM. The listing is freed in either case.
+ */
+int vmsi_listing_read(struct vmsi_listing *listing, pid_t pid);
+void vmsi_listing_free(struct vmsi_listing *listing);
+
+/* The word for each flag that a listing shows, beside sharing. */
+struct vmsi_flag_word {
+	unsigned flag;
+	const char *word;
+};
+
+/* Ends with a NULL word. */
+extern const struct vmsi_flag_word vmsi_flag_words[];
+
+/* Protection as "rwx", with '-' for what is missing. */
+struct vmsi_prot_text {
+	char text[4];
+};
+
+struct vmsi_prot_text vmsi_prot_text(int prot);
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/output/text.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+/* The length that a first byte asks for, and the bits of it that count. */
+static size_t first_byte(unsigned char byte, uint32_t *bits)
+{
+	static const struct {
+		unsigned char mask, value;
+	} forms[] = {
+		{ 0x80, 0x00 }, { 0xe0, 0xc0 }, { 0xf0, 0xe0 }, { 0xf8, 0xf0 },
+	};
+
+	for (size_t i = 0; i < 4; i++)
+		if ((byte & forms[i].mask) == forms[i].value) {
+			*bits = byte & ~(uint32_t)forms[i].mask & 0xff;
+			return i + 1;
+		}
+	return 0;
+}
+
+/* The character at text and its length; 0 where it is not well-formed. */
+static size_t decode(const char *text, uint32_t *character)
+{
+	static const uint32_t smallest[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	uint32_t value = 0;
+	size_t length = first_byte((unsigned char)text[0], &value);
+
+	for (size_t i = 1; i < length; i++) {
+		unsigned char byte = (unsigned char)text[i];
+
+		/* The final 0 ends up here too. */
+		if ((byte & 0xc0) != 0x80)
+			return 0;
+		value = value << 6 | (byte & 0x3f);
+	}
+	if (length == 0 || value < smallest[length] || value > 0x10ffff ||
+	    (value >= 0xd800 && value <= 0xdfff))
+		return 0;
+	*character = value;
+	return length;
+}
+
+size_t vmsi_utf8_length(const char *text)
+{
+	uint32_t character;
+
+	return decode(text, &character);
+}
+
+static bool is_control(uint32_t character)
+{
+	return character < 0x20 || (character >= 0x7f && character < 0xa0);
+}
+
+static void write_octal(FILE *stream, const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		fprintf(stream, "\\%03o", (unsigned)(unsigned char)text[i]);
+}
+
+/* What lies at end is no part of a character. */
+static void write_escaped(FILE *stream, const char *text, const char *end)
+{
+	while (text < end) {
+		uint32_t character = 0;
+		size_t length = decode(text, &character);
+
+		if (length == 0 || is_control(character)) {
+			length = length ? length : 1;
+			write_octal(stream, text, length);
+		} else if (*text == '\\') {
+			fputs("\\\\", stream);
+		} else {
+			fwrite(text, 1, length, stream);
+		}
+		text += length;
+	}
+}
+
+void vmsi_write_escaped(FILE *stream, const char *text)
+{
+	write_escaped(stream, text, text + strlen(text));
+}
+
+void vmsi_write_stack(FILE *stream, const char *stack, size_t most)
+{
+	for (; *stack && most > 0; most--) {
+		const char *end = stack + strcspn(stack, "\n");
+
+		fputs("      ", stream);
+		write_escaped(stream, stack, end);
+		fputc('\n', stream);
+		stack = end + (*end == '\n');
+	}
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/supervise/job.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/program/program.h"
+#include "cli/supervise/descriptors.h"
+#include "cli/supervise/signals.h"
+#include "cli/supervise/supervisor.h"
+#include "cli/supervise/witness.h"
+
+/*
+ * The process that the shell knows. It passes signals on, stops when the
+ * program stops, and ends as the program ends. All are of one process group, so
+ * the terminal's own signals reach the program without it.
+ */
+
+struct job {
+	const char *program;
+	pid_t supervisor;
+	int events;  /* from the supervisor */
+	int witness; /* of signals */
+	/* SIGCHLD while the program starts; then what is passed on. */
+	int signals;
+	pid_t first; /* 0 while the program starts */
+	int result;
+};
+
+/* --- signals ------------------------------------------------------------ */
+
+/* All that is ever read from signals. */
+static void block_signals(sigset_t *before)
+{
+	sigset_t signals;
+
+	vmsi_passed_on_signals(&signals);
+	sigaddset(&signals, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &signals, before);
+}
+
+/* It has not got what came before there was a supervisor. */
+static void pass_on_early_signals(const struct job *job)
+{
+	const struct timespec at_once = { 0, 0 };
+	sigset_t signals;
+	int number;
+
+	vmsi_passed_on_signals(&signals);
+	while ((number = sigtimedwait(&signals, NULL, &at_once)) > 0)
+		(void)kill(job->supervisor, number);
+}
+
+/* Other signals wait until there is a program to have them. */
+static int watch_start(struct job *job)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGCHLD);
+	job->signals = signalfd(-1, &signals, SFD_CLOEXEC);
+	return job->signals < 0 ? -errno : 0;
+}
+
+static void note_start(struct job *job, pid_t first)
+{
+	sigset_t signals;
+
+	job->first = first;
+	vmsi_passed_on_signals(&signals);
+	(void)signalfd(job->signals, &signals, 0);
+}
+
+/* What stops the job while it starts stops the supervisor too. */
+static void stop_with_supervisor(const struct job *job)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (waitid(P_PID, (id_t)job->supervisor, &info, WSTOPPED | WNOHANG) ||
+	    info.si_pid != job->supervisor)
+		return;
+	raise(SIGSTOP);
+	(void)kill(job->supervisor, SIGCONT);
+}
+
+/*
+ * Whether the kernel sends a signal to one process too: a hang-up to the leader
+ * of a session, which it has go on then, and an alarm.
+ */
+static bool may_be_ours_alone(int signal_number)
+{
+	return signal_number == SIGHUP || signal_number == SIGCONT ||
+		signal_number == SIGALRM;
+}
+
+/* The witness is asked in any case, and so has seen what came until now. */
+static bool has_program(const struct job *job,
+			const struct signalfd_siginfo *info)
+{
+	const bool witnessed = vmsi_witness_has(job->witness, info);
+
+	/* The terminal's are for the whole process group. */
+	if (info->ssi_code > 0 && !may_be_ours_alone((int)info->ssi_signo))
+		return true;
+	/* A program that has left the group has not got what the group has. */
+	return witnessed && getpgid(job->first) == getpgrp();
+}
+
+/* With the value that sigqueue(3) has given it. */
+static void pass_on(const struct job *job,
+		    const struct signalfd_siginfo *signal)
+{
+	siginfo_t info = {
+		.si_signo = (int)signal->ssi_signo, .si_code = SI_QUEUE };
+
+	info.si_pid = (pid_t)signal->ssi_pid;
+	info.si_uid = signal->ssi_uid;
+	info.si_value.sival_ptr = (void *)(uintptr_t)signal->ssi_ptr;
+	if (signal->ssi_code != SI_QUEUE ||
+	    syscall(SYS_rt_sigqueueinfo, job->first, info.si_signo, &info))
+		(void)kill(job->first, info.si_signo);
+}
+
+static void take_signal(const struct job *job)
+{
+	struct signalfd_siginfo info;
+
+	if (read(job->signals, &info, sizeof info) != sizeof info)
+		return;
+	if (job->first == 0)
+		stop_with_supervisor(job);
+	else if (!has_program(job, &info))
+		pass_on(job, &info);
+}
+
+/*
+ * The shell is to see that the job has stopped. The SIGCONT that ends this is
+ * passed on as other signals are.
+ */
+static void stop_with_program(const struct job *job)
+{
+	const int terminal = open("/dev/tty", O_RDWR | O_CLOEXEC);
+	const pid_t foreground = tcgetpgrp(terminal);
+
+	raise(SIGSTOP);
+	/* A shell in the program has a process group of its own. */
+	if (foreground > 0 && foreground == getpgid(job->first) &&
+	    tcgetpgrp(terminal) == getpgrp())
+		(void)tcsetpgrp(terminal, foreground);
+	if (terminal >= 0)
+		close(terminal);
+}
+
+/* --- the end ------------------------------------------------------------ */
+
+/* Die as the program did, without a second core. */
+static _Noreturn void end_by(int signal_number)
+{
+	const struct rlimit none = { 0, 0 };
+	sigset_t all;
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	signal(signal_number, SIG_DFL);
+	sigfillset(&all);
+	sigprocmask(SIG_UNBLOCK, &all, NULL);
+	raise(signal_number);
+	_exit(128 + signal_number);
+}
+
+static void end_as_program(struct job *job, int status)
+{
+	if (WIFSIGNALED(status))
+		end_by(WTERMSIG(status));
+	job->result = WEXITSTATUS(status);
+}
+
+/* A signal to the whole job, while it starts, ends us all. */
+static void end_without_supervisor(struct job *job)
+{
+	int status = 0;
+
+	(void)waitpid(job->supervisor, &status, 0);
+	if (job->first == 0 && WIFSIGNALED(status))
+		end_by(WTERMSIG(status));
+	vmsi_complain(job->program, "the supervisor has ended; what the "
+			  "program asks for fails from now on");
+	job->result = VMSI_EXIT_RUN_FAILED;
+}
+
+/* --- what the supervisor tells ------------------------------------------ */
+
+/* Returns false at the end. */
+static bool hear(struct job *job)
+{
+	struct vmsi_job_event event;
+
+	if (recv(job->events, &event, sizeof event, 0) != sizeof event) {
+		end_without_supervisor(job);
+		return false;
+	}
+	switch (event.event) {
+	case VMSI_JOB_STARTED:
+		note_start(job, event.number);
+		return true;
+	case VMSI_JOB_FAILED:
+		(void)waitpid(job->supervisor, NULL, 0);
+		job->result = event.number;
+		break;
+	case VMSI_JOB_STOPPED:
+		stop_with_program(job);
+		return true;
+	case VMSI_JOB_ALL_ENDED:
+		/* Nobody else is to have to wait for it. */
+		(void)waitpid(job->supervisor, NULL, 0);
+		end_as_program(job, event.number);
+		break;
+	case VMSI_JOB_ENDED:
+		end_as_program(job, event.number);
+		break;
+	}
+	return false;
+}
+
+static int stay(struct job *job)
+{
+	struct pollfd watched[] = {
+		{ .fd = job->events, .events = POLLIN },
+		{ .fd = job->signals, .events = POLLIN },
+	};
+
+	for (;;) {
+		if (poll(watched, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return VMSI_EXIT_RUN_FAILED;
+		}
+		if (watched[1].revents & POLLIN)
+			take_signal(job);
+		if (watched[0].revents && !hear(job))
+			return job->result;
+	}
+}
+
+static int fail(const char *program, int error)
+{
+	vmsi_complain(program, "%s", strerror(error));
+	return VMSI_EXIT_RUN_FAILED;
+}
+
+int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
+		   char **arguments)
+{
+	struct job job = { .program = arguments[0] };
+	int events[2], witness[2], error;
+	sighandler_t child_handler;
+	sigset_t before;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, events) ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, witness))
+		return fail(job.program, errno);
+	/* From here on, so that none comes between. */
+	block_signals(&before);
+	/*
+	 * Who ignores SIGCHLD is not told of children that stop. Before there is
+	 * a child, since this takes away a SIGCHLD that is pending.
+	 */
+	child_handler = signal(SIGCHLD, SIG_DFL);
+	job.supervisor = fork();
+	if (job.supervisor < 0)
+		return fail(job.program, errno);
+	if (job.supervisor == 0) {
+		signal(SIGCHLD, child_handler);
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		close(events[0]);
+		close(witness[0]);
+		vmsi_supervisor_run(options, path, arguments, events[1],
+				    witness[1]);
+		_exit(0);
+	}
+	close(events[1]);
+	close(witness[1]);
+	job.events = events[0];
+	job.witness = witness[0];
+	vmsi_let_go_of_descriptors(NULL);
+	vmsi_let_go_of_directory(NULL);
+	pass_on_early_signals(&job);
+	error = watch_start(&job);
+	return error ? fail(job.program, -error) : stay(&job);
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/supervise/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/policy.h"
+#include "text/number.h"
+#include "text/size.h"
+
+void vmsi_supervise_init(struct vmsi_supervise_options *options,
+			 const char *program)
+{
+	*options = (struct vmsi_supervise_options){
+		.program = program,
+		.group = {
+			.struct_size = sizeof options->group,
+			.policy = VMS_COMMIT_STRICT,
+			.flags = VMS_GROUP_STACKS,
+		},
+	};
+}
+
+static enum vmsi_exit take_size(const char *program, const char *text,
+				size_t *bytes)
+{
+	if (vmsi_parse_size(text, VMSI_SIZE_FRACTION, bytes))
+		return VMSI_EXIT_OK;
+	return vmsi_usage_error(program, "'%s' is not a size", text);
+}
+
+static enum vmsi_exit take_number(const char *program, const char *text,
+				  uint64_t *number)
+{
+	if (vmsi_parse_number(text, number))
+		return VMSI_EXIT_OK;
+	return vmsi_usage_error(program, "'%s' is not a number", text);
+}
+
+/* Requests are counted from 1 on. */
+static enum vmsi_exit take_ordinal(const char *program, const char *text,
+				   uint64_t *number)
+{
+	const enum vmsi_exit exit = take_number(program, text, number);
+
+	if (exit != VMSI_EXIT_OK || *number > 0)
+		return exit;
+	return vmsi_usage_error(program, "'%s' is not a number from 1 on", text);
+}
+
+static enum vmsi_exit take_probability(const char *program, const char *text,
+				       double *probability)
+{
+	char *end;
+
+	*probability = strtod(text, &end);
+	if (end != text && !*end && *probability >= 0 && *probability <= 1)
+		return VMSI_EXIT_OK;
+	return vmsi_usage_error(program, "'%s' is not a probability from 0 "
+				"to 1", text);
+}
+
+/* The index of a word among others. */
+static enum vmsi_exit take_word(const char *program, const char *text,
+				const char *const words[], int *index)
+{
+	for (*index = 0; words[*index]; ++*index)
+		if (strcmp(text, words[*index]) == 0)
+			return VMSI_EXIT_OK;
+	return vmsi_usage_error(program, "'%s' is neither '%s' nor '%s'", text,
+				words[*index - 1], words[0]);
+}
+
+/* Words of which the first sets a flag of the group and the second clears it. */
+static enum vmsi_exit take_flag(struct vmsi_supervise_options *options,
+				const char *text, unsigned flag)
+{
+	static const char *const words[] = { "free", "charge", NULL };
+	int word;
+	enum vmsi_exit result = take_word(options->program, text, words, &word);
+
+	if (result != VMSI_EXIT_OK)
+		return result;
+	options->group.flags &= ~flag;
+	if (word == 0)
+		options->group.flags |= flag;
+	return result;
+}
+
+static enum vmsi_exit take_policy(struct vmsi_supervise_options *options,
+				  const char *text)
+{
+	int policy;
+	enum vmsi_exit result = take_word(options->program, text,
+					  vmsi_policy_words, &policy);
+
+	if (result == VMSI_EXIT_OK)
+		options->group.policy = (enum vms_commit_policy)policy;
+	return result;
+}
+
+static enum vmsi_exit take_fault(struct vmsi_supervise_options *options,
+				 int option, const char *argument)
+{
+	struct vms_group_faults *faults = &options->group.faults;
+	const char *program = options->program;
+
+	switch (option) {
+	case VMSI_OPTION_NTH:
+		return take_ordinal(program, argument, &faults->nth);
+	case VMSI_OPTION_FROM:
+		return take_ordinal(program, argument, &faults->from);
+	case VMSI_OPTION_PROB:
+		return take_probability(program, argument,
+					&faults->probability);
+	case VMSI_OPTION_SIZE:
+		return take_size(program, argument, &faults->minimum);
+	case VMSI_OPTION_SEED:
+		return take_number(program, argument, &faults->seed);
+	case VMSI_OPTION_LOADER:
+		faults->flags |= VMS_GROUP_FAIL_LOADER;
+		return VMSI_EXIT_OK;
+	default:
+		return vmsi_usage_hint(program);
+	}
+}
+
+enum vmsi_exit
+vmsi_supervise_take_option(struct vmsi_supervise_options *options, int option,
+			   const char *argument)
+{
+	switch (option) {
+	case VMSI_OPTION_POLICY:
+		options->has_policy = true;
+		return take_policy(options, argument);
+	case VMSI_OPTION_FORK:
+		return take_flag(options, argument, VMS_GROUP_FORK_FREE);
+	case VMSI_OPTION_NORESERVE:
+		options->has_policy = true;
+		return take_flag(options, argument, VMS_GROUP_NORESERVE_FREE);
+	case VMSI_OPTION_REPORT:
+		options->report = argument;
+		return VMSI_EXIT_OK;
+	case VMSI_OPTION_LOG:
+		options->log = true;
+		return VMSI_EXIT_OK;
+	case VMSI_OPTION_QUIET:
+		options->quiet = true;
+		return VMSI_EXIT_OK;
+	case VMSI_OPTION_LIMIT:
+		return vmsi_supervise_take_limit(options, argument);
+	default:
+		return take_fault(options, option, argument);
+	}
+}
+
+enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,
+					 const char *text)
+{
+	options->limit_text = text;
+	return take_size(options->program, text, &options->group.commit_limit);
+}
+
+/*
+ * A C library and its loader need memory for themselves before a program's first
+ * line; glibc, static or not, fails with less than some 40 pages. Who asks for
+ * less than this has left a letter out.
+ */
+#define PAGES_TO_START 16
+
+static enum vmsi_exit
+check_limit(const struct vmsi_supervise_options *options)
+{
+	const size_t limit = options->group.commit_limit;
+	const char *program = options->program, *text = options->limit_text;
+
+	if (limit == 0)
+		return vmsi_usage_error(program, "a limit of 0 bytes lets "
+					"nothing start");
+	/* The other policies do not compare the sum with the limit. */
+	if (options->group.policy != VMS_COMMIT_STRICT ||
+	    limit >= PAGES_TO_START * (size_t)sysconf(_SC_PAGESIZE))
+		return VMSI_EXIT_OK;
+	if (vmsi_size_lacks_unit(text))
+		return vmsi_usage_error(program, "no program starts in %s "
+					"bytes; did you mean %sM?", text, text);
+	return vmsi_usage_error(program, "no program starts in %s", text);
+}
+
+enum vmsi_exit
+vmsi_supervise_check(const struct vmsi_supervise_options *options)
+{
+	if (options->limit_text)
+		return check_limit(options);
+	if (options->has_policy)
+		return vmsi_usage_error(options->program, "--policy and "
+					"--noreserve say how a limit is kept, "
+					"and there is no --limit");
+	return VMSI_EXIT_OK;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/supervise/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <vmspace/budget.h>
+
+#include "budget/shared.h"
+#include "cli/program/program.h"
+#include "cli/supervise/descriptors.h"
+#include "cli/supervise/report.h"
+#include "cli/supervise/signals.h"
+#include "cli/supervise/witness.h"
+
+/* The process that the group's requests wait for. */
+
+static void tell(int events, int event, int number)
+{
+	struct vmsi_job_event message = { .number = number };
+
+	message.event = event;
+	(void)send(events, &message, sizeof message, MSG_NOSIGNAL);
+}
+
+/*
+ * It must neither stop nor end where the program does; the witness takes its
+ * signals.
+ */
+static void block_signals(void)
+{
+	sigset_t signals;
+
+	vmsi_passed_on_signals(&signals);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Where nobody is told of refusals, their stacks are not worth the time. */
+static struct vms_group_options
+group_options_of(const struct vmsi_supervise_options *options,
+		 struct vmsi_report *report)
+{
+	struct vms_group_options group = options->group;
+
+	group.on_refusal = vmsi_report_refusal;
+	group.context = report;
+	if (options->quiet && !options->report && !options->log)
+		group.flags &= ~VMS_GROUP_STACKS;
+	return group;
+}
+
+/* Who reads what the program has written is not to wait for us. */
+static void let_go_of_streams(const struct vmsi_supervise_options *options)
+{
+	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (nothing < 0)
+		return;
+	dup2(nothing, STDIN_FILENO);
+	dup2(nothing, STDOUT_FILENO);
+	if (!options->log)
+		dup2(nothing, STDERR_FILENO);
+	close(nothing);
+}
+
+/* So that 'vmspace commit' lists it; without, only that is amiss. */
+static vms_budget *open_budget(const struct vmsi_supervise_options *options)
+{
+	const struct vms_budget_options budget_options = {
+		.struct_size = sizeof budget_options,
+		.name = options->program,
+		.limit = options->group.commit_limit,
+		.policy = options->group.policy,
+		.flags = VMS_BUDGET_SHARED,
+	};
+
+	return vms_budget_open(&budget_options);
+}
+
+static void publish(vms_budget *budget, vms_group *group, const char *label)
+{
+	struct vms_group_stats stats = { .struct_size = sizeof stats };
+
+	if (!budget || vms_group_get_stats(group, &stats))
+		return;
+	(void)vmsi_budget_publish(budget, &(struct vmsi_budget_publication){
+		.charged = stats.committed,
+		.peak = stats.peak,
+		.refusals = stats.refusals,
+		.processes = (unsigned)stats.processes,
+		.label = label,
+	});
+}
+
+#define PUBLISH_MS 250
+
+/*
+ * Returns whether the group has ended as well: then the job may wait for us,
+ * and need not leave that to init.
+ */
+static bool tell_end(const struct vmsi_supervise_options *options,
+		     vms_group *group, struct vmsi_report *report, int events)
+{
+	bool empty;
+
+	vmsi_report_finish(report, group);
+	empty = vms_group_serve(group, 0) == VMS_GROUP_EMPTY;
+	tell(events, empty ? VMSI_JOB_ALL_ENDED : VMSI_JOB_ENDED,
+	     vms_group_status(group));
+	let_go_of_streams(options);
+	return empty;
+}
+
+static void serve(const struct vmsi_supervise_options *options, vms_group *group,
+		  struct vmsi_report *report, vms_budget *budget, int events)
+{
+	for (;;) {
+		publish(budget, group, NULL);
+		switch (vms_group_serve(group, PUBLISH_MS)) {
+		case VMS_GROUP_NOTHING:
+			break;
+		case VMS_GROUP_FIRST_STOPPED:
+			tell(events, VMSI_JOB_STOPPED,
+			     vms_group_status(group));
+			break;
+		case VMS_GROUP_FIRST_ENDED:
+			if (tell_end(options, group, report, events))
+				return;
+			break;
+		default:
+			return;
+		}
+	}
+}
+
+void vmsi_supervisor_run(struct vmsi_supervise_options *options,
+			 const char *path, char **arguments, int events,
+			 int witness)
+{
+	struct vmsi_report *report = vmsi_report_open(options, arguments);
+	const struct vms_group_options group_options =
+		group_options_of(options, report);
+	vms_budget *budget;
+	vms_group *group = NULL;
+
+	vmsi_restore_signals();
+	if (report && vmsi_witness_start(witness) == 0)
+		group = vms_group_spawn(&group_options, path, arguments, NULL);
+	if (!group) {
+		tell(events, VMSI_JOB_FAILED, (int)vmsi_program_explain_start(
+			     arguments[0], path, errno));
+		return;
+	}
+	/* What fails before the start is told on the caller's streams. */
+	vmsi_let_go_of_descriptors(options->report);
+	vmsi_let_go_of_directory(&options->report);
+	block_signals();
+	budget = open_budget(options);
+	publish(budget, group, arguments[0]);
+	tell(events, VMSI_JOB_STARTED, vms_group_first(group));
+	serve(options, group, report, budget, events);
+	vmsi_report_update(report, group);
+	vms_budget_close(budget);
+	vms_group_close(group);
+	vmsi_report_close(report);
+}

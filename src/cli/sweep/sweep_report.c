@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/sweep/sweep.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "cli/output/json.h"
+#include "cli/output/report_file.h"
+#include "cli/output/text.h"
+#include "text/size.h"
+
+/* What came of the runs: a line for each stack, the bad ones with the stack. */
+
+#define FRAMES_SHOWN 12
+
+const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
+{
+	static const char *const words[] = {
+		[VMSI_SWEEP_SAME] = "same",
+		[VMSI_SWEEP_WENT_ON] = "went on",
+		[VMSI_SWEEP_FAILED] = "failed",
+		[VMSI_SWEEP_WRONG] = "wrong",
+		[VMSI_SWEEP_CRASHED] = "crashed",
+		[VMSI_SWEEP_HUNG] = "hung",
+		[VMSI_SWEEP_NOT_MADE] = "not made",
+		[VMSI_SWEEP_BROKEN] = "not run",
+	};
+
+	return words[verdict];
+}
+
+static bool is_bad(enum vmsi_sweep_verdict verdict)
+{
+	return verdict == VMSI_SWEEP_WRONG || verdict == VMSI_SWEEP_CRASHED ||
+		verdict == VMSI_SWEEP_HUNG || verdict == VMSI_SWEEP_BROKEN;
+}
+
+static bool are_alike(const struct vmsi_sweep_result *a,
+		      const struct vmsi_sweep_result *b)
+{
+	return a->verdict == b->verdict && a->status == b->status &&
+		strcmp(a->stack, b->stack) == 0;
+}
+
+/* --- text ------------------------------------------------------------------------- */
+
+static void print_status(const struct vmsi_sweep_result *result)
+{
+	if (result->verdict == VMSI_SWEEP_HUNG)
+		printf(" after %.1f s", result->seconds);
+	else if (result->verdict == VMSI_SWEEP_BROKEN)
+		printf(": %s", strerror(result->error));
+	else if (WIFSIGNALED(result->status))
+		printf(" by signal %d (%s)", WTERMSIG(result->status),
+		       strsignal(WTERMSIG(result->status)));
+	else
+		printf(" with status %d", WEXITSTATUS(result->status));
+}
+
+static void print_group(const struct vmsi_sweep_result *results, size_t count,
+			size_t first, bool *told)
+{
+	const struct vmsi_sweep_result *one = &results[first];
+	size_t alike = 0;
+
+	for (size_t i = first; i < count; i++)
+		if (!told[i] && are_alike(one, &results[i])) {
+			told[i] = true;
+			alike++;
+		}
+	printf("%s", vmsi_sweep_word(one->verdict));
+	print_status(one);
+	printf(": request %" PRIu64, one->request);
+	if (alike > 1)
+		printf(" and %zu more like it", alike - 1);
+	fputs(": ", stdout);
+	vmsi_write_escaped(stdout, one->command);
+	printf(", %s of %s\n", one->call,
+	       vmsi_size_text(one->requested, VMSI_SIZE_HUMAN).text);
+	vmsi_write_stack(stdout, one->stack, FRAMES_SHOWN);
+}
+
+static void print_table(const struct vmsi_sweep_result *results, size_t count)
+{
+	size_t counts[VMSI_SWEEP_VERDICTS] = { 0 };
+
+	for (size_t i = 0; i < count; i++)
+		counts[results[i].verdict]++;
+	printf("%zu requests failed in turn\n", count);
+	for (int i = 0; i < VMSI_SWEEP_VERDICTS; i++)
+		if (counts[i])
+			printf("%8zu  %s\n", counts[i],
+			       vmsi_sweep_word((enum vmsi_sweep_verdict)i));
+}
+
+/* --- JSON ----------------------------------------------------------------------------- */
+
+/* A program that was killed because it hung has no status of its own. */
+static json_t *exit_status_json(const struct vmsi_sweep_result *result)
+{
+	if (result->verdict == VMSI_SWEEP_HUNG ||
+	    result->verdict == VMSI_SWEEP_BROKEN)
+		return json_null();
+	return vmsi_json_exit_status(result->status);
+}
+
+static json_t *result_json(const struct vmsi_sweep_result *result)
+{
+	return json_pack("{s:o,s:s,s:s,s:o,s:f,s:o,s:o,s:o,s:o}",
+		"request", vmsi_json_amount(result->request),
+		"verdict", vmsi_sweep_word(result->verdict),
+		"call", result->call,
+		"requested", vmsi_json_amount(result->requested),
+		"seconds", result->seconds,
+		"exit_status", exit_status_json(result),
+		"signal", vmsi_json_signal(result->status),
+		"command", vmsi_json_text(result->command),
+		"stack", vmsi_json_text(result->stack));
+}
+
+static bool write_json(const struct vmsi_sweep_options *options,
+		       const struct vmsi_sweep_result *results, size_t count)
+{
+	json_t *all = json_array();
+	bool written;
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(all, result_json(&results[i]));
+	written = vmsi_report_write(all, options->report);
+	json_decref(all);
+	return written;
+}
+
+enum vmsi_exit vmsi_sweep_report(const struct vmsi_sweep_options *options,
+				 const struct vmsi_sweep_result *results,
+				 size_t count)
+{
+	bool *told = calloc(count + 1, sizeof *told), bad = false;
+
+	if (!told)
+		return VMSI_EXIT_RUN_FAILED;
+	for (size_t i = 0; i < count; i++)
+		if (is_bad(results[i].verdict) && !told[i]) {
+			print_group(results, count, i, told);
+			bad = true;
+		}
+	free(told);
+	print_table(results, count);
+	if (options->report && !write_json(options, results, count))
+		return VMSI_EXIT_RUN_FAILED;
+	if (vmsi_finish_output("vmspace sweep") != VMSI_EXIT_OK)
+		return VMSI_EXIT_RUN_FAILED;
+	return bad ? VMSI_EXIT_FAILED : VMSI_EXIT_OK;
+}

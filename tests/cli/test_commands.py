@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""The commands that run a program: their arguments, and how they compose.
+
+usage: test_commands.py VMSPACE
+"""
+
+import json
+import os
+import sys
+
+from cli_test import compiled, expect, expect_equal, main_in_groups, run, work
+
+VMSPACE = os.path.abspath(sys.argv[1])
+
+ASKS_ONCE = """
+#include <sys/mman.h>
+int main(void)
+{
+    return mmap(0, 1 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
+        MAP_FAILED ? 9 : 0;
+}
+"""
+
+
+def limited(*arguments, size="64M", **options):
+    return run([VMSPACE, "limit", size, *arguments], **options)
+
+
+def wrong_arguments_are_usage_errors():
+    for options in (["limit"], ["limit", "x", "true"], ["limit", "1M"],
+                    ["limit", "0", "true"], ["limit", "--log", "true"],
+                    ["limit", "1 ", "true"], ["limit", "1K ", "true"],
+                    ["limit", "16777216T", "true"],
+                    ["limit", "1G", "--policy=none", "true"],
+                    ["limit", "--policy=none", "1G", "true"],
+                    ["limit", "1G", "--fork=maybe", "true"],
+                    ["limit", "1G", "--noreserve=x", "true"],
+                    ["fail"], ["fail", "true"], ["fail", "--nth=1"],
+                    ["fail", "--nth=x", "true"],
+                    ["fail", "--nth=0", "true"],
+                    ["fail", "--from=0", "true"],
+                    ["fail", "--from=-1", "true"],
+                    ["fail", "--prob=2", "true"],
+                    ["fail", "--prob=nan", "true"],
+                    ["fail", "--prob=0.5", "--seed=", "true"],
+                    ["fail", "--nth=1", "--limit=0", "true"],
+                    ["fail", "--nth=1", "--policy=strict", "true"],
+                    ["fail", "--nth=1", "--noreserve=free", "true"]):
+        result = run([VMSPACE, *options])
+        expect_equal(result.returncode, 2, (options, result.stderr))
+        expect_equal(result.stdout, b"", options)
+        expect(result.stderr.startswith(f"vmspace {options[0]}".encode()),
+               options, result.stderr)
+
+
+def option_of_another_command_is_told_where_it_belongs():
+    for command, option, where in (
+            ("limit", "--threshold=1M", b"'vmspace heap'"),
+            ("limit", "--nth=1", b"'vmspace fail'"),
+            ("limit", "--commit=1G", b"'vmspace limit SIZE'"),
+            ("limit", "--fail-nth=1", b"'vmspace fail'"),
+            ("limit", "--backend=rlimit", b"'ulimit -d'"),
+            ("heap", "--report=x", b"'vmspace limit'"),
+            ("heap", "--commit=1G", b"'vmspace limit SIZE'"),
+            ("fail", "--retain=1G", b"'vmspace heap'"),
+            ("fail", "--only=1-2", b"'vmspace sweep'"),
+            ("sweep", "--limit=1G", b"'vmspace limit SIZE'")):
+        result = run([VMSPACE, command, option, "true"])
+        expect_equal((result.returncode, result.stdout), (2, b""), command)
+        expect(where in result.stderr, command, option, result.stderr)
+        expect(result.stderr.endswith(
+            f"Try 'vmspace {command} --help'.\n".encode()), result.stderr)
+
+
+def size_stands_before_or_after_the_options():
+    for arguments in (["64M", "--quiet", "--"], ["--quiet", "64M", "--"],
+                      ["--quiet", "64M"], ["--", "64M"],
+                      ["--fork=free", "64M", "--quiet"]):
+        result = run([VMSPACE, "limit", *arguments, "sh", "-c", "exit 7"])
+        expect_equal(result.returncode, 7, (arguments, result.stderr))
+
+
+def help_is_a_screen():
+    for command in ("limit", "heap", "fail", "sweep"):
+        result = run([VMSPACE, command, "--help"])
+        lines = result.stdout.decode().splitlines()
+        expect_equal(result.returncode, 0, command)
+        expect(10 < len(lines) <= 24, command, len(lines))
+        expect(max(map(len, lines)) <= 80, command)
+        expect_equal(run([VMSPACE, "help", command]).stdout, result.stdout)
+
+
+def heap_inside_a_limit_is_the_programs_alone():
+    """What starts the program is neither counted nor limited."""
+    program = compiled(work("asks-once"), ASKS_ONCE)
+    heap = [VMSPACE, "heap", "--retain=1M", "--", program]
+    result = run([VMSPACE, "fail", "--nth=1", "--", *heap])
+    expect_equal(result.returncode, 9, result.stderr)
+    expect(b"1 refused\n" in result.stderr, result.stderr)
+    result = run([VMSPACE, "sweep", "--", *heap])
+    expect(b"1 requests failed" in result.stdout or
+           b"1 request" in result.stdout, result.stdout)
+    result = limited("--", *heap)
+    expect_equal(result.returncode, 0, result.stderr)
+    # By another name and another path it is the same command.
+    os.symlink(VMSPACE, work("other-name"))
+    result = run([VMSPACE, "fail", "--nth=1", "--", work("other-name"),
+                  *heap[1:]])
+    expect_equal(result.returncode, 9, result.stderr)
+    # What the heap refuses is told as by itself.
+    result = limited("--quiet", "--", VMSPACE, "heap", "--nonsense", program)
+    expect_equal(result.returncode, 2, result.stderr)
+    expect(b"vmspace heap: " in result.stderr, result.stderr)
+    result = limited("--quiet", "--", VMSPACE, "heap", "--help")
+    expect_equal(result.returncode, 0, result.stderr)
+    expect(b"usage: vmspace heap" in result.stdout, result.stdout)
+
+
+def limit_inside_a_heap_works_too():
+    result = run([VMSPACE, "heap", "--", VMSPACE, "limit", "64M", "--quiet",
+                  "--", "sh", "-c", "exit 7"])
+    expect_equal(result.returncode, 7, result.stderr)
+
+
+def failing_without_a_limit_tells_of_none():
+    report = work("failing.json")
+    result = run([VMSPACE, "fail", "--nth=1", f"--report={report}", "--",
+                  compiled(work("asks"), ASKS_ONCE)])
+    expect_equal(result.returncode, 9, result.stderr)
+    first, second = result.stderr.decode().splitlines()[:2]
+    expect(" of " not in first and first.endswith("; 1 refused"), first)
+    expect("request 1, refused on demand" in second, second)
+    with open(report) as file:
+        told = json.load(file)
+    expect_equal((told["limit"], told["refusals"][0]["limit"]), (None, None))
+    result = run([VMSPACE, "fail", "--nth=100000", "--", "true"])
+    expect(b" requests none was refused\n" in result.stderr, result.stderr)
+
+
+def older_way_to_say_it_works():
+    for options, status in ((["--commit=64M"], 7), (["--heap"], 7),
+                            (["--heap", "--commit=64M", "--quiet"], 7),
+                            (["--log"], 2), ([], 2)):
+        result = run([VMSPACE, "run", *options, "sh", "-c", "exit 7"])
+        expect_equal(result.returncode, status, (options, result.stderr))
+
+
+def limit_without_its_unit_is_refused_with_a_hint():
+    for size, hint in (("200", b"200 bytes; did you mean 200M?"),
+                       ("1", b"1 bytes; did you mean 1M?"),
+                       ("4096", b"4096 bytes; did you mean 4096M?"),
+                       ("4K", b"no program starts in 4K\n")):
+        result = limited("true", size=size)
+        expect_equal(result.returncode, 2, size)
+        expect(hint in result.stderr, size, result.stderr)
+    # These do not compare the sum with the limit.
+    for policy in ("always", "heuristic"):
+        result = limited(f"--policy={policy}", "--quiet", "sh", "-c", "exit 7",
+                         size="200" if policy == "always" else "200M")
+        expect_equal(result.returncode, 7, policy)
+
+
+def sizes_of_the_heap_below_a_page_are_refused_with_a_hint():
+    for option in ("--retain", "--threshold"):
+        result = run([VMSPACE, "heap", f"{option}=200", "true"])
+        expect_equal(result.returncode, 2, option)
+        expect(b"did you mean 200K?" in result.stderr, result.stderr)
+
+
+def supervisor_inside_another_says_why_it_cannot_be():
+    for inner in (["sweep"], ["limit", "64M"], ["fail", "--nth=1"]):
+        result = limited("--quiet", VMSPACE, *inner, "--", "true", size="256M")
+        expect_equal(result.returncode, 125, inner)
+        expect(b"'vmspace limit', 'vmspace fail'" in result.stderr,
+               result.stderr)
+        expect(b"busy" not in result.stderr, result.stderr)
+
+
+def explain_tells_what_it_sees_and_misses():
+    result = run([VMSPACE, "limit", "1G", "--explain"])
+    expect_equal((result.returncode, result.stderr), (0, b""))
+    for word in (b"can be kept here", b"sees late", b"misses"):
+        expect(word in result.stdout, word)
+
+
+CASES = [
+    wrong_arguments_are_usage_errors,
+    option_of_another_command_is_told_where_it_belongs,
+    size_stands_before_or_after_the_options,
+    help_is_a_screen,
+    heap_inside_a_limit_is_the_programs_alone,
+    limit_inside_a_heap_works_too,
+    failing_without_a_limit_tells_of_none,
+    older_way_to_say_it_works,
+    limit_without_its_unit_is_refused_with_a_hint,
+    sizes_of_the_heap_below_a_page_are_refused_with_a_hint,
+    supervisor_inside_another_says_why_it_cannot_be,
+    explain_tells_what_it_sees_and_misses,
+]
+
+sys.exit(main_in_groups(VMSPACE, CASES))
