@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What 'vmspace heap' runs, what it refuses, and what it says then.
 
-usage: test_run.py VMSPACE LIBRARY BLOCKS MAN_DIRECTORY
+usage: test_heap.py VMSPACE LIBRARY BLOCKS MAN_DIRECTORY
 """
 
 import os

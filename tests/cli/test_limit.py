@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Programs under 'vmspace limit': what they get, what is told.
 
-usage: test_run_commit.py VMSPACE
+usage: test_limit.py VMSPACE
 """
 
 import json

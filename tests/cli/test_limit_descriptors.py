@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the command's own processes keep of what the program was given.
 
-usage: test_run_descriptors.py VMSPACE
+usage: test_limit_descriptors.py VMSPACE
 """
 
 import json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Files in memory under 'vmspace limit': what is refused, what is told.
 
-usage: test_run_files.py VMSPACE
+usage: test_limit_files.py VMSPACE
 """
 
 import json

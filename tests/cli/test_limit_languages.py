@@ -2,7 +2,7 @@
 """Programs of many languages that ask for more than 'vmspace limit' lets them
 have: each meets its language's own error, and none is killed.
 
-usage: test_run_languages.py VMSPACE
+usage: test_limit_languages.py VMSPACE
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The file that 'vmspace limit --report' writes.
 
-usage: test_run_report.py VMSPACE
+usage: test_limit_report.py VMSPACE
 """
 
 import json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Signals to the processes of 'vmspace limit', and how these end.
 
-usage: test_run_signals.py VMSPACE
+usage: test_limit_signals.py VMSPACE
 """
 
 import contextlib

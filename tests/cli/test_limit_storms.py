@@ -2,7 +2,7 @@
 """Programs under 'vmspace limit' whose handlers do not restart calls,
 while signals come in numbers: they do what they do without a limit.
 
-usage: test_run_storms.py VMSPACE [TIMES]: so many times the usual work
+usage: test_limit_storms.py VMSPACE [TIMES]: so many times the usual work
 """
 
 import os

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """'vmspace limit' as a job of a shell, and at a terminal.
 
-usage: test_run_terminal.py VMSPACE
+usage: test_limit_terminal.py VMSPACE
 """
 
 import contextlib
