@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "account_world.h"
-#include "group/account.h"
+#include "group/account/account.h"
 
 /*
  * What there is (account_world.h): processes, their memory and calls, children

@@ -258,7 +258,7 @@ static void do_grow(struct process *process)
 	    forks_under_way(process->counter))
 		return;
 	process->real += bytes;
-	vmsi_account_grew(&world.account, &process->account, bytes);
+	vmsi_account_grew(&world.account, &process->account, bytes, NULL);
 }
 
 static void do_see(struct process *process)

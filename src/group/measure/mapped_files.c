@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/measure/mapped_files.h"
+
+#include "group/measure/shared.h"
+#include "group/pages.h"
+#include "group/process/group.h"
+#include "group/process/proc.h"
+
+/*
+ * Mappings of files in memory that are there already, and that a call makes
+ * writable, longer, or moves: what of the file counts from then on.
+ */
+
+/* Whose mapping it is; NULL: none that counts when it is mapped. */
+static struct vmsi_memory_file *file_of(struct vms_group *group,
+					const struct vmsi_maps_line *mapping)
+{
+	return mapping->is_shared ?
+		vmsi_memory_files_find(&group->shared->files, mapping->device,
+				       mapping->inode) : NULL;
+}
+
+/*
+ * What was mapped with MAP_NORESERVE looks like the rest here; where it is free,
+ * all is counted as it is touched.
+ */
+static bool are_there_any(const struct vms_group *group)
+{
+	return group->shared->files.count > 0 && group->counts_noreserve;
+}
+
+static struct vmsi_file_part part_of(const struct vmsi_memory_file *file,
+				     uint64_t start, uint64_t end)
+{
+	struct vmsi_file_part part = {
+		.device = file->device, .inode = file->inode,
+		.size = file->size, .start = start,
+		.end = end < file->size ? end : file->size,
+	};
+
+	/* Nothing of it, and yet of that file. */
+	if (part.start > part.end)
+		part.start = part.end;
+	return part;
+}
+
+/* --- made writable --------------------------------------------------------- */
+
+static bool continues(const struct vmsi_maps_line *one,
+		      const struct vmsi_maps_line *next)
+{
+	return next->is_shared && next->start == one->end &&
+		next->device == one->device && next->inode == one->inode &&
+		next->offset == one->offset + (one->end - one->start);
+}
+
+bool vmsi_mapped_files_range(struct vms_group *group, pid_t thread,
+			     uintptr_t start, uintptr_t end,
+			     struct vmsi_file_part *part)
+{
+	struct vmsi_maps_line mapping, next;
+	struct vmsi_memory_file *file;
+	uint64_t offset;
+
+	if (!are_there_any(group) ||
+	    !vmsi_proc_mapping_at(thread, start, &mapping))
+		return false;
+	file = file_of(group, &mapping);
+	if (!file)
+		return false;
+	offset = mapping.offset + (start - mapping.start);
+	while (mapping.end < end) {
+		if (!vmsi_proc_mapping_at(thread, mapping.end, &next) ||
+		    !continues(&mapping, &next))
+			return false;
+		mapping = next;
+	}
+	/* Of a file that nobody could write to the kernel refuses it. */
+	if (!file->may_write)
+		return false;
+	*part = part_of(file, offset, offset + (end - start));
+	return true;
+}
+
+/* --- made longer, or moved ------------------------------------------------- */
+
+struct search {
+	struct vmsi_memory_file *file;
+	pid_t thread;
+};
+
+/* The size is asked of any descriptor of the thread's that is of the file. */
+static bool ask_size(int descriptor, void *context)
+{
+	struct search *search = context;
+	struct vmsi_proc_file found;
+
+	if (!vmsi_proc_read_file(search->thread, descriptor, &found) ||
+	    found.device != search->file->device ||
+	    found.inode != search->file->inode)
+		return true;
+	search->file->size = vmsi_pages(found.size);
+	return false;
+}
+
+bool vmsi_mapped_files_moved(struct vms_group *group, pid_t thread,
+			     uintptr_t address, size_t length,
+			     struct vmsi_file_part *part)
+{
+	struct vmsi_maps_line mapping;
+	struct search search = { .thread = thread };
+	uint64_t offset;
+
+	if (!are_there_any(group) ||
+	    !vmsi_proc_mapping_at(thread, address, &mapping) ||
+	    !mapping.is_writable)
+		return false;
+	search.file = file_of(group, &mapping);
+	if (!search.file)
+		return false;
+	offset = mapping.offset + (address - mapping.start);
+	/* Who makes it longer has most often made the file larger before. */
+	if (offset + length > search.file->size)
+		vmsi_proc_each_descriptor(thread, ask_size, &search);
+	*part = part_of(search.file, offset, offset + length);
+	return true;
+}
