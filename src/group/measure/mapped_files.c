@@ -4,6 +4,7 @@
 #include "group/measure/shared.h"
 #include "group/pages.h"
 #include "group/process/group.h"
+#include "group/process/maps.h"
 #include "group/process/proc.h"
 
 /*
@@ -63,14 +64,14 @@ bool vmsi_mapped_files_range(struct vms_group *group, pid_t thread,
 	uint64_t offset;
 
 	if (!are_there_any(group) ||
-	    !vmsi_proc_mapping_at(thread, start, &mapping))
+	    !vmsi_maps_find(thread, start, &mapping))
 		return false;
 	file = file_of(group, &mapping);
 	if (!file)
 		return false;
 	offset = mapping.offset + (start - mapping.start);
 	while (mapping.end < end) {
-		if (!vmsi_proc_mapping_at(thread, mapping.end, &next) ||
+		if (!vmsi_maps_find(thread, mapping.end, &next) ||
 		    !continues(&mapping, &next))
 			return false;
 		mapping = next;
@@ -112,7 +113,7 @@ bool vmsi_mapped_files_moved(struct vms_group *group, pid_t thread,
 	uint64_t offset;
 
 	if (!are_there_any(group) ||
-	    !vmsi_proc_mapping_at(thread, address, &mapping) ||
+	    !vmsi_maps_find(thread, address, &mapping) ||
 	    !mapping.is_writable)
 		return false;
 	search.file = file_of(group, &mapping);

@@ -2,8 +2,6 @@
 #include "group/measure/measure.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -11,6 +9,7 @@
 
 #include "group/measure/shared_objects.h"
 #include "group/process/group.h"
+#include "group/process/maps.h"
 #include "group/process/proc.h"
 
 /*
@@ -104,35 +103,28 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 	return got;
 }
 
-/* A line of /proc/PID/maps; its newline is taken off. */
-static void count_line(char *line, struct vmsi_measure *measure)
+static void count_line(const struct vmsi_maps_line *mapping,
+		       struct vmsi_measure *measure)
 {
-	struct vmsi_maps_line mapping;
-
-	line[strcspn(line, "\n")] = '\0';
-	if (!vmsi_maps_line_read(vmsi_scan_text(line), &mapping))
-		return;
-	if (mapping.is_writable && !mapping.is_shared)
-		measure->committed += mapping.end - mapping.start;
-	if (vmsi_scan_is(&mapping.label, "[stack]"))
-		measure->stack = mapping.end - mapping.start;
-	if (*mapping.label.at == '/' && is_loader(mapping.label.at))
-		note_loader(measure, mapping.start, mapping.end);
+	if (mapping->is_writable && !mapping->is_shared)
+		measure->committed += mapping->end - mapping->start;
+	if (vmsi_scan_is(&mapping->label, "[stack]"))
+		measure->stack = mapping->end - mapping->start;
+	if (*mapping->label.at == '/' && is_loader(mapping->label.at))
+		note_loader(measure, mapping->start, mapping->end);
 }
 
 int vmsi_measure_image(pid_t thread, struct vmsi_measure *measure)
 {
-	FILE *maps = vmsi_proc_open(thread, "maps");
-	char *line = NULL;
-	size_t room = 0;
+	struct vmsi_maps_line mapping;
+	struct vmsi_maps maps;
 
-	if (!maps)
+	if (!vmsi_maps_open(&maps, thread))
 		return measure_from_outside(thread, measure);
 	*measure = (struct vmsi_measure){ .committed = 0 };
-	while (getline(&line, &room, maps) > 0)
-		count_line(line, measure);
-	free(line);
-	fclose(maps);
+	while (vmsi_maps_next(&maps, &mapping))
+		count_line(&mapping, measure);
+	vmsi_maps_close(&maps);
 	return measure->committed ? 0 : -ESRCH;
 }
 
@@ -177,14 +169,15 @@ int vmsi_measure_range(const struct vms_group *group, pid_t thread,
 
 uintptr_t vmsi_measure_start(pid_t thread, uintptr_t address, uintptr_t end)
 {
-	struct vms_mapping_info mapping = { .struct_size = sizeof mapping };
-	vms_process_maps *maps = vms_process_maps_open(thread);
+	struct vmsi_maps_line mapping;
+	struct vmsi_maps maps;
 	uintptr_t start = 0;
 
-	while (maps && !start && vms_process_maps_next(maps, &mapping) == 1 &&
-	       mapping.start < end)
-		if (mapping.start + mapping.length > address)
+	if (!vmsi_maps_open(&maps, thread))
+		return 0;
+	while (!start && vmsi_maps_next(&maps, &mapping) && mapping.start < end)
+		if (mapping.end > address)
 			start = mapping.start;
-	vms_process_maps_close(maps);
+	vmsi_maps_close(&maps);
 	return start;
 }

@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <sys/types.h>
 
-#include "text/maps.h"
-
 /* What /proc tells of the processes of a group. */
 
 /* A file of /proc/PID, and its directory of threads; NULL: none. */
@@ -90,13 +88,6 @@ bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor);
 void vmsi_proc_each_descriptor(pid_t thread,
 			       bool (*visit)(int descriptor, void *context),
 			       void *context);
-
-/*
- * The mapping that an address is in, without its label. Returns false where none
- * is told.
- */
-bool vmsi_proc_mapping_at(pid_t thread, uintptr_t address,
-			  struct vmsi_maps_line *mapping);
 
 /* Whether /proc is there, and of the caller's own namespace of processes. */
 bool vmsi_proc_is_ours(void);

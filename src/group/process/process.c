@@ -138,34 +138,30 @@ bool vmsi_process_is_known(const struct vms_group *group, pid_t pid)
 	return ended != NULL;
 }
 
-void vmsi_processes_each(struct vms_group *group,
-			 bool (*visit)(struct vms_group *group,
-				       struct vmsi_process *process,
-				       void *context),
-			 void *context)
+struct vmsi_process *vmsi_process_next(const struct vms_group *group,
+				       const struct vmsi_process *process)
 {
-	for (size_t i = 0; i < VMSI_PROCESS_BUCKETS; i++) {
-		struct vmsi_process *process = group->members.living[i], *next;
+	unsigned i = process ?
+		(unsigned)process->pid % VMSI_PROCESS_BUCKETS + 1 : 0;
 
-		for (; process; process = next) {
-			next = process->next;
-			if (!visit(group, process, context))
-				return;
-		}
-	}
+	if (process && process->next)
+		return process->next;
+	while (i < VMSI_PROCESS_BUCKETS && !group->members.living[i])
+		i++;
+	return i < VMSI_PROCESS_BUCKETS ? group->members.living[i] : NULL;
 }
 
 const struct vmsi_process *vmsi_process_nth(const struct vms_group *group,
 					    size_t n)
 {
-	const struct vmsi_process *process;
+	const struct vmsi_process *process = vmsi_process_next(group, NULL);
 
-	for (size_t i = 0; i < VMSI_PROCESS_BUCKETS; i++)
-		for (process = group->members.living[i]; process;
-		     process = process->next)
-			if (n-- == 0)
-				return process;
-	for (process = group->members.ended; process && n > 0; n--)
+	for (; process && n > 0; n--)
+		process = vmsi_process_next(group, process);
+	if (process)
+		return process;
+	process = group->members.ended;
+	for (; process && n > 0; n--)
 		process = process->next;
 	return process;
 }
@@ -235,30 +231,15 @@ bool vmsi_have_one_table_of_handlers(const struct vmsi_process *one,
 			0;
 }
 
-struct sharer {
-	const struct vmsi_process *of;
-	pid_t found;
-};
-
-static bool compare_memory(struct vms_group *group, struct vmsi_process *process,
-			   void *context)
-{
-	struct sharer *sharer = context;
-
-	(void)group;
-	if (process != sharer->of && !process->shares_with &&
-	    vmsi_have_one_memory(process->pid, sharer->of->pid))
-		sharer->found = process->pid;
-	return sharer->found == 0;
-}
-
 pid_t vmsi_process_find_sharer(struct vms_group *group,
 			       const struct vmsi_process *process)
 {
-	struct sharer sharer = { .of = process };
+	const struct vmsi_process *other = vmsi_process_next(group, NULL);
 
-	vmsi_processes_each(group, compare_memory, &sharer);
-	return sharer.found;
+	while (other && (other == process || other->shares_with ||
+			 !vmsi_have_one_memory(other->pid, process->pid)))
+		other = vmsi_process_next(group, other);
+	return other ? other->pid : 0;
 }
 
 pid_t vmsi_first_with_memory(pid_t child, pid_t parent)

@@ -91,14 +91,11 @@ bool vmsi_process_is_known(const struct vms_group *group, pid_t pid);
 pid_t vmsi_process_of_thread(struct vms_group *group, pid_t thread);
 
 /*
- * Call visit with each process that lives, until it returns false. It may add
- * processes, and retire the one that it is called with.
+ * The process that lives and follows another one, in no order that means anything;
+ * of NULL the first; NULL: it is the last. Meanwhile others may be added.
  */
-void vmsi_processes_each(struct vms_group *group,
-			 bool (*visit)(struct vms_group *group,
-				       struct vmsi_process *process,
-				       void *context),
-			 void *context);
+struct vmsi_process *vmsi_process_next(const struct vms_group *group,
+				       const struct vmsi_process *process);
 
 /* The nth of those that live and, behind them, of the ended; NULL: no more. */
 const struct vmsi_process *vmsi_process_nth(const struct vms_group *group,

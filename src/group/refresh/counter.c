@@ -47,55 +47,39 @@ struct vmsi_process *vmsi_counter_find(struct vms_group *group,
 
 /* --- when the counter leaves ------------------------------------------------- */
 
-static bool reassign(struct vms_group *group, struct vmsi_process *process,
-		     void *context)
+static void reassign(struct vms_group *group, struct vmsi_process *process,
+		     const struct vmsi_breaks *breaks)
 {
-	const struct vmsi_process *counter = context;
-
-	if (process->shares_with != counter->pid)
-		return true;
 	process->shares_with = vmsi_process_find_sharer(group, process);
 	if (process->shares_with)
-		return true;
-	process->breaks = counter->breaks;
+		return;
+	process->breaks = *breaks;
 	vmsi_look_at_own(group, process, process->pid, NULL);
-	return true;
 }
 
 void vmsi_counter_reassign_memory(struct vms_group *group,
 				  const struct vmsi_process *counter)
 {
-	struct vmsi_process was = *counter;
+	struct vmsi_process *process = NULL;
 
-	vmsi_processes_each(group, reassign, &was);
+	while ((process = vmsi_process_next(group, process)))
+		if (process->shares_with == counter->pid)
+			reassign(group, process, &counter->breaks);
 }
-
-/* --- the copy of a fork -------------------------------------------------------- */
-
-struct copy {
-	const struct vmsi_process *counter;
-	size_t bytes;
-};
 
 /*
  * Memory that is about to be replaced by a file's counts for the file already,
  * and a fork may still copy it.
  */
-static bool add_to_copy(struct vms_group *group, struct vmsi_process *process,
-			void *context)
-{
-	struct copy *copy = context;
-
-	if (vmsi_counter_find(group, process) == copy->counter)
-		copy->bytes += vmsi_account_of(&process->account) +
-			vmsi_account_replaced(&process->account);
-	return true;
-}
-
 size_t vmsi_counter_copy(struct vms_group *group, struct vmsi_process *process)
 {
-	struct copy copy = { .counter = vmsi_counter_find(group, process) };
+	const struct vmsi_process *counter = vmsi_counter_find(group, process);
+	struct vmsi_process *other = NULL;
+	size_t bytes = 0;
 
-	vmsi_processes_each(group, add_to_copy, &copy);
-	return copy.bytes;
+	while ((other = vmsi_process_next(group, other)))
+		if (vmsi_counter_find(group, other) == counter)
+			bytes += vmsi_account_of(&other->account) +
+				vmsi_account_replaced(&other->account);
+	return bytes;
 }

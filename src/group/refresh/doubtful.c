@@ -3,35 +3,31 @@
 
 #include "group/refresh/members.h"
 
-struct doubt {
-	struct vmsi_process *process;
-	size_t bytes;
-};
-
-static bool compare_doubt(struct vms_group *group, struct vmsi_process *process,
-			  void *context)
+/* NULL: no count can be too high. */
+static struct vmsi_process *find_most_doubtful(struct vms_group *group)
 {
-	struct doubt *most = context;
-	const size_t bytes = vmsi_account_doubt(&process->account);
+	struct vmsi_process *most = NULL, *process = NULL;
+	size_t doubt = 0;
 
-	(void)group;
-	if (bytes > most->bytes)
-		*most = (struct doubt){ process, bytes };
-	return true;
+	while ((process = vmsi_process_next(group, process)))
+		if (vmsi_account_doubt(&process->account) > doubt) {
+			most = process;
+			doubt = vmsi_account_doubt(&process->account);
+		}
+	return most;
 }
 
 void vmsi_look_at_doubtful(struct vms_group *group, size_t target)
 {
-	struct doubt most;
+	struct vmsi_process *most;
 
 	for (size_t looks = group->members.count;
 	     vmsi_account_committed(&group->account) > target && looks;
 	     looks--) {
-		most = (struct doubt){ NULL, 0 };
-		vmsi_processes_each(group, compare_doubt, &most);
-		if (!most.process)
+		most = find_most_doubtful(group);
+		if (!most)
 			return;
-		vmsi_look(group, most.process, most.process->pid);
+		vmsi_look(group, most, most->pid);
 	}
 }
 

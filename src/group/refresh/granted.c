@@ -75,22 +75,16 @@ void vmsi_granted_check(struct vms_group *group, struct vmsi_process *process)
 						&process->account, i);
 }
 
-static bool check_next(struct vms_group *group, struct vmsi_process *process,
-		       void *context)
-{
-	bool *unmade = context;
-
-	vmsi_granted_check(group, process);
-	*unmade = vmsi_account_has_unmade(&process->account);
-	return !*unmade;
-}
-
 bool vmsi_granted_check_all(struct vms_group *group)
 {
-	bool unmade = false;
+	struct vmsi_process *process = NULL;
 
-	vmsi_processes_each(group, check_next, &unmade);
-	return unmade;
+	while ((process = vmsi_process_next(group, process))) {
+		vmsi_granted_check(group, process);
+		if (vmsi_account_has_unmade(&process->account))
+			return true;
+	}
+	return false;
 }
 
 void vmsi_granted_wait(struct vms_group *group)

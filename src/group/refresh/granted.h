@@ -16,7 +16,10 @@ struct vmsi_call_notes vmsi_granted_notes(int number, size_t copied);
 /* Confirm what has been made of all that a process was granted. */
 void vmsi_granted_check(struct vms_group *group, struct vmsi_process *process);
 
-/* Likewise of all; returns whether there is anything that may not be made yet. */
+/*
+ * Likewise of one process after the other, up to the first that has anything that
+ * may not have been made yet. Returns whether there is one.
+ */
 bool vmsi_granted_check_all(struct vms_group *group);
 
 /* Wait until all that was granted has been made; half a second at most. */

@@ -80,21 +80,16 @@ void vmsi_look_at_image(struct vms_group *group, struct vmsi_process *process,
 
 /* --- all ------------------------------------------------------------------------- */
 
-static bool look_at_each(struct vms_group *group, struct vmsi_process *process,
-			 void *objects)
-{
-	look(group, process, process->pid, objects);
-	return true;
-}
-
 void vmsi_look_at_all(struct vms_group *group)
 {
 	struct vmsi_shared_objects objects = { NULL, 0, 0 };
 	const bool loose = vmsi_account_has_loose(&group->account);
+	struct vmsi_process *process = NULL;
 	size_t bytes;
 
 	vmsi_members_search(group);
-	vmsi_processes_each(group, look_at_each, &objects);
+	while ((process = vmsi_process_next(group, process)))
+		look(group, process, process->pid, &objects);
 	if (loose)
 		vmsi_shared_objects_keep(group, &objects);
 	bytes = vmsi_shared_objects_bytes(group, &objects);

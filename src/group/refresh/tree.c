@@ -101,22 +101,17 @@ void vmsi_tree_adopt(struct vms_group *group)
 	visit_children(&search, getpid());
 }
 
-static bool visit_known(struct vms_group *group, struct vmsi_process *process,
-			void *context)
-{
-	(void)group;
-	visit_children(context, process->pid);
-	return true;
-}
-
 /* A process whose parent ends meanwhile is the supervisor's the next time. */
 void vmsi_tree_discover(struct vms_group *group)
 {
 	struct search search = { .group = group, .own_filters = -1 };
+	const struct vmsi_process *process;
 
 	do {
 		search.found = 0;
-		vmsi_processes_each(group, visit_known, &search);
+		process = NULL;
+		while ((process = vmsi_process_next(group, process)))
+			visit_children(&search, process->pid);
 		visit_children(&search, getpid());
 	} while (search.found);
 }

@@ -26,28 +26,27 @@ void vmsi_look_at_files(struct vms_group *group)
 }
 
 /* A fork under way copies what the stack has grown by as well. */
-static bool look_at_stack(struct vms_group *group, struct vmsi_process *process,
-			  void *context)
+static void look_at_stack(struct vms_group *group, struct vmsi_process *process)
 {
 	const size_t stack = vmsi_counter_find(group, process) != process ? 0 :
 		vmsi_proc_stack(process->pid);
 
-	(void)context;
 	if (process->stack && stack > process->stack)
 		vmsi_account_grew(&group->account, &process->account,
 				  stack - process->stack,
 				  vmsi_members_forking(group, process));
 	if (stack > process->stack)
 		process->stack = stack;
-	return true;
 }
 
 void vmsi_look_at_stacks(struct vms_group *group)
 {
 	const uint64_t begin = vmsi_now();
+	struct vmsi_process *process = NULL;
 
 	if (begin < group->looks->next_stacks)
 		return;
-	vmsi_processes_each(group, look_at_stack, NULL);
+	while ((process = vmsi_process_next(group, process)))
+		look_at_stack(group, process);
 	group->looks->next_stacks = vmsi_next_look(begin);
 }

@@ -3,10 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
+
+#include "group/serve/own_thread.h"
 
 /*
  * Stacks are unwound by a thread of their own. To unwind one may take for ever:
@@ -56,33 +57,16 @@ static void *run_reader(void *context)
 	return NULL;
 }
 
-/* No signal of the caller's is for it. */
-static int start(struct reader *reader)
-{
-	sigset_t all, before;
-	int error;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&reader->id, NULL, run_reader, reader);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return error;
-}
-
 static struct reader *make_reader(const struct vmsi_unwinding *unwinding)
 {
 	struct reader *reader = calloc(1, sizeof *reader);
-	pthread_condattr_t attributes;
 
 	if (!reader)
 		return NULL;
 	reader->unwinding = *unwinding;
 	pthread_mutex_init(&reader->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&reader->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
-	if (start(reader) == 0)
+	vmsi_own_condition_init(&reader->changed);
+	if (vmsi_own_thread_start(&reader->id, run_reader, reader) == 0)
 		return reader;
 	release(reader);
 	return NULL;

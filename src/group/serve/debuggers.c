@@ -17,51 +17,43 @@
  * the calls of that process.
  */
 
-struct named {
-	pid_t in_namespace; /* the number that the debugger has for a thread */
-	char of[64];        /* its namespace of processes */
-	pid_t found;
-};
-
-/* Whether a thread of a process has the number in the debugger's namespace. */
-static bool is_named(struct vms_group *group, struct vmsi_process *process,
-		     void *context)
+/* A thread of a process by its number in a namespace of processes; 0: none. */
+static pid_t thread_in_namespace(pid_t process, const char *namespace,
+				 pid_t number)
 {
-	struct named *named = context;
+	pid_t thread, found = 0;
+	struct dirent *entry;
 	char other[64];
 	DIR *threads;
-	struct dirent *entry;
 
-	(void)group;
-	if (!vmsi_proc_namespace(process->pid, other, sizeof other) ||
-	    strcmp(other, named->of) != 0)
-		return true;
-	threads = vmsi_proc_open_threads(process->pid);
-	while (threads && !named->found && (entry = readdir(threads))) {
-		pid_t thread;
-
+	if (!vmsi_proc_namespace(process, other, sizeof other) ||
+	    strcmp(other, namespace) != 0)
+		return 0;
+	threads = vmsi_proc_open_threads(process);
+	while (threads && !found && (entry = readdir(threads)))
 		if (vmsi_parse_int(entry->d_name, &thread) &&
-		    vmsi_proc_number_inside(thread) == named->in_namespace)
-			named->found = thread;
-	}
+		    vmsi_proc_number_inside(thread) == number)
+			found = thread;
 	if (threads)
 		closedir(threads);
-	return named->found == 0;
+	return found;
 }
 
 /* The supervisor's number of a thread that a debugger has named; 0: none. */
 static pid_t thread_named(struct vms_group *group, pid_t debugger, pid_t thread)
 {
-	struct named named = { .in_namespace = thread };
-	char own[64];
+	const struct vmsi_process *process = NULL;
+	char own[64], namespace[64];
+	pid_t found = 0;
 
-	if (!vmsi_proc_namespace(debugger, named.of, sizeof named.of) ||
+	if (!vmsi_proc_namespace(debugger, namespace, sizeof namespace) ||
 	    !vmsi_proc_namespace(0, own, sizeof own) ||
-	    strcmp(own, named.of) == 0)
+	    strcmp(own, namespace) == 0)
 		return thread;
 	vmsi_tree_discover(group);
-	vmsi_processes_each(group, is_named, &named);
-	return named.found;
+	while (!found && (process = vmsi_process_next(group, process)))
+		found = thread_in_namespace(process->pid, namespace, thread);
+	return found;
 }
 
 static void let_go(struct vms_group *group, struct vmsi_process *process,

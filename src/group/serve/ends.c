@@ -53,18 +53,17 @@ void vmsi_serve_ended(struct vms_group *group, struct vmsi_process *process)
 	vmsi_counter_reassign_memory(group, process);
 }
 
-static bool end_unwatched(struct vms_group *group,
-			  struct vmsi_process *process, void *context)
-{
-	(void)context;
-	if (process->pidfd < 0 && vmsi_proc_living_thread(process->pid) == 0)
-		vmsi_serve_ended(group, process);
-	return true;
-}
-
 /* Orphans are met, so that their ends are told and the supervisor reaps them. */
 void vmsi_serve_find_ended(struct vms_group *group)
 {
+	struct vmsi_process *process, *next;
+
 	vmsi_tree_adopt(group);
-	vmsi_processes_each(group, end_unwatched, NULL);
+	for (process = vmsi_process_next(group, NULL); process;
+	     process = next) {
+		next = vmsi_process_next(group, process);
+		if (process->pidfd < 0 &&
+		    vmsi_proc_living_thread(process->pid) == 0)
+			vmsi_serve_ended(group, process);
+	}
 }

@@ -88,32 +88,23 @@ int vms_group_next_process(vms_group *group, size_t *cursor,
 	return 1;
 }
 
-struct sending {
-	int signal;
-	size_t sent;
-};
-
-static bool send_signal(struct vms_group *group, struct vmsi_process *process,
-			void *context)
+/* The number of a process that has ended may be another's by now; a pidfd is not. */
+static bool send_signal(const struct vmsi_process *process, int signal)
 {
-	struct sending *sending = context;
-
-	(void)group;
-	/* The number of one that has ended may be anybody's by now. */
-	sending->sent += (process->pidfd < 0 ?
-		kill(process->pid, sending->signal) :
-		syscall(SYS_pidfd_send_signal, process->pidfd,
-			sending->signal, NULL, 0)) == 0;
-	return true;
+	return (process->pidfd < 0 ? kill(process->pid, signal) :
+		syscall(SYS_pidfd_send_signal, process->pidfd, signal, NULL,
+			0)) == 0;
 }
 
 size_t vms_group_kill(vms_group *group, int signal)
 {
-	struct sending sending = { .signal = signal };
+	const struct vmsi_process *process = NULL;
+	size_t sent = 0;
 
 	vmsi_tree_discover(group);
-	vmsi_processes_each(group, send_signal, &sending);
-	return sending.sent;
+	while ((process = vmsi_process_next(group, process)))
+		sent += send_signal(process, signal);
+	return sent;
 }
 
 void vms_group_close(vms_group *group)

@@ -59,38 +59,30 @@ static bool may_interrupt(pid_t thread, uint64_t address)
 		!(action.flags & SA_RESTART);
 }
 
-static bool is_traced(struct vms_group *group, struct vmsi_process *process)
-{
-	struct vmsi_tracer *tracer;
-
-	/* A debugger of the group's is to have it. */
-	if (process->let_go || !vmsi_restart_is_possible())
-		return false;
-	tracer = vmsi_serve_tracer(group);
-	return tracer && vmsi_tracer_seize(tracer, process->pid) == 0;
-}
-
-/* A process may have its handlers in common with another one (CLONE_SIGHAND). */
-static bool trace_sharer(struct vms_group *group, struct vmsi_process *process,
-			 void *context)
-{
-	const struct vmsi_process *of = context;
-
-	if (process != of && !process->traced &&
-	    vmsi_have_one_table_of_handlers(process, of)) {
-		process->traced = is_traced(group, process);
-		if (!process->traced)
-			vmsi_process_set_interruptible(group, process);
-	}
-	return true;
-}
-
+/* A process that was let go to a debugger stays with that one. */
 static void trace(struct vms_group *group, struct vmsi_process *process)
 {
-	process->traced = is_traced(group, process);
+	struct vmsi_tracer *tracer = process->let_go ||
+			!vmsi_restart_is_possible() ?
+		NULL : vmsi_serve_tracer(group);
+
+	process->traced = tracer &&
+		vmsi_tracer_seize(tracer, process->pid) == 0;
 	if (!process->traced)
 		vmsi_process_set_interruptible(group, process);
-	vmsi_processes_each(group, trace_sharer, process);
+}
+
+/* Others may have the same handlers (CLONE_SIGHAND). */
+static void trace_with_sharers(struct vms_group *group,
+			       struct vmsi_process *process)
+{
+	struct vmsi_process *other = NULL;
+
+	trace(group, process);
+	while ((other = vmsi_process_next(group, other)))
+		if (other != process && !other->traced &&
+		    vmsi_have_one_table_of_handlers(other, process))
+			trace(group, other);
 }
 
 void vmsi_serve_handler(struct vms_group *group, struct vmsi_process *process)
@@ -99,6 +91,6 @@ void vmsi_serve_handler(struct vms_group *group, struct vmsi_process *process)
 
 	if (!process->traced &&
 	    may_interrupt((pid_t)call->pid, call->data.args[1]))
-		trace(group, process);
+		trace_with_sharers(group, process);
 	(void)vmsi_listener_continue(group->service->listener, call->id);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "group/process/proc.h"
+#include "group/serve/own_thread.h"
 
 /* A thread, and not a process: yama lets only an ancestor trace. */
 
@@ -230,16 +231,10 @@ static void *run_tracer(void *context)
 	return NULL;
 }
 
-/* No signal of the caller's is for it. */
 static int start_thread(struct vmsi_tracer *tracer)
 {
-	sigset_t all, before;
-	int error;
+	int error = vmsi_own_thread_start(&tracer->thread, run_tracer, tracer);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	error = pthread_create(&tracer->thread, NULL, run_tracer, tracer);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (error)
 		return -error;
 	pthread_mutex_lock(&tracer->lock);
@@ -265,7 +260,6 @@ static void release(struct vmsi_tracer *tracer)
 int vmsi_tracer_start(pid_t first, int listener, struct vmsi_tracer **made)
 {
 	struct vmsi_tracer *tracer = calloc(1, sizeof *tracer);
-	pthread_condattr_t attributes;
 	int error;
 
 	if (!tracer)
@@ -273,10 +267,7 @@ int vmsi_tracer_start(pid_t first, int listener, struct vmsi_tracer **made)
 	tracer->first = first;
 	tracer->listener = listener;
 	pthread_mutex_init(&tracer->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&tracer->changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	vmsi_own_condition_init(&tracer->changed);
 	tracer->bell.event = eventfd(0, EFD_CLOEXEC);
 	error = tracer->bell.event < 0 ? -errno : start_thread(tracer);
 	if (error)

@@ -1,13 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-#include "group/process/proc.h"
+#include "group/process/maps.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
-/* The one mapping that an address is in. */
+#include "group/process/proc.h"
+
+bool vmsi_maps_open(struct vmsi_maps *maps, pid_t pid)
+{
+	*maps = (struct vmsi_maps){ .file = vmsi_proc_open(pid, "maps") };
+	return maps->file != NULL;
+}
+
+bool vmsi_maps_next(struct vmsi_maps *maps, struct vmsi_maps_line *mapping)
+{
+	if (getline(&maps->line, &maps->room, maps->file) <= 0)
+		return false;
+	maps->line[strcspn(maps->line, "\n")] = '\0';
+	return vmsi_maps_line_read(vmsi_scan_text(maps->line), mapping);
+}
+
+void vmsi_maps_close(struct vmsi_maps *maps)
+{
+	free(maps->line);
+	fclose(maps->file);
+}
+
+/* --- the one that an address is in ------------------------------------------- */
 
 /* Of PROCMAP_QUERY in <linux/fs.h>, which older headers do not have. */
 struct query {
@@ -40,34 +62,28 @@ static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping)
 }
 
 /* Before Linux 6.11 all of them are read, up to that one. */
-static bool search(FILE *maps, uintptr_t address,
+static bool search(struct vmsi_maps *maps, uintptr_t address,
 		   struct vmsi_maps_line *mapping)
 {
-	const struct vmsi_scan none = { NULL, NULL };
-	bool found = false;
-	char *line = NULL;
-	size_t room = 0;
-
-	while (!found && getline(&line, &room, maps) > 0 &&
-	       vmsi_maps_line_read(vmsi_scan_text(line), mapping) &&
-	       mapping->start <= address)
-		found = address < mapping->end;
-	free(line);
-	mapping->label = none;
-	return found;
+	while (vmsi_maps_next(maps, mapping) && mapping->start <= address)
+		if (address < mapping->end)
+			return true;
+	return false;
 }
 
-bool vmsi_proc_mapping_at(pid_t thread, uintptr_t address,
-			  struct vmsi_maps_line *mapping)
+bool vmsi_maps_find(pid_t thread, uintptr_t address,
+		    struct vmsi_maps_line *mapping)
 {
-	FILE *maps = vmsi_proc_open(thread, "maps");
+	const struct vmsi_scan none = { NULL, NULL };
+	struct vmsi_maps maps;
 	int found;
 
-	if (!maps)
+	if (!vmsi_maps_open(&maps, thread))
 		return false;
-	found = ask(fileno(maps), address, mapping);
+	found = ask(fileno(maps.file), address, mapping);
 	if (found < 0)
-		found = search(maps, address, mapping);
-	fclose(maps);
+		found = search(&maps, address, mapping);
+	vmsi_maps_close(&maps);
+	mapping->label = none;
 	return found > 0;
 }
