@@ -36,11 +36,6 @@ size_t vmsi_account_peak_of(const struct vmsi_account *account,
 	return vmsi_min(process->peak, account->peak);
 }
 
-size_t vmsi_account_doubt(const struct vmsi_account_process *process)
-{
-	return process->unseen;
-}
-
 bool vmsi_account_fits(const struct vmsi_account *account, size_t bytes)
 {
 	return vmsi_commit_fits(VMS_COMMIT_STRICT, account->limit,
@@ -52,7 +47,7 @@ size_t vmsi_account_room_for(const struct vmsi_account *account, size_t bytes)
 	return account->limit > bytes ? account->limit - bytes : 0;
 }
 
-/* What is there once, for sure or at most. */
+/* Without what may be in the figures and in unseen. */
 static size_t sum_without_twice(const struct vmsi_account *account)
 {
 	return vmsi_account_committed(account) - account->twice;

@@ -12,74 +12,29 @@
 #include "group/account/breaks.h"
 
 /*
- * The account of a group: what its processes have, at most. It asks neither the
- * kernel nor a clock and takes no lock; the supervisor's thread tells it what was
- * let through, what is known to have been made, and what the kernel's figures
- * are, and asks it whether there is room. The sum is
+ * The account of a group: what its processes have committed, at most. It asks
+ * neither the kernel nor a clock and takes no lock. The supervisor's thread tells it
+ * which calls were let through, which of them are known to have been made, and what
+ * the kernel's figures are, and asks it whether there is room. The sum
  *
  *	processes (measured + unseen) + copies (of children not seen) + objects
  *
- * and may be too high, because nobody tells what is given back, but never too
- * low. docs/invariants.md has the invariants A1 to A6.
+ * may be too high, because nobody tells what is given back, but is never too low.
+ * docs/invariants.md has the invariants A1 to A6.
  *
- * A call that is let through is a pending effect, whose thread is under way in
- * the kernel, until it is known to have come back:
+ * The states of a process, and who calls which function of the account:
  *
- *	asked -- grant, note --> GRANTED -- confirm --> over: its bytes stay in
- *	  |                       |  |  |               unseen until measured
- *	  | no room               |  |  |
- *	  v              withdraw |  |  `- confirm, of a fork -> MADE -- born
- *	refused                   v  |                            |  --> over
- *	            as if not asked  | born                       | seek
- *	                             v                            v
- *	                            SEEN                        SOUGHT -- born
- *	                             | confirm                    |   --> over
- *	                             v                            | drop_sought
- *	                            over                          v
- *	                                                         over
- *
- *	GRANTED  The kernel may or may not have made the call. Figures that are
- *	         read meanwhile may show the effect or not, so it is added to
- *	         them, and is noted in twice.
- *	SEEN     A child was seen, and has the copy; the thread that forked is
- *	         not known to be back. Of several forks of one process nobody
- *	         tells whose child it is: when another one is confirmed first,
- *	         that one is over, and this one has its copy and is GRANTED.
- *	MADE     A fork was made, and its child has not been seen: the copy
- *	         counts for the group. The fork copies nothing more.
- *	SOUGHT   The same, since before the search for children that goes on
- *	         now: a child that this search does not find has ended.
- *
- * A process of the group, with the function of each edge and, in brackets, where
- * the supervisor calls it:
- *
- *	a thread of its parent forks
- *	   | grant, note [charge, remember_free_fork]
- *	   v
- *	FORKED       The copy is a pending effect of the parent.
- *	   |  `- drop_sought [vmsi_unborn_settle]: it was never seen --> GONE
- *	   | add, born [vmsi_process_get]: it asks, or the tree is searched
- *	   v
- *	KNOWN <------------------------------------------------------.
- *	   |  ^   measured is what the kernel's figures said         |
- *	   |  |                                                      |
- *	   |  '-- withdraw [vmsi_group_take_back] --.                |
- *	   | grant [charge], note                   |                |
- *	   v                                        |                |
- *	GRANTED ------------------------------------'                |
- *	   |      what was granted is in unseen                      |
- *	   | confirm [decide], confirm_at [vmsi_granted_check]       |
- *	   v                                                         |
- *	MADE ---- measured, hand_over [look] ------------------------'
- *	   |
- *	   | an execve is let through [expect_image]; until the new program asks,
- *	   v calls are those of the old one
- *	EXECUTING -- note_last, leave, executes, measured [count_image] --> KNOWN
- *	   |
- *	   | note_last, leave, ended [vmsi_process_ended], from any state
- *	   v
- *	GONE         What it had comes back. Its children that nobody has seen are
- *	             orphans, which the supervisor inherits.
+ *	state      edge      function                         called by
+ *	           forked    grant, or note if it is free     decide/grant.c
+ *	forked     is seen   add, born                        refresh/meet.c
+ *	           ends      drop_sought                      refresh/unborn.c
+ *	known      asks      grant                            decide/grant.c
+ *	granted    fails     withdraw                         decide/grant.c
+ *	           is made   confirm, confirm_at              serve.c, granted.c
+ *	made       look      measured, or hand_over           own.c, look.c
+ *	executing  asks      note_last, leave, executes,      refresh/look.c
+ *	                     measured
+ *	any        ends      note_last, leave, ended          serve/ends.c
  */
 
 /* What a call adds to, when the kernel makes it. */
@@ -89,17 +44,42 @@ enum vmsi_effect_kind {
 	VMSI_EFFECT_OBJECT, /* an object, which counts once for the group */
 };
 
-/* In the order in which a call goes through them. */
+/*
+ * A call that was let through is pending until it is known to have returned; a
+ * fork, until its child has been seen:
+ *
+ *	             is confirmed                seek
+ *	   GRANTED ---------------> MADE ---------------> SOUGHT
+ *	      | child is seen         | child is seen        | child is seen, or
+ *	      v                       v                      v drop_sought
+ *	    SEEN --- confirmed ---> over                    over
+ *
+ * Whatever is not a fork is over when it is confirmed.
+ */
 enum vmsi_pending_state {
+	/*
+	 * Nobody knows whether the kernel has made the call, so figures that are
+	 * read now may show its effect or not: it is added to them, and noted in
+	 * twice.
+	 */
 	VMSI_PENDING_GRANTED,
+	/*
+	 * A child has been seen and has taken the copy, but the thread that
+	 * forked is not known to be back. If another fork of the process is
+	 * confirmed first, the child may as well have been that one's: then that
+	 * one is over, and this one is GRANTED with its copy.
+	 */
 	VMSI_PENDING_SEEN,
+	/* The copy has been made, and counts until the child is seen. */
 	VMSI_PENDING_MADE,
+	/* A search for children has begun: if it does not find this one's, the
+	 * child has ended. */
 	VMSI_PENDING_SOUGHT,
 };
 
 /*
- * What the supervisor notes of a call to find out later whether it was made
- * (granted.c), and what a child inherits (unborn.c). The account only carries it.
+ * What the supervisor notes of a call to tell later whether it was made
+ * (refresh/granted.c), and what a child inherits. The account only carries it.
  */
 struct vmsi_call_notes {
 	int number;                /* of the system call */
@@ -114,19 +94,17 @@ struct vmsi_account_process;
 struct vmsi_effect {
 	enum vmsi_effect_kind kind;
 	pid_t thread;
-	size_t bytes;     /* that the sum grows by */
-	size_t moved;     /* that figures may miss while mremap moves them */
-	size_t credit;    /* that a child has and is not charged */
+	size_t bytes;     /* by which the sum grows */
+	size_t moved;     /* bytes that mremap moves: figures may miss them */
+	size_t credit;    /* bytes that a child has and is not charged for */
 	/*
-	 * Private memory that an object takes the place of, and who counts it:
-	 * it counts for the object from now on.
+	 * Bytes of private memory that an object takes the place of: they count
+	 * for the object from now on, and no more for this process.
 	 */
 	size_t replaced;
 	struct vmsi_account_process *replaced_of;
-	/* Parts of the object may have counted before: it cannot be withdrawn. */
-	bool stays;
-	/* Everything was looked at just now: the sum may be a new peak. */
-	bool is_looked_at;
+	bool stays;       /* parts may have counted before: no withdrawal */
+	bool is_looked_at; /* a look was just made: the sum may be a peak */
 	struct vmsi_call_notes notes;
 };
 
@@ -140,10 +118,11 @@ struct vmsi_pendings {
 	size_t count, room;
 };
 
+/* What a process has; all in bytes. */
 struct vmsi_account_process {
-	struct vmsi_account_process *next, *previous; /* NULL: not in an account */
-	struct vmsi_account_process *next_copier;
-	size_t measured;  /* by the kernel's figures, without credit */
+	struct vmsi_account_process *next, *previous; /* in the account */
+	struct vmsi_account_process *next_copier; /* see vmsi_account_cost */
+	size_t measured;  /* by the kernel's figures, without the credit */
 	size_t unseen;    /* granted, and not known to be in measured */
 	size_t twice;     /* of unseen, what may be in measured as well */
 	size_t credit;    /* copied by a fork that was not charged */
@@ -151,18 +130,19 @@ struct vmsi_account_process {
 	struct vmsi_pendings pending;
 };
 
+/* What a group has; all in bytes, but for forks. */
 struct vmsi_account {
 	size_t limit;
 	enum vms_commit_policy policy;
 	struct vmsi_account_process *processes;
 	size_t owned;     /* by the processes: the sum of measured + unseen */
-	size_t copies;    /* bytes of all pending children */
-	size_t objects;   /* bytes */
+	size_t copies;    /* of children that have not been seen */
+	size_t objects;   /* shared memory, each object once */
 	size_t twice;     /* of all processes */
 	size_t peak;
-	size_t forks;     /* of children that have not been seen */
-	bool was_over;    /* the limit, by what nobody could refuse */
-	struct vmsi_pendings orphans; /* children of processes that ended */
+	size_t forks;     /* how many children have not been seen */
+	bool was_over;    /* the limit was passed by what nobody could refuse */
+	struct vmsi_pendings orphans; /* forks of processes that have ended */
 };
 
 void vmsi_account_init(struct vmsi_account *account, size_t limit,
@@ -175,12 +155,9 @@ void vmsi_account_free(struct vmsi_account *account);
 size_t vmsi_account_committed(const struct vmsi_account *account);
 size_t vmsi_account_of(const struct vmsi_account_process *process);
 
-/* No peak is above the group's, though counts may be too high for a while. */
+/* A count may be too high for a while; no peak is above the group's. */
 size_t vmsi_account_peak_of(const struct vmsi_account *account,
 			    const struct vmsi_account_process *process);
-
-/* By how much the count of a process may be too high. */
-size_t vmsi_account_doubt(const struct vmsi_account_process *process);
 
 /* Whether bytes more are within the limit, whatever the policy is. */
 bool vmsi_account_fits(const struct vmsi_account *account, size_t bytes);
@@ -191,9 +168,9 @@ size_t vmsi_account_room_for(const struct vmsi_account *account, size_t bytes);
 /* --- calls --------------------------------------------------------------- */
 
 /*
- * What an effect costs at most. copiers are the processes whose forks under way
- * copy the same memory, linked by next_copier: what is mapped now they may copy
- * as well.
+ * What an effect costs at most. copiers are the processes that have forks of the
+ * same memory under way, linked by next_copier: what is mapped now may be copied by
+ * each of these forks as well.
  */
 size_t vmsi_account_cost(const struct vmsi_effect *effect,
 			 const struct vmsi_account_process *copiers);
@@ -226,17 +203,24 @@ int vmsi_account_note(struct vmsi_account *account,
 void vmsi_account_withdraw(struct vmsi_account *account,
 			   struct vmsi_account_process *process, pid_t thread);
 
-/* A pending call, by its place in the list, was made; or those of a thread. */
+/*
+ * A pending call was made, by its place in the list; or all of a thread. What it has
+ * added stays, until figures are read that show it.
+ */
 void vmsi_account_confirm_at(struct vmsi_account *account,
 			     struct vmsi_account_process *process, size_t i);
 void vmsi_account_confirm(struct vmsi_account *account,
 			  struct vmsi_account_process *process, pid_t thread);
 
-/* Whether the call at a place in the list may not have been made. */
-bool vmsi_account_is_unmade(const struct vmsi_account_process *process,
-			    size_t i);
+/* Whether the call of a pending effect may not have returned. */
+static inline bool
+vmsi_pending_is_under_way(const struct vmsi_pending *pending)
+{
+	return pending->state == VMSI_PENDING_GRANTED ||
+		pending->state == VMSI_PENDING_SEEN;
+}
 
-/* Whether a process was granted anything that may not have been made. */
+/* Whether a process has any call under way. */
 bool vmsi_account_has_unmade(const struct vmsi_account_process *process);
 
 /*
@@ -245,19 +229,19 @@ bool vmsi_account_has_unmade(const struct vmsi_account_process *process);
  */
 size_t vmsi_account_replaced(const struct vmsi_account_process *process);
 
-/* Whether any process was, of a child or an object. */
+/* Whether any process has one that adds a child or an object. */
 bool vmsi_account_has_loose(const struct vmsi_account *account);
 
 /* --- looks --------------------------------------------------------------- */
 
 /*
- * The kernel's figures of a process, read after all that was known to be made
- * was confirmed.
+ * The kernel's figures of a process were read, after all calls that were known to
+ * have been made were confirmed. bytes is what it has, with its credit.
  */
 void vmsi_account_measured(struct vmsi_account *account,
 			   struct vmsi_account_process *process, size_t bytes);
 
-/* A process is seen to have no memory any more. */
+/* A process was seen to have no memory any more. */
 void vmsi_account_emptied(struct vmsi_account *account,
 			  struct vmsi_account_process *process);
 
@@ -267,8 +251,8 @@ void vmsi_account_grew(struct vmsi_account *account,
 		       struct vmsi_account_process *copiers);
 
 /*
- * All objects were measured, each once. Where is_partial, calls under way may
- * add to them: the count is not lowered.
+ * All objects were measured, each once. is_partial: calls under way may add to them,
+ * so the count is not lowered.
  */
 void vmsi_account_measured_objects(struct vmsi_account *account, size_t bytes,
 				   bool is_partial);
@@ -300,24 +284,27 @@ vmsi_account_born(struct vmsi_account *account,
 /* How many forks of a process may copy what is mapped from now on. */
 size_t vmsi_account_forks_under_way(const struct vmsi_account_process *process);
 
-/* Children are about to be searched for; and those not found are no more. */
+/*
+ * A search for children begins, and is over: children that were made before and are
+ * not found have ended.
+ */
 void vmsi_account_seek(struct vmsi_account *account);
 void vmsi_account_drop_sought(struct vmsi_account *account);
 
 /*
- * What was made by a process that shares another one's memory is the other's,
- * who counts it. Returns whether there was any.
+ * from has its memory in common with to, which counts it: what from was granted and
+ * has made goes to the count of to. Returns whether there was any.
  */
 bool vmsi_account_hand_over(struct vmsi_account *account,
 			    struct vmsi_account_process *from,
 			    struct vmsi_account_process *to);
 
-/* It leaves that memory: all that it was granted is the other's. */
+/* from leaves that memory: all that it was granted goes to the count of to. */
 void vmsi_account_leave(struct vmsi_account *account,
 			struct vmsi_account_process *from,
 			struct vmsi_account_process *to);
 
-/* A process is another program: its other threads and its credit are gone. */
+/* A process has executed a program: its other threads and its credit are gone. */
 void vmsi_account_executes(struct vmsi_account *account,
 			   struct vmsi_account_process *process);
 
@@ -325,24 +312,24 @@ void vmsi_account_executes(struct vmsi_account *account,
 void vmsi_account_ended(struct vmsi_account *account,
 			struct vmsi_account_process *process);
 
-/* What is pending of it is forgotten; the account is no more used. */
+/* Free what a process has allocated; its account is not used any more. */
 void vmsi_account_free_process(struct vmsi_account_process *process);
 
 /* --- the peak ------------------------------------------------------------ */
 
-/* By how much bytes more would be a new peak, by the count; 0: they are none. */
+/* By how much the sum and bytes more would pass the peak; 0: they would not. */
 size_t vmsi_account_above_peak(const struct vmsi_account *account, size_t bytes);
 
-/* The sum at which bytes more are no new peak. */
+/* The sum to which looks must bring it so that bytes more make no new peak. */
 size_t vmsi_account_below_peak(const struct vmsi_account *account, size_t bytes);
 
-/* The sum is looked at: what moves is there once. */
+/* The sum was looked at: it is a peak if it is the highest, without twice. */
 void vmsi_account_raise_peak(struct vmsi_account *account);
 
 /*
- * A process is about to end or to be another program, and nobody can look any
- * more: the peak rises by no more than the process may have grown since it was
- * looked at, and without copies that may not have been made.
+ * A process has ended or executed a program, so that nobody can look at what it had.
+ * The peak rises by what the process may have grown by since its last look, at most,
+ * and without copies that may not have been made.
  */
 void vmsi_account_note_last(struct vmsi_account *account,
 			    const struct vmsi_account_process *process);

@@ -6,7 +6,7 @@
 #include "base/align.h"
 #include "commit/commit.h"
 
-/* Calls: let through or refused, and what becomes of them. */
+/* Calls that are let through or refused, and what becomes of them. */
 
 static void take_unseen(struct vmsi_account *account,
 			struct vmsi_account_process *process, size_t bytes)
@@ -16,7 +16,7 @@ static void take_unseen(struct vmsi_account *account,
 			 process->twice);
 }
 
-/* Where what is given up was measured is not known: most of it was. */
+/* Most memory that is given up was there at the last look. */
 static void give_up(struct vmsi_account *account,
 		    struct vmsi_account_process *process, size_t bytes)
 {
@@ -61,7 +61,7 @@ size_t vmsi_account_cost(const struct vmsi_effect *effect,
 	return vmsi_multiply(effect->bytes, copies, &cost) ? cost : SIZE_MAX;
 }
 
-/* Linux compares a single call with the whole limit under its heuristic. */
+/* Under its heuristic, Linux compares a single call with the whole limit. */
 bool vmsi_account_has_room(const struct vmsi_account *account,
 			   const struct vmsi_effect *effect,
 			   const struct vmsi_account_process *copiers)
@@ -166,7 +166,6 @@ int vmsi_account_note(struct vmsi_account *account,
 
 /* --- what becomes of what was granted ------------------------------------- */
 
-/* The child of a fork is seen, or will never be: its copy is the child's. */
 void vmsi_account_release_copy(struct vmsi_account *account,
 			       const struct vmsi_pending *pending)
 {
@@ -191,9 +190,9 @@ static void undo(struct vmsi_account *account,
 		take_unseen(account, process, effect->bytes);
 	if (effect->kind != VMSI_EFFECT_OBJECT)
 		return;
-	/* What replaced would have been is still the process's own. */
+	/* The private memory was not replaced: it counts for the process again. */
 	vmsi_account_add_unseen(account, process, effect->replaced);
-	/* What of its part counted before is not known: looks tell. */
+	/* If parts counted before, only a look can tell how much to take off. */
 	if (!effect->stays)
 		account->objects -= vmsi_min(account->objects, effect->bytes +
 					     effect->replaced);
@@ -212,7 +211,6 @@ void vmsi_account_withdraw(struct vmsi_account *account,
 	vmsi_account_verify(account);
 }
 
-/* What it added stays, until figures are read that show it. */
 void vmsi_account_confirm_at(struct vmsi_account *account,
 			     struct vmsi_account_process *process, size_t i)
 {
@@ -243,18 +241,12 @@ void vmsi_account_confirm_all(struct vmsi_account *account,
 			vmsi_account_confirm_at(account, process, i);
 }
 
-bool vmsi_account_is_unmade(const struct vmsi_account_process *process,
-			    size_t i)
-{
-	return vmsi_pending_is_under_way(&process->pending.list[i]);
-}
-
 size_t vmsi_account_replaced(const struct vmsi_account_process *process)
 {
 	size_t bytes = 0;
 
 	for (size_t i = 0; i < process->pending.count; i++)
-		if (vmsi_account_is_unmade(process, i))
+		if (vmsi_pending_is_under_way(&process->pending.list[i]))
 			bytes += process->pending.list[i].effect.replaced;
 	return bytes;
 }
@@ -262,7 +254,7 @@ size_t vmsi_account_replaced(const struct vmsi_account_process *process)
 bool vmsi_account_has_unmade(const struct vmsi_account_process *process)
 {
 	for (size_t i = 0; i < process->pending.count; i++)
-		if (vmsi_account_is_unmade(process, i))
+		if (vmsi_pending_is_under_way(&process->pending.list[i]))
 			return true;
 	return false;
 }

@@ -6,11 +6,11 @@
 #include "group/account/account.h"
 #include "group/account/pending.h"
 
-/* What the files of the account have in common, and nobody else calls. */
+/* What the files of the account share. Nobody else includes this. */
 
 /*
- * The only place that changes what a process has; the sum and the peak of the
- * process follow. What may be there twice is no more than what was granted.
+ * Set what a process has, as nothing else does: the sums and the peak of the process
+ * follow. twice is cut to unseen.
  */
 void vmsi_account_set(struct vmsi_account *account,
 		      struct vmsi_account_process *process, size_t measured,
@@ -20,22 +20,22 @@ void vmsi_account_add_unseen(struct vmsi_account *account,
 			     size_t bytes);
 
 /*
- * The sum has changed. Nobody can refuse an image, a grown stack or what a look
- * finds: note where these pass the limit.
+ * The sum has changed: note if it has passed the limit. Nobody can refuse an image, a
+ * stack that has grown or what a look finds.
  */
 void vmsi_account_note_over(struct vmsi_account *account);
 
-/* A sum was reached: what moves is there once. */
+/* The peak is at least this sum, without twice. */
 void vmsi_account_raise_peak_to(struct vmsi_account *account, size_t sum);
 
-/* The child of a fork is seen, or will never be: its copy is the child's. */
+/* The child of a fork is seen, or never will be: uncharge the copy. */
 void vmsi_account_release_copy(struct vmsi_account *account,
 			       const struct vmsi_pending *pending);
 struct vmsi_effect vmsi_account_remove_pending(struct vmsi_account *account,
 					       struct vmsi_pendings *pendings,
 					       size_t i);
 
-/* All threads of a process have come back, or are no more. */
+/* All calls of a process have returned, or their threads have gone. */
 void vmsi_account_confirm_all(struct vmsi_account *account,
 			      struct vmsi_account_process *process);
 

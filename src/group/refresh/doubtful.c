@@ -10,9 +10,9 @@ static struct vmsi_process *find_most_doubtful(struct vms_group *group)
 	size_t doubt = 0;
 
 	while ((process = vmsi_process_next(group, process)))
-		if (vmsi_account_doubt(&process->account) > doubt) {
+		if (process->account.unseen > doubt) {
 			most = process;
-			doubt = vmsi_account_doubt(&process->account);
+			doubt = process->account.unseen;
 		}
 	return most;
 }

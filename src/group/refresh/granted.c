@@ -69,7 +69,7 @@ void vmsi_granted_check(struct vms_group *group, struct vmsi_process *process)
 	struct vmsi_pendings *pending = &process->account.pending;
 
 	for (size_t i = pending->count; i-- > 0;)
-		if (vmsi_account_is_unmade(&process->account, i) &&
+		if (vmsi_pending_is_under_way(&pending->list[i]) &&
 		    check(process, &pending->list[i].effect))
 			vmsi_account_confirm_at(&group->account,
 						&process->account, i);
