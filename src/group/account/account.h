@@ -58,16 +58,16 @@ enum vmsi_effect_kind {
  */
 enum vmsi_pending_state {
 	/*
-	 * Nobody knows whether the kernel has made the call, so figures that are
-	 * read now may show its effect or not: it is added to them, and noted in
-	 * twice.
+	 * Nobody knows whether the kernel has made the call, so figures that
+	 * are read now may show its effect or not: it is added to them, and
+	 * noted in twice.
 	 */
 	VMSI_PENDING_GRANTED,
 	/*
 	 * A child has been seen and has taken the copy, but the thread that
 	 * forked is not known to be back. If another fork of the process is
-	 * confirmed first, the child may as well have been that one's: then that
-	 * one is over, and this one is GRANTED with its copy.
+	 * confirmed first, the child may as well have been that one's: then
+	 * that one is over, and this one is GRANTED with its copy.
 	 */
 	VMSI_PENDING_SEEN,
 	/* The copy has been made, and counts until the child is seen. */
@@ -168,9 +168,9 @@ size_t vmsi_account_room_for(const struct vmsi_account *account, size_t bytes);
 /* --- calls --------------------------------------------------------------- */
 
 /*
- * What an effect costs at most. copiers are the processes that have forks of the
- * same memory under way, linked by next_copier: what is mapped now may be copied by
- * each of these forks as well.
+ * What an effect costs at most. copiers are the processes that have forks of
+ * the same memory under way, linked by next_copier: what is mapped now may be
+ * copied by each of these forks as well.
  */
 size_t vmsi_account_cost(const struct vmsi_effect *effect,
 			 const struct vmsi_account_process *copiers);
@@ -191,9 +191,9 @@ int vmsi_account_grant(struct vmsi_account *account,
 		       struct vmsi_account_process *copiers);
 
 /*
- * Note a call that is let through and charged nothing, but which figures may not
- * show (what it moves, a file's part that counts already, a copy that is free).
- * Returns 0 or -ENOMEM.
+ * Note a call that is let through and charged nothing, but which figures may
+ * not show (what it moves, a file's part that counts already, a copy that is
+ * free). Returns 0 or -ENOMEM.
  */
 int vmsi_account_note(struct vmsi_account *account,
 		      struct vmsi_account_process *process,
@@ -204,8 +204,8 @@ void vmsi_account_withdraw(struct vmsi_account *account,
 			   struct vmsi_account_process *process, pid_t thread);
 
 /*
- * A pending call was made, by its place in the list; or all of a thread. What it has
- * added stays, until figures are read that show it.
+ * A pending call was made, by its place in the list; or all of a thread. What
+ * it has added stays, until figures are read that show it.
  */
 void vmsi_account_confirm_at(struct vmsi_account *account,
 			     struct vmsi_account_process *process, size_t i);
@@ -224,8 +224,8 @@ vmsi_pending_is_under_way(const struct vmsi_pending *pending)
 bool vmsi_account_has_unmade(const struct vmsi_account_process *process);
 
 /*
- * Bytes of private memory that calls of a process under way put an object in place
- * of: they count for the object, and a fork may still copy them.
+ * Bytes of private memory that calls of a process under way put an object in
+ * place of: they count for the object, and a fork may still copy them.
  */
 size_t vmsi_account_replaced(const struct vmsi_account_process *process);
 
@@ -235,8 +235,8 @@ bool vmsi_account_has_loose(const struct vmsi_account *account);
 /* --- looks --------------------------------------------------------------- */
 
 /*
- * The kernel's figures of a process were read, after all calls that were known to
- * have been made were confirmed. bytes is what it has, with its credit.
+ * The kernel's figures of a process were read, after all calls that were known
+ * to have been made were confirmed. bytes is what it has, with its credit.
  */
 void vmsi_account_measured(struct vmsi_account *account,
 			   struct vmsi_account_process *process, size_t bytes);
@@ -251,8 +251,8 @@ void vmsi_account_grew(struct vmsi_account *account,
 		       struct vmsi_account_process *copiers);
 
 /*
- * All objects were measured, each once. is_partial: calls under way may add to them,
- * so the count is not lowered.
+ * All objects were measured, each once. is_partial: calls under way may add to
+ * them, so the count is not lowered.
  */
 void vmsi_account_measured_objects(struct vmsi_account *account, size_t bytes,
 				   bool is_partial);
@@ -263,9 +263,9 @@ void vmsi_account_add(struct vmsi_account *account,
 		      struct vmsi_account_process *process);
 
 /*
- * What a child of parent (NULL: an orphan) was granted, with bytes and credit of
- * the least that is enough for what it needs. NULL: nothing. Valid until the next
- * call that changes pending effects.
+ * What a child of parent (NULL: an orphan) was granted, with bytes and credit
+ * of the least that is enough for what it needs. NULL: nothing. Valid until the
+ * next call that changes pending effects.
  */
 const struct vmsi_effect *
 vmsi_account_find_child(const struct vmsi_account *account,
@@ -285,15 +285,15 @@ vmsi_account_born(struct vmsi_account *account,
 size_t vmsi_account_forks_under_way(const struct vmsi_account_process *process);
 
 /*
- * A search for children begins, and is over: children that were made before and are
- * not found have ended.
+ * A search for children begins, and is over: children that were made before and
+ * are not found have ended.
  */
 void vmsi_account_seek(struct vmsi_account *account);
 void vmsi_account_drop_sought(struct vmsi_account *account);
 
 /*
- * from has its memory in common with to, which counts it: what from was granted and
- * has made goes to the count of to. Returns whether there was any.
+ * from has its memory in common with to, which counts it: what from was granted
+ * and has made goes to the count of to. Returns whether there was any.
  */
 bool vmsi_account_hand_over(struct vmsi_account *account,
 			    struct vmsi_account_process *from,
@@ -304,7 +304,9 @@ void vmsi_account_leave(struct vmsi_account *account,
 			struct vmsi_account_process *from,
 			struct vmsi_account_process *to);
 
-/* A process has executed a program: its other threads and its credit are gone. */
+/*
+ * A process has executed a program: its other threads and its credit are gone.
+ */
 void vmsi_account_executes(struct vmsi_account *account,
 			   struct vmsi_account_process *process);
 
@@ -327,9 +329,9 @@ size_t vmsi_account_below_peak(const struct vmsi_account *account, size_t bytes)
 void vmsi_account_raise_peak(struct vmsi_account *account);
 
 /*
- * A process has ended or executed a program, so that nobody can look at what it had.
- * The peak rises by what the process may have grown by since its last look, at most,
- * and without copies that may not have been made.
+ * A process has ended or executed a program, so that nobody can look at what it
+ * had. The peak rises by what the process may have grown by since its last
+ * look, at most, and without copies that may not have been made.
  */
 void vmsi_account_note_last(struct vmsi_account *account,
 			    const struct vmsi_account_process *process);

@@ -7,8 +7,8 @@
 /*
  * The addresses that brk was asked to end a process's heap at, and that the
  * supervisor let through, the latest last. A refused brk answers where the heap
- * ends, to the byte, but /proc tells only the page: which of the calls the kernel
- * has made is told by the page, and the byte stands here.
+ * ends, to the byte, but /proc tells only the page: which of the calls the
+ * kernel has made is told by the page, and the byte stands here.
  */
 #define VMSI_BREAKS 32u
 

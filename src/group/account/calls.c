@@ -190,9 +190,13 @@ static void undo(struct vmsi_account *account,
 		take_unseen(account, process, effect->bytes);
 	if (effect->kind != VMSI_EFFECT_OBJECT)
 		return;
-	/* The private memory was not replaced: it counts for the process again. */
+	/*
+	 * The private memory was not replaced: it counts for the process again.
+	 */
 	vmsi_account_add_unseen(account, process, effect->replaced);
-	/* If parts counted before, only a look can tell how much to take off. */
+	/*
+	 * If parts counted before, only a look can tell how much to take off.
+	 */
 	if (!effect->stays)
 		account->objects -= vmsi_min(account->objects, effect->bytes +
 					     effect->replaced);

@@ -9,8 +9,8 @@
 /* What the files of the account share. Nobody else includes this. */
 
 /*
- * Set what a process has, as nothing else does: the sums and the peak of the process
- * follow. twice is cut to unseen.
+ * Set what a process has, as nothing else does: the sums and the peak of the
+ * process follow. twice is cut to unseen.
  */
 void vmsi_account_set(struct vmsi_account *account,
 		      struct vmsi_account_process *process, size_t measured,
@@ -20,8 +20,8 @@ void vmsi_account_add_unseen(struct vmsi_account *account,
 			     size_t bytes);
 
 /*
- * The sum has changed: note if it has passed the limit. Nobody can refuse an image, a
- * stack that has grown or what a look finds.
+ * The sum has changed: note if it has passed the limit. Nobody can refuse an
+ * image, a stack that has grown or what a look finds.
  */
 void vmsi_account_note_over(struct vmsi_account *account);
 

@@ -125,8 +125,9 @@ farthest(const struct vmsi_pendings *pendings)
 
 /*
  * The least that is enough, so that what remains is enough for the others. But
- * where none is enough of those that would be dropped first, it is the largest of
- * these, and the child will be looked at: the others keep what they may copy.
+ * where none is enough of those that would be dropped first, it is the largest
+ * of these, and the child will be looked at: the others keep what they may
+ * copy.
  */
 size_t vmsi_pendings_find_copy(const struct vmsi_pendings *pendings,
 			       size_t needed)

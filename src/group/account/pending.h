@@ -5,8 +5,8 @@
 #include "group/account/account.h"
 
 /*
- * The pending effects of one process, as a list that knows nothing of the sums: who
- * removes a fork from it also uncharges the copy (calls.c).
+ * The pending effects of one process, as a list that knows nothing of the sums:
+ * who removes a fork from it also uncharges the copy (calls.c).
  */
 
 /* Add one at the end. Returns 0 or -ENOMEM. */
@@ -31,10 +31,10 @@ size_t vmsi_pendings_find_copy(const struct vmsi_pendings *pendings,
 			       size_t needed);
 
 /*
- * The child that was found is taken for that of a fork which was made, if there is
- * one, since forks under way are still waited for. But the copy at i suits the child
- * best: so exchange it with the smallest that is as large, of the forks that would be
- * dropped first. Returns where the copy is now.
+ * The child that was found is taken for that of a fork which was made, if there
+ * is one, since forks under way are still waited for. But the copy at i suits
+ * the child best: so exchange it with the smallest that is as large, of the
+ * forks that would be dropped first. Returns where the copy is now.
  */
 size_t vmsi_pendings_change_with_made(struct vmsi_pendings *pendings, size_t i);
 
@@ -45,9 +45,10 @@ bool vmsi_pending_has_copy(const struct vmsi_pending *pending);
 bool vmsi_pending_may_copy(const struct vmsi_pending *pending);
 
 /*
- * The fork at i has returned. If a child was seen and taken for that of a fork which
- * is still under way, it may as well have been this one's: then that other fork gets
- * the copy at i, and this one is over. Returns whether there was such a child.
+ * The fork at i has returned. If a child was seen and taken for that of a fork
+ * which is still under way, it may as well have been this one's: then that
+ * other fork gets the copy at i, and this one is over. Returns whether there
+ * was such a child.
  */
 bool vmsi_pendings_give_to_seen(struct vmsi_pendings *pendings, size_t i);
 

@@ -43,9 +43,9 @@ vmsi_account_find_child(const struct vmsi_account *account,
 }
 
 /*
- * Nothing tells which fork of its parent has made a child. The child takes the copy
- * that suits it best, and a fork is over that is known to have been made, if there is
- * one: see vmsi_pendings_change_with_made.
+ * Nothing tells which fork of its parent has made a child. The child takes the
+ * copy that suits it best, and a fork is over that is known to have been made,
+ * if there is one: see vmsi_pendings_change_with_made.
  */
 struct vmsi_call_notes
 vmsi_account_born(struct vmsi_account *account,
@@ -146,7 +146,10 @@ void vmsi_account_ended(struct vmsi_account *account,
 	vmsi_account_set(account, process, 0, 0, 0);
 	vmsi_account_confirm_all(account, process);
 	for (size_t i = 0; i < left->count; i++)
-		/* Without memory for it, the child counts from its first look on. */
+		/*
+		 * Without memory for it, the child counts from its first look
+		 * on.
+		 */
 		if (vmsi_pendings_add(&account->orphans, &left->list[i]))
 			vmsi_account_release_copy(account, &left->list[i]);
 	vmsi_account_free_process(process);

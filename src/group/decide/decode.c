@@ -40,7 +40,7 @@ static void set_range(struct vmsi_request *request, uintptr_t start,
 
 /* --- shared mappings ---------------------------------------------------- */
 
-/* Whether what is mapped with these flags is charged when it is mapped. */
+/* Whether the kernel charges a mapping of these flags when it is mapped. */
 static bool counts_whole(const struct vms_group *group, uint64_t flags)
 {
 	return !(flags & MAP_NORESERVE) ||
@@ -71,7 +71,7 @@ static bool is_memory_file(struct vms_group *group, pid_t thread,
 		 vmsi_tmpfs_learn(group->shared, thread, file->device));
 }
 
-/* As it was opened; and no file in memory is one that MAP_SYNC is for. */
+/* Whether the file was opened for this; no file in memory supports MAP_SYNC. */
 static bool kernel_maps(const struct seccomp_data *data,
 			const struct vmsi_proc_file *file)
 {
@@ -80,7 +80,7 @@ static bool kernel_maps(const struct seccomp_data *data,
 		!(data->args[3] & MAP_SYNC);
 }
 
-/* What of the mapping is in the file as it is. */
+/* The part of the mapping that lies within the file as it is now. */
 static struct vmsi_file_part part_of(const struct seccomp_data *data,
 				     const struct vmsi_proc_file *file)
 {
@@ -99,8 +99,9 @@ static struct vmsi_file_part part_of(const struct seccomp_data *data,
 }
 
 /*
- * A file in memory is charged by the page, as it is used, and looked at for that
- * now and then. What a strict group may write to counts before it does.
+ * The kernel charges a file in memory by the page when it is touched, so now
+ * and then the group is looked at. In a strict group what may be written to
+ * counts at once.
  */
 static void decode_memory_file(struct vms_group *group,
 			       const struct seccomp_data *data,
@@ -135,7 +136,7 @@ static void decode_shared(struct vms_group *group, pid_t thread,
 	struct vmsi_proc_file file = { .size = 0 };
 
 	request->shared = true;
-	/* Huge pages are of a pool of their own. */
+	/* Huge pages come from a pool of their own, and are not charged. */
 	if (data->args[3] & MAP_HUGETLB)
 		return;
 	if (!(data->args[3] & MAP_ANONYMOUS) &&
@@ -143,7 +144,7 @@ static void decode_shared(struct vms_group *group, pid_t thread,
 		group->shared->maps_pages = true;
 		return;
 	}
-	/* To who may only read, the zero device gives what nobody is charged. */
+	/* /dev/zero is anonymous memory; opened for reading only it is free. */
 	if ((data->args[3] & MAP_ANONYMOUS) ||
 	    (file.is_zero_device && file.may_write))
 		decode_shared_anonymous(group, data, request);
@@ -170,7 +171,7 @@ static void decode_mmap(struct vms_group *group, pid_t thread,
 		set_range(request, (uintptr_t)data->args[0], request->bytes);
 }
 
-/* Down to where the mapping begins, which only a look at the process tells. */
+/* The range grows down to where its mapping begins, which only a look tells. */
 static void decode_down(pid_t thread, const struct seccomp_data *data,
 			struct vmsi_request *request)
 {
@@ -184,7 +185,7 @@ static void decode_down(pid_t thread, const struct seccomp_data *data,
 	set_range(request, start, request->bytes);
 }
 
-/* What the bytes of a request are of a file that is mapped already. */
+/* The request is for a part of a file in memory that is mapped already. */
 static void set_file(const struct vms_group *group,
 		     const struct vmsi_file_part *part,
 		     struct vmsi_request *request)

@@ -39,9 +39,11 @@ static bool choose(struct vmsi_faults *faults)
 		next_random(faults) < wanted->probability;
 }
 
-/* --- what is tried in place of a refused call ------------------------------ */
+/* --- what is tried in place of a refused call ----------------------------- */
 
-/* In the order in which malloc tries them; fork, which it never makes, ends it. */
+/*
+ * In the order in which malloc tries them; fork, which it never makes, ends it.
+ */
 static const enum vms_group_call instead_of_mmap[] = {
 	VMS_GROUP_BRK, VMS_GROUP_MMAP, VMS_GROUP_FORK,
 };
@@ -61,9 +63,9 @@ static void expect_more(struct vmsi_faults *faults, pid_t thread,
 }
 
 /*
- * Take the next request of the same thread, if it is the next call of the list and
- * for about as much: a heap that grows has some of it already. Returns whether it
- * is; otherwise the list is given up.
+ * Take the next request of the same thread, if it is the next call of the list
+ * and for about as much: a heap that grows has some of it already. Returns
+ * whether it is; otherwise the list is given up.
  */
 static bool take_instead(struct vmsi_faults *faults,
 		       const struct vmsi_process *process, pid_t thread,
@@ -73,7 +75,7 @@ static bool take_instead(struct vmsi_faults *faults,
 
 	if (!instead || faults->thread != thread)
 		return false;
-	/* Other threads have arenas of their own, and try these before. */
+	/* malloc tries its arenas in another order in threads but the first. */
 	while (thread != process->pid && *instead != VMS_GROUP_FORK &&
 	       *instead != request->call)
 		instead++;
@@ -86,7 +88,7 @@ static bool take_instead(struct vmsi_faults *faults,
 	return true;
 }
 
-/* --- the loader -------------------------------------------------------------- */
+/* --- the loader ----------------------------------------------------------- */
 
 /*
  * Whether the dynamic loader asks. As soon as anything else does for the first

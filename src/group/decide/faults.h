@@ -27,8 +27,8 @@ void vmsi_faults_init(struct vmsi_faults *faults,
 		      const struct vms_group_faults *wanted);
 
 /*
- * Count a request of a thread, made by the code at an address. Returns whether it
- * is to be refused.
+ * Count a request of a thread, made by the code at an address. Returns whether
+ * it is to be refused.
  */
 bool vmsi_faults_count(struct vmsi_faults *faults, struct vmsi_process *process,
 		       pid_t thread, uintptr_t code,

@@ -43,9 +43,11 @@ static struct vmsi_account_process *copiers_of(struct vms_group *group,
 		vmsi_members_forking(group, process) : NULL;
 }
 
-/* --- making room --------------------------------------------------------------- */
+/* --- making room ---------------------------------------------------------- */
 
-/* Returns whether the account has room for a request, and what it would cost. */
+/*
+ * Returns whether the account has room for a request, and what it would cost.
+ */
 static bool try(struct vms_group *group, struct vmsi_process *process,
 		const struct vmsi_request *request, size_t *cost)
 {
@@ -97,13 +99,15 @@ static bool find_room(struct vms_group *group, struct vmsi_process *process,
 	if (group->account.policy == VMS_COMMIT_STRICT)
 		return make_room(group, process, thread, cost) ||
 			make_sure(group, process, thread, request);
-	/* A single call is compared with the whole limit: the sum is no matter. */
+	/*
+	 * A single call is compared with the whole limit: the sum is no matter.
+	 */
 	vmsi_look(group, process, thread);
 	vmsi_request_net(group, process, thread, request);
 	return try(group, process, request, &cost);
 }
 
-/* --- granting --------------------------------------------------------------------- */
+/* --- granting ------------------------------------------------------------- */
 
 /* The notes of a fork say where the child's heap ends, too. */
 static struct vmsi_call_notes notes_of(struct vms_group *group,
@@ -170,14 +174,19 @@ void vmsi_request_take_back(struct vms_group *group,
 			    const struct vmsi_request *request)
 {
 	vmsi_account_withdraw(&group->account, &process->account, thread);
-	/* Whether an earlier brk was made is not known either: a look will tell. */
+	/*
+	 * Whether an earlier brk was made is not known either: a look will
+	 * tell.
+	 */
 	if (request->call == VMS_GROUP_BRK)
 		request->heap->data_end = 0;
 }
 
-/* --- without a charge ---------------------------------------------------------- */
+/* --- without a charge ----------------------------------------------------- */
 
-/* With VMS_GROUP_FORK_FREE a child has its copy as a credit, until it executes. */
+/*
+ * With VMS_GROUP_FORK_FREE a child has its copy as a credit, until it executes.
+ */
 static void note_free_fork(struct vms_group *group,
 			   struct vmsi_process *process, pid_t thread,
 			   const struct vmsi_request *request)
@@ -196,8 +205,8 @@ static void note_free_fork(struct vms_group *group,
 }
 
 /*
- * While mremap moves memory, figures may show it in neither place. And what counts
- * of a file stays, until it can be seen whether the call has mapped it.
+ * While mremap moves memory, figures may show it in neither place. And what
+ * counts of a file stays, until it can be seen whether the call has mapped it.
  */
 void vmsi_request_note_free(struct vms_group *group,
 			    struct vmsi_process *process, pid_t thread,

@@ -17,17 +17,18 @@
 #define SHM_HUGETLB 04000
 #endif
 
-/* No kernel has its programs' addresses end lower. */
+/* On every kernel the addresses of programs have at least so many bits. */
 #define LOWEST_END_BITS 38
 
-/* Some processors' addresses have tags, which some calls leave out. */
+/* Some processors have tags in addresses, which some calls take off. */
 #define MAY_BE_TAGGED(address) ((address) >> 56)
 
-/* --- addresses ------------------------------------------------------------- */
+/* --- addresses ------------------------------------------------------------ */
 
 /*
- * Something may lie there. The kernel is asked itself: the mmap of a sanitizer
- * takes an address that it does not know for none.
+ * Whether a program can have a mapping at an address; there may be one. By the
+ * system call itself: the mmap of a sanitizer refuses addresses that it does
+ * not know.
  */
 static bool can_be_mapped(uint64_t address, size_t page)
 {
@@ -42,8 +43,8 @@ static bool can_be_mapped(uint64_t address, size_t page)
 }
 
 /*
- * Some processors have more addresses than programs get unless they ask for
- * them, so the highest are tried first.
+ * Some processors have addresses that programs get only if they ask for them,
+ * so the highest are tried first.
  */
 uint64_t vmsi_addresses_end(void)
 {
@@ -55,7 +56,7 @@ uint64_t vmsi_addresses_end(void)
 	return UINT64_MAX;
 }
 
-/* --- calls ----------------------------------------------------------------- */
+/* --- calls ---------------------------------------------------------------- */
 
 static bool is_odd(uint64_t address)
 {
@@ -67,7 +68,7 @@ static bool is_beyond(uint64_t address, uint64_t length, uint64_t end)
 	return length > end || address > end - length;
 }
 
-/* Length 0 and one that wraps round when it is rounded up. */
+/* Whether a length is 0, or wraps round when it is rounded up. */
 static bool is_no_length(uint64_t length)
 {
 	return length == 0 ||
@@ -90,8 +91,8 @@ static bool refuses_mmap(const struct seccomp_data *call, uint64_t end)
 }
 
 /*
- * A range that ends too high is changed up to where nothing is mapped before it
- * fails.
+ * A range that ends too high is none of these: the kernel changes it up to
+ * where nothing is mapped, and fails then.
  */
 static bool refuses_mprotect(const struct seccomp_data *call)
 {
@@ -100,7 +101,10 @@ static bool refuses_mprotect(const struct seccomp_data *call)
 	return is_odd(call->args[0]) || (call->args[2] & both) == both;
 }
 
-/* By what flags forbid; others than these may be of a later kernel. */
+/*
+ * Flags that are not known here may be a later kernel's, so they are not looked
+ * at.
+ */
 static bool refuses_moving(const struct seccomp_data *call, uint64_t end)
 {
 	const uint64_t flags = call->args[3];
@@ -114,8 +118,9 @@ static bool refuses_moving(const struct seccomp_data *call, uint64_t end)
 }
 
 /*
- * In place, there is no room beyond the last address. What does not grow is
- * not looked at further than its first mapping.
+ * A mapping that stays in its place cannot grow beyond the last address. One
+ * that does not grow may have a length that reaches beyond: the kernel looks at
+ * its first mapping only.
  */
 static bool refuses_growth_in_place(const struct seccomp_data *call, uint64_t end)
 {
@@ -137,7 +142,7 @@ static bool refuses_mremap(const struct seccomp_data *call, uint64_t end)
 	return refuses_growth_in_place(call, end) || refuses_moving(call, end);
 }
 
-/* Of those that copy memory: handlers are shared by who shares memory only. */
+/* A clone that copies memory cannot share handlers or be a thread. */
 static bool refuses_clone(const struct seccomp_data *call)
 {
 	const uint64_t flags = call->args[0];
@@ -164,7 +169,7 @@ bool vmsi_kernel_refuses(const struct seccomp_data *call, uint64_t addresses_end
 	case SYS_clone:
 		return refuses_clone(call);
 	case SYS_shmget:
-		/* Sizes of files are signed, but for those of huge pages. */
+		/* The size of a file is signed; that of huge pages is not. */
 		return call->args[1] > INT64_MAX &&
 			!(call->args[2] & SHM_HUGETLB);
 	default:

@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 /*
- * Calls that the kernel refuses whatever the process has mapped: they ask for no
- * memory. Only the registers decide, which nobody can change any more. A call that
- * some kernel might serve is not among them, though others refuse it.
+ * Calls that every kernel refuses, whatever the process has mapped. They are no
+ * requests for memory. Only the registers decide, which nobody can change any
+ * more.
  */
 
-/* No address from here on is a program's. UINT64_MAX: it cannot be told. */
+/* Find the end of the addresses that programs have; UINT64_MAX: not known. */
 uint64_t vmsi_addresses_end(void);
 
 bool vmsi_kernel_refuses(const struct seccomp_data *call, uint64_t addresses_end);

@@ -14,11 +14,11 @@ size_t vmsi_request_heap_growth(const struct vmsi_request *request)
 	return known && asked > known ? asked - known : 0;
 }
 
-/* --- forks ------------------------------------------------------------------------- */
+/* --- forks ---------------------------------------------------------------- */
 
 /*
- * What is marked MADV_DONTFORK is left out, unless another thread may change that
- * mark. What was granted and may not have been made yet is not.
+ * What is marked MADV_DONTFORK is left out, unless another thread may change
+ * that mark. What was granted and may not have been made yet is not.
  */
 static size_t net_of_fork(const struct vmsi_process *process, size_t most)
 {
@@ -30,9 +30,11 @@ static size_t net_of_fork(const struct vmsi_process *process, size_t most)
 	return most - process->not_copied;
 }
 
-/* --- files in memory ------------------------------------------------------------------ */
+/* --- files in memory ------------------------------------------------------ */
 
-/* All that is missing is charged, but for the private memory that it replaces. */
+/*
+ * All that is missing is charged, but for the private memory that it replaces.
+ */
 void vmsi_request_update_file(const struct vms_group *group,
 			  struct vmsi_request *request)
 {
@@ -46,7 +48,9 @@ void vmsi_request_update_file(const struct vms_group *group,
 	request->bytes = missing - request->replaced;
 }
 
-/* The kernel itself refuses to map a file writable that is sealed against that. */
+/*
+ * The kernel itself refuses to map a file writable that is sealed against that.
+ */
 static size_t net_of_file(const struct vms_group *group, pid_t thread,
 			  struct vmsi_request *request)
 {
@@ -64,7 +68,7 @@ static size_t net_of_file(const struct vms_group *group, pid_t thread,
 	return request->bytes;
 }
 
-/* --- all ---------------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------ */
 
 static size_t net_bytes(const struct vms_group *group,
 			const struct vmsi_process *process, pid_t thread,

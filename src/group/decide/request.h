@@ -23,7 +23,9 @@ struct vmsi_request {
 	/* The bytes are an object's, and not the process's. */
 	bool shared;
 	key_t key;          /* of shmget */
-	/* Of a file in memory: the part that is to count, and the descriptor. */
+	/*
+	 * Of a file in memory: the part that is to count, and the descriptor.
+	 */
 	struct vmsi_file_part file;
 	int descriptor;     /* -1: it is mapped already */
 	size_t replaced;    /* bytes of private memory that the file replaces */
@@ -31,14 +33,14 @@ struct vmsi_request {
 	uintptr_t start, end;
 };
 
-/* --- decode.c: from the registers, which nobody can change any more ----------- */
+/* --- decode.c: from the registers, which nobody can change any more ------- */
 
 /* Returns false for a call that charges nothing. */
 bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 			 pid_t thread, const struct seccomp_data *data,
 			 struct vmsi_request *request);
 
-/* --- net.c: before a refusal ---------------------------------------------------- */
+/* --- net.c: before a refusal ---------------------------------------------- */
 
 /*
  * A request is decoded to the most that it may be charged. Look what it would
@@ -49,16 +51,18 @@ void vmsi_request_net(const struct vms_group *group,
 		      struct vmsi_request *request);
 
 /*
- * A look may have taken away what counted of the request's file: set its bytes to
- * what is missing now.
+ * A look may have taken away what counted of the request's file: set its bytes
+ * to what is missing now.
  */
 void vmsi_request_update_file(const struct vms_group *group,
 			      struct vmsi_request *request);
 
-/* By how much a request of brk would make the heap larger, as far as is known. */
+/*
+ * By how much a request of brk would make the heap larger, as far as is known.
+ */
 size_t vmsi_request_heap_growth(const struct vmsi_request *request);
 
-/* --- grant.c ---------------------------------------------------------------------- */
+/* --- grant.c -------------------------------------------------------------- */
 
 /* Charge a request where it fits. Returns whether it does. */
 bool vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,

@@ -10,7 +10,7 @@ static bool is_whole(const struct vmsi_extent *extent)
 	return extent->resident == extent->end - extent->start;
 }
 
-/* A file that is mapped piece after piece is one extent. */
+/* A file that is mapped piece after piece, all resident, is one extent. */
 static bool continues(const struct vmsi_extents *extents,
 		      const struct vmsi_extent *next)
 {
@@ -51,15 +51,16 @@ void vmsi_extents_free(struct vmsi_extents *extents)
 	*extents = (struct vmsi_extents){ NULL, 0, 0 };
 }
 
-/* --- the union ------------------------------------------------------------- */
+/* --- the union ------------------------------------------------------------ */
 
 /*
- * The offsets at which extents begin and end cut the file into parts, which are
- * covered one by one.
+ * The ends of all extents cut the file into parts, which are covered one by
+ * one.
  */
 struct parts {
 	uint64_t *bounds;      /* ascending, each once */
-	size_t *uncovered;     /* from a part on, the next that is not covered */
+	size_t *uncovered;     /* of a part: itself, or one nearer to the next
+				* part that is not covered */
 	size_t count;          /* of bounds: one more than parts */
 };
 
@@ -115,7 +116,7 @@ static size_t find_part(const struct parts *parts, uint64_t start)
 	return (size_t)(found - parts->bounds);
 }
 
-/* Ways that were gone are halved, so that covered parts are skipped fast. */
+/* Each way is halved when it is gone, so covered parts are skipped fast. */
 static size_t next_uncovered(struct parts *parts, size_t part)
 {
 	size_t *next = parts->uncovered;
@@ -143,9 +144,9 @@ static uint64_t cover(struct parts *parts, const struct vmsi_extent *extent)
 }
 
 /*
- * The densest come first: less that is resident is then hidden by ranges of which
- * little is. Of equally dense ones, which most are as they are resident as a
- * whole, the larger does.
+ * The densest extents come first, so that sparse ones hide little of what is
+ * resident. Most extents are resident as a whole and so equally dense; of these
+ * the larger comes first.
  */
 static int compare_density(const void *a, const void *b)
 {
@@ -162,8 +163,8 @@ static int compare_density(const void *a, const void *b)
 }
 
 /*
- * What an extent has beyond what is covered is new; of the rest it may be that
- * all has been counted.
+ * As much as fits of what an extent has resident may lie where others cover it
+ * already and have been counted; the rest is new.
  */
 static size_t add_up(const struct vmsi_extents *extents, struct parts *parts)
 {

@@ -7,13 +7,20 @@
 #include <stdint.h>
 
 /*
- * The ranges of one file that are mapped, by any process and in any order, and
- * how much of each is resident; all in bytes. Zeroed, it is empty.
+ * The ranges of one file that processes have mapped, in any order, and how much of
+ * each is resident; all in bytes. All zero, it is empty.
+ *
+ *	file      |--------------------------------|
+ *	mapped    [===== 8 of 16 =====]                 by one process
+ *	mapped             [== 12 of 12 ==]             by another one
+ *
+ * Resident is at least what the densest range has, plus what the others must have
+ * outside of it.
  */
 struct vmsi_extents {
 	struct vmsi_extent {
 		uint64_t start, end;   /* offsets; end is exclusive */
-		size_t resident;       /* of it, at most its length */
+		size_t resident;       /* bytes, at most the length */
 	} *list;
 	size_t count, room;
 };
@@ -23,10 +30,11 @@ bool vmsi_extents_add(struct vmsi_extents *extents, uint64_t start,
 		      uint64_t length, size_t resident);
 
 /*
- * How much of the file is resident at least, each page once. Exact where ranges
- * do not overlap or are resident as a whole. Where ranges overlap in part, which
- * pages of them are resident is not known: what may be the same counts once.
- * Changes the order of the list. Without memory it is what the largest one has.
+ * How much of the file is resident at least, each page once. It is exact where
+ * ranges do not overlap or are resident as a whole. Where they overlap nobody
+ * tells which pages of each are resident, so what may be the same counts once.
+ * Changes the order of the list. Without memory to find out, the result is the
+ * most of one range.
  */
 size_t vmsi_extents_resident(struct vmsi_extents *extents);
 

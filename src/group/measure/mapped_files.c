@@ -8,11 +8,13 @@
 #include "group/process/proc.h"
 
 /*
- * Mappings of files in memory that are there already, and that a call makes
- * writable, longer, or moves: what of the file counts from then on.
+ * Files in memory that are mapped already, and that a call makes writable or
+ * longer, or moves.
  */
 
-/* Whose mapping it is; NULL: none that counts when it is mapped. */
+/*
+ * The file of a mapping; NULL: not a file in memory that the group has mapped.
+ */
 static struct vmsi_memory_file *file_of(struct vms_group *group,
 					const struct vmsi_maps_line *mapping)
 {
@@ -22,8 +24,8 @@ static struct vmsi_memory_file *file_of(struct vms_group *group,
 }
 
 /*
- * What was mapped with MAP_NORESERVE looks like the rest here; where it is free,
- * all is counted as it is touched.
+ * Mappings of MAP_NORESERVE look like others in /proc/PID/maps. Where these are
+ * free nothing is counted here, but all when it is touched.
  */
 static bool are_there_any(const struct vms_group *group)
 {
@@ -39,13 +41,13 @@ static struct vmsi_file_part part_of(const struct vmsi_memory_file *file,
 		.end = end < file->size ? end : file->size,
 	};
 
-	/* Nothing of it, and yet of that file. */
+	/* Behind the end of the file: an empty part of it. */
 	if (part.start > part.end)
 		part.start = part.end;
 	return part;
 }
 
-/* --- made writable --------------------------------------------------------- */
+/* --- made writable -------------------------------------------------------- */
 
 static bool continues(const struct vmsi_maps_line *one,
 		      const struct vmsi_maps_line *next)
@@ -76,21 +78,23 @@ bool vmsi_mapped_files_range(struct vms_group *group, pid_t thread,
 			return false;
 		mapping = next;
 	}
-	/* Of a file that nobody could write to the kernel refuses it. */
+	/* If nobody has opened the file for writing, the kernel refuses. */
 	if (!file->may_write)
 		return false;
 	*part = part_of(file, offset, offset + (end - start));
 	return true;
 }
 
-/* --- made longer, or moved ------------------------------------------------- */
+/* --- made longer, or moved ------------------------------------------------ */
 
 struct search {
 	struct vmsi_memory_file *file;
 	pid_t thread;
 };
 
-/* The size is asked of any descriptor of the thread's that is of the file. */
+/*
+ * Read the size of the file by any descriptor of the thread that has it open.
+ */
 static bool ask_size(int descriptor, void *context)
 {
 	struct search *search = context;
@@ -120,7 +124,10 @@ bool vmsi_mapped_files_moved(struct vms_group *group, pid_t thread,
 	if (!search.file)
 		return false;
 	offset = mapping.offset + (address - mapping.start);
-	/* Who makes it longer has most often made the file larger before. */
+	/*
+	 * A program that makes a mapping longer has often made its file longer,
+	 * too.
+	 */
 	if (offset + length > search.file->size)
 		vmsi_proc_each_descriptor(thread, ask_size, &search);
 	*part = part_of(search.file, offset, offset + length);

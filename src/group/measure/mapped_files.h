@@ -12,16 +12,17 @@
 struct vms_group;
 
 /*
- * What mprotect of a range makes writable of a file in memory. Returns false
- * where it is, or may be, something else.
+ * The part of a file in memory that an mprotect of a range makes writable.
+ * Returns false where the range is not, or not surely, of one file in memory.
  */
 bool vmsi_mapped_files_range(struct vms_group *group, pid_t thread,
 			     uintptr_t start, uintptr_t end,
 			     struct vmsi_file_part *part);
 
 /*
- * What of a file in memory is mapped when mremap has made the writable mapping
- * of an address so long. Returns false where it is something else.
+ * The part of a file in memory that is mapped after mremap has made the
+ * writable mapping of an address so long. Returns false where it is not of a
+ * file in memory.
  */
 bool vmsi_mapped_files_moved(struct vms_group *group, pid_t thread,
 			     uintptr_t address, size_t length,

@@ -13,9 +13,9 @@
 #include "group/process/proc.h"
 
 /*
- * What the kernel has charged, read from the mappings of a process: those that
- * it marks as accounted, and what it counts without marking. Private memory is
- * the process's own; shared memory belongs to its object, once in the group.
+ * What the kernel has charged a process for, read from its mappings. Private
+ * memory is the process's own; shared memory belongs to an object, which counts
+ * once in the group.
  */
 
 static size_t charge_of(const struct vms_group *group,
@@ -30,7 +30,7 @@ static size_t charge_of(const struct vms_group *group,
 	return mapping->committed;
 }
 
-/* Whatever is made of it by mprotect. */
+/* Whether memory stays free whatever mprotect makes of it. */
 static bool is_never_charged(const struct vms_group *group,
 			     const struct vms_mapping_info *mapping)
 {
@@ -42,8 +42,9 @@ static bool is_never_charged(const struct vms_group *group,
 /* --- processes ---------------------------------------------------------- */
 
 /*
- * Its own file, so that it is known by its name. That of musl is the C library
- * too, and asks for memory as long as the program runs.
+ * Whether a file is the dynamic loader, by its name. That of musl is the C
+ * library too and asks for memory as long as the program runs, so it does not
+ * count as a loader.
  */
 static bool is_loader(const char *path)
 {
@@ -61,7 +62,10 @@ static void note_loader(struct vmsi_measure *measure,
 	measure->loader_end = end;
 }
 
-/* Of a program that hides from the supervisor; where its data end, too. */
+/*
+ * A program that hides its mappings from the supervisor: only a sum is told,
+ * and not where its heap ends.
+ */
 static int measure_from_outside(pid_t thread, struct vmsi_measure *measure)
 {
 	const int error = errno;

@@ -19,9 +19,9 @@ struct vmsi_measure {
 };
 
 /*
- * Read the figures of a process, by a thread that it has, and add what it shares
- * to objects, unless that is NULL. Returns 0, or -ESRCH where the thread has no
- * memory any more, or -errno.
+ * Read the figures of a process, by a thread that it has, and add what it
+ * shares to objects, unless that is NULL. Returns 0, or -ESRCH where the thread
+ * has no memory any more, or -errno.
  */
 int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 			 struct vmsi_measure *measure,

@@ -19,7 +19,7 @@ static bool is_before(const struct vmsi_memory_file *file, uint64_t device,
 					file->inode < inode;
 }
 
-/* Where a file is in the list, or belongs. */
+/* Where a file is in the list, or would be put. */
 static size_t place_of(const struct vmsi_memory_files *files, uint64_t device,
 		       uint64_t inode)
 {
@@ -97,7 +97,9 @@ void vmsi_memory_files_count(struct vmsi_memory_files *files,
 	struct vmsi_memory_file *file =
 		vmsi_memory_files_find(files, part->device, part->inode);
 
-	/* A look that was made for this very request may have dropped it. */
+	/*
+	 * A look that was made for this very request may have dropped the file.
+	 */
 	if (!file)
 		file = vmsi_memory_files_note(files, part->device, part->inode,
 					      part->size);

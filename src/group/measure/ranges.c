@@ -6,7 +6,7 @@
 
 #include "group/array.h"
 
-/* The first range that ends at an offset or behind it. */
+/* Where the first range is that ends at an offset or behind it. */
 static size_t first_reaching(const struct vmsi_ranges *ranges, uint64_t offset)
 {
 	size_t low = 0, high = ranges->count;
@@ -32,7 +32,9 @@ static bool make_room(struct vmsi_ranges *ranges)
 	return list != NULL;
 }
 
-/* Put one range in place of some that follow each other, or of none. */
+/*
+ * Put one range in place of count ranges that follow each other; there is room.
+ */
 static void replace(struct vmsi_ranges *ranges, size_t at, size_t count,
 		    struct vmsi_range with)
 {
@@ -62,7 +64,10 @@ bool vmsi_ranges_add(struct vmsi_ranges *ranges, uint64_t start, uint64_t end)
 	return true;
 }
 
-/* What a range has from start to end; empty where its ends meet or cross. */
+/*
+ * The part of a range from start to end: if its ends meet or cross, there is
+ * none.
+ */
 static struct vmsi_range clip(struct vmsi_range range, uint64_t start,
 			      uint64_t end)
 {

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * A set of offsets into one file, as ranges that are ascending and do not touch
- * each other. Zeroed, it is empty.
+ * A set of offsets into one file, as ranges that ascend and do not touch each
+ * other. All zero, it is empty.
  */
 struct vmsi_ranges {
 	struct vmsi_range {
@@ -25,8 +25,8 @@ uint64_t vmsi_ranges_within(const struct vmsi_ranges *ranges, uint64_t start,
 			    uint64_t end);
 
 /*
- * Add to a set what another one has from start to end. Returns false where there
- * is no memory; a part may have been added.
+ * Add what another set has from start to end. Returns false where there is no
+ * memory; then a part may have been added.
  */
 bool vmsi_ranges_add_common(struct vmsi_ranges *ranges,
 			    const struct vmsi_ranges *other, uint64_t start,

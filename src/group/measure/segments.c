@@ -9,8 +9,9 @@
 #include "group/process/group.h"
 
 /*
- * System V segments, from /proc/sysvipc/shm: they outlive their processes.
- * Those that a process has attached are objects among its mappings.
+ * Segments of System V outlive their processes. Those that a process has
+ * attached are objects among its mappings; /proc/sysvipc/shm lists the others
+ * as well.
  */
 
 struct segment {

@@ -23,7 +23,7 @@ struct vmsi_shared {
 
 void vmsi_shared_free(struct vmsi_shared *shared);
 
-/* --- tmpfs.c: file systems in memory --------------------------------------- */
+/* --- tmpfs.c: file systems in memory -------------------------------------- */
 
 /* Note those that the supervisor sees mounted, and the one of all memfds. */
 void vmsi_tmpfs_read(struct vmsi_shared *shared);
@@ -35,7 +35,7 @@ bool vmsi_tmpfs_has(const struct vmsi_shared *shared, uint64_t device);
 bool vmsi_tmpfs_learn(struct vmsi_shared *shared, pid_t thread,
 		      uint64_t device);
 
-/* --- segments.c: System V ---------------------------------------------------- */
+/* --- segments.c: System V ------------------------------------------------- */
 
 /* Bytes of segments that the group has made and no process has attached. */
 size_t vmsi_segments_detached(const struct vms_group *group,

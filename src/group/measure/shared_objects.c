@@ -9,11 +9,6 @@
 #include "group/measure/shared.h"
 #include "group/process/group.h"
 
-/*
- * Shared objects that processes have mapped: each is charged once, whoever maps
- * it, in one piece or in many.
- */
-
 static bool is_charged_by_page(const struct vms_group *group,
 			       const struct vms_mapping_info *mapping)
 {
@@ -24,7 +19,7 @@ static bool is_charged_by_page(const struct vms_group *group,
 		vmsi_tmpfs_has(group->shared, mapping->device);
 }
 
-/* Anonymous objects are charged whole; what is mapped of them tells how much. */
+/* Anonymous objects are charged whole, at least as far as they are mapped. */
 static size_t whole_bytes(const struct vms_mapping_info *mapping)
 {
 	return mapping->flags & VMS_MAPPING_ANONYMOUS ?
@@ -32,8 +27,8 @@ static size_t whole_bytes(const struct vms_mapping_info *mapping)
 }
 
 /*
- * Of System V. They lie where memfds do, but their inodes are the segments'
- * numbers: another object may have the same.
+ * Segments of System V have the device of memfds, but their inodes are the
+ * numbers of the segments, so a memfd may have the same ones.
  */
 static bool is_segment(const struct vms_mapping_info *mapping)
 {
@@ -76,7 +71,9 @@ static struct vmsi_shared_object *get(struct vmsi_shared_objects *objects,
 
 /* --- files in memory ------------------------------------------------------ */
 
-/* NULL: it is none, or the group has asked to map none such. */
+/*
+ * The file in memory of a mapping; NULL: it has none that the group has mapped.
+ */
 static const struct vmsi_memory_file *
 file_of(const struct vms_group *group, const struct vms_mapping_info *mapping)
 {
@@ -85,7 +82,10 @@ file_of(const struct vms_group *group, const struct vms_mapping_info *mapping)
 					      mapping->inode);
 }
 
-/* What counts and is mapped writable here. Returns whether that is all of it. */
+/*
+ * Add what counts of the file and is mapped writable here. Returns whether that
+ * is all of the mapping, so that its resident pages need not be added.
+ */
 static bool add_counted(struct vmsi_shared_object *object,
 			const struct vmsi_memory_file *file,
 			const struct vms_mapping_info *mapping)
@@ -132,7 +132,8 @@ static void forget_unmapped(struct vmsi_memory_files *files)
 	files->count = kept;
 }
 
-void vmsi_shared_objects_apply(struct vms_group *group, struct vmsi_shared_objects *objects)
+void vmsi_shared_objects_apply(struct vms_group *group,
+			       struct vmsi_shared_objects *objects)
 {
 	for (size_t i = 0; i < group->shared->files.count; i++)
 		group->shared->files.list[i].is_mapped = false;
@@ -170,7 +171,9 @@ void vmsi_shared_objects_add(const struct vms_group *group,
 	};
 	struct vmsi_shared_object *object;
 
-	/* A segment of huge pages is none that is detached either. */
+	/*
+	 * A segment of huge pages is free, but must not be taken for detached.
+	 */
 	if (whole == 0 && resident == 0 && !like.is_segment && !file)
 		return;
 	object = get(objects, &like);

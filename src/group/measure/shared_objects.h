@@ -40,13 +40,16 @@ void vmsi_shared_objects_add(const struct vms_group *group,
 void vmsi_shared_objects_keep(const struct vms_group *group,
 			      struct vmsi_shared_objects *objects);
 
-/* What the objects have charged, and segments that nobody has attached; bytes. */
+/*
+ * What the objects have charged, and segments that nobody has attached; bytes.
+ */
 size_t vmsi_shared_objects_bytes(const struct vms_group *group,
 				 struct vmsi_shared_objects *objects);
 
 /*
- * The look is over: from now on of files in memory that counts which the objects
- * have mapped writable, and nothing else. Takes the ranges out of the objects.
+ * The look is over: from now on of files in memory that counts which the
+ * objects have mapped writable, and nothing else. Takes the ranges out of the
+ * objects.
  */
 void vmsi_shared_objects_apply(struct vms_group *group,
 			       struct vmsi_shared_objects *objects);

@@ -11,9 +11,9 @@
 #include "group/process/proc.h"
 
 /*
- * File systems in memory, by the device that their files have. Read once; of
- * those that are mounted later one is learnt when a file of it is mapped that
- * has the usual path.
+ * File systems in memory are known by the device of their files. Those that are
+ * mounted when a group begins are read once. One that is mounted later is
+ * learnt when a file of it is mapped that has a usual path.
  */
 
 bool vmsi_tmpfs_has(const struct vmsi_shared *shared, uint64_t device)
@@ -53,7 +53,7 @@ static void take_line(struct vmsi_shared *shared, const char *line)
 	add(shared, makedev((unsigned)major_number, (unsigned)minor_number));
 }
 
-/* Those of a process's namespace of mounts. */
+/* Note those that are mounted in a process's namespace of mounts. */
 static void take_mounts(struct vmsi_shared *shared, pid_t pid)
 {
 	FILE *mounts = vmsi_proc_open(pid, "mountinfo");
@@ -68,7 +68,7 @@ static void take_mounts(struct vmsi_shared *shared, pid_t pid)
 	fclose(mounts);
 }
 
-/* All memfds are of one that is mounted nowhere. */
+/* All memfds are files of one file system, which is mounted nowhere. */
 static void take_memfds(struct vmsi_shared *shared)
 {
 	const int file = memfd_create("vmspace-device", MFD_CLOEXEC);

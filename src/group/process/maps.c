@@ -29,9 +29,9 @@ void vmsi_maps_close(struct vmsi_maps *maps)
 	fclose(maps->file);
 }
 
-/* --- the one that an address is in ------------------------------------------- */
+/* --- the one that an address is in ---------------------------------------- */
 
-/* Of PROCMAP_QUERY in <linux/fs.h>, which older headers do not have. */
+/* PROCMAP_QUERY of <linux/fs.h>, which older headers do not have. */
 struct query {
 	uint64_t size, flags, address;
 	uint64_t start, end, found_flags, page_size, offset, inode;
@@ -44,7 +44,9 @@ struct query {
 #define FOUND_WRITABLE 0x02u
 #define FOUND_SHARED 0x08u
 
-/* Returns 1, 0 where nothing is mapped there, or -1: the kernel cannot tell so. */
+/*
+ * Returns 1; 0 where nothing is mapped there; -1: the kernel has no such query.
+ */
 static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping)
 {
 	struct query query = { .size = sizeof query, .address = address };

@@ -24,8 +24,8 @@ bool vmsi_maps_next(struct vmsi_maps *maps, struct vmsi_maps_line *mapping);
 void vmsi_maps_close(struct vmsi_maps *maps);
 
 /*
- * The mapping that an address is in, without its label. Returns false where none
- * is told.
+ * The mapping that an address is in, without its label. Returns false where
+ * none is told.
  */
 bool vmsi_maps_find(pid_t thread, uintptr_t address,
 		    struct vmsi_maps_line *mapping);

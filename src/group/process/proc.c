@@ -14,12 +14,14 @@
 #include "text/number.h"
 #include "text/stat.h"
 
-/* What /proc tells of a process besides its mappings. */
+/* What /proc tells of a process, besides its mappings. */
 
 /* Counted from 1, as proc_pid_statm(5) does. */
 #define STATM_DATA 6
 
-/* Of the kernel's flags of a task: forked, and has executed nothing since. */
+/*
+ * The kernel's flag of a task that was forked and has executed nothing since.
+ */
 #define FORKED_ONLY 0x40u
 
 struct path {
@@ -65,7 +67,7 @@ static bool read_text(pid_t pid, const char *name, char *text, size_t size)
 	return true;
 }
 
-/* The same of a thread. */
+/* Likewise of a thread. */
 static bool read_thread(pid_t pid, pid_t thread, const char *name, char *text,
 			size_t size)
 {
@@ -110,7 +112,7 @@ static bool read_status(pid_t thread, int descriptor, int flags,
 		     status) == 0;
 }
 
-/* The rights of the link are those that the file was opened with. */
+/* The link in /proc/PID/fd has the rights that the file was opened with. */
 bool vmsi_proc_read_file(pid_t thread, int descriptor,
 			 struct vmsi_proc_file *file)
 {
@@ -164,7 +166,7 @@ bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor)
 	return seals >= 0 && (seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
 }
 
-/* A column of a file of numbers, counted from 1; 0: it is not told. */
+/* A column of a line of numbers, counted from 1; 0: there is none. */
 static uint64_t column_of(const char *text, unsigned wanted)
 {
 	struct vmsi_scan scan = vmsi_scan_text(text);
@@ -241,7 +243,7 @@ bool vmsi_proc_is_alive(pid_t pid, pid_t thread)
 		running.state != 'Z' && running.state != 'X';
 }
 
-/* One that is about to end has none any more, while others have. */
+/* A thread that is about to end gives up its memory before the others do. */
 static bool has_memory(pid_t pid, pid_t thread)
 {
 	char text[256];
@@ -295,7 +297,10 @@ size_t vmsi_proc_stack(pid_t pid)
 	return kib > 0 ? (size_t)kib << 10 : 0;
 }
 
-/* A descriptor of a process is had by its first thread's number only. */
+/*
+ * pidfd_open takes the number of the first thread of a process, and of no
+ * other.
+ */
 static bool is_process(pid_t thread)
 {
 	int descriptor = (int)syscall(SYS_pidfd_open, thread, 0);
@@ -322,7 +327,7 @@ bool vmsi_proc_namespace(pid_t pid, char *name, size_t size)
 	return length > 0;
 }
 
-/* One for each namespace, the innermost last. */
+/* The line has a number for each namespace, the innermost last. */
 pid_t vmsi_proc_number_inside(pid_t thread)
 {
 	char status[8192];
@@ -342,7 +347,7 @@ pid_t vmsi_proc_tracer(pid_t thread)
 	return (pid_t)status_number(thread, "TracerPid");
 }
 
-/* A kernel that does not count them says whether there are any. */
+/* A kernel that does not count filters tells whether there are any. */
 long vmsi_proc_filters(pid_t pid)
 {
 	const long filters = status_number(pid, "Seccomp_filters");

@@ -11,17 +11,22 @@
 
 /* What /proc tells of the processes of a group. */
 
-/* A file of /proc/PID, and its directory of threads; NULL: none. */
+/*
+ * Open a file of /proc/PID, or its directory of threads; NULL: there is none.
+ */
 FILE *vmsi_proc_open(pid_t pid, const char *name);
 DIR *vmsi_proc_open_threads(pid_t pid);
 
 /*
- * What a process may write to, bytes; told of everybody's. About what it is
- * charged, and more by what it mapped with MAP_NORESERVE. 0: not told.
+ * Bytes that a process may write to; /proc tells that of every process, even if
+ * it hides its mappings. It is about what the process is charged, plus what it
+ * mapped with MAP_NORESERVE. 0: not told.
  */
 size_t vmsi_proc_data(pid_t pid);
 
-/* The mappings of a process that grow by themselves, bytes; 0: not told. */
+/*
+ * Bytes of the mappings that grow by themselves (MAP_GROWSDOWN); 0: not told.
+ */
 size_t vmsi_proc_stack(pid_t pid);
 
 struct vmsi_proc_stat {
@@ -29,9 +34,11 @@ struct vmsi_proc_stat {
 	pid_t parent;
 	bool has_executed;             /* a program, since it was forked */
 	unsigned threads;
-	/* The bounds that RLIMIT_DATA counts brk from; 0: not told. */
-	uintptr_t data_start, data_end; /* of the program's own data */
-	uintptr_t heap_start;          /* where a heap of brk begins */
+	/*
+	 * RLIMIT_DATA counts the program's own data and its heap; 0: not told.
+	 */
+	uintptr_t data_start, data_end;
+	uintptr_t heap_start;          /* where the heap of brk begins */
 };
 
 /* Returns false where there is no such process. */
@@ -55,25 +62,26 @@ bool vmsi_proc_is_alive(pid_t pid, pid_t thread);
 /* A thread that has not ended; 0: all have; -1: not told. */
 pid_t vmsi_proc_living_thread(pid_t pid);
 
-/* Likewise, one that has the memory of its process. */
+/* Likewise, a thread that still has the memory of its process. */
 pid_t vmsi_proc_thread_with_memory(pid_t pid);
 
 /* The process of a thread; 0: it has gone. */
 pid_t vmsi_proc_process_of(pid_t thread);
 
 /*
- * The start of the path of a thread's open file. The file itself is not asked:
- * its server may be of the group. Returns false where it is not told.
+ * The path of a thread's open file, cut to size. The file system is not asked:
+ * its server may be a process of the group, which waits. Returns false where
+ * the path is not told.
  */
 bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 			       size_t size);
 
-/* What is known here of a thread's open file; its server is not asked for more. */
+/* What the kernel knows of an open file, without asking its file system. */
 struct vmsi_proc_file {
 	uint64_t device, inode;        /* as in /proc/PID/maps */
 	uint64_t size;                 /* bytes */
 	bool is_regular;
-	bool is_zero_device;           /* whatever its name */
+	bool is_zero_device;           /* /dev/zero, by any name */
 	bool may_read, may_write;      /* as it was opened */
 };
 
@@ -89,13 +97,13 @@ void vmsi_proc_each_descriptor(pid_t thread,
 			       bool (*visit)(int descriptor, void *context),
 			       void *context);
 
-/* Whether /proc is there, and of the caller's own namespace of processes. */
+/* Whether /proc is there and numbers processes as the caller does. */
 bool vmsi_proc_is_ours(void);
 
-/* The memory of a process, to be read. Returns a descriptor or -1. */
+/* Open the memory of a process for reading. Returns a descriptor or -1. */
 int vmsi_proc_open_memory(pid_t pid);
 
-/* The name of a namespace of processes; pid 0: the caller's. */
+/* The name of the namespace that numbers a process; pid 0: the caller. */
 bool vmsi_proc_namespace(pid_t pid, char *name, size_t size);
 
 /* The number of a thread in its own namespace of processes; 0: it has gone. */

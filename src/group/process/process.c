@@ -33,7 +33,7 @@ struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid)
 	return process;
 }
 
-/* --- beginnings and ends ----------------------------------------------------- */
+/* --- beginnings and ends -------------------------------------------------- */
 
 static bool is_one_of_the_last(int descriptor)
 {
@@ -125,7 +125,7 @@ void vmsi_process_retire(struct vms_group *group, struct vmsi_process *process)
 	trim_ended(members);
 }
 
-/* --- all of them -------------------------------------------------------------- */
+/* --- all of them ---------------------------------------------------------- */
 
 bool vmsi_process_is_known(const struct vms_group *group, pid_t pid)
 {
@@ -180,11 +180,11 @@ void vmsi_process_set_interruptible(struct vms_group *group,
 	process->interruptible = true;
 }
 
-/* --- threads ------------------------------------------------------------------ */
+/* --- threads -------------------------------------------------------------- */
 
 /*
- * The number of a thread that has ended may be another process's by now. That of
- * a process is not, as long as its pidfd has not told its end.
+ * The number of a thread that has ended may be another process's by now. That
+ * of a process is not, as long as its pidfd has not told its end.
  */
 static bool still_has(const struct vmsi_process *process, pid_t thread)
 {
@@ -214,7 +214,7 @@ pid_t vmsi_process_of_thread(struct vms_group *group, pid_t thread)
 	return pid;
 }
 
-/* --- in common ----------------------------------------------------------------- */
+/* --- in common ------------------------------------------------------------ */
 
 /* kcmp fails where it is not built in: processes then count memory each. */
 bool vmsi_have_one_memory(pid_t one, pid_t other)

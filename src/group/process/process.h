@@ -70,14 +70,14 @@ void vmsi_group_delist(struct vms_group *group);
 /* Whether a process is the first of any group of this supervisor. */
 bool vmsi_group_is_first(pid_t pid);
 
-/* --- members --------------------------------------------------------------- */
+/* --- members -------------------------------------------------------------- */
 
 /* A process that lives, by its number; NULL: it is not known. */
 struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid);
 
 /*
- * A process that is not known becomes a member, with nothing in its account, and
- * its end will be told. NULL: there is no memory.
+ * A process that is not known becomes a member, with nothing in its account,
+ * and its end will be told. NULL: there is no memory.
  */
 struct vmsi_process *vmsi_process_add(struct vms_group *group, pid_t pid);
 
@@ -91,8 +91,9 @@ bool vmsi_process_is_known(const struct vms_group *group, pid_t pid);
 pid_t vmsi_process_of_thread(struct vms_group *group, pid_t thread);
 
 /*
- * The process that lives and follows another one, in no order that means anything;
- * of NULL the first; NULL: it is the last. Meanwhile others may be added.
+ * The process that lives and follows another one, in no order that means
+ * anything; of NULL the first; NULL: it is the last. Meanwhile others may be
+ * added.
  */
 struct vmsi_process *vmsi_process_next(const struct vms_group *group,
 				       const struct vmsi_process *process);
@@ -106,7 +107,7 @@ void vmsi_processes_free(struct vms_group *group);
 void vmsi_process_set_interruptible(struct vms_group *group,
 				    struct vmsi_process *process);
 
-/* --- what the kernel says two processes have in common ---------------------- */
+/* --- what the kernel says two processes have in common -------------------- */
 
 /* Whether it is their memory; false where one of them has gone. */
 bool vmsi_have_one_memory(pid_t one, pid_t other);

@@ -4,8 +4,9 @@
 #include "group/refresh/looks.h"
 
 /*
- * A child that has its parent's memory may have such children itself. The end of
- * such a chain is followed so far: numbers come again, so there might be a ring.
+ * A child that has its parent's memory may have such children itself. The end
+ * of such a chain is followed so far: numbers come again, so there might be a
+ * ring.
  */
 #define CHAIN_MOST 64
 
@@ -45,7 +46,7 @@ struct vmsi_process *vmsi_counter_find(struct vms_group *group,
 	return process;
 }
 
-/* --- when the counter leaves ------------------------------------------------- */
+/* --- when the counter leaves ---------------------------------------------- */
 
 static void reassign(struct vms_group *group, struct vmsi_process *process,
 		     const struct vmsi_breaks *breaks)

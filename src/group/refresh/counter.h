@@ -8,8 +8,8 @@
 
 /*
  * Processes that have one memory (vfork, CLONE_VM) would each count all of it.
- * So one of them counts it; the others point to that one by shares_with, and have
- * in their own accounts only what they were granted since the last look.
+ * So one of them counts it; the others point to that one by shares_with, and
+ * have in their own accounts only what they were granted since the last look.
  */
 
 /*
@@ -20,12 +20,14 @@
 struct vmsi_process *vmsi_counter_find(struct vms_group *group,
 				       struct vmsi_process *process);
 
-/* A process leaves a shared memory: what it was granted stays with the memory. */
+/*
+ * A process leaves a shared memory: what it was granted stays with the memory.
+ */
 void vmsi_counter_leave(struct vms_group *group, struct vmsi_process *process);
 
 /*
- * The process that counted a memory has left it. One of the others counts it from
- * now on, and is looked at.
+ * The process that counted a memory has left it. One of the others counts it
+ * from now on, and is looked at.
  */
 void vmsi_counter_reassign_memory(struct vms_group *group,
 				  const struct vmsi_process *counter);

@@ -7,15 +7,15 @@
 
 /*
  * A call that was let through may not have been made yet when the kernel's
- * figures are read, so it counts on top of them. Its thread has made it when the
- * thread asks again, has ended, has stopped or sleeps, or has run for longer than
- * any call does before it is charged. Time on the wall is no proof: a thread may
- * wait long for a processor.
+ * figures are read, so it counts on top of them. Its thread has made it when
+ * the thread asks again, has ended, has stopped or sleeps, or has run for
+ * longer than any call does before it is charged. Time on the wall is no proof:
+ * a thread may wait long for a processor.
  */
 
 /*
- * No call takes a tenth of this. But where the host of a virtual machine takes a
- * processor away, that time counts as the thread's.
+ * No call takes a tenth of this. But where the host of a virtual machine takes
+ * a processor away, that time counts as the thread's.
  */
 #define LONGER_THAN_A_CALL_NS (20ull * 1000 * 1000)
 
@@ -43,7 +43,9 @@ static bool is_in_another_call(const struct vmsi_process *process,
 	return number >= 0 && number != granted->notes.number;
 }
 
-/* Where nothing tells, how long the thread has run by now goes into the notes. */
+/*
+ * Where nothing tells, how long the thread has run by now goes into the notes.
+ */
 static bool check(const struct vmsi_process *process,
 		  struct vmsi_effect *granted)
 {

@@ -17,8 +17,8 @@ struct vmsi_call_notes vmsi_granted_notes(int number, size_t copied);
 void vmsi_granted_check(struct vms_group *group, struct vmsi_process *process);
 
 /*
- * Likewise of one process after the other, up to the first that has anything that
- * may not have been made yet. Returns whether there is one.
+ * Likewise of one process after the other, up to the first that has anything
+ * that may not have been made yet. Returns whether there is one.
  */
 bool vmsi_granted_check_all(struct vms_group *group);
 

@@ -20,8 +20,9 @@ struct vmsi_process *vmsi_heap_find(struct vms_group *group,
 
 /*
  * Of the ends that were let through, the last one in the page where the kernel
- * says that the heap ends. If there is none, the program has mapped memory next to
- * its heap or has unmapped a part of it: then the last one below. 0: none is known.
+ * says that the heap ends. If there is none, the program has mapped memory next
+ * to its heap or has unmapped a part of it: then the last one below. 0: none is
+ * known.
  */
 static uintptr_t find_made(const struct vmsi_breaks *breaks, uintptr_t page_end)
 {

@@ -9,8 +9,8 @@
 /* Where the heap of brk ends. heap is the process that counts the memory. */
 
 /*
- * The process whose heap a brk of a process moves. It is looked at where nothing
- * is known of the heap's end.
+ * The process whose heap a brk of a process moves. It is looked at where
+ * nothing is known of the heap's end.
  */
 struct vmsi_process *vmsi_heap_find(struct vms_group *group,
 				    struct vmsi_process *process);

@@ -32,7 +32,7 @@ void vmsi_look(struct vms_group *group, struct vmsi_process *process,
 	look(group, process, thread, NULL);
 }
 
-/* --- images ---------------------------------------------------------------------- */
+/* --- images --------------------------------------------------------------- */
 
 /* Count what a program has before it asks for the first time. */
 static void count_image(struct vms_group *group, struct vmsi_process *process,
@@ -78,7 +78,7 @@ void vmsi_look_at_image(struct vms_group *group, struct vmsi_process *process,
 	process->executing = 0;
 }
 
-/* --- all ------------------------------------------------------------------------- */
+/* --- all ------------------------------------------------------------------ */
 
 void vmsi_look_at_all(struct vms_group *group)
 {

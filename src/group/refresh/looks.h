@@ -21,24 +21,26 @@ struct vmsi_looks {
 
 struct vmsi_shared_objects;
 
-/* --- own.c: one process, that counts its memory itself ---------------------- */
+/* --- own.c: one process, that counts its memory itself -------------------- */
 
 /*
- * Look at it by a thread that it has. What it shares is added to objects, unless
- * that is NULL. Where nothing can be read its count stays.
+ * Look at it by a thread that it has. What it shares is added to objects,
+ * unless that is NULL. Where nothing can be read its count stays.
  */
 void vmsi_look_at_own(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_shared_objects *objects);
 
-/* --- look.c: one process, or all ---------------------------------------------- */
+/* --- look.c: one process, or all ------------------------------------------ */
 
-/* Likewise at any process. Where another one counts its memory, look at that. */
+/*
+ * Likewise at any process. Where another one counts its memory, look at that.
+ */
 void vmsi_look(struct vms_group *group, struct vmsi_process *process,
 	       pid_t thread);
 
 /*
- * A thread asks for something while an execve of its process is under way: where
- * the process is another program by now, count it anew.
+ * A thread asks for something while an execve of its process is under way:
+ * where the process is another program by now, count it anew.
  */
 void vmsi_look_at_image(struct vms_group *group, struct vmsi_process *process,
 			pid_t thread);
@@ -46,7 +48,7 @@ void vmsi_look_at_image(struct vms_group *group, struct vmsi_process *process,
 /* Find all processes, and look at everything that the group has. */
 void vmsi_look_at_all(struct vms_group *group);
 
-/* --- doubtful.c: as many as it takes --------------------------------------------- */
+/* --- doubtful.c: as many as it takes -------------------------------------- */
 
 /*
  * Look at one process after the other, of those whose counts may be too high by
@@ -58,12 +60,12 @@ void vmsi_look_at_doubtful(struct vms_group *group, size_t target);
 void vmsi_look_to_lower(struct vms_group *group, struct vmsi_process *process,
 			pid_t thread, size_t target);
 
-/* --- peak.c -------------------------------------------------------------------- */
+/* --- peak.c --------------------------------------------------------------- */
 
 /*
- * Before a request for bytes is charged: look, if it would make a new peak and it
- * is time for that. Returns whether the figures are those of a look, so that the
- * request makes the peak.
+ * Before a request for bytes is charged: look, if it would make a new peak and
+ * it is time for that. Returns whether the figures are those of a look, so that
+ * the request makes the peak.
  */
 bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 			pid_t thread, size_t bytes);
@@ -71,10 +73,12 @@ bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 /* Nobody asks for anything: see whether the sum as it is makes a new peak. */
 void vmsi_look_at_idle_peak(struct vms_group *group);
 
-/* When a look that no request waits for may follow one that began at a moment. */
+/*
+ * When a look that no request waits for may follow one that began at a moment.
+ */
 uint64_t vmsi_next_look(uint64_t begin);
 
-/* --- unasked.c: what grows without a call ----------------------------------------- */
+/* --- unasked.c: what grows without a call --------------------------------- */
 
 /* Pages of files in memory are charged when they are touched. */
 void vmsi_look_at_files(struct vms_group *group);

@@ -7,7 +7,9 @@
 #include "group/process/proc.h"
 #include "group/refresh/looks.h"
 
-/* The first process of a group is no copy of another member: it needs nothing. */
+/*
+ * The first process of a group is no copy of another member: it needs nothing.
+ */
 static size_t needed_copy(const struct vms_group *group,
 			  const struct vmsi_process *process)
 {
@@ -16,10 +18,10 @@ static size_t needed_copy(const struct vms_group *group,
 }
 
 /*
- * A child is charged what a fork of its parent was granted. Its parent need not be
- * who forked: with CLONE_PARENT, or where a process of the group is a subreaper,
- * it is another one. And of several forks nothing tells which made it. So what it
- * takes over may be too little, and then it is looked at.
+ * A child is charged what a fork of its parent was granted. Its parent need not
+ * be who forked: with CLONE_PARENT, or where a process of the group is a
+ * subreaper, it is another one. And of several forks nothing tells which made
+ * it. So what it takes over may be too little, and then it is looked at.
  */
 static void take_copy(struct vms_group *group, struct vmsi_process *process,
 		      pid_t parent)

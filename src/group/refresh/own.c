@@ -39,7 +39,10 @@ void vmsi_look_at_own(struct vms_group *group, struct vmsi_process *process,
 	}
 	if (error)
 		return;
-	/* Not told of a program that hides its mappings: what was granted stays. */
+	/*
+	 * Not told of a program that hides its mappings: what was granted
+	 * stays.
+	 */
 	if (measure.data_end)
 		process->data_end = measure.data_end;
 	process->not_copied = measure.not_copied;

@@ -6,9 +6,9 @@
 #include "group/refresh/members.h"
 
 /*
- * People set a limit by the peak, so it is a sum that was looked at. A count that
- * passes the peak by at least this much is looked into at once, one that passes it
- * by less now and then.
+ * People set a limit by the peak, so it is a sum that was looked at. A count
+ * that passes the peak by at least this much is looked into at once, one that
+ * passes it by less now and then.
  */
 #define PEAK_SLACK(peak) ((peak) / 8 + ((size_t)16 << 20))
 
@@ -52,7 +52,10 @@ bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 	return true;
 }
 
-/* A call that is made while figures are read counts twice, so that is waited for. */
+/*
+ * A call that is made while figures are read counts twice, so that is waited
+ * for.
+ */
 void vmsi_look_at_idle_peak(struct vms_group *group)
 {
 	const uint64_t begin = vmsi_now();

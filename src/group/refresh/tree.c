@@ -10,10 +10,10 @@
 #include "text/scan.h"
 
 /*
- * The supervisor is the parent of the group's orphans, so whoever lives in the
- * group descends from a process that is known, or from the supervisor. Children
- * are read from /proc/PID/task/THREAD/children; a kernel without that file
- * leaves those out that ask for nothing.
+ * The supervisor becomes the parent of the group's orphans, so each process of
+ * the group is a descendant of one that is known, or a child of the supervisor.
+ * Children are read from /proc/PID/task/THREAD/children. On a kernel without
+ * that file, processes that ask for nothing are not found.
  */
 
 struct search {
@@ -25,8 +25,8 @@ struct search {
 static void visit_children(struct search *search, pid_t parent);
 
 /*
- * Of the supervisor's children those that run under a filter more than it does
- * itself, and are not the first of another group.
+ * Whether a child of the supervisor is of this group: it has a filter more than
+ * the supervisor itself, and is not the first process of another group.
  */
 static bool is_orphan(struct search *search, pid_t child)
 {
@@ -38,9 +38,9 @@ static bool is_orphan(struct search *search, pid_t child)
 }
 
 /*
- * A child that has ended and that its parent has not waited for is listed for as
- * long as that takes. It has no memory, and its end was told if it was known. Who
- * is to wait for an orphan is the supervisor.
+ * A child that has ended is listed until its parent waits for it. It has no
+ * memory, so it need not be met; but for an orphan, which the supervisor has to
+ * wait for.
  */
 static bool is_worth_a_visit(struct search *search, pid_t child, pid_t parent)
 {
@@ -80,7 +80,7 @@ static void read_children(struct search *search, pid_t parent,
 	free(children);
 }
 
-/* Of each thread: those of one that has ended are another's. */
+/* Each thread has its own children; when it ends, another thread gets them. */
 static void visit_children(struct search *search, pid_t parent)
 {
 	DIR *threads = vmsi_proc_open_threads(parent);
@@ -101,7 +101,10 @@ void vmsi_tree_adopt(struct vms_group *group)
 	visit_children(&search, getpid());
 }
 
-/* A process whose parent ends meanwhile is the supervisor's the next time. */
+/*
+ * Where a parent ends during a search, its children are the supervisor's in the
+ * next one. So it is made again until it finds nobody.
+ */
 void vmsi_tree_discover(struct vms_group *group)
 {
 	struct search search = { .group = group, .own_filters = -1 };

@@ -10,10 +10,11 @@
 #include "group/serve/own_thread.h"
 
 /*
- * Stacks are unwound by a thread of their own. To unwind one may take for ever:
- * its memory, or the files of its program, may be had from a process of the group
- * only (userfaultfd(2), a file system in user space), which may wait for the
- * supervisor itself. So that is not waited for; the thread ends when it can.
+ * A stack is unwound by a thread of the library, because that may take for
+ * ever: the memory of the stopped thread, or the files of its program, may come
+ * from a process of the group (userfaultfd(2), a file system in user space),
+ * which may be waiting for the supervisor. So the supervisor waits for some
+ * seconds only, and abandons the unwinding thread, which ends when it can.
  */
 
 #define UNWIND_MOST_S 3
@@ -23,11 +24,11 @@ struct reader {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	bool done;
-	bool abandoned;          /* the thread is to release this */
-	struct vmsi_unwinding unwinding; /* of the thread until done */
+	bool abandoned;          /* the thread releases this at its end */
+	struct vmsi_unwinding unwinding; /* belongs to the thread until done */
 };
 
-/* Threads that nobody waits for any more. */
+/* How many threads nobody waits for any more. */
 static atomic_int abandoned;
 
 static void release(struct reader *reader)
@@ -73,8 +74,8 @@ static struct reader *make_reader(const struct vmsi_unwinding *unwinding)
 }
 
 /*
- * Returns false where it takes too long. The count comes first: the thread may
- * end at once.
+ * Returns false where it takes too long. The thread is counted as abandoned
+ * before it can see that it is, for it may end at once and count itself off.
  */
 static bool await_unwinding(struct reader *reader)
 {
@@ -97,60 +98,60 @@ static bool await_unwinding(struct reader *reader)
 	return done;
 }
 
-static void unwind(struct vmsi_backtrace *stack,
+static void unwind(struct vmsi_backtrace *backtrace,
 		   const struct vmsi_unwinding *unwinding)
 {
 	struct reader *reader = make_reader(unwinding);
 
 	if (!reader) {
-		stack->why = "no memory";
+		backtrace->why = "no memory";
 		return;
 	}
 	if (!await_unwinding(reader)) {
-		stack->why = "the stack cannot be read in time";
+		backtrace->why = "the stack cannot be read in time";
 		return;
 	}
 	pthread_join(reader->id, NULL);
-	stack->text = reader->unwinding.text;
-	stack->why = reader->unwinding.why;
+	backtrace->text = reader->unwinding.text;
+	backtrace->why = reader->unwinding.why;
 	release(reader);
 }
 
-void vmsi_backtrace_begin(struct vmsi_backtrace *stack, struct vmsi_tracer *tracer,
+void vmsi_backtrace_begin(struct vmsi_backtrace *backtrace, struct vmsi_tracer *tracer,
 		      pid_t thread)
 {
 	int error;
 
-	stack->why = vmsi_backtrace_why_not();
-	if (!stack->why && !tracer)
-		stack->why = "no thread can be traced";
-	else if (!stack->why && atomic_load(&abandoned))
-		stack->why = "another stack is still being read";
-	if (stack->why)
+	backtrace->why = vmsi_backtrace_why_not();
+	if (!backtrace->why && !tracer)
+		backtrace->why = "no thread can be traced";
+	else if (!backtrace->why && atomic_load(&abandoned))
+		backtrace->why = "another stack is still being read";
+	if (backtrace->why)
 		return;
-	error = vmsi_tracer_ask_stop(tracer, thread, &stack->stop);
-	stack->asked = !error;
+	error = vmsi_tracer_ask_stop(tracer, thread, &backtrace->stop);
+	backtrace->asked = !error;
 	if (error)
-		stack->why = error == -EPERM ? "no right to trace the thread" :
+		backtrace->why = error == -EPERM ? "no right to trace the thread" :
 					       "the thread cannot be traced";
 }
 
-void vmsi_backtrace_read(struct vmsi_backtrace *stack, struct vmsi_tracer *tracer,
+void vmsi_backtrace_read(struct vmsi_backtrace *backtrace, struct vmsi_tracer *tracer,
 		     pid_t process)
 {
-	if (!stack->asked)
+	if (!backtrace->asked)
 		return;
-	if (vmsi_tracer_await_stop(tracer, &stack->stop))
-		unwind(stack, &(const struct vmsi_unwinding){
-			.process = process, .thread = stack->stop.thread,
-			.registers = stack->stop.registers });
+	if (vmsi_tracer_await_stop(tracer, &backtrace->stop))
+		unwind(backtrace, &(const struct vmsi_unwinding){
+			.process = process, .thread = backtrace->stop.thread,
+			.registers = backtrace->stop.registers });
 	else
-		stack->why = "the thread has ended";
-	vmsi_tracer_resume(tracer, &stack->stop);
+		backtrace->why = "the thread has ended";
+	vmsi_tracer_resume(tracer, &backtrace->stop);
 }
 
-void vmsi_backtrace_free(struct vmsi_backtrace *stack)
+void vmsi_backtrace_free(struct vmsi_backtrace *backtrace)
 {
-	free(stack->text);
-	stack->text = NULL;
+	free(backtrace->text);
+	backtrace->text = NULL;
 }

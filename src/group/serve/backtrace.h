@@ -8,29 +8,30 @@
 #include "group/serve/tracer.h"
 
 /*
- * The stack of a thread, which the tracer stops on its way back from the call
- * that is refused. begin is called before the answer is sent, read after it;
- * between them stack is not to be used. Where it cannot be had, why says so.
+ * The calls on the stack of a thread. The tracer stops the thread on its way
+ * back from the call that is refused: so vmsi_backtrace_begin is called before
+ * the answer is sent, vmsi_backtrace_read after it, and in between the struct
+ * belongs to the tracer.
  */
 struct vmsi_backtrace {
-	char *text;       /* malloc's */
-	const char *why;  /* there is none */
-	bool asked;       /* for a stop, which is to be waited for */
+	char *text;       /* a line a call; malloc's; NULL: there is none */
+	const char *why;  /* why there is no text */
+	bool asked;       /* a stop was asked for, and must be waited for */
 	struct vmsi_stop stop;
 };
 
-void vmsi_backtrace_begin(struct vmsi_backtrace *stack, struct vmsi_tracer *tracer,
+void vmsi_backtrace_begin(struct vmsi_backtrace *backtrace, struct vmsi_tracer *tracer,
 		      pid_t thread);
-void vmsi_backtrace_read(struct vmsi_backtrace *stack, struct vmsi_tracer *tracer,
+void vmsi_backtrace_read(struct vmsi_backtrace *backtrace, struct vmsi_tracer *tracer,
 		     pid_t process);
-void vmsi_backtrace_free(struct vmsi_backtrace *stack);
+void vmsi_backtrace_free(struct vmsi_backtrace *backtrace);
 
-/* Whether stacks can be unwound at all; why they cannot. NULL: they can. */
+/* Why no stack can be unwound in this build; NULL: it can. */
 const char *vmsi_backtrace_why_not(void);
 
 /*
- * Unwind from the registers of a stopped thread, by any thread of the caller's.
- * Its text or why is set. May take for ever.
+ * Unwind a stopped thread from its registers, by any thread of the supervisor.
+ * Sets text or why. It may take for ever: see backtrace.c.
  */
 struct vmsi_unwinding {
 	pid_t process, thread;

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 /*
- * The process shares all memory with its maker, the thread-local part too, so it
- * makes system calls and nothing else: libc's own wrappers may take part in the
- * cancellation of the thread. It ends with the tracer, or it would keep the
- * listener of the group open.
+ * The bell shares all memory with the tracer, thread-local variables too. So it
+ * makes raw system calls and nothing else: libc's wrappers use thread-local
+ * variables, for errno and for cancellation. It ends when the tracer's process
+ * does, or it would keep the listener of the group open.
  */
 static int run_bell(void *context)
 {
@@ -36,7 +36,10 @@ int vmsi_bell_make(struct vmsi_bell *bell)
 	pid_t pid;
 
 	bell->owner = getpid();
-	/* No signal of its end: waits of the caller's for any child skip it. */
+	/*
+	 * Without a signal at its end, the program's waits for any child skip
+	 * it.
+	 */
 	pid = clone(run_bell, bell->stack + sizeof bell->stack,
 		    CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_UNTRACED, bell);
 	if (pid < 0)

@@ -12,9 +12,9 @@
 #include "text/number.h"
 
 /*
- * Debuggers inside the group. A thread has one tracer, so the group lets go what
- * a debugger asks for, before its call goes on; from then on signals interrupt
- * the calls of that process.
+ * A program of the group may be a debugger. A thread has one tracer, so the
+ * group's tracer lets a process go before the debugger's call goes on. From
+ * then on signals interrupt the calls of that process.
  */
 
 /* A thread of a process by its number in a namespace of processes; 0: none. */

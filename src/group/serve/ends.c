@@ -8,7 +8,9 @@
 #include "group/refresh/members.h"
 #include "group/serve/tracer.h"
 
-/* Where the tracer traces the first process, it may be the one that reaps it. */
+/*
+ * Where the tracer traces the first process, it may be the one that reaps it.
+ */
 void vmsi_serve_reap_first(struct vms_group *group)
 {
 	struct vmsi_service *service = group->service;
@@ -25,8 +27,8 @@ void vmsi_serve_reap_first(struct vms_group *group)
 
 /*
  * The supervisor waits for those that were reparented to it, and for no other
- * process; by their descriptors, for a number may be that of another one by now,
- * which stops for the tracer.
+ * process; by their descriptors, for a number may be that of another one by
+ * now, which stops for the tracer.
  */
 static void reap(struct vms_group *group, const struct vmsi_process *process)
 {
@@ -53,7 +55,9 @@ void vmsi_serve_ended(struct vms_group *group, struct vmsi_process *process)
 	vmsi_counter_reassign_memory(group, process);
 }
 
-/* Orphans are met, so that their ends are told and the supervisor reaps them. */
+/*
+ * Orphans are met, so that their ends are told and the supervisor reaps them.
+ */
 void vmsi_serve_find_ended(struct vms_group *group)
 {
 	struct vmsi_process *process, *next;

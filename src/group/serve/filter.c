@@ -14,8 +14,8 @@
 
 /*
  * The supervisor is asked about calls that may charge; all others go through
- * without a stop. A rule can compare an argument with a mask, but not with another
- * argument, so even an mremap that shrinks is asked about.
+ * without a stop. A rule can compare an argument with a mask, but not with
+ * another argument, so even an mremap that shrinks is asked about.
  */
 
 /* The bits of mmap's flags that say whether a mapping is shared. */
@@ -39,9 +39,9 @@ static int notify(scmp_filter_ctx filter, int call, unsigned count,
 }
 
 /*
- * Private memory that may be written to, and every shared mapping: it is charged
- * now, or by the page when it is touched. free_flag is the flag that takes private
- * memory out, or 0.
+ * Private memory that may be written to, and every shared mapping: it is
+ * charged now, or by the page when it is touched. free_flag is the flag that
+ * takes private memory out, or 0.
  */
 static int add_mmap(scmp_filter_ctx filter, unsigned free_flag)
 {
@@ -77,9 +77,9 @@ static int add_mprotect(scmp_filter_ctx filter)
 }
 
 /*
- * A new process has a copy of its parent's memory; a thread or the child of vfork
- * has not. clone3 has its flags in memory, where they can change after they were
- * read, so it does not exist here.
+ * A new process has a copy of its parent's memory; a thread or the child of
+ * vfork has not. clone3 has its flags in memory, where they can change after
+ * they were read, so it does not exist here.
  */
 static int add_fork(scmp_filter_ctx filter)
 {
@@ -97,8 +97,8 @@ static int add_fork(scmp_filter_ctx filter)
 }
 
 /*
- * A program that moves its heap by prctl could have one that /proc does not show.
- * It gets the answer of a kernel that was built without these options
+ * A program that moves its heap by prctl could have one that /proc does not
+ * show. It gets the answer of a kernel that was built without these options
  * (CONFIG_CHECKPOINT_RESTORE).
  */
 static int add_breaks(scmp_filter_ctx filter)
@@ -116,7 +116,10 @@ static int add_breaks(scmp_filter_ctx filter)
 	return error;
 }
 
-/* A process that sets a handler may have to be traced; one that traces gets others. */
+/*
+ * A process that sets a handler may have to be traced; one that traces gets
+ * others.
+ */
 static int add_interruptions(scmp_filter_ctx filter)
 {
 	static const unsigned requests[] = {

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 
 /*
- * Build the filter that has the kernel ask the supervisor about the calls that may
- * charge; noreserve: memory of MAP_NORESERVE is charged, too. filter->filter is
- * malloc's. Returns 0 or -errno.
+ * Build the filter that has the kernel ask the supervisor about the calls that
+ * may charge; noreserve: memory of MAP_NORESERVE is charged, too.
+ * filter->filter is malloc's. Returns 0 or -errno.
  */
 int vmsi_filter_build(bool noreserve, struct sock_fprog *filter);
 

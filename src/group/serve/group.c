@@ -88,7 +88,10 @@ int vms_group_next_process(vms_group *group, size_t *cursor,
 	return 1;
 }
 
-/* The number of a process that has ended may be another's by now; a pidfd is not. */
+/*
+ * The number of a process that has ended may be another's by now; a pidfd is
+ * not.
+ */
 static bool send_signal(const struct vmsi_process *process, int signal)
 {
 	return (process->pidfd < 0 ? kill(process->pid, signal) :

@@ -8,8 +8,9 @@
 #include "group/serve/listener.h"
 
 /*
- * Threads that are let go, for the sake of a debugger: each leaves as soon as it
- * stops, and the debugger's call goes on when all have.
+ * Threads that the tracer lets go, because a debugger wants to trace their
+ * process. Each is detached as soon as it stops, and the debugger's call goes
+ * on after the last.
  */
 
 #define KERNEL_ERESTARTNOINTR 513
@@ -46,7 +47,7 @@ static bool any_leaves(const struct vmsi_tracer *tracer, pid_t process)
 	return false;
 }
 
-/* Threads that were made meanwhile are let go as well. */
+/* Threads that the process has made meanwhile are let go as well. */
 static void let_all_go(struct vmsi_tracer *tracer,
 		       const struct vmsi_leaving *one)
 {
@@ -68,8 +69,8 @@ bool vmsi_leaving_has(const struct vmsi_tracer *tracer, pid_t thread)
 
 /*
  * A thread that asks to be traced itself (PTRACE_TRACEME) cannot stop before it
- * has its answer. It is answered so that the kernel makes the call again, and
- * stops and is let go before that.
+ * has its answer. So the answer has the kernel make the call again; before it
+ * does, the thread stops and is let go.
  */
 void vmsi_leaving_let_go(struct vmsi_tracer *tracer, pid_t caller,
 			 const struct vmsi_leaving *of)

@@ -8,19 +8,21 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Linux 5.19 on: a call that waits for its answer is ended by a kill only. */
+/*
+ * From Linux 5.19 on: a call that waits for its answer is ended by a kill only.
+ */
 #ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1ul << 5)
 #endif
-/* Linux 6.6 on. */
+/* From Linux 6.6 on. */
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1ul << 0)
 #endif
 
 /*
- * The filter is no sandbox: speculation stays as the program has it, where
- * kernels before 5.16 would slow down all of it.
+ * The filter is no sandbox. With SPEC_ALLOW, kernels before 5.16 do not slow
+ * down the whole program for it.
  */
 static int install(const struct sock_fprog *filter, unsigned long flags)
 {
@@ -32,8 +34,8 @@ static int install(const struct sock_fprog *filter, unsigned long flags)
 }
 
 /*
- * Without the flag a signal makes a call answer EINTR that never does, where
- * its handler was set without SA_RESTART.
+ * Without WAIT_KILLABLE_RECV, a signal whose handler was set without SA_RESTART
+ * makes calls answer EINTR that never do otherwise.
  */
 int vmsi_listener_install(const struct sock_fprog *filter)
 {

@@ -19,8 +19,8 @@ int vmsi_listener_install(const struct sock_fprog *filter);
 int vmsi_listener_receive(int listener, struct seccomp_notif *call);
 
 /*
- * Let a call go on, or answer it with a result: -errno, or a value. Returns false
- * where its thread has gone or was interrupted: the answer went nowhere.
+ * Let a call go on, or answer it with a result: -errno, or a value. Returns
+ * false where its thread has gone or was interrupted: the answer went nowhere.
  */
 bool vmsi_listener_continue(int listener, uint64_t id);
 bool vmsi_listener_answer(int listener, uint64_t id, int64_t result);
@@ -28,7 +28,9 @@ bool vmsi_listener_answer(int listener, uint64_t id, int64_t result);
 /* Whether this kernel can let calls go on. */
 bool vmsi_listener_can_continue(int listener);
 
-/* Ask the kernel to wake the supervisor on the processor of who waits for it. */
+/*
+ * Ask the kernel to wake the supervisor on the processor of who waits for it.
+ */
 void vmsi_listener_tune(int listener);
 
 #endif

@@ -35,7 +35,10 @@ static void tell(struct vms_group *group, struct vmsi_held_refusal *held)
 	vmsi_backtrace_free(&held->backtrace);
 }
 
-/* Refusals are told in the order of time, so one that waits holds up those after it. */
+/*
+ * Refusals are told in the order of time, so one that waits holds up those
+ * after it.
+ */
 static void tell_decided(struct vms_group *group)
 {
 	struct vmsi_refusals *all = &group->service->refusals;
@@ -83,8 +86,8 @@ static size_t find_repeated(const struct vmsi_refusals *all, pid_t thread,
 }
 
 /*
- * Whether it was tried in place of the first one: malloc asks for about as much by
- * brk or another mmap, before it says that there is no memory.
+ * Whether it was tried in place of the first one: malloc asks for about as much
+ * by brk or another mmap, before it says that there is no memory.
  */
 static bool is_in_place_of(const struct vmsi_held_refusal *held,
 			   const struct vms_group_refusal *first)
@@ -133,7 +136,10 @@ void vmsi_refusals_granted(struct vms_group *group, pid_t thread,
 	if (all->held_count == 0 ||
 	    (first == all->held_count && request->bytes == 0))
 		return;
-	/* A thread that goes on to something else has taken the others for failed. */
+	/*
+	 * A thread that goes on to something else has taken the others for
+	 * failed.
+	 */
 	for (size_t i = 0; i < all->held_count; i++) {
 		struct vmsi_held_refusal *held = &all->held[i];
 

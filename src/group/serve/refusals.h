@@ -52,13 +52,13 @@ struct vmsi_refusals {
 	size_t held_count;
 };
 
-/* --- refuse.c --------------------------------------------------------------------- */
+/* --- refuse.c ------------------------------------------------------------- */
 
 /* Refuse the call that is served now; on demand, or for want of memory. */
 void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
 		 const struct vmsi_request *request, bool on_demand);
 
-/* --- refusals.c: those that are held ------------------------------------------------ */
+/* --- refusals.c: those that are held -------------------------------------- */
 
 /* Hold a refusal; its backtrace is freed when it is told. */
 void vmsi_refusals_hold(struct vms_group *group,
@@ -76,7 +76,9 @@ void vmsi_refusals_end(struct vms_group *group, pid_t process);
 /* Tell those whose hold has ended. */
 void vmsi_refusals_tell_due(struct vms_group *group);
 
-/* Nobody was served for a time, ns, so who asks again had to wait: hold longer. */
+/*
+ * Nobody was served for a time, ns, so who asks again had to wait: hold longer.
+ */
 void vmsi_refusals_postpone(struct vms_group *group, uint64_t time);
 
 /* Milliseconds until the next hold ends, but no more than wait. */

@@ -19,7 +19,7 @@ int vmsi_registers_read(pid_t thread, struct vmsi_registers *registers)
 
 #ifdef __x86_64__
 
-/* The kernel's own results of an interrupted call; programs never see them. */
+/* The kernel's results of an interrupted call, which programs never see. */
 #define ERESTARTSYS 512L
 #define ERESTARTNOINTR 513L
 
@@ -29,9 +29,9 @@ bool vmsi_restart_is_possible(void)
 }
 
 /*
- * None of the calls that the filter notifies answers ERESTARTSYS by itself, so
- * it comes from the wait for the supervisor, and the call has done nothing yet.
- * orig_rax is -1 where the thread is in no call.
+ * No call that the filter asks about answers ERESTARTSYS by itself: it comes
+ * from the wait for the supervisor, so the call has done nothing yet. orig_rax
+ * is -1 where the thread is in no call.
  */
 void vmsi_restart_call(pid_t thread)
 {
@@ -48,8 +48,8 @@ void vmsi_restart_call(pid_t thread)
 #else
 
 /*
- * On aarch64 the kernel has set the registers back to the call before a tracer
- * sees the stop, and compares only its own copy of the result afterwards.
+ * On aarch64 the kernel sets the registers back to the call before a tracer
+ * sees the stop, and later looks only at its own copy of the result.
  */
 bool vmsi_restart_is_possible(void)
 {

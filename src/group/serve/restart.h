@@ -12,14 +12,14 @@ struct vmsi_registers {
 	struct user_regs_struct user;
 };
 
-/* Whether vmsi_restart_call can do its work on this architecture. */
+/* Whether vmsi_restart_call works on this architecture. */
 bool vmsi_restart_is_possible(void);
 
 /*
  * A thread is stopped because a signal is about to be delivered. Where that
- * signal interrupted a call that the filter notifies, the kernel is told to make
- * the call again after the handler, whether or not the handler was set with
- * SA_RESTART.
+ * signal interrupted a call that the filter notifies, the kernel is told to
+ * make the call again after the handler, whether or not the handler was set
+ * with SA_RESTART.
  */
 void vmsi_restart_call(pid_t thread);
 

@@ -30,7 +30,9 @@
 
 /* --- one call ----------------------------------------------------------- */
 
-/* A program that is executed has no handlers, and is traced no more. */
+/*
+ * A program that is executed has no signal handlers yet, so it is not traced.
+ */
 static void expect_image(struct vmsi_process *process, pid_t thread)
 {
 	process->executing = thread;
@@ -107,8 +109,8 @@ static int serve_call(struct vms_group *group)
 /* --- waiting ------------------------------------------------------------ */
 
 /*
- * The listener would be readable for good while the last processes are ending. It
- * leaves the epoll, so that a caller can sleep on that.
+ * The listener would be readable for good while the last processes are ending.
+ * It leaves the epoll, so that a caller can sleep on that.
  */
 static void note_unused(struct vms_group *group)
 {
@@ -126,7 +128,9 @@ static void handle_ends(struct vms_group *group)
 	for (int i = 0; i < count; i++) {
 		struct vmsi_process *process = events[i].data.ptr;
 
-		/* If the supervisor has forked, a close alone leaves it there. */
+		/*
+		 * If the supervisor has forked, a close alone leaves it there.
+		 */
 		(void)epoll_ctl(group->members.ends, EPOLL_CTL_DEL, process->pidfd,
 				NULL);
 		vmsi_serve_ended(group, process);
@@ -134,11 +138,11 @@ static void handle_ends(struct vms_group *group)
 }
 
 /*
- * The listener is waited for itself, not in an epoll: so the kernel wakes the
- * supervisor on the processor of the thread that waits for it.
- *
- * The ends come first: their numbers may be another process's soon. Returns
- * whether a call was served, or -errno.
+ * Wait for a call or an end, and serve it. The listener is waited for itself
+ * and not in an epoll, so that the kernel wakes the supervisor on the processor
+ * of the thread that asks. Ends come first, for the number of a process that
+ * has ended may be another's soon. Returns 1; 0: nothing happened in time; or
+ * -errno.
  */
 static int await(struct vms_group *group, int wait)
 {
@@ -180,25 +184,29 @@ static bool first_has_stopped(struct vms_group *group)
 
 static bool is_empty(const struct vms_group *group)
 {
-	return group->service->first_ended && group->service->unused && group->members.count == 0;
+	return group->service->first_ended && group->service->unused &&
+		group->members.count == 0;
 }
 
-/* What there is to tell; VMS_GROUP_NOTHING where the caller is to wait. */
+/* Find an event to return to the caller; VMS_GROUP_NOTHING: go on serving. */
 static enum vms_group_event pending_event(struct vms_group *group)
 {
 	if (group->service->first_ended && !group->service->first_ended_told) {
 		group->service->first_ended_told = true;
-		/* Who is told writes down what was refused. */
+		/* The caller may write its report then, with all refusals. */
 		vmsi_refusals_end(group, 0);
 		return VMS_GROUP_FIRST_ENDED;
 	}
 	if (!is_empty(group))
 		return VMS_GROUP_NOTHING;
-	/* Orphans that asked for nothing and have ended are still to be reaped. */
+	/*
+	 * Orphans that asked for nothing and have ended are still to be waited
+	 * for.
+	 */
 	vmsi_serve_find_ended(group);
 	if (!is_empty(group))
 		return VMS_GROUP_NOTHING;
-	/* Shared objects have gone, or stay without a process. */
+	/* Shared objects may have gone, or stay without any process. */
 	vmsi_look_at_all(group);
 	vmsi_refusals_end(group, 0);
 	return VMS_GROUP_EMPTY;
@@ -214,7 +222,7 @@ static bool is_time_to_ask(struct vms_group *group)
 	return true;
 }
 
-/* At most until a peak may be looked into. */
+/* Wait no longer than until a sum above the peak may be looked into. */
 static int wait_for_peak(const struct vms_group *group, int wait)
 {
 	return wait == 0 || !vmsi_account_above_peak(&group->account, 0) ?
@@ -236,7 +244,10 @@ int vms_group_serve(vms_group *group, int timeout)
 		if (event != VMS_GROUP_NOTHING)
 			return event;
 		count = await(group, pause);
-		/* After what was waiting: it may be what was refused before. */
+		/*
+		 * After the call that waited: it may ask again for what was
+		 * refused.
+		 */
 		vmsi_refusals_tell_due(group);
 		if (count == -EINTR)
 			return VMS_GROUP_NOTHING;

@@ -30,7 +30,7 @@ struct vmsi_service {
 	bool first_ended_told;
 };
 
-/* --- ends.c -------------------------------------------------------------------- */
+/* --- ends.c --------------------------------------------------------------- */
 
 /* Where the first process has ended: note its status. */
 void vmsi_serve_reap_first(struct vms_group *group);

@@ -31,7 +31,7 @@ struct vmsi_tracer *vmsi_serve_tracer(struct vms_group *group)
 }
 
 /*
- * Through /proc, and not by process_vm_readv(2): that waits for pages which a
+ * By /proc and not by process_vm_readv(2), which waits for pages that a
  * userfaultfd of the group is to bring.
  */
 static bool read_action(pid_t thread, uint64_t address,
@@ -47,7 +47,10 @@ static bool read_action(pid_t thread, uint64_t address,
 	return got == (ssize_t)sizeof *action;
 }
 
-/* What cannot be read may be one. */
+/*
+ * Whether an action is, or cannot be read and may be, a handler without
+ * SA_RESTART.
+ */
 static bool may_interrupt(pid_t thread, uint64_t address)
 {
 	struct kernel_sigaction action;

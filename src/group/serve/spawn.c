@@ -28,8 +28,9 @@
 #include "group/serve/listener.h"
 
 /*
- * The first process. The child installs the filter in itself, sends the
- * listener back through a socket, and executes the program; execve is notified
+ * To start the first process of a group the supervisor forks. The child
+ * installs the filter in itself, sends the listener back through a socket, and
+ * executes the program. The filter has the kernel ask about that execve
  * already, so it is served while the outcome is waited for.
  */
 
@@ -40,7 +41,7 @@ union control {
 	char bytes[CMSG_SPACE(sizeof(int))];
 };
 
-/* error is -errno, sent in place of a descriptor. */
+/* Send a descriptor, or in its place an error (-errno). */
 static bool send_listener(int socket, int listener, int error)
 {
 	struct iovec data = { &error, sizeof error };
@@ -81,11 +82,11 @@ static int receive_listener(int socket)
 	return listener;
 }
 
-/* --- ends of children ------------------------------------------------------ */
+/* --- ends of children ----------------------------------------------------- */
 
 /*
- * The kernel keeps no status of the children of a process that ignores SIGCHLD.
- * Returns what the caller had set.
+ * Have the kernel keep the statuses of children, which it does not for a
+ * process that ignores SIGCHLD. Returns what the caller had set.
  */
 static struct sigaction hear_of_children(void)
 {
@@ -120,11 +121,15 @@ static _Noreturn void run_child(const struct start *start)
 	/*
 	 * A listener on its way through the socket is open as long as the end
 	 * that would receive it. With this copy the child would keep open what
-	 * its own execve waits for, and no death of the supervisor would be told.
+	 * its own execve waits for, and no death of the supervisor would be
+	 * told.
 	 */
 	close(start->sockets[0]);
 	(void)setrlimit(RLIMIT_NOFILE, &start->descriptors);
-	/* It is inherited where it is ignored. */
+	/*
+	 * A signal that is ignored stays so in the program: as the caller had
+	 * it.
+	 */
 	sigaction(SIGCHLD, &start->child_action, NULL);
 	listener = vmsi_listener_install(&start->filter);
 	if (listener >= 0 && !vmsi_listener_can_continue(listener))
@@ -141,7 +146,10 @@ static _Noreturn void run_child(const struct start *start)
 
 /* --- the supervisor ----------------------------------------------------- */
 
-/* 0 where the program runs: its end of the socket was closed by execve. */
+/*
+ * Returns 0 when the program runs: then execve has closed its end of the
+ * socket.
+ */
 static int await_program(struct vms_group *group, int socket)
 {
 	struct pollfd watched[] = {
@@ -159,7 +167,7 @@ static int await_program(struct vms_group *group, int socket)
 			continue;
 		if (recv(socket, &error, sizeof error, 0) == sizeof error)
 			return error;
-		/* It may have ended by now: the caller is to hear of that. */
+		/* If it has ended by now, the caller is still to be told. */
 		group->service->first_ended_told = false;
 		return 0;
 	}
@@ -167,11 +175,14 @@ static int await_program(struct vms_group *group, int socket)
 
 static int watch_listener(struct vms_group *group)
 {
+	const struct vmsi_service *service = group->service;
 	struct epoll_event event = { .events = EPOLLIN };
 
-	vmsi_listener_tune(group->service->listener);
-	if (epoll_ctl(group->service->epoll, EPOLL_CTL_ADD, group->service->listener, &event) ||
-	    epoll_ctl(group->service->epoll, EPOLL_CTL_ADD, group->members.ends, &event))
+	vmsi_listener_tune(service->listener);
+	if (epoll_ctl(service->epoll, EPOLL_CTL_ADD, service->listener,
+		      &event) ||
+	    epoll_ctl(service->epoll, EPOLL_CTL_ADD, group->members.ends,
+		      &event))
 		return -errno;
 	if (!vmsi_meet(group, group->members.first))
 		return -ENOMEM;
@@ -190,7 +201,7 @@ static int supervise(struct vms_group *group, int socket)
 	return error ? error : await_program(group, socket);
 }
 
-/* The supervisor has a descriptor for each process. */
+/* The supervisor has a descriptor for each process, so it may open the most. */
 static void allow_descriptors(struct rlimit *before)
 {
 	struct rlimit most;
@@ -219,7 +230,9 @@ static int start_first(struct vms_group *group, struct start *start)
 		error = supervise(group, start->sockets[0]);
 	close(start->sockets[0]);
 	if (error && group->members.first > 0) {
-		/* The listener is closed, so that nothing in it waits. */
+		/*
+		 * Close the listener, so that no call of the child waits on it.
+		 */
 		if (group->service->listener >= 0)
 			close(group->service->listener);
 		group->service->listener = -1;
@@ -353,7 +366,9 @@ vms_group *vms_group_spawn(const struct vms_group_options *options,
 		errno = -error;
 		return NULL;
 	}
-	/* Other processes' figures would be taken for the group's. */
+	/*
+	 * Else the figures of other processes would be taken for the group's.
+	 */
 	error = vmsi_proc_is_ours() ? make_group(&known, &group) : -ENOTSUP;
 	if (!error)
 		error = vmsi_filter_build(group->counts_noreserve, &start.filter);

@@ -6,9 +6,12 @@
 
 #include "group/process/proc.h"
 
-/* Threads whose stop another thread of the supervisor waits for. */
+/* Threads for whose stop the serving thread waits. */
 
-/* A waiter looks whether a thread vanished without a word: soon, then less often. */
+/*
+ * While it waits, the serving thread looks whether the other one has vanished:
+ * soon for the first time, and then less and less often.
+ */
 #define LOOK_FIRST_NS (200l * 1000)
 #define LOOK_MOST_NS (50l * 1000 * 1000)
 
@@ -97,8 +100,8 @@ static void look_again_in(long pause, struct timespec *until)
 }
 
 /*
- * A first thread whose process executes a program by another thread ends without
- * a word to its tracer, and its number is then that of the other one.
+ * If another thread of a process executes a program, the first thread ends
+ * without its tracer being told, and the other thread gets its number.
  */
 bool vmsi_tracer_await_stop(struct vmsi_tracer *tracer, struct vmsi_stop *stop)
 {

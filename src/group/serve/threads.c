@@ -6,7 +6,7 @@
 #include "group/process/proc.h"
 #include "text/number.h"
 
-/* The threads of a traced process. */
+/* What the tracer does to the threads of a traced process. */
 
 int vmsi_traced_each(struct vmsi_tracer *tracer, pid_t process,
 		       int (*visit)(struct vmsi_tracer *tracer, pid_t thread,

@@ -13,14 +13,14 @@
 #include "group/process/proc.h"
 #include "group/serve/own_thread.h"
 
-/* A thread, and not a process: yama lets only an ancestor trace. */
+/* The tracer is a thread, not a process: yama lets only ancestors trace. */
 
 #define PROCESS_OPTIONS (PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | \
 			 PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
 
 enum kind { SEIZE, LET_GO, ASK_STOP, RESUME, QUIT };
 
-/* What another thread asks of the tracer; it waits for done. */
+/* What the serving thread asks of the tracer; it waits until done is set. */
 struct command {
 	struct command *next;
 	enum kind kind;
@@ -49,7 +49,10 @@ static int seize_thread(struct vmsi_tracer *tracer, pid_t thread, void *context)
 		vmsi_traced_has_ended(thread) ? 0 : -error;
 }
 
-/* Until no thread is found that one which was not traced yet had made. */
+/*
+ * A thread that is not traced yet may make others meanwhile: all are seized
+ * again until no new one is found.
+ */
 static int seize(struct vmsi_tracer *tracer, pid_t process)
 {
 	size_t seized;
@@ -76,7 +79,10 @@ static void note_first_stopped(struct vmsi_tracer *tracer, int signal)
 	pthread_mutex_unlock(&tracer->lock);
 }
 
-/* Its handlers are no more; and the thread may have had another number. */
+/*
+ * A program that is executed has no handlers, so it is traced no more. The
+ * thread that has executed it had another number, if it was not the first.
+ */
 static void handle_exec(struct vmsi_tracer *tracer, pid_t thread)
 {
 	unsigned long former = 0;
@@ -173,6 +179,7 @@ static void do_commands(struct vmsi_tracer *tracer)
 	}
 }
 
+/* By the serving thread. Returns the command's result when it is done. */
 static int order(struct vmsi_tracer *tracer, struct command *command)
 {
 	pthread_mutex_lock(&tracer->lock);
@@ -220,7 +227,7 @@ static void *run_tracer(void *context)
 	error = vmsi_bell_make(&tracer->bell);
 	set_started(tracer, error ? error : 1);
 	while (!error && !tracer->quits) {
-		/* Somebody may have killed it. */
+		/* Somebody may have killed the bell. */
 		if (!tracer->bell.pid && vmsi_bell_make(&tracer->bell) == 0)
 			do_commands(tracer);
 		thread = waitpid(-1, &status, __WALL | __WNOTHREAD);

@@ -9,23 +9,26 @@
 #include "group/serve/restart.h"
 
 /*
- * The thread that owns all tracing of a group. Linux ties a traced thread to the
- * one thread that traces it, so every use of ptrace(2) goes through here: the
- * restart of calls that a signal interrupts, and the stop of a thread whose
- * stack is read.
+ * The thread that does all tracing of a group. Linux ties a traced thread to
+ * the one thread that traces it, so every ptrace(2) is made here: to have calls
+ * made again that a signal has interrupted, and to stop a thread for its
+ * backtrace.
  *
- * The functions are called by the thread that serves the group.
+ * The thread that serves the group calls these functions.
  */
 
 struct vmsi_tracer;
 
 /*
- * first is the group's first process, and listener is where calls are answered
- * (vmsi_tracer_let_go). Returns 0 or -errno.
+ * Start a tracer. first is the group's first process; calls are answered by
+ * listener (vmsi_tracer_let_go). Returns 0 or -errno.
  */
 int vmsi_tracer_start(pid_t first, int listener, struct vmsi_tracer **made);
 
-/* Threads that are still traced are let go. NULL is ignored. */
+/*
+ * End a tracer; threads that are still traced are let go. NULL: nothing
+ * happens.
+ */
 void vmsi_tracer_stop(struct vmsi_tracer *tracer);
 
 /*
@@ -39,14 +42,14 @@ int vmsi_tracer_seize(struct vmsi_tracer *tracer, pid_t process);
 bool vmsi_tracer_has(const struct vmsi_tracer *tracer, pid_t thread);
 
 enum vmsi_then {
-	VMSI_THEN_CONTINUE, /* the call goes on when no thread is traced */
-	VMSI_THEN_REPEAT,   /* the caller's own thread: the call is made again */
+	VMSI_THEN_CONTINUE, /* the call goes on when no thread is traced any more */
+	VMSI_THEN_REPEAT,   /* the caller is to be let go: it makes the call again */
 };
 
 /*
- * Let all threads of a process go, for the sake of the notified call id of
- * ptrace(2), which the thread caller makes. The tracer answers it when that has
- * been done, or as soon as it has begun (VMSI_THEN_REPEAT); it is not waited for.
+ * Let all threads of a process go, because the thread caller makes a call of
+ * ptrace(2), the notification id. The tracer answers that call when all have
+ * gone, or at once (VMSI_THEN_REPEAT). This function does not wait for it.
  */
 void vmsi_tracer_let_go(struct vmsi_tracer *tracer, pid_t process, pid_t caller,
 			uint64_t id, enum vmsi_then then);
@@ -54,15 +57,15 @@ void vmsi_tracer_let_go(struct vmsi_tracer *tracer, pid_t process, pid_t caller,
 /* --- the first process ---------------------------------------------------- */
 
 /*
- * While the first process is traced its stops are told to the tracer only.
- * Returns whether it is, and then in signal what has stopped it since the last
- * question; 0: nothing has.
+ * While the first process is traced, only its tracer is told that it has
+ * stopped. Returns whether it is traced, and takes the signal that has stopped
+ * it since the last call; 0: none has.
  */
 bool vmsi_tracer_first_stop(struct vmsi_tracer *tracer, int *signal);
 
 /*
- * The first process has ended and the tracer has reaped it, or is about to:
- * its status, as of waitpid(2).
+ * The first process has ended, and the tracer has waited for it or is about to.
+ * Returns its status, as of waitpid(2).
  */
 int vmsi_tracer_first_status(struct vmsi_tracer *tracer);
 
@@ -72,10 +75,10 @@ int vmsi_tracer_first_status(struct vmsi_tracer *tracer);
 struct vmsi_stop {
 	struct vmsi_stop *next;
 	pid_t thread;
-	bool seized;       /* for this stop only */
+	bool seized;       /* it is traced for this stop only */
 	bool stopped;
 	bool gone;         /* it has ended, or is another program */
-	int resume;        /* how it is resumed: a status of waitpid(2) */
+	int resume;        /* the status of waitpid(2) that it is resumed by */
 	struct vmsi_registers registers;
 };
 

@@ -11,7 +11,7 @@
 #include "group/serve/tracer.h"
 #include "group/serve/bell.h"
 
-/* What the files of the tracer have in common. No other file includes this. */
+/* What the files of the tracer share. No other file includes this. */
 
 struct command;
 
@@ -28,7 +28,7 @@ struct vmsi_tracer {
 	pid_t first;
 	int listener;
 	struct vmsi_bell bell;
-	/* Of the tracer's thread alone. */
+	/* Only the tracer's thread touches these. */
 	struct vmsi_leaving *leaving;
 	size_t leaving_count, leaving_room;
 	bool quits;
@@ -44,27 +44,27 @@ struct vmsi_tracer {
 	int first_signal;
 };
 
-/* --- statuses of waitpid(2), of stopped threads ---------------------------- */
+/* --- statuses of waitpid(2), of stopped threads --------------------------- */
 
 static inline int vmsi_status_event(int status)
 {
 	return status >> 16;
 }
 
-/* Of all threads of a process, by a signal: they stay stopped. */
+/* Whether a signal has stopped the whole process, which is to stay stopped. */
 static inline bool vmsi_status_is_group_stop(int status)
 {
 	return vmsi_status_event(status) == PTRACE_EVENT_STOP &&
 		WSTOPSIG(status) != SIGTRAP;
 }
 
-/* The signal that the stop is for; 0: it is for an event. */
+/* The signal that a thread was stopped to receive; 0: an event stopped it. */
 static inline long vmsi_status_signal(int status)
 {
 	return vmsi_status_event(status) ? 0 : WSTOPSIG(status);
 }
 
-/* --- tracer_threads.c ------------------------------------------------------ */
+/* --- tracer_threads.c ----------------------------------------------------- */
 
 /* Call visit with each thread of a process; its first error ends the walk. */
 int vmsi_traced_each(struct vmsi_tracer *tracer, pid_t process,
@@ -74,26 +74,31 @@ int vmsi_traced_each(struct vmsi_tracer *tracer, pid_t process,
 
 bool vmsi_traced_has_ended(pid_t thread);
 
-/* Let a stopped thread go on, or go for good; its signal is delivered. */
+/* Let a stopped thread run on, or trace it no more; its signal is delivered. */
 void vmsi_traced_resume(pid_t thread, int status);
 void vmsi_traced_detach(struct vmsi_tracer *tracer, pid_t thread, int status);
 
-/* Where the thread is the group's first process: it is traced no more. */
+/* A thread is traced no more: note that if it is the group's first process. */
 void vmsi_traced_lose_first(struct vmsi_tracer *tracer, pid_t thread);
 
-/* --- tracer_stops.c: threads whose stop somebody waits for ----------------- */
+/* --- tracer_stops.c: threads whose stop somebody waits for ---------------- */
 
-/* Interrupt a thread, which may have to be traced for it. 0 or -errno. */
+/*
+ * Interrupt a thread, and trace it for that if it is not. Returns 0 or -errno.
+ */
 int vmsi_stop_begin(struct vmsi_tracer *tracer, struct vmsi_stop *stop);
 void vmsi_stop_finish(struct vmsi_tracer *tracer, struct vmsi_stop *stop);
 
-/* Whether somebody waits for the stop of a thread, which then stays stopped. */
+/*
+ * A thread has stopped. Returns whether somebody waits for that: it stays
+ * stopped.
+ */
 bool vmsi_stop_keep(struct vmsi_tracer *tracer, pid_t thread, int status);
 
 /* A thread has ended or is another program: nobody is to wait for its stop. */
 void vmsi_stop_end(struct vmsi_tracer *tracer, pid_t thread);
 
-/* --- tracer_leaving.c: letting go ------------------------------------------ */
+/* --- tracer_leaving.c: letting go ----------------------------------------- */
 
 /* Let all threads of a process go; caller is the thread of the call. */
 void vmsi_leaving_let_go(struct vmsi_tracer *tracer, pid_t caller,

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 /*
- * Unwinding: the registers come from the tracer, which alone may ask for them,
- * and memory is read by process_vm_readv(2), which any thread may.
+ * The registers of the stopped thread come from the tracer, which alone may
+ * read them. Memory is read by process_vm_readv(2), which any thread may call.
  */
 
 #ifndef VMSI_WITH_LIBDW
@@ -73,7 +73,7 @@ static int print_frame(Dwfl_Frame *frame, void *context)
 
 	if (!dwfl_frame_pc(frame, &address, &exact))
 		return DWARF_CB_ABORT;
-	/* A return address is behind the call, maybe in the next function. */
+	/* A return address lies behind the call, maybe in the next function. */
 	if (!exact)
 		address--;
 	module = dwfl_addrmodule(dwfl, address);
@@ -96,7 +96,7 @@ static int print_frame(Dwfl_Frame *frame, void *context)
 
 /* --- the stopped thread --------------------------------------------------- */
 
-/* There is one. */
+/* libdw is told of the one stopped thread only. */
 static pid_t next_thread(Dwfl *dwfl, void *context, void **thread_context)
 {
 	const struct vmsi_unwinding *unwinding = context;
@@ -130,7 +130,7 @@ static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word,
 		(ssize_t)sizeof *word;
 }
 
-/* By their numbers in DWARF, of which that of the program counter is apart. */
+/* In the order of their numbers in DWARF; the program counter is set apart. */
 static bool set_registers(Dwfl_Thread *thread, void *context)
 {
 	const struct vmsi_unwinding *unwinding = context;
@@ -163,7 +163,9 @@ static int print_frames(FILE *text, struct vmsi_unwinding *unwinding)
 	static char *no_path;
 	static const Dwfl_Callbacks callbacks = {
 		.find_elf = dwfl_linux_proc_find_elf,
-		/* No other way: they open what a program names, or the network. */
+		/*
+		 * Other ways open files that a program names, or the network.
+		 */
 		.find_debuginfo = dwfl_build_id_find_debuginfo,
 		.debuginfo_path = &no_path,
 	};
