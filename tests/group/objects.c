@@ -12,8 +12,11 @@
 #include <cmocka.h>
 #include <vmspace/process.h>
 
-#include "group/objects.h"
-#include "group/state.h"
+#include "group/measure/measure.h"
+#include "group/measure/shared.h"
+#include "group/measure/shared_objects.h"
+#include "group/process/group.h"
+#include "group/process/proc.h"
 
 /*
  * Shared objects of a process whose mappings are said here. A memfd whose inode
@@ -71,21 +74,18 @@ bool vmsi_proc_read_stat(pid_t pid, struct vmsi_proc_stat *stat)
 	return false;
 }
 
-bool vmsi_tmpfs_has(const struct vms_group *group, uint64_t device)
+bool vmsi_tmpfs_has(const struct vmsi_shared *shared, uint64_t device)
 {
-	(void)group;
+	(void)shared;
 	(void)device;
 	return false;
 }
 
 /* This process, which makes the segment, is of the group. */
-struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid)
+bool vmsi_process_is_known(const struct vms_group *group, pid_t pid)
 {
-	static struct vmsi_process process;
-
 	(void)group;
-	process.pid = getpid();
-	return pid == process.pid ? &process : NULL;
+	return pid == getpid();
 }
 
 /* --- objects -------------------------------------------------------------- */
@@ -121,15 +121,16 @@ static void map_segment(uint64_t inode)
 /* Of all that is mapped and of the segment. */
 static size_t objects_bytes(void)
 {
-	const struct vms_group group = { .made_segments = true };
-	struct vmsi_objects objects = { NULL, 0, 0 };
+	struct vmsi_shared shared = { .made_segments = true };
+	const struct vms_group group = { .shared = &shared };
+	struct vmsi_shared_objects objects = { NULL, 0, 0 };
 	struct vmsi_measure measure;
 	size_t bytes;
 
 	assert_int_equal(vmsi_measure_process(&group, getpid(), &measure,
 					      &objects), 0);
-	bytes = vmsi_objects_bytes(&group, &objects);
-	vmsi_objects_free(&objects);
+	bytes = vmsi_shared_objects_bytes(&group, &objects);
+	vmsi_shared_objects_free(&objects);
 	return bytes;
 }
 
@@ -190,53 +191,54 @@ static int forget_mappings(void **state)
 }
 
 /* As a look at all does, while nothing or something may not have been made. */
-static size_t settled_bytes(struct vms_group *group, bool unmade)
+static size_t look_at_all(struct vms_group *group, bool unmade)
 {
-	struct vmsi_objects objects = { NULL, 0, 0 };
+	struct vmsi_shared_objects objects = { NULL, 0, 0 };
 	struct vmsi_measure measure;
 	size_t bytes;
 
 	assert_int_equal(vmsi_measure_process(group, getpid(), &measure,
 					      &objects), 0);
 	if (unmade)
-		vmsi_objects_keep(group, &objects);
-	bytes = vmsi_objects_bytes(group, &objects);
-	vmsi_objects_settle(group, &objects);
-	vmsi_objects_free(&objects);
+		vmsi_shared_objects_keep(group, &objects);
+	bytes = vmsi_shared_objects_bytes(group, &objects);
+	vmsi_shared_objects_apply(group, &objects);
+	vmsi_shared_objects_free(&objects);
 	return bytes;
 }
 
 /* Nothing of it is touched; ten pages count, of which five are mapped. */
 static void what_counts_stays_as_long_as_it_may_be_mapped(void **state)
 {
-	static struct vms_group group;
+	static struct vmsi_shared shared;
+	struct vms_group group = { .shared = &shared };
 	const struct vmsi_file_part part = {
 		.device = DEVICE, .inode = FILE_INODE, .end = 10 * PAGE };
 	struct vms_mapping_info *mapping;
 
 	(void)state;
-	vmsi_memory_files_count(&group.files, &part);
+	vmsi_memory_files_count(&shared.files, &part);
 	map_memfd(FILE_INODE, 5 * PAGE);
 	mapping = &mappings[0];
 	mapping->resident = 0;
 	mapping->prot = PROT_READ | PROT_WRITE;
-	assert_int_equal(settled_bytes(&group, true), 10 * PAGE);
-	assert_int_equal(vmsi_memory_files_missing(&group.files, &part), 0);
-	assert_int_equal(settled_bytes(&group, false), 5 * PAGE);
-	assert_int_equal(vmsi_memory_files_missing(&group.files, &part),
+	assert_int_equal(look_at_all(&group, true), 10 * PAGE);
+	assert_int_equal(vmsi_memory_files_missing(&shared.files, &part), 0);
+	assert_int_equal(look_at_all(&group, false), 5 * PAGE);
+	assert_int_equal(vmsi_memory_files_missing(&shared.files, &part),
 			 5 * PAGE);
 	/* Touched pages count besides, and what can only be read by them. */
 	mapping->length = 8 * PAGE;
 	mapping->resident = 7 * PAGE;
-	assert_int_equal(settled_bytes(&group, false), 7 * PAGE);
+	assert_int_equal(look_at_all(&group, false), 7 * PAGE);
 	mapping->prot = PROT_READ;
 	mapping->resident = PAGE;
-	assert_int_equal(settled_bytes(&group, false), PAGE);
-	assert_int_equal(group.files.count, 1);
+	assert_int_equal(look_at_all(&group, false), PAGE);
+	assert_int_equal(shared.files.count, 1);
 	mapping_count = 0;
-	assert_int_equal(settled_bytes(&group, false), 0);
-	assert_int_equal(group.files.count, 0);
-	vmsi_memory_files_free(&group.files);
+	assert_int_equal(look_at_all(&group, false), 0);
+	assert_int_equal(shared.files.count, 0);
+	vmsi_memory_files_free(&shared.files);
 }
 
 #define CASE(name) \

@@ -55,6 +55,18 @@ size_t said_of_memory(int counter)
 	return bytes;
 }
 
+size_t said_to_be_replaced(int counter)
+{
+	size_t bytes = 0;
+
+	for (int i = 0; i < PROCESSES; i++)
+		if (world.processes[i].alive &&
+		    world.processes[i].counter == counter)
+			bytes += vmsi_account_replaced(
+				&world.processes[i].account);
+	return bytes;
+}
+
 size_t real_sum(void)
 {
 	size_t bytes = world.objects;

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 
 #include "account_world.h"
-#include "group/account.h"
+#include "group/account/account.h"
 
 /*
  * What there is (account_world.h): processes, their memory and calls, children
@@ -72,6 +72,9 @@ size_t about_to_be_replaced(int counter);
 
 /* What the account says of all who have the memory of a counter. */
 size_t said_of_memory(int counter);
+
+/* Likewise, of what counts for objects and may be private memory still. */
+size_t said_to_be_replaced(int counter);
 size_t real_sum(void);
 
 /* The sum may be the most so far. */

@@ -18,21 +18,6 @@ const char *account_world_last(void)
 
 /* --- calls --------------------------------------------------------------- */
 
-/* Whatever the account believes. */
-static bool forks_under_way(int counter)
-{
-	for (int i = 0; i < PROCESSES; i++)
-		for (int t = 0; t < THREADS; t++) {
-			const struct process *process = &world.processes[i];
-
-			if (process->alive && process->counter == counter &&
-			    process->calls[t].active &&
-			    process->calls[t].effect.kind == VMSI_EFFECT_CHILD)
-				return true;
-		}
-	return false;
-}
-
 static struct vmsi_account_process *copiers_of(const struct process *process)
 {
 	struct vmsi_account_process *copiers = NULL;
@@ -88,7 +73,8 @@ static struct vmsi_effect some_own(void)
 static struct vmsi_effect some_fork(const struct process *process)
 {
 	struct vmsi_effect effect = { .kind = VMSI_EFFECT_CHILD };
-	const size_t copy = said_of_memory(process->counter);
+	const size_t copy = said_of_memory(process->counter) +
+		said_to_be_replaced(process->counter);
 
 	if (world.forks_are_free)
 		effect.credit = copy + counter_of(process)->credit;
@@ -103,8 +89,7 @@ static struct vmsi_effect some_object(struct process *process)
 	struct vmsi_effect effect = { .kind = VMSI_EFFECT_OBJECT };
 
 	effect.bytes = some_bytes();
-	/* What a fork copies of what is replaced meanwhile is not foreseen. */
-	if (kernel_below(3) || forks_under_way(process->counter))
+	if (kernel_below(3))
 		return effect;
 	effect.stays = true;
 	/* Other calls are under way that replace some of it already. */
@@ -184,7 +169,7 @@ static void do_ask(struct process *process)
 			     thread_of(process, t));
 	if (kind < 4)
 		effect = some_own();
-	else if (kind < 6 && !about_to_be_replaced(process->counter))
+	else if (kind < 6)
 		effect = some_fork(process);
 	else
 		effect = some_object(process);
@@ -253,12 +238,11 @@ static void do_grow(struct process *process)
 	const size_t bytes = kernel_below(MOST_BYTES);
 
 	snprintf(world.last, sizeof world.last, "a stack grows by %zu", bytes);
-	/* What a fork copies of a stack that grows meanwhile is not foreseen. */
-	if (process->counter != index_of(process) ||
-	    forks_under_way(process->counter))
+	if (process->counter != index_of(process))
 		return;
 	process->real += bytes;
-	vmsi_account_grew(&world.account, &process->account, bytes);
+	vmsi_account_grew(&world.account, &process->account, bytes,
+			  copiers_of(process));
 }
 
 static void do_see(struct process *process)

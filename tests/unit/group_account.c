@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "group/account.h"
+#include "group/account/account.h"
 
 #define LIMIT 1000
 

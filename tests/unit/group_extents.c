@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "group/extents.h"
+#include "group/measure/extents.h"
 
 #define MANY 60000u
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#include "group/kernel_refuses.h"
+#include "group/decide/kernel_refuses.h"
 
 /* What is said to be refused is asked of the kernel, which has to refuse it. */
 

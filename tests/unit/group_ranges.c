@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "group/memory_files.h"
+#include "group/measure/memory_files.h"
 
 static struct vmsi_ranges ranges;
 

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/decide/request.h"
+
+#include <errno.h>
+
+#include "group/measure/shared.h"
+#include "group/refresh/counter.h"
+#include "group/refresh/granted.h"
+#include "group/refresh/looks.h"
+#include "group/refresh/members.h"
+
+/*
+ * A request is refused only when the kernel's own figures say that there is no
+ * room: the account may be too high, because nobody tells what is given back.
+ */
+
+/* What a request does to the account when it is made. */
+static struct vmsi_effect effect_of(struct vms_group *group,
+				    struct vmsi_process *process, pid_t thread,
+				    const struct vmsi_request *request)
+{
+	struct vmsi_effect effect = { .kind = VMSI_EFFECT_OWN,
+		.thread = thread, .bytes = request->bytes,
+		.moved = request->moved };
+
+	if (request->call == VMS_GROUP_FORK) {
+		effect.kind = VMSI_EFFECT_CHILD;
+	} else if (request->shared) {
+		effect.kind = VMSI_EFFECT_OBJECT;
+		effect.stays = request->file.end != 0;
+		effect.replaced = request->replaced;
+		effect.replaced_of = request->replaced ?
+			&vmsi_counter_find(group, process)->account : NULL;
+	}
+	return effect;
+}
+
+static struct vmsi_account_process *copiers_of(struct vms_group *group,
+					       struct vmsi_process *process,
+					       const struct vmsi_effect *effect)
+{
+	return effect->kind == VMSI_EFFECT_OWN ?
+		vmsi_members_forking(group, process) : NULL;
+}
+
+/* --- making room ---------------------------------------------------------- */
+
+/*
+ * Returns whether the account has room for a request, and what it would cost.
+ */
+static bool try(struct vms_group *group, struct vmsi_process *process,
+		const struct vmsi_request *request, size_t *cost)
+{
+	const struct vmsi_effect effect =
+		effect_of(group, process, 0, request);
+	const struct vmsi_account_process *copiers =
+		copiers_of(group, process, &effect);
+
+	*cost = vmsi_account_cost(&effect, copiers);
+	return vmsi_account_has_room(&group->account, &effect, copiers);
+}
+
+static bool make_room(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, size_t cost)
+{
+	if (cost > group->account.limit)
+		return false;
+	vmsi_look_to_lower(group, process, thread,
+			   vmsi_account_room_for(&group->account, cost));
+	return vmsi_account_fits(&group->account, cost);
+}
+
+/* Look at everything, when all that was granted before has been made. */
+static bool make_sure(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_request *request)
+{
+	size_t cost;
+
+	vmsi_granted_wait(group);
+	vmsi_look_at_all(group);
+	vmsi_account_raise_peak(&group->account);
+	if (request->call == VMS_GROUP_FORK)
+		request->bytes = vmsi_counter_copy(group, process);
+	vmsi_request_update_file(group, request);
+	if (try(group, process, request, &cost))
+		return true;
+	vmsi_request_net(group, process, thread, request);
+	return try(group, process, request, &cost);
+}
+
+/* Look at as much as it takes until there is room for a request. */
+static bool find_room(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_request *request)
+{
+	size_t cost;
+
+	if (try(group, process, request, &cost))
+		return true;
+	if (group->account.policy == VMS_COMMIT_STRICT)
+		return make_room(group, process, thread, cost) ||
+			make_sure(group, process, thread, request);
+	/*
+	 * A single call is compared with the whole limit: the sum is no matter.
+	 */
+	vmsi_look(group, process, thread);
+	vmsi_request_net(group, process, thread, request);
+	return try(group, process, request, &cost);
+}
+
+/* --- granting ------------------------------------------------------------- */
+
+/* The notes of a fork say where the child's heap ends, too. */
+static struct vmsi_call_notes notes_of(struct vms_group *group,
+				       struct vmsi_process *process,
+				       const struct vmsi_request *request,
+				       size_t copied)
+{
+	struct vmsi_call_notes notes =
+		vmsi_granted_notes(request->number, copied);
+
+	if (request->call == VMS_GROUP_FORK)
+		notes.breaks = vmsi_counter_find(group, process)->breaks;
+	return notes;
+}
+
+/* Returns 0 or -errno as vmsi_account_grant. */
+static int charge(struct vms_group *group, struct vmsi_process *process,
+		  pid_t thread, const struct vmsi_request *request,
+		  bool is_looked_at)
+{
+	struct vmsi_effect effect = effect_of(group, process, thread, request);
+	int error;
+
+	effect.is_looked_at = is_looked_at;
+	effect.notes = notes_of(group, process, request,
+				effect.kind == VMSI_EFFECT_CHILD ?
+				request->bytes : 0);
+	error = vmsi_account_grant(&group->account, &process->account, &effect,
+				   copiers_of(group, process, &effect));
+	if (error)
+		return error;
+	if (request->file.end)
+		vmsi_memory_files_count(&group->shared->files, &request->file);
+	if (request->call == VMS_GROUP_SHMGET)
+		group->shared->made_segments = true;
+	if (request->call == VMS_GROUP_BRK)
+		request->heap->data_end = request->data_end;
+	return 0;
+}
+
+bool vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
+			pid_t thread, struct vmsi_request *request)
+{
+	bool is_looked_at;
+	int error = -EDQUOT;
+
+	if (!find_room(group, process, thread, request))
+		return false;
+	is_looked_at = vmsi_look_for_peak(group, process, thread,
+					  request->bytes);
+	/* That look may have found what nobody asked for, or what is gone. */
+	vmsi_request_update_file(group, request);
+	/*
+	 * So may charge, when it asks who counts a memory; it can find that a
+	 * process has left one only so often.
+	 */
+	while (error == -EDQUOT && find_room(group, process, thread, request))
+		error = charge(group, process, thread, request, is_looked_at);
+	return error == 0;
+}
+
+void vmsi_request_take_back(struct vms_group *group,
+			    struct vmsi_process *process, pid_t thread,
+			    const struct vmsi_request *request)
+{
+	vmsi_account_withdraw(&group->account, &process->account, thread);
+	/*
+	 * Whether an earlier brk was made is not known either: a look will
+	 * tell.
+	 */
+	if (request->call == VMS_GROUP_BRK)
+		request->heap->data_end = 0;
+}
+
+/* --- without a charge ----------------------------------------------------- */
+
+/*
+ * With VMS_GROUP_FORK_FREE a child has its copy as a credit, until it executes.
+ */
+static void note_free_fork(struct vms_group *group,
+			   struct vmsi_process *process, pid_t thread,
+			   const struct vmsi_request *request)
+{
+	struct vmsi_effect fork = {
+		.kind = VMSI_EFFECT_CHILD, .thread = thread };
+
+	vmsi_look(group, process, thread);
+	fork.credit = vmsi_counter_copy(group, process) +
+		process->account.credit;
+	fork.credit -= process->not_copied < fork.credit ?
+		process->not_copied : fork.credit;
+	fork.notes = notes_of(group, process, request, fork.credit);
+	/* Without memory for the note, the child is charged what it has. */
+	(void)vmsi_account_note(&group->account, &process->account, &fork);
+}
+
+/*
+ * While mremap moves memory, figures may show it in neither place. And what
+ * counts of a file stays, until it can be seen whether the call has mapped it.
+ */
+void vmsi_request_note_free(struct vms_group *group,
+			    struct vmsi_process *process, pid_t thread,
+			    const struct vmsi_request *request)
+{
+	const struct vmsi_effect effect = {
+		.kind = request->moved ? VMSI_EFFECT_OWN : VMSI_EFFECT_OBJECT,
+		.thread = thread, .moved = request->moved,
+		.notes = vmsi_granted_notes(request->number, 0),
+	};
+
+	if (request->call == VMS_GROUP_FORK)
+		note_free_fork(group, process, thread, request);
+	/* Without memory for the note, figures are too low for an instant. */
+	if (request->moved || request->file.end)
+		(void)vmsi_account_note(&group->account, &process->account,
+					&effect);
+}

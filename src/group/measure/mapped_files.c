@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/measure/mapped_files.h"
+
+#include "group/measure/shared.h"
+#include "group/pages.h"
+#include "group/process/group.h"
+#include "group/process/maps.h"
+#include "group/process/proc.h"
+
+/*
+ * Files in memory that are mapped already, and that a call makes writable or
+ * longer, or moves.
+ */
+
+/*
+ * The file of a mapping; NULL: not a file in memory that the group has mapped.
+ */
+static struct vmsi_memory_file *file_of(struct vms_group *group,
+					const struct vmsi_maps_line *mapping)
+{
+	return mapping->is_shared ?
+		vmsi_memory_files_find(&group->shared->files, mapping->device,
+				       mapping->inode) : NULL;
+}
+
+/*
+ * Mappings of MAP_NORESERVE look like others in /proc/PID/maps. Where these are
+ * free nothing is counted here, but all when it is touched.
+ */
+static bool are_there_any(const struct vms_group *group)
+{
+	return group->shared->files.count > 0 && group->counts_noreserve;
+}
+
+static struct vmsi_file_part part_of(const struct vmsi_memory_file *file,
+				     uint64_t start, uint64_t end)
+{
+	struct vmsi_file_part part = {
+		.device = file->device, .inode = file->inode,
+		.size = file->size, .start = start,
+		.end = end < file->size ? end : file->size,
+	};
+
+	/* Behind the end of the file: an empty part of it. */
+	if (part.start > part.end)
+		part.start = part.end;
+	return part;
+}
+
+/* --- made writable -------------------------------------------------------- */
+
+static bool continues(const struct vmsi_maps_line *one,
+		      const struct vmsi_maps_line *next)
+{
+	return next->is_shared && next->start == one->end &&
+		next->device == one->device && next->inode == one->inode &&
+		next->offset == one->offset + (one->end - one->start);
+}
+
+bool vmsi_mapped_files_range(struct vms_group *group, pid_t thread,
+			     uintptr_t start, uintptr_t end,
+			     struct vmsi_file_part *part)
+{
+	struct vmsi_maps_line mapping, next;
+	struct vmsi_memory_file *file;
+	uint64_t offset;
+
+	if (!are_there_any(group) ||
+	    !vmsi_maps_find(thread, start, &mapping))
+		return false;
+	file = file_of(group, &mapping);
+	if (!file)
+		return false;
+	offset = mapping.offset + (start - mapping.start);
+	while (mapping.end < end) {
+		if (!vmsi_maps_find(thread, mapping.end, &next) ||
+		    !continues(&mapping, &next))
+			return false;
+		mapping = next;
+	}
+	/* If nobody has opened the file for writing, the kernel refuses. */
+	if (!file->may_write)
+		return false;
+	*part = part_of(file, offset, offset + (end - start));
+	return true;
+}
+
+/* --- made longer, or moved ------------------------------------------------ */
+
+struct search {
+	struct vmsi_memory_file *file;
+	pid_t thread;
+};
+
+/*
+ * Read the size of the file by any descriptor of the thread that has it open.
+ */
+static bool ask_size(int descriptor, void *context)
+{
+	struct search *search = context;
+	struct vmsi_proc_file found;
+
+	if (!vmsi_proc_read_file(search->thread, descriptor, &found) ||
+	    found.device != search->file->device ||
+	    found.inode != search->file->inode)
+		return true;
+	search->file->size = vmsi_pages(found.size);
+	return false;
+}
+
+bool vmsi_mapped_files_moved(struct vms_group *group, pid_t thread,
+			     uintptr_t address, size_t length,
+			     struct vmsi_file_part *part)
+{
+	struct vmsi_maps_line mapping;
+	struct search search = { .thread = thread };
+	uint64_t offset;
+
+	if (!are_there_any(group) ||
+	    !vmsi_maps_find(thread, address, &mapping) ||
+	    !mapping.is_writable)
+		return false;
+	search.file = file_of(group, &mapping);
+	if (!search.file)
+		return false;
+	offset = mapping.offset + (address - mapping.start);
+	/*
+	 * A program that makes a mapping longer has often made its file longer,
+	 * too.
+	 */
+	if (offset + length > search.file->size)
+		vmsi_proc_each_descriptor(thread, ask_size, &search);
+	*part = part_of(search.file, offset, offset + length);
+	return true;
+}

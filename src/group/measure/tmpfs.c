@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/measure/shared.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "group/process/proc.h"
+
+/*
+ * File systems in memory are known by the device of their files. Those that are
+ * mounted when a group begins are read once. One that is mounted later is
+ * learnt when a file of it is mapped that has a usual path.
+ */
+
+bool vmsi_tmpfs_has(const struct vmsi_shared *shared, uint64_t device)
+{
+	for (size_t i = 0; i < shared->tmpfs_count; i++)
+		if (shared->tmpfs[i] == device)
+			return true;
+	return false;
+}
+
+static void add(struct vmsi_shared *shared, uint64_t device)
+{
+	uint64_t *all;
+
+	if (vmsi_tmpfs_has(shared, device))
+		return;
+	all = reallocarray(shared->tmpfs, shared->tmpfs_count + 1, sizeof *all);
+	if (!all)
+		return;
+	shared->tmpfs = all;
+	all[shared->tmpfs_count++] = device;
+}
+
+/* "ID PARENT MAJOR:MINOR ROOT POINT OPTIONS... - TYPE SOURCE OPTIONS" */
+static void take_line(struct vmsi_shared *shared, const char *line)
+{
+	unsigned long major_number, minor_number = 0;
+	char *at;
+
+	if (!strstr(line, " - tmpfs "))
+		return;
+	(void)strtoul(line, &at, 10);
+	(void)strtoul(at, &at, 10);
+	major_number = strtoul(at, &at, 10);
+	if (*at == ':')
+		minor_number = strtoul(at + 1, NULL, 10);
+	add(shared, makedev((unsigned)major_number, (unsigned)minor_number));
+}
+
+/* Note those that are mounted in a process's namespace of mounts. */
+static void take_mounts(struct vmsi_shared *shared, pid_t pid)
+{
+	FILE *mounts = vmsi_proc_open(pid, "mountinfo");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!mounts)
+		return;
+	while (getline(&line, &room, mounts) > 0)
+		take_line(shared, line);
+	free(line);
+	fclose(mounts);
+}
+
+/* All memfds are files of one file system, which is mounted nowhere. */
+static void take_memfds(struct vmsi_shared *shared)
+{
+	const int file = memfd_create("vmspace-device", MFD_CLOEXEC);
+	struct stat status;
+
+	if (file < 0)
+		return;
+	if (fstat(file, &status) == 0)
+		add(shared, status.st_dev);
+	close(file);
+}
+
+void vmsi_tmpfs_read(struct vmsi_shared *shared)
+{
+	take_mounts(shared, getpid());
+	take_memfds(shared);
+}
+
+bool vmsi_tmpfs_learn(struct vmsi_shared *shared, pid_t thread, uint64_t device)
+{
+	take_mounts(shared, thread);
+	return vmsi_tmpfs_has(shared, device);
+}
+
+void vmsi_shared_free(struct vmsi_shared *shared)
+{
+	free(shared->tmpfs);
+	vmsi_memory_files_free(&shared->files);
+}

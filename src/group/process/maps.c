@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/process/maps.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+
+#include "group/process/proc.h"
+
+bool vmsi_maps_open(struct vmsi_maps *maps, pid_t pid)
+{
+	*maps = (struct vmsi_maps){ .file = vmsi_proc_open(pid, "maps") };
+	return maps->file != NULL;
+}
+
+bool vmsi_maps_next(struct vmsi_maps *maps, struct vmsi_maps_line *mapping)
+{
+	if (getline(&maps->line, &maps->room, maps->file) <= 0)
+		return false;
+	maps->line[strcspn(maps->line, "\n")] = '\0';
+	return vmsi_maps_line_read(vmsi_scan_text(maps->line), mapping);
+}
+
+void vmsi_maps_close(struct vmsi_maps *maps)
+{
+	free(maps->line);
+	fclose(maps->file);
+}
+
+/* --- the one that an address is in ---------------------------------------- */
+
+/* PROCMAP_QUERY of <linux/fs.h>, which older headers do not have. */
+struct query {
+	uint64_t size, flags, address;
+	uint64_t start, end, found_flags, page_size, offset, inode;
+	uint32_t major_number, minor_number;
+	uint32_t name_size, build_id_size;
+	uint64_t name, build_id;
+};
+
+#define QUERY _IOWR('f', 17, struct query)
+#define FOUND_WRITABLE 0x02u
+#define FOUND_SHARED 0x08u
+
+/*
+ * Returns 1; 0 where nothing is mapped there; -1: the kernel has no such query.
+ */
+static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping)
+{
+	struct query query = { .size = sizeof query, .address = address };
+
+	if (ioctl(maps, QUERY, &query))
+		return errno == ENOENT ? 0 : -1;
+	*mapping = (struct vmsi_maps_line){
+		.start = query.start, .end = query.end,
+		.device = makedev(query.major_number, query.minor_number),
+		.inode = query.inode, .offset = query.offset,
+		.is_shared = query.found_flags & FOUND_SHARED,
+		.is_writable = query.found_flags & FOUND_WRITABLE,
+	};
+	return 1;
+}
+
+/* Before Linux 6.11 all of them are read, up to that one. */
+static bool search(struct vmsi_maps *maps, uintptr_t address,
+		   struct vmsi_maps_line *mapping)
+{
+	while (vmsi_maps_next(maps, mapping) && mapping->start <= address)
+		if (address < mapping->end)
+			return true;
+	return false;
+}
+
+bool vmsi_maps_find(pid_t thread, uintptr_t address,
+		    struct vmsi_maps_line *mapping)
+{
+	const struct vmsi_scan none = { NULL, NULL };
+	struct vmsi_maps maps;
+	int found;
+
+	if (!vmsi_maps_open(&maps, thread))
+		return false;
+	found = ask(fileno(maps.file), address, mapping);
+	if (found < 0)
+		found = search(&maps, address, mapping);
+	vmsi_maps_close(&maps);
+	mapping->label = none;
+	return found > 0;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_GROUP_PROCESS_MAPS_H
+#define VMSI_GROUP_PROCESS_MAPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "text/maps.h"
+
+/* The mappings of a process, one after the other, from /proc/PID/maps. */
+struct vmsi_maps {
+	FILE *file;
+	char *line;
+	size_t room;
+};
+
+/* Returns false where they are not told, with errno. */
+bool vmsi_maps_open(struct vmsi_maps *maps, pid_t pid);
+
+/* The next one; its label is valid until the next call. False: no more. */
+bool vmsi_maps_next(struct vmsi_maps *maps, struct vmsi_maps_line *mapping);
+void vmsi_maps_close(struct vmsi_maps *maps);
+
+/*
+ * The mapping that an address is in, without its label. Returns false where
+ * none is told.
+ */
+bool vmsi_maps_find(pid_t thread, uintptr_t address,
+		    struct vmsi_maps_line *mapping);
+
+#endif

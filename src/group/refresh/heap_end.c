@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/refresh/heap_end.h"
+
+#include <sys/resource.h>
+
+#include "group/pages.h"
+#include "group/process/proc.h"
+#include "group/refresh/counter.h"
+#include "group/refresh/looks.h"
+
+struct vmsi_process *vmsi_heap_find(struct vms_group *group,
+				    struct vmsi_process *process)
+{
+	struct vmsi_process *heap = vmsi_counter_find(group, process);
+
+	if (heap->data_end == 0)
+		vmsi_look(group, heap, heap->pid);
+	return heap;
+}
+
+/*
+ * Of the ends that were let through, the last one in the page where the kernel
+ * says that the heap ends. If there is none, the program has mapped memory next
+ * to its heap or has unmapped a part of it: then the last one below. 0: none is
+ * known.
+ */
+static uintptr_t find_made(const struct vmsi_breaks *breaks, uintptr_t page_end)
+{
+	for (unsigned i = breaks->count; i-- > 0;)
+		if (vmsi_pages(breaks->ends[i]) == page_end)
+			return breaks->ends[i];
+	for (unsigned i = breaks->count; i-- > 0;)
+		if (breaks->ends[i] < page_end)
+			return breaks->ends[i];
+	return 0;
+}
+
+uintptr_t vmsi_heap_end(struct vms_group *group, struct vmsi_process *heap)
+{
+	uintptr_t end;
+
+	vmsi_look(group, heap, heap->pid);
+	end = find_made(&heap->breaks, heap->data_end);
+	if (!end)
+		return heap->data_end;
+	vmsi_breaks_begin(&heap->breaks, end);
+	return end;
+}
+
+/*
+ * Whether RLIMIT_DATA makes the kernel refuse. It counts the heap to the byte,
+ * and the program's initialised data with it.
+ */
+static bool is_past_limit(const struct vmsi_process *heap, uintptr_t end)
+{
+	struct vmsi_proc_stat stat;
+	struct rlimit limit;
+
+	if (prlimit(heap->pid, RLIMIT_DATA, NULL, &limit) ||
+	    limit.rlim_cur == RLIM_INFINITY ||
+	    !vmsi_proc_read_stat(heap->pid, &stat) || !stat.heap_start)
+		return false;
+	return end - stat.heap_start + (stat.data_end - stat.data_start) >
+		limit.rlim_cur;
+}
+
+void vmsi_heap_note_end(struct vms_group *group, struct vmsi_process *heap,
+			uintptr_t end)
+{
+	struct vmsi_breaks *breaks = &heap->breaks;
+
+	/* From here on what is asked for on top of this counts. */
+	if (heap->data_end == 0)
+		heap->data_end = end;
+	/* Without a byte to start from, only the page will be told. */
+	if (breaks->count == 0 || end < heap->heap_start)
+		return;
+	/* Within a page nothing else but that limit makes a brk fail. */
+	if (vmsi_pages(breaks->ends[breaks->count - 1]) == vmsi_pages(end) &&
+	    is_past_limit(heap, end))
+		return;
+	if (breaks->count == VMSI_BREAKS)
+		(void)vmsi_heap_end(group, heap);
+	if (breaks->count == VMSI_BREAKS)
+		/* It hides its mappings: the latest end is the likeliest. */
+		vmsi_breaks_begin(breaks, breaks->ends[VMSI_BREAKS - 1]);
+	breaks->ends[breaks->count++] = end;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/refresh/members.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "group/process/proc.h"
+#include "group/refresh/looks.h"
+
+/*
+ * The first process of a group is no copy of another member: it needs nothing.
+ */
+static size_t needed_copy(const struct vms_group *group,
+			  const struct vmsi_process *process)
+{
+	return process->pid == group->members.first ? 0 :
+		vmsi_proc_data(process->pid);
+}
+
+/*
+ * A child is charged what a fork of its parent was granted. Its parent need not
+ * be who forked: with CLONE_PARENT, or where a process of the group is a
+ * subreaper, it is another one. And of several forks nothing tells which made
+ * it. So what it takes over may be too little, and then it is looked at.
+ */
+static void take_copy(struct vms_group *group, struct vmsi_process *process,
+		      pid_t parent)
+{
+	const size_t needed = needed_copy(group, process);
+	struct vmsi_process *known = vmsi_process_find(group, parent);
+	struct vmsi_account_process *of = known ? &known->account : NULL;
+	const struct vmsi_effect *copy = known || parent == getpid() ?
+		vmsi_account_find_child(&group->account, of, needed) : NULL;
+	const bool is_enough =
+		(copy ? copy->bytes + copy->credit : 0) >= needed;
+
+	if (!is_enough)
+		process->shares_with = vmsi_process_find_sharer(group, process);
+	if (process->shares_with)
+		return;
+	if (copy)
+		process->breaks = vmsi_account_born(&group->account, of,
+						    &process->account,
+						    needed).breaks;
+	if (!is_enough)
+		vmsi_look_at_own(group, process, process->pid, NULL);
+}
+
+/* A child has its parent's signal handlers until it executes a program. */
+static void inherit_handlers(struct vms_group *group,
+			     struct vmsi_process *process,
+			     const struct vmsi_proc_stat *stat)
+{
+	const struct vmsi_process *parent =
+		vmsi_process_find(group, stat->parent);
+
+	if (parent && parent->interruptible && !stat->has_executed)
+		vmsi_process_set_interruptible(group, process);
+}
+
+struct vmsi_process *vmsi_meet(struct vms_group *group, pid_t pid)
+{
+	struct vmsi_process *process = vmsi_process_find(group, pid);
+	struct vmsi_proc_stat stat = { .parent = 0 };
+
+	if (process)
+		return process;
+	process = vmsi_process_add(group, pid);
+	if (!process)
+		return NULL;
+	vmsi_account_add(&group->account, &process->account);
+	(void)vmsi_proc_read_stat(pid, &stat);
+	memcpy(process->command, stat.command, sizeof stat.command);
+	process->heap_start = stat.heap_start;
+	/* For example the child of a vfork, which is about to execute. */
+	process->shares_with = vmsi_first_with_memory(pid, stat.parent);
+	/* The other one is to count it, and may have asked for nothing yet. */
+	if (process->shares_with) {
+		(void)vmsi_meet(group, process->shares_with);
+		return process;
+	}
+	take_copy(group, process, stat.parent);
+	inherit_handlers(group, process, &stat);
+	return process;
+}
+
+struct vmsi_process *vmsi_meet_thread(struct vms_group *group, pid_t thread)
+{
+	const pid_t pid = vmsi_process_of_thread(group, thread);
+
+	return pid > 0 ? vmsi_meet(group, pid) : NULL;
+}

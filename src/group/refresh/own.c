@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/refresh/looks.h"
+
+#include <errno.h>
+
+#include "group/measure/measure.h"
+#include "group/process/proc.h"
+#include "group/refresh/granted.h"
+
+/* The first thread of a process may have ended before the others. */
+static void look_by_another_thread(struct vms_group *group,
+				   struct vmsi_process *process,
+				   struct vmsi_shared_objects *objects)
+{
+	const pid_t thread = vmsi_proc_thread_with_memory(process->pid);
+
+	if (thread > 0 && thread != process->pid)
+		vmsi_look_at_own(group, process, thread, objects);
+	else if (thread == 0)
+		vmsi_account_emptied(&group->account, &process->account);
+}
+
+/*
+ * Calls that have been made are confirmed before the figures are read: what is
+ * made in between counts twice, and not never.
+ */
+void vmsi_look_at_own(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_shared_objects *objects)
+{
+	struct vmsi_measure measure;
+	int error;
+
+	vmsi_granted_check(group, process);
+	error = vmsi_measure_process(group, thread, &measure, objects);
+	group->looks->count++;
+	if (error == -ESRCH && thread == process->pid) {
+		look_by_another_thread(group, process, objects);
+		return;
+	}
+	if (error)
+		return;
+	/*
+	 * Not told of a program that hides its mappings: what was granted
+	 * stays.
+	 */
+	if (measure.data_end)
+		process->data_end = measure.data_end;
+	process->not_copied = measure.not_copied;
+	process->stack = measure.stack;
+	vmsi_account_measured(&group->account, &process->account,
+			      measure.committed);
+}

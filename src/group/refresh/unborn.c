@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/refresh/members.h"
+
+#include "group/refresh/counter.h"
+#include "group/refresh/granted.h"
+
+struct vmsi_account_process *
+vmsi_members_forking(struct vms_group *group, struct vmsi_process *process)
+{
+	struct vmsi_account_process *first = NULL;
+	const struct vmsi_process *counter;
+	struct vmsi_process *other = NULL;
+
+	if (group->account.forks == 0 || (group->flags & VMS_GROUP_FORK_FREE))
+		return NULL;
+	counter = vmsi_counter_find(group, process);
+	while ((other = vmsi_process_next(group, other)))
+		if (vmsi_account_forks_under_way(&other->account) &&
+		    vmsi_counter_find(group, other) == counter) {
+			other->account.next_copier = first;
+			first = &other->account;
+		}
+	return first;
+}
+
+/*
+ * Which forks were made is asked before the search: the child of one that is
+ * made later need not be found by it.
+ */
+void vmsi_members_search(struct vms_group *group)
+{
+	struct vmsi_process *process = NULL;
+
+	while (group->account.forks &&
+	       (process = vmsi_process_next(group, process)))
+		if (vmsi_account_forks_under_way(&process->account))
+			vmsi_granted_check(group, process);
+	vmsi_account_seek(&group->account);
+	vmsi_tree_discover(group);
+	vmsi_account_drop_sought(&group->account);
+}

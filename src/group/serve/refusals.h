@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_GROUP_SERVE_REFUSALS_H
+#define VMSI_GROUP_SERVE_REFUSALS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vmspace/group.h>
+
+#include "group/serve/backtrace.h"
+
+struct vmsi_process;
+struct vmsi_request;
+
+/*
+ * A refusal is held back for a moment before the caller is told of it: an
+ * allocator may give back what it retains and ask again, and its program then
+ * never learns of the refusal.
+ *
+ *	hold --> WAITS -- the thread asks again, and gets it --> GRANTED
+ *	           |      (end of the hold, of the process,        |
+ *	           v       or another request in between)          v
+ *	        STANDS --> told, after those before it          not told
+ */
+struct vmsi_held_refusal {
+	struct vms_group_refusal refusal;
+	struct vmsi_backtrace backtrace;
+	uintptr_t data_end;            /* that a brk has asked for */
+	uint64_t tell_at;              /* when the hold ends */
+	enum {
+		VMSI_HELD_WAITS,
+		VMSI_HELD_STANDS,
+		VMSI_HELD_GRANTED,
+	} state;
+};
+
+/* malloc tries three calls before it says no: enough for twenty threads. */
+#define VMSI_HELD_MOST 64u
+
+struct vmsi_refusals {
+	void (*on_refusal)(void *context, vms_group *group,
+			   const struct vms_group_refusal *refusal);
+	void *context;                 /* of on_refusal */
+	uint64_t born;                 /* their times count from here on */
+	uint64_t next_backtrace;       /* no thread is unwound before */
+	uint64_t count;                /* without those granted again */
+	uint64_t injected;             /* of count */
+	uint64_t granted_again;
+	struct vmsi_held_refusal held[VMSI_HELD_MOST]; /* by time */
+	size_t held_count;
+};
+
+/* --- refuse.c ------------------------------------------------------------- */
+
+/* Refuse the call that is served now; on demand, or for want of memory. */
+void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
+		 const struct vmsi_request *request, bool on_demand);
+
+/* --- refusals.c: those that are held -------------------------------------- */
+
+/* Hold a refusal; its backtrace is freed when it is told. */
+void vmsi_refusals_hold(struct vms_group *group,
+			const struct vms_group_refusal *refusal,
+			const struct vmsi_request *request,
+			const struct vmsi_backtrace *backtrace);
+
+/* A request of a thread is let through: one that it repeats did not fail. */
+void vmsi_refusals_granted(struct vms_group *group, pid_t thread,
+			   const struct vmsi_request *request);
+
+/* Tell those of a process, which will not ask again; 0: of all processes. */
+void vmsi_refusals_end(struct vms_group *group, pid_t process);
+
+/* Tell those whose hold has ended. */
+void vmsi_refusals_tell_due(struct vms_group *group);
+
+/*
+ * Nobody was served for a time, ns, so who asks again had to wait: hold longer.
+ */
+void vmsi_refusals_postpone(struct vms_group *group, uint64_t time);
+
+/* Milliseconds until the next hold ends, but no more than wait. */
+int vmsi_refusals_wait(const struct vms_group *group, int wait);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/serve/refusals.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "group/clock.h"
+#include "group/decide/faults.h"
+#include "group/decide/request.h"
+#include "group/refresh/heap_end.h"
+#include "group/serve/interruptible.h"
+#include "group/serve/listener.h"
+#include "group/serve/service.h"
+
+/* So many refusals get a backtrace, however soon they follow each other. */
+#define BACKTRACES_AT_ONCE 20
+
+static struct vms_group_refusal
+describe(const struct vms_group *group, const struct vmsi_process *process,
+	 const struct vmsi_request *request, bool on_demand)
+{
+	struct vms_group_refusal refusal = {
+		.struct_size = sizeof refusal,
+		.time = vmsi_now() - group->service->refusals.born,
+		.process = process->pid,
+		.thread = (pid_t)group->service->call->pid,
+		.call = request->call,
+		.requested = request->bytes,
+		.committed = vmsi_account_committed(&group->account),
+		.limit = group->account.limit,
+		.request = group->faults->requests,
+		.injected = on_demand,
+	};
+
+	memcpy(refusal.command, process->command, sizeof refusal.command);
+	return refusal;
+}
+
+/*
+ * To unwind a thread takes some 50 ms, in which nobody else is served: a
+ * program that tries again and again may take half of the time so.
+ */
+static const char *why_no_backtrace(const struct vms_group *group, uint64_t now)
+{
+	const struct vmsi_refusals *all = &group->service->refusals;
+
+	if (!(group->flags & VMS_GROUP_STACKS))
+		return "not asked for";
+	return all->count + all->granted_again > BACKTRACES_AT_ONCE &&
+			now < all->next_backtrace ?
+		"too many refusals at once" : NULL;
+}
+
+/* A refused brk answers where the heap ends. */
+static int64_t answer_of(struct vms_group *group,
+			 const struct vmsi_request *request)
+{
+	if (request->call == VMS_GROUP_BRK)
+		return (int64_t)vmsi_heap_end(group, request->heap);
+	return -ENOMEM;
+}
+
+/* No allocator will make it good: it is told at once. */
+static void tell_on_demand(struct vms_group *group,
+			   struct vms_group_refusal *refusal,
+			   struct vmsi_backtrace *backtrace)
+{
+	const struct vmsi_refusals *all = &group->service->refusals;
+
+	refusal->stack = backtrace->text;
+	refusal->why_no_stack = backtrace->why;
+	if (all->on_refusal)
+		all->on_refusal(all->context, group, refusal);
+	vmsi_backtrace_free(backtrace);
+}
+
+void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
+		 const struct vmsi_request *request, bool on_demand)
+{
+	const struct vmsi_service *service = group->service;
+	struct vmsi_refusals *all = &group->service->refusals;
+	const uint64_t begin = vmsi_now();
+	struct vmsi_backtrace backtrace = {
+		.why = why_no_backtrace(group, begin) };
+	struct vms_group_refusal refusal =
+		describe(group, process, request, on_demand);
+
+	if (!backtrace.why)
+		vmsi_backtrace_begin(&backtrace, vmsi_serve_tracer(group),
+				     refusal.thread);
+	all->count++;
+	all->injected += on_demand;
+	process->refusals++;
+	vmsi_listener_answer(service->listener, service->call->id,
+			     answer_of(group, request));
+	vmsi_backtrace_read(&backtrace, service->tracer, process->pid);
+	all->next_backtrace = 2 * vmsi_now() - begin;
+	vmsi_refusals_postpone(group, vmsi_now() - begin);
+	if (on_demand)
+		tell_on_demand(group, &refusal, &backtrace);
+	else
+		vmsi_refusals_hold(group, &refusal, request, &backtrace);
+}

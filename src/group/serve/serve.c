@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+#include "group/serve/service.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "group/clock.h"
+#include "group/decide/faults.h"
+#include "group/decide/request.h"
+#include "group/refresh/heap_end.h"
+#include "group/refresh/looks.h"
+#include "group/refresh/members.h"
+#include "group/serve/interruptible.h"
+#include "group/serve/listener.h"
+#include "group/serve/tracer.h"
+
+/* Calls are served one after the other, in the order in which they come. */
+
+#define EVENTS 64
+
+/*
+ * Descriptors tell the ends of known processes. That the first process has
+ * stopped, and that others were orphaned, is only found by asking.
+ */
+#define ASK_MS 200
+
+/* --- one call ----------------------------------------------------------- */
+
+/*
+ * A program that is executed has no signal handlers yet, so it is not traced.
+ */
+static void expect_image(struct vmsi_process *process, pid_t thread)
+{
+	process->executing = thread;
+	process->traced = process->let_go = false;
+}
+
+static void let_through(struct vms_group *group, struct vmsi_process *process,
+			const struct vmsi_request *request, bool charged)
+{
+	const struct vmsi_service *service = group->service;
+	const pid_t thread = (pid_t)service->call->pid;
+
+	if (!charged)
+		vmsi_request_note_free(group, process, thread, request);
+	if (request->call == VMS_GROUP_BRK)
+		vmsi_heap_note_end(group, request->heap, request->data_end);
+	if (vmsi_listener_continue(service->listener, service->call->id)) {
+		vmsi_refusals_granted(group, thread, request);
+		if (request->call == VMS_GROUP_EXEC)
+			expect_image(process, thread);
+	} else if (charged) {
+		vmsi_request_take_back(group, process, thread, request);
+	}
+}
+
+static void decide(struct vms_group *group, struct vmsi_process *process)
+{
+	const struct seccomp_notif *call = group->service->call;
+	const pid_t thread = (pid_t)call->pid;
+	struct vmsi_request request;
+
+	/* It asks again, so what it was granted before has been made. */
+	vmsi_account_confirm(&group->account, &process->account, thread);
+	if (process->executing)
+		vmsi_look_at_image(group, process, thread);
+	if (call->data.nr == SYS_rt_sigaction)
+		vmsi_serve_handler(group, process);
+	else if (call->data.nr == SYS_ptrace)
+		vmsi_serve_debugger(group, process);
+	else if (!vmsi_request_decode(group, process, thread, &call->data,
+				      &request))
+		let_through(group, process, &request, false);
+	else if (vmsi_faults_count(group->faults, process, thread,
+				   (uintptr_t)call->data.instruction_pointer,
+				   &request))
+		vmsi_refuse(group, process, &request, true);
+	else if (vmsi_request_grant(group, process, thread, &request))
+		let_through(group, process, &request, true);
+	else
+		vmsi_refuse(group, process, &request, false);
+}
+
+static int serve_call(struct vms_group *group)
+{
+	struct vmsi_service *service = group->service;
+	struct vmsi_process *process;
+	int got;
+
+	memset(service->call, 0, service->call_bytes);
+	got = vmsi_listener_receive(service->listener, service->call);
+	if (got <= 0)
+		return got;
+	service->calls++;
+	process = vmsi_meet_thread(group, (pid_t)service->call->pid);
+	if (process)
+		decide(group, process);
+	else
+		/* It has gone, or there is no memory to count it with. */
+		vmsi_listener_answer(service->listener, service->call->id,
+				     -ENOMEM);
+	return 1;
+}
+
+/* --- waiting ------------------------------------------------------------ */
+
+/*
+ * The listener would be readable for good while the last processes are ending.
+ * It leaves the epoll, so that a caller can sleep on that.
+ */
+static void note_unused(struct vms_group *group)
+{
+	(void)epoll_ctl(group->service->epoll, EPOLL_CTL_DEL,
+			group->service->listener, NULL);
+	group->service->unused = true;
+	vmsi_serve_find_ended(group);
+}
+
+static void handle_ends(struct vms_group *group)
+{
+	struct epoll_event events[EVENTS];
+	int count = epoll_wait(group->members.ends, events, EVENTS, 0);
+
+	for (int i = 0; i < count; i++) {
+		struct vmsi_process *process = events[i].data.ptr;
+
+		/*
+		 * If the supervisor has forked, a close alone leaves it there.
+		 */
+		(void)epoll_ctl(group->members.ends, EPOLL_CTL_DEL, process->pidfd,
+				NULL);
+		vmsi_serve_ended(group, process);
+	}
+}
+
+/*
+ * Wait for a call or an end, and serve it. The listener is waited for itself
+ * and not in an epoll, so that the kernel wakes the supervisor on the processor
+ * of the thread that asks. Ends come first, for the number of a process that
+ * has ended may be another's soon. Returns 1; 0: nothing happened in time; or
+ * -errno.
+ */
+static int await(struct vms_group *group, int wait)
+{
+	struct pollfd watched[] = {
+		{ .fd = group->members.ends, .events = POLLIN },
+		{ .fd = group->service->unused ? -1 : group->service->listener,
+		  .events = POLLIN },
+	};
+
+	if (poll(watched, 2, wait) < 0)
+		return -errno;
+	if (watched[0].revents)
+		handle_ends(group);
+	if (watched[1].revents & POLLIN)
+		return serve_call(group);
+	if (watched[1].revents)
+		note_unused(group);
+	return watched[0].revents || watched[1].revents;
+}
+
+static bool first_has_stopped(struct vms_group *group)
+{
+	siginfo_t info = { .si_pid = 0 };
+	int signal = 0;
+
+	if (group->service->tracer && !group->service->first_ended &&
+	    (vmsi_tracer_first_stop(group->service->tracer, &signal) || signal)) {
+		group->service->status = (signal << 8) | 0x7f;
+		return signal != 0;
+	}
+	if (group->service->first_ended ||
+	    waitid(P_PID, (id_t)group->members.first, &info,
+		   WSTOPPED | WNOHANG) ||
+	    info.si_pid != group->members.first)
+		return false;
+	group->service->status = (info.si_status << 8) | 0x7f;
+	return true;
+}
+
+static bool is_empty(const struct vms_group *group)
+{
+	return group->service->first_ended && group->service->unused &&
+		group->members.count == 0;
+}
+
+/* Find an event to return to the caller; VMS_GROUP_NOTHING: go on serving. */
+static enum vms_group_event pending_event(struct vms_group *group)
+{
+	if (group->service->first_ended && !group->service->first_ended_told) {
+		group->service->first_ended_told = true;
+		/* The caller may write its report then, with all refusals. */
+		vmsi_refusals_end(group, 0);
+		return VMS_GROUP_FIRST_ENDED;
+	}
+	if (!is_empty(group))
+		return VMS_GROUP_NOTHING;
+	/*
+	 * Orphans that asked for nothing and have ended are still to be waited
+	 * for.
+	 */
+	vmsi_serve_find_ended(group);
+	if (!is_empty(group))
+		return VMS_GROUP_NOTHING;
+	/* Shared objects may have gone, or stay without any process. */
+	vmsi_look_at_all(group);
+	vmsi_refusals_end(group, 0);
+	return VMS_GROUP_EMPTY;
+}
+
+static bool is_time_to_ask(struct vms_group *group)
+{
+	const uint64_t now = vmsi_now();
+
+	if (now < group->service->next_asking)
+		return false;
+	group->service->next_asking = now + ASK_MS * 1000000ull;
+	return true;
+}
+
+/* Wait no longer than until a sum above the peak may be looked into. */
+static int wait_for_peak(const struct vms_group *group, int wait)
+{
+	return wait == 0 || !vmsi_account_above_peak(&group->account, 0) ?
+		wait : vmsi_ms_until(group->looks->next_peak, wait);
+}
+
+int vms_group_serve(vms_group *group, int timeout)
+{
+	const uint64_t until = timeout < 0 ? UINT64_MAX :
+		vmsi_now() + (uint64_t)timeout * 1000000u;
+
+	for (;;) {
+		enum vms_group_event event = pending_event(group);
+		const int wait = vmsi_refusals_wait(group,
+			vmsi_ms_until(until, ASK_MS));
+		const int pause = wait_for_peak(group, wait);
+		int count;
+
+		if (event != VMS_GROUP_NOTHING)
+			return event;
+		count = await(group, pause);
+		/*
+		 * After the call that waited: it may ask again for what was
+		 * refused.
+		 */
+		vmsi_refusals_tell_due(group);
+		if (count == -EINTR)
+			return VMS_GROUP_NOTHING;
+		if (count < 0) {
+			errno = -count;
+			return -1;
+		}
+		if (count == 0 && pause < wait) {
+			vmsi_look_at_idle_peak(group);
+			continue;
+		}
+		if (is_time_to_ask(group)) {
+			vmsi_serve_find_ended(group);
+			if (!group->service->first_ended &&
+			    !vmsi_process_find(group, group->members.first))
+				vmsi_serve_reap_first(group);
+			vmsi_look_at_files(group);
+			vmsi_look_at_stacks(group);
+			if (first_has_stopped(group))
+				return VMS_GROUP_FIRST_STOPPED;
+		}
+		if (wait == 0 && count == 0)
+			return pending_event(group);
+	}
+}

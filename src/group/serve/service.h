@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_GROUP_SERVE_SERVICE_H
+#define VMSI_GROUP_SERVE_SERVICE_H
+
+#include <linux/seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "group/process/group.h"
+#include "group/serve/refusals.h"
+
+struct vmsi_tracer;
+
+/* What a supervisor keeps to serve a group. */
+struct vmsi_service {
+	int listener;                  /* -1: not received yet */
+	int epoll;                     /* of all that is served, for callers */
+	struct seccomp_notif *call;    /* the one that is served now */
+	size_t call_bytes;             /* as large as this kernel's */
+	bool unused;                   /* no process has the filter any more */
+	uint64_t next_asking;          /* when to look for what nothing tells */
+	uint64_t calls;
+	struct vmsi_refusals refusals;
+	struct vmsi_tracer *tracer;    /* NULL: not needed yet */
+
+	/* The end of the group's first process. */
+	int status;                    /* as of waitpid(2) */
+	bool first_ended;
+	bool first_ended_told;
+};
+
+/* --- ends.c --------------------------------------------------------------- */
+
+/* Where the first process has ended: note its status. */
+void vmsi_serve_reap_first(struct vms_group *group);
+
+/* A process has ended: what it had comes back. */
+void vmsi_serve_ended(struct vms_group *group, struct vmsi_process *process);
+
+/* Find the ends of processes that no descriptor tells. */
+void vmsi_serve_find_ended(struct vms_group *group);
+
+#endif
