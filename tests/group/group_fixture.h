@@ -29,7 +29,7 @@ struct asked {
 void need_groups(int argc, char **argv);
 const char *asker_path(void);
 
-/* The groups that are started from now on are of another program. */
+/* Groups that are started from now on run another program. */
 void use_program(const char *path);
 
 /* 64 MiB, strict. */
@@ -50,7 +50,7 @@ void expect_said(const struct vms_group_options *options, const char *steps,
 
 struct vms_group_stats stats_of(vms_group *group);
 
-/* One that lives and is not the first, by the group's own list; 0: none. */
+/* A living process besides the first, from the group's own list; 0: none. */
 pid_t child_in(vms_group *group);
 
 /*

@@ -21,13 +21,12 @@ size_t kernel_less(size_t bytes, size_t other)
 
 /* --- what must hold ------------------------------------------------------ */
 
-/* What there is of a memory and was to be charged. */
+/* The bytes of a memory that must be charged. */
 static size_t charged_of(const struct process *process)
 {
 	return kernel_less(process->real, process->credit);
 }
 
-/* Private memory that counts for an object already, and is still there. */
 size_t about_to_be_replaced(int counter)
 {
 	size_t bytes = 0;
@@ -158,7 +157,9 @@ struct process *add_process(void)
 
 /* --- the kernel ---------------------------------------------------------- */
 
-/* What the fork of a process makes. Returns whether there was a place for it. */
+/*
+ * What the fork of a process makes. Returns whether there was a place for it.
+ */
 static bool make_child(const struct process *process)
 {
 	for (int i = 0; i < UNSEEN; i++)
@@ -192,12 +193,12 @@ void kernel_make(struct process *process, struct call *call)
 	call->made = true;
 }
 
-/* Made or failed, as the kernel likes; the thread runs on, or is no more. */
+/* The call is made or fails, by chance; the thread runs on, or has gone. */
 void come_back(struct process *process, int t)
 {
 	/*
-	 * The account has private memory replaced that a call which fails leaves:
-	 * until all is looked at, it says so of the object and not of the process.
+	 * A call that replaces memory does not fail here: the account would
+	 * count the memory for the object until everything is looked at.
 	 */
 	if (process->calls[t].effect.replaced || kernel_below(4))
 		kernel_make(process, &process->calls[t]);

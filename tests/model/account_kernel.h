@@ -22,14 +22,14 @@
 
 /* A call that was let through. */
 struct call {
-	bool active;       /* it has not come back */
+	bool active;       /* it has not returned */
 	bool made;
 	struct vmsi_effect effect;
 };
 
 struct process {
 	bool alive;
-	int counter;       /* who counts its memory: itself or another one */
+	int counter;       /* the process that counts its memory, or itself */
 	size_t real;       /* bytes of the memory; 0 where another one counts it */
 	size_t credit;     /* of it, what a fork copied for free */
 	struct call calls[THREADS];
@@ -52,7 +52,7 @@ struct world {
 	struct process processes[PROCESSES];
 	struct unseen unseen[UNSEEN];
 	size_t objects;    /* bytes */
-	size_t most;       /* that the sum ever was without what was twice */
+	size_t most;       /* the highest sum so far, without twice */
 	pid_t next_thread;
 	char last[120];
 	struct account_counts counts;
@@ -67,17 +67,19 @@ void kernel_require(bool condition, const char *what);
 /* A difference, or 0. */
 size_t kernel_less(size_t bytes, size_t other);
 
-/* Private memory that counts for an object already, and is still there. */
+/*
+ * Bytes of private memory that count for an object already and are there still.
+ */
 size_t about_to_be_replaced(int counter);
 
-/* What the account says of all who have the memory of a counter. */
+/* What the account says of all processes that a counter counts for. */
 size_t said_of_memory(int counter);
 
-/* Likewise, of what counts for objects and may be private memory still. */
+/* Likewise, of memory that objects may not have replaced yet. */
 size_t said_to_be_replaced(int counter);
 size_t real_sum(void);
 
-/* The sum may be the most so far. */
+/* Note the sum, if it is the highest so far. */
 void note_most(void);
 
 /* All that must hold after each step. */

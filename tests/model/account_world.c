@@ -35,7 +35,7 @@ static struct vmsi_account_process *copiers_of(const struct process *process)
 	return copiers;
 }
 
-/* Forks of its memory that were asked for, and of which no more is known. */
+/* How many forks of its memory the account knows to be under way. */
 static size_t copies_of(const struct process *process)
 {
 	size_t copies = 0;
@@ -197,7 +197,7 @@ static void do_make(struct process *process)
 	kernel_make(process, &process->calls[kernel_below(THREADS)]);
 }
 
-/* That a call came back is seen without the thread asking again. */
+/* It is seen that a call has returned, though its thread does not ask again. */
 static void do_see_back(struct process *process)
 {
 	const int t = (int)kernel_below(THREADS);
@@ -277,7 +277,7 @@ static void do_share(struct process *process)
 	world.counts.shared++;
 }
 
-/* --- the end of a memory --------------------------------------------------- */
+/* --- the end of a memory -------------------------------------------------- */
 
 static void end_calls(struct process *process)
 {
@@ -293,7 +293,7 @@ static void leave(struct process *process)
 	process->counter = index_of(process);
 }
 
-/* Another one of those who have the memory counts it from now on. */
+/* Another process that has the memory counts it from now on. */
 static void bequeath(int counter, size_t real)
 {
 	struct process *heir = NULL;

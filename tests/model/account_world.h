@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 /*
- * A kernel with processes, as small as an account of a group needs it: what each
- * has, which calls are under way, and which children nobody has seen. A step does
- * something to it and tells the account what a supervisor would be told; after
- * each the account must not say less than there is.
+ * A kernel with processes, as small as an account of a group needs it: what
+ * each has, which calls are under way, and which children nobody has seen. A
+ * step does something to it and tells the account what a supervisor would be
+ * told; after each the account must not say less than there is.
  */
 
 /* Where numbers come from: random ones, or the bytes of a fuzzer. */
@@ -18,7 +18,9 @@ struct account_numbers {
 	void *context;
 };
 
-/* What has happened in all rounds; a run without any of it has tested nothing. */
+/*
+ * What has happened in all rounds; a run without any of it has tested nothing.
+ */
 struct account_counts {
 	unsigned long granted, refused, withdrawn, looks, born, never_seen,
 		executed, ended, shared, peaks;
@@ -30,8 +32,8 @@ void account_world_begin(const struct account_numbers *numbers,
 void account_world_step(void);
 
 /*
- * All calls come back, all are looked at, and the account is what there is; then
- * all processes end.
+ * All calls come back, all are looked at, and the account is what there is;
+ * then all processes end.
  */
 void account_world_end(void);
 

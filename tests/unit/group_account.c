@@ -157,7 +157,7 @@ static void a_child_takes_the_copy_of_a_fork_that_was_made(void **state)
 	vmsi_account_add(&account, &child);
 	(void)vmsi_account_born(&account, &parent, &child, 90);
 	assert_int_equal(vmsi_account_of(&child), 100);
-	/* That of thread 1 may still copy, and more has been granted since. */
+	/* The fork of thread 1 may still copy, and more has been granted since. */
 	assert_int_equal(vmsi_account_forks_under_way(&parent), 1);
 	assert_int_equal(account.copies, 300);
 }

@@ -101,7 +101,9 @@ static int do_zero_read_only(size_t bytes)
 			PROT_READ);
 }
 
-/* Where the test could not make a node: bound to a name that it has made. */
+/*
+ * If the test could not make a device node, it is bound to a file of this name.
+ */
 static int do_zero_named(size_t bytes)
 {
 	const char *name = getenv("ASKER_ZERO");
@@ -140,7 +142,7 @@ static int do_tmpfs(size_t bytes)
 static int do_touch(size_t bytes)
 {
 	memset(last, 1, bytes);
-	/* Such pages are looked for now and then. */
+	/* The supervisor looks for such pages now and then. */
 	usleep(500000);
 	return 0;
 }
@@ -151,7 +153,7 @@ static int do_keep(size_t bytes)
 	return answer(madvise(last, last_bytes, MADV_DONTFORK));
 }
 
-/* In place of the last one, which is charged already. */
+/* Map over the last mapping, which is charged already. */
 static int do_again(size_t bytes)
 {
 	return keep(mmap(last, bytes, PROT_READ | PROT_WRITE,
@@ -173,14 +175,14 @@ static int do_mprotect(size_t bytes)
 		answer(mprotect(last, bytes, PROT_READ | PROT_WRITE));
 }
 
-/* What is writable is charged already. */
+/* Memory that is writable is charged already. */
 static int do_writable(size_t bytes)
 {
 	(void)bytes;
 	return answer(mprotect(last, last_bytes, PROT_READ | PROT_WRITE));
 }
 
-/* Of the last page, and with it of all that is below. */
+/* Change the last page, and with it all that is below. */
 static int do_grows_down(size_t bytes)
 {
 	const int error = map(bytes, PROT_NONE, MAP_PRIVATE | MAP_GROWSDOWN);
@@ -197,7 +199,7 @@ static int do_noreserve_writable(size_t bytes)
 	return error ? error : do_writable(0);
 }
 
-/* None is reserved of the pool, which may be empty. */
+/* Without a reservation, for the pool of huge pages may be empty. */
 static int do_huge(size_t bytes)
 {
 	return map(bytes, PROT_READ | PROT_WRITE,
@@ -235,7 +237,7 @@ static int do_brk_back(size_t bytes)
 	return answer((long)sbrk(-(intptr_t)bytes));
 }
 
-/* A refused brk answers where the data end, to the byte. */
+/* A refused brk answers where the heap ends, to the byte. */
 static int do_brk_refused(size_t bytes)
 {
 	const long odd = syscall(SYS_brk, 0) + 3 * (long)PAGE + 123;
@@ -257,7 +259,7 @@ static int do_shmget(size_t bytes)
 	return answer(shmctl(id, IPC_RMID, NULL));
 }
 
-/* It goes with the process. */
+/* The segment is destroyed when the process ends. */
 static int do_segment(size_t bytes)
 {
 	const int id = shmget(IPC_PRIVATE, bytes, IPC_CREAT | 0600);
@@ -269,7 +271,7 @@ static int do_segment(size_t bytes)
 	return error ? error : answer(shmctl(id, IPC_RMID, NULL));
 }
 
-/* As many maps of a mebibyte as there are; told as a number. */
+/* Map a mebibyte as often as it is granted, and write the number. */
 static int do_fill(size_t bytes)
 {
 	void *chain = NULL, **block;
@@ -360,7 +362,7 @@ static int do_threads(size_t bytes)
 	return error;
 }
 
-/* Long enough for the next step. */
+/* It lives until the next step has been taken. */
 static _Noreturn void stay_for_a_moment(void)
 {
 	usleep(700000);
@@ -409,7 +411,10 @@ static int fork_and_end(void *unused)
 	return wait_for(child);
 }
 
-/* By a process that has all memory with the asker, and is no thread of it. */
+/*
+ * A process that has its memory in common with the asker, and is no thread of
+ * it.
+ */
 static int do_fork_of_sharer(size_t bytes)
 {
 	static char stack[64 << 10];
@@ -420,14 +425,14 @@ static int do_fork_of_sharer(size_t bytes)
 	return wait_for(child);
 }
 
-/* A child that stays, and is nobody's any more. */
+/* A child that stays, as an orphan. */
 static int do_orphan(size_t bytes)
 {
 	pid_t child = fork();
 
 	if (child == 0) {
 		if (fork() == 0) {
-			/* A test that fails leaves none behind for long. */
+			/* It ends by itself, should the test fail. */
 			alarm(3600);
 			do_mmap(bytes);
 			for (;;)

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Many processes: at once, of a fork bomb, and one after the other. */
+/* Makes many processes: at once, as a fork bomb, and one after the other. */
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
@@ -127,7 +127,7 @@ static void remap_block(struct block *block, unsigned *seed)
 		*block = (struct block){ start, bytes };
 }
 
-/* By one thread only: sbrk knows where the data end. */
+/* By one thread only, for sbrk remembers where the heap ends. */
 static void move_data_end(unsigned *seed)
 {
 	size_t bytes = random_bytes(seed);
@@ -255,7 +255,7 @@ static int do_dismiss(size_t unused)
 
 /* --- a fork bomb ---------------------------------------------------------- */
 
-/* Also that of the first one, which dies with the test. */
+/* The first process dies with the test, too. */
 static void await_end(void)
 {
 	const struct timespec second = { 1, 0 };
@@ -315,7 +315,9 @@ static int do_bomb(size_t count)
 {
 	const struct rlimit processes = { count + 2000, count + 2000 };
 
-	/* Of all the user's; does not bind the superuser. */
+	/*
+	 * The limit is on all processes of the user, and not for the superuser.
+	 */
 	(void)setrlimit(RLIMIT_NPROC, &processes);
 	make_shared();
 	shared->root = getpid();
@@ -334,7 +336,7 @@ static int do_defuse(size_t unused)
 
 /* --- one after the other -------------------------------------------------- */
 
-/* What a child has a copy of. */
+/* Memory that a child has a copy of. */
 static int do_hold(size_t mebibytes)
 {
 	return map(mebibytes * MIB) == MAP_FAILED ? errno : 0;
@@ -354,7 +356,7 @@ static int do_forks(size_t count)
 	return error;
 }
 
-/* Nobody waits for them but who adopts them. */
+/* Only the process that adopts them waits for them. */
 static int do_orphans(size_t count)
 {
 	for (size_t i = 0; i < count; i++) {

@@ -108,7 +108,7 @@ static int do_read(size_t bytes)
 	return keep(mmap(NULL, bytes, PROT_READ, MAP_SHARED, file, 0), bytes);
 }
 
-/* The second half of what so many bytes are. */
+/* The second half of so many bytes of the file. */
 static int do_half(size_t bytes)
 {
 	return keep(map_at(bytes / 2, bytes / 2), bytes / 2);
@@ -179,7 +179,9 @@ static int do_touch(size_t bytes)
 
 /* --- in pieces ------------------------------------------------------------ */
 
-/* Apart from each other, and touched; as many as are granted are told. */
+/*
+ * Map pieces apart from each other and touch them; write how many were granted.
+ */
 static int map_pieces(size_t bytes, size_t piece, bool touch)
 {
 	size_t had = 0;
@@ -211,7 +213,7 @@ static int do_small_pieces(size_t bytes)
 	return map_pieces(bytes, SMALL_PIECE, false);
 }
 
-/* The same piece again and again, each time unmapped before. */
+/* Map the same piece again and again, and unmap it each time. */
 static int do_over_and_over(size_t bytes)
 {
 	for (int i = 0; i < 100; i++) {

@@ -12,7 +12,8 @@
 
 /*
  * Asks for more than there is: processes with two threads each that map, unmap,
- * remap and fork at random. Ends with status 0 where nothing but ENOMEM was met.
+ * remap and fork at random. Ends with status 0 where nothing but ENOMEM was
+ * met.
  *
  * usage: hog SEED SECONDS
  */

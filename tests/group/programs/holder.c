@@ -61,7 +61,7 @@ static int do_file(size_t bytes)
 	return mapped == MAP_FAILED ? errno : 0;
 }
 
-/* --- being looked at ------------------------------------------------------- */
+/* --- being looked at ------------------------------------------------------ */
 
 /* Without a pause, so that the last call might still be under way. */
 static int do_run_on(size_t bytes)
@@ -108,7 +108,7 @@ static int do_in_turn(size_t bytes)
 	return error ? error : wait_for(child);
 }
 
-/* --- files in pieces -------------------------------------------------------- */
+/* --- files in pieces ------------------------------------------------------ */
 
 #define PIECE (2 * MIB)
 

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 /*
- * A thread forks that hardly gets a processor, and another one maps as much as it
- * can meanwhile: so the fork is granted before, and made after that. Lines are
- * written to a descriptor: "about", after which nothing is to be served for
+ * A thread forks that hardly gets a processor, and another one maps as much as
+ * it can meanwhile: so the fork is granted before, and made after that. Lines
+ * are written to a descriptor: "about", after which nothing is to be served for
  * UNSERVED_US, or "one processor"; and "made", when all wait to be killed.
  *
  * usage: late-fork DESCRIPTOR UNSERVED_US

@@ -128,7 +128,7 @@ static const struct odd_call mremaps[] = {
 	{ NULL, FREE, 0, { 0 } },
 };
 
-/* It answers where the data end, whatever it is asked. */
+/* brk answers where the heap ends, whatever it is asked. */
 static const struct odd_call brks[] = {
 	{ "one", FREE, SYS_brk, { 1 } },
 	{ "all", FREE, SYS_brk, { EVERYTHING } },
@@ -197,7 +197,7 @@ static int ask_sensibly(void)
 		return errno;
 	if (mprotect(start, PAGE, PROT_NONE) || mprotect(start, PAGE, RW))
 		return errno;
-	/* Not by way of libc, which remembers where its data end. */
+	/* By the system call, for libc remembers where the heap ends. */
 	if ((uintptr_t)syscall(SYS_brk, end + 64 * KIB) != end + 64 * KIB)
 		return ENOTSUP;
 	return 0;
@@ -338,7 +338,9 @@ static int do_same_segment(size_t mebibytes)
 
 /* --- what no kernel serves ------------------------------------------------ */
 
-/* Says what each answers; by this process itself, which asks for nothing else. */
+/*
+ * Says what each answers; by this process itself, which asks for nothing else.
+ */
 static int do_hopeless(size_t unused)
 {
 	static const struct odd_call calls[] = {
@@ -383,7 +385,7 @@ static unsigned long stat_field(const char *text, int number)
 	return strtoul(text, NULL, 10);
 }
 
-/* As it is, but for the heap: at a place that is free. */
+/* All as it is, but for the heap, which begins at a place that is free. */
 static struct prctl_mm_map other_map(void *heap)
 {
 	char text[1024] = "";

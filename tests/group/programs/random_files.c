@@ -12,9 +12,9 @@
 /*
  * usage: random-files DESCRIPTOR STEP=SEED
  *
- * Maps pieces of two memfds at random, in a group with a limit of LIMIT MiB, and
- * knows which pages it has mapped writable: what is granted and what is refused
- * is compared with that. Offsets and lengths are in MiB.
+ * Maps pieces of two memfds at random, in a group with a limit of LIMIT MiB,
+ * and knows which pages it has mapped writable: what is granted and what is
+ * refused is compared with that. Offsets and lengths are in MiB.
  */
 
 #define MIB ((size_t)1 << 20)

@@ -42,7 +42,7 @@ static int do_maps(size_t most)
 	return 0;
 }
 
-/* Not by way of libc, which remembers where its data end. */
+/* By the system call, for libc remembers where the heap ends. */
 static int do_breaks(size_t most)
 {
 	const long end = syscall(SYS_brk, 0);
@@ -57,7 +57,7 @@ static int do_breaks(size_t most)
 	return 0;
 }
 
-/* All of it at once. */
+/* Ask for all of it at once. */
 static int do_break(size_t pieces)
 {
 	const long wanted = syscall(SYS_brk, 0) + (long)(pieces * PIECE);

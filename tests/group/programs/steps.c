@@ -103,7 +103,7 @@ int take_steps(int argc, char **argv, const struct step *steps, size_t unit)
 {
 	if (argc < 2)
 		return 2;
-	/* A test that fails leaves none behind. */
+	/* If the test fails, no process stays behind. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	out_text = argv[1];
 	out = atoi(out_text);
