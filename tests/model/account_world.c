@@ -294,7 +294,7 @@ static void leave(struct process *process)
 }
 
 /* Another process that has the memory counts it from now on. */
-static void bequeath(int counter, size_t real)
+static void reassign_memory(int counter, size_t real)
 {
 	struct process *heir = NULL;
 
@@ -329,7 +329,7 @@ static void do_execute(struct process *process)
 	process->credit = 0;
 	vmsi_account_measured(&world.account, &process->account, image);
 	if (counts)
-		bequeath(index_of(process), real);
+		reassign_memory(index_of(process), real);
 	world.counts.executed++;
 }
 
@@ -348,7 +348,7 @@ static void do_end(struct process *process)
 		if (world.unseen[i].parent == index_of(process))
 			world.unseen[i].parent = -1;
 	if (counts)
-		bequeath(index_of(process), real);
+		reassign_memory(index_of(process), real);
 	world.counts.ended++;
 }
 
@@ -390,7 +390,7 @@ void account_world_step(void)
 	kernel_check();
 }
 
-static void settle(void)
+static void finish_all(void)
 {
 	for (int i = 0; i < PROCESSES; i++)
 		for (int t = 0; t < THREADS; t++) {
@@ -407,7 +407,7 @@ static void settle(void)
 
 void account_world_end(void)
 {
-	settle();
+	finish_all();
 	snprintf(world.last, sizeof world.last, "all is settled");
 	kernel_check();
 	kernel_require(vmsi_account_committed(&world.account) == real_sum(),
