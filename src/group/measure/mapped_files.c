@@ -87,25 +87,13 @@ bool vmsi_mapped_files_range(struct vms_group *group, pid_t thread,
 
 /* --- made longer, or moved ------------------------------------------------ */
 
-struct search {
-	struct vmsi_memory_file *file;
-	pid_t thread;
-};
-
-/*
- * Read the size of the file by any descriptor of the thread that has it open.
- */
-static bool ask_size(int descriptor, void *context)
+/* Read the size of a file again, by any descriptor that the thread has of it. */
+static void update_size(struct vmsi_memory_file *file, pid_t thread)
 {
-	struct search *search = context;
 	struct vmsi_proc_file found;
 
-	if (!vmsi_proc_read_file(search->thread, descriptor, &found) ||
-	    found.device != search->file->device ||
-	    found.inode != search->file->inode)
-		return true;
-	search->file->size = vmsi_pages(found.size);
-	return false;
+	if (vmsi_proc_find_file(thread, file->device, file->inode, &found))
+		file->size = vmsi_pages(found.size);
 }
 
 bool vmsi_mapped_files_moved(struct vms_group *group, pid_t thread,
@@ -113,23 +101,23 @@ bool vmsi_mapped_files_moved(struct vms_group *group, pid_t thread,
 			     struct vmsi_file_part *part)
 {
 	struct vmsi_maps_line mapping;
-	struct search search = { .thread = thread };
+	struct vmsi_memory_file *file;
 	uint64_t offset;
 
 	if (!are_there_any(group) ||
 	    !vmsi_maps_find(thread, address, &mapping) ||
 	    !mapping.is_writable)
 		return false;
-	search.file = file_of(group, &mapping);
-	if (!search.file)
+	file = file_of(group, &mapping);
+	if (!file)
 		return false;
 	offset = mapping.offset + (address - mapping.start);
 	/*
 	 * A program that makes a mapping longer has often made its file longer,
 	 * too.
 	 */
-	if (offset + length > search.file->size)
-		vmsi_proc_each_descriptor(thread, ask_size, &search);
-	*part = part_of(search.file, offset, offset + length);
+	if (offset + length > file->size)
+		update_size(file, thread);
+	*part = part_of(file, offset, offset + length);
 	return true;
 }

@@ -34,29 +34,27 @@ static bool parse(const char *line, struct segment *segment)
 	return segment->creator > 0;
 }
 
-/* Call visit with each segment; false ends it. */
-static void each_segment(bool (*visit)(const struct segment *segment,
-				       void *context),
-			 void *context)
+/* Read the next segment of the list; false: there is no more. */
+static bool next_segment(FILE *list, struct segment *segment)
 {
-	FILE *file = fopen("/proc/sysvipc/shm", "re");
-	struct segment segment;
 	char line[512];
 
-	while (file && fgets(line, sizeof line, file))
-		if (parse(line, &segment) && !visit(&segment, context))
-			break;
-	if (file)
-		fclose(file);
+	while (list && fgets(line, sizeof line, list))
+		if (parse(line, segment))
+			return true;
+	return false;
 }
 
-/* --- detached ----------------------------------------------------------- */
+static FILE *open_list(void)
+{
+	return fopen("/proc/sysvipc/shm", "re");
+}
 
-struct sum {
-	const struct vms_group *group;
-	const struct vmsi_shared_objects *objects;
-	size_t bytes;
-};
+static void close_list(FILE *list)
+{
+	if (list)
+		fclose(list);
+}
 
 static bool is_attached(const struct vmsi_shared_objects *objects, uint64_t id)
 {
@@ -67,45 +65,29 @@ static bool is_attached(const struct vmsi_shared_objects *objects, uint64_t id)
 	return false;
 }
 
-static bool add_detached(const struct segment *segment, void *context)
-{
-	struct sum *sum = context;
-
-	if (vmsi_process_is_known(sum->group, segment->creator) &&
-	    !is_attached(sum->objects, segment->id))
-		sum->bytes += segment->size;
-	return true;
-}
-
 size_t vmsi_segments_detached(const struct vms_group *group,
 			      const struct vmsi_shared_objects *objects)
 {
-	struct sum sum = { .group = group, .objects = objects };
+	FILE *list = open_list();
+	struct segment segment;
+	size_t bytes = 0;
 
-	each_segment(add_detached, &sum);
-	return sum.bytes;
-}
-
-/* --- by key ------------------------------------------------------------- */
-
-struct search {
-	long key;
-	bool found;
-};
-
-static bool has_key(const struct segment *segment, void *context)
-{
-	struct search *search = context;
-
-	search->found = segment->key == search->key;
-	return !search->found;
+	while (next_segment(list, &segment))
+		if (vmsi_process_is_known(group, segment.creator) &&
+		    !is_attached(objects, segment.id))
+			bytes += segment.size;
+	close_list(list);
+	return bytes;
 }
 
 bool vmsi_segment_exists(key_t key)
 {
-	struct search search = { .key = key };
+	FILE *list = key == IPC_PRIVATE ? NULL : open_list();
+	struct segment segment;
+	bool found = false;
 
-	if (key != IPC_PRIVATE)
-		each_segment(has_key, &search);
-	return search.found;
+	while (!found && next_segment(list, &segment))
+		found = segment.key == key;
+	close_list(list);
+	return found;
 }

@@ -36,6 +36,15 @@ static struct path path_of(pid_t pid, const char *name)
 	return path;
 }
 
+/* The link to a thread's open file. */
+static struct path link_of(pid_t thread, int descriptor)
+{
+	char name[32];
+
+	snprintf(name, sizeof name, "fd/%d", descriptor);
+	return path_of(thread, name);
+}
+
 FILE *vmsi_proc_open(pid_t pid, const char *name)
 {
 	return fopen(path_of(pid, name).text, "re");
@@ -89,11 +98,9 @@ bool vmsi_proc_is_ours(void)
 bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 			       size_t size)
 {
-	char name[32];
-	ssize_t length;
+	const ssize_t length =
+		readlink(link_of(thread, descriptor).text, path, size - 1);
 
-	snprintf(name, sizeof name, "fd/%d", descriptor);
-	length = readlink(path_of(thread, name).text, path, size - 1);
 	if (length < 0)
 		return false;
 	path[length] = '\0';
@@ -103,10 +110,7 @@ bool vmsi_proc_read_descriptor(pid_t thread, int descriptor, char *path,
 static bool read_status(pid_t thread, int descriptor, int flags,
 			struct statx *status)
 {
-	char name[32];
-
-	snprintf(name, sizeof name, "fd/%d", descriptor);
-	return statx(AT_FDCWD, path_of(thread, name).text,
+	return statx(AT_FDCWD, link_of(thread, descriptor).text,
 		     flags | AT_STATX_DONT_SYNC,
 		     STATX_TYPE | STATX_MODE | STATX_INO | STATX_SIZE,
 		     status) == 0;
@@ -135,30 +139,29 @@ bool vmsi_proc_read_file(pid_t thread, int descriptor,
 	return true;
 }
 
-void vmsi_proc_each_descriptor(pid_t thread,
-			       bool (*visit)(int descriptor, void *context),
-			       void *context)
+bool vmsi_proc_find_file(pid_t thread, uint64_t device, uint64_t inode,
+			 struct vmsi_proc_file *file)
 {
 	DIR *all = opendir(path_of(thread, "fd").text);
 	struct dirent *entry;
+	bool found = false;
 	int descriptor;
 
-	while (all && (entry = readdir(all)))
-		if (vmsi_parse_int(entry->d_name, &descriptor) &&
-		    !visit(descriptor, context))
-			break;
+	while (all && !found && (entry = readdir(all)))
+		found = vmsi_parse_int(entry->d_name, &descriptor) &&
+			vmsi_proc_read_file(thread, descriptor, file) &&
+			file->device == device && file->inode == inode;
 	if (all)
 		closedir(all);
+	return found;
 }
 
 bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor)
 {
-	char name[32];
-	int file, seals;
+	const int file = open(link_of(thread, descriptor).text,
+			      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int seals;
 
-	snprintf(name, sizeof name, "fd/%d", descriptor);
-	file = open(path_of(thread, name).text,
-		    O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (file < 0)
 		return false;
 	seals = fcntl(file, F_GET_SEALS);

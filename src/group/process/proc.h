@@ -92,10 +92,9 @@ bool vmsi_proc_read_file(pid_t thread, int descriptor,
 /* Whether a file in memory is sealed against being mapped writable. */
 bool vmsi_proc_is_write_sealed(pid_t thread, int descriptor);
 
-/* Call visit with each descriptor of a thread; false ends it. */
-void vmsi_proc_each_descriptor(pid_t thread,
-			       bool (*visit)(int descriptor, void *context),
-			       void *context);
+/* Find a file by any descriptor of a thread that has it open; false: none has. */
+bool vmsi_proc_find_file(pid_t thread, uint64_t device, uint64_t inode,
+			 struct vmsi_proc_file *file);
 
 /* Whether /proc is there and numbers processes as the caller does. */
 bool vmsi_proc_is_ours(void);

@@ -8,16 +8,6 @@
 #include "group/refresh/looks.h"
 
 /*
- * The first process of a group is no copy of another member: it needs nothing.
- */
-static size_t needed_copy(const struct vms_group *group,
-			  const struct vmsi_process *process)
-{
-	return process->pid == group->members.first ? 0 :
-		vmsi_proc_data(process->pid);
-}
-
-/*
  * A child is charged what a fork of its parent was granted. Its parent need not
  * be who forked: with CLONE_PARENT, or where a process of the group is a
  * subreaper, it is another one. And of several forks nothing tells which made
@@ -26,7 +16,9 @@ static size_t needed_copy(const struct vms_group *group,
 static void take_copy(struct vms_group *group, struct vmsi_process *process,
 		      pid_t parent)
 {
-	const size_t needed = needed_copy(group, process);
+	/* The first process of a group is no copy of another member. */
+	const size_t needed = process->pid == group->members.first ? 0 :
+		vmsi_proc_data(process->pid);
 	struct vmsi_process *known = vmsi_process_find(group, parent);
 	struct vmsi_account_process *of = known ? &known->account : NULL;
 	const struct vmsi_effect *copy = known || parent == getpid() ?
