@@ -19,21 +19,19 @@ static bool is_once_a_thread(const struct vmsi_pendings *pendings)
 	return true;
 }
 
-/* What is not under way is of a child that was made and not seen. */
-static bool is_known(const struct vmsi_pendings *pendings)
+/*
+ * Whether each effect is of a fork whose child has not been seen, or under way
+ * if that may be.
+ */
+static bool are_pending(const struct vmsi_pendings *pendings, bool may_be)
 {
-	for (size_t i = 0; i < pendings->count; i++)
-		if (!vmsi_pending_is_under_way(&pendings->list[i]) &&
-		    !vmsi_pending_has_copy(&pendings->list[i]))
-			return false;
-	return true;
-}
+	for (size_t i = 0; i < pendings->count; i++) {
+		const struct vmsi_pending *pending = &pendings->list[i];
 
-static bool have_no_thread(const struct vmsi_pendings *orphans)
-{
-	for (size_t i = 0; i < orphans->count; i++)
-		if (vmsi_pending_is_under_way(&orphans->list[i]))
+		if (vmsi_pending_is_under_way(pending) ? !may_be :
+		    !vmsi_pending_has_copy(pending))
 			return false;
+	}
 	return true;
 }
 
@@ -56,7 +54,7 @@ static const char *check_process(const struct vmsi_account_process *process,
 		return "A2: more may be there twice than was granted";
 	if (!is_once_a_thread(&process->pending))
 		return "A5: a thread has two calls under way";
-	return is_known(&process->pending) ? NULL :
+	return are_pending(&process->pending, true) ? NULL :
 		"A5: what was made is still pending";
 }
 
@@ -77,7 +75,7 @@ const char *vmsi_account_broken(const struct vmsi_account *account)
 		return "A1: the group has not the sum of pending children";
 	if (sums.twice != account->twice)
 		return "A2: what may be there twice is not the sum";
-	if (!have_no_thread(&account->orphans))
+	if (!are_pending(&account->orphans, false))
 		return "A5: an orphan is still being made";
 	return account->policy == VMS_COMMIT_STRICT && !account->was_over &&
 		account->peak > account->limit ?

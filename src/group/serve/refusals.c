@@ -24,15 +24,16 @@ static void uncount(struct vms_group *group, struct vmsi_held_refusal *held)
 		process->refusals--;
 }
 
-static void tell(struct vms_group *group, struct vmsi_held_refusal *held)
+void vmsi_refusals_tell(struct vms_group *group,
+			struct vms_group_refusal *refusal,
+			struct vmsi_backtrace *backtrace)
 {
 	const struct vmsi_refusals *all = &group->service->refusals;
 
-	held->refusal.stack = held->backtrace.text;
-	held->refusal.why_no_stack = held->backtrace.why;
-	if (held->state == VMSI_HELD_STANDS && all->on_refusal)
-		all->on_refusal(all->context, group, &held->refusal);
-	vmsi_backtrace_free(&held->backtrace);
+	refusal->stack = backtrace->text;
+	refusal->why_no_stack = backtrace->why;
+	if (all->on_refusal)
+		all->on_refusal(all->context, group, refusal);
 }
 
 /*
@@ -45,8 +46,14 @@ static void tell_decided(struct vms_group *group)
 	size_t told = 0;
 
 	while (told < all->held_count &&
-	       all->held[told].state != VMSI_HELD_WAITS)
-		tell(group, &all->held[told++]);
+	       all->held[told].state != VMSI_HELD_WAITS) {
+		struct vmsi_held_refusal *held = &all->held[told++];
+
+		if (held->state == VMSI_HELD_STANDS)
+			vmsi_refusals_tell(group, &held->refusal,
+					   &held->backtrace);
+		vmsi_backtrace_free(&held->backtrace);
+	}
 	all->held_count -= told;
 	memmove(all->held, all->held + told,
 		all->held_count * sizeof *all->held);

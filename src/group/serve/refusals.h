@@ -66,6 +66,11 @@ void vmsi_refusals_hold(struct vms_group *group,
 			const struct vmsi_request *request,
 			const struct vmsi_backtrace *backtrace);
 
+/* Call on_refusal for a refusal with its backtrace. */
+void vmsi_refusals_tell(struct vms_group *group,
+			struct vms_group_refusal *refusal,
+			struct vmsi_backtrace *backtrace);
+
 /* A request of a thread is let through: one that it repeats did not fail. */
 void vmsi_refusals_granted(struct vms_group *group, pid_t thread,
 			   const struct vmsi_request *request);

@@ -60,20 +60,6 @@ static int64_t answer_of(struct vms_group *group,
 	return -ENOMEM;
 }
 
-/* No allocator will make it good: it is told at once. */
-static void tell_on_demand(struct vms_group *group,
-			   struct vms_group_refusal *refusal,
-			   struct vmsi_backtrace *backtrace)
-{
-	const struct vmsi_refusals *all = &group->service->refusals;
-
-	refusal->stack = backtrace->text;
-	refusal->why_no_stack = backtrace->why;
-	if (all->on_refusal)
-		all->on_refusal(all->context, group, refusal);
-	vmsi_backtrace_free(backtrace);
-}
-
 void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
 		 const struct vmsi_request *request, bool on_demand)
 {
@@ -96,8 +82,11 @@ void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
 	vmsi_backtrace_read(&backtrace, service->tracer, process->pid);
 	all->next_backtrace = 2 * vmsi_now() - begin;
 	vmsi_refusals_postpone(group, vmsi_now() - begin);
-	if (on_demand)
-		tell_on_demand(group, &refusal, &backtrace);
-	else
+	if (!on_demand) {
 		vmsi_refusals_hold(group, &refusal, request, &backtrace);
+		return;
+	}
+	/* No allocator that asks again will get it, so it is told at once. */
+	vmsi_refusals_tell(group, &refusal, &backtrace);
+	vmsi_backtrace_free(&backtrace);
 }
