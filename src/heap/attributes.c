@@ -7,8 +7,7 @@
 
 #include "heap/marks.h"
 #include "heap/memlock.h"
-#include "heap/slot.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "host/host.h"
 
 /*
@@ -31,7 +30,7 @@ static void mark_blocks(struct vms_heap *heap, struct vmsi_slot *slot,
 
 	if (!run)
 		return;
-	size = heap->run_classes[run->class].size;
+	size = heap->runs.classes[run->class].size;
 	last = vmsi_min((range.end - start - 1) / size, run->count - 1);
 	for (size_t i = (range.start - start) / size; i <= last; i++)
 		__atomic_fetch_or(&run->changed[i / 64],
@@ -56,8 +55,8 @@ static void mark_slot(struct vms_heap *heap, struct vmsi_slot *slot,
 
 void vmsi_heap_note_changed(vms_heap *heap, uintptr_t address, size_t length)
 {
-	const struct vmsi_range all = { heap->start,
-					heap->start + heap->length };
+	const struct vmsi_range all = { heap->layout.start,
+					heap->layout.start + heap->layout.length };
 	struct vmsi_range range = { address, address };
 
 	/* The kernel refuses what wraps. */
@@ -65,7 +64,7 @@ void vmsi_heap_note_changed(vms_heap *heap, uintptr_t address, size_t length)
 		return;
 	range = vmsi_range_common(range, all);
 	while (range.start < range.end) {
-		struct vmsi_slot_class *class = vmsi_class_of(heap, range.start);
+		struct vmsi_slot_class *class = vmsi_class_of(&heap->layout, range.start);
 		struct vmsi_slot *slot = vmsi_slot_of(class, range.start);
 		const uintptr_t start = vmsi_slot_start(class, slot);
 		const uintptr_t end = start + vmsi_slot_capacity(class);
@@ -117,7 +116,7 @@ bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
 static bool map_anew(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index, uintptr_t address)
 {
-	const size_t length = heap->run_classes[run->class].size;
+	const size_t length = heap->runs.classes[run->class].size;
 	const size_t from = index * length;
 
 	if (vmsi_slot_give_range_back(heap, run->slot, from, from + length) !=
@@ -133,7 +132,7 @@ static bool map_anew(struct vms_heap *heap, struct vmsi_run *run,
 bool vmsi_run_renew(struct vms_heap *heap, struct vmsi_run *run,
 		    unsigned index, uintptr_t address)
 {
-	const size_t length = heap->run_classes[run->class].size;
+	const size_t length = heap->runs.classes[run->class].size;
 
 	if (is_changed(run, index)) {
 		__atomic_fetch_and(&run->changed[index / 64], ~bit_of(index),

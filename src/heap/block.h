@@ -3,7 +3,7 @@
 #define VMSI_HEAP_BLOCK_H
 
 #include "base/panic.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 
 /* What all calls on a block begin and end with. (block.c) */
 
@@ -19,9 +19,9 @@ static inline struct vmsi_slot *vmsi_block_find(vms_heap *heap,
 	struct vmsi_slot_class *class;
 	struct vmsi_slot *slot;
 
-	if (!vmsi_heap_has(heap, block))
+	if (!vmsi_layout_has(&heap->layout, block))
 		vmsi_panic("heap: given a pointer that it does not own");
-	class = vmsi_class_of(heap, address);
+	class = vmsi_class_of(&heap->layout, address);
 	slot = vmsi_slot_of(class, address);
 	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
 		return slot;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/reclaim.h"
-#include "heap/retain.h"
-#include "heap/state.h"
+#include "heap/heap.h"
+#include "heap/locks.h"
+#include "heap/registry.h"
 #include "heap/watch.h"
 #include "space/inside.h"
 
@@ -44,7 +45,7 @@ static void after_fork_in_child(void)
 	for (struct vms_heap *heap = registry; heap; heap = heap->next) {
 		vmsi_heap_renew_locks(heap);
 		/* To give back what it shares with its parent wins nothing. */
-		atomic_store(&heap->born, vmsi_heap_now());
+		atomic_store(&heap->ages.born, vmsi_heap_now());
 		/* The kernel locks nothing in it. */
 		atomic_store(&heap->locking, 0);
 	}

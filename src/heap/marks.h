@@ -2,7 +2,7 @@
 #ifndef VMSI_HEAP_MARKS_H
 #define VMSI_HEAP_MARKS_H
 
-#include "heap/state.h"
+#include "heap/heap.h"
 
 /*
  * Marks of blocks whose memory the program has changed, and the new memory that

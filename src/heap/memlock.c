@@ -4,7 +4,7 @@
 
 #include "heap/attributes.h"
 #include "heap/memlock.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "host/host.h"
 
 /*
@@ -65,7 +65,7 @@ static void visit_run(const struct vms_heap *heap, const struct vmsi_run *run,
 	/* It may have ended just now. */
 	if (!run)
 		return;
-	size = heap->run_classes[run->class].size;
+	size = heap->runs.classes[run->class].size;
 	for (unsigned i = 0; i < run->count; i++)
 		if (__atomic_load_n(&run->blocks[i].use, __ATOMIC_ACQUIRE) ==
 		    VMSI_BLOCK_LIVE)
@@ -92,7 +92,7 @@ void vmsi_heap_each_live(vms_heap *heap,
 	const struct visit visit = { act, context };
 
 	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
-		const struct vmsi_slot_class *class = &heap->classes[i];
+		const struct vmsi_slot_class *class = &heap->layout.classes[i];
 		const uint32_t begun = vmsi_class_begun(heap, class);
 
 		for (uint32_t j = 0; j < begun; j++)

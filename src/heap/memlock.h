@@ -2,7 +2,7 @@
 #ifndef VMSI_HEAP_MEMLOCK_H
 #define VMSI_HEAP_MEMLOCK_H
 
-#include "heap/state.h"
+#include "heap/heap.h"
 
 /* What blocks have is locked while mlockall(2) is in force. (memlock.c) */
 

@@ -7,8 +7,9 @@
 #include "base/reclaim.h"
 #include "base/versioned.h"
 #include "growth/growth.h"
-#include "heap/run.h"
-#include "heap/state.h"
+#include "heap/heap.h"
+#include "heap/registry.h"
+#include "host/file.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -29,15 +30,15 @@ static void set_options(struct vms_heap *heap,
 {
 	size_t memory = 0;
 
-	heap->retain = options->retain;
-	if (heap->retain == 0 && vmsi_host.memory_size(&memory) == 0)
-		heap->retain = memory / 8;
+	heap->ages.most = options->retain;
+	if (heap->ages.most == 0 && vmsi_host.memory_size(&memory) == 0)
+		heap->ages.most = memory / 8;
 	if (options->retain == VMS_HEAP_RETAIN_NONE)
-		heap->retain = 0;
-	heap->retain = vmsi_align_down(heap->retain, vmsi_page_size());
-	heap->reclaimable_after = options->reclaimable_after ?
+		heap->ages.most = 0;
+	heap->ages.most = vmsi_align_down(heap->ages.most, vmsi_page_size());
+	heap->ages.offer_after = options->reclaimable_after ?
 		options->reclaimable_after : RECLAIMABLE_AFTER;
-	heap->give_back_after = options->give_back_after ?
+	heap->ages.give_back_after = options->give_back_after ?
 		options->give_back_after : GIVE_BACK_AFTER;
 	heap->huge_pages = !(options->flags & VMS_HEAP_NO_HUGE_PAGES) &&
 		vmsi_growth_has_huge_pages();
@@ -91,17 +92,45 @@ static vms_space *reserve(size_t asked, struct vms_budget *budget)
 	return space;
 }
 
+/* The kernel's default, for a host that does not tell. */
+#define MAPS_MOST 65530u
+
+/* The mappings of the host that a process may have: vm.max_map_count. */
+static size_t maps_most(void)
+{
+	uint64_t maps;
+
+	if (!vmsi_host_read_number("/proc/sys/vm/max_map_count", &maps))
+		maps = 0;
+	return maps ? maps : MAPS_MOST;
+}
+
+/*
+ * Divide the mappings of the host: half of them are for slots, as a slot with
+ * memory is two; a quarter is for holes in runs, each of which makes two more. The
+ * rest is the program's, which could start no thread and load no library without
+ * any.
+ */
+static int lay_out(struct vms_heap *heap, struct vmsi_range range)
+{
+	const size_t maps = maps_most();
+
+	heap->runs.holes_most = maps / 8;
+	return vmsi_layout_init(&heap->layout, range, maps / 4);
+}
+
+
 /* All slots are one mapping without rights, which costs no commit. */
 static int map_slots(struct vms_heap *heap)
 {
-	void *start = (void *)heap->start;
+	void *start = (void *)heap->layout.start;
 
-	if (vms_mmap(heap->space, start, heap->length, PROT_NONE,
+	if (vms_mmap(heap->space, start, heap->layout.length, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 		     0) == MAP_FAILED)
 		return -errno;
 	if (heap->huge_pages &&
-	    vms_madvise(heap->space, start, heap->length, MADV_HUGEPAGE))
+	    vms_madvise(heap->space, start, heap->layout.length, MADV_HUGEPAGE))
 		heap->huge_pages = false;
 	return 0;
 }
@@ -116,11 +145,11 @@ static int set_up(struct vms_heap *heap, const struct vms_heap_options *options)
 		return -errno;
 	range.start = (uintptr_t)vms_space_base(heap->space);
 	range.end = range.start + vms_space_size(heap->space);
-	error = vmsi_heap_layout(heap, range);
+	error = lay_out(heap, range);
 	if (error)
 		return error;
 	set_options(heap, options);
-	vmsi_lock_init(&heap->surplus_lock, VMSI_RANK_SURPLUS);
+	vmsi_lock_init(&heap->ages.lock, VMSI_RANK_SURPLUS);
 	vmsi_lock_init(&heap->lock, VMSI_RANK_LEAF);
 	vmsi_runs_init(heap);
 	return map_slots(heap);
@@ -130,7 +159,7 @@ static void tear_down(struct vms_heap *heap)
 {
 	if (heap->space)
 		(void)vms_space_close(heap->space);
-	vmsi_heap_drop_layout(heap);
+	vmsi_layout_release(&heap->layout);
 	vmsi_records_put(NULL, heap, sizeof *heap);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/reclaim.h"
-#include "heap/retain.h"
-
-#include "heap/state.h"
+#include "heap/collect.h"
+#include "heap/heap.h"
+#include "heap/registry.h"
 #include "space/inside.h"
 
 /* What heaps retain goes back before a request is refused, by whomever. */

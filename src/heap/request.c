@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "base/reclaim.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "space/inside.h"
 
 /*
@@ -80,7 +80,7 @@ static void tell_reason(void)
 
 bool vmsi_request_again(vms_heap *heap, size_t bytes)
 {
-	if (!vmsi_heap_has_slots(heap, bytes))
+	if (!vmsi_layout_has_slots(&heap->layout, bytes))
 		return false;
 	if (request.budget.budget ? ask_budget(heap) : ask_heaps()) {
 		begin_attempt();

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "heap/run.h"
-#include "heap/slot.h"
+#include "heap/run_parts.h"
 
 /*
  * Which blocks of runs are free.
@@ -74,10 +73,8 @@ static size_t more_holes_with(const struct vmsi_run *run, unsigned index)
 static void add_hole(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index)
 {
-	atomic_fetch_add_explicit(&heap->holes, more_holes_with(run, index),
-				  memory_order_relaxed);
-	atomic_fetch_sub_explicit(&heap->used, vmsi_run_class(heap, run)->size,
-				  memory_order_relaxed);
+	vmsi_increase(&heap->runs.holes, more_holes_with(run, index));
+	vmsi_decrease(&heap->ages.used, vmsi_run_class(heap, run)->size);
 	run->holes[index / 64] |= UINT64_C(1) << index % 64;
 	run->hole_blocks++;
 }
@@ -87,10 +84,8 @@ static void remove_hole(struct vms_heap *heap, struct vmsi_run *run,
 {
 	run->holes[index / 64] &= ~(UINT64_C(1) << index % 64);
 	run->hole_blocks--;
-	atomic_fetch_sub_explicit(&heap->holes, more_holes_with(run, index),
-				  memory_order_relaxed);
-	atomic_fetch_add_explicit(&heap->used, vmsi_run_class(heap, run)->size,
-				  memory_order_relaxed);
+	vmsi_decrease(&heap->runs.holes, more_holes_with(run, index));
+	vmsi_increase(&heap->ages.used, vmsi_run_class(heap, run)->size);
 }
 
 static unsigned lowest_hole(const struct vmsi_run *run)
@@ -107,7 +102,7 @@ bool vmsi_run_may_have_hole(const struct vms_heap *heap,
 			    unsigned high)
 {
 	return is_hole(run, low - 1) || is_hole(run, high) ||
-		vmsi_get(&heap->holes) < heap->holes_most;
+		vmsi_get(&heap->runs.holes) < heap->runs.holes_most;
 }
 
 /* --- the stack of committed blocks ---------------------------------------- */
@@ -116,9 +111,7 @@ static void push(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 {
 	run->blocks[index].next = run->free;
 	run->free = (uint16_t)(index + 1);
-	atomic_fetch_add_explicit(&heap->retained,
-				  vmsi_run_class(heap, run)->size,
-				  memory_order_relaxed);
+	vmsi_increase(&heap->ages.retained, vmsi_run_class(heap, run)->size);
 }
 
 /* The block that a link of the stack leads to. */
@@ -128,9 +121,7 @@ static unsigned unlink_at(struct vms_heap *heap, struct vmsi_run *run,
 	const unsigned index = *link - 1u;
 
 	*link = run->blocks[index].next;
-	atomic_fetch_sub_explicit(&heap->retained,
-				  vmsi_run_class(heap, run)->size,
-				  memory_order_relaxed);
+	vmsi_decrease(&heap->ages.retained, vmsi_run_class(heap, run)->size);
 	return index;
 }
 
@@ -333,7 +324,7 @@ static const char *check_run(struct vms_heap *heap, const struct vmsi_run *run,
 		if (number > run->begun || block->use != VMSI_BLOCK_FREE ||
 		    block->memory == VMSI_BLOCK_HOLE)
 			return "H7: a block of the free ones is not free";
-		*bytes += heap->run_classes[run->class].size;
+		*bytes += heap->runs.classes[run->class].size;
 	}
 	if (run->live + committed + run->hole_blocks != run->begun ||
 	    run->begun > run->count)
@@ -348,7 +339,7 @@ static const char *check_list(struct vms_heap *heap, unsigned class,
 	const struct vmsi_run *previous = NULL;
 	const char *wrong = NULL;
 
-	for (const struct vmsi_run *run = heap->run_classes[class].runs[list];
+	for (const struct vmsi_run *run = heap->runs.classes[class].runs[list];
 	     !wrong && run; previous = run, run = run->next) {
 		if (run->previous != previous || run->class != class ||
 		    run->list != list)
@@ -366,7 +357,7 @@ const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes)
 	for (unsigned i = 0; !wrong && i < VMSI_RUN_CLASSES * VMSI_RUN_LISTS; i++)
 		wrong = check_list(heap, i / VMSI_RUN_LISTS, i % VMSI_RUN_LISTS,
 				   bytes, &holes);
-	if (!wrong && holes != vmsi_get(&heap->holes))
+	if (!wrong && holes != vmsi_get(&heap->runs.holes))
 		wrong = "H15: the holes of all runs are not counted right";
 	return wrong;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "heap/retain.h"
-#include "heap/run.h"
+#include "heap/run_parts.h"
 
 /* What runs retain goes back: free blocks, and runs that have nothing else. */
 
@@ -95,11 +94,11 @@ static size_t end_empty(struct vms_heap *heap, struct vmsi_run_class *class)
 size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before)
 {
 	/* A run that has been seen is not seen again, whatever came of it. */
-	const uint64_t pass = atomic_fetch_add(&heap->pass, 1) + 1;
+	const uint64_t pass = atomic_fetch_add(&heap->runs.pass, 1) + 1;
 	size_t bytes = 0;
 
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		struct vmsi_run_class *class = &heap->run_classes[i];
+		struct vmsi_run_class *class = &heap->runs.classes[i];
 
 		bytes += collect_blocks(heap, class, before, pass);
 		bytes += end_empty(heap, class);

@@ -6,9 +6,8 @@
 
 #include "base/reclaim.h"
 #include "heap/request.h"
-#include "heap/retain.h"
-#include "heap/run.h"
-#include "heap/slot.h"
+#include "heap/density.h"
+#include "heap/run_parts.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -31,12 +30,12 @@
 static void lock_ahead(struct vms_heap *heap)
 {
 	vmsi_reclaim_forbid();
-	vmsi_lock_acquire(&heap->ahead_lock);
+	vmsi_lock_acquire(&heap->runs.ahead_lock);
 }
 
 static void unlock_ahead(struct vms_heap *heap)
 {
-	vmsi_lock_release(&heap->ahead_lock);
+	vmsi_lock_release(&heap->runs.ahead_lock);
 	vmsi_reclaim_allow();
 }
 
@@ -64,9 +63,9 @@ static void advise_run(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	const size_t room = vmsi_get(&slot->room);
 
-	if (slot->plain && room >= vmsi_huge_page_size() &&
+	if (slot->small_pages && room >= vmsi_huge_page_size() &&
 	    vmsi_slot_is_dense(heap, slot, room))
-		vmsi_slot_set_plain(heap, slot, false);
+		vmsi_slot_set_small_pages(heap, slot, false);
 }
 
 /* As far as a block's end, and ahead if there is memory. */
@@ -266,9 +265,9 @@ size_t vmsi_runs_trim(struct vms_heap *heap, struct vmsi_run_class *class,
 
 static void give_record(struct vms_heap *heap, struct vmsi_run *run)
 {
-	vmsi_lock_acquire(&heap->run_lock);
-	vmsi_pool_give(&heap->run_pool, run);
-	vmsi_lock_release(&heap->run_lock);
+	vmsi_lock_acquire(&heap->runs.pool_lock);
+	vmsi_pool_give(&heap->runs.pool, run);
+	vmsi_lock_release(&heap->runs.pool_lock);
 }
 
 /*
