@@ -13,8 +13,8 @@
 /* --- slots ---------------------------------------------------------------- */
 
 /*
- * Huge pages for memory that will be filled, and where all that is needed is
- * there already; none for what may stay empty.
+ * A block that may be dense or sparse gets huge pages only if the slot has them
+ * already, for all of the block.
  */
 static bool wants_small_pages(const struct vmsi_slot *slot, size_t size,
 			      enum vmsi_purpose purpose)
@@ -61,7 +61,7 @@ static void *alloc_slot(vms_heap *heap, size_t alignment, size_t size)
 	return block;
 }
 
-/* Runs are committed ahead, which memory that is to be locked is not. */
+/* Memory that is to be locked is not committed ahead, as that of runs is. */
 static bool fits_run(const vms_heap *heap, size_t size)
 {
 	return size <= VMSI_RUN_MOST && !vmsi_heap_locks_new(heap);

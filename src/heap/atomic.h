@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Values that one thread at a time changes, or that are only summed up, and that
- * others read without a lock. None of them orders what other memory holds.
+ * Values that other threads may read without a lock at any time. Reading one says
+ * nothing about other memory: all of this is relaxed.
  */
 
 static inline size_t vmsi_get(const _Atomic size_t *value)

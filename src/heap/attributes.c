@@ -12,9 +12,9 @@
 
 /*
  * Marks of blocks whose memory the program has changed. The kernel keeps rights,
- * advice, locks and policies with the mapping; a block that libc has mapped for
- * itself loses them when it is freed, because libc unmaps it. Here the memory
- * would go to the next block. So what is marked is mapped anew when it is freed.
+ * advice, locks and policies with the mapping. A block that libc has mapped alone
+ * loses them when it is freed, because libc unmaps it; a block of the heap would
+ * leave them to the next one.
  */
 
 static uint64_t bit_of(unsigned index)
@@ -48,7 +48,7 @@ static void mark_slot(struct vms_heap *heap, struct vmsi_slot *slot,
 		mark_blocks(heap, slot, start, range);
 		break;
 	default:
-		/* Memory that the program does not have. */
+		/* The program has no block there. */
 		break;
 	}
 }
@@ -59,7 +59,7 @@ void vmsi_heap_note_changed(vms_heap *heap, uintptr_t address, size_t length)
 					heap->layout.start + heap->layout.length };
 	struct vmsi_range range = { address, address };
 
-	/* The kernel refuses what wraps. */
+	/* The kernel refuses a range that wraps. */
 	if (!vmsi_add(address, length, &range.end))
 		return;
 	range = vmsi_range_common(range, all);
@@ -89,7 +89,7 @@ void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot)
 		return;
 	vmsi_slot_set_changed(slot, false);
 	vmsi_slot_give_back(heap, slot, 0);
-	/* What is still there is as the program has left it. */
+	/* The host keeps it as the program has changed it. */
 	if (vmsi_get(&slot->room) > 0)
 		slot->lost = true;
 }
@@ -110,8 +110,8 @@ bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
 }
 
 /*
- * New memory in the place of the old, with its rights. Where these are refused,
- * it is a hole.
+ * Map the block anew and make it readable and writable; if the latter is refused,
+ * the block is a hole.
  */
 static bool map_anew(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index, uintptr_t address)

@@ -9,7 +9,7 @@
 #include "heap/density.h"
 #include "host/host.h"
 
-/* Blocks themselves: to find them, to tell what they are, and to free them. */
+/* What all calls on blocks share, the size of a block, and free. */
 
 void *vmsi_block_of(vms_heap *heap, const struct vmsi_slot *slot)
 {
@@ -49,7 +49,7 @@ static void free_slot(vms_heap *heap, struct vmsi_slot *slot)
 {
 	uint32_t live = VMSI_SLOT_LIVE;
 
-	/* Of two threads that free one block, one is told. */
+	/* If two threads free one block, only one of them gets past this. */
 	if (!atomic_compare_exchange_strong(&slot->use, &live, VMSI_SLOT_BUSY))
 		vmsi_panic("heap: given a block that is not in use");
 	vmsi_count(&heap->counts.grown_in_place,

@@ -3,9 +3,7 @@
 
 #include "heap/heap.h"
 
-/* All locks of a heap at once, for fork and for the check of its invariants. */
-
-/* In the order in which they are taken; renewed with the ranks that they have. */
+/* Act on every lock of a heap, in the order in which they are taken. */
 static void for_each_lock(struct vms_heap *heap,
 			  void (*act)(struct vmsi_lock *lock))
 {

@@ -9,9 +9,9 @@
 
 /*
  * mlockall(2). The kernel would lock all addresses of the heap, reserved ones
- * too, and count them against RLIMIT_MEMLOCK. So the heap locks what blocks have
- * and nothing else. It does so past its space, which would refuse to give back
- * what it knows to be locked.
+ * too, and count them against RLIMIT_MEMLOCK. So the heap locks the memory of
+ * blocks and nothing else. It asks the host and not its space, since the space
+ * refuses to give back memory that it knows to be locked.
  */
 
 unsigned vmsi_heap_get_locking(const vms_heap *heap)
@@ -62,7 +62,7 @@ static void visit_run(const struct vms_heap *heap, const struct vmsi_run *run,
 {
 	size_t size;
 
-	/* It may have ended just now. */
+	/* The run may have ended just now. */
 	if (!run)
 		return;
 	size = heap->runs.classes[run->class].size;

@@ -13,7 +13,7 @@
 #include "host/host.h"
 #include "space/inside.h"
 
-/* Heaps themselves: open, close, options. */
+/* Heaps themselves: options, open and close. */
 
 #define RESERVE_MOST ((size_t)16 << 40)
 #define RESERVE_LEAST ((size_t)256 << 20)
@@ -45,7 +45,7 @@ static void set_options(struct vms_heap *heap,
 	heap->huge_unasked = vmsi_growth_gives_unasked();
 }
 
-/* The kernel, and a budget if there is one, decide about commit here. */
+/* The space refuses nothing itself: the kernel does, and a budget if there is one. */
 static vms_space *open_space(size_t size, struct vms_budget *budget)
 {
 	const struct vms_space_options options = {
@@ -59,11 +59,11 @@ static vms_space *open_space(size_t size, struct vms_budget *budget)
 }
 
 /*
- * A heap takes a quarter of the addresses that can be had: what they are short
- * for is a limit or a small machine, and libraries, files and stacks need them
- * as well. Below this size it may take half. A heap of a few slots is of little
- * use, and the other half is still as much as it takes itself: a thread asks for
- * 8 MiB, and for 64 MiB more where its malloc gives it an arena.
+ * A heap takes at most a quarter of the addresses that can be had, as libraries,
+ * files and stacks need them as well. They are scarce under a limit or on a small
+ * machine. Below this size a heap may take half of them: with fewer slots it would
+ * be of little use. A thread needs 8 MiB for its stack, and 64 MiB more where its
+ * malloc gives it an arena.
  */
 #define HALF_BELOW ((size_t)2 << 30)
 
@@ -174,7 +174,7 @@ static int open_heap(const struct vms_heap_options *options,
 	error = set_up(heap, options);
 	if (error) {
 		tear_down(heap);
-		/* A host that has too little for now says EAGAIN. */
+		/* The host may say EAGAIN for what is too little memory to callers. */
 		return error == -EINVAL ? -EINVAL : -ENOMEM;
 	}
 	vmsi_heap_handle_refusals();
@@ -197,7 +197,7 @@ vms_heap *vms_heap_open(const struct vms_heap_options *options)
 		error = -EINVAL;
 	if (!error)
 		error = open_heap(&known, &heap);
-	/* What other heaps retain may be what its records lack. */
+	/* What other heaps retain may be what was missing. */
 	if (error == -ENOMEM && vmsi_reclaim(NULL, since))
 		error = open_heap(&known, &heap);
 	errno = error ? -error : saved;

@@ -11,14 +11,9 @@
 #include "space/inside.h"
 
 /*
- * Runs: slots that hold many blocks of one size class, side by side, so that
- * they share huge pages and mappings of the host.
- *
- *   |block|block|block|  ...  |block|.........|
- *    live  free  live          begun  committed ahead
- *
- * run_blocks.c tells which blocks are free, run_memory.c what they are made of,
- * and run_collect.c gives back what is retained.
+ * Blocks of runs, as alloc.c, block.c and realloc.c call for them. run_blocks.c
+ * knows which blocks are free, run_memory.c what memory they have, and
+ * run_collect.c gives back what is retained.
  */
 
 static unsigned class_for(size_t size)
@@ -87,8 +82,9 @@ static void add_free(struct vmsi_run *run, unsigned index)
 }
 
 /*
- * Memory of the slot's last use is that of free blocks, the lowest first. Of a
- * block that is not committed to its end only the part may hold something.
+ * What the slot retained becomes that of free blocks; the lowest is used first. A
+ * block of which only a part is committed is not begun, but its memory counts as
+ * used, since that part may hold anything.
  */
 static void adopt_memory(struct vmsi_run *run, size_t size)
 {
@@ -142,8 +138,8 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 
 static struct vmsi_run *listed_run(const struct vmsi_run_class *class)
 {
-	return class->runs[VMSI_RUNS_WARM] ? class->runs[VMSI_RUNS_WARM] :
-					     class->runs[VMSI_RUNS_COLD];
+	return class->runs[VMSI_RUNS_COMMITTED] ? class->runs[VMSI_RUNS_COMMITTED] :
+					     class->runs[VMSI_RUNS_UNCOMMITTED];
 }
 
 static void add_run(struct vms_heap *heap, struct vmsi_run_class *class,
@@ -153,7 +149,7 @@ static void add_run(struct vms_heap *heap, struct vmsi_run_class *class,
 	vmsi_increase(&heap->ages.retained, run->begun * class->size);
 }
 
-/* A block whose memory is committed; *run: of it. */
+/* Take a block and commit it: sets *run and *index. Returns 0 or -errno. */
 static int take(struct vms_heap *heap, unsigned number, struct vmsi_run **run,
 		unsigned *index)
 {
@@ -209,7 +205,7 @@ void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed)
 	return memory;
 }
 
-/* The live block at an address, or the end of the program. */
+/* The index of the live block at an address; ends the program if there is none. */
 static unsigned find_block(struct vms_heap *heap, const struct vmsi_slot *slot,
 			   uintptr_t address)
 {
@@ -238,7 +234,7 @@ static void keep(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 	vmsi_lock_release(&class->lock);
 }
 
-/* The run goes as a whole if nothing is left of it but a busy block. */
+/* End a run if the busy block is all that is left of it; returns whether it was. */
 static bool end_with(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index)
 {
@@ -256,7 +252,10 @@ static bool end_with(struct vms_heap *heap, struct vmsi_run *run,
 	return ends;
 }
 
-/* Two threads may have given the last two blocks back at the same time. */
+/*
+ * Put a block that was given back. The run ends here if two threads have given its
+ * last two blocks back at the same time, so that neither could end it before.
+ */
 static void put_given_back(struct vms_heap *heap, struct vmsi_run *run,
 			   unsigned index)
 {
@@ -290,7 +289,7 @@ void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 		vmsi_panic("heap: given a block that is not in use");
 	kept_by_host = !vmsi_run_renew(heap, run, index, address);
 	count_live(class, -(size_t)block->size, -(size_t)1);
-	/* A block that nobody may get stays taken, and its run in use. */
+	/* A block that the host keeps as the program made it stays busy for good. */
 	if (kept_by_host)
 		return;
 	block->freed_at = vmsi_heap_now();
@@ -312,7 +311,7 @@ size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
 
 /* --- realloc -------------------------------------------------------------- */
 
-/* What a block no longer uses goes back where it is much. */
+/* The pages of half of the block, or more, go back when they are of no use. */
 static void shrink(struct vms_heap *heap, uintptr_t address, size_t capacity,
 		   struct vmsi_block *block, size_t size)
 {
@@ -346,7 +345,7 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 				      VMSI_FOR_GROWTH);
 	if (!grown)
 		return NULL;
-	/* The program may have written up to what usable_size has told. */
+	/* All of it moves: the program may use what vms_heap_usable_size tells. */
 	changed = vmsi_run_moves_changed(heap, slot->run, index);
 	if (vmsi_slot_move_block(heap, address, capacity, grown,
 				 changed ? VMSI_LEAVE_HOLE : VMSI_LEAVE_ZERO)) {

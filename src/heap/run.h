@@ -23,14 +23,14 @@ struct vmsi_slot;
  *   begun: blocks that were ever used; ahead: committed for the next ones
  */
 
-/* The smallest block of a run; the other sizes are multiples of a quarter of a power of two. */
+/* The smallest and the largest size class; between two powers of two are three. */
 #define VMSI_RUN_LEAST ((size_t)64 << 10)
 #define VMSI_RUN_MOST ((size_t)1 << 20)
 #define VMSI_RUN_CLASSES 17
 
 /*
- * The states of a block in a run; all changes but the last two of these are under
- * the lock of the run's class:
+ * The states of a block in a run. All changes but the last two are made under the
+ * lock of the run's class:
  *
  *   UNUSED  BUSY    vmsi_run_take_block (run_blocks.c), next_ahead (run_memory.c)
  *   FREE    BUSY    vmsi_run_take_block, vmsi_run_take_old (run_blocks.c)
@@ -50,12 +50,13 @@ enum vmsi_block_use {
 };
 
 /*
- * What the memory of a block in a run is. (A hole is not retained, and becomes
- * FRESH when it is handed out; the others are, as long as the block is free.)
+ * What the memory of a block in a run is. That of a free block is retained, unless
+ * it is a hole.
  *
- *   FRESH ---- handed out ----> USED
- *   USED, FRESH -- given back -> HOLE   or FRESH, where the charge cannot go
- *   HOLE  ---- committed -----> FRESH
+ *   FRESH        USED   vmsi_run_alloc (run.c), when it is handed out
+ *   FRESH, USED  HOLE   vmsi_run_give_back (run_memory.c)
+ *   USED         FRESH  the same, where the pages go back and the charge does not
+ *   HOLE         FRESH  vmsi_run_commit (run_memory.c), before it is handed out
  */
 enum vmsi_block_memory {
 	VMSI_BLOCK_FRESH, /* committed, and zero */
@@ -65,7 +66,7 @@ enum vmsi_block_memory {
 
 struct vmsi_block {
 	uint32_t size;           /* asked for */
-	uint16_t next;           /* free block below it in the stack, plus 1 */
+	uint16_t next;           /* of the stack of free blocks: an index plus 1, or 0 */
 	uint8_t use;             /* enum vmsi_block_use */
 	uint8_t memory;          /* enum vmsi_block_memory */
 	uint64_t freed_at;
@@ -74,10 +75,10 @@ struct vmsi_block {
 /* The most blocks in a run: the smallest class in the smallest slots. */
 #define VMSI_RUN_BLOCKS 1024
 
-/* Runs of a class by what they have for the next block. */
+/* The lists of a class, by what a run has for the next block. */
 enum vmsi_run_list {
-	VMSI_RUNS_WARM, /* free blocks that are committed */
-	VMSI_RUNS_COLD, /* only holes, or blocks that were never used */
+	VMSI_RUNS_COMMITTED, /* free blocks that are committed */
+	VMSI_RUNS_UNCOMMITTED, /* only holes, or blocks that were never used */
 	VMSI_RUN_LISTS,
 	VMSI_RUNS_FULL = VMSI_RUN_LISTS, /* nothing; in no list */
 };
@@ -89,13 +90,13 @@ struct vmsi_run {
 	uint32_t class;
 	uint32_t count;          /* blocks that fit */
 	uint32_t begun;          /* blocks that were ever used */
-	uint32_t live;           /* of them, those that are not free */
-	uint16_t free;           /* committed one that was freed last, plus 1 */
-	uint16_t hole_blocks;    /* number of free blocks that are holes */
+	uint32_t live;           /* of them, those that are not free: live or busy */
+	uint16_t free;           /* top of the stack of free committed blocks, plus 1 */
+	uint16_t hole_blocks;    /* free blocks that are holes */
 	uint8_t list;            /* enum vmsi_run_list */
-	uint64_t collected, trimmed; /* latest pass that has seen it */
+	uint64_t collected, trimmed; /* numbers of the latest passes that saw it */
 	uint64_t holes[VMSI_RUN_BLOCKS / 64]; /* a bit a block: free, and a hole */
-	/* A bit a block: see attributes.c. Atomic. */
+	/* A bit a block that the program has changed (marks.h). Atomic. */
 	uint64_t changed[VMSI_RUN_BLOCKS / 64];
 	struct vmsi_block blocks[VMSI_RUN_BLOCKS];
 };
@@ -127,12 +128,10 @@ struct vmsi_runs {
 	struct vmsi_run_class classes[VMSI_RUN_CLASSES];
 };
 
-/* --- run.c: blocks of up to VMSI_RUN_MOST --------------------------------- */
-
 void vmsi_runs_init(struct vms_heap *heap);
 void vmsi_runs_release(struct vms_heap *heap);
 
-/* A block of a run; NULL: no memory. */
+/* A block of a run, which reads as zeroes if that is asked. NULL: no memory. */
 void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed);
 void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 		   uintptr_t address);
@@ -142,15 +141,15 @@ size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
 		       uintptr_t address);
 
 /*
- * Give back, with their charge, free blocks that were freed before a time, and
- * runs that have nothing else; what is committed ahead of need too, where the
- * time is UINT64_MAX. Returns the bytes. (run_collect.c)
+ * Give back blocks that were freed before a time, and runs that have no other
+ * blocks. If the time is UINT64_MAX, what is committed ahead goes too. Returns the
+ * bytes. (run_collect.c)
  */
 size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before);
 
 /*
- * What runs are wrong in; NULL: nothing. Adds what is retained. Under the locks
- * of all classes. (run_blocks.c)
+ * What is wrong in runs; NULL: nothing. Adds what they retain to bytes. The caller
+ * holds the locks of all classes. (run_blocks.c)
  */
 const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
 

@@ -4,13 +4,13 @@
 /*
  * Which blocks of runs are free.
  *
- *   |block|block|block|hole |hole |block|........|~~~~~|.........|
- *    live  free  live   free  free  live          begun  ahead
+ *   |block|block|block|hole |hole |block|~~~~~|.........|
+ *    live  free  live   free  free  live  ahead
  *
- * The committed ones are a stack: the last block that was freed is the next to
- * be used, since its memory is warm. Holes are bits, and the lowest is used
- * first: there its neighbour below is committed, so that the hole becomes
- * shorter and is not split into two.
+ * The committed ones are a stack: the block that was freed last is used next, as
+ * its memory is the most likely to be in the caches. Holes are bits, and the lowest
+ * is used first: its neighbour below is committed, so that the hole becomes shorter
+ * and is not split in two.
  */
 
 /* --- lists ---------------------------------------------------------------- */
@@ -18,9 +18,9 @@
 static enum vmsi_run_list list_for(const struct vmsi_run *run)
 {
 	if (run->free)
-		return VMSI_RUNS_WARM;
+		return VMSI_RUNS_COMMITTED;
 	if (run->hole_blocks || run->begun < run->count)
-		return VMSI_RUNS_COLD;
+		return VMSI_RUNS_UNCOMMITTED;
 	return VMSI_RUNS_FULL;
 }
 
@@ -62,8 +62,8 @@ static bool is_hole(const struct vmsi_run *run, unsigned index)
 }
 
 /*
- * With no neighbour there is one hole more; with one it is as many as before;
- * between two there is one less.
+ * How many more holes there are when a block becomes one: 1 if no neighbour is a
+ * hole, 0 if one is, and -1 if it joins two.
  */
 static size_t more_holes_with(const struct vmsi_run *run, unsigned index)
 {
@@ -114,7 +114,7 @@ static void push(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 	vmsi_increase(&heap->ages.retained, vmsi_run_class(heap, run)->size);
 }
 
-/* The block that a link of the stack leads to. */
+/* Take the block out of the stack that a link of it leads to. */
 static unsigned unlink_at(struct vms_heap *heap, struct vmsi_run *run,
 			  uint16_t *link)
 {
@@ -185,7 +185,7 @@ void vmsi_run_put_block(struct vms_heap *heap, struct vmsi_run *run,
 	vmsi_run_place(vmsi_run_class(heap, run), run);
 }
 
-/* The last of the begun blocks was never used. */
+/* The last of the begun blocks counts as never used again. */
 static void unbegin(struct vmsi_run *run)
 {
 	run->begun--;
@@ -193,9 +193,9 @@ static void unbegin(struct vmsi_run *run)
 }
 
 /*
- * Another thread may have taken the block above meanwhile. Then this one stays,
- * and goes with it if there is no memory for that one either; if there is, this
- * one is committed too.
+ * The block is free, and no begun one any more if it is the last of them. If it is
+ * not, another thread has taken the block above. Should that one be refused too,
+ * the loop there ends both; if it is committed, this one is committed with it.
  */
 void vmsi_run_untake_block(struct vms_heap *heap, struct vmsi_run *run,
 			   unsigned index)
@@ -238,7 +238,7 @@ bool vmsi_run_take_old(struct vms_heap *heap, struct vmsi_run *run,
 		}
 		(void)unlink_at(heap, run, link);
 		run->blocks[index].use = VMSI_BLOCK_BUSY;
-		/* So the run is not ended meanwhile. */
+		/* With a live block the run does not end meanwhile. */
 		run->live++;
 		taken[index / 64] |= UINT64_C(1) << index % 64;
 		any = true;

@@ -5,7 +5,7 @@
 #include "heap/heap.h"
 #include "host/host.h"
 
-/* What is in memory of a slot, and what of it a block has asked for. */
+/* Add what a slot has in memory, and its block if it has one. */
 static void count_slot(const struct vmsi_slot_class *class,
 		       const struct vmsi_slot *slot,
 		       struct vms_heap_stats *stats)
