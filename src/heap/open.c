@@ -149,7 +149,7 @@ static int set_up(struct vms_heap *heap, const struct vms_heap_options *options)
 	if (error)
 		return error;
 	set_options(heap, options);
-	vmsi_lock_init(&heap->ages.lock, VMSI_RANK_SURPLUS);
+	vmsi_lock_init(&heap->ages.lock, VMSI_RANK_AGES);
 	vmsi_lock_init(&heap->lock, VMSI_RANK_LEAF);
 	vmsi_runs_init(heap);
 	return map_slots(heap);
