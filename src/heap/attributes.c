@@ -64,7 +64,8 @@ void vmsi_heap_note_changed(vms_heap *heap, uintptr_t address, size_t length)
 		return;
 	range = vmsi_range_common(range, all);
 	while (range.start < range.end) {
-		struct vmsi_slot_class *class = vmsi_class_of(&heap->layout, range.start);
+		struct vmsi_slot_class *class =
+			vmsi_class_of(&heap->layout, range.start);
 		struct vmsi_slot *slot = vmsi_slot_of(class, range.start);
 		const uintptr_t start = vmsi_slot_start(class, slot);
 		const uintptr_t end = start + vmsi_slot_capacity(class);

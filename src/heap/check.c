@@ -43,7 +43,8 @@ static const char *check_slots(const struct vmsi_slot_class *class)
 
 static const char *check_lost(const struct vms_heap *heap)
 {
-	for (const struct vmsi_slot *slot = heap->ages.lost; slot; slot = slot->next)
+	for (const struct vmsi_slot *slot = heap->ages.lost; slot;
+	     slot = slot->next)
 		if (!slot->lost || vmsi_slot_use(slot) != VMSI_SLOT_BUSY)
 			return "H9: a slot counts as lost and is not";
 	return NULL;

@@ -22,8 +22,10 @@
 static uint64_t time_before(const struct vms_heap *heap, uint64_t now,
 			    unsigned age)
 {
-	if (age == VMS_HEAP_NEVER ||
-	    now - atomic_load_explicit(&heap->ages.born, memory_order_relaxed) < age)
+	const uint64_t born = atomic_load_explicit(&heap->ages.born,
+						   memory_order_relaxed);
+
+	if (age == VMS_HEAP_NEVER || now - born < age)
 		return 0;
 	return now - age;
 }
@@ -62,7 +64,7 @@ size_t vmsi_heap_collect_all(struct vms_heap *heap)
 void vmsi_heap_set_locking(vms_heap *heap, unsigned locking)
 {
 	atomic_store(&heap->locking, locking);
-	/* What is retained is locked as it was; what blocks get must be as is asked. */
+	/* What is retained is not locked as blocks are to be from now on. */
 	if (locking)
 		(void)vmsi_heap_collect_all(heap);
 }

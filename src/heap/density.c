@@ -16,11 +16,13 @@
  * however little of it was written.
  */
 
-/* A smaller block is not worth a look, and of_calloc stays within +-DENSITY_MOST. */
+/* Smaller blocks are not worth a look. */
 #define DENSITY_LEAST ((size_t)1 << 20)
+
+/* of_calloc is never further from 0, so that it follows a program that changes. */
 #define DENSITY_MOST 4
 
-/* So many pages are looked at, in so many parts: more would cost more than it saves. */
+/* So many pages are looked at, in parts: more would cost more than it saves. */
 #define SAMPLE_PAGES 4096
 #define SAMPLE_PARTS 4
 #define PART_PAGES (SAMPLE_PAGES / SAMPLE_PARTS)
@@ -125,20 +127,26 @@ static void learn_of_malloc(struct vms_heap *heap, struct vmsi_slot *slot)
 
 /* --- blocks of calloc ------------------------------------------------------ */
 
+static int of_calloc(const struct vms_heap *heap)
+{
+	return atomic_load_explicit(&heap->density.of_calloc,
+				    memory_order_relaxed);
+}
+
 /*
  * A program may take a large table of zeroes and use little of it. Whether this
  * one does is learned from those that it has freed.
  */
 enum vmsi_purpose vmsi_purpose_of_calloc(const struct vms_heap *heap)
 {
-	return atomic_load_explicit(&heap->density.of_calloc, memory_order_relaxed) > 0 ?
-		VMSI_FOR_DENSE_BLOCK : VMSI_FOR_SPARSE_BLOCK;
+	return of_calloc(heap) > 0 ? VMSI_FOR_DENSE_BLOCK :
+				     VMSI_FOR_SPARSE_BLOCK;
 }
 
 static void learn_of_calloc(struct vms_heap *heap, const struct vmsi_slot *slot)
 {
 	const size_t size = vmsi_get(&slot->size);
-	int seen = atomic_load_explicit(&heap->density.of_calloc, memory_order_relaxed);
+	const int seen = of_calloc(heap);
 	int next;
 
 	if (size < DENSITY_LEAST)

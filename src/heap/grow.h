@@ -10,7 +10,7 @@
 struct vms_heap;
 struct vmsi_slot;
 
-/* Slots that blocks move to when they grow, out of smaller slots and out of runs. */
+/* Slots that blocks move to when they grow out of smaller slots or out of runs. */
 
 /*
  * A busy slot for a block that moves there to grow to size. It is committed from

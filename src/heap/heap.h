@@ -32,7 +32,7 @@ struct vms_heap {
 	vms_space *space;
 	bool huge_pages;         /* asks the host for huge pages */
 	bool huge_unasked;       /* the host gives them to any memory */
-	struct vmsi_lock lock;   /* of the lists of slots: unused, bins, ages, lost */
+	struct vmsi_lock lock;   /* of all lists of slots, and the list of ages */
 	struct vmsi_layout layout;
 	struct vmsi_ages ages;
 	struct vmsi_runs runs;

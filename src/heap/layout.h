@@ -36,7 +36,7 @@ struct vmsi_slot_class {
 	struct vmsi_slot *slots;
 	uint32_t begun;          /* slots that were ever used: the first ones */
 	struct vmsi_slot *unused; /* those of them that hold nothing */
-	struct vmsi_bins bins[2]; /* retained, with huge pages and with small ones */
+	struct vmsi_bins bins[2]; /* retained: with huge pages, with small ones */
 };
 
 struct vmsi_layout {

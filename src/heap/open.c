@@ -45,7 +45,7 @@ static void set_options(struct vms_heap *heap,
 	heap->huge_unasked = vmsi_growth_gives_unasked();
 }
 
-/* The space refuses nothing itself: the kernel does, and a budget if there is one. */
+/* The space itself refuses nothing: the kernel does, and a budget if any. */
 static vms_space *open_space(size_t size, struct vms_budget *budget)
 {
 	const struct vms_space_options options = {
@@ -174,7 +174,7 @@ static int open_heap(const struct vms_heap_options *options,
 	error = set_up(heap, options);
 	if (error) {
 		tear_down(heap);
-		/* The host may say EAGAIN for what is too little memory to callers. */
+		/* A host that is short of memory for now says EAGAIN. */
 		return error == -EINVAL ? -EINVAL : -ENOMEM;
 	}
 	vmsi_heap_handle_refusals();

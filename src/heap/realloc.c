@@ -25,7 +25,7 @@ static void set_size(struct vmsi_slot *slot, size_t old, size_t size)
 
 /* --- growth ---------------------------------------------------------------- */
 
-/* A block that grows gets huge pages from now on, unless it is seen to be sparse. */
+/* A block that grows gets huge pages, unless it is seen to be sparse. */
 static void use_huge_pages(vms_heap *heap, struct vmsi_slot *slot)
 {
 	if (slot->small_pages &&

@@ -16,7 +16,7 @@
  */
 static _Thread_local struct {
 	struct vmsi_budget_refusal budget; /* the latest refusal by a budget */
-	enum vms_refusal reason;  /* of the latest refusal; NONE: no slot was free */
+	enum vms_refusal reason;  /* of the latest one; NONE: no slot was free */
 	unsigned since;           /* vmsi_reclaim_moment before this attempt */
 	struct vmsi_attempts attempts;
 } request __attribute__((tls_model("initial-exec")));

@@ -49,7 +49,7 @@ struct vmsi_slot;
 struct vmsi_retained {
 	struct vmsi_slot *slot;
 	size_t from, touched;
-	/* The owner of a live block reads it without a lock; 0: nothing is retained. */
+	/* 0: nothing is retained. The owner of a live block reads it unlocked. */
 	_Atomic size_t to;
 	uint64_t freed_at;       /* vmsi_heap_now(); kept while a block uses it */
 	bool offered;
@@ -69,7 +69,7 @@ struct vmsi_ages {
 	unsigned offer_after, give_back_after; /* milliseconds */
 	/* Bytes that may have pages: of slots, and of free blocks in runs. */
 	_Atomic size_t retained;
-	_Atomic size_t used;     /* bytes of room of all slots, less holes in runs */
+	_Atomic size_t used;     /* room of all slots, less holes in runs */
 	_Atomic size_t used_lately; /* the most of it, and by and by less */
 	_Atomic uint64_t looked_at; /* when ages were last looked at */
 	_Atomic uint64_t born;   /* no memory is older than this process */
@@ -83,7 +83,7 @@ uint64_t vmsi_heap_now(void); /* milliseconds */
  */
 void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot);
 
-/* A busy slot that has a hole, or memory that nobody may get, waits to be mended. */
+/* A busy slot with a hole, or memory that nobody may get, is to be mended later. */
 void vmsi_slot_put_lost(struct vms_heap *heap, struct vmsi_slot *slot);
 
 /* Try again to mend the lost slots. */

@@ -289,7 +289,7 @@ void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 		vmsi_panic("heap: given a block that is not in use");
 	kept_by_host = !vmsi_run_renew(heap, run, index, address);
 	count_live(class, -(size_t)block->size, -(size_t)1);
-	/* A block that the host keeps as the program made it stays busy for good. */
+	/* Nobody may get the block: it stays busy for good. */
 	if (kept_by_host)
 		return;
 	block->freed_at = vmsi_heap_now();

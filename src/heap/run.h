@@ -66,7 +66,7 @@ enum vmsi_block_memory {
 
 struct vmsi_block {
 	uint32_t size;           /* asked for */
-	uint16_t next;           /* of the stack of free blocks: an index plus 1, or 0 */
+	uint16_t next;           /* below it in the stack: index plus 1, or 0 */
 	uint8_t use;             /* enum vmsi_block_use */
 	uint8_t memory;          /* enum vmsi_block_memory */
 	uint64_t freed_at;
@@ -90,8 +90,8 @@ struct vmsi_run {
 	uint32_t class;
 	uint32_t count;          /* blocks that fit */
 	uint32_t begun;          /* blocks that were ever used */
-	uint32_t live;           /* of them, those that are not free: live or busy */
-	uint16_t free;           /* top of the stack of free committed blocks, plus 1 */
+	uint32_t live;           /* of them, those that are live or busy */
+	uint16_t free;           /* top of the stack of free blocks, plus 1 */
 	uint16_t hole_blocks;    /* free blocks that are holes */
 	uint8_t list;            /* enum vmsi_run_list */
 	uint64_t collected, trimmed; /* numbers of the latest passes that saw it */

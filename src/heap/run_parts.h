@@ -60,7 +60,7 @@ void vmsi_run_unbegin_block(struct vms_heap *heap, struct vmsi_run *run,
 bool vmsi_run_has_block(struct vms_heap *heap, const struct vmsi_run *run,
 			unsigned index);
 
-/* Whether blocks [low, high) may become holes: a neighbour is one, or there are few. */
+/* Whether blocks [low, high) may become holes: not if there are too many. */
 bool vmsi_run_may_have_hole(const struct vms_heap *heap,
 			    const struct vmsi_run *run, unsigned low,
 			    unsigned high);

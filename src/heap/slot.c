@@ -342,7 +342,7 @@ int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 	const struct vmsi_slot *from =
 		vmsi_slot_of(vmsi_class_of(&heap->layout, block), block);
 	const size_t bytes = pages_of(length);
-	/* Of locked memory nothing stays mapped: the host would go on counting it. */
+	/* Locked memory that stays mapped the host would go on counting. */
 	int error = move_pages(heap, block, bytes, to,
 			       left == VMSI_LEAVE_ZERO ? MREMAP_DONTUNMAP : 0);
 

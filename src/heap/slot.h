@@ -71,7 +71,7 @@ struct vmsi_slot {
 	/* New memory gets no huge pages. Several threads may set that of a run. */
 	_Atomic bool small_pages;
 	bool from_calloc;        /* the block was made by calloc */
-	/* Has a hole that could not be mapped again; in a run any thread sets it. */
+	/* Has a hole that could not be mapped again. Any thread sets it in a run. */
 	_Atomic bool lost;
 	_Atomic bool changed;    /* by the program, see marks.h; of a live slot */
 	_Atomic uint64_t grown;  /* how often the block has grown in place */

@@ -29,14 +29,17 @@ static void assert_slots_are_apart(void)
 
 			assert_int_equal(start, end);
 			end += capacity;
-			assert_ptr_equal(vmsi_class_of(&heap->layout, start), class);
+			assert_ptr_equal(vmsi_class_of(&heap->layout, start),
+					 class);
 			assert_ptr_equal(vmsi_slot_of(class, end - 1), slot);
-			assert_ptr_equal(vmsi_class_of_slot(&heap->layout, slot), class);
+			assert_ptr_equal(vmsi_class_of_slot(&heap->layout, slot),
+					 class);
 		}
 	}
 	assert_int_equal(end, heap->layout.start + heap->layout.length);
 	assert_true(vms_space_contains(vms_heap_space(heap),
-				       (void *)heap->layout.start, heap->layout.length));
+				       (void *)heap->layout.start,
+				       heap->layout.length));
 }
 
 static void addresses_are_cut_into_slots(void **state)
@@ -139,11 +142,13 @@ static void a_larger_block_has_a_slot(void **state)
 	unsigned char *a = make(VMSI_RUN_MOST + 1), *b = make(100 * MIB);
 
 	(void)state;
-	assert_ptr_equal(vmsi_class_of(&heap->layout, (uintptr_t)a), &heap->layout.classes[0]);
+	assert_ptr_equal(vmsi_class_of(&heap->layout, (uintptr_t)a),
+			 &heap->layout.classes[0]);
 	assert_int_equal((uintptr_t)a % (64 * MIB), 0);
 	assert_int_equal(vms_heap_usable_size(heap, a),
 			 vmsi_align_up(VMSI_RUN_MOST + 1, page()));
-	assert_ptr_equal(vmsi_class_of(&heap->layout, (uintptr_t)b), &heap->layout.classes[1]);
+	assert_ptr_equal(vmsi_class_of(&heap->layout, (uintptr_t)b),
+			 &heap->layout.classes[1]);
 	drop(a);
 	drop(b);
 }
