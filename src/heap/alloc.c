@@ -33,7 +33,7 @@ static struct vmsi_slot *take_committed(vms_heap *heap, size_t addresses,
 		return NULL;
 	vmsi_slot_set_small_pages(heap, slot,
 				  wants_small_pages(slot, size, purpose));
-	if (vmsi_slot_commit(heap, slot, size, VMSI_REACH_EXACT)) {
+	if (vmsi_slot_commit(heap, slot, 0, size, VMSI_REACH_EXACT)) {
 		vmsi_slot_put(heap, slot);
 		return NULL;
 	}

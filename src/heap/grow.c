@@ -13,7 +13,7 @@ struct vmsi_slot *vmsi_grown_take(struct vms_heap *heap, size_t held,
 		return NULL;
 	/* What the block brings along is advised likewise: both are one mapping. */
 	vmsi_slot_set_small_pages(heap, slot, small_pages);
-	if (vmsi_slot_commit_from(heap, slot, held, size, VMSI_REACH_AHEAD)) {
+	if (vmsi_slot_commit(heap, slot, held, size, VMSI_REACH_AHEAD)) {
 		vmsi_slot_put(heap, slot);
 		return NULL;
 	}

@@ -83,7 +83,7 @@ static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 	if (fits && grow_by_move(heap, &slot, size, VMSI_FOR_RETAINED_GROWTH))
 		return vmsi_block_of(heap, slot);
 	/* In place, by committing more of its slot. */
-	if (fits && !vmsi_slot_commit(heap, slot, size, VMSI_REACH_AHEAD)) {
+	if (fits && !vmsi_slot_commit(heap, slot, 0, size, VMSI_REACH_AHEAD)) {
 		set_size(slot, old, size);
 		return vmsi_block_of(heap, slot);
 	}

@@ -96,8 +96,8 @@ static int protect(struct vms_heap *heap, uintptr_t start, size_t from,
 	return error;
 }
 
-int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
-			  size_t from, size_t bytes, enum vmsi_reach reach)
+int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
+		     size_t from, size_t bytes, enum vmsi_reach reach)
 {
 	struct vmsi_slot_class *class = vmsi_class_of_slot(&heap->layout, slot);
 	const uintptr_t start = vmsi_slot_start(class, slot);
@@ -140,12 +140,6 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 				     vmsi_max(vmsi_get(&slot->size), from), 0,
 				     wanted);
 	return 0;
-}
-
-int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
-		     size_t bytes, enum vmsi_reach reach)
-{
-	return vmsi_slot_commit_from(heap, slot, 0, bytes, reach);
 }
 
 /* Repeat the advice for huge pages: the host has a new mapping there. */

@@ -106,15 +106,12 @@ enum vmsi_reach { VMSI_REACH_EXACT, VMSI_REACH_AHEAD };
 size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes);
 
 /*
- * See to it that bytes of a slot that is no run are committed. Nobody is asked
- * for memory when that is refused; see request.h. Returns 0 or -ENOMEM.
+ * See to it that bytes of a slot that is no run are committed, but for what lies
+ * before from: the caller will move pages there. Nobody is asked for memory when
+ * that is refused; see request.h. Returns 0 or -ENOMEM.
  */
 int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
-		     size_t bytes, enum vmsi_reach reach);
-
-/* Likewise from an offset on; the caller will move pages to what is before it. */
-int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
-			  size_t from, size_t bytes, enum vmsi_reach reach);
+		     size_t from, size_t bytes, enum vmsi_reach reach);
 
 /*
  * How much of its room a slot needs whose block has come to so many bytes and

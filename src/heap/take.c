@@ -105,8 +105,8 @@ static struct vmsi_slot *take_retained(struct vms_heap *heap,
 static struct vmsi_slot *take_any(struct vms_heap *heap,
 				  struct vmsi_slot_class *class)
 {
-	for (int plain = 0; plain < 2; plain++) {
-		struct vmsi_bins *bins = &class->bins[plain];
+	for (unsigned i = 0; i < 2; i++) {
+		struct vmsi_bins *bins = &class->bins[i];
 		unsigned bin = vmsi_bin_filled_from(bins, 0);
 		struct vmsi_slot *slot;
 
