@@ -13,7 +13,7 @@
 enum vmsi_lock_rank {
 	VMSI_RANK_RECLAIM = 5,   /* of who has heaps give back what they retain */
 	VMSI_RANK_REGISTRY = 10, /* the list of all spaces */
-	VMSI_RANK_SURPLUS = 15,  /* what live blocks of a heap may lose by age */
+	VMSI_RANK_AGES = 15,  /* what live blocks of a heap may lose by age */
 	VMSI_RANK_AHEAD = 16,    /* what runs of a heap have committed ahead */
 	VMSI_RANK_SPACE = 20,    /* a space: its map, ledger, objects, handles */
 	VMSI_RANK_BUDGET = 30,   /* all budgets of the process */

@@ -5,9 +5,7 @@
 #include "heap/block.h"
 #include "heap/memlock.h"
 #include "heap/request.h"
-#include "heap/retain.h"
-#include "heap/run.h"
-#include "heap/slot.h"
+#include "heap/take.h"
 #include "host/host.h"
 
 /* New blocks: malloc, aligned_alloc, calloc. */
@@ -15,15 +13,15 @@
 /* --- slots ---------------------------------------------------------------- */
 
 /*
- * Huge pages for memory that will be filled, and where all that is needed is
- * there already; none for what may stay empty.
+ * A block that may be dense or sparse gets huge pages only if the slot has them
+ * already, for all of the block.
  */
 static bool wants_small_pages(const struct vmsi_slot *slot, size_t size,
 			      enum vmsi_purpose purpose)
 {
 	if (purpose == VMSI_FOR_BLOCK)
-		return slot->plain || vmsi_get(&slot->touched) < size;
-	return purpose == VMSI_FOR_ZEROES;
+		return slot->small_pages || vmsi_get(&slot->touched) < size;
+	return purpose == VMSI_FOR_SPARSE_BLOCK;
 }
 
 static struct vmsi_slot *take_committed(vms_heap *heap, size_t addresses,
@@ -33,8 +31,9 @@ static struct vmsi_slot *take_committed(vms_heap *heap, size_t addresses,
 
 	if (!slot)
 		return NULL;
-	vmsi_slot_set_plain(heap, slot, wants_small_pages(slot, size, purpose));
-	if (vmsi_slot_commit(heap, slot, size, VMSI_COMMIT_EXACT)) {
+	vmsi_slot_set_small_pages(heap, slot,
+				  wants_small_pages(slot, size, purpose));
+	if (vmsi_slot_commit(heap, slot, 0, size, VMSI_REACH_EXACT)) {
 		vmsi_slot_put(heap, slot);
 		return NULL;
 	}
@@ -53,17 +52,17 @@ static void *alloc_slot(vms_heap *heap, size_t alignment, size_t size)
 {
 	size_t addresses = vmsi_max(alignment, size);
 	struct vmsi_slot *slot = take_committed(
-		heap, addresses, size, vmsi_purpose_of_block(heap, size));
+		heap, addresses, size, vmsi_purpose_of_malloc(heap, size));
 	void *block;
 
 	if (!slot)
 		return NULL;
 	block = publish(heap, slot, size);
-	vmsi_watch_block(heap, slot);
+	vmsi_density_watch(heap, slot);
 	return block;
 }
 
-/* Runs are committed ahead, which memory that is to be locked is not. */
+/* Memory that is to be locked is not committed ahead, as that of runs is. */
 static bool fits_run(const vms_heap *heap, size_t size)
 {
 	return size <= VMSI_RUN_MOST && !vmsi_heap_locks_new(heap);
@@ -116,13 +115,13 @@ void *vms_heap_aligned_alloc(vms_heap *heap, size_t alignment, size_t size)
 
 static void *calloc_slot(vms_heap *heap, size_t size)
 {
-	const enum vmsi_purpose purpose = vmsi_purpose_of_zeroes(heap);
+	const enum vmsi_purpose purpose = vmsi_purpose_of_calloc(heap);
 	struct vmsi_slot *slot = take_committed(heap, size, size, purpose);
 
 	if (!slot)
 		return NULL;
-	slot->zeroed = true;
-	if (purpose == VMSI_FOR_FULL_BLOCK)
+	slot->from_calloc = true;
+	if (purpose == VMSI_FOR_DENSE_BLOCK)
 		memset(vmsi_block_of(heap, slot), 0,
 		       vmsi_min(size, vmsi_get(&slot->touched)));
 	else

@@ -7,15 +7,14 @@
 
 #include "heap/marks.h"
 #include "heap/memlock.h"
-#include "heap/slot.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "host/host.h"
 
 /*
  * Marks of blocks whose memory the program has changed. The kernel keeps rights,
- * advice, locks and policies with the mapping; a block that libc has mapped for
- * itself loses them when it is freed, because libc unmaps it. Here the memory
- * would go to the next block. So what is marked is mapped anew when it is freed.
+ * advice, locks and policies with the mapping. A block that libc has mapped alone
+ * loses them when it is freed, because libc unmaps it; a block of the heap would
+ * leave them to the next one.
  */
 
 static uint64_t bit_of(unsigned index)
@@ -31,7 +30,7 @@ static void mark_blocks(struct vms_heap *heap, struct vmsi_slot *slot,
 
 	if (!run)
 		return;
-	size = heap->run_classes[run->class].size;
+	size = heap->runs.classes[run->class].size;
 	last = vmsi_min((range.end - start - 1) / size, run->count - 1);
 	for (size_t i = (range.start - start) / size; i <= last; i++)
 		__atomic_fetch_or(&run->changed[i / 64],
@@ -49,23 +48,24 @@ static void mark_slot(struct vms_heap *heap, struct vmsi_slot *slot,
 		mark_blocks(heap, slot, start, range);
 		break;
 	default:
-		/* Memory that the program does not have. */
+		/* The program has no block there. */
 		break;
 	}
 }
 
 void vmsi_heap_note_changed(vms_heap *heap, uintptr_t address, size_t length)
 {
-	const struct vmsi_range all = { heap->start,
-					heap->start + heap->length };
+	const struct vmsi_range all = { heap->layout.start,
+					heap->layout.start + heap->layout.length };
 	struct vmsi_range range = { address, address };
 
-	/* The kernel refuses what wraps. */
+	/* The kernel refuses a range that wraps. */
 	if (!vmsi_add(address, length, &range.end))
 		return;
 	range = vmsi_range_common(range, all);
 	while (range.start < range.end) {
-		struct vmsi_slot_class *class = vmsi_class_of(heap, range.start);
+		struct vmsi_slot_class *class =
+			vmsi_class_of(&heap->layout, range.start);
 		struct vmsi_slot *slot = vmsi_slot_of(class, range.start);
 		const uintptr_t start = vmsi_slot_start(class, slot);
 		const uintptr_t end = start + vmsi_slot_capacity(class);
@@ -90,7 +90,7 @@ void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot)
 		return;
 	vmsi_slot_set_changed(slot, false);
 	vmsi_slot_give_back(heap, slot, 0);
-	/* What is still there is as the program has left it. */
+	/* The host keeps it as the program has changed it. */
 	if (vmsi_get(&slot->room) > 0)
 		slot->lost = true;
 }
@@ -111,13 +111,13 @@ bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
 }
 
 /*
- * New memory in the place of the old, with its rights. Where these are refused,
- * it is a hole.
+ * Map the block anew and make it readable and writable; if the latter is refused,
+ * the block is a hole.
  */
 static bool map_anew(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index, uintptr_t address)
 {
-	const size_t length = heap->run_classes[run->class].size;
+	const size_t length = heap->runs.classes[run->class].size;
 	const size_t from = index * length;
 
 	if (vmsi_slot_give_range_back(heap, run->slot, from, from + length) !=
@@ -133,7 +133,7 @@ static bool map_anew(struct vms_heap *heap, struct vmsi_run *run,
 bool vmsi_run_renew(struct vms_heap *heap, struct vmsi_run *run,
 		    unsigned index, uintptr_t address)
 {
-	const size_t length = heap->run_classes[run->class].size;
+	const size_t length = heap->runs.classes[run->class].size;
 
 	if (is_changed(run, index)) {
 		__atomic_fetch_and(&run->changed[index / 64], ~bit_of(index),

@@ -8,8 +8,8 @@
 #include <vmspace/heap.h>
 
 /*
- * What the program does to the memory of its blocks by calls of its own, for the
- * preload library, which sees these calls.
+ * What the program does to the memory of its blocks by calls of its own. The
+ * preload library sees these calls and tells the heap.
  */
 
 /*
@@ -20,16 +20,16 @@
  */
 void vmsi_heap_note_changed(vms_heap *heap, uintptr_t address, size_t length);
 
-/* Whether the heap asks for huge pages, so that the same advice changes nothing. */
+/* Whether the heap asks for huge pages: MADV_HUGEPAGE changes nothing then. */
 bool vmsi_heap_has_huge_pages(const vms_heap *heap);
 
-/* What mlockall(2) of the program is in force. Bits. */
+/* What the program has asked for by mlockall(2). Bits. */
 enum vmsi_heap_locking {
 	/* Memory that was there may be locked. */
 	VMSI_HEAP_LOCKED = 1,
 	/* Blocks that are made from now on are locked (MCL_FUTURE). */
 	VMSI_HEAP_LOCK_NEW = 2,
-	/* They are when they are touched (MCL_ONFAULT). */
+	/* They are locked page by page when they are touched (MCL_ONFAULT). */
 	VMSI_HEAP_LOCK_ON_FAULT = 4,
 };
 
@@ -43,9 +43,9 @@ void vmsi_heap_set_locking(vms_heap *heap, unsigned locking);
 unsigned vmsi_heap_get_locking(const vms_heap *heap);
 
 /*
- * Call a function for the memory of each live block: what it has to use, and in a
- * slot of its own what is committed ahead of it. Blocks that other threads make
- * or free meanwhile may be missed, or met. act must not call the heap.
+ * Call act for the memory of each live block, up to the end of its room. Blocks
+ * that other threads make or free meanwhile may be missed. act must not call the
+ * heap.
  */
 void vmsi_heap_each_live(vms_heap *heap,
 			 void (*act)(uintptr_t start, size_t length,

@@ -4,16 +4,16 @@
 #include <errno.h>
 
 #include "base/panic.h"
-#include "heap/retain.h"
-#include "heap/run.h"
-#include "heap/slot.h"
+#include "heap/check.h"
+#include "heap/collect.h"
+#include "heap/density.h"
 #include "host/host.h"
 
-/* Blocks themselves: to find them, to tell what they are, and to free them. */
+/* What all calls on blocks share, the size of a block, and free. */
 
 void *vmsi_block_of(vms_heap *heap, const struct vmsi_slot *slot)
 {
-	return (void *)vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+	return (void *)vmsi_slot_address(&heap->layout, slot);
 }
 
 void *vmsi_block_answer(vms_heap *heap, void *block, int saved)
@@ -40,7 +40,7 @@ size_t vms_heap_usable_size(const vms_heap *heap, const void *block)
 
 bool vms_heap_owns(const vms_heap *heap, const void *address)
 {
-	return vmsi_heap_has(heap, address);
+	return vmsi_layout_has(&heap->layout, address);
 }
 
 /* --- free ----------------------------------------------------------------- */
@@ -49,13 +49,13 @@ static void free_slot(vms_heap *heap, struct vmsi_slot *slot)
 {
 	uint32_t live = VMSI_SLOT_LIVE;
 
-	/* Of two threads that free one block, one is told. */
+	/* If two threads free one block, only one of them gets past this. */
 	if (!atomic_compare_exchange_strong(&slot->use, &live, VMSI_SLOT_BUSY))
 		vmsi_panic("heap: given a block that is not in use");
 	vmsi_count(&heap->counts.grown_in_place,
 		   atomic_load_explicit(&slot->grown, memory_order_relaxed));
-	vmsi_learn_density(heap, slot);
-	vmsi_slot_settle(slot);
+	vmsi_density_learn(heap, slot);
+	vmsi_slot_note_written(slot);
 	vmsi_slot_put(heap, slot);
 	vmsi_heap_age(heap, vmsi_heap_now());
 }

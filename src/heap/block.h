@@ -3,14 +3,14 @@
 #define VMSI_HEAP_BLOCK_H
 
 #include "base/panic.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 
-/* What all calls on a block begin and end with. (block.c) */
+/* What calls on blocks begin and end with. (block.c) */
 
 /*
- * The slot of a live block, or of the run that holds it; the end of the program
- * where there is no such block. Inline, as a realloc that has nothing to do takes
- * hardly longer than this.
+ * The slot of a live block, or of the run that may hold it. Ends the program if
+ * there is no such block. Inline, as a realloc that has nothing to do takes hardly
+ * longer than this.
  */
 static inline struct vmsi_slot *vmsi_block_find(vms_heap *heap,
 						const void *block)
@@ -19,9 +19,9 @@ static inline struct vmsi_slot *vmsi_block_find(vms_heap *heap,
 	struct vmsi_slot_class *class;
 	struct vmsi_slot *slot;
 
-	if (!vmsi_heap_has(heap, block))
+	if (!vmsi_layout_has(&heap->layout, block))
 		vmsi_panic("heap: given a pointer that it does not own");
-	class = vmsi_class_of(heap, address);
+	class = vmsi_class_of(&heap->layout, address);
 	slot = vmsi_slot_of(class, address);
 	if (vmsi_slot_use(slot) == VMSI_SLOT_RUN)
 		return slot;
@@ -32,10 +32,13 @@ static inline struct vmsi_slot *vmsi_block_find(vms_heap *heap,
 	return slot;
 }
 
-/* The block that a slot of its own holds. */
+/* The block at the start of a slot that is no run. */
 void *vmsi_block_of(vms_heap *heap, const struct vmsi_slot *slot);
 
-/* What a call answers: block, or NULL and ENOMEM; saved is what errno was. */
+/*
+ * End a call that answers with a block. If that is NULL, errno is ENOMEM and the
+ * refusal is counted; else errno is what it was before the call: saved.
+ */
 void *vmsi_block_answer(vms_heap *heap, void *block, int saved);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include "heap/check.h"
+
 #include "base/panic.h"
-#include "heap/retain.h"
-#include "heap/run.h"
-#include "heap/state.h"
+#include "heap/heap.h"
+#include "heap/locks.h"
 
 /*
- * The invariants of docs/invariants.md, H1 to H9, H15 and H16. While other threads are at
- * work only what the locks guard can be looked at: not the sizes of live blocks,
- * nor what is in no list because a thread changes it.
+ * While other threads are at work only what the locks guard can be looked at: not
+ * the sizes of live blocks, nor what is in no list because a thread changes it.
  */
 
 static const char *check_unused(const struct vmsi_slot_class *class,
@@ -20,7 +20,7 @@ static const char *check_unused(const struct vmsi_slot_class *class,
 		if (vmsi_slot_use(slot) != VMSI_SLOT_UNUSED)
 			return "H1: a slot in the list of unused ones is used";
 		if (vmsi_get(&slot->room) || vmsi_get(&slot->touched) ||
-		    vmsi_get(&slot->surplus) || slot->lost || slot->run)
+		    vmsi_get(&slot->retained.to) || slot->lost || slot->run)
 			return "H1: an unused slot has a trace of its use";
 	}
 	return NULL;
@@ -43,7 +43,8 @@ static const char *check_slots(const struct vmsi_slot_class *class)
 
 static const char *check_lost(const struct vms_heap *heap)
 {
-	for (const struct vmsi_slot *slot = heap->lost; slot; slot = slot->next)
+	for (const struct vmsi_slot *slot = heap->ages.lost; slot;
+	     slot = slot->next)
 		if (!slot->lost || vmsi_slot_use(slot) != VMSI_SLOT_BUSY)
 			return "H9: a slot counts as lost and is not";
 	return NULL;
@@ -55,12 +56,12 @@ static const char *check_all(struct vms_heap *heap)
 	const char *wrong = check_lost(heap);
 
 	for (unsigned i = 0; !wrong && i < VMSI_HEAP_CLASSES; i++)
-		wrong = check_slots(&heap->classes[i]);
+		wrong = check_slots(&heap->layout.classes[i]);
 	if (!wrong)
-		wrong = vmsi_heap_check_retained(heap, &slots);
+		wrong = vmsi_retained_check(heap, &slots);
 	if (!wrong)
 		wrong = vmsi_heap_check_runs(heap, &blocks);
-	if (!wrong && slots + blocks != vmsi_get(&heap->retained))
+	if (!wrong && slots + blocks != vmsi_get(&heap->ages.retained))
 		wrong = "H2: what is retained is not the sum over its parts";
 	return wrong;
 }
@@ -75,17 +76,17 @@ const char *vmsi_heap_check(struct vms_heap *heap)
 	return wrong;
 }
 
-/* What a slot is charged, but for the holes in a run. */
+/* What a slot is charged if a run has no holes. */
 static size_t charge_of(const struct vmsi_slot *slot)
 {
-	return vmsi_get(&slot->room) + vmsi_get(&slot->surplus);
+	return vmsi_max(vmsi_get(&slot->room), vmsi_get(&slot->retained.to));
 }
 
 static size_t holes_of(const struct vms_heap *heap, const struct vmsi_slot *slot)
 {
 	return vmsi_slot_use(slot) == VMSI_SLOT_RUN ?
 		slot->run->hole_blocks *
-			heap->run_classes[slot->run->class].size : 0;
+			heap->runs.classes[slot->run->class].size : 0;
 }
 
 const char *vmsi_heap_check_charge(struct vms_heap *heap)
@@ -94,21 +95,20 @@ const char *vmsi_heap_check_charge(struct vms_heap *heap)
 	size_t charged = 0, used = 0;
 
 	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
-		const struct vmsi_slot_class *class = &heap->classes[i];
+		const struct vmsi_slot_class *class = &heap->layout.classes[i];
 
 		for (uint32_t j = 0; j < class->begun; j++) {
 			const struct vmsi_slot *slot = &class->slots[j];
 			const size_t holes = holes_of(heap, slot);
 
 			charged += charge_of(slot) - holes;
-			if (vmsi_slot_use(slot) != VMSI_SLOT_RETAINED)
-				used += vmsi_get(&slot->room) - holes;
+			used += vmsi_get(&slot->room) - holes;
 		}
 	}
 	if (vms_space_get_stats(heap->space, &stats) ||
 	    charged != stats.committed)
 		return "H16: what is charged is not the sum over slots and blocks";
-	return used == vmsi_get(&heap->used) ? NULL :
+	return used == vmsi_get(&heap->ages.used) ? NULL :
 		"H16: what is used is not the sum over slots and blocks";
 }
 

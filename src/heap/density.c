@@ -1,33 +1,37 @@
 /* SPDX-License-Identifier: MIT */
+#include "heap/density.h"
+
 #include "growth/growth.h"
-#include "heap/slot.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "host/host.h"
 
 /*
  * Which blocks get huge pages before a byte of them was written. A huge page
- * brings in 2 MiB for one byte, so a block that is touched here and there would
- * hold many times what it holds under another malloc. A block therefore has
- * small pages until the program is seen to fill blocks like it; where the host
- * gives huge pages unasked it would get them from any malloc, and does here.
+ * brings in 2 MiB for one byte, so a sparse block would hold many times what it
+ * holds under another malloc. A block therefore has small pages until blocks like
+ * it are seen to be dense. Where the host gives huge pages unasked, a block would
+ * get them from any malloc, and gets them here.
  *
- * Only blocks on small pages tell anything: a huge page is all in memory
+ * Only blocks on small pages tell anything: a huge page is in memory as a whole
  * however little of it was written.
  */
 
-/* What is smaller is not worth a look at whether it is full. */
+/* Smaller blocks are not worth a look. */
 #define DENSITY_LEAST ((size_t)1 << 20)
+
+/* of_calloc is never further from 0, so that it follows a program that changes. */
 #define DENSITY_MOST 4
 
-/* A part of the block tells enough; more would cost more than it saves. */
+/* So many pages are looked at, in parts: more would cost more than it saves. */
 #define SAMPLE_PAGES 4096
 #define SAMPLE_PARTS 4
 #define PART_PAGES (SAMPLE_PAGES / SAMPLE_PARTS)
 
-/* Blocks of up to so many times one that was filled are expected to be, too. */
+/* A dense block of malloc makes larger ones, up to so many times its size, be
+ * expected to be dense, too. */
 #define LIKE_IT 4
 
-/* Pages of count, from an address on, that are in memory; SIZE_MAX: unknown. */
+/* How many of count pages are in memory; SIZE_MAX: that is not known. */
 static size_t pages_in_memory(uintptr_t start, size_t count)
 {
 	unsigned char pages[SAMPLE_PAGES];
@@ -44,7 +48,7 @@ bool vmsi_slot_is_dense(struct vms_heap *heap, const struct vmsi_slot *slot,
 			size_t bytes)
 {
 	const uintptr_t start =
-		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+		vmsi_slot_address(&heap->layout, slot);
 	const size_t count = bytes / vmsi_page_size();
 	const size_t apart = count > PART_PAGES ?
 		(count - PART_PAGES) / (SAMPLE_PARTS - 1) : 0;
@@ -52,7 +56,7 @@ bool vmsi_slot_is_dense(struct vms_heap *heap, const struct vmsi_slot *slot,
 
 	if (count <= SAMPLE_PAGES)
 		return pages_in_memory(start, count) >= count / 2;
-	/* From end to end: a table may have a full beginning. */
+	/* Over all of it, as a sparse block may have a dense beginning. */
 	for (size_t i = 0; i < SAMPLE_PARTS; i++) {
 		size_t part = pages_in_memory(
 			start + i * apart * vmsi_page_size(), PART_PAGES);
@@ -66,91 +70,97 @@ bool vmsi_slot_is_dense(struct vms_heap *heap, const struct vmsi_slot *slot,
 
 /* --- blocks of malloc ------------------------------------------------------ */
 
-static void expect_filled(struct vms_heap *heap, size_t up_to)
+static void expect_dense(struct vms_heap *heap, size_t up_to)
 {
-	if (up_to > vmsi_get(&heap->filled))
-		vmsi_set(&heap->filled, up_to);
+	if (up_to > vmsi_get(&heap->density.dense_up_to))
+		vmsi_set(&heap->density.dense_up_to, up_to);
 }
 
 /*
- * A block that lives and is full tells as much as one that is freed. One that
- * is not may be filled later, and tells nothing.
+ * The latest block may be dense already, which tells as much as one that is freed.
+ * If it is not, it may still be filled, and tells nothing.
  */
 static void look_at_latest(struct vms_heap *heap)
 {
-	struct vmsi_slot *slot = atomic_load_explicit(&heap->latest,
+	struct vmsi_slot *slot = atomic_load_explicit(&heap->density.latest,
 						      memory_order_relaxed);
 	size_t size;
 
-	if (!slot || vmsi_slot_use(slot) != VMSI_SLOT_LIVE || !slot->plain)
+	if (!slot || vmsi_slot_use(slot) != VMSI_SLOT_LIVE || !slot->small_pages)
 		return;
 	size = vmsi_get(&slot->size);
 	if (size > 0 && vmsi_slot_is_dense(heap, slot, size))
-		expect_filled(heap, LIKE_IT * size);
+		expect_dense(heap, LIKE_IT * size);
 }
 
-enum vmsi_purpose vmsi_purpose_of_block(struct vms_heap *heap, size_t size)
+enum vmsi_purpose vmsi_purpose_of_malloc(struct vms_heap *heap, size_t size)
 {
 	if (!heap->huge_pages || heap->huge_unasked)
-		return VMSI_FOR_FULL_BLOCK;
-	if (size > vmsi_get(&heap->filled))
+		return VMSI_FOR_DENSE_BLOCK;
+	if (size > vmsi_get(&heap->density.dense_up_to))
 		look_at_latest(heap);
-	return size <= vmsi_get(&heap->filled) ? VMSI_FOR_FULL_BLOCK :
+	return size <= vmsi_get(&heap->density.dense_up_to) ? VMSI_FOR_DENSE_BLOCK :
 						 VMSI_FOR_BLOCK;
 }
 
-void vmsi_watch_block(struct vms_heap *heap, struct vmsi_slot *slot)
+void vmsi_density_watch(struct vms_heap *heap, struct vmsi_slot *slot)
 {
-	if (slot->plain)
-		atomic_store_explicit(&heap->latest, slot,
+	if (slot->small_pages)
+		atomic_store_explicit(&heap->density.latest, slot,
 				      memory_order_relaxed);
 }
 
-/* What was filled keeps its memory for the next that is. */
-static void learn_of_block(struct vms_heap *heap, struct vmsi_slot *slot)
+/* A dense block leaves its memory to the next dense one, with huge pages. */
+static void learn_of_malloc(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	const size_t size = vmsi_get(&slot->size);
 
-	if (!slot->plain || size < DENSITY_LEAST)
+	if (!slot->small_pages || size < DENSITY_LEAST)
 		return;
 	if (vmsi_slot_is_dense(heap, slot, size)) {
-		expect_filled(heap, LIKE_IT * size);
-		vmsi_slot_set_plain(heap, slot, false);
-	} else if (size < vmsi_get(&heap->filled)) {
-		vmsi_set(&heap->filled, size - 1);
+		expect_dense(heap, LIKE_IT * size);
+		vmsi_slot_set_small_pages(heap, slot, false);
+	} else if (size < vmsi_get(&heap->density.dense_up_to)) {
+		vmsi_set(&heap->density.dense_up_to, size - 1);
 	}
 }
 
-/* --- tables of calloc ------------------------------------------------------ */
+/* --- blocks of calloc ------------------------------------------------------ */
+
+static int of_calloc(const struct vms_heap *heap)
+{
+	return atomic_load_explicit(&heap->density.of_calloc,
+				    memory_order_relaxed);
+}
 
 /*
  * A program may take a large table of zeroes and use little of it. Whether this
- * one does is learned from the tables that it gives back.
+ * one does is learned from those that it has freed.
  */
-enum vmsi_purpose vmsi_purpose_of_zeroes(const struct vms_heap *heap)
+enum vmsi_purpose vmsi_purpose_of_calloc(const struct vms_heap *heap)
 {
-	return atomic_load_explicit(&heap->density, memory_order_relaxed) > 0 ?
-		VMSI_FOR_FULL_BLOCK : VMSI_FOR_ZEROES;
+	return of_calloc(heap) > 0 ? VMSI_FOR_DENSE_BLOCK :
+				     VMSI_FOR_SPARSE_BLOCK;
 }
 
-static void learn_of_zeroes(struct vms_heap *heap, const struct vmsi_slot *slot)
+static void learn_of_calloc(struct vms_heap *heap, const struct vmsi_slot *slot)
 {
 	const size_t size = vmsi_get(&slot->size);
-	int seen = atomic_load_explicit(&heap->density, memory_order_relaxed);
+	const int seen = of_calloc(heap);
 	int next;
 
 	if (size < DENSITY_LEAST)
 		return;
 	next = vmsi_slot_is_dense(heap, slot, size) ? seen + 1 : seen - 1;
 	if (next >= -DENSITY_MOST && next <= DENSITY_MOST)
-		atomic_store_explicit(&heap->density, next,
+		atomic_store_explicit(&heap->density.of_calloc, next,
 				      memory_order_relaxed);
 }
 
-void vmsi_learn_density(struct vms_heap *heap, struct vmsi_slot *slot)
+void vmsi_density_learn(struct vms_heap *heap, struct vmsi_slot *slot)
 {
-	if (slot->zeroed)
-		learn_of_zeroes(heap, slot);
+	if (slot->from_calloc)
+		learn_of_calloc(heap, slot);
 	else
-		learn_of_block(heap, slot);
+		learn_of_malloc(heap, slot);
 }

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/reclaim.h"
-#include "heap/retain.h"
-#include "heap/state.h"
+#include "heap/heap.h"
+#include "heap/locks.h"
+#include "heap/registry.h"
 #include "heap/watch.h"
 #include "space/inside.h"
 
 /*
- * fork(2): the child gets every heap with no lock taken. A slot that another
- * thread was changing at that moment stays busy there for good; its block, if
- * any, was that thread's.
+ * The registry of heaps, and fork(2): the child gets every heap with no lock
+ * taken. A slot that another thread was changing at that moment stays busy in the
+ * child for good; its block, if any, was that thread's.
  */
 
 static struct vmsi_lock registry_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_LEAF);
 static struct vms_heap *registry;
 
 /*
- * The lock of reclaiming is the outermost one, so whoever gives memory back
- * comes to an end first. Until the fork is over this thread reclaims nothing.
+ * The lock of reclaiming is taken first, so that a thread that gives memory back
+ * comes to an end. Until the fork is over this thread must not give any back.
  */
 static void before_fork(void)
 {
@@ -43,17 +44,17 @@ static void after_fork_in_child(void)
 	vmsi_lock_init(&registry_lock, VMSI_RANK_LEAF);
 	for (struct vms_heap *heap = registry; heap; heap = heap->next) {
 		vmsi_heap_renew_locks(heap);
-		/* To give back what it shares with its parent wins nothing. */
-		atomic_store(&heap->born, vmsi_heap_now());
-		/* The kernel locks nothing in it. */
+		/* Pages that the child shares with its parent free nothing. */
+		atomic_store(&heap->ages.born, vmsi_heap_now());
+		/* A child has no locked memory, and MCL_FUTURE is off. */
 		atomic_store(&heap->locking, 0);
 	}
 }
 
 /*
- * As early as can be. fork runs the handlers that were registered first last:
- * those of the program often take a lock of its own, which another thread may
- * hold that waits for the heap.
+ * Registered as early as can be, as fork runs the handlers that were registered
+ * first last. Those of the program run before, since they often take a lock that
+ * another thread may hold while it waits for the heap.
  */
 __attribute__((constructor)) void vmsi_heap_handle_fork(void)
 {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "heap/state.h"
+#include "heap/locks.h"
 
-/* All locks of a heap at once, for fork and for the check of its invariants. */
+#include "heap/heap.h"
 
-/* In the order in which they are taken; renewed with the ranks that they have. */
+/* Act on every lock of a heap, in the order in which they are taken. */
 static void for_each_lock(struct vms_heap *heap,
 			  void (*act)(struct vmsi_lock *lock))
 {
-	act(&heap->surplus_lock);
-	act(&heap->ahead_lock);
+	act(&heap->ages.lock);
+	act(&heap->runs.ahead_lock);
 	act(&heap->lock);
-	act(&heap->run_lock);
+	act(&heap->runs.pool_lock);
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++)
-		act(&heap->run_classes[i].lock);
+		act(&heap->runs.classes[i].lock);
 }
 
 void vmsi_heap_lock_all(struct vms_heap *heap)

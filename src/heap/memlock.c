@@ -4,14 +4,14 @@
 
 #include "heap/attributes.h"
 #include "heap/memlock.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "host/host.h"
 
 /*
  * mlockall(2). The kernel would lock all addresses of the heap, reserved ones
- * too, and count them against RLIMIT_MEMLOCK. So the heap locks what blocks have
- * and nothing else. It does so past its space, which would refuse to give back
- * what it knows to be locked.
+ * too, and count them against RLIMIT_MEMLOCK. So the heap locks the memory of
+ * blocks and nothing else. It asks the host and not its space, since the space
+ * refuses to give back memory that it knows to be locked.
  */
 
 unsigned vmsi_heap_get_locking(const vms_heap *heap)
@@ -62,10 +62,10 @@ static void visit_run(const struct vms_heap *heap, const struct vmsi_run *run,
 {
 	size_t size;
 
-	/* It may have ended just now. */
+	/* The run may have ended just now. */
 	if (!run)
 		return;
-	size = heap->run_classes[run->class].size;
+	size = heap->runs.classes[run->class].size;
 	for (unsigned i = 0; i < run->count; i++)
 		if (__atomic_load_n(&run->blocks[i].use, __ATOMIC_ACQUIRE) ==
 		    VMSI_BLOCK_LIVE)
@@ -92,7 +92,7 @@ void vmsi_heap_each_live(vms_heap *heap,
 	const struct visit visit = { act, context };
 
 	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
-		const struct vmsi_slot_class *class = &heap->classes[i];
+		const struct vmsi_slot_class *class = &heap->layout.classes[i];
 		const uint32_t begun = vmsi_class_begun(heap, class);
 
 		for (uint32_t j = 0; j < begun; j++)

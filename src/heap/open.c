@@ -7,12 +7,13 @@
 #include "base/reclaim.h"
 #include "base/versioned.h"
 #include "growth/growth.h"
-#include "heap/run.h"
-#include "heap/state.h"
+#include "heap/heap.h"
+#include "heap/registry.h"
+#include "host/file.h"
 #include "host/host.h"
 #include "space/inside.h"
 
-/* Heaps themselves: open, close, options. */
+/* Heaps themselves: options, open and close. */
 
 #define RESERVE_MOST ((size_t)16 << 40)
 #define RESERVE_LEAST ((size_t)256 << 20)
@@ -29,22 +30,22 @@ static void set_options(struct vms_heap *heap,
 {
 	size_t memory = 0;
 
-	heap->retain = options->retain;
-	if (heap->retain == 0 && vmsi_host.memory_size(&memory) == 0)
-		heap->retain = memory / 8;
+	heap->ages.most = options->retain;
+	if (heap->ages.most == 0 && vmsi_host.memory_size(&memory) == 0)
+		heap->ages.most = memory / 8;
 	if (options->retain == VMS_HEAP_RETAIN_NONE)
-		heap->retain = 0;
-	heap->retain = vmsi_align_down(heap->retain, vmsi_page_size());
-	heap->reclaimable_after = options->reclaimable_after ?
+		heap->ages.most = 0;
+	heap->ages.most = vmsi_align_down(heap->ages.most, vmsi_page_size());
+	heap->ages.offer_after = options->reclaimable_after ?
 		options->reclaimable_after : RECLAIMABLE_AFTER;
-	heap->give_back_after = options->give_back_after ?
+	heap->ages.give_back_after = options->give_back_after ?
 		options->give_back_after : GIVE_BACK_AFTER;
 	heap->huge_pages = !(options->flags & VMS_HEAP_NO_HUGE_PAGES) &&
 		vmsi_growth_has_huge_pages();
 	heap->huge_unasked = vmsi_growth_gives_unasked();
 }
 
-/* The kernel, and a budget if there is one, decide about commit here. */
+/* The space itself refuses nothing: the kernel does, and a budget if any. */
 static vms_space *open_space(size_t size, struct vms_budget *budget)
 {
 	const struct vms_space_options options = {
@@ -58,11 +59,11 @@ static vms_space *open_space(size_t size, struct vms_budget *budget)
 }
 
 /*
- * A heap takes a quarter of the addresses that can be had: what they are short
- * for is a limit or a small machine, and libraries, files and stacks need them
- * as well. Below this size it may take half. A heap of a few slots is of little
- * use, and the other half is still as much as it takes itself: a thread asks for
- * 8 MiB, and for 64 MiB more where its malloc gives it an arena.
+ * A heap takes at most a quarter of the addresses that can be had, as libraries,
+ * files and stacks need them as well. They are scarce under a limit or on a small
+ * machine. Below this size a heap may take half of them: with fewer slots it would
+ * be of little use. A thread needs 8 MiB for its stack, and 64 MiB more where its
+ * malloc gives it an arena.
  */
 #define HALF_BELOW ((size_t)2 << 30)
 
@@ -91,17 +92,45 @@ static vms_space *reserve(size_t asked, struct vms_budget *budget)
 	return space;
 }
 
+/* The kernel's default, for a host that does not tell. */
+#define MAPS_MOST 65530u
+
+/* The mappings of the host that a process may have: vm.max_map_count. */
+static size_t maps_most(void)
+{
+	uint64_t maps;
+
+	if (!vmsi_host_read_number("/proc/sys/vm/max_map_count", &maps))
+		maps = 0;
+	return maps ? maps : MAPS_MOST;
+}
+
+/*
+ * Divide the mappings of the host: half of them are for slots, as a slot with
+ * memory is two; a quarter is for holes in runs, each of which makes two more. The
+ * rest is the program's, which could start no thread and load no library without
+ * any.
+ */
+static int lay_out(struct vms_heap *heap, struct vmsi_range range)
+{
+	const size_t maps = maps_most();
+
+	heap->runs.holes_most = maps / 8;
+	return vmsi_layout_init(&heap->layout, range, maps / 4);
+}
+
+
 /* All slots are one mapping without rights, which costs no commit. */
 static int map_slots(struct vms_heap *heap)
 {
-	void *start = (void *)heap->start;
+	void *start = (void *)heap->layout.start;
 
-	if (vms_mmap(heap->space, start, heap->length, PROT_NONE,
+	if (vms_mmap(heap->space, start, heap->layout.length, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 		     0) == MAP_FAILED)
 		return -errno;
 	if (heap->huge_pages &&
-	    vms_madvise(heap->space, start, heap->length, MADV_HUGEPAGE))
+	    vms_madvise(heap->space, start, heap->layout.length, MADV_HUGEPAGE))
 		heap->huge_pages = false;
 	return 0;
 }
@@ -116,11 +145,11 @@ static int set_up(struct vms_heap *heap, const struct vms_heap_options *options)
 		return -errno;
 	range.start = (uintptr_t)vms_space_base(heap->space);
 	range.end = range.start + vms_space_size(heap->space);
-	error = vmsi_heap_layout(heap, range);
+	error = lay_out(heap, range);
 	if (error)
 		return error;
 	set_options(heap, options);
-	vmsi_lock_init(&heap->surplus_lock, VMSI_RANK_SURPLUS);
+	vmsi_lock_init(&heap->ages.lock, VMSI_RANK_AGES);
 	vmsi_lock_init(&heap->lock, VMSI_RANK_LEAF);
 	vmsi_runs_init(heap);
 	return map_slots(heap);
@@ -130,7 +159,7 @@ static void tear_down(struct vms_heap *heap)
 {
 	if (heap->space)
 		(void)vms_space_close(heap->space);
-	vmsi_heap_drop_layout(heap);
+	vmsi_layout_release(&heap->layout);
 	vmsi_records_put(NULL, heap, sizeof *heap);
 }
 
@@ -145,7 +174,7 @@ static int open_heap(const struct vms_heap_options *options,
 	error = set_up(heap, options);
 	if (error) {
 		tear_down(heap);
-		/* A host that has too little for now says EAGAIN. */
+		/* A host that is short of memory for now says EAGAIN. */
 		return error == -EINVAL ? -EINVAL : -ENOMEM;
 	}
 	vmsi_heap_handle_refusals();
@@ -168,7 +197,7 @@ vms_heap *vms_heap_open(const struct vms_heap_options *options)
 		error = -EINVAL;
 	if (!error)
 		error = open_heap(&known, &heap);
-	/* What other heaps retain may be what its records lack. */
+	/* What other heaps retain may be what was missing. */
 	if (error == -ENOMEM && vmsi_reclaim(NULL, since))
 		error = open_heap(&known, &heap);
 	errno = error ? -error : saved;

@@ -2,24 +2,14 @@
 #include <errno.h>
 
 #include "heap/block.h"
+#include "heap/density.h"
+#include "heap/grow.h"
+#include "heap/heap.h"
 #include "heap/request.h"
 #include "heap/resize.h"
-#include "heap/retain.h"
-#include "heap/run.h"
-#include "heap/slot.h"
 #include "host/host.h"
 
 /* Blocks that become larger or smaller. */
-
-/* --- growth ---------------------------------------------------------------- */
-
-/* A block that grows is a full one, unless it is seen not to be. */
-static void use_huge_pages(vms_heap *heap, struct vmsi_slot *slot)
-{
-	if (slot->plain &&
-	    vmsi_slot_is_dense(heap, slot, vmsi_get(&slot->size)))
-		vmsi_slot_set_plain(heap, slot, false);
-}
 
 /* The block stays where it is. Its thread alone counts how often it has grown. */
 static void set_size(struct vmsi_slot *slot, size_t old, size_t size)
@@ -33,39 +23,55 @@ static void set_size(struct vmsi_slot *slot, size_t old, size_t size)
 			memory_order_relaxed);
 }
 
-/*
- * The block's page tables go to another slot. What is to follow them there is
- * committed first, so that a refusal leaves the block where it is.
- */
-static void *move_to_grow(vms_heap *heap, struct vmsi_slot *slot, size_t size,
-			  enum vmsi_purpose purpose)
-{
-	/* What is moved takes its advice along. */
-	struct vmsi_slot *larger = vmsi_slot_take_grower(
-		heap, vmsi_get(&slot->room), size, slot->plain, purpose);
+/* --- growth ---------------------------------------------------------------- */
 
-	if (!larger)
-		return NULL;
-	vmsi_slot_settle(slot);
-	if (vmsi_slot_move(heap, slot, larger)) {
-		vmsi_slot_put(heap, larger);
-		return NULL;
-	}
-	vmsi_slot_publish_grown(heap, larger, size);
-	vmsi_slot_set_use(slot, VMSI_SLOT_BUSY);
-	vmsi_slot_put(heap, slot);
-	return vmsi_block_of(heap, larger);
+/* A block that grows gets huge pages, unless it is seen to be sparse. */
+static void use_huge_pages(vms_heap *heap, struct vmsi_slot *slot)
+{
+	if (slot->small_pages &&
+	    vmsi_slot_is_dense(heap, slot, vmsi_get(&slot->size)))
+		vmsi_slot_set_small_pages(heap, slot, false);
 }
 
+/*
+ * The pages of the block go to another slot by their page tables. What is to
+ * follow them there is committed first, so that a refusal leaves the block where
+ * it is. Returns whether *slot is the new one.
+ */
+static bool grow_by_move(vms_heap *heap, struct vmsi_slot **slot, size_t size,
+			 enum vmsi_purpose purpose)
+{
+	struct vmsi_slot *old = *slot;
+	struct vmsi_slot *larger =
+		vmsi_grown_take(heap, vmsi_get(&old->room), size,
+				old->small_pages, purpose);
+
+	if (!larger)
+		return false;
+	vmsi_slot_note_written(old);
+	if (vmsi_slot_move(heap, old, larger)) {
+		vmsi_slot_put(heap, larger);
+		return false;
+	}
+	vmsi_grown_publish(heap, larger, size);
+	vmsi_slot_set_use(old, VMSI_SLOT_BUSY);
+	vmsi_slot_put(heap, old);
+	*slot = larger;
+	return true;
+}
+
+/*
+ * A block that its room does not hold: each way is tried in turn, the cheapest
+ * first.
+ */
 static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
-	const size_t capacity =
-		vmsi_slot_capacity(vmsi_class_of_slot(heap, slot));
 	const size_t old = vmsi_get(&slot->size);
-	const bool had_surplus = vmsi_get(&slot->surplus) > 0;
-	void *grown;
+	const bool had_surplus = vmsi_get(&slot->retained.to) > 0;
+	const bool fits = size <= vmsi_slot_capacity(
+		vmsi_class_of_slot(&heap->layout, slot));
 
-	/* Into the used memory that lies behind its room. */
+	/* Into the retained memory behind its room. */
 	vmsi_slot_take_surplus(heap, slot);
 	if (size <= vmsi_get(&slot->room)) {
 		set_size(slot, old, size);
@@ -73,35 +79,36 @@ static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 		return vmsi_block_of(heap, slot);
 	}
 	use_huge_pages(heap, slot);
-	if (size > capacity) {
-		grown = move_to_grow(heap, slot, size, VMSI_FOR_GROWTH);
-	} else {
-		/* To used memory, before new memory comes to lie beside it. */
-		grown = move_to_grow(heap, slot, size, VMSI_FOR_WARMTH);
-		if (!grown && vmsi_slot_commit(heap, slot, size,
-					       VMSI_COMMIT_GROWTH) == 0) {
-			set_size(slot, old, size);
-			grown = vmsi_block_of(heap, slot);
-		}
+	/* To a slot that retains much more than the block has. */
+	if (fits && grow_by_move(heap, &slot, size, VMSI_FOR_RETAINED_GROWTH))
+		return vmsi_block_of(heap, slot);
+	/* In place, by committing more of its slot. */
+	if (fits && !vmsi_slot_commit(heap, slot, 0, size, VMSI_REACH_AHEAD)) {
+		set_size(slot, old, size);
+		return vmsi_block_of(heap, slot);
 	}
-	/* A refusal does not make room of what was only its to grow into. */
-	if (!grown && had_surplus)
+	/* To a larger slot, where its own is too small. */
+	if (!fits && grow_by_move(heap, &slot, size, VMSI_FOR_GROWTH))
+		return vmsi_block_of(heap, slot);
+	/* Refused: what was a surplus before is one again. */
+	if (had_surplus)
 		vmsi_slot_leave_surplus(heap, slot);
-	return grown;
+	return NULL;
 }
 
 /* --- the other ways -------------------------------------------------------- */
 
 /*
- * Little less is kept as it is; much less goes back to the system, and so does
- * what many times little has come to.
+ * A block that becomes a little smaller keeps its memory. What it has too much
+ * goes back where that is more than VMSI_RUN_MOST, and either this call has taken
+ * a quarter of the block or many calls have taken half of it.
  */
 static void *shrink(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
 	const size_t old = vmsi_get(&slot->size);
 	size_t touched;
 
-	vmsi_slot_settle(slot);
+	vmsi_slot_note_written(slot);
 	touched = vmsi_get(&slot->touched);
 	vmsi_set(&slot->size, size);
 	if (touched - size > VMSI_RUN_MOST &&
@@ -137,8 +144,8 @@ static void *realloc_slowly(vms_heap *heap, struct vmsi_slot *slot, void *block,
 }
 
 /*
- * What is neither more than the slot has committed nor so much less that any
- * of it goes back. The size of a run is 0, and so no block of one is.
+ * Whether the block neither outgrows its room nor shrinks by so much that memory
+ * goes back. A block of a run never does: size of the slot of a run is 0.
  */
 static bool stays_in_room(const struct vmsi_slot *slot, size_t old, size_t size)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/reclaim.h"
-#include "heap/retain.h"
-
-#include "heap/state.h"
+#include "heap/collect.h"
+#include "heap/heap.h"
+#include "heap/registry.h"
 #include "space/inside.h"
 
-/* What heaps retain goes back before a request is refused, by whomever. */
+/* Before any request is refused, heaps give back what they retain. */
 
 static bool is_asked(const struct vms_heap *heap,
 		     const struct vms_budget *budget)

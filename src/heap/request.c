@@ -4,20 +4,19 @@
 #include <errno.h>
 
 #include "base/reclaim.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "space/inside.h"
 
 /*
- * What was refused is noted where it is refused. The calls on the space that
- * follow before the public call asks, to put a slot back for instance, would
- * hide it.
+ * The request of this thread. A refusal is noted where it happens: later calls on
+ * the space, to put a slot back for instance, would hide it from the public call.
  *
- * In a library that is preloaded, thread-local storage of the general model
- * can call malloc at its first use; this model cannot.
+ * The TLS model is initial-exec because the general one can call malloc at its
+ * first use, and a preloaded library is malloc.
  */
 static _Thread_local struct {
-	struct vmsi_budget_refusal budget; /* the latest refusal by one */
-	enum vms_refusal reason;  /* of the latest; NONE: no slot was free */
+	struct vmsi_budget_refusal budget; /* the latest refusal by a budget */
+	enum vms_refusal reason;  /* of the latest one; NONE: no slot was free */
 	unsigned since;           /* vmsi_reclaim_moment before this attempt */
 	struct vmsi_attempts attempts;
 } request __attribute__((tls_model("initial-exec")));
@@ -49,7 +48,7 @@ void vmsi_request_note(int error)
 	request.budget = vmsi_budget_latest();
 }
 
-/* Callbacks make requests of their own, in this thread. */
+/* A callback may make requests in this thread: this one is kept aside. */
 static bool ask_budget(vms_heap *heap)
 {
 	__typeof__(request) kept = request;
@@ -69,7 +68,7 @@ static bool ask_heaps(void)
 	return vmsi_reclaim(NULL, request.since);
 }
 
-/* For vms_last_refusal: asking has made other calls. */
+/* What vms_last_refusal is to tell; asking has made other calls since. */
 static void tell_reason(void)
 {
 	if (request.reason == VMS_REFUSAL_NONE)
@@ -80,7 +79,7 @@ static void tell_reason(void)
 
 bool vmsi_request_again(vms_heap *heap, size_t bytes)
 {
-	if (!vmsi_heap_has_slots(heap, bytes))
+	if (!vmsi_layout_has_slots(&heap->layout, bytes))
 		return false;
 	if (request.budget.budget ? ask_budget(heap) : ask_heaps()) {
 		begin_attempt();

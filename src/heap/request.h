@@ -8,30 +8,30 @@
 #include <vmspace/heap.h>
 
 /*
- * One request of a program for a block. Whatever runs out on the way to the
- * block answers that there is no memory, up to the public call, which then asks
- * for memory and makes the whole request again: a block that was freed meanwhile
- * serves it without any new memory.
+ * One request of a program for a block. Whatever runs out on the way answers
+ * NULL or -ENOMEM, up to the public call. That asks for memory and makes the
+ * request again from the start, as a block that was freed meanwhile may serve it
+ * without any new memory.
  *
  *	vmsi_request_begin();
  *	do
  *		block = ...
  *	while (!block && vmsi_request_again(heap, size));
  *
- * The request is the calling thread's; one that a callback makes in between is
- * apart.
+ * Each thread has one request; one that a callback makes in between does not
+ * disturb it.
  */
 
 void vmsi_request_begin(void);
 
 /*
- * After a refusal: whether to make a request for so many bytes again. What heaps
- * retain has been given back, or a callback of the budget that refused has made
- * room.
+ * After a refusal: make heaps give back what they retain, or ask the callback of
+ * the budget that has refused. Returns whether that has made room, so that a
+ * request for so many bytes is worth making again.
  */
 bool vmsi_request_again(vms_heap *heap, size_t bytes);
 
-/* Note what vmsi_protect said to the request; 0: nothing is refused so far. */
+/* Note what vmsi_protect answered; 0: the request is not refused so far. */
 void vmsi_request_note(int error);
 
 #endif

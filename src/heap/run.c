@@ -3,21 +3,17 @@
 
 #include "base/panic.h"
 #include "heap/marks.h"
-#include "heap/retain.h"
-#include "heap/slot.h"
-#include "heap/run.h"
+#include "heap/collect.h"
+#include "heap/grow.h"
+#include "heap/take.h"
+#include "heap/run_parts.h"
 #include "host/host.h"
 #include "space/inside.h"
 
 /*
- * Runs: slots that hold many blocks of one size class, side by side, so that
- * they share huge pages and mappings of the host.
- *
- *   |block|block|block|  ...  |block|.........|
- *    live  free  live          begun  committed ahead
- *
- * run_blocks.c tells which blocks are free, run_memory.c what they are made of,
- * and run_collect.c gives back what is retained.
+ * Blocks of runs, as alloc.c, block.c and realloc.c call for them. run_blocks.c
+ * knows which blocks are free, run_memory.c what memory they have, and
+ * run_collect.c gives back what is retained.
  */
 
 static unsigned class_for(size_t size)
@@ -46,19 +42,19 @@ void vmsi_runs_init(struct vms_heap *heap)
 		vmsi_records_get, vmsi_records_put, NULL
 	};
 
-	vmsi_lock_init(&heap->ahead_lock, VMSI_RANK_AHEAD);
-	vmsi_lock_init(&heap->run_lock, VMSI_RANK_LEAF);
-	vmsi_pool_init(&heap->run_pool, sizeof(struct vmsi_run), source);
+	vmsi_lock_init(&heap->runs.ahead_lock, VMSI_RANK_AHEAD);
+	vmsi_lock_init(&heap->runs.pool_lock, VMSI_RANK_LEAF);
+	vmsi_pool_init(&heap->runs.pool, sizeof(struct vmsi_run), source);
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		vmsi_lock_init(&heap->run_classes[i].lock, VMSI_RANK_LEAF);
-		heap->run_classes[i].size = vmsi_align_up(class_size(i),
+		vmsi_lock_init(&heap->runs.classes[i].lock, VMSI_RANK_LEAF);
+		heap->runs.classes[i].size = vmsi_align_up(class_size(i),
 							  vmsi_page_size());
 	}
 }
 
 void vmsi_runs_release(struct vms_heap *heap)
 {
-	vmsi_pool_release(&heap->run_pool);
+	vmsi_pool_release(&heap->runs.pool);
 }
 
 /* --- making runs ---------------------------------------------------------- */
@@ -67,10 +63,10 @@ static struct vmsi_run *take_record(struct vms_heap *heap)
 {
 	struct vmsi_run *run = NULL;
 
-	vmsi_lock_acquire(&heap->run_lock);
-	if (vmsi_pool_reserve(&heap->run_pool, 1) == 0)
-		run = vmsi_pool_take(&heap->run_pool);
-	vmsi_lock_release(&heap->run_lock);
+	vmsi_lock_acquire(&heap->runs.pool_lock);
+	if (vmsi_pool_reserve(&heap->runs.pool, 1) == 0)
+		run = vmsi_pool_take(&heap->runs.pool);
+	vmsi_lock_release(&heap->runs.pool_lock);
 	return run;
 }
 
@@ -80,14 +76,15 @@ static void add_free(struct vmsi_run *run, unsigned index)
 		.next = run->free,
 		.use = VMSI_BLOCK_FREE,
 		.memory = VMSI_BLOCK_USED,
-		.freed_at = run->slot->freed_at,
+		.freed_at = run->slot->retained.freed_at,
 	};
 	run->free = (uint16_t)(index + 1);
 }
 
 /*
- * Memory of the slot's last use is that of free blocks, the lowest first. Of a
- * block that is not committed to its end only the part may hold something.
+ * What the slot retained becomes that of free blocks; the lowest is used first. A
+ * block of which only a part is committed is not begun, but its memory counts as
+ * used, since that part may hold anything.
  */
 static void adopt_memory(struct vmsi_run *run, size_t size)
 {
@@ -105,7 +102,7 @@ static void adopt_memory(struct vmsi_run *run, size_t size)
 
 static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 {
-	const size_t capacity = vmsi_slot_capacity(&heap->classes[0]);
+	const size_t capacity = vmsi_slot_capacity(&heap->layout.classes[0]);
 	struct vmsi_slot *slot = vmsi_slot_take(heap, capacity, capacity,
 						VMSI_FOR_BLOCK);
 	struct vmsi_run *run;
@@ -121,7 +118,7 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 	run->slot = slot;
 	run->class = number;
 	run->count = (uint32_t)vmsi_min(
-		capacity / heap->run_classes[number].size, VMSI_RUN_BLOCKS);
+		capacity / heap->runs.classes[number].size, VMSI_RUN_BLOCKS);
 	run->begun = run->live = 0;
 	run->free = run->hole_blocks = 0;
 	run->list = VMSI_RUNS_FULL;
@@ -130,9 +127,9 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 	for (unsigned i = 0; i < run->count; i++)
 		run->blocks[i] = (struct vmsi_block){ 0 };
 	__builtin_memset(run->changed, 0, sizeof run->changed);
-	adopt_memory(run, heap->run_classes[number].size);
+	adopt_memory(run, heap->runs.classes[number].size);
 	slot->run = run;
-	vmsi_slot_set_plain(heap, slot, !heap->huge_unasked);
+	vmsi_slot_set_small_pages(heap, slot, !heap->huge_unasked);
 	vmsi_slot_set_use(slot, VMSI_SLOT_RUN);
 	return run;
 }
@@ -141,23 +138,22 @@ static struct vmsi_run *make_run(struct vms_heap *heap, unsigned number)
 
 static struct vmsi_run *listed_run(const struct vmsi_run_class *class)
 {
-	return class->runs[VMSI_RUNS_WARM] ? class->runs[VMSI_RUNS_WARM] :
-					     class->runs[VMSI_RUNS_COLD];
+	return class->runs[VMSI_RUNS_COMMITTED] ? class->runs[VMSI_RUNS_COMMITTED] :
+					     class->runs[VMSI_RUNS_UNCOMMITTED];
 }
 
 static void add_run(struct vms_heap *heap, struct vmsi_run_class *class,
 		    struct vmsi_run *run)
 {
 	vmsi_run_place(class, run);
-	atomic_fetch_add_explicit(&heap->retained, run->begun * class->size,
-				  memory_order_relaxed);
+	vmsi_increase(&heap->ages.retained, run->begun * class->size);
 }
 
-/* A block whose memory is committed; *run: of it. */
+/* Take a block and commit it: sets *run and *index. Returns 0 or -errno. */
 static int take(struct vms_heap *heap, unsigned number, struct vmsi_run **run,
 		unsigned *index)
 {
-	struct vmsi_run_class *class = &heap->run_classes[number];
+	struct vmsi_run_class *class = &heap->runs.classes[number];
 	struct vmsi_run *made = NULL;
 	int error;
 
@@ -184,8 +180,8 @@ static int take(struct vms_heap *heap, unsigned number, struct vmsi_run **run,
 
 static void count_live(struct vmsi_run_class *class, size_t bytes, size_t blocks)
 {
-	atomic_fetch_add_explicit(&class->live, bytes, memory_order_relaxed);
-	atomic_fetch_add_explicit(&class->blocks, blocks, memory_order_relaxed);
+	vmsi_increase(&class->live, bytes);
+	vmsi_increase(&class->blocks, blocks);
 }
 
 void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed)
@@ -200,22 +196,22 @@ void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed)
 	block = &run->blocks[index];
 	memory = (void *)vmsi_block_start(heap, run, index);
 	if (zeroed && block->memory == VMSI_BLOCK_USED)
-		__builtin_memset(memory, 0, heap->run_classes[number].size);
+		__builtin_memset(memory, 0, heap->runs.classes[number].size);
 	block->memory = VMSI_BLOCK_USED;
 	block->size = (uint32_t)size;
-	count_live(&heap->run_classes[number], size, 1);
+	count_live(&heap->runs.classes[number], size, 1);
 	__atomic_store_n(&block->use, VMSI_BLOCK_LIVE, __ATOMIC_RELEASE);
 	vmsi_count(&heap->counts.allocations, 1);
 	return memory;
 }
 
-/* The live block at an address, or the end of the program. */
+/* The index of the live block at an address; ends the program if there is none. */
 static unsigned find_block(struct vms_heap *heap, const struct vmsi_slot *slot,
 			   uintptr_t address)
 {
 	struct vmsi_run *run = slot->run;
 	size_t offset = address - vmsi_block_start(heap, run, 0);
-	size_t size = heap->run_classes[run->class].size;
+	size_t size = heap->runs.classes[run->class].size;
 	size_t index = offset / size;
 
 	if (offset % size != 0)
@@ -238,7 +234,7 @@ static void keep(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 	vmsi_lock_release(&class->lock);
 }
 
-/* The run goes as a whole if nothing is left of it but a busy block. */
+/* End a run if the busy block is all that is left of it; returns whether it was. */
 static bool end_with(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index)
 {
@@ -256,7 +252,10 @@ static bool end_with(struct vms_heap *heap, struct vmsi_run *run,
 	return ends;
 }
 
-/* Two threads may have given the last two blocks back at the same time. */
+/*
+ * Put a block that was given back. The run ends here if two threads have given its
+ * last two blocks back at the same time, so that neither could end it before.
+ */
 static void put_given_back(struct vms_heap *heap, struct vmsi_run *run,
 			   unsigned index)
 {
@@ -279,7 +278,7 @@ void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 {
 	unsigned index = find_block(heap, slot, address);
 	struct vmsi_run *run = slot->run;
-	struct vmsi_run_class *class = &heap->run_classes[run->class];
+	struct vmsi_run_class *class = &heap->runs.classes[run->class];
 	struct vmsi_block *block = &run->blocks[index];
 	uint8_t live = VMSI_BLOCK_LIVE;
 	bool kept_by_host;
@@ -290,12 +289,12 @@ void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 		vmsi_panic("heap: given a block that is not in use");
 	kept_by_host = !vmsi_run_renew(heap, run, index, address);
 	count_live(class, -(size_t)block->size, -(size_t)1);
-	/* A block that nobody may get stays taken, and its run in use. */
+	/* Nobody may get the block: it stays busy for good. */
 	if (kept_by_host)
 		return;
 	block->freed_at = vmsi_heap_now();
 	vmsi_heap_age(heap, block->freed_at);
-	if (vmsi_get(&heap->retained) + class->size <= heap->retain) {
+	if (vmsi_get(&heap->ages.retained) + class->size <= heap->ages.most) {
 		keep(heap, run, index);
 	} else if (!end_with(heap, run, index)) {
 		(void)vmsi_run_give_back(heap, run, index, index + 1);
@@ -307,12 +306,12 @@ size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
 		       uintptr_t address)
 {
 	(void)find_block(heap, slot, address);
-	return heap->run_classes[slot->run->class].size;
+	return heap->runs.classes[slot->run->class].size;
 }
 
 /* --- realloc -------------------------------------------------------------- */
 
-/* What a block no longer uses goes back where it is much. */
+/* The pages of half of the block, or more, go back when they are of no use. */
 static void shrink(struct vms_heap *heap, uintptr_t address, size_t capacity,
 		   struct vmsi_block *block, size_t size)
 {
@@ -329,7 +328,7 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 {
 	unsigned index = find_block(heap, slot, address);
 	struct vmsi_block *block = &slot->run->blocks[index];
-	size_t capacity = heap->run_classes[slot->run->class].size;
+	size_t capacity = heap->runs.classes[slot->run->class].size;
 	struct vmsi_slot *grown;
 	bool changed;
 
@@ -337,16 +336,16 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 		if (size > block->size)
 			vmsi_count(&heap->counts.grown_in_place, 1);
 		shrink(heap, address, capacity, block, size);
-		count_live(&heap->run_classes[slot->run->class],
+		count_live(&heap->runs.classes[slot->run->class],
 			   size - block->size, 0);
 		block->size = (uint32_t)size;
 		return (void *)address;
 	}
-	grown = vmsi_slot_take_grower(heap, capacity, size, false,
+	grown = vmsi_grown_take(heap, capacity, size, false,
 				      VMSI_FOR_GROWTH);
 	if (!grown)
 		return NULL;
-	/* The program may have written up to what usable_size has told. */
+	/* All of it moves: the program may use what vms_heap_usable_size tells. */
 	changed = vmsi_run_moves_changed(heap, slot->run, index);
 	if (vmsi_slot_move_block(heap, address, capacity, grown,
 				 changed ? VMSI_LEAVE_HOLE : VMSI_LEAVE_ZERO)) {
@@ -354,8 +353,8 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 		return NULL;
 	}
 	vmsi_slot_set_changed(grown, changed);
-	vmsi_slot_publish_grown(heap, grown, size);
+	vmsi_grown_publish(heap, grown, size);
 	block->memory = VMSI_BLOCK_FRESH;
 	vmsi_run_free(heap, slot, address);
-	return (void *)vmsi_slot_start(vmsi_class_of_slot(heap, grown), grown);
+	return (void *)vmsi_slot_address(&heap->layout, grown);
 }

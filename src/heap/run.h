@@ -2,14 +2,136 @@
 #ifndef VMSI_HEAP_RUN_H
 #define VMSI_HEAP_RUN_H
 
-#include "heap/state.h"
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
-/* --- run.c: blocks of up to VMSI_RUN_MOST --------------------------------- */
+#include "base/lock.h"
+#include "base/pool.h"
+
+struct vms_heap;
+struct vmsi_slot;
+
+/*
+ * Runs: slots that hold many blocks of one size class, side by side, so that they
+ * share huge pages and mappings of the host.
+ *
+ *   |block|block|block|hole |hole |block|........|~~~~~|.........|
+ *    live  free  live   free  free  live          begun  ahead
+ *
+ *   begun: blocks that were ever used; ahead: committed for the next ones
+ */
+
+/* The smallest and the largest size class; between two powers of two are three. */
+#define VMSI_RUN_LEAST ((size_t)64 << 10)
+#define VMSI_RUN_MOST ((size_t)1 << 20)
+#define VMSI_RUN_CLASSES 17
+
+/*
+ * The states of a block in a run. All changes but the last two are made under the
+ * lock of the run's class:
+ *
+ *   UNUSED  BUSY    vmsi_run_take_block (run_blocks.c), next_ahead (run_memory.c)
+ *   FREE    BUSY    vmsi_run_take_block, vmsi_run_take_old (run_blocks.c)
+ *   BUSY    FREE    vmsi_run_put_block, vmsi_run_untake_block (run_blocks.c)
+ *   BUSY    UNUSED  vmsi_run_unbegin_block (run_blocks.c)
+ *   FREE    UNUSED  vmsi_run_untake_block, vmsi_run_lower (run_blocks.c)
+ *   BUSY    LIVE    vmsi_run_alloc (run.c)
+ *   LIVE    BUSY    vmsi_run_free (run.c)
+ *
+ * A busy block belongs to the thread that made it so.
+ */
+enum vmsi_block_use {
+	VMSI_BLOCK_UNUSED,
+	VMSI_BLOCK_BUSY,
+	VMSI_BLOCK_FREE,
+	VMSI_BLOCK_LIVE,
+};
+
+/*
+ * What the memory of a block in a run is. That of a free block is retained, unless
+ * it is a hole.
+ *
+ *   FRESH        USED   vmsi_run_alloc (run.c), when it is handed out
+ *   FRESH, USED  HOLE   vmsi_run_give_back (run_memory.c)
+ *   USED         FRESH  the same, where the pages go back and the charge does not
+ *   HOLE         FRESH  vmsi_run_commit (run_memory.c), before it is handed out
+ */
+enum vmsi_block_memory {
+	VMSI_BLOCK_FRESH, /* committed, and zero */
+	VMSI_BLOCK_USED,  /* committed, and may hold anything */
+	VMSI_BLOCK_HOLE,  /* reserved: neither memory nor charge */
+};
+
+struct vmsi_block {
+	uint32_t size;           /* asked for */
+	uint16_t next;           /* below it in the stack: index plus 1, or 0 */
+	uint8_t use;             /* enum vmsi_block_use */
+	uint8_t memory;          /* enum vmsi_block_memory */
+	uint64_t freed_at;
+};
+
+/* The most blocks in a run: the smallest class in the smallest slots. */
+#define VMSI_RUN_BLOCKS 1024
+
+/* The lists of a class, by what a run has for the next block. */
+enum vmsi_run_list {
+	VMSI_RUNS_COMMITTED, /* free blocks that are committed */
+	VMSI_RUNS_UNCOMMITTED, /* only holes, or blocks that were never used */
+	VMSI_RUN_LISTS,
+	VMSI_RUNS_FULL = VMSI_RUN_LISTS, /* nothing; in no list */
+};
+
+/* The blocks of a slot that is a run. Guarded by the lock of its class. */
+struct vmsi_run {
+	struct vmsi_run *next, *previous; /* of its list */
+	struct vmsi_slot *slot;
+	uint32_t class;
+	uint32_t count;          /* blocks that fit */
+	uint32_t begun;          /* blocks that were ever used */
+	uint32_t live;           /* of them, those that are live or busy */
+	uint16_t free;           /* top of the stack of free blocks, plus 1 */
+	uint16_t hole_blocks;    /* free blocks that are holes */
+	uint8_t list;            /* enum vmsi_run_list */
+	uint64_t collected, trimmed; /* numbers of the latest passes that saw it */
+	uint64_t holes[VMSI_RUN_BLOCKS / 64]; /* a bit a block: free, and a hole */
+	/* A bit a block that the program has changed (marks.h). Atomic. */
+	uint64_t changed[VMSI_RUN_BLOCKS / 64];
+	struct vmsi_block blocks[VMSI_RUN_BLOCKS];
+};
+
+struct vmsi_run_class {
+	struct vmsi_lock lock;
+	size_t size;             /* bytes of a block */
+	struct vmsi_run *runs[VMSI_RUN_LISTS];
+	_Atomic size_t live;     /* bytes that were asked for */
+	_Atomic size_t blocks;   /* live ones */
+};
+
+/* All runs of a heap. */
+struct vmsi_runs {
+	/*
+	 * Holes, where neighbours are one, and how many there may be: each makes
+	 * up to two more mappings of the host.
+	 */
+	_Atomic size_t holes;
+	size_t holes_most;
+	_Atomic uint64_t pass;   /* number of the latest pass over all runs */
+	/*
+	 * Whoever commits ahead in a run, or takes that back, holds it. There is
+	 * one for all runs, as the calls on the space wait for each other anyway.
+	 */
+	struct vmsi_lock ahead_lock;
+	struct vmsi_lock pool_lock;
+	struct vmsi_pool pool;   /* records of runs */
+	struct vmsi_run_class classes[VMSI_RUN_CLASSES];
+};
 
 void vmsi_runs_init(struct vms_heap *heap);
 void vmsi_runs_release(struct vms_heap *heap);
 
-/* A block of a run; NULL: no memory. */
+/* A block of a run, which reads as zeroes if that is asked. NULL: no memory. */
 void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed);
 void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 		   uintptr_t address);
@@ -19,129 +141,16 @@ size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
 		       uintptr_t address);
 
 /*
- * Give back, with their charge, free blocks that were freed before a time, and
- * runs that have nothing else; what is committed ahead of need too, where the
- * time is UINT64_MAX. Returns the bytes. (run_collect.c)
+ * Give back blocks that were freed before a time, and runs that have no other
+ * blocks. If the time is UINT64_MAX, what is committed ahead goes too. Returns the
+ * bytes. (run_collect.c)
  */
 size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before);
 
 /*
- * What runs are wrong in; NULL: nothing. Adds what is retained. Under the locks
- * of all classes. (run_blocks.c)
+ * What is wrong in runs; NULL: nothing. Adds what they retain to bytes. The caller
+ * holds the locks of all classes. (run_blocks.c)
  */
 const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes);
-
-/* --- from the inside: for the files of runs only -------------------------- */
-
-/*
- * Which blocks are free, what memory they have, and how
- * that goes back. A block that is busy belongs to the thread that made it so.
- */
-
-/* Of a set with a bit a block; before the first and behind the last is none. */
-static inline bool vmsi_run_has_bit(const uint64_t *bits, unsigned index)
-{
-	return index < VMSI_RUN_BLOCKS && (bits[index / 64] >> index % 64 & 1);
-}
-
-static inline struct vmsi_run_class *vmsi_run_class(struct vms_heap *heap,
-						    const struct vmsi_run *run)
-{
-	return &heap->run_classes[run->class];
-}
-
-static inline uintptr_t vmsi_block_start(struct vms_heap *heap,
-					 const struct vmsi_run *run,
-					 unsigned index)
-{
-	return vmsi_slot_start(vmsi_class_of_slot(heap, run->slot), run->slot) +
-		index * heap->run_classes[run->class].size;
-}
-
-/* --- run_blocks.c: free blocks. All under the lock of the class ----------- */
-
-/* A run that is new, or to which a block was added, goes to its list. */
-void vmsi_run_place(struct vmsi_run_class *class, struct vmsi_run *run);
-
-/*
- * A free block, made busy: the one with memory that was freed last; then one
- * that is committed ahead; then the lowest hole, which shrinks by it; then one
- * that was never used. The run is in a list.
- */
-unsigned vmsi_run_take_block(struct vms_heap *heap, struct vmsi_run *run);
-
-/* A busy block is free; its memory says what it has. */
-void vmsi_run_put_block(struct vms_heap *heap, struct vmsi_run *run,
-			unsigned index);
-
-/* Likewise one for which there was no memory: it is as it was before. */
-void vmsi_run_untake_block(struct vms_heap *heap, struct vmsi_run *run,
-			   unsigned index);
-
-/*
- * A busy block that was never used is so again, if it is still the last one;
- * else it is free.
- */
-void vmsi_run_unbegin_block(struct vms_heap *heap, struct vmsi_run *run,
-			    unsigned index);
-
-/* Whether a block is committed, and so may be given back. */
-bool vmsi_run_has_block(struct vms_heap *heap, const struct vmsi_run *run,
-			unsigned index);
-
-/* Whether blocks [low, high) may become holes: there are not too many. */
-bool vmsi_run_may_have_hole(const struct vms_heap *heap,
-			    const struct vmsi_run *run, unsigned low,
-			    unsigned high);
-
-/* Make the free blocks that were freed before a time busy, as bits of taken. */
-bool vmsi_run_take_old(struct vms_heap *heap, struct vmsi_run *run,
-		       uint64_t before, uint64_t *taken);
-
-/* Whether all but so many blocks are free and hold nothing. */
-bool vmsi_run_is_empty_but(const struct vmsi_run *run, unsigned live);
-
-/*
- * Take a run that is empty, but for one busy block perhaps, out of everything,
- * to be ended. Returns the bytes of its holes.
- */
-size_t vmsi_run_withdraw(struct vms_heap *heap, struct vmsi_run *run);
-
-/*
- * The holes at the end of the begun blocks are no blocks any more, if nothing is
- * committed behind them. Under ahead_lock as well.
- */
-void vmsi_run_lower(struct vms_heap *heap, struct vmsi_run *run);
-
-/* --- run_memory.c: what blocks are made of. Under no lock ----------------- */
-
-/*
- * See to it that a busy block is committed; others may be too, ahead of need.
- * Where there is no more memory, what the heap retains is given back first.
- * Returns 0 or -errno; the block is as before.
- */
-int vmsi_run_commit(struct vms_heap *heap, struct vmsi_run *run,
-		    unsigned index);
-
-/* Give busy blocks [low, high) back. Returns the bytes of memory or charge. */
-size_t vmsi_run_give_back(struct vms_heap *heap, struct vmsi_run *run,
-			  unsigned low, unsigned high);
-
-/*
- * Give back what runs of a class have committed ahead of need, in a pass over
- * them. Returns the bytes.
- */
-size_t vmsi_runs_trim(struct vms_heap *heap, struct vmsi_run_class *class,
-		      uint64_t pass);
-
-/* The pages of committed memory are the host's; it stays charged. */
-bool vmsi_run_drop_pages(struct vms_heap *heap, uintptr_t start, size_t length);
-
-/*
- * Give a run that was withdrawn back; holes is the bytes of its holes, and last
- * its busy block, whose memory goes too, or NULL. Returns the bytes.
- */
-size_t vmsi_run_finish(struct vms_heap *heap, struct vmsi_run *run, size_t holes,
-		    const struct vmsi_block *last);
 
 #endif

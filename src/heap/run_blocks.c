@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "heap/run.h"
-#include "heap/slot.h"
+#include "heap/run_parts.h"
 
 /*
  * Which blocks of runs are free.
  *
- *   |block|block|block|hole |hole |block|........|~~~~~|.........|
- *    live  free  live   free  free  live          begun  ahead
+ *   |block|block|block|hole |hole |block|~~~~~|.........|
+ *    live  free  live   free  free  live  ahead
  *
- * The committed ones are a stack: the last block that was freed is the next to
- * be used, since its memory is warm. Holes are bits, and the lowest is used
- * first: there its neighbour below is committed, so that the hole becomes
- * shorter and is not split into two.
+ * The committed ones are a stack: the block that was freed last is used next, as
+ * its memory is the most likely to be in the caches. Holes are bits, and the lowest
+ * is used first: its neighbour below is committed, so that the hole becomes shorter
+ * and is not split in two.
  */
 
 /* --- lists ---------------------------------------------------------------- */
@@ -19,9 +18,9 @@
 static enum vmsi_run_list list_for(const struct vmsi_run *run)
 {
 	if (run->free)
-		return VMSI_RUNS_WARM;
+		return VMSI_RUNS_COMMITTED;
 	if (run->hole_blocks || run->begun < run->count)
-		return VMSI_RUNS_COLD;
+		return VMSI_RUNS_UNCOMMITTED;
 	return VMSI_RUNS_FULL;
 }
 
@@ -63,8 +62,8 @@ static bool is_hole(const struct vmsi_run *run, unsigned index)
 }
 
 /*
- * With no neighbour there is one hole more; with one it is as many as before;
- * between two there is one less.
+ * How many more holes there are when a block becomes one: 1 if no neighbour is a
+ * hole, 0 if one is, and -1 if it joins two.
  */
 static size_t more_holes_with(const struct vmsi_run *run, unsigned index)
 {
@@ -74,10 +73,8 @@ static size_t more_holes_with(const struct vmsi_run *run, unsigned index)
 static void add_hole(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index)
 {
-	atomic_fetch_add_explicit(&heap->holes, more_holes_with(run, index),
-				  memory_order_relaxed);
-	atomic_fetch_sub_explicit(&heap->used, vmsi_run_class(heap, run)->size,
-				  memory_order_relaxed);
+	vmsi_increase(&heap->runs.holes, more_holes_with(run, index));
+	vmsi_decrease(&heap->ages.used, vmsi_run_class(heap, run)->size);
 	run->holes[index / 64] |= UINT64_C(1) << index % 64;
 	run->hole_blocks++;
 }
@@ -87,10 +84,8 @@ static void remove_hole(struct vms_heap *heap, struct vmsi_run *run,
 {
 	run->holes[index / 64] &= ~(UINT64_C(1) << index % 64);
 	run->hole_blocks--;
-	atomic_fetch_sub_explicit(&heap->holes, more_holes_with(run, index),
-				  memory_order_relaxed);
-	atomic_fetch_add_explicit(&heap->used, vmsi_run_class(heap, run)->size,
-				  memory_order_relaxed);
+	vmsi_decrease(&heap->runs.holes, more_holes_with(run, index));
+	vmsi_increase(&heap->ages.used, vmsi_run_class(heap, run)->size);
 }
 
 static unsigned lowest_hole(const struct vmsi_run *run)
@@ -107,7 +102,7 @@ bool vmsi_run_may_have_hole(const struct vms_heap *heap,
 			    unsigned high)
 {
 	return is_hole(run, low - 1) || is_hole(run, high) ||
-		vmsi_get(&heap->holes) < heap->holes_most;
+		vmsi_get(&heap->runs.holes) < heap->runs.holes_most;
 }
 
 /* --- the stack of committed blocks ---------------------------------------- */
@@ -116,21 +111,17 @@ static void push(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 {
 	run->blocks[index].next = run->free;
 	run->free = (uint16_t)(index + 1);
-	atomic_fetch_add_explicit(&heap->retained,
-				  vmsi_run_class(heap, run)->size,
-				  memory_order_relaxed);
+	vmsi_increase(&heap->ages.retained, vmsi_run_class(heap, run)->size);
 }
 
-/* The block that a link of the stack leads to. */
+/* Take the block out of the stack that a link of it leads to. */
 static unsigned unlink_at(struct vms_heap *heap, struct vmsi_run *run,
 			  uint16_t *link)
 {
 	const unsigned index = *link - 1u;
 
 	*link = run->blocks[index].next;
-	atomic_fetch_sub_explicit(&heap->retained,
-				  vmsi_run_class(heap, run)->size,
-				  memory_order_relaxed);
+	vmsi_decrease(&heap->ages.retained, vmsi_run_class(heap, run)->size);
 	return index;
 }
 
@@ -194,7 +185,7 @@ void vmsi_run_put_block(struct vms_heap *heap, struct vmsi_run *run,
 	vmsi_run_place(vmsi_run_class(heap, run), run);
 }
 
-/* The last of the begun blocks was never used. */
+/* The last of the begun blocks counts as never used again. */
 static void unbegin(struct vmsi_run *run)
 {
 	run->begun--;
@@ -202,9 +193,9 @@ static void unbegin(struct vmsi_run *run)
 }
 
 /*
- * Another thread may have taken the block above meanwhile. Then this one stays,
- * and goes with it if there is no memory for that one either; if there is, this
- * one is committed too.
+ * The block is free, and no begun one any more if it is the last of them. If it is
+ * not, another thread has taken the block above. Should that one be refused too,
+ * the loop there ends both; if it is committed, this one is committed with it.
  */
 void vmsi_run_untake_block(struct vms_heap *heap, struct vmsi_run *run,
 			   unsigned index)
@@ -247,7 +238,7 @@ bool vmsi_run_take_old(struct vms_heap *heap, struct vmsi_run *run,
 		}
 		(void)unlink_at(heap, run, link);
 		run->blocks[index].use = VMSI_BLOCK_BUSY;
-		/* So the run is not ended meanwhile. */
+		/* With a live block the run does not end meanwhile. */
 		run->live++;
 		taken[index / 64] |= UINT64_C(1) << index % 64;
 		any = true;
@@ -333,7 +324,7 @@ static const char *check_run(struct vms_heap *heap, const struct vmsi_run *run,
 		if (number > run->begun || block->use != VMSI_BLOCK_FREE ||
 		    block->memory == VMSI_BLOCK_HOLE)
 			return "H7: a block of the free ones is not free";
-		*bytes += heap->run_classes[run->class].size;
+		*bytes += heap->runs.classes[run->class].size;
 	}
 	if (run->live + committed + run->hole_blocks != run->begun ||
 	    run->begun > run->count)
@@ -348,7 +339,7 @@ static const char *check_list(struct vms_heap *heap, unsigned class,
 	const struct vmsi_run *previous = NULL;
 	const char *wrong = NULL;
 
-	for (const struct vmsi_run *run = heap->run_classes[class].runs[list];
+	for (const struct vmsi_run *run = heap->runs.classes[class].runs[list];
 	     !wrong && run; previous = run, run = run->next) {
 		if (run->previous != previous || run->class != class ||
 		    run->list != list)
@@ -366,7 +357,7 @@ const char *vmsi_heap_check_runs(struct vms_heap *heap, size_t *bytes)
 	for (unsigned i = 0; !wrong && i < VMSI_RUN_CLASSES * VMSI_RUN_LISTS; i++)
 		wrong = check_list(heap, i / VMSI_RUN_LISTS, i % VMSI_RUN_LISTS,
 				   bytes, &holes);
-	if (!wrong && holes != vmsi_get(&heap->holes))
+	if (!wrong && holes != vmsi_get(&heap->runs.holes))
 		wrong = "H15: the holes of all runs are not counted right";
 	return wrong;
 }

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "heap/retain.h"
-#include "heap/run.h"
+#include "heap/run_parts.h"
 
-/* What runs retain goes back: free blocks, and runs that have nothing else. */
+/* Free blocks of runs go back, and runs that have no other blocks. */
 
-/* The next run of a pass that has blocks to give back, which are busy then. */
+/* The next run of a pass with blocks to give back; these are made busy. */
 static struct vmsi_run *next_old(struct vms_heap *heap,
 				 struct vmsi_run_class *class, uint64_t before,
 				 uint64_t pass, uint64_t *taken)
 {
-	for (struct vmsi_run *run = class->runs[VMSI_RUNS_WARM], *next; run;
+	for (struct vmsi_run *run = class->runs[VMSI_RUNS_COMMITTED], *next; run;
 	     run = next) {
 		next = run->next;
 		if (run->collected >= pass)
@@ -21,7 +20,7 @@ static struct vmsi_run *next_old(struct vms_heap *heap,
 	return NULL;
 }
 
-/* Those side by side by one call of the host. */
+/* Blocks side by side go back by one call of the host. */
 static size_t give_back_taken(struct vms_heap *heap, struct vmsi_run *run,
 			      const uint64_t *taken)
 {
@@ -37,7 +36,7 @@ static size_t give_back_taken(struct vms_heap *heap, struct vmsi_run *run,
 			high++;
 		bytes += vmsi_run_give_back(heap, run, low, high);
 		vmsi_lock_acquire(&class->lock);
-		/* The lowest is handed out first, and has not many behind it. */
+		/* The lowest is put last, so that it is on top of the stack. */
 		for (unsigned i = high; i-- > low;) {
 			run->blocks[i].freed_at = vmsi_heap_now();
 			vmsi_run_put_block(heap, run, i);
@@ -94,12 +93,12 @@ static size_t end_empty(struct vms_heap *heap, struct vmsi_run_class *class)
 
 size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before)
 {
-	/* A run that has been seen is not seen again, whatever came of it. */
-	const uint64_t pass = atomic_fetch_add(&heap->pass, 1) + 1;
+	/* A pass sees each run once: what the host keeps would not end it. */
+	const uint64_t pass = atomic_fetch_add(&heap->runs.pass, 1) + 1;
 	size_t bytes = 0;
 
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		struct vmsi_run_class *class = &heap->run_classes[i];
+		struct vmsi_run_class *class = &heap->runs.classes[i];
 
 		bytes += collect_blocks(heap, class, before, pass);
 		bytes += end_empty(heap, class);

@@ -6,43 +6,44 @@
 
 #include "base/reclaim.h"
 #include "heap/request.h"
-#include "heap/retain.h"
-#include "heap/run.h"
-#include "heap/slot.h"
+#include "heap/density.h"
+#include "heap/run_parts.h"
 #include "host/host.h"
 #include "space/inside.h"
 
 /*
  * The memory of blocks in runs. A run is committed from its start to the room of
- * its slot, but for its holes; blocks that are freed and not to be kept become
- * holes, which have neither memory nor charge.
+ * its slot, except for its holes, which have neither memory nor charge.
  *
- * Whoever has a busy block may commit it or give it back by itself. What lies
- * behind the begun blocks is nobody's, and is committed for several at once;
- * room only changes under ahead_lock, or two threads that have seen the same
- * room would commit one part twice: the second time, what a third one has given
- * back meanwhile.
+ *   |block|block|hole |block|~~~~~~~~~~~~~~|.............|
+ *                      begun  ahead    room         capacity
+ *
+ * Whoever has a busy block may commit it or give it back alone. What lies behind
+ * the begun blocks belongs to nobody, and is committed for several at once. So
+ * room changes under ahead_lock only. Without it two threads that have read the
+ * same room could commit the same part, the second one after a third has given it
+ * back.
  */
 
 /*
- * Held over a call on the space, which asks nobody for memory meanwhile: what is
- * asked may free blocks, or collect.
+ * The lock is held over a call on the space. That call must not ask for memory if
+ * it is refused: who is asked may free blocks or collect, and want the lock.
  */
 static void lock_ahead(struct vms_heap *heap)
 {
 	vmsi_reclaim_forbid();
-	vmsi_lock_acquire(&heap->ahead_lock);
+	vmsi_lock_acquire(&heap->runs.ahead_lock);
 }
 
 static void unlock_ahead(struct vms_heap *heap)
 {
-	vmsi_lock_release(&heap->ahead_lock);
+	vmsi_lock_release(&heap->runs.ahead_lock);
 	vmsi_reclaim_allow();
 }
 
 /* --- commit --------------------------------------------------------------- */
 
-/* Where the slot has a hole in the space, it may be here. */
+/* If the slot has a hole in the space, that may be here. */
 static int protect(struct vms_heap *heap, struct vmsi_slot *slot,
 		   uintptr_t start, size_t length)
 {
@@ -57,19 +58,19 @@ static int protect(struct vms_heap *heap, struct vmsi_slot *slot,
 }
 
 /*
- * A run takes huge pages for what it commits next where the blocks that it has
- * are full ones. Below a huge page there is nothing to be had.
+ * A run gets huge pages for what it commits next, if what it has fills one at
+ * least and is dense.
  */
 static void advise_run(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	const size_t room = vmsi_get(&slot->room);
 
-	if (slot->plain && room >= vmsi_huge_page_size() &&
+	if (slot->small_pages && room >= vmsi_huge_page_size() &&
 	    vmsi_slot_is_dense(heap, slot, room))
-		vmsi_slot_set_plain(heap, slot, false);
+		vmsi_slot_set_small_pages(heap, slot, false);
 }
 
-/* As far as a block's end, and ahead if there is memory. */
+/* Commit up to end, and ahead of it if there is memory. */
 static int commit_ahead(struct vms_heap *heap, struct vmsi_run *run, size_t end)
 {
 	const size_t size = vmsi_run_class(heap, run)->size;
@@ -140,7 +141,7 @@ static size_t used_bytes(struct vms_heap *heap, const struct vmsi_run *run,
 	return blocks * vmsi_run_class(heap, run)->size;
 }
 
-/* Where there are too many holes, what has pages loses those. */
+/* If there are too many holes already, only the pages go back. */
 static enum vmsi_gave give_range(struct vms_heap *heap, struct vmsi_run *run,
 				 unsigned low, unsigned high, size_t used)
 {
@@ -186,9 +187,9 @@ struct ahead {
 };
 
 /*
- * The next run of a list that has something there. It is not ended, as one of
- * its blocks is busy; and whoever takes another one there sees a lower room, and
- * waits for ahead_lock.
+ * The next run of a list with something behind its begun blocks. Its first block
+ * there is made busy, so that the run does not end meanwhile; and its room is
+ * lowered, so that whoever takes another block there waits for ahead_lock.
  */
 static bool next_ahead(struct vms_heap *heap, struct vmsi_run *run,
 		       uint64_t pass, struct ahead *ahead)
@@ -213,7 +214,7 @@ static bool next_ahead(struct vms_heap *heap, struct vmsi_run *run,
 	return true;
 }
 
-/* The block was not meant to be used; room is what it will be. */
+/* Afterwards: room and the busy block are what they are to be again. */
 static void leave_ahead(struct vms_heap *heap, struct ahead *ahead,
 			enum vmsi_gave gave)
 {
@@ -266,15 +267,15 @@ size_t vmsi_runs_trim(struct vms_heap *heap, struct vmsi_run_class *class,
 
 static void give_record(struct vms_heap *heap, struct vmsi_run *run)
 {
-	vmsi_lock_acquire(&heap->run_lock);
-	vmsi_pool_give(&heap->run_pool, run);
-	vmsi_lock_release(&heap->run_lock);
+	vmsi_lock_acquire(&heap->runs.pool_lock);
+	vmsi_pool_give(&heap->runs.pool, run);
+	vmsi_lock_release(&heap->runs.pool_lock);
 }
 
 /*
- * Of a slot that has kept its memory, holes are no memory of a block. Where it
- * has kept its pages any of them may hold something: what the last use of the
- * slot left behind the begun blocks has not gone either.
+ * The host has kept memory of a slot. With holes in it, the slot is no whole
+ * memory for a block, and lost. If the pages were kept too, all of it counts as
+ * touched: the slot's last use may have left something behind the begun blocks.
  */
 static void note_kept(struct vms_heap *heap, struct vmsi_slot *slot,
 		      size_t holes, enum vmsi_gave gave)

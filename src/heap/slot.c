@@ -9,8 +9,7 @@
 #include "heap/marks.h"
 #include "heap/memlock.h"
 #include "heap/request.h"
-#include "heap/slot.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -18,25 +17,21 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
-/*
- * The memory of slots. No call here is made under a lock of the heap: the slot
- * is busy, or its block belongs to the calling thread.
- */
-
 #define RW (PROT_READ | PROT_WRITE)
 
 /*
- * From here on a block that grows is given huge pages, and may hold up to one
- * that it does not fill. Below that it is committed by an eighth ahead, which
- * keeps the host from using a huge page for a few kilobytes; but not past this
- * size, or the first huge page would begin with small ones.
+ * A block that grows uses huge pages from this size on, and may leave up to one of
+ * them empty. A smaller one is committed by an eighth ahead, at least AHEAD_LEAST
+ * and no further than this size: so the host uses no huge page for a few
+ * kilobytes, and the first one that it uses does not begin with small ones.
  */
 #define HUGE_FROM ((size_t)2 << 20)
 #define AHEAD_LEAST ((size_t)64 << 10)
 
 /*
- * Pages of a sparse table stay for the next one where they are at most this
- * part of what was touched: else memory that nothing uses would pile up.
+ * A slot that is cleared keeps its pages if they are at most this part of what was
+ * touched, and are then overwritten with zeroes. If more stayed, sparse blocks
+ * would pile up memory that nothing uses.
  */
 #define KEPT_BY_CLEAR 8
 
@@ -45,7 +40,7 @@ static size_t pages_of(size_t bytes)
 	return vmsi_align_up(bytes, vmsi_page_size());
 }
 
-/* For growth; without huge pages no more than is brought in at once. */
+/* Without huge pages, no more is committed ahead than one call brings in. */
 size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes)
 {
 	size_t more = vmsi_max(bytes / 8, AHEAD_LEAST);
@@ -58,24 +53,25 @@ size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes)
 }
 
 /*
- * How much of a slot to commit. The last, partial huge page of an exact block
- * is left to small pages; but memory that goes from block to block is filled up
- * sooner or later, and then a huge page is a fifth of the cost.
+ * How much of a slot to commit. What a new block has beyond its last whole huge
+ * page stays on small pages. In memory that had a block before, that huge page is
+ * committed as a whole: sooner or later a block fills it, and then a huge page
+ * costs a fifth of small ones.
  */
 static size_t wanted_room(const struct vms_heap *heap,
 			  const struct vmsi_slot *slot, size_t bytes,
-			  enum vmsi_commit how)
+			  enum vmsi_reach reach)
 {
-	if (how != VMSI_COMMIT_EXACT)
+	if (reach != VMSI_REACH_EXACT)
 		return vmsi_commit_ahead(heap, bytes);
-	if (bytes >= HUGE_FROM && heap->huge_pages && !slot->plain &&
+	if (bytes >= HUGE_FROM && heap->huge_pages && !slot->small_pages &&
 	    vmsi_get(&slot->touched) > 0)
 		return vmsi_align_up(bytes, vmsi_huge_page_size());
 	return bytes;
 }
 
-size_t vmsi_slot_growth_room(const struct vms_heap *heap,
-			     struct vmsi_slot *slot, size_t bytes)
+size_t vmsi_slot_room_to_grow(const struct vms_heap *heap,
+			      const struct vmsi_slot *slot, size_t bytes)
 {
 	const size_t unit = heap->huge_pages ? vmsi_huge_page_size() :
 					       vmsi_page_size();
@@ -87,8 +83,7 @@ size_t vmsi_slot_growth_room(const struct vms_heap *heap,
 void vmsi_slot_set_room(struct vms_heap *heap, struct vmsi_slot *slot,
 			size_t room)
 {
-	atomic_fetch_add_explicit(&heap->used, room - vmsi_get(&slot->room),
-				  memory_order_relaxed);
+	vmsi_increase(&heap->ages.used, room - vmsi_get(&slot->room));
 	vmsi_set(&slot->room, room);
 }
 
@@ -101,10 +96,10 @@ static int protect(struct vms_heap *heap, uintptr_t start, size_t from,
 	return error;
 }
 
-int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
-			  size_t from, size_t bytes, enum vmsi_commit how)
+int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
+		     size_t from, size_t bytes, enum vmsi_reach reach)
 {
-	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+	struct vmsi_slot_class *class = vmsi_class_of_slot(&heap->layout, slot);
 	const uintptr_t start = vmsi_slot_start(class, slot);
 	const size_t begin = vmsi_max(vmsi_get(&slot->room), from);
 	const size_t exact = pages_of(bytes);
@@ -114,7 +109,7 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 
 	if (exact <= begin)
 		return 0;
-	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, how)),
+	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, reach)),
 			  vmsi_slot_capacity(class));
 	/* What is locked is in memory, and counts against a limit. */
 	if (vmsi_heap_locks_new(heap))
@@ -131,15 +126,15 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 		return error;
 	error = vmsi_heap_lock_new(heap, start + begin, wanted - begin);
 	if (error) {
-		/* What is refused to go is mapped anew with the whole slot. */
+		/* If this does not go back, the whole slot is mapped anew later. */
 		if (vmsi_slot_give_range_back(heap, slot, begin, wanted) !=
 		    VMSI_GAVE_ALL)
 			slot->lost = true;
 		return error;
 	}
 	vmsi_slot_set_room(heap, slot, wanted);
-	/* What is beyond the block's old end is written next. */
-	if (how == VMSI_COMMIT_GROWTH &&
+	/* The program writes beyond the block's old end next. */
+	if (reach == VMSI_REACH_AHEAD &&
 	    (wanted <= HUGE_FROM || !heap->huge_pages))
 		vmsi_growth_populate(start,
 				     vmsi_max(vmsi_get(&slot->size), from), 0,
@@ -147,19 +142,13 @@ int vmsi_slot_commit_from(struct vms_heap *heap, struct vmsi_slot *slot,
 	return 0;
 }
 
-int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
-		     size_t bytes, enum vmsi_commit how)
-{
-	return vmsi_slot_commit_from(heap, slot, 0, bytes, how);
-}
-
-/* The host has new memory there, of which it was told nothing. */
+/* Repeat the advice for huge pages: the host has a new mapping there. */
 static void advise(struct vms_heap *heap, const struct vmsi_slot *slot,
 		   uintptr_t start, size_t length)
 {
 	if (heap->huge_pages)
 		(void)vms_madvise(heap->space, (void *)start, length,
-				  slot->plain ? MADV_NOHUGEPAGE :
+				  slot->small_pages ? MADV_NOHUGEPAGE :
 						MADV_HUGEPAGE);
 }
 
@@ -178,9 +167,9 @@ int vmsi_slot_reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
 }
 
 /*
- * Where the charge is not given back: the pages are, unless the memory is
- * locked; and where the host has unmapped what it was to replace, nothing is
- * left of it.
+ * The charge could not be given back. The pages can, unless they are locked. If
+ * the host has unmapped what it was to replace, neither is left; the addresses are
+ * reserved again.
  */
 static enum vmsi_gave drop_only(struct vms_heap *heap, struct vmsi_slot *slot,
 				uintptr_t start, size_t length)
@@ -199,7 +188,7 @@ enum vmsi_gave vmsi_slot_give_range_back(struct vms_heap *heap,
 					 size_t to)
 {
 	const uintptr_t start =
-		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot) + from;
+		vmsi_slot_address(&heap->layout, slot) + from;
 
 	vmsi_heap_unlock(heap, start, to - from);
 	if (vms_decommit(heap->space, (void *)start, to - from,
@@ -232,7 +221,7 @@ void vmsi_slot_give_back(struct vms_heap *heap, struct vmsi_slot *slot,
 
 bool vmsi_slot_mend(struct vms_heap *heap, struct vmsi_slot *slot)
 {
-	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+	struct vmsi_slot_class *class = vmsi_class_of_slot(&heap->layout, slot);
 
 	if (vmsi_slot_reserve_again(heap, slot, vmsi_slot_start(class, slot),
 				    vmsi_slot_capacity(class)))
@@ -243,7 +232,7 @@ bool vmsi_slot_mend(struct vms_heap *heap, struct vmsi_slot *slot)
 	return true;
 }
 
-void vmsi_slot_settle(struct vmsi_slot *slot)
+void vmsi_slot_note_written(struct vmsi_slot *slot)
 {
 	size_t written = pages_of(vmsi_get(&slot->size));
 
@@ -254,12 +243,12 @@ void vmsi_slot_settle(struct vmsi_slot *slot)
 void vmsi_slot_clear(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	const uintptr_t start =
-		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+		vmsi_slot_address(&heap->layout, slot);
 	const size_t touched = vmsi_get(&slot->touched);
 
 	if (touched == 0)
 		return;
-	/* To write to a page again costs a fraction of a fault. */
+	/* To write zeroes to a page costs a fraction of a fault. */
 	if (vmsi_host_clear_pages((struct vmsi_range){ start, start + touched },
 				  touched / KEPT_BY_CLEAR))
 		return;
@@ -268,24 +257,24 @@ void vmsi_slot_clear(struct vms_heap *heap, struct vmsi_slot *slot)
 	vmsi_set(&slot->touched, 0);
 }
 
-void vmsi_slot_set_plain(struct vms_heap *heap, struct vmsi_slot *slot,
-			 bool plain)
+void vmsi_slot_set_small_pages(struct vms_heap *heap, struct vmsi_slot *slot,
+			 bool small_pages)
 {
-	struct vmsi_slot_class *class = vmsi_class_of_slot(heap, slot);
+	struct vmsi_slot_class *class = vmsi_class_of_slot(&heap->layout, slot);
 
-	if (!heap->huge_pages || slot->plain == plain)
+	if (!heap->huge_pages || slot->small_pages == small_pages)
 		return;
 	if (vms_madvise(heap->space, (void *)vmsi_slot_start(class, slot),
 			vmsi_slot_capacity(class),
-			plain ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) == 0)
-		slot->plain = plain;
+			small_pages ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) == 0)
+		slot->small_pages = small_pages;
 }
 
-/* The start of a slot was moved away, or it is not known what is there. */
+/* The pages of a slot were moved away, or a failed move has left a hole. */
 static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
 {
 	const uintptr_t start =
-		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+		vmsi_slot_address(&heap->layout, slot);
 
 	(void)vmsi_slot_reserve_again(heap, slot, start, length);
 	vmsi_slot_set_room(heap, slot, 0);
@@ -297,7 +286,7 @@ static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
 		      struct vmsi_slot *slot, int flags)
 {
 	const uintptr_t to =
-		vmsi_slot_start(vmsi_class_of_slot(heap, slot), slot);
+		vmsi_slot_address(&heap->layout, slot);
 	const size_t room = vmsi_max(length, vmsi_get(&slot->room));
 	int error = vmsi_move_range(heap->space,
 				    (struct vmsi_range){ from, from + length },
@@ -320,8 +309,7 @@ static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
 int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 		   struct vmsi_slot *to)
 {
-	const uintptr_t old = vmsi_slot_start(vmsi_class_of_slot(heap, from),
-					      from);
+	const uintptr_t old = vmsi_slot_address(&heap->layout, from);
 	const size_t room = vmsi_get(&from->room);
 	int error = move_pages(heap, old, room, to, 0);
 
@@ -330,8 +318,8 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 	vmsi_slot_set_room(heap, to, vmsi_max(room, vmsi_get(&to->room)));
 	vmsi_set(&to->touched, vmsi_max(vmsi_get(&from->touched),
 					vmsi_get(&to->touched)));
-	to->zeroed = from->zeroed;
-	/* What the program has done to the memory has moved with it. */
+	to->from_calloc = from->from_calloc;
+	/* Rights and advice that the program gave the memory have moved with it. */
 	vmsi_slot_set_changed(to, vmsi_slot_is_changed(from));
 	vmsi_slot_set_changed(from, false);
 	atomic_store_explicit(&to->grown,
@@ -346,18 +334,18 @@ int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 			 struct vmsi_slot *to, enum vmsi_left left)
 {
 	const struct vmsi_slot *from =
-		vmsi_slot_of(vmsi_class_of(heap, block), block);
+		vmsi_slot_of(vmsi_class_of(&heap->layout, block), block);
 	const size_t bytes = pages_of(length);
-	/* The host would go on counting locked memory that stays mapped. */
+	/* Locked memory that stays mapped the host would go on counting. */
 	int error = move_pages(heap, block, bytes, to,
 			       left == VMSI_LEAVE_ZERO ? MREMAP_DONTUNMAP : 0);
 
 	if (error)
 		return error;
-	/* One mapping with what follows it, so that both move by one call. */
-	if (from->plain != to->plain)
+	/* Make it one mapping with what follows, so that both move by one call. */
+	if (from->small_pages != to->small_pages)
 		advise(heap, to,
-		       vmsi_slot_start(vmsi_class_of_slot(heap, to), to),
+		       vmsi_slot_address(&heap->layout, to),
 		       bytes);
 	vmsi_slot_set_room(heap, to, vmsi_max(bytes, vmsi_get(&to->room)));
 	vmsi_set(&to->touched, vmsi_max(bytes, vmsi_get(&to->touched)));

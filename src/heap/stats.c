@@ -2,10 +2,10 @@
 #include <errno.h>
 
 #include "base/versioned.h"
-#include "heap/state.h"
+#include "heap/heap.h"
 #include "host/host.h"
 
-/* What is in memory of a slot, and what of it a block has asked for. */
+/* Add what a slot has in memory, and its block if it has one. */
 static void count_slot(const struct vmsi_slot_class *class,
 		       const struct vmsi_slot *slot,
 		       struct vms_heap_stats *stats)
@@ -20,8 +20,8 @@ static void count_slot(const struct vmsi_slot_class *class,
 		stats->grown_in_place +=
 			atomic_load_explicit(&slot->grown, memory_order_relaxed);
 	}
-	range.end = range.start + vmsi_get(&slot->room) +
-		vmsi_get(&slot->surplus);
+	range.end = range.start + vmsi_max(vmsi_get(&slot->room),
+					   vmsi_get(&slot->retained.to));
 	if (use != VMSI_SLOT_UNUSED && range.end > range.start &&
 	    vmsi_host_resident(range, &resident) == 0)
 		stats->resident += resident;
@@ -30,15 +30,15 @@ static void count_slot(const struct vmsi_slot_class *class,
 static void count_slots(vms_heap *heap, struct vms_heap_stats *stats)
 {
 	for (unsigned i = 0; i < VMSI_HEAP_CLASSES; i++) {
-		const struct vmsi_slot_class *class = &heap->classes[i];
+		const struct vmsi_slot_class *class = &heap->layout.classes[i];
 		const uint32_t begun = vmsi_class_begun(heap, class);
 
 		for (uint32_t j = 0; j < begun; j++)
 			count_slot(class, &class->slots[j], stats);
 	}
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		stats->live += vmsi_get(&heap->run_classes[i].live);
-		stats->blocks += vmsi_get(&heap->run_classes[i].blocks);
+		stats->live += vmsi_get(&heap->runs.classes[i].live);
+		stats->blocks += vmsi_get(&heap->runs.classes[i].blocks);
 	}
 }
 
@@ -62,7 +62,7 @@ int vms_heap_get_stats(vms_heap *heap, struct vms_heap_stats *stats)
 		.reserved = space.reserved,
 		.committed = space.committed,
 		.committed_peak = space.committed_peak,
-		.retained = vmsi_get(&heap->retained),
+		.retained = vmsi_get(&heap->ages.retained),
 		.allocations = counts->allocations,
 		.grown_in_place = counts->grown_in_place,
 		.moves = counts->moves,

@@ -1,44 +1,43 @@
 /* SPDX-License-Identifier: MIT */
-#include "heap/bins.h"
+#include "heap/take.h"
+
+#include "heap/collect.h"
+#include "heap/heap.h"
 #include "heap/memlock.h"
-#include "heap/retain.h"
-#include "heap/retain_parts.h"
-#include "heap/slot.h"
-
-/* Which of the free slots the next block gets. */
 
 /*
- * The memory that a growing block may take over, in its own size. It asks again
- * as it grows; but not for less than twice what it has.
+ * A block that grows takes over at most so many times its size of retained memory;
+ * and it moves there, while it could grow where it is, only for at least so many
+ * times its size.
  */
-#define GROWTH_FACTOR 512
-#define WARMTH_FACTOR 2
+#define GROWTH_MOST 512
+#define GROWTH_LEAST 2
 
 /*
- * For a block: the smallest memory that holds it, or else the largest that does
- * not; but none of which the block would leave most unused, for that would
- * neither serve another block nor go back.
+ * For a block: the least memory that holds it, or else the most that does not.
+ * Memory of more than twice its size is left to others: while the block lives,
+ * the rest would neither serve another block nor go back.
  */
 static struct vmsi_slot *retained_for_block(struct vmsi_bins *bins, size_t bytes)
 {
 	unsigned bin = vmsi_bin_filled_from(bins, vmsi_bin_of(bytes) + 1);
 
 	if (bin < VMSI_HEAP_BINS &&
-	    vmsi_get(&bins->first[bin]->touched) <= 2 * bytes)
+	    bins->first[bin]->retained.touched <= 2 * bytes)
 		return bins->first[bin];
 	bin = vmsi_bin_filled_below(bins, vmsi_bin_of(bytes) + 1);
 	return bin < VMSI_HEAP_BINS ? bins->first[bin] : NULL;
 }
 
 /*
- * For a block that grows: as much memory as there is in one slot, but not very
- * many times what it has come to. It may grow no further, and what is left of
- * the memory serves no other block while it lives.
+ * For a block that grows: the most memory that one slot has, up to GROWTH_MOST
+ * times what the block has come to. There is a limit, since the block may grow no
+ * further, and the rest serves no other block while it lives.
  */
 static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
 					     size_t bytes, size_t least)
 {
-	const unsigned most = vmsi_bin_of(GROWTH_FACTOR * bytes);
+	const unsigned most = vmsi_bin_of(GROWTH_MOST * bytes);
 	const unsigned bin = vmsi_bin_filled_below(bins, most);
 
 	return bin < VMSI_HEAP_BINS && bin > vmsi_bin_of(least) ?
@@ -46,9 +45,9 @@ static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
 }
 
 /*
- * For a block of which it is not known whether it will be filled: memory that
- * holds it, with huge pages or without, or else the most that there is. Huge
- * pages that are there already cost it nothing.
+ * For a block that may be dense or sparse: memory that holds it, or else the most
+ * that there is. Huge pages are as good as small ones here, since they are in
+ * memory already.
  */
 static struct vmsi_slot *retained_of_any_pages(struct vmsi_slot_class *class,
 					       size_t bytes)
@@ -58,15 +57,14 @@ static struct vmsi_slot *retained_of_any_pages(struct vmsi_slot_class *class,
 
 	if (!huge || !small)
 		return huge ? huge : small;
-	if (vmsi_get(&huge->touched) >= bytes)
+	if (huge->retained.touched >= bytes)
 		return huge;
-	return vmsi_get(&small->touched) > vmsi_get(&huge->touched) ? small :
-								      huge;
+	return small->retained.touched > huge->retained.touched ? small : huge;
 }
 
 static bool is_for_growth(enum vmsi_purpose purpose)
 {
-	return purpose == VMSI_FOR_GROWTH || purpose == VMSI_FOR_WARMTH;
+	return purpose == VMSI_FOR_GROWTH || purpose == VMSI_FOR_RETAINED_GROWTH;
 }
 
 static struct vmsi_slot *unused_slot(struct vmsi_slot_class *class)
@@ -86,12 +84,12 @@ static struct vmsi_slot *take_retained(struct vms_heap *heap,
 				       struct vmsi_slot_class *class,
 				       size_t bytes, enum vmsi_purpose purpose)
 {
-	struct vmsi_bins *bins = &class->bins[purpose == VMSI_FOR_ZEROES &&
+	struct vmsi_bins *bins = &class->bins[purpose == VMSI_FOR_SPARSE_BLOCK &&
 					      heap->huge_pages];
 	struct vmsi_slot *slot;
 
-	if (purpose == VMSI_FOR_WARMTH)
-		slot = retained_for_growth(bins, bytes, WARMTH_FACTOR * bytes);
+	if (purpose == VMSI_FOR_RETAINED_GROWTH)
+		slot = retained_for_growth(bins, bytes, GROWTH_LEAST * bytes);
 	else if (purpose == VMSI_FOR_GROWTH)
 		slot = retained_for_growth(bins, bytes, bytes);
 	else if (purpose == VMSI_FOR_BLOCK)
@@ -99,7 +97,7 @@ static struct vmsi_slot *take_retained(struct vms_heap *heap,
 	else
 		slot = retained_for_block(bins, bytes);
 	if (slot)
-		vmsi_slot_withdraw(heap, class, slot);
+		vmsi_retained_unlist(heap, &slot->retained);
 	return slot;
 }
 
@@ -107,15 +105,15 @@ static struct vmsi_slot *take_retained(struct vms_heap *heap,
 static struct vmsi_slot *take_any(struct vms_heap *heap,
 				  struct vmsi_slot_class *class)
 {
-	for (int plain = 0; plain < 2; plain++) {
-		struct vmsi_bins *bins = &class->bins[plain];
+	for (unsigned i = 0; i < 2; i++) {
+		struct vmsi_bins *bins = &class->bins[i];
 		unsigned bin = vmsi_bin_filled_from(bins, 0);
 		struct vmsi_slot *slot;
 
 		if (bin == VMSI_HEAP_BINS)
 			continue;
 		slot = bins->first[bin];
-		vmsi_slot_withdraw(heap, class, slot);
+		vmsi_retained_unlist(heap, &slot->retained);
 		return slot;
 	}
 	return NULL;
@@ -124,21 +122,21 @@ static struct vmsi_slot *take_any(struct vms_heap *heap,
 static struct vmsi_slot *take(struct vms_heap *heap, size_t addresses,
 			      size_t bytes, enum vmsi_purpose purpose)
 {
-	struct vmsi_slot_class *end = heap->classes + VMSI_HEAP_CLASSES;
-	struct vmsi_slot_class *first = heap->classes;
+	struct vmsi_slot_class *end = heap->layout.classes + VMSI_HEAP_CLASSES;
+	struct vmsi_slot_class *first = heap->layout.classes;
 	struct vmsi_slot *slot = NULL;
 
 	while (first < end && addresses > vmsi_slot_capacity(first))
 		first++;
-	/* What grows may go far beyond what holds it now. */
+	/* A block that grows may use a larger slot than it needs now. */
 	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
 		if (class == first || is_for_growth(purpose))
 			slot = take_retained(heap, class, bytes, purpose);
-	if (purpose == VMSI_FOR_WARMTH)
+	if (purpose == VMSI_FOR_RETAINED_GROWTH)
 		return slot;
 	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
 		slot = unused_slot(class);
-	/* Rather one that does not fit well than none. */
+	/* Memory that fits badly is better than a refusal. */
 	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
 		slot = take_any(heap, class);
 	return slot;
@@ -156,8 +154,9 @@ static struct vmsi_slot *take_locked(struct vms_heap *heap, size_t addresses,
 }
 
 /*
- * A thread may have retained a slot while another one began to lock memory. What
- * is to be locked begins without memory. NULL: the host keeps it.
+ * A block that is to be locked begins without memory. The slot may have some all
+ * the same, if a thread retained it while another one called mlockall. NULL: the
+ * host keeps it.
  */
 static struct vmsi_slot *empty_or_lose(struct vms_heap *heap,
 				       struct vmsi_slot *slot)
@@ -175,18 +174,19 @@ struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
 {
 	struct vmsi_slot *slot = take_locked(heap, addresses, bytes, purpose);
 
-	/* Runs without a live block may hold some. */
-	if (!slot && purpose != VMSI_FOR_WARMTH &&
-	    vmsi_heap_has_slots(heap, addresses)) {
+	/* Runs without a live block may hold slots. */
+	if (!slot && purpose != VMSI_FOR_RETAINED_GROWTH &&
+	    vmsi_layout_has_slots(&heap->layout, addresses)) {
 		(void)vmsi_heap_collect_all(heap);
 		slot = take_locked(heap, addresses, bytes, purpose);
 	}
+	if (slot && vmsi_get(&slot->retained.to) > 0)
+		vmsi_retained_use(heap, &slot->retained);
 	if (slot && vmsi_get(&slot->room) > 0 && vmsi_heap_locks_new(heap))
 		slot = empty_or_lose(heap, slot);
 	if (slot) {
-		slot->reclaimable = false;
 		atomic_store_explicit(&slot->grown, 0, memory_order_relaxed);
-		slot->zeroed = false;
+		slot->from_calloc = false;
 		vmsi_set(&slot->size, 0);
 	}
 	return slot;

@@ -3,8 +3,8 @@
 #define VMSI_HEAP_WATCH_H
 
 /*
- * Register the handlers of fork of heaps, spaces and budgets, as far as that was
- * not done: those of heaps last.
+ * Register the handlers of fork(2) of budgets, of spaces and then of heaps, unless
+ * that was done.
  */
 void vmsi_heap_handle_fork(void);
 

@@ -12,26 +12,27 @@
 #include <vmspace/heap.h>
 
 /*
- * libvmspace-heap.so: gives a program's large blocks to a vms_heap and leaves
- * the small ones to the program's own malloc, whichever that is
- * (vmspace-heap(7)).
+ * libvmspace-heap.so, the interposer: it gives a program's large blocks to a
+ * vms_heap and leaves the small ones to the program's own malloc, whichever that
+ * is (vmspace-heap(7)).
  *
- * A call takes the way: exported function (heap_malloc.c, heap_new.c) -> the
- * next malloc, by a jump, where the block is small and not the heap's ->
- * heap_large.c otherwise. What is not known at first (the next malloc, the
- * settings, the heap) is found out by the call that needs it, because calls
- * come before any constructor of ours has run.
+ *   program --> malloc, free, ... ----- small -----> the next malloc
+ *               (heap_malloc.c,   '---- large -----> heap_large.c --> vms_heap
+ *                heap_new.c)
+ *
+ * The next malloc, the settings and the heap are found by the first call that
+ * needs them, because calls come before any constructor of the library has run.
  */
 
 #define VMSI_EXPORTED __attribute__((visibility("default")))
 #define VMSI_COLD __attribute__((cold, noinline))
-/* Not to be inlined where it would come between a small block and its jump. */
+/* Not inlined, so that a small block passes by it with a jump. */
 #define VMSI_APART __attribute__((noinline))
 
-/* Ours alone, so what is declared here is reached directly. */
+/* No other library sees what is declared here, so it is reached directly. */
 #pragma GCC visibility push(hidden)
 
-/* The program's own malloc: the next definitions after ours. */
+/* The program's own malloc: what the dynamic linker finds after this library. */
 struct vmsi_interposer_next {
 	void *(*malloc)(size_t size);
 	void (*free)(void *block);
@@ -43,13 +44,13 @@ struct vmsi_interposer_next {
 	void *(*valloc)(size_t size);
 	size_t (*malloc_usable_size)(void *block);
 	/*
-	 * NULL where the next malloc has none that belongs to it: libc's would
-	 * give blocks that the next free does not know.
+	 * NULL if the next malloc has none of its own: libc's would give blocks
+	 * that the next free does not know.
 	 */
 	void *(*pvalloc)(size_t size);
 	/*
-	 * Whether malloc_usable_size belongs to the next malloc. Otherwise the
-	 * size of its blocks is not to be known, and they stay where they are.
+	 * Whether malloc_usable_size is the next malloc's own. If not, nobody
+	 * knows the size of its blocks, and they are never moved into the heap.
 	 */
 	bool knows_sizes;
 	/* NULL until the look-up. */
@@ -60,25 +61,25 @@ struct vmsi_interposer_next {
 	int (*munmap)(void *address, size_t length);
 };
 
-/* What every call looks at, in one line of the cache. */
+/* What every call reads; all of it that malloc and free need is one cache line. */
 struct vmsi_interposer {
 	/*
-	 * The addresses of the heap. Until there is one they are such that no
-	 * address of a program lies in them, whichever of the two a thread sees
-	 * first.
+	 * The addresses of the heap. Until there is one, base is above all
+	 * addresses of a program: no block seems to be the heap's, whichever of
+	 * the two a thread sees change first.
 	 */
 	uintptr_t base;
 	size_t length;
 	size_t threshold; /* blocks from this size on are the heap's */
-	/* Until it has been looked up each entry looks it up. */
+	/* At first each entry is a function that looks all of them up. */
 	struct vmsi_interposer_next next;
 };
 
 extern struct vmsi_interposer vmsi_interposer;
 
 /*
- * Another function by its name, to be cast to its type: the next definition
- * after ours. Looked up each time. NULL: there is none.
+ * A function by its name, to be cast to its type: the next definition after that
+ * of this library. It is looked up at each call. NULL: there is none.
  */
 typedef void vmsi_function(void);
 vmsi_function *vmsi_interposer_next_function(const char *name);
@@ -87,14 +88,11 @@ vmsi_function *vmsi_interposer_first_function(const char *name);
 /* Whether a function, or NULL, lies in the same object as the next malloc. */
 bool vmsi_interposer_belongs(vmsi_function *function);
 
-/*
- * Memory for the calls that the look-up itself makes: a few blocks that are
- * never used again.
- */
+/* Memory for what dlsym itself allocates: a few blocks that are never reused. */
 void *vmsi_interposer_early_alloc(size_t alignment, size_t size);
 bool vmsi_interposer_is_early(const void *block);
 size_t vmsi_interposer_early_size(const void *block);
-/* Whether there is such a block. */
+/* Whether any such block was handed out. */
 bool vmsi_interposer_early_used(void);
 
 /* What the environment asks for. */
@@ -109,7 +107,7 @@ struct vmsi_interposer_settings {
 
 extern struct vmsi_interposer_settings vmsi_interposer_settings;
 
-/* Read the environment, once; not before there is one. */
+/* Read the environment, once; nothing happens before libc has one. */
 void vmsi_interposer_read_settings(void);
 
 #define VMSI_RELAXED(variable) __atomic_load_n(&(variable), __ATOMIC_RELAXED)
@@ -132,13 +130,13 @@ static inline bool vmsi_interposer_wants(size_t size)
 }
 
 /*
- * The heap, to take blocks from; opened by the first call of this. NULL: there
- * is none, or it is being opened at this moment, or this thread forks, and the
- * next malloc serves everything.
+ * The heap, to take blocks from; the first call opens it. NULL if there is none, if
+ * it is being opened at this moment, or if this thread forks: then the next malloc
+ * serves the block.
  */
 vms_heap *vmsi_interposer_get(void);
 
-/* The heap of the blocks that there are; NULL: it is not open. */
+/* The heap, for blocks that it has handed out; NULL: it is not open. */
 vms_heap *vmsi_interposer_if_open(void);
 
 /* Whether a heap was asked for and could not be had. */
@@ -148,7 +146,10 @@ bool vmsi_interposer_was_refused(void);
 bool vmsi_interposer_is_forking(void);
 void vmsi_interposer_set_forking(bool now);
 
-/* Keep a block of the heap that is freed meanwhile; take one; NULL: no more. */
+/*
+ * While this thread forks: keep a block of the heap that is freed. Afterwards: take
+ * one of those blocks; NULL: no more.
+ */
 void vmsi_interposer_free_later(void *block);
 void *vmsi_interposer_take_waiting(void);
 
@@ -170,7 +171,7 @@ VMSI_APART void *vmsi_interposer_realloc(void *block, size_t size);
 VMSI_APART void *vmsi_interposer_alloc(size_t size);
 VMSI_APART void *vmsi_interposer_aligned_alloc(size_t alignment, size_t size);
 
-/* As libc's: -1 with errno, or the kernel's word. */
+/* What libc returns for an answer of the kernel: -1 with errno, or the answer. */
 static inline int vmsi_interposer_answer(long result)
 {
 	if (result >= 0)
@@ -180,28 +181,29 @@ static inline int vmsi_interposer_answer(long result)
 }
 
 /*
- * The program is about to change memory that may be the heap's in a way that the
- * kernel keeps beyond the life of a block. Makes no system call (heap_attributes.c).
+ * The program is about to give memory, which may be the heap's, other rights,
+ * advice or locks. The kernel keeps these beyond the life of a block, so the heap is
+ * told. Makes no system call. (heap_attributes.c)
  */
 void vmsi_interposer_note_changed(const void *address, size_t length);
 
 /*
- * After a request for so many bytes was refused, by whomever but the heap:
- * whether to make it again, since the heap has given back what it retained.
- * errno stays as it is. See heap_yield.c.
+ * A request for so many bytes was refused, and not by the heap: make the heap give
+ * back what it retains. Returns whether anything went back, so that the request is
+ * worth making again. errno stays as it is. (heap_yield.c)
  */
 VMSI_COLD bool vmsi_interposer_yields(size_t bytes);
 
-/* Make a request of the next malloc again, if so. NULL: no, or refused again. */
+/* If the heap yields, make a request of the next malloc again; NULL: refused. */
 VMSI_COLD void *vmsi_interposer_malloc_again(size_t size);
 VMSI_COLD void *vmsi_interposer_calloc_again(size_t count, size_t size);
 VMSI_COLD void *vmsi_interposer_realloc_again(void *block, size_t size);
 
-/* Around every call on the heap that may take a lock of it. They nest. */
+/* Called around every call on the heap that may take a lock of it. They nest. */
 void vmsi_interposer_enter(void);
 void vmsi_interposer_leave(void);
 
-/* A block of the heap is given back. */
+/* For blocks of the heap. */
 VMSI_APART void vmsi_interposer_free(void *block);
 VMSI_APART size_t vmsi_interposer_usable_size(const void *block);
 

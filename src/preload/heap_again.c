@@ -14,8 +14,8 @@
 #include "host/raw.h"
 
 /*
- * The functions by which a program gets memory past its malloc. One that is
- * refused is made again where the heap has yielded (heap_yield.c).
+ * Calls that take memory and not by way of the heap. One that is refused is made
+ * again if the heap has yielded (heap_yield.c).
  */
 
 /* --- blocks of the next malloc -------------------------------------------- */
@@ -35,7 +35,7 @@ void *vmsi_interposer_calloc_again(size_t count, size_t size)
 		vmsi_interposer.next.calloc(count, size) : NULL;
 }
 
-/* To no bytes, NULL says that the block is freed. */
+/* For 0 bytes the heap does not yield: NULL says that the block is freed. */
 void *vmsi_interposer_realloc_again(void *block, size_t size)
 {
 	return vmsi_interposer_yields(size) ?

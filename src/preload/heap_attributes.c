@@ -11,9 +11,9 @@
 
 /*
  * The calls by which a program gives its memory other rights, advice, locks or a
- * memory policy. The kernel keeps them with the mapping, beyond the life of a
- * block: so the heap is told of the blocks that they concern. The calls go to the
- * kernel as they are, since they come from signal handlers too.
+ * memory policy. The kernel keeps these with the mapping, beyond the life of a
+ * block, so the heap is told of the blocks in question. The calls go on to the
+ * kernel as they are: they may come from a signal handler, which must take no lock.
  */
 
 #ifndef MADV_COLD
@@ -39,7 +39,7 @@ static bool overlaps(uintptr_t address, size_t length)
 		base - address < length;
 }
 
-/* mlock takes any address, and all of the first page. */
+/* mlock takes any address and locks all of its page; the heap knows that. */
 void vmsi_interposer_note_changed(const void *address, size_t length)
 {
 	const uintptr_t start = (uintptr_t)address;
@@ -61,12 +61,12 @@ static int call_kernel(long number, const void *address, size_t length,
 			      last, 0, 0, 0));
 }
 
-/* What the program makes writable is charged, as what it maps (heap_again.c). */
+/* Memory that becomes writable is charged, and may be refused (heap_again.c). */
 VMSI_EXPORTED int mprotect(void *address, size_t length, int prot)
 {
 	const int error = errno;
 
-	/* What a block has anyway is no change. */
+	/* All blocks are readable and writable anyway. */
 	if (prot != (PROT_READ | PROT_WRITE))
 		vmsi_interposer_note_changed(address, length);
 	if (call_kernel(SYS_mprotect, address, length, prot) == 0)
@@ -89,7 +89,7 @@ VMSI_EXPORTED int pkey_mprotect(void *address, size_t length, int prot,
 			      (long)length, prot, pkey, 0, 0));
 }
 
-/* Whether a mapping is another one after the advice. */
+/* Whether the kernel keeps an advice with the mapping. */
 static bool advice_stays(const vms_heap *heap, int advice)
 {
 	switch (advice) {
@@ -117,9 +117,9 @@ static bool advice_stays(const vms_heap *heap, int advice)
 }
 
 /*
- * What a child of fork does not get is to be known to the heap's space, which
- * keeps the addresses reserved there. Not while this thread forks, when the space
- * is locked; the space itself then keeps them as well as it can.
+ * Whether the heap's space is to make the call. It must know of memory that a child
+ * of fork will not get, since it keeps the addresses reserved in the child. While
+ * this thread forks the space is locked and cannot be called.
  */
 static bool is_for_space(uintptr_t address, size_t length, int advice)
 {

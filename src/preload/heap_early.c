@@ -4,8 +4,8 @@
 #include "base/align.h"
 
 /*
- * dlsym may allocate while it looks the next malloc up. It gets memory of this
- * arena, which is never reused, so it is zero.
+ * dlsym may allocate while it looks the next malloc up, and gets memory of this
+ * arena. None of it is used twice, so all of it is zero when it is handed out.
  *
  *    [ size, padding to 16 ][ block ... ][ size, padding ][ block ... ]
  */

@@ -8,10 +8,8 @@
 #include "base/align.h"
 
 /*
- * Calls that some mallocs have besides the usual ones, as far as they take
- * blocks: a block that malloc gave may come back by them. jemalloc's, and those
- * of C23. Where the next malloc has no such call, nothing but a mistake brings
- * a block of it here, and the usual call takes it.
+ * Calls of jemalloc and of C23 that take a block: one that malloc has given may come
+ * back by them. If the next malloc has no such call, the usual call takes its place.
  */
 
 /* The flags of jemalloc's calls. */
@@ -113,7 +111,7 @@ size_t sallocx(const void *block, int flags)
 		malloc_usable_size((void *)(uintptr_t)block);
 }
 
-/* Resizes in place only, and says what size there is then. */
+/* Resizes in place only, and returns the size that the block has then. */
 size_t xallocx(void *block, size_t size, size_t extra, int flags)
 {
 	typedef size_t call(void *block, size_t size, size_t extra, int flags);
@@ -123,7 +121,7 @@ size_t xallocx(void *block, size_t size, size_t extra, int flags)
 		malloc_usable_size(block);
 }
 
-/* A block that moves by its page tables need not keep a large alignment. */
+/* The pages of a block may move to any slot, so an alignment needs a new block. */
 static void *resize_aligned(void *block, size_t alignment, size_t size)
 {
 	void *moved = vmsi_interposer_aligned_alloc(alignment, size);

@@ -7,12 +7,12 @@
 #include "heap/watch.h"
 
 /*
- * fork(2) runs the handlers that were registered last first, and afterwards the
- * other way round. A handler of the program may take a lock that another thread
- * holds, and that thread may wait for the heap: so those of the heap are
- * registered by the first call that reaches the library, and run last. What was
- * registered before that all the same runs while the heap is locked, and may
- * allocate:
+ * Before fork(2) the handlers run that were registered last first, and afterwards
+ * the other way round. A handler of the program may take a lock that another thread
+ * holds while it waits for the heap. So the handlers of the heap are registered by
+ * the first call that reaches this library, and lock the heap after those of the
+ * program. A handler that was registered even earlier runs while the heap is
+ * locked, and may allocate:
  *
  *    program  ours  heap: locked  early | fork | early  heap: unlocked  ours  program
  *             |<-------------------- forking ------------------------------>|
@@ -37,7 +37,7 @@ static void after(void)
 	vmsi_interposer_leave();
 }
 
-/* Ours last, so that no other one of the library runs outside them. */
+/* These are registered last, so that all others of the library run within them. */
 void vmsi_interposer_watch_fork(void)
 {
 	static atomic_flag done = ATOMIC_FLAG_INIT;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/heap.h"
 
-/*
- * Whether this thread is in the midst of a fork: from the first handler of
- * pthread_atfork that the library has to the last (heap_fork.c).
- */
+/* Whether this thread is between before() and after() of heap_fork.c. */
 static __thread bool forking __attribute__((tls_model("initial-exec")));
 
 /* Blocks to be freed afterwards, each with the address of the next one in it. */

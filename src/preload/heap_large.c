@@ -35,7 +35,7 @@ void *vmsi_interposer_aligned_alloc(size_t alignment, size_t size)
 	return block;
 }
 
-/* What the heap cannot have, the next malloc may; if not, errno is its word. */
+/* If the heap has no memory, the next malloc may; if not, its errno stays. */
 void *vmsi_interposer_malloc(size_t size)
 {
 	void *block = vmsi_interposer_alloc(size);
@@ -92,8 +92,8 @@ static void *move_out(void *block, size_t size)
 }
 
 /*
- * realloc(block, 0) frees with some mallocs and gives a block of no bytes with
- * others. What the next one does is seen by asking it.
+ * With some mallocs realloc(block, 0) frees the block, with others it gives a block
+ * of no bytes. The next one is asked for what it does.
  */
 static void *resize_to_nothing(void *block)
 {
@@ -117,9 +117,9 @@ static void *resize_in_heap(vms_heap *heap, void *block, size_t size)
 }
 
 /*
- * A block of the heap stays there when it shrinks, so that a size that swings
- * around the threshold is not copied again and again; but not one so small that
- * the step of the heap is most of it.
+ * A block of the heap stays there when it shrinks, so that one whose size swings
+ * around the threshold is not copied again and again. Below a quarter of the
+ * threshold it moves out, as most of what the heap gives it would be unused.
  */
 VMSI_APART static void *resize_own(void *block, size_t size)
 {
@@ -132,7 +132,7 @@ VMSI_APART static void *resize_own(void *block, size_t size)
 		return resize_to_nothing(block);
 	if (stays && heap)
 		resized = resize_in_heap(heap, block, size);
-	/* Which has left errno alone. */
+	/* The heap has left errno alone. */
 	if (resized)
 		return resized;
 	resized = move_out(block, size);
@@ -144,16 +144,15 @@ VMSI_APART static void *resize_own(void *block, size_t size)
 }
 
 /*
- * A block of the next malloc becomes one of the heap: the one copy in its life.
- * One that is far above the threshold lies there because the heap had no memory
- * for it, and stays.
+ * A block of the next malloc becomes one of the heap, by the only copy in its life.
+ * One that is far above the threshold was refused by the heap before, and stays.
  */
 static void *move_in(void *block, size_t size)
 {
 	size_t old_size = vmsi_interposer.next.malloc_usable_size(block);
 	void *moved;
 
-	/* tcmalloc says 0 before its constructors have run. */
+	/* The size is 0 from tcmalloc before its constructors have run. */
 	if (old_size == 0 ||
 	    old_size / 4 > VMSI_RELAXED(vmsi_interposer.threshold))
 		return NULL;
@@ -177,7 +176,7 @@ VMSI_APART static void *resize_other(void *block, size_t size)
 		moved = vmsi_interposer.next.realloc(block, size);
 	if (!moved)
 		moved = vmsi_interposer_realloc_again(block, size);
-	/* Not every malloc says so itself. */
+	/* Not every malloc sets errno. */
 	if (!moved)
 		errno = ENOMEM;
 	return moved;

@@ -32,7 +32,7 @@ VMSI_EXPORTED void free(void *block)
 		VMSI_RELAXED(vmsi_interposer.next.free)(block);
 }
 
-/* What overflows is for the next malloc to refuse. */
+/* If the product overflows, the next malloc refuses it. */
 VMSI_EXPORTED void *calloc(size_t count, size_t size)
 {
 	size_t length;
@@ -108,7 +108,7 @@ VMSI_EXPORTED void *aligned_alloc(size_t alignment, size_t size)
 	return block;
 }
 
-/* An alignment that it refuses is for the next malloc to refuse. */
+/* The next malloc refuses an alignment that is not allowed. */
 VMSI_EXPORTED int posix_memalign(void **result, size_t alignment, size_t size)
 {
 	void *block = vmsi_interposer_wants(size) &&
@@ -143,7 +143,7 @@ VMSI_EXPORTED void *valloc(size_t size)
 	return block;
 }
 
-/* Whole pages. Some mallocs have no such call, and libc's is not for them. */
+/* Whole pages. If the next malloc has no pvalloc, its memalign serves. */
 VMSI_EXPORTED void *pvalloc(size_t size)
 {
 	void *(*next)(size_t size) = VMSI_RELAXED(vmsi_interposer.next.pvalloc);
@@ -162,7 +162,7 @@ VMSI_EXPORTED void *pvalloc(size_t size)
 	return NULL;
 }
 
-/* Memory that is kept for the next block is what such a caller wants back. */
+/* The heap gives back all that it retains. */
 VMSI_EXPORTED int malloc_trim(size_t pad)
 {
 	static int (*next)(size_t pad);

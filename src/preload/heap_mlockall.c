@@ -14,12 +14,12 @@
 
 /*
  * mlockall(2) as it would be without the heap. The kernel's own counts every
- * address of the process against RLIMIT_MEMLOCK, and the heap's reservation is
- * more than any limit. So the kernel is asked for the future only, which it
- * grants without counting, and the mappings that there are get locked one by
- * one, but for what the heap has reserved. Before that the sum of them is
- * compared with the limit as the kernel does it. Under a limit the library's own
- * memory is neither counted nor locked: the program has reckoned without it.
+ * address of the process against RLIMIT_MEMLOCK, and the heap has reserved more
+ * than any limit. So the kernel is asked to lock future mappings only, which it
+ * grants without counting. The mappings that there are get locked one by one here,
+ * except for what the heap has reserved; before that their sum is compared with the
+ * limit as the kernel does it. Under a limit the library's own memory is neither
+ * counted nor locked: the program does not know of it.
  *
  * Rejected: to unmap what the heap does not use while the kernel looks. Another
  * thread's mapping could come to lie there, and each live block is followed by

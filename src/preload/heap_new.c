@@ -6,19 +6,19 @@
 #include <string.h>
 
 /*
- * The operators new and delete of C++. libstdc++ makes them of malloc and free,
- * and so of ours. But jemalloc, tcmalloc and mimalloc have their own, past which
- * no large block would come to the heap: it is taken here then. All else goes to
- * the next definition, which also throws where there is no memory.
+ * The operators new and delete of C++. Those of libstdc++ call malloc and free, and
+ * so this library. But jemalloc, tcmalloc and mimalloc have operators of their own,
+ * which do not: then large blocks are taken from the heap here. All else goes to the
+ * next definition, which also throws if there is no memory.
  *
- * A program may have its own for some of them, and the others are to be made of
- * these; then nothing is taken here either, for what one of ours gives could
- * come back by one of the program's, and the other way round.
+ * If the program defines some operators itself, nothing is taken here: what an
+ * operator of this library gives could come back by one of the program's, and the
+ * other way round.
  */
 
 /*
- * Each operator: a name, the name that the linker sees, and the parameters
- * behind the first. The first is a size or a block.
+ * Each operator: a name, the name that the linker sees, the parameters behind the
+ * first (which is a size or a block), and what an operator new does if it fails.
  */
 #define NEW_OPERATORS(X) \
 	X(new, "_Znwm", PLAIN, THROWS) \
@@ -69,7 +69,7 @@
 #define SIZE_ALIGNMENT_PARAMETERS , size_t size, size_t alignment
 #define SIZE_ALIGNMENT_ARGUMENTS , size, alignment
 
-/* What a block is aligned to without a parameter for it. */
+/* The alignment that the parameters ask for; 1: any. */
 #define PLAIN_ALIGN 1
 #define TAG_ALIGN 1
 #define ALIGNMENT_ALIGN alignment
@@ -96,9 +96,9 @@ NEW_OPERATORS(DECLARE_OUR_NEW)
 DELETE_OPERATORS(DECLARE_OUR_DELETE)
 
 /*
- * Where a program in C loads a library in C++ for itself alone, the operators
- * are not among the definitions that follow ours. A runtime that was used must
- * not be unloaded, so its handle is kept.
+ * If a program in C loads a library in C++ with RTLD_LOCAL, the operators are not
+ * among the next definitions, and are looked up in the runtime of C++. That must
+ * not be unloaded afterwards, so its handle is kept.
  */
 static vmsi_function *find_in_runtime(const char *symbol)
 {
@@ -129,8 +129,8 @@ static vmsi_function *find_operator(const char *symbol)
 }
 
 /*
- * Whether blocks are taken here: the operators of the next malloc are its own,
- * and the program has none before ours.
+ * Whether blocks are taken here: the next malloc has operators of its own, and the
+ * program has none that come before those of this library.
  */
 static bool direct;
 
@@ -162,8 +162,8 @@ VMSI_COLD static void find_operators(void)
 }
 
 /*
- * Where no runtime of C++ was found. What must not give NULL and cannot throw
- * can only end the program.
+ * No runtime of C++ was found. An operator that must not return NULL cannot throw
+ * either without one, and ends the program.
  */
 enum failure { THROWS, GIVES_NULL };
 
@@ -184,7 +184,7 @@ VMSI_COLD static void *new_without_runtime(size_t size, size_t alignment,
 	return block;
 }
 
-/* A large block: of the heap, or NULL and the next definition is asked. */
+/* A block of the heap if it is a large one; NULL: the next definition is asked. */
 static void *take(size_t size, size_t alignment)
 {
 	if (!VMSI_RELAXED(direct) || !vmsi_interposer_wants(size))
@@ -193,7 +193,7 @@ static void *take(size_t size, size_t alignment)
 		vmsi_interposer_alloc(size);
 }
 
-/* What is small, once all is known, passes by a comparison or two and a jump. */
+/* When all is looked up, a small block takes a comparison or two and a jump. */
 #define DEFINE_NEW(name, symbol, form, failure)                                \
 	VMSI_COLD static void *slow_##name(size_t size form##_PARAMETERS)      \
 	{                                                                      \

@@ -7,18 +7,18 @@
 #include "base/align.h"
 
 /*
- * The next malloc. The first call of any of its functions looks all of them up.
- * No lock: threads that do so at once find the same.
+ * The next malloc. The first call of any of its functions looks all of them up. No
+ * lock is taken: threads that look up at once find the same.
  */
 
-/* This thread is in the midst of it, and the look-up allocates. */
+/* This thread looks up at this moment; dlsym may call malloc then. */
 static __thread bool looking __attribute__((tls_model("initial-exec")));
 
 static void look_up(void);
 
 /*
- * The functions before the look-up. One that comes back from within it takes
- * early memory.
+ * What stands for the next malloc before the look-up. A call that comes from within
+ * the look-up gets early memory.
  */
 static void *first_malloc(size_t size)
 {
@@ -137,7 +137,7 @@ _Alignas(64) struct vmsi_interposer vmsi_interposer = {
 /* What was found, whatever stands before it in use. */
 static struct vmsi_interposer_next found;
 
-/* The functions after a look-up that has allocated. */
+/* What stands for the next malloc if the look-up has handed out early blocks. */
 static void late_free(void *block)
 {
 	if (!vmsi_interposer_is_early(block))

@@ -8,9 +8,9 @@
 /* The one heap of the process, and when it is opened. */
 
 /*
- * Opening is tried once. A call that comes while the heap is being opened goes
- * to the next malloc: so nobody waits, and neither a malloc that the opening
- * itself makes nor a child forked in the midst of it can hang.
+ * Opening is tried once. A call that comes while the heap is being opened goes to
+ * the next malloc. So no call waits for the opening: not a malloc that the opening
+ * itself makes, nor one in a child that was forked meanwhile.
  */
 enum state { UNTRIED, OPENING, OPEN, DISABLED, REFUSED };
 
@@ -18,9 +18,9 @@ static _Atomic(int) state = UNTRIED;
 static vms_heap *the_heap;
 
 /*
- * What is retained is lost to those who do not ask for it, as libc's own
- * mappings. Where RLIMIT_DATA is less than the machine's memory, it is what the
- * default is a share of.
+ * Under RLIMIT_DATA, what is retained is missing to those who cannot make the heap
+ * yield, libc's own mappings for instance. So the default is a share of the limit
+ * if that is less than the machine's memory.
  */
 static void retain_under_limit(struct vms_heap_options *options)
 {
@@ -89,7 +89,7 @@ bool vmsi_interposer_was_refused(void)
 
 vms_heap *vmsi_interposer_get(void)
 {
-	/* What opening takes is locked. */
+	/* Opening takes locks that the fork holds. */
 	if (vmsi_interposer_is_forking())
 		return NULL;
 	if (atomic_load_explicit(&state, memory_order_acquire) == UNTRIED)

@@ -11,9 +11,9 @@
 #include "text/number.h"
 #include "text/size.h"
 
-/* What the environment asks for. A program with rights of its own asks nothing. */
+/* Settings from the environment. For a set-user-ID program there are none. */
 
-/* A smaller block would be nothing but the step of the heap that it takes. */
+/* The least threshold: a block of the heap takes a page at least. */
 #define LEAST_THRESHOLD ((size_t)4 << 10)
 
 struct vmsi_interposer_settings vmsi_interposer_settings = {
@@ -34,7 +34,7 @@ void vmsi_interposer_complain(const char *part, ...)
 	vmsi_line_write(&line, STDERR_FILENO);
 }
 
-/* Milliseconds, or never. 0 of the options means their default: then 1. */
+/* Milliseconds, or "never". 0 becomes 1, as 0 in the options is the default. */
 static bool parse_age(const char *text, unsigned *age)
 {
 	uint64_t number;
@@ -49,7 +49,7 @@ static bool parse_age(const char *text, unsigned *age)
 	return true;
 }
 
-/* A variable that is set and not empty. */
+/* The value of a variable; NULL if it is not set, or empty. */
 static const char *wish(const char *name)
 {
 	const char *text = secure_getenv(name);
@@ -88,7 +88,7 @@ static bool read_switch(const char *name)
 	return text && strcmp(text, "1") == 0;
 }
 
-/* The path is copied: programs write their title over their environment. */
+/* The path is copied, as programs may write their title over the environment. */
 static void read_stats(struct vmsi_interposer_settings *settings)
 {
 	const char *text = wish("VMSPACE_HEAP_STATS");
@@ -126,7 +126,7 @@ static void read_all(struct vmsi_interposer_settings *settings)
 	read_stats(settings);
 }
 
-/* Two threads that do this at once read the same. */
+/* No lock is taken: two threads that do this at once read the same. */
 void vmsi_interposer_read_settings(void)
 {
 	static bool done;

@@ -9,15 +9,16 @@
 #include "preload/line.h"
 
 /*
- * The figures of the heap at the end of a process, where VMSPACE_HEAP_STATS
- * asks for them: 1 tells standard error, a path has the lines added to that
- * file.
+ * The figures of the heap are written at the end of a process if
+ * VMSPACE_HEAP_STATS asks for them: 1 writes to standard error, a path adds lines to
+ * that file.
  */
 
 /*
  * Programs close standard error before they end, to learn whether all of it was
- * written. A copy of the descriptor outlives that, above those that they count
- * on; whether it is still the same is looked at before it is used.
+ * written. So a copy is made at the start, with a number above those that programs
+ * use. Before it is used, it is compared with what it was: the program may have
+ * closed it and opened something else.
  */
 #define COPY_FROM 200
 

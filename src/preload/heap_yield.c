@@ -4,13 +4,13 @@
 #include "base/reclaim.h"
 
 /*
- * What the heap retains of freed memory goes back before a request of the
- * program is refused, whoever refuses it: a limit of the process, a group's, or
- * the host. The request is made again where something has gone back, and only
- * then: a request that is refused on demand is to fail otherwise.
+ * Before a request of the program is refused, the heap gives back what it retains,
+ * whoever refuses: a limit of the process, a group's, or the host. The request is
+ * made again only if something has gone back: a test that makes a call fail on
+ * purpose is to see it fail.
  */
 
-/* Calls of this thread that may hold locks of the heap; see heap_large.c. */
+/* How many calls of this thread are inside the heap, and may hold its locks. */
 static __thread unsigned inside __attribute__((tls_model("initial-exec")));
 
 void vmsi_interposer_enter(void)
@@ -23,12 +23,12 @@ void vmsi_interposer_leave(void)
 	inside--;
 }
 
-/* No more than this are all addresses of a process. */
+/* A process has no more addresses than this. */
 #define ADDRESSES ((size_t)1 << 47)
 
 bool vmsi_interposer_yields(size_t bytes)
 {
-	/* A signal handler may have interrupted the heap. */
+	/* A call inside the heap may be one that a signal handler has interrupted. */
 	if (bytes == 0 || bytes >= ADDRESSES || inside ||
 	    vmsi_interposer_is_forking() || !vmsi_interposer_if_open())
 		return false;

@@ -13,7 +13,8 @@
 #include <vmspace.h>
 
 #include "../model/heap_blocks.h"
-#include "heap/state.h"
+#include "heap/check.h"
+#include "heap/heap.h"
 #include "host_fault.h"
 #include "snapshot.h"
 #include "space/state.h"
@@ -233,7 +234,7 @@ static void two_holes(struct stage *stage)
 static void too_many_holes(struct stage *stage)
 {
 	a_hole(stage);
-	stage->heap->holes_most = 1;
+	stage->heap->runs.holes_most = 1;
 	drop(stage, 3);
 	make(stage, 1, 100 * KIB);
 }
@@ -501,7 +502,7 @@ static void expect_nothing_left(void)
 	expect(stats.blocks == 0 && stats.live == 0, "a block is left");
 	expect(stats.retained == 0 && stats.committed == 0 &&
 	       stats.resident == 0, "memory is left");
-	expect(!run.stage.heap->lost, "a slot is lost");
+	expect(!run.stage.heap->ages.lost, "a slot is lost");
 }
 
 /* Returns whether addresses were left behind, by the heap or anyone else. */

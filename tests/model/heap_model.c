@@ -16,7 +16,8 @@
 #include "../fault/host_fault.h"
 #include "../kernel/random.h"
 #include "arguments.h"
-#include "heap/state.h"
+#include "heap/check.h"
+#include "heap/heap.h"
 #include "heap_blocks.h"
 #include "space/state.h"
 
@@ -351,7 +352,7 @@ static void check_charge(struct worker *worker)
 	/* To read all mappings takes longer than all the rest. */
 	expect(worker, below(worker, 8) || stats.committed == writable_bytes(),
 	       "what is charged is not what can be written");
-	expect(worker, run.heap->retained == 0 || !run.none_retained,
+	expect(worker, run.heap->ages.retained == 0 || !run.none_retained,
 	       "something is retained");
 }
 
@@ -425,7 +426,7 @@ static vms_heap *open_heap(struct random *random)
 static void limit_holes(struct random *random)
 {
 	if (random_below(random, 3) == 0) {
-		run.heap->holes_most = random_below(random, 4);
+		run.heap->runs.holes_most = random_below(random, 4);
 		run.none_retained = false;
 	}
 }

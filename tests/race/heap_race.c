@@ -17,7 +17,8 @@
 
 #include "../kernel/random.h"
 #include "../model/heap_blocks.h"
-#include "heap/state.h"
+#include "heap/check.h"
+#include "heap/heap.h"
 #include "space/state.h"
 
 /*

@@ -45,7 +45,7 @@ static void assert_broken(const char *number)
 
 static void every_breach_is_reported(void **state)
 {
-	struct vmsi_slot_class *class = heap->classes;
+	struct vmsi_slot_class *class = heap->layout.classes;
 	struct vmsi_bins *bins = class->bins;
 
 	(void)state;
@@ -54,16 +54,17 @@ static void every_breach_is_reported(void **state)
 	BREAK(unused->use, VMSI_SLOT_LIVE, "H1");
 	BREAK(class->unused, NULL, "H1");
 	BREAK(unused->next, unused, "H1");
-	BREAK(heap->retained, heap->retained + 1, "H2");
+	BREAK(heap->ages.retained, heap->ages.retained + 1, "H2");
 	BREAK(retained->use, VMSI_SLOT_BUSY, "H2");
-	BREAK(retained->touched, page(), "H3");
-	BREAK(retained->plain, !retained->plain, "H3");
+	BREAK(retained->retained.touched, page(), "H3");
+	BREAK(retained->small_pages, !retained->small_pages, "H3");
 	BREAK(bins->filled[0], ~bins->filled[0], "H3");
 	BREAK(retained->room, page(), "H4");
-	BREAK(retained->surplus, page(), "H4");
-	BREAK(heap->newest, NULL, "H5");
-	BREAK(heap->oldest, NULL, "H5");
-	BREAK(retained->older, retained, "H5");
+	BREAK(retained->retained.from, page(), "H4");
+	BREAK(retained->retained.slot, unused, "H4");
+	BREAK(heap->ages.newest, NULL, "H5");
+	BREAK(heap->ages.oldest, NULL, "H5");
+	BREAK(retained->retained.older, &retained->retained, "H5");
 	BREAK(run->slot, retained, "H6");
 	BREAK(run->list, VMSI_RUNS_FULL, "H8");
 	BREAK(run->live, 7, "H7");
@@ -71,7 +72,7 @@ static void every_breach_is_reported(void **state)
 	BREAK(run->begun, run->count + 1, "H7");
 	BREAK(run->previous, run, "H8");
 	BREAK(run->class, run->class + 1, "H8");
-	BREAK(heap->lost, retained, "H9");
+	BREAK(heap->ages.lost, retained, "H9");
 	drop(held);
 }
 

@@ -15,7 +15,8 @@
 #include <cmocka.h>
 #include <vmspace.h>
 
-#include "heap/state.h"
+#include "heap/check.h"
+#include "heap/heap.h"
 #include "host/host.h"
 #include "space/state.h"
 
@@ -149,7 +150,7 @@ static inline struct vmsi_slot *slot_of(const void *block)
 {
 	uintptr_t address = (uintptr_t)block;
 
-	return vmsi_slot_of(vmsi_class_of(heap, address), address);
+	return vmsi_slot_of(vmsi_class_of(&heap->layout, address), address);
 }
 
 static inline size_t resident(const void *start, size_t length)
@@ -174,7 +175,7 @@ static inline void wait_milliseconds(unsigned milliseconds)
 /* The next look at ages is due. */
 static inline void look_at_ages(void)
 {
-	atomic_store(&heap->looked_at, 0);
+	atomic_store(&heap->ages.looked_at, 0);
 	(void)vms_heap_collect(heap, 0);
 }
 

@@ -83,7 +83,7 @@ static int keep_what_the_parent_freed(void)
 {
 	struct vms_heap_stats stats = { .struct_size = sizeof(stats) };
 
-	atomic_store(&heap->looked_at, 0);
+	atomic_store(&heap->ages.looked_at, 0);
 	(void)vms_heap_collect(heap, 0);
 	CHECK(vms_heap_get_stats(heap, &stats) == 0);
 	/* It shares these pages: to give them back wins nothing yet. */
@@ -153,7 +153,7 @@ static int use_every_lock(void)
 
 	CHECK(is_filled(large, 3 * MIB));
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		blocks[i] = vms_heap_malloc(heap, heap->run_classes[i].size);
+		blocks[i] = vms_heap_malloc(heap, heap->runs.classes[i].size);
 		CHECK(blocks[i]);
 		blocks[i][0] = 1;
 	}

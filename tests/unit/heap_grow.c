@@ -82,7 +82,7 @@ static void a_block_changes_within_its_class(void **state)
 static void a_block_that_outgrows_its_slot_moves(void **state)
 {
 	unsigned char *block = make_filled(60 * MIB), *before = block;
-	const size_t large = vmsi_slot_capacity(&heap->classes[1]);
+	const size_t large = vmsi_slot_capacity(&heap->layout.classes[1]);
 	struct vms_heap_stats stats;
 
 	(void)state;

@@ -114,7 +114,7 @@ static void the_last_block_takes_its_run_along(void **state)
 	assert_int_equal(committed(), 0);
 	assert_int_equal(stats_now().retained, 0);
 	assert_int_equal(stats_now().given_back, 3 * 112 * KIB);
-	assert_int_equal(vmsi_slot_use(heap->classes[0].slots),
+	assert_int_equal(vmsi_slot_use(heap->layout.classes[0].slots),
 			 VMSI_SLOT_UNUSED);
 }
 
@@ -130,7 +130,7 @@ static void a_block_that_moves_out_leaves_no_charge(void **state)
 	assert_int_equal(before, MIB);
 	blocks[1] = resize(blocks[1], 2 * MIB);
 	assert_filled(blocks[1], 256 * KIB);
-	assert_int_equal(heap->holes, 1);
+	assert_int_equal(heap->runs.holes, 1);
 	assert_sound();
 	drop(blocks[1]);
 	blocks[1] = NULL;
@@ -182,7 +182,7 @@ static void a_hole_is_committed_again_and_zero(void **state)
 		fill(blocks[i], 200 * KIB);
 		assert_sound();
 	}
-	assert_int_equal(heap->holes, 0);
+	assert_int_equal(heap->runs.holes, 0);
 	assert_int_equal(committed(), before);
 	for (unsigned i = 0; i < 40; i++)
 		assert_filled(blocks[i], 200 * KIB);
@@ -198,11 +198,11 @@ static void memory_is_handed_out_before_holes(void **state)
 	make_blocks(20, 256 * KIB);
 	drop(blocks[3]);
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
-	assert_int_equal(heap->holes, 1);
+	assert_int_equal(heap->runs.holes, 1);
 	drop(blocks[9]);
 	assert_ptr_equal(make(256 * KIB), blocks[9]);
 	assert_ptr_equal(make(256 * KIB), blocks[3]);
-	assert_int_equal(heap->holes, 0);
+	assert_int_equal(heap->runs.holes, 0);
 	drop_all(20);
 }
 
@@ -230,7 +230,7 @@ static void a_refused_commit_leaves_the_hole(void **state)
 	assert_no_memory(vms_heap_calloc(heap, 1, 256 * KIB));
 	vmsi_host = real;
 	assert_int_equal(committed(), before);
-	assert_int_equal(heap->holes, 5);
+	assert_int_equal(heap->runs.holes, 5);
 	assert_int_equal(stats_now().blocks, 5);
 	assert_sound();
 	assert_ptr_equal(make(256 * KIB), blocks[0] + 256 * KIB);
@@ -269,14 +269,14 @@ static void neighbours_are_one_hole(void **state)
 	before = host_mappings();
 	for (unsigned i = 10; i < 40; i += 2)
 		drop(blocks[i]);
-	assert_int_equal(heap->holes, 15);
+	assert_int_equal(heap->runs.holes, 15);
 	for (unsigned i = 11; i < 40; i += 2)
 		drop(blocks[i]);
-	assert_int_equal(heap->holes, 1);
+	assert_int_equal(heap->runs.holes, 1);
 	assert_in_range(host_mappings(), before, before + 2);
 	for (unsigned i = 10; i < 40; i++)
 		blocks[i] = make_filled(256 * KIB);
-	assert_int_equal(heap->holes, 0);
+	assert_int_equal(heap->runs.holes, 0);
 	assert_in_range(host_mappings(), before - 2, before);
 	drop_all(60);
 }
@@ -288,15 +288,15 @@ static void holes_are_bounded(void **state)
 
 	(void)state;
 	open_heap_that_keeps_nothing();
-	assert_true(heap->holes_most > 1000);
-	heap->holes_most = 10;
+	assert_true(heap->runs.holes_most > 1000);
+	heap->runs.holes_most = 10;
 	make_blocks(60, 256 * KIB);
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 	before = committed();
 	maps = host_mappings();
 	for (unsigned i = 1; i < 60; i += 2)
 		drop(blocks[i]);
-	assert_int_equal(heap->holes, 10);
+	assert_int_equal(heap->runs.holes, 10);
 	assert_in_range(host_mappings(), maps, maps + 20);
 	assert_int_equal(committed(), before - 10 * 256 * KIB);
 	assert_int_equal(stats_now().retained, 20 * 256 * KIB);

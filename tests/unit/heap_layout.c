@@ -7,16 +7,16 @@
 
 static size_t slots_of(unsigned class)
 {
-	return heap->classes[class].count;
+	return heap->layout.classes[class].count;
 }
 
 /* Every slot has its own addresses, on a multiple of its size. */
 static void assert_slots_are_apart(void)
 {
-	uintptr_t end = heap->start;
+	uintptr_t end = heap->layout.start;
 
 	for (int i = VMSI_HEAP_CLASSES - 1; i >= 0; i--) {
-		struct vmsi_slot_class *class = &heap->classes[i];
+		struct vmsi_slot_class *class = &heap->layout.classes[i];
 		size_t capacity = vmsi_slot_capacity(class);
 
 		if (class->count == 0)
@@ -29,14 +29,17 @@ static void assert_slots_are_apart(void)
 
 			assert_int_equal(start, end);
 			end += capacity;
-			assert_ptr_equal(vmsi_class_of(heap, start), class);
+			assert_ptr_equal(vmsi_class_of(&heap->layout, start),
+					 class);
 			assert_ptr_equal(vmsi_slot_of(class, end - 1), slot);
-			assert_ptr_equal(vmsi_class_of_slot(heap, slot), class);
+			assert_ptr_equal(vmsi_class_of_slot(&heap->layout, slot),
+					 class);
 		}
 	}
-	assert_int_equal(end, heap->start + heap->length);
+	assert_int_equal(end, heap->layout.start + heap->layout.length);
 	assert_true(vms_space_contains(vms_heap_space(heap),
-				       (void *)heap->start, heap->length));
+				       (void *)heap->layout.start,
+				       heap->layout.length));
 }
 
 static void addresses_are_cut_into_slots(void **state)
@@ -107,7 +110,7 @@ static void a_class_holds_what_it_says(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < VMSI_RUN_CLASSES; i++) {
-		const size_t size = heap->run_classes[i].size;
+		const size_t size = heap->runs.classes[i].size;
 		unsigned char *a, *b;
 
 		/* With larger pages some are the same. */
@@ -139,11 +142,13 @@ static void a_larger_block_has_a_slot(void **state)
 	unsigned char *a = make(VMSI_RUN_MOST + 1), *b = make(100 * MIB);
 
 	(void)state;
-	assert_ptr_equal(vmsi_class_of(heap, (uintptr_t)a), &heap->classes[0]);
+	assert_ptr_equal(vmsi_class_of(&heap->layout, (uintptr_t)a),
+			 &heap->layout.classes[0]);
 	assert_int_equal((uintptr_t)a % (64 * MIB), 0);
 	assert_int_equal(vms_heap_usable_size(heap, a),
 			 vmsi_align_up(VMSI_RUN_MOST + 1, page()));
-	assert_ptr_equal(vmsi_class_of(heap, (uintptr_t)b), &heap->classes[1]);
+	assert_ptr_equal(vmsi_class_of(&heap->layout, (uintptr_t)b),
+			 &heap->layout.classes[1]);
 	drop(a);
 	drop(b);
 }
@@ -270,7 +275,7 @@ static void empty_runs_make_room_for_blocks(void **state)
 	open_heap_with((struct vms_heap_options){ .reserve = GIB });
 	count = slots_of(0);
 	for (unsigned i = 0; i < 12; i++)
-		drop(make_filled(heap->run_classes[i].size));
+		drop(make_filled(heap->runs.classes[i].size));
 	for (size_t i = 0; i < count; i++)
 		blocks[i] = make(2 * MIB);
 	while (count > 0)

@@ -72,8 +72,8 @@ static void memory_goes_back_when_it_is_unlocked(void **state)
 	drop(make_filled(100 * KIB));
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 	assert_int_equal(munlockall(), 0);
-	(void)vms_munlock(vms_heap_space(heap), (void *)heap->start,
-			  heap->length);
+	(void)vms_munlock(vms_heap_space(heap), (void *)heap->layout.start,
+			  heap->layout.length);
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 	assert_int_equal(stats_now().retained, 0);
 	assert_int_equal(stats_now().resident, 0);

@@ -139,7 +139,7 @@ static void what_is_old_goes_back(void **state)
 	look_at_ages();
 	assert_true(stats_now().retained > 20 * MIB);
 	/* From here on it is old, however long it took to come here. */
-	heap->give_back_after = 1;
+	heap->ages.give_back_after = 1;
 	wait_milliseconds(50);
 	look_at_ages();
 	assert_int_equal(stats_now().retained, 0);
@@ -180,7 +180,7 @@ static void calls_look_at_ages(void **state)
 
 static bool is_reclaimable(const void *block)
 {
-	return slot_of(block)->reclaimable;
+	return slot_of(block)->retained.offered;
 }
 
 static void what_is_less_old_the_host_may_take(void **state)
@@ -215,7 +215,7 @@ static void nothing_ages_where_that_is_off(void **state)
 		.give_back_after = VMS_HEAP_NEVER });
 	drop(make_filled(20 * MIB));
 	wait_milliseconds(20);
-	heap->oldest->freed_at = 1;
+	heap->ages.oldest->freed_at = 1;
 	look_at_ages();
 	assert_int_equal(stats_now().retained, 20 * MIB);
 	assert_int_equal(vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL),

@@ -100,7 +100,7 @@ static void a_sparse_block_after_a_grown_one_stays_sparse(void **state)
 
 static bool is_huge(const void *block)
 {
-	return !slot_of(block)->plain;
+	return !slot_of(block)->small_pages;
 }
 
 static void a_program_that_fills_its_blocks_has_huge_pages(void **state)

@@ -509,7 +509,7 @@ static unsigned refused;
 
 static bool refuses(int prot)
 {
-	if (!(prot & PROT_WRITE) || vmsi_get(&heap->retained) == 0)
+	if (!(prot & PROT_WRITE) || vmsi_get(&heap->ages.retained) == 0)
 		return false;
 	refused++;
 	return true;
@@ -612,7 +612,7 @@ static int use_in_child(void)
 	/* More than there is: everything is asked for. */
 	if (vms_heap_malloc(heap, 5 * LIMIT))
 		return 2;
-	return vmsi_get(&heap->retained) == 0 ? 0 : 3;
+	return vmsi_get(&heap->ages.retained) == 0 ? 0 : 3;
 }
 
 static void a_child_can_ask_for_it(void **state)

@@ -79,7 +79,7 @@ static void a_block_that_was_grown_out_leaves_zeroes(void **state)
 /* Where tables are full ones, used memory is cleared and not dropped. */
 static void expect_full_tables(void)
 {
-	atomic_store(&heap->density, 4);
+	atomic_store(&heap->density.of_calloc, 4);
 }
 
 static void a_move_into_used_memory_is_remembered(void **state)
@@ -149,7 +149,7 @@ static void all_that_is_usable_is_cleared(void **state)
 
 static bool is_plain(const void *block)
 {
-	return slot_of(block)->plain;
+	return slot_of(block)->small_pages;
 }
 
 static void sparse_tables_get_small_pages(void **state)
