@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 
@@ -37,8 +38,11 @@ static const struct {
 
 enum vmsi_exit vmsi_option_hint(const char *program, const char *argument)
 {
-	const size_t length = argument ? strcspn(argument, "=") : 0;
+	const size_t length = strcspn(argument, "=");
 
+	/* getopt_long(3) knew the option, or it is a single letter. */
+	if (optopt != 0)
+		return vmsi_usage_hint(program);
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
 		const char *option = table[i].option;
 		const size_t own = strlen(option);

@@ -72,6 +72,17 @@ def option_of_another_command_is_told_where_it_belongs():
             f"Try 'vmspace {command} --help'.\n".encode()), result.stderr)
 
 
+def option_of_the_command_itself_is_told_of_no_other():
+    for arguments in (["limit", "1G", "--policy"],
+                      ["limit", "1G", "--quiet=1", "true"],
+                      ["limit", "--log", "-xq", "1G", "true"],
+                      ["limit", "1G", "-x"], ["heap", "--retain"],
+                      ["fail", "--nth"], ["sweep", "--jobs"]):
+        result = run([VMSPACE, *arguments])
+        expect_equal((result.returncode, result.stdout), (2, b""), arguments)
+        expect_equal(len(result.stderr.splitlines()), 2, result.stderr)
+
+
 def size_stands_before_or_after_the_options():
     for arguments in (["64M", "--quiet", "--"], ["--quiet", "64M", "--"],
                       ["--quiet", "64M"], ["--", "64M"],
@@ -167,6 +178,16 @@ def sizes_of_the_heap_below_a_page_are_refused_with_a_hint():
         expect(b"did you mean 200K?" in result.stderr, result.stderr)
 
 
+def chance_of_0_and_size_of_0_are_what_they_say():
+    program = compiled(work("asks-once-again"), ASKS_ONCE)
+    for options, status in ((["--prob=0"], 0), (["--prob=0", "--size=64K"], 0),
+                            (["--size=64K", "--prob=0.0"], 0),
+                            (["--prob=1"], 9), (["--size=0"], 9),
+                            (["--prob=0", "--nth=1"], 9)):
+        result = run([VMSPACE, "fail", *options, "--", program])
+        expect_equal(result.returncode, status, (options, result.stderr))
+
+
 def supervisor_inside_another_says_why_it_cannot_be():
     for inner in (["sweep"], ["limit", "64M"], ["fail", "--nth=1"]):
         result = limited("--quiet", VMSPACE, *inner, "--", "true", size="256M")
@@ -174,6 +195,19 @@ def supervisor_inside_another_says_why_it_cannot_be():
         expect(b"'vmspace limit', 'vmspace fail'" in result.stderr,
                result.stderr)
         expect(b"busy" not in result.stderr, result.stderr)
+        # What makes its requests is the inner command, and no program.
+        for outer in (["sweep"], ["fail", "--nth=1"],
+                      ["limit", "256M", "--quiet", VMSPACE, "heap"]):
+            result = run([VMSPACE, *outer, "--", VMSPACE, *inner, "--",
+                          "true"])
+            expect_equal((result.returncode, result.stdout), (125, b""),
+                         (outer, inner))
+        # The command sees it only where nothing stands between.
+        result = limited("--quiet", "env", VMSPACE, *inner, "--", "true",
+                         size="256M")
+        expect_equal(result.returncode, 125, inner)
+        expect(b"it runs under 'vmspace limit'" in result.stderr,
+               result.stderr)
 
 
 def explain_tells_what_it_sees_and_misses():
@@ -186,6 +220,7 @@ def explain_tells_what_it_sees_and_misses():
 CASES = [
     wrong_arguments_are_usage_errors,
     option_of_another_command_is_told_where_it_belongs,
+    option_of_the_command_itself_is_told_of_no_other,
     size_stands_before_or_after_the_options,
     help_is_a_screen,
     heap_inside_a_limit_is_the_programs_alone,
@@ -194,6 +229,7 @@ CASES = [
     older_way_to_say_it_works,
     limit_without_its_unit_is_refused_with_a_hint,
     sizes_of_the_heap_below_a_page_are_refused_with_a_hint,
+    chance_of_0_and_size_of_0_are_what_they_say,
     supervisor_inside_another_says_why_it_cannot_be,
     explain_tells_what_it_sees_and_misses,
 ]

@@ -103,6 +103,38 @@ def report_goes_to_an_inherited_descriptor():
         expect(json.load(file)["refusals"], "no refusal in the report")
 
 
+def report_leaves_what_else_is_written_to_a_stream():
+    """The file of a stream is the shell's: it has written there, and goes on."""
+    log = work("log")
+    for stream, option in (("1", "--report=/dev/stdout"),
+                           ("2", "--report=/dev/stderr"),
+                           ("7", "--report=/dev/fd/7"),
+                           ("1", "--report=/proc/self/fd/1")):
+        script = (f'echo before >&{stream}; "$@" {option} true; '
+                  f'echo after >&{stream}')
+        for mode in (">", ">>"):
+            written("log", "" if mode == ">" else "older\n")
+            run(["sh", "-c", f"{{ {script}; }} {stream}{mode}{log}", "sh",
+                 *LIMITED])
+            with open(log) as file:
+                lines = file.read().splitlines()
+            before, after = lines.index("before"), lines.index("after")
+            expect_equal(before, int(mode == ">>"), (option, lines))
+            expect_equal(after, len(lines) - 1, (option, lines))
+            expect("peak" in json.loads("\n".join(lines[before + 1:after])),
+                   option, lines)
+
+
+def descriptor_that_takes_no_report_is_told_before_the_start():
+    for redirection, option in ((">&-", "/dev/stdout"), ("7<&-", "/dev/fd/7"),
+                                ("7</dev/null", "/dev/fd/7")):
+        result = run(["sh", "-c", f'exec "$@" {redirection}', "sh", *LIMITED,
+                      f"--report={option}", "sh", "-c", "echo started >&2"])
+        expect_equal(result.returncode, 125, (option, result.stderr))
+        expect(option.encode() in result.stderr, result.stderr)
+        expect(b"started" not in result.stderr, result.stderr)
+
+
 def rest_of_the_input_is_for_the_next_command():
     script = '"$@" sh -c "read line; echo 1 \\$line"; read line; echo 2 $line'
     file = written("lines", "one\ntwo\n")
@@ -254,6 +286,8 @@ CASES = [
     closed_streams_are_no_obstacle,
     report_goes_to_standard_output,
     report_goes_to_an_inherited_descriptor,
+    report_leaves_what_else_is_written_to_a_stream,
+    descriptor_that_takes_no_report_is_told_before_the_start,
 ]
 
 sys.exit(main_in_groups(VMSPACE, CASES))

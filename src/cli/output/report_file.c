@@ -9,42 +9,97 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/program/program.h"
+#include "cli/command.h"
+#include "text/number.h"
 
-static bool is_pipe(const char *file)
+/*
+ * The descriptor that a path names, as a shell reads these paths; -1: it names
+ * none. The report goes to the descriptor itself: whoever opened its file may have
+ * written there, and may go on, which a new file in its place would hide.
+ */
+static int named_descriptor(const char *path)
 {
-	struct stat status;
+	static const char *const directories[] = {
+		"/dev/fd/", "/proc/self/fd/",
+	};
+	int descriptor;
 
-	return stat(file, &status) == 0 && S_ISFIFO(status.st_mode);
+	if (strcmp(path, "/dev/stdout") == 0)
+		return STDOUT_FILENO;
+	if (strcmp(path, "/dev/stderr") == 0)
+		return STDERR_FILENO;
+	for (size_t i = 0; i < 2; i++) {
+		const size_t length = strlen(directories[i]);
+
+		if (strncmp(path, directories[i], length) == 0 &&
+		    vmsi_parse_int(path + length, &descriptor))
+			return descriptor;
+	}
+	return -1;
 }
 
 /*
- * To find out at the end would be late. What is made for it is taken away again,
- * as the program may not start.
+ * The caller must have handed the descriptor over, open for writing. Those that the
+ * command has opened itself have the close-on-exec flag.
  */
-bool vmsi_report_can_write(const char *file)
+static int probe_descriptor(int descriptor)
+{
+	const int flags = fcntl(descriptor, F_GETFD);
+
+	return flags < 0 || (flags & FD_CLOEXEC) ||
+		(fcntl(descriptor, F_GETFL) & O_ACCMODE) == O_RDONLY ?
+		-EBADF : 0;
+}
+
+static bool is_pipe(const char *path)
+{
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+/* A file that is made to find out is removed: the program may not start. */
+static int probe_path(const char *path)
 {
 	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
-	int descriptor = open(file, flags | O_EXCL, 0666);
+	int descriptor = open(path, flags | O_EXCL, 0666);
 	const bool made = descriptor >= 0;
 
 	if (!made && errno == EEXIST) {
-		/* Who reads a pipe would take this for the end. */
-		if (is_pipe(file))
-			return true;
-		descriptor = open(file, flags, 0666);
+		/* The reader of a pipe would take an open and close for its end. */
+		if (is_pipe(path))
+			return 0;
+		descriptor = open(path, flags, 0666);
 	}
-	if (descriptor < 0) {
-		vmsi_complain(file, "%s", strerror(errno));
-		return false;
-	}
+	if (descriptor < 0)
+		return -errno;
 	close(descriptor);
 	if (made)
-		unlink(file);
-	return true;
+		unlink(path);
+	return 0;
 }
 
-/* A name that nothing else has; the rights of the old one. */
+bool vmsi_report_probe(const char *path)
+{
+	const int named = named_descriptor(path);
+	const int error = named >= 0 ? probe_descriptor(named) :
+				       probe_path(path);
+
+	if (error)
+		vmsi_complain(path, "%s", strerror(-error));
+	return error == 0;
+}
+
+static int write_to(const json_t *all, int file)
+{
+	return json_dumpfd(all, file, JSON_INDENT(1)) ||
+		write(file, "\n", 1) != 1;
+}
+
+/*
+ * Write a new file, which gets the owner and the rights of the old one. name is
+ * a template of mkostemp(3).
+ */
 static int write_beside(const json_t *all, char *name,
 			const struct stat *old)
 {
@@ -55,14 +110,14 @@ static int write_beside(const json_t *all, char *name,
 		return 1;
 	failed = fchown(file, old->st_uid, old->st_gid) ||
 		fchmod(file, old->st_mode & 07777) ||
-		json_dumpfd(all, file, JSON_INDENT(1));
+		write_to(all, file);
 	failed |= close(file);
 	if (failed)
 		unlink(name);
 	return failed;
 }
 
-/* In place of the old one at once: somebody may be reading that. */
+/* Whoever reads the file has all of the old report, or all of the new one. */
 static int replace_file(const json_t *all, const char *path,
 			const struct stat *old)
 {
@@ -80,7 +135,7 @@ static int replace_file(const json_t *all, const char *path,
 	return failed;
 }
 
-/* Where there is none it is made, with the rights that the umask leaves. */
+/* The path of the file itself, behind all links; the file is made if need be. */
 static char *real_path(const char *path)
 {
 	char *real = realpath(path, NULL);
@@ -95,7 +150,7 @@ static char *real_path(const char *path)
 	return realpath(path, NULL);
 }
 
-/* Of a pipe nobody may be at the other end: that is not waited for. */
+/* O_NONBLOCK: a pipe that nobody reads is an error and no reason to wait. */
 static int write_through(const json_t *all, const char *path)
 {
 	const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK |
@@ -104,24 +159,31 @@ static int write_through(const json_t *all, const char *path)
 
 	if (file < 0)
 		return 1;
-	failed = fcntl(file, F_SETFL, 0) || json_dumpfd(all, file,
-							 JSON_INDENT(1));
+	failed = fcntl(file, F_SETFL, 0) || write_to(all, file);
 	return close(file) || failed;
 }
 
-/* What is no file, or lies where none can be made, is written to itself. */
-bool vmsi_report_write(const json_t *all, const char *path)
+/*
+ * A file is replaced. What is no file, or lies where no other can be made, is
+ * written to.
+ */
+static int write_to_path(const json_t *all, const char *path)
 {
 	struct stat status;
 	char *real = real_path(path);
-	int failed = !real || stat(real, &status) ||
+	const int failed = !real || stat(real, &status) ||
 		!S_ISREG(status.st_mode) || replace_file(all, real, &status);
 
 	free(real);
-	if (failed && write_through(all, path)) {
-		vmsi_complain(path, "cannot write the report: %s",
-				  strerror(errno));
-		return false;
-	}
-	return true;
+	return failed && write_through(all, path);
+}
+
+bool vmsi_report_write(const json_t *all, const char *path)
+{
+	const int named = named_descriptor(path);
+
+	if (!(named >= 0 ? write_to(all, named) : write_to_path(all, path)))
+		return true;
+	vmsi_complain(path, "cannot write the report: %s", strerror(errno));
+	return false;
 }

@@ -7,14 +7,15 @@
 #include "cli/output/json.h"
 
 /*
- * The file of --report, which is written when all has ended. Both say on
- * standard error what is wrong.
+ * The file of --report, which is written when the program has ended. /dev/stdout,
+ * /dev/stderr and /dev/fd/N are descriptors that the command was given. Both calls
+ * return false after saying on standard error what is wrong.
  */
 
-/* Whether it could be written now. Nothing is left there by the question. */
-bool vmsi_report_can_write(const char *path);
+/* Find out before the program starts whether the report could be written. */
+bool vmsi_report_probe(const char *path);
 
-/* Written as a whole or, where it is no file, as far as it goes. */
+/* Replace a file as a whole; write to a descriptor, a pipe or a device. */
 bool vmsi_report_write(const json_t *all, const char *path);
 
 #endif

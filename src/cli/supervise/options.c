@@ -49,16 +49,32 @@ static enum vmsi_exit take_ordinal(const char *program, const char *text,
 	return vmsi_usage_error(program, "'%s' is not a number from 1 on", text);
 }
 
-static enum vmsi_exit take_probability(const char *program, const char *text,
-				       double *probability)
+/* Without any chance, nth is a request that never comes: 0 would choose none. */
+static enum vmsi_exit take_chance(const char *program, const char *text,
+				  struct vms_group_faults *faults)
 {
 	char *end;
+	const double chance = strtod(text, &end);
 
-	*probability = strtod(text, &end);
-	if (end != text && !*end && *probability >= 0 && *probability <= 1)
-		return VMSI_EXIT_OK;
-	return vmsi_usage_error(program, "'%s' is not a probability from 0 "
-				"to 1", text);
+	if (end == text || *end || !(chance >= 0 && chance <= 1))
+		return vmsi_usage_error(program, "'%s' is not a probability "
+					"from 0 to 1", text);
+	faults->probability = chance;
+	if (chance <= 0 && faults->nth == 0)
+		faults->nth = UINT64_MAX;
+	return VMSI_EXIT_OK;
+}
+
+/* Each request is of at least one byte; a minimum of 0 would choose none. */
+static enum vmsi_exit take_minimum(const char *program, const char *text,
+				   struct vms_group_faults *faults)
+{
+	const enum vmsi_exit result = take_size(program, text,
+						&faults->minimum);
+
+	if (result == VMSI_EXIT_OK && faults->minimum == 0)
+		faults->minimum = 1;
+	return result;
 }
 
 /* The index of a word among others. */
@@ -112,10 +128,9 @@ static enum vmsi_exit take_fault(struct vmsi_supervise_options *options,
 	case VMSI_OPTION_FROM:
 		return take_ordinal(program, argument, &faults->from);
 	case VMSI_OPTION_PROB:
-		return take_probability(program, argument,
-					&faults->probability);
+		return take_chance(program, argument, faults);
 	case VMSI_OPTION_SIZE:
-		return take_size(program, argument, &faults->minimum);
+		return take_minimum(program, argument, faults);
 	case VMSI_OPTION_SEED:
 		return take_number(program, argument, &faults->seed);
 	case VMSI_OPTION_LOADER:

@@ -2,6 +2,7 @@
 #include "cli/supervise/supervise.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -28,13 +29,40 @@ const char *vmsi_supervise_why_not(int error)
 	}
 }
 
-/* Whether requests can be asked about here; where not, it is told why. */
-static enum vmsi_exit probe(const struct vmsi_supervise_options *options)
+/* Whether arguments name this command with a part that is a supervisor itself. */
+static bool is_supervisor(char **arguments)
 {
-	if (vms_group_probe() == 0)
-		return VMSI_EXIT_OK;
-	fprintf(stderr, "%s: requests cannot be refused here: %s\n",
-		options->program, vmsi_supervise_why_not(errno));
+	const char *name = arguments[1];
+
+	return name && (strcmp(name, "limit") == 0 ||
+			strcmp(name, "fail") == 0 ||
+			strcmp(name, "sweep") == 0) &&
+		vmsi_program_is_this(arguments[0]);
+}
+
+enum vmsi_exit vmsi_supervise_find(const char *command, char ***arguments,
+				   struct vmsi_program *program)
+{
+	enum vmsi_exit result = vmsi_heap_unwrap(arguments);
+
+	if (result != VMSI_EXIT_OK || !*arguments)
+		return result;
+	vmsi_complain_as(command);
+	if (!**arguments)
+		return vmsi_usage_error(command, "name a program");
+	if (is_supervisor(*arguments)) {
+		fprintf(stderr, "%s: cannot run 'vmspace %s': a process can "
+			"have one supervisor only, and 'vmspace limit', "
+			"'vmspace fail' and 'vmspace sweep' each are one; "
+			"'vmspace fail --limit=SIZE' limits as well\n",
+			command, (*arguments)[1]);
+		return VMSI_EXIT_RUN_FAILED;
+	}
+	result = vmsi_program_look_up(**arguments, program);
+	if (result != VMSI_EXIT_OK || vms_group_probe() == 0)
+		return result;
+	fprintf(stderr, "%s: requests cannot be refused here: %s\n", command,
+		vmsi_supervise_why_not(errno));
 	return VMSI_EXIT_RUN_FAILED;
 }
 
@@ -42,23 +70,14 @@ enum vmsi_exit vmsi_supervise(struct vmsi_supervise_options *options,
 			      char **arguments)
 {
 	struct vmsi_program program;
-	enum vmsi_exit result;
+	enum vmsi_exit result = vmsi_supervise_check(options);
 
-	vmsi_complain_as(options->program);
-	result = vmsi_supervise_check(options);
 	if (result == VMSI_EXIT_OK)
-		result = vmsi_heap_unwrap(&arguments);
+		result = vmsi_supervise_find(options->program, &arguments,
+					     &program);
 	if (result != VMSI_EXIT_OK || !arguments)
 		return result;
-	vmsi_complain_as(options->program);
-	if (!*arguments)
-		return vmsi_usage_error(options->program, "name a program");
-	result = vmsi_program_look_up(*arguments, &program);
-	if (result == VMSI_EXIT_OK)
-		result = probe(options);
-	if (result != VMSI_EXIT_OK)
-		return result;
-	if (options->report && !vmsi_report_can_write(options->report))
+	if (options->report && !vmsi_report_probe(options->report))
 		return VMSI_EXIT_RUN_FAILED;
 	return (enum vmsi_exit)vmsi_job_run(options, program.path, arguments);
 }

@@ -2,6 +2,7 @@
 #ifndef VMSI_CLI_SUPERVISE_SUPERVISE_H
 #define VMSI_CLI_SUPERVISE_SUPERVISE_H
 
+#include "cli/program/program.h"
 #include "cli/supervise/options.h"
 
 /*
@@ -13,14 +14,20 @@
  */
 
 /*
- * Run the program that arguments name; arguments may begin with 'vmspace heap'
- * and its options, which then is not run but done here. Returns its exit status,
- * or dies of its signal.
+ * Find the program that a supervisor is to run, and make sure that it can have one.
+ * command is the supervisor, for messages. Where arguments begin with 'vmspace
+ * heap' and its options, that part is done here, and *arguments goes past it; it
+ * becomes NULL where only help was asked for. Returns VMSI_EXIT_OK, or has said
+ * what is wrong.
  */
+enum vmsi_exit vmsi_supervise_find(const char *command, char ***arguments,
+				   struct vmsi_program *program);
+
+/* Run that program. Returns its exit status, or dies of its signal. */
 enum vmsi_exit vmsi_supervise(struct vmsi_supervise_options *options,
 			      char **arguments);
 
-/* Why a group cannot be made here, of an errno of vms_group_probe. */
+/* Why a process can have no supervisor here, of an errno of vms_group_probe. */
 const char *vmsi_supervise_why_not(int error);
 
 #endif

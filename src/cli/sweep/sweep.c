@@ -13,7 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/heap/heap.h"
 #include "cli/output/report_file.h"
 #include "cli/output/text.h"
 #include "cli/program/program.h"
@@ -367,34 +366,21 @@ static enum vmsi_exit run_all_of(struct vmsi_sweep_options *options)
 	return result == VMSI_EXIT_OK ? sweep(options, &output, good) : result;
 }
 
-/* Whether there is all that the runs need. */
-static enum vmsi_exit check(const struct vmsi_sweep_options *options)
-{
-	if (vms_group_probe()) {
-		fprintf(stderr, "vmspace sweep: requests cannot be refused here: "
-			"%s\n", vmsi_supervise_why_not(errno));
-		return VMSI_EXIT_RUN_FAILED;
-	}
-	if (options->input && access(options->input, R_OK))
-		return fail(options->input, errno);
-	if (options->report && !vmsi_report_can_write(options->report))
-		return VMSI_EXIT_RUN_FAILED;
-	return VMSI_EXIT_OK;
-}
-
 static enum vmsi_exit sweep_program(struct vmsi_sweep_options *options,
 				    struct vmsi_program *program)
 {
-	enum vmsi_exit result = vmsi_heap_unwrap(&options->arguments);
+	enum vmsi_exit result = vmsi_supervise_find(vmsi_command_sweep.program,
+						    &options->arguments,
+						    program);
 
 	if (result != VMSI_EXIT_OK || !options->arguments)
 		return result;
-	vmsi_complain_as(vmsi_command_sweep.program);
-	result = vmsi_program_look_up(options->arguments[0], program);
 	options->path = program->path;
-	if (result == VMSI_EXIT_OK)
-		result = check(options);
-	return result == VMSI_EXIT_OK ? run_all_of(options) : result;
+	if (options->input && access(options->input, R_OK))
+		return fail(options->input, errno);
+	if (options->report && !vmsi_report_probe(options->report))
+		return VMSI_EXIT_RUN_FAILED;
+	return run_all_of(options);
 }
 
 static enum vmsi_exit run_sweep(int argc, char **argv)
