@@ -29,18 +29,14 @@ static json_t *policy_object(const struct vmsi_commit_report *report)
 {
 	const struct vmsi_commit_figures *figures = &report->figures;
 	const enum vmsi_commit_mode mode = figures->mode;
-	json_t *object = json_object();
-	int failed = 0;
 
-	failed |= json_object_set_new(object, "mode",
-		reading(report->sources.settings[VMSI_OVERCOMMIT_MEMORY]));
-	failed |= json_object_set_new(object, "name",
-		mode == VMSI_MODE_UNKNOWN ? json_null() :
-		json_string(vmsi_policy_word((enum vms_commit_policy)mode)));
-	failed |= json_object_set_new(object, "largest_request",
-		mode == VMSI_MODE_HEURISTIC ?
-		reading(figures->largest_request) : json_null());
-	return vmsi_json_complete(object, failed);
+	return json_pack("{s:o,s:o,s:o}",
+		"mode",
+		reading(report->sources.settings[VMSI_OVERCOMMIT_MEMORY]),
+		"name", mode == VMSI_MODE_UNKNOWN ? json_null() :
+		json_string(vmsi_policy_word((enum vms_commit_policy)mode)),
+		"largest_request", mode == VMSI_MODE_HEURISTIC ?
+			reading(figures->largest_request) : json_null());
 }
 
 static json_t *basis(enum vmsi_commit_basis basis)
@@ -56,20 +52,16 @@ static json_t *basis(enum vmsi_commit_basis basis)
 
 static json_t *limit_object(const struct vmsi_commit_limit *limit)
 {
-	json_t *object = json_object();
-	int failed = 0;
-
-	failed |= json_object_set_new(object, "basis", basis(limit->basis));
-	failed |= json_object_set_new(object, "ram", reading(limit->ram));
-	failed |= json_object_set_new(object, "huge_pages",
-				      reading(limit->huge_pages));
-	failed |= json_object_set_new(object, "usable", reading(limit->usable));
-	failed |= json_object_set_new(object, "ratio", reading(limit->ratio));
-	failed |= json_object_set_new(object, "share", reading(limit->share));
-	failed |= json_object_set_new(object, "swap", reading(limit->swap));
-	failed |= json_object_set_new(object, "sum", reading(limit->sum));
-	failed |= json_object_set_new(object, "kernel", reading(limit->kernel));
-	return vmsi_json_complete(object, failed);
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"basis", basis(limit->basis),
+		"ram", reading(limit->ram),
+		"huge_pages", reading(limit->huge_pages),
+		"usable", reading(limit->usable),
+		"ratio", reading(limit->ratio),
+		"share", reading(limit->share),
+		"swap", reading(limit->swap),
+		"sum", reading(limit->sum),
+		"kernel", reading(limit->kernel));
 }
 
 static json_t *exemption(enum vmsi_exemption exemption)
@@ -80,27 +72,17 @@ static json_t *exemption(enum vmsi_exemption exemption)
 
 static json_t *left_object(const struct vmsi_commit_left *left)
 {
-	json_t *object = json_object();
-	int failed = 0;
-
-	failed |= json_object_set_new(object, "limit", reading(left->limit));
-	failed |= json_object_set_new(object, "admin_reserve",
-				      reading(left->admin_reserve));
-	failed |= json_object_set_new(object, "admin_exempt",
-				      exemption(left->exemption));
-	failed |= json_object_set_new(object, "admin_taken",
-				      reading(left->admin_taken));
-	failed |= json_object_set_new(object, "committed",
-				      reading(left->committed));
-	failed |= json_object_set_new(object, "page",
-				      vmsi_json_amount(left->page));
-	failed |= json_object_set_new(object, "small", balance(&left->small));
-	failed |= json_object_set_new(object, "user_reserve",
-				      reading(left->user_reserve));
-	failed |= json_object_set_new(object, "large_size",
-				      reading(left->large_size));
-	failed |= json_object_set_new(object, "large", balance(&left->large));
-	return vmsi_json_complete(object, failed);
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"limit", reading(left->limit),
+		"admin_reserve", reading(left->admin_reserve),
+		"admin_exempt", exemption(left->exemption),
+		"admin_taken", reading(left->admin_taken),
+		"committed", reading(left->committed),
+		"page", vmsi_json_amount(left->page),
+		"small", balance(&left->small),
+		"user_reserve", reading(left->user_reserve),
+		"large_size", reading(left->large_size),
+		"large", balance(&left->large));
 }
 
 static json_t *holder_array(const struct vmsi_budget_seen *budget)
@@ -110,67 +92,39 @@ static json_t *holder_array(const struct vmsi_budget_seen *budget)
 
 	for (size_t i = 0; i < budget->holder_count && !failed; i++) {
 		const struct vmsi_budget_holder *holder = &budget->holders[i];
-		json_t *object = json_object();
 
-		failed |= json_object_set_new(object, "pid",
-					      json_integer(holder->pid));
-		failed |= json_object_set_new(object, "command",
-					      vmsi_json_text(holder->command));
-		failed |= json_array_append_new(array,
-			vmsi_json_complete(object, failed));
+		failed |= json_array_append_new(array, json_pack("{s:i,s:o}",
+			"pid", (int)holder->pid,
+			"command", vmsi_json_text(holder->command)));
 	}
 	return vmsi_json_complete(array, failed);
-}
-
-static int set_figures(json_t *object,
-		       const struct vmsi_budget_figures *figures)
-{
-	int failed = 0;
-
-	failed |= json_object_set_new(object, "name",
-				      vmsi_json_text(figures->name));
-	failed |= json_object_set_new(object, "label",
-				      vmsi_json_text(figures->label));
-	failed |= json_object_set_new(object, "policy",
-		json_string(vmsi_policy_word(figures->policy)));
-	failed |= json_object_set_new(object, "limit",
-				      vmsi_json_amount(figures->limit));
-	failed |= json_object_set_new(object, "charged",
-				      vmsi_json_amount(figures->charged));
-	failed |= json_object_set_new(object, "peak",
-				      vmsi_json_amount(figures->peak));
-	failed |= json_object_set_new(object, "refusals",
-				      vmsi_json_amount(figures->refusals));
-	failed |= json_object_set_new(object, "processes",
-				      vmsi_json_amount(figures->processes));
-	failed |= json_object_set_new(object, "maker",
-				      vmsi_json_amount(figures->maker));
-	return failed;
 }
 
 /* figures is null for a budget that cannot be read. */
 static json_t *figures_object(const struct vmsi_budget_seen *budget)
 {
-	json_t *object;
+	const struct vmsi_budget_figures *figures = &budget->figures;
 
 	if (budget->error)
 		return json_null();
-	object = json_object();
-	return vmsi_json_complete(object,
-				  set_figures(object, &budget->figures));
+	return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"name", vmsi_json_text(figures->name),
+		"label", vmsi_json_text(figures->label),
+		"policy", vmsi_policy_word(figures->policy),
+		"limit", vmsi_json_amount(figures->limit),
+		"charged", vmsi_json_amount(figures->charged),
+		"peak", vmsi_json_amount(figures->peak),
+		"refusals", vmsi_json_amount(figures->refusals),
+		"processes", vmsi_json_amount(figures->processes),
+		"maker", vmsi_json_amount(figures->maker));
 }
 
 static json_t *budget_object(const struct vmsi_budget_seen *budget)
 {
-	json_t *object = json_object();
-	int failed = 0;
-
-	failed |= json_object_set_new(object, "inode",
-		json_sprintf("%" PRIu64, (uint64_t)budget->inode));
-	failed |= json_object_set_new(object, "figures",
-				      figures_object(budget));
-	failed |= json_object_set_new(object, "holders", holder_array(budget));
-	return vmsi_json_complete(object, failed);
+	return json_pack("{s:o,s:o,s:o}",
+		"inode", json_sprintf("%" PRIu64, (uint64_t)budget->inode),
+		"figures", figures_object(budget),
+		"holders", holder_array(budget));
 }
 
 static json_t *budget_array(const struct vmsi_budget_list *list)
@@ -187,19 +141,15 @@ static json_t *budget_array(const struct vmsi_budget_list *list)
 static json_t *report_object(const struct vmsi_commit_report *report)
 {
 	const bool listed = report->budgets_error == 0;
-	json_t *object = json_object();
-	int failed = 0;
 
-	failed |= json_object_set_new(object, "policy", policy_object(report));
-	failed |= json_object_set_new(object, "limit",
-				      limit_object(&report->figures.limit));
-	failed |= json_object_set_new(object, "left",
-				      left_object(&report->figures.left));
-	failed |= json_object_set_new(object, "budgets", listed ?
-		budget_array(&report->budgets) : json_null());
-	failed |= json_object_set_new(object, "hidden_processes", listed ?
-		vmsi_json_amount(report->budgets.hidden) : json_null());
-	return vmsi_json_complete(object, failed);
+	return json_pack("{s:o,s:o,s:o,s:o,s:o}",
+		"policy", policy_object(report),
+		"limit", limit_object(&report->figures.limit),
+		"left", left_object(&report->figures.left),
+		"budgets",
+		listed ? budget_array(&report->budgets) : json_null(),
+		"hidden_processes",
+		listed ? vmsi_json_amount(report->budgets.hidden) : json_null());
 }
 
 int vmsi_commit_write_json(const struct vmsi_commit_report *report)

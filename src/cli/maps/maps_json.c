@@ -67,54 +67,37 @@ static json_t *flags(const struct vmsi_listed *mapping)
 	return vmsi_json_complete(array, failed);
 }
 
-static int set_file(json_t *object, const struct vmsi_listed *mapping)
-{
-	int failed = 0;
-
-	failed |= json_object_set_new(object, "path",
-				      vmsi_json_text(mapping->path));
-	if (!is_utf8(mapping->path))
-		failed |= json_object_set_new(object, "path_bytes",
-					      bytes_in_hex(mapping->path));
-	failed |= json_object_set_new(object, "deleted",
-		json_boolean(mapping->file_state == VMSI_FILE_DELETED));
-	failed |= json_object_set_new(object, "offset", hex(mapping->offset));
-	failed |= json_object_set_new(object, "device", mapping->inode ?
-		json_sprintf("%u:%u", major(mapping->device),
-			     minor(mapping->device)) : json_null());
-	failed |= json_object_set_new(object, "inode", mapping->inode ?
-		json_sprintf("%" PRIu64, mapping->inode) : json_null());
-	return failed;
-}
-
 static json_t *mapping_object(const struct vmsi_listed *mapping)
 {
-	const char *sharing = mapping->flags & VMS_MAPPING_SHARED ? "shared" :
-								    "private";
-	bool anonymous = (mapping->flags & VMS_MAPPING_ANONYMOUS) != 0;
-	json_t *object = json_object();
-	int failed = 0;
+	const bool anonymous = (mapping->flags & VMS_MAPPING_ANONYMOUS) != 0;
+	const bool deleted = mapping->file_state == VMSI_FILE_DELETED;
+	json_t *object = json_pack(
+		"{s:o,s:o,s:o,s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:o,s:o}",
+		"start", hex(mapping->start),
+		"end", hex(mapping->start + mapping->length),
+		"size", vmsi_json_amount(mapping->length),
+		"prot", vmsi_prot_text(mapping->prot).text,
+		"sharing", mapping->flags & VMS_MAPPING_SHARED ?
+			"shared" : "private",
+		"anonymous", anonymous,
+		"committed", vmsi_json_amount(mapping->committed),
+		"resident", counted(mapping->resident),
+		"page_size", vmsi_json_amount(mapping->page_size),
+		"flags", flags(mapping),
+		"name", vmsi_json_text(mapping->name),
+		"path", vmsi_json_text(mapping->path),
+		"deleted", deleted,
+		"offset", hex(mapping->offset),
+		"device", mapping->inode ?
+			json_sprintf("%u:%u", major(mapping->device),
+				     minor(mapping->device)) : json_null(),
+		"inode", mapping->inode ?
+			json_sprintf("%" PRIu64, mapping->inode) :
+			json_null());
+	const int failed = !is_utf8(mapping->path) &&
+		json_object_set_new(object, "path_bytes",
+				    bytes_in_hex(mapping->path));
 
-	failed |= json_object_set_new(object, "start", hex(mapping->start));
-	failed |= json_object_set_new(object, "end",
-				      hex(mapping->start + mapping->length));
-	failed |= json_object_set_new(object, "size",
-				      vmsi_json_amount(mapping->length));
-	failed |= json_object_set_new(object, "prot",
-		json_string(vmsi_prot_text(mapping->prot).text));
-	failed |= json_object_set_new(object, "sharing", json_string(sharing));
-	failed |= json_object_set_new(object, "anonymous",
-				      json_boolean(anonymous));
-	failed |= json_object_set_new(object, "committed",
-				      vmsi_json_amount(mapping->committed));
-	failed |= json_object_set_new(object, "resident",
-				      counted(mapping->resident));
-	failed |= json_object_set_new(object, "page_size",
-				      vmsi_json_amount(mapping->page_size));
-	failed |= json_object_set_new(object, "flags", flags(mapping));
-	failed |= json_object_set_new(object, "name",
-				      vmsi_json_text(mapping->name));
-	failed |= set_file(object, mapping);
 	return vmsi_json_complete(object, failed);
 }
 
@@ -131,18 +114,11 @@ static json_t *mapping_array(const struct vmsi_listing *listing)
 
 static json_t *total_object(const struct vmsi_total *total)
 {
-	json_t *object = json_object();
-	int failed = 0;
-
-	failed |= json_object_set_new(object, "mappings",
-				      vmsi_json_amount(total->mappings));
-	failed |= json_object_set_new(object, "size",
-				      vmsi_json_amount(total->size));
-	failed |= json_object_set_new(object, "committed",
-				      vmsi_json_amount(total->committed));
-	failed |= json_object_set_new(object, "resident",
-				      vmsi_json_amount(total->resident));
-	return vmsi_json_complete(object, failed);
+	return json_pack("{s:o,s:o,s:o,s:o}",
+		"mappings", vmsi_json_amount(total->mappings),
+		"size", vmsi_json_amount(total->size),
+		"committed", vmsi_json_amount(total->committed),
+		"resident", vmsi_json_amount(total->resident));
 }
 
 static json_t *listing_object(const struct vmsi_listing *listing,

@@ -7,7 +7,7 @@
 
 /*
  * What all JSON of the command is made with. The functions that make a value
- * return NULL where there is no memory, and json_object_set_new and
+ * return NULL where there is no memory, and json_pack, json_object_set_new and
  * json_array_append_new refuse NULL, so that one check a value is enough.
  */
 
