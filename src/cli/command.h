@@ -48,7 +48,7 @@ enum vmsi_exit vmsi_option_hint(const char *program, const char *argument);
 __attribute__((format(printf, 2, 3)))
 void vmsi_complain(const char *name, const char *format, ...);
 
-/* Which command says it from now on. */
+/* Name the command that vmsi_complain speaks for from now on. */
 void vmsi_complain_as(const char *program);
 
 /*
@@ -57,10 +57,10 @@ void vmsi_complain_as(const char *program);
  */
 enum vmsi_exit vmsi_finish_output(const char *program);
 
-/* A reader that goes away is an error of write(2), not the command's death. */
+/* Writing to a pipe that nobody reads becomes an error and no longer kills. */
 void vmsi_ignore_pipe_signal(void);
 
-/* Before another program is executed: signals as they were at the start. */
+/* Undo that: a program that is executed has the signals of the caller. */
 void vmsi_restore_signals(void);
 
 #endif

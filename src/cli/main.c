@@ -48,7 +48,7 @@ static const struct vmsi_command *find_command(const char *name)
 	return NULL;
 }
 
-/* Commands that this one may have been built without. */
+/* Whether a command is left out where libseccomp was not there to build with. */
 static bool needs_libseccomp(const char *name)
 {
 	return strcmp(name, "limit") == 0 || strcmp(name, "fail") == 0 ||
@@ -156,8 +156,9 @@ static enum vmsi_exit show_overview(void)
 }
 
 /*
- * Where a standard stream is closed, what is opened next must not pass for it.
- * Reading and writing fail as before, and a program that is run has none.
+ * Put something in the place of closed standard streams, so that no file which is
+ * opened later becomes one. It cannot be read or written either, and it is closed
+ * in a program that is run.
  */
 static void fill_closed_streams(void)
 {

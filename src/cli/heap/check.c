@@ -12,7 +12,7 @@
 
 /* Where a preload library has no effect, or does harm. */
 
-/* What may give a program rights does not, here or in this process. */
+/* Whether set-user-ID bits and file capabilities have no effect here. */
 static bool gives_no_rights(const char *path)
 {
 	struct statvfs status;

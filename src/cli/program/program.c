@@ -33,7 +33,7 @@ static int join(char path[PATH_MAX], const char *directory, size_t length,
 	return written < 0 || written >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* A file that is there but may not be executed is told only if none may. */
+/* EACCES of one directory is the answer only where no other has the program. */
 static int search(const char *name, char path[PATH_MAX])
 {
 	const char *next = getenv("PATH");
@@ -96,7 +96,7 @@ static int read_script(const char *path, char interpreter[PATH_MAX])
 		return 0;
 	start = line + 2 + strspn(line + 2, " \t");
 	length = strcspn(start, " \t\n");
-	/* A path that may go on after what was read is no path. */
+	/* The path may go on behind what was read, and the kernel refuses it then. */
 	if (length == 0 || start + length == line + sizeof(line) - 1)
 		return -ENOEXEC;
 	memcpy(interpreter, start, length);
@@ -199,7 +199,7 @@ enum vmsi_exit vmsi_program_explain_start(const char *name, const char *path,
 	else if (error == ENOENT && begins_with(path, ELFMAG))
 		why = "its loader, the ELF interpreter, is not there";
 	else if (error == ENOEXEC && begins_with(path, ELFMAG))
-		why = "it is built for another machine";
+		why = "it is built for another machine, or damaged";
 	else if (error == ENOEXEC)
 		why = "is neither a program nor a script with #!";
 	vmsi_complain(name, "%s", why);

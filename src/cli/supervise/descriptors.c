@@ -11,9 +11,9 @@
 #include "text/number.h"
 
 /*
- * Who reads what the program writes waits until the last process has closed the
- * pipe, and who writes to the program hears of its end only then. So the
- * command's own processes must not keep what they have inherited for it.
+ * A reader of the program's output waits until the last process has closed the
+ * pipe, and a writer to its input hears of its end only then. So the command's own
+ * processes must not keep the descriptors that they have inherited for the program.
  *
  * A descriptor that came through execve(2) has no close-on-exec flag, and every
  * one that the command has opened itself has one: this tells them apart also
@@ -128,7 +128,7 @@ void vmsi_let_go_of_directory(const char **path)
 			return;
 		*path = absolute;
 	}
-	/* Who may not enter the root stays where it is. */
+	/* Where the user may not enter the root, the process stays. */
 	if (chdir("/"))
 		return;
 }

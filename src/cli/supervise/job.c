@@ -40,7 +40,7 @@ struct job {
 
 /* --- signals ------------------------------------------------------------ */
 
-/* All that is ever read from signals. */
+/* Block what is read by signalfd(2): what is passed on, and SIGCHLD. */
 static void block_signals(sigset_t *before)
 {
 	sigset_t signals;
@@ -50,7 +50,7 @@ static void block_signals(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &signals, before);
 }
 
-/* It has not got what came before there was a supervisor. */
+/* Signals that came before the fork wait here; the supervisor lacks them. */
 static void pass_on_early_signals(const struct job *job)
 {
 	const struct timespec at_once = { 0, 0 };
@@ -62,7 +62,7 @@ static void pass_on_early_signals(const struct job *job)
 		(void)kill(job->supervisor, number);
 }
 
-/* Other signals wait until there is a program to have them. */
+/* Until the program has started only SIGCHLD is read; the others wait. */
 static int watch_start(struct job *job)
 {
 	sigset_t signals;
@@ -82,7 +82,10 @@ static void note_start(struct job *job, pid_t first)
 	(void)signalfd(job->signals, &signals, 0);
 }
 
-/* What stops the job while it starts stops the supervisor too. */
+/*
+ * A stop while the program starts stops the supervisor as well, since both are of
+ * one process group. The job stops, and when it goes on so does the supervisor.
+ */
 static void stop_with_supervisor(const struct job *job)
 {
 	siginfo_t info = { .si_pid = 0 };
@@ -104,16 +107,19 @@ static bool may_be_ours_alone(int signal_number)
 		signal_number == SIGALRM;
 }
 
-/* The witness is asked in any case, and so has seen what came until now. */
+/*
+ * Whether the program has got the signal too. The witness is asked even where the
+ * answer is known, since a question takes the signal away in the supervisor.
+ */
 static bool has_program(const struct job *job,
 			const struct signalfd_siginfo *info)
 {
 	const bool witnessed = vmsi_witness_has(job->witness, info);
 
-	/* The terminal's are for the whole process group. */
+	/* The terminal's signals go to the whole process group. */
 	if (info->ssi_code > 0 && !may_be_ours_alone((int)info->ssi_signo))
 		return true;
-	/* A program that has left the group has not got what the group has. */
+	/* A program that has left the process group has not got it. */
 	return witnessed && getpgid(job->first) == getpgrp();
 }
 
@@ -186,7 +192,7 @@ static void end_as_program(struct job *job, int status)
 	job->result = WEXITSTATUS(status);
 }
 
-/* A signal to the whole job, while it starts, ends us all. */
+/* A signal to the whole process group, while the program starts, ends all of it. */
 static void end_without_supervisor(struct job *job)
 {
 	int status = 0;
@@ -222,7 +228,7 @@ static bool hear(struct job *job)
 		stop_with_program(job);
 		return true;
 	case VMSI_JOB_ALL_ENDED:
-		/* Nobody else is to have to wait for it. */
+		/* Otherwise init would have to wait for the supervisor. */
 		(void)waitpid(job->supervisor, NULL, 0);
 		end_as_program(job, event.number);
 		break;
@@ -270,11 +276,11 @@ int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, events) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, witness))
 		return fail(job.program, errno);
-	/* From here on, so that none comes between. */
+	/* Before the fork, so that no signal is lost between the two processes. */
 	block_signals(&before);
 	/*
-	 * Who ignores SIGCHLD is not told of children that stop. Before there is
-	 * a child, since this takes away a SIGCHLD that is pending.
+	 * A process that ignores SIGCHLD is not told of children that stop. This
+	 * comes before the fork, since it discards a SIGCHLD that is pending.
 	 */
 	child_handler = signal(SIGCHLD, SIG_DFL);
 	job.supervisor = fork();

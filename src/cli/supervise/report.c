@@ -9,7 +9,7 @@
 #include "cli/output/report_file.h"
 #include "cli/supervise/snapshot.h"
 
-/* A program may ask again and again; what is more is only counted. */
+/* A program may ask again and again: refusals beyond these are only counted. */
 #define KEPT_MOST ((size_t)10000)
 #define SHOWN_MOST ((size_t)20)
 
@@ -77,7 +77,7 @@ void vmsi_report_refusal(void *context, vms_group *group,
 		vmsi_write_refusal(stderr, &told, limited(report));
 	if (!is_kept(report))
 		return;
-	/* Without memory for it the stack is missing. */
+	/* Without memory for a copy the report has no backtrace of this one. */
 	told.told.stack = refusal->stack ? strdup(refusal->stack) : NULL;
 	told.told.why_no_stack = NULL;
 	report->refusals[report->kept++] = told;
@@ -92,7 +92,7 @@ static size_t unrefusable(const struct vmsi_report *report,
 		stats->peak > stats->limit ? stats->peak - stats->limit : 0;
 }
 
-/* Where there is no memory, processes are missing. */
+/* Without memory for all processes the snapshot has the first ones. */
 static struct vmsi_snapshot take_snapshot(const struct vmsi_report *report,
 					  vms_group *group)
 {

@@ -19,7 +19,7 @@ const char *vmsi_call_name(enum vms_group_call call)
 	return names[call];
 }
 
-/* Kept in order, the largest first. */
+/* The list stays in order, the largest first, and keeps the largest ones. */
 static void insert(struct vmsi_holders *holders,
 		   const struct vms_group_process *process)
 {
@@ -53,7 +53,7 @@ static int add(struct vmsi_snapshot *snapshot,
 	const size_t count = snapshot->process_count;
 	struct vms_group_process *list = snapshot->processes;
 
-	/* Room for as many more, whenever there are a power of two. */
+	/* The room doubles whenever the count has reached it: a power of two. */
 	if ((count & (count - 1)) == 0) {
 		list = reallocarray(list, count ? 2 * count : 1, sizeof *list);
 		if (!list)

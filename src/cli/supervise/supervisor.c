@@ -28,8 +28,8 @@ static void tell(int events, int event, int number)
 }
 
 /*
- * It must neither stop nor end where the program does; the witness takes its
- * signals.
+ * The supervisor must neither stop nor end by the signals that stop or end the
+ * program. It blocks them, and the witness looks at those that wait.
  */
 static void block_signals(void)
 {
@@ -40,7 +40,7 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Where nobody is told of refusals, their stacks are not worth the time. */
+/* Where no report shows them, backtraces of refusals are not worth their time. */
 static struct vms_group_options
 group_options_of(const struct vmsi_supervise_options *options,
 		 struct vmsi_report *report)
@@ -54,7 +54,7 @@ group_options_of(const struct vmsi_supervise_options *options,
 	return group;
 }
 
-/* Who reads what the program has written is not to wait for us. */
+/* A reader of the program's output sees its end when nobody has the pipe. */
 static void let_go_of_streams(const struct vmsi_supervise_options *options)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -68,7 +68,7 @@ static void let_go_of_streams(const struct vmsi_supervise_options *options)
 	close(nothing);
 }
 
-/* So that 'vmspace commit' lists it; without, only that is amiss. */
+/* The budget makes 'vmspace commit' list the group; NULL: it does not list it. */
 static vms_budget *open_budget(const struct vmsi_supervise_options *options)
 {
 	const struct vms_budget_options budget_options = {
@@ -100,8 +100,8 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 #define PUBLISH_MS 250
 
 /*
- * Returns whether the group has ended as well: then the job may wait for us,
- * and need not leave that to init.
+ * Tell the job that the program has ended. Returns whether the whole group has:
+ * then the job waits for the supervisor, and need not leave that to init.
  */
 static bool tell_end(const struct vmsi_supervise_options *options,
 		     vms_group *group, struct vmsi_report *report, int events)
@@ -156,7 +156,7 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 			     arguments[0], path, errno));
 		return;
 	}
-	/* What fails before the start is told on the caller's streams. */
+	/* Only now: a start that fails is told on the caller's streams. */
 	vmsi_let_go_of_descriptors(options->report);
 	vmsi_let_go_of_directory(&options->report);
 	block_signals();

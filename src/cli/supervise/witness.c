@@ -34,7 +34,7 @@ struct answer {
 
 /*
  * Signals that stop a process take SIGCONT from those that wait, and the other
- * way round. The later one is the last word, and the program has it.
+ * way round. The later one cancels the earlier, and the program has got it.
  */
 static bool is_overtaken(int number)
 {
@@ -89,7 +89,7 @@ int vmsi_witness_start(int job)
 	pthread_t thread;
 	int error;
 
-	/* In the thread only: the program is to have the caller's mask. */
+	/* Only the thread blocks them: the program starts with the caller's mask. */
 	vmsi_passed_on_signals(&signals);
 	pthread_sigmask(SIG_BLOCK, &signals, &before);
 	error = pthread_create(&thread, NULL, answer_questions,

@@ -118,7 +118,7 @@ struct runs {
 	uint64_t first;  /* request; 0: the good run */
 	size_t count;
 	struct vmsi_sweep_result *results;
-	/* Those that run; the descendants of one that was killed are none. */
+	/* wait(2) also reports descendants of a killed worker: they are not in here. */
 	pid_t *workers;
 	size_t running;
 };
@@ -151,12 +151,12 @@ static bool start_run(struct runs *runs, size_t index)
 	const pid_t sweeper = getpid();
 	pid_t worker;
 
-	/* Until it says otherwise: it may be killed. */
+	/* The verdict of a worker that is killed before it has written its own. */
 	result->request = request;
 	result->verdict = VMSI_SWEEP_BROKEN;
 	worker = fork();
 	if (worker == 0) {
-		/* Where the sweep is killed it cannot tell us. */
+		/* A sweep that is killed by SIGKILL cannot end its workers itself. */
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 		if (getppid() != sweeper)
 			_exit(1);
@@ -177,7 +177,7 @@ static void show_progress(const struct runs *runs, size_t done)
 			done == runs->count ? "\r\033[K" : "");
 }
 
-/* Runs that were killed have said nothing. */
+/* A worker that was killed has left neither a verdict nor an error. */
 static void note_killed(struct runs *runs)
 {
 	for (size_t i = 0; i < runs->count; i++)
@@ -206,7 +206,7 @@ static bool run_each(struct runs *runs)
 		    runs->running < runs->options->jobs) {
 			if (!start_run(runs, started++))
 				return false;
-			/* No run is to come that they could be handed to. */
+			/* No run is left that could inherit the descriptors. */
 			if (runs->first > 0 && started == runs->count)
 				let_go(runs->options);
 			continue;
@@ -321,7 +321,7 @@ static enum vmsi_exit run_good(struct vmsi_sweep_options *options,
 	return VMSI_EXIT_OK;
 }
 
-/* What differs by itself says nothing of a refusal. */
+/* Where two good runs differ, a third that differs says nothing of a refusal. */
 static enum vmsi_exit compare_good(const struct vmsi_sweep_options *options,
 				   struct vmsi_sweep_output *output,
 				   const struct vmsi_sweep_result good[2])

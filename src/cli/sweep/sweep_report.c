@@ -88,7 +88,8 @@ static void print_table(const struct vmsi_sweep_result *results, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		counts[results[i].verdict]++;
-	printf("%zu requests failed in turn\n", count);
+	printf("%zu request%s failed in turn\n", count,
+	       count == 1 ? "" : "s");
 	for (int i = 0; i < VMSI_SWEEP_VERDICTS; i++)
 		if (counts[i])
 			printf("%8zu  %s\n", counts[i],
