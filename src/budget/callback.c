@@ -2,7 +2,8 @@
 #include <errno.h>
 
 #include "base/reclaim.h"
-#include "budget/budget.h"
+#include "budget/callback.h"
+#include "budget/record.h"
 
 /*
  * What is asked before a refusal: heaps for what they retain of freed memory,

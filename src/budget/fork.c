@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 
 #include "budget/budget.h"
+#include "budget/member.h"
 
 /*
  * fork(2). The child has a copy of every budget. A shared one needs a slot of
@@ -11,8 +12,6 @@
  * there is a child. A child made by a raw system call is noticed at its first call, by a
  * page that the kernel wipes on fork (vmsi_budget_enter).
  */
-
-struct vms_budget *vmsi_budget_shared_list;
 
 static void before_fork(void)
 {

@@ -4,7 +4,9 @@
 
 #include "base/align.h"
 #include "base/panic.h"
+#include "budget/ask.h"
 #include "budget/budget.h"
+#include "budget/slots.h"
 #include "host/host.h"
 
 /*
@@ -129,7 +131,7 @@ static bool fits(struct vms_budget *budget, struct vmsi_held *held,
 	if (more <= refund)
 		return true;
 	return budget->shared ?
-		vmsi_slots_ask_for_object(budget, held, bytes, refund) :
+		vmsi_ask_for_object(budget, held, bytes, refund) :
 		vmsi_ledger_fits(&budget->ledger, more - refund);
 }
 
@@ -149,7 +151,7 @@ static void take(struct vms_budget *budget, struct vmsi_held *held,
 	}
 	vmsi_ledger_uncharge(&budget->ledger, refund);
 	if (budget->shared)
-		vmsi_slots_granted(budget);
+		vmsi_ask_granted(budget);
 }
 
 static void take_at_all_levels(struct vms_budget *budget,

@@ -4,11 +4,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "budget/budget.h"
 #include "budget/distinct.h"
+#include "budget/member.h"
+#include "budget/slots.h"
 #include "host/host.h"
 
 /* The memory of a shared budget, and this process's place in it. */
+
+struct vms_budget *vmsi_budget_shared_list;
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -102,8 +105,8 @@ static int watch_fork(struct vms_budget *budget)
 		vmsi_host.munmap((uintptr_t)page, bytes);
 		return -ENOMEM;
 	}
-	budget->settled = (_Atomic unsigned *)page;
-	atomic_store(budget->settled, 1);
+	budget->joined = (_Atomic unsigned *)page;
+	atomic_store(budget->joined, 1);
 	return 0;
 }
 
@@ -130,7 +133,7 @@ static bool find_slot(struct vms_budget *budget, int lock_fd, unsigned *slot)
 }
 
 /* The slot is this process's. */
-static void settle_in(struct vms_budget *budget)
+static void take_over_slot(struct vms_budget *budget)
 {
 	atomic_store(&budget->shared->slots[budget->slot].pid,
 		     (uint32_t)vmsi_host.getpid());
@@ -147,10 +150,10 @@ int vmsi_member_join(struct vms_budget *budget)
 		return -EAGAIN;
 	}
 	budget->lock_fd = (int)fd;
-	settle_in(budget);
+	take_over_slot(budget);
 	vmsi_places_fill(budget);
 	vmsi_slots_publish(budget);
-	vmsi_slots_note_peak(budget);
+	vmsi_slots_note_peak(budget, UINT64_MAX);
 	return 0;
 }
 
@@ -173,7 +176,7 @@ void vmsi_member_renew(struct vms_budget *budget)
 	/* Where it fails, it is tried again at each charge. */
 	if (!budget->is_published)
 		(void)vmsi_member_join(budget);
-	atomic_store(budget->settled, 1);
+	atomic_store(budget->joined, 1);
 }
 
 /* --- fork ---------------------------------------------------------------- */
@@ -183,7 +186,7 @@ void vmsi_member_prepare_child(struct vms_budget *budget)
 	struct vmsi_budget_slot *slot;
 	long fd;
 
-	if (!atomic_load(budget->settled))
+	if (!atomic_load(budget->joined))
 		vmsi_member_renew(budget);
 	if (budget->lock_fd < 0)
 		return;
@@ -218,26 +221,18 @@ void vmsi_member_become_child(struct vms_budget *budget)
 	budget->lock_fd = budget->child_fd;
 	budget->child_fd = -1;
 	budget->slot = budget->child_slot;
-	settle_in(budget);
-	vmsi_slots_note_peak(budget);
-	atomic_store(budget->settled, 1);
+	take_over_slot(budget);
+	vmsi_slots_note_peak(budget, UINT64_MAX);
+	atomic_store(budget->joined, 1);
 }
 
 /* --- create, attach, close ----------------------------------------------- */
 
-static void enlist(struct vms_budget *budget)
-{
-	vmsi_lock_acquire(&vmsi_budget_lock);
-	budget->next = vmsi_budget_shared_list;
-	vmsi_budget_shared_list = budget;
-	vmsi_lock_release(&vmsi_budget_lock);
-}
-
 static void release(struct vms_budget *budget)
 {
 	vmsi_member_leave(budget);
-	if (budget->settled)
-		vmsi_host.munmap((uintptr_t)budget->settled, vmsi_page_size());
+	if (budget->joined)
+		vmsi_host.munmap((uintptr_t)budget->joined, vmsi_page_size());
 	vmsi_distinct_free(budget->table);
 	if (budget->shared)
 		vmsi_host.munmap((uintptr_t)budget->shared, VMSI_BUDGET_BYTES);
@@ -284,8 +279,6 @@ static int join_or_release(struct vms_budget *budget, int error)
 		error = vmsi_member_join(budget);
 	if (error)
 		release(budget);
-	else
-		enlist(budget);
 	return error;
 }
 
@@ -318,6 +311,12 @@ int vmsi_member_attach(struct vms_budget *budget, int fd)
 	if (!error)
 		error = believe(budget);
 	return join_or_release(budget, error);
+}
+
+void vmsi_member_enlist(struct vms_budget *budget)
+{
+	budget->next = vmsi_budget_shared_list;
+	vmsi_budget_shared_list = budget;
 }
 
 void vmsi_member_close(struct vms_budget *budget)
