@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_madvise. */
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24
-#endif
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
-#ifndef MADV_GUARD_REMOVE
-#define MADV_GUARD_REMOVE 103
-#endif
 
 /* Advice that sets or clears what a mapping is. */
 static const struct {

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <vmspace/process.h>
 
+#include "base/mman.h"
+#include "host/host.h"
 #include "space/hostview.h"
-#include "space/state.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/space.h"
 
 /*
  * Open gaps: room behind mappings that grow, in which the host's own mremap
@@ -30,15 +34,15 @@
 
 static struct vmsi_gap *gap_behind(struct vms_space *space, uintptr_t end)
 {
-	for (unsigned i = 0; i < space->gap_count; i++)
-		if (space->gaps[i].open.start == end)
-			return &space->gaps[i];
+	for (unsigned i = 0; i < space->gaps.count; i++)
+		if (space->gaps.all[i].open.start == end)
+			return &space->gaps.all[i];
 	return NULL;
 }
 
 static void forget_gap(struct vms_space *space, struct vmsi_gap *gap)
 {
-	struct vmsi_gap *last = &space->gaps[--space->gap_count];
+	struct vmsi_gap *last = &space->gaps.all[--space->gaps.count];
 
 	while (gap < last) {
 		gap[0] = gap[1];
@@ -74,11 +78,11 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 	shorten_to_sentinel(&gap);
 	if (gap.opened)
 		vmsi_host.munmap(gap.ballast, gap.opened);
-	vmsi_hold(space, gap.open);
-	vmsi_give_back_or_owe(space, (struct vmsi_range){
-				       gap.open.end, gap.sentinel_end });
+	vmsi_cover_free(space, gap.open);
+	vmsi_cover_or_leave(space, (struct vmsi_range){ gap.open.end,
+						       gap.sentinel_end });
 	/* Foreign memory has taken records that others rely on. */
-	if (space->unsettled_count)
+	if (space->uncovered.count)
 		(void)vmsi_reserve_records(space);
 	/* With the ballast the host has forgotten what has grown into the gap. */
 	space->limits.mapped -= gap.opened - vmsi_range_length(gap.open);
@@ -86,13 +90,19 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 
 void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range)
 {
-	for (unsigned i = space->gap_count; i-- > 0;) {
-		struct vmsi_range all = { space->gaps[i].open.start,
-					  space->gaps[i].sentinel_end };
+	for (unsigned i = space->gaps.count; i-- > 0;) {
+		struct vmsi_range all = { space->gaps.all[i].open.start,
+					  space->gaps.all[i].sentinel_end };
 
 		if (vmsi_range_overlaps(all, range))
-			close_gap(space, &space->gaps[i]);
+			close_gap(space, &space->gaps.all[i]);
 	}
+}
+
+void vmsi_gaps_forbid(struct vms_space *space)
+{
+	vmsi_gaps_close(space, space->range);
+	space->gaps.forbidden = true;
 }
 
 /*
@@ -120,9 +130,9 @@ static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 
 void vmsi_gaps_check(struct vms_space *space)
 {
-	for (unsigned i = space->gap_count; i-- > 0;)
-		if (!is_free(space, &space->gaps[i]))
-			close_gap(space, &space->gaps[i]);
+	for (unsigned i = space->gaps.count; i-- > 0;)
+		if (!is_free(space, &space->gaps.all[i]))
+			close_gap(space, &space->gaps.all[i]);
 }
 
 /* Make the ballast of a gap longer. */
@@ -148,7 +158,7 @@ static bool open_further(struct vmsi_gap *gap)
 	struct vmsi_range more = { gap->open.end, 0 };
 	size_t length;
 
-	more.end = vmsi_min(gap->open.start + vmsi_stack_guard(),
+	more.end = vmsi_min(gap->open.start + vmsi_guard_gap(),
 			    gap->sentinel_end - vmsi_page_size());
 	if (more.end <= more.start || !vmsi_limits_unset())
 		return false;
@@ -173,7 +183,7 @@ bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension)
 		return false;
 	if (gap->open.end >= extension.end)
 		return true;
-	return vmsi_range_length(extension) <= vmsi_stack_guard() &&
+	return vmsi_range_length(extension) <= vmsi_guard_gap() &&
 		open_further(gap) && gap->open.end >= extension.end;
 }
 
@@ -209,22 +219,23 @@ void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
 				.sentinel_end = end + room };
 	struct vmsi_range all = { end, gap.sentinel_end };
 
-	/* What lies below a growing mapping has another gap. */
-	if (space->has_stacks || step > vmsi_stack_guard() ||
-	    room < step + vmsi_page_size() || !vmsi_limits_unset() ||
-	    vmsi_claim(space, all))
+	if (space->gaps.forbidden || step > vmsi_guard_gap() ||
+	    room < step + vmsi_page_size() || !vmsi_limits_unset())
 		return;
-	if (space->gap_count == VMSI_GAPS)
-		close_gap(space, &space->gaps[0]);
+	vmsi_gaps_close(space, all);
+	if (!vmsi_may_replace(space, all))
+		return;
+	if (space->gaps.count == VMSI_GAPS)
+		close_gap(space, &space->gaps.all[0]);
 	vmsi_warm_trim(space, all);
 	if (vmsi_host.mmap(end, room, PROT_NONE,
 			   VMSI_RESERVATION | MAP_GROWSDOWN | MAP_FIXED, -1,
 			   0) < 0) {
-		vmsi_settle(space, all);
+		vmsi_mend(space, all);
 		return;
 	}
 	(void)open_further(&gap);
-	space->gaps[space->gap_count++] = gap;
+	space->gaps.all[space->gaps.count++] = gap;
 	if (gap.opened == 0)
-		close_gap(space, &space->gaps[space->gap_count - 1]);
+		close_gap(space, &space->gaps.all[space->gaps.count - 1]);
 }

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/grow.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/reservation.h"
+#include "space/space.h"
 
 /*
  * Growth in place: the extension is mapped next to the mapping, with its
@@ -103,7 +111,7 @@ int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 	int error;
 
 	if (result < 0) {
-		vmsi_settle(space, range);
+		vmsi_mend(space, range);
 		return (int)result;
 	}
 	error = give_advice(range, advice_of(attributes));
@@ -113,7 +121,7 @@ int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		vmsi_host.name_memory(start, length, attributes->name->text);
 	if (error) {
 		vmsi_forget(space, range);
-		vmsi_give_back_or_owe(space, range);
+		vmsi_give_back_or_leave(space, range);
 	}
 	return error;
 }
@@ -143,7 +151,7 @@ int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
 				  extension.start);
 	if (result < 0) {
 		vmsi_host.munmap((uintptr_t)alias, page + length);
-		vmsi_settle(space, extension);
+		vmsi_mend(space, extension);
 		return (int)result;
 	}
 	vmsi_host.munmap((uintptr_t)alias, page);
@@ -163,8 +171,7 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 	size_t length = vmsi_range_length(extension);
 	long result;
 
-	if (space->gap_count)
-		vmsi_gaps_close(space, extension);
+	vmsi_gaps_close(space, extension);
 	if (!vmsi_may_replace(space, extension))
 		return -ENOMEM;
 	vmsi_warm_trim(space, extension);
@@ -174,7 +181,7 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 	result = vmsi_host.mremap(end - page, page, page + length, 0, 0);
 	if (result >= 0)
 		return 0;
-	vmsi_hold(space, extension);
+	vmsi_cover_free(space, extension);
 	return (int)result;
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <sys/resource.h>
 
-#include "space/state.h"
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/inside.h"
+#include "space/space.h"
 
 /*
  * RLIMIT_AS and RLIMIT_DATA. The host counts the reservation when a space is

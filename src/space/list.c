@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include <vmspace/list.h>
-
+#include <errno.h>
 #include <string.h>
 
+#include <vmspace/list.h>
+
 #include "base/versioned.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* The listing of a space, from its own map. */
 

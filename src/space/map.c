@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
 #include "space/hostview.h"
+#include "space/inside.h"
 #include "space/map_request.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_mmap: what a mapping is charged, and how it is made. */
 
@@ -309,8 +320,9 @@ static int map(struct map_request *request)
 	if (error)
 		return error;
 	if (request->flags & MAP_GROWSDOWN)
-		vmsi_gaps_close(space, space->range);
-	error = check_limits(request);
+		error = vmsi_stacks_begin(space);
+	if (!error)
+		error = check_limits(request);
 	if (!error)
 		error = charge_request(request);
 	if (error)
@@ -324,7 +336,7 @@ static int map(struct map_request *request)
 	return 0;
 
 uncharge:
-	vmsi_settle(space, request->target);
+	vmsi_mend(space, request->target);
 	uncharge_request(request);
 drop:
 	vmsi_map_request_drop_object(request);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/inside.h"
 #include "space/map_request.h"
+#include "space/reservation.h"
+#include "space/space.h"
 
 /* vms_mmap: where a mapping goes. */
-
-#ifndef MAP_32BIT
-#define MAP_32BIT 0
-#endif
 
 static int place_fixed(struct map_request *request)
 {
@@ -43,8 +46,6 @@ static int place_fixed(struct map_request *request)
 static bool place_hinted(struct map_request *request)
 {
 	struct vmsi_range target;
-	struct vmsi_range guarded;
-	struct vmsi_mapping *above;
 
 	target.start = vmsi_align_down(request->address, request->page_size);
 	if (target.start != 0 &&
@@ -59,12 +60,8 @@ static bool place_hinted(struct map_request *request)
 	vmsi_gaps_close(request->space, target);
 	if (!vmsi_map_is_free(&request->space->map, target))
 		return false;
-	/* A hint may not come closer to a growing stack than its guard gap. */
-	above = vmsi_map_find(&request->space->map, target.end);
-	guarded = (struct vmsi_range){ target.start,
-				       target.end + vmsi_stack_guard() };
-	if (above && vmsi_has(&above->attributes, VMSI_GROWSDOWN) &&
-	    above->start < guarded.end)
+	/* A hint may not come closer to a growing mapping than its guard gap. */
+	if (vmsi_is_in_guard(request->space, target))
 		return false;
 	request->target = target;
 	request->target_is_free = true;

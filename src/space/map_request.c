@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/map_request.h"
-
+#include <errno.h>
 #include <sys/sysmacros.h>
 
 #include <linux/magic.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/inside.h"
+#include "space/map_request.h"
+#include "space/refusal.h"
+#include "space/space.h"
 
 /* What vms_mmap is asked, and whether it may be. */
 

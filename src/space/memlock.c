@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/memlock.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_mlock, vms_mlock2, vms_munlock. */
 
@@ -107,7 +118,7 @@ static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 		return 0;
 	vmsi_warm_trim(space, hole);
 	host_lock((struct vmsi_range){ run.start, hole.end }, request);
-	vmsi_hold(space, hole);
+	vmsi_cover_free(space, hole);
 	return 0;
 }
 

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
 #include "base/panic.h"
+#include "host/host.h"
+#include "space/grow.h"
+#include "space/handle_table.h"
+#include "space/mend.h"
+#include "space/move.h"
 #include "space/move_parts.h"
+#include "space/records.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /*
  * Moving a mapping, or a part of one, to another place in the space.
@@ -64,7 +76,7 @@ static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 		 */
 		if (move->keep == VMSI_KEEP_SOURCE ||
 		    (result != -EINVAL && result != -ENOMEM) ||
-		    !vmsi_take_back(space, (struct vmsi_range){
+		    !vmsi_mend_for_retry(space, (struct vmsi_range){
 					parts.target, parts.opened }))
 			return (int)result;
 	}
@@ -103,7 +115,7 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 		extension = move->target;
 		vmsi_forget(space, move->target);
 	}
-	vmsi_give_back_or_owe(space, extension);
+	vmsi_give_back_or_leave(space, extension);
 	return error;
 }
 
@@ -167,7 +179,7 @@ static int move_growing(struct vms_space *space, const struct vmsi_move *move,
 	*state = SOURCE_FREE;
 	if (result != -EFAULT)
 		return result < 0 ? (int)result : 0;
-	if (!vmsi_take_back(space, move->target))
+	if (!vmsi_mend_for_retry(space, move->target))
 		return -ENOMEM;
 	result = vmsi_move_in_parts(space, move->source, move->target.start, 0);
 	if (result < 0)
@@ -304,9 +316,9 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 					  vmsi_range_length(move->source));
 	vmsi_forget(space, move->source);
 	if (state == SOURCE_FREE)
-		vmsi_hold(space, move->source);
+		vmsi_cover_free(space, move->source);
 	else
-		vmsi_give_back_or_owe(space, move->source);
+		vmsi_give_back_or_leave(space, move->source);
 }
 
 int vmsi_move(struct vms_space *space, struct vmsi_move *move)
@@ -331,7 +343,9 @@ int vmsi_move(struct vms_space *space, struct vmsi_move *move)
 		attributes.flags |= VMSI_GREW;
 	error = act(space, move, &attributes, &state);
 	if (error) {
-		vmsi_settle(space, move->target);
+		/* The move may have opened one where it was to grow. */
+		vmsi_gaps_close(space, move->target);
+		vmsi_mend(space, move->target);
 		return error;
 	}
 	publish(space, move, offset, &attributes, state);
@@ -353,7 +367,7 @@ int vmsi_alias(struct vms_space *space, uintptr_t source,
 	result = vmsi_host.mremap(source, 0, vmsi_range_length(target),
 				  MREMAP_MAYMOVE | MREMAP_FIXED, target.start);
 	if (result < 0) {
-		vmsi_settle(space, target);
+		vmsi_mend(space, target);
 		return (int)result;
 	}
 	vmsi_publish(space, target, offset, &attributes);

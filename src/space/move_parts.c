@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
 #include "base/panic.h"
+#include "host/host.h"
+#include "space/mend.h"
+#include "space/move.h"
 #include "space/move_parts.h"
+#include "space/space.h"
 
 /*
  * What is one mapping in our map may be several to the host. Before Linux 6.17
@@ -30,7 +37,7 @@ static long move_part(struct vms_space *space, struct vmsi_range part,
 					  target + vmsi_range_length(part) };
 	long result = host_move(part, target, flags);
 	if (result == -EFAULT && vmsi_inside(space, place) &&
-	    !vmsi_take_back(space, place))
+	    !vmsi_mend_for_retry(space, place))
 		return -ENOMEM;
 	return result;
 }

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
 #include "base/panic.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/inside.h"
+#include "space/space.h"
 
 /*
  * Moves of several mappings at once, by a call for each of them: it is known how

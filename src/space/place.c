@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "host/host.h"
+#include "space/inside.h"
+#include "space/space.h"
 
 /* Where mappings go that were given no address. */
 
@@ -56,7 +60,7 @@ static int find_roomy(const struct vms_space *space,
 
 void vmsi_note_left(struct vms_space *space, struct vmsi_range range)
 {
-	space->left[space->left_count++ % VMSI_LEFT_PLACES] = range;
+	space->left.all[space->left.count++ % VMSI_LEFT_PLACES] = range;
 }
 
 static bool was_left(const struct vms_space *space, uintptr_t start,
@@ -65,7 +69,7 @@ static bool was_left(const struct vms_space *space, uintptr_t start,
 	struct vmsi_range range = { start, start + length };
 
 	for (size_t i = 0; i < VMSI_LEFT_PLACES; i++)
-		if (vmsi_range_overlaps(space->left[i], range))
+		if (vmsi_range_overlaps(space->left.all[i], range))
 			return true;
 	return false;
 }
@@ -130,11 +134,11 @@ int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request
 
 	do {
 		error = choose(space, request, start);
-		gaps = space->gap_count;
-		if (!error && gaps)
+		gaps = space->gaps.count;
+		if (!error)
 			vmsi_gaps_close(space, (struct vmsi_range){
 				*start, *start + request->length });
-	} while (!error && space->gap_count < gaps);
+	} while (!error && space->gaps.count < gaps);
 	return error;
 }
 

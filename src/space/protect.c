@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_mprotect. */
 

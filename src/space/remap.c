@@ -1,5 +1,20 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/grow.h"
+#include "space/handle_table.h"
+#include "space/inside.h"
+#include "space/move.h"
+#include "space/records.h"
+#include "space/refusal.h"
 #include "space/remap.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/unmap.h"
+#include "space/walk.h"
 
 /* vms_mremap: by which step it is done. */
 
@@ -129,7 +144,7 @@ static int move_resized(struct remap_request *request)
 	 */
 	vmsi_learn_touched(request->space, tail, VMSI_LEARN_SPLIT);
 	vmsi_forget(request->space, tail);
-	vmsi_give_back_or_owe(request->space, tail);
+	vmsi_give_back_or_leave(request->space, tail);
 	return 0;
 }
 

@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/memlock.h"
 #include "space/remap.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* Whether a call of vms_mremap may be, in the order in which Linux looks. */
 
@@ -130,7 +137,7 @@ static bool grows_in_gap(const struct remap_request *request)
 {
 	struct vmsi_range extension;
 
-	return request->space->gap_count && vmsi_remap_has_room(request, &extension) &&
+	return request->space->gaps.count && vmsi_remap_has_room(request, &extension) &&
 		vmsi_gap_holds(request->space, extension);
 }
 

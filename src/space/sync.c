@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_msync and vms_mincore. */
 

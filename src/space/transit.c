@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <string.h>
 
+#include "base/mman.h"
 #include "base/panic.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/mend.h"
+#include "space/move.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /*
  * Moving a mapping that grows on its way, so that it stays one mapping of the
@@ -137,7 +143,7 @@ static enum vmsi_transit move_several(struct vms_space *space,
 				    MREMAP_DONTUNMAP);
 	if (result < 0) {
 		*error = (int)result;
-		return vmsi_take_back(space, target) ? VMSI_TRANSIT_NOT_KEPT :
+		return vmsi_mend_for_retry(space, target) ? VMSI_TRANSIT_NOT_KEPT :
 						       VMSI_TRANSIT_REFUSED;
 	}
 	rest.start += vmsi_range_length(first);
@@ -148,7 +154,7 @@ static enum vmsi_transit move_several(struct vms_space *space,
 			       source.start, 0) < 0)
 		vmsi_panic("space: a mapping cannot be put together again");
 	if (answer != VMSI_TRANSIT_DONE && answer != VMSI_TRANSIT_REFUSED &&
-	    !vmsi_take_back(space, target))
+	    !vmsi_mend_for_retry(space, target))
 		return VMSI_TRANSIT_REFUSED;
 	return answer;
 }

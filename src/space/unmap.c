@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/unmap.h"
+#include "space/walk.h"
 
 /* vms_munmap. */
 
@@ -20,7 +32,7 @@ static struct vmsi_range mapped_hull(const struct vms_space *space,
 	last = vmsi_map_find(&space->map, range.end - 1);
 	if (!last || last->start >= range.end)
 		last = last ? vmsi_map_previous(last) : NULL;
-	while (last && vmsi_is_unheld(last))
+	while (last && vmsi_is_uncovered(last))
 		last = vmsi_map_previous(last);
 	if (last)
 		hull.end = vmsi_min(last->end, range.end);
@@ -60,7 +72,7 @@ static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
 	if (error < 0)
 		return (int)error;
 	vmsi_forget(space, range);
-	vmsi_hold(space, range);
+	vmsi_cover_free(space, range);
 	return 0;
 }
 
@@ -101,7 +113,7 @@ static int unmap_hull(struct vms_space *space, struct vmsi_range hull,
 	if (!error)
 		return 0;
 	hull.start = done;
-	vmsi_settle(space, hull);
+	vmsi_mend(space, hull);
 	if (error == -ENOMEM && vmsi_first(space, hull))
 		error = unmap_by_window(space, hull);
 	return vmsi_refused_by_host(space, error);

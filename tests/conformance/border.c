@@ -2,7 +2,7 @@
 #include "border.h"
 
 #include "space/hostview.h"
-#include "space/state.h"
+#include "space/space.h"
 
 /*
  * The space is reached here and nowhere else in this library: no public call
