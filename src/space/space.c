@@ -183,29 +183,35 @@ vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
 
 /* --- close ----------------------------------------------------------------------------- */
 
-/* The first foreign range from at on, which is not the space's to unmap. */
-static struct vmsi_range next_foreign(const struct vms_space *space,
-				      uintptr_t at)
+/*
+ * The first range from at on that is not the space's to unmap: foreign memory,
+ * or what is open below a mapping, where only foreign memory can be.
+ */
+static struct vmsi_range next_left_alone(const struct vms_space *space,
+					 uintptr_t at)
 {
+	struct vmsi_range next = { space->range.end, space->range.end };
 	struct vmsi_mapping *record = vmsi_map_find(&space->map, at);
 
 	while (record && !vmsi_has(&record->attributes, VMSI_FOREIGN))
 		record = vmsi_map_next(record);
-	return record ? vmsi_mapping_range(record) :
-		(struct vmsi_range){ space->range.end, space->range.end };
+	if (record)
+		next = vmsi_mapping_range(record);
+	vmsi_stacks_first_open(space, at, &next);
+	return next;
 }
 
-/* Unmap all addresses of the space but what is foreign. */
+/* Unmap all addresses of the space but what is left alone. */
 static int release_addresses(struct vms_space *space)
 {
 	uintptr_t at = space->range.start;
 	bool first = true;
 
 	while (at < space->range.end) {
-		struct vmsi_range foreign = next_foreign(space, at);
-		struct vmsi_range part = { at, foreign.start };
+		struct vmsi_range left_alone = next_left_alone(space, at);
+		struct vmsi_range part = { at, left_alone.start };
 
-		at = foreign.end;
+		at = left_alone.end;
 		if (part.start < part.end) {
 			long result = vmsi_host.munmap(part.start,
 						       vmsi_range_length(part));
@@ -238,9 +244,8 @@ int vms_space_close(vms_space *space)
 	vmsi_registry_remove(space);
 	error = vmsi_enter(space);
 	if (!error) {
-		/* So that what others have in open gaps is known, and left alone. */
+		/* So that what others have in them is known, and left alone. */
 		vmsi_gaps_close(space, space->range);
-		vmsi_stacks_close(space, space->range);
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);
 		if (error) {

@@ -44,6 +44,10 @@ struct vmsi_mapping *vmsi_growing_at(const struct vms_space *space,
  */
 void vmsi_stacks_changed(struct vms_space *space, struct vmsi_range range);
 
+/* Make *first the first open gap from at on, if it comes before *first. */
+void vmsi_stacks_first_open(const struct vms_space *space, uintptr_t at,
+			    struct vmsi_range *first);
+
 /* Whether a range that is free comes closer to a growing mapping than its guard. */
 bool vmsi_is_in_guard(const struct vms_space *space, struct vmsi_range range);
 

@@ -50,6 +50,17 @@ void vmsi_stacks_changed(struct vms_space *space, struct vmsi_range range)
 	note(space, range.end);
 }
 
+void vmsi_stacks_first_open(const struct vms_space *space, uintptr_t at,
+			    struct vmsi_range *first)
+{
+	for (const struct vmsi_stack *stack = space->stacks.first; stack;
+	     stack = stack->next)
+		if (stack->start > at && stack->open_from < first->start &&
+		    stack->open_from < stack->start)
+			*first = (struct vmsi_range){ stack->open_from,
+						      stack->start };
+}
+
 bool vmsi_is_in_guard(const struct vms_space *space, struct vmsi_range range)
 {
 	const struct vmsi_mapping *above =

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "border.h"
 
+#include "space/entry.h"
+#include "space/handle_table.h"
 #include "space/hostview.h"
+#include "space/mend.h"
+#include "space/move.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/reservation.h"
 #include "space/space.h"
+#include "space/walk.h"
 
 /*
  * The space is reached here and nowhere else in this library: no public call
@@ -126,9 +134,9 @@ static long move_out_one(const struct crossing *crossing)
 	}
 	vmsi_forget(space, source);
 	if (mapped)
-		vmsi_give_back_or_owe(space, source);
+		vmsi_give_back_or_leave(space, source);
 	else
-		vmsi_hold(space, source);
+		vmsi_cover_free(space, source);
 	return result;
 }
 
@@ -309,7 +317,9 @@ static long move_in_one(const struct crossing *crossing,
 			return vmsi_refuse_records(space);
 	}
 	if (info->flags & VMS_MAPPING_GROWSDOWN)
-		vmsi_gaps_close(space, space->range);
+		result = vmsi_stacks_begin(space);
+	if (result)
+		return result;
 	vmsi_learn_touched(space, target, VMSI_LEARN_SPLIT);
 	hold = hold_of(info, object);
 	if (hold.bytes)
@@ -326,7 +336,7 @@ static long move_in_one(const struct crossing *crossing,
 						   VMSI_HOLD_HERE);
 		if (object)
 			vmsi_object_drop(space, object);
-		vmsi_settle(space, target);
+		vmsi_mend(space, target);
 		return result;
 	}
 	publish_arrival(crossing, info, object, &hold);
