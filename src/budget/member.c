@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "base/mman.h"
 #include "budget/distinct.h"
 #include "budget/member.h"
 #include "budget/slots.h"
@@ -12,10 +12,6 @@
 /* The memory of a shared budget, and this process's place in it. */
 
 struct vms_budget *vmsi_budget_shared_list;
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 /* --- the file ------------------------------------------------------------ */
 

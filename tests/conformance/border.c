@@ -8,6 +8,7 @@
 #include "space/move.h"
 #include "space/records.h"
 #include "space/refusal.h"
+#include "space/remap_rules.h"
 #include "space/reservation.h"
 #include "space/space.h"
 #include "space/walk.h"
@@ -45,24 +46,16 @@ static bool keeps_source(const struct crossing *crossing)
 
 static int check(struct crossing *crossing)
 {
-	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-	const size_t page_size = vmsi_page_size();
 	uintptr_t end;
+	int error = vmsi_remap_rules(crossing->old, &crossing->old_length,
+				     &crossing->new_length, crossing->flags,
+				     crossing->new_address);
 
-	if ((crossing->flags & ~known) ||
-	    !(crossing->flags & MREMAP_MAYMOVE) ||
-	    !vmsi_is_aligned(crossing->old, page_size) ||
-	    !vmsi_is_aligned(crossing->new_address, page_size))
-		return -EINVAL;
-	crossing->old_length = vmsi_align_up(crossing->old_length, page_size);
-	crossing->new_length = vmsi_align_up(crossing->new_length, page_size);
-	if (crossing->new_length == 0 ||
-	    !vmsi_add(crossing->old, crossing->old_length, &end) ||
-	    !vmsi_add(crossing->new_address, crossing->new_length, &end) ||
-	    ((crossing->flags & MREMAP_DONTUNMAP) &&
-	     crossing->old_length != crossing->new_length))
-		return -EINVAL;
-	return 0;
+	if (error)
+		return error;
+	return (crossing->flags & MREMAP_MAYMOVE) &&
+		vmsi_add(crossing->old, crossing->old_length, &end) ?
+		0 : -EINVAL;
 }
 
 static long ask_host(const struct crossing *crossing, int flags)
