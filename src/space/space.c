@@ -89,7 +89,6 @@ static void init_state(struct vms_space *space,
 	vmsi_lock_init(&space->lock, VMSI_RANK_SPACE);
 	vmsi_map_init(&space->map, space->range, vmsi_guard_gap(), source);
 	vmsi_objects_init(space, source);
-	vmsi_pool_init(&space->stacks.pool, sizeof(struct vmsi_stack), source);
 	vmsi_ledger_init(&space->ledger,
 			 options && options->commit_limit ?
 				 options->commit_limit : vmsi_host_memory(),

@@ -22,6 +22,9 @@ int vmsi_stacks_begin(struct vms_space *space)
 {
 	/* What lies below a growing mapping has a gap of another kind. */
 	vmsi_gaps_forbid(space);
+	if (!space->stacks.any)
+		vmsi_pool_init(&space->stacks.pool, sizeof(struct vmsi_stack),
+			       space->map.pool.source);
 	space->stacks.any = true;
 	return vmsi_reserve_records(space);
 }
