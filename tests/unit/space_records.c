@@ -105,7 +105,7 @@ static void a_mapping_that_goes_whole_is_not_looked_at(void **state)
 	(void)state;
 	map_pages(100, 4);
 	*at(101) = 'x';
-	vmsi_learn_touched(space, pages_at(90, 20), VMSI_LEARN_SPLIT);
+	vmsi_learn_touched(space, pages_at(100, 4), VMSI_LEARN_SPLIT);
 	assert_false(is_known_touched(100));
 	/* The host's mark is on all of it, whichever part is split off. */
 	vmsi_learn_touched(space, pages_at(103, 1), VMSI_LEARN_SPLIT);

@@ -141,6 +141,7 @@ static void another_length_to_a_fixed_place_cuts_the_rest(void **state)
 	(void)state;
 	map_pages(100, 4);
 	*at(101) = 'x';
+	*at(103) = 'y';
 	map_as(200, 8, PROT_READ, ANONYMOUS);
 	assert_ptr_equal(vms_mremap(space, at(100), bytes(4), bytes(2),
 				    MREMAP_MAYMOVE | MREMAP_FIXED, at(202)),
@@ -150,6 +151,8 @@ static void another_length_to_a_fixed_place_cuts_the_rest(void **state)
 	assert_int_equal(listed_at(200)->length, bytes(2));
 	assert_int_equal(listed_at(204)->length, bytes(4));
 	assert_int_equal(stats_now().mapped, bytes(8));
+	assert_int_equal(vmsi_host_has_pages((struct vmsi_range){
+				 (uintptr_t)at(100), (uintptr_t)at(104) }), 0);
 }
 
 static void a_kept_source_is_empty_and_charged_again(void **state)
