@@ -55,7 +55,7 @@ static bool fits_beside(const struct vms_budget *budget, size_t others,
 		atomic_load(&vmsi_slots_head(budget)->limit);
 }
 
-/* What the answer yes adds to what is charged. */
+/* The bytes by which the charge grows if the answer is yes. */
 static size_t wanted(const struct question *question,
 		     const struct vmsi_slot_totals *totals)
 {
@@ -82,7 +82,7 @@ static void withdraw(struct vms_budget *budget,
 		atomic_store(&vmsi_slots_own(budget)->asking, 0);
 }
 
-/* Let those ahead of us have their answer. */
+/* Wait, so that processes in lower slots get their answer first. */
 static void wait_a_round(struct vms_budget *budget,
 			 const struct question *question, unsigned round,
 			 bool lower_asks)
@@ -103,14 +103,14 @@ static bool is_sure(const struct vmsi_slot_totals *totals, unsigned round)
 		(totals->objects.is_changing && round >= ROUNDS_OF_CHANGES);
 }
 
-/* Whether nothing needs to be found room for, or there is beside others. */
+/* Whether the request needs no room, or finds it beside what others have. */
 static bool has_room(const struct vms_budget *budget, size_t others,
 		     size_t bytes)
 {
 	return bytes == 0 || fits_beside(budget, others, bytes);
 }
 
-/* Where the answer is yes, the question still stands. */
+/* Returns whether there is room; then the question still stands. */
 static bool ask(struct vms_budget *budget, const struct question *question)
 {
 	size_t refused_at = 0;

@@ -57,7 +57,7 @@ static void uncharge(struct vms_budget *budget, size_t bytes)
 	}
 }
 
-/* A shared one's peak is of all processes, which read it: it stays. */
+/* Of a shared budget the peak stays: other processes may have read it. */
 static void take_back(struct vms_budget *budget, size_t bytes)
 {
 	for (; budget; budget = budget->parent) {
@@ -150,7 +150,10 @@ static bool upper_honours_noreserve(void *context)
 {
 	struct vms_budget *at = context;
 
-	/* Policies are never changed; that of a shared one was copied. */
+	/*
+	 * No lock is needed: policies never change, and that of a shared budget
+	 * was copied.
+	 */
 	for (; at; at = at->parent)
 		if (!vmsi_ledger_honours_noreserve(&at->ledger))
 			return false;
@@ -172,7 +175,7 @@ const struct vmsi_ledger_upper vmsi_budget_upper = {
 bool vmsi_budget_is_under(const struct vms_budget *budget,
 			  const struct vms_budget *above)
 {
-	/* Parents are never changed. */
+	/* No lock is needed: parents never change. */
 	while (budget && budget != above)
 		budget = budget->parent;
 	return budget != NULL;
@@ -204,7 +207,7 @@ static bool options_are_good(const struct vms_budget_options *options)
 		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
 }
 
-/* Not malloc, which may be built on a space with a budget. */
+/* malloc may be built on a space with a budget, so the record is mapped. */
 struct vms_budget *vmsi_budget_make(void)
 {
 	size_t bytes = vmsi_align_up(sizeof(struct vms_budget),
@@ -381,7 +384,10 @@ int vms_budget_set_callback(vms_budget *budget, vms_budget_callback callback,
 	return 0;
 }
 
-/* What is not as the ledger of this process has it. */
+/*
+ * Read the figures of a shared budget that the ledger of this process does not
+ * have.
+ */
 static void read_shared(struct vms_budget *budget,
 			struct vms_budget_stats *stats)
 {

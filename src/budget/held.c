@@ -66,7 +66,7 @@ static struct vmsi_held *find(struct vms_budget *budget,
 	return held;
 }
 
-/* Of an object that has a record. */
+/* Find the record of an object that must have one. */
 static struct vmsi_held *get(struct vms_budget *budget, struct vmsi_object_id id)
 {
 	struct vmsi_held *held = find(budget, id);
@@ -135,7 +135,7 @@ static bool fits(struct vms_budget *budget, struct vmsi_held *held,
 		vmsi_ledger_fits(&budget->ledger, more - refund);
 }
 
-/* At one level; nothing can refuse it any more. */
+/* Charge the object at one level, which has agreed. */
 static void take(struct vms_budget *budget, struct vmsi_held *held,
 		 size_t bytes, size_t refund)
 {
@@ -178,7 +178,10 @@ int vmsi_held_hold(struct vms_budget *budget, const struct vmsi_hold *hold,
 			drop_unused(budget, hold->id);
 			return -EAGAIN;
 		}
-	/* A shared budget comes last: once it has said yes, all have. */
+	/*
+	 * A shared budget has no parent and is asked last, so its yes is
+	 * followed by no other's no.
+	 */
 	for (struct vms_budget *at = budget; at && how == VMSI_HELD_ASK;
 	     at = at->parent)
 		if (!fits(at, get(at, hold->id), hold->bytes, refund)) {
@@ -192,7 +195,7 @@ int vmsi_held_hold(struct vms_budget *budget, const struct vmsi_hold *hold,
 
 /* --- let go -------------------------------------------------------------- */
 
-/* At one level; whether that was the last holder. */
+/* Let the object go at one level. Returns whether that was its last holder. */
 static bool let_go(struct vms_budget *budget, struct vmsi_object_id id,
 		   enum vmsi_held_end end)
 {

@@ -45,8 +45,8 @@ static long make_file(void)
 }
 
 /*
- * What nobody can cut short, so that reading it cannot be SIGBUS. A budget of
- * another version has another length.
+ * Refuse a file that somebody could cut short, so that reading it is never
+ * SIGBUS. A budget of another version has another length.
  */
 static int check_file(int fd)
 {
@@ -128,7 +128,7 @@ static bool find_slot(struct vms_budget *budget, int lock_fd, unsigned *slot)
 	return false;
 }
 
-/* The slot is this process's. */
+/* Write into the slot that it is this process's. */
 static void take_over_slot(struct vms_budget *budget)
 {
 	atomic_store(&budget->shared->slots[budget->slot].pid,
@@ -164,12 +164,18 @@ void vmsi_member_leave(struct vms_budget *budget)
 
 void vmsi_member_renew(struct vms_budget *budget)
 {
-	/* The lock stays: the parent has the description open. */
+	/*
+	 * Closing does not release the lock: the parent has the description
+	 * open.
+	 */
 	close_descriptor(&budget->lock_fd);
-	/* Of another child, which this one was made beside by a raw clone. */
+	/*
+	 * This descriptor was for another child, and a raw clone has copied it
+	 * meanwhile.
+	 */
 	close_descriptor(&budget->child_fd);
 	vmsi_places_forget(budget);
-	/* Where it fails, it is tried again at each charge. */
+	/* Where joining fails, ask.c tries again at each charge. */
 	if (!budget->is_published)
 		(void)vmsi_member_join(budget);
 	atomic_store(budget->joined, 1);
@@ -195,7 +201,7 @@ void vmsi_member_prepare_child(struct vms_budget *budget)
 	}
 	budget->child_fd = (int)fd;
 	slot = &budget->shared->slots[budget->child_slot];
-	/* Until the child says who it is. */
+	/* The slot has the parent's id until the child writes its own. */
 	atomic_store(&slot->pid, (uint32_t)vmsi_host.getpid());
 	vmsi_places_copy(budget, budget->child_slot);
 	atomic_store(&slot->charged,
@@ -248,7 +254,7 @@ static void describe(const struct vms_budget *budget)
 	head->magic = VMSI_BUDGET_MAGIC;
 }
 
-/* Take over what the maker said, which need not make sense. */
+/* Take over what the maker wrote, which may be anything. */
 static int believe(struct vms_budget *budget)
 {
 	const struct vmsi_budget_head *head = &budget->shared->head;

@@ -75,7 +75,7 @@ void vmsi_places_clear(struct vms_budget *budget, unsigned slot)
 
 /* --- the places of this process ------------------------------------------ */
 
-/* Write who an object is where readers find nothing yet. */
+/* Write the identity of an object into a place whose values are still 0. */
 static void identify(struct vms_budget *budget, unsigned slot, unsigned place,
 		     struct vmsi_object_id id)
 {
@@ -201,7 +201,7 @@ static bool is_of(const struct vmsi_budget_object *object,
 		atomic_load(&object->device) == question->id.device;
 }
 
-/* What one object says, beside what it counts with. */
+/* Note what an object's place tells besides the value that it counts with. */
 static void look_at(struct walk *walk, unsigned slot,
 		    const struct vmsi_budget_object *object)
 {
@@ -234,7 +234,10 @@ static size_t sum_up(struct walk *walk, unsigned slots,
 			enum vmsi_object_value here = value;
 
 			look_at(walk, i, &all[index]);
-			/* Who asks for the same asks for nothing beside it. */
+			/*
+			 * Another process that asks for the same object needs
+			 * no room beside it.
+			 */
 			if (is_of(&all[index], walk->question))
 				here = VMSI_OBJECT_CHARGED;
 			if (vmsi_object_value(&all[index], here))

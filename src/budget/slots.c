@@ -31,7 +31,7 @@ static bool lock_byte(int lock_fd, unsigned i, short type)
 	return vmsi_host.file_lock(lock_fd, F_OFD_SETLK, &lock) == 0;
 }
 
-/* By who has its lock. */
+/* Empty a slot. The caller has its lock. */
 static void clear(struct vms_budget *budget, unsigned i)
 {
 	struct vmsi_budget_slot *slot = &budget->shared->slots[i];
@@ -157,8 +157,8 @@ size_t vmsi_slots_charged(struct vms_budget *budget)
 }
 
 /*
- * The slots are read one after the other, while objects go from one to another:
- * a sum that never was at one instant is no peak, and one above most never was.
+ * Slots are read one after the other while objects go from one to another. A
+ * sum that was not so at one instant is no peak, and one above most never was.
  */
 void vmsi_slots_note_peak(struct vms_budget *budget, uint64_t most)
 {

@@ -52,7 +52,7 @@ static void find_effect(struct advice_request *request)
 	}
 }
 
-/* Advice after which it can no longer be seen that memory was touched. */
+/* After such advice the host no longer tells that memory was touched. */
 static bool hides_touch(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_FREE ||
@@ -141,8 +141,8 @@ static int advise(struct advice_request *request, struct vmsi_range range)
 }
 
 /*
- * Linux checks the advice, the address and the length in this order. Whether
- * it knows an advice, the host tells for no memory at all.
+ * Linux checks the advice, the address and the length in this order. A call for
+ * a length of 0 makes the host say whether it knows the advice.
  */
 static int check(const struct vms_space *space, uintptr_t start, size_t length,
 		 int advice, struct vmsi_range *range)

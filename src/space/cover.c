@@ -12,7 +12,8 @@
 
 /*
  * Under mlockall(MCL_FUTURE) the host counts every new mapping as locked, and
- * may refuse one for that. Its own copy of a hole is not new to it.
+ * refuses one where that passes the limit. A copy of a hole that the host makes
+ * by mremap is no new mapping to it.
  */
 static int copy_hole_over(const struct vms_space *space,
 			  struct vmsi_range range)
@@ -25,7 +26,10 @@ static int copy_hole_over(const struct vms_space *space,
 	while (range.start < range.end) {
 		size_t length = vmsi_min(vmsi_range_length(range),
 					 vmsi_range_length(hole));
-		/* An open gap would be at the start of the hole. */
+		/*
+		 * The end of the hole is taken: an open gap would be at its
+		 * start.
+		 */
 		long result = vmsi_host.mremap(hole.end - length, length,
 					       length, flags, range.start);
 

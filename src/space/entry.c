@@ -30,8 +30,9 @@ int vmsi_enter(struct vms_space *space)
 
 #ifdef VMSI_DEBUG
 /*
- * After every call while the map is small; beyond, as often as keeps the cost
- * a call about the same.
+ * The invariants are checked after every call while the map has at most so many
+ * mappings. Beyond, they are checked so seldom that a call costs about the
+ * same.
  */
 #define CHECKED_ALWAYS 1024
 
@@ -61,8 +62,9 @@ void vmsi_leave(struct vms_space *space)
 }
 
 /*
- * Where the host has too little memory, heaps may have some to give back. Not
- * where it has too few mappings: to give memory back may need more of them.
+ * Where the host has too little memory, heaps may have some to give back. They
+ * are not asked where it has too many mappings, since giving memory back may
+ * need more of them.
  */
 static bool ask_heaps(struct vmsi_attempts *attempts)
 {
@@ -74,7 +76,7 @@ static bool ask_heaps(struct vmsi_attempts *attempts)
 		return false;
 	attempts->all_heaps = true;
 	given = vmsi_reclaim(NULL, vmsi_refusal_since());
-	/* It has made calls of its own. */
+	/* Heaps have called spaces meanwhile, which changed the reason. */
 	(void)vmsi_refuse(reason);
 	return given;
 }
@@ -92,7 +94,7 @@ static bool ask_budget(struct vms_space *space, struct vmsi_attempts *attempts)
 	vmsi_lock_acquire(&space->lock);
 	space->ledger.refusals++;
 	vmsi_lock_release(&space->lock);
-	/* The callback may have had others. */
+	/* The callback may have called spaces, which changed the reason. */
 	(void)vmsi_refuse(VMS_REFUSAL_BUDGET);
 	return false;
 }

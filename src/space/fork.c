@@ -59,7 +59,10 @@ static void unlock_memory(struct vmsi_mapping *piece, void *context)
 		~(VMSI_LOCKED | VMSI_LOCK_ON_FAULT);
 }
 
-/* Hold again what the child has not inherited, and take it out of the map. */
+/*
+ * Cover again the addresses that the child has not inherited, and take them out
+ * of the map.
+ */
 static void drop_unforked(struct vms_space *space)
 {
 	uintptr_t at = space->range.start;
@@ -113,7 +116,10 @@ static void before_fork(void)
 	for (struct vms_space *space = vmsi_registry; space;
 	     space = space->next) {
 		vmsi_lock_acquire_any(&space->lock);
-		/* What the child needs to mend its copy; it may find none. */
+		/*
+		 * Each space gets records by which the child mends its copy,
+		 * since the child may find no memory for them.
+		 */
 		if (space->has_dontfork || space->has_locked)
 			(void)vmsi_reserve_records(space);
 	}

@@ -2,6 +2,8 @@
 #ifndef VMSI_SPACE_FORK_H
 #define VMSI_SPACE_FORK_H
 
+/* What fork leaves of a space, and what mends it; see fork.c. */
+
 struct vms_space;
 
 /* Register a space for fork; undo. */

@@ -29,7 +29,7 @@
  * is counted in its place, which goes when the gap does.
  */
 
-/* How long a gap and its sentinel are together at first, where there is room. */
+/* The length of a gap and its sentinel together, where the hole is as long. */
 #define FIRST_SENTINEL ((size_t)16 << 20)
 
 static struct vmsi_gap *gap_behind(struct vms_space *space, uintptr_t end)
@@ -81,10 +81,16 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 	vmsi_cover_free(space, gap.open);
 	vmsi_cover_or_leave(space, (struct vmsi_range){ gap.open.end,
 						       gap.sentinel_end });
-	/* Foreign memory has taken records that others rely on. */
+	/*
+	 * Records of foreign memory were taken from those that the running
+	 * operation has reserved.
+	 */
 	if (space->uncovered.count)
 		(void)vmsi_reserve_records(space);
-	/* With the ballast the host has forgotten what has grown into the gap. */
+	/*
+	 * The host counts the reservation as it did before the gap was opened,
+	 * so what has grown into the gap is now for the space to count.
+	 */
 	space->limits.mapped -= gap.opened - vmsi_range_length(gap.open);
 }
 
@@ -106,8 +112,9 @@ void vmsi_gaps_forbid(struct vms_space *space)
 }
 
 /*
- * Whether an open gap is free still: then it can be reserved, and is opened
- * again. What cannot be opened again is a gap of no length.
+ * Whether the host still has an open gap free. To find out, the gap is
+ * reserved, and opened again; where it cannot be opened again, it becomes a gap
+ * of no length.
  */
 static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 {
@@ -119,7 +126,7 @@ static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 			   VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0) < 0)
 		return false;
 	if (vmsi_host.munmap(gap->open.start, length) < 0) {
-		/* Closed as it is, but for the sentinel. */
+		/* The gap is covered now, and only its sentinel is left. */
 		vmsi_host.munmap(gap->ballast, gap->opened);
 		space->limits.mapped -= gap->opened - length;
 		gap->opened = 0;
@@ -178,7 +185,10 @@ bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension)
 {
 	struct vmsi_gap *gap = gap_behind(space, extension.start);
 
-	/* Under a limit that the host alone cannot keep, it does not decide. */
+	/*
+	 * Under RLIMIT_AS the space decides itself, since the host does not
+	 * count what is mapped over the reservation.
+	 */
 	if (!gap || vmsi_limit_was_seen())
 		return false;
 	if (gap->open.end >= extension.end)
@@ -198,12 +208,15 @@ int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension)
 	if (result < 0)
 		return (int)result;
 	gap->open.start = extension.end;
-	/* The host has counted it, beside the ballast. */
+	/*
+	 * The host counts the growth as addresses, beside the ballast that
+	 * stands for it.
+	 */
 	space->limits.mapped += length;
 	return 0;
 }
 
-/* How much of the hole at an address a gap and its sentinel may have. */
+/* The bytes of the hole at an address that a gap and its sentinel may have. */
 static size_t room_at(const struct vms_space *space, uintptr_t end)
 {
 	struct vmsi_mapping *above = vmsi_map_find(&space->map, end);

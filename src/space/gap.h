@@ -15,13 +15,16 @@ struct vms_space;
 
 /*
  * Addresses behind a growing mapping that the host has free, and the memory that
- * keeps the host's own search away from them; see gap.c.
+ * keeps the host's own search away from them:
+ *
+ *     | mapping |    open    |    sentinel    |  reservation
+ *          open.start     open.end       sentinel_end
  */
 struct vmsi_gap {
 	struct vmsi_range open;
-	uintptr_t sentinel_end;  /* of [open.end, sentinel_end) */
-	size_t opened;           /* bytes that ever were open: of the ballast */
-	uintptr_t ballast;       /* where opened is not 0 */
+	uintptr_t sentinel_end;
+	size_t opened;           /* bytes that ever were open; the ballast's length */
+	uintptr_t ballast;       /* its address; nothing where opened is 0 */
 };
 
 #define VMSI_GAPS 8

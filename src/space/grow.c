@@ -84,7 +84,10 @@ static bool is_plain(const struct vmsi_attributes *attributes)
 		!vmsi_has(attributes, VMSI_HUGETLB);
 }
 
-/* The room of the limit for it was looked at before. */
+/*
+ * vmsi_remap_check_growth has asked whether the limit of locked memory has
+ * room.
+ */
 static int lock_extension(struct vmsi_range range,
 			  const struct vmsi_attributes *attributes)
 {
@@ -95,7 +98,10 @@ static int lock_extension(struct vmsi_range range,
 	if (!vmsi_has(attributes, VMSI_LOCKED))
 		return 0;
 	error = vmsi_host.mlock2(range.start, vmsi_range_length(range), flags);
-	/* mremap, too, leaves pages out that could not be brought in. */
+	/*
+	 * The memory can be locked although mlock2 failed: then pages could not
+	 * be brought in, and mremap leaves such pages out as well.
+	 */
 	if (error < 0 && vmsi_host_is_locked(range.start) == 1)
 		return 0;
 	/* mlock says ENOMEM or EPERM where mremap says EAGAIN: past the limit. */
@@ -199,8 +205,9 @@ static bool is_merged(struct vmsi_range extension)
 }
 
 /*
- * What the host has not merged it must continue itself: by a gap if one can be
- * had, since addresses in a window are anybody's.
+ * Where the host has not merged an extension, only its own mremap makes one
+ * mapping of the two. It needs free addresses: an open gap if one can be had,
+ * since addresses in a window are anybody's.
  */
 static int continue_mapping(struct vms_space *space,
 			    struct vmsi_range extension)

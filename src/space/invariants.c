@@ -34,7 +34,7 @@ static const char *check_mappings(const struct vms_space *space,
 	return NULL;
 }
 
-/* Charges of shared objects: each once, at its lowest mapping. */
+/* What shared objects are charged, each once. */
 static size_t object_charges(const struct vms_space *space)
 {
 	size_t charged = 0;
@@ -46,9 +46,9 @@ static size_t object_charges(const struct vms_space *space)
 		size_t length = mapping->end - mapping->start;
 
 		/*
-		 * Each byte of the object carries its share, in a sum that
-		 * needs no memory: count the object at the mapping at which
-		 * its mapped bytes are complete.
+		 * An object is counted at the mapping with which the bytes that
+		 * the walk has seen of it are all that are mapped. So the walk
+		 * needs no memory to remember objects.
 		 */
 		if (!object || !object->charged)
 			continue;

@@ -108,7 +108,10 @@ static int next_mapping(struct vms_space *space, uintptr_t *cursor,
 	if (rest.start >= rest.end)
 		return 0;
 	mapping = vmsi_first(space, rest);
-	/* What has grown backwards or merged since was listed already. */
+	/*
+	 * A mapping that has grown downwards, or merged, past the cursor was
+	 * listed already.
+	 */
 	while (mapping && *cursor && mapping->start < *cursor)
 		mapping = vmsi_following(mapping, rest);
 	if (!mapping)

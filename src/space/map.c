@@ -62,7 +62,10 @@ static uint32_t attribute_flags(const struct map_request *request)
 	return flags;
 }
 
-/* A file that shared mappings may not write to. */
+/*
+ * Note whether the file was opened without the right to write, which forbids to
+ * make a shared mapping writable later.
+ */
 static void note_access(struct map_request *request)
 {
 	long flags;
@@ -193,8 +196,8 @@ static long ask_host(const struct map_request *request, int flags)
 }
 
 /*
- * No huge pages to be had: ordinary ones, on the same boundaries. They are
- * charged like any others.
+ * The pool has no huge pages left: map ordinary pages on the same boundaries.
+ * They are charged like any others.
  */
 static int fall_back(struct map_request *request)
 {
@@ -266,14 +269,21 @@ static int act(struct map_request *request)
 		if (vmsi_host.mprotect(request->target.start, request->length,
 				       request->prot) >= 0)
 			return 0;
-		/* Mapping it would pass over what made this be refused. */
+		/*
+		 * The host refused mprotect, perhaps for RLIMIT_DATA. It does
+		 * not look at that limit when memory is mapped over the
+		 * reservation, so the space does.
+		 */
 		request->target_is_warm = false;
 		result = check_limits(request);
 		if (result)
 			return (int)result;
 	}
 	if (!may_fall_back) {
-		/* Exactly as Linux: what was mapped at the target is gone. */
+		/*
+		 * As on Linux, what was mapped at the target is gone if this
+		 * fails.
+		 */
 		bool direct = request->page_size == vmsi_page_size() ||
 			vmsi_first(request->space, request->target);
 
@@ -281,7 +291,10 @@ static int act(struct map_request *request)
 				  ask_for_huge_pages(request, request->flags);
 		return result < 0 ? (int)result : 0;
 	}
-	/* Pages that are not reserved now can be SIGBUS later. */
+	/*
+	 * Without a reservation of its pages, a huge mapping can get SIGBUS
+	 * when it is touched.
+	 */
 	result = ask_for_huge_pages(request, request->flags & ~MAP_NORESERVE);
 	if (result == -ENOMEM)
 		return fall_back(request);

@@ -15,7 +15,10 @@ static int place_fixed(struct map_request *request)
 	struct vmsi_range target = { request->address, 0 };
 	bool aligned = vmsi_is_aligned(request->address, request->page_size);
 
-	/* Nobody has the right to map there in a space. */
+	/*
+	 * Linux answers so for address 0 (vm.mmap_min_addr), which is never in
+	 * a space.
+	 */
 	if (request->address == 0)
 		return -EPERM;
 	/* For huge pages, Linux looks at the alignment before the end. */
@@ -32,7 +35,10 @@ static int place_fixed(struct map_request *request)
 	if (request->flags & MAP_FIXED_NOREPLACE) {
 		if (!vmsi_map_is_free(&request->space->map, target))
 			return -EEXIST;
-		/* No kernel knows the flag as one that files may support. */
+		/*
+		 * MAP_SHARED_VALIDATE refuses flags that no file supports, and
+		 * MAP_FIXED_NOREPLACE is one of them.
+		 */
 		if ((request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE &&
 		    !(request->flags & MAP_ANONYMOUS))
 			return request->length > INT64_MAX - request->offset ?
@@ -42,7 +48,10 @@ static int place_fixed(struct map_request *request)
 	return 0;
 }
 
-/* Whether the hint can be followed; a hint is a wish only. */
+/*
+ * Take the place that the hint names, if it is free. Returns whether it was
+ * taken.
+ */
 static bool place_hinted(struct map_request *request)
 {
 	struct vmsi_range target;
@@ -68,7 +77,10 @@ static bool place_hinted(struct map_request *request)
 	return true;
 }
 
-/* Large mappings can have huge pages only where file and memory are congruent. */
+/*
+ * A large mapping gets huge pages only where its offset in the file and its
+ * address are congruent.
+ */
 static int place_anywhere(struct map_request *request)
 {
 	const size_t huge = vmsi_huge_page_size();

@@ -84,7 +84,10 @@ static void publish_locked(struct vms_space *space, struct vmsi_range run,
 	}
 }
 
-/* Where no lock is taken, no lock on fault keeps the pages out. */
+/*
+ * Huge and droppable pages take no lock; MLOCK_ONFAULT on the others brings no
+ * page in.
+ */
 static int lock_on_fault(struct vms_space *space, struct vmsi_range run)
 {
 	const struct lock_request on_fault = { LOCK, MLOCK_ONFAULT };
@@ -179,7 +182,10 @@ static int change_lock_of(vms_space *space, const void *address, size_t length,
 
 	if (error)
 		return vmsi_status(error);
-	/* Flags and rights, told for no memory at all. */
+	/*
+	 * A call for a length of 0 makes the host look at the flags and the
+	 * rights.
+	 */
 	known = host_lock((struct vmsi_range){ space->range.start,
 					       space->range.start }, &request);
 	if (known < 0)

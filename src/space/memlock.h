@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Whether memory is locked; see memlock.c. */
+
 struct vms_space;
 
 /*

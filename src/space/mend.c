@@ -15,7 +15,10 @@ static void forget_part(struct vms_space *space, struct vmsi_range part)
 	if (vmsi_map_reserve(&space->map, VMSI_MAP_RECORDS))
 		return;
 	vmsi_forget(space, part);
-	/* What was foreign in it is ours again. */
+	/*
+	 * The host had it free and it is covered now, so no foreign memory is
+	 * left in it.
+	 */
 	vmsi_map_erase(&space->map, part);
 }
 
@@ -43,7 +46,10 @@ bool vmsi_mend_for_retry(struct vms_space *space, struct vmsi_range range)
 	int mapped = vmsi_host_is_mapped(range);
 
 	if (mapped == 0) {
-		/* All of it was unmapped: what is there by now is of others. */
+		/*
+		 * The call unmapped all of its target first, so whatever the
+		 * host has there now was mapped by others.
+		 */
 		vmsi_forget(space, range);
 		vmsi_cover_free(space, range);
 	}

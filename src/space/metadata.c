@@ -14,7 +14,10 @@ void *vmsi_records_get(void *context, size_t bytes)
 
 	if (chunk && space) {
 		space->metadata += bytes;
-		/* The host counts it, but the program has not mapped it. */
+		/*
+		 * The host counts it against RLIMIT_AS, and limits.c is not to
+		 * count it again as something the program has mapped.
+		 */
 		space->limits.mapped += vmsi_host_guarded_bytes(bytes);
 	}
 	return chunk;

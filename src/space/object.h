@@ -26,12 +26,12 @@ struct vmsi_object {
 	uint64_t device;
 	uint64_t inode;   /* 0: shared anonymous memory */
 	size_t mapped;    /* bytes, over all mappings of it */
-	size_t seen;      /* of a walk that checks the ledger; else 0 */
-	size_t charged;   /* bytes in the ledger; of shared anonymous memory */
-	/* What it is charged as above the ledger, with all that hold it. */
+	size_t seen;      /* of mapped, by the walk of invariants.c; else 0 */
+	size_t charged;   /* bytes in the ledger: of shared anonymous memory only */
+	/* The identity by which a budget charges it once for all its holders. */
 	struct vmsi_object_id id;
-	size_t held;      /* bytes; 0: it is not held */
-	size_t holding;   /* bytes of mappings that hold it */
+	size_t held;      /* bytes that this space holds of it; 0: none */
+	size_t holding;   /* bytes of the mappings that keep it held */
 	char *path;       /* of a file, when it was mapped; NULL: not known */
 	struct vmsi_pool *path_pool;
 };
@@ -86,7 +86,7 @@ static inline bool vmsi_holds_object(const struct vmsi_attributes *attributes)
 int vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size,
 			 size_t *bytes);
 
-/* Note that an object is held with so many bytes. */
+/* Note that the ledger has let the space hold so many bytes of an object. */
 void vmsi_object_note_hold(struct vmsi_object *object,
 			   const struct vmsi_hold *hold,
 			   enum vmsi_hold_level level);
@@ -94,7 +94,10 @@ void vmsi_object_note_hold(struct vmsi_object *object,
 /* Give back what is charged for an object that nothing holds any more. */
 void vmsi_object_release(struct vms_space *space, struct vmsi_object *object);
 
-/* A mapping of a file that is held has grown: it is held up to its end. */
+/*
+ * The mapping at an address has grown. If it holds a file in memory, the file is
+ * held up to the mapping's new end.
+ */
 void vmsi_object_reached(struct vms_space *space, uintptr_t address);
 /* Let an object go that nothing maps. */
 void vmsi_object_drop(struct vms_space *space, struct vmsi_object *object);

@@ -148,7 +148,7 @@ void vmsi_object_reached(struct vms_space *space, uintptr_t address)
 					       NULL;
 	struct vmsi_hold hold;
 
-	/* Anonymous memory does not grow with its mappings. */
+	/* A longer mapping does not make an anonymous object larger. */
 	if (!object || object->held == 0 || object->charged ||
 	    !vmsi_holds_object(&mapping->attributes))
 		return;
@@ -159,7 +159,10 @@ void vmsi_object_reached(struct vms_space *space, uintptr_t address)
 	};
 	if (hold.bytes <= hold.before)
 		return;
-	/* Whoever holds it already is noted, so this needs no memory. */
+	/*
+	 * The space is noted as a holder already, so this needs no memory and
+	 * cannot fail.
+	 */
 	(void)vmsi_ledger_hold_forced(&space->ledger, &hold, VMSI_HOLD_ABOVE, 0);
 	vmsi_object_note_hold(object, &hold, VMSI_HOLD_ABOVE);
 }

@@ -74,7 +74,10 @@ static bool was_left(const struct vms_space *space, uintptr_t start,
 	return false;
 }
 
-/* Elsewhere, if the place is one that was left: where the most room is. */
+/*
+ * If the place is one that was left lately, take one at the end of the largest
+ * gap.
+ */
 static void avoid_left(const struct vms_space *space,
 		       const struct vmsi_place_request *request,
 		       uintptr_t *start)
@@ -125,7 +128,10 @@ static int choose(const struct vms_space *space,
 	return error;
 }
 
-/* What others have in an open gap is found when it closes: choose again then. */
+/*
+ * Closing a gap at the place can find foreign memory there; then another place
+ * is chosen.
+ */
 int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
 	       uintptr_t *start)
 {

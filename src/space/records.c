@@ -105,8 +105,8 @@ void vmsi_publish(struct vms_space *space, struct vmsi_range range,
 		  uint64_t offset, const struct vmsi_attributes *attributes)
 {
 	/*
-	 * Counted before anything is forgotten: what is replaced may be all
-	 * that was mapped of the same object.
+	 * What is mapped is counted first: what it replaces may be the only
+	 * other mapping of the object, which would be let go.
 	 */
 	count_mapped(attributes, vmsi_range_length(range));
 	vmsi_forget(space, range);
@@ -161,9 +161,10 @@ size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range)
 }
 
 /*
- * Whether it is not known yet that a mapping was touched, and may be. Where reads
- * bring in pages of the mapping's own, memory that is only read, and not charged
- * yet, is touched too: it keeps the charge once it has one.
+ * Whether a mapping may be touched that is not known to be. On hosts without a
+ * zero page, a read brings in a page of the mapping's own; so memory that can
+ * only be read, and is not charged yet, may be touched too, and then keeps its
+ * charge once it has one.
  */
 static bool may_be_touched(const struct vmsi_attributes *attributes)
 {

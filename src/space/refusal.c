@@ -83,7 +83,9 @@ int vmsi_refused_by_host(struct vms_space *space, long error)
 
 int vmsi_refuse_records(struct vms_space *space)
 {
-	/* Records need mappings, too. */
+	/*
+	 * The host may have refused memory for records at the map-count limit.
+	 */
 	return vmsi_refuse(vmsi_host_at_map_limit(space->limit_probe) ?
 				   VMS_REFUSAL_MAP_COUNT : VMS_REFUSAL_RECORDS);
 }

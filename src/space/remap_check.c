@@ -9,7 +9,7 @@
 #include "space/space.h"
 #include "space/walk.h"
 
-/* Whether a call of vms_mremap may be, in the order in which Linux looks. */
+/* Whether vms_mremap refuses a call, in the order in which Linux looks. */
 
 int vmsi_remap_check(struct remap_request *request)
 {
@@ -109,7 +109,10 @@ int vmsi_remap_check_growth(struct remap_request *request)
 	return vmsi_check_limits(space, growth, vmsi_remap_counts_as(request->mapping));
 }
 
-/* Whether the host can do all of a growth, and look at its limits itself. */
+/*
+ * Whether a gap is open for all of a growth, so that the host grows the mapping
+ * and looks at its limits.
+ */
 static bool grows_in_gap(const struct remap_request *request)
 {
 	struct vmsi_range extension;
@@ -127,7 +130,10 @@ int vmsi_remap_check_mapping(struct remap_request *request)
 	if (request->old_length == 0 &&
 	    !vmsi_has(&mapping->attributes, VMSI_SHARED))
 		return -EINVAL;
-	/* Shrinking may cut off what lies in other mappings, too. */
+	/*
+	 * A part that is cut off may lie in other mappings; a part that stays
+	 * may not.
+	 */
 	if (vmsi_min(request->old_length, request->new_length) >
 	    mapping->end - request->old)
 		return -EFAULT;

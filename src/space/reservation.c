@@ -26,7 +26,10 @@ int vmsi_claim(struct vms_space *space, struct vmsi_range range)
 
 /* --- giving back ---------------------------------------------------------- */
 
-/* What is foreign in an open gap is found out before it is covered. */
+/*
+ * Close what is open in a range, so that foreign memory there is known before
+ * the range is covered.
+ */
 static void make_ready(struct vms_space *space, struct vmsi_range range)
 {
 	vmsi_gaps_close(space, range);
@@ -70,7 +73,10 @@ static void recover_hull(struct vms_space *space, struct vmsi_range hull)
 
 	vmsi_gaps_close(space, hull);
 	vmsi_stacks_close(space, hull);
-	/* What others took, or the host had refused, may be free by now. */
+	/*
+	 * Foreign memory may be gone by now, and the host may cover what it
+	 * refused to.
+	 */
 	vmsi_mend(space, hull);
 	while ((mapping = vmsi_map_find(&space->map, at)) &&
 	       mapping->start < hull.end) {

@@ -108,7 +108,10 @@ static void init_state(struct vms_space *space,
 	}
 }
 
-/* The map-count limit, or else another reason. */
+/*
+ * The reason of a failure: the map-count limit if that is reached, else the
+ * other one.
+ */
 static enum vms_refusal why_not(const struct vms_space *space,
 				enum vms_refusal other)
 {
@@ -122,7 +125,9 @@ static int open_space(size_t size, const struct vms_space_options *options,
 	struct vms_space *space = make_record();
 	int error;
 
-	/* Nothing is there yet that could tell which limit it was. */
+	/*
+	 * There is no probe yet to tell the map-count limit from other reasons.
+	 */
 	if (!space)
 		return vmsi_refuse(VMS_REFUSAL_HOST);
 	error = vmsi_host_make_probe(&space->limit_probe);
@@ -171,7 +176,7 @@ vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
 		error = -EINVAL;
 	if (!error)
 		error = open_space(size, options ? &known : NULL, &space);
-	/* What heaps retain may be what its records lack. */
+	/* Heaps may retain the memory that the records of the space lack. */
 	if (error == -ENOMEM && vmsi_reason() == VMS_REFUSAL_HOST &&
 	    vmsi_reclaim(NULL, since))
 		error = open_space(size, options ? &known : NULL, &space);
@@ -215,7 +220,10 @@ static int release_addresses(struct vms_space *space)
 			long result = vmsi_host.munmap(part.start,
 						       vmsi_range_length(part));
 
-			/* Only the first can be refused without harm. */
+			/*
+			 * A refusal of the first call changes nothing, so the
+			 * close can fail. After that it must go on.
+			 */
 			if (result < 0 && first)
 				return (int)result;
 			first = false;
@@ -239,11 +247,17 @@ int vms_space_close(vms_space *space)
 
 	if (!space)
 		return vmsi_status(-EINVAL);
-	/* First, so that no fork meets a space without its addresses. */
+	/*
+	 * The space leaves the registry first, so that no fork meets it without
+	 * its addresses.
+	 */
 	vmsi_registry_remove(space);
 	error = vmsi_enter(space);
 	if (!error) {
-		/* So that what others have in them is known, and left alone. */
+		/*
+		 * Closing the gaps finds what others have mapped in them, which
+		 * is left alone.
+		 */
 		vmsi_gaps_close(space, space->range);
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);

@@ -20,7 +20,10 @@
 
 int vmsi_stacks_begin(struct vms_space *space)
 {
-	/* What lies below a growing mapping has a gap of another kind. */
+	/*
+	 * stack.c opens the addresses below a growing mapping; gaps behind
+	 * mappings could meet them.
+	 */
 	vmsi_gaps_forbid(space);
 	if (!space->stacks.any)
 		vmsi_pool_init(&space->stacks.pool, sizeof(struct vmsi_stack),
@@ -111,7 +114,9 @@ static uintptr_t gap_start(const struct vms_space *space,
 	return mapping->start - vmsi_min(vmsi_guard_gap(), hole);
 }
 
-/* Make the open gap what it should be below a mapping. */
+/*
+ * Open or cover addresses below a mapping, so that its gap is as it should be.
+ */
 static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 		       const struct vmsi_mapping *mapping)
 {

@@ -9,7 +9,12 @@
 #include "base/align.h"
 #include "base/pool.h"
 
-/* MAP_GROWSDOWN; see stack.c for what is done for it, and when. */
+/*
+ * MAP_GROWSDOWN. All that is done for it is in stack.c and stack_list.c, which the
+ * rest of the room calls when a call enters and leaves, when the map changes, and
+ * before a range is used. A space that never had such a mapping pays a comparison
+ * for each.
+ */
 
 struct vms_space;
 

@@ -35,8 +35,8 @@ static size_t congruence_of(size_t length)
 }
 
 /*
- * An address outside, congruent to the source, that is free now. What another
- * thread maps there before it is used makes the host choose another one.
+ * Find an address outside that is congruent to the source and free now. If
+ * another thread maps something there first, the host chooses another one.
  */
 static int find_outside(struct vmsi_range source, uintptr_t *place)
 {
@@ -80,7 +80,7 @@ static void put_back(const struct vms_space *space, uintptr_t outside,
 	vmsi_host.munmap(outside, length);
 }
 
-/* A whole mapping of the host; what it answers. */
+/* Move what is one mapping to the host. */
 static enum vmsi_transit move_one(const struct vms_space *space,
 				  struct vmsi_range source,
 				  struct vmsi_range target, int *error)
@@ -124,8 +124,8 @@ static bool find_last(struct vmsi_range range, uintptr_t *last)
 }
 
 /*
- * What the host has as several goes in its parts, straight to the target, and
- * the last of them grows.
+ * Where the host has several mappings, all but the last move straight to the
+ * target, and the last grows on its way.
  */
 static enum vmsi_transit move_several(struct vms_space *space,
 				      struct vmsi_range source,

@@ -36,9 +36,10 @@ static void mark(struct vms_space *space, struct vmsi_range range,
 static void mark_foreign(struct vms_space *space, struct vmsi_range range)
 {
 	/*
-	 * Neighbouring parts merge, so the records reserved for the operation
-	 * suffice but for a very scattered loss; what then finds no record is
-	 * not marked, and so never won back, nor touched.
+	 * Neighbouring parts merge, so the records that the operation has
+	 * reserved suffice, except where foreign memory is very scattered. A
+	 * part for which there is no record is not noted, and so it is neither
+	 * touched nor ever covered again.
 	 */
 	if (vmsi_map_reserve(&space->map, 1) == 0)
 		mark(space, range, VMSI_FOREIGN);

@@ -8,7 +8,12 @@
 #include "base/align.h"
 #include "vma/vma.h"
 
-/* Addresses of a space that are neither mapped nor covered; see uncovered.c. */
+/*
+ * Addresses of a space that are neither mapped nor covered; see uncovered.c.
+ *
+ *   the map:    | mapping |   hole   | foreign |   hole   | leftover |
+ *   the host:   | mapping | reserved | others' | reserved |   ours   |
+ */
 
 struct vms_space;
 

@@ -39,7 +39,10 @@ static struct vmsi_range mapped_hull(const struct vms_space *space,
 	return hull;
 }
 
-/* Part of a huge page cannot go. */
+/*
+ * Whether a range begins or ends inside a huge page, of which the host unmaps
+ * no part.
+ */
 static bool splits_huge_page(const struct vms_space *space,
 			     struct vmsi_range range)
 {
@@ -101,7 +104,10 @@ static bool is_like_reservation(const struct vms_space *space,
 		vmsi_host_has_pages(range) == 0;
 }
 
-/* The host's part and the map's, of a range from a mapping to a mapping. */
+/*
+ * Unmap a range that begins and ends in mappings, in the host and then in the
+ * map.
+ */
 static int unmap_hull(struct vms_space *space, struct vmsi_range hull,
 		      enum vmsi_warmth warmth)
 {
@@ -119,7 +125,7 @@ static int unmap_hull(struct vms_space *space, struct vmsi_range hull,
 	return vmsi_refused_by_host(space, error);
 }
 
-/* A whole mapping: nothing is split, and nothing else is met. */
+/* Unmap a whole mapping, which splits nothing and meets nothing else. */
 static int unmap_whole(struct vms_space *space,
 		       const struct vmsi_mapping *mapping)
 {
@@ -128,7 +134,7 @@ static int unmap_whole(struct vms_space *space,
 
 	if (flags & VMSI_SEALED)
 		return -EPERM;
-	/* A hole that is likely to be asked for again. */
+	/* A hole of a whole mapping is likely to be asked for again. */
 	if (!(flags & VMSI_GROWSDOWN))
 		warmth = vmsi_warm_wanted(space);
 	return unmap_hull(space, vmsi_mapping_range(mapping), warmth);

@@ -4,6 +4,8 @@
 
 #include "base/align.h"
 
+/* munmap inside the room; see unmap.c. */
+
 struct vms_space;
 
 /* Unmap a range as munmap does. Returns 0 or -errno with its reason. */

@@ -14,7 +14,10 @@ static void remove_warm(struct vms_space *space, unsigned at)
 		space->warm.all[at] = space->warm.all[at + 1];
 }
 
-/* A hole that stays warm in the host's eyes only costs it a mapping. */
+/*
+ * Make a hole part of the reservation again. Left as it is, it would cost the
+ * host a mapping for nothing.
+ */
 static void cool(const struct vms_space *space, struct vmsi_range range)
 {
 	(void)vmsi_cover(space, range, VMSI_COLD);
