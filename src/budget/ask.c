@@ -118,7 +118,8 @@ static bool ask(struct vms_budget *budget, const struct question *question)
 
 	pose(budget, question);
 	for (unsigned round = 0; round < ROUNDS; round++) {
-		struct vmsi_slot_totals totals = vmsi_slots_total(budget, question->object);
+		struct vmsi_slot_totals totals =
+			vmsi_slots_total(budget, question->object);
 		size_t bytes = wanted(question, &totals);
 		size_t claimed = vmsi_add_saturating(totals.charged,
 						     totals.asked);
@@ -186,8 +187,10 @@ bool vmsi_ask_for_object(struct vms_budget *budget, struct vmsi_held *held,
 void vmsi_ask_granted(struct vms_budget *budget)
 {
 	vmsi_slots_publish(budget);
-	vmsi_slots_note_peak(budget, budget->ledger.policy == VMS_COMMIT_STRICT ?
-			  atomic_load(&vmsi_slots_head(budget)->limit) : UINT64_MAX);
+	vmsi_slots_note_peak(budget,
+			     budget->ledger.policy == VMS_COMMIT_STRICT ?
+			     atomic_load(&vmsi_slots_head(budget)->limit) :
+			     UINT64_MAX);
 	if (vmsi_slots_has_own(budget))
 		atomic_store(&vmsi_slots_own(budget)->asking, 0);
 }

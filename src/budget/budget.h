@@ -33,14 +33,17 @@ struct vmsi_budget_refusal {
 	unsigned since;             /* vmsi_reclaim_moment of vmsi_budget_begin */
 };
 
-/* To be asked about after other calls of this thread: keep it, and bring it back. */
+/*
+ * Keep the refusal over other calls of this thread, and bring it back, so that
+ * vmsi_budget_ask asks about it.
+ */
 struct vmsi_budget_refusal vmsi_budget_latest(void);
 void vmsi_budget_recall(const struct vmsi_budget_refusal *refusal);
 
 /* Who was asked to give memory back for a request, since it was first refused. */
 struct vmsi_attempts {
 	unsigned callbacks;    /* how often they were asked */
-	bool heaps_of_refuser; /* the heaps that the budget which refuses is charged for */
+	bool heaps_of_refuser; /* heaps charged to the budget that refuses */
 	bool all_heaps;
 };
 

@@ -4,7 +4,7 @@
 
 #include "budget/member.h"
 
-/* Figures of a shared budget from an owner that keeps the account by other means. */
+/* Figures of a shared budget whose owner keeps the account by other means. */
 
 static void set_label(struct vmsi_budget_head *head, const char *label)
 {

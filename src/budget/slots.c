@@ -13,8 +13,9 @@
 
 static unsigned slots_used(const struct vms_budget *budget)
 {
-	return (unsigned)vmsi_min(atomic_load(&vmsi_slots_head(budget)->slots_used),
-				  VMSI_BUDGET_SLOTS);
+	return (unsigned)vmsi_min(
+		atomic_load(&vmsi_slots_head(budget)->slots_used),
+		VMSI_BUDGET_SLOTS);
 }
 
 /* --- slots as such ------------------------------------------------------- */

@@ -38,8 +38,8 @@ void *vms_handle_address(vms_space *space, vms_handle handle)
 	uintptr_t address;
 	size_t length;
 
-	return vmsi_handle_find(space, handle, &address, &length) ? (void *)address :
-							      NULL;
+	return vmsi_handle_find(space, handle, &address, &length) ?
+		(void *)address : NULL;
 }
 
 size_t vms_handle_length(vms_space *space, vms_handle handle)
@@ -90,7 +90,7 @@ int vms_handle_close(vms_space *space, vms_handle handle)
 {
 	uintptr_t address;
 	size_t length;
-	struct vmsi_handle_entry *entry;
+	struct vmsi_entry *entry;
 	int error = vmsi_enter(space);
 
 	if (error)

@@ -22,7 +22,7 @@
 #define CHUNK_ENTRIES 1024
 #define CHUNKS 4096
 
-struct vmsi_handle_entry {
+struct vmsi_entry {
 	/* Odd while address and length are being changed. */
 	_Atomic uint32_t sequence;
 	_Atomic uint32_t generation;
@@ -33,7 +33,7 @@ struct vmsi_handle_entry {
 
 struct vmsi_handles {
 	struct vmsi_map map;         /* attributes.object is the entry */
-	struct vmsi_handle_entry *_Atomic chunks[CHUNKS];
+	struct vmsi_entry *_Atomic chunks[CHUNKS];
 	uint32_t used;               /* entries that were ever given out */
 	uint32_t free;               /* index plus one of the first free entry */
 };
@@ -47,7 +47,7 @@ static size_t handles_bytes(void)
 
 static size_t chunk_bytes(void)
 {
-	return vmsi_align_up(CHUNK_ENTRIES * sizeof(struct vmsi_handle_entry),
+	return vmsi_align_up(CHUNK_ENTRIES * sizeof(struct vmsi_entry),
 			     vmsi_page_size());
 }
 
@@ -74,7 +74,7 @@ void vmsi_handles_release(struct vms_space *space)
 	if (!handles)
 		return;
 	for (size_t i = 0; i < CHUNKS; i++) {
-		struct vmsi_handle_entry *chunk = atomic_load(&handles->chunks[i]);
+		struct vmsi_entry *chunk = atomic_load(&handles->chunks[i]);
 
 		if (chunk)
 			vmsi_records_put(space, chunk, chunk_bytes());
@@ -84,9 +84,10 @@ void vmsi_handles_release(struct vms_space *space)
 	atomic_store(&space->handles, NULL);
 }
 
-static struct vmsi_handle_entry *entry_at(struct vmsi_handles *handles, uint32_t index)
+static struct vmsi_entry *entry_at(struct vmsi_handles *handles,
+				   uint32_t index)
 {
-	struct vmsi_handle_entry *chunk = NULL;
+	struct vmsi_entry *chunk = NULL;
 
 	if (index / CHUNK_ENTRIES < CHUNKS)
 		chunk = atomic_load_explicit(
@@ -96,13 +97,14 @@ static struct vmsi_handle_entry *entry_at(struct vmsi_handles *handles, uint32_t
 }
 
 /* An entry that nobody uses, and its index; NULL: no memory. */
-static struct vmsi_handle_entry *take_entry(struct vms_space *space,
+static struct vmsi_entry *take_entry(struct vms_space *space,
 				struct vmsi_handles *handles, uint32_t *index)
 {
-	struct vmsi_handle_entry *chunk;
+	struct vmsi_entry *chunk;
 
 	if (handles->free) {
-		struct vmsi_handle_entry *entry = entry_at(handles, handles->free - 1);
+		struct vmsi_entry *entry =
+			entry_at(handles, handles->free - 1);
 
 		*index = handles->free - 1;
 		if (entry) {
@@ -125,10 +127,11 @@ static struct vmsi_handle_entry *take_entry(struct vms_space *space,
 	return entry_at(handles, *index);
 }
 
-static uint32_t index_of(struct vmsi_handles *handles, const struct vmsi_handle_entry *entry)
+static uint32_t index_of(struct vmsi_handles *handles,
+			 const struct vmsi_entry *entry)
 {
 	for (uint32_t i = 0; i < CHUNKS; i++) {
-		struct vmsi_handle_entry *chunk = atomic_load(&handles->chunks[i]);
+		struct vmsi_entry *chunk = atomic_load(&handles->chunks[i]);
 
 		if (chunk && entry >= chunk && entry < chunk + CHUNK_ENTRIES)
 			return i * CHUNK_ENTRIES + (uint32_t)(entry - chunk);
@@ -136,7 +139,8 @@ static uint32_t index_of(struct vmsi_handles *handles, const struct vmsi_handle_
 	vmsi_panic("a handle's entry is in no chunk");
 }
 
-static void set_entry(struct vmsi_handle_entry *entry, uintptr_t address, size_t length)
+static void set_entry(struct vmsi_entry *entry, uintptr_t address,
+		      size_t length)
 {
 	atomic_fetch_add(&entry->sequence, 1);
 	atomic_store(&entry->address, address);
@@ -144,7 +148,7 @@ static void set_entry(struct vmsi_handle_entry *entry, uintptr_t address, size_t
 	atomic_fetch_add(&entry->sequence, 1);
 }
 
-static void give_entry(struct vmsi_handles *handles, struct vmsi_handle_entry *entry)
+static void give_entry(struct vmsi_handles *handles, struct vmsi_entry *entry)
 {
 	set_entry(entry, 0, 0);
 	atomic_fetch_add(&entry->generation, 1);
@@ -153,7 +157,8 @@ static void give_entry(struct vmsi_handles *handles, struct vmsi_handle_entry *e
 }
 
 /* The address and length of an entry as they were at one instant. */
-static void read_entry(struct vmsi_handle_entry *entry, uintptr_t *address, size_t *length)
+static void read_entry(struct vmsi_entry *entry, uintptr_t *address,
+		       size_t *length)
 {
 	uint32_t before, after;
 
@@ -167,7 +172,7 @@ static void read_entry(struct vmsi_handle_entry *entry, uintptr_t *address, size
 
 /* --- handles and entries ------------------------------------------------------------ */
 
-static struct vmsi_handle_entry *stale(void)
+static struct vmsi_entry *stale(void)
 {
 #ifdef VMSI_DEBUG
 	vmsi_panic("a stale handle was used");
@@ -177,14 +182,14 @@ static struct vmsi_handle_entry *stale(void)
 #endif
 }
 
-struct vmsi_handle_entry *vmsi_handle_find(struct vms_space *space,
+struct vmsi_entry *vmsi_handle_find(struct vms_space *space,
 					   vms_handle handle,
 					   uintptr_t *address, size_t *length)
 {
 	struct vmsi_handles *handles =
 		space ? atomic_load(&space->handles) : NULL;
 	uint32_t number = (uint32_t)handle.value;
-	struct vmsi_handle_entry *entry =
+	struct vmsi_entry *entry =
 		handles && number ? entry_at(handles, number - 1) : NULL;
 
 	if (!entry)
@@ -198,7 +203,7 @@ struct vmsi_handle_entry *vmsi_handle_find(struct vms_space *space,
 
 /* --- keeping up with the mappings ------------------------------------------------------ */
 
-static void place_entry(struct vmsi_handles *handles, struct vmsi_handle_entry *entry,
+static void place_entry(struct vmsi_handles *handles, struct vmsi_entry *entry,
 			struct vmsi_range range)
 {
 	struct vmsi_attributes attributes = {
@@ -219,7 +224,7 @@ void vmsi_handles_unmapped(struct vms_space *space, struct vmsi_range range)
 		return;
 	while ((mapping = vmsi_map_find(&handles->map, range.start)) &&
 	       mapping->start < range.end) {
-		struct vmsi_handle_entry *entry = (void *)mapping->attributes.object;
+		struct vmsi_entry *entry = (void *)mapping->attributes.object;
 		struct vmsi_range old = vmsi_mapping_range(mapping);
 
 		vmsi_map_erase(&handles->map, old);
@@ -244,7 +249,7 @@ void vmsi_handles_moved(struct vms_space *space, struct vmsi_range source,
 	/* An entry whose first page moves goes along, as far as it moves. */
 	while ((mapping = vmsi_map_find(&handles->map, at)) &&
 	       mapping->start < source.end) {
-		struct vmsi_handle_entry *entry = (void *)mapping->attributes.object;
+		struct vmsi_entry *entry = (void *)mapping->attributes.object;
 		struct vmsi_range old = vmsi_mapping_range(mapping);
 		struct vmsi_range moved;
 
@@ -266,7 +271,7 @@ void vmsi_handles_resized(struct vms_space *space, uintptr_t start,
 {
 	struct vmsi_handles *handles = atomic_load(&space->handles);
 	struct vmsi_mapping *mapping;
-	struct vmsi_handle_entry *entry;
+	struct vmsi_entry *entry;
 
 	if (!handles || new_length <= old_length)
 		return;
@@ -286,7 +291,7 @@ int vmsi_handle_make(struct vms_space *space, struct vmsi_range range,
 		     vms_handle *handle)
 {
 	struct vmsi_handles *handles;
-	struct vmsi_handle_entry *entry;
+	struct vmsi_entry *entry;
 	uint32_t index;
 
 	handles = make_handles(space);
@@ -309,7 +314,7 @@ int vmsi_handle_make(struct vms_space *space, struct vmsi_range range,
 	return 0;
 }
 
-void vmsi_handle_drop(struct vms_space *space, struct vmsi_handle_entry *entry,
+void vmsi_handle_drop(struct vms_space *space, struct vmsi_entry *entry,
 		      struct vmsi_range range)
 {
 	struct vmsi_handles *handles = atomic_load(&space->handles);

@@ -23,7 +23,7 @@ void vmsi_handles_resized(struct vms_space *space, uintptr_t start,
 void vmsi_handles_release(struct vms_space *space);
 
 /* The place of a handle. */
-struct vmsi_handle_entry;
+struct vmsi_entry;
 
 /*
  * A new handle for a range. Returns 0; -EEXIST: part of it has one; or -ENOMEM
@@ -36,12 +36,12 @@ int vmsi_handle_make(struct vms_space *space, struct vmsi_range range,
  * The entry of a handle, and where its memory is; NULL and ESTALE: the handle
  * was closed or its memory is gone. Needs no lock.
  */
-struct vmsi_handle_entry *vmsi_handle_find(struct vms_space *space,
+struct vmsi_entry *vmsi_handle_find(struct vms_space *space,
 					   vms_handle handle,
 					   uintptr_t *address, size_t *length);
 
 /* Let a handle go. */
-void vmsi_handle_drop(struct vms_space *space, struct vmsi_handle_entry *entry,
+void vmsi_handle_drop(struct vms_space *space, struct vmsi_entry *entry,
 		      struct vmsi_range range);
 
 #endif

@@ -102,6 +102,16 @@ static int describe(struct map_request *request)
 	return error;
 }
 
+/* The offset of a request's last page, where the host sees whether it overflows. */
+static uint64_t last_offset(const struct map_request *request)
+{
+	uint64_t last;
+
+	return __builtin_add_overflow(request->offset,
+				      request->length - request->page_size,
+				      &last) ? request->offset : last;
+}
+
 /*
  * What the host looks at before limits of addresses and commit: its own
  * conditions, which it is asked about for one page elsewhere, the limit of
@@ -113,7 +123,7 @@ static int refused_before_limits(struct map_request *request)
 	int flags = (request->flags | MAP_NORESERVE) &
 		~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE);
 	long result = vmsi_host.mmap(0, request->page_size, request->prot,
-				     flags, request->fd, request->offset);
+				     flags, request->fd, last_offset(request));
 
 	if (result < 0 && result != -ENOMEM)
 		return (int)result;

@@ -16,8 +16,10 @@
 
 void vmsi_objects_init(struct vms_space *space, struct vmsi_pool_source source)
 {
-	vmsi_pool_init(&space->objects.object_pool, sizeof(struct vmsi_object), source);
-	vmsi_pool_init(&space->objects.name_pool, sizeof(struct vmsi_name), source);
+	vmsi_pool_init(&space->objects.object_pool, sizeof(struct vmsi_object),
+		       source);
+	vmsi_pool_init(&space->objects.name_pool, sizeof(struct vmsi_name),
+		       source);
 	vmsi_pool_init(&space->objects.short_path_pool, SHORT_PATH_BYTES, source);
 	vmsi_pool_init(&space->objects.long_path_pool, VMS_PATH_MAX, source);
 }

@@ -17,7 +17,7 @@ struct vmsi_mapping;
 /* Debug builds: places that mappings moved away from, the latest ones. */
 struct vmsi_left_places {
 	struct vmsi_range all[VMSI_LEFT_PLACES];
-	unsigned count;         /* that ever were noted; the next is at count modulo */
+	unsigned count;         /* that were noted so far; all is a ring */
 };
 
 enum vmsi_growth { VMSI_MAY_GROW, VMSI_STAYS };

@@ -55,7 +55,8 @@ void vmsi_stacks_refresh(struct vms_space *space)
 {
 	for (struct vmsi_stack *stack = space->stacks.first; stack;
 	     stack = stack->next) {
-		struct vmsi_mapping *mapping = vmsi_growing_at(space, stack->start);
+		struct vmsi_mapping *mapping =
+			vmsi_growing_at(space, stack->start);
 		struct vmsi_range grown = { 0, stack->start };
 		struct vmsi_attributes attributes;
 

@@ -143,8 +143,8 @@ static enum vmsi_transit move_several(struct vms_space *space,
 				    MREMAP_DONTUNMAP);
 	if (result < 0) {
 		*error = (int)result;
-		return vmsi_mend_for_retry(space, target) ? VMSI_TRANSIT_NOT_KEPT :
-						       VMSI_TRANSIT_REFUSED;
+		return vmsi_mend_for_retry(space, target) ?
+			VMSI_TRANSIT_NOT_KEPT : VMSI_TRANSIT_REFUSED;
 	}
 	rest.start += vmsi_range_length(first);
 	answer = move_one(space, last, rest, error);
