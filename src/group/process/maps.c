@@ -37,7 +37,9 @@ void vmsi_maps_close(struct vmsi_maps *maps)
  */
 static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping)
 {
-	struct vmsi_procmap_query query = { .size = sizeof query, .address = address };
+	struct vmsi_procmap_query query = {
+		.size = sizeof query, .address = address,
+	};
 
 	if (ioctl(maps, VMSI_PROCMAP_QUERY, &query))
 		return errno == ENOENT ? 0 : -1;
