@@ -5,33 +5,14 @@
 
 #include "base/align.h"
 #include "base/versioned.h"
+#include "budget/ask.h"
 #include "budget/budget.h"
+#include "budget/callback.h"
+#include "budget/member.h"
+#include "budget/slots.h"
 #include "host/host.h"
 
 /* Budgets themselves: open, close, charge, figures. */
-
-struct vmsi_lock vmsi_budget_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_BUDGET);
-
-int vmsi_budget_status(int error)
-{
-	if (error == 0)
-		return 0;
-	errno = -error;
-	return -1;
-}
-
-void vmsi_budget_enter(struct vms_budget *budget)
-{
-	vmsi_lock_acquire(&vmsi_budget_lock);
-	for (; budget; budget = budget->parent)
-		if (budget->settled && !atomic_load(budget->settled))
-			vmsi_member_renew(budget);
-}
-
-void vmsi_budget_leave(void)
-{
-	vmsi_lock_release(&vmsi_budget_lock);
-}
 
 /* --- charging; the lock is held ------------------------------------------ */
 
@@ -43,7 +24,7 @@ static int charge(struct vms_budget *budget, size_t bytes,
 		  struct vms_budget **refuser)
 {
 	for (struct vms_budget *at = budget; at; at = at->parent) {
-		bool fits = at->shared ? vmsi_slots_charge(at, bytes) == 0 :
+		bool fits = at->shared ? vmsi_ask_and_charge(at, bytes) == 0 :
 					 vmsi_ledger_fits(&at->ledger, bytes);
 
 		if (!fits) {
@@ -62,7 +43,7 @@ static void charge_forced(struct vms_budget *budget, size_t bytes)
 		vmsi_ledger_charge_forced(&budget->ledger, bytes, 0);
 		if (budget->shared) {
 			vmsi_slots_publish(budget);
-			vmsi_slots_note_peak(budget);
+			vmsi_slots_note_peak(budget, UINT64_MAX);
 		}
 	}
 }
@@ -76,7 +57,7 @@ static void uncharge(struct vms_budget *budget, size_t bytes)
 	}
 }
 
-/* A shared one's peak is of all processes, which read it: it stays. */
+/* Of a shared budget the peak stays: other processes may have read it. */
 static void take_back(struct vms_budget *budget, size_t bytes)
 {
 	for (; budget; budget = budget->parent) {
@@ -169,7 +150,10 @@ static bool upper_honours_noreserve(void *context)
 {
 	struct vms_budget *at = context;
 
-	/* Policies are never changed; that of a shared one was copied. */
+	/*
+	 * No lock is needed: policies never change, and that of a shared budget
+	 * was copied.
+	 */
 	for (; at; at = at->parent)
 		if (!vmsi_ledger_honours_noreserve(&at->ledger))
 			return false;
@@ -191,7 +175,7 @@ const struct vmsi_ledger_upper vmsi_budget_upper = {
 bool vmsi_budget_is_under(const struct vms_budget *budget,
 			  const struct vms_budget *above)
 {
-	/* Parents are never changed. */
+	/* No lock is needed: parents never change. */
 	while (budget && budget != above)
 		budget = budget->parent;
 	return budget != NULL;
@@ -223,7 +207,7 @@ static bool options_are_good(const struct vms_budget_options *options)
 		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
 }
 
-/* Not malloc, which may be built on a space with a budget. */
+/* malloc may be built on a space with a budget, so the record is mapped. */
 struct vms_budget *vmsi_budget_make(void)
 {
 	size_t bytes = vmsi_align_up(sizeof(struct vms_budget),
@@ -245,6 +229,25 @@ void vmsi_budget_drop(struct vms_budget *budget)
 	vmsi_held_end(budget);
 	vmsi_host.munmap((uintptr_t)budget,
 			 vmsi_align_up(sizeof(*budget), vmsi_page_size()));
+}
+
+static void enlist(struct vms_budget *budget)
+{
+	/* Without this call a linker leaves fork.c out of a static program. */
+	vmsi_budget_handle_fork();
+	vmsi_lock_acquire(&vmsi_budget_lock);
+	vmsi_member_enlist(budget);
+	vmsi_lock_release(&vmsi_budget_lock);
+}
+
+/* What opening a budget answers, after steps that came to error. */
+static struct vms_budget *finish(struct vms_budget *budget, int error)
+{
+	if (!error && budget->shared)
+		enlist(budget);
+	if (error && budget)
+		vmsi_budget_drop(budget);
+	return vmsi_budget_status(error) == 0 ? budget : NULL;
 }
 
 static int set_up(struct vms_budget *budget,
@@ -277,11 +280,7 @@ vms_budget *vms_budget_open(const struct vms_budget_options *options)
 		budget = vmsi_budget_make();
 		error = budget ? set_up(budget, &known) : -ENOMEM;
 	}
-	if (vmsi_budget_status(error) == 0)
-		return budget;
-	if (budget)
-		vmsi_budget_drop(budget);
-	return NULL;
+	return finish(budget, error);
 }
 
 vms_budget *vms_budget_from_fd(int fd)
@@ -289,11 +288,7 @@ vms_budget *vms_budget_from_fd(int fd)
 	struct vms_budget *budget = vmsi_budget_make();
 	int error = budget ? vmsi_member_attach(budget, fd) : -ENOMEM;
 
-	if (vmsi_budget_status(error) == 0)
-		return budget;
-	if (budget)
-		vmsi_budget_drop(budget);
-	return NULL;
+	return finish(budget, error);
 }
 
 int vms_budget_close(vms_budget *budget)
@@ -389,7 +384,10 @@ int vms_budget_set_callback(vms_budget *budget, vms_budget_callback callback,
 	return 0;
 }
 
-/* What is not as the ledger of this process has it. */
+/*
+ * Read the figures of a shared budget that the ledger of this process does not
+ * have.
+ */
 static void read_shared(struct vms_budget *budget,
 			struct vms_budget_stats *stats)
 {

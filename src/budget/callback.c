@@ -2,13 +2,14 @@
 #include <errno.h>
 
 #include "base/reclaim.h"
-#include "budget/budget.h"
+#include "budget/callback.h"
+#include "budget/record.h"
 
 /*
- * What is asked before a refusal: heaps for what they retain of freed memory,
- * then the callbacks. A charge is refused somewhere under the lock of a space;
- * they are asked where that is released again, by the thread that made the
- * request. So the thread notes the refusal meanwhile.
+ * Before a request is refused, heaps are asked for what they retain of freed
+ * memory, and then the callbacks. A charge is refused under the lock of a
+ * space; they are asked after that lock is released, by the thread that made
+ * the request. Until then the thread notes the refusal.
  */
 
 /*
@@ -57,7 +58,10 @@ static bool ask_one(struct vms_budget *budget, size_t bytes, unsigned attempt)
 	return callback && callback(budget, bytes, attempt, context);
 }
 
-/* Those from the budget that was to be charged up to the one that refused. */
+/*
+ * Ask the budget that was to be charged, and those above it up to the one that
+ * refused.
+ */
 static bool ask_each(struct vms_budget *budget, struct vms_budget *refuser,
 		     size_t bytes, unsigned attempt)
 {
@@ -86,8 +90,9 @@ static void count_refusal(struct vms_budget *refuser)
 }
 
 /*
- * Memory that is only kept for later yields before a callback gives anything up;
- * but once a request, since others may go on freeing what does not suffice.
+ * Heaps give back what they retain before a callback gives up memory in use;
+ * but once a request, since other threads may go on freeing what does not
+ * suffice.
  */
 static bool ask_heaps(const struct vmsi_budget_refusal *refusal,
 		      struct vmsi_attempts *attempts)
@@ -106,7 +111,10 @@ static bool ask_callbacks(const struct vmsi_budget_refusal *refusal,
 	if (!ask_each(refusal->budget, refusal->refuser, refusal->bytes,
 		      attempts->callbacks++))
 		return false;
-	/* It may have freed blocks of a heap, which keeps their memory. */
+	/*
+	 * The callback may have freed blocks of a heap, which retains their
+	 * memory.
+	 */
 	attempts->heaps_of_refuser = false;
 	return true;
 }

@@ -3,16 +3,15 @@
 #include <stdatomic.h>
 
 #include "budget/budget.h"
+#include "budget/member.h"
 
 /*
  * fork(2). The child has a copy of every budget. A shared one needs a slot of
  * the child's own, in which all that its parent process had charged is charged
  * again, but for objects, which the two hold together. The parent fills it before
- * there is a child. A child made by a raw system call is noticed at its first call, by a
- * page that the kernel wipes on fork (vmsi_budget_enter).
+ * there is a child. A child made by a raw system call is noticed at its first
+ * call, by a page that the kernel wipes on fork (vmsi_budget_enter).
  */
-
-struct vms_budget *vmsi_budget_shared_list;
 
 static void before_fork(void)
 {

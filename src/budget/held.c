@@ -4,7 +4,9 @@
 
 #include "base/align.h"
 #include "base/panic.h"
+#include "budget/ask.h"
 #include "budget/budget.h"
+#include "budget/slots.h"
 #include "host/host.h"
 
 /*
@@ -64,7 +66,7 @@ static struct vmsi_held *find(struct vms_budget *budget,
 	return held;
 }
 
-/* Of an object that has a record. */
+/* Find the record of an object that must have one. */
 static struct vmsi_held *get(struct vms_budget *budget, struct vmsi_object_id id)
 {
 	struct vmsi_held *held = find(budget, id);
@@ -129,11 +131,11 @@ static bool fits(struct vms_budget *budget, struct vmsi_held *held,
 	if (more <= refund)
 		return true;
 	return budget->shared ?
-		vmsi_slots_ask_for_object(budget, held, bytes, refund) :
+		vmsi_ask_for_object(budget, held, bytes, refund) :
 		vmsi_ledger_fits(&budget->ledger, more - refund);
 }
 
-/* At one level; nothing can refuse it any more. */
+/* Charge the object at one level, which has agreed. */
 static void take(struct vms_budget *budget, struct vmsi_held *held,
 		 size_t bytes, size_t refund)
 {
@@ -149,7 +151,7 @@ static void take(struct vms_budget *budget, struct vmsi_held *held,
 	}
 	vmsi_ledger_uncharge(&budget->ledger, refund);
 	if (budget->shared)
-		vmsi_slots_granted(budget);
+		vmsi_ask_granted(budget);
 }
 
 static void take_at_all_levels(struct vms_budget *budget,
@@ -176,7 +178,10 @@ int vmsi_held_hold(struct vms_budget *budget, const struct vmsi_hold *hold,
 			drop_unused(budget, hold->id);
 			return -EAGAIN;
 		}
-	/* A shared budget comes last: once it has said yes, all have. */
+	/*
+	 * A shared budget has no parent and is asked last, so its yes is
+	 * followed by no other's no.
+	 */
 	for (struct vms_budget *at = budget; at && how == VMSI_HELD_ASK;
 	     at = at->parent)
 		if (!fits(at, get(at, hold->id), hold->bytes, refund)) {
@@ -190,7 +195,7 @@ int vmsi_held_hold(struct vms_budget *budget, const struct vmsi_hold *hold,
 
 /* --- let go -------------------------------------------------------------- */
 
-/* At one level; whether that was the last holder. */
+/* Let the object go at one level. Returns whether that was its last holder. */
 static bool let_go(struct vms_budget *budget, struct vmsi_object_id id,
 		   enum vmsi_held_end end)
 {

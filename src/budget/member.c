@@ -2,17 +2,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#include "budget/budget.h"
+#include "base/mman.h"
 #include "budget/distinct.h"
+#include "budget/member.h"
+#include "budget/slots.h"
 #include "host/host.h"
 
 /* The memory of a shared budget, and this process's place in it. */
 
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
+struct vms_budget *vmsi_budget_shared_list;
 
 /* --- the file ------------------------------------------------------------ */
 
@@ -46,8 +45,8 @@ static long make_file(void)
 }
 
 /*
- * What nobody can cut short, so that reading it cannot be SIGBUS. A budget of
- * another version has another length.
+ * Refuse a file that somebody could cut short, so that reading it is never
+ * SIGBUS. A budget of another version has another length.
  */
 static int check_file(int fd)
 {
@@ -102,8 +101,8 @@ static int watch_fork(struct vms_budget *budget)
 		vmsi_host.munmap((uintptr_t)page, bytes);
 		return -ENOMEM;
 	}
-	budget->settled = (_Atomic unsigned *)page;
-	atomic_store(budget->settled, 1);
+	budget->joined = (_Atomic unsigned *)page;
+	atomic_store(budget->joined, 1);
 	return 0;
 }
 
@@ -129,8 +128,8 @@ static bool find_slot(struct vms_budget *budget, int lock_fd, unsigned *slot)
 	return false;
 }
 
-/* The slot is this process's. */
-static void settle_in(struct vms_budget *budget)
+/* Write into the slot that it is this process's. */
+static void take_over_slot(struct vms_budget *budget)
 {
 	atomic_store(&budget->shared->slots[budget->slot].pid,
 		     (uint32_t)vmsi_host.getpid());
@@ -147,10 +146,10 @@ int vmsi_member_join(struct vms_budget *budget)
 		return -EAGAIN;
 	}
 	budget->lock_fd = (int)fd;
-	settle_in(budget);
+	take_over_slot(budget);
 	vmsi_places_fill(budget);
 	vmsi_slots_publish(budget);
-	vmsi_slots_note_peak(budget);
+	vmsi_slots_note_peak(budget, UINT64_MAX);
 	return 0;
 }
 
@@ -165,15 +164,21 @@ void vmsi_member_leave(struct vms_budget *budget)
 
 void vmsi_member_renew(struct vms_budget *budget)
 {
-	/* The lock stays: the parent has the description open. */
+	/*
+	 * Closing does not release the lock: the parent has the description
+	 * open.
+	 */
 	close_descriptor(&budget->lock_fd);
-	/* Of another child, which this one was made beside by a raw clone. */
+	/*
+	 * This descriptor was for another child, and a raw clone has copied it
+	 * meanwhile.
+	 */
 	close_descriptor(&budget->child_fd);
 	vmsi_places_forget(budget);
-	/* Where it fails, it is tried again at each charge. */
+	/* Where joining fails, ask.c tries again at each charge. */
 	if (!budget->is_published)
 		(void)vmsi_member_join(budget);
-	atomic_store(budget->settled, 1);
+	atomic_store(budget->joined, 1);
 }
 
 /* --- fork ---------------------------------------------------------------- */
@@ -183,7 +188,7 @@ void vmsi_member_prepare_child(struct vms_budget *budget)
 	struct vmsi_budget_slot *slot;
 	long fd;
 
-	if (!atomic_load(budget->settled))
+	if (!atomic_load(budget->joined))
 		vmsi_member_renew(budget);
 	if (budget->lock_fd < 0)
 		return;
@@ -196,7 +201,7 @@ void vmsi_member_prepare_child(struct vms_budget *budget)
 	}
 	budget->child_fd = (int)fd;
 	slot = &budget->shared->slots[budget->child_slot];
-	/* Until the child says who it is. */
+	/* The slot has the parent's id until the child writes its own. */
 	atomic_store(&slot->pid, (uint32_t)vmsi_host.getpid());
 	vmsi_places_copy(budget, budget->child_slot);
 	atomic_store(&slot->charged,
@@ -218,26 +223,18 @@ void vmsi_member_become_child(struct vms_budget *budget)
 	budget->lock_fd = budget->child_fd;
 	budget->child_fd = -1;
 	budget->slot = budget->child_slot;
-	settle_in(budget);
-	vmsi_slots_note_peak(budget);
-	atomic_store(budget->settled, 1);
+	take_over_slot(budget);
+	vmsi_slots_note_peak(budget, UINT64_MAX);
+	atomic_store(budget->joined, 1);
 }
 
 /* --- create, attach, close ----------------------------------------------- */
 
-static void enlist(struct vms_budget *budget)
-{
-	vmsi_lock_acquire(&vmsi_budget_lock);
-	budget->next = vmsi_budget_shared_list;
-	vmsi_budget_shared_list = budget;
-	vmsi_lock_release(&vmsi_budget_lock);
-}
-
 static void release(struct vms_budget *budget)
 {
 	vmsi_member_leave(budget);
-	if (budget->settled)
-		vmsi_host.munmap((uintptr_t)budget->settled, vmsi_page_size());
+	if (budget->joined)
+		vmsi_host.munmap((uintptr_t)budget->joined, vmsi_page_size());
 	vmsi_distinct_free(budget->table);
 	if (budget->shared)
 		vmsi_host.munmap((uintptr_t)budget->shared, VMSI_BUDGET_BYTES);
@@ -257,7 +254,7 @@ static void describe(const struct vms_budget *budget)
 	head->magic = VMSI_BUDGET_MAGIC;
 }
 
-/* Take over what the maker said, which need not make sense. */
+/* Take over what the maker wrote, which may be anything. */
 static int believe(struct vms_budget *budget)
 {
 	const struct vmsi_budget_head *head = &budget->shared->head;
@@ -284,8 +281,6 @@ static int join_or_release(struct vms_budget *budget, int error)
 		error = vmsi_member_join(budget);
 	if (error)
 		release(budget);
-	else
-		enlist(budget);
 	return error;
 }
 
@@ -318,6 +313,12 @@ int vmsi_member_attach(struct vms_budget *budget, int fd)
 	if (!error)
 		error = believe(budget);
 	return join_or_release(budget, error);
+}
+
+void vmsi_member_enlist(struct vms_budget *budget)
+{
+	budget->next = vmsi_budget_shared_list;
+	vmsi_budget_shared_list = budget;
 }
 
 void vmsi_member_close(struct vms_budget *budget)

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/align.h"
-#include "budget/budget.h"
 #include "budget/distinct.h"
+#include "budget/slots.h"
 #include "host/host.h"
 
 /*
@@ -19,7 +19,7 @@
  * If changes is the same before and after, and no slot was changing once its
  * places had been read, then what was read is what was there when changes was
  * read first: a store that came later has been counted before changing became 0
- * again, so before changes was read last. Such a sum is settled, and stays right
+ * again, so before changes was read last. Such a sum is exact, and stays right
  * for as long as changes does not move.
  *
  * A store is one of bytes or of asking; a place gets its identity while both are
@@ -30,12 +30,7 @@
  * anybody can write anything to the slot.
  */
 
-#define NO_OBJECTS ((struct vmsi_object_sums){ .is_settled = true })
-
-static bool has_slot(const struct vms_budget *budget)
-{
-	return budget->lock_fd >= 0;
-}
+#define NO_OBJECTS ((struct vmsi_object_sums){ .is_exact = true })
 
 static void begin_change(struct vms_budget *budget, unsigned slot)
 {
@@ -80,7 +75,7 @@ void vmsi_places_clear(struct vms_budget *budget, unsigned slot)
 
 /* --- the places of this process ------------------------------------------ */
 
-/* Write who an object is where readers find nothing yet. */
+/* Write the identity of an object into a place whose values are still 0. */
 static void identify(struct vms_budget *budget, unsigned slot, unsigned place,
 		     struct vmsi_object_id id)
 {
@@ -96,7 +91,7 @@ static void identify(struct vms_budget *budget, unsigned slot, unsigned place,
 
 void vmsi_places_get(struct vms_budget *budget, struct vmsi_held *held)
 {
-	if (held->place != VMSI_NO_PLACE || !has_slot(budget))
+	if (held->place != VMSI_NO_PLACE || !vmsi_slots_has_own(budget))
 		return;
 	for (unsigned i = 0; i < VMSI_BUDGET_OBJECTS; i++) {
 		uint64_t bit = UINT64_C(1) << i % 64;
@@ -206,12 +201,12 @@ static bool is_of(const struct vmsi_budget_object *object,
 		atomic_load(&object->device) == question->id.device;
 }
 
-/* What one object says, beside what it counts with. */
+/* Note what an object's place tells besides the value that it counts with. */
 static void look_at(struct walk *walk, unsigned slot,
 		    const struct vmsi_budget_object *object)
 {
 	const bool is_own = slot == walk->budget->slot &&
-		has_slot(walk->budget);
+		vmsi_slots_has_own(walk->budget);
 
 	if (is_of(object, walk->question))
 		walk->sums.of_question = vmsi_max(walk->sums.of_question,
@@ -239,15 +234,18 @@ static size_t sum_up(struct walk *walk, unsigned slots,
 			enum vmsi_object_value here = value;
 
 			look_at(walk, i, &all[index]);
-			/* Who asks for the same asks for nothing beside it. */
+			/*
+			 * Another process that asks for the same object needs
+			 * no room beside it.
+			 */
 			if (is_of(&all[index], walk->question))
 				here = VMSI_OBJECT_CHARGED;
 			if (vmsi_object_value(&all[index], here))
 				vmsi_distinct_add(&distinct, index, here);
 		}
 		if (atomic_load(&budget->shared->slots[i].changing)) {
-			walk->sums.is_settled = false;
-			walk->sums.is_under_way = true;
+			walk->sums.is_exact = false;
+			walk->sums.is_changing = true;
 		}
 	}
 	return distinct.sum;
@@ -269,10 +267,10 @@ walk_places(struct vms_budget *budget, unsigned slots,
 			claimed - walk.sums.charged : 0;
 	}
 	if (atomic_load(changes) != before) {
-		walk.sums.is_settled = false;
-		walk.sums.is_under_way = false;
+		walk.sums.is_exact = false;
+		walk.sums.is_changing = false;
 	}
-	budget->sums_known = walk.sums.is_settled && !question;
+	budget->sums_known = walk.sums.is_exact && !question;
 	budget->sums = walk.sums;
 	budget->sums_of = before;
 	return walk.sums;

@@ -4,14 +4,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "base/mman.h"
 #include "host/file.h"
 #include "host/host.h"
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
 
 #define HUGE_PAGES_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
 

@@ -11,6 +11,7 @@
 #include <sys/vfs.h>
 #include <time.h>
 
+#include "base/procmap.h"
 #include "host/raw.h"
 #include "text/number.h"
 
@@ -24,9 +25,6 @@
 
 /* PAGEMAP_SCAN: _IOWR('f', 16, struct pm_scan_arg), which is 96 bytes. */
 #define PAGEMAP_SCAN_REQUEST 0xc0606610
-
-/* PROCMAP_QUERY: _IOWR('f', 17, struct procmap_query), which is 104 bytes. */
-#define PROCMAP_QUERY_REQUEST 0xc0686611
 
 static long host_mmap(uintptr_t address, size_t length, int prot, int flags,
 		      int fd, uint64_t offset)
@@ -170,7 +168,7 @@ static long host_limit(int resource, uint64_t *soft, uint64_t *hard)
 
 static long host_maps_query(int fd, void *argument)
 {
-	return vmsi_raw_call(SYS_ioctl, fd, PROCMAP_QUERY_REQUEST,
+	return vmsi_raw_call(SYS_ioctl, fd, VMSI_PROCMAP_QUERY,
 			     (long)argument, 0, 0, 0);
 }
 

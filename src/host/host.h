@@ -108,6 +108,15 @@ size_t vmsi_host_memory(void);
 uintptr_t vmsi_address_limit(void);
 
 /*
+ * Zeroed memory with a guard page at either end, for the library's own records;
+ * bytes is of whole pages. It lies outside of the range to avoid. NULL: the host
+ * has none. guarded_bytes: what it takes of addresses.
+ */
+void *vmsi_host_get_guarded(size_t bytes, struct vmsi_range avoid);
+void vmsi_host_put_guarded(void *memory, size_t bytes);
+size_t vmsi_host_guarded_bytes(size_t bytes);
+
+/*
  * Whether all of a range is in mappings of the host (of anybody): 1 yes, 0 no,
  * or -errno where the host does not say.
  */

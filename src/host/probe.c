@@ -4,8 +4,9 @@
 #include <errno.h>
 #include <stdatomic.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 
+#include "base/mman.h"
+#include "base/procmap.h"
 #include "host/file.h"
 
 /*
@@ -115,10 +116,6 @@ int vmsi_host_is_locked(uintptr_t address)
 	return result < 0 ? (int)result : 0;
 }
 
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
-
 bool vmsi_host_keeps_moved_objects(void)
 {
 	enum { UNKNOWN, YES, NO };
@@ -219,25 +216,9 @@ bool vmsi_host_moves_among(uintptr_t end)
 	return !moves_several(sealed);
 }
 
-/* struct procmap_query of <linux/fs.h>, which older systems' headers lack. */
-struct maps_query {
-	uint64_t size;
-	uint64_t flags;
-	uint64_t address;
-	uint64_t start;
-	uint64_t end;
-	uint64_t unused[5];
-	uint32_t name_size;
-	uint32_t build_id_size;
-	uint64_t name;
-	uint64_t build_id;
-};
-
-_Static_assert(sizeof(struct maps_query) == 104, "the kernel's layout");
-
 bool vmsi_host_mapping_end(uintptr_t address, uintptr_t *end)
 {
-	struct maps_query query = {
+	struct vmsi_procmap_query query = {
 		.size = sizeof(query), .address = address,
 	};
 	long fd = vmsi_host.open("/proc/self/maps");

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_madvise. */
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24
-#endif
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
-#ifndef MADV_GUARD_REMOVE
-#define MADV_GUARD_REMOVE 103
-#endif
 
 /* Advice that sets or clears what a mapping is. */
 static const struct {
@@ -57,7 +52,7 @@ static void find_effect(struct advice_request *request)
 	}
 }
 
-/* Advice after which it can no longer be seen that memory was touched. */
+/* After such advice the host no longer tells that memory was touched. */
 static bool hides_touch(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_FREE ||
@@ -146,8 +141,8 @@ static int advise(struct advice_request *request, struct vmsi_range range)
 }
 
 /*
- * Linux checks the advice, the address and the length in this order. Whether
- * it knows an advice, the host tells for no memory at all.
+ * Linux checks the advice, the address and the length in this order. A call for
+ * a length of 0 makes the host say whether it knows the advice.
  */
 static int check(const struct vms_space *space, uintptr_t start, size_t length,
 		 int advice, struct vmsi_range *range)

@@ -1,5 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_decommit. */
 
@@ -47,12 +57,10 @@ static int uncharge(struct vms_space *space, struct vmsi_range range)
 	error = vmsi_host.mmap(range.start, vmsi_range_length(range), PROT_NONE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	if (error < 0) {
-		vmsi_settle(space, range);
+		vmsi_mend(space, range);
 		return vmsi_refused_by_host(space, error);
 	}
 	vmsi_change(space, range, uncharge_piece, space);
-	if (space->has_stacks)
-		vmsi_stack_note(space, range.end);
 	return 0;
 }
 

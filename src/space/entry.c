@@ -1,41 +1,38 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
 #include "base/panic.h"
 #include "base/reclaim.h"
-#include "space/state.h"
+#include "space/entry.h"
+#include "space/fork.h"
+#include "space/inside.h"
+#include "space/refusal.h"
+#include "space/reservation.h"
+#include "space/space.h"
 
 /* What every public call does on its way in and out. */
-
-/*
- * In a library that is preloaded, thread-local storage of the general model
- * can call malloc at its first use; this model cannot.
- */
-static _Thread_local struct {
-	enum vms_refusal current; /* of the call that is running */
-	enum vms_refusal last;    /* of the latest that failed with ENOMEM */
-	unsigned since;           /* vmsi_reclaim_moment when it began */
-} refusal __attribute__((tls_model("initial-exec")));
 
 int vmsi_enter(struct vms_space *space)
 {
 	if (!space)
 		return -EINVAL;
-	refusal.current = VMS_REFUSAL_NONE;
-	refusal.since = vmsi_reclaim_moment();
+	vmsi_refusal_begin();
 	if (space->budget)
 		vmsi_budget_begin();
 	vmsi_fork_notice(space);
 	vmsi_lock_acquire(&space->lock);
-	if (space->unsettled_count)
-		vmsi_recover(space);
-	if (space->stacks)
+	if (space->stacks.first)
 		vmsi_stacks_refresh(space);
+	if (space->uncovered.count)
+		vmsi_recover(space);
 	return 0;
 }
 
 #ifdef VMSI_DEBUG
 /*
- * After every call while the map is small; beyond, as often as keeps the cost
- * a call about the same.
+ * The invariants are checked after every call while the map has at most so many
+ * mappings. Beyond, they are checked so seldom that a call costs about the
+ * same.
  */
 #define CHECKED_ALWAYS 1024
 
@@ -54,72 +51,33 @@ static void check_invariants(struct vms_space *space)
 
 void vmsi_leave(struct vms_space *space)
 {
-	if (space->stacks)
+	if (space->stacks.first)
 		vmsi_stacks_update(space);
-	vmsi_limits_note(space, space->map.mapped - vmsi_unheld_bytes(space));
+	vmsi_limits_note(space, space->map.mapped -
+				vmsi_uncovered_count(space).bytes);
 #ifdef VMSI_DEBUG
 	check_invariants(space);
 #endif
 	vmsi_lock_release(&space->lock);
 }
 
-static void fail(int error)
-{
-	if (error == -ENOMEM)
-		refusal.last = refusal.current == VMS_REFUSAL_NONE ?
-			VMS_REFUSAL_HOST : refusal.current;
-	errno = -error;
-}
-
-int vmsi_status(int error)
-{
-	if (error == 0)
-		return 0;
-	fail(error);
-	return -1;
-}
-
-void *vmsi_address_or_failed(long result)
-{
-	if (result >= 0 || result < -4095)
-		return (void *)result;
-	fail((int)result);
-	return MAP_FAILED;
-}
-
-int vmsi_refuse(enum vms_refusal reason)
-{
-	refusal.current = reason;
-	return -ENOMEM;
-}
-
-int vmsi_refuse_charge(int error)
-{
-	return vmsi_refuse(error == -EDQUOT ? VMS_REFUSAL_BUDGET :
-					      VMS_REFUSAL_COMMIT);
-}
-
-enum vms_refusal vmsi_reason(void)
-{
-	return refusal.current;
-}
-
 /*
- * Where the host has too little memory, heaps may have some to give back. Not
- * where it has too few mappings: to give memory back may need more of them.
+ * Where the host has too little memory, heaps may have some to give back. They
+ * are not asked where it has too many mappings, since giving memory back may
+ * need more of them.
  */
 static bool ask_heaps(struct vmsi_attempts *attempts)
 {
-	const enum vms_refusal reason = refusal.current;
+	const enum vms_refusal reason = vmsi_reason();
 	bool given;
 
 	if (attempts->all_heaps ||
 	    (reason != VMS_REFUSAL_HOST && reason != VMS_REFUSAL_RECORDS))
 		return false;
 	attempts->all_heaps = true;
-	given = vmsi_reclaim(NULL, refusal.since);
-	/* It has made calls of its own. */
-	refusal.current = reason;
+	given = vmsi_reclaim(NULL, vmsi_refusal_since());
+	/* Heaps have called spaces meanwhile, which changed the reason. */
+	(void)vmsi_refuse(reason);
 	return given;
 }
 
@@ -136,7 +94,7 @@ static bool ask_budget(struct vms_space *space, struct vmsi_attempts *attempts)
 	vmsi_lock_acquire(&space->lock);
 	space->ledger.refusals++;
 	vmsi_lock_release(&space->lock);
-	/* The callback may have had others. */
+	/* The callback may have called spaces, which changed the reason. */
 	(void)vmsi_refuse(VMS_REFUSAL_BUDGET);
 	return false;
 }
@@ -151,60 +109,4 @@ bool vmsi_ask_for_room(struct vms_space *space, struct vmsi_attempts *attempts)
 	if (space->budget && ask_budget(space, attempts))
 		return true;
 	return ask_heaps(attempts);
-}
-
-int vmsi_refused_by_host(struct vms_space *space, long error)
-{
-	if (error == -ENOMEM && refusal.current == VMS_REFUSAL_NONE)
-		return vmsi_refuse(vmsi_host_at_map_limit(space->limit_probe) ?
-					   VMS_REFUSAL_MAP_COUNT :
-					   VMS_REFUSAL_HOST);
-	return (int)error;
-}
-
-int vmsi_refuse_records(struct vms_space *space)
-{
-	/* Records need mappings, too. */
-	return vmsi_refuse(vmsi_host_at_map_limit(space->limit_probe) ?
-				   VMS_REFUSAL_MAP_COUNT : VMS_REFUSAL_RECORDS);
-}
-
-enum vms_refusal vms_last_refusal(void)
-{
-	return refusal.last;
-}
-
-const char *vms_refusal_text(enum vms_refusal reason)
-{
-	switch (reason) {
-	case VMS_REFUSAL_NONE:
-		return "nothing was refused";
-	case VMS_REFUSAL_HOST:
-		return "the host refused (its overcommit policy or a resource limit)";
-	case VMS_REFUSAL_COMMIT:
-		return "the commit limit of the space would be passed";
-	case VMS_REFUSAL_ADDRESSES:
-		return "no such range of addresses is free in the space";
-	case VMS_REFUSAL_MAP_COUNT:
-		return "the process has as many mappings as vm.max_map_count allows (a hole between two mappings of a space counts as one)";
-	case VMS_REFUSAL_RECORDS:
-		return "no memory for the space's own records";
-	case VMS_REFUSAL_UNMAPPED:
-		return "part of the range is not mapped, or is blocked";
-	case VMS_REFUSAL_BUDGET:
-		return "the limit of the space's budget would be passed";
-	case VMS_REFUSAL_OPEN:
-		return "the process has no range of addresses of that size left for a new space, or may not have it (RLIMIT_AS)";
-	}
-	return "unknown";
-}
-
-bool vmsi_page_range(uintptr_t address, size_t length,
-		     struct vmsi_range *range)
-{
-	uintptr_t rounded;
-
-	range->start = address;
-	return vmsi_align_up_checked(length, vmsi_page_size(), &rounded) &&
-		vmsi_add(address, rounded, &range->end);
 }

@@ -2,8 +2,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/mman.h"
 #include "base/panic.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/fork.h"
+#include "space/inside.h"
+#include "space/records.h"
+#include "space/registry.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /*
  * fork(2). The child's copy of a space differs from the parent's in what the
@@ -15,7 +22,7 @@
 
 enum fork_state {
 	FORKED = 0,   /* what the kernel leaves in the wiped page */
-	SETTLED = 1,
+	MENDED = 1,   /* also in a process that made the space */
 	MENDING = 2,
 };
 
@@ -34,7 +41,7 @@ int vmsi_fork_watch(struct vms_space *space)
 		return (int)error;
 	}
 	space->fork_state = (_Atomic unsigned *)page;
-	atomic_store(space->fork_state, SETTLED);
+	atomic_store(space->fork_state, MENDED);
 	return 0;
 }
 
@@ -52,7 +59,10 @@ static void unlock_memory(struct vmsi_mapping *piece, void *context)
 		~(VMSI_LOCKED | VMSI_LOCK_ON_FAULT);
 }
 
-/* Hold again what the child has not inherited, and take it out of the map. */
+/*
+ * Cover again the addresses that the child has not inherited, and take them out
+ * of the map.
+ */
 static void drop_unforked(struct vms_space *space)
 {
 	uintptr_t at = space->range.start;
@@ -67,17 +77,17 @@ static void drop_unforked(struct vms_space *space)
 		if (vmsi_reserve_records(space))
 			vmsi_panic("no memory to mend a space after fork");
 		vmsi_forget(space, range);
-		vmsi_hold(space, range);
+		vmsi_cover_free(space, range);
 	}
 }
 
-void vmsi_fork_child(struct vms_space *space)
+static void mend_copy(struct vms_space *space)
 {
 	if (space->has_dontfork)
 		drop_unforked(space);
 	if (space->has_locked && !vmsi_reserve_records(space))
 		vmsi_change(space, space->range, unlock_memory, NULL);
-	atomic_store(space->fork_state, SETTLED);
+	atomic_store(space->fork_state, MENDED);
 }
 
 void vmsi_fork_notice(struct vms_space *space)
@@ -85,16 +95,16 @@ void vmsi_fork_notice(struct vms_space *space)
 	unsigned state = atomic_load_explicit(space->fork_state,
 					      memory_order_acquire);
 
-	if (state == SETTLED)
+	if (state == MENDED)
 		return;
 	state = FORKED;
 	if (atomic_compare_exchange_strong(space->fork_state, &state, MENDING)) {
 		vmsi_lock_init(&space->lock, VMSI_RANK_SPACE);
-		vmsi_fork_child(space);
+		mend_copy(space);
 		return;
 	}
 	while (atomic_load_explicit(space->fork_state, memory_order_acquire) !=
-	       SETTLED)
+	       MENDED)
 		;
 }
 
@@ -106,7 +116,10 @@ static void before_fork(void)
 	for (struct vms_space *space = vmsi_registry; space;
 	     space = space->next) {
 		vmsi_lock_acquire_any(&space->lock);
-		/* What the child needs to mend its copy; it may find none. */
+		/*
+		 * Each space gets records by which the child mends its copy,
+		 * since the child may find no memory for them.
+		 */
 		if (space->has_dontfork || space->has_locked)
 			(void)vmsi_reserve_records(space);
 	}
@@ -126,7 +139,7 @@ static void after_fork_in_child(void)
 	for (struct vms_space *space = vmsi_registry; space;
 	     space = space->next) {
 		vmsi_lock_init(&space->lock, VMSI_RANK_SPACE);
-		vmsi_fork_child(space);
+		mend_copy(space);
 	}
 }
 

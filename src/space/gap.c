@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include <vmspace/process.h>
 
+#include "base/mman.h"
+#include "host/host.h"
 #include "space/hostview.h"
-#include "space/state.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/space.h"
 
 /*
  * Open gaps: room behind mappings that grow, in which the host's own mremap
@@ -25,20 +29,20 @@
  * is counted in its place, which goes when the gap does.
  */
 
-/* How long a gap and its sentinel are together at first, where there is room. */
+/* The length of a gap and its sentinel together, where the hole is as long. */
 #define FIRST_SENTINEL ((size_t)16 << 20)
 
 static struct vmsi_gap *gap_behind(struct vms_space *space, uintptr_t end)
 {
-	for (unsigned i = 0; i < space->gap_count; i++)
-		if (space->gaps[i].open.start == end)
-			return &space->gaps[i];
+	for (unsigned i = 0; i < space->gaps.count; i++)
+		if (space->gaps.all[i].open.start == end)
+			return &space->gaps.all[i];
 	return NULL;
 }
 
 static void forget_gap(struct vms_space *space, struct vmsi_gap *gap)
 {
-	struct vmsi_gap *last = &space->gaps[--space->gap_count];
+	struct vmsi_gap *last = &space->gaps.all[--space->gaps.count];
 
 	while (gap < last) {
 		gap[0] = gap[1];
@@ -74,30 +78,43 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 	shorten_to_sentinel(&gap);
 	if (gap.opened)
 		vmsi_host.munmap(gap.ballast, gap.opened);
-	vmsi_hold(space, gap.open);
-	vmsi_give_back_or_owe(space, (struct vmsi_range){
-				       gap.open.end, gap.sentinel_end });
-	/* Foreign memory has taken records that others rely on. */
-	if (space->unsettled_count)
+	vmsi_cover_free(space, gap.open);
+	vmsi_cover_or_leave(space, (struct vmsi_range){ gap.open.end,
+						       gap.sentinel_end });
+	/*
+	 * Records of foreign memory were taken from those that the running
+	 * operation has reserved.
+	 */
+	if (space->uncovered.count)
 		(void)vmsi_reserve_records(space);
-	/* With the ballast the host has forgotten what has grown into the gap. */
+	/*
+	 * The host counts the reservation as it did before the gap was opened,
+	 * so what has grown into the gap is now for the space to count.
+	 */
 	space->limits.mapped -= gap.opened - vmsi_range_length(gap.open);
 }
 
 void vmsi_gaps_close(struct vms_space *space, struct vmsi_range range)
 {
-	for (unsigned i = space->gap_count; i-- > 0;) {
-		struct vmsi_range all = { space->gaps[i].open.start,
-					  space->gaps[i].sentinel_end };
+	for (unsigned i = space->gaps.count; i-- > 0;) {
+		struct vmsi_range all = { space->gaps.all[i].open.start,
+					  space->gaps.all[i].sentinel_end };
 
 		if (vmsi_range_overlaps(all, range))
-			close_gap(space, &space->gaps[i]);
+			close_gap(space, &space->gaps.all[i]);
 	}
 }
 
+void vmsi_gaps_forbid(struct vms_space *space)
+{
+	vmsi_gaps_close(space, space->range);
+	space->gaps.forbidden = true;
+}
+
 /*
- * Whether an open gap is free still: then it can be reserved, and is opened
- * again. What cannot be opened again is a gap of no length.
+ * Whether the host still has an open gap free. To find out, the gap is
+ * reserved, and opened again; where it cannot be opened again, it becomes a gap
+ * of no length.
  */
 static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 {
@@ -109,7 +126,7 @@ static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 			   VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0) < 0)
 		return false;
 	if (vmsi_host.munmap(gap->open.start, length) < 0) {
-		/* Closed as it is, but for the sentinel. */
+		/* The gap is covered now, and only its sentinel is left. */
 		vmsi_host.munmap(gap->ballast, gap->opened);
 		space->limits.mapped -= gap->opened - length;
 		gap->opened = 0;
@@ -120,9 +137,9 @@ static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 
 void vmsi_gaps_check(struct vms_space *space)
 {
-	for (unsigned i = space->gap_count; i-- > 0;)
-		if (!is_free(space, &space->gaps[i]))
-			close_gap(space, &space->gaps[i]);
+	for (unsigned i = space->gaps.count; i-- > 0;)
+		if (!is_free(space, &space->gaps.all[i]))
+			close_gap(space, &space->gaps.all[i]);
 }
 
 /* Make the ballast of a gap longer. */
@@ -148,7 +165,7 @@ static bool open_further(struct vmsi_gap *gap)
 	struct vmsi_range more = { gap->open.end, 0 };
 	size_t length;
 
-	more.end = vmsi_min(gap->open.start + vmsi_stack_guard(),
+	more.end = vmsi_min(gap->open.start + vmsi_guard_gap(),
 			    gap->sentinel_end - vmsi_page_size());
 	if (more.end <= more.start || !vmsi_limits_unset())
 		return false;
@@ -168,12 +185,15 @@ bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension)
 {
 	struct vmsi_gap *gap = gap_behind(space, extension.start);
 
-	/* Under a limit that the host alone cannot keep, it does not decide. */
+	/*
+	 * Under RLIMIT_AS the space decides itself, since the host does not
+	 * count what is mapped over the reservation.
+	 */
 	if (!gap || vmsi_limit_was_seen())
 		return false;
 	if (gap->open.end >= extension.end)
 		return true;
-	return vmsi_range_length(extension) <= vmsi_stack_guard() &&
+	return vmsi_range_length(extension) <= vmsi_guard_gap() &&
 		open_further(gap) && gap->open.end >= extension.end;
 }
 
@@ -188,12 +208,15 @@ int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension)
 	if (result < 0)
 		return (int)result;
 	gap->open.start = extension.end;
-	/* The host has counted it, beside the ballast. */
+	/*
+	 * The host counts the growth as addresses, beside the ballast that
+	 * stands for it.
+	 */
 	space->limits.mapped += length;
 	return 0;
 }
 
-/* How much of the hole at an address a gap and its sentinel may have. */
+/* The bytes of the hole at an address that a gap and its sentinel may have. */
 static size_t room_at(const struct vms_space *space, uintptr_t end)
 {
 	struct vmsi_mapping *above = vmsi_map_find(&space->map, end);
@@ -209,22 +232,23 @@ void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
 				.sentinel_end = end + room };
 	struct vmsi_range all = { end, gap.sentinel_end };
 
-	/* What lies below a growing mapping has another gap. */
-	if (space->has_stacks || step > vmsi_stack_guard() ||
-	    room < step + vmsi_page_size() || !vmsi_limits_unset() ||
-	    vmsi_claim(space, all))
+	if (space->gaps.forbidden || step > vmsi_guard_gap() ||
+	    room < step + vmsi_page_size() || !vmsi_limits_unset())
 		return;
-	if (space->gap_count == VMSI_GAPS)
-		close_gap(space, &space->gaps[0]);
+	vmsi_gaps_close(space, all);
+	if (!vmsi_may_replace(space, all))
+		return;
+	if (space->gaps.count == VMSI_GAPS)
+		close_gap(space, &space->gaps.all[0]);
 	vmsi_warm_trim(space, all);
 	if (vmsi_host.mmap(end, room, PROT_NONE,
 			   VMSI_RESERVATION | MAP_GROWSDOWN | MAP_FIXED, -1,
 			   0) < 0) {
-		vmsi_settle(space, all);
+		vmsi_mend(space, all);
 		return;
 	}
 	(void)open_further(&gap);
-	space->gaps[space->gap_count++] = gap;
+	space->gaps.all[space->gaps.count++] = gap;
 	if (gap.opened == 0)
-		close_gap(space, &space->gaps[space->gap_count - 1]);
+		close_gap(space, &space->gaps.all[space->gaps.count - 1]);
 }

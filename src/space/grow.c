@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/grow.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/reservation.h"
+#include "space/space.h"
 
 /*
  * Growth in place: the extension is mapped next to the mapping, with its
@@ -76,7 +84,10 @@ static bool is_plain(const struct vmsi_attributes *attributes)
 		!vmsi_has(attributes, VMSI_HUGETLB);
 }
 
-/* The room of the limit for it was looked at before. */
+/*
+ * vmsi_remap_check_growth has asked whether the limit of locked memory has
+ * room.
+ */
 static int lock_extension(struct vmsi_range range,
 			  const struct vmsi_attributes *attributes)
 {
@@ -87,7 +98,10 @@ static int lock_extension(struct vmsi_range range,
 	if (!vmsi_has(attributes, VMSI_LOCKED))
 		return 0;
 	error = vmsi_host.mlock2(range.start, vmsi_range_length(range), flags);
-	/* mremap, too, leaves pages out that could not be brought in. */
+	/*
+	 * The memory can be locked although mlock2 failed: then pages could not
+	 * be brought in, and mremap leaves such pages out as well.
+	 */
 	if (error < 0 && vmsi_host_is_locked(range.start) == 1)
 		return 0;
 	/* mlock says ENOMEM or EPERM where mremap says EAGAIN: past the limit. */
@@ -103,7 +117,7 @@ int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 	int error;
 
 	if (result < 0) {
-		vmsi_settle(space, range);
+		vmsi_mend(space, range);
 		return (int)result;
 	}
 	error = give_advice(range, advice_of(attributes));
@@ -113,7 +127,7 @@ int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		vmsi_host.name_memory(start, length, attributes->name->text);
 	if (error) {
 		vmsi_forget(space, range);
-		vmsi_give_back_or_owe(space, range);
+		vmsi_give_back_or_leave(space, range);
 	}
 	return error;
 }
@@ -143,7 +157,7 @@ int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
 				  extension.start);
 	if (result < 0) {
 		vmsi_host.munmap((uintptr_t)alias, page + length);
-		vmsi_settle(space, extension);
+		vmsi_mend(space, extension);
 		return (int)result;
 	}
 	vmsi_host.munmap((uintptr_t)alias, page);
@@ -163,8 +177,7 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 	size_t length = vmsi_range_length(extension);
 	long result;
 
-	if (space->gap_count)
-		vmsi_gaps_close(space, extension);
+	vmsi_gaps_close(space, extension);
 	if (!vmsi_may_replace(space, extension))
 		return -ENOMEM;
 	vmsi_warm_trim(space, extension);
@@ -174,7 +187,7 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 	result = vmsi_host.mremap(end - page, page, page + length, 0, 0);
 	if (result >= 0)
 		return 0;
-	vmsi_hold(space, extension);
+	vmsi_cover_free(space, extension);
 	return (int)result;
 }
 
@@ -192,8 +205,9 @@ static bool is_merged(struct vmsi_range extension)
 }
 
 /*
- * What the host has not merged it must continue itself: by a gap if one can be
- * had, since addresses in a window are anybody's.
+ * Where the host has not merged an extension, only its own mremap makes one
+ * mapping of the two. It needs free addresses: an open gap if one can be had,
+ * since addresses in a window are anybody's.
  */
 static int continue_mapping(struct vms_space *space,
 			    struct vmsi_range extension)

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/hostview.h"
+#include <errno.h>
 
 #include <vmspace/process.h>
 
-#include "space/state.h"
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/hostview.h"
+#include "space/space.h"
 
 int vmsi_host_view(uintptr_t address, struct vms_mapping_info *info)
 {

@@ -14,7 +14,7 @@
 
 /*
  * What heaps and buffers need of a space besides its public calls. All that other
- * rooms may include of this one: what a space consists of is in state.h, which is
+ * rooms may include of this one: what a space consists of is in space.h, which is
  * for the files of this room. Each call takes the lock of the space by itself.
  */
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include "space/inside.h"
+#include "space/records.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /*
  * The invariants of docs/invariants.md that one walk over a space can check.
@@ -31,7 +34,7 @@ static const char *check_mappings(const struct vms_space *space,
 	return NULL;
 }
 
-/* Charges of shared objects: each once, at its lowest mapping. */
+/* What shared objects are charged, each once. */
 static size_t object_charges(const struct vms_space *space)
 {
 	size_t charged = 0;
@@ -43,9 +46,9 @@ static size_t object_charges(const struct vms_space *space)
 		size_t length = mapping->end - mapping->start;
 
 		/*
-		 * Each byte of the object carries its share, in a sum that
-		 * needs no memory: count the object at the mapping at which
-		 * its mapped bytes are complete.
+		 * An object is counted at the mapping with which the bytes that
+		 * the walk has seen of it are all that are mapped. So the walk
+		 * needs no memory to remember objects.
 		 */
 		if (!object || !object->charged)
 			continue;
@@ -60,17 +63,17 @@ static size_t object_charges(const struct vms_space *space)
 
 static const char *check_warm_holes(const struct vms_space *space)
 {
-	for (unsigned i = 0; i < space->warm_count; i++)
-		if (!vmsi_map_is_free(&space->map, space->warm[i].range))
+	for (unsigned i = 0; i < space->warm.count; i++)
+		if (!vmsi_map_is_free(&space->map, space->warm.all[i]))
 			return "invariant 6: a warm hole is mapped";
 	return NULL;
 }
 
 static const char *check_gaps(const struct vms_space *space)
 {
-	for (unsigned i = 0; i < space->gap_count; i++) {
-		struct vmsi_range all = { space->gaps[i].open.start,
-					  space->gaps[i].sentinel_end };
+	for (unsigned i = 0; i < space->gaps.count; i++) {
+		struct vmsi_range all = { space->gaps.all[i].open.start,
+					  space->gaps.all[i].sentinel_end };
 
 		if (!vmsi_map_is_free(&space->map, all))
 			return "invariant 6: an open gap is mapped";

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <sys/resource.h>
 
-#include "space/state.h"
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/inside.h"
+#include "space/space.h"
 
 /*
  * RLIMIT_AS and RLIMIT_DATA. The host counts the reservation when a space is
@@ -21,21 +24,27 @@
  * addresses were counted then, and mapping them needs nothing more.
  */
 
-/* The latest limit that was seen, and how many others were before it. */
+/*
+ * The limit that was set when one was last asked for, and how many other limits
+ * were seen before it.
+ */
 static _Atomic uint64_t seen_limit = UINT64_MAX;
 static _Atomic unsigned era;
 
 /* Bytes mapped in spaces, opened before this era, since it began. */
 static _Atomic int64_t mapped_in_era;
 
-/* The limit of addresses; a new one begins an era. */
+/*
+ * Ask for the limit of addresses. A limit that differs from the last one begins
+ * an era.
+ */
 static uint64_t address_limit(void)
 {
 	uint64_t soft, hard, seen = atomic_load(&seen_limit);
 
 	if (vmsi_host.limit(RLIMIT_AS, &soft, &hard) < 0)
 		return UINT64_MAX;
-	/* Of two threads that see it, one begins the era. */
+	/* Where two threads see the new limit, one of them begins the era. */
 	if (soft != seen &&
 	    atomic_compare_exchange_strong(&seen_limit, &seen, soft)) {
 		atomic_store(&mapped_in_era, 0);
@@ -59,7 +68,7 @@ static bool passes(uint64_t used, uint64_t more, uint64_t limit)
 {
 	uint64_t sum;
 
-	/* The host compares pages. */
+	/* The host compares whole pages. */
 	return __builtin_add_overflow(used, more, &sum) ||
 		sum > vmsi_align_down(limit, vmsi_page_size());
 }
@@ -72,7 +81,10 @@ static bool passes_address_limit(const struct vms_space *space, size_t more)
 
 	if (limit == UINT64_MAX || space->limits.opened_in == atomic_load(&era))
 		return false;
-	/* A limit that cannot be kept is one that is reached. */
+	/*
+	 * Where the count cannot be read, the request is refused, since nothing
+	 * else would keep the limit.
+	 */
 	if (vmsi_host_usage(&usage))
 		return true;
 	mapped = atomic_load(&mapped_in_era);
@@ -93,7 +105,10 @@ static bool passes_data_limit(size_t more)
 		return true;
 	if (!passes(usage.data, more, soft))
 		return false;
-	/* So does Linux, for programs that set it to 0 and mean their break. */
+	/*
+	 * Linux passes over a soft limit of 0 up to the hard limit, for
+	 * programs that set it to limit their break.
+	 */
 	if (soft == 0 && !passes(usage.data, more, hard))
 		return false;
 	return !vmsi_host_ignores_data_limit();
@@ -132,9 +147,10 @@ void vmsi_limits_note(struct vms_space *space, size_t mapped)
 	if (change == 0)
 		return;
 	/*
-	 * What adds has looked at the limit. What gives back does so only where
-	 * a limit was met before, so as to cost nothing otherwise; what it gives
-	 * back before a first limit is noticed, that limit does not see.
+	 * Calls that add addresses have asked for the limit. Calls that give
+	 * addresses back ask only after some limit was met, so that they cost
+	 * nothing otherwise. What is given back before the first limit is
+	 * noticed is therefore not counted under it.
 	 */
 	if (change < 0 && now != 0) {
 		(void)address_limit();

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include <vmspace/list.h>
-
+#include <errno.h>
 #include <string.h>
 
+#include <vmspace/list.h>
+
 #include "base/versioned.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* The listing of a space, from its own map. */
 
@@ -103,7 +108,10 @@ static int next_mapping(struct vms_space *space, uintptr_t *cursor,
 	if (rest.start >= rest.end)
 		return 0;
 	mapping = vmsi_first(space, rest);
-	/* What has grown backwards or merged since was listed already. */
+	/*
+	 * A mapping that has grown downwards, or merged, past the cursor was
+	 * listed already.
+	 */
 	while (mapping && *cursor && mapping->start < *cursor)
 		mapping = vmsi_following(mapping, rest);
 	if (!mapping)

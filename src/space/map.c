@@ -1,6 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
 #include "space/hostview.h"
+#include "space/inside.h"
 #include "space/map_request.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_mmap: what a mapping is charged, and how it is made. */
 
@@ -51,7 +62,10 @@ static uint32_t attribute_flags(const struct map_request *request)
 	return flags;
 }
 
-/* A file that shared mappings may not write to. */
+/*
+ * Note whether the file was opened without the right to write, which forbids to
+ * make a shared mapping writable later.
+ */
 static void note_access(struct map_request *request)
 {
 	long flags;
@@ -88,6 +102,16 @@ static int describe(struct map_request *request)
 	return error;
 }
 
+/* The offset of a request's last page, where the host sees whether it overflows. */
+static uint64_t last_offset(const struct map_request *request)
+{
+	uint64_t last;
+
+	return __builtin_add_overflow(request->offset,
+				      request->length - request->page_size,
+				      &last) ? request->offset : last;
+}
+
 /*
  * What the host looks at before limits of addresses and commit: its own
  * conditions, which it is asked about for one page elsewhere, the limit of
@@ -99,7 +123,7 @@ static int refused_before_limits(struct map_request *request)
 	int flags = (request->flags | MAP_NORESERVE) &
 		~(MAP_FIXED | MAP_FIXED_NOREPLACE | MAP_POPULATE);
 	long result = vmsi_host.mmap(0, request->page_size, request->prot,
-				     flags, request->fd, request->offset);
+				     flags, request->fd, last_offset(request));
 
 	if (result < 0 && result != -ENOMEM)
 		return (int)result;
@@ -182,8 +206,8 @@ static long ask_host(const struct map_request *request, int flags)
 }
 
 /*
- * No huge pages to be had: ordinary ones, on the same boundaries. They are
- * charged like any others.
+ * The pool has no huge pages left: map ordinary pages on the same boundaries.
+ * They are charged like any others.
  */
 static int fall_back(struct map_request *request)
 {
@@ -255,14 +279,21 @@ static int act(struct map_request *request)
 		if (vmsi_host.mprotect(request->target.start, request->length,
 				       request->prot) >= 0)
 			return 0;
-		/* Mapping it would pass over what made this be refused. */
+		/*
+		 * The host refused mprotect, perhaps for RLIMIT_DATA. It does
+		 * not look at that limit when memory is mapped over the
+		 * reservation, so the space does.
+		 */
 		request->target_is_warm = false;
 		result = check_limits(request);
 		if (result)
 			return (int)result;
 	}
 	if (!may_fall_back) {
-		/* Exactly as Linux: what was mapped at the target is gone. */
+		/*
+		 * As on Linux, what was mapped at the target is gone if this
+		 * fails.
+		 */
 		bool direct = request->page_size == vmsi_page_size() ||
 			vmsi_first(request->space, request->target);
 
@@ -270,7 +301,10 @@ static int act(struct map_request *request)
 				  ask_for_huge_pages(request, request->flags);
 		return result < 0 ? (int)result : 0;
 	}
-	/* Pages that are not reserved now can be SIGBUS later. */
+	/*
+	 * Without a reservation of its pages, a huge mapping can get SIGBUS
+	 * when it is touched.
+	 */
 	result = ask_for_huge_pages(request, request->flags & ~MAP_NORESERVE);
 	if (result == -ENOMEM)
 		return fall_back(request);
@@ -309,8 +343,9 @@ static int map(struct map_request *request)
 	if (error)
 		return error;
 	if (request->flags & MAP_GROWSDOWN)
-		vmsi_gaps_close(space, space->range);
-	error = check_limits(request);
+		error = vmsi_stacks_begin(space);
+	if (!error)
+		error = check_limits(request);
 	if (!error)
 		error = charge_request(request);
 	if (error)
@@ -324,7 +359,7 @@ static int map(struct map_request *request)
 	return 0;
 
 uncharge:
-	vmsi_settle(space, request->target);
+	vmsi_mend(space, request->target);
 	uncharge_request(request);
 drop:
 	vmsi_map_request_drop_object(request);

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/inside.h"
 #include "space/map_request.h"
+#include "space/reservation.h"
+#include "space/space.h"
 
 /* vms_mmap: where a mapping goes. */
-
-#ifndef MAP_32BIT
-#define MAP_32BIT 0
-#endif
 
 static int place_fixed(struct map_request *request)
 {
 	struct vmsi_range target = { request->address, 0 };
 	bool aligned = vmsi_is_aligned(request->address, request->page_size);
 
-	/* Nobody has the right to map there in a space. */
+	/*
+	 * Linux answers so for address 0 (vm.mmap_min_addr), which is never in
+	 * a space.
+	 */
 	if (request->address == 0)
 		return -EPERM;
 	/* For huge pages, Linux looks at the alignment before the end. */
@@ -29,7 +35,10 @@ static int place_fixed(struct map_request *request)
 	if (request->flags & MAP_FIXED_NOREPLACE) {
 		if (!vmsi_map_is_free(&request->space->map, target))
 			return -EEXIST;
-		/* No kernel knows the flag as one that files may support. */
+		/*
+		 * MAP_SHARED_VALIDATE refuses flags that no file supports, and
+		 * MAP_FIXED_NOREPLACE is one of them.
+		 */
 		if ((request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE &&
 		    !(request->flags & MAP_ANONYMOUS))
 			return request->length > INT64_MAX - request->offset ?
@@ -39,12 +48,13 @@ static int place_fixed(struct map_request *request)
 	return 0;
 }
 
-/* Whether the hint can be followed; a hint is a wish only. */
+/*
+ * Take the place that the hint names, if it is free. Returns whether it was
+ * taken.
+ */
 static bool place_hinted(struct map_request *request)
 {
 	struct vmsi_range target;
-	struct vmsi_range guarded;
-	struct vmsi_mapping *above;
 
 	target.start = vmsi_align_down(request->address, request->page_size);
 	if (target.start != 0 &&
@@ -59,19 +69,18 @@ static bool place_hinted(struct map_request *request)
 	vmsi_gaps_close(request->space, target);
 	if (!vmsi_map_is_free(&request->space->map, target))
 		return false;
-	/* A hint may not come closer to a growing stack than its guard gap. */
-	above = vmsi_map_find(&request->space->map, target.end);
-	guarded = (struct vmsi_range){ target.start,
-				       target.end + vmsi_stack_guard() };
-	if (above && vmsi_has(&above->attributes, VMSI_GROWSDOWN) &&
-	    above->start < guarded.end)
+	/* A hint may not come closer to a growing mapping than its guard gap. */
+	if (vmsi_is_in_guard(request->space, target))
 		return false;
 	request->target = target;
 	request->target_is_free = true;
 	return true;
 }
 
-/* Large mappings can have huge pages only where file and memory are congruent. */
+/*
+ * A large mapping gets huge pages only where its offset in the file and its
+ * address are congruent.
+ */
 static int place_anywhere(struct map_request *request)
 {
 	const size_t huge = vmsi_huge_page_size();

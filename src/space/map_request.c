@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/map_request.h"
-
+#include <errno.h>
 #include <sys/sysmacros.h>
 
 #include <linux/magic.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/inside.h"
+#include "space/map_request.h"
+#include "space/refusal.h"
+#include "space/space.h"
 
 /* What vms_mmap is asked, and whether it may be. */
 
@@ -33,7 +39,10 @@ static int check_descriptor(struct map_request *request)
 		request->page_size == vmsi_page_size() ? -EINVAL : 0;
 }
 
-/* So must a size of huge pages be one that the host knows. */
+/*
+ * The same holds for a size of huge pages: the host looks first whether it has
+ * such pages.
+ */
 static int check_huge_size(const struct map_request *request)
 {
 	const int both = MAP_ANONYMOUS | MAP_HUGETLB;
@@ -147,7 +156,10 @@ int vmsi_map_request_get_object(struct map_request *request)
 
 	if (zero)
 		attributes->flags |= VMSI_ANONYMOUS;
-	/* Each of huge pages has a file of its own in the host: none may merge. */
+	/*
+	 * The host gives each anonymous mapping of huge pages a file of its
+	 * own, so each gets an object, and none merge.
+	 */
 	if (!file && !shared && !vmsi_has(attributes, VMSI_HUGETLB))
 		return 0;
 	request->object_offset = file && !(zero && shared) ?

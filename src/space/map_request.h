@@ -2,12 +2,10 @@
 #ifndef VMSI_SPACE_MAP_REQUEST_H
 #define VMSI_SPACE_MAP_REQUEST_H
 
-#include "space/state.h"
+#include <sys/stat.h>
 
-#ifndef MAP_HUGE_SHIFT
-#define MAP_HUGE_SHIFT 26
-#define MAP_HUGE_MASK 0x3f
-#endif
+#include "base/mman.h"
+#include "space/space.h"
 
 /* One call of vms_mmap on its way through check, place, charge, act, publish. */
 struct map_request {

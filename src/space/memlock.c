@@ -1,5 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/memlock.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_mlock, vms_mlock2, vms_munlock. */
 
@@ -73,7 +84,10 @@ static void publish_locked(struct vms_space *space, struct vmsi_range run,
 	}
 }
 
-/* Where no lock is taken, no lock on fault keeps the pages out. */
+/*
+ * Huge and droppable pages take no lock; MLOCK_ONFAULT on the others brings no
+ * page in.
+ */
 static int lock_on_fault(struct vms_space *space, struct vmsi_range run)
 {
 	const struct lock_request on_fault = { LOCK, MLOCK_ONFAULT };
@@ -107,7 +121,7 @@ static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 		return 0;
 	vmsi_warm_trim(space, hole);
 	host_lock((struct vmsi_range){ run.start, hole.end }, request);
-	vmsi_hold(space, hole);
+	vmsi_cover_free(space, hole);
 	return 0;
 }
 
@@ -168,7 +182,10 @@ static int change_lock_of(vms_space *space, const void *address, size_t length,
 
 	if (error)
 		return vmsi_status(error);
-	/* Flags and rights, told for no memory at all. */
+	/*
+	 * A call for a length of 0 makes the host look at the flags and the
+	 * rights.
+	 */
 	known = host_lock((struct vmsi_range){ space->range.start,
 					       space->range.start }, &request);
 	if (known < 0)

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
 #include "base/panic.h"
+#include "host/host.h"
+#include "space/grow.h"
+#include "space/handle_table.h"
+#include "space/mend.h"
+#include "space/move.h"
 #include "space/move_parts.h"
+#include "space/records.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /*
  * Moving a mapping, or a part of one, to another place in the space.
@@ -34,9 +46,9 @@ static bool leaves_window(const struct vmsi_move *move,
 	if (attributes->object && !vmsi_host_keeps_moved_objects())
 		return true;
 	/*
-	 * What is kept loses its lock, with all of the host's mapping: of which
-	 * it may be a part, and which the new place may join. And the host goes
-	 * on counting it as locked.
+	 * Where the source is kept, the host takes the lock from all of its own
+	 * mapping, which may be larger than the source and may join the target.
+	 * And the host goes on counting the source as locked.
 	 */
 	return vmsi_host_is_locked(move->source.start) == 1;
 }
@@ -64,7 +76,7 @@ static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 		 */
 		if (move->keep == VMSI_KEEP_SOURCE ||
 		    (result != -EINVAL && result != -ENOMEM) ||
-		    !vmsi_take_back(space, (struct vmsi_range){
+		    !vmsi_mend_for_retry(space, (struct vmsi_range){
 					parts.target, parts.opened }))
 			return (int)result;
 	}
@@ -76,7 +88,7 @@ static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 
 /* --- moves that also grow ------------------------------------------------------------ */
 
-/* The extension comes first, so that a refusal leaves the mapping where it is. */
+/* Map the extension first, so that a refusal leaves the mapping where it is. */
 static int move_and_extend(struct vms_space *space, const struct vmsi_move *move,
 			   const struct vmsi_attributes *attributes,
 			   enum source_state *state)
@@ -98,12 +110,15 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 	error = move_pages(space, move, attributes, state);
 	if (!error)
 		return 0;
-	/* As on Linux, a target that was begun to be replaced is gone. */
+	/*
+	 * As on Linux, what was at the target is gone once the replacement has
+	 * begun.
+	 */
 	if (replaces) {
 		extension = move->target;
 		vmsi_forget(space, move->target);
 	}
-	vmsi_give_back_or_owe(space, extension);
+	vmsi_give_back_or_leave(space, extension);
 	return error;
 }
 
@@ -167,7 +182,7 @@ static int move_growing(struct vms_space *space, const struct vmsi_move *move,
 	*state = SOURCE_FREE;
 	if (result != -EFAULT)
 		return result < 0 ? (int)result : 0;
-	if (!vmsi_take_back(space, move->target))
+	if (!vmsi_mend_for_retry(space, move->target))
 		return -ENOMEM;
 	result = vmsi_move_in_parts(space, move->source, move->target.start, 0);
 	if (result < 0)
@@ -194,8 +209,9 @@ static int act(struct vms_space *space, struct vmsi_move *move,
 		return move_and_grow_in_gap(space, move, attributes, extension,
 					    state);
 	/*
-	 * Its place is free for an instant in any case, so one call does it.
-	 * What is locked would lose its lock where it could not be put back.
+	 * The source is free for an instant in any case, so one call of the
+	 * host moves and grows it. Locked memory goes this way too, since it
+	 * could not be put back with its lock.
 	 */
 	if (leaves_window(move, attributes) ||
 	    vmsi_has(attributes, VMSI_LOCKED))
@@ -208,7 +224,10 @@ static int act(struct vms_space *space, struct vmsi_move *move,
 	case VMSI_TRANSIT_REFUSED:
 		return error;
 	case VMSI_TRANSIT_NOT_KEPT:
-		/* As in move_pages: a driver's, or too much commit. */
+		/*
+		 * As in move_pages: a driver may refuse to keep the source, and
+		 * the host may lack the commit for both places.
+		 */
 		if (error == -EINVAL || error == -ENOMEM)
 			return move_growing(space, move, state);
 		return error;
@@ -294,19 +313,25 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 	if (move->keep == VMSI_KEEP_SOURCE)
 		return;
 	vmsi_note_left(space, move->source);
-	/* What the new place has joined may be touched. */
+	/*
+	 * The mapping that the target has joined may be touched, and its mark
+	 * would be hidden by the split.
+	 */
 	if (is_next_to_source(move))
 		vmsi_learn_touched(space, move->source, VMSI_LEARN_SPLIT);
-	/* Its charge moves with it, and is nobody else's meanwhile. */
+	/*
+	 * The charge for the target is made before that for the source comes
+	 * back, so that nobody else is granted it meanwhile.
+	 */
 	if (vmsi_has(attributes, VMSI_ACCOUNTED))
 		vmsi_ledger_charge_forced(&space->ledger,
 					  vmsi_range_length(move->source),
 					  vmsi_range_length(move->source));
 	vmsi_forget(space, move->source);
 	if (state == SOURCE_FREE)
-		vmsi_hold(space, move->source);
+		vmsi_cover_free(space, move->source);
 	else
-		vmsi_give_back_or_owe(space, move->source);
+		vmsi_give_back_or_leave(space, move->source);
 }
 
 int vmsi_move(struct vms_space *space, struct vmsi_move *move)
@@ -331,7 +356,9 @@ int vmsi_move(struct vms_space *space, struct vmsi_move *move)
 		attributes.flags |= VMSI_GREW;
 	error = act(space, move, &attributes, &state);
 	if (error) {
-		vmsi_settle(space, move->target);
+		/* make_gap may have opened a gap in the target. */
+		vmsi_gaps_close(space, move->target);
+		vmsi_mend(space, move->target);
 		return error;
 	}
 	publish(space, move, offset, &attributes, state);
@@ -353,7 +380,7 @@ int vmsi_alias(struct vms_space *space, uintptr_t source,
 	result = vmsi_host.mremap(source, 0, vmsi_range_length(target),
 				  MREMAP_MAYMOVE | MREMAP_FIXED, target.start);
 	if (result < 0) {
-		vmsi_settle(space, target);
+		vmsi_mend(space, target);
 		return (int)result;
 	}
 	vmsi_publish(space, target, offset, &attributes);

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
 #include "base/panic.h"
+#include "host/host.h"
+#include "space/mend.h"
+#include "space/move.h"
 #include "space/move_parts.h"
+#include "space/space.h"
 
 /*
  * What is one mapping in our map may be several to the host. Before Linux 6.17
@@ -19,9 +26,9 @@ static long host_move(struct vmsi_range source, uintptr_t target, int flags)
 }
 
 /*
- * One part to a fixed place. A host that refuses has unmapped the place all the
- * same; in the space it is held again, so that nothing of another thread can be
- * there when a part of the part comes.
+ * Move one part to a fixed place. A host that answers EFAULT has unmapped the
+ * place all the same. In the space it is covered again, so that nothing of
+ * another thread is there when the next, shorter part comes.
  */
 static long move_part(struct vms_space *space, struct vmsi_range part,
 		      uintptr_t target, int flags)
@@ -30,7 +37,7 @@ static long move_part(struct vms_space *space, struct vmsi_range part,
 					  target + vmsi_range_length(part) };
 	long result = host_move(part, target, flags);
 	if (result == -EFAULT && vmsi_inside(space, place) &&
-	    !vmsi_take_back(space, place))
+	    !vmsi_mend_for_retry(space, place))
 		return -ENOMEM;
 	return result;
 }
@@ -40,7 +47,9 @@ static bool is_all_of(struct vmsi_range part, struct vmsi_range source)
 	return vmsi_range_length(part) == vmsi_range_length(source);
 }
 
-/* Of pages; the middle one is in the first half. */
+/*
+ * Halve a part of whole pages; of an odd number, the first half gets one more.
+ */
 static uintptr_t middle_of(struct vmsi_range part)
 {
 	return part.start +
@@ -49,7 +58,10 @@ static uintptr_t middle_of(struct vmsi_range part)
 				vmsi_page_size());
 }
 
-/* Where the first of several mappings of the host ends, or closer to it. */
+/*
+ * Where the host's first mapping in the part ends; where it does not tell, the
+ * middle.
+ */
 static uintptr_t first_boundary(struct vmsi_range part)
 {
 	uintptr_t end;
@@ -105,8 +117,9 @@ static long move_parts(struct vms_space *space, struct vmsi_parts_move *move)
 }
 
 /*
- * The host has no reason to refuse: nothing more is charged, and no mapping is
- * made. Should it find one, then to go on would be to go on without the data.
+ * Move back what has moved. The host has no reason to refuse that, since
+ * nothing more is charged and no mapping is made. If it does, the program
+ * cannot go on without its data.
  */
 static void move_back(struct vms_space *space, const struct vmsi_parts_move *refused)
 {

@@ -2,7 +2,8 @@
 #ifndef VMSI_SPACE_MOVE_PARTS_H
 #define VMSI_SPACE_MOVE_PARTS_H
 
-#include "space/state.h"
+#include "space/move.h"
+#include "space/space.h"
 
 enum vmsi_move_way { VMSI_MOVE_THERE, VMSI_MOVE_BACK };
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
 #include "base/panic.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/inside.h"
+#include "space/space.h"
 
 /*
  * Moves of several mappings at once, by a call for each of them: it is known how
@@ -40,7 +45,9 @@ static size_t move_mappings(struct vms_space *space, struct vmsi_range range,
 	return moved;
 }
 
-/* The move there has worked, and there is more room now than there was then. */
+/*
+ * Move everything back. There is at least as much room as when it moved there.
+ */
 static void move_back(struct vms_space *space, struct vmsi_range moved,
 		      uintptr_t to)
 {
@@ -57,7 +64,7 @@ int vmsi_move_range(struct vms_space *space, struct vmsi_range range,
 
 	if (moved == vmsi_range_length(range))
 		return 0;
-	/* The host may have unmapped some of it already. */
+	/* The call that was refused may have unmapped some of it already. */
 	(void)vms_munmap(space, (void *)arrived.end,
 			 target.end - arrived.end);
 	if (moved)

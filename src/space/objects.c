@@ -5,8 +5,9 @@
 
 #include <vmspace/list.h>
 
-#include "space/objects.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* Objects and names: what mappings point to, counted by mapped bytes. */
 
@@ -15,18 +16,20 @@
 
 void vmsi_objects_init(struct vms_space *space, struct vmsi_pool_source source)
 {
-	vmsi_pool_init(&space->object_pool, sizeof(struct vmsi_object), source);
-	vmsi_pool_init(&space->name_pool, sizeof(struct vmsi_name), source);
-	vmsi_pool_init(&space->short_path_pool, SHORT_PATH_BYTES, source);
-	vmsi_pool_init(&space->long_path_pool, VMS_PATH_MAX, source);
+	vmsi_pool_init(&space->objects.object_pool, sizeof(struct vmsi_object),
+		       source);
+	vmsi_pool_init(&space->objects.name_pool, sizeof(struct vmsi_name),
+		       source);
+	vmsi_pool_init(&space->objects.short_path_pool, SHORT_PATH_BYTES, source);
+	vmsi_pool_init(&space->objects.long_path_pool, VMS_PATH_MAX, source);
 }
 
 void vmsi_objects_release(struct vms_space *space)
 {
-	vmsi_pool_release(&space->object_pool);
-	vmsi_pool_release(&space->name_pool);
-	vmsi_pool_release(&space->short_path_pool);
-	vmsi_pool_release(&space->long_path_pool);
+	vmsi_pool_release(&space->objects.object_pool);
+	vmsi_pool_release(&space->objects.name_pool);
+	vmsi_pool_release(&space->objects.short_path_pool);
+	vmsi_pool_release(&space->objects.long_path_pool);
 }
 
 /* The path of an open file, as the kernel tells it; left out where it fails. */
@@ -42,8 +45,8 @@ static void note_path(struct vms_space *space, struct vmsi_object *object,
 	if (length <= 0)
 		return;
 	path[length] = '\0';
-	pool = length < SHORT_PATH_BYTES ? &space->short_path_pool :
-					   &space->long_path_pool;
+	pool = length < SHORT_PATH_BYTES ? &space->objects.short_path_pool :
+					   &space->objects.long_path_pool;
 	if (vmsi_pool_reserve(pool, 1))
 		return;
 	object->path_pool = pool;
@@ -55,9 +58,9 @@ static struct vmsi_object *make_object(struct vms_space *space)
 {
 	struct vmsi_object *object;
 
-	if (vmsi_pool_reserve(&space->object_pool, 1))
+	if (vmsi_pool_reserve(&space->objects.object_pool, 1))
 		return NULL;
-	object = vmsi_pool_take(&space->object_pool);
+	object = vmsi_pool_take(&space->objects.object_pool);
 	*object = (struct vmsi_object){ .mapped = 0 };
 	return object;
 }
@@ -67,7 +70,7 @@ static struct vmsi_object **bucket_of_file(struct vms_space *space,
 {
 	uint64_t hash = (inode ^ (device << 32)) * 0x9e3779b97f4a7c15u;
 
-	return &space->objects[(hash >> 32) % VMSI_OBJECT_BUCKETS];
+	return &space->objects.files[(hash >> 32) % VMSI_OBJECT_BUCKETS];
 }
 
 struct vmsi_object *vmsi_object_of_file(struct vms_space *space,
@@ -147,7 +150,7 @@ void vmsi_object_reached(struct vms_space *space, uintptr_t address)
 					       NULL;
 	struct vmsi_hold hold;
 
-	/* Anonymous memory does not grow with its mappings. */
+	/* A longer mapping does not make an anonymous object larger. */
 	if (!object || object->held == 0 || object->charged ||
 	    !vmsi_holds_object(&mapping->attributes))
 		return;
@@ -158,7 +161,10 @@ void vmsi_object_reached(struct vms_space *space, uintptr_t address)
 	};
 	if (hold.bytes <= hold.before)
 		return;
-	/* Whoever holds it already is noted, so this needs no memory. */
+	/*
+	 * The space is noted as a holder already, so this needs no memory and
+	 * cannot fail.
+	 */
 	(void)vmsi_ledger_hold_forced(&space->ledger, &hold, VMSI_HOLD_ABOVE, 0);
 	vmsi_object_note_hold(object, &hold, VMSI_HOLD_ABOVE);
 }
@@ -175,7 +181,7 @@ void vmsi_object_drop(struct vms_space *space, struct vmsi_object *object)
 	vmsi_object_release(space, object);
 	if (object->path)
 		vmsi_pool_give(object->path_pool, object->path);
-	vmsi_pool_give(&space->object_pool, object);
+	vmsi_pool_give(&space->objects.object_pool, object);
 }
 
 static struct vmsi_name **bucket_of_name(struct vms_space *space,
@@ -185,7 +191,7 @@ static struct vmsi_name **bucket_of_name(struct vms_space *space,
 
 	for (; *text; text++)
 		hash = (hash ^ (unsigned char)*text) * 16777619u;
-	return &space->names[hash % VMSI_NAME_BUCKETS];
+	return &space->objects.names[hash % VMSI_NAME_BUCKETS];
 }
 
 struct vmsi_name *vmsi_name_intern(struct vms_space *space, const char *text)
@@ -196,9 +202,9 @@ struct vmsi_name *vmsi_name_intern(struct vms_space *space, const char *text)
 	for (name = *bucket; name; name = name->next)
 		if (strcmp(name->text, text) == 0)
 			return name;
-	if (vmsi_pool_reserve(&space->name_pool, 1))
+	if (vmsi_pool_reserve(&space->objects.name_pool, 1))
 		return NULL;
-	name = vmsi_pool_take(&space->name_pool);
+	name = vmsi_pool_take(&space->objects.name_pool);
 	*name = (struct vmsi_name){ .next = *bucket, .link = bucket };
 	strncpy(name->text, text, VMS_NAME_MAX);
 	if (name->next)
@@ -214,5 +220,5 @@ void vmsi_name_drop(struct vms_space *space, struct vmsi_name *name)
 	*name->link = name->next;
 	if (name->next)
 		name->next->link = name->link;
-	vmsi_pool_give(&space->name_pool, name);
+	vmsi_pool_give(&space->objects.name_pool, name);
 }

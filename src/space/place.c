@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "host/host.h"
+#include "space/inside.h"
+#include "space/space.h"
 
 /* Where mappings go that were given no address. */
 
@@ -56,7 +60,7 @@ static int find_roomy(const struct vms_space *space,
 
 void vmsi_note_left(struct vms_space *space, struct vmsi_range range)
 {
-	space->left[space->left_count++ % VMSI_LEFT_PLACES] = range;
+	space->left.all[space->left.count++ % VMSI_LEFT_PLACES] = range;
 }
 
 static bool was_left(const struct vms_space *space, uintptr_t start,
@@ -65,12 +69,15 @@ static bool was_left(const struct vms_space *space, uintptr_t start,
 	struct vmsi_range range = { start, start + length };
 
 	for (size_t i = 0; i < VMSI_LEFT_PLACES; i++)
-		if (vmsi_range_overlaps(space->left[i], range))
+		if (vmsi_range_overlaps(space->left.all[i], range))
 			return true;
 	return false;
 }
 
-/* Elsewhere, if the place is one that was left: where the most room is. */
+/*
+ * If the place is one that was left lately, take one at the end of the largest
+ * gap.
+ */
 static void avoid_left(const struct vms_space *space,
 		       const struct vmsi_place_request *request,
 		       uintptr_t *start)
@@ -121,7 +128,10 @@ static int choose(const struct vms_space *space,
 	return error;
 }
 
-/* What others have in an open gap is found when it closes: choose again then. */
+/*
+ * Closing a gap at the place can find foreign memory there; then another place
+ * is chosen.
+ */
 int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
 	       uintptr_t *start)
 {
@@ -130,11 +140,11 @@ int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request
 
 	do {
 		error = choose(space, request, start);
-		gaps = space->gap_count;
-		if (!error && gaps)
+		gaps = space->gaps.count;
+		if (!error)
 			vmsi_gaps_close(space, (struct vmsi_range){
 				*start, *start + request->length });
-	} while (!error && space->gap_count < gaps);
+	} while (!error && space->gaps.count < gaps);
 	return error;
 }
 

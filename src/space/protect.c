@@ -1,5 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_mprotect. */
 
@@ -34,8 +43,8 @@ static bool may_lose_charge(const struct vmsi_mapping *mapping, int prot)
 }
 
 /*
- * PROT_GROWSDOWN begins the range at the start of a growing mapping; no machine
- * of ours has mappings for PROT_GROWSUP.
+ * PROT_GROWSDOWN makes the range begin at the start of a growing mapping.
+ * Mappings for PROT_GROWSUP exist on none of the supported machines.
  */
 static int find_start(struct protect_request *request)
 {
@@ -59,7 +68,10 @@ static int find_start(struct protect_request *request)
 	return 0;
 }
 
-/* What forbids to change a piece; it is charged where it is to be. */
+/*
+ * Refuse what forbids to change a piece, and charge the piece if it becomes
+ * chargeable.
+ */
 static int charge_piece(struct protect_request *request,
 			const struct vmsi_mapping *mapping, size_t length)
 {
@@ -150,18 +162,21 @@ static int protect(struct protect_request *request)
 	if (error)
 		request->error = vmsi_refused_by_host(space, error);
 	if (done.end > done.start) {
-		/* After the host's call, so that no write comes between. */
+		/*
+		 * The host has taken the right to write by now, so no write
+		 * comes after the question.
+		 */
 		if (!(request->prot & PROT_WRITE))
 			vmsi_learn_touched(space, done, VMSI_LEARN_ALL);
 		vmsi_change(space, done, change_prot, request);
 	}
-	/* What was charged for parts that did not change. */
+	/* Take back the charge for parts that did not change. */
 	vmsi_ledger_take_back(&space->ledger, request->charged);
 out:
 	return request->error;
 }
 
-/* Whether the host knows these protection bits; a length of a page suffices. */
+/* Refuse protection bits that the host does not know. */
 static int check_bits(const struct protect_request *request)
 {
 	const int known = (int)RIGHTS | BOTH_WAYS;
@@ -169,7 +184,10 @@ static int check_bits(const struct protect_request *request)
 
 	if (!extra)
 		return 0;
-	/* A machine's own bits (PROT_SEM, PROT_BTI): ask about memory of ours. */
+	/*
+	 * Machines have bits of their own (PROT_SEM, PROT_BTI), so the host is
+	 * asked, about a page of the probe.
+	 */
 	if (vmsi_host.mprotect(request->space->limit_probe, vmsi_page_size(),
 			       extra) == -EINVAL)
 		return -EINVAL;

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "space/state.h"
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/handle_table.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /*
  * Publishing: what an operation has done on the host goes into the map, the
@@ -16,8 +22,7 @@
 static int reserve(struct vms_space *space, size_t operations)
 {
 	if (vmsi_map_reserve(&space->map, operations * OPERATION_RECORDS) ||
-	    vmsi_pool_reserve(&space->stack_pool,
-			      operations * OPERATION_STACKS))
+	    vmsi_stacks_reserve(&space->stacks, operations * OPERATION_STACKS))
 		return vmsi_refuse_records(space);
 	return 0;
 }
@@ -85,8 +90,7 @@ void vmsi_forget(struct vms_space *space, struct vmsi_range range)
 	}
 	erase_ours(space, range);
 	vmsi_handles_unmapped(space, range);
-	if (space->has_stacks)
-		vmsi_stack_note(space, range.end);
+	vmsi_stacks_changed(space, range);
 }
 
 static void insert(struct vms_space *space, struct vmsi_range range,
@@ -94,16 +98,15 @@ static void insert(struct vms_space *space, struct vmsi_range range,
 {
 	vmsi_map_insert(&space->map, range, offset, attributes);
 	vmsi_warm_trim(space, range);
-	if (vmsi_has(attributes, VMSI_GROWSDOWN))
-		vmsi_stack_note(space, range.start);
+	vmsi_stacks_changed(space, range);
 }
 
 void vmsi_publish(struct vms_space *space, struct vmsi_range range,
 		  uint64_t offset, const struct vmsi_attributes *attributes)
 {
 	/*
-	 * Counted before anything is forgotten: what is replaced may be all
-	 * that was mapped of the same object.
+	 * What is mapped is counted first: what it replaces may be the only
+	 * other mapping of the object, which would be let go.
 	 */
 	count_mapped(attributes, vmsi_range_length(range));
 	vmsi_forget(space, range);
@@ -144,6 +147,7 @@ void vmsi_change(struct vms_space *space, struct vmsi_range range,
 	struct counted_change counted = { space, change, context };
 
 	vmsi_map_update(&space->map, range, change_counted, &counted);
+	vmsi_stacks_changed(space, range);
 }
 
 size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range)
@@ -157,9 +161,10 @@ size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range)
 }
 
 /*
- * Whether it is not known yet that a mapping was touched, and may be. Where reads
- * bring in pages of the mapping's own, memory that is only read, and not charged
- * yet, is touched too: it keeps the charge once it has one.
+ * Whether a mapping may be touched that is not known to be. On hosts without a
+ * zero page, a read brings in a page of the mapping's own; so memory that can
+ * only be read, and is not charged yet, may be touched too, and then keeps its
+ * charge once it has one.
  */
 static bool may_be_touched(const struct vmsi_attributes *attributes)
 {

@@ -1,13 +1,28 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/grow.h"
+#include "space/handle_table.h"
+#include "space/inside.h"
+#include "space/move.h"
+#include "space/records.h"
+#include "space/refusal.h"
 #include "space/remap.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/unmap.h"
+#include "space/walk.h"
 
 /* vms_mremap: by which step it is done. */
 
 /* --- charge -------------------------------------------------------------- */
 
 /*
- * Charge bytes if the mapping is charged at all. refund: what the target gives
- * back. *charged tells what to uncharge when the host refuses.
+ * Charge bytes if the mapping is charged at all. refund is what the target
+ * gives back. *charged is what to uncharge when the host refuses.
  */
 static int charge(const struct remap_request *request, size_t bytes,
 		  size_t refund, size_t *charged)
@@ -46,7 +61,9 @@ static int shrink(const struct remap_request *request)
 	return vmsi_unmap(request->space, tail);
 }
 
-/* The host unmaps no part of a huge page. */
+/*
+ * Whether an address is inside a huge page, of which the host unmaps no part.
+ */
 static bool cuts_huge_page(const struct vms_space *space, uintptr_t address)
 {
 	const struct vmsi_mapping *mapping = vmsi_lookup(space, address);
@@ -84,7 +101,10 @@ static int move_to(const struct remap_request *request,
 	error = vmsi_claim(space, target);
 	if (error)
 		return error;
-	/* What is kept counts twice; growth was looked at before. */
+	/*
+	 * A source that is kept counts as addresses twice. Growth was looked at
+	 * before.
+	 */
 	if (vmsi_remap_keeps_source(request))
 		error = vmsi_check_limits(space, bytes,
 					  vmsi_remap_counts_as(request->mapping));
@@ -124,12 +144,12 @@ static int move_resized(struct remap_request *request)
 	if (error || !shrinks)
 		return error;
 	/*
-	 * The rest of the source goes; what the host refuses stays owed. The
-	 * move has left records enough.
+	 * The rest of the source is unmapped; what the host refuses to replace
+	 * becomes a leftover. vmsi_move has left enough records.
 	 */
 	vmsi_learn_touched(request->space, tail, VMSI_LEARN_SPLIT);
 	vmsi_forget(request->space, tail);
-	vmsi_give_back_or_owe(request->space, tail);
+	vmsi_give_back_or_leave(request->space, tail);
 	return 0;
 }
 
@@ -188,7 +208,7 @@ static int move_each(struct remap_request *request)
 	return 0;
 }
 
-/* Where a mapping goes that was given no fixed place. */
+/* Choose where a mapping goes that was given no fixed place. */
 static int choose_target(const struct remap_request *request,
 			 struct vmsi_range *target)
 {
@@ -239,7 +259,10 @@ static int expand(struct remap_request *request, uintptr_t *result)
 		error = grow_in_place(request);
 		if (error != -ENOMEM)
 			return error;
-		/* A limit, or something in the gap: the long way tells which. */
+		/*
+		 * A limit refused, or something is in the gap: the checks below
+		 * tell which.
+		 */
 		request->by = VMSI_EXTEND_IN_HOLE;
 		error = vmsi_remap_check_growth(request);
 		if (error)
@@ -248,8 +271,8 @@ static int expand(struct remap_request *request, uintptr_t *result)
 	if (claim_extension(request, &extension)) {
 		error = grow_in_place(request);
 		/*
-		 * Where another thread of the process took the addresses in the
-		 * instant that growth needed them, it is a move.
+		 * If another thread took the addresses while growth had them
+		 * free, the mapping moves.
 		 */
 		if (error != -ENOMEM ||
 		    vmsi_may_replace(request->space, extension))
@@ -318,7 +341,7 @@ long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
 		return vmsi_refused_by_host(space, error);
 	if (request.new_length > request.old_length)
 		vmsi_object_reached(space, result);
-	/* A resize in place, which moved no handle. */
+	/* A resize in place; vmsi_move has told the handles of any other. */
 	if (result == old && request.old_length)
 		vmsi_handles_resized(space, old, request.old_length,
 				     request.new_length);

@@ -2,7 +2,9 @@
 #ifndef VMSI_SPACE_REMAP_H
 #define VMSI_SPACE_REMAP_H
 
-#include "space/state.h"
+#include "base/mman.h"
+#include "space/grow.h"
+#include "space/space.h"
 
 /* One call of vms_mremap, and whether it may be; see remap_check.c. */
 
@@ -53,5 +55,12 @@ bool vmsi_remap_has_room(const struct remap_request *request,
 
 /* What the mapping counts as against the limits. */
 enum vmsi_counts vmsi_remap_counts_as(const struct vmsi_mapping *mapping);
+
+/*
+ * A whole call of vms_mremap, under the lock of the space. Returns the address
+ * or -errno. remap.c
+ */
+long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
+		size_t new_length, int flags, uintptr_t new_address);
 
 #endif

@@ -1,45 +1,29 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/memlock.h"
 #include "space/remap.h"
+#include "space/remap_rules.h"
+#include "space/space.h"
+#include "space/walk.h"
 
-/* Whether a call of vms_mremap may be, in the order in which Linux looks. */
-
-/* Whether a new address is a place, and not only a wish. */
-static int check_target(const struct remap_request *request)
-{
-	struct vmsi_range target = { request->new_address, 0 };
-	struct vmsi_range source = vmsi_remap_source(request);
-
-	if (!vmsi_is_aligned(request->new_address, vmsi_page_size()) ||
-	    !(request->flags & MREMAP_MAYMOVE) ||
-	    !vmsi_add(target.start, request->new_length, &target.end) ||
-	    target.end > vmsi_address_limit())
-		return -EINVAL;
-	if (vmsi_remap_keeps_source(request) && request->old_length != request->new_length)
-		return -EINVAL;
-	if (vmsi_remap_is_fixed(request) && !vmsi_inside(request->space, target))
-		return target.start == 0 ? -EPERM : -EINVAL;
-	/* Linux looks at the ends, so an empty source can overlap too. */
-	if (source.end > target.start && target.end > source.start)
-		return -EINVAL;
-	return 0;
-}
+/* Whether vms_mremap refuses a call, in the order in which Linux looks. */
 
 int vmsi_remap_check(struct remap_request *request)
 {
-	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-	const size_t page_size = vmsi_page_size();
+	struct vmsi_range target = { request->new_address, 0 };
+	int error = vmsi_remap_rules(request->old, &request->old_length,
+				     &request->new_length, request->flags,
+				     request->new_address);
 
-	if ((request->flags & ~known) ||
-	    !vmsi_is_aligned(request->old, page_size))
-		return -EINVAL;
-	request->old_length = vmsi_align_up(request->old_length, page_size);
-	request->new_length = vmsi_align_up(request->new_length, page_size);
-	if (request->new_length == 0 ||
-	    request->new_length > vmsi_address_limit())
-		return -EINVAL;
-	if (request->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
-		return check_target(request);
-	return 0;
+	if (error || !vmsi_remap_is_fixed(request))
+		return error;
+	target.end = target.start + request->new_length;
+	if (vmsi_inside(request->space, target))
+		return 0;
+	return target.start == 0 ? -EPERM : -EINVAL;
 }
 
 static int align_to_huge_pages(struct remap_request *request)
@@ -125,12 +109,15 @@ int vmsi_remap_check_growth(struct remap_request *request)
 	return vmsi_check_limits(space, growth, vmsi_remap_counts_as(request->mapping));
 }
 
-/* Whether the host can do all of a growth, and look at its limits itself. */
+/*
+ * Whether a gap is open for all of a growth, so that the host grows the mapping
+ * and looks at its limits.
+ */
 static bool grows_in_gap(const struct remap_request *request)
 {
 	struct vmsi_range extension;
 
-	return request->space->gap_count && vmsi_remap_has_room(request, &extension) &&
+	return request->space->gaps.count && vmsi_remap_has_room(request, &extension) &&
 		vmsi_gap_holds(request->space, extension);
 }
 
@@ -143,7 +130,10 @@ int vmsi_remap_check_mapping(struct remap_request *request)
 	if (request->old_length == 0 &&
 	    !vmsi_has(&mapping->attributes, VMSI_SHARED))
 		return -EINVAL;
-	/* Shrinking may cut off what lies in other mappings, too. */
+	/*
+	 * A part that is cut off may lie in other mappings; a part that stays
+	 * may not.
+	 */
 	if (vmsi_min(request->old_length, request->new_length) >
 	    mapping->end - request->old)
 		return -EFAULT;

@@ -1,5 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_mseal. */
 
@@ -35,7 +43,7 @@ int vms_mseal(vms_space *space, void *address, size_t length,
 
 	if (error)
 		return vmsi_status(error);
-	/* Whether there is such a call, told for no memory at all. */
+	/* A call for a length of 0 tells whether the host has mseal. */
 	known = vmsi_host.mseal(space->range.start, 0, flags);
 	if (known < 0)
 		error = (int)known;

@@ -1,95 +1,20 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <string.h>
 
-#include "base/panic.h"
+#include "base/mman.h"
 #include "base/reclaim.h"
 #include "base/versioned.h"
-#include "space/objects.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/fork.h"
+#include "space/handle_table.h"
+#include "space/inside.h"
+#include "space/registry.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* Spaces themselves: open, close, options, figures. */
-
-struct vmsi_lock vmsi_registry_lock =
-	VMSI_LOCK_INITIALIZER(VMSI_RANK_REGISTRY);
-struct vms_space *vmsi_registry;
-
-/* --- records' memory ---------------------------------------------------------- */
-
-/*
- * Addresses outside of the space. The host may choose some from an open gap
- * below a growing mapping, where the program may write: what is too long for
- * every gap lies elsewhere, and is cut to its length there.
- */
-static long place_records(const struct vms_space *space, size_t length)
-{
-	size_t asked = length;
-
-	for (;;) {
-		long start = vmsi_host.mmap(0, asked, PROT_NONE,
-					    MAP_PRIVATE | MAP_ANONYMOUS |
-						    MAP_NORESERVE, -1, 0);
-		struct vmsi_range got = { (uintptr_t)start,
-					  (uintptr_t)start + asked };
-
-		if (start < 0)
-			return start;
-		if (!space || !vmsi_range_overlaps(got, space->range)) {
-			if (asked > length)
-				vmsi_host.munmap(got.start, asked - length);
-			return (long)(got.end - length);
-		}
-		vmsi_host.munmap(got.start, asked);
-		if (!vmsi_multiply(asked, 2, &asked))
-			return -ENOMEM;
-	}
-}
-
-/*
- *   guard page | the chunk | guard page
- *
- * so that a stray write of the program beyond its own memory faults before it
- * reaches a record.
- */
-void *vmsi_records_get(void *context, size_t bytes)
-{
-	struct vms_space *space = context;
-	const size_t guard = vmsi_page_size();
-	long whole = place_records(space, bytes + 2 * guard);
-	uintptr_t chunk;
-
-	if (whole < 0)
-		return NULL;
-	chunk = (uintptr_t)whole + guard;
-	/*
-	 * MAP_GROWSDOWN is counted as stack and not as data (RLIMIT_DATA), which
-	 * is the program's; the guard page keeps it from growing.
-	 */
-	if (vmsi_host.mmap(chunk, bytes, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN |
-				   MAP_FIXED, -1, 0) < 0) {
-		vmsi_host.munmap((uintptr_t)whole, bytes + 2 * guard);
-		return NULL;
-	}
-	vmsi_host.name_memory(chunk, bytes, "vmspace records");
-	if (space) {
-		space->metadata += bytes;
-		/* The host counts it, but the program has not mapped it. */
-		space->limits.mapped += bytes + 2 * guard;
-	}
-	return (void *)chunk;
-}
-
-void vmsi_records_put(void *context, void *chunk, size_t bytes)
-{
-	struct vms_space *space = context;
-	const size_t guard = vmsi_page_size();
-
-	vmsi_host.munmap((uintptr_t)chunk - guard, bytes + 2 * guard);
-	if (space) {
-		space->metadata -= bytes;
-		space->limits.mapped -= bytes + 2 * guard;
-	}
-}
 
 /* --- options ---------------------------------------------------------------------- */
 
@@ -162,9 +87,8 @@ static void init_state(struct vms_space *space,
 					   space };
 
 	vmsi_lock_init(&space->lock, VMSI_RANK_SPACE);
-	vmsi_map_init(&space->map, space->range, vmsi_stack_guard(), source);
+	vmsi_map_init(&space->map, space->range, vmsi_guard_gap(), source);
 	vmsi_objects_init(space, source);
-	vmsi_pool_init(&space->stack_pool, sizeof(struct vmsi_stack), source);
 	vmsi_ledger_init(&space->ledger,
 			 options && options->commit_limit ?
 				 options->commit_limit : vmsi_host_memory(),
@@ -184,15 +108,10 @@ static void init_state(struct vms_space *space,
 	}
 }
 
-static void register_space(struct vms_space *space)
-{
-	vmsi_lock_acquire(&vmsi_registry_lock);
-	space->next = vmsi_registry;
-	vmsi_registry = space;
-	vmsi_lock_release(&vmsi_registry_lock);
-}
-
-/* The map-count limit, or else another reason. */
+/*
+ * The reason of a failure: the map-count limit if that is reached, else the
+ * other one.
+ */
 static enum vms_refusal why_not(const struct vms_space *space,
 				enum vms_refusal other)
 {
@@ -206,7 +125,9 @@ static int open_space(size_t size, const struct vms_space_options *options,
 	struct vms_space *space = make_record();
 	int error;
 
-	/* Nothing is there yet that could tell which limit it was. */
+	/*
+	 * There is no probe yet to tell the map-count limit from other reasons.
+	 */
 	if (!space)
 		return vmsi_refuse(VMS_REFUSAL_HOST);
 	error = vmsi_host_make_probe(&space->limit_probe);
@@ -229,7 +150,7 @@ static int open_space(size_t size, const struct vms_space_options *options,
 	}
 	init_state(space, options);
 	vmsi_limits_open(space);
-	register_space(space);
+	vmsi_registry_add(space);
 	*result = space;
 	return 0;
 
@@ -255,7 +176,7 @@ vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
 		error = -EINVAL;
 	if (!error)
 		error = open_space(size, options ? &known : NULL, &space);
-	/* What heaps retain may be what its records lack. */
+	/* Heaps may retain the memory that the records of the space lack. */
 	if (error == -ENOMEM && vmsi_reason() == VMS_REFUSAL_HOST &&
 	    vmsi_reclaim(NULL, since))
 		error = open_space(size, options ? &known : NULL, &space);
@@ -266,38 +187,21 @@ vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
 
 /* --- close ----------------------------------------------------------------------------- */
 
-static void unregister_space(struct vms_space *space)
-{
-	struct vms_space **link = &vmsi_registry;
-
-	vmsi_lock_acquire(&vmsi_registry_lock);
-	while (*link != space)
-		link = &(*link)->next;
-	*link = space->next;
-	vmsi_lock_release(&vmsi_registry_lock);
-}
-
 /*
  * The first range from at on that is not the space's to unmap: foreign memory,
- * or the open gap of a stack, where only foreign memory can be.
+ * or what is open below a mapping, where only foreign memory can be.
  */
 static struct vmsi_range next_left_alone(const struct vms_space *space,
 					 uintptr_t at)
 {
 	struct vmsi_range next = { space->range.end, space->range.end };
-	struct vmsi_mapping *mapping = vmsi_map_find(&space->map, at);
+	struct vmsi_mapping *record = vmsi_map_find(&space->map, at);
 
-	while (mapping &&
-	       !vmsi_has(&mapping->attributes, VMSI_FOREIGN))
-		mapping = vmsi_map_next(mapping);
-	if (mapping)
-		next = vmsi_mapping_range(mapping);
-	for (struct vmsi_stack *stack = space->stacks; stack;
-	     stack = stack->next)
-		if (stack->start > at && stack->open_from < next.start &&
-		    stack->open_from < stack->start)
-			next = (struct vmsi_range){ stack->open_from,
-						    stack->start };
+	while (record && !vmsi_has(&record->attributes, VMSI_FOREIGN))
+		record = vmsi_map_next(record);
+	if (record)
+		next = vmsi_mapping_range(record);
+	vmsi_stacks_first_open(space, at, &next);
 	return next;
 }
 
@@ -316,7 +220,10 @@ static int release_addresses(struct vms_space *space)
 			long result = vmsi_host.munmap(part.start,
 						       vmsi_range_length(part));
 
-			/* Only the first can be refused without harm. */
+			/*
+			 * A refusal of the first call changes nothing, so the
+			 * close can fail. After that it must go on.
+			 */
 			if (result < 0 && first)
 				return (int)result;
 			first = false;
@@ -340,11 +247,17 @@ int vms_space_close(vms_space *space)
 
 	if (!space)
 		return vmsi_status(-EINVAL);
-	/* First, so that no fork meets a space without its addresses. */
-	unregister_space(space);
+	/*
+	 * The space leaves the registry first, so that no fork meets it without
+	 * its addresses.
+	 */
+	vmsi_registry_remove(space);
 	error = vmsi_enter(space);
 	if (!error) {
-		/* What others have in them is not unmapped. */
+		/*
+		 * Closing the gaps finds what others have mapped in them, which
+		 * is left alone.
+		 */
 		vmsi_gaps_close(space, space->range);
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);
@@ -357,7 +270,7 @@ int vms_space_close(vms_space *space)
 		}
 	}
 	if (error) {
-		register_space(space);
+		vmsi_registry_add(space);
 		return vmsi_status(error);
 	}
 	vmsi_limits_close(space);
@@ -366,7 +279,7 @@ int vms_space_close(vms_space *space)
 	vmsi_handles_release(space);
 	vmsi_map_destroy(&space->map);
 	vmsi_objects_release(space);
-	vmsi_pool_release(&space->stack_pool);
+	vmsi_pool_release(&space->stacks.pool);
 	vmsi_fork_unwatch(space);
 	vmsi_host_drop_probe(space->limit_probe);
 	drop_record(space);
@@ -399,19 +312,6 @@ bool vms_space_contains(const vms_space *space, const void *address,
 		vmsi_inside(space, range) && range.start < space->range.end;
 }
 
-vms_space *vms_space_of(const void *address)
-{
-	struct vms_space *space;
-
-	vmsi_lock_acquire(&vmsi_registry_lock);
-	for (space = vmsi_registry; space; space = space->next)
-		if ((uintptr_t)address >= space->range.start &&
-		    (uintptr_t)address < space->range.end)
-			break;
-	vmsi_lock_release(&vmsi_registry_lock);
-	return space;
-}
-
 int vms_space_set_commit(vms_space *space, size_t limit,
 			 enum vms_commit_policy policy)
 {
@@ -428,36 +328,10 @@ int vms_space_set_commit(vms_space *space, size_t limit,
 	return 0;
 }
 
-/* What the map holds that is no mapping. */
-struct unheld {
-	size_t bytes, foreign, records;
-};
-
-static struct unheld count_unheld(const struct vms_space *space)
-{
-	struct unheld unheld = { 0, 0, 0 };
-	struct vmsi_mapping *mapping;
-
-	if (space->unsettled_count == 0)
-		return unheld;
-	for (mapping = vmsi_map_find(&space->map, space->range.start); mapping;
-	     mapping = vmsi_map_next(mapping)) {
-		size_t length = vmsi_range_length(vmsi_mapping_range(mapping));
-
-		if (!vmsi_is_unheld(mapping))
-			continue;
-		unheld.records++;
-		unheld.bytes += length;
-		if (vmsi_has(&mapping->attributes, VMSI_FOREIGN))
-			unheld.foreign += length;
-	}
-	return unheld;
-}
-
 int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats)
 {
 	struct vms_space_stats known;
-	struct unheld unheld;
+	struct vmsi_uncovered_figures uncovered;
 	int error = stats ? vmsi_check_struct_size(stats->struct_size,
 						   VMSI_FIRST_SPACE_STATS) :
 			    -EINVAL;
@@ -467,11 +341,11 @@ int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats)
 	if (error)
 		return vmsi_status(error);
 	vmsi_gaps_check(space);
-	unheld = count_unheld(space);
+	uncovered = vmsi_uncovered_count(space);
 	known = (struct vms_space_stats){
 		.reserved = vmsi_range_length(space->range),
-		.mapped = space->map.mapped - unheld.bytes,
-		.mappings = space->map.count - unheld.records,
+		.mapped = space->map.mapped - uncovered.bytes,
+		.mappings = space->map.count - uncovered.records,
 		.committed = space->ledger.charged,
 		.committed_peak = space->ledger.peak,
 		.commit_limit = space->ledger.limit,
@@ -480,7 +354,7 @@ int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats)
 		.huge_fallbacks = space->huge_fallbacks,
 		.moves = space->moves,
 		.grown_in_place = space->grown_in_place,
-		.lost = unheld.foreign,
+		.lost = uncovered.foreign,
 		.metadata = space->metadata,
 	};
 	vmsi_leave(space);

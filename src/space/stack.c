@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/records.h"
+#include "space/space.h"
 
 /*
  * MAP_GROWSDOWN: the host grows such a mapping when it is touched below its
@@ -15,23 +18,18 @@
  * learned at the next call on the space, and the gap is opened further then.
  */
 
-#define GUARD_GAP_PAGES 256
-
-size_t vmsi_stack_guard(void)
+int vmsi_stacks_begin(struct vms_space *space)
 {
-	return GUARD_GAP_PAGES * vmsi_page_size();
-}
-
-/* The growing mapping that begins at start; NULL: none does. */
-static struct vmsi_mapping *growing_at(const struct vms_space *space,
-				       uintptr_t start)
-{
-	struct vmsi_mapping *mapping = vmsi_lookup(space, start);
-
-	if (!mapping || mapping->start != start ||
-	    !vmsi_has(&mapping->attributes, VMSI_GROWSDOWN))
-		return NULL;
-	return mapping;
+	/*
+	 * stack.c opens the addresses below a growing mapping; gaps behind
+	 * mappings could meet them.
+	 */
+	vmsi_gaps_forbid(space);
+	if (!space->stacks.any)
+		vmsi_pool_init(&space->stacks.pool, sizeof(struct vmsi_stack),
+			       space->map.pool.source);
+	space->stacks.any = true;
+	return vmsi_reserve_records(space);
 }
 
 /* The lowest page of the mapped run that ends at stack->start. */
@@ -55,9 +53,10 @@ static uintptr_t lowest_mapped(const struct vmsi_stack *stack)
 
 void vmsi_stacks_refresh(struct vms_space *space)
 {
-	for (struct vmsi_stack *stack = space->stacks; stack;
+	for (struct vmsi_stack *stack = space->stacks.first; stack;
 	     stack = stack->next) {
-		struct vmsi_mapping *mapping = growing_at(space, stack->start);
+		struct vmsi_mapping *mapping =
+			vmsi_growing_at(space, stack->start);
 		struct vmsi_range grown = { 0, stack->start };
 		struct vmsi_attributes attributes;
 
@@ -78,58 +77,18 @@ void vmsi_stacks_refresh(struct vms_space *space)
 	}
 }
 
-void vmsi_stack_note(struct vms_space *space, uintptr_t start)
-{
-	struct vmsi_mapping *mapping = vmsi_lookup(space, start);
-	struct vmsi_stack *stack;
-
-	if (!mapping || !growing_at(space, mapping->start))
-		return;
-	for (stack = space->stacks; stack; stack = stack->next)
-		if (stack->start == mapping->start)
-			return;
-	if (vmsi_pool_reserve(&space->stack_pool, 1))
-		return;
-	stack = vmsi_pool_take(&space->stack_pool);
-	*stack = (struct vmsi_stack){
-		.next = space->stacks,
-		.start = mapping->start,
-		.open_from = mapping->start,
-	};
-	space->stacks = stack;
-	space->has_stacks = true;
-}
-
 /* Cover the open gap again, but for what is mapped in it now. */
 static void close_gap(struct vms_space *space, struct vmsi_stack *stack)
 {
 	struct vmsi_range gap = { stack->open_from, stack->start };
 
 	stack->open_from = stack->start;
-	vmsi_hold_free(space, gap);
-}
-
-void vmsi_stacks_closed(struct vms_space *space, struct vmsi_range range)
-{
-	for (struct vmsi_stack *stack = space->stacks; stack;
-	     stack = stack->next) {
-		struct vmsi_range gap = { stack->open_from, stack->start };
-		struct vmsi_range below = { gap.start,
-					    vmsi_min(range.start, gap.end) };
-		struct vmsi_range above = { vmsi_max(range.end, gap.start),
-					    gap.end };
-
-		if (!vmsi_range_overlaps(gap, range))
-			continue;
-		stack->open_from = stack->start;
-		vmsi_hold_free(space, below);
-		vmsi_hold_free(space, above);
-	}
+	vmsi_cover_holes(space, gap);
 }
 
 void vmsi_stacks_close(struct vms_space *space, struct vmsi_range range)
 {
-	for (struct vmsi_stack *stack = space->stacks; stack;
+	for (struct vmsi_stack *stack = space->stacks.first; stack;
 	     stack = stack->next)
 		if (vmsi_range_overlaps((struct vmsi_range){ stack->open_from,
 							     stack->start },
@@ -151,12 +110,14 @@ static uintptr_t gap_start(const struct vms_space *space,
 	size_t hole = mapping->start - limit;
 
 	if (below && below->attributes.prot != PROT_NONE &&
-	    hole < 2 * vmsi_stack_guard())
+	    hole < 2 * vmsi_guard_gap())
 		return limit;
-	return mapping->start - vmsi_min(vmsi_stack_guard(), hole);
+	return mapping->start - vmsi_min(vmsi_guard_gap(), hole);
 }
 
-/* Make the open gap what it should be below a mapping. */
+/*
+ * Open or cover addresses below a mapping, so that its gap is as it should be.
+ */
 static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 		       const struct vmsi_mapping *mapping)
 {
@@ -166,7 +127,7 @@ static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 		struct vmsi_range closed = { stack->open_from, from };
 
 		stack->open_from = from;
-		vmsi_hold_free(space, closed);
+		vmsi_cover_holes(space, closed);
 	}
 	if (from < stack->open_from) {
 		struct vmsi_range gap = { from, stack->open_from };
@@ -181,25 +142,25 @@ static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 /* Close the gaps of mappings that are gone, before others are opened. */
 static void drop_dead(struct vms_space *space)
 {
-	struct vmsi_stack **link = &space->stacks;
+	struct vmsi_stack **link = &space->stacks.first;
 
 	while (*link) {
 		struct vmsi_stack *stack = *link;
 
-		if (growing_at(space, stack->start)) {
+		if (vmsi_growing_at(space, stack->start)) {
 			link = &stack->next;
 			continue;
 		}
 		close_gap(space, stack);
 		*link = stack->next;
-		vmsi_pool_give(&space->stack_pool, stack);
+		vmsi_pool_give(&space->stacks.pool, stack);
 	}
 }
 
 void vmsi_stacks_update(struct vms_space *space)
 {
 	drop_dead(space);
-	for (struct vmsi_stack *stack = space->stacks; stack;
+	for (struct vmsi_stack *stack = space->stacks.first; stack;
 	     stack = stack->next)
-		adjust_gap(space, stack, growing_at(space, stack->start));
+		adjust_gap(space, stack, vmsi_growing_at(space, stack->start));
 }

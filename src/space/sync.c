@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /* vms_msync and vms_mincore. */
 
@@ -35,7 +41,7 @@ int vms_msync(vms_space *space, void *address, size_t length, int flags)
 
 	if (error)
 		return vmsi_status(error);
-	/* The flags are the host's matter: it tells for no memory at all. */
+	/* A call for a length of 0 makes the host look at the flags. */
 	error = (int)vmsi_host.msync(space->range.start, 0, flags);
 	if (!error && !vmsi_is_aligned(start, vmsi_page_size()))
 		error = -EINVAL;

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <string.h>
 
+#include "base/mman.h"
 #include "base/panic.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/mend.h"
+#include "space/move.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /*
  * Moving a mapping that grows on its way, so that it stays one mapping of the
@@ -29,8 +35,8 @@ static size_t congruence_of(size_t length)
 }
 
 /*
- * An address outside, congruent to the source, that is free now. What another
- * thread maps there before it is used makes the host choose another one.
+ * Find an address outside that is congruent to the source and free now. If
+ * another thread maps something there first, the host chooses another one.
  */
 static int find_outside(struct vmsi_range source, uintptr_t *place)
 {
@@ -74,7 +80,7 @@ static void put_back(const struct vms_space *space, uintptr_t outside,
 	vmsi_host.munmap(outside, length);
 }
 
-/* A whole mapping of the host; what it answers. */
+/* Move what is one mapping to the host. */
 static enum vmsi_transit move_one(const struct vms_space *space,
 				  struct vmsi_range source,
 				  struct vmsi_range target, int *error)
@@ -118,8 +124,8 @@ static bool find_last(struct vmsi_range range, uintptr_t *last)
 }
 
 /*
- * What the host has as several goes in its parts, straight to the target, and
- * the last of them grows.
+ * Where the host has several mappings, all but the last move straight to the
+ * target, and the last grows on its way.
  */
 static enum vmsi_transit move_several(struct vms_space *space,
 				      struct vmsi_range source,
@@ -137,8 +143,8 @@ static enum vmsi_transit move_several(struct vms_space *space,
 				    MREMAP_DONTUNMAP);
 	if (result < 0) {
 		*error = (int)result;
-		return vmsi_take_back(space, target) ? VMSI_TRANSIT_NOT_KEPT :
-						       VMSI_TRANSIT_REFUSED;
+		return vmsi_mend_for_retry(space, target) ?
+			VMSI_TRANSIT_NOT_KEPT : VMSI_TRANSIT_REFUSED;
 	}
 	rest.start += vmsi_range_length(first);
 	answer = move_one(space, last, rest, error);
@@ -148,7 +154,7 @@ static enum vmsi_transit move_several(struct vms_space *space,
 			       source.start, 0) < 0)
 		vmsi_panic("space: a mapping cannot be put together again");
 	if (answer != VMSI_TRANSIT_DONE && answer != VMSI_TRANSIT_REFUSED &&
-	    !vmsi_take_back(space, target))
+	    !vmsi_mend_for_retry(space, target))
 		return VMSI_TRANSIT_REFUSED;
 	return answer;
 }

@@ -1,5 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include <errno.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "space/entry.h"
+#include "space/inside.h"
+#include "space/mend.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/unmap.h"
+#include "space/walk.h"
 
 /* vms_munmap. */
 
@@ -20,14 +32,17 @@ static struct vmsi_range mapped_hull(const struct vms_space *space,
 	last = vmsi_map_find(&space->map, range.end - 1);
 	if (!last || last->start >= range.end)
 		last = last ? vmsi_map_previous(last) : NULL;
-	while (last && vmsi_is_unheld(last))
+	while (last && vmsi_is_uncovered(last))
 		last = vmsi_map_previous(last);
 	if (last)
 		hull.end = vmsi_min(last->end, range.end);
 	return hull;
 }
 
-/* Part of a huge page cannot go. */
+/*
+ * Whether a range begins or ends inside a huge page, of which the host unmaps
+ * no part.
+ */
 static bool splits_huge_page(const struct vms_space *space,
 			     struct vmsi_range range)
 {
@@ -60,7 +75,7 @@ static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
 	if (error < 0)
 		return (int)error;
 	vmsi_forget(space, range);
-	vmsi_hold(space, range);
+	vmsi_cover_free(space, range);
 	return 0;
 }
 
@@ -89,7 +104,10 @@ static bool is_like_reservation(const struct vms_space *space,
 		vmsi_host_has_pages(range) == 0;
 }
 
-/* The host's part and the map's, of a range from a mapping to a mapping. */
+/*
+ * Unmap a range that begins and ends in mappings, in the host and then in the
+ * map.
+ */
 static int unmap_hull(struct vms_space *space, struct vmsi_range hull,
 		      enum vmsi_warmth warmth)
 {
@@ -101,13 +119,13 @@ static int unmap_hull(struct vms_space *space, struct vmsi_range hull,
 	if (!error)
 		return 0;
 	hull.start = done;
-	vmsi_settle(space, hull);
+	vmsi_mend(space, hull);
 	if (error == -ENOMEM && vmsi_first(space, hull))
 		error = unmap_by_window(space, hull);
 	return vmsi_refused_by_host(space, error);
 }
 
-/* A whole mapping: nothing is split, and nothing else is met. */
+/* Unmap a whole mapping, which splits nothing and meets nothing else. */
 static int unmap_whole(struct vms_space *space,
 		       const struct vmsi_mapping *mapping)
 {
@@ -116,7 +134,7 @@ static int unmap_whole(struct vms_space *space,
 
 	if (flags & VMSI_SEALED)
 		return -EPERM;
-	/* A hole that is likely to be asked for again. */
+	/* A hole of a whole mapping is likely to be asked for again. */
 	if (!(flags & VMSI_GROWSDOWN))
 		warmth = vmsi_warm_wanted(space);
 	return unmap_hull(space, vmsi_mapping_range(mapping), warmth);

@@ -1,9 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-#include "space/state.h"
+#include "host/host.h"
+#include "space/space.h"
+#include "space/walk.h"
 
-static struct vmsi_mapping *skip_unheld(struct vmsi_mapping *mapping)
+/* --- the range that a caller means ---------------------------------------- */
+
+bool vmsi_page_range(uintptr_t address, size_t length,
+		     struct vmsi_range *range)
 {
-	while (mapping && vmsi_is_unheld(mapping))
+	uintptr_t rounded;
+
+	range->start = address;
+	return vmsi_align_up_checked(length, vmsi_page_size(), &rounded) &&
+		vmsi_add(address, rounded, &range->end);
+}
+
+/* --- walks ----------------------------------------------------------------- */
+
+static struct vmsi_mapping *skip_uncovered(struct vmsi_mapping *mapping)
+{
+	while (mapping && vmsi_is_uncovered(mapping))
 		mapping = vmsi_map_next(mapping);
 	return mapping;
 }
@@ -13,13 +29,13 @@ struct vmsi_mapping *vmsi_lookup(const struct vms_space *space,
 {
 	struct vmsi_mapping *mapping = vmsi_map_lookup(&space->map, address);
 
-	return mapping && !vmsi_is_unheld(mapping) ? mapping : NULL;
+	return mapping && !vmsi_is_uncovered(mapping) ? mapping : NULL;
 }
 
 static struct vmsi_mapping *within(struct vmsi_mapping *mapping,
 				   struct vmsi_range range)
 {
-	mapping = skip_unheld(mapping);
+	mapping = skip_uncovered(mapping);
 	return mapping && mapping->start < range.end ? mapping : NULL;
 }
 
@@ -33,20 +49,6 @@ struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
 				    struct vmsi_range range)
 {
 	return within(vmsi_map_next(mapping), range);
-}
-
-size_t vmsi_unheld_bytes(const struct vms_space *space)
-{
-	size_t bytes = 0;
-
-	if (space->unsettled_count == 0)
-		return 0;
-	for (struct vmsi_mapping *mapping =
-		     vmsi_map_find(&space->map, space->range.start);
-	     mapping; mapping = vmsi_map_next(mapping))
-		if (vmsi_is_unheld(mapping))
-			bytes += vmsi_range_length(vmsi_mapping_range(mapping));
-	return bytes;
 }
 
 size_t vmsi_mapped_bytes(const struct vms_space *space, struct vmsi_range range)
@@ -67,7 +69,7 @@ uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
 		address = mapping->end;
 		mapping = vmsi_map_next(mapping);
 		if (mapping && (mapping->start != address ||
-				vmsi_is_unheld(mapping)))
+				vmsi_is_uncovered(mapping)))
 			break;
 	}
 	return vmsi_min(address, limit);

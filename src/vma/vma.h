@@ -48,7 +48,7 @@
 /* not ours: lost to another mapping of the process */
 #define VMSI_FOREIGN        (UINT32_C(1) << 19)
 /* ours, unmapped, not yet given back to the reservation */
-#define VMSI_OWED           (UINT32_C(1) << 20)
+#define VMSI_LEFTOVER           (UINT32_C(1) << 20)
 /* shared, of a file that may not be written to */
 #define VMSI_READ_ONLY      (UINT32_C(1) << 21)
 /*

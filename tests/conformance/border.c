@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "border.h"
 
+#include "space/entry.h"
+#include "space/handle_table.h"
 #include "space/hostview.h"
-#include "space/state.h"
+#include "space/mend.h"
+#include "space/move.h"
+#include "space/records.h"
+#include "space/refusal.h"
+#include "space/remap_rules.h"
+#include "space/reservation.h"
+#include "space/space.h"
+#include "space/walk.h"
 
 /*
  * The space is reached here and nowhere else in this library: no public call
@@ -37,24 +46,16 @@ static bool keeps_source(const struct crossing *crossing)
 
 static int check(struct crossing *crossing)
 {
-	const int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-	const size_t page_size = vmsi_page_size();
 	uintptr_t end;
+	int error = vmsi_remap_rules(crossing->old, &crossing->old_length,
+				     &crossing->new_length, crossing->flags,
+				     crossing->new_address);
 
-	if ((crossing->flags & ~known) ||
-	    !(crossing->flags & MREMAP_MAYMOVE) ||
-	    !vmsi_is_aligned(crossing->old, page_size) ||
-	    !vmsi_is_aligned(crossing->new_address, page_size))
-		return -EINVAL;
-	crossing->old_length = vmsi_align_up(crossing->old_length, page_size);
-	crossing->new_length = vmsi_align_up(crossing->new_length, page_size);
-	if (crossing->new_length == 0 ||
-	    !vmsi_add(crossing->old, crossing->old_length, &end) ||
-	    !vmsi_add(crossing->new_address, crossing->new_length, &end) ||
-	    ((crossing->flags & MREMAP_DONTUNMAP) &&
-	     crossing->old_length != crossing->new_length))
-		return -EINVAL;
-	return 0;
+	if (error)
+		return error;
+	return (crossing->flags & MREMAP_MAYMOVE) &&
+		vmsi_add(crossing->old, crossing->old_length, &end) ?
+		0 : -EINVAL;
 }
 
 static long ask_host(const struct crossing *crossing, int flags)
@@ -126,9 +127,9 @@ static long move_out_one(const struct crossing *crossing)
 	}
 	vmsi_forget(space, source);
 	if (mapped)
-		vmsi_give_back_or_owe(space, source);
+		vmsi_give_back_or_leave(space, source);
 	else
-		vmsi_hold(space, source);
+		vmsi_cover_free(space, source);
 	return result;
 }
 
@@ -309,7 +310,9 @@ static long move_in_one(const struct crossing *crossing,
 			return vmsi_refuse_records(space);
 	}
 	if (info->flags & VMS_MAPPING_GROWSDOWN)
-		vmsi_gaps_close(space, space->range);
+		result = vmsi_stacks_begin(space);
+	if (result)
+		return result;
 	vmsi_learn_touched(space, target, VMSI_LEARN_SPLIT);
 	hold = hold_of(info, object);
 	if (hold.bytes)
@@ -326,7 +329,7 @@ static long move_in_one(const struct crossing *crossing,
 						   VMSI_HOLD_HERE);
 		if (object)
 			vmsi_object_drop(space, object);
-		vmsi_settle(space, target);
+		vmsi_mend(space, target);
 		return result;
 	}
 	publish_arrival(crossing, info, object, &hold);

@@ -6,6 +6,7 @@
 
 #include "guard.h"
 #include "host/host.h"
+#include "space/remap_rules.h"
 
 /*
  * mremap. Four kinds of it need no thought but whom to ask: source and target
@@ -76,36 +77,6 @@ long vmsi_rehome_move(uintptr_t old_address, size_t length, int flags,
 			return answer;
 	}
 	return (long)new_address;
-}
-
-static long check(const struct remap *remap)
-{
-	size_t page = vmsi_page_size();
-	int known = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP;
-	struct vmsi_range old = {
-		remap->old_address, remap->old_address + remap->old_length,
-	};
-	struct vmsi_range new = {
-		remap->new_address, remap->new_address + remap->new_length,
-	};
-
-	if ((remap->flags & ~known) ||
-	    !vmsi_is_aligned(remap->old_address, page) ||
-	    remap->new_length == 0 ||
-	    remap->new_length > vmsi_address_limit() ||
-	    old.end > vmsi_address_limit())
-		return -EINVAL;
-	if ((remap->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) &&
-	    !(remap->flags & MREMAP_MAYMOVE))
-		return -EINVAL;
-	if ((remap->flags & MREMAP_DONTUNMAP) &&
-	    remap->old_length != remap->new_length)
-		return -EINVAL;
-	if ((remap->flags & MREMAP_FIXED) &&
-	    (!vmsi_is_aligned(new.start, page) || new.end < new.start ||
-	     new.end > vmsi_address_limit() || vmsi_range_overlaps(old, new)))
-		return -EINVAL;
-	return 0;
 }
 
 static size_t pieces_of_source(const struct remap *remap,
@@ -298,18 +269,20 @@ static long to_target(const struct remap *remap)
 static long on_both_sides(uintptr_t old_address, size_t old_length,
 			  size_t new_length, int flags, uintptr_t new_address)
 {
-	size_t page = vmsi_page_size();
 	struct remap remap = {
 		.old_address = old_address,
-		.old_length = vmsi_align_up(old_length, page),
-		.new_length = vmsi_align_up(new_length, page),
+		.old_length = old_length,
+		.new_length = new_length,
 		.flags = flags,
 		.new_address = new_address,
 	};
-	long answer = check(&remap);
+	long answer = vmsi_remap_rules(old_address, &remap.old_length,
+				       &remap.new_length, flags, new_address);
 
 	if (answer)
 		return answer;
+	if (old_address + remap.old_length > vmsi_address_limit())
+		return -EINVAL;
 	return flags & MREMAP_FIXED ? to_target(&remap) : in_place(&remap);
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "death.h"
-#include "space/state.h"
+#include "space/space.h"
 
 /* An invariant that does not hold any more; only debug builds look. */
 int main(void)

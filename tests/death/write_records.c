@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "death.h"
-#include "space/state.h"
+#include "space/space.h"
 
 /*
  * A stray write that runs on upwards from below the space's own records meets

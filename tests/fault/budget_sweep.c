@@ -12,6 +12,8 @@
 #include <vmspace.h>
 
 #include "budget/budget.h"
+#include "budget/member.h"
+#include "budget/slots.h"
 #include "host_fault.h"
 #include "snapshot.h"
 

@@ -12,7 +12,7 @@
 #include <vmspace.h>
 
 #include "host_fault.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * Every host call of every operation on a buffer is failed in turn: once, from

@@ -18,7 +18,8 @@
 #include "heap/heap.h"
 #include "process_limits.h"
 #include "snapshot.h"
-#include "space/state.h"
+#include "host/host.h"
+#include "space/inside.h"
 
 /*
  * A heap at the limits of the process, with none to a few of what is limited

@@ -17,7 +17,7 @@
 #include "heap/heap.h"
 #include "host_fault.h"
 #include "snapshot.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * Every host call of every operation of a heap is failed in turn: once, from

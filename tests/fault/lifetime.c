@@ -16,7 +16,7 @@
 #include "host_fault.h"
 #include "scenario.h"
 #include "snapshot.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * Every host call is failed in turn while spaces are opened, closed and carried

@@ -12,7 +12,7 @@
 
 #include "process_limits.h"
 #include "run.h"
-#include "space/state.h"
+#include "space/space.h"
 
 /*
  * Every operation at the limits of the process, with none to a few of what is
@@ -111,9 +111,11 @@ static long refuse_records(uintptr_t address, size_t length, int prot,
 static void impose_records(struct vms_space *space, unsigned slack)
 {
 	struct vmsi_pool *pools[HIDING_POOLS] = {
-		&space->map.pool, &space->object_pool, &space->name_pool,
-		&space->stack_pool, &space->short_path_pool,
-		&space->long_path_pool,
+		&space->map.pool, &space->objects.object_pool,
+		&space->objects.name_pool,
+		&space->stacks.pool,
+		&space->objects.short_path_pool,
+		&space->objects.long_path_pool,
 	};
 
 	for (size_t i = 0; i < HIDING_POOLS; i++) {

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "space/state.h"
+#include "space/inside.h"
 
 #define SPACE_HUGE_PAGES 8
 #define ERRNO_BEFORE 4711

@@ -15,7 +15,7 @@
 
 #include "base/align.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/space.h"
 
 /* The contents of a page that even a debugger cannot read: past a file's end. */
 #define UNREADABLE 1
@@ -91,9 +91,9 @@ static void note_host(struct snapshot *snapshot,
  */
 static void note_gaps(struct snapshot *snapshot, const struct vms_space *space)
 {
-	for (unsigned i = 0; i < space->gap_count; i++)
-		for (uintptr_t at = space->gaps[i].open.start;
-		     at < space->gaps[i].open.end; at += vmsi_page_size())
+	for (unsigned i = 0; i < space->gaps.count; i++)
+		for (uintptr_t at = space->gaps.all[i].open.start;
+		     at < space->gaps.all[i].open.end; at += vmsi_page_size())
 			snapshot->pages[(at - snapshot->base) /
 					vmsi_page_size()].host = HOST_HELD;
 }

@@ -14,7 +14,8 @@
 #include <unistd.h>
 
 #include "../kernel/operation.h"
-#include "space/state.h"
+#include "base/mman.h"
+#include "space/inside.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

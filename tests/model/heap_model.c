@@ -19,7 +19,7 @@
 #include "heap/check.h"
 #include "heap/heap.h"
 #include "heap_blocks.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * Random calls on a heap and what its blocks must hold, on one thread and on

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "race.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /* Threads that look at the space, fork, or map memory of their own. */
 

@@ -19,7 +19,7 @@
 #include "../model/heap_blocks.h"
 #include "heap/check.h"
 #include "heap/heap.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * Many threads on one heap: some make, resize and free blocks and give them to

@@ -13,7 +13,7 @@
 
 #include "../fault/snapshot.h"
 #include "race.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * Many threads on one space, and others in the process that hammer for its

@@ -12,7 +12,7 @@
 
 #include "../fault/snapshot.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * A few operations leave addresses of the space free for an instant. Here a

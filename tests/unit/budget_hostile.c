@@ -11,6 +11,8 @@
 #include "../kernel/random.h"
 #include "base/align.h"
 #include "budget/budget.h"
+#include "budget/member.h"
+#include "budget/slots.h"
 #include "budget_fixture.h"
 
 /*

@@ -8,6 +8,8 @@
 #include <unistd.h>
 
 #include "budget/budget.h"
+#include "budget/member.h"
+#include "budget/slots.h"
 #include "budget_fixture.h"
 #include "space_fixture.h"
 

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #include "budget/budget.h"
+#include "budget/member.h"
+#include "budget/slots.h"
 #include "budget_fixture.h"
 #include "host/host.h"
 
@@ -196,7 +198,7 @@ static void one_that_is_in_a_change_for_ever_is_not_waited_for(void **state)
 	charge(budget, 50 * PAGE);
 	assert_int_equal(charged_pages(), 100);
 	/* Its slot is cleared, and does not make others look again. */
-	assert_true(vmsi_places_sum(budget, 2, NULL).is_settled);
+	assert_true(vmsi_places_sum(budget, 2, NULL).is_exact);
 	bury(&child);
 }
 

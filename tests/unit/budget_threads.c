@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "budget/budget.h"
+#include "budget/member.h"
+#include "budget/slots.h"
 #include "budget_fixture.h"
 #include "host/host.h"
 

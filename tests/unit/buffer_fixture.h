@@ -16,7 +16,7 @@
 
 #include "growth/growth.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * A space for the tests of the buffer room, and one buffer in it. What they

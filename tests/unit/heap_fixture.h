@@ -18,7 +18,7 @@
 #include "heap/check.h"
 #include "heap/heap.h"
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
 
 /*
  * A heap for the tests of the heap room. Sizes are far below what the machine

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "space_fixture.h"
 
@@ -227,6 +228,41 @@ static void types_of_mapping_must_be_known(void **state)
 				  SHARED | MAP_GROWSDOWN, -1, 0), EINVAL);
 }
 
+/* Linux looks at the offset, then at the flags, and then at limits. */
+static void an_offset_that_overflows_comes_before_flags_and_limits(void **state)
+{
+	const int unknown = 0x400000;
+	const int types[] = { MAP_SHARED, MAP_SHARED_VALIDATE | unknown };
+	const off_t last = (off_t)(INT64_MAX - bytes(1) + 1);
+	const off_t offsets[] = { 0, last - (off_t)bytes(1), last };
+	int fd = memfd_create("arguments", MFD_CLOEXEC);
+	struct rlimit usual, none;
+
+	(void)state;
+	assert_true(fd >= 0);
+	/* So that the space has memory for its records, and for that of a file. */
+	assert_ptr_not_equal(vms_mmap(space, NULL, bytes(1), PROT_READ,
+				      MAP_SHARED, fd, 0), MAP_FAILED);
+	assert_int_equal(getrlimit(RLIMIT_AS, &usual), 0);
+	none = (struct rlimit){ bytes(1), usual.rlim_max };
+	for (size_t i = 0; i < 6; i++) {
+		int ours, kernels;
+
+		assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+		errno = 0;
+		(void)mmap(NULL, bytes(2), PROT_READ, types[i % 2], fd,
+			   offsets[i / 2]);
+		kernels = errno;
+		errno = 0;
+		(void)vms_mmap(space, NULL, bytes(2), PROT_READ, types[i % 2],
+			       fd, offsets[i / 2]);
+		ours = errno;
+		assert_int_equal(setrlimit(RLIMIT_AS, &usual), 0);
+		assert_int_equal(ours, kernels);
+	}
+	close(fd);
+}
+
 static void a_success_leaves_errno_alone(void **state)
 {
 	struct vms_mapping_info info = { .struct_size = sizeof(info) };
@@ -301,6 +337,7 @@ int main(void)
 		UNCHANGED(ranges_must_lie_in_the_space),
 		UNCHANGED(descriptors_must_be_good),
 		UNCHANGED(types_of_mapping_must_be_known),
+		WITH_SPACE(an_offset_that_overflows_comes_before_flags_and_limits),
 		WITH_SPACE(a_success_leaves_errno_alone),
 		cmocka_unit_test(refusals_have_texts),
 		UNCHANGED(each_refusal_has_its_reason),

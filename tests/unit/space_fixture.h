@@ -15,7 +15,8 @@
 #include <vmspace.h>
 
 #include "host/host.h"
-#include "space/state.h"
+#include "space/inside.h"
+#include "space/space.h"
 
 /*
  * A space of SPACE_PAGES pages for the tests of the space room. Pages are named

@@ -83,8 +83,8 @@ static void expect_held(void)
 				  (uintptr_t)at(SPACE_PAGES) };
 
 	/* But for the open gap behind a growing mapping. */
-	if (space->gap_count) {
-		struct vmsi_range gap = space->gaps[0].open;
+	if (space->gaps.count) {
+		struct vmsi_range gap = space->gaps.all[0].open;
 
 		if (vmsi_host_is_mapped((struct vmsi_range){ all.start,
 							     gap.start }) != 1)
@@ -137,10 +137,10 @@ static void foreign_memory_in_the_gap_of_growth_is_left_alone(void **state)
 	for (size_t i = 16; i < 20; i++)
 		assert_ptr_equal(vms_mremap(space, at(0), bytes(i),
 					    bytes(i + 1), 0, NULL), at(0));
-	assert_int_equal(space->gap_count, 1);
-	assert_ptr_equal(space->gaps[0].open.start, at(20));
+	assert_int_equal(space->gaps.count, 1);
+	assert_ptr_equal(space->gaps.all[0].open.start, at(20));
 	assert_int_equal(lost_bytes(), 0);
-	assert_int_equal(space->gap_count, 1);
+	assert_int_equal(space->gaps.count, 1);
 	foreign = mmap(at(24), bytes(1), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	assert_ptr_equal(foreign, at(24));

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "space/walk.h"
 #include "space_fixture.h"
 
 /*

@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/sysmacros.h>
 
+#include "base/procmap.h"
 #include "group/process/proc.h"
 
 bool vmsi_maps_open(struct vmsi_maps *maps, pid_t pid)
@@ -31,34 +32,23 @@ void vmsi_maps_close(struct vmsi_maps *maps)
 
 /* --- the one that an address is in ---------------------------------------- */
 
-/* PROCMAP_QUERY of <linux/fs.h>, which older headers do not have. */
-struct query {
-	uint64_t size, flags, address;
-	uint64_t start, end, found_flags, page_size, offset, inode;
-	uint32_t major_number, minor_number;
-	uint32_t name_size, build_id_size;
-	uint64_t name, build_id;
-};
-
-#define QUERY _IOWR('f', 17, struct query)
-#define FOUND_WRITABLE 0x02u
-#define FOUND_SHARED 0x08u
-
 /*
  * Returns 1; 0 where nothing is mapped there; -1: the kernel has no such query.
  */
 static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping)
 {
-	struct query query = { .size = sizeof query, .address = address };
+	struct vmsi_procmap_query query = {
+		.size = sizeof query, .address = address,
+	};
 
-	if (ioctl(maps, QUERY, &query))
+	if (ioctl(maps, VMSI_PROCMAP_QUERY, &query))
 		return errno == ENOENT ? 0 : -1;
 	*mapping = (struct vmsi_maps_line){
 		.start = query.start, .end = query.end,
 		.device = makedev(query.major_number, query.minor_number),
 		.inode = query.inode, .offset = query.offset,
-		.is_shared = query.found_flags & FOUND_SHARED,
-		.is_writable = query.found_flags & FOUND_WRITABLE,
+		.is_shared = query.found_flags & VMSI_PROCMAP_SHARED,
+		.is_writable = query.found_flags & VMSI_PROCMAP_WRITABLE,
 	};
 	return 1;
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/lock.h"
+#include "space/registry.h"
+#include "space/space.h"
+
+struct vmsi_lock vmsi_registry_lock =
+	VMSI_LOCK_INITIALIZER(VMSI_RANK_REGISTRY);
+struct vms_space *vmsi_registry;
+
+void vmsi_registry_add(struct vms_space *space)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	space->next = vmsi_registry;
+	vmsi_registry = space;
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+void vmsi_registry_remove(struct vms_space *space)
+{
+	struct vms_space **link = &vmsi_registry;
+
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	while (*link != space)
+		link = &(*link)->next;
+	*link = space->next;
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+vms_space *vms_space_of(const void *address)
+{
+	struct vms_space *space;
+
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	for (space = vmsi_registry; space; space = space->next)
+		if ((uintptr_t)address >= space->range.start &&
+		    (uintptr_t)address < space->range.end)
+			break;
+	vmsi_lock_release(&vmsi_registry_lock);
+	return space;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_SPACE_UNCOVERED_H
+#define VMSI_SPACE_UNCOVERED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/align.h"
+#include "vma/vma.h"
+
+/*
+ * Addresses of a space that are neither mapped nor covered; see uncovered.c.
+ *
+ *   the map:    | mapping |   hole   | foreign |   hole   | leftover |
+ *   the host:   | mapping | reserved | others' | reserved |   ours   |
+ */
+
+struct vms_space;
+
+#define VMSI_UNCOVERED_HULLS 8
+
+/*
+ * Where to look for such addresses, and for addresses of which the host did not
+ * tell what is there: ranges that have them all between them. Past the last
+ * place, the last range grows.
+ */
+struct vmsi_uncovered {
+	struct vmsi_range hulls[VMSI_UNCOVERED_HULLS];
+	unsigned count;         /* 0: the map has no record of any */
+};
+
+/* Whether a record of the map is of such addresses, and so is no mapping. */
+static inline bool vmsi_is_uncovered(const struct vmsi_mapping *record)
+{
+	return vmsi_has(&record->attributes, VMSI_FOREIGN | VMSI_LEFTOVER);
+}
+
+/* What the map has records of that are no mappings. */
+struct vmsi_uncovered_figures {
+	size_t bytes;
+	size_t foreign;         /* of bytes */
+	size_t records;
+};
+struct vmsi_uncovered_figures
+vmsi_uncovered_count(const struct vms_space *space);
+
+/* Something may be uncovered in a range. */
+void vmsi_uncovered_note(struct vms_space *space, struct vmsi_range range);
+
+/* Cover what the host has free of a range; the rest is noted as foreign. */
+void vmsi_cover_free(struct vms_space *space, struct vmsi_range range);
+
+/* The same for those parts of a range that are holes in the map. */
+void vmsi_cover_holes(struct vms_space *space, struct vmsi_range range);
+
+/*
+ * Cover a range that is out of the map, but for what is foreign in it; where the
+ * host refuses, the memory there is noted as a leftover. Needs
+ * vmsi_reserve_records.
+ */
+void vmsi_cover_or_leave(struct vms_space *space, struct vmsi_range range);
+
+/*
+ * The first part of a range with nothing foreign in it; empty, at the range's
+ * end, where all the rest is foreign.
+ */
+struct vmsi_range vmsi_next_ours(const struct vms_space *space,
+				 struct vmsi_range range);
+
+/* Whether nothing in a range is foreign. */
+bool vmsi_may_replace(const struct vms_space *space, struct vmsi_range range);
+
+#endif
