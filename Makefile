@@ -10,9 +10,9 @@ STAGES ?=
 OPTIONS ?=
 VMS_OPERATIONS ?= 1000000
 
-# What is installed and measured, as Debian builds its packages. To optimise more,
-# or when linking, takes up to a third of the build's time, and gains nothing that
-# can be measured.
+# What is installed and measured, as Debian builds its packages; src/meson.build asks
+# for more where it gains something. To do so everywhere, or when linking, takes up to
+# a third of the build's time.
 RELEASE := --buildtype=release -Doptimization=2
 INSTALLED := $(RELEASE) -Dtests=false -Dbenchmarks=false
 

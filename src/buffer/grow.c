@@ -96,7 +96,7 @@ static size_t usable(const vms_buffer *buffer)
 	return vmsi_min(buffer->committed, vmsi_buffer_limit(buffer));
 }
 
-/* Whether what is committed next to be written is that of a large buffer. */
+/* Whether the buffer is so large that what it commits from now on is huge pages. */
 static bool has_huge_pages_from_here(const vms_buffer *buffer)
 {
 	return vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE) &&
@@ -133,9 +133,10 @@ static int commit(vms_buffer *buffer, size_t wanted)
 /* --- room -------------------------------------------------------------------------- */
 
 /*
- * On small pages: bring the next part into memory, from the first byte that was
- * never used. That is what is about to be written, as far as it is surely written
- * from end to end; of more, only the beginning.
+ * On small pages: bring the memory that is about to be written in by one call, from
+ * the first byte that was never used. A caller that asks for a few pages will fill
+ * them. One that asks for more than VMSI_GROWTH_POPULATE_MOST may leave most of it
+ * untouched, and gets only the usual part.
  */
 static void open_room(vms_buffer *buffer, size_t wanted)
 {

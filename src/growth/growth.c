@@ -11,10 +11,13 @@
 
 #define HUGE_PAGES_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
 
-/* Up to here as much again as is used; then so much, until that is an eighth. */
+/*
+ * How much is brought into memory at once: as much as is used already, up to this;
+ * from eight times this on, an eighth of what is used.
+ */
 #define POPULATE_EVEN ((size_t)512 << 10)
 
-/* What has grown past its first page is committed so far. */
+/* The least that is committed of what has grown past its first page. */
 #define SMALL_LEAST ((size_t)64 << 10)
 
 /* When the host gives huge pages. */

@@ -251,7 +251,10 @@ void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot)
 
 	note_used(heap);
 	vmsi_slot_take_surplus(heap, slot);
-	/* A block that had little of the memory does not make all of it younger. */
+	/*
+	 * The memory is as old as its last use. A block that had less than half of
+	 * it has not used the rest, whose age stays.
+	 */
 	if (room >= vmsi_get(&slot->room) / 2)
 		slot->retained.freed_at = vmsi_heap_now();
 	vmsi_slot_renew(heap, slot);

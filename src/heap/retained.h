@@ -69,8 +69,9 @@ struct vmsi_ages {
 	unsigned offer_after, give_back_after; /* milliseconds */
 	/* Bytes that may have pages: of slots, and of free blocks in runs. */
 	_Atomic size_t retained;
-	_Atomic size_t used;     /* room of all slots, less holes in runs */
-	_Atomic size_t used_lately; /* the most of it, and by and by less */
+	/* Bytes committed in slots; of runs, without the blocks given back. */
+	_Atomic size_t used;
+	_Atomic size_t used_lately; /* the most that used was; falls with time */
 	_Atomic uint64_t looked_at; /* when ages were last looked at */
 	_Atomic uint64_t born;   /* no memory is older than this process */
 };

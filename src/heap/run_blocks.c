@@ -193,9 +193,10 @@ static void unbegin(struct vmsi_run *run)
 }
 
 /*
- * The block is free, and no begun one any more if it is the last of them. If it is
- * not, another thread has taken the block above. Should that one be refused too,
- * the loop there ends both; if it is committed, this one is committed with it.
+ * A block that could not be committed is free again. Where it is the last of the
+ * begun blocks it counts as never begun. Where it is not, another thread has begun
+ * the block above it: if that one is refused as well, the loop of that thread's call
+ * takes both back; if it is committed, this one is committed with it.
  */
 void vmsi_run_untake_block(struct vms_heap *heap, struct vmsi_run *run,
 			   unsigned index)

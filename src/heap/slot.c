@@ -23,7 +23,8 @@
  * A block that grows uses huge pages from this size on, and may leave up to one of
  * them empty. A smaller one is committed by an eighth ahead, at least AHEAD_LEAST
  * and no further than this size: so the host uses no huge page for a few
- * kilobytes, and the first one that it uses does not begin with small ones.
+ * kilobytes, and no huge page is lost because some of its small pages are there
+ * already.
  */
 #define HUGE_FROM ((size_t)2 << 20)
 #define AHEAD_LEAST ((size_t)64 << 10)

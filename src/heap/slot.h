@@ -106,9 +106,10 @@ enum vmsi_reach { VMSI_REACH_EXACT, VMSI_REACH_AHEAD };
 size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes);
 
 /*
- * See to it that bytes of a slot that is no run are committed, but for what lies
- * before from: the caller will move pages there. Nobody is asked for memory when
- * that is refused; see request.h. Returns 0 or -ENOMEM.
+ * Commit the first bytes of a slot that is no run, as far as they are not committed
+ * yet. What lies before from is left out: the caller moves committed pages there.
+ * Where this is refused neither the heaps nor the budget's callback is asked to
+ * make room; see request.h. Returns 0 or -ENOMEM.
  */
 int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 		     size_t from, size_t bytes, enum vmsi_reach reach);

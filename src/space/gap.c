@@ -88,8 +88,9 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 	if (space->uncovered.count)
 		(void)vmsi_reserve_records(space);
 	/*
-	 * The host counts the reservation as it did before the gap was opened,
-	 * so what has grown into the gap is now for the space to count.
+	 * The host counted what has grown into the gap itself, as addresses. Now
+	 * it counts the whole reservation again, and the space must count that
+	 * part: with less noted as mapped, the next call finds it to be new.
 	 */
 	space->limits.mapped -= gap.opened - vmsi_range_length(gap.open);
 }

@@ -14,7 +14,7 @@ struct vms_space;
 struct vmsi_limits {
 	unsigned opened_in;     /* the era in which the space was opened */
 	size_t mapped;          /* bytes in mappings, after the latest call */
-	unsigned counted_in;    /* the era of the next */
+	unsigned counted_in;    /* the era that counted is of */
 	int64_t counted;        /* bytes mapped since that era began */
 };
 

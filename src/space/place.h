@@ -38,7 +38,11 @@ int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request
  */
 void vmsi_note_left(struct vms_space *space, struct vmsi_range range);
 
-/* A place to move [old, old + old_length) to, cheap to move to. */
+/*
+ * A place of new_length bytes for a mapping whose pages move there from old. The
+ * place is congruent to old modulo as large a page table as can be, so that the host
+ * moves tables and not entries.
+ */
 int vmsi_place_move(struct vms_space *space, const struct vmsi_mapping *mapping,
 		    uintptr_t old, size_t new_length, uintptr_t *start);
 

@@ -89,8 +89,9 @@ bool vmsi_remap_has_room(const struct remap_request *request,
 /*
  * Growth of locked memory must fit below the limit of locked memory, of any
  * memory below those of addresses and data: Linux looks at them in this order,
- * and before it looks for room. A mapping with room behind it that was locked by
- * mlockall is found out when it grows.
+ * and before it looks for room. The map does not know of locks by mlockall, and to
+ * ask the host costs a call; where there is room, the host itself finds out when it
+ * grows the mapping.
  */
 int vmsi_remap_check_growth(struct remap_request *request)
 {

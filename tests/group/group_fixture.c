@@ -162,7 +162,7 @@ void expect_said(const struct vms_group_options *options, const char *steps,
 	finish(&asked);
 }
 
-/* G1 of docs/invariants.md. */
+/* A7 of docs/invariants.md. */
 static void expect_possible_peak(const struct asked *asked)
 {
 	const struct vms_group_stats stats = stats_of(asked->group);

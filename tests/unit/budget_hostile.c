@@ -21,7 +21,7 @@
  */
 
 #define ROUNDS 50
-#define ROUNDS_UNDER_WAY 20
+#define ROUNDS_UNDER_WAY 8
 
 /* Of the first slots' objects, what is written to all the time. */
 #define OBJECTS_BYTES ((size_t)32 << 10)

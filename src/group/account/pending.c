@@ -124,10 +124,11 @@ farthest(const struct vmsi_pendings *pendings)
 }
 
 /*
- * The least that is enough, so that what remains is enough for the others. But
- * where none is enough of those that would be dropped first, it is the largest
- * of these, and the child will be looked at: the others keep what they may
- * copy.
+ * Which of the copies that forks may have made a child has, which needs so many
+ * bytes: the smallest that is large enough, so that larger ones are left for
+ * children that may need more. But where all that have come farthest are too
+ * small, the child takes the largest of these and is measured soon: a fork that
+ * may copy more keeps its copy.
  */
 size_t vmsi_pendings_find_copy(const struct vmsi_pendings *pendings,
 			       size_t needed)

@@ -161,8 +161,10 @@ bool vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
 	/* That look may have found what nobody asked for, or what is gone. */
 	vmsi_request_update_file(group, request);
 	/*
-	 * So may charge, when it asks who counts a memory; it can find that a
-	 * process has left one only so often.
+	 * charge asks which process counts a memory, and may find by that look
+	 * that a process has left the memory: then it charges nothing and says
+	 * EDQUOT, since the account has changed. Each process leaves a memory
+	 * once, so this ends.
 	 */
 	while (error == -EDQUOT && find_room(group, process, thread, request))
 		error = charge(group, process, thread, request, is_looked_at);

@@ -72,7 +72,10 @@ void vmsi_heap_note_end(struct vms_group *group, struct vmsi_process *heap,
 	/* From here on what is asked for on top of this counts. */
 	if (heap->data_end == 0)
 		heap->data_end = end;
-	/* Without a byte to start from, only the page will be told. */
+	/*
+	 * A refused brk answers the end as it was, to the byte. Without one byte
+	 * that is known, only the page of it could be told.
+	 */
 	if (breaks->count == 0 || end < heap->heap_start)
 		return;
 	/* Within a page nothing else but that limit makes a brk fail. */
