@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/retained.h"
 
-#include <sys/mman.h>
 #include <time.h>
 
 #include <vmspace/mapping.h>
 
+#include "base/mman.h"
 #include "base/reclaim.h"
 #include "heap/attributes.h"
 #include "heap/bins.h"
 #include "heap/heap.h"
 #include "heap/marks.h"
 #include "host/host.h"
-
-#ifndef MADV_FREE
-#define MADV_FREE 8
-#endif
 
 /* So much may be retained however little the program uses. */
 #define RETAIN_LEAST ((size_t)64 << 20)

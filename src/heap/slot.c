@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <sys/mman.h>
 
 #include <vmspace/mapping.h>
 
+#include "base/mman.h"
 #include "base/reclaim.h"
 #include "growth/growth.h"
 #include "heap/marks.h"
@@ -12,10 +12,6 @@
 #include "heap/heap.h"
 #include "host/host.h"
 #include "space/inside.h"
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
 
 #define RW (PROT_READ | PROT_WRITE)
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "preload/heap.h"
 
-#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include <vmspace/mapping.h>
 
+#include "base/mman.h"
 #include "heap/attributes.h"
 #include "host/raw.h"
 
@@ -15,21 +15,6 @@
  * block, so the heap is told of the blocks in question. The calls go on to the
  * kernel as they are: they may come from a signal handler, which must take no lock.
  */
-
-#ifndef MADV_COLD
-#define MADV_COLD 20
-#define MADV_PAGEOUT 21
-#endif
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED 24
-#endif
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
 static bool overlaps(uintptr_t address, size_t length)
 {
