@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Running the command and counting cases as TAP."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -27,6 +28,21 @@ def run(arguments, **options):
     options.setdefault("stderr", subprocess.PIPE)
     options.setdefault("timeout", PATIENCE)
     return subprocess.run(arguments, stdin=subprocess.DEVNULL, **options)
+
+
+def ended(command, seconds=PATIENCE, **options):
+    """A finished run; one that does not end is killed."""
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                               start_new_session=True, **options)
+    try:
+        output, errors = process.communicate(timeout=seconds)
+    except BaseException:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output,
+                                       errors)
 
 
 def expect(condition, *what):

@@ -5,11 +5,10 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 
-from cli_test import PATIENCE, compiled, work
+from cli_test import compiled, ended, work
 
 VMSPACE = os.path.abspath(sys.argv[1])
 
@@ -139,21 +138,6 @@ def program_of(name, *steps):
     lines = "\n".join(step if ";" in step else f"if (!block()) {step}();"
                       for step in steps)
     return compiled(work(name), PROGRAM.replace("STEPS", lines), "-g", "-O0")
-
-
-def ended(command, seconds=PATIENCE, **options):
-    """A finished run; one that does not end is killed."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                               start_new_session=True, **options)
-    try:
-        output, errors = process.communicate(timeout=seconds)
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise
-    return subprocess.CompletedProcess(command, process.returncode, output,
-                                       errors)
 
 
 def command(program, *options, pause_ms=0):

@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 
-from cli_test import (PATIENCE, WORK, compiled, expect, expect_equal, installed,
+from cli_test import (WORK, compiled, ended, expect, expect_equal, installed,
                       main_in_groups, run, work, written)
 
 VMSPACE = os.path.abspath(sys.argv[1])
@@ -285,21 +285,9 @@ def bound():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def ended_run(arguments, seconds=PATIENCE):
-    """A finished run; one that does not end leaves no process either."""
-    process = subprocess.Popen(
-        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, start_new_session=True, cwd=WORK.name,
-        preexec_fn=bound)
-    try:
-        output, errors = process.communicate(timeout=seconds)
-    except BaseException:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        raise
-    return subprocess.CompletedProcess(arguments, process.returncode, output,
-                                       errors)
+def ended_run(arguments):
+    return ended(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                 cwd=WORK.name, preexec_fn=bound)
 
 
 def limited(mib, *arguments):

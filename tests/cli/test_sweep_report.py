@@ -12,8 +12,8 @@ import shutil
 import subprocess
 import sys
 
-from cli_test import WORK, expect, expect_equal, main_in_groups, work
-from sweep_program import (VMSPACE, command, counts, ended, program_of,
+from cli_test import WORK, ended, expect, expect_equal, main_in_groups, work
+from sweep_program import (VMSPACE, command, counts, program_of,
                            results, sweep, table, verdicts)
 
 MIB = 1 << 20

@@ -42,19 +42,9 @@ static enum vmsi_exit take_options(int argc, char **argv,
 		{ "seed", required_argument, NULL, VMSI_OPTION_SEED },
 		{ NULL, 0, NULL, 0 },
 	};
-	enum vmsi_exit result = VMSI_EXIT_OK;
-	int option;
 
-	while (result == VMSI_EXIT_OK &&
-	       (option = getopt_long(argc, argv, "+h", table, NULL)) != -1) {
-		if (option == '?')
-			return vmsi_option_hint(argv[0], argv[optind - 1]);
-		options->is_done = option == 'h';
-		if (option == 'h')
-			return vmsi_show_help(&vmsi_command_fail);
-		result = vmsi_supervise_take_option(options, option, optarg);
-	}
-	return result;
+	return vmsi_supervise_take_options(options, argc, argv, table,
+					   &vmsi_command_fail);
 }
 
 static bool refuses(const struct vms_group_faults *faults)
@@ -75,7 +65,7 @@ static enum vmsi_exit run_fail(int argc, char **argv)
 	if (!refuses(&options.group.faults))
 		return vmsi_usage_error(argv[0], "say what to refuse: --nth, "
 					"--from, --prob or --size");
-	if (!options.limit_text && !options.has_policy)
+	if (!options.limit_text)
 		options.group.policy = VMS_COMMIT_ALWAYS;
 	return vmsi_supervise(&options, argv + optind);
 }

@@ -30,8 +30,6 @@ static const char help_text[] =
 	"program; 2 wrong arguments, 125 the limit cannot be enforced, 126 the program\n"
 	"cannot be run, 127 there is no such program.\n";
 
-#define OPTION_EXPLAIN 256
-
 static enum vmsi_exit explain(const char *program)
 {
 	const int error = vms_group_probe() ? errno : 0;
@@ -57,24 +55,17 @@ static enum vmsi_exit take_options(int argc, char **argv,
 {
 	static const struct option table[] = {
 		VMSI_SUPERVISE_OPTIONS,
-		{ "explain", no_argument, NULL, OPTION_EXPLAIN },
+		{ "explain", no_argument, NULL, VMSI_OPTION_EXPLAIN },
 		{ NULL, 0, NULL, 0 },
 	};
-	enum vmsi_exit result = VMSI_EXIT_OK;
-	int option;
+	enum vmsi_exit result =
+		vmsi_supervise_take_options(options, argc, argv, table,
+					    &vmsi_command_limit);
 
-	while (result == VMSI_EXIT_OK &&
-	       (option = getopt_long(argc, argv, "+h", table, NULL)) != -1) {
-		if (option == '?')
-			return vmsi_option_hint(argv[0], argv[optind - 1]);
-		options->is_done = option == 'h' || option == OPTION_EXPLAIN;
-		if (option == 'h')
-			return vmsi_show_help(&vmsi_command_limit);
-		if (option == OPTION_EXPLAIN)
-			return explain(argv[0]);
-		result = vmsi_supervise_take_option(options, option, optarg);
-	}
-	return result;
+	if (!options->explain)
+		return result;
+	options->is_done = true;
+	return explain(argv[0]);
 }
 
 /* The size may stand before, between and after the options. */

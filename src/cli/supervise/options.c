@@ -163,11 +163,34 @@ vmsi_supervise_take_option(struct vmsi_supervise_options *options, int option,
 	case VMSI_OPTION_QUIET:
 		options->quiet = true;
 		return VMSI_EXIT_OK;
+	case VMSI_OPTION_EXPLAIN:
+		options->explain = true;
+		return VMSI_EXIT_OK;
 	case VMSI_OPTION_LIMIT:
 		return vmsi_supervise_take_limit(options, argument);
 	default:
 		return take_fault(options, option, argument);
 	}
+}
+
+enum vmsi_exit
+vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
+			    char **argv, const struct option *table,
+			    const struct vmsi_command *command)
+{
+	enum vmsi_exit result = VMSI_EXIT_OK;
+	int option;
+
+	while (result == VMSI_EXIT_OK && !options->explain &&
+	       (option = getopt_long(argc, argv, "+h", table, NULL)) != -1) {
+		if (option == '?')
+			return vmsi_option_hint(argv[0], argv[optind - 1]);
+		options->is_done = option == 'h';
+		if (option == 'h')
+			return vmsi_show_help(command);
+		result = vmsi_supervise_take_option(options, option, optarg);
+	}
+	return result;
 }
 
 enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,

@@ -21,6 +21,7 @@ struct vmsi_supervise_options {
 	bool log;           /* refusals as they happen */
 	bool quiet;         /* nothing on standard error at the end */
 	bool is_done;       /* help was asked for, and given */
+	bool explain;       /* of 'vmspace limit': only tell what a limit sees */
 };
 
 /* The long options of getopt_long(3): their values. */
@@ -31,6 +32,8 @@ enum vmsi_supervise_option {
 	VMSI_OPTION_REPORT,
 	VMSI_OPTION_LOG,
 	VMSI_OPTION_QUIET,
+	/* Of 'vmspace limit' alone. */
+	VMSI_OPTION_EXPLAIN,
 	/* Of 'vmspace fail' alone. */
 	VMSI_OPTION_LIMIT,
 	VMSI_OPTION_NTH,
@@ -54,6 +57,15 @@ enum vmsi_supervise_option {
 /* No limit, and nothing is refused. */
 void vmsi_supervise_init(struct vmsi_supervise_options *options,
 			 const char *program);
+
+/*
+ * Take the options of a table up to the first argument that is none, up to --help,
+ * which is given, or up to --explain.
+ */
+enum vmsi_exit
+vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
+			    char **argv, const struct option *table,
+			    const struct vmsi_command *command);
 
 /* Take an option of the above with its argument, which may be NULL. */
 enum vmsi_exit
