@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -194,6 +196,124 @@ static long host_ftruncate(int fd, uint64_t length)
 	return vmsi_raw_call(SYS_ftruncate, fd, (long)length, 0, 0, 0, 0);
 }
 
+static long host_open_file(const char *path, int flags, mode_t mode)
+{
+	return vmsi_raw_call(SYS_openat, AT_FDCWD, (long)path,
+			     flags | O_CLOEXEC, (long)mode, 0, 0);
+}
+
+static long host_duplicate(int fd)
+{
+	return vmsi_raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0, 0, 0, 0);
+}
+
+static long host_unlink(const char *path)
+{
+	return vmsi_raw_call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
+}
+
+static long host_pwrite(int fd, const void *buffer, size_t length,
+			uint64_t offset)
+{
+	return vmsi_raw_call(SYS_pwrite64, fd, (long)buffer, (long)length,
+			     (long)offset, 0, 0);
+}
+
+static long host_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
+{
+	return vmsi_raw_call(SYS_fallocate, fd, mode, (long)offset,
+			     (long)length, 0, 0);
+}
+
+static long host_fsync(int fd)
+{
+	return vmsi_raw_call(SYS_fsync, fd, 0, 0, 0, 0, 0);
+}
+
+static long host_fdatasync(int fd)
+{
+	return vmsi_raw_call(SYS_fdatasync, fd, 0, 0, 0, 0, 0);
+}
+
+static long host_sync_range(int fd, uint64_t offset, uint64_t length,
+			    unsigned flags)
+{
+	return vmsi_raw_call(SYS_sync_file_range, fd, (long)offset,
+			     (long)length, (long)flags, 0, 0);
+}
+
+static long host_fadvise(int fd, uint64_t offset, uint64_t length, int advice)
+{
+	return vmsi_raw_call(SYS_fadvise64, fd, (long)offset, (long)length,
+			     advice, 0, 0);
+}
+
+static long host_attribute(int fd, const char *name, void *value, size_t size)
+{
+	return vmsi_raw_call(SYS_fgetxattr, fd, (long)name, (long)value,
+			     (long)size, 0, 0);
+}
+
+static long host_set_attribute(int fd, const char *name, const void *value,
+			       size_t size)
+{
+	return vmsi_raw_call(SYS_fsetxattr, fd, (long)name, (long)value,
+			     (long)size, 0, 0);
+}
+
+static long host_birth_time(int fd, struct timespec *time)
+{
+	struct statx status = { .stx_mask = 0 };
+	long result = vmsi_raw_call(SYS_statx, fd, (long)"", AT_EMPTY_PATH,
+				    STATX_BTIME, (long)&status, 0);
+
+	if (result < 0)
+		return result;
+	if (!(status.stx_mask & STATX_BTIME))
+		return -ENODATA;
+	time->tv_sec = status.stx_btime.tv_sec;
+	time->tv_nsec = status.stx_btime.tv_nsec;
+	return 0;
+}
+
+static long host_random(void *buffer, size_t length)
+{
+	return vmsi_raw_call(SYS_getrandom, (long)buffer, (long)length, 0, 0, 0,
+			     0);
+}
+
+static long host_userfaultfd(int flags)
+{
+	return vmsi_raw_call(SYS_userfaultfd, flags, 0, 0, 0, 0, 0);
+}
+
+static long host_userfaultfd_control(int fd, unsigned long request,
+				     void *argument)
+{
+	return vmsi_raw_call(SYS_ioctl, fd, (long)request, (long)argument, 0, 0,
+			     0);
+}
+
+/* Only libc has the code that a handler returns to. */
+static long host_signal_action(int signal, const struct sigaction *action,
+			       struct sigaction *earlier)
+{
+	return sigaction(signal, action, earlier) == 0 ? 0 : -errno;
+}
+
+static long host_signal_mask(int how, const sigset_t *set, sigset_t *earlier)
+{
+	return -pthread_sigmask(how, set, earlier);
+}
+
+static long host_take_signal(const sigset_t *set)
+{
+	const struct timespec none = { .tv_sec = 0 };
+
+	return vmsi_raw_call(SYS_rt_sigtimedwait, (long)set, 0, (long)&none,
+			     _NSIG / 8, 0, 0);
+}
+
 static long host_add_seals(int fd, int seals)
 {
 	return vmsi_raw_call(SYS_fcntl, fd, F_ADD_SEALS, seals, 0, 0, 0);
@@ -269,6 +389,24 @@ struct vmsi_host_calls vmsi_host = {
 	.memory_size = host_memory_size,
 	.memfd_create = host_memfd_create,
 	.ftruncate = host_ftruncate,
+	.open_file = host_open_file,
+	.duplicate = host_duplicate,
+	.unlink = host_unlink,
+	.pwrite = host_pwrite,
+	.fallocate = host_fallocate,
+	.fsync = host_fsync,
+	.fdatasync = host_fdatasync,
+	.sync_range = host_sync_range,
+	.fadvise = host_fadvise,
+	.attribute = host_attribute,
+	.set_attribute = host_set_attribute,
+	.birth_time = host_birth_time,
+	.random = host_random,
+	.userfaultfd = host_userfaultfd,
+	.userfaultfd_control = host_userfaultfd_control,
+	.signal_action = host_signal_action,
+	.signal_mask = host_signal_mask,
+	.take_signal = host_take_signal,
 	.add_seals = host_add_seals,
 	.seals = host_seals,
 	.file_lock = host_file_lock,

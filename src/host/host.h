@@ -3,10 +3,12 @@
 #define VMSI_HOST_HOST_H
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/align.h"
 
@@ -65,6 +67,39 @@ struct vmsi_host_calls {
 	long (*memory_size)(size_t *bytes);
 	long (*memfd_create)(const char *name, unsigned flags);
 	long (*ftruncate)(int fd, uint64_t length);
+	/* openat(2) of the working directory; close-on-exec is added to flags. */
+	long (*open_file)(const char *path, int flags, mode_t mode);
+	/* F_DUPFD_CLOEXEC of fcntl(2). */
+	long (*duplicate)(int fd);
+	long (*unlink)(const char *path);
+	long (*pwrite)(int fd, const void *buffer, size_t length,
+		       uint64_t offset);
+	long (*fallocate)(int fd, int mode, uint64_t offset, uint64_t length);
+	long (*fsync)(int fd);
+	long (*fdatasync)(int fd);
+	/* sync_file_range(2). */
+	long (*sync_range)(int fd, uint64_t offset, uint64_t length,
+			   unsigned flags);
+	/* posix_fadvise(2). */
+	long (*fadvise)(int fd, uint64_t offset, uint64_t length, int advice);
+	/* fgetxattr(2) and fsetxattr(2) without flags. */
+	long (*attribute)(int fd, const char *name, void *value, size_t size);
+	long (*set_attribute)(int fd, const char *name, const void *value,
+			      size_t size);
+	/* When fd's file was made, by statx(2); -ENODATA where that is not kept. */
+	long (*birth_time)(int fd, struct timespec *time);
+	/* getrandom(2). */
+	long (*random)(void *buffer, size_t length);
+	/* userfaultfd(2), and ioctl(2) of its descriptor. */
+	long (*userfaultfd)(int flags);
+	long (*userfaultfd_control)(int fd, unsigned long request,
+				    void *argument);
+	/* sigaction(2), and sigprocmask(2) of the calling thread: libc's. */
+	long (*signal_action)(int signal, const struct sigaction *action,
+			      struct sigaction *earlier);
+	long (*signal_mask)(int how, const sigset_t *set, sigset_t *earlier);
+	/* sigtimedwait(2) that does not wait. */
+	long (*take_signal)(const sigset_t *set);
 	/* F_ADD_SEALS and F_GET_SEALS of fcntl(2). */
 	long (*add_seals)(int fd, int seals);
 	long (*seals)(int fd);

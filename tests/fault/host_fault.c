@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
-static struct vmsi_host_calls real;
+#include "host_fault_files.h"
+
+struct vmsi_host_calls fault_real;
 static pthread_mutex_t fault_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fault_plan plan;
 static struct fault_result result;
@@ -48,6 +50,23 @@ static const struct {
 	[CALL_SEALS] = { "seals", { EINVAL, EBADF } },
 	[CALL_FILE_LOCK] = { "lock", { EAGAIN, ENOLCK } },
 	[CALL_REOPEN] = { "reopen", { EMFILE, ENOENT } },
+	[CALL_OPEN_FILE] = { "open file", { EMFILE, ENOENT } },
+	[CALL_DUPLICATE] = { "duplicate", { EMFILE, EBADF } },
+	[CALL_UNLINK] = { "unlink", { EIO, ENOENT } },
+	[CALL_PWRITE] = { "pwrite", { ENOSPC, EIO } },
+	[CALL_FALLOCATE] = { "fallocate", { ENOSPC, EOPNOTSUPP } },
+	[CALL_FSYNC] = { "fsync", { EIO, ENOSPC } },
+	[CALL_FDATASYNC] = { "fdatasync", { EIO, ENOSPC } },
+	[CALL_SYNC_RANGE] = { "sync_file_range", { EIO, ENOSPC } },
+	[CALL_FADVISE] = { "fadvise", { EBADF, EINVAL } },
+	[CALL_ATTRIBUTE] = { "fgetxattr", { ENODATA, EOPNOTSUPP } },
+	[CALL_SET_ATTRIBUTE] = { "fsetxattr", { ENOSPC, EOPNOTSUPP } },
+	[CALL_BIRTH_TIME] = { "statx", { ENODATA, ENOSYS } },
+	[CALL_RANDOM] = { "getrandom", { ENOSYS, EINTR } },
+	[CALL_USERFAULTFD] = { "userfaultfd", { EPERM, ENOSYS } },
+	[CALL_USERFAULTFD_CONTROL] = { "ioctl of userfaultfd", { EINVAL, ENOMEM } },
+	[CALL_SIGNAL_ACTION] = { "sigaction", { EINVAL, EINVAL } },
+	[CALL_SIGNAL_MASK] = { "sigprocmask", { EINVAL, EINVAL } },
 };
 
 const char *fault_call_name(enum host_call call)
@@ -87,7 +106,7 @@ size_t fault_sweep_refused(uintptr_t start, uintptr_t end)
 		if (refused[i].start >= start && refused[i].end <= end)
 			continue;
 		bytes += vmsi_range_length(refused[i]);
-		real.munmap(refused[i].start, vmsi_range_length(refused[i]));
+		fault_real.munmap(refused[i].start, vmsi_range_length(refused[i]));
 	}
 	refused_count = 0;
 	return bytes;
@@ -167,7 +186,7 @@ static long decide_fixed(enum host_call call, bool fixed)
 	return error;
 }
 
-static long decide(enum host_call call)
+long fault_decide(enum host_call call)
 {
 	return decide_fixed(call, false);
 }
@@ -199,7 +218,7 @@ struct fault_result fault_end(void)
 static void destroy_target(uintptr_t address, size_t length)
 {
 	if (plan.mode == FAULT_DESTROYING)
-		real.munmap(address, length);
+		fault_real.munmap(address, length);
 }
 
 static long fail_mmap(uintptr_t address, size_t length, int prot, int flags,
@@ -210,7 +229,7 @@ static long fail_mmap(uintptr_t address, size_t length, int prot, int flags,
 	long error = decide_fixed(CALL_MMAP, fixed);
 
 	if (!error) {
-		error = real.mmap(address, length, prot, flags, fd, offset);
+		error = fault_real.mmap(address, length, prot, flags, fd, offset);
 		if (error >= 0)
 			note_gone((struct vmsi_range){
 				(uintptr_t)error, (uintptr_t)error + length });
@@ -224,14 +243,14 @@ static long fail_mmap(uintptr_t address, size_t length, int prot, int flags,
 static long fail_munmap(uintptr_t address, size_t length)
 {
 	struct vmsi_range range = { address, address + length };
-	long error = decide(CALL_MUNMAP);
+	long error = fault_decide(CALL_MUNMAP);
 
 	if (error) {
 		note_refused(range);
 		return error;
 	}
 	note_gone(range);
-	return real.munmap(address, length);
+	return fault_real.munmap(address, length);
 }
 
 static long fail_mremap(uintptr_t old_address, size_t old_length,
@@ -245,7 +264,7 @@ static long fail_mremap(uintptr_t old_address, size_t old_length,
 		decide_fixed(CALL_MREMAP, fixed);
 
 	if (!error) {
-		error = real.mremap(old_address, old_length, new_length, flags,
+		error = fault_real.mremap(old_address, old_length, new_length, flags,
 				    new_address);
 		if (error >= 0 && fixed)
 			note_move(source, new_address);
@@ -258,108 +277,108 @@ static long fail_mremap(uintptr_t old_address, size_t old_length,
 
 static long fail_mprotect(uintptr_t address, size_t length, int prot)
 {
-	long error = decide(CALL_MPROTECT);
+	long error = fault_decide(CALL_MPROTECT);
 
-	return error ? error : real.mprotect(address, length, prot);
+	return error ? error : fault_real.mprotect(address, length, prot);
 }
 
 static long fail_madvise(uintptr_t address, size_t length, int advice)
 {
-	long error = decide(CALL_MADVISE);
+	long error = fault_decide(CALL_MADVISE);
 
-	return error ? error : real.madvise(address, length, advice);
+	return error ? error : fault_real.madvise(address, length, advice);
 }
 
 static long fail_msync(uintptr_t address, size_t length, int flags)
 {
-	long error = decide(CALL_MSYNC);
+	long error = fault_decide(CALL_MSYNC);
 
-	return error ? error : real.msync(address, length, flags);
+	return error ? error : fault_real.msync(address, length, flags);
 }
 
 static long fail_mlock2(uintptr_t address, size_t length, unsigned flags)
 {
-	long error = decide(CALL_MLOCK2);
+	long error = fault_decide(CALL_MLOCK2);
 
-	return error ? error : real.mlock2(address, length, flags);
+	return error ? error : fault_real.mlock2(address, length, flags);
 }
 
 static long fail_munlock(uintptr_t address, size_t length)
 {
-	long error = decide(CALL_MUNLOCK);
+	long error = fault_decide(CALL_MUNLOCK);
 
-	return error ? error : real.munlock(address, length);
+	return error ? error : fault_real.munlock(address, length);
 }
 
 static long fail_mincore(uintptr_t address, size_t length,
 			 unsigned char *vector)
 {
-	long error = decide(CALL_MINCORE);
+	long error = fault_decide(CALL_MINCORE);
 
-	return error ? error : real.mincore(address, length, vector);
+	return error ? error : fault_real.mincore(address, length, vector);
 }
 
 static long fail_mseal(uintptr_t address, size_t length, unsigned long flags)
 {
-	long error = decide(CALL_MSEAL);
+	long error = fault_decide(CALL_MSEAL);
 
-	return error ? error : real.mseal(address, length, flags);
+	return error ? error : fault_real.mseal(address, length, flags);
 }
 
 static long fail_name_memory(uintptr_t address, size_t length,
 			     const char *name)
 {
-	long error = decide(CALL_NAME_MEMORY);
+	long error = fault_decide(CALL_NAME_MEMORY);
 
-	return error ? error : real.name_memory(address, length, name);
+	return error ? error : fault_real.name_memory(address, length, name);
 }
 
 static long fail_fstat(int fd, struct stat *status)
 {
-	long error = decide(CALL_FSTAT);
+	long error = fault_decide(CALL_FSTAT);
 
-	return error ? error : real.fstat(fd, status);
+	return error ? error : fault_real.fstat(fd, status);
 }
 
 static long fail_file_system(int fd, unsigned long *magic)
 {
-	long error = decide(CALL_FILE_SYSTEM);
+	long error = fault_decide(CALL_FILE_SYSTEM);
 
-	return error ? error : real.file_system(fd, magic);
+	return error ? error : fault_real.file_system(fd, magic);
 }
 
 static long fail_file_flags(int fd)
 {
-	long error = decide(CALL_FILE_FLAGS);
+	long error = fault_decide(CALL_FILE_FLAGS);
 
-	return error ? error : real.file_flags(fd);
+	return error ? error : fault_real.file_flags(fd);
 }
 
 static long fail_open(const char *path)
 {
-	long error = decide(CALL_OPEN);
+	long error = fault_decide(CALL_OPEN);
 
-	return error ? error : real.open(path);
+	return error ? error : fault_real.open(path);
 }
 
 static long fail_read(int fd, void *buffer, size_t length)
 {
-	long error = decide(CALL_READ);
+	long error = fault_decide(CALL_READ);
 
-	return error ? error : real.read(fd, buffer, length);
+	return error ? error : fault_real.read(fd, buffer, length);
 }
 
 static long fail_pread(int fd, void *buffer, size_t length, uint64_t offset)
 {
-	long error = decide(CALL_PREAD);
+	long error = fault_decide(CALL_PREAD);
 
-	return error ? error : real.pread(fd, buffer, length, offset);
+	return error ? error : fault_real.pread(fd, buffer, length, offset);
 }
 
 static long fail_close(int fd)
 {
-	long error = decide(CALL_CLOSE);
-	long closed = real.close(fd);
+	long error = fault_decide(CALL_CLOSE);
+	long closed = fault_real.close(fd);
 
 	/* Linux closes the descriptor also where it answers an error. */
 	return error ? error : closed;
@@ -367,77 +386,35 @@ static long fail_close(int fd)
 
 static long fail_readlink(const char *path, char *buffer, size_t length)
 {
-	long error = decide(CALL_READLINK);
+	long error = fault_decide(CALL_READLINK);
 
-	return error ? error : real.readlink(path, buffer, length);
+	return error ? error : fault_real.readlink(path, buffer, length);
 }
 
 static long fail_pagemap_scan(int fd, void *argument)
 {
-	long error = decide(CALL_PAGEMAP_SCAN);
+	long error = fault_decide(CALL_PAGEMAP_SCAN);
 
-	return error ? error : real.pagemap_scan(fd, argument);
+	return error ? error : fault_real.pagemap_scan(fd, argument);
 }
 
 static long fail_maps_query(int fd, void *argument)
 {
-	long error = decide(CALL_MAPS_QUERY);
+	long error = fault_decide(CALL_MAPS_QUERY);
 
-	return error ? error : real.maps_query(fd, argument);
+	return error ? error : fault_real.maps_query(fd, argument);
 }
 
 static long fail_memory_size(size_t *bytes)
 {
-	long error = decide(CALL_MEMORY_SIZE);
+	long error = fault_decide(CALL_MEMORY_SIZE);
 
-	return error ? error : real.memory_size(bytes);
-}
-
-static long fail_memfd_create(const char *name, unsigned flags)
-{
-	long error = decide(CALL_MEMFD_CREATE);
-
-	return error ? error : real.memfd_create(name, flags);
-}
-
-static long fail_ftruncate(int fd, uint64_t length)
-{
-	long error = decide(CALL_FTRUNCATE);
-
-	return error ? error : real.ftruncate(fd, length);
-}
-
-static long fail_add_seals(int fd, int seals)
-{
-	long error = decide(CALL_ADD_SEALS);
-
-	return error ? error : real.add_seals(fd, seals);
-}
-
-static long fail_seals(int fd)
-{
-	long error = decide(CALL_SEALS);
-
-	return error ? error : real.seals(fd);
-}
-
-static long fail_file_lock(int fd, int command, struct flock *lock)
-{
-	long error = decide(CALL_FILE_LOCK);
-
-	return error ? error : real.file_lock(fd, command, lock);
-}
-
-static long fail_reopen(int fd)
-{
-	long error = decide(CALL_REOPEN);
-
-	return error ? error : real.reopen(fd);
+	return error ? error : fault_real.memory_size(bytes);
 }
 
 void fault_install(void)
 {
-	real = vmsi_host;
+	fault_real = vmsi_host;
 	vmsi_host = (struct vmsi_host_calls){
 		.mmap = fail_mmap,
 		.munmap = fail_munmap,
@@ -461,21 +438,17 @@ void fault_install(void)
 		.pagemap_scan = fail_pagemap_scan,
 		.maps_query = fail_maps_query,
 		.memory_size = fail_memory_size,
-		.memfd_create = fail_memfd_create,
-		.ftruncate = fail_ftruncate,
-		.add_seals = fail_add_seals,
-		.seals = fail_seals,
-		.file_lock = fail_file_lock,
-		.reopen = fail_reopen,
 		/* These cannot fail. */
-		.limit = real.limit,
-		.getpid = real.getpid,
-		.yield = real.yield,
-		.nanosleep = real.nanosleep,
+		.limit = fault_real.limit,
+		.getpid = fault_real.getpid,
+		.yield = fault_real.yield,
+		.nanosleep = fault_real.nanosleep,
+		.take_signal = fault_real.take_signal,
 	};
+	fault_install_files(&vmsi_host);
 }
 
 void fault_remove(void)
 {
-	vmsi_host = real;
+	vmsi_host = fault_real;
 }

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSPACE_FILE_H
+#define VMSPACE_FILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vmspace/space.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Mapped files that grow, last, and do not crash the program.
+ *
+ * Caveats first.
+ *
+ * - A file's maximum is addresses, reserved when it is opened: pointers into the
+ *   file hold until it is closed, however it grows. They count against RLIMIT_AS.
+ * - What lies past the end of a file, or was cut off by another process, or cannot
+ *   be read, raises SIGBUS when it is touched, as on Linux. Between
+ *   vms_file_begin_access and vms_file_end_access it reads as zeros instead, and
+ *   the end of the access fails. The library handles SIGBUS for that from the first
+ *   vms_file_open on: a program that installs a handler of its own does so before,
+ *   and gets every signal that is not the library's. A thread that blocks SIGBUS
+ *   is killed by the kernel, in an access too.
+ * - A system call that is given memory of the file (read(2) into it, write(2) from
+ *   it) answers EFAULT where a store or load would have raised SIGBUS.
+ * - Nothing is durable before vms_file_sync or vms_file_commit has returned 0.
+ * - Every call on a file is safe from several threads at once, but those on one
+ *   window, which are for one thread at a time, and vms_file_close. None is safe
+ *   from a signal handler.
+ * - fork(2): the child has the same file at the same addresses. What it writes to a
+ *   shared file the parent sees; of a private one, and of one with VMS_FILE_ATOMIC,
+ *   it has a copy, and in the child vms_file_commit, vms_file_rollback,
+ *   vms_file_resize and vms_file_append of an atomic file answer EPERM: the journal
+ *   is the parent's.
+ * - The library keeps descriptors of its own (close-on-exec). What the program does
+ *   to the descriptor it has opened the file by does not matter afterwards. Where
+ *   it closes descriptors that are not its own, calls answer EBADF; addresses stay.
+ *
+ * Of every call here: one that fails leaves the file, its contents and its size as
+ * they were, unless the call says otherwise; one that succeeds leaves errno as it
+ * was.
+ */
+
+typedef struct vms_file vms_file;
+typedef struct vms_window vms_window;
+struct vms_budget;
+
+/* --- opening --------------------------------------------------------------------- */
+
+/* Loads only. Stores raise SIGSEGV, and calls that would change the file EBADF. */
+#define VMS_FILE_READ_ONLY 0x1u
+/*
+ * What is written is the program's own (MAP_PRIVATE) and reaches neither the file
+ * nor anybody else. Charged to the budget, as far as the file is long.
+ */
+#define VMS_FILE_PRIVATE 0x2u
+/* Make the file if there is none, with the mode of the options. */
+#define VMS_FILE_CREATE 0x4u
+/* With VMS_FILE_CREATE: EEXIST if there is one. */
+#define VMS_FILE_EXCLUSIVE 0x8u
+/* Growth takes no space on disk: it may run out at a later store, by SIGBUS. */
+#define VMS_FILE_SPARSE 0x10u
+/*
+ * What is written reaches the file by vms_file_commit alone, all of it or nothing.
+ * One process at a time may have it open so for writing.
+ */
+#define VMS_FILE_ATOMIC 0x20u
+/*
+ * With VMS_FILE_ATOMIC: the program tells all that it writes by
+ * vms_file_will_write, and only that is committed. Without it the kernel is asked
+ * at each commit which pages were written.
+ */
+#define VMS_FILE_TELLS 0x40u
+/* Outside of an access, too, what is gone reads as zeros; stats count it. */
+#define VMS_FILE_ZERO_OUTSIDE 0x80u
+
+/* Options of a file; zero in a field means its default. */
+struct vms_file_options {
+	/* sizeof(struct vms_file_options); lets the struct grow. */
+	size_t struct_size;
+	/* VMS_FILE_* bits. 0: read and write a shared file that exists. */
+	unsigned flags;
+	/* Of a file that is made: open(2). 0: 0666, less the umask. */
+	mode_t mode;
+	/*
+	 * The most bytes that the file may come to, rounded up to a page. 0: four
+	 * times its size, and 64 GiB at least; less where the addresses are not to
+	 * be had, but not less than its size. vms_file_get_stats tells.
+	 */
+	uint64_t maximum;
+	/*
+	 * Bytes of addresses for windows, where the file as a whole is to have no
+	 * addresses: vms_file_at then answers ENXIO. 0: the whole maximum is mapped,
+	 * and windows lie in it. Not with VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
+	 */
+	size_t window_addresses;
+	/* What private memory is charged to; open until the file is closed. */
+	struct vms_budget *budget;
+	/*
+	 * With VMS_FILE_ATOMIC: the path of the journal. NULL: the path of the file
+	 * and ".journal". A file opened by a descriptor needs one. It must be in the
+	 * same file system as nothing in particular, but lasts no longer than its own.
+	 */
+	const char *journal;
+	/*
+	 * With VMS_FILE_ATOMIC: so many bytes written and not committed may be in
+	 * memory; what is beyond is kept in the journal. 0: an eighth of the
+	 * machine's memory.
+	 */
+	size_t dirty_limit;
+};
+
+/*
+ * Open a file and map it.
+ *
+ * path, fd  the file; of a descriptor the library makes a description of its own
+ *           where it may (/proc/self/fd), else a duplicate.
+ * options   NULL for the defaults; read during the call only.
+ *
+ * With VMS_FILE_ATOMIC, a journal of commits that the file has not all of is
+ * applied first (but by a VMS_FILE_READ_ONLY one, which has what was committed in
+ * memory of its own and writes nothing).
+ *
+ * Returns the file, which the caller gives back by vms_file_close(); NULL with
+ * errno set on failure, and a file that was made by the call is removed again:
+ *   EINVAL    struct_size is too small; unknown flags or flags that exclude each
+ *             other; a field for a flag that is not given; an atomic file by
+ *             descriptor without a path of its journal.
+ *   E2BIG     options that the library does not know are not zero.
+ *   EFBIG     the file is larger than the maximum.
+ *   ENODEV    it is no regular file.
+ *   ENOMEM    addresses, the map-count limit, memory for records; the budget.
+ *   EBUSY     another process, or this one, has it open VMS_FILE_ATOMIC for writing.
+ *   EBADF     a descriptor that is O_PATH or not open for what is asked.
+ *   EBADMSG   the journal is damaged, or not a journal: nothing was written.
+ *             vms_file_journal_problem says what is wrong.
+ *   ESTALE    the journal belongs to another file, or to an earlier state of this
+ *             one: nothing was written.
+ *   and those of open(2), fallocate(2), fsync(2), fcntl(2) of F_OFD_SETLK.
+ */
+vms_file *vms_file_open(const char *path, const struct vms_file_options *options);
+vms_file *vms_file_open_fd(int fd, const struct vms_file_options *options);
+
+/*
+ * What was wrong with the journal that this thread's latest vms_file_open has
+ * refused with EBADMSG or ESTALE: one sentence; "" where it has not.
+ */
+const char *vms_file_journal_problem(void);
+
+/*
+ * Close a file. What an atomic one has not committed is dropped; nothing else is
+ * made durable that was not before. No other call on the file may be running or
+ * follow, no access be open and no window.
+ *
+ * Returns 0, also for NULL; -1 with errno set, and the file is closed:
+ *   EIO, ENOSPC, EDQUOT  a commit is in the journal and could not be written to the
+ *             file: the journal stays, and the next vms_file_open applies it. Or
+ *             what was written and never synced could not be.
+ */
+int vms_file_close(vms_file *file);
+
+/* --- size and place -------------------------------------------------------------- */
+
+/* The size as this process knows it, in bytes: by its own calls and refreshes. */
+uint64_t vms_file_size(const vms_file *file);
+
+/*
+ * Where length bytes from offset on are: bounds are checked against vms_file_size.
+ * Such pointers hold until the file is closed.
+ *
+ * Returns the address; NULL with errno set:
+ *   ERANGE  they do not lie in the file.
+ *   ENXIO   the file was opened with window_addresses.
+ */
+void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
+
+/*
+ * Add bytes at the end: they take their space on disk, and are in the page cache
+ * as after write(2). Appends of several threads follow each other; so do those of
+ * several processes, where each appends by this call.
+ *
+ * bytes    what is added; NULL: zeros.
+ * offset   where they begin is written there; NULL: nowhere.
+ *
+ * Returns 0; -1 with errno set:
+ *   EFBIG   the maximum, RLIMIT_FSIZE (no SIGXFSZ is raised) or the largest file of
+ *           the file system would be passed.
+ *   ENOSPC, EDQUOT  no space on the file system; the quota.
+ *   EBADF   the file is read-only.
+ *   EINVAL  the file is private.
+ *   ENOMEM  of an atomic file: memory for what is not committed yet.
+ *   EPERM   sealed (F_SEAL_GROW), immutable; an atomic file in a forked child.
+ *   EIO, EINTR  as write(2).
+ */
+int vms_file_append(vms_file *file, const void *bytes, size_t length,
+		    uint64_t *offset);
+
+/*
+ * Make a file size bytes long. What is added reads as zero and has its space on
+ * disk, unless VMS_FILE_SPARSE; where the file system cannot give space alone
+ * (EOPNOTSUPP of fallocate(2)), zeros are written. What is cut off is gone.
+ *
+ * Returns 0; -1 with errno set as by vms_file_append; EPERM also by F_SEAL_SHRINK
+ * and an append-only file.
+ */
+int vms_file_resize(vms_file *file, uint64_t size);
+
+/*
+ * See what others have done: the size becomes that of the file, also a smaller one,
+ * and what was put in the place of lost parts goes, so that the file is tried again.
+ * Of a VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC file: the latest commit.
+ *
+ * Returns 0; -1 with errno set: EFBIG: the file is longer than the maximum, and its
+ * size is known up to there; ENOMEM; EIO; those of fstat(2).
+ */
+int vms_file_refresh(vms_file *file);
+
+/* --- memory ---------------------------------------------------------------------- */
+
+/*
+ * madvise(2) of all pages that have a byte of the range. ERANGE where the range does
+ * not lie in the file, else as madvise(2). MADV_DONTNEED and the like on a private
+ * file lose what was written, as there; on an atomic one they are EINVAL.
+ */
+int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice);
+
+/* Begin to read a range into memory; does not wait for it. */
+int vms_file_prefetch(vms_file *file, uint64_t offset, size_t length);
+
+/*
+ * Let a range go from memory, from the page cache too where nobody else has it and
+ * it is on disk already. It stays in the file: what was written is not lost, of an
+ * atomic file neither.
+ */
+int vms_file_drop(vms_file *file, uint64_t offset, size_t length);
+
+/* --- windows --------------------------------------------------------------------- */
+
+/*
+ * A window: an address range of length bytes that shows the file from offset on,
+ * which need not be a multiple of the page. It may reach past the end of the file,
+ * up to the maximum.
+ *
+ * Returns the window; NULL with errno set: EINVAL length is 0; EFBIG past the
+ * maximum; ENOMEM no addresses left, the map-count limit.
+ */
+vms_window *vms_file_open_window(vms_file *file, uint64_t offset, size_t length);
+
+/* The address of the byte at the window's offset. Changes by vms_window_slide. */
+void *vms_window_data(const vms_window *window);
+uint64_t vms_window_offset(const vms_window *window);
+size_t vms_window_length(const vms_window *window);
+
+/*
+ * Show the file from another offset on. At no moment are the window's addresses
+ * free for anything else. Returns 0; -1 with errno set as by vms_file_open_window,
+ * and the window is as before.
+ */
+int vms_window_slide(vms_window *window, uint64_t offset);
+
+/* Give a window back. Returns 0, also for NULL; -1 and ENOMEM at the map-count limit. */
+int vms_window_close(vms_window *window);
+
+/* --- accesses that cannot crash -------------------------------------------------- */
+
+/* An access; on the caller's stack, its fields the library's own. */
+struct vms_file_access {
+	vms_file *file;
+	struct vms_file_access *outer;
+	uint64_t losses;
+	uint64_t lost_at;
+	int error;
+};
+
+/*
+ * Begin and end an access: between the two, by this thread, what is gone of the file
+ * (cut off, unreadable, failed memory) reads as zeros and takes stores that nobody
+ * sees, and the thread goes on. Accesses may be nested, also to several files, and
+ * end in reverse order.
+ *
+ * offset   end: the offset of the first byte that was found lost, rounded down to
+ *          its page, is written there if the call fails with EIO or ENXIO; NULL:
+ *          nowhere.
+ *
+ * begin returns 0; -1 only for a file opened VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC,
+ * with errno of fcntl(2) or of vms_file_refresh: begin waits there while a commit
+ * is written into the file, and none is until the end.
+ *
+ * end returns 0: all that was read was of the file; -1 with errno set:
+ *   ENXIO   a part lay past the end of the file.
+ *   EIO     a part could not be read: the disk, the network, the memory.
+ * What has been lost stays so, and fails every access, until vms_file_refresh.
+ */
+int vms_file_begin_access(vms_file *file, struct vms_file_access *access);
+int vms_file_end_access(struct vms_file_access *access, uint64_t *offset);
+
+/*
+ * Copy from a file, or into one, without an access around it. Only losses in the
+ * range itself fail it.
+ *
+ * Returns 0; -1 with errno set, and the bytes at the target are undefined: ERANGE
+ * the range does not lie in the file; EBADF copy_in to a read-only one; ENXIO, EIO
+ * as vms_file_end_access.
+ */
+int vms_file_copy_out(vms_file *file, uint64_t offset, void *bytes, size_t length);
+int vms_file_copy_in(vms_file *file, uint64_t offset, const void *bytes,
+		     size_t length);
+
+/* --- durability ------------------------------------------------------------------ */
+
+/* The size too, and that the file is in its directory. Without: what is needed to
+ * read the data back, as fdatasync(2). */
+#define VMS_FILE_SYNC_ALL 0x1u
+
+/*
+ * Make a range of a shared file durable; the call does the page arithmetic.
+ * length 0: from offset to the end.
+ *
+ * Returns 0; -1 with errno set:
+ *   ERANGE  the range does not lie in the file.
+ *   EINVAL  unknown flags; a private or an atomic file.
+ *   EIO, ENOSPC, EDQUOT  something written since the last sync that returned 0 is
+ *           not on disk, perhaps not of this range. This is told once for each time
+ *           that the kernel reports it. The pages of the range were marked as to be
+ *           written again, so that a later sync that returns 0 has written them.
+ */
+int vms_file_sync(vms_file *file, uint64_t offset, uint64_t length, unsigned flags);
+
+/* --- commits of all or nothing --------------------------------------------------- */
+
+/*
+ * Between the two, a thread changes what belongs together: a commit by another
+ * thread takes all of it or nothing. A commit waits until no update is open, and
+ * updates wait for as long as it copies what was written; so a thread commits, and
+ * waits for others, outside of its updates. Not nested. Not needed where one thread
+ * alone writes and commits.
+ */
+void vms_file_begin_update(vms_file *file);
+void vms_file_end_update(vms_file *file);
+
+/*
+ * Tell that a range is going to be written, in the same update (with one thread:
+ * before the next commit). No system call and no fault, unless the dirty limit is
+ * reached, and then the journal gets what was told so far.
+ *
+ * Returns 0; -1 with errno set: ERANGE; EINVAL the file is not atomic; EBADF it is
+ * read-only; ENOMEM; ENOSPC, EDQUOT, EIO of the journal.
+ */
+int vms_file_will_write(vms_file *file, uint64_t offset, size_t length);
+
+/*
+ * Commit what was written since the last commit. When it returns 0, all of it
+ * outlasts a crash of the machine; a machine that stops before has all of it or
+ * nothing. Threads that commit at the same time share one fdatasync(2). What
+ * others write meanwhile is in this commit or in the next.
+ *
+ * Returns 0; -1 with errno set, and what was written is still there, uncommitted:
+ *   EINVAL  the file is not atomic.
+ *   EBADF   it is read-only.
+ *   EPERM   in a forked child.
+ *   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM  of the journal. After EIO it is not known
+ *           whether the commit would outlast a crash at this moment; the next
+ *           commit that returns 0 settles it.
+ */
+int vms_file_commit(vms_file *file);
+
+/*
+ * Drop what was written since the last commit: contents and size are as it left
+ * them. Waits for updates that are open. Returns 0; -1 with errno set: EINVAL,
+ * EBADF, EPERM as vms_file_commit; EIO, ENOSPC: the last commit is in the journal
+ * and cannot be written to the file; ENOMEM.
+ */
+int vms_file_rollback(vms_file *file);
+
+/* --- figures --------------------------------------------------------------------- */
+
+struct vms_file_stats {
+	/* sizeof(struct vms_file_stats), set by the caller. */
+	size_t struct_size;
+	uint64_t size;
+	uint64_t maximum;       /* bytes */
+	size_t windows;         /* open */
+	uint64_t losses;        /* times a lost part was replaced by zeros */
+	uint64_t losses_outside; /* of these, outside of an access */
+	uint64_t commits;       /* calls of vms_file_commit that returned 0 */
+	uint64_t syncs;         /* fdatasync and fsync of the file or its journal */
+	uint64_t journal_bytes; /* in use */
+	uint64_t spilled_bytes; /* in the journal and not committed */
+};
+
+/* Returns 0; -1 with errno EINVAL or E2BIG, as vms_space_get_stats. */
+int vms_file_get_stats(vms_file *file, struct vms_file_stats *stats);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

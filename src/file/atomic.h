@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_ATOMIC_H
+#define VMSI_FILE_ATOMIC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmspace/file.h>
+
+/*
+ * What a file opened VMS_FILE_ATOMIC does differently. Each call returns 0 or
+ * -errno and takes the locks that it needs: atomic's own first, then the file's.
+ */
+
+/*
+ * Take the writer's place and apply the journal (write mode), or look at it (read
+ * mode), before the file is mapped: its size may change by that. Writes file->atomic
+ * and nothing else of the file. problem: as by vmsi_journal_open.
+ */
+int vmsi_atomic_open(struct vms_file *file, const char *journal,
+		     size_t dirty_limit, const char **problem);
+
+/* After base is mapped: begin to follow what is written; read mode: lay over it
+ * what the home file has not. */
+int vmsi_atomic_start(struct vms_file *file);
+
+/* Before base is unmapped. The file's lock is not held. */
+int vmsi_atomic_close(struct vms_file *file);
+
+int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
+		       uint64_t *offset);
+int vmsi_atomic_resize(struct vms_file *file, uint64_t size);
+
+/* Of a file that is only read. */
+int vmsi_atomic_refresh(struct vms_file *file);
+int vmsi_atomic_begin_access(struct vms_file *file);
+void vmsi_atomic_end_access(struct vms_file *file);
+
+/* Fill in what the atomic part knows of the figures. */
+void vmsi_atomic_stats(struct vms_file *file, struct vms_file_stats *stats);
+
+#endif

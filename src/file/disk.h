@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_DISK_H
+#define VMSI_FILE_DISK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Reading and writing descriptors: whole ranges, interrupted calls made again, and
+ * RLIMIT_FSIZE answered with EFBIG and never with SIGXFSZ. Each returns 0 or -errno.
+ */
+
+/*
+ * Read a whole range; what lies past the end of the file reads as zeros.
+ * *got: the bytes that were of the file; NULL: not wanted.
+ */
+int vmsi_disk_read(int fd, void *bytes, size_t length, uint64_t offset,
+		   size_t *got);
+
+/* Write a whole range. A failure may leave its beginning written. */
+int vmsi_disk_write(int fd, const void *bytes, size_t length, uint64_t offset);
+
+/* What becomes of the size of a file that is given space. */
+enum vmsi_disk_size { VMSI_DISK_GROW, VMSI_DISK_KEEP_SIZE };
+
+/*
+ * Give a file its space on disk for a range. With VMSI_DISK_GROW the range begins at
+ * the end of the file, which is moved to the range's end; where the file system
+ * cannot give space alone (EOPNOTSUPP), zeros are written. With VMSI_DISK_KEEP_SIZE
+ * it answers -EOPNOTSUPP there. A failure leaves the size as it was.
+ */
+int vmsi_disk_extend(int fd, uint64_t offset, uint64_t length,
+		     enum vmsi_disk_size size);
+
+/* ftruncate(2). */
+int vmsi_disk_truncate(int fd, uint64_t size);
+
+#endif

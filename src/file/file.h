@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_FILE_H
+#define VMSI_FILE_FILE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmspace/file.h>
+
+#include "base/align.h"
+#include "base/lock.h"
+#include "file/losses.h"
+
+struct vmsi_atomic;
+struct vmsi_view;
+
+/*
+ * What a mapped file consists of. A file has a space of its own, as large as its
+ * maximum, in which one mapping, base, shows all of it:
+ *
+ *   base            size                    mapped                     maximum
+ *    | the file      | past its end: SIGBUS  | private: not mapped yet    |
+ *
+ * A shared or read-only file is mapped up to its maximum once: what lies past the
+ * end is there as soon as the file is longer, without a call. Private memory is
+ * charged for as far as it is mapped, so a private file is mapped up to its size,
+ * and further as it grows.
+ *
+ * Of an atomic file, base shows private pages over the file (MAP_PRIVATE), and
+ * anonymous memory past what the file had at the latest commit; see atomic.h.
+ */
+struct vms_file {
+	/* Written before the file is given out, read without a lock. */
+	int fd;               /* a description of the library's own, or a duplicate */
+	unsigned flags;       /* VMS_FILE_* */
+	vms_space *space;
+	char *base;           /* NULL: only windows have addresses */
+	uint64_t maximum;     /* bytes, whole pages */
+	struct vmsi_view *view;     /* of base */
+	struct vmsi_atomic *atomic; /* NULL: not VMS_FILE_ATOMIC */
+
+	_Atomic uint64_t size;      /* written under the lock */
+
+	struct vmsi_lock lock;      /* guards the rest */
+	uint64_t mapped;      /* bytes of base that are mapped */
+	int directory;        /* to be synced, since the file was made; -1: no */
+	size_t windows;       /* that are open */
+	_Atomic uint64_t syncs;     /* fsync and fdatasync, also of the journal */
+
+	struct vmsi_losses losses;  /* guarded by itself */
+	struct vms_file *next;      /* of all files, for fork; guarded by their list */
+};
+
+static inline bool vmsi_file_has(const struct vms_file *file, unsigned flag)
+{
+	return (file->flags & flag) != 0;
+}
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_JOURNAL_H
+#define VMSI_FILE_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/align.h"
+
+/*
+ * The journal of an atomic file: a file beside it (the home file) that has each
+ * commit before the home file gets a byte of it.
+ *
+ *   block 0    the header: whose journal it is, its epoch, its salt
+ *   block 1    the notice: what readers in other processes look at
+ *   block 2..  records, one behind the other
+ *
+ * A block is as large as a page of the machine that made the journal; a journal of
+ * other pages is refused.
+ *
+ * A record is blocks of a head, with an entry for each page (its number and the
+ * checksum of its image), and then the images, each a block at an offset of whole
+ * blocks, so that it can be mapped. There are two kinds of records:
+ *
+ *   SPILL   images of a commit that is still being made
+ *   COMMIT  the last images of a commit, with the sizes of the file: the smallest
+ *           that it had since the commit before, and the one it has now
+ *
+ * A commit is its COMMIT record and the SPILL records of the same sequence number
+ * before it; the latest image of a page counts. Each head has the checksum of the
+ * head before it (of the header, for the first), the salt, its sequence number and
+ * its own offset, so a record is valid only behind the one that it was written
+ * behind. A checksum is XXH3 of 64 bits, seeded with the salt.
+ *
+ * States of the records, and what makes the edges:
+ *
+ *   written --vmsi_journal_sync--> durable --home--> applied --checkpoint--> gone
+ *      |                              |
+ *      +--- crash: torn, so the       +--- crash: recovery writes it home
+ *           commit never was
+ *
+ * A checkpoint makes the home file durable, and then the journal empty by a new
+ * header: another salt, the next epoch. Only then the same blocks are written again.
+ *
+ * Whose journal it is: the home file has the attribute "user.vmspace" with a random
+ * identity and the epoch, where its file system keeps such; else its inode number and
+ * the time of its birth are the identity. The header has the same. A journal with
+ * commits whose identity is another's, or whose epoch is before that of the file, is
+ * refused with -ESTALE, and nothing is written. One whose chain ends, and has a
+ * valid head of a later sequence number behind that end, was damaged after it was
+ * written: -EBADMSG. (A torn tail is no damage: the machine has stopped there.)
+ *
+ * Not thread-safe: the one who commits has it, by a lock of atomic.h.
+ */
+
+enum vmsi_record_kind { VMSI_RECORD_SPILL = 1, VMSI_RECORD_COMMIT = 2 };
+
+/* A page of the home file, and what is to be in it. */
+struct vmsi_image {
+	uint64_t page;         /* its number in the home file */
+	const void *bytes;     /* a page; stays as it is during the call */
+};
+
+struct vmsi_sizes {
+	uint64_t smallest;     /* since the latest commit, in bytes */
+	uint64_t size;         /* now */
+};
+
+/* What a journal is asked for when it is opened. */
+enum vmsi_journal_mode {
+	VMSI_JOURNAL_WRITE,    /* make it where there is none; recover */
+	VMSI_JOURNAL_READ,     /* write nothing; vmsi_journal_each_page tells what
+				  the home file has not */
+};
+
+struct vmsi_journal {
+	int fd;                /* -1: there is none, and it is only read */
+	int home;              /* the home file's; the caller's */
+	const char *path;      /* the caller's, for as long as the journal is open */
+	size_t block;          /* bytes */
+	uint8_t identity[16];
+	bool has_attribute;    /* the home file keeps identity and epoch */
+	uint64_t epoch;
+	uint64_t salt;
+	uint64_t chain;        /* checksum of the latest head of the committed records */
+	uint64_t end;          /* of the committed records, in bytes */
+	uint64_t sequence;     /* of the commit that is being made */
+	uint64_t next_chain;   /* the same with the records of this commit */
+	uint64_t next_end;
+	uint64_t allocated;    /* bytes of the journal that have their blocks on disk */
+	bool home_behind;      /* a durable commit could not be written home */
+	uint64_t applied_end;  /* up to here the home file has the records */
+	struct vmsi_sizes sizes; /* of the latest commit */
+};
+
+/*
+ * Open the journal of a home file. problem: set to a sentence that says why, where
+ * it returns -EBADMSG or -ESTALE. On failure nothing was written and nothing is open.
+ * Write mode has applied all commits to the home file, made it durable, and emptied
+ * the journal, when it returns 0.
+ */
+int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
+		      enum vmsi_journal_mode mode, const char **problem);
+
+/*
+ * Make the home file durable and the journal empty, if it is not, take its file away
+ * and close it. Returns 0, or -errno: the file stays, for recovery; it is closed.
+ */
+int vmsi_journal_close(struct vmsi_journal *journal);
+
+/*
+ * Write a record behind those there are; it is part of no commit before
+ * vmsi_journal_sync has returned 0 after a COMMIT record. offsets: where the images
+ * lie in the journal, one for each; NULL: not wanted. Returns 0, or -errno: as if the
+ * call had not been made.
+ */
+int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
+		       struct vmsi_sizes sizes, const struct vmsi_image *images,
+		       size_t count, uint64_t *offsets);
+
+/*
+ * One fdatasync: the records written become a commit, and the next sequence begins.
+ * After -errno it is not known what is on disk; the records are taken back, as by
+ * vmsi_journal_discard, and written again by the caller's next attempt.
+ */
+int vmsi_journal_sync(struct vmsi_journal *journal);
+
+/* Take back the records of the commit that is being made. */
+void vmsi_journal_discard(struct vmsi_journal *journal);
+
+/*
+ * Write the latest commit into the home file (no sync): its size, the spilled images,
+ * and images, which are those of its COMMIT record. Where that fails, home_behind is
+ * set, and vmsi_journal_catch_up tries all that the home file has not, again.
+ */
+int vmsi_journal_write_home(struct vmsi_journal *journal,
+			    const struct vmsi_image *images, size_t count);
+int vmsi_journal_catch_up(struct vmsi_journal *journal);
+
+/* Make the home file durable and the journal empty. Returns 0 or -errno. */
+int vmsi_journal_checkpoint(struct vmsi_journal *journal);
+
+/*
+ * Call visit for each page image of the commits in the journal, in their order, and
+ * tell the sizes of the latest commit; used in read mode. Returns 0, what visit
+ * returned if that is not 0, or -errno.
+ */
+int vmsi_journal_each_page(struct vmsi_journal *journal,
+			   int (*visit)(void *context, struct vmsi_image image,
+					struct vmsi_sizes sizes),
+			   void *context);
+
+/* --- what readers in other processes see -------------------------------------------- */
+
+/*
+ * The notice in block 1. It is not part of what a crash is recovered from, and not
+ * trusted further than to say "look at the records": boot tells the machine's run in
+ * which it was written.
+ */
+struct vmsi_notice {
+	uint8_t boot[16];
+	uint64_t commits;      /* written home; changes with each commit */
+	uint32_t writing;      /* 1: the home file is being written */
+};
+
+int vmsi_journal_read_notice(struct vmsi_journal *journal,
+			     struct vmsi_notice *notice);
+int vmsi_journal_write_notice(struct vmsi_journal *journal,
+			      const struct vmsi_notice *notice);
+
+#endif

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+#include "host_fault_files.h"
+
+/* The calls that files are opened, written and made durable by. */
+
+static long fail_memfd_create(const char *name, unsigned flags)
+{
+	long error = fault_decide(CALL_MEMFD_CREATE);
+
+	return error ? error : fault_real.memfd_create(name, flags);
+}
+
+static long fail_ftruncate(int fd, uint64_t length)
+{
+	long error = fault_decide(CALL_FTRUNCATE);
+
+	return error ? error : fault_real.ftruncate(fd, length);
+}
+
+static long fail_add_seals(int fd, int seals)
+{
+	long error = fault_decide(CALL_ADD_SEALS);
+
+	return error ? error : fault_real.add_seals(fd, seals);
+}
+
+static long fail_seals(int fd)
+{
+	long error = fault_decide(CALL_SEALS);
+
+	return error ? error : fault_real.seals(fd);
+}
+
+static long fail_file_lock(int fd, int command, struct flock *lock)
+{
+	long error = fault_decide(CALL_FILE_LOCK);
+
+	return error ? error : fault_real.file_lock(fd, command, lock);
+}
+
+static long fail_reopen(int fd)
+{
+	long error = fault_decide(CALL_REOPEN);
+
+	return error ? error : fault_real.reopen(fd);
+}
+
+static long fail_open_file(const char *path, int flags, mode_t mode)
+{
+	long error = fault_decide(CALL_OPEN_FILE);
+
+	return error ? error : fault_real.open_file(path, flags, mode);
+}
+
+static long fail_duplicate(int fd)
+{
+	long error = fault_decide(CALL_DUPLICATE);
+
+	return error ? error : fault_real.duplicate(fd);
+}
+
+static long fail_unlink(const char *path)
+{
+	long error = fault_decide(CALL_UNLINK);
+
+	return error ? error : fault_real.unlink(path);
+}
+
+static long fail_pwrite(int fd, const void *buffer, size_t length,
+			uint64_t offset)
+{
+	long error = fault_decide(CALL_PWRITE);
+
+	return error ? error : fault_real.pwrite(fd, buffer, length, offset);
+}
+
+static long fail_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
+{
+	long error = fault_decide(CALL_FALLOCATE);
+
+	return error ? error : fault_real.fallocate(fd, mode, offset, length);
+}
+
+static long fail_fsync(int fd)
+{
+	long error = fault_decide(CALL_FSYNC);
+
+	return error ? error : fault_real.fsync(fd);
+}
+
+static long fail_fdatasync(int fd)
+{
+	long error = fault_decide(CALL_FDATASYNC);
+
+	return error ? error : fault_real.fdatasync(fd);
+}
+
+static long fail_sync_range(int fd, uint64_t offset, uint64_t length,
+			    unsigned flags)
+{
+	long error = fault_decide(CALL_SYNC_RANGE);
+
+	return error ? error : fault_real.sync_range(fd, offset, length, flags);
+}
+
+static long fail_fadvise(int fd, uint64_t offset, uint64_t length, int advice)
+{
+	long error = fault_decide(CALL_FADVISE);
+
+	return error ? error : fault_real.fadvise(fd, offset, length, advice);
+}
+
+static long fail_attribute(int fd, const char *name, void *value, size_t size)
+{
+	long error = fault_decide(CALL_ATTRIBUTE);
+
+	return error ? error : fault_real.attribute(fd, name, value, size);
+}
+
+static long fail_set_attribute(int fd, const char *name, const void *value,
+			       size_t size)
+{
+	long error = fault_decide(CALL_SET_ATTRIBUTE);
+
+	return error ? error : fault_real.set_attribute(fd, name, value, size);
+}
+
+static long fail_birth_time(int fd, struct timespec *time)
+{
+	long error = fault_decide(CALL_BIRTH_TIME);
+
+	return error ? error : fault_real.birth_time(fd, time);
+}
+
+static long fail_random(void *buffer, size_t length)
+{
+	long error = fault_decide(CALL_RANDOM);
+
+	return error ? error : fault_real.random(buffer, length);
+}
+
+static long fail_userfaultfd(int flags)
+{
+	long error = fault_decide(CALL_USERFAULTFD);
+
+	return error ? error : fault_real.userfaultfd(flags);
+}
+
+static long fail_userfaultfd_control(int fd, unsigned long request,
+				     void *argument)
+{
+	long error = fault_decide(CALL_USERFAULTFD_CONTROL);
+
+	return error ? error : fault_real.userfaultfd_control(fd, request, argument);
+}
+
+static long fail_signal_action(int signal, const struct sigaction *action,
+			       struct sigaction *earlier)
+{
+	long error = fault_decide(CALL_SIGNAL_ACTION);
+
+	return error ? error : fault_real.signal_action(signal, action, earlier);
+}
+
+static long fail_signal_mask(int how, const sigset_t *set, sigset_t *earlier)
+{
+	long error = fault_decide(CALL_SIGNAL_MASK);
+
+	return error ? error : fault_real.signal_mask(how, set, earlier);
+}
+
+void fault_install_files(struct vmsi_host_calls *calls)
+{
+	calls->memfd_create = fail_memfd_create;
+	calls->ftruncate = fail_ftruncate;
+	calls->add_seals = fail_add_seals;
+	calls->seals = fail_seals;
+	calls->file_lock = fail_file_lock;
+	calls->reopen = fail_reopen;
+	calls->open_file = fail_open_file;
+	calls->duplicate = fail_duplicate;
+	calls->unlink = fail_unlink;
+	calls->pwrite = fail_pwrite;
+	calls->fallocate = fail_fallocate;
+	calls->fsync = fail_fsync;
+	calls->fdatasync = fail_fdatasync;
+	calls->sync_range = fail_sync_range;
+	calls->fadvise = fail_fadvise;
+	calls->attribute = fail_attribute;
+	calls->set_attribute = fail_set_attribute;
+	calls->birth_time = fail_birth_time;
+	calls->random = fail_random;
+	calls->userfaultfd = fail_userfaultfd;
+	calls->userfaultfd_control = fail_userfaultfd_control;
+	calls->signal_action = fail_signal_action;
+	calls->signal_mask = fail_signal_mask;
+}
