@@ -316,10 +316,31 @@ static void an_owner_can_publish_an_account_of_his_own(void **state)
 	close(fd);
 }
 
+static void a_budget_of_another_version_is_told_apart(void **state)
+{
+	const uint64_t magic = VMSI_BUDGET_MAGIC;
+	const uint32_t version = VMSI_BUDGET_VERSION - 1;
+	struct vmsi_budget_figures figures;
+	int fd = memfd_create("old", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 4096 + 64 * 1024), 0);
+	assert_int_equal(pwrite(fd, &magic, sizeof(magic), 0), sizeof(magic));
+	assert_int_equal(pwrite(fd, &version, sizeof(version), sizeof(magic)),
+			 sizeof(version));
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	errno = 0;
+	assert_null(vms_budget_from_fd(fd));
+	assert_int_equal(errno, EPROTONOSUPPORT);
+	assert_int_equal(vmsi_budget_read(fd, &figures), -EPROTONOSUPPORT);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_SHARED(other_files_are_refused),
+		cmocka_unit_test(a_budget_of_another_version_is_told_apart),
 		WITH_SHARED(a_file_that_can_be_cut_short_is_refused),
 		WITH_SHARED(a_budget_cannot_be_cut_short),
 		WITH_SHARED(garbage_does_no_harm),
