@@ -314,7 +314,7 @@ static void every_host_call_is_failed(void **state)
 			run.plan = (struct fault_plan){ .mode = mode,
 							.which = which };
 			do {
-				run.plan.n++;
+				fault_next(&run.plan);
 				assert_true(run.plan.n < CALLS_MAX);
 				try(scenario);
 			} while (run.result.calls >= run.plan.n);

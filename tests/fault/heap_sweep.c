@@ -174,7 +174,7 @@ static void sweep(enum fault_mode mode, enum fault_errno which)
 	do {
 		bool leaked = true;
 
-		run.plan.n++;
+		fault_next(&run.plan);
 		assert_true(run.plan.n < CALLS_MAX);
 		/* The program's own runtime may map some, though not each time. */
 		for (int i = 0; i < 4 && leaked; i++)

@@ -12,6 +12,15 @@ static struct fault_plan plan;
 static struct fault_result result;
 static bool following;
 
+/* The calls of the last run that was not refused any. */
+#define TRACE_MOST 2000
+struct traced {
+	enum host_call call;
+	bool fixed;
+};
+static struct traced trace[TRACE_MOST], whole_trace[TRACE_MOST];
+static unsigned whole_trace_count;
+
 #define REFUSED_RANGES 256
 static struct vmsi_range refused[REFUSED_RANGES];
 static unsigned refused_count;
@@ -153,6 +162,8 @@ static long decide_fixed(enum host_call call, bool fixed)
 
 	pthread_mutex_lock(&fault_lock);
 	if (following) {
+		if (result.calls < TRACE_MOST)
+			trace[result.calls] = (struct traced){ call, fixed };
 		result.calls++;
 		if (is_chosen(fixed)) {
 			error = plan.errors[call] ? plan.errors[call] :
@@ -190,8 +201,36 @@ struct fault_result fault_end(void)
 	pthread_mutex_lock(&fault_lock);
 	following = false;
 	ended = result;
+	if (!ended.failed) {
+		whole_trace_count = ended.calls < TRACE_MOST ? ended.calls :
+							       TRACE_MOST;
+		memcpy(whole_trace, trace,
+		       whole_trace_count * sizeof(*whole_trace));
+	}
 	pthread_mutex_unlock(&fault_lock);
 	return ended;
+}
+
+static bool is_new(const struct fault_plan *next)
+{
+	const struct traced *traced;
+	const int *errors;
+
+	if (next->n > whole_trace_count)
+		return true;
+	traced = &whole_trace[next->n - 1];
+	errors = calls[traced->call].errors;
+	if (next->mode == FAULT_DESTROYING)
+		return traced->fixed;
+	return next->mode != FAULT_ONCE || next->which == FAULT_USUAL ||
+		errors[FAULT_USUAL] != errors[next->which];
+}
+
+void fault_next(struct fault_plan *next)
+{
+	do
+		next->n++;
+	while (!is_new(next));
 }
 
 /* --- the table ------------------------------------------------------------------ */

@@ -82,6 +82,14 @@ void fault_remove(void);
 void fault_begin(const struct fault_plan *plan);
 struct fault_result fault_end(void);
 
+/*
+ * Go on to the next n of a sweep. The sweep of FAULT_USUAL and FAULT_ONCE tries each
+ * n and ends with a run that is not refused anything, whose calls are kept. The
+ * sweeps after it skip an n at which FAULT_DESTROYING refuses nothing, and one at
+ * which FAULT_ONCE would give the same errno again.
+ */
+void fault_next(struct fault_plan *plan);
+
 const char *fault_call_name(enum host_call call);
 
 /*

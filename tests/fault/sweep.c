@@ -26,7 +26,7 @@ static void sweep(const struct scenario *scenario, enum fault_mode mode,
 	};
 
 	do {
-		run.plan.n++;
+		fault_next(&run.plan);
 		assert_true(run.plan.n < CALLS_MAX);
 		run_try(&run);
 	} while (run.result.calls >= run.plan.n);
