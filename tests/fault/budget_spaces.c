@@ -80,7 +80,7 @@ static void (*const operations[])(void) = {
 	move_over, keep_source, grow, uncharge_part,
 };
 
-/* 0: private, 30: shared, 60: without rights. */
+/* Map private memory at page 0, shared at 30, PROT_NONE at 60. */
 static void furnish(vms_budget *budget)
 {
 	const struct vms_space_options options = {
@@ -200,7 +200,7 @@ static void (*const object_operations[])(void) = {
 	replace_file_by_itself, unmap_parts_of_file, move_file,
 };
 
-/* Whether the file is mapped, and the space's own charge, as it lists them. */
+/* Return whether the space lists a mapping of the file. */
 static bool file_is_listed(void)
 {
 	struct vms_mapping_info info = { .struct_size = sizeof(info) };
@@ -212,10 +212,7 @@ static bool file_is_listed(void)
 	return false;
 }
 
-/*
- * What a call found the file to be as long as is kept where it fails then, for
- * as long as the file is mapped.
- */
+/* A call that fails may leave the file charged at the size that it found. */
 static void check_object_charge(vms_budget *budget, size_t own)
 {
 	size_t held = charged(budget) - own;

@@ -42,7 +42,7 @@ static const struct way {
 };
 #define WAYS (sizeof(ways) / sizeof(ways[0]))
 
-/* What came of a plan. */
+/* The result of a plan. */
 struct attempt {
 	bool made;      /* the plan's call was made */
 	bool leaked;    /* addresses were left behind */
@@ -79,8 +79,8 @@ static struct attempt try_open_once(const struct way *way,
 }
 
 /*
- * Whether the plan's call was made. The program's own runtime may map memory
- * too, though not each time.
+ * Return whether the plan's call was made. The C library may map memory too, though
+ * not each time, so a leak must be seen four times.
  */
 static bool try_open(const struct way *way, const struct fault_plan *plan)
 {
@@ -127,7 +127,7 @@ static bool try_close(const struct way *way, const struct fault_plan *plan)
 	assert_int_equal(status, 0);
 	fault_sweep_refused(0, 0);
 	assert_int_equal(lowest_fd(), fd);
-	/* Whatever the host refused, the charge is back. */
+	/* The charge is undone, whatever the host refused. */
 	assert_int_equal(charged(shared), 0);
 	return result.calls >= plan->n;
 }
@@ -147,7 +147,7 @@ static void closing_succeeds_whatever_the_host_says(void **state)
 
 /* --- charging ------------------------------------------------------------ */
 
-/* A process that has ended, and has left a charge of 600. */
+/* Let a process charge 600 and end. */
 static void leave_a_charge(void)
 {
 	pid_t child = fork();
@@ -167,7 +167,7 @@ static bool try_charge(const struct fault_plan *plan)
 	fault_begin(plan);
 	status = vms_budget_charge(shared, 500);
 	result = fault_end();
-	/* Who is dead may not be found out then, and is the next time. */
+	/* If the host refuses to tell, the next charge finds the dead process. */
 	assert_true(status == 0 || (errno == ENOMEM && result.failed));
 	assert_int_equal(charged(shared), status == 0 ? 500 : 0);
 	if (status == 0)
@@ -193,7 +193,7 @@ static void a_charge_is_made_or_not(void **state)
 
 enum child_end { NO_SUCH_CALL, WELL, UNSOUND };
 
-/* A child that could not get a place is refused, until it can. */
+/* A child that got no slot is refused until it gets one. */
 static enum child_end judge_child(const struct fault_plan *plan)
 {
 	struct fault_result result = fault_end();
@@ -215,7 +215,7 @@ static enum child_end try_fork(const struct fault_plan *plan)
 	fault_begin(plan);
 	child = fork();
 	if (child == 0) {
-		/* While nothing can be had, charges are refused. */
+		/* While the host refuses everything, so must the budget. */
 		if (plan->mode == FAULT_FROM && plan->n == 1 &&
 		    vms_budget_charge(shared, 5) == 0)
 			_exit(UNSOUND);

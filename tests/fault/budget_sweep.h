@@ -17,7 +17,7 @@
 
 /* Budgets for sweeps that fail each host call in turn. */
 
-/* No operation makes as many host calls, so a sweep that gets there has no end. */
+/* No operation makes as many host calls. */
 #define CALLS_MAX 300
 
 static const struct vms_budget_options shared_options = {

@@ -43,8 +43,8 @@ static void touch(unsigned char *memory, size_t from, size_t to)
 }
 
 /*
- * Memory that is retained and holds something in each page. A full block that
- * grows gets huge pages, which are brought in faster.
+ * Leave retained memory with something in each page. A full block that grows gets
+ * huge pages, which the kernel brings in faster.
  */
 static void leave(struct stage *stage, size_t size)
 {
@@ -141,7 +141,7 @@ static void memory_of_runs(struct stage *stage)
 	leave(stage, 500 * KIB);
 }
 
-/* So little that the first block of a run has only its beginning there. */
+/* Leave a slot in which only the first bytes were written to. */
 static void less_than_a_block(struct stage *stage)
 {
 	unsigned char *memory = vms_heap_aligned_alloc(stage->heap, 2 * MIB, 100);
@@ -202,7 +202,7 @@ static void memory_of_both(struct stage *stage)
 	memory_of_runs(stage);
 }
 
-/* What the scenario's options take back after a millisecond is as old then. */
+/* After two milliseconds the memory is older than the scenario's options ask. */
 static void old_memory(struct stage *stage)
 {
 	memory_of_both(stage);

@@ -8,13 +8,13 @@
 
 #include "../model/heap_blocks.h"
 
-/* Operations of a heap, each with what the heap has before it. */
+/* Operations of a heap, and how to prepare the heap for each. */
 
 #define KIB ((size_t)1 << 10)
 #define MIB ((size_t)1 << 20)
 #define BLOCKS 4
 
-/* A heap in which one operation is about to be made, and its blocks. */
+/* The heap of an operation, and its blocks. */
 struct stage {
 	vms_heap *heap;
 	struct heap_block blocks[BLOCKS];
@@ -26,7 +26,7 @@ struct scenario {
 	/* The operation, on block 0. */
 	void (*act)(struct stage *stage);
 	struct vms_heap_options options;
-	bool exact;              /* the charge is known whatever has failed */
+	bool exact;              /* the charge must be exact, whatever failed */
 };
 
 extern const struct scenario heap_scenarios[];

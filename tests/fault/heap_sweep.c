@@ -27,7 +27,7 @@
 #define CALLS_MAX 400
 #define ERRNO_BEFORE 4711
 
-/* A run of one of them. */
+/* The scenario and the plan under way, and what came of them. */
 static struct {
 	const struct scenario *scenario;
 	struct fault_plan plan;
@@ -101,7 +101,7 @@ static void expect_right(void)
 		       "the contents differ");
 }
 
-/* Each block can be grown, and new ones are zero. */
+/* Check that each block can grow, and that new blocks are zeroed. */
 static void expect_works(void)
 {
 	static const size_t sizes[] = { 100 * KIB, MIB, 5 * MIB, 30 * MIB,
@@ -150,7 +150,7 @@ static void expect_nothing_left(void)
 	expect(!run.stage.heap->ages.lost, "a slot is lost");
 }
 
-/* Returns whether addresses were left behind, by the heap or anyone else. */
+/* Return whether the process has more addresses than before. */
 static bool try_plan(void)
 {
 	size_t before = process_bytes();
@@ -176,7 +176,7 @@ static void sweep(enum fault_mode mode, enum fault_errno which)
 
 		fault_next(&run.plan);
 		assert_true(run.plan.n < CALLS_MAX);
-		/* The program's own runtime may map some, though not each time. */
+		/* The C library may map memory too, though not each time. */
 		for (int i = 0; i < 4 && leaked; i++)
 			leaked = try_plan();
 		expect(!leaked, "addresses were left behind");
@@ -238,7 +238,9 @@ static void a_heap_that_cannot_be_opened_leaves_nothing(void **state)
 			assert_true(++run.plan.n < CALLS_MAX);
 			for (int j = 0; j < 4 && leaked; j++)
 				leaked = try_open(i & 4 ? &small : NULL);
-			/* A host that unmaps nothing at all is left no choice. */
+			/*
+			 * If the host refuses every munmap, the heap cannot help it.
+			 */
 			expect(!leaked || run.plan.mode == FAULT_FROM,
 			       "addresses were left behind");
 		} while (run.result.calls >= run.plan.n);
@@ -261,7 +263,7 @@ int main(int argc, char **argv)
 				.test_func = every_host_call_is_failed,
 				.initial_state = (void *)&heap_scenarios[i],
 			};
-	/* What the host can do is found out once, and kept. */
+	/* The library asks the host once what it can do; do it before the sweeps. */
 	vms_heap_close(vms_heap_open(NULL));
 	fault_install();
 	return _cmocka_run_group_tests("heap_sweep", tests, chosen, NULL, NULL);

@@ -12,7 +12,7 @@ static struct fault_plan plan;
 static struct fault_result result;
 static bool following;
 
-/* The calls of the last run that was not refused any. */
+/* The calls of the last run in which none was refused. */
 #define TRACE_MOST 2000
 struct traced {
 	enum host_call call;
@@ -72,7 +72,7 @@ static void note_refused(struct vmsi_range range)
 		refused[refused_count++] = range;
 }
 
-/* What is unmapped or replaced is refused no longer. */
+/* Forget a refused range that is unmapped or replaced. */
 static void note_gone(struct vmsi_range gone)
 {
 	for (unsigned i = refused_count; i-- > 0;) {
@@ -105,8 +105,8 @@ size_t fault_sweep_refused(uintptr_t start, uintptr_t end)
 /* --- moves ---------------------------------------------------------------------- */
 
 /*
- * What a thread has moved lately may go back: Linux has no reason to refuse
- * that, and an undo has nothing else to turn to.
+ * A thread may always move memory back where it came from: Linux has no reason to
+ * refuse, and an undo depends on it.
  */
 #define MOVES 16
 static _Thread_local struct move {
@@ -155,7 +155,7 @@ static bool is_chosen(bool fixed)
 	return false;
 }
 
-/* Count a call; 0, or the -errno that it is to give. */
+/* Count a call; return 0, or the -errno that it must give. */
 static long decide_fixed(enum host_call call, bool fixed)
 {
 	long error = 0;
@@ -244,7 +244,7 @@ static void destroy_target(uintptr_t address, size_t length)
 static long fail_mmap(uintptr_t address, size_t length, int prot, int flags,
 		      int fd, uint64_t offset)
 {
-	/* MAP_FIXED_NOREPLACE has no target to destroy. */
+	/* MAP_FIXED_NOREPLACE replaces nothing. */
 	bool fixed = flags & MAP_FIXED;
 	long error = decide_fixed(CALL_MMAP, fixed);
 
@@ -400,7 +400,7 @@ static long fail_close(int fd)
 	long error = decide(CALL_CLOSE);
 	long closed = real.close(fd);
 
-	/* Linux closes the descriptor also where it answers an error. */
+	/* Linux closes the descriptor even when it answers an error. */
 	return error ? error : closed;
 }
 

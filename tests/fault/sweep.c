@@ -14,7 +14,7 @@
  * with what was before and with a run in which nothing failed.
  */
 
-/* No operation makes nearly as many host calls. */
+/* No operation makes as many host calls. */
 #define CALLS_MAX 2000
 
 static void sweep(const struct scenario *scenario, enum fault_mode mode,

@@ -40,7 +40,7 @@ struct object {
 	bool is_file;
 };
 
-/* The files first; an anonymous object is never used again. */
+/* The files come first; an anonymous object gets a new entry each time. */
 static struct object objects[1 << 20];
 static unsigned object_count;
 
@@ -78,7 +78,7 @@ static bool is_held(unsigned object)
 	return false;
 }
 
-/* What the objects of one worker come to, each once. */
+/* Return the sum of a worker's objects, each counted once. */
 static size_t held_by(const struct worker *worker, bool in_part)
 {
 	size_t pages = 0;
@@ -151,7 +151,9 @@ static void tell(unsigned worker, const struct order *order)
 			 sizeof(*order));
 }
 
-/* It ends by itself or by this; its files are closed when this returns. */
+/*
+ * Wait until a worker has ended, by itself or by a signal, and its files are closed.
+ */
 static void see_end(unsigned worker, int signal)
 {
 	struct pollfd ended = {
@@ -166,7 +168,7 @@ static void see_end(unsigned worker, int signal)
 		assert_int_equal(errno, EINTR);
 	close(ended.fd);
 	workers[worker].lives = false;
-	/* Those whose parents have ended are this process's to bury. */
+	/* Workers whose parents have ended are children of this process. */
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 }
@@ -216,7 +218,7 @@ static unsigned pick_living(struct random *random)
 	return worker;
 }
 
-/* A mapping that is used, or is not; MAPPINGS: none. */
+/* Return a random mapping that is in use, or one that is not; MAPPINGS: none. */
 static unsigned pick_mapping(struct random *random, unsigned worker, bool used)
 {
 	unsigned first = (unsigned)random_below(random, MAPPINGS);
@@ -230,7 +232,7 @@ static unsigned pick_mapping(struct random *random, unsigned worker, bool used)
 	return MAPPINGS;
 }
 
-/* Tell a worker, and expect to be refused where pages more do not fit. */
+/* Give an order; it must be refused if so many more pages do not fit. */
 static bool granted(unsigned worker, const struct order *order, size_t more)
 {
 	bool fits = more == 0 || charged() + more <= LIMIT_PAGES;
@@ -245,7 +247,7 @@ static bool granted(unsigned worker, const struct order *order, size_t more)
 	return fits;
 }
 
-/* Map an object that the worker may have, or not. */
+/* Map an object, which the worker may have mapped already. */
 static void step_map(struct random *random, unsigned worker, bool is_file)
 {
 	struct order order = {
@@ -317,7 +319,7 @@ static void step_charge(struct random *random, unsigned worker)
 		workers[worker].by_hand += order.pages;
 }
 
-/* pages of the order: whether the parent ends at once. */
+/* In an order to fork, pages tells whether the parent ends at once. */
 static void step_fork(struct random *random, unsigned worker)
 {
 	struct order order = { .action = FORK, .other = 0,
@@ -337,14 +339,14 @@ static void step_fork(struct random *random, unsigned worker)
 	workers[order.other] = workers[worker];
 	workers[order.other].lives = true;
 	/*
-	 * It counts before it has said, or done, anything; with one that ended
-	 * meanwhile, whose lock it has inherited, until its fork handler has run.
+	 * The child is charged before it runs. If its parent has ended, the child
+	 * holds the copied lock until its fork handler has run.
 	 */
 	if (!order.pages)
 		check_charged();
 	answer = hear(order.other);
 	workers[order.other].pid = answer.pid;
-	/* What it saw was before its parent had ended. */
+	/* The child may have seen the charge before its parent had ended. */
 	if (order.pages)
 		answer.charged = charged();
 	check_answer(order.other, &answer);

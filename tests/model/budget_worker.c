@@ -49,7 +49,7 @@ static int unmap(unsigned mapping, size_t length)
 {
 	char *at = memory[mapping];
 
-	/* The end goes first, so that what is left begins where it did. */
+	/* Unmap from the end, so that the rest keeps its start. */
 	if (vms_munmap(space_of(mapping), at + lengths[mapping] - length,
 		       length) != 0)
 		return errno;
@@ -59,7 +59,7 @@ static int unmap(unsigned mapping, size_t length)
 	return 0;
 }
 
-/* To a place that something else was mapped at, all the same. */
+/* Move a mapping over another one. */
 static int move(unsigned mapping)
 {
 	vms_space *space = space_of(mapping);
@@ -124,7 +124,7 @@ static void reply(unsigned self, int error)
 		_exit(1);
 }
 
-/* Returns in a new worker, too, as which it goes on. */
+/* Fork; the child returns too, as the other worker. */
 static unsigned fork_worker(unsigned self, unsigned other, bool at_once)
 {
 	pid_t child = fork();
@@ -133,7 +133,7 @@ static unsigned fork_worker(unsigned self, unsigned other, bool at_once)
 		self = other;
 		reply(self, 0);
 	} else {
-		/* The one that ends at once leaves the child to itself. */
+		/* A parent that ends at once does not wait for the child. */
 		if (at_once)
 			_exit(0);
 		reply(self, child < 0 ? errno : 0);
@@ -166,7 +166,7 @@ void open_worker(void)
 		.policy = VMS_COMMIT_STRICT, .parent = budget,
 	};
 
-	/* Without these ends, the end of the test is the end of all workers. */
+	/* With only the test holding these ends, all workers end with it. */
 	for (unsigned i = 0; i < WORKERS; i++) {
 		close(pipes[i].orders[1]);
 		close(pipes[i].answers[0]);

@@ -26,7 +26,7 @@
 struct arguments given = { .operations = OPERATIONS_USUAL };
 struct heap_model run = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-/* With vm.overcommit_memory at 2 the machine's own limit may be met. */
+/* In mode 2 of vm.overcommit_memory, the machine itself may refuse memory. */
 static bool machine_is_strict(void)
 {
 	FILE *file = fopen("/proc/sys/vm/overcommit_memory", "re");
@@ -73,7 +73,7 @@ static vms_heap *open_heap(struct random *random)
 	return vms_heap_open(&options);
 }
 
-/* Few holes are allowed now and then, so that there are too many. */
+/* Allow so few holes in runs, now and then, that a free makes too many. */
 static void limit_holes(struct random *random)
 {
 	if (random_below(random, 3) == 0) {
@@ -90,7 +90,7 @@ static void begin_round(struct random *random)
 	run.heap = open_heap(random);
 	assert_non_null(run.heap);
 	limit_holes(random);
-	/* A sanitizer leaves few addresses. */
+	/* Under a sanitizer few addresses are free. */
 	if (vms_space_size(vms_heap_space(run.heap)) < (size_t)1 << 40)
 		run.narrow = true;
 	for (unsigned i = 0; i < THREADS_MOST; i++)
@@ -174,7 +174,7 @@ static void contents_and_figures(void **state)
 	fault_remove();
 	print_message("# %lu operations, %lu refused, %lu moved\n", run.step,
 		      run.refused, run.moved);
-	/* A run in which nothing was refused or moved has not tested that. */
+	/* A run without refusals or moves has not tested these. */
 	assert_true(run.refused > 0 && run.moved > 0);
 }
 

@@ -31,7 +31,7 @@ static void say(struct worker *worker, const char *format, ...)
 	va_end(arguments);
 }
 
-/* cmocka's own asserts are for the test's thread only. */
+/* cmocka's asserts may be used in the main thread only. */
 static void wrong(struct worker *worker, const char *what)
 {
 	if (atomic_exchange(&run.failed, true))
@@ -50,7 +50,7 @@ static void expect(struct worker *worker, bool condition, const char *what)
 
 /* --- choice --------------------------------------------------------------- */
 
-/* The same share of each power of two; often near where another class begins. */
+/* Pick each power of two equally often; often a size near the border of a class. */
 static size_t some_size(struct worker *worker)
 {
 	static const size_t borders[] = {
@@ -93,7 +93,7 @@ static size_t some_change(struct worker *worker, size_t size)
 
 /* --- failing -------------------------------------------------------------- */
 
-/* Faults that the first thread begins reach the others too. */
+/* Faults that the first thread begins may hit the others' calls. */
 static void begin_operation(struct worker *worker)
 {
 	struct fault_plan plan = {
@@ -107,7 +107,7 @@ static void begin_operation(struct worker *worker)
 		fault_begin(&plan);
 }
 
-/* Whether a call succeeded; what it may answer otherwise. */
+/* Return whether a call succeeded; check the errno of one that did not. */
 static bool succeeded(struct worker *worker, bool good)
 {
 	int error = errno;
@@ -215,7 +215,7 @@ void do_free(struct worker *worker, struct heap_block *block)
 	block->memory = NULL;
 }
 
-/* All of what is told as usable may be written. */
+/* The program may write to all of the usable size. */
 static void do_usable(struct worker *worker, struct heap_block *block)
 {
 	size_t usable = vms_heap_usable_size(run.heap, block->memory);
@@ -246,7 +246,7 @@ static void do_collect(struct worker *worker)
 	unsigned flags = below(worker, 4) ? 0 : VMS_HEAP_COLLECT_ALL;
 
 	say(worker, "collect %u", flags);
-	/* So that something has come of age. */
+	/* Let some memory come of age. */
 	if (below(worker, 4) == 0)
 		usleep(8000);
 	begin_operation(worker);
@@ -254,7 +254,7 @@ static void do_collect(struct worker *worker)
 	(void)succeeded(worker, true);
 }
 
-/* Bytes of the heap's addresses that the host lets be written. */
+/* Return how many bytes of the heap the kernel lists as writable. */
 static size_t writable_bytes(void)
 {
 	const uintptr_t base =
@@ -275,13 +275,12 @@ static size_t writable_bytes(void)
 }
 
 /*
- * With one thread and a host that works it is known after each operation: what is
- * charged is what the slots and blocks have, and what the host lets be written;
- * and where nothing is to be retained, nothing is.
+ * With one thread and no faults, the charge is exact after each operation: it is
+ * what slots and blocks have, and what the kernel lists as writable.
  */
 void check_charge(struct worker *worker)
 {
-	/* The heap's own figures count what is resident, which takes long. */
+	/* vms_heap_get_stats counts resident pages, which takes long. */
 	struct vms_space_stats stats = { .struct_size = sizeof(stats) };
 	const char *broken = vmsi_heap_check_charge(run.heap);
 
@@ -289,7 +288,9 @@ void check_charge(struct worker *worker)
 					   &stats) == 0, "refused");
 	if (broken)
 		wrong(worker, broken);
-	/* To read all mappings takes longer than all the rest. */
+	/*
+	 * Reading all mappings takes long, so it is done for every eighth operation.
+	 */
 	expect(worker, below(worker, 8) || stats.committed == writable_bytes(),
 	       "what is charged is not what can be written");
 	expect(worker, run.heap->ages.retained == 0 || !run.none_retained,

@@ -35,7 +35,7 @@ struct heap_model {
 	bool narrow;             /* addresses may be used up */
 	bool strict;             /* the machine may refuse memory */
 	bool none_retained;
-	/* Blocks on their way from one thread to another. */
+	/* Blocks that one thread leaves for another. */
 	pthread_mutex_t lock;
 	struct heap_block handed[BLOCKS];
 	unsigned long step, round;

@@ -115,8 +115,8 @@ static void end_round(void)
 }
 
 /*
- * PAGEMAP_SCAN (Linux 6.7 on) tells the zero page from a page of one's own; but
- * some hosts have no zero page.
+ * PAGEMAP_SCAN (Linux 6.7) tells the zero page from a page of the mapping's own,
+ * where the host has a zero page.
  */
 static bool reads_touch(void)
 {
@@ -153,7 +153,7 @@ static void ledger_and_contents(void **state)
 	}
 	print_message("# %lu operations, %lu refused\n", run.step,
 		      run.refused);
-	/* A run in which nothing was refused has not tested the ledger. */
+	/* A run without refusals has not tested the ledger. */
 	assert_true(run.refused > 0);
 }
 

@@ -4,7 +4,7 @@
 
 #include "space_operations.h"
 
-/* An address as a page number, or -errno. */
+/* Return an address as a page number, or -errno. */
 static intptr_t page_of(void *address)
 {
 	if (address == MAP_FAILED)
@@ -70,7 +70,7 @@ static void do_unmap(void)
 	pages_unmap(&run.model, start, count);
 }
 
-/* One run, or the part of it up to end. Returns 0 or -ENOMEM. */
+/* Protect a mapping up to end; return 0 or -ENOMEM. */
 static int protect_run(size_t start, size_t end, int prot)
 {
 	const struct page *first = &run.model.pages[start];
@@ -89,7 +89,7 @@ static int protect_run(size_t start, size_t end, int prot)
 	return 0;
 }
 
-/* Run after run, up to a hole or a refusal. */
+/* Protect mapping after mapping, up to a hole or a refusal. */
 static int protect_range(size_t start, size_t end, int prot)
 {
 	while (start < end) {
@@ -121,8 +121,8 @@ static void do_protect(void)
 }
 
 /*
- * A range of one mapping and what becomes of it. Growth is charged where the
- * mapping is; the target of MREMAP_FIXED is gone also when that is refused.
+ * A range of a mapping, and what mremap is to make of it. A growth is charged to the
+ * mapping; MREMAP_FIXED unmaps the target even if the growth is refused.
  */
 struct remap {
 	size_t old, count, new_count;
@@ -213,8 +213,8 @@ static void do_remap(void)
 	if (!run.model.pages[r.old].mapped)
 		return;
 	/*
-	 * An object that goes with the target comes back before the growth is
-	 * charged or after it: Linux does not say.
+	 * An object in the target may be uncharged before the growth is charged, or
+	 * after it.
 	 */
 	if (below(3) == 0 && !pages_have_object(&run.model, r.target,
 						r.new_count))

@@ -16,7 +16,7 @@ static void a_file_in_memory_is_charged_while_it_is_mapped(void **state)
 
 	(void)state;
 	assert_int_equal(charged_pages(), 40);
-	/* Linux charges nothing when it is mapped, so the space does not. */
+	/* Neither Linux nor the space's ledger charges a mapped file. */
 	assert_int_equal(stats_now().committed, 0);
 	unmap(space, whole, 39);
 	unmap(space, part, 1);
@@ -70,7 +70,7 @@ static void a_file_that_has_grown_is_seen_when_it_is_mapped_again(void **state)
 	assert_int_equal(charged_pages(), 30);
 	unmap(second, again, 1);
 	assert_int_equal(charged_pages(), 30);
-	/* A mapping that grows says what it is going to reach. */
+	/* mremap asks for 50 pages, so these are charged before the file is read. */
 	assert_int_equal(ftruncate(fd, (off_t)bytes(50)), 0);
 	again = vms_mremap(space, memory, bytes(10), bytes(50), MREMAP_MAYMOVE,
 			   NULL);
@@ -142,7 +142,7 @@ static void a_refused_object_leaves_all_as_it_was(void **state)
 	assert_int_equal(stats_of(budget).refusals, 2);
 	assert_int_equal(charged_pages(), 60);
 	assert_int_equal(stats_of(budget).peak, bytes(60));
-	/* What is charged already fits, however little is left. */
+	/* A second mapping of a charged object fits, however little is left. */
 	charge(budget, bytes(40));
 	unmap(second, map_file(second, fd, 60, MAP_SHARED), 60);
 	uncharge(budget, bytes(40));
@@ -152,7 +152,7 @@ static void a_refused_object_leaves_all_as_it_was(void **state)
 	close(large);
 }
 
-/* In the place of private memory it is charged the net. */
+/* A mapping that replaces private memory is charged the difference. */
 static void in_place_of_other_memory_the_net_must_fit(void **state)
 {
 	int fd = make_file(60);
@@ -165,7 +165,7 @@ static void in_place_of_other_memory_the_net_must_fit(void **state)
 				  MAP_SHARED | MAP_FIXED, fd, 0), at(0));
 	assert_int_equal(charged_pages(), 35 + 60);
 	assert_int_equal(stats_of(budget).peak, bytes(95));
-	/* Held already: all of what is replaced comes back. */
+	/* The object is charged already, so replacing the rest only uncharges. */
 	assert_ptr_equal(vms_mmap(space, at(55), bytes(35), RW,
 				  MAP_SHARED | MAP_FIXED, fd, 0), at(55));
 	assert_int_equal(charged_pages(), 60);

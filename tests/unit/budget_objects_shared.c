@@ -10,7 +10,7 @@
 
 /* Objects that several processes hold under one shared budget. */
 
-/* A second handle is as a second process. */
+/* A second struct vms_budget for the same file behaves as a second process. */
 static void who_joins_holds_the_same_object(void **state)
 {
 	vms_budget *other = vms_budget_from_fd(vms_budget_fd(budget));
@@ -50,8 +50,8 @@ static void anonymous_objects_of_two_processes_are_two(void **state)
 }
 
 /*
- * What has no place is charged as each one's own: never less than is right, and
- * in one process exactly that.
+ * An object that finds no free entry in the shared table is charged to each process
+ * that has it: never less than is right, and exact with one process.
  */
 static void objects_without_a_place_are_charged_too(void **state)
 {
@@ -81,7 +81,9 @@ static void objects_without_a_place_are_charged_too(void **state)
 	close(fd);
 }
 
-/* A child that says when it is there, and lives until it is told to do more. */
+/*
+ * A child waits for an order, obeys it once, answers, and then waits to be killed.
+ */
 struct child {
 	pid_t pid;
 	int orders, answers;
@@ -147,12 +149,12 @@ static void forked_objects_are_charged_once(void **state)
 	(void)map_as(0, 40, RW, SHARED);
 	charge(budget, bytes(20));
 	first = start_child(unmap_all);
-	/* From the first instant, whether the child has run or not. */
+	/* The child's copy is charged before the child has run. */
 	assert_int_equal(charged_pages(), 40 + 2 * 20);
 	other = start_child(unmap_all);
 	assert_int_equal(charged_pages(), 40 + 3 * 20);
 	assert_int_equal(stats_of(budget).charged_here, bytes(60));
-	/* Who holds it is the same to the account. */
+	/* An object stays charged while any process has it mapped. */
 	unmap(space, at(0), 40);
 	assert_int_equal(charged_pages(), 40 + 3 * 20);
 	run_child(&first);
@@ -164,7 +166,7 @@ static void forked_objects_are_charged_once(void **state)
 	uncharge(budget, bytes(20));
 }
 
-/* Nothing tells the handlers of fork whether there is a child. */
+/* When fork fails, the parent's fork handler runs as after a success. */
 static void a_fork_that_fails_leaves_no_charge(void **state)
 {
 	(void)state;

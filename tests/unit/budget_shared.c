@@ -45,14 +45,14 @@ static void a_killed_process_gives_its_charge_back(void **state)
 	assert_refused(vms_budget_charge(budget, 50 * PAGE), ENOMEM);
 	assert_int_equal(stats_of(budget).refusals, 1);
 	kill_child(&child);
-	/* It is looked for only when something would be refused. */
+	/* The budget looks for dead processes only before it refuses something. */
 	charge(budget, 50 * PAGE);
 	assert_int_equal(charged_pages(), 50);
 	assert_int_equal(stats_of(budget).processes, 1);
 	bury(&child);
 }
 
-/* As one that was killed after it has asked and before it was answered. */
+/* Leave the slot as one does who is killed before its request is answered. */
 static int ask_for_ninety(void)
 {
 	atomic_store(&budget->shared->slots[budget->slot].asking, 90 * PAGE);
@@ -70,7 +70,7 @@ static void one_that_is_killed_while_it_asks_holds_nobody_up(void **state)
 	bury(&child);
 }
 
-/* One that is stopped there counts as if it had got what it asks for. */
+/* A request that was never answered counts as granted while its process lives. */
 static void one_that_asks_for_ever_is_not_waited_for(void **state)
 {
 	struct child child = start_child(BY_FORK, ask_for_ninety);
@@ -83,7 +83,7 @@ static void one_that_asks_for_ever_is_not_waited_for(void **state)
 	bury(&child);
 }
 
-/* As one that was stopped after it had begun to change an object. */
+/* Leave the slot as a process does that is stopped while it changes an object. */
 static int begin_a_change(void)
 {
 	atomic_store(&budget->shared->slots[budget->slot].changing, 1);
@@ -100,12 +100,14 @@ static void one_that_is_in_a_change_for_ever_is_not_waited_for(void **state)
 	kill_child(&child);
 	charge(budget, 50 * PAGE);
 	assert_int_equal(charged_pages(), 100);
-	/* Its slot is cleared, and does not make others look again. */
+	/*
+	 * The dead process's slot is cleared, so the next reader gets an exact sum.
+	 */
 	assert_true(vmsi_places_sum(budget, 2, NULL).is_exact);
 	bury(&child);
 }
 
-/* A shared budget as parent: each process has a part of it for itself. */
+/* A private budget below a shared one is this process's own part of it. */
 static void it_can_be_a_parent(void **state)
 {
 	vms_budget *part = open_strict(30 * PAGE, budget);

@@ -43,10 +43,7 @@ static inline size_t charged_pages(void)
 
 enum how { BY_FORK, BY_RAW_CLONE };
 
-/*
- * A child that does something, says that it has (with the answer), and waits to
- * be killed.
- */
+/* A child acts once, writes the answer to a pipe, and waits to be killed. */
 struct child {
 	pid_t pid;
 	int ready;
@@ -58,7 +55,7 @@ static inline void run_child(int (*act)(void), int ready)
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	answer = act();
-	/* Nobody reads what a dying test leaves. */
+	/* When the test has died, nobody reads the answer and the child ends. */
 	if (write(ready, &answer, sizeof(answer)) == sizeof(answer))
 		(void)pause();
 	_exit(0);
@@ -83,7 +80,7 @@ static inline struct child start_child(enum how how, int (*act)(void))
 	return child;
 }
 
-/* It is dead, and nobody has waited for it. */
+/* Kill the child and leave it a zombie. */
 static inline void kill_child(const struct child *child)
 {
 	siginfo_t info;

@@ -17,7 +17,7 @@ static int look_at_own_charge(void)
 	    stats_of(budget).charged_here != 60 * PAGE ||
 	    stats_of(budget).charged != 120 * PAGE)
 		return 1;
-	/* Past the limit there is nothing left. */
+	/* Parent and copy together are past the limit, so nothing more fits. */
 	if (vms_budget_charge(budget, 1) == 0)
 		return 2;
 	if (vms_munmap(space, vms_space_base(space), 40 * PAGE) != 0 ||
@@ -80,7 +80,10 @@ static void what_is_not_forked_is_not_charged_to_the_child(void **state)
 	assert_int_equal(vms_madvise(space, vms_space_base(space), 10 * PAGE,
 				     MADV_DONTFORK), 0);
 	for (enum how how = BY_FORK; how <= BY_RAW_CLONE; how++) {
-		/* A child of clone is mended by its first call on the space. */
+		/*
+		 * The raw clone runs no fork handler; the child's first call makes
+		 * up for it.
+		 */
 		struct child child = start_child(how, how == BY_FORK ?
 						 look_at_forked_part :
 						 mend_and_look);
@@ -111,16 +114,16 @@ static void exec_gives_the_charge_back(void **state)
 		_exit(127);
 	}
 	close(ends[1]);
-	/* The end that the child had is closed by exec. */
+	/* exec closes the child's end of the pipe. */
 	assert_int_equal(read(ends[0], &byte, 1), 0);
 	close(ends[0]);
-	/* The kernel closes them one after another. */
+	/* exec closes descriptors in turn, so the charge may outlast the pipe. */
 	for (int i = 0; i < 1000 && charged_pages() != 40; i++)
 		usleep(1000);
 	assert_int_equal(charged_pages(), 40);
 	assert_int_equal(kill(child, SIGKILL), 0);
 	assert_int_equal(waitpid(child, &status, 0), child);
-	/* It did not end by itself. */
+	/* The child must not have ended by itself before. */
 	assert_true(WIFSIGNALED(status));
 }
 

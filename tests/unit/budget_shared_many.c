@@ -12,7 +12,7 @@
 #define HOGS 6
 #define CHARGES 20000
 
-/* What the processes hold between a charge and its uncharge; shared by all. */
+/* Pages that processes have charged now, added up by themselves; shared by all. */
 static _Atomic size_t *held;
 
 static int hog(unsigned seed)
@@ -77,7 +77,7 @@ static int modest_hog(unsigned seed)
 	return 0;
 }
 
-/* However they meet: what others ask for at the same time is no reason. */
+/* A request that fits beside all others must be granted. */
 static void what_always_fits_is_never_refused(void **state)
 {
 	(void)state;
@@ -90,7 +90,7 @@ static void what_always_fits_is_never_refused(void **state)
 #define OBJECTS 4
 #define OBJECT_STEPS 60000
 
-/* What the processes know to be held; at most what really is. */
+/* Holders of each object, noted while it is held; never more than there are. */
 static struct {
 	atomic_flag lock;
 	unsigned holders[OBJECTS];
@@ -119,9 +119,10 @@ static void note(unsigned object, bool taken)
 }
 
 /*
- * One object is let go while another process may just take it from there, and a
- * third what it leaves. By the calls that spaces make, without theirs to the host
- * in between. The first to come wait for the last.
+ * Take and release a random object while other processes do the same: one may take
+ * over an object that another releases, and a third may take what that uncharged.
+ * This calls what spaces call, but maps nothing in between. All processes start
+ * together.
  */
 static int object_hog(unsigned seed)
 {

@@ -8,7 +8,7 @@
 
 /* --- a budget refuses: who asks ------------------------------------------- */
 
-/* Each request below needs what the heap retains. */
+/* After this, no request of the tests below fits without the retained memory. */
 static void retain_most(void)
 {
 	retain(heap, 48 * MIB);
@@ -111,7 +111,7 @@ static void a_charge_by_hand_gets_it(void **state)
 	assert_int_equal(vms_budget_uncharge(budget, 60 * MIB), 0);
 }
 
-/* Of every size, in a heap that has it, and in another one. */
+/* The heap that retains memory asks for blocks of each size, and another one. */
 static void a_block_gets_it(void **state)
 {
 	static const size_t sizes[] = {
@@ -189,12 +189,14 @@ static void it_counts_whose_budget_refuses(void **state)
 	retain(under_low, 20 * MIB);
 	retain(under_beside, 20 * MIB);
 	retain(under_apart, 20 * MIB);
-	/* That the lower one refuses does not concern the one beside it. */
+	/*
+	 * A refusal by the lower budget does not take memory of the heap beside it.
+	 */
 	assert_true(vms_mmap(space, NULL, 30 * MIB, RW, ANONYMOUS, -1, 0) !=
 		    MAP_FAILED);
 	assert_int_equal(retained_by(under_low), 0);
 	assert_true(retained_by(under_beside) >= 20 * MIB);
-	/* That of both does, and not one that is not under it. */
+	/* One by the upper budget does, but not of a heap that is not under it. */
 	assert_int_equal(vms_budget_charge(budget, 30 * MIB), 0);
 	assert_int_equal(retained_by(under_beside), 0);
 	assert_true(retained_by(under_apart) >= 20 * MIB);
@@ -227,7 +229,7 @@ static void a_shared_budget_gets_it(void **state)
 	assert_int_equal(vms_budget_close(shared), 0);
 }
 
-/* What does not suffice is refused once, with the reason and the count of it. */
+/* A request that stays refused is counted once, with its reason. */
 static void a_refusal_is_one(void **state)
 {
 	vms_space *space = open_space_under(budget);
@@ -246,7 +248,7 @@ static void a_refusal_is_one(void **state)
 	assert_int_equal(vms_space_close(space), 0);
 }
 
-/* No slot is as large: nothing that could be given back would help. */
+/* No slot is as large as the request, so giving memory back cannot help. */
 static void what_can_never_be_had_takes_nothing(void **state)
 {
 	(void)state;
@@ -266,7 +268,7 @@ static struct {
 	unsigned calls;
 } cache;
 
-/* Frees blocks of the same heap, and also takes and gives one meanwhile. */
+/* Free blocks of the heap that asked; also allocate and free one in between. */
 static bool evict(vms_budget *asked, size_t bytes, unsigned attempt,
 		  void *context)
 {
@@ -299,7 +301,7 @@ static void the_callbacks_blocks_serve_the_request(void **state)
 		cache.size = sizes[i];
 		assert_int_equal(vms_budget_set_callback(budget, evict, NULL),
 				 0);
-		/* Twice as many as fit. */
+		/* Allocate twice as many blocks as fit under the limit. */
 		while (cache.end < 2 * LIMIT / cache.size) {
 			unsigned char *block = make(cache.size);
 
@@ -324,7 +326,7 @@ static bool count_call(vms_budget *asked, size_t bytes, unsigned attempt,
 	return false;
 }
 
-/* Memory in use is given up only where what is kept does not suffice. */
+/* The budget calls back only when retained memory does not suffice. */
 static void retained_memory_goes_before_a_callback_is_asked(void **state)
 {
 	unsigned calls = 0;

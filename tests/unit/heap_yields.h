@@ -34,7 +34,7 @@ static inline vms_heap *open_heap_under(vms_budget *above)
 	vms_heap *opened = vms_heap_open(&(struct vms_heap_options){
 		.struct_size = sizeof(struct vms_heap_options),
 		.budget = above,
-		/* Nothing goes by age meanwhile. */
+		/* No memory goes back by age during a test. */
 		.reclaimable_after = VMS_HEAP_NEVER,
 		.give_back_after = VMS_HEAP_NEVER,
 	});
@@ -101,7 +101,7 @@ static inline size_t refusals_of(vms_budget *of)
 	return stats.refusals;
 }
 
-/* So much of a heap's memory is freed, and kept. */
+/* Allocate, fill and free a block, so that the heap retains its memory. */
 static inline void retain(vms_heap *by, size_t size)
 {
 	unsigned char *block = vms_heap_malloc(by, size);

@@ -37,8 +37,8 @@ static void the_limit_of_data_leaves_it(void **state)
 }
 
 /*
- * Addresses that are kept for the heap are counted as long as it is open, with
- * memory or without: what is retained of it serves the heap's own requests.
+ * RLIMIT_AS counts a heap's reserved addresses as long as it is open. So giving
+ * memory back does not help others, but the heap can hand the retained memory out.
  */
 static void the_limit_of_addresses_leaves_it(void **state)
 {
@@ -46,7 +46,7 @@ static void the_limit_of_addresses_leaves_it(void **state)
 
 	(void)state;
 	retain(heap, 48 * MIB);
-	/* Records of the heap are apart from its addresses. */
+	/* The heap's records are outside of its reserved addresses. */
 	limit_to(RLIMIT_AS, status_bytes("VmSize:") + MIB);
 	for (size_t i = 0; i < 40; i++)
 		blocks[i] = make_filled(MIB);
@@ -55,7 +55,7 @@ static void the_limit_of_addresses_leaves_it(void **state)
 	limit_to(RLIMIT_AS, SIZE_MAX);
 }
 
-/* A host that commits no more memory while the heap retains any. */
+/* Let the host refuse to commit memory while the heap retains any. */
 static long (*usual_mmap)(uintptr_t address, size_t length, int prot, int flags,
 			  int fd, uint64_t offset);
 static long (*usual_mprotect)(uintptr_t address, size_t length, int prot);

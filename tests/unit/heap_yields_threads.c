@@ -25,7 +25,7 @@ static void *map_at_once(void *unused)
 	return unused;
 }
 
-/* One gives back what all of them need; the others wait for it. */
+/* One thread gives back what all of them need, and the others wait for it. */
 static void all_that_are_refused_at_once_get_it(void **state)
 {
 	pthread_t threads[THREADS];
@@ -49,7 +49,7 @@ static void all_that_are_refused_at_once_get_it(void **state)
 
 static atomic_bool stop;
 
-/* Takes and gives so much that the budget refuses again and again. */
+/* Allocate and free so much that the budget refuses again and again. */
 static void *press(void *argument)
 {
 	const size_t size = *(size_t *)argument;
@@ -69,14 +69,16 @@ static int use_in_child(void)
 	unsigned char *block;
 
 	alarm(3600);
-	/* Blocks of threads that the child has not may hold some. */
+	/* Blocks of the parent's other threads stay charged in the child. */
 	(void)vms_budget_set_limit(budget, 4 * LIMIT);
 	block = vms_heap_malloc(heap, 60 * MIB);
 	if (!block)
 		return 1;
 	*block = 1;
 	vms_heap_free(heap, block);
-	/* More than there is: everything is asked for. */
+	/*
+	 * The limit refuses this request, after the heap has given everything back.
+	 */
 	if (vms_heap_malloc(heap, 5 * LIMIT))
 		return 2;
 	return vmsi_get(&heap->ages.retained) == 0 ? 0 : 3;

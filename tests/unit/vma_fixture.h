@@ -77,7 +77,7 @@ static inline void erase(size_t first, size_t end)
 	assert_sound();
 }
 
-/* The map as text: "[first,end) " for each mapping, in pages. */
+/* Return the map as text: "[first,end) " for each mapping, in pages. */
 static inline const char *layout(void)
 {
 	static char text[PAGES * 10];
