@@ -25,45 +25,6 @@ static unsigned whole_trace_count;
 static struct vmsi_range refused[REFUSED_RANGES];
 static unsigned refused_count;
 
-static const struct {
-	const char *name;
-	int errors[FAULT_ERRNOS];
-} calls[HOST_CALLS] = {
-	[CALL_MMAP] = { "mmap", { ENOMEM, EAGAIN } },
-	[CALL_MUNMAP] = { "munmap", { ENOMEM, ENOMEM } },
-	[CALL_MREMAP] = { "mremap", { ENOMEM, EAGAIN } },
-	[CALL_MPROTECT] = { "mprotect", { ENOMEM, ENOMEM } },
-	[CALL_MADVISE] = { "madvise", { ENOMEM, EAGAIN } },
-	[CALL_MSYNC] = { "msync", { EIO, EIO } },
-	[CALL_MLOCK2] = { "mlock2", { ENOMEM, EAGAIN } },
-	[CALL_MUNLOCK] = { "munlock", { ENOMEM, ENOMEM } },
-	[CALL_MINCORE] = { "mincore", { EAGAIN, EAGAIN } },
-	[CALL_MSEAL] = { "mseal", { ENOMEM, EPERM } },
-	[CALL_NAME_MEMORY] = { "prctl", { ENOMEM, EINVAL } },
-	[CALL_FSTAT] = { "fstat", { EBADF, ENOMEM } },
-	[CALL_FILE_SYSTEM] = { "fstatfs", { ENOSYS, ENOMEM } },
-	[CALL_FILE_FLAGS] = { "fcntl", { EBADF, EBADF } },
-	[CALL_OPEN] = { "open", { EMFILE, ENOENT } },
-	[CALL_READ] = { "read", { EIO, ENOMEM } },
-	[CALL_PREAD] = { "pread", { EIO, ENOMEM } },
-	[CALL_CLOSE] = { "close", { EIO, EINTR } },
-	[CALL_READLINK] = { "readlink", { ENOENT, ENOMEM } },
-	[CALL_PAGEMAP_SCAN] = { "ioctl", { ENOTTY, ENOMEM } },
-	[CALL_MAPS_QUERY] = { "ioctl of maps", { ENOTTY, ENOMEM } },
-	[CALL_MEMORY_SIZE] = { "sysinfo", { ENOSYS, EPERM } },
-	[CALL_MEMFD_CREATE] = { "memfd_create", { ENFILE, ENOSYS } },
-	[CALL_FTRUNCATE] = { "ftruncate", { ENOMEM, EINTR } },
-	[CALL_ADD_SEALS] = { "add seals", { EPERM, EBUSY } },
-	[CALL_SEALS] = { "seals", { EINVAL, EBADF } },
-	[CALL_FILE_LOCK] = { "lock", { EAGAIN, ENOLCK } },
-	[CALL_REOPEN] = { "reopen", { EMFILE, ENOENT } },
-};
-
-const char *fault_call_name(enum host_call call)
-{
-	return calls[call].name;
-}
-
 /* --- ranges that munmap was refused ------------------------------------------ */
 
 static void note_refused(struct vmsi_range range)
@@ -167,7 +128,7 @@ static long decide_fixed(enum host_call call, bool fixed)
 		result.calls++;
 		if (is_chosen(fixed)) {
 			error = plan.errors[call] ? plan.errors[call] :
-				-calls[call].errors[plan.which];
+				-fault_call_errno(call, plan.which);
 			if (result.failed++ == 0) {
 				result.call = call;
 				result.error = (int)-error;
@@ -214,16 +175,15 @@ struct fault_result fault_end(void)
 static bool is_new(const struct fault_plan *next)
 {
 	const struct traced *traced;
-	const int *errors;
 
 	if (next->n > whole_trace_count)
 		return true;
 	traced = &whole_trace[next->n - 1];
-	errors = calls[traced->call].errors;
 	if (next->mode == FAULT_DESTROYING)
 		return traced->fixed;
 	return next->mode != FAULT_ONCE || next->which == FAULT_USUAL ||
-		errors[FAULT_USUAL] != errors[next->which];
+		fault_call_errno(traced->call, FAULT_USUAL) !=
+			fault_call_errno(traced->call, next->which);
 }
 
 void fault_next(struct fault_plan *next)

@@ -94,6 +94,7 @@ struct fault_result fault_end(void);
 void fault_next(struct fault_plan *plan);
 
 const char *fault_call_name(enum host_call call);
+int fault_call_errno(enum host_call call, enum fault_errno which);
 
 /*
  * Unmap what munmap was refused and nobody has unmapped since, outside of [start,

@@ -29,7 +29,7 @@ static int remap(struct stage *stage, size_t page, size_t old, size_t new,
 				 target ? at(stage, target) : NULL));
 }
 
-/* The mapping has grown before, so the next growth makes more room. */
+/* The mapping has grown before, so it is likely to grow again. */
 static void grown(struct stage *stage)
 {
 	put_filled(stage, 16, 4);

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <vmspace.h>
 
-/* Budgets for the tests of the budget room. */
+/* Budgets for the tests of src/budget. */
 
 #define ERRNO_BEFORE 4711
 

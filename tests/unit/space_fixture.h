@@ -19,8 +19,8 @@
 #include "space/space.h"
 
 /*
- * A space of SPACE_PAGES pages for the tests of the space room. Pages are named
- * by their number from its start.
+ * A space of SPACE_PAGES pages for the tests of src/space. Pages are named by their
+ * number from its start.
  */
 
 #define SPACE_PAGES 8192

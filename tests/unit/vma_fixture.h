@@ -9,8 +9,8 @@
 #include "vma/vma.h"
 
 /*
- * A map of 64 pages for the tests of the vma room. Pages are named by their
- * number from the start of the bounds.
+ * A map of 64 pages for the tests of src/vma. Pages are named by their number from
+ * the start of the bounds.
  */
 
 #define PAGE ((uintptr_t)4096)
