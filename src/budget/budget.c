@@ -337,7 +337,7 @@ int vms_budget_charge(vms_budget *budget, size_t bytes)
 		return vmsi_budget_status(-EINVAL);
 	do
 		error = charge_by_hand(budget, bytes);
-	while (error && vmsi_budget_ask(&attempts) == VMSI_BUDGET_MADE_ROOM);
+	while (error && vmsi_budget_ask(&attempts) == VMSI_BUDGET_TRY_AGAIN);
 	return vmsi_budget_status(error);
 }
 

@@ -50,7 +50,7 @@ struct vmsi_attempts {
 enum vmsi_budget_answer {
 	VMSI_BUDGET_DID_NOT_REFUSE,
 	VMSI_BUDGET_REFUSES,   /* for good; it has been counted */
-	VMSI_BUDGET_MADE_ROOM, /* make the charge again */
+	VMSI_BUDGET_TRY_AGAIN, /* make the charge again */
 };
 
 /*

@@ -127,7 +127,7 @@ enum vmsi_budget_answer vmsi_budget_ask(struct vmsi_attempts *attempts)
 		return VMSI_BUDGET_DID_NOT_REFUSE;
 	vmsi_budget_begin();
 	if (ask_heaps(&refusal, attempts) || ask_callbacks(&refusal, attempts))
-		return VMSI_BUDGET_MADE_ROOM;
+		return VMSI_BUDGET_TRY_AGAIN;
 	count_refusal(refusal.refuser);
 	return VMSI_BUDGET_REFUSES;
 }

@@ -137,7 +137,7 @@ static bool make_gap(struct vms_space *space, const struct vmsi_move *move,
 	    !vmsi_map_is_free(&space->map, move->target))
 		return false;
 	vmsi_gap_open(space, extension->start, vmsi_range_length(*extension));
-	if (vmsi_gap_holds(space, *extension))
+	if (vmsi_gap_stretch(space, *extension))
 		return true;
 	vmsi_gaps_close(space, move->target);
 	return false;

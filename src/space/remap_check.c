@@ -101,7 +101,7 @@ int vmsi_remap_check_growth(struct remap_request *request)
 
 	if (vmsi_has(&request->mapping->attributes, VMSI_LOCKED) ||
 	    !vmsi_remap_has_room(request, &extension)) {
-		bool locked = vmsi_is_locked(space, request->old);
+		bool locked = vmsi_learn_locked(space, request->old);
 
 		request->mapping = vmsi_lookup(space, request->old);
 		if (locked && !vmsi_host_may_lock(growth))
@@ -119,7 +119,7 @@ static bool grows_in_gap(const struct remap_request *request)
 	struct vmsi_range extension;
 
 	return request->space->gaps.count && vmsi_remap_has_room(request, &extension) &&
-		vmsi_gap_holds(request->space, extension);
+		vmsi_gap_stretch(request->space, extension);
 }
 
 /* For requests that make a new mapping or a longer one. */
