@@ -12,7 +12,7 @@
 
 /* vms_madvise. */
 
-/* The advice that the map keeps, as flags of a mapping that it sets and clears. */
+/* Advice that the map keeps: which flags it sets and clears. */
 static const struct {
 	int advice;
 	uint32_t set, clear;
@@ -50,7 +50,7 @@ static void find_effect(struct advice_request *request)
 	}
 }
 
-/* Such advice drops pages, so pagemap no longer tells that they were touched. */
+/* Such advice drops pages, and pagemap forgets that they were touched. */
 static bool hides_touch(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_FREE ||

@@ -6,8 +6,8 @@
 #include "space/space.h"
 
 /*
- * The reservation is PROT_NONE memory of the host at all addresses that are in no
- * mapping, so that no other part of the process can map there.
+ * The reservation is PROT_NONE memory of the host at all addresses that are in
+ * no mapping, so that no other part of the process can map there.
  */
 
 /*
@@ -68,7 +68,7 @@ void vmsi_cover_parts(struct vms_space *space, struct vmsi_range range,
 	uintptr_t middle;
 	long result = cover_if_free(range);
 
-	/* The host may have failed for a moment only: ask twice. */
+	/* The host may have refused for a moment only. */
 	if (result < 0 && result != -EEXIST)
 		result = cover_if_free(range);
 	if (result >= 0) {

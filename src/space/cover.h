@@ -9,8 +9,8 @@
 struct vms_space;
 
 /*
- * The flags of the reservation. MAP_STACK makes it MADV_NOHUGEPAGE from Linux 6.7
- * on, so that the host does not merge it with a program's own PROT_NONE,
+ * The flags of the reservation. MAP_STACK makes it MADV_NOHUGEPAGE from Linux
+ * 6.7 on, so that the host does not merge it with a program's own PROT_NONE,
  * MAP_NORESERVE memory: if that was touched, a core dump would walk all of it.
  */
 #define VMSI_RESERVATION (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK)
@@ -35,8 +35,8 @@ struct vmsi_cover_visit {
 };
 
 /*
- * Cover the parts of a range that the host has free, and leave the others alone.
- * It halves a range that has both.
+ * Cover the parts of a range that the host has free, and leave the others
+ * alone. It halves a range that has both.
  */
 void vmsi_cover_parts(struct vms_space *space, struct vmsi_range range,
 		      const struct vmsi_cover_visit *visit);

@@ -102,7 +102,8 @@ struct vms_budget *vmsi_space_budget(const struct vms_space *space)
 	return space->budget;
 }
 
-bool vmsi_ask_to_give_back(struct vms_space *space, struct vmsi_attempts *attempts)
+bool vmsi_ask_to_give_back(struct vms_space *space,
+			   struct vmsi_attempts *attempts)
 {
 	if (space->budget && ask_budget(space, attempts))
 		return true;

@@ -15,14 +15,14 @@
 /*
  * fork(2). The kernel does not pass everything on: in the child MADV_DONTFORK
  * mappings are gone, and nothing is locked. The fork handlers bring the child's
- * map in line with that before its own code runs. A child of a raw clone(2) runs
- * no handlers: its first call on the space finds a page that the kernel has wiped
- * (fork_state), and does the same.
+ * map in line with that before its own code runs. A child of a raw clone(2)
+ * runs no handlers: its first call on the space finds a page that the kernel
+ * has wiped (fork_state), and does the same.
  */
 
 enum fork_state {
 	FORKED = 0,   /* the kernel has wiped the page */
-	MENDED = 1,   /* the map is right; so it is where the space was opened */
+	MENDED = 1,   /* the map is right, as in the opener */
 	MENDING = 2,  /* a thread is at it */
 };
 

@@ -9,19 +9,19 @@
 #include "space/space.h"
 
 /*
- * Open gaps (drawn in gap.h). Only the host's mremap makes a mapping longer with
- * all that the host knows of it, such as a userfaultfd, a memory policy or a
- * protection key that the program gave it past the library. mremap grows into free
- * addresses only, so the reservation leaves the gap out.
+ * Open gaps (drawn in gap.h). Only the host's mremap makes a mapping longer
+ * with all that the host knows of it, such as a userfaultfd, a memory policy or
+ * a protection key that the program gave it past the library. mremap grows into
+ * free addresses only, so the reservation leaves the gap out.
  *
  * The sentinel is PROT_NONE memory with MAP_GROWSDOWN. When the host looks for
- * free addresses, it leaves a guard gap below such memory alone. The open gap is
- * no longer than that, so no mmap without MAP_FIXED lands in it. A gap that is
- * used up takes more from the sentinel.
+ * free addresses, it leaves a guard gap below such memory alone. The open gap
+ * is no longer than that, so no mmap without MAP_FIXED lands in it. A gap that
+ * is used up takes more from the sentinel.
  *
- * The host does not count a gap against RLIMIT_AS, and to close it takes addresses
- * that the limit could refuse. So as many are mapped elsewhere (the ballast), and
- * unmapped just before the gap is closed.
+ * The host does not count a gap against RLIMIT_AS, and to close it takes
+ * addresses that the limit could refuse. So as many are mapped elsewhere (the
+ * ballast), and unmapped just before the gap is closed.
  */
 
 /* The most bytes of a gap and its sentinel together. */
@@ -83,9 +83,10 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 	if (space->uncovered.count)
 		(void)vmsi_reserve_records(space);
 	/*
-	 * The host counted what has grown into the gap as addresses. From now on
-	 * it counts the reservation in its place, and limits.c must count the
-	 * growth: with less in limits.mapped, the next call finds it to be new.
+	 * The host counted what has grown into the gap as addresses. From now
+	 * on it counts the reservation in its place, and limits.c must count
+	 * the growth: with less in limits.mapped, the next call finds it to be
+	 * new.
 	 */
 	space->limits.mapped -= gap.opened - vmsi_range_length(gap.open);
 }
@@ -108,8 +109,9 @@ void vmsi_gaps_forbid(struct vms_space *space)
 }
 
 /*
- * Find out whether the host still has nothing in an open gap, by covering it and
- * opening it again. If the host refuses to open it, it becomes a gap of no length.
+ * Find out whether the host still has nothing in an open gap, by covering it
+ * and opening it again. If the host refuses to open it, it becomes a gap of no
+ * length.
  */
 static bool try_gap(struct vms_space *space, struct vmsi_gap *gap)
 {

@@ -10,8 +10,8 @@
 #include "host/host.h"
 
 /*
- * Open gaps behind mappings that vms_mremap makes longer; see gap.c. Those below
- * MAP_GROWSDOWN mappings are in stack.h.
+ * Open gaps behind mappings that vms_mremap makes longer; see gap.c. Those
+ * below MAP_GROWSDOWN mappings are in stack.h.
  */
 
 struct vms_space;
@@ -26,7 +26,7 @@ struct vms_space;
 struct vmsi_gap {
 	struct vmsi_range open;
 	uintptr_t sentinel_end;
-	size_t opened;           /* bytes that were ever open, as long as the ballast */
+	size_t opened;           /* bytes ever open; the ballast's length */
 	uintptr_t ballast;       /* its address; no ballast if opened is 0 */
 };
 
@@ -39,8 +39,8 @@ struct vmsi_gaps {
 };
 
 /*
- * The guard gap: the bytes that the host keeps free below a MAP_GROWSDOWN mapping
- * (the kernel's stack_guard_gap).
+ * The guard gap: the bytes that the host keeps free below a MAP_GROWSDOWN
+ * mapping (the kernel's stack_guard_gap).
  */
 static inline size_t vmsi_guard_gap(void)
 {
@@ -48,20 +48,20 @@ static inline size_t vmsi_guard_gap(void)
 }
 
 /*
- * Open a gap behind the mapping that ends at end, if one of step bytes, by which
- * the mapping grows, can be had.
+ * Open a gap behind the mapping that ends at end, if one of step bytes, by
+ * which the mapping grows, can be had.
  */
 void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step);
 
 /*
- * Open the gap before an extension further, if it ends too early. Returns whether
- * all of the extension is open now.
+ * Open the gap before an extension further, if it ends too early. Returns
+ * whether all of the extension is open now.
  */
 bool vmsi_gap_stretch(struct vms_space *space, struct vmsi_range extension);
 
 /*
- * Have the host grow a mapping by an extension that vmsi_gap_stretch has opened.
- * The host looks at all limits itself. Returns 0 or -errno.
+ * Have the host grow a mapping by an extension that vmsi_gap_stretch has
+ * opened. The host looks at all limits itself. Returns 0 or -errno.
  */
 int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension);
 

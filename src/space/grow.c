@@ -16,9 +16,10 @@
  *   | mapping  |  extension  |   hole
  *            end          end + extension
  *
- * If the host does not merge them, they differ in something that the map does not
- * know. Then only the host's mremap can make the mapping longer. A mapping that
- * grows for the second time gets an open gap, in which mremap does so (gap.c).
+ * If the host does not merge them, they differ in something that the map does
+ * not know. Then only the host's mremap can make the mapping longer. A mapping
+ * that grows for the second time gets an open gap, in which mremap does so
+ * (gap.c).
  */
 
 /* The advice that an extension needs too, so that the host merges it. */
@@ -101,7 +102,7 @@ static int lock_extension(struct vmsi_range range,
 	 */
 	if (error < 0 && vmsi_host_is_locked(range.start) == 1)
 		return 0;
-	/* mlock says ENOMEM or EPERM where mremap says EAGAIN: past the limit. */
+	/* Past the limit mlock says ENOMEM or EPERM, but mremap EAGAIN. */
 	return error == -ENOMEM || error == -EPERM ? -EAGAIN : (int)error;
 }
 
@@ -163,8 +164,8 @@ int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
 
 /*
  * Only mremap makes a private mapping of a file longer, and only into free
- * addresses. So the addresses are unmapped for an instant. If another thread maps
- * there meanwhile, the growth fails and that memory is left alone.
+ * addresses. So the addresses are unmapped for an instant. If another thread
+ * maps there meanwhile, the growth fails and that memory is left alone.
  */
 int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 			  struct vmsi_range extension)
@@ -188,8 +189,8 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 }
 
 /*
- * Whether the host has merged an extension with the mapping before it: it does so
- * if all that it knows of the two is equal.
+ * Whether the host has merged an extension with the mapping before it: it does
+ * so if all that it knows of the two is equal.
  */
 static bool is_merged(struct vmsi_range extension)
 {
@@ -200,9 +201,9 @@ static bool is_merged(struct vmsi_range extension)
 }
 
 /*
- * If the host has not merged an extension with its mapping, have its mremap make
- * the mapping longer in place of the extension: in an open gap, or where none can
- * be had in a window, in which any thread can map.
+ * If the host has not merged an extension with its mapping, have its mremap
+ * make the mapping longer in place of the extension: in an open gap, or where
+ * none can be had in a window, in which any thread can map.
  */
 static int continue_mapping(struct vms_space *space,
 			    struct vmsi_range extension)

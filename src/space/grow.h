@@ -13,14 +13,14 @@
 struct vms_space;
 
 /*
- * Grow a mapping by so many bytes, which are charged: into the open gap behind it,
- * or into the hole, of which nothing is open.
+ * Grow a mapping by so many bytes, which are charged: into the open gap behind
+ * it, or into the hole, of which nothing is open.
  */
 enum vmsi_extend_by { VMSI_EXTEND_IN_GAP, VMSI_EXTEND_IN_HOLE };
 int vmsi_extend(struct vms_space *space, struct vmsi_mapping *mapping,
 		size_t extension, enum vmsi_extend_by by);
 
-/* Map private anonymous memory of these attributes, with advice, lock and name. */
+/* Map private anonymous memory of these attributes. */
 int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 		       const struct vmsi_attributes *attributes);
 

@@ -17,8 +17,8 @@
  * addresses when its memory moves.
  *
  * A handle's value is the generation of its entry (high half) and the entry's
- * index plus one (low half). The generation grows when the handle is closed or its
- * memory goes, so that a stale handle is recognized.
+ * index plus one (low half). The generation grows when the handle is closed or
+ * its memory goes, so that a stale handle is recognized.
  */
 
 #define CHUNK_ENTRIES 1024
@@ -216,7 +216,7 @@ static void place_entry(struct vmsi_handles *handles, struct vmsi_entry *entry,
 	set_entry(entry, range.start, vmsi_range_length(range));
 }
 
-/* An entry that begins in the range is freed; one that begins before it is cut. */
+/* Free the entries that begin in the range; cut those that begin before. */
 void vmsi_handles_unmapped(struct vms_space *space, struct vmsi_range range)
 {
 	struct vmsi_handles *handles = atomic_load(&space->handles);
@@ -248,7 +248,7 @@ void vmsi_handles_moved(struct vms_space *space, struct vmsi_range source,
 
 	if (!handles)
 		return;
-	/* An entry whose first page moves follows it, cut to what moves of it. */
+	/* An entry follows its first page, cut to what moves of it. */
 	while ((mapping = vmsi_map_find(&handles->map, at)) &&
 	       mapping->start < source.end) {
 		struct vmsi_entry *entry = (void *)mapping->attributes.object;

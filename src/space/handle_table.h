@@ -15,8 +15,8 @@ struct vms_space;
 struct vmsi_handles;
 
 /*
- * Free, move, cut or lengthen the entries of a range that was unmapped, moved or
- * resized; free all at the end of the space.
+ * Free, move, cut or lengthen the entries of a range that was unmapped, moved
+ * or resized; free all at the end of the space.
  */
 void vmsi_handles_unmapped(struct vms_space *space, struct vmsi_range range);
 void vmsi_handles_moved(struct vms_space *space, struct vmsi_range source,
@@ -28,15 +28,15 @@ void vmsi_handles_release(struct vms_space *space);
 struct vmsi_entry;
 
 /*
- * Make a handle for a range. Returns 0; -EEXIST if part of the range has one; or
- * -ENOMEM with its reason.
+ * Make a handle for a range. Returns 0; -EEXIST if part of the range has one;
+ * or -ENOMEM with its reason.
  */
 int vmsi_handle_make(struct vms_space *space, struct vmsi_range range,
 		     vms_handle *handle);
 
 /*
- * Find the entry of a handle and read where its memory is. Returns NULL and sets
- * ESTALE if the handle was closed or its memory is gone. Needs no lock.
+ * Find the entry of a handle and read where its memory is. Returns NULL and
+ * sets ESTALE if the handle was closed or its memory is gone. Needs no lock.
  */
 struct vmsi_entry *vmsi_handle_find(struct vms_space *space,
 					   vms_handle handle,

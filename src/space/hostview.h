@@ -15,7 +15,7 @@
  */
 int vmsi_host_view(uintptr_t address, struct vms_mapping_info *info);
 
-/* Whether MAP_STACK makes a mapping MADV_NOHUGEPAGE (Linux 6.7 on); tried once. */
+/* Whether MAP_STACK means MADV_NOHUGEPAGE (Linux 6.7 on); tried once. */
 bool vmsi_stack_means_small_pages(void);
 
 #endif

@@ -13,16 +13,17 @@
 #include "budget/budget.h"
 
 /*
- * What heaps and buffers need of a space besides its public calls. No other header
- * of src/space may be included elsewhere. Each call takes the space's lock itself.
+ * What heaps and buffers need of a space besides its public calls. No other
+ * header of src/space may be included elsewhere. Each call takes the space's
+ * lock itself.
  */
 
 /* --- records -------------------------------------------------------------- */
 
 /*
- * Map memory for records, between guard pages, so that a program that writes past
- * its own memory does not reach it. context is the space whose figures count it,
- * or NULL. Returns NULL if the host has none.
+ * Map memory for records, between guard pages, so that a program that writes
+ * past its own memory does not reach it. context is the space whose figures
+ * count it, or NULL. Returns NULL if the host has none.
  */
 void *vmsi_records_get(void *context, size_t bytes);
 void vmsi_records_put(void *context, void *chunk, size_t bytes);
@@ -40,11 +41,12 @@ enum vms_refusal vmsi_reason(void);
 
 /*
  * After a call was refused and has released the space's lock: ask heaps to give
- * back what they retain, and the callbacks of the budget that has refused, to free
- * something. Returns whether any did, so that the whole call should be made again.
- * *attempts is zero at first.
+ * back what they retain, and the callbacks of the budget that has refused, to
+ * free something. Returns whether any did, so that the whole call should be
+ * made again. *attempts is zero at first.
  */
-bool vmsi_ask_to_give_back(struct vms_space *space, struct vmsi_attempts *attempts);
+bool vmsi_ask_to_give_back(struct vms_space *space,
+			   struct vmsi_attempts *attempts);
 
 /* The budget that a space charges besides its own limit; NULL: none. */
 struct vms_budget *vmsi_space_budget(const struct vms_space *space);
@@ -66,24 +68,24 @@ bool vmsi_is_mapped(struct vms_space *space, struct vmsi_range range);
 /* --- operations ------------------------------------------------------------ */
 
 /*
- * vms_mprotect without vmsi_ask_to_give_back: the caller asks, and makes its whole
- * request again. Returns 0 or -errno.
+ * vms_mprotect without vmsi_ask_to_give_back: the caller asks, and makes its
+ * whole request again. Returns 0 or -errno.
  */
 int vmsi_protect(struct vms_space *space, uintptr_t start, size_t length,
 		 int prot);
 
 /*
- * Move and resize one mapping, to an aligned address that the space chooses in a
- * hole. The lock is held throughout, so that nobody else takes the place.
+ * Move and resize one mapping, to an aligned address that the space chooses in
+ * a hole. The lock is held throughout, so that nobody else takes the place.
  */
 void *vmsi_remap_aligned(struct vms_space *space, void *old, size_t old_length,
 			 size_t new_length, size_t alignment);
 
 /*
  * Move a range, which has one or several mappings and no hole, to the start of
- * target, which is at least as long. flags: 0 or MREMAP_DONTUNMAP. No other thread
- * may use either range meanwhile. Returns 0; or -errno, and then nothing has moved
- * and all of target is a hole.
+ * target, which is at least as long. flags: 0 or MREMAP_DONTUNMAP. No other
+ * thread may use either range meanwhile. Returns 0; or -errno, and then nothing
+ * has moved and all of target is a hole.
  */
 int vmsi_move_range(struct vms_space *space, struct vmsi_range range,
 		    struct vmsi_range target, int flags);
@@ -93,7 +95,7 @@ int vmsi_move_range(struct vms_space *space, struct vmsi_range range,
 /* Register the fork handlers of budgets and of spaces, at the first call. */
 void vmsi_fork_handle(void);
 
-/* The invariant of docs/invariants.md that a space breaks, as text; NULL: none. */
+/* The invariant (docs/invariants.md) that a space breaks; NULL: none. */
 const char *vmsi_space_check(struct vms_space *space);
 
 #endif

@@ -8,15 +8,15 @@
 
 /*
  * RLIMIT_AS and RLIMIT_DATA. The host counts the reservation when a space is
- * opened, and does not look at the limits when something is mapped over it. So the
- * space does, where the host would for a program without a space.
+ * opened, and does not look at the limits when something is mapped over it. So
+ * the space does, where the host would for a program without a space.
  *
- * RLIMIT_DATA limits private writable memory. The host's count (VmData) includes
- * what is mapped in spaces, so it is compared as it is.
+ * RLIMIT_DATA limits private writable memory. The host's count (VmData)
+ * includes what is mapped in spaces, so it is compared as it is.
  *
- * RLIMIT_AS limits addresses. The host's count (VmSize) includes the reservations,
- * and a program reads VmSize before it sets a limit. So what is mapped in spaces
- * after the limit was set is added:
+ * RLIMIT_AS limits addresses. The host's count (VmSize) includes the
+ * reservations, and a program reads VmSize before it sets a limit. So what is
+ * mapped in spaces after the limit was set is added:
  *
  *   VmSize + bytes that were mapped in spaces since the limit was set
  *
@@ -25,8 +25,8 @@
  */
 
 /*
- * The RLIMIT_AS that the latest getrlimit gave, and how often it was another one
- * than before: each change begins an era.
+ * The RLIMIT_AS that the latest getrlimit gave, and how often it was another
+ * one than before: each change begins an era.
  */
 static _Atomic uint64_t seen_limit = UINT64_MAX;
 static _Atomic unsigned era;
@@ -34,7 +34,7 @@ static _Atomic unsigned era;
 /* Bytes mapped since this era began, in spaces opened before it. */
 static _Atomic int64_t mapped_in_era;
 
-/* Ask the host for RLIMIT_AS. If it is another one than before, an era begins. */
+/* Ask the host for RLIMIT_AS. If it has changed, an era begins. */
 static uint64_t address_limit(void)
 {
 	uint64_t soft, hard, seen = atomic_load(&seen_limit);

@@ -22,15 +22,16 @@ struct vmsi_limits {
 bool vmsi_is_data(uint32_t prot, uint32_t flags);
 
 /*
- * Check that the limits allow to map so many bytes more. Costs a system call for
- * RLIMIT_AS and one for RLIMIT_DATA if the bytes count as data, and if a limit is
- * set the reading of /proc/self/status. Returns 0, or -ENOMEM with its reason.
+ * Check that the limits allow to map so many bytes more. Costs a system call
+ * for RLIMIT_AS and one for RLIMIT_DATA if the bytes count as data, and if a
+ * limit is set the reading of /proc/self/status. Returns 0, or -ENOMEM with its
+ * reason.
  */
 enum vmsi_counts { VMSI_COUNTS_AS_ADDRESSES, VMSI_COUNTS_AS_DATA };
 int vmsi_check_limits(struct vms_space *space, size_t more,
 		      enum vmsi_counts counts);
 
-/* Whether RLIMIT_AS is unset now (a system call); whether it was set last time. */
+/* Whether RLIMIT_AS is unset (asks); whether it was set when last asked. */
 bool vmsi_limits_unset(void);
 bool vmsi_limit_was_seen(void);
 

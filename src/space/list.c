@@ -109,8 +109,8 @@ static int next_mapping(struct vms_space *space, uintptr_t *cursor,
 		return 0;
 	mapping = vmsi_first(space, rest);
 	/*
-	 * A mapping that begins before the cursor has grown downwards, or merged
-	 * with its neighbour, since it was listed.
+	 * A mapping that begins before the cursor has grown downwards, or
+	 * merged with its neighbour, since it was listed.
 	 */
 	while (mapping && *cursor && mapping->start < *cursor)
 		mapping = vmsi_following(mapping, rest);

@@ -16,9 +16,10 @@
 /* vms_mmap: what a mapping is charged, and how it is made. */
 
 /*
- * A warm hole is private anonymous PROT_NONE memory (warm.h), which one mprotect
- * makes what mmap would have made, at less cost. But the host locks memory for
- * MCL_FUTURE when it is mapped, and the hole may be older than the mlockall.
+ * A warm hole is private anonymous PROT_NONE memory (warm.h), which one
+ * mprotect makes what mmap would have made, at less cost. But the host locks
+ * memory for MCL_FUTURE when it is mapped, and the hole may be older than the
+ * mlockall.
  */
 static bool may_use_warm_hole(const struct map_request *request)
 {
@@ -112,8 +113,8 @@ static uint64_t last_offset(const struct map_request *request)
 /*
  * Find out whether Linux would refuse the request for another reason before it
  * looks at limits of addresses and commit. The host is asked for one page
- * elsewhere (MAP_NORESERVE, so that it is not charged); then come RLIMIT_MEMLOCK
- * and seals. Returns 0 or the -errno.
+ * elsewhere (MAP_NORESERVE, so that it is not charged); then come
+ * RLIMIT_MEMLOCK and seals. Returns 0 or the -errno.
  */
 static int refused_before_limits(struct map_request *request)
 {
@@ -202,10 +203,7 @@ static long ask_host(const struct map_request *request, int flags)
 			      request->fd, request->offset);
 }
 
-/*
- * The host's pool has no huge pages left: charge and map ordinary pages in the
- * same range.
- */
+/* The host has no huge pages left: charge and map ordinary ones there. */
 static int fall_back(struct map_request *request)
 {
 	struct vms_space *space = request->space;

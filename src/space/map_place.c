@@ -42,7 +42,7 @@ static int place_fixed(struct map_request *request)
 	return 0;
 }
 
-/* Place the mapping where its hint says, if that is free. Returns whether it is. */
+/* Place the mapping where its hint says; false: that is not free. */
 static bool place_hinted(struct map_request *request)
 {
 	struct vmsi_range target;
@@ -60,7 +60,7 @@ static bool place_hinted(struct map_request *request)
 	vmsi_gaps_close(request->space, target);
 	if (!vmsi_map_is_free(&request->space->map, target))
 		return false;
-	/* Linux does not take a hint in the guard gap of a MAP_GROWSDOWN mapping. */
+	/* Linux takes no hint that lies in a guard gap. */
 	if (vmsi_is_in_guard(request->space, target))
 		return false;
 	request->target = target;
@@ -69,8 +69,8 @@ static bool place_hinted(struct map_request *request)
 }
 
 /*
- * A mapping as long as a huge page gets an address that is congruent to its offset
- * in the file, so that the host can use huge pages.
+ * A mapping as long as a huge page gets an address that is congruent to its
+ * offset in the file, so that the host can use huge pages.
  */
 static int place_anywhere(struct map_request *request)
 {

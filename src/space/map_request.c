@@ -166,8 +166,8 @@ int vmsi_map_request_get_object(struct map_request *request)
 
 /*
  * Shared anonymous memory is charged when it is mapped, as by Linux. A file in
- * memory is charged to the budget then, too: Linux charges it page by page when it
- * is touched, where nobody could refuse it.
+ * memory is charged to the budget then, too: Linux charges it page by page when
+ * it is touched, where nobody could refuse it.
  */
 int vmsi_map_request_find_hold(struct map_request *request)
 {

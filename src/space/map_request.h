@@ -7,7 +7,7 @@
 #include "base/mman.h"
 #include "space/space.h"
 
-/* One call of vms_mmap on its way through check, place, charge, act, publish. */
+/* One call of vms_mmap, through check, place, charge, act and publish. */
 struct map_request {
 	struct vms_space *space;
 	/* The caller's arguments. */
@@ -30,7 +30,7 @@ struct map_request {
 	/* What to charge for the object, beyond what the space holds of it. */
 	struct vmsi_hold hold;     /* bytes 0: nothing */
 	enum vmsi_hold_level hold_level;
-	size_t refund;             /* bytes that replacing the target gives back */
+	size_t refund;             /* bytes of what the target replaces */
 	bool charged;              /* charge, or hold, has been charged */
 };
 
@@ -46,21 +46,18 @@ static inline bool vmsi_map_request_is_shared(const struct map_request *request)
 	return type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
 }
 
-/*
- * Check the arguments, in Linux's order, and round the length up. Returns 0 or
- * -errno.
- */
+/* Check the arguments in Linux's order; round the length up. 0 or -errno. */
 int vmsi_map_request_check(struct map_request *request);
 
-/* Choose and claim the target. Returns 0, or -errno with its reason. map_place.c */
+/* Choose and claim the target. 0, or -errno and its reason. map_place.c */
 int vmsi_map_request_place(struct map_request *request);
 
 /* The -errno for a refusal, or an earlier one that Linux would give first. */
 int vmsi_map_request_refuse(struct map_request *request, int error);
 
 /*
- * Set attributes.object for a file or shared memory, and drop it when the request
- * fails. The first returns 0 or -errno.
+ * Set attributes.object for a file or shared memory, and drop it when the
+ * request fails. The first returns 0 or -errno.
  */
 int vmsi_map_request_get_object(struct map_request *request);
 void vmsi_map_request_drop_object(struct map_request *request);

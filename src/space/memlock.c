@@ -29,7 +29,7 @@ static long host_lock(struct vmsi_range range,
 		vmsi_host.munlock(range.start, length);
 }
 
-/* Linux never locks huge pages, which stay in memory, nor MAP_DROPPABLE ones. */
+/* Linux locks neither huge pages nor MAP_DROPPABLE memory. */
 static bool takes_no_lock(const struct vmsi_mapping *mapping)
 {
 	return mapping->attributes.flags &
@@ -98,10 +98,10 @@ static int lock_on_fault(struct vms_space *space, struct vmsi_range run)
 }
 
 /*
- * On Linux, mlock of a range with a hole locks what comes before the hole, brings
- * no page in, and fails. So the run is first locked on fault, which can be refused.
- * Then a page of the hole is unmapped for an instant and the host's mlock2 meets
- * it. What another thread maps there meanwhile is left alone.
+ * On Linux, mlock of a range with a hole locks what comes before the hole,
+ * brings no page in, and fails. So the run is first locked on fault, which can
+ * be refused. Then a page of the hole is unmapped for an instant and the host's
+ * mlock2 meets it. What another thread maps there meanwhile is left alone.
  */
 static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 			    const struct lock_request *request)
@@ -157,7 +157,7 @@ static bool lock_range(uintptr_t address, size_t length,
 	const size_t page_size = vmsi_page_size();
 	uintptr_t start = vmsi_align_down(address, page_size);
 
-	/* As in the kernel, a length that wraps when rounded up becomes 0. */
+	/* As in Linux, a length that wraps when rounded up becomes 0. */
 	length = vmsi_align_up(length + (address - start), page_size);
 	range->start = start;
 	return vmsi_add(start, length, &range->end);

@@ -10,9 +10,9 @@
 struct vms_space;
 
 /*
- * Ask the host whether the mapping at an address is locked: mlockall and munlockall
- * change that without a call of the space. If it is not, the mapping's flags are
- * corrected, which can merge it with its neighbours.
+ * Ask the host whether the mapping at an address is locked: mlockall and
+ * munlockall change that without a call of the space. If it is not, the
+ * mapping's flags are corrected, which can merge it with its neighbours.
  */
 bool vmsi_learn_locked(struct vms_space *space, uintptr_t address);
 

@@ -5,8 +5,8 @@
 #include "space/space.h"
 
 /*
- * A call of the host that fails may have unmapped its target. Any thread can map
- * there then. What is free is covered again and taken out of the map.
+ * A call of the host that fails may have unmapped its target. Any thread can
+ * map there then. What is free is covered again and taken out of the map.
  */
 
 static void forget_part(struct vms_space *space, struct vmsi_range part)

@@ -17,9 +17,10 @@ struct vms_space;
 void vmsi_mend(struct vms_space *space, struct vmsi_range range);
 
 /*
- * The same for a call that unmaps all of its target or nothing, before it is made
- * in another way. Returns false if the target cannot be used again, because it has
- * foreign memory or the host does not tell. Needs vmsi_reserve_records.
+ * The same for a call that unmaps all of its target or nothing, before it is
+ * made in another way. Returns false if the target cannot be used again,
+ * because it has foreign memory or the host does not tell. Needs
+ * vmsi_reserve_records.
  */
 bool vmsi_mend_for_retry(struct vms_space *space, struct vmsi_range range);
 
