@@ -55,7 +55,7 @@ static bool ask_budget(vms_heap *heap)
 	bool again;
 
 	vmsi_budget_recall(&kept.budget);
-	again = vmsi_ask_for_room(heap->space, &kept.attempts);
+	again = vmsi_ask_to_give_back(heap->space, &kept.attempts);
 	request = kept;
 	return again;
 }
