@@ -13,7 +13,7 @@
 enum vmsi_lock_rank {
 	VMSI_RANK_RECLAIM = 5,   /* held while heaps give memory back */
 	VMSI_RANK_REGISTRY = 10, /* the list of all spaces */
-	VMSI_RANK_AGES = 15,     /* a heap: giving back and offering by age */
+	VMSI_RANK_AGES = 15,     /* a heap: retained memory, see struct vmsi_ages */
 	VMSI_RANK_AHEAD = 16,    /* a heap: what runs have committed ahead */
 	VMSI_RANK_SPACE = 20,    /* a space: its map, ledger, objects, handles */
 	VMSI_RANK_BUDGET = 30,   /* all budgets of the process */

@@ -204,17 +204,17 @@ static void before_that_the_host_may_take_it(void **state)
 	block = grow_into_large_memory();
 	wait_milliseconds(50);
 	look_at_ages();
-	assert_true(slot_of(block)->retained.offered);
+	assert_true(slot_of(block)->retained.reclaimable);
 	assert_in_range(stats_now().retained, 56 * MIB, 60 * MIB);
 	block = resize(block, 60 * MIB);
 	fill(block, 60 * MIB);
 	assert_filled(block, 60 * MIB);
 	drop(block);
 	/* And once more when that is free. */
-	assert_false(slot_of(block)->retained.offered);
+	assert_false(slot_of(block)->retained.reclaimable);
 	wait_milliseconds(50);
 	look_at_ages();
-	assert_true(slot_of(block)->retained.offered);
+	assert_true(slot_of(block)->retained.reclaimable);
 }
 
 /* Of what is more than may be kept, no more than that goes. */
