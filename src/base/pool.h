@@ -11,10 +11,7 @@
  */
 
 struct vmsi_pool_source {
-	/*
-	 * Zeroed memory of at least bytes, page-aligned; NULL where there is
-	 * none.
-	 */
+	/* At least bytes of zeroed memory, page-aligned; NULL: there is none. */
 	void *(*get)(void *context, size_t bytes);
 	void (*put)(void *context, void *chunk, size_t bytes);
 	void *context;

@@ -8,10 +8,7 @@
 
 /* Init, figures, and what the other files of src/buffer share. */
 
-/*
- * --- for all calls
- * -------------------------------------------------------------
- */
+/* --- for all calls ------------------------------------------------------------- */
 
 #ifdef VMSI_DEBUG
 static void check_fields(const vms_buffer *buffer)
@@ -64,10 +61,7 @@ void vmsi_buffer_advise(const vms_buffer *buffer, char *start, size_t length)
 	errno = earlier;
 }
 
-/*
- * --- init
- * ------------------------------------------------------------------------
- */
+/* --- init ------------------------------------------------------------------------ */
 
 static bool options_are_good(const struct vms_buffer_options *options,
 			     size_t maximum)
@@ -196,10 +190,7 @@ int vms_buffer_init(vms_buffer *buffer, size_t maximum,
 	return 0;
 }
 
-/*
- * --- figures
- * ----------------------------------------------------------------------
- */
+/* --- figures ---------------------------------------------------------------------- */
 
 int vms_buffer_get_stats(const vms_buffer *buffer,
 			 struct vms_buffer_stats *stats)

@@ -8,10 +8,7 @@
 
 #define RW (PROT_READ | PROT_WRITE)
 
-/*
- * --- commit
- * ------------------------------------------------------------------------
- */
+/* --- commit ------------------------------------------------------------------------ */
 
 /*
  * Commit mapping by mapping, so that if one is refused it is known which were
@@ -130,10 +127,7 @@ static int commit(vms_buffer *buffer, size_t wanted)
 	return 0;
 }
 
-/*
- * --- room
- * --------------------------------------------------------------------------
- */
+/* --- room -------------------------------------------------------------------------- */
 
 /*
  * Populate the small pages that are about to be written, from room on, and raise

@@ -10,10 +10,7 @@ static size_t kept_by(const vms_buffer *buffer)
 	return vmsi_align_up(buffer->size, vmsi_page_size());
 }
 
-/*
- * --- shrink
- * --------------------------------------------------------------------------
- */
+/* --- shrink -------------------------------------------------------------------------- */
 
 static void cut_at(vms_buffer *buffer, size_t end)
 {
@@ -88,10 +85,7 @@ int vms_buffer_shrink(vms_buffer *buffer)
 		vmsi_buffer_uncommit(buffer, keep);
 }
 
-/*
- * --- free
- * ----------------------------------------------------------------------------
- */
+/* --- free ---------------------------------------------------------------------------- */
 
 /* Give back a range of a space, or the space if it is the buffer's own. */
 static int give_back(vms_space *space, unsigned flags, void *start,
@@ -114,10 +108,7 @@ int vms_buffer_free(vms_buffer *buffer)
 	return 0;
 }
 
-/*
- * --- detach
- * --------------------------------------------------------------------------
- */
+/* --- detach -------------------------------------------------------------------------- */
 
 int vms_buffer_detach(vms_buffer *buffer, struct vms_detached *detached)
 {

@@ -101,10 +101,7 @@ void vmsi_ledger_put_under(struct vmsi_ledger *ledger,
 			   const struct vmsi_ledger_upper *upper,
 			   void *context);
 
-/*
- * Whether the ledger itself, whatever is above, lets so many bytes more be
- * charged.
- */
+/* Whether the ledger, not asking what is above, lets bytes more be charged. */
 bool vmsi_ledger_fits(const struct vmsi_ledger *ledger, size_t bytes);
 
 /*
@@ -114,10 +111,7 @@ bool vmsi_ledger_fits(const struct vmsi_ledger *ledger, size_t bytes);
  */
 int vmsi_ledger_charge(struct vmsi_ledger *ledger, size_t bytes, size_t refund);
 
-/*
- * Charge whatever the limits are: a stack that has been touched has grown.
- * refund: as above.
- */
+/* Likewise whatever the limits are: a stack that was touched has grown. */
 void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes,
 			       size_t refund);
 

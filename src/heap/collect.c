@@ -7,10 +7,7 @@
 #include "heap/check.h"
 #include "heap/heap.h"
 
-/*
- * When retained memory becomes reclaimable by its age, and is later given back
- * with its charge.
- */
+/* Makes retained memory reclaimable by its age, and later gives it back. */
 
 /* At least so many milliseconds lie between two looks at ages. */
 #define LOOK_EVERY 100

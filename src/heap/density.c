@@ -26,10 +26,7 @@
 #define SAMPLE_PARTS 4
 #define PART_PAGES (SAMPLE_PAGES / SAMPLE_PARTS)
 
-/*
- * Where a block of malloc is dense, those of up to so many times its size may
- * be.
- */
+/* A dense block of malloc tells of those up to so many times its size. */
 #define LIKE_IT 4
 
 /* How many of count pages are in memory; SIZE_MAX: the host does not tell. */

@@ -19,17 +19,11 @@ struct vmsi_slot;
 
 /* What the heap has learned from blocks so far. */
 struct vmsi_density {
-	/*
-	 * Freed blocks of calloc: dense ones less sparse ones, within
-	 * DENSITY_MOST.
-	 */
+	/* Freed blocks of calloc: the dense less the sparse ones. */
 	_Atomic int of_calloc;
 	/* Blocks of malloc of up to so many bytes are expected to be dense. */
 	_Atomic size_t dense_up_to;
-	/*
-	 * The latest block of malloc on small pages; it may have been freed.
-	 * NULL.
-	 */
+	/* The latest block of malloc on small pages; it may be freed. */
 	struct vmsi_slot *_Atomic latest;
 };
 

@@ -21,10 +21,7 @@ struct vmsi_slot *vmsi_grown_take(struct vms_heap *heap, size_t held,
 				  size_t size, bool small_pages,
 				  enum vmsi_purpose purpose);
 
-/*
- * Make the slot live, with a block of size, and the room it does not need
- * surplus.
- */
+/* Make the slot live. The room that its block does not need becomes surplus. */
 void vmsi_grown_publish(struct vms_heap *heap, struct vmsi_slot *slot,
 			size_t size);
 

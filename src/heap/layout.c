@@ -29,10 +29,7 @@ static uintptr_t place_class(struct vmsi_slot_class *class, unsigned shift,
 	return class->base + (count << shift);
 }
 
-/*
- * The shift of the largest slots, at most 1 << most, of which least fit into
- * bytes.
- */
+/* The shift of the largest slots, up to most, of which least fit into bytes. */
 static unsigned fitting_shift(size_t bytes, unsigned most, size_t least)
 {
 	unsigned shift = most;

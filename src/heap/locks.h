@@ -4,10 +4,7 @@
 
 struct vms_heap;
 
-/*
- * Take and release all locks of a heap, for fork and for the check of
- * invariants.
- */
+/* Take and release all locks of a heap: for fork, and to check invariants. */
 
 void vmsi_heap_lock_all(struct vms_heap *heap);
 void vmsi_heap_unlock_all(struct vms_heap *heap);

@@ -30,10 +30,7 @@ void vmsi_request_begin(void);
  */
 bool vmsi_request_again(vms_heap *heap, size_t bytes);
 
-/*
- * Note what vmsi_protect answered: a refusal, or 0, and no refusal counts so
- * far.
- */
+/* Note what vmsi_protect answered: a refusal, or 0, which forgets the last one. */
 void vmsi_request_note(int error);
 
 #endif

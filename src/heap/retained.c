@@ -101,10 +101,7 @@ void vmsi_retained_unlist(struct vms_heap *heap, struct vmsi_retained *retained)
 	}
 }
 
-/*
- * Release: a block's owner that reads to without a lock sees what was done
- * before.
- */
+/* Release: a block's owner reads to without a lock, and then uses the memory. */
 static void set_end(struct vmsi_retained *retained, size_t to)
 {
 	atomic_store_explicit(&retained->to, to, memory_order_release);
@@ -182,10 +179,7 @@ void vmsi_slot_put_lost(struct vms_heap *heap, struct vmsi_slot *slot)
 	vmsi_lock_release(&heap->lock);
 }
 
-/*
- * Make a busy slot without memory unused; one with a hole is mended first, or
- * lost.
- */
+/* Make a busy slot without memory unused; a lost one is mended first. */
 static void put_empty(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	struct vmsi_slot_class *class = vmsi_class_of_slot(&heap->layout, slot);

@@ -50,15 +50,9 @@ struct vmsi_slot;
 struct vmsi_retained {
 	struct vmsi_slot *slot;
 	size_t from, touched;
-	/*
-	 * 0: nothing is retained. The owner of a live block reads it without a
-	 * lock.
-	 */
+	/* 0: nothing is retained. The block's owner reads it without a lock. */
 	_Atomic size_t to;
-	/*
-	 * vmsi_heap_now() when a block last used it; stays when a block takes
-	 * it.
-	 */
+	/* vmsi_heap_now() of its last use; stays when a block takes it. */
 	uint64_t freed_at;
 	bool reclaimable;
 	struct vmsi_retained *older, *newer;
@@ -83,10 +77,7 @@ struct vmsi_ages {
 	unsigned reclaimable_after, give_back_after; /* milliseconds */
 	/* Retained bytes that may have pages: of slots, and free blocks of runs. */
 	_Atomic size_t retained;
-	/*
-	 * Bytes that are committed and not retained in slots, less holes of
-	 * runs.
-	 */
+	/* Bytes that are room of slots, less holes of runs. */
 	_Atomic size_t used;
 	_Atomic size_t used_lately; /* the most that used was; falls with time */
 	_Atomic uint64_t looked_at; /* when vmsi_heap_age last looked at ages */

@@ -234,10 +234,7 @@ static void keep(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 	vmsi_lock_release(&class->lock);
 }
 
-/*
- * End a run whose only live block is this busy one. Returns whether it was
- * ended.
- */
+/* End a run that has only this busy block left. Returns whether it has ended. */
 static bool end_with(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index)
 {
@@ -348,10 +345,7 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 				      VMSI_FOR_GROWTH);
 	if (!grown)
 		return NULL;
-	/*
-	 * All pages of the block move, as vms_heap_usable_size lets it use them
-	 * all.
-	 */
+	/* All pages move, as vms_heap_usable_size lets the program use them all. */
 	changed = vmsi_run_moves_changed(heap, slot->run, index);
 	if (vmsi_slot_move_block(heap, address, capacity, grown,
 				 changed ? VMSI_LEAVE_HOLE : VMSI_LEAVE_ZERO)) {

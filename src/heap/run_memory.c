@@ -55,10 +55,7 @@ static int protect(struct vms_heap *heap, struct vmsi_slot *slot,
 	return error;
 }
 
-/*
- * Give a run huge pages for what it commits next, if it has committed at least one
- * and is dense.
- */
+/* Give a run that is dense huge pages for what it commits next. */
 static void advise_run(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	const size_t room = vmsi_get(&slot->room);

@@ -106,10 +106,7 @@ int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 		return 0;
 	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, reach)),
 			  vmsi_slot_capacity(class));
-	/*
-	 * Locked memory is brought in at once, and counts against
-	 * RLIMIT_MEMLOCK.
-	 */
+	/* Locked memory is brought in at once and counts against a limit. */
 	if (vmsi_heap_locks_new(heap))
 		wanted = exact;
 	error = protect(heap, start, begin, wanted);
@@ -124,10 +121,7 @@ int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 		return error;
 	error = vmsi_heap_lock_new(heap, start + begin, wanted - begin);
 	if (error) {
-		/*
-		 * If the host refuses this too, the whole slot is mapped anew
-		 * later.
-		 */
+		/* If this is refused too, the whole slot is mapped anew later. */
 		if (vmsi_slot_give_range_back(heap, slot, begin, wanted) !=
 		    VMSI_GAVE_ALL)
 			slot->lost = true;
@@ -271,10 +265,7 @@ void vmsi_slot_set_small_pages(struct vms_heap *heap, struct vmsi_slot *slot,
 		slot->small_pages = small_pages;
 }
 
-/*
- * Reserve a slot again whose pages were moved away, or that a failed move has
- * hit.
- */
+/* Reserve a slot again after its pages moved away, or after a failed move. */
 static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
 {
 	const uintptr_t start =
@@ -340,19 +331,13 @@ int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 	const struct vmsi_slot *from =
 		vmsi_slot_of(vmsi_class_of(&heap->layout, block), block);
 	const size_t bytes = pages_of(length);
-	/*
-	 * Of locked memory that stays mapped the host would keep the locked
-	 * count.
-	 */
+	/* The host would go on counting locked memory that stays mapped. */
 	int error = move_pages(heap, block, bytes, to,
 			       left == VMSI_LEAVE_ZERO ? MREMAP_DONTUNMAP : 0);
 
 	if (error)
 		return error;
-	/*
-	 * With equal advice the host merges it with what follows, to move as
-	 * one.
-	 */
+	/* With equal advice the host merges it with what follows. */
 	if (from->small_pages != to->small_pages)
 		advise(heap, to,
 		       vmsi_slot_address(&heap->layout, to),

@@ -70,16 +70,10 @@ struct vmsi_slot {
 	 */
 	_Atomic size_t touched;
 	_Atomic uint32_t use;    /* enum vmsi_slot_use */
-	/*
-	 * The slot is advised MADV_NOHUGEPAGE. Atomic for runs, as several set
-	 * it.
-	 */
+	/* Has MADV_NOHUGEPAGE. Several threads may set that of a run. */
 	_Atomic bool small_pages;
 	bool from_calloc;        /* calloc made the block */
-	/*
-	 * It has a hole, or memory that no block may get: see
-	 * vmsi_slot_put_lost.
-	 */
+	/* It must be mapped anew before use: see vmsi_slot_put_lost. */
 	_Atomic bool lost;
 	_Atomic bool changed;    /* by the program (marks.h); if LIVE or BUSY */
 	_Atomic uint64_t grown;  /* how often the block has grown in place */

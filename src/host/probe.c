@@ -167,10 +167,7 @@ static uintptr_t sealed_pages(void)
 	return unknown == NONE ? 0 : unknown;
 }
 
-/*
- * Whether one mremap moves several mappings: tried on two, towards sealed
- * pages.
- */
+/* Whether one mremap moves several mappings: tries it on two. */
 static bool moves_several(uintptr_t sealed)
 {
 	enum { UNKNOWN, YES, NO };

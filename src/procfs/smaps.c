@@ -165,19 +165,13 @@ static bool take_bracketed(struct vms_mapping_info *info)
 	return true;
 }
 
-/*
- * Whether the kernel made the file itself, with this label, on a mount of its
- * own.
- */
+/* Whether the kernel made the file itself, and shows it by this label. */
 static bool is_made_up(const struct vms_mapping_info *info, const char *label)
 {
 	return major(info->device) == 0 && strcmp(info->path, label) == 0;
 }
 
-/*
- * Whether the path is that of a System V segment: "/SYSV" and its key's 8
- * digits.
- */
+/* Whether the path is of a System V segment: "/SYSV" and a key of 8 digits. */
 static bool is_system_v(const struct vms_mapping_info *info)
 {
 	static const char prefix[] = "/SYSV";

@@ -33,10 +33,7 @@ struct vmsi_field {
 int vmsi_field_split(struct vmsi_scan line, struct vmsi_scan *key,
 		     struct vmsi_scan *value);
 
-/*
- * Find the value of a key in the lines of a text. Returns false if there is
- * none.
- */
+/* Find the value of a key in the lines of a text. False: it has no such key. */
 bool vmsi_field_find(struct vmsi_scan text, const char *key,
 		     struct vmsi_scan *value);
 

@@ -26,10 +26,7 @@ static inline struct vmsi_scan vmsi_line_scan(const struct vmsi_line *line)
 }
 
 struct vmsi_lines {
-	/*
-	 * Returns the bytes read into buffer, at most size; 0 at the end;
-	 * -errno.
-	 */
+	/* Returns the bytes read, at most size; 0 at the end; -errno. */
 	ssize_t (*read)(void *context, void *buffer, size_t size);
 	void *context;
 	char *buffer;

@@ -20,10 +20,7 @@ bool vmsi_stat_read(struct vmsi_scan text, struct vmsi_stat *stat)
 	size_t column = 4;
 	struct vmsi_scan word;
 
-	/*
-	 * The name, in brackets, may have brackets itself: it ends at the last
-	 * one.
-	 */
+	/* The name in brackets may have brackets itself. */
 	if (!name || !end || end < name)
 		return false;
 	*stat = (struct vmsi_stat){ .command = { name + 1, end } };

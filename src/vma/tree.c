@@ -52,10 +52,7 @@ size_t vmsi_tree_nodes_max(size_t entries)
 	return entries / (VMSI_TREE_FANOUT_MIN - 1);
 }
 
-/*
- * --- search
- * -----------------------------------------------------------------------
- */
+/* --- search ----------------------------------------------------------------------- */
 
 __extension__ typedef unsigned __int128 two_words;
 
@@ -205,10 +202,7 @@ static void seek_existing(const struct vmsi_tree *tree,
 		vmsi_panic("a key is not in its tree");
 }
 
-/*
- * --- nodes
- * ------------------------------------------------------------------------
- */
+/* --- nodes ------------------------------------------------------------------------ */
 
 static struct vmsi_tree_node *new_node(struct vmsi_tree *tree)
 {
@@ -249,10 +243,7 @@ static void cut(struct vmsi_tree_node *node, size_t slot)
 	set_count(node, node->count - 1);
 }
 
-/*
- * Copy the first key of a node, which has changed, to the entries that lead to
- * it.
- */
+/* Copy the first key of a node, after a change, to the entries above it. */
 static void raise_first_key(struct vmsi_tree *tree,
 			    const struct vmsi_tree_cursor *cursor,
 			    unsigned int level)
@@ -268,10 +259,7 @@ static void raise_first_key(struct vmsi_tree *tree,
 	}
 }
 
-/*
- * --- changes
- * ----------------------------------------------------------------------
- */
+/* --- changes ---------------------------------------------------------------------- */
 
 /* Move the upper half of a full node to a new one. */
 static struct vmsi_tree_node *split(struct vmsi_tree *tree,
@@ -403,10 +391,7 @@ void vmsi_tree_move(struct vmsi_tree *tree, struct vmsi_tree_key from,
 		raise_first_key(tree, &cursor, 0);
 }
 
-/*
- * --- check
- * ------------------------------------------------------------------------
- */
+/* --- check ------------------------------------------------------------------------ */
 
 struct walk {
 	const struct vmsi_tree *tree;

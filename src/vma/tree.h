@@ -34,10 +34,7 @@ struct vmsi_tree_key {
 
 /* Its size is of whole cache lines, at which the pool places such records. */
 struct vmsi_tree_node {
-	/*
-	 * Keys from count on are the largest, so that searches need not look at
-	 * count.
-	 */
+	/* From count on the largest key, so that searches stop there. */
 	struct vmsi_tree_key key[VMSI_TREE_FANOUT];
 	size_t count;
 	void *entry[VMSI_TREE_FANOUT]; /* in inner nodes: children */
@@ -120,10 +117,7 @@ void vmsi_tree_insert(struct vmsi_tree *tree, struct vmsi_tree_key key,
 /* Remove the entry with this key, which must be in the tree. */
 void vmsi_tree_remove(struct vmsi_tree *tree, struct vmsi_tree_key key);
 
-/*
- * Change the key of an entry in the tree. The new key must lie between those of
- * its neighbours.
- */
+/* Change the key of an entry; the new key lies between those of its neighbours. */
 void vmsi_tree_move(struct vmsi_tree *tree, struct vmsi_tree_key from,
 		    struct vmsi_tree_key to);
 

@@ -106,10 +106,7 @@ struct vmsi_map {
 	struct vmsi_mapping end;
 	size_t count;               /* mappings */
 	size_t mapped;              /* bytes in mappings */
-	/*
-	 * All addresses that there ever were, or-ed: its lowest bit divides
-	 * them all.
-	 */
+	/* All addresses ever used, or-ed: its lowest bit divides them all. */
 	uintptr_t address_bits;
 };
 
@@ -165,10 +162,7 @@ struct vmsi_mapping *vmsi_map_insert(struct vmsi_map *map,
 				     struct vmsi_range range, uint64_t offset,
 				     const struct vmsi_attributes *attributes);
 
-/*
- * Remove all that is mapped in a range, splitting mappings at its ends. Needs
- * two records.
- */
+/* Unmap a range, splitting mappings at its ends. Needs two records. */
 void vmsi_map_erase(struct vmsi_map *map, struct vmsi_range range);
 
 /*
