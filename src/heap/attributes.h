@@ -25,7 +25,7 @@ bool vmsi_heap_has_huge_pages(const vms_heap *heap);
 
 /* Bits: what the program has asked for by mlockall(2). */
 enum vmsi_heap_locking {
-	/* Memory of blocks may be locked (MCL_CURRENT). */
+	/* Memory of blocks may be locked: set by every mlockall. */
 	VMSI_HEAP_LOCKED = 1,
 	/* New blocks are locked (MCL_FUTURE). */
 	VMSI_HEAP_LOCK_NEW = 2,

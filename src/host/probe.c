@@ -236,9 +236,7 @@ bool vmsi_host_mapping_end(uintptr_t address, uintptr_t *end)
  */
 static bool growth_is_a_fault(struct vmsi_range range)
 {
-	/*
-	 * One page, as the limit leaves the last page out, and one beyond that.
-	 */
+	/* The limit is a page below a power of two; this is a page above it. */
 	const uintptr_t beyond = vmsi_address_limit() + 2 * vmsi_page_size();
 
 	return vmsi_host.mremap(range.start, vmsi_range_length(range),
