@@ -57,7 +57,9 @@ enum vmsi_block_use {
  *
  *   FRESH        USED   vmsi_run_alloc (run.c), when it is handed out
  *   FRESH, USED  HOLE   vmsi_run_give_back (run_memory.c)
- *   USED         FRESH  the same, where the pages go back and the charge does not
+ *   USED         FRESH  the same, where the pages go back and the charge does not;
+ *                       vmsi_run_realloc (run.c), which moves the pages away
+ *   USED         HOLE, FRESH  vmsi_run_renew (attributes.c)
  *   HOLE         FRESH  vmsi_run_commit (run_memory.c), before it is handed out
  */
 enum vmsi_block_memory {

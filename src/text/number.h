@@ -27,8 +27,8 @@ struct vmsi_digits {
 	char text[sizeof("18446744073709551615")];
 };
 
-/* Write a number in base 10 or 16 to the end of room. Returns its first digit. */
-const char *vmsi_write_digits(struct vmsi_digits *room, uint64_t number,
+/* Write a number in base 10 or 16 to the end of digits. Returns its first digit. */
+const char *vmsi_write_digits(struct vmsi_digits *digits, uint64_t number,
 			      unsigned base);
 
 #endif

@@ -26,10 +26,10 @@ size_t vmsi_gap_measure(const struct vmsi_map *map,
 			const struct vmsi_mapping *owner)
 {
 	const struct vmsi_mapping *below = owner->previous;
-	size_t room = owner->start - (below ? below->end : map->bounds.start);
+	size_t unmapped = owner->start - (below ? below->end : map->bounds.start);
 	size_t guard = guard_below(map, owner);
 
-	return room > guard ? room - guard : 0;
+	return unmapped > guard ? unmapped - guard : 0;
 }
 
 static struct vmsi_range gap_range(const struct vmsi_map *map,
