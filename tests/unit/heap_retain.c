@@ -180,7 +180,7 @@ static void calls_look_at_ages(void **state)
 
 static bool is_reclaimable(const void *block)
 {
-	return slot_of(block)->retained.offered;
+	return slot_of(block)->retained.reclaimable;
 }
 
 static void what_is_less_old_the_host_may_take(void **state)

@@ -204,7 +204,7 @@ static void before_that_the_host_may_take_it(void **state)
 	block = grow_into_large_memory();
 	wait_milliseconds(50);
 	look_at_ages();
-	assert_true(slot_of(block)->retained.offered);
+	assert_true(slot_of(block)->retained.reclaimable);
 	assert_in_range(stats_now().retained, 56 * MIB, 60 * MIB);
 	block = resize(block, 60 * MIB);
 	fill(block, 60 * MIB);
@@ -213,10 +213,10 @@ static void before_that_the_host_may_take_it(void **state)
 	/*
 	 * The block has taken the memory back, and offers it again when it is freed.
 	 */
-	assert_false(slot_of(block)->retained.offered);
+	assert_false(slot_of(block)->retained.reclaimable);
 	wait_milliseconds(50);
 	look_at_ages();
-	assert_true(slot_of(block)->retained.offered);
+	assert_true(slot_of(block)->retained.reclaimable);
 }
 
 /* Only the part above the limit goes back, from the end of the surplus. */
