@@ -12,7 +12,6 @@
 #include "cli/commit/commit.h"
 #include "cli/heap/heap.h"
 #include "cli/maps/maps.h"
-#include "cli/run/run.h"
 #ifdef VMSI_WITH_GROUP
 #include "cli/fail/fail.h"
 #include "cli/limit/limit.h"
@@ -35,7 +34,6 @@ static const struct vmsi_command *const commands[] = {
 #endif
 	&vmsi_command_maps,
 	&vmsi_command_commit,
-	&vmsi_command_run,
 	&help_command,
 	NULL,
 };
@@ -57,6 +55,11 @@ static bool needs_libseccomp(const char *name)
 
 static enum vmsi_exit refuse_command(const char *program, const char *name)
 {
+	if (strcmp(name, "run") == 0)
+		return vmsi_usage_error(program, "there is no command 'run'; "
+			"'vmspace limit SIZE' sets a limit, 'vmspace heap' puts "
+			"large blocks into another heap, and 'vmspace fail' "
+			"refuses requests on demand");
 	if (!needs_libseccomp(name))
 		return vmsi_usage_error(program, "there is no command '%s'",
 					name);

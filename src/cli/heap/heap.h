@@ -3,7 +3,6 @@
 #define VMSI_CLI_HEAP_HEAP_H
 
 #include "cli/command.h"
-#include "cli/program/program.h"
 
 extern const struct vmsi_command vmsi_command_heap;
 
@@ -14,13 +13,5 @@ extern const struct vmsi_command vmsi_command_heap;
  * becomes NULL.
  */
 enum vmsi_exit vmsi_heap_unwrap(char ***arguments);
-
-/* Find a program, and put the library and its settings into the environment. */
-enum vmsi_exit vmsi_heap_prepare(const char *name,
-				 struct vmsi_program *program);
-
-/* Execute it. Returns only where that fails, and has said why. */
-enum vmsi_exit vmsi_heap_execute(const struct vmsi_program *program,
-				 char **arguments);
 
 #endif

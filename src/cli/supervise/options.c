@@ -141,9 +141,8 @@ static enum vmsi_exit take_fault(struct vmsi_supervise_options *options,
 	}
 }
 
-enum vmsi_exit
-vmsi_supervise_take_option(struct vmsi_supervise_options *options, int option,
-			   const char *argument)
+static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
+				  int option, const char *argument)
 {
 	switch (option) {
 	case VMSI_OPTION_POLICY:
@@ -188,7 +187,7 @@ vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
 		options->is_done = option == 'h';
 		if (option == 'h')
 			return vmsi_show_help(command);
-		result = vmsi_supervise_take_option(options, option, optarg);
+		result = take_option(options, option, optarg);
 	}
 	return result;
 }

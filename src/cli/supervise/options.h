@@ -67,11 +67,6 @@ vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
 			    char **argv, const struct option *table,
 			    const struct vmsi_command *command);
 
-/* Take an option of the above with its argument, which may be NULL. */
-enum vmsi_exit
-vmsi_supervise_take_option(struct vmsi_supervise_options *options, int option,
-			   const char *argument);
-
 /* Take the limit. */
 enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,
 					 const char *text);
