@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/output/report_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -51,6 +52,37 @@ static int probe_descriptor(int descriptor)
 		-EBADF : 0;
 }
 
+static bool is_writable_file(int descriptor, const struct stat *file)
+{
+	struct stat status;
+
+	return probe_descriptor(descriptor) == 0 &&
+		fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
+		status.st_dev == file->st_dev && status.st_ino == file->st_ino;
+}
+
+/*
+ * The caller's descriptor through which the program may write to the file of the
+ * path, as in "--report=out > out"; -1: there is none. A new file in the place of
+ * that one would hide what the program has written.
+ */
+static int descriptor_of_file(const char *path)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	struct stat file;
+	int descriptor, found = -1;
+
+	if (directory && stat(path, &file) == 0)
+		while (found < 0 && (entry = readdir(directory)))
+			if (vmsi_parse_int(entry->d_name, &descriptor) &&
+			    is_writable_file(descriptor, &file))
+				found = descriptor;
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
 static bool is_pipe(const char *path)
 {
 	struct stat status;
@@ -79,15 +111,25 @@ static int probe_path(const char *path)
 	return 0;
 }
 
-bool vmsi_report_probe(const char *path)
+bool vmsi_report_probe(const char **path)
 {
-	const int named = named_descriptor(path);
+	static char descriptor_path[sizeof "/dev/fd/-2147483648"];
+	const int named = named_descriptor(*path);
 	const int error = named >= 0 ? probe_descriptor(named) :
-				       probe_path(path);
+				       probe_path(*path);
+	int open_already;
 
-	if (error)
-		vmsi_complain(path, "%s", strerror(-error));
-	return error == 0;
+	if (error) {
+		vmsi_complain(*path, "%s", strerror(-error));
+		return false;
+	}
+	open_already = named >= 0 ? -1 : descriptor_of_file(*path);
+	if (open_already >= 0) {
+		snprintf(descriptor_path, sizeof descriptor_path, "/dev/fd/%d",
+			 open_already);
+		*path = descriptor_path;
+	}
+	return true;
 }
 
 static int write_to(const json_t *all, int file)

@@ -77,7 +77,7 @@ enum vmsi_exit vmsi_supervise(struct vmsi_supervise_options *options,
 					     &program);
 	if (result != VMSI_EXIT_OK || !arguments)
 		return result;
-	if (options->report && !vmsi_report_probe(options->report))
+	if (options->report && !vmsi_report_probe(&options->report))
 		return VMSI_EXIT_RUN_FAILED;
 	return (enum vmsi_exit)vmsi_job_run(options, program.path, arguments);
 }

@@ -378,7 +378,7 @@ static enum vmsi_exit sweep_program(struct vmsi_sweep_options *options,
 	options->path = program->path;
 	if (options->input && access(options->input, R_OK))
 		return fail(options->input, errno);
-	if (options->report && !vmsi_report_probe(options->report))
+	if (options->report && !vmsi_report_probe(&options->report))
 		return VMSI_EXIT_RUN_FAILED;
 	return run_all_of(options);
 }
