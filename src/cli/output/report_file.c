@@ -132,10 +132,21 @@ bool vmsi_report_probe(const char **path)
 	return true;
 }
 
+/* json_dumpfd(3) would make a system call for each bracket and each word. */
 static int write_to(const json_t *all, int file)
 {
-	return json_dumpfd(all, file, JSON_INDENT(1)) ||
-		write(file, "\n", 1) != 1;
+	const int own = fcntl(file, F_DUPFD_CLOEXEC, 0);
+	FILE *stream = own >= 0 ? fdopen(own, "w") : NULL;
+	int failed;
+
+	if (!stream) {
+		if (own >= 0)
+			close(own);
+		return 1;
+	}
+	failed = json_dumpf(all, stream, JSON_INDENT(1)) ||
+		fputc('\n', stream) == EOF;
+	return fclose(stream) || failed;
 }
 
 /*
