@@ -46,7 +46,7 @@ static const struct vmsi_command *find_command(const char *name)
 	return NULL;
 }
 
-/* Whether a command is left out where libseccomp was not there to build with. */
+/* Whether a command is missing in a build without libseccomp. */
 static bool needs_libseccomp(const char *name)
 {
 	return strcmp(name, "limit") == 0 || strcmp(name, "fail") == 0 ||
@@ -139,9 +139,12 @@ static enum vmsi_exit run_command(int argc, char **argv)
 
 	if (!command)
 		return refuse_command(PROGRAM, argv[0]);
-	/* getopt_long puts argv[0] before what it has to say. */
+	/* getopt_long begins its messages with argv[0]. */
 	argv[0] = (char *)command->program;
-	/* 0 makes getopt_long begin anew; 1 would keep the '+' of main. */
+	/*
+	 * With 0 getopt_long starts again; 1 would keep the '+' of main's
+	 * options.
+	 */
 	optind = 0;
 	return command->run(argc, argv);
 }
@@ -159,9 +162,9 @@ static enum vmsi_exit show_overview(void)
 }
 
 /*
- * Put something in the place of closed standard streams, so that no file which is
- * opened later becomes one. It cannot be read or written either, and it is closed
- * in a program that is run.
+ * Open /dev/null for each closed standard stream, so that no file that is opened
+ * later gets its number. Its mode lets reads of input and writes of output fail
+ * as before, and it is closed in a program that is executed.
  */
 static void fill_closed_streams(void)
 {

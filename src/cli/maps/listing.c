@@ -35,7 +35,7 @@ struct vmsi_prot_text vmsi_prot_text(int prot)
 	} };
 }
 
-/* A sum that cannot wrap: what does not fit is the largest number. */
+/* Add to a sum; a sum that does not fit becomes the largest number. */
 static void add(uint64_t *sum, uint64_t more)
 {
 	if (__builtin_add_overflow(*sum, more, sum))
@@ -67,7 +67,10 @@ static int make_room(struct vmsi_listing *listing)
 	return 0;
 }
 
-/* How much of a path is the path and not the kernel's remark about it. */
+/*
+ * The length of a path without the " (deleted)" that the kernel appends where the
+ * file has no name any more.
+ */
 static size_t path_length(const char *path, enum vmsi_file_state *state)
 {
 	size_t length = strlen(path);
