@@ -56,8 +56,8 @@ static enum vmsi_exit prepare(const char *name, struct vmsi_program *program)
 }
 
 /*
- * Take options up to the program, and make ready what it needs. *arguments is
- * those of the program; NULL where only help was asked for.
+ * Take the options, set *arguments to the program behind them, and prepare its
+ * environment. *arguments is NULL where only help was asked for.
  */
 static enum vmsi_exit take_arguments(int argc, char **argv, char ***arguments,
 				     struct vmsi_program *program)
@@ -107,7 +107,7 @@ enum vmsi_exit vmsi_heap_unwrap(char ***arguments)
 	argv[0] = (char *)vmsi_command_heap.program;
 	while (argv[argc])
 		argc++;
-	/* 0 makes getopt_long begin anew. */
+	/* With 0 getopt_long starts again. */
 	optind = 0;
 	return take_arguments(argc, argv, arguments, &program);
 }

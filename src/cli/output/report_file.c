@@ -14,9 +14,9 @@
 #include "text/number.h"
 
 /*
- * The descriptor that a path names, as a shell reads these paths; -1: it names
- * none. The report goes to the descriptor itself: whoever opened its file may have
- * written there, and may go on, which a new file in its place would hide.
+ * The descriptor that a path such as /dev/stdout names; -1: it names none. The
+ * report is written to the descriptor itself: the caller may write to its file
+ * before and after, and a new file in its place would hide that.
  */
 static int named_descriptor(const char *path)
 {
@@ -40,8 +40,8 @@ static int named_descriptor(const char *path)
 }
 
 /*
- * The caller must have handed the descriptor over, open for writing. Those that the
- * command has opened itself have the close-on-exec flag.
+ * Check that the descriptor is inherited from the caller and open for writing.
+ * The command opens its own descriptors with the close-on-exec flag.
  */
 static int probe_descriptor(int descriptor)
 {
@@ -90,7 +90,10 @@ static bool is_pipe(const char *path)
 	return stat(path, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-/* A file that is made to find out is removed: the program may not start. */
+/*
+ * Check that a file can be written, by opening it. A file that this has made is
+ * removed again, since the program may fail to start.
+ */
 static int probe_path(const char *path)
 {
 	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
@@ -98,7 +101,10 @@ static int probe_path(const char *path)
 	const bool made = descriptor >= 0;
 
 	if (!made && errno == EEXIST) {
-		/* The reader of a pipe would take an open and close for its end. */
+		/*
+		 * A named pipe is not opened: its reader would see the end when
+		 * it is closed.
+		 */
 		if (is_pipe(path))
 			return 0;
 		descriptor = open(path, flags, 0666);
@@ -150,8 +156,8 @@ static int write_to(const json_t *all, int file)
 }
 
 /*
- * Write a new file, which gets the owner and the rights of the old one. name is
- * a template of mkostemp(3).
+ * Write a new file with the owner and the rights of the old one. name is a
+ * template of mkostemp(3), and becomes the path of the file.
  */
 static int write_beside(const json_t *all, char *name,
 			const struct stat *old)
@@ -170,7 +176,10 @@ static int write_beside(const json_t *all, char *name,
 	return failed;
 }
 
-/* Whoever reads the file has all of the old report, or all of the new one. */
+/*
+ * Replace a file by rename(2), so that a reader gets the old report or the new
+ * one, and never a part.
+ */
 static int replace_file(const json_t *all, const char *path,
 			const struct stat *old)
 {
@@ -188,7 +197,10 @@ static int replace_file(const json_t *all, const char *path,
 	return failed;
 }
 
-/* The path of the file itself, behind all links; the file is made if need be. */
+/*
+ * The path of a file without symbolic links, so that a link stays one. A missing
+ * file is made.
+ */
 static char *real_path(const char *path)
 {
 	char *real = realpath(path, NULL);
@@ -203,7 +215,10 @@ static char *real_path(const char *path)
 	return realpath(path, NULL);
 }
 
-/* O_NONBLOCK: a pipe that nobody reads is an error and no reason to wait. */
+/*
+ * Write to what is there. With O_NONBLOCK the open of a named pipe without a
+ * reader fails, and does not wait for one.
+ */
 static int write_through(const json_t *all, const char *path)
 {
 	const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK |
@@ -217,8 +232,8 @@ static int write_through(const json_t *all, const char *path)
 }
 
 /*
- * A file is replaced. What is no file, or lies where no other can be made, is
- * written to.
+ * Replace a regular file. Write to what is no regular file, and to one in a
+ * directory where no other file can be made.
  */
 static int write_to_path(const json_t *all, const char *path)
 {

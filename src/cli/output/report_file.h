@@ -8,8 +8,8 @@
 
 /*
  * The file of --report, which is written when the program has ended. /dev/stdout,
- * /dev/stderr and /dev/fd/N are descriptors that the command was given. Both calls
- * return false after saying on standard error what is wrong.
+ * /dev/stderr and /dev/fd/N stand for inherited descriptors. Both functions
+ * return false after an error message.
  */
 
 /*

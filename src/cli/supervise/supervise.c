@@ -29,7 +29,10 @@ const char *vmsi_supervise_why_not(int error)
 	}
 }
 
-/* Whether arguments name this command with a part that is a supervisor itself. */
+/*
+ * Whether the program would be this command as a supervisor: limit, fail or
+ * sweep.
+ */
 static bool is_supervisor(char **arguments)
 {
 	const char *name = arguments[1];

@@ -30,7 +30,7 @@ struct vmsi_sweep_options {
 
 enum vmsi_sweep_verdict {
 	VMSI_SWEEP_SAME,    /* output and exit status as of the good run */
-	VMSI_SWEEP_WENT_ON, /* exit status as of the good run; output cannot be compared */
+	VMSI_SWEEP_WENT_ON, /* exit status as of the good run; output not compared */
 	VMSI_SWEEP_FAILED,  /* another exit status: the program has noticed */
 	VMSI_SWEEP_WRONG,   /* exit status as of the good run, but another output */
 	VMSI_SWEEP_CRASHED, /* ended by a signal */

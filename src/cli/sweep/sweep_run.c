@@ -17,7 +17,6 @@
 #include "cli/supervise/descriptors.h"
 #include "cli/supervise/snapshot.h"
 
-
 /* How long a worker waits for the processes that it has killed. */
 #define KILLED_MS 5000
 
