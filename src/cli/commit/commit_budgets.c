@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "procfs/file.h"
 #include "procfs/status.h"
 #include "text/number.h"
@@ -32,20 +33,6 @@ struct walk {
 	DIR *descriptors;
 };
 
-/* An array with room for one more of size bytes; NULL: no memory. */
-static void *with_room(void *array, size_t count, size_t *capacity, size_t size)
-{
-	size_t more = *capacity ? *capacity * 2 : 8;
-	void *larger;
-
-	if (count < *capacity)
-		return array;
-	larger = reallocarray(array, more, size);
-	if (larger)
-		*capacity = more;
-	return larger;
-}
-
 /* A process counts once, however many descriptors of the budget it has. */
 static int add_holder(struct vmsi_budget_seen *budget, pid_t pid)
 {
@@ -54,8 +41,8 @@ static int add_holder(struct vmsi_budget_seen *budget, pid_t pid)
 
 	if (count > 0 && budget->holders[count - 1].pid == pid)
 		return 0;
-	holders = with_room(budget->holders, count, &budget->holder_capacity,
-			    sizeof(*holders));
+	holders = vmsi_with_room(budget->holders, count,
+				 &budget->holder_capacity, sizeof(*holders));
 	if (!holders)
 		return -ENOMEM;
 	budget->holders = holders;
@@ -83,8 +70,8 @@ static struct vmsi_budget_seen *add(struct vmsi_budget_list *list,
 				    const struct stat *status, int fd)
 {
 	struct vmsi_budget_seen *budgets =
-		with_room(list->budgets, list->count, &list->capacity,
-			  sizeof(*budgets));
+		vmsi_with_room(list->budgets, list->count, &list->capacity,
+			       sizeof(*budgets));
 	struct vmsi_budget_seen *budget;
 
 	if (!budgets)
