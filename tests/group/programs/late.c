@@ -122,7 +122,7 @@ static void *run_late(void *call)
 static pthread_t begin(void *(*run)(void *), void *argument, char *stack)
 {
 	pthread_attr_t attributes;
-	pthread_t thread;
+	pthread_t thread = 0;
 
 	need(pthread_attr_init(&attributes) == 0 &&
 	     pthread_attr_setstack(&attributes, stack, THREAD_STACK) == 0 &&
