@@ -22,9 +22,9 @@ extern "C" {
  *   the host's mmap) it does not see.
  * - As with spaces, the policy of a zeroed struct is VMS_COMMIT_HEURISTIC,
  *   which does not limit the sum. VMS_COMMIT_STRICT does.
- * - The limit is passed where the host commits without asking: by the growth of
- *   a MAP_GROWSDOWN mapping or of one of a file in memory, by memory that comes
- *   into a space from elsewhere, and, for a budget that processes share, by fork.
+ * - Three charges cannot be refused and may pass the limit: the growth of a
+ *   MAP_GROWSDOWN mapping, the growth by mremap of a mapping of a file in memory,
+ *   and fork, for a budget that processes share.
  * - Every call is safe from several threads at once; none is safe from a signal
  *   handler.
  *
@@ -44,7 +44,7 @@ extern "C" {
  *   grows by mremap is charged up to its end, which is not refused. ftruncate(2)
  *   alone is not noticed, nor is that a file was made shorter. The space's own
  *   commit limit, as Linux's, is charged nothing for files.
- * - Not held: mappings with MAP_NORESERVE where that is honoured, those of a space
+ * - Not charged so: mappings with MAP_NORESERVE where that is honoured, those of a space
  *   with VMS_SPACE_FILES_UNCHARGED (files only), huge pages, MAP_PRIVATE.
  * - A process has places for 128 objects in a shared budget. What it holds beyond
  *   is charged as if no other process held it: more than is right, never less.
@@ -114,7 +114,8 @@ struct vms_budget_options {
  *
  * Returns the budget, which the caller owns and gives back by
  * vms_budget_close(); NULL with errno set on failure:
- *   EINVAL  struct_size is too small; an unknown policy or flag; a name that is too long; VMS_BUDGET_SHARED with a parent.
+ *   EINVAL  struct_size is too small; an unknown policy or flag; a name that is
+ *           too long; VMS_BUDGET_SHARED with a parent.
  *   E2BIG   options that the library does not know are not zero
  *           (vmspace/space.h).
  *   ENOMEM  no memory for it.
@@ -198,8 +199,8 @@ int vms_budget_set_limit(vms_budget *budget, size_t limit);
 /*
  * Called before a request is refused, after heaps under the budget that refuses
  * have given back what they retain: it may free something, and ask that the
- * request be tried again. A heap's request may then have the memory of a block
- * that it has freed.
+ * request be tried again. A heap that makes the request may use the memory of a
+ * block that the callback has freed.
  *
  * budget    the one that it was set for.
  * bytes     of the request that does not fit.

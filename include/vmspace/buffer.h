@@ -21,27 +21,27 @@ extern "C" {
  * - A buffer with a maximum never moves: pointers into it hold until it is
  *   freed. One without a maximum may move whenever it grows (by page tables,
  *   not by copying) and is to be used by offset.
- * - It is made for bytes that may become many. It begins with the page that it
- *   needs and grows to twice its size; from a huge page (2 MiB) on, memory is committed by
- *   more than one at a time and comes in huge pages where the host has them.
+ * - It is made for bytes that may become many. It commits the page that it needs
+ *   first, and then twice what it needs. From a huge page (2 MiB) on it commits
+ *   at least a huge page more than it needs, and asks the host for huge pages.
  * - Each buffer is a mapping or two of the host, so that with the usual
  *   vm.max_map_count of 65530 some 30,000 fit into a process.
- * - The maximum is addresses only. They count against RLIMIT_AS; memory and
- *   commit are taken as the buffer grows, and can be refused then.
- * - A buffer has no lock: one thread at a time, as with any object. Different
- *   buffers are independent of each other, also in one space.
+ * - The maximum reserves addresses only, which count against RLIMIT_AS. Memory is
+ *   committed as the buffer grows, and may be refused then.
+ * - A buffer has no lock: one thread at a time may use it. Different buffers, also
+ *   of one space, may be used at the same time.
  * - fork(2): the child has its own copy of the buffer and its memory.
  * - No call is safe from a signal handler.
  *
- * Of every call here: a call that fails leaves the buffer and its contents as
- * they were; one that succeeds leaves errno as it was. A buffer that was not
- * initialised must be all zero; it then answers EINVAL to what would need
- * memory. One that was freed or detached is such a buffer.
+ * A call that fails leaves the buffer and its contents as they were; one that
+ * succeeds leaves errno as it was. A buffer that is not initialised must be all
+ * zero, as it is after it was freed or detached; calls that would need memory then
+ * fail with EINVAL.
  */
 
 /*
- * The fields are for reading, and change only by the calls. Copying the struct
- * does not copy the buffer; moving it elsewhere is fine.
+ * The program may read the fields; only the calls change them. The struct may be
+ * moved elsewhere, but a copy of it is no second buffer.
  */
 typedef struct vms_buffer {
 	char *data;        /* the first byte; never NULL once initialised */
@@ -49,7 +49,7 @@ typedef struct vms_buffer {
 	size_t room;       /* bytes that may be in use before a system call */
 
 	/* The library's own. */
-	size_t dirty;      /* [size, dirty) may hold what was there before */
+	size_t dirty;      /* [size, dirty) may hold bytes of earlier contents */
 	size_t committed;  /* bytes that are readable and writable */
 	size_t reserved;   /* bytes of addresses */
 	size_t maximum;
@@ -65,18 +65,17 @@ struct vms_buffer_options {
 	/*
 	 * The space that the buffer's memory comes from, which must stay open
 	 * until the buffer is freed. NULL: one that all buffers of the process
-	 * share, with no commit limit of its own; a maximum that it has no room
-	 * for gets a space for itself.
+	 * share, without a commit limit; or a space of the buffer's own, where
+	 * that one has not enough addresses for the maximum.
 	 */
 	vms_space *space;
 	/* VMS_BUFFER_* bits. */
 	unsigned flags;
 	/*
 	 * A budget that is charged what the buffer commits (vmspace/budget.h);
-	 * it must stay open until the buffer is freed, and what was detached,
-	 * too. Only for a buffer with a maximum and without a space of the
-	 * caller's, which has a budget of its own; it gets a space for itself.
-	 * NULL: none.
+	 * it must stay open until the buffer, or the memory detached from it, is
+	 * freed. Only for a buffer with a maximum and with space NULL: it gets a
+	 * space of its own. NULL: none.
 	 */
 	struct vms_budget *budget;
 };
@@ -88,8 +87,8 @@ struct vms_buffer_options {
  * Make an empty buffer.
  *
  * buffer    whatever was in it is overwritten.
- * maximum   bytes; that much address is reserved, and the address behind it
- *           faults. 0: no maximum, and the buffer may move.
+ * maximum   bytes; so many addresses are reserved, and a touch of the address
+ *           behind them faults. 0: no maximum, and the buffer may move.
  * options   NULL for the defaults; read during the call only.
  *
  * Returns 0, and the caller gives the buffer back by vms_buffer_free() or
@@ -98,8 +97,8 @@ struct vms_buffer_options {
  *           budget together with a space or without a maximum.
  *   E2BIG   options that the library does not know are not zero
  *           (vmspace/space.h).
- *   ENOMEM  the addresses are not to be had: RLIMIT_AS, the map-count limit, a
- *           space that is full; no memory for records.
+ *   ENOMEM  the addresses are refused: RLIMIT_AS, the map-count limit, a space
+ *           that is full; no memory for records.
  *   EAGAIN  mlockall(MCL_FUTURE) is in force and RLIMIT_MEMLOCK is reached.
  */
 int vms_buffer_init(vms_buffer *buffer, size_t maximum,
@@ -117,9 +116,9 @@ int vms_buffer_init(vms_buffer *buffer, size_t maximum,
 int vms_buffer_free(vms_buffer *buffer);
 
 /*
- * See to it that length more bytes can be added without a system call. They are
- * expected to be written soon: on small pages, and so before the first huge page,
- * those that come next are brought into memory ahead, as many again at most.
+ * Make room for length more bytes, so that adding them needs no system call. On
+ * small pages, and so before the first huge page, the pages that are written next
+ * are brought into memory by this call.
  *
  * Returns 0; -1 with errno set on failure:
  *   ENOMEM  the maximum or the end of the space would be passed; commit, the
@@ -145,8 +144,8 @@ inline int vms_buffer_append(vms_buffer *buffer, const void *bytes,
 inline void *vms_buffer_extend(vms_buffer *buffer, size_t length);
 
 /*
- * Make a buffer size bytes long. What is added reads as zero, and memory that
- * was never used is not touched; what is cut off stays committed.
+ * Make a buffer size bytes long. Bytes that are added are zero; memory that was
+ * never used is not touched for that. Memory that is cut off stays committed.
  *
  * Returns 0; -1 with errno set as by vms_buffer_make_room.
  */
@@ -162,8 +161,8 @@ inline int vms_buffer_truncate(vms_buffer *buffer, size_t size);
 inline void vms_buffer_clear(vms_buffer *buffer);
 
 /*
- * Commit memory for size bytes in all now, so that growth up to there cannot be
- * refused. The size stays as it is.
+ * Commit memory for size bytes in all, so that growth up to there cannot be
+ * refused. The size of the buffer stays as it is.
  *
  * Returns 0; -1 with errno set as by vms_buffer_make_room.
  */
@@ -181,8 +180,8 @@ int vms_buffer_reserve(vms_buffer *buffer, size_t size);
 int vms_buffer_shrink(vms_buffer *buffer);
 
 /*
- * The address of byte offset. It holds until the buffer grows, or is freed
- * where it has a maximum.
+ * The address of the byte at offset. It is valid until the buffer grows; if it has
+ * a maximum, until it is freed.
  *
  * Returns NULL with errno ERANGE where offset is not below the size.
  */
@@ -241,7 +240,7 @@ int vms_buffer_get_stats(const vms_buffer *buffer,
 
 /* --- the calls that are inline; the library has each as a function, too ------ */
 
-/* C's casts and NULL make C++ compilers warn where they are asked to. */
+/* C++ compilers can be asked to warn of C's casts and NULL. */
 #ifdef __cplusplus
 #define VMS_BUFFER_NULL nullptr
 #define VMS_BUFFER_ADDRESS(pointer) reinterpret_cast<uintptr_t>(pointer)

@@ -21,27 +21,27 @@ extern "C" {
  *   whole step of its size class, so small ones waste memory.
  * - vms_heap_realloc never copies: a block grows in the addresses that are kept
  *   free behind it, and when these are used up its page tables move.
- * - Freed memory is kept warm for the next block, within a limit, and goes back
- *   to the system with age. There is no thread that sees to that: age is looked
- *   at by the calls that allocate, free or grow, and by vms_heap_collect. A
- *   program that makes no such call keeps what it had at its last one.
- * - What grows has huge pages where the system allows them. A block that does
- *   not grow has small pages unless the system's policy gives any memory huge
- *   ones, or the program was seen to fill such blocks: one that is touched here
- *   and there holds the pages that were touched.
+ * - Freed memory is retained for the next block, within a limit, and goes back to
+ *   the system by age. There is no thread for that: the calls that make, resize
+ *   and free blocks, and vms_heap_collect, look at ages. Without any of these
+ *   calls nothing goes back.
+ * - Blocks that grow get huge pages if the system has them. A block that does not
+ *   grow gets small pages, so that one which is touched here and there holds the
+ *   touched pages alone; unless the system gives huge pages to any memory, or the
+ *   program was seen to fill such blocks.
  * - The heap takes its addresses from a space of its own. They count in full
- *   against RLIMIT_AS; where that refuses, the heap settles for fewer.
- * - What the program makes of a block's memory by the kernel's calls (mprotect,
- *   madvise, mlock, mbind and their kin) stays with the memory, and the next
- *   block gets it. It must be undone before the block is freed: made readable
- *   and writable, DOFORK, KEEPONFORK, DODUMP, unlocked. (The preload library
- *   does that by itself.) mlockall(2) with MCL_CURRENT counts all of the heap's
- *   addresses against RLIMIT_MEMLOCK; vms_heap_open(3) tells what to do.
- * - Every call is safe from several threads at once, but for two calls on one
- *   block; none is safe from a signal handler. fork(2): the child has its own
- *   copy of the heap. vfork(2) shares the parent's.
- * - A block that is freed twice, a pointer into a block that is freed, a
- *   pointer that the heap does not own: the program is ended with a message.
+ *   against RLIMIT_AS; if that does not allow them, the heap takes fewer.
+ * - If the program changes a block's memory by mprotect, madvise, mlock, mbind or
+ *   their kin, it must undo that before it frees the block, or the next block gets
+ *   it: make the memory readable and writable, DOFORK, KEEPONFORK, DODUMP, unlock
+ *   it. (The preload library does that for the program.) mlockall(2) with
+ *   MCL_CURRENT counts all of the heap's addresses against RLIMIT_MEMLOCK;
+ *   vms_heap_open(3) tells what to do.
+ * - Several threads may make calls at once, but not two calls on one block. No
+ *   call is safe from a signal handler. fork(2): the child has its own copy of the
+ *   heap. vfork(2) shares the parent's.
+ * - A program that frees a block twice, or a pointer into a block, or one that the
+ *   heap does not own, is ended with a message.
  */
 
 typedef struct vms_heap vms_heap;
@@ -58,20 +58,21 @@ struct vms_heap_options {
 	 */
 	size_t reserve;
 	/*
-	 * Bytes of freed memory that are kept for the next block, at most; and
-	 * no more than was in use at a time not long ago, or 64 MiB. 0: an
-	 * eighth of the machine's RAM and swap. VMS_HEAP_RETAIN_NONE: none.
-	 * It goes back before a request of the library is refused: by a budget
-	 * that the heap is under, by the host, or by a limit of the process.
-	 * What is not kept goes back with its charge. Gaps between blocks of up
-	 * to 1 MiB may be an eighth of vm.max_map_count; beyond, the memory of
-	 * such a block goes back and its charge is retained.
+	 * The most bytes of freed memory that are retained for the next block.
+	 * 0: an eighth of the machine's RAM and swap. VMS_HEAP_RETAIN_NONE: none.
+	 * Besides, no more is retained than was in use lately, or 64 MiB. All
+	 * goes back before a request of the library is refused: by a budget that
+	 * the heap is under, by the host, or by a limit of the process.
+	 *
+	 * Other freed memory goes back with its charge. A freed block of up to 1
+	 * MiB leaves a hole between its neighbours then; with more holes than an
+	 * eighth of vm.max_map_count, its memory goes back and its charge stays.
 	 */
 	size_t retain;
 	/*
-	 * Milliseconds after which freed memory may be taken by the system when
-	 * it is short of memory (MADV_FREE), and after which it is given back.
-	 * 0: 1,000 and 10,000. VMS_HEAP_NEVER: not by age.
+	 * Milliseconds after which retained memory becomes reclaimable: the
+	 * system may take it when it is short of memory (MADV_FREE); and after
+	 * which it is given back. 0: 1,000 and 10,000. VMS_HEAP_NEVER: not by age.
 	 */
 	unsigned reclaimable_after;
 	unsigned give_back_after;
@@ -102,9 +103,8 @@ struct vms_heap_options {
  *           rounded up to whole pages.
  *   E2BIG   options that the library does not know are not zero
  *           (vmspace/space.h).
- *   ENOMEM  not even the smallest range of addresses (256 MiB, and as much
- *           again for the program) is free; RLIMIT_AS, the map-count limit; no
- *           memory for records.
+ *   ENOMEM  there are fewer addresses than 256 MiB for the heap and as many for
+ *           the program; RLIMIT_AS, the map-count limit; no memory for records.
  * Thread-safe.
  */
 vms_heap *vms_heap_open(const struct vms_heap_options *options);
@@ -120,9 +120,9 @@ void vms_heap_close(vms_heap *heap);
  * undefined. A size of 0 is taken as 1.
  *
  * Returns the block, which the caller gives back by vms_heap_free(); NULL with
- * errno ENOMEM: the size is too large, no addresses or no commit are left, or a
- * limit of the host is reached. Blocks of more than 1 MiB may be a quarter of
- * vm.max_map_count at a time, so that the host's mappings last for other things.
+ * errno ENOMEM: the size is too large, no addresses are left, the commit is
+ * refused, or a limit of the host is reached. There may be as many blocks of more
+ * than 1 MiB as a quarter of vm.max_map_count, so that the program can map more.
  */
 void *vms_heap_malloc(vms_heap *heap, size_t size);
 
@@ -139,8 +139,8 @@ void *vms_heap_calloc(vms_heap *heap, size_t count, size_t size);
 void *vms_heap_aligned_alloc(vms_heap *heap, size_t alignment, size_t size);
 
 /*
- * Change the size of a block; its address may change. What is beyond the old
- * size is undefined. block NULL: as vms_heap_malloc. A size of 0 is taken as 1.
+ * Change the size of a block; its address may change. Bytes beyond the old size
+ * are undefined. block NULL: as vms_heap_malloc. A size of 0 is taken as 1.
  *
  * Returns the block; NULL with errno ENOMEM, and the block is as before. An
  * alignment that was asked for is kept only while the block stays in place.
@@ -160,8 +160,9 @@ size_t vms_heap_usable_size(const vms_heap *heap, const void *block);
 bool vms_heap_owns(const vms_heap *heap, const void *address);
 
 /*
- * Give freed memory back: what has come of age; with VMS_HEAP_COLLECT_ALL, all
- * of it. Returns the number of bytes whose memory was given back.
+ * Give retained memory back that is older than give_back_after, and make that
+ * older than reclaimable_after reclaimable; or with VMS_HEAP_COLLECT_ALL give all
+ * of it back. Returns the number of bytes whose memory was given back.
  */
 #define VMS_HEAP_COLLECT_ALL 0x1u
 size_t vms_heap_collect(vms_heap *heap, unsigned flags);
@@ -175,7 +176,7 @@ struct vms_heap_stats {
 	size_t blocks;            /* number of blocks that are not freed */
 	size_t committed;         /* charged */
 	size_t committed_peak;    /* the most that was ever charged */
-	size_t retained;          /* of freed blocks, not yet given back */
+	size_t retained;          /* freed and kept for the next blocks */
 	size_t resident;          /* in memory; counted by the call */
 	uint64_t allocations;     /* number of blocks ever made */
 	uint64_t grown_in_place;  /* number of growths at the same address */

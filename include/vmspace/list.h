@@ -18,7 +18,7 @@ extern "C" {
 #define VMS_MAPPING_LOCKED        0x0008u
 #define VMS_MAPPING_GROWSDOWN     0x0010u
 #define VMS_MAPPING_HUGETLB       0x0020u
-#define VMS_MAPPING_HUGE_FALLBACK 0x0040u /* MAP_HUGETLB asked, ordinary pages given */
+#define VMS_MAPPING_HUGE_FALLBACK 0x0040u /* ordinary pages for MAP_HUGETLB */
 #define VMS_MAPPING_SEALED        0x0080u
 #define VMS_MAPPING_DONTFORK      0x0100u
 #define VMS_MAPPING_WIPEONFORK    0x0200u
@@ -27,10 +27,10 @@ extern "C" {
 #define VMS_MAPPING_HUGEPAGE      0x1000u /* MADV_HUGEPAGE */
 #define VMS_MAPPING_NOHUGEPAGE    0x2000u /* MADV_NOHUGEPAGE */
 
-/* resident of a mapping whose resident memory was not asked for. */
+/* In vms_mapping_info.resident: resident memory was not asked for. */
 #define VMS_NOT_COUNTED SIZE_MAX
 
-/* The room for a path, in bytes, with its final 0. */
+/* The most bytes of a path, with its final 0. */
 #define VMS_PATH_MAX 4096
 
 /* One mapping of a space or of a process. */
@@ -55,10 +55,10 @@ struct vms_mapping_info {
 #define VMS_LIST_RESIDENT 0x1u
 
 /*
- * The next mapping of a space, in ascending order of address.
+ * Get the next mapping of a space, in ascending order of address.
  *
- * cursor   where to go on; start with 0. The call moves it. It is no address
- *          to seek: a mapping that begins below it was listed already.
+ * cursor   0 at first; then what the last call left there, and no other value:
+ *          mappings that begin below it are not listed again.
  * info     filled; its struct_size is set by the caller.
  * flags    0 or VMS_LIST_RESIDENT.
  *
@@ -67,9 +67,9 @@ struct vms_mapping_info {
  *
  * Returns 1 and a mapping; 0 at the end; -1 with errno EINVAL for a NULL
  * argument, an unknown flag or a struct_size that is too small, E2BIG for one
- * that is too large (vmspace/space.h), or with the host's errno where resident memory cannot be counted.
- * Thread-safe. Each call sees the space of that instant; mappings that come
- * and go between two calls may be missed, none is seen twice.
+ * that is too large (vmspace/space.h), or the host's errno if resident memory
+ * cannot be counted. Thread-safe. A mapping that comes or goes between two calls
+ * may be missed; none is listed twice.
  */
 int vms_space_next_mapping(vms_space *space, uintptr_t *cursor,
 			   struct vms_mapping_info *info, unsigned flags);

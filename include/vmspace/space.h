@@ -21,12 +21,13 @@ extern "C" {
  *   the RLIMIT_AS in force has been counted, and mapping in it needs nothing
  *   more. Under a limit that is set later, what is mapped from then on comes on
  *   top of the process's VmSize, as it would without a space; a limit below
- *   VmSize refuses everything, and an unmapping then loses its addresses until
- *   the limit is raised. Private writable memory counts against RLIMIT_DATA.
- *   Two threads that map at the same moment may each find room for one of them.
- * - A hole between two mappings of a space is a mapping to the host, as the
- *   mappings are: of single pages and holes in turn, half as many fit below
- *   vm.max_map_count as without a space.
+ *   VmSize refuses everything, and what is unmapped then cannot be mapped again
+ *   until the limit is raised. Private writable memory counts against
+ *   RLIMIT_DATA. Two threads that map at the same moment may both be let
+ *   through although the limit suffices for one.
+ * - A hole between two mappings is a mapping to the host, too. So where each
+ *   mapping is followed by a hole, half as many fit below vm.max_map_count as
+ *   without a space.
  * - Only the calls of this library may map, unmap or protect memory inside a
  *   space. What the program does there by the host's own calls, the space
  *   does not know.
@@ -36,8 +37,8 @@ extern "C" {
  * - fork(2): the child has its own copy of every space, with its own ledger.
  *   Mappings marked MADV_DONTFORK are holes in the child's copy, and no
  *   mapping is locked there, as on Linux. vfork(2) shares the parent's spaces.
- * - The shared library stays loaded once it is: dlclose(3) takes nothing away,
- *   and loaded again it has what it had.
+ * - dlclose(3) does not unload the shared library: opened again, it still has
+ *   its spaces.
  */
 
 typedef struct vms_space vms_space;
@@ -212,9 +213,9 @@ struct vms_space_stats {
 	uint64_t moves;           /* number of mappings moved by vms_mremap */
 	uint64_t grown_in_place;  /* number of growths without a move */
 	/*
-	 * Addresses inside the space that another part of the process took in
-	 * an instant when they were not held (see design.md, Windows).
-	 * The space does not touch them until they are free again.
+	 * Addresses in the space that another part of the process mapped in an
+	 * instant when the host had them free (docs/design.md, Windows). The
+	 * space leaves them alone until they are free again.
 	 */
 	size_t lost;
 	size_t metadata;         /* memory of the space's own records */
@@ -224,7 +225,8 @@ struct vms_space_stats {
  * Read the figures of a space.
  *
  * Returns 0; -1 with errno EINVAL for a NULL argument or a struct_size that
- * is too small, E2BIG for one that is too large. Thread-safe; the figures are of one instant.
+ * is too small, E2BIG for one that is too large. Thread-safe; the figures are
+ * of one instant.
  */
 int vms_space_get_stats(vms_space *space, struct vms_space_stats *stats);
 

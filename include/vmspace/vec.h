@@ -19,9 +19,9 @@ extern "C" {
  *
  *	VMS_VEC_DECLARE(points, struct point);
  *
- * makes the type `points` and these functions, all inline. Counts and indices
- * are of elements. -1, NULL and errno are as of the vms_buffer call named; a
- * size in bytes that overflows is ENOMEM.
+ * makes the type `points` and these inline functions. Sizes, counts and indices
+ * are of elements. Each fails as the vms_buffer call named beside it, and with
+ * ENOMEM where the size in bytes overflows.
  *
  *	int points_init(points *vec, size_t maximum, options)  vms_buffer_init
  *	int points_free(points *vec)                           vms_buffer_free
@@ -39,18 +39,16 @@ extern "C" {
  *	void points_clear(points *vec)                         vms_buffer_clear
  *	int points_shrink(points *vec)                         vms_buffer_shrink
  *
- * The buffer is the member `buffer`, for what has no function here.
+ * For other calls, the buffer is the member `buffer`.
  *
- * Elements are copied as bytes, and those that resize adds are bytes of zero:
- * in C++ the type must be trivially copyable. Its alignment is at most a page.
+ * Elements are copied as bytes, and those that resize adds have all bytes 0: in
+ * C++ the type must be trivially copyable. Its alignment is at most a page.
  */
 
 /*
- * What the functions of every type are made of: the vms_buffer call of the same
- * name for count elements of element bytes, which is not 0.
- *
- * Return as that call; a product that overflows is ENOMEM, and EINVAL of
- * vms_vec_truncate.
+ * The functions above call these: each is the vms_buffer call of the same name for
+ * count elements of element bytes, which is not 0. Where the product overflows
+ * they fail with ENOMEM, vms_vec_truncate with EINVAL.
  */
 inline int vms_vec_init(vms_buffer *buffer, size_t maximum, size_t element,
 			const struct vms_buffer_options *options);
@@ -61,7 +59,7 @@ inline int vms_vec_resize(vms_buffer *buffer, size_t count, size_t element);
 inline int vms_vec_reserve(vms_buffer *buffer, size_t count, size_t element);
 inline int vms_vec_truncate(vms_buffer *buffer, size_t count, size_t element);
 
-/* A product that overflows becomes what every call refuses with ENOMEM. */
+/* The product; SIZE_MAX where it overflows, which no call grants. */
 #define VMS_VEC_BYTES(count, element) \
 	((count) > SIZE_MAX / (element) ? SIZE_MAX : (count) * (element))
 
@@ -108,7 +106,7 @@ inline int vms_vec_truncate(vms_buffer *buffer, size_t count, size_t element)
 #define VMS_VEC_DATA(type, pointer) ((type *)(void *)(pointer))
 #endif
 
-/* A program need not use all of them. */
+/* Unused: a program need not use all functions of a type. */
 #define VMS_VEC_FUNCTION static inline __attribute__((__unused__))
 
 #define VMS_VEC_DECLARE(name, type) \

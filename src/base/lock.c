@@ -6,9 +6,9 @@
 #ifdef VMSI_DEBUG
 
 /*
- * Ranks are few and locks nest at most once a rank, so a bit each suffices. In
- * a preloaded library, thread-local storage of the general model can call
- * malloc at its first use; this model cannot.
+ * A bit for each rank: a thread never holds two locks of one rank. In a
+ * preloaded library, thread-local storage of the general model can call malloc
+ * at its first use; the initial-exec model cannot.
  */
 static _Thread_local unsigned long long held_low, held_high
 	__attribute__((tls_model("initial-exec")));

@@ -11,15 +11,15 @@
  */
 
 enum vmsi_lock_rank {
-	VMSI_RANK_RECLAIM = 5,   /* of who has heaps give back what they retain */
+	VMSI_RANK_RECLAIM = 5,   /* held while heaps give memory back */
 	VMSI_RANK_REGISTRY = 10, /* the list of all spaces */
 	VMSI_RANK_COMMIT = 11,   /* of an atomic file: who commits */
 	VMSI_RANK_FILE = 12,     /* a mapped file: its size, its windows */
-	VMSI_RANK_AGES = 15,  /* what live blocks of a heap may lose by age */
-	VMSI_RANK_AHEAD = 16,    /* what runs of a heap have committed ahead */
+	VMSI_RANK_AGES = 15,     /* a heap: retained memory, see struct vmsi_ages */
+	VMSI_RANK_AHEAD = 16,    /* a heap: what runs have committed ahead */
 	VMSI_RANK_SPACE = 20,    /* a space: its map, ledger, objects, handles */
 	VMSI_RANK_BUDGET = 30,   /* all budgets of the process */
-	VMSI_RANK_LEAF = 90,     /* locks under which nothing else is taken */
+	VMSI_RANK_LEAF = 90,     /* locks under which no other is taken */
 };
 
 struct vmsi_lock {
@@ -35,9 +35,8 @@ void vmsi_lock_acquire(struct vmsi_lock *lock);
 void vmsi_lock_release(struct vmsi_lock *lock);
 
 /*
- * Acquire without the rank check: fork handlers take every lock of one rank.
- * Released by vmsi_lock_release_any in the parent; in the child, which has one
- * thread, the lock is made anew by vmsi_lock_init.
+ * Acquire and release without the rank check, for fork handlers, which take all
+ * locks of one rank. In the child vmsi_lock_init makes the lock anew instead.
  */
 void vmsi_lock_acquire_any(struct vmsi_lock *lock);
 void vmsi_lock_release_any(struct vmsi_lock *lock);

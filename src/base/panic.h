@@ -3,14 +3,14 @@
 #define VMSI_BASE_PANIC_H
 
 /*
- * End the program with "libvmspace: MESSAGE" on standard error. Allocation-free
- * and without stdio, so that it can be called from anywhere.
+ * End the program with "libvmspace: MESSAGE" on standard error. It uses neither
+ * malloc nor stdio, so that it can be called from anywhere.
  */
 _Noreturn void vmsi_panic(const char *message);
 
 /*
- * An invariant that costs too much to check in release builds. The text names
- * the invariant by its number in docs/invariants.md.
+ * Check in debug builds only what would cost release builds too much. The text
+ * begins with the invariant's number in docs/invariants.md.
  */
 #ifdef VMSI_DEBUG
 #define vmsi_debug_check(condition, text) \

@@ -11,7 +11,7 @@
 #define LARGEST_CHUNK_BYTES ((size_t)4 << 20)
 #define RECORD_ALIGNMENT 16
 
-/* Where a chunk's records begin: at a cache line, for those made to fit some. */
+/* A chunk's records begin at a cache line: some are made of whole ones. */
 #define FIRST_RECORD_OFFSET 64
 
 struct vmsi_pool_free {
@@ -61,7 +61,7 @@ static void push_free(struct vmsi_pool *pool, void *record)
 	pool->free_list = free_record;
 }
 
-/* The next record of the newest chunk that was never handed out; NULL: none. */
+/* A record of the newest chunk that was never handed out; NULL: none is left. */
 static void *take_fresh(struct vmsi_pool *pool)
 {
 	struct vmsi_pool_chunk *chunk = pool->chunks;
@@ -76,10 +76,9 @@ static void *take_fresh(struct vmsi_pool *pool)
 }
 
 /*
- * A chunk's records are touched when they are taken and not before, so that a
- * large chunk costs no burst of page faults. Only the newest chunk has fresh
- * records; those that the one before has left, fewer than what was asked for,
- * become free ones.
+ * Records of a new chunk are not linked into the free list, which would touch
+ * all of its pages, but taken one after the other. Only the newest chunk is
+ * used so: the fresh records left in the one before, which are few, are linked.
  */
 static void add_chunk(struct vmsi_pool *pool, struct vmsi_pool_chunk *chunk,
 		      size_t bytes)
@@ -100,7 +99,7 @@ static void add_chunk(struct vmsi_pool *pool, struct vmsi_pool_chunk *chunk,
 		pool->chunk_bytes *= 2;
 }
 
-/* The bytes of a chunk with at least count records; false: too many. */
+/* The bytes of a chunk with at least count records; false: more than size_t. */
 static bool chunk_size(const struct vmsi_pool *pool, size_t count,
 		       size_t *bytes)
 {
@@ -119,7 +118,7 @@ int vmsi_pool_reserve(struct vmsi_pool *pool, size_t count)
 
 	if (pool->free_count >= count)
 		return 0;
-	/* One chunk for all of them, so that there is nothing to undo. */
+	/* One chunk holds them all, so that a refusal leaves nothing to undo. */
 	if (!chunk_size(pool, count - pool->free_count, &bytes))
 		return -ENOMEM;
 	chunk = pool->source.get(pool->source.context, bytes);

@@ -5,15 +5,13 @@
 #include <stddef.h>
 
 /*
- * A pool of records of one size, made of chunks that its owner's callbacks
- * give and take back. The records of a space come from pools, because a malloc
- * may be built on a space.
- *
- * Not thread-safe: the owner's lock guards it.
+ * A pool of records of one size, made of chunks that its owner's callbacks get
+ * and put back. The records of a space come from pools and not from malloc,
+ * because a malloc may be built on a space. The owner's lock guards the pool.
  */
 
 struct vmsi_pool_source {
-	/* Zeroed memory of at least bytes, page-aligned; NULL where there is none. */
+	/* At least bytes of zeroed memory, page-aligned; NULL: there is none. */
 	void *(*get)(void *context, size_t bytes);
 	void (*put)(void *context, void *chunk, size_t bytes);
 	void *context;
@@ -24,8 +22,8 @@ struct vmsi_pool {
 	size_t record_size;
 	size_t free_count;
 	size_t used_count;
-	size_t chunk_bytes;  /* of the next chunk; grows with the pool */
-	size_t total_bytes;  /* in all chunks */
+	size_t chunk_bytes;  /* size of the next chunk; grows with the pool */
+	size_t total_bytes;  /* of all chunks */
 	struct vmsi_pool_free *free_list;
 	struct vmsi_pool_chunk *chunks;
 };
@@ -38,12 +36,12 @@ void vmsi_pool_init(struct vmsi_pool *pool, size_t record_size,
 void vmsi_pool_release(struct vmsi_pool *pool);
 
 /*
- * See to it that the next count calls of vmsi_pool_take succeed.
- * Returns 0, or -ENOMEM and the pool as before.
+ * Make the next count calls of vmsi_pool_take succeed. Returns 0, or -ENOMEM
+ * and the pool is as before.
  */
 int vmsi_pool_reserve(struct vmsi_pool *pool, size_t count);
 
-/* A record with undefined contents; never NULL after vmsi_pool_reserve. */
+/* Take a record, with undefined contents. Panics if none was reserved. */
 void *vmsi_pool_take(struct vmsi_pool *pool);
 
 void vmsi_pool_give(struct vmsi_pool *pool, void *record);

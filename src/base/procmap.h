@@ -6,14 +6,15 @@
 #include <sys/ioctl.h>
 
 /*
- * PROCMAP_QUERY of <linux/fs.h> (Linux 6.11 on), which the headers of older
- * systems lack: what mapping an address is in, asked of an open /proc/PID/maps.
+ * The ioctl PROCMAP_QUERY of an open /proc/PID/maps (Linux 6.11 on): it tells
+ * of the mapping that an address is in. The <linux/fs.h> of older systems lacks
+ * it.
  */
 struct vmsi_procmap_query {
 	uint64_t size;          /* of this struct */
-	uint64_t flags;         /* 0: the mapping that holds the address */
+	uint64_t flags;         /* 0: asks for the mapping that holds address */
 	uint64_t address;
-	uint64_t start, end;    /* of the mapping; all from here on is answered */
+	uint64_t start, end;    /* answered, like all that follows */
 	uint64_t found_flags;   /* VMSI_PROCMAP_* */
 	uint64_t page_size, offset, inode;
 	uint32_t major_number, minor_number;

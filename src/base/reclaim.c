@@ -9,10 +9,7 @@ struct vmsi_lock vmsi_reclaim_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_RECLAIM);
 static vmsi_reclaimer *_Atomic registered;
 static _Atomic unsigned times_given_back;
 
-/*
- * In a library that is preloaded, thread-local storage of the general model
- * can call malloc at its first use; this model cannot.
- */
+/* The model: see held_low of lock.c. */
 static _Thread_local unsigned forbidden
 	__attribute__((tls_model("initial-exec")));
 

@@ -7,23 +7,23 @@
 #include <string.h>
 
 /*
- * Public structs grow at their end. A program tells by the first member,
- * size_t struct_size, how much of a struct it was compiled with, so that it
- * works with a library that knows less or more of it, as clone3(2) and
- * sched_setattr(2) do it.
+ * Public structs grow at their end. Their first member, size_t struct_size,
+ * tells how much of the struct the program was compiled with, so that it works
+ * with a library that knows less or more members (as in clone3(2),
+ * sched_setattr(2)).
  */
 
 /*
- * The size of a struct that ends with a member, as sizeof would give it. By the
- * member's type, since the size of a pointer itself is taken for a slip.
+ * The sizeof of a struct that would end with the member last. It goes by the
+ * member's type, since linters report the sizeof of a pointer as a mistake.
  */
 #define VMSI_SIZE_UP_TO(type, last)                                      \
 	((offsetof(type, last) + sizeof(__typeof__(((type *)0)->last)) + \
 	  _Alignof(type) - 1) / _Alignof(type) * _Alignof(type))
 
 /*
- * What each struct had in the first release, 0.1.0: nobody has a smaller one.
- * These stay as they are when a struct grows.
+ * The size of each struct in the first release, 0.1.0, the least that a program
+ * can have. These lines stay as they are when a struct grows.
  */
 #define VMSI_FIRST_SPACE_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_space_options, budget)
@@ -51,12 +51,12 @@
 	VMSI_SIZE_UP_TO(struct vms_group_process, refusals)
 
 /*
- * A larger size than this is a mistake of the caller and no newer struct: to
- * read or write so much would leave his memory.
+ * A larger struct_size is a mistake of the caller and no newer struct: the
+ * library would read or write beyond the caller's memory.
  */
 #define VMSI_STRUCT_MOST 16384
 
-/* 0 where struct_size can be that of some release; -EINVAL or -E2BIG. */
+/* 0 where struct_size may be that of some release; else -EINVAL or -E2BIG. */
 static inline int vmsi_check_struct_size(size_t given, size_t first)
 {
 	if (given < first)
@@ -65,9 +65,10 @@ static inline int vmsi_check_struct_size(size_t given, size_t first)
 }
 
 /*
- * Take a caller's options into a struct of this library: what the caller does
- * not know is zero, its default; what this library does not know must be zero.
- * Returns 0; -EINVAL or -E2BIG, and known is undefined.
+ * Copy a caller's options into a struct of this library. Members that the
+ * caller does not know become 0, their default; those that this library does
+ * not know must be 0. Returns 0, or -EINVAL or -E2BIG, and known is undefined
+ * then.
  */
 static inline int vmsi_take_options(void *known, size_t size, size_t first,
 				    const void *options)
@@ -90,8 +91,9 @@ static inline int vmsi_take_options(void *known, size_t size, size_t first,
 }
 
 /*
- * Give a caller the figures of a struct of this library: as many as he knows;
- * what only he knows is zeroed. His struct_size, checked before, stays.
+ * Copy a struct of this library to the caller, as far as the caller's
+ * struct_size, which was checked before, goes. Members that only the caller
+ * knows become 0.
  */
 static inline void vmsi_give_figures(void *figures, const void *known,
 				     size_t size)

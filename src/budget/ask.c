@@ -8,54 +8,56 @@
 #include "host/host.h"
 
 /*
- * Charging a shared budget.
+ * How a process charges a shared budget, without a lock between processes.
  *
- * To charge under VMS_COMMIT_STRICT, a process writes into its slot what it is
- * asking for, then reads all slots. Of two that ask at the same time, at least
- * one sees the other's question, so both cannot take what is left for one. If
- * the request fits beside all that is charged and asked for, it is charged; if
- * it does not fit beside what is charged, it is refused; in between, the one in
- * the lower slot goes first.
+ * Under VMS_COMMIT_STRICT it writes into its slot (shared.h) what it asks for,
+ * the question, and then reads all slots. Of two processes that ask at once, at
+ * least one sees the other's question, so they cannot both take what only
+ * suffices for one. A request that fits beside all that is charged and asked
+ * for is charged. One that does not fit beside what is charged is refused. In
+ * between, the process in the lower slot goes first and the other waits.
  *
- * A process that has charged something writes that before it takes its question
- * back, and readers read the question first: they can see both, never neither.
+ * A process writes what it has charged before it takes its question back, and
+ * readers read the question first. So a reader sees one of them, or both.
  *
- * In this process the lock of all budgets is held, so each slot has one writer.
+ * The caller holds the lock of all budgets of the process, so a slot has one
+ * writer.
  */
 
 /*
- * Rounds of waiting for others that ask: they may have lost their processor in
- * the midst of it. Whoever takes longer than 0.2 seconds is stopped, and counts
- * as charged.
+ * So often a process waits for others that ask, which may have lost their
+ * processor meanwhile: 0.2 seconds in all. Who takes longer was stopped, and
+ * what it asks for counts as charged.
  */
 #define ROUNDS 300
 #define ROUNDS_OF_YIELDING 100
 #define PAUSE 1000000 /* nanoseconds */
 
 /*
- * After so many rounds, whoever is in the midst of changing an object is stopped
- * there: its objects count as they are.
+ * After so many rounds, a process that is still changing an object was stopped
+ * there, and the sum over objects is used as it is.
  */
 #define ROUNDS_OF_CHANGES 250
 
-/* After so many rounds, whoever is waited for may have ended. */
+/* Every so many rounds the slots of processes that have ended are cleared. */
 #define ROUNDS_TO_REAP 64
 
-/* What a process asks for. */
+/* A request for private memory, or for an object that has a place. */
 struct question {
-	size_t bytes;                  /* of the object: all that it has */
-	struct vmsi_held *object;      /* that has a place; NULL: private memory */
-	size_t refund;                 /* that comes back in the same step */
+	size_t bytes;                  /* of an object, its whole size */
+	struct vmsi_held *object;      /* NULL: private memory */
+	size_t refund;                 /* bytes given back in the same step */
 };
 
+/* A charge that grows by nothing fits also where the limit is passed. */
 static bool fits_beside(const struct vms_budget *budget, size_t others,
 			size_t bytes)
 {
-	return vmsi_add_saturating(others, bytes) <=
+	return bytes == 0 || vmsi_add_saturating(others, bytes) <=
 		atomic_load(&vmsi_slots_head(budget)->limit);
 }
 
-/* The bytes by which the charge grows if the answer is yes. */
+/* By how many bytes the charge would grow. */
 static size_t wanted(const struct question *question,
 		     const struct vmsi_slot_totals *totals)
 {
@@ -82,7 +84,7 @@ static void withdraw(struct vms_budget *budget,
 		atomic_store(&vmsi_slots_own(budget)->asking, 0);
 }
 
-/* Wait, so that processes in lower slots get their answer first. */
+/* Wait. If a process in a lower slot asks, take the question back meanwhile. */
 static void wait_a_round(struct vms_budget *budget,
 			 const struct question *question, unsigned round,
 			 bool lower_asks)
@@ -97,20 +99,14 @@ static void wait_a_round(struct vms_budget *budget,
 		pose(budget, question);
 }
 
+/* Whether a sum over objects may be used to grant something. */
 static bool is_sure(const struct vmsi_slot_totals *totals, unsigned round)
 {
 	return totals->objects.is_exact ||
 		(totals->objects.is_changing && round >= ROUNDS_OF_CHANGES);
 }
 
-/* Whether the request needs no room, or finds it beside what others have. */
-static bool has_room(const struct vms_budget *budget, size_t others,
-		     size_t bytes)
-{
-	return bytes == 0 || fits_beside(budget, others, bytes);
-}
-
-/* Returns whether there is room; then the question still stands. */
+/* Returns whether to charge the request. If so, the question stays. */
 static bool ask(struct vms_budget *budget, const struct question *question)
 {
 	size_t refused_at = 0;
@@ -124,9 +120,9 @@ static bool ask(struct vms_budget *budget, const struct question *question)
 		size_t claimed = vmsi_add_saturating(totals.charged,
 						     totals.asked);
 
-		if (is_sure(&totals, round) && has_room(budget, claimed, bytes))
+		if (is_sure(&totals, round) && fits_beside(budget, claimed, bytes))
 			return true;
-		if (has_room(budget, totals.charged, bytes)) {
+		if (fits_beside(budget, totals.charged, bytes)) {
 			refused = false;
 			wait_a_round(budget, question, round,
 				     totals.lower_asks);
@@ -143,8 +139,8 @@ static bool ask(struct vms_budget *budget, const struct question *question)
 	return false;
 }
 
-static bool may_charge(struct vms_budget *budget,
-		       const struct question *question)
+static bool decide(struct vms_budget *budget,
+		   const struct question *question)
 {
 	struct vmsi_slot_totals totals;
 
@@ -181,7 +177,7 @@ bool vmsi_ask_for_object(struct vms_budget *budget, struct vmsi_held *held,
 		question = (struct question){
 			bytes - held->bytes - refund, NULL, 0,
 		};
-	return may_charge(budget, &question);
+	return decide(budget, &question);
 }
 
 void vmsi_ask_granted(struct vms_budget *budget)
@@ -199,7 +195,7 @@ int vmsi_ask_and_charge(struct vms_budget *budget, size_t bytes)
 {
 	const struct question question = { bytes, NULL, 0 };
 
-	if (!get_slot(budget) || !may_charge(budget, &question))
+	if (!get_slot(budget) || !decide(budget, &question))
 		return -ENOMEM;
 	vmsi_ledger_charge_forced(&budget->ledger, bytes, 0);
 	vmsi_ask_granted(budget);

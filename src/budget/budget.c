@@ -17,8 +17,8 @@
 /* --- charging; the lock is held ------------------------------------------ */
 
 /*
- * Charge a budget and all above it, or none. A shared one has no parent: it
- * comes last, so that once it has said yes nothing can say no.
+ * Charge a budget and all above it, or none. A shared one has no parent, so it
+ * is asked last, and nothing can refuse after it has been charged.
  */
 static int charge(struct vms_budget *budget, size_t bytes,
 		  struct vms_budget **refuser)
@@ -57,7 +57,7 @@ static void uncharge(struct vms_budget *budget, size_t bytes)
 	}
 }
 
-/* Of a shared budget the peak stays: other processes may have read it. */
+/* A shared budget's peak stays, since other processes may have read it. */
 static void take_back(struct vms_budget *budget, size_t bytes)
 {
 	for (; budget; budget = budget->parent) {
@@ -150,10 +150,7 @@ static bool upper_honours_noreserve(void *context)
 {
 	struct vms_budget *at = context;
 
-	/*
-	 * No lock is needed: policies never change, and that of a shared budget
-	 * was copied.
-	 */
+	/* Without the lock: the policy in a ledger never changes. */
 	for (; at; at = at->parent)
 		if (!vmsi_ledger_honours_noreserve(&at->ledger))
 			return false;
@@ -175,7 +172,7 @@ const struct vmsi_ledger_upper vmsi_budget_upper = {
 bool vmsi_budget_is_under(const struct vms_budget *budget,
 			  const struct vms_budget *above)
 {
-	/* No lock is needed: parents never change. */
+	/* Without the lock: parents never change. */
 	while (budget && budget != above)
 		budget = budget->parent;
 	return budget != NULL;
@@ -207,7 +204,7 @@ static bool options_are_good(const struct vms_budget_options *options)
 		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
 }
 
-/* malloc may be built on a space with a budget, so the record is mapped. */
+/* Not from malloc, which may be built on a space with a budget. */
 struct vms_budget *vmsi_budget_make(void)
 {
 	size_t bytes = vmsi_align_up(sizeof(struct vms_budget),
@@ -240,7 +237,7 @@ static void enlist(struct vms_budget *budget)
 	vmsi_lock_release(&vmsi_budget_lock);
 }
 
-/* What opening a budget answers, after steps that came to error. */
+/* The end of opening a budget, whose steps came to error. */
 static struct vms_budget *finish(struct vms_budget *budget, int error)
 {
 	if (!error && budget->shared)
@@ -337,7 +334,7 @@ int vms_budget_charge(vms_budget *budget, size_t bytes)
 		return vmsi_budget_status(-EINVAL);
 	do
 		error = charge_by_hand(budget, bytes);
-	while (error && vmsi_budget_ask(&attempts) == VMSI_BUDGET_MADE_ROOM);
+	while (error && vmsi_budget_ask(&attempts) == VMSI_BUDGET_TRY_AGAIN);
 	return vmsi_budget_status(error);
 }
 
@@ -384,10 +381,7 @@ int vms_budget_set_callback(vms_budget *budget, vms_budget_callback callback,
 	return 0;
 }
 
-/*
- * Read the figures of a shared budget that the ledger of this process does not
- * have.
- */
+/* Read the figures of all processes, which are not in the ledger. */
 static void read_shared(struct vms_budget *budget,
 			struct vms_budget_stats *stats)
 {

@@ -10,73 +10,71 @@
 #include "commit/commit.h"
 
 /*
- * What spaces need of a budget: all that other rooms may include of this one, but
- * for readers of figures (shared.h).
+ * What spaces need of a budget. No other header of src/budget may be included
+ * elsewhere, but shared.h by readers of figures.
  */
 
-/* Register the handlers of fork, if that was not done. */
+/* Register the fork handlers, at the first call. */
 void vmsi_budget_handle_fork(void);
 
-/* The device of objects that are no files; see vmsi_budget_new_object. */
+/* The device in the identity of an object that is no file. */
 #define VMSI_NO_DEVICE UINT64_MAX
 
 /* --- before a refusal: callback.c ----------------------------------------- */
 
-/* Forget what was refused in this thread before. */
+/* A call of this thread begins: forget what was refused before. */
 void vmsi_budget_begin(void);
 
-/* The charge of this thread that was refused latest. */
+/* The latest charge that was refused in this thread. */
 struct vmsi_budget_refusal {
-	struct vms_budget *budget;  /* to be charged; NULL: not refused */
-	struct vms_budget *refuser; /* it, or one above it */
+	struct vms_budget *budget;  /* that was to be charged; NULL: none */
+	struct vms_budget *refuser; /* budget, or one above it */
 	size_t bytes;
-	unsigned since;             /* vmsi_reclaim_moment of vmsi_budget_begin */
+	unsigned since;             /* vmsi_reclaim_moment at the begin */
 };
 
-/*
- * Keep the refusal over other calls of this thread, and bring it back, so that
- * vmsi_budget_ask asks about it.
- */
+/* Save the refusal over other calls of this thread, for vmsi_budget_ask. */
 struct vmsi_budget_refusal vmsi_budget_latest(void);
 void vmsi_budget_recall(const struct vmsi_budget_refusal *refusal);
 
-/* Who was asked to give memory back for a request, since it was first refused. */
+/* Who has been asked to give memory back for one request; zero at first. */
 struct vmsi_attempts {
-	unsigned callbacks;    /* how often they were asked */
-	bool heaps_of_refuser; /* heaps charged to the budget that refuses */
+	unsigned callbacks;    /* how often callbacks were */
+	bool heaps_of_refuser; /* heaps under the budget that refuses */
 	bool all_heaps;
 };
 
 enum vmsi_budget_answer {
 	VMSI_BUDGET_DID_NOT_REFUSE,
-	VMSI_BUDGET_REFUSES,   /* for good; it has been counted */
-	VMSI_BUDGET_MADE_ROOM, /* make the charge again */
+	VMSI_BUDGET_REFUSES,   /* nobody gave anything; it was counted */
+	VMSI_BUDGET_TRY_AGAIN, /* something was given back: charge again */
 };
 
 /*
- * After a request of this thread has failed, with no lock held: about the charge
- * that was refused latest since vmsi_budget_begin, ask the heaps whose memory
- * the refuser is charged to give back what they retain, then the callbacks.
- * *attempts is zero at first. errno stays as it is.
+ * After a request of this thread has failed, with no lock held: for the charge
+ * that was refused since vmsi_budget_begin, ask heaps under the refuser to give
+ * back what they retain, and then the callbacks to free something. errno stays
+ * as it is.
  */
 enum vmsi_budget_answer vmsi_budget_ask(struct vmsi_attempts *attempts);
 
 /* --- charging: budget.c, held.c ------------------------------------------- */
 
-/* A ledger's upper level; its context is the struct vms_budget. */
+/* How a ledger charges a budget; the context is the struct vms_budget. */
 extern const struct vmsi_ledger_upper vmsi_budget_upper;
 
-/* Whether a budget is another one, or has it above. */
+/* Whether above is the budget itself or one of its parents. */
 bool vmsi_budget_is_under(const struct vms_budget *budget,
 			  const struct vms_budget *above);
 
 /*
- * An identity for an object that is no file: no other object that a budget or
- * one above it is charged for has it, in whatever process. Makes no system call.
+ * Make an identity for an object that is no file. No other object that is
+ * charged to the budget, or to one above it, in any process, has the same. No
+ * system call.
  */
 struct vmsi_object_id vmsi_budget_new_object(struct vms_budget *budget);
 
-/* A budget cannot be closed while it is used. */
+/* Count a space or a budget below, while which a budget cannot be closed. */
 void vmsi_budget_use(struct vms_budget *budget);
 void vmsi_budget_unuse(struct vms_budget *budget);
 

@@ -6,16 +6,12 @@
 #include "budget/record.h"
 
 /*
- * Before a request is refused, heaps are asked for what they retain of freed
- * memory, and then the callbacks. A charge is refused under the lock of a
- * space; they are asked after that lock is released, by the thread that made
- * the request. Until then the thread notes the refusal.
+ * Before a request fails, heaps are asked for what they retain, and then the
+ * callbacks. A budget refuses under the lock of a space, so the thread notes
+ * the refusal, and asks once it has released that lock.
  */
 
-/*
- * In a library that is preloaded, thread-local storage of the general model
- * can call malloc at its first use; this model cannot.
- */
+/* As in src/space/refusal.c: this model calls no malloc. */
 static _Thread_local struct vmsi_budget_refusal refused
 	__attribute__((tls_model("initial-exec")));
 static _Thread_local bool in_callback
@@ -45,7 +41,7 @@ void vmsi_budget_note_refusal(struct vms_budget *budget,
 	refused.bytes = bytes;
 }
 
-/* Whether the callback of one budget has made room. */
+/* Returns whether the callback of one budget has freed something. */
 static bool ask_one(struct vms_budget *budget, size_t bytes, unsigned attempt)
 {
 	vms_budget_callback callback;
@@ -59,24 +55,24 @@ static bool ask_one(struct vms_budget *budget, size_t bytes, unsigned attempt)
 }
 
 /*
- * Ask the budget that was to be charged, and those above it up to the one that
- * refused.
+ * Ask the callbacks from the budget that was to be charged up to the refuser,
+ * until one has freed something.
  */
 static bool ask_each(struct vms_budget *budget, struct vms_budget *refuser,
 		     size_t bytes, unsigned attempt)
 {
 	const int earlier = errno;
-	bool made_room = false;
+	bool freed = false;
 
 	in_callback = true;
 	for (struct vms_budget *at = budget; at; at = at->parent) {
-		made_room = ask_one(at, bytes, attempt);
-		if (made_room || at == refuser)
+		freed = ask_one(at, bytes, attempt);
+		if (freed || at == refuser)
 			break;
 	}
 	in_callback = false;
 	errno = earlier;
-	return made_room;
+	return freed;
 }
 
 static void count_refusal(struct vms_budget *refuser)
@@ -90,9 +86,8 @@ static void count_refusal(struct vms_budget *refuser)
 }
 
 /*
- * Heaps give back what they retain before a callback gives up memory in use;
- * but once a request, since other threads may go on freeing what does not
- * suffice.
+ * Heaps are asked before callbacks, which give up memory in use. They are asked
+ * once a request, which otherwise could go on while other threads free blocks.
  */
 static bool ask_heaps(const struct vmsi_budget_refusal *refusal,
 		      struct vmsi_attempts *attempts)
@@ -111,10 +106,7 @@ static bool ask_callbacks(const struct vmsi_budget_refusal *refusal,
 	if (!ask_each(refusal->budget, refusal->refuser, refusal->bytes,
 		      attempts->callbacks++))
 		return false;
-	/*
-	 * The callback may have freed blocks of a heap, which retains their
-	 * memory.
-	 */
+	/* The callback may have freed blocks, whose memory a heap retains. */
 	attempts->heaps_of_refuser = false;
 	return true;
 }
@@ -127,7 +119,7 @@ enum vmsi_budget_answer vmsi_budget_ask(struct vmsi_attempts *attempts)
 		return VMSI_BUDGET_DID_NOT_REFUSE;
 	vmsi_budget_begin();
 	if (ask_heaps(&refusal, attempts) || ask_callbacks(&refusal, attempts))
-		return VMSI_BUDGET_MADE_ROOM;
+		return VMSI_BUDGET_TRY_AGAIN;
 	count_refusal(refusal.refuser);
 	return VMSI_BUDGET_REFUSES;
 }

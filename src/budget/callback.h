@@ -4,9 +4,10 @@
 
 #include "budget/budget.h"
 
-/* Who refused, for callback.c to ask later. */
-
-/* Note that refuser, which is budget or above it, has refused a charge. */
+/*
+ * Note, for vmsi_budget_ask, that refuser has refused a charge to budget, which
+ * is itself or below it.
+ */
 void vmsi_budget_note_refusal(struct vms_budget *budget,
 			      struct vms_budget *refuser, size_t bytes);
 

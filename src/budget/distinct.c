@@ -8,9 +8,9 @@
 #include "host/host.h"
 
 /*
- * The table is hashed by identity, with open addressing. What it refers to can
- * be changed by other processes meanwhile, to anything: then the sum is wrong,
- * and the reader who has to know finds out that something was changed.
+ * The table is hashed by identity, with open addressing. Other processes can
+ * change the objects meanwhile, to anything. Then the sum is wrong; places.c
+ * finds out that something was changed.
  */
 
 size_t vmsi_object_value(const struct vmsi_budget_object *object,
@@ -42,7 +42,7 @@ void vmsi_distinct_begin(struct vmsi_distinct *distinct, uint32_t *table,
 {
 	size_t entries = 16;
 
-	/* Only what is used of the table is cleared, and ever touched. */
+	/* Only the entries that this sum needs are cleared, and touched. */
 	while (entries < 2 * count && entries < VMSI_DISTINCT_ENTRIES)
 		entries *= 2;
 	memset(table, 0, entries * sizeof(*table));

@@ -3,7 +3,7 @@
 
 #include "budget/member.h"
 
-/* What every public call on a budget does on its way in and out. */
+/* What every public call on a budget does first and last. */
 
 struct vmsi_lock vmsi_budget_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_BUDGET);
 

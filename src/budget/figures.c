@@ -9,7 +9,7 @@
 #include "budget/shared.h"
 #include "host/host.h"
 
-/* Reading the figures of shared budgets. */
+/* For programs that show the figures of shared budgets and join none. */
 
 /* --- read ---------------------------------------------------------------- */
 
@@ -24,7 +24,7 @@ static int read_all(int fd, void *buffer, size_t length, uint64_t offset)
 	return (size_t)result == length ? 0 : -EINVAL;
 }
 
-/* Whether a process has the slot; yes, where the host does not tell. */
+/* Whether a process has the slot; true if the host does not tell. */
 static bool is_held(int fd, unsigned i)
 {
 	struct flock lock = {
@@ -38,7 +38,7 @@ static bool is_held(int fd, unsigned i)
 		lock.l_type != F_UNLCK;
 }
 
-/* The processes that were found; one can have several slots. */
+/* The different processes; one that opens a budget twice has two slots. */
 struct pids {
 	unsigned count;
 	uint32_t all[VMSI_BUDGET_SLOTS];
@@ -52,11 +52,11 @@ static void add_pid(struct pids *pids, uint32_t pid)
 	pids->all[pids->count++] = pid;
 }
 
-/* A reader's copy of the objects of all slots, and the sum over them. */
+/* A copy of the objects of all slots, and the table for the sum over them. */
 struct copy {
 	struct vmsi_budget_object *objects;
 	uint32_t *table;
-	uint32_t used[VMSI_BUDGET_SLOTS];  /* of each slot that counts */
+	uint32_t used[VMSI_BUDGET_SLOTS];  /* places in use of each slot */
 };
 
 #define OBJECTS_BYTES (VMSI_BUDGET_BYTES - VMSI_BUDGET_OBJECTS_OFFSET)
@@ -116,7 +116,7 @@ static size_t sum_of_objects(const struct copy *copy, unsigned slots)
 	return distinct.sum;
 }
 
-/* What is read of one slot. */
+/* Add one slot to the figures, if a process has it, and copy its objects. */
 static int read_slot(int fd, unsigned i, const struct vmsi_budget_slot *slot,
 		     struct vmsi_budget_figures *figures, struct pids *pids,
 		     struct copy *copy)
@@ -159,8 +159,8 @@ static int read_slots(int fd, unsigned used,
 }
 
 /*
- * Until nothing has changed meanwhile what is held together, for a few times: an
- * object on its way from one process to another is to be seen once.
+ * The slots are read again, so many times, if an object was changed meanwhile:
+ * one that passes from a process to another could be missed or counted twice.
  */
 #define TRIES 8
 
@@ -198,7 +198,7 @@ bool vmsi_budget_version(int fd, long *version)
 {
 	struct vmsi_budget_head head;
 
-	/* Every version begins so. */
+	/* All versions have the fields before maker in common. */
 	if (read_all(fd, &head, offsetof(struct vmsi_budget_head, maker), 0) ||
 	    head.magic != VMSI_BUDGET_MAGIC)
 		return false;
@@ -226,7 +226,7 @@ static void copy_head(const struct vmsi_budget_head *head,
 		.kind = (enum vmsi_budget_kind)atomic_load(&head->kind),
 		.maker = head->maker,
 	};
-	/* The last byte of each stays 0. */
+	/* The names in the file may lack the 0 at their end: keep it. */
 	memcpy(figures->name, head->name, VMS_NAME_MAX);
 	if (figures->kind != VMSI_BUDGET_PUBLISHED)
 		return;

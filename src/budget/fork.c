@@ -6,11 +6,12 @@
 #include "budget/member.h"
 
 /*
- * fork(2). The child has a copy of every budget. A shared one needs a slot of
- * the child's own, in which all that its parent process had charged is charged
- * again, but for objects, which the two hold together. The parent fills it before
- * there is a child. A child made by a raw system call is noticed at its first
- * call, by a page that the kernel wipes on fork (vmsi_budget_enter).
+ * fork(2). The child has a copy of every budget. For a shared one it needs a
+ * slot of its own, which the parent fills before there is a child: with all
+ * that the parent has charged, but not with objects a second time, which the
+ * two hold together. A child of a raw clone(2) runs no handlers; its first call
+ * finds a page that the kernel has wiped (budget->joined), and gets a slot
+ * (vmsi_budget_enter).
  */
 
 static void before_fork(void)
@@ -38,10 +39,10 @@ static void after_fork_in_child(void)
 }
 
 /*
- * Registered before the handlers of spaces, whose constructor has no priority:
- * so the lock is taken after theirs, and in the child budgets are in order
- * before spaces uncharge what it has not inherited. Where this fails for want
- * of memory, children are still noticed by the wiped page.
+ * The priority registers the handlers before those of spaces. So the lock is
+ * taken after theirs, and in the child the budgets are in order before spaces
+ * uncharge what it has not inherited. If pthread_atfork has no memory, the
+ * wiped page still tells of a fork.
  */
 __attribute__((constructor(1000))) void vmsi_budget_handle_fork(void)
 {

@@ -10,9 +10,10 @@
 #include "host/host.h"
 
 /*
- * The objects that this process holds at a budget: each is charged once, for all
- * the spaces and budgets below that hold it. To the budget above, this one is one
- * holder. The lock of all budgets is held.
+ * Each budget of the process has a record of each object that it is charged
+ * for. It counts the holders, the spaces and the budgets below, and charges the
+ * object once for all of them. To its parent the budget is one holder. The
+ * caller holds the lock of all budgets.
  */
 
 /* --- records ------------------------------------------------------------- */
@@ -66,7 +67,6 @@ static struct vmsi_held *find(struct vms_budget *budget,
 	return held;
 }
 
-/* Find the record of an object that must have one. */
 static struct vmsi_held *get(struct vms_budget *budget, struct vmsi_object_id id)
 {
 	struct vmsi_held *held = find(budget, id);
@@ -105,7 +105,7 @@ static void drop(struct vms_budget *budget, struct vmsi_held *held)
 	vmsi_pool_give(&budget->held_pool, held);
 }
 
-/* Drop the records of an object that nobody holds after all. */
+/* After a refusal: drop the records that were made for it. */
 static void drop_unused(struct vms_budget *budget, struct vmsi_object_id id)
 {
 	for (; budget; budget = budget->parent) {
@@ -123,7 +123,8 @@ static size_t more_than_held(const struct vmsi_held *held, size_t bytes)
 	return bytes > held->bytes ? bytes - held->bytes : 0;
 }
 
-static bool fits(struct vms_budget *budget, struct vmsi_held *held,
+/* Ask one level whether it can be charged for the object. */
+static bool ask_level(struct vms_budget *budget, struct vmsi_held *held,
 		 size_t bytes, size_t refund)
 {
 	size_t more = more_than_held(held, bytes);
@@ -135,7 +136,7 @@ static bool fits(struct vms_budget *budget, struct vmsi_held *held,
 		vmsi_ledger_fits(&budget->ledger, more - refund);
 }
 
-/* Charge the object at one level, which has agreed. */
+/* Charge one level for the object, and uncharge the refund. */
 static void take(struct vms_budget *budget, struct vmsi_held *held,
 		 size_t bytes, size_t refund)
 {
@@ -178,13 +179,10 @@ int vmsi_held_hold(struct vms_budget *budget, const struct vmsi_hold *hold,
 			drop_unused(budget, hold->id);
 			return -EAGAIN;
 		}
-	/*
-	 * A shared budget has no parent and is asked last, so its yes is
-	 * followed by no other's no.
-	 */
+	/* A shared budget, which has no parent, is asked last: see charge. */
 	for (struct vms_budget *at = budget; at && how == VMSI_HELD_ASK;
 	     at = at->parent)
-		if (!fits(at, get(at, hold->id), hold->bytes, refund)) {
+		if (!ask_level(at, get(at, hold->id), hold->bytes, refund)) {
 			*refuser = at;
 			drop_unused(budget, hold->id);
 			return -ENOMEM;
@@ -195,7 +193,7 @@ int vmsi_held_hold(struct vms_budget *budget, const struct vmsi_hold *hold,
 
 /* --- let go -------------------------------------------------------------- */
 
-/* Let the object go at one level. Returns whether that was its last holder. */
+/* Count one holder less at one level. Returns whether it was the last. */
 static bool let_go(struct vms_budget *budget, struct vmsi_object_id id,
 		   enum vmsi_held_end end)
 {

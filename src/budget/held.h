@@ -8,17 +8,16 @@
 #include "budget/shared.h"
 #include "commit/commit.h"
 
-/* The objects that this process holds at a budget; see held.c. */
+/* The objects that a budget is charged for in this process; see held.c. */
 
 struct vms_budget;
 
-/* An object that this process holds at a budget. */
 struct vmsi_held {
 	struct vmsi_held *next;        /* in its hash bucket */
 	struct vmsi_object_id id;
-	size_t bytes;                  /* that are charged */
-	unsigned holders;              /* spaces, and budgets below */
-	unsigned place;                /* in the slot, or VMSI_NO_PLACE */
+	size_t bytes;                  /* charged */
+	unsigned holders;              /* how many spaces, and budgets below */
+	unsigned place;                /* in the slot; see places.h */
 };
 
 #define VMSI_HELD_BUCKETS 256
@@ -36,15 +35,18 @@ enum vmsi_held_how { VMSI_HELD_ASK, VMSI_HELD_FORCED };
 enum vmsi_held_end { VMSI_HELD_RELEASE, VMSI_HELD_TAKE_BACK };
 
 /*
- * Hold an object at a budget and all above it, or at none, as the hold call of
- * struct vmsi_ledger_upper does. Returns 0; -ENOMEM and *refuser; -EAGAIN: no
- * memory to note it.
+ * Charge a budget and all above it, or none, for an object, as hold of struct
+ * vmsi_ledger_upper. Returns 0; -ENOMEM and who refused in *refuser; or -EAGAIN
+ * if there is no memory for a record. VMSI_HELD_FORCED asks nobody.
  */
 int vmsi_held_hold(struct vms_budget *budget, const struct vmsi_hold *hold,
 		   size_t refund, enum vmsi_held_how how,
 		   struct vms_budget **refuser);
 
-/* One holder lets an object go; VMSI_HELD_TAKE_BACK: peaks are as before it. */
+/*
+ * A holder of the budget lets an object go. VMSI_HELD_TAKE_BACK: as if it had
+ * never held it, so peaks go back too.
+ */
 void vmsi_held_release(struct vms_budget *budget, struct vmsi_object_id id,
 		       enum vmsi_held_end end);
 

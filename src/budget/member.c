@@ -9,7 +9,7 @@
 #include "budget/slots.h"
 #include "host/host.h"
 
-/* The memory of a shared budget, and this process's place in it. */
+/* The memory file of a shared budget, and the slot of this process in it. */
 
 struct vms_budget *vmsi_budget_shared_list;
 
@@ -21,7 +21,7 @@ static long create_file(void)
 	long fd = vmsi_host.memfd_create(VMSI_BUDGET_FD_NAME,
 					 flags | MFD_NOEXEC_SEAL);
 
-	/* Linux before 6.3 does not know that files need not be programs. */
+	/* Linux before 6.3 does not know MFD_NOEXEC_SEAL. */
 	if (fd == -EINVAL)
 		fd = vmsi_host.memfd_create(VMSI_BUDGET_FD_NAME, flags);
 	return fd;
@@ -45,8 +45,8 @@ static long make_file(void)
 }
 
 /*
- * Refuse a file that somebody could cut short, so that reading it is never
- * SIGBUS. A budget of another version has another length.
+ * Refuse a file that somebody could cut short, since to read it could be
+ * SIGBUS. The version comes first: another one has another length.
  */
 static int check_file(int fd)
 {
@@ -115,7 +115,7 @@ static void close_descriptor(int *fd)
 
 /* --- a slot -------------------------------------------------------------- */
 
-/* Get an empty slot, locked by the description of lock_fd; false: none. */
+/* Find and clear a slot whose lock lock_fd can take; false: none is left. */
 static bool find_slot(struct vms_budget *budget, int lock_fd, unsigned *slot)
 {
 	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS; i++) {
@@ -128,7 +128,6 @@ static bool find_slot(struct vms_budget *budget, int lock_fd, unsigned *slot)
 	return false;
 }
 
-/* Write into the slot that it is this process's. */
 static void take_over_slot(struct vms_budget *budget)
 {
 	atomic_store(&budget->shared->slots[budget->slot].pid,
@@ -164,18 +163,12 @@ void vmsi_member_leave(struct vms_budget *budget)
 
 void vmsi_member_renew(struct vms_budget *budget)
 {
-	/*
-	 * Closing does not release the lock: the parent has the description
-	 * open.
-	 */
+	/* The parent keeps its lock, since it has the description open, too. */
 	close_descriptor(&budget->lock_fd);
-	/*
-	 * This descriptor was for another child, and a raw clone has copied it
-	 * meanwhile.
-	 */
+	/* A raw clone can have copied what another thread opened for fork. */
 	close_descriptor(&budget->child_fd);
 	vmsi_places_forget(budget);
-	/* Where joining fails, ask.c tries again at each charge. */
+	/* If this fails, ask.c tries again at each charge. */
 	if (!budget->is_published)
 		(void)vmsi_member_join(budget);
 	atomic_store(budget->joined, 1);
@@ -254,7 +247,7 @@ static void describe(const struct vms_budget *budget)
 	head->magic = VMSI_BUDGET_MAGIC;
 }
 
-/* Take over what the maker wrote, which may be anything. */
+/* Check what the maker of the file wrote, and take over policy and name. */
 static int believe(struct vms_budget *budget)
 {
 	const struct vmsi_budget_head *head = &budget->shared->head;
@@ -270,7 +263,7 @@ static int believe(struct vms_budget *budget)
 	return 0;
 }
 
-/* The end of create and attach; error is what the steps before came to. */
+/* The end of create and attach, whose steps came to error. */
 static int join_or_release(struct vms_budget *budget, int error)
 {
 	if (!error)

@@ -7,27 +7,26 @@
 #include "host/host.h"
 
 /*
- * The objects of the slots of a shared budget.
- *
- * Whoever holds an object writes it into a place of his slot; what all have is
- * charged once (distinct.c). So that one process can let an object go while
- * another takes it, and no third sees neither, a sum is taken of one instant:
+ * A process that holds an object writes it into a place of its slot. Readers
+ * count an object once, in however many slots it is (distinct.c). A process may
+ * let an object go just when another takes it, and a reader that looked at one
+ * slot too early and at the other too late would see neither. So a sum must be
+ * of one instant:
  *
  *   writer: changing = 1; one store; changes++; changing = 0
  *   reader: changes; all places; in each slot, is changing 0?; changes
  *
- * If changes is the same before and after, and no slot was changing once its
- * places had been read, then what was read is what was there when changes was
- * read first: a store that came later has been counted before changing became 0
- * again, so before changes was read last. Such a sum is exact, and stays right
- * for as long as changes does not move.
+ * The sum is exact if changes is the same both times, and changing of each slot
+ * was 0 after its places had been read. For then no store came in between: it
+ * would have been counted in changes before its changing became 0. An exact sum
+ * stays right until changes grows.
  *
- * A store is one of bytes or of asking; a place gets its identity while both are
- * 0. So a process that ends in the midst leaves either state, and changing at 1
- * until somebody clears its slot.
+ * A store writes bytes or asking of a place; its identity is written while both
+ * are 0. So a process that ends in the midst leaves the old or the new value,
+ * and changing at 1 until its slot is cleared.
  *
- * The places that this process has are known from its own records, since
- * anybody can write anything to the slot.
+ * A process knows its own places from its records, since others can write
+ * anything into its slot.
  */
 
 #define NO_OBJECTS ((struct vmsi_object_sums){ .is_exact = true })
@@ -75,7 +74,7 @@ void vmsi_places_clear(struct vms_budget *budget, unsigned slot)
 
 /* --- the places of this process ------------------------------------------ */
 
-/* Write the identity of an object into a place whose values are still 0. */
+/* Write the identity of an object into a place whose bytes and asking are 0. */
 static void identify(struct vms_budget *budget, unsigned slot, unsigned place,
 		     struct vmsi_object_id id)
 {
@@ -177,12 +176,12 @@ void vmsi_places_copy(struct vms_budget *budget, unsigned slot)
 
 /* --- sums ---------------------------------------------------------------- */
 
-/* What a walk over all places finds out. */
+/* One walk over all places. */
 struct walk {
 	struct vms_budget *budget;
-	const struct vmsi_held *question; /* NULL: none */
+	const struct vmsi_held *question; /* asked for by this process */
 	struct vmsi_object_sums sums;
-	bool somebody_asks;
+	bool somebody_asks;               /* others, for other objects */
 };
 
 static size_t count_places(const struct vms_budget *budget, unsigned slots)
@@ -201,7 +200,7 @@ static bool is_of(const struct vmsi_budget_object *object,
 		atomic_load(&object->device) == question->id.device;
 }
 
-/* Note what an object's place tells besides the value that it counts with. */
+/* Note who has what is asked for, and who else asks. */
 static void look_at(struct walk *walk, unsigned slot,
 		    const struct vmsi_budget_object *object)
 {
@@ -235,8 +234,8 @@ static size_t sum_up(struct walk *walk, unsigned slots,
 
 			look_at(walk, i, &all[index]);
 			/*
-			 * Another process that asks for the same object needs
-			 * no room beside it.
+			 * Who asks for the same object needs nothing more, for
+			 * it is charged once.
 			 */
 			if (is_of(&all[index], walk->question))
 				here = VMSI_OBJECT_CHARGED;

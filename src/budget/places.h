@@ -4,51 +4,55 @@
 
 #include "budget/held.h"
 
-/* The objects in the slots of a shared budget; see places.c. */
+/*
+ * The places of a slot of a shared budget: each is for one object that the
+ * process holds. See places.c.
+ */
 
-/* What the objects of all slots come to, each counted once. */
+/* The sum over the objects of all slots, each counted once. */
 struct vmsi_object_sums {
 	size_t charged;                /* bytes */
-	size_t asked;                  /* by others, beside that */
-	size_t of_question;            /* bytes that the one asked about has */
-	bool lower_asks;               /* one in a lower slot does */
-	bool is_exact;                 /* all of it was so at one instant */
-	bool is_changing;              /* a process was storing meanwhile */
+	size_t asked;                  /* bytes that others want beyond it */
+	size_t of_question;            /* bytes charged for that object */
+	bool lower_asks;               /* a process in a lower slot asks */
+	bool is_exact;                 /* it was so at one instant */
+	bool is_changing;              /* not exact: a slot had changing at 1 */
 };
 
-/* Empty the places of a slot. */
+/* Empty the places of a slot whose lock the caller has. */
 void vmsi_places_clear(struct vms_budget *budget, unsigned slot);
 
 /*
- * Get a place in the slot, if there is one. What has none is charged as memory
- * of this process alone, so it may be charged again by others.
+ * Get a place for an object, and give it back. Without one (all 128 are in use)
+ * the object is charged as if this process alone held it, and again by others.
  */
 void vmsi_places_get(struct vms_budget *budget, struct vmsi_held *held);
 void vmsi_places_put(struct vms_budget *budget, struct vmsi_held *held);
 
-/* Ask for so many bytes of an object that has a place; 0: ask no more. */
+/* Write into an object's place how many bytes of it are asked for. */
 void vmsi_places_ask(struct vms_budget *budget, const struct vmsi_held *held,
 		     size_t bytes);
 
 /*
- * Write what is charged into the place, if it has one; held->bytes is still what
- * it was. Nothing is asked for any more.
+ * Write into an object's place, if it has one, that bytes are charged, and that
+ * none are asked for. The caller sets held->bytes afterwards.
  */
 void vmsi_places_set(struct vms_budget *budget, const struct vmsi_held *held,
 		     size_t bytes);
 
-/* Without a slot: no object has a place. */
+/* The process has no slot any more, so no object has a place. */
 void vmsi_places_forget(struct vms_budget *budget);
 
-/* In a new slot, which is empty: places for all that is held. */
+/* The process has a new slot: get a place for each object that it holds. */
 void vmsi_places_fill(struct vms_budget *budget);
 
-/* Write all that has a place into the same place of another slot. */
+/* Copy all places of this process into another slot, for a child. */
 void vmsi_places_copy(struct vms_budget *budget, unsigned slot);
 
 /*
- * What the objects of the first slots come to. question: one that this process
- * asks for; who else asks for the same is left out.
+ * Sum up the objects in the slots before number slots. question is the object
+ * that this process asks for, or NULL; others that ask for the same one do not
+ * count.
  */
 struct vmsi_object_sums vmsi_places_sum(struct vms_budget *budget,
 					unsigned slots,

@@ -4,7 +4,7 @@
 
 #include "budget/member.h"
 
-/* Figures of a shared budget whose owner keeps the account by other means. */
+/* A shared budget that only shows what its owner has found out. */
 
 static void set_label(struct vmsi_budget_head *head, const char *label)
 {

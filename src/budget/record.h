@@ -14,60 +14,58 @@
 #include "budget/shared.h"
 #include "commit/commit.h"
 
-/* What a budget consists of, and the lock over it. For this room and its tests. */
+/* A budget and the lock over all of them. */
 
 struct vms_budget {
 	/*
-	 * Of a shared budget only charged is used: what this process has
-	 * charged. Its slot says the same; that is for the others.
+	 * Of a shared budget, ledger.charged is what this process has charged,
+	 * and its slot repeats that for others. The limit is in the shared
+	 * head.
 	 */
 	struct vmsi_ledger ledger;
 	struct vms_budget *parent;
-	size_t by_hand;                /* bytes, by vms_budget_charge */
-	unsigned users;                /* spaces, and budgets below */
-	/* By identity; what is charged for them is in the ledger, too. */
-	struct vmsi_held *held[VMSI_HELD_BUCKETS];
+	size_t by_hand;                /* bytes charged by vms_budget_charge */
+	unsigned users;                /* how many spaces, and budgets below */
+	struct vmsi_held *held[VMSI_HELD_BUCKETS]; /* by identity; see held.h */
 	struct vmsi_pool held_pool;
 	vms_budget_callback callback;
 	void *context;
 	char name[VMS_NAME_MAX + 1];
 
-	/* Of a shared budget. */
+	/* Of a shared budget only; layout in shared.h. */
 	struct vmsi_budget_shared *shared; /* NULL: not a shared one */
-	bool is_published;             /* by this process; see publish */
-	int fd;                        /* to be passed on */
-	int lock_fd;                   /* holds the slot's lock; -1: no slot */
+	bool is_published;             /* vmsi_budget_publish was called */
+	int fd;                        /* what vms_budget_fd answers */
+	int lock_fd;                   /* has the slot's lock; -1: no slot */
 	unsigned slot;
-	/* Of the slot that fork has got for a child; -1: none. */
-	int child_fd;
+	int child_fd;                  /* a child's lock_fd, in fork; or -1 */
 	unsigned child_slot;
 	uint64_t places[VMSI_BUDGET_OBJECTS / 64]; /* a bit for each in use */
-	size_t in_places;              /* bytes of objects that have a place */
-	uint32_t *table;               /* for sums over objects; distinct.h */
-	/* The latest exact sum; right while the head's changes is sums_of. */
-	bool sums_known;
-	struct vmsi_object_sums sums;
-	uint64_t sums_of;
-	/* 1 in a process that has joined it. The kernel wipes the page on fork. */
+	size_t in_places;              /* bytes of the objects in them */
+	uint32_t *table;               /* of distinct.h */
+	struct vmsi_object_sums sums;  /* the latest sum over objects */
+	bool sums_known;               /* it was exact, */
+	uint64_t sums_of;              /* while the head's changes was this */
+	/* 1. The kernel wipes the page on fork: 0 says to join. */
 	_Atomic unsigned *joined;
 	struct vms_budget *next;       /* in vmsi_budget_shared_list */
 };
 
-/* A zeroed record; NULL: no memory. budget.c */
+/* Map a zeroed record; NULL: no memory. Unmap it. budget.c */
 struct vms_budget *vmsi_budget_make(void);
 void vmsi_budget_drop(struct vms_budget *budget);
 
 /* --- entry.c ------------------------------------------------------------- */
 
 /*
- * One lock for all budgets of the process, so that a charge is made at all
- * levels or at none for everyone to see. It guards all fields that change.
+ * One lock for all budgets of the process, so that nobody sees a charge made at
+ * some levels only. It guards all fields that change.
  */
 extern struct vmsi_lock vmsi_budget_lock;
 
 /*
- * Take the lock for an operation on a budget and its parents. In a child that
- * fork handlers did not reach, a shared one among them is joined first.
+ * Take the lock for an operation on a budget and its parents. A child without
+ * fork handlers joins the shared one among them first.
  */
 void vmsi_budget_enter(struct vms_budget *budget);
 void vmsi_budget_leave(void);

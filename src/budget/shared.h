@@ -16,20 +16,19 @@
  *
  *   head | slot 0 | slot 1 | ... | objects of slot 0 | objects of slot 1 | ...
  *
- * A slot holds what a process is charged for itself alone, its objects what it
- * holds together with others: an object that several slots have is charged once,
- * with the largest size that one of them has for it. Most of the file is never
- * touched, and so takes no memory.
+ * Each process has a slot, in which it writes what it is charged for its
+ * private memory, and places for the objects that it may share with others. An
+ * object that several slots have is charged once, with the largest size in any.
+ * Most of the file is never touched, and so takes no memory.
  *
- * There is no lock in it and no stored sum, so a process can end at any
- * instant and leave nothing half done: what is charged is the sum over the
- * slots, and only its owner writes a slot. The owner holds an open file
- * description lock on the slot's byte (byte i of the file for slot i). The
- * kernel drops that when the process ends or execs; whoever can take the lock
- * may clear the slot.
+ * The file has no lock and no stored sum, so a process can end at any instant
+ * and leave nothing half done: what is charged is the sum over the slots, and
+ * only its owner writes a slot. The owner holds an open file description lock
+ * (F_OFD_SETLK) on byte i of the file for slot i. The kernel drops that when
+ * the process ends or execs, and whoever can take the lock may clear the slot.
  *
- * Any process that has the descriptor can write anything here, so nothing that
- * is read may be trusted to be in range.
+ * Any process with the descriptor can write anything here, so nothing that is
+ * read may be trusted to be in range.
  */
 
 #define VMSI_BUDGET_FD_NAME "vmspace-budget"
@@ -40,7 +39,7 @@
 
 #define VMSI_BUDGET_HEAD_BYTES ((size_t)4096)
 #define VMSI_BUDGET_SLOTS 1024u
-/* Objects that a slot has places for. */
+/* Places of a slot. */
 #define VMSI_BUDGET_OBJECTS 128u
 #define VMSI_BUDGET_OBJECTS_OFFSET \
 	(VMSI_BUDGET_HEAD_BYTES + \
@@ -52,19 +51,19 @@
 /* Who keeps the account. */
 enum vmsi_budget_kind {
 	VMSI_BUDGET_BY_SLOTS = 1,  /* each process, in its slot */
-	VMSI_BUDGET_PUBLISHED = 2, /* the maker, by other means; see publish */
+	VMSI_BUDGET_PUBLISHED = 2, /* the maker; see vmsi_budget_publish */
 };
 
-/* A cache line each, since each has one writer. */
+/* A slot is a cache line, since each has another writer. */
 struct vmsi_budget_slot {
-	/* Bytes that are the process's alone, so without its objects. */
+	/* Bytes charged for private memory, without the objects in places. */
 	_Alignas(64) _Atomic uint64_t charged;
-	/* Bytes that its owner will charge if they fit beside the rest. */
+	/* Bytes of private memory that its owner asks for; see ask.c. */
 	_Atomic uint64_t asking;
 	_Atomic uint32_t pid;                  /* 0: free */
-	/* No place for an object from this number on was ever used. */
+	/* No place from this number on was ever used. */
 	_Atomic uint32_t objects_used;
-	/* 1 while its owner changes an object; see places.c. */
+	/* 1 while its owner changes a place; see places.c. */
 	_Atomic uint32_t changing;
 };
 
@@ -72,9 +71,8 @@ struct vmsi_budget_slot {
 struct vmsi_budget_object {
 	_Atomic uint64_t device;
 	_Atomic uint64_t inode;
-	_Atomic uint64_t bytes;                /* that are charged; 0: none */
-	/* Bytes that its owner will hold if they fit beside the rest. */
-	_Atomic uint64_t asking;
+	_Atomic uint64_t bytes;                /* charged; 0: a free place */
+	_Atomic uint64_t asking;               /* size that is asked for */
 };
 
 struct vmsi_budget_head {
@@ -88,12 +86,12 @@ struct vmsi_budget_head {
 	_Atomic uint64_t refusals;
 	/* No slot from this number on was ever used. */
 	_Atomic uint32_t slots_used;
-	/* Of a published budget. */
+	/* Of a published budget only. */
 	_Atomic uint32_t processes;
 	_Atomic uint64_t charged;       /* bytes */
-	/* How often an object of a slot was changed. */
+	/* How often a place was changed; see places.c. */
 	_Atomic uint64_t changes;
-	/* Objects that were made; gives each that is no file its number. */
+	/* The number of the next object that is no file. */
 	_Atomic uint64_t objects_made;
 	char name[VMS_NAME_MAX + 1];
 	char label[VMSI_BUDGET_LABEL_MAX + 1];
@@ -109,9 +107,12 @@ struct vmsi_budget_shared {
 _Static_assert(sizeof(struct vmsi_budget_shared) == VMSI_BUDGET_BYTES,
 	       "the layout is not what its version number says");
 
-/* --- figures.c: for readers, and for an owner with an account of its own - */
+/* --- figures.c and publish.c ---------------------------------------------- */
 
-/* What a shared budget says of itself; made safe to use, not true. */
+/*
+ * The figures of a shared budget. Names end with a 0 and enums are in range;
+ * whether the figures are true depends on those who can write the file.
+ */
 struct vmsi_budget_figures {
 	size_t limit;                   /* bytes */
 	size_t charged;
@@ -119,47 +120,43 @@ struct vmsi_budget_figures {
 	uint64_t refusals;
 	enum vms_commit_policy policy;
 	enum vmsi_budget_kind kind;
-	unsigned processes;             /* that are charged */
+	unsigned processes;             /* number of charged processes */
 	unsigned maker;                 /* pid, in the maker's namespace */
-	/* Ended by 0; any other bytes may be in them. */
-	char name[VMS_NAME_MAX + 1];
-	char label[VMSI_BUDGET_LABEL_MAX + 1]; /* "" but of published ones */
+	char name[VMS_NAME_MAX + 1];    /* may have any bytes, not only text */
+	char label[VMSI_BUDGET_LABEL_MAX + 1]; /* likewise, or "" */
 };
 
 /*
- * Read the figures of a budget through any descriptor of its memfd, which may
- * be read-only (opened by /proc/PID/fd/N, for instance). Changes nothing. The
- * charge of processes that have ended is left out.
+ * Read the figures of a budget through a descriptor of its memfd, which may be
+ * read-only. The charge of processes that have ended is left out. Changes
+ * nothing.
  *
- * Returns 0, or -errno: EINVAL where it is no budget, EPROTONOSUPPORT where it
- * is one of another version, ENOMEM, and what reading it answers. *figures is only written on success.
+ * Returns 0, or -errno, and then *figures is as before: EINVAL if it is no
+ * budget, EPROTONOSUPPORT if it is of another version, ENOMEM, and those of
+ * pread(2).
  */
 int vmsi_budget_read(int fd, struct vmsi_budget_figures *figures);
 
-/*
- * Whether a descriptor is of a shared budget, of whatever version, which is
- * written to *version then.
- */
+/* Whether a descriptor is of a shared budget; *version is its version. */
 bool vmsi_budget_version(int fd, long *version);
 
-/* What the owner of a published budget has found. */
+/* The figures that the owner of a published budget shows. */
 struct vmsi_budget_publication {
 	size_t charged;                 /* bytes */
 	size_t peak;
 	uint64_t refusals;
 	unsigned processes;
-	/* Such as the name of a command; cut to VMSI_BUDGET_LABEL_MAX bytes. */
-	const char *label;              /* NULL: leave as it is */
+	const char *label;              /* cut if long; NULL: leave as it is */
 };
 
 /*
- * Publish figures in a budget that was opened with VMS_BUDGET_SHARED by this
- * process. From the first time on it only shows what is published: nothing can
- * be charged to it and no process can join it. The limit is published by
- * vms_budget_set_limit. Makes no system call but the first time.
+ * Show figures in a budget that this process has opened with VMS_BUDGET_SHARED.
+ * From the first time on it does nothing else: no process can charge or join
+ * it. Its limit is set by vms_budget_set_limit. Only the first time makes a
+ * system call.
  *
- * Returns 0, or -EINVAL where the budget is not shared or something of this
- * process is charged to it.
+ * Returns 0, or -EINVAL if the budget is not shared, or something is charged to
+ * it or uses it in this process.
  */
 int vmsi_budget_publish(vms_budget *budget,
 			const struct vmsi_budget_publication *publication);

@@ -7,8 +7,8 @@
 #include "host/host.h"
 
 /*
- * The slots of a shared budget: who has one, and what all of them come to. What
- * is charged is the sum over the slots, and over their objects (places.c).
+ * Who has a slot of a shared budget, and the sum over all of them, which is
+ * what is charged. The objects in their places are added by places.c.
  */
 
 static unsigned slots_used(const struct vms_budget *budget)
@@ -32,7 +32,7 @@ static bool lock_byte(int lock_fd, unsigned i, short type)
 	return vmsi_host.file_lock(lock_fd, F_OFD_SETLK, &lock) == 0;
 }
 
-/* Empty a slot. The caller has its lock. */
+/* Clear a slot whose lock the caller has. */
 static void clear(struct vms_budget *budget, unsigned i)
 {
 	struct vmsi_budget_slot *slot = &budget->shared->slots[i];
@@ -63,7 +63,7 @@ void vmsi_slots_note_used(struct vms_budget *budget, uint32_t used)
 	_Atomic uint32_t *slots_used = &vmsi_slots_head(budget)->slots_used;
 	uint32_t seen = atomic_load(slots_used);
 
-	/* As many tries as there are processes to come in between. */
+	/* Each failure is another process's success, so the tries suffice. */
 	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS && seen < used; i++)
 		if (atomic_compare_exchange_strong(slots_used, &seen, used))
 			break;
@@ -138,7 +138,7 @@ struct vmsi_slot_totals vmsi_slots_total(struct vms_budget *budget,
 	return totals;
 }
 
-/* A few tries, for figures: no object goes from one slot to another meanwhile. */
+/* How often a sum is taken again, if an object was changed meanwhile. */
 #define TRIES 8
 
 static struct vmsi_slot_totals read_at_one_instant(struct vms_budget *budget)
@@ -157,10 +157,6 @@ size_t vmsi_slots_charged(struct vms_budget *budget)
 	return read_at_one_instant(budget).charged;
 }
 
-/*
- * Slots are read one after the other while objects go from one to another. A
- * sum that was not so at one instant is no peak, and one above most never was.
- */
 void vmsi_slots_note_peak(struct vms_budget *budget, uint64_t most)
 {
 	_Atomic uint64_t *peak = &vmsi_slots_head(budget)->peak;
@@ -170,7 +166,6 @@ void vmsi_slots_note_peak(struct vms_budget *budget, uint64_t most)
 
 	if (!totals.objects.is_exact || charged > most)
 		return;
-	/* As many tries as there are processes to come in between. */
 	for (unsigned i = 0; i < VMSI_BUDGET_SLOTS && seen < charged; i++)
 		if (atomic_compare_exchange_strong(peak, &seen, charged))
 			break;

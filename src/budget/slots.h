@@ -12,12 +12,13 @@ vmsi_slots_head(const struct vms_budget *budget)
 	return &budget->shared->head;
 }
 
-/* Whether this process has a slot, and which. */
+/* Whether this process has a slot. */
 static inline bool vmsi_slots_has_own(const struct vms_budget *budget)
 {
 	return budget->lock_fd >= 0;
 }
 
+/* Its slot. */
 static inline struct vmsi_budget_slot *
 vmsi_slots_own(const struct vms_budget *budget)
 {
@@ -25,13 +26,13 @@ vmsi_slots_own(const struct vms_budget *budget)
 }
 
 /*
- * Take slot number i, which is empty then, for the description of lock_fd;
- * false: somebody has it.
+ * Take the lock of slot i by lock_fd, and clear the slot; false: a process has
+ * it. Clear a slot and release its lock, taken by budget->lock_fd.
  */
 bool vmsi_slots_take(struct vms_budget *budget, int lock_fd, unsigned i);
 void vmsi_slots_release(struct vms_budget *budget, unsigned i);
 
-/* Whoever reads the slots looks at those before number used from now on. */
+/* Have all readers look at the slots before number used. */
 void vmsi_slots_note_used(struct vms_budget *budget, uint32_t used);
 
 /* Clear the slots of processes that have ended. */
@@ -40,29 +41,29 @@ void vmsi_slots_reap(struct vms_budget *budget);
 /* The number of different processes with a slot. */
 unsigned vmsi_slots_processes(const struct vms_budget *budget);
 
-/* What all slots come to. */
+/* The sum over all slots, with the objects in their places. */
 struct vmsi_slot_totals {
-	size_t charged;        /* bytes, with what this process has */
-	size_t asked;          /* bytes, by others */
+	size_t charged;        /* bytes, by all processes */
+	size_t asked;          /* bytes, by the others */
 	bool lower_asks;       /* a process in a lower slot asks */
-	struct vmsi_object_sums objects; /* which are in charged and in asked */
+	struct vmsi_object_sums objects; /* a part of charged and asked */
 };
 
-/* question: the object that this process asks for; NULL: none. */
+/* question is the object that this process asks for, or NULL. */
 struct vmsi_slot_totals vmsi_slots_total(struct vms_budget *budget,
 					 const struct vmsi_held *question);
 
-/* The sum of what is charged in all slots. */
+/* What is charged in all slots, at one instant if that can be had. */
 size_t vmsi_slots_charged(struct vms_budget *budget);
 
 /*
- * See to it that the peak is not below what is charged now. A sum that is more
- * than most was read while charges went from slot to slot, and is no peak; what
- * is charged without a question may pass the limit, so there most is UINT64_MAX.
+ * Raise the peak to what is charged now. A sum that was not of one instant, or
+ * is above most, is left out: it was read while charges went from slot to slot.
+ * most is the limit, or UINT64_MAX after a charge that nobody could refuse.
  */
 void vmsi_slots_note_peak(struct vms_budget *budget, uint64_t most);
 
-/* Tell the others what the ledger says now. */
+/* Write the ledger's charge, less in_places, into this process's slot. */
 void vmsi_slots_publish(struct vms_budget *budget);
 
 #endif

@@ -6,7 +6,7 @@
 #include "host/host.h"
 #include "space/inside.h"
 
-/* Buffers themselves: init, figures, and what the other files share. */
+/* Init, figures, and what the other files of src/buffer share. */
 
 /* --- for all calls ------------------------------------------------------------- */
 
@@ -71,8 +71,8 @@ static bool options_are_good(const struct vms_buffer_options *options,
 }
 
 /*
- * What is reserved for a maximum: a page more than that, so that what lies
- * behind faults, and whole huge pages where there are any.
+ * How many bytes to reserve for a maximum: a page more, so that a write beyond it
+ * faults; in whole huge pages, if that is at least one.
  */
 static int bytes_to_reserve(size_t maximum, size_t *bytes)
 {
@@ -88,7 +88,10 @@ static int bytes_to_reserve(size_t maximum, size_t *bytes)
 	return 0;
 }
 
-/* Addresses in the buffer's space. Not NORESERVE: what is used is to count. */
+/*
+ * Reserve addresses in the buffer's space. Not with MAP_NORESERVE: what becomes
+ * writable is to be charged.
+ */
 static int reserve_in_space(vms_buffer *buffer)
 {
 	void *data = vms_mmap(buffer->space, NULL, buffer->reserved, PROT_NONE,
@@ -127,7 +130,7 @@ static int reserve_somewhere(vms_buffer *buffer, struct vms_budget *budget)
 {
 	int earlier = errno;
 
-	/* The shared space is nobody's, so it can have no budget. */
+	/* The shared space has the buffers of others too, so it has no budget. */
 	if (budget)
 		return reserve_in_own_space(buffer, budget);
 	buffer->space = vmsi_buffer_shared_space();

@@ -8,25 +8,26 @@
 #include "base/align.h"
 
 /*
- * The buffer room. A buffer with a maximum:
+ * What the files of src/buffer share. A buffer with a maximum:
  *
  *   data     size     room      committed         maximum      reserved
  *    |  used  |        |            |                 |            |
  *    |       read-write             |           PROT_NONE          |
  *
- * It begins on a huge page's boundary where it is that long. Between room and
- * committed lies what the host would have to fault in page by page; with huge
- * pages, so from 2 MiB on, there is none of it. Without a maximum all that is reserved is
- * committed, and data is some address as long as that is nothing.
+ * It begins at a huge page's boundary if at least a huge page is reserved. The
+ * host would bring memory between room and committed in by a fault a page, so
+ * vms_buffer_make_room populates the next part of it and raises room; where huge
+ * pages are used, room is at committed at once. Without a maximum, reserved equals
+ * committed, and where both are 0, data is any address.
  *
  * The invariants are in docs/invariants.md.
  */
 
-/* Bits of flags beside those of the contract. */
+/* Bits of vms_buffer.flags, beside VMS_BUFFER_*. */
 enum vmsi_buffer_flags {
-	VMSI_BUFFER_MOVES = 0x10000,     /* no maximum */
-	VMSI_BUFFER_OWN_SPACE = 0x20000, /* the space is the buffer's alone */
-	VMSI_BUFFER_HUGE = 0x40000,      /* the host gives huge pages */
+	VMSI_BUFFER_MOVES = 0x10000,     /* it has no maximum, so it may move */
+	VMSI_BUFFER_OWN_SPACE = 0x20000, /* no other buffer is in its space */
+	VMSI_BUFFER_HUGE = 0x40000,      /* it asks for huge pages */
 };
 
 static inline bool vmsi_buffer_has(const vms_buffer *buffer,
@@ -35,7 +36,7 @@ static inline bool vmsi_buffer_has(const vms_buffer *buffer,
 	return buffer->flags & (unsigned)flag;
 }
 
-/* The most bytes that may ever be in use. */
+/* The most bytes that a buffer may ever have in use. */
 static inline size_t vmsi_buffer_limit(const vms_buffer *buffer)
 {
 	return vmsi_buffer_has(buffer, VMSI_BUFFER_MOVES) ?
@@ -43,31 +44,31 @@ static inline size_t vmsi_buffer_limit(const vms_buffer *buffer)
 }
 
 /*
- * What every call that is no inline one does first. Returns 0; -1 with errno
- * EINVAL where the buffer is NULL or not initialised. In debug builds a buffer
- * that is not sound ends the program.
+ * Check a buffer: every public call that is not inline begins with it. Returns 0;
+ * -1 with errno EINVAL where the buffer is NULL or not initialised. Debug builds
+ * check invariant B1.
  */
 int vmsi_buffer_enter(const vms_buffer *buffer);
 
 /* The space that all buffers share; NULL with errno where there is none. */
 vms_space *vmsi_buffer_shared_space(void);
 
-/* Ask for huge pages, or for none; a host that has no such thing is no failure. */
+/* Ask for huge pages, or for small ones, as the buffer has it. It cannot fail. */
 void vmsi_buffer_advise(const vms_buffer *buffer, char *start, size_t length);
 
 /*
- * vms_munmap, but that it also succeeds where the host took the memory away and
- * then failed. Returns 0; -1 and errno.
+ * vms_munmap, which also succeeds where the host has unmapped the memory although
+ * it answered an error. Returns 0; -1 and errno.
  */
 int vmsi_buffer_unmap(vms_space *space, void *start, size_t length);
 
 /*
- * Give back memory and commit of a buffer with a maximum from keep on, which is
- * on a page and below committed. Returns 0; -1 and errno, with nothing changed.
+ * Give back memory and charge of a buffer with a maximum from keep on, a multiple
+ * of the page size below committed. Returns 0; -1 and errno, with nothing changed.
  */
 int vmsi_buffer_uncommit(vms_buffer *buffer, size_t keep);
 
-/* Whether all of a range is mapped in the space. */
+/* Whether the space has mappings at all addresses of a range. */
 bool vmsi_buffer_is_mapped(vms_space *space, const void *start, size_t length);
 
 #endif

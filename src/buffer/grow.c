@@ -4,16 +4,16 @@
 #include "host/host.h"
 #include "space/inside.h"
 
-/* Growth: commit ahead, and where there is no maximum, move. */
+/* Growth: buffers commit ahead; those without a maximum may move. */
 
 #define RW (PROT_READ | PROT_WRITE)
 
 /* --- commit ------------------------------------------------------------------------ */
 
 /*
- * Mapping by mapping, so that it is known what was done when the next one is
- * refused, and can be undone. What shrink gave back is one of its own where the
- * host refused the advice.
+ * Commit mapping by mapping, so that if one is refused it is known which were
+ * committed, and they are uncommitted again. There are several where shrink gave
+ * memory back and the host refused MADV_HUGEPAGE for it.
  */
 static int commit_in_place(vms_buffer *buffer, size_t end)
 {
@@ -63,7 +63,7 @@ static int remap(vms_buffer *buffer, size_t length)
 	void *data = MAP_FAILED;
 	int earlier = errno;
 
-	/* It goes to a huge page's boundary, and has few pages by then. */
+	/* It moves to a huge page's boundary while it has few pages to move. */
 	if (becomes_large &&
 	    !vmsi_is_aligned((uintptr_t)buffer->data, huge))
 		data = vmsi_remap_aligned(buffer->space, buffer->data,
@@ -96,17 +96,14 @@ static size_t usable(const vms_buffer *buffer)
 	return vmsi_min(buffer->committed, vmsi_buffer_limit(buffer));
 }
 
-/* Whether the buffer is so large that what it commits from now on is huge pages. */
+/* Whether the buffer is so large that it gets huge pages for what it commits. */
 static bool has_huge_pages_from_here(const vms_buffer *buffer)
 {
 	return vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE) &&
 		buffer->committed > vmsi_huge_page_size();
 }
 
-/*
- * Commit at least wanted bytes in all. Where what lies ahead is refused, what
- * is needed may still be had.
- */
+/* Commit wanted bytes in all, and more ahead of use unless that is refused. */
 static int commit(vms_buffer *buffer, size_t wanted)
 {
 	const size_t limit = vmsi_buffer_limit(buffer);
@@ -133,10 +130,10 @@ static int commit(vms_buffer *buffer, size_t wanted)
 /* --- room -------------------------------------------------------------------------- */
 
 /*
- * On small pages: bring the memory that is about to be written in by one call, from
- * the first byte that was never used. A caller that asks for a few pages will fill
- * them. One that asks for more than VMSI_GROWTH_POPULATE_MOST may leave most of it
- * untouched, and gets only the usual part.
+ * Populate the small pages that are about to be written, from room on, and raise
+ * room to their end. A caller that asks for a few pages will fill them. One that
+ * asks for more than VMSI_GROWTH_POPULATE_MOST may leave most of them untouched,
+ * so only as much is populated as for one that asks for a byte.
  */
 static void open_room(vms_buffer *buffer, size_t wanted)
 {

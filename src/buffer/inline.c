@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <vmspace/vec.h>
 
-/*
- * The inline calls as functions, for compilers that do not inline them and for
- * other languages.
- */
+/* Defines the inline calls of the headers as functions of the library, too. */
 
 extern inline int vms_buffer_append(vms_buffer *buffer, const void *bytes,
 				    size_t length);

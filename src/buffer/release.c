@@ -4,7 +4,7 @@
 
 /* Giving memory back: shrink, free, detach. */
 
-/* A huge page's part that stays is on small pages from then on. */
+/* What a buffer keeps of its memory: the pages in use, even part of a huge page. */
 static size_t kept_by(const vms_buffer *buffer)
 {
 	return vmsi_align_up(buffer->size, vmsi_page_size());
@@ -32,9 +32,9 @@ static int shrink_moving(vms_buffer *buffer, size_t keep)
 }
 
 /*
- * The host took the memory away and then failed (mmap before Linux 6.12 can), so
- * that its addresses are free in the space. Where they cannot be had again, the
- * buffer ends before them.
+ * Reserve addresses of the buffer again, which the host has unmapped although it
+ * answered an error (as mmap before Linux 6.12 may). If that is refused, the
+ * buffer ends before them from now on.
  */
 static void reserve_again(vms_buffer *buffer, size_t from)
 {
@@ -65,7 +65,7 @@ int vmsi_buffer_uncommit(vms_buffer *buffer, size_t keep)
 		errno = earlier;
 	}
 	cut_at(buffer, keep);
-	/* It is new memory to the host. */
+	/* It is a new mapping, without the advice given before. */
 	if (buffer->reserved > keep)
 		vmsi_buffer_advise(buffer, start, length);
 	return 0;
@@ -87,7 +87,7 @@ int vms_buffer_shrink(vms_buffer *buffer)
 
 /* --- free ---------------------------------------------------------------------------- */
 
-/* A range of a space; and the space where it is for that range alone. */
+/* Give back a range of a space, or the space if it is the buffer's own. */
 static int give_back(vms_space *space, unsigned flags, void *start,
 		     size_t length)
 {

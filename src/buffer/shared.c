@@ -3,7 +3,7 @@
 
 #include "buffer/buffer.h"
 
-/* The space of buffers that were given none. It is opened once, closed never. */
+/* The space of buffers without a space of their own: opened once, never closed. */
 
 #define MOST ((size_t)16 << 40)
 #define LEAST ((size_t)64 << 20)
@@ -15,11 +15,11 @@ static vms_space *open_of_size(size_t size)
 	const struct vms_space_options options = {
 		.struct_size = sizeof(options),
 		.name = "buffers",
-		/* What may be committed is the host's to say. */
+		/* The host alone decides what may be committed. */
 		.commit_policy = VMS_COMMIT_ALWAYS,
 		/*
-		 * Next to the host's own choice of addresses: a program under
-		 * ThreadSanitizer may use only those near the top.
+		 * Near the addresses that the host chooses itself: a program under
+		 * ThreadSanitizer may use no others.
 		 */
 		.placement = VMS_PLACE_TOP,
 	};
@@ -28,8 +28,8 @@ static vms_space *open_of_size(size_t size)
 }
 
 /*
- * Where addresses are limited, at most half of what can be had, so that the
- * rest of the program keeps as much.
+ * Open the largest space that can be had, up to MOST. If it is smaller, addresses
+ * are scarce, and it takes half of them and leaves as many to the program.
  */
 static vms_space *open_largest(void)
 {
@@ -59,7 +59,7 @@ vms_space *vmsi_buffer_shared_space(void)
 	if (!space)
 		return NULL;
 	errno = earlier;
-	/* No lock, so that a fork in another thread leaves nothing half done. */
+	/* Without a lock, which a fork in another thread could leave locked. */
 	if (atomic_compare_exchange_strong(&shared, &theirs, space))
 		return space;
 	(void)vms_space_close(space);

@@ -4,12 +4,12 @@
 
 #include <stdio.h>
 
-/* How the command ends. */
+/* The exit status. */
 enum vmsi_exit {
 	VMSI_EXIT_OK = 0,
 	VMSI_EXIT_FAILED = 1, /* the operation failed */
 	VMSI_EXIT_USAGE = 2,  /* the arguments make no sense */
-	/* Of a command that runs a program, as of env(1) and nice(1). */
+	/* Commands that run a program end with these, as env(1) does. */
 	VMSI_EXIT_RUN_FAILED = 125,
 	VMSI_EXIT_CANNOT_RUN = 126,
 	VMSI_EXIT_NOT_FOUND = 127,
@@ -25,42 +25,45 @@ struct vmsi_command {
 	enum vmsi_exit (*run)(int argc, char **argv);
 };
 
-/* The help of one command, on standard output. */
+/* Write the help of a command to standard output. */
 enum vmsi_exit vmsi_show_help(const struct vmsi_command *command);
 
 /*
- * Say on standard error that the arguments make no sense, and where the help
- * is. program is as in struct vmsi_command.
+ * Write an error in the arguments, and how to get help, to standard error.
+ * program is as in struct vmsi_command.
  */
 __attribute__((format(printf, 2, 3)))
 enum vmsi_exit vmsi_usage_error(const char *program, const char *format, ...);
 
-/* The same after getopt_long has said what is wrong. */
+/* Write only how to get help, after getopt_long has written the error. */
 enum vmsi_exit vmsi_usage_hint(const char *program);
 
 /*
- * Likewise, where it did not know an argument: tell which command has that option,
- * if one does.
+ * The same, and where getopt_long did not know the option in argument, name the
+ * command that has it.
  */
 enum vmsi_exit vmsi_option_hint(const char *program, const char *argument);
 
-/* Say what is wrong with a program or a file: "vmspace limit: NAME: ...". */
+/*
+ * Write an error about a program or file to standard error: "COMMAND: NAME: ...".
+ */
 __attribute__((format(printf, 2, 3)))
 void vmsi_complain(const char *name, const char *format, ...);
 
-/* Name the command that vmsi_complain speaks for from now on. */
+/* Set the COMMAND of later calls of vmsi_complain; it is "vmspace" before. */
 void vmsi_complain_as(const char *program);
 
 /*
- * End the output: call right after the last write to standard output, and as
- * soon as one has failed. A reader that has gone away wants no message.
+ * Flush standard output. Call this right after the last write, or when one has
+ * failed: errno is still that of the write. Nothing is said of EPIPE, since the
+ * reader has gone away.
  */
 enum vmsi_exit vmsi_finish_output(const char *program);
 
-/* Writing to a pipe that nobody reads becomes an error and no longer kills. */
+/* Ignore SIGPIPE: a write to a pipe without a reader fails with EPIPE. */
 void vmsi_ignore_pipe_signal(void);
 
-/* Undo that: a program that is executed has the signals of the caller. */
+/* Undo that before a program is executed, which inherits ignored signals. */
 void vmsi_restore_signals(void);
 
 #endif

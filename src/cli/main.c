@@ -12,7 +12,6 @@
 #include "cli/commit/commit.h"
 #include "cli/heap/heap.h"
 #include "cli/maps/maps.h"
-#include "cli/run/run.h"
 #ifdef VMSI_WITH_GROUP
 #include "cli/fail/fail.h"
 #include "cli/limit/limit.h"
@@ -35,7 +34,6 @@ static const struct vmsi_command *const commands[] = {
 #endif
 	&vmsi_command_maps,
 	&vmsi_command_commit,
-	&vmsi_command_run,
 	&help_command,
 	NULL,
 };
@@ -48,7 +46,7 @@ static const struct vmsi_command *find_command(const char *name)
 	return NULL;
 }
 
-/* Whether a command is left out where libseccomp was not there to build with. */
+/* Whether a command is missing in a build without libseccomp. */
 static bool needs_libseccomp(const char *name)
 {
 	return strcmp(name, "limit") == 0 || strcmp(name, "fail") == 0 ||
@@ -57,6 +55,11 @@ static bool needs_libseccomp(const char *name)
 
 static enum vmsi_exit refuse_command(const char *program, const char *name)
 {
+	if (strcmp(name, "run") == 0)
+		return vmsi_usage_error(program, "there is no command 'run'; "
+			"'vmspace limit SIZE' sets a limit, 'vmspace heap' puts "
+			"large blocks into another heap, and 'vmspace fail' "
+			"refuses requests on demand");
 	if (!needs_libseccomp(name))
 		return vmsi_usage_error(program, "there is no command '%s'",
 					name);
@@ -136,9 +139,12 @@ static enum vmsi_exit run_command(int argc, char **argv)
 
 	if (!command)
 		return refuse_command(PROGRAM, argv[0]);
-	/* getopt_long puts argv[0] before what it has to say. */
+	/* getopt_long begins its messages with argv[0]. */
 	argv[0] = (char *)command->program;
-	/* 0 makes getopt_long begin anew; 1 would keep the '+' of main. */
+	/*
+	 * With 0 getopt_long starts again; 1 would keep the '+' of main's
+	 * options.
+	 */
 	optind = 0;
 	return command->run(argc, argv);
 }
@@ -156,9 +162,9 @@ static enum vmsi_exit show_overview(void)
 }
 
 /*
- * Put something in the place of closed standard streams, so that no file which is
- * opened later becomes one. It cannot be read or written either, and it is closed
- * in a program that is run.
+ * Open /dev/null for each closed standard stream, so that no file that is opened
+ * later gets its number. Its mode lets reads of input and writes of output fail
+ * as before, and it is closed in a program that is executed.
  */
 static void fill_closed_streams(void)
 {

@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 
-/* Options that are easily given to the wrong command. */
+/* What to say about an option that another command has. */
 static const struct {
 	const char *option;
 	const char *advice;
@@ -40,7 +40,7 @@ enum vmsi_exit vmsi_option_hint(const char *program, const char *argument)
 {
 	const size_t length = strcspn(argument, "=");
 
-	/* getopt_long(3) knew the option, or it is a single letter. */
+	/* optopt is 0 only where getopt_long does not know a long option. */
 	if (optopt != 0)
 		return vmsi_usage_hint(program);
 	for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

@@ -4,10 +4,10 @@
 
 #include <vmspace/space.h>
 
-/* The word for a policy or mode, as the options have it. */
+/* The word for a policy, as options have it: "strict". */
 const char *vmsi_policy_word(enum vms_commit_policy policy);
 
-/* All of them in the order of the enum, and NULL. */
+/* The words of all policies in the order of the enum, then NULL. */
 extern const char *const vmsi_policy_words[];
 
 #endif

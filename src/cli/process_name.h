@@ -4,10 +4,10 @@
 
 #include <sys/types.h>
 
-/* Threads of the kernel have longer names than the 15 bytes of programs. */
+/* Large enough for names of kernel threads; those of programs have 15 bytes. */
 #define VMSI_PROCESS_NAME_SIZE 64
 
-/* A process's own name for itself; "": not known. */
+/* Read the name of a process from /proc/PID/comm; "" where it cannot be read. */
 void vmsi_process_name_read(char name[VMSI_PROCESS_NAME_SIZE], pid_t pid);
 
 #endif

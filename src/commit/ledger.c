@@ -31,16 +31,13 @@ static size_t net_of(size_t bytes, size_t refund)
 	return bytes > refund ? bytes - refund : 0;
 }
 
-/* The net has been charged above. */
+/* Note a charge of bytes here, of which only net was charged above. */
 static void note_charge(struct vmsi_ledger *ledger, size_t bytes, size_t net)
 {
 	ledger->charged += bytes;
 	if (ledger->upper)
 		ledger->ahead += bytes - net;
-	/*
-	 * The refund comes back within the same call, so the peak is of the
-	 * net.
-	 */
+	/* The refund comes back within the same call, and is in no peak. */
 	if (net && ledger->charged - (bytes - net) > ledger->peak)
 		ledger->peak = ledger->charged - (bytes - net);
 }
@@ -70,7 +67,7 @@ void vmsi_ledger_charge_forced(struct vmsi_ledger *ledger, size_t bytes,
 	note_charge(ledger, bytes, net);
 }
 
-/* Returns how many of the bytes are charged above, too. */
+/* Uncharge bytes here. Returns how many of them are charged above too. */
 static size_t lower(struct vmsi_ledger *ledger, size_t bytes)
 {
 	size_t not_above = bytes < ledger->ahead ? bytes : ledger->ahead;
@@ -93,8 +90,8 @@ void vmsi_ledger_uncharge(struct vmsi_ledger *ledger, size_t bytes)
 }
 
 /*
- * Since peak_kept was set there were only charges, so what is charged now is the
- * most of those that were not taken back.
+ * Since peak_kept was set nothing was uncharged but what was taken back, so what
+ * is charged now is the most since then.
  */
 void vmsi_ledger_take_back(struct vmsi_ledger *ledger, size_t bytes)
 {
@@ -117,8 +114,8 @@ static size_t bytes_here(const struct vmsi_hold *hold,
 }
 
 /*
- * What of the refund is given back above with the hold, and not later with what
- * is uncharged here.
+ * The part of the refund that is uncharged above together with the hold. It goes
+ * into ahead, so that vmsi_ledger_uncharge does not uncharge it above again.
  */
 static size_t given_above(const struct vmsi_ledger *ledger,
 			  const struct vmsi_hold *hold, size_t refund)
@@ -130,7 +127,7 @@ static size_t given_above(const struct vmsi_ledger *ledger,
 	return more < refund ? more : refund;
 }
 
-/* The object is held above. */
+/* Note here a hold that was made above, where so many bytes were uncharged. */
 static void note_hold(struct vmsi_ledger *ledger, size_t here, size_t refund,
 		      size_t above)
 {

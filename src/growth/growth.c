@@ -12,15 +12,15 @@
 #define HUGE_PAGES_ENABLED "/sys/kernel/mm/transparent_hugepage/enabled"
 
 /*
- * How much is brought into memory at once: as much as is used already, up to this;
- * from eight times this on, an eighth of what is used.
+ * vmsi_growth_populate brings in as much as is used already, up to this; where
+ * eight times this is used or more, an eighth of what is used.
  */
 #define POPULATE_EVEN ((size_t)512 << 10)
 
-/* The least that is committed of what has grown past its first page. */
+/* What has grown past its first page commits at least this. */
 #define SMALL_LEAST ((size_t)64 << 10)
 
-/* When the host gives huge pages. */
+/* Whether the host gives huge pages to memory with MADV_HUGEPAGE, or to any. */
 enum { UNKNOWN, NEVER, WHEN_ASKED, UNASKED };
 
 size_t vmsi_growth_ahead(size_t wanted, size_t maximum)
@@ -40,10 +40,10 @@ size_t vmsi_growth_from_small(size_t wanted, size_t maximum)
 
 	if (wanted >= vmsi_huge_page_size())
 		return vmsi_growth_ahead(wanted, maximum);
-	/* What is needed at first is often all; later, it has grown before. */
+	/* Often the first page is all that is ever needed. */
 	ahead = wanted <= vmsi_page_size() ? wanted :
 					     vmsi_max(2 * wanted, SMALL_LEAST);
-	/* A part of the next huge page would keep all of it on small ones. */
+	/* The host would use small pages for a huge page committed in part. */
 	ahead = vmsi_min(vmsi_align_up(ahead, vmsi_page_size()),
 			 vmsi_huge_page_size());
 	return vmsi_min(ahead, maximum);
@@ -60,7 +60,7 @@ static bool is_disabled_for_process(void)
 				     &seen) == 0 && seen && !enabled;
 }
 
-/* By the environment, by the machine's setting, and by the process's own. */
+/* Ask the environment, the setting of the machine and that of the process. */
 static int read_policy(void)
 {
 	const char *asked = getenv("VMSPACE_HUGE_PAGES");
@@ -77,7 +77,7 @@ static int read_policy(void)
 	return vmsi_scan_is_chosen(setting, "always") ? UNASKED : WHEN_ASKED;
 }
 
-/* Read once; threads that ask at the same time get the same answer. */
+/* Read once, without a lock: threads that ask at the same time read the same. */
 static int huge_page_policy(void)
 {
 	static atomic_int cached = UNKNOWN;
@@ -113,7 +113,7 @@ size_t vmsi_growth_populate(uintptr_t start, size_t used, size_t needed,
 		return limit;
 	length = vmsi_min(length, VMSI_GROWTH_POPULATE_MOST);
 	length = vmsi_align_up(vmsi_min(length, limit - begin), page);
-	/* A single page is brought in by a fault just as well. */
+	/* For a single page the call would cost as much as the fault. */
 	if (length > page)
 		(void)vmsi_host.madvise(start + begin, length,
 					MADV_POPULATE_WRITE);

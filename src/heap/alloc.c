@@ -13,8 +13,8 @@
 /* --- slots ---------------------------------------------------------------- */
 
 /*
- * A block that may be dense or sparse gets huge pages only if the slot has them
- * already, for all of the block.
+ * Whether a block gets small pages. One that may be dense or sparse gets huge pages
+ * only if the slot has them, and has memory for all of the block already.
  */
 static bool wants_small_pages(const struct vmsi_slot *slot, size_t size,
 			      enum vmsi_purpose purpose)
@@ -62,7 +62,7 @@ static void *alloc_slot(vms_heap *heap, size_t alignment, size_t size)
 	return block;
 }
 
-/* Memory that is to be locked is not committed ahead, as that of runs is. */
+/* Runs commit ahead, so blocks that are to be locked get slots. */
 static bool fits_run(const vms_heap *heap, size_t size)
 {
 	return size <= VMSI_RUN_MOST && !vmsi_heap_locks_new(heap);

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Values that other threads may read without a lock at any time. Reading one says
- * nothing about other memory: all of this is relaxed.
+ * Relaxed access to values that other threads may read without a lock at any time:
+ * a value that was read tells nothing about other memory.
  */
 
 static inline size_t vmsi_get(const _Atomic size_t *value)

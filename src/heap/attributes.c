@@ -11,10 +11,9 @@
 #include "host/host.h"
 
 /*
- * Marks of blocks whose memory the program has changed. The kernel keeps rights,
- * advice, locks and policies with the mapping. A block that libc has mapped alone
- * loses them when it is freed, because libc unmaps it; a block of the heap would
- * leave them to the next one.
+ * The kernel keeps rights, advice, locks and policies with a mapping. libc unmaps a
+ * large block when it is freed; the heap retains it, and the next block would get
+ * them. So blocks whose memory the program has changed are marked.
  */
 
 static uint64_t bit_of(unsigned index)
@@ -90,7 +89,7 @@ void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot)
 		return;
 	vmsi_slot_set_changed(slot, false);
 	vmsi_slot_give_back(heap, slot, 0);
-	/* The host keeps it as the program has changed it. */
+	/* The host refused to take it back: no block may get the slot. */
 	if (vmsi_get(&slot->room) > 0)
 		slot->lost = true;
 }
@@ -111,8 +110,8 @@ bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
 }
 
 /*
- * Map the block anew and make it readable and writable; if the latter is refused,
- * the block is a hole.
+ * Map a block anew. It becomes a hole if the host refuses to make it writable.
+ * False: the host refused to take the old memory back.
  */
 static bool map_anew(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index, uintptr_t address)

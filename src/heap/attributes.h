@@ -8,44 +8,43 @@
 #include <vmspace/heap.h>
 
 /*
- * What the program does to the memory of its blocks by calls of its own. The
- * preload library sees these calls and tells the heap.
+ * What the program does to the memory of its blocks by mprotect, madvise, mlock and
+ * their kin. The preload library sees these calls and tells the heap.
  */
 
 /*
- * The program is about to give memory of the heap other rights, advice, locks or
- * a memory policy. The live blocks that have some of it are marked, and get new
- * memory when they are freed: the next owner finds nothing of it. Takes no lock
- * and makes no system call, so a signal handler may call it.
+ * Note that the program is about to give memory of the heap other rights, advice,
+ * locks or a memory policy. The live blocks there are marked, and mapped anew when
+ * they are freed, so that the next block finds nothing of it. Takes no lock and
+ * makes no system call: a signal handler may call it.
  */
 void vmsi_heap_note_changed(vms_heap *heap, uintptr_t address, size_t length);
 
-/* Whether the heap asks for huge pages: MADV_HUGEPAGE changes nothing then. */
+/* Whether the heap asks for huge pages, so that MADV_HUGEPAGE changes nothing. */
 bool vmsi_heap_has_huge_pages(const vms_heap *heap);
 
-/* What the program has asked for by mlockall(2). Bits. */
+/* Bits: what the program has asked for by mlockall(2). */
 enum vmsi_heap_locking {
-	/* Memory that was there may be locked. */
+	/* Memory of blocks may be locked: set by every mlockall. */
 	VMSI_HEAP_LOCKED = 1,
-	/* Blocks that are made from now on are locked (MCL_FUTURE). */
+	/* New blocks are locked (MCL_FUTURE). */
 	VMSI_HEAP_LOCK_NEW = 2,
-	/* They are locked page by page when they are touched (MCL_ONFAULT). */
+	/* New blocks are locked page by page when touched (MCL_ONFAULT). */
 	VMSI_HEAP_LOCK_ON_FAULT = 4,
 };
 
 /*
- * With any of the bits the heap retains nothing, and what is freed is unlocked.
- * With VMSI_HEAP_LOCK_NEW each block is committed exactly and locked; one that
- * cannot be locked is refused. No reserved address is ever locked for long. A
- * child of fork has none of the bits.
+ * With any of the bits the heap retains nothing, and unlocks what is freed. With
+ * VMSI_HEAP_LOCK_NEW a block is committed exactly and locked, or refused if that
+ * fails. Addresses that the kernel locks when they are reserved are unlocked at
+ * once. A child of fork has none of the bits.
  */
 void vmsi_heap_set_locking(vms_heap *heap, unsigned locking);
 unsigned vmsi_heap_get_locking(const vms_heap *heap);
 
 /*
- * Call act for the memory of each live block, up to the end of its room. Blocks
- * that other threads make or free meanwhile may be missed. act must not call the
- * heap.
+ * Call act for the memory of each live block, to the end of its room. It may miss
+ * blocks that other threads make or free meanwhile. act must not call the heap.
  */
 void vmsi_heap_each_live(vms_heap *heap,
 			 void (*act)(uintptr_t start, size_t length,

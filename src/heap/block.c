@@ -9,7 +9,7 @@
 #include "heap/density.h"
 #include "host/host.h"
 
-/* What all calls on blocks share, the size of a block, and free. */
+/* The beginning and end of calls on blocks; the usable size; free. */
 
 void *vmsi_block_of(vms_heap *heap, const struct vmsi_slot *slot)
 {
@@ -49,7 +49,7 @@ static void free_slot(vms_heap *heap, struct vmsi_slot *slot)
 {
 	uint32_t live = VMSI_SLOT_LIVE;
 
-	/* If two threads free one block, only one of them gets past this. */
+	/* Of two threads that free one block at once, one panics here. */
 	if (!atomic_compare_exchange_strong(&slot->use, &live, VMSI_SLOT_BUSY))
 		vmsi_panic("heap: given a block that is not in use");
 	vmsi_count(&heap->counts.grown_in_place,

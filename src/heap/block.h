@@ -5,12 +5,11 @@
 #include "base/panic.h"
 #include "heap/heap.h"
 
-/* What calls on blocks begin and end with. (block.c) */
+/* How public calls on blocks begin and end. (block.c) */
 
 /*
- * The slot of a live block, or of the run that may hold it. Ends the program if
- * there is no such block. Inline, as a realloc that has nothing to do takes hardly
- * longer than this.
+ * The slot of a live block, or of the run that may hold it. Panics if the address
+ * is no such block. Inline for vms_heap_realloc in room, which does little else.
  */
 static inline struct vmsi_slot *vmsi_block_find(vms_heap *heap,
 						const void *block)
@@ -36,8 +35,8 @@ static inline struct vmsi_slot *vmsi_block_find(vms_heap *heap,
 void *vmsi_block_of(vms_heap *heap, const struct vmsi_slot *slot);
 
 /*
- * End a call that answers with a block. If that is NULL, errno is ENOMEM and the
- * refusal is counted; else errno is what it was before the call: saved.
+ * End a call that returns a block. If it is NULL, count the refusal and set errno
+ * to ENOMEM; else set errno to what it was before the call: saved.
  */
 void *vmsi_block_answer(vms_heap *heap, void *block, int saved);
 

@@ -6,8 +6,8 @@
 #include "heap/locks.h"
 
 /*
- * While other threads are at work only what the locks guard can be looked at: not
- * the sizes of live blocks, nor what is in no list because a thread changes it.
+ * Other threads may be at work, so vmsi_heap_check looks only at what the locks
+ * guard: not at live blocks, nor at busy slots, which are in no list.
  */
 
 static const char *check_unused(const struct vmsi_slot_class *class,
@@ -26,7 +26,7 @@ static const char *check_unused(const struct vmsi_slot_class *class,
 	return NULL;
 }
 
-/* Every slot that was ever begun and says that it is unused is in the list. */
+/* Check that the list of unused slots has all begun slots that are UNUSED. */
 static const char *check_slots(const struct vmsi_slot_class *class)
 {
 	uint32_t listed = 0, unused = 0;
@@ -76,7 +76,7 @@ const char *vmsi_heap_check(struct vms_heap *heap)
 	return wrong;
 }
 
-/* What a slot is charged if a run has no holes. */
+/* What a slot is charged, not counting holes of a run. */
 static size_t charge_of(const struct vmsi_slot *slot)
 {
 	return vmsi_max(vmsi_get(&slot->room), vmsi_get(&slot->retained.to));

@@ -4,21 +4,21 @@
 
 struct vms_heap;
 
-/* The invariants of docs/invariants.md, H1 to H9, H15 and H16. */
+/* Checks invariants H1 to H9, H15 and H16 of docs/invariants.md. */
 
 /*
- * Check those that the locks guard. Returns NULL or which of them does not hold.
- * Takes every lock of the heap.
+ * Check the invariants of what the heap's locks guard, and takes all of these.
+ * Returns NULL, or what is wrong.
  */
 const char *vmsi_heap_check(struct vms_heap *heap);
 
 /*
- * Check that what the heap's space is charged is the sum over slots and the
- * blocks in runs (H16). No other thread may use the heap meanwhile.
+ * Check that the charge of the heap's space is the sum over slots (H16). No other
+ * thread may use the heap meanwhile. Returns NULL, or what is wrong.
  */
 const char *vmsi_heap_check_charge(struct vms_heap *heap);
 
-/* In debug builds end the program if vmsi_heap_check finds something. */
+/* In debug builds panic if vmsi_heap_check finds something. */
 void vmsi_heap_verify(struct vms_heap *heap);
 
 #endif

@@ -7,17 +7,14 @@
 #include "heap/check.h"
 #include "heap/heap.h"
 
-/*
- * Memory that no block has used for a while is offered to the host, and later
- * given back with its charge.
- */
+/* Makes retained memory reclaimable by its age, and later gives it back. */
 
-/* Milliseconds from one look at ages to the next, at least. */
+/* At least so many milliseconds lie between two looks at ages. */
 #define LOOK_EVERY 100
 
 /*
- * What was freed before the time that is returned has reached an age. Before this
- * process has reached it nothing has.
+ * The time before which memory was freed that has reached an age by now. In a child
+ * of fork none has until so much time has passed since the fork.
  */
 static uint64_t time_before(const struct vms_heap *heap, uint64_t now,
 			    unsigned age)
@@ -33,8 +30,8 @@ static uint64_t time_before(const struct vms_heap *heap, uint64_t now,
 static void look(struct vms_heap *heap, uint64_t now)
 {
 	vmsi_heap_forget_used(heap);
-	vmsi_retained_offer(heap,
-			    time_before(heap, now, heap->ages.offer_after));
+	vmsi_retained_make_reclaimable(
+		heap, time_before(heap, now, heap->ages.reclaimable_after));
 	now = time_before(heap, now, heap->ages.give_back_after);
 	if (now == 0)
 		return;
@@ -64,7 +61,7 @@ size_t vmsi_heap_collect_all(struct vms_heap *heap)
 void vmsi_heap_set_locking(vms_heap *heap, unsigned locking)
 {
 	atomic_store(&heap->locking, locking);
-	/* What is retained is not locked as blocks are to be from now on. */
+	/* Retained memory is not locked, but blocks are to be from now on. */
 	if (locking)
 		(void)vmsi_heap_collect_all(heap);
 }

@@ -7,12 +7,12 @@
 
 struct vms_heap;
 
-/* When what is retained goes back: of slots (retained.h) and of runs (run.h). */
+/* When retained memory of slots (retained.h) and of runs (run.h) goes back. */
 
-/* Give back by age, unless that was done just now; now is vmsi_heap_now(). */
+/* Look at ages, unless that was done just now; now is vmsi_heap_now(). */
 void vmsi_heap_age(struct vms_heap *heap, uint64_t now);
 
-/* Give back all that is retained. Returns 0 if that was nothing. */
+/* Give back all that is retained. Returns the bytes. */
 size_t vmsi_heap_collect_all(struct vms_heap *heap);
 
 #endif

@@ -6,32 +6,30 @@
 #include "host/host.h"
 
 /*
- * Which blocks get huge pages before a byte of them was written. A huge page
- * brings in 2 MiB for one byte, so a sparse block would hold many times what it
- * holds under another malloc. A block therefore has small pages until blocks like
- * it are seen to be dense. Where the host gives huge pages unasked, a block would
- * get them from any malloc, and gets them here.
+ * Decides which new blocks get huge pages. A block gets small ones until blocks
+ * like it are seen to be dense, since a sparse block on huge pages would take many
+ * times the memory that it takes under another malloc. Where the host gives huge
+ * pages unasked, any malloc gets them, and so does the heap.
  *
  * Only blocks on small pages tell anything: a huge page is in memory as a whole
  * however little of it was written.
  */
 
-/* Smaller blocks are not worth a look. */
+/* Smaller blocks are not looked at: the call would cost more than it saves. */
 #define DENSITY_LEAST ((size_t)1 << 20)
 
-/* of_calloc is never further from 0, so that it follows a program that changes. */
+/* of_calloc stays within this, so that it soon follows a program that changes. */
 #define DENSITY_MOST 4
 
-/* So many pages are looked at, in parts: more would cost more than it saves. */
+/* A sample has so many pages, of a large block in parts spread over all of it. */
 #define SAMPLE_PAGES 4096
 #define SAMPLE_PARTS 4
 #define PART_PAGES (SAMPLE_PAGES / SAMPLE_PARTS)
 
-/* A dense block of malloc makes larger ones, up to so many times its size, be
- * expected to be dense, too. */
+/* A dense block of malloc tells of those up to so many times its size. */
 #define LIKE_IT 4
 
-/* How many of count pages are in memory; SIZE_MAX: that is not known. */
+/* How many of count pages are in memory; SIZE_MAX: the host does not tell. */
 static size_t pages_in_memory(uintptr_t start, size_t count)
 {
 	unsigned char pages[SAMPLE_PAGES];
@@ -56,7 +54,7 @@ bool vmsi_slot_is_dense(struct vms_heap *heap, const struct vmsi_slot *slot,
 
 	if (count <= SAMPLE_PAGES)
 		return pages_in_memory(start, count) >= count / 2;
-	/* Over all of it, as a sparse block may have a dense beginning. */
+	/* In parts, as a sparse block may have a dense beginning. */
 	for (size_t i = 0; i < SAMPLE_PARTS; i++) {
 		size_t part = pages_in_memory(
 			start + i * apart * vmsi_page_size(), PART_PAGES);
@@ -77,8 +75,8 @@ static void expect_dense(struct vms_heap *heap, size_t up_to)
 }
 
 /*
- * The latest block may be dense already, which tells as much as one that is freed.
- * If it is not, it may still be filled, and tells nothing.
+ * Learn from the latest block on small pages, if it is dense by now. If it is not,
+ * that tells nothing, since the program may be about to fill it.
  */
 static void look_at_latest(struct vms_heap *heap)
 {
@@ -110,7 +108,7 @@ void vmsi_density_watch(struct vms_heap *heap, struct vmsi_slot *slot)
 				      memory_order_relaxed);
 }
 
-/* A dense block leaves its memory to the next dense one, with huge pages. */
+/* The slot of a dense block gets huge pages, to be retained for dense blocks. */
 static void learn_of_malloc(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	const size_t size = vmsi_get(&slot->size);
@@ -134,8 +132,8 @@ static int of_calloc(const struct vms_heap *heap)
 }
 
 /*
- * A program may take a large table of zeroes and use little of it. Whether this
- * one does is learned from those that it has freed.
+ * A program may make a large table by calloc and use little of it. Whether this
+ * one does is learned from the tables that it has freed.
  */
 enum vmsi_purpose vmsi_purpose_of_calloc(const struct vms_heap *heap)
 {

@@ -7,17 +7,17 @@
 #include "space/inside.h"
 
 /*
- * The registry of heaps, and fork(2): the child gets every heap with no lock
- * taken. A slot that another thread was changing at that moment stays busy in the
- * child for good; its block, if any, was that thread's.
+ * The list of all heaps, and fork(2): in the child no lock of a heap is held. A
+ * slot that another thread was changing stays busy in the child for ever; if it
+ * had a block, that was the other thread's.
  */
 
 static struct vmsi_lock registry_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_LEAF);
 static struct vms_heap *registry;
 
 /*
- * The lock of reclaiming is taken first, so that a thread that gives memory back
- * comes to an end. Until the fork is over this thread must not give any back.
+ * vmsi_reclaim_lock is taken first, so that a thread that gives memory back ends
+ * that. Until the fork is over this thread gives none back: it holds the locks.
  */
 static void before_fork(void)
 {
@@ -44,7 +44,7 @@ static void after_fork_in_child(void)
 	vmsi_lock_init(&registry_lock, VMSI_RANK_LEAF);
 	for (struct vms_heap *heap = registry; heap; heap = heap->next) {
 		vmsi_heap_renew_locks(heap);
-		/* Pages that the child shares with its parent free nothing. */
+		/* Giving back pages that are shared with the parent frees none. */
 		atomic_store(&heap->ages.born, vmsi_heap_now());
 		/* A child has no locked memory, and MCL_FUTURE is off. */
 		atomic_store(&heap->locking, 0);
@@ -52,9 +52,9 @@ static void after_fork_in_child(void)
 }
 
 /*
- * Registered as early as can be, as fork runs the handlers that were registered
- * first last. Those of the program run before, since they often take a lock that
- * another thread may hold while it waits for the heap.
+ * A constructor, since fork runs the handlers that were registered first last:
+ * those of the program are to run before, as they often take a lock that
+ * another thread may hold while it waits for a lock of the heap.
  */
 __attribute__((constructor)) void vmsi_heap_handle_fork(void)
 {

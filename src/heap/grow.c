@@ -11,7 +11,7 @@ struct vmsi_slot *vmsi_grown_take(struct vms_heap *heap, size_t held,
 
 	if (!slot)
 		return NULL;
-	/* What the block brings along is advised likewise: both are one mapping. */
+	/* With equal advice the host merges it with the pages that move there. */
 	vmsi_slot_set_small_pages(heap, slot, small_pages);
 	if (vmsi_slot_commit(heap, slot, held, size, VMSI_REACH_AHEAD)) {
 		vmsi_slot_put(heap, slot);

@@ -10,14 +10,14 @@
 #define LARGE_SHIFT_MOST 34u
 #define GIANT_SHIFT_MOST 40u
 
-/* A range that is smaller has small slots only, and so no larger blocks. */
+/* A smaller range is cut into small slots only, so it has no larger blocks. */
 #define LARGER_FROM ((size_t)64 << 30)
 
-/* Where the range is small, slots become smaller before there are fewer of them. */
+/* In a small range, slots become smaller so that there are at least so many. */
 #define LARGES_LEAST 32
 #define GIANTS_LEAST 4
 
-/* The record of a slot has 128 bytes; these are 8 MiB. */
+/* With records of 128 bytes, these have 8 MiB. */
 #define SMALL_MOST ((size_t)65536)
 
 static uintptr_t place_class(struct vmsi_slot_class *class, unsigned shift,
@@ -29,7 +29,7 @@ static uintptr_t place_class(struct vmsi_slot_class *class, unsigned shift,
 	return class->base + (count << shift);
 }
 
-/* The shift of the largest slots, up to most, of which at least so many fit. */
+/* The shift of the largest slots, up to most, of which least fit into bytes. */
 static unsigned fitting_shift(size_t bytes, unsigned most, size_t least)
 {
 	unsigned shift = most;
@@ -40,8 +40,8 @@ static unsigned fitting_shift(size_t bytes, unsigned most, size_t least)
 }
 
 /*
- * Larger slots first, so that no addresses are lost between the classes: the
- * end of each is on a boundary of the next, smaller one.
+ * Larger slots come first, so that no addresses are lost between classes: a class
+ * ends at a multiple of the size of the next, smaller slots.
  */
 int vmsi_layout_init(struct vmsi_layout *layout, struct vmsi_range range,
 		     size_t small_most)
@@ -95,7 +95,7 @@ struct vmsi_slot_class *vmsi_class_of_slot(struct vmsi_layout *layout,
 {
 	struct vmsi_slot_class *class = layout->classes;
 
-	/* Their records are one array, the small slots first. */
+	/* The records of all classes are one array, those of small slots first. */
 	while (slot >= class->slots + class->count)
 		class++;
 	return class;

@@ -17,17 +17,16 @@
  *
  *   space  |  1 TiB slots  |  16 GiB slots  |  64 MiB slots  |
  *
- * (The larger two are smaller where the space is.)
- *
- * Which slot an address lies in follows from the address alone. The records of
- * slots lie apart from the memory that the program writes.
+ * (In a small space the first two sizes are smaller.) The address alone tells which
+ * slot it lies in. The records of slots lie apart from memory that the program
+ * writes.
  */
 
 #define VMSI_HEAP_CLASSES 3
 
 /*
- * The slots of one size. base to slots stay as they are while the heap is open;
- * the rest belongs to the heap's lock.
+ * The slots of one size. Fields from base to slots do not change while the heap is
+ * open; the heap's lock guards the others.
  */
 struct vmsi_slot_class {
 	uintptr_t base;
@@ -35,19 +34,19 @@ struct vmsi_slot_class {
 	uint32_t count;
 	struct vmsi_slot *slots;
 	uint32_t begun;          /* slots that were ever used: the first ones */
-	struct vmsi_slot *unused; /* those of them that hold nothing */
-	struct vmsi_bins bins[2]; /* retained: with huge pages, with small ones */
+	struct vmsi_slot *unused; /* begun slots that are UNUSED */
+	struct vmsi_bins bins[2]; /* of slots with huge pages, and with small ones */
 };
 
 struct vmsi_layout {
-	uintptr_t start;         /* of the addresses that are cut into slots */
-	size_t length;
+	uintptr_t start;         /* the first address of a slot */
+	size_t length;           /* bytes of addresses of all slots */
 	struct vmsi_slot_class classes[VMSI_HEAP_CLASSES]; /* small slots first */
 	size_t record_bytes;     /* of the records of all slots */
 };
 
 /*
- * Cut a range into at most so many small slots, and larger ones where it is large
+ * Cut a range into small slots, at most small_most, and larger ones if it is large
  * enough. Returns 0 or -ENOMEM.
  */
 int vmsi_layout_init(struct vmsi_layout *layout, struct vmsi_range range,
@@ -60,7 +59,7 @@ static inline bool vmsi_layout_has(const struct vmsi_layout *layout,
 	return (uintptr_t)address - layout->start < layout->length;
 }
 
-/* The class of slots that an address of the layout lies in. */
+/* The class of the slot that an address of the layout lies in. */
 static inline struct vmsi_slot_class *
 vmsi_class_of(struct vmsi_layout *layout, uintptr_t address)
 {
@@ -92,11 +91,11 @@ static inline uintptr_t vmsi_slot_start(const struct vmsi_slot_class *class,
 struct vmsi_slot_class *vmsi_class_of_slot(struct vmsi_layout *layout,
 					   const struct vmsi_slot *slot);
 
-/* The first address of a slot of which only the record is known. */
+/* vmsi_slot_start, where the caller does not know the class. */
 uintptr_t vmsi_slot_address(struct vmsi_layout *layout,
 			    const struct vmsi_slot *slot);
 
-/* Whether slots of any class, taken or not, have so many addresses. */
+/* Whether a slot of any class, free or not, has so many addresses. */
 bool vmsi_layout_has_slots(const struct vmsi_layout *layout, size_t addresses);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "heap/heap.h"
 
-/* Act on every lock of a heap, in the order in which they are taken. */
+/* Call act for every lock of a heap, in the order in which they are taken. */
 static void for_each_lock(struct vms_heap *heap,
 			  void (*act)(struct vmsi_lock *lock))
 {

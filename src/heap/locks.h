@@ -4,12 +4,12 @@
 
 struct vms_heap;
 
-/* All locks of a heap at once, for fork and for the check of its invariants. */
+/* Take and release all locks of a heap: for fork, and to check invariants. */
 
 void vmsi_heap_lock_all(struct vms_heap *heap);
 void vmsi_heap_unlock_all(struct vms_heap *heap);
 
-/* In a child of fork, where nobody holds them: none is taken. */
+/* Make all locks anew in a child of fork, where no thread holds them. */
 void vmsi_heap_renew_locks(struct vms_heap *heap);
 
 #endif

@@ -4,11 +4,7 @@
 
 #include "heap/heap.h"
 
-/*
- * A block whose memory the program has given other rights, advice, locks or a
- * memory policy is marked as changed. When it is freed, its memory is mapped anew,
- * so that the next block finds nothing of that. (attributes.c)
- */
+/* Marks of blocks whose memory the program has changed: see attributes.h. */
 
 static inline bool vmsi_slot_is_changed(const struct vmsi_slot *slot)
 {
@@ -21,22 +17,22 @@ static inline void vmsi_slot_set_changed(struct vmsi_slot *slot, bool changed)
 }
 
 /*
- * A busy slot gives its memory back if the program has changed it or locks all
- * memory; its surplus was taken before. If the host refuses, the slot is lost.
+ * Give the room of a busy slot back, if the program has changed it or called
+ * mlockall. If the host refuses, the slot is lost. The surplus was taken before.
  */
 void vmsi_slot_renew(struct vms_heap *heap, struct vmsi_slot *slot);
 
 /*
- * Whether a block of a run that moves takes along what the program has changed, or
- * locks. If so, vmsi_run_renew maps its old place anew when that is freed.
+ * Whether a block of a run that is to move may be changed or locked by the program.
+ * If so it is marked, and vmsi_run_renew maps its old place anew.
  */
 bool vmsi_run_moves_changed(const struct vms_heap *heap, struct vmsi_run *run,
 			    unsigned index);
 
 /*
- * A busy block of a run gets new memory if the program has changed it; or only
- * loses its pages if the program locks all memory. Returns false if the host
- * refuses: nobody may get the block then.
+ * Map a busy block of a run anew, if the program has changed it; or drop its pages,
+ * if the program has called mlockall. False: the host refused to map it anew, and
+ * no other may get the block.
  */
 bool vmsi_run_renew(struct vms_heap *heap, struct vmsi_run *run,
 		    unsigned index, uintptr_t address);

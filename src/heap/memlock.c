@@ -8,10 +8,10 @@
 #include "host/host.h"
 
 /*
- * mlockall(2). The kernel would lock all addresses of the heap, reserved ones
+ * mlockall(2) of the kernel would lock all addresses of the heap, reserved ones
  * too, and count them against RLIMIT_MEMLOCK. So the heap locks the memory of
- * blocks and nothing else. It asks the host and not its space, since the space
- * refuses to give back memory that it knows to be locked.
+ * blocks alone. It calls the host and not its space, since the space refuses to
+ * give back memory that it knows to be locked.
  */
 
 unsigned vmsi_heap_get_locking(const vms_heap *heap)
@@ -50,7 +50,7 @@ void vmsi_heap_unlock_reserved(struct vms_heap *heap, uintptr_t start,
 		(void)vmsi_host.munlock(start, length);
 }
 
-/* --- what there is -------------------------------------------------------- */
+/* --- live blocks ----------------------------------------------------------- */
 
 struct visit {
 	void (*act)(uintptr_t start, size_t length, void *context);

@@ -4,18 +4,18 @@
 
 #include "heap/heap.h"
 
-/* The memory of blocks is locked while mlockall(2) is in force. (memlock.c) */
+/* Locks the memory of blocks while mlockall(2) is in force. (memlock.c) */
 
-/* Whether blocks that are made from now on are locked. */
+/* Whether new blocks are locked (MCL_FUTURE). */
 bool vmsi_heap_locks_new(const struct vms_heap *heap);
 
-/* If so, lock memory that was just committed. Returns 0 or -ENOMEM. */
+/* Lock memory that was just committed, if new blocks are. Returns 0 or -ENOMEM. */
 int vmsi_heap_lock_new(struct vms_heap *heap, uintptr_t start, size_t length);
 
 /* Unlock memory that is about to be given back, if it may be locked. */
 void vmsi_heap_unlock(struct vms_heap *heap, uintptr_t start, size_t length);
 
-/* Unlock addresses that were reserved anew: the kernel has locked them unasked. */
+/* Unlock addresses that were reserved again, which MCL_FUTURE has locked. */
 void vmsi_heap_unlock_reserved(struct vms_heap *heap, uintptr_t start,
 			       size_t length);
 

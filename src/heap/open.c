@@ -13,7 +13,7 @@
 #include "host/host.h"
 #include "space/inside.h"
 
-/* Heaps themselves: options, open and close. */
+/* Opens and closes heaps. */
 
 #define RESERVE_MOST ((size_t)16 << 40)
 #define RESERVE_LEAST ((size_t)256 << 20)
@@ -36,7 +36,7 @@ static void set_options(struct vms_heap *heap,
 	if (options->retain == VMS_HEAP_RETAIN_NONE)
 		heap->ages.most = 0;
 	heap->ages.most = vmsi_align_down(heap->ages.most, vmsi_page_size());
-	heap->ages.offer_after = options->reclaimable_after ?
+	heap->ages.reclaimable_after = options->reclaimable_after ?
 		options->reclaimable_after : RECLAIMABLE_AFTER;
 	heap->ages.give_back_after = options->give_back_after ?
 		options->give_back_after : GIVE_BACK_AFTER;
@@ -45,7 +45,7 @@ static void set_options(struct vms_heap *heap,
 	heap->huge_unasked = vmsi_growth_gives_unasked();
 }
 
-/* The space itself refuses nothing: the kernel does, and a budget if any. */
+/* The space refuses no commit itself: the kernel does, and a budget. */
 static vms_space *open_space(size_t size, struct vms_budget *budget)
 {
 	const struct vms_space_options options = {
@@ -59,11 +59,10 @@ static vms_space *open_space(size_t size, struct vms_budget *budget)
 }
 
 /*
- * A heap takes at most a quarter of the addresses that can be had, as libraries,
- * files and stacks need them as well. They are scarce under a limit or on a small
- * machine. Below this size a heap may take half of them: with fewer slots it would
- * be of little use. A thread needs 8 MiB for its stack, and 64 MiB more where its
- * malloc gives it an arena.
+ * A heap takes at most a quarter of the addresses that can be had: under a limit or
+ * on a small machine they are scarce, and libraries, files and threads need them
+ * (a thread 8 MiB for its stack, and 64 MiB if its malloc gives it an arena). If a
+ * quarter is less than this, it takes half, since with few slots it is of no use.
  */
 #define HALF_BELOW ((size_t)2 << 30)
 
@@ -92,10 +91,10 @@ static vms_space *reserve(size_t asked, struct vms_budget *budget)
 	return space;
 }
 
-/* The kernel's default, for a host that does not tell. */
+/* The kernel's default of vm.max_map_count, if the host does not tell. */
 #define MAPS_MOST 65530u
 
-/* The mappings of the host that a process may have: vm.max_map_count. */
+/* How many mappings of the host the process may have. */
 static size_t maps_most(void)
 {
 	uint64_t maps;
@@ -106,10 +105,10 @@ static size_t maps_most(void)
 }
 
 /*
- * Divide the mappings of the host: half of them are for slots, as a slot with
- * memory is two; a quarter is for holes in runs, each of which makes two more. The
- * rest is the program's, which could start no thread and load no library without
- * any.
+ * Cut the space into slots. Half of the host's mappings are for slots, where
+ * one with memory makes two; a quarter is for holes in runs, where each makes
+ * two more. The rest is for the program, which needs some to start threads and
+ * load libraries.
  */
 static int lay_out(struct vms_heap *heap, struct vmsi_range range)
 {
@@ -119,8 +118,7 @@ static int lay_out(struct vms_heap *heap, struct vmsi_range range)
 	return vmsi_layout_init(&heap->layout, range, maps / 4);
 }
 
-
-/* All slots are one mapping without rights, which costs no commit. */
+/* Map all slots as one PROT_NONE mapping, which is not charged. */
 static int map_slots(struct vms_heap *heap)
 {
 	void *start = (void *)heap->layout.start;
@@ -174,7 +172,7 @@ static int open_heap(const struct vms_heap_options *options,
 	error = set_up(heap, options);
 	if (error) {
 		tear_down(heap);
-		/* A host that is short of memory for now says EAGAIN. */
+		/* EAGAIN too means that the host is short of memory. */
 		return error == -EINVAL ? -EINVAL : -ENOMEM;
 	}
 	vmsi_heap_handle_refusals();
@@ -197,7 +195,7 @@ vms_heap *vms_heap_open(const struct vms_heap_options *options)
 		error = -EINVAL;
 	if (!error)
 		error = open_heap(&known, &heap);
-	/* What other heaps retain may be what was missing. */
+	/* Other heaps may retain what was missing. */
 	if (error == -ENOMEM && vmsi_reclaim(NULL, since))
 		error = open_heap(&known, &heap);
 	errno = error ? -error : saved;

@@ -11,7 +11,7 @@
 
 /* Blocks that become larger or smaller. */
 
-/* The block stays where it is. Its thread alone counts how often it has grown. */
+/* Set the size of a block that stays where it is. Only its thread writes grown. */
 static void set_size(struct vmsi_slot *slot, size_t old, size_t size)
 {
 	vmsi_set(&slot->size, size);
@@ -34,9 +34,9 @@ static void use_huge_pages(vms_heap *heap, struct vmsi_slot *slot)
 }
 
 /*
- * The pages of the block go to another slot by their page tables. What is to
- * follow them there is committed first, so that a refusal leaves the block where
- * it is. Returns whether *slot is the new one.
+ * Move the pages of a block to another slot, where what is to follow them is
+ * committed first, so that a refusal leaves the block where it is. Returns whether
+ * it was moved, and sets *slot.
  */
 static bool grow_by_move(vms_heap *heap, struct vmsi_slot **slot, size_t size,
 			 enum vmsi_purpose purpose)
@@ -60,10 +60,7 @@ static bool grow_by_move(vms_heap *heap, struct vmsi_slot **slot, size_t size,
 	return true;
 }
 
-/*
- * A block that its room does not hold: each way is tried in turn, the cheapest
- * first.
- */
+/* Grow a block beyond its room: tries each way in turn, the cheapest first. */
 static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
 	const size_t old = vmsi_get(&slot->size);
@@ -90,18 +87,18 @@ static void *grow(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 	/* To a larger slot, where its own is too small. */
 	if (!fits && grow_by_move(heap, &slot, size, VMSI_FOR_GROWTH))
 		return vmsi_block_of(heap, slot);
-	/* Refused: what was a surplus before is one again. */
+	/* Refused: the surplus that was taken above is one again. */
 	if (had_surplus)
 		vmsi_slot_leave_surplus(heap, slot);
 	return NULL;
 }
 
-/* --- the other ways -------------------------------------------------------- */
+/* --- without growth, and the calls ----------------------------------------- */
 
 /*
- * A block that becomes a little smaller keeps its memory. What it has too much
- * goes back where that is more than VMSI_RUN_MOST, and either this call has taken
- * a quarter of the block or many calls have taken half of it.
+ * Make a block smaller. It keeps the memory behind its end, until this is more than
+ * VMSI_RUN_MOST, and either this call cut off more than a quarter of the block or
+ * less than half of the memory is used.
  */
 static void *shrink(vms_heap *heap, struct vmsi_slot *slot, size_t size)
 {
@@ -144,8 +141,8 @@ static void *realloc_slowly(vms_heap *heap, struct vmsi_slot *slot, void *block,
 }
 
 /*
- * Whether the block neither outgrows its room nor shrinks by so much that memory
- * goes back. A block of a run never does: size of the slot of a run is 0.
+ * Whether a new size needs no call: the block neither outgrows its room nor shrinks
+ * so far that memory may go back. False for the slot of a run, whose size is 0.
  */
 static bool stays_in_room(const struct vmsi_slot *slot, size_t old, size_t size)
 {

@@ -5,7 +5,7 @@
 #include "heap/registry.h"
 #include "space/inside.h"
 
-/* Before any request is refused, heaps give back what they retain. */
+/* The reclaimer of base/reclaim.h: heaps give back what they retain. */
 
 static bool is_asked(const struct vms_heap *heap,
 		     const struct vms_budget *budget)

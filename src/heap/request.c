@@ -9,14 +9,12 @@
 
 /*
  * The request of this thread. A refusal is noted where it happens: later calls on
- * the space, to put a slot back for instance, would hide it from the public call.
- *
- * The TLS model is initial-exec because the general one can call malloc at its
- * first use, and a preloaded library is malloc.
+ * the space, which put a slot back, would hide it from the public call. For the
+ * thread-local model see src/base/lock.c.
  */
 static _Thread_local struct {
-	struct vmsi_budget_refusal budget; /* the latest refusal by a budget */
-	enum vms_refusal reason;  /* of the latest one; NONE: no slot was free */
+	struct vmsi_budget_refusal budget; /* the refusal, if a budget refused */
+	enum vms_refusal reason;  /* of the refusal; NONE: no slot was free */
 	unsigned since;           /* vmsi_reclaim_moment before this attempt */
 	struct vmsi_attempts attempts;
 } request __attribute__((tls_model("initial-exec")));
@@ -48,14 +46,14 @@ void vmsi_request_note(int error)
 	request.budget = vmsi_budget_latest();
 }
 
-/* A callback may make requests in this thread: this one is kept aside. */
+/* Keeps the request aside, since a callback may make others in this thread. */
 static bool ask_budget(vms_heap *heap)
 {
 	__typeof__(request) kept = request;
 	bool again;
 
 	vmsi_budget_recall(&kept.budget);
-	again = vmsi_ask_for_room(heap->space, &kept.attempts);
+	again = vmsi_ask_to_give_back(heap->space, &kept.attempts);
 	request = kept;
 	return again;
 }
@@ -68,7 +66,7 @@ static bool ask_heaps(void)
 	return vmsi_reclaim(NULL, request.since);
 }
 
-/* What vms_last_refusal is to tell; asking has made other calls since. */
+/* Set what vms_last_refusal tells, which calls since the refusal have changed. */
 static void tell_reason(void)
 {
 	if (request.reason == VMS_REFUSAL_NONE)

@@ -7,9 +7,9 @@
 #include <vmspace/heap.h>
 
 /*
- * vms_heap_realloc where that takes neither a lock nor a system call: the block is
- * in a slot of its own and stays within its room. Returns NULL, and changes
- * nothing, where it takes more. errno is left alone.
+ * vms_heap_realloc if that takes neither a lock nor a system call: the block has a
+ * slot of its own and stays within its room. Else returns NULL and changes
+ * nothing. errno stays as it is.
  */
 void *vmsi_heap_resize_in_room(vms_heap *heap, void *block, size_t size);
 

@@ -13,7 +13,7 @@
 #include "heap/marks.h"
 #include "host/host.h"
 
-/* So much may be retained however little the program uses. */
+/* So many bytes may be retained even if the program uses less. */
 #define RETAIN_LEAST ((size_t)64 << 20)
 
 uint64_t vmsi_heap_now(void)
@@ -25,8 +25,8 @@ uint64_t vmsi_heap_now(void)
 }
 
 /*
- * The lock of ages is held over calls on the space. If one of these fails, it must
- * not ask heaps for memory: they would want the lock again.
+ * ages.lock is held over calls on the space. If one of these is refused, it must
+ * not have heaps give memory back, since they take the lock too.
  */
 static void lock_ages(struct vms_heap *heap)
 {
@@ -53,7 +53,7 @@ static struct vmsi_bins *bins_of(struct vms_heap *heap,
 	return &vmsi_class_of_slot(&heap->layout, slot)->bins[slot->small_pages];
 }
 
-/* From the newest on, as what comes in was nearly always freed last. */
+/* Searches from the newest on, since most of what is added was freed last. */
 static void add_by_age(struct vmsi_ages *ages, struct vmsi_retained *retained)
 {
 	struct vmsi_retained *after = ages->newest;
@@ -74,7 +74,7 @@ static void remove_by_age(struct vmsi_ages *ages, struct vmsi_retained *retained
 		retained->older;
 }
 
-/* From here on any thread may take it, or give it back. */
+/* Put retained memory in the lists, from where any thread may take it. */
 static void list(struct vms_heap *heap, struct vmsi_retained *retained)
 {
 	struct vmsi_slot *slot = retained->slot;
@@ -101,22 +101,22 @@ void vmsi_retained_unlist(struct vms_heap *heap, struct vmsi_retained *retained)
 	}
 }
 
-/* An owner that reads it without the lock sees what was done to the memory. */
+/* Release: a block's owner reads to without a lock, and then uses the memory. */
 static void set_end(struct vmsi_retained *retained, size_t to)
 {
 	atomic_store_explicit(&retained->to, to, memory_order_release);
 }
 
-/* Nothing is retained: the owner of a live block may go on at once. */
+/* Set to to 0: nothing is retained. A block's owner may then use the addresses. */
 static void end(struct vmsi_retained *retained)
 {
-	retained->offered = false;
+	retained->reclaimable = false;
 	set_end(retained, 0);
 }
 
 /* --- from room and to room ------------------------------------------------- */
 
-/* The room of a slot from an offset on is retained. freed_at stays. */
+/* Retain the room of a slot from an offset on. freed_at stays. */
 static void retain_from(struct vms_heap *heap, struct vmsi_slot *slot,
 			size_t from)
 {
@@ -164,7 +164,7 @@ void vmsi_slot_leave_surplus(struct vms_heap *heap, struct vmsi_slot *slot)
 
 	if (vmsi_get(&slot->touched) <= kept)
 		return;
-	/* Memory that was never used is not worth keeping. */
+	/* To retain memory that was never touched would save no fault. */
 	vmsi_slot_give_back(heap, slot, vmsi_get(&slot->touched));
 	retain_from(heap, slot, kept);
 }
@@ -179,7 +179,7 @@ void vmsi_slot_put_lost(struct vms_heap *heap, struct vmsi_slot *slot)
 	vmsi_lock_release(&heap->lock);
 }
 
-/* A busy slot that has no memory, or a hole, is unused or lost. */
+/* Make a busy slot without memory unused; a lost one is mended first. */
 static void put_empty(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	struct vmsi_slot_class *class = vmsi_class_of_slot(&heap->layout, slot);
@@ -213,10 +213,10 @@ void vmsi_heap_forget_used(struct vms_heap *heap)
 		vmsi_set(&heap->ages.used_lately, lately - (lately - used) / 32);
 }
 
-/* No more than the program has used of late: one that uses little holds little. */
+/* How much may be retained: no more than the program has used of late. */
 static size_t retain_limit(const struct vms_heap *heap)
 {
-	/* Locked memory is scarce: what is free is to be had for what is in use. */
+	/* With mlockall, retained memory would use up RLIMIT_MEMLOCK. */
 	if (vmsi_heap_get_locking(heap))
 		return 0;
 	return vmsi_min(heap->ages.most,
@@ -224,7 +224,7 @@ static size_t retain_limit(const struct vms_heap *heap)
 				 RETAIN_LEAST));
 }
 
-/* Put a slot whose memory may exceed, with that of others, what is retained. */
+/* vmsi_slot_put, but the heap may retain more than it may afterwards. */
 static void put_untrimmed(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	const size_t touched = vmsi_get(&slot->touched);
@@ -232,7 +232,7 @@ static void put_untrimmed(struct vms_heap *heap, struct vmsi_slot *slot)
 						     retain_limit(heap)),
 					    vmsi_page_size());
 
-	/* A lost slot goes as a whole: it is reserved anew. */
+	/* Of a lost slot put_empty maps all anew. */
 	if (!slot->lost && (keep == 0 || touched > keep))
 		vmsi_slot_give_back(heap, slot, keep);
 	if (slot->lost || vmsi_get(&slot->room) == 0)
@@ -248,8 +248,8 @@ void vmsi_slot_put(struct vms_heap *heap, struct vmsi_slot *slot)
 	note_used(heap);
 	vmsi_slot_take_surplus(heap, slot);
 	/*
-	 * The memory is as old as its last use. A block that had less than half of
-	 * it has not used the rest, whose age stays.
+	 * A block that used at least half of the memory makes all of it new. One
+	 * that used less leaves freed_at, since most of it has been unused longer.
 	 */
 	if (room >= vmsi_get(&slot->room) / 2)
 		slot->retained.freed_at = vmsi_heap_now();
@@ -276,9 +276,9 @@ void vmsi_heap_mend_lost(struct vms_heap *heap)
 /* --- giving back ----------------------------------------------------------- */
 
 /*
- * The offset from which on something that is to go goes. A free slot goes as a
- * whole; of a surplus only the end goes that is more than the limit, in whole huge
- * pages, unless it is too old.
+ * The offset from which on retained memory goes back. All of it goes that is of a
+ * free slot, or too old; of another surplus only as much of its end, in whole huge
+ * pages, as is retained above the limit.
  */
 static size_t first_to_go(const struct vms_heap *heap,
 			  const struct vmsi_retained *retained, size_t limit,
@@ -296,7 +296,10 @@ static size_t first_to_go(const struct vms_heap *heap,
 					vmsi_huge_page_size()));
 }
 
-/* Take the oldest out of the lists, if it is too old or too much is retained. */
+/*
+ * Take the oldest out of the lists, if it is too old or too much is retained, and
+ * set from to where it goes back from. NULL: nothing is to go back.
+ */
 static struct vmsi_retained *next_to_go(struct vms_heap *heap, size_t limit,
 					uint64_t before, size_t *from)
 {
@@ -316,9 +319,9 @@ static struct vmsi_retained *next_to_go(struct vms_heap *heap, size_t limit,
 }
 
 /*
- * Give back the end of what is in no list, and list what is left. What the host
- * keeps, pages or charge, counts as freed now: if it stayed the oldest, nothing
- * else would ever go.
+ * Give back retained memory, which is in no list, from an offset on, and list what
+ * is left. If the host refuses to take pages or charge, freed_at becomes now: else
+ * it would stay the oldest, and vmsi_retained_trim would try it again and again.
  */
 static size_t give_back(struct vms_heap *heap, struct vmsi_retained *retained,
 			size_t from)
@@ -352,7 +355,7 @@ static size_t give_back(struct vms_heap *heap, struct vmsi_retained *retained,
 	return to - from;
 }
 
-/* Returns 0 if nothing is to go, or the host keeps it. */
+/* Returns the bytes; 0: nothing is to go back, or the host refused. */
 static size_t give_back_oldest(struct vms_heap *heap, size_t limit,
 			       uint64_t before)
 {
@@ -376,17 +379,17 @@ size_t vmsi_retained_trim(struct vms_heap *heap, size_t limit, uint64_t before)
 	return bytes;
 }
 
-/* --- offering to the host -------------------------------------------------- */
+/* --- making reclaimable ---------------------------------------------------- */
 
-/* Take the oldest that was not offered out of the lists, if it is old enough. */
-static struct vmsi_retained *next_to_offer(struct vms_heap *heap,
-					   uint64_t before)
+/* Take the oldest that is not reclaimable out of the lists, if it is old enough. */
+static struct vmsi_retained *take_oldest_waiting(struct vms_heap *heap,
+						 uint64_t before)
 {
 	struct vmsi_retained *next;
 
 	vmsi_lock_acquire(&heap->lock);
 	next = heap->ages.oldest;
-	while (next && next->offered)
+	while (next && next->reclaimable)
 		next = next->newer;
 	if (next && next->freed_at >= before)
 		next = NULL;
@@ -396,28 +399,28 @@ static struct vmsi_retained *next_to_offer(struct vms_heap *heap,
 	return next;
 }
 
-static bool offer_oldest(struct vms_heap *heap, uint64_t before)
+static bool make_oldest_reclaimable(struct vms_heap *heap, uint64_t before)
 {
 	struct vmsi_retained *next;
 
 	lock_ages(heap);
-	next = next_to_offer(heap, before);
+	next = take_oldest_waiting(heap, before);
 	if (next) {
 		const uintptr_t start = vmsi_slot_address(&heap->layout,
 							  next->slot);
 
 		(void)vms_madvise(heap->space, (void *)(start + next->from),
 				  vmsi_get(&next->to) - next->from, MADV_FREE);
-		next->offered = true;
+		next->reclaimable = true;
 		list(heap, next);
 	}
 	unlock_ages(heap);
 	return next != NULL;
 }
 
-void vmsi_retained_offer(struct vms_heap *heap, uint64_t before)
+void vmsi_retained_make_reclaimable(struct vms_heap *heap, uint64_t before)
 {
-	while (offer_oldest(heap, before))
+	while (make_oldest_reclaimable(heap, before))
 		;
 }
 

@@ -11,9 +11,9 @@
 #include "space/inside.h"
 
 /*
- * Blocks of runs, as alloc.c, block.c and realloc.c call for them. run_blocks.c
- * knows which blocks are free, run_memory.c what memory they have, and
- * run_collect.c gives back what is retained.
+ * Makes, frees and resizes blocks in runs, for alloc.c, block.c and realloc.c.
+ * run_blocks.c knows which blocks are free, run_memory.c what memory they have,
+ * and run_collect.c gives retained ones back.
  */
 
 static unsigned class_for(size_t size)
@@ -82,9 +82,9 @@ static void add_free(struct vmsi_run *run, unsigned index)
 }
 
 /*
- * What the slot retained becomes that of free blocks; the lowest is used first. A
- * block of which only a part is committed is not begun, but its memory counts as
- * used, since that part may hold anything.
+ * Make free blocks of the memory that the slot retained, the lowest on top of the
+ * stack. A block of which only a part is committed does not count as begun, but
+ * its memory counts as used, since that part may hold anything.
  */
 static void adopt_memory(struct vmsi_run *run, size_t size)
 {
@@ -205,7 +205,7 @@ void *vmsi_run_alloc(struct vms_heap *heap, size_t size, bool zeroed)
 	return memory;
 }
 
-/* The index of the live block at an address; ends the program if there is none. */
+/* The index of the live block at an address; panics if there is none. */
 static unsigned find_block(struct vms_heap *heap, const struct vmsi_slot *slot,
 			   uintptr_t address)
 {
@@ -234,7 +234,7 @@ static void keep(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 	vmsi_lock_release(&class->lock);
 }
 
-/* End a run if the busy block is all that is left of it; returns whether it was. */
+/* End a run that has only this busy block left. Returns whether it has ended. */
 static bool end_with(struct vms_heap *heap, struct vmsi_run *run,
 		     unsigned index)
 {
@@ -253,8 +253,8 @@ static bool end_with(struct vms_heap *heap, struct vmsi_run *run,
 }
 
 /*
- * Put a block that was given back. The run ends here if two threads have given its
- * last two blocks back at the same time, so that neither could end it before.
+ * Free a block whose memory was given back. end_with() ends no run whose last two
+ * blocks are freed by two threads at once, so it may have to end here.
  */
 static void put_given_back(struct vms_heap *heap, struct vmsi_run *run,
 			   unsigned index)
@@ -289,7 +289,7 @@ void vmsi_run_free(struct vms_heap *heap, struct vmsi_slot *slot,
 		vmsi_panic("heap: given a block that is not in use");
 	kept_by_host = !vmsi_run_renew(heap, run, index, address);
 	count_live(class, -(size_t)block->size, -(size_t)1);
-	/* Nobody may get the block: it stays busy for good. */
+	/* The host refused to map it anew: the block stays busy for ever. */
 	if (kept_by_host)
 		return;
 	block->freed_at = vmsi_heap_now();
@@ -311,7 +311,7 @@ size_t vmsi_run_usable(struct vms_heap *heap, struct vmsi_slot *slot,
 
 /* --- realloc -------------------------------------------------------------- */
 
-/* The pages of half of the block, or more, go back when they are of no use. */
+/* Drop the pages behind a block that shrinks to less than half of its size. */
 static void shrink(struct vms_heap *heap, uintptr_t address, size_t capacity,
 		   struct vmsi_block *block, size_t size)
 {
@@ -345,7 +345,7 @@ void *vmsi_run_realloc(struct vms_heap *heap, struct vmsi_slot *slot,
 				      VMSI_FOR_GROWTH);
 	if (!grown)
 		return NULL;
-	/* All of it moves: the program may use what vms_heap_usable_size tells. */
+	/* All pages move, as vms_heap_usable_size lets the program use them all. */
 	changed = vmsi_run_moves_changed(heap, slot->run, index);
 	if (vmsi_slot_move_block(heap, address, capacity, grown,
 				 changed ? VMSI_LEAVE_HOLE : VMSI_LEAVE_ZERO)) {

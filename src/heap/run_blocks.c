@@ -2,15 +2,11 @@
 #include "heap/run_parts.h"
 
 /*
- * Which blocks of runs are free.
- *
- *   |block|block|block|hole |hole |block|~~~~~|.........|
- *    live  free  live   free  free  live  ahead
- *
- * The committed ones are a stack: the block that was freed last is used next, as
- * its memory is the most likely to be in the caches. Holes are bits, and the lowest
- * is used first: its neighbour below is committed, so that the hole becomes shorter
- * and is not split in two.
+ * Which blocks of runs are free (drawn in run.h). Committed free blocks are a
+ * stack: the block that was freed last is used next, as its memory is the most
+ * likely to be in the caches. Of holes the lowest is used first: its neighbour
+ * below is committed, so a hole of several blocks becomes shorter and is not
+ * split in two.
  */
 
 /* --- lists ---------------------------------------------------------------- */
@@ -114,7 +110,7 @@ static void push(struct vms_heap *heap, struct vmsi_run *run, unsigned index)
 	vmsi_increase(&heap->ages.retained, vmsi_run_class(heap, run)->size);
 }
 
-/* Take the block out of the stack that a link of it leads to. */
+/* Take the block that a link leads to out of the stack. */
 static unsigned unlink_at(struct vms_heap *heap, struct vmsi_run *run,
 			  uint16_t *link)
 {
@@ -185,7 +181,7 @@ void vmsi_run_put_block(struct vms_heap *heap, struct vmsi_run *run,
 	vmsi_run_place(vmsi_run_class(heap, run), run);
 }
 
-/* The last of the begun blocks counts as never used again. */
+/* Make the last of the begun blocks one that was never used. */
 static void unbegin(struct vmsi_run *run)
 {
 	run->begun--;
@@ -193,10 +189,9 @@ static void unbegin(struct vmsi_run *run)
 }
 
 /*
- * A block that could not be committed is free again. Where it is the last of the
- * begun blocks it counts as never begun. Where it is not, another thread has begun
- * the block above it: if that one is refused as well, the loop of that thread's call
- * takes both back; if it is committed, this one is committed with it.
+ * If the block is the last of the begun ones, it becomes one that was never used.
+ * Else another thread has begun the block above: either that thread commits it, and
+ * this one with it, or it is refused too, and its loop here unbegins both.
  */
 void vmsi_run_untake_block(struct vms_heap *heap, struct vmsi_run *run,
 			   unsigned index)
@@ -239,7 +234,7 @@ bool vmsi_run_take_old(struct vms_heap *heap, struct vmsi_run *run,
 		}
 		(void)unlink_at(heap, run, link);
 		run->blocks[index].use = VMSI_BLOCK_BUSY;
-		/* With a live block the run does not end meanwhile. */
+		/* A run that has a live or busy block does not end. */
 		run->live++;
 		taken[index / 64] |= UINT64_C(1) << index % 64;
 		any = true;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap/run_parts.h"
 
-/* Free blocks of runs go back, and runs that have no other blocks. */
+/* Gives back free blocks of runs, and runs that have no other blocks. */
 
-/* The next run of a pass with blocks to give back; these are made busy. */
+/* Find the next run with blocks freed before a time, and make these busy. */
 static struct vmsi_run *next_old(struct vms_heap *heap,
 				 struct vmsi_run_class *class, uint64_t before,
 				 uint64_t pass, uint64_t *taken)
@@ -20,7 +20,7 @@ static struct vmsi_run *next_old(struct vms_heap *heap,
 	return NULL;
 }
 
-/* Blocks side by side go back by one call of the host. */
+/* Give busy blocks back, those side by side by one call of the host. */
 static size_t give_back_taken(struct vms_heap *heap, struct vmsi_run *run,
 			      const uint64_t *taken)
 {
@@ -36,7 +36,7 @@ static size_t give_back_taken(struct vms_heap *heap, struct vmsi_run *run,
 			high++;
 		bytes += vmsi_run_give_back(heap, run, low, high);
 		vmsi_lock_acquire(&class->lock);
-		/* The lowest is put last, so that it is on top of the stack. */
+		/* The lowest block is put last, so that it is used first. */
 		for (unsigned i = high; i-- > low;) {
 			run->blocks[i].freed_at = vmsi_heap_now();
 			vmsi_run_put_block(heap, run, i);
@@ -93,7 +93,7 @@ static size_t end_empty(struct vms_heap *heap, struct vmsi_run_class *class)
 
 size_t vmsi_runs_collect(struct vms_heap *heap, uint64_t before)
 {
-	/* A pass sees each run once: what the host keeps would not end it. */
+	/* A pass sees each run once, or it would not end if the host refuses. */
 	const uint64_t pass = atomic_fetch_add(&heap->runs.pass, 1) + 1;
 	size_t bytes = 0;
 

@@ -12,22 +12,20 @@
 #include "space/inside.h"
 
 /*
- * The memory of blocks in runs. A run is committed from its start to the room of
- * its slot, except for its holes, which have neither memory nor charge.
+ * The memory of blocks in runs (drawn in run.h). A run is committed from its
+ * start to the room of its slot, except for its holes.
  *
- *   |block|block|hole |block|~~~~~~~~~~~~~~|.............|
- *                      begun  ahead    room         capacity
- *
- * Whoever has a busy block may commit it or give it back alone. What lies behind
- * the begun blocks belongs to nobody, and is committed for several at once. So
- * room changes under ahead_lock only. Without it two threads that have read the
- * same room could commit the same part, the second one after a third has given it
- * back.
+ * The thread that owns a busy block commits it or gives it back without a lock.
+ * Memory behind the begun blocks belongs to no block and is committed for
+ * several at once, so it and room change under ahead_lock only. Without the
+ * lock two threads that have read the same room could commit the same part, the
+ * second one after a third has given it back.
  */
 
 /*
- * The lock is held over a call on the space. That call must not ask for memory if
- * it is refused: who is asked may free blocks or collect, and want the lock.
+ * ahead_lock is held over calls on the space. If one of these is refused, it must
+ * not have heaps give memory back or ask a callback, since these may free blocks or
+ * collect, and take the lock too.
  */
 static void lock_ahead(struct vms_heap *heap)
 {
@@ -43,7 +41,7 @@ static void unlock_ahead(struct vms_heap *heap)
 
 /* --- commit --------------------------------------------------------------- */
 
-/* If the slot has a hole in the space, that may be here. */
+/* Commit a range, which is reserved first if the slot may have a hole there. */
 static int protect(struct vms_heap *heap, struct vmsi_slot *slot,
 		   uintptr_t start, size_t length)
 {
@@ -57,10 +55,7 @@ static int protect(struct vms_heap *heap, struct vmsi_slot *slot,
 	return error;
 }
 
-/*
- * A run gets huge pages for what it commits next, if what it has fills one at
- * least and is dense.
- */
+/* Give a run that is dense huge pages for what it commits next. */
 static void advise_run(struct vms_heap *heap, struct vmsi_slot *slot)
 {
 	const size_t room = vmsi_get(&slot->room);
@@ -70,7 +65,7 @@ static void advise_run(struct vms_heap *heap, struct vmsi_slot *slot)
 		vmsi_slot_set_small_pages(heap, slot, false);
 }
 
-/* Commit up to end, and ahead of it if there is memory. */
+/* Commit up to end, and further ahead unless that is refused. */
 static int commit_ahead(struct vms_heap *heap, struct vmsi_run *run, size_t end)
 {
 	const size_t size = vmsi_run_class(heap, run)->size;
@@ -141,7 +136,7 @@ static size_t used_bytes(struct vms_heap *heap, const struct vmsi_run *run,
 	return blocks * vmsi_run_class(heap, run)->size;
 }
 
-/* If there are too many holes already, only the pages go back. */
+/* Give blocks back; only their pages, if there are too many holes already. */
 static enum vmsi_gave give_range(struct vms_heap *heap, struct vmsi_run *run,
 				 unsigned low, unsigned high, size_t used)
 {
@@ -179,17 +174,17 @@ size_t vmsi_run_give_back(struct vms_heap *heap, struct vmsi_run *run,
 
 /* --- what is committed ahead ---------------------------------------------- */
 
-/* What a run has behind its begun blocks. */
+/* The memory that a run has committed behind its begun blocks. */
 struct ahead {
 	struct vmsi_run *run;
-	unsigned block;          /* the first one there, busy */
+	unsigned block;          /* the first block of it, made busy */
 	size_t from, to;
 };
 
 /*
- * The next run of a list with something behind its begun blocks. Its first block
- * there is made busy, so that the run does not end meanwhile; and its room is
- * lowered, so that whoever takes another block there waits for ahead_lock.
+ * Find the next run of a list with memory committed ahead. Its first block there is
+ * made busy, so that the run does not end meanwhile; and room is lowered, so that a
+ * thread that takes another block there has to commit it and waits for ahead_lock.
  */
 static bool next_ahead(struct vms_heap *heap, struct vmsi_run *run,
 		       uint64_t pass, struct ahead *ahead)
@@ -214,7 +209,7 @@ static bool next_ahead(struct vms_heap *heap, struct vmsi_run *run,
 	return true;
 }
 
-/* Afterwards: room and the busy block are what they are to be again. */
+/* Undo next_ahead, as far as the host has not taken the memory back. */
 static void leave_ahead(struct vms_heap *heap, struct ahead *ahead,
 			enum vmsi_gave gave)
 {
@@ -273,9 +268,9 @@ static void give_record(struct vms_heap *heap, struct vmsi_run *run)
 }
 
 /*
- * The host has kept memory of a slot. With holes in it, the slot is no whole
- * memory for a block, and lost. If the pages were kept too, all of it counts as
- * touched: the slot's last use may have left something behind the begun blocks.
+ * Note that the host refused to take back memory of a slot. If it has holes, the
+ * slot is lost. If the pages stayed too, all of it counts as touched: what the slot
+ * held before the run may lie behind the begun blocks.
  */
 static void note_kept(struct vms_heap *heap, struct vmsi_slot *slot,
 		      size_t holes, enum vmsi_gave gave)

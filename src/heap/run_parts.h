@@ -4,12 +4,9 @@
 
 #include "heap/heap.h"
 
-/*
- * What the files of runs have in common: which blocks are free, what memory they
- * have, and how that goes back.
- */
+/* What run.c, run_blocks.c, run_memory.c and run_collect.c share. */
 
-/* Whether a set with a bit a block has one; it has none of what is no block. */
+/* Whether the bit of a block is set; false for an index that no block can have. */
 static inline bool vmsi_run_has_bit(const uint64_t *bits, unsigned index)
 {
 	return index < VMSI_RUN_BLOCKS && (bits[index / 64] >> index % 64 & 1);
@@ -31,67 +28,67 @@ static inline uintptr_t vmsi_block_start(struct vms_heap *heap,
 
 /* --- run_blocks.c: which blocks are free. Under the lock of the class ----- */
 
-/* Put a run in the list that it belongs to now. */
+/* Move a run to the list that it belongs to now. */
 void vmsi_run_place(struct vmsi_run_class *class, struct vmsi_run *run);
 
 /*
- * Make a block busy: the committed one that was freed last; else one that is
- * committed ahead; else the lowest hole; else one that was never used. The run is
- * in a list, and so has one of them.
+ * Choose a block and make it busy: the committed one that was freed last; else one
+ * that is committed ahead; else the lowest hole; else one that was never used. The
+ * run is in a list, so it has one.
  */
 unsigned vmsi_run_take_block(struct vms_heap *heap, struct vmsi_run *run);
 
-/* A busy block is free: a hole or a committed one, as its memory says. */
+/* Free a busy block: its field memory tells whether it is a hole or committed. */
 void vmsi_run_put_block(struct vms_heap *heap, struct vmsi_run *run,
 			unsigned index);
 
-/* Likewise one that could not be committed: the run is as it was before. */
+/* Free a busy block that could not be committed, and undo vmsi_run_take_block. */
 void vmsi_run_untake_block(struct vms_heap *heap, struct vmsi_run *run,
 			   unsigned index);
 
 /*
- * A busy block that was not used after all is no begun one any more if it is the
- * last of them; else it is free.
+ * Free a busy block that was begun and not used. If it is the last of the begun
+ * blocks, it counts as never used.
  */
 void vmsi_run_unbegin_block(struct vms_heap *heap, struct vmsi_run *run,
 			    unsigned index);
 
-/* Whether a block lies below the room of its slot: it is committed, or a hole. */
+/* Whether a block lies within the room of its slot: it is committed, or a hole. */
 bool vmsi_run_has_block(struct vms_heap *heap, const struct vmsi_run *run,
 			unsigned index);
 
-/* Whether blocks [low, high) may become holes: not if there are too many. */
+/* Whether blocks [low, high) may become a hole, or there are too many holes. */
 bool vmsi_run_may_have_hole(const struct vms_heap *heap,
 			    const struct vmsi_run *run, unsigned low,
 			    unsigned high);
 
 /*
- * Make the blocks busy that were freed before a time, and set their bits in taken.
- * Returns whether there are any.
+ * Make the committed blocks busy that were freed before a time, and set their bits
+ * in taken. Returns whether there are any.
  */
 bool vmsi_run_take_old(struct vms_heap *heap, struct vmsi_run *run,
 		       uint64_t before, uint64_t *taken);
 
-/* Whether all but so many blocks are free and none of the free ones was used. */
+/* Whether so many blocks are live or busy, and no free one is VMSI_BLOCK_USED. */
 bool vmsi_run_is_empty_but(const struct vmsi_run *run, unsigned live);
 
 /*
- * Take an empty run, which may have one busy block, and its blocks out of all
- * lists and sums, so that it can be ended. Returns the bytes of its holes.
+ * Take a run that is to end, and its blocks, out of all lists and sums. Returns
+ * the bytes of its holes.
  */
 size_t vmsi_run_withdraw(struct vms_heap *heap, struct vmsi_run *run);
 
 /*
- * If nothing is committed behind the begun blocks, the holes at their end are no
- * begun blocks any more. Under ahead_lock as well.
+ * Make holes at the end of the begun blocks blocks that were never used, and lower
+ * room, if nothing is committed behind them. Under ahead_lock as well.
  */
 void vmsi_run_lower(struct vms_heap *heap, struct vmsi_run *run);
 
 /* --- run_memory.c: the memory of blocks. Called under no lock ------------- */
 
 /*
- * See to it that a busy block is committed; blocks behind it may be too, ahead of
- * need. Returns 0, or -errno and the block is as before.
+ * Commit a busy block, and perhaps blocks behind it, ahead of need. Returns 0;
+ * -errno, and the block is as before.
  */
 int vmsi_run_commit(struct vms_heap *heap, struct vmsi_run *run,
 		    unsigned index);
@@ -101,18 +98,18 @@ size_t vmsi_run_give_back(struct vms_heap *heap, struct vmsi_run *run,
 			  unsigned low, unsigned high);
 
 /*
- * Give back what runs of a class have committed ahead of need, in a pass over
- * them. Returns the bytes.
+ * Give back what runs of a class have committed ahead. Runs that this pass has seen
+ * are left out. Returns the bytes.
  */
 size_t vmsi_runs_trim(struct vms_heap *heap, struct vmsi_run_class *class,
 		      uint64_t pass);
 
-/* Give back pages, not the charge. Returns false if the host keeps them. */
+/* Drop the pages of a range, which stays committed. False: the host refused. */
 bool vmsi_run_drop_pages(struct vms_heap *heap, uintptr_t start, size_t length);
 
 /*
- * End a run that was withdrawn and put its slot. holes is what vmsi_run_withdraw
- * has said; last is the busy block that the run still has, or NULL. Returns the
+ * End a run after vmsi_run_withdraw, which returned holes: give back its memory and
+ * put its slot. last is the busy block that it still has, or NULL. Returns the
  * bytes that went back.
  */
 size_t vmsi_run_finish(struct vms_heap *heap, struct vmsi_run *run, size_t holes,

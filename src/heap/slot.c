@@ -16,19 +16,17 @@
 #define RW (PROT_READ | PROT_WRITE)
 
 /*
- * A block that grows uses huge pages from this size on, and may leave up to one of
- * them empty. A smaller one is committed by an eighth ahead, at least AHEAD_LEAST
- * and no further than this size: so the host uses no huge page for a few
- * kilobytes, and no huge page is lost because some of its small pages are there
- * already.
+ * From this size on a block that grows is committed ahead by at least a huge page.
+ * A smaller one is committed an eighth ahead, at least AHEAD_LEAST and no further
+ * than this size: so it gets no huge page that it would leave nearly empty.
  */
 #define HUGE_FROM ((size_t)2 << 20)
 #define AHEAD_LEAST ((size_t)64 << 10)
 
 /*
- * A slot that is cleared keeps its pages if they are at most this part of what was
- * touched, and are then overwritten with zeroes. If more stayed, sparse blocks
- * would pile up memory that nothing uses.
+ * vmsi_slot_clear writes zeroes to the pages that are in memory if they are at most
+ * this part of touched, and drops them if they are more: each table of calloc may
+ * touch other pages, and a slot would collect the pages of all of them.
  */
 #define KEPT_BY_CLEAR 8
 
@@ -37,7 +35,7 @@ static size_t pages_of(size_t bytes)
 	return vmsi_align_up(bytes, vmsi_page_size());
 }
 
-/* Without huge pages, no more is committed ahead than one call brings in. */
+/* Without huge pages, what is committed ahead is populated by one call. */
 size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes)
 {
 	size_t more = vmsi_max(bytes / 8, AHEAD_LEAST);
@@ -50,10 +48,10 @@ size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes)
 }
 
 /*
- * How much of a slot to commit. What a new block has beyond its last whole huge
- * page stays on small pages. In memory that had a block before, that huge page is
- * committed as a whole: sooner or later a block fills it, and then a huge page
- * costs a fifth of small ones.
+ * How much of a slot to commit. In a fresh slot the end of the block, beyond its
+ * last whole huge page, is on small pages. In a slot that had a block before, that
+ * huge page is committed as a whole: blocks of other sizes will end elsewhere, and
+ * each would fault in small pages there.
  */
 static size_t wanted_room(const struct vms_heap *heap,
 			  const struct vmsi_slot *slot, size_t bytes,
@@ -108,7 +106,7 @@ int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 		return 0;
 	wanted = vmsi_min(pages_of(wanted_room(heap, slot, bytes, reach)),
 			  vmsi_slot_capacity(class));
-	/* What is locked is in memory, and counts against a limit. */
+	/* Locked memory is brought in at once and counts against a limit. */
 	if (vmsi_heap_locks_new(heap))
 		wanted = exact;
 	error = protect(heap, start, begin, wanted);
@@ -123,14 +121,14 @@ int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 		return error;
 	error = vmsi_heap_lock_new(heap, start + begin, wanted - begin);
 	if (error) {
-		/* If this does not go back, the whole slot is mapped anew later. */
+		/* If this is refused too, the whole slot is mapped anew later. */
 		if (vmsi_slot_give_range_back(heap, slot, begin, wanted) !=
 		    VMSI_GAVE_ALL)
 			slot->lost = true;
 		return error;
 	}
 	vmsi_slot_set_room(heap, slot, wanted);
-	/* The program writes beyond the block's old end next. */
+	/* The program will write beyond the block's old end next. */
 	if (reach == VMSI_REACH_AHEAD &&
 	    (wanted <= HUGE_FROM || !heap->huge_pages))
 		vmsi_growth_populate(start,
@@ -139,7 +137,7 @@ int vmsi_slot_commit(struct vms_heap *heap, struct vmsi_slot *slot,
 	return 0;
 }
 
-/* Repeat the advice for huge pages: the host has a new mapping there. */
+/* Give a new mapping of the slot the advice on huge pages that the slot has. */
 static void advise(struct vms_heap *heap, const struct vmsi_slot *slot,
 		   uintptr_t start, size_t length)
 {
@@ -164,9 +162,9 @@ int vmsi_slot_reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
 }
 
 /*
- * The charge could not be given back. The pages can, unless they are locked. If
- * the host has unmapped what it was to replace, neither is left; the addresses are
- * reserved again.
+ * Drop the pages of memory whose charge the host refused to take back; locked pages
+ * stay. If the host has unmapped the memory although it answered an error, both
+ * are gone, and the addresses are reserved again.
  */
 static enum vmsi_gave drop_only(struct vms_heap *heap, struct vmsi_slot *slot,
 				uintptr_t start, size_t length)
@@ -245,7 +243,7 @@ void vmsi_slot_clear(struct vms_heap *heap, struct vmsi_slot *slot)
 
 	if (touched == 0)
 		return;
-	/* To write zeroes to a page costs a fraction of a fault. */
+	/* To write zeroes to a page costs less than the fault for a new one. */
 	if (vmsi_host_clear_pages((struct vmsi_range){ start, start + touched },
 				  touched / KEPT_BY_CLEAR))
 		return;
@@ -267,7 +265,7 @@ void vmsi_slot_set_small_pages(struct vms_heap *heap, struct vmsi_slot *slot,
 		slot->small_pages = small_pages;
 }
 
-/* The pages of a slot were moved away, or a failed move has left a hole. */
+/* Reserve a slot again after its pages moved away, or after a failed move. */
 static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
 {
 	const uintptr_t start =
@@ -278,7 +276,7 @@ static void empty(struct vms_heap *heap, struct vmsi_slot *slot, size_t length)
 	vmsi_set(&slot->touched, 0);
 }
 
-/* Into a busy slot. Where it fails the slot is left empty. */
+/* Move pages to the start of a busy slot, which is left empty if that fails. */
 static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
 		      struct vmsi_slot *slot, int flags)
 {
@@ -299,7 +297,7 @@ static int move_pages(struct vms_heap *heap, uintptr_t from, size_t length,
 }
 
 /*
- *   from  |####++..|           to  |........~~~~~..|   ~: kept from its last block
+ *   from  |####++..|           to  |........~~~~~..|   ~: room that it had
  *   from   hole                to  |####++..~~~~~..|
  *   from  |........|
  */
@@ -316,7 +314,7 @@ int vmsi_slot_move(struct vms_heap *heap, struct vmsi_slot *from,
 	vmsi_set(&to->touched, vmsi_max(vmsi_get(&from->touched),
 					vmsi_get(&to->touched)));
 	to->from_calloc = from->from_calloc;
-	/* Rights and advice that the program gave the memory have moved with it. */
+	/* Rights and advice that the program gave the memory move with it. */
 	vmsi_slot_set_changed(to, vmsi_slot_is_changed(from));
 	vmsi_slot_set_changed(from, false);
 	atomic_store_explicit(&to->grown,
@@ -333,13 +331,13 @@ int vmsi_slot_move_block(struct vms_heap *heap, uintptr_t block, size_t length,
 	const struct vmsi_slot *from =
 		vmsi_slot_of(vmsi_class_of(&heap->layout, block), block);
 	const size_t bytes = pages_of(length);
-	/* Locked memory that stays mapped the host would go on counting. */
+	/* The host would go on counting locked memory that stays mapped. */
 	int error = move_pages(heap, block, bytes, to,
 			       left == VMSI_LEAVE_ZERO ? MREMAP_DONTUNMAP : 0);
 
 	if (error)
 		return error;
-	/* Make it one mapping with what follows, so that both move by one call. */
+	/* With equal advice the host merges it with what follows. */
 	if (from->small_pages != to->small_pages)
 		advise(heap, to,
 		       vmsi_slot_address(&heap->layout, to),

@@ -5,7 +5,7 @@
 #include "heap/heap.h"
 #include "host/host.h"
 
-/* Add what a slot has in memory, and its block if it has one. */
+/* Add the resident memory of a slot, and its block if it is live. */
 static void count_slot(const struct vmsi_slot_class *class,
 		       const struct vmsi_slot *slot,
 		       struct vms_heap_stats *stats)

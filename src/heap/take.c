@@ -6,17 +6,18 @@
 #include "heap/memlock.h"
 
 /*
- * A block that grows takes over at most so many times its size of retained memory;
- * and it moves there, while it could grow where it is, only for at least so many
- * times its size.
+ * A block that grows gets a slot that retains at most GROWTH_MOST times its size.
+ * Where it could grow in place, it moves only to one that retains more than
+ * GROWTH_LEAST times its size.
  */
 #define GROWTH_MOST 512
 #define GROWTH_LEAST 2
 
 /*
- * For a block: the least memory that holds it, or else the most that does not.
- * Memory of more than twice its size is left to others: while the block lives,
- * the rest would neither serve another block nor go back.
+ * For a block: the slot that retains the least memory that holds it; else, the one
+ * with the most that does not. A slot with more than twice its size is left to
+ * others: while the block lives, the rest would neither serve another block nor go
+ * back by age.
  */
 static struct vmsi_slot *retained_for_block(struct vmsi_bins *bins, size_t bytes)
 {
@@ -30,9 +31,9 @@ static struct vmsi_slot *retained_for_block(struct vmsi_bins *bins, size_t bytes
 }
 
 /*
- * For a block that grows: the most memory that one slot has, up to GROWTH_MOST
- * times what the block has come to. There is a limit, since the block may grow no
- * further, and the rest serves no other block while it lives.
+ * For a block that grows: the slot that retains most, more than least and below
+ * GROWTH_MOST times the block's size. It may grow no further, and while it lives
+ * no other block gets the rest.
  */
 static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
 					     size_t bytes, size_t least)
@@ -45,9 +46,9 @@ static struct vmsi_slot *retained_for_growth(struct vmsi_bins *bins,
 }
 
 /*
- * For a block that may be dense or sparse: memory that holds it, or else the most
- * that there is. Huge pages are as good as small ones here, since they are in
- * memory already.
+ * For a block that may be dense or sparse: a slot with huge pages or with small
+ * ones, as retained huge pages are in memory already. First one that holds the
+ * block, else the one with most memory.
  */
 static struct vmsi_slot *retained_of_any_pages(struct vmsi_slot_class *class,
 					       size_t bytes)
@@ -101,7 +102,7 @@ static struct vmsi_slot *take_retained(struct vms_heap *heap,
 	return slot;
 }
 
-/* Any retained slot, the one with the least memory first. */
+/* Take any retained slot of a class: one with the least memory. */
 static struct vmsi_slot *take_any(struct vms_heap *heap,
 				  struct vmsi_slot_class *class)
 {
@@ -128,7 +129,7 @@ static struct vmsi_slot *take(struct vms_heap *heap, size_t addresses,
 
 	while (first < end && addresses > vmsi_slot_capacity(first))
 		first++;
-	/* A block that grows may use a larger slot than it needs now. */
+	/* A block that grows may get a larger slot than it needs now. */
 	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
 		if (class == first || is_for_growth(purpose))
 			slot = take_retained(heap, class, bytes, purpose);
@@ -136,7 +137,7 @@ static struct vmsi_slot *take(struct vms_heap *heap, size_t addresses,
 		return slot;
 	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
 		slot = unused_slot(class);
-	/* Memory that fits badly is better than a refusal. */
+	/* Memory that fits badly is better than to refuse the block. */
 	for (struct vmsi_slot_class *class = first; !slot && class < end; class++)
 		slot = take_any(heap, class);
 	return slot;
@@ -154,9 +155,9 @@ static struct vmsi_slot *take_locked(struct vms_heap *heap, size_t addresses,
 }
 
 /*
- * A block that is to be locked begins without memory. The slot may have some all
- * the same, if a thread retained it while another one called mlockall. NULL: the
- * host keeps it.
+ * Empty a slot for a block that is to be locked. It may have memory if a thread
+ * freed it while another one called mlockall. NULL: the host refused to take the
+ * memory back, and the slot is lost.
  */
 static struct vmsi_slot *empty_or_lose(struct vms_heap *heap,
 				       struct vmsi_slot *slot)
@@ -174,7 +175,7 @@ struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
 {
 	struct vmsi_slot *slot = take_locked(heap, addresses, bytes, purpose);
 
-	/* Runs without a live block may hold slots. */
+	/* Runs that have only free blocks give up their slots. */
 	if (!slot && purpose != VMSI_FOR_RETAINED_GROWTH &&
 	    vmsi_layout_has_slots(&heap->layout, addresses)) {
 		(void)vmsi_heap_collect_all(heap);

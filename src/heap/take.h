@@ -7,20 +7,18 @@
 struct vms_heap;
 struct vmsi_slot;
 
-/* Which of the free slots the next block gets. */
-
-/* What a slot is taken for. */
+/* What a free slot is chosen for (density.h tells dense from sparse). */
 enum vmsi_purpose {
-	VMSI_FOR_BLOCK,          /* that may be dense or sparse (density.h) */
-	VMSI_FOR_DENSE_BLOCK,    /* that will be written from end to end */
-	VMSI_FOR_SPARSE_BLOCK,   /* that may be touched here and there only */
-	VMSI_FOR_GROWTH,         /* a block that will grow on */
-	VMSI_FOR_RETAINED_GROWTH, /* likewise, but only into retained memory */
+	VMSI_FOR_BLOCK,          /* a block that may be dense or sparse */
+	VMSI_FOR_DENSE_BLOCK,    /* a block that is expected to be dense */
+	VMSI_FOR_SPARSE_BLOCK,   /* a block that is expected to be sparse */
+	VMSI_FOR_GROWTH,         /* a block that grows and has to move */
+	VMSI_FOR_RETAINED_GROWTH, /* one that moves only to retained memory */
 };
 
 /*
- * A busy slot of at least so many addresses; one that retains memory where that
- * is of use for so many bytes. NULL: all slots are taken.
+ * Choose a free slot of at least so many addresses for a block of so many bytes,
+ * and make it busy. What it retained is its room. NULL: there is none.
  */
 struct vmsi_slot *vmsi_slot_take(struct vms_heap *heap, size_t addresses,
 				 size_t bytes, enum vmsi_purpose purpose);

@@ -6,22 +6,22 @@
 
 #include "text/fields.h"
 
-/* The small files of procfs and sysfs by which the host tells what it is like. */
+/* Reads the small files of procfs and sysfs. */
 
-/* Read the start of a file; the number of bytes, 0 where it cannot be read. */
+/* Read the start of a file. Returns the bytes read, 0 where that fails. */
 size_t vmsi_host_read_start(const char *path, char *buffer, size_t size);
 
-/* Read a file that is one number. Returns false where it is none. */
+/* Read a file that holds one decimal number. Returns false where it does not. */
 bool vmsi_host_read_number(const char *path, uint64_t *number);
 
 /*
- * Read fields of a file of "Key: value" lines as by vmsi_fields_read. Returns 0;
- * -errno of the opening or the read, or -EPROTO.
+ * Read fields of a file of "Key: value" lines as vmsi_fields_read does. Returns
+ * 0, or -errno of the opening or the read, or -EPROTO.
  */
 int vmsi_host_read_fields(const char *path, const struct vmsi_field *table,
 			  size_t count, void *record, uint64_t *seen);
 
-/* Read lines from descriptor *fd into a buffer of size bytes; not 0. */
+/* Set up lines to be read from descriptor *fd, by a buffer of size bytes. */
 void vmsi_host_lines(struct vmsi_lines *lines, int *fd, char *buffer,
 		     size_t size);
 
@@ -32,7 +32,7 @@ void vmsi_host_lines(struct vmsi_lines *lines, int *fd, char *buffer,
 struct vmsi_host_file {
 	int fd;
 	struct vmsi_lines lines;
-	char buffer[512]; /* the stack that it lies on may be small */
+	char buffer[512]; /* small: stacks may be small */
 };
 
 /* Returns 0, or -errno and there is nothing to close. */

@@ -7,14 +7,14 @@
 /*
  *   guard page | the memory | guard page
  *
- * so that a stray write of the program beyond its own memory faults before it
- * reaches the library's.
+ * A write of the program that runs past its own memory faults in a guard page
+ * before it reaches the library's records.
  */
 
 /*
- * Addresses outside of a range. The host may choose some in it, where it has
- * left addresses free: what is too long for every hole in it lies elsewhere, and
- * is cut to its length there.
+ * Map length bytes outside of a range, a space's. Its open gaps are free to the
+ * host, which may choose one of them; then twice as many bytes are asked for,
+ * until they fit in none, and what was asked for too much is unmapped.
  */
 static long place_outside(struct vmsi_range range, size_t length)
 {
@@ -50,8 +50,8 @@ void *vmsi_host_get_guarded(size_t bytes, struct vmsi_range avoid)
 		return NULL;
 	memory = (uintptr_t)whole + guard;
 	/*
-	 * MAP_GROWSDOWN is counted as stack and not as data (RLIMIT_DATA), which
-	 * is the program's; the guard page keeps it from growing.
+	 * The host counts MAP_GROWSDOWN memory as stack, and not against the
+	 * program's RLIMIT_DATA. The guard page keeps it from growing.
 	 */
 	if (vmsi_host.mmap(memory, bytes, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN |

@@ -155,9 +155,9 @@ static long host_pagemap_scan(int fd, void *argument)
 static long host_limit(int resource, uint64_t *soft, uint64_t *hard)
 {
 	/*
-	 * As the kernel has it. It comes before every mapping that adds memory,
-	 * and the kernel has less to do for it than for prlimit64, which looks up
-	 * a process and the caller's right to it.
+	 * The kernel's struct rlimit. getrlimit is made before every mapping
+	 * that adds memory, and is cheaper than prlimit64, which looks up a
+	 * process and checks the right to ask about it.
 	 */
 	uint64_t limits[2] = { UINT64_MAX, UINT64_MAX };
 	long result = vmsi_raw_call(SYS_getrlimit, resource, (long)limits, 0,

@@ -13,20 +13,20 @@
 #include "base/align.h"
 
 /*
- * The host: the only room with system calls.
+ * The host is the kernel and the machine below the library.
  *
- * vmsi_host is the table through which every one of them goes. A test puts its
- * own functions there to fail the Nth call. Each entry answers as the system
- * call of its name, with the result or -errno, and leaves errno alone.
+ * Every system call of libvmspace goes through the table vmsi_host, where a
+ * test puts its own functions to fail the Nth call. Each entry answers as the
+ * system call of its name, with the result or -errno, and leaves errno alone.
  *
  * What the callers rely on, beyond the manual pages:
  * - mmap with MAP_FIXED and mremap with MREMAP_FIXED replace what is at the
  *   target in one step: no other thread sees the target free.
- * - mmap that fails may have destroyed the target, where a driver or the pool of
- *   huge pages refuses, and before Linux 6.12 in other cases too; mremap with
- *   MREMAP_FIXED may have on every kernel.
- * - mprotect and the flag-setting kinds of madvise work from low to high
- *   addresses and leave what is before a failure changed.
+ * - An mmap with MAP_FIXED that fails may have unmapped its target, where a
+ *   driver or the pool of huge pages refuses, and before Linux 6.12 in other
+ *   cases too; an mremap with MREMAP_FIXED may have on every kernel.
+ * - mprotect, and madvise that sets flags, work from low to high addresses;
+ *   what they changed before a failure stays changed.
  */
 struct vmsi_host_calls {
 	long (*mmap)(uintptr_t address, size_t length, int prot, int flags,
@@ -107,7 +107,7 @@ struct vmsi_host_calls {
 	long (*file_lock)(int fd, int command, struct flock *lock);
 	/*
 	 * open(2) of a descriptor's file by /proc/self/fd, for reading and
-	 * writing and close-on-exec: a description that nobody else has.
+	 * writing and close-on-exec: makes an open file description of its own.
 	 */
 	long (*reopen)(int fd);
 	long (*getpid)(void);
@@ -118,54 +118,55 @@ struct vmsi_host_calls {
 
 extern struct vmsi_host_calls vmsi_host;
 
-/* Room for the longest "/proc/self/fd/FD" and its final 0. */
+/* The longest "/proc/self/fd/FD" with its final 0 fits. */
 #define VMSI_DESCRIPTOR_LINK_BYTES 32
 
-/* Write "/proc/self/fd/FD"; link has room for it. */
+/* Write "/proc/self/fd/FD" to link, of VMSI_DESCRIPTOR_LINK_BYTES. */
 void vmsi_descriptor_link(char *link, int fd);
 
-/* The bytes of a page. Asked once; never fails. */
+/* The bytes of a page. */
 size_t vmsi_page_size(void);
 
-/* The bytes of a transparent huge page, or of a PMD where that is not told. */
+/*
+ * The bytes of a transparent huge page; where the host does not tell, those
+ * that a page-table page covers.
+ */
 size_t vmsi_huge_page_size(void);
 
 /* The bytes of the default size of MAP_HUGETLB; 0: the host has no such pages. */
 size_t vmsi_hugetlb_page_size(void);
 
-/*
- * RAM plus swap in bytes, SIZE_MAX where the host does not tell. Asked each
- * time: both may change.
- */
+/* RAM plus swap in bytes now; SIZE_MAX where the host does not tell. */
 size_t vmsi_host_memory(void);
 
 /* The first address past the program's address space. */
 uintptr_t vmsi_address_limit(void);
 
 /*
- * Zeroed memory with a guard page at either end, for the library's own records;
- * bytes is of whole pages. It lies outside of the range to avoid. NULL: the host
- * has none. guarded_bytes: what it takes of addresses.
+ * Get and put back zeroed memory for the library's own records, a whole number
+ * of pages, with a guard page at either end. It lies outside of the range to
+ * avoid. get_guarded returns NULL where the host refuses. guarded_bytes is what
+ * the memory takes with its guard pages.
  */
 void *vmsi_host_get_guarded(size_t bytes, struct vmsi_range avoid);
 void vmsi_host_put_guarded(void *memory, size_t bytes);
 size_t vmsi_host_guarded_bytes(size_t bytes);
 
 /*
- * Whether all of a range is in mappings of the host (of anybody): 1 yes, 0 no,
- * or -errno where the host does not say.
+ * Whether the host has mappings, whoever made them, at all addresses of a
+ * range: 1 yes, 0 no, or -errno where it does not tell.
  */
 int vmsi_host_is_mapped(struct vmsi_range range);
 
 /*
  * Whether the page at an address is in a locked mapping: 1 yes, 0 no, or
- * -errno where the host does not say.
+ * -errno where the host does not tell.
  */
 int vmsi_host_is_locked(uintptr_t address);
 
 /*
- * Whether the limit of locked memory (RLIMIT_MEMLOCK, CAP_IPC_LOCK) has room
- * for so many bytes more.
+ * Whether the limit of locked memory (RLIMIT_MEMLOCK, CAP_IPC_LOCK) lets so
+ * many bytes more be locked.
  */
 bool vmsi_host_may_lock(size_t length);
 
@@ -183,17 +184,16 @@ int vmsi_host_usage(struct vmsi_host_usage *usage);
 bool vmsi_host_ignores_data_limit(void);
 
 /*
- * Whether private anonymous memory may hold pages of its own in a range: 1
- * yes, 0 no. Where the kernel does not tell, the answer is yes. Pages that
- * were only read (the shared zero page) do not count where the kernel can tell
- * them apart.
+ * Whether private anonymous memory has pages in a range, in memory or swapped
+ * out: 1 yes, or the kernel does not tell; 0 no. Where the kernel can tell it
+ * apart, the shared zero page (memory that was only read) does not count.
  */
 int vmsi_host_has_pages(struct vmsi_range range);
 
 /*
  * Whether a read of untouched private memory brings in the zero page that all
- * share, and not a page of the mapping's own. Some hosts have no zero page. Tried
- * once; yes where the kernel does not tell.
+ * share, and not a page of the mapping's own, as on some hosts. Tried once; yes
+ * where the kernel does not tell.
  */
 bool vmsi_host_has_zero_page(void);
 
@@ -201,10 +201,9 @@ bool vmsi_host_has_zero_page(void);
 int vmsi_host_resident(struct vmsi_range range, size_t *bytes);
 
 /*
- * Make zeroes of writable private anonymous memory by writing to those of its
- * pages that hold anything, in memory or swapped out, where these are at most
- * so many bytes. False: they are more, or the host does not tell; some of them
- * may have been cleared.
+ * Clear writable private anonymous memory, by writing zeroes to its pages that
+ * are in memory or swapped out and to no others. False: these pages are of more
+ * than most bytes, or the host does not tell; some may have been cleared.
  */
 bool vmsi_host_clear_pages(struct vmsi_range range, size_t most);
 
@@ -215,32 +214,33 @@ bool vmsi_host_clear_pages(struct vmsi_range range, size_t most);
 bool vmsi_host_keeps_moved_objects(void);
 
 /*
- * Whether a mapping, which ends at end, may be one of several that one mremap
- * moves (Linux 6.17 on; else every mapping may, one by one).
+ * Whether one mremap may move the mapping that ends at end together with
+ * others. Since Linux 6.17 one call moves several, but some kinds only alone.
+ * Before, no call moves several, and the answer is yes.
  */
 bool vmsi_host_moves_among(uintptr_t end);
 
 /*
  * Whether a mapped range is several mappings to the host, though it may be one
- * to us. One call that moves several leaves the first ones moved where a later
- * one is refused (Linux 6.17 on). Asks for no memory where /proc tells it.
+ * in the space's map: an mremap of several that is refused midway leaves the
+ * first ones moved (Linux 6.17 on).
  */
 bool vmsi_host_is_several(struct vmsi_range range);
 
 /*
- * Where the host's mapping ends that has an address (Linux 6.11 on, where /proc
- * is mounted). false: the host does not tell.
+ * Find the end of the host's mapping that holds an address (Linux 6.11 on,
+ * where /proc is mounted). false: the host does not tell.
  */
 bool vmsi_host_mapping_end(uintptr_t address, uintptr_t *end);
 
 /*
- * Whether the map-count limit is what makes mappings fail now: tries to split
- * a mapping that was made for this into as many as the host wants room for.
- * probe is its address, from vmsi_host_make_probe.
+ * Whether calls fail now because the process has as many mappings as it may
+ * have: tries to split the mapping at probe, which vmsi_host_make_probe made,
+ * into more than any one call adds.
  */
 bool vmsi_host_at_map_limit(uintptr_t probe);
 
-/* A mapping for vmsi_host_at_map_limit. Returns 0 or -errno. */
+/* Make the mapping for vmsi_host_at_map_limit. Returns 0 or -errno. */
 int vmsi_host_make_probe(uintptr_t *probe);
 void vmsi_host_drop_probe(uintptr_t probe);
 

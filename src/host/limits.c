@@ -12,9 +12,9 @@ bool vmsi_host_may_lock(size_t length)
 	const uintptr_t last_page =
 		vmsi_align_down(UINTPTR_MAX, vmsi_page_size());
 	/*
-	 * The kernel looks at the limit before it looks at addresses. A range
-	 * that wraps is EINVAL where the limit has room for it: nothing is ever
-	 * locked by this.
+	 * The kernel checks the limit before the addresses. This range wraps,
+	 * so the call fails with EINVAL within the limit, and never locks
+	 * anything.
 	 */
 	long result = vmsi_host.mlock2(last_page, length, 0);
 

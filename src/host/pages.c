@@ -46,7 +46,7 @@ _Static_assert(sizeof(struct scan_argument) == 96, "the kernel's layout");
 
 #define REGIONS 64
 
-/* A walk over the pages of a range that are of any of some categories. */
+/* A walk over the pages of a range that have any of the categories. */
 struct page_walk {
 	struct vmsi_range range;
 	uint64_t categories; /* PAGE_IS_* */
@@ -62,7 +62,7 @@ static void visit(struct page_walk *walk, const struct page_region *region)
 
 static int walk_by_scan(int fd, struct page_walk *walk)
 {
-	/* Set, for tools that do not know what the call writes. */
+	/* Cleared for valgrind, which does not know what the ioctl writes. */
 	struct page_region regions[REGIONS] = { { 0, 0, 0 } };
 	struct scan_argument argument = {
 		.size = sizeof(argument),
@@ -143,8 +143,9 @@ static int walk_pages(struct page_walk *walk)
 /* --- what is asked -------------------------------------------------------- */
 
 /*
- * The shared zero page is what memory has that was only read. To the host a
- * huge one counts as memory of one's own.
+ * End the walk at a page other than the shared zero page. A huge zero page ends
+ * it too: the host keeps the charge of memory with one, as of memory written
+ * to.
  */
 static bool pass_zero_page(struct page_walk *walk,
 			   const struct page_region *region)
@@ -167,7 +168,7 @@ int vmsi_host_has_pages(struct vmsi_range range)
 	return walk.ended;
 }
 
-/* Whether the page that was read is one that all share; -errno: not told. */
+/* Whether the shared zero page is mapped at an address; -errno: not told. */
 static int is_zero_page(uintptr_t page)
 {
 	struct page_walk walk = {
@@ -203,18 +204,18 @@ bool vmsi_host_has_zero_page(void)
 	(void)*(volatile const char *)(uintptr_t)page;
 	answer = is_zero_page((uintptr_t)page);
 	vmsi_host.munmap((uintptr_t)page, vmsi_page_size());
-	/* A kernel that cannot tell will not be able to tell later. */
+	/* A kernel that lacks the request will not have it later. */
 	if (answer >= 0 || answer == -ENOTTY || answer == -EINVAL)
 		atomic_store_explicit(&cached, answer == 0 ? NO : YES,
 				      memory_order_relaxed);
 	return answer != 0;
 }
 
-/* A walk that works on so many bytes. */
+/* A walk that counts the bytes that it has worked on. */
 struct byte_walk {
 	struct page_walk walk;
 	size_t bytes;
-	size_t most;
+	size_t most; /* for clear_bytes: ends before there are more */
 };
 
 static bool count_bytes(struct page_walk *walk,

@@ -10,8 +10,8 @@
 #include "host/file.h"
 
 /*
- * What the machine is like, asked once and kept. Two threads that ask at the
- * same time get the same answer, so the caches need no lock.
+ * What the host is and what it can do. Most answers are cached, without a lock:
+ * threads that ask at the same time find the same.
  */
 
 size_t vmsi_page_size(void)
@@ -38,10 +38,7 @@ size_t vmsi_huge_page_size(void)
 
 	if (size != 0)
 		return size;
-	/*
-	 * A page-table page holds a pointer of 8 bytes for each page that a
-	 * PMD covers.
-	 */
+	/* A page-table page, whose entries have 8 bytes, covers a huge page. */
 	if (!vmsi_host_read_number(
 		    "/sys/kernel/mm/transparent_hugepage/hpage_pmd_size",
 		    &size) || !is_power_of_two(size))
@@ -96,7 +93,7 @@ uintptr_t vmsi_address_limit(void)
 
 int vmsi_host_is_mapped(struct vmsi_range range)
 {
-	/* MS_ASYNC does nothing on Linux but look for holes. */
+	/* MS_ASYNC does nothing on Linux but look for unmapped addresses. */
 	long result = vmsi_host.msync(range.start, vmsi_range_length(range),
 				      MS_ASYNC);
 
@@ -107,7 +104,7 @@ int vmsi_host_is_mapped(struct vmsi_range range)
 
 int vmsi_host_is_locked(uintptr_t address)
 {
-	/* Linux looks at the lock, and does nothing else for MS_INVALIDATE. */
+	/* With MS_INVALIDATE Linux looks for VM_LOCKED, and does nothing else. */
 	long result = vmsi_host.msync(address, vmsi_page_size(),
 				      MS_ASYNC | MS_INVALIDATE);
 
@@ -134,7 +131,7 @@ bool vmsi_host_keeps_moved_objects(void)
 	if (moved >= 0)
 		vmsi_host.munmap((uintptr_t)moved, page_size);
 	vmsi_host.munmap((uintptr_t)page, page_size);
-	/* Other errors say nothing of what the host can do. */
+	/* Other errors tell nothing about what the host can do. */
 	if (moved >= 0 || moved == -EINVAL)
 		atomic_store_explicit(&cached, moved >= 0 ? YES : NO,
 				      memory_order_relaxed);
@@ -142,8 +139,8 @@ bool vmsi_host_keeps_moved_objects(void)
 }
 
 /*
- * Two sealed pages, made once and never unmapped; 0: the host cannot seal. To
- * move something over them is refused, and changes nothing.
+ * The address of two sealed pages, made once and never unmapped; 0: the host
+ * cannot seal. A move onto them is refused and changes nothing.
  */
 static uintptr_t sealed_pages(void)
 {
@@ -166,11 +163,11 @@ static uintptr_t sealed_pages(void)
 	}
 	if (atomic_compare_exchange_strong(&cached, &unknown, (uintptr_t)pages))
 		return pages == NONE ? 0 : (uintptr_t)pages;
-	/* Another thread was first; ours cannot be unmapped any more. */
+	/* Another thread was first. The pages of this one are sealed and stay. */
 	return unknown == NONE ? 0 : unknown;
 }
 
-/* Whether one mremap moves several mappings: tried on two pages of our own. */
+/* Whether one mremap moves several mappings: tries it on two. */
 static bool moves_several(uintptr_t sealed)
 {
 	enum { UNKNOWN, YES, NO };
@@ -191,7 +188,7 @@ static bool moves_several(uintptr_t sealed)
 					  2 * page_size,
 					  MREMAP_MAYMOVE | MREMAP_FIXED, sealed);
 	vmsi_host.munmap((uintptr_t)pages, 2 * page_size);
-	/* EPERM: only the target was in the way. */
+	/* EPERM: only the sealed target was a reason to refuse. */
 	if (result == -EPERM || result == -EFAULT)
 		atomic_store(&cached, result == -EPERM ? YES : NO);
 	return result == -EPERM;
@@ -205,10 +202,10 @@ bool vmsi_host_moves_among(uintptr_t end)
 	if (!sealed)
 		return true;
 	/*
-	 * The last page of the mapping and what comes after it, to a sealed
-	 * place: EPERM for the place, if the mapping itself is no reason to
-	 * refuse, which comes first. Kernels that move one mapping a call say
-	 * EFAULT for any two, and then nothing is forbidden.
+	 * Try to move the mapping's last page, together with the page behind
+	 * it, onto sealed pages. The kernel looks at the mapping first, and
+	 * says EFAULT if it moves only alone; else EPERM for the target.
+	 * Kernels that move one mapping a call say EFAULT for any two.
 	 */
 	if (vmsi_host.mremap(end - page_size, 2 * page_size, 2 * page_size,
 			     MREMAP_MAYMOVE | MREMAP_FIXED, sealed) != -EFAULT)
@@ -233,13 +230,13 @@ bool vmsi_host_mapping_end(uintptr_t address, uintptr_t *end)
 }
 
 /*
- * To grow in place beyond the end of the address space, where there never is
- * room: EFAULT comes before that where the range has several mappings, or where
- * its mapping may not grow at all.
+ * Whether the host answers EFAULT where a range is to grow in place beyond the
+ * end of the address space, which never succeeds: it does so where the range
+ * has several mappings, or one that may not grow at all.
  */
 static bool growth_is_a_fault(struct vmsi_range range)
 {
-	/* The last page below a power of two is no program's, and one more. */
+	/* The limit is a page below a power of two; this is a page above it. */
 	const uintptr_t beyond = vmsi_address_limit() + 2 * vmsi_page_size();
 
 	return vmsi_host.mremap(range.start, vmsi_range_length(range),
@@ -247,9 +244,9 @@ static bool growth_is_a_fault(struct vmsi_range range)
 }
 
 /*
- * The list of mappings is asked first (Linux 6.11 on, where /proc is mounted).
- * A growth that must fail tells the same everywhere. The supervisor of a group is
- * asked about it, and knows by its length that no kernel grants it.
+ * Where /proc does not tell, a growth that must fail does. In a group the
+ * kernel asks the supervisor about that call too, which sees by the length that
+ * no kernel grants it, and does not count it as a request.
  */
 bool vmsi_host_is_several(struct vmsi_range range)
 {
@@ -264,7 +261,7 @@ bool vmsi_host_is_several(struct vmsi_range range)
 	return growth_is_a_fault(range) && !growth_is_a_fault(page);
 }
 
-/* mremap wants room for up to six mappings more. */
+/* mremap refuses already where up to six more would be too many. */
 #define PROBE_SPLITS 8
 #define PROBE_PAGES (2 * PROBE_SPLITS + 1)
 

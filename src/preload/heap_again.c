@@ -3,15 +3,26 @@
 /* Or the headers would give mmap the name of mmap64, and both are defined here. */
 #undef _FILE_OFFSET_BITS
 
-#include "preload/heap.h"
+#include "preload/heap_again.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #include "host/raw.h"
+#include "preload/answer.h"
+#include "preload/heap_attributes.h"
+#include "preload/heap_next.h"
+#include "preload/heap_range.h"
+#include "preload/heap_yield.h"
+#include "preload/marks.h"
 
 /*
  * Calls that take memory and not by way of the heap. One that is refused is made
@@ -22,7 +33,7 @@
 
 void *vmsi_interposer_malloc_again(size_t size)
 {
-	return vmsi_interposer_yields(size) ? vmsi_interposer.next.malloc(size)
+	return vmsi_interposer_yields(size) ? vmsi_interposer_next.malloc(size)
 					    : NULL;
 }
 
@@ -32,14 +43,14 @@ void *vmsi_interposer_calloc_again(size_t count, size_t size)
 
 	return !__builtin_mul_overflow(count, size, &length) &&
 		       vmsi_interposer_yields(length) ?
-		vmsi_interposer.next.calloc(count, size) : NULL;
+		vmsi_interposer_next.calloc(count, size) : NULL;
 }
 
 /* For 0 bytes the heap does not yield: NULL says that the block is freed. */
 void *vmsi_interposer_realloc_again(void *block, size_t size)
 {
 	return vmsi_interposer_yields(size) ?
-		vmsi_interposer.next.realloc(block, size) : NULL;
+		vmsi_interposer_next.realloc(block, size) : NULL;
 }
 
 /* --- memory that the program maps itself ---------------------------------- */
@@ -60,8 +71,8 @@ static void *answer(long result)
 static void *map(void *address, size_t length, int prot, int flags, int fd,
 		 off_t offset)
 {
-	if (VMSI_RELAXED(vmsi_interposer.next.mmap))
-		return vmsi_interposer.next.mmap(address, length, prot, flags,
+	if (VMSI_RELAXED(vmsi_interposer_next.mmap))
+		return vmsi_interposer_next.mmap(address, length, prot, flags,
 						 fd, offset);
 	return answer(vmsi_raw_call(SYS_mmap, (long)(uintptr_t)address,
 				    (long)length, prot, flags, fd, offset));
@@ -70,8 +81,8 @@ static void *map(void *address, size_t length, int prot, int flags, int fd,
 static void *remap(void *old, size_t old_length, size_t length, int flags,
 		   void *place)
 {
-	if (VMSI_RELAXED(vmsi_interposer.next.mremap))
-		return vmsi_interposer.next.mremap(old, old_length, length,
+	if (VMSI_RELAXED(vmsi_interposer_next.mremap))
+		return vmsi_interposer_next.mremap(old, old_length, length,
 						   flags, place);
 	return answer(vmsi_raw_call(SYS_mremap, (long)(uintptr_t)old,
 				    (long)old_length, (long)length, flags,
@@ -143,8 +154,8 @@ VMSI_EXPORTED void *mremap(void *old, size_t old_length, size_t length,
 VMSI_EXPORTED int munmap(void *address, size_t length)
 {
 	vmsi_interposer_note_changed(address, length);
-	if (VMSI_RELAXED(vmsi_interposer.next.munmap))
-		return vmsi_interposer.next.munmap(address, length);
+	if (VMSI_RELAXED(vmsi_interposer_next.munmap))
+		return vmsi_interposer_next.munmap(address, length);
 	return vmsi_interposer_answer(vmsi_raw_call(SYS_munmap,
 					       (long)(uintptr_t)address,
 					       (long)length, 0, 0, 0, 0));

@@ -1,13 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_attributes.h"
 
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/syscall.h>
-
+#include <vmspace/heap.h>
 #include <vmspace/mapping.h>
 
 #include "base/mman.h"
 #include "heap/attributes.h"
 #include "host/raw.h"
+#include "preload/answer.h"
+#include "preload/heap_forking.h"
+#include "preload/heap_open.h"
+#include "preload/heap_range.h"
+#include "preload/heap_yield.h"
+#include "preload/marks.h"
 
 /*
  * The calls by which a program gives its memory other rights, advice, locks or a

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_early.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "base/align.h"
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
-
 #include <malloc.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/align.h"
+#include "preload/heap_large.h"
+#include "preload/heap_next.h"
+#include "preload/heap_range.h"
+#include "preload/marks.h"
 
 /*
  * Calls of jemalloc and of C23 that take a block: one that malloc has given may come
@@ -127,7 +131,7 @@ static void *resize_aligned(void *block, size_t alignment, size_t size)
 	void *moved = vmsi_interposer_aligned_alloc(alignment, size);
 
 	if (!moved)
-		moved = vmsi_interposer.next.memalign(alignment, size);
+		moved = vmsi_interposer_next.memalign(alignment, size);
 	if (!moved)
 		return NULL;
 	memcpy(moved, block,

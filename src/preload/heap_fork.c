@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_fork.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <vmspace/heap.h>
 
 #include "heap/watch.h"
+#include "preload/heap_forking.h"
+#include "preload/heap_open.h"
+#include "preload/heap_yield.h"
 
 /*
  * Before fork(2) the handlers run that were registered last first, and afterwards

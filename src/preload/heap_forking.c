@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_forking.h"
 
+#include <stdbool.h>
 /* Whether this thread is between before() and after() of heap_fork.c. */
 static __thread bool forking __attribute__((tls_model("initial-exec")));
 

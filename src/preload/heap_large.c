@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_large.h"
 
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
+#include <vmspace/heap.h>
 
 #include "base/align.h"
 #include "heap/resize.h"
+#include "preload/heap_again.h"
+#include "preload/heap_forking.h"
+#include "preload/heap_next.h"
+#include "preload/heap_open.h"
+#include "preload/heap_range.h"
+#include "preload/heap_yield.h"
+#include "preload/marks.h"
 
 /* Large blocks, and blocks that cross the threshold. */
 
@@ -41,7 +52,7 @@ void *vmsi_interposer_malloc(size_t size)
 	void *block = vmsi_interposer_alloc(size);
 
 	if (!block)
-		block = vmsi_interposer.next.malloc(size);
+		block = vmsi_interposer_next.malloc(size);
 	return block ? block : vmsi_interposer_malloc_again(size);
 }
 
@@ -56,7 +67,7 @@ void *vmsi_interposer_calloc(size_t count, size_t size)
 	vmsi_interposer_leave();
 	errno = error;
 	if (!block)
-		block = vmsi_interposer.next.calloc(count, size);
+		block = vmsi_interposer_next.calloc(count, size);
 	return block ? block : vmsi_interposer_calloc_again(count, size);
 }
 
@@ -79,7 +90,7 @@ size_t vmsi_interposer_usable_size(const void *block)
 /* A block of the heap becomes one of the next malloc. */
 static void *move_out(void *block, size_t size)
 {
-	void *moved = vmsi_interposer.next.malloc(size);
+	void *moved = vmsi_interposer_next.malloc(size);
 
 	if (!moved)
 		moved = vmsi_interposer_malloc_again(size);
@@ -97,11 +108,11 @@ static void *move_out(void *block, size_t size)
  */
 static void *resize_to_nothing(void *block)
 {
-	void *probe = vmsi_interposer.next.malloc(1);
+	void *probe = vmsi_interposer_next.malloc(1);
 
 	if (!probe)
 		return NULL;
-	probe = vmsi_interposer.next.realloc(probe, 0);
+	probe = vmsi_interposer_next.realloc(probe, 0);
 	vmsi_interposer_free(block);
 	return probe;
 }
@@ -149,7 +160,7 @@ VMSI_APART static void *resize_own(void *block, size_t size)
  */
 static void *move_in(void *block, size_t size)
 {
-	size_t old_size = vmsi_interposer.next.malloc_usable_size(block);
+	size_t old_size = vmsi_interposer_next.malloc_usable_size(block);
 	void *moved;
 
 	/* The size is 0 from tcmalloc before its constructors have run. */
@@ -160,7 +171,7 @@ static void *move_in(void *block, size_t size)
 	if (!moved)
 		return NULL;
 	memcpy(moved, block, vmsi_min(old_size, size));
-	vmsi_interposer.next.free(block);
+	vmsi_interposer_next.free(block);
 	return moved;
 }
 
@@ -170,10 +181,10 @@ VMSI_APART static void *resize_other(void *block, size_t size)
 
 	if (!block)
 		return vmsi_interposer_malloc(size);
-	if (vmsi_interposer.next.knows_sizes)
+	if (vmsi_interposer_next.knows_sizes)
 		moved = move_in(block, size);
 	if (!moved)
-		moved = vmsi_interposer.next.realloc(block, size);
+		moved = vmsi_interposer_next.realloc(block, size);
 	if (!moved)
 		moved = vmsi_interposer_realloc_again(block, size);
 	/* Not every malloc sets errno. */

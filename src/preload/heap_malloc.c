@@ -1,15 +1,34 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
-
+#include <errno.h>
 #include <malloc.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <vmspace/heap.h>
 
 #include "base/align.h"
+#include "preload/heap_again.h"
+#include "preload/heap_large.h"
+#include "preload/heap_next.h"
+#include "preload/heap_open.h"
+#include "preload/heap_range.h"
+#include "preload/heap_yield.h"
+#include "preload/marks.h"
 
 /*
- * The malloc family as a program calls it. What a small block passes through
- * here is a comparison, a call of the next malloc and another comparison.
+ * libvmspace-heap.so, the interposer: it gives a program's large blocks to a
+ * vms_heap and leaves the small ones to the program's own malloc, whichever that
+ * is (vmspace-heap(7)).
+ *
+ *   program --> malloc, free, ... ----- small -----> the next malloc
+ *               (heap_malloc.c,   '---- large -----> heap_large.c --> vms_heap
+ *                heap_new.c)
+ *
+ * The next malloc, the settings and the heap are found by the first call that
+ * needs them, because calls come before any constructor of the library has run.
+ *
+ * This file has the malloc family. For a small block, a function here makes one
+ * comparison, a call of the next malloc and another comparison.
  */
 
 #define IS_THERE(block) __builtin_expect((block) != NULL, 1)
@@ -20,7 +39,7 @@ VMSI_EXPORTED void *malloc(size_t size)
 
 	if (vmsi_interposer_wants(size))
 		return vmsi_interposer_malloc(size);
-	block = VMSI_RELAXED(vmsi_interposer.next.malloc)(size);
+	block = VMSI_RELAXED(vmsi_interposer_next.malloc)(size);
 	return IS_THERE(block) ? block : vmsi_interposer_malloc_again(size);
 }
 
@@ -29,7 +48,7 @@ VMSI_EXPORTED void free(void *block)
 	if (vmsi_interposer_has(block))
 		vmsi_interposer_free(block);
 	else
-		VMSI_RELAXED(vmsi_interposer.next.free)(block);
+		VMSI_RELAXED(vmsi_interposer_next.free)(block);
 }
 
 /* If the product overflows, the next malloc refuses it. */
@@ -41,7 +60,7 @@ VMSI_EXPORTED void *calloc(size_t count, size_t size)
 	if (vmsi_multiply(count, size, &length) &&
 	    vmsi_interposer_wants(length))
 		return vmsi_interposer_calloc(count, size);
-	block = VMSI_RELAXED(vmsi_interposer.next.calloc)(count, size);
+	block = VMSI_RELAXED(vmsi_interposer_next.calloc)(count, size);
 	return IS_THERE(block) ? block
 			       : vmsi_interposer_calloc_again(count, size);
 }
@@ -52,7 +71,7 @@ VMSI_EXPORTED void *realloc(void *block, size_t size)
 
 	if (vmsi_interposer_has(block) || vmsi_interposer_wants(size))
 		return vmsi_interposer_realloc(block, size);
-	resized = VMSI_RELAXED(vmsi_interposer.next.realloc)(block, size);
+	resized = VMSI_RELAXED(vmsi_interposer_next.realloc)(block, size);
 	return IS_THERE(resized) ? resized :
 		vmsi_interposer_realloc_again(block, size);
 }
@@ -71,7 +90,7 @@ VMSI_EXPORTED size_t malloc_usable_size(void *block)
 {
 	if (vmsi_interposer_has(block))
 		return vmsi_interposer_usable_size(block);
-	return VMSI_RELAXED(vmsi_interposer.next.malloc_usable_size)(block);
+	return VMSI_RELAXED(vmsi_interposer_next.malloc_usable_size)(block);
 }
 
 /* libc has taken it away, but old programs have it. */
@@ -88,10 +107,10 @@ VMSI_EXPORTED void *memalign(size_t alignment, size_t size)
 		vmsi_interposer_aligned_alloc(alignment, size) : NULL;
 
 	if (!block)
-		block = VMSI_RELAXED(vmsi_interposer.next.memalign)(alignment,
+		block = VMSI_RELAXED(vmsi_interposer_next.memalign)(alignment,
 								    size);
 	if (!block && vmsi_interposer_yields(size))
-		block = vmsi_interposer.next.memalign(alignment, size);
+		block = vmsi_interposer_next.memalign(alignment, size);
 	return block;
 }
 
@@ -101,10 +120,10 @@ VMSI_EXPORTED void *aligned_alloc(size_t alignment, size_t size)
 		vmsi_interposer_aligned_alloc(alignment, size) : NULL;
 
 	if (!block)
-		block = VMSI_RELAXED(vmsi_interposer.next.aligned_alloc)(
+		block = VMSI_RELAXED(vmsi_interposer_next.aligned_alloc)(
 			alignment, size);
 	if (!block && vmsi_interposer_yields(size))
-		block = vmsi_interposer.next.aligned_alloc(alignment, size);
+		block = vmsi_interposer_next.aligned_alloc(alignment, size);
 	return block;
 }
 
@@ -121,10 +140,10 @@ VMSI_EXPORTED int posix_memalign(void **result, size_t alignment, size_t size)
 		*result = block;
 		return 0;
 	}
-	error = VMSI_RELAXED(vmsi_interposer.next.posix_memalign)(
+	error = VMSI_RELAXED(vmsi_interposer_next.posix_memalign)(
 		result, alignment, size);
 	if (error == ENOMEM && vmsi_interposer_yields(size))
-		error = vmsi_interposer.next.posix_memalign(result, alignment,
+		error = vmsi_interposer_next.posix_memalign(result, alignment,
 							    size);
 	return error;
 }
@@ -137,16 +156,16 @@ VMSI_EXPORTED void *valloc(size_t size)
 			      : NULL;
 
 	if (!block)
-		block = VMSI_RELAXED(vmsi_interposer.next.valloc)(size);
+		block = VMSI_RELAXED(vmsi_interposer_next.valloc)(size);
 	if (!block && vmsi_interposer_yields(size))
-		block = vmsi_interposer.next.valloc(size);
+		block = vmsi_interposer_next.valloc(size);
 	return block;
 }
 
 /* Whole pages. If the next malloc has no pvalloc, its memalign serves. */
 VMSI_EXPORTED void *pvalloc(size_t size)
 {
-	void *(*next)(size_t size) = VMSI_RELAXED(vmsi_interposer.next.pvalloc);
+	void *(*next)(size_t size) = VMSI_RELAXED(vmsi_interposer_next.pvalloc);
 	size_t page = (size_t)getpagesize();
 	size_t length;
 	void *block;

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
-
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-
+#include <vmspace/heap.h>
 #include <vmspace/process.h>
 
 #include "base/align.h"
 #include "heap/attributes.h"
 #include "host/host.h"
 #include "host/raw.h"
+#include "preload/answer.h"
+#include "preload/heap_open.h"
+#include "preload/heap_range.h"
+#include "preload/marks.h"
 
 /*
  * mlockall(2) as it would be without the heap. The kernel's own counts every

@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
-
 #include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "preload/heap_large.h"
+#include "preload/heap_next.h"
+#include "preload/heap_range.h"
+#include "preload/heap_settings.h"
+#include "preload/marks.h"
 
 /*
  * The operators new and delete of C++. Those of libstdc++ call malloc and free, and
@@ -171,8 +178,8 @@ VMSI_COLD static void *new_without_runtime(size_t size, size_t alignment,
 					   enum failure failure)
 {
 	void *block = alignment > 1 ?
-		vmsi_interposer.next.memalign(alignment, size ? size : 1) :
-		vmsi_interposer.next.malloc(size ? size : 1);
+		vmsi_interposer_next.memalign(alignment, size ? size : 1) :
+		vmsi_interposer_next.malloc(size ? size : 1);
 
 	if (!block && failure == THROWS) {
 		vmsi_interposer_complain(

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_next.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/align.h"
+#include "preload/heap_early.h"
+#include "preload/heap_fork.h"
+#include "preload/heap_settings.h"
+#include "preload/marks.h"
 
 /*
  * The next malloc. The first call of any of its functions looks all of them up. No
@@ -25,7 +33,7 @@ static void *first_malloc(size_t size)
 	if (looking)
 		return vmsi_interposer_early_alloc(1, size);
 	look_up();
-	return vmsi_interposer.next.malloc(size);
+	return vmsi_interposer_next.malloc(size);
 }
 
 static void *first_calloc(size_t count, size_t size)
@@ -34,7 +42,7 @@ static void *first_calloc(size_t count, size_t size)
 
 	if (!looking) {
 		look_up();
-		return vmsi_interposer.next.calloc(count, size);
+		return vmsi_interposer_next.calloc(count, size);
 	}
 	if (vmsi_multiply(count, size, &length))
 		return vmsi_interposer_early_alloc(1, length);
@@ -47,14 +55,14 @@ static void first_free(void *block)
 	if (!block || looking || vmsi_interposer_is_early(block))
 		return;
 	look_up();
-	vmsi_interposer.next.free(block);
+	vmsi_interposer_next.free(block);
 }
 
 static void *first_realloc(void *block, size_t size)
 {
 	if (!looking) {
 		look_up();
-		return vmsi_interposer.next.realloc(block, size);
+		return vmsi_interposer_next.realloc(block, size);
 	}
 
 	void *moved = vmsi_interposer_early_alloc(1, size);
@@ -70,7 +78,7 @@ static void *first_memalign(size_t alignment, size_t size)
 	if (looking)
 		return vmsi_interposer_early_alloc(alignment, size);
 	look_up();
-	return vmsi_interposer.next.memalign(alignment, size);
+	return vmsi_interposer_next.memalign(alignment, size);
 }
 
 static void *first_aligned_alloc(size_t alignment, size_t size)
@@ -78,14 +86,14 @@ static void *first_aligned_alloc(size_t alignment, size_t size)
 	if (looking)
 		return vmsi_interposer_early_alloc(alignment, size);
 	look_up();
-	return vmsi_interposer.next.aligned_alloc(alignment, size);
+	return vmsi_interposer_next.aligned_alloc(alignment, size);
 }
 
 static int first_posix_memalign(void **result, size_t alignment, size_t size)
 {
 	if (!looking) {
 		look_up();
-		return vmsi_interposer.next.posix_memalign(result, alignment,
+		return vmsi_interposer_next.posix_memalign(result, alignment,
 							   size);
 	}
 
@@ -102,7 +110,7 @@ static void *first_valloc(size_t size)
 	if (looking)
 		return vmsi_interposer_early_alloc(4096, size);
 	look_up();
-	return vmsi_interposer.next.valloc(size);
+	return vmsi_interposer_next.valloc(size);
 }
 
 static size_t first_usable_size(void *block)
@@ -112,26 +120,20 @@ static size_t first_usable_size(void *block)
 	if (looking || vmsi_interposer_is_early(block))
 		return vmsi_interposer_early_size(block);
 	look_up();
-	return vmsi_interposer.next.malloc_usable_size(block);
+	return vmsi_interposer_next.malloc_usable_size(block);
 }
 
-/* Above all addresses of a program: with any length, none lies in it. */
-#define NO_BASE ((uintptr_t)1 << 63)
-
-_Alignas(64) struct vmsi_interposer vmsi_interposer = {
-	.base = NO_BASE,
-	.threshold = VMSI_INTERPOSER_THRESHOLD,
-	.next = {
-		.malloc = first_malloc,
-		.free = first_free,
-		.calloc = first_calloc,
-		.realloc = first_realloc,
-		.memalign = first_memalign,
-		.aligned_alloc = first_aligned_alloc,
-		.posix_memalign = first_posix_memalign,
-		.valloc = first_valloc,
-		.malloc_usable_size = first_usable_size,
-	},
+/* malloc and free are in one cache line. */
+_Alignas(64) struct vmsi_interposer_next vmsi_interposer_next = {
+	.malloc = first_malloc,
+	.free = first_free,
+	.calloc = first_calloc,
+	.realloc = first_realloc,
+	.memalign = first_memalign,
+	.aligned_alloc = first_aligned_alloc,
+	.posix_memalign = first_posix_memalign,
+	.valloc = first_valloc,
+	.malloc_usable_size = first_usable_size,
 };
 
 /* What was found, whatever stands before it in use. */
@@ -202,7 +204,7 @@ static const void *object_of(vmsi_function *function)
 	(found.entry = \
 		(__typeof__(found.entry))vmsi_interposer_next_function(#entry))
 #define PUBLISH(entry, function)                                \
-	__atomic_store_n(&vmsi_interposer.next.entry, function, \
+	__atomic_store_n(&vmsi_interposer_next.entry, function, \
 			 __ATOMIC_SEQ_CST)
 
 /*

@@ -1,9 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_open.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/sysinfo.h>
+#include <vmspace/heap.h>
+
+#include "preload/heap_forking.h"
+#include "preload/heap_range.h"
+#include "preload/heap_settings.h"
+#include "preload/marks.h"
 
 /* The one heap of the process, and when it is opened. */
 

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_settings.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <vmspace/heap.h>
 
 #include "base/align.h"
+#include "preload/heap_range.h"
 #include "preload/line.h"
 #include "text/number.h"
 #include "text/size.h"

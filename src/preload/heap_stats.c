@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
-
+#include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vmspace/heap.h>
 
+#include "preload/heap_open.h"
+#include "preload/heap_range.h"
+#include "preload/heap_settings.h"
 #include "preload/line.h"
 
 /*

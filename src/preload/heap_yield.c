@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#include "preload/heap.h"
+#include "preload/heap_yield.h"
+
+#include <stdbool.h>
+#include <stddef.h>
 
 #include "base/reclaim.h"
+#include "preload/heap_forking.h"
+#include "preload/heap_open.h"
 
 /*
  * Before a request of the program is refused, the heap gives back what it retains,

@@ -11,7 +11,7 @@
 #define NAME_MAX_BYTES 32
 #define PATH_BYTES (sizeof("/proc/2147483647/") + NAME_MAX_BYTES)
 
-/* Whether procfs shows at least the process that asks. */
+/* Whether procfs is mounted and shows the calling process. */
 static bool is_mounted(void)
 {
 	char target[16];

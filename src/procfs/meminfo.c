@@ -8,7 +8,7 @@
 #define COUNT(key, member) VMSI_FIELD(COUNT, struct vmsi_meminfo, key, member)
 #define KIB(key, member) VMSI_FIELD(KIB, struct vmsi_meminfo, key, member)
 
-/* The first five are asked for by their bits below. */
+/* The SEEN_ bits below are of the first five. */
 static const struct vmsi_field table[] = {
 	KIB("MemTotal", ram),
 	KIB("MemFree", ram_free),

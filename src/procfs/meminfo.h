@@ -20,15 +20,15 @@ struct vmsi_meminfo {
 	uint64_t huge_pages;      /* pages in its pool */
 	uint64_t huge_pages_free; /* pages */
 	uint64_t huge_pages_reserved; /* pages */
-	uint64_t hugetlb;         /* in all pools, of every page size */
-	bool tells_commit;  /* commit_limit and committed are there */
-	bool tells_hugetlb; /* hugetlb is: Linux 4.16 on */
+	uint64_t hugetlb;         /* in the pools of all page sizes */
+	bool tells_commit;  /* the file has commit_limit and committed */
+	bool tells_hugetlb; /* the file has hugetlb (Linux 4.16 on) */
 };
 
 /*
- * Returns 0 and the figures (0 for what this kernel does not tell); -EPROTO
- * where the text is not a meminfo file, or -errno of the read. Results are as
- * before on failure.
+ * Returns 0 and the figures, 0 for those that this kernel does not tell; -EPROTO
+ * where the text is not a meminfo file, or -errno of the read, and *meminfo is as
+ * before.
  */
 int vmsi_meminfo_read(struct vmsi_lines *lines, struct vmsi_meminfo *meminfo);
 

@@ -12,9 +12,9 @@
 #include "procfs/smaps.h"
 
 /*
- * Holds the first line of a mapping whose path is VMS_PATH_MAX newlines, each of
- * which the kernel writes as four bytes. The kernel gives a page or a few at a
- * time, so more would not save calls.
+ * Holds the longest first line of a mapping: its path is VMS_PATH_MAX newlines,
+ * each of which the kernel writes as four bytes. The kernel returns a few pages a
+ * read at most, so a larger buffer would save no calls.
  */
 #define BUFFER_BYTES ((size_t)32 << 10)
 
@@ -30,15 +30,14 @@ struct vms_process_maps {
 	char buffer[BUFFER_BYTES];
 };
 
-/* A list, and guard pages around it. */
 static size_t list_bytes(void)
 {
 	return vmsi_align_up(sizeof(vms_process_maps), vmsi_page_size());
 }
 
 /*
- * The guards keep the host from merging the list with memory that it is to
- * tell about.
+ * Map memory for a list, with guard pages around it, so that the host does not
+ * merge it with mappings that the list tells about.
  */
 static vms_process_maps *allocate(void)
 {
@@ -96,8 +95,8 @@ vms_process_maps *vms_process_maps_open(pid_t pid)
 }
 
 /*
- * The file of a process that ended or replaced its memory (execve(2)) ends
- * early without an error, but from then on it is empty from its start.
+ * Whether the list ended because it is complete. The file of a process that ended
+ * or called execve(2) ends early without an error, and is empty from then on.
  */
 static int check_complete(const vms_process_maps *maps)
 {
@@ -116,9 +115,8 @@ static bool is_private_anonymous(const struct vms_mapping_info *info)
 }
 
 /*
- * Keep what lies above the mappings given so far. The kernel lets the process
- * run between two reads, and a mapping that was given can meanwhile have
- * become part of a larger one:
+ * Cut off the part of a mapping that was given before. The process runs between
+ * two reads, and may have made a mapping that was given part of a larger one:
  *
  *	given   [----)
  *	read    [---------)
@@ -140,7 +138,7 @@ static void clip(struct vms_mapping_info *info, uintptr_t listed)
 		info->resident = vmsi_min(info->resident, info->length);
 }
 
-/* 1 and maps->info, 0 at the end, or -errno. */
+/* Read the next mapping. Returns 1 and maps->info, 0 at the end, or -errno. */
 static int read_next(vms_process_maps *maps)
 {
 	do {

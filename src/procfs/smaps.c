@@ -11,10 +11,10 @@
 #include "text/fields.h"
 #include "text/maps.h"
 
-/* The lines under a mapping's first line, as far as they are wanted. */
+/* What is read of the lines that follow a mapping's first line. */
 struct figures {
 	uint64_t page_size;
-	uint64_t resident;        /* of ordinary pages: hugetlb is not in it */
+	uint64_t resident;        /* without the pages of hugetlb */
 	uint64_t hugetlb_shared;
 	uint64_t hugetlb_private;
 	bool has_resident;
@@ -89,7 +89,7 @@ static int parse_field(const struct vmsi_line *line,
 	return 0;
 }
 
-/* First lines begin with an address, the lines under them with a capital. */
+/* First lines begin with an address, the lines that follow with a capital. */
 static bool is_first_line(const struct vmsi_line *line)
 {
 	return line->length > 0 && vmsi_is_hex_digit(line->start[0]);
@@ -122,7 +122,7 @@ static int parse_first_line(const struct vmsi_line *line,
 
 #define DELETED " (deleted)"
 
-/* Make the length bytes at text the mapping's name, and its path nothing. */
+/* Set the mapping's name to the length bytes at text, and clear its path. */
 static void set_name(struct vms_mapping_info *info, const char *text,
 		     size_t length)
 {
@@ -135,9 +135,9 @@ static void set_name(struct vms_mapping_info *info, const char *text,
 }
 
 /*
- * "[anon:NAME]" and "[anon_shmem:NAME]" are names that a program gave: NAME.
- * Other bracketed ones ("[heap]", "[vdso]") are the kernel's and keep their
- * brackets, which no program can have in a name.
+ * The kernel shows a name that a program gave as "[anon:NAME]" or
+ * "[anon_shmem:NAME]"; the mapping gets NAME. Names of the kernel ("[heap]",
+ * "[vdso]") keep their brackets, which a program's name cannot have.
  */
 static bool take_given_name(struct vms_mapping_info *info, const char *prefix)
 {
@@ -157,7 +157,7 @@ static bool take_bracketed(struct vms_mapping_info *info)
 		return false;
 	if (take_given_name(info, "[anon_shmem:"))
 		return true;
-	/* A file's label may begin with a bracket too, if hardly ever. */
+	/* With an inode, it is a file whose path begins with a bracket. */
 	if (info->inode != 0)
 		return false;
 	if (!take_given_name(info, "[anon:"))
@@ -165,13 +165,13 @@ static bool take_bracketed(struct vms_mapping_info *info)
 	return true;
 }
 
-/* Whether the kernel made up the file: it lives on a mount of its own. */
+/* Whether the kernel made the file itself, and shows it by this label. */
 static bool is_made_up(const struct vms_mapping_info *info, const char *label)
 {
 	return major(info->device) == 0 && strcmp(info->path, label) == 0;
 }
 
-/* "/SYSV" and the segment's key, eight digits. */
+/* Whether the path is of a System V segment: "/SYSV" and a key of 8 digits. */
 static bool is_system_v(const struct vms_mapping_info *info)
 {
 	static const char prefix[] = "/SYSV";
@@ -197,8 +197,8 @@ static void take_made_up(struct vms_mapping_info *info)
 }
 
 /*
- * Decide, once everything else of the mapping is known, whether the label in
- * info->path is a path or a name: fills path, name, VMS_MAPPING_ANONYMOUS.
+ * Decide whether the label in info->path is a path or a name, and set path, name
+ * and VMS_MAPPING_ANONYMOUS. It needs the mapping's other members.
  */
 static void classify(struct vms_mapping_info *info)
 {
@@ -206,7 +206,7 @@ static void classify(struct vms_mapping_info *info)
 		info->flags |= VMS_MAPPING_ANONYMOUS;
 	else if (!take_bracketed(info))
 		take_made_up(info);
-	/* Anonymous huge pages have a file inside the kernel, hence an offset. */
+	/* Anonymous huge pages have an offset into a file that the kernel made. */
 	if ((info->flags & VMS_MAPPING_ANONYMOUS) != 0 &&
 	    (info->flags & VMS_MAPPING_SHARED) == 0)
 		info->offset = 0;
@@ -230,7 +230,7 @@ static int count_resident(struct vms_mapping_info *info,
 	return 0;
 }
 
-/* What only all the lines of a mapping together tell. */
+/* Set the members that depend on several lines of the mapping. */
 static int finish(struct vms_mapping_info *info, const struct figures *figures)
 {
 	info->page_size = (size_t)figures->page_size;

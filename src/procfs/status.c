@@ -9,7 +9,7 @@
 #define KIB(key, member) VMSI_FIELD(KIB, struct vmsi_status, key, member)
 #define HEX(key, member) VMSI_FIELD(HEX, struct vmsi_status, key, member)
 
-/* The first four are asked for by their bits below. */
+/* The SEEN_ bits below are of the first four. */
 static const struct vmsi_field table[] = {
 	COUNT("Tgid", thread_group),
 	COUNT("PPid", parent),

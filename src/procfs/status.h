@@ -6,10 +6,7 @@
 
 #include "text/lines.h"
 
-/*
- * What a process is and has of memory: /proc/PID/status (proc_pid_status(5)).
- * Bytes, unless said otherwise.
- */
+/* A process and its memory: /proc/PID/status (proc_pid_status(5)). In bytes. */
 struct vmsi_status {
 	uint64_t thread_group; /* the process's number */
 	uint64_t parent;       /* its parent's number */
@@ -31,13 +28,13 @@ struct vmsi_status {
 };
 
 enum vmsi_status_memory {
-	VMSI_STATUS_NO_MEMORY,  /* a kernel thread, or ended: its figures are 0 */
+	VMSI_STATUS_NO_MEMORY,  /* a kernel thread or zombie: the figures are 0 */
 	VMSI_STATUS_HAS_MEMORY,
 };
 
 /*
  * Returns 0, the figures and whether there are any; -EPROTO where the text is
- * not a status file, or -errno of the read. Results are as before on failure.
+ * not a status file, or -errno of the read, and the results are as before.
  */
 int vmsi_status_read(struct vmsi_lines *lines, struct vmsi_status *status,
 		     enum vmsi_status_memory *memory);

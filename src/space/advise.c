@@ -12,26 +12,24 @@
 
 /* vms_madvise. */
 
-/* Advice that sets or clears what a mapping is. */
+/* Advice that the map keeps: which flags it sets and clears. */
 static const struct {
 	int advice;
-	enum { SETS, CLEARS } effect;
 	uint32_t set, clear;
 } effects[] = {
-	{ MADV_NORMAL, CLEARS, 0,
-	  VMSI_SEQUENTIAL | VMSI_RANDOM },
-	{ MADV_SEQUENTIAL, SETS, VMSI_SEQUENTIAL, VMSI_RANDOM },
-	{ MADV_RANDOM, SETS, VMSI_RANDOM, VMSI_SEQUENTIAL },
-	{ MADV_DONTFORK, SETS, VMSI_DONTFORK, 0 },
-	{ MADV_DOFORK, CLEARS, 0, VMSI_DONTFORK },
-	{ MADV_WIPEONFORK, SETS, VMSI_WIPEONFORK, 0 },
-	{ MADV_KEEPONFORK, CLEARS, 0, VMSI_WIPEONFORK },
-	{ MADV_DONTDUMP, SETS, VMSI_DONTDUMP, 0 },
-	{ MADV_DODUMP, CLEARS, 0, VMSI_DONTDUMP },
-	{ MADV_MERGEABLE, SETS, VMSI_MERGEABLE, 0 },
-	{ MADV_UNMERGEABLE, CLEARS, 0, VMSI_MERGEABLE },
-	{ MADV_HUGEPAGE, SETS, VMSI_HUGEPAGE, VMSI_NOHUGEPAGE },
-	{ MADV_NOHUGEPAGE, SETS, VMSI_NOHUGEPAGE, VMSI_HUGEPAGE },
+	{ MADV_NORMAL, 0, VMSI_SEQUENTIAL | VMSI_RANDOM },
+	{ MADV_SEQUENTIAL, VMSI_SEQUENTIAL, VMSI_RANDOM },
+	{ MADV_RANDOM, VMSI_RANDOM, VMSI_SEQUENTIAL },
+	{ MADV_DONTFORK, VMSI_DONTFORK, 0 },
+	{ MADV_DOFORK, 0, VMSI_DONTFORK },
+	{ MADV_WIPEONFORK, VMSI_WIPEONFORK, 0 },
+	{ MADV_KEEPONFORK, 0, VMSI_WIPEONFORK },
+	{ MADV_DONTDUMP, VMSI_DONTDUMP, 0 },
+	{ MADV_DODUMP, 0, VMSI_DONTDUMP },
+	{ MADV_MERGEABLE, VMSI_MERGEABLE, 0 },
+	{ MADV_UNMERGEABLE, 0, VMSI_MERGEABLE },
+	{ MADV_HUGEPAGE, VMSI_HUGEPAGE, VMSI_NOHUGEPAGE },
+	{ MADV_NOHUGEPAGE, VMSI_NOHUGEPAGE, VMSI_HUGEPAGE },
 };
 
 struct advice_request {
@@ -52,7 +50,7 @@ static void find_effect(struct advice_request *request)
 	}
 }
 
-/* After such advice the host no longer tells that memory was touched. */
+/* Such advice drops pages, and pagemap forgets that they were touched. */
 static bool hides_touch(int advice)
 {
 	return advice == MADV_DONTNEED || advice == MADV_FREE ||
@@ -86,7 +84,10 @@ static void change_flags(struct vmsi_mapping *piece, void *context)
 	piece->attributes.flags |= request->set;
 }
 
-/* A guard marks the whole mapping as touched, charged or not. */
+/*
+ * A guard gives the mapping an anon_vma, by which Linux keeps the charge of all
+ * of it, as of memory that was touched.
+ */
 static void note_touched(struct vms_space *space, struct vmsi_range run)
 {
 	vmsi_for_each(space, mapping, run)

@@ -6,8 +6,8 @@
 #include "space/space.h"
 
 /*
- * The reservation: what is in no mapping is covered by PROT_NONE memory of the
- * host, so that nothing else in the process can land there.
+ * The reservation is PROT_NONE memory of the host at all addresses that are in
+ * no mapping, so that no other part of the process can map there.
  */
 
 /*
@@ -26,10 +26,7 @@ static int copy_hole_over(const struct vms_space *space,
 	while (range.start < range.end) {
 		size_t length = vmsi_min(vmsi_range_length(range),
 					 vmsi_range_length(hole));
-		/*
-		 * The end of the hole is taken: an open gap would be at its
-		 * start.
-		 */
+		/* An open gap has no memory; it is at the hole's start. */
 		long result = vmsi_host.mremap(hole.end - length, length,
 					       length, flags, range.start);
 
@@ -44,9 +41,9 @@ int vmsi_cover(const struct vms_space *space, struct vmsi_range range,
 	       enum vmsi_warmth warmth)
 {
 	/*
-	 * A warm hole is not merged with the reservation around it, and so need
-	 * not be split off the next time. PROT_NONE memory is not charged
-	 * either way.
+	 * Without MAP_NORESERVE the host does not merge the hole with the
+	 * reservation around it, and need not split it off the next time. It
+	 * charges PROT_NONE memory in neither case.
 	 */
 	int flags = warmth == VMSI_COLD ? VMSI_RESERVATION :
 					  MAP_PRIVATE | MAP_ANONYMOUS;
@@ -71,7 +68,7 @@ void vmsi_cover_parts(struct vms_space *space, struct vmsi_range range,
 	uintptr_t middle;
 	long result = cover_if_free(range);
 
-	/* The host may have failed for a moment only: ask twice. */
+	/* The host may have refused for a moment only. */
 	if (result < 0 && result != -EEXIST)
 		result = cover_if_free(range);
 	if (result >= 0) {

@@ -9,33 +9,35 @@
 struct vms_space;
 
 /*
- * What the reservation is made of. MAP_STACK, which makes it MADV_NOHUGEPAGE
- * from Linux 6.7 on, keeps the host from merging it with a program's own
- * PROT_NONE, MAP_NORESERVE memory: what such memory has been (touched, so
- * dumped with a core) would become true of the whole reservation.
+ * The flags of the reservation. MAP_STACK makes it MADV_NOHUGEPAGE from Linux
+ * 6.7 on, so that the host does not merge it with a program's own PROT_NONE,
+ * MAP_NORESERVE memory: if that was touched, a core dump would walk all of it.
  */
 #define VMSI_RESERVATION (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK)
 
 enum vmsi_warmth { VMSI_COLD, VMSI_WARM };
 
 /*
- * Put the reservation over a range, in the place of what the host has there.
- * Returns 0 or -errno.
+ * Replace what the host has in a range by the reservation. A warm hole (warm.h)
+ * stays a mapping of its own to the host. Returns 0 or -errno.
  */
 int vmsi_cover(const struct vms_space *space, struct vmsi_range range,
 	       enum vmsi_warmth warmth);
 
-/* What to do with each part of a range of which only the free parts are covered. */
+/* What vmsi_cover_parts calls for each part of a range. */
 struct vmsi_cover_visit {
-	/* The host had it free, and it is covered now. */
+	/* The host had nothing there, and the part is covered now. */
 	void (*covered)(struct vms_space *space, struct vmsi_range part);
-	/* The host has something there. */
+	/* The host has memory there, which was left alone. */
 	void (*taken)(struct vms_space *space, struct vmsi_range part);
 	/* The host refused for another reason. */
 	void (*refused)(struct vms_space *space, struct vmsi_range part);
 };
 
-/* Cover what the host has free of a range, found by halving where it is mixed. */
+/*
+ * Cover the parts of a range that the host has free, and leave the others
+ * alone. It halves a range that has both.
+ */
 void vmsi_cover_parts(struct vms_space *space, struct vmsi_range range,
 		      const struct vmsi_cover_visit *visit);
 

@@ -38,14 +38,14 @@ static void uncharge_piece(struct vmsi_mapping *piece, void *context)
 	if (vmsi_has(attributes, VMSI_ACCOUNTED))
 		vmsi_ledger_uncharge(&space->ledger, vmsi_range_length(
 			vmsi_mapping_range(piece)));
-	/* The host has new memory there, without what it was told of the old. */
+	/* The host has new memory there, without advice or name. */
 	attributes->flags = VMSI_ANONYMOUS;
 	attributes->prot = PROT_NONE;
 }
 
 /*
- * To drop the pages and then the rights would keep the host's charge; new
- * memory in the place of the old gives it back.
+ * MADV_DONTNEED and mprotect would leave the host's charge as it is. New memory
+ * in the place of the old gives it back.
  */
 static int uncharge(struct vms_space *space, struct vmsi_range range)
 {

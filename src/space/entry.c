@@ -10,7 +10,7 @@
 #include "space/reservation.h"
 #include "space/space.h"
 
-/* What every public call does on its way in and out. */
+/* What every public call on a space does first and last. */
 
 int vmsi_enter(struct vms_space *space)
 {
@@ -30,9 +30,8 @@ int vmsi_enter(struct vms_space *space)
 
 #ifdef VMSI_DEBUG
 /*
- * The invariants are checked after every call while the map has at most so many
- * mappings. Beyond, they are checked so seldom that a call costs about the
- * same.
+ * A map of up to so many mappings is checked after every call. A larger one is
+ * checked less often, so that a call costs about the same on average.
  */
 #define CHECKED_ALWAYS 1024
 
@@ -62,9 +61,8 @@ void vmsi_leave(struct vms_space *space)
 }
 
 /*
- * Where the host has too little memory, heaps may have some to give back. They
- * are not asked where it has too many mappings, since giving memory back may
- * need more of them.
+ * Ask heaps for memory if the host has too little. They are not asked if it has
+ * too many mappings, since to give memory back may need more of them.
  */
 static bool ask_heaps(struct vmsi_attempts *attempts)
 {
@@ -86,7 +84,7 @@ static bool ask_budget(struct vms_space *space, struct vmsi_attempts *attempts)
 	switch (vmsi_budget_ask(attempts)) {
 	case VMSI_BUDGET_DID_NOT_REFUSE:
 		return false;
-	case VMSI_BUDGET_MADE_ROOM:
+	case VMSI_BUDGET_TRY_AGAIN:
 		return true;
 	case VMSI_BUDGET_REFUSES:
 		break;
@@ -104,7 +102,8 @@ struct vms_budget *vmsi_space_budget(const struct vms_space *space)
 	return space->budget;
 }
 
-bool vmsi_ask_for_room(struct vms_space *space, struct vmsi_attempts *attempts)
+bool vmsi_ask_to_give_back(struct vms_space *space,
+			   struct vmsi_attempts *attempts)
 {
 	if (space->budget && ask_budget(space, attempts))
 		return true;

@@ -13,17 +13,17 @@
 #include "space/walk.h"
 
 /*
- * fork(2). The child's copy of a space differs from the parent's in what the
- * kernel does not pass on: MADV_DONTFORK mappings are gone, and nothing is
- * locked. The fork handlers mend that before any code of the child runs. A
- * child made by a raw system call is noticed at its first call on the space,
- * by a page that the kernel wipes on fork.
+ * fork(2). The kernel does not pass everything on: in the child MADV_DONTFORK
+ * mappings are gone, and nothing is locked. The fork handlers bring the child's
+ * map in line with that before its own code runs. A child of a raw clone(2)
+ * runs no handlers: its first call on the space finds a page that the kernel
+ * has wiped (fork_state), and does the same.
  */
 
 enum fork_state {
-	FORKED = 0,   /* what the kernel leaves in the wiped page */
-	MENDED = 1,   /* also in a process that made the space */
-	MENDING = 2,
+	FORKED = 0,   /* the kernel has wiped the page */
+	MENDED = 1,   /* the map is right, as in the opener */
+	MENDING = 2,  /* a thread is at it */
 };
 
 int vmsi_fork_watch(struct vms_space *space)
@@ -59,10 +59,7 @@ static void unlock_memory(struct vmsi_mapping *piece, void *context)
 		~(VMSI_LOCKED | VMSI_LOCK_ON_FAULT);
 }
 
-/*
- * Cover again the addresses that the child has not inherited, and take them out
- * of the map.
- */
+/* Take MADV_DONTFORK mappings out of the map, and cover their addresses. */
 static void drop_unforked(struct vms_space *space)
 {
 	uintptr_t at = space->range.start;
@@ -116,10 +113,7 @@ static void before_fork(void)
 	for (struct vms_space *space = vmsi_registry; space;
 	     space = space->next) {
 		vmsi_lock_acquire_any(&space->lock);
-		/*
-		 * Each space gets records by which the child mends its copy,
-		 * since the child may find no memory for them.
-		 */
+		/* The child may find no memory for the records it needs. */
 		if (space->has_dontfork || space->has_locked)
 			(void)vmsi_reserve_records(space);
 	}
@@ -143,10 +137,7 @@ static void after_fork_in_child(void)
 	}
 }
 
-/*
- * Where this fails for want of memory, children are still noticed by the wiped
- * page.
- */
+/* If pthread_atfork has no memory, the wiped page still tells of a fork. */
 __attribute__((constructor)) void vmsi_fork_handle(void)
 {
 	static atomic_flag done = ATOMIC_FLAG_INIT;

@@ -2,15 +2,18 @@
 #ifndef VMSI_SPACE_FORK_H
 #define VMSI_SPACE_FORK_H
 
-/* What fork leaves of a space, and what mends it; see fork.c. */
+/* A space in a child of fork; see fork.c. */
 
 struct vms_space;
 
-/* Register a space for fork; undo. */
+/*
+ * Map space->fork_state, the page that the kernel wipes on fork, or unmap it.
+ * The first returns 0 or -errno.
+ */
 int vmsi_fork_watch(struct vms_space *space);
 void vmsi_fork_unwatch(struct vms_space *space);
 
-/* In a child that fork handlers did not reach, mend the copy first. */
+/* If fork_state says that this is a child without handlers, mend its copy. */
 void vmsi_fork_notice(struct vms_space *space);
 
 #endif

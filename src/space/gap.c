@@ -9,27 +9,22 @@
 #include "space/space.h"
 
 /*
- * Open gaps: room behind mappings that grow, in which the host's own mremap
- * grows them.
+ * Open gaps (drawn in gap.h). Only the host's mremap makes a mapping longer
+ * with all that the host knows of it, such as a userfaultfd, a memory policy or
+ * a protection key that the program gave it past the library. mremap grows into
+ * free addresses only, so the reservation leaves the gap out.
  *
- *     | mapping |   open gap   |      sentinel      |  reservation
- *              end           start                 end
+ * The sentinel is PROT_NONE memory with MAP_GROWSDOWN. When the host looks for
+ * free addresses, it leaves a guard gap below such memory alone. The open gap
+ * is no longer than that, so no mmap without MAP_FIXED lands in it. A gap that
+ * is used up takes more from the sentinel.
  *
- * Only mremap itself makes a mapping longer with all that it is: userfaultfd,
- * memory policy, keys, locks and advice that were given past the library. It
- * grows into free addresses only, so the gap is not covered by the reservation.
- * The sentinel is PROT_NONE memory with MAP_GROWSDOWN, below which the host's
- * own search for free addresses leaves a guard gap alone. So no mmap without
- * MAP_FIXED lands in the open gap, which is never longer than that.
- *
- * A gap that is used up is opened further at the cost of the sentinel.
- *
- * What is open is not counted as addresses of the process (RLIMIT_AS). So that
- * the gap can be closed under any limit, a ballast of PROT_NONE memory elsewhere
- * is counted in its place, which goes when the gap does.
+ * The host does not count a gap against RLIMIT_AS, and to close it takes
+ * addresses that the limit could refuse. So as many are mapped elsewhere (the
+ * ballast), and unmapped just before the gap is closed.
  */
 
-/* The length of a gap and its sentinel together, where the hole is as long. */
+/* The most bytes of a gap and its sentinel together. */
 #define FIRST_SENTINEL ((size_t)16 << 20)
 
 static struct vmsi_gap *gap_behind(struct vms_space *space, uintptr_t end)
@@ -51,8 +46,8 @@ static void forget_gap(struct vms_space *space, struct vmsi_gap *gap)
 }
 
 /*
- * A touch in the gap is SIGSEGV, but makes the host grow the sentinel down to
- * it first. Where that has happened, the gap ends lower.
+ * A touch in the gap gets SIGSEGV, but before that the host grows the sentinel
+ * down to it. If that has happened, the gap ends where the sentinel begins.
  */
 static void shorten_to_sentinel(struct vmsi_gap *gap)
 {
@@ -82,15 +77,16 @@ static void close_gap(struct vms_space *space, struct vmsi_gap *at)
 	vmsi_cover_or_leave(space, (struct vmsi_range){ gap.open.end,
 						       gap.sentinel_end });
 	/*
-	 * Records of foreign memory were taken from those that the running
-	 * operation has reserved.
+	 * Foreign memory in the gap got records, out of those that the running
+	 * operation had reserved.
 	 */
 	if (space->uncovered.count)
 		(void)vmsi_reserve_records(space);
 	/*
-	 * The host counted what has grown into the gap itself, as addresses. Now
-	 * it counts the whole reservation again, and the space must count that
-	 * part: with less noted as mapped, the next call finds it to be new.
+	 * The host counted what has grown into the gap as addresses. From now
+	 * on it counts the reservation in its place, and limits.c must count
+	 * the growth: with less in limits.mapped, the next call finds it to be
+	 * new.
 	 */
 	space->limits.mapped -= gap.opened - vmsi_range_length(gap.open);
 }
@@ -113,11 +109,11 @@ void vmsi_gaps_forbid(struct vms_space *space)
 }
 
 /*
- * Whether the host still has an open gap free. To find out, the gap is
- * reserved, and opened again; where it cannot be opened again, it becomes a gap
- * of no length.
+ * Find out whether the host still has nothing in an open gap, by covering it
+ * and opening it again. If the host refuses to open it, it becomes a gap of no
+ * length.
  */
-static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
+static bool try_gap(struct vms_space *space, struct vmsi_gap *gap)
 {
 	const size_t length = vmsi_range_length(gap->open);
 
@@ -127,7 +123,6 @@ static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 			   VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0) < 0)
 		return false;
 	if (vmsi_host.munmap(gap->open.start, length) < 0) {
-		/* The gap is covered now, and only its sentinel is left. */
 		vmsi_host.munmap(gap->ballast, gap->opened);
 		space->limits.mapped -= gap->opened - length;
 		gap->opened = 0;
@@ -139,11 +134,10 @@ static bool is_free(struct vms_space *space, struct vmsi_gap *gap)
 void vmsi_gaps_check(struct vms_space *space)
 {
 	for (unsigned i = space->gaps.count; i-- > 0;)
-		if (!is_free(space, &space->gaps.all[i]))
+		if (!try_gap(space, &space->gaps.all[i]))
 			close_gap(space, &space->gaps.all[i]);
 }
 
-/* Make the ballast of a gap longer. */
 static bool add_ballast(struct vmsi_gap *gap, size_t more)
 {
 	long result = gap->opened == 0 ?
@@ -160,7 +154,7 @@ static bool add_ballast(struct vmsi_gap *gap, size_t more)
 	return true;
 }
 
-/* Open more of the addresses that the sentinel covers. */
+/* Open the lower end of the sentinel, so that the gap is a guard gap long. */
 static bool open_further(struct vmsi_gap *gap)
 {
 	struct vmsi_range more = { gap->open.end, 0 };
@@ -182,13 +176,13 @@ static bool open_further(struct vmsi_gap *gap)
 	return true;
 }
 
-bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension)
+bool vmsi_gap_stretch(struct vms_space *space, struct vmsi_range extension)
 {
 	struct vmsi_gap *gap = gap_behind(space, extension.start);
 
 	/*
-	 * Under RLIMIT_AS the space decides itself, since the host does not
-	 * count what is mapped over the reservation.
+	 * Under RLIMIT_AS the host must not decide about growth, since it does
+	 * not count what is mapped over the reservation.
 	 */
 	if (!gap || vmsi_limit_was_seen())
 		return false;
@@ -209,16 +203,13 @@ int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension)
 	if (result < 0)
 		return (int)result;
 	gap->open.start = extension.end;
-	/*
-	 * The host counts the growth as addresses, beside the ballast that
-	 * stands for it.
-	 */
+	/* The host counts the growth itself; limits.c must not do so again. */
 	space->limits.mapped += length;
 	return 0;
 }
 
-/* The bytes of the hole at an address that a gap and its sentinel may have. */
-static size_t room_at(const struct vms_space *space, uintptr_t end)
+/* How many bytes a gap at an address and its sentinel may have in its hole. */
+static size_t length_at(const struct vms_space *space, uintptr_t end)
 {
 	struct vmsi_mapping *above = vmsi_map_find(&space->map, end);
 	uintptr_t limit = above ? above->start : space->range.end;
@@ -228,13 +219,13 @@ static size_t room_at(const struct vms_space *space, uintptr_t end)
 
 void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
 {
-	size_t room = room_at(space, end);
+	size_t length = length_at(space, end);
 	struct vmsi_gap gap = { .open = { end, end },
-				.sentinel_end = end + room };
+				.sentinel_end = end + length };
 	struct vmsi_range all = { end, gap.sentinel_end };
 
 	if (space->gaps.forbidden || step > vmsi_guard_gap() ||
-	    room < step + vmsi_page_size() || !vmsi_limits_unset())
+	    length < step + vmsi_page_size() || !vmsi_limits_unset())
 		return;
 	vmsi_gaps_close(space, all);
 	if (!vmsi_may_replace(space, all))
@@ -242,7 +233,7 @@ void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step)
 	if (space->gaps.count == VMSI_GAPS)
 		close_gap(space, &space->gaps.all[0]);
 	vmsi_warm_trim(space, all);
-	if (vmsi_host.mmap(end, room, PROT_NONE,
+	if (vmsi_host.mmap(end, length, PROT_NONE,
 			   VMSI_RESERVATION | MAP_GROWSDOWN | MAP_FIXED, -1,
 			   0) < 0) {
 		vmsi_mend(space, all);

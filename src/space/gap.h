@@ -9,13 +9,16 @@
 #include "base/align.h"
 #include "host/host.h"
 
-/* Open gaps behind mappings that grow; see gap.c. */
+/*
+ * Open gaps behind mappings that vms_mremap makes longer; see gap.c. Those
+ * below MAP_GROWSDOWN mappings are in stack.h.
+ */
 
 struct vms_space;
 
 /*
- * Addresses behind a growing mapping that the host has free, and the memory that
- * keeps the host's own search away from them:
+ * The host has nothing at the addresses in open, so that mremap can grow the
+ * mapping into them. The sentinel keeps others from mapping there.
  *
  *     | mapping |    open    |    sentinel    |  reservation
  *          open.start     open.end       sentinel_end
@@ -23,8 +26,8 @@ struct vms_space;
 struct vmsi_gap {
 	struct vmsi_range open;
 	uintptr_t sentinel_end;
-	size_t opened;           /* bytes that ever were open; the ballast's length */
-	uintptr_t ballast;       /* its address; nothing where opened is 0 */
+	size_t opened;           /* bytes ever open; the ballast's length */
+	uintptr_t ballast;       /* its address; no ballast if opened is 0 */
 };
 
 #define VMSI_GAPS 8
@@ -32,31 +35,37 @@ struct vmsi_gap {
 struct vmsi_gaps {
 	struct vmsi_gap all[VMSI_GAPS]; /* the oldest first */
 	unsigned count;
-	bool forbidden;          /* the space has mappings that grow down */
+	bool forbidden;          /* the space has had MAP_GROWSDOWN mappings */
 };
 
 /*
- * The bytes that the host keeps free below a MAP_GROWSDOWN mapping (the kernel's
- * stack_guard_gap).
+ * The guard gap: the bytes that the host keeps free below a MAP_GROWSDOWN
+ * mapping (the kernel's stack_guard_gap).
  */
 static inline size_t vmsi_guard_gap(void)
 {
 	return 256 * vmsi_page_size();
 }
 
-/* Open a gap behind a mapping that ends here and that grows by such steps. */
+/*
+ * Open a gap behind the mapping that ends at end, if one of step bytes, by
+ * which the mapping grows, can be had.
+ */
 void vmsi_gap_open(struct vms_space *space, uintptr_t end, size_t step);
 
-/* Whether an extension lies in an open gap behind its mapping; may open more. */
-bool vmsi_gap_holds(struct vms_space *space, struct vmsi_range extension);
+/*
+ * Open the gap before an extension further, if it ends too early. Returns
+ * whether all of the extension is open now.
+ */
+bool vmsi_gap_stretch(struct vms_space *space, struct vmsi_range extension);
 
 /*
- * Let the host grow the mapping before an extension that a gap holds. The host
- * looks at all limits. Returns 0 or -errno.
+ * Have the host grow a mapping by an extension that vmsi_gap_stretch has
+ * opened. The host looks at all limits itself. Returns 0 or -errno.
  */
 int vmsi_gap_extend(struct vms_space *space, struct vmsi_range extension);
 
-/* Find what others have put into gaps by MAP_FIXED_NOREPLACE. */
+/* Close the gaps into which others have mapped, with MAP_FIXED_NOREPLACE. */
 void vmsi_gaps_check(struct vms_space *space);
 
 /* Close the gaps that reach into a range. */

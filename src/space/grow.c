@@ -16,12 +16,13 @@
  *   | mapping  |  extension  |   hole
  *            end          end + extension
  *
- * What the host does not merge differs in something that the space does not
- * know; then only the host can continue the mapping. A mapping that has grown
- * before gets an open gap, in which the host does it at once (gap.c).
+ * If the host does not merge them, they differ in something that the map does
+ * not know. Then only the host's mremap can make the mapping longer. A mapping
+ * that grows for the second time gets an open gap, in which mremap does so
+ * (gap.c).
  */
 
-/* Advice that the host keeps per mapping and that an extension needs too. */
+/* The advice that an extension needs too, so that the host merges it. */
 static const struct {
 	uint32_t flag;
 	int advice;
@@ -43,7 +44,7 @@ static uint32_t advice_of(const struct vmsi_attributes *attributes)
 	uint32_t mask = 0;
 
 	for (size_t i = 0; i < ADVICE_COUNT; i++)
-		mask |= (uint32_t)advice_table[i].flag;
+		mask |= advice_table[i].flag;
 	return attributes->flags & mask;
 }
 
@@ -52,7 +53,7 @@ static int give_advice(struct vmsi_range range, uint32_t advice)
 	for (size_t i = 0; i < ADVICE_COUNT; i++) {
 		long error;
 
-		if (!(advice & (uint32_t)advice_table[i].flag))
+		if (!(advice & advice_table[i].flag))
 			continue;
 		error = vmsi_host.madvise(range.start, vmsi_range_length(range),
 					  advice_table[i].advice);
@@ -62,7 +63,7 @@ static int give_advice(struct vmsi_range range, uint32_t advice)
 	return 0;
 }
 
-/* What mapping flags make private anonymous memory of these attributes. */
+/* The flags of mmap that make private anonymous memory of these attributes. */
 static int host_flags(const struct vmsi_attributes *attributes)
 {
 	int flags = MAP_PRIVATE;
@@ -77,17 +78,14 @@ static int host_flags(const struct vmsi_attributes *attributes)
 	return flags;
 }
 
-/* Whether the extension can be made of fresh memory. */
+/* Whether mmap can make the extension, since nothing is behind the mapping. */
 static bool is_plain(const struct vmsi_attributes *attributes)
 {
 	return vmsi_is_private_anonymous(attributes) && !attributes->object &&
 		!vmsi_has(attributes, VMSI_HUGETLB);
 }
 
-/*
- * vmsi_remap_check_growth has asked whether the limit of locked memory has
- * room.
- */
+/* vmsi_remap_check_growth has looked at the limit of locked memory before. */
 static int lock_extension(struct vmsi_range range,
 			  const struct vmsi_attributes *attributes)
 {
@@ -99,12 +97,12 @@ static int lock_extension(struct vmsi_range range,
 		return 0;
 	error = vmsi_host.mlock2(range.start, vmsi_range_length(range), flags);
 	/*
-	 * The memory can be locked although mlock2 failed: then pages could not
-	 * be brought in, and mremap leaves such pages out as well.
+	 * mlock2 also fails if it has locked the memory and could not bring all
+	 * pages in. mremap does without such pages, too.
 	 */
 	if (error < 0 && vmsi_host_is_locked(range.start) == 1)
 		return 0;
-	/* mlock says ENOMEM or EPERM where mremap says EAGAIN: past the limit. */
+	/* Past the limit mlock says ENOMEM or EPERM, but mremap EAGAIN. */
 	return error == -ENOMEM || error == -EPERM ? -EAGAIN : (int)error;
 }
 
@@ -132,11 +130,11 @@ int vmsi_map_extension(struct vms_space *space, uintptr_t start, size_t length,
 	return error;
 }
 
-/* --- mappings that only the host can continue -------------------------------------- */
+/* --- mappings that only the host can make longer ------------------------------------ */
 
 /*
- * A shared mapping: an alias of its last page that is longer by the extension
- * is made outside the space, and the extension is moved in from there.
+ * For a shared mapping, an alias of its last page is made outside the space, as
+ * much longer as the extension, which is then moved in from there.
  *
  *   inside:   | mapping      |last|  hole
  *   outside:                 |last|extension|
@@ -165,10 +163,9 @@ int vmsi_alias_extension(struct vms_space *space, uintptr_t end,
 }
 
 /*
- * A private mapping of a file: no call but mremap itself can continue it, and
- * that only into addresses that are free. So the reservation is opened for an
- * instant; what another thread maps there meanwhile makes the growth fail, and
- * is left alone.
+ * Only mremap makes a private mapping of a file longer, and only into free
+ * addresses. So the addresses are unmapped for an instant. If another thread
+ * maps there meanwhile, the growth fails and that memory is left alone.
  */
 int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 			  struct vmsi_range extension)
@@ -191,10 +188,9 @@ int vmsi_extend_by_window(struct vms_space *space, uintptr_t end,
 	return (int)result;
 }
 
-
 /*
- * Whether the host has merged an extension with the mapping before it, and so
- * holds all to be equal that it knows of the two.
+ * Whether the host has merged an extension with the mapping before it: it does
+ * so if all that it knows of the two is equal.
  */
 static bool is_merged(struct vmsi_range extension)
 {
@@ -205,9 +201,9 @@ static bool is_merged(struct vmsi_range extension)
 }
 
 /*
- * Where the host has not merged an extension, only its own mremap makes one
- * mapping of the two. It needs free addresses: an open gap if one can be had,
- * since addresses in a window are anybody's.
+ * If the host has not merged an extension with its mapping, have its mremap
+ * make the mapping longer in place of the extension: in an open gap, or where
+ * none can be had in a window, in which any thread can map.
  */
 static int continue_mapping(struct vms_space *space,
 			    struct vmsi_range extension)
@@ -215,7 +211,7 @@ static int continue_mapping(struct vms_space *space,
 	if (is_merged(extension))
 		return 0;
 	vmsi_gap_open(space, extension.start, vmsi_range_length(extension));
-	if (vmsi_gap_holds(space, extension) &&
+	if (vmsi_gap_stretch(space, extension) &&
 	    vmsi_gap_extend(space, extension) == 0)
 		return 0;
 	return vmsi_extend_by_window(space, extension.start, extension);

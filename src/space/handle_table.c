@@ -12,11 +12,13 @@
 #include "space/walk.h"
 
 /*
- * Handles. Each has an entry in a table that never moves, so that readers need
- * no lock; a second ordered map finds the entries of a range when memory moves.
+ * Each handle has an entry in a table that never moves, so that readers need no
+ * lock. A second ordered map (handles->map) finds the entries in a range of
+ * addresses when its memory moves.
  *
- * A handle's value is its entry's generation (high half) and its index plus
- * one (low half). The generation changes when the entry is let go.
+ * A handle's value is the generation of its entry (high half) and the entry's
+ * index plus one (low half). The generation grows when the handle is closed or
+ * its memory goes, so that a stale handle is recognized.
  */
 
 #define CHUNK_ENTRIES 1024
@@ -26,13 +28,13 @@ struct vmsi_entry {
 	/* Odd while address and length are being changed. */
 	_Atomic uint32_t sequence;
 	_Atomic uint32_t generation;
-	_Atomic uintptr_t address;   /* 0: gone */
+	_Atomic uintptr_t address;   /* 0: the entry is free */
 	_Atomic size_t length;
 	uint32_t next_free;          /* index plus one; 0: none */
 };
 
 struct vmsi_handles {
-	struct vmsi_map map;         /* attributes.object is the entry */
+	struct vmsi_map map;         /* attributes.object points to the entry */
 	struct vmsi_entry *_Atomic chunks[CHUNKS];
 	uint32_t used;               /* entries that were ever given out */
 	uint32_t free;               /* index plus one of the first free entry */
@@ -96,7 +98,7 @@ static struct vmsi_entry *entry_at(struct vmsi_handles *handles,
 	return chunk ? &chunk[index % CHUNK_ENTRIES] : NULL;
 }
 
-/* An entry that nobody uses, and its index; NULL: no memory. */
+/* Take an unused entry and its index; NULL: no memory. */
 static struct vmsi_entry *take_entry(struct vms_space *space,
 				struct vmsi_handles *handles, uint32_t *index)
 {
@@ -201,7 +203,7 @@ struct vmsi_entry *vmsi_handle_find(struct vms_space *space,
 	return entry;
 }
 
-/* --- keeping up with the mappings ------------------------------------------------------ */
+/* --- following the mappings ------------------------------------------------------------ */
 
 static void place_entry(struct vmsi_handles *handles, struct vmsi_entry *entry,
 			struct vmsi_range range)
@@ -214,7 +216,7 @@ static void place_entry(struct vmsi_handles *handles, struct vmsi_entry *entry,
 	set_entry(entry, range.start, vmsi_range_length(range));
 }
 
-/* Take entries out of a range: what begins in it is gone, the rest is cut. */
+/* Free the entries that begin in the range; cut those that begin before. */
 void vmsi_handles_unmapped(struct vms_space *space, struct vmsi_range range)
 {
 	struct vmsi_handles *handles = atomic_load(&space->handles);
@@ -246,7 +248,7 @@ void vmsi_handles_moved(struct vms_space *space, struct vmsi_range source,
 
 	if (!handles)
 		return;
-	/* An entry whose first page moves goes along, as far as it moves. */
+	/* An entry follows its first page, cut to what moves of it. */
 	while ((mapping = vmsi_map_find(&handles->map, at)) &&
 	       mapping->start < source.end) {
 		struct vmsi_entry *entry = (void *)mapping->attributes.object;
@@ -300,8 +302,8 @@ int vmsi_handle_make(struct vms_space *space, struct vmsi_range range,
 	if (!vmsi_map_is_free(&handles->map, range))
 		return -EEXIST;
 	/*
-	 * Enough for every later change of this entry: a moved or cut entry
-	 * gives its record back before it takes one.
+	 * No later change of the entry needs more records: when it moves or is
+	 * cut, its record is given back before another is taken.
 	 */
 	if (vmsi_map_reserve(&handles->map, VMSI_MAP_RECORDS))
 		return vmsi_refuse_records(space);

@@ -7,18 +7,15 @@
 
 #include <vmspace/list.h>
 
-/* What the host's own records say of the calling process's mappings. */
+/* What the host says about mappings of the process. */
 
 /*
- * The mapping that holds an address, or the next one above it. Returns 0,
- * -EFAULT where there is none, or the errno of reading /proc. Slow: for what
- * cannot be known otherwise.
+ * Read from /proc/self/smaps the mapping that holds an address, or the next one
+ * above it. Returns 0, -EFAULT if there is none, or -errno of reading. Slow.
  */
 int vmsi_host_view(uintptr_t address, struct vms_mapping_info *info);
 
-/*
- * Whether MAP_STACK makes a mapping MADV_NOHUGEPAGE (Linux 6.7 on). Tried once.
- */
+/* Whether MAP_STACK means MADV_NOHUGEPAGE (Linux 6.7 on); tried once. */
 bool vmsi_stack_means_small_pages(void);
 
 #endif

@@ -13,17 +13,17 @@
 #include "budget/budget.h"
 
 /*
- * What heaps and buffers need of a space besides its public calls. All that other
- * rooms may include of this one: what a space consists of is in space.h, which is
- * for the files of this room. Each call takes the lock of the space by itself.
+ * What heaps and buffers need of a space besides its public calls. No other
+ * header of src/space may be included elsewhere. Each call takes the space's
+ * lock itself.
  */
 
 /* --- records -------------------------------------------------------------- */
 
 /*
- * Memory for records that a stray write of the program does not reach: it has
- * guard pages around it. context is the space that counts it as its own, or
- * NULL. NULL: the host has none.
+ * Map memory for records, between guard pages, so that a program that writes
+ * past its own memory does not reach it. context is the space whose figures
+ * count it, or NULL. Returns NULL if the host has none.
  */
 void *vmsi_records_get(void *context, size_t bytes);
 void vmsi_records_put(void *context, void *chunk, size_t bytes);
@@ -33,18 +33,20 @@ void vmsi_records_put(void *context, void *chunk, size_t bytes);
 /* The convention of the public calls: 0, or -1 and errno. */
 int vmsi_status(int error);
 
-/* Say why ENOMEM; returns -ENOMEM. */
+/* Note why this thread's call is refused. Returns -ENOMEM. */
 int vmsi_refuse(enum vms_refusal reason);
 
-/* Why the latest call of this thread was refused. */
+/* Why this thread's latest call on a space was refused. */
 enum vms_refusal vmsi_reason(void);
 
 /*
- * Whether to make the whole call again, after it has left the space: heaps have
- * given back memory that they retained, or the callback of the budget that has
- * refused a charge has freed something. *attempts is zero at first.
+ * After a call was refused and has released the space's lock: ask heaps to give
+ * back what they retain, and the callbacks of the budget that has refused, to
+ * free something. Returns whether any did, so that the whole call should be
+ * made again. *attempts is zero at first.
  */
-bool vmsi_ask_for_room(struct vms_space *space, struct vmsi_attempts *attempts);
+bool vmsi_ask_to_give_back(struct vms_space *space,
+			   struct vmsi_attempts *attempts);
 
 /* The budget that a space charges besides its own limit; NULL: none. */
 struct vms_budget *vmsi_space_budget(const struct vms_space *space);
@@ -52,50 +54,48 @@ struct vms_budget *vmsi_space_budget(const struct vms_space *space);
 /* --- what is mapped -------------------------------------------------------- */
 
 /*
- * Of so many bytes from an address on, how many are in its mapping; all, where
- * there is none.
+ * How many of the length bytes from an address on are in the mapping that holds
+ * it; all of them if no mapping does.
  */
 size_t vmsi_length_in_mapping(struct vms_space *space, uintptr_t address,
 			      size_t length);
 
-/* Whether an address is mapped. */
 bool vmsi_has_mapping(struct vms_space *space, uintptr_t address);
 
-/* Whether all of a range is. */
+/* Whether all of a range is mapped. */
 bool vmsi_is_mapped(struct vms_space *space, struct vmsi_range range);
 
 /* --- operations ------------------------------------------------------------ */
 
 /*
- * vms_mprotect, but for what is asked before a refusal: whoever calls this may
- * ask by vmsi_ask_for_room, and make more again than this call. Returns 0 or
- * -errno.
+ * vms_mprotect without vmsi_ask_to_give_back: the caller asks, and makes its
+ * whole request again. Returns 0 or -errno.
  */
 int vmsi_protect(struct vms_space *space, uintptr_t start, size_t length,
 		 int prot);
 
 /*
- * vms_mremap of one mapping to where nothing is mapped, at an address that is
- * aligned; the place is chosen and taken under one hold of the space's lock.
+ * Move and resize one mapping, to an aligned address that the space chooses in
+ * a hole. The lock is held throughout, so that nobody else takes the place.
  */
 void *vmsi_remap_aligned(struct vms_space *space, void *old, size_t old_length,
 			 size_t new_length, size_t alignment);
 
 /*
- * Move all that is mapped in a range to the start of target, which is at least
- * as long, or nothing. The range may have several mappings; flags: 0 or
- * MREMAP_DONTUNMAP. The caller's threads leave both ranges alone meanwhile.
- * Returns 0 or -errno: the range is as before, and all of target is a hole.
+ * Move a range, which has one or several mappings and no hole, to the start of
+ * target, which is at least as long. flags: 0 or MREMAP_DONTUNMAP. No other
+ * thread may use either range meanwhile. Returns 0; or -errno, and then nothing
+ * has moved and all of target is a hole.
  */
 int vmsi_move_range(struct vms_space *space, struct vmsi_range range,
 		    struct vmsi_range target, int flags);
 
 /* --- fork and invariants ---------------------------------------------------- */
 
-/* Register the handlers of fork, and those of budgets, if that was not done. */
+/* Register the fork handlers of budgets and of spaces, at the first call. */
 void vmsi_fork_handle(void);
 
-/* What is wrong with a space, NULL: nothing. See docs/invariants.md. */
+/* The invariant (docs/invariants.md) that a space breaks; NULL: none. */
 const char *vmsi_space_check(struct vms_space *space);
 
 #endif

@@ -34,7 +34,7 @@ static const char *check_mappings(const struct vms_space *space,
 	return NULL;
 }
 
-/* What shared objects are charged, each once. */
+/* The sum of what objects are charged, each counted once. */
 static size_t object_charges(const struct vms_space *space)
 {
 	size_t charged = 0;
@@ -46,9 +46,8 @@ static size_t object_charges(const struct vms_space *space)
 		size_t length = mapping->end - mapping->start;
 
 		/*
-		 * An object is counted at the mapping with which the bytes that
-		 * the walk has seen of it are all that are mapped. So the walk
-		 * needs no memory to remember objects.
+		 * An object is counted at the last of its mappings, when seen
+		 * has reached mapped. So the walk needs no list of objects.
 		 */
 		if (!object || !object->charged)
 			continue;

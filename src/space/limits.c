@@ -8,43 +8,40 @@
 
 /*
  * RLIMIT_AS and RLIMIT_DATA. The host counts the reservation when a space is
- * opened, and nothing more when something is mapped over it: so the space looks
- * at these limits itself, where the host would for a program without a space.
+ * opened, and does not look at the limits when something is mapped over it. So
+ * the space does, where the host would for a program without a space.
  *
- * RLIMIT_DATA is of private writable memory. The host's count has what is mapped
- * in spaces in it, and is compared as it is.
+ * RLIMIT_DATA limits private writable memory. The host's count (VmData)
+ * includes what is mapped in spaces, so it is compared as it is.
  *
- * RLIMIT_AS is of addresses. The host's count has all addresses of the space in
- * it, and so has the figure (VmSize) that a program reads before it sets a
- * limit. What is mapped afterwards comes on top of that:
+ * RLIMIT_AS limits addresses. The host's count (VmSize) includes the
+ * reservations, and a program reads VmSize before it sets a limit. So what is
+ * mapped in spaces after the limit was set is added:
  *
- *   host's count + what is mapped in spaces more than when the limit was set
+ *   VmSize + bytes that were mapped in spaces since the limit was set
  *
- * A space that was opened under the limit is another matter: all of its
- * addresses were counted then, and mapping them needs nothing more.
+ * A space that was opened under the limit has had all of its addresses counted
+ * then, and nothing that is mapped in it is added.
  */
 
 /*
- * The limit that was set when one was last asked for, and how many other limits
- * were seen before it.
+ * The RLIMIT_AS that the latest getrlimit gave, and how often it was another
+ * one than before: each change begins an era.
  */
 static _Atomic uint64_t seen_limit = UINT64_MAX;
 static _Atomic unsigned era;
 
-/* Bytes mapped in spaces, opened before this era, since it began. */
+/* Bytes mapped since this era began, in spaces opened before it. */
 static _Atomic int64_t mapped_in_era;
 
-/*
- * Ask for the limit of addresses. A limit that differs from the last one begins
- * an era.
- */
+/* Ask the host for RLIMIT_AS. If it has changed, an era begins. */
 static uint64_t address_limit(void)
 {
 	uint64_t soft, hard, seen = atomic_load(&seen_limit);
 
 	if (vmsi_host.limit(RLIMIT_AS, &soft, &hard) < 0)
 		return UINT64_MAX;
-	/* Where two threads see the new limit, one of them begins the era. */
+	/* If two threads see the new limit, one of them begins the era. */
 	if (soft != seen &&
 	    atomic_compare_exchange_strong(&seen_limit, &seen, soft)) {
 		atomic_store(&mapped_in_era, 0);
@@ -81,10 +78,7 @@ static bool passes_address_limit(const struct vms_space *space, size_t more)
 
 	if (limit == UINT64_MAX || space->limits.opened_in == atomic_load(&era))
 		return false;
-	/*
-	 * Where the count cannot be read, the request is refused, since nothing
-	 * else would keep the limit.
-	 */
+	/* If the count cannot be read, nothing else would keep the limit. */
 	if (vmsi_host_usage(&usage))
 		return true;
 	mapped = atomic_load(&mapped_in_era);
@@ -147,10 +141,9 @@ void vmsi_limits_note(struct vms_space *space, size_t mapped)
 	if (change == 0)
 		return;
 	/*
-	 * Calls that add addresses have asked for the limit. Calls that give
-	 * addresses back ask only after some limit was met, so that they cost
-	 * nothing otherwise. What is given back before the first limit is
-	 * noticed is therefore not counted under it.
+	 * A call that maps has asked for the limit. One that unmaps asks only
+	 * after a limit was seen, so that it costs nothing otherwise; what it
+	 * unmaps before a first limit is seen does not count under that limit.
 	 */
 	if (change < 0 && now != 0) {
 		(void)address_limit();

@@ -10,11 +10,11 @@
 
 struct vms_space;
 
-/* What of a space counts against RLIMIT_AS, beyond its addresses; see limits.c. */
+/* What a space counts against RLIMIT_AS in addition to VmSize. */
 struct vmsi_limits {
-	unsigned opened_in;     /* the era in which the space was opened */
-	size_t mapped;          /* bytes in mappings, after the latest call */
-	unsigned counted_in;    /* the era that counted is of */
+	unsigned opened_in;     /* era in which the space was opened */
+	size_t mapped;          /* bytes in mappings after the latest call */
+	unsigned counted_in;    /* era in which counted was counted */
 	int64_t counted;        /* bytes mapped since that era began */
 };
 
@@ -22,19 +22,23 @@ struct vmsi_limits {
 bool vmsi_is_data(uint32_t prot, uint32_t flags);
 
 /*
- * Whether the limits have room for so many bytes of addresses more, and of data
- * where they count as that. Costs a system call for each of the two limits, and
- * a file read where one is set. Returns 0, or -ENOMEM with its reason.
+ * Check that the limits allow to map so many bytes more. Costs a system call
+ * for RLIMIT_AS and one for RLIMIT_DATA if the bytes count as data, and if a
+ * limit is set the reading of /proc/self/status. Returns 0, or -ENOMEM with its
+ * reason.
  */
 enum vmsi_counts { VMSI_COUNTS_AS_ADDRESSES, VMSI_COUNTS_AS_DATA };
 int vmsi_check_limits(struct vms_space *space, size_t more,
 		      enum vmsi_counts counts);
 
-/* Whether there is no limit of addresses; whether one was there when last asked. */
+/* Whether RLIMIT_AS is unset (asks); whether it was set when last asked. */
 bool vmsi_limits_unset(void);
 bool vmsi_limit_was_seen(void);
 
-/* At the opening of a space; after a call on it; at its end. */
+/*
+ * Begin the count of a new space; count what a call has changed, after which so
+ * many bytes are mapped; end the count of a space that is closed.
+ */
 void vmsi_limits_open(struct vms_space *space);
 void vmsi_limits_note(struct vms_space *space, size_t mapped);
 void vmsi_limits_close(struct vms_space *space);

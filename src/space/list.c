@@ -14,7 +14,7 @@
 /* The listing of a space, from its own map. */
 
 static const struct {
-	uint32_t ours;
+	uint32_t flag;
 	unsigned shown;
 } shown_flags[] = {
 	{ VMSI_SHARED, VMS_MAPPING_SHARED },
@@ -38,7 +38,7 @@ static unsigned flags_shown(uint32_t flags)
 	unsigned shown = 0;
 
 	for (size_t i = 0; i < sizeof(shown_flags) / sizeof(*shown_flags); i++)
-		if (flags & (uint32_t)shown_flags[i].ours)
+		if (flags & shown_flags[i].flag)
 			shown |= shown_flags[i].shown;
 	return shown;
 }
@@ -109,8 +109,8 @@ static int next_mapping(struct vms_space *space, uintptr_t *cursor,
 		return 0;
 	mapping = vmsi_first(space, rest);
 	/*
-	 * A mapping that has grown downwards, or merged, past the cursor was
-	 * listed already.
+	 * A mapping that begins before the cursor has grown downwards, or
+	 * merged with its neighbour, since it was listed.
 	 */
 	while (mapping && *cursor && mapping->start < *cursor)
 		mapping = vmsi_following(mapping, rest);

@@ -16,9 +16,10 @@
 /* vms_mmap: what a mapping is charged, and how it is made. */
 
 /*
- * A warm hole is plain memory without rights: to give it rights makes of it
- * what mmap would have made, and costs the host less. But mlockall(MCL_FUTURE)
- * acts when memory is mapped; where the hole is older, it would be missed.
+ * A warm hole is private anonymous PROT_NONE memory (warm.h), which one
+ * mprotect makes what mmap would have made, at less cost. But the host locks
+ * memory for MCL_FUTURE when it is mapped, and the hole may be older than the
+ * mlockall.
  */
 static bool may_use_warm_hole(const struct map_request *request)
 {
@@ -34,7 +35,7 @@ static uint32_t attribute_flags(const struct map_request *request)
 {
 	static const struct {
 		int host;
-		uint32_t ours;
+		uint32_t flag;
 	} translations[] = {
 		{ MAP_ANONYMOUS, VMSI_ANONYMOUS },
 		{ MAP_GROWSDOWN, VMSI_GROWSDOWN },
@@ -44,7 +45,7 @@ static uint32_t attribute_flags(const struct map_request *request)
 
 	for (size_t i = 0; i < sizeof(translations) / sizeof(*translations); i++)
 		if (request->flags & translations[i].host)
-			flags |= (uint32_t)translations[i].ours;
+			flags |= translations[i].flag;
 	if (vmsi_map_request_is_shared(request))
 		flags |= VMSI_SHARED;
 	if ((request->flags & MAP_TYPE) == MAP_DROPPABLE)
@@ -62,10 +63,7 @@ static uint32_t attribute_flags(const struct map_request *request)
 	return flags;
 }
 
-/*
- * Note whether the file was opened without the right to write, which forbids to
- * make a shared mapping writable later.
- */
+/* A shared mapping of a file that is open only for reading stays read-only. */
 static void note_access(struct map_request *request)
 {
 	long flags;
@@ -102,7 +100,7 @@ static int describe(struct map_request *request)
 	return error;
 }
 
-/* The offset of a request's last page, where the host sees whether it overflows. */
+/* The offset of a request's last page, or the first one's if that overflows. */
 static uint64_t last_offset(const struct map_request *request)
 {
 	uint64_t last;
@@ -113,10 +111,10 @@ static uint64_t last_offset(const struct map_request *request)
 }
 
 /*
- * What the host looks at before limits of addresses and commit: its own
- * conditions, which it is asked about for one page elsewhere, the limit of
- * locked memory, and seals. Returns what it would refuse the request with. The
- * page is asked for without reserve: it is not wanted, and not to be charged.
+ * Find out whether Linux would refuse the request for another reason before it
+ * looks at limits of addresses and commit. The host is asked for one page
+ * elsewhere (MAP_NORESERVE, so that it is not charged); then come
+ * RLIMIT_MEMLOCK and seals. Returns 0 or the -errno.
  */
 static int refused_before_limits(struct map_request *request)
 {
@@ -145,7 +143,7 @@ static int refuse_commit(struct map_request *request, int refusal)
 				    vmsi_refuse_charge(refusal);
 }
 
-/* A warm hole becomes data by mprotect, where the host looks at the limit. */
+/* In a warm hole the host itself looks at RLIMIT_DATA, in its mprotect. */
 static int check_limits(struct map_request *request)
 {
 	enum vmsi_counts counts = VMSI_COUNTS_AS_ADDRESSES;
@@ -205,10 +203,7 @@ static long ask_host(const struct map_request *request, int flags)
 			      request->fd, request->offset);
 }
 
-/*
- * The pool has no huge pages left: map ordinary pages on the same boundaries.
- * They are charged like any others.
- */
+/* The host has no huge pages left: charge and map ordinary ones there. */
 static int fall_back(struct map_request *request)
 {
 	struct vms_space *space = request->space;
@@ -247,8 +242,8 @@ static int fall_back(struct map_request *request)
 }
 
 /*
- * A refusal of huge pages comes after the host has destroyed the target, and
- * leaves it free for anybody: so they are had elsewhere first and then moved in.
+ * The host refuses huge pages only after it has unmapped the target, which any
+ * thread could take then. So they are mapped elsewhere and moved to the target.
  */
 static long ask_for_huge_pages(const struct map_request *request, int flags)
 {
@@ -280,9 +275,8 @@ static int act(struct map_request *request)
 				       request->prot) >= 0)
 			return 0;
 		/*
-		 * The host refused mprotect, perhaps for RLIMIT_DATA. It does
-		 * not look at that limit when memory is mapped over the
-		 * reservation, so the space does.
+		 * The host refused, perhaps for RLIMIT_DATA. It would not look
+		 * at that limit in the mmap below, so check_limits must.
 		 */
 		request->target_is_warm = false;
 		result = check_limits(request);
@@ -290,10 +284,7 @@ static int act(struct map_request *request)
 			return (int)result;
 	}
 	if (!may_fall_back) {
-		/*
-		 * As on Linux, what was mapped at the target is gone if this
-		 * fails.
-		 */
+		/* As on Linux, a failure unmaps what was at the target. */
 		bool direct = request->page_size == vmsi_page_size() ||
 			vmsi_first(request->space, request->target);
 
@@ -301,10 +292,7 @@ static int act(struct map_request *request)
 				  ask_for_huge_pages(request, request->flags);
 		return result < 0 ? (int)result : 0;
 	}
-	/*
-	 * Without a reservation of its pages, a huge mapping can get SIGBUS
-	 * when it is touched.
-	 */
+	/* With MAP_NORESERVE a touch could find the pool empty: SIGBUS. */
 	result = ask_for_huge_pages(request, request->flags & ~MAP_NORESERVE);
 	if (result == -ENOMEM)
 		return fall_back(request);

@@ -15,10 +15,7 @@ static int place_fixed(struct map_request *request)
 	struct vmsi_range target = { request->address, 0 };
 	bool aligned = vmsi_is_aligned(request->address, request->page_size);
 
-	/*
-	 * Linux answers so for address 0 (vm.mmap_min_addr), which is never in
-	 * a space.
-	 */
+	/* Linux answers EPERM below vm.mmap_min_addr. */
 	if (request->address == 0)
 		return -EPERM;
 	/* For huge pages, Linux looks at the alignment before the end. */
@@ -35,10 +32,7 @@ static int place_fixed(struct map_request *request)
 	if (request->flags & MAP_FIXED_NOREPLACE) {
 		if (!vmsi_map_is_free(&request->space->map, target))
 			return -EEXIST;
-		/*
-		 * MAP_SHARED_VALIDATE refuses flags that no file supports, and
-		 * MAP_FIXED_NOREPLACE is one of them.
-		 */
+		/* MAP_SHARED_VALIDATE refuses what no file supports: this. */
 		if ((request->flags & MAP_TYPE) == MAP_SHARED_VALIDATE &&
 		    !(request->flags & MAP_ANONYMOUS))
 			return request->length > INT64_MAX - request->offset ?
@@ -48,10 +42,7 @@ static int place_fixed(struct map_request *request)
 	return 0;
 }
 
-/*
- * Take the place that the hint names, if it is free. Returns whether it was
- * taken.
- */
+/* Place the mapping where its hint says; false: that is not free. */
 static bool place_hinted(struct map_request *request)
 {
 	struct vmsi_range target;
@@ -69,7 +60,7 @@ static bool place_hinted(struct map_request *request)
 	vmsi_gaps_close(request->space, target);
 	if (!vmsi_map_is_free(&request->space->map, target))
 		return false;
-	/* A hint may not come closer to a growing mapping than its guard gap. */
+	/* Linux takes no hint that lies in a guard gap. */
 	if (vmsi_is_in_guard(request->space, target))
 		return false;
 	request->target = target;
@@ -78,8 +69,8 @@ static bool place_hinted(struct map_request *request)
 }
 
 /*
- * A large mapping gets huge pages only where its offset in the file and its
- * address are congruent.
+ * A mapping as long as a huge page gets an address that is congruent to its
+ * offset in the file, so that the host can use huge pages.
  */
 static int place_anywhere(struct map_request *request)
 {

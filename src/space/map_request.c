@@ -11,7 +11,7 @@
 #include "space/refusal.h"
 #include "space/space.h"
 
-/* What vms_mmap is asked, and whether it may be. */
+/* The arguments of vms_mmap, and the object that a mapping needs. */
 
 #ifndef HUGETLBFS_MAGIC
 #define HUGETLBFS_MAGIC 0x958458f6
@@ -20,8 +20,8 @@
 #define DEV_ZERO makedev(1, 5)
 
 /*
- * The host looks at the descriptor before anything that the space may refuse,
- * so a request that is refused here must first have a good one.
+ * Linux looks at the descriptor before anything for which the space refuses, so
+ * EBADF comes before other errors.
  */
 static int check_descriptor(struct map_request *request)
 {
@@ -34,15 +34,12 @@ static int check_descriptor(struct map_request *request)
 		return (int)flags;
 	if (flags & O_PATH)
 		return -EBADF;
-	/* Files with huge pages are those of hugetlbfs. */
+	/* MAP_HUGETLB is for files on hugetlbfs. */
 	return (request->flags & MAP_HUGETLB) &&
 		request->page_size == vmsi_page_size() ? -EINVAL : 0;
 }
 
-/*
- * The same holds for a size of huge pages: the host looks first whether it has
- * such pages.
- */
+/* Linux also looks first whether it has huge pages of the size asked for. */
 static int check_huge_size(const struct map_request *request)
 {
 	const int both = MAP_ANONYMOUS | MAP_HUGETLB;
@@ -70,7 +67,7 @@ int vmsi_map_request_refuse(struct map_request *request, int error)
 	return earlier ? earlier : error;
 }
 
-/* The page size of a file on hugetlbfs, or of ordinary pages. */
+/* The size of a file's pages, which are huge on hugetlbfs. */
 static size_t file_page_size(const struct map_request *request)
 {
 	const size_t page_size = vmsi_page_size();
@@ -158,7 +155,7 @@ int vmsi_map_request_get_object(struct map_request *request)
 		attributes->flags |= VMSI_ANONYMOUS;
 	/*
 	 * The host gives each anonymous mapping of huge pages a file of its
-	 * own, so each gets an object, and none merge.
+	 * own, so it never merges two; with an object each, the map does not.
 	 */
 	if (!file && !shared && !vmsi_has(attributes, VMSI_HUGETLB))
 		return 0;
@@ -168,9 +165,9 @@ int vmsi_map_request_get_object(struct map_request *request)
 }
 
 /*
- * Shared anonymous memory is charged as Linux does, when it is made. Linux
- * charges a file in memory page by page when it is touched, which nobody could
- * refuse then: a budget is charged its length when it is mapped.
+ * Shared anonymous memory is charged when it is mapped, as by Linux. A file in
+ * memory is charged to the budget then, too: Linux charges it page by page when
+ * it is touched, where nobody could refuse it.
  */
 int vmsi_map_request_find_hold(struct map_request *request)
 {

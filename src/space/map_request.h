@@ -7,31 +7,31 @@
 #include "base/mman.h"
 #include "space/space.h"
 
-/* One call of vms_mmap on its way through check, place, charge, act, publish. */
+/* One call of vms_mmap, through check, place, charge, act and publish. */
 struct map_request {
 	struct vms_space *space;
-	/* As the caller gave it. */
+	/* The caller's arguments. */
 	uintptr_t address;
 	size_t length;             /* rounded up by check */
 	int prot;
 	int flags;
 	int fd;
 	uint64_t offset;
-	/* Found out by check and place. */
+	/* Set by vmsi_map_request_check and the steps after it. */
 	struct stat file;
 	size_t page_size;          /* of the mapping's pages */
 	struct vmsi_range target;
 	struct vmsi_attributes attributes;
 	uint64_t object_offset;
-	bool own_object;           /* attributes.object was made for this call */
+	bool own_object;           /* attributes.object has no other mapping */
 	bool target_is_free;       /* nothing is mapped at the target */
 	bool target_is_warm;       /* the target is a warm hole */
 	size_t charge;             /* bytes of private memory */
-	/* Of an object that is not held yet, or not as large. bytes 0: none. */
-	struct vmsi_hold hold;
+	/* What to charge for the object, beyond what the space holds of it. */
+	struct vmsi_hold hold;     /* bytes 0: nothing */
 	enum vmsi_hold_level hold_level;
 	size_t refund;             /* bytes of what the target replaces */
-	bool charged;
+	bool charged;              /* charge, or hold, has been charged */
 };
 
 static inline bool vmsi_map_request_is_fixed(const struct map_request *request)
@@ -46,33 +46,23 @@ static inline bool vmsi_map_request_is_shared(const struct map_request *request)
 	return type == MAP_SHARED || type == MAP_SHARED_VALIDATE;
 }
 
-/*
- * Look at the arguments in Linux's order; rounds the length up. Returns 0 or
- * -errno.
- */
+/* Check the arguments in Linux's order; round the length up. 0 or -errno. */
 int vmsi_map_request_check(struct map_request *request);
 
-/*
- * Find the place, and claim it of what the space does not hold. Returns 0, or
- * -errno with its reason. map_place.c
- */
+/* Choose and claim the target. 0, or -errno and its reason. map_place.c */
 int vmsi_map_request_place(struct map_request *request);
 
-/*
- * Refuse a request, unless its descriptor is bad, which the host would have
- * told first. Returns -errno.
- */
+/* The -errno for a refusal, or an earlier one that Linux would give first. */
 int vmsi_map_request_refuse(struct map_request *request, int error);
 
-/* Get the object behind the mapping, if there is one. Returns 0 or -errno. */
+/*
+ * Set attributes.object for a file or shared memory, and drop it when the
+ * request fails. The first returns 0 or -errno.
+ */
 int vmsi_map_request_get_object(struct map_request *request);
-/* Let it go again, for a request that comes to nothing. */
 void vmsi_map_request_drop_object(struct map_request *request);
 
-/*
- * Find out what the mapping holds of its object, and is not held yet. Returns 0
- * or -errno.
- */
+/* Set hold and hold_level. Returns 0 or -errno. */
 int vmsi_map_request_find_hold(struct map_request *request);
 
 #endif

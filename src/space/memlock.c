@@ -29,7 +29,7 @@ static long host_lock(struct vmsi_range range,
 		vmsi_host.munlock(range.start, length);
 }
 
-/* Huge pages stay in memory anyhow, droppable ones cannot be kept. */
+/* Linux locks neither huge pages nor MAP_DROPPABLE memory. */
 static bool takes_no_lock(const struct vmsi_mapping *mapping)
 {
 	return mapping->attributes.flags &
@@ -50,7 +50,7 @@ static void change_lock(struct vmsi_mapping *piece, void *context)
 		*flags |= VMSI_LOCK_ON_FAULT;
 }
 
-bool vmsi_is_locked(struct vms_space *space, uintptr_t address)
+bool vmsi_learn_locked(struct vms_space *space, uintptr_t address)
 {
 	struct lock_request unlock = { UNLOCK, 0 };
 	struct vmsi_mapping *mapping = vmsi_lookup(space, address);
@@ -66,8 +66,8 @@ bool vmsi_is_locked(struct vms_space *space, uintptr_t address)
 }
 
 /*
- * A call that failed may have locked all the same, and only have failed to
- * bring pages in: ask, mapping by mapping.
+ * mlock2 also fails after it has locked, if it could not bring pages in. So ask
+ * the host about each mapping.
  */
 static void publish_locked(struct vms_space *space, struct vmsi_range run,
 			   struct lock_request *request)
@@ -84,10 +84,7 @@ static void publish_locked(struct vms_space *space, struct vmsi_range run,
 	}
 }
 
-/*
- * Huge and droppable pages take no lock; MLOCK_ONFAULT on the others brings no
- * page in.
- */
+/* Lock the run without bringing pages in. */
 static int lock_on_fault(struct vms_space *space, struct vmsi_range run)
 {
 	const struct lock_request on_fault = { LOCK, MLOCK_ONFAULT };
@@ -101,10 +98,10 @@ static int lock_on_fault(struct vms_space *space, struct vmsi_range run)
 }
 
 /*
- * Linux has locked what is before a hole when it meets the hole, but brings no
- * page in then. So the host must meet a hole too: after a lock that brings no
- * page in, which can be refused, the reservation is opened for an instant. What
- * another thread maps there meanwhile is left alone.
+ * On Linux, mlock of a range with a hole locks what comes before the hole,
+ * brings no page in, and fails. So the run is first locked on fault, which can
+ * be refused. Then a page of the hole is unmapped for an instant and the host's
+ * mlock2 meets it. What another thread maps there meanwhile is left alone.
  */
 static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 			    const struct lock_request *request)
@@ -125,7 +122,7 @@ static int lock_before_hole(struct vms_space *space, struct vmsi_range run,
 	return 0;
 }
 
-/* Change what is before the first hole. */
+/* Lock or unlock the part of a range before its first hole. */
 static int change_run(struct vms_space *space, struct vmsi_range range,
 		      struct lock_request *request)
 {
@@ -153,20 +150,20 @@ static int change_run(struct vms_space *space, struct vmsi_range range,
 	return vmsi_refused_by_host(space, error);
 }
 
-/* The range that Linux makes of an address that need not be on a page. */
+/* Round to pages as Linux does. */
 static bool lock_range(uintptr_t address, size_t length,
 		       struct vmsi_range *range)
 {
 	const size_t page_size = vmsi_page_size();
 	uintptr_t start = vmsi_align_down(address, page_size);
 
-	/* As in the kernel, a length that wraps when rounded up becomes 0. */
+	/* As in Linux, a length that wraps when rounded up becomes 0. */
 	length = vmsi_align_up(length + (address - start), page_size);
 	range->start = start;
 	return vmsi_add(start, length, &range->end);
 }
 
-/* As in the kernel, which looks at the limit before it looks at the end. */
+/* Linux looks at RLIMIT_MEMLOCK before it looks whether the range wraps. */
 static int refuse_wrapping(size_t length, const struct lock_request *request)
 {
 	return request->kind == LOCK && !vmsi_host_may_lock(length) ?
@@ -182,10 +179,7 @@ static int change_lock_of(vms_space *space, const void *address, size_t length,
 
 	if (error)
 		return vmsi_status(error);
-	/*
-	 * A call for a length of 0 makes the host look at the flags and the
-	 * rights.
-	 */
+	/* With a length of 0 the host looks at flags and privileges only. */
 	known = host_lock((struct vmsi_range){ space->range.start,
 					       space->range.start }, &request);
 	if (known < 0)

@@ -10,10 +10,10 @@
 struct vms_space;
 
 /*
- * Whether a mapping is locked at an address, as the host has it: mlockall and
- * munlockall, which are not of the space, change that unseen. What the map has
- * of a lock that is gone is set right, which can merge the mapping with others.
+ * Ask the host whether the mapping at an address is locked: mlockall and
+ * munlockall change that without a call of the space. If it is not, the
+ * mapping's flags are corrected, which can merge it with its neighbours.
  */
-bool vmsi_is_locked(struct vms_space *space, uintptr_t address);
+bool vmsi_learn_locked(struct vms_space *space, uintptr_t address);
 
 #endif

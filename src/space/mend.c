@@ -5,9 +5,8 @@
 #include "space/space.h"
 
 /*
- * A call of the host that fails may have destroyed what was at its target, which
- * is free then, and anybody's: the map and the reservation are brought in line
- * with what the host has.
+ * A call of the host that fails may have unmapped its target. Any thread can
+ * map there then. What is free is covered again and taken out of the map.
  */
 
 static void forget_part(struct vms_space *space, struct vmsi_range part)
@@ -15,10 +14,7 @@ static void forget_part(struct vms_space *space, struct vmsi_range part)
 	if (vmsi_map_reserve(&space->map, VMSI_MAP_RECORDS))
 		return;
 	vmsi_forget(space, part);
-	/*
-	 * The host had it free and it is covered now, so no foreign memory is
-	 * left in it.
-	 */
+	/* vmsi_forget keeps records of foreign memory; there is none here. */
 	vmsi_map_erase(&space->map, part);
 }
 
@@ -46,10 +42,7 @@ bool vmsi_mend_for_retry(struct vms_space *space, struct vmsi_range range)
 	int mapped = vmsi_host_is_mapped(range);
 
 	if (mapped == 0) {
-		/*
-		 * The call unmapped all of its target first, so whatever the
-		 * host has there now was mapped by others.
-		 */
+		/* The call had unmapped all, so what is there is of others. */
 		vmsi_forget(space, range);
 		vmsi_cover_free(space, range);
 	}

@@ -15,8 +15,8 @@ void *vmsi_records_get(void *context, size_t bytes)
 	if (chunk && space) {
 		space->metadata += bytes;
 		/*
-		 * The host counts it against RLIMIT_AS, and limits.c is not to
-		 * count it again as something the program has mapped.
+		 * The host counts the chunk against RLIMIT_AS. With it in
+		 * limits.mapped, limits.c takes it off what a call has mapped.
 		 */
 		space->limits.mapped += vmsi_host_guarded_bytes(bytes);
 	}

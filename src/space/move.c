@@ -15,20 +15,19 @@
 #include "space/walk.h"
 
 /*
- * Moving a mapping, or a part of one, to another place in the space.
- *
- * The page tables go first, and the old place stays mapped meanwhile
- * (MREMAP_DONTUNMAP), so that the host never has it free:
+ * A mapping, or a part of one, moves to another place in the space. The host
+ * moves its page tables with MREMAP_DONTUNMAP, so that the old place stays
+ * mapped until the reservation replaces it, and no other thread can map there:
  *
  *   old:  |####|  --mremap-->  |    |  --reservation over it-->  hole
  *   new:   hole  ----------->  |####|
  *
- * Some kinds of mappings refuse that. They are moved by a plain mremap, and
- * the old place is held again right after; what another thread maps there in
- * between is found out and left alone.
+ * For mappings that leaves_window names the host refuses that. They are moved
+ * by a plain mremap, after which the old place is covered at once. What another
+ * thread maps there in between is left alone.
  */
 
-/* What the host has at the source after its pages have gone. */
+/* What the host has at the source after the pages have moved. */
 enum source_state { SOURCE_MAPPED, SOURCE_FREE };
 
 static bool is_next_to_source(const struct vmsi_move *move)
@@ -46,9 +45,9 @@ static bool leaves_window(const struct vmsi_move *move,
 	if (attributes->object && !vmsi_host_keeps_moved_objects())
 		return true;
 	/*
-	 * Where the source is kept, the host takes the lock from all of its own
-	 * mapping, which may be larger than the source and may join the target.
-	 * And the host goes on counting the source as locked.
+	 * MREMAP_DONTUNMAP unlocks all of the host's mapping, which may be
+	 * larger than the source, and leaves the source in the host's count
+	 * (VmLck).
 	 */
 	return vmsi_host_is_locked(move->source.start) == 1;
 }
@@ -70,9 +69,9 @@ static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 		if (result >= 0)
 			return 0;
 		/*
-		 * A driver's mapping may refuse to be kept, and a host that is
-		 * short of commit refuses to charge both places for an
-		 * instant. The target must be ours for a second try.
+		 * A driver may refuse to keep its mapping (EINVAL), and the
+		 * host to charge both places for an instant (ENOMEM). Then a
+		 * plain move is tried, if nobody has taken the target.
 		 */
 		if (move->keep == VMSI_KEEP_SOURCE ||
 		    (result != -EINVAL && result != -ENOMEM) ||
@@ -88,7 +87,7 @@ static int move_pages(struct vms_space *space, const struct vmsi_move *move,
 
 /* --- moves that also grow ------------------------------------------------------------ */
 
-/* Map the extension first, so that a refusal leaves the mapping where it is. */
+/* Map the extension first: if that is refused, nothing has moved. */
 static int move_and_extend(struct vms_space *space, const struct vmsi_move *move,
 			   const struct vmsi_attributes *attributes,
 			   enum source_state *state)
@@ -110,10 +109,7 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 	error = move_pages(space, move, attributes, state);
 	if (!error)
 		return 0;
-	/*
-	 * As on Linux, what was at the target is gone once the replacement has
-	 * begun.
-	 */
+	/* As on Linux, a move that fails has unmapped its target. */
 	if (replaces) {
 		extension = move->target;
 		vmsi_forget(space, move->target);
@@ -123,9 +119,9 @@ static int move_and_extend(struct vms_space *space, const struct vmsi_move *move
 }
 
 /*
- * Growth by no more than an open gap: the gap is made where the mapping is going
- * to end, and the host grows it when it has arrived, so that it takes along what
- * only the host knows of it. false: no gap can be had.
+ * If the mapping grows by no more than a guard gap, open a gap behind its new
+ * place. The host's mremap grows it there after the move, so that all is kept
+ * that only the host knows of it. Returns false if no gap can be had.
  */
 static bool make_gap(struct vms_space *space, const struct vmsi_move *move,
 		     struct vmsi_range *extension)
@@ -137,7 +133,7 @@ static bool make_gap(struct vms_space *space, const struct vmsi_move *move,
 	    !vmsi_map_is_free(&space->map, move->target))
 		return false;
 	vmsi_gap_open(space, extension->start, vmsi_range_length(*extension));
-	if (vmsi_gap_holds(space, *extension))
+	if (vmsi_gap_stretch(space, *extension))
 		return true;
 	vmsi_gaps_close(space, move->target);
 	return false;
@@ -165,8 +161,9 @@ static int move_and_grow_in_gap(struct vms_space *space, struct vmsi_move *move,
 }
 
 /*
- * A private mapping of a file: only the host can do it. Where that takes
- * several steps (see vmsi_move_in_parts) the extension is the last of them.
+ * Move and grow by one mremap, which leaves the source free. If the source is
+ * several mappings to the host, its parts move first, and the last one then
+ * grows.
  */
 static int move_growing(struct vms_space *space, const struct vmsi_move *move,
 			enum source_state *state)
@@ -209,9 +206,8 @@ static int act(struct vms_space *space, struct vmsi_move *move,
 		return move_and_grow_in_gap(space, move, attributes, extension,
 					    state);
 	/*
-	 * The source is free for an instant in any case, so one call of the
-	 * host moves and grows it. Locked memory goes this way too, since it
-	 * could not be put back with its lock.
+	 * Such a source is free for an instant in any case. Locked memory goes
+	 * this way because put_back of transit.c would not restore its lock.
 	 */
 	if (leaves_window(move, attributes) ||
 	    vmsi_has(attributes, VMSI_LOCKED))
@@ -224,10 +220,7 @@ static int act(struct vms_space *space, struct vmsi_move *move,
 	case VMSI_TRANSIT_REFUSED:
 		return error;
 	case VMSI_TRANSIT_NOT_KEPT:
-		/*
-		 * As in move_pages: a driver may refuse to keep the source, and
-		 * the host may lack the commit for both places.
-		 */
+		/* As in move_pages. */
 		if (error == -EINVAL || error == -ENOMEM)
 			return move_growing(space, move, state);
 		return error;
@@ -249,11 +242,11 @@ static void unlock(struct vmsi_mapping *piece, void *context)
 }
 
 /*
- * Where the host's unlocked memory ends, from a page that is unlocked towards
- * one that bounds the mapping; the host's own mappings may be shorter.
+ * The ends of the memory around the source that the host has unlocked. It has
+ * unlocked one mapping of its own, which may be shorter than that of the map:
  *
- *   | locked |   unlocked   | locked |      one mapping of ours
- *            low   source   high
+ *   | locked |   unlocked   | locked |      one mapping of the map
+ *           low   source   high
  */
 static uintptr_t lowest_unlocked(uintptr_t low, uintptr_t high)
 {
@@ -314,14 +307,14 @@ static void publish(struct vms_space *space, const struct vmsi_move *move,
 		return;
 	vmsi_note_left(space, move->source);
 	/*
-	 * The mapping that the target has joined may be touched, and its mark
-	 * would be hidden by the split.
+	 * The target may have merged with the source. To forget the source
+	 * splits the two, so whether pages were touched is learned before.
 	 */
 	if (is_next_to_source(move))
 		vmsi_learn_touched(space, move->source, VMSI_LEARN_SPLIT);
 	/*
-	 * The charge for the target is made before that for the source comes
-	 * back, so that nobody else is granted it meanwhile.
+	 * The target is charged before vmsi_forget uncharges the source, so
+	 * that nobody else is granted those bytes meanwhile.
 	 */
 	if (vmsi_has(attributes, VMSI_ACCOUNTED))
 		vmsi_ledger_charge_forced(&space->ledger,

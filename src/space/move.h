@@ -11,36 +11,39 @@
 
 struct vms_space;
 
-/* One mapping, or a part of it, on its way; see move.c. */
+/*
+ * Move one mapping, or a part of it. The caller has claimed the target and
+ * charged the growth. Returns 0 or -errno.
+ */
 struct vmsi_move {
-	struct vmsi_range source;   /* what moves; its end is the mapping's or below */
+	struct vmsi_range source;   /* lies in one mapping */
 	struct vmsi_range target;   /* at least as long as source */
 	enum vmsi_source { VMSI_UNMAP_SOURCE, VMSI_KEEP_SOURCE } keep;
-	/* Found out by vmsi_move: whether source is all of a mapping. */
+	/* Set by vmsi_move: whether source is all of its mapping. */
 	enum vmsi_part { VMSI_WHOLE, VMSI_PART } part;
 };
 int vmsi_move(struct vms_space *space, struct vmsi_move *move);
 
 /*
- * mremap of equal lengths to a fixed place, also of what the host has as
- * several mappings; flags: 0 or MREMAP_DONTUNMAP. All moves, or nothing does,
- * but for a target in the space that was replaced. Returns the address or
+ * Have the host move a range to target, mapping by mapping if it has several
+ * there. flags: 0 or MREMAP_DONTUNMAP. If one is refused, those before it go
+ * back; a target in the space may have been unmapped. Returns the address or
  * -errno.
  */
 long vmsi_move_in_parts(struct vms_space *space, struct vmsi_range source,
 			uintptr_t target, int flags);
 
 /*
- * Move a range to a longer one, by a place outside of the space; what it has
- * become is one mapping of the host where it was one. The source stays mapped
- * in the host. *error is set where it is not done; then the source is as
- * before, and the target in the space may have been unmapped.
+ * Move and grow a mapping by way of addresses outside of the space. One mapping
+ * of the host stays one, and the host keeps the source mapped. Unless it is
+ * done, *error is set, the source is as before, and the target may have been
+ * unmapped.
  */
 enum vmsi_transit {
 	VMSI_TRANSIT_DONE,
-	VMSI_TRANSIT_NO_PLACE,   /* no addresses outside, or it cannot be told */
-	VMSI_TRANSIT_NOT_KEPT,   /* the host refuses to keep the source mapped */
-	VMSI_TRANSIT_REFUSED,    /* it may not grow, or not be there */
+	VMSI_TRANSIT_NO_PLACE,   /* no addresses, or too many mappings */
+	VMSI_TRANSIT_NOT_KEPT,   /* the host does not keep the source */
+	VMSI_TRANSIT_REFUSED,    /* the host refuses the growth or the target */
 };
 enum vmsi_transit vmsi_move_by_transit(struct vms_space *space,
 				       struct vmsi_range source,
@@ -48,12 +51,14 @@ enum vmsi_transit vmsi_move_by_transit(struct vms_space *space,
 				       int *error); /* transit.c */
 
 /*
- * After the pages of a mapping, or of a part of it, have moved and it was kept:
- * on Linux all of it loses its lock, and when all of it moved it is as never
- * touched. To be called before anything else changes in the map.
+ * Correct the map after MREMAP_DONTUNMAP: Linux has unlocked the mapping that
+ * keeps the source, and if all of it moved, it has never been touched. The
+ * caller changes nothing else in the map before.
  */
 void vmsi_unlock_kept(struct vms_space *space, struct vmsi_range source,
 		      enum vmsi_part part);
+
+/* Map the shared memory at source to target as well. Returns 0 or -errno. */
 int vmsi_alias(struct vms_space *space, uintptr_t source,
 	       struct vmsi_range target);
 

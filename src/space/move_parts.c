@@ -10,13 +10,13 @@
 #include "space/space.h"
 
 /*
- * What is one mapping in our map may be several to the host. Before Linux 6.17
- * it moves one a call; since then it would leave the first of them moved where
- * a later one is refused, and not tell how many. So it goes in parts, found by
- * halving, and what has moved goes back if a later part is refused.
+ * One mapping of the map may be several to the host. Before Linux 6.17 mremap
+ * refuses several; since then it moves them, but if it refuses a later one, it
+ * leaves the first ones moved and does not tell how many. So each is moved by a
+ * call of its own, and moves back if a later one is refused. Where the host
+ * does not tell how they lie, they are found by halving.
  */
 
-/* The one call of the host that moves; MREMAP_DONTUNMAP may be in flags. */
 static long host_move(struct vmsi_range source, uintptr_t target, int flags)
 {
 	size_t length = vmsi_range_length(source);
@@ -26,9 +26,9 @@ static long host_move(struct vmsi_range source, uintptr_t target, int flags)
 }
 
 /*
- * Move one part to a fixed place. A host that answers EFAULT has unmapped the
- * place all the same. In the space it is covered again, so that nothing of
- * another thread is there when the next, shorter part comes.
+ * Move one part. EFAULT says that it is several mappings, but the host has
+ * unmapped the target all the same. In the space the target is covered again,
+ * so that no other thread maps there before the next, shorter part comes.
  */
 static long move_part(struct vms_space *space, struct vmsi_range part,
 		      uintptr_t target, int flags)
@@ -36,6 +36,7 @@ static long move_part(struct vms_space *space, struct vmsi_range part,
 	const struct vmsi_range place = { target,
 					  target + vmsi_range_length(part) };
 	long result = host_move(part, target, flags);
+
 	if (result == -EFAULT && vmsi_inside(space, place) &&
 	    !vmsi_mend_for_retry(space, place))
 		return -ENOMEM;
@@ -47,9 +48,7 @@ static bool is_all_of(struct vmsi_range part, struct vmsi_range source)
 	return vmsi_range_length(part) == vmsi_range_length(source);
 }
 
-/*
- * Halve a part of whole pages; of an odd number, the first half gets one more.
- */
+/* The middle of a part, rounded up to a page. */
 static uintptr_t middle_of(struct vmsi_range part)
 {
 	return part.start +
@@ -58,10 +57,7 @@ static uintptr_t middle_of(struct vmsi_range part)
 				vmsi_page_size());
 }
 
-/*
- * Where the host's first mapping in the part ends; where it does not tell, the
- * middle.
- */
+/* The end of the host's first mapping in the part, or else its middle. */
 static uintptr_t first_boundary(struct vmsi_range part)
 {
 	uintptr_t end;
@@ -76,7 +72,10 @@ static uintptr_t place_of(const struct vmsi_parts_move *move, uintptr_t address)
 	return move->target + (address - move->source.start);
 }
 
-/* A part makes a mapping or two more, which could forbid the way back. */
+/*
+ * To move a part can split the host's mappings. At the map-count limit it could
+ * not move back, which splits them again.
+ */
 static bool could_not_go_back(struct vms_space *space,
 			      const struct vmsi_parts_move *move,
 			      struct vmsi_range part)
@@ -117,9 +116,9 @@ static long move_parts(struct vms_space *space, struct vmsi_parts_move *move)
 }
 
 /*
- * Move back what has moved. The host has no reason to refuse that, since
- * nothing more is charged and no mapping is made. If it does, the program
- * cannot go on without its data.
+ * Move back what has moved. The host has no reason to refuse, since it charges
+ * nothing more and has one mapping less. Without its data the program cannot go
+ * on.
  */
 static void move_back(struct vms_space *space, const struct vmsi_parts_move *refused)
 {

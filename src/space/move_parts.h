@@ -7,20 +7,17 @@
 
 enum vmsi_move_way { VMSI_MOVE_THERE, VMSI_MOVE_BACK };
 
-/* A move in parts to a fixed place, and how far it has come; see move_parts.c. */
+/* A range that the host moves mapping by mapping; see move_parts.c. */
 struct vmsi_parts_move {
 	struct vmsi_range source;
 	uintptr_t target;
 	int flags;                    /* 0 or MREMAP_DONTUNMAP */
 	enum vmsi_move_way way;
-	uintptr_t moved;              /* source: up to here it has gone */
-	uintptr_t opened;             /* target: up to here it may be unmapped */
+	uintptr_t moved;              /* how far the source has moved */
+	uintptr_t opened;             /* how far the target may be unmapped */
 };
 
-/*
- * As vmsi_move_in_parts, and tells in the struct how far it came. What has moved
- * is back where it was when a later part is refused.
- */
+/* vmsi_move_in_parts, which sets moved and opened for its caller. */
 long vmsi_move_or_undo(struct vms_space *space, struct vmsi_parts_move *move);
 
 #endif

@@ -8,19 +8,21 @@
 #include "space/space.h"
 
 /*
- * Moves of several mappings at once, by a call for each of them: it is known how
- * far they came when one is refused, where one call for all would leave the first
- * ones where it has moved them.
+ * A range of several mappings moves by one vms_mremap for each, so that those
+ * which have moved can go back when a later one is refused.
  */
 
-/* Another mapping may be what keeps this one from coming back. */
+/*
+ * At the map-count limit a mapping that has moved could not move back. One that
+ * is the whole range needs no way back.
+ */
 static bool could_not_go_back(const struct vms_space *space, size_t piece,
 			      size_t length)
 {
 	return piece < length && vmsi_host_at_map_limit(space->limit_probe);
 }
 
-/* Returns how many bytes were moved; errno tells why it is not all. */
+/* Returns how many bytes were moved; errno says why if that is not all. */
 static size_t move_mappings(struct vms_space *space, struct vmsi_range range,
 			    uintptr_t target, int flags)
 {
@@ -45,9 +47,6 @@ static size_t move_mappings(struct vms_space *space, struct vmsi_range range,
 	return moved;
 }
 
-/*
- * Move everything back. There is at least as much room as when it moved there.
- */
 static void move_back(struct vms_space *space, struct vmsi_range moved,
 		      uintptr_t to)
 {
@@ -64,7 +63,7 @@ int vmsi_move_range(struct vms_space *space, struct vmsi_range range,
 
 	if (moved == vmsi_range_length(range))
 		return 0;
-	/* The call that was refused may have unmapped some of it already. */
+	/* The call that was refused may have unmapped a part of the target. */
 	(void)vms_munmap(space, (void *)arrived.end,
 			 target.end - arrived.end);
 	if (moved)

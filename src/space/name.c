@@ -32,8 +32,8 @@ static void change_name(struct vmsi_mapping *piece, void *context)
 }
 
 /*
- * The host's names are a courtesy to those who read /proc: kernels without
- * them and mappings of files refuse, and the name stands in our listing.
+ * The host's names are for readers of /proc. Older kernels refuse them; the
+ * listing of the space has the name all the same.
  */
 static int tell_host(struct vms_space *space, struct vmsi_range range,
 		     const char *text)

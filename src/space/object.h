@@ -12,34 +12,33 @@
 #include "commit/commit.h"
 #include "vma/vma.h"
 
-/* What mappings point to, counted by mapped bytes; see objects.c. */
+/* Objects and names, which mappings point to; see objects.c. */
 
 struct vms_space;
 
 /*
- * What is behind a mapping: a file, or an anonymous object that mappings
- * share. It lives as long as any byte of it is mapped in the space.
+ * A file, or shared anonymous memory. It lives as long as any byte of it is
+ * mapped in the space.
  */
 struct vmsi_object {
 	struct vmsi_object *next;   /* in its hash bucket, for files */
-	struct vmsi_object **link;  /* what points to it; NULL: in no bucket */
+	struct vmsi_object **link;  /* the pointer to it; NULL: in no bucket */
 	uint64_t device;
 	uint64_t inode;   /* 0: shared anonymous memory */
-	size_t mapped;    /* bytes, over all mappings of it */
-	size_t seen;      /* of mapped, by the walk of invariants.c; else 0 */
-	size_t charged;   /* bytes in the ledger: of shared anonymous memory only */
-	/* The identity by which a budget charges it once for all its holders. */
-	struct vmsi_object_id id;
-	size_t held;      /* bytes that this space holds of it; 0: none */
-	size_t holding;   /* bytes of the mappings that keep it held */
-	char *path;       /* of a file, when it was mapped; NULL: not known */
+	size_t mapped;    /* bytes in all its mappings */
+	size_t seen;      /* of mapped, in the walk of invariants.c; else 0 */
+	size_t charged;   /* bytes in the space's ledger; 0 for files */
+	struct vmsi_object_id id; /* by which budgets know it */
+	size_t held;      /* bytes that the budget is charged; 0: not held */
+	size_t holding;   /* bytes in mappings of vmsi_holds_object */
+	char *path;       /* of a file, when first mapped; NULL: not known */
 	struct vmsi_pool *path_pool;
 };
 
 struct vmsi_name {
 	struct vmsi_name *next;
 	struct vmsi_name **link;
-	size_t mapped;    /* bytes that have this name */
+	size_t mapped;    /* bytes in mappings of this name */
 	char text[VMS_NAME_MAX + 1];
 };
 
@@ -56,21 +55,20 @@ struct vmsi_objects {
 	struct vmsi_pool long_path_pool;
 };
 
-/* Begin and end the pools that objects, names and paths come from. */
+/* Begin and end the pools of objects, names and paths. */
 void vmsi_objects_init(struct vms_space *space, struct vmsi_pool_source source);
 void vmsi_objects_release(struct vms_space *space);
 
 /*
- * The object of a file; made where the space does not know it yet. NULL where
- * there is no memory for it. With nothing mapped it is let go by
- * vmsi_object_drop.
+ * Find or make the object of a file. Returns NULL if there is no memory for it.
+ * If nothing is mapped of it afterwards, the caller drops it.
  */
 struct vmsi_object *vmsi_object_of_file(struct vms_space *space, uint64_t device,
 					uint64_t inode, int fd);
-/* A new shared anonymous object, which nothing is charged for. NULL: no memory. */
+/* Make an object for shared anonymous memory. NULL: no memory. */
 struct vmsi_object *vmsi_object_anonymous(struct vms_space *space);
 
-/* Whether a mapping keeps its object charged. */
+/* Whether a mapping is one of those for which its object is charged. */
 static inline bool vmsi_holds_object(const struct vmsi_attributes *attributes)
 {
 	return attributes->object &&
@@ -79,30 +77,31 @@ static inline bool vmsi_holds_object(const struct vmsi_attributes *attributes)
 }
 
 /*
- * What a mapping of a file of this size holds: its pages, if it is in memory and
- * the space has a budget to charge them to, or 0. Returns 0, or -errno where the
- * host does not tell what the file is on.
+ * How many bytes a budget is charged for a file of this size: its pages if the
+ * file is in memory (tmpfs); 0 if not, or if the space charges no budget for
+ * files. Returns 0, or -errno if the host does not tell what the file is on.
  */
 int vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size,
 			 size_t *bytes);
 
-/* Note that the ledger has let the space hold so many bytes of an object. */
+/* Note what the ledger has charged for an object, in held and charged. */
 void vmsi_object_note_hold(struct vmsi_object *object,
 			   const struct vmsi_hold *hold,
 			   enum vmsi_hold_level level);
 
-/* Give back what is charged for an object that nothing holds any more. */
+/* Uncharge an object whose last mapping that held it is gone. */
 void vmsi_object_release(struct vms_space *space, struct vmsi_object *object);
 
 /*
- * The mapping at an address has grown. If it holds a file in memory, the file is
- * held up to the mapping's new end.
+ * After the mapping at an address has grown: if it holds a file in memory,
+ * charge the budget for the file up to the mapping's new end.
  */
 void vmsi_object_reached(struct vms_space *space, uintptr_t address);
-/* Let an object go that nothing maps. */
+
+/* Uncharge and free an object, unless it is mapped. */
 void vmsi_object_drop(struct vms_space *space, struct vmsi_object *object);
 
-/* An interned name; NULL: no memory. Let go of as objects are. */
+/* Find or make the record of a name (NULL: no memory); free an unused one. */
 struct vmsi_name *vmsi_name_intern(struct vms_space *space, const char *text);
 void vmsi_name_drop(struct vms_space *space, struct vmsi_name *name);
 

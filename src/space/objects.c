@@ -9,9 +9,12 @@
 #include "space/space.h"
 #include "space/walk.h"
 
-/* Objects and names: what mappings point to, counted by mapped bytes. */
+/*
+ * Objects and names, which mappings point to. Each counts the bytes in its
+ * mappings and is freed when there are none.
+ */
 
-/* Most paths are short; few need the length that the system allows. */
+/* Paths shorter than this have a pool of their own. */
 #define SHORT_PATH_BYTES 256
 
 void vmsi_objects_init(struct vms_space *space, struct vmsi_pool_source source)
@@ -32,7 +35,7 @@ void vmsi_objects_release(struct vms_space *space)
 	vmsi_pool_release(&space->objects.long_path_pool);
 }
 
-/* The path of an open file, as the kernel tells it; left out where it fails. */
+/* Note the path of an open file. Without it only the listing is poorer. */
 static void note_path(struct vms_space *space, struct vmsi_object *object,
 		      int fd)
 {
@@ -106,7 +109,7 @@ struct vmsi_object *vmsi_object_anonymous(struct vms_space *space)
 	return object;
 }
 
-/* --- what is held -------------------------------------------------------- */
+/* --- what budgets are charged ---------------------------------------------- */
 
 int vmsi_bytes_in_memory(struct vms_space *space, int fd, uint64_t size,
 			 size_t *bytes)
@@ -150,7 +153,7 @@ void vmsi_object_reached(struct vms_space *space, uintptr_t address)
 					       NULL;
 	struct vmsi_hold hold;
 
-	/* A longer mapping does not make an anonymous object larger. */
+	/* Anonymous memory (charged) does not grow with its mapping. */
 	if (!object || object->held == 0 || object->charged ||
 	    !vmsi_holds_object(&mapping->attributes))
 		return;
@@ -161,10 +164,7 @@ void vmsi_object_reached(struct vms_space *space, uintptr_t address)
 	};
 	if (hold.bytes <= hold.before)
 		return;
-	/*
-	 * The space is noted as a holder already, so this needs no memory and
-	 * cannot fail.
-	 */
+	/* The budget has a record of the object, so this cannot fail. */
 	(void)vmsi_ledger_hold_forced(&space->ledger, &hold, VMSI_HOLD_ABOVE, 0);
 	vmsi_object_note_hold(object, &hold, VMSI_HOLD_ABOVE);
 }

@@ -5,13 +5,9 @@
 #include "space/inside.h"
 #include "space/space.h"
 
-/* Where mappings go that were given no address. */
+/* Where mappings go that were given no address. (In vma.h a hole is a gap.) */
 
-/*
- * Moves go by whole page-table pages where source and target are congruent
- * modulo what one of them covers; a level is 512 entries of 8 bytes on 4 KiB
- * pages.
- */
+/* What a page table covers whose entries cover size each. */
 static size_t next_level(size_t size)
 {
 	return size * (vmsi_page_size() / 8);
@@ -33,10 +29,10 @@ static int find_gap(const struct vms_space *space,
 }
 
 /*
- * The middle of the largest gap, so that both the mapping and what lies below
- * the gap have room. Only where there is plenty.
+ * Choose the middle of the largest hole, so that the mapping and the one below
+ * the hole can both grow. The hole must be four times as long as the request.
  */
-static int find_roomy(const struct vms_space *space,
+static int find_middle(const struct vms_space *space,
 		      const struct vmsi_place_request *request,
 		      uintptr_t *start)
 {
@@ -74,10 +70,7 @@ static bool was_left(const struct vms_space *space, uintptr_t start,
 	return false;
 }
 
-/*
- * If the place is one that was left lately, take one at the end of the largest
- * gap.
- */
+/* If a mapping has left the place lately, choose another. */
 static void avoid_left(const struct vms_space *space,
 		       const struct vmsi_place_request *request,
 		       uintptr_t *start)
@@ -120,7 +113,7 @@ static int choose(const struct vms_space *space,
 	int error = -ENOMEM;
 
 	if (request->growth == VMSI_MAY_GROW)
-		error = find_roomy(space, request, start);
+		error = find_middle(space, request, start);
 	if (error)
 		error = find_gap(space, request, start);
 	if (!error)
@@ -129,8 +122,8 @@ static int choose(const struct vms_space *space,
 }
 
 /*
- * Closing a gap at the place can find foreign memory there; then another place
- * is chosen.
+ * To close an open gap at the place can reveal foreign memory there. Then
+ * another place is chosen.
  */
 int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
 	       uintptr_t *start)

@@ -14,15 +14,18 @@ struct vmsi_mapping;
 
 #define VMSI_LEFT_PLACES 16
 
-/* Debug builds: places that mappings moved away from, the latest ones. */
+/* Debug builds: the latest places that mappings have moved away from. */
 struct vmsi_left_places {
-	struct vmsi_range all[VMSI_LEFT_PLACES];
-	unsigned count;         /* that were noted so far; all is a ring */
+	struct vmsi_range all[VMSI_LEFT_PLACES]; /* a ring */
+	unsigned count;         /* of all places that were ever noted */
 };
 
 enum vmsi_growth { VMSI_MAY_GROW, VMSI_STAYS };
 
-/* A place for a mapping; residue: its address modulo alignment. */
+/*
+ * Choose a place in a hole for a mapping, and close the open gaps there.
+ * residue is what its address shall be modulo alignment. Returns 0 or -ENOMEM.
+ */
 struct vmsi_place_request {
 	size_t length;
 	size_t alignment;
@@ -32,16 +35,13 @@ struct vmsi_place_request {
 int vmsi_place(struct vms_space *space, const struct vmsi_place_request *request,
 	       uintptr_t *start);
 
-/*
- * In a debug build: do not place anything here for a while, so that a stale
- * pointer faults.
- */
+/* Debug builds: place nothing here for a while: stale pointers fault. */
 void vmsi_note_left(struct vms_space *space, struct vmsi_range range);
 
 /*
- * A place of new_length bytes for a mapping whose pages move there from old. The
- * place is congruent to old modulo as large a page table as can be, so that the host
- * moves tables and not entries.
+ * Choose a place of new_length bytes for a mapping that moves from old. If
+ * possible it is congruent to old modulo what a page table covers, so that the
+ * host moves whole tables. Returns 0, or -ENOMEM with its reason.
  */
 int vmsi_place_move(struct vms_space *space, const struct vmsi_mapping *mapping,
 		    uintptr_t old, size_t new_length, uintptr_t *start);

@@ -15,14 +15,13 @@
 #define BOTH_WAYS (PROT_GROWSDOWN | PROT_GROWSUP)
 #define RIGHTS ((uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
 
-/* One call of vms_mprotect on its way. */
 struct protect_request {
 	struct vms_space *space;
 	struct vmsi_range range;
-	int prot;               /* with what the host may know beyond RIGHTS */
-	uintptr_t changeable;   /* the end of what may be changed */
-	size_t charged;         /* bytes, for [range.start, changeable) */
-	int error;              /* what stops the call at changeable */
+	int prot;               /* RIGHTS, and bits that the host knows */
+	uintptr_t changeable;   /* the end of what may change */
+	size_t charged;         /* bytes, for mappings in that */
+	int error;              /* why the call stops at changeable */
 };
 
 static bool gains_charge(const struct vmsi_mapping *mapping, int prot)
@@ -34,7 +33,7 @@ static bool gains_charge(const struct vmsi_mapping *mapping, int prot)
 		vmsi_commit_counts(prot, attributes->flags, VMSI_COMMIT_EXEMPT);
 }
 
-/* A charged mapping that loses its charge if it was never touched. */
+/* Whether a mapping loses its charge if it was never touched. */
 static bool may_lose_charge(const struct vmsi_mapping *mapping, int prot)
 {
 	return vmsi_has(&mapping->attributes, VMSI_ACCOUNTED) &&
@@ -43,8 +42,8 @@ static bool may_lose_charge(const struct vmsi_mapping *mapping, int prot)
 }
 
 /*
- * PROT_GROWSDOWN makes the range begin at the start of a growing mapping.
- * Mappings for PROT_GROWSUP exist on none of the supported machines.
+ * PROT_GROWSDOWN moves the range's start down to that of a MAP_GROWSDOWN
+ * mapping. PROT_GROWSUP needs a kind of mapping that no supported machine has.
  */
 static int find_start(struct protect_request *request)
 {
@@ -68,10 +67,7 @@ static int find_start(struct protect_request *request)
 	return 0;
 }
 
-/*
- * Refuse what forbids to change a piece, and charge the piece if it becomes
- * chargeable.
- */
+/* Find out whether a piece may change, and charge it if it gains a charge. */
 static int charge_piece(struct protect_request *request,
 			const struct vmsi_mapping *mapping, size_t length)
 {
@@ -91,7 +87,7 @@ static int charge_piece(struct protect_request *request,
 	return 0;
 }
 
-/* Find where the call must stop, and charge what comes before. */
+/* Set changeable and error, and charge what may change. */
 static void check_and_charge(struct protect_request *request)
 {
 	struct vms_space *space = request->space;
@@ -163,8 +159,8 @@ static int protect(struct protect_request *request)
 		request->error = vmsi_refused_by_host(space, error);
 	if (done.end > done.start) {
 		/*
-		 * The host has taken the right to write by now, so no write
-		 * comes after the question.
+		 * The host has taken the right to write, so no thread can touch
+		 * memory after it was found untouched.
 		 */
 		if (!(request->prot & PROT_WRITE))
 			vmsi_learn_touched(space, done, VMSI_LEARN_ALL);
@@ -184,10 +180,7 @@ static int check_bits(const struct protect_request *request)
 
 	if (!extra)
 		return 0;
-	/*
-	 * Machines have bits of their own (PROT_SEM, PROT_BTI), so the host is
-	 * asked, about a page of the probe.
-	 */
+	/* Some machines have more bits (PROT_BTI): ask the host, on a page. */
 	if (vmsi_host.mprotect(request->space->limit_probe, vmsi_page_size(),
 			       extra) == -EINVAL)
 		return -EINVAL;

@@ -10,13 +10,12 @@
 #include "space/walk.h"
 
 /*
- * Publishing: what an operation has done on the host goes into the map, the
- * ledger and the objects here, in steps that cannot fail.
+ * After the host has acted, an operation writes the result into the map, the
+ * ledger and the objects by the functions of this file, which cannot fail.
  */
 
-/* The most records that one operation inserts between two reservations. */
+/* The most records that an operation needs after vmsi_reserve_records. */
 #define OPERATION_RECORDS ((size_t)8 * VMSI_MAP_RECORDS)
-
 #define OPERATION_STACKS 2
 
 static int reserve(struct vms_space *space, size_t operations)
@@ -67,7 +66,7 @@ static void count_unmapped(struct vms_space *space,
 	}
 }
 
-/* Erase a range, but for the records of what is foreign in it. */
+/* Erase all records in a range but those of foreign memory. */
 static void erase_ours(struct vms_space *space, struct vmsi_range range)
 {
 	while (range.start < range.end) {
@@ -105,8 +104,8 @@ void vmsi_publish(struct vms_space *space, struct vmsi_range range,
 		  uint64_t offset, const struct vmsi_attributes *attributes)
 {
 	/*
-	 * What is mapped is counted first: what it replaces may be the only
-	 * other mapping of the object, which would be let go.
+	 * Count first: vmsi_forget may erase the only other mapping of the
+	 * object, and would free the object.
 	 */
 	count_mapped(attributes, vmsi_range_length(range));
 	vmsi_forget(space, range);
@@ -161,10 +160,9 @@ size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range)
 }
 
 /*
- * Whether a mapping may be touched that is not known to be. On hosts without a
- * zero page, a read brings in a page of the mapping's own; so memory that can
- * only be read, and is not charged yet, may be touched too, and then keeps its
- * charge once it has one.
+ * Whether a mapping without VMSI_TOUCHED may have been touched. Memory that is
+ * not charged was never writable; but on a host without a zero page a read
+ * touches it, and then it keeps the charge that it may get later.
  */
 static bool may_be_touched(const struct vmsi_attributes *attributes)
 {
@@ -187,8 +185,8 @@ void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,
 		    mapping->end <= range.end)
 			continue;
 		/*
-		 * The host's mark is on the whole mapping, and a part that is
-		 * split off inherits it: so ask about the whole.
+		 * Ask about the whole mapping: the host's mark (anon_vma) is of
+		 * all of it, and each part that is split off inherits it.
 		 */
 		if (vmsi_host_has_pages(vmsi_mapping_range(mapping)))
 			attributes->flags |= VMSI_TOUCHED;

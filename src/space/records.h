@@ -9,46 +9,49 @@
 #include "base/align.h"
 #include "vma/vma.h"
 
-/* Publishing in the map, the ledger and the objects; see records.c. */
+/* Changes of the map, with the ledger and the objects; see records.c. */
 
 struct vms_space;
 
-/* Reserve records for one operation. Returns 0 or -ENOMEM, with its reason. */
+/*
+ * Reserve memory for the map's records that one operation needs. Returns 0, or
+ * -ENOMEM with its reason.
+ */
 int vmsi_reserve_records(struct vms_space *space);
 
 /*
- * Likewise, for an operation that gives memory back. The others leave what it
- * needs, so that it works where the host has no memory left for records.
+ * The same for an operation that gives memory back. It needs no more than the
+ * one above has left, so it works while the host has no memory for records.
  */
 int vmsi_reserve_to_give_back(struct vms_space *space);
 
 /*
- * Put a mapping into the map, in the place of what is there. The charge has
- * been made. Needs vmsi_reserve_records.
+ * Insert a mapping, which is charged already, and forget what it replaces.
+ * Needs vmsi_reserve_records.
  */
 void vmsi_publish(struct vms_space *space, struct vmsi_range range,
 		  uint64_t offset, const struct vmsi_attributes *attributes);
 
-/* The same for a range that is free in the map, which is quicker. */
+/* The same for a range that is a hole, which is quicker. */
 void vmsi_publish_free(struct vms_space *space, struct vmsi_range range,
 		       uint64_t offset,
 		       const struct vmsi_attributes *attributes);
 
-/* Take a range out of the map: uncharges, lets objects, names, handles go. */
+/* Take a range out of the map, with its charge, objects, names, handles. */
 void vmsi_forget(struct vms_space *space, struct vmsi_range range);
 
 /*
- * Change attributes of a range; keeps objects and names counted. Before the
- * host's call, vmsi_learn_touched has looked at what is split.
+ * Call change for each mapping, or part of one, in a range, and count objects
+ * and names anew. vmsi_learn_touched was called before the host's call.
  */
 void vmsi_change(struct vms_space *space, struct vmsi_range range,
 		 void (*change)(struct vmsi_mapping *piece, void *context),
 		 void *context);
 
-/* What of a range is charged as private memory, bytes. */
+/* The bytes in a range that are charged as private memory. */
 size_t vmsi_charged_in(const struct vms_space *space, struct vmsi_range range);
 
-/* Mapping flags that are not charged when private and writable. */
+/* Private writable memory with one of these flags is not charged. */
 #define VMSI_COMMIT_EXEMPT \
 	(VMSI_SHARED | VMSI_HUGETLB | VMSI_NORESERVE | VMSI_DROPPABLE)
 
@@ -59,10 +62,9 @@ static inline bool vmsi_is_private_anonymous(const struct vmsi_attributes *a)
 }
 
 /*
- * Find out whether a mapping that is charged, or may be charged later and keep
- * that, was ever touched, before an operation that hides it (a split, a move, a
- * discard) and note it. VMSI_LEARN_SPLIT passes over a mapping that lies in the
- * range whole.
+ * Set VMSI_TOUCHED of the mappings in a range that have pages, before a split,
+ * a move or a discard hides that from pagemap. VMSI_LEARN_SPLIT leaves out
+ * mappings that lie whole in the range.
  */
 enum vmsi_learn { VMSI_LEARN_ALL, VMSI_LEARN_SPLIT };
 void vmsi_learn_touched(struct vms_space *space, struct vmsi_range range,

@@ -8,11 +8,11 @@
 #include "space/refusal.h"
 #include "space/space.h"
 
-/* What a call answers, and why it was refused: kept for each thread. */
+/* What a call answers, and why it was refused, which each thread remembers. */
 
 /*
- * In a library that is preloaded, thread-local storage of the general model
- * can call malloc at its first use; this model cannot.
+ * Thread-local storage of the general model can call malloc at its first use,
+ * and malloc may be built on this library. This model calls nothing.
  */
 static _Thread_local struct {
 	enum vms_refusal current; /* of the call that is running */
@@ -83,9 +83,6 @@ int vmsi_refused_by_host(struct vms_space *space, long error)
 
 int vmsi_refuse_records(struct vms_space *space)
 {
-	/*
-	 * The host may have refused memory for records at the map-count limit.
-	 */
 	return vmsi_refuse(vmsi_host_at_map_limit(space->limit_probe) ?
 				   VMS_REFUSAL_MAP_COUNT : VMS_REFUSAL_RECORDS);
 }

@@ -8,26 +8,24 @@
 
 #include "space/inside.h"
 
-/* What calls answer, and why they were refused; see refusal.c. */
+/* What a call answers, and why it was refused; see refusal.c. */
 
-/* A call begins, and nothing of it was refused so far. */
+/* A call of this thread begins: forget the reason of the one before. */
 void vmsi_refusal_begin(void);
 
-/* vmsi_reclaim_moment when the call of this thread began. */
+/* vmsi_reclaim_moment at the beginning of this thread's call. */
 unsigned vmsi_refusal_since(void);
 
 /* As vmsi_status: an address, or MAP_FAILED and errno. */
 void *vmsi_address_or_failed(long result);
 
-/* Say why there is no memory for records; returns -ENOMEM. */
+/* Refuse for want of memory for records, or at the map-count limit. -ENOMEM. */
 int vmsi_refuse_records(struct vms_space *space);
 
-/* The same for a charge, by what vmsi_ledger_charge answered. */
+/* Refuse for what vmsi_ledger_charge answered. Returns -ENOMEM. */
 int vmsi_refuse_charge(int error);
 
-/*
- * Pass on what the host answered; -ENOMEM also gets its reason. Returns error.
- */
+/* Return error, and if the host answered -ENOMEM note the reason for that. */
 int vmsi_refused_by_host(struct vms_space *space, long error);
 
 #endif

@@ -16,13 +16,13 @@
 #include "space/unmap.h"
 #include "space/walk.h"
 
-/* vms_mremap: by which step it is done. */
+/* vms_mremap: which way a call goes. */
 
 /* --- charge -------------------------------------------------------------- */
 
 /*
- * Charge bytes if the mapping is charged at all. refund is what the target
- * gives back. *charged is what to uncharge when the host refuses.
+ * Charge bytes, if the mapping is of a charged kind. refund is what comes back
+ * for mappings at the target. *charged is for uncharge.
  */
 static int charge(const struct remap_request *request, size_t bytes,
 		  size_t refund, size_t *charged)
@@ -40,7 +40,7 @@ static int charge(const struct remap_request *request, size_t bytes,
 	return 0;
 }
 
-/* Undo a charge after a failure; passes the error on. */
+/* Undo a charge if there was an error. Returns the error. */
 static int uncharge(const struct remap_request *request, int error,
 		    size_t charged)
 {
@@ -61,9 +61,7 @@ static int shrink(const struct remap_request *request)
 	return vmsi_unmap(request->space, tail);
 }
 
-/*
- * Whether an address is inside a huge page, of which the host unmaps no part.
- */
+/* Whether an address is inside a huge page, which the host does not split. */
 static bool cuts_huge_page(const struct vms_space *space, uintptr_t address)
 {
 	const struct vmsi_mapping *mapping = vmsi_lookup(space, address);
@@ -74,8 +72,8 @@ static bool cuts_huge_page(const struct vms_space *space, uintptr_t address)
 }
 
 /*
- * Move the source, or what of it is not cut off, to a range. The charge is for
- * the growth, or for all of it where the source is kept.
+ * Move the source, cut to the new length, to a range. If the source is unmapped
+ * the growth alone is charged, else all of the target.
  */
 static int move_to(const struct remap_request *request,
 		   struct vmsi_range target)
@@ -102,8 +100,8 @@ static int move_to(const struct remap_request *request,
 	if (error)
 		return error;
 	/*
-	 * A source that is kept counts as addresses twice. Growth was looked at
-	 * before.
+	 * The target of a source that is kept adds addresses. (The limits were
+	 * checked for growth before.)
 	 */
 	if (vmsi_remap_keeps_source(request))
 		error = vmsi_check_limits(space, bytes,
@@ -144,8 +142,8 @@ static int move_resized(struct remap_request *request)
 	if (error || !shrinks)
 		return error;
 	/*
-	 * The rest of the source is unmapped; what the host refuses to replace
-	 * becomes a leftover. vmsi_move has left enough records.
+	 * Unmap the tail. What the host refuses to replace becomes a leftover.
+	 * The records that vmsi_move has reserved suffice.
 	 */
 	vmsi_learn_touched(request->space, tail, VMSI_LEARN_SPLIT);
 	vmsi_forget(request->space, tail);
@@ -154,8 +152,8 @@ static int move_resized(struct remap_request *request)
 }
 
 /*
- * Whether a mapping may be one of several that move: the host says no to some
- * that it moves alone (those that a userfaultfd watches).
+ * Whether the host would move a mapping in one call with others. It does not,
+ * for instance, if a userfaultfd watches it.
  */
 static bool may_move_among(const struct remap_request *part,
 			   struct vmsi_range piece, struct vmsi_range whole)
@@ -166,10 +164,11 @@ static bool may_move_among(const struct remap_request *part,
 }
 
 /*
- * MREMAP_FIXED with equal lengths moves mapping by mapping, and keeps the gaps:
+ * MREMAP_FIXED with equal lengths moves each mapping of a range, and leaves
+ * alone what the target has where the source has holes:
  *
- *   source:  |AAAA|    |BBB|  gap  |C|
- *   target:  |AAAA|xxxx|BBB|xxxxxxx|C|     x: what was there stays
+ *   source:  |AAAA|    |BBB|       |C|
+ *   target:  |AAAA|xxxx|BBB|xxxxxxx|C|     x: stays as it was
  */
 static int move_each(struct remap_request *request)
 {
@@ -201,14 +200,14 @@ static int move_each(struct remap_request *request)
 		error = move_to(&part, target);
 		if (error)
 			return error;
-		/* What is left of the mapping may have merged with others. */
+		/* The map has changed, so look up the next mapping anew. */
 		rest.start = piece.end;
 		mapping = rest.start < rest.end ? vmsi_first(space, rest) : NULL;
 	}
 	return 0;
 }
 
-/* Choose where a mapping goes that was given no fixed place. */
+/* Choose the target of a move without MREMAP_FIXED. */
 static int choose_target(const struct remap_request *request,
 			 struct vmsi_range *target)
 {
@@ -228,11 +227,11 @@ static int choose_target(const struct remap_request *request,
 	return error;
 }
 
-/* Take the hole behind the mapping for its growth. false: there is none. */
+/* Claim the hole behind the mapping for its growth. false: it is too short. */
 static bool claim_extension(const struct remap_request *request,
 			    struct vmsi_range *extension)
 {
-	return vmsi_remap_has_room(request, extension) &&
+	return vmsi_remap_fits_behind(request, extension) &&
 		vmsi_claim(request->space, *extension) == 0;
 }
 
@@ -260,8 +259,8 @@ static int expand(struct remap_request *request, uintptr_t *result)
 		if (error != -ENOMEM)
 			return error;
 		/*
-		 * A limit refused, or something is in the gap: the checks below
-		 * tell which.
+		 * Either a limit refused or another thread has mapped in the
+		 * gap. The limits are checked now; the claim finds the other.
 		 */
 		request->by = VMSI_EXTEND_IN_HOLE;
 		error = vmsi_remap_check_growth(request);
@@ -270,10 +269,7 @@ static int expand(struct remap_request *request, uintptr_t *result)
 	}
 	if (claim_extension(request, &extension)) {
 		error = grow_in_place(request);
-		/*
-		 * If another thread took the addresses while growth had them
-		 * free, the mapping moves.
-		 */
+		/* If another thread has taken the place, the mapping moves. */
 		if (error != -ENOMEM ||
 		    vmsi_may_replace(request->space, extension))
 			return error;
@@ -341,7 +337,7 @@ long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
 		return vmsi_refused_by_host(space, error);
 	if (request.new_length > request.old_length)
 		vmsi_object_reached(space, result);
-	/* A resize in place; vmsi_move has told the handles of any other. */
+	/* vmsi_move has told the handles, so this is for a resize in place. */
 	if (result == old && request.old_length)
 		vmsi_handles_resized(space, old, request.old_length,
 				     request.new_length);

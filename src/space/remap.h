@@ -6,9 +6,7 @@
 #include "space/grow.h"
 #include "space/space.h"
 
-/* One call of vms_mremap, and whether it may be; see remap_check.c. */
-
-/* One call of vms_mremap; lengths are rounded up to pages. */
+/* One call of vms_mremap, whose lengths vmsi_remap_check rounds up to pages. */
 struct remap_request {
 	struct vms_space *space;
 	uintptr_t old;
@@ -17,7 +15,7 @@ struct remap_request {
 	int flags;
 	uintptr_t new_address;
 	struct vmsi_mapping *mapping;  /* the one that holds old */
-	enum vmsi_extend_by by;        /* of growth in place */
+	enum vmsi_extend_by by;        /* how it would grow in place */
 };
 
 static inline bool vmsi_remap_is_fixed(const struct remap_request *request)
@@ -37,29 +35,25 @@ vmsi_remap_source(const struct remap_request *request)
 				    request->old + request->old_length };
 }
 
-/* What Linux looks at before the mapping. Rounds the lengths up. 0 or -errno. */
+/*
+ * The checks, in the order in which Linux makes them (remap_check.c). Each
+ * returns 0 or -errno: the arguments; the mapping that holds the old address,
+ * which is set; the mapping's kind and length, and by, for a call that maps
+ * something new; the limits of locked memory, addresses and data, for growth.
+ */
 int vmsi_remap_check(struct remap_request *request);
-
-/* Find the mapping that holds the old address. 0 or -errno. */
 int vmsi_remap_find(struct remap_request *request);
-
-/* For requests that make a new mapping or a longer one. 0 or -errno. */
 int vmsi_remap_check_mapping(struct remap_request *request);
-
-/* What growth must fit below: locked memory, addresses, data. 0 or -errno. */
 int vmsi_remap_check_growth(struct remap_request *request);
 
-/* Whether the map has room behind the mapping, and what growth would map there. */
-bool vmsi_remap_has_room(const struct remap_request *request,
+/* Set *extension to what growth would map; whether the hole holds it. */
+bool vmsi_remap_fits_behind(const struct remap_request *request,
 			 struct vmsi_range *extension);
 
-/* What the mapping counts as against the limits. */
+/* Whether the mapping counts against RLIMIT_DATA, or RLIMIT_AS alone. */
 enum vmsi_counts vmsi_remap_counts_as(const struct vmsi_mapping *mapping);
 
-/*
- * A whole call of vms_mremap, under the lock of the space. Returns the address
- * or -errno. remap.c
- */
+/* vms_mremap with the lock held. Returns the address or -errno. remap.c */
 long vmsi_remap(struct vms_space *space, uintptr_t old, size_t old_length,
 		size_t new_length, int flags, uintptr_t new_address);
 

@@ -9,7 +9,7 @@
 #include "space/space.h"
 #include "space/walk.h"
 
-/* Whether vms_mremap refuses a call, in the order in which Linux looks. */
+/* The checks of vms_mremap, in Linux's order. */
 
 int vmsi_remap_check(struct remap_request *request)
 {
@@ -62,7 +62,7 @@ enum vmsi_counts vmsi_remap_counts_as(const struct vmsi_mapping *mapping)
 		VMSI_COUNTS_AS_DATA : VMSI_COUNTS_AS_ADDRESSES;
 }
 
-/* What growth in place would map; false: it would wrap, or is none. */
+/* Set *extension to what growth in place would map; false: no growth. */
 static bool extension_of(const struct remap_request *request,
 			 struct vmsi_range *extension)
 {
@@ -75,9 +75,8 @@ static bool extension_of(const struct remap_request *request,
 			 &extension->end);
 }
 
-/* Whether the map has room behind the mapping. */
-bool vmsi_remap_has_room(const struct remap_request *request,
-		     struct vmsi_range *extension)
+bool vmsi_remap_fits_behind(const struct remap_request *request,
+			    struct vmsi_range *extension)
 {
 	const struct vmsi_mapping *above = vmsi_map_next(request->mapping);
 
@@ -87,11 +86,11 @@ bool vmsi_remap_has_room(const struct remap_request *request,
 }
 
 /*
- * Growth of locked memory must fit below the limit of locked memory, of any
- * memory below those of addresses and data: Linux looks at them in this order,
- * and before it looks for room. The map does not know of locks by mlockall, and to
- * ask the host costs a call; where there is room, the host itself finds out when it
- * grows the mapping.
+ * Linux looks at RLIMIT_MEMLOCK, RLIMIT_AS and RLIMIT_DATA in this order,
+ * before it looks for addresses. The map does not know of locks by mlockall,
+ * and to ask the host costs a call. So it is asked only if the map has a lock,
+ * or if the mapping must move; when it grows in place the host itself finds
+ * out.
  */
 int vmsi_remap_check_growth(struct remap_request *request)
 {
@@ -100,8 +99,8 @@ int vmsi_remap_check_growth(struct remap_request *request)
 	struct vmsi_range extension;
 
 	if (vmsi_has(&request->mapping->attributes, VMSI_LOCKED) ||
-	    !vmsi_remap_has_room(request, &extension)) {
-		bool locked = vmsi_is_locked(space, request->old);
+	    !vmsi_remap_fits_behind(request, &extension)) {
+		bool locked = vmsi_learn_locked(space, request->old);
 
 		request->mapping = vmsi_lookup(space, request->old);
 		if (locked && !vmsi_host_may_lock(growth))
@@ -111,18 +110,18 @@ int vmsi_remap_check_growth(struct remap_request *request)
 }
 
 /*
- * Whether a gap is open for all of a growth, so that the host grows the mapping
- * and looks at its limits.
+ * Open the gap behind the mapping for all of its growth, if there is one. Then
+ * the host grows the mapping and looks at its limits itself.
  */
-static bool grows_in_gap(const struct remap_request *request)
+static bool stretch_gap(const struct remap_request *request)
 {
 	struct vmsi_range extension;
 
-	return request->space->gaps.count && vmsi_remap_has_room(request, &extension) &&
-		vmsi_gap_holds(request->space, extension);
+	return request->space->gaps.count &&
+		vmsi_remap_fits_behind(request, &extension) &&
+		vmsi_gap_stretch(request->space, extension);
 }
 
-/* For requests that make a new mapping or a longer one. */
 int vmsi_remap_check_mapping(struct remap_request *request)
 {
 	const struct vmsi_mapping *mapping = request->mapping;
@@ -131,10 +130,7 @@ int vmsi_remap_check_mapping(struct remap_request *request)
 	if (request->old_length == 0 &&
 	    !vmsi_has(&mapping->attributes, VMSI_SHARED))
 		return -EINVAL;
-	/*
-	 * A part that is cut off may lie in other mappings; a part that stays
-	 * may not.
-	 */
+	/* What stays must lie in one mapping; what is cut off need not. */
 	if (vmsi_min(request->old_length, request->new_length) >
 	    mapping->end - request->old)
 		return -EFAULT;
@@ -143,7 +139,7 @@ int vmsi_remap_check_mapping(struct remap_request *request)
 	offset = mapping->offset + (request->old - mapping->start);
 	if (__builtin_add_overflow(offset, request->new_length, &end))
 		return -EINVAL;
-	request->by = grows_in_gap(request) ? VMSI_EXTEND_IN_GAP :
+	request->by = stretch_gap(request) ? VMSI_EXTEND_IN_GAP :
 					      VMSI_EXTEND_IN_HOLE;
 	return request->by == VMSI_EXTEND_IN_GAP ? 0 : vmsi_remap_check_growth(request);
 }

@@ -8,7 +8,7 @@
 #include "base/mman.h"
 #include "host/host.h"
 
-/* Whether a new address is a place, and not only a wish. */
+/* Whether a new address can be a target of the source. */
 static bool is_good_target(struct vmsi_range source, uintptr_t start,
 			   size_t length)
 {
@@ -18,7 +18,7 @@ static bool is_good_target(struct vmsi_range source, uintptr_t start,
 	    !vmsi_add(start, length, &target.end) ||
 	    target.end > vmsi_address_limit())
 		return false;
-	/* Linux looks at the ends, so an empty source can overlap too. */
+	/* As in Linux, a source without length overlaps a target around it. */
 	return source.end <= target.start || target.end <= source.start;
 }
 

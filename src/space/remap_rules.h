@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /*
- * What mremap(2) looks at in its arguments, before it looks for any mapping.
- * Rounds the lengths up to pages. Returns 0 or -EINVAL.
+ * Check the arguments of mremap(2) as Linux does before it looks for a mapping,
+ * and round the lengths up to pages. Returns 0 or -EINVAL.
  */
 int vmsi_remap_rules(uintptr_t old, size_t *old_length, size_t *new_length,
 		     int flags, uintptr_t new_address);

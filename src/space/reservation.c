@@ -9,10 +9,16 @@
 #include "space/walk.h"
 
 /*
- * Operations take addresses from the reservation, and give them back to it.
- * Before either, what is open in a range is closed: the gaps behind mappings that
- * grow (gap.c), and those below mappings that grow down (stack.c).
+ * An operation takes addresses from the reservation, or gives them back to it.
+ * First it closes the open gaps in the range, which finds foreign memory in
+ * them.
  */
+
+static void close_open_gaps(struct vms_space *space, struct vmsi_range range)
+{
+	vmsi_gaps_close(space, range);
+	vmsi_stacks_close(space, range);
+}
 
 int vmsi_claim(struct vms_space *space, struct vmsi_range range)
 {
@@ -26,21 +32,11 @@ int vmsi_claim(struct vms_space *space, struct vmsi_range range)
 
 /* --- giving back ---------------------------------------------------------- */
 
-/*
- * Close what is open in a range, so that foreign memory there is known before
- * the range is covered.
- */
-static void make_ready(struct vms_space *space, struct vmsi_range range)
-{
-	vmsi_gaps_close(space, range);
-	vmsi_stacks_close(space, range);
-	vmsi_warm_trim(space, range);
-}
-
 int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
 		   enum vmsi_warmth warmth, uintptr_t *done)
 {
-	make_ready(space, range);
+	close_open_gaps(space, range);
+	vmsi_warm_trim(space, range);
 	for (*done = range.start; *done < range.end; *done = range.start) {
 		struct vmsi_range part = vmsi_next_ours(space, range);
 
@@ -59,24 +55,21 @@ int vmsi_give_back(struct vms_space *space, struct vmsi_range range,
 
 void vmsi_give_back_or_leave(struct vms_space *space, struct vmsi_range range)
 {
-	make_ready(space, range);
+	close_open_gaps(space, range);
+	vmsi_warm_trim(space, range);
 	vmsi_cover_or_leave(space, range);
 }
 
 /* --- getting back --------------------------------------------------------- */
 
-/* Try to replace leftovers in a hull; note the hull again if anything stays. */
+/* Cover what is uncovered in a hull, and note again what stays so. */
 static void recover_hull(struct vms_space *space, struct vmsi_range hull)
 {
 	uintptr_t at = hull.start;
 	struct vmsi_mapping *mapping;
 
-	vmsi_gaps_close(space, hull);
-	vmsi_stacks_close(space, hull);
-	/*
-	 * Foreign memory may be gone by now, and the host may cover what it
-	 * refused to.
-	 */
+	close_open_gaps(space, hull);
+	/* Those who had mapped foreign memory may have unmapped it. */
 	vmsi_mend(space, hull);
 	while ((mapping = vmsi_map_find(&space->map, at)) &&
 	       mapping->start < hull.end) {

@@ -43,7 +43,7 @@ int vms_mseal(vms_space *space, void *address, size_t length,
 
 	if (error)
 		return vmsi_status(error);
-	/* A call for a length of 0 tells whether the host has mseal. */
+	/* With a length of 0 the host says only whether it has mseal. */
 	known = vmsi_host.mseal(space->range.start, 0, flags);
 	if (known < 0)
 		error = (int)known;

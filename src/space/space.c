@@ -53,7 +53,7 @@ static int reserve_addresses(struct vms_space *space, size_t size)
 	start = vmsi_align_up((uintptr_t)whole, huge);
 	low = start - (uintptr_t)whole;
 	high = padded - low - size;
-	/* Padding that cannot go stays: it costs addresses only. */
+	/* Padding that the host does not unmap costs addresses only. */
 	if (low)
 		vmsi_host.munmap((uintptr_t)whole, low);
 	if (high)
@@ -108,10 +108,7 @@ static void init_state(struct vms_space *space,
 	}
 }
 
-/*
- * The reason of a failure: the map-count limit if that is reached, else the
- * other one.
- */
+/* Why the host refused: the map-count limit if it is reached, or other. */
 static enum vms_refusal why_not(const struct vms_space *space,
 				enum vms_refusal other)
 {
@@ -125,9 +122,7 @@ static int open_space(size_t size, const struct vms_space_options *options,
 	struct vms_space *space = make_record();
 	int error;
 
-	/*
-	 * There is no probe yet to tell the map-count limit from other reasons.
-	 */
+	/* Without the probe the map-count limit cannot be told from others. */
 	if (!space)
 		return vmsi_refuse(VMS_REFUSAL_HOST);
 	error = vmsi_host_make_probe(&space->limit_probe);
@@ -142,7 +137,7 @@ static int open_space(size_t size, const struct vms_space_options *options,
 	}
 	error = reserve_addresses(space, size);
 	if (error) {
-		/* A reservation commits nothing: overcommit cannot refuse it. */
+		/* MAP_NORESERVE: the host's overcommit is not the reason. */
 		(void)vmsi_refuse(size > vmsi_address_limit() ?
 					  VMS_REFUSAL_OPEN :
 					  why_not(space, VMS_REFUSAL_OPEN));
@@ -188,8 +183,10 @@ vms_space *vms_space_open(size_t size, const struct vms_space_options *options)
 /* --- close ----------------------------------------------------------------------------- */
 
 /*
- * The first range from at on that is not the space's to unmap: foreign memory,
- * or what is open below a mapping, where only foreign memory can be.
+ * The first range from at on that the space must not unmap: foreign memory, or
+ * an open gap below a MAP_GROWSDOWN mapping, in which nothing else can be. To
+ * close such a gap first would change the space before the host can refuse to
+ * unmap it.
  */
 static struct vmsi_range next_left_alone(const struct vms_space *space,
 					 uintptr_t at)
@@ -205,7 +202,7 @@ static struct vmsi_range next_left_alone(const struct vms_space *space,
 	return next;
 }
 
-/* Unmap all addresses of the space but what is left alone. */
+/* Unmap all addresses of the space but foreign memory. */
 static int release_addresses(struct vms_space *space)
 {
 	uintptr_t at = space->range.start;
@@ -221,8 +218,8 @@ static int release_addresses(struct vms_space *space)
 						       vmsi_range_length(part));
 
 			/*
-			 * A refusal of the first call changes nothing, so the
-			 * close can fail. After that it must go on.
+			 * If the host refuses the first call, nothing has
+			 * changed and the close fails. Later it must go on.
 			 */
 			if (result < 0 && first)
 				return (int)result;
@@ -247,17 +244,11 @@ int vms_space_close(vms_space *space)
 
 	if (!space)
 		return vmsi_status(-EINVAL);
-	/*
-	 * The space leaves the registry first, so that no fork meets it without
-	 * its addresses.
-	 */
+	/* First, so that the fork handlers never find it half closed. */
 	vmsi_registry_remove(space);
 	error = vmsi_enter(space);
 	if (!error) {
-		/*
-		 * Closing the gaps finds what others have mapped in them, which
-		 * is left alone.
-		 */
+		/* This finds foreign memory in the gaps, to be left alone. */
 		vmsi_gaps_close(space, space->range);
 		error = vmsi_has_sealed(space, space->range) ?
 			-EPERM : release_addresses(space);

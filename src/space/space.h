@@ -22,15 +22,16 @@
 #include "vma/vma.h"
 
 /*
- * What a space consists of. Each struct in it is in the header of the file whose
- * functions change it; the lock guards all of it but what is atomic.
+ * A space. The type of each part is in the header of the file that changes it.
+ * The lock guards all fields but those that are atomic or never change
+ * (docs/locks.md).
  */
 struct vms_space {
 	struct vmsi_lock lock;
 	struct vmsi_range range;
 	struct vmsi_map map;          /* written by records.c and uncovered.c */
 	struct vmsi_ledger ledger;
-	struct vms_budget *budget;    /* above the ledger; NULL: none */
+	struct vms_budget *budget;    /* is charged as well; NULL: none */
 	enum vms_placement placement;
 	unsigned flags;
 	char name[VMS_NAME_MAX + 1];
@@ -48,10 +49,10 @@ struct vms_space {
 	uint64_t huge_fallbacks;
 	uint64_t moves;
 	uint64_t grown_in_place;
-	size_t metadata;              /* bytes of chunks that the host gave */
-	bool has_locked;              /* some mapping was locked before */
-	bool has_dontfork;            /* some mapping was MADV_DONTFORK before */
-	uintptr_t limit_probe;        /* vmsi_host_at_map_limit */
+	size_t metadata;              /* bytes mapped for records */
+	bool has_locked;              /* some mapping has been locked */
+	bool has_dontfork;            /* some mapping has been MADV_DONTFORK */
+	uintptr_t limit_probe;        /* pages for vmsi_host_at_map_limit */
 	_Atomic unsigned *fork_state; /* wiped by fork; see fork.c */
 	size_t bytes;                 /* of this struct's own mapping */
 	struct vms_space *next;       /* in the registry */

@@ -5,25 +5,21 @@
 #include "space/space.h"
 
 /*
- * MAP_GROWSDOWN: the host grows such a mapping when it is touched below its
- * start, but only into addresses that it has free. So the guard gap below a
- * growing mapping is not covered by the reservation:
+ * The host grows a MAP_GROWSDOWN mapping when it is touched below its start,
+ * but only into addresses where the host has nothing. So the reservation leaves
+ * out the guard gap below the mapping, which is the open gap:
  *
  *     reservation          open gap            the mapping
  *   ..............|                      |###################|
  *              open_from              start
  *
- * The host's own search for free addresses leaves a guard gap alone, so no
- * mmap without MAP_FIXED can land in it. How far the mapping has grown is
- * learned at the next call on the space, and the gap is opened further then.
+ * When the host looks for free addresses it leaves a guard gap alone, so no
+ * mmap without MAP_FIXED lands there. The next call on the space learns how far
+ * the mapping has grown, and opens the gap below it again.
  */
 
 int vmsi_stacks_begin(struct vms_space *space)
 {
-	/*
-	 * stack.c opens the addresses below a growing mapping; gaps behind
-	 * mappings could meet them.
-	 */
 	vmsi_gaps_forbid(space);
 	if (!space->stacks.any)
 		vmsi_pool_init(&space->stacks.pool, sizeof(struct vmsi_stack),
@@ -32,12 +28,12 @@ int vmsi_stacks_begin(struct vms_space *space)
 	return vmsi_reserve_records(space);
 }
 
-/* The lowest page of the mapped run that ends at stack->start. */
+/* How far down the host has memory without a hole, from stack->start. */
 static uintptr_t lowest_mapped(const struct vmsi_stack *stack)
 {
 	uintptr_t low = stack->open_from, high = stack->start;
 
-	/* [high, start) is mapped, low is not known to be */
+	/* [high, start) is mapped; the answer is in [low, high]. */
 	while (low < high) {
 		uintptr_t middle = vmsi_align_down(low + (high - low) / 2,
 						   vmsi_page_size());
@@ -67,7 +63,7 @@ void vmsi_stacks_refresh(struct vms_space *space)
 		    vmsi_map_reserve(&space->map, VMSI_MAP_RECORDS))
 			continue;
 		attributes = mapping->attributes;
-		/* The host marks it so when it grows a mapping. */
+		/* Growth gives it an anon_vma: it stays charged. */
 		attributes.flags |= VMSI_TOUCHED;
 		if (vmsi_has(&attributes, VMSI_ACCOUNTED))
 			vmsi_ledger_charge_forced(
@@ -77,7 +73,6 @@ void vmsi_stacks_refresh(struct vms_space *space)
 	}
 }
 
-/* Cover the open gap again, but for what is mapped in it now. */
 static void close_gap(struct vms_space *space, struct vmsi_stack *stack)
 {
 	struct vmsi_range gap = { stack->open_from, stack->start };
@@ -97,10 +92,9 @@ void vmsi_stacks_close(struct vms_space *space, struct vmsi_range range)
 }
 
 /*
- * Where the open gap of a mapping should begin. The host itself stops growth
- * that comes closer than the guard gap to memory with any rights, so it must
- * see such a neighbour, and no reservation before it, from as far away as one
- * touch can reach.
+ * Where the open gap of a mapping should begin. The host does not grow it to
+ * closer than a guard gap above memory with any rights. For that it must meet
+ * such memory, and no reservation, below all that one touch can reach.
  */
 static uintptr_t gap_start(const struct vms_space *space,
 			   const struct vmsi_mapping *mapping)
@@ -115,9 +109,7 @@ static uintptr_t gap_start(const struct vms_space *space,
 	return mapping->start - vmsi_min(vmsi_guard_gap(), hole);
 }
 
-/*
- * Open or cover addresses below a mapping, so that its gap is as it should be.
- */
+/* Open or cover addresses, so that the gap begins at gap_start. */
 static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 		       const struct vmsi_mapping *mapping)
 {
@@ -139,7 +131,10 @@ static void adjust_gap(struct vms_space *space, struct vmsi_stack *stack,
 	stack->open_from = from;
 }
 
-/* Close the gaps of mappings that are gone, before others are opened. */
+/*
+ * Close the gaps of mappings that are gone, and take these off the list. This
+ * comes before gaps are opened, which may have the same addresses.
+ */
 static void drop_dead(struct vms_space *space)
 {
 	struct vmsi_stack **link = &space->stacks.first;

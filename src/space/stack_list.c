@@ -2,7 +2,7 @@
 #include "space/space.h"
 #include "space/walk.h"
 
-/* Which mappings of a space grow down; what is done for them is in stack.c. */
+/* The list of the MAP_GROWSDOWN mappings that stack.c works on. */
 
 int vmsi_stacks_reserve(struct vmsi_stacks *stacks, size_t count)
 {
@@ -20,7 +20,7 @@ struct vmsi_mapping *vmsi_growing_at(const struct vms_space *space,
 	return mapping;
 }
 
-/* The mapping at an address may be a growing one that is not known yet. */
+/* List the mapping that holds an address, if it is MAP_GROWSDOWN. */
 static void note(struct vms_space *space, uintptr_t address)
 {
 	struct vmsi_mapping *mapping = vmsi_lookup(space, address);

@@ -9,7 +9,7 @@
 
 /* vms_msync and vms_mincore. */
 
-/* Sync each mapped run; a hole is answered at the end. */
+/* As on Linux, a hole is an error only after all that is mapped was synced. */
 static int sync_runs(struct vms_space *space, struct vmsi_range range,
 		     int flags)
 {
@@ -41,12 +41,12 @@ int vms_msync(vms_space *space, void *address, size_t length, int flags)
 
 	if (error)
 		return vmsi_status(error);
-	/* A call for a length of 0 makes the host look at the flags. */
+	/* With a length of 0 the host looks at the flags only. */
 	error = (int)vmsi_host.msync(space->range.start, 0, flags);
 	if (!error && !vmsi_is_aligned(start, vmsi_page_size()))
 		error = -EINVAL;
 	range.start = start;
-	/* As in the kernel, a length that wraps when rounded up becomes 0. */
+	/* As in Linux, a length that wraps when rounded up becomes 0. */
 	if (!error && !vmsi_add(start, vmsi_align_up(length, vmsi_page_size()),
 				&range.end))
 		error = vmsi_refuse(VMS_REFUSAL_UNMAPPED);
@@ -56,7 +56,7 @@ int vms_msync(vms_space *space, void *address, size_t length, int flags)
 	return vmsi_status(error);
 }
 
-/* Whether a vector of so many bytes ends in the program's address space. */
+/* Whether all of a vector lies at addresses that a program can have. */
 static bool is_program_memory(const unsigned char *vector, size_t length)
 {
 	uintptr_t end;
@@ -75,7 +75,7 @@ int vms_mincore(vms_space *space, void *address, size_t length,
 
 	if (error)
 		return vmsi_status(error);
-	/* Linux looks at where the range and the vector end before it begins. */
+	/* Linux looks at the ends of the range and of the vector first. */
 	if (!vmsi_is_aligned(start, vmsi_page_size())) {
 		error = -EINVAL;
 	} else if (!vmsi_page_range(start, length, &range) ||

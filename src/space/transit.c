@@ -11,19 +11,19 @@
 #include "space/walk.h"
 
 /*
- * Moving a mapping that grows on its way, so that it stays one mapping of the
- * host. Only mremap itself makes a mapping longer with its place among the
- * host's pages (anon_vma and page offset), and what was mapped anew behind it
- * would never be merged with it. But a mremap that grows keeps no source, and
- * the source's addresses would be free for an instant. So it takes two steps,
- * by a place outside of the space, whose addresses may be anybody's again:
+ * A mapping that moves and grows shall stay one mapping of the host. Only
+ * mremap does that: what is mapped anew behind moved memory has another page
+ * offset (vm_pgoff), and the host never merges the two. But mremap does not
+ * grow a mapping and keep its source mapped, and any thread could map at the
+ * source. So the mapping goes by addresses outside of the space, which any
+ * thread may have afterwards:
  *
  *   old:      |####|  --mremap, kept-->  |    |  --reservation-->  hole
  *   outside:           |####|  --mremap, longer-->
  *   new:                                 |####|extension|
  */
 
-/* Page tables move by whole tables where the places are congruent. */
+/* Modulo what two places shall be congruent, so that whole page tables move. */
 static size_t congruence_of(size_t length)
 {
 	const size_t table = vmsi_page_size() * (vmsi_page_size() / 8);
@@ -36,7 +36,7 @@ static size_t congruence_of(size_t length)
 
 /*
  * Find an address outside that is congruent to the source and free now. If
- * another thread maps something there first, the host chooses another one.
+ * another thread maps there before the move, the host chooses another address.
  */
 static int find_outside(struct vmsi_range source, uintptr_t *place)
 {
@@ -56,10 +56,9 @@ static int find_outside(struct vmsi_range source, uintptr_t *place)
 }
 
 /*
- * What has gone outside comes back. Nothing more is charged and nothing more is
- * mapped, so the host has hardly a reason to refuse; where it does all the same
- * (the map-count limit, that another thread has reached meanwhile), shared
- * memory is still where it was, and private memory is copied.
+ * Move the memory that is outside back to the source. The host can refuse if
+ * another thread has reached the map-count limit meanwhile. Then shared memory
+ * is still at the source, since it was kept, and private memory is copied.
  */
 static void put_back(const struct vms_space *space, uintptr_t outside,
 		     struct vmsi_range source)
@@ -80,7 +79,7 @@ static void put_back(const struct vms_space *space, uintptr_t outside,
 	vmsi_host.munmap(outside, length);
 }
 
-/* Move what is one mapping to the host. */
+/* Move and grow a source that is one mapping to the host. */
 static enum vmsi_transit move_one(const struct vms_space *space,
 				  struct vmsi_range source,
 				  struct vmsi_range target, int *error)
@@ -91,7 +90,7 @@ static enum vmsi_transit move_one(const struct vms_space *space,
 
 	if (find_outside(source, &place) != 0)
 		return VMSI_TRANSIT_NO_PLACE;
-	/* Without MREMAP_FIXED the place is a wish, and nothing is unmapped. */
+	/* Without MREMAP_FIXED the place is a hint, and nothing is unmapped. */
 	outside = vmsi_host.mremap(source.start, length, length,
 				   MREMAP_MAYMOVE | MREMAP_DONTUNMAP, place);
 	if (outside < 0) {
@@ -109,7 +108,7 @@ static enum vmsi_transit move_one(const struct vms_space *space,
 	return VMSI_TRANSIT_REFUSED;
 }
 
-/* Where the last of the host's mappings in a range begins. */
+/* Find where the host's last mapping begins; false: it does not tell. */
 static bool find_last(struct vmsi_range range, uintptr_t *last)
 {
 	uintptr_t end;
@@ -124,8 +123,8 @@ static bool find_last(struct vmsi_range range, uintptr_t *last)
 }
 
 /*
- * Where the host has several mappings, all but the last move straight to the
- * target, and the last grows on its way.
+ * Move and grow a source that is several mappings to the host: all but the last
+ * move to the target at once, and the last one by way of outside.
  */
 static enum vmsi_transit move_several(struct vms_space *space,
 				      struct vmsi_range source,

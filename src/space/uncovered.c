@@ -3,12 +3,12 @@
 #include "space/walk.h"
 
 /*
- * Two kinds of addresses in a space are neither mapped nor covered by the
- * reservation, and have a record in the map so that nothing is placed there:
+ * Some addresses of a space are neither mapped nor covered by the reservation.
+ * They have a record in the map, so that no mapping is placed there:
  *
- * - foreign: another part of the process took them in an instant when the host
- *   had them free. They are not touched until they are free again.
- * - a leftover: memory of the space's own, which the host refused to replace.
+ * - foreign: another part of the process mapped them while the host had them
+ *   free. The space leaves them alone until they are free again.
+ * - leftover: the host refused to replace memory of the space that is unmapped.
  */
 
 void vmsi_uncovered_note(struct vms_space *space, struct vmsi_range range)
@@ -36,10 +36,9 @@ static void mark(struct vms_space *space, struct vmsi_range range,
 static void mark_foreign(struct vms_space *space, struct vmsi_range range)
 {
 	/*
-	 * Neighbouring parts merge, so the records that the operation has
-	 * reserved suffice, except where foreign memory is very scattered. A
-	 * part for which there is no record is not noted, and so it is neither
-	 * touched nor ever covered again.
+	 * Neighbours merge, so the operation has reserved enough records unless
+	 * foreign memory is very scattered. A part without a record is left
+	 * alone for ever.
 	 */
 	if (vmsi_map_reserve(&space->map, 1) == 0)
 		mark(space, range, VMSI_FOREIGN);
@@ -124,7 +123,7 @@ void vmsi_cover_or_leave(struct vms_space *space, struct vmsi_range range)
 		if (part.start == part.end)
 			continue;
 		error = vmsi_cover(space, part, VMSI_COLD);
-		/* The host may have failed for a moment only: ask twice. */
+		/* The host may have refused for a moment only. */
 		if (error)
 			error = vmsi_cover(space, part, VMSI_COLD);
 		if (error)

@@ -20,22 +20,22 @@ struct vms_space;
 #define VMSI_UNCOVERED_HULLS 8
 
 /*
- * Where to look for such addresses, and for addresses of which the host did not
- * tell what is there: ranges that have them all between them. Past the last
- * place, the last range grows.
+ * Ranges (hulls) in which all uncovered addresses lie, and all of which the
+ * host did not tell what is there. When there are more than hulls, the last one
+ * is enlarged.
  */
 struct vmsi_uncovered {
 	struct vmsi_range hulls[VMSI_UNCOVERED_HULLS];
-	unsigned count;         /* 0: the map has no record of any */
+	unsigned count;         /* 0: nothing is uncovered */
 };
 
-/* Whether a record of the map is of such addresses, and so is no mapping. */
+/* Whether a record of the map is foreign or a leftover, and so no mapping. */
 static inline bool vmsi_is_uncovered(const struct vmsi_mapping *record)
 {
 	return vmsi_has(&record->attributes, VMSI_FOREIGN | VMSI_LEFTOVER);
 }
 
-/* What the map has records of that are no mappings. */
+/* Count the uncovered records of the map. */
 struct vmsi_uncovered_figures {
 	size_t bytes;
 	size_t foreign;         /* of bytes */
@@ -44,25 +44,24 @@ struct vmsi_uncovered_figures {
 struct vmsi_uncovered_figures
 vmsi_uncovered_count(const struct vms_space *space);
 
-/* Something may be uncovered in a range. */
+/* Note that something may be uncovered in a range. */
 void vmsi_uncovered_note(struct vms_space *space, struct vmsi_range range);
 
-/* Cover what the host has free of a range; the rest is noted as foreign. */
+/* Cover what the host has free in a range; note the rest as foreign. */
 void vmsi_cover_free(struct vms_space *space, struct vmsi_range range);
 
-/* The same for those parts of a range that are holes in the map. */
+/* The same for the holes in a range. */
 void vmsi_cover_holes(struct vms_space *space, struct vmsi_range range);
 
 /*
- * Cover a range that is out of the map, but for what is foreign in it; where the
- * host refuses, the memory there is noted as a leftover. Needs
- * vmsi_reserve_records.
+ * Cover a range that was taken out of the map, but for foreign memory. What the
+ * host refuses to cover is noted as a leftover. Needs vmsi_reserve_records.
  */
 void vmsi_cover_or_leave(struct vms_space *space, struct vmsi_range range);
 
 /*
- * The first part of a range with nothing foreign in it; empty, at the range's
- * end, where all the rest is foreign.
+ * The first part of a range with nothing foreign in it. It is empty, at the
+ * range's end, if all is foreign.
  */
 struct vmsi_range vmsi_next_ours(const struct vms_space *space,
 				 struct vmsi_range range);

@@ -15,10 +15,7 @@
 
 /* vms_munmap. */
 
-/*
- * The part of a range from its first mapping to the end of its last: the holes
- * at its ends need no call.
- */
+/* Cut the holes at both ends off a range, which need no call of the host. */
 static struct vmsi_range mapped_hull(const struct vms_space *space,
 				     struct vmsi_range range)
 {
@@ -39,10 +36,7 @@ static struct vmsi_range mapped_hull(const struct vms_space *space,
 	return hull;
 }
 
-/*
- * Whether a range begins or ends inside a huge page, of which the host unmaps
- * no part.
- */
+/* Whether an end of a range is inside a huge page, which is never split. */
 static bool splits_huge_page(const struct vms_space *space,
 			     struct vmsi_range range)
 {
@@ -60,9 +54,9 @@ static bool splits_huge_page(const struct vms_space *space,
 }
 
 /*
- * At the map-count limit the host makes no mapping, not even in the place of
- * another. To unmap first makes room for one; what another thread maps in
- * between is found out.
+ * At the map-count limit the host maps nothing, not even in the place of
+ * another mapping. So the range is unmapped first, and covered then. What
+ * another thread maps in between is left alone.
  */
 static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
 {
@@ -80,16 +74,15 @@ static int unmap_by_window(struct vms_space *space, struct vmsi_range range)
 }
 
 /*
- * From so many mappings on, a hole that costs the host no mapping is worth the
- * calls that find out whether it can be had: the host has at most
- * vm.max_map_count of them, and the space's own records need some, too.
+ * From so many mappings on, vm.max_map_count is not far. Then it is worth a
+ * call to find out whether a hole can do without a mapping of its own to the
+ * host.
  */
 #define MANY_MAPPINGS 4096
 
 /*
- * Whether the host's memory in a range is as good as the reservation: private,
- * without rights and without pages, and of no advice or name. (VMSI_ACCOUNTED is
- * not among it: what is charged may have been touched.)
+ * Whether the memory in a range can stay, as reservation: private and
+ * PROT_NONE, with no pages, advice or name, and never charged (VMSI_ACCOUNTED).
  */
 static bool is_like_reservation(const struct vms_space *space,
 				struct vmsi_range range)
@@ -104,10 +97,7 @@ static bool is_like_reservation(const struct vms_space *space,
 		vmsi_host_has_pages(range) == 0;
 }
 
-/*
- * Unmap a range that begins and ends in mappings, in the host and then in the
- * map.
- */
+/* Give a range back to the host, and take what went back out of the map. */
 static int unmap_hull(struct vms_space *space, struct vmsi_range hull,
 		      enum vmsi_warmth warmth)
 {
@@ -134,7 +124,7 @@ static int unmap_whole(struct vms_space *space,
 
 	if (flags & VMSI_SEALED)
 		return -EPERM;
-	/* A hole of a whole mapping is likely to be asked for again. */
+	/* Programs often map again what they have unmapped as a whole. */
 	if (!(flags & VMSI_GROWSDOWN))
 		warmth = vmsi_warm_wanted(space);
 	return unmap_hull(space, vmsi_mapping_range(mapping), warmth);

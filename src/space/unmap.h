@@ -4,11 +4,9 @@
 
 #include "base/align.h"
 
-/* munmap inside the room; see unmap.c. */
-
 struct vms_space;
 
-/* Unmap a range as munmap does. Returns 0 or -errno with its reason. */
+/* munmap with the space's lock held. Returns 0, or -errno with its reason. */
 int vmsi_unmap(struct vms_space *space, struct vmsi_range range);
 
 #endif

@@ -106,8 +106,8 @@ int vmsi_call_run(struct vms_space *space, struct vmsi_range run,
 	if (result >= 0 || !first || first->end >= run.end)
 		return result < 0 ? (int)result : 0;
 	/*
-	 * The host may have changed the mappings before the one that it
-	 * refused. To do them again one by one finds that one.
+	 * The host has changed the mappings before the one that it refused, and
+	 * does not say which that is. To call for each again finds it.
 	 */
 	vmsi_for_each(space, mapping, run) {
 		struct vmsi_range piece = vmsi_piece(mapping, run);

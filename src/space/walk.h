@@ -9,14 +9,11 @@
 #include "base/align.h"
 #include "vma/vma.h"
 
-/* The mappings of a space: its map without the records of what is uncovered. */
+/* Walks over the mappings of a space, which leave out uncovered records. */
 
 struct vms_space;
 
-/*
- * The range of an address and a length that is rounded up to a page; false
- * where that wraps.
- */
+/* Set *range, with the length rounded up to pages; false: it wraps. */
 bool vmsi_page_range(uintptr_t address, size_t length,
 		     struct vmsi_range *range);
 
@@ -26,7 +23,10 @@ vmsi_mapping_range(const struct vmsi_mapping *mapping)
 	return (struct vmsi_range){ mapping->start, mapping->end };
 }
 
-/* As vmsi_map_lookup, vmsi_map_find, vmsi_map_next. */
+/*
+ * The mapping that holds an address; the first one in a range; the next one in
+ * it. NULL: none.
+ */
 struct vmsi_mapping *vmsi_lookup(const struct vms_space *space,
 				 uintptr_t address);
 struct vmsi_mapping *vmsi_first(const struct vms_space *space,
@@ -34,21 +34,22 @@ struct vmsi_mapping *vmsi_first(const struct vms_space *space,
 struct vmsi_mapping *vmsi_following(const struct vmsi_mapping *mapping,
 				    struct vmsi_range range);
 
-/* Bytes of mappings in a range. */
 size_t vmsi_mapped_bytes(const struct vms_space *space, struct vmsi_range range);
 
-/* Where the mappings that follow each other from address on end, up to limit. */
+/*
+ * Where the run of mappings that holds address ends, or limit if that is lower.
+ * A run is mappings without a hole between them. Returns address in a hole.
+ */
 uintptr_t vmsi_run_end(const struct vms_space *space, uintptr_t address,
 		       uintptr_t limit);
 
-/* The first such run that reaches into [from, limit); false: all is a hole. */
+/* The first run in [from, limit); false: all of it is a hole. */
 bool vmsi_next_run(const struct vms_space *space, uintptr_t from,
 		   uintptr_t limit, struct vmsi_range *run);
 
 /* Whether any mapping in a range is sealed. */
 bool vmsi_has_sealed(const struct vms_space *space, struct vmsi_range range);
 
-/* for (each mapping that has a part in range) */
 #define vmsi_for_each(space, mapping, range) \
 	for (struct vmsi_mapping *mapping = vmsi_first(space, range); mapping; \
 	     mapping = vmsi_following(mapping, range))
@@ -61,9 +62,9 @@ static inline struct vmsi_range vmsi_piece(const struct vmsi_mapping *mapping,
 }
 
 /*
- * Make a host call over a run of mappings; such calls work from low to high
- * addresses and change what is before a failure. *done is the end of what was
- * changed. Returns 0 or -errno.
+ * Make a call of the host for a run of mappings. Such calls (mprotect, madvise)
+ * go from low to high addresses, and what they changed before a failure stays
+ * changed: *done is its end. Returns 0 or -errno.
  */
 struct vmsi_range_call {
 	long (*call)(struct vmsi_range range, void *context);

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "space/space.h"
 
-/*
- * Warm holes: holes that the host holds as a mapping each, apart from the
- * reservation around them. To map over one exactly costs the host no split of
- * the reservation, and to give it rights makes it a mapping in one call.
- */
-
 static void remove_warm(struct vms_space *space, unsigned at)
 {
 	space->warm.count--;
@@ -14,10 +8,7 @@ static void remove_warm(struct vms_space *space, unsigned at)
 		space->warm.all[at] = space->warm.all[at + 1];
 }
 
-/*
- * Make a hole part of the reservation again. Left as it is, it would cost the
- * host a mapping for nothing.
- */
+/* Make a hole part of the reservation again, which saves the host a mapping. */
 static void cool(const struct vms_space *space, struct vmsi_range range)
 {
 	(void)vmsi_cover(space, range, VMSI_COLD);
@@ -35,9 +26,9 @@ void vmsi_warm_add(struct vms_space *space, struct vmsi_range hole)
 enum vmsi_warmth vmsi_warm_wanted(struct vms_space *space)
 {
 	/*
-	 * While every place is taken, new holes are cold: to cool an old one
-	 * for each would cost a call more. From time to time the oldest go, so
-	 * that new sizes get a chance.
+	 * While all places are taken, new holes are cold, since it takes a call
+	 * to cool an old one. Only every 32nd takes the place of the oldest, so
+	 * that holes of new lengths become warm, too.
 	 */
 	if (space->warm.count < VMSI_WARM_HOLES)
 		return VMSI_WARM;

@@ -76,7 +76,7 @@ static int store_line(const struct vmsi_line *line,
 	struct vmsi_scan key, value;
 	int index;
 
-	/* Lines without a colon in the middle are none of ours. */
+	/* A line without a key and a colon is none of the table. */
 	if (vmsi_field_split(vmsi_line_scan(line), &key, &value))
 		return 0;
 	index = vmsi_field_store(table, count, key, value, record);
@@ -85,7 +85,7 @@ static int store_line(const struct vmsi_line *line,
 	if ((size_t)index == count)
 		return 0;
 	*seen |= (uint64_t)1 << index;
-	/* The end of its number may be missing. */
+	/* The end of the number may be cut off. */
 	return line->cut ? -EPROTO : 0;
 }
 

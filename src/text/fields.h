@@ -16,7 +16,7 @@ enum vmsi_field_unit {
 	VMSI_FIELD_KIB,   /* a number and "kB", which means 1,024 bytes */
 };
 
-/* Which key goes to which uint64_t of a record; KIB fields become bytes. */
+/* A key, and the uint64_t of a record where its value goes; KIB become bytes. */
 struct vmsi_field {
 	const char *key;
 	size_t offset; /* in the record */
@@ -33,27 +33,25 @@ struct vmsi_field {
 int vmsi_field_split(struct vmsi_scan line, struct vmsi_scan *key,
 		     struct vmsi_scan *value);
 
-/* Find the value of a key in the lines of a text. Returns false: no such key. */
+/* Find the value of a key in the lines of a text. False: it has no such key. */
 bool vmsi_field_find(struct vmsi_scan text, const char *key,
 		     struct vmsi_scan *value);
 
 /*
- * Put a value where the table says. A key that is not in the table is left
- * alone: kernels add new ones all the time.
- *
- * Returns the index of the key in the table; count where it is not there;
- * -EPROTO where a known key has a value that is not understood.
+ * Store a value in the record, where the table has its key. Returns the key's
+ * index in the table; count where the table does not have it, as kernels add new
+ * keys; -EPROTO where the value is not understood.
  */
 int vmsi_field_store(const struct vmsi_field *table, size_t count,
 		     struct vmsi_scan key, struct vmsi_scan value,
 		     void *record);
 
 /*
- * Read a file of such lines, to its end or until all fields of the table were
- * there. *seen has a bit for each that was, bit 0 for the first of the table;
- * the others are as before. The table has fewer than 64 fields.
+ * Read such lines until all fields of the table are stored, or to the end. *seen
+ * gets a bit for each stored field, bit 0 for the first of the table, which has
+ * fewer than 64; other members of the record stay as they are.
  *
- * Returns 0; -EPROTO, or -errno of the read.
+ * Returns 0; -EPROTO where a line is not understood, or -errno of the read.
  */
 int vmsi_fields_read(struct vmsi_lines *lines, const struct vmsi_field *table,
 		     size_t count, void *record, uint64_t *seen);

@@ -20,7 +20,7 @@ static void go_to(struct vmsi_lines *lines, size_t position)
 	lines->searched = position;
 }
 
-/* Drop what there is of a cut line's rest; true when its end was found. */
+/* Drop the rest of a cut line from the buffer; true: the line ended there. */
 static bool skip_rest(struct vmsi_lines *lines)
 {
 	char *newline = find_newline(lines);
@@ -91,7 +91,7 @@ int vmsi_lines_peek(struct vmsi_lines *lines, struct vmsi_line *line)
 
 void vmsi_lines_advance(struct vmsi_lines *lines, const struct vmsi_line *line)
 {
-	/* What stands after a whole line is its newline. */
+	/* A whole line is followed by its newline. */
 	go_to(lines, lines->begin + line->length + (line->cut ? 0 : 1));
 	lines->skipping = line->cut;
 }

@@ -9,16 +9,15 @@
 #include "text/scan.h"
 
 /*
- * The lines of a byte stream, one after another, in a fixed buffer of the
- * caller's. Reads may be as short as the source likes; a line may be split
- * between them in any place.
+ * Reads a byte stream line by line into a buffer of the caller's. A read may
+ * return fewer bytes than asked for, and end anywhere in a line.
  */
 
-/* One line, without its newline; in the buffer, until the next advance. */
+/* One line without its newline. It lies in the buffer until the next advance. */
 struct vmsi_line {
 	const char *start;
 	size_t length;
-	bool cut; /* longer than the buffer: this is its beginning */
+	bool cut; /* the line is longer than the buffer: this is its beginning */
 };
 
 static inline struct vmsi_scan vmsi_line_scan(const struct vmsi_line *line)
@@ -27,27 +26,25 @@ static inline struct vmsi_scan vmsi_line_scan(const struct vmsi_line *line)
 }
 
 struct vmsi_lines {
-	/* Bytes read into buffer, at most size; 0 at the end, or -errno. */
+	/* Returns the bytes read, at most size; 0 at the end; -errno. */
 	ssize_t (*read)(void *context, void *buffer, size_t size);
 	void *context;
 	char *buffer;
 	size_t size;     /* of buffer; not 0 */
-	size_t begin;    /* of the current line, in buffer */
+	size_t begin;    /* offset in buffer of the current line */
 	size_t searched; /* no newline is in [begin, searched) */
-	size_t end;      /* of what has been read */
-	bool skipping;   /* what comes is the rest of a cut line */
+	size_t end;      /* offset in buffer past what was read */
+	bool skipping;   /* the rest of a cut line comes next */
 };
 
 /*
- * The current line, again and again until vmsi_lines_advance.
- *
- * Returns 1 and the line; 0 at the end; -errno of the read, or -EPROTO where
- * the stream ends without a newline: procfs never does, so what is there has
- * been cut off and its numbers cannot be trusted.
+ * Get the current line, which stays the same until vmsi_lines_advance. Returns 1
+ * and the line; 0 at the end; -errno of the read, or -EPROTO where the stream
+ * ends without a newline: files of procfs do not, so the line was cut off.
  */
 int vmsi_lines_peek(struct vmsi_lines *lines, struct vmsi_line *line);
 
-/* Go past the line that vmsi_lines_peek gave. */
+/* Make the line after this one, which vmsi_lines_peek gave, the current one. */
 void vmsi_lines_advance(struct vmsi_lines *lines,
 			const struct vmsi_line *line);
 

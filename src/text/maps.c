@@ -18,7 +18,7 @@ static bool scan_range(struct vmsi_scan *scan, struct vmsi_maps_line *mapping)
 	return true;
 }
 
-/* One letter or another: *first tells which. */
+/* Read one of two letters; *first tells whether it was the first one. */
 static bool scan_either(struct vmsi_scan *scan, char letter, char other,
 			bool *first)
 {
@@ -27,8 +27,8 @@ static bool scan_either(struct vmsi_scan *scan, char letter, char other,
 }
 
 /*
- * Not by "sh" of VmFlags, which smaps has besides: that is off for a shared
- * mapping of a file that was opened for reading only.
+ * "sh" in VmFlags of smaps would not do for is_shared: the kernel does not show it
+ * for a shared mapping of a file that was opened for reading only.
  */
 static bool scan_rights(struct vmsi_scan *scan, struct vmsi_maps_line *mapping)
 {

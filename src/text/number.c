@@ -42,10 +42,10 @@ int vmsi_number_read(struct vmsi_lines *lines, uint64_t *number)
 	return 0;
 }
 
-const char *vmsi_write_digits(struct vmsi_digits *room, uint64_t number,
+const char *vmsi_write_digits(struct vmsi_digits *digits, uint64_t number,
 			      unsigned base)
 {
-	char *first = room->text + sizeof(room->text) - 1;
+	char *first = digits->text + sizeof(digits->text) - 1;
 
 	*first = '\0';
 	do {

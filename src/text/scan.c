@@ -13,7 +13,7 @@ static bool is_blank(char character)
 	return character == ' ' || character == '\t';
 }
 
-/* The value of a digit in some base, or base itself for no digit. */
+/* The value of a digit; base for a character that is no digit of that base. */
 static unsigned digit_value(char character, unsigned base)
 {
 	unsigned value = base;

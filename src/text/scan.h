@@ -7,17 +7,16 @@
 #include <stdint.h>
 
 /*
- * Scanning a text from left to right. Each call that returns bool moves the
- * scan past what it took and returns true, or returns false and leaves the
- * scan where it likes: the text is then not understood. Numbers that do not
- * fit in 64 bits are not understood.
+ * A scan reads a text from left to right; [at, end) is what is left. A call of
+ * vmsi_scan_ moves at past what it names and returns true, or returns false if
+ * something else is there, and at is anywhere. Numbers beyond 64 bits are none.
  */
 struct vmsi_scan {
 	const char *at;
 	const char *end;
 };
 
-/* A text that ends with a 0, which is not part of the scan. */
+/* Begin to scan a text that ends with a 0, which is not part of the scan. */
 struct vmsi_scan vmsi_scan_text(const char *text);
 
 static inline size_t vmsi_scan_left(const struct vmsi_scan *scan)
@@ -35,24 +34,24 @@ void vmsi_scan_blanks(struct vmsi_scan *scan);
 bool vmsi_scan_hex(struct vmsi_scan *scan, uint64_t *value);
 bool vmsi_scan_decimal(struct vmsi_scan *scan, uint64_t *value);
 
-/* A decimal number of a row of them: blanks may stand before it. */
+/* A decimal number, after blanks or none. */
 bool vmsi_scan_column(struct vmsi_scan *scan, uint64_t *value);
 
-/* A word: what comes up to a blank, a final character or the end. Not empty. */
+/* A word of at least one character: ends before a blank, final or the end. */
 bool vmsi_scan_word(struct vmsi_scan *scan, char final,
 		    struct vmsi_scan *word);
 
-/* A line, without its newline; the last one may have none. */
+/* A line; *line is without its newline, which the last one may lack. */
 bool vmsi_scan_line(struct vmsi_scan *scan, struct vmsi_scan *line);
 
-/* Whether what is left is exactly text. */
+/* Whether what is left equals text; at stays. */
 bool vmsi_scan_is(const struct vmsi_scan *scan, const char *text);
 
-/* Whether a character begins a lower-case hexadecimal number. */
+/* Whether a character is a decimal or lower-case hexadecimal digit. */
 bool vmsi_is_hex_digit(char character);
 
 /*
- * Whether a word is the one in brackets in a setting of sysfs such as
+ * Whether word is the one in brackets in a setting of sysfs, such as
  * "always [madvise] never".
  */
 bool vmsi_scan_is_chosen(struct vmsi_scan setting, const char *word);

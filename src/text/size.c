@@ -11,8 +11,9 @@ static const char units[] = "BKMGTPE";
 /* --- read --------------------------------------------------------------- */
 
 /*
- * The bytes of the digits behind a point, in units. What stands behind a digit
- * adds less than one to it, so each division may drop its rest.
+ * The bytes of a fraction: of the digits behind the point of a size in this unit.
+ * It works from the last digit to the first. Each division may drop its remainder,
+ * which would add less than a byte to the whole.
  */
 static uint64_t fraction_bytes(struct vmsi_scan digits, uint64_t unit)
 {
@@ -23,7 +24,7 @@ static uint64_t fraction_bytes(struct vmsi_scan digits, uint64_t unit)
 	return bytes;
 }
 
-/* The unit that is left of a size; 0: something else. */
+/* The bytes of the unit that the rest of a size names; 0: it names none. */
 static uint64_t unit_of(const struct vmsi_scan *scan)
 {
 	if (vmsi_scan_left(scan) == 0)
@@ -62,7 +63,7 @@ bool vmsi_size_lacks_unit(const char *text)
 
 /* --- written ------------------------------------------------------------ */
 
-/* count units and tenths of one, rounded to what will be shown. */
+/* count units and tenths of one, rounded to what is shown. */
 struct amount {
 	uint64_t count;
 	unsigned tenths;
@@ -96,13 +97,13 @@ static struct vmsi_size_text human(uint64_t bytes)
 	unsigned unit = 0;
 	char *at;
 
-	/* Rounding can reach the next unit: 1,023.6 K is 1 M. */
+	/* Rounding may reach the next unit: 1,023.6 K is shown as 1 M. */
 	while (amount.count >= 1024 && unit < sizeof(units) - 2) {
 		unit++;
 		amount = round_to_unit(bytes, unit * 10);
 	}
 	at = stpcpy(size.text, vmsi_write_digits(&digits, amount.count, 10));
-	/* "2.0M" is about 2 M, "2M" is 2 M. */
+	/* "2M" is exactly 2 M, "2.0M" is rounded. */
 	if (unit > 0 && amount.count < 100 &&
 	    (bytes & (((uint64_t)1 << unit * 10) - 1)) != 0) {
 		*at++ = '.';

@@ -8,7 +8,7 @@ bool vmsi_stat_read(struct vmsi_scan text, struct vmsi_stat *stat)
 	const size_t length = vmsi_scan_left(&text);
 	const char *name = length ? memchr(text.at, '(', length) : NULL;
 	const char *end = length ? memrchr(text.at, ')', length) : NULL;
-	/* Counted from 1, as proc_pid_stat(5) does. */
+	/* Indices are the numbers of the fields in proc_pid_stat(5). */
 	uint64_t *const columns[] = {
 		[4] = &stat->parent,
 		[9] = &stat->flags,
@@ -20,7 +20,7 @@ bool vmsi_stat_read(struct vmsi_scan text, struct vmsi_stat *stat)
 	size_t column = 4;
 	struct vmsi_scan word;
 
-	/* The name may have brackets in it. */
+	/* The name in brackets may have brackets itself. */
 	if (!name || !end || end < name)
 		return false;
 	*stat = (struct vmsi_stat){ .command = { name + 1, end } };

@@ -4,9 +4,9 @@
 
 #include "text/scan.h"
 
-/* What is asked of /proc/PID/stat (proc_pid_stat(5)). */
+/* Fields of /proc/PID/stat (proc_pid_stat(5)). */
 struct vmsi_stat {
-	struct vmsi_scan command; /* in the text; any characters */
+	struct vmsi_scan command; /* points into the text; may have any characters */
 	char state;               /* "R" and so on */
 	uint64_t parent, flags, threads;
 	uint64_t data_start, data_end; /* of the program's own data */
@@ -14,8 +14,8 @@ struct vmsi_stat {
 };
 
 /*
- * Returns false where the text has no name in brackets and no state. Numbers that
- * are not there, or that no 64 bits hold, are 0.
+ * Read a stat file. Returns false where the text lacks the name in brackets or the
+ * state. Numbers that it lacks, or that need more than 64 bits, become 0.
  */
 bool vmsi_stat_read(struct vmsi_scan text, struct vmsi_stat *stat);
 

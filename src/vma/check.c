@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vma/gap.h"
 
-/* The invariants of the map. Each message begins with the number of its own. */
+/* Checks the map. Messages begin with a number of docs/invariants.md. */
 
 static const char *check_pair(const struct vmsi_mapping *below,
 			      const struct vmsi_mapping *mapping)
@@ -43,7 +43,7 @@ struct totals {
 	size_t gaps;
 };
 
-/* Each mapping in turn, as the index has them; their links lead the same way. */
+/* Check each mapping in the order of by_address, which its links must have too. */
 static const char *walk_mappings(const struct vmsi_map *map,
 				 struct totals *totals)
 {
@@ -84,13 +84,13 @@ const char *vmsi_map_check(const struct vmsi_map *map)
 {
 	struct totals totals = { 0 };
 	size_t address_nodes, gap_nodes;
-	/* The structure first: the walks trust it. */
+	/* The tree's own structure first, which walk_mappings relies on. */
 	const char *wrong = vmsi_tree_check(&map->by_address, map->count,
 					    &address_nodes);
 
 	if (!wrong)
 		wrong = walk_mappings(map, &totals);
-	/* The walk has found all gaps in their index; so it has no other entries. */
+	/* All gaps are in by_gap; with as many entries as gaps it has no others. */
 	if (!wrong)
 		wrong = vmsi_tree_check(&map->by_gap, totals.gaps, &gap_nodes);
 	if (wrong)

@@ -7,8 +7,8 @@
 #include "base/panic.h"
 
 /*
- * How many gaps that are large enough a search looks at before it asks for one
- * that is certain to hold the alignment.
+ * A search tries so many gaps that are long enough but may have no aligned place.
+ * Then it takes one so long that it has one whatever its address.
  */
 #define CANDIDATES_MAX 64
 
@@ -26,10 +26,10 @@ size_t vmsi_gap_measure(const struct vmsi_map *map,
 			const struct vmsi_mapping *owner)
 {
 	const struct vmsi_mapping *below = owner->previous;
-	size_t room = owner->start - (below ? below->end : map->bounds.start);
+	size_t unmapped = owner->start - (below ? below->end : map->bounds.start);
 	size_t guard = guard_below(map, owner);
 
-	return room > guard ? room - guard : 0;
+	return unmapped > guard ? unmapped - guard : 0;
 }
 
 static struct vmsi_range gap_range(const struct vmsi_map *map,
@@ -66,12 +66,12 @@ void vmsi_gap_refresh(struct vmsi_map *map, struct vmsi_mapping *owner)
 		vmsi_tree_insert(&map->by_gap, vmsi_gap_key(owner), owner);
 }
 
-/* Go to the lowest of the smallest gaps of at least length; NULL: none. */
+/* Go to the lowest of the shortest gaps of at least length; NULL: none. */
 static struct vmsi_mapping *seek_length(const struct vmsi_map *map,
 					size_t length,
 					struct vmsi_tree_cursor *cursor)
 {
-	/* No gap is below address 0: what is at most the key is shorter. */
+	/* No gap has an owner at address 0, so all entries before are shorter. */
 	const struct vmsi_tree_key key = { .major = length, .minor = 0 };
 
 	vmsi_tree_seek(&map->by_gap, key, cursor);
@@ -79,7 +79,7 @@ static struct vmsi_mapping *seek_length(const struct vmsi_map *map,
 		vmsi_tree_entry(cursor) : NULL;
 }
 
-/* The best gap of at least length, if alignment did not matter. */
+/* Go to the best gap of at least length, whatever the alignment. */
 static struct vmsi_mapping *first_candidate(const struct vmsi_map *map,
 					    size_t length, enum vmsi_gap_end end,
 					    struct vmsi_tree_cursor *cursor)
@@ -96,7 +96,7 @@ static struct vmsi_mapping *first_candidate(const struct vmsi_map *map,
 	return vmsi_tree_entry(cursor);
 }
 
-/* The next best: along gaps of the same length, then on to longer ones. */
+/* Go to the next best gap: one of the same length, or else a longer one. */
 static struct vmsi_mapping *next_candidate(const struct vmsi_map *map,
 					   enum vmsi_gap_end end,
 					   struct vmsi_tree_cursor *cursor)
@@ -113,7 +113,7 @@ static struct vmsi_mapping *next_candidate(const struct vmsi_map *map,
 		first_candidate(map, length + 1, end, cursor) : NULL;
 }
 
-/* A place in the gap of owner, at its high or low end; false: none fits. */
+/* Choose a place in owner's gap, at its low or high end; false: none is aligned. */
 static bool place(const struct vmsi_map *map, const struct vmsi_mapping *owner,
 		  const struct vmsi_gap_request *request, uintptr_t *start)
 {
@@ -134,8 +134,8 @@ static bool place(const struct vmsi_map *map, const struct vmsi_mapping *owner,
 }
 
 /*
- * The most that alignment can waste at the start of a gap. All gaps start at a
- * multiple of unit, so starts that differ in less than unit do not occur.
+ * The most bytes that alignment can cost in a gap. All gaps start at multiples of
+ * unit, the lowest bit that an address of the map ever had.
  */
 static size_t worst_waste(const struct vmsi_map *map,
 			  const struct vmsi_gap_request *request)

@@ -4,7 +4,7 @@
 #include "base/panic.h"
 #include "vma/gap.h"
 
-/* The end of the bounds is the only owner of a gap that maps nothing. */
+/* NULL in place of the end of the bounds, which is the only empty record. */
 static struct vmsi_mapping *unless_end(struct vmsi_mapping *mapping)
 {
 	return mapping->start != mapping->end ? mapping : NULL;
@@ -36,8 +36,9 @@ void vmsi_map_destroy(struct vmsi_map *map)
 }
 
 /*
- * A mapping has one entry in each tree at most, and so has the end of the
- * bounds: with nodes for so many, what needs no record cannot lack a node.
+ * How many nodes to have free, so that count more mappings can be inserted. A
+ * mapping, like the end of the bounds, has at most one entry in each tree, and
+ * the number of entries bounds that of the nodes.
  */
 static size_t nodes_needed(const struct vmsi_map *map, size_t count)
 {
@@ -54,7 +55,7 @@ int vmsi_map_reserve(struct vmsi_map *map, size_t count)
 		vmsi_pool_reserve(&map->nodes, nodes_needed(map, count));
 }
 
-/* As vmsi_map_find, but with the end of the bounds in the place of NULL. */
+/* vmsi_map_find, but the end of the bounds in place of NULL. */
 static struct vmsi_mapping *first_above(const struct vmsi_map *map,
 					uintptr_t address)
 {
@@ -62,7 +63,7 @@ static struct vmsi_mapping *first_above(const struct vmsi_map *map,
 
 	vmsi_tree_seek(&map->by_address, vmsi_address_key(address, UINTPTR_MAX),
 		       &cursor);
-	/* The end is in the key: a record that is not the answer is not read. */
+	/* Keys have the mapping's end, so that no other record is read. */
 	if (vmsi_tree_is_entry(&cursor) && vmsi_tree_key(&cursor).minor > address)
 		return vmsi_tree_entry(&cursor);
 	return vmsi_tree_next(&map->by_address, &cursor) ?
@@ -115,8 +116,8 @@ bool vmsi_mapping_continues(const struct vmsi_mapping *a,
 }
 
 /*
- * Change the range of a mapping, into free addresses or away from them. Its gap
- * is to be measured again where its start moves or the end of the one below.
+ * Change the range of a mapping; what it adds is free. Where its start moves, the
+ * caller measures its gap again; where its end moves, the gap of the next one.
  */
 static void set_range(struct vmsi_map *map, struct vmsi_mapping *mapping,
 		      uintptr_t start, uintptr_t end)
@@ -138,7 +139,7 @@ static void add_hints(struct vmsi_mapping *mapping,
 	mapping->attributes.flags |= other->attributes.flags & VMSI_HINT_FLAGS;
 }
 
-/* A new record with these contents, linked just below upper. */
+/* Insert a new record with these contents just below upper. */
 static struct vmsi_mapping *link_below(struct vmsi_map *map,
 				       struct vmsi_mapping *upper,
 				       const struct vmsi_mapping *contents)
@@ -172,11 +173,9 @@ static void unlink_mapping(struct vmsi_map *map, struct vmsi_mapping *mapping)
 }
 
 /*
- * Make one of two neighbours, where they can be one:
+ * Merge two neighbours, if they can be one mapping. No gap changes.
  *
  *	[ lower )[ upper )   ->   [      lower      )
- *
- * The gap above upper is as it was.
  */
 static bool merge(struct vmsi_map *map, struct vmsi_mapping *lower,
 		  struct vmsi_mapping *upper)
@@ -192,7 +191,7 @@ static bool merge(struct vmsi_map *map, struct vmsi_mapping *lower,
 }
 
 /*
- * Take range into a neighbour that it continues, or that continues it:
+ * Extend a neighbour by range, if the two can be one mapping; NULL: none can.
  *
  *	[ lower )[ range )     [ upper )   ->   [      lower     )   [ upper )
  *	[ lower )     [ range )[ upper )   ->   [ lower )   [      upper     )
@@ -223,7 +222,7 @@ static struct vmsi_mapping *absorb(struct vmsi_map *map,
 	return NULL;
 }
 
-/* A record can lie across two cache lines. */
+/* Prefetch both cache lines across which a record may lie. */
 static void prefetch_record(const struct vmsi_mapping *mapping)
 {
 	__builtin_prefetch(mapping, 1);
@@ -231,10 +230,9 @@ static void prefetch_record(const struct vmsi_mapping *mapping)
 }
 
 /*
- * Begin to read, all at once, what an insertion or the removal of one mapping
- * will need one after the other: the records around, and where the gaps below,
- * above and in the place of both are in their index. Only a hint: guards are
- * not known yet, and a range may begin elsewhere.
+ * Prefetch all at once what the insertion or removal of range will read one after
+ * the other: the records around, and the places in by_gap of the gap below range,
+ * of the one above and of both as one. It is only a hint, and ignores guards.
  *
  *	[ below )  gap  [ range )  gap  [ above )
  */
@@ -294,13 +292,12 @@ struct vmsi_mapping *vmsi_map_insert(struct vmsi_map *map,
 }
 
 /*
- * See to it that no mapping crosses address:
+ * Split the mapping that crosses address, if one does. No gap changes.
  *
  *	[     mapping     )   ->   [ mapping )[ upper )
  *	        ^ address
  *
- * The gaps stay as they are; upper has none. Returns the first mapping at or
- * above address, or the end of the bounds.
+ * Returns the first mapping at or above address, or the end of the bounds.
  */
 static struct vmsi_mapping *split(struct vmsi_map *map, uintptr_t address)
 {
@@ -366,7 +363,7 @@ void vmsi_map_update(struct vmsi_map *map, struct vmsi_range range,
 		change(mapping, context);
 		if (!mapping->attributes.object)
 			mapping->offset = 0;
-		/* Growing down or not is part of the gap's measure. */
+		/* VMSI_GROWSDOWN, which may have changed, makes the gap shorter. */
 		vmsi_gap_refresh(map, mapping);
 		if (!below || !merge(map, below, mapping))
 			below = mapping;

@@ -5,10 +5,10 @@
 
 #include "base/panic.h"
 
-/* The first keys that a search of a node compares with are so far apart. */
+/* A search compares with every eighth key of a node first. */
 #define STRIDE ((size_t)8)
 
-/* Nodes that have no more than this together become one; room is left to grow. */
+/* Two nodes with at most so many entries together become one, which is not full. */
 #define MERGE_MAX (2 * VMSI_TREE_FANOUT_MIN)
 
 _Static_assert(VMSI_TREE_FANOUT == 4 * STRIDE - 1,
@@ -42,8 +42,8 @@ void vmsi_tree_init(struct vmsi_tree *tree, struct vmsi_pool *nodes)
 
 /*
  * With at least m entries a node, n entries have at most n/m leaves, n/m^2
- * nodes above them and so on, which is less than n/(m - 1) in all, and one more
- * for the root, which may have fewer entries. One of them is in the tree.
+ * nodes above them and so on: less than n/(m - 1) in all, and one more for the
+ * root, which may have fewer than m. One of them, first, is not from the pool.
  */
 size_t vmsi_tree_nodes_max(size_t entries)
 {
@@ -61,7 +61,7 @@ static inline two_words whole(struct vmsi_tree_key key)
 	return (two_words)key.major << 64 | key.minor;
 }
 
-/* 1 or 0, without a branch: which way it would go cannot be foretold. */
+/* 1 or 0, without a branch, which the processor would mispredict half the time. */
 static inline size_t at_most(const struct vmsi_tree_key *a,
 			     struct vmsi_tree_key b)
 {
@@ -69,9 +69,9 @@ static inline size_t at_most(const struct vmsi_tree_key *a,
 }
 
 /*
- * How many entries of the node have keys of at most this one: compare with the
- * keys that cut the node in four, then with those in the right quarter. The
- * sums are written as they are so that no comparison waits for another.
+ * How many entries of the node have keys of at most this one: compares with the
+ * keys that cut the node in four, then with those in one quarter. The sums have
+ * parentheses so that no addition waits for all the others.
  */
 static inline size_t rank(const struct vmsi_tree_node *node,
 			  struct vmsi_tree_key key)
@@ -90,8 +90,8 @@ static inline size_t rank(const struct vmsi_tree_node *node,
 }
 
 /*
- * Ask for all lines of a node at once: the ones that a search reads, one after
- * the other, each depend on the one before.
+ * Prefetch all lines of a node at once: in a search, which line is read next
+ * depends on the one before.
  */
 static inline void prefetch(const struct vmsi_tree_node *node)
 {
@@ -131,7 +131,7 @@ void vmsi_tree_seek(const struct vmsi_tree *tree, struct vmsi_tree_key key,
 
 enum side { FIRST, LAST };
 
-/* Below a level go to the first entries, or to the last ones. */
+/* Set all levels of the cursor below this one to their first or last entries. */
 static void descend(struct vmsi_tree_cursor *cursor, unsigned int level,
 		    enum side side)
 {
@@ -192,7 +192,7 @@ void *vmsi_tree_find(const struct vmsi_tree *tree, struct vmsi_tree_key key)
 	return is_at(&cursor, key) ? vmsi_tree_entry(&cursor) : NULL;
 }
 
-/* Go to an entry that is in the tree. */
+/* Go to the entry with this key, which must be in the tree. */
 static void seek_existing(const struct vmsi_tree *tree,
 			  struct vmsi_tree_key key,
 			  struct vmsi_tree_cursor *cursor)
@@ -212,7 +212,7 @@ static struct vmsi_tree_node *new_node(struct vmsi_tree *tree)
 	return node;
 }
 
-/* Copy count entries, from a place in one node to a place in the same or another. */
+/* Copy count entries, between two nodes or within one. */
 static void copy(struct vmsi_tree_node *to, size_t at,
 		 const struct vmsi_tree_node *from, size_t slot, size_t count)
 {
@@ -243,7 +243,7 @@ static void cut(struct vmsi_tree_node *node, size_t slot)
 	set_count(node, node->count - 1);
 }
 
-/* The first key of the node at a level has changed: so have those above it. */
+/* Copy the first key of a node, after a change, to the entries above it. */
 static void raise_first_key(struct vmsi_tree *tree,
 			    const struct vmsi_tree_cursor *cursor,
 			    unsigned int level)
@@ -261,7 +261,7 @@ static void raise_first_key(struct vmsi_tree *tree,
 
 /* --- changes ---------------------------------------------------------------------- */
 
-/* The upper half of a full node, as a new one. */
+/* Move the upper half of a full node to a new one. */
 static struct vmsi_tree_node *split(struct vmsi_tree *tree,
 				    struct vmsi_tree_node *lower)
 {
@@ -311,7 +311,7 @@ void vmsi_tree_insert(struct vmsi_tree *tree, struct vmsi_tree_key key,
 	grow_root(tree, entry);
 }
 
-/* The root has lost an entry: it is one too many where only one is left. */
+/* Drop a root that has only one child left: the child becomes the root. */
 static void shrink_root(struct vmsi_tree *tree)
 {
 	struct vmsi_tree_node *root = tree->root;
@@ -324,9 +324,9 @@ static void shrink_root(struct vmsi_tree *tree)
 }
 
 /*
- * A child of parent at slot has too little: share evenly with a neighbour, or
- * take the upper of the two into the lower. Returns the slot of the node that
- * is empty then; 0: none.
+ * The child of parent at slot has too few entries: share evenly with a neighbour,
+ * or move all of the upper of the two into the lower. Returns the slot of the
+ * upper one if it is empty then, or 0.
  */
 static size_t refill(struct vmsi_tree_node *parent, size_t slot)
 {
@@ -442,7 +442,7 @@ static const char *check_leaf(struct walk *walk,
 	return walk->entries > walk->entries_max ? "tree: too many entries" : NULL;
 }
 
-/* Depth-first; no deeper than there are levels, and each leaf has entries. */
+/* Recursion ends, whatever the pointers: at level 0, or with too many entries. */
 static const char *check_below(struct walk *walk,
 			       const struct vmsi_tree_node *node,
 			       unsigned int level)

@@ -13,21 +13,21 @@
 /*
  * The ordered map of mappings: lookup, gap search, split and merge.
  *
- * Pure: it makes no system call, takes no lock, and its records come from a
- * pool. Every operation is O(log n) in the number of mappings for each mapping
- * in the range it is given; a walk over k of them is O(log n + k). Addresses
- * are multiples of the page size; ranges are half-open and not empty.
+ * It makes no system call, takes no lock, and its records come from a pool.
+ * Operations cost O(log n), n mappings, for each mapping in their range; a walk
+ * over k mappings costs O(log n + k). Addresses are multiples of the page size;
+ * ranges are half-open and not empty.
  *
- * Neighbours that could be one mapping are one mapping: the map merges after
- * each change, whatever the host's own records look like.
+ * After each change the map merges neighbours that can be one mapping, whether
+ * the host has merged its own or not.
  */
 
 /* What a mapping is; bits of vmsi_attributes.flags. */
 #define VMSI_SHARED         (UINT32_C(1) << 0)
-/* no file: private, or a shared object */
+/* without a file: private, or a shared anonymous object */
 #define VMSI_ANONYMOUS      (UINT32_C(1) << 1)
 #define VMSI_HUGETLB        (UINT32_C(1) << 2)
-/* MAP_HUGETLB asked, ordinary pages given */
+/* asked for with MAP_HUGETLB, made of ordinary pages */
 #define VMSI_HUGE_FALLBACK  (UINT32_C(1) << 3)
 #define VMSI_NORESERVE      (UINT32_C(1) << 4)
 #define VMSI_GROWSDOWN      (UINT32_C(1) << 5)
@@ -45,19 +45,19 @@
 #define VMSI_NOHUGEPAGE     (UINT32_C(1) << 16)
 #define VMSI_SEQUENTIAL     (UINT32_C(1) << 17)
 #define VMSI_RANDOM         (UINT32_C(1) << 18)
-/* not ours: lost to another mapping of the process */
+/* no mapping of the space: another part of the process has these addresses */
 #define VMSI_FOREIGN        (UINT32_C(1) << 19)
-/* ours, unmapped, not yet given back to the reservation */
+/* unmapped by the space, but the host refused to put the reservation over it */
 #define VMSI_LEFTOVER           (UINT32_C(1) << 20)
-/* shared, of a file that may not be written to */
+/* shared, of a file that was opened for reading only */
 #define VMSI_READ_ONLY      (UINT32_C(1) << 21)
 /*
- * Hints: they do not keep neighbours apart; a merged mapping has what
- * either had.
+ * Hints: neighbours merge even if they differ in them, and the result has the
+ * hints of both.
  */
-/* known to have had private pages */
+/* found to have private pages once */
 #define VMSI_TOUCHED        (UINT32_C(1) << 29)
-/* has grown before: leave room behind it */
+/* has grown before: the gap behind it is kept for it as long as possible */
 #define VMSI_GREW           (UINT32_C(1) << 30)
 
 #define VMSI_HINT_FLAGS (VMSI_TOUCHED | VMSI_GREW)
@@ -70,7 +70,7 @@ struct vmsi_attributes {
 	uint32_t flags;             /* VMSI_* */
 	struct vmsi_object *object; /* NULL: private anonymous */
 	struct vmsi_name *name;     /* NULL: none */
-	uint32_t page_shift;        /* of its pages: 21 for 2 MiB huge pages */
+	uint32_t page_shift;        /* of the page size: 21 for 2 MiB */
 };
 
 /* Whether a mapping has any of these flags. */
@@ -85,13 +85,13 @@ struct vmsi_mapping {
 	uintptr_t start;
 	uintptr_t end;
 	struct vmsi_mapping *previous; /* NULL: the first */
-	struct vmsi_mapping *next;  /* of the last: the map's end */
-	size_t gap;                 /* usable free bytes just below start */
-	uint64_t offset;            /* bytes into object; 0 where there is none */
+	struct vmsi_mapping *next;  /* of the last one: the map's end */
+	size_t gap;                 /* length of the gap below start: see gap.h */
+	uint64_t offset;            /* bytes into object; 0 without one */
 	struct vmsi_attributes attributes;
 };
 
-/* Stays where it was initialised: its records point into it. */
+/* Must not be copied: its records point into it. */
 struct vmsi_map {
 	struct vmsi_range bounds;
 	size_t stack_guard;         /* bytes kept free below VMSI_GROWSDOWN mappings */
@@ -100,22 +100,22 @@ struct vmsi_map {
 	struct vmsi_tree by_address; /* mappings, by start; their ends in the keys */
 	struct vmsi_tree by_gap;    /* owners of a gap, by its length and by start */
 	/*
-	 * Stands for the end of the bounds, so that the gap above the last
-	 * mapping is a gap below something. Never given to callers.
+	 * Stands for the end of the bounds, so that the gap above the last mapping
+	 * has an owner too. Callers never get it.
 	 */
 	struct vmsi_mapping end;
 	size_t count;               /* mappings */
 	size_t mapped;              /* bytes in mappings */
-	/* The bits that ever were set in an address: all are multiples of the lowest. */
+	/* All addresses ever used, or-ed: its lowest bit divides them all. */
 	uintptr_t address_bits;
 };
 
-/* How many records an operation on a range can need beyond those it has. */
+/* One operation on a range needs at most so many new records. */
 #define VMSI_MAP_RECORDS 3
 
 /*
- * An empty map of [bounds.start, bounds.end). stack_guard is the number of
- * bytes below a VMSI_GROWSDOWN mapping that a gap search does not give away.
+ * Make an empty map of bounds. stack_guard is the number of bytes below a
+ * VMSI_GROWSDOWN mapping that a gap search does not give away.
  */
 void vmsi_map_init(struct vmsi_map *map, struct vmsi_range bounds,
 		   size_t stack_guard, struct vmsi_pool_source source);
@@ -124,9 +124,9 @@ void vmsi_map_init(struct vmsi_map *map, struct vmsi_range bounds,
 void vmsi_map_destroy(struct vmsi_map *map);
 
 /*
- * See to it that operations that need at most count records in all succeed:
- * insert needs 1, erase and update at most 2 each (VMSI_MAP_RECORDS covers any
- * one call). Returns 0 or -ENOMEM.
+ * Make operations that need at most count records in all succeed: insert needs 1,
+ * erase and update at most 2 each (VMSI_MAP_RECORDS covers any one call). Returns
+ * 0 or -ENOMEM.
  */
 int vmsi_map_reserve(struct vmsi_map *map, size_t count);
 
@@ -148,8 +148,8 @@ struct vmsi_mapping *vmsi_map_previous(const struct vmsi_mapping *mapping);
 bool vmsi_map_is_free(const struct vmsi_map *map, struct vmsi_range range);
 
 /*
- * Whether b, which begins where a ends, would merge with it: equal attributes
- * but for hints, and offsets that go on where there is an object.
+ * Whether b, which begins where a ends, would merge with it: all but the hints is
+ * equal, and b's offset into the object, if any, continues a's.
  */
 bool vmsi_mapping_continues(const struct vmsi_mapping *a,
 			    const struct vmsi_mapping *b);
@@ -162,15 +162,12 @@ struct vmsi_mapping *vmsi_map_insert(struct vmsi_map *map,
 				     struct vmsi_range range, uint64_t offset,
 				     const struct vmsi_attributes *attributes);
 
-/*
- * Remove all that is mapped in a range, splitting mappings at its ends. Needs
- * two records (a hole in the middle of one mapping uses one).
- */
+/* Unmap a range, splitting mappings at its ends. Needs two records. */
 void vmsi_map_erase(struct vmsi_map *map, struct vmsi_range range);
 
 /*
- * What becomes of pointers: of two mappings that merge the lower survives, of
- * two parts of a split the lower is the old record.
+ * Pointers to mappings: when two merge, the record of the lower one stays; when
+ * one is split, its record becomes the lower part.
  */
 
 /*
@@ -195,15 +192,14 @@ struct vmsi_gap_request {
 };
 
 /*
- * The smallest gap in which the request fits (best fit); of equal ones the
- * lowest or the highest as asked; in it the lowest or highest place.
+ * Find a place in the shortest gap that holds the request (best fit); of equal
+ * ones the lowest or highest, as request->end says, and the lowest or highest
+ * place in it. Above a mapping with VMSI_GREW, which will grow again, always the
+ * highest place.
  *
- * A gap whose lower neighbour has VMSI_GREW is used from its high end always,
- * so that the neighbour keeps its room.
- *
- * The search looks at a bounded number of gaps that are large enough but have
- * no place with the right alignment, then goes on to the smallest gap that is
- * certain to have one, so it may pass over a fit that exists only by luck.
+ * Of gaps that are long enough but have no place with the right alignment, the
+ * search tries a bounded number. Then it takes the shortest that is certain to
+ * have such a place, so it may miss a shorter one that happens to have one.
  *
  * Returns 0 and *start, or -ENOMEM.
  */
@@ -214,10 +210,7 @@ int vmsi_map_find_gap(const struct vmsi_map *map,
 /* The largest gap; empty where the map is full. */
 struct vmsi_range vmsi_map_largest_gap(const struct vmsi_map *map);
 
-/*
- * Walk the whole structure and check it: order, bounds, balance, gaps, counts,
- * and that no two neighbours could be one. Returns NULL, or what is wrong.
- */
+/* Check all invariants of the map. Returns NULL, or what is wrong. */
 const char *vmsi_map_check(const struct vmsi_map *map);
 
 #endif

@@ -147,12 +147,17 @@ def failing_without_a_limit_tells_of_none():
     expect(b" requests none was refused\n" in result.stderr, result.stderr)
 
 
-def older_way_to_say_it_works():
-    for options, status in ((["--commit=64M"], 7), (["--heap"], 7),
-                            (["--heap", "--commit=64M", "--quiet"], 7),
-                            (["--log"], 2), ([], 2)):
-        result = run([VMSPACE, "run", *options, "sh", "-c", "exit 7"])
-        expect_equal(result.returncode, status, (options, result.stderr))
+def run_is_no_command_and_the_error_names_those_that_are():
+    for arguments in (["run", "--heap", "true"],
+                      ["run", "--commit=64M", "--", "true"],
+                      ["run"], ["run", "--help"], ["help", "run"]):
+        result = run([VMSPACE, *arguments])
+        expect_equal((result.returncode, result.stdout), (2, b""), arguments)
+        for word in (b"no command 'run'", b"'vmspace limit SIZE'",
+                     b"'vmspace heap'", b"'vmspace fail'"):
+            expect(word in result.stderr, word, result.stderr)
+    for arguments in (["--help"], ["help"]):
+        expect(b"\n  run " not in run([VMSPACE, *arguments]).stdout, arguments)
 
 
 def limit_without_its_unit_is_refused_with_a_hint():
@@ -225,7 +230,7 @@ CASES = [
     heap_inside_a_limit_is_the_programs_alone,
     limit_inside_a_heap_works_too,
     failing_without_a_limit_tells_of_none,
-    older_way_to_say_it_works,
+    run_is_no_command_and_the_error_names_those_that_are,
     limit_without_its_unit_is_refused_with_a_hint,
     sizes_of_the_heap_below_a_page_are_refused_with_a_hint,
     chance_of_0_and_size_of_0_are_what_they_say,

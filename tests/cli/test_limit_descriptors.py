@@ -125,6 +125,45 @@ def report_leaves_what_else_is_written_to_a_stream():
                    option, lines)
 
 
+def report_to_the_file_of_a_stream_leaves_what_the_program_wrote():
+    """Whatever path names the file, and also where a descendant that outlives the
+    program is refused later."""
+    out, link = work("both"), work("link-to-both")
+    os.symlink(out, link)
+    outlives = ("import os, sys\n"
+                "os.write(int(sys.argv[1]), b'written\\n')\n"
+                "if os.fork():\n    os._exit(0)\n"
+                "try: bytearray(1 << 30)\nexcept MemoryError: pass\n")
+    for stream, mode, path in (("1", ">", out), ("1", ">>", link),
+                               ("2", ">", "both"), ("1", "<>", out),
+                               ("7", ">", out)):
+        written("both", "")
+        reader, end = os.pipe()
+        # The pipe ends with the last process of the group, but not before.
+        result = run(["sh", "-c", f'"$@" {stream}{mode}{out}', "sh", *LIMITED,
+                      f"--report={path}", sys.executable, "-c", outlives,
+                      stream], cwd=os.path.dirname(out), pass_fds=(end,))
+        os.close(end)
+        expect_equal(os.read(reader, 1), b"")
+        os.close(reader)
+        expect_equal(result.returncode, 0, result.stderr)
+        with open(out) as file:
+            first, _, rest = file.read().partition("\n")
+        expect_equal(first, "written", (stream, mode, path))
+        expect("peak" in json.JSONDecoder().raw_decode(rest)[0], rest)
+
+
+def report_of_a_sweep_to_its_own_output_leaves_that():
+    out = work("sweep-output")
+    result = run(["sh", "-c", f'"$@" > {out}', "sh", VMSPACE, "sweep",
+                  "--only=1-1", f"--report={out}", sys.executable, "-c",
+                  "pass"])
+    with open(out) as file:
+        told = file.read()
+    expect("1 request failed in turn\n" in told, told, result.stderr)
+    expect('"verdict"' in told, told)
+
+
 def descriptor_that_takes_no_report_is_told_before_the_start():
     for redirection, option in ((">&-", "/dev/stdout"), ("7<&-", "/dev/fd/7"),
                                 ("7</dev/null", "/dev/fd/7")):
@@ -287,6 +326,8 @@ CASES = [
     report_goes_to_standard_output,
     report_goes_to_an_inherited_descriptor,
     report_leaves_what_else_is_written_to_a_stream,
+    report_to_the_file_of_a_stream_leaves_what_the_program_wrote,
+    report_of_a_sweep_to_its_own_output_leaves_that,
     descriptor_that_takes_no_report_is_told_before_the_start,
 ]
 

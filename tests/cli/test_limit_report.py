@@ -4,14 +4,16 @@
 usage: test_limit_report.py VMSPACE
 """
 
+import ctypes
 import json
 import os
 import select
+import struct
 import subprocess
 import sys
 
-from cli_test import (PATIENCE, WORK, compiled, expect, expect_equal, main_in_groups, run,
-                      wait_for, work, written)
+from cli_test import (PATIENCE, WORK, Skip, compiled, expect, expect_equal,
+                      main_in_groups, run, wait_for, work, written)
 
 VMSPACE = os.path.abspath(sys.argv[1])
 # More than all addresses is no request, but for a break that may have a tag.
@@ -42,6 +44,27 @@ int main(void)
             return 3;
         memset(block, 2, 1000);
     }
+    return 0;
+}
+"""
+
+# Is refused argv[1] times, and so is each of argv[2] forks.
+REFUSED_OFTEN = """
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    for (int forks = atoi(argv[2]); forks > 0; forks--) {
+        if (fork() == 0)
+            break;
+        wait(NULL);
+    }
+    for (int i = atoi(argv[1]); i > 0; i--)
+        if (mmap(0, 1ul << 30, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+            MAP_FAILED)
+            return 2;
     return 0;
 }
 """
@@ -208,6 +231,65 @@ def what_the_heap_gives_back_for_is_not_told_as_refused():
     expect_equal(len(told["refusals"]), told["refused"])
 
 
+def times_opened(path, function):
+    """How often a file is opened while a function runs."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    # Two equal events in a row would be told as one; a close stands between.
+    opened, closed = 0x20, 0x18
+    expect(watch >= 0 and libc.inotify_add_watch(
+        watch, os.fsencode(path), opened | closed) >= 0, "inotify")
+    try:
+        function()
+        events = os.read(watch, 1 << 20)
+    finally:
+        os.close(watch)
+    masks = [mask for _, mask, _, _ in struct.iter_unpack("iIII", events)]
+    return sum(mask & opened != 0 for mask in masks)
+
+
+def program_is_read_once_however_often_it_is_refused():
+    """By each process that the program becomes, and for its forks not again."""
+    program = compiled(work("refused"), REFUSED_OFTEN, "-g")
+    report = work("often")
+
+    def refuse(times, forks):
+        result = limited(f"--report={report}", "--quiet", program, str(times),
+                         str(forks))
+        expect_equal(result.returncode, 0, result.stderr)
+
+    refuse(1, 0)
+    with open(report) as file:
+        if not json.load(file)["refusals"][0]["stack"]:
+            raise Skip("no stack can be unwound here")
+    once = times_opened(program, lambda: refuse(1, 0))
+    for times, forks in ((15, 0), (5, 2)):
+        expect_equal(times_opened(program, lambda: refuse(times, forks)), once,
+                     (times, forks))
+        with open(report) as file:
+            refusals = json.load(file)["refusals"]
+        expect_equal(len(refusals), times * (forks + 1))
+        for refusal in refusals:
+            expect(any(frame.startswith("main (refused)")
+                       for frame in refusal["stack"]), refusal)
+
+
+def report_is_written_in_large_pieces():
+    """A pipe of packets keeps what each call has written apart."""
+    reader, writer = os.pipe2(os.O_DIRECT)
+    program = compiled(work("refused"), REFUSED_OFTEN)
+    process = subprocess.Popen(
+        [VMSPACE, "limit", "64M", f"--report=/dev/fd/{writer}", "--quiet",
+         program, "20", "0"], pass_fds=(writer,))
+    os.close(writer)
+    pieces = list(iter(lambda: os.read(reader, 1 << 16), b""))
+    os.close(reader)
+    expect_equal(process.wait(PATIENCE), 0)
+    text = b"".join(pieces)
+    expect_equal(len(json.loads(text)["refusals"]), 20)
+    expect(len(pieces) <= len(text) // 4096 + 1, len(pieces), len(text))
+
+
 def child_that_nobody_waits_for_is_told_once():
     """However often the supervisor looks for processes meanwhile."""
     report = work("zombies")
@@ -243,6 +325,8 @@ CASES = [
     report_tells_what_daemons_were_refused,
     largest_request_is_no_negative_one,
     what_the_heap_gives_back_for_is_not_told_as_refused,
+    program_is_read_once_however_often_it_is_refused,
+    report_is_written_in_large_pieces,
     child_that_nobody_waits_for_is_told_once,
 ]
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "death.h"
 
-/* A size that the program has set itself; only debug builds end it. */
+/* The program sets a buffer's size itself; only debug builds notice. */
 int main(void)
 {
 	struct vms_buffer_options options = {

@@ -2,7 +2,7 @@
 #include "death.h"
 #include "space/space.h"
 
-/* An invariant that does not hold any more; only debug builds look. */
+/* The program breaks an invariant of the ledger; only debug builds notice. */
 int main(void)
 {
 	vms_space *space = open_space();

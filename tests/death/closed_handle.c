@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "death.h"
 
-/* A handle that was closed; only debug builds end the program. */
+/* The program uses a closed handle; only debug builds notice. */
 int main(void)
 {
 	vms_space *space = open_space();

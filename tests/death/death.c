@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-/* Runs the program of each misuse and looks at how it ends. */
+/* Run the program of each misuse and check how it ends. */
 
 enum build { ANY_BUILD, DEBUG_BUILD };
 
@@ -84,14 +84,14 @@ static struct misuse misuses[] = {
 
 #define MISUSES (sizeof(misuses) / sizeof(misuses[0]))
 
-/* What a program wrote and how it ended. */
+/* A program's output and how it ended. */
 struct end {
 	char output[256];
 	char error[4096];
 	int status;
 };
 
-/* A sanitizer's own report would take the place of the signal. */
+/* A sanitizer would report and exit in place of the signal. */
 static void leave_signals_alone(void)
 {
 	const char *options = "handle_segv=0:handle_sigbus=0:handle_abort=0:"
@@ -162,7 +162,7 @@ static void it_ends_as_it_must(void **state)
 
 	assert_non_null(misuse->path);
 	run(misuse->path, &end);
-	/* It got as far as the misuse, and not farther. */
+	/* The program must have reached the misuse, and not more. */
 	assert_string_equal(end.output, "misuse\n");
 	if (!build_notices(misuse)) {
 		assert_true(WIFEXITED(end.status));

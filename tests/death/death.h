@@ -11,9 +11,8 @@
 #include <vmspace.h>
 
 /*
- * What a program of a misuse is made of. It does all that is allowed, says
- * "misuse" on standard output and then does the one thing that must end it. A
- * program that fails before exits with 2, one that survives with 0.
+ * A program of a misuse does what is allowed, prints "misuse" and then does the one
+ * thing that must end it. It exits with 2 if it fails before, with 0 if it survives.
  */
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -41,7 +40,7 @@ static inline vms_space *open_space(void)
 	return space;
 }
 
-/* Memory of a number of pages that have been written to. */
+/* Map pages and write to them. */
 static inline volatile char *map_pages(vms_space *space, size_t pages)
 {
 	char *memory = vms_mmap(space, NULL, pages * page_size(), RW, ANONYMOUS,
@@ -60,7 +59,7 @@ static inline void must(int result, const char *what)
 		give_up(what);
 }
 
-/* From here on the program must not get far. */
+/* Announce the misuse. */
 static inline void misuse(void)
 {
 	if (write(STDOUT_FILENO, "misuse\n", 7) != 7)

@@ -17,7 +17,7 @@ static void call(void *address)
 	function();
 }
 
-/* The same bytes run where they may be executed, and not where not. */
+/* Run the same bytes in executable memory and then in memory that is not. */
 int main(void)
 {
 	vms_space *space = open_space();

@@ -2,7 +2,7 @@
 #include "heap/heap.h"
 #include "heap_death.h"
 
-/* An invariant of the heap that does not hold any more; only debug builds look. */
+/* The program breaks an invariant of the heap; only debug builds notice. */
 int main(void)
 {
 	vms_heap *heap = open_heap();

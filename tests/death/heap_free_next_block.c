@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_death.h"
 
-/* Where the next block of a run will be. */
+/* Free the address of a run's next block before it is handed out. */
 int main(void)
 {
 	vms_heap *heap = open_heap();

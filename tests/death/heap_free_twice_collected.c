@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_death.h"
 
-/* A block whose run has gone when it is freed again. */
+/* Free a block again after its run was given back. */
 int main(void)
 {
 	vms_heap *heap = open_heap();

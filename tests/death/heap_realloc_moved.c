@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_death.h"
 
-/* The place that a block has moved from. */
+/* Resize a block at the place that it has moved from. */
 int main(void)
 {
 	vms_heap *heap = open_heap();

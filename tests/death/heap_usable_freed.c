@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_death.h"
 
-/* The size of a block that is freed. */
+/* Ask for the usable size of a freed block. */
 int main(void)
 {
 	vms_heap *heap = open_heap();

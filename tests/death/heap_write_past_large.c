@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_death.h"
 
-/* Past what a block has room for. */
+/* Write behind the room of a block. */
 int main(void)
 {
 	vms_heap *heap = open_heap();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "death.h"
 
-/* A handle whose memory is gone; only debug builds end the program. */
+/* Use a handle of unmapped memory; only debug builds notice. */
 int main(void)
 {
 	vms_space *space = open_space();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "death.h"
 
-/* Below a growing mapping, further down than its guard gap has room. */
+/* Touch memory further below a growing mapping than its guard gap lets it grow. */
 int main(void)
 {
 	vms_space *space = open_space();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "death.h"
 
-/* What lies behind a buffer's maximum is nobody's. */
+/* Touch the page behind a buffer's maximum. */
 int main(void)
 {
 	vms_space *space = open_space();

@@ -3,8 +3,8 @@
 #include "space/space.h"
 
 /*
- * A stray write that runs on upwards from below the space's own records meets
- * a guard page before it reaches them.
+ * A stray write that runs upwards to the space's records must meet a guard page
+ * first.
  */
 int main(void)
 {

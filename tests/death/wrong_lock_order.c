@@ -2,7 +2,7 @@
 #include "base/lock.h"
 #include "death.h"
 
-/* A lock of lower rank than one that is held; only debug builds look. */
+/* Take a lock of lower rank than one that is held; only debug builds notice. */
 int main(void)
 {
 	struct vmsi_lock space, registry;

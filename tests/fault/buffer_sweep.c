@@ -33,7 +33,7 @@ static struct {
 	struct fault_plan plan;
 	struct fault_result result;
 	size_t huge, page;
-	size_t stride;       /* of bytes that are looked at */
+	size_t stride;       /* distance of the bytes that are compared */
 } run;
 
 struct scenario {
@@ -59,7 +59,7 @@ static char pattern(size_t offset)
 	return (char)(offset * 131 + (offset >> 12) * 7 + 1);
 }
 
-/* A byte in some pages is enough: memory is moved by many more. */
+/* Comparing a byte of every eighth page suffices: moves are of far more. */
 static void write_pattern(size_t begin, size_t end)
 {
 	for (size_t i = begin; i < end; i += run.stride)
@@ -105,7 +105,9 @@ static void emptied(void)
 	vms_buffer_clear(&run.buffer);
 }
 
-/* What shrink gave back did not get its advice again, and is a part apart. */
+/*
+ * Change the advice of a part that shrink gave back, so that it is another mapping.
+ */
 static void unadvised(void)
 {
 	cut();
@@ -204,7 +206,7 @@ static void expect_as_before(const struct scenario *scenario,
 {
 	vms_buffer now = run.buffer;
 
-	/* Where the host refuses also to undo, more stays committed. */
+	/* Where the host refuses the undo as well, more may stay committed. */
 	if (run.result.failed > 1 && now.committed > before->committed)
 		now.committed = before->committed;
 	if (memcmp(&now, before, sizeof(now)) != 0)
@@ -226,7 +228,10 @@ static void expect_done(const struct scenario *scenario,
 		wrong(scenario, "what was detached has lost its contents");
 }
 
-/* The ledger and the map have the buffer, what was detached, and the blocker. */
+/*
+ * The space must be charged for, and map, the buffer, what was detached and the
+ * blocker.
+ */
 static void expect_accounted(const struct scenario *scenario)
 {
 	const size_t blocker = scenario->arrange == blocked ? run.page : 0;
@@ -314,7 +319,7 @@ static void every_host_call_is_failed(void **state)
 			run.plan = (struct fault_plan){ .mode = mode,
 							.which = which };
 			do {
-				run.plan.n++;
+				fault_next(&run.plan);
 				assert_true(run.plan.n < CALLS_MAX);
 				try(scenario);
 			} while (run.result.calls >= run.plan.n);
@@ -343,7 +348,7 @@ static int init_in_child(size_t maximum)
 	return run.result.calls >= run.plan.n ? 0 : 100;
 }
 
-/* Each try begins without a shared space, so in a process of its own. */
+/* Each try needs a process in which the shared space is not open. */
 static bool init_has_more_calls(size_t maximum)
 {
 	int status;

@@ -158,10 +158,13 @@ static bool nothing_to_prepare(void)
 	return true;
 }
 
-/* New memory is locked, and what replaces given memory is new. */
+/*
+ * mlockall(MCL_FUTURE) locks memory that is mapped anew, and so all that replaces
+ * other memory.
+ */
 static void impose_locked(unsigned slack)
 {
-	/* With none at all, nobody may lock. */
+	/* A limit of 0 would refuse to lock anything at all. */
 	limit_to(RLIMIT_MEMLOCK, status_bytes("VmLck:") + pages(slack + 1));
 	assert_int_equal(mlockall(MCL_FUTURE), 0);
 }
@@ -241,11 +244,11 @@ static void the_limit_is_met_cleanly(void **state)
 		use_at_limit(slacks[i / 4],
 			     i & 1 ? VMS_HEAP_RETAIN_NONE : 0, i & 2);
 	print_message("# %u refused\n", refusals);
-	/* A limit that refuses nothing was not reached. */
+	/* The limit must have refused something. */
 	assert_true(refusals > 0);
 }
 
-/* With no memory for a heap there is none, and nothing is left of it. */
+/* A heap that cannot be opened leaves nothing behind. */
 static void a_heap_is_opened_or_refused(void **state)
 {
 	(void)state;

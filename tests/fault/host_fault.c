@@ -14,65 +14,18 @@ static struct fault_plan plan;
 static struct fault_result result;
 static bool following;
 
+/* The calls of the last run in which none was refused. */
+#define TRACE_MOST 2000
+struct traced {
+	enum host_call call;
+	bool fixed;
+};
+static struct traced trace[TRACE_MOST], whole_trace[TRACE_MOST];
+static unsigned whole_trace_count;
+
 #define REFUSED_RANGES 256
 static struct vmsi_range refused[REFUSED_RANGES];
 static unsigned refused_count;
-
-static const struct {
-	const char *name;
-	int errors[FAULT_ERRNOS];
-} calls[HOST_CALLS] = {
-	[CALL_MMAP] = { "mmap", { ENOMEM, EAGAIN } },
-	[CALL_MUNMAP] = { "munmap", { ENOMEM, ENOMEM } },
-	[CALL_MREMAP] = { "mremap", { ENOMEM, EAGAIN } },
-	[CALL_MPROTECT] = { "mprotect", { ENOMEM, ENOMEM } },
-	[CALL_MADVISE] = { "madvise", { ENOMEM, EAGAIN } },
-	[CALL_MSYNC] = { "msync", { EIO, EIO } },
-	[CALL_MLOCK2] = { "mlock2", { ENOMEM, EAGAIN } },
-	[CALL_MUNLOCK] = { "munlock", { ENOMEM, ENOMEM } },
-	[CALL_MINCORE] = { "mincore", { EAGAIN, EAGAIN } },
-	[CALL_MSEAL] = { "mseal", { ENOMEM, EPERM } },
-	[CALL_NAME_MEMORY] = { "prctl", { ENOMEM, EINVAL } },
-	[CALL_FSTAT] = { "fstat", { EBADF, ENOMEM } },
-	[CALL_FILE_SYSTEM] = { "fstatfs", { ENOSYS, ENOMEM } },
-	[CALL_FILE_FLAGS] = { "fcntl", { EBADF, EBADF } },
-	[CALL_OPEN] = { "open", { EMFILE, ENOENT } },
-	[CALL_READ] = { "read", { EIO, ENOMEM } },
-	[CALL_PREAD] = { "pread", { EIO, ENOMEM } },
-	[CALL_CLOSE] = { "close", { EIO, EINTR } },
-	[CALL_READLINK] = { "readlink", { ENOENT, ENOMEM } },
-	[CALL_PAGEMAP_SCAN] = { "ioctl", { ENOTTY, ENOMEM } },
-	[CALL_MAPS_QUERY] = { "ioctl of maps", { ENOTTY, ENOMEM } },
-	[CALL_MEMORY_SIZE] = { "sysinfo", { ENOSYS, EPERM } },
-	[CALL_MEMFD_CREATE] = { "memfd_create", { ENFILE, ENOSYS } },
-	[CALL_FTRUNCATE] = { "ftruncate", { ENOMEM, EINTR } },
-	[CALL_ADD_SEALS] = { "add seals", { EPERM, EBUSY } },
-	[CALL_SEALS] = { "seals", { EINVAL, EBADF } },
-	[CALL_FILE_LOCK] = { "lock", { EAGAIN, ENOLCK } },
-	[CALL_REOPEN] = { "reopen", { EMFILE, ENOENT } },
-	[CALL_OPEN_FILE] = { "open file", { EMFILE, ENOENT } },
-	[CALL_DUPLICATE] = { "duplicate", { EMFILE, EBADF } },
-	[CALL_UNLINK] = { "unlink", { EIO, ENOENT } },
-	[CALL_PWRITE] = { "pwrite", { ENOSPC, EIO } },
-	[CALL_FALLOCATE] = { "fallocate", { ENOSPC, EOPNOTSUPP } },
-	[CALL_FSYNC] = { "fsync", { EIO, ENOSPC } },
-	[CALL_FDATASYNC] = { "fdatasync", { EIO, ENOSPC } },
-	[CALL_SYNC_RANGE] = { "sync_file_range", { EIO, ENOSPC } },
-	[CALL_FADVISE] = { "fadvise", { EBADF, EINVAL } },
-	[CALL_ATTRIBUTE] = { "fgetxattr", { ENODATA, EOPNOTSUPP } },
-	[CALL_SET_ATTRIBUTE] = { "fsetxattr", { ENOSPC, EOPNOTSUPP } },
-	[CALL_BIRTH_TIME] = { "statx", { ENODATA, ENOSYS } },
-	[CALL_RANDOM] = { "getrandom", { ENOSYS, EINTR } },
-	[CALL_USERFAULTFD] = { "userfaultfd", { EPERM, ENOSYS } },
-	[CALL_USERFAULTFD_CONTROL] = { "ioctl of userfaultfd", { EINVAL, ENOMEM } },
-	[CALL_SIGNAL_ACTION] = { "sigaction", { EINVAL, EINVAL } },
-	[CALL_SIGNAL_MASK] = { "sigprocmask", { EINVAL, EINVAL } },
-};
-
-const char *fault_call_name(enum host_call call)
-{
-	return calls[call].name;
-}
 
 /* --- ranges that munmap was refused ------------------------------------------ */
 
@@ -82,7 +35,7 @@ static void note_refused(struct vmsi_range range)
 		refused[refused_count++] = range;
 }
 
-/* What is unmapped or replaced is refused no longer. */
+/* Forget a refused range that is unmapped or replaced. */
 static void note_gone(struct vmsi_range gone)
 {
 	for (unsigned i = refused_count; i-- > 0;) {
@@ -115,8 +68,8 @@ size_t fault_sweep_refused(uintptr_t start, uintptr_t end)
 /* --- moves ---------------------------------------------------------------------- */
 
 /*
- * What a thread has moved lately may go back: Linux has no reason to refuse
- * that, and an undo has nothing else to turn to.
+ * A thread may always move memory back where it came from: Linux has no reason to
+ * refuse, and an undo depends on it.
  */
 #define MOVES 16
 static _Thread_local struct move {
@@ -165,17 +118,19 @@ static bool is_chosen(bool fixed)
 	return false;
 }
 
-/* Count a call; 0, or the -errno that it is to give. */
+/* Count a call; return 0, or the -errno that it must give. */
 static long decide_fixed(enum host_call call, bool fixed)
 {
 	long error = 0;
 
 	pthread_mutex_lock(&fault_lock);
 	if (following) {
+		if (result.calls < TRACE_MOST)
+			trace[result.calls] = (struct traced){ call, fixed };
 		result.calls++;
 		if (is_chosen(fixed)) {
 			error = plan.errors[call] ? plan.errors[call] :
-				-calls[call].errors[plan.which];
+				-fault_call_errno(call, plan.which);
 			if (result.failed++ == 0) {
 				result.call = call;
 				result.error = (int)-error;
@@ -209,8 +164,35 @@ struct fault_result fault_end(void)
 	pthread_mutex_lock(&fault_lock);
 	following = false;
 	ended = result;
+	if (!ended.failed) {
+		whole_trace_count = ended.calls < TRACE_MOST ? ended.calls :
+							       TRACE_MOST;
+		memcpy(whole_trace, trace,
+		       whole_trace_count * sizeof(*whole_trace));
+	}
 	pthread_mutex_unlock(&fault_lock);
 	return ended;
+}
+
+static bool is_new(const struct fault_plan *next)
+{
+	const struct traced *traced;
+
+	if (next->n > whole_trace_count)
+		return true;
+	traced = &whole_trace[next->n - 1];
+	if (next->mode == FAULT_DESTROYING)
+		return traced->fixed;
+	return next->mode != FAULT_ONCE || next->which == FAULT_USUAL ||
+		fault_call_errno(traced->call, FAULT_USUAL) !=
+			fault_call_errno(traced->call, next->which);
+}
+
+void fault_next(struct fault_plan *next)
+{
+	do
+		next->n++;
+	while (!is_new(next));
 }
 
 /* --- the table ------------------------------------------------------------------ */
@@ -224,7 +206,7 @@ static void destroy_target(uintptr_t address, size_t length)
 static long fail_mmap(uintptr_t address, size_t length, int prot, int flags,
 		      int fd, uint64_t offset)
 {
-	/* MAP_FIXED_NOREPLACE has no target to destroy. */
+	/* MAP_FIXED_NOREPLACE replaces nothing. */
 	bool fixed = flags & MAP_FIXED;
 	long error = decide_fixed(CALL_MMAP, fixed);
 
@@ -380,7 +362,7 @@ static long fail_close(int fd)
 	long error = fault_decide(CALL_CLOSE);
 	long closed = fault_real.close(fd);
 
-	/* Linux closes the descriptor also where it answers an error. */
+	/* Linux closes the descriptor even when it answers an error. */
 	return error ? error : closed;
 }
 

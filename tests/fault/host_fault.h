@@ -73,7 +73,7 @@ enum fault_mode {
 	FAULT_DESTROYING,
 };
 
-/* Which of the errnos that a call can really give. */
+/* Which of a call's possible errnos to give. */
 enum fault_errno { FAULT_USUAL, FAULT_OTHER, FAULT_ERRNOS };
 
 struct fault_plan {
@@ -83,7 +83,7 @@ struct fault_plan {
 	long errors[HOST_CALLS];  /* -errno to give; 0: the call's usual one */
 };
 
-/* What came of a plan. */
+/* The result of a plan. */
 struct fault_result {
 	unsigned calls;           /* host calls made */
 	unsigned failed;          /* of them, by the plan */
@@ -91,19 +91,31 @@ struct fault_result {
 	int error;                /* and its errno */
 };
 
-/* Put the counting functions into the table; undo. */
+/* Put the counting functions into the table, or the real ones back. */
 void fault_install(void);
 void fault_remove(void);
 
-/* Follow a plan from now on; stop and tell. Calls of other threads count too. */
+/*
+ * Follow a plan from now on, for the calls of all threads; stop and return the
+ * result.
+ */
 void fault_begin(const struct fault_plan *plan);
 struct fault_result fault_end(void);
 
+/*
+ * Go on to the next n of a sweep. The first sweep of a scenario must be of
+ * FAULT_USUAL and FAULT_ONCE: it ends with a run in which nothing is refused, whose
+ * calls are noted. Later sweeps skip each n at which FAULT_DESTROYING would refuse
+ * nothing, or FAULT_ONCE give the same errno again.
+ */
+void fault_next(struct fault_plan *plan);
+
 const char *fault_call_name(enum host_call call);
+int fault_call_errno(enum host_call call, enum fault_errno which);
 
 /*
- * Bytes that munmap was refused and that nobody unmapped since, outside of
- * [start, end): what a failed munmap may leave behind. Unmaps them.
+ * Unmap what munmap was refused and nobody has unmapped since, outside of [start,
+ * end). Return its size.
  */
 size_t fault_sweep_refused(uintptr_t start, uintptr_t end);
 

@@ -18,10 +18,7 @@
 #include "snapshot.h"
 #include "space/inside.h"
 
-/*
- * Every host call is failed in turn while spaces are opened, closed and carried
- * over a fork.
- */
+/* Every host call of opening, closing and forking spaces is failed in turn. */
 
 #define SPACE_PAGES 1024
 #define CALLS_MAX 200
@@ -34,7 +31,7 @@ static vms_space *open_space(void)
 	return vms_space_open(SPACE_PAGES * vmsi_page_size(), NULL);
 }
 
-/* A space with something of each kind in it; its records have grown. */
+/* Make a space with a mapping of each kind, and with records that have grown. */
 static void furnish(struct stage *stage)
 {
 	*stage = (struct stage){
@@ -55,15 +52,15 @@ static void furnish(struct stage *stage)
 
 /* --- open ------------------------------------------------------------------------- */
 
-/* What came of a plan. */
+/* The result of a plan. */
 struct attempt {
 	bool made;      /* the plan's call was made */
 	bool leaked;    /* addresses were left behind */
 };
 
 /*
- * Try a plan; again where it seems to leak, since the program's own runtime may
- * map memory too, though not each time. Returns whether its call was made.
+ * Return whether the plan's call was made. The C library may map memory too, though
+ * not each time, so a leak must be seen several times.
  */
 static bool try_plan(struct attempt (*try)(const struct fault_plan *plan),
 		     const struct fault_plan *plan)
@@ -219,7 +216,7 @@ static enum child_end judge_child(struct stage *stage, unsigned n)
 	if (vmsi_space_check(stage->space))
 		return CHILD_UNSOUND;
 	snapshot_make(&now, SPACE_PAGES * vmsi_page_size());
-	/* What the host refused to repair, the next call repairs. */
+	/* The next call on the space repairs what the host refused to. */
 	snapshot_take_space(&now, stage->space);
 	snapshot_take_host(&now, stage->space);
 	if (snapshot_loose_hole(&now, &page))

@@ -89,7 +89,7 @@ static void lift_locked(struct vms_space *space)
 
 /* --- the space's own records ------------------------------------------------------------ */
 
-/* Pools that look emptier than they are. */
+/* Pools of which some free records are hidden. */
 #define HIDING_POOLS 6
 static struct {
 	struct vmsi_pool *pool;
@@ -99,7 +99,7 @@ static struct {
 static long (*usual_mmap)(uintptr_t address, size_t length, int prot, int flags,
 			  int fd, uint64_t offset);
 
-/* Memory for records is what the library maps without a place or a right. */
+/* The library maps memory for records as PROT_NONE without an address. */
 static long refuse_records(uintptr_t address, size_t length, int prot,
 			   int flags, int fd, uint64_t offset)
 {
@@ -144,13 +144,13 @@ static bool nothing_to_prepare(void)
 	return true;
 }
 
-/* A limit, what it takes to reach it, and which reasons a refusal may give. */
+/* A limit, how to reach it, and which reasons a refusal may give. */
 static const struct known_limit {
 	struct limit limit;
 	bool (*prepare)(void);
 	const char *skipped;
 	enum vms_refusal reason;
-	/* Growing records can be what meets the limit. */
+	/* The limit may also refuse memory for records. */
 	bool meets_records;
 } limits[] = {
 	{ { "map-count", impose_map_count, lift_map_count },
@@ -203,7 +203,7 @@ static void the_limit_is_met_cleanly(void **state)
 	}
 }
 
-/* A limit that refuses nothing was not reached. */
+/* The limit must have refused something. */
 static void the_limit_was_met(void **state)
 {
 	(void)state;

@@ -18,7 +18,7 @@
 #include "host/host.h"
 #include "process_limits.h"
 
-/* Without stdio, whose memory would change the figure. */
+/* stdio would allocate memory and change the figure. */
 size_t status_bytes(const char *key)
 {
 	char text[4096];
@@ -76,9 +76,8 @@ static unsigned long max_map_count(void)
 }
 
 /*
- * Mappings of other protection in turn, until there may be no more; then some
- * are given back. What the process has already is so not in the spare ones: a
- * sanitizer's own are many, and not always as many.
+ * Alternate protections until the kernel allows no more mappings, then unmap some.
+ * The spare ones are counted from there, since a sanitizer maps an unknown number.
  */
 static void map_filler(size_t most, size_t spare)
 {

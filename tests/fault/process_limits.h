@@ -5,28 +5,28 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The limits that the kernel sets a process, and coming close to them. */
+/* Set limits that the kernel has for a process, and use them up. */
 
-/* A figure of /proc/self/status, in bytes; key ends with the colon. */
+/* Return a figure of /proc/self/status in bytes; key ends with the colon. */
 size_t status_bytes(const char *key);
 
-/* Set a soft limit of setrlimit(2), as far as the hard one lets it. */
+/* Set a soft limit, up to the hard one. */
 void limit_to(int resource, size_t bytes);
 
 /*
- * Give CAP_IPC_LOCK up: RLIMIT_MEMLOCK is not for those who may lock all the
- * same. Returns whether that is done.
+ * Give up CAP_IPC_LOCK, which exempts from RLIMIT_MEMLOCK. Return whether that
+ * worked.
  */
 bool drop_right_to_lock(void);
 
 /*
- * Fill vm.max_map_count but for about so many mappings, once in a program. What
- * is mapped later lies below: a listing of a space need not read through it.
- * Returns whether it is filled: it may be too large for that, or too small.
+ * Use up vm.max_map_count but for about so many mappings, once in a program. Later
+ * mappings are placed below, so a listing of a space need not read these. Return
+ * false if the limit is too large to be reached, or too small.
  */
 bool fill_map_count(size_t spare);
 
-/* After that: use all mappings up but slack of them; give all of these back. */
+/* Then use up all mappings but slack; give these back. */
 void use_up_mappings(unsigned slack);
 void give_mappings_back(void);
 

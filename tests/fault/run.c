@@ -108,7 +108,7 @@ static void operate(struct run *run)
 	expect(run, !vmsi_space_check(space), "the space is not sound");
 }
 
-/* Whether a fault that came once left a hole that nothing holds. */
+/* After a single fault, no hole may be free for others. */
 static void expect_holes_are_held(const struct run *run)
 {
 	size_t page;
@@ -121,7 +121,7 @@ static void expect_holes_are_held(const struct run *run)
 		run_complain(run, wrong, page);
 }
 
-/* To use a stale handle is fatal in a debug build. */
+/* A debug build ends where a stale handle is used. */
 static bool handles_may_be_used(const struct run *run)
 {
 #ifdef VMSI_DEBUG
@@ -147,7 +147,7 @@ static void look(struct run *run)
 
 	snapshot_take_host(&after, stage->space);
 	expect_holes_are_held(run);
-	/* Where the host refused a repair, the next call makes it. */
+	/* The next call makes a repair that the host refused. */
 	vms_space_get_stats(stage->space, &stats);
 	snapshot_take_host(&after, stage->space);
 	snapshot_take_space(&after, stage->space);
@@ -157,8 +157,8 @@ static void look(struct run *run)
 }
 
 /*
- * Returns whether addresses outside the space were left behind. The program's
- * own runtime may map some too, though not each time.
+ * Return whether addresses outside of the space were left behind. The C library may
+ * map memory too, though not each time.
  */
 static bool end_run(struct run *run)
 {
@@ -173,13 +173,12 @@ static bool end_run(struct run *run)
 /* --- what may be --------------------------------------------------------------------- */
 
 /*
- * What only the host can tell is taken for the worst where it does not: that
- * memory was touched, and so stays charged. Ordinary pages in place of huge
- * ones are made without the advice.
+ * Where the host does not tell what was touched, memory counts as touched and stays
+ * charged. Small pages that stand in for huge ones lack the advice.
  */
 static bool may_hide(const struct run *run, const char *difference)
 {
-	/* What makes up for huge pages that the host did not give is no error. */
+	/* Falling back to small pages is no error. */
 	if (after.stats.huge_fallbacks > good.stats.huge_fallbacks)
 		return strcmp(difference, "flags") == 0 ||
 			strcmp(difference, "committed") == 0 ||
@@ -211,7 +210,7 @@ static bool errno_is_named(const struct run *run)
 	return false;
 }
 
-/* The state is that of a run without faults, but for what a fault may hide. */
+/* The state must be that of a run without faults, but for what a fault may hide. */
 static void expect_good_state(const struct run *run)
 {
 	const char *wrong;
@@ -231,7 +230,7 @@ static bool page_is_hole(const struct snapshot *snapshot, size_t page)
 	return !snapshot->pages[page].mapped;
 }
 
-/* Whether a failure may have changed this page to what it is now. */
+/* Return whether a failure may have made this page what it is now. */
 static bool page_may_change(const struct run *run, size_t page)
 {
 	const struct scenario *scenario = run->scenario;
@@ -240,7 +239,7 @@ static bool page_may_change(const struct run *run, size_t page)
 
 	if (scenario->failure == STOPS_MIDWAY && good_now)
 		return true;
-	/* Where the host destroys what it is to replace, that is gone. */
+	/* The host may have unmapped what the call was to replace. */
 	if (run->plan.mode == FAULT_DESTROYING && page_is_hole(&after, page))
 		return page_is_hole(&good, page) ||
 			snapshot_page_difference(&good, &before, page);
@@ -313,7 +312,7 @@ void run_learn(const struct scenario *scenario)
 	struct run run = { .scenario = scenario };
 	struct snapshot swapped;
 
-	/* What the host can do is found out once, and that may leave memory. */
+	/* The library asks the host once what it can do, which may map memory. */
 	begin_run(&run);
 	scenario->act(&run.stage);
 	assert_int_equal(vms_space_close(run.stage.space), 0);

@@ -17,7 +17,7 @@
 /* A limit of the process that is in force while the operation runs. */
 struct limit {
 	const char *name;
-	/* Leave room for slack more of what is limited. */
+	/* Let slack more of what is limited be had. */
 	void (*impose)(struct vms_space *space, unsigned slack);
 	void (*lift)(struct vms_space *space);
 };
@@ -27,7 +27,7 @@ struct run {
 	struct fault_plan plan;
 	const struct limit *limit;  /* NULL: none */
 	unsigned slack;
-	/* What came of it. */
+	/* The result. */
 	struct stage stage;
 	struct fault_result result;
 	int status;             /* of the operation: 0 or -1 */
@@ -37,20 +37,20 @@ struct run {
 	int lowest_fd;
 };
 
-/* Once in a program. */
+/* Call this once in a program, first. */
 void run_prepare(void);
 
 /* Learn what the scenario leaves when nothing is refused. */
 void run_learn(const struct scenario *scenario);
 
-/* Make the run and fail the test where its end is not as it must be. */
+/* Make the run; fail the test if it does not end as it must. */
 void run_try(struct run *run);
 
-/* Fail the test, and say in which run. */
+/* Fail the test with a description of the run. */
 _Noreturn void run_complain(const struct run *run, const char *wrong,
 			    size_t page);
 
-/* All scenarios: families of them by name. */
+/* All scenarios, in named families. */
 struct family {
 	const char *name;
 	const struct scenario *scenarios;

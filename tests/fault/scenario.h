@@ -8,7 +8,7 @@
 
 #include <vmspace.h>
 
-/* A space in which one operation is about to be made. */
+/* The space in which an operation is made. */
 #define STAGE_HANDLES 4
 #define STAGE_FILE_PAGES 64
 
@@ -21,14 +21,14 @@ struct stage {
 	unsigned handle_count;
 };
 
-/* What Linux itself does when it fails, and so the space may. */
+/* What a failing call may change, because Linux's own does. */
 enum scenario_failure {
 	LEAVES_ALL,        /* everything is as before */
 	STOPS_MIDWAY,      /* each page is as before or as after a good run */
 	DESTROYS_TARGET,   /* as before, but the target may be unmapped */
 };
 
-/* ENOMEM, and up to three more that the header names for the call. */
+/* The header names ENOMEM and up to three more errnos for the call. */
 #define SCENARIO_ERRNOS 3
 #define ANY_ERRNO (-1)
 
@@ -88,10 +88,10 @@ void fill(struct stage *stage, size_t page, size_t count);
 /* Both of these: private anonymous memory with a pattern. */
 void put_filled(struct stage *stage, size_t page, size_t count);
 
-/* A handle of a range. */
+/* Make a handle of a range. */
 void hold_range(struct stage *stage, size_t page, size_t count);
 
-/* The convention of mmap turned into that of a scenario. */
+/* Turn an answer of mmap into that of a scenario. */
 static inline int placed(const void *address)
 {
 	return address == MAP_FAILED ? -1 : 0;

@@ -3,9 +3,9 @@
 
 #include "scenario.h"
 
-/* Calls that change what mappings are, and calls that only look. */
+/* Calls that change attributes of mappings, and calls that only read. */
 
-/* Neighbours of several kinds, then a hole: pages 16 to 44, and 48 to 52. */
+/* Map memory of several kinds at pages 16 to 44 and 48 to 52. */
 static void neighbours(struct stage *stage)
 {
 	put_filled(stage, 16, 8);
@@ -298,7 +298,7 @@ static int open_first_handle(struct stage *stage)
 			       &handle);
 }
 
-/* The handle holds pages 48 to 52, which have room behind them. */
+/* The handle is of pages 48 to 52, with a hole behind them to grow into. */
 static void room_behind(struct stage *stage)
 {
 	neighbours(stage);
@@ -327,7 +327,7 @@ static int close_handle(struct stage *stage)
 {
 	int result = vms_handle_close(stage->space, stage->handles[1]);
 
-	/* A closed handle may not be looked at in a debug build. */
+	/* A debug build ends where a closed handle is used. */
 	if (result == 0)
 		stage->handle_count = 1;
 	return result;

@@ -10,7 +10,7 @@ static void nothing(struct stage *stage)
 	(void)stage;
 }
 
-/* Mappings of several kinds with holes between them: pages 16 to 64. */
+/* Map memory of several kinds in pages 16 to 64, with holes between. */
 static void several(struct stage *stage)
 {
 	put_filled(stage, 16, 8);
@@ -34,7 +34,7 @@ static void file_is_known(struct stage *stage)
 	put_file(stage, 8, 4, PROT_READ, MAP_PRIVATE, 0);
 }
 
-/* A hole of the size of a mapping that was there before. */
+/* Leave a hole where a mapping of that size was. */
 static void mapped_before(struct stage *stage)
 {
 	put_filled(stage, 16, 16);
@@ -61,7 +61,7 @@ static void locked(struct stage *stage)
 	fill(stage, 16, 8);
 }
 
-/* More holes that are mappings of the host than the space keeps. */
+/* Leave more warm holes than the space keeps. */
 static void many_holes(struct stage *stage)
 {
 	for (size_t i = 0; i < 40; i++)

@@ -29,7 +29,7 @@ static int remap(struct stage *stage, size_t page, size_t old, size_t new,
 				 target ? at(stage, target) : NULL));
 }
 
-/* It has grown before, so that the next growth prepares room. */
+/* The mapping has grown before, so it is likely to grow again. */
 static void grown(struct stage *stage)
 {
 	put_filled(stage, 16, 4);
@@ -160,7 +160,7 @@ SCENARIOS(grow,
 
 /* --- moving ------------------------------------------------------------------------- */
 
-/* Something right behind the mapping, so that growth is a move. */
+/* Map something right behind the mapping, so that growth must move it. */
 static void block(struct stage *stage)
 {
 	put_filled(stage, 24, 2);
@@ -219,7 +219,7 @@ static int grow_middle(struct stage *stage)
 	return remap(stage, 18, 4, 20, MREMAP_MAYMOVE, 0);
 }
 
-/* What a target replaces: pages 66 to 76 of it. */
+/* Map what the target replaces: pages 66 to 76. */
 static void with_target(struct stage *stage)
 {
 	put_filled(stage, 66, 4);
@@ -284,7 +284,7 @@ static int alias_fixed(struct stage *stage)
 	return remap(stage, 18, 0, 12, FIXED, 64);
 }
 
-/* A target of ten filled pages, so that the growth does not fit the budget. */
+/* The target has ten charged pages, so that the growth does not fit. */
 static int move_past_budget(struct stage *stage)
 {
 	return remap(stage, 16, 8, 32, FIXED, 80);

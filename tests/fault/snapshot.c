@@ -17,7 +17,7 @@
 #include "host/host.h"
 #include "space/space.h"
 
-/* The contents of a page that even a debugger cannot read: past a file's end. */
+/* Stands for contents that cannot be read, past a file's end. */
 #define UNREADABLE 1
 
 static uint64_t hash_bytes(const void *bytes, size_t length)
@@ -52,7 +52,7 @@ static struct vmsi_range range_of(const struct snapshot *snapshot)
 	};
 }
 
-/* The numbers of the pages that a mapping has in the space. */
+/* Return the page numbers of a mapping in the space. */
 static struct vmsi_range pages_of(const struct snapshot *snapshot,
 				  const struct vms_mapping_info *info)
 {
@@ -69,7 +69,7 @@ static struct vmsi_range pages_of(const struct snapshot *snapshot,
 static void note_host(struct snapshot *snapshot,
 		      const struct vms_mapping_info *info)
 {
-	/* What the space's own map does not claim to know of a mapping. */
+	/* These flags of the kernel's mapping are not compared. */
 	const unsigned own = VMS_MAPPING_NORESERVE | VMS_MAPPING_ANONYMOUS |
 		VMS_MAPPING_HUGE_FALLBACK | VMS_MAPPING_SEALED;
 	struct vmsi_range pages = pages_of(snapshot, info);
@@ -86,8 +86,8 @@ static void note_host(struct snapshot *snapshot,
 }
 
 /*
- * The host has nothing in an open gap, but places nothing there by itself: that
- * is as good as held.
+ * An open gap is unmapped, but the kernel places nothing there by itself, so it
+ * counts as held.
  */
 static void note_gaps(struct snapshot *snapshot, const struct vms_space *space)
 {
@@ -170,7 +170,7 @@ void snapshot_take_handles(struct snapshot *snapshot, vms_space *space,
 	}
 }
 
-/* Of what is no mapping, only whether it is held matters. */
+/* Of a hole, compare only whether the reservation covers it. */
 static void forget_holes(struct snapshot *snapshot)
 {
 	for (size_t i = 0; i < snapshot->count; i++) {
@@ -209,20 +209,17 @@ void snapshot_take(struct snapshot *snapshot, vms_space *space,
 
 /* --- comparing ---------------------------------------------------------------------- */
 
-/* Which flags of a mapping the host shows too. */
+/* Flags that both the space and the kernel show. */
 #define BOTH_SHOW \
 	(VMS_MAPPING_SHARED | VMS_MAPPING_LOCKED | VMS_MAPPING_GROWSDOWN | \
 	 VMS_MAPPING_HUGETLB | VMS_MAPPING_DONTFORK | VMS_MAPPING_WIPEONFORK | \
 	 VMS_MAPPING_DONTDUMP | VMS_MAPPING_MERGEABLE | VMS_MAPPING_HUGEPAGE | \
 	 VMS_MAPPING_NOHUGEPAGE)
 
-/* Pages that a growing mapping keeps free below it. */
+/* The guard gap of a growing mapping, in pages. */
 #define GUARD_GAP 256
 
-/*
- * Below a growing mapping the host's guard gap is open; so far below it a page
- * may be free.
- */
+/* A page in the guard gap of a growing mapping may be unmapped in the kernel. */
 static bool is_in_guard_gap(const struct snapshot *snapshot, size_t page)
 {
 	for (size_t i = page; i < snapshot->count && i <= page + GUARD_GAP; i++)

@@ -12,9 +12,8 @@
 #include <vmspace/space.h>
 
 /*
- * The state of a space, page by page: its own map, what the host has there,
- * and what the memory holds. Two spaces can be compared, since all places are
- * told from the space's base.
+ * The state of a space, page by page: in its own list, in the kernel, and its
+ * contents. Places are relative to the base, so that two spaces can be compared.
  */
 
 #define SNAPSHOT_HANDLES 4
@@ -55,8 +54,8 @@ void snapshot_make(struct snapshot *snapshot, size_t size);
 void snapshot_drop(struct snapshot *snapshot);
 
 /*
- * Look at what the host has, without a call on the space; then at the rest.
- * The calls come apart because every call on a space may mend it.
+ * Read the kernel's mappings without a call on the space, which might repair
+ * something; then the rest.
  */
 void snapshot_take_host(struct snapshot *snapshot, vms_space *space);
 void snapshot_take_space(struct snapshot *snapshot, vms_space *space);
@@ -68,27 +67,27 @@ void snapshot_take(struct snapshot *snapshot, vms_space *space,
 		   const vms_handle *handles, unsigned handle_count);
 
 /*
- * A page of the space where the host has nothing, by snapshot_take_host alone.
- * Returns NULL where there is none, or what is wrong and *page.
+ * Find a page of the space that is unmapped in the kernel, after snapshot_take_host.
+ * Return NULL if there is none, else what is wrong and *page.
  */
 const char *snapshot_loose_hole(const struct snapshot *snapshot, size_t *page);
 
 /*
- * Whether list and host agree: what is mapped is so on the host, what is not
- * is held there. Returns NULL, or what is wrong and *page.
+ * Compare the list with the kernel: a mapping must be mapped, a hole held. Return
+ * NULL, or what is wrong and *page.
  */
 const char *snapshot_disagreement(const struct snapshot *snapshot,
 				  size_t *page);
 
-/* What two pages differ in; NULL: nothing. */
+/* Return in what two pages differ, or NULL. */
 const char *snapshot_page_difference(const struct snapshot *a,
 				     const struct snapshot *b, size_t page);
 
-/* What the figures and handles differ in; NULL: nothing. */
+/* Return in what figures and handles differ, or NULL. */
 const char *snapshot_figures_difference(const struct snapshot *a,
 					const struct snapshot *b);
 
-/* The addresses of the whole process, in bytes. */
+/* Return the process's size of addresses in bytes. */
 size_t process_bytes(void);
 
 #endif

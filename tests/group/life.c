@@ -334,128 +334,6 @@ static void groups_of_one_caller_are_separate(void **state)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-/* --- figures -------------------------------------------------------------- */
-
-static void statistics_say_what_was_done(void **state)
-{
-	const struct vms_group_options options = default_options();
-	struct asked asked = start(&options, "mmap=20 mmap=60 shared=10 stay");
-	struct vms_group_stats stats;
-
-	(void)state;
-	serve_until_said(&asked, "stay now");
-	/* A peak that lasts is seen when nothing else asks. */
-	for (int i = 0; i < 5; i++)
-		(void)vms_group_serve(asked.group, 100);
-	stats = stats_of(asked.group);
-	assert_int_equal(stats.limit, LIMIT);
-	assert_in_range(stats.committed, 30 * MIB, 33 * MIB);
-	assert_in_range(stats.peak, 30 * MIB, 33 * MIB);
-	assert_int_equal(stats.shared, 10 * MIB);
-	assert_int_equal(stats.refusals, 1);
-	assert_int_equal(stats.injected, 0);
-	assert_true(stats.requests >= 3);
-	assert_true(stats.calls >= stats.requests);
-	assert_true(stats.looks > 0);
-	assert_int_equal(stats.processes, 1);
-	finish(&asked);
-}
-
-static void processes_are_listed_the_living_first(void **state)
-{
-	const struct vms_group_options options = default_options();
-	struct asked asked = start(&options, "mmap=10 fork fork-map=1 stay");
-	struct vms_group_process process = { .struct_size = sizeof process };
-	size_t cursor = 0, ended = 0;
-
-	(void)state;
-	serve_until_said(&asked, "stay now");
-	/* The ends of the children are events of their own. */
-	for (int i = 0; i < 10; i++)
-		(void)vms_group_serve(asked.group, 10);
-	assert_int_equal(vms_group_next_process(asked.group, &cursor,
-						&process), 1);
-	assert_int_equal(process.pid, vms_group_first(asked.group));
-	assert_string_equal(process.command, "group-asker");
-	assert_false(process.ended);
-	assert_in_range(process.committed, 10 * MIB, 12 * MIB);
-	assert_true(process.peak >= process.committed);
-	while (vms_group_next_process(asked.group, &cursor, &process) == 1) {
-		assert_true(process.ended);
-		assert_int_equal(process.committed, 0);
-		ended++;
-	}
-	assert_true(ended >= 1);
-	finish(&asked);
-}
-
-static struct vms_group_refusal seen;
-static int seen_count;
-
-static void note(void *context, vms_group *group,
-		 const struct vms_group_refusal *refusal)
-{
-	*(void **)context = group;
-	seen = *refusal;
-	seen_count++;
-}
-
-static void refusals_are_told(void **state)
-{
-	struct vms_group_options options = default_options();
-	void *told_group = NULL;
-	struct asked asked;
-
-	(void)state;
-	options.on_refusal = note;
-	options.context = &told_group;
-	seen_count = 0;
-	asked = start(&options, "mmap=20 mmap=60 mmap=5");
-	serve_until(&asked, VMS_GROUP_EMPTY);
-	assert_int_equal(seen_count, 1);
-	assert_ptr_equal(told_group, asked.group);
-	assert_int_equal(seen.struct_size, sizeof seen);
-	assert_int_equal(seen.process, vms_group_first(asked.group));
-	assert_int_equal(seen.thread, seen.process);
-	assert_string_equal(seen.command, "group-asker");
-	assert_int_equal(seen.call, VMS_GROUP_MMAP);
-	assert_int_equal(seen.requested, 60 * MIB);
-	assert_in_range(seen.committed, 20 * MIB, 22 * MIB);
-	assert_int_equal(seen.limit, LIMIT);
-	assert_false(seen.injected);
-	finish(&asked);
-}
-
-static void requests_are_refused_on_demand(void **state)
-{
-	struct vms_group_options options = default_options();
-	void *told_group;
-
-	(void)state;
-	options.on_refusal = note;
-	options.context = &told_group;
-	options.faults.minimum = 2 * MIB;
-	options.faults.nth = 2;
-	seen_count = 0;
-	expect_said(&options, "mmap=3 mmap=1 mmap=4 mmap=1 mmap=3",
-		    "mmap ok\nmmap ok\nmmap ENOMEM\nmmap ok\nmmap ok\n");
-	assert_int_equal(seen_count, 1);
-	assert_true(seen.injected);
-	assert_int_equal(seen.request, 2);
-	options.faults.nth = 0;
-	options.faults.from = 2;
-	expect_said(&options, "mmap=3 mmap=4 none=1 mmap=1 shared=3 none=1",
-		    "mmap ok\nmmap ENOMEM\nnone ok\nmmap ok\nshared ENOMEM\n"
-		    "none ok\n");
-	options.faults.from = 0;
-	expect_said(&options, "mmap=1 mmap=2 none=1 brk=3",
-		    "mmap ok\nmmap ENOMEM\nnone ok\nbrk ENOMEM\n");
-	/* What brk gave back is not in its answer. */
-	options.faults.from = 2;
-	expect_said(&options, "brk=4 brk-back=4 brk-refused=9",
-		    "brk ok\nbrk-back ok\nbrk-refused ok\n");
-}
-
 /* --- the end of supervision ----------------------------------------------- */
 
 static void after_close_requests_are_enosys(void **state)
@@ -531,10 +409,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(
 			a_fork_of_the_caller_may_live_beside_the_group),
 		cmocka_unit_test(groups_of_one_caller_are_separate),
-		cmocka_unit_test(statistics_say_what_was_done),
-		cmocka_unit_test(processes_are_listed_the_living_first),
-		cmocka_unit_test(refusals_are_told),
-		cmocka_unit_test(requests_are_refused_on_demand),
 		cmocka_unit_test(the_descriptor_says_when_to_serve),
 		cmocka_unit_test(after_close_requests_are_enosys),
 	};

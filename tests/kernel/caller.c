@@ -12,9 +12,7 @@
 #define SYS_mseal 462
 #endif
 
-/*
- * The raw calls, without the C library and what a sanitizer puts in its place.
- */
+/* Make raw system calls: a sanitizer replaces some functions of libc. */
 static intptr_t answer(long result)
 {
 	return result == -1 ? -(intptr_t)errno : (intptr_t)result;
@@ -210,9 +208,9 @@ static const struct caller space_caller = {
 };
 
 /*
- * Where windows are tried: low and far from everything on a 47-bit or 48-bit
- * machine; the lower ones serve sanitizers, which own much of the rest, and
- * 39-bit machines.
+ * Places to try for the window, far from where the kernel maps on machines with 47
+ * or 48 bits of addresses. The lower ones are for sanitizers, which own much of the
+ * rest, and for machines with 39 bits.
  */
 static const uintptr_t window_places[] = {
 	(uintptr_t)1 << 45, (uintptr_t)1 << 44, (uintptr_t)1 << 38,
@@ -223,9 +221,9 @@ static const uintptr_t window_places[] = {
 #define GUARD_PAGES 16
 
 /*
- * Take the window with a guard on both sides, then give its middle back. The
- * guards are shared mappings of a file of their own: no mapping that a test
- * makes can merge with them.
+ * Map the window with a guard on both sides, then unmap its middle. The guards are
+ * shared mappings of a file of their own, so that no mapping of a test merges with
+ * them.
  */
 static int open_window_at(struct caller *caller, char *place, int fd)
 {
@@ -287,7 +285,7 @@ bool kernel_populates_to_hole(void)
 
 	if (p == MAP_FAILED || munmap(p, page) != 0)
 		return false;
-	/* EINVAL is for the rights of the page behind the hole. */
+	/* The page behind the hole would give EINVAL for its rights. */
 	result = madvise(p, 2 * page, MADV_POPULATE_READ) != 0 &&
 		errno == ENOMEM;
 	(void)munmap(p + page, page);

@@ -24,8 +24,8 @@ struct caller {
 	const char *name;
 	vms_space *space; /* NULL: the kernel */
 	/*
-	 * The window: in a space all of it, else a range without mappings
-	 * between two that nothing can merge with. Its addresses are far from
+	 * The window: all of a space, or for the kernel a range with nothing mapped,
+	 * between two mappings that nothing merges with. Its addresses are far from
 	 * where the kernel places mappings by itself.
 	 */
 	char *base;
@@ -66,19 +66,18 @@ int caller_open(struct caller *caller, enum caller_kind kind, size_t size,
 		const struct vms_space_options *options, uintptr_t residue);
 
 /*
- * Whether one mremap of the kernel moves several mappings (Linux 6.17 on), and
- * looks at all of its arguments before it changes anything. A space answers so
- * on every kernel.
+ * Return whether one mremap of this kernel moves several mappings (Linux 6.17) and
+ * checks all arguments before it changes anything, as a space does on every kernel.
  */
 bool kernel_moves_several(void);
 
 /*
- * Whether MADV_POPULATE_READ and _WRITE of the kernel end at the first hole,
- * and do not go on past it as other advice does. A space's always do.
+ * Return whether this kernel's MADV_POPULATE_READ and _WRITE end at the first hole,
+ * as a space's always do.
  */
 bool kernel_populates_to_hole(void);
 
-/* Whether vm.overcommit_memory is 2: MAP_NORESERVE is charged then. */
+/* Return whether vm.overcommit_memory is 2, where MAP_NORESERVE is charged. */
 bool kernel_is_strict(void);
 
 #endif

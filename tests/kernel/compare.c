@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Two sides that ought to be equal: the space and the kernel. */
+/* Comparison of a space with the kernel. */
 
 #define FLAGS_COMPARED \
 	(VMS_MAPPING_NORESERVE | VMS_MAPPING_LOCKED | VMS_MAPPING_GROWSDOWN | \
@@ -56,7 +56,7 @@ static const char *result_text(intptr_t value, bool is_address, size_t page,
 
 /* Answers. */
 
-/* Whether a range is private anonymous memory all over, up to its first hole. */
+/* Return whether a range is private anonymous memory up to its first hole. */
 static bool has_comparable_vector(const struct subject *s,
 				  const struct operation *op)
 {
@@ -132,8 +132,8 @@ static void mark_accounted(struct layout *layout)
 /* The ledger. */
 
 /*
- * The rules of Commit that the list alone can show; the others need to know
- * what was touched, and are checked against the kernel's own marks.
+ * Check the rules of Commit that the list alone can show. The others depend on what
+ * was touched, and are compared with the kernel's own marks.
  */
 void check_ledger(struct subject *s)
 {
@@ -156,7 +156,7 @@ void check_ledger(struct subject *s)
 		       s->committed, sum);
 }
 
-/* The peer's shared anonymous objects: what they are charged when made. */
+/* Shared anonymous objects of the peer, with the size that they are charged. */
 void note_object(struct subject *s, const struct operation *op,
 			intptr_t wanted)
 {
@@ -215,7 +215,10 @@ void compare_flags(struct subject *s)
 	struct layout_difference difference;
 	size_t excess;
 
-	/* A copy, since the excess is cut off where the kernel's mappings end. */
+	/*
+	 * Copy the list, since taking the excess off splits entries where the
+	 * kernel's mappings end.
+	 */
 	copy_layout(&listing, &s->listing);
 	mark_accounted(&listing);
 	mark_accounted(flagged);

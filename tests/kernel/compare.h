@@ -8,11 +8,11 @@
 #include "peer.h"
 #include "taint.h"
 
-/* What a sequence in lock step is made of, and how its two sides are compared. */
+/* The two sides of a sequence in lock step, and how they are compared. */
 
 #define OBJECTS_MOST 1024
 
-/* A shared anonymous object of the peer, and what it is charged. */
+/* If the peer has made a shared anonymous object, note its charge. */
 struct object {
 	uint64_t inode;
 	size_t charged;
@@ -31,7 +31,7 @@ struct subject {
 	struct object_pairs pairs;
 	struct object objects[OBJECTS_MOST];
 	size_t object_count;
-	size_t committed; /* when listing was made: looks can make stacks grow */
+	size_t committed; /* at the listing: a look can make a stack grow */
 	struct answer answer;
 	const struct operation *operation; /* the one being compared */
 	struct older older;
@@ -40,16 +40,16 @@ struct subject {
 	struct taint taint;
 };
 
-/* Report what differs, with all layouts, and end the process. */
+/* Print what differs and all layouts, and end the process. */
 _Noreturn void differ(struct subject *s, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* --- samples.c: pages whose contents are compared ------------------------ */
 
-/* Whether a look at a page changes nothing, in the space and in the kernel. */
+/* Return whether reading a page changes nothing, in the space and in the kernel. */
 bool may_look(const struct subject *s, size_t page_number);
 
-/* Have pages looked at where an operation was, and at random. */
+/* Choose pages to compare: near an operation, and at random. */
 void sample_some(struct subject *s, const struct operation *op,
 		 intptr_t wanted);
 void sample_all(struct subject *s);
@@ -64,10 +64,10 @@ void compare_answers(struct subject *s, const struct operation *op,
 		     intptr_t wanted);
 void compare_layouts(struct subject *s);
 
-/* The rules of the ledger that the space's own list can show. */
+/* Check the rules of the ledger that the space's list can show. */
 void check_ledger(struct subject *s);
 
-/* What the kernel charges, and the flags of all mappings. */
+/* Compare what the kernel charges, and the flags of all mappings. */
 void compare_flags(struct subject *s);
 
 /* A shared anonymous object of the peer may have been made: note its charge. */

@@ -14,8 +14,8 @@
 #include "lockstep.h"
 
 /*
- * Random sequences of calls on a space and on the kernel itself. A sequence
- * that differs is cut down to the calls that it takes, and printed.
+ * Make random sequences of calls on a space and on the kernel. A sequence that
+ * differs is reduced to the calls that it takes, and printed.
  */
 
 struct settings {
@@ -31,7 +31,7 @@ struct settings {
 
 #define SEQUENCE_SECONDS 3600
 
-/* How a process ended: 0 for equal, else its wait status. */
+/* Return 0 if all was equal, else how the process ended. */
 static int run_in_process(struct lockstep *lockstep)
 {
 	int status = 0;
@@ -70,7 +70,7 @@ static bool still_fails(struct lockstep *lockstep, struct lockstep *trial,
 	return run_in_process(trial) != 0;
 }
 
-/* What comes after the call that failed has no part in it. */
+/* Calls after the one that failed are of no use. */
 static void keep_started(struct lockstep *lockstep, const struct lockstep *from)
 {
 	lockstep->count = from->started;
@@ -78,7 +78,7 @@ static void keep_started(struct lockstep *lockstep, const struct lockstep *from)
 		     lockstep->count * sizeof *lockstep->operations);
 }
 
-/* Remove ever shorter runs of operations for as long as it fails without. */
+/* Remove ever shorter parts of the sequence, as long as it fails without them. */
 static void shrink(struct lockstep *lockstep, struct lockstep *trial)
 {
 	for (size_t count = lockstep->count / 2; count > 0; count /= 2)
@@ -131,7 +131,7 @@ static void report(const struct settings *settings, struct lockstep *lockstep,
 	shrink(lockstep, trial);
 	status = run_in_process(lockstep);
 	if (status == 0) {
-		/* Looks at every page after every call may hide it. */
+		/* Comparing every page after every call may hide the difference. */
 		(void)printf("# does not differ when it is replayed\n");
 		return;
 	}
@@ -153,7 +153,7 @@ static bool pool_has_huge_pages(void)
 	return true;
 }
 
-/* One sequence in 16 may seal; one in four may discard, another reclaim. */
+/* One sequence in 16 may seal, one in four discard, another one reclaim. */
 static unsigned features_of(uint64_t index, bool huge_pages)
 {
 	unsigned features = huge_pages ? GENERATE_HUGETLB : 0;

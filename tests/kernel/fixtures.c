@@ -112,7 +112,7 @@ static int listed_prot(const struct caller *c, uintptr_t address)
 }
 
 /*
- * Find the mapping at an address in a file of /proc/self and leave the stream
+ * Find the mapping at an address in a file of /proc/self, and leave the stream
  * behind its first line.
  */
 static FILE *find_host_mapping(const char *path, uintptr_t address, char *line,
@@ -146,7 +146,7 @@ static int host_prot(uintptr_t address)
 	       (rights[2] == 'x' ? PROT_EXEC : 0);
 }
 
-/* Of a space both its own list and the kernel's must say so. */
+/* For a space, its own list and the kernel's must agree. */
 int prot_at(const struct caller *c, const char *address)
 {
 	int listed;
@@ -304,7 +304,7 @@ int in_fork(const struct caller *c, int (*body)(const struct caller *c))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Every second page, with two protections in turn: nothing merges. */
+/* Map every second page, with protections in turn, so that none merge. */
 size_t fill_map_count(const struct caller *c, size_t n)
 {
 	size_t count = 0;

@@ -21,7 +21,7 @@ static bool percent(struct generator *g, unsigned chance)
 	return random_percent(&g->random, chance);
 }
 
-/* One of the numbers that follow, by weight: weight, value, ... 0. */
+/* Choose one of the values by its weight: weight, value, ... 0. */
 static int choose(struct generator *g, const int *weights)
 {
 	int sum = 0, pick;
@@ -129,8 +129,8 @@ static size_t to_the_end_of_entry(struct generator *g, struct place place)
 }
 
 /*
- * Lengths that do not wrap, but end past the address space, only go to calls
- * that look at the range as a whole: madvise would go on behind the window.
+ * Lengths that end past the address space are for calls that check the whole range
+ * first: madvise would go on behind the window.
  */
 static size_t bad_length(struct generator *g)
 {
@@ -224,7 +224,7 @@ static off_t any_offset(struct generator *g)
 	return (off_t)(below(g, percent(g, 10) ? 12 : 6) * g->page);
 }
 
-/* An address that is not fixed may be NULL or a hint. */
+/* Without MAP_FIXED the address may be NULL or a hint. */
 static struct place map_place(struct generator *g, int flags)
 {
 	struct place place = any_place(g);

@@ -6,14 +6,14 @@
 #include "random.h"
 
 /*
- * Random operations, near what is mapped and in a small arena, so that they
- * meet each other. Ranges stay inside the window or leave the address space
- * altogether: between the two the kernel has mappings that are not ours.
+ * Generate random operations near what is mapped, and in a small part of the window,
+ * so that they meet. Ranges are in the window or past the address space: between,
+ * the kernel has mappings of others.
  */
 enum generate_features {
 	GENERATE_MSEAL = 1u << 0,
 	GENERATE_HUGETLB = 1u << 1,
-	GENERATE_PAGEOUT = 1u << 2, /* not with FREE: it would drop the pages */
+	GENERATE_PAGEOUT = 1u << 2, /* not with FREE, which would drop the pages */
 	GENERATE_FREE = 1u << 3,
 };
 

@@ -278,7 +278,7 @@ static bool pair_objects(struct object_pairs *pairs, uint64_t a, uint64_t b)
 	return true;
 }
 
-/* What differs at an offset that both entries hold; NULL: nothing. */
+/* Return what differs at an offset that both entries hold, or NULL. */
 static const char *entries_differ(const struct layout_entry *a,
 				  const struct layout_entry *b, size_t offset,
 				  unsigned mask, struct object_pairs *pairs)
@@ -317,7 +317,7 @@ static const char *differs_at(const struct layout_entry *a,
 	return "mapped only in the second";
 }
 
-/* Where the entry at index i begins or ends next, after an offset. */
+/* Return where entry i next begins or ends, behind an offset. */
 static size_t next_edge(const struct layout *layout, size_t i, size_t offset)
 {
 	if (i >= layout->count)

@@ -8,10 +8,10 @@
 
 #include "operation.h"
 
-/* What is mapped in a window, from three sources in one form. */
+/* What is mapped in a window, as the space or the kernel lists it. */
 #define LAYOUT_ENTRIES 2048
 
-/* Charged, as a bit beside VMS_MAPPING_* in flags, to compare it with them. */
+/* Stands for the charge among the flags, to compare it with them. */
 #define LAYOUT_ACCOUNTED 0x80000000u
 
 struct layout_entry {
@@ -34,11 +34,11 @@ struct layout {
 	struct layout_entry entries[LAYOUT_ENTRIES];
 };
 
-/* The space's own list. Returns 0 or -errno. */
+/* Read the space's own list. Returns 0 or -errno. */
 int layout_of_space(struct layout *layout, const struct caller *caller,
 		    const struct files *files);
 
-/* The host's view: /proc/self/maps, or smaps for flags as well. */
+/* Read /proc/self/maps, or smaps for the flags as well. */
 enum layout_detail { LAYOUT_MAPS, LAYOUT_SMAPS };
 struct layout_reader {
 	int maps;
@@ -51,16 +51,16 @@ int layout_of_host(struct layout *layout, struct layout_reader *reader,
 		   const struct caller *caller, const struct files *files,
 		   enum layout_detail detail);
 
-/* The entry that holds an offset, or NULL. */
+/* Return the entry that holds an offset, or NULL. */
 const struct layout_entry *layout_at(const struct layout *layout,
 				     size_t offset);
-/* Entries that have a part in [start, end). */
+/* Return how many entries have a part in [start, end). */
 size_t layout_entries_in(const struct layout *layout, size_t start, size_t end);
 
 /*
- * Two layouts are equal where both are mapped or both are not, with equal
- * attributes; how many entries there are does not matter. Pairs of shared
- * anonymous objects of the two sides must go together one to one.
+ * Two layouts are equal if the same offsets are mapped, with equal attributes,
+ * however many entries that takes. Each shared anonymous object of one side must
+ * match one of the other.
  */
 #define OBJECT_PAIRS 256
 struct object_pairs {
@@ -80,7 +80,9 @@ struct layout_difference {
 	const char *what;
 };
 
-/* Returns false and the first difference. pairs: NULL: objects are not known. */
+/*
+ * Return false and the first difference. With pairs NULL objects are not compared.
+ */
 bool layout_equal(const struct layout *a, const struct layout *b,
 		  enum layout_holes holes, unsigned flags_mask,
 		  struct object_pairs *pairs,

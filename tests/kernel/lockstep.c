@@ -9,7 +9,7 @@
 
 #include "compare.h"
 
-/* The steps of a sequence: make an operation on both sides, and compare. */
+/* Make each operation of a sequence on both sides, and compare. */
 
 static void refresh(struct subject *s)
 {
@@ -35,7 +35,7 @@ static bool has_stack(const struct layout *layout)
 	return false;
 }
 
-/* The last looks may have made stacks grow: see both layouts as they are now. */
+/* Reading pages may have made stacks grow, so read both layouts again. */
 static void see_stacks(struct subject *s)
 {
 	struct peer_channel *channel = s->peer.channel;
@@ -52,7 +52,7 @@ static void see_stacks(struct subject *s)
 	taint_add(&s->taint, &s->listing, &channel->layout);
 }
 
-/* Whether a range cuts a locked mapping. */
+/* Return whether a range ends inside a locked mapping. */
 static bool keeps_part_of_locked(const struct layout *layout, size_t start,
 				 size_t end)
 {
@@ -67,7 +67,7 @@ static bool keeps_part_of_locked(const struct layout *layout, size_t start,
 	return false;
 }
 
-/* Whether the mapping at an offset begins elsewhere in the kernel. */
+/* Return whether the kernel's mapping at an offset begins elsewhere. */
 static bool begins_elsewhere(const struct subject *s, size_t offset)
 {
 	const struct layout_entry *ours = layout_at(&s->listing, offset);
@@ -190,7 +190,7 @@ static void step(struct subject *s, size_t index, const struct operation *op)
 
 static void open_all(struct subject *s)
 {
-	/* Without the fall-back to ordinary pages, which the kernel has not. */
+	/* The kernel does not fall back to ordinary pages, so the space must not. */
 	struct vms_space_options options = {
 		.struct_size = sizeof options,
 		.flags = VMS_SPACE_HUGETLB_EXACT,
@@ -219,7 +219,7 @@ static void open_all(struct subject *s)
 	catch_faults();
 }
 
-/* What is sealed stays for good: such a space cannot be closed. */
+/* A space with sealed memory cannot be closed. */
 static bool has_sealed(const struct layout *layout)
 {
 	for (size_t i = 0; i < layout->count; i++)

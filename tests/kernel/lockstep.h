@@ -5,9 +5,8 @@
 #include "operation.h"
 
 /*
- * One sequence of operations on a fresh space and, in lock step, on a fresh
- * window of the kernel. Runs in a process of its own: a sequence may crash,
- * hang or seal.
+ * A sequence of operations on a new space and, in lock step, on a new window of the
+ * kernel. It runs in a process of its own, since it may crash, hang or seal.
  */
 #define SEQUENCE_MOST 4096
 #define REPORT_SIZE (1 << 16)
@@ -26,13 +25,13 @@ struct lockstep {
 	struct lockstep_options options;
 	size_t count;   /* of operations */
 	size_t started; /* operations begun */
-	size_t skipped; /* not made: the kernel keeps as two what is one */
-	size_t excess;  /* looks at smaps where that had charged the space more */
+	size_t skipped; /* not made: the kernel has two mappings for one */
+	size_t excess;  /* readings of smaps with a larger charge for that */
 	struct operation operations[SEQUENCE_MOST];
 	char report[REPORT_SIZE]; /* empty: all was equal */
 };
 
-/* Returns what the process exits with: 0: equal, 1: differed. */
+/* Return the exit status: 0 for equal, 1 for a difference. */
 int lockstep_run(struct lockstep *lockstep);
 
 #endif

@@ -13,10 +13,9 @@ void older_ask(struct older *older)
 }
 
 /*
- * Kernels that move one mapping a call differ in more: they look for the source
- * before they look at the lengths and the target, and unmap the target before
- * they look at the length of the source. Such calls are compared where the
- * source and the lengths are in order.
+ * Kernels whose mremap moves only one mapping look for the source before they check
+ * lengths and target, and unmap the target before they check the length of the
+ * source. Such calls are compared only if the source and the lengths are right.
  */
 static bool remap_differs(const struct operation *op,
 			  const struct layout *layout, size_t page)
@@ -31,7 +30,7 @@ static bool remap_differs(const struct operation *op,
 	if (op->flags & MREMAP_DONTUNMAP && op->length != op->new_length &&
 	    length == new_length)
 		return true;
-	/* And unmap the tail of what is to shrink before all of that. */
+	/* They also unmap the tail of a mapping that shrinks before all that. */
 	if (!(op->flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)))
 		return e == NULL && new_length < length;
 	if (e == NULL || (length == 0 && !e->shared))
@@ -40,7 +39,7 @@ static bool remap_differs(const struct operation *op,
 		e->end - op->address.offset;
 }
 
-/* Kernels that take MADV_POPULATE_* past a hole find other faults behind it. */
+/* Kernels that populate past a hole find other faults behind it. */
 static bool populates_past_hole(const struct operation *op,
 				const struct layout *layout)
 {

@@ -9,8 +9,8 @@
 #include "operation.h"
 
 /*
- * Where the kernel is older than the one that a space answers as: which calls
- * it takes otherwise, and are not compared. What it can do is found by trying.
+ * What the kernel at hand does unlike the one that a space answers as: such calls
+ * are not compared. It is found out by trying.
  */
 struct older {
 	bool moves_one;            /* mapping with one mremap */
@@ -19,7 +19,7 @@ struct older {
 
 void older_ask(struct older *older);
 
-/* Whether a call in a window of WINDOW bytes with this layout is of that kind. */
+/* Return whether a call in a window of WINDOW bytes is one of these. */
 bool older_differs(const struct older *older, const struct operation *operation,
 		   const struct layout *layout, size_t page);
 

@@ -18,7 +18,7 @@ static sigjmp_buf fault_return;
 static volatile sig_atomic_t fault_expected;
 static struct sigaction other_segv, other_bus;
 
-/* A fault elsewhere is a crash of what is tested: let it be one. */
+/* A fault that no test expects must crash the program. */
 static void on_fault(int number)
 {
 	if (fault_expected)
@@ -171,7 +171,7 @@ void files_close(struct files *files)
 			(void)close(files->fd[i]);
 }
 
-/* Not every file system shows the device in maps that stat tells. */
+/* Some file systems show another device in maps than in fstat. */
 int files_index(const struct files *files, uint64_t device, uint64_t inode)
 {
 	for (int i = 0; i < FILES; i++) {

@@ -8,7 +8,7 @@
 
 #include "caller.h"
 
-/* One call with its arguments, apart from where the window is. */
+/* A call with its arguments, independent of the window's address. */
 enum operation_kind {
 	OP_MMAP,
 	OP_MUNMAP,
@@ -26,7 +26,7 @@ enum operation_kind {
 	OP_KINDS,
 };
 
-/* An address: relative to the window, or the same for every caller. */
+/* An address, relative to the window or absolute. */
 struct place {
 	enum place_kind { PLACE_WINDOW, PLACE_ABSOLUTE } kind;
 	uintptr_t offset;
@@ -72,7 +72,7 @@ struct files {
 /* Returns 0 or -errno. */
 int files_open(struct files *files, size_t page);
 void files_close(struct files *files);
-/* What a mapping of an inode is of: an index, or FILES: not one of these. */
+/* Return the index of an inode's file, or FILES if it is none of these. */
 int files_index(const struct files *files, uint64_t device, uint64_t inode);
 
 struct answer {
@@ -87,13 +87,13 @@ void operation_execute(const struct operation *operation,
 		       const struct caller *caller, const struct files *files,
 		       struct answer *answer);
 
-/* As a line of C; addresses as at(PAGE) of the window. */
+/* Print the call as a line of C, with addresses as at(PAGE). */
 void operation_print(FILE *stream, const struct operation *operation,
 		     size_t page);
 
 /*
- * Memory that may fault: catch_faults once in each process; peek_page gives a
- * digest of a page (not negative), -SIGSEGV or -SIGBUS.
+ * Call catch_faults once in each process; then peek_page returns a digest of a page
+ * that is not negative, or -SIGSEGV or -SIGBUS.
  */
 void catch_faults(void);
 int64_t peek_page(const char *address, size_t page);

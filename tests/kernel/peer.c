@@ -22,7 +22,7 @@ static void post(_Atomic uint32_t *word)
 	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-/* Until *word is value. Returns 0 or -ETIMEDOUT. */
+/* Wait until *word is value. Returns 0 or -ETIMEDOUT. */
 static int wait_for(_Atomic uint32_t *word, uint32_t value)
 {
 	struct timespec timeout = { .tv_sec = REPLY_SECONDS };
@@ -76,8 +76,8 @@ static size_t mapped_length(const struct operation *operation)
 }
 
 /*
- * mmap without a fixed place. The hint goes first, as it was given; what the
- * kernel put elsewhere is then asked for where the space put it.
+ * An mmap without a fixed address gets the hint as it was given; if the kernel
+ * chooses another place than the space, the mapping is made there.
  */
 static void execute_mmap(struct child *child, const struct operation *operation)
 {
@@ -90,8 +90,8 @@ static void execute_mmap(struct child *child, const struct operation *operation)
 
 	wish.address = (struct place){ PLACE_WINDOW, (size_t)wanted };
 	/*
-	 * The kernel looks for more room than it needs to align large mappings
-	 * of files, and may find none at a hint that is free.
+	 * To align large mappings of files the kernel searches for a larger hole,
+	 * and may reject a hint that is free.
 	 */
 	if (operation->length >= HUGE_PAGE) {
 		wish.flags |= MAP_FIXED_NOREPLACE;
@@ -108,7 +108,7 @@ static void execute_mmap(struct child *child, const struct operation *operation)
 	execute(child, &wish);
 }
 
-/* mremap that may move: what the kernel moved elsewhere is moved once more. */
+/* If the kernel moves a mapping elsewhere than the space, move it once more. */
 static void execute_mremap(struct child *child,
 			   const struct operation *operation)
 {

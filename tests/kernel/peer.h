@@ -8,9 +8,8 @@
 #include "layout.h"
 
 /*
- * A child process that makes the kernel's own calls over a window of its own,
- * one operation at a time, over memory that it shares with the process that
- * makes the same calls on a space.
+ * A child process that makes the kernel's own calls in a window of its own, one at a
+ * time. It shares the channel with the process that makes the same calls on a space.
  */
 #define PEER_SAMPLES 4096
 #define WINDOW ((size_t)64 << 20)
@@ -23,8 +22,8 @@ struct peer_channel {
 	struct operation operation;
 	bool has_operation;
 	/*
-	 * What the space answered: an offset in the window or -errno. A place
-	 * that the space chose is given to the kernel as a wish.
+	 * The space's answer: an offset in the window or -errno. The kernel gets a
+	 * place that the space chose as a hint.
 	 */
 	intptr_t wanted;
 	bool want_flags;
@@ -50,7 +49,7 @@ struct peer {
 int peer_start(struct peer *peer, size_t size, uintptr_t residue);
 void peer_stop(struct peer *peer);
 
-/* Send what is in the channel; wait for its reply. Returns 0 or -errno. */
+/* Send the request in the channel and wait for the reply. Returns 0 or -errno. */
 void peer_send(struct peer *peer);
 int peer_wait(struct peer *peer);
 

@@ -20,7 +20,7 @@ static inline uint64_t random_next(struct random *random)
 	return z ^ (z >> 31);
 }
 
-/* Below limit, which is not 0. */
+/* Return a number below limit, which is not 0. */
 static inline size_t random_below(struct random *random, size_t limit)
 {
 	return (size_t)(random_next(random) % limit);
@@ -31,7 +31,7 @@ static inline bool random_percent(struct random *random, unsigned percent)
 	return random_below(random, 100) < percent;
 }
 
-/* The number of seed and index, so that sequences can be replayed alone. */
+/* Mix seed and index into a seed, so that each sequence can be replayed alone. */
 static inline uint64_t random_mix(uint64_t seed, uint64_t index)
 {
 	struct random random = { seed ^ (index * 0xd1342543de82ef95u) };

@@ -6,8 +6,8 @@
 #define STACK_REACH 8 /* pages below a stack that are looked at */
 
 /*
- * A look at a hole below a stack makes it grow, at any distance in the kernel
- * and to the guard gap in a space: only what is near is looked at.
+ * Reading a hole below a stack makes it grow: in the kernel at any distance, in a
+ * space up to the guard gap. So only nearby pages are read.
  */
 bool may_look(const struct subject *s, size_t page_number)
 {
@@ -78,7 +78,7 @@ void sample_all(struct subject *s)
 			add_sample(s, at / s->space.page);
 }
 
-/* The kernel may drop pages of MAP_DROPPABLE at any time; they read zero then. */
+/* The kernel may drop pages of MAP_DROPPABLE at any time; they then read as zero. */
 static bool may_be_dropped(const struct subject *s, size_t page_number)
 {
 	const unsigned droppable = VMS_MAPPING_NORESERVE |

@@ -10,7 +10,7 @@
 
 #define CASE_SECONDS 100
 
-/* How a case ended; in memory that it shares with the runner. */
+/* How a case ended. Its process shares this with the runner. */
 struct outcome {
 	enum { UNFINISHED, RAN, SKIPPED, DIFFERED, AS_KERNEL } state;
 	int line;
@@ -19,7 +19,7 @@ struct outcome {
 	char text[400];
 };
 
-/* A case on one caller. */
+/* A case on the kernel or on a space. */
 struct run {
 	const struct semantics_case *test;
 	enum caller_kind kind;
@@ -30,7 +30,7 @@ struct run {
 static const struct run *current;
 static uintptr_t window_start;
 
-/* Answers that are addresses are compared by their place in the window. */
+/* Addresses in the window are compared by their offset. */
 static intptr_t relative(intptr_t value)
 {
 	return value > 4096 ? value - (intptr_t)window_start : value;
@@ -41,7 +41,7 @@ _Noreturn static void end_case(int state, int line, intptr_t actual,
 {
 	struct outcome *outcome = current->outcome;
 
-	/* A fork of the case may have failed before it: the first one counts. */
+	/* A fork of the case may have reported a failure first. */
 	if (outcome->state != UNFINISHED)
 		_exit(0);
 	outcome->state = state;
@@ -73,8 +73,9 @@ _Noreturn void semantics_skip(const char *reason)
 }
 
 /*
- * The kernel that the facts were read off: one that is at least as new and
- * answers otherwise is news, and a failure; an older one is only noted.
+ * Return whether the kernel is at least as new as the one that docs/semantics.md
+ * describes. If it is and answers otherwise, the case fails; an older one is only
+ * noted.
  */
 static bool kernel_is_reference(void)
 {
@@ -146,8 +147,8 @@ static void run_case(const struct run *run)
 }
 
 /*
- * A case may seal, take rights away and fill the map count: it gets a process.
- * Returns false where that did not end as a case does.
+ * Run a case in a process of its own, since it may seal, give up rights and fill the
+ * map count. Return false if the process did not end as a case does.
  */
 static bool run_in_process(const struct run *run)
 {
@@ -200,8 +201,8 @@ static void explain(const struct run *run)
 }
 
 /*
- * A line of TAP. Not by cmocka, which prints what is skipped as "not ok".
- * Returns whether the case failed.
+ * Print a line of TAP, since cmocka prints skipped cases as "not ok". Return whether
+ * the case failed.
  */
 static bool report(const struct run *run, size_t number, bool ended)
 {

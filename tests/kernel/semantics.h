@@ -51,7 +51,7 @@ void semantics_check(intptr_t actual, intptr_t expected, int line,
 		     const char *text);
 _Noreturn void semantics_skip(const char *reason);
 
-/* End the case as failed unless the two are equal, or the condition holds. */
+/* End the case as failed if the two differ, or the condition does not hold. */
 #define CHECK_IS(actual, expected) \
 	semantics_check((intptr_t)(actual), (intptr_t)(expected), __LINE__, \
 			#actual " is " #expected)
@@ -60,7 +60,7 @@ _Noreturn void semantics_skip(const char *reason);
 /* End the case as skipped: a probe, named in the reason, has failed. */
 #define SKIP(reason) semantics_skip(reason)
 
-/* Page n of the window, and n pages in bytes. */
+/* Return the address of page n of the window, and the size of n pages. */
 static inline char *at(const struct caller *c, size_t n)
 {
 	return c->base + n * c->page;
@@ -92,37 +92,40 @@ intptr_t try_map(const struct caller *c, char *address, size_t count, int prot,
 		 int flags);
 
 /*
- * A file without a name of n pages and extra bytes; every byte of page i is
- * 'a' + i. On a file system of disk, or a memfd.
+ * Make a file of n pages and extra bytes, on disk or as a memfd. Every byte of page
+ * i is 'a' + i.
  */
 int disk_file(const struct caller *c, size_t n, size_t extra);
 int memory_file(const struct caller *c, size_t n, size_t extra);
-/* The same file, opened again with these flags. */
+/* Open the same file again with these flags. */
 int reopen(int fd, int flags);
 
-/* PROT_* of the mapping at an address, as the caller lists it; -1: none. */
+/* Return the PROT_* of the mapping at an address; -1 if there is none. */
 int prot_at(const struct caller *c, const char *address);
-/* Whether an address is in a mapping, by mincore. */
+/* Return whether an address is mapped, by mincore. */
 int mapped_at(const struct caller *c, const char *address);
-/* Whether the kernel's VmFlags of the mapping at an address have a flag. */
+/* Return whether the kernel's VmFlags at an address have a flag. */
 int host_flag_at(const char *address, const char *flag);
-/* Rss of the kernel's mapping at an address, bytes. */
+/* Return the Rss of the kernel's mapping at an address in bytes. */
 size_t host_resident_at(const char *address);
 
-/* Give up all capabilities; skips the case where that cannot be done. */
+/* Give up all capabilities, or skip the case. */
 void drop_rights(void);
-/* The limit of locked memory, for this process; drops the rights as well. */
+/* Set this process's limit of locked memory, and give up capabilities. */
 void limit_locked(size_t bytes);
 
-/* RAM plus swap in bytes: what one charge may not be larger than. */
+/* Return RAM plus swap in bytes, which is the most that one charge may be. */
 size_t machine_memory(void);
-/* A part of the machine's memory far above the noise of other processes. */
+/*
+ * Return a part of the machine's memory that other processes' changes stay far
+ * below.
+ */
 size_t charge_unit(void);
 size_t window_of_units(void);    /* 24 units */
 size_t window_over_memory(void); /* RAM plus swap and 4 GiB, thrice */
 /*
- * What is charged: the space's ledger, or Committed_AS of the machine. Checks
- * of it on the kernel have charge_unit() / 2 of tolerance.
+ * Return what is charged: to the space's ledger, or the machine's Committed_AS.
+ * Checks of the latter tolerate half a charge_unit().
  */
 size_t charge(const struct caller *c);
 #define CHECK_CHARGED(c, before, units) \
@@ -140,12 +143,12 @@ int in_fork(const struct caller *c, int (*body)(const struct caller *c));
 size_t fill_map_count(const struct caller *c, size_t n);
 size_t window_of_map_count(void);
 
-/* 0, or -errno of the probe; skips where it says the kernel has no such call. */
+/* Skip the case if the kernel has no mseal. */
 void need_mseal(void);
-/* Skip where a probe on the kernel itself says that it has no such thing. */
+/* Skip the case if the kernel has no guard pages. */
 void need_guards(void);
 void need_several_moves(void);
-/* A userfaultfd over [address, address + length); skips without one. */
+/* Watch [address, address + length) with a userfaultfd, or skip the case. */
 int watch(char *address, size_t length);
 
 #ifndef MADV_GUARD_INSTALL

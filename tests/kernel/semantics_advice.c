@@ -94,7 +94,7 @@ static void populate_answers(const struct caller *c)
 	char *f = map_file(c, 32, 4, RW, MAP_SHARED, disk_file(c, 1, 9), 0);
 	intptr_t result = c->madvise(c, p, pages(c, 2), MADV_POPULATE_WRITE);
 
-	/* For no memory at all, the kernel tells whether it knows the advice. */
+	/* With a length of 0 the kernel tells whether it knows the advice. */
 	if (madvise(c->base, 0, MADV_POPULATE_WRITE) != 0) {
 		CHECK_IS(result, -EINVAL);
 		SKIP("the kernel has no MADV_POPULATE_WRITE");
@@ -152,7 +152,7 @@ static void collapse_is_einval(const struct caller *c)
 	(void)map(c, n, huge / c->page, RW);
 	CHECK_IS(c->madvise(c, p, huge, MADV_COLLAPSE), -EINVAL);
 	CHECK_IS(poke(p, 1), 0);
-	/* A range without a whole huge page is no error, a mapping is. */
+	/* A range without a whole huge page is no error, but a hole is. */
 	CHECK_IS(c->madvise(c, p, huge / 2, MADV_COLLAPSE), 0);
 	CHECK_IS(c->munmap(c, p + huge / 2, huge / 2), 0);
 	CHECK_IS(c->madvise(c, p, huge / 2, MADV_COLLAPSE), -EINVAL);

@@ -17,7 +17,7 @@ static const uintptr_t ends[] = {
 	(uintptr_t)1 << 39, (uintptr_t)1 << 36,
 };
 
-/* The end of the kernel's address space: below it pages can be had. */
+/* Return the end of the kernel's address space, below which pages can be mapped. */
 static char *kernel_end(const struct caller *c)
 {
 	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
@@ -152,7 +152,7 @@ static void mseal_outside(const struct caller *c)
 	}
 }
 
-/* Two pages below the end, and a range of four from the first of them. */
+/* Map two pages below the end, and return the first. */
 static char *map_at_the_end(const struct caller *c)
 {
 	char *p = end_of(c) - 2 * c->page;

@@ -14,7 +14,7 @@
 
 #define ALL (MREMAP_MAYMOVE | MREMAP_FIXED)
 
-/* The n-th unit of the window. */
+/* Return the n-th unit of the window. */
 static char *unit_at(const struct caller *c, size_t n)
 {
 	return c->base + n * charge_unit();
@@ -38,7 +38,7 @@ static void need_mode_0_or_1(const struct caller *c)
 		SKIP("vm.overcommit_memory is 2");
 }
 
-/* Mode 1 refuses nothing; mode 2 refuses more, whatever the space would. */
+/* Mode 1 refuses nothing, and mode 2 more than a space. */
 static void need_mode_0(const struct caller *c)
 {
 	int mode = overcommit_mode();
@@ -72,7 +72,7 @@ static void charged_when_made(const struct caller *c)
 	CHECK_CHARGED(c, before, 0);
 }
 
-/* brk is no call on a space; only the fact itself can be checked. */
+/* A space has no brk, so only the kernel is tested. */
 static void brk_is_charged(const struct caller *c)
 {
 	size_t before = charge(c);
@@ -155,7 +155,7 @@ static void mprotect_charges_and_uncharges_untouched(const struct caller *c)
 	CHECK_CHARGED(c, before, 1);
 }
 
-/* The kernel's mark of "touched" is a mapping's, and goes to all its parts. */
+/* The kernel marks a mapping as touched, and so all parts of it. */
 static void touched_is_a_state_of_the_mapping(const struct caller *c)
 {
 	size_t before = charge(c), unit = charge_unit();
@@ -261,7 +261,7 @@ static void growing_or_aliasing_shared_is_free(const struct caller *c)
 	CHECK_CHARGED(c, before, 1);
 	CHECK_IS(c->mremap(c, p, 0, unit, ALL, unit_at(c, 4)), unit_at(c, 4));
 	CHECK_CHARGED(c, before, 1);
-	/* The object lives, whole, as long as any part of it is mapped. */
+	/* The object stays charged whole while any part of it is mapped. */
 	CHECK_IS(c->munmap(c, p, 2 * unit), 0);
 	CHECK_CHARGED(c, before, 1);
 	CHECK_IS(c->munmap(c, unit_at(c, 4), unit - c->page), 0);
@@ -286,10 +286,7 @@ static void fixed_charges_the_net(const struct caller *c)
 	CHECK_CHARGED(c, before, 0);
 }
 
-/*
- * The machine is charged for parent and child; the child of a space has a
- * ledger of its own, with the same rules.
- */
+/* Committed_AS counts parent and child; the child of a space has its own ledger. */
 static void fork_charges_again_but_dontfork(const struct caller *c)
 {
 	size_t before = charge(c), unit = charge_unit();
@@ -331,12 +328,12 @@ static void mode_0_refuses_only_a_single_charge(const struct caller *c)
 
 	need_mode_0(c);
 	CHECK_IS(c->mmap(c, NULL, third, RW, ANON, -1, 0), -ENOMEM);
-	/* The sum is not looked at: both halves together are as much. */
+	/* The kernel checks each request, and not the sum. */
 	CHECK(c->mmap(c, NULL, third / 3 * 2, RW, ANON, -1, 0) > 0);
 	CHECK(c->mmap(c, NULL, third / 3 * 2, RW, ANON, -1, 0) > 0);
 }
 
-/* The policies of a space; on the host they would be the whole machine's. */
+/* These policies are a space's own; in the kernel they are the machine's. */
 
 static void set_policy(const struct caller *c, size_t limit,
 		       enum vms_commit_policy policy)
@@ -386,7 +383,7 @@ static void policy_strict_sums_and_ignores_noreserve(const struct caller *c)
 	CHECK_IS(charge(c), pages(c, 10));
 }
 
-/* Under a full strict limit a replacement of the same size is no charge. */
+/* At a full strict limit, a replacement of the same size fits. */
 static void policy_strict_charges_the_net(const struct caller *c)
 {
 	char *p;

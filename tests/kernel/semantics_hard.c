@@ -13,7 +13,7 @@ static intptr_t move(const struct caller *c, size_t from, size_t count,
 			 flags, at(c, to));
 }
 
-/* A read-only shared mapping in the middle stops mprotect, a seal the rest. */
+/* A shared mapping of a read-only file stops mprotect midway, a seal other calls. */
 static void partial_success(const struct caller *c)
 {
 	need_mseal();
@@ -87,7 +87,7 @@ static char *unit_at(const struct caller *c, size_t n)
 	return c->base + n * charge_unit();
 }
 
-/* The state goes with both halves of a split, and with a move. */
+/* Both parts of a split mapping stay touched, and so does a moved one. */
 static void touched_decides_what_mprotect_uncharges(const struct caller *c)
 {
 	size_t before = charge(c), unit = charge_unit();
@@ -174,7 +174,7 @@ static void growing_from_mid_mapping(const struct caller *c)
 	CHECK_IS(mapped_at(c, at(c, 18)), 0);
 	CHECK_IS(mapped_at(c, at(c, 19)), 0);
 	CHECK_IS(peek(at(c, 20)), 5);
-	/* The tail still grows in place. */
+	/* The last part can still grow in place. */
 	CHECK_IS(c->mremap(c, at(c, 20), pages(c, 4), pages(c, 5), 0, NULL),
 		 at(c, 20));
 }
@@ -200,7 +200,7 @@ static void map_count_limit_fails_cleanly(const struct caller *c)
 	CHECK_IS(mapped_at(c, at(c, 64 + count - 1)), 0);
 }
 
-/* Nothing is placed in the gap, unless it is asked for by MAP_FIXED. */
+/* The guard gap is used by MAP_FIXED only. */
 static void growsdown_gaps(const struct caller *c)
 {
 	intptr_t result;
@@ -236,8 +236,8 @@ static void private_file_moves_carry_copies(const struct caller *c)
 }
 
 /*
- * In the child the range is a hole; in a space's it is reserved, so that what
- * the rest of the child maps by itself lands elsewhere.
+ * In the child the range is unmapped; a space's reservation covers it, so that the
+ * child's other mappings land elsewhere.
  */
 static int after_fork(const struct caller *c)
 {

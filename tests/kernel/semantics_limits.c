@@ -8,7 +8,7 @@
 
 /* RLIMIT_AS and RLIMIT_DATA, and what comes before them. */
 
-/* A figure of /proc/self/status, in bytes. */
+/* Return a figure of /proc/self/status in bytes. */
 static size_t figure(const char *key)
 {
 	FILE *file = fopen("/proc/self/status", "r");
@@ -32,7 +32,7 @@ static void limit_to(int resource, size_t bytes)
 	CHECK_IS(setrlimit(resource, &limit), 0);
 }
 
-/* How many single pages can be mapped from page n of the window on. */
+/* Return how many single pages can be mapped from page n on. */
 static size_t count_pages(const struct caller *c, size_t n, int prot, int flags)
 {
 	size_t count = 0;
@@ -71,7 +71,7 @@ static void what_is_replaced_is_not_counted_twice(const struct caller *c)
 			 ANON | MAP_FIXED, -1, 0), at(c, 16));
 }
 
-/* A limit of another time counts what is mapped from then on. */
+/* A limit that is set again counts what is mapped already. */
 static void a_new_limit_counts_anew(const struct caller *c)
 {
 	limit_to(RLIMIT_AS, figure("VmSize:") + pages(c, 100));
@@ -88,7 +88,7 @@ static void growth_is_counted_to_the_page(const struct caller *c)
 	char *p = map(c, 16, 8, RW);
 	size_t now = 8;
 
-	/* So that it grows as it does without limits. */
+	/* Let the space's records grow now, while there is no limit. */
 	for (; now < 16; now++)
 		CHECK_IS(c->mremap(c, p, pages(c, now), pages(c, now + 1), 0,
 				   NULL), p);
@@ -130,7 +130,7 @@ static void data_is_private_and_writable(const struct caller *c)
 	CHECK_IS(c->mprotect(c, p + c->page, c->page, RW), -ENOMEM);
 }
 
-/* Also where memory was given back just before, and is likely to be used again. */
+/* The limit also holds for addresses whose memory was just given back. */
 static void data_of_reused_addresses(const struct caller *c)
 {
 	limit_to(RLIMIT_DATA, figure("VmData:") + pages(c, 100));
@@ -174,7 +174,7 @@ static void locked_memory_comes_before_room(const struct caller *c)
 		 at(c, 64));
 }
 
-/* A move takes its locks along, and they are counted once. */
+/* A move keeps memory locked, and it counts once. */
 static void the_lock_limit_comes_before_the_end(const struct caller *c)
 {
 	char *p = map(c, 16, 4, RW);
@@ -201,8 +201,8 @@ static void moved_locks_are_counted_once(const struct caller *c)
 }
 
 /*
- * The calls are the kernel's own, since those of a sanitizer do nothing. What is
- * there is locked as it is touched: a sanitizer has more addresses than memory.
+ * These are raw calls, since a sanitizer's do nothing. Memory is locked when it is
+ * touched: a sanitizer has more addresses than memory.
  */
 static void locks_of_the_process_are_seen(const struct caller *c)
 {
@@ -227,7 +227,7 @@ static void locks_of_the_process_are_seen(const struct caller *c)
 	CHECK_IS(host_flag_at(p + pages(c, 900), "lo"), 0);
 }
 
-/* The last of a limit refuses; seals and bad arguments come before. */
+/* Seals and bad arguments are reported before a limit. */
 static void limits_come_last(const struct caller *c)
 {
 	struct rlimit limit = { 0, 0 };
@@ -277,7 +277,7 @@ static void holes_in_untouched_memory(const struct caller *c)
 		CHECK_IS(c->munmap(c, at(c, 2 * i), c->page), 0);
 	CHECK_IS(mapped_at(c, at(c, 2 * holes - 2)), 0);
 	CHECK_IS(mapped_at(c, at(c, 2 * holes - 1)), 1);
-	/* A hole is one, and what is mapped there is new. */
+	/* A hole is unmapped, and memory mapped there is new. */
 	CHECK_IS(try_map(c, at(c, 2 * holes - 2), 1, RW, ANON | MAP_FIXED),
 		 at(c, 2 * holes - 2));
 	CHECK_IS(poke(at(c, 2 * holes - 2), 1), 0);

@@ -144,7 +144,7 @@ static void expanding_across_mappings_is_efault(const struct caller *c)
 	(void)map(c, 18, 2, PROT_READ);
 	CHECK_IS(c->mremap(c, at(c, 16), pages(c, 4), pages(c, 8),
 			   MREMAP_MAYMOVE, NULL), -EFAULT);
-	/* Also over a hole behind the mapping. */
+	/* The range may also cover a hole behind the mapping. */
 	CHECK_IS(c->mremap(c, at(c, 18), pages(c, 4), pages(c, 8),
 			   MREMAP_MAYMOVE, NULL), -EFAULT);
 }

@@ -212,7 +212,7 @@ static void earlier_mappings_stay_moved_before_userfaultfd(const struct caller *
 {
 	int fd;
 
-	/* What it watches then moves like the rest, on a space as well. */
+	/* A mapping that is watched moves like any other. */
 	need_several_moves();
 	(void)map(c, 16, 2, RW);
 	fill(c, at(c, 16), 2, 1);
@@ -338,7 +338,7 @@ static void locks_travel(const struct caller *c)
 	CHECK_IS(host_flag_at(at(c, 64), "lo"), 1);
 	CHECK_IS(host_resident_at(at(c, 64)), pages(c, 4));
 	CHECK_IS(c->madvise(c, at(c, 64), pages(c, 4), MADV_DONTNEED), -EINVAL);
-	/* Where nothing was touched, the new place may join the old one. */
+	/* Untouched memory may merge with its old neighbours. */
 	p = map(c, 80, 4, RW);
 	CHECK_IS(c->mlock2(c, p, pages(c, 4), MLOCK_ONFAULT), 0);
 	CHECK_IS(move(c, 80, 4, 84), at(c, 84));

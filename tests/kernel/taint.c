@@ -20,7 +20,7 @@ static void move(struct taint *taint, const struct operation *op, size_t to)
 	size_t count = (op->new_length + taint->page - 1) / taint->page;
 	bool any = false;
 
-	/* A part that has grown is of the same mapping as what it grew from. */
+	/* A part that has grown is of the mapping that it grew from. */
 	for (size_t i = 0; i * taint->page < op->length; i++)
 		any = any || (first + i < TAINT_PAGES &&
 			      taint->pages[first + i]);
@@ -64,7 +64,7 @@ void taint_target(struct taint *taint, const struct operation *op,
 			met = true;
 		}
 	}
-	/* The first of several may meet what the next one replaces. */
+	/* The first mapping may merge with what the next one is to replace. */
 	if (met && op->address.kind == PLACE_WINDOW &&
 	    layout_entries_in(listing, source, source + op->length) > 1)
 		set(taint, source, op->length, true);
@@ -84,7 +84,9 @@ void taint_add(struct taint *taint, const struct layout *listing,
 	for (size_t i = 0; i < listing->count; i++) {
 		const struct layout_entry *e = &listing->entries[i];
 
-		/* Uncharged memory too: guards and growth of a stack mark it. */
+		/*
+		 * Uncharged memory counts too: guards and stacks mark it as touched.
+		 */
 		if (!is_private_anonymous(e))
 			continue;
 		if (has_taint(taint, e) ||
@@ -93,7 +95,7 @@ void taint_add(struct taint *taint, const struct layout *listing,
 	}
 }
 
-/* Cut the entry at index i in two at an offset inside it. */
+/* Cut entry i in two at an offset. */
 static void cut(struct layout *layout, size_t i, size_t offset)
 {
 	struct layout_entry *e = &layout->entries[i];
@@ -107,7 +109,10 @@ static void cut(struct layout *layout, size_t i, size_t offset)
 	e->end = offset;
 }
 
-/* Whether the kernel charges what the list has at an offset; *end: up to where. */
+/*
+ * Return whether the kernel charges the entry at an offset; *end: how far that
+ * holds.
+ */
 static bool kernel_charges(const struct layout *flagged, size_t offset,
 			   size_t *end)
 {

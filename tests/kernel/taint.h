@@ -5,10 +5,10 @@
 #include "peer.h"
 
 /*
- * Pages of which the space may think that they were touched when the kernel
- * does not: they were once in one mapping of the space with a touched part
- * that the kernel keeps apart (a moved mapping remembers where it was made).
- * Such pages may keep a charge that the kernel gives back; never the reverse.
+ * Pages that the space may take for touched when the kernel does not: they were once
+ * in one mapping of the space with a touched part that the kernel keeps apart, since
+ * it remembers where a moved mapping was made. The space may keep them charged when
+ * the kernel does not; never the reverse.
  */
 #define TAINT_PAGES (WINDOW / 4096)
 
@@ -18,26 +18,26 @@ struct taint {
 };
 
 /*
- * Before an operation: a move puts its parts next to what is at the target
- * one after the other, so mappings there may meet for a moment.
+ * Call this before an operation: a move places its parts beside what is at the
+ * target, one after the other, so that they may merge for a moment.
  */
 void taint_target(struct taint *taint, const struct operation *operation,
 		  const struct layout *listing);
 
-/* What an operation that was made has moved or made anew. */
+/* Note what an operation has moved or made anew. */
 void taint_follow(struct taint *taint, const struct operation *operation,
 		  intptr_t result);
 
 /*
- * Where the list has fewer mappings than the kernel; and all of a mapping of
- * which a part is tainted, since touched is a state of the mapping.
+ * Taint mappings of the list that are several in the kernel, and the whole of each
+ * mapping that has a tainted part, since a mapping is touched as a whole.
  */
 void taint_add(struct taint *taint, const struct layout *listing,
 	       const struct layout *kernel);
 
 /*
- * Bytes of tainted pages that are charged in the list alone; takes the mark of
- * the charge off them in the list, so that it compares as equal.
+ * Return the bytes of tainted pages that are charged in the list alone, and take
+ * that charge off the list, so that it compares as equal.
  */
 size_t taint_excess(const struct taint *taint, struct layout *listing,
 		    const struct layout *flagged);

@@ -21,7 +21,7 @@ size_t kernel_less(size_t bytes, size_t other)
 
 /* --- what must hold ------------------------------------------------------ */
 
-/* The bytes of a memory that must be charged. */
+/* Return how many bytes of this process's memory the account must charge. */
 static size_t charged_of(const struct process *process)
 {
 	return kernel_less(process->real, process->credit);
@@ -138,7 +138,7 @@ pid_t thread_of(const struct process *process, int t)
 	return process->first_thread + t;
 }
 
-/* NULL: there are enough. */
+/* Return a new process, or NULL if there are enough. */
 struct process *add_process(void)
 {
 	for (int i = 0; i < PROCESSES; i++) {
@@ -157,9 +157,7 @@ struct process *add_process(void)
 
 /* --- the kernel ---------------------------------------------------------- */
 
-/*
- * What the fork of a process makes. Returns whether there was a place for it.
- */
+/* Make a process's child; return false if there are as many as fit. */
 static bool make_child(const struct process *process)
 {
 	for (int i = 0; i < UNSEEN; i++)
@@ -193,12 +191,12 @@ void kernel_make(struct process *process, struct call *call)
 	call->made = true;
 }
 
-/* The call is made or fails, by chance; the thread runs on, or has gone. */
+/* A call succeeds or fails at random; its thread then goes on or ends. */
 void come_back(struct process *process, int t)
 {
 	/*
-	 * A call that replaces memory does not fail here: the account would
-	 * count the memory for the object until everything is looked at.
+	 * A call that replaces memory never fails here: the account would count the
+	 * memory twice until everything is looked at.
 	 */
 	if (process->calls[t].effect.replaced || kernel_below(4))
 		kernel_make(process, &process->calls[t]);
@@ -207,7 +205,7 @@ void come_back(struct process *process, int t)
 
 /* --- looks --------------------------------------------------------------- */
 
-/* Figures that are read while mremap moves may have that in neither place. */
+/* While mremap moves memory, the kernel's figures may lack it. */
 static size_t figures_of(const struct process *process)
 {
 	size_t missed = 0;
@@ -218,7 +216,7 @@ static size_t figures_of(const struct process *process)
 	return kernel_less(process->real, missed);
 }
 
-/* Returns whether there was anything that is the counter's now. */
+/* Return whether the counter now counts anything more. */
 static bool hand_over(struct process *process, struct process *counter)
 {
 	const size_t sum = vmsi_account_of(&process->account) +
@@ -245,7 +243,7 @@ void kernel_look(struct process *process)
 		kernel_look(counter);
 }
 
-/* A child asks, or is found. Returns whether there was a place for it. */
+/* A child makes its first request or is found; return false if none fits. */
 bool kernel_see(struct unseen *unseen)
 {
 	struct vmsi_account_process *parent = unseen->parent < 0 ? NULL :
@@ -272,7 +270,7 @@ bool kernel_see(struct unseen *unseen)
 	return true;
 }
 
-/* A thread comes back, and is seen to, while children are searched for. */
+/* Let a thread return while the supervisor searches for children. */
 static void run_meanwhile(void)
 {
 	struct process *process = some_process();
@@ -285,7 +283,7 @@ static void run_meanwhile(void)
 			     thread_of(process, t));
 }
 
-/* What is not seen for want of a place ends. */
+/* A child that has no place in the model ends. */
 static void see_all(void)
 {
 	const size_t first = kernel_below(UNSEEN);

@@ -11,8 +11,8 @@
 #include "group/account/account.h"
 
 /*
- * What there is (account_world.h): processes, their memory and calls, children
- * that nobody has seen; and how the account is told of it by looks.
+ * The world of account_world.h: processes with memory and calls, children that the
+ * supervisor has not seen, and the looks by which the account learns of them.
  */
 
 #define PROCESSES 10
@@ -20,7 +20,7 @@
 #define UNSEEN 24
 #define MOST_BYTES 100
 
-/* A call that was let through. */
+/* A call that the account granted. */
 struct call {
 	bool active;       /* it has not returned */
 	bool made;
@@ -29,7 +29,7 @@ struct call {
 
 struct process {
 	bool alive;
-	int counter;       /* the process that counts its memory, or itself */
+	int counter;       /* index of the process that counts the memory */
 	size_t real;       /* bytes of the memory; 0 where another one counts it */
 	size_t credit;     /* of it, what a fork copied for free */
 	struct call calls[THREADS];
@@ -37,10 +37,10 @@ struct process {
 	struct vmsi_account_process account;
 };
 
-/* A child that was made and has not asked for anything yet. */
+/* A child that has not made a request yet. */
 struct unseen {
 	bool alive;
-	int parent;        /* -1: it has ended, and so the child is an orphan */
+	int parent;        /* -1: the parent has ended */
 	size_t real;
 };
 
@@ -52,7 +52,7 @@ struct world {
 	struct process processes[PROCESSES];
 	struct unseen unseen[UNSEEN];
 	size_t objects;    /* bytes */
-	size_t most;       /* the highest sum so far, without twice */
+	size_t most;       /* the highest sum so far, each byte once */
 	pid_t next_thread;
 	char last[120];
 	struct account_counts counts;
@@ -60,50 +60,50 @@ struct world {
 
 extern struct world world;
 
-/* The next number of the schedule, below a limit that is not 0. */
+/* Return the next number of the schedule, below a limit that is not 0. */
 size_t kernel_below(size_t limit);
 void kernel_require(bool condition, const char *what);
 
-/* A difference, or 0. */
+/* Return bytes - other, or 0 if that is negative. */
 size_t kernel_less(size_t bytes, size_t other);
 
 /*
- * Bytes of private memory that count for an object already and are there still.
+ * Return the bytes of private memory that the account counts for an object already.
  */
 size_t about_to_be_replaced(int counter);
 
-/* What the account says of all processes that a counter counts for. */
+/* Return what the account counts for all processes of a counter. */
 size_t said_of_memory(int counter);
 
-/* Likewise, of memory that objects may not have replaced yet. */
+/* Return what the account counts as not yet replaced by objects. */
 size_t said_to_be_replaced(int counter);
 size_t real_sum(void);
 
 /* Note the sum, if it is the highest so far. */
 void note_most(void);
 
-/* All that must hold after each step. */
+/* Check all that must hold after each step. */
 void kernel_check(void);
 
-/* NULL: there is none. */
+/* Return a random process, or NULL if there is none. */
 struct process *some_process(void);
 int index_of(const struct process *process);
 struct process *counter_of(const struct process *process);
 pid_t thread_of(const struct process *process, int t);
 
-/* NULL: there are enough. */
+/* Return a new process, or NULL if there are enough. */
 struct process *add_process(void);
 
-/* The kernel makes a call, where it can. */
+/* Let the kernel make a call, if it can. */
 void kernel_make(struct process *process, struct call *call);
 
-/* The call of a thread is made or fails, and the thread runs on. */
+/* Let a thread's call succeed or fail, and the thread go on. */
 void come_back(struct process *process, int t);
 
-/* The account is told the figures of a process. */
+/* Tell the account a process's figures. */
 void kernel_look(struct process *process);
 
-/* A child asks, or is found. Returns whether there was a place for it. */
+/* Let a child make its first request or be found; return false if none fits. */
 bool kernel_see(struct unseen *unseen);
 void look_at_all(void);
 

@@ -54,7 +54,7 @@ static void schedules(void **state)
 		      counts->ended, counts->shared, counts->peaks);
 }
 
-/* A run without these has not tested them. */
+/* A run without these events has not tested them. */
 static void all_has_happened(void **state)
 {
 	const struct account_counts *counts = account_world_counts();

@@ -35,7 +35,7 @@ static struct vmsi_account_process *copiers_of(const struct process *process)
 	return copiers;
 }
 
-/* How many forks of its memory the account knows to be under way. */
+/* Return how many forks of a process the account takes to be under way. */
 static size_t copies_of(const struct process *process)
 {
 	size_t copies = 0;
@@ -92,7 +92,7 @@ static struct vmsi_effect some_object(struct process *process)
 	if (kernel_below(3))
 		return effect;
 	effect.stays = true;
-	/* Other calls are under way that replace some of it already. */
+	/* Calls under way may replace some of it already. */
 	effect.replaced = kernel_below(1 + kernel_less(counter->real,
 				about_to_be_replaced(process->counter)));
 	effect.replaced_of = &counter->account;
@@ -104,7 +104,7 @@ static bool is_free(const struct vmsi_effect *effect)
 	return effect->bytes == 0 && effect->replaced == 0;
 }
 
-/* What the policy must answer, from the figures before. */
+/* Return what the policy must answer, by the figures before the request. */
 static bool may_grant(const struct process *process,
 		      const struct vmsi_effect *effect, size_t before)
 {
@@ -125,7 +125,7 @@ static bool may_grant(const struct process *process,
 			limit - before;
 }
 
-/* Returns whether the call is let through. */
+/* Return whether the account grants the call. */
 static bool ask(struct process *process, const struct vmsi_effect *effect)
 {
 	const struct vmsi_account before = world.account;
@@ -197,7 +197,7 @@ static void do_make(struct process *process)
 	kernel_make(process, &process->calls[kernel_below(THREADS)]);
 }
 
-/* It is seen that a call has returned, though its thread does not ask again. */
+/* The supervisor sees that a call has returned, without another request. */
 static void do_see_back(struct process *process)
 {
 	const int t = (int)kernel_below(THREADS);
@@ -293,7 +293,7 @@ static void leave(struct process *process)
 	process->counter = index_of(process);
 }
 
-/* Another process that has the memory counts it from now on. */
+/* Another process with the same memory counts it from now on. */
 static void reassign_memory(int counter, size_t real)
 {
 	struct process *heir = NULL;

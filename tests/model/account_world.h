@@ -6,10 +6,10 @@
 #include <stddef.h>
 
 /*
- * A kernel with processes, as small as an account of a group needs it: what
- * each has, which calls are under way, and which children nobody has seen. A
- * step does something to it and tells the account what a supervisor would be
- * told; after each the account must not say less than there is.
+ * A small kernel for an account: processes with memory, calls under way, and
+ * children that the supervisor has not seen. Each step changes it and tells the
+ * account what a supervisor would learn; the account must never show less than there
+ * is.
  */
 
 /* Where numbers come from: random ones, or the bytes of a fuzzer. */
@@ -18,28 +18,26 @@ struct account_numbers {
 	void *context;
 };
 
-/*
- * What has happened in all rounds; a run without any of it has tested nothing.
- */
+/* What has happened in all rounds. */
 struct account_counts {
 	unsigned long granted, refused, withdrawn, looks, born, never_seen,
 		executed, ended, shared, peaks;
 };
 
-/* A round: an empty group under some limit and policy. */
+/* Begin a round: an empty group under a random limit and policy. */
 void account_world_begin(const struct account_numbers *numbers,
 			 void (*wrong)(const char *what));
 void account_world_step(void);
 
 /*
- * All calls come back, all are looked at, and the account is what there is;
- * then all processes end.
+ * End a round: when all calls have returned and all processes were looked at, the
+ * account must be exact.
  */
 void account_world_end(void);
 
 const struct account_counts *account_world_counts(void);
 
-/* What the last step did, for messages. */
+/* Return what the last step did, for messages. */
 const char *account_world_last(void);
 
 #endif

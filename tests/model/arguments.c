@@ -47,6 +47,6 @@ void read_arguments(const char *model, int argc, char **argv,
 	}
 	printf("# %s --operations %lu --seed %llu\n", model,
 	       arguments->operations, (unsigned long long)arguments->seed);
-	/* A crash must not take the seed with it. */
+	/* Print the seed before a crash can lose it. */
 	fflush(stdout);
 }

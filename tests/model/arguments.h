@@ -18,8 +18,8 @@ struct arguments {
 };
 
 /*
- * Read them over what is usual for the model, and print what repeats the run.
- * What cannot be understood ends the program.
+ * Replace the defaults by what is given, and print what repeats the run. End the
+ * program if an argument is wrong.
  */
 void read_arguments(const char *model, int argc, char **argv,
 		    struct arguments *arguments);

@@ -20,7 +20,7 @@
 #include "../kernel/random.h"
 #include "arguments.h"
 #include "budget/shared.h"
-#include "host/host.h"
+#include "budget_worker.h"
 
 /*
  * A tree of processes under one shared budget, which map, unmap, fork, end and
@@ -31,223 +31,7 @@
  * refused, and what fits must not be.
  */
 
-#define WORKERS 8
-#define MAPPINGS 6
-#define FILES 5
-#define SPACES 3
-#define LIMIT_PAGES 300
-#define PAGE vmsi_page_size()
-
 static struct arguments given = { .operations = 4000 };
-
-enum action {
-	MAP_A_FILE, MAP_AN_OBJECT, MAP_ALIAS, UNMAP, UNMAP_PART, MOVE,
-	CHARGE, UNCHARGE, FORK, END, ACTIONS,
-};
-
-/* What a worker is told, and what it answers. */
-struct order {
-	enum action action;
-	unsigned mapping;
-	unsigned other;           /* a mapping, a file or a worker */
-	unsigned space;
-	size_t pages;
-	size_t offset;            /* of a file, in pages */
-};
-
-struct answer {
-	int error;                /* errno of the call, or 0 */
-	pid_t pid;
-	size_t charged;           /* pages */
-	size_t charged_here;
-	size_t part_charged;      /* of the worker's own budget */
-};
-
-/* --- a worker ------------------------------------------------------------ */
-
-struct pipes {
-	int orders[2];
-	int answers[2];
-};
-
-static struct pipes pipes[WORKERS];
-static int files[FILES];
-static vms_budget *budget;        /* of all */
-static vms_budget *part;          /* of the worker, under it */
-static vms_space *spaces[SPACES]; /* 0: under budget; the rest under part */
-static void *memory[MAPPINGS];
-static size_t lengths[MAPPINGS];
-static size_t by_hand;
-
-static vms_space *space_of(unsigned mapping)
-{
-	return vms_space_of(memory[mapping]);
-}
-
-static int map(const struct order *order, int flags, int fd)
-{
-	void *at = vms_mmap(spaces[order->space], NULL, order->pages * PAGE,
-			    PROT_READ | PROT_WRITE, flags, fd,
-			    (off_t)(order->offset * PAGE));
-
-	if (at == MAP_FAILED)
-		return errno;
-	memory[order->mapping] = at;
-	lengths[order->mapping] = order->pages * PAGE;
-	return 0;
-}
-
-static int map_alias(const struct order *order)
-{
-	void *at = vms_mremap(space_of(order->other), memory[order->other], 0,
-			      lengths[order->other], MREMAP_MAYMOVE, NULL);
-
-	if (at == MAP_FAILED)
-		return errno;
-	memory[order->mapping] = at;
-	lengths[order->mapping] = lengths[order->other];
-	return 0;
-}
-
-static int unmap(unsigned mapping, size_t length)
-{
-	char *at = memory[mapping];
-
-	/* The end goes first, so that what is left begins where it did. */
-	if (vms_munmap(space_of(mapping), at + lengths[mapping] - length,
-		       length) != 0)
-		return errno;
-	lengths[mapping] -= length;
-	if (lengths[mapping] == 0)
-		memory[mapping] = NULL;
-	return 0;
-}
-
-/* To a place that something else was mapped at, all the same. */
-static int move(unsigned mapping)
-{
-	vms_space *space = space_of(mapping);
-	void *target = vms_mmap(space, NULL, lengths[mapping], PROT_NONE,
-				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	void *at;
-
-	if (target == MAP_FAILED)
-		return errno;
-	at = vms_mremap(space, memory[mapping], lengths[mapping],
-			lengths[mapping], MREMAP_MAYMOVE | MREMAP_FIXED,
-			target);
-	if (at == MAP_FAILED)
-		return errno;
-	memory[mapping] = at;
-	return 0;
-}
-
-static int act(const struct order *order)
-{
-	switch (order->action) {
-	case MAP_A_FILE:
-		return map(order, MAP_SHARED, files[order->other]);
-	case MAP_AN_OBJECT:
-		return map(order, MAP_SHARED | MAP_ANONYMOUS, -1);
-	case MAP_ALIAS:
-		return map_alias(order);
-	case UNMAP:
-		return unmap(order->mapping, lengths[order->mapping]);
-	case UNMAP_PART:
-		return unmap(order->mapping, PAGE);
-	case MOVE:
-		return move(order->mapping);
-	case CHARGE:
-		if (vms_budget_charge(part, order->pages * PAGE) != 0)
-			return errno;
-		by_hand += order->pages;
-		return 0;
-	case UNCHARGE:
-		if (vms_budget_uncharge(part, by_hand * PAGE) != 0)
-			return errno;
-		by_hand = 0;
-		return 0;
-	default:
-		return EINVAL;
-	}
-}
-
-static void reply(unsigned self, int error)
-{
-	struct vms_budget_stats all = { .struct_size = sizeof(all) };
-	struct vms_budget_stats own = { .struct_size = sizeof(own) };
-	struct answer answer = { .error = error, .pid = getpid() };
-
-	(void)vms_budget_get_stats(budget, &all);
-	(void)vms_budget_get_stats(part, &own);
-	answer.charged = all.charged / PAGE;
-	answer.charged_here = all.charged_here / PAGE;
-	answer.part_charged = own.charged / PAGE;
-	if (write(pipes[self].answers[1], &answer, sizeof(answer)) !=
-	    sizeof(answer))
-		_exit(1);
-}
-
-/* Returns in a new worker, too, as which it goes on. */
-static unsigned fork_worker(unsigned self, unsigned other, bool at_once)
-{
-	pid_t child = fork();
-
-	if (child == 0) {
-		self = other;
-		reply(self, 0);
-	} else {
-		/* The one that ends at once leaves the child to itself. */
-		if (at_once)
-			_exit(0);
-		reply(self, child < 0 ? errno : 0);
-	}
-	return self;
-}
-
-static void work(unsigned self)
-{
-	struct order order;
-
-	reply(self, 0);
-	while (read(pipes[self].orders[0], &order, sizeof(order)) ==
-	       sizeof(order)) {
-		if (order.action == END)
-			_exit(0);
-		if (order.action == FORK)
-			self = fork_worker(self, order.other,
-					   order.pages != 0);
-		else
-			reply(self, act(&order));
-	}
-	_exit(0);
-}
-
-static void open_worker(void)
-{
-	struct vms_budget_options below = {
-		.struct_size = sizeof(below), .limit = SIZE_MAX,
-		.policy = VMS_COMMIT_STRICT, .parent = budget,
-	};
-
-	/* Without these ends, the end of the test is the end of all workers. */
-	for (unsigned i = 0; i < WORKERS; i++) {
-		close(pipes[i].orders[1]);
-		close(pipes[i].answers[0]);
-	}
-	part = vms_budget_open(&below);
-	for (unsigned i = 0; i < SPACES; i++) {
-		struct vms_space_options options = {
-			.struct_size = sizeof(options),
-			.commit_policy = VMS_COMMIT_ALWAYS,
-			.budget = i == 0 ? budget : part,
-		};
-
-		spaces[i] = vms_space_open(4096 * PAGE, &options);
-		if (!spaces[i])
-			_exit(1);
-	}
-}
 
 /* --- the model ----------------------------------------------------------- */
 
@@ -256,7 +40,7 @@ struct object {
 	bool is_file;
 };
 
-/* The files first; an anonymous object is never used again. */
+/* The files come first; an anonymous object gets a new entry each time. */
 static struct object objects[1 << 20];
 static unsigned object_count;
 
@@ -294,7 +78,7 @@ static bool is_held(unsigned object)
 	return false;
 }
 
-/* What the objects of one worker come to, each once. */
+/* Return the sum of a worker's objects, each counted once. */
 static size_t held_by(const struct worker *worker, bool in_part)
 {
 	size_t pages = 0;
@@ -367,7 +151,9 @@ static void tell(unsigned worker, const struct order *order)
 			 sizeof(*order));
 }
 
-/* It ends by itself or by this; its files are closed when this returns. */
+/*
+ * Wait until a worker has ended, by itself or by a signal, and its files are closed.
+ */
 static void see_end(unsigned worker, int signal)
 {
 	struct pollfd ended = {
@@ -382,7 +168,7 @@ static void see_end(unsigned worker, int signal)
 		assert_int_equal(errno, EINTR);
 	close(ended.fd);
 	workers[worker].lives = false;
-	/* Those whose parents have ended are this process's to bury. */
+	/* Workers whose parents have ended are children of this process. */
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;
 }
@@ -432,7 +218,7 @@ static unsigned pick_living(struct random *random)
 	return worker;
 }
 
-/* A mapping that is used, or is not; MAPPINGS: none. */
+/* Return a random mapping that is in use, or one that is not; MAPPINGS: none. */
 static unsigned pick_mapping(struct random *random, unsigned worker, bool used)
 {
 	unsigned first = (unsigned)random_below(random, MAPPINGS);
@@ -446,7 +232,7 @@ static unsigned pick_mapping(struct random *random, unsigned worker, bool used)
 	return MAPPINGS;
 }
 
-/* Tell a worker, and expect to be refused where pages more do not fit. */
+/* Give an order; it must be refused if so many more pages do not fit. */
 static bool granted(unsigned worker, const struct order *order, size_t more)
 {
 	bool fits = more == 0 || charged() + more <= LIMIT_PAGES;
@@ -461,7 +247,7 @@ static bool granted(unsigned worker, const struct order *order, size_t more)
 	return fits;
 }
 
-/* Map an object that the worker may have, or not. */
+/* Map an object, which the worker may have mapped already. */
 static void step_map(struct random *random, unsigned worker, bool is_file)
 {
 	struct order order = {
@@ -533,7 +319,7 @@ static void step_charge(struct random *random, unsigned worker)
 		workers[worker].by_hand += order.pages;
 }
 
-/* pages of the order: whether the parent ends at once. */
+/* In an order to fork, pages tells whether the parent ends at once. */
 static void step_fork(struct random *random, unsigned worker)
 {
 	struct order order = { .action = FORK, .other = 0,
@@ -553,14 +339,14 @@ static void step_fork(struct random *random, unsigned worker)
 	workers[order.other] = workers[worker];
 	workers[order.other].lives = true;
 	/*
-	 * It counts before it has said, or done, anything; with one that ended
-	 * meanwhile, whose lock it has inherited, until its fork handler has run.
+	 * The child is charged before it runs. If its parent has ended, the child
+	 * holds the copied lock until its fork handler has run.
 	 */
 	if (!order.pages)
 		check_charged();
 	answer = hear(order.other);
 	workers[order.other].pid = answer.pid;
-	/* What it saw was before its parent had ended. */
+	/* The child may have seen the charge before its parent had ended. */
 	if (order.pages)
 		answer.charged = charged();
 	check_answer(order.other, &answer);

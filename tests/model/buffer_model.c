@@ -31,7 +31,7 @@
 
 static struct arguments given = { .operations = OPERATIONS_USUAL };
 
-/* A buffer and what must be in it. */
+/* A buffer and a copy of what it must hold. */
 struct subject {
 	vms_buffer buffer;
 	size_t most;       /* bytes that it may be asked to hold */
@@ -92,7 +92,7 @@ static void compare_contents(const struct subject *subject)
 		compare_part(subject, 0, subject->size);
 }
 
-/* The ledger is the sum over the buffers, and nothing else is mapped. */
+/* The space must be charged for its buffers and map nothing else. */
 static void compare_figures(void)
 {
 	struct vms_space_stats stats = { .struct_size = sizeof stats };
@@ -128,7 +128,7 @@ static void begin_operation(void)
 	fault_begin(&plan);
 }
 
-/* Whether it succeeded; what failed has left the buffer as it was. */
+/* Return whether a call succeeded; a failed one must have left the buffer alone. */
 static bool succeeded(bool good, const struct subject *subject,
 		      const vms_buffer *before)
 {
@@ -140,10 +140,7 @@ static bool succeeded(bool good, const struct subject *subject,
 	run.refused++;
 	if (errno != ENOMEM && !(result.failed && errno == EAGAIN))
 		wrong("a surprising errno");
-	/*
-	 * Where the host refuses also to undo what it or the limit cut short,
-	 * more stays committed.
-	 */
+	/* Where the host refuses the undo as well, more may stay committed. */
 	if (result.failed > (vms_last_refusal() == VMS_REFUSAL_HOST) &&
 	    after.committed > before->committed)
 		after.committed = before->committed;
@@ -152,7 +149,7 @@ static bool succeeded(bool good, const struct subject *subject,
 	return false;
 }
 
-/* Whether a size can be refused for other reasons than a failing host. */
+/* Return whether a size exceeds the buffer's maximum. */
 static bool is_too_much(const struct subject *subject, size_t size)
 {
 	return subject->maximum && size > subject->maximum;
@@ -181,7 +178,7 @@ static void fill(char *at, size_t length)
 	}
 }
 
-/* The room that shadows have. */
+/* Return a length that fits into the copy. */
 static size_t some_length(const struct subject *subject)
 {
 	size_t length = below(4) ? below(20000) : below(subject->most / 4);
@@ -302,7 +299,7 @@ static void do_shrink(struct subject *subject)
 		wrong("more than a page is left");
 }
 
-/* Make a buffer of any kind that the space has addresses for. */
+/* Make a buffer of a random kind, if the space has addresses for it. */
 static void init(struct subject *subject)
 {
 	struct vms_buffer_options options = {
@@ -333,7 +330,7 @@ static void compare_detached(const struct subject *subject,
 	assert_int_equal(vms_detached_free(detached), 0);
 }
 
-/* Free a buffer or take it apart, and begin with another. */
+/* Free or detach a buffer, and begin another. */
 static void do_replace(struct subject *subject)
 {
 	const vms_buffer before = subject->buffer;
@@ -364,7 +361,7 @@ static void operate(void)
 
 	kinds[below(sizeof kinds / sizeof *kinds)](subject);
 	run.step++;
-	/* What the host refused to give back is given back by the next call. */
+	/* The next call gives back what the host refused to take. */
 	compare_figures();
 	for (int i = 0; i < BUFFERS; i++)
 		compare_contents(&run.subjects[i]);
@@ -399,7 +396,7 @@ static void end_round(void)
 
 static void make_shadows(void)
 {
-	/* Where pages are large, huge ones are too large to fill. */
+	/* With 64 KiB pages, huge ones are too large to fill. */
 	const size_t most = vmsi_min(6 * vmsi_huge_page_size(), 12 << 20);
 
 	for (int i = 0; i < BUFFERS; i++) {
@@ -426,7 +423,7 @@ static void contents_and_figures(void **state)
 		free(run.subjects[i].shadow);
 	print_message("# %lu operations, %lu refused, %lu moves\n", run.step,
 		      run.refused, run.moved);
-	/* A run without these has not tested them. */
+	/* A run without these events has not tested them. */
 	assert_true(run.refused > 0);
 	assert_true(run.moved > 0);
 }

@@ -5,7 +5,7 @@
 
 #define WORD sizeof(uint64_t)
 
-/* Each page that is looked at costs a fault. */
+/* Looking at a page costs a page fault. */
 #define PAGES_MOST 128
 
 static size_t least(size_t a, size_t b)
@@ -18,7 +18,7 @@ static uint64_t word_at(const struct heap_block *block, size_t offset)
 	return (block->seed + offset) * 0x9e3779b97f4a7c15u;
 }
 
-/* The bytes of a word that lie in the block's filled part. */
+/* Write the bytes of a word that lie in the block's filled part. */
 static void fill_word(struct heap_block *block, size_t offset, size_t end)
 {
 	uint64_t word = word_at(block, offset);
@@ -34,7 +34,7 @@ static bool is_word(const struct heap_block *block, size_t offset, size_t end)
 		      least(WORD, end - offset)) == 0;
 }
 
-/* Marks are on words, and so two of them are one or do not overlap. */
+/* Marks are whole aligned words, so no two overlap. */
 static void mark(struct heap_block *block, size_t offset)
 {
 	offset -= offset % WORD;
@@ -43,7 +43,7 @@ static void mark(struct heap_block *block, size_t offset)
 	for (unsigned i = 0; i < block->mark_count; i++)
 		if (block->marks[i] == offset)
 			return;
-	/* The first ones stay: they have seen most. */
+	/* The oldest marks stay, since they have been through most operations. */
 	if (block->mark_count == MARKS_MOST)
 		block->mark_count--;
 	block->marks[block->mark_count++] = offset;
@@ -88,7 +88,7 @@ bool heap_block_is_right(const struct heap_block *block)
 	return true;
 }
 
-/* The C library compares by words: the first is zero, and each as the last. */
+/* Compare each byte with its neighbour, by memcmp, which is fast. */
 static bool are_zero(const unsigned char *memory, size_t length)
 {
 	return length == 0 ||

@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /*
- * What a block of a heap must hold. All of its first FILL_MOST bytes have a
- * pattern, which depends on the block and the place; of the rest some words
- * have, at places that are remembered, so that a large block costs few pages.
+ * What a block must hold. Its first FILL_MOST bytes have a pattern of the block and
+ * the offset; behind that only some words have it, at offsets that are noted, so
+ * that a large block costs few pages.
  */
 
 #define FILL_MOST ((size_t)256 << 10)
@@ -27,15 +27,15 @@ struct heap_block {
 /* Write the pattern, and marks at the end and at a random place. */
 void heap_block_fill(struct heap_block *block, uint64_t random);
 
-/* The block's size has changed: what is beyond it is forgotten. */
+/* Note the block's new size, and forget marks behind it. */
 void heap_block_resize(struct heap_block *block, size_t size);
 
-/* Whether the block holds all that was written. */
+/* Return whether the block holds all that was written. */
 bool heap_block_is_right(const struct heap_block *block);
 
 /*
- * Whether the first and last word of each page are zero, and all of a small
- * block; of a large one, pages at equal distances.
+ * Return whether a small block is zero; of a large one, look at the first and last
+ * word of pages at equal distances.
  */
 bool heap_block_is_zero(const unsigned char *memory, size_t size, size_t page);
 

@@ -175,8 +175,8 @@ void pages_move(struct pages *p, size_t from, size_t count, size_t to,
 	if (new_count > count)
 		pages_extend(p, to + count, new_count - count);
 	/*
-	 * On Linux the new mapping is there before the old one goes, and may
-	 * join what the old one is a part of with its own neighbours.
+	 * Linux makes the new mapping before it unmaps the old one, so for a moment
+	 * it may merge with the old one's neighbours.
 	 */
 	pages_spread_touched(p);
 	(void)memset(&p->pages[from], 0, count * sizeof *p->pages);

@@ -15,8 +15,8 @@
 #include "vma_shadow.h"
 
 /*
- * Random operations on a map of mappings and on a flat page array, compared
- * after each of them.
+ * Random operations on a map of mappings and on a flat array of pages; both are
+ * compared after each one.
  */
 
 #define OPERATIONS_USUAL 400000
@@ -40,13 +40,13 @@ static size_t random_below(size_t limit)
 	return random_bits() % limit;
 }
 
-/* A round: a map, its shadow, and what kind of operations it sees. */
+/* A round has a map, its shadow, and a choice of operations. */
 static struct {
 	struct vmsi_map map;
 	struct shadow shadow;
 	struct chunks chunks;
 	size_t length_max;  /* pages of a range */
-	size_t kinds;       /* of attributes; few of them merge often */
+	size_t kinds;       /* kinds of attributes; few of them merge often */
 	unsigned long step;
 	unsigned long refused;
 } run;
@@ -98,7 +98,7 @@ static struct vmsi_range range_of(size_t first, size_t end)
 	};
 }
 
-/* Reserve records; false where there are none, and then nothing has changed. */
+/* Reserve records; return false if there are none, and nothing has changed. */
 static bool reserve(size_t count)
 {
 	int error = vmsi_map_reserve(&run.map, count);
@@ -124,7 +124,7 @@ static void do_erase(void)
 	check_all("erase");
 }
 
-/* Into the first free pages at or above a random place. */
+/* Insert a mapping at the first free pages above a random place. */
 static void do_insert(void)
 {
 	struct vmsi_attributes attributes = random_attributes();
@@ -140,7 +140,7 @@ static void do_insert(void)
 	free_end = shadow_run_end(&run.shadow, first);
 	if (end <= first || random_below(4) == 0 || end > free_end)
 		end = free_end;
-	/* Often so that offsets go on from one mapping to the next. */
+	/* Often let the offset go on from the mapping before, so that both merge. */
 	offset = first * SHADOW_PAGE + random_below(2) * 64 * SHADOW_PAGE;
 	mapping = vmsi_map_insert(&run.map, range_of(first, end), offset,
 				  &attributes);
@@ -176,7 +176,7 @@ static void change_attributes(struct vmsi_attributes *attributes,
 	}
 }
 
-/* The pieces that an update should give, one after the other. */
+/* The pieces that an update must visit, in order. */
 struct pieces {
 	const struct change *change;
 	size_t page, end;
@@ -331,7 +331,7 @@ static void close_round(void)
 	check_all("destroy");
 }
 
-/* The tides of a round fill the map and empty it. */
+/* Phases of a round fill the map and empty it. */
 static void one_operation(bool filling)
 {
 	size_t choice = random_below(20);
@@ -358,7 +358,7 @@ static size_t random_pages(void)
 	size_t sizes[] = { 8, 64, 300, SHADOW_PAGES_MAX };
 	size_t size = sizes[random_below(4)];
 
-	/* Also small ones: in a full map every edge is near. */
+	/* Small bounds are used too: in a full map every edge is near. */
 	return size / 2 + 1 + random_below(size / 2);
 }
 
@@ -377,7 +377,7 @@ static void random_operations_agree_with_a_page_array(void **state)
 	}
 }
 
-/* Take all but so many. They are in no map, and its check counts those that are. */
+/* Take records of the pool until so many are left; they are in no map. */
 static void drain(struct vmsi_pool *pool, size_t left)
 {
 	while (pool->free_count > left)
@@ -385,7 +385,7 @@ static void drain(struct vmsi_pool *pool, size_t left)
 	pool->used_count = 0;
 }
 
-/* Leave the empty map so many records, the nodes they may need, and no memory. */
+/* Leave the map so many records and their nodes, and no memory for more. */
 static void drain_pools(size_t records)
 {
 	if (vmsi_map_reserve(&run.map, records))

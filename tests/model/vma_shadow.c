@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* A search may give up on luck only after this many gaps that do not do. */
+/* A search may stop only after it has looked at so many gaps in vain. */
 #define UNLUCKY_GAPS_MIN 32
 
 static bool merges(const struct shadow_page *a, const struct shadow_page *b)
@@ -34,7 +34,7 @@ size_t shadow_run_end(const struct shadow *shadow, size_t page)
 	return page;
 }
 
-/* Mappings that merge have the hints of both, so each page has those of all. */
+/* Merged mappings have the hints of both, so give every page those of all. */
 static void spread_hints(struct shadow *shadow)
 {
 	size_t end;
@@ -132,7 +132,7 @@ const char *shadow_compare(const struct shadow *shadow,
 	return NULL;
 }
 
-/* The free pages [first, end) as a search may use them; 0 where it may not. */
+/* Return how many of the free pages [first, end) a search may use. */
 static size_t usable(const struct shadow *shadow, size_t first, size_t end)
 {
 	size_t guard = 0;
@@ -143,7 +143,7 @@ static size_t usable(const struct shadow *shadow, size_t first, size_t end)
 	return end - first > guard ? end - first - guard : 0;
 }
 
-/* The place in the gap of length pages above first, tried page by page. */
+/* Find the place in a gap by trying page after page. */
 static bool place(const struct shadow *shadow, size_t first, size_t length,
 		  const struct vmsi_gap_request *request, uintptr_t *start)
 {
@@ -165,7 +165,7 @@ struct judgement {
 	size_t best_gap;      /* pages of the gap of the exact best fit */
 	uintptr_t best_start;
 	bool found;
-	size_t certain;       /* pages that are enough wherever they lie */
+	size_t certain;       /* pages that suffice for any alignment */
 	size_t certain_gap;   /* pages of the smallest gap with so many; 0: none */
 	size_t answer_gap;    /* pages of the gap that the answer is in */
 	bool answer_placed;   /* at the right place in it */
@@ -180,7 +180,7 @@ static void judge_one(const struct shadow *shadow, size_t first, size_t length,
 
 	if (!place(shadow, first, length, request, &start))
 		return;
-	/* Gaps come in ascending order, so a later equal one is higher. */
+	/* Gaps are visited in ascending order, so a later one is higher. */
 	better = !judgement->found || length < judgement->best_gap ||
 		(length == judgement->best_gap && request->end == VMSI_GAP_HIGH);
 	if (better) {
@@ -197,7 +197,7 @@ static void judge_one(const struct shadow *shadow, size_t first, size_t length,
 	}
 }
 
-/* Gaps large enough, and no larger than limit, that have no aligned place. */
+/* Count the gaps between both sizes that have no aligned place. */
 static size_t unlucky_gaps(const struct shadow *shadow,
 			   const struct vmsi_gap_request *request, size_t limit)
 {

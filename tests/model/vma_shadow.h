@@ -9,8 +9,9 @@
 #include "vma/vma.h"
 
 /*
- * What the vma room's map should hold, as a flat array with an entry a page,
- * and every question answered by looking at all of it.
+ * What a map should hold, as an array with an entry for each page; each question is
+ * answered by looking at all of it. A gap is a run of free pages between two
+ * mappings.
  */
 
 #define SHADOW_PAGE ((uintptr_t)4096)
@@ -34,7 +35,7 @@ static inline uintptr_t shadow_address(const struct shadow *shadow, size_t page)
 	return shadow->base + page * SHADOW_PAGE;
 }
 
-/* Pages [first, end), by their numbers. */
+/* These take page numbers, [first, end). */
 void shadow_insert(struct shadow *shadow, size_t first, size_t end,
 		   uint64_t offset, const struct vmsi_attributes *attributes);
 void shadow_erase(struct shadow *shadow, size_t first, size_t end);
@@ -46,12 +47,12 @@ void shadow_update(struct shadow *shadow, size_t first, size_t end,
 		   const void *context);
 
 /*
- * The end of the mapping that begins at, or goes on through, a mapped page:
- * the first page above that is free or would not merge with the one before.
+ * Return the end of a mapped page's mapping: the first page above it that is free or
+ * would not merge.
  */
 size_t shadow_mapping_end(const struct shadow *shadow, size_t page);
 
-/* The first page above the run of mapped (or free) pages that page is in. */
+/* Return the end of the mapped (or free) pages around a page. */
 size_t shadow_run_end(const struct shadow *shadow, size_t page);
 
 /* Compare mapping by mapping. Returns NULL, or what differs. */

@@ -31,7 +31,7 @@ static bool has_only(const unsigned char *memory, size_t length,
 	return true;
 }
 
-/* What has landed in the space must be known to it as lost. */
+/* Foreign memory in the space must be known to it as lost. */
 static void check_landing(struct race *race, uintptr_t start, size_t length)
 {
 	struct vmsi_range landed = vmsi_range_common(
@@ -62,10 +62,7 @@ static void use_foreign(struct race_thread *thread, void *memory,
 	munmap(memory, length);
 }
 
-/*
- * By the C library's mmap, which ThreadSanitizer follows; a preload that would
- * send it into a space is not part of this test.
- */
+/* Use libc's mmap, which ThreadSanitizer follows. */
 void *race_foreigner(void *argument)
 {
 	struct race_thread *thread = argument;
@@ -75,7 +72,7 @@ void *race_foreigner(void *argument)
 	while (!atomic_load(&race->stop)) {
 		size_t length = (1 + race_random(thread, 8)) * page;
 		size_t pages = vmsi_range_length(race->range) / page;
-		/* Most of what is mapped lies low in the space. */
+		/* Most mappings are low in the space. */
 		size_t at = race_random(thread, race_random(thread, 8) ?
 						pages / 16 : pages - 8);
 		int fixed = race_random(thread, 4) ? MAP_FIXED_NOREPLACE : 0;
@@ -94,7 +91,7 @@ void *race_foreigner(void *argument)
 
 /* --- looking ------------------------------------------------------------------------- */
 
-/* Returns what is wrong with a listing; NULL: nothing. */
+/* Return what is wrong with a listing, or NULL. */
 static const char *walk(struct race *race, struct vms_mapping_info *info,
 			unsigned flags)
 {
@@ -132,7 +129,7 @@ void *race_lister(void *argument)
 	return NULL;
 }
 
-/* Its mapping moves all the time, but the handle is always of some place. */
+/* The mapping moves all the time, but the handle must always name its place. */
 static void read_handle(struct race *race, vms_handle handle)
 {
 	char *address = vms_handle_address(race->space, handle);
@@ -162,7 +159,7 @@ void *race_handle_reader(void *argument)
 		if (handle.value == 0)
 			continue;
 		read_handle(race, handle);
-		/* The others need the processor more. */
+		/* Leave the processor to the other threads. */
 		if (atomic_fetch_add(&race->reads, 1) % 64 == 0)
 			sched_yield();
 	}
@@ -180,7 +177,7 @@ enum child_end {
 	CHILD_BAD_CONTENTS,
 };
 
-/* The child's copy works on its own. */
+/* The child's copy of the space must work. */
 static enum child_end use_copy(struct race *race)
 {
 	const size_t page = vmsi_page_size();
@@ -216,7 +213,7 @@ static enum child_end judge_child(struct race *race)
 		address = vms_handle_at(race->space, handle, 0, 1);
 		if (!address || vms_space_of(address) != race->space)
 			return CHILD_BAD_HANDLE;
-		/* It can be read, or this ends the child. */
+		/* A fault here ends the child. */
 		(void)*(volatile char *)address;
 	}
 	return use_copy(race);

@@ -39,11 +39,11 @@ static vms_heap *heap;
 static atomic_bool stop;
 static _Atomic(const char *) failure;
 
-/* Blocks on their way from one thread to another. */
+/* Blocks that one thread leaves for another. */
 static pthread_mutex_t shelf_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct heap_block shelf[SHELF];
 
-/* A block that stays, for those who only ask. */
+/* A block that is not freed, for threads that only ask. */
 static void *_Atomic asked;
 
 struct thread {
@@ -53,7 +53,7 @@ struct thread {
 	struct heap_block blocks[BLOCKS];
 };
 
-/* cmocka's own asserts are for the test's thread only. */
+/* cmocka's asserts may be used in the main thread only. */
 static void expect(bool condition, const char *what)
 {
 	const char *none = NULL;
@@ -239,7 +239,7 @@ static void run_threads(void)
 		      "%lu forks\n", threads[0].count, threads[1].count,
 		      threads[2].count, threads[3].count, threads[4].count,
 		      threads[5].count);
-	/* A race in which one kind of thread did nothing is none. */
+	/* Every kind of thread must have done something. */
 	for (unsigned i = 0; i < COUNT; i++)
 		assert_true(threads[i].count > 0);
 }

@@ -13,7 +13,7 @@
 #include "base/align.h"
 #include "host/host.h"
 
-/* One space, and threads of several kinds that work on it at once. */
+/* A space, and threads of several kinds that use it at the same time. */
 
 #define RACE_THREADS 8
 #define RACE_WORKERS 3
@@ -26,7 +26,7 @@ struct race {
 	struct vmsi_range range;
 	int file;                   /* word 0 of each page is its number plus one */
 	atomic_bool stop;
-	/* A mapping of each worker that moves and is never unmapped. */
+	/* Each worker has a mapping that moves and is never unmapped. */
 	_Atomic uint64_t handles[RACE_WORKERS];
 	/* What happened, for the report. */
 	atomic_ulong operations, foreign, landed, listings, reads, forks;
@@ -42,7 +42,10 @@ struct race_thread {
 	uint64_t random;
 };
 
-/* cmocka's own asserts are for the test's thread only. Also ends the race. */
+/*
+ * Record the first failure and end the race. cmocka's asserts may be used in the
+ * main thread only.
+ */
 void race_fail(struct race *race, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -24,8 +24,8 @@
 #define SPACE_PAGES 16384
 
 /*
- * ThreadSanitizer's runtime maps what it records wherever the host has room, 256
- * KiB and more at a time, and keeps it.
+ * ThreadSanitizer's runtime maps 256 KiB and more at a time wherever the kernel
+ * places it, and keeps that.
  */
 static bool may_be_a_sanitizers(size_t lost)
 {
@@ -64,7 +64,7 @@ size_t race_random(struct race_thread *thread, size_t below)
 
 static struct vmsi_host_calls real;
 
-/* An instant in which addresses of the space are free lasts longer. */
+/* Make the moment longer in which addresses of the space are unmapped. */
 static long munmap_and_wait(uintptr_t address, size_t length)
 {
 	long result = real.munmap(address, length);
@@ -158,7 +158,9 @@ static void expect_sound_space(void)
 	if (wrong)
 		fail_msg("%s", wrong);
 	snapshot_make(&now, SPACE_PAGES * vmsi_page_size());
-	/* Every foreign mapping has gone, and so the call wins all back. */
+	/*
+	 * All foreign mappings are gone, so this call covers their addresses again.
+	 */
 	snapshot_take_space(&now, race.space);
 	if (may_be_a_sanitizers(now.stats.lost)) {
 		print_message("# the sanitizer has mapped %zu bytes in it\n",
@@ -187,7 +189,7 @@ static void contents_and_addresses_are_never_wrong(void **state)
 		      race.reads, race.forks);
 	if (race.failed)
 		fail_msg("%s", race.failure);
-	/* A race in which one kind of thread did nothing is none. */
+	/* Every kind of thread must have done something. */
 	assert_true(race.operations && race.foreign && race.listings &&
 		    race.reads && race.forks);
 	expect_sound_space();

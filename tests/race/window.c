@@ -15,9 +15,9 @@
 #include "space/inside.h"
 
 /*
- * A few operations leave addresses of the space free for an instant. Here a
- * foreign mapping lands in them in that very instant: the table of host calls
- * maps it right after the call that freed the addresses.
+ * A few operations leave addresses of the space unmapped for an instant. Here a
+ * foreign mapping gets them right then: the table of host calls maps it after the
+ * call that unmapped them.
  */
 
 #define SPACE_PAGES 2048
@@ -120,7 +120,7 @@ static void expect_foreign_untouched(void)
 				 (unsigned char)foreign[i]);
 }
 
-/* Everything that a program may do to those addresses leaves them alone. */
+/* No call on the space may change the foreign mapping. */
 static void expect_foreign_survives_all(void)
 {
 	struct vms_mapping_info info = { .struct_size = sizeof(info) };
@@ -150,7 +150,7 @@ static void expect_foreign_survives_all(void)
 	expect_sound();
 }
 
-/* When the foreign mapping has gone, the addresses are the space's again. */
+/* Once the foreign mapping is gone, the reservation covers its addresses again. */
 static void expect_recovery(void)
 {
 	struct snapshot now;
@@ -231,7 +231,7 @@ static void expect_file(const char *memory, size_t written, size_t pages)
 	}
 }
 
-/* Landings at both ends, in the middle and on all of a freed range. */
+/* Foreign mappings at both ends, in the middle, and on all of the range. */
 static const struct landing landings[] = {
 	{ .first = 0, .count = 1 },
 	{ .first = 7, .count = 1 },
@@ -278,8 +278,8 @@ static void growth_of_a_private_file_moves_where_it_was_lost(void **state)
 }
 
 /*
- * A host that cannot keep the source mapped frees it for an instant; also where
- * the mapping grows by the move.
+ * Without MREMAP_DONTUNMAP the source is unmapped for an instant, also when the
+ * mapping grows by the move.
  */
 static void the_source_of_a_growing_move_is_lost(void **state)
 {
@@ -289,7 +289,7 @@ static void the_source_of_a_growing_move_is_lost(void **state)
 		landing = landings[i];
 		landing.when = AFTER_MREMAP;
 		landing.refuses_keeping = true;
-		/* More than an open gap would hold. */
+		/* This is more than an open gap would hold. */
 		assert_ptr_equal(vms_mremap(space, memory, bytes(8), bytes(280),
 					    MREMAP_MAYMOVE | MREMAP_FIXED,
 					    at(64)), at(64));
@@ -332,7 +332,9 @@ static void the_guard_gap_of_a_stack_is_lost(void **state)
 	assert_non_null(foreign);
 	for (size_t i = 0; i < 4; i++)
 		stack[bytes(i)] = (char)(i + 1);
-	/* With the stack goes its gap, and what is in it is found. */
+	/*
+	 * Unmapping the stack also looks at its gap, and finds the foreign mapping.
+	 */
 	assert_int_equal(vms_munmap(space, at(602), bytes(2)), 0);
 	assert_int_equal(stack[0], 1);
 	expect_foreign_untouched();
@@ -340,7 +342,7 @@ static void the_guard_gap_of_a_stack_is_lost(void **state)
 	expect_lost_and_found();
 }
 
-/* Several at once, one after the other, all found again. */
+/* Lose several ranges one after the other; all must be found again. */
 static void many_losses_are_kept_apart(void **state)
 {
 	char *lands[12];

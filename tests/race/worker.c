@@ -6,8 +6,8 @@
 #include "race.h"
 
 /*
- * A thread that maps, touches, grows, moves, cuts and unmaps. Both ends of each
- * page that it owns have a mark that no other page has.
+ * A thread that maps, touches, grows, moves, cuts and unmaps. It marks both ends of
+ * each page with a value that no other page has.
  */
 
 #define SLOTS 6
@@ -15,7 +15,7 @@
 #define RW (PROT_READ | PROT_WRITE)
 #define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
 
-/* Slot 0 is never unmapped, so that others may look at its handle. */
+/* Slot 0 is never unmapped, so that other threads can use its handle. */
 struct slot {
 	enum { PLAIN, SHARED_MEMORY, PRIVATE_FILE, KINDS } kind;
 	uint64_t *memory;          /* NULL: nothing is mapped */
@@ -45,26 +45,26 @@ static uint64_t *last_word(const struct worker *worker,
 	return page_of(worker, slot, number + 1) - 1;
 }
 
-/* Whether a page is as the kernel gives it. */
+/* Return whether a page reads as one that is new. */
 static bool is_fresh(const struct slot *slot, size_t number, uint64_t first,
 		     uint64_t last)
 {
 	if (slot->kind == PRIVATE_FILE)
 		return first == number + 1 && last == 0;
-	/* What is cut off a shared object is still in it. */
+	/* A shared object keeps the contents of a part that was unmapped. */
 	if (slot->kind == SHARED_MEMORY && first == slot->mark + number)
 		return last == ~first;
 	return first == 0 && last == 0;
 }
 
-/* How many pages can be touched. */
+/* Return how many pages can be touched. */
 static size_t pages_backed(const struct slot *slot)
 {
 	return slot->kind == SHARED_MEMORY && slot->backed < slot->pages ?
 		slot->backed : slot->pages;
 }
 
-/* Pages that are new must be as the kernel gives them; then they are marked. */
+/* Mark new pages, which must read as new first. */
 static void mark(struct worker *worker, struct slot *slot, size_t from)
 {
 	for (size_t i = from; i < pages_backed(slot); i++) {
@@ -168,7 +168,7 @@ static void grow(struct worker *worker, struct slot *slot, int flags)
 		resize(worker, slot, pages, flags);
 }
 
-/* To a place that this worker has got for it, so that it is nobody else's. */
+/* Move a mapping over another one of this worker. */
 static void move(struct worker *worker, struct slot *slot)
 {
 	size_t length = slot->pages * worker->page;

@@ -71,7 +71,7 @@ static void the_lesser_and_the_greater_are_found(void **state)
 	assert_int_equal(vmsi_max(UINTPTR_MAX, 0), UINTPTR_MAX);
 }
 
-/* Every pair of ranges of a small line against byte-by-byte membership. */
+/* Compare each pair of ranges of a small line byte by byte. */
 static void ranges_overlap_where_they_share_a_byte(void **state)
 {
 	(void)state;

@@ -56,7 +56,7 @@ static void locks_nest_in_order_of_rank(void **state)
 		vmsi_lock_acquire(&space);
 		vmsi_lock_acquire(&leaf);
 		assert_int_equal(pthread_mutex_trylock(&space.mutex), EBUSY);
-		/* Any order of release is fine. */
+		/* Locks may be released in any order. */
 		vmsi_lock_release(&registry);
 		vmsi_lock_release(&leaf);
 		vmsi_lock_release(&space);
@@ -76,14 +76,14 @@ static void fork_handlers_take_all_locks_of_one_rank(void **state)
 		vmsi_lock_acquire_any(&spaces[i]);
 	for (int i = 0; i < 3; i++)
 		vmsi_lock_release_any(&spaces[i]);
-	/* They leave nothing behind that a later check could trip over. */
+	/* These acquisitions must leave no rank marked as held. */
 	vmsi_lock_acquire(&spaces[1]);
 	vmsi_lock_release(&spaces[1]);
 }
 
 #ifdef VMSI_DEBUG
 
-/* How a child ends that takes two locks of these ranks, in this order. */
+/* Return how a child ends that takes two locks of these ranks in this order. */
 static int end_of_taking(enum vmsi_lock_rank first, enum vmsi_lock_rank second)
 {
 	struct vmsi_lock one, two;

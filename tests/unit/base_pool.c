@@ -45,7 +45,7 @@ static void what_a_chunk_had_left_is_not_lost(void **state)
 	assert_int_equal(vmsi_pool_reserve(&pool, pool.free_count + 1), 0);
 	assert_int_equal(chunks.live, 2);
 	chunks.chunks_left = 0;
-	/* As many as it says there are, or the program ends. */
+	/* The pool must hold as many records as free_count says. */
 	while (pool.free_count)
 		assert_non_null(vmsi_pool_take(&pool));
 	assert_true(pool.used_count * RECORD > pool.total_bytes - 4 * RECORD);
@@ -61,7 +61,7 @@ static void records_are_aligned_and_do_not_overlap(void **state)
 	(void)state;
 	vmsi_pool_init(&pool, RECORD - 3, chunks_source(&chunks));
 	for (size_t i = 0; i < MANY; i++) {
-		/* Uneven steps leave fresh records behind in old chunks. */
+		/* Steps of different sizes leave unused records in old chunks. */
 		assert_int_equal(vmsi_pool_reserve(&pool, i % 97 + 1), 0);
 		records[i] = vmsi_pool_take(&pool);
 		assert_int_equal((uintptr_t)records[i] % 16, 0);
@@ -143,7 +143,9 @@ static void a_failed_reserve_leaves_the_pool_as_before(void **state)
 	chunks.chunks_left = 1;
 	assert_int_equal(vmsi_pool_reserve(&pool, 10), 0);
 	before = pool;
-	/* More than one chunk of the usual size: none of them may stay. */
+	/*
+	 * This request needs several chunks; when one cannot be had, none may stay.
+	 */
 	assert_int_equal(vmsi_pool_reserve(&pool, 100 * MANY), -ENOMEM);
 	assert_memory_equal(&pool, &before, sizeof(pool));
 	assert_int_equal(chunks.live, 1);

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
-/* Structs of programs that know less or more of them than the library. */
+/*
+ * A program was built with an older or a newer version of a struct than the library.
+ */
 
 struct first {
 	size_t struct_size;
@@ -41,7 +43,7 @@ static void the_first_size_is_that_of_the_first_struct(void **state)
 
 static void older_options_have_defaults(void **state)
 {
-	/* What lies behind them is not theirs. */
+	/* The call must not write behind the end of the program's struct. */
 	struct grown around = { sizeof(struct first), 7, 99 }, known;
 
 	(void)state;

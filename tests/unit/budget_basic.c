@@ -57,7 +57,7 @@ static void only_what_was_charged_by_hand_is_uncharged(void **state)
 	charge(parent, 10);
 	charge(child, 30);
 	assert_refused(vms_budget_uncharge(child, 31), EINVAL);
-	/* The parent is charged 40, but 30 of them by its child. */
+	/* Of the parent's 40, the child has charged 30. */
 	assert_refused(vms_budget_uncharge(parent, 11), EINVAL);
 	assert_int_equal(stats_of(parent).charged, 40);
 	uncharge(parent, 10);
@@ -181,7 +181,7 @@ static void a_charge_fits_at_all_levels_or_is_made_at_none(void **state)
 	charge(low, 60);
 	assert_int_equal(stats_of(middle).charged, 60);
 	assert_int_equal(stats_of(top).charged, 60);
-	/* The top refuses; neither its peak nor anybody's charge changes. */
+	/* The top budget refuses; its peak and all charges stay. */
 	assert_refused(vms_budget_charge(other, 41), ENOMEM);
 	assert_int_equal(stats_of(other).charged, 0);
 	assert_int_equal(stats_of(other).refusals, 0);
@@ -220,13 +220,13 @@ static void a_parent_is_not_closed_before_its_children(void **state)
 /* --- callbacks ----------------------------------------------------------- */
 
 struct room_maker {
-	vms_budget *budget;     /* the one that gives something up */
-	size_t step;            /* bytes of it each time */
+	vms_budget *budget;     /* the budget that is uncharged */
+	size_t step;            /* bytes uncharged in each call */
 	unsigned calls;
-	size_t bytes;           /* of the latest request */
+	size_t bytes;           /* number of the call for the latest request */
 	unsigned attempt;
 	vms_budget *asked;
-	bool gives_up;          /* says no after all */
+	bool gives_up;          /* uncharges, and yet returns false */
 };
 
 static bool make_room(vms_budget *budget, size_t bytes, unsigned attempt,
@@ -255,15 +255,17 @@ static void a_callback_makes_room(void **state)
 	(void)state;
 	charge(budget, 90);
 	assert_int_equal(vms_budget_set_callback(budget, make_room, &maker), 0);
-	/* Two calls are needed, and errno is not the callback's. */
+	/*
+	 * The budget must call it twice, and must not show the errno that it sets.
+	 */
 	charge(budget, 30);
 	assert_int_equal(maker.calls, 2);
 	assert_int_equal(maker.bytes, 30);
 	assert_ptr_equal(maker.asked, budget);
 	assert_int_equal(stats_of(budget).charged, 100);
-	/* What was granted in the end was no refusal. */
+	/* A request that a callback made fit is not counted as a refusal. */
 	assert_int_equal(stats_of(budget).refusals, 0);
-	/* What fits is granted without asking. */
+	/* The budget does not call it for a request that fits. */
 	uncharge(budget, 50);
 	charge(budget, 50);
 	assert_int_equal(maker.calls, 2);
@@ -281,7 +283,7 @@ static void a_callback_is_asked_so_often_and_no_more(void **state)
 	assert_refused(vms_budget_charge(budget, 1), ENOMEM);
 	assert_int_equal(maker.calls, VMS_BUDGET_ATTEMPTS);
 	assert_int_equal(stats_of(budget).refusals, 1);
-	/* The next request begins anew. */
+	/* The budget numbers its calls from 0 again for the next request. */
 	maker.calls = 0;
 	maker.gives_up = true;
 	assert_refused(vms_budget_charge(budget, 1), ENOMEM);
@@ -324,7 +326,7 @@ static void levels_are_asked_up_to_the_one_that_refuses(void **state)
 
 static unsigned depth, deepest;
 
-/* Asks for more itself, which must be refused without coming back here. */
+/* Charge from within the callback: refused without another call. */
 static bool ask_for_more(vms_budget *budget, size_t bytes, unsigned attempt,
 			 void *context)
 {
@@ -347,7 +349,7 @@ static void a_callback_is_not_called_from_a_callback(void **state)
 	assert_refused(vms_budget_charge(budget, 11), ENOMEM);
 	assert_int_equal(deepest, 1);
 	assert_int_equal(stats_of(budget).refusals, 2);
-	/* Afterwards it is called again. */
+	/* The budget calls it again for the next request. */
 	deepest = 0;
 	assert_refused(vms_budget_charge(budget, 11), ENOMEM);
 	assert_int_equal(deepest, 1);

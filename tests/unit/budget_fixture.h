@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include <vmspace.h>
 
-/* Budgets for the tests of the budget room. */
+/* Budgets for the tests of src/budget. */
 
 #define ERRNO_BEFORE 4711
 
@@ -66,7 +66,7 @@ static inline struct vms_budget_stats stats_of(vms_budget *budget)
 	return stats;
 }
 
-/* A charge that must be made, and leaves errno alone. */
+/* Charge; it must succeed and keep errno. */
 static inline void charge(vms_budget *budget, size_t bytes)
 {
 	errno = ERRNO_BEFORE;
@@ -81,7 +81,7 @@ static inline void uncharge(vms_budget *budget, size_t bytes)
 	assert_int_equal(errno, ERRNO_BEFORE);
 }
 
-/* Whether a call fails in the way of system calls, with this errno. */
+/* Check that a call returns -1 with this errno. */
 #define assert_refused(call, wanted) \
 	do { \
 		errno = 0; \

@@ -16,14 +16,15 @@
 #include "budget_fixture.h"
 
 /*
- * What is in the memory of a shared budget can be anything: no reader crashes,
- * hangs or believes what cannot be. And those who only read.
+ * Another process can write anything into the memory of a shared budget: no reader
+ * may crash, hang or return figures that cannot be. A reader without the right to
+ * write must do without it.
  */
 
 #define ROUNDS 50
 #define ROUNDS_UNDER_WAY 8
 
-/* Of the first slots' objects, what is written to all the time. */
+/* The test keeps overwriting this many bytes of the first slots' objects. */
 #define OBJECTS_BYTES ((size_t)32 << 10)
 
 static vms_budget *budget;
@@ -33,7 +34,7 @@ static int open_one(void **state)
 {
 	(void)state;
 	budget = open_shared(1000, VMS_COMMIT_STRICT);
-	/* A hang is to be seen as one. */
+	/* A test that hangs must end as a failure. */
 	alarm(3600);
 	return 0;
 }
@@ -106,7 +107,7 @@ static void a_file_that_can_be_cut_short_is_refused(void **state)
 	errno = 0;
 	assert_null(vms_budget_from_fd(fd));
 	assert_int_equal(errno, EINVAL);
-	/* With the seal it is as good as any. */
+	/* Once F_SEAL_SHRINK is set, the same file is accepted. */
 	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
 	close_budget(vms_budget_from_fd(fd));
 	close(fd);
@@ -167,18 +168,18 @@ static void garbage_does_no_harm(void **state)
 		write_garbage(start, vmsi_min(start + length,
 					      VMSI_BUDGET_BYTES));
 		use_it();
-		/* With a sound beginning, readers go further. */
+		/* With a valid header, readers go on to the slots. */
 		memcpy(&budget->shared->head, &good, sound);
 		use_it();
 		write_garbage(sound, sizeof(good));
 		use_it();
 	}
-	/* What is charged here is known without it. */
+	/* The process keeps its own charge outside the shared memory. */
 	assert_int_equal(stats_of(budget).charged_here, 100);
 	uncharge(budget, 100);
 }
 
-/* While another process goes on writing. */
+/* Another process overwrites the memory while this one reads it. */
 static void garbage_under_way_does_no_harm(void **state)
 {
 	pid_t child = fork();
@@ -197,7 +198,7 @@ static void garbage_under_way_does_no_harm(void **state)
 	assert_int_equal(waitpid(child, NULL, 0), child);
 }
 
-/* As another process would open it. */
+/* Open the budget's file anew, as another process would. */
 static int reopen(int flags)
 {
 	char path[32];
@@ -214,7 +215,7 @@ static int reopen(int flags)
 
 static void without_a_place_there_is_no_joining(void **state)
 {
-	/* All but the first, which the budget has. */
+	/* Lock every slot but the first, which the budget itself has locked. */
 	struct flock all = { .l_type = F_WRLCK, .l_start = 1 };
 	int fd = reopen(O_RDWR);
 	vms_budget *other;
@@ -249,7 +250,9 @@ static void a_reader_needs_no_right_to_write(void **state)
 	assert_true(child >= 0);
 	if (child == 0)
 		_exit(0);
-	/* It had a copy of all; nobody has looked at its place since. */
+	/*
+	 * The child had copies of all charges; nobody has looked at its slot since.
+	 */
 	assert_int_equal(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT),
 			 0);
 	assert_int_equal(vmsi_budget_read(fd, &figures), 0);
@@ -296,7 +299,7 @@ static void an_owner_can_publish_an_account_of_his_own(void **state)
 	assert_int_equal(strlen(figures.label), VMSI_BUDGET_LABEL_MAX);
 	assert_int_equal(stats_of(budget).charged, 700);
 	assert_int_equal(stats_of(budget).processes, 9);
-	/* A label stays unless there is another, of which nothing is left. */
+	/* Without a label the old one stays; a shorter one leaves nothing of it. */
 	publication.label = NULL;
 	publication.charged = 5;
 	assert_int_equal(vmsi_budget_publish(budget, &publication), 0);
@@ -307,7 +310,9 @@ static void an_owner_can_publish_an_account_of_his_own(void **state)
 	assert_int_equal(vmsi_budget_publish(budget, &publication), 0);
 	assert_int_equal(vmsi_budget_read(fd, &figures), 0);
 	assert_string_equal(figures.label, "postgres");
-	/* Nobody else keeps an account there. */
+	/*
+	 * A budget whose owner keeps the account can neither be charged nor joined.
+	 */
 	assert_refused(vms_budget_charge(budget, 1), ENOMEM);
 	errno = 0;
 	assert_null(vms_budget_from_fd(fd));
@@ -316,10 +321,31 @@ static void an_owner_can_publish_an_account_of_his_own(void **state)
 	close(fd);
 }
 
+static void a_budget_of_another_version_is_told_apart(void **state)
+{
+	const uint64_t magic = VMSI_BUDGET_MAGIC;
+	const uint32_t version = VMSI_BUDGET_VERSION - 1;
+	struct vmsi_budget_figures figures;
+	int fd = memfd_create("old", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 4096 + 64 * 1024), 0);
+	assert_int_equal(pwrite(fd, &magic, sizeof(magic), 0), sizeof(magic));
+	assert_int_equal(pwrite(fd, &version, sizeof(version), sizeof(magic)),
+			 sizeof(version));
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	errno = 0;
+	assert_null(vms_budget_from_fd(fd));
+	assert_int_equal(errno, EPROTONOSUPPORT);
+	assert_int_equal(vmsi_budget_read(fd, &figures), -EPROTONOSUPPORT);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_SHARED(other_files_are_refused),
+		cmocka_unit_test(a_budget_of_another_version_is_told_apart),
 		WITH_SHARED(a_file_that_can_be_cut_short_is_refused),
 		WITH_SHARED(a_budget_cannot_be_cut_short),
 		WITH_SHARED(garbage_does_no_harm),

@@ -8,8 +8,7 @@
 #include "space_fixture.h"
 
 /*
- * Spaces, heaps and buffers that charge to a budget: it is charged what they
- * are, at any time.
+ * A budget's charge always equals what its spaces, heaps and buffers have committed.
  */
 
 #define LIMIT_PAGES 100
@@ -115,7 +114,7 @@ static void a_strict_budget_counts_noreserve(void **state)
 static void the_hosts_own_errors_come_first(void **state)
 {
 	(void)state;
-	/* Without a descriptor no room needs to be made. */
+	/* A call with a bad descriptor must not make the callback give memory up. */
 	assert_map_fails(vms_mmap(space, NULL, bytes(101), RW, MAP_PRIVATE, -1,
 				  0), EBADF);
 	assert_int_equal(stats_of(budget).refusals, 0);
@@ -136,11 +135,11 @@ static void what_fails_in_the_host_is_refunded(void **state)
 /* --- callbacks ----------------------------------------------------------- */
 
 struct cache {
-	size_t page, pages;     /* what is mapped of it */
+	size_t page, pages;     /* pages that are still mapped */
 	unsigned calls;
 };
 
-/* Gives ten pages up, in the very space that asks. */
+/* Unmap ten pages, in the very space whose call asked for memory. */
 static bool drop_some(vms_budget *asked, size_t wanted, unsigned attempt,
 		      void *context)
 {
@@ -181,7 +180,7 @@ static void a_callback_gives_memory_up(void **state)
 	assert_int_equal(charged_pages(), 40 + 20 + 40);
 	assert_int_equal(stats_of(budget).refusals, 0);
 	assert_int_equal(stats_now().commit_refusals, 0);
-	/* And in the end there is nothing left to give up. */
+	/* The callback has nothing left to unmap. */
 	assert_map_fails(vms_mmap(space, NULL, bytes(90), RW, ANONYMOUS, -1, 0),
 			 ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_BUDGET);
@@ -190,7 +189,7 @@ static void a_callback_gives_memory_up(void **state)
 	assert_int_equal(stats_now().commit_refusals, 1);
 }
 
-/* A callback whose own calls fail for reasons of their own. */
+/* A callback that fails with a refusal of its own, which must not be shown. */
 static bool fail_otherwise(vms_budget *asked, size_t wanted, unsigned attempt,
 			   void *context)
 {
@@ -293,7 +292,10 @@ static void the_budget_is_the_sum_of_its_spaces(void **state)
 		assert_int_equal(stats_of(top).charged,
 				 below + committed_in(spaces[0]));
 	}
-	/* What replaces something is charged the net, so at no instant more. */
+	/*
+	 * A replacement is charged the difference, so the peak stays below the
+	 * limit.
+	 */
 	assert_true(stats_of(top).peak <= bytes(90));
 	assert_true(stats_of(low).peak <= bytes(50));
 	assert_true(stats_of(top).refusals > 0);
@@ -370,7 +372,7 @@ static void a_buffer_charges_its_budget(void **state)
 	assert_int_equal(vms_buffer_reserve(&buffer, 5 * MIB), 0);
 	assert_int_equal(vms_buffer_get_stats(&buffer, &stats), 0);
 	assert_int_equal(stats_of(above).charged, stats.committed);
-	/* Up to the limit, though what is committed ahead is refused. */
+	/* A buffer that may not commit ahead can still grow up to the limit. */
 	assert_int_equal(vms_buffer_reserve(&buffer, 8 * MIB), 0);
 	assert_fails(vms_buffer_reserve(&buffer, 8 * MIB + 1), ENOMEM);
 	assert_non_null(vms_buffer_extend(&buffer, 3 * MIB));
@@ -384,7 +386,7 @@ static void a_buffer_charges_its_budget(void **state)
 
 /* --- fork ---------------------------------------------------------------- */
 
-/* A budget that is not shared is the child's own, with all that is charged. */
+/* A child has a private budget of its own, with all that was charged before. */
 static int child_status(void)
 {
 	if (stats_of(budget).charged != bytes(20) + 7 ||

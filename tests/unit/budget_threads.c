@@ -11,14 +11,14 @@
 #include "budget_fixture.h"
 #include "host/host.h"
 
-/* Many threads on one tree of budgets, by hand and by spaces. */
+/* Many threads charge one tree of budgets, by hand and by spaces. */
 
 #define THREADS 4
 #define STEPS 2000
 #define PAGE vmsi_page_size()
 
 static vms_budget *top;
-static _Atomic size_t held;      /* pages that threads have just now */
+static _Atomic size_t held;      /* pages that threads have charged now */
 static _Atomic unsigned refused, asked, broken;
 
 static bool make_no_room(vms_budget *budget, size_t bytes, unsigned attempt,
@@ -68,7 +68,7 @@ static int common_file;
 
 #define FILE_PAGES 30
 
-/* What all threads map, and is charged once to the top. */
+/* All threads map this file; the top budget must be charged for it once. */
 static void hold_file(vms_space *space)
 {
 	void *memory = vms_mmap(space, NULL, PAGE, PROT_READ, MAP_SHARED,
@@ -156,7 +156,7 @@ static void threads_keep_to_a_limit_that_is_shared(void **state)
 	close_budget(top);
 }
 
-/* While threads charge and are refused, a child is made and finds all whole. */
+/* Fork while other threads charge; the child must find the tree whole. */
 static void *fork_now_and_then(void *context)
 {
 	_Atomic bool *done = context;

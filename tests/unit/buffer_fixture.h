@@ -19,8 +19,8 @@
 #include "space/inside.h"
 
 /*
- * A space for the tests of the buffer room, and one buffer in it. What they
- * hold is a pattern by offset, so that a byte at a wrong place is seen.
+ * A space and a buffer in it. The buffer's bytes are a function of the offset, so
+ * that a byte in a wrong place is seen.
  */
 
 #define SPACE_HUGE_PAGES 64
@@ -55,7 +55,7 @@ static inline struct vms_space_stats space_stats(void)
 	return stats;
 }
 
-/* Nothing may be left of the buffer. */
+/* The space must be empty once the buffer is freed. */
 static inline int close_space(void **state)
 {
 	const char *wrong = vmsi_space_check(space);
@@ -73,7 +73,7 @@ static inline int close_space(void **state)
 #define WITH_SPACE(test) \
 	cmocka_unit_test_setup_teardown(test, open_space, close_space)
 
-/* A buffer in the space; it must succeed. */
+/* Make a buffer in the space; it must succeed. */
 static inline void make_with(size_t maximum, unsigned flags)
 {
 	struct vms_buffer_options options = {
@@ -103,7 +103,7 @@ static inline void fill(char *at, size_t offset, size_t length)
 		at[i] = pattern(offset + i);
 }
 
-/* Grow to size by steps that are not round. */
+/* Append up to this size in steps that are no round numbers. */
 static inline void append_up_to(size_t size)
 {
 	static char piece[5000];
@@ -132,7 +132,7 @@ static inline void assert_zero(size_t begin, size_t end)
 
 /* --- what is refused ------------------------------------------------------------- */
 
-/* Whether a call fails in the way of system calls and leaves the buffer. */
+/* Check that a call returns -1 with this errno and leaves the buffer as it was. */
 #define assert_refused(call, wanted) \
 	do { \
 		const vms_buffer before = buffer; \

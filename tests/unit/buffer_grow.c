@@ -98,7 +98,7 @@ static void what_resize_adds_is_zero(void **state)
 	assert_zero(10, 5 * page());
 	assert_pattern(0, 10);
 
-	/* Also what was written between two cuts. */
+	/* Bytes written between two truncations are cleared as well. */
 	append_up_to(6 * page());
 	assert_int_equal(vms_buffer_truncate(&buffer, 5 * page() + 1), 0);
 	append_up_to(7 * page());
@@ -150,7 +150,7 @@ static void what_is_reserved_cannot_be_refused(void **state)
 	assert_refused(!vms_buffer_extend(&buffer, 1), ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_COMMIT);
 	assert_pattern(0, buffer.size);
-	/* To reserve less than there is does nothing. */
+	/* vms_buffer_reserve does nothing for less than is committed. */
 	assert_int_equal(vms_buffer_reserve(&buffer, 1), 0);
 }
 
@@ -169,7 +169,7 @@ static void what_is_needed_is_had_where_more_is_refused(void **state)
 	assert_pattern(0, buffer.size);
 }
 
-/* The advice is what the space lists, of every part. */
+/* Check the advice of each mapping of the buffer, as the space lists it. */
 static void assert_advised(unsigned wanted)
 {
 	static struct vms_mapping_info info;
@@ -195,7 +195,7 @@ static void all_of_it_is_advised_once(void **state)
 	assert_advised(usual);
 	append_up_to(6 * huge());
 	assert_advised(usual);
-	/* What is committed, and what is not. */
+	/* One mapping is the committed part, the other is the reserved rest. */
 	assert_int_equal(space_stats().mappings, 2);
 	assert_int_equal(vms_buffer_free(&buffer), 0);
 	make_with(20 * huge(), VMS_BUFFER_SMALL_PAGES);
@@ -222,7 +222,7 @@ static void small_pages_are_brought_in_ahead(void **state)
 	append_up_to(4 << 20);
 	assert_pattern(0, buffer.size);
 	assert_true(resident(0, buffer.committed) <= (4 << 20) + (1 << 20));
-	/* Of what is far ahead only the beginning. */
+	/* The buffer populates only the beginning of what it commits far ahead. */
 	assert_non_null(vms_buffer_extend(&buffer, 32 << 20));
 	assert_true(resident(0, buffer.committed) <= 8 << 20);
 	assert_zero(buffer.size - 10, buffer.size);
@@ -250,8 +250,8 @@ static long count_mprotect(uintptr_t start, size_t length, int prot)
 }
 
 /*
- * What comes before the first huge page is brought in by a call for every
- * doubling, and not by a fault a page.
+ * Before its first huge page, a buffer populates memory by one call for each
+ * doubling, in place of a fault for each page.
  */
 static void the_small_beginning_costs_few_calls(void **state)
 {
@@ -275,7 +275,7 @@ static void the_small_beginning_costs_few_calls(void **state)
 	assert_pattern(0, buffer.size);
 }
 
-/* A small one has no more in memory than twice what it holds. */
+/* A small buffer has at most twice its size in memory. */
 static void a_small_one_holds_little(void **state)
 {
 	const size_t sizes[] = { 1, page(), 3 * page(), 20 * page() };

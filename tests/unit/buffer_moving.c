@@ -3,7 +3,7 @@
 
 /* Buffers without a maximum, which move. */
 
-/* Something of another's right behind the buffer, so that it must move. */
+/* Map memory right behind the buffer, so that its growth must move it. */
 static void *block_growth(void)
 {
 	void *behind = buffer.data + buffer.committed;
@@ -38,7 +38,7 @@ static void it_grows_where_it_is_or_moves(void **state)
 		append_up_to(buffer.committed + 1);
 		assert_true(buffer.data != old);
 		assert_int_equal(buffer.moves, i);
-		/* So page tables moved, and not pages. */
+		/* At this alignment mremap moves page tables and no pages. */
 		assert_int_equal((uintptr_t)buffer.data % huge(),
 				 (uintptr_t)old % huge());
 		assert_int_equal(vms_munmap(space, behind, page()), 0);
@@ -116,7 +116,7 @@ static void shrink_gives_addresses_back_too(void **state)
 	assert_pattern(0, 2 * huge());
 }
 
-/* Whatever pages it may have later. */
+/* A small buffer takes one page, even if it may have huge pages later. */
 static void many_small_ones_hold_a_page_each(void **state)
 {
 	static vms_buffer many[100];
@@ -158,7 +158,7 @@ static void the_space_is_its_limit(void **state)
 		       ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_ADDRESSES);
 	assert_refused(vms_buffer_reserve(&buffer, SIZE_MAX) == -1, ENOMEM);
-	/* All of it can be had by one that is there first. */
+	/* The first buffer may take all addresses of the space. */
 	assert_int_equal(vms_buffer_resize(&buffer, SPACE_HUGE_PAGES * huge()),
 			 0);
 	assert_pattern(0, 2 * huge());

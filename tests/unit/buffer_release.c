@@ -36,14 +36,14 @@ static void shrink_to_nothing_and_grow_again(void **state)
 	assert_int_equal(vms_buffer_shrink(&buffer), 0);
 	assert_int_equal(space_stats().committed, 0);
 	assert_int_equal(resident(0, 3 * huge()), 0);
-	/* There is nothing more to give. */
+	/* A second call finds nothing to give back. */
 	assert_int_equal(vms_buffer_shrink(&buffer), 0);
 	append_up_to(3 * huge());
 	assert_ptr_equal(buffer.data, first);
 	assert_pattern(0, 3 * huge());
 }
 
-/* On the host too: its own accounting lets the memory go. */
+/* The kernel's own accounting lets the memory go as well: RLIMIT_DATA shows it. */
 static void the_host_is_uncharged(void **state)
 {
 	static struct vms_mapping_info info;

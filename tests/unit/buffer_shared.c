@@ -8,8 +8,9 @@
 #include "buffer_fixture.h"
 
 /*
- * Buffers that were given no space. What depends on the shared space not being
- * open yet runs in this program again, which is given the name of the test.
+ * Buffers without a space of their own use one that the process shares. Tests that
+ * need it not to be open yet run in a new process of this program, which gets the
+ * test's name.
  */
 
 static void must_end_well(pid_t child)
@@ -33,7 +34,7 @@ static void in_a_new_process(const char *name)
 	must_end_well(child);
 }
 
-/* The line of a condition that does not hold is the exit status. */
+/* The exit status is the line of the condition that does not hold. */
 #define must(condition) \
 	do { \
 		if (!(condition)) \
@@ -61,9 +62,9 @@ static void *make_and_fill(void *argument)
 }
 
 /*
- * Of the threads that open it at once all but one close theirs. ThreadSanitizer
- * does not see the system calls by which addresses go and come again, and would
- * take that for a race; so it is open before.
+ * Threads that open the shared space at once close all but one. ThreadSanitizer does
+ * not see the system calls by which the addresses of closed spaces come back, and
+ * would report a race, so under it the space is opened first.
  */
 static int open_before_under_tsan(void)
 {
@@ -145,13 +146,15 @@ static int settles_for_fewer_addresses(void)
 	must(limited_to(4 * GIB) == 0);
 	must(vms_buffer_init(&small, 0, NULL) == 0);
 	must(vms_space_size(small.space) >= GIB / 2);
-	/* At least as much is left to the program. */
+	/* The program still has at least as many addresses as the shared space. */
 	other = mmap(NULL, GIB * 3 / 2, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	must(other != MAP_FAILED && munmap(other, GIB * 3 / 2) == 0);
 	must(vms_buffer_append(&small, "abc", 4) == 0);
 
-	/* What the shared space has no room for gets a space for itself. */
+	/*
+	 * A buffer that does not fit into the shared space gets a space of its own.
+	 */
 	errno = ERRNO_BEFORE;
 	must(vms_buffer_init(&large, vms_space_size(small.space), NULL) == 0);
 	must(errno == ERRNO_BEFORE && large.space != small.space);
@@ -179,7 +182,9 @@ static int has_no_addresses(void)
 	must(vms_buffer_init(&one, 0, NULL) == -1 && errno == ENOMEM);
 	errno = 0;
 	must(vms_buffer_init(&one, GIB, NULL) == -1 && errno == ENOMEM);
-	/* Too few for the shared space, but not for this one. */
+	/*
+	 * This many addresses suffice for the buffer, but not for the shared space.
+	 */
 	must(vms_buffer_init(&one, page(), NULL) == 0);
 	must(vms_buffer_append(&one, "abc", 4) == 0);
 	must(vms_buffer_free(&one) == 0);

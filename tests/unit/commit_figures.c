@@ -13,7 +13,7 @@
 
 #define KIB UINT64_C(1024)
 
-/* The texts of a machine's /proc; NULL: a file that may not be read. */
+/* What the files of a machine's /proc hold; NULL: the file cannot be read. */
 struct machine {
 	uint64_t page_size;
 	const char *meminfo;
@@ -27,7 +27,7 @@ struct machine {
 	"HugePages_Total: 0\nHugepagesize: 2048 kB\n" \
 	"Hugetlb: " hugetlb " kB\n"
 
-/* 24 GB without swap, as delivered. */
+/* A machine with 24 GB, no swap and the kernel's default settings. */
 #define PLAIN \
 	.page_size = 4096, \
 	.meminfo = MEMINFO("24684092", "0", "0", "12342044", "10826024"), \
@@ -114,7 +114,7 @@ static void ratio_is_of_ram_in_whole_pages(void **state)
 	expect_kib(limit.huge_pages, 0);
 	expect_kib(limit.usable, 24684092);
 	assert_int_equal(limit.ratio.value, 50);
-	/* Half is 12342046, half a page more. */
+	/* Half of the memory is 12342046 KiB, which is no multiple of a page. */
 	expect_kib(limit.share, 12342044);
 	expect_kib(limit.swap, 0);
 	expect_kib(limit.sum, 12342044);
@@ -165,7 +165,7 @@ static void kbytes_hold_in_place_of_the_ratio(void **state)
 	expect_kib(limit.share, 1000000);
 	expect_kib(limit.sum, 1008192);
 	assert_false(vmsi_commit_limits_differ(&limit));
-	/* Nor does it matter whether the ratio can be read. */
+	/* The ratio is unused then, so it may be unreadable. */
 	machine.ratio = NULL;
 	expect_kib(work_out(&machine).limit.sum, 1008192);
 }
@@ -256,12 +256,12 @@ static void administrators_reserve_is_not_kept_from_him(void **state)
 	expect_kib(left.admin_reserve, 8192);
 	expect_kib(left.admin_taken, 0);
 	expect_left(&left.small, 12342044 - 10826024 - 4);
-	/* His processes' own reserve is. */
+	/* The user_reserve is kept from processes of root as well. */
 	expect_left(&left.large, 12342044 - 10826024 - 4 - 131072);
 	machine.admin_reserve = NULL;
 	left = work_out(&machine).left;
 	expect_left(&left.small, 12342044 - 10826024 - 4);
-	/* Whoever may not be one is promised no more than the others. */
+	/* Where the capability is unknown, it is taken to be missing. */
 	machine = (struct machine){ PLAIN, .exemption = VMSI_EXEMPT_UNKNOWN };
 	expect_kib(work_out(&machine).left.admin_taken, 8192);
 }
@@ -274,7 +274,7 @@ static void limit_that_is_passed_leaves_less_than_nothing(void **state)
 	(void)state;
 	machine.meminfo = MEMINFO("2000", "0", "0", "1000", "996");
 	left = work_out(&machine).left;
-	/* The sum must stay below the limit: not one page more. */
+	/* Linux refuses a sum that equals the limit, so nothing is left. */
 	expect_left(&left.small, 0);
 	expect_passed(&left.large, 131072);
 	machine.meminfo = MEMINFO("2000", "0", "0", "1000", "5000");
@@ -426,7 +426,7 @@ static void numbers_that_do_not_fit_are_unknown(void **state)
 	assert_int_equal(figures.left.large_size.error, -EOVERFLOW);
 	assert_int_equal(figures.left.small.error, 0);
 
-	/* A container's RAM beside the machine's huge pages. */
+	/* A container shows its own RAM beside the whole machine's huge pages. */
 	machine = (struct machine){ PLAIN };
 	machine.meminfo = MEMINFO("1000", "0", "2048", "500", "1");
 	figures = work_out(&machine);

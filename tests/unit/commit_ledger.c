@@ -65,12 +65,12 @@ static void a_refund_counts_against_the_charge(void **state)
 	(void)state;
 	vmsi_ledger_init(&ledger, 100, VMS_COMMIT_STRICT);
 	assert_int_equal(vmsi_ledger_charge(&ledger, 90, 0), 0);
-	/* 50 in the place of 40: ten more. */
+	/* Charging 50 and refunding 40 adds 10. */
 	assert_int_equal(vmsi_ledger_charge(&ledger, 50, 40), 0);
 	vmsi_ledger_uncharge(&ledger, 40);
 	assert_int_equal(ledger.charged, 100);
 	assert_int_equal(ledger.peak, 100);
-	/* Less in the place of more is never refused, above the limit too. */
+	/* A refund larger than the charge is never refused. */
 	ledger.limit = 10;
 	assert_int_equal(vmsi_ledger_charge(&ledger, 30, 30), 0);
 	vmsi_ledger_uncharge(&ledger, 30);
@@ -156,7 +156,7 @@ static void what_the_host_refuses_is_no_peak(void **state)
 	vmsi_ledger_take_back(&ledger, 900);
 	assert_int_equal(ledger.charged, 60);
 	assert_int_equal(ledger.peak, 60);
-	/* A part of what several charges were for. */
+	/* Uncharge a part of the sum of several charges. */
 	assert_int_equal(vmsi_ledger_charge(&ledger, 20, 0), 0);
 	assert_int_equal(vmsi_ledger_charge(&ledger, 30, 0), 0);
 	vmsi_ledger_take_back(&ledger, 30);
@@ -173,7 +173,7 @@ static void what_was_freed_before_stays_a_peak(void **state)
 	vmsi_ledger_take_back(&ledger, 850);
 	assert_int_equal(ledger.charged, 100);
 	assert_int_equal(ledger.peak, 500);
-	/* In the place of another, which stays. */
+	/* The refund is taken back when the charge is refused. */
 	assert_int_equal(vmsi_ledger_charge(&ledger, 900, 100), 0);
 	vmsi_ledger_take_back(&ledger, 900);
 	assert_int_equal(ledger.peak, 500);
@@ -247,7 +247,7 @@ static void what_is_above_is_charged_too(void **state)
 	assert_int_equal(upper.charged, 130);
 	vmsi_ledger_uncharge(&ledger, 100);
 	assert_int_equal(upper.charged, 30);
-	/* A refusal of the ledger's own is not passed on. */
+	/* A ledger that refuses does not ask its budget. */
 	assert_int_equal(vmsi_ledger_charge(&ledger, 71, 0), -ENOMEM);
 	assert_int_equal(upper.charged, 30);
 	vmsi_ledger_end(&ledger);
@@ -263,7 +263,9 @@ static void a_refusal_from_above_charges_nothing(void **state)
 	assert_int_equal(vmsi_ledger_charge(&ledger, 51, 0), -EDQUOT);
 	assert_int_equal(ledger.charged, 0);
 	assert_int_equal(ledger.peak, 0);
-	/* Whoever asks counts it, who knows whether it was for good. */
+	/*
+	 * The caller counts refusals, since only it knows whether it will try again.
+	 */
 	assert_int_equal(ledger.refusals, 0);
 	assert_int_equal(vmsi_ledger_charge(&ledger, 50, 0), 0);
 }
@@ -278,18 +280,18 @@ static void only_the_net_is_charged_above(void **state)
 	assert_int_equal(ledger.ahead, 60);
 	vmsi_ledger_uncharge(&ledger, 60);
 	assert_int_equal(upper.charged, 100);
-	/* Less in the place of more, at the limit. */
+	/* Refund more than is charged, at the limit. */
 	assert_int_equal(vmsi_ledger_charge(&ledger, 10, 30), 0);
 	assert_int_equal(upper.charged, 100);
 	vmsi_ledger_uncharge(&ledger, 30);
 	assert_int_equal(upper.charged, 80);
-	/* The host refuses what replaces: the charge goes back, no refund. */
+	/* The kernel refuses the new mapping: undo the charge, refund nothing. */
 	assert_int_equal(vmsi_ledger_charge(&ledger, 30, 20), 0);
 	assert_int_equal(upper.charged, 90);
 	vmsi_ledger_take_back(&ledger, 30);
 	assert_int_equal(upper.charged, 80);
 	assert_int_equal(upper.taken_back, 10);
-	/* A move charges its new place and refunds its old one. */
+	/* A move charges the new place and refunds the old one. */
 	vmsi_ledger_charge_forced(&ledger, 40, 40);
 	vmsi_ledger_uncharge(&ledger, 40);
 	assert_int_equal(upper.charged, 80);
@@ -335,7 +337,7 @@ static void an_object_is_charged_here_or_only_above(void **state)
 	assert_int_equal(vmsi_ledger_hold(&ledger, &hold, VMSI_HOLD_HERE, 0),
 			 0);
 	assert_int_equal(ledger.charged, 60);
-	/* More of it is charged the difference. */
+	/* Holding more of an object charges the difference. */
 	hold.before = 60;
 	hold.bytes = 101;
 	assert_int_equal(vmsi_ledger_hold(&ledger, &hold, VMSI_HOLD_HERE, 0),
@@ -350,7 +352,7 @@ static void an_object_is_charged_here_or_only_above(void **state)
 	vmsi_ledger_take_back_hold(&ledger, &hold, VMSI_HOLD_HERE);
 	assert_int_equal(ledger.charged, 60);
 	assert_int_equal(ledger.peak, 60);
-	/* The net is what must fit, and what the peak knows. */
+	/* The limit and the peak see charge minus refund. */
 	hold = (struct vmsi_hold){ .id = { 1, 3 }, .bytes = 90 };
 	assert_int_equal(vmsi_ledger_hold(&ledger, &hold, VMSI_HOLD_HERE, 60),
 			 0);

@@ -128,7 +128,7 @@ static void an_object_takes_the_place_of_private_memory(void **state)
 			 0);
 	assert_int_equal(account.objects, 100);
 	assert_int_equal(vmsi_account_of(&parent), 430);
-	/* Each is counted once. */
+	/* An object counts once, whoever has it mapped. */
 	vmsi_account_measured_objects(&account, 100, false);
 	assert_int_equal(committed(), 530);
 	vmsi_account_withdraw(&account, &parent, 1);
@@ -157,7 +157,7 @@ static void a_child_takes_the_copy_of_a_fork_that_was_made(void **state)
 	vmsi_account_add(&account, &child);
 	(void)vmsi_account_born(&account, &parent, &child, 90);
 	assert_int_equal(vmsi_account_of(&child), 100);
-	/* The fork of thread 1 may still copy, and more has been granted since. */
+	/* Thread 1's fork may still be copying, and memory was granted since. */
 	assert_int_equal(vmsi_account_forks_under_way(&parent), 1);
 	assert_int_equal(account.copies, 300);
 }
@@ -165,7 +165,7 @@ static void a_child_takes_the_copy_of_a_fork_that_was_made(void **state)
 static void a_fork_under_way_keeps_what_it_may_copy(void **state)
 {
 	(void)state;
-	/* The first failed, and the last is under way. */
+	/* Thread 1's fork has failed, 2's has made the child, 3's is under way. */
 	assert_int_equal(grant(&parent, VMSI_EFFECT_CHILD, 1, 10), 0);
 	assert_int_equal(grant(&parent, VMSI_EFFECT_CHILD, 2, 300), 0);
 	assert_int_equal(grant(&parent, VMSI_EFFECT_CHILD, 3, 100), 0);
@@ -183,7 +183,7 @@ static void of_two_forks_at_once_the_second_child_is_charged_too(void **state)
 	(void)state;
 	assert_int_equal(grant(&parent, VMSI_EFFECT_CHILD, 1, 100), 0);
 	assert_int_equal(grant(&parent, VMSI_EFFECT_CHILD, 2, 100), 0);
-	/* The child of thread 2, whose call comes back before that of 1. */
+	/* This is the child of thread 2, whose fork returns first. */
 	vmsi_account_add(&account, &child);
 	(void)vmsi_account_born(&account, &parent, &child, 100);
 	vmsi_account_confirm(&account, &parent, 2);
@@ -204,7 +204,7 @@ static void a_child_found_while_it_is_searched_for_is_not_dropped(void **state)
 	(void)state;
 	assert_int_equal(grant(&parent, VMSI_EFFECT_CHILD, 1, 100), 0);
 	vmsi_account_seek(&account);
-	/* Known to be made only when the search has passed its parent. */
+	/* A search that has passed the parent has seen all of its children. */
 	vmsi_account_confirm(&account, &parent, 1);
 	vmsi_account_drop_sought(&account);
 	assert_int_equal(account.copies, 100);

@@ -81,7 +81,7 @@ static void what_may_be_the_same_counts_once(void **state)
 	add(0, 400, 200);
 	add(0, 400, 150);
 	assert_int_equal(vmsi_extents_resident(&extents), 200);
-	/* A tenth may be in the pieces before it; not less than it has. */
+	/* All of this piece's 60 may be among the 200. */
 	add(0, 100, 60);
 	assert_int_equal(vmsi_extents_resident(&extents), 200);
 }
@@ -95,7 +95,7 @@ static void the_last_offset_is_one(void **state)
 	assert_int_equal(vmsi_extents_resident(&extents), 200);
 }
 
-/* As much as a process can have, the worst for a list that is kept in order. */
+/* As many pieces as a process has mappings, in the worst order for a list. */
 static void many_pieces_are_counted_soon(void **state)
 {
 	(void)state;
@@ -111,7 +111,7 @@ static void many_pieces_are_counted_soon(void **state)
 #define PAGES 64u
 #define ROUNDS 2000
 
-/* Ranges as they would be found of a file, some pages of which are resident. */
+/* Add ranges as a look at a file finds them, some with resident pages. */
 static size_t add_random(bool whole, bool *seen)
 {
 	const size_t start = (size_t)rand() % PAGES;

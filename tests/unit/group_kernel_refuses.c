@@ -17,7 +17,7 @@
 
 #include "group/decide/kernel_refuses.h"
 
-/* What is said to be refused is asked of the kernel, which has to refuse it. */
+/* The test makes the calls that vmsi_kernel_refuses calls refused: all must fail. */
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 #define RW (PROT_READ | PROT_WRITE)
@@ -37,7 +37,7 @@ static bool is_refused(const struct seccomp_data *call)
 {
 	uint64_t before, result;
 
-	/* What is made is not left behind. */
+	/* Remove what a call has made. */
 	if (call->nr == SYS_shmget) {
 		const int segment = (int)make(call);
 
@@ -76,7 +76,7 @@ static void nothing_is_mapped_beyond_the_end(void **state)
 	assert_true((uint64_t)(uintptr_t)state < end);
 	assert_int_equal(syscall(SYS_mmap, end, PAGE, PROT_NONE,
 				 ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0), -1);
-	/* And the upper half is programs' own. */
+	/* Programs may use the upper half of the addresses. */
 	assert_int_equal(munmap((void *)(uintptr_t)below, PAGE), 0);
 }
 
@@ -103,7 +103,7 @@ static void a_growth_beyond_the_end_is_refused_in_place(void **state)
 	assert_ptr_not_equal(own, MAP_FAILED);
 	REFUSED(mremap, (uintptr_t)own, PAGE, end + PAGE - (uintptr_t)own, 0);
 	REFUSED(mremap, (uintptr_t)own, PAGE, end + PAGE, MREMAP_MAYMOVE);
-	/* It is still there. */
+	/* The call must have left the page alone. */
 	*own = 1;
 	assert_int_equal(munmap(own, PAGE), 0);
 }
@@ -146,22 +146,22 @@ static void what_may_be_served_is_a_request(void **state)
 {
 	(void)state;
 	REQUEST(mmap, 0, end / 2, RW, ANONYMOUS, ~0ull, 0);
-	/* A hint is no place, and may be odd. */
+	/* A hint need not be aligned to a page. */
 	REQUEST(mmap, 1, PAGE, RW, ANONYMOUS, ~0ull, 0);
 	REQUEST(mmap, 0, PAGE, RW, MAP_PRIVATE, 0, 0);
-	/* Flags that a later kernel may know. */
+	/* A later kernel may know these flags. */
 	REQUEST(mmap, 0, PAGE, RW, ANONYMOUS | (1ull << 40), ~0ull, 0);
 	REQUEST(mremap, PAGE, PAGE, 2 * PAGE, MREMAP_MAYMOVE | 64);
-	/* The part that is mapped is changed. */
+	/* mprotect changes the mapped part and then fails. */
 	REQUEST(mprotect, PAGE, end, RW);
-	/* With a tag, where addresses have some. */
+	/* aarch64 ignores a tag in the upper byte of an address. */
 	REQUEST(mremap, 0xabull << 56 | PAGE, PAGE, 2 * PAGE, 0);
 	REQUEST(brk, 0xabull << 56 | PAGE);
 	REQUEST(brk, end - PAGE);
 	REQUEST(clone, SIGCHLD);
 	REQUEST(shmget, IPC_PRIVATE, 1ull << 62, IPC_CREAT | 0600);
 	REQUEST(shmget, IPC_PRIVATE, 1ull << 63, IPC_CREAT | 0600 | 04000);
-	/* What stays as long as it is may be mapped in part only. */
+	/* mremap to the same length succeeds for a range that is mapped in part. */
 	REQUEST(mremap, PAGE, end, end, 0);
 	REQUEST(mremap, PAGE, end - 1, end, 0);
 	REQUEST(munmap, 1, 0);
@@ -218,7 +218,7 @@ static struct seccomp_data random_call(void)
 	return call;
 }
 
-/* Others are not made: they might do what they say. */
+/* Calls that are not refused are not made, since they might succeed. */
 static void whatever_is_said_to_be_refused_is(void **state)
 {
 	size_t refused = 0;

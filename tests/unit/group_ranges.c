@@ -155,7 +155,7 @@ static void files_are_found_by_device_and_inode(void **state)
 	assert_int_equal(vmsi_memory_files_missing(&files, &part), 0);
 	part.start = 0;
 	assert_int_equal(vmsi_memory_files_missing(&files, &part), 10);
-	/* Of one that is not known all is missing, until it counts. */
+	/* All of an unknown file is missing until it is added. */
 	part.inode = 99;
 	assert_int_equal(vmsi_memory_files_missing(&files, &part), 60);
 	vmsi_memory_files_count(&files, &part);

@@ -15,7 +15,7 @@
 #include "growth/growth.h"
 #include "host/host.h"
 
-/* Who may have huge pages. It is asked once, so each case is a process. */
+/* A process asks once whether it may have huge pages: a child for each case. */
 
 static const char *setting, *process_status;
 
@@ -73,7 +73,7 @@ static void the_machine_decides(void **state)
 	assert_false(in_child(set_host));
 }
 
-/* The setting of the machine is as it may be; that of the process is real. */
+/* Replace the machine's setting; the process's status is the real one. */
 static long (*real_open)(const char *path);
 
 static long open_setting_or_real(const char *path)
@@ -104,7 +104,7 @@ static void the_process_may_be_without(void **state)
 	assert_false(in_child(disable_for_process));
 }
 
-/* A process may be of 65,536 groups, whose line comes first. */
+/* The line "Groups:" of 65,536 groups comes before the process's setting. */
 static void many_groups_do_not_hide_the_process_setting(void **state)
 {
 	static char status[16 << 10];

@@ -7,8 +7,8 @@
 #include "heap/marks.h"
 
 /*
- * A block whose memory the program has changed, where the host does not map it
- * anew: nobody gets it before that is done.
+ * A program has changed the rights or advice of a block's memory, and the kernel
+ * refuses to map it anew: the heap must not hand it out until that has worked.
  */
 
 static long (*host_mmap)(uintptr_t address, size_t length, int prot, int flags,
@@ -61,7 +61,7 @@ static void assert_writable(unsigned char *block, size_t size)
 		*(volatile unsigned char *)(block + i) = 1;
 }
 
-/* All blocks of a size that may come from one place, and none does. */
+/* Allocate all blocks that could come from the place; none may. */
 static void assert_not_given(const unsigned char *place, size_t size)
 {
 	unsigned char *blocks[8];
@@ -87,7 +87,7 @@ static void a_slot_that_is_not_mapped_anew_waits(void **state)
 	refuse = false;
 	assert_not_given(block, 3 * MIB);
 	assert_int_equal(stats_now().live, 0);
-	/* It is tried again. */
+	/* The next collection maps the memory anew. */
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 	for (size_t i = 0; i < 9; i++) {
 		blocks[i] = make(3 * MIB);
@@ -115,7 +115,7 @@ static void a_block_of_a_run_that_is_not_mapped_anew_is_lost(void **state)
 	assert_not_given(block, 200 * KIB);
 }
 
-/* Neither the rights nor the mark are of the next owner. */
+/* The next block there has neither the rights nor the mark of the old one. */
 static void changed_memory_is_mapped_anew(void **state)
 {
 	static const size_t sizes[] = { 64 * KIB, 200 * KIB, MIB, 3 * MIB,
@@ -137,7 +137,7 @@ static void changed_memory_is_mapped_anew(void **state)
 	}
 }
 
-/* A range may reach beyond a block, and be of no memory of the heap. */
+/* A marked range may be longer than the block, or in no memory of the heap. */
 static void marks_are_of_live_blocks_only(void **state)
 {
 	unsigned char *low = make_filled(3 * MIB), *high = make_filled(3 * MIB);
@@ -155,7 +155,7 @@ static void marks_are_of_live_blocks_only(void **state)
 	drop(high);
 }
 
-/* In the addresses that are kept free behind it, and by a move. */
+/* The mark stays when the block grows in place, and when it moves. */
 static void marks_go_with_the_block(void **state)
 {
 	unsigned char *block = make_filled(200 * KIB), *grown;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_fixture.h"
 
-/* Each invariant that the check looks at is broken in turn and reported. */
+/* Each test breaks one invariant, which vmsi_heap_check must report. */
 
 static struct vmsi_slot *retained, *unused;
 static struct vmsi_run *run;
 static unsigned char *held;
 
-/* A retained slot, an unused one, and a run with a live and a free block. */
+/* Make a retained slot, an unused one, and a run with a live and a free block. */
 static void furnish(void)
 {
 	unsigned char *a = make_filled(3 * MIB), *b = make_filled(5 * MIB);

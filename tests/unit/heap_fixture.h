@@ -21,8 +21,8 @@
 #include "space/inside.h"
 
 /*
- * A heap for the tests of the heap room. Sizes are far below what the machine
- * keeps retained by default, so that nothing goes back unless a test wants it.
+ * A heap for the tests. Their blocks are far smaller than the default limit of
+ * retained memory, so that nothing goes back unless a test wants it.
  */
 
 #define KIB ((size_t)1 << 10)
@@ -81,7 +81,7 @@ static inline struct vms_heap_stats stats_now(void)
 
 /* --- blocks --------------------------------------------------------------- */
 
-/* A byte of a page; no two pages near each other have the same. */
+/* Return the byte that fills a page; pages near each other have different ones. */
 static inline unsigned char pattern(size_t offset)
 {
 	return (unsigned char)(offset / 4096 * 7 + 1);
@@ -172,14 +172,14 @@ static inline void wait_milliseconds(unsigned milliseconds)
 		;
 }
 
-/* The next look at ages is due. */
+/* Make the heap look at the ages of retained memory now. */
 static inline void look_at_ages(void)
 {
 	atomic_store(&heap->ages.looked_at, 0);
 	(void)vms_heap_collect(heap, 0);
 }
 
-/* Whether a call is refused for want of memory. */
+/* Check that a call returns NULL with ENOMEM. */
 #define assert_no_memory(call) \
 	do { \
 		errno = 0; \

@@ -6,7 +6,7 @@
 
 #include "heap_fixture.h"
 
-/* What fork does to a heap. */
+/* A child has a working copy of the heap, whatever other threads did at fork. */
 
 #define CHECK(condition) \
 	do { \
@@ -14,7 +14,9 @@
 			return __LINE__; \
 	} while (0)
 
-/* Run in a child; fails with the line of what does not hold. */
+/*
+ * Run a function in a child; fail with the line of the condition that does not hold.
+ */
 static void expect_in_child(int (*holds)(void))
 {
 	int status = 0;
@@ -26,7 +28,7 @@ static void expect_in_child(int (*holds)(void))
 
 		alarm(3600);
 		line = holds();
-		/* An exit status has eight bits. */
+		/* An exit status has only eight bits, and 0 is success. */
 		_exit(line == 0 ? 0 : line % 255 + 1);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -86,7 +88,7 @@ static int keep_what_the_parent_freed(void)
 	atomic_store(&heap->ages.looked_at, 0);
 	(void)vms_heap_collect(heap, 0);
 	CHECK(vms_heap_get_stats(heap, &stats) == 0);
-	/* It shares these pages: to give them back wins nothing yet. */
+	/* Parent and child share the pages, so giving them back frees nothing. */
 	CHECK(stats.retained == 30 * MIB);
 	usleep(100000);
 	(void)vms_heap_collect(heap, 0);
@@ -169,7 +171,7 @@ static int use_every_lock(void)
 	return 0;
 }
 
-/* Other threads may hold locks, and be inside calls, in the instant of a fork. */
+/* Other threads may be inside calls and hold locks when one forks. */
 static void a_child_never_finds_a_lock_taken(void **state)
 {
 	static size_t sizes[] = { 64 * KIB, 900 * KIB, 40 * MIB };
@@ -191,7 +193,7 @@ static void a_child_never_finds_a_lock_taken(void **state)
 	drop(large);
 }
 
-/* Heaps that come and go while others fork. */
+/* Close another heap before the fork or after it. */
 static void a_child_has_only_the_heaps_that_are_open(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_fixture.h"
 
-/* realloc: in place, by moves, and back. */
+/* realloc grows blocks in place or by a move, and shrinks them. */
 
 static void a_block_grows_where_it_is(void **state)
 {
@@ -20,7 +20,7 @@ static void a_block_grows_where_it_is(void **state)
 	assert_int_equal(stats_now().grown_in_place, 62);
 }
 
-/* What is committed ahead is grown into without any call of the host. */
+/* Growth within the committed room makes no system call. */
 static void most_growth_asks_nobody(void **state)
 {
 	static const struct vmsi_host_calls none;
@@ -70,7 +70,7 @@ static void a_block_changes_within_its_class(void **state)
 	assert_ptr_equal(block, before);
 	assert_int_equal(stats_now().live, 100);
 	assert_filled(block, 100);
-	/* What it does not use is the host's again. */
+	/* A block that shrinks gives the memory behind it back to the kernel. */
 	assert_in_range(resident(block, 440 * KIB), 0, 64 * KIB);
 	block = resize(block, 400 * KIB);
 	assert_ptr_equal(block, before);
@@ -78,7 +78,7 @@ static void a_block_changes_within_its_class(void **state)
 	drop(block);
 }
 
-/* From slots of 64 MiB to those of 16 GiB. */
+/* Grow from a slot of 64 MiB to one of 16 GiB. */
 static void a_block_that_outgrows_its_slot_moves(void **state)
 {
 	unsigned char *block = make_filled(60 * MIB), *before = block;
@@ -96,7 +96,7 @@ static void a_block_that_outgrows_its_slot_moves(void **state)
 	assert_in_range(stats.moved_bytes, 60 * MIB, 64 * MIB);
 	assert_int_equal(stats.live, 64 * MIB + 1);
 	assert_int_equal(stats.blocks, 1);
-	/* The old slot can be had again, and is zero. */
+	/* The old slot is unused again, and its memory reads as zeroes. */
 	assert_int_equal(vmsi_slot_use(slot_of(before)), VMSI_SLOT_UNUSED);
 	before = make_zero(2 * MIB);
 	assert_zero(before, 2 * MIB);
@@ -105,8 +105,8 @@ static void a_block_that_outgrows_its_slot_moves(void **state)
 }
 
 /*
- * From slots of 16 GiB to those of 1 TiB, without writing. In steps, since the
- * host refuses a single request for more than the machine has.
+ * Grow from a slot of 16 GiB to one of 1 TiB without writing, in steps, since the
+ * kernel refuses a single request for more than the machine has.
  */
 static void a_block_may_have_more_than_16_gib(void **state)
 {

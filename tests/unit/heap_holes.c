@@ -4,8 +4,8 @@
 #include "heap_fixture.h"
 
 /*
- * Free blocks in a run that is in use give back their memory and their charge,
- * and take both again when they are handed out.
+ * Free blocks in a run that is in use give their memory and charge back, and get
+ * both again when they are handed out. Such a block is called a hole in the run.
  */
 
 #define BLOCKS_MOST 400
@@ -29,7 +29,7 @@ static void make_blocks(unsigned count, size_t size)
 		blocks[i] = make_filled(size);
 }
 
-/* Every one but each keep-th, in an order with gaps. */
+/* Free all blocks but each keep-th, in an order that leaves holes apart. */
 static void drop_but_every(unsigned count, unsigned keep)
 {
 	for (unsigned k = 0; k < count; k++) {
@@ -93,7 +93,7 @@ static void freed_blocks_are_not_charged(void **state)
 					 before - (count - kept) * step);
 			assert_int_equal(stats_now().retained, 0);
 			assert_sound();
-			/* What is committed ahead goes when all is to. */
+			/* Collecting all gives back what is committed ahead, too. */
 			(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 			assert_int_equal(committed(), kept * step);
 			for (unsigned k = 0; k < count; k += keeps[j])
@@ -148,7 +148,7 @@ static void what_is_kept_goes_by_age(void **state)
 	make_blocks(40, 256 * KIB);
 	before = committed();
 	drop_but_every(40, 2);
-	/* Unless a slow machine lets some of it come of age at once. */
+	/* On a slow machine some memory may have come of age already. */
 	assert_int_equal(before - committed() + stats_now().retained,
 			 20 * 256 * KIB);
 	wait_milliseconds(40);
@@ -172,7 +172,7 @@ static void a_hole_is_committed_again_and_zero(void **state)
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 	before = committed();
 	drop_but_every(40, 4);
-	/* The lowest first, and all that were there. */
+	/* The run hands its holes out from the lowest address on, all of them. */
 	for (unsigned i = 0; i < 40; i++) {
 		if (i % 4 == 0)
 			continue;
@@ -281,7 +281,7 @@ static void neighbours_are_one_hole(void **state)
 	drop_all(60);
 }
 
-/* Beyond, the pages go and the charge stays, until a hole is beside it. */
+/* Past the bound on holes, a block's pages go and its charge stays. */
 static void holes_are_bounded(void **state)
 {
 	size_t before, maps;
@@ -312,7 +312,9 @@ static void holes_are_bounded(void **state)
 	drop(blocks[58]);
 }
 
-/* A block that is locked stays what it is. */
+/*
+ * The kernel refuses to give back locked memory, so the freed block stays charged.
+ */
 static void what_the_host_keeps_stays_free(void **state)
 {
 	size_t before;

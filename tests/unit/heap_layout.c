@@ -3,14 +3,14 @@
 
 #include "heap_fixture.h"
 
-/* Which addresses a heap has, how they are cut, and what it refuses. */
+/* Which addresses a heap reserves, how it divides them, what it refuses. */
 
 static size_t slots_of(unsigned class)
 {
 	return heap->layout.classes[class].count;
 }
 
-/* Every slot has its own addresses, on a multiple of its size. */
+/* Check that slots do not overlap and are aligned to their size. */
 static void assert_slots_are_apart(void)
 {
 	uintptr_t end = heap->layout.start;
@@ -59,7 +59,7 @@ static void addresses_are_cut_into_slots(void **state)
 		vms_heap_close(heap);
 		heap = vms_heap_open(&options);
 		if (!heap) {
-			/* A sanitizer leaves less than a kernel does. */
+			/* Under a sanitizer fewer addresses are free. */
 			assert_true(reserves[i] >= TIB && errno == ENOMEM);
 			heap = vms_heap_open(NULL);
 			assert_non_null(heap);
@@ -103,7 +103,7 @@ static void options_that_are_unknown_are_refused(void **state)
 
 /* --- sizes ---------------------------------------------------------------- */
 
-/* Blocks of a class lie side by side and are as large as it says. */
+/* The blocks of a size class are side by side and have the size that it states. */
 static void a_class_holds_what_it_says(void **state)
 {
 	size_t least = 0;
@@ -113,7 +113,7 @@ static void a_class_holds_what_it_says(void **state)
 		const size_t size = heap->runs.classes[i].size;
 		unsigned char *a, *b;
 
-		/* With larger pages some are the same. */
+		/* With pages larger than 4 KiB, some size classes are equal. */
 		assert_true(size > least || page() > 4096);
 		if (size == least)
 			continue;
@@ -265,7 +265,7 @@ static void slots_leave_mappings_to_the_program(void **state)
 	assert_true(slots_of(0) <= strtoul(text, NULL, 10) / 4);
 }
 
-/* Each class that was used has a run, which may be the last slot. */
+/* Each size class has left an empty run, which may occupy the last slot. */
 static void empty_runs_make_room_for_blocks(void **state)
 {
 	unsigned char *blocks[32];
@@ -297,7 +297,7 @@ static size_t bytes_of_process(void)
 	return (size_t)pages * page();
 }
 
-/* A heap opened with so many addresses left, and its range; 0: there is none. */
+/* Return the size that a heap reserves with so many addresses left, or 0. */
 static size_t reserved_with(size_t left)
 {
 	struct rlimit before, limit;
@@ -316,7 +316,7 @@ static size_t reserved_with(size_t left)
 	return stats_now().reserved;
 }
 
-/* A power of two: a quarter of what is free, of little a half. */
+/* A heap reserves a power of two: a quarter of what is free, of little a half. */
 static void fewer_addresses_are_taken_where_there_are_fewer(void **state)
 {
 	static const struct {
@@ -338,7 +338,7 @@ static void fewer_addresses_are_taken_where_there_are_fewer(void **state)
 
 static struct vmsi_host_calls real;
 
-/* The size of all addresses that a process has. */
+/* All addresses that a process has, in bytes. */
 static size_t all_addresses;
 
 static long map_in_few(uintptr_t address, size_t length, int prot, int flags,
@@ -349,10 +349,12 @@ static long map_in_few(uintptr_t address, size_t length, int prot, int flags,
 	return real.mmap(address, length, prot, flags, fd, offset);
 }
 
-/* As with three levels of page tables: 39 bits, or 36. */
+/* Three levels of page tables give a process 39 bits of addresses, or 36. */
 static void a_machine_with_few_addresses_has_a_heap(void **state)
 {
-	/* A sanitizer may leave fewer than the machine has. */
+	/*
+	 * Under a sanitizer the heap may have reserved less than the machine allows.
+	 */
 	const size_t most = stats_now().reserved;
 
 	(void)state;

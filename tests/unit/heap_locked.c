@@ -3,7 +3,7 @@
 
 #include "heap_fixture.h"
 
-/* A heap whose memory is locked, as mlockall(MCL_FUTURE) makes it. */
+/* mlockall(MCL_FUTURE) locks all memory that a heap commits. */
 
 static bool may_lock;
 
@@ -19,7 +19,7 @@ static int open_locked(void **state)
 	if (may_lock && heap)
 		return 0;
 	print_message("# SKIP no right to lock\n");
-	/* What cannot be locked is refused as memory that cannot be had. */
+	/* The kernel refuses memory that would exceed the limit of locked memory. */
 	may_lock = false;
 	return !heap && errno == ENOMEM ? open_heap(state) : 0;
 }
@@ -30,7 +30,7 @@ static int close_locked(void **state)
 	return close_heap(state);
 }
 
-/* The host gives nothing back of locked memory; all else works. */
+/* The kernel gives no locked memory back; everything else works as without locks. */
 static void blocks_are_as_without_locks(void **state)
 {
 	(void)state;
@@ -62,7 +62,7 @@ static void blocks_are_as_without_locks(void **state)
 	assert_int_equal(stats_now().live, 0);
 }
 
-/* What was locked and is no longer goes back. */
+/* Memory that was unlocked goes back like any other. */
 static void memory_goes_back_when_it_is_unlocked(void **state)
 {
 	(void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_fixture.h"
 
-/* What is kept of freed blocks, who gets it, and when it goes back. */
+/* Which freed memory a heap retains, which block gets it, and when it goes back. */
 
 static void freed_memory_is_used_again(void **state)
 {
@@ -22,7 +22,7 @@ static void freed_memory_is_used_again(void **state)
 	}
 }
 
-/* The smallest that holds it; but none that is more than twice as large. */
+/* The smallest slot that is large enough, and at most twice as large, is taken. */
 static void a_block_gets_what_fits_best(void **state)
 {
 	unsigned char *a = make_filled(4 * MIB), *b = make_filled(16 * MIB);
@@ -34,7 +34,7 @@ static void a_block_gets_what_fits_best(void **state)
 	drop(b);
 	assert_ptr_equal(make(14 * MIB), b);
 	assert_ptr_equal(make(3 * MIB), a);
-	/* The one of 40 MiB is left, and too large for it. */
+	/* Only the slot of 40 MiB is left, which is too large. */
 	d = make(8 * MIB);
 	assert_ptr_not_equal(d, c);
 	assert_ptr_equal(make(30 * MIB), c);
@@ -100,10 +100,10 @@ static void no_more_is_kept_than_may_be(void **state)
 		drop(blocks[i]);
 		assert_in_range(stats_now().retained, 5 * MIB, 16 * MIB);
 	}
-	/* The oldest went. */
+	/* The heap gave the oldest slot back. */
 	assert_int_equal(vmsi_slot_use(slot_of(blocks[0])), VMSI_SLOT_UNUSED);
 	assert_int_equal(vmsi_slot_use(slot_of(blocks[7])), VMSI_SLOT_RETAINED);
-	/* Of one that is larger than the limit, as much as the limit. */
+	/* Of one larger than the limit, the heap retains as much as the limit. */
 	drop(make_filled(60 * MIB));
 	assert_int_equal(stats_now().retained, 16 * MIB);
 	assert_in_range(stats_now().resident, 14 * MIB, 16 * MIB);
@@ -138,7 +138,7 @@ static void what_is_old_goes_back(void **state)
 	drop(make_filled(20 * MIB));
 	look_at_ages();
 	assert_true(stats_now().retained > 20 * MIB);
-	/* From here on it is old, however long it took to come here. */
+	/* The memory is old now, however long the test took to come here. */
 	heap->ages.give_back_after = 1;
 	wait_milliseconds(50);
 	look_at_ages();
@@ -149,11 +149,11 @@ static void what_is_old_goes_back(void **state)
 	drop(live);
 	wait_milliseconds(50);
 	look_at_ages();
-	/* An empty run goes, too. */
+	/* Collecting gives an empty run back as well. */
 	assert_int_equal(stats_now().committed, 0);
 }
 
-/* There is no thread that looks: the program's calls do. */
+/* The heap has no thread of its own: calls of the program look at ages. */
 static void calls_look_at_ages(void **state)
 {
 	unsigned char *a, *b = NULL;
@@ -180,7 +180,7 @@ static void calls_look_at_ages(void **state)
 
 static bool is_reclaimable(const void *block)
 {
-	return slot_of(block)->retained.offered;
+	return slot_of(block)->retained.reclaimable;
 }
 
 static void what_is_less_old_the_host_may_take(void **state)
@@ -198,7 +198,7 @@ static void what_is_less_old_the_host_may_take(void **state)
 	look_at_ages();
 	assert_true(is_reclaimable(a));
 	assert_false(is_reclaimable(b));
-	/* It is counted, and can be used, all the same; contents are new. */
+	/* What the kernel may take counts as retained and can be handed out. */
 	assert_int_equal(stats_now().retained, 23 * MIB);
 	assert_ptr_equal(make(20 * MIB), a);
 	assert_false(is_reclaimable(a));

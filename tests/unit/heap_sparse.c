@@ -8,18 +8,18 @@
 #include "growth/growth.h"
 
 /*
- * Blocks that are touched here and there hold what they hold under the libc's
- * malloc; blocks that are filled, and those that grow, have huge pages.
+ * A block that is touched in few places has no more pages than under libc's malloc;
+ * a block that is filled, or that grows, has huge pages.
  */
 
-/* One byte in every so many. */
+/* Write one byte in each step. */
 static void touch(unsigned char *block, size_t size, size_t stride)
 {
 	for (size_t i = stride / 2; i < size; i += stride)
 		((volatile unsigned char *)block)[i] = 1;
 }
 
-/* What blocks hold by the libc's malloc under the policy of this host. */
+/* Return what such blocks of libc's malloc have in memory. */
 static size_t held_natively(size_t count, size_t size, size_t stride)
 {
 	unsigned char **blocks = calloc(count, sizeof(*blocks));
@@ -50,7 +50,7 @@ static size_t held_here(size_t count, size_t size, size_t stride)
 	return stats_now().resident;
 }
 
-/* A run's records of small pages and its last huge page may come on top. */
+/* Records and the run's last huge page may come on top. */
 static void assert_as_natively(size_t count, size_t size, size_t stride)
 {
 	size_t native = held_natively(count, size, stride);
@@ -74,7 +74,7 @@ static void a_block_of_huge_pages_size_holds_what_is_touched(void **state)
 	assert_as_natively(50, 4 * MIB, 4 * MIB);
 }
 
-/* Blocks of runs, side by side. */
+/* Blocks of a run are side by side and could share huge pages. */
 static void blocks_of_a_run_hold_what_is_touched(void **state)
 {
 	(void)state;
@@ -83,7 +83,7 @@ static void blocks_of_a_run_hold_what_is_touched(void **state)
 	assert_as_natively(1000, 100 * KIB, 100 * KIB);
 }
 
-/* Memory with huge pages that is left over does not make the next block dense. */
+/* Retained memory with huge pages must not make a sparse block dense. */
 static void a_sparse_block_after_a_grown_one_stays_sparse(void **state)
 {
 	unsigned char *grown = resize(make_filled(MIB), 8 * MIB);
@@ -110,19 +110,19 @@ static void a_program_that_fills_its_blocks_has_huge_pages(void **state)
 	(void)state;
 	assert_true(is_huge(first) ==
 		    (!heap->huge_pages || heap->huge_unasked));
-	/* It is seen while the first one lives, */
+	/* The heap sees that the first block is sparse while it lives ... */
 	second = make(64 * MIB);
 	assert_true(is_huge(second));
 	drop(second);
 	drop(first);
-	/* and when it is freed; its memory serves the next one. */
+	/* ... and when it is freed, and gives its memory to the next one. */
 	second = make(32 * MIB);
 	assert_ptr_equal(second, first);
 	assert_true(is_huge(second));
 	drop(second);
 }
 
-/* Of two that were seen, the later one tells of blocks of its size. */
+/* The block that the heap saw last decides what it expects of the next. */
 static void sparse_blocks_are_learned_from_too(void **state)
 {
 	unsigned char *sparse = make(64 * MIB), *full = make_filled(32 * MIB);
@@ -156,7 +156,7 @@ static long faults(void)
 	return usage.ru_minflt;
 }
 
-/* The faults of memory that is advised to have huge pages and then filled. */
+/* Count the faults of filling memory that has MADV_HUGEPAGE. */
 static long faults_of_advised(size_t size)
 {
 	unsigned char *memory = aligned_alloc(vmsi_huge_page_size(), size);
@@ -172,7 +172,7 @@ static long faults_of_advised(size_t size)
 	return before;
 }
 
-/* Only what it was before its first huge page is on small ones. */
+/* Only the part before the first huge page has small pages. */
 static void what_grows_has_huge_pages(void **state)
 {
 	const long most = faults_of_advised(64 * MIB) +
@@ -203,7 +203,7 @@ int main(void)
 		WITH_HEAP(what_grows_has_huge_pages),
 	};
 
-	/* The libc's malloc is not to touch what it hands out. */
+	/* libc's malloc must not write to the blocks. */
 	mallopt(M_PERTURB, 0);
 	return cmocka_run_group_tests_name("heap_sparse", tests, NULL, NULL);
 }

@@ -4,14 +4,14 @@
 #include "heap_fixture.h"
 
 /*
- * A block that grows into the memory of one that was freed has what it needs;
- * what lies behind that is a surplus.
+ * A block that grows into retained memory takes what it needs as its room; the
+ * retained memory behind that is its surplus.
  */
 
-/* What the block has left behind in its run is retained, too, until it is old. */
+/* The block's old place in a run is retained as well, until it is old. */
 #define OLD_PLACE (MIB / 4)
 
-/* A block of 512 KiB where one of 60 MiB was. */
+/* Grow a block of 512 KiB into the retained memory of one of 60 MiB. */
 static unsigned char *grow_into_large_memory(void)
 {
 	unsigned char *large = make_filled(60 * MIB);
@@ -89,14 +89,14 @@ static void a_refused_growth_leaves_it(void **state)
 
 	(void)state;
 	assert_null(vms_heap_realloc(heap, block, SIZE_MAX / 4));
-	/* All that runs retain may have been given back for it. */
+	/* The refused request may have taken all that runs retain. */
 	assert_in_range(stats_now().retained, before - OLD_PLACE, before);
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 	assert_no_surplus(block, MIB / 2);
 	drop(block);
 }
 
-/* A little of the block is no reason to give up what lies behind it. */
+/* Shrinking a little keeps the surplus. */
 static void only_a_block_that_shrinks_by_much_gives_it_back(void **state)
 {
 	unsigned char *block = grow_into_large_memory();
@@ -110,7 +110,7 @@ static void only_a_block_that_shrinks_by_much_gives_it_back(void **state)
 	drop(block);
 }
 
-/* Memory that was written to is cleared for a table of zeroes. */
+/* calloc clears retained memory before it hands it out. */
 static void it_is_not_taken_for_zeroes(void **state)
 {
 	unsigned char *block = grow_into_large_memory();
@@ -132,7 +132,7 @@ static void all_of_it_can_be_collected(void **state)
 	(void)state;
 	(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 	assert_no_surplus(block, MIB / 2);
-	/* The block is as any other from then on. */
+	/* From then on the block grows as one without surplus. */
 	block = resize(block, 40 * MIB);
 	fill(block, 40 * MIB);
 	block = resize(block, 10 * MIB);
@@ -156,7 +156,7 @@ static void it_goes_back_by_age(void **state)
 	drop(block);
 }
 
-/* However long the block grows into it. */
+/* The age counts from the free, not from the last growth. */
 static void growth_does_not_make_it_younger(void **state)
 {
 	unsigned char *block;
@@ -180,7 +180,7 @@ static void nor_do_blocks_that_come_and_go(void **state)
 	(void)state;
 	open_heap_with((struct vms_heap_options){
 		.reclaimable_after = VMS_HEAP_NEVER, .give_back_after = 400 });
-	/* A run that stays does not take the memory over. */
+	/* While this run lives, no new run takes the retained slot. */
 	stays = make(MIB / 4);
 	block = grow_into_large_memory();
 	for (unsigned i = 0; i < 8; i++) {
@@ -204,20 +204,22 @@ static void before_that_the_host_may_take_it(void **state)
 	block = grow_into_large_memory();
 	wait_milliseconds(50);
 	look_at_ages();
-	assert_true(slot_of(block)->retained.offered);
+	assert_true(slot_of(block)->retained.reclaimable);
 	assert_in_range(stats_now().retained, 56 * MIB, 60 * MIB);
 	block = resize(block, 60 * MIB);
 	fill(block, 60 * MIB);
 	assert_filled(block, 60 * MIB);
 	drop(block);
-	/* And once more when that is free. */
-	assert_false(slot_of(block)->retained.offered);
+	/*
+	 * The block has taken the memory back, and offers it again when it is freed.
+	 */
+	assert_false(slot_of(block)->retained.reclaimable);
 	wait_milliseconds(50);
 	look_at_ages();
-	assert_true(slot_of(block)->retained.offered);
+	assert_true(slot_of(block)->retained.reclaimable);
 }
 
-/* Of what is more than may be kept, no more than that goes. */
+/* Only the part above the limit goes back, from the end of the surplus. */
 static void its_end_goes_where_too_much_is_kept(void **state)
 {
 	unsigned char *block, *other;
@@ -296,7 +298,7 @@ static void its_pages_go_where_their_charge_does_not(void **state)
 	drop(block);
 }
 
-/* The host keeps what is locked; that holds up nothing else. */
+/* The kernel gives no locked memory back; the heap must give back the rest. */
 static void what_is_stuck_does_not_keep_the_rest(void **state)
 {
 	unsigned char *blocks[8], *block, *large;

@@ -1,124 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include <pthread.h>
-#include <stdatomic.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-
-#include "../fault/process_limits.h"
-#include "heap_fixture.h"
+#include "heap_yields.h"
 
 /*
- * What heaps retain of freed memory goes back before a request is refused,
- * whoever asks and whoever refuses.
+ * What heaps retain of freed memory goes back before a budget refuses a request,
+ * whoever asks.
  */
-
-#define RW (PROT_READ | PROT_WRITE)
-#define ANONYMOUS (MAP_PRIVATE | MAP_ANONYMOUS)
-#define LIMIT (64 * MIB)
-
-static vms_budget *budget;
-
-static vms_budget *open_budget(size_t limit, vms_budget *parent, unsigned flags)
-{
-	vms_budget *opened = vms_budget_open(&(struct vms_budget_options){
-		.struct_size = sizeof(struct vms_budget_options),
-		.limit = limit,
-		.policy = VMS_COMMIT_STRICT,
-		.parent = parent,
-		.flags = flags,
-	});
-
-	assert_non_null(opened);
-	return opened;
-}
-
-static vms_heap *open_heap_under(vms_budget *above)
-{
-	vms_heap *opened = vms_heap_open(&(struct vms_heap_options){
-		.struct_size = sizeof(struct vms_heap_options),
-		.budget = above,
-		/* Nothing goes by age meanwhile. */
-		.reclaimable_after = VMS_HEAP_NEVER,
-		.give_back_after = VMS_HEAP_NEVER,
-	});
-
-	assert_non_null(opened);
-	return opened;
-}
-
-static vms_space *open_space_under(vms_budget *above)
-{
-	vms_space *opened = vms_space_open(GIB, &(struct vms_space_options){
-		.struct_size = sizeof(struct vms_space_options),
-		.commit_policy = VMS_COMMIT_ALWAYS,
-		.budget = above,
-	});
-
-	assert_non_null(opened);
-	return opened;
-}
-
-static int open_both(void **state)
-{
-	(void)state;
-	budget = open_budget(LIMIT, NULL, 0);
-	heap = open_heap_under(budget);
-	return 0;
-}
-
-static int open_unlimited(void **state)
-{
-	(void)state;
-	heap = open_heap_under(NULL);
-	return 0;
-}
-
-static int close_both(void **state)
-{
-	int status = close_heap(state);
-
-	if (budget && vms_budget_close(budget) != 0)
-		status = -1;
-	budget = NULL;
-	return status;
-}
-
-#define WITH_BUDGET(test) \
-	cmocka_unit_test_setup_teardown(test, open_both, close_both)
-#define WITHOUT_BUDGET(test) \
-	cmocka_unit_test_setup_teardown(test, open_unlimited, close_both)
-
-static size_t retained_by(vms_heap *other)
-{
-	struct vms_heap_stats stats = { .struct_size = sizeof(stats) };
-
-	assert_int_equal(vms_heap_get_stats(other, &stats), 0);
-	return stats.retained;
-}
-
-static size_t refusals_of(vms_budget *of)
-{
-	struct vms_budget_stats stats = { .struct_size = sizeof(stats) };
-
-	assert_int_equal(vms_budget_get_stats(of, &stats), 0);
-	return stats.refusals;
-}
-
-/* So much of a heap's memory is freed, and kept. */
-static void retain(vms_heap *by, size_t size)
-{
-	unsigned char *block = vms_heap_malloc(by, size);
-
-	assert_non_null(block);
-	fill(block, size);
-	vms_heap_free(by, block);
-	assert_true(retained_by(by) >= size);
-}
 
 /* --- a budget refuses: who asks ------------------------------------------- */
 
-/* Each request below needs what the heap retains. */
+/* After this, no request of the tests below fits without the retained memory. */
 static void retain_most(void)
 {
 	retain(heap, 48 * MIB);
@@ -221,7 +111,7 @@ static void a_charge_by_hand_gets_it(void **state)
 	assert_int_equal(vms_budget_uncharge(budget, 60 * MIB), 0);
 }
 
-/* Of every size, in a heap that has it, and in another one. */
+/* The heap that retains memory asks for blocks of each size, and another one. */
 static void a_block_gets_it(void **state)
 {
 	static const size_t sizes[] = {
@@ -299,12 +189,14 @@ static void it_counts_whose_budget_refuses(void **state)
 	retain(under_low, 20 * MIB);
 	retain(under_beside, 20 * MIB);
 	retain(under_apart, 20 * MIB);
-	/* That the lower one refuses does not concern the one beside it. */
+	/*
+	 * A refusal by the lower budget does not take memory of the heap beside it.
+	 */
 	assert_true(vms_mmap(space, NULL, 30 * MIB, RW, ANONYMOUS, -1, 0) !=
 		    MAP_FAILED);
 	assert_int_equal(retained_by(under_low), 0);
 	assert_true(retained_by(under_beside) >= 20 * MIB);
-	/* That of both does, and not one that is not under it. */
+	/* One by the upper budget does, but not of a heap that is not under it. */
 	assert_int_equal(vms_budget_charge(budget, 30 * MIB), 0);
 	assert_int_equal(retained_by(under_beside), 0);
 	assert_true(retained_by(under_apart) >= 20 * MIB);
@@ -337,7 +229,7 @@ static void a_shared_budget_gets_it(void **state)
 	assert_int_equal(vms_budget_close(shared), 0);
 }
 
-/* What does not suffice is refused once, with the reason and the count of it. */
+/* A request that stays refused is counted once, with its reason. */
 static void a_refusal_is_one(void **state)
 {
 	vms_space *space = open_space_under(budget);
@@ -356,7 +248,7 @@ static void a_refusal_is_one(void **state)
 	assert_int_equal(vms_space_close(space), 0);
 }
 
-/* No slot is as large: nothing that could be given back would help. */
+/* No slot is as large as the request, so giving memory back cannot help. */
 static void what_can_never_be_had_takes_nothing(void **state)
 {
 	(void)state;
@@ -376,7 +268,7 @@ static struct {
 	unsigned calls;
 } cache;
 
-/* Frees blocks of the same heap, and also takes and gives one meanwhile. */
+/* Free blocks of the heap that asked; also allocate and free one in between. */
 static bool evict(vms_budget *asked, size_t bytes, unsigned attempt,
 		  void *context)
 {
@@ -409,7 +301,7 @@ static void the_callbacks_blocks_serve_the_request(void **state)
 		cache.size = sizes[i];
 		assert_int_equal(vms_budget_set_callback(budget, evict, NULL),
 				 0);
-		/* Twice as many as fit. */
+		/* Allocate twice as many blocks as fit under the limit. */
 		while (cache.end < 2 * LIMIT / cache.size) {
 			unsigned char *block = make(cache.size);
 
@@ -434,7 +326,7 @@ static bool count_call(vms_budget *asked, size_t bytes, unsigned attempt,
 	return false;
 }
 
-/* Memory in use is given up only where what is kept does not suffice. */
+/* The budget calls back only when retained memory does not suffice. */
 static void retained_memory_goes_before_a_callback_is_asked(void **state)
 {
 	unsigned calls = 0;
@@ -448,196 +340,6 @@ static void retained_memory_goes_before_a_callback_is_asked(void **state)
 	assert_int_equal(vms_budget_charge(budget, 60 * MIB), -1);
 	assert_int_equal(calls, 1);
 	assert_int_equal(vms_budget_uncharge(budget, 60 * MIB), 0);
-}
-
-/* --- the host refuses ------------------------------------------------------ */
-
-static void expect_mapping_and_blocks(size_t size)
-{
-	vms_space *space = open_space_under(NULL);
-	unsigned char *blocks[64];
-
-	assert_true(vms_mmap(space, NULL, size, RW, ANONYMOUS, -1, 0) !=
-		    MAP_FAILED);
-	assert_int_equal(stats_now().retained, 0);
-	assert_int_equal(vms_space_close(space), 0);
-	retain(heap, size);
-	for (size_t i = 0; i < 64; i++)
-		blocks[i] = make_filled(size / 64);
-	for (size_t i = 0; i < 64; i++)
-		drop(blocks[i]);
-}
-
-static void limit_data(void)
-{
-	limit_to(RLIMIT_DATA, status_bytes("VmData:") + 16 * MIB);
-}
-
-static void the_limit_of_data_leaves_it(void **state)
-{
-	(void)state;
-	retain(heap, 48 * MIB);
-	limit_data();
-	expect_mapping_and_blocks(40 * MIB);
-	limit_to(RLIMIT_DATA, SIZE_MAX);
-}
-
-/*
- * Addresses that are kept for the heap are counted as long as it is open, with
- * memory or without: what is retained of it serves the heap's own requests.
- */
-static void the_limit_of_addresses_leaves_it(void **state)
-{
-	unsigned char *blocks[40];
-
-	(void)state;
-	retain(heap, 48 * MIB);
-	/* Records of the heap are apart from its addresses. */
-	limit_to(RLIMIT_AS, status_bytes("VmSize:") + MIB);
-	for (size_t i = 0; i < 40; i++)
-		blocks[i] = make_filled(MIB);
-	for (size_t i = 0; i < 40; i++)
-		drop(blocks[i]);
-	limit_to(RLIMIT_AS, SIZE_MAX);
-}
-
-/* A host that commits no more memory while the heap retains any. */
-static long (*usual_mmap)(uintptr_t address, size_t length, int prot, int flags,
-			  int fd, uint64_t offset);
-static long (*usual_mprotect)(uintptr_t address, size_t length, int prot);
-static unsigned refused;
-
-static bool refuses(int prot)
-{
-	if (!(prot & PROT_WRITE) || vmsi_get(&heap->ages.retained) == 0)
-		return false;
-	refused++;
-	return true;
-}
-
-static long strict_mmap(uintptr_t address, size_t length, int prot, int flags,
-			int fd, uint64_t offset)
-{
-	return refuses(prot) ? -ENOMEM :
-		usual_mmap(address, length, prot, flags, fd, offset);
-}
-
-static long strict_mprotect(uintptr_t address, size_t length, int prot)
-{
-	return refuses(prot) ? -ENOMEM : usual_mprotect(address, length, prot);
-}
-
-static void the_host_itself_leaves_it(void **state)
-{
-	(void)state;
-	retain(heap, 48 * MIB);
-	usual_mmap = vmsi_host.mmap;
-	usual_mprotect = vmsi_host.mprotect;
-	vmsi_host.mmap = strict_mmap;
-	vmsi_host.mprotect = strict_mprotect;
-	expect_mapping_and_blocks(40 * MIB);
-	vmsi_host.mmap = usual_mmap;
-	vmsi_host.mprotect = usual_mprotect;
-	assert_true(refused > 0);
-}
-
-/* --- threads, and fork ----------------------------------------------------- */
-
-#define THREADS 7
-#define ROUNDS 20
-
-static pthread_barrier_t barrier;
-static vms_space *common;
-static _Atomic unsigned failures;
-
-static void *map_at_once(void *unused)
-{
-	(void)pthread_barrier_wait(&barrier);
-	if (vms_mmap(common, NULL, 8 * MIB, RW, ANONYMOUS, -1, 0) == MAP_FAILED)
-		atomic_fetch_add(&failures, 1);
-	return unused;
-}
-
-/* One gives back what all of them need; the others wait for it. */
-static void all_that_are_refused_at_once_get_it(void **state)
-{
-	pthread_t threads[THREADS];
-
-	(void)state;
-	assert_int_equal(pthread_barrier_init(&barrier, NULL, THREADS), 0);
-	for (unsigned round = 0; round < ROUNDS; round++) {
-		common = open_space_under(budget);
-		for (unsigned i = 0; i < 3; i++)
-			retain(heap, 60 * MIB);
-		for (unsigned i = 0; i < THREADS; i++)
-			assert_int_equal(pthread_create(&threads[i], NULL,
-							map_at_once, NULL), 0);
-		for (unsigned i = 0; i < THREADS; i++)
-			assert_int_equal(pthread_join(threads[i], NULL), 0);
-		assert_int_equal(vms_space_close(common), 0);
-	}
-	assert_int_equal(failures, 0);
-	assert_int_equal(pthread_barrier_destroy(&barrier), 0);
-}
-
-static atomic_bool stop;
-
-/* Takes and gives so much that the budget refuses again and again. */
-static void *press(void *argument)
-{
-	const size_t size = *(size_t *)argument;
-
-	while (!atomic_load(&stop)) {
-		unsigned char *block = vms_heap_malloc(heap, size);
-
-		if (block)
-			*block = 1;
-		vms_heap_free(heap, block);
-	}
-	return NULL;
-}
-
-static int use_in_child(void)
-{
-	unsigned char *block;
-
-	alarm(3600);
-	/* Blocks of threads that the child has not may hold some. */
-	(void)vms_budget_set_limit(budget, 4 * LIMIT);
-	block = vms_heap_malloc(heap, 60 * MIB);
-	if (!block)
-		return 1;
-	*block = 1;
-	vms_heap_free(heap, block);
-	/* More than there is: everything is asked for. */
-	if (vms_heap_malloc(heap, 5 * LIMIT))
-		return 2;
-	return vmsi_get(&heap->ages.retained) == 0 ? 0 : 3;
-}
-
-static void a_child_can_ask_for_it(void **state)
-{
-	static size_t sizes[] = { 40 * MIB, 30 * MIB, 900 * KIB };
-	pthread_t threads[3];
-
-	(void)state;
-	atomic_store(&stop, false);
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, press,
-						&sizes[i]), 0);
-	for (unsigned i = 0; i < 60; i++) {
-		int status = 0;
-		pid_t child = fork();
-
-		assert_true(child >= 0);
-		if (child == 0)
-			_exit(use_in_child());
-		assert_int_equal(waitpid(child, &status, 0), child);
-		assert_int_equal(status, 0);
-	}
-	atomic_store(&stop, true);
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
 int main(void)
@@ -658,11 +360,6 @@ int main(void)
 		WITH_BUDGET(what_can_never_be_had_takes_nothing),
 		WITH_BUDGET(the_callbacks_blocks_serve_the_request),
 		WITH_BUDGET(retained_memory_goes_before_a_callback_is_asked),
-		WITHOUT_BUDGET(the_limit_of_data_leaves_it),
-		WITHOUT_BUDGET(the_limit_of_addresses_leaves_it),
-		WITHOUT_BUDGET(the_host_itself_leaves_it),
-		WITH_BUDGET(all_that_are_refused_at_once_get_it),
-		WITH_BUDGET(a_child_can_ask_for_it),
 	};
 
 	return cmocka_run_group_tests_name("heap_yields", tests, NULL, NULL);

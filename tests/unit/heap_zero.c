@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "heap_fixture.h"
 
-/* calloc gives zeroes, whatever the memory was used for before. */
+/* calloc returns zeroed memory, whatever was in it before. */
 
 static const size_t sizes[] = {
 	1, 4096, 65536, 65537, 100000, MIB, MIB + 1, 3 * MIB, 70 * MIB,
@@ -20,7 +20,7 @@ static void new_memory_is_zero(void **state)
 	}
 }
 
-/* All sizes at once, in what blocks of all sizes have left. */
+/* Allocate all sizes in the memory that freed blocks of all sizes have left. */
 static void used_memory_is_zero_again(void **state)
 {
 	unsigned char *blocks[SIZES];
@@ -40,7 +40,7 @@ static void used_memory_is_zero_again(void **state)
 	}
 }
 
-/* The memory of a slot becomes that of a run's blocks. */
+/* A new run takes the memory of a retained slot. */
 static void a_run_in_a_used_slot_gives_zeroes(void **state)
 {
 	unsigned char *slot = make(60 * MIB), *block;
@@ -53,7 +53,7 @@ static void a_run_in_a_used_slot_gives_zeroes(void **state)
 	assert_ptr_equal(slot_of(block), slot_of(slot));
 	assert_zero(block, 300 * KIB);
 	stats = stats_now();
-	/* It counts as retained: by age it goes, block by block. */
+	/* The run's unused part counts as retained. */
 	assert_in_range(stats.retained, 58 * MIB, 61 * MIB);
 	assert_int_equal(vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL),
 			 stats.retained);
@@ -76,7 +76,7 @@ static void a_block_that_was_grown_out_leaves_zeroes(void **state)
 	drop(again);
 }
 
-/* Where tables are full ones, used memory is cleared and not dropped. */
+/* After full tables the heap clears retained memory and keeps its pages. */
 static void expect_full_tables(void)
 {
 	atomic_store(&heap->density.of_calloc, 4);
@@ -132,7 +132,7 @@ static void what_was_cut_off_is_zero_for_the_next(void **state)
 	drop(block);
 }
 
-/* What usable_size tells may be written, and then is not zero. */
+/* The program may write up to the usable size, so all of that must be cleared. */
 static void all_that_is_usable_is_cleared(void **state)
 {
 	unsigned char *block = make(3 * MIB + 1);
@@ -167,8 +167,8 @@ static void sparse_tables_get_small_pages(void **state)
 }
 
 /*
- * The next table is given the pages of the last, but not more of them with each
- * table that is touched elsewhere.
+ * Each table gets the pages of the one before, and the number must not grow with
+ * tables that are touched in other places.
  */
 static void pages_of_sparse_tables_do_not_pile_up(void **state)
 {
@@ -182,7 +182,10 @@ static void pages_of_sparse_tables_do_not_pile_up(void **state)
 			assert_zero(block + at - (table ? page() : 0), page());
 			memset(block + at, 0xff, page());
 		}
-		/* An eighth, what is new, and zero pages that were read. */
+		/*
+		 * An eighth, the pages touched anew, and zero pages that a read
+		 * brought in.
+		 */
 		if (is_plain(block))
 			assert_in_range(resident(block, 16 * MIB), MIB,
 					4 * MIB);
@@ -207,7 +210,7 @@ static void full_tables_get_huge_pages(void **state)
 	drop(block);
 }
 
-/* A sparse table that grows stays one, also where it moves. */
+/* A sparse table stays sparse when it grows, in place or by a move. */
 static void a_sparse_table_may_grow(void **state)
 {
 	unsigned char *block = make_zero(32 * MIB);

@@ -3,7 +3,7 @@
 
 #include "../zero_page.h"
 
-/* What the host tells of the pages of a range, by each way that it has. */
+/* Each way to ask the kernel about the pages of a range gives the right answer. */
 
 static struct vmsi_host_calls real;
 
@@ -49,7 +49,7 @@ static int restore_host(void **state)
 	return 0;
 }
 
-/* Written pages here and there, at the ends too. */
+/* Write to a few pages, among them the first and the last. */
 static void expect_counts(void)
 {
 	char *memory = map_raw(1000);
@@ -86,7 +86,7 @@ static void pages_are_counted_without_pagemap_scan(void **state)
 	expect_counts();
 }
 
-/* More separate pages than one scan returns. */
+/* These are more separate pages than one PAGEMAP_SCAN returns. */
 static void every_second_page_is_counted(void **state)
 {
 	char *memory = map_raw(2000);
@@ -106,9 +106,8 @@ static void every_second_page_is_counted(void **state)
 }
 
 /*
- * What a read brings in is either the zero page that all share, which is no page
- * of the mapping's own, or a page of its own: some hosts have no zero page.
- * Without PAGEMAP_SCAN the two look alike.
+ * A read maps the zero page that all processes share, or on hosts without one a page
+ * of its own. Only PAGEMAP_SCAN can tell the two apart.
  */
 static void a_page_that_was_only_read_is_told_from_its_own(void **state)
 {
@@ -157,7 +156,7 @@ static void expect_zeroes(const char *memory, size_t length)
 			fail_msg("byte %zu is not zero", i);
 }
 
-/* The pages that hold something stay, as zeroes; no other one comes in. */
+/* Clearing zeroes the pages that are there and brings in no others. */
 static void expect_clearing(void)
 {
 	const size_t written = (2000 + 6) / 7;

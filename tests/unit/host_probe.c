@@ -6,8 +6,8 @@
 #include "space_fixture.h"
 
 /*
- * What the machine is like. Answers are kept for the life of a process, so each
- * question under a host that lies is asked in a child.
+ * Answers about the machine are kept for the life of a process, so each question to
+ * a host that lies is asked in a child.
  */
 
 static void sizes_are_those_of_the_system(void **state)
@@ -167,7 +167,9 @@ static void the_map_limit_is_known_when_reached(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		/* First, while nothing has been asked in this process. */
+		/*
+		 * This must be first, while nothing has been asked in this process.
+		 */
 		cmocka_unit_test(
 			sizes_are_guessed_where_the_system_does_not_tell),
 		cmocka_unit_test(a_host_that_keeps_no_objects_is_known),

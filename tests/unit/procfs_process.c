@@ -20,7 +20,7 @@
 static struct vms_mapping_info info = { .struct_size = sizeof(info) };
 static struct vmsi_host_calls real_host;
 
-/* What the host gives in place of procfs. */
+/* The host gives this text in place of a file of procfs. */
 static struct canned canned;
 static long open_result;
 static long pread_result;
@@ -101,7 +101,7 @@ static int use_fake_host(void **state)
 	return 0;
 }
 
-/* Whatever the test did, nothing may be left open. */
+/* Every test must have closed its files. */
 static int use_real_host(void **state)
 {
 	(void)state;
@@ -175,7 +175,7 @@ static void bad_arguments_are_refused(void **state)
 	errno = 0;
 	assert_int_equal(vms_process_maps_next(maps, &other), -1);
 	assert_int_equal(errno, EINVAL);
-	/* None of which cost the listing anything. */
+	/* Bad lines must not end the listing. */
 	expect_mapping(maps, 0x1000, 0x2000);
 	vms_process_maps_close(maps);
 	vms_process_maps_close(NULL);
@@ -200,7 +200,7 @@ static void failed_calls_of_the_host_leave_nothing_open(void **state)
 		assert_int_equal(errno, errors[i]);
 		assert_int_equal(open_mappings, 0);
 	}
-	/* There is no such process: procfs is there, the file is not. */
+	/* procfs is mounted, but has no directory of this process. */
 	open_result = -ENOENT;
 	errno = 0;
 	assert_null(vms_process_maps_open(4711));
@@ -281,7 +281,7 @@ static void read_error_and_nonsense_end_the_listing(void **state)
 	vms_process_maps_close(maps);
 }
 
-/* As when the process maps memory between two reads of the kernel's list. */
+/* The process maps memory between two reads of the kernel's list. */
 static void mapping_that_grew_meanwhile_is_not_seen_twice(void **state)
 {
 	vms_process_maps *maps = open_canned(
@@ -303,7 +303,7 @@ static void mapping_that_grew_meanwhile_is_not_seen_twice(void **state)
 	vms_process_maps_close(maps);
 }
 
-/* The rest is about the real procfs. */
+/* The tests below use the real procfs. */
 
 static int find_mapping(pid_t pid, const void *address)
 {
@@ -359,7 +359,7 @@ static void process_that_is_gone_is_esrch(void **state)
 	maps = vms_process_maps_open(child);
 	assert_non_null(maps);
 	assert_int_equal(kill(child, SIGKILL), 0);
-	/* A zombie first, then nothing at all. */
+	/* The process is a zombie first and gone after waitpid. */
 	assert_int_equal(waitid(P_PID, (id_t)child, &ended, WEXITED | WNOWAIT),
 			 0);
 	expect_error(maps, ESRCH);

@@ -27,7 +27,7 @@
 static char buffer[32 << 10];
 static struct vms_mapping_info info;
 
-/* Read one mapping; the result of the call. */
+/* Read one mapping and return the result of the call. */
 static int read_one(const char *text)
 {
 	struct canned canned = canned_text(text, 7);
@@ -117,7 +117,7 @@ static void every_flag_is_told(void **state)
 static void sharing_is_read_from_the_rights(void **state)
 {
 	(void)state;
-	/* Of a file opened for reading only: Linux takes "sh" away. */
+	/* For a file opened read-only Linux clears VM_SHARED, which "sh" shows. */
 	assert_int_equal(read_one("1000-2000 r--s 00001000 08:01 5 /f\n"
 				  FIGURES "VmFlags: rd mr me ms \n"), 1);
 	assert_int_equal(info.flags, VMS_MAPPING_SHARED);
@@ -223,7 +223,7 @@ static void files_that_the_kernel_made_up_are_anonymous(void **state)
 static void look_alikes_of_made_up_files_are_files(void **state)
 {
 	(void)state;
-	/* A private mapping of a device file in a directory that is gone. */
+	/* This is a private mapping of a device file in a deleted directory. */
 	assert_int_equal(read_one("1000-2000 rw-p 00000000 00:05 4 "
 				  "/dev/zero (deleted)\n"), 1);
 	assert_string_equal(info.path, "/dev/zero (deleted)");
@@ -366,7 +366,7 @@ static void unknown_figures_are_passed_over(void **state)
 	assert_int_equal(info.resident, 4096);
 }
 
-/* A path of VMS_PATH_MAX newlines: four bytes each in the file. */
+/* The file shows each newline of the path as four bytes. */
 static void longest_path_is_whole_and_longer_ones_are_cut(void **state)
 {
 	static char text[5 * VMS_PATH_MAX];

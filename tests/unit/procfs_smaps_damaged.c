@@ -13,10 +13,7 @@
 #include "procfs/smaps.h"
 #include "text_canned.h"
 
-/*
- * The reader of smaps is given text in which some bytes are not what the kernel
- * has written; VMS_SEED repeats a run.
- */
+/* The smaps reader gets text with random bytes changed; VMS_SEED repeats a run. */
 
 #define FIGURES \
 	"Size:                 24 kB\n" \
@@ -37,7 +34,7 @@ static size_t random_below(size_t limit)
 	return (size_t)(random_state % limit);
 }
 
-/* What holds of any mapping that is given, whatever the text. */
+/* Check what must be true of any mapping that is returned. */
 static void check_sane(const struct vms_mapping_info *given)
 {
 	assert_true(given->length > 0);

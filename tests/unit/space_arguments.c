@@ -5,8 +5,8 @@
 #include "space_fixture.h"
 
 /*
- * Every argument of every public call wrong: the errno that the header names,
- * and nothing has changed.
+ * Each public call gets each of its arguments wrong: it must give the errno of its
+ * header and change nothing.
  */
 
 static struct vms_space_stats before;
@@ -166,7 +166,7 @@ static void lengths_of_nothing(void **state)
 	assert_int_equal(vms_set_name(space, at(16), 0, "x"), 0);
 }
 
-/* To lie outside, or partly, is as to lie past the end of the address space. */
+/* A range not all in the space is as one past the end of memory. */
 static void ranges_must_lie_in_the_space(void **state)
 {
 	char *last = at(SPACE_PAGES - 1), *low = at(0) - bytes(1);
@@ -205,7 +205,7 @@ static void descriptors_must_be_good(void **state)
 	(void)state;
 	assert_map_fails(vms_mmap(space, NULL, bytes(1), RW, MAP_SHARED, -1, 0),
 			 EBADF);
-	/* It is looked at before the length. */
+	/* The descriptor is checked before the length. */
 	assert_map_fails(vms_mmap(space, NULL, 0, RW, MAP_SHARED, -1, 0),
 			 EBADF);
 	assert_map_fails(vms_mmap(space, NULL, bytes(1), PROT_READ, MAP_PRIVATE,
@@ -228,7 +228,7 @@ static void types_of_mapping_must_be_known(void **state)
 				  SHARED | MAP_GROWSDOWN, -1, 0), EINVAL);
 }
 
-/* Linux looks at the offset, then at the flags, and then at limits. */
+/* Linux checks the offset before the flags, and these before limits. */
 static void an_offset_that_overflows_comes_before_flags_and_limits(void **state)
 {
 	const int unknown = 0x400000;
@@ -240,7 +240,7 @@ static void an_offset_that_overflows_comes_before_flags_and_limits(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	/* So that the space has memory for its records, and for that of a file. */
+	/* Let the space allocate its records first, and that of a file. */
 	assert_ptr_not_equal(vms_mmap(space, NULL, bytes(1), PROT_READ,
 				      MAP_SHARED, fd, 0), MAP_FAILED);
 	assert_int_equal(getrlimit(RLIMIT_AS, &usual), 0);
@@ -320,7 +320,7 @@ static void each_refusal_has_its_reason(void **state)
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_COMMIT);
 	assert_fails(vms_mprotect(space, at(20), bytes(8), RW), ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_UNMAPPED);
-	/* An errno of another kind leaves it. */
+	/* A failure that is not ENOMEM leaves the reason of the last refusal. */
 	assert_fails(vms_munmap(space, at(16), 0), EINVAL);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_UNMAPPED);
 }

@@ -77,7 +77,7 @@ static void growth_is_charged(void **state)
 	assert_ptr_equal(vms_mremap(space, memory, bytes(100), bytes(10), 0,
 				    NULL), memory);
 	assert_int_equal(committed_pages(), 10);
-	/* A move charges nothing, a kept source charges all again. */
+	/* A move charges nothing; MREMAP_DONTUNMAP charges the source once more. */
 	assert_ptr_equal(vms_mremap(space, memory, bytes(10), bytes(10),
 				    MREMAP_MAYMOVE | MREMAP_FIXED, at(200)),
 			 at(200));
@@ -111,7 +111,7 @@ static void protection_decides_the_charge(void **state)
 	assert_int_equal(committed_pages(), 0);
 	assert_int_equal(vms_mprotect(space, at(0), bytes(60), RW), 0);
 	assert_int_equal(committed_pages(), 60);
-	/* Nothing was touched, so it comes back. */
+	/* No page was touched, so mprotect uncharges them. */
 	assert_int_equal(vms_mprotect(space, at(0), bytes(60), PROT_READ), 0);
 	assert_int_equal(committed_pages(), 0);
 	assert_int_equal(vms_mprotect(space, at(0), bytes(60), RW), 0);
@@ -172,10 +172,10 @@ static void shared_memory_is_charged_whatever_its_protection(void **state)
 	assert_int_equal(committed_pages(), 60);
 	assert_map_fails(vms_mmap(space, NULL, bytes(41), PROT_NONE, SHARED, -1,
 				  0), ENOMEM);
-	/* It is charged to the object, which a part keeps alive. */
+	/* The object stays charged while a part of it is mapped. */
 	assert_int_equal(vms_munmap(space, at(0), bytes(59)), 0);
 	assert_int_equal(committed_pages(), 60);
-	/* Growing and aliasing are free. */
+	/* A mapping of an object grows, and is mapped twice, without a charge. */
 	assert_ptr_equal(vms_mremap(space, at(59), bytes(1), bytes(9), 0, NULL),
 			 at(59));
 	assert_int_equal(committed_pages(), 60);
@@ -220,7 +220,7 @@ static void a_policy_can_change(void **state)
 	map_pages(100, 90);
 	assert_int_equal(vms_space_set_commit(space, bytes(80),
 					      VMS_COMMIT_STRICT), 0);
-	/* What is charged stays, and NORESERVE of before stays uncharged. */
+	/* Charged memory stays charged, and NORESERVE memory uncharged. */
 	assert_int_equal(committed_pages(), 90);
 	assert_map_fails(vms_mmap(space, NULL, bytes(1), RW, ANONYMOUS, -1, 0),
 			 ENOMEM);

@@ -3,7 +3,7 @@
 
 #include "space_fixture.h"
 
-/* Giving memory back while the range stays mapped. */
+/* vms_decommit gives memory back, and the range stays mapped. */
 
 static size_t resident(size_t page, size_t pages)
 {
@@ -52,13 +52,13 @@ static void the_commit_goes_too_on_request(void **state)
 	assert_int_equal(info->prot, PROT_NONE);
 	assert_int_equal(info->length, bytes(4));
 	assert_int_equal(info->committed, 0);
-	/* The addresses are not for others. */
+	/* The addresses stay the range's own. */
 	assert_map_fails(vms_mmap(space, at(20), bytes(1), RW,
 				  ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0),
 			 EEXIST);
 }
 
-/* On the host too: its own accounting lets the memory go. */
+/* The kernel's own accounting lets the memory go as well: RLIMIT_DATA shows it. */
 static void the_host_is_uncharged(void **state)
 {
 	struct vms_mapping_info info = { .struct_size = sizeof(info) };
@@ -158,7 +158,7 @@ static long refuse_memory(uintptr_t address, size_t length, int prot, int flags,
 		usual_mmap(address, length, prot, flags, fd, offset);
 }
 
-/* Every second page becomes a mapping, until there is no record for it. */
+/* Split a mapping at every second page, until the space has no record left. */
 static void use_up_records(void)
 {
 	size_t page = 1;

@@ -19,8 +19,8 @@
 #include "space/space.h"
 
 /*
- * A space of SPACE_PAGES pages for the tests of the space room. Pages are named
- * by their number from its start.
+ * A space of SPACE_PAGES pages for the tests of src/space. Pages are named by their
+ * number from its start.
  */
 
 #define SPACE_PAGES 8192
@@ -67,7 +67,7 @@ static inline int close_space(void **state)
 #define WITH_SPACE(test) \
 	cmocka_unit_test_setup_teardown(test, open_space, close_space)
 
-/* Map at a page; it must succeed. */
+/* Map memory at a page; it must succeed. */
 static inline char *map_as(size_t page, size_t pages, int prot, int flags)
 {
 	char *memory = vms_mmap(space, at(page), bytes(pages), prot,
@@ -90,7 +90,7 @@ static inline struct vms_space_stats stats_now(void)
 	return stats;
 }
 
-/* The first mapping of the list at or above a page; false where none is. */
+/* Find the first listed mapping at or above a page; return false if none. */
 static inline bool listed_from(size_t page, struct vms_mapping_info *info)
 {
 	uintptr_t cursor = (uintptr_t)at(page);
@@ -99,7 +99,7 @@ static inline bool listed_from(size_t page, struct vms_mapping_info *info)
 	return vms_space_next_mapping(space, &cursor, info, 0) == 1;
 }
 
-/* The mapping that begins at a page. */
+/* Return the listed mapping that starts at a page. */
 static inline struct vms_mapping_info *listed_at(size_t page)
 {
 	static struct vms_mapping_info info;
@@ -109,7 +109,7 @@ static inline struct vms_mapping_info *listed_at(size_t page)
 	return &info;
 }
 
-/* Whether a call fails in the way of system calls, with this errno. */
+/* Check that a call returns -1 with this errno. */
 #define assert_fails(call, wanted) \
 	do { \
 		errno = 0; \

@@ -4,8 +4,8 @@
 #include "space_fixture.h"
 
 /*
- * What lies in the space but is not its own: nothing of it is ever touched. And
- * nothing of the space is left for others, in a child neither.
+ * Foreign memory in a space is never changed, and none of the space's addresses are
+ * left free for others, in a child neither.
  */
 
 #define STACK 1000
@@ -76,13 +76,13 @@ static void foreign_memory_in_a_gap_survives_the_space(void **state)
 	assert_int_equal(open_space(state), 0);
 }
 
-/* Every address of the space is held: no page of it is free in the host. */
+/* Every page of the space must be mapped on the host. */
 static void expect_held(void)
 {
 	struct vmsi_range all = { (uintptr_t)at(0),
 				  (uintptr_t)at(SPACE_PAGES) };
 
-	/* But for the open gap behind a growing mapping. */
+	/* Only the open gap behind a growing mapping is free. */
 	if (space->gaps.count) {
 		struct vmsi_range gap = space->gaps.all[0].open;
 
@@ -127,7 +127,7 @@ static size_t lost_bytes(void)
 	return stats.lost;
 }
 
-/* What others put into an open gap stops the growth, and is left alone. */
+/* Foreign memory in an open gap stops the growth. */
 static void foreign_memory_in_the_gap_of_growth_is_left_alone(void **state)
 {
 	char *foreign;
@@ -160,8 +160,8 @@ static void foreign_memory_in_the_gap_of_growth_is_left_alone(void **state)
 }
 
 /*
- * A host that unmaps the target of a move before it refuses it: for want of
- * commit for both places, or because it has the source as several mappings.
+ * mremap unmaps its target before it refuses a move: when the charge for both places
+ * does not fit, or when the source is several mappings.
  */
 
 static struct vmsi_host_calls real;

@@ -8,7 +8,7 @@
 
 #include "space_fixture.h"
 
-/* What fork does to a space, by whichever call it is made. */
+/* A child has a working copy of a space, by whichever call it was made. */
 
 enum how { BY_FORK, BY_RAW_CLONE, HOWS };
 
@@ -16,7 +16,7 @@ static pid_t make_child(enum how how)
 {
 	if (how == BY_FORK)
 		return fork();
-	/* libc, and with it the library's fork handlers, does not notice. */
+	/* The raw call runs no fork handlers of libc. */
 	return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
@@ -26,7 +26,7 @@ static pid_t make_child(enum how how)
 			return __LINE__; \
 	} while (0)
 
-/* Run in a child made in each way; the line of what does not hold. */
+/* Run a function in children made in each way; it returns the line that fails. */
 static void expect_in_children(int (*holds)(void))
 {
 	for (enum how how = BY_FORK; how < HOWS; how++) {
@@ -37,7 +37,7 @@ static void expect_in_children(int (*holds)(void))
 		if (child == 0) {
 			int line = holds();
 
-			/* An exit status has eight bits. */
+			/* An exit status has only eight bits, and 0 is success. */
 			_exit(line == 0 ? 0 : line % 255 + 1);
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
@@ -47,7 +47,7 @@ static void expect_in_children(int (*holds)(void))
 	}
 }
 
-/* Whether a write faults: by a system call, which answers EFAULT. */
+/* Return whether a write would fault: read(2) into the page answers EFAULT. */
 static bool is_writable(const char *address)
 {
 	int ends[2];
@@ -95,7 +95,7 @@ static int lack_what_is_not_forked(void)
 	CHECK(stats_now().mapped == bytes(4));
 	CHECK(stats_now().committed == bytes(4));
 	CHECK(stats_now().lost == 0);
-	/* It is a hole that is held, so that nothing else can land there. */
+	/* The child has a hole there, which the reservation covers. */
 	CHECK(mincore(at(16), bytes(1), vector) == 0);
 	CHECK(!is_writable(at(16)));
 	CHECK(mmap(at(16), bytes(1), RW, ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
@@ -118,7 +118,7 @@ static void what_is_not_forked_is_a_hole_in_the_child(void **state)
 	assert_int_equal(stats_now().mapped, bytes(8));
 }
 
-/* Before any call on the space: nothing may take the addresses. */
+/* Before the child's first call on the space, nothing may take its addresses. */
 static int hold_before_first_call(void)
 {
 	unsigned char vector[1];
@@ -293,7 +293,7 @@ static int find_lock_free(void)
 	return 0;
 }
 
-/* Another thread may hold the lock in the instant of the fork. */
+/* Another thread may hold the space's lock when this one forks. */
 static void a_child_never_finds_a_lock_taken(void **state)
 {
 	pthread_t threads[2];

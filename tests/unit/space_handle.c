@@ -19,7 +19,7 @@ static void expect_place(vms_handle handle, const void *address, size_t pages)
 	assert_int_equal(vms_handle_length(space, handle), bytes(pages));
 }
 
-/* To use a stale handle is fatal in a debug build; see tests/death. */
+/* Using a stale handle ends a debug build; tests/death shows that. */
 static void expect_stale(vms_handle handle)
 {
 #ifdef VMSI_DEBUG
@@ -93,7 +93,7 @@ static void a_handle_needs_mapped_memory(void **state)
 	assert_fails(vms_handle_open(space, at(18), bytes(7), &handle), EFAULT);
 	assert_fails(vms_handle_open(space, at(15), bytes(2), &handle), EFAULT);
 	assert_int_equal(handle.value, 42);
-	/* Several mappings in a row will do. */
+	/* A handle may name several mappings in a row. */
 	expect_place(hold(18, 6), at(18), 6);
 }
 
@@ -124,7 +124,7 @@ static void a_closed_handle_is_stale_and_its_memory_stays(void **state)
 	assert_int_equal(vms_handle_close(space, handle), 0);
 	assert_int_equal(at(16)[0], 9);
 	expect_stale(handle);
-	/* Its entry's next use is another handle. */
+	/* A reused entry of the table gives a different handle. */
 	assert_true(hold(16, 4).value != handle.value);
 	expect_stale(handle);
 }
@@ -235,7 +235,7 @@ static void a_handle_grows_and_shrinks_with_its_range(void **state)
 	assert_ptr_equal(vms_mremap(space, at(16), bytes(9), bytes(3), 0, NULL),
 			 at(16));
 	expect_place(handle, at(16), 3);
-	/* A range that is not the handle's own does not make it longer. */
+	/* Growing memory beside the handle's does not change the handle. */
 	map_pages(32, 4);
 	handle = hold(32, 2);
 	assert_ptr_equal(vms_mremap(space, at(32), bytes(4), bytes(6), 0, NULL),
@@ -319,13 +319,13 @@ static void thousands_of_handles_are_told_apart(void **state)
 
 #ifdef VMSI_DEBUG
 
-/* So that a stale pointer faults, and reads nobody else's data. */
+/* A stale pointer must fault, and not read another mapping's data. */
 static void a_place_that_was_left_is_not_used_again_at_once(void **state)
 {
 	char *next;
 
 	(void)state;
-	/* The hole that it leaves is the best fit for the next of its size. */
+	/* The hole that the move leaves fits the next mapping best. */
 	map_pages(16, 4);
 	map_as(0, 16, PROT_READ, ANONYMOUS);
 	map_as(20, 16, PROT_READ, ANONYMOUS);
@@ -335,7 +335,7 @@ static void a_place_that_was_left_is_not_used_again_at_once(void **state)
 	next = vms_mmap(space, NULL, bytes(4), RW, ANONYMOUS, -1, 0);
 	assert_true(next != MAP_FAILED);
 	assert_ptr_not_equal(next, at(16));
-	/* By its address it can be had. */
+	/* A caller who asks for the address gets it. */
 	map_pages(16, 4);
 }
 

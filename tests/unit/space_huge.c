@@ -9,8 +9,8 @@
 #include "space_fixture.h"
 
 /*
- * MAP_HUGETLB, with an empty pool and with a real one. The pool belongs to the
- * machine: a guardian process puts it back, also when this one is killed.
+ * MAP_HUGETLB with an empty pool and with a real one. The pool is the machine's: a
+ * guardian process restores it, even when the test is killed.
  */
 
 #define POOL "/proc/sys/vm/nr_hugepages"
@@ -57,7 +57,7 @@ static _Noreturn void guard(int end, unsigned long pages)
 	signal(SIGHUP, SIG_IGN);
 	while (read(end, &byte, 1) < 0 && errno == EINTR)
 		;
-	/* The dead process's mappings may take an instant to go. */
+	/* The kernel may take a moment to free the dead process's pages. */
 	for (int i = 0; i < 100 && !set_pool(pages); i++)
 		usleep(10000);
 	_exit(0);
@@ -130,7 +130,7 @@ static void expect_fallback(char *memory, size_t length)
 	assert_int_equal(info->page_size, bytes(1));
 	assert_true(info->flags & VMS_MAPPING_HUGE_FALLBACK);
 	assert_false(info->flags & VMS_MAPPING_HUGETLB);
-	/* It can be used to its end. */
+	/* The fallback is usable up to its end. */
 	memset(memory, 1, length);
 	assert_int_equal(vms_munmap(space, memory, length), 0);
 }
@@ -184,7 +184,7 @@ static void exactly_huge_pages_can_be_asked_for(void **state)
 	assert_map_fails(map_huge(huge, ANONYMOUS), ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_HOST);
 	assert_int_equal(at(0)[0], 9);
-	/* As on Linux, the pool is asked when the target is gone already. */
+	/* As on Linux, the target is unmapped before the pool refuses. */
 	assert_map_fails(vms_mmap(space, at(0), huge, RW,
 				  ANONYMOUS | MAP_FIXED | MAP_HUGETLB, -1, 0),
 			 ENOMEM);
@@ -240,12 +240,12 @@ static void use_pool(void)
 
 	expect_huge(memory, 2 * huge);
 	memset(memory, 3, 2 * huge);
-	/* Huge pages are the pool's matter, not the ledger's. */
+	/* The ledger is not charged for pages of the pool. */
 	assert_int_equal(stats_now().committed, 0);
 	assert_fails(vms_munmap(space, memory, bytes(1)), EINVAL);
 	assert_map_fails(vms_mremap(space, memory, 2 * huge, 3 * huge,
 				    MREMAP_MAYMOVE, NULL), EINVAL);
-	/* No move lands on a part of one. */
+	/* A move must not be placed on a part of a huge page. */
 	moved = map_pages(6 * huge / bytes(1), 4);
 	*moved = 9;
 	assert_map_fails(vms_mremap(space, moved, bytes(4), bytes(8),
@@ -261,7 +261,7 @@ static void use_pool(void)
 	assert_int_equal(moved[2 * huge - 1], 3);
 	assert_int_equal(stats_now().lost, 0);
 	assert_int_equal(stats_now().huge_fallbacks, 0);
-	/* More than the pool has left is made of ordinary pages, whole. */
+	/* What the pool cannot give whole is made of ordinary pages. */
 	memory = map_huge(POOL_PAGES * huge, ANONYMOUS | MAP_NORESERVE);
 	expect_fallback(memory, POOL_PAGES * huge);
 	assert_int_equal(vms_munmap(space, moved, 2 * huge), 0);

@@ -22,7 +22,7 @@ static size_t list_all(struct vms_mapping_info *infos, size_t most,
 		infos[count++] = info;
 	}
 	assert_int_equal(more, 0);
-	/* At the end it stays at the end. */
+	/* A cursor at the end stays there. */
 	assert_int_equal(vms_space_next_mapping(space, &cursor, &info, flags),
 			 0);
 	return count;
@@ -99,7 +99,7 @@ static void neighbours_that_are_alike_are_one(void **state)
 	assert_int_equal(list_all(infos, 16, 0), 1);
 }
 
-/* Any cursor is a place to start: what begins at or above it. */
+/* A cursor may be any address: the next mapping at or above it is listed. */
 static void a_cursor_can_be_an_address(void **state)
 {
 	struct vms_mapping_info info;
@@ -125,9 +125,9 @@ static void what_changes_between_calls_is_seen_once(void **state)
 		map_pages(16 + 8 * i, 4);
 	assert_int_equal(vms_space_next_mapping(space, &cursor, &info, 0), 1);
 	assert_int_equal(info.start, (uintptr_t)at(16));
-	/* The one that was seen grows into the next one. */
+	/* The mapping that was listed last grows into the next one. */
 	map_pages(20, 4);
-	/* One ahead goes, one comes. */
+	/* A mapping ahead of the cursor is unmapped, and another is made. */
 	assert_int_equal(vms_munmap(space, at(32), bytes(4)), 0);
 	map_pages(60, 1);
 	assert_int_equal(vms_space_next_mapping(space, &cursor, &info, 0), 1);
@@ -152,7 +152,7 @@ static void resident_memory_is_counted_on_request(void **state)
 	assert_int_equal(infos[0].resident, bytes(1));
 }
 
-/* A shared object is charged once, and its first mapping shows the charge. */
+/* The first mapping of a shared object shows the object's charge. */
 static void a_shared_object_shows_its_charge_once(void **state)
 {
 	(void)state;
@@ -231,7 +231,7 @@ static void growths_and_moves_are_counted(void **state)
 	stats = stats_now();
 	assert_int_equal(stats.grown_in_place, 1);
 	assert_int_equal(stats.moves, 1);
-	/* A shrink is neither. */
+	/* A shrink counts neither as a move nor as growth in place. */
 	vms_mremap(space, memory, bytes(16), bytes(2), 0, NULL);
 	assert_int_equal(stats_now().moves, 1);
 	assert_int_equal(stats_now().grown_in_place, 1);

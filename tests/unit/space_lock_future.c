@@ -6,8 +6,8 @@
 #include "space_fixture.h"
 
 /*
- * mlockall(MCL_FUTURE) acts when memory is mapped: a mapping in addresses that
- * were unmapped just before must be locked too where it was promised.
+ * mlockall(MCL_FUTURE) locks memory when it is mapped: a mapping at addresses that
+ * were just unmapped must be locked if it was asked for.
  */
 
 /* 0: the new mapping is locked; 1: it is not; 77: no right to lock. */
@@ -25,7 +25,7 @@ static int remap_under_mlockall(int which, unsigned flags)
 	first = vms_mmap(locked, NULL, bytes(16), RW, ANONYMOUS, -1, 0);
 	if (first == MAP_FAILED || vms_munmap(locked, first, bytes(16)) < 0)
 		return 3;
-	/* Not by libc, where sanitizers make nothing of it. */
+	/* Sanitizers replace libc's function by one that does nothing. */
 	if (syscall(SYS_mlockall, which) < 0)
 		return 77;
 	second = vms_mmap(locked, NULL, bytes(16), RW, ANONYMOUS, -1, 0);

@@ -5,8 +5,8 @@
 #include <sys/wait.h>
 
 /*
- * What a forced move costs: host calls, and mappings of the host. A mapping
- * that grows and is in another's way each time stays one to the host.
+ * What it costs to move a mapping that cannot grow in place: system calls, and
+ * kernel mappings. However often it moves, it must stay one mapping in the kernel.
  */
 
 #define MOVES 6
@@ -52,7 +52,7 @@ static void count_calls(void)
 	vmsi_host.mprotect = count_mprotect;
 }
 
-/* The mappings that the host has in a range. */
+/* Count the kernel's mappings in a range. */
 static unsigned host_mappings(const char *start, size_t length)
 {
 	FILE *maps = fopen("/proc/self/maps", "r");
@@ -84,7 +84,7 @@ static size_t little_more(size_t pages)
 	return pages + 3;
 }
 
-/* Grow a mapping with a neighbour behind it each time. Returns where it is. */
+/* Grow a mapping with a neighbour behind it each time; return its address. */
 static char *grow_blocked(char *memory, size_t *pages, size_t (*next)(size_t),
 			  int written)
 {
@@ -196,7 +196,7 @@ static void a_child_of_fork_keeps_one_mapping(void **state)
 	assert_int_equal(status, 0);
 }
 
-/* Rights of a part that were taken and given again. */
+/* A part that loses its rights and gets them again costs no kernel mapping. */
 static void a_part_that_was_protected_costs_no_mapping(void **state)
 {
 	size_t pages = FIRST_PAGES;

@@ -105,7 +105,7 @@ static void a_hole_leaves_all_unnamed(void **state)
 	assert_string_equal(listed_at(16)->name, "");
 }
 
-/* More names than have places in the table, each let go when unused. */
+/* Use more names than the table has entries, but not at once. */
 static void many_names_come_and_go(void **state)
 {
 	size_t metadata = 0;

@@ -109,14 +109,14 @@ static void bad_sizes_are_refused(void **state)
 	assert_null(vms_space_open((size_t)1 << 62, NULL));
 	assert_int_equal(errno, ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_OPEN);
-	/* There is no space yet that the text could speak of. */
+	/* The text must not speak of a space, since none was opened. */
 	assert_null(strstr(vms_refusal_text(vms_last_refusal()), "the space"));
 	errno = 0;
 	assert_null(vms_space_open(SIZE_MAX - bytes(1), NULL));
 	assert_int_equal(errno, ENOMEM);
 }
 
-/* Bytes of addresses that the process has; a sanitizer takes many. */
+/* Return the process's size of addresses; a sanitizer's is large. */
 static size_t addresses_in_use(void)
 {
 	FILE *statm = fopen("/proc/self/statm", "re");
@@ -255,7 +255,7 @@ static int close_sealed_in_child(void)
 	memory[0] = 5;
 	if (vms_space_close(space) != -1 || errno != EPERM)
 		return 2;
-	/* It is as before, and works. */
+	/* The space is unchanged and works. */
 	if (memory[0] != 5 || vms_space_of(memory) != space)
 		return 3;
 	map_pages(8, 1)[0] = 1;
@@ -288,7 +288,7 @@ static int lock_future_in_child(void)
 	if (setrlimit(RLIMIT_MEMLOCK, &limit) || setgid(65534) ||
 	    setuid(65534))
 		return 77;
-	/* Sanitizers replace the function by one that does nothing. */
+	/* Sanitizers replace libc's function by one that does nothing. */
 	if (syscall(SYS_mlockall, MCL_FUTURE))
 		return 77;
 	locked = vms_space_open(bytes(4096), NULL);

@@ -3,7 +3,7 @@
 
 #include "space_fixture.h"
 
-/* Where mappings go that are given no address. */
+/* Where the space places a mapping that asks for no address. */
 
 static size_t huge_pages(void)
 {
@@ -85,7 +85,7 @@ static void large_mappings_are_on_huge_pages(void **state)
 				     vmsi_huge_page_size()));
 }
 
-/* Where no place is so aligned, any place will do. */
+/* Without an aligned place, any place is taken. */
 static void alignment_is_a_wish(void **state)
 {
 	char *memory;
@@ -100,7 +100,7 @@ static void alignment_is_a_wish(void **state)
 			    at(2 * huge_pages() - 1));
 }
 
-/* Huge pages of a file need memory and file to be congruent. */
+/* A file can have huge pages only where address and offset are congruent. */
 static void files_are_congruent_to_their_offset(void **state)
 {
 	int file = memfd_create("place", MFD_CLOEXEC);
@@ -143,7 +143,9 @@ static void what_has_grown_keeps_room_to_grow(void **state)
 	map_as(256, 4, PROT_READ, ANONYMOUS);
 	assert_ptr_equal(vms_mremap(space, grower, bytes(4), bytes(8), 0, NULL),
 			 grower);
-	/* The hole behind it is the best fit, and is used from its far end. */
+	/*
+	 * The hole behind it is the best fit, and the space takes the far end of it.
+	 */
 	other = place(100);
 	assert_ptr_equal(other, at(156));
 	assert_ptr_equal(vms_mremap(space, grower, bytes(8), bytes(100), 0,
@@ -162,7 +164,7 @@ static void a_move_is_cheap_to_make(void **state)
 	assert_true(moved != MAP_FAILED && moved != memory);
 	assert_int_equal((uintptr_t)moved & (vmsi_huge_page_size() - 1),
 			 bytes(offset));
-	/* And it has room to go on growing in place. */
+	/* It can go on growing in place. */
 	assert_ptr_equal(vms_mremap(space, moved, bytes(2 * huge_pages()),
 				    bytes(4 * huge_pages()), 0, NULL), moved);
 }

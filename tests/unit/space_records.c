@@ -49,7 +49,7 @@ static void an_object_lives_as_long_as_it_is_mapped(void **state)
 	assert_int_equal(objects_known(), 1);
 	assert_int_equal(vms_munmap(space, at(102), bytes(6)), 0);
 	assert_int_equal(objects_known(), 1);
-	/* Shared memory stays charged as large as it was made. */
+	/* Shared memory is charged at the size of its object. */
 	assert_int_equal(stats_now().committed, bytes(8));
 	assert_int_equal(vms_munmap(space, at(100), bytes(2)), 0);
 	assert_int_equal(objects_known(), 0);
@@ -99,7 +99,7 @@ static bool is_known_touched(size_t page)
 	return vmsi_has(&mapping->attributes, VMSI_TOUCHED);
 }
 
-/* A system call for each mapping is made only where something could be missed. */
+/* A system call for touched pages is made only where a mapping is cut. */
 static void a_mapping_that_goes_whole_is_not_looked_at(void **state)
 {
 	(void)state;
@@ -107,7 +107,9 @@ static void a_mapping_that_goes_whole_is_not_looked_at(void **state)
 	*at(101) = 'x';
 	vmsi_learn_touched(space, pages_at(100, 4), VMSI_LEARN_SPLIT);
 	assert_false(is_known_touched(100));
-	/* The host's mark is on all of it, whichever part is split off. */
+	/*
+	 * The kernel's mark is the whole mapping's, so both parts count as touched.
+	 */
 	vmsi_learn_touched(space, pages_at(103, 1), VMSI_LEARN_SPLIT);
 	assert_true(is_known_touched(100));
 	map_pages(200, 4);
@@ -118,7 +120,7 @@ static void a_mapping_that_goes_whole_is_not_looked_at(void **state)
 	assert_true(is_known_touched(200));
 }
 
-/* What gives memory back works where the host has none for records. */
+/* An operation leaves records, so that memory can be given back without new ones. */
 static void operations_leave_records_for_giving_back(void **state)
 {
 	size_t left;

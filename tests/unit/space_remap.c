@@ -3,15 +3,15 @@
 #include "space/remap_rules.h"
 #include "space_fixture.h"
 
-/* vms_mremap: what it refuses at once, and by which way it does the rest. */
+/* Which arguments vms_mremap refuses, and by which way it does the rest. */
 
 /* --- the rules of its arguments ---------------------------------------------- */
 
 #define AREA_PAGES 16
 
 /*
- * A wish: far below all places that the kernel chooses itself, where a runtime such
- * as ThreadSanitizer's would map memory of its own meanwhile.
+ * Hint at addresses far below those that the kernel chooses itself, where a
+ * sanitizer's runtime might map memory meanwhile.
  */
 #define AREA ((uintptr_t)1 << 32)
 
@@ -22,7 +22,7 @@ struct call {
 	uintptr_t new_address;
 };
 
-/* Nothing is mapped in the area: EFAULT is the kernel's way to have no objection. */
+/* The kernel answers EFAULT where it has no objection to the arguments. */
 static void expect_as_kernel(struct call call)
 {
 	long answer = vmsi_host.mremap(call.old, call.old_length,

@@ -4,10 +4,10 @@
 #include "space_fixture.h"
 
 /*
- * Every address of a space that is in no mapping is covered by the reservation,
- * whatever the host's calls come to: what they have destroyed is covered again,
- * what they refuse to replace is a leftover until they do, and what others have
- * taken is left alone. Holes that are likely to be asked for again are warm.
+ * The reservation covers every address of a space that is in no mapping: what a
+ * failed call has unmapped is covered again, a leftover is tried again, and foreign
+ * memory is left alone. Holes that are likely to be mapped again stay warm: writable
+ * and not yet given back.
  */
 
 static struct vmsi_host_calls real;
@@ -47,7 +47,7 @@ static void expect_hole(size_t page, size_t pages)
 static uintptr_t target;
 static char *foreign_place;
 
-/* As a driver's mmap that refuses when the target is gone already. */
+/* A driver's mmap may refuse when the kernel has already unmapped the target. */
 static long destroying_mmap(uintptr_t address, size_t length, int prot,
 			    int flags, int fd, uint64_t offset)
 {
@@ -115,7 +115,7 @@ static void what_the_host_does_not_replace_is_tried_again(void **state)
 			 at(200));
 	assert_int_equal(vmsi_uncovered_count(space).bytes, bytes(4));
 	assert_int_equal(vmsi_uncovered_count(space).foreign, 0);
-	/* It is no mapping, and no place for one. */
+	/* The leftover is not listed, and nothing is placed on it. */
 	assert_int_equal(stats_now().mapped, bytes(4));
 	assert_ptr_not_equal(vms_mmap(space, at(100), bytes(4), RW, ANONYMOUS,
 				      -1, 0), at(100));
@@ -160,7 +160,7 @@ static void a_warm_hole_ends_where_something_is_mapped(void **state)
 	map_pages(100, 8);
 	assert_int_equal(vms_munmap(space, at(100), bytes(8)), 0);
 	map_pages(103, 1);
-	/* The upper part stays warm; the lower one is the reservation's again. */
+	/* The upper part stays warm; the reservation covers the lower one again. */
 	assert_int_equal(space->warm.count, 1);
 	assert_int_equal(space->warm.all[0].start, (uintptr_t)at(104));
 	assert_int_equal(space->warm.all[0].end, (uintptr_t)at(108));
@@ -177,7 +177,7 @@ static void warm_holes_are_few(void **state)
 		assert_int_equal(vms_munmap(space, at(100 + 4 * i), bytes(2)),
 				 0);
 	assert_int_equal(space->warm.count, most);
-	/* Where all places are taken, one of so many more gets one. */
+	/* With all entries taken, only one in so many holes takes an entry over. */
 	for (size_t i = most; i < 2 * most - 1; i++)
 		assert_int_equal(vms_munmap(space, at(100 + 4 * i), bytes(2)),
 				 0);

@@ -3,9 +3,9 @@
 #include "space_fixture.h"
 
 /*
- * What is one mapping of the space may be several to the host: touched memory
- * that was moved next to other touched memory. A move of it that the host
- * refuses midway leaves it where it was.
+ * One mapping of the space may be several in the kernel: touched memory that was
+ * moved beside other touched memory. If the kernel refuses midway to move them, all
+ * must be where it was.
  */
 
 static struct vmsi_host_calls real;
@@ -18,10 +18,10 @@ static long refuse_later(uintptr_t old, size_t old_length, size_t new_length,
 	if (!(flags & MREMAP_FIXED) ||
 	    (!refuse_all && !(flags & MREMAP_DONTUNMAP)))
 		return real.mremap(old, old_length, new_length, flags, target);
-	/* Back to where it was it may always go. */
+	/* The kernel never refuses a move back. */
 	if (target < (uintptr_t)at(100) || ++moves < refused_from)
 		return real.mremap(old, old_length, new_length, flags, target);
-	/* Linux has unmapped the place by then. */
+	/* Linux has unmapped the target before it refuses. */
 	real.munmap(target, new_length);
 	return -ENOMEM;
 }
@@ -39,7 +39,7 @@ static void expect_filled(const char *memory, size_t pages)
 			fail_msg("byte %zu is lost", i);
 }
 
-/* Sixteen pages in one mapping of ours and two of the host's. */
+/* Map sixteen pages as one mapping of the space and two of the kernel. */
 static char *map_joined(void)
 {
 	struct vmsi_mapping *mapping;
@@ -86,7 +86,9 @@ static void a_move_that_is_refused_midway_is_undone(void **state)
 	move_with(true, NULL);
 }
 
-/* Charged twice for an instant is too much; charged once is not. */
+/*
+ * The kernel may refuse to charge both places at once; the move works all the same.
+ */
 static void a_host_short_of_commit_midway_moves_all_the_same(void **state)
 {
 	(void)state;
@@ -125,7 +127,7 @@ static long has_no_proc(const char *path)
 	return -ENOENT;
 }
 
-/* An older kernel, and a root directory without /proc. */
+/* Without PROCMAP_QUERY and /proc, the space cannot ask. */
 static void one_mapping_is_not_several_where_proc_does_not_tell(void **state)
 {
 	(void)state;
@@ -159,7 +161,7 @@ static bool proc_tells(void)
 	return tells;
 }
 
-/* Whoever refuses requests would see one for all addresses that there are. */
+/* A seccomp filter that judges by length must not see one for all addresses. */
 static void a_move_asks_for_no_more_than_it_moves(void **state)
 {
 	char *memory = map_joined();

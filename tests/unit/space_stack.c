@@ -4,7 +4,7 @@
 
 #include "space_fixture.h"
 
-/* MAP_GROWSDOWN in a space. */
+/* A MAP_GROWSDOWN mapping in a space grows when it is touched below its start. */
 
 #define GUARD_PAGES 256
 
@@ -13,7 +13,7 @@ static char *map_stack(size_t page, size_t pages)
 	return map_as(page, pages, RW, ANONYMOUS | MAP_GROWSDOWN);
 }
 
-/* How a child ends that writes to a page. */
+/* Return the signal that ends a child which writes to a page; 0 if none does. */
 static int signal_of_touching(size_t page)
 {
 	int status = 0;
@@ -46,7 +46,7 @@ static void it_grows_when_touched(void **state)
 	assert_int_equal(stats_now().committed, bytes(54));
 }
 
-/* Further than one guard gap, with a call on the space now and then. */
+/* The stack grows by more than a guard gap, with calls in between. */
 static void it_grows_on_and_on(void **state)
 {
 	(void)state;
@@ -94,7 +94,7 @@ static void a_neighbour_without_rights_does_not_stop_it(void **state)
 	assert_int_equal(signal_of_touching(991), SIGSEGV);
 }
 
-/* The search for room leaves the gap alone, and so does a hint. */
+/* Neither the search for a place nor a hint uses the guard gap. */
 static void nothing_is_placed_in_the_guard_gap(void **state)
 {
 	char *memory;
@@ -115,7 +115,7 @@ static void nothing_is_placed_in_the_guard_gap(void **state)
 
 static struct vmsi_host_calls real;
 
-/* A host that prefers the lowest page of the open gap. */
+/* Let the host place mappings at the lowest page of the open gap. */
 static long mmap_in_the_gap(uintptr_t address, size_t length, int prot,
 			    int flags, int fd, uint64_t offset)
 {
@@ -158,7 +158,7 @@ static void its_gap_is_held_again_when_it_is_gone(void **state)
 	map_stack(1000, 4);
 	assert_fails(mincore(at(990), bytes(1), vector), ENOMEM);
 	assert_int_equal(vms_munmap(space, at(1000), bytes(4)), 0);
-	/* The host has the reservation there. */
+	/* The reservation covers the page. */
 	assert_int_equal(mincore(at(990), bytes(1), vector), 0);
 	assert_int_equal(signal_of_touching(990), SIGSEGV);
 	map_pages(900, 100)[0] = 1;

@@ -16,13 +16,13 @@
 #include <vmspace/process.h>
 
 /*
- * Each public struct in the hands of a program that is newer than the library,
- * and with a size that no release ever had.
+ * A program newer than the library passes each public struct, in sizes that no
+ * release has had.
  */
 
 #define REST 24
 
-/* A struct as it may be one day. */
+/* The struct as a later release may have it. */
 #define NEWER(type)                 \
 	struct {                    \
 		struct type known;  \
@@ -30,7 +30,7 @@
 		char behind;        \
 	}
 
-/* Opens with the options given and closes again; whether that went well. */
+/* Open with the options and close again; return whether the open succeeded. */
 typedef bool open_with(const void *options);
 
 static bool opens_space(const void *options)
@@ -104,7 +104,7 @@ static void options_may_be_newer(void **state)
 	TRY_OPTIONS(opens_budget, vms_budget_options);
 }
 
-/* Figures of what a test has opened: 0 or more, or -1. */
+/* Read figures of what the test has opened: 0 or more, or -1. */
 typedef int get(void *figures);
 
 static vms_space *space;
@@ -158,7 +158,7 @@ static void refuses_figures(get *gets, void *figures, size_t size, int error)
 	assert_int_equal(errno, error);
 }
 
-/* The first figure is never 0 here, and told to each who knows it. */
+/* The first figure is never 0 here, so a caller who knows only that must get it. */
 static void try_figures(get *gets, unsigned char *figures, size_t known)
 {
 	const size_t newer = known + REST;

@@ -11,7 +11,7 @@
 #include "text/fields.h"
 #include "text_canned.h"
 
-/* "Key: value" lines, of a text and of a file. */
+/* Reading "Key: value" lines from a text and from a file. */
 
 struct record {
 	uint64_t size, count, bits;
@@ -50,7 +50,7 @@ static void fields_are_stored_and_told(void **state)
 	assert_int_equal(record.size, 1);
 }
 
-/* "Groups:" of a process with many of them is longer than any buffer. */
+/* The line "Groups:" may be longer than any buffer. */
 static void longer_lines_of_others_are_passed_over(void **state)
 {
 	(void)state;

@@ -39,7 +39,9 @@ static void expect_end(struct vmsi_lines *lines, int result)
 	assert_int_equal(vmsi_lines_peek(lines, &line), result);
 }
 
-/* Every way to split a text into equal reads, in every buffer that fits. */
+/*
+ * Read the text in pieces of each size into buffers of each size that fits a line.
+ */
 static void lines_survive_any_split(void **state)
 {
 	static const char text[] = "one\n\ntwenty two\nx\n";

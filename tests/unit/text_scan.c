@@ -9,7 +9,7 @@
 
 #include "text/scan.h"
 
-/* What every reader of a text is made of. */
+/* The scanner is what all readers of text are built on. */
 
 static struct vmsi_scan scan;
 
@@ -67,7 +67,7 @@ static void what_is_no_number_is_refused(void **state)
 	}
 }
 
-/* What lies behind the end is never looked at. */
+/* The scanner must not read behind the end of the text. */
 static void nothing_is_read_behind_the_end(void **state)
 {
 	static const char text[] = "12[34";

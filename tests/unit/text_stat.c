@@ -10,7 +10,7 @@
 
 #include "text/stat.h"
 
-/* /proc/PID/stat, whose second column may be anything. */
+/* Reading /proc/PID/stat, whose second column may contain spaces and brackets. */
 
 static struct vmsi_stat stat_of;
 
@@ -19,7 +19,7 @@ static bool is_read(const char *text)
 	return vmsi_stat_read(vmsi_scan_text(text), &stat_of);
 }
 
-/* Columns 4 to 47; each tells its place, but for those that are negative. */
+/* Columns 4 to 47, each of which holds its own number, negative ones aside. */
 #define COLUMNS \
 	"104 105 106 -1 -1 4194368 110 111 112 113 114 115 116 117 -20 119 " \
 	"120 121 122 123 124 18446744073709551615 126 127 128 129 130 131 " \

@@ -87,10 +87,10 @@ static void append_extend_resize(void **state)
 	assert_int_equal(space_stats().committed, 0);
 }
 
-/* A count of which the bytes wrap round to few. */
+/* The bytes of this count wrap round to a small number. */
 static void counts_that_overflow_are_refused(void **state)
 {
-	/* volatile: compilers refuse what they see to be too much. */
+	/* Without volatile the compiler refuses to build the call. */
 	const volatile size_t wraps = SIZE_MAX / 8 + 2;
 	uint64_t value = 1;
 	points unused = { 0 };
@@ -134,7 +134,7 @@ static void it_ends_at_its_maximum(void **state)
 	assert_int_equal(points_free(&few), 0);
 }
 
-/* The library has the inline calls as functions, for other languages. */
+/* The library exports the inline calls as functions, for other languages. */
 static void the_inline_calls_are_functions_too(void **state)
 {
 	int (*volatile append)(vms_buffer *, const void *, size_t) =

@@ -8,7 +8,7 @@
 
 #include "vma_fixture.h"
 
-/* Each test breaks one invariant of a sound map, and mends it for the teardown. */
+/* Each test breaks one invariant of a sound map; the teardown needs it mended. */
 
 static void assert_unsound(const char *number)
 {

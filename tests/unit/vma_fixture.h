@@ -9,8 +9,8 @@
 #include "vma/vma.h"
 
 /*
- * A map of 64 pages for the tests of the vma room. Pages are named by their
- * number from the start of the bounds.
+ * A map of 64 pages for the tests of src/vma. Pages are named by their number from
+ * the start of the bounds.
  */
 
 #define PAGE ((uintptr_t)4096)
@@ -77,7 +77,7 @@ static inline void erase(size_t first, size_t end)
 	assert_sound();
 }
 
-/* The map as text: "[first,end) " for each mapping, in pages. */
+/* Return the map as text: "[first,end) " for each mapping, in pages. */
 static inline const char *layout(void)
 {
 	static char text[PAGES * 10];

@@ -11,7 +11,10 @@
 
 #define NOWHERE SIZE_MAX
 
-/* The page of the place for a request, in pages; NOWHERE: none. */
+/*
+ * Return the page of the gap that is found, or NOWHERE. A gap is free addresses
+ * between mappings.
+ */
 static size_t search(size_t length, size_t alignment, size_t residue,
 		     enum vmsi_gap_end end)
 {
@@ -150,7 +153,7 @@ static void a_guard_is_kept_below_what_grows_down(void **state)
 	assert_int_equal(highest(2), 20 - STACK_GUARD_PAGES - 2);
 	assert_int_equal(vmsi_map_largest_gap(&map).end,
 			 at(20 - STACK_GUARD_PAGES));
-	/* Less room than the guard is no gap. */
+	/* A gap smaller than the guard does not do. */
 	insert(10, 17);
 	assert_int_equal(lowest(1), NOWHERE);
 }
@@ -201,8 +204,8 @@ static void erase_makes_one_gap_of_its_neighbours(void **state)
 }
 
 /*
- * Maps with more gaps that are large enough but lie badly than a search looks
- * at, and one gap that is certain to do and has not a page to spare.
+ * A search looks at a bounded number of gaps. These maps have more that are large
+ * enough but do not fit the alignment, and one that fits exactly.
  */
 
 #define MANY_PAGES 4096
@@ -235,7 +238,7 @@ static void a_certain_gap_is_found_among_holes(void **state)
 	for (size_t i = 0; i < BAD_GAPS; i++)
 		erase(8 * i + 3, 8 * i + 5);
 	assert_only_certain_gap_is_found(4001, 4010, 2, 0, 4008);
-	/* What lies badly for one residue lies well for another. */
+	/* Gaps that do not fit one residue fit another. */
 	assert_int_equal(search(2, 8, 3, VMSI_GAP_HIGH), 8 * (BAD_GAPS - 1) + 3);
 }
 
@@ -263,12 +266,12 @@ static void a_certain_gap_is_found_behind_trimmed_ends(void **state)
 		insert_as(8 * i, 8 * i + 8, 0, i & 1 ? &other : &plain);
 	for (size_t i = 0; i < BAD_GAPS; i++)
 		erase(8 * i + 6, 8 * i + 8);
-	/* One page less than is certain to do, and it does not. */
+	/* The gap is one page too small to do for every alignment. */
 	erase(3974, 3982);
 	assert_only_certain_gap_is_found(4006, 4015, 2, 5, 4013);
 }
 
-/* All gaps start at the alignment, and the residue is what they waste. */
+/* All gaps start aligned, so that each wastes the residue. */
 static void a_certain_gap_is_found_where_all_start_alike(void **state)
 {
 	(void)state;

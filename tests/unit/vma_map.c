@@ -317,7 +317,7 @@ static void a_mapping_that_loses_its_object_loses_its_offset(void **state)
 	assert_string_equal(layout(), "[4,8)");
 }
 
-/* Take all but so many. They are in no map; the check of counts must not see them. */
+/* Take records of the pool until so many are left; they are in no map. */
 static void drain(struct vmsi_pool *pool, size_t left)
 {
 	size_t used = pool->used_count;
@@ -327,7 +327,7 @@ static void drain(struct vmsi_pool *pool, size_t left)
 	pool->used_count = used;
 }
 
-/* Leave so many records, the nodes they may need, and nothing in the source. */
+/* Leave so many records and their nodes, and no memory for more. */
 static void exhaust(size_t records)
 {
 	size_t nodes = 2 * vmsi_tree_nodes_max(map.count + 1 + records);
@@ -352,7 +352,7 @@ static void reserve_fails_where_there_is_no_memory(void **state)
 	assert_sound();
 }
 
-/* Records are not enough where there may be no node for them. */
+/* A reserve must fail when it gets records but no nodes. */
 static void reserve_fails_where_there_is_no_memory_for_nodes(void **state)
 {
 	(void)state;
@@ -385,7 +385,7 @@ static void each_operation_needs_no_more_records_than_promised(void **state)
 	vmsi_map_erase(&map, pages(22, 24));
 	assert_sound();
 	assert_string_equal(layout(), "[4,6)[6,8)[8,12)[20,22)[24,30)");
-	/* Without any record, what needs none still works. */
+	/* With no record left, operations that need none still work. */
 	exhaust(0);
 	vmsi_map_erase(&map, pages(5, 25));
 	vmsi_map_insert(&map, pages(5, 6), 0, &plain);
@@ -409,7 +409,7 @@ static void a_destroyed_map_is_empty_and_usable(void **state)
 #define LARGE 20000
 #define LARGE_BASE ((uintptr_t)1 << 32)
 
-/* Two pages at every fourth. */
+/* Return a range of two pages at every fourth page. */
 static struct vmsi_range large_range(size_t number)
 {
 	uintptr_t start = LARGE_BASE + number * 4 * PAGE;
@@ -417,7 +417,7 @@ static struct vmsi_range large_range(size_t number)
 	return (struct vmsi_range){ start, start + 2 * PAGE };
 }
 
-/* One that reads ahead of its changes, as those do that are past the caches. */
+/* Maps too large for the caches are read ahead, and must answer the same. */
 static void a_large_map_answers_as_a_small_one(void **state)
 {
 	struct vmsi_range bounds = { LARGE_BASE, large_range(LARGE).start };

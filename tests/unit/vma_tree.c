@@ -24,7 +24,7 @@ static struct vmsi_tree tree;
 static struct vmsi_pool nodes;
 static struct chunks chunks;
 
-/* What the tree should hold: the minor of each major, and 0 where there is none. */
+/* The minor key that the tree must have for each major key; 0: it has none. */
 static uintptr_t minor_of[KEYS];
 static size_t count;
 static char entries[KEYS]; /* their addresses are the entries */
@@ -76,7 +76,7 @@ static int close_tree(void **state)
 	return chunks.live ? -1 : 0;
 }
 
-/* The last major at or below this one that is there; KEYS: none. */
+/* Return the last major key at or below this one; KEYS if none. */
 static size_t expected_below(size_t major)
 {
 	for (size_t i = major + 1; i-- > 0;)
@@ -101,7 +101,7 @@ static void assert_sought(size_t major)
 	assert_int_equal(vmsi_tree_key(&cursor).minor, minor_of[expected]);
 }
 
-/* Up from before the first entry, and down again. */
+/* Walk up from before the first entry, and down again. */
 static void assert_walks(void)
 {
 	struct vmsi_tree_cursor cursor;
@@ -165,7 +165,7 @@ static void removing_any_entry_leaves_the_others(void **state)
 	(void)state;
 	for (size_t size = 1; size <= 100; size += 3) {
 		for (size_t victim = 0; victim < size; victim++) {
-			/* In strides through a prime number of them. */
+			/* Visit all of a prime number of keys, in strides. */
 			for (size_t i = 0; i < 101; i++)
 				if (i * 37 % 101 < size)
 					insert(i * 37 % 101);
@@ -213,7 +213,7 @@ static void equal_majors_are_ordered_by_minor(void **state)
 	}
 }
 
-/* As long as the order stays, also the first keys of leaves and of the tree. */
+/* Keys may change in place while their order stays, the first of a leaf too. */
 static void moved_keys_are_found_at_their_new_places(void **state)
 {
 	(void)state;
@@ -243,7 +243,7 @@ static size_t random_below(size_t limit)
 	return (z ^ (z >> 31)) % limit;
 }
 
-/* Tides fill the tree and empty it; each of them favours a part of the keys. */
+/* Phases fill the tree and empty it; each prefers a part of the keys. */
 static void random_changes_agree_with_an_array(void **state)
 {
 	size_t low = 0, high = KEYS, filling = 1;
@@ -272,8 +272,8 @@ static void random_changes_agree_with_an_array(void **state)
 }
 
 /*
- * Leaves at their least, and then keys into one after the other: more splits
- * than there are merges to pay for them.
+ * Fill leaves to their minimum, then insert into one after the other: more splits
+ * than merges.
  */
 static void so_many_nodes_are_enough(void **state)
 {

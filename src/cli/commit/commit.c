@@ -36,7 +36,10 @@ struct arguments {
 	enum vmsi_size_style style;
 };
 
-/* The options; what getopt_long gave last: -1 at their end, 'h' or '?'. */
+/*
+ * Read the options into arguments. Returns -1 when all were read, 'h' where help
+ * was asked for, or '?' after getopt_long has complained of one.
+ */
 static int parse_options(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
@@ -64,7 +67,10 @@ static void complain(const char *what, int error)
 		vmsi_commit_why(error));
 }
 
-/* Say what could not be read; its figures are missing in what was written. */
+/*
+ * Name on standard error what could not be read; the report has no figures of
+ * that.
+ */
 static enum vmsi_exit tell_unread(const struct vmsi_commit_report *report)
 {
 	const struct vmsi_commit_sources *sources = &report->sources;

@@ -12,39 +12,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "procfs/file.h"
 #include "procfs/status.h"
 #include "text/number.h"
 
-/* What a budget's descriptor looks like under /proc/PID/fd. */
+/* The link of /proc/PID/fd for a descriptor of a budget. */
 static const char link_text[] = "/memfd:" VMSI_BUDGET_FD_NAME " (deleted)";
 
 /* A walk over all processes. */
 struct walk {
 	struct vmsi_budget_list *list;
 	/*
-	 * All memfds are on it and nothing else that has a path, so that no
-	 * file of another file system, whose server could keep the reader
-	 * waiting, passes for a budget by its name.
+	 * The device of all memfds. A file of another device may have the name of
+	 * a budget; to open it could wait for ever where a process serves its
+	 * file system.
 	 */
 	dev_t memfd_device;
 	pid_t pid; /* whose descriptors these are */
 	DIR *descriptors;
 };
-
-/* An array with room for one more of size bytes; NULL: no memory. */
-static void *with_room(void *array, size_t count, size_t *capacity, size_t size)
-{
-	size_t more = *capacity ? *capacity * 2 : 8;
-	void *larger;
-
-	if (count < *capacity)
-		return array;
-	larger = reallocarray(array, more, size);
-	if (larger)
-		*capacity = more;
-	return larger;
-}
 
 /* A process counts once, however many descriptors of the budget it has. */
 static int add_holder(struct vmsi_budget_seen *budget, pid_t pid)
@@ -54,8 +41,8 @@ static int add_holder(struct vmsi_budget_seen *budget, pid_t pid)
 
 	if (count > 0 && budget->holders[count - 1].pid == pid)
 		return 0;
-	holders = with_room(budget->holders, count, &budget->holder_capacity,
-			    sizeof(*holders));
+	holders = vmsi_with_room(budget->holders, count,
+				 &budget->holder_capacity, sizeof(*holders));
 	if (!holders)
 		return -ENOMEM;
 	budget->holders = holders;
@@ -75,13 +62,16 @@ static struct vmsi_budget_seen *find(const struct vmsi_budget_list *list,
 	return NULL;
 }
 
-/* fd is -errno where the budget cannot be opened. */
+/*
+ * Add a budget with the figures that are read from fd. Where fd is -errno the
+ * budget has that error in place of figures.
+ */
 static struct vmsi_budget_seen *add(struct vmsi_budget_list *list,
 				    const struct stat *status, int fd)
 {
 	struct vmsi_budget_seen *budgets =
-		with_room(list->budgets, list->count, &list->capacity,
-			  sizeof(*budgets));
+		vmsi_with_room(list->budgets, list->count, &list->capacity,
+			       sizeof(*budgets));
 	struct vmsi_budget_seen *budget;
 
 	if (!budgets)
@@ -107,9 +97,9 @@ static int note_budget(const struct walk *walk, const struct stat *status,
 }
 
 /*
- * Open for reading what path_fd, of O_PATH, stands for. By the time that it is
- * opened, the process may have put something else under its number: this is
- * still what was looked at. Returns the descriptor or -errno.
+ * Open for reading the file that path_fd (O_PATH) refers to. The process may
+ * meanwhile have another file under the same number, but path_fd still refers to
+ * the one that was checked. Returns the descriptor or -errno.
  */
 static int open_for_reading(int path_fd)
 {
@@ -136,7 +126,10 @@ static int look_at_memfd(const struct walk *walk, int path_fd)
 	return result;
 }
 
-/* 1: it has a budget's name, 0: it has not, -errno: that cannot be seen. */
+/*
+ * Returns 1 where the descriptor has a budget's name, 0 where it has another, or
+ * -errno where its link cannot be read.
+ */
 static int has_budget_name(int directory, const char *name)
 {
 	char target[sizeof(link_text)];
@@ -169,7 +162,10 @@ static bool is_denied(int error)
 	return error == -EACCES || error == -EPERM;
 }
 
-/* Kernel threads and the dead have no descriptors: nothing is hidden there. */
+/*
+ * Kernel threads and zombies have neither memory nor descriptors, so that no
+ * budget is missed in them.
+ */
 static bool has_memory(pid_t pid)
 {
 	enum vmsi_status_memory memory = VMSI_STATUS_NO_MEMORY;
@@ -186,7 +182,10 @@ static bool has_memory(pid_t pid)
 	return memory == VMSI_STATUS_HAS_MEMORY;
 }
 
-/* All of a process's descriptors, or -EACCES and such at the first refusal. */
+/*
+ * Look at each descriptor of the process, up to the first that cannot be read:
+ * then -errno is returned.
+ */
 static int look_at_descriptors(struct walk *walk)
 {
 	const struct dirent *entry;
@@ -196,7 +195,7 @@ static int look_at_descriptors(struct walk *walk)
 
 		if (entry->d_name[0] != '.')
 			error = look_at_descriptor(walk, entry->d_name);
-		/* Closed meanwhile: what it was is no longer in use there. */
+		/* ENOENT: the process has closed it meanwhile. */
 		if (error && error != -ENOENT)
 			return error;
 	}
@@ -221,7 +220,7 @@ static int look_at_process(struct walk *walk, pid_t pid)
 		walk->list->hidden += has_memory(pid);
 		return 0;
 	}
-	/* It has ended, which a process may do at any time. */
+	/* The process may have ended meanwhile. */
 	return error == -ENOENT || error == -ESRCH ? 0 : error;
 }
 
@@ -240,7 +239,7 @@ static int look_at_processes(struct walk *walk)
 		/* All other names of /proc are words. */
 		if (!vmsi_parse_int(entry->d_name, &pid))
 			continue;
-		/* It shows at least the process that asks. */
+		/* A mounted procfs shows at least this process. */
 		is_procfs = true;
 		error = look_at_process(walk, pid);
 	}

@@ -8,16 +8,18 @@
 #include "budget/shared.h"
 #include "cli/process_name.h"
 
-/* The shared budgets that processes have open. */
+/*
+ * The shared budgets that processes have open. A holder is a process that has
+ * one.
+ */
 
-/* A process that has a budget open. */
 struct vmsi_budget_holder {
 	pid_t pid;
 	char command[VMSI_PROCESS_NAME_SIZE];
 };
 
 struct vmsi_budget_seen {
-	/* Which one it is, however many processes have it open. */
+	/* The memfd of the budget: the same in each process that has it open. */
 	dev_t device;
 	ino_t inode;
 	int error; /* of reading its figures; 0 or -errno */

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-/* A process's part of the user's reserve is this part of what it maps. */
+/* Of the memory that a process has mapped, 1/32 counts as reserve of the user. */
 #define USER_RESERVE_PART 32
 
 static struct vmsi_reading known(uint64_t value)
@@ -16,7 +16,10 @@ static struct vmsi_reading unknown(int error)
 	return (struct vmsi_reading){ .error = error };
 }
 
-/* A number known only where meminfo is, and where it tells that number. */
+/*
+ * A number of /proc/meminfo, or why it is not known: the file could not be read,
+ * or this kernel does not have the number.
+ */
 static struct vmsi_reading told(const struct vmsi_commit_sources *sources,
 				bool is_there, uint64_t value)
 {
@@ -56,7 +59,7 @@ static struct vmsi_reading times(struct vmsi_reading a, uint64_t factor)
 	return known(product);
 }
 
-/* The kernel counts in pages, and drops what is left of one. */
+/* The kernel counts in whole pages and rounds down. */
 static struct vmsi_reading whole_pages(struct vmsi_reading bytes,
 				       uint64_t page_size)
 {
@@ -64,7 +67,7 @@ static struct vmsi_reading whole_pages(struct vmsi_reading bytes,
 	return bytes;
 }
 
-/* A setting in KiB as the kernel uses it. */
+/* A setting in KiB as bytes of whole pages, which the kernel uses. */
 static struct vmsi_reading in_pages(struct vmsi_reading kib, uint64_t page_size)
 {
 	return whole_pages(times(kib, 1024), page_size);
@@ -89,7 +92,7 @@ huge_pages(const struct vmsi_commit_sources *sources)
 {
 	const struct vmsi_meminfo *meminfo = &sources->meminfo;
 
-	/* Older kernels tell the pool of the default size only. */
+	/* Before Linux 4.16 meminfo has huge pages of the default size only. */
 	if (!sources->meminfo_error && !meminfo->tells_hugetlb)
 		return times(known(meminfo->huge_pages),
 			     meminfo->huge_page_size);
@@ -164,7 +167,7 @@ left_of(const struct vmsi_commit_sources *sources,
 	};
 	struct vmsi_reading taken;
 
-	/* Where it is not known who asks, he is told no more than others. */
+	/* Where the capability is not known, the smaller amount is shown. */
 	left.admin_taken = left.exemption == VMSI_EXEMPT_YES ?
 		known(0) : left.admin_reserve;
 	taken = plus(plus(left.admin_taken, left.committed), known(page_size));

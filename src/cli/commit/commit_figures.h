@@ -8,25 +8,25 @@
 #include "procfs/meminfo.h"
 
 /*
- * How the kernel's overcommit accounting stands, worked out of what it tells
- * (vm_commit_limit and __vm_enough_memory of mm/util.c). No calls: the numbers
- * come in as data.
+ * The kernel's commit limit and what is left of it, computed as mm/util.c does
+ * (vm_commit_limit, __vm_enough_memory) from numbers that the caller has read.
+ * Nothing here makes a system call.
  */
 
-/* A number, or why it is not known. */
+/* A number, or the reason why it is not known. */
 struct vmsi_reading {
 	int error; /* 0: it is known; or -errno */
 	uint64_t value;
 };
 
-/* Whether some process may use the reserve of the administrator. */
+/* Whether this process may use the memory of vm.admin_reserve_kbytes. */
 enum vmsi_exemption {
 	VMSI_EXEMPT_NO,
 	VMSI_EXEMPT_YES, /* CAP_SYS_ADMIN in the initial user namespace */
 	VMSI_EXEMPT_UNKNOWN,
 };
 
-/* The files of /proc/sys/vm that matter; each is a number. */
+/* Files of /proc/sys/vm, each with one number. */
 enum vmsi_vm_setting {
 	VMSI_OVERCOMMIT_MEMORY, /* enum vmsi_commit_mode */
 	VMSI_OVERCOMMIT_RATIO,  /* percent */
@@ -36,7 +36,7 @@ enum vmsi_vm_setting {
 	VMSI_VM_SETTINGS,
 };
 
-/* What the kernel tells. */
+/* The numbers as the kernel tells them. */
 struct vmsi_commit_sources {
 	uint64_t page_size;
 	struct vmsi_reading settings[VMSI_VM_SETTINGS];
@@ -46,16 +46,16 @@ struct vmsi_commit_sources {
 };
 
 enum vmsi_commit_mode {
-	VMSI_MODE_HEURISTIC, /* each request is looked at by itself */
+	VMSI_MODE_HEURISTIC, /* the sum does not count, only the size of a request */
 	VMSI_MODE_ALWAYS,    /* every request is granted */
 	VMSI_MODE_STRICT,    /* the sum has a limit */
 	VMSI_MODE_UNKNOWN,
 };
 
-/* What share of RAM goes into the limit. */
+/* The setting that says how much of RAM goes into the limit. */
 enum vmsi_commit_basis {
-	VMSI_BASIS_RATIO,  /* part of RAM without huge pages */
-	VMSI_BASIS_KBYTES, /* so much, whatever the RAM */
+	VMSI_BASIS_RATIO,  /* a percentage of RAM without huge pages */
+	VMSI_BASIS_KBYTES, /* an amount, whatever the RAM */
 	VMSI_BASIS_UNKNOWN,
 };
 
@@ -78,7 +78,7 @@ struct vmsi_commit_limit {
 	struct vmsi_reading kernel; /* the kernel's own sum */
 };
 
-/* What is left below a limit, or by how much it is passed. */
+/* How much is left below a limit, or how much is committed above it. */
 struct vmsi_balance {
 	int error; /* 0: it is known; or -errno */
 	bool passed;
@@ -91,9 +91,10 @@ struct vmsi_balance {
  *	limit - admin_taken - committed - page = small
  *	small - user_reserve = large
  *
- * The last page is because the sum must stay below the limit. The user's
- * reserve is a 32nd of what the process has mapped, if that is less: next to
- * nothing for a small process, all of it from large_size on.
+ * The page is subtracted since the kernel grants a request only while the sum stays
+ * below the limit. Of the user's reserve it takes 1/32 of what the process has mapped
+ * where that is less: next to nothing from a small process, and all of it from one
+ * that has mapped large_size.
  */
 struct vmsi_commit_left {
 	struct vmsi_reading limit; /* the kernel's, or else the sum */
@@ -111,7 +112,7 @@ struct vmsi_commit_left {
 /* In bytes, unless said otherwise. */
 struct vmsi_commit_figures {
 	enum vmsi_commit_mode mode;
-	/* What is larger gets ENOMEM in mode 0: RAM and swap. */
+	/* RAM and swap: mode 0 refuses a single request that is larger. */
 	struct vmsi_reading largest_request;
 	struct vmsi_commit_limit limit;
 	struct vmsi_commit_left left;
@@ -120,7 +121,7 @@ struct vmsi_commit_figures {
 struct vmsi_commit_figures
 vmsi_commit_work_out(const struct vmsi_commit_sources *sources);
 
-/* Whether the kernel's own limit is another than the sum; both are known. */
+/* Whether kernel and sum are both known and differ. */
 bool vmsi_commit_limits_differ(const struct vmsi_commit_limit *limit);
 
 #endif

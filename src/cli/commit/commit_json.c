@@ -7,14 +7,14 @@
 #include "cli/output/json.h"
 #include "cli/policy.h"
 
-/* Every member is always there; null says that it is not known. */
+/* Each object has all its members; null stands for what is not known. */
 
 static json_t *reading(struct vmsi_reading number)
 {
 	return number.error ? json_null() : vmsi_json_amount(number.value);
 }
 
-/* Below 0 where the limit is passed. */
+/* The amount is negative where more than the limit is committed. */
 static json_t *balance(const struct vmsi_balance *rest)
 {
 	json_int_t bytes = rest->bytes > INT64_MAX ? INT64_MAX :
@@ -100,7 +100,7 @@ static json_t *holder_array(const struct vmsi_budget_seen *budget)
 	return vmsi_json_complete(array, failed);
 }
 
-/* figures is null for a budget that cannot be read. */
+/* null for a budget that cannot be read. */
 static json_t *figures_object(const struct vmsi_budget_seen *budget)
 {
 	const struct vmsi_budget_figures *figures = &budget->figures;

@@ -62,7 +62,10 @@ static int read_own_status(struct vmsi_status *status)
 	return error;
 }
 
-/* The kernel asks for the capability in the initial user namespace. */
+/*
+ * A process may use the administrator's reserve where it has CAP_SYS_ADMIN in the
+ * initial user namespace.
+ */
 static enum vmsi_exemption read_exemption(void)
 {
 	struct vmsi_status status;
@@ -75,7 +78,10 @@ static enum vmsi_exemption read_exemption(void)
 	if (stat("/proc/self/ns/user", &user_namespace) == 0)
 		return user_namespace.st_ino == INITIAL_USER_NAMESPACE ?
 			VMSI_EXEMPT_YES : VMSI_EXEMPT_NO;
-	/* Not there: this kernel has no other than the initial one. */
+	/*
+	 * Where the file is missing, the kernel has only the initial user
+	 * namespace.
+	 */
 	return errno == ENOENT ? VMSI_EXEMPT_YES : VMSI_EXEMPT_UNKNOWN;
 }
 

@@ -5,8 +5,8 @@
 #include "cli/commit/commit_figures.h"
 
 /*
- * Read what the kernel tells about overcommit. What cannot be read has its
- * error in sources.
+ * Read what the kernel tells about overcommit into sources, or the error where a
+ * file cannot be read.
  */
 void vmsi_commit_read(struct vmsi_commit_sources *sources);
 

@@ -11,10 +11,13 @@
 #include "cli/output/text.h"
 #include "cli/policy.h"
 
-/* How many holders of a budget are named; JSON has all. */
+/* The text names at most so many holders of a budget; the JSON names all. */
 #define HOLDERS_SHOWN 8
 
-/* Exactly, so that sums can be checked: the kernel's own KiB, or bytes. */
+/*
+ * An exact amount, so that the reader can check the sums: in bytes, or in KiB
+ * where the kernel has it so.
+ */
 static struct vmsi_size_text exact(uint64_t bytes, enum vmsi_size_style style)
 {
 	struct vmsi_size_text text = vmsi_size_text(bytes, VMSI_SIZE_BYTES);
@@ -48,7 +51,7 @@ static void write_reading(char sign, struct vmsi_reading reading,
 		write_step(sign, exact(reading.value, style).text, "%s", text);
 }
 
-/* The end of a sum, which people want to have as 11.8G, too. */
+/* Write the result of a sum, and the same rounded as in "11.8G". */
 static void write_result(struct vmsi_reading reading,
 			 enum vmsi_size_style style)
 {
@@ -187,7 +190,10 @@ static void write_admin_reserve(const struct vmsi_commit_left *left,
 			      "you have CAP_SYS_ADMIN", style);
 }
 
-/* What is left, or by how much the limit is passed, and for which process. */
+/*
+ * Write how much a process may still commit that has mapped as much as whom says,
+ * or by how much the limit is passed.
+ */
 static void write_balance(const struct vmsi_balance *balance,
 			  const char *whom, enum vmsi_size_style style)
 {

@@ -10,9 +10,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* Where a preload library has no effect, or does harm. */
+/* The programs in which a preload library has no effect, or does harm. */
 
-/* Whether set-user-ID bits and file capabilities have no effect here. */
+/* Whether the kernel ignores set-user-ID bits and capabilities of a file. */
 static bool gives_no_rights(const char *path)
 {
 	struct statvfs status;
@@ -22,8 +22,8 @@ static bool gives_no_rights(const char *path)
 }
 
 /*
- * What would give a program rights that this process does not have: then the
- * loader drops preload libraries. NULL: nothing.
+ * What gives a program more rights than this process has, because of which the
+ * loader ignores LD_PRELOAD. NULL: nothing does.
  */
 static const char *rights_of(const char *path)
 {
@@ -35,7 +35,9 @@ static const char *rights_of(const char *path)
 		return NULL;
 	if ((status.st_mode & S_ISUID) && status.st_uid != getuid())
 		return "it has the set-user-ID bit";
-	/* Without the right to execute the bit means something else. */
+	/*
+	 * Without group execute permission the bit stands for mandatory locking.
+	 */
 	if ((status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
 	    status.st_gid != getgid())
 		return "it has the set-group-ID bit";
@@ -52,7 +54,7 @@ static const char *last_part(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-/* Another loader comes with another C library. */
+/* Whether a program has the loader of this command, and so its C library. */
 static bool has_our_loader(const struct vmsi_elf *program)
 {
 	struct vmsi_elf own;

@@ -9,6 +9,7 @@
 
 #include "cli/heap/library.h"
 #include "cli/heap/options.h"
+#include "cli/program/program.h"
 
 static const char help_text[] =
 	"usage: vmspace heap [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -35,8 +36,8 @@ static const char help_text[] =
 
 #define HEAP_LIBRARY "libvmspace-heap.so"
 
-enum vmsi_exit vmsi_heap_prepare(const char *name,
-				 struct vmsi_program *program)
+/* Find a program, and put the heap's library into its environment. */
+static enum vmsi_exit prepare(const char *name, struct vmsi_program *program)
 {
 	struct vmsi_elf library;
 	char path[PATH_MAX];
@@ -54,23 +55,23 @@ enum vmsi_exit vmsi_heap_prepare(const char *name,
 	return result;
 }
 
-enum vmsi_exit vmsi_heap_execute(const struct vmsi_program *program,
-				 char **arguments)
-{
-	vmsi_restore_signals();
-	execv(program->path, arguments);
-	return vmsi_program_explain_start(program->name, program->path, errno);
-}
-
 /*
- * Take options up to the program, and make ready what it needs. *arguments is
- * those of the program; NULL where only help was asked for.
+ * Take the options, set *arguments to the program behind them, and prepare its
+ * environment. *arguments is NULL where only help was asked for.
  */
 static enum vmsi_exit take_arguments(int argc, char **argv, char ***arguments,
 				     struct vmsi_program *program)
 {
 	static const struct option options[] = {
-		VMSI_HEAP_OPTIONS,
+		{ "threshold", required_argument, NULL, VMSI_HEAP_THRESHOLD },
+		{ "retain", required_argument, NULL, VMSI_HEAP_RETAIN },
+		{ "reclaimable-after", required_argument, NULL,
+		  VMSI_HEAP_RECLAIMABLE_AFTER },
+		{ "give-back-after", required_argument, NULL,
+		  VMSI_HEAP_GIVE_BACK_AFTER },
+		{ "no-huge-pages", no_argument, NULL, VMSI_HEAP_NO_HUGE_PAGES },
+		{ "stats", optional_argument, NULL, VMSI_HEAP_STATS },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	enum vmsi_exit result = VMSI_EXIT_OK;
@@ -90,7 +91,7 @@ static enum vmsi_exit take_arguments(int argc, char **argv, char ***arguments,
 	if (optind >= argc)
 		return vmsi_usage_error(argv[0], "name a program");
 	*arguments = argv + optind;
-	return vmsi_heap_prepare(**arguments, program);
+	return prepare(**arguments, program);
 }
 
 enum vmsi_exit vmsi_heap_unwrap(char ***arguments)
@@ -106,7 +107,7 @@ enum vmsi_exit vmsi_heap_unwrap(char ***arguments)
 	argv[0] = (char *)vmsi_command_heap.program;
 	while (argv[argc])
 		argc++;
-	/* 0 makes getopt_long begin anew. */
+	/* With 0 getopt_long starts again. */
 	optind = 0;
 	return take_arguments(argc, argv, arguments, &program);
 }
@@ -120,7 +121,9 @@ static enum vmsi_exit run_heap(int argc, char **argv)
 
 	if (result != VMSI_EXIT_OK || !arguments)
 		return result;
-	return vmsi_heap_execute(&program, arguments);
+	vmsi_restore_signals();
+	execv(program.path, arguments);
+	return vmsi_program_explain_start(program.name, program.path, errno);
 }
 
 const struct vmsi_command vmsi_command_heap = {

@@ -3,24 +3,15 @@
 #define VMSI_CLI_HEAP_HEAP_H
 
 #include "cli/command.h"
-#include "cli/program/program.h"
 
 extern const struct vmsi_command vmsi_command_heap;
 
 /*
- * Where arguments begin with this command, "heap" and its options, do what that
- * does before it executes the program, and go past them. So what only starts the
- * program is neither limited nor counted. Where it was asked for help *arguments
- * becomes NULL.
+ * Where *arguments begins with this command, "heap" and its options, prepare the
+ * environment as 'vmspace heap' does, and set *arguments to the program behind
+ * them; to NULL where only help was asked for. A supervisor so runs the program
+ * directly, and neither limits nor counts what 'vmspace heap' itself does.
  */
 enum vmsi_exit vmsi_heap_unwrap(char ***arguments);
-
-/* Find a program, and put the library and its settings into the environment. */
-enum vmsi_exit vmsi_heap_prepare(const char *name,
-				 struct vmsi_program *program);
-
-/* Execute it. Returns only where that fails, and has said why. */
-enum vmsi_exit vmsi_heap_execute(const struct vmsi_program *program,
-				 char **arguments);
 
 #endif

@@ -16,7 +16,7 @@
 
 #include "text/size.h"
 
-/* The directory of the command itself. */
+/* Write the directory of the command itself. */
 static bool own_directory(char directory[PATH_MAX])
 {
 	ssize_t length = readlink("/proc/self/exe", directory, PATH_MAX - 1);
@@ -31,7 +31,7 @@ static bool own_directory(char directory[PATH_MAX])
 	return slash;
 }
 
-/* An absolute path without links, where there is such a file. */
+/* Write the path of a file, absolute and without symbolic links, if it exists. */
 static bool is_there(const char *directory, const char *between,
 		     const char *name, char path[PATH_MAX])
 {
@@ -43,8 +43,9 @@ static bool is_there(const char *directory, const char *between,
 }
 
 /*
- * Where VMSPACE_LIBDIR says; otherwise where the command was installed, where
- * it was built, or where it would have been installed.
+ * Search VMSPACE_LIBDIR alone if it is set; otherwise the library directory
+ * beside that of the command, its build tree, and the directory that the build
+ * would install to.
  */
 static bool find(const char *name, char path[PATH_MAX])
 {
@@ -89,7 +90,10 @@ enum vmsi_exit vmsi_preload_find(const char *name, char path[PATH_MAX],
 				  strerror(error ? -error : ENOEXEC));
 		return VMSI_EXIT_RUN_FAILED;
 	}
-	/* The loader takes these for separators and for names of its own. */
+	/*
+	 * In LD_PRELOAD a space and a colon are separators, and $ begins a
+	 * variable.
+	 */
 	if (strpbrk(path, " :$")) {
 		vmsi_complain(path, "the loader cannot take it: the path "
 				  "has a space, a colon or a $");
@@ -113,7 +117,7 @@ static int set_preload(const char *library)
 	return result;
 }
 
-/* Whether a line of the loader's list, "\tPATH (ADDRESS)", has the library. */
+/* Whether a line of "loader --list", "\tPATH (ADDRESS)", names the library. */
 static bool names_library(const char *line, const char *library)
 {
 	size_t length = strlen(library);
@@ -135,8 +139,9 @@ static bool list_has(FILE *list, const char *library)
 }
 
 /*
- * Start "loader --list binary", its output into a pipe. To a loader that the
- * kernel starts, $ORIGIN is where the file is, and not a link to it.
+ * Start "loader --list binary" with its output into a pipe. The path has no
+ * symbolic links, since the loader takes $ORIGIN from it, as the kernel does from
+ * the file.
  */
 static pid_t start_list(const struct vmsi_program *program, int output)
 {
@@ -163,8 +168,8 @@ static pid_t start_list(const struct vmsi_program *program, int output)
 }
 
 /*
- * Whether the loader takes the library. It only warns where it does not, and
- * would run the program without; so it is asked to list what it would load.
+ * Whether the loader loads the library. Where it cannot, it only warns and runs
+ * the program without it; so it is asked before to list what it would load.
  */
 static bool is_loaded(const struct vmsi_program *program, const char *library)
 {
@@ -191,9 +196,8 @@ static bool is_loaded(const struct vmsi_program *program, const char *library)
 }
 
 /*
- * The program has this command's limits and about its mappings, so where no heap
- * can be had here there will be none. Its own malloc serves it then, which
- * nobody would see.
+ * Warn where no heap can be opened. The program has the limits of this process,
+ * so where this process gets none, all its blocks will come from its own malloc.
  */
 static void tell_without_heap(const struct vmsi_program *program)
 {

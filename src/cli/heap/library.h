@@ -5,21 +5,21 @@
 #include "cli/program/program.h"
 
 /*
- * The preload library. The calls return VMSI_EXIT_OK, or have said on standard
- * error what is wrong and return the exit status.
+ * Preload libraries. The functions return VMSI_EXIT_OK, or the exit status of the
+ * command after an error message.
  */
 
-/* Whether a preload library has an effect in a program. */
+/* Check that a preload library works in a program. */
 enum vmsi_exit vmsi_preload_check(const struct vmsi_program *program,
 				  const struct vmsi_elf *library);
 
-/* The path of a preload library by its file name. */
+/* Find a preload library by its file name, and read it. */
 enum vmsi_exit vmsi_preload_find(const char *name, char path[PATH_MAX],
 				 struct vmsi_elf *library);
 
 /*
- * Put a library into LD_PRELOAD, before what is there, and ask the program's
- * loader whether it takes it.
+ * Put a library in front of LD_PRELOAD, and check that the program's loader loads
+ * it.
  */
 enum vmsi_exit vmsi_preload_put(const struct vmsi_program *program,
 				const char *library);

@@ -12,7 +12,7 @@
 #include "text/number.h"
 #include "text/size.h"
 
-/* So many digits, and a unit, are surely meant. */
+/* More digits than these are taken for a mistake. */
 #define SIZE_DIGITS_MOST 12
 
 static enum vmsi_exit put(const char *program, const char *variable,
@@ -32,7 +32,10 @@ static enum vmsi_exit put_size(const char *program, const char *variable,
 	if (strspn(text, "0123456789") > SIZE_DIGITS_MOST ||
 	    !vmsi_parse_size(text, VMSI_SIZE_WHOLE, &size))
 		return vmsi_usage_error(program, "'%s' is not a size", text);
-	/* The heap has whole pages only: this would be none, or one. */
+	/*
+	 * A size below a page is useless to the heap, so a unit was most likely
+	 * forgotten.
+	 */
 	if (vmsi_size_lacks_unit(text) && size > 0 &&
 	    size < (size_t)sysconf(_SC_PAGESIZE))
 		return vmsi_usage_error(program, "%s bytes are less than a "
@@ -52,7 +55,7 @@ static enum vmsi_exit put_age(const char *program, const char *variable,
 	return put(program, variable, text);
 }
 
-/* An absolute path: the program may go to another directory. */
+/* Put the absolute path, since the program may change its directory. */
 static enum vmsi_exit put_stats(const char *program, const char *file)
 {
 	int fd;

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/array.h"
+
 #define DELETED " (deleted)"
 
 const struct vmsi_flag_word vmsi_flag_words[] = {
@@ -35,7 +37,7 @@ struct vmsi_prot_text vmsi_prot_text(int prot)
 	} };
 }
 
-/* A sum that cannot wrap: what does not fit is the largest number. */
+/* Add to a sum; a sum that does not fit becomes the largest number. */
 static void add(uint64_t *sum, uint64_t more)
 {
 	if (__builtin_add_overflow(*sum, more, sum))
@@ -51,23 +53,10 @@ static void count(struct vmsi_total *total, const struct vmsi_listed *mapping)
 		add(&total->resident, mapping->resident);
 }
 
-static int make_room(struct vmsi_listing *listing)
-{
-	size_t capacity = listing->capacity ? listing->capacity * 2 : 64;
-	void *mappings;
-
-	if (listing->count < listing->capacity)
-		return 0;
-	mappings = reallocarray(listing->mappings, capacity,
-				sizeof(*listing->mappings));
-	if (!mappings)
-		return -ENOMEM;
-	listing->mappings = mappings;
-	listing->capacity = capacity;
-	return 0;
-}
-
-/* How much of a path is the path and not the kernel's remark about it. */
+/*
+ * The length of a path without the " (deleted)" that the kernel appends where the
+ * file has no name any more.
+ */
 static size_t path_length(const char *path, enum vmsi_file_state *state)
 {
 	size_t length = strlen(path);
@@ -97,9 +86,13 @@ static int append(struct vmsi_listing *listing,
 		.resident = info->resident,
 	};
 	size_t length = path_length(info->path, &mapping.file_state);
+	struct vmsi_listed *mappings =
+		vmsi_with_room(listing->mappings, listing->count,
+			       &listing->capacity, sizeof(*mappings));
 
-	if (make_room(listing))
+	if (!mappings)
 		return -ENOMEM;
+	listing->mappings = mappings;
 	mapping.path = strndup(info->path, length);
 	mapping.name = strdup(info->name);
 	if (!mapping.path || !mapping.name) {
@@ -107,7 +100,7 @@ static int append(struct vmsi_listing *listing,
 		free(mapping.name);
 		return -ENOMEM;
 	}
-	listing->mappings[listing->count++] = mapping;
+	mappings[listing->count++] = mapping;
 	count(&listing->total, &mapping);
 	return 0;
 }

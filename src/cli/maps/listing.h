@@ -11,14 +11,14 @@
 #include "cli/process_name.h"
 
 /*
- * All mappings of a process. They are collected before anything is printed, so
- * that columns can be aligned and a process that ends half-way gives an error
- * and not half a listing.
+ * All mappings of a process. They are read before anything is printed, so that
+ * columns can be aligned, and a process that ends meanwhile makes an error and
+ * not half a listing.
  */
 
 enum vmsi_file_state { VMSI_FILE_PRESENT, VMSI_FILE_DELETED };
 
-/* struct vms_mapping_info without its 4 KiB of text. */
+/* The fields of struct vms_mapping_info, with texts of just their length. */
 struct vmsi_listed {
 	uintptr_t start;
 	size_t length;
@@ -52,19 +52,20 @@ struct vmsi_listing {
 };
 
 /*
- * List process pid; 0 means this one. Returns 0, or -errno as the calls of
- * <vmspace/process.h> and -ENOMEM. The listing is freed in either case.
+ * Read the mappings of process pid; 0 means this one. Returns 0, or -errno as the
+ * calls of <vmspace/process.h>, or -ENOMEM. The caller frees the listing in
+ * either case.
  */
 int vmsi_listing_read(struct vmsi_listing *listing, pid_t pid);
 void vmsi_listing_free(struct vmsi_listing *listing);
 
-/* The word for each flag that a listing shows, beside sharing. */
+/* The word for each flag of a mapping, other than those of sharing. */
 struct vmsi_flag_word {
 	unsigned flag;
 	const char *word;
 };
 
-/* Ends with a NULL word. */
+/* The last entry has a NULL word. */
 extern const struct vmsi_flag_word vmsi_flag_words[];
 
 /* Protection as "rwx", with '-' for what is missing. */

@@ -42,7 +42,7 @@ struct arguments {
 	pid_t pid; /* 0: self */
 };
 
-/* A number as pid_t that can be a process: decimal digits only, above 0. */
+/* Read the number of a process: decimal digits, above 0. */
 static int parse_pid(const char *text, pid_t *pid)
 {
 	if (strcmp(text, "self") == 0) {
@@ -52,7 +52,10 @@ static int parse_pid(const char *text, pid_t *pid)
 	return vmsi_parse_int(text, pid) && *pid > 0 ? 0 : -EINVAL;
 }
 
-/* The options; what getopt_long gave last: -1 at their end, 'h' or '?'. */
+/*
+ * Read the options into arguments. Returns -1 when all were read, 'h' where help
+ * was asked for, or '?' after getopt_long has complained of one.
+ */
 static int parse_options(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
@@ -85,7 +88,7 @@ static void explain(const struct vmsi_listing *listing, int error)
 		vmsi_write_escaped(stderr, listing->command);
 		fputc(')', stderr);
 	}
-	/* It has a name, so it is or was there. */
+	/* A process whose name could be read exists, or has existed. */
 	if (error == ESRCH && listing->command[0])
 		fputs(": has no memory to list: it has ended or replaced its "
 		      "memory, or is a kernel thread\n", stderr);

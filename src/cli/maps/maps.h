@@ -10,7 +10,7 @@
 
 enum vmsi_maps_detail { VMSI_MAPS_ALL, VMSI_MAPS_TOTAL };
 
-/* Both stop at the first write to standard output that fails. */
+/* Both functions stop when a write to standard output has failed. */
 void vmsi_maps_write_text(const struct vmsi_listing *listing,
 			  enum vmsi_maps_detail detail,
 			  enum vmsi_size_style style);

@@ -12,9 +12,9 @@
 #include "cli/output/text.h"
 
 /*
- * Amounts are numbers. Addresses, offsets and inodes use all 64 bits, which
- * neither jansson nor most readers of JSON have in a number, so they are
- * strings. Every member is always there; null says that there is none.
+ * Amounts are numbers. Addresses, offsets and inodes are strings, since they use
+ * all 64 bits, and a number of jansson and of most JSON readers has fewer. Each
+ * object has all its members; null stands for what a mapping does not have.
  */
 
 static json_t *hex(uint64_t number)

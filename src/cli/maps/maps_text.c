@@ -7,7 +7,7 @@
 
 #include "cli/output/text.h"
 
-/* The texts of one line, but for the last column, which is of any length. */
+/* The texts of one line without the last column, which has no fixed width. */
 struct row {
 	char address[2 * 16 + 2];
 	struct vmsi_size_text size;
@@ -39,7 +39,7 @@ static void widen_all(struct widths *widths, const struct row *row)
 	widen(&widths->flags, row->flags);
 }
 
-/* The columns that a total has too. */
+/* Write the columns that the line of totals has, too. */
 static void write_figures(const struct widths *widths, const struct row *row)
 {
 	printf("%-*s  %*s  %-4s  %-7s  %*s  %*s", widths->address,
@@ -48,7 +48,7 @@ static void write_figures(const struct widths *widths, const struct row *row)
 	       widths->resident, row->resident.text);
 }
 
-/* All columns but the last, which the caller writes. */
+/* Write all columns but the last, which the caller writes. */
 static void write_row(const struct widths *widths, const struct row *row)
 {
 	write_figures(widths, row);
@@ -124,7 +124,10 @@ static void write_content(const struct vmsi_listed *mapping)
 		if (mapping->file_state == VMSI_FILE_DELETED)
 			fputs(" (deleted)", stdout);
 	} else if (mapping->name[0] == '[' || mapping->name[0] == '/') {
-		/* The kernel's own names: no program can give such. */
+		/*
+		 * The kernel names such mappings itself; a program's names become
+		 * "[anon:NAME]".
+		 */
 		vmsi_write_escaped(stdout, mapping->name);
 	} else if (mapping->name[0]) {
 		fputs("[anon:", stdout);
@@ -151,8 +154,8 @@ static struct widths measure(const struct vmsi_listing *listing,
 	for (size_t i = 0; detail == VMSI_MAPS_ALL && i < listing->count; i++) {
 		mapping_row(&listing->mappings[i], style, &row, &prot);
 		/*
-		 * The vsyscall page of x86-64, in the kernel's half, would make
-		 * the column wider for all the others. It may stick out.
+		 * The vsyscall page of x86-64 has an address of the kernel, which
+		 * is longer than all others: it may be wider than its column.
 		 */
 		if (listing->mappings[i].start > INTPTR_MAX)
 			row.address[0] = '\0';

@@ -11,7 +11,7 @@
 
 json_t *vmsi_json_amount(uint64_t number)
 {
-	/* More than any machine has. */
+	/* No machine has more than INT64_MAX bytes. */
 	if (number > INT64_MAX)
 		number = INT64_MAX;
 	return json_integer((json_int_t)number);

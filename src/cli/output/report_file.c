@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/output/report_file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,9 +14,9 @@
 #include "text/number.h"
 
 /*
- * The descriptor that a path names, as a shell reads these paths; -1: it names
- * none. The report goes to the descriptor itself: whoever opened its file may have
- * written there, and may go on, which a new file in its place would hide.
+ * The descriptor that a path such as /dev/stdout names; -1: it names none. The
+ * report is written to the descriptor itself: the caller may write to its file
+ * before and after, and a new file in its place would hide that.
  */
 static int named_descriptor(const char *path)
 {
@@ -39,8 +40,8 @@ static int named_descriptor(const char *path)
 }
 
 /*
- * The caller must have handed the descriptor over, open for writing. Those that the
- * command has opened itself have the close-on-exec flag.
+ * Check that the descriptor is inherited from the caller and open for writing.
+ * The command opens its own descriptors with the close-on-exec flag.
  */
 static int probe_descriptor(int descriptor)
 {
@@ -51,6 +52,37 @@ static int probe_descriptor(int descriptor)
 		-EBADF : 0;
 }
 
+static bool is_writable_file(int descriptor, const struct stat *file)
+{
+	struct stat status;
+
+	return probe_descriptor(descriptor) == 0 &&
+		fstat(descriptor, &status) == 0 && S_ISREG(status.st_mode) &&
+		status.st_dev == file->st_dev && status.st_ino == file->st_ino;
+}
+
+/*
+ * The caller's descriptor through which the program may write to the file of the
+ * path, as in "--report=out > out"; -1: there is none. A new file in the place of
+ * that one would hide what the program has written.
+ */
+static int descriptor_of_file(const char *path)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	const struct dirent *entry;
+	struct stat file;
+	int descriptor, found = -1;
+
+	if (directory && stat(path, &file) == 0)
+		while (found < 0 && (entry = readdir(directory)))
+			if (vmsi_parse_int(entry->d_name, &descriptor) &&
+			    is_writable_file(descriptor, &file))
+				found = descriptor;
+	if (directory)
+		closedir(directory);
+	return found;
+}
+
 static bool is_pipe(const char *path)
 {
 	struct stat status;
@@ -58,7 +90,10 @@ static bool is_pipe(const char *path)
 	return stat(path, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-/* A file that is made to find out is removed: the program may not start. */
+/*
+ * Check that a file can be written, by opening it. A file that this has made is
+ * removed again, since the program may fail to start.
+ */
 static int probe_path(const char *path)
 {
 	const int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
@@ -66,7 +101,10 @@ static int probe_path(const char *path)
 	const bool made = descriptor >= 0;
 
 	if (!made && errno == EEXIST) {
-		/* The reader of a pipe would take an open and close for its end. */
+		/*
+		 * A named pipe is not opened: its reader would see the end when
+		 * it is closed.
+		 */
 		if (is_pipe(path))
 			return 0;
 		descriptor = open(path, flags, 0666);
@@ -79,26 +117,47 @@ static int probe_path(const char *path)
 	return 0;
 }
 
-bool vmsi_report_probe(const char *path)
+bool vmsi_report_probe(const char **path)
 {
-	const int named = named_descriptor(path);
+	static char descriptor_path[sizeof "/dev/fd/-2147483648"];
+	const int named = named_descriptor(*path);
 	const int error = named >= 0 ? probe_descriptor(named) :
-				       probe_path(path);
+				       probe_path(*path);
+	int open_already;
 
-	if (error)
-		vmsi_complain(path, "%s", strerror(-error));
-	return error == 0;
+	if (error) {
+		vmsi_complain(*path, "%s", strerror(-error));
+		return false;
+	}
+	open_already = named >= 0 ? -1 : descriptor_of_file(*path);
+	if (open_already >= 0) {
+		snprintf(descriptor_path, sizeof descriptor_path, "/dev/fd/%d",
+			 open_already);
+		*path = descriptor_path;
+	}
+	return true;
 }
 
+/* json_dumpfd(3) would make a system call for each bracket and each word. */
 static int write_to(const json_t *all, int file)
 {
-	return json_dumpfd(all, file, JSON_INDENT(1)) ||
-		write(file, "\n", 1) != 1;
+	const int own = fcntl(file, F_DUPFD_CLOEXEC, 0);
+	FILE *stream = own >= 0 ? fdopen(own, "w") : NULL;
+	int failed;
+
+	if (!stream) {
+		if (own >= 0)
+			close(own);
+		return 1;
+	}
+	failed = json_dumpf(all, stream, JSON_INDENT(1)) ||
+		fputc('\n', stream) == EOF;
+	return fclose(stream) || failed;
 }
 
 /*
- * Write a new file, which gets the owner and the rights of the old one. name is
- * a template of mkostemp(3).
+ * Write a new file with the owner and the rights of the old one. name is a
+ * template of mkostemp(3), and becomes the path of the file.
  */
 static int write_beside(const json_t *all, char *name,
 			const struct stat *old)
@@ -117,7 +176,10 @@ static int write_beside(const json_t *all, char *name,
 	return failed;
 }
 
-/* Whoever reads the file has all of the old report, or all of the new one. */
+/*
+ * Replace a file by rename(2), so that a reader gets the old report or the new
+ * one, and never a part.
+ */
 static int replace_file(const json_t *all, const char *path,
 			const struct stat *old)
 {
@@ -135,7 +197,10 @@ static int replace_file(const json_t *all, const char *path,
 	return failed;
 }
 
-/* The path of the file itself, behind all links; the file is made if need be. */
+/*
+ * The path of a file without symbolic links, so that a link stays one. A missing
+ * file is made.
+ */
 static char *real_path(const char *path)
 {
 	char *real = realpath(path, NULL);
@@ -150,7 +215,10 @@ static char *real_path(const char *path)
 	return realpath(path, NULL);
 }
 
-/* O_NONBLOCK: a pipe that nobody reads is an error and no reason to wait. */
+/*
+ * Write to what is there. With O_NONBLOCK the open of a named pipe without a
+ * reader fails, and does not wait for one.
+ */
 static int write_through(const json_t *all, const char *path)
 {
 	const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK |
@@ -164,8 +232,8 @@ static int write_through(const json_t *all, const char *path)
 }
 
 /*
- * A file is replaced. What is no file, or lies where no other can be made, is
- * written to.
+ * Replace a regular file. Write to what is no regular file, and to one in a
+ * directory where no other file can be made.
  */
 static int write_to_path(const json_t *all, const char *path)
 {

@@ -5,7 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The length that a first byte asks for, and the bits of it that count. */
+/*
+ * The length of the character that a byte begins, and the bits of its number that
+ * the byte has. Returns 0 where no character begins so.
+ */
 static size_t first_byte(unsigned char byte, uint32_t *bits)
 {
 	static const struct {
@@ -32,7 +35,7 @@ static size_t decode(const char *text, uint32_t *character)
 	for (size_t i = 1; i < length; i++) {
 		unsigned char byte = (unsigned char)text[i];
 
-		/* The final 0 ends up here too. */
+		/* The end of the text, a 0, does not match either. */
 		if ((byte & 0xc0) != 0x80)
 			return 0;
 		value = value << 6 | (byte & 0x3f);
@@ -62,7 +65,7 @@ static void write_octal(FILE *stream, const char *text, size_t length)
 		fprintf(stream, "\\%03o", (unsigned)(unsigned char)text[i]);
 }
 
-/* What lies at end is no part of a character. */
+/* Write text up to end, which lies between two characters. */
 static void write_escaped(FILE *stream, const char *text, const char *end)
 {
 	while (text < end) {

@@ -6,8 +6,8 @@
 #include <stdio.h>
 
 /*
- * Text that others chose: paths and names are any bytes but 0, and a terminal
- * obeys some of them.
+ * Paths and names that others have chosen: they may have any bytes but 0, and
+ * some of those would control the terminal.
  */
 
 /*
@@ -17,14 +17,14 @@
 size_t vmsi_utf8_length(const char *text);
 
 /*
- * Write text with control characters and what is not UTF-8 as \ooo (octal),
- * and the backslash as \\, so that it can be told apart.
+ * Write text with each byte of control characters and of what is not UTF-8 as
+ * \ooo (octal), and each backslash as \\.
  */
 void vmsi_write_escaped(FILE *stream, const char *text);
 
 /*
- * Write the first lines of a stack, a frame each, as by vmsi_write_escaped; the
- * last may lack its end.
+ * Write the first lines of a backtrace, as vmsi_write_escaped does. Each line is
+ * a frame; the last may be cut off.
  */
 void vmsi_write_stack(FILE *stream, const char *stack, size_t most);
 

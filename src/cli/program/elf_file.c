@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The runtimes that have a malloc of their own and must come first. */
+/* Runtimes of sanitizers: they have a malloc and must be the first library. */
 static const struct {
 	const char *symbol, *library, *clang_library, *name;
 } sanitizers[] = {
@@ -45,7 +45,7 @@ static void look_at_needed(const char *library, struct vmsi_elf *found)
 			found->sanitizer = sanitizers[i].name;
 }
 
-/* Entries that libelf cannot give end the table: then it is damaged. */
+/* A damaged table ends at the first entry that libelf cannot read. */
 static void look_at_symbols(Elf *elf, size_t strings, Elf_Data *data,
 			    struct vmsi_elf *found)
 {

@@ -6,9 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What an ELF file tells about how it is loaded. */
+/* What an ELF file says of how it is loaded. */
 struct vmsi_elf {
-	/* Files whose platforms are equal fit each other. */
+	/* A library can be loaded into a program of the same platform. */
 	struct {
 		unsigned char class, order;
 		uint16_t machine;
@@ -16,7 +16,7 @@ struct vmsi_elf {
 	uint16_t type;              /* ET_* */
 	char interpreter[PATH_MAX]; /* the dynamic loader; empty: none */
 	const char *sanitizer;      /* what it is built with; NULL: nothing */
-	bool defines_malloc;        /* as a symbol that others see */
+	bool defines_malloc;        /* and exports it */
 };
 
 /*

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* 0, or what execve(2) would say before it looks into the file. */
+/* Returns 0, or the -errno that execve(2) would give before it reads the file. */
 static int can_execute(const char *path)
 {
 	struct stat status;
@@ -23,7 +23,7 @@ static int can_execute(const char *path)
 	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) ? -errno : 0;
 }
 
-/* "directory/name"; an empty directory is the current one. */
+/* Write "directory/name" to path; an empty directory is the current one. */
 static int join(char path[PATH_MAX], const char *directory, size_t length,
 		const char *name)
 {
@@ -33,7 +33,10 @@ static int join(char path[PATH_MAX], const char *directory, size_t length,
 	return written < 0 || written >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* EACCES of one directory is the answer only where no other has the program. */
+/*
+ * Search PATH for a name. As execvp(3), it answers EACCES where it has met a file
+ * that cannot be executed, and no other.
+ */
 static int search(const char *name, char path[PATH_MAX])
 {
 	const char *next = getenv("PATH");
@@ -69,12 +72,12 @@ static int find_path(const char *name, char path[PATH_MAX])
 	return can_execute(path);
 }
 
-/* What the kernel reads of a script. */
+/* The kernel reads so many bytes of a script. */
 #define FIRST_LINE 256
 
 /*
- * The interpreter that a file names in its first line.
- * Returns 1; 0: it is no script; -errno.
+ * Read the interpreter that a file names in its first line. Returns 1; 0 where
+ * the file is no script; or -errno.
  */
 static int read_script(const char *path, char interpreter[PATH_MAX])
 {
@@ -96,7 +99,7 @@ static int read_script(const char *path, char interpreter[PATH_MAX])
 		return 0;
 	start = line + 2 + strspn(line + 2, " \t");
 	length = strcspn(start, " \t\n");
-	/* The path may go on behind what was read, and the kernel refuses it then. */
+	/* The kernel refuses a path that may go on behind what it has read. */
 	if (length == 0 || start + length == line + sizeof(line) - 1)
 		return -ENOEXEC;
 	memcpy(interpreter, start, length);
@@ -104,7 +107,7 @@ static int read_script(const char *path, char interpreter[PATH_MAX])
 	return 1;
 }
 
-/* The kernel follows no more lines than these. */
+/* The kernel follows at most so many scripts whose interpreter is a script. */
 #define SCRIPTS 5
 
 static int find_binary(struct vmsi_program *program)

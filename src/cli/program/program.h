@@ -9,31 +9,31 @@
 #include "cli/program/elf_file.h"
 
 /*
- * A program that is to be run: where it is, and what kind of file. The calls return
- * VMSI_EXIT_OK, or have said on standard error what is wrong and return the exit
- * status.
+ * Finding the program that a command runs. The functions return VMSI_EXIT_OK, or
+ * the exit status of the command after an error message.
  */
 
-/* A program to be run. */
 struct vmsi_program {
-	const char *name;      /* as the user has it */
-	char path[PATH_MAX];   /* what is executed */
-	char binary[PATH_MAX]; /* what is loaded: the same, or its interpreter */
+	const char *name;      /* as the user gave it */
+	char path[PATH_MAX];   /* the file for execve(2) */
+	char binary[PATH_MAX]; /* the same, or the interpreter of that script */
 	struct vmsi_elf elf;   /* of binary */
 };
 
-/* Look a name up as execvp(3) does, and follow #! lines to a binary. */
+/*
+ * Look a name up as execvp(3) does, follow #! lines to a binary, and read that.
+ */
 enum vmsi_exit vmsi_program_find(const char *name, struct vmsi_program *program);
 
-/* Only find its path: whether it can be run is execve(2)'s to say. */
+/* Look a name up as execvp(3) does, and set name and path alone. */
 enum vmsi_exit vmsi_program_look_up(const char *name,
 				    struct vmsi_program *program);
 
-/* Say why a program that was found could not be executed: an errno. */
+/* Say why execve(2) of a path has failed; error is its errno. */
 enum vmsi_exit vmsi_program_explain_start(const char *name, const char *path,
 					  int error);
 
-/* Whether a name leads to this command itself. */
+/* Whether a name stands for the same file as this process executes. */
 bool vmsi_program_is_this(const char *name);
 
 #endif

@@ -11,13 +11,11 @@
 #include "text/number.h"
 
 /*
- * A reader of the program's output waits until the last process has closed the
- * pipe, and a writer to its input hears of its end only then. So the command's own
- * processes must not keep the descriptors that they have inherited for the program.
- *
- * A descriptor that came through execve(2) has no close-on-exec flag, and every
- * one that the command has opened itself has one: this tells them apart also
- * where the caller had closed a stream and its number was used again.
+ * The command's own processes must close the descriptors that they have inherited
+ * for the program: the reader of its output sees the end of a pipe only after all
+ * processes have closed it, and so does the writer to its input. An inherited
+ * descriptor has no close-on-exec flag, and each one that the command has opened
+ * has it, also where it got the number of a stream that the caller had closed.
  */
 
 static bool is_inherited(int descriptor)
@@ -27,7 +25,10 @@ static bool is_inherited(int descriptor)
 	return flags >= 0 && !(flags & FD_CLOEXEC);
 }
 
-/* "--report /dev/stdout" and "--report >(reader)" name an open descriptor. */
+/*
+ * Whether a descriptor is the file of --report: "--report=/dev/stdout" and "--
+ * report >(reader)" name an inherited descriptor, which is kept for the report.
+ */
 static bool is_file(int descriptor, const struct stat *file)
 {
 	struct stat status;
@@ -98,7 +99,7 @@ void vmsi_let_go_of_descriptors(const char *kept_file)
 	vmsi_let_go_of_others(kept_file);
 }
 
-/* Whether a path still leads to the current directory, for this user too. */
+/* Whether this user can reach the current directory by a path. */
 static bool is_current(const char *path)
 {
 	struct stat there, here;
@@ -107,7 +108,10 @@ static bool is_current(const char *path)
 		there.st_dev == here.st_dev && there.st_ino == here.st_ino;
 }
 
-/* The directory and a path in it; NULL: the directory cannot be named. */
+/*
+ * Put the current directory before a relative path. Returns NULL where the
+ * directory has no path, or no memory is left.
+ */
 static char *make_absolute(const char *path)
 {
 	char *directory = getcwd(NULL, 0), *absolute = NULL;
@@ -128,7 +132,7 @@ void vmsi_let_go_of_directory(const char **path)
 			return;
 		*path = absolute;
 	}
-	/* Where the user may not enter the root, the process stays. */
+	/* The process stays where the user may not enter the root directory. */
 	if (chdir("/"))
 		return;
 }

@@ -22,9 +22,10 @@
 #include "cli/supervise/witness.h"
 
 /*
- * The process that the shell knows. It passes signals on, stops when the
- * program stops, and ends as the program ends. All are of one process group, so
- * the terminal's own signals reach the program without it.
+ * The job is the process that the shell waits for. It passes signals on to the
+ * program, stops when that stops, and ends with its status or signal. Supervisor
+ * and program are in the process group of the job, so that the terminal's signals
+ * reach them without it.
  */
 
 struct job {
@@ -32,7 +33,9 @@ struct job {
 	pid_t supervisor;
 	int events;  /* from the supervisor */
 	int witness; /* of signals */
-	/* SIGCHLD while the program starts; then what is passed on. */
+	/*
+	 * signalfd: SIGCHLD while the program starts, then the signals to pass on
+	 */
 	int signals;
 	pid_t first; /* 0 while the program starts */
 	int result;
@@ -40,7 +43,9 @@ struct job {
 
 /* --- signals ------------------------------------------------------------ */
 
-/* Block what is read by signalfd(2): what is passed on, and SIGCHLD. */
+/*
+ * Block the signals that are read by signalfd(2): SIGCHLD and those to pass on.
+ */
 static void block_signals(sigset_t *before)
 {
 	sigset_t signals;
@@ -50,7 +55,10 @@ static void block_signals(sigset_t *before)
 	sigprocmask(SIG_BLOCK, &signals, before);
 }
 
-/* Signals that came before the fork wait here; the supervisor lacks them. */
+/*
+ * Signals that came before the fork are pending in the job alone: send them to
+ * the supervisor, as if they had come after it.
+ */
 static void pass_on_early_signals(const struct job *job)
 {
 	const struct timespec at_once = { 0, 0 };
@@ -62,7 +70,9 @@ static void pass_on_early_signals(const struct job *job)
 		(void)kill(job->supervisor, number);
 }
 
-/* Until the program has started only SIGCHLD is read; the others wait. */
+/*
+ * Until the program has started only SIGCHLD is read; other signals stay pending.
+ */
 static int watch_start(struct job *job)
 {
 	sigset_t signals;
@@ -83,8 +93,9 @@ static void note_start(struct job *job, pid_t first)
 }
 
 /*
- * A stop while the program starts stops the supervisor as well, since both are of
- * one process group. The job stops, and when it goes on so does the supervisor.
+ * A Ctrl-Z while the program starts stops the supervisor too, which is in the
+ * same process group. The job then stops itself, and lets the supervisor go on
+ * after itself.
  */
 static void stop_with_supervisor(const struct job *job)
 {
@@ -98,8 +109,9 @@ static void stop_with_supervisor(const struct job *job)
 }
 
 /*
- * Whether the kernel sends a signal to one process too: a hang-up to the leader
- * of a session, which it has go on then, and an alarm.
+ * Whether the kernel may send a signal to the job alone: SIGHUP and SIGCONT to
+ * the leader of a session whose terminal hangs up, and SIGALRM of an alarm that
+ * the caller had set.
  */
 static bool may_be_ours_alone(int signal_number)
 {
@@ -109,21 +121,22 @@ static bool may_be_ours_alone(int signal_number)
 
 /*
  * Whether the program has got the signal too. The witness is asked even where the
- * answer is known, since a question takes the signal away in the supervisor.
+ * answer is known, because to answer it removes the signal that is pending in the
+ * supervisor.
  */
 static bool has_program(const struct job *job,
 			const struct signalfd_siginfo *info)
 {
 	const bool witnessed = vmsi_witness_has(job->witness, info);
 
-	/* The terminal's signals go to the whole process group. */
+	/* The kernel sends signals of the terminal to the whole process group. */
 	if (info->ssi_code > 0 && !may_be_ours_alone((int)info->ssi_signo))
 		return true;
-	/* A program that has left the process group has not got it. */
+	/* A program that has left the process group did not get it. */
 	return witnessed && getpgid(job->first) == getpgrp();
 }
 
-/* With the value that sigqueue(3) has given it. */
+/* Send the program a signal, with its value where sigqueue(3) has sent it. */
 static void pass_on(const struct job *job,
 		    const struct signalfd_siginfo *signal)
 {
@@ -151,8 +164,8 @@ static void take_signal(const struct job *job)
 }
 
 /*
- * The shell is to see that the job has stopped. The SIGCONT that ends this is
- * passed on as other signals are.
+ * Stop the job as the program has stopped, so that the shell sees it. The SIGCONT
+ * that continues the job is passed on as other signals are.
  */
 static void stop_with_program(const struct job *job)
 {
@@ -160,7 +173,10 @@ static void stop_with_program(const struct job *job)
 	const pid_t foreground = tcgetpgrp(terminal);
 
 	raise(SIGSTOP);
-	/* A shell in the program has a process group of its own. */
+	/*
+	 * A program that was in the foreground with a process group of its own,
+	 * such as a shell, gets the terminal back.
+	 */
 	if (foreground > 0 && foreground == getpgid(job->first) &&
 	    tcgetpgrp(terminal) == getpgrp())
 		(void)tcsetpgrp(terminal, foreground);
@@ -170,7 +186,7 @@ static void stop_with_program(const struct job *job)
 
 /* --- the end ------------------------------------------------------------ */
 
-/* Die as the program did, without a second core. */
+/* End by the signal that ended the program, without another core file. */
 static _Noreturn void end_by(int signal_number)
 {
 	const struct rlimit none = { 0, 0 };
@@ -192,7 +208,11 @@ static void end_as_program(struct job *job, int status)
 	job->result = WEXITSTATUS(status);
 }
 
-/* A signal to the whole process group, while the program starts, ends all of it. */
+/*
+ * The supervisor has ended before it told the end of the program. While the
+ * program starts, a signal to the process group does that, and the job ends by
+ * it.
+ */
 static void end_without_supervisor(struct job *job)
 {
 	int status = 0;
@@ -207,7 +227,7 @@ static void end_without_supervisor(struct job *job)
 
 /* --- what the supervisor tells ------------------------------------------ */
 
-/* Returns false at the end. */
+/* Read an event of the supervisor. Returns false where the job is to end. */
 static bool hear(struct job *job)
 {
 	struct vmsi_job_event event;
@@ -228,7 +248,7 @@ static bool hear(struct job *job)
 		stop_with_program(job);
 		return true;
 	case VMSI_JOB_ALL_ENDED:
-		/* Otherwise init would have to wait for the supervisor. */
+		/* Wait for the supervisor, so that it is not left to init. */
 		(void)waitpid(job->supervisor, NULL, 0);
 		end_as_program(job, event.number);
 		break;
@@ -276,11 +296,12 @@ int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, events) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, witness))
 		return fail(job.program, errno);
-	/* Before the fork, so that no signal is lost between the two processes. */
+	/* Signals are blocked before the fork, so that none is lost meanwhile. */
 	block_signals(&before);
 	/*
-	 * A process that ignores SIGCHLD is not told of children that stop. This
-	 * comes before the fork, since it discards a SIGCHLD that is pending.
+	 * A process that ignores SIGCHLD is not told of children that stop. The
+	 * handler is set before the fork, since setting it discards a pending
+	 * SIGCHLD.
 	 */
 	child_handler = signal(SIGCHLD, SIG_DFL);
 	job.supervisor = fork();

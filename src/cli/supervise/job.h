@@ -5,8 +5,9 @@
 #include "cli/supervise/options.h"
 
 /*
- * Fork the supervisor, and be to the shell what the program would be. Returns the
- * exit status of the program, or dies of its signal.
+ * Fork the supervisor, which starts the program, and act for the shell as the
+ * program would. Returns the exit status of the program, or ends this process by
+ * its signal.
  */
 int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 		 char **arguments);

@@ -38,7 +38,6 @@ static enum vmsi_exit take_number(const char *program, const char *text,
 	return vmsi_usage_error(program, "'%s' is not a number", text);
 }
 
-/* Requests are counted from 1 on. */
 static enum vmsi_exit take_ordinal(const char *program, const char *text,
 				   uint64_t *number)
 {
@@ -49,7 +48,11 @@ static enum vmsi_exit take_ordinal(const char *program, const char *text,
 	return vmsi_usage_error(program, "'%s' is not a number from 1 on", text);
 }
 
-/* Without any chance, nth is a request that never comes: 0 would choose none. */
+/*
+ * With --prob=0 nothing is refused. Without any other choice vms_group_faults
+ * would refuse each request of the minimum size, so nth chooses one that never
+ * comes.
+ */
 static enum vmsi_exit take_chance(const char *program, const char *text,
 				  struct vms_group_faults *faults)
 {
@@ -65,7 +68,10 @@ static enum vmsi_exit take_chance(const char *program, const char *text,
 	return VMSI_EXIT_OK;
 }
 
-/* Each request is of at least one byte; a minimum of 0 would choose none. */
+/*
+ * --size=0 refuses each request, so it becomes 1: a minimum of 0 means that none
+ * is given.
+ */
 static enum vmsi_exit take_minimum(const char *program, const char *text,
 				   struct vms_group_faults *faults)
 {
@@ -77,7 +83,7 @@ static enum vmsi_exit take_minimum(const char *program, const char *text,
 	return result;
 }
 
-/* The index of a word among others. */
+/* Find a word among others, the last of which is followed by NULL. */
 static enum vmsi_exit take_word(const char *program, const char *text,
 				const char *const words[], int *index)
 {
@@ -88,7 +94,7 @@ static enum vmsi_exit take_word(const char *program, const char *text,
 				words[*index - 1], words[0]);
 }
 
-/* Words of which the first sets a flag of the group and the second clears it. */
+/* Take "free", which sets a flag of the group, or "charge", which clears it. */
 static enum vmsi_exit take_flag(struct vmsi_supervise_options *options,
 				const char *text, unsigned flag)
 {
@@ -141,9 +147,8 @@ static enum vmsi_exit take_fault(struct vmsi_supervise_options *options,
 	}
 }
 
-enum vmsi_exit
-vmsi_supervise_take_option(struct vmsi_supervise_options *options, int option,
-			   const char *argument)
+static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
+				  int option, const char *argument)
 {
 	switch (option) {
 	case VMSI_OPTION_POLICY:
@@ -188,7 +193,7 @@ vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
 		options->is_done = option == 'h';
 		if (option == 'h')
 			return vmsi_show_help(command);
-		result = vmsi_supervise_take_option(options, option, optarg);
+		result = take_option(options, option, optarg);
 	}
 	return result;
 }
@@ -201,9 +206,9 @@ enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,
 }
 
 /*
- * A C library and its loader need memory for themselves before a program's first
- * line; glibc, static or not, fails with less than some 40 pages. Who asks for
- * less than this has left a letter out.
+ * The C library and its loader need memory before main: with glibc, static or
+ * not, no program starts in less than some 40 pages. A smaller limit than this
+ * was most likely meant with a unit.
  */
 #define PAGES_TO_START 16
 

@@ -15,16 +15,16 @@
 struct vmsi_supervise_options {
 	const char *program;    /* the command, for messages: "vmspace limit" */
 	const char *limit_text; /* the limit as it was given; NULL: there is none */
-	bool has_policy;        /* one was given, or what only strict has */
+	bool has_policy;        /* --policy or --noreserve was given */
 	struct vms_group_options group;
 	const char *report; /* a file for JSON */
-	bool log;           /* refusals as they happen */
-	bool quiet;         /* nothing on standard error at the end */
+	bool log;           /* tell refusals as they happen */
+	bool quiet;         /* tell nothing at the end */
 	bool is_done;       /* help was asked for, and given */
 	bool explain;       /* of 'vmspace limit': only tell what a limit sees */
 };
 
-/* The long options of getopt_long(3): their values. */
+/* The values that getopt_long(3) returns for long options. */
 enum vmsi_supervise_option {
 	VMSI_OPTION_POLICY = 512,
 	VMSI_OPTION_FORK,
@@ -32,9 +32,9 @@ enum vmsi_supervise_option {
 	VMSI_OPTION_REPORT,
 	VMSI_OPTION_LOG,
 	VMSI_OPTION_QUIET,
-	/* Of 'vmspace limit' alone. */
+	/* 'vmspace limit' alone has this. */
 	VMSI_OPTION_EXPLAIN,
-	/* Of 'vmspace fail' alone. */
+	/* 'vmspace fail' alone has these. */
 	VMSI_OPTION_LIMIT,
 	VMSI_OPTION_NTH,
 	VMSI_OPTION_FROM,
@@ -44,7 +44,7 @@ enum vmsi_supervise_option {
 	VMSI_OPTION_SEED,
 };
 
-/* Those that both commands have, as rows of a table of getopt_long(3). */
+/* Rows of a table of getopt_long(3): the options of both commands. */
 #define VMSI_SUPERVISE_OPTIONS \
 	{ "policy", required_argument, NULL, VMSI_OPTION_POLICY }, \
 	{ "fork", required_argument, NULL, VMSI_OPTION_FORK }, \
@@ -54,29 +54,24 @@ enum vmsi_supervise_option {
 	{ "quiet", no_argument, NULL, VMSI_OPTION_QUIET }, \
 	{ "help", no_argument, NULL, 'h' }
 
-/* No limit, and nothing is refused. */
+/* Set the defaults: no limit, and no request is refused on demand. */
 void vmsi_supervise_init(struct vmsi_supervise_options *options,
 			 const char *program);
 
 /*
- * Take the options of a table up to the first argument that is none, up to --help,
- * which is given, or up to --explain.
+ * Take the options of a table, up to the first argument that is no option,
+ * --help, which is answered, or --explain.
  */
 enum vmsi_exit
 vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
 			    char **argv, const struct option *table,
 			    const struct vmsi_command *command);
 
-/* Take an option of the above with its argument, which may be NULL. */
-enum vmsi_exit
-vmsi_supervise_take_option(struct vmsi_supervise_options *options, int option,
-			   const char *argument);
-
-/* Take the limit. */
+/* Take the limit: a size. */
 enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,
 					 const char *text);
 
-/* Whether the options go together. */
+/* Report options that do not go together. */
 enum vmsi_exit
 vmsi_supervise_check(const struct vmsi_supervise_options *options);
 

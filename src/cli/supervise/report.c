@@ -9,17 +9,20 @@
 #include "cli/output/report_file.h"
 #include "cli/supervise/snapshot.h"
 
-/* A program may ask again and again: refusals beyond these are only counted. */
+/*
+ * The most refusals that are kept for the file and shown as text. A program may
+ * be refused again and again: further ones are only counted.
+ */
 #define KEPT_MOST ((size_t)10000)
 #define SHOWN_MOST ((size_t)20)
 
 struct vmsi_report {
 	const struct vmsi_supervise_options *options;
 	char **arguments;
-	struct vmsi_refusal *refusals; /* the first ones */
+	struct vmsi_refusal *refusals; /* the first ones, kept of them */
 	size_t kept;
 	uint64_t count;
-	uint64_t written; /* refusals when the file was written */
+	uint64_t written; /* what count was when the file was written */
 };
 
 static enum vmsi_limited limited(const struct vmsi_report *report)
@@ -69,7 +72,7 @@ void vmsi_report_refusal(void *context, vms_group *group,
 	struct vmsi_report *report = context;
 	struct vmsi_refusal told = {
 		.told = *refusal,
-		.holders = vmsi_holders_find(group),
+		.largest = vmsi_largest_find(group),
 	};
 
 	report->count++;
@@ -77,7 +80,9 @@ void vmsi_report_refusal(void *context, vms_group *group,
 		vmsi_write_refusal(stderr, &told, limited(report));
 	if (!is_kept(report))
 		return;
-	/* Without memory for a copy the report has no backtrace of this one. */
+	/*
+	 * Without memory for a copy this refusal has no backtrace in the report.
+	 */
 	told.told.stack = refusal->stack ? strdup(refusal->stack) : NULL;
 	told.told.why_no_stack = NULL;
 	report->refusals[report->kept++] = told;
@@ -92,7 +97,7 @@ static size_t unrefusable(const struct vmsi_report *report,
 		stats->peak > stats->limit ? stats->peak - stats->limit : 0;
 }
 
-/* Without memory for all processes the snapshot has the first ones. */
+/* Where memory is short the snapshot has only the first processes. */
 static struct vmsi_snapshot take_snapshot(const struct vmsi_report *report,
 					  vms_group *group)
 {

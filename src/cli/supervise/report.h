@@ -4,23 +4,28 @@
 
 #include "cli/supervise/options.h"
 
-/* What was refused, told on standard error and written to a file. */
+/* The report of what was refused, on standard error and in a file. */
 
 struct vmsi_report;
 
-/* NULL, and errno: no memory. Closed by vmsi_report_close. */
+/*
+ * Returns NULL with errno ENOMEM without memory. Close it by vmsi_report_close.
+ */
 struct vmsi_report *
 vmsi_report_open(const struct vmsi_supervise_options *options,
 		 char **arguments);
 
-/* As vms_group_options.on_refusal; context is the report. */
+/* The on_refusal of struct vms_group_options; its context is the report. */
 void vmsi_report_refusal(void *report, vms_group *group,
 			 const struct vms_group_refusal *refusal);
 
-/* At the end of the first process: on standard error, and to the file. */
+/* Call this when the first process has ended: it writes both forms. */
 void vmsi_report_finish(struct vmsi_report *report, vms_group *group);
 
-/* At the end of all: the file anew, where more was refused since. */
+/*
+ * Call this when all have ended: it writes the file anew where more was refused
+ * since.
+ */
 void vmsi_report_update(struct vmsi_report *report, vms_group *group);
 void vmsi_report_close(struct vmsi_report *report);
 

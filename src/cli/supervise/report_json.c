@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What was refused, for programs. */
+/* The report as JSON. */
 
 static json_t *frames_of(const char *stack)
 {
@@ -23,20 +23,20 @@ static json_t *frames_of(const char *stack)
 	return frames;
 }
 
-static json_t *holders_json(const struct vmsi_holders *holders)
+static json_t *largest_json(const struct vmsi_largest *largest)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < holders->count; i++)
+	for (size_t i = 0; i < largest->count; i++)
 		json_array_append_new(list, json_pack("{s:i,s:o,s:o}",
-			"pid", (int)holders->list[i].pid,
-			"command", vmsi_json_text(holders->list[i].command),
+			"pid", (int)largest->list[i].pid,
+			"command", vmsi_json_text(largest->list[i].command),
 			"committed",
-			vmsi_json_amount(holders->list[i].committed)));
+			vmsi_json_amount(largest->list[i].committed)));
 	return list;
 }
 
-/* null where there is no limit. */
+/* null stands for no limit. */
 static json_t *limit_json(size_t limit, enum vmsi_limited limited)
 {
 	return limited == VMSI_LIMITED ? vmsi_json_amount(limit) : json_null();
@@ -58,7 +58,7 @@ static json_t *refusal_json(const struct vmsi_refusal *refusal,
 		"limit", limit_json(told->limit, limited),
 		"injected", told->injected,
 		"request", vmsi_json_amount(told->request),
-		"in_use_by", holders_json(&refusal->holders),
+		"in_use_by", largest_json(&refusal->largest),
 		"stack", frames_of(told->stack));
 }
 

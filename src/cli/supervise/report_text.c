@@ -4,7 +4,7 @@
 #include "cli/output/text.h"
 #include "text/size.h"
 
-/* What was refused, for people. */
+/* The report as text. */
 
 static struct vmsi_size_text size(size_t bytes)
 {
@@ -17,13 +17,13 @@ static void write_name(FILE *stream, const char *command, pid_t pid)
 	fprintf(stream, "[%d]", (int)pid);
 }
 
-static void write_holders(FILE *stream, const struct vmsi_holders *holders)
+static void write_largest(FILE *stream, const struct vmsi_largest *largest)
 {
-	for (size_t i = 0; i < holders->count; i++) {
+	for (size_t i = 0; i < largest->count; i++) {
 		fputs(i ? ", " : ": ", stream);
-		write_name(stream, holders->list[i].command,
-			   holders->list[i].pid);
-		fprintf(stream, " %s", size(holders->list[i].committed).text);
+		write_name(stream, largest->list[i].command,
+			   largest->list[i].pid);
+		fprintf(stream, " %s", size(largest->list[i].committed).text);
 	}
 }
 
@@ -42,9 +42,12 @@ void vmsi_write_refusal(FILE *stream, const struct vmsi_refusal *refusal,
 	fprintf(stream, "; in use %s", size(told->committed).text);
 	if (limited == VMSI_LIMITED)
 		fprintf(stream, " of %s", size(told->limit).text);
-	write_holders(stream, &refusal->holders);
+	write_largest(stream, &refusal->largest);
 	fputc('\n', stream);
-	/* Most children only execute a program, and touch little before. */
+	/*
+	 * Most children soon execute a program and need no copy, so the option is
+	 * named.
+	 */
 	if (told->call == VMS_GROUP_FORK && !told->injected)
 		fputs("             a copy of the parent was charged; --fork=free "
 		      "does not charge it\n", stream);

@@ -22,36 +22,40 @@ const char *vmsi_call_name(enum vms_group_call call)
 	case VMS_GROUP_SHMGET:
 		return "shmget";
 	}
-	/* A library that is newer than the command may ask about more calls. */
+	/*
+	 * A library that is newer than the command may have more kinds of calls.
+	 */
 	return "a call";
 }
 
-/* The list stays in order, the largest first, and keeps the largest ones. */
-static void insert(struct vmsi_holders *holders,
+/*
+ * Insert a process into the list, which stays sorted and keeps the largest ones.
+ */
+static void insert(struct vmsi_largest *largest,
 		   const struct vms_group_process *process)
 {
-	size_t at = holders->count < VMSI_HOLDERS ? holders->count++ : VMSI_HOLDERS - 1;
+	size_t at = largest->count < VMSI_LARGEST ? largest->count++ : VMSI_LARGEST - 1;
 
-	if (at == VMSI_HOLDERS - 1 && holders->list[at].committed &&
-	    holders->list[at].committed >= process->committed)
+	if (at == VMSI_LARGEST - 1 && largest->list[at].committed &&
+	    largest->list[at].committed >= process->committed)
 		return;
-	while (at > 0 && holders->list[at - 1].committed < process->committed) {
-		holders->list[at] = holders->list[at - 1];
+	while (at > 0 && largest->list[at - 1].committed < process->committed) {
+		largest->list[at] = largest->list[at - 1];
 		at--;
 	}
-	holders->list[at] = *process;
+	largest->list[at] = *process;
 }
 
-struct vmsi_holders vmsi_holders_find(vms_group *group)
+struct vmsi_largest vmsi_largest_find(vms_group *group)
 {
 	struct vms_group_process process = { .struct_size = sizeof process };
-	struct vmsi_holders holders = { .count = 0 };
+	struct vmsi_largest largest = { .count = 0 };
 	size_t cursor = 0;
 
 	while (vms_group_next_process(group, &cursor, &process) == 1 &&
 	       !process.ended)
-		insert(&holders, &process);
-	return holders;
+		insert(&largest, &process);
+	return largest;
 }
 
 static int add(struct vmsi_snapshot *snapshot,
@@ -60,7 +64,10 @@ static int add(struct vmsi_snapshot *snapshot,
 	const size_t count = snapshot->process_count;
 	struct vms_group_process *list = snapshot->processes;
 
-	/* The room doubles whenever the count has reached it: a power of two. */
+	/*
+	 * The capacity is a power of two, so the array is full whenever count is
+	 * one.
+	 */
 	if ((count & (count - 1)) == 0) {
 		list = reallocarray(list, count ? 2 * count : 1, sizeof *list);
 		if (!list)

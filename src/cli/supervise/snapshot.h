@@ -11,15 +11,15 @@
 #include "cli/output/json.h"
 
 /*
- * A group at one moment: what it has, what it was refused, and its processes. The
- * text and the JSON are both written from this.
+ * A group at one moment: its figures, refusals and processes. Both the text and
+ * the JSON are written from this.
  */
 
-/* The processes that have most. */
-#define VMSI_HOLDERS 3
+/* So many processes with the most committed memory are named in a refusal. */
+#define VMSI_LARGEST 3
 
-struct vmsi_holders {
-	struct vms_group_process list[VMSI_HOLDERS]; /* the largest first */
+struct vmsi_largest {
+	struct vms_group_process list[VMSI_LARGEST]; /* the largest first */
 	size_t count;
 };
 
@@ -28,7 +28,7 @@ enum vmsi_limited { VMSI_UNLIMITED, VMSI_LIMITED };
 
 struct vmsi_refusal {
 	struct vms_group_refusal told; /* told.stack is malloc's, or NULL */
-	struct vmsi_holders holders;   /* when it was refused */
+	struct vmsi_largest largest;   /* at the time of the refusal */
 };
 
 struct vmsi_snapshot {
@@ -37,24 +37,25 @@ struct vmsi_snapshot {
 	enum vmsi_limited limited;
 	struct vms_group_stats stats;
 	/*
-	 * What the peak had above a strict limit. No request is granted there, so
-	 * it came without one: pages of files, stacks, images of programs.
+	 * Bytes of the peak above a strict limit. No request is granted beyond
+	 * the limit, so this memory came without one: pages of files in memory,
+	 * stacks that grew, images of programs.
 	 */
 	size_t unrefusable;
 	int status;              /* of the first process, as of waitpid(2) */
 	const struct vmsi_refusal *refusals; /* the first ones */
 	size_t refusal_count;
-	uint64_t refusals_told;  /* all that there were, these and more */
+	uint64_t refusals_told;  /* how many there were, with those not kept */
 	struct vms_group_process *processes;
 	size_t process_count;
 };
 
-/* The processes of a group that have most. */
-struct vmsi_holders vmsi_holders_find(vms_group *group);
+/* Find the processes of a group with the most committed memory. */
+struct vmsi_largest vmsi_largest_find(vms_group *group);
 
 /*
- * Fill in what the group tells: stats, status, processes. Returns 0 or -ENOMEM; the
- * snapshot is freed in either case.
+ * Fill in stats, status and processes. Returns 0, or -ENOMEM where some processes
+ * are missing. The caller frees the snapshot in either case.
  */
 int vmsi_snapshot_take(struct vmsi_snapshot *snapshot, vms_group *group);
 void vmsi_snapshot_free(struct vmsi_snapshot *snapshot);
@@ -68,8 +69,8 @@ void vmsi_write_refusal(FILE *stream, const struct vmsi_refusal *refusal,
 			enum vmsi_limited limited);
 
 /*
- * The peak and how many requests were refused; with their first ones, at most
- * shown_most, unless they were told as they happened (0).
+ * Write the peak, how many requests were refused, and the first shown_most
+ * refusals.
  */
 void vmsi_snapshot_write_text(FILE *stream,
 			      const struct vmsi_snapshot *snapshot,
@@ -77,7 +78,7 @@ void vmsi_snapshot_write_text(FILE *stream,
 
 /* --- report_json.c ------------------------------------------------------- */
 
-/* NULL: no memory. */
+/* Returns NULL without memory. */
 json_t *vmsi_snapshot_json(const struct vmsi_snapshot *snapshot);
 
 #endif

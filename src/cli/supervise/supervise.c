@@ -29,7 +29,10 @@ const char *vmsi_supervise_why_not(int error)
 	}
 }
 
-/* Whether arguments name this command with a part that is a supervisor itself. */
+/*
+ * Whether the program would be this command as a supervisor: limit, fail or
+ * sweep.
+ */
 static bool is_supervisor(char **arguments)
 {
 	const char *name = arguments[1];
@@ -77,7 +80,7 @@ enum vmsi_exit vmsi_supervise(struct vmsi_supervise_options *options,
 					     &program);
 	if (result != VMSI_EXIT_OK || !arguments)
 		return result;
-	if (options->report && !vmsi_report_probe(options->report))
+	if (options->report && !vmsi_report_probe(&options->report))
 		return VMSI_EXIT_RUN_FAILED;
 	return (enum vmsi_exit)vmsi_job_run(options, program.path, arguments);
 }

@@ -6,28 +6,29 @@
 #include "cli/supervise/options.h"
 
 /*
- * A program is run as a group of processes (vms_group_spawn(3)). The command stays
- * as the job that the shell knows (job.c). A child of it supervises the group
- * (supervisor.c) and goes on where processes outlive the program. A thread of the
- * supervisor tells the job which signals have come to the program anyway
- * (witness.c). Refusals are collected and told at the end (report.c).
+ * A program is run as a group of processes (vms_group_spawn(3)). The command
+ * itself becomes the job, which the shell waits for (job.c). It forks the
+ * supervisor of the group, which stays where processes outlive the program
+ * (supervisor.c). A thread of the supervisor tells the job which signals the
+ * program has got already (witness.c). Refusals are collected and reported at the
+ * end (report.c).
  */
 
 /*
- * Find the program that a supervisor is to run, and make sure that it can have one.
- * command is the supervisor, for messages. Where arguments begin with 'vmspace
- * heap' and its options, that part is done here, and *arguments goes past it; it
- * becomes NULL where only help was asked for. Returns VMSI_EXIT_OK, or has said
- * what is wrong.
+ * Find the program of *arguments, and make sure that it can have a supervisor.
+ * command is for messages. Where *arguments begins with 'vmspace heap' and its
+ * options, prepare the heap here and set *arguments to the program behind them;
+ * to NULL where only help was asked for. Returns VMSI_EXIT_OK, or the exit status
+ * after an error message.
  */
 enum vmsi_exit vmsi_supervise_find(const char *command, char ***arguments,
 				   struct vmsi_program *program);
 
-/* Run that program. Returns its exit status, or dies of its signal. */
+/* Find the program and run it. Returns its exit status, or ends by its signal. */
 enum vmsi_exit vmsi_supervise(struct vmsi_supervise_options *options,
 			      char **arguments);
 
-/* Why a process can have no supervisor here, of an errno of vms_group_probe. */
+/* The reason, in words, for an errno of vms_group_probe. */
 const char *vmsi_supervise_why_not(int error);
 
 #endif

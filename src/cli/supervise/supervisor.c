@@ -17,7 +17,7 @@
 #include "cli/supervise/signals.h"
 #include "cli/supervise/witness.h"
 
-/* The process that the group's requests wait for. */
+/* The supervisor: the process that answers the group's requests. */
 
 static void tell(int events, int event, int number)
 {
@@ -28,8 +28,9 @@ static void tell(int events, int event, int number)
 }
 
 /*
- * The supervisor must neither stop nor end by the signals that stop or end the
- * program. It blocks them, and the witness looks at those that wait.
+ * Signals to the process group that stop or end the program must not do that to
+ * the supervisor. It blocks them, and the witness looks at those that are
+ * pending.
  */
 static void block_signals(void)
 {
@@ -40,7 +41,7 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-/* Where no report shows them, backtraces of refusals are not worth their time. */
+/* Backtraces are not taken where no report would show them. */
 static struct vms_group_options
 group_options_of(const struct vmsi_supervise_options *options,
 		 struct vmsi_report *report)
@@ -54,7 +55,10 @@ group_options_of(const struct vmsi_supervise_options *options,
 	return group;
 }
 
-/* A reader of the program's output sees its end when nobody has the pipe. */
+/*
+ * Close the standard streams: the reader of a pipe sees the end of the program's
+ * output only after all processes have closed it.
+ */
 static void let_go_of_streams(const struct vmsi_supervise_options *options)
 {
 	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -68,7 +72,10 @@ static void let_go_of_streams(const struct vmsi_supervise_options *options)
 	close(nothing);
 }
 
-/* The budget makes 'vmspace commit' list the group; NULL: it does not list it. */
+/*
+ * Open a budget for the figures of the group, which 'vmspace commit' lists. NULL:
+ * it cannot be opened, and the group is not listed.
+ */
 static vms_budget *open_budget(const struct vmsi_supervise_options *options)
 {
 	const struct vms_budget_options budget_options = {
@@ -101,7 +108,7 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 
 /*
  * Tell the job that the program has ended. Returns whether the whole group has:
- * then the job waits for the supervisor, and need not leave that to init.
+ * the supervisor then ends at once, and the job waits for it.
  */
 static bool tell_end(const struct vmsi_supervise_options *options,
 		     vms_group *group, struct vmsi_report *report, int events)
@@ -156,7 +163,7 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 			     arguments[0], path, errno));
 		return;
 	}
-	/* Only now: a start that fails is told on the caller's streams. */
+	/* This comes after the start, whose errors go to the caller's streams. */
 	vmsi_let_go_of_descriptors(options->report);
 	vmsi_let_go_of_directory(&options->report);
 	block_signals();

@@ -11,30 +11,31 @@
 
 /*
  * A signal that the job gets may have been sent to it alone, or to its whole
- * process group; then the program has it too, and must not get it twice. The
- * signal does not say. So the supervisor, which is of the group as well, keeps
- * its signals blocked, and a thread of it tells whether one has come.
- *
- * The kernel goes through a process group from its newest process on: the
- * supervisor has a signal before the job has it. Where two of a kind come so
- * close that the second meets the first in the supervisor, but no more in the
- * job, the second is taken for one to the job alone: better twice than not
- * at all.
+ * process group: then the program has got it too, and the job must not pass it
+ * on. The signal itself does not tell which. But the supervisor is in the process
+ * group as well and keeps its signals blocked, so a thread of it can say whether
+ * the signal is pending there. The kernel sends a signal to the newest process of
+ * a group first, so that it is pending in the supervisor before the job reads it.
+ * Where two signals of one number follow each other so soon that the first is
+ * still pending in the supervisor and the job has read it, they become one there,
+ * and the job passes the second on: the program gets it twice, which is better
+ * than not at all.
  */
 
 struct question {
-	int number; /* of a signal */
+	int number; /* the signal */
 };
 
 struct answer {
 	bool overtaken;
-	int code; /* si_code of what has come */
+	int code; /* si_code of the pending signal */
 	pid_t sender;
 };
 
 /*
- * Signals that stop a process take SIGCONT from those that wait, and the other
- * way round. The later one cancels the earlier, and the program has got it.
+ * The kernel discards a pending SIGCONT when a stop signal comes, and pending
+ * stop signals when SIGCONT comes. So where the signal is not pending but one
+ * that discards it is, it had come to the process group.
  */
 static bool is_overtaken(int number)
 {
@@ -51,7 +52,10 @@ static bool is_overtaken(int number)
 		sigismember(&waiting, SIGCONT);
 }
 
-/* Takes the signal away, so that the next of its kind is seen. */
+/*
+ * Look for a pending signal and remove it, so that the next one can be told from
+ * it.
+ */
 static struct answer look(int number)
 {
 	const struct timespec at_once = { 0, 0 };
@@ -89,7 +93,10 @@ int vmsi_witness_start(int job)
 	pthread_t thread;
 	int error;
 
-	/* Only the thread blocks them: the program starts with the caller's mask. */
+	/*
+	 * Only the thread blocks these signals, since the program inherits the
+	 * mask of the supervisor's main thread.
+	 */
 	vmsi_passed_on_signals(&signals);
 	pthread_sigmask(SIG_BLOCK, &signals, &before);
 	error = pthread_create(&thread, NULL, answer_questions,

@@ -6,19 +6,19 @@
 #include <sys/signalfd.h>
 
 /*
- * The witness is a thread of the supervisor. The supervisor is of the program's
- * process group, so a signal to the whole group comes to it too: the witness says
- * whether one that the job has got was sent to the job alone.
+ * The witness is a thread of the supervisor that tells the job whether a signal
+ * was sent to the job alone or to the whole process group, which the supervisor
+ * is in.
  */
 
 /*
- * Begin to answer the questions of the job, which come through a socket. The
- * supervisor is to block the signals that are passed on. Returns 0, or -1 with
- * errno set.
+ * Start the thread that answers the questions of the job, which come through a
+ * socket. The main thread of the supervisor is to block the signals that are
+ * passed on as soon as the program has started. Returns 0, or -1 with errno set.
  */
 int vmsi_witness_start(int job);
 
-/* Ask whether a signal that the job has got has come to the supervisor too. */
+/* Ask, through a socket, whether the supervisor has got a signal too. */
 bool vmsi_witness_has(int supervisor, const struct signalfd_siginfo *signal);
 
 #endif

@@ -63,7 +63,7 @@ static const struct option long_options[] = {
 
 /* --- options --------------------------------------------------------------------- */
 
-/* "A", "A-" and "A-B" */
+/* Read "A", "A-" or "A-B" into first and last. */
 static bool parse_range(const char *text, struct vmsi_sweep_options *options)
 {
 	struct vmsi_scan scan = vmsi_scan_text(text);
@@ -110,15 +110,21 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 
 /* --- runs ------------------------------------------------------------------------- */
 
-/* Each run has a process of its own, which is the supervisor of a group. */
+/*
+ * Each run is a worker: a process that runs the program once, as the supervisor
+ * of its group.
+ */
 struct runs {
 	struct vmsi_sweep_options *options;
 	const struct vmsi_sweep_output *output;
 	double timeout;  /* seconds */
-	uint64_t first;  /* request; 0: the good run */
+	uint64_t first;  /* the request that the first run refuses; 0: none is */
 	size_t count;
 	struct vmsi_sweep_result *results;
-	/* wait(2) also reports descendants of a killed worker: they are not in here. */
+	/*
+	 * The workers that run. wait(2) may also report children of a worker that
+	 * was killed.
+	 */
 	pid_t *workers;
 	size_t running;
 };
@@ -133,7 +139,7 @@ static bool remove_worker(struct runs *runs, pid_t pid)
 	return false;
 }
 
-/* Returns false where no worker can be waited for. */
+/* Wait until a worker has ended. Returns false where there is none. */
 static bool await_worker(struct runs *runs)
 {
 	pid_t ended;
@@ -151,12 +157,18 @@ static bool start_run(struct runs *runs, size_t index)
 	const pid_t sweeper = getpid();
 	pid_t worker;
 
-	/* The verdict of a worker that is killed before it has written its own. */
+	/*
+	 * A worker writes its verdict at its end; one that is killed before
+	 * leaves this.
+	 */
 	result->request = request;
 	result->verdict = VMSI_SWEEP_BROKEN;
 	worker = fork();
 	if (worker == 0) {
-		/* A sweep that is killed by SIGKILL cannot end its workers itself. */
+		/*
+		 * The kernel ends the workers where the sweep is killed by
+		 * SIGKILL.
+		 */
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
 		if (getppid() != sweeper)
 			_exit(1);
@@ -177,7 +189,9 @@ static void show_progress(const struct runs *runs, size_t done)
 			done == runs->count ? "\r\033[K" : "");
 }
 
-/* A worker that was killed has left neither a verdict nor an error. */
+/*
+ * Give an error to the results of workers that were killed and have written none.
+ */
 static void note_killed(struct runs *runs)
 {
 	for (size_t i = 0; i < runs->count; i++)
@@ -206,7 +220,10 @@ static bool run_each(struct runs *runs)
 		    runs->running < runs->options->jobs) {
 			if (!start_run(runs, started++))
 				return false;
-			/* No run is left that could inherit the descriptors. */
+			/*
+			 * All runs have inherited the descriptors that are for
+			 * the program.
+			 */
 			if (runs->first > 0 && started == runs->count)
 				let_go(runs->options);
 			continue;
@@ -229,7 +246,7 @@ static bool run_all(struct runs *runs)
 	return all;
 }
 
-/* Written by the workers. */
+/* Allocate results in shared memory, since the workers write them. */
 static struct vmsi_sweep_result *allocate(size_t count)
 {
 	void *results = mmap(NULL, count * sizeof(struct vmsi_sweep_result),
@@ -258,7 +275,7 @@ static enum vmsi_exit sweep(struct vmsi_sweep_options *options,
 		.timeout = options->timeout, .first = options->first,
 	};
 
-	/* Nothing can fail. */
+	/* The program has made no request that could be refused. */
 	if (good->requests == 0 && options->first == 1 && options->last == 0)
 		return vmsi_sweep_report(options, NULL, 0);
 	if (options->last == 0 || options->last > good->requests)
@@ -321,7 +338,10 @@ static enum vmsi_exit run_good(struct vmsi_sweep_options *options,
 	return VMSI_EXIT_OK;
 }
 
-/* Where two good runs differ, a third that differs says nothing of a refusal. */
+/*
+ * Compare the two runs in which nothing is refused. Where their outputs differ,
+ * the outputs of later runs prove nothing and are not compared.
+ */
 static enum vmsi_exit compare_good(const struct vmsi_sweep_options *options,
 				   struct vmsi_sweep_output *output,
 				   const struct vmsi_sweep_result good[2])
@@ -344,7 +364,10 @@ static enum vmsi_exit compare_good(const struct vmsi_sweep_options *options,
 	return VMSI_EXIT_OK;
 }
 
-/* Run the program as it is, twice; then with each request refused. */
+/*
+ * Run the program twice without a refusal, then once for each request, which is
+ * refused.
+ */
 static enum vmsi_exit run_all_of(struct vmsi_sweep_options *options)
 {
 	struct vmsi_sweep_output output = { .known = false };
@@ -378,7 +401,7 @@ static enum vmsi_exit sweep_program(struct vmsi_sweep_options *options,
 	options->path = program->path;
 	if (options->input && access(options->input, R_OK))
 		return fail(options->input, errno);
-	if (options->report && !vmsi_report_probe(options->report))
+	if (options->report && !vmsi_report_probe(&options->report))
 		return VMSI_EXIT_RUN_FAILED;
 	return run_all_of(options);
 }

@@ -9,10 +9,11 @@
 #include "cli/command.h"
 
 /*
- * 'vmspace sweep': a program is run again and again, and each time another one
- * of its requests for memory fails. sweep.c has the options and the order of
- * the runs, sweep_run.c one run, sweep_interrupt.c what a signal does to them,
- * sweep_report.c what came of them.
+ * 'vmspace sweep' runs a program again and again, and refuses another one of its
+ * requests for memory each time. A run without a refusal is a good run. sweep.c
+ * has the options and starts the runs, sweep_run.c makes one run,
+ * sweep_interrupt.c ends them when a signal comes, sweep_report.c writes the
+ * results.
  */
 
 struct vmsi_sweep_options {
@@ -21,20 +22,20 @@ struct vmsi_sweep_options {
 	const char *input;  /* standard input; NULL: nothing */
 	const char *report; /* a file for JSON */
 	uint64_t first;     /* requests to fail, both included */
-	uint64_t last;      /* 0: the last that there is */
+	uint64_t last;      /* 0: the last of the good run */
 	uint64_t jobs;
-	double timeout;     /* seconds; 0: from the good run */
-	size_t minimum;     /* bytes; smaller requests are left out */
+	double timeout;     /* seconds; 0: computed from the time of the good run */
+	size_t minimum;     /* bytes; smaller requests are not refused */
 };
 
 enum vmsi_sweep_verdict {
-	VMSI_SWEEP_SAME,    /* the output and status of the good run */
-	VMSI_SWEEP_WENT_ON, /* its status; output cannot be compared */
-	VMSI_SWEEP_FAILED,  /* another exit status: it has noticed */
-	VMSI_SWEEP_WRONG,   /* the good run's status, another output */
+	VMSI_SWEEP_SAME,    /* output and exit status as of the good run */
+	VMSI_SWEEP_WENT_ON, /* exit status as of the good run; output not compared */
+	VMSI_SWEEP_FAILED,  /* another exit status: the program has noticed */
+	VMSI_SWEEP_WRONG,   /* exit status as of the good run, but another output */
 	VMSI_SWEEP_CRASHED, /* ended by a signal */
 	VMSI_SWEEP_HUNG,    /* did not end in time */
-	VMSI_SWEEP_NOT_MADE, /* the request did not come */
+	VMSI_SWEEP_NOT_MADE, /* the program did not make the request */
 	VMSI_SWEEP_BROKEN,  /* the run could not be made */
 	VMSI_SWEEP_VERDICTS,
 };
@@ -46,8 +47,8 @@ const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict);
 #define VMSI_SWEEP_STACK ((size_t)16 << 10)
 
 struct vmsi_sweep_result {
-	uint64_t request;    /* the one that failed; 0: the good run */
-	uint64_t requests;   /* that the program made */
+	uint64_t request;    /* the one that was refused; 0: none, a good run */
+	uint64_t requests;   /* number of requests that the program made */
 	enum vmsi_sweep_verdict verdict;
 	int status;          /* as of waitpid(2) */
 	int error;           /* errno of a run that could not be made */
@@ -58,36 +59,43 @@ struct vmsi_sweep_result {
 	char stack[VMSI_SWEEP_STACK];
 };
 
-/* What the program writes when nothing fails. */
+/* The output of the good run. */
 struct vmsi_sweep_output {
 	int file;
 	bool known;   /* the first good run has ended */
 	int status;
-	bool differs; /* from run to run */
+	bool differs; /* the second good run had another output */
 };
 
 /*
- * Run the program in this process, which is to end afterwards, failing a request;
- * 0: none. What it writes is compared with output, or goes there where that is
- * not known. timeout in seconds.
+ * Run the program, with this process as supervisor, which is to end afterwards. A
+ * request is refused; 0: none. What the program writes is compared with output,
+ * or becomes that where it is not known yet. timeout is in seconds. Fills in the
+ * result.
  */
 void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
 		    double timeout, const struct vmsi_sweep_output *output,
 		    struct vmsi_sweep_result *result);
 
 /*
- * From now on a signal that ends the sweep, and comes to it or to a run, first
- * ends all runs with their programs. Returns 0 or -errno.
+ * Catch the signals that end the sweep: where one comes, to it or to a worker,
+ * the workers end their programs first. Returns 0 or -errno.
  */
 int vmsi_sweep_catch_signals(void);
 
-/* The signal that has come; 0: none. */
+/* The first such signal; 0: none has come. */
 int vmsi_sweep_interrupted(void);
 
-/* Where a signal has come, and the runs have ended, it does what it is for. */
+/*
+ * Where such a signal has come, end this process by it. All workers must have
+ * ended.
+ */
 void vmsi_sweep_end_if_interrupted(void);
 
-/* Results in the order of their requests. Returns the exit status. */
+/*
+ * Write the results, which are in the order of their requests. Returns the exit
+ * status.
+ */
 enum vmsi_exit vmsi_sweep_report(const struct vmsi_sweep_options *options,
 				 const struct vmsi_sweep_result *results,
 				 size_t count);

@@ -6,12 +6,12 @@
 #include <sys/mman.h>
 
 /*
- * A signal that ends the sweep. Each run looks after its own program, which may
- * take no signal but SIGKILL and may have children anywhere; so all are told,
- * and the sweep goes when they have ended.
+ * A signal that ends the sweep is noted in shared memory, where each worker
+ * looks: only the worker can kill all processes of its program, which may ignore
+ * signals and leave their process group. The sweep ends after its workers.
  */
 
-/* The first signal. Shared with the runs, which are processes. */
+/* The first signal; 0: none. In memory that is shared with the workers. */
 static volatile sig_atomic_t *interruption;
 
 static void note_interruption(int signal_number)
@@ -20,7 +20,7 @@ static void note_interruption(int signal_number)
 		*interruption = signal_number;
 }
 
-/* Calls that wait are to fail with EINTR: no SA_RESTART. */
+/* Without SA_RESTART, so that wait(2) answers EINTR. */
 static void catch_signal(int signal_number)
 {
 	const struct sigaction action = { .sa_handler = note_interruption };

@@ -11,7 +11,10 @@
 #include "cli/output/text.h"
 #include "text/size.h"
 
-/* What came of the runs: a line for each stack, the bad ones with the stack. */
+/*
+ * The text has the bad runs, with one backtrace for all that have the same, and
+ * how many runs had which verdict. The JSON has all runs.
+ */
 
 #define FRAMES_SHOWN 12
 
@@ -98,7 +101,7 @@ static void print_table(const struct vmsi_sweep_result *results, size_t count)
 
 /* --- JSON ----------------------------------------------------------------------------- */
 
-/* A program that was killed because it hung has no status of its own. */
+/* The status of a program that hung is of the SIGKILL of the worker. */
 static json_t *exit_status_json(const struct vmsi_sweep_result *result)
 {
 	if (result->verdict == VMSI_SWEEP_HUNG ||

@@ -17,9 +17,7 @@
 #include "cli/supervise/descriptors.h"
 #include "cli/supervise/snapshot.h"
 
-/* One run: what it writes goes to a file without a name. */
-
-/* Afterwards the program has this long to be gone. */
+/* How long a worker waits for the processes that it has killed. */
 #define KILLED_MS 5000
 
 static double now(void)
@@ -54,7 +52,10 @@ static int replace(int descriptor, int with)
 	return 0;
 }
 
-/* Returns the file that standard output goes to, or -errno. */
+/*
+ * Give the program its input and no standard error, and have it write its output
+ * to a memfd. Returns the memfd, or -errno.
+ */
 static int redirect(const struct vmsi_sweep_options *options,
 		    const struct vmsi_sweep_output *known)
 {
@@ -69,7 +70,10 @@ static int redirect(const struct vmsi_sweep_options *options,
 		error = replace(STDOUT_FILENO, output);
 	if (!error)
 		error = replace(STDERR_FILENO, nothing);
-	/* Who writes to a named pipe is to hear when the program closes it. */
+	/*
+	 * The writer to a named pipe gets EPIPE only when nobody but the program
+	 * has had it.
+	 */
 	if (input >= 0)
 		close(input);
 	return error ? error : output;
@@ -77,10 +81,13 @@ static int redirect(const struct vmsi_sweep_options *options,
 
 /* --- the run -------------------------------------------------------------------- */
 
-/* How often a run looks whether the sweep was interrupted. */
+/* How often a worker looks whether a signal has come that ends the sweep. */
 #define LOOK_MS 100
 
-/* Whether the program has ended by itself. */
+/*
+ * Serve the requests until the first process ends. Returns false where it has to
+ * be killed: it has stopped, it took too long, or the sweep is to end.
+ */
 static bool serve(vms_group *group, double until)
 {
 	for (;;) {
@@ -93,7 +100,7 @@ static bool serve(vms_group *group, double until)
 		case VMS_GROUP_FIRST_ENDED:
 			return true;
 		case VMS_GROUP_FIRST_STOPPED:
-			/* Nobody would let it go on. */
+			/* Nobody would send it SIGCONT. */
 			return false;
 		case VMS_GROUP_NOTHING:
 			break;
@@ -103,7 +110,7 @@ static bool serve(vms_group *group, double until)
 	}
 }
 
-/* Nothing of a run is to live beside the next. */
+/* Kill what is left of the group, so that it does not disturb the next run. */
 static void end_group(vms_group *group)
 {
 	const double until = now() + KILLED_MS / 1e3;
@@ -123,7 +130,7 @@ static void run(const struct vmsi_sweep_options *options, double timeout,
 		.struct_size = sizeof group_options,
 		.policy = VMS_COMMIT_ALWAYS,
 		.flags = VMS_GROUP_STACKS,
-		/* A minimum alone would refuse all of that size. */
+		/* Without nth, minimum would refuse each request of that size. */
 		.faults = { .nth = result->request ? result->request :
 						     UINT64_MAX,
 			    .minimum = options->minimum },

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "group/array.h"
+#include "base/array.h"
 
 static bool is_whole(const struct vmsi_extent *extent)
 {

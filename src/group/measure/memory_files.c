@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "group/array.h"
+#include "base/array.h"
 
 bool vmsi_is_in_memory(const char *path)
 {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "group/array.h"
+#include "base/array.h"
 
 /* Where the first range is that ends at an offset or behind it. */
 static size_t first_reaching(const struct vmsi_ranges *ranges, uint64_t offset)

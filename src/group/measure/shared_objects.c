@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "group/array.h"
+#include "base/array.h"
 #include "group/measure/shared.h"
 #include "group/process/group.h"
 

@@ -42,4 +42,7 @@ struct vmsi_unwinding {
 
 void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding);
 
+/* Close the files of programs that are kept open for the next backtrace. */
+void vmsi_backtrace_forget(void);
+
 #endif

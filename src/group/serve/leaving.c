@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "group/array.h"
+#include "base/array.h"
 #include "group/process/proc.h"
 #include "group/serve/listener.h"
 

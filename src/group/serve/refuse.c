@@ -37,8 +37,8 @@ describe(const struct vms_group *group, const struct vmsi_process *process,
 }
 
 /*
- * To unwind a thread takes some 50 ms, in which nobody else is served: a
- * program that tries again and again may take half of the time so.
+ * While a thread is unwound nobody else is served. A program that tries again and
+ * again may take up half of the supervisor's time so, and no more.
  */
 static const char *why_no_backtrace(const struct vms_group *group, uint64_t now)
 {

@@ -20,6 +20,10 @@ void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding)
 	unwinding->why = vmsi_backtrace_why_not();
 }
 
+void vmsi_backtrace_forget(void)
+{
+}
+
 #else
 
 #include <dwarf.h>
@@ -27,6 +31,8 @@ void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding)
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+
+#include "group/serve/program_files.h"
 
 #define FRAMES_MOST 64
 
@@ -96,10 +102,17 @@ static int print_frame(Dwfl_Frame *frame, void *context)
 
 /* --- the stopped thread --------------------------------------------------- */
 
+static const struct vmsi_unwinding *unwinding_of(void *context)
+{
+	const struct vmsi_program_files *files = context;
+
+	return files->unwinding;
+}
+
 /* libdw is told of the one stopped thread only. */
 static pid_t next_thread(Dwfl *dwfl, void *context, void **thread_context)
 {
-	const struct vmsi_unwinding *unwinding = context;
+	const struct vmsi_unwinding *unwinding = unwinding_of(context);
 
 	(void)dwfl;
 	if (*thread_context)
@@ -111,7 +124,7 @@ static pid_t next_thread(Dwfl *dwfl, void *context, void **thread_context)
 static bool get_thread(Dwfl *dwfl, pid_t thread, void *context,
 		       void **thread_context)
 {
-	const struct vmsi_unwinding *unwinding = context;
+	const struct vmsi_unwinding *unwinding = unwinding_of(context);
 
 	(void)dwfl;
 	*thread_context = context;
@@ -121,7 +134,7 @@ static bool get_thread(Dwfl *dwfl, pid_t thread, void *context,
 static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word,
 		      void *context)
 {
-	const struct vmsi_unwinding *unwinding = context;
+	const struct vmsi_unwinding *unwinding = unwinding_of(context);
 	const struct iovec from = { (void *)(uintptr_t)address, sizeof *word };
 	const struct iovec to = { word, sizeof *word };
 
@@ -133,7 +146,7 @@ static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word,
 /* In the order of their numbers in DWARF; the program counter is set apart. */
 static bool set_registers(Dwfl_Thread *thread, void *context)
 {
-	const struct vmsi_unwinding *unwinding = context;
+	const struct vmsi_unwinding *unwinding = unwinding_of(context);
 	const struct user_regs_struct *user = &unwinding->registers.user;
 #ifdef __x86_64__
 	const Dwarf_Word words[] = {
@@ -160,15 +173,6 @@ static bool set_registers(Dwfl_Thread *thread, void *context)
 
 static int print_frames(FILE *text, struct vmsi_unwinding *unwinding)
 {
-	static char *no_path;
-	static const Dwfl_Callbacks callbacks = {
-		.find_elf = dwfl_linux_proc_find_elf,
-		/*
-		 * Other ways open files that a program names, or the network.
-		 */
-		.find_debuginfo = dwfl_build_id_find_debuginfo,
-		.debuginfo_path = &no_path,
-	};
 	static const Dwfl_Thread_Callbacks thread_callbacks = {
 		.next_thread = next_thread,
 		.get_thread = get_thread,
@@ -176,17 +180,14 @@ static int print_frames(FILE *text, struct vmsi_unwinding *unwinding)
 		.set_initial_registers = set_registers,
 	};
 	struct frames frames = { .text = text };
-	Dwfl *dwfl = dwfl_begin(&callbacks);
+	struct vmsi_program_files *files =
+		vmsi_program_files_take(unwinding, &thread_callbacks);
 
-	if (!dwfl)
+	if (!files)
 		return 0;
-	if (dwfl_linux_proc_report(dwfl, unwinding->process) == 0 &&
-	    dwfl_report_end(dwfl, NULL, NULL) == 0 &&
-	    dwfl_attach_state(dwfl, NULL, unwinding->process,
-			      &thread_callbacks, unwinding))
-		(void)dwfl_getthread_frames(dwfl, unwinding->thread,
-					    print_frame, &frames);
-	dwfl_end(dwfl);
+	(void)dwfl_getthread_frames(files->dwfl, unwinding->thread,
+				    print_frame, &frames);
+	vmsi_program_files_put(files);
 	return frames.count;
 }
 
@@ -207,6 +208,11 @@ void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding)
 	free(unwinding->text);
 	unwinding->text = NULL;
 	unwinding->why = "the stack cannot be unwound";
+}
+
+void vmsi_backtrace_forget(void)
+{
+	vmsi_program_files_close();
 }
 
 #endif

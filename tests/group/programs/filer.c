@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "last_mapping.h"
 #include "steps.h"
 
 #include <errno.h>
@@ -24,17 +25,6 @@
 
 static int file = -1;
 static char name[64];
-static char *last = MAP_FAILED;
-static size_t last_bytes;
-
-static int keep(void *mapped, size_t bytes)
-{
-	if (mapped == MAP_FAILED)
-		return errno;
-	last = mapped;
-	last_bytes = bytes;
-	return 0;
-}
 
 static void *map_at(size_t offset, size_t bytes)
 {

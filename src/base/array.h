@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_GROUP_ARRAY_H
-#define VMSI_GROUP_ARRAY_H
+#ifndef VMSI_BASE_ARRAY_H
+#define VMSI_BASE_ARRAY_H
 
 #include <stddef.h>
 #include <stdlib.h>
 
-/* An array with room for one more of size bytes; NULL: no memory. */
+/*
+ * Return an array that has place for another element, of size bytes: itself while
+ * count is below *room, and otherwise a larger one in its place, with *room as its
+ * new capacity. Returns NULL without memory, and the array is as it was.
+ */
 static inline void *vmsi_with_room(void *array, size_t count, size_t *room,
 				   size_t size)
 {

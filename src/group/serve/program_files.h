@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_GROUP_SERVE_PROGRAM_FILES_H
+#define VMSI_GROUP_SERVE_PROGRAM_FILES_H
+
+#include <elfutils/libdwfl.h>
+#include <sys/types.h>
+
+#include "group/serve/backtrace.h"
+
+/*
+ * The program and libraries of a process, as libdw has opened them. To read their
+ * symbols and line tables takes some 50 ms, so they are kept for the next
+ * backtrace of the same process, or of another with the same files at the same
+ * addresses, such as its fork.
+ */
+struct vmsi_program_files {
+	Dwfl *dwfl;
+	/* The thread that is unwound; the callbacks get a pointer to this struct. */
+	struct vmsi_unwinding *unwinding;
+	char *mapped; /* what is mapped where, and how it looked on disk */
+};
+
+/*
+ * Take the files of a process: kept ones, or else they are opened. The caller alone
+ * has them until it puts them back. Returns NULL where they cannot be opened.
+ */
+struct vmsi_program_files *
+vmsi_program_files_take(struct vmsi_unwinding *unwinding,
+			const Dwfl_Thread_Callbacks *callbacks);
+
+/* Keep the files; those that were used longest ago are closed. */
+void vmsi_program_files_put(struct vmsi_program_files *files);
+
+/* Close all that are kept. */
+void vmsi_program_files_close(void);
+
+#endif
