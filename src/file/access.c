@@ -21,14 +21,11 @@ static bool is_atomic_reader(const struct vms_file *file)
 	return (file->flags & both) == both;
 }
 
-int vms_file_begin_access(vms_file *file, struct vms_file_access *access)
-{
-	if (is_atomic_reader(file)) {
-		const int error = vmsi_atomic_begin_access(file);
+/* What few accesses need is kept out of the way of the others. */
+#define SELDOM __attribute__((noinline, cold))
 
-		if (error)
-			return vmsi_status(error);
-	}
+static void begin(vms_file *file, struct vms_file_access *access)
+{
 	vmsi_guard_check();
 	access->file = file;
 	access->outer = vmsi_accesses;
@@ -38,6 +35,22 @@ int vms_file_begin_access(vms_file *file, struct vms_file_access *access)
 	atomic_signal_fence(memory_order_release);
 	vmsi_accesses = access;
 	atomic_signal_fence(memory_order_seq_cst);
+}
+
+SELDOM static int begin_reader(vms_file *file, struct vms_file_access *access)
+{
+	const int error = vmsi_atomic_begin_access(file);
+
+	if (!error)
+		begin(file, access);
+	return vmsi_status(error);
+}
+
+int vms_file_begin_access(vms_file *file, struct vms_file_access *access)
+{
+	if (is_atomic_reader(file))
+		return begin_reader(file, access);
+	begin(file, access);
 	return 0;
 }
 
@@ -69,18 +82,30 @@ static int tell_loss(const struct vms_file_access *access, uint64_t *offset)
 	return -error;
 }
 
+enum loss { WHOLE, LOST };
+
+SELDOM static int end_slowly(struct vms_file_access *access, uint64_t *offset,
+			     enum loss loss)
+{
+	const int error = loss == LOST ? tell_loss(access, offset) : 0;
+
+	if (is_atomic_reader(access->file))
+		vmsi_atomic_end_access(access->file);
+	return vmsi_status(error);
+}
+
 int vms_file_end_access(struct vms_file_access *access, uint64_t *offset)
 {
-	struct vms_file *file = access->file;
-	bool lost;
+	vms_file *file = access->file;
+	uint64_t count;
 
 	vmsi_debug_check(vmsi_accesses == access,
 			 "F4: accesses end in reverse order");
 	finish_loads();
 	vmsi_accesses = access->outer;
-	lost = atomic_load_explicit(&file->losses.count,
-				    memory_order_acquire) != access->losses;
-	if (is_atomic_reader(file))
-		vmsi_atomic_end_access(file);
-	return lost ? vmsi_status(tell_loss(access, offset)) : 0;
+	count = atomic_load_explicit(&file->losses.count, memory_order_acquire);
+	if (count == access->losses && !is_atomic_reader(file))
+		return 0;
+	return end_slowly(access, offset,
+			  count == access->losses ? WHOLE : LOST);
 }

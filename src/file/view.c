@@ -182,7 +182,7 @@ static bool read_view(const struct vmsi_view *view, struct vmsi_shown *shown)
 /* The next view that is known, from *place on. */
 static bool next_known(uint32_t *place, struct vmsi_shown *shown)
 {
-	const uint32_t end = chunk_start(CHUNKS - 1);
+	const uint32_t end = chunk_start(CHUNKS);
 
 	while (*place < end && chunk_at(chunk_of(*place)))
 		if (read_view(view_of((*place)++), shown))
