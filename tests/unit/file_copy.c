@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#include "guard_fixture.h"
+
+/* Copies from a file and into one, with checks. */
+
+static char bytes[FILE_PAGES << 16];
+
+static void expect_copied(uint64_t offset, size_t length)
+{
+	errno = ERRNO_BEFORE;
+	memset(bytes, 0, length);
+	assert_int_equal(vms_file_copy_out(file, offset, bytes, length), 0);
+	assert_int_equal(errno, ERRNO_BEFORE);
+	for (size_t i = 0; i < length; i++)
+		if (bytes[i] != (char)((offset + i) / page() + 1))
+			fail_msg("byte %zu is wrong", i);
+}
+
+static void expect_refused(int result, int error)
+{
+	assert_int_equal(result, -1);
+	assert_int_equal(errno, error);
+}
+
+static void they_copy_what_is_there(void **state)
+{
+	(void)state;
+	open_with(0);
+	expect_copied(page() - 3, 2 * page());
+	errno = ERRNO_BEFORE;
+	assert_int_equal(vms_file_copy_in(file, page() - 1, "ab", 2), 0);
+	assert_int_equal(errno, ERRNO_BEFORE);
+	assert_int_equal(at_page(1)[-1], 'a');
+	assert_int_equal(*at_page(1), 'b');
+}
+
+static void they_stay_in_the_file(void **state)
+{
+	const uint64_t size = FILE_PAGES * page();
+
+	(void)state;
+	open_with(0);
+	assert_int_equal(vms_file_copy_out(file, size, bytes, 0), 0);
+	expect_copied(size - 1, 1);
+	expect_refused(vms_file_copy_out(file, size, bytes, 1), ERANGE);
+	expect_refused(vms_file_copy_out(file, size + 1, bytes, 0), ERANGE);
+	expect_refused(vms_file_copy_in(file, size - 1, bytes, 2), ERANGE);
+	expect_refused(vms_file_copy_out(file, UINT64_MAX, bytes, 2), ERANGE);
+	expect_refused(vms_file_copy_out(file, 1, bytes, SIZE_MAX), ERANGE);
+}
+
+static void nothing_goes_into_a_file_that_is_only_read(void **state)
+{
+	(void)state;
+	open_with(VMS_FILE_READ_ONLY);
+	expect_copied(0, 3 * page());
+	expect_refused(vms_file_copy_in(file, 0, "a", 1), EBADF);
+}
+
+static void only_losses_in_the_range_fail_them(void **state)
+{
+	struct vms_file_access access;
+
+	(void)state;
+	open_with(0);
+	cut(4 * page());
+	expect_refused(vms_file_copy_out(file, 3 * page(), bytes, page() + 1),
+		       ENXIO);
+	expect_copied(0, 4 * page());
+	expect_refused(vms_file_copy_in(file, 4 * page(), "a", 1), ENXIO);
+	expect_copied(3 * page(), page());
+	begin(&access);
+	expect_copied(0, page());
+	end_lost(&access, ENXIO, 4);
+	write_pages(path, FILE_PAGES);
+	expect_refused(vms_file_copy_out(file, 4 * page(), bytes, 1), ENXIO);
+	assert_int_equal(vms_file_refresh(file), 0);
+	expect_copied(0, FILE_PAGES * page());
+}
+
+static void a_range_that_is_lost_is_not_written_in_part(void **state)
+{
+	(void)state;
+	open_with(0);
+	cut(4 * page());
+	expect_refused(vms_file_copy_out(file, 4 * page(), bytes, 1), ENXIO);
+	memset(bytes, 'x', 2 * page());
+	expect_refused(vms_file_copy_in(file, 3 * page(), bytes, 2 * page()),
+		       ENXIO);
+	expect_copied(3 * page(), page());
+}
+
+static void a_file_of_windows_is_copied_by_system_calls(void **state)
+{
+	const struct vms_file_options options = {
+		.struct_size = sizeof(options),
+		.window_addresses = 4 * page(),
+	};
+
+	(void)state;
+	file = vms_file_open(path, &options);
+	assert_non_null(file);
+	expect_copied(page() - 3, 2 * page());
+	assert_int_equal(vms_file_copy_in(file, 0, "\1\1", 2), 0);
+	cut(2 * page());
+	expect_refused(vms_file_copy_out(file, page(), bytes, page() + 1), ENXIO);
+	expect_copied(0, 2 * page());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_FILE(they_copy_what_is_there),
+		WITH_FILE(they_stay_in_the_file),
+		WITH_FILE(nothing_goes_into_a_file_that_is_only_read),
+		WITH_FILE(only_losses_in_the_range_fail_them),
+		WITH_FILE(a_range_that_is_lost_is_not_written_in_part),
+		WITH_FILE(a_file_of_windows_is_copied_by_system_calls),
+	};
+
+	return cmocka_run_group_tests_name("file_copy", tests, NULL, NULL);
+}
