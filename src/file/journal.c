@@ -170,14 +170,9 @@ static int give_first_blocks(struct vmsi_journal *journal)
 {
 	int error = vmsi_disk_truncate(journal->fd, journal->allocated);
 
-	if (error || journal->allocated >= FIRST_BYTES)
-		return error;
-	error = vmsi_disk_extend(journal->fd, journal->allocated,
-				 FIRST_BYTES - journal->allocated,
-				 VMSI_DISK_GROW);
-	if (!error)
-		journal->allocated = FIRST_BYTES;
-	return error;
+	return error ? error :
+		vmsi_journal_allocate(journal, FIRST_BYTES,
+				      vmsi_journal_first(journal));
 }
 
 /*

@@ -67,6 +67,15 @@ int vmsi_header_renew(struct vmsi_journal *journal);
  */
 int vmsi_header_settle(struct vmsi_journal *journal);
 
+/* --- journal_room.c ---------------------------------------------------------------- */
+
+/*
+ * Give the file blocks up to an end, and some ahead where the disk has them. Those from
+ * zeros_from on are written; the caller writes what is before. Returns 0 or -errno.
+ */
+int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
+			  uint64_t zeros_from);
+
 /* --- journal_walk.c ---------------------------------------------------------------- */
 
 /* A walk over the records, one behind the other. */

@@ -8,54 +8,6 @@
 
 /* Writing records, making them a commit, and taking them back. */
 
-/* --- room in the file ---------------------------------------------------------------- */
-
-#define STEP_LEAST ((uint64_t)1 << 20)
-#define STEP_MOST ((uint64_t)16 << 20)
-
-/*
- * Zeros are written where the kernel would otherwise note, at the sync of each commit,
- * that a block is in use now. What the record itself will fill is left out. A failure
- * does no harm: the blocks are there.
- */
-static void write_zeros(const struct vmsi_journal *journal, uint64_t from)
-{
-	const size_t most = VMSI_JOURNAL_IMAGES_BYTES;
-	int error = 0;
-
-	memset(vmsi_journal_images(journal), 0, most);
-	while (from < journal->allocated && !error) {
-		const size_t length = vmsi_min(most, journal->allocated - from);
-
-		error = vmsi_disk_write(journal->fd, vmsi_journal_images(journal),
-					length, from);
-		from += length;
-	}
-}
-
-/* Give the file blocks up to an end, and some ahead where the disk has them. */
-static int allocate(struct vmsi_journal *journal, uint64_t end)
-{
-	const uint64_t allocated = journal->allocated;
-	uint64_t ahead = vmsi_min(vmsi_max(allocated / 8, STEP_LEAST), STEP_MOST);
-	int error;
-
-	if (end <= allocated)
-		return 0;
-	ahead = vmsi_align_up(vmsi_max(end - allocated, ahead), STEP_LEAST);
-	error = vmsi_disk_extend(journal->fd, allocated, ahead, VMSI_DISK_GROW);
-	if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG) {
-		ahead = end - allocated;
-		error = vmsi_disk_extend(journal->fd, allocated, ahead,
-					 VMSI_DISK_GROW);
-	}
-	if (error)
-		return error;
-	journal->allocated = allocated + ahead;
-	write_zeros(journal, end);
-	return 0;
-}
-
 /* --- one record ------------------------------------------------------------------------ */
 
 /* Where a record goes, and what it is. */
@@ -128,7 +80,7 @@ static int write_record(struct vmsi_journal *journal, const struct record *recor
 	const uint64_t end = journal->next_end +
 		vmsi_record_bytes(record->count, journal->block);
 	uint64_t check;
-	int error = allocate(journal, end);
+	int error = vmsi_journal_allocate(journal, end, end);
 
 	if (error)
 		return error;
