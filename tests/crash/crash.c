@@ -27,9 +27,11 @@
 
 static struct {
 	uint64_t seed;
-	size_t images, done, again, read;
+	size_t images, done, twice, read;
 	struct history history;
-	struct memory_arena arena, second_arena;
+	/* Of the log that is replayed, of a disk that comes of it, of what its
+	 * recovery writes, and of a disk where that has stopped. */
+	struct memory_arena base, arena, recovered, again_base, again_arena;
 	struct memory_disk crashed, second;
 	/* The candidates at this stop. */
 	size_t acknowledged, begun;
@@ -88,7 +90,7 @@ static bool is_a_commit(const uint8_t *bytes, uint64_t size)
 }
 
 /* The file as a buffer; room for what the sizes of a torn one may come to. */
-#define HOME_MOST ((size_t)4 << 20)
+#define HOME_MOST ((size_t)2 << 20)
 static uint8_t home_bytes[HOME_MOST];
 
 static bool disk_has_a_commit(const struct memory_disk *disk)
@@ -139,9 +141,10 @@ static int overlay(void *context, struct vmsi_image image,
 
 	(void)context;
 	if (!image.bytes) {
-		if (sizes.smallest < overlay_size)
-			memset(home_bytes + sizes.smallest, 0,
-			       HOME_MOST - sizes.smallest);
+		for (uint64_t at = sizes.smallest; at < overlay_size; at++)
+			home_bytes[at] = 0;
+		for (uint64_t at = overlay_size; at < sizes.size; at++)
+			home_bytes[at] = 0;
 		overlay_size = sizes.size;
 		return 0;
 	}
@@ -164,7 +167,6 @@ static void read_only(const struct memory_disk *disk)
 		return;
 	}
 	overlay_size = disk->files[MEMORY_HOME].size;
-	memset(home_bytes, 0, sizeof(home_bytes));
 	(void)memory_read(disk, MEMORY_HOME, home_bytes, overlay_size, 0);
 	if (vmsi_journal_each_page(&journal, overlay, NULL) != 0 ||
 	    !is_a_commit(home_bytes, overlay_size))
@@ -183,15 +185,15 @@ static void crash_again(const struct log *log, const struct memory_disk *before,
 	static struct replay replay;
 	const size_t stop = random_below(random, log->count + 1);
 
-	replay_begin(&replay, log, before, random_next(random));
+	replay_begin(&replay, log, before, &run.again_base, random_next(random));
 	while (replay.next < stop)
 		replay_step(&replay);
-	replay_crash(&replay, &run.second, &run.second_arena);
+	replay_crash(&replay, &run.second, &run.again_arena);
 	memory_disk_enter(&run.second);
 	recover(&run.second);
 	memory_disk_leave();
 	replay_end(&replay);
-	run.again++;
+	run.twice++;
 }
 
 static void try_image(struct random *random)
@@ -211,8 +213,8 @@ static void try_image(struct random *random)
 		       run.crashed.journal, run.crashed.made,
 		       random_next(random));
 	/* Pages of the first disk stay as they are: the arena is another one. */
-	run.crashed.arena = &run.second_arena;
-	run.second_arena.used = 0;
+	run.crashed.arena = &run.recovered;
+	run.recovered.used = 0;
 	recover(&run.crashed);
 	log = recorder_end();
 	memory_disk_leave();
@@ -231,7 +233,7 @@ static void try_log(const struct log *log, uint64_t seed)
 
 	memory_disk_init(&empty, &run.arena);
 	run.acknowledged = run.begun = 0;
-	replay_begin(&replay, log, &empty, random_next(&random));
+	replay_begin(&replay, log, &empty, &run.base, random_next(&random));
 	for (;;) {
 		for (int i = 0; i < IMAGES_AT_A_STOP && !run.found; i++) {
 			replay_crash(&replay, &run.crashed, &run.arena);
@@ -296,7 +298,7 @@ static void try_all(const char *directory)
 		run.round++;
 	}
 	(void)printf("# %zu disks, %zu of them stopped again, %zu read only, "
-		     "%llu workloads\n", run.done, run.again, run.read,
+		     "%llu workloads\n", run.done, run.twice, run.read,
 		     (unsigned long long)run.round);
 	if (run.found)
 		(void)printf("# %s\n", run.found);
@@ -321,7 +323,10 @@ int main(int argc, char **argv)
 		     (unsigned long long)run.seed, run.images);
 	(void)fflush(stdout);
 	memory_arena_open(&run.arena, IMAGE_ARENA);
-	memory_arena_open(&run.second_arena, IMAGE_ARENA);
+	memory_arena_open(&run.base, IMAGE_ARENA);
+	memory_arena_open(&run.recovered, IMAGE_ARENA);
+	memory_arena_open(&run.again_base, IMAGE_ARENA);
+	memory_arena_open(&run.again_arena, IMAGE_ARENA);
 	try_all(directory);
 	(void)rmdir(directory);
 	(void)printf("%sok 1 - %s\n", (run.found != NULL) == must_find ? "" : "not ",

@@ -89,6 +89,25 @@ static uint8_t *own_page(struct memory_disk *disk, struct memory_file *file,
 	return own;
 }
 
+/* Whole pages of zeros are no pages, as journals have many. */
+static bool is_zero_page(const uint8_t *bytes, size_t length)
+{
+	return length == page_bytes() && bytes[0] == 0 &&
+		memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
+static void write_part(struct memory_disk *disk, struct memory_file *file,
+		       uint64_t offset, const uint8_t *from, size_t length)
+{
+	const size_t page = offset / page_bytes();
+
+	if (!is_zero_page(from, length))
+		memcpy(own_page(disk, file, page) + offset % page_bytes(), from,
+		       length);
+	else if (page < file->page_count)
+		file->pages[page] = NULL;
+}
+
 void memory_write(struct memory_disk *disk, int index, const void *bytes,
 		  size_t length, uint64_t offset)
 {
@@ -98,11 +117,10 @@ void memory_write(struct memory_disk *disk, int index, const void *bytes,
 	if (offset + length > file->size)
 		file->size = offset + length;
 	while (length > 0) {
-		const size_t at = offset % page_bytes();
-		const size_t part = vmsi_min(length, page_bytes() - at);
+		const size_t part = vmsi_min(length, page_bytes() -
+						     offset % page_bytes());
 
-		memcpy(own_page(disk, file, offset / page_bytes()) + at, from,
-		       part);
+		write_part(disk, file, offset, from, part);
 		from += part;
 		offset += part;
 		length -= part;
@@ -287,11 +305,43 @@ static long memory_birth_time(int fd, struct timespec *time)
 	return 0;
 }
 
+/*
+ * Memory for records: one region for all of them, so that a recovery does not cost the
+ * page faults of its buffer. The host's mapping calls are about nothing else here.
+ */
+#define REGION ((size_t)1 << 20)
+static uint8_t *region;
+
+static long memory_mmap(uintptr_t address, size_t length, int prot, int flags,
+			int fd, uint64_t offset)
+{
+	(void)flags, (void)fd, (void)offset;
+	if (length > REGION)
+		return -ENOMEM;
+	if (!region)
+		region = mmap(NULL, REGION, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (region == MAP_FAILED)
+		abort();
+	if (prot == PROT_NONE)
+		return (long)(uintptr_t)region;
+	memset((void *)address, 0, length);
+	return (long)address;
+}
+
+static long memory_munmap(uintptr_t address, size_t length)
+{
+	(void)address, (void)length;
+	return 0;
+}
+
 void memory_disk_enter(struct memory_disk *disk)
 {
 	host.disk = disk;
 	host.changes = 0;
 	host.earlier = vmsi_host;
+	vmsi_host.mmap = memory_mmap;
+	vmsi_host.munmap = memory_munmap;
 	vmsi_host.open_file = memory_open_file;
 	vmsi_host.close = memory_sync;
 	vmsi_host.unlink = memory_unlink;

@@ -23,6 +23,13 @@ static struct {
 
 /* --- the log --------------------------------------------------------------------------- */
 
+/* Long writes of zeros are many, so their bytes are not kept. */
+static bool is_zeros(const uint8_t *bytes, size_t length)
+{
+	return length > 65536 && bytes[0] == 0 &&
+		memcmp(bytes, bytes + 1, length - 1) == 0;
+}
+
 static void note(struct operation operation, const void *bytes)
 {
 	struct log *log = &recorder.log;
@@ -34,7 +41,7 @@ static void note(struct operation operation, const void *bytes)
 		if (!log->operations)
 			abort();
 	}
-	if (bytes) {
+	if (bytes && !is_zeros(bytes, operation.length)) {
 		operation.bytes = malloc(operation.length ? operation.length : 1);
 		if (!operation.bytes)
 			abort();

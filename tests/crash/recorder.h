@@ -32,7 +32,7 @@ struct operation {
 	int file;              /* as those of struct memory_disk */
 	uint64_t offset;       /* SIZE: the size. BEGIN, ACKNOWLEDGE: the number */
 	size_t length;
-	uint8_t *bytes;
+	uint8_t *bytes;        /* of WRITE and ATTRIBUTE; NULL: zeros */
 };
 
 struct log {

@@ -7,7 +7,6 @@
 #include "base/align.h"
 
 #define SECTOR 512u
-#define BASE_ARENA ((size_t)256 << 20)
 
 /* --- one operation, as far as chance has it --------------------------------------------- */
 
@@ -24,6 +23,7 @@ static void apply_write(struct memory_disk *disk, const struct operation *write,
 			struct random *random, unsigned share)
 {
 	const uint64_t end = write->offset + write->length;
+	static const uint8_t zeros[SECTOR];
 	uint64_t size = disk->files[write->file].size;
 
 	if (end > size && random_percent(random, share))
@@ -34,7 +34,8 @@ static void apply_write(struct memory_disk *disk, const struct operation *write,
 
 		if (random_percent(random, share))
 			memory_write(disk, write->file,
-				     write->bytes + (at - write->offset),
+				     write->bytes ? write->bytes +
+					     (at - write->offset) : zeros,
 				     (size_t)(stop - at), at);
 		at = stop;
 	}
@@ -131,13 +132,14 @@ static bool is_change(const struct operation *operation)
 /* --- the calls ------------------------------------------------------------------------------ */
 
 void replay_begin(struct replay *replay, const struct log *log,
-		  const struct memory_disk *initial, uint64_t seed)
+		  const struct memory_disk *initial, struct memory_arena *arena,
+		  uint64_t seed)
 {
 	memset(replay, 0, offsetof(struct replay, disk));
 	replay->log = log;
 	replay->next = 0;
-	memory_arena_open(&replay->arena, BASE_ARENA);
-	memory_disk_copy(&replay->disk, initial, &replay->arena);
+	arena->used = 0;
+	memory_disk_copy(&replay->disk, initial, arena);
 	replay->pending = calloc(log->count + 1, sizeof(*replay->pending));
 	if (!replay->pending)
 		abort();
@@ -148,7 +150,6 @@ void replay_begin(struct replay *replay, const struct log *log,
 void replay_end(struct replay *replay)
 {
 	free(replay->pending);
-	memory_arena_close(&replay->arena);
 }
 
 void replay_step(struct replay *replay)

@@ -15,15 +15,15 @@ struct replay {
 	const struct log *log;
 	size_t next;           /* operations before this one were made */
 	struct memory_disk disk; /* what is durable for sure */
-	struct memory_arena arena;
 	size_t *pending;       /* the operations that are not, in their order */
 	size_t pending_count;
 	struct random random;
 };
 
-/* initial: what there was when the log began. */
+/* initial: what there was when the log began. arena: for what becomes durable. */
 void replay_begin(struct replay *replay, const struct log *log,
-		  const struct memory_disk *initial, uint64_t seed);
+		  const struct memory_disk *initial, struct memory_arena *arena,
+		  uint64_t seed);
 void replay_end(struct replay *replay);
 
 /* Go on by one operation. */
