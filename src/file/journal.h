@@ -49,7 +49,7 @@
  *
  * A commit is applied so: the home file is cut to the smallest size, made as long as
  * the last one, and gets the images, as far as they lie in that size. So a page that
- * was spilled, cut off and grown again in one commit needs an image again. ftruncate(2)
+ * was spilled and of which a part was cut off in the same commit needs an image again. ftruncate(2)
  * takes private copies of what is cut off from every mapping of the home file: images
  * of a commit that has shrunk must not lie in such a mapping.
  *

@@ -19,6 +19,35 @@ struct record {
 	size_t head_bytes;
 };
 
+/*
+ * Copy an image. What of the last page lies beyond the end of the file is no content, and
+ * becomes zeros: the file may be longer by the end of the commit.
+ */
+static void copy_image(const struct vmsi_journal *journal,
+		       const struct record *record,
+		       const struct vmsi_image *image, char *to)
+{
+	const uint64_t size = record->sizes.size;
+	const size_t rest = size % journal->block;
+
+	memcpy(to, image->bytes, journal->block);
+	if (rest && image->page == size / journal->block)
+		memset(to + rest, 0, journal->block - rest);
+}
+
+static uint64_t image_check(const struct vmsi_journal *journal,
+			    const struct record *record,
+			    const struct vmsi_image *image)
+{
+	const void *bytes = image->bytes;
+
+	if (image->page == record->sizes.size / journal->block) {
+		copy_image(journal, record, image, vmsi_journal_images(journal));
+		bytes = vmsi_journal_images(journal);
+	}
+	return vmsi_journal_sum(bytes, journal->block, journal->salt);
+}
+
 /* Put the head together, so that it ends where the images begin in the buffer. */
 static struct vmsi_head *make_head(const struct vmsi_journal *journal,
 				   const struct record *record)
@@ -41,8 +70,7 @@ static struct vmsi_head *make_head(const struct vmsi_journal *journal,
 	for (size_t i = 0; i < record->count; i++)
 		entry[i] = (struct vmsi_entry){
 			record->images[i].page,
-			vmsi_journal_sum(record->images[i].bytes, journal->block,
-					 journal->salt)
+			image_check(journal, record, &record->images[i])
 		};
 	vmsi_head_finish(head);
 	return head;
@@ -64,7 +92,7 @@ static int write_gathered(struct vmsi_journal *journal,
 		char *to = vmsi_journal_images(journal);
 
 		for (size_t i = 0; i < count; i++, to += journal->block)
-			memcpy(to, image[i].bytes, journal->block);
+			copy_image(journal, record, &image[i], to);
 		error = vmsi_disk_write(journal->fd, from, (size_t)(to - from),
 					offset);
 		offset += (uint64_t)(to - from);

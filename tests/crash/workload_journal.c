@@ -56,7 +56,8 @@ static size_t pages_of(uint64_t size)
 
 static void change_page(void)
 {
-	const size_t page = random_below(run.random, pages_of(run.size));
+	const size_t pages = pages_of(run.size);
+	const size_t page = pages ? random_below(run.random, pages) : 0;
 	const uint64_t begin = page * run.page;
 	const uint64_t end = vmsi_min(begin + run.page, run.size);
 
