@@ -161,7 +161,9 @@ static int bring_home(struct vmsi_journal *journal)
 
 	if (!has_commits(journal))
 		return 0;
-	error = vmsi_home_apply(journal);
+	error = vmsi_journal_write_again(journal);
+	if (!error)
+		error = vmsi_home_apply(journal);
 	return error ? error : (int)vmsi_host.fsync(journal->home);
 }
 

@@ -120,6 +120,20 @@ int vmsi_header_renew(struct vmsi_journal *journal)
 	return 0;
 }
 
+int vmsi_header_settle_durably(struct vmsi_journal *journal)
+{
+	long error;
+
+	if (!journal->other_slot_unknown)
+		return 0;
+	error = vmsi_header_settle(journal);
+	if (!error)
+		error = vmsi_host.fdatasync(journal->fd);
+	if (!error)
+		journal->other_slot_unknown = false;
+	return (int)error;
+}
+
 int vmsi_header_settle(struct vmsi_journal *journal)
 {
 	static const struct vmsi_header zeros;

@@ -120,9 +120,12 @@ int vmsi_home_apply(struct vmsi_journal *journal)
 
 int vmsi_journal_catch_up(struct vmsi_journal *journal)
 {
-	int error = 0;
+	int error;
 
-	if (journal->home_behind)
+	if (!journal->home_behind)
+		return 0;
+	error = vmsi_header_settle_durably(journal);
+	if (!error)
 		error = vmsi_home_apply(journal);
 	if (!error)
 		journal->home_behind = false;

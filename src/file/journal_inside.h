@@ -67,6 +67,13 @@ int vmsi_header_renew(struct vmsi_journal *journal);
  */
 int vmsi_header_settle(struct vmsi_journal *journal);
 
+/*
+ * The same, and make it durable. Records that the home file has are not written into it
+ * again before that: a machine that stops there and finds the other header would not
+ * write them to the end.
+ */
+int vmsi_header_settle_durably(struct vmsi_journal *journal);
+
 /* --- journal_room.c ---------------------------------------------------------------- */
 
 /*
@@ -75,6 +82,13 @@ int vmsi_header_settle(struct vmsi_journal *journal);
  */
 int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
 			  uint64_t zeros_from);
+
+/*
+ * Make durable what is read of the journal up to its end, before the home file is
+ * written. A sync may have failed, in this process or in one before: then the kernel
+ * has pages that the disk has not, and takes them for written. So all is written again.
+ */
+int vmsi_journal_write_again(struct vmsi_journal *journal);
 
 /* --- journal_walk.c ---------------------------------------------------------------- */
 

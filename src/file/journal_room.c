@@ -4,6 +4,7 @@
 
 #include "file/disk.h"
 #include "file/journal_inside.h"
+#include "host/host.h"
 
 /* Room in the file of a journal. */
 
@@ -50,4 +51,20 @@ int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
 	journal->allocated = allocated + ahead;
 	write_zeros(journal, zeros_from);
 	return 0;
+}
+
+int vmsi_journal_write_again(struct vmsi_journal *journal)
+{
+	char *bytes = vmsi_journal_images(journal);
+	const size_t most = VMSI_JOURNAL_IMAGES_BYTES;
+	int error = 0;
+
+	for (uint64_t at = 0; at < journal->end && !error; at += most) {
+		const size_t length = vmsi_min(most, journal->end - at);
+
+		error = vmsi_disk_read(journal->fd, bytes, length, at, NULL);
+		if (!error)
+			error = vmsi_disk_write(journal->fd, bytes, length, at);
+	}
+	return error ? error : (int)vmsi_host.fdatasync(journal->fd);
 }
