@@ -92,6 +92,9 @@ static bool is_covered(const struct operation *pending,
 		return is_of_directory(pending);
 	if (is_of_directory(pending) || pending->file != sync->file)
 		return false;
+	/* The kernel loses no metadata by it, but pages. */
+	if (sync->kind == OPERATION_SYNC_FAILED)
+		return pending->kind == OPERATION_WRITE;
 	return sync->kind != OPERATION_SYNC_DATA ||
 		pending->kind != OPERATION_ATTRIBUTE;
 }

@@ -9,7 +9,8 @@
  * Makes of a log what a disk may have if the machine stops behind any of its
  * operations. What was synced is there. Of what was not: each sector of 512 bytes, each
  * size, attribute and name may be there or not, in the order of the operations. A sync
- * that has failed leaves some of it there, and what is not there then never will be.
+ * that has failed leaves some of what was written there, and what is not there then
+ * never will be, though it is read as before.
  */
 struct replay {
 	const struct log *log;
