@@ -112,6 +112,7 @@ struct vmsi_journal {
 	bool has_commit_record; /* written, and not synced */
 	bool has_spilled;      /* the commit that is being made has SPILL records */
 	bool latest_has_spilled; /* the latest commit has */
+	uint64_t latest_start; /* where its records begin */
 	bool is_read_only;
 	uint64_t home_size;    /* bytes, as the journal has left it */
 	uint64_t attribute_epoch; /* that the home file keeps */

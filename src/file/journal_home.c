@@ -122,7 +122,7 @@ int vmsi_journal_catch_up(struct vmsi_journal *journal)
 {
 	int error;
 
-	if (!journal->home_behind)
+	if (!journal->home_behind && journal->applied_end == journal->end)
 		return 0;
 	error = vmsi_header_settle_durably(journal);
 	if (!error)
@@ -183,7 +183,8 @@ int vmsi_journal_write_home(struct vmsi_journal *journal,
 {
 	int error;
 
-	if (journal->home_behind)
+	if (journal->home_behind ||
+	    journal->applied_end != journal->latest_start)
 		return vmsi_journal_catch_up(journal);
 	error = write_latest(journal, images, count);
 	if (error) {

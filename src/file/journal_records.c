@@ -222,6 +222,7 @@ void vmsi_journal_discard(struct vmsi_journal *journal)
 
 static void become_commit(struct vmsi_journal *journal)
 {
+	journal->latest_start = journal->end;
 	journal->end = journal->next_end;
 	journal->chain = journal->next_chain;
 	journal->sizes = journal->next_sizes;
