@@ -12,7 +12,9 @@
  * The journal of an atomic file: a file beside it (the home file) that has each
  * commit before the home file gets a byte of it.
  *
- *   block 0    the header: whose journal it is, its epoch, its salt
+ *   block 0    the header: whose journal it is, its epoch, its salt. It has two
+ *              places, at the beginning of the block and in its middle; a new one is
+ *              written where the latest is not, and the one of the later epoch counts
  *   block 1    the notice: what readers in other processes look at
  *   block 2..  records, one behind the other
  *
@@ -31,7 +33,9 @@
  * before it; the latest image of a page counts. Each head has the checksum of the
  * head before it (of the header, for the first), the salt, its sequence number and
  * its own offset, so a record is valid only behind the one that it was written
- * behind. A checksum is XXH3 of 64 bits, seeded with the salt.
+ * behind. A checksum is XXH3 of 64 bits, seeded with the salt. Each attempt to make a
+ * commit has a sequence number of its own. A write of more images than one head
+ * describes becomes several records, of which the last is of the kind asked for.
  *
  * States of the records, and what makes the edges:
  *
@@ -43,13 +47,23 @@
  * A checkpoint makes the home file durable, and then the journal empty by a new
  * header: another salt, the next epoch. Only then the same blocks are written again.
  *
+ * A commit is applied so: the home file is cut to the smallest size, made as long as
+ * the last one, and gets the images, as far as they lie in that size. So a page that
+ * was spilled and of which a part was cut off in the same commit needs an image again. ftruncate(2)
+ * takes private copies of what is cut off from every mapping of the home file: images
+ * of a commit that has shrunk must not lie in such a mapping.
+ *
  * Whose journal it is: the home file has the attribute "user.vmspace" with a random
  * identity and the epoch, where its file system keeps such; else its inode number and
- * the time of its birth are the identity. The header has the same. A journal with
- * commits whose identity is another's, or whose epoch is before that of the file, is
- * refused with -ESTALE, and nothing is written. One whose chain ends, and has a
- * valid head of a later sequence number behind that end, was damaged after it was
- * written: -EBADMSG. (A torn tail is no damage: the machine has stopped there.)
+ * the time of its birth are the identity. The header has the same. The attribute gets
+ * an epoch only once the header has it on disk, so it is never ahead of its journal. A
+ * journal with commits whose identity is another's, or whose epoch is before that of
+ * the file, is refused with -ESTALE, and nothing is written.
+ *
+ * Each head tells, too, up to where the journal was durable when the head was written.
+ * A chain that ends before that was damaged after it was written: -EBADMSG. (A torn
+ * tail is no damage: the machine has stopped there. So are heads of attempts that were
+ * taken back, which may lie behind the end.)
  *
  * Not thread-safe: the one who commits has it, by a lock of atomic.h.
  */
@@ -91,14 +105,36 @@ struct vmsi_journal {
 	uint64_t allocated;    /* bytes of the journal that have their blocks on disk */
 	bool home_behind;      /* a durable commit could not be written home */
 	uint64_t applied_end;  /* up to here the home file has the records */
+	uint64_t applied_chain;
+	uint64_t first_chain;  /* checksum of the header */
 	struct vmsi_sizes sizes; /* of the latest commit */
+	struct vmsi_sizes next_sizes; /* of the COMMIT record that was written */
+	bool has_commit_record; /* written, and not synced */
+	bool has_spilled;      /* the commit that is being made has SPILL records */
+	bool latest_has_spilled; /* the latest commit has */
+	uint64_t latest_start; /* where its records begin */
+	bool is_read_only;
+	uint64_t home_size;    /* bytes, as the journal has left it */
+	uint64_t attribute_epoch; /* that the home file keeps */
+	unsigned slot;         /* where in block 0 the header is: 0 or 1 */
+	bool other_slot_unknown; /* a header that did not come to count may be there */
+	char *buffer;          /* records are put together here */
+	uint64_t limit;        /* bytes: a checkpoint is due; the file is cut to it */
 };
+
+/* Whether a checkpoint is due. */
+static inline bool vmsi_journal_is_full(const struct vmsi_journal *journal)
+{
+	return journal->end >= journal->limit;
+}
 
 /*
  * Open the journal of a home file. problem: set to a sentence that says why, where
- * it returns -EBADMSG or -ESTALE. On failure nothing was written and nothing is open.
- * Write mode has applied all commits to the home file, made it durable, and emptied
- * the journal, when it returns 0.
+ * it returns -EBADMSG or -ESTALE: then nothing was written. On any failure nothing is
+ * open; where writing into the home file has failed, the journal has all of it still,
+ * and the next call begins anew. Write mode has applied all commits to the home file,
+ * made it durable, and emptied the journal, when it returns 0. -EINVAL: the path is
+ * the home file's own.
  */
 int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 		      enum vmsi_journal_mode mode, const char **problem);
@@ -112,8 +148,9 @@ int vmsi_journal_close(struct vmsi_journal *journal);
 /*
  * Write a record behind those there are; it is part of no commit before
  * vmsi_journal_sync has returned 0 after a COMMIT record. offsets: where the images
- * lie in the journal, one for each; NULL: not wanted. Returns 0, or -errno: as if the
- * call had not been made.
+ * lie in the journal, one for each; NULL: not wanted. Pages lie below sizes.size.
+ * Returns 0, or -errno: as if the call had not been made; -EBUSY behind a COMMIT record
+ * that is not synced; -EINVAL: such pages or sizes cannot be.
  */
 int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
 		       struct vmsi_sizes sizes, const struct vmsi_image *images,
@@ -138,13 +175,18 @@ int vmsi_journal_write_home(struct vmsi_journal *journal,
 			    const struct vmsi_image *images, size_t count);
 int vmsi_journal_catch_up(struct vmsi_journal *journal);
 
-/* Make the home file durable and the journal empty. Returns 0 or -errno. */
+/*
+ * Make the home file durable and the journal empty. Returns 0 or -errno; -EBUSY: the
+ * journal has records of a commit that is still being made.
+ */
 int vmsi_journal_checkpoint(struct vmsi_journal *journal);
 
 /*
- * Call visit for each page image of the commits in the journal, in their order, and
- * tell the sizes of the latest commit; used in read mode. Returns 0, what visit
- * returned if that is not 0, or -errno.
+ * Call visit for each page image of the commits in the journal, in their order; used
+ * in read mode. Before the images of a commit it is called with image.bytes NULL, to
+ * tell the sizes: what lies from sizes.smallest on is cut off there, and zeros follow.
+ * What of an image lies beyond sizes.size does not count. The bytes hold during the
+ * call. Returns 0, what visit returned if that is not 0, or -errno.
  */
 int vmsi_journal_each_page(struct vmsi_journal *journal,
 			   int (*visit)(void *context, struct vmsi_image image,
@@ -164,6 +206,7 @@ struct vmsi_notice {
 	uint32_t writing;      /* 1: the home file is being written */
 };
 
+/* Return 0 or -errno; -ENOENT: there is no journal. */
 int vmsi_journal_read_notice(struct vmsi_journal *journal,
 			     struct vmsi_notice *notice);
 int vmsi_journal_write_notice(struct vmsi_journal *journal,

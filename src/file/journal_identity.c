@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "file/journal_inside.h"
+#include "host/host.h"
+
+/* What a home file is known by. */
+
+#define ATTRIBUTE "user.vmspace"
+
+/* That the file system keeps no attributes, or not of this file. */
+static bool keeps_none(long error)
+{
+	return error == -EOPNOTSUPP || error == -ENOSYS || error == -EPERM ||
+		error == -EACCES;
+}
+
+/* The inode's number and the time of its birth, as far as it is kept. */
+static int inode_identity(int home, uint8_t *identity)
+{
+	struct timespec birth = { 0 };
+	struct stat status;
+	uint64_t words[2];
+	long error = vmsi_host.fstat(home, &status);
+
+	if (error)
+		return (int)error;
+	error = vmsi_host.birth_time(home, &birth);
+	if (error && error != -ENODATA && error != -ENOSYS)
+		return (int)error;
+	words[0] = (uint64_t)status.st_ino;
+	words[1] = error ? 0 : (uint64_t)birth.tv_sec * 1000000000u +
+		(uint64_t)birth.tv_nsec;
+	memcpy(identity, words, sizeof(words));
+	return 0;
+}
+
+int vmsi_identity_read(struct vmsi_journal *journal, const char **problem)
+{
+	struct vmsi_attribute attribute;
+	const long got = vmsi_host.attribute(journal->home, ATTRIBUTE, &attribute,
+					     sizeof(attribute));
+
+	journal->has_attribute = false;
+	journal->attribute_epoch = 0;
+	if (got == -ENODATA || keeps_none(got))
+		return inode_identity(journal->home, journal->identity);
+	if (got < 0 && got != -ERANGE)
+		return (int)got;
+	if (got != sizeof(attribute) || !vmsi_attribute_is_whole(&attribute)) {
+		*problem = "the attribute " ATTRIBUTE " of the file is damaged";
+		return -EBADMSG;
+	}
+	memcpy(journal->identity, attribute.identity, sizeof(attribute.identity));
+	journal->has_attribute = true;
+	journal->attribute_epoch = attribute.epoch;
+	return 0;
+}
+
+static long set_attribute(const struct vmsi_journal *journal,
+			  const uint8_t *identity)
+{
+	struct vmsi_attribute attribute = { .epoch = journal->epoch };
+
+	memcpy(attribute.identity, identity, sizeof(attribute.identity));
+	vmsi_attribute_finish(&attribute);
+	return vmsi_host.set_attribute(journal->home, ATTRIBUTE, &attribute,
+				       sizeof(attribute));
+}
+
+static int random_identity(uint8_t *identity)
+{
+	long got;
+
+	do
+		got = vmsi_host.random(identity, 16);
+	while (got == -EINTR);
+	if (got < 0)
+		return (int)got;
+	return got == 16 ? 0 : -EIO;
+}
+
+int vmsi_identity_make(struct vmsi_journal *journal)
+{
+	uint8_t identity[16];
+	long error = random_identity(identity);
+
+	if (error)
+		return (int)error;
+	error = set_attribute(journal, identity);
+	if (error)
+		return keeps_none(error) ? 0 : (int)error;
+	/* A commit of a file that is not known again after a crash would be lost. */
+	error = vmsi_host.fsync(journal->home);
+	if (error)
+		return (int)error;
+	memcpy(journal->identity, identity, sizeof(identity));
+	journal->has_attribute = true;
+	journal->attribute_epoch = journal->epoch;
+	return 0;
+}
+
+int vmsi_identity_set_epoch(struct vmsi_journal *journal)
+{
+	long error;
+
+	if (!journal->has_attribute ||
+	    journal->attribute_epoch == journal->epoch)
+		return 0;
+	error = set_attribute(journal, journal->identity);
+	if (!error)
+		journal->attribute_epoch = journal->epoch;
+	return (int)error;
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "file/journal_inside.h"
+
+/* Finding out what a journal has, after a crash or beside a writer that lives. */
+
+/* What has been found so far. */
+struct scan {
+	struct vmsi_walk walk;
+	uint64_t sequence;     /* of the record before; 0: none */
+	bool in_commit;        /* that record was a SPILL */
+};
+
+/*
+ * A record follows the one before if it is of the same commit, or of a later one
+ * behind a COMMIT.
+ */
+static bool follows(const struct scan *scan, const struct vmsi_head *head)
+{
+	return scan->in_commit ? head->sequence == scan->sequence :
+				 head->sequence > scan->sequence;
+}
+
+static void note_commit(struct vmsi_journal *journal, const struct scan *scan)
+{
+	const struct vmsi_head *head = vmsi_walk_head(&scan->walk);
+
+	journal->end = scan->walk.next;
+	journal->chain = scan->walk.chain;
+	journal->sequence = head->sequence + 1;
+	journal->sizes = (struct vmsi_sizes){ head->smallest, head->size };
+}
+
+/* Look at the next record: 1 if it counts, 0 at the end of the chain, or -errno. */
+static int scan_record(struct vmsi_journal *journal, struct scan *scan,
+		       const char **problem)
+{
+	struct vmsi_head *head = vmsi_walk_head(&scan->walk);
+	int found = vmsi_walk_next(&scan->walk);
+
+	if (found < 0)
+		return found;
+	if (found == 0 || !follows(scan, head))
+		return 0;
+	*problem = vmsi_head_problem(head, journal->block);
+	if (*problem)
+		return -EBADMSG;
+	found = vmsi_walk_images(&scan->walk, NULL, NULL);
+	if (found)
+		return found < 0 ? found : 0;
+	scan->sequence = head->sequence;
+	scan->in_commit = head->kind == VMSI_RECORD_SPILL;
+	if (!scan->in_commit)
+		note_commit(journal, scan);
+	return 1;
+}
+
+static int check_what_is_behind(const struct vmsi_journal *journal,
+				const char **problem)
+{
+	const int found = vmsi_walk_has_durable_behind(journal, journal->end);
+
+	if (found <= 0)
+		return found;
+	*problem = "a commit in the journal was damaged after it was written: later "
+		   "ones follow it";
+	return -EBADMSG;
+}
+
+int vmsi_journal_scan(struct vmsi_journal *journal, const char **problem)
+{
+	struct scan scan = { .walk = { .journal = journal,
+				       .end = journal->allocated,
+				       .next = vmsi_journal_first(journal),
+				       .chain = journal->first_chain } };
+	int found;
+
+	journal->end = scan.walk.next;
+	journal->chain = journal->first_chain;
+	journal->sequence = 1;
+	do
+		found = scan_record(journal, &scan, problem);
+	while (found > 0);
+	if (found == 0)
+		found = check_what_is_behind(journal, problem);
+	journal->next_end = journal->end;
+	journal->next_chain = journal->chain;
+	journal->applied_end = vmsi_journal_first(journal);
+	journal->applied_chain = journal->first_chain;
+	return found;
+}
+
+/* --- for readers -------------------------------------------------------------------------- */
+
+/* The visitor of the caller, who gets single pages, and what it has answered. */
+struct visitor {
+	int (*visit)(void *context, struct vmsi_image image,
+		     struct vmsi_sizes sizes);
+	void *context;
+	size_t block;
+	struct vmsi_sizes sizes;
+	int answer;
+};
+
+static int visit_pages(void *context, uint64_t page, const char *bytes,
+		       size_t pages)
+{
+	struct visitor *visitor = context;
+
+	for (size_t i = 0; i < pages && visitor->answer == 0; i++)
+		visitor->answer = visitor->visit(
+			visitor->context,
+			(struct vmsi_image){ page + i, bytes + i * visitor->block },
+			visitor->sizes);
+	return visitor->answer;
+}
+
+static int visit_record(struct vmsi_walk *walk, struct visitor *visitor)
+{
+	int result = vmsi_walk_next(walk);
+
+	if (result <= 0)
+		return result ? result : -EIO;
+	result = vmsi_walk_images(walk, visit_pages, visitor);
+	if (visitor->answer)
+		return visitor->answer;
+	return result > 0 ? -EIO : result;
+}
+
+static int visit_commit(struct vmsi_walk *walk, struct visitor *visitor)
+{
+	uint64_t end;
+	int result = vmsi_walk_commit(*walk, &end, &visitor->sizes);
+
+	if (result <= 0)
+		return result ? result : -EIO;
+	result = visitor->visit(visitor->context, (struct vmsi_image){ 0, NULL },
+				visitor->sizes);
+	while (result == 0 && walk->next < end)
+		result = visit_record(walk, visitor);
+	return result;
+}
+
+int vmsi_journal_each_page(struct vmsi_journal *journal,
+			   int (*visit)(void *context, struct vmsi_image image,
+					struct vmsi_sizes sizes),
+			   void *context)
+{
+	struct vmsi_walk walk = { .journal = journal, .end = journal->end,
+				  .next = vmsi_journal_first(journal),
+				  .chain = journal->first_chain };
+	struct visitor visitor = { .visit = visit, .context = context,
+				   .block = journal->block };
+	int result = 0;
+
+	while (result == 0 && journal->fd >= 0 && walk.next < journal->end)
+		result = visit_commit(&walk, &visitor);
+	return result;
+}

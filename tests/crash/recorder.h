@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_TESTS_RECORDER_H
+#define VMSI_TESTS_RECORDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../kernel/random.h"
+
+/*
+ * Stands in the host's table, lets every call through, and keeps a log of those that
+ * change the home file, the journal or their directory, or make them durable.
+ */
+
+enum operation_kind {
+	OPERATION_WRITE,
+	OPERATION_SIZE,        /* the file has this size from now on */
+	OPERATION_ATTRIBUTE,
+	OPERATION_CREATE,      /* the journal's name is this file's */
+	OPERATION_UNLINK,      /* the journal's name is gone */
+	OPERATION_SYNC_DATA,
+	OPERATION_SYNC_ALL,
+	OPERATION_SYNC_FAILED,
+	OPERATION_SYNC_DIRECTORY,
+	OPERATION_BEGIN,       /* the workload begins to make commit number */
+	OPERATION_ACKNOWLEDGE, /* and was told that it is durable */
+};
+
+struct operation {
+	enum operation_kind kind;
+	int file;              /* as those of struct memory_disk */
+	uint64_t offset;       /* SIZE: the size. BEGIN, ACKNOWLEDGE: the number */
+	size_t length;
+	uint8_t *bytes;        /* of WRITE and ATTRIBUTE; NULL: zeros */
+};
+
+struct log {
+	struct operation *operations;
+	size_t count, room;
+};
+
+/* How often calls fail: percent, of those that sync and of those that write. */
+struct failures {
+	unsigned sync;
+	unsigned write;
+};
+
+/*
+ * home: a descriptor of the home file; paths tell the other descriptors that are opened
+ * later. first_journal: the file that is at the journal's path; -1: none. made: files
+ * that there are. seed: of failures, and of what random(2) gives.
+ */
+void recorder_begin(int home, const char *home_path, const char *journal_path,
+		    int first_journal, int made, uint64_t seed);
+void recorder_fail(struct failures failures);
+
+/* What workloads tell. */
+void recorder_note_begin(uint64_t number);
+void recorder_note_acknowledged(uint64_t number);
+
+/* Stop; the log is the caller's. */
+struct log recorder_end(void);
+void log_free(struct log *log);
+
+#endif
