@@ -130,7 +130,8 @@ struct vms_file_options {
  * errno set on failure, and a file that was made by the call is removed again:
  *   EINVAL    struct_size is too small; unknown flags or flags that exclude each
  *             other; a field for a flag that is not given; an atomic file by
- *             descriptor without a path of its journal.
+ *             descriptor without a path of its journal; VMS_FILE_CREATE with a
+ *             descriptor.
  *   E2BIG     options that the library does not know are not zero.
  *   EFBIG     the file is larger than the maximum.
  *   ENODEV    it is no regular file.

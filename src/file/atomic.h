@@ -36,6 +36,9 @@ int vmsi_atomic_refresh(struct vms_file *file);
 int vmsi_atomic_begin_access(struct vms_file *file);
 void vmsi_atomic_end_access(struct vms_file *file);
 
+/* In the child of a fork, by its handler: the journal is the parent's. */
+void vmsi_atomic_forked(struct vms_file *file);
+
 /* Fill in what the atomic part knows of the figures. */
 void vmsi_atomic_stats(struct vms_file *file, struct vms_file_stats *stats);
 

@@ -67,6 +67,14 @@ bool vmsi_is_mapped(struct vms_space *space, struct vmsi_range range);
 /* --- operations ------------------------------------------------------------ */
 
 /*
+ * vms_mmap, but for what is asked before a refusal: whoever calls this may hold a
+ * lock of rank below the space's, and asks by vmsi_ask_for_room after it has
+ * released that. Returns the address or -errno.
+ */
+long vmsi_map(struct vms_space *space, uintptr_t address, size_t length, int prot,
+	      int flags, int fd, uint64_t offset);
+
+/*
  * vms_mprotect, but for what is asked before a refusal: whoever calls this may
  * ask by vmsi_ask_for_room, and make more again than this call. Returns 0 or
  * -errno.

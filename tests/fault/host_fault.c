@@ -52,8 +52,10 @@ static const struct {
 	[CALL_REOPEN] = { "reopen", { EMFILE, ENOENT } },
 	[CALL_OPEN_FILE] = { "open file", { EMFILE, ENOENT } },
 	[CALL_DUPLICATE] = { "duplicate", { EMFILE, EBADF } },
+	[CALL_REPLACE] = { "dup3", { EBADF, EBUSY } },
 	[CALL_UNLINK] = { "unlink", { EIO, ENOENT } },
 	[CALL_PWRITE] = { "pwrite", { ENOSPC, EIO } },
+	[CALL_APPEND] = { "append", { ENOSPC, EIO } },
 	[CALL_FALLOCATE] = { "fallocate", { ENOSPC, EOPNOTSUPP } },
 	[CALL_FSYNC] = { "fsync", { EIO, ENOSPC } },
 	[CALL_FDATASYNC] = { "fdatasync", { EIO, ENOSPC } },
@@ -441,8 +443,10 @@ void fault_install(void)
 		/* These cannot fail. */
 		.limit = fault_real.limit,
 		.getpid = fault_real.getpid,
+		.position = fault_real.position,
 		.yield = fault_real.yield,
 		.nanosleep = fault_real.nanosleep,
+		.pending_signals = fault_real.pending_signals,
 		.take_signal = fault_real.take_signal,
 	};
 	fault_install_files(&vmsi_host);
