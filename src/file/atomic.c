@@ -52,3 +52,21 @@ void vmsi_atomic_stats(struct vms_file *file, struct vms_file_stats *stats)
 {
 	(void)file, (void)stats;
 }
+
+int vmsi_atomic_begin_access(struct vms_file *file)
+{
+	(void)file;
+	return -EOPNOTSUPP;
+}
+
+void vmsi_atomic_end_access(struct vms_file *file)
+{
+	(void)file;
+}
+
+int vmsi_atomic_show_again(struct vms_file *file, uint64_t offset,
+			   uint64_t length)
+{
+	(void)file, (void)offset, (void)length;
+	return -EOPNOTSUPP;
+}

@@ -39,6 +39,13 @@ void vmsi_atomic_end_access(struct vms_file *file);
 /* In the child of a fork, by its handler: the journal is the parent's. */
 void vmsi_atomic_forked(struct vms_file *file);
 
+/*
+ * Map a range of base again as it was before its pages were lost and zeros were mapped
+ * in their place; whole pages, below file->mapped. Called with the file's lock held.
+ */
+int vmsi_atomic_show_again(struct vms_file *file, uint64_t offset,
+			   uint64_t length);
+
 /* Fill in what the atomic part knows of the figures. */
 void vmsi_atomic_stats(struct vms_file *file, struct vms_file_stats *stats);
 

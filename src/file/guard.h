@@ -9,4 +9,16 @@
  */
 int vmsi_guard_install(void);
 
+/*
+ * In debug builds: end the program where another handler of SIGBUS has taken the
+ * place of this one.
+ */
+#ifdef VMSI_DEBUG
+void vmsi_guard_check(void);
+#else
+static inline void vmsi_guard_check(void)
+{
+}
+#endif
+
 #endif

@@ -339,6 +339,20 @@ static long host_take_signal(const sigset_t *set)
 			     _NSIG / 8, 0, 0);
 }
 
+static long host_queue_signal(int signal, const siginfo_t *info)
+{
+	const long process = vmsi_raw_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	const long thread = vmsi_raw_call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+
+	return vmsi_raw_call(SYS_rt_tgsigqueueinfo, process, thread, signal,
+			     (long)info, 0, 0);
+}
+
+static long host_membarrier(int command)
+{
+	return vmsi_raw_call(SYS_membarrier, command, 0, 0, 0, 0, 0);
+}
+
 static long host_add_seals(int fd, int seals)
 {
 	return vmsi_raw_call(SYS_fcntl, fd, F_ADD_SEALS, seals, 0, 0, 0);
@@ -436,6 +450,8 @@ struct vmsi_host_calls vmsi_host = {
 	.signal_mask = host_signal_mask,
 	.pending_signals = host_pending_signals,
 	.take_signal = host_take_signal,
+	.queue_signal = host_queue_signal,
+	.membarrier = host_membarrier,
 	.add_seals = host_add_seals,
 	.seals = host_seals,
 	.file_lock = host_file_lock,

@@ -109,6 +109,13 @@ struct vmsi_host_calls {
 	long (*pending_signals)(sigset_t *set);
 	/* sigtimedwait(2) that does not wait. */
 	long (*take_signal)(const sigset_t *set);
+	/*
+	 * rt_tgsigqueueinfo(2) to the calling thread: a signal that tells of
+	 * itself what another one did.
+	 */
+	long (*queue_signal)(int signal, const siginfo_t *info);
+	/* membarrier(2) without flags. */
+	long (*membarrier)(int command);
 	/* F_ADD_SEALS and F_GET_SEALS of fcntl(2). */
 	long (*add_seals)(int fd, int seals);
 	long (*seals)(int fd);

@@ -69,6 +69,8 @@ static const struct {
 	[CALL_USERFAULTFD_CONTROL] = { "ioctl of userfaultfd", { EINVAL, ENOMEM } },
 	[CALL_SIGNAL_ACTION] = { "sigaction", { EINVAL, EINVAL } },
 	[CALL_SIGNAL_MASK] = { "sigprocmask", { EINVAL, EINVAL } },
+	[CALL_QUEUE_SIGNAL] = { "rt_tgsigqueueinfo", { EAGAIN, EPERM } },
+	[CALL_MEMBARRIER] = { "membarrier", { ENOSYS, EPERM } },
 };
 
 const char *fault_call_name(enum host_call call)

@@ -183,6 +183,20 @@ static long fail_signal_mask(int how, const sigset_t *set, sigset_t *earlier)
 	return error ? error : fault_real.signal_mask(how, set, earlier);
 }
 
+static long fail_queue_signal(int signal, const siginfo_t *info)
+{
+	long error = fault_decide(CALL_QUEUE_SIGNAL);
+
+	return error ? error : fault_real.queue_signal(signal, info);
+}
+
+static long fail_membarrier(int command)
+{
+	long error = fault_decide(CALL_MEMBARRIER);
+
+	return error ? error : fault_real.membarrier(command);
+}
+
 void fault_install_files(struct vmsi_host_calls *calls)
 {
 	calls->memfd_create = fail_memfd_create;
@@ -210,4 +224,6 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->userfaultfd_control = fail_userfaultfd_control;
 	calls->signal_action = fail_signal_action;
 	calls->signal_mask = fail_signal_mask;
+	calls->queue_signal = fail_queue_signal;
+	calls->membarrier = fail_membarrier;
 }

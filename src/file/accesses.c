@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#include "file/accesses.h"
+
+#include <stddef.h>
+
+_Thread_local struct vms_file_access *vmsi_accesses
+	__attribute__((tls_model("initial-exec")));
+
+bool vmsi_accesses_has(const struct vms_file *file)
+{
+	const struct vms_file_access *access = vmsi_accesses;
+
+	while (access && access->file != file)
+		access = access->outer;
+	return access != NULL;
+}
+
+void vmsi_accesses_tell(const struct vms_file *file, uint64_t offset, int error)
+{
+	for (struct vms_file_access *access = vmsi_accesses; access;
+	     access = access->outer) {
+		if (access->file != file || access->error)
+			continue;
+		access->lost_at = offset;
+		access->error = error;
+	}
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+#include "file/chain.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <ucontext.h>
+
+#include "base/align.h"
+#include "host/host.h"
+#include "space/inside.h"
+
+/* Threads that install at once make one each, and all but one give it back. */
+struct earlier {
+	struct sigaction action;
+	atomic_bool spent;     /* SA_RESETHAND: it was called, and is no more */
+};
+
+static struct earlier *_Atomic kept;
+static atomic_bool ended;
+
+static size_t kept_bytes(void)
+{
+	return vmsi_align_up(sizeof(struct earlier), vmsi_page_size());
+}
+
+int vmsi_chain_keep(const struct sigaction *action)
+{
+	struct earlier *none = NULL;
+	struct earlier *earlier;
+
+	if (atomic_load(&kept))
+		return 0;
+	earlier = vmsi_records_get(NULL, kept_bytes());
+	if (!earlier)
+		return -ENOMEM;
+	earlier->action = *action;
+	if (!atomic_compare_exchange_strong(&kept, &none, earlier))
+		vmsi_records_put(NULL, earlier, kept_bytes());
+	return 0;
+}
+
+bool vmsi_chain_has_ended(void)
+{
+	return atomic_load(&ended);
+}
+
+/*
+ * The default action. The signal is sent again, as it was, and is taken as soon as
+ * the handler returns, before the program runs on: so it ends where it was, and also
+ * where another thread has mapped zeros at the address meanwhile. A fault that could
+ * not be sent again happens again.
+ */
+static void end_program(int signal, const siginfo_t *info)
+{
+	const struct sigaction by_default = { .sa_handler = SIG_DFL };
+
+	atomic_store(&ended, true);
+	(void)vmsi_host.signal_action(signal, &by_default, NULL);
+	(void)vmsi_host.queue_signal(signal, info);
+}
+
+/*
+ * What the kernel would have blocked for the earlier handler. What it blocks for the
+ * library's goes when that returns.
+ */
+static void set_mask(const struct sigaction *action, int signal,
+		     const ucontext_t *context)
+{
+	sigset_t mask;
+
+	sigorset(&mask, &context->uc_sigmask, &action->sa_mask);
+	if (!(action->sa_flags & SA_NODEFER))
+		sigaddset(&mask, signal);
+	(void)vmsi_host.signal_mask(SIG_SETMASK, &mask, NULL);
+}
+
+static void call_handler(const struct sigaction *action, int signal,
+			 siginfo_t *info, void *context)
+{
+	set_mask(action, signal, context);
+	if (action->sa_flags & SA_SIGINFO)
+		action->sa_sigaction(signal, info, context);
+	else
+		action->sa_handler(signal);
+}
+
+/* An ignored signal ends the program where the kernel has sent it for a fault. */
+static bool is_ignored(const struct sigaction *action, const siginfo_t *info)
+{
+	return action->sa_handler == SIG_IGN && info->si_code <= 0;
+}
+
+static bool is_handled(struct earlier *earlier)
+{
+	if (earlier->action.sa_handler == SIG_DFL ||
+	    earlier->action.sa_handler == SIG_IGN)
+		return false;
+	return !(earlier->action.sa_flags & SA_RESETHAND) ||
+		!atomic_exchange(&earlier->spent, true);
+}
+
+void vmsi_chain_call(int signal, siginfo_t *info, void *context)
+{
+	struct earlier *earlier = atomic_load(&kept);
+
+	if (is_ignored(&earlier->action, info))
+		return;
+	if (is_handled(earlier))
+		call_handler(&earlier->action, signal, info, context);
+	else
+		end_program(signal, info);
+}

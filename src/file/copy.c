@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "file/disk.h"
+#include "file/file.h"
+#include "space/inside.h"
+
+/*
+ * Copies that answer with an error where the file is lost in their range, and do not
+ * care for losses elsewhere. As long as nothing of the file is lost, a copy is one
+ * access; else it is made with the lock of the file held, so that nobody mends the
+ * file and the marks of its pages tell what the copy has seen.
+ */
+
+enum direction { COPY_OUT, COPY_IN };
+
+struct copy {
+	vms_file *file;
+	uint64_t offset;
+	size_t length;
+	void *bytes;        /* COPY_IN only reads them */
+	enum direction direction;
+};
+
+static void move_bytes(const struct copy *copy)
+{
+	char *there = copy->file->base + copy->offset;
+
+	if (copy->direction == COPY_OUT)
+		memcpy(copy->bytes, there, copy->length);
+	else
+		memcpy(there, copy->bytes, copy->length);
+}
+
+static bool touches_loss(const struct copy *copy)
+{
+	return vmsi_losses_has(&copy->file->losses, copy->offset, copy->length);
+}
+
+/* Returns 0 or -errno. */
+static int end_with(struct vms_file_access *access)
+{
+	return vms_file_end_access(access, NULL) == 0 ? 0 : -errno;
+}
+
+static int why_lost(const struct copy *copy)
+{
+	uint64_t offset;
+
+	return -vmsi_losses_first(&copy->file->losses, &offset);
+}
+
+enum outcome { COPIED, COPIED_BESIDE_LOSS, NOT_COPIED };
+
+static enum outcome copy_locked(const struct copy *copy)
+{
+	enum outcome outcome = NOT_COPIED;
+
+	vmsi_lock_acquire(&copy->file->lock);
+	if (!touches_loss(copy)) {
+		move_bytes(copy);
+		outcome = touches_loss(copy) ? COPIED : COPIED_BESIDE_LOSS;
+	}
+	vmsi_lock_release(&copy->file->lock);
+	return outcome;
+}
+
+/* Something of the file is lost, or was while this copied before. */
+static int copy_beside_losses(const struct copy *copy)
+{
+	struct vms_file_access access;
+	enum outcome outcome;
+	int error;
+
+	if (vms_file_begin_access(copy->file, &access) != 0)
+		return -errno;
+	outcome = copy_locked(copy);
+	error = end_with(&access);
+	if (outcome == NOT_COPIED)
+		return why_lost(copy);
+	return outcome == COPIED ? error : 0;
+}
+
+static int copy_mapped(const struct copy *copy)
+{
+	struct vms_file_access access;
+	bool whole;
+
+	if (vms_file_begin_access(copy->file, &access) != 0)
+		return -errno;
+	whole = access.losses == atomic_load(&copy->file->losses.count);
+	if (whole)
+		move_bytes(copy);
+	if (end_with(&access) == 0 && whole)
+		return 0;
+	return copy_beside_losses(copy);
+}
+
+/* A file that only has windows is read and written by system calls. */
+static int copy_by_calls(const struct copy *copy)
+{
+	size_t got;
+	int error;
+
+	if (copy->direction == COPY_IN)
+		return vmsi_disk_write(copy->file->fd, copy->bytes,
+				       copy->length, copy->offset);
+	error = vmsi_disk_read(copy->file->fd, copy->bytes, copy->length,
+			       copy->offset, &got);
+	return !error && got < copy->length ? -ENXIO : error;
+}
+
+static int check(const struct copy *copy)
+{
+	const uint64_t size = atomic_load(&copy->file->size);
+
+	if (copy->direction == COPY_IN &&
+	    vmsi_file_has(copy->file, VMS_FILE_READ_ONLY))
+		return -EBADF;
+	return copy->offset > size || copy->length > size - copy->offset ?
+		-ERANGE : 0;
+}
+
+static int run(const struct copy *copy)
+{
+	const int earlier = errno;
+	int error = check(copy);
+
+	if (error || copy->length == 0)
+		return vmsi_status(error);
+	error = copy->file->base ? copy_mapped(copy) : copy_by_calls(copy);
+	errno = earlier;
+	return vmsi_status(error);
+}
+
+int vms_file_copy_out(vms_file *file, uint64_t offset, void *bytes, size_t length)
+{
+	return run(&(struct copy){ file, offset, length, bytes, COPY_OUT });
+}
+
+int vms_file_copy_in(vms_file *file, uint64_t offset, const void *bytes,
+		     size_t length)
+{
+	return run(&(struct copy){ file, offset, length, (void *)bytes,
+				   COPY_IN });
+}

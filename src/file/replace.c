@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "file/replace.h"
+
+#include <errno.h>
+#include <linux/membarrier.h>
+#include <sys/mman.h>
+
+#include "file/accesses.h"
+#include "file/file.h"
+#include "host/host.h"
+
+/* What is lost, in bytes of the file; whole pages. */
+struct loss {
+	struct vmsi_range offsets;
+	int error;         /* ENXIO: past the end of the file; else EIO */
+};
+
+void vmsi_replace_prepare(void)
+{
+	(void)vmsi_host.membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+}
+
+/*
+ * What is past the end of the file and within what the program knows of it, so that
+ * a large part that was cut off takes one signal. It cannot be touched anyway: the
+ * kernel takes private pages, too, out of what it cuts off. Of an atomic file, what
+ * lies there can be memory that the file has not got yet.
+ */
+static struct vmsi_range cut_off(const struct vms_file *file, uint64_t size)
+{
+	const uint64_t page = vmsi_page_size();
+
+	if (vmsi_file_has(file, VMS_FILE_ATOMIC))
+		return (struct vmsi_range){ 0, 0 };
+	return (struct vmsi_range){
+		vmsi_align_up(size, page),
+		vmsi_align_up(atomic_load(&file->size), page),
+	};
+}
+
+static struct loss find_loss(const struct vms_file *file, uint64_t offset,
+			     int code)
+{
+	const uint64_t page = vmsi_page_size();
+	struct loss loss = { { offset, offset + page }, EIO };
+	struct stat status;
+	struct vmsi_range cut;
+
+	if (code == BUS_MCEERR_AR || vmsi_host.fstat(file->fd, &status) < 0 ||
+	    offset < vmsi_align_up((uint64_t)status.st_size, page))
+		return loss;
+	loss.error = ENXIO;
+	cut = cut_off(file, (uint64_t)status.st_size);
+	if (offset >= cut.start && offset < cut.end)
+		loss.offsets = cut;
+	return loss;
+}
+
+static bool note(struct vms_file *file, const struct loss *loss, bool inside)
+{
+	const uint64_t page = vmsi_page_size();
+	const struct vmsi_lost_run run = { loss->offsets.start / page,
+					   loss->offsets.end / page };
+
+	return vmsi_losses_note(&file->losses, run, loss->error, !inside);
+}
+
+/*
+ * After this, no thread that has read the count of losses before is still about to
+ * make a store that comes before in its program. So none is taken by the zeros and
+ * missed by the end of the access.
+ */
+static void order_all_threads(void)
+{
+	(void)vmsi_host.membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+}
+
+static bool map_zeros(const struct vms_file *file, struct vmsi_range range)
+{
+	const int prot = vmsi_file_has(file, VMS_FILE_READ_ONLY) ?
+		PROT_READ : PROT_READ | PROT_WRITE;
+
+	return vmsi_host.mmap(range.start, vmsi_range_length(range), prot,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
+				      MAP_FIXED, -1, 0) >= 0;
+}
+
+/* Only what the view shows is noted: the rest of the file may be seen by another one. */
+static struct vmsi_range within_view(const struct vmsi_shown *shown,
+				     struct vmsi_range offsets)
+{
+	const struct vmsi_range all = {
+		shown->offset, shown->offset + vmsi_range_length(shown->range)
+	};
+
+	return vmsi_range_common(all, offsets);
+}
+
+bool vmsi_replace(const struct vmsi_shown *shown, const siginfo_t *info,
+		  bool inside)
+{
+	const uintptr_t address = vmsi_align_down((uintptr_t)info->si_addr,
+						  vmsi_page_size());
+	const uint64_t offset = shown->offset + (address - shown->range.start);
+	struct loss loss = find_loss(shown->file, offset, info->si_code);
+	uintptr_t start;
+
+	loss.offsets = within_view(shown, loss.offsets);
+	start = shown->range.start + (loss.offsets.start - shown->offset);
+	if (!note(shown->file, &loss, inside))
+		return false;
+	if (inside)
+		vmsi_accesses_tell(shown->file, offset, loss.error);
+	order_all_threads();
+	return map_zeros(shown->file, (struct vmsi_range){
+		start, start + vmsi_range_length(loss.offsets) });
+}
