@@ -107,7 +107,7 @@ static int reserve_default(struct vms_file *file, uint64_t size,
 static int reserve_given(struct vms_file *file, uint64_t size,
 			 const struct vms_file_options *options)
 {
-	uint64_t maximum;
+	uint64_t maximum = 0;
 	int error = given_maximum(options->maximum, size, &maximum);
 
 	return error ? error : reserve(file, maximum, options);

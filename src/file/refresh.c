@@ -22,7 +22,8 @@ static int follow_private(struct vms_file *file, uint64_t size)
 /* The size as far as there are addresses; -EFBIG where the file is longer. */
 static int follow_size(struct vms_file *file)
 {
-	uint64_t true_size, size;
+	uint64_t true_size = 0;
+	uint64_t size;
 	int error = vmsi_true_size(file, &true_size);
 
 	if (error)

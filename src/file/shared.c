@@ -62,7 +62,7 @@ static void set_size(struct vms_file *file, uint64_t size)
 /* A file that has become longer than that has something of others behind. */
 static bool ends_at(const struct vms_file *file, uint64_t end)
 {
-	uint64_t size;
+	uint64_t size = 0;
 
 	return vmsi_true_size(file, &size) == 0 && size == end;
 }
@@ -278,7 +278,7 @@ int vmsi_shared_append(struct vms_file *file, const void *bytes, size_t length,
 static int cut_or_add(struct vms_file *file, uint64_t size)
 {
 	struct addition zeros = { .bytes = NULL };
-	uint64_t before;
+	uint64_t before = 0;
 	int error = vmsi_true_size(file, &before);
 
 	if (error || size == before)
