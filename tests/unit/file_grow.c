@@ -165,7 +165,8 @@ static void private_memory_is_charged(void **state)
 	const struct place *place = *state;
 	const size_t page = page_bytes();
 	struct vms_budget_options limited = { .struct_size = sizeof(limited),
-					      .limit = 8 * page };
+					      .limit = 8 * page,
+					      .policy = VMS_COMMIT_STRICT };
 	struct vms_file_options options = { .struct_size = sizeof(options),
 					    .flags = VMS_FILE_PRIVATE };
 	struct vms_budget_stats charged = { .struct_size = sizeof(charged) };
@@ -584,7 +585,7 @@ static void fills_a_file_system_in_memory(void **state)
 /* An ext4 in a file; false where the machine has no loop devices or no mke2fs. */
 static bool mount_ext4(const char *directory, const char *image)
 {
-	char command[512];
+	char command[1024];
 
 	(void)snprintf(command, sizeof(command),
 		       "truncate -s 16M '%s' && mke2fs -q -F -t ext4 -O ^has_journal '%s' "

@@ -169,6 +169,8 @@ static size_t host_mappings(void)
 
 #define OPEN_AT_A_TIME 1000
 #define WINDOWS 100000
+/* The records, and holes that the space keeps apart, to be mapped again. */
+#define SOME 100
 
 static uint64_t random_number(uint64_t *state)
 {
@@ -208,10 +210,10 @@ static void costs_no_more_than_what_is_open(void **state)
 			most = now > most ? now : most;
 		}
 	}
-	assert_true(most - before <= 2 * OPEN_AT_A_TIME + 50);
+	assert_true(most - before <= 2 * OPEN_AT_A_TIME + SOME);
 	for (size_t i = 0; i < OPEN_AT_A_TIME; i++)
 		assert_int_equal(vms_window_close(windows[i]), 0);
-	assert_true(host_mappings() <= before + 50);
+	assert_in_range(host_mappings(), 0, before + SOME);
 	worked(vms_file_close(file));
 }
 
