@@ -143,14 +143,35 @@ int vmsi_base_map(struct vms_file *file, uint64_t end, enum vmsi_base_pages page
 		   MAP_PRIVATE | MAP_ANONYMOUS : MAP_PRIVATE);
 }
 
+/*
+ * Before Linux 6.12 a call that fails may have unmapped all the same: that is what
+ * was wanted.
+ */
+int vmsi_base_give(struct vms_file *file, struct vmsi_range range)
+{
+	const int earlier = errno;
+	int error;
+
+	if (vms_munmap(file->space, (void *)range.start,
+		       vmsi_range_length(range)) == 0)
+		return 0;
+	error = -errno;
+	errno = earlier;
+	return vmsi_is_mapped(file->space, range) ? error : 0;
+}
+
 int vmsi_base_unmap(struct vms_file *file, uint64_t end)
 {
+	const uintptr_t base = (uintptr_t)file->base;
+	int error;
+
 	if (end >= file->mapped)
 		return 0;
-	if (vms_munmap(file->space, file->base + end, file->mapped - end) != 0)
-		return -errno;
-	file->mapped = end;
-	return 0;
+	error = vmsi_base_give(file, (struct vmsi_range){
+		base + end, base + file->mapped });
+	if (!error)
+		file->mapped = end;
+	return error;
 }
 
 static int map_all(struct vms_file *file)

@@ -29,6 +29,9 @@ int vmsi_base_map(struct vms_file *file, uint64_t end, enum vmsi_base_pages page
 /* Let what is mapped of a private or an atomic file end at a page. With its lock. */
 int vmsi_base_unmap(struct vms_file *file, uint64_t end);
 
+/* Unmap what is in the space of a file, the base or a window. */
+int vmsi_base_give(struct vms_file *file, struct vmsi_range range);
+
 /* Whether base is private to this process. */
 static inline bool vmsi_base_is_private(const struct vms_file *file)
 {

@@ -141,7 +141,7 @@ static int map_window(struct vms_window *window)
 	show_view(window);
 	if (window->view)
 		return 0;
-	(void)vms_munmap(window->file->space, start, window->room);
+	(void)vmsi_base_give(window->file, range_of(window));
 	return vmsi_refuse(VMS_REFUSAL_RECORDS);
 }
 
@@ -199,10 +199,9 @@ static int unmap_window(struct vms_window *window)
 	if (!window->room)
 		return 0;
 	hide_view(window);
-	if (vms_munmap(window->file->space, window->start, window->room) == 0)
-		return 0;
-	error = -errno;
-	show_view(window);
+	error = vmsi_base_give(window->file, range_of(window));
+	if (error)
+		show_view(window);
 	return error;
 }
 
