@@ -96,7 +96,7 @@ struct vms_file_options {
 	/*
 	 * Bytes of addresses for windows, where the file as a whole is to have no
 	 * addresses: vms_file_at then answers ENXIO. 0: the whole maximum is mapped,
-	 * and windows lie in it. Not with VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
+	 * and windows lie in it. A window takes a page more than its length. Not with VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
 	 */
 	size_t window_addresses;
 	/* What private memory is charged to; open until the file is closed. */
@@ -119,7 +119,8 @@ struct vms_file_options {
  * Open a file and map it.
  *
  * path, fd  the file; of a descriptor the library makes a description of its own
- *           where it may (/proc/self/fd), else a duplicate.
+ *           where it may (/proc/self/fd), else a duplicate, whose position
+ *           vms_file_append moves.
  * options   NULL for the defaults; read during the call only.
  *
  * With VMS_FILE_ATOMIC, a journal of commits that the file has not all of is
@@ -130,7 +131,8 @@ struct vms_file_options {
  * errno set on failure, and a file that was made by the call is removed again:
  *   EINVAL    struct_size is too small; unknown flags or flags that exclude each
  *             other; a field for a flag that is not given; an atomic file by
- *             descriptor without a path of its journal.
+ *             descriptor without a path of its journal; VMS_FILE_CREATE with a
+ *             descriptor.
  *   E2BIG     options that the library does not know are not zero.
  *   EFBIG     the file is larger than the maximum.
  *   ENODEV    it is no regular file.
@@ -161,6 +163,7 @@ const char *vms_file_journal_problem(void);
  *   EIO, ENOSPC, EDQUOT  a commit is in the journal and could not be written to the
  *             file: the journal stays, and the next vms_file_open applies it. Or
  *             what was written and never synced could not be.
+ *   EBADF     the program has closed the library's descriptor.
  */
 int vms_file_close(vms_file *file);
 
@@ -182,18 +185,21 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
 /*
  * Add bytes at the end: they take their space on disk, and are in the page cache
  * as after write(2). Appends of several threads follow each other; so do those of
- * several processes, where each appends by this call.
+ * several processes, where each appends by this call, or by write(2) with O_APPEND.
  *
  * bytes    what is added; NULL: zeros.
  * offset   where they begin is written there; NULL: nowhere.
  *
- * Returns 0; -1 with errno set:
+ * Returns 0; -1 with errno set; where another process has appended behind what could
+ * be written in part, zeros stay in the place of that:
  *   EFBIG   the maximum, RLIMIT_FSIZE (no SIGXFSZ is raised) or the largest file of
- *           the file system would be passed.
+ *           the file system would be passed; more than 2 GiB at once, while another
+ *           process appends, too.
  *   ENOSPC, EDQUOT  no space on the file system; the quota.
  *   EBADF   the file is read-only.
  *   EINVAL  the file is private.
- *   ENOMEM  of an atomic file: memory for what is not committed yet.
+ *   ENOMEM  of an atomic file: memory for what is not committed yet; of a private
+ *           one (vms_file_resize): the budget.
  *   EPERM   sealed (F_SEAL_GROW), immutable; an atomic file in a forked child.
  *   EIO, EINTR  as write(2).
  */
@@ -205,6 +211,10 @@ int vms_file_append(vms_file *file, const void *bytes, size_t length,
  * disk, unless VMS_FILE_SPARSE; where the file system cannot give space alone
  * (EOPNOTSUPP of fallocate(2)), zeros are written. What is cut off is gone.
  *
+ * Of a private file, the program's view of it changes and the file does not: what is
+ * added is anonymous memory that reads as zero, whatever the file has there, and what
+ * is cut off raises SIGSEGV. From then on its size is the program's own.
+ *
  * Returns 0; -1 with errno set as by vms_file_append; EPERM also by F_SEAL_SHRINK
  * and an append-only file.
  */
@@ -213,7 +223,8 @@ int vms_file_resize(vms_file *file, uint64_t size);
 /*
  * See what others have done: the size becomes that of the file, also a smaller one,
  * and what was put in the place of lost parts goes, so that the file is tried again.
- * Of a VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC file: the latest commit.
+ * Of a VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC file: the latest commit. The size of a
+ * private file that vms_file_resize has changed stays.
  *
  * Returns 0; -1 with errno set: EFBIG: the file is longer than the maximum, and its
  * size is known up to there; ENOMEM; EIO; those of fstat(2).
@@ -224,7 +235,8 @@ int vms_file_refresh(vms_file *file);
 
 /*
  * madvise(2) of all pages that have a byte of the range. ERANGE where the range does
- * not lie in the file, else as madvise(2). MADV_DONTNEED and the like on a private
+ * not lie in the file, ENXIO where it was opened with window_addresses, else as
+ * madvise(2). MADV_DONTNEED and the like on a private
  * file lose what was written, as there; on an atomic one they are EINVAL.
  */
 int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice);
@@ -326,8 +338,9 @@ int vms_file_copy_in(vms_file *file, uint64_t offset, const void *bytes,
  *   EINVAL  unknown flags; a private or an atomic file.
  *   EIO, ENOSPC, EDQUOT  something written since the last sync that returned 0 is
  *           not on disk, perhaps not of this range. This is told once for each time
- *           that the kernel reports it. The pages of the range were marked as to be
- *           written again, so that a later sync that returns 0 has written them.
+ *           that the kernel reports it. All of the file that is in memory was marked
+ *           as to be written again, so that a later sync that returns 0 has written
+ *           it.
  */
 int vms_file_sync(vms_file *file, uint64_t offset, uint64_t length, unsigned flags);
 

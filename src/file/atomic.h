@@ -36,6 +36,9 @@ int vmsi_atomic_refresh(struct vms_file *file);
 int vmsi_atomic_begin_access(struct vms_file *file);
 void vmsi_atomic_end_access(struct vms_file *file);
 
+/* In the child of a fork, by its handler: the journal is the parent's. */
+void vmsi_atomic_forked(struct vms_file *file);
+
 /*
  * Map a range of base again as it was before its pages were lost and zeros were mapped
  * in their place; whole pages, below file->mapped. Called with the file's lock held.

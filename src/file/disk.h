@@ -21,6 +21,23 @@ int vmsi_disk_read(int fd, void *bytes, size_t length, uint64_t offset,
 /* Write a whole range. A failure may leave its beginning written. */
 int vmsi_disk_write(int fd, const void *bytes, size_t length, uint64_t offset);
 
+/* Where bytes were added to a file. */
+struct vmsi_written {
+	uint64_t start;
+	size_t length;
+};
+
+struct iovec;
+
+/*
+ * Add bytes at the end of a file, wherever that is by now, in one step: those of
+ * other processes are added before or behind. fd's description is nobody else's,
+ * since its position tells where they were written. end: where they would end as
+ * far as is known. *written: they may be fewer, and then as pwrite(2) writes fewer.
+ */
+int vmsi_disk_append(int fd, const struct iovec *parts, int count, uint64_t end,
+		     struct vmsi_written *written);
+
 /* What becomes of the size of a file that is given space. */
 enum vmsi_disk_size { VMSI_DISK_GROW, VMSI_DISK_KEEP_SIZE };
 
@@ -32,6 +49,9 @@ enum vmsi_disk_size { VMSI_DISK_GROW, VMSI_DISK_KEEP_SIZE };
  */
 int vmsi_disk_extend(int fd, uint64_t offset, uint64_t length,
 		     enum vmsi_disk_size size);
+
+/* Zeros over what a file has. */
+int vmsi_disk_write_zeros(int fd, uint64_t offset, uint64_t length);
 
 /* ftruncate(2). */
 int vmsi_disk_truncate(int fd, uint64_t size);

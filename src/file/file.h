@@ -11,10 +11,22 @@
 
 #include "base/align.h"
 #include "base/lock.h"
+#include "base/pool.h"
 #include "file/losses.h"
 
 struct vmsi_atomic;
 struct vmsi_view;
+
+/*
+ * What a shared file knows of others that append to it (appenders.c).
+ *
+ *   ALONE --first append--> JOINED --fork--> SHARED (in the child) --append--> JOINED
+ */
+enum vmsi_appenders {
+	VMSI_APPENDERS_ALONE,  /* it has appended nothing yet */
+	VMSI_APPENDERS_JOINED, /* the others see that it appends */
+	VMSI_APPENDERS_SHARED, /* its description is the parent's too */
+};
 
 /*
  * What a mapped file consists of. A file has a space of its own, as large as its
@@ -43,11 +55,18 @@ struct vms_file {
 
 	_Atomic uint64_t size;      /* written under the lock */
 
-	struct vmsi_lock lock;      /* guards the rest */
+	struct vmsi_lock lock;      /* guards the rest, but what is atomic */
 	uint64_t mapped;      /* bytes of base that are mapped */
-	int directory;        /* to be synced, since the file was made; -1: no */
+	bool sized;           /* private: its size is the program's own; see private.c */
 	size_t windows;       /* that are open */
-	_Atomic uint64_t syncs;     /* fsync and fdatasync, also of the journal */
+	struct vmsi_pool window_records;
+	enum vmsi_appenders appenders;
+	uint64_t writing_back; /* up to here write-back of what was appended has begun */
+	_Atomic int write_error; /* told to an internal call, and to be told by the next
+				    vms_file_sync or _close: errno, 0: none */
+	_Atomic int directory; /* to be synced, since the file was made; -1: no */
+	_Atomic uint64_t syncs; /* fsync, fdatasync, msync; also of the journal */
+	struct vmsi_lock sync_lock; /* of who syncs; see sync.c */
 
 	struct vmsi_losses losses;  /* guarded by itself */
 	struct vms_file *next;      /* of all files, for fork; guarded by their list */

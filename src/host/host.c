@@ -207,6 +207,11 @@ static long host_duplicate(int fd)
 	return vmsi_raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0, 0, 0, 0);
 }
 
+static long host_replace(int fd, int target)
+{
+	return vmsi_raw_call(SYS_dup3, fd, target, O_CLOEXEC, 0, 0, 0);
+}
+
 static long host_unlink(const char *path)
 {
 	return vmsi_raw_call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
@@ -217,6 +222,19 @@ static long host_pwrite(int fd, const void *buffer, size_t length,
 {
 	return vmsi_raw_call(SYS_pwrite64, fd, (long)buffer, (long)length,
 			     (long)offset, 0, 0);
+}
+
+static long host_append(int fd, const struct iovec *parts, int count)
+{
+	const long at_position = -1;
+
+	return vmsi_raw_call(SYS_pwritev2, fd, (long)parts, count, at_position,
+			     at_position, RWF_APPEND);
+}
+
+static long host_position(int fd)
+{
+	return vmsi_raw_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
 }
 
 static long host_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
@@ -304,6 +322,13 @@ static long host_signal_action(int signal, const struct sigaction *action,
 static long host_signal_mask(int how, const sigset_t *set, sigset_t *earlier)
 {
 	return -pthread_sigmask(how, set, earlier);
+}
+
+static long host_pending_signals(sigset_t *set)
+{
+	(void)sigemptyset(set);
+	return vmsi_raw_call(SYS_rt_sigpending, (long)set, _NSIG / 8, 0, 0, 0,
+			     0);
 }
 
 static long host_take_signal(const sigset_t *set)
@@ -405,8 +430,11 @@ struct vmsi_host_calls vmsi_host = {
 	.ftruncate = host_ftruncate,
 	.open_file = host_open_file,
 	.duplicate = host_duplicate,
+	.replace = host_replace,
 	.unlink = host_unlink,
 	.pwrite = host_pwrite,
+	.append = host_append,
+	.position = host_position,
 	.fallocate = host_fallocate,
 	.fsync = host_fsync,
 	.fdatasync = host_fdatasync,
@@ -420,6 +448,7 @@ struct vmsi_host_calls vmsi_host = {
 	.userfaultfd_control = host_userfaultfd_control,
 	.signal_action = host_signal_action,
 	.signal_mask = host_signal_mask,
+	.pending_signals = host_pending_signals,
 	.take_signal = host_take_signal,
 	.queue_signal = host_queue_signal,
 	.membarrier = host_membarrier,

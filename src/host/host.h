@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 
 #include "base/align.h"
@@ -71,9 +72,15 @@ struct vmsi_host_calls {
 	long (*open_file)(const char *path, int flags, mode_t mode);
 	/* F_DUPFD_CLOEXEC of fcntl(2). */
 	long (*duplicate)(int fd);
+	/* dup3(2), close-on-exec: target becomes a descriptor of fd's description. */
+	long (*replace)(int fd, int target);
 	long (*unlink)(const char *path);
 	long (*pwrite)(int fd, const void *buffer, size_t length,
 		       uint64_t offset);
+	/* pwritev2(2) at the position, with RWF_APPEND: at the end, wherever it is. */
+	long (*append)(int fd, const struct iovec *parts, int count);
+	/* The position that append has left: lseek(2), SEEK_CUR. */
+	long (*position)(int fd);
 	long (*fallocate)(int fd, int mode, uint64_t offset, uint64_t length);
 	long (*fsync)(int fd);
 	long (*fdatasync)(int fd);
@@ -98,6 +105,8 @@ struct vmsi_host_calls {
 	long (*signal_action)(int signal, const struct sigaction *action,
 			      struct sigaction *earlier);
 	long (*signal_mask)(int how, const sigset_t *set, sigset_t *earlier);
+	/* sigpending(2). */
+	long (*pending_signals)(sigset_t *set);
 	/* sigtimedwait(2) that does not wait. */
 	long (*take_signal)(const sigset_t *set);
 	/*

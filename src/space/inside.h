@@ -68,6 +68,14 @@ bool vmsi_is_mapped(struct vms_space *space, struct vmsi_range range);
 /* --- operations ------------------------------------------------------------ */
 
 /*
+ * vms_mmap, but for what is asked before a refusal: whoever calls this may hold a
+ * lock of rank below the space's, and asks by vmsi_ask_to_give_back after it has
+ * released that. Returns the address or -errno.
+ */
+long vmsi_map(struct vms_space *space, uintptr_t address, size_t length, int prot,
+	      int flags, int fd, uint64_t offset);
+
+/*
  * vms_mprotect without vmsi_ask_to_give_back: the caller asks, and makes its
  * whole request again. Returns 0 or -errno.
  */

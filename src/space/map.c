@@ -354,29 +354,36 @@ drop:
 	return vmsi_refused_by_host(space, error);
 }
 
+long vmsi_map(struct vms_space *space, uintptr_t address, size_t length, int prot,
+	      int flags, int fd, uint64_t offset)
+{
+	struct map_request request = {
+		.space = space,
+		.address = address,
+		.length = length,
+		.prot = prot,
+		.flags = flags,
+		.fd = fd,
+		.offset = offset,
+	};
+	int error = vmsi_enter(space);
+
+	if (error)
+		return error;
+	error = map(&request);
+	vmsi_leave(space);
+	return error ? error : (long)request.target.start;
+}
+
 void *vms_mmap(vms_space *space, void *address, size_t length, int prot,
 	       int flags, int fd, off_t offset)
 {
-	struct map_request request;
 	struct vmsi_attempts attempts = { 0 };
-	int error;
+	long result;
 
-	do {
-		request = (struct map_request){
-			.space = space,
-			.address = (uintptr_t)address,
-			.length = length,
-			.prot = prot,
-			.flags = flags,
-			.fd = fd,
-			.offset = (uint64_t)offset,
-		};
-		error = vmsi_enter(space);
-		if (error)
-			return vmsi_address_or_failed(error);
-		error = map(&request);
-		vmsi_leave(space);
-	} while (vmsi_try_again(space, error, &attempts));
-	return vmsi_address_or_failed(error ? error :
-					      (long)request.target.start);
+	do
+		result = vmsi_map(space, (uintptr_t)address, length, prot, flags,
+				  fd, (uint64_t)offset);
+	while (vmsi_try_again(space, (int)result, &attempts));
+	return vmsi_address_or_failed(result);
 }

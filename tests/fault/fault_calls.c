@@ -38,8 +38,10 @@ static const struct {
 	[CALL_REOPEN] = { "reopen", { EMFILE, ENOENT } },
 	[CALL_OPEN_FILE] = { "open file", { EMFILE, ENOENT } },
 	[CALL_DUPLICATE] = { "duplicate", { EMFILE, EBADF } },
+	[CALL_REPLACE] = { "dup3", { EBADF, EBUSY } },
 	[CALL_UNLINK] = { "unlink", { EIO, ENOENT } },
 	[CALL_PWRITE] = { "pwrite", { ENOSPC, EIO } },
+	[CALL_APPEND] = { "append", { ENOSPC, EIO } },
 	[CALL_FALLOCATE] = { "fallocate", { ENOSPC, EOPNOTSUPP } },
 	[CALL_FSYNC] = { "fsync", { EIO, ENOSPC } },
 	[CALL_FDATASYNC] = { "fdatasync", { EIO, ENOSPC } },
@@ -54,6 +56,7 @@ static const struct {
 	[CALL_SIGNAL_ACTION] = { "sigaction", { EINVAL, EINVAL } },
 	[CALL_SIGNAL_MASK] = { "sigprocmask", { EINVAL, EINVAL } },
 	[CALL_QUEUE_SIGNAL] = { "rt_tgsigqueueinfo", { EAGAIN, EPERM } },
+	[CALL_MEMBARRIER] = { "membarrier", { ENOSYS, EPERM } },
 };
 
 const char *fault_call_name(enum host_call call)

@@ -423,8 +423,10 @@ void fault_install(void)
 		/* These cannot fail. */
 		.limit = fault_real.limit,
 		.getpid = fault_real.getpid,
+		.position = fault_real.position,
 		.yield = fault_real.yield,
 		.nanosleep = fault_real.nanosleep,
+		.pending_signals = fault_real.pending_signals,
 		.take_signal = fault_real.take_signal,
 	};
 	fault_install_files(&vmsi_host);

@@ -59,6 +59,13 @@ static long fail_duplicate(int fd)
 	return error ? error : fault_real.duplicate(fd);
 }
 
+static long fail_replace(int fd, int target)
+{
+	long error = fault_decide(CALL_REPLACE);
+
+	return error ? error : fault_real.replace(fd, target);
+}
+
 static long fail_unlink(const char *path)
 {
 	long error = fault_decide(CALL_UNLINK);
@@ -72,6 +79,13 @@ static long fail_pwrite(int fd, const void *buffer, size_t length,
 	long error = fault_decide(CALL_PWRITE);
 
 	return error ? error : fault_real.pwrite(fd, buffer, length, offset);
+}
+
+static long fail_append(int fd, const struct iovec *parts, int count)
+{
+	long error = fault_decide(CALL_APPEND);
+
+	return error ? error : fault_real.append(fd, parts, count);
 }
 
 static long fail_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
@@ -193,8 +207,10 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->reopen = fail_reopen;
 	calls->open_file = fail_open_file;
 	calls->duplicate = fail_duplicate;
+	calls->replace = fail_replace;
 	calls->unlink = fail_unlink;
 	calls->pwrite = fail_pwrite;
+	calls->append = fail_append;
 	calls->fallocate = fail_fallocate;
 	calls->fsync = fail_fsync;
 	calls->fdatasync = fail_fdatasync;

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_APPENDERS_H
+#define VMSI_FILE_APPENDERS_H
+
+#include <stdbool.h>
+
+struct vms_file;
+
+/*
+ * Several processes that append to one file. All with the file's lock.
+ *
+ * No lock keeps them apart when they append: the kernel does, since each addition is
+ * one call that adds at the end wherever that is (RWF_APPEND). So an append needs to
+ * know neither the size of the file nor what others do, and makes three system
+ * calls: getrlimit, pwritev2, lseek. It is apart from those, too, who append by
+ * write(2).
+ *
+ * What cannot be done in one call (take back what was written in part, add zeros
+ * by fallocate(2), add more than one call can) is done only by a process that is
+ * alone: from its first append on, each has a read lock on one byte of the file, far
+ * past the end of any, and who gets a write lock there is alone until it gives it
+ * back. Who comes meanwhile waits.
+ */
+
+/*
+ * Before the first append: take the read lock. In a child of fork(2), which has
+ * its parent's description and so its locks and its position, make one of its own
+ * first. Returns 0 or -errno.
+ */
+int vmsi_appenders_join(struct vms_file *file);
+
+/* Whether no other process appends; if so, none does until the next call. */
+bool vmsi_appenders_shut_out(struct vms_file *file);
+void vmsi_appenders_let_in(struct vms_file *file);
+
+#endif

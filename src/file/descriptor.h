@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_DESCRIPTOR_H
+#define VMSI_FILE_DESCRIPTOR_H
+
+#include <limits.h>
+
+#include <vmspace/file.h>
+
+/* The descriptor of a file that is being opened. */
+
+/* What a call has made, to be removed again if it fails. */
+struct vmsi_made {
+	char path[PATH_MAX];   /* "": nothing was made */
+};
+
+/*
+ * Open a file by its path, or make it. Returns a descriptor or -errno. made: where
+ * a file was made that was not there; a symbolic link to what is not there is
+ * followed, as open(2) does.
+ */
+int vmsi_descriptor_open(const char *path, const struct vms_file_options *options,
+			 struct vmsi_made *made);
+
+/*
+ * A descriptor of the library's own for what fd is of: a description of its own,
+ * where the kernel gives one, else a duplicate. Returns it or -errno; -EBADF also
+ * where fd is not open for what the options ask.
+ */
+int vmsi_descriptor_take(int fd, const struct vms_file_options *options);
+
+/* Open the directory of what was made, to be synced. Returns it or -errno. */
+int vmsi_descriptor_directory(const struct vmsi_made *made);
+
+/* Whether what is stored there goes to the file itself. */
+static inline int vmsi_descriptor_writes(const struct vms_file_options *options)
+{
+	return !(options->flags & (VMS_FILE_READ_ONLY | VMS_FILE_PRIVATE));
+}
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "file/base.h"
+#include "host/host.h"
+#include "space/inside.h"
+
+/* What of a file is in memory. */
+
+static int check_range(const struct vms_file *file, uint64_t offset, size_t length)
+{
+	if (!file)
+		return -EINVAL;
+	return vmsi_file_covers(file, offset, length) ? 0 : -ERANGE;
+}
+
+/* Advice that gives pages up, and with them what was written and not committed. */
+static bool loses_pages(int advice)
+{
+	return advice == MADV_DONTNEED || advice == MADV_FREE ||
+		advice == MADV_REMOVE || advice == MADV_DONTNEED_LOCKED ||
+		advice == MADV_WIPEONFORK;
+}
+
+int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice)
+{
+	struct vmsi_range range;
+	int error = check_range(file, offset, length);
+
+	if (!error && !file->base)
+		error = -ENXIO;
+	if (!error && file->atomic && loses_pages(advice))
+		error = -EINVAL;
+	if (error)
+		return vmsi_status(error);
+	range = vmsi_base_range(file, offset, length);
+	return vms_madvise(file->space, (void *)range.start,
+			   length ? vmsi_range_length(range) : 0, advice);
+}
+
+/* --- prefetch ------------------------------------------------------------------------- */
+
+/*
+ * By the mapping, where there is one: that also brings in what a file in memory, or
+ * private memory, has swapped out.
+ */
+static long prefetch(const struct vms_file *file, uint64_t offset, size_t length)
+{
+	struct vmsi_range range;
+
+	if (!file->base)
+		return vmsi_host.fadvise(file->fd, offset, length,
+					 POSIX_FADV_WILLNEED);
+	range = vmsi_base_range(file, offset, length);
+	return vmsi_host.madvise(range.start, vmsi_range_length(range),
+				 MADV_WILLNEED);
+}
+
+int vms_file_prefetch(vms_file *file, uint64_t offset, size_t length)
+{
+	int error = check_range(file, offset, length);
+
+	if (!error && length > 0)
+		error = (int)prefetch(file, offset, length);
+	return vmsi_status(error);
+}
+
+/* --- drop ----------------------------------------------------------------------------- */
+
+/* Private pages are in no file: they go to swap, or stay where there is none. */
+static int drop_private(const struct vms_file *file, struct vmsi_range range)
+{
+	(void)file;
+	return (int)vmsi_host.madvise(range.start, vmsi_range_length(range),
+				      MADV_PAGEOUT);
+}
+
+/*
+ * The mapping lets the pages go, which leaves them in the page cache, dirty if they
+ * were written to; from there the kernel drops those that are clean.
+ */
+static int drop_shared(const struct vms_file *file, uint64_t offset, size_t length)
+{
+	const uint64_t start = vmsi_align_down(offset, vmsi_page_size());
+	const uint64_t end = vmsi_page_end(offset + length);
+	long error = 0;
+
+	if (file->base)
+		error = vmsi_host.madvise((uintptr_t)file->base + start,
+					  end - start, MADV_DONTNEED);
+	if (error)
+		return (int)error;
+	return (int)vmsi_host.fadvise(file->fd, start, end - start,
+				      POSIX_FADV_DONTNEED);
+}
+
+int vms_file_drop(vms_file *file, uint64_t offset, size_t length)
+{
+	int error = check_range(file, offset, length);
+
+	if (error || length == 0)
+		return vmsi_status(error);
+	return vmsi_status(vmsi_base_is_private(file) ?
+		drop_private(file, vmsi_base_range(file, offset, length)) :
+		drop_shared(file, offset, length));
+}

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "file/atomic.h"
+#include "file/base.h"
+#include "file/descriptor.h"
+#include "file/fork.h"
+#include "file/grow.h"
+#include "file/guard.h"
+#include "file/options.h"
+#include "file/sync.h"
+#include "file/window.h"
+#include "host/host.h"
+#include "space/inside.h"
+
+/* Opening and closing files. */
+
+/* What was wrong with the journal; a string that lasts. */
+static _Thread_local const char *journal_problem
+	__attribute__((tls_model("initial-exec")));
+
+const char *vms_file_journal_problem(void)
+{
+	return journal_problem ? journal_problem : "";
+}
+
+/* --- opening -------------------------------------------------------------------------- */
+
+/* Where a file is opened by, besides its options. */
+struct request {
+	const char *path;      /* NULL: by fd */
+	int fd;
+	struct vms_file_options options;
+	struct vmsi_made made;
+};
+
+static int open_descriptor(struct vms_file *file, struct request *request)
+{
+	file->fd = request->path ?
+		vmsi_descriptor_open(request->path, &request->options,
+				     &request->made) :
+		vmsi_descriptor_take(request->fd, &request->options);
+	return file->fd < 0 ? file->fd : 0;
+}
+
+static int look_at(struct vms_file *file)
+{
+	struct stat status;
+	long error = vmsi_host.fstat(file->fd, &status);
+
+	if (error)
+		return (int)error;
+	if (!S_ISREG(status.st_mode))
+		return -ENODEV;
+	vmsi_set_size(file, (uint64_t)status.st_size);
+	return 0;
+}
+
+#define JOURNAL_SUFFIX ".journal"
+
+/* The journal's path is the caller's for the call only; the atomic part copies it. */
+static int open_atomic(struct vms_file *file, const struct request *request)
+{
+	char beside[PATH_MAX];
+	const char *journal = request->options.journal;
+	int error;
+
+	if (!(request->options.flags & VMS_FILE_ATOMIC))
+		return 0;
+	if (!journal) {
+		if (strlen(request->path) + sizeof(JOURNAL_SUFFIX) > PATH_MAX)
+			return -ENAMETOOLONG;
+		strcpy(beside, request->path);
+		journal = strcat(beside, JOURNAL_SUFFIX);
+	}
+	error = vmsi_atomic_open(file, journal, request->options.dirty_limit,
+				 &journal_problem);
+	/* Commits that it has applied may have changed the size. */
+	return error ? error : look_at(file);
+}
+
+static int note_directory(struct vms_file *file, const struct request *request)
+{
+	int directory;
+
+	if (!request->made.path[0])
+		return 0;
+	directory = vmsi_descriptor_directory(&request->made);
+	if (directory < 0)
+		return directory;
+	atomic_store(&file->directory, directory);
+	return 0;
+}
+
+static int start_atomic(struct vms_file *file)
+{
+	return file->atomic ? vmsi_atomic_start(file) : 0;
+}
+
+/* Returns what close(2) tells of the file: network file systems write then. */
+static int close_descriptors(struct vms_file *file)
+{
+	const int directory = atomic_exchange(&file->directory, -1);
+
+	if (directory >= 0)
+		(void)vmsi_host.close(directory);
+	return (int)vmsi_host.close(file->fd);
+}
+
+static int open_parts(struct vms_file *file, struct request *request)
+{
+	int error = open_descriptor(file, request);
+
+	if (error)
+		return error;
+	error = look_at(file);
+	if (!error)
+		error = note_directory(file, request);
+	if (!error)
+		error = open_atomic(file, request);
+	if (error)
+		goto close;
+	file->writing_back = file->size;
+	error = vmsi_base_open(file, &request->options);
+	if (error)
+		goto close_atomic;
+	error = start_atomic(file);
+	if (!error)
+		return 0;
+
+close_atomic:
+	if (file->atomic)
+		(void)vmsi_atomic_close(file);
+	vmsi_base_close(file);
+close:
+	(void)close_descriptors(file);
+	if (request->made.path[0])
+		(void)vmsi_host.unlink(request->made.path);
+	return error;
+}
+
+static struct vms_file *new_file(const struct vms_file_options *options)
+{
+	struct vms_file *file = vmsi_records_get(NULL, vmsi_align_up(
+		sizeof(*file), vmsi_page_size()));
+
+	if (!file)
+		return NULL;
+	file->fd = -1;
+	file->directory = -1;
+	file->flags = options->flags;
+	vmsi_lock_init(&file->lock, VMSI_RANK_FILE);
+	vmsi_lock_init(&file->sync_lock, VMSI_RANK_FILE_SYNC);
+	vmsi_windows_init(file);
+	return file;
+}
+
+static void drop_file(struct vms_file *file)
+{
+	vmsi_pool_release(&file->window_records);
+	vmsi_records_put(NULL, file,
+			 vmsi_align_up(sizeof(*file), vmsi_page_size()));
+}
+
+static int open_file(struct request *request, struct vms_file **opened)
+{
+	struct vms_file *file;
+	int error = vmsi_guard_install();
+
+	if (error)
+		return error;
+	file = new_file(&request->options);
+	if (!file)
+		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	error = open_parts(file, request);
+	if (error) {
+		drop_file(file);
+		return error;
+	}
+	vmsi_file_register(file);
+	*opened = file;
+	return 0;
+}
+
+/* A file is made at a path, and its journal beside it. */
+static bool needs_path(const struct vms_file_options *options)
+{
+	return (options->flags & VMS_FILE_CREATE) ||
+		((options->flags & VMS_FILE_ATOMIC) && !options->journal);
+}
+
+static vms_file *open_and_keep_errno(struct request *request,
+				     const struct vms_file_options *options)
+{
+	const int earlier = errno;
+	struct vms_file *file = NULL;
+	int error;
+
+	journal_problem = NULL;
+	error = vmsi_file_options(&request->options, options);
+	if (!error && !request->path && needs_path(&request->options))
+		error = -EINVAL;
+	if (!error)
+		error = open_file(request, &file);
+	if (error)
+		(void)vmsi_status(error);
+	else
+		errno = earlier;
+	return file;
+}
+
+vms_file *vms_file_open(const char *path, const struct vms_file_options *options)
+{
+	struct request request = { .path = path, .fd = -1 };
+
+	if (path)
+		return open_and_keep_errno(&request, options);
+	(void)vmsi_status(-EINVAL);
+	return NULL;
+}
+
+vms_file *vms_file_open_fd(int fd, const struct vms_file_options *options)
+{
+	struct request request = { .fd = fd };
+
+	return open_and_keep_errno(&request, options);
+}
+
+/* --- closing -------------------------------------------------------------------------- */
+
+int vms_file_close(vms_file *file)
+{
+	const int earlier = errno;
+	int error = 0;
+	int lost, closed;
+
+	if (!file)
+		return 0;
+	vmsi_file_unregister(file);
+	if (file->atomic)
+		error = vmsi_atomic_close(file);
+	vmsi_base_close(file);
+	lost = vmsi_sync_take_error(file);
+	closed = close_descriptors(file);
+	drop_file(file);
+	errno = earlier;
+	error = error ? error : lost;
+	return vmsi_status(error ? error : closed);
+}

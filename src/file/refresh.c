@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "file/atomic.h"
+#include "file/base.h"
+#include "file/grow.h"
+#include "space/inside.h"
+
+/* Seeing what others have done to a file. */
+
+/*
+ * A private file is mapped as far as it was long at most: where the file has become
+ * shorter, it stays mapped, so that an access that has begun meets an end of file
+ * and no hole.
+ */
+static int follow_private(struct vms_file *file, uint64_t size)
+{
+	return file->sized ? 0 :
+		vmsi_base_map(file, vmsi_page_end(size), VMSI_BASE_FILE);
+}
+
+/* The size as far as there are addresses; -EFBIG where the file is longer. */
+static int follow_size(struct vms_file *file)
+{
+	uint64_t true_size = 0;
+	uint64_t size;
+	int error = vmsi_true_size(file, &true_size);
+
+	if (error)
+		return error;
+	size = vmsi_min(true_size, file->maximum);
+	if (vmsi_file_has(file, VMS_FILE_PRIVATE))
+		error = follow_private(file, size);
+	if (error)
+		return error;
+	if (!file->sized)
+		vmsi_set_size(file, size);
+	return true_size > size ? -EFBIG : 0;
+}
+
+/* The size of an atomic file is that of its commits: nobody else changes it. */
+static int refresh_with_lock(struct vms_file *file)
+{
+	int error, mended;
+
+	vmsi_lock_acquire(&file->lock);
+	error = file->atomic ? 0 : follow_size(file);
+	mended = error && error != -EFBIG ? 0 : vmsi_losses_mend(file);
+	vmsi_lock_release(&file->lock);
+	return mended ? mended : error;
+}
+
+static int refresh(struct vms_file *file)
+{
+	struct vmsi_attempts attempts = { 0 };
+	int error;
+
+	if (!file)
+		return -EINVAL;
+	if (file->atomic && vmsi_file_has(file, VMS_FILE_READ_ONLY))
+		return vmsi_atomic_refresh(file);
+	do
+		error = refresh_with_lock(file);
+	while (error == -ENOMEM && vmsi_ask_to_give_back(file->space, &attempts));
+	return error;
+}
+
+int vms_file_refresh(vms_file *file)
+{
+	return vmsi_status(refresh(file));
+}
