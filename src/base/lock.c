@@ -73,6 +73,14 @@ void vmsi_lock_release(struct vmsi_lock *lock)
 	note_released(lock->rank);
 }
 
+bool vmsi_lock_try(struct vmsi_lock *lock)
+{
+	if (pthread_mutex_trylock(&lock->mutex) != 0)
+		return false;
+	note_acquired(lock->rank);
+	return true;
+}
+
 void vmsi_lock_acquire_any(struct vmsi_lock *lock)
 {
 	pthread_mutex_lock(&lock->mutex);

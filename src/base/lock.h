@@ -3,6 +3,7 @@
 #define VMSI_BASE_LOCK_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 /*
  * Mutexes with ranks. A thread may take a lock only if its rank is above the
@@ -34,6 +35,9 @@ struct vmsi_lock {
 void vmsi_lock_init(struct vmsi_lock *lock, enum vmsi_lock_rank rank);
 void vmsi_lock_acquire(struct vmsi_lock *lock);
 void vmsi_lock_release(struct vmsi_lock *lock);
+
+/* Acquire, if nobody has it; false: somebody has. */
+bool vmsi_lock_try(struct vmsi_lock *lock);
 
 /*
  * Acquire and release without the rank check, for fork handlers, which take all

@@ -15,7 +15,7 @@ struct earlier {
 	atomic_bool spent;     /* SA_RESETHAND: it was called, and is no more */
 };
 
-static struct earlier *_Atomic kept;
+static struct earlier *_Atomic kept[_NSIG]; /* by signal */
 static atomic_bool ended;
 
 static size_t kept_bytes(void)
@@ -23,20 +23,60 @@ static size_t kept_bytes(void)
 	return vmsi_align_up(sizeof(struct earlier), vmsi_page_size());
 }
 
-int vmsi_chain_keep(const struct sigaction *action)
+static int keep(int signal, const struct sigaction *action)
 {
 	struct earlier *none = NULL;
 	struct earlier *earlier;
 
-	if (atomic_load(&kept))
+	if (atomic_load(&kept[signal]))
 		return 0;
 	earlier = vmsi_records_get(NULL, kept_bytes());
 	if (!earlier)
 		return -ENOMEM;
 	earlier->action = *action;
-	if (!atomic_compare_exchange_strong(&kept, &none, earlier))
+	if (!atomic_compare_exchange_strong(&kept[signal], &none, earlier))
 		vmsi_records_put(NULL, earlier, kept_bytes());
 	return 0;
+}
+
+/*
+ * A system call that a signal for the earlier handler interrupts goes on or not, as it
+ * would with that handler; one that is ignored would not have been interrupted.
+ */
+static int set_handler(int signal, vmsi_handler *handler,
+		       const struct sigaction *earlier)
+{
+	struct sigaction action = {
+		.sa_sigaction = handler,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK |
+			(earlier->sa_flags & SA_RESTART),
+	};
+
+	if (earlier->sa_handler == SIG_IGN)
+		action.sa_flags |= SA_RESTART;
+	sigfillset(&action.sa_mask);
+	return (int)vmsi_host.signal_action(signal, &action, NULL);
+}
+
+bool vmsi_chain_is(const struct sigaction *action, vmsi_handler *handler)
+{
+	return (action->sa_flags & SA_SIGINFO) &&
+		action->sa_sigaction == handler;
+}
+
+/*
+ * Threads that come here at once do the same thing twice, which does no harm; a lock
+ * could be held, in the child of a fork, by a thread that is not in it.
+ */
+int vmsi_chain_install(int signal, vmsi_handler *handler)
+{
+	struct sigaction earlier;
+	int error = (int)vmsi_host.signal_action(signal, NULL, &earlier);
+
+	if (error || vmsi_chain_is(&earlier, handler))
+		return error;
+	error = keep(signal, &earlier);
+	return error ? error : set_handler(signal, handler, &earlier);
 }
 
 bool vmsi_chain_has_ended(void)
@@ -101,7 +141,7 @@ static bool is_handled(struct earlier *earlier)
 
 void vmsi_chain_call(int signal, siginfo_t *info, void *context)
 {
-	struct earlier *earlier = atomic_load(&kept);
+	struct earlier *earlier = atomic_load(&kept[signal]);
 
 	if (is_ignored(&earlier->action, info))
 		return;

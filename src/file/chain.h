@@ -6,15 +6,20 @@
 #include <stdbool.h>
 
 /*
- * What a program wants done with a SIGBUS that is not the library's: what it had set
- * by sigaction(2) before the library's handler was installed.
+ * The library's handlers of SIGBUS and SIGSEGV, and what the program had set by
+ * sigaction(2) before they were installed: it gets what is not the library's.
  */
 
+typedef void vmsi_handler(int signal, siginfo_t *info, void *context);
+
 /*
- * Keep the earlier action; only the first call of the process does. Returns 0 or
- * -ENOMEM.
+ * Install a handler, and keep the earlier action; only the first call of the process
+ * for a signal does. All signals are blocked in it. Returns 0 or -errno.
  */
-int vmsi_chain_keep(const struct sigaction *earlier);
+int vmsi_chain_install(int signal, vmsi_handler *handler);
+
+/* Whether an action is a handler of the library's. */
+bool vmsi_chain_is(const struct sigaction *action, vmsi_handler *handler);
 
 /*
  * Do with a signal what would have been done with it without the library. Called by

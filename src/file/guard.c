@@ -59,50 +59,17 @@ static void on_bus_error(int signal, siginfo_t *info, void *context)
 
 static atomic_bool installed;
 
-static bool is_ours(const struct sigaction *action)
-{
-	return (action->sa_flags & SA_SIGINFO) &&
-		action->sa_sigaction == on_bus_error;
-}
-
-/*
- * A system call that a signal for the earlier handler interrupts goes on or not, as it
- * would with that handler; one that is ignored would not have been interrupted.
- */
-static int set_handler(const struct sigaction *earlier)
-{
-	struct sigaction action = {
-		.sa_sigaction = on_bus_error,
-		.sa_flags = SA_SIGINFO | SA_ONSTACK |
-			(earlier->sa_flags & SA_RESTART),
-	};
-
-	if (earlier->sa_handler == SIG_IGN)
-		action.sa_flags |= SA_RESTART;
-	sigfillset(&action.sa_mask);
-	return (int)vmsi_host.signal_action(SIGBUS, &action, NULL);
-}
-
-/*
- * Threads that come here at once do the same thing twice, which does no harm; a lock
- * could be held, in the child of a fork, by a thread that is not in it.
- */
 int vmsi_guard_install(void)
 {
-	struct sigaction earlier;
 	int error;
 
 	if (atomic_load_explicit(&installed, memory_order_acquire))
 		return 0;
 	error = vmsi_handlers_open();
-	if (!error)
-		error = (int)vmsi_host.signal_action(SIGBUS, NULL, &earlier);
-	if (!error && !is_ours(&earlier)) {
-		vmsi_replace_prepare();
-		error = vmsi_chain_keep(&earlier);
-		if (!error)
-			error = set_handler(&earlier);
-	}
+	if (error)
+		return error;
+	vmsi_replace_prepare();
+	error = vmsi_chain_install(SIGBUS, on_bus_error);
 	if (!error)
 		atomic_store(&installed, true);
 	return error;
@@ -113,7 +80,8 @@ void vmsi_guard_check(void)
 {
 	struct sigaction now;
 
-	if (vmsi_host.signal_action(SIGBUS, NULL, &now) < 0 || is_ours(&now) ||
+	if (vmsi_host.signal_action(SIGBUS, NULL, &now) < 0 ||
+	    vmsi_chain_is(&now, on_bus_error) ||
 	    vmsi_chain_has_ended())
 		return;
 	vmsi_panic("F5: a handler of SIGBUS was installed after the first file "

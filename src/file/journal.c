@@ -202,8 +202,10 @@ static int recover(struct vmsi_journal *journal, const char **problem)
 {
 	int error = look(journal, problem);
 
+	journal->is_recovering = true;
 	if (!error)
 		error = bring_home(journal);
+	journal->is_recovering = false;
 	return error ? error : begin(journal);
 }
 

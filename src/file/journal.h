@@ -26,8 +26,10 @@
  * blocks, so that it can be mapped. There are two kinds of records:
  *
  *   SPILL   images of a commit that is still being made
- *   COMMIT  the last images of a commit, with the sizes of the file: the smallest
- *           that it had since the commit before, and the one it has now
+ *   COMMIT  the last images of a commit
+ *
+ * Each has the sizes of the file: the smallest that it had since the record before, and
+ * the one that it had when the record was written.
  *
  * A commit is its COMMIT record and the SPILL records of the same sequence number
  * before it; the latest image of a page counts. Each head has the checksum of the
@@ -47,11 +49,11 @@
  * A checkpoint makes the home file durable, and then the journal empty by a new
  * header: another salt, the next epoch. Only then the same blocks are written again.
  *
- * A commit is applied so: the home file is cut to the smallest size, made as long as
- * the last one, and gets the images, as far as they lie in that size. So a page that
- * was spilled and of which a part was cut off in the same commit needs an image again. ftruncate(2)
- * takes private copies of what is cut off from every mapping of the home file: images
- * of a commit that has shrunk must not lie in such a mapping.
+ * A commit is applied record by record: the home file is zeros from the record's
+ * smallest size on, is as long as its size, and gets its images, as far as they lie in
+ * that. The home file is never cut to less than it has in the end: ftruncate(2) takes
+ * private copies of what is cut off from every mapping of the file, and a journal may
+ * be applied again when pages behind a former end have been written anew.
  *
  * Whose journal it is: the home file has the attribute "user.vmspace" with a random
  * identity and the epoch, where its file system keeps such; else its inode number and
@@ -77,7 +79,7 @@ struct vmsi_image {
 };
 
 struct vmsi_sizes {
-	uint64_t smallest;     /* since the latest commit, in bytes */
+	uint64_t smallest;     /* since the record before, in bytes */
 	uint64_t size;         /* now */
 };
 
@@ -110,10 +112,12 @@ struct vmsi_journal {
 	struct vmsi_sizes sizes; /* of the latest commit */
 	struct vmsi_sizes next_sizes; /* of the COMMIT record that was written */
 	bool has_commit_record; /* written, and not synced */
+	bool is_doubtful;      /* a sync has failed, and records of this commit stay */
 	bool has_spilled;      /* the commit that is being made has SPILL records */
 	bool latest_has_spilled; /* the latest commit has */
 	uint64_t latest_start; /* where its records begin */
 	bool is_read_only;
+	bool is_recovering;    /* it is being opened */
 	uint64_t home_size;    /* bytes, as the journal has left it */
 	uint64_t attribute_epoch; /* that the home file keeps */
 	unsigned slot;         /* where in block 0 the header is: 0 or 1 */
@@ -158,12 +162,23 @@ int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
 
 /*
  * One fdatasync: the records written become a commit, and the next sequence begins.
- * After -errno it is not known what is on disk; the records are taken back, as by
- * vmsi_journal_discard, and written again by the caller's next attempt.
+ * After -errno it is not known what is on disk. The records stay; those that the caller
+ * does not take back are written again before the next fdatasync.
  */
 int vmsi_journal_sync(struct vmsi_journal *journal);
 
-/* Take back the records of the commit that is being made. */
+/* The records written so far, to which those that follow can be taken back. */
+struct vmsi_journal_mark {
+	uint64_t end, chain;
+	bool has_spilled;
+};
+struct vmsi_journal_mark vmsi_journal_mark(const struct vmsi_journal *journal);
+
+/* Take back the records written since a mark of this commit. */
+void vmsi_journal_take_back(struct vmsi_journal *journal,
+			    struct vmsi_journal_mark mark);
+
+/* Take back all records of the commit that is being made. */
 void vmsi_journal_discard(struct vmsi_journal *journal);
 
 /*
@@ -183,7 +198,7 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal);
 
 /*
  * Call visit for each page image of the commits in the journal, in their order; used
- * in read mode. Before the images of a commit it is called with image.bytes NULL, to
+ * in read mode. Before the images of a record it is called with image.bytes NULL, to
  * tell the sizes: what lies from sizes.smallest on is cut off there, and zeros follow.
  * What of an image lies beyond sizes.size does not count. The bytes hold during the
  * call. Returns 0, what visit returned if that is not 0, or -errno.

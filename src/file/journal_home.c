@@ -30,20 +30,49 @@ static int write_run(void *context, uint64_t page, const char *bytes,
 	return vmsi_disk_write(home->fd, bytes, (size_t)length, offset);
 }
 
-static int set_size(struct vmsi_journal *journal, struct vmsi_sizes sizes)
+static int write_zeros(struct vmsi_journal *journal, uint64_t from, uint64_t end)
 {
+	char *zeros = vmsi_journal_images(journal);
 	int error = 0;
 
-	if (sizes.smallest < journal->home_size) {
-		error = vmsi_disk_truncate(journal->home, sizes.smallest);
-		if (error)
-			return error;
-		journal->home_size = sizes.smallest;
+	if (from < end)
+		memset(zeros, 0, VMSI_JOURNAL_IMAGES_BYTES);
+	while (from < end && !error) {
+		const size_t length = vmsi_min(VMSI_JOURNAL_IMAGES_BYTES,
+					       end - from);
+
+		error = vmsi_disk_write(journal->home, zeros, length, from);
+		from += length;
 	}
-	if (sizes.size != journal->home_size)
-		error = vmsi_disk_truncate(journal->home, sizes.size);
+	return error;
+}
+
+static int resize(struct vmsi_journal *journal, uint64_t size)
+{
+	int error = size == journal->home_size ? 0 :
+		vmsi_disk_truncate(journal->home, size);
+
 	if (!error)
-		journal->home_size = sizes.size;
+		journal->home_size = size;
+	return error;
+}
+
+/*
+ * Give the home file the sizes of a record: zeros from the smallest on, and not less
+ * than it has by the latest commit. The last record of that cuts it.
+ */
+static int set_size(struct vmsi_journal *journal, struct vmsi_sizes sizes)
+{
+	/* Nobody has the file mapped while it recovers. */
+	const uint64_t least = journal->is_recovering ? 0 : journal->sizes.size;
+	int error = 0;
+
+	if (journal->home_size > vmsi_max(sizes.smallest, least))
+		error = resize(journal, vmsi_max(sizes.smallest, least));
+	if (!error)
+		error = write_zeros(journal, sizes.smallest, journal->home_size);
+	if (!error && sizes.size > journal->home_size)
+		error = resize(journal, sizes.size);
 	return error;
 }
 
@@ -56,9 +85,9 @@ static int set_size(struct vmsi_journal *journal, struct vmsi_sizes sizes)
 enum which { ALL_RECORDS, SPILLED_ONES };
 
 static int write_records(struct vmsi_journal *journal, struct vmsi_walk at,
-			 uint64_t end, uint64_t size, enum which which)
+			 uint64_t end, enum which which)
 {
-	struct home home = { journal->home, journal->block, size };
+	struct home home = { journal->home, journal->block, 0 };
 	const struct vmsi_head *head = vmsi_walk_head(&at);
 
 	while (at.next < end) {
@@ -68,6 +97,11 @@ static int write_records(struct vmsi_journal *journal, struct vmsi_walk at,
 			return result ? result : -EIO;
 		if (which == SPILLED_ONES && head->kind == VMSI_RECORD_COMMIT)
 			return 0;
+		home.size = head->size;
+		result = set_size(journal, (struct vmsi_sizes){ head->smallest,
+								head->size });
+		if (result)
+			return result;
 		result = vmsi_walk_images(&at, write_run, &home);
 		if (result)
 			return result < 0 ? result : -EIO;
@@ -96,9 +130,7 @@ static int apply_commit(struct vmsi_journal *journal)
 	/* The head of the COMMIT record is in the buffer. */
 	const uint64_t chain = vmsi_walk_head(&at)->check;
 
-	error = set_size(journal, sizes);
-	if (!error)
-		error = write_records(journal, at, end, sizes.size, ALL_RECORDS);
+	error = write_records(journal, at, end, ALL_RECORDS);
 	if (error)
 		return error;
 	journal->applied_end = end;
@@ -169,12 +201,13 @@ static int write_images(const struct vmsi_journal *journal,
 static int write_latest(struct vmsi_journal *journal,
 			const struct vmsi_image *images, size_t count)
 {
-	int error = set_size(journal, journal->sizes);
+	int error = 0;
 
-	if (!error && journal->latest_has_spilled)
+	if (journal->latest_has_spilled)
 		error = write_records(journal, applied_place(journal),
-				      journal->end, journal->sizes.size,
-				      SPILLED_ONES);
+				      journal->end, SPILLED_ONES);
+	if (!error)
+		error = set_size(journal, journal->sizes);
 	return error ? error : write_images(journal, images, count);
 }
 

@@ -198,26 +198,62 @@ int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
 	return 0;
 }
 
+struct vmsi_journal_mark vmsi_journal_mark(const struct vmsi_journal *journal)
+{
+	return (struct vmsi_journal_mark){ journal->next_end, journal->next_chain,
+					   journal->has_spilled };
+}
+
 /*
  * A COMMIT record may be among those that are taken back, so the head of the first one
  * is written over. Where that fails, what is written next goes to the same place.
  */
-static void erase_first(struct vmsi_journal *journal)
+static void erase_head(struct vmsi_journal *journal, uint64_t offset)
 {
 	memset(journal->buffer, 0, journal->block);
 	(void)vmsi_disk_write(journal->fd, journal->buffer, journal->block,
-			      journal->end);
+			      offset);
+}
+
+void vmsi_journal_take_back(struct vmsi_journal *journal,
+			    struct vmsi_journal_mark mark)
+{
+	if (journal->next_end == mark.end)
+		return;
+	erase_head(journal, mark.end);
+	journal->next_end = mark.end;
+	journal->next_chain = mark.chain;
+	journal->has_spilled = mark.has_spilled;
+	journal->has_commit_record = false;
+	if (mark.end != journal->end)
+		return;
+	/* All that a failed sync has left in doubt is gone. */
+	journal->is_doubtful = false;
+	journal->sequence++;
 }
 
 void vmsi_journal_discard(struct vmsi_journal *journal)
 {
-	if (journal->next_end == journal->end)
-		return;
-	erase_first(journal);
-	journal->next_end = journal->end;
-	journal->next_chain = journal->chain;
-	journal->has_commit_record = journal->has_spilled = false;
-	journal->sequence++;
+	vmsi_journal_take_back(journal, (struct vmsi_journal_mark){
+		journal->end, journal->chain, false });
+}
+
+/* After an fdatasync that has failed the kernel takes the blocks for written. */
+static int write_again(struct vmsi_journal *journal)
+{
+	const size_t most = VMSI_JOURNAL_IMAGES_BYTES;
+	char *bytes = vmsi_journal_images(journal);
+	int error = 0;
+
+	for (uint64_t at = journal->end; at < journal->next_end && !error;) {
+		const size_t length = vmsi_min(most, journal->next_end - at);
+
+		error = vmsi_disk_read(journal->fd, bytes, length, at, NULL);
+		if (!error)
+			error = vmsi_disk_write(journal->fd, bytes, length, at);
+		at += length;
+	}
+	return error;
 }
 
 static void become_commit(struct vmsi_journal *journal)
@@ -238,10 +274,11 @@ int vmsi_journal_sync(struct vmsi_journal *journal)
 
 	if (!journal->has_commit_record)
 		return journal->next_end == journal->end ? 0 : -EINVAL;
-	error = vmsi_host.fdatasync(journal->fd);
-	if (error)
-		vmsi_journal_discard(journal);
-	else
+	error = journal->is_doubtful ? write_again(journal) : 0;
+	if (!error)
+		error = vmsi_host.fdatasync(journal->fd);
+	journal->is_doubtful = error != 0;
+	if (!error)
 		become_commit(journal);
 	return (int)error;
 }

@@ -118,28 +118,20 @@ static int visit_pages(void *context, uint64_t page, const char *bytes,
 
 static int visit_record(struct vmsi_walk *walk, struct visitor *visitor)
 {
+	const struct vmsi_head *head = vmsi_walk_head(walk);
 	int result = vmsi_walk_next(walk);
 
 	if (result <= 0)
 		return result ? result : -EIO;
+	visitor->sizes = (struct vmsi_sizes){ head->smallest, head->size };
+	result = visitor->visit(visitor->context, (struct vmsi_image){ 0, NULL },
+				visitor->sizes);
+	if (result)
+		return result;
 	result = vmsi_walk_images(walk, visit_pages, visitor);
 	if (visitor->answer)
 		return visitor->answer;
 	return result > 0 ? -EIO : result;
-}
-
-static int visit_commit(struct vmsi_walk *walk, struct visitor *visitor)
-{
-	uint64_t end;
-	int result = vmsi_walk_commit(*walk, &end, &visitor->sizes);
-
-	if (result <= 0)
-		return result ? result : -EIO;
-	result = visitor->visit(visitor->context, (struct vmsi_image){ 0, NULL },
-				visitor->sizes);
-	while (result == 0 && walk->next < end)
-		result = visit_record(walk, visitor);
-	return result;
 }
 
 int vmsi_journal_each_page(struct vmsi_journal *journal,
@@ -155,6 +147,6 @@ int vmsi_journal_each_page(struct vmsi_journal *journal,
 	int result = 0;
 
 	while (result == 0 && journal->fd >= 0 && walk.next < journal->end)
-		result = visit_commit(&walk, &visitor);
+		result = visit_record(&walk, &visitor);
 	return result;
 }

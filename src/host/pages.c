@@ -6,56 +6,26 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/pagemap.h"
+
 /*
  * Which pages of the calling process are there, read from /proc/self/pagemap:
  * by PAGEMAP_SCAN (Linux 6.7 on), else by reading its words. See
  * Documentation/admin-guide/mm/pagemap.rst in the kernel's sources.
  */
 
-struct page_region {
-	uint64_t start;
-	uint64_t end;
-	uint64_t categories;
-};
-
-/* struct pm_scan_arg of <linux/fs.h>, which older systems' headers lack. */
-struct scan_argument {
-	uint64_t size;
-	uint64_t flags;
-	uint64_t start;
-	uint64_t end;
-	uint64_t walk_end;
-	uint64_t vector;
-	uint64_t vector_length;
-	uint64_t max_pages;
-	uint64_t category_inverted;
-	uint64_t category_mask;
-	uint64_t category_anyof_mask;
-	uint64_t return_mask;
-};
-
-_Static_assert(sizeof(struct scan_argument) == 96, "the kernel's layout");
-
-#define PAGE_IS_PRESENT (1u << 3)
-#define PAGE_IS_SWAPPED (1u << 4)
-#define PAGE_IS_PFNZERO (1u << 5)
-#define PAGE_IS_HUGE (1u << 6)
-
-#define PAGEMAP_PRESENT (1ull << 63)
-#define PAGEMAP_SWAPPED (1ull << 62)
-
 #define REGIONS 64
 
 /* A walk over the pages of a range that have any of the categories. */
 struct page_walk {
 	struct vmsi_range range;
-	uint64_t categories; /* PAGE_IS_* */
+	uint64_t categories; /* VMSI_PAGE_IS_* */
 	/* Called with each region in order; false ends the walk. */
-	bool (*visit)(struct page_walk *walk, const struct page_region *region);
+	bool (*visit)(struct page_walk *walk, const struct vmsi_page_region *region);
 	bool ended;
 };
 
-static void visit(struct page_walk *walk, const struct page_region *region)
+static void visit(struct page_walk *walk, const struct vmsi_page_region *region)
 {
 	walk->ended = walk->ended || !walk->visit(walk, region);
 }
@@ -63,15 +33,15 @@ static void visit(struct page_walk *walk, const struct page_region *region)
 static int walk_by_scan(int fd, struct page_walk *walk)
 {
 	/* Cleared for valgrind, which does not know what the ioctl writes. */
-	struct page_region regions[REGIONS] = { { 0, 0, 0 } };
-	struct scan_argument argument = {
+	struct vmsi_page_region regions[REGIONS] = { { 0, 0, 0 } };
+	struct vmsi_page_scan argument = {
 		.size = sizeof(argument),
 		.start = walk->range.start,
 		.end = walk->range.end,
 		.vector = (uintptr_t)regions,
 		.vector_length = REGIONS,
 		.category_anyof_mask = walk->categories,
-		.return_mask = PAGE_IS_PFNZERO | PAGE_IS_HUGE,
+		.return_mask = VMSI_PAGE_IS_PFNZERO | VMSI_PAGE_IS_HUGE,
 	};
 
 	while (argument.start < argument.end && !walk->ended) {
@@ -90,10 +60,10 @@ static uint64_t wanted_bits(const struct page_walk *walk)
 {
 	uint64_t wanted = 0;
 
-	if (walk->categories & PAGE_IS_PRESENT)
-		wanted |= PAGEMAP_PRESENT;
-	if (walk->categories & PAGE_IS_SWAPPED)
-		wanted |= PAGEMAP_SWAPPED;
+	if (walk->categories & VMSI_PAGE_IS_PRESENT)
+		wanted |= VMSI_PAGEMAP_PRESENT;
+	if (walk->categories & VMSI_PAGE_IS_SWAPPED)
+		wanted |= VMSI_PAGEMAP_SWAPPED;
 	return wanted;
 }
 
@@ -119,7 +89,7 @@ static int walk_by_reading(int fd, struct page_walk *walk)
 		pages = (size_t)got / sizeof(words[0]);
 		for (size_t i = 0; i < pages; i++, address += page_size)
 			if (words[i] & wanted)
-				visit(walk, &(struct page_region){
+				visit(walk, &(struct vmsi_page_region){
 					address, address + page_size, 0 });
 	}
 	return 0;
@@ -148,18 +118,18 @@ static int walk_pages(struct page_walk *walk)
  * to.
  */
 static bool pass_zero_page(struct page_walk *walk,
-			   const struct page_region *region)
+			   const struct vmsi_page_region *region)
 {
 	(void)walk;
-	return (region->categories & PAGE_IS_PFNZERO) &&
-		!(region->categories & PAGE_IS_HUGE);
+	return (region->categories & VMSI_PAGE_IS_PFNZERO) &&
+		!(region->categories & VMSI_PAGE_IS_HUGE);
 }
 
 int vmsi_host_has_pages(struct vmsi_range range)
 {
 	struct page_walk walk = {
 		.range = range,
-		.categories = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.categories = VMSI_PAGE_IS_PRESENT | VMSI_PAGE_IS_SWAPPED,
 		.visit = pass_zero_page,
 	};
 
@@ -173,7 +143,7 @@ static int is_zero_page(uintptr_t page)
 {
 	struct page_walk walk = {
 		.range = { page, page + vmsi_page_size() },
-		.categories = PAGE_IS_PRESENT,
+		.categories = VMSI_PAGE_IS_PRESENT,
 		.visit = pass_zero_page,
 	};
 	long fd = vmsi_host.open("/proc/self/pagemap");
@@ -219,7 +189,7 @@ struct byte_walk {
 };
 
 static bool count_bytes(struct page_walk *walk,
-			const struct page_region *region)
+			const struct vmsi_page_region *region)
 {
 	struct byte_walk *count = (struct byte_walk *)walk;
 
@@ -232,7 +202,7 @@ int vmsi_host_resident(struct vmsi_range range, size_t *bytes)
 	struct byte_walk count = {
 		.walk = {
 			.range = range,
-			.categories = PAGE_IS_PRESENT,
+			.categories = VMSI_PAGE_IS_PRESENT,
 			.visit = count_bytes,
 		},
 	};
@@ -244,12 +214,12 @@ int vmsi_host_resident(struct vmsi_range range, size_t *bytes)
 }
 
 static bool clear_bytes(struct page_walk *walk,
-			const struct page_region *region)
+			const struct vmsi_page_region *region)
 {
 	struct byte_walk *clear = (struct byte_walk *)walk;
 	const size_t length = region->end - region->start;
 
-	if (region->categories & PAGE_IS_PFNZERO)
+	if (region->categories & VMSI_PAGE_IS_PFNZERO)
 		return true;
 	if (length > clear->most - clear->bytes)
 		return false;
@@ -263,7 +233,7 @@ bool vmsi_host_clear_pages(struct vmsi_range range, size_t most)
 	struct byte_walk clear = {
 		.walk = {
 			.range = range,
-			.categories = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+			.categories = VMSI_PAGE_IS_PRESENT | VMSI_PAGE_IS_SWAPPED,
 			.visit = clear_bytes,
 		},
 		.most = most,

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <string.h>
+
+#include "base/align.h"
+#include "file/atomic.h"
+#include "file/atomic_state.h"
+#include "file/disk.h"
+#include "file/file.h"
+#include "file/show.h"
+#include "host/host.h"
+
+/*
+ * The size of an atomic file changes with the next commit. What it grows by is memory
+ * of its own until then, and has its space on disk past the end of the home file, where
+ * no byte and no size tells of it.
+ */
+
+#define SPACE_STEP ((uint64_t)1 << 20)
+
+/*
+ * Space is taken by more than is needed, so that many small growths ask once. A file
+ * system that cannot give space without a size (EOPNOTSUPP) gives it when the commit
+ * is written home, which may fail then: the commit stays in the journal.
+ */
+static int take_space(struct vms_file *file, uint64_t size)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	const uint64_t ahead = vmsi_min(vmsi_align_up(size, SPACE_STEP),
+					file->maximum);
+	uint64_t taken = ahead;
+	int error;
+
+	if (vmsi_file_has(file, VMS_FILE_SPARSE) || size <= atomic->space)
+		return 0;
+	error = vmsi_disk_extend(file->fd, atomic->space, ahead - atomic->space,
+				 VMSI_DISK_KEEP_SIZE);
+	if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG) {
+		taken = size;
+		error = vmsi_disk_extend(file->fd, atomic->space,
+					 size - atomic->space,
+					 VMSI_DISK_KEEP_SIZE);
+	}
+	if (error && error != -EOPNOTSUPP)
+		return error;
+	atomic->space = taken;
+	return 0;
+}
+
+static uint64_t pages_of(uint64_t size)
+{
+	return vmsi_align_up(size, vmsi_page_size()) / vmsi_page_size();
+}
+
+static int grow(struct vms_file *file, uint64_t size)
+{
+	const uint64_t mapped = file->mapped / vmsi_page_size();
+	int error = take_space(file, size);
+
+	if (!error && pages_of(size) > mapped)
+		error = vmsi_show_zeros(file, (struct vmsi_page_run){
+			mapped, pages_of(size) });
+	if (!error)
+		atomic_store(&file->size, size);
+	return error;
+}
+
+static int shrink(struct vms_file *file, uint64_t size)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	const size_t page = vmsi_page_size();
+	const uint64_t last = size / page;
+	int error = vmsi_show_nothing(file, pages_of(size));
+
+	if (error)
+		return error;
+	/* What the last page has behind the end is not there when it grows again. */
+	if (size % page) {
+		memset(file->base + size, 0, page - size % page);
+		vmsi_pageset_add(&atomic->written,
+				 (struct vmsi_page_run){ last, last + 1 });
+	}
+	atomic_store(&file->size, size);
+	atomic->smallest = vmsi_min(atomic->smallest, size);
+	atomic->record_smallest = vmsi_min(atomic->record_smallest, size);
+	atomic->space = vmsi_min(atomic->space, size);
+	return 0;
+}
+
+static int set_size(struct vms_file *file, uint64_t size)
+{
+	if (size > file->maximum)
+		return -EFBIG;
+	return size < atomic_load(&file->size) ? shrink(file, size) :
+		grow(file, size);
+}
+
+int vmsi_atomic_resize(struct vms_file *file, uint64_t size)
+{
+	int error;
+
+	if (atomic_load(&file->atomic->inherited))
+		return -EPERM;
+	vmsi_lock_acquire(&file->lock);
+	error = set_size(file, size);
+	vmsi_lock_release(&file->lock);
+	return error;
+}
+
+/*
+ * A commit copies pages with the lock of the file, so it has all that is appended or
+ * nothing.
+ */
+int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
+		       uint64_t *offset)
+{
+	const size_t page = vmsi_page_size();
+	uint64_t at, end;
+	int error;
+
+	if (atomic_load(&file->atomic->inherited))
+		return -EPERM;
+	vmsi_lock_acquire(&file->lock);
+	at = atomic_load(&file->size);
+	error = vmsi_add(at, length, &end) ? set_size(file, end) : -EFBIG;
+	if (!error && bytes && length) {
+		memcpy(file->base + at, bytes, length);
+		vmsi_pageset_add(&file->atomic->written, (struct vmsi_page_run){
+			at / page, pages_of(end) });
+	}
+	vmsi_lock_release(&file->lock);
+	if (!error && offset)
+		*offset = at;
+	return error;
+}

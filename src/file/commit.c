@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+#include "file/commit.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "file/atomic_state.h"
+#include "file/file.h"
+#include "file/show.h"
+#include "file/trim.h"
+#include "host/host.h"
+#include "space/inside.h"
+
+/*
+ * A commit, by the thread that leads its turn:
+ *
+ *   close the gate      no update is open
+ *   take                what was written is copied; `written` becomes `taken`
+ *   open the gate       updates go on, and what they write is the next commit's
+ *   journal             the copies, one fdatasync: from here on it is durable
+ *   home                the same copies into the home file, past its readers
+ *   trim                let go of private pages where there are many
+ *
+ * Where a step before the fdatasync fails, `taken` is written again.
+ */
+
+/* --- take -------------------------------------------------------------------------- */
+
+/* All pages that are mapped; what is behind the size is not. */
+static struct vmsi_range mapped_range(const struct vms_file *file)
+{
+	return (struct vmsi_range){ (uintptr_t)file->base,
+				    (uintptr_t)file->base + file->mapped };
+}
+
+/* Pages that show their image in the journal and were stored to since. */
+static int find_among_spilled(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	struct vmsi_page_run run = { 0, 0 };
+	int error = 0;
+
+	while (!error && vmsi_pageset_next(&atomic->spilled, run.end, &run))
+		error = vmsi_tracker_find_private(
+			&atomic->tracker,
+			vmsi_pages_range(file, run, vmsi_page_size()),
+			(uintptr_t)file->base, &atomic->written);
+	return error;
+}
+
+/*
+ * With VMS_FILE_TELLS all that was stored to was told, but after a page was spilled
+ * its update may go on storing to it.
+ */
+int vmsi_commit_find(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	if (!atomic->tells)
+		return vmsi_tracker_find(&atomic->tracker, mapped_range(file),
+					 (uintptr_t)file->base,
+					 &atomic->written);
+	return atomic->tracks ? find_among_spilled(file) : 0;
+}
+
+struct vmsi_sizes vmsi_commit_sizes(const struct vms_file *file)
+{
+	return (struct vmsi_sizes){
+		.smallest = file->atomic->record_smallest,
+		.size = atomic_load(&file->size),
+	};
+}
+
+/* The copies so far become a record of their own, and the staging is empty again. */
+static int write_piece(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error = vmsi_journal_write(&atomic->journal, VMSI_RECORD_SPILL,
+				       vmsi_commit_sizes(file),
+				       atomic->staging.images,
+				       atomic->staging.count, NULL);
+
+	atomic->staging.count = 0;
+	if (!error)
+		atomic->record_smallest = atomic_load(&file->size);
+	return error;
+}
+
+static int take_run(struct vms_file *file, struct vmsi_page_run run)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	const size_t page = vmsi_page_size();
+
+	/* First, so that a page is in one of the sets at every instant. */
+	vmsi_pageset_add(&atomic->taken, run);
+	vmsi_pageset_remove(&atomic->written, run);
+	for (; run.first < run.end; run.first++) {
+		int error = vmsi_staging_is_full(&atomic->staging) ?
+			write_piece(file) : 0;
+
+		if (error)
+			return error;
+		vmsi_staging_add(&atomic->staging, run.first,
+				 file->base + run.first * page);
+	}
+	return 0;
+}
+
+static int take_written(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	struct vmsi_page_run run = { 0, 0 };
+	int error = vmsi_commit_find(file);
+
+	if (error)
+		return error;
+	error = vmsi_staging_prepare(&atomic->staging,
+				     vmsi_pageset_count(&atomic->written));
+	while (!error && vmsi_pageset_next(&atomic->written, run.end, &run))
+		error = take_run(file, run);
+	return error;
+}
+
+static bool is_nothing_new(const struct vms_file *file)
+{
+	const struct vmsi_atomic *atomic = file->atomic;
+	const uint64_t size = atomic_load(&file->size);
+
+	return vmsi_pageset_count(&atomic->taken) == 0 &&
+		vmsi_pageset_count(&atomic->spilled) == 0 &&
+		size == atomic->journal.sizes.size && atomic->smallest == size;
+}
+
+/*
+ * What a commit that fails goes back to: the records of the journal and the sizes as
+ * they were before it.
+ */
+struct before {
+	struct vmsi_journal_mark mark;
+	uint64_t smallest, record_smallest;
+};
+
+static int take(struct vms_file *file, struct vmsi_sizes *sizes,
+		struct before *before, bool *nothing)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error;
+
+	vmsi_gate_close(&atomic->gate);
+	vmsi_lock_acquire(&file->lock);
+	*before = (struct before){ vmsi_journal_mark(&atomic->journal),
+				   atomic->smallest, atomic->record_smallest };
+	error = take_written(file);
+	*sizes = vmsi_commit_sizes(file);
+	*nothing = !error && is_nothing_new(file);
+	/* What is cut off from here on is the next commit's to tell. */
+	atomic->smallest = atomic->record_smallest = sizes->size;
+	vmsi_lock_release(&file->lock);
+	vmsi_gate_open(&atomic->gate);
+	return error;
+}
+
+/* With the lock of the file, by which pages that are cut off leave all sets. */
+static void move_taken(struct vms_file *file, struct vmsi_pageset *to)
+{
+	struct vmsi_pageset *taken = &file->atomic->taken;
+	struct vmsi_page_run run = { 0, 0 };
+
+	while (vmsi_pageset_next(taken, run.end, &run)) {
+		vmsi_pageset_add(to, run);
+		vmsi_pageset_remove(taken, run);
+	}
+}
+
+/* What was taken for a commit that did not come to be is written still. */
+static void untake(struct vms_file *file, struct before before)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	vmsi_journal_take_back(&atomic->journal, before.mark);
+	vmsi_lock_acquire(&file->lock);
+	move_taken(file, &atomic->written);
+	atomic->smallest = vmsi_min(atomic->smallest, before.smallest);
+	atomic->record_smallest = vmsi_min(atomic->record_smallest,
+					   before.record_smallest);
+	vmsi_lock_release(&file->lock);
+}
+
+static void keep_taken(struct vms_file *file)
+{
+	vmsi_lock_acquire(&file->lock);
+	move_taken(file, &file->atomic->kept);
+	vmsi_lock_release(&file->lock);
+	atomic_store(&file->atomic->spilled_bytes, 0);
+}
+
+/* --- journal and home -------------------------------------------------------------- */
+
+static int write_journal(struct vms_file *file, struct vmsi_sizes sizes)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error = vmsi_journal_write(&atomic->journal, VMSI_RECORD_COMMIT,
+				       sizes, atomic->staging.images,
+				       atomic->staging.count, NULL);
+
+	if (error)
+		return error;
+	atomic_fetch_add(&file->syncs, 1);
+	return vmsi_journal_sync(&atomic->journal);
+}
+
+/*
+ * It goes to blocks that the journal has, so it fails for a moment at most, or because
+ * the disk is gone; then readers see the commit before, whole, until the next one.
+ */
+static int write_notice(struct vmsi_atomic *atomic)
+{
+	int tries = 0;
+	int error;
+
+	do
+		error = vmsi_journal_write_notice(&atomic->journal,
+						  &atomic->notice);
+	while (error && ++tries < 3);
+	return error;
+}
+
+/*
+ * The notice comes first: a reader that begins before the home file is written looks at
+ * the journal, which has the commit. It stays where anything fails, and the home file
+ * is behind then.
+ */
+static void write_home(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	atomic->notice.writing = 1;
+	if (write_notice(atomic) != 0 ||
+	    vmsi_home_lock_begin_write(&atomic->lock) != 0) {
+		atomic->journal.home_behind = true;
+		return;
+	}
+	if (vmsi_journal_write_home(&atomic->journal, atomic->staging.images,
+				    atomic->staging.count) == 0)
+		vmsi_commit_tell_written(file);
+	vmsi_home_lock_end_write(&atomic->lock);
+}
+
+void vmsi_commit_tell_written(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	atomic->notice.writing = 0;
+	atomic->notice.commits++;
+	(void)write_notice(atomic);
+}
+
+int vmsi_commit_catch_up(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error;
+
+	if (!atomic->journal.home_behind)
+		return 0;
+	error = vmsi_home_lock_begin_write(&atomic->lock);
+	if (error)
+		return error;
+	error = vmsi_journal_catch_up(&atomic->journal);
+	if (!error)
+		vmsi_commit_tell_written(file);
+	vmsi_home_lock_end_write(&atomic->lock);
+	return error;
+}
+
+int vmsi_commit_stall(struct vms_file *file, struct vmsi_range *held)
+{
+	int error;
+
+	vmsi_lock_acquire(&file->lock);
+	*held = mapped_range(file);
+	error = vmsi_stall_begin(file->atomic->stall, *held);
+	vmsi_lock_release(&file->lock);
+	return error;
+}
+
+/* What was cut off meanwhile is not there any more to be let go. */
+void vmsi_commit_let_go(struct vms_file *file, struct vmsi_range held)
+{
+	vmsi_lock_acquire(&file->lock);
+	vmsi_stall_end(file->atomic->stall,
+		      vmsi_range_common(held, mapped_range(file)));
+	vmsi_lock_release(&file->lock);
+}
+
+/* Stores are held off, where the kernel cannot tell which were made meanwhile. */
+static bool stalls(const struct vmsi_atomic *atomic)
+{
+	return !atomic->tells && atomic->tracker.way == VMSI_TRACKING_STALLS;
+}
+
+static int make_durable(struct vms_file *file, bool *nothing)
+{
+	struct before before;
+	struct vmsi_sizes sizes;
+	int error = take(file, &sizes, &before, nothing);
+
+	if (!error && !*nothing)
+		error = write_journal(file, sizes);
+	if (error)
+		untake(file, before);
+	return error;
+}
+
+static int commit_turn(struct vms_file *file)
+{
+	bool nothing = false;
+	int error;
+
+	/* It is tried again; what is new becomes durable without it. */
+	(void)vmsi_commit_catch_up(file);
+	error = make_durable(file, &nothing);
+	if (error || nothing)
+		return error;
+	keep_taken(file);
+	write_home(file);
+	vmsi_trim(file);
+	return 0;
+}
+
+static int commit_stalled(struct vms_file *file)
+{
+	struct vmsi_range held;
+	int error = vmsi_commit_stall(file, &held);
+
+	if (error)
+		return error;
+	error = commit_turn(file);
+	vmsi_commit_let_go(file, held);
+	return error;
+}
+
+/* In a turn, which one thread leads at a time. */
+static int lead(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error;
+
+	vmsi_turns_begin(&atomic->turns);
+	vmsi_lock_acquire(&atomic->committing);
+	error = stalls(atomic) ? commit_stalled(file) : commit_turn(file);
+	vmsi_lock_release(&atomic->committing);
+	vmsi_turns_end(&atomic->turns, error);
+	return error;
+}
+
+int vmsi_commit(struct vms_file *file)
+{
+	struct vmsi_comer comer;
+	int error = 0;
+
+	if (vmsi_turns_come(&file->atomic->turns, &comer, &error))
+		error = lead(file);
+	if (!error)
+		atomic_fetch_add(&file->atomic->commits, 1);
+	return error;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_HOMELOCK_H
+#define VMSI_FILE_HOMELOCK_H
+
+#include <stdint.h>
+
+/*
+ * How the processes that have an atomic file open keep out of each other's way: by
+ * locks of open file descriptions (F_OFD_SETLK) on bytes of the home file that no file
+ * has. The kernel takes them back when a process ends, however it does.
+ *
+ *   WRITER   held for as long as the file is open to be written
+ *   DOOR     taken by a reader for the moment in which it takes READING, and by the
+ *            writer while it waits for READING, so that readers that come meanwhile
+ *            wait behind it
+ *   READING  shared by the readers in an access; exclusive: the home file is being
+ *            written
+ */
+struct vmsi_home_lock {
+	int fd;
+};
+
+/* Each returns 0 or -errno; the first -EBUSY where another one has it. */
+int vmsi_home_lock_writer(struct vmsi_home_lock *lock);
+int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock);
+void vmsi_home_lock_end_write(struct vmsi_home_lock *lock);
+int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock);
+void vmsi_home_lock_end_read(struct vmsi_home_lock *lock);
+
+#endif

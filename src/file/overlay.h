@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_OVERLAY_H
+#define VMSI_FILE_OVERLAY_H
+
+#include <stdint.h>
+
+#include "file/pageset.h"
+
+struct vms_file;
+
+/*
+ * What the commits in the journal have and the home file has not, laid over base in
+ * anonymous memory. With READING of the home lock, while no access is open. Each
+ * returns 0 or -errno; after a failure some pages may be laid over, and the next call
+ * begins anew.
+ */
+
+/* *size: of the file, by the latest commit. */
+int vmsi_overlay_lay(struct vms_file *file, uint64_t *size);
+int vmsi_overlay_remove(struct vms_file *file);
+
+/* Map pages from the home file, as base is without an overlay. */
+int vmsi_overlay_show_home(struct vms_file *file, struct vmsi_page_run run);
+
+#endif

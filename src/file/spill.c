@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#include "file/spill.h"
+
+#include <stdatomic.h>
+
+#include "file/atomic_state.h"
+#include "file/commit.h"
+#include "file/file.h"
+#include "file/show.h"
+#include "host/host.h"
+
+/* As many pages of a run as one record of the staging holds. */
+static struct vmsi_page_run piece_of(const struct vmsi_staging *staging,
+				     struct vmsi_page_run run)
+{
+	if (run.end - run.first > staging->room)
+		run.end = run.first + staging->room;
+	return run;
+}
+
+/* Copy a run and write it to the journal, and tell where its images are. */
+static int write_run(struct vms_file *file, struct vmsi_page_run run)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	const size_t page = vmsi_page_size();
+	int error;
+
+	atomic->staging.count = 0;
+	for (uint64_t i = run.first; i < run.end; i++)
+		vmsi_staging_add(&atomic->staging, i, file->base + i * page);
+	error = vmsi_journal_write(&atomic->journal, VMSI_RECORD_SPILL,
+				   vmsi_commit_sizes(file),
+				   atomic->staging.images, atomic->staging.count,
+				   atomic->staging.offsets);
+	if (!error)
+		atomic->record_smallest = atomic_load(&file->size);
+	return error;
+}
+
+/*
+ * The pages at the start of a run whose images lie one behind the other in the journal,
+ * as those of one record do: one mapping shows them.
+ */
+static struct vmsi_page_run side_by_side(const uint64_t *offsets,
+					 struct vmsi_page_run run)
+{
+	struct vmsi_page_run part = { run.first, run.first + 1 };
+
+	while (part.end < run.end &&
+	       offsets[part.end - run.first] == offsets[0] +
+		       (part.end - run.first) * vmsi_page_size())
+		part.end++;
+	return part;
+}
+
+/*
+ * Where a mapping fails, the pages stay private and written, and the commit has them
+ * once more.
+ */
+static int spill_run(struct vms_file *file, struct vmsi_page_run run)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	const uint64_t *offsets = atomic->staging.offsets;
+	int error = write_run(file, run);
+
+	while (!error && run.first < run.end) {
+		const struct vmsi_page_run part = side_by_side(offsets, run);
+
+		error = vmsi_show_images(file, part, offsets[0]);
+		if (error)
+			break;
+		vmsi_pageset_remove(&atomic->written, part);
+		vmsi_pageset_remove(&atomic->kept, part);
+		atomic_fetch_add(&atomic->spilled_bytes,
+				 (part.end - part.first) * vmsi_page_size());
+		offsets += part.end - part.first;
+		run.first = part.end;
+	}
+	return error;
+}
+
+static int spill(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	struct vmsi_page_run run = { 0, 0 };
+	int error = vmsi_staging_prepare(&atomic->staging,
+					 vmsi_pageset_count(&atomic->written));
+
+	while (!error && vmsi_pageset_next(&atomic->written, run.end, &run)) {
+		run = piece_of(&atomic->staging, run);
+		error = spill_run(file, run);
+	}
+	return error;
+}
+
+/* One update is open at most, and that is the caller's. */
+#define OWN_UPDATE 1u
+
+int vmsi_spill_if_large(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error;
+
+	if (vmsi_pageset_count(&atomic->written) < atomic->dirty_pages ||
+	    !atomic->tracks || !vmsi_lock_try(&atomic->committing))
+		return 0;
+	if (!vmsi_gate_try_close(&atomic->gate, OWN_UPDATE)) {
+		vmsi_lock_release(&atomic->committing);
+		return 0;
+	}
+	vmsi_lock_acquire(&file->lock);
+	error = spill(file);
+	vmsi_lock_release(&file->lock);
+	vmsi_gate_open(&atomic->gate);
+	vmsi_lock_release(&atomic->committing);
+	return error;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_FILE_SPILL_H
+#define VMSI_FILE_SPILL_H
+
+struct vms_file;
+
+/*
+ * Where a commit that is being made gets larger than may be in memory, what was
+ * written so far goes to the journal, without a sync, and its pages show their images
+ * there. Only with VMS_FILE_TELLS: pages that the program has not told of may be stored
+ * to at any instant.
+ *
+ * Called in an update. Nothing is done while another update is open, or a commit under
+ * way: then there is more in memory for a while. Returns 0 or -errno of the journal:
+ * all is in memory still.
+ */
+int vmsi_spill_if_large(struct vms_file *file);
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+#include "file/trim.h"
+
+#include <stdatomic.h>
+
+#include "file/atomic_state.h"
+#include "file/commit.h"
+#include "file/file.h"
+#include "file/show.h"
+#include "host/host.h"
+
+/* A journal this long is emptied: one more fdatasync, and one of the home file. */
+#define JOURNAL_BYTES ((uint64_t)64 << 20)
+
+static bool stalls_always(const struct vmsi_atomic *atomic)
+{
+	return !atomic->tells && atomic->tracker.way == VMSI_TRACKING_STALLS;
+}
+
+/*
+ * Make a page private without changing it, though a store may be made at the same
+ * time: what it shows is about to change under it.
+ */
+static void make_private(const struct vms_file *file, uint64_t page)
+{
+	__atomic_fetch_or(file->base + page * vmsi_page_size(), 0,
+			  __ATOMIC_RELAXED);
+}
+
+/* The pages at the start of a run that are alike in being written, or not. */
+static struct vmsi_page_run alike(const struct vmsi_pageset *written,
+				  struct vmsi_page_run run)
+{
+	const bool is_written = vmsi_pageset_has(written, run.first);
+	struct vmsi_page_run part = { run.first, run.first + 1 };
+
+	while (part.end < run.end &&
+	       vmsi_pageset_has(written, part.end) == is_written)
+		part.end++;
+	return part;
+}
+
+/*
+ * A page that was told is perhaps not stored to yet. Once it is private it does not
+ * show the journal any more; as it is not mapped from home, it counts as anonymous.
+ */
+static void own(struct vms_file *file, struct vmsi_page_run run)
+{
+	for (uint64_t page = run.first; page < run.end; page++)
+		make_private(file, page);
+	vmsi_pageset_add(&file->atomic->anonymous, run);
+	vmsi_pageset_remove(&file->atomic->spilled, run);
+}
+
+static int trim_spilled(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	struct vmsi_page_run run = { 0, 0 };
+
+	while (vmsi_pageset_next(&atomic->spilled, run.end, &run)) {
+		struct vmsi_page_run part = alike(&atomic->written, run);
+		int error = 0;
+
+		if (vmsi_pageset_has(&atomic->written, part.first))
+			own(file, part);
+		else
+			error = vmsi_show_home(file, part);
+		if (error)
+			return error;
+		run.end = part.end;
+	}
+	return 0;
+}
+
+static int trim_kept(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	struct vmsi_page_run run = { 0, 0 };
+
+	while (vmsi_pageset_next(&atomic->kept, run.end, &run)) {
+		struct vmsi_page_run part = alike(&atomic->written, run);
+
+		if (!vmsi_pageset_has(&atomic->written, part.first)) {
+			int error = vmsi_show_home_again(file, part);
+
+			if (error)
+				return error;
+			vmsi_pageset_remove(&atomic->kept, part);
+		}
+		run.end = part.end;
+	}
+	return 0;
+}
+
+static bool has_too_many(const struct vmsi_atomic *atomic)
+{
+	return stalls_always(atomic) ||
+		vmsi_pageset_count(&atomic->kept) > atomic->dirty_pages;
+}
+
+static void trim_pages(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	vmsi_gate_close(&atomic->gate);
+	vmsi_lock_acquire(&file->lock);
+	/*
+	 * What was stored since the commit stays. Where the program tells, it is in
+	 * `written`; where all is held, there is nothing.
+	 */
+	if ((atomic->tells || stalls_always(atomic) ||
+	     vmsi_commit_find(file) == 0) &&
+	    trim_spilled(file) == 0 && has_too_many(atomic))
+		(void)trim_kept(file);
+	vmsi_lock_release(&file->lock);
+	vmsi_gate_open(&atomic->gate);
+}
+
+/* Where the program does not tell, stores are made outside of updates, too. */
+static void trim_stalled(struct vms_file *file)
+{
+	struct vmsi_range held;
+
+	if (file->atomic->tells || stalls_always(file->atomic)) {
+		trim_pages(file);
+	} else if (vmsi_commit_stall(file, &held) == 0) {
+		trim_pages(file);
+		vmsi_commit_let_go(file, held);
+	}
+}
+
+void vmsi_trim(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	if (atomic->journal.home_behind)
+		return;
+	if (vmsi_pageset_count(&atomic->spilled) || has_too_many(atomic))
+		trim_stalled(file);
+	if (vmsi_pageset_count(&atomic->spilled) == 0 &&
+	    atomic->journal.end > JOURNAL_BYTES &&
+	    vmsi_journal_checkpoint(&atomic->journal) == 0)
+		atomic_fetch_add(&file->syncs, 2);
+}
