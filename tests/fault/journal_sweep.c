@@ -316,6 +316,9 @@ static void every_host_call_is_failed(void **state)
 							.which = which };
 			/* Calls that are interrupted are made again. */
 			run.plan.errors[CALL_FTRUNCATE] = -EIO;
+			/* A file whose identity is gone is another one. */
+			if (scenario->arrange == left)
+				run.plan.errors[CALL_ATTRIBUTE] = -EIO;
 			do {
 				run.plan.n++;
 				assert_true(run.plan.n < CALLS_MAX);
