@@ -30,10 +30,12 @@ static int open_file(struct vmsi_journal *journal, mode_t mode, bool *is_new)
 {
 	long fd = open_existing(journal);
 
-	*is_new = fd == -ENOENT && !journal->is_read_only;
-	if (*is_new)
+	if (fd == -ENOENT && !journal->is_read_only) {
 		fd = vmsi_host.open_file(journal->path,
 					 O_RDWR | O_CREAT | O_EXCL, mode);
+		/* Where it fails, what is there is not ours to take away. */
+		*is_new = fd >= 0;
+	}
 	if (fd < 0)
 		return (int)fd;
 	journal->fd = (int)fd;

@@ -70,11 +70,8 @@ int vmsi_header_read(struct vmsi_journal *journal, struct vmsi_header *found,
 
 static int random_salt(uint64_t *salt)
 {
-	long got;
+	const long got = vmsi_host.random(salt, sizeof(*salt));
 
-	do
-		got = vmsi_host.random(salt, sizeof(*salt));
-	while (got == -EINTR);
 	if (got < 0)
 		return (int)got;
 	return got == (long)sizeof(*salt) ? 0 : -EIO;

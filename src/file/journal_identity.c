@@ -71,11 +71,8 @@ static long set_attribute(const struct vmsi_journal *journal,
 
 static int random_identity(uint8_t *identity)
 {
-	long got;
+	const long got = vmsi_host.random(identity, 16);
 
-	do
-		got = vmsi_host.random(identity, 16);
-	while (got == -EINTR);
 	if (got < 0)
 		return (int)got;
 	return got == 16 ? 0 : -EIO;
