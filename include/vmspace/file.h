@@ -96,7 +96,8 @@ struct vms_file_options {
 	/*
 	 * Bytes of addresses for windows, where the file as a whole is to have no
 	 * addresses: vms_file_at then answers ENXIO. 0: the whole maximum is mapped,
-	 * and windows lie in it. A window takes a page more than its length. Not with VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
+	 * and windows lie in it. A window takes a page more than its length. Not with
+	 * VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
 	 */
 	size_t window_addresses;
 	/* What private memory is charged to; open until the file is closed. */

@@ -125,7 +125,7 @@ static int map(struct vms_file *file, uint64_t start, uint64_t end, int flags)
 {
 	const int fd = flags & MAP_ANONYMOUS ? -1 : file->fd;
 	const uint64_t offset = flags & MAP_ANONYMOUS ? 0 : start;
-	long address = vmsi_map(file->space, (uintptr_t)file->base + start,
+	long address = vmsi_mmap(file->space, (uintptr_t)file->base + start,
 				end - start, protection(file),
 				flags | MAP_FIXED, fd, offset);
 

@@ -16,7 +16,7 @@ static int map_over(struct vms_file *file, struct vmsi_page_run run, int prot,
 		    int flags, int fd)
 {
 	const size_t page = vmsi_page_size();
-	long at = vmsi_map(file->space, (uintptr_t)file->base + run.first * page,
+	long at = vmsi_mmap(file->space, (uintptr_t)file->base + run.first * page,
 			   (run.end - run.first) * page, prot,
 			   flags | MAP_FIXED, fd,
 			   fd < 0 ? 0 : run.first * page);

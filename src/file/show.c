@@ -22,7 +22,7 @@ static int show(struct vms_file *file, struct vmsi_page_run run,
 {
 	const struct vmsi_range range =
 		vmsi_pages_range(file, run, vmsi_page_size());
-	long at = vmsi_map(file->space, range.start, vmsi_range_length(range),
+	long at = vmsi_mmap(file->space, range.start, vmsi_range_length(range),
 			   PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_FIXED | what.flags, what.fd,
 			   what.offset);

@@ -219,7 +219,7 @@ int vms_window_close(vms_window *window)
 static int show(struct vms_window *window, uint64_t shown)
 {
 	struct vms_file *file = window->file;
-	long address = vmsi_map(file->space, (uintptr_t)window->start,
+	long address = vmsi_mmap(file->space, (uintptr_t)window->start,
 				window->room, protection(file),
 				MAP_SHARED | MAP_FIXED, file->fd, shown);
 

@@ -72,7 +72,7 @@ bool vmsi_is_mapped(struct vms_space *space, struct vmsi_range range);
  * lock of rank below the space's, and asks by vmsi_ask_to_give_back after it has
  * released that. Returns the address or -errno.
  */
-long vmsi_map(struct vms_space *space, uintptr_t address, size_t length, int prot,
+long vmsi_mmap(struct vms_space *space, uintptr_t address, size_t length, int prot,
 	      int flags, int fd, uint64_t offset);
 
 /*

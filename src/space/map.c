@@ -354,7 +354,7 @@ drop:
 	return vmsi_refused_by_host(space, error);
 }
 
-long vmsi_map(struct vms_space *space, uintptr_t address, size_t length, int prot,
+long vmsi_mmap(struct vms_space *space, uintptr_t address, size_t length, int prot,
 	      int flags, int fd, uint64_t offset)
 {
 	struct map_request request = {
@@ -382,7 +382,7 @@ void *vms_mmap(vms_space *space, void *address, size_t length, int prot,
 	long result;
 
 	do
-		result = vmsi_map(space, (uintptr_t)address, length, prot, flags,
+		result = vmsi_mmap(space, (uintptr_t)address, length, prot, flags,
 				  fd, (uint64_t)offset);
 	while (vmsi_try_again(space, (int)result, &attempts));
 	return vmsi_address_or_failed(result);
