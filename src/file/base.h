@@ -35,7 +35,9 @@ int vmsi_base_give(struct vms_file *file, struct vmsi_range range);
 /* Whether base is private to this process. */
 static inline bool vmsi_base_is_private(const struct vms_file *file)
 {
-	return vmsi_file_has(file, VMS_FILE_PRIVATE | VMS_FILE_ATOMIC);
+	return vmsi_file_has(file, VMS_FILE_PRIVATE) ||
+		(vmsi_file_has(file, VMS_FILE_ATOMIC) &&
+		 !vmsi_file_has(file, VMS_FILE_READ_ONLY));
 }
 
 /* Up to the end of the page that has a byte of a file's offset. */

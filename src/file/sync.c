@@ -209,7 +209,8 @@ static int sync_with_lock(struct vms_file *file, uint64_t offset, uint64_t lengt
 static int check(const struct vms_file *file, uint64_t offset, uint64_t *length,
 		 unsigned flags)
 {
-	if (!file || (flags & ~VMS_FILE_SYNC_ALL) || vmsi_base_is_private(file))
+	if (!file || (flags & ~VMS_FILE_SYNC_ALL) || file->atomic ||
+	    vmsi_base_is_private(file))
 		return -EINVAL;
 	if (*length == 0 && offset <= file->size)
 		*length = file->size - offset;
