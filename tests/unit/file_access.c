@@ -106,7 +106,8 @@ static void a_large_cut_takes_one_signal(void **state)
 	open_with(0);
 	cut(page());
 	begin(&access);
-	for (uint64_t at = page(); at < size; at += page())
+	/* A page that is touched takes memory, so not all of them are. */
+	for (uint64_t at = page(); at < size; at += 64 * page())
 		assert_int_equal(*(char *)vms_file_at(file, at, 1), 0);
 	end_lost(&access, ENXIO, 1);
 	assert_int_equal(file_stats().losses, 1);
