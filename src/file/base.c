@@ -160,6 +160,16 @@ int vmsi_base_give(struct vms_file *file, struct vmsi_range range)
 	return vmsi_is_mapped(file->space, range) ? error : 0;
 }
 
+/* What is mapped there later is not to be taken for a lost part of the file. */
+static void forget_losses(struct vms_file *file, uint64_t start, uint64_t end)
+{
+	const uint64_t page = vmsi_page_size();
+
+	if (vmsi_losses_has(&file->losses, start, end - start))
+		vmsi_losses_mark(&file->losses, (struct vmsi_lost_run){
+			start / page, end / page }, VMSI_WHOLE);
+}
+
 int vmsi_base_unmap(struct vms_file *file, uint64_t end)
 {
 	const uintptr_t base = (uintptr_t)file->base;
@@ -169,9 +179,11 @@ int vmsi_base_unmap(struct vms_file *file, uint64_t end)
 		return 0;
 	error = vmsi_base_give(file, (struct vmsi_range){
 		base + end, base + file->mapped });
-	if (!error)
-		file->mapped = end;
-	return error;
+	if (error)
+		return error;
+	forget_losses(file, end, file->mapped);
+	file->mapped = end;
+	return 0;
 }
 
 static int map_all(struct vms_file *file)

@@ -57,7 +57,7 @@ struct vms_file {
 
 	struct vmsi_lock lock;      /* guards the rest, but what is atomic */
 	uint64_t mapped;      /* bytes of base that are mapped */
-	bool sized;           /* private: its size is the program's own; see private.c */
+	_Atomic bool sized;   /* private: its size is the program's own; see private.c */
 	size_t windows;       /* that are open */
 	struct vmsi_pool window_records;
 	enum vmsi_appenders appenders;

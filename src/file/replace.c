@@ -21,21 +21,30 @@ void vmsi_replace_prepare(void)
 }
 
 /*
+ * Whether all of base, up to a size that was read before this, is pages of the file.
+ * Of an atomic file, and of a private one that the program has resized, what lies past
+ * the end of the file can be memory that is nowhere else.
+ */
+static bool shows_only_file(const struct vms_file *file)
+{
+	return !vmsi_file_has(file, VMS_FILE_ATOMIC) &&
+		!atomic_load(&file->sized);
+}
+
+/*
  * What is past the end of the file and within what the program knows of it, so that
  * a large part that was cut off takes one signal. It cannot be touched anyway: the
- * kernel takes private pages, too, out of what it cuts off. Of an atomic file, what
- * lies there can be memory that the file has not got yet.
+ * kernel takes private pages, too, out of what it cuts off.
  */
 static struct vmsi_range cut_off(const struct vms_file *file, uint64_t size)
 {
 	const uint64_t page = vmsi_page_size();
+	const uint64_t known = atomic_load(&file->size);
 
-	if (vmsi_file_has(file, VMS_FILE_ATOMIC))
+	if (!shows_only_file(file))
 		return (struct vmsi_range){ 0, 0 };
-	return (struct vmsi_range){
-		vmsi_align_up(size, page),
-		vmsi_align_up(atomic_load(&file->size), page),
-	};
+	return (struct vmsi_range){ vmsi_align_up(size, page),
+				    vmsi_align_up(known, page) };
 }
 
 static struct loss find_loss(const struct vms_file *file, uint64_t offset,

@@ -136,6 +136,27 @@ static void a_private_file_keeps_what_was_written_and_not_cut_off(void **state)
 	assert_int_equal(*at_page(4), 5);
 }
 
+static void what_a_private_file_has_beyond_the_file_stays(void **state)
+{
+	struct vms_file_access access;
+
+	(void)state;
+	open_with(VMS_FILE_PRIVATE);
+	assert_int_equal(vms_file_resize(file, (FILE_PAGES + 4) * page()), 0);
+	*at_page(FILE_PAGES + 2) = 55;
+	cut(4 * page());
+	begin(&access);
+	assert_int_equal(*at_page(8), 0);
+	assert_int_equal(*at_page(FILE_PAGES + 2), 55);
+	end_lost(&access, ENXIO, 8);
+	/* Nor is it taken for what was lost at its place before. */
+	assert_int_equal(vms_file_resize(file, 8 * page()), 0);
+	assert_int_equal(vms_file_resize(file, FILE_PAGES * page()), 0);
+	*at_page(8) = 66;
+	assert_int_equal(vms_file_refresh(file), 0);
+	assert_int_equal(*at_page(8), 66);
+}
+
 static void accesses_nest(void **state)
 {
 	struct vms_file_access outer, middle, inner;
@@ -397,6 +418,7 @@ int main(void)
 		WITH_FILE(an_access_that_saw_a_loss_fails_after_refresh_too),
 		WITH_FILE(a_large_cut_takes_one_signal),
 		WITH_FILE(a_private_file_keeps_what_was_written_and_not_cut_off),
+		WITH_FILE(what_a_private_file_has_beyond_the_file_stays),
 		WITH_FILE(accesses_nest),
 		WITH_FILE(past_the_size_it_is_one_page),
 		WITH_FILE(it_fails_in_each_thread_that_may_have_seen_it),
