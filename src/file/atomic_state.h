@@ -55,6 +55,8 @@ struct vmsi_atomic {
 	struct vmsi_lock committing;
 	struct vmsi_turns turns;   /* guarded by itself */
 	struct vmsi_gate gate;     /* guarded by itself */
+	bool stalled;              /* stores are stalled, and the gate stays closed: an
+				      update that is stalled would never end */
 
 	char path[PATH_MAX];       /* of the journal */
 	struct vmsi_journal journal;

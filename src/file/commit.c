@@ -131,6 +131,20 @@ static bool is_nothing_new(const struct vms_file *file)
 		size == atomic->journal.sizes.size && atomic->smallest == size;
 }
 
+void vmsi_commit_begin_alone(struct vms_file *file)
+{
+	if (!file->atomic->stalled)
+		vmsi_gate_close(&file->atomic->gate);
+	vmsi_lock_acquire(&file->lock);
+}
+
+void vmsi_commit_end_alone(struct vms_file *file)
+{
+	vmsi_lock_release(&file->lock);
+	if (!file->atomic->stalled)
+		vmsi_gate_open(&file->atomic->gate);
+}
+
 /*
  * What a commit that fails goes back to: the records of the journal and the sizes as
  * they were before it.
@@ -146,8 +160,7 @@ static int take(struct vms_file *file, struct vmsi_sizes *sizes,
 	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
-	vmsi_gate_close(&atomic->gate);
-	vmsi_lock_acquire(&file->lock);
+	vmsi_commit_begin_alone(file);
 	*before = (struct before){ vmsi_journal_mark(&atomic->journal),
 				   atomic->smallest, atomic->record_smallest };
 	error = take_written(file);
@@ -155,8 +168,7 @@ static int take(struct vms_file *file, struct vmsi_sizes *sizes,
 	*nothing = !error && is_nothing_new(file);
 	/* What is cut off from here on is the next commit's to tell. */
 	atomic->smallest = atomic->record_smallest = sizes->size;
-	vmsi_lock_release(&file->lock);
-	vmsi_gate_open(&atomic->gate);
+	vmsi_commit_end_alone(file);
 	return error;
 }
 
@@ -272,24 +284,33 @@ int vmsi_commit_catch_up(struct vms_file *file)
 	return error;
 }
 
-int vmsi_commit_stall(struct vms_file *file, struct vmsi_range *held)
+int vmsi_commit_stall(struct vms_file *file, struct vmsi_range *stalled)
 {
+	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
+	vmsi_gate_close(&atomic->gate);
 	vmsi_lock_acquire(&file->lock);
-	*held = mapped_range(file);
-	error = vmsi_stall_begin(file->atomic->stall, *held);
+	*stalled = mapped_range(file);
+	error = vmsi_stall_begin(atomic->stall, *stalled);
 	vmsi_lock_release(&file->lock);
+	atomic->stalled = error == 0;
+	if (error)
+		vmsi_gate_open(&atomic->gate);
 	return error;
 }
 
 /* What was cut off meanwhile is not there any more to be let go. */
-void vmsi_commit_let_go(struct vms_file *file, struct vmsi_range held)
+void vmsi_commit_let_go(struct vms_file *file, struct vmsi_range stalled)
 {
+	struct vmsi_atomic *atomic = file->atomic;
+
 	vmsi_lock_acquire(&file->lock);
-	vmsi_stall_end(file->atomic->stall,
-		      vmsi_range_common(held, mapped_range(file)));
+	vmsi_stall_end(atomic->stall,
+		       vmsi_range_common(stalled, mapped_range(file)));
 	vmsi_lock_release(&file->lock);
+	atomic->stalled = false;
+	vmsi_gate_open(&atomic->gate);
 }
 
 /* Stores are held off, where the kernel cannot tell which were made meanwhile. */
@@ -329,13 +350,13 @@ static int commit_turn(struct vms_file *file)
 
 static int commit_stalled(struct vms_file *file)
 {
-	struct vmsi_range held;
-	int error = vmsi_commit_stall(file, &held);
+	struct vmsi_range stalled;
+	int error = vmsi_commit_stall(file, &stalled);
 
 	if (error)
 		return error;
 	error = commit_turn(file);
-	vmsi_commit_let_go(file, held);
+	vmsi_commit_let_go(file, stalled);
 	return error;
 }
 

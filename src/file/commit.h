@@ -26,8 +26,18 @@ int vmsi_commit_catch_up(struct vms_file *file);
 /* Tell readers that the home file is whole again; with the home lock. */
 void vmsi_commit_tell_written(struct vms_file *file);
 
-/* Hold off all stores into what is mapped; let them go on. */
-int vmsi_commit_stall(struct vms_file *file, struct vmsi_range *held);
-void vmsi_commit_let_go(struct vms_file *file, struct vmsi_range held);
+/*
+ * Be alone with the pages: no update is open, and the lock of the file is held, until
+ * the end.
+ */
+void vmsi_commit_begin_alone(struct vms_file *file);
+void vmsi_commit_end_alone(struct vms_file *file);
+
+/*
+ * Stall all stores into what is mapped, with the gate closed; let them go on. Between
+ * the two one may be alone. stall returns 0 or -errno: nothing is stalled.
+ */
+int vmsi_commit_stall(struct vms_file *file, struct vmsi_range *stalled);
+void vmsi_commit_let_go(struct vms_file *file, struct vmsi_range stalled);
 
 #endif

@@ -83,17 +83,14 @@ static int roll_back(struct vms_file *file)
 	return 0;
 }
 
-static int roll_back_held(struct vms_file *file)
+static int roll_back_alone(struct vms_file *file)
 {
-	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
 	/* Stores outside of updates are dropped or not, as they come. */
-	vmsi_gate_close(&atomic->gate);
-	vmsi_lock_acquire(&file->lock);
+	vmsi_commit_begin_alone(file);
 	error = roll_back(file);
-	vmsi_lock_release(&file->lock);
-	vmsi_gate_open(&atomic->gate);
+	vmsi_commit_end_alone(file);
 	return error;
 }
 
@@ -105,7 +102,7 @@ int vmsi_rollback(struct vms_file *file)
 	vmsi_lock_acquire(&atomic->committing);
 	error = vmsi_commit_catch_up(file);
 	if (!error)
-		error = roll_back_held(file);
+		error = roll_back_alone(file);
 	vmsi_lock_release(&atomic->committing);
 	return error;
 }

@@ -102,8 +102,7 @@ static void trim_pages(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 
-	vmsi_gate_close(&atomic->gate);
-	vmsi_lock_acquire(&file->lock);
+	vmsi_commit_begin_alone(file);
 	/*
 	 * What was stored since the commit stays. Where the program tells, it is in
 	 * `written`; where all is held, there is nothing.
@@ -112,20 +111,19 @@ static void trim_pages(struct vms_file *file)
 	     vmsi_commit_find(file) == 0) &&
 	    trim_spilled(file) == 0 && has_too_many(atomic))
 		(void)trim_kept(file);
-	vmsi_lock_release(&file->lock);
-	vmsi_gate_open(&atomic->gate);
+	vmsi_commit_end_alone(file);
 }
 
 /* Where the program does not tell, stores are made outside of updates, too. */
 static void trim_stalled(struct vms_file *file)
 {
-	struct vmsi_range held;
+	struct vmsi_range stalled;
 
 	if (file->atomic->tells || stalls_always(file->atomic)) {
 		trim_pages(file);
-	} else if (vmsi_commit_stall(file, &held) == 0) {
+	} else if (vmsi_commit_stall(file, &stalled) == 0) {
 		trim_pages(file);
-		vmsi_commit_let_go(file, held);
+		vmsi_commit_let_go(file, stalled);
 	}
 }
 
