@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "file/alone.h"
 #include "file/atomic_state.h"
 #include "file/file.h"
 #include "file/show.h"
@@ -26,57 +27,12 @@
 
 /* --- take -------------------------------------------------------------------------- */
 
-/* All pages that are mapped; what is behind the size is not. */
-static struct vmsi_range mapped_range(const struct vms_file *file)
-{
-	return (struct vmsi_range){ (uintptr_t)file->base,
-				    (uintptr_t)file->base + file->mapped };
-}
-
-/* Pages that show their image in the journal and were stored to since. */
-static int find_among_spilled(struct vms_file *file)
-{
-	struct vmsi_atomic *atomic = file->atomic;
-	struct vmsi_page_run run = { 0, 0 };
-	int error = 0;
-
-	while (!error && vmsi_pageset_next(&atomic->spilled, run.end, &run))
-		error = vmsi_tracker_find_private(
-			&atomic->tracker,
-			vmsi_pages_range(file, run, vmsi_page_size()),
-			(uintptr_t)file->base, &atomic->written);
-	return error;
-}
-
-/*
- * With VMS_FILE_TELLS all that was stored to was told, but after a page was spilled
- * its update may go on storing to it.
- */
-int vmsi_commit_find(struct vms_file *file)
-{
-	struct vmsi_atomic *atomic = file->atomic;
-
-	if (!atomic->tells)
-		return vmsi_tracker_find(&atomic->tracker, mapped_range(file),
-					 (uintptr_t)file->base,
-					 &atomic->written);
-	return atomic->tracks ? find_among_spilled(file) : 0;
-}
-
-struct vmsi_sizes vmsi_commit_sizes(const struct vms_file *file)
-{
-	return (struct vmsi_sizes){
-		.smallest = file->atomic->record_smallest,
-		.size = atomic_load(&file->size),
-	};
-}
-
 /* The copies so far become a record of their own, and the staging is empty again. */
 static int write_piece(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 	int error = vmsi_journal_write(&atomic->journal, VMSI_RECORD_SPILL,
-				       vmsi_commit_sizes(file),
+				       vmsi_alone_sizes(file),
 				       atomic->staging.images,
 				       atomic->staging.count, NULL);
 
@@ -110,7 +66,7 @@ static int take_written(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 	struct vmsi_page_run run = { 0, 0 };
-	int error = vmsi_commit_find(file);
+	int error = vmsi_alone_find(file);
 
 	if (error)
 		return error;
@@ -131,20 +87,6 @@ static bool is_nothing_new(const struct vms_file *file)
 		size == atomic->journal.sizes.size && atomic->smallest == size;
 }
 
-void vmsi_commit_begin_alone(struct vms_file *file)
-{
-	if (!file->atomic->stalled)
-		vmsi_gate_close(&file->atomic->gate);
-	vmsi_lock_acquire(&file->lock);
-}
-
-void vmsi_commit_end_alone(struct vms_file *file)
-{
-	vmsi_lock_release(&file->lock);
-	if (!file->atomic->stalled)
-		vmsi_gate_open(&file->atomic->gate);
-}
-
 /*
  * What a commit that fails goes back to: the records of the journal and the sizes as
  * they were before it.
@@ -160,15 +102,15 @@ static int take(struct vms_file *file, struct vmsi_sizes *sizes,
 	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
-	vmsi_commit_begin_alone(file);
+	vmsi_alone_begin(file);
 	*before = (struct before){ vmsi_journal_mark(&atomic->journal),
 				   atomic->smallest, atomic->record_smallest };
 	error = take_written(file);
-	*sizes = vmsi_commit_sizes(file);
+	*sizes = vmsi_alone_sizes(file);
 	*nothing = !error && is_nothing_new(file);
 	/* What is cut off from here on is the next commit's to tell. */
 	atomic->smallest = atomic->record_smallest = sizes->size;
-	vmsi_commit_end_alone(file);
+	vmsi_alone_end(file);
 	return error;
 }
 
@@ -284,41 +226,6 @@ int vmsi_commit_catch_up(struct vms_file *file)
 	return error;
 }
 
-int vmsi_commit_stall(struct vms_file *file, struct vmsi_range *stalled)
-{
-	struct vmsi_atomic *atomic = file->atomic;
-	int error;
-
-	vmsi_gate_close(&atomic->gate);
-	vmsi_lock_acquire(&file->lock);
-	*stalled = mapped_range(file);
-	error = vmsi_stall_begin(atomic->stall, *stalled);
-	vmsi_lock_release(&file->lock);
-	atomic->stalled = error == 0;
-	if (error)
-		vmsi_gate_open(&atomic->gate);
-	return error;
-}
-
-/* What was cut off meanwhile is not there any more to be let go. */
-void vmsi_commit_let_go(struct vms_file *file, struct vmsi_range stalled)
-{
-	struct vmsi_atomic *atomic = file->atomic;
-
-	vmsi_lock_acquire(&file->lock);
-	vmsi_stall_end(atomic->stall,
-		       vmsi_range_common(stalled, mapped_range(file)));
-	vmsi_lock_release(&file->lock);
-	atomic->stalled = false;
-	vmsi_gate_open(&atomic->gate);
-}
-
-/* Stores are held off, where the kernel cannot tell which were made meanwhile. */
-static bool stalls(const struct vmsi_atomic *atomic)
-{
-	return !atomic->tells && atomic->tracker.way == VMSI_TRACKING_STALLS;
-}
-
 static int make_durable(struct vms_file *file, bool *nothing)
 {
 	struct before before;
@@ -351,12 +258,12 @@ static int commit_turn(struct vms_file *file)
 static int commit_stalled(struct vms_file *file)
 {
 	struct vmsi_range stalled;
-	int error = vmsi_commit_stall(file, &stalled);
+	int error = vmsi_alone_stall(file, &stalled);
 
 	if (error)
 		return error;
 	error = commit_turn(file);
-	vmsi_commit_let_go(file, stalled);
+	vmsi_alone_let_go(file, stalled);
 	return error;
 }
 
@@ -368,7 +275,7 @@ static int lead(struct vms_file *file)
 
 	vmsi_turns_begin(&atomic->turns);
 	vmsi_lock_acquire(&atomic->committing);
-	error = stalls(atomic) ? commit_stalled(file) : commit_turn(file);
+	error = vmsi_alone_stalls(atomic) ? commit_stalled(file) : commit_turn(file);
 	vmsi_lock_release(&atomic->committing);
 	vmsi_turns_end(&atomic->turns, error);
 	return error;

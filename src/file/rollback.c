@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/align.h"
+#include "file/alone.h"
 #include "file/atomic_state.h"
 #include "file/commit.h"
 #include "file/file.h"
@@ -66,7 +67,7 @@ static int roll_back(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 	const uint64_t committed = atomic->journal.sizes.size;
-	int error = vmsi_commit_find(file);
+	int error = vmsi_alone_find(file);
 
 	if (!error && (atomic->smallest < committed ||
 		       atomic_load(&file->size) != committed))
@@ -88,9 +89,9 @@ static int roll_back_alone(struct vms_file *file)
 	int error;
 
 	/* Stores outside of updates are dropped or not, as they come. */
-	vmsi_commit_begin_alone(file);
+	vmsi_alone_begin(file);
 	error = roll_back(file);
-	vmsi_commit_end_alone(file);
+	vmsi_alone_end(file);
 	return error;
 }
 

@@ -3,8 +3,8 @@
 
 #include <stdatomic.h>
 
+#include "file/alone.h"
 #include "file/atomic_state.h"
-#include "file/commit.h"
 #include "file/file.h"
 #include "file/show.h"
 #include "host/host.h"
@@ -29,7 +29,7 @@ static int write_run(struct vms_file *file, struct vmsi_page_run run)
 	for (uint64_t i = run.first; i < run.end; i++)
 		vmsi_staging_add(&atomic->staging, i, file->base + i * page);
 	error = vmsi_journal_write(&atomic->journal, VMSI_RECORD_SPILL,
-				   vmsi_commit_sizes(file),
+				   vmsi_alone_sizes(file),
 				   atomic->staging.images, atomic->staging.count,
 				   atomic->staging.offsets);
 	if (!error)

@@ -3,19 +3,11 @@
 
 #include <stdatomic.h>
 
+#include "file/alone.h"
 #include "file/atomic_state.h"
-#include "file/commit.h"
 #include "file/file.h"
 #include "file/show.h"
 #include "host/host.h"
-
-/* A journal this long is emptied: one more fdatasync, and one of the home file. */
-#define JOURNAL_BYTES ((uint64_t)64 << 20)
-
-static bool stalls_always(const struct vmsi_atomic *atomic)
-{
-	return !atomic->tells && atomic->tracker.way == VMSI_TRACKING_STALLS;
-}
 
 /*
  * Make a page private without changing it, though a store may be made at the same
@@ -94,7 +86,7 @@ static int trim_kept(struct vms_file *file)
 
 static bool has_too_many(const struct vmsi_atomic *atomic)
 {
-	return stalls_always(atomic) ||
+	return vmsi_alone_stalls(atomic) ||
 		vmsi_pageset_count(&atomic->kept) > atomic->dirty_pages;
 }
 
@@ -102,16 +94,16 @@ static void trim_pages(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 
-	vmsi_commit_begin_alone(file);
+	vmsi_alone_begin(file);
 	/*
 	 * What was stored since the commit stays. Where the program tells, it is in
 	 * `written`; where all is held, there is nothing.
 	 */
-	if ((atomic->tells || stalls_always(atomic) ||
-	     vmsi_commit_find(file) == 0) &&
+	if ((atomic->tells || vmsi_alone_stalls(atomic) ||
+	     vmsi_alone_find(file) == 0) &&
 	    trim_spilled(file) == 0 && has_too_many(atomic))
 		(void)trim_kept(file);
-	vmsi_commit_end_alone(file);
+	vmsi_alone_end(file);
 }
 
 /* Where the program does not tell, stores are made outside of updates, too. */
@@ -119,11 +111,11 @@ static void trim_stalled(struct vms_file *file)
 {
 	struct vmsi_range stalled;
 
-	if (file->atomic->tells || stalls_always(file->atomic)) {
+	if (file->atomic->tells || vmsi_alone_stalls(file->atomic)) {
 		trim_pages(file);
-	} else if (vmsi_commit_stall(file, &stalled) == 0) {
+	} else if (vmsi_alone_stall(file, &stalled) == 0) {
 		trim_pages(file);
-		vmsi_commit_let_go(file, stalled);
+		vmsi_alone_let_go(file, stalled);
 	}
 }
 
@@ -136,7 +128,7 @@ void vmsi_trim(struct vms_file *file)
 	if (vmsi_pageset_count(&atomic->spilled) || has_too_many(atomic))
 		trim_stalled(file);
 	if (vmsi_pageset_count(&atomic->spilled) == 0 &&
-	    atomic->journal.end > JOURNAL_BYTES &&
+	    vmsi_journal_is_full(&atomic->journal) &&
 	    vmsi_journal_checkpoint(&atomic->journal) == 0)
 		atomic_fetch_add(&file->syncs, 2);
 }
