@@ -149,6 +149,7 @@ static int write_all(struct vmsi_journal *journal, struct record record,
 			return error;
 		tell_offsets(journal, record.count, offsets);
 		record.images += record.count;
+		record.sizes.smallest = record.sizes.size;
 		offsets = offsets ? offsets + record.count : NULL;
 	} while (left > 0);
 	return 0;

@@ -28,7 +28,9 @@ static struct {
 	int home;
 	/* What the file is by the latest commit, and by the one that is being made. */
 	uint8_t *committed, *now;
-	uint64_t committed_size, size, smallest;
+	uint64_t committed_size, size;
+	uint64_t smallest;        /* size since the latest commit */
+	uint64_t record_smallest; /* size since the latest record */
 	bool dirty[PAGES_MOST], spilled[PAGES_MOST];
 	uint8_t *images;
 } run;
@@ -75,11 +77,10 @@ static void change_size(void)
 	if (size < run.size) {
 		memset(run.now + size, 0, PAGES_MOST * run.page - size);
 		run.dirty[size / run.page] = true;
-		for (size_t page = size / run.page; page < PAGES_MOST; page++)
-			run.dirty[page] |= run.spilled[page];
 	}
 	run.size = size;
 	run.smallest = vmsi_min(run.smallest, size);
+	run.record_smallest = vmsi_min(run.record_smallest, size);
 }
 
 /* Images of the dirty pages below the end; what of the last is past it is anything. */
@@ -103,7 +104,7 @@ static size_t take_images(struct vmsi_image *image, unsigned percent)
 
 static struct vmsi_sizes sizes_now(void)
 {
-	return (struct vmsi_sizes){ run.smallest, run.size };
+	return (struct vmsi_sizes){ run.record_smallest, run.size };
 }
 
 static void spill(void)
@@ -114,6 +115,7 @@ static void spill(void)
 	if (vmsi_journal_write(&run.journal, VMSI_RECORD_SPILL, sizes_now(),
 			       images, count, NULL) != 0)
 		return;
+	run.record_smallest = run.size;
 	for (size_t i = 0; i < count; i++) {
 		run.dirty[images[i].page] = false;
 		run.spilled[images[i].page] = true;
@@ -124,7 +126,7 @@ static void forget_changes(void)
 {
 	memset(run.dirty, 0, sizeof(run.dirty));
 	memset(run.spilled, 0, sizeof(run.spilled));
-	run.smallest = run.size;
+	run.smallest = run.record_smallest = run.size;
 }
 
 static void roll_back(void)
@@ -150,6 +152,7 @@ static void keep_trying(void)
 	for (size_t page = 0; page < PAGES_MOST; page++)
 		run.dirty[page] |= run.spilled[page];
 	memset(run.spilled, 0, sizeof(run.spilled));
+	run.record_smallest = run.smallest;
 }
 
 static void fail(void)
@@ -260,7 +263,7 @@ static void begin(const struct workload_files *files, struct random *random,
 	open_journal();
 	recorder_fail((struct failures){ .sync = 5, .write = 3 });
 	run.size = 1 + random_below(random, PAGES_MOST * run.page);
-	run.smallest = 0;
+	run.smallest = run.record_smallest = 0;
 }
 
 static void run_journal(const struct workload_files *files,

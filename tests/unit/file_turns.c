@@ -163,12 +163,12 @@ static void nobody_is_inside_a_closed_gate(void **state)
 	for (int i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, update,
 						NULL), 0);
-	while (atomic_load(&updating)) {
+	do {
 		vmsi_gate_close(&gate);
 		assert_int_equal(pair.a, pair.b);
 		closed++;
 		vmsi_gate_open(&gate);
-	}
+	} while (atomic_load(&updating));
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(pair.a, THREADS * ROUNDS);

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include <linux/loop.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+
+#include "file_fixture.h"
+
+/* Growing files until a limit or a disk is reached. */
+
+#define KIB ((size_t)1024)
+#define MIB (KIB * KIB)
+
+static volatile sig_atomic_t signals;
+
+static void note_signal(int signal)
+{
+	(void)signal;
+	signals++;
+}
+
+/* A child, since a limit of this process cannot be raised again by all. */
+static void limit_in_a_child(const char *path)
+{
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	struct rlimit limit = { .rlim_cur = 10000, .rlim_max = RLIM_INFINITY };
+	vms_file *file = open_with(path, VMS_FILE_CREATE, 0);
+	char bytes[100] = "x";
+	sigset_t set;
+
+	child_needs(file);
+	(void)unlimited;
+	(void)signal(SIGXFSZ, note_signal);
+	child_needs(vms_file_append(file, bytes, 100, NULL) == 0);
+	child_needs(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	child_needs(vms_file_append(file, bytes, 100, NULL) == 0);
+	child_needs(vms_file_resize(file, 9950) == 0);
+	child_needs(vms_file_append(file, bytes, 51, NULL) == -1 && errno == EFBIG);
+	child_needs(vms_file_append(file, NULL, 51, NULL) == -1 && errno == EFBIG);
+	child_needs(vms_file_resize(file, 10001) == -1 && errno == EFBIG);
+	child_needs(vms_file_size(file) == 9950 && size_of(path) == 9950);
+	/* Longer than is known: the kernel finds it. */
+	limit.rlim_cur = RLIM_INFINITY;
+	child_needs(truncate(path, 9990) == 0);
+	child_needs(vms_file_append(file, bytes, 20, NULL) == -1 && errno == EFBIG);
+	child_needs(size_of(path) == 9990);
+	child_needs(signals == 0);
+	/* A signal that was pending before stays. */
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGXFSZ);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	(void)raise(SIGXFSZ);
+	child_needs(vms_file_append(file, bytes, 20, NULL) == -1 && errno == EFBIG);
+	child_needs(sigpending(&set) == 0 && sigismember(&set, SIGXFSZ) == 1);
+	(void)sigemptyset(&set);
+	(void)sigprocmask(SIG_SETMASK, &set, NULL);
+	child_needs(signals == 1);
+	child_needs(vms_file_append(file, bytes, 10, NULL) == 0);
+	child_needs(vms_file_close(file) == 0);
+	_exit(0);
+}
+
+static void a_limit_is_an_error_and_no_signal(void **state)
+{
+	const struct place *place = *state;
+	pid_t child = fork();
+
+	if (child == 0)
+		limit_in_a_child(place->path);
+	must_end_well(child);
+}
+
+/* The limit of a process that runs is lowered by another one. */
+static void a_limit_may_be_lowered_from_outside(void **state)
+{
+	const struct place *place = *state;
+	const struct rlimit first = { 1000000, RLIM_INFINITY };
+	const struct rlimit limit = { 5000, RLIM_INFINITY };
+	int go[2], ready[2];
+	char byte = 0;
+	pid_t child;
+
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	if (child == 0) {
+		vms_file *file = open_with(place->path, VMS_FILE_CREATE, 0);
+
+		child_needs(file);
+		(void)signal(SIGXFSZ, SIG_DFL);
+		child_needs(setrlimit(RLIMIT_FSIZE, &first) == 0);
+		child_needs(write(ready[1], "r", 1) == 1);
+		while (vms_file_append(file, "0123456789", 10, NULL) == 0)
+			;
+		child_needs(errno == EFBIG);
+		child_needs(vms_file_size(file) == size_of(place->path));
+		child_needs(vms_file_size(file) % 10 == 0);
+		child_needs(read(go[0], &byte, 1) == 1);
+		child_needs(vms_file_append(file, "x", 1, NULL) == -1 &&
+			    errno == EFBIG);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(prlimit(child, RLIMIT_FSIZE, &limit, NULL), 0);
+	assert_int_equal(write(go[1], "g", 1), 1);
+	must_end_well(child);
+	(void)close(go[0]), (void)close(go[1]);
+	(void)close(ready[0]), (void)close(ready[1]);
+}
+
+/* Fill a file system by each way to grow; each time nothing is left of what failed. */
+static void fill(const char *path)
+{
+	vms_file *file = must_open(path, VMS_FILE_CREATE, 0);
+	const size_t length = 333333;
+	char *bytes = malloc(length);
+	uint64_t size;
+
+	memset(bytes, 'f', length);
+	while (vms_file_append(file, bytes, length, NULL) == 0)
+		;
+	assert_int_equal(errno, ENOSPC);
+	size = vms_file_size(file);
+	assert_true(size > 0 && size % length == 0);
+	assert_int_equal(size_of(path), size);
+	refused(vms_file_append(file, NULL, 16 * MIB, NULL), ENOSPC);
+	refused(vms_file_resize(file, size + 16 * MIB), ENOSPC);
+	assert_int_equal(size_of(path), size);
+	assert_int_equal(vms_file_size(file), size);
+	/* All that was acknowledged is there, and can be written to. */
+	memset(vms_file_at(file, 0, size), 'g', size);
+	assert_int_equal(*(char *)vms_file_at(file, size - 1, 1), 'g');
+	worked(vms_file_sync(file, 0, 0, VMS_FILE_SYNC_ALL));
+	worked(vms_file_resize(file, 1));
+	worked(vms_file_append(file, bytes, length, NULL));
+	worked(vms_file_close(file));
+	free(bytes);
+}
+
+static void fills_a_file_system_in_memory(void **state)
+{
+	const struct place *place = *state;
+
+	if (mount("vmspace", place->directory, "tmpfs", 0, "size=16m") != 0)
+		skip();
+	fill(place->path);
+	assert_int_equal(umount2(place->directory, MNT_DETACH), 0);
+}
+
+/* An ext4 in a file; false where the machine has no loop devices or no mke2fs. */
+static bool mount_ext4(const char *directory, const char *image)
+{
+	char command[1024];
+
+	(void)snprintf(command, sizeof(command),
+		       "truncate -s 16M '%s' && mke2fs -q -F -t ext4 -O ^has_journal '%s' "
+		       ">/dev/null 2>&1 && mount -o loop '%s' '%s' 2>/dev/null",
+		       image, image, image, directory);
+	return system(command) == 0;
+}
+
+static void fills_a_disk(void **state)
+{
+	const struct place *place = *state;
+	char image[128];
+	bool mounted;
+
+	(void)snprintf(image, sizeof(image), "%s.image", place->directory);
+	mounted = mount_ext4(place->directory, image);
+	if (mounted) {
+		fill(place->path);
+		assert_int_equal(umount2(place->directory, MNT_DETACH), 0);
+	}
+	(void)unlink(image);
+	if (!mounted)
+		skip();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		file_test(a_limit_is_an_error_and_no_signal),
+		file_test(a_limit_may_be_lowered_from_outside),
+		file_test(fills_a_file_system_in_memory),
+		file_test(fills_a_disk),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
