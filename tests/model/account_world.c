@@ -241,8 +241,14 @@ static void do_grow(struct process *process)
 	if (process->counter != index_of(process))
 		return;
 	process->real += bytes;
-	vmsi_account_grew(&world.account, &process->account, bytes,
-			  copiers_of(process));
+	if (kernel_below(2)) {
+		vmsi_account_grew(&world.account, &process->account, bytes,
+				  copiers_of(process));
+		return;
+	}
+	/* A look at all of the process's figures finds it. */
+	kernel_look(process);
+	vmsi_account_copies_grew(&world.account, bytes, copiers_of(process));
 }
 
 static void do_see(struct process *process)

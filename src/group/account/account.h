@@ -245,7 +245,14 @@ void vmsi_account_measured(struct vmsi_account *account,
 void vmsi_account_emptied(struct vmsi_account *account,
 			  struct vmsi_account_process *process);
 
-/* A stack has grown, which nobody could refuse; copiers as for a cost. */
+/*
+ * A look has found that a stack has grown by bytes, which nobody could refuse:
+ * each fork under way of the copiers, as for a cost, copies that as well.
+ */
+void vmsi_account_copies_grew(struct vmsi_account *account, size_t bytes,
+			      struct vmsi_account_process *copiers);
+
+/* Likewise without a look: the process has bytes more, too. */
 void vmsi_account_grew(struct vmsi_account *account,
 		       struct vmsi_account_process *process, size_t bytes,
 		       struct vmsi_account_process *copiers);

@@ -93,15 +93,21 @@ static void grow_all_copies(struct vmsi_account *account,
 		grow_copies(account, copiers, bytes);
 }
 
+void vmsi_account_copies_grew(struct vmsi_account *account, size_t bytes,
+			      struct vmsi_account_process *copiers)
+{
+	grow_all_copies(account, copiers, bytes);
+	vmsi_account_note_over(account);
+	vmsi_account_verify(account);
+}
+
 void vmsi_account_grew(struct vmsi_account *account,
 		       struct vmsi_account_process *process, size_t bytes,
 		       struct vmsi_account_process *copiers)
 {
 	vmsi_account_set(account, process, process->measured + bytes,
 			 process->unseen, process->twice);
-	grow_all_copies(account, copiers, bytes);
-	vmsi_account_note_over(account);
-	vmsi_account_verify(account);
+	vmsi_account_copies_grew(account, bytes, copiers);
 }
 
 static void charge(struct vmsi_account *account,

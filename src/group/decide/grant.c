@@ -46,6 +46,21 @@ static struct vmsi_account_process *copiers_of(struct vms_group *group,
 /* --- making room ---------------------------------------------------------- */
 
 /*
+ * A look may find that a stack has grown, that the heap ends lower than it did,
+ * or that a part of a file does not count any more. A request for a fork, a brk
+ * or a file is for another number of bytes then.
+ */
+static void update_bytes(struct vms_group *group, struct vmsi_process *process,
+			 struct vmsi_request *request)
+{
+	if (request->call == VMS_GROUP_FORK)
+		request->bytes = vmsi_counter_copy(group, process);
+	if (request->call == VMS_GROUP_BRK)
+		request->bytes = vmsi_request_heap_growth(request);
+	vmsi_request_update_file(group, request);
+}
+
+/*
  * Returns whether the account has room for a request, and what it would cost.
  */
 static bool try(struct vms_group *group, struct vmsi_process *process,
@@ -60,14 +75,16 @@ static bool try(struct vms_group *group, struct vmsi_process *process,
 	return vmsi_account_has_room(&group->account, &effect, copiers);
 }
 
+/* Look until there is room for what a request costs now. */
 static bool make_room(struct vms_group *group, struct vmsi_process *process,
-		      pid_t thread, size_t cost)
+		      pid_t thread, struct vmsi_request *request, size_t cost)
 {
 	if (cost > group->account.limit)
 		return false;
 	vmsi_look_to_lower(group, process, thread,
 			   vmsi_account_room_for(&group->account, cost));
-	return vmsi_account_fits(&group->account, cost);
+	update_bytes(group, process, request);
+	return try(group, process, request, &cost);
 }
 
 /* Look at everything, when all that was granted before has been made. */
@@ -79,9 +96,7 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 	vmsi_granted_wait(group);
 	vmsi_look_at_all(group);
 	vmsi_account_raise_peak(&group->account);
-	if (request->call == VMS_GROUP_FORK)
-		request->bytes = vmsi_counter_copy(group, process);
-	vmsi_request_update_file(group, request);
+	update_bytes(group, process, request);
 	if (try(group, process, request, &cost))
 		return true;
 	vmsi_request_net(group, process, thread, request);
@@ -97,12 +112,13 @@ static bool find_room(struct vms_group *group, struct vmsi_process *process,
 	if (try(group, process, request, &cost))
 		return true;
 	if (group->account.policy == VMS_COMMIT_STRICT)
-		return make_room(group, process, thread, cost) ||
+		return make_room(group, process, thread, request, cost) ||
 			make_sure(group, process, thread, request);
 	/*
 	 * A single call is compared with the whole limit: the sum is no matter.
 	 */
 	vmsi_look(group, process, thread);
+	update_bytes(group, process, request);
 	vmsi_request_net(group, process, thread, request);
 	return try(group, process, request, &cost);
 }
@@ -158,8 +174,8 @@ bool vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
 		return false;
 	is_looked_at = vmsi_look_for_peak(group, process, thread,
 					  request->bytes);
-	/* That look may have found what nobody asked for, or what is gone. */
-	vmsi_request_update_file(group, request);
+	if (is_looked_at)
+		update_bytes(group, process, request);
 	/*
 	 * charge asks which process counts a memory, and may find by that look
 	 * that a process has left the memory: then it charges nothing and says

@@ -32,6 +32,17 @@ static int do_fork(size_t bytes)
 	return wait_for(child);
 }
 
+/* The child asks for nothing, and ends with the group. */
+static int do_fork_idle(size_t bytes)
+{
+	const pid_t child = fork();
+
+	(void)bytes;
+	while (child == 0)
+		pause();
+	return answer(child);
+}
+
 /* The child asks for memory of its own. */
 static int do_fork_map(size_t bytes)
 {
@@ -264,6 +275,7 @@ int main(int argc, char **argv)
 		{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
 		{ "shmget", do_shmget }, { "segment", do_segment },
 		{ "fill", do_fill }, { "fork", do_fork }, { "fork-map", do_fork_map },
+		{ "fork-idle", do_fork_idle }, { "stack", do_stack },
 		{ "sibling", do_sibling }, { "grandchild", do_grandchild },
 		{ "fork-of-sharer", do_fork_of_sharer },
 		{ "vfork", do_vfork }, { "spawn", do_spawn },
