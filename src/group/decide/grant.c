@@ -164,14 +164,14 @@ static int charge(struct vms_group *group, struct vmsi_process *process,
 	return 0;
 }
 
-bool vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
-			pid_t thread, struct vmsi_request *request)
+int vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
+		       pid_t thread, struct vmsi_request *request)
 {
 	bool is_looked_at;
 	int error = -EDQUOT;
 
 	if (!find_room(group, process, thread, request))
-		return false;
+		return -EDQUOT;
 	is_looked_at = vmsi_look_for_peak(group, process, thread,
 					  request->bytes);
 	if (is_looked_at)
@@ -184,7 +184,7 @@ bool vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
 	 */
 	while (error == -EDQUOT && find_room(group, process, thread, request))
 		error = charge(group, process, thread, request, is_looked_at);
-	return error == 0;
+	return error;
 }
 
 void vmsi_request_take_back(struct vms_group *group,

@@ -20,6 +20,7 @@ static void uncount(struct vms_group *group, struct vmsi_held_refusal *held)
 	held->state = VMSI_HELD_GRANTED;
 	all->granted_again++;
 	all->count--;
+	all->unaccounted -= held->refusal.unaccounted;
 	if (process)
 		process->refusals--;
 }

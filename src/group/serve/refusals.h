@@ -39,6 +39,13 @@ struct vmsi_held_refusal {
 /* malloc tries three calls before it says no: enough for twenty threads. */
 #define VMSI_HELD_MOST 64u
 
+/* Why a request is refused. */
+enum vmsi_refused {
+	VMSI_REFUSED_FULL,        /* it does not fit */
+	VMSI_REFUSED_ON_DEMAND,   /* as vms_group_faults say */
+	VMSI_REFUSED_UNACCOUNTED, /* the supervisor has no memory to note it */
+};
+
 struct vmsi_refusals {
 	void (*on_refusal)(void *context, vms_group *group,
 			   const struct vms_group_refusal *refusal);
@@ -48,15 +55,22 @@ struct vmsi_refusals {
 	uint64_t count;                /* without those granted again */
 	uint64_t injected;             /* of count */
 	uint64_t granted_again;
+	uint64_t unaccounted;          /* not all of them in count */
 	struct vmsi_held_refusal held[VMSI_HELD_MOST]; /* by time */
 	size_t held_count;
 };
 
 /* --- refuse.c ------------------------------------------------------------- */
 
-/* Refuse the call that is served now; on demand, or for want of memory. */
+/* Refuse the call that is served now. */
 void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
-		 const struct vmsi_request *request, bool on_demand);
+		 const struct vmsi_request *request, enum vmsi_refused why);
+
+/*
+ * Likewise where its process could not be met. A process that has gone gets no
+ * answer; for any other there is no memory, and the call counts as unaccounted.
+ */
+void vmsi_refuse_unknown(struct vms_group *group);
 
 /* --- refusals.c: those that are held -------------------------------------- */
 

@@ -58,6 +58,21 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 	}
 }
 
+/* Charge a request and let it through, or refuse it. */
+static void decide_request(struct vms_group *group,
+			   struct vmsi_process *process,
+			   struct vmsi_request *request)
+{
+	const pid_t thread = (pid_t)group->service->call->pid;
+	const int error = vmsi_request_grant(group, process, thread, request);
+
+	if (error)
+		vmsi_refuse(group, process, request, error == -ENOMEM ?
+			    VMSI_REFUSED_UNACCOUNTED : VMSI_REFUSED_FULL);
+	else
+		let_through(group, process, request, true);
+}
+
 static void decide(struct vms_group *group, struct vmsi_process *process)
 {
 	const struct seccomp_notif *call = group->service->call;
@@ -78,11 +93,9 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	else if (vmsi_faults_count(group->faults, process, thread,
 				   (uintptr_t)call->data.instruction_pointer,
 				   &request))
-		vmsi_refuse(group, process, &request, true);
-	else if (vmsi_request_grant(group, process, thread, &request))
-		let_through(group, process, &request, true);
+		vmsi_refuse(group, process, &request, VMSI_REFUSED_ON_DEMAND);
 	else
-		vmsi_refuse(group, process, &request, false);
+		decide_request(group, process, &request);
 }
 
 static int serve_call(struct vms_group *group)
@@ -100,9 +113,7 @@ static int serve_call(struct vms_group *group)
 	if (process)
 		decide(group, process);
 	else
-		/* It has gone, or there is no memory to count it with. */
-		vmsi_listener_answer(service->listener, service->call->id,
-				     -ENOMEM);
+		vmsi_refuse_unknown(group);
 	return 1;
 }
 

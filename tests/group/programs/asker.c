@@ -240,6 +240,19 @@ static int do_fork_wait(size_t bytes)
 	return wait_for(child);
 }
 
+/* A child that the group does not know waits, and asks for memory then. */
+static int do_fork_waits_to_map(size_t bytes)
+{
+	const pid_t child = fork();
+
+	if (child == 0) {
+		const int error = do_wait(0);
+
+		_exit(error ? error : do_mmap(bytes));
+	}
+	return wait_for(child);
+}
+
 static _Noreturn int do_exit(size_t status)
 {
 	_exit((int)(status / MIB));
@@ -282,6 +295,7 @@ int main(int argc, char **argv)
 		{ "threads", do_threads }, { "orphan", do_orphan },
 		{ "exec", do_exec }, { "image", do_image }, { "stay", do_stay },
 		{ "wait", do_wait }, { "fork-wait", do_fork_wait },
+		{ "fork-waits-to-map", do_fork_waits_to_map },
 		{ "exit", do_exit }, { "raise", do_raise }, { "clone3", do_clone3 },
 		{ NULL, NULL },
 	};
