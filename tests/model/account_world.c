@@ -140,8 +140,8 @@ static bool ask(struct process *process, const struct vmsi_effect *effect)
 				   copiers_of(process));
 	kernel_require(error == 0 || error == -EDQUOT, "a surprising error");
 	kernel_require((error == 0) == may, may ?
-		"there was room, and it was refused" :
-		"there was no room, and it was granted");
+		"it fitted, and was refused" :
+		"it did not fit, and was granted");
 	if (error) {
 		world.counts.refused++;
 		kernel_require(memcmp(&before, &world.account, sizeof before) == 0,

@@ -62,7 +62,7 @@ size_t vmsi_account_cost(const struct vmsi_effect *effect,
 }
 
 /* Under its heuristic, Linux compares a single call with the whole limit. */
-bool vmsi_account_has_room(const struct vmsi_account *account,
+bool vmsi_account_allows(const struct vmsi_account *account,
 			   const struct vmsi_effect *effect,
 			   const struct vmsi_account_process *copiers)
 {
@@ -141,7 +141,7 @@ int vmsi_account_grant(struct vmsi_account *account,
 	const size_t before = vmsi_account_committed(account);
 	struct vmsi_effect noted = *effect;
 
-	if (!vmsi_account_has_room(account, effect, copiers))
+	if (!vmsi_account_allows(account, effect, copiers))
 		return -EDQUOT;
 	noted.replaced = bytes_given_up(effect);
 	noted.replaced_of = NULL;

@@ -9,15 +9,15 @@ int vmsi_pendings_add(struct vmsi_pendings *pendings,
 		      const struct vmsi_pending *pending)
 {
 	/* Most processes have one thread, and so one call under way. */
-	const size_t room = pendings->room ? 2 * pendings->room : 1;
+	const size_t capacity = pendings->capacity ? 2 * pendings->capacity : 1;
 	struct vmsi_pending *list = pendings->list;
 
-	if (pendings->count == pendings->room) {
-		list = reallocarray(list, room, sizeof *list);
+	if (pendings->count == pendings->capacity) {
+		list = reallocarray(list, capacity, sizeof *list);
 		if (!list)
 			return -ENOMEM;
 		pendings->list = list;
-		pendings->room = room;
+		pendings->capacity = capacity;
 	}
 	list[pendings->count++] = *pending;
 	return 0;

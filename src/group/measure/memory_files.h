@@ -23,7 +23,7 @@ struct vmsi_memory_files {
 		bool may_write;              /* some process opened it so */
 		bool is_mapped;              /* was found by this look */
 	} *list;                             /* by device and inode, ascending */
-	size_t count, room;
+	size_t count, capacity;
 };
 
 /* The part of a file that a request maps writable; end 0: there is no file. */

@@ -85,18 +85,22 @@ void vmsi_refusals_tell(struct vms_group *group,
 			struct vms_group_refusal *refusal,
 			struct vmsi_backtrace *backtrace);
 
-/* A request of a thread is let through: one that it repeats did not fail. */
+/*
+ * A request of a thread is let through: a refusal that is held and that the
+ * request repeats made nothing fail, and is not told.
+ */
 void vmsi_refusals_granted(struct vms_group *group, pid_t thread,
 			   const struct vmsi_request *request);
 
-/* Tell those of a process, which will not ask again; 0: of all processes. */
+/* Tell what is held of a process that will not ask again; 0: of all processes. */
 void vmsi_refusals_end(struct vms_group *group, pid_t process);
 
-/* Tell those whose hold has ended. */
+/* Tell the refusals whose hold has ended. */
 void vmsi_refusals_tell_due(struct vms_group *group);
 
 /*
- * Nobody was served for a time, ns, so who asks again had to wait: hold longer.
+ * The supervisor served nobody for a time, in ns, and a thread that asks again
+ * had to wait for it: hold all refusals longer by that time.
  */
 void vmsi_refusals_postpone(struct vms_group *group, uint64_t time);
 

@@ -12,7 +12,7 @@
 #include "group/serve/listener.h"
 #include "group/serve/service.h"
 
-/* So many refusals get a backtrace, however soon they follow each other. */
+/* How many refusals get a backtrace, however soon they follow each other. */
 #define BACKTRACES_AT_ONCE 20
 
 static struct vms_group_refusal
@@ -52,7 +52,7 @@ static const char *why_no_backtrace(const struct vms_group *group, uint64_t now)
 		"too many refusals at once" : NULL;
 }
 
-/* A refused brk answers where the heap ends. */
+/* brk does not return errors: a brk that fails returns where the heap ends. */
 static int64_t answer_of(struct vms_group *group,
 			 const struct vmsi_request *request)
 {
@@ -88,7 +88,7 @@ void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
 		vmsi_refusals_hold(group, &refusal, request, &backtrace);
 		return;
 	}
-	/* No allocator that asks again will get it, so it is told at once. */
+	/* Nobody gets it by giving memory back and asking again: tell it now. */
 	vmsi_refusals_tell(group, &refusal, &backtrace);
 	vmsi_backtrace_free(&backtrace);
 }
