@@ -101,8 +101,7 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 	size_t cost;
 
 	vmsi_granted_wait(group);
-	vmsi_look_at_all(group);
-	vmsi_account_raise_peak(&group->account);
+	vmsi_look_at_all_for_peak(group);
 	update_bytes(group, process, request);
 	if (try(group, process, request, &cost))
 		return true;

@@ -53,6 +53,20 @@ bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 }
 
 /*
+ * A call under way may be about to put a file in place of private memory. Then
+ * the figures have the memory and the account has the file as well, so a sum
+ * above the limit is no peak, unless all calls were made before the look.
+ */
+void vmsi_look_at_all_for_peak(struct vms_group *group)
+{
+	const bool all_made = !vmsi_granted_check_all(group);
+
+	vmsi_look_at_all(group);
+	if (all_made || vmsi_account_fits(&group->account, 0))
+		vmsi_account_raise_peak(&group->account);
+}
+
+/*
  * A call that is made while figures are read counts twice, so that is waited
  * for.
  */
