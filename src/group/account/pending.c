@@ -84,7 +84,10 @@ static size_t size_of(const struct vmsi_pending *pending)
 	return pending->effect.bytes + pending->effect.credit;
 }
 
-/* Whether one is nearer to what is needed, and enough if any is. */
+/*
+ * Whether a copy of size bytes suits better than another one: one that is enough
+ * is better than one that is not, and then the nearer one to what is needed.
+ */
 static bool is_better(size_t size, size_t other, size_t needed)
 {
 	if ((size >= needed) != (other >= needed))
@@ -92,7 +95,7 @@ static bool is_better(size_t size, size_t other, size_t needed)
 	return size >= needed ? size < other : size > other;
 }
 
-/* Of copies that have at least come so far; the count: there is none. */
+/* Find the best of the copies whose state is at least this; count: none is. */
 static size_t find_best(const struct vmsi_pendings *pendings, size_t needed,
 			enum vmsi_pending_state least)
 {
@@ -110,7 +113,7 @@ static size_t find_best(const struct vmsi_pendings *pendings, size_t needed,
 	return best;
 }
 
-/* How far that copy has come which will be dropped first. */
+/* The most advanced state of any copy: those that have it are dropped first. */
 static enum vmsi_pending_state
 farthest(const struct vmsi_pendings *pendings)
 {

@@ -51,7 +51,8 @@ size_t vmsi_memory_files_missing(const struct vmsi_memory_files *files,
 				 const struct vmsi_file_part *part);
 
 /*
- * A part counts from now on. Without memory for it, only until the next look.
+ * A part of a file counts from now on. If there is no memory to note the part,
+ * the next look takes it away.
  */
 void vmsi_memory_files_count(struct vmsi_memory_files *files,
 			     const struct vmsi_file_part *part);

@@ -21,7 +21,7 @@ static void look_by_another_thread(struct vms_group *group,
 		vmsi_account_emptied(&group->account, &process->account);
 }
 
-/* By how much a process's stack has grown since its last look, as far as is known. */
+/* By how much the stack has grown since the last look; 0: that is not known. */
 static size_t stack_growth(const struct vmsi_process *process, size_t stack)
 {
 	return process->stack && stack > process->stack ?
@@ -49,8 +49,8 @@ void vmsi_look_at_own(struct vms_group *group, struct vmsi_process *process,
 	if (error)
 		return;
 	/*
-	 * Not told of a program that hides its mappings: what was granted
-	 * stays.
+	 * A program that hides its mappings does not tell where its heap ends:
+	 * then data_end stays what was granted.
 	 */
 	if (measure.data_end)
 		process->data_end = measure.data_end;

@@ -23,8 +23,9 @@ uint64_t vmsi_next_look(uint64_t begin)
 }
 
 /*
- * What was counted by the last look may have been given back since, by other
- * processes or with shared objects: only a look at everything tells.
+ * Other processes may have given back what their last look counted, and objects
+ * may have gone. Only a look at everything tells, so it is made if the sum is
+ * still above the target.
  */
 static void look_at_others(struct vms_group *group, size_t target)
 {
@@ -67,8 +68,8 @@ void vmsi_look_at_all_for_peak(struct vms_group *group)
 }
 
 /*
- * A call that is made while figures are read counts twice, so that is waited
- * for.
+ * While a call is under way its memory may be in the figures and in the account,
+ * so the sum is too high for a peak: the look is put off until it has been made.
  */
 void vmsi_look_at_idle_peak(struct vms_group *group)
 {

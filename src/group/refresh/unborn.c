@@ -24,8 +24,8 @@ vmsi_members_forking(struct vms_group *group, struct vmsi_process *process)
 }
 
 /*
- * Which forks were made is asked before the search: the child of one that is
- * made later need not be found by it.
+ * Which forks were made is asked before the search. A fork that is made during
+ * the search stays, since the search may have missed its child.
  */
 void vmsi_members_search(struct vms_group *group)
 {
