@@ -136,11 +136,8 @@ static void get(vms_file *file, const char *key)
 {
 	const struct entry *entry = find(file, key);
 
-	if (entry)
-		printf("%.*s\n", (int)entry->value_bytes,
-		       entry->bytes + entry->key_bytes);
-	else
-		printf("no %s\n", key);
+	printf("%.*s\n", entry ? (int)entry->value_bytes : 4,
+	       entry ? entry->bytes + entry->key_bytes : "none");
 }
 
 static void list(vms_file *file)
