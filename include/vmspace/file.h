@@ -314,7 +314,8 @@ int vms_file_end_access(struct vms_file_access *access, uint64_t *offset);
 
 /*
  * Copy from a file, or into one, without an access around it. Only losses in the
- * range itself fail it.
+ * range itself fail it. What is copied into an atomic file is told as by
+ * vms_file_will_write, whose errors it has, too.
  *
  * Returns 0; -1 with errno set, and the bytes at the target are undefined: ERANGE
  * the range does not lie in the file; EBADF copy_in to a read-only one; ENXIO, EIO

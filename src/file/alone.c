@@ -2,6 +2,7 @@
 #include "file/alone.h"
 
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "file/atomic_state.h"
 #include "file/file.h"
@@ -47,8 +48,8 @@ int vmsi_alone_stall(struct vms_file *file, struct vmsi_range *stalled)
 	vmsi_lock_acquire(&file->lock);
 	*stalled = mapped_range(file);
 	error = vmsi_stall_begin(atomic->stall, *stalled);
-	vmsi_lock_release(&file->lock);
 	atomic->stalled = error == 0;
+	vmsi_lock_release(&file->lock);
 	if (error)
 		vmsi_gate_open(&atomic->gate);
 	return error;
@@ -62,9 +63,26 @@ void vmsi_alone_let_go(struct vms_file *file, struct vmsi_range stalled)
 	vmsi_lock_acquire(&file->lock);
 	vmsi_stall_end(atomic->stall,
 		       vmsi_range_common(stalled, mapped_range(file)));
-	vmsi_lock_release(&file->lock);
 	atomic->stalled = false;
+	vmsi_lock_release(&file->lock);
 	vmsi_gate_open(&atomic->gate);
+}
+
+/* They are written, so that what is stored now is not dropped as kept. */
+int vmsi_alone_admit(struct vms_file *file, struct vmsi_page_run run)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	const struct vmsi_range range =
+		vmsi_pages_range(file, run, vmsi_page_size());
+	long error;
+
+	if (atomic->reads || !atomic->stalled)
+		return 0;
+	error = vmsi_host.mprotect(range.start, vmsi_range_length(range),
+				   PROT_READ | PROT_WRITE);
+	if (!error)
+		vmsi_pageset_add(&atomic->written, run);
+	return (int)error;
 }
 
 /* --- what was written -------------------------------------------------------------- */

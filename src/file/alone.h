@@ -6,6 +6,7 @@
 
 #include "base/align.h"
 #include "file/journal.h"
+#include "file/pageset.h"
 
 struct vms_file;
 struct vmsi_atomic;
@@ -28,6 +29,13 @@ void vmsi_alone_end(struct vms_file *file);
  */
 int vmsi_alone_stall(struct vms_file *file, struct vmsi_range *stalled);
 void vmsi_alone_let_go(struct vms_file *file, struct vmsi_range stalled);
+
+/*
+ * Before the library itself stores into pages with the lock of the file, which whoever
+ * lets stores go on needs: the pages can be stored to, though all are stalled. Without
+ * `committing`. Returns 0 or -errno.
+ */
+int vmsi_alone_admit(struct vms_file *file, struct vmsi_page_run run);
 
 /* Whether stores are stalled for as long as a commit takes: see tracker.h. */
 bool vmsi_alone_stalls(const struct vmsi_atomic *atomic);

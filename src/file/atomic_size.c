@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/align.h"
+#include "file/alone.h"
 #include "file/atomic.h"
 #include "file/atomic_state.h"
 #include "file/disk.h"
@@ -70,8 +71,11 @@ static int shrink(struct vms_file *file, uint64_t size)
 	struct vmsi_atomic *atomic = file->atomic;
 	const size_t page = vmsi_page_size();
 	const uint64_t last = size / page;
-	int error = vmsi_show_nothing(file, pages_of(size));
+	int error = size % page ? vmsi_alone_admit(file, (struct vmsi_page_run){
+		last, last + 1 }) : 0;
 
+	if (!error)
+		error = vmsi_show_nothing(file, pages_of(size));
 	if (error)
 		return error;
 	/* What the last page has behind the end is not there when it grows again. */
@@ -107,6 +111,22 @@ int vmsi_atomic_resize(struct vms_file *file, uint64_t size)
 	return error;
 }
 
+/* Only the page that the file ended in was there before, and may be stalled. */
+static int store(struct vms_file *file, uint64_t at, const void *bytes,
+		 size_t length)
+{
+	const size_t page = vmsi_page_size();
+	int error = at % page ? vmsi_alone_admit(file, (struct vmsi_page_run){
+		at / page, at / page + 1 }) : 0;
+
+	if (error)
+		return error;
+	memcpy(file->base + at, bytes, length);
+	vmsi_pageset_add(&file->atomic->written, (struct vmsi_page_run){
+		at / page, pages_of(at + length) });
+	return 0;
+}
+
 /*
  * A commit copies pages with the lock of the file, so it has all that is appended or
  * nothing.
@@ -114,7 +134,6 @@ int vmsi_atomic_resize(struct vms_file *file, uint64_t size)
 int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
 		       uint64_t *offset)
 {
-	const size_t page = vmsi_page_size();
 	uint64_t at, end;
 	int error;
 
@@ -124,9 +143,9 @@ int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
 	at = atomic_load(&file->size);
 	error = vmsi_add(at, length, &end) ? set_size(file, end) : -EFBIG;
 	if (!error && bytes && length) {
-		memcpy(file->base + at, bytes, length);
-		vmsi_pageset_add(&file->atomic->written, (struct vmsi_page_run){
-			at / page, pages_of(end) });
+		error = store(file, at, bytes, length);
+		if (error)
+			(void)set_size(file, at);
 	}
 	vmsi_lock_release(&file->lock);
 	if (!error && offset)

@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "file/alone.h"
 #include "file/disk.h"
 #include "file/file.h"
+#include "host/host.h"
 #include "space/inside.h"
 
 /*
@@ -51,6 +53,17 @@ static int why_lost(const struct copy *copy)
 	return -vmsi_losses_first(&copy->file->losses, &offset);
 }
 
+/* Stores into an atomic file may be stalled by a commit, which needs the lock. */
+static bool may_store(const struct copy *copy)
+{
+	const size_t page = vmsi_page_size();
+
+	return copy->direction == COPY_OUT || !copy->file->atomic ||
+		vmsi_alone_admit(copy->file, (struct vmsi_page_run){
+			copy->offset / page,
+			(copy->offset + copy->length - 1) / page + 1 }) == 0;
+}
+
 enum outcome { COPIED, COPIED_BESIDE_LOSS, NOT_COPIED };
 
 static enum outcome copy_locked(const struct copy *copy)
@@ -58,7 +71,7 @@ static enum outcome copy_locked(const struct copy *copy)
 	enum outcome outcome = NOT_COPIED;
 
 	vmsi_lock_acquire(&copy->file->lock);
-	if (!touches_loss(copy)) {
+	if (!touches_loss(copy) && may_store(copy)) {
 		move_bytes(copy);
 		outcome = touches_loss(copy) ? COPIED : COPIED_BESIDE_LOSS;
 	}
@@ -122,14 +135,30 @@ static int check(const struct copy *copy)
 		-ERANGE : 0;
 }
 
+/*
+ * What is copied into an atomic file is told: before, since the dirty limit may refuse
+ * it, and after, since a commit of another thread may have come in between.
+ */
+static int tell(const struct copy *copy)
+{
+	if (copy->direction == COPY_OUT || !copy->file->atomic)
+		return 0;
+	return vms_file_will_write(copy->file, copy->offset, copy->length) == 0 ?
+		0 : -errno;
+}
+
 static int run(const struct copy *copy)
 {
 	const int earlier = errno;
 	int error = check(copy);
 
+	if (!error && copy->length)
+		error = tell(copy);
 	if (error || copy->length == 0)
 		return vmsi_status(error);
 	error = copy->file->base ? copy_mapped(copy) : copy_by_calls(copy);
+	if (!error)
+		error = tell(copy);
 	errno = earlier;
 	return vmsi_status(error);
 }
