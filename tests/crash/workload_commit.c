@@ -23,6 +23,9 @@
 #define SPILL_AT 5 /* pages */
 #define STEPS 70
 
+/* More than the memory for the copies that a commit begins with has, in pages. */
+#define PIECE_MOST 20
+
 /* How written pages are found: told; by the kernel, one way or the other. */
 enum way { TOLD_AND_SPILLED, TOLD, PROTECTED, STALLED, WAYS };
 
@@ -40,7 +43,8 @@ static struct {
 	size_t page, most;
 	struct bytes committed, now;
 	size_t acknowledged;   /* the number of what is in committed */
-	bool is_short;         /* of memory: copies are made in small pieces */
+	bool is_short;         /* of memory: commits copy in small pieces */
+	bool commits;          /* a commit is under way */
 	struct vmsi_host_calls host;
 } run;
 
@@ -83,7 +87,8 @@ static long no_userfaultfd(int flags)
 static long short_mmap(uintptr_t address, size_t length, int prot, int flags,
 		       int fd, uint64_t offset)
 {
-	if (run.is_short && (flags & MAP_ANONYMOUS) && !(flags & MAP_FIXED))
+	if (run.is_short && run.commits && (flags & MAP_ANONYMOUS) &&
+	    !(flags & MAP_FIXED) && length > PIECE_MOST * run.page)
 		return -ENOMEM;
 	return run.host.mmap(address, length, prot, flags, fd, offset);
 }
@@ -102,16 +107,8 @@ static void change_bytes(uint64_t offset, uint64_t length)
 		run.now.bytes[at] = (uint8_t)random_next(run.random);
 }
 
-static void store(void)
+static void store_range(uint64_t offset, uint64_t length)
 {
-	const uint64_t most = chance(20) ? run.most : 2 * run.page;
-	uint64_t offset, length;
-
-	if (run.now.size == 0)
-		return;
-	offset = random_below(run.random, run.now.size);
-	length = vmsi_min(1 + random_below(run.random, most),
-			  run.now.size - offset);
 	vms_file_begin_update(run.file);
 	if (vms_file_will_write(run.file, offset, length) == 0) {
 		change_bytes(offset, length);
@@ -119,6 +116,18 @@ static void store(void)
 		       run.now.bytes + offset, length);
 	}
 	vms_file_end_update(run.file);
+}
+
+static void store(void)
+{
+	const uint64_t most = chance(20) ? run.most : 2 * run.page;
+	uint64_t offset;
+
+	if (run.now.size == 0)
+		return;
+	offset = random_below(run.random, run.now.size);
+	store_range(offset, vmsi_min(1 + random_below(run.random, most),
+				     run.now.size - offset));
 }
 
 /*
@@ -168,15 +177,27 @@ static void append(void)
 		memset(run.now.bytes + run.now.size, 0, length);
 }
 
-static void resize(void)
+static void resize_to(uint64_t size)
 {
-	const uint64_t size = random_below(run.random, run.most + 1);
-
 	if (vms_file_resize(run.file, size) != 0)
 		return;
 	if (size < run.now.size)
 		memset(run.now.bytes + size, 0, run.now.size - size);
 	run.now.size = size;
+}
+
+static void resize(void)
+{
+	resize_to(random_below(run.random, run.most + 1));
+}
+
+/* All of it is new in one commit, behind a cut. */
+static void rewrite(void)
+{
+	resize_to(random_below(run.random, 2 * run.page));
+	resize_to(run.most - random_below(run.random, run.page));
+	if (run.now.size)
+		store_range(0, run.now.size);
 }
 
 /* Cut and grown again in one commit: what was cut off must not come back. */
@@ -212,9 +233,9 @@ static void commit(void)
 	int error;
 
 	recorder_note_begin(number);
-	run.is_short = chance(30);
+	run.commits = true;
 	error = vms_file_commit(run.file);
-	run.is_short = false;
+	run.commits = false;
 	if (!error)
 		acknowledge(number);
 }
@@ -235,6 +256,7 @@ static void open_file(void)
 
 	vmsi_host.userfaultfd = way == STALLED ? no_userfaultfd :
 						 run.host.userfaultfd;
+	run.is_short = chance(50);
 	/* Each try makes a journal, and a disk has room for a few. */
 	for (int tries = 0; !run.file; tries++) {
 		if (tries == 3)
@@ -282,8 +304,8 @@ static void open_again(void)
 /* --- the whole -------------------------------------------------------------------------------- */
 
 static void (*const steps[])(void) = {
-	store, store, store, store_late, append, resize, resize_twice, commit,
-	commit, commit, commit,
+	store, store, store, store_late, append, resize, resize_twice,
+	rewrite, commit, commit, commit, commit,
 };
 
 static void step(void)
