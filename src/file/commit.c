@@ -82,7 +82,9 @@ static bool is_nothing_new(const struct vms_file *file)
 	const struct vmsi_atomic *atomic = file->atomic;
 	const uint64_t size = atomic_load(&file->size);
 
-	return vmsi_pageset_count(&atomic->taken) == 0 &&
+	/* A commit that has failed may be on disk, and must not come back. */
+	return !atomic->journal.is_unsettled &&
+		vmsi_pageset_count(&atomic->taken) == 0 &&
 		vmsi_pageset_count(&atomic->spilled) == 0 &&
 		size == atomic->journal.sizes.size && atomic->smallest == size;
 }

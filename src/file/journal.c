@@ -327,7 +327,7 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal)
 
 	if (journal->next_end > journal->end)
 		return -EBUSY;
-	if (!has_commits(journal))
+	if (!has_commits(journal) && !journal->is_unsettled)
 		return 0;
 	error = vmsi_journal_catch_up(journal);
 	if (!error)

@@ -113,6 +113,8 @@ struct vmsi_journal {
 	struct vmsi_sizes next_sizes; /* of the COMMIT record that was written */
 	bool has_commit_record; /* written, and not synced */
 	bool is_doubtful;      /* a sync has failed, and records of this commit stay */
+	bool is_unsettled;     /* behind the committed records, the disk may have a
+				  COMMIT record whose commit has failed */
 	bool has_spilled;      /* the commit that is being made has SPILL records */
 	bool latest_has_spilled; /* the latest commit has */
 	uint64_t latest_start; /* where its records begin */

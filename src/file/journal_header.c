@@ -91,6 +91,7 @@ static void begin_epoch(struct vmsi_journal *journal,
 	journal->sequence = 1;
 	journal->home_behind = false;
 	journal->latest_has_spilled = false;
+	journal->is_unsettled = false;
 }
 
 int vmsi_header_renew(struct vmsi_journal *journal)

@@ -166,6 +166,30 @@ static bool lie_below(const struct vmsi_image *image, size_t count, uint64_t siz
 	return true;
 }
 
+/*
+ * The head of a COMMIT record that did not come to be, or of the first record before it,
+ * is written over. That is not durable, and may fail: the next commit settles it.
+ */
+static void erase_head(struct vmsi_journal *journal, uint64_t offset)
+{
+	memset(journal->buffer, 0, journal->block);
+	(void)vmsi_disk_write(journal->fd, journal->buffer, journal->block,
+			      offset);
+}
+
+/* A write that fails may have written all that makes a record valid. */
+static void forget_written(struct vmsi_journal *journal,
+			   enum vmsi_record_kind kind, uint64_t end,
+			   uint64_t chain)
+{
+	journal->next_end = end;
+	journal->next_chain = chain;
+	if (kind != VMSI_RECORD_COMMIT || end >= journal->allocated)
+		return;
+	journal->is_unsettled = true;
+	erase_head(journal, end);
+}
+
 int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
 		       struct vmsi_sizes sizes, const struct vmsi_image *images,
 		       size_t count, uint64_t *offsets)
@@ -187,8 +211,7 @@ int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
 	if (!error)
 		error = write_all(journal, record, count, offsets);
 	if (error) {
-		journal->next_end = end;
-		journal->next_chain = chain;
+		forget_written(journal, kind, end, chain);
 		return error;
 	}
 	if (kind == VMSI_RECORD_SPILL)
@@ -205,17 +228,6 @@ struct vmsi_journal_mark vmsi_journal_mark(const struct vmsi_journal *journal)
 					   journal->has_spilled };
 }
 
-/*
- * A COMMIT record may be among those that are taken back, so the head of the first one
- * is written over. Where that fails, what is written next goes to the same place.
- */
-static void erase_head(struct vmsi_journal *journal, uint64_t offset)
-{
-	memset(journal->buffer, 0, journal->block);
-	(void)vmsi_disk_write(journal->fd, journal->buffer, journal->block,
-			      offset);
-}
-
 void vmsi_journal_take_back(struct vmsi_journal *journal,
 			    struct vmsi_journal_mark mark)
 {
@@ -225,6 +237,7 @@ void vmsi_journal_take_back(struct vmsi_journal *journal,
 	journal->next_end = mark.end;
 	journal->next_chain = mark.chain;
 	journal->has_spilled = mark.has_spilled;
+	journal->is_unsettled |= journal->has_commit_record;
 	journal->has_commit_record = false;
 	if (mark.end != journal->end)
 		return;
@@ -265,7 +278,7 @@ static void become_commit(struct vmsi_journal *journal)
 	journal->sizes = journal->next_sizes;
 	journal->latest_has_spilled = journal->has_spilled;
 	journal->has_commit_record = journal->has_spilled = false;
-	journal->other_slot_unknown = false;
+	journal->other_slot_unknown = journal->is_unsettled = false;
 	journal->sequence++;
 }
 

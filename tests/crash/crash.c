@@ -4,7 +4,7 @@
  * when it stops, and recovers each. After that the file must be exactly one of its
  * commits, and none older than the latest that was acknowledged.
  *
- *	PROGRAM [--images N] [--seed N] [--must-find]
+ *	PROGRAM [--workload journal|file] [--images N] [--seed N] [--must-find]
  *
  * --must-find: the program was built with something broken, and is right if it finds
  * a disk from which the file does not come back.
@@ -18,6 +18,7 @@
 
 #include "file/journal.h"
 #include "host/host.h"
+#include "real_disk.h"
 #include "replay.h"
 #include "workload.h"
 
@@ -27,7 +28,9 @@
 
 static struct {
 	uint64_t seed;
-	size_t images, done, twice, read;
+	const struct workload *workload;
+	struct workload_files files;
+	size_t images, done, twice, read, real;
 	struct history history;
 	/* Of the log that is replayed, of a disk that comes of it, of what its
 	 * recovery writes, and of a disk where that has stopped. */
@@ -196,12 +199,24 @@ static void crash_again(const struct log *log, const struct memory_disk *before,
 	run.twice++;
 }
 
+/* The same disk, as files that are mapped. */
+static void try_files(void)
+{
+	const char *found = real_disk_try(&run.crashed, &run.files, is_a_commit);
+
+	if (found)
+		wrong(found);
+	run.real++;
+}
+
 static void try_image(struct random *random)
 {
 	static struct memory_disk before;
 	const bool twice = random_percent(random, 20);
 	struct log log = { 0 };
 
+	if (random_percent(random, 20))
+		try_files();
 	if (random_percent(random, 10)) {
 		memory_disk_enter(&run.crashed);
 		read_only(&run.crashed);
@@ -253,16 +268,12 @@ static void try_log(const struct log *log, uint64_t seed)
 	replay_end(&replay);
 }
 
-static void try_workload(const struct workload *workload, const char *directory)
+static void try_workload(const struct workload *workload)
 {
 	struct random random = { random_mix(run.seed, run.round) };
-	char home[128], journal[128];
-	const struct workload_files files = { home, journal };
 	struct log log;
 
-	(void)snprintf(home, sizeof(home), "%s/home", directory);
-	(void)snprintf(journal, sizeof(journal), "%s/journal", directory);
-	workload->run(&files, &random, &run.history);
+	workload->run(&run.files, &random, &run.history);
 	log = recorder_end();
 	try_log(&log, random_next(&random));
 	log_free(&log);
@@ -271,16 +282,31 @@ static void try_workload(const struct workload *workload, const char *directory)
 
 /* --- the program -------------------------------------------------------------------------------------- */
 
+static const struct workload *find_workload(const char *name)
+{
+	static const struct workload *const workloads[] = {
+		&workload_journal, &workload_commit,
+	};
+
+	for (size_t i = 0; i < sizeof(workloads) / sizeof(*workloads); i++)
+		if (strcmp(workloads[i]->name, name) == 0)
+			return workloads[i];
+	return NULL;
+}
+
 static bool read_arguments(int argc, char **argv, bool *must_find)
 {
 	const char *given = getenv("VMS_SEED");
 
 	run.images = IMAGES_DEFAULT;
+	run.workload = &workload_journal;
 	run.seed = given ? strtoull(given, NULL, 0) :
 		(uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--must-find") == 0)
 			*must_find = true;
+		else if (strcmp(argv[i], "--workload") == 0 && i + 1 < argc)
+			run.workload = find_workload(argv[++i]);
 		else if (strcmp(argv[i], "--images") == 0 && i + 1 < argc)
 			run.images = strtoull(argv[++i], NULL, 0);
 		else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
@@ -288,18 +314,23 @@ static bool read_arguments(int argc, char **argv, bool *must_find)
 		else
 			return false;
 	}
-	return true;
+	return run.workload != NULL;
 }
 
 static void try_all(const char *directory)
 {
+	char home[128], journal[128];
+
+	(void)snprintf(home, sizeof(home), "%s/home", directory);
+	(void)snprintf(journal, sizeof(journal), "%s/journal", directory);
+	run.files = (struct workload_files){ home, journal };
 	while (run.done < run.images && !run.found) {
-		try_workload(&workload_journal, directory);
+		try_workload(run.workload);
 		run.round++;
 	}
 	(void)printf("# %zu disks, %zu of them stopped again, %zu read only, "
-		     "%llu workloads\n", run.done, run.twice, run.read,
-		     (unsigned long long)run.round);
+		     "%zu as files, %llu workloads\n", run.done, run.twice,
+		     run.read, run.real, (unsigned long long)run.round);
 	if (run.found)
 		(void)printf("# %s\n", run.found);
 }
@@ -319,8 +350,9 @@ int main(int argc, char **argv)
 
 	if (!read_arguments(argc, argv, &must_find) || !make_directory(directory))
 		return 2;
-	(void)printf("1..1\n# --seed %llu --images %zu\n",
-		     (unsigned long long)run.seed, run.images);
+	(void)printf("1..1\n# --workload %s --seed %llu --images %zu\n",
+		     run.workload->name, (unsigned long long)run.seed,
+		     run.images);
 	(void)fflush(stdout);
 	memory_arena_open(&run.arena, IMAGE_ARENA);
 	memory_arena_open(&run.base, IMAGE_ARENA);

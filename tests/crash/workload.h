@@ -44,6 +44,7 @@ struct workload {
 		    struct history *history);
 };
 
-extern const struct workload workload_journal;
+extern const struct workload workload_journal; /* the journal's own calls */
+extern const struct workload workload_commit;  /* those of vmspace/file.h */
 
 #endif

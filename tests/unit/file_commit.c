@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+#include "file_fixture.h"
+#include "host/host.h"
+
+/* What becomes of a commit that has failed. */
+
+static struct vmsi_host_calls real;
+static struct {
+	bool fail_write;       /* the next long write fails when all is written */
+	bool fail_sync;        /* the next fdatasync */
+	unsigned syncs;        /* that were made */
+} host;
+
+static long write_and_fail(int fd, const void *bytes, size_t length,
+			   uint64_t offset)
+{
+	const long done = real.pwrite(fd, bytes, length, offset);
+
+	if (!host.fail_write || length <= page_bytes())
+		return done;
+	host.fail_write = false;
+	return -EIO;
+}
+
+static long sync_or_fail(int fd)
+{
+	if (host.fail_sync) {
+		host.fail_sync = false;
+		return -EIO;
+	}
+	host.syncs++;
+	return real.fdatasync(fd);
+}
+
+static vms_file *open_atomic(const char *path)
+{
+	vms_file *file = open_with(path, VMS_FILE_CREATE | VMS_FILE_ATOMIC |
+				   VMS_FILE_TELLS, 1 << 20);
+
+	real = vmsi_host;
+	vmsi_host.pwrite = write_and_fail;
+	vmsi_host.fdatasync = sync_or_fail;
+	return file;
+}
+
+/* A commit of "first", and one of "second" that fails and is dropped. */
+static void drop_failed(vms_file *file)
+{
+	child_needs(vms_file_append(file, "first.", 6, NULL) == 0);
+	child_needs(vms_file_commit(file) == 0);
+	child_needs(vms_file_will_write(file, 0, 6) == 0);
+	memcpy(vms_file_at(file, 0, 6), "second", 6);
+	host.fail_write = true;
+	if (vms_file_commit(file) == 0)
+		_exit(1);
+	child_needs(errno == EIO);
+	child_needs(vms_file_rollback(file) == 0);
+}
+
+static void must_have(const char *path, const char *text)
+{
+	vms_file *file = must_open(path, VMS_FILE_ATOMIC, 0);
+
+	assert_int_equal(vms_file_size(file), strlen(text));
+	assert_memory_equal(vms_file_at(file, 0, strlen(text)), text,
+			    strlen(text));
+	assert_int_equal(vms_file_close(file), 0);
+}
+
+/* The program stops right behind what `last` does. */
+static void stop_after_failure(const char *path, void (*last)(vms_file *file))
+{
+	const pid_t child = fork();
+
+	if (child == 0) {
+		vms_file *file = open_atomic(path);
+
+		child_needs(file);
+		drop_failed(file);
+		last(file);
+		_exit(0);
+	}
+	must_end_well(child);
+}
+
+static void commit_nothing(vms_file *file)
+{
+	child_needs(vms_file_commit(file) == 0);
+}
+
+static void do_nothing(vms_file *file)
+{
+	(void)file;
+}
+
+static void a_failed_commit_that_was_dropped_does_not_come_back(void **state)
+{
+	const struct place *place = *state;
+
+	stop_after_failure(place->path, do_nothing);
+	must_have(place->path, "first.");
+}
+
+static void not_behind_a_commit_of_nothing(void **state)
+{
+	const struct place *place = *state;
+
+	stop_after_failure(place->path, commit_nothing);
+	must_have(place->path, "first.");
+}
+
+/* The disk may have the commit whose sync failed; only another sync settles it. */
+static void a_commit_of_nothing_settles_one_that_has_failed(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_atomic(place->path);
+
+	assert_non_null(file);
+	worked(vms_file_append(file, "first.", 6, NULL));
+	worked(vms_file_commit(file));
+	worked(vms_file_append(file, "second", 6, NULL));
+	host.fail_sync = true;
+	refused(vms_file_commit(file), EIO);
+	worked(vms_file_rollback(file));
+	host.syncs = 0;
+	worked(vms_file_commit(file));
+	assert_int_equal(host.syncs, 1);
+	/* That is settled, so another one has nothing to do. */
+	worked(vms_file_commit(file));
+	assert_int_equal(host.syncs, 1);
+	worked(vms_file_close(file));
+	vmsi_host = real;
+	must_have(place->path, "first.");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		file_test(a_failed_commit_that_was_dropped_does_not_come_back),
+		file_test(not_behind_a_commit_of_nothing),
+		file_test(a_commit_of_nothing_settles_one_that_has_failed),
+	};
+
+	return cmocka_run_group_tests_name("file_commit", tests, NULL, NULL);
+}
