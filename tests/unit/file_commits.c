@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "file_fixture.h"
+#include "host/host.h"
+
+/* What the calls on commits answer, and what they cost. */
+
+#define TELLING (VMS_FILE_ATOMIC | VMS_FILE_TELLS | VMS_FILE_CREATE)
+#define PAGES 64
+
+static vms_file *open_pages(const char *path, unsigned flags)
+{
+	vms_file *file = must_open(path, flags, PAGES * page_bytes());
+
+	if (vms_file_size(file) == 0) {
+		worked(vms_file_resize(file, PAGES * page_bytes()));
+		worked(vms_file_commit(file));
+	}
+	return file;
+}
+
+static void store(vms_file *file, uint64_t page, char byte)
+{
+	const uint64_t offset = page * page_bytes();
+
+	worked(vms_file_will_write(file, offset, 1));
+	*(char *)vms_file_at(file, offset, 1) = byte;
+}
+
+static char home_byte(const char *path, uint64_t page)
+{
+	char byte = 0;
+	const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_int_equal(pread(fd, &byte, 1, (off_t)(page * page_bytes())), 1);
+	assert_int_equal(close(fd), 0);
+	return byte;
+}
+
+static void only_atomic_files_commit(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = must_open(place->path, VMS_FILE_CREATE, 0);
+
+	refused(vms_file_commit(file), EINVAL);
+	refused(vms_file_rollback(file), EINVAL);
+	refused(vms_file_will_write(file, 0, 0), EINVAL);
+	worked(vms_file_close(file));
+	file = must_open(place->path, VMS_FILE_ATOMIC | VMS_FILE_READ_ONLY, 0);
+	refused(vms_file_commit(file), EBADF);
+	refused(vms_file_rollback(file), EBADF);
+	refused(vms_file_will_write(file, 0, 0), EBADF);
+	refused(vms_file_sync(file, 0, 0, 0), EINVAL);
+	worked(vms_file_close(file));
+}
+
+static void the_file_has_nothing_before_a_commit(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_pages(place->path, TELLING);
+
+	store(file, 3, 'a');
+	worked(vms_file_append(file, NULL, 0, NULL));
+	assert_int_equal(home_byte(place->path, 3), 0);
+	worked(vms_file_commit(file));
+	assert_int_equal(home_byte(place->path, 3), 'a');
+	store(file, 3, 'b');
+	worked(vms_file_close(file));
+	assert_int_equal(home_byte(place->path, 3), 'a');
+}
+
+static void sizes_change_by_commits(void **state)
+{
+	const struct place *place = *state;
+	const size_t page = page_bytes();
+	vms_file *file = open_pages(place->path, TELLING);
+
+	worked(vms_file_resize(file, page + 1));
+	assert_int_equal(size_of(place->path), PAGES * page);
+	assert_int_equal(vms_file_size(file), page + 1);
+	worked(vms_file_rollback(file));
+	assert_int_equal(vms_file_size(file), PAGES * page);
+	worked(vms_file_resize(file, page + 1));
+	worked(vms_file_commit(file));
+	assert_int_equal(size_of(place->path), page + 1);
+	refused(vms_file_resize(file, PAGES * page + 1), EFBIG);
+	refused(vms_file_will_write(file, page, 2), ERANGE);
+	worked(vms_file_close(file));
+}
+
+static void one_writes_at_a_time(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_pages(place->path, TELLING);
+
+	refused_null(open_with(place->path, TELLING, 0), EBUSY);
+	worked(vms_file_close(file));
+	file = open_pages(place->path, TELLING);
+	worked(vms_file_close(file));
+}
+
+/* A closed file has no journal beside it. */
+static void a_journal_goes_with_its_writer(void **state)
+{
+	const struct place *place = *state;
+	char journal[128];
+	vms_file *file = open_pages(place->path, TELLING);
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	assert_int_equal(access(journal, F_OK), 0);
+	worked(vms_file_close(file));
+	assert_int_equal(access(journal, F_OK), -1);
+}
+
+static void a_stale_journal_is_refused(void **state)
+{
+	const struct place *place = *state;
+	char journal[128];
+	vms_file *file = open_pages(place->path, TELLING);
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	worked(vms_file_close(file));
+	write_file(journal, "no journal", 10);
+	refused_null(open_with(place->path, TELLING, 0), EBADMSG);
+	assert_true(strlen(vms_file_journal_problem()) > 10);
+	assert_int_equal(unlink(journal), 0);
+	file = open_pages(place->path, TELLING);
+	assert_string_equal(vms_file_journal_problem(), "");
+	worked(vms_file_close(file));
+}
+
+static void a_forked_child_has_a_copy(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_pages(place->path, TELLING);
+	pid_t child;
+
+	store(file, 5, 'p');
+	child = fork();
+	if (child == 0) {
+		char *byte = vms_file_at(file, 5 * page_bytes(), 1);
+		const bool refuses =
+			vms_file_commit(file) == -1 && errno == EPERM &&
+			vms_file_rollback(file) == -1 && errno == EPERM &&
+			vms_file_resize(file, 1) == -1 && errno == EPERM &&
+			vms_file_append(file, "x", 1, NULL) == -1 &&
+			errno == EPERM;
+
+		vms_file_begin_update(file);
+		vms_file_end_update(file);
+		_exit(*byte == 'p' && (*byte = 'c') && refuses &&
+		      vms_file_close(file) == 0 ? 0 : 1);
+	}
+	must_end_well(child);
+	worked(vms_file_commit(file));
+	assert_int_equal(home_byte(place->path, 5), 'p');
+	worked(vms_file_close(file));
+}
+
+/* --- threads ------------------------------------------------------------------------- */
+
+#define THREADS 8
+#define COMMITS 50
+
+static struct vmsi_host_calls real;
+static atomic_uint syncs;
+static vms_file *shared;
+
+static long count_fdatasync(int fd)
+{
+	atomic_fetch_add(&syncs, 1);
+	/* As long as a disk takes, so that others come meanwhile. */
+	real.nanosleep(500000);
+	return real.fdatasync(fd);
+}
+
+static void *commit_often(void *argument)
+{
+	const uint64_t offset = (uintptr_t)argument * page_bytes();
+
+	for (int i = 0; i < COMMITS; i++) {
+		vms_file_begin_update(shared);
+		if (vms_file_will_write(shared, offset, 1) != 0)
+			return argument;
+		++*(char *)vms_file_at(shared, offset, 1);
+		vms_file_end_update(shared);
+		if (vms_file_commit(shared) != 0)
+			return argument;
+	}
+	return NULL;
+}
+
+static void threads_share_a_sync(void **state)
+{
+	const struct place *place = *state;
+	pthread_t threads[THREADS];
+	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
+	void *failed;
+
+	shared = open_pages(place->path, TELLING);
+	real = vmsi_host;
+	vmsi_host.fdatasync = count_fdatasync;
+	atomic_store(&syncs, 0);
+	for (uintptr_t i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, commit_often,
+						(void *)(i + 1)), 0);
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_null(failed);
+	}
+	vmsi_host = real;
+	assert_true(atomic_load(&syncs) < THREADS * COMMITS / 2);
+	worked(vms_file_get_stats(shared, &stats));
+	assert_int_equal(stats.commits, THREADS * COMMITS + 1);
+	for (uint64_t i = 1; i <= THREADS; i++)
+		assert_int_equal(home_byte(place->path, i), COMMITS);
+	worked(vms_file_close(shared));
+}
+
+/* --- memory -------------------------------------------------------------------------- */
+
+static void what_is_beyond_the_limit_is_in_the_journal(void **state)
+{
+	const struct place *place = *state;
+	const struct vms_file_options options = {
+		.struct_size = sizeof(options),
+		.flags = TELLING,
+		.maximum = PAGES * page_bytes(),
+		.dirty_limit = 4 * page_bytes(),
+	};
+	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
+	vms_file *file = vms_file_open(place->path, &options);
+
+	assert_non_null(file);
+	worked(vms_file_resize(file, PAGES * page_bytes()));
+	for (uint64_t i = 0; i < PAGES; i++)
+		store(file, i, (char)(i + 1));
+	worked(vms_file_get_stats(file, &stats));
+	assert_true(stats.spilled_bytes >= (PAGES - 8) * page_bytes());
+	for (uint64_t i = 0; i < PAGES; i++)
+		assert_int_equal(*(char *)vms_file_at(file, i * page_bytes(), 1),
+				 (char)(i + 1));
+	worked(vms_file_commit(file));
+	worked(vms_file_get_stats(file, &stats));
+	assert_int_equal(stats.spilled_bytes, 0);
+	for (uint64_t i = 0; i < PAGES; i++)
+		assert_int_equal(home_byte(place->path, i), (char)(i + 1));
+	worked(vms_file_close(file));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		file_test(only_atomic_files_commit),
+		file_test(the_file_has_nothing_before_a_commit),
+		file_test(sizes_change_by_commits),
+		file_test(one_writes_at_a_time),
+		file_test(a_journal_goes_with_its_writer),
+		file_test(a_stale_journal_is_refused),
+		file_test(a_forked_child_has_a_copy),
+		file_test(threads_share_a_sync),
+		file_test(what_is_beyond_the_limit_is_in_the_journal),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
