@@ -32,7 +32,7 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-	vmsi_lock_init(&vmsi_budget_lock, VMSI_RANK_BUDGET);
+	vmsi_lock_release_any(&vmsi_budget_lock);
 	for (struct vms_budget *budget = vmsi_budget_shared_list; budget;
 	     budget = budget->next)
 		vmsi_member_become_child(budget);

@@ -33,9 +33,9 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-	vmsi_lock_init(&list_lock, VMSI_RANK_REGISTRY);
+	vmsi_lock_release_any(&list_lock);
 	for (struct vms_file *file = files; file; file = file->next) {
-		vmsi_lock_init(&file->lock, VMSI_RANK_FILE);
+		vmsi_lock_release_any(&file->lock);
 		vmsi_lock_init(&file->sync_lock, VMSI_RANK_FILE_SYNC);
 		file->appenders = VMSI_APPENDERS_SHARED;
 		if (file->atomic)

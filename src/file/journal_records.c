@@ -132,9 +132,13 @@ static void tell_offsets(const struct vmsi_journal *journal, size_t count,
 
 /* --- the calls --------------------------------------------------------------------------- */
 
-/* As many records as it takes: all but the last are SPILL. */
+/*
+ * As many records as it takes: all but the last are SPILL. Only the first one cuts the
+ * file, since the cut of a later one would take the images before it away. *sizes: those
+ * of the last one.
+ */
 static int write_all(struct vmsi_journal *journal, struct record record,
-		     size_t left, uint64_t *offsets)
+		     size_t left, uint64_t *offsets, struct vmsi_sizes *sizes)
 {
 	const enum vmsi_record_kind kind = record.kind;
 	int error;
@@ -148,8 +152,9 @@ static int write_all(struct vmsi_journal *journal, struct record record,
 		if (error)
 			return error;
 		tell_offsets(journal, record.count, offsets);
-		record.images += record.count;
+		*sizes = record.sizes;
 		record.sizes.smallest = record.sizes.size;
+		record.images += record.count;
 		offsets = offsets ? offsets + record.count : NULL;
 	} while (left > 0);
 	return 0;
@@ -209,7 +214,7 @@ int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
 		return -EINVAL;
 	error = vmsi_header_settle(journal);
 	if (!error)
-		error = write_all(journal, record, count, offsets);
+		error = write_all(journal, record, count, offsets, &sizes);
 	if (error) {
 		forget_written(journal, kind, end, chain);
 		return error;

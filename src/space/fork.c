@@ -129,10 +129,10 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
-	vmsi_lock_init(&vmsi_registry_lock, VMSI_RANK_REGISTRY);
+	vmsi_lock_release_any(&vmsi_registry_lock);
 	for (struct vms_space *space = vmsi_registry; space;
 	     space = space->next) {
-		vmsi_lock_init(&space->lock, VMSI_RANK_SPACE);
+		vmsi_lock_release_any(&space->lock);
 		mend_copy(space);
 	}
 }
