@@ -26,7 +26,7 @@
 #define OPERATIONS_USUAL 12000
 #define OPERATIONS_PER_ROUND 400
 #define PAGES 48
-#define CHECK_EVERY (getenv("TRACE") ? 1 : 20)
+#define CHECK_EVERY 20
 
 static struct arguments given = { .operations = OPERATIONS_USUAL };
 
@@ -204,8 +204,6 @@ static void step(void)
 	if (operations[which] == commit)
 		is_unsure = !done;
 	run.failed += !done;
-	if (getenv("TRACE"))
-		fprintf(stderr, "%lu %s %d now %zu committed %zu file %lu smallest %lu fault %d\n", run.step, run.last, done, run.now.size, run.committed.size, vms_file_size(run.file), 0ul, plan.mode);
 }
 
 /* --- rounds ------------------------------------------------------------------------- */
