@@ -14,19 +14,19 @@
  * give back memory that it knows to be locked.
  */
 
-unsigned vmsi_heap_get_locking(const vms_heap *heap)
+uint32_t vmsi_heap_get_locking(const vms_heap *heap)
 {
 	return atomic_load_explicit(&heap->locking, memory_order_relaxed);
 }
 
 bool vmsi_heap_locks_new(const struct vms_heap *heap)
 {
-	return vmsi_heap_get_locking(heap) & VMSI_HEAP_LOCK_NEW;
+	return vmsi_heap_has_locking(heap, VMSI_HEAP_LOCK_NEW);
 }
 
 int vmsi_heap_lock_new(struct vms_heap *heap, uintptr_t start, size_t length)
 {
-	const unsigned locking = vmsi_heap_get_locking(heap);
+	const uint32_t locking = vmsi_heap_get_locking(heap);
 	long error;
 
 	if (!(locking & VMSI_HEAP_LOCK_NEW))
