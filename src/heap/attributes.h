@@ -2,7 +2,6 @@
 #ifndef VMSI_HEAP_ATTRIBUTES_H
 #define VMSI_HEAP_ATTRIBUTES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,12 +39,6 @@ bool vmsi_heap_has_huge_pages(const vms_heap *heap);
  */
 void vmsi_heap_set_locking(vms_heap *heap, uint32_t locking);
 uint32_t vmsi_heap_get_locking(const vms_heap *heap);
-
-/* Whether the heap has any of these bits. */
-static inline bool vmsi_heap_has_locking(const vms_heap *heap, uint32_t bits)
-{
-	return vmsi_heap_get_locking(heap) & bits;
-}
 
 /*
  * Call act for the memory of each live block, to the end of its room. It may miss
