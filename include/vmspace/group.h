@@ -126,6 +126,11 @@ struct vms_group_refusal {
 	uint64_t request;   /* its number among those of vms_group_faults */
 	bool injected;      /* refused on demand, not for want of memory */
 	/*
+	 * Refused because the caller had no memory to account for the request:
+	 * it may be within the limit.
+	 */
+	bool unaccounted;
+	/*
 	 * A line for each frame, innermost first; or NULL, and why_no_stack says
 	 * why. Valid until the callback returns.
 	 */
@@ -194,6 +199,13 @@ struct vms_group_stats {
 	 * not in refusals, and on_refusal is not called for them.
 	 */
 	uint64_t granted_again;
+	/*
+	 * Calls that failed because the caller had no memory to account for
+	 * them, whatever the limit. Those of a process that is known are
+	 * refusals as well; a process that there was no memory to know is in
+	 * no other figure.
+	 */
+	uint64_t unaccounted;
 };
 
 /* A process of a group. */

@@ -140,8 +140,8 @@ static bool ask(struct process *process, const struct vmsi_effect *effect)
 				   copiers_of(process));
 	kernel_require(error == 0 || error == -EDQUOT, "a surprising error");
 	kernel_require((error == 0) == may, may ?
-		"there was room, and it was refused" :
-		"there was no room, and it was granted");
+		"it fitted, and was refused" :
+		"it did not fit, and was granted");
 	if (error) {
 		world.counts.refused++;
 		kernel_require(memcmp(&before, &world.account, sizeof before) == 0,
@@ -241,8 +241,14 @@ static void do_grow(struct process *process)
 	if (process->counter != index_of(process))
 		return;
 	process->real += bytes;
-	vmsi_account_grew(&world.account, &process->account, bytes,
-			  copiers_of(process));
+	if (kernel_below(2)) {
+		vmsi_account_grew(&world.account, &process->account, bytes,
+				  copiers_of(process));
+		return;
+	}
+	/* A look at all of the process's figures finds it. */
+	kernel_look(process);
+	vmsi_account_copies_grew(&world.account, bytes, copiers_of(process));
 }
 
 static void do_see(struct process *process)

@@ -47,7 +47,7 @@ static json_t *refusal_json(const struct vmsi_refusal *refusal,
 {
 	const struct vms_group_refusal *told = &refusal->told;
 
-	return json_pack("{s:f,s:i,s:i,s:o,s:s,s:o,s:o,s:o,s:b,s:o,s:o,s:o}",
+	return json_pack("{s:f,s:i,s:i,s:o,s:s,s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:o}",
 		"seconds", (double)told->time / 1e9,
 		"pid", (int)told->process,
 		"thread", (int)told->thread,
@@ -57,6 +57,7 @@ static json_t *refusal_json(const struct vmsi_refusal *refusal,
 		"committed", vmsi_json_amount(told->committed),
 		"limit", limit_json(told->limit, limited),
 		"injected", told->injected,
+		"unaccounted", told->unaccounted,
 		"request", vmsi_json_amount(told->request),
 		"in_use_by", largest_json(&refusal->largest),
 		"stack", frames_of(told->stack));
@@ -105,7 +106,7 @@ json_t *vmsi_snapshot_json(const struct vmsi_snapshot *snapshot)
 	const struct vms_group_stats *stats = &snapshot->stats;
 
 	return json_pack(
-		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"command", arguments_json(snapshot->arguments),
 		"limit", limit_json(stats->limit, snapshot->limited),
 		"peak", vmsi_json_amount(stats->peak),
@@ -115,6 +116,7 @@ json_t *vmsi_snapshot_json(const struct vmsi_snapshot *snapshot)
 		"refused", vmsi_json_amount(stats->refusals),
 		"granted_again", vmsi_json_amount(stats->granted_again),
 		"injected", vmsi_json_amount(stats->injected),
+		"unaccounted", vmsi_json_amount(stats->unaccounted),
 		"interruptible", vmsi_json_amount(stats->interruptible),
 		"exit_status", vmsi_json_exit_status(snapshot->status),
 		"signal", vmsi_json_signal(snapshot->status),

@@ -39,6 +39,8 @@ void vmsi_write_refusal(FILE *stream, const struct vmsi_refusal *refusal,
 	if (told->injected)
 		fprintf(stream, " (request %llu, refused on demand)",
 			(unsigned long long)told->request);
+	if (told->unaccounted)
+		fputs(" (no memory to account for it)", stream);
 	fprintf(stream, "; in use %s", size(told->committed).text);
 	if (limited == VMSI_LIMITED)
 		fprintf(stream, " of %s", size(told->limit).text);
@@ -48,7 +50,8 @@ void vmsi_write_refusal(FILE *stream, const struct vmsi_refusal *refusal,
 	 * Most children soon execute a program and need no copy, so the option is
 	 * named.
 	 */
-	if (told->call == VMS_GROUP_FORK && !told->injected)
+	if (told->call == VMS_GROUP_FORK && !told->injected &&
+	    !told->unaccounted)
 		fputs("             a copy of the parent was charged; --fork=free "
 		      "does not charge it\n", stream);
 	if (told->stack)
@@ -97,6 +100,10 @@ void vmsi_snapshot_write_text(FILE *stream,
 			"signals and could not be traced may have answered "
 			"EINTR\n", snapshot->program,
 			(unsigned long long)stats->interruptible);
+	if (stats->unaccounted)
+		fprintf(stream, "%s: %llu calls failed because there was no "
+			"memory to account for them\n", snapshot->program,
+			(unsigned long long)stats->unaccounted);
 	if (shown_most == 0)
 		return;
 	if (shown > shown_most)

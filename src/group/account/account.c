@@ -42,7 +42,7 @@ bool vmsi_account_fits(const struct vmsi_account *account, size_t bytes)
 				vmsi_account_committed(account), bytes);
 }
 
-size_t vmsi_account_room_for(const struct vmsi_account *account, size_t bytes)
+size_t vmsi_account_below_limit(const struct vmsi_account *account, size_t bytes)
 {
 	return account->limit > bytes ? account->limit - bytes : 0;
 }

@@ -15,7 +15,7 @@
  * The account of a group: what its processes have committed, at most. It asks
  * neither the kernel nor a clock and takes no lock. The supervisor's thread tells it
  * which calls were let through, which of them are known to have been made, and what
- * the kernel's figures are, and asks it whether there is room. The sum
+ * the kernel's figures are, and asks it whether a request fits. The sum
  *
  *	processes (measured + unseen) + copies (of children not seen) + objects
  *
@@ -115,7 +115,7 @@ struct vmsi_pending {
 
 struct vmsi_pendings {
 	struct vmsi_pending *list; /* in the order in which they were granted */
-	size_t count, room;
+	size_t count, capacity;
 };
 
 /* What a process has; all in bytes. */
@@ -163,7 +163,7 @@ size_t vmsi_account_peak_of(const struct vmsi_account *account,
 bool vmsi_account_fits(const struct vmsi_account *account, size_t bytes);
 
 /* The sum to which looks must bring it so that bytes more fit. */
-size_t vmsi_account_room_for(const struct vmsi_account *account, size_t bytes);
+size_t vmsi_account_below_limit(const struct vmsi_account *account, size_t bytes);
 
 /* --- calls --------------------------------------------------------------- */
 
@@ -176,13 +176,13 @@ size_t vmsi_account_cost(const struct vmsi_effect *effect,
 			 const struct vmsi_account_process *copiers);
 
 /* Whether the policy lets an effect through. */
-bool vmsi_account_has_room(const struct vmsi_account *account,
+bool vmsi_account_allows(const struct vmsi_account *account,
 			   const struct vmsi_effect *effect,
 			   const struct vmsi_account_process *copiers);
 
 /*
- * Charge an effect where there is room. process has no other call under way by
- * the same thread. Returns 0; -EDQUOT: there is no room; -ENOMEM: there is no
+ * Charge an effect if it fits. process has no other call under way by
+ * the same thread. Returns 0; -EDQUOT: it does not fit; -ENOMEM: there is no
  * memory to note it. Where it fails nothing has changed, the peak neither.
  */
 int vmsi_account_grant(struct vmsi_account *account,
@@ -245,7 +245,14 @@ void vmsi_account_measured(struct vmsi_account *account,
 void vmsi_account_emptied(struct vmsi_account *account,
 			  struct vmsi_account_process *process);
 
-/* A stack has grown, which nobody could refuse; copiers as for a cost. */
+/*
+ * A look has found that a stack has grown by bytes, which nobody could refuse:
+ * each fork under way of the copiers, as for a cost, copies that as well.
+ */
+void vmsi_account_copies_grew(struct vmsi_account *account, size_t bytes,
+			      struct vmsi_account_process *copiers);
+
+/* Likewise without a look: the process has bytes more, too. */
 void vmsi_account_grew(struct vmsi_account *account,
 		       struct vmsi_account_process *process, size_t bytes,
 		       struct vmsi_account_process *copiers);

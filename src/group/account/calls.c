@@ -62,7 +62,7 @@ size_t vmsi_account_cost(const struct vmsi_effect *effect,
 }
 
 /* Under its heuristic, Linux compares a single call with the whole limit. */
-bool vmsi_account_has_room(const struct vmsi_account *account,
+bool vmsi_account_allows(const struct vmsi_account *account,
 			   const struct vmsi_effect *effect,
 			   const struct vmsi_account_process *copiers)
 {
@@ -93,15 +93,21 @@ static void grow_all_copies(struct vmsi_account *account,
 		grow_copies(account, copiers, bytes);
 }
 
+void vmsi_account_copies_grew(struct vmsi_account *account, size_t bytes,
+			      struct vmsi_account_process *copiers)
+{
+	grow_all_copies(account, copiers, bytes);
+	vmsi_account_note_over(account);
+	vmsi_account_verify(account);
+}
+
 void vmsi_account_grew(struct vmsi_account *account,
 		       struct vmsi_account_process *process, size_t bytes,
 		       struct vmsi_account_process *copiers)
 {
 	vmsi_account_set(account, process, process->measured + bytes,
 			 process->unseen, process->twice);
-	grow_all_copies(account, copiers, bytes);
-	vmsi_account_note_over(account);
-	vmsi_account_verify(account);
+	vmsi_account_copies_grew(account, bytes, copiers);
 }
 
 static void charge(struct vmsi_account *account,
@@ -135,7 +141,7 @@ int vmsi_account_grant(struct vmsi_account *account,
 	const size_t before = vmsi_account_committed(account);
 	struct vmsi_effect noted = *effect;
 
-	if (!vmsi_account_has_room(account, effect, copiers))
+	if (!vmsi_account_allows(account, effect, copiers))
 		return -EDQUOT;
 	noted.replaced = bytes_given_up(effect);
 	noted.replaced_of = NULL;

@@ -9,15 +9,15 @@ int vmsi_pendings_add(struct vmsi_pendings *pendings,
 		      const struct vmsi_pending *pending)
 {
 	/* Most processes have one thread, and so one call under way. */
-	const size_t room = pendings->room ? 2 * pendings->room : 1;
+	const size_t capacity = pendings->capacity ? 2 * pendings->capacity : 1;
 	struct vmsi_pending *list = pendings->list;
 
-	if (pendings->count == pendings->room) {
-		list = reallocarray(list, room, sizeof *list);
+	if (pendings->count == pendings->capacity) {
+		list = reallocarray(list, capacity, sizeof *list);
 		if (!list)
 			return -ENOMEM;
 		pendings->list = list;
-		pendings->room = room;
+		pendings->capacity = capacity;
 	}
 	list[pendings->count++] = *pending;
 	return 0;
@@ -84,7 +84,10 @@ static size_t size_of(const struct vmsi_pending *pending)
 	return pending->effect.bytes + pending->effect.credit;
 }
 
-/* Whether one is nearer to what is needed, and enough if any is. */
+/*
+ * Whether a copy of size bytes suits better than another one: one that is enough
+ * is better than one that is not, and then the nearer one to what is needed.
+ */
 static bool is_better(size_t size, size_t other, size_t needed)
 {
 	if ((size >= needed) != (other >= needed))
@@ -92,7 +95,7 @@ static bool is_better(size_t size, size_t other, size_t needed)
 	return size >= needed ? size < other : size > other;
 }
 
-/* Of copies that have at least come so far; the count: there is none. */
+/* Find the best of the copies whose state is at least this; count: none is. */
 static size_t find_best(const struct vmsi_pendings *pendings, size_t needed,
 			enum vmsi_pending_state least)
 {
@@ -110,7 +113,7 @@ static size_t find_best(const struct vmsi_pendings *pendings, size_t needed,
 	return best;
 }
 
-/* How far that copy has come which will be dropped first. */
+/* The most advanced state of any copy: those that have it are dropped first. */
 static enum vmsi_pending_state
 farthest(const struct vmsi_pendings *pendings)
 {

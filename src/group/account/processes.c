@@ -147,8 +147,8 @@ void vmsi_account_ended(struct vmsi_account *account,
 	vmsi_account_confirm_all(account, process);
 	for (size_t i = 0; i < left->count; i++)
 		/*
-		 * Without memory for it, the child counts from its first look
-		 * on.
+		 * Without memory to keep the copy it is uncharged, and the child
+		 * is charged from its first look on.
 		 */
 		if (vmsi_pendings_add(&account->orphans, &left->list[i]))
 			vmsi_account_release_copy(account, &left->list[i]);

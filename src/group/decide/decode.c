@@ -71,7 +71,7 @@ static bool is_memory_file(struct vms_group *group, pid_t thread,
 		 vmsi_tmpfs_learn(group->shared, thread, file->device));
 }
 
-/* Whether the file was opened for this; no file in memory supports MAP_SYNC. */
+/* Whether the kernel maps a file as it was opened; none in memory has MAP_SYNC. */
 static bool kernel_maps(const struct seccomp_data *data,
 			const struct vmsi_proc_file *file)
 {
@@ -171,7 +171,7 @@ static void decode_mmap(struct vms_group *group, pid_t thread,
 		set_range(request, (uintptr_t)data->args[0], request->bytes);
 }
 
-/* The range grows down to where its mapping begins, which only a look tells. */
+/* PROT_GROWSDOWN has mprotect begin where the mapping begins, which /proc tells. */
 static void decode_down(pid_t thread, const struct seccomp_data *data,
 			struct vmsi_request *request)
 {
@@ -185,7 +185,7 @@ static void decode_down(pid_t thread, const struct seccomp_data *data,
 	set_range(request, start, request->bytes);
 }
 
-/* The request is for a part of a file in memory that is mapped already. */
+/* Make a request one for a part of a file in memory that is mapped already. */
 static void set_file(const struct vms_group *group,
 		     const struct vmsi_file_part *part,
 		     struct vmsi_request *request)
@@ -236,7 +236,10 @@ static void decode_mremap(struct vms_group *group, pid_t thread,
 		set_file(group, &part, request);
 }
 
-/* The heap counts up to its highest end since the last look. */
+/*
+ * A brk is charged for what lies above data_end, the highest end that the heap
+ * was granted since the last look. Nobody tells whether it was lowered since.
+ */
 static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 		       const struct seccomp_data *data,
 		       struct vmsi_request *request)

@@ -24,7 +24,10 @@ static double next_random(struct vmsi_faults *faults)
 		(double)(1ull << 53);
 }
 
-/* Draws a random number, where one decides. */
+/*
+ * Whether the request that was counted last is to be refused. Draws a random
+ * number only where a probability decides.
+ */
 static bool choose(struct vmsi_faults *faults)
 {
 	const struct vms_group_faults *wanted = &faults->wanted;
@@ -42,7 +45,8 @@ static bool choose(struct vmsi_faults *faults)
 /* --- what is tried in place of a refused call ----------------------------- */
 
 /*
- * In the order in which malloc tries them; fork, which it never makes, ends it.
+ * What malloc calls after a refused mmap or mremap, in its order. Fork, which
+ * malloc never calls, ends a list.
  */
 static const enum vms_group_call instead_of_mmap[] = {
 	VMS_GROUP_BRK, VMS_GROUP_MMAP, VMS_GROUP_FORK,
@@ -63,9 +67,9 @@ static void expect_more(struct vmsi_faults *faults, pid_t thread,
 }
 
 /*
- * Take the next request of the same thread, if it is the next call of the list
- * and for about as much: a heap that grows has some of it already. Returns
- * whether it is; otherwise the list is given up.
+ * Whether a request is the next call of the list instead, by the same thread and
+ * for at least half as much, since a heap that grows has a part of the memory
+ * already. If not, the list is given up.
  */
 static bool take_instead(struct vmsi_faults *faults,
 		       const struct vmsi_process *process, pid_t thread,
@@ -75,7 +79,7 @@ static bool take_instead(struct vmsi_faults *faults,
 
 	if (!instead || faults->thread != thread)
 		return false;
-	/* malloc tries its arenas in another order in threads but the first. */
+	/* In other threads than the first malloc tries brk and mmap in another order. */
 	while (thread != process->pid && *instead != VMS_GROUP_FORK &&
 	       *instead != request->call)
 		instead++;
@@ -91,8 +95,8 @@ static bool take_instead(struct vmsi_faults *faults,
 /* --- the loader ----------------------------------------------------------- */
 
 /*
- * Whether the dynamic loader asks. As soon as anything else does for the first
- * time the program runs, and its loader is known no more.
+ * Whether the code that asks is the dynamic loader's. The first request of other
+ * code shows that the program runs: from then on nothing is the loader's.
  */
 static bool check_loading(struct vmsi_process *process, uintptr_t code)
 {

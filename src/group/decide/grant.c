@@ -10,11 +10,12 @@
 #include "group/refresh/members.h"
 
 /*
- * A request is refused only when the kernel's own figures say that there is no
- * room: the account may be too high, because nobody tells what is given back.
+ * A request is refused only when the kernel's own figures say that it does not
+ * fit: the account may be too high, because nobody tells the supervisor what a
+ * program gives back.
  */
 
-/* What a request does to the account when it is made. */
+/* What the call of a request adds to the account when the kernel makes it. */
 static struct vmsi_effect effect_of(struct vms_group *group,
 				    struct vmsi_process *process, pid_t thread,
 				    const struct vmsi_request *request)
@@ -43,10 +44,25 @@ static struct vmsi_account_process *copiers_of(struct vms_group *group,
 		vmsi_members_forking(group, process) : NULL;
 }
 
-/* --- making room ---------------------------------------------------------- */
+/* --- does it fit? --------------------------------------------------------- */
 
 /*
- * Returns whether the account has room for a request, and what it would cost.
+ * A look may find that a stack has grown, that the heap ends lower than it did,
+ * or that a part of a file does not count any more. A request for a fork, a brk
+ * or a file is for another number of bytes then.
+ */
+static void update_bytes(struct vms_group *group, struct vmsi_process *process,
+			 struct vmsi_request *request)
+{
+	if (request->call == VMS_GROUP_FORK)
+		request->bytes = vmsi_counter_copy(group, process);
+	if (request->call == VMS_GROUP_BRK)
+		request->bytes = vmsi_request_heap_growth(request);
+	vmsi_request_update_file(group, request);
+}
+
+/*
+ * Returns whether a request fits by the account as it is, and what it would cost.
  */
 static bool try(struct vms_group *group, struct vmsi_process *process,
 		const struct vmsi_request *request, size_t *cost)
@@ -57,39 +73,44 @@ static bool try(struct vms_group *group, struct vmsi_process *process,
 		copiers_of(group, process, &effect);
 
 	*cost = vmsi_account_cost(&effect, copiers);
-	return vmsi_account_has_room(&group->account, &effect, copiers);
+	return vmsi_account_allows(&group->account, &effect, copiers);
 }
 
-static bool make_room(struct vms_group *group, struct vmsi_process *process,
-		      pid_t thread, size_t cost)
+/*
+ * Look at processes until the sum is low enough for what the request cost before
+ * the looks. Returns whether it fits with what it costs after them.
+ */
+static bool lower_to_fit(struct vms_group *group, struct vmsi_process *process,
+		      pid_t thread, struct vmsi_request *request, size_t cost)
 {
 	if (cost > group->account.limit)
 		return false;
 	vmsi_look_to_lower(group, process, thread,
-			   vmsi_account_room_for(&group->account, cost));
-	return vmsi_account_fits(&group->account, cost);
+			   vmsi_account_below_limit(&group->account, cost));
+	update_bytes(group, process, request);
+	return try(group, process, request, &cost);
 }
 
-/* Look at everything, when all that was granted before has been made. */
+/*
+ * Look at everything, when all that was granted before has been made. Then count
+ * what the kernel would really charge for the request, and set its bytes to it.
+ */
 static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_request *request)
 {
 	size_t cost;
 
 	vmsi_granted_wait(group);
-	vmsi_look_at_all(group);
-	vmsi_account_raise_peak(&group->account);
-	if (request->call == VMS_GROUP_FORK)
-		request->bytes = vmsi_counter_copy(group, process);
-	vmsi_request_update_file(group, request);
+	vmsi_look_at_all_for_peak(group);
+	update_bytes(group, process, request);
 	if (try(group, process, request, &cost))
 		return true;
 	vmsi_request_net(group, process, thread, request);
 	return try(group, process, request, &cost);
 }
 
-/* Look at as much as it takes until there is room for a request. */
-static bool find_room(struct vms_group *group, struct vmsi_process *process,
+/* Look at as much as it takes for the request to fit. Returns whether it does. */
+static bool look_until_it_fits(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_request *request)
 {
 	size_t cost;
@@ -97,19 +118,20 @@ static bool find_room(struct vms_group *group, struct vmsi_process *process,
 	if (try(group, process, request, &cost))
 		return true;
 	if (group->account.policy == VMS_COMMIT_STRICT)
-		return make_room(group, process, thread, cost) ||
+		return lower_to_fit(group, process, thread, request, cost) ||
 			make_sure(group, process, thread, request);
 	/*
 	 * A single call is compared with the whole limit: the sum is no matter.
 	 */
 	vmsi_look(group, process, thread);
+	update_bytes(group, process, request);
 	vmsi_request_net(group, process, thread, request);
 	return try(group, process, request, &cost);
 }
 
 /* --- granting ------------------------------------------------------------- */
 
-/* The notes of a fork say where the child's heap ends, too. */
+/* A child's heap ends where its parent's does, so the notes of a fork say where. */
 static struct vmsi_call_notes notes_of(struct vms_group *group,
 				       struct vmsi_process *process,
 				       const struct vmsi_request *request,
@@ -148,27 +170,28 @@ static int charge(struct vms_group *group, struct vmsi_process *process,
 	return 0;
 }
 
-bool vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
-			pid_t thread, struct vmsi_request *request)
+int vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
+		       pid_t thread, struct vmsi_request *request)
 {
 	bool is_looked_at;
 	int error = -EDQUOT;
 
-	if (!find_room(group, process, thread, request))
-		return false;
+	if (!look_until_it_fits(group, process, thread, request))
+		return -EDQUOT;
 	is_looked_at = vmsi_look_for_peak(group, process, thread,
 					  request->bytes);
-	/* That look may have found what nobody asked for, or what is gone. */
-	vmsi_request_update_file(group, request);
+	if (is_looked_at)
+		update_bytes(group, process, request);
 	/*
-	 * charge asks which process counts a memory, and may find by that look
-	 * that a process has left the memory: then it charges nothing and says
-	 * EDQUOT, since the account has changed. Each process leaves a memory
-	 * once, so this ends.
+	 * charge asks which process counts a memory. That may look at a process
+	 * which has left the memory, and raise the sum: if the request does not
+	 * fit any more, charge returns -EDQUOT and has charged nothing. Each
+	 * process leaves a memory once, so this loop ends.
 	 */
-	while (error == -EDQUOT && find_room(group, process, thread, request))
+	while (error == -EDQUOT &&
+	       look_until_it_fits(group, process, thread, request))
 		error = charge(group, process, thread, request, is_looked_at);
-	return error == 0;
+	return error;
 }
 
 void vmsi_request_take_back(struct vms_group *group,
@@ -177,8 +200,8 @@ void vmsi_request_take_back(struct vms_group *group,
 {
 	vmsi_account_withdraw(&group->account, &process->account, thread);
 	/*
-	 * Whether an earlier brk was made is not known either: a look will
-	 * tell.
+	 * data_end was raised to what this brk asked for, and nothing tells where
+	 * the heap ends without it: 0 has the next brk look.
 	 */
 	if (request->call == VMS_GROUP_BRK)
 		request->heap->data_end = 0;
@@ -202,13 +225,14 @@ static void note_free_fork(struct vms_group *group,
 	fork.credit -= process->not_copied < fork.credit ?
 		process->not_copied : fork.credit;
 	fork.notes = notes_of(group, process, request, fork.credit);
-	/* Without memory for the note, the child is charged what it has. */
+	/* Without memory for the note the child has no credit, and is charged. */
 	(void)vmsi_account_note(&group->account, &process->account, &fork);
 }
 
 /*
- * While mremap moves memory, figures may show it in neither place. And what
- * counts of a file stays, until it can be seen whether the call has mapped it.
+ * While mremap moves memory, figures may show it in neither place, so the note
+ * has the bytes that are moved. And a note of a file keeps what counts of it, as
+ * long as nobody knows whether the call has mapped it.
  */
 void vmsi_request_note_free(struct vms_group *group,
 			    struct vmsi_process *process, pid_t thread,

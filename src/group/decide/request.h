@@ -64,9 +64,12 @@ size_t vmsi_request_heap_growth(const struct vmsi_request *request);
 
 /* --- grant.c -------------------------------------------------------------- */
 
-/* Charge a request where it fits. Returns whether it does. */
-bool vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
-			pid_t thread, struct vmsi_request *request);
+/*
+ * Charge a request where it fits. Returns 0; -EDQUOT: it does not fit; -ENOMEM:
+ * there is no memory to account for it. Nothing is charged where it fails.
+ */
+int vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
+		       pid_t thread, struct vmsi_request *request);
 
 /*
  * A request is let through that is charged nothing: note what figures may miss

@@ -22,7 +22,7 @@ struct vmsi_extents {
 		uint64_t start, end;   /* offsets; end is exclusive */
 		size_t resident;       /* bytes, at most the length */
 	} *list;
-	size_t count, room;
+	size_t count, capacity;
 };
 
 /* Returns false where there is no memory; the extents are as before. */

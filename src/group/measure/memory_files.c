@@ -46,9 +46,9 @@ vmsi_memory_files_find(const struct vmsi_memory_files *files, uint64_t device,
 		files->list[place].inode == inode ? &files->list[place] : NULL;
 }
 
-static bool make_room(struct vmsi_memory_files *files)
+static bool enlarge(struct vmsi_memory_files *files)
 {
-	void *list = vmsi_with_room(files->list, files->count, &files->room,
+	void *list = vmsi_with_room(files->list, files->count, &files->capacity,
 				    sizeof *files->list);
 
 	if (list)
@@ -68,7 +68,7 @@ struct vmsi_memory_file *vmsi_memory_files_note(struct vmsi_memory_files *files,
 		file->size = size;
 		return file;
 	}
-	if (!make_room(files))
+	if (!enlarge(files))
 		return NULL;
 	place = place_of(files, device, inode);
 	file = &files->list[place];

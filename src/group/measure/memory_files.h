@@ -23,7 +23,7 @@ struct vmsi_memory_files {
 		bool may_write;              /* some process opened it so */
 		bool is_mapped;              /* was found by this look */
 	} *list;                             /* by device and inode, ascending */
-	size_t count, room;
+	size_t count, capacity;
 };
 
 /* The part of a file that a request maps writable; end 0: there is no file. */
@@ -51,7 +51,8 @@ size_t vmsi_memory_files_missing(const struct vmsi_memory_files *files,
 				 const struct vmsi_file_part *part);
 
 /*
- * A part counts from now on. Without memory for it, only until the next look.
+ * A part of a file counts from now on. If there is no memory to note the part,
+ * the next look takes it away.
  */
 void vmsi_memory_files_count(struct vmsi_memory_files *files,
 			     const struct vmsi_file_part *part);

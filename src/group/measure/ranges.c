@@ -22,9 +22,9 @@ static size_t first_reaching(const struct vmsi_ranges *ranges, uint64_t offset)
 	return low;
 }
 
-static bool make_room(struct vmsi_ranges *ranges)
+static bool enlarge(struct vmsi_ranges *ranges)
 {
-	void *list = vmsi_with_room(ranges->list, ranges->count, &ranges->room,
+	void *list = vmsi_with_room(ranges->list, ranges->count, &ranges->capacity,
 				    sizeof *ranges->list);
 
 	if (list)
@@ -33,7 +33,8 @@ static bool make_room(struct vmsi_ranges *ranges)
 }
 
 /*
- * Put one range in place of count ranges that follow each other; there is room.
+ * Put one range in place of count ranges that follow each other. The list has
+ * the capacity for it.
  */
 static void replace(struct vmsi_ranges *ranges, size_t at, size_t count,
 		    struct vmsi_range with)
@@ -58,7 +59,7 @@ bool vmsi_ranges_add(struct vmsi_ranges *ranges, uint64_t start, uint64_t end)
 		if (ranges->list[past].end > added.end)
 			added.end = ranges->list[past].end;
 	}
-	if (past == at && !make_room(ranges))
+	if (past == at && !enlarge(ranges))
 		return false;
 	replace(ranges, at, past - at, added);
 	return true;

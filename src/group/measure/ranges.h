@@ -14,7 +14,7 @@ struct vmsi_ranges {
 	struct vmsi_range {
 		uint64_t start, end;   /* end is exclusive */
 	} *list;
-	size_t count, room;
+	size_t count, capacity;
 };
 
 /* Returns false where there is no memory; the set is as before. */

@@ -25,7 +25,7 @@ struct vmsi_shared_objects {
 		struct vmsi_extents pages;
 		struct vmsi_ranges counted; /* see memory_files.h */
 	} *list;
-	size_t count, room;
+	size_t count, capacity;
 };
 
 /* Add a shared mapping of a process; what is not charged is left out. */

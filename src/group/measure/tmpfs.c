@@ -58,11 +58,11 @@ static void take_mounts(struct vmsi_shared *shared, pid_t pid)
 {
 	FILE *mounts = vmsi_proc_open(pid, "mountinfo");
 	char *line = NULL;
-	size_t room = 0;
+	size_t capacity = 0;
 
 	if (!mounts)
 		return;
-	while (getline(&line, &room, mounts) > 0)
+	while (getline(&line, &capacity, mounts) > 0)
 		take_line(shared, line);
 	free(line);
 	fclose(mounts);

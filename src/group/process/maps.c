@@ -18,7 +18,7 @@ bool vmsi_maps_open(struct vmsi_maps *maps, pid_t pid)
 
 bool vmsi_maps_next(struct vmsi_maps *maps, struct vmsi_maps_line *mapping)
 {
-	if (getline(&maps->line, &maps->room, maps->file) <= 0)
+	if (getline(&maps->line, &maps->capacity, maps->file) <= 0)
 		return false;
 	maps->line[strcspn(maps->line, "\n")] = '\0';
 	return vmsi_maps_line_read(vmsi_scan_text(maps->line), mapping);

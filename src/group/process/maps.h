@@ -13,7 +13,7 @@
 struct vmsi_maps {
 	FILE *file;
 	char *line;
-	size_t room;
+	size_t capacity;
 };
 
 /* Returns false where they are not told, with errno. */

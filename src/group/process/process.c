@@ -13,10 +13,10 @@
 #include "group/process/group.h"
 #include "group/process/proc.h"
 
-/* At least so many of the processes that have ended are remembered. */
+/* How many of the processes that have ended are remembered, at least. */
 #define ENDED_KEPT ((size_t)4096)
 
-/* So many descriptors stay free for files of /proc: no grant without them. */
+/* How many descriptors stay free for files of /proc, which each grant needs. */
 #define DESCRIPTORS_KEPT 16u
 
 static struct vmsi_process **bucket_of(struct vms_group *group, pid_t pid)

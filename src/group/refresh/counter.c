@@ -4,9 +4,9 @@
 #include "group/refresh/looks.h"
 
 /*
- * A child that has its parent's memory may have such children itself. The end
- * of such a chain is followed so far: numbers come again, so there might be a
- * ring.
+ * A child that has its parent's memory may have such children itself, so that
+ * shares_with leads from one to the next. A chain is followed for so many steps,
+ * since numbers of processes come again and it might be a ring.
  */
 #define CHAIN_MOST 64
 
@@ -21,7 +21,7 @@ void vmsi_counter_leave(struct vms_group *group, struct vmsi_process *process)
 	process->shares_with = 0;
 }
 
-/* The process that it shares memory with, still; NULL: none. */
+/* The process of shares_with, if the two still have one memory; NULL: none. */
 static struct vmsi_process *next_in_chain(struct vms_group *group,
 					  struct vmsi_process *process)
 {
@@ -69,8 +69,8 @@ void vmsi_counter_reassign_memory(struct vms_group *group,
 }
 
 /*
- * Memory that is about to be replaced by a file's counts for the file already,
- * and a fork may still copy it.
+ * A file that is about to replace private memory counts in place of it already,
+ * but a fork may still copy the memory: so it is added.
  */
 size_t vmsi_counter_copy(struct vms_group *group, struct vmsi_process *process)
 {

@@ -3,7 +3,10 @@
 
 #include "group/refresh/members.h"
 
-/* NULL: no count can be too high. */
+/*
+ * The process with the most that a look may take off its count; NULL: all counts
+ * are as the last look found them.
+ */
 static struct vmsi_process *find_most_doubtful(struct vms_group *group)
 {
 	struct vmsi_process *most = NULL, *process = NULL;

@@ -34,7 +34,10 @@ struct vmsi_call_notes vmsi_granted_notes(int number, size_t copied)
 	};
 }
 
-/* For example the wait of a vfork for its child, or a read of a disk. */
+/*
+ * Whether a thread that sleeps in D is in a later call than the one granted: it
+ * waits for the child of a vfork, for example, or reads a disk.
+ */
 static bool is_in_another_call(const struct vmsi_process *process,
 			       const struct vmsi_effect *granted)
 {
@@ -44,7 +47,8 @@ static bool is_in_another_call(const struct vmsi_process *process,
 }
 
 /*
- * Where nothing tells, how long the thread has run by now goes into the notes.
+ * Whether a granted call was made. If nothing tells, how long its thread has run
+ * by now is noted, and the next check compares with that.
  */
 static bool check(const struct vmsi_process *process,
 		  struct vmsi_effect *granted)

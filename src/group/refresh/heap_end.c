@@ -19,10 +19,10 @@ struct vmsi_process *vmsi_heap_find(struct vms_group *group,
 }
 
 /*
- * Of the ends that were let through, the last one in the page where the kernel
+ * Return the last end that was let through and is in the page where the kernel
  * says that the heap ends. If there is none, the program has mapped memory next
- * to its heap or has unmapped a part of it: then the last one below. 0: none is
- * known.
+ * to its heap or has unmapped a part of it: then return the last end below that
+ * page. 0: none is known.
  */
 static uintptr_t find_made(const struct vmsi_breaks *breaks, uintptr_t page_end)
 {
@@ -69,7 +69,7 @@ void vmsi_heap_note_end(struct vms_group *group, struct vmsi_process *heap,
 {
 	struct vmsi_breaks *breaks = &heap->breaks;
 
-	/* From here on what is asked for on top of this counts. */
+	/* What later calls ask for above this end is charged. */
 	if (heap->data_end == 0)
 		heap->data_end = end;
 	/*

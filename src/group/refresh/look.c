@@ -19,7 +19,7 @@ static void look(struct vms_group *group, struct vmsi_process *process,
 		vmsi_look_at_own(group, process, thread, objects);
 		return;
 	}
-	/* What this one was granted and has made is the counter's. */
+	/* The counter has what this process was granted and has made. */
 	vmsi_granted_check(group, process);
 	if (vmsi_account_hand_over(&group->account, &process->account,
 				   &counter->account))
@@ -34,7 +34,7 @@ void vmsi_look(struct vms_group *group, struct vmsi_process *process,
 
 /* --- images --------------------------------------------------------------- */
 
-/* Count what a program has before it asks for the first time. */
+/* A process has executed a program: count what that has before its first request. */
 static void count_image(struct vms_group *group, struct vmsi_process *process,
 			pid_t thread, const struct vmsi_proc_stat *stat)
 {

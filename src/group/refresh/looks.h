@@ -70,6 +70,9 @@ void vmsi_look_to_lower(struct vms_group *group, struct vmsi_process *process,
 bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 			pid_t thread, size_t bytes);
 
+/* Look at everything, and raise the peak to the sum if that is one. */
+void vmsi_look_at_all_for_peak(struct vms_group *group);
+
 /* Nobody asks for anything: see whether the sum as it is makes a new peak. */
 void vmsi_look_at_idle_peak(struct vms_group *group);
 

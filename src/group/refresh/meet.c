@@ -8,10 +8,10 @@
 #include "group/refresh/looks.h"
 
 /*
- * A child is charged what a fork of its parent was granted. Its parent need not
- * be who forked: with CLONE_PARENT, or where a process of the group is a
- * subreaper, it is another one. And of several forks nothing tells which made
- * it. So what it takes over may be too little, and then it is looked at.
+ * A child is charged what a fork of its parent was granted. But the process that
+ * forked may be another one than its parent (CLONE_PARENT, or a subreaper in the
+ * group), and nothing tells which of several forks has made the child. So the
+ * child may get too little, and is looked at then.
  */
 static void take_copy(struct vms_group *group, struct vmsi_process *process,
 		      pid_t parent)
@@ -64,9 +64,9 @@ struct vmsi_process *vmsi_meet(struct vms_group *group, pid_t pid)
 	(void)vmsi_proc_read_stat(pid, &stat);
 	memcpy(process->command, stat.command, sizeof stat.command);
 	process->heap_start = stat.heap_start;
-	/* For example the child of a vfork, which is about to execute. */
+	/* The child of a vfork, for example, has its parent's memory. */
 	process->shares_with = vmsi_first_with_memory(pid, stat.parent);
-	/* The other one is to count it, and may have asked for nothing yet. */
+	/* That process counts the memory, so it has to be known as well. */
 	if (process->shares_with) {
 		(void)vmsi_meet(group, process->shares_with);
 		return process;

@@ -38,4 +38,14 @@ void vmsi_members_search(struct vms_group *group);
 struct vmsi_account_process *
 vmsi_members_forking(struct vms_group *group, struct vmsi_process *process);
 
+/* --- copiers.c ------------------------------------------------------------ */
+
+/*
+ * Likewise for the memory that counter counts, by what is noted in shares_with:
+ * neither the kernel is asked nor a process looked at.
+ */
+struct vmsi_account_process *
+vmsi_members_noted_forking(struct vms_group *group,
+			   const struct vmsi_process *counter);
+
 #endif

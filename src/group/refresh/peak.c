@@ -23,8 +23,9 @@ uint64_t vmsi_next_look(uint64_t begin)
 }
 
 /*
- * What was counted by the last look may have been given back since, by other
- * processes or with shared objects: only a look at everything tells.
+ * Other processes may have given back what their last look counted, and objects
+ * may have gone. Only a look at everything tells, so it is made if the sum is
+ * still above the target.
  */
 static void look_at_others(struct vms_group *group, size_t target)
 {
@@ -53,8 +54,22 @@ bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 }
 
 /*
- * A call that is made while figures are read counts twice, so that is waited
- * for.
+ * A call under way may be about to put a file in place of private memory. Then
+ * the figures have the memory and the account has the file as well, so a sum
+ * above the limit is no peak, unless all calls were made before the look.
+ */
+void vmsi_look_at_all_for_peak(struct vms_group *group)
+{
+	const bool all_made = !vmsi_granted_check_all(group);
+
+	vmsi_look_at_all(group);
+	if (all_made || vmsi_account_fits(&group->account, 0))
+		vmsi_account_raise_peak(&group->account);
+}
+
+/*
+ * While a call is under way its memory may be in the figures and in the account,
+ * so the sum is too high for a peak: the look is put off until it has been made.
  */
 void vmsi_look_at_idle_peak(struct vms_group *group)
 {

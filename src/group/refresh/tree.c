@@ -63,7 +63,7 @@ static void read_children(struct search *search, pid_t parent,
 {
 	char name[64], *children = NULL;
 	struct vmsi_scan numbers = { NULL, NULL };
-	size_t room = 0;
+	size_t capacity = 0;
 	uint64_t child;
 	FILE *file;
 
@@ -72,7 +72,7 @@ static void read_children(struct search *search, pid_t parent,
 	if (!file)
 		return;
 	/* One line of numbers. */
-	if (getline(&children, &room, file) > 0)
+	if (getline(&children, &capacity, file) > 0)
 		numbers = vmsi_scan_text(children);
 	while (vmsi_scan_column(&numbers, &child))
 		visit_child(search, (pid_t)child, parent);

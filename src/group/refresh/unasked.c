@@ -5,7 +5,6 @@
 #include "group/measure/shared.h"
 #include "group/process/proc.h"
 #include "group/refresh/counter.h"
-#include "group/refresh/granted.h"
 #include "group/refresh/members.h"
 
 void vmsi_look_at_files(struct vms_group *group)
@@ -14,15 +13,8 @@ void vmsi_look_at_files(struct vms_group *group)
 
 	if (!group->shared->maps_pages || begin < group->looks->next_files)
 		return;
-	vmsi_look_at_all(group);
+	vmsi_look_at_all_for_peak(group);
 	group->looks->next_files = vmsi_next_look(begin);
-	/*
-	 * A call under way may be about to replace memory that counts beside
-	 * what it was granted: such a sum above the limit is no peak.
-	 */
-	if (vmsi_account_fits(&group->account, 0) ||
-	    !vmsi_granted_check_all(group))
-		vmsi_account_raise_peak(&group->account);
 }
 
 /* A fork under way copies what the stack has grown by as well. */

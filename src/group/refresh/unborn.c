@@ -4,10 +4,13 @@
 #include "group/refresh/counter.h"
 #include "group/refresh/granted.h"
 
+/*
+ * vmsi_counter_find looks at a process that has left a memory, and that look
+ * links copiers, too: so all are asked before any is linked.
+ */
 struct vmsi_account_process *
 vmsi_members_forking(struct vms_group *group, struct vmsi_process *process)
 {
-	struct vmsi_account_process *first = NULL;
 	const struct vmsi_process *counter;
 	struct vmsi_process *other = NULL;
 
@@ -15,17 +18,14 @@ vmsi_members_forking(struct vms_group *group, struct vmsi_process *process)
 		return NULL;
 	counter = vmsi_counter_find(group, process);
 	while ((other = vmsi_process_next(group, other)))
-		if (vmsi_account_forks_under_way(&other->account) &&
-		    vmsi_counter_find(group, other) == counter) {
-			other->account.next_copier = first;
-			first = &other->account;
-		}
-	return first;
+		if (vmsi_account_forks_under_way(&other->account))
+			(void)vmsi_counter_find(group, other);
+	return vmsi_members_noted_forking(group, counter);
 }
 
 /*
- * Which forks were made is asked before the search: the child of one that is
- * made later need not be found by it.
+ * Which forks were made is asked before the search. A fork that is made during
+ * the search stays, since the search may have missed its child.
  */
 void vmsi_members_search(struct vms_group *group)
 {

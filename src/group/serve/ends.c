@@ -26,9 +26,9 @@ void vmsi_serve_reap_first(struct vms_group *group)
 }
 
 /*
- * The supervisor waits for those that were reparented to it, and for no other
- * process; by their descriptors, for a number may be that of another one by
- * now, which stops for the tracer.
+ * Reap a process that has become the supervisor's child. It is waited for by its
+ * pidfd: its number may be that of another process by now, whose stops are the
+ * tracer's to wait for.
  */
 static void reap(struct vms_group *group, const struct vmsi_process *process)
 {

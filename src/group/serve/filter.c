@@ -117,8 +117,8 @@ static int add_breaks(scmp_filter_ctx filter)
 }
 
 /*
- * A process that sets a handler may have to be traced; one that traces gets
- * others.
+ * The supervisor is asked when a process sets a handler, which may have to be
+ * traced then, and when it traces another one, which is let go before.
  */
 static int add_interruptions(scmp_filter_ctx filter)
 {

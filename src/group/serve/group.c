@@ -56,6 +56,7 @@ int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 		.interruptible = group->members.interruptible,
 		.processes = group->members.count,
 		.granted_again = group->service->refusals.granted_again,
+		.unaccounted = group->service->refusals.unaccounted,
 	};
 	vmsi_give_figures(stats, &known, sizeof known);
 	return 0;

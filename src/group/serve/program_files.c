@@ -95,7 +95,7 @@ static Dwfl *open_dwfl(pid_t process)
 	return NULL;
 }
 
-/* Becomes the owner of mapped, also where it fails. */
+/* The result owns mapped; where it fails mapped is freed. */
 static struct vmsi_program_files *
 open_files(pid_t process, char *mapped, const Dwfl_Thread_Callbacks *callbacks)
 {

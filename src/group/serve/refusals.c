@@ -7,10 +7,10 @@
 #include "group/decide/request.h"
 #include "group/serve/service.h"
 
-/* An allocator that asks again does so as soon as it has given memory back. */
+/* How long a refusal is held: allocators give memory back and ask again at once. */
 #define HOLD_NS (200ull * 1000 * 1000)
 
-/* The refusal was counted when it was held. */
+/* Take a refusal out of the figures, in which it was counted when it was held. */
 static void uncount(struct vms_group *group, struct vmsi_held_refusal *held)
 {
 	struct vmsi_refusals *all = &group->service->refusals;
@@ -20,6 +20,7 @@ static void uncount(struct vms_group *group, struct vmsi_held_refusal *held)
 	held->state = VMSI_HELD_GRANTED;
 	all->granted_again++;
 	all->count--;
+	all->unaccounted -= held->refusal.unaccounted;
 	if (process)
 		process->refusals--;
 }
@@ -93,8 +94,8 @@ static size_t find_repeated(const struct vmsi_refusals *all, pid_t thread,
 }
 
 /*
- * Whether it was tried in place of the first one: malloc asks for about as much
- * by brk or another mmap, before it says that there is no memory.
+ * Whether a refusal is of a call that malloc made in place of the first one:
+ * malloc asks for about as much by brk or another mmap, before it returns NULL.
  */
 static bool is_in_place_of(const struct vmsi_held_refusal *held,
 			   const struct vms_group_refusal *first)
@@ -106,7 +107,7 @@ static bool is_in_place_of(const struct vmsi_held_refusal *held,
 		held->refusal.requested >= first->requested / 2;
 }
 
-/* What was asked again, and refused again, has failed. */
+/* All refusals of a thread that are held have made something fail: tell them. */
 static void stand(struct vmsi_refusals *all, pid_t thread)
 {
 	for (size_t i = 0; i < all->held_count; i++)
@@ -144,8 +145,8 @@ void vmsi_refusals_granted(struct vms_group *group, pid_t thread,
 	    (first == all->held_count && request->bytes == 0))
 		return;
 	/*
-	 * A thread that goes on to something else has taken the others for
-	 * failed.
+	 * A thread that goes on to another request, or to another size by the
+	 * same call, has given up what it was refused.
 	 */
 	for (size_t i = 0; i < all->held_count; i++) {
 		struct vmsi_held_refusal *held = &all->held[i];
@@ -201,7 +202,7 @@ void vmsi_refusals_postpone(struct vms_group *group, uint64_t time)
 		all->held[i].tell_at += time;
 }
 
-/* At least 1, unless wait is 0: the clock may be just short of the moment. */
+/* A wait that would end just short of the moment is 1, so that nobody spins. */
 int vmsi_refusals_wait(const struct vms_group *group, int wait)
 {
 	const struct vmsi_refusals *all = &group->service->refusals;

@@ -39,6 +39,13 @@ struct vmsi_held_refusal {
 /* malloc tries three calls before it says no: enough for twenty threads. */
 #define VMSI_HELD_MOST 64u
 
+/* Why a request is refused. */
+enum vmsi_refused {
+	VMSI_REFUSED_FULL,        /* it does not fit */
+	VMSI_REFUSED_ON_DEMAND,   /* as vms_group_faults say */
+	VMSI_REFUSED_UNACCOUNTED, /* the supervisor has no memory to note it */
+};
+
 struct vmsi_refusals {
 	void (*on_refusal)(void *context, vms_group *group,
 			   const struct vms_group_refusal *refusal);
@@ -48,15 +55,22 @@ struct vmsi_refusals {
 	uint64_t count;                /* without those granted again */
 	uint64_t injected;             /* of count */
 	uint64_t granted_again;
+	uint64_t unaccounted;          /* not all of them in count */
 	struct vmsi_held_refusal held[VMSI_HELD_MOST]; /* by time */
 	size_t held_count;
 };
 
 /* --- refuse.c ------------------------------------------------------------- */
 
-/* Refuse the call that is served now; on demand, or for want of memory. */
+/* Refuse the call that is served now. */
 void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
-		 const struct vmsi_request *request, bool on_demand);
+		 const struct vmsi_request *request, enum vmsi_refused why);
+
+/*
+ * Likewise where its process could not be met. A process that has gone gets no
+ * answer; for any other there is no memory, and the call counts as unaccounted.
+ */
+void vmsi_refuse_unknown(struct vms_group *group);
 
 /* --- refusals.c: those that are held -------------------------------------- */
 
@@ -71,18 +85,22 @@ void vmsi_refusals_tell(struct vms_group *group,
 			struct vms_group_refusal *refusal,
 			struct vmsi_backtrace *backtrace);
 
-/* A request of a thread is let through: one that it repeats did not fail. */
+/*
+ * A request of a thread is let through: a refusal that is held and that the
+ * request repeats made nothing fail, and is not told.
+ */
 void vmsi_refusals_granted(struct vms_group *group, pid_t thread,
 			   const struct vmsi_request *request);
 
-/* Tell those of a process, which will not ask again; 0: of all processes. */
+/* Tell what is held of a process that will not ask again; 0: of all processes. */
 void vmsi_refusals_end(struct vms_group *group, pid_t process);
 
-/* Tell those whose hold has ended. */
+/* Tell the refusals whose hold has ended. */
 void vmsi_refusals_tell_due(struct vms_group *group);
 
 /*
- * Nobody was served for a time, ns, so who asks again had to wait: hold longer.
+ * The supervisor served nobody for a time, in ns, and a thread that asks again
+ * had to wait for it: hold all refusals longer by that time.
  */
 void vmsi_refusals_postpone(struct vms_group *group, uint64_t time);
 

@@ -12,12 +12,12 @@
 #include "group/serve/listener.h"
 #include "group/serve/service.h"
 
-/* So many refusals get a backtrace, however soon they follow each other. */
+/* How many refusals get a backtrace, however soon they follow each other. */
 #define BACKTRACES_AT_ONCE 20
 
 static struct vms_group_refusal
 describe(const struct vms_group *group, const struct vmsi_process *process,
-	 const struct vmsi_request *request, bool on_demand)
+	 const struct vmsi_request *request, enum vmsi_refused why)
 {
 	struct vms_group_refusal refusal = {
 		.struct_size = sizeof refusal,
@@ -29,7 +29,8 @@ describe(const struct vms_group *group, const struct vmsi_process *process,
 		.committed = vmsi_account_committed(&group->account),
 		.limit = group->account.limit,
 		.request = group->faults->requests,
-		.injected = on_demand,
+		.injected = why == VMSI_REFUSED_ON_DEMAND,
+		.unaccounted = why == VMSI_REFUSED_UNACCOUNTED,
 	};
 
 	memcpy(refusal.command, process->command, sizeof refusal.command);
@@ -51,7 +52,7 @@ static const char *why_no_backtrace(const struct vms_group *group, uint64_t now)
 		"too many refusals at once" : NULL;
 }
 
-/* A refused brk answers where the heap ends. */
+/* brk does not return errors: a brk that fails returns where the heap ends. */
 static int64_t answer_of(struct vms_group *group,
 			 const struct vmsi_request *request)
 {
@@ -61,7 +62,7 @@ static int64_t answer_of(struct vms_group *group,
 }
 
 void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
-		 const struct vmsi_request *request, bool on_demand)
+		 const struct vmsi_request *request, enum vmsi_refused why)
 {
 	const struct vmsi_service *service = group->service;
 	struct vmsi_refusals *all = &group->service->refusals;
@@ -69,24 +70,33 @@ void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
 	struct vmsi_backtrace backtrace = {
 		.why = why_no_backtrace(group, begin) };
 	struct vms_group_refusal refusal =
-		describe(group, process, request, on_demand);
+		describe(group, process, request, why);
 
 	if (!backtrace.why)
 		vmsi_backtrace_begin(&backtrace, vmsi_serve_tracer(group),
 				     refusal.thread);
 	all->count++;
-	all->injected += on_demand;
+	all->injected += refusal.injected;
+	all->unaccounted += refusal.unaccounted;
 	process->refusals++;
 	vmsi_listener_answer(service->listener, service->call->id,
 			     answer_of(group, request));
 	vmsi_backtrace_read(&backtrace, service->tracer, process->pid);
 	all->next_backtrace = 2 * vmsi_now() - begin;
 	vmsi_refusals_postpone(group, vmsi_now() - begin);
-	if (!on_demand) {
+	if (!refusal.injected) {
 		vmsi_refusals_hold(group, &refusal, request, &backtrace);
 		return;
 	}
-	/* No allocator that asks again will get it, so it is told at once. */
+	/* Nobody gets it by giving memory back and asking again: tell it now. */
 	vmsi_refusals_tell(group, &refusal, &backtrace);
 	vmsi_backtrace_free(&backtrace);
+}
+
+void vmsi_refuse_unknown(struct vms_group *group)
+{
+	const struct vmsi_service *service = group->service;
+
+	if (vmsi_listener_answer(service->listener, service->call->id, -ENOMEM))
+		group->service->refusals.unaccounted++;
 }

@@ -11,9 +11,9 @@
 
 int vmsi_registers_read(pid_t thread, struct vmsi_registers *registers)
 {
-	struct iovec room = { &registers->user, sizeof registers->user };
+	struct iovec set = { &registers->user, sizeof registers->user };
 
-	return ptrace(PTRACE_GETREGSET, thread, (void *)NT_PRSTATUS, &room) ?
+	return ptrace(PTRACE_GETREGSET, thread, (void *)NT_PRSTATUS, &set) ?
 		-errno : 0;
 }
 

@@ -23,15 +23,16 @@
 #define EVENTS 64
 
 /*
- * Descriptors tell the ends of known processes. That the first process has
- * stopped, and that others were orphaned, is only found by asking.
+ * How often the supervisor asks the kernel for what no descriptor tells: that
+ * the first process has stopped, and which processes were orphaned.
  */
 #define ASK_MS 200
 
 /* --- one call ----------------------------------------------------------- */
 
 /*
- * A program that is executed has no signal handlers yet, so it is not traced.
+ * The next request of the process may come from another program. That has no
+ * signal handlers yet, so the tracer lets go of it.
  */
 static void expect_image(struct vmsi_process *process, pid_t thread)
 {
@@ -58,13 +59,28 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 	}
 }
 
+/* Charge a request and let it through, or refuse it. */
+static void decide_request(struct vms_group *group,
+			   struct vmsi_process *process,
+			   struct vmsi_request *request)
+{
+	const pid_t thread = (pid_t)group->service->call->pid;
+	const int error = vmsi_request_grant(group, process, thread, request);
+
+	if (error)
+		vmsi_refuse(group, process, request, error == -ENOMEM ?
+			    VMSI_REFUSED_UNACCOUNTED : VMSI_REFUSED_FULL);
+	else
+		let_through(group, process, request, true);
+}
+
 static void decide(struct vms_group *group, struct vmsi_process *process)
 {
 	const struct seccomp_notif *call = group->service->call;
 	const pid_t thread = (pid_t)call->pid;
 	struct vmsi_request request;
 
-	/* It asks again, so what it was granted before has been made. */
+	/* The thread asks again, so its last call has returned. */
 	vmsi_account_confirm(&group->account, &process->account, thread);
 	if (process->executing)
 		vmsi_look_at_image(group, process, thread);
@@ -78,11 +94,9 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	else if (vmsi_faults_count(group->faults, process, thread,
 				   (uintptr_t)call->data.instruction_pointer,
 				   &request))
-		vmsi_refuse(group, process, &request, true);
-	else if (vmsi_request_grant(group, process, thread, &request))
-		let_through(group, process, &request, true);
+		vmsi_refuse(group, process, &request, VMSI_REFUSED_ON_DEMAND);
 	else
-		vmsi_refuse(group, process, &request, false);
+		decide_request(group, process, &request);
 }
 
 static int serve_call(struct vms_group *group)
@@ -100,17 +114,16 @@ static int serve_call(struct vms_group *group)
 	if (process)
 		decide(group, process);
 	else
-		/* It has gone, or there is no memory to count it with. */
-		vmsi_listener_answer(service->listener, service->call->id,
-				     -ENOMEM);
+		vmsi_refuse_unknown(group);
 	return 1;
 }
 
 /* --- waiting ------------------------------------------------------------ */
 
 /*
- * The listener would be readable for good while the last processes are ending.
- * It leaves the epoll, so that a caller can sleep on that.
+ * No process has the filter any more, so poll reports the listener for good. It
+ * is taken out of the epoll, so that a caller who waits for that can sleep until
+ * the last processes have ended.
  */
 static void note_unused(struct vms_group *group)
 {
@@ -129,7 +142,8 @@ static void handle_ends(struct vms_group *group)
 		struct vmsi_process *process = events[i].data.ptr;
 
 		/*
-		 * If the supervisor has forked, a close alone leaves it there.
+		 * A fork of the supervisor has the pidfd open, too: then to
+		 * close it here does not take it out of the epoll.
 		 */
 		(void)epoll_ctl(group->members.ends, EPOLL_CTL_DEL, process->pidfd,
 				NULL);
@@ -193,7 +207,7 @@ static enum vms_group_event pending_event(struct vms_group *group)
 {
 	if (group->service->first_ended && !group->service->first_ended_told) {
 		group->service->first_ended_told = true;
-		/* The caller may write its report then, with all refusals. */
+		/* The caller may write its report now: tell what is held. */
 		vmsi_refusals_end(group, 0);
 		return VMS_GROUP_FIRST_ENDED;
 	}
@@ -206,7 +220,7 @@ static enum vms_group_event pending_event(struct vms_group *group)
 	vmsi_serve_find_ended(group);
 	if (!is_empty(group))
 		return VMS_GROUP_NOTHING;
-	/* Shared objects may have gone, or stay without any process. */
+	/* Tell what is left of shared objects, which may outlive processes. */
 	vmsi_look_at_all(group);
 	vmsi_refusals_end(group, 0);
 	return VMS_GROUP_EMPTY;
@@ -245,8 +259,8 @@ int vms_group_serve(vms_group *group, int timeout)
 			return event;
 		count = await(group, pause);
 		/*
-		 * After the call that waited: it may ask again for what was
-		 * refused.
+		 * Only now, since the call that was just served may have been
+		 * granted what was refused before: that is not told.
 		 */
 		vmsi_refusals_tell_due(group);
 		if (count == -EINTR)

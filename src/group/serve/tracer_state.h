@@ -64,7 +64,7 @@ static inline long vmsi_status_signal(int status)
 	return vmsi_status_event(status) ? 0 : WSTOPSIG(status);
 }
 
-/* --- tracer_threads.c ----------------------------------------------------- */
+/* --- threads.c ---------------------------------------------------------- */
 
 /* Call visit with each thread of a process; its first error ends the walk. */
 int vmsi_traced_each(struct vmsi_tracer *tracer, pid_t process,
@@ -81,7 +81,7 @@ void vmsi_traced_detach(struct vmsi_tracer *tracer, pid_t thread, int status);
 /* A thread is traced no more: note that if it is the group's first process. */
 void vmsi_traced_lose_first(struct vmsi_tracer *tracer, pid_t thread);
 
-/* --- tracer_stops.c: threads whose stop somebody waits for ---------------- */
+/* --- stops.c: threads whose stop somebody waits for ----------------------- */
 
 /*
  * Interrupt a thread, and trace it for that if it is not. Returns 0 or -errno.
@@ -98,7 +98,7 @@ bool vmsi_stop_keep(struct vmsi_tracer *tracer, pid_t thread, int status);
 /* A thread has ended or is another program: nobody is to wait for its stop. */
 void vmsi_stop_end(struct vmsi_tracer *tracer, pid_t thread);
 
-/* --- tracer_leaving.c: letting go ----------------------------------------- */
+/* --- leaving.c: letting go ------------------------------------------------ */
 
 /* Let all threads of a process go; caller is the thread of the call. */
 void vmsi_leaving_let_go(struct vmsi_tracer *tracer, pid_t caller,

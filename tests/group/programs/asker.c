@@ -32,6 +32,17 @@ static int do_fork(size_t bytes)
 	return wait_for(child);
 }
 
+/* The child asks for nothing, and ends with the group. */
+static int do_fork_idle(size_t bytes)
+{
+	const pid_t child = fork();
+
+	(void)bytes;
+	while (child == 0)
+		pause();
+	return answer(child);
+}
+
 /* The child asks for memory of its own. */
 static int do_fork_map(size_t bytes)
 {
@@ -229,6 +240,19 @@ static int do_fork_wait(size_t bytes)
 	return wait_for(child);
 }
 
+/* A child that the group does not know waits, and asks for memory then. */
+static int do_fork_waits_to_map(size_t bytes)
+{
+	const pid_t child = fork();
+
+	if (child == 0) {
+		const int error = do_wait(0);
+
+		_exit(error ? error : do_mmap(bytes));
+	}
+	return wait_for(child);
+}
+
 static _Noreturn int do_exit(size_t status)
 {
 	_exit((int)(status / MIB));
@@ -264,12 +288,14 @@ int main(int argc, char **argv)
 		{ "brk-back", do_brk_back }, { "brk-refused", do_brk_refused },
 		{ "shmget", do_shmget }, { "segment", do_segment },
 		{ "fill", do_fill }, { "fork", do_fork }, { "fork-map", do_fork_map },
+		{ "fork-idle", do_fork_idle }, { "stack", do_stack },
 		{ "sibling", do_sibling }, { "grandchild", do_grandchild },
 		{ "fork-of-sharer", do_fork_of_sharer },
 		{ "vfork", do_vfork }, { "spawn", do_spawn },
 		{ "threads", do_threads }, { "orphan", do_orphan },
 		{ "exec", do_exec }, { "image", do_image }, { "stay", do_stay },
 		{ "wait", do_wait }, { "fork-wait", do_fork_wait },
+		{ "fork-waits-to-map", do_fork_waits_to_map },
 		{ "exit", do_exit }, { "raise", do_raise }, { "clone3", do_clone3 },
 		{ NULL, NULL },
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "asker_maps.h"
 
+#include <alloca.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -204,6 +205,15 @@ int do_mremap(size_t bytes)
 int do_shrink(size_t bytes)
 {
 	return keep(mremap(last, last_bytes, bytes, 0), bytes);
+}
+
+/* It has grown when the step is over, and stays so. */
+int do_stack(size_t bytes)
+{
+	volatile char *lowest = alloca(bytes);
+
+	*lowest = 1;
+	return 0;
 }
 
 int do_brk(size_t bytes)

@@ -31,6 +31,7 @@ int do_huge(size_t bytes);
 int do_huge_writable(size_t bytes);
 int do_mremap(size_t bytes);
 int do_shrink(size_t bytes);
+int do_stack(size_t bytes);
 int do_brk(size_t bytes);
 int do_brk_back(size_t bytes);
 int do_brk_refused(size_t bytes);
