@@ -25,11 +25,6 @@ size_t vmsi_account_committed(const struct vmsi_account *account)
 	return account->owned + account->copies + account->objects;
 }
 
-size_t vmsi_account_of(const struct vmsi_account_process *process)
-{
-	return process->measured + process->unseen;
-}
-
 size_t vmsi_account_peak_of(const struct vmsi_account *account,
 			    const struct vmsi_account_process *process)
 {
