@@ -34,8 +34,9 @@ void vmsi_scan_blanks(struct vmsi_scan *scan);
 bool vmsi_scan_hex(struct vmsi_scan *scan, uint64_t *value);
 bool vmsi_scan_decimal(struct vmsi_scan *scan, uint64_t *value);
 
-/* A decimal number, after blanks or none. */
+/* A decimal number, after blanks or none; signed: of an int64_t, perhaps with '-'. */
 bool vmsi_scan_column(struct vmsi_scan *scan, uint64_t *value);
+bool vmsi_scan_signed_column(struct vmsi_scan *scan, int64_t *value);
 
 /* A word of at least one character: ends before a blank, final or the end. */
 bool vmsi_scan_word(struct vmsi_scan *scan, char final,
