@@ -72,7 +72,7 @@ class Case:
     pattern: str
     options: dict = field(default_factory=dict)
     # What the figure is: 'growth' and 'regrowth' milliseconds, 'operation'
-    # nanoseconds, 'settled' MiB.
+    # nanoseconds, 'later' MiB.
     figure: str = 'growth'
     size: int = GIB             # bytes that a thread has live, about
     references: bool = True
@@ -81,7 +81,7 @@ class Case:
     @property
     def unit(self):
         return {'growth': 'ms', 'regrowth': 'ms', 'operation': 'ns',
-                'settled': 'MiB'}[self.figure]
+                'later': 'MiB'}[self.figure]
 
     def value(self, output):
         """The figure of a run, in its unit."""
@@ -89,8 +89,8 @@ class Case:
             return output['ns'] / 1e6
         if self.figure == 'regrowth':
             return output['again_ns'] / 1e6
-        if self.figure == 'settled':
-            return output['settled_rss'] / MIB
+        if self.figure == 'later':
+            return output['later_rss'] / MIB
         return output['ns'] * output['threads'] / output['operations']
 
     def quick(self):
@@ -100,8 +100,8 @@ class Case:
             options['operations'] = max(64, options['operations'] // 500)
         else:
             options['size'] = 8 * MIB
-        if self.figure == 'settled':
-            options['settle'] = 100
+        if self.figure == 'later':
+            options['wait'] = 100
         return Case(self.name, self.pattern, options, self.figure,
                     min(self.size, 16 * MIB), self.references, 1)
 
@@ -121,7 +121,7 @@ CASES = [
     Case('doubling', 'doubling'),
     Case('half-again', 'half-again'),
     Case('regrow', 'regrow', figure='regrowth'),
-    Case('give-back', 'give-back', figure='settled', references=False,
+    Case('give-back', 'give-back', figure='later', references=False,
          rounds=1),
     Case('churn', 'churn', {'operations': 600}, 'operation',
          references=False),

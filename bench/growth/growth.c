@@ -161,14 +161,14 @@ static void run_give_back(const struct settings *settings,
 	pattern_meet();
 	figures->free_ns = free_all(settings, blocks);
 	figures->freed_rss = pattern_resident();
-	end = bench_now() + settings->settle * 1000000u;
+	end = bench_now() + settings->wait * 1000000u;
 	do {
 		nanosleep(&nap, NULL);
 		block_grow(&small, 256 * KIB);
 		small.data[0] = 1;
 		block_free(&small);
 	} while (bench_now() < end);
-	figures->settled_rss = pattern_resident();
+	figures->later_rss = pattern_resident();
 	block_finish(&small);
 	for (size_t i = 0; i < settings->arrays; i++)
 		block_finish(&blocks[i]);
@@ -188,6 +188,6 @@ const struct pattern growth_patterns[] = {
 	{ "regrow", run_regrowth,
 	  { .size = GIB, .step = 64 * KIB, .arrays = 1 } },
 	{ "give-back", run_give_back,
-	  { .size = GIB, .step = 64 * KIB, .arrays = 1, .settle = 12000 } },
+	  { .size = GIB, .step = 64 * KIB, .arrays = 1, .wait = 12000 } },
 	{ 0 },
 };

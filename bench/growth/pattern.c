@@ -133,8 +133,8 @@ static void print_run(const struct pattern *pattern,
 	       ", \"live\": %" PRIu64 ", ",
 	       figures->operations, figures->bytes, figures->live);
 	printf("\"start_rss\": %" PRIu64 ", \"peak_rss\": %" PRIu64
-	       ", \"freed_rss\": %" PRIu64 ", \"settled_rss\": %" PRIu64 ", ",
-	       start_rss, peak, figures->freed_rss, figures->settled_rss);
+	       ", \"freed_rss\": %" PRIu64 ", \"later_rss\": %" PRIu64 ", ",
+	       start_rss, peak, figures->freed_rss, figures->later_rss);
 	printf("\"placed\": %" PRIu64 ", \"occupied\": %" PRIu64 "}\n",
 	       figures->placed, figures->occupied);
 	fflush(stdout);
@@ -160,7 +160,7 @@ static void print_usage(const char *program, const struct pattern *first,
 		fprintf(stderr, " %s", first->name);
 	for (; second && second->name; second++)
 		fprintf(stderr, " %s", second->name);
-	fprintf(stderr, "\nnumbers: size step percent arrays foreign low high slots operations seed settle threads runs\n");
+	fprintf(stderr, "\nnumbers: size step percent arrays foreign low high slots operations seed wait threads runs\n");
 }
 
 static struct settings read_settings(int argc, char **argv,
@@ -182,7 +182,7 @@ static struct settings read_settings(int argc, char **argv,
 		{ "slots", &settings.slots, settings.slots },
 		{ "operations", &settings.operations, settings.operations },
 		{ "seed", &settings.seed, 1 },
-		{ "settle", &settings.settle, settings.settle },
+		{ "wait", &settings.wait, settings.wait },
 		{ "threads", &settings.threads, 1 },
 		{ "runs", &settings.runs, 1 },
 	};

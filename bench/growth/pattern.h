@@ -32,7 +32,7 @@ struct settings {
 	size_t slots;       /* blocks that live at once, a thread */
 	size_t operations;  /* a thread */
 	size_t seed;
-	size_t settle;      /* milliseconds */
+	size_t wait;        /* milliseconds */
 	size_t threads;
 	size_t runs;
 };
@@ -49,7 +49,7 @@ struct figures {
 	uint64_t occupied;    /* places behind it that were taken already */
 	/* Of the whole process, by the first thread. */
 	uint64_t freed_rss;   /* right after all was given back */
-	uint64_t settled_rss; /* after a while */
+	uint64_t later_rss;   /* wait milliseconds after that */
 };
 
 struct pattern {

@@ -53,10 +53,10 @@ def case_problems(case, result, names):
             yield f'{where}: no figures: {one and one["failure"]}'
             continue
         output = one['outputs'][0]
-        # What settles may be smaller than what a figure can show.
-        if case.figure != 'settled' and one['median'] <= 0:
+        # What is left later may be smaller than what a figure can show.
+        if case.figure != 'later' and one['median'] <= 0:
             yield f'{where}: {one["median"]} {case.unit}'
-        if case.figure in ('growth', 'regrowth', 'settled') and not (
+        if case.figure in ('growth', 'regrowth', 'later') and not (
                 output['peak_rss'] >= output['live'] * 0.95
                 and output['live'] == result['threads'] * output['size']):
             yield (f'{where}: {output["live"]} bytes live, '

@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* An array begins with about so many bytes. */
+#define VMSI_FIRST_ARRAY 256
+
 /*
  * Return an array that has place for another element, of size bytes: itself while
  * count is below *room, and otherwise a larger one in its place, with *room as its
@@ -13,11 +16,13 @@
 static inline void *vmsi_with_room(void *array, size_t count, size_t *room,
 				   size_t size)
 {
-	const size_t more = *room ? 2 * *room : 16;
+	size_t more = 2 * *room;
 	void *larger;
 
 	if (count < *room)
 		return array;
+	if (!more)
+		more = size < VMSI_FIRST_ARRAY ? VMSI_FIRST_ARRAY / size : 1;
 	larger = reallocarray(array, more, size);
 	if (larger)
 		*room = more;

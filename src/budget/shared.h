@@ -26,6 +26,7 @@
  * only its owner writes a slot. The owner holds an open file description lock
  * (F_OFD_SETLK) on byte i of the file for slot i. The kernel drops that when
  * the process ends or execs, and whoever can take the lock may clear the slot.
+ * slots.h has the states of a slot.
  *
  * Any process with the descriptor can write anything here, so nothing that is
  * read may be trusted to be in range.

@@ -4,7 +4,36 @@
 
 #include "budget/record.h"
 
-/* The slots of a shared budget; see slots.c. */
+/*
+ * The slots of a shared budget. The states of a slot, and the functions that lead
+ * from one to the next, in whatever process:
+ *
+ *                         vmsi_member_join
+ *     +-----> FREE --------------------------------------> OWNED ---+
+ *     |        |                                           ^  |     |
+ *     |        | vmsi_member_prepare_child                 |  |     |
+ *     |        v            vmsi_member_become_child       |  |     |
+ *     |     PREPARED --------------------------------------+  |     |
+ *     |        |                                              |     |
+ *     |        | fork fails, or the child ends                |     |
+ *     |        v              its process ends or execs       |     |
+ *     +---- ABANDONED <---------------------------------------+     |
+ *     | vmsi_slots_reap                                             |
+ *     +-------------------------------------------------------------+
+ *       vmsi_member_leave
+ *
+ *   FREE       Nobody has its lock, and all fields are 0.
+ *   PREPARED   A process that is about to fork has its lock by child_fd, which the
+ *              child inherits. pid is the parent's, and charged what the child
+ *              will have.
+ *   OWNED      The process pid has its lock by lock_fd, and nobody else writes the
+ *              slot. vmsi_slots_publish and ask.c set charged and asking.
+ *   ABANDONED  The kernel has dropped the lock, and the fields are as they were:
+ *              they count until somebody clears the slot.
+ *
+ * vmsi_member_join and vmsi_member_prepare_child take an ABANDONED slot as they
+ * take a FREE one, since vmsi_slots_take clears what it has locked.
+ */
 
 static inline struct vmsi_budget_head *
 vmsi_slots_head(const struct vms_budget *budget)

@@ -117,7 +117,7 @@ static int reserve_in_own_space(vms_buffer *buffer, struct vms_budget *budget)
 	buffer->space = vms_space_open(buffer->reserved, &options);
 	if (!buffer->space)
 		return -1;
-	buffer->flags |= (unsigned)VMSI_BUFFER_OWN_SPACE;
+	buffer->flags |= VMSI_BUFFER_OWN_SPACE;
 	if (reserve_in_space(buffer) == 0)
 		return 0;
 	error = errno;
@@ -154,7 +154,7 @@ static int init_fixed(vms_buffer *buffer, size_t maximum,
 
 static int init_moving(vms_buffer *buffer)
 {
-	buffer->flags |= (unsigned)VMSI_BUFFER_MOVES;
+	buffer->flags |= VMSI_BUFFER_MOVES;
 	if (!buffer->space)
 		buffer->space = vmsi_buffer_shared_space();
 	if (!buffer->space)
@@ -182,7 +182,7 @@ int vms_buffer_init(vms_buffer *buffer, size_t maximum,
 	budget = known.budget;
 	if (!(made.flags & VMS_BUFFER_SMALL_PAGES) &&
 	    vmsi_growth_has_huge_pages())
-		made.flags |= (unsigned)VMSI_BUFFER_HUGE;
+		made.flags |= VMSI_BUFFER_HUGE;
 	if ((maximum ? init_fixed(&made, maximum, budget) :
 		       init_moving(&made)) != 0)
 		return -1;

@@ -2,6 +2,8 @@
 #ifndef VMSI_BUFFER_BUFFER_H
 #define VMSI_BUFFER_BUFFER_H
 
+#include <stdint.h>
+
 #include <vmspace/buffer.h>
 #include <vmspace/mapping.h>
 
@@ -24,16 +26,17 @@
  */
 
 /* Bits of vms_buffer.flags, beside VMS_BUFFER_*. */
-enum vmsi_buffer_flags {
-	VMSI_BUFFER_MOVES = 0x10000,     /* it has no maximum, so it may move */
-	VMSI_BUFFER_OWN_SPACE = 0x20000, /* no other buffer is in its space */
-	VMSI_BUFFER_HUGE = 0x40000,      /* it asks for huge pages */
-};
+/* it has no maximum, so it may move */
+#define VMSI_BUFFER_MOVES     (UINT32_C(1) << 16)
+/* no other buffer is in its space */
+#define VMSI_BUFFER_OWN_SPACE (UINT32_C(1) << 17)
+/* it asks for huge pages */
+#define VMSI_BUFFER_HUGE      (UINT32_C(1) << 18)
 
-static inline bool vmsi_buffer_has(const vms_buffer *buffer,
-				   enum vmsi_buffer_flags flag)
+/* Whether a buffer has any of these flags. */
+static inline bool vmsi_buffer_has(const vms_buffer *buffer, uint32_t flags)
 {
-	return buffer->flags & (unsigned)flag;
+	return buffer->flags & flags;
 }
 
 /* The most bytes that a buffer may ever have in use. */

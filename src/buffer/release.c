@@ -91,7 +91,7 @@ int vms_buffer_shrink(vms_buffer *buffer)
 static int give_back(vms_space *space, unsigned flags, void *start,
 		     size_t length)
 {
-	if (flags & (unsigned)VMSI_BUFFER_OWN_SPACE)
+	if (flags & VMSI_BUFFER_OWN_SPACE)
 		return vms_space_close(space);
 	return vmsi_buffer_unmap(space, start, length);
 }

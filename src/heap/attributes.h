@@ -24,14 +24,12 @@ void vmsi_heap_note_changed(vms_heap *heap, uintptr_t address, size_t length);
 bool vmsi_heap_has_huge_pages(const vms_heap *heap);
 
 /* Bits: what the program has asked for by mlockall(2). */
-enum vmsi_heap_locking {
-	/* Memory of blocks may be locked: set by every mlockall. */
-	VMSI_HEAP_LOCKED = 1,
-	/* New blocks are locked (MCL_FUTURE). */
-	VMSI_HEAP_LOCK_NEW = 2,
-	/* New blocks are locked page by page when touched (MCL_ONFAULT). */
-	VMSI_HEAP_LOCK_ON_FAULT = 4,
-};
+/* memory of blocks may be locked: set by every mlockall */
+#define VMSI_HEAP_LOCKED        (UINT32_C(1) << 0)
+/* new blocks are locked (MCL_FUTURE) */
+#define VMSI_HEAP_LOCK_NEW      (UINT32_C(1) << 1)
+/* new blocks are locked page by page when touched (MCL_ONFAULT) */
+#define VMSI_HEAP_LOCK_ON_FAULT (UINT32_C(1) << 2)
 
 /*
  * With any of the bits the heap retains nothing, and unlocks what is freed. With
@@ -39,8 +37,8 @@ enum vmsi_heap_locking {
  * fails. Addresses that the kernel locks when they are reserved are unlocked at
  * once. A child of fork has none of the bits.
  */
-void vmsi_heap_set_locking(vms_heap *heap, unsigned locking);
-unsigned vmsi_heap_get_locking(const vms_heap *heap);
+void vmsi_heap_set_locking(vms_heap *heap, uint32_t locking);
+uint32_t vmsi_heap_get_locking(const vms_heap *heap);
 
 /*
  * Call act for the memory of each live block, to the end of its room. It may miss

@@ -13,8 +13,9 @@
 #define LOOK_EVERY 100
 
 /*
- * The time before which memory was freed that has reached an age by now. In a child
- * of fork none has until so much time has passed since the fork.
+ * Memory has reached an age if it was freed before the time that this returns; 0:
+ * none has. A child of fork begins all ages anew, so none of its memory has reached
+ * an age before the child itself has lived that long.
  */
 static uint64_t time_before(const struct vms_heap *heap, uint64_t now,
 			    unsigned age)
@@ -58,7 +59,7 @@ size_t vmsi_heap_collect_all(struct vms_heap *heap)
 	return bytes + vmsi_runs_collect(heap, UINT64_MAX);
 }
 
-void vmsi_heap_set_locking(vms_heap *heap, unsigned locking)
+void vmsi_heap_set_locking(vms_heap *heap, uint32_t locking)
 {
 	atomic_store(&heap->locking, locking);
 	/* Retained memory is not locked, but blocks are to be from now on. */

@@ -37,7 +37,7 @@ struct vms_heap {
 	struct vmsi_ages ages;
 	struct vmsi_runs runs;
 	struct vmsi_density density;
-	_Atomic unsigned locking; /* enum vmsi_heap_locking (attributes.h) */
+	_Atomic uint32_t locking; /* VMSI_HEAP_LOCK... (attributes.h) */
 	struct vmsi_heap_counts counts;
 	struct vms_heap *next;   /* in the registry (registry.h) */
 };

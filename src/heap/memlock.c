@@ -14,25 +14,30 @@
  * give back memory that it knows to be locked.
  */
 
-unsigned vmsi_heap_get_locking(const vms_heap *heap)
+uint32_t vmsi_heap_get_locking(const vms_heap *heap)
 {
 	return atomic_load_explicit(&heap->locking, memory_order_relaxed);
 }
 
+/* Whether the heap has any of these bits. */
+static bool has_locking(const struct vms_heap *heap, uint32_t bits)
+{
+	return vmsi_heap_get_locking(heap) & bits;
+}
+
 bool vmsi_heap_locks_new(const struct vms_heap *heap)
 {
-	return vmsi_heap_get_locking(heap) & VMSI_HEAP_LOCK_NEW;
+	return has_locking(heap, VMSI_HEAP_LOCK_NEW);
 }
 
 int vmsi_heap_lock_new(struct vms_heap *heap, uintptr_t start, size_t length)
 {
-	const unsigned locking = vmsi_heap_get_locking(heap);
 	long error;
 
-	if (!(locking & VMSI_HEAP_LOCK_NEW))
+	if (!has_locking(heap, VMSI_HEAP_LOCK_NEW))
 		return 0;
 	error = vmsi_host.mlock2(start, length,
-				 locking & VMSI_HEAP_LOCK_ON_FAULT ?
+				 has_locking(heap, VMSI_HEAP_LOCK_ON_FAULT) ?
 					 MLOCK_ONFAULT : 0);
 	return error < 0 ? -ENOMEM : 0;
 }

@@ -21,8 +21,8 @@ struct vmsi_slot;
  *   free slot   |~~~~~~~~~~~~~~~~~~~~+++++.........................|
  *                from                touched  to
  *
- *   live block  |##########++++++~~~~~~~~~~~~~~~~~~~~~.............|
- *                size      room = from               touched = to
+ *   live block  |##########++++++~~~~~~~~~~~~~~~~~~~~~+++++........|
+ *                size      room = from               touched  to
  *
  *   #: the block, ~: may have pages, +: committed and zero, .: reserved
  *
@@ -35,8 +35,13 @@ struct vmsi_slot;
  *         |  vmsi_slot_take,          |     |                      |     |
  *         |  vmsi_slot_take_surplus   v     |                      v     |
  *         +---------------------------+-----|----------------------+     |
- *         |  give_back_oldest               v                            v
+ *         |  give_back_oldest: all          v                            v
  *         +---------------------------------+----------------------------+
+ *
+ * give_back_oldest leaves in its state, and lists again, what goes back in part:
+ *
+ *   the end of a surplus, above the limit of what is retained: to and touched fall
+ *   pages only, where the host keeps the charge: touched falls and to stays
  *
  *   NONE         to is 0.
  *   WAITING      In the list of ages; a free slot is in a bin, too.

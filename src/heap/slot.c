@@ -35,7 +35,10 @@ static size_t pages_of(size_t bytes)
 	return vmsi_align_up(bytes, vmsi_page_size());
 }
 
-/* Without huge pages, what is committed ahead is populated by one call. */
+/*
+ * Without huge pages this adds no more than vmsi_growth_populate brings in by one
+ * call, so that none of what is committed ahead is left to faults.
+ */
 size_t vmsi_commit_ahead(const struct vms_heap *heap, size_t bytes)
 {
 	size_t more = vmsi_max(bytes / 8, AHEAD_LEAST);

@@ -53,7 +53,11 @@ struct walk {
 	vms_heap *heap;
 	/* Whether to pass over the library's own memory, too. */
 	enum { WITH_OWN, WITHOUT_OWN } own;
-	/* Where the records end that were met last, and the guard below any. */
+	/*
+	 * The walk goes upwards. These are the ends of the last record of the
+	 * library and of the last PROT_NONE mapping that it has met: the one may
+	 * have a guard above it, and the other be the guard below a record.
+	 */
 	uintptr_t records_end, guard_end;
 	void (*act)(uintptr_t start, size_t length, void *context);
 	void *context;
@@ -67,8 +71,9 @@ static bool is_in_library(const struct vms_mapping_info *mapping)
 }
 
 /*
- * Records of the library lie between guard pages and can grow downwards, which
- * the kernel's stack of the program, alone otherwise, does without a guard.
+ * Whether a mapping is memory for the library's records, or the guard page above
+ * it. Such memory is MAP_GROWSDOWN and begins where a PROT_NONE mapping ends. The
+ * program's stack is the only other mapping of that kind, and begins at no such one.
  */
 static bool is_record(struct walk *walk, const struct vms_mapping_info *mapping)
 {
@@ -179,8 +184,8 @@ static void lock_memory(uintptr_t start, size_t length, void *context)
 }
 
 /*
- * What is mapped from now on is locked by the kernel, or it no longer is. It
- * can be told the latter only together with unlocking what there is.
+ * Have the kernel lock what is mapped from now on, or no longer do so. The only
+ * call for the latter unlocks all that is locked as well.
  */
 static long set_future(int flags, unsigned before)
 {
@@ -191,7 +196,7 @@ static long set_future(int flags, unsigned before)
 
 static unsigned locking_of(int flags)
 {
-	unsigned locking = VMSI_HEAP_LOCKED;
+	uint32_t locking = VMSI_HEAP_LOCKED;
 
 	if (flags & MCL_FUTURE)
 		locking |= VMSI_HEAP_LOCK_NEW;
@@ -207,7 +212,7 @@ static unsigned locking_of(int flags)
 static long lock_with(vms_heap *heap, int flags, vms_process_maps *list,
 		      struct walk *walk)
 {
-	const unsigned before = vmsi_heap_get_locking(heap);
+	const uint32_t before = vmsi_heap_get_locking(heap);
 	long error;
 
 	vmsi_heap_set_locking(heap, locking_of(flags));
@@ -228,10 +233,16 @@ static long lock_all(vms_heap *heap, int flags)
 	long error;
 
 	if (flags & MCL_CURRENT) {
-		/* What it only retains is not to count. */
+		/*
+		 * The heap gives back what it retains of freed memory, which would
+		 * count against the limit and be locked.
+		 */
 		(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
 		error = check_limit(&walk);
-		/* There may be no memory for it once the kernel locks. */
+		/*
+		 * The list is made first: memory for it is locked, and may be refused
+		 * by the limit, once the kernel locks what is mapped from then on.
+		 */
 		list = error ? NULL : vms_process_maps_open(0);
 		if (!list)
 			return error ? error : -errno;

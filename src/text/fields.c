@@ -76,7 +76,7 @@ static int store_line(const struct vmsi_line *line,
 	struct vmsi_scan key, value;
 	int index;
 
-	/* A line without a key and a colon is none of the table. */
+	/* A line that is no key with a colon cannot be of a key in the table. */
 	if (vmsi_field_split(vmsi_line_scan(line), &key, &value))
 		return 0;
 	index = vmsi_field_store(table, count, key, value, record);
@@ -85,7 +85,7 @@ static int store_line(const struct vmsi_line *line,
 	if ((size_t)index == count)
 		return 0;
 	*seen |= (uint64_t)1 << index;
-	/* The end of the number may be cut off. */
+	/* The line did not fit the buffer, so the number may lack digits. */
 	return line->cut ? -EPROTO : 0;
 }
 

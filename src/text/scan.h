@@ -24,27 +24,37 @@ static inline size_t vmsi_scan_left(const struct vmsi_scan *scan)
 	return (size_t)(scan->end - scan->at);
 }
 
-/* One given character. */
+/* Move past one character, if it is the wanted one. */
 bool vmsi_scan_char(struct vmsi_scan *scan, char wanted);
 
-/* Spaces and tabs, as many as there are, perhaps none. */
+/* Move past all spaces and tabs that come next; there need not be any. */
 void vmsi_scan_blanks(struct vmsi_scan *scan);
 
-/* A number as procfs writes it: lower-case hexadecimal, or decimal. */
+/* Read a number as procfs writes it: in lower-case hexadecimal, or in decimal. */
 bool vmsi_scan_hex(struct vmsi_scan *scan, uint64_t *value);
 bool vmsi_scan_decimal(struct vmsi_scan *scan, uint64_t *value);
 
-/* A decimal number, after blanks or none. */
+/*
+ * Move past spaces and tabs, if there are any, and read a decimal number; signed: one
+ * that may have a minus sign and fits an int64_t.
+ */
 bool vmsi_scan_column(struct vmsi_scan *scan, uint64_t *value);
+bool vmsi_scan_signed_column(struct vmsi_scan *scan, int64_t *value);
 
-/* A word of at least one character: ends before a blank, final or the end. */
+/*
+ * Read a word of at least one character. It ends before the first space, tab or
+ * character that equals final, or with the text.
+ */
 bool vmsi_scan_word(struct vmsi_scan *scan, char final,
 		    struct vmsi_scan *word);
 
-/* A line; *line is without its newline, which the last one may lack. */
+/*
+ * Read a line into *line, without its newline, and move past the newline. The last
+ * line of a text need not have one.
+ */
 bool vmsi_scan_line(struct vmsi_scan *scan, struct vmsi_scan *line);
 
-/* Whether what is left equals text; at stays. */
+/* Whether all that is left equals text. This does not move at. */
 bool vmsi_scan_is(const struct vmsi_scan *scan, const char *text);
 
 /* Whether a character is a decimal or lower-case hexadecimal digit. */

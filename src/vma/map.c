@@ -4,7 +4,10 @@
 #include "base/panic.h"
 #include "vma/gap.h"
 
-/* NULL in place of the end of the bounds, which is the only empty record. */
+/*
+ * The map's last record stands for the end of the bounds and is the only one that
+ * is empty. Callers of the map get NULL in its place.
+ */
 static struct vmsi_mapping *unless_end(struct vmsi_mapping *mapping)
 {
 	return mapping->start != mapping->end ? mapping : NULL;
@@ -55,7 +58,10 @@ int vmsi_map_reserve(struct vmsi_map *map, size_t count)
 		vmsi_pool_reserve(&map->nodes, nodes_needed(map, count));
 }
 
-/* vmsi_map_find, but the end of the bounds in place of NULL. */
+/*
+ * Find the first mapping that ends above an address, as vmsi_map_find does. Where
+ * there is none, this returns the record that stands for the end of the bounds.
+ */
 static struct vmsi_mapping *first_above(const struct vmsi_map *map,
 					uintptr_t address)
 {

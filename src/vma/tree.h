@@ -34,7 +34,10 @@ struct vmsi_tree_key {
 
 /* Its size is of whole cache lines, at which the pool places such records. */
 struct vmsi_tree_node {
-	/* From count on the largest key, so that searches stop there. */
+	/*
+	 * The keys from index count on are the largest that there is, so that a
+	 * search stops there without reading count.
+	 */
 	struct vmsi_tree_key key[VMSI_TREE_FANOUT];
 	size_t count;
 	void *entry[VMSI_TREE_FANOUT]; /* in inner nodes: children */

@@ -20,6 +20,10 @@ int main(void)
         MAP_FAILED ? 9 : 0;
 }
 """
+ASKS_TWICE = ASKS_ONCE.replace("return", """
+    if (mmap(0, 1 << 20, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+        return 8;
+    return""")
 
 
 def limited(*arguments, size="64M", **options):
@@ -83,6 +87,54 @@ def option_of_the_command_itself_is_told_of_no_other():
         expect_equal(len(result.stderr.splitlines()), 2, result.stderr)
 
 
+def word_that_is_none_is_told_all_that_are():
+    for arguments, told in (
+            (["limit", "--policy=never", "1G"],
+             "'never' is neither 'strict', 'always' nor 'heuristic'"),
+            (["fail", "--nth=1", "--limit=1G", "--policy="],
+             "'' is neither 'strict', 'always' nor 'heuristic'"),
+            (["limit", "--fork=never", "1G"],
+             "'never' is neither 'charge' nor 'free'")):
+        result = run([VMSPACE, *arguments, "--", "true"])
+        expect_equal((result.returncode, result.stdout), (2, b""), arguments)
+        expect_equal(result.stderr.decode().splitlines()[0],
+                     f"vmspace {arguments[0]}: {told}")
+
+
+def report_is_never_a_file_named_like_an_option():
+    directory = work("dashes")
+    os.mkdir(directory)
+    for command in (["limit", "1G"], ["fail", "--prob=0"], ["sweep"]):
+        for options in (["--report", "--"], ["--report", "--quiet", "--"],
+                        ["--report=-x", "--"]):
+            result = run([VMSPACE, *command, *options, "true"], cwd=directory)
+            expect_equal((result.returncode, result.stdout), (2, b""),
+                         (command, options))
+            expect(b": --report needs a file, and '-" in result.stderr,
+                   command, result.stderr)
+    result = run([VMSPACE, "heap", "--stats=-", "true"], cwd=directory)
+    expect_equal((result.returncode, result.stdout), (2, b""))
+    expect(b"'-' is ./-" in result.stderr, result.stderr)
+    expect_equal(os.listdir(directory), [])
+
+
+def report_to_a_dash_goes_to_standard_output():
+    directory = work("dash")
+    os.mkdir(directory)
+    for command in (["limit", "1G"], ["fail", "--prob=0"]):
+        for option in (["--report=-"], ["--report", "-"]):
+            result = run([VMSPACE, *command, "--quiet", *option, "--", "echo",
+                          "told"], cwd=directory)
+            expect_equal((result.returncode, result.stderr), (0, b""), command)
+            said, told = result.stdout.split(b"\n", 1)
+            expect_equal(said, b"told")
+            expect_equal(json.loads(told)["refused"], 0)
+    expect_equal(os.listdir(directory), [])
+    result = run([VMSPACE, "limit", "1G", "--report=./-", "true"],
+                 cwd=directory)
+    expect_equal((result.returncode, os.listdir(directory)), (0, ["-"]))
+
+
 def size_stands_before_or_after_the_options():
     for arguments in (["64M", "--quiet", "--"], ["--quiet", "64M", "--"],
                       ["--quiet", "64M"], ["--", "64M"],
@@ -143,8 +195,17 @@ def failing_without_a_limit_tells_of_none():
     with open(report) as file:
         told = json.load(file)
     expect_equal((told["limit"], told["refusals"][0]["limit"]), (None, None))
-    result = run([VMSPACE, "fail", "--nth=100000", "--", "true"])
-    expect(b" requests none was refused\n" in result.stderr, result.stderr)
+    result = run([VMSPACE, "fail", "--nth=100000", "--",
+                  compiled(work("asks-twice"), ASKS_TWICE)])
+    expect(b"; of 2 requests none was refused\n" in result.stderr, result.stderr)
+    result = run([VMSPACE, "fail", "--nth=3", "--",
+                  compiled(work("asks-one"), ASKS_ONCE)])
+    expect(result.stderr.endswith(b"; the only request was not refused\n"),
+           result.stderr)
+    result = run([VMSPACE, "fail", "--nth=3", "--size=2M", "--",
+                  work("asks-one")])
+    expect(result.stderr.endswith(b"; nothing was requested\n"),
+           result.stderr)
 
 
 def run_is_no_command_and_the_error_names_those_that_are():
@@ -162,7 +223,7 @@ def run_is_no_command_and_the_error_names_those_that_are():
 
 def limit_without_its_unit_is_refused_with_a_hint():
     for size, hint in (("200", b"200 bytes; did you mean 200M?"),
-                       ("1", b"1 bytes; did you mean 1M?"),
+                       ("1", b"1 byte; did you mean 1M?"),
                        ("4096", b"4096 bytes; did you mean 4096M?"),
                        ("4K", b"no program starts in 4K\n")):
         result = limited("true", size=size)
@@ -176,10 +237,22 @@ def limit_without_its_unit_is_refused_with_a_hint():
 
 
 def sizes_of_the_heap_below_a_page_are_refused_with_a_hint():
+    page = os.sysconf("SC_PAGE_SIZE")
     for option in ("--retain", "--threshold"):
-        result = run([VMSPACE, "heap", f"{option}=200", "true"])
-        expect_equal(result.returncode, 2, option)
-        expect(b"did you mean 200K?" in result.stderr, result.stderr)
+        for size, told in (
+                ("200", "200 bytes are less than a page; did you mean 200K?"),
+                ("1", "1 byte is less than a page; did you mean 1M?"),
+                ("2", "2 bytes are less than a page; did you mean 2M?"),
+                ("1K", "1K is less than a page"),
+                (f"{page // 1024 - 1}k",
+                 f"{page // 1024 - 1}k is less than a page")):
+            result = run([VMSPACE, "heap", f"{option}={size}", "true"])
+            expect_equal(result.returncode, 2, (option, size))
+            expect_equal(result.stderr.decode().splitlines()[0],
+                         f"vmspace heap: {told}")
+        for size in ("0", "0K", str(page), f"{page // 1024}K"):
+            result = run([VMSPACE, "heap", f"{option}={size}", "true"])
+            expect_equal(result.returncode, 0, (option, size, result.stderr))
 
 
 def chance_of_0_and_size_of_0_are_what_they_say():
@@ -225,6 +298,9 @@ CASES = [
     wrong_arguments_are_usage_errors,
     option_of_another_command_is_told_where_it_belongs,
     option_of_the_command_itself_is_told_of_no_other,
+    word_that_is_none_is_told_all_that_are,
+    report_is_never_a_file_named_like_an_option,
+    report_to_a_dash_goes_to_standard_output,
     size_stands_before_or_after_the_options,
     help_is_a_screen,
     heap_inside_a_limit_is_the_programs_alone,

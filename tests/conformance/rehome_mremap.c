@@ -206,7 +206,10 @@ static long in_place(const struct remap *remap)
 		gather(remap) : answer;
 }
 
-/* What is outside of a target is to go anyhow; nothing else may settle there. */
+/*
+ * What is outside of a target is to be unmapped anyhow; nobody else may map
+ * anything there.
+ */
 static long clear_outside(const struct remap *remap)
 {
 	struct vmsi_rehome_piece pieces[3];

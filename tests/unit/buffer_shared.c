@@ -138,7 +138,7 @@ static int limited_to(size_t more)
 
 #define GIB ((size_t)1 << 30)
 
-static int settles_for_fewer_addresses(void)
+static int takes_fewer_addresses(void)
 {
 	vms_buffer small = { 0 }, large = { 0 };
 	void *other;
@@ -256,7 +256,7 @@ static int run_by_name(const char *name)
 		int (*body)(void);
 	} bodies[] = {
 		{ "threads", threads_open_it_together },
-		{ "few", settles_for_fewer_addresses },
+		{ "few", takes_fewer_addresses },
 		{ "none", has_no_addresses },
 		{ "detach", detaches_from_its_own_space },
 	};

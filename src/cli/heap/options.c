@@ -24,6 +24,21 @@ static enum vmsi_exit put(const char *program, const char *variable,
 	return VMSI_EXIT_RUN_FAILED;
 }
 
+/* A size without a unit was most likely meant in a larger one. */
+static enum vmsi_exit refuse_less_than_page(const char *program,
+					    const char *text, size_t size)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	if (!vmsi_size_lacks_unit(text))
+		return vmsi_usage_error(program, "%s is less than a page",
+					text);
+	return vmsi_usage_error(program, "%s byte%s less than a page; did you "
+				"mean %s%c?", text,
+				size == 1 ? " is" : "s are", text,
+				size * 1024 < page ? 'M' : 'K');
+}
+
 static enum vmsi_exit put_size(const char *program, const char *variable,
 			       const char *text)
 {
@@ -32,14 +47,9 @@ static enum vmsi_exit put_size(const char *program, const char *variable,
 	if (strspn(text, "0123456789") > SIZE_DIGITS_MOST ||
 	    !vmsi_parse_size(text, VMSI_SIZE_WHOLE, &size))
 		return vmsi_usage_error(program, "'%s' is not a size", text);
-	/*
-	 * A size below a page is useless to the heap, so a unit was most likely
-	 * forgotten.
-	 */
-	if (vmsi_size_lacks_unit(text) && size > 0 &&
-	    size < (size_t)sysconf(_SC_PAGESIZE))
-		return vmsi_usage_error(program, "%s bytes are less than a "
-					"page; did you mean %sK?", text, text);
+	/* The heap deals in pages, so it could do nothing with less. */
+	if (size > 0 && size < (size_t)sysconf(_SC_PAGESIZE))
+		return refuse_less_than_page(program, text, size);
 	return put(program, variable, text);
 }
 
@@ -64,6 +74,11 @@ static enum vmsi_exit put_stats(const char *program, const char *file)
 
 	if (!file)
 		return put(program, "VMSPACE_HEAP_STATS", "1");
+	/* The heap writes to standard error or to a file, and to no other stream. */
+	if (strcmp(file, "-") == 0)
+		return vmsi_usage_error(program, "--stats goes to standard "
+					"error without a file; a file of the "
+					"name '-' is ./-");
 	fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
 	path = fd >= 0 ? realpath(file, NULL) : NULL;
 	if (fd >= 0)

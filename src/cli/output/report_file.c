@@ -10,8 +10,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/command.h"
 #include "text/number.h"
+
+enum vmsi_exit vmsi_report_take(const char *program, const char *argument,
+				const char **path)
+{
+	if (*argument == '-' && strcmp(argument, "-") != 0)
+		return vmsi_usage_error(program, "--report needs a file, and "
+					"'%s' is an option; a file of that "
+					"name is ./%s", argument, argument);
+	*path = strcmp(argument, "-") == 0 ? "/dev/stdout" : argument;
+	return VMSI_EXIT_OK;
+}
 
 /*
  * The descriptor that a path such as /dev/stdout names; -1: it names none. The

@@ -4,13 +4,22 @@
 
 #include <stdbool.h>
 
+#include "cli/command.h"
 #include "cli/output/json.h"
 
 /*
  * The file of --report, which is written when the program has ended. /dev/stdout,
- * /dev/stderr and /dev/fd/N stand for inherited descriptors. Both functions
- * return false after an error message.
+ * /dev/stderr and /dev/fd/N stand for inherited descriptors. The functions that
+ * probe and write return false after an error message.
  */
+
+/*
+ * Take the argument of --report. "-" is standard output, as in other commands. Any
+ * other argument that begins with a dash is a usage error: it is the next option, or
+ * the "--" before the program, and the name of the file was left out.
+ */
+enum vmsi_exit vmsi_report_take(const char *program, const char *argument,
+				const char **path);
 
 /*
  * Find out before the program starts whether the report could be written. Where the

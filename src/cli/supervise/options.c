@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/supervise/options.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/output/report_file.h"
 #include "cli/policy.h"
 #include "text/number.h"
 #include "text/size.h"
@@ -83,15 +85,34 @@ static enum vmsi_exit take_minimum(const char *program, const char *text,
 	return result;
 }
 
+#define WORDS_LONGEST 128
+
+/* Write "'c', 'b' nor 'a'" for the words a, b and c, of which there are count. */
+static const char *list_words(char list[WORDS_LONGEST],
+			      const char *const words[], size_t count)
+{
+	size_t length = 0;
+
+	for (size_t i = count; i > 0 && length < WORDS_LONGEST; i--)
+		length += (size_t)snprintf(list + length,
+					   WORDS_LONGEST - length, "%s'%s'",
+					   i == count ? "" :
+					   i > 1 ? ", " : " nor ",
+					   words[i - 1]);
+	return list;
+}
+
 /* Find a word among others, the last of which is followed by NULL. */
 static enum vmsi_exit take_word(const char *program, const char *text,
 				const char *const words[], int *index)
 {
+	char list[WORDS_LONGEST];
+
 	for (*index = 0; words[*index]; ++*index)
 		if (strcmp(text, words[*index]) == 0)
 			return VMSI_EXIT_OK;
-	return vmsi_usage_error(program, "'%s' is neither '%s' nor '%s'", text,
-				words[*index - 1], words[0]);
+	return vmsi_usage_error(program, "'%s' is neither %s", text,
+				list_words(list, words, (size_t)*index));
 }
 
 /* Take "free", which sets a flag of the group, or "charge", which clears it. */
@@ -160,8 +181,8 @@ static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 		options->has_policy = true;
 		return take_flag(options, argument, VMS_GROUP_NORESERVE_FREE);
 	case VMSI_OPTION_REPORT:
-		options->report = argument;
-		return VMSI_EXIT_OK;
+		return vmsi_report_take(options->program, argument,
+					&options->report);
 	case VMSI_OPTION_LOG:
 		options->log = true;
 		return VMSI_EXIT_OK;
@@ -227,7 +248,8 @@ check_limit(const struct vmsi_supervise_options *options)
 		return VMSI_EXIT_OK;
 	if (vmsi_size_lacks_unit(text))
 		return vmsi_usage_error(program, "no program starts in %s "
-					"bytes; did you mean %sM?", text, text);
+					"byte%s; did you mean %sM?", text,
+					limit == 1 ? "" : "s", text);
 	return vmsi_usage_error(program, "no program starts in %s", text);
 }
 

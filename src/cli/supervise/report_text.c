@@ -71,6 +71,10 @@ static void write_sum(FILE *stream, const struct vmsi_snapshot *snapshot)
 			size(snapshot->unrefusable).text);
 	if (stats->refusals == 0 && snapshot->limited == VMSI_LIMITED)
 		fputs("; nothing was refused", stream);
+	else if (stats->refusals == 0 && stats->requests == 0)
+		fputs("; nothing was requested", stream);
+	else if (stats->refusals == 0 && stats->requests == 1)
+		fputs("; the only request was not refused", stream);
 	else if (stats->refusals == 0)
 		fprintf(stream, "; of %llu requests none was refused",
 			(unsigned long long)stats->requests);

@@ -101,9 +101,6 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 	case OPTION_INPUT:
 		options->input = optarg;
 		return true;
-	case OPTION_REPORT:
-		options->report = optarg;
-		return true;
 	}
 	return false;
 }
@@ -421,6 +418,15 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 			return vmsi_show_help(&vmsi_command_sweep);
 		if (option == '?')
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
+		if (option == OPTION_REPORT) {
+			const enum vmsi_exit result =
+				vmsi_report_take(argv[0], optarg,
+						 &options.report);
+
+			if (result != VMSI_EXIT_OK)
+				return result;
+			continue;
+		}
 		if (!take_option(option, &options))
 			return vmsi_usage_error(argv[0], "'%s' makes no sense "
 						"there", optarg);

@@ -18,7 +18,7 @@ struct vmsi_shared {
 	bool maps_pages;               /* shared, and charged when touched */
 	bool made_segments;            /* of System V */
 	uint64_t *tmpfs;               /* devices of file systems in memory */
-	size_t tmpfs_count;
+	size_t tmpfs_count, tmpfs_room;
 };
 
 void vmsi_shared_free(struct vmsi_shared *shared);
