@@ -8,8 +8,8 @@
 #include "host/host.h"
 
 #define PAGES ((size_t)8)
-/* More than a guard gap, and less than may usually be locked. */
-#define GROWN ((size_t)6 << 20)
+/* The growth is more than a guard gap. */
+#define GROWN_PAGES ((size_t)300)
 
 /* The host grows no mapping in its place, and moves none once it was asked to. */
 static long (*real_mremap)(uintptr_t old_address, size_t old_length,
@@ -47,7 +47,7 @@ int main(void)
 	real_mremap = vmsi_host.mremap;
 	vmsi_host.mremap = refuse_mremap;
 	misuse();
-	(void)vms_mremap(space, memory, length, GROWN, MREMAP_MAYMOVE,
-			 NULL);
+	(void)vms_mremap(space, memory, length, GROWN_PAGES * page_size(),
+			 MREMAP_MAYMOVE, NULL);
 	return 0;
 }
