@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+/* An array begins with about so many bytes. */
+#define VMSI_FIRST_ARRAY 256
+
 /*
  * Return an array that has place for another element, of size bytes: itself while
  * count is below *capacity, and otherwise a larger one in its place, whose capacity
@@ -13,11 +16,13 @@
 static inline void *vmsi_with_capacity(void *array, size_t count,
 				       size_t *capacity, size_t size)
 {
-	const size_t more = *capacity ? 2 * *capacity : 16;
+	size_t more = 2 * *capacity;
 	void *larger;
 
 	if (count < *capacity)
 		return array;
+	if (!more)
+		more = size < VMSI_FIRST_ARRAY ? VMSI_FIRST_ARRAY / size : 1;
 	larger = reallocarray(array, more, size);
 	if (larger)
 		*capacity = more;

@@ -64,6 +64,20 @@ bool vmsi_scan_column(struct vmsi_scan *scan, uint64_t *value)
 	return vmsi_scan_decimal(scan, value);
 }
 
+bool vmsi_scan_signed_column(struct vmsi_scan *scan, int64_t *value)
+{
+	uint64_t number;
+	bool is_negative;
+
+	vmsi_scan_blanks(scan);
+	is_negative = scan->at < scan->end && *scan->at == '-';
+	scan->at += is_negative;
+	if (!vmsi_scan_decimal(scan, &number) || number > INT64_MAX)
+		return false;
+	*value = is_negative ? -(int64_t)number : (int64_t)number;
+	return true;
+}
+
 bool vmsi_scan_char(struct vmsi_scan *scan, char wanted)
 {
 	if (scan->at == scan->end || *scan->at != wanted)

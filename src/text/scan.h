@@ -34,8 +34,12 @@ void vmsi_scan_blanks(struct vmsi_scan *scan);
 bool vmsi_scan_hex(struct vmsi_scan *scan, uint64_t *value);
 bool vmsi_scan_decimal(struct vmsi_scan *scan, uint64_t *value);
 
-/* Move past spaces and tabs, if there are any, and read a decimal number. */
+/*
+ * Move past spaces and tabs, if there are any, and read a decimal number; signed: one
+ * that may have a minus sign and fits an int64_t.
+ */
 bool vmsi_scan_column(struct vmsi_scan *scan, uint64_t *value);
+bool vmsi_scan_signed_column(struct vmsi_scan *scan, int64_t *value);
 
 /*
  * Read a word of at least one character. It ends before the first space, tab or

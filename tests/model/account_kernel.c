@@ -66,26 +66,45 @@ size_t said_to_be_replaced(int counter)
 	return bytes;
 }
 
-size_t real_sum(void)
+size_t real_unseen(void)
 {
-	size_t bytes = world.objects;
+	size_t bytes = 0;
 
-	for (int i = 0; i < PROCESSES; i++)
-		if (world.processes[i].alive)
-			bytes += charged_of(&world.processes[i]);
 	for (int i = 0; i < UNSEEN && !world.forks_are_free; i++)
 		if (world.unseen[i].alive)
 			bytes += world.unseen[i].real;
 	return bytes;
 }
 
-void note_most(void)
+size_t real_sum(void)
 {
-	const size_t sum = vmsi_account_committed(&world.account) -
-		world.account.twice;
+	size_t bytes = world.objects + real_unseen();
 
-	if (sum > world.most)
-		world.most = sum;
+	for (int i = 0; i < PROCESSES; i++)
+		if (world.processes[i].alive)
+			bytes += charged_of(&world.processes[i]);
+	return bytes;
+}
+
+/*
+ * Return how many children the account must wait for: those that have been made,
+ * and those that threads may still make.
+ */
+static size_t awaited_children(void)
+{
+	size_t children = 0;
+
+	for (int i = 0; i < UNSEEN; i++)
+		children += world.unseen[i].alive;
+	for (int i = 0; i < PROCESSES; i++)
+		for (int t = 0; t < THREADS; t++) {
+			const struct call *call = &world.processes[i].calls[t];
+
+			children += world.processes[i].alive && call->active &&
+				!call->made &&
+				call->effect.kind == VMSI_EFFECT_CHILD;
+		}
+	return children;
 }
 
 void kernel_check(void)
@@ -103,8 +122,9 @@ void kernel_check(void)
 			kernel_require(said_of_memory(i) + about_to_be_replaced(i) >=
 				charged_of(&world.processes[i]),
 				"a process has more than is known of");
-	note_most();
-	kernel_require(account->peak <= world.most, "the peak was never reached");
+	kernel_require(account->forks >= awaited_children(),
+		"a child is not waited for");
+	shadow_check();
 }
 
 /* --- processes ----------------------------------------------------------- */
@@ -225,10 +245,17 @@ static bool hand_over(struct process *process, struct process *counter)
 						&process->account,
 						&counter->account);
 
+	shadow_handed_over(process, counter);
 	kernel_require(vmsi_account_of(&process->account) +
 		vmsi_account_of(&counter->account) >= sum,
 		"something was lost on the way");
 	return any;
+}
+
+void kernel_tell_figures(struct process *process, size_t figures)
+{
+	vmsi_account_measured(&world.account, &process->account, figures);
+	shadow_looked(process, figures);
 }
 
 void kernel_look(struct process *process)
@@ -237,8 +264,7 @@ void kernel_look(struct process *process)
 
 	world.counts.looks++;
 	if (counter == process)
-		vmsi_account_measured(&world.account, &process->account,
-				      figures_of(process));
+		kernel_tell_figures(process, figures_of(process));
 	else if (hand_over(process, counter))
 		kernel_look(counter);
 }
@@ -261,6 +287,7 @@ bool kernel_see(struct unseen *unseen)
 	process->real = unseen->real;
 	(void)vmsi_account_born(&world.account, parent, &process->account,
 				unseen->real);
+	shadow_born(process, bytes);
 	kernel_require(vmsi_account_of(&process->account) == bytes,
 		"a child has not what it was granted");
 	if (bytes + process->credit < unseen->real)
@@ -309,6 +336,8 @@ void look_at_all(void)
 			kernel_look(&world.processes[i]);
 	vmsi_account_measured_objects(&world.account, world.objects,
 				      is_partial);
-	if (vmsi_account_fits(&world.account, 0))
-		vmsi_account_raise_peak(&world.account);
+	if (!vmsi_account_fits(&world.account, 0))
+		return;
+	vmsi_account_raise_peak(&world.account);
+	shadow_raise_peak(shadow_reached());
 }

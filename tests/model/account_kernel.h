@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "account_shadow.h"
 #include "account_world.h"
 #include "group/account/account.h"
 
@@ -35,6 +36,7 @@ struct process {
 	struct call calls[THREADS];
 	pid_t first_thread;
 	struct vmsi_account_process account;
+	struct shadow shadow;
 };
 
 /* A child that has not made a request yet. */
@@ -52,7 +54,7 @@ struct world {
 	struct process processes[PROCESSES];
 	struct unseen unseen[UNSEEN];
 	size_t objects;    /* bytes */
-	size_t most;       /* the highest sum so far, each byte once */
+	struct shadow_peak peak;
 	pid_t next_thread;
 	char last[120];
 	struct account_counts counts;
@@ -77,10 +79,10 @@ size_t said_of_memory(int counter);
 
 /* Return what the account counts as not yet replaced by objects. */
 size_t said_to_be_replaced(int counter);
-size_t real_sum(void);
 
-/* Note the sum, if it is the highest so far. */
-void note_most(void);
+/* Return how many bytes the account must cover, and those of children not seen. */
+size_t real_sum(void);
+size_t real_unseen(void);
 
 /* Check all that must hold after each step. */
 void kernel_check(void);
@@ -100,7 +102,10 @@ void kernel_make(struct process *process, struct call *call);
 /* Let a thread's call succeed or fail, and the thread go on. */
 void come_back(struct process *process, int t);
 
-/* Tell the account a process's figures. */
+/* Tell the account figures of a process. */
+void kernel_tell_figures(struct process *process, size_t figures);
+
+/* Look at a process, and tell the account what there is. */
 void kernel_look(struct process *process);
 
 /* Let a child make its first request or be found; return false if none fits. */

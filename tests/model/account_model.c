@@ -14,7 +14,7 @@
 
 /* Random schedules of a group against its account (account_world.h). */
 
-#define OPERATIONS_USUAL 60000
+#define OPERATIONS_USUAL 120000
 #define OPERATIONS_PER_ROUND 200
 
 static struct arguments given = { .operations = OPERATIONS_USUAL };

@@ -89,9 +89,9 @@ static struct vmsi_effect some_object(struct process *process)
 	struct vmsi_effect effect = { .kind = VMSI_EFFECT_OBJECT };
 
 	effect.bytes = some_bytes();
+	effect.stays = kernel_below(2);
 	if (kernel_below(3))
 		return effect;
-	effect.stays = true;
 	/* Calls under way may replace some of it already. */
 	effect.replaced = kernel_below(1 + kernel_less(counter->real,
 				about_to_be_replaced(process->counter)));
@@ -104,6 +104,15 @@ static bool is_free(const struct vmsi_effect *effect)
 	return effect->bytes == 0 && effect->replaced == 0;
 }
 
+/* Return the private memory that the account will count for the object. */
+static size_t given_up(const struct vmsi_effect *effect)
+{
+	const size_t most = effect->replaced_of ?
+		vmsi_account_of(effect->replaced_of) : 0;
+
+	return effect->replaced < most ? effect->replaced : most;
+}
+
 /* Return what the policy must answer, by the figures before the request. */
 static bool may_grant(const struct process *process,
 		      const struct vmsi_effect *effect, size_t before)
@@ -111,15 +120,11 @@ static bool may_grant(const struct process *process,
 	const size_t limit = world.account.limit;
 	const size_t times = effect->kind == VMSI_EFFECT_OWN ?
 		1 + copies_of(process) : 1;
-	size_t given = 0;
+	const size_t given = given_up(effect);
 
 	if (world.account.policy != VMS_COMMIT_STRICT)
 		return world.account.policy == VMS_COMMIT_ALWAYS ||
 			effect->bytes <= limit;
-	if (effect->replaced_of)
-		given = vmsi_account_of(effect->replaced_of);
-	if (given > effect->replaced)
-		given = effect->replaced;
 	return effect->bytes <= limit && before <= limit &&
 		effect->bytes * times + effect->replaced - given <=
 			limit - before;
@@ -131,6 +136,8 @@ static bool ask(struct process *process, const struct vmsi_effect *effect)
 	const struct vmsi_account before = world.account;
 	const size_t sum = vmsi_account_committed(&before);
 	const bool may = may_grant(process, effect, sum);
+	const size_t given = given_up(effect);
+	struct shadow_peak reached = shadow_reached();
 	int error;
 
 	if (is_free(effect))
@@ -148,8 +155,12 @@ static bool ask(struct process *process, const struct vmsi_effect *effect)
 			"a refusal has changed the account");
 		return false;
 	}
-	note_most();
 	world.counts.granted++;
+	shadow_granted(process, effect);
+	shadow_gave_up(counter_of(process), given);
+	reached.high += effect->bytes;
+	if (effect->is_looked_at)
+		shadow_raise_peak(reached);
 	world.counts.peaks += world.account.peak > before.peak;
 	if (world.account.policy == VMS_COMMIT_STRICT)
 		kernel_require(vmsi_account_fits(&world.account, 0),
@@ -157,12 +168,34 @@ static bool ask(struct process *process, const struct vmsi_effect *effect)
 	return true;
 }
 
+/* A call that was granted is not let through. */
+static void withdraw(struct process *process, const struct vmsi_effect *effect,
+		     size_t given)
+{
+	const size_t sum = vmsi_account_of(&process->account);
+
+	/*
+	 * Another call has mapped a part of the object in the meantime, and was
+	 * charged nothing for that.
+	 */
+	if (effect->kind == VMSI_EFFECT_OBJECT && effect->stays)
+		world.objects += kernel_below(1 + effect->bytes + given);
+	vmsi_account_withdraw(&world.account, &process->account,
+			      effect->thread);
+	shadow_withdrawn(process, effect, given);
+	if (effect->kind == VMSI_EFFECT_OWN)
+		kernel_require(vmsi_account_of(&process->account) ==
+			sum - effect->bytes, "a withdrawn call is charged");
+	world.counts.withdrawn++;
+}
+
 static void do_ask(struct process *process)
 {
 	const int t = (int)kernel_below(THREADS);
-	const size_t kind = world.forks_often && kernel_below(2) ? 4 : kernel_below(8);
+	const size_t kind = world.forks_often && kernel_below(4) ? 4 : kernel_below(8);
 	struct call *call = &process->calls[t];
 	struct vmsi_effect effect;
+	size_t given;
 
 	come_back(process, t);
 	vmsi_account_confirm(&world.account, &process->account,
@@ -179,15 +212,13 @@ static void do_ask(struct process *process)
 		 "thread %d asks for kind %d: %zu, moves %zu, replaces %zu",
 		 (int)effect.thread, (int)effect.kind, effect.bytes,
 		 effect.moved, effect.replaced);
+	given = given_up(&effect);
 	if (!ask(process, &effect))
 		return;
-	if (kernel_below(10) == 0) {
-		vmsi_account_withdraw(&world.account, &process->account,
-				      effect.thread);
-		world.counts.withdrawn++;
-		return;
-	}
-	*call = (struct call){ .active = true, .effect = effect };
+	if (kernel_below(10) == 0)
+		withdraw(process, &effect, given);
+	else
+		*call = (struct call){ .active = true, .effect = effect };
 }
 
 static void do_make(struct process *process)
@@ -244,20 +275,36 @@ static void do_grow(struct process *process)
 	if (kernel_below(2)) {
 		vmsi_account_grew(&world.account, &process->account, bytes,
 				  copiers_of(process));
-		return;
+	} else {
+		/* A look at all of the process's figures finds it. */
+		kernel_look(process);
+		vmsi_account_copies_grew(&world.account, bytes,
+					 copiers_of(process));
 	}
-	/* A look at all of the process's figures finds it. */
-	kernel_look(process);
-	vmsi_account_copies_grew(&world.account, bytes, copiers_of(process));
+	shadow_grew(process, bytes);
+}
+
+/* Return a random child that has not been seen, or NULL if there is none. */
+static struct unseen *some_unseen(void)
+{
+	const size_t first = kernel_below(UNSEEN);
+
+	for (size_t i = 0; i < UNSEEN; i++) {
+		struct unseen *unseen = &world.unseen[(first + i) % UNSEEN];
+
+		if (unseen->alive)
+			return unseen;
+	}
+	return NULL;
 }
 
 static void do_see(struct process *process)
 {
-	struct unseen *unseen = &world.unseen[kernel_below(UNSEEN)];
+	struct unseen *unseen = some_unseen();
 
 	(void)process;
 	snprintf(world.last, sizeof world.last, "a child asks");
-	if (unseen->alive)
+	if (unseen)
 		(void)kernel_see(unseen);
 }
 
@@ -291,11 +338,25 @@ static void end_calls(struct process *process)
 		come_back(process, t);
 }
 
+/* A process is about to lose its memory and its threads. */
+static void note_last(struct process *process)
+{
+	const size_t peak = world.account.peak;
+
+	end_calls(process);
+	vmsi_account_note_last(&world.account, &process->account);
+	shadow_note_last(process, peak);
+}
+
 static void leave(struct process *process)
 {
-	if (process->counter != index_of(process))
+	struct process *counter = counter_of(process);
+
+	if (counter != process) {
 		vmsi_account_leave(&world.account, &process->account,
-				   &counter_of(process)->account);
+				   &counter->account);
+		shadow_left(process, counter);
+	}
 	process->counter = index_of(process);
 }
 
@@ -327,13 +388,14 @@ static void do_execute(struct process *process)
 
 	snprintf(world.last, sizeof world.last, "%d executes %zu",
 		 index_of(process), image);
-	end_calls(process);
-	vmsi_account_note_last(&world.account, &process->account);
+	note_last(process);
 	leave(process);
 	vmsi_account_executes(&world.account, &process->account);
+	kernel_require(!vmsi_account_has_unmade(&process->account),
+		"a thread of the old program is waited for");
 	process->real = image;
 	process->credit = 0;
-	vmsi_account_measured(&world.account, &process->account, image);
+	kernel_tell_figures(process, image);
 	if (counts)
 		reassign_memory(index_of(process), real);
 	world.counts.executed++;
@@ -345,8 +407,7 @@ static void do_end(struct process *process)
 	const bool counts = process->counter == index_of(process);
 
 	snprintf(world.last, sizeof world.last, "%d ends", index_of(process));
-	end_calls(process);
-	vmsi_account_note_last(&world.account, &process->account);
+	note_last(process);
 	leave(process);
 	process->alive = false;
 	vmsi_account_ended(&world.account, &process->account);

@@ -45,6 +45,23 @@ static void numbers_are_read_up_to_another_character(void **state)
 	expect_rest("a");
 }
 
+static void signed_numbers_are_read(void **state)
+{
+	int64_t value;
+
+	(void)state;
+	begin("  -2147483648 7-");
+	assert_true(vmsi_scan_signed_column(&scan, &value));
+	assert_true(value == INT32_MIN);
+	assert_true(vmsi_scan_signed_column(&scan, &value));
+	assert_true(value == 7);
+	assert_false(vmsi_scan_signed_column(&scan, &value));
+	begin("9223372036854775808");
+	assert_false(vmsi_scan_signed_column(&scan, &value));
+	begin("- 1");
+	assert_false(vmsi_scan_signed_column(&scan, &value));
+}
+
 static void what_is_no_number_is_refused(void **state)
 {
 	static const char *const texts[] = {
@@ -160,6 +177,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_read_up_to_another_character),
+		cmocka_unit_test(signed_numbers_are_read),
 		cmocka_unit_test(what_is_no_number_is_refused),
 		cmocka_unit_test(nothing_is_read_behind_the_end),
 		cmocka_unit_test(columns_are_read_one_after_another),

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/array.h"
+
 const char *vmsi_call_name(enum vms_group_call call)
 {
 	switch (call) {
@@ -61,19 +63,13 @@ struct vmsi_largest vmsi_largest_find(vms_group *group)
 static int add(struct vmsi_snapshot *snapshot,
 	       const struct vms_group_process *process)
 {
-	const size_t count = snapshot->process_count;
-	struct vms_group_process *list = snapshot->processes;
+	struct vms_group_process *list =
+		vmsi_with_capacity(snapshot->processes, snapshot->process_count,
+			       &snapshot->process_room, sizeof *list);
 
-	/*
-	 * The capacity is a power of two, so the array is full whenever count is
-	 * one.
-	 */
-	if ((count & (count - 1)) == 0) {
-		list = reallocarray(list, count ? 2 * count : 1, sizeof *list);
-		if (!list)
-			return -ENOMEM;
-		snapshot->processes = list;
-	}
+	if (!list)
+		return -ENOMEM;
+	snapshot->processes = list;
 	list[snapshot->process_count++] = *process;
 	return 0;
 }
@@ -89,7 +85,7 @@ int vmsi_snapshot_take(struct vmsi_snapshot *snapshot, vms_group *group)
 	(void)vms_group_get_stats(group, stats);
 	snapshot->status = vms_group_status(group);
 	snapshot->processes = NULL;
-	snapshot->process_count = 0;
+	snapshot->process_count = snapshot->process_room = 0;
 	while (!error && vms_group_next_process(group, &cursor, &process) == 1)
 		error = add(snapshot, &process);
 	return error;

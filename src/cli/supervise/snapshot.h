@@ -47,7 +47,7 @@ struct vmsi_snapshot {
 	size_t refusal_count;
 	uint64_t refusals_told;  /* how many there were, with those not kept */
 	struct vms_group_process *processes;
-	size_t process_count;
+	size_t process_count, process_room;
 };
 
 /* Find the processes of a group with the most committed memory. */

@@ -25,11 +25,6 @@ size_t vmsi_account_committed(const struct vmsi_account *account)
 	return account->owned + account->copies + account->objects;
 }
 
-size_t vmsi_account_of(const struct vmsi_account_process *process)
-{
-	return process->measured + process->unseen;
-}
-
 size_t vmsi_account_peak_of(const struct vmsi_account *account,
 			    const struct vmsi_account_process *process)
 {
@@ -47,15 +42,14 @@ size_t vmsi_account_below_limit(const struct vmsi_account *account, size_t bytes
 	return account->limit > bytes ? account->limit - bytes : 0;
 }
 
-/* Without what may be in the figures and in unseen. */
-static size_t sum_without_twice(const struct vmsi_account *account)
+size_t vmsi_account_reached(const struct vmsi_account *account)
 {
 	return vmsi_account_committed(account) - account->twice;
 }
 
 void vmsi_account_note_over(struct vmsi_account *account)
 {
-	if (sum_without_twice(account) > account->limit)
+	if (vmsi_account_reached(account) > account->limit)
 		account->was_over = true;
 }
 
@@ -128,20 +122,20 @@ size_t vmsi_account_below_peak(const struct vmsi_account *account, size_t bytes)
 
 void vmsi_account_raise_peak_to(struct vmsi_account *account, size_t sum)
 {
-	if (sum > account->peak + account->twice)
-		account->peak = sum - account->twice;
+	if (sum > account->peak)
+		account->peak = sum;
 }
 
 void vmsi_account_raise_peak(struct vmsi_account *account)
 {
-	vmsi_account_raise_peak_to(account, vmsi_account_committed(account));
+	vmsi_account_raise_peak_to(account, vmsi_account_reached(account));
 	vmsi_account_verify(account);
 }
 
 void vmsi_account_note_last(struct vmsi_account *account,
 			    const struct vmsi_account_process *process)
 {
-	const size_t known = sum_without_twice(account) - account->copies;
+	const size_t known = vmsi_account_reached(account) - account->copies;
 	const size_t doubt = process->unseen - process->twice;
 
 	if (known > account->peak)

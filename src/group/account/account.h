@@ -178,7 +178,11 @@ void vmsi_account_free(struct vmsi_account *account);
 
 /* The sum: all that is committed, at most. */
 size_t vmsi_account_committed(const struct vmsi_account *account);
-size_t vmsi_account_of(const struct vmsi_account_process *process);
+static inline size_t
+vmsi_account_of(const struct vmsi_account_process *process)
+{
+	return process->measured + process->unseen;
+}
 
 /* A count may be too high for a while; no peak is above the group's. */
 size_t vmsi_account_peak_of(const struct vmsi_account *account,

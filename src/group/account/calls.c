@@ -138,7 +138,7 @@ int vmsi_account_grant(struct vmsi_account *account,
 		       const struct vmsi_effect *effect,
 		       struct vmsi_account_process *copiers)
 {
-	const size_t before = vmsi_account_committed(account);
+	const size_t before = vmsi_account_reached(account);
 	struct vmsi_effect noted = *effect;
 
 	if (!vmsi_account_allows(account, effect, copiers))

@@ -26,7 +26,10 @@ void vmsi_account_add_unseen(struct vmsi_account *account,
  */
 void vmsi_account_note_over(struct vmsi_account *account);
 
-/* The peak is at least this sum, without twice. */
+/* The sum, without what may be in the figures and in unseen. */
+size_t vmsi_account_reached(const struct vmsi_account *account);
+
+/* The peak is at least this sum, in which each byte counts once. */
 void vmsi_account_raise_peak_to(struct vmsi_account *account, size_t sum);
 
 /* The child of a fork is seen, or never will be: uncharge the copy. */

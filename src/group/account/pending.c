@@ -2,23 +2,20 @@
 #include "group/account/pending.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/array.h"
 
 int vmsi_pendings_add(struct vmsi_pendings *pendings,
 		      const struct vmsi_pending *pending)
 {
-	/* Most processes have one thread, and so one call under way. */
-	const size_t capacity = pendings->capacity ? 2 * pendings->capacity : 1;
-	struct vmsi_pending *list = pendings->list;
+	struct vmsi_pending *list =
+		vmsi_with_capacity(pendings->list, pendings->count, &pendings->capacity,
+			       sizeof *list);
 
-	if (pendings->count == pendings->capacity) {
-		list = reallocarray(list, capacity, sizeof *list);
-		if (!list)
-			return -ENOMEM;
-		pendings->list = list;
-		pendings->capacity = capacity;
-	}
+	if (!list)
+		return -ENOMEM;
+	pendings->list = list;
 	list[pendings->count++] = *pending;
 	return 0;
 }

@@ -2,11 +2,11 @@
 #include "group/measure/shared.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/ipc.h>
 
 #include "group/measure/shared_objects.h"
 #include "group/process/group.h"
+#include "text/scan.h"
 
 /*
  * Segments of System V outlive their processes. Those that a process has
@@ -15,7 +15,7 @@
  */
 
 struct segment {
-	long key;
+	int64_t key;
 	uint64_t id;
 	size_t size;
 	pid_t creator;
@@ -24,14 +24,18 @@ struct segment {
 /* "KEY ID RIGHTS SIZE CREATOR ..." */
 static bool parse(const char *line, struct segment *segment)
 {
-	char *at;
+	struct vmsi_scan scan = vmsi_scan_text(line);
+	uint64_t rights, size, creator;
 
-	segment->key = strtol(line, &at, 10);
-	segment->id = strtoull(at, &at, 10);
-	(void)strtoul(at, &at, 8);
-	segment->size = strtoull(at, &at, 10);
-	segment->creator = (pid_t)strtol(at, &at, 10);
-	return segment->creator > 0;
+	if (!vmsi_scan_signed_column(&scan, &segment->key) ||
+	    !vmsi_scan_column(&scan, &segment->id) ||
+	    !vmsi_scan_column(&scan, &rights) ||
+	    !vmsi_scan_column(&scan, &size) ||
+	    !vmsi_scan_column(&scan, &creator))
+		return false;
+	segment->size = size;
+	segment->creator = (pid_t)creator;
+	return true;
 }
 
 /* Read the next segment of the list; false: there is no more. */

@@ -19,7 +19,7 @@ struct vmsi_shared {
 					* charged when they are touched */
 	bool made_segments;            /* a process has called shmget(2) */
 	uint64_t *tmpfs;               /* the devices of mounted tmpfs */
-	size_t tmpfs_count;
+	size_t tmpfs_count, tmpfs_capacity;
 };
 
 void vmsi_shared_free(struct vmsi_shared *shared);

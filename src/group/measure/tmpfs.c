@@ -8,7 +8,9 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "group/process/proc.h"
+#include "text/scan.h"
 
 /*
  * File systems in memory are known by the device of their files. Those that are
@@ -30,7 +32,8 @@ static void add(struct vmsi_shared *shared, uint64_t device)
 
 	if (vmsi_tmpfs_has(shared, device))
 		return;
-	all = reallocarray(shared->tmpfs, shared->tmpfs_count + 1, sizeof *all);
+	all = vmsi_with_capacity(shared->tmpfs, shared->tmpfs_count,
+			     &shared->tmpfs_capacity, sizeof *all);
 	if (!all)
 		return;
 	shared->tmpfs = all;
@@ -40,17 +43,16 @@ static void add(struct vmsi_shared *shared, uint64_t device)
 /* "ID PARENT MAJOR:MINOR ROOT POINT OPTIONS... - TYPE SOURCE OPTIONS" */
 static void take_line(struct vmsi_shared *shared, const char *line)
 {
-	unsigned long major_number, minor_number = 0;
-	char *at;
+	struct vmsi_scan scan = vmsi_scan_text(line);
+	uint64_t mount, parent, major_number, minor_number;
 
-	if (!strstr(line, " - tmpfs "))
-		return;
-	(void)strtoul(line, &at, 10);
-	(void)strtoul(at, &at, 10);
-	major_number = strtoul(at, &at, 10);
-	if (*at == ':')
-		minor_number = strtoul(at + 1, NULL, 10);
-	add(shared, makedev((unsigned)major_number, (unsigned)minor_number));
+	if (strstr(line, " - tmpfs ") && vmsi_scan_column(&scan, &mount) &&
+	    vmsi_scan_column(&scan, &parent) &&
+	    vmsi_scan_column(&scan, &major_number) &&
+	    vmsi_scan_char(&scan, ':') &&
+	    vmsi_scan_decimal(&scan, &minor_number))
+		add(shared, makedev((unsigned)major_number,
+				    (unsigned)minor_number));
 }
 
 /* Note those that are mounted in a process's namespace of mounts. */
