@@ -76,10 +76,10 @@ typedef struct vms_group vms_group;
 /* MAP_NORESERVE memory is not charged under VMS_COMMIT_STRICT either. */
 #define VMS_GROUP_NORESERVE_FREE 0x2u
 /*
- * Record the stack of the thread that is refused; after the first 20 for at most
+ * Record the backtrace of the thread that is refused; after the first 20 for at most
  * half of the time, in which the group waits.
  */
-#define VMS_GROUP_STACKS 0x4u
+#define VMS_GROUP_BACKTRACES 0x4u
 
 /* What a group asks for memory with. */
 enum vms_group_call {
@@ -131,11 +131,11 @@ struct vms_group_refusal {
 	 */
 	bool unaccounted;
 	/*
-	 * A line for each frame, innermost first; or NULL, and why_no_stack says
+	 * A line for each frame, innermost first; or NULL, and why_no_backtrace says
 	 * why. Valid until the callback returns.
 	 */
-	const char *stack;
-	const char *why_no_stack;
+	const char *backtrace;
+	const char *why_no_backtrace;
 };
 
 /* Options of a group; zero in a field means its default. */

@@ -10,22 +10,22 @@
 
 /*
  * Return an array that has place for another element, of size bytes: itself while
- * count is below *room, and otherwise a larger one in its place, with *room as its
- * new capacity. Returns NULL without memory, and the array is as it was.
+ * count is below *capacity, and otherwise a larger one in its place, whose capacity
+ * is then in *capacity. Returns NULL without memory, and the array is as it was.
  */
-static inline void *vmsi_with_room(void *array, size_t count, size_t *room,
-				   size_t size)
+static inline void *vmsi_with_capacity(void *array, size_t count,
+				       size_t *capacity, size_t size)
 {
-	size_t more = 2 * *room;
+	size_t more = 2 * *capacity;
 	void *larger;
 
-	if (count < *room)
+	if (count < *capacity)
 		return array;
 	if (!more)
 		more = size < VMSI_FIRST_ARRAY ? VMSI_FIRST_ARRAY / size : 1;
 	larger = reallocarray(array, more, size);
 	if (larger)
-		*room = more;
+		*capacity = more;
 	return larger;
 }
 

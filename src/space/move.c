@@ -2,7 +2,6 @@
 #include <errno.h>
 
 #include "base/mman.h"
-#include "base/panic.h"
 #include "host/host.h"
 #include "space/grow.h"
 #include "space/handle_table.h"
@@ -155,8 +154,7 @@ static int move_and_grow_in_gap(struct vms_space *space, struct vmsi_move *move,
 	error = vmsi_gap_extend(space, extension);
 	if (!error)
 		return 0;
-	if (vmsi_move_in_parts(space, arrived, move->source.start, 0) < 0)
-		vmsi_panic("space: a mapping cannot be moved back");
+	vmsi_move_back(space, arrived, move->source.start);
 	return error;
 }
 
@@ -186,10 +184,9 @@ static int move_growing(struct vms_space *space, const struct vmsi_move *move,
 		return (int)result;
 	result = vmsi_extend_by_window(space, extension.start, extension);
 	if (result < 0)
-		(void)vmsi_move_in_parts(space,
-					 (struct vmsi_range){ move->target.start,
-							      extension.start },
-					 move->source.start, 0);
+		vmsi_move_back(space, (struct vmsi_range){ move->target.start,
+							   extension.start },
+			       move->source.start);
 	return (int)result;
 }
 

@@ -43,11 +43,6 @@ static long move_part(struct vms_space *space, struct vmsi_range part,
 	return result;
 }
 
-static bool is_all_of(struct vmsi_range part, struct vmsi_range source)
-{
-	return vmsi_range_length(part) == vmsi_range_length(source);
-}
-
 /* The middle of a part, rounded up to a page. */
 static uintptr_t middle_of(struct vmsi_range part)
 {
@@ -72,19 +67,16 @@ static uintptr_t place_of(const struct vmsi_parts_move *move, uintptr_t address)
 	return move->target + (address - move->source.start);
 }
 
-/*
- * To move a part can split the host's mappings. At the map-count limit it could
- * not move back, which splits them again.
- */
-static bool could_not_go_back(struct vms_space *space,
-			      const struct vmsi_parts_move *move,
-			      struct vmsi_range part)
+bool vmsi_could_not_move_back(const struct vms_space *space,
+			      enum vmsi_move_way way, size_t bytes,
+			      size_t whole)
 {
-	return move->way == VMSI_MOVE_THERE && !is_all_of(part, move->source) &&
+	return way == VMSI_MOVE_THERE && bytes < whole &&
 		vmsi_host_at_map_limit(space->limit_probe);
 }
 
-static long move_parts(struct vms_space *space, struct vmsi_parts_move *move)
+static long move_parts(struct vms_space *space, struct vmsi_parts_move *move,
+		       enum vmsi_move_way way)
 {
 	struct vmsi_range part = move->source;
 	long result = 0;
@@ -96,7 +88,9 @@ static long move_parts(struct vms_space *space, struct vmsi_parts_move *move)
 			part.end = first_boundary(part);
 			continue;
 		}
-		if (could_not_go_back(space, move, part))
+		if (vmsi_could_not_move_back(space, way,
+					     vmsi_range_length(part),
+					     vmsi_range_length(move->source)))
 			return -ENOMEM;
 		move->opened = place_of(move, part.end);
 		result = move_part(space, part, place_of(move, part.start),
@@ -115,30 +109,23 @@ static long move_parts(struct vms_space *space, struct vmsi_parts_move *move)
 	return result;
 }
 
-/*
- * Move back what has moved. The host has no reason to refuse, since it charges
- * nothing more and has one mapping less. Without its data the program cannot go
- * on.
- */
-static void move_back(struct vms_space *space, const struct vmsi_parts_move *refused)
+void vmsi_move_back(struct vms_space *space, struct vmsi_range moved,
+		    uintptr_t to)
 {
-	struct vmsi_parts_move back = {
-		.source = { refused->target,
-			    place_of(refused, refused->moved) },
-		.target = refused->source.start,
-		.way = VMSI_MOVE_BACK,
-	};
+	struct vmsi_parts_move back = { .source = moved, .target = to };
 
-	if (move_parts(space, &back) < 0)
+	if (move_parts(space, &back, VMSI_MOVE_BACK) < 0)
 		vmsi_panic("space: a mapping cannot be put together again");
 }
 
 long vmsi_move_or_undo(struct vms_space *space, struct vmsi_parts_move *move)
 {
-	long result = move_parts(space, move);
+	const long result = move_parts(space, move, VMSI_MOVE_THERE);
+	const struct vmsi_range arrived = { move->target,
+					    place_of(move, move->moved) };
 
 	if (result < 0 && move->moved > move->source.start)
-		move_back(space, move);
+		vmsi_move_back(space, arrived, move->source.start);
 	return result;
 }
 

@@ -5,6 +5,7 @@
 #include "base/panic.h"
 #include "host/host.h"
 #include "space/inside.h"
+#include "space/move_parts.h"
 #include "space/space.h"
 
 /*
@@ -12,19 +13,10 @@
  * which have moved can go back when a later one is refused.
  */
 
-/*
- * At the map-count limit a mapping that has moved could not move back. One that
- * is the whole range needs no way back.
- */
-static bool could_not_go_back(const struct vms_space *space, size_t piece,
-			      size_t length)
-{
-	return piece < length && vmsi_host_at_map_limit(space->limit_probe);
-}
-
 /* Returns how many bytes were moved; errno says why if that is not all. */
 static size_t move_mappings(struct vms_space *space, struct vmsi_range range,
-			    uintptr_t target, int flags)
+			    uintptr_t target, int flags,
+			    enum vmsi_move_way way)
 {
 	const size_t length = vmsi_range_length(range);
 	size_t moved = 0;
@@ -34,7 +26,7 @@ static size_t move_mappings(struct vms_space *space, struct vmsi_range range,
 		const size_t piece = vmsi_length_in_mapping(space, start,
 							    length - moved);
 
-		if (could_not_go_back(space, piece, length)) {
+		if (vmsi_could_not_move_back(space, way, piece, length)) {
 			errno = ENOMEM;
 			break;
 		}
@@ -50,14 +42,16 @@ static size_t move_mappings(struct vms_space *space, struct vmsi_range range,
 static void move_back(struct vms_space *space, struct vmsi_range moved,
 		      uintptr_t to)
 {
-	if (move_mappings(space, moved, to, 0) < vmsi_range_length(moved))
+	if (move_mappings(space, moved, to, 0, VMSI_MOVE_BACK) <
+	    vmsi_range_length(moved))
 		vmsi_panic("space: a range cannot be put together again");
 }
 
 int vmsi_move_range(struct vms_space *space, struct vmsi_range range,
 		    struct vmsi_range target, int flags)
 {
-	const size_t moved = move_mappings(space, range, target.start, flags);
+	const size_t moved = move_mappings(space, range, target.start, flags,
+					   VMSI_MOVE_THERE);
 	const int error = -errno;
 	const struct vmsi_range arrived = { target.start, target.start + moved };
 

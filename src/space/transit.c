@@ -7,6 +7,7 @@
 #include "host/host.h"
 #include "space/mend.h"
 #include "space/move.h"
+#include "space/move_parts.h"
 #include "space/space.h"
 #include "space/walk.h"
 
@@ -147,12 +148,11 @@ static enum vmsi_transit move_several(struct vms_space *space,
 	}
 	rest.start += vmsi_range_length(first);
 	answer = move_one(space, last, rest, error);
-	if (answer != VMSI_TRANSIT_DONE &&
-	    vmsi_move_in_parts(space,
-			       (struct vmsi_range){ target.start, rest.start },
-			       source.start, 0) < 0)
-		vmsi_panic("space: a mapping cannot be put together again");
-	if (answer != VMSI_TRANSIT_DONE && answer != VMSI_TRANSIT_REFUSED &&
+	if (answer == VMSI_TRANSIT_DONE)
+		return answer;
+	vmsi_move_back(space, (struct vmsi_range){ target.start, rest.start },
+		       source.start);
+	if (answer != VMSI_TRANSIT_REFUSED &&
 	    !vmsi_mend_for_retry(space, target))
 		return VMSI_TRANSIT_REFUSED;
 	return answer;

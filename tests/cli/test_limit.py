@@ -147,7 +147,7 @@ def report_is_complete_json():
     expect(first["committed"] + first["requested"] > 64 << 20, first)
     expect(first["call"] in ("mmap", "brk"), first)
     expect_equal(first["in_use_by"][0]["pid"], first["pid"])
-    expect(any("main" in frame for frame in first["stack"]), first["stack"])
+    expect(any("main" in frame for frame in first["backtrace"]), first["backtrace"])
 
 
 def any_name_is_told():
@@ -160,7 +160,7 @@ def any_name_is_told():
     expect(b"\x1b" not in result.stderr, result.stderr)
     expect(b"a\\033[31mb\\377" in result.stderr, result.stderr)
     with open(work("report")) as file:
-        stack = json.load(file)["refusals"][0]["stack"]
+        stack = json.load(file)["refusals"][0]["backtrace"]
     expect(any("main" in frame for frame in stack), stack)
 
 

@@ -260,7 +260,7 @@ def program_is_read_once_however_often_it_is_refused():
 
     refuse(1, 0)
     with open(report) as file:
-        if not json.load(file)["refusals"][0]["stack"]:
+        if not json.load(file)["refusals"][0]["backtrace"]:
             raise Skip("no stack can be unwound here")
     once = times_opened(program, lambda: refuse(1, 0))
     for times, forks in ((15, 0), (5, 2)):
@@ -271,7 +271,7 @@ def program_is_read_once_however_often_it_is_refused():
         expect_equal(len(refusals), times * (forks + 1))
         for refusal in refusals:
             expect(any(frame.startswith("main (refused)")
-                       for frame in refusal["stack"]), refusal)
+                       for frame in refusal["backtrace"]), refusal)
 
 
 def report_is_written_in_large_pieces():

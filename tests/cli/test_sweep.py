@@ -126,7 +126,7 @@ def planted_mistakes_are_found_and_nothing_else():
     for one, function, number in zip(
             bad, ("unchecked_null", "make_pair", "failed_grow"),
             (11, 6, None)):
-        expect(function in one["stack"], function, one["stack"])
+        expect(function in one["backtrace"], function, one["backtrace"])
         expect_equal(one["signal"], number, function)
         expect(function in text, function, text)
 

@@ -29,7 +29,7 @@ def equal_stacks_are_told_once():
     result = sweep(program)
     text = result.stdout.decode()
     expect_equal(verdicts(), ["crashed"] * 5 + ["wrong"])
-    stacks = [one["stack"] for one in results()]
+    stacks = [one["backtrace"] for one in results()]
     expect_equal(len(set(stacks[:4])), 1, stacks)
     expect_equal(len(set(stacks)), 3, stacks)
     heads = [line for line in text.splitlines() if ": request " in line]

@@ -46,6 +46,8 @@ static struct misuse misuses[] = {
 	{ "uncharge_too_much", SIGABRT,
 	  "more was uncharged than had been charged",
 	  ANY_BUILD, NULL },
+	{ "lost_move", SIGABRT, "a mapping cannot be put together again",
+	  ANY_BUILD, NULL },
 	{ "stale_handle", SIGABRT, "a stale handle was used",
 	  DEBUG_BUILD, NULL },
 	{ "closed_handle", SIGABRT, "a stale handle was used",

@@ -123,7 +123,7 @@ static void stacks_of_threads_that_end_are_not_waited_for(void **state)
 	struct asked asked;
 
 	(void)state;
-	options.flags = VMS_GROUP_STACKS;
+	options.flags = VMS_GROUP_BACKTRACES;
 	use_program(troubled);
 	asked = start(&options, "refused-image=200");
 	serve_until(&asked, VMS_GROUP_EMPTY);
@@ -368,7 +368,7 @@ static void without_a_supervisor_requests_are_enosys(void **state)
 static void without_a_supervisor_the_refused_go_on_too(void **state)
 {
 	(void)state;
-	expect_errors_after_death(24 * MIB, VMS_GROUP_STACKS);
+	expect_errors_after_death(24 * MIB, VMS_GROUP_BACKTRACES);
 }
 
 #define CASE(name) cmocka_unit_test_teardown(name, clear_up)

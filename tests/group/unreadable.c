@@ -123,7 +123,7 @@ static void take_refusal(void *context, vms_group *group,
 	(void)context;
 	(void)group;
 	snprintf(why, sizeof why, "%s",
-		 refusal->stack ? "there is one" : refusal->why_no_stack);
+		 refusal->backtrace ? "there is one" : refusal->why_no_backtrace);
 }
 
 static void nobody_waits_for_a_stack_for_ever(void **state)
@@ -132,7 +132,7 @@ static void nobody_waits_for_a_stack_for_ever(void **state)
 	struct asked asked;
 
 	(void)state;
-	options.flags = VMS_GROUP_STACKS;
+	options.flags = VMS_GROUP_BACKTRACES;
 	options.on_refusal = take_refusal;
 	asked = start(&options, "stay");
 	serve_until_said(&asked, "\n");

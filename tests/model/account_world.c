@@ -275,13 +275,13 @@ static void do_grow(struct process *process)
 	if (kernel_below(2)) {
 		vmsi_account_grew(&world.account, &process->account, bytes,
 				  copiers_of(process));
+		shadow_grew(process, bytes);
 	} else {
 		/* A look at all of the process's figures finds it. */
 		kernel_look(process);
 		vmsi_account_copies_grew(&world.account, bytes,
 					 copiers_of(process));
 	}
-	shadow_grew(process, bytes);
 }
 
 /* Return a random child that has not been seen, or NULL if there is none. */

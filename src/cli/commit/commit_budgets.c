@@ -41,7 +41,7 @@ static int add_holder(struct vmsi_budget_seen *budget, pid_t pid)
 
 	if (count > 0 && budget->holders[count - 1].pid == pid)
 		return 0;
-	holders = vmsi_with_room(budget->holders, count,
+	holders = vmsi_with_capacity(budget->holders, count,
 				 &budget->holder_capacity, sizeof(*holders));
 	if (!holders)
 		return -ENOMEM;
@@ -70,7 +70,7 @@ static struct vmsi_budget_seen *add(struct vmsi_budget_list *list,
 				    const struct stat *status, int fd)
 {
 	struct vmsi_budget_seen *budgets =
-		vmsi_with_room(list->budgets, list->count, &list->capacity,
+		vmsi_with_capacity(list->budgets, list->count, &list->capacity,
 			       sizeof(*budgets));
 	struct vmsi_budget_seen *budget;
 

@@ -87,7 +87,7 @@ static int append(struct vmsi_listing *listing,
 	};
 	size_t length = path_length(info->path, &mapping.file_state);
 	struct vmsi_listed *mappings =
-		vmsi_with_room(listing->mappings, listing->count,
+		vmsi_with_capacity(listing->mappings, listing->count,
 			       &listing->capacity, sizeof(*mappings));
 
 	if (!mappings)

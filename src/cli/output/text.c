@@ -89,14 +89,14 @@ void vmsi_write_escaped(FILE *stream, const char *text)
 	write_escaped(stream, text, text + strlen(text));
 }
 
-void vmsi_write_stack(FILE *stream, const char *stack, size_t most)
+void vmsi_write_backtrace(FILE *stream, const char *backtrace, size_t most)
 {
-	for (; *stack && most > 0; most--) {
-		const char *end = stack + strcspn(stack, "\n");
+	for (; *backtrace && most > 0; most--) {
+		const char *end = backtrace + strcspn(backtrace, "\n");
 
 		fputs("      ", stream);
-		write_escaped(stream, stack, end);
+		write_escaped(stream, backtrace, end);
 		fputc('\n', stream);
-		stack = end + (*end == '\n');
+		backtrace = end + (*end == '\n');
 	}
 }

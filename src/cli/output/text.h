@@ -26,6 +26,6 @@ void vmsi_write_escaped(FILE *stream, const char *text);
  * Write the first lines of a backtrace, as vmsi_write_escaped does. Each line is
  * a frame; the last may be cut off.
  */
-void vmsi_write_stack(FILE *stream, const char *stack, size_t most);
+void vmsi_write_backtrace(FILE *stream, const char *backtrace, size_t most);
 
 #endif

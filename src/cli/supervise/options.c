@@ -19,7 +19,7 @@ void vmsi_supervise_init(struct vmsi_supervise_options *options,
 		.group = {
 			.struct_size = sizeof options->group,
 			.policy = VMS_COMMIT_STRICT,
-			.flags = VMS_GROUP_STACKS,
+			.flags = VMS_GROUP_BACKTRACES,
 		},
 	};
 }

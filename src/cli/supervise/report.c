@@ -54,7 +54,7 @@ void vmsi_report_close(struct vmsi_report *report)
 	if (!report)
 		return;
 	for (size_t i = 0; i < report->kept; i++)
-		free((char *)report->refusals[i].told.stack);
+		free((char *)report->refusals[i].told.backtrace);
 	free(report->refusals);
 	free(report);
 }
@@ -83,8 +83,9 @@ void vmsi_report_refusal(void *context, vms_group *group,
 	/*
 	 * Without memory for a copy this refusal has no backtrace in the report.
 	 */
-	told.told.stack = refusal->stack ? strdup(refusal->stack) : NULL;
-	told.told.why_no_stack = NULL;
+	told.told.backtrace = refusal->backtrace ?
+		strdup(refusal->backtrace) : NULL;
+	told.told.why_no_backtrace = NULL;
 	report->refusals[report->kept++] = told;
 }
 

@@ -6,19 +6,19 @@
 
 /* The report as JSON. */
 
-static json_t *frames_of(const char *stack)
+static json_t *frames_of(const char *backtrace)
 {
 	json_t *frames = json_array();
 
-	while (stack && *stack) {
-		size_t length = strcspn(stack, "\n");
-		char *frame = strndup(stack, length);
+	while (backtrace && *backtrace) {
+		size_t length = strcspn(backtrace, "\n");
+		char *frame = strndup(backtrace, length);
 
 		if (frame)
 			json_array_append_new(frames, vmsi_json_text(frame));
 		free(frame);
-		stack += length;
-		stack += *stack == '\n';
+		backtrace += length;
+		backtrace += *backtrace == '\n';
 	}
 	return frames;
 }
@@ -60,7 +60,7 @@ static json_t *refusal_json(const struct vmsi_refusal *refusal,
 		"unaccounted", told->unaccounted,
 		"request", vmsi_json_amount(told->request),
 		"in_use_by", largest_json(&refusal->largest),
-		"stack", frames_of(told->stack));
+		"backtrace", frames_of(told->backtrace));
 }
 
 static json_t *refusals_json(const struct vmsi_snapshot *snapshot)

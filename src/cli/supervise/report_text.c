@@ -54,8 +54,8 @@ void vmsi_write_refusal(FILE *stream, const struct vmsi_refusal *refusal,
 	    !told->unaccounted)
 		fputs("             a copy of the parent was charged; --fork=free "
 		      "does not charge it\n", stream);
-	if (told->stack)
-		vmsi_write_stack(stream, told->stack, SIZE_MAX);
+	if (told->backtrace)
+		vmsi_write_backtrace(stream, told->backtrace, SIZE_MAX);
 }
 
 static void write_sum(FILE *stream, const struct vmsi_snapshot *snapshot)

@@ -64,7 +64,7 @@ static int add(struct vmsi_snapshot *snapshot,
 	       const struct vms_group_process *process)
 {
 	struct vms_group_process *list =
-		vmsi_with_room(snapshot->processes, snapshot->process_count,
+		vmsi_with_capacity(snapshot->processes, snapshot->process_count,
 			       &snapshot->process_room, sizeof *list);
 
 	if (!list)

@@ -27,7 +27,7 @@ struct vmsi_largest {
 enum vmsi_limited { VMSI_UNLIMITED, VMSI_LIMITED };
 
 struct vmsi_refusal {
-	struct vms_group_refusal told; /* told.stack is malloc's, or NULL */
+	struct vms_group_refusal told; /* told.backtrace is malloc's, or NULL */
 	struct vmsi_largest largest;   /* at the time of the refusal */
 };
 

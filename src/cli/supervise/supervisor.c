@@ -51,7 +51,7 @@ group_options_of(const struct vmsi_supervise_options *options,
 	group.on_refusal = vmsi_report_refusal;
 	group.context = report;
 	if (options->quiet && !options->report && !options->log)
-		group.flags &= ~VMS_GROUP_STACKS;
+		group.flags &= ~VMS_GROUP_BACKTRACES;
 	return group;
 }
 

@@ -43,8 +43,8 @@ enum vmsi_sweep_verdict {
 /* "crashed" */
 const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict);
 
-/* Bytes for a stack, and a final 0. */
-#define VMSI_SWEEP_STACK ((size_t)16 << 10)
+/* Bytes for a backtrace, and a final 0. */
+#define VMSI_SWEEP_BACKTRACE ((size_t)16 << 10)
 
 struct vmsi_sweep_result {
 	uint64_t request;    /* the one that was refused; 0: none, a good run */
@@ -56,7 +56,7 @@ struct vmsi_sweep_result {
 	size_t requested;    /* bytes */
 	char call[16];
 	char command[16];
-	char stack[VMSI_SWEEP_STACK];
+	char backtrace[VMSI_SWEEP_BACKTRACE];
 };
 
 /* The output of the good run. */

@@ -44,7 +44,7 @@ static bool are_alike(const struct vmsi_sweep_result *a,
 		      const struct vmsi_sweep_result *b)
 {
 	return a->verdict == b->verdict && a->status == b->status &&
-		strcmp(a->stack, b->stack) == 0;
+		strcmp(a->backtrace, b->backtrace) == 0;
 }
 
 /* --- text ------------------------------------------------------------------------- */
@@ -82,7 +82,7 @@ static void print_group(const struct vmsi_sweep_result *results, size_t count,
 	vmsi_write_escaped(stdout, one->command);
 	printf(", %s of %s\n", one->call,
 	       vmsi_size_text(one->requested, VMSI_SIZE_HUMAN).text);
-	vmsi_write_stack(stdout, one->stack, FRAMES_SHOWN);
+	vmsi_write_backtrace(stdout, one->backtrace, FRAMES_SHOWN);
 }
 
 static void print_table(const struct vmsi_sweep_result *results, size_t count)
@@ -121,7 +121,7 @@ static json_t *result_json(const struct vmsi_sweep_result *result)
 		"exit_status", exit_status_json(result),
 		"signal", vmsi_json_signal(result->status),
 		"command", vmsi_json_text(result->command),
-		"stack", vmsi_json_text(result->stack));
+		"backtrace", vmsi_json_text(result->backtrace));
 }
 
 static bool write_json(const struct vmsi_sweep_options *options,

@@ -32,15 +32,16 @@ static void take_refusal(void *context, vms_group *group,
 			 const struct vms_group_refusal *refusal)
 {
 	struct vmsi_sweep_result *result = context;
-	const char *stack = refusal->stack ? refusal->stack :
-					     refusal->why_no_stack;
+	const char *backtrace = refusal->backtrace ?
+		refusal->backtrace : refusal->why_no_backtrace;
 
 	(void)group;
 	result->requested = refusal->requested;
 	memcpy(result->command, refusal->command, sizeof result->command);
 	strncpy(result->call, vmsi_call_name(refusal->call),
 		sizeof result->call - 1);
-	strncpy(result->stack, stack ? stack : "", sizeof result->stack - 1);
+	strncpy(result->backtrace, backtrace ? backtrace : "",
+		sizeof result->backtrace - 1);
 }
 
 /* --- streams ------------------------------------------------------------------- */
@@ -129,7 +130,7 @@ static void run(const struct vmsi_sweep_options *options, double timeout,
 	const struct vms_group_options group_options = {
 		.struct_size = sizeof group_options,
 		.policy = VMS_COMMIT_ALWAYS,
-		.flags = VMS_GROUP_STACKS,
+		.flags = VMS_GROUP_BACKTRACES,
 		/* Without nth, minimum would refuse each request of that size. */
 		.faults = { .nth = result->request ? result->request :
 						     UINT64_MAX,

@@ -22,19 +22,37 @@
  * may be too high, because nobody tells what is given back, but is never too low.
  * docs/invariants.md has the invariants A1 to A6.
  *
- * The states of a process, and who calls which function of the account:
+ * The states of a process, and the functions of the account for each edge, with the
+ * file that calls them (of calls see enum vmsi_pending_state):
  *
- *	state      edge      function                         called by
- *	           forked    grant, or note if it is free     decide/grant.c
- *	forked     is seen   add, born                        refresh/meet.c
- *	           ends      drop_sought                      refresh/unborn.c
- *	known      asks      grant                            decide/grant.c
- *	granted    fails     withdraw                         decide/grant.c
- *	           is made   confirm, confirm_at              serve.c, granted.c
- *	made       look      measured, or hand_over           own.c, look.c
- *	executing  asks      note_last, leave, executes,      refresh/look.c
- *	                     measured
- *	any        ends      note_last, leave, ended          serve/ends.c
+ *	   UNBORN ------------------------------------> (nothing)
+ *	     |          drop_sought (refresh/unborn.c)
+ *	     | add, born (refresh/meet.c)
+ *	     v
+ *	   MEMBER --------------------------------> EXECUTING
+ *	     | ^ |      expect_image                |    |
+ *	     | +-|----------------------------------+    |
+ *	     |   |      note_last, leave, executes,      | note_last, leave,
+ *	     |   |      measured (refresh/look.c)        | ended
+ *	     |   +---------------------------------------+-----------------+
+ *	     |          note_last, leave, ended (serve/ends.c)             |
+ *	     | emptied (refresh/own.c)                                     v
+ *	     +-----> EMPTY ---------------------------------------------> GONE
+ *	                note_last, leave, ended (serve/ends.c)
+ *
+ *	UNBORN     A fork was granted, or noted if copies are free (decide/grant.c):
+ *	           its copy counts, and no process has been seen for it.
+ *	MEMBER     It is in the list of processes. What it has changes within the
+ *	           state by grant, note, withdraw and confirm, by a look (measured, or
+ *	           hand_over where another process counts its memory), and by grew
+ *	           (refresh/unasked.c) and copies_grew (refresh/own.c) where its stack
+ *	           has grown.
+ *	EXECUTING  Its execve was let through (expect_image of serve/serve.c); the
+ *	           account has what the old program had until the new one asks.
+ *	EMPTY      Its threads have given up their memory and not ended yet: measured
+ *	           is 0.
+ *	GONE       It is in no sum. Its peak can still be read, until
+ *	           vmsi_account_free_process.
  */
 
 /* What a call adds to, when the kernel makes it. */
@@ -48,13 +66,18 @@ enum vmsi_effect_kind {
  * A call that was let through is pending until it is known to have returned; a
  * fork, until its child has been seen:
  *
- *	             is confirmed                seek
+ *	             confirm, confirm_at         seek
  *	   GRANTED ---------------> MADE ---------------> SOUGHT
- *	      | child is seen         | child is seen        | child is seen, or
- *	      v                       v                      v drop_sought
- *	    SEEN --- confirmed ---> over                    over
+ *	    |   ^                     |                      |
+ *	    |   | another fork of     | born                 | born, or drop_sought
+ *	    |   | the process is      v                      v
+ *	    |   | confirmed         over                    over
+ *	    v   |
+ *	    SEEN ---------------> over
+ *	          confirm, confirm_at
  *
- * Whatever is not a fork is over when it is confirmed.
+ * GRANTED to SEEN is born, and SEEN to GRANTED is vmsi_pendings_give_to_seen. From
+ * GRANTED a call is over, too, if it is withdrawn, or if it is confirmed and no fork.
  */
 enum vmsi_pending_state {
 	/*
@@ -72,8 +95,10 @@ enum vmsi_pending_state {
 	VMSI_PENDING_SEEN,
 	/* The copy has been made, and counts until the child is seen. */
 	VMSI_PENDING_MADE,
-	/* A search for children has begun: if it does not find this one's, the
-	 * child has ended. */
+	/*
+	 * A search for children has begun: if it does not find this one's, the
+	 * child has ended.
+	 */
 	VMSI_PENDING_SOUGHT,
 };
 

@@ -9,8 +9,9 @@
 /* What the files of the account share. Nobody else includes this. */
 
 /*
- * Set what a process has, as nothing else does: the sums and the peak of the
- * process follow. twice is cut to unseen.
+ * Set measured, unseen and twice of a process, which no other function writes, and
+ * with them the sums of the account and the peak of the process. twice becomes at
+ * most unseen.
  */
 void vmsi_account_set(struct vmsi_account *account,
 		      struct vmsi_account_process *process, size_t measured,

@@ -10,7 +10,7 @@ int vmsi_pendings_add(struct vmsi_pendings *pendings,
 		      const struct vmsi_pending *pending)
 {
 	struct vmsi_pending *list =
-		vmsi_with_room(pendings->list, pendings->count, &pendings->capacity,
+		vmsi_with_capacity(pendings->list, pendings->count, &pendings->capacity,
 			       sizeof *list);
 
 	if (!list)

@@ -245,7 +245,7 @@ static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 		       struct vmsi_request *request)
 {
 	request->call = VMS_GROUP_BRK;
-	request->heap = vmsi_heap_find(group, process);
+	request->heap = vmsi_heap_update(group, process);
 	request->data_end = (uintptr_t)data->args[0];
 	request->bytes = vmsi_request_heap_growth(request);
 }

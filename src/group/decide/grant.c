@@ -31,7 +31,7 @@ static struct vmsi_effect effect_of(struct vms_group *group,
 		effect.stays = request->file.end != 0;
 		effect.replaced = request->replaced;
 		effect.replaced_of = request->replaced ?
-			&vmsi_counter_find(group, process)->account : NULL;
+			&vmsi_counter_update(group, process)->account : NULL;
 	}
 	return effect;
 }
@@ -141,7 +141,7 @@ static struct vmsi_call_notes notes_of(struct vms_group *group,
 		vmsi_granted_notes(request->number, copied);
 
 	if (request->call == VMS_GROUP_FORK)
-		notes.breaks = vmsi_counter_find(group, process)->breaks;
+		notes.breaks = vmsi_counter_update(group, process)->breaks;
 	return notes;
 }
 

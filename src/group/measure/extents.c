@@ -36,7 +36,7 @@ bool vmsi_extents_add(struct vmsi_extents *extents, uint64_t start,
 		extents->list[extents->count - 1].resident += added.resident;
 		return true;
 	}
-	list = vmsi_with_room(extents->list, extents->count, &extents->capacity,
+	list = vmsi_with_capacity(extents->list, extents->count, &extents->capacity,
 			      sizeof *extents->list);
 	if (!list)
 		return false;

@@ -48,7 +48,7 @@ vmsi_memory_files_find(const struct vmsi_memory_files *files, uint64_t device,
 
 static bool enlarge(struct vmsi_memory_files *files)
 {
-	void *list = vmsi_with_room(files->list, files->count, &files->capacity,
+	void *list = vmsi_with_capacity(files->list, files->count, &files->capacity,
 				    sizeof *files->list);
 
 	if (list)

@@ -24,7 +24,7 @@ static size_t first_reaching(const struct vmsi_ranges *ranges, uint64_t offset)
 
 static bool enlarge(struct vmsi_ranges *ranges)
 {
-	void *list = vmsi_with_room(ranges->list, ranges->count, &ranges->capacity,
+	void *list = vmsi_with_capacity(ranges->list, ranges->count, &ranges->capacity,
 				    sizeof *ranges->list);
 
 	if (list)

@@ -14,11 +14,12 @@ struct vmsi_shared_objects;
 
 /* What a group knows of the memory that its processes share. */
 struct vmsi_shared {
-	struct vmsi_memory_files files; /* what counts of files in memory */
-	bool maps_pages;               /* shared, and charged when touched */
-	bool made_segments;            /* of System V */
-	uint64_t *tmpfs;               /* devices of file systems in memory */
-	size_t tmpfs_count, tmpfs_room;
+	struct vmsi_memory_files files; /* files in memory, and what of each counts */
+	bool maps_pages;               /* a process maps files whose pages are
+					* charged when they are touched */
+	bool made_segments;            /* a process has called shmget(2) */
+	uint64_t *tmpfs;               /* the devices of mounted tmpfs */
+	size_t tmpfs_count, tmpfs_capacity;
 };
 
 void vmsi_shared_free(struct vmsi_shared *shared);

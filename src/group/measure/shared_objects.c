@@ -59,7 +59,7 @@ static struct vmsi_shared_object *get(struct vmsi_shared_objects *objects,
 
 	if (object)
 		return object;
-	list = vmsi_with_room(objects->list, objects->count, &objects->capacity,
+	list = vmsi_with_capacity(objects->list, objects->count, &objects->capacity,
 			      sizeof *list);
 	if (!list)
 		return NULL;

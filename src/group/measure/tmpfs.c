@@ -32,8 +32,8 @@ static void add(struct vmsi_shared *shared, uint64_t device)
 
 	if (vmsi_tmpfs_has(shared, device))
 		return;
-	all = vmsi_with_room(shared->tmpfs, shared->tmpfs_count,
-			     &shared->tmpfs_room, sizeof *all);
+	all = vmsi_with_capacity(shared->tmpfs, shared->tmpfs_count,
+			     &shared->tmpfs_capacity, sizeof *all);
 	if (!all)
 		return;
 	shared->tmpfs = all;

@@ -16,10 +16,13 @@ struct vmsi_maps {
 	size_t capacity;
 };
 
-/* Returns false where they are not told, with errno. */
+/* Returns false with errno where the kernel does not tell the mappings. */
 bool vmsi_maps_open(struct vmsi_maps *maps, pid_t pid);
 
-/* The next one; its label is valid until the next call. False: no more. */
+/*
+ * Read the next mapping, whose label is valid until the next call. Returns false after
+ * the last one.
+ */
 bool vmsi_maps_next(struct vmsi_maps *maps, struct vmsi_maps_line *mapping);
 void vmsi_maps_close(struct vmsi_maps *maps);
 

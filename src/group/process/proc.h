@@ -32,10 +32,11 @@ size_t vmsi_proc_stack(pid_t pid);
 struct vmsi_proc_stat {
 	char command[16];
 	pid_t parent;
-	bool has_executed;             /* a program, since it was forked */
+	bool has_executed;             /* has executed a program since its fork */
 	unsigned threads;
 	/*
-	 * RLIMIT_DATA counts the program's own data and its heap; 0: not told.
+	 * Where the program's initialised data lie, which RLIMIT_DATA counts
+	 * besides the heap; 0: not told.
 	 */
 	uintptr_t data_start, data_end;
 	uintptr_t heap_start;          /* where the heap of brk begins */

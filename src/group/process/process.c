@@ -216,13 +216,19 @@ pid_t vmsi_process_of_thread(struct vms_group *group, pid_t thread)
 
 /* --- in common ------------------------------------------------------------ */
 
-/* kcmp fails where it is not built in: processes then count memory each. */
+/*
+ * On a kernel without kcmp no two processes are known to have one memory, and each
+ * counts it.
+ */
 bool vmsi_have_one_memory(pid_t one, pid_t other)
 {
 	return syscall(SYS_kcmp, one, other, KCMP_VM, 0, 0) == 0;
 }
 
-/* CLONE_SIGHAND goes with CLONE_VM only, so most need not be asked. */
+/*
+ * Linux allows CLONE_SIGHAND only with CLONE_VM, so the kernel need not be asked of
+ * processes with a memory of their own.
+ */
 bool vmsi_have_one_table_of_handlers(const struct vmsi_process *one,
 				     const struct vmsi_process *other)
 {

@@ -81,7 +81,10 @@ struct vmsi_process *vmsi_process_find(struct vms_group *group, pid_t pid);
  */
 struct vmsi_process *vmsi_process_add(struct vms_group *group, pid_t pid);
 
-/* It leaves the living for the ended; the account is not told. */
+/*
+ * Move a process that has ended from the living to the ended. This does not change
+ * the account.
+ */
 void vmsi_process_retire(struct vms_group *group, struct vmsi_process *process);
 
 /* Whether a process lives or is among the last that have ended. */
@@ -91,38 +94,45 @@ bool vmsi_process_is_known(const struct vms_group *group, pid_t pid);
 pid_t vmsi_process_of_thread(struct vms_group *group, pid_t thread);
 
 /*
- * The process that lives and follows another one, in no order that means
- * anything; of NULL the first; NULL: it is the last. Meanwhile others may be
- * added.
+ * Go through all processes that live, in no particular order: returns the one that
+ * follows process, the first one if that is NULL, and NULL after the last. Processes
+ * may be added while a caller does so.
  */
 struct vmsi_process *vmsi_process_next(const struct vms_group *group,
 				       const struct vmsi_process *process);
 
-/* The nth of those that live and, behind them, of the ended; NULL: no more. */
+/*
+ * Returns the nth process, from 0 on, of a list that has those that live and then
+ * those that have ended; NULL: the list has not so many.
+ */
 const struct vmsi_process *vmsi_process_nth(const struct vms_group *group,
 					    size_t n);
 void vmsi_processes_free(struct vms_group *group);
 
-/* Calls of a process may answer EINTR from now on. */
+/* Note that calls of a process may answer EINTR from now on. */
 void vmsi_process_set_interruptible(struct vms_group *group,
 				    struct vmsi_process *process);
 
 /* --- what the kernel says two processes have in common -------------------- */
 
-/* Whether it is their memory; false where one of them has gone. */
+/* Whether two processes have one memory; false where one of them has gone. */
 bool vmsi_have_one_memory(pid_t one, pid_t other);
 
-/* Whether it is their signal handlers. */
+/* Whether two processes have one table of signal handlers (CLONE_SIGHAND). */
 bool vmsi_have_one_table_of_handlers(const struct vmsi_process *one,
 				     const struct vmsi_process *other);
 
-/* Another process that has the memory of this one and counts it; 0: none. */
+/*
+ * Returns the number of another member that has the memory of a process and counts
+ * it; 0: there is none.
+ */
 pid_t vmsi_process_find_sharer(struct vms_group *group,
 			       const struct vmsi_process *process);
 
 /*
- * Of the ancestors that have a child's memory, each the parent of the next, the
- * first; 0: its parent has a memory of its own.
+ * Go from a child to its parent, and on from parent to parent as long as they have the
+ * child's memory. Returns the number of the last one that has it; 0: the child's
+ * parent has not.
  */
 pid_t vmsi_first_with_memory(pid_t child, pid_t parent);
 

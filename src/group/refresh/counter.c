@@ -34,7 +34,7 @@ static struct vmsi_process *next_in_chain(struct vms_group *group,
 	return NULL;
 }
 
-struct vmsi_process *vmsi_counter_find(struct vms_group *group,
+struct vmsi_process *vmsi_counter_update(struct vms_group *group,
 				       struct vmsi_process *process)
 {
 	struct vmsi_process *next = next_in_chain(group, process);
@@ -74,12 +74,12 @@ void vmsi_counter_reassign_memory(struct vms_group *group,
  */
 size_t vmsi_counter_copy(struct vms_group *group, struct vmsi_process *process)
 {
-	const struct vmsi_process *counter = vmsi_counter_find(group, process);
+	const struct vmsi_process *counter = vmsi_counter_update(group, process);
 	struct vmsi_process *other = NULL;
 	size_t bytes = 0;
 
 	while ((other = vmsi_process_next(group, other)))
-		if (vmsi_counter_find(group, other) == counter)
+		if (vmsi_counter_update(group, other) == counter)
 			bytes += vmsi_account_of(&other->account) +
 				vmsi_account_replaced(&other->account);
 	return bytes;

@@ -13,15 +13,17 @@
  */
 
 /*
- * The process that counts the memory of a process: most often itself. Where it
- * has left a memory that another one counts, by execve or because that one has
- * ended, it is looked at and counts its own from now on.
+ * Find the process that counts the memory of a process, which most often is itself.
+ * Where the kernel says that a process on the way has left the memory that another
+ * one counts, by execve or because that one has ended, shares_with of it is cleared,
+ * it is looked at, and it counts its own memory from now on.
  */
-struct vmsi_process *vmsi_counter_find(struct vms_group *group,
+struct vmsi_process *vmsi_counter_update(struct vms_group *group,
 				       struct vmsi_process *process);
 
 /*
- * A process leaves a shared memory: what it was granted stays with the memory.
+ * A process leaves a memory that another one counts: what it was granted there goes
+ * to the count of that one.
  */
 void vmsi_counter_leave(struct vms_group *group, struct vmsi_process *process);
 
@@ -32,7 +34,7 @@ void vmsi_counter_leave(struct vms_group *group, struct vmsi_process *process);
 void vmsi_counter_reassign_memory(struct vms_group *group,
 				  const struct vmsi_process *counter);
 
-/* Bytes that a fork of a process copies, at most. */
+/* Returns how many bytes a fork of a process copies at most; updates counters. */
 size_t vmsi_counter_copy(struct vms_group *group, struct vmsi_process *process);
 
 #endif

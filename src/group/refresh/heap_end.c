@@ -8,10 +8,10 @@
 #include "group/refresh/counter.h"
 #include "group/refresh/looks.h"
 
-struct vmsi_process *vmsi_heap_find(struct vms_group *group,
+struct vmsi_process *vmsi_heap_update(struct vms_group *group,
 				    struct vmsi_process *process)
 {
-	struct vmsi_process *heap = vmsi_counter_find(group, process);
+	struct vmsi_process *heap = vmsi_counter_update(group, process);
 
 	if (heap->data_end == 0)
 		vmsi_look(group, heap, heap->pid);
@@ -73,19 +73,26 @@ void vmsi_heap_note_end(struct vms_group *group, struct vmsi_process *heap,
 	if (heap->data_end == 0)
 		heap->data_end = end;
 	/*
-	 * A refused brk answers the end as it was, to the byte. Without one byte
-	 * that is known, only the page of it could be told.
+	 * The ends are kept because a refused brk answers the old end to the byte.
+	 * Where no end is known to the byte, the kernel tells the page of it, and
+	 * later ends would not help.
 	 */
 	if (breaks->count == 0 || end < heap->heap_start)
 		return;
-	/* Within a page nothing else but that limit makes a brk fail. */
+	/*
+	 * The kernel refuses a brk within a page only for RLIMIT_DATA: such an end
+	 * is not reached, and is not kept.
+	 */
 	if (vmsi_pages(breaks->ends[breaks->count - 1]) == vmsi_pages(end) &&
 	    is_past_limit(heap, end))
 		return;
 	if (breaks->count == VMSI_BREAKS)
 		(void)vmsi_heap_end(group, heap);
 	if (breaks->count == VMSI_BREAKS)
-		/* It hides its mappings: the latest end is the likeliest. */
+		/*
+		 * The process hides its mappings, so the look has not told which
+		 * ends were reached: the latest is the likeliest.
+		 */
 		vmsi_breaks_begin(breaks, breaks->ends[VMSI_BREAKS - 1]);
 	breaks->ends[breaks->count++] = end;
 }

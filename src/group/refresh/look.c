@@ -13,7 +13,7 @@
 static void look(struct vms_group *group, struct vmsi_process *process,
 		 pid_t thread, struct vmsi_shared_objects *objects)
 {
-	struct vmsi_process *counter = vmsi_counter_find(group, process);
+	struct vmsi_process *counter = vmsi_counter_update(group, process);
 
 	if (counter == process) {
 		vmsi_look_at_own(group, process, thread, objects);
@@ -66,14 +66,19 @@ void vmsi_look_at_image(struct vms_group *group, struct vmsi_process *process,
 	if (!vmsi_proc_read_stat(process->pid, &stat))
 		return;
 	/*
-	 * Where addresses are not random, the heap of the new program may begin
-	 * where that of the old one did; then a child's credit tells.
+	 * The process is another program if its heap begins elsewhere. Where addresses
+	 * are not random both may begin at the same one. Then a process that has a
+	 * credit tells: it was forked, and if it has executed since, this is the new
+	 * program.
 	 */
 	if (stat.heap_start != process->heap_start ||
 	    (process->account.credit && stat.has_executed))
 		count_image(group, process, thread, &stat);
 	else if (thread != process->executing)
-		/* A thread of the old program, which is about to end. */
+		/*
+		 * The thread still runs the old program, and the execve of
+		 * another thread is about to end it.
+		 */
 		return;
 	process->executing = 0;
 }

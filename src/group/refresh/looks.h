@@ -14,18 +14,22 @@
  * them, which is too high as soon as a program gives memory back.
  */
 struct vmsi_looks {
-	uint64_t count;                /* of processes, ever */
-	/* When a look that no request waits for may be made again. */
+	uint64_t count;                /* how often a process was looked at */
+	/*
+	 * The supervisor also looks while nobody waits for an answer: at the peak, at
+	 * files and at stacks. The times from which on it may do so again.
+	 */
 	uint64_t next_peak, next_files, next_stacks;
 };
 
 struct vmsi_shared_objects;
 
-/* --- own.c: one process, that counts its memory itself -------------------- */
+/* --- own.c: a process that counts its memory itself ----------------------- */
 
 /*
- * Look at it by a thread that it has. What it shares is added to objects,
- * unless that is NULL. Where nothing can be read its count stays.
+ * Read the figures of a process through one of its threads, and set its count in the
+ * account to them. The objects that it has mapped are added to objects, unless that
+ * is NULL. Where the figures cannot be read the count stays as it is.
  */
 void vmsi_look_at_own(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_shared_objects *objects);
@@ -33,14 +37,16 @@ void vmsi_look_at_own(struct vms_group *group, struct vmsi_process *process,
 /* --- look.c: one process, or all ------------------------------------------ */
 
 /*
- * Likewise at any process. Where another one counts its memory, look at that.
+ * Look at any process. Where another process counts its memory, what this one was
+ * granted goes to the count of that one, which is looked at.
  */
 void vmsi_look(struct vms_group *group, struct vmsi_process *process,
 	       pid_t thread);
 
 /*
- * A thread asks for something while an execve of its process is under way:
- * where the process is another program by now, count it anew.
+ * To be called when a thread makes a request and an execve of its process was let
+ * through before. Where the process runs the new program by now, its memory is
+ * counted anew; where it does not yet, nothing changes.
  */
 void vmsi_look_at_image(struct vms_group *group, struct vmsi_process *process,
 			pid_t thread);
@@ -51,21 +57,24 @@ void vmsi_look_at_all(struct vms_group *group);
 /* --- doubtful.c: as many as it takes -------------------------------------- */
 
 /*
- * Look at one process after the other, of those whose counts may be too high by
- * most, until the sum is down to target or all are known.
+ * Look at one process after the other, each time at the one whose count may be too
+ * high by most, until the sum is at most target or no count can be too high.
  */
 void vmsi_look_at_doubtful(struct vms_group *group, size_t target);
 
-/* Likewise, but first at unseen children, and at the process that asks. */
+/*
+ * The same, after a search for the children of forks, which may have ended, and a
+ * look at the process that makes the request.
+ */
 void vmsi_look_to_lower(struct vms_group *group, struct vmsi_process *process,
 			pid_t thread, size_t target);
 
 /* --- peak.c --------------------------------------------------------------- */
 
 /*
- * Before a request for bytes is charged: look, if it would make a new peak and
- * it is time for that. Returns whether the figures are those of a look, so that
- * the request makes the peak.
+ * To be called before a request for bytes is charged. If that would make a new peak,
+ * this looks at processes, unless the rise is small and the last such look was just
+ * made. Returns whether it has looked: then the peak may rise with the charge.
  */
 bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 			pid_t thread, size_t bytes);
@@ -73,20 +82,27 @@ bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 /* Look at everything, and raise the peak to the sum if that is one. */
 void vmsi_look_at_all_for_peak(struct vms_group *group);
 
-/* Nobody asks for anything: see whether the sum as it is makes a new peak. */
+/*
+ * To be called while no request waits. Looks whether the sum as it is makes a new
+ * peak.
+ */
 void vmsi_look_at_idle_peak(struct vms_group *group);
 
 /*
- * When a look that no request waits for may follow one that began at a moment.
+ * Returns when the next look may be made that no request waits for, if the last one
+ * began at begin and has ended now: such looks take a hundredth of the time.
  */
 uint64_t vmsi_next_look(uint64_t begin);
 
 /* --- unasked.c: what grows without a call --------------------------------- */
 
-/* Pages of files in memory are charged when they are touched. */
+/*
+ * Look whether files in memory have grown: the kernel charges their pages when they
+ * are touched, and no call tells of that.
+ */
 void vmsi_look_at_files(struct vms_group *group);
 
-/* Stacks grow when they are touched. */
+/* Look whether stacks have grown, which they do when they are touched. */
 void vmsi_look_at_stacks(struct vms_group *group);
 
 #endif

@@ -17,10 +17,13 @@ void vmsi_look_at_files(struct vms_group *group)
 	group->looks->next_files = vmsi_next_look(begin);
 }
 
-/* A fork under way copies what the stack has grown by as well. */
+/*
+ * Charge what the stack of a process has grown by. The forks under way that copy its
+ * memory copy that as well.
+ */
 static void look_at_stack(struct vms_group *group, struct vmsi_process *process)
 {
-	const size_t stack = vmsi_counter_find(group, process) != process ? 0 :
+	const size_t stack = vmsi_counter_update(group, process) != process ? 0 :
 		vmsi_proc_stack(process->pid);
 
 	if (process->stack && stack > process->stack)

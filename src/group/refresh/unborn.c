@@ -5,7 +5,7 @@
 #include "group/refresh/granted.h"
 
 /*
- * vmsi_counter_find looks at a process that has left a memory, and that look
+ * vmsi_counter_update looks at a process that has left a memory, and that look
  * links copiers, too: so all are asked before any is linked.
  */
 struct vmsi_account_process *
@@ -16,10 +16,10 @@ vmsi_members_forking(struct vms_group *group, struct vmsi_process *process)
 
 	if (group->account.forks == 0 || (group->flags & VMS_GROUP_FORK_FREE))
 		return NULL;
-	counter = vmsi_counter_find(group, process);
+	counter = vmsi_counter_update(group, process);
 	while ((other = vmsi_process_next(group, other)))
 		if (vmsi_account_forks_under_way(&other->account))
-			(void)vmsi_counter_find(group, other);
+			(void)vmsi_counter_update(group, other);
 	return vmsi_members_noted_forking(group, counter);
 }
 

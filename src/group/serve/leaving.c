@@ -27,8 +27,8 @@ static int interrupt_thread(struct vmsi_tracer *tracer, pid_t thread,
 	for (size_t i = 0; i < tracer->leaving_count; i++)
 		if (tracer->leaving[i].thread == thread)
 			return 0;
-	all = vmsi_with_room(tracer->leaving, tracer->leaving_count,
-			     &tracer->leaving_room, sizeof *all);
+	all = vmsi_with_capacity(tracer->leaving, tracer->leaving_count,
+			     &tracer->leaving_capacity, sizeof *all);
 	if (!all)
 		return -ENOMEM;
 	tracer->leaving = all;

@@ -31,8 +31,8 @@ void vmsi_refusals_tell(struct vms_group *group,
 {
 	const struct vmsi_refusals *all = &group->service->refusals;
 
-	refusal->stack = backtrace->text;
-	refusal->why_no_stack = backtrace->why;
+	refusal->backtrace = backtrace->text;
+	refusal->why_no_backtrace = backtrace->why;
 	if (all->on_refusal)
 		all->on_refusal(all->context, group, refusal);
 }

@@ -63,7 +63,7 @@ struct vmsi_refusals {
 /* --- refuse.c ------------------------------------------------------------- */
 
 /* Refuse the call that is served now. */
-void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
+void vmsi_group_refuse(struct vms_group *group, struct vmsi_process *process,
 		 const struct vmsi_request *request, enum vmsi_refused why);
 
 /*

@@ -45,7 +45,7 @@ static const char *why_no_backtrace(const struct vms_group *group, uint64_t now)
 {
 	const struct vmsi_refusals *all = &group->service->refusals;
 
-	if (!(group->flags & VMS_GROUP_STACKS))
+	if (!(group->flags & VMS_GROUP_BACKTRACES))
 		return "not asked for";
 	return all->count + all->granted_again > BACKTRACES_AT_ONCE &&
 			now < all->next_backtrace ?
@@ -61,7 +61,7 @@ static int64_t answer_of(struct vms_group *group,
 	return -ENOMEM;
 }
 
-void vmsi_refuse(struct vms_group *group, struct vmsi_process *process,
+void vmsi_group_refuse(struct vms_group *group, struct vmsi_process *process,
 		 const struct vmsi_request *request, enum vmsi_refused why)
 {
 	const struct vmsi_service *service = group->service;

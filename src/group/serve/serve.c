@@ -68,7 +68,7 @@ static void decide_request(struct vms_group *group,
 	const int error = vmsi_request_grant(group, process, thread, request);
 
 	if (error)
-		vmsi_refuse(group, process, request, error == -ENOMEM ?
+		vmsi_group_refuse(group, process, request, error == -ENOMEM ?
 			    VMSI_REFUSED_UNACCOUNTED : VMSI_REFUSED_FULL);
 	else
 		let_through(group, process, request, true);
@@ -94,7 +94,7 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	else if (vmsi_faults_count(group->faults, process, thread,
 				   (uintptr_t)call->data.instruction_pointer,
 				   &request))
-		vmsi_refuse(group, process, &request, VMSI_REFUSED_ON_DEMAND);
+		vmsi_group_refuse(group, process, &request, VMSI_REFUSED_ON_DEMAND);
 	else
 		decide_request(group, process, &request);
 }

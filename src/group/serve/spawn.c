@@ -167,7 +167,10 @@ static int await_program(struct vms_group *group, int socket)
 			continue;
 		if (recv(socket, &error, sizeof error, 0) == sizeof error)
 			return error;
-		/* If it has ended by now, the caller is still to be told. */
+		/*
+		 * The first process may have ended by now. Its end is told once
+		 * the caller has the group, since only then can the caller ask.
+		 */
 		group->service->first_ended_told = false;
 		return 0;
 	}
@@ -245,7 +248,7 @@ static int start_first(struct vms_group *group, struct start *start)
 
 static bool are_valid(const struct vms_group_options *options)
 {
-	return !(options->flags & ~(VMS_GROUP_FORK_FREE | VMS_GROUP_STACKS |
+	return !(options->flags & ~(VMS_GROUP_FORK_FREE | VMS_GROUP_BACKTRACES |
 				     VMS_GROUP_NORESERVE_FREE)) &&
 		options->policy >= VMS_COMMIT_HEURISTIC &&
 		options->policy <= VMS_COMMIT_STRICT &&
@@ -341,7 +344,10 @@ static int make_group(const struct vms_group_options *options,
 	group->members.ends = epoll_create1(EPOLL_CLOEXEC);
 	if (!service->call || service->epoll < 0 || group->members.ends < 0)
 		return service->call ? -errno : -ENOMEM;
-	/* So that no process of the group is lost from sight. */
+	/*
+	 * As a subreaper the supervisor becomes the parent of the group's orphans, and
+	 * finds them among its children.
+	 */
 	return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) ? -errno : 0;
 }
 
@@ -367,7 +373,8 @@ vms_group *vms_group_spawn(const struct vms_group_options *options,
 		return NULL;
 	}
 	/*
-	 * Else the figures of other processes would be taken for the group's.
+	 * If /proc numbered processes in another way than the kernel tells them to
+	 * the supervisor, it would read the figures of others.
 	 */
 	error = vmsi_proc_is_ours() ? make_group(&known, &group) : -ENOTSUP;
 	if (!error)

@@ -30,7 +30,7 @@ struct vmsi_tracer {
 	struct vmsi_bell bell;
 	/* Only the tracer's thread touches these. */
 	struct vmsi_leaving *leaving;
-	size_t leaving_count, leaving_room;
+	size_t leaving_count, leaving_capacity;
 	bool quits;
 	/* lock guards what follows; changed is told of each change. */
 	pthread_mutex_t lock;
