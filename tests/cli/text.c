@@ -61,8 +61,8 @@ static void stack_is_written_escaped(void **state)
 
 	(void)state;
 	assert_non_null(stream);
-	vmsi_write_stack(stream, "a\033[2J\n\303\nlast", SIZE_MAX);
-	vmsi_write_stack(stream, "one\ntwo\nthree\n", 2);
+	vmsi_write_backtrace(stream, "a\033[2J\n\303\nlast", SIZE_MAX);
+	vmsi_write_backtrace(stream, "one\ntwo\nthree\n", 2);
 	fclose(stream);
 	assert_string_equal(buffer, "      a\\033[2J\n      \\303\n"
 			    "      last\n      one\n      two\n");
