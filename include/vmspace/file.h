@@ -104,14 +104,15 @@ struct vms_file_options {
 	struct vms_budget *budget;
 	/*
 	 * With VMS_FILE_ATOMIC: the path of the journal. NULL: the path of the file
-	 * and ".journal". A file opened by a descriptor needs one. It must be in the
-	 * same file system as nothing in particular, but lasts no longer than its own.
+	 * and ".journal". A file opened by a descriptor needs one. It may be in another
+	 * file system; what is committed lasts as long as that one keeps it.
 	 */
 	const char *journal;
 	/*
-	 * With VMS_FILE_ATOMIC: so many bytes written and not committed may be in
-	 * memory; what is beyond is kept in the journal. 0: an eighth of the
-	 * machine's memory.
+	 * With VMS_FILE_ATOMIC: so many bytes that were written may be in memory of the
+	 * process's own. What is committed goes back to the page cache beyond that;
+	 * with VMS_FILE_TELLS what is not is kept in the journal. 0: an eighth of the
+	 * machine's memory and swap.
 	 */
 	size_t dirty_limit;
 };
