@@ -102,14 +102,15 @@ static int clear_behind(struct laying *laying, uint64_t end)
 	return show_bytes(laying->file, last, copy);
 }
 
+/* The home file may be shorter than it was when the record was written. */
 static int lay_sizes(struct laying *laying, struct vmsi_sizes sizes)
 {
+	const uint64_t there = vmsi_min(sizes.smallest, laying->size);
 	int error = clear_behind(laying, sizes.smallest);
 
-	if (!error && sizes.size > sizes.smallest)
+	if (!error && sizes.size > there)
 		error = show_zeros(laying->file, (struct vmsi_page_run){
-			pages_of(vmsi_min(sizes.smallest, laying->size)),
-			pages_of(sizes.size) });
+			pages_of(there), pages_of(sizes.size) });
 	laying->size = sizes.size;
 	return error;
 }

@@ -6,7 +6,6 @@ usage: test_limit.py VMSPACE
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -164,34 +163,6 @@ def any_name_is_told():
     expect(any("main" in frame for frame in stack), stack)
 
 
-REFUSED_OFTEN = """
-#include <sys/mman.h>
-int main(void)
-{
-    for (int i = 0; i < 60; i++)
-        if (mmap(0, (size_t)1 << 40, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
-            MAP_FAILED)
-            return 1;
-    return 7;
-}
-"""
-
-
-def no_time_goes_into_stacks_that_nobody_reads():
-    program = compiled(work("often"), REFUSED_OFTEN)
-
-    def seconds(*options):
-        """Of processors, which other programs do not take from it."""
-        begin = resource.getrusage(resource.RUSAGE_CHILDREN)
-        expect_equal(limited("--quiet", *options, program).returncode, 7)
-        end = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return (end.ru_utime + end.ru_stime) - (begin.ru_utime +
-                                                begin.ru_stime)
-
-    with_stacks = seconds(f"--report={work('report')}")
-    expect(seconds() < with_stacks / 3, with_stacks)
-
-
 def log_tells_refusals_as_they_happen():
     process = subprocess.Popen(
         [VMSPACE, "limit", "64M", "--log", sys.executable, "-c",
@@ -331,7 +302,6 @@ CASES = [
     node_meets_its_own_error,
     report_is_complete_json,
     any_name_is_told,
-    no_time_goes_into_stacks_that_nobody_reads,
     log_tells_refusals_as_they_happen,
     requests_are_refused_on_demand,
     heap_and_commit_go_together,

@@ -274,6 +274,21 @@ def program_is_read_once_however_often_it_is_refused():
                        for frame in refusal["backtrace"]), refusal)
 
 
+def program_is_not_read_for_backtraces_that_nobody_reads():
+    program = compiled(work("ignored"), REFUSED_OFTEN, "-g")
+    report = work("ignored.json")
+
+    def refuse(*options):
+        result = limited(*options, "--quiet", program, "3", "0")
+        expect_equal(result.returncode, 0, result.stderr)
+
+    with_report = times_opened(program, lambda: refuse(f"--report={report}"))
+    with open(report) as file:
+        if not json.load(file)["refusals"][0]["backtrace"]:
+            raise Skip("no stack can be unwound here")
+    expect(times_opened(program, refuse) < with_report, with_report)
+
+
 def report_is_written_in_large_pieces():
     """A pipe of packets keeps what each call has written apart."""
     reader, writer = os.pipe2(os.O_DIRECT)
@@ -326,6 +341,7 @@ CASES = [
     largest_request_is_no_negative_one,
     what_the_heap_gives_back_for_is_not_told_as_refused,
     program_is_read_once_however_often_it_is_refused,
+    program_is_not_read_for_backtraces_that_nobody_reads,
     report_is_written_in_large_pieces,
     child_that_nobody_waits_for_is_told_once,
 ]
