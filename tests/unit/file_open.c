@@ -144,7 +144,15 @@ static void has_a_maximum(void **state)
 }
 
 /* What a sanitizer has of addresses is more than any limit. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef __has_feature
+#define HAS_SANITIZER \
+	(__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define HAS_SANITIZER 1
+#else
+#define HAS_SANITIZER 0
+#endif
+#if HAS_SANITIZER
 #define LIMITS_ADDRESSES 0
 #else
 #define LIMITS_ADDRESSES 1
