@@ -169,8 +169,8 @@ static double measure(size_t contender, size_t bytes)
 
 int main(int argc, char **argv)
 {
-	const size_t bytes = bench_option(argc, argv, "--mib", 1024) << 20;
-	const size_t rounds = bench_option(argc, argv, "--rounds", 5);
+	const size_t bytes = bench_option(argc, argv, "mib", 1024) << 20;
+	const size_t rounds = bench_option(argc, argv, "rounds", 5);
 	const char *directory = getenv("VMS_BENCH_DIRECTORY");
 	static double samples[CONTENDERS][MOST_ROUNDS];
 

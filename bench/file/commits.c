@@ -134,9 +134,9 @@ static void compare(size_t file_pages, size_t pages, size_t writers,
 
 int main(int argc, char **argv)
 {
-	const size_t pages = bench_option(argc, argv, "--pages", 262144);
-	const size_t rounds = bench_option(argc, argv, "--rounds", 7);
-	const size_t commits = bench_option(argc, argv, "--commits", 200);
+	const size_t pages = bench_option(argc, argv, "pages", 262144);
+	const size_t rounds = bench_option(argc, argv, "rounds", 7);
+	const size_t commits = bench_option(argc, argv, "commits", 200);
 	const char *parent = getenv("VMS_BENCH_DIRECTORY");
 	char directory[256];
 

@@ -82,7 +82,7 @@ static int begin_with_home(struct vms_file *file)
 		return (int)error;
 	atomic->journal.sizes.size = (uint64_t)status.st_size;
 	atomic->journal.sizes.smallest = atomic->journal.sizes.size;
-	return vmsi_reader_notice_begin(&atomic->journal, &atomic->notice);
+	return vmsi_home_lock_tell_whole(&atomic->lock, true);
 }
 
 static int open_journal(struct vms_file *file, const char *path,
@@ -116,7 +116,7 @@ static int open_writer(struct vms_file *file, const char *path,
 	if (error)
 		goto close_tracker;
 	error = open_journal(file, path, problem);
-	vmsi_home_lock_end_write(&atomic->lock);
+	vmsi_home_lock_end(&atomic->lock);
 	if (!error)
 		return 0;
 close_tracker:

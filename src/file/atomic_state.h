@@ -61,7 +61,6 @@ struct vmsi_atomic {
 	char path[PATH_MAX];       /* of the journal */
 	struct vmsi_journal journal;
 	struct vmsi_home_lock lock;
-	struct vmsi_notice notice; /* as it was written last */
 	struct vmsi_tracker tracker;
 	bool tracks;               /* tracker is open */
 	struct vmsi_stall *stall;    /* without VMS_FILE_TELLS */

@@ -166,49 +166,32 @@ static int write_journal(struct vms_file *file, struct vmsi_sizes sizes)
 }
 
 /*
- * It goes to blocks that the journal has, so it fails for a moment at most, or because
- * the disk is gone; then readers see the commit before, whole, until the next one.
+ * Let readers in again. Those that would see a part of a commit and take it for whole
+ * wait until it is.
  */
-static int write_notice(struct vmsi_atomic *atomic)
+static void end_write(struct vmsi_atomic *atomic, int error)
 {
-	int tries = 0;
-	int error;
-
-	do
-		error = vmsi_journal_write_notice(&atomic->journal,
-						  &atomic->notice);
-	while (error && ++tries < 3);
-	return error;
+	if (vmsi_home_lock_tell_whole(&atomic->lock, error == 0) == 0)
+		vmsi_home_lock_end(&atomic->lock);
 }
 
 /*
- * The notice comes first: a reader that begins before the home file is written looks at
- * the journal, which has the commit. It stays where anything fails, and the home file
- * is behind then.
+ * Where it fails, the home file is behind, and readers look at the journal, which has
+ * the commit.
  */
 static void write_home(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
+	int error = vmsi_home_lock_begin_write(&atomic->lock);
 
-	atomic->notice.writing = 1;
-	if (write_notice(atomic) != 0 ||
-	    vmsi_home_lock_begin_write(&atomic->lock) != 0) {
+	if (error) {
 		atomic->journal.home_behind = true;
+		(void)vmsi_home_lock_tell_whole(&atomic->lock, false);
 		return;
 	}
-	if (vmsi_journal_write_home(&atomic->journal, atomic->staging.images,
-				    atomic->staging.count) == 0)
-		vmsi_commit_tell_written(file);
-	vmsi_home_lock_end_write(&atomic->lock);
-}
-
-void vmsi_commit_tell_written(struct vms_file *file)
-{
-	struct vmsi_atomic *atomic = file->atomic;
-
-	atomic->notice.writing = 0;
-	atomic->notice.commits++;
-	(void)write_notice(atomic);
+	error = vmsi_journal_write_home(&atomic->journal, atomic->staging.images,
+					atomic->staging.count);
+	end_write(atomic, error);
 }
 
 int vmsi_commit_catch_up(struct vms_file *file)
@@ -222,9 +205,7 @@ int vmsi_commit_catch_up(struct vms_file *file)
 	if (error)
 		return error;
 	error = vmsi_journal_catch_up(&atomic->journal);
-	if (!error)
-		vmsi_commit_tell_written(file);
-	vmsi_home_lock_end_write(&atomic->lock);
+	end_write(atomic, error);
 	return error;
 }
 

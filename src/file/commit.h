@@ -14,7 +14,4 @@ int vmsi_commit(struct vms_file *file);
 /* Write home what an earlier commit could not. */
 int vmsi_commit_catch_up(struct vms_file *file);
 
-/* Tell readers that the home file is whole again; with the home lock. */
-void vmsi_commit_tell_written(struct vms_file *file);
-
 #endif

@@ -11,19 +11,25 @@ enum place {
 	WRITER,
 	DOOR,
 	READING,
+	WHOLE,
 };
 
 #define FIRST_BYTE ((off_t)0x6e00000000000000)
 
-static int set(const struct vmsi_home_lock *lock, enum place place, short type,
-	       int command)
+static struct flock byte_of(enum place place, short type)
 {
-	struct flock request = {
+	return (struct flock){
 		.l_type = type,
 		.l_whence = SEEK_SET,
 		.l_start = FIRST_BYTE + (off_t)place,
 		.l_len = 1,
 	};
+}
+
+static int set(const struct vmsi_home_lock *lock, enum place place, short type,
+	       int command)
+{
+	struct flock request = byte_of(place, type);
 	long error;
 
 	do
@@ -43,12 +49,15 @@ int vmsi_home_lock_writer(struct vmsi_home_lock *lock)
  * To let go of one whole byte needs no memory, so it fails only where the host is made
  * to fail; others must not wait for ever because of that.
  */
-static void let_go(const struct vmsi_home_lock *lock, enum place place)
+static int let_go(const struct vmsi_home_lock *lock, enum place place)
 {
 	int tries = 0;
+	int error;
 
-	while (set(lock, place, F_UNLCK, F_OFD_SETLK) != 0 && ++tries < 3)
-		;
+	do
+		error = set(lock, place, F_UNLCK, F_OFD_SETLK);
+	while (error && ++tries < 3);
+	return error;
 }
 
 /* Who waits for READING holds DOOR meanwhile. */
@@ -59,7 +68,7 @@ static int take_reading(struct vmsi_home_lock *lock, short type)
 	if (error)
 		return error;
 	error = set(lock, READING, type, F_OFD_SETLKW);
-	let_go(lock, DOOR);
+	(void)let_go(lock, DOOR);
 	return error;
 }
 
@@ -68,17 +77,33 @@ int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock)
 	return take_reading(lock, F_WRLCK);
 }
 
-void vmsi_home_lock_end_write(struct vmsi_home_lock *lock)
-{
-	let_go(lock, READING);
-}
-
 int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock)
 {
 	return take_reading(lock, F_RDLCK);
 }
 
-void vmsi_home_lock_end_read(struct vmsi_home_lock *lock)
+void vmsi_home_lock_end(struct vmsi_home_lock *lock)
 {
-	let_go(lock, READING);
+	(void)let_go(lock, READING);
+}
+
+int vmsi_home_lock_tell_whole(struct vmsi_home_lock *lock, bool is_whole)
+{
+	int error;
+
+	if (lock->is_whole == is_whole)
+		return 0;
+	error = is_whole ? set(lock, WHOLE, F_WRLCK, F_OFD_SETLK) :
+		let_go(lock, WHOLE);
+	if (!error)
+		lock->is_whole = is_whole;
+	return is_whole ? 0 : error;
+}
+
+bool vmsi_home_lock_says_whole(const struct vmsi_home_lock *lock)
+{
+	struct flock other = byte_of(WHOLE, F_RDLCK);
+
+	return vmsi_host.file_lock(lock->fd, F_OFD_GETLK, &other) == 0 &&
+		other.l_type == F_WRLCK;
 }

@@ -347,21 +347,3 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal)
 	cut_to_limit(journal);
 	return 0;
 }
-
-/* --- the notice ------------------------------------------------------------------------- */
-
-int vmsi_journal_read_notice(struct vmsi_journal *journal,
-			     struct vmsi_notice *notice)
-{
-	if (journal->fd < 0)
-		return -ENOENT;
-	return vmsi_disk_read(journal->fd, notice, sizeof(*notice),
-			      journal->block, NULL);
-}
-
-int vmsi_journal_write_notice(struct vmsi_journal *journal,
-			      const struct vmsi_notice *notice)
-{
-	return vmsi_disk_write(journal->fd, notice, sizeof(*notice),
-			       journal->block);
-}

@@ -15,8 +15,7 @@
  *   block 0    the header: whose journal it is, its epoch, its salt. It has two
  *              places, at the beginning of the block and in its middle; a new one is
  *              written where the latest is not, and the one of the later epoch counts
- *   block 1    the notice: what readers in other processes look at
- *   block 2..  records, one behind the other
+ *   block 1..  records, one behind the other
  *
  * A block is as large as a page of the machine that made the journal; a journal of
  * other pages is refused.
@@ -209,24 +208,5 @@ int vmsi_journal_each_page(struct vmsi_journal *journal,
 			   int (*visit)(void *context, struct vmsi_image image,
 					struct vmsi_sizes sizes),
 			   void *context);
-
-/* --- what readers in other processes see -------------------------------------------- */
-
-/*
- * The notice in block 1. It is not part of what a crash is recovered from, and not
- * trusted further than to say "look at the records": boot tells the machine's run in
- * which it was written.
- */
-struct vmsi_notice {
-	uint8_t boot[16];
-	uint64_t commits;      /* written home; changes with each commit */
-	uint32_t writing;      /* 1: the home file is being written */
-};
-
-/* Return 0 or -errno; -ENOENT: there is no journal. */
-int vmsi_journal_read_notice(struct vmsi_journal *journal,
-			     struct vmsi_notice *notice);
-int vmsi_journal_write_notice(struct vmsi_journal *journal,
-			      const struct vmsi_notice *notice);
 
 #endif

@@ -28,7 +28,7 @@ static inline size_t vmsi_journal_images_most(const struct vmsi_journal *journal
 /* Where the first record is. */
 static inline uint64_t vmsi_journal_first(const struct vmsi_journal *journal)
 {
-	return 2 * (uint64_t)journal->block;
+	return journal->block;
 }
 
 /* --- journal_identity.c ----------------------------------------------------------- */

@@ -12,58 +12,7 @@
 #include "host/file.h"
 #include "host/host.h"
 
-/* --- the notice -------------------------------------------------------------------- */
-
-static int digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The machine's run, as the kernel names it: 32 hexadecimal digits with dashes. */
-static void read_boot(uint8_t boot[16])
-{
-	char text[64];
-	const size_t length = vmsi_host_read_start(
-		"/proc/sys/kernel/random/boot_id", text, sizeof(text));
-	size_t digits = 0;
-
-	memset(boot, 0, 16);
-	for (size_t i = 0; i < length && digits < 32; i++) {
-		const int value = digit(text[i]);
-
-		if (value >= 0) {
-			boot[digits / 2] = (uint8_t)(boot[digits / 2] << 4 |
-						     value);
-			digits++;
-		}
-	}
-}
-
-int vmsi_reader_notice_begin(struct vmsi_journal *journal,
-			     struct vmsi_notice *notice)
-{
-	if (vmsi_journal_read_notice(journal, notice) != 0)
-		memset(notice, 0, sizeof(*notice));
-	read_boot(notice->boot);
-	notice->commits++;
-	notice->writing = 0;
-	return vmsi_journal_write_notice(journal, notice);
-}
-
 /* --- the latest commit ------------------------------------------------------------- */
-
-/* Whether the home file has all commits of a journal, by its notice. */
-static bool is_home_whole(const struct vmsi_reader *reader,
-			  const struct vmsi_notice *notice)
-{
-	static const uint8_t unknown[16];
-
-	return !notice->writing &&
-		memcmp(reader->boot, unknown, sizeof(unknown)) != 0 &&
-		memcmp(reader->boot, notice->boot, sizeof(unknown)) == 0;
-}
 
 static bool was_removed(int fd)
 {
@@ -117,19 +66,13 @@ static int show_home_alone(struct vms_file *file)
 /* With READING, and no access open. */
 static int look(struct vms_file *file)
 {
-	struct vmsi_reader *reader = &file->atomic->reader;
-	struct vmsi_notice notice;
 	uint64_t size;
 	int error = follow_journal(file);
 
 	if (error)
 		return error;
-	if (file->atomic->journal.fd < 0)
-		return show_home_alone(file);
-	error = vmsi_journal_read_notice(&file->atomic->journal, &notice);
-	if (error)
-		return error;
-	if (is_home_whole(reader, &notice))
+	if (file->atomic->journal.fd < 0 ||
+	    vmsi_home_lock_says_whole(&file->atomic->lock))
 		return show_home_alone(file);
 	error = open_again(file);
 	if (!error)
@@ -146,13 +89,12 @@ int vmsi_reader_open(struct vms_file *file, const char *path,
 	int error;
 
 	pthread_mutex_init(&atomic->reader.mutex, NULL);
-	read_boot(atomic->reader.boot);
 	error = vmsi_home_lock_begin_read(&atomic->lock);
 	if (error)
 		return error;
 	error = vmsi_journal_open(&atomic->journal, file->fd, path,
 				  VMSI_JOURNAL_READ, problem);
-	vmsi_home_lock_end_read(&atomic->lock);
+	vmsi_home_lock_end(&atomic->lock);
 	return error;
 }
 
@@ -166,7 +108,7 @@ int vmsi_reader_start(struct vms_file *file)
 	if (error)
 		return error;
 	error = look(file);
-	vmsi_home_lock_end_read(&file->atomic->lock);
+	vmsi_home_lock_end(&file->atomic->lock);
 	return error;
 }
 
@@ -191,7 +133,7 @@ static int begin(struct vms_file *file)
 		return error;
 	error = look(file);
 	if (error)
-		vmsi_home_lock_end_read(&atomic->lock);
+		vmsi_home_lock_end(&atomic->lock);
 	return error;
 }
 
@@ -214,7 +156,7 @@ void vmsi_atomic_end_access(struct vms_file *file)
 
 	pthread_mutex_lock(&reader->mutex);
 	if (--reader->inside == 0)
-		vmsi_home_lock_end_read(&file->atomic->lock);
+		vmsi_home_lock_end(&file->atomic->lock);
 	pthread_mutex_unlock(&reader->mutex);
 }
 

@@ -14,7 +14,7 @@ struct vms_file;
 /*
  * An atomic file that is only read. Between a writer's commits the home file has the
  * latest commit, and is mapped as it is. It has not, where the writer or the machine
- * has stopped in the midst of writing it; the notice in the journal tells, and then
+ * has stopped in the midst of writing it; the home lock tells, and then
  * what the journal's commits have is laid over base, in memory of the reader's own:
  * nothing is written, and the next writer recovers.
  *
@@ -24,7 +24,6 @@ struct vms_file;
 struct vmsi_reader {
 	pthread_mutex_t mutex;        /* guards the rest */
 	unsigned inside;              /* accesses that are open */
-	uint8_t boot[16];             /* of this run of the machine; 0: not known */
 	struct vmsi_pageset overlaid; /* pages that are not mapped from home */
 };
 
@@ -33,9 +32,5 @@ int vmsi_reader_open(struct vms_file *file, const char *path,
 		     const char **problem);
 int vmsi_reader_start(struct vms_file *file);
 void vmsi_reader_close(struct vms_file *file);
-
-/* The writer's first notice, when the home file is whole. */
-int vmsi_reader_notice_begin(struct vmsi_journal *journal,
-			     struct vmsi_notice *notice);
 
 #endif

@@ -129,7 +129,7 @@ static void recover(void)
 	}
 	if (error)
 		return;
-	require(journal.end == 2 * vmsi_page_size());
+	require(journal.end == vmsi_page_size());
 	require(vmsi_journal_close(&journal) == 0);
 	require(disk.journal < 0);
 }

@@ -208,22 +208,6 @@ static void a_reader_gets_the_commits(void **state)
 	assert_int_equal(access(run.journal_path, F_OK), 0);
 }
 
-static void the_notice_is_what_was_written(void **state)
-{
-	struct vmsi_notice notice = { .commits = 5, .writing = 1 }, read;
-
-	(void)state;
-	assert_int_equal(open_journal(VMSI_JOURNAL_READ), 0);
-	assert_int_equal(vmsi_journal_read_notice(&run.journal, &read), -ENOENT);
-	assert_int_equal(vmsi_journal_close(&run.journal), 0);
-	must_open();
-	assert_int_equal(vmsi_journal_write_notice(&run.journal, &notice), 0);
-	commit(0, 1, run.page);
-	assert_int_equal(vmsi_journal_read_notice(&run.journal, &read), 0);
-	assert_memory_equal(&read, &notice, sizeof(notice));
-	assert_int_equal(vmsi_journal_close(&run.journal), 0);
-}
-
 /* --- system calls of a commit ---------------------------------------------------------------------- */
 
 static struct vmsi_host_calls real;
@@ -300,7 +284,6 @@ int main(void)
 		CASE(a_checkpoint_begins_again),
 		CASE(a_large_journal_is_cut),
 		CASE(a_reader_gets_the_commits),
-		CASE(the_notice_is_what_was_written),
 		CASE(a_commit_of_one_page_is_one_write_and_one_sync),
 	};
 
