@@ -139,6 +139,16 @@ static _Noreturn void bad_option(const char *program, const char *name)
 	exit(2);
 }
 
+void bench_order(size_t *order, size_t count, uint64_t *random)
+{
+	for (size_t i = 0; i < count; i++) {
+		const size_t other = bench_random(random) % (i + 1);
+
+		order[i] = order[other];
+		order[other] = i;
+	}
+}
+
 uint64_t bench_option(int argc, char **argv, const char *name,
 		      uint64_t fallback)
 {

@@ -46,6 +46,12 @@ struct bench_summary {
 	size_t count;
 };
 
+/*
+ * The numbers below count, in an order that is another one each time: what comes
+ * before leaves caches and disks in a state that what follows must not always meet.
+ */
+void bench_order(size_t *order, size_t count, uint64_t *random);
+
 /* Summarise samples, which are sorted in place. count is at least 1. */
 struct bench_summary bench_summarise(double *samples, size_t count);
 

@@ -116,28 +116,18 @@ static double measure_pairs(size_t pairs)
 	return (double)(bench_now() - start) / (double)pairs;
 }
 
-static void shuffle(enum way *order, uint64_t *random)
-{
-	for (size_t i = WAYS; i > 1; i--) {
-		const size_t other = bench_random(random) % i;
-		const enum way last = order[i - 1];
-
-		order[i - 1] = order[other];
-		order[other] = last;
-	}
-}
-
 static void compare(size_t rounds, size_t operations)
 {
 	static double times[WAYS][MAX_ROUNDS], ratios[WAYS][MAX_ROUNDS];
-	enum way order[WAYS] = { PLAIN, BARE, GUARDED, COPY_OUT, PREAD };
+	size_t order[WAYS];
 	uint64_t random = 1;
 
 	for (size_t round = 0; round < rounds; round++) {
-		shuffle(order, &random);
+		bench_order(order, WAYS, &random);
 		for (size_t i = 0; i < WAYS; i++)
-			times[order[i]][round] = measure(order[i], operations,
-							 bench_random(&random));
+			times[order[i]][round] =
+				measure((enum way)order[i], operations,
+					bench_random(&random));
 		for (enum way way = PLAIN; way < WAYS; way++)
 			ratios[way][round] =
 				times[way][round] / times[BARE][round];

@@ -79,6 +79,19 @@ struct vms_budget;
 /* Outside of an access, too, what is gone reads as zeros; stats count it. */
 #define VMS_FILE_ZERO_OUTSIDE 0x80u
 
+/*
+ * vms_file_append gathers what is added in memory, and it is added to the file 256 KiB at
+ * once; before that by vms_file_sync, vms_file_refresh, vms_file_resize, vms_file_close,
+ * and by any call with a range that has some of it, vms_file_at among them. A process
+ * that is killed loses what is gathered, and other processes, windows and pointers that
+ * were given before do not see it; its space on disk is taken by the append, and its
+ * place is certain. For that the file is locked: nobody else may append to it by this
+ * library (EBUSY), or in another way, which the call that adds the gathered answers with
+ * EBUSY. A forked child has nothing of what its parent has gathered, and may not append.
+ * Not with VMS_FILE_READ_ONLY, VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
+ */
+#define VMS_FILE_GATHERS 0x100u
+
 /* Options of a file; zero in a field means its default. */
 struct vms_file_options {
 	/* sizeof(struct vms_file_options); lets the struct grow. */
@@ -139,7 +152,8 @@ struct vms_file_options {
  *   EFBIG     the file is larger than the maximum.
  *   ENODEV    it is no regular file.
  *   ENOMEM    addresses, the map-count limit, memory for records; the budget.
- *   EBUSY     another process, or this one, has it open VMS_FILE_ATOMIC for writing.
+ *   EBUSY     another process, or this one, has it open VMS_FILE_ATOMIC for writing;
+ *             VMS_FILE_GATHERS, and another one appends or has that, too.
  *   EBADF     a descriptor that is O_PATH or not open for what is asked.
  *   EBADMSG   the journal is damaged, or not a journal: nothing was written.
  *             vms_file_journal_problem says what is wrong.
@@ -203,7 +217,11 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  *   ENOMEM  of an atomic file: memory for what is not committed yet; of a private
  *           one (vms_file_resize): the budget.
  *   EPERM   sealed (F_SEAL_GROW), immutable; an atomic file in a forked child.
+ *   EBUSY   another process has the file open VMS_FILE_GATHERS; or this one has, and
+ *           somebody has appended by write(2): what was gathered was added behind that.
  *   EIO, EINTR  as write(2).
+ * With VMS_FILE_GATHERS the errors of write(2) are of what was gathered, too, which is
+ * kept and tried again; so they are of each call that adds it to the file.
  */
 int vms_file_append(vms_file *file, const void *bytes, size_t length,
 		    uint64_t *offset);

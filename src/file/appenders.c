@@ -7,23 +7,55 @@
 #include "file/file.h"
 #include "host/host.h"
 
-/* No file reaches so far: ext4 ends at 16 TiB, and xfs at the last but one byte. */
-#define LOCKED_BYTE ((off_t)INT64_MAX - 1)
+/*
+ * No file reaches so far: ext4 ends at 16 TiB, and xfs at the last but two bytes.
+ *
+ *   APPENDS   shared by all that append; exclusive: the others wait
+ *   KEEPS_OUT held by one that lets nobody else append
+ */
+enum byte {
+	APPENDS = 1,
+	KEEPS_OUT = 2,
+};
 
-static long lock(const struct vms_file *file, int command, short type)
+static struct flock byte_of(enum byte byte, short type)
 {
-	struct flock byte = {
+	return (struct flock){
 		.l_type = type,
 		.l_whence = SEEK_SET,
-		.l_start = LOCKED_BYTE,
+		.l_start = (off_t)INT64_MAX - (off_t)byte,
 		.l_len = 1,
 	};
+}
+
+static long lock_byte(const struct vms_file *file, enum byte byte, int command,
+		      short type)
+{
+	struct flock request = byte_of(byte, type);
 	long error;
 
 	do
-		error = vmsi_host.file_lock(file->fd, command, &byte);
+		error = vmsi_host.file_lock(file->fd, command, &request);
 	while (error == -EINTR);
 	return error;
+}
+
+static long lock(const struct vms_file *file, int command, short type)
+{
+	return lock_byte(file, APPENDS, command, type);
+}
+
+static bool is_held(long error)
+{
+	return error == -EAGAIN || error == -EACCES;
+}
+
+static bool is_kept_out(const struct vms_file *file)
+{
+	struct flock other = byte_of(KEEPS_OUT, F_RDLCK);
+
+	return vmsi_host.file_lock(file->fd, F_OFD_GETLK, &other) == 0 &&
+		other.l_type == F_WRLCK;
 }
 
 /* The number of the descriptor stays: other threads are using it. */
@@ -58,15 +90,32 @@ int vmsi_appenders_join(struct vms_file *file)
 		return error;
 	if (lock(file, F_OFD_SETLKW, F_RDLCK) == -EBADF)
 		return -EBADF;
+	/* Who keeps others out looks the other way round, so one of the two sees it. */
+	if (is_kept_out(file)) {
+		(void)lock(file, F_OFD_SETLK, F_UNLCK);
+		return -EBUSY;
+	}
 	file->appenders = VMSI_APPENDERS_JOINED;
 	return 0;
 }
 
+int vmsi_appenders_keep_out(struct vms_file *file)
+{
+	int error;
+
+	if (is_held(lock_byte(file, KEEPS_OUT, F_OFD_SETLK, F_WRLCK)))
+		return -EBUSY;
+	error = vmsi_appenders_join(file);
+	if (!error && !vmsi_appenders_shut_out(file))
+		return -EBUSY;
+	if (!error)
+		vmsi_appenders_let_in(file);
+	return error;
+}
+
 bool vmsi_appenders_shut_out(struct vms_file *file)
 {
-	const long error = lock(file, F_OFD_SETLK, F_WRLCK);
-
-	return error != -EAGAIN && error != -EACCES;
+	return !is_held(lock(file, F_OFD_SETLK, F_WRLCK));
 }
 
 void vmsi_appenders_let_in(struct vms_file *file)

@@ -25,9 +25,15 @@ struct vms_file;
 /*
  * Before the first append: take the read lock. In a child of fork(2), which has
  * its parent's description and so its locks and its position, make one of its own
- * first. Returns 0 or -errno.
+ * first. Returns 0 or -errno; -EBUSY: another process keeps others out.
  */
 int vmsi_appenders_join(struct vms_file *file);
+
+/*
+ * Let no other process append as long as the file is open: its first append answers
+ * EBUSY. -EBUSY: one has appended already, or keeps others out itself.
+ */
+int vmsi_appenders_keep_out(struct vms_file *file);
 
 /* Whether no other process appends; if so, none does until the next call. */
 bool vmsi_appenders_shut_out(struct vms_file *file);

@@ -29,22 +29,15 @@ static int take_space(struct vms_file *file, uint64_t size)
 	struct vmsi_atomic *atomic = file->atomic;
 	const uint64_t ahead = vmsi_min(vmsi_align_up(size, SPACE_STEP),
 					file->maximum);
-	uint64_t taken = ahead;
 	int error;
 
 	if (vmsi_file_has(file, VMS_FILE_SPARSE) || size <= atomic->space)
 		return 0;
-	error = vmsi_disk_extend(file->fd, atomic->space, ahead - atomic->space,
-				 VMSI_DISK_KEEP_SIZE);
-	if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG) {
-		taken = size;
-		error = vmsi_disk_extend(file->fd, atomic->space,
-					 size - atomic->space,
-					 VMSI_DISK_KEEP_SIZE);
-	}
-	if (error && error != -EOPNOTSUPP)
+	error = vmsi_disk_extend_ahead(file->fd, VMSI_DISK_KEEP_SIZE,
+				       &atomic->space, size, ahead);
+	if (error != -EOPNOTSUPP)
 		return error;
-	atomic->space = taken;
+	atomic->space = ahead;
 	return 0;
 }
 

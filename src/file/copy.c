@@ -4,7 +4,7 @@
 
 #include "file/alone.h"
 #include "file/disk.h"
-#include "file/file.h"
+#include "file/gather.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -126,13 +126,10 @@ static int copy_by_calls(const struct copy *copy)
 
 static int check(const struct copy *copy)
 {
-	const uint64_t size = atomic_load(&copy->file->size);
-
 	if (copy->direction == COPY_IN &&
 	    vmsi_file_has(copy->file, VMS_FILE_READ_ONLY))
 		return -EBADF;
-	return copy->offset > size || copy->length > size - copy->offset ?
-		-ERANGE : 0;
+	return vmsi_file_reach(copy->file, copy->offset, copy->length);
 }
 
 /*

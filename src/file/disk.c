@@ -260,6 +260,29 @@ int vmsi_disk_extend(int fd, uint64_t offset, uint64_t length,
 	return error;
 }
 
+int vmsi_disk_extend_ahead(int fd, enum vmsi_disk_size size, uint64_t *end,
+			   uint64_t needed, uint64_t ahead)
+{
+	uint64_t to = ahead;
+	int error = vmsi_disk_extend(fd, *end, to - *end, size);
+
+	if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG) {
+		to = needed;
+		error = vmsi_disk_extend(fd, *end, to - *end, size);
+	}
+	if (!error)
+		*end = to;
+	return error;
+}
+
+int vmsi_disk_check_limit(uint64_t size)
+{
+	uint64_t soft, hard;
+
+	return vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) == 0 && size > soft ?
+		-EFBIG : 0;
+}
+
 /* Whether this makes the file longer, and is a matter of the limit, the kernel says. */
 int vmsi_disk_truncate(int fd, uint64_t size)
 {

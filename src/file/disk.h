@@ -50,6 +50,16 @@ enum vmsi_disk_size { VMSI_DISK_GROW, VMSI_DISK_KEEP_SIZE };
 int vmsi_disk_extend(int fd, uint64_t offset, uint64_t length,
 		     enum vmsi_disk_size size);
 
+/*
+ * The same from *end on up to ahead, so that not each small growth is a call; where
+ * the disk, the quota or the limit do not give so much, up to needed. Writes *end.
+ */
+int vmsi_disk_extend_ahead(int fd, enum vmsi_disk_size size, uint64_t *end,
+			   uint64_t needed, uint64_t ahead);
+
+/* -EFBIG: a file may not be so long by RLIMIT_FSIZE. */
+int vmsi_disk_check_limit(uint64_t size);
+
 /* Zeros over what a file has. */
 int vmsi_disk_write_zeros(int fd, uint64_t offset, uint64_t length);
 

@@ -4,23 +4,40 @@
 #include "base/versioned.h"
 #include "file/atomic.h"
 #include "file/base.h"
+#include "file/gather.h"
 #include "space/inside.h"
 
 /* The size of a file, where it is, and its figures. */
 
+/* What is gathered is a part of the file, wherever it is; so are locks. */
+static struct vms_file *changed(const vms_file *file)
+{
+	return (struct vms_file *)(uintptr_t)file;
+}
+
+static uint64_t size_with_lock(const struct vms_file *file)
+{
+	return file->size + file->gather.length;
+}
+
 uint64_t vms_file_size(const vms_file *file)
 {
-	return atomic_load_explicit(&file->size, memory_order_acquire);
+	uint64_t size;
+
+	if (!vmsi_file_has(file, VMS_FILE_GATHERS))
+		return atomic_load_explicit(&file->size, memory_order_acquire);
+	vmsi_lock_acquire(&changed(file)->lock);
+	size = size_with_lock(file);
+	vmsi_lock_release(&changed(file)->lock);
+	return size;
 }
 
 void *vms_file_at(const vms_file *file, uint64_t offset, size_t length)
 {
-	int error = 0;
+	int error = file->base ? 0 : -ENXIO;
 
-	if (!file->base)
-		error = -ENXIO;
-	else if (!vmsi_file_covers(file, offset, length))
-		error = -ERANGE;
+	if (!error && !vmsi_file_covers(file, offset, length))
+		error = vmsi_file_reach(changed(file), offset, length);
 	if (!error)
 		return file->base + offset;
 	(void)vmsi_status(error);
@@ -31,7 +48,7 @@ static void read_figures(struct vms_file *file, struct vms_file_stats *stats)
 {
 	vmsi_lock_acquire(&file->lock);
 	*stats = (struct vms_file_stats){
-		.size = file->size,
+		.size = size_with_lock(file),
 		.maximum = file->maximum,
 		.windows = file->windows,
 		.losses = atomic_load(&file->losses.count),

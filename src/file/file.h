@@ -28,6 +28,14 @@ enum vmsi_appenders {
 	VMSI_APPENDERS_SHARED, /* its description is the parent's too */
 };
 
+/* What is appended to a file that gathers; see gather.h. */
+struct vmsi_gather {
+	char *bytes;          /* NULL: the file does not gather */
+	size_t length;        /* gathered; its place is behind the file's size */
+	uint64_t space;       /* up to here the file has its space on disk */
+	bool is_inherited;    /* by a forked child, which gathers nothing */
+};
+
 /*
  * What a mapped file consists of. A file has a space of its own, as large as its
  * maximum, in which one mapping, base, shows all of it:
@@ -61,6 +69,7 @@ struct vms_file {
 	size_t windows;       /* that are open */
 	struct vmsi_pool window_records;
 	enum vmsi_appenders appenders;
+	struct vmsi_gather gather;
 	uint64_t writing_back; /* up to here write-back of what was appended has begun */
 	_Atomic int write_error; /* told to an internal call, and to be told by the next
 				    vms_file_sync or _close: errno, 0: none */

@@ -5,6 +5,7 @@
 
 #include "file/atomic.h"
 #include "file/file.h"
+#include "file/gather.h"
 #include "space/inside.h"
 
 /*
@@ -38,6 +39,7 @@ static void after_fork_in_child(void)
 		vmsi_lock_release_any(&file->lock);
 		vmsi_lock_init(&file->sync_lock, VMSI_RANK_FILE_SYNC);
 		file->appenders = VMSI_APPENDERS_SHARED;
+		vmsi_gather_forked(file);
 		if (file->atomic)
 			vmsi_atomic_forked(file);
 	}

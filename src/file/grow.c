@@ -6,6 +6,7 @@
 #include "space/inside.h"
 #include "file/atomic.h"
 #include "file/base.h"
+#include "file/gather.h"
 
 /* The public calls that change the size; what each kind of file does is elsewhere. */
 
@@ -28,7 +29,9 @@ static int append(struct vms_file *file, const void *bytes, size_t length,
 	if (file->atomic)
 		return vmsi_atomic_append(file, bytes, length, start);
 	vmsi_lock_acquire(&file->lock);
-	error = vmsi_shared_append(file, bytes, length, start);
+	error = vmsi_file_has(file, VMS_FILE_GATHERS) ?
+		vmsi_gather_append(file, bytes, length, start) :
+		vmsi_shared_append(file, bytes, length, start);
 	vmsi_lock_release(&file->lock);
 	return error;
 }
@@ -49,8 +52,11 @@ static int resize_with_lock(struct vms_file *file, uint64_t size)
 	int error;
 
 	vmsi_lock_acquire(&file->lock);
-	error = vmsi_file_has(file, VMS_FILE_PRIVATE) ?
-		vmsi_private_resize(file, size) : vmsi_shared_resize(file, size);
+	error = vmsi_gather_write_out(file);
+	if (!error)
+		error = vmsi_file_has(file, VMS_FILE_PRIVATE) ?
+			vmsi_private_resize(file, size) :
+			vmsi_shared_resize(file, size);
 	vmsi_lock_release(&file->lock);
 	return error;
 }

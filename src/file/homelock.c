@@ -38,11 +38,16 @@ static int set(const struct vmsi_home_lock *lock, enum place place, short type,
 	return (int)error;
 }
 
+static bool is_held(int error)
+{
+	return error == -EAGAIN || error == -EACCES;
+}
+
 int vmsi_home_lock_writer(struct vmsi_home_lock *lock)
 {
 	int error = set(lock, WRITER, F_WRLCK, F_OFD_SETLK);
 
-	return error == -EAGAIN || error == -EACCES ? -EBUSY : error;
+	return is_held(error) ? -EBUSY : error;
 }
 
 /*
@@ -72,9 +77,12 @@ static int take_reading(struct vmsi_home_lock *lock, short type)
 	return error;
 }
 
+/* Where nobody reads, there is nothing to wait for. */
 int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock)
 {
-	return take_reading(lock, F_WRLCK);
+	int error = set(lock, READING, F_WRLCK, F_OFD_SETLK);
+
+	return is_held(error) ? take_reading(lock, F_WRLCK) : error;
 }
 
 int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock)

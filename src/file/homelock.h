@@ -11,8 +11,8 @@
  *
  *   WRITER   held for as long as the file is open to be written
  *   DOOR     taken by a reader for the moment in which it takes READING, and by the
- *            writer while it waits for READING, so that readers that come meanwhile
- *            wait behind it
+ *            writer while it waits for READING, which it does where it is held: readers
+ *            that come meanwhile wait behind the writer
  *   READING  shared by the readers in an access; exclusive: the home file is being
  *            written
  *   WHOLE    held by a writer for as long as the home file has the latest commit, but

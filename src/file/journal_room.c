@@ -40,17 +40,12 @@ int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
 	if (end <= allocated)
 		return 0;
 	ahead = vmsi_align_up(vmsi_max(end - allocated, ahead), STEP_LEAST);
-	error = vmsi_disk_extend(journal->fd, allocated, ahead, VMSI_DISK_GROW);
-	if (error == -ENOSPC || error == -EDQUOT || error == -EFBIG) {
-		ahead = end - allocated;
-		error = vmsi_disk_extend(journal->fd, allocated, ahead,
-					 VMSI_DISK_GROW);
-	}
-	if (error)
-		return error;
-	journal->allocated = allocated + ahead;
-	write_zeros(journal, zeros_from);
-	return 0;
+	error = vmsi_disk_extend_ahead(journal->fd, VMSI_DISK_GROW,
+				       &journal->allocated, end,
+				       allocated + ahead);
+	if (!error)
+		write_zeros(journal, zeros_from);
+	return error;
 }
 
 int vmsi_journal_write_again(struct vmsi_journal *journal)

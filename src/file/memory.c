@@ -4,16 +4,15 @@
 #include <sys/mman.h>
 
 #include "file/base.h"
+#include "file/gather.h"
 #include "host/host.h"
 #include "space/inside.h"
 
 /* What of a file is in memory. */
 
-static int check_range(const struct vms_file *file, uint64_t offset, size_t length)
+static int check_range(struct vms_file *file, uint64_t offset, size_t length)
 {
-	if (!file)
-		return -EINVAL;
-	return vmsi_file_covers(file, offset, length) ? 0 : -ERANGE;
+	return file ? vmsi_file_reach(file, offset, length) : -EINVAL;
 }
 
 /* Advice that gives pages up, and with them what was written and not committed. */

@@ -8,6 +8,7 @@
 #include "file/base.h"
 #include "file/descriptor.h"
 #include "file/fork.h"
+#include "file/gather.h"
 #include "file/grow.h"
 #include "file/guard.h"
 #include "file/options.h"
@@ -124,13 +125,18 @@ static int open_parts(struct vms_file *file, struct request *request)
 	if (error)
 		goto close;
 	file->writing_back = file->size;
-	error = vmsi_base_open(file, &request->options);
+	error = vmsi_gather_open(file);
 	if (error)
 		goto close_atomic;
+	error = vmsi_base_open(file, &request->options);
+	if (error)
+		goto close_gather;
 	error = start_atomic(file);
 	if (!error)
 		return 0;
 
+close_gather:
+	(void)vmsi_gather_close(file);
 close_atomic:
 	if (file->atomic)
 		(void)vmsi_atomic_close(file);
@@ -240,6 +246,7 @@ int vms_file_close(vms_file *file)
 	if (!file)
 		return 0;
 	vmsi_file_unregister(file);
+	error = vmsi_gather_close(file);
 	if (file->atomic)
 		error = vmsi_atomic_close(file);
 	vmsi_base_close(file);

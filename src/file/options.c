@@ -8,7 +8,7 @@
 #define KNOWN_FLAGS \
 	(VMS_FILE_READ_ONLY | VMS_FILE_PRIVATE | VMS_FILE_CREATE | \
 	 VMS_FILE_EXCLUSIVE | VMS_FILE_SPARSE | VMS_FILE_ATOMIC | \
-	 VMS_FILE_TELLS | VMS_FILE_ZERO_OUTSIDE)
+	 VMS_FILE_TELLS | VMS_FILE_ZERO_OUTSIDE | VMS_FILE_GATHERS)
 #define MODE_BITS 07777u
 
 /* Flags that exclude each other, and flags that need another one. */
@@ -17,6 +17,8 @@ static const struct {
 } exclusions[] = {
 	{ VMS_FILE_READ_ONLY, VMS_FILE_PRIVATE | VMS_FILE_SPARSE },
 	{ VMS_FILE_PRIVATE, VMS_FILE_ATOMIC | VMS_FILE_SPARSE },
+	{ VMS_FILE_GATHERS, VMS_FILE_READ_ONLY | VMS_FILE_PRIVATE |
+			    VMS_FILE_ATOMIC },
 };
 static const struct {
 	unsigned flag, needed;

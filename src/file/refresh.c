@@ -3,6 +3,7 @@
 
 #include "file/atomic.h"
 #include "file/base.h"
+#include "file/gather.h"
 #include "file/grow.h"
 #include "space/inside.h"
 
@@ -44,7 +45,9 @@ static int refresh_with_lock(struct vms_file *file)
 	int error, mended;
 
 	vmsi_lock_acquire(&file->lock);
-	error = file->atomic ? 0 : follow_size(file);
+	error = vmsi_gather_write_out(file);
+	if (!error && !file->atomic)
+		error = follow_size(file);
 	mended = error && error != -EFBIG ? 0 : vmsi_losses_mend(file);
 	vmsi_lock_release(&file->lock);
 	return mended ? mended : error;

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "file/base.h"
+#include "file/gather.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -209,7 +210,7 @@ static int sync_with_lock(struct vms_file *file, uint64_t offset, uint64_t lengt
 static int check(const struct vms_file *file, uint64_t offset, uint64_t *length,
 		 unsigned flags)
 {
-	if (!file || (flags & ~VMS_FILE_SYNC_ALL) || file->atomic ||
+	if ((flags & ~VMS_FILE_SYNC_ALL) || file->atomic ||
 	    vmsi_base_is_private(file))
 		return -EINVAL;
 	if (*length == 0 && offset <= file->size)
@@ -219,8 +220,10 @@ static int check(const struct vms_file *file, uint64_t offset, uint64_t *length,
 
 int vms_file_sync(vms_file *file, uint64_t offset, uint64_t length, unsigned flags)
 {
-	int error = check(file, offset, &length, flags);
+	int error = file ? vmsi_gather_settle(file) : -EINVAL;
 
+	if (!error)
+		error = check(file, offset, &length, flags);
 	if (error)
 		return vmsi_status(error);
 	vmsi_lock_acquire(&file->sync_lock);

@@ -110,9 +110,9 @@ static void a_limit_may_be_lowered_from_outside(void **state)
 }
 
 /* Fill a file system by each way to grow; each time nothing is left of what failed. */
-static void fill(const char *path)
+static void fill_by(const char *path, unsigned flags)
 {
-	vms_file *file = must_open(path, VMS_FILE_CREATE, 0);
+	vms_file *file = must_open(path, VMS_FILE_CREATE | flags, 0);
 	const size_t length = 333333;
 	char *bytes = malloc(length);
 	uint64_t size;
@@ -123,6 +123,7 @@ static void fill(const char *path)
 	assert_int_equal(errno, ENOSPC);
 	size = vms_file_size(file);
 	assert_true(size > 0 && size % length == 0);
+	worked(vms_file_refresh(file));
 	assert_int_equal(size_of(path), size);
 	refused(vms_file_append(file, NULL, 16 * MIB, NULL), ENOSPC);
 	refused(vms_file_resize(file, size + 16 * MIB), ENOSPC);
@@ -135,7 +136,14 @@ static void fill(const char *path)
 	worked(vms_file_resize(file, 1));
 	worked(vms_file_append(file, bytes, length, NULL));
 	worked(vms_file_close(file));
+	assert_int_equal(unlink(path), 0);
 	free(bytes);
+}
+
+static void fill(const char *path)
+{
+	fill_by(path, 0);
+	fill_by(path, VMS_FILE_GATHERS);
 }
 
 static void fills_a_file_system_in_memory(void **state)

@@ -87,7 +87,7 @@ static void refuses_wrong_options(void **state)
 {
 	const struct place *place = *state;
 	static const unsigned wrong[] = {
-		0x100, VMS_FILE_READ_ONLY | VMS_FILE_PRIVATE,
+		0x200, VMS_FILE_READ_ONLY | VMS_FILE_PRIVATE,
 		VMS_FILE_READ_ONLY | VMS_FILE_SPARSE,
 		VMS_FILE_PRIVATE | VMS_FILE_ATOMIC,
 		VMS_FILE_PRIVATE | VMS_FILE_SPARSE, VMS_FILE_EXCLUSIVE,

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "file/gather.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "file/appenders.h"
+#include "file/base.h"
+#include "file/disk.h"
+#include "file/grow.h"
+#include "space/inside.h"
+
+/*
+ * More at once makes the kernel use larger folios for the page cache, and gains nothing
+ * any more by fewer calls.
+ */
+#define GATHER_BYTES ((size_t)256 << 10)
+
+/* Each step is a call, and what is not used of the last one is given back. */
+#define SPACE_STEP ((uint64_t)8 << 20)
+
+/* --- opening and closing ------------------------------------------------------------ */
+
+int vmsi_gather_open(struct vms_file *file)
+{
+	struct vmsi_gather *gather = &file->gather;
+	int error;
+
+	if (!vmsi_file_has(file, VMS_FILE_GATHERS))
+		return 0;
+	error = vmsi_appenders_keep_out(file);
+	if (error)
+		return error;
+	gather->bytes = vmsi_records_get(NULL, GATHER_BYTES);
+	if (!gather->bytes)
+		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	gather->space = file->size;
+	return 0;
+}
+
+int vmsi_gather_close(struct vms_file *file)
+{
+	struct vmsi_gather *gather = &file->gather;
+	int error;
+
+	if (!gather->bytes)
+		return 0;
+	error = vmsi_gather_settle(file);
+	/* To cut a file to the size that it has gives back what lies behind. */
+	if (gather->space > file->size)
+		(void)vmsi_disk_truncate(file->fd, file->size);
+	vmsi_records_put(NULL, gather->bytes, GATHER_BYTES);
+	gather->bytes = NULL;
+	return error;
+}
+
+void vmsi_gather_forked(struct vms_file *file)
+{
+	file->gather.length = 0;
+	file->gather.space = 0;
+	file->gather.is_inherited = true;
+}
+
+/* --- writing out --------------------------------------------------------------------- */
+
+int vmsi_gather_write_out(struct vms_file *file)
+{
+	struct vmsi_gather *gather = &file->gather;
+	const uint64_t told = file->size;
+	uint64_t start;
+	int error;
+
+	if (gather->length == 0)
+		return 0;
+	error = vmsi_shared_append(file, gather->bytes, gather->length, &start);
+	if (error)
+		return error;
+	gather->length = 0;
+	return start == told ? 0 : -EBUSY;
+}
+
+int vmsi_gather_settle(struct vms_file *file)
+{
+	int error;
+
+	if (!vmsi_file_has(file, VMS_FILE_GATHERS))
+		return 0;
+	vmsi_lock_acquire(&file->lock);
+	error = vmsi_gather_write_out(file);
+	vmsi_lock_release(&file->lock);
+	return error;
+}
+
+int vmsi_file_reach(struct vms_file *file, uint64_t offset, uint64_t length)
+{
+	int error;
+
+	if (vmsi_file_covers(file, offset, length))
+		return 0;
+	error = vmsi_gather_settle(file);
+	if (error)
+		return error;
+	return vmsi_file_covers(file, offset, length) ? 0 : -ERANGE;
+}
+
+/* --- gathering ------------------------------------------------------------------------ */
+
+/* Up to `space` the limit of the process has been asked for, too. */
+static int take_space(struct vms_file *file, uint64_t end)
+{
+	uint64_t *space = &file->gather.space;
+	uint64_t ahead = vmsi_min(vmsi_align_up(end, SPACE_STEP), file->maximum);
+	int error;
+
+	if (end <= *space)
+		return 0;
+	if (vmsi_disk_check_limit(ahead) != 0)
+		ahead = end;
+	error = vmsi_disk_check_limit(ahead);
+	if (error)
+		return error;
+	if (!vmsi_file_has(file, VMS_FILE_SPARSE))
+		return vmsi_disk_extend_ahead(file->fd, VMSI_DISK_KEEP_SIZE,
+					      space, end, ahead);
+	*space = ahead;
+	return 0;
+}
+
+static bool fits(const struct vmsi_gather *gather, const void *bytes, size_t length)
+{
+	return bytes && !gather->is_inherited &&
+		length <= GATHER_BYTES - gather->length;
+}
+
+static int append_at_once(struct vms_file *file, const void *bytes, size_t length,
+			  uint64_t *start)
+{
+	int error = vmsi_gather_write_out(file);
+
+	return error ? error : vmsi_shared_append(file, bytes, length, start);
+}
+
+int vmsi_gather_append(struct vms_file *file, const void *bytes, size_t length,
+		       uint64_t *start)
+{
+	struct vmsi_gather *gather = &file->gather;
+	uint64_t end;
+	int error;
+
+	if (!fits(gather, bytes, length)) {
+		error = vmsi_gather_write_out(file);
+		if (error)
+			return error;
+	}
+	if (!fits(gather, bytes, length))
+		return vmsi_shared_append(file, bytes, length, start);
+	*start = file->size + gather->length;
+	if (!vmsi_add(*start, length, &end) || end > file->maximum)
+		return -EFBIG;
+	error = take_space(file, end);
+	/* Where there is no space to be had ahead, a write tells whether there is any. */
+	if (error == -EOPNOTSUPP)
+		return append_at_once(file, bytes, length, start);
+	if (error)
+		return error;
+	memcpy(gather->bytes + gather->length, bytes, length);
+	gather->length += length;
+	return 0;
+}
