@@ -35,10 +35,8 @@ static int open_sets(struct vmsi_atomic *atomic, uint64_t pages)
 	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
 		int error = vmsi_pageset_open(sets[i], pages);
 
-		if (error) {
-			close_sets(atomic);
+		if (error)
 			return error;
-		}
 	}
 	return 0;
 }
@@ -182,29 +180,48 @@ int vmsi_atomic_start(struct vms_file *file)
 		base, base + file->mapped });
 }
 
+static int close_journal(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error;
+
+	vmsi_lock_acquire(&atomic->committing);
+	vmsi_journal_discard(&atomic->journal);
+	error = vmsi_commit_catch_up(file);
+	vmsi_lock_release(&atomic->committing);
+	if (!error)
+		return vmsi_journal_close(&atomic->journal);
+	vmsi_journal_abandon(&atomic->journal);
+	return error;
+}
+
+/* The journal that a forked child has inherited is its parent's, with all it has. */
+static int close_writer(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error = 0;
+
+	if (atomic_load(&atomic->inherited))
+		vmsi_journal_abandon(&atomic->journal);
+	else
+		error = close_journal(file);
+	if (atomic->stall)
+		vmsi_stall_close(atomic->stall);
+	close_tracker(atomic);
+	close_sets(atomic);
+	vmsi_staging_close(&atomic->staging);
+	return error;
+}
+
 int vmsi_atomic_close(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 	int error = 0;
 
-	if (atomic->reads) {
+	if (atomic->reads)
 		vmsi_reader_close(file);
-	} else {
-		vmsi_lock_acquire(&atomic->committing);
-		vmsi_journal_discard(&atomic->journal);
-		if (!atomic_load(&atomic->inherited))
-			error = vmsi_commit_catch_up(file);
-		vmsi_lock_release(&atomic->committing);
-		if (!error && !atomic_load(&atomic->inherited))
-			error = vmsi_journal_close(&atomic->journal);
-		else
-			vmsi_host.close(atomic->journal.fd);
-		if (atomic->stall)
-			vmsi_stall_close(atomic->stall);
-		close_tracker(atomic);
-		close_sets(atomic);
-		vmsi_staging_close(&atomic->staging);
-	}
+	else
+		error = close_writer(file);
 	file->atomic = NULL;
 	vmsi_records_put(NULL, atomic,
 			 vmsi_align_up(sizeof(*atomic), vmsi_page_size()));

@@ -213,7 +213,7 @@ static int recover(struct vmsi_journal *journal, const char **problem)
 
 /* --- opening and closing ---------------------------------------------------------------- */
 
-static void release(struct vmsi_journal *journal)
+void vmsi_journal_abandon(struct vmsi_journal *journal)
 {
 	if (journal->fd >= 0)
 		vmsi_host.close(journal->fd);
@@ -278,7 +278,7 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 		return 0;
 	if (is_new)
 		vmsi_host.unlink(path);
-	release(journal);
+	vmsi_journal_abandon(journal);
 	return error;
 }
 
@@ -294,7 +294,7 @@ int vmsi_journal_close(struct vmsi_journal *journal)
 		if (error == -ENOENT)
 			error = 0;
 	}
-	release(journal);
+	vmsi_journal_abandon(journal);
 	return (int)error;
 }
 

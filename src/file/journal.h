@@ -150,6 +150,9 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
  */
 int vmsi_journal_close(struct vmsi_journal *journal);
 
+/* Close it as it is: nothing is written, as if the process had ended. */
+void vmsi_journal_abandon(struct vmsi_journal *journal);
+
 /*
  * Write a record behind those there are; it is part of no commit before
  * vmsi_journal_sync has returned 0 after a COMMIT record. offsets: where the images

@@ -156,7 +156,7 @@ static void what_was_acknowledged_survives_a_kill(void **state)
 	struct random random = { seed };
 
 	(void)state;
-	print_message("%u kills, seed %llu\n", kills,
+	print_message("# %u kills, seed %llu\n", kills,
 		      (unsigned long long)seed);
 	for (unsigned i = 0; i < kills; i++)
 		kill_once((enum knowing)(i % KNOWINGS), &random);

@@ -133,12 +133,82 @@ static void a_commit_of_nothing_settles_one_that_has_failed(void **state)
 	must_have(place->path, "first.");
 }
 
+/* --- a writer that stops midway ------------------------------------------------------ */
+
+static int writes_home;        /* of the file that has the descriptor */
+static int home = -1;
+
+static long write_home_and_stop(int fd, const void *bytes, size_t length,
+				uint64_t offset)
+{
+	struct stat written, watched;
+
+	if (fstat(fd, &written) == 0 && fstat(home, &watched) == 0 &&
+	    written.st_ino == watched.st_ino && writes_home++ > 0)
+		_exit(0);
+	return real.pwrite(fd, bytes, length, offset);
+}
+
+static void commit_pages(vms_file *file, char byte)
+{
+	for (uint64_t page = 0; page < 8; page += 2) {
+		const uint64_t offset = page * page_bytes();
+
+		child_needs(vms_file_will_write(file, offset, 1) == 0);
+		*(char *)vms_file_at(file, offset, 1) = byte;
+	}
+	child_needs(vms_file_commit(file) == 0);
+}
+
+/* It has written one page of four into the file. */
+static void stop_midway(const char *path)
+{
+	const pid_t child = fork();
+
+	if (child == 0) {
+		vms_file *file = open_atomic(path);
+
+		child_needs(vms_file_resize(file, 8 * page_bytes()) == 0);
+		commit_pages(file, 'a');
+		home = open(path, O_RDONLY);
+		vmsi_host.pwrite = write_home_and_stop;
+		commit_pages(file, 'b');
+		_exit(100);
+	}
+	must_end_well(child);
+}
+
+static void a_reader_sees_the_whole_commit_of_a_writer_that_stopped(void **state)
+{
+	const struct place *place = *state;
+	struct vms_file_access access;
+	vms_file *file;
+	char byte;
+	int fd;
+
+	stop_midway(place->path);
+	fd = open(place->path, O_RDONLY);
+	assert_int_equal(pread(fd, &byte, 1, (off_t)(6 * page_bytes())), 1);
+	assert_int_equal(byte, 'a');
+	(void)close(fd);
+	file = must_open(place->path, VMS_FILE_ATOMIC | VMS_FILE_READ_ONLY, 0);
+	worked(vms_file_begin_access(file, &access));
+	for (uint64_t page = 0; page < 8; page += 2)
+		assert_int_equal(*(char *)vms_file_at(file, page * page_bytes(), 1),
+				 'b');
+	worked(vms_file_end_access(&access, NULL));
+	worked(vms_file_close(file));
+	file = must_open(place->path, VMS_FILE_ATOMIC, 0);
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(a_failed_commit_that_was_dropped_does_not_come_back),
 		file_test(not_behind_a_commit_of_nothing),
 		file_test(a_commit_of_nothing_settles_one_that_has_failed),
+		file_test(a_reader_sees_the_whole_commit_of_a_writer_that_stopped),
 	};
 
 	return cmocka_run_group_tests_name("file_commit", tests, NULL, NULL);

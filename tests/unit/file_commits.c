@@ -221,9 +221,9 @@ static void threads_share_a_sync(void **state)
 
 /* --- memory -------------------------------------------------------------------------- */
 
-static void what_is_beyond_the_limit_is_in_the_journal(void **state)
+/* A file of which most that is written has gone to the journal. */
+static vms_file *open_spilled(const struct place *place)
 {
-	const struct place *place = *state;
 	const struct vms_file_options options = {
 		.struct_size = sizeof(options),
 		.flags = TELLING,
@@ -239,12 +239,37 @@ static void what_is_beyond_the_limit_is_in_the_journal(void **state)
 		store(file, i, (char)(i + 1));
 	worked(vms_file_get_stats(file, &stats));
 	assert_true(stats.spilled_bytes >= (PAGES - 8) * page_bytes());
+	return file;
+}
+
+static void what_is_beyond_the_limit_is_in_the_journal(void **state)
+{
+	const struct place *place = *state;
+	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
+	vms_file *file = open_spilled(place);
+
 	for (uint64_t i = 0; i < PAGES; i++)
 		assert_int_equal(*(char *)vms_file_at(file, i * page_bytes(), 1),
 				 (char)(i + 1));
 	worked(vms_file_commit(file));
 	worked(vms_file_get_stats(file, &stats));
 	assert_int_equal(stats.spilled_bytes, 0);
+	for (uint64_t i = 0; i < PAGES; i++)
+		assert_int_equal(home_byte(place->path, i), (char)(i + 1));
+	worked(vms_file_close(file));
+}
+
+/* The child's close must not take back what its parent has in the journal. */
+static void a_child_leaves_the_journal_to_its_parent(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_spilled(place);
+	const pid_t child = fork();
+
+	if (child == 0)
+		_exit(vms_file_close(file) == 0 ? 0 : 1);
+	must_end_well(child);
+	worked(vms_file_commit(file));
 	for (uint64_t i = 0; i < PAGES; i++)
 		assert_int_equal(home_byte(place->path, i), (char)(i + 1));
 	worked(vms_file_close(file));
@@ -262,6 +287,7 @@ int main(void)
 		file_test(a_forked_child_has_a_copy),
 		file_test(threads_share_a_sync),
 		file_test(what_is_beyond_the_limit_is_in_the_journal),
+		file_test(a_child_leaves_the_journal_to_its_parent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

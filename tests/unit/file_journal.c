@@ -42,7 +42,7 @@ static void a_commit_that_was_taken_back_never_was(void **state)
 	must_open();
 	assert_int_equal(write_commit(0, 9, sizes), 0);
 	vmsi_journal_discard(&run.journal);
-	abandon();
+	vmsi_journal_abandon(&run.journal);
 	must_open();
 	expect_home_size(0);
 	assert_int_equal(vmsi_journal_close(&run.journal), 0);
@@ -58,7 +58,7 @@ static void sizes_are_cut_before_they_grow(void **state)
 	commit(1, 2, 3 * run.page);
 	assert_int_equal(write_commit(2, 3, sizes), 0);
 	assert_int_equal(vmsi_journal_sync(&run.journal), 0);
-	abandon();
+	vmsi_journal_abandon(&run.journal);
 	must_open();
 	expect_home_size(2 * run.page + 10);
 	expect_page(1, 0);
@@ -91,7 +91,7 @@ static void a_large_commit_is_one(void **state)
 	assert_int_equal(last[0], 4);
 	assert_true(vmsi_is_aligned(offsets[0], run.page));
 	assert_int_equal(vmsi_journal_sync(&run.journal), 0);
-	abandon();
+	vmsi_journal_abandon(&run.journal);
 	must_open();
 	expect_page(0, 4);
 	expect_page(count - 1, 4);
@@ -145,7 +145,7 @@ static void a_checkpoint_begins_again(void **state)
 	expect_page(0, 1);
 	assert_int_equal(run.journal.end, record(0));
 	commit(1, 2, 2 * run.page);
-	abandon();
+	vmsi_journal_abandon(&run.journal);
 	must_open();
 	expect_page(0, 1);
 	expect_page(1, 2);

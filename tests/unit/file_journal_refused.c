@@ -180,7 +180,7 @@ static void forge(void (*change)(struct vmsi_head *head))
 	assert_non_null(head);
 	must_open();
 	commit(0, 1, 2 * run.page);
-	abandon();
+	vmsi_journal_abandon(&run.journal);
 	read_back(record(0), head, run.page);
 	change(head);
 	vmsi_head_finish(head);
@@ -256,7 +256,7 @@ static void images_past_the_end_of_the_journal_are_not_read(void **state)
 	(void)state;
 	must_open();
 	commit(0, 1, 2 * run.page);
-	abandon();
+	vmsi_journal_abandon(&run.journal);
 	read_back(record(0), &head, sizeof(head));
 	head.count = (uint32_t)VMSI_ENTRIES_MOST;
 	damage(record(0), &head, sizeof(head));

@@ -76,13 +76,6 @@ static inline void must_open(void)
 	assert_int_equal(open_journal(VMSI_JOURNAL_WRITE), 0);
 }
 
-/* As if the process had ended: nothing is written on the way. */
-static inline void abandon(void)
-{
-	run.journal.is_read_only = true;
-	assert_int_equal(vmsi_journal_close(&run.journal), 0);
-}
-
 static inline struct vmsi_image image_of(uint64_t page, uint8_t value)
 {
 	uint8_t *bytes = run.bytes + page % PAGES * run.page;
@@ -153,7 +146,7 @@ static inline void leave_two_commits(void)
 	must_open();
 	commit(0, 1, 2 * run.page);
 	commit(1, 2, 2 * run.page);
-	abandon();
+	vmsi_journal_abandon(&run.journal);
 }
 
 static inline uint64_t record(unsigned number)
