@@ -11,6 +11,7 @@
 
 /* --- being alone ------------------------------------------------------------------- */
 
+/* While stores are stalled, the gate is closed from the begin of that to its end. */
 void vmsi_alone_begin(struct vms_file *file)
 {
 	if (!file->atomic->stalled)
@@ -44,14 +45,11 @@ int vmsi_alone_stall(struct vms_file *file, struct vmsi_range *stalled)
 	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
-	vmsi_gate_close(&atomic->gate);
-	vmsi_lock_acquire(&file->lock);
+	vmsi_alone_begin(file);
 	*stalled = mapped_range(file);
 	error = vmsi_stall_begin(atomic->stall, *stalled);
 	atomic->stalled = error == 0;
-	vmsi_lock_release(&file->lock);
-	if (error)
-		vmsi_gate_open(&atomic->gate);
+	vmsi_alone_end(file);
 	return error;
 }
 
@@ -60,20 +58,18 @@ void vmsi_alone_let_go(struct vms_file *file, struct vmsi_range stalled)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 
-	vmsi_lock_acquire(&file->lock);
+	vmsi_alone_begin(file);
 	vmsi_stall_end(atomic->stall,
 		       vmsi_range_common(stalled, mapped_range(file)));
 	atomic->stalled = false;
-	vmsi_lock_release(&file->lock);
-	vmsi_gate_open(&atomic->gate);
+	vmsi_alone_end(file);
 }
 
 /* They are written, so that what is stored now is not dropped as kept. */
 int vmsi_alone_admit(struct vms_file *file, struct vmsi_page_run run)
 {
 	struct vmsi_atomic *atomic = file->atomic;
-	const struct vmsi_range range =
-		vmsi_pages_range(file, run, vmsi_page_size());
+	const struct vmsi_range range = vmsi_pages_range(file, run);
 	long error;
 
 	if (atomic->reads || !atomic->stalled)
@@ -97,7 +93,7 @@ static int find_among_spilled(struct vms_file *file)
 	while (!error && vmsi_pageset_next(&atomic->spilled, run.end, &run))
 		error = vmsi_tracker_find_private(
 			&atomic->tracker,
-			vmsi_pages_range(file, run, vmsi_page_size()),
+			vmsi_pages_range(file, run),
 			(uintptr_t)file->base, &atomic->written);
 	return error;
 }

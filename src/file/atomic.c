@@ -7,6 +7,7 @@
 #include "base/align.h"
 #include "file/atomic_state.h"
 #include "file/commit.h"
+#include "file/disk.h"
 #include "file/file.h"
 #include "file/overlay.h"
 #include "file/reader.h"
@@ -73,12 +74,10 @@ static void close_tracker(struct vmsi_atomic *atomic)
 static int begin_with_home(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
-	struct stat status;
-	long error = vmsi_host.fstat(file->fd, &status);
+	int error = vmsi_disk_size(file->fd, &atomic->journal.sizes.size);
 
 	if (error)
-		return (int)error;
-	atomic->journal.sizes.size = (uint64_t)status.st_size;
+		return error;
 	atomic->journal.sizes.smallest = atomic->journal.sizes.size;
 	return vmsi_home_lock_tell_whole(&atomic->lock, true);
 }

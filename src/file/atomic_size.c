@@ -6,6 +6,7 @@
 #include "file/alone.h"
 #include "file/atomic.h"
 #include "file/atomic_state.h"
+#include "file/base.h"
 #include "file/disk.h"
 #include "file/file.h"
 #include "file/show.h"
@@ -41,19 +42,14 @@ static int take_space(struct vms_file *file, uint64_t size)
 	return 0;
 }
 
-static uint64_t pages_of(uint64_t size)
-{
-	return vmsi_align_up(size, vmsi_page_size()) / vmsi_page_size();
-}
-
 static int grow(struct vms_file *file, uint64_t size)
 {
 	const uint64_t mapped = file->mapped / vmsi_page_size();
 	int error = take_space(file, size);
 
-	if (!error && pages_of(size) > mapped)
+	if (!error && vmsi_pages_of(size) > mapped)
 		error = vmsi_show_zeros(file, (struct vmsi_page_run){
-			mapped, pages_of(size) });
+			mapped, vmsi_pages_of(size) });
 	if (!error)
 		atomic_store(&file->size, size);
 	return error;
@@ -68,7 +64,7 @@ static int shrink(struct vms_file *file, uint64_t size)
 		last, last + 1 }) : 0;
 
 	if (!error)
-		error = vmsi_show_nothing(file, pages_of(size));
+		error = vmsi_show_nothing(file, vmsi_pages_of(size));
 	if (error)
 		return error;
 	/* What the last page has behind the end is not there when it grows again. */
@@ -116,7 +112,7 @@ static int store(struct vms_file *file, uint64_t at, const void *bytes,
 		return error;
 	memcpy(file->base + at, bytes, length);
 	vmsi_pageset_add(&file->atomic->written, (struct vmsi_page_run){
-		at / page, pages_of(at + length) });
+		at / page, vmsi_pages_of(at + length) });
 	return 0;
 }
 

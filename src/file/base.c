@@ -115,21 +115,15 @@ static int reserve_given(struct vms_file *file, uint64_t size,
 
 /* --- the mapping -------------------------------------------------------------------- */
 
-static int protection(const struct vms_file *file)
-{
-	return vmsi_file_has(file, VMS_FILE_READ_ONLY) ?
-		PROT_READ : PROT_READ | PROT_WRITE;
-}
-
 static int map(struct vms_file *file, uint64_t start, uint64_t end, int flags)
 {
 	const int fd = flags & MAP_ANONYMOUS ? -1 : file->fd;
 	const uint64_t offset = flags & MAP_ANONYMOUS ? 0 : start;
 	long address = vmsi_mmap(file->space, (uintptr_t)file->base + start,
-				end - start, protection(file),
+				end - start, vmsi_base_protection(file),
 				flags | MAP_FIXED, fd, offset);
 
-	if (address < 0 && address >= -4095)
+	if (address < 0)
 		return (int)address;
 	file->mapped = end;
 	return 0;

@@ -3,6 +3,7 @@
 #define VMSI_FILE_BASE_H
 
 #include <stdint.h>
+#include <sys/mman.h>
 
 #include "file/file.h"
 #include "host/host.h"
@@ -44,6 +45,19 @@ static inline bool vmsi_base_is_private(const struct vms_file *file)
 static inline uint64_t vmsi_page_end(uint64_t size)
 {
 	return vmsi_align_up(size, vmsi_page_size());
+}
+
+/* The pages that base has when the file is so long. */
+static inline uint64_t vmsi_pages_of(uint64_t size)
+{
+	return vmsi_page_end(size) / vmsi_page_size();
+}
+
+/* What may be done with what is mapped of a file. */
+static inline int vmsi_base_protection(const struct vms_file *file)
+{
+	return vmsi_file_has(file, VMS_FILE_READ_ONLY) ?
+		PROT_READ : PROT_READ | PROT_WRITE;
 }
 
 /* Whether a range lies in the file. */

@@ -8,6 +8,7 @@
 #include "file/atomic_state.h"
 #include "file/file.h"
 #include "file/show.h"
+#include "file/spill.h"
 #include "file/trim.h"
 #include "host/host.h"
 #include "space/inside.h"
@@ -30,15 +31,9 @@
 /* The copies so far become a record of their own, and the staging is empty again. */
 static int write_piece(struct vms_file *file)
 {
-	struct vmsi_atomic *atomic = file->atomic;
-	int error = vmsi_journal_write(&atomic->journal, VMSI_RECORD_SPILL,
-				       vmsi_alone_sizes(file),
-				       atomic->staging.images,
-				       atomic->staging.count, NULL);
+	int error = vmsi_spill_staged(file, NULL);
 
-	atomic->staging.count = 0;
-	if (!error)
-		atomic->record_smallest = atomic_load(&file->size);
+	file->atomic->staging.count = 0;
 	return error;
 }
 

@@ -211,14 +211,23 @@ static int allocate(int fd, int mode, uint64_t offset, uint64_t length)
 	return 0;
 }
 
+int vmsi_disk_size(int fd, uint64_t *size)
+{
+	struct stat status;
+	const long error = vmsi_host.fstat(fd, &status);
+
+	if (!error)
+		*size = (uint64_t)status.st_size;
+	return (int)error;
+}
+
 /* Some file systems move the end before they find that there is no space. */
 static void cut_again(int fd, uint64_t size)
 {
-	struct stat status;
+	uint64_t now = UINT64_MAX;
 	long error;
 
-	if (vmsi_host.fstat(fd, &status) == 0 &&
-	    (uint64_t)status.st_size <= size)
+	if (vmsi_disk_size(fd, &now) == 0 && now <= size)
 		return;
 	do
 		error = vmsi_host.ftruncate(fd, size);

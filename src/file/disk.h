@@ -63,6 +63,9 @@ int vmsi_disk_check_limit(uint64_t size);
 /* Zeros over what a file has. */
 int vmsi_disk_write_zeros(int fd, uint64_t offset, uint64_t length);
 
+/* How long a file is. */
+int vmsi_disk_size(int fd, uint64_t *size);
+
 /* ftruncate(2). */
 int vmsi_disk_truncate(int fd, uint64_t size);
 

@@ -26,9 +26,6 @@ int vmsi_shared_resize(struct vms_file *file, uint64_t size);
  */
 int vmsi_private_resize(struct vms_file *file, uint64_t size);
 
-/* The size of the file itself, as others may have changed it. */
-int vmsi_true_size(const struct vms_file *file, uint64_t *size);
-
 static inline void vmsi_set_size(struct vms_file *file, uint64_t size)
 {
 	atomic_store_explicit(&file->size, size, memory_order_release);

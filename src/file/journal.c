@@ -42,6 +42,13 @@ static int open_file(struct vmsi_journal *journal, mode_t mode, bool *is_new)
 	return 0;
 }
 
+/* Only whole blocks count. */
+static void take_length(struct vmsi_journal *journal, const struct stat *status)
+{
+	journal->allocated = (uint64_t)status->st_size / journal->block *
+		journal->block;
+}
+
 /* That the journal has a file of its own, and how long it is. */
 static int look_at_file(struct vmsi_journal *journal, const struct stat *home,
 			const char **problem)
@@ -57,8 +64,7 @@ static int look_at_file(struct vmsi_journal *journal, const struct stat *home,
 		*problem = "what is at the journal's path is no regular file";
 		return -EBADMSG;
 	}
-	journal->allocated = (uint64_t)status.st_size / journal->block *
-		journal->block;
+	take_length(journal, &status);
 	return 0;
 }
 
@@ -147,8 +153,7 @@ static int look_as_reader(struct vmsi_journal *journal, const char **problem)
 
 		if (failed)
 			return (int)failed;
-		journal->allocated = (uint64_t)status.st_size / journal->block *
-			journal->block;
+		take_length(journal, &status);
 		journal->epoch = 0;
 		journal->end = journal->next_end = vmsi_journal_first(journal);
 		error = look(journal, problem);
@@ -163,7 +168,10 @@ static int bring_home(struct vmsi_journal *journal)
 
 	if (!has_commits(journal))
 		return 0;
-	error = vmsi_journal_write_again(journal);
+	/* What is read of the journal is on disk before the home file is written. */
+	error = vmsi_journal_write_again(journal, 0, journal->end);
+	if (!error)
+		error = (int)vmsi_host.fdatasync(journal->fd);
 	if (!error)
 		error = vmsi_home_apply(journal);
 	return error ? error : (int)vmsi_host.fsync(journal->home);

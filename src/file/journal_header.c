@@ -68,15 +68,6 @@ int vmsi_header_read(struct vmsi_journal *journal, struct vmsi_header *found,
 	return -EBADMSG;
 }
 
-static int random_salt(uint64_t *salt)
-{
-	const long got = vmsi_host.random(salt, sizeof(*salt));
-
-	if (got < 0)
-		return (int)got;
-	return got == (long)sizeof(*salt) ? 0 : -EIO;
-}
-
 static void begin_epoch(struct vmsi_journal *journal,
 			const struct vmsi_header *header)
 {
@@ -98,7 +89,7 @@ int vmsi_header_renew(struct vmsi_journal *journal)
 {
 	struct vmsi_header header = { .block = (uint32_t)journal->block,
 				      .epoch = journal->epoch + 1 };
-	long error = random_salt(&header.salt);
+	long error = vmsi_journal_random(&header.salt, sizeof(header.salt));
 
 	if (error)
 		return (int)error;

@@ -30,23 +30,6 @@ static int write_run(void *context, uint64_t page, const char *bytes,
 	return vmsi_disk_write(home->fd, bytes, (size_t)length, offset);
 }
 
-static int write_zeros(struct vmsi_journal *journal, uint64_t from, uint64_t end)
-{
-	char *zeros = vmsi_journal_images(journal);
-	int error = 0;
-
-	if (from < end)
-		memset(zeros, 0, VMSI_JOURNAL_IMAGES_BYTES);
-	while (from < end && !error) {
-		const size_t length = vmsi_min(VMSI_JOURNAL_IMAGES_BYTES,
-					       end - from);
-
-		error = vmsi_disk_write(journal->home, zeros, length, from);
-		from += length;
-	}
-	return error;
-}
-
 static int resize(struct vmsi_journal *journal, uint64_t size)
 {
 	int error = size == journal->home_size ? 0 :
@@ -69,8 +52,9 @@ static int set_size(struct vmsi_journal *journal, struct vmsi_sizes sizes)
 
 	if (journal->home_size > vmsi_max(sizes.smallest, least))
 		error = resize(journal, vmsi_max(sizes.smallest, least));
-	if (!error)
-		error = write_zeros(journal, sizes.smallest, journal->home_size);
+	if (!error && sizes.smallest < journal->home_size)
+		error = vmsi_disk_write_zeros(journal->home, sizes.smallest,
+					      journal->home_size - sizes.smallest);
 	if (!error && sizes.size > journal->home_size)
 		error = resize(journal, sizes.size);
 	return error;
@@ -140,14 +124,11 @@ static int apply_commit(struct vmsi_journal *journal)
 
 int vmsi_home_apply(struct vmsi_journal *journal)
 {
-	struct stat status;
-	long error = vmsi_host.fstat(journal->home, &status);
+	int error = vmsi_disk_size(journal->home, &journal->home_size);
 
-	if (!error)
-		journal->home_size = (uint64_t)status.st_size;
 	while (!error && journal->applied_end < journal->end)
 		error = apply_commit(journal);
-	return (int)error;
+	return error;
 }
 
 int vmsi_journal_catch_up(struct vmsi_journal *journal)

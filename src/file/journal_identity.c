@@ -69,19 +69,19 @@ static long set_attribute(const struct vmsi_journal *journal,
 				       sizeof(attribute));
 }
 
-static int random_identity(uint8_t *identity)
+int vmsi_journal_random(void *bytes, size_t length)
 {
-	const long got = vmsi_host.random(identity, 16);
+	const long got = vmsi_host.random(bytes, length);
 
 	if (got < 0)
 		return (int)got;
-	return got == 16 ? 0 : -EIO;
+	return (size_t)got == length ? 0 : -EIO;
 }
 
 int vmsi_identity_make(struct vmsi_journal *journal)
 {
 	uint8_t identity[16];
-	long error = random_identity(identity);
+	long error = vmsi_journal_random(identity, sizeof(identity));
 
 	if (error)
 		return (int)error;

@@ -33,6 +33,9 @@ static inline uint64_t vmsi_journal_first(const struct vmsi_journal *journal)
 
 /* --- journal_identity.c ----------------------------------------------------------- */
 
+/* Bytes that nobody can guess. Returns 0 or -errno. */
+int vmsi_journal_random(void *bytes, size_t length);
+
 /* What the home file is known by. Writes identity, has_attribute, attribute_epoch. */
 int vmsi_identity_read(struct vmsi_journal *journal, const char **problem);
 
@@ -84,11 +87,12 @@ int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
 			  uint64_t zeros_from);
 
 /*
- * Make durable what is read of the journal up to its end, before the home file is
- * written. A sync may have failed, in this process or in one before: then the kernel
- * has pages that the disk has not, and takes them for written. So all is written again.
+ * Write a part of the journal once more, for the next sync. After one that has failed,
+ * in this process or in one before, the kernel has pages that the disk has not, and
+ * takes them for written. Returns 0 or -errno.
  */
-int vmsi_journal_write_again(struct vmsi_journal *journal);
+int vmsi_journal_write_again(struct vmsi_journal *journal, uint64_t from,
+			     uint64_t end);
 
 /* --- journal_walk.c ---------------------------------------------------------------- */
 

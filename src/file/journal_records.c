@@ -257,24 +257,6 @@ void vmsi_journal_discard(struct vmsi_journal *journal)
 		journal->end, journal->chain, false });
 }
 
-/* After an fdatasync that has failed the kernel takes the blocks for written. */
-static int write_again(struct vmsi_journal *journal)
-{
-	const size_t most = VMSI_JOURNAL_IMAGES_BYTES;
-	char *bytes = vmsi_journal_images(journal);
-	int error = 0;
-
-	for (uint64_t at = journal->end; at < journal->next_end && !error;) {
-		const size_t length = vmsi_min(most, journal->next_end - at);
-
-		error = vmsi_disk_read(journal->fd, bytes, length, at, NULL);
-		if (!error)
-			error = vmsi_disk_write(journal->fd, bytes, length, at);
-		at += length;
-	}
-	return error;
-}
-
 static void become_commit(struct vmsi_journal *journal)
 {
 	journal->latest_start = journal->end;
@@ -293,7 +275,9 @@ int vmsi_journal_sync(struct vmsi_journal *journal)
 
 	if (!journal->has_commit_record)
 		return journal->next_end == journal->end ? 0 : -EINVAL;
-	error = journal->is_doubtful ? write_again(journal) : 0;
+	error = journal->is_doubtful ?
+		vmsi_journal_write_again(journal, journal->end,
+					 journal->next_end) : 0;
 	if (!error)
 		error = vmsi_host.fdatasync(journal->fd);
 	journal->is_doubtful = error != 0;

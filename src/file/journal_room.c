@@ -17,17 +17,9 @@
  */
 static void write_zeros(const struct vmsi_journal *journal, uint64_t from)
 {
-	const size_t most = VMSI_JOURNAL_IMAGES_BYTES;
-	int error = 0;
-
-	memset(vmsi_journal_images(journal), 0, most);
-	while (from < journal->allocated && !error) {
-		const size_t length = vmsi_min(most, journal->allocated - from);
-
-		error = vmsi_disk_write(journal->fd, vmsi_journal_images(journal),
-					length, from);
-		from += length;
-	}
+	if (from < journal->allocated)
+		(void)vmsi_disk_write_zeros(journal->fd, from,
+					    journal->allocated - from);
 }
 
 int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
@@ -48,18 +40,20 @@ int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
 	return error;
 }
 
-int vmsi_journal_write_again(struct vmsi_journal *journal)
+int vmsi_journal_write_again(struct vmsi_journal *journal, uint64_t from,
+			     uint64_t end)
 {
 	char *bytes = vmsi_journal_images(journal);
-	const size_t most = VMSI_JOURNAL_IMAGES_BYTES;
 	int error = 0;
 
-	for (uint64_t at = 0; at < journal->end && !error; at += most) {
-		const size_t length = vmsi_min(most, journal->end - at);
+	while (from < end && !error) {
+		const size_t length = vmsi_min(VMSI_JOURNAL_IMAGES_BYTES,
+					       end - from);
 
-		error = vmsi_disk_read(journal->fd, bytes, length, at, NULL);
+		error = vmsi_disk_read(journal->fd, bytes, length, from, NULL);
 		if (!error)
-			error = vmsi_disk_write(journal->fd, bytes, length, at);
+			error = vmsi_disk_write(journal->fd, bytes, length, from);
+		from += length;
 	}
-	return error ? error : (int)vmsi_host.fdatasync(journal->fd);
+	return error;
 }

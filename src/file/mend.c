@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include "file/atomic.h"
+#include "file/base.h"
 #include "file/file.h"
 #include "file/handlers.h"
 #include "file/view.h"
@@ -34,12 +35,10 @@ static struct vmsi_range part_of_view(const struct vmsi_shown *shown,
 static int map_file(const struct vms_file *file, struct vmsi_range range,
 		    uint64_t offset)
 {
-	const int prot = vmsi_file_has(file, VMS_FILE_READ_ONLY) ?
-		PROT_READ : PROT_READ | PROT_WRITE;
 	const int flags = vmsi_file_has(file, VMS_FILE_PRIVATE) ?
 		MAP_PRIVATE : MAP_SHARED;
 	const long mapped = vmsi_host.mmap(range.start, vmsi_range_length(range),
-					   prot, flags | MAP_FIXED, file->fd,
+					   vmsi_base_protection(file), flags | MAP_FIXED, file->fd,
 					   offset);
 
 	return mapped < 0 ? (int)mapped : 0;

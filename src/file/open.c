@@ -12,8 +12,8 @@
 #include "file/grow.h"
 #include "file/guard.h"
 #include "file/options.h"
-#include "file/sync.h"
 #include "file/window.h"
+#include "file/write_error.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -250,7 +250,7 @@ int vms_file_close(vms_file *file)
 	if (file->atomic)
 		error = vmsi_atomic_close(file);
 	vmsi_base_close(file);
-	lost = vmsi_sync_take_error(file);
+	lost = vmsi_write_error_take(file);
 	closed = close_descriptors(file);
 	drop_file(file);
 	errno = earlier;

@@ -7,6 +7,8 @@
 
 #include "base/align.h"
 #include "file/atomic_state.h"
+#include "file/base.h"
+#include "file/disk.h"
 #include "file/file.h"
 #include "file/show.h"
 #include "host/host.h"
@@ -21,7 +23,7 @@ static int map_over(struct vms_file *file, struct vmsi_page_run run, int prot,
 			   flags | MAP_FIXED, fd,
 			   fd < 0 ? 0 : run.first * page);
 
-	return at < 0 && at >= -4095 ? (int)at : 0;
+	return at < 0 ? (int)at : 0;
 }
 
 int vmsi_overlay_show_home(struct vms_file *file, struct vmsi_page_run run)
@@ -81,11 +83,6 @@ struct laying {
 	uint64_t size;  /* of the file, by the commits so far */
 };
 
-static uint64_t pages_of(uint64_t size)
-{
-	return vmsi_align_up(size, vmsi_page_size()) / vmsi_page_size();
-}
-
 /* The home file's own bytes behind the new end are not the file's. */
 static int clear_behind(struct laying *laying, uint64_t end)
 {
@@ -110,7 +107,7 @@ static int lay_sizes(struct laying *laying, struct vmsi_sizes sizes)
 
 	if (!error && sizes.size > there)
 		error = show_zeros(laying->file, (struct vmsi_page_run){
-			pages_of(there), pages_of(sizes.size) });
+			vmsi_pages_of(there), vmsi_pages_of(sizes.size) });
 	laying->size = sizes.size;
 	return error;
 }
@@ -129,14 +126,12 @@ static int lay(void *context, struct vmsi_image image, struct vmsi_sizes sizes)
 int vmsi_overlay_lay(struct vms_file *file, uint64_t *size)
 {
 	struct laying laying = { .file = file };
-	struct stat status;
 	int error = vmsi_overlay_remove(file);
 
 	if (!error)
-		error = (int)vmsi_host.fstat(file->fd, &status);
+		error = vmsi_disk_size(file->fd, &laying.size);
 	if (error)
 		return error;
-	laying.size = (uint64_t)status.st_size;
 	error = vmsi_journal_each_page(&file->atomic->journal, lay, &laying);
 	if (!error)
 		*size = laying.size;

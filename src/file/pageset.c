@@ -159,3 +159,14 @@ bool vmsi_pageset_next(struct vmsi_pageset *set, uint64_t from,
 	}
 	return false;
 }
+
+struct vmsi_page_run vmsi_pageset_alike(const struct vmsi_pageset *set,
+					struct vmsi_page_run run)
+{
+	const bool is_in = vmsi_pageset_has(set, run.first);
+	struct vmsi_page_run part = { run.first, run.first + 1 };
+
+	while (part.end < run.end && vmsi_pageset_has(set, part.end) == is_in)
+		part.end++;
+	return part;
+}

@@ -45,6 +45,10 @@ bool vmsi_pageset_has(const struct vmsi_pageset *set, uint64_t page);
 bool vmsi_pageset_next(struct vmsi_pageset *set, uint64_t from,
 		       struct vmsi_page_run *run);
 
+/* The pages at the start of a run that are alike in being in the set, or not. */
+struct vmsi_page_run vmsi_pageset_alike(const struct vmsi_pageset *set,
+					struct vmsi_page_run run);
+
 static inline uint64_t vmsi_pageset_count(const struct vmsi_pageset *set)
 {
 	return atomic_load_explicit(&set->count, memory_order_relaxed);

@@ -2,14 +2,12 @@
 #include "file/reader.h"
 
 #include <errno.h>
-#include <string.h>
 
-#include "base/align.h"
 #include "file/atomic.h"
 #include "file/atomic_state.h"
+#include "file/disk.h"
 #include "file/file.h"
 #include "file/overlay.h"
-#include "host/file.h"
 #include "host/host.h"
 
 /* --- the latest commit ------------------------------------------------------------- */
@@ -54,13 +52,12 @@ static int take_size(struct vms_file *file, uint64_t size)
 
 static int show_home_alone(struct vms_file *file)
 {
-	struct stat status;
+	uint64_t size;
 	int error = vmsi_overlay_remove(file);
 
-	if (error)
-		return error;
-	error = (int)vmsi_host.fstat(file->fd, &status);
-	return error ? error : take_size(file, (uint64_t)status.st_size);
+	if (!error)
+		error = vmsi_disk_size(file->fd, &size);
+	return error ? error : take_size(file, size);
 }
 
 /* With READING, and no access open. */

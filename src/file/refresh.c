@@ -3,6 +3,7 @@
 
 #include "file/atomic.h"
 #include "file/base.h"
+#include "file/disk.h"
 #include "file/gather.h"
 #include "file/grow.h"
 #include "space/inside.h"
@@ -25,7 +26,7 @@ static int follow_size(struct vms_file *file)
 {
 	uint64_t true_size = 0;
 	uint64_t size;
-	int error = vmsi_true_size(file, &true_size);
+	int error = vmsi_disk_size(file->fd, &true_size);
 
 	if (error)
 		return error;

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "file/accesses.h"
+#include "file/base.h"
 #include "file/file.h"
 #include "host/host.h"
 
@@ -86,10 +87,8 @@ static void order_all_threads(void)
 
 static bool map_zeros(const struct vms_file *file, struct vmsi_range range)
 {
-	const int prot = vmsi_file_has(file, VMS_FILE_READ_ONLY) ?
-		PROT_READ : PROT_READ | PROT_WRITE;
-
-	return vmsi_host.mmap(range.start, vmsi_range_length(range), prot,
+	return vmsi_host.mmap(range.start, vmsi_range_length(range),
+			      vmsi_base_protection(file),
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE |
 				      MAP_FIXED, -1, 0) >= 0;
 }

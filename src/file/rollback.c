@@ -6,6 +6,7 @@
 #include "base/align.h"
 #include "file/alone.h"
 #include "file/atomic_state.h"
+#include "file/base.h"
 #include "file/commit.h"
 #include "file/file.h"
 #include "file/show.h"
@@ -20,12 +21,6 @@
  * What lies from the smallest size to the committed one is mapped from home again, what
  * is behind is unmapped; before that, only pages that were written change.
  */
-
-/* The pages that base has when the file is so long. */
-static uint64_t pages_of(uint64_t size)
-{
-	return vmsi_align_up(size, vmsi_page_size()) / vmsi_page_size();
-}
 
 static int drop_set(struct vms_file *file, struct vmsi_pageset *set)
 {
@@ -45,7 +40,7 @@ static int drop_set(struct vms_file *file, struct vmsi_pageset *set)
 static int restore_size(struct vms_file *file, uint64_t committed)
 {
 	const struct vmsi_page_run cut = {
-		file->atomic->smallest / vmsi_page_size(), pages_of(committed),
+		file->atomic->smallest / vmsi_page_size(), vmsi_pages_of(committed),
 	};
 	int error = vmsi_show_nothing(file, cut.end);
 

@@ -8,23 +8,13 @@
 #include "file/base.h"
 #include "file/disk.h"
 #include "file/grow.h"
+#include "file/write_error.h"
 #include "host/host.h"
 
 /* The size of a shared file. See appenders.h for what other processes do meanwhile. */
 
 /* The most that one write(2) takes: MAX_RW_COUNT of Linux, for pages of 64 KiB too. */
 #define ONE_WRITE ((size_t)0x7fff0000)
-
-int vmsi_true_size(const struct vms_file *file, uint64_t *size)
-{
-	struct stat status;
-	long error = vmsi_host.fstat(file->fd, &status);
-
-	if (error)
-		return (int)error;
-	*size = (uint64_t)status.st_size;
-	return 0;
-}
 
 /* --- write-back of what was appended -------------------------------------------------- */
 
@@ -46,8 +36,8 @@ static void begin_write_back(struct vms_file *file, uint64_t end)
 	file->writing_back = to;
 	error = vmsi_host.sync_range(file->fd, from, to - from,
 				     SYNC_FILE_RANGE_WRITE);
-	if (error == -EIO || error == -ENOSPC || error == -EDQUOT)
-		atomic_store(&file->write_error, (int)-error);
+	if (vmsi_is_write_error((int)error))
+		vmsi_write_error_keep(file, (int)error);
 }
 
 static void set_size(struct vms_file *file, uint64_t size)
@@ -64,7 +54,7 @@ static bool ends_at(const struct vms_file *file, uint64_t end)
 {
 	uint64_t size = 0;
 
-	return vmsi_true_size(file, &size) == 0 && size == end;
+	return vmsi_disk_size(file->fd, &size) == 0 && size == end;
 }
 
 static void take_back(struct vms_file *file, struct vmsi_written written)
@@ -125,7 +115,7 @@ static int add_at_or_cut(struct vms_file *file, struct addition *addition)
 
 static int add_alone(struct vms_file *file, struct addition *addition)
 {
-	int error = vmsi_true_size(file, &addition->written.start);
+	int error = vmsi_disk_size(file->fd, &addition->written.start);
 
 	if (error)
 		return error;
@@ -218,7 +208,7 @@ static int add_zeros(struct vms_file *file, struct addition *addition)
 				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int error;
 
-	if (zeros < 0 && zeros >= -4095)
+	if (zeros < 0)
 		return (int)zeros;
 	error = add_parts(file, addition, parts,
 			  cut_zeros(parts, (void *)zeros, addition->length));
@@ -279,7 +269,7 @@ static int cut_or_add(struct vms_file *file, uint64_t size)
 {
 	struct addition zeros = { .bytes = NULL };
 	uint64_t before = 0;
-	int error = vmsi_true_size(file, &before);
+	int error = vmsi_disk_size(file->fd, &before);
 
 	if (error || size == before)
 		return error;

@@ -20,13 +20,12 @@ struct shown {
 static int show(struct vms_file *file, struct vmsi_page_run run,
 		struct shown what)
 {
-	const struct vmsi_range range =
-		vmsi_pages_range(file, run, vmsi_page_size());
+	const struct vmsi_range range = vmsi_pages_range(file, run);
 	long at = vmsi_mmap(file->space, range.start, vmsi_range_length(range),
 			   PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_FIXED | what.flags, what.fd,
 			   what.offset);
-	int error = at < 0 && at >= -4095 ? (int)at : 0;
+	int error = at < 0 ? (int)at : 0;
 
 	if (!error && file->atomic->tracks)
 		(void)vmsi_tracker_follow(&file->atomic->tracker, range);
@@ -66,8 +65,7 @@ int vmsi_show_zeros(struct vms_file *file, struct vmsi_page_run run)
 		return error;
 	/* Of a huge page, all would be found written where one byte was. */
 	if (!file->atomic->tells) {
-		struct vmsi_range range =
-			vmsi_pages_range(file, run, vmsi_page_size());
+		struct vmsi_range range = vmsi_pages_range(file, run);
 
 		(void)vmsi_host.madvise(range.start, vmsi_range_length(range),
 					MADV_NOHUGEPAGE);
@@ -116,8 +114,7 @@ static struct vmsi_page_run alike(const struct vms_file *file,
 
 static int let_private_go(struct vms_file *file, struct vmsi_page_run run)
 {
-	const struct vmsi_range range =
-		vmsi_pages_range(file, run, vmsi_page_size());
+	const struct vmsi_range range = vmsi_pages_range(file, run);
 
 	return (int)vmsi_host.madvise(range.start, vmsi_range_length(range),
 				      MADV_DONTNEED);

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "file/base.h"
 #include "file/file.h"
 #include "file/pageset.h"
 
@@ -36,12 +37,13 @@ int vmsi_show_home_again(struct vms_file *file, struct vmsi_page_run run);
 
 /* The addresses of pages of base. */
 static inline struct vmsi_range vmsi_pages_range(const struct vms_file *file,
-						 struct vmsi_page_run run,
-						 size_t page_size)
+						 struct vmsi_page_run run)
 {
+	const size_t page = vmsi_page_size();
+
 	return (struct vmsi_range){
-		(uintptr_t)file->base + run.first * page_size,
-		(uintptr_t)file->base + run.end * page_size,
+		(uintptr_t)file->base + run.first * page,
+		(uintptr_t)file->base + run.end * page,
 	};
 }
 

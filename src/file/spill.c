@@ -18,23 +18,29 @@ static struct vmsi_page_run piece_of(const struct vmsi_staging *staging,
 	return run;
 }
 
-/* Copy a run and write it to the journal, and tell where its images are. */
-static int write_run(struct vms_file *file, struct vmsi_page_run run)
+int vmsi_spill_staged(struct vms_file *file, uint64_t *offsets)
 {
 	struct vmsi_atomic *atomic = file->atomic;
-	const size_t page = vmsi_page_size();
-	int error;
+	int error = vmsi_journal_write(&atomic->journal, VMSI_RECORD_SPILL,
+				       vmsi_alone_sizes(file),
+				       atomic->staging.images,
+				       atomic->staging.count, offsets);
 
-	atomic->staging.count = 0;
-	for (uint64_t i = run.first; i < run.end; i++)
-		vmsi_staging_add(&atomic->staging, i, file->base + i * page);
-	error = vmsi_journal_write(&atomic->journal, VMSI_RECORD_SPILL,
-				   vmsi_alone_sizes(file),
-				   atomic->staging.images, atomic->staging.count,
-				   atomic->staging.offsets);
 	if (!error)
 		atomic->record_smallest = atomic_load(&file->size);
 	return error;
+}
+
+/* Copy a run and write it to the journal, and tell where its images are. */
+static int write_run(struct vms_file *file, struct vmsi_page_run run)
+{
+	struct vmsi_staging *staging = &file->atomic->staging;
+	const size_t page = vmsi_page_size();
+
+	staging->count = 0;
+	for (uint64_t i = run.first; i < run.end; i++)
+		vmsi_staging_add(staging, i, file->base + i * page);
+	return vmsi_spill_staged(file, staging->offsets);
 }
 
 /*

@@ -2,6 +2,8 @@
 #ifndef VMSI_FILE_SPILL_H
 #define VMSI_FILE_SPILL_H
 
+#include <stdint.h>
+
 struct vms_file;
 
 /*
@@ -15,5 +17,11 @@ struct vms_file;
  * all is in memory still.
  */
 int vmsi_spill_if_large(struct vms_file *file);
+
+/*
+ * Write a SPILL record of what is staged; with `committing`, alone. offsets: where the
+ * images lie in the journal; NULL: not wanted. Returns 0 or -errno.
+ */
+int vmsi_spill_staged(struct vms_file *file, uint64_t *offsets);
 
 #endif

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "file/sync.h"
-
 #include <errno.h>
 #include <sys/mman.h>
 
 #include "file/base.h"
 #include "file/gather.h"
+#include "file/write_error.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -29,23 +28,6 @@
  * One thread syncs at a time. Another one, whose pages have failed too, might
  * otherwise find the error taken and its pages not marked yet, and return 0.
  */
-
-/* --- errors --------------------------------------------------------------------------- */
-
-int vmsi_sync_take_error(struct vms_file *file)
-{
-	return -atomic_exchange(&file->write_error, 0);
-}
-
-void vmsi_sync_keep_error(struct vms_file *file, int error)
-{
-	atomic_store(&file->write_error, -error);
-}
-
-static bool is_write_error(int error)
-{
-	return error == -EIO || error == -ENOSPC || error == -EDQUOT;
-}
 
 /* --- marking again -------------------------------------------------------------------- */
 
@@ -103,7 +85,7 @@ static int mark_part(struct vms_file *file, uint64_t offset, size_t length)
 				    MAP_SHARED, file->fd, offset);
 	int error;
 
-	if (start < 0 && start >= -4095)
+	if (start < 0)
 		return (int)start;
 	error = mark_range((char *)start, length);
 	(void)vmsi_host.munmap((uintptr_t)start, length);
@@ -120,7 +102,7 @@ static int mark_parts(struct vms_file *file, uint64_t end)
 }
 
 /* A page that is gone meanwhile is not written again; the access keeps it harmless. */
-int vmsi_sync_mark_again(struct vms_file *file)
+static int mark_again(struct vms_file *file)
 {
 	const uint64_t end = vmsi_page_end(file->size);
 	struct vms_file_access access;
@@ -184,8 +166,8 @@ static int sync_once(struct vms_file *file, uint64_t offset, uint64_t length,
 	do
 		error = sync_data(file, offset, length, flags);
 	while (error == -EINTR);
-	if (is_write_error(error))
-		(void)vmsi_sync_mark_again(file);
+	if (vmsi_is_write_error(error))
+		(void)mark_again(file);
 	if (!error && (flags & VMS_FILE_SYNC_ALL))
 		error = sync_directory(file);
 	return error;
@@ -198,11 +180,11 @@ static int sync_once(struct vms_file *file, uint64_t offset, uint64_t length,
 static int sync_with_lock(struct vms_file *file, uint64_t offset, uint64_t length,
 			  unsigned flags)
 {
-	const int kept = vmsi_sync_take_error(file);
+	const int kept = vmsi_write_error_take(file);
 	int error;
 
 	if (kept)
-		(void)vmsi_sync_mark_again(file);
+		(void)mark_again(file);
 	error = sync_once(file, offset, length, flags);
 	return kept ? kept : error;
 }

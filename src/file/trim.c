@@ -19,19 +19,6 @@ static void make_private(const struct vms_file *file, uint64_t page)
 			  __ATOMIC_RELAXED);
 }
 
-/* The pages at the start of a run that are alike in being written, or not. */
-static struct vmsi_page_run alike(const struct vmsi_pageset *written,
-				  struct vmsi_page_run run)
-{
-	const bool is_written = vmsi_pageset_has(written, run.first);
-	struct vmsi_page_run part = { run.first, run.first + 1 };
-
-	while (part.end < run.end &&
-	       vmsi_pageset_has(written, part.end) == is_written)
-		part.end++;
-	return part;
-}
-
 /*
  * A page that was told is perhaps not stored to yet. Once it is private it does not
  * show the journal any more; as it is not mapped from home, it counts as anonymous.
@@ -50,7 +37,8 @@ static int trim_spilled(struct vms_file *file)
 	struct vmsi_page_run run = { 0, 0 };
 
 	while (vmsi_pageset_next(&atomic->spilled, run.end, &run)) {
-		struct vmsi_page_run part = alike(&atomic->written, run);
+		struct vmsi_page_run part = vmsi_pageset_alike(&atomic->written,
+							       run);
 		int error = 0;
 
 		if (vmsi_pageset_has(&atomic->written, part.first))
@@ -70,7 +58,8 @@ static int trim_kept(struct vms_file *file)
 	struct vmsi_page_run run = { 0, 0 };
 
 	while (vmsi_pageset_next(&atomic->kept, run.end, &run)) {
-		struct vmsi_page_run part = alike(&atomic->written, run);
+		struct vmsi_page_run part = vmsi_pageset_alike(&atomic->written,
+							       run);
 
 		if (!vmsi_pageset_has(&atomic->written, part.first)) {
 			int error = vmsi_show_home_again(file, part);

@@ -94,12 +94,6 @@ static void settle(struct vms_window *window, uint64_t offset)
 		window->file->base + offset;
 }
 
-static int protection(const struct vms_file *file)
-{
-	return vmsi_file_has(file, VMS_FILE_READ_ONLY) ?
-		PROT_READ : PROT_READ | PROT_WRITE;
-}
-
 static struct vmsi_range range_of(const struct vms_window *window)
 {
 	const uintptr_t start = (uintptr_t)window->start;
@@ -132,7 +126,7 @@ static void hide_view(struct vms_window *window)
 static int map_window(struct vms_window *window)
 {
 	void *start = vms_mmap(window->file->space, NULL, window->room,
-			       protection(window->file), MAP_SHARED,
+			       vmsi_base_protection(window->file), MAP_SHARED,
 			       window->file->fd, (off_t)window->shown);
 
 	if (start == MAP_FAILED)
@@ -220,10 +214,10 @@ static int show(struct vms_window *window, uint64_t shown)
 {
 	struct vms_file *file = window->file;
 	long address = vmsi_mmap(file->space, (uintptr_t)window->start,
-				window->room, protection(file),
+				window->room, vmsi_base_protection(file),
 				MAP_SHARED | MAP_FIXED, file->fd, shown);
 
-	return address < 0 && address >= -4095 ? (int)address : 0;
+	return address < 0 ? (int)address : 0;
 }
 
 /*
