@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <linux/loop.h>
 #include <signal.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
-#include "file_fixture.h"
+#include "file_disk.h"
 
 /* Growing files until a limit or a disk is reached. */
 
@@ -156,33 +154,15 @@ static void fills_a_file_system_in_memory(void **state)
 	assert_int_equal(umount2(place->directory, MNT_DETACH), 0);
 }
 
-/* An ext4 in a file; false where the machine has no loop devices or no mke2fs. */
-static bool mount_ext4(const char *directory, const char *image)
-{
-	char command[1024];
-
-	(void)snprintf(command, sizeof(command),
-		       "truncate -s 16M '%s' && mke2fs -q -F -t ext4 -O ^has_journal '%s' "
-		       ">/dev/null 2>&1 && mount -o loop '%s' '%s' 2>/dev/null",
-		       image, image, image, directory);
-	return system(command) == 0;
-}
-
 static void fills_a_disk(void **state)
 {
 	const struct place *place = *state;
-	char image[128];
-	bool mounted;
+	struct disk disk;
 
-	(void)snprintf(image, sizeof(image), "%s.image", place->directory);
-	mounted = mount_ext4(place->directory, image);
-	if (mounted) {
-		fill(place->path);
-		assert_int_equal(umount2(place->directory, MNT_DETACH), 0);
-	}
-	(void)unlink(image);
-	if (!mounted)
+	if (!mount_disk(&disk, place->directory))
 		skip();
+	fill(place->path);
+	unmount_disk(&disk);
 }
 
 int main(void)
