@@ -159,19 +159,24 @@ int vmsi_tracker_follow(struct vmsi_tracker *tracker, struct vmsi_range range)
 int vmsi_tracker_find(struct vmsi_tracker *tracker, struct vmsi_range range,
 		      uintptr_t base, struct vmsi_pageset *found)
 {
-	int error;
+	int scanned, error;
 
 	if (tracker->way == VMSI_TRACKING_STALLS)
 		return vmsi_tracker_find_private(tracker, range, base, found);
-	error = scan(tracker->pagemap, range, true,
-		     &(struct found){ base, found });
-	/* A part is not followed, so any of its private pages may have been written. */
-	if (error == -EPERM)
-		error = vmsi_tracker_follow(tracker, range);
-	else
+	scanned = scan(tracker->pagemap, range, true,
+		       &(struct found){ base, found });
+	tracker->has_missed |= scanned != 0;
+	if (!tracker->has_missed)
+		return 0;
+	/* Any private page may have been written. */
+	error = vmsi_tracker_find_private(tracker, range, base, found);
+	if (error)
 		return error;
-	return error ? error :
-		vmsi_tracker_find_private(tracker, range, base, found);
+	tracker->has_missed = false;
+	/* A part is not followed; where it cannot be now, the next scan fails, too. */
+	if (scanned == -EPERM)
+		(void)vmsi_tracker_follow(tracker, range);
+	return 0;
 }
 
 int vmsi_tracker_find_private(struct vmsi_tracker *tracker,

@@ -25,6 +25,8 @@ struct vmsi_tracker {
 	enum vmsi_tracking way;
 	int pagemap;           /* /proc/self/pagemap; -1: the host has none */
 	int userfaultfd;       /* PROTECTS; else -1 */
+	bool has_missed;       /* a scan that failed may have protected pages that it
+				  has not told of */
 };
 
 /* What a tracker is for: which pages are private, or also which were written again. */

@@ -219,6 +219,43 @@ static void threads_share_a_sync(void **state)
 	worked(vms_file_close(shared));
 }
 
+/* --- pages that are found --------------------------------------------------------------- */
+
+static unsigned refused_controls;
+
+static long refuse_controls(int fd, unsigned long request, void *argument)
+{
+	if (refused_controls > 0) {
+		refused_controls--;
+		return -ENOMEM;
+	}
+	return real.userfaultfd_control(fd, request, argument);
+}
+
+/*
+ * What the file grows by cannot be followed, so a scan ends there, after it has taken the
+ * pages before it for told.
+ */
+static void a_scan_that_ends_early_loses_nothing(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_pages(place->path, VMS_FILE_ATOMIC | VMS_FILE_CREATE);
+
+	worked(vms_file_resize(file, PAGES / 2 * page_bytes()));
+	worked(vms_file_commit(file));
+	store(file, 2, 's');
+	real = vmsi_host;
+	vmsi_host.userfaultfd_control = refuse_controls;
+	refused_controls = 2;
+	worked(vms_file_resize(file, PAGES * page_bytes()));
+	(void)vms_file_commit(file);
+	vmsi_host = real;
+	worked(vms_file_resize(file, PAGES / 2 * page_bytes()));
+	worked(vms_file_commit(file));
+	assert_int_equal(home_byte(place->path, 2), 's');
+	worked(vms_file_close(file));
+}
+
 /* --- memory -------------------------------------------------------------------------- */
 
 /* A file of which most that is written has gone to the journal. */
@@ -286,6 +323,7 @@ int main(void)
 		file_test(a_stale_journal_is_refused),
 		file_test(a_forked_child_has_a_copy),
 		file_test(threads_share_a_sync),
+		file_test(a_scan_that_ends_early_loses_nothing),
 		file_test(what_is_beyond_the_limit_is_in_the_journal),
 		file_test(a_child_leaves_the_journal_to_its_parent),
 	};
