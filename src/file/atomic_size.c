@@ -42,11 +42,36 @@ static int take_space(struct vms_file *file, uint64_t size)
 	return 0;
 }
 
+static bool has_bytes(const char *from, const char *end)
+{
+	while (from < end && !*from)
+		from++;
+	return from < end;
+}
+
+/* What was stored behind the end, in the last page, is no part of what it grows by. */
+static int clear_behind(struct vms_file *file, uint64_t size)
+{
+	char *const from = file->base + size;
+	char *const end = file->base + vmsi_page_end(size);
+	const uint64_t page = size / vmsi_page_size();
+	int error;
+
+	if (!has_bytes(from, end))
+		return 0;
+	error = vmsi_alone_admit(file, (struct vmsi_page_run){ page, page + 1 });
+	if (!error)
+		memset(from, 0, (size_t)(end - from));
+	return error;
+}
+
 static int grow(struct vms_file *file, uint64_t size)
 {
 	const uint64_t mapped = file->mapped / vmsi_page_size();
-	int error = take_space(file, size);
+	int error = clear_behind(file, atomic_load(&file->size));
 
+	if (!error)
+		error = take_space(file, size);
 	if (!error && vmsi_pages_of(size) > mapped)
 		error = vmsi_show_zeros(file, (struct vmsi_page_run){
 			mapped, vmsi_pages_of(size) });

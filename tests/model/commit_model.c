@@ -124,6 +124,19 @@ static bool store(void)
 	return false;
 }
 
+/* What lies behind the end in the last page is no part of the file, also when it grows. */
+static bool store_behind(void)
+{
+	const size_t page = vmsi_page_size();
+	const size_t rest = run.now.size % page;
+
+	run.last = "store behind the end";
+	if (rest)
+		memset((char *)vms_file_at(run.file, run.now.size, 0), 's',
+		       page - rest);
+	return true;
+}
+
 static bool append(void)
 {
 	const size_t length = below(3 * vmsi_page_size());
@@ -177,7 +190,7 @@ static bool roll_back(void)
 }
 
 static bool (*const operations[])(void) = {
-	store, store, store, store, store, append, resize, commit, commit,
+	store, store, store, store, store, store_behind, append, resize, commit, commit,
 	roll_back,
 };
 
