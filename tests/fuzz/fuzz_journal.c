@@ -75,7 +75,7 @@ static void mend(unsigned records, size_t size)
 {
 	const struct vmsi_header *header = mend_header();
 	uint64_t chain = header->check;
-	size_t at = 2 * (size_t)header->block;
+	size_t at = header->block;
 
 	while (records-- > 0 && at > 0)
 		at = mend_record(header, at, &chain, size);
