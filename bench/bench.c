@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
@@ -137,6 +138,20 @@ static _Noreturn void bad_option(const char *program, const char *name)
 {
 	fprintf(stderr, "%s: --%s needs a number\n", program, name);
 	exit(2);
+}
+
+void bench_warm_memory(size_t bytes)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return;
+	(void)madvise(memory, bytes, MADV_NOHUGEPAGE);
+	for (size_t at = 0; at < bytes; at += page)
+		memory[at] = 1;
+	munmap(memory, bytes);
 }
 
 void bench_order(size_t *order, size_t count, uint64_t *random)

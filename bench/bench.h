@@ -52,6 +52,12 @@ struct bench_summary {
  */
 void bench_order(size_t *order, size_t count, uint64_t *random);
 
+/*
+ * Touch so much memory in small pages and give it back: a virtual machine's host may
+ * have taken free pages back, and gives them again slowly.
+ */
+void bench_warm_memory(size_t bytes);
+
 /* Summarise samples, which are sorted in place. count is at least 1. */
 struct bench_summary bench_summarise(double *samples, size_t count);
 

@@ -89,6 +89,8 @@ static double measure(const struct contender *contender, size_t file_pages,
 	pthread_barrier_t barrier;
 	uint64_t start;
 
+	/* Copies of pages need memory, whoever makes them. */
+	bench_warm_memory((size_t)64 << 20);
 	pthread_barrier_init(&barrier, NULL, (unsigned)writers + 1);
 	for (size_t i = 0; i < writers; i++) {
 		states[i] = (struct writer){ contender, file_pages, pages,
