@@ -176,8 +176,8 @@ void vmsi_places_copy(struct vms_budget *budget, unsigned slot)
 
 /* --- sums ---------------------------------------------------------------- */
 
-/* One walk over all places. */
-struct walk {
+/* One tally over all places. */
+struct tally {
 	struct vms_budget *budget;
 	const struct vmsi_held *question; /* asked for by this process */
 	struct vmsi_object_sums sums;
@@ -201,25 +201,25 @@ static bool is_of(const struct vmsi_budget_object *object,
 }
 
 /* Note who has what is asked for, and who else asks. */
-static void look_at(struct walk *walk, unsigned slot,
+static void look_at(struct tally *tally, unsigned slot,
 		    const struct vmsi_budget_object *object)
 {
-	const bool is_own = slot == walk->budget->slot &&
-		vmsi_slots_has_own(walk->budget);
+	const bool is_own = slot == tally->budget->slot &&
+		vmsi_slots_has_own(tally->budget);
 
-	if (is_of(object, walk->question))
-		walk->sums.of_question = vmsi_max(walk->sums.of_question,
+	if (is_of(object, tally->question))
+		tally->sums.of_question = vmsi_max(tally->sums.of_question,
 						  atomic_load(&object->bytes));
 	else if (!is_own && atomic_load(&object->asking)) {
-		walk->somebody_asks = true;
-		walk->sums.lower_asks |= slot < walk->budget->slot;
+		tally->somebody_asks = true;
+		tally->sums.lower_asks |= slot < tally->budget->slot;
 	}
 }
 
-static size_t sum_up(struct walk *walk, unsigned slots,
+static size_t sum_up(struct tally *tally, unsigned slots,
 		     enum vmsi_object_value value)
 {
-	struct vms_budget *budget = walk->budget;
+	struct vms_budget *budget = tally->budget;
 	const struct vmsi_budget_object *all = budget->shared->objects[0];
 	struct vmsi_distinct distinct;
 
@@ -232,19 +232,19 @@ static size_t sum_up(struct walk *walk, unsigned slots,
 			uint32_t index = i * VMSI_BUDGET_OBJECTS + k;
 			enum vmsi_object_value here = value;
 
-			look_at(walk, i, &all[index]);
+			look_at(tally, i, &all[index]);
 			/*
 			 * Who asks for the same object needs nothing more, for
 			 * it is charged once.
 			 */
-			if (is_of(&all[index], walk->question))
+			if (is_of(&all[index], tally->question))
 				here = VMSI_OBJECT_CHARGED;
 			if (vmsi_object_value(&all[index], here))
 				vmsi_distinct_add(&distinct, index, here);
 		}
 		if (atomic_load(&budget->shared->slots[i].changing)) {
-			walk->sums.is_exact = false;
-			walk->sums.is_changing = true;
+			tally->sums.is_exact = false;
+			tally->sums.is_changing = true;
 		}
 	}
 	return distinct.sum;
@@ -254,25 +254,25 @@ static struct vmsi_object_sums
 walk_places(struct vms_budget *budget, unsigned slots,
 	    const struct vmsi_held *question)
 {
-	struct walk walk = { budget, question, NO_OBJECTS, false };
+	struct tally tally = { budget, question, NO_OBJECTS, false };
 	_Atomic uint64_t *changes = &budget->shared->head.changes;
 	uint64_t before = atomic_load(changes);
 
-	walk.sums.charged = sum_up(&walk, slots, VMSI_OBJECT_CHARGED);
-	if (walk.somebody_asks) {
-		size_t claimed = sum_up(&walk, slots, VMSI_OBJECT_CLAIMED);
+	tally.sums.charged = sum_up(&tally, slots, VMSI_OBJECT_CHARGED);
+	if (tally.somebody_asks) {
+		size_t claimed = sum_up(&tally, slots, VMSI_OBJECT_CLAIMED);
 
-		walk.sums.asked = claimed > walk.sums.charged ?
-			claimed - walk.sums.charged : 0;
+		tally.sums.asked = claimed > tally.sums.charged ?
+			claimed - tally.sums.charged : 0;
 	}
 	if (atomic_load(changes) != before) {
-		walk.sums.is_exact = false;
-		walk.sums.is_changing = false;
+		tally.sums.is_exact = false;
+		tally.sums.is_changing = false;
 	}
-	budget->sums_known = walk.sums.is_exact && !question;
-	budget->sums = walk.sums;
+	budget->sums_known = tally.sums.is_exact && !question;
+	budget->sums = tally.sums;
 	budget->sums_of = before;
-	return walk.sums;
+	return tally.sums;
 }
 
 struct vmsi_object_sums vmsi_places_sum(struct vms_budget *budget,

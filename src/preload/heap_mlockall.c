@@ -49,7 +49,7 @@ extern const char library_start[] __asm__("__ehdr_start");
 extern const char library_end[] __asm__("_end");
 
 /* A walk over the mappings of the process, and over the blocks of the heap. */
-struct walk {
+struct locking {
 	vms_heap *heap;
 	/* Whether to pass over the library's own memory, too. */
 	enum { WITH_OWN, WITHOUT_OWN } own;
@@ -75,20 +75,20 @@ static bool is_in_library(const struct vms_mapping_info *mapping)
  * it. Such memory is MAP_GROWSDOWN and begins where a PROT_NONE mapping ends. The
  * program's stack is the only other mapping of that kind, and begins at no such one.
  */
-static bool is_record(struct walk *walk, const struct vms_mapping_info *mapping)
+static bool is_record(struct locking *locking, const struct vms_mapping_info *mapping)
 {
 	const uintptr_t end = mapping->start + mapping->length;
 
 	if (mapping->prot == PROT_NONE) {
-		const bool after_record = mapping->start == walk->records_end;
+		const bool after_record = mapping->start == locking->records_end;
 
-		walk->guard_end = end;
+		locking->guard_end = end;
 		return after_record;
 	}
 	if (!(mapping->flags & VMS_MAPPING_GROWSDOWN) ||
-	    mapping->start != walk->guard_end)
+	    mapping->start != locking->guard_end)
 		return false;
-	walk->records_end = end;
+	locking->records_end = end;
 	return true;
 }
 
@@ -96,21 +96,21 @@ static bool is_record(struct walk *walk, const struct vms_mapping_info *mapping)
  * Act on each mapping but what is passed over, and in the heap on what blocks
  * have: the rest is reserved, or kept for others. Returns 0 or -errno.
  */
-static int walk_mappings(vms_process_maps *maps, struct walk *walk)
+static int walk_mappings(vms_process_maps *maps, struct locking *locking)
 {
 	struct vms_mapping_info mapping = { .struct_size = sizeof mapping };
 	int more;
 
 	while ((more = vms_process_maps_next(maps, &mapping)) > 0) {
-		const bool own = is_record(walk, &mapping) ||
+		const bool own = is_record(locking, &mapping) ||
 			is_in_library(&mapping);
 
 		if (!vmsi_interposer_has((const void *)mapping.start) &&
-		    !(own && walk->own == WITHOUT_OWN))
-			walk->act(mapping.start, mapping.length,
-				  walk->context);
+		    !(own && locking->own == WITHOUT_OWN))
+			locking->act(mapping.start, mapping.length,
+				  locking->context);
 	}
-	vmsi_heap_each_live(walk->heap, walk->act, walk->context);
+	vmsi_heap_each_live(locking->heap, locking->act, locking->context);
 	return more < 0 ? -errno : 0;
 }
 
@@ -128,7 +128,7 @@ static void add_length(uintptr_t start, size_t length, void *context)
 /* What the kernel would count without this library. Returns 0 or -errno. */
 static int count_mappings(vms_heap *heap, size_t *sum)
 {
-	struct walk walk = { .heap = heap, .own = WITHOUT_OWN,
+	struct locking locking = { .heap = heap, .own = WITHOUT_OWN,
 			     .act = add_length, .context = sum };
 	vms_process_maps *maps = vms_process_maps_open(0);
 	int error;
@@ -136,7 +136,7 @@ static int count_mappings(vms_heap *heap, size_t *sum)
 	*sum = 0;
 	if (!maps)
 		return -errno;
-	error = walk_mappings(maps, &walk);
+	error = walk_mappings(maps, &locking);
 	vms_process_maps_close(maps);
 	return error;
 }
@@ -152,7 +152,7 @@ static bool is_unlimited(uint64_t limit)
  * Returns 0 or, as the kernel would, -ENOMEM or -EPERM; or why it is not known.
  * The library's own memory is locked as well where no limit counts it.
  */
-static int check_limit(struct walk *walk)
+static int check_limit(struct locking *locking)
 {
 	struct rlimit limit;
 	size_t sum;
@@ -160,13 +160,13 @@ static int check_limit(struct walk *walk)
 
 	if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0)
 		return -errno;
-	walk->own = WITH_OWN;
+	locking->own = WITH_OWN;
 	if (is_unlimited(limit.rlim_cur))
 		return 0;
-	walk->own = WITHOUT_OWN;
+	locking->own = WITHOUT_OWN;
 	if (limit.rlim_cur == 0)
 		return -EPERM;
-	error = count_mappings(walk->heap, &sum);
+	error = count_mappings(locking->heap, &sum);
 	if (error)
 		return error;
 	return sum <= limit.rlim_cur ? 0 : -ENOMEM;
@@ -210,7 +210,7 @@ static unsigned locking_of(int flags)
  * makes meanwhile is missed. list: of the mappings, for MCL_CURRENT.
  */
 static long lock_with(vms_heap *heap, int flags, vms_process_maps *list,
-		      struct walk *walk)
+		      struct locking *locking)
 {
 	const uint32_t before = vmsi_heap_get_locking(heap);
 	long error;
@@ -220,14 +220,14 @@ static long lock_with(vms_heap *heap, int flags, vms_process_maps *list,
 	if (error < 0)
 		vmsi_heap_set_locking(heap, before);
 	else if (list)
-		error = walk_mappings(list, walk);
+		error = walk_mappings(list, locking);
 	return error;
 }
 
 static long lock_all(vms_heap *heap, int flags)
 {
 	unsigned on_fault = flags & MCL_ONFAULT ? MLOCK_ONFAULT : 0;
-	struct walk walk = { .heap = heap, .act = lock_memory,
+	struct locking locking = { .heap = heap, .act = lock_memory,
 			     .context = &on_fault };
 	vms_process_maps *list = NULL;
 	long error;
@@ -238,7 +238,7 @@ static long lock_all(vms_heap *heap, int flags)
 		 * count against the limit and be locked.
 		 */
 		(void)vms_heap_collect(heap, VMS_HEAP_COLLECT_ALL);
-		error = check_limit(&walk);
+		error = check_limit(&locking);
 		/*
 		 * The list is made first: memory for it is locked, and may be refused
 		 * by the limit, once the kernel locks what is mapped from then on.
@@ -247,7 +247,7 @@ static long lock_all(vms_heap *heap, int flags)
 		if (!list)
 			return error ? error : -errno;
 	}
-	error = lock_with(heap, flags, list, &walk);
+	error = lock_with(heap, flags, list, &locking);
 	vms_process_maps_close(list);
 	return error;
 }

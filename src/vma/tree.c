@@ -393,7 +393,7 @@ void vmsi_tree_move(struct vmsi_tree *tree, struct vmsi_tree_key from,
 
 /* --- check ------------------------------------------------------------------------ */
 
-struct walk {
+struct tree_check {
 	const struct vmsi_tree *tree;
 	const struct vmsi_tree_key *before; /* the last key of the leaves so far */
 	size_t entries;
@@ -407,13 +407,13 @@ static bool is_below(const struct vmsi_tree_key *a,
 	return at_most(a, *b) && !at_most(b, *a);
 }
 
-static const char *check_node(const struct walk *walk,
+static const char *check_node(const struct tree_check *check,
 			      const struct vmsi_tree_node *node,
 			      unsigned int level)
 {
 	size_t least = VMSI_TREE_FANOUT_MIN;
 
-	if (node == walk->tree->root)
+	if (node == check->tree->root)
 		least = level ? 2 : 0;
 	if (node->count < least || node->count > VMSI_TREE_FANOUT)
 		return "tree: a node has too few or too many entries";
@@ -429,38 +429,38 @@ static const char *check_node(const struct walk *walk,
 	return NULL;
 }
 
-static const char *check_leaf(struct walk *walk,
+static const char *check_leaf(struct tree_check *check,
 			      const struct vmsi_tree_node *leaf)
 {
-	if (walk->entries == 0 && leaf != &walk->tree->first)
+	if (check->entries == 0 && leaf != &check->tree->first)
 		return "tree: another leaf is the first";
-	if (walk->before && !is_below(walk->before, &leaf->key[0]))
+	if (check->before && !is_below(check->before, &leaf->key[0]))
 		return "tree: keys are out of order";
 	if (leaf->count)
-		walk->before = &leaf->key[leaf->count - 1];
-	walk->entries += leaf->count;
-	return walk->entries > walk->entries_max ? "tree: too many entries" : NULL;
+		check->before = &leaf->key[leaf->count - 1];
+	check->entries += leaf->count;
+	return check->entries > check->entries_max ? "tree: too many entries" : NULL;
 }
 
 /* Recursion ends, whatever the pointers: at level 0, or with too many entries. */
-static const char *check_below(struct walk *walk,
+static const char *check_below(struct tree_check *check,
 			       const struct vmsi_tree_node *node,
 			       unsigned int level)
 {
-	const char *wrong = check_node(walk, node, level);
+	const char *wrong = check_node(check, node, level);
 
-	walk->nodes += node != &walk->tree->first;
+	check->nodes += node != &check->tree->first;
 	if (wrong)
 		return wrong;
 	if (level == 0)
-		return check_leaf(walk, node);
+		return check_leaf(check, node);
 	for (size_t i = 0; i < node->count; i++) {
 		const struct vmsi_tree_node *child = node->entry[i];
 
 		if (is_below(&node->key[i], &child->key[0]) ||
 		    is_below(&child->key[0], &node->key[i]))
 			return "tree: a child has another first key";
-		wrong = check_below(walk, child, level - 1);
+		wrong = check_below(check, child, level - 1);
 		if (wrong)
 			return wrong;
 	}
@@ -470,14 +470,14 @@ static const char *check_below(struct walk *walk,
 const char *vmsi_tree_check(const struct vmsi_tree *tree, size_t entries,
 			    size_t *nodes)
 {
-	struct walk walk = { .tree = tree, .entries_max = entries };
+	struct tree_check check = { .tree = tree, .entries_max = entries };
 	const char *wrong;
 
 	if (tree->levels < 1 || tree->levels > VMSI_TREE_LEVELS_MAX)
 		return "tree: the number of levels is wrong";
-	wrong = check_below(&walk, tree->root, tree->levels - 1);
-	*nodes = walk.nodes;
-	if (!wrong && walk.entries != entries)
+	wrong = check_below(&check, tree->root, tree->levels - 1);
+	*nodes = check.nodes;
+	if (!wrong && check.entries != entries)
 		wrong = "tree: entries are missing";
 	return wrong;
 }

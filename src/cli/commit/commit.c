@@ -31,7 +31,7 @@ static const char help_text[] =
 	"\n"
 	"Exit status: 1 if something could not be read; the rest is shown.\n";
 
-struct arguments {
+struct commit_options {
 	enum { FORM_TEXT, FORM_JSON } form;
 	enum vmsi_size_style style;
 };
@@ -40,7 +40,7 @@ struct arguments {
  * Read the options into arguments. Returns -1 when all were read, 'h' where help
  * was asked for, or '?' after getopt_long has complained of one.
  */
-static int parse_options(int argc, char **argv, struct arguments *arguments)
+static int parse_options(int argc, char **argv, struct commit_options *arguments)
 {
 	static const struct option options[] = {
 		{ "bytes", no_argument, NULL, 'b' },
@@ -95,7 +95,7 @@ static enum vmsi_exit tell_unread(const struct vmsi_commit_report *report)
 
 static enum vmsi_exit write_report(const char *program,
 				   const struct vmsi_commit_report *report,
-				   const struct arguments *arguments)
+				   const struct commit_options *arguments)
 {
 	enum vmsi_exit unread = tell_unread(report);
 	enum vmsi_exit written;
@@ -115,7 +115,7 @@ static enum vmsi_exit write_report(const char *program,
 }
 
 static enum vmsi_exit show_commit(const char *program,
-				  const struct arguments *arguments)
+				  const struct commit_options *arguments)
 {
 	struct vmsi_commit_report report = { 0 };
 	enum vmsi_exit result = VMSI_EXIT_FAILED;
@@ -133,7 +133,7 @@ static enum vmsi_exit show_commit(const char *program,
 
 static enum vmsi_exit run_commit(int argc, char **argv)
 {
-	struct arguments arguments = { .form = FORM_TEXT };
+	struct commit_options arguments = { .form = FORM_TEXT };
 
 	switch (parse_options(argc, argv, &arguments)) {
 	case -1:

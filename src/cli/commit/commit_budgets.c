@@ -21,7 +21,7 @@
 static const char link_text[] = "/memfd:" VMSI_BUDGET_FD_NAME " (deleted)";
 
 /* A walk over all processes. */
-struct walk {
+struct search {
 	struct vmsi_budget_list *list;
 	/*
 	 * The device of all memfds. A file of another device may have the name of
@@ -86,14 +86,14 @@ static struct vmsi_budget_seen *add(struct vmsi_budget_list *list,
 	return budget;
 }
 
-static int note_budget(const struct walk *walk, const struct stat *status,
+static int note_budget(const struct search *search, const struct stat *status,
 		       int fd)
 {
-	struct vmsi_budget_seen *budget = find(walk->list, status);
+	struct vmsi_budget_seen *budget = find(search->list, status);
 
 	if (!budget)
-		budget = add(walk->list, status, fd);
-	return budget ? add_holder(budget, walk->pid) : -ENOMEM;
+		budget = add(search->list, status, fd);
+	return budget ? add_holder(budget, search->pid) : -ENOMEM;
 }
 
 /*
@@ -111,16 +111,16 @@ static int open_for_reading(int path_fd)
 	return fd < 0 ? -errno : fd;
 }
 
-static int look_at_memfd(const struct walk *walk, int path_fd)
+static int look_at_memfd(const struct search *search, int path_fd)
 {
 	struct stat status;
 	int result, fd;
 
 	if (fstat(path_fd, &status) ||
-	    status.st_dev != walk->memfd_device || !S_ISREG(status.st_mode))
+	    status.st_dev != search->memfd_device || !S_ISREG(status.st_mode))
 		return 0;
 	fd = open_for_reading(path_fd);
-	result = note_budget(walk, &status, fd);
+	result = note_budget(search, &status, fd);
 	if (fd >= 0)
 		close(fd);
 	return result;
@@ -141,9 +141,9 @@ static int has_budget_name(int directory, const char *name)
 		memcmp(target, link_text, (size_t)length) == 0;
 }
 
-static int look_at_descriptor(const struct walk *walk, const char *name)
+static int look_at_descriptor(const struct search *search, const char *name)
 {
-	int directory = dirfd(walk->descriptors);
+	int directory = dirfd(search->descriptors);
 	int result = has_budget_name(directory, name);
 	int path_fd;
 
@@ -152,7 +152,7 @@ static int look_at_descriptor(const struct walk *walk, const char *name)
 	path_fd = openat(directory, name, O_PATH | O_CLOEXEC);
 	if (path_fd < 0)
 		return -errno;
-	result = look_at_memfd(walk, path_fd);
+	result = look_at_memfd(search, path_fd);
 	close(path_fd);
 	return result;
 }
@@ -186,15 +186,15 @@ static bool has_memory(pid_t pid)
  * Look at each descriptor of the process, up to the first that cannot be read:
  * then -errno is returned.
  */
-static int look_at_descriptors(struct walk *walk)
+static int look_at_descriptors(struct search *search)
 {
 	const struct dirent *entry;
 
-	while ((entry = readdir(walk->descriptors))) {
+	while ((entry = readdir(search->descriptors))) {
 		int error = 0;
 
 		if (entry->d_name[0] != '.')
-			error = look_at_descriptor(walk, entry->d_name);
+			error = look_at_descriptor(search, entry->d_name);
 		/* ENOENT: the process has closed it meanwhile. */
 		if (error && error != -ENOENT)
 			return error;
@@ -202,29 +202,29 @@ static int look_at_descriptors(struct walk *walk)
 	return 0;
 }
 
-static int look_at_process(struct walk *walk, pid_t pid)
+static int look_at_process(struct search *search, pid_t pid)
 {
 	char path[64];
 	int error;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	walk->pid = pid;
-	walk->descriptors = opendir(path);
-	if (!walk->descriptors) {
+	search->pid = pid;
+	search->descriptors = opendir(path);
+	if (!search->descriptors) {
 		error = -errno;
 	} else {
-		error = look_at_descriptors(walk);
-		closedir(walk->descriptors);
+		error = look_at_descriptors(search);
+		closedir(search->descriptors);
 	}
 	if (is_denied(error)) {
-		walk->list->hidden += has_memory(pid);
+		search->list->hidden += has_memory(pid);
 		return 0;
 	}
 	/* The process may have ended meanwhile. */
 	return error == -ENOENT || error == -ESRCH ? 0 : error;
 }
 
-static int look_at_processes(struct walk *walk)
+static int look_at_processes(struct search *search)
 {
 	const struct dirent *entry;
 	DIR *processes = opendir("/proc");
@@ -241,7 +241,7 @@ static int look_at_processes(struct walk *walk)
 			continue;
 		/* A mounted procfs shows at least this process. */
 		is_procfs = true;
-		error = look_at_process(walk, pid);
+		error = look_at_process(search, pid);
 	}
 	closedir(processes);
 	return is_procfs ? error : -ENOENT;
@@ -264,12 +264,12 @@ static int find_memfd_device(dev_t *device)
 
 int vmsi_budget_list_read(struct vmsi_budget_list *list)
 {
-	struct walk walk = { .list = list };
+	struct search search = { .list = list };
 	int error;
 
 	*list = (struct vmsi_budget_list){ 0 };
-	error = find_memfd_device(&walk.memfd_device);
-	return error ? error : look_at_processes(&walk);
+	error = find_memfd_device(&search.memfd_device);
+	return error ? error : look_at_processes(&search);
 }
 
 void vmsi_budget_list_free(struct vmsi_budget_list *list)

@@ -35,7 +35,7 @@ static const char help_text[] =
 	"Shared memory without a file is charged to itself, once, not to its\n"
 	"mappings: it shows no commit here.\n";
 
-struct arguments {
+struct maps_options {
 	enum { FORM_TEXT, FORM_JSON } form;
 	enum vmsi_maps_detail detail;
 	enum vmsi_size_style style;
@@ -56,7 +56,7 @@ static int parse_pid(const char *text, pid_t *pid)
  * Read the options into arguments. Returns -1 when all were read, 'h' where help
  * was asked for, or '?' after getopt_long has complained of one.
  */
-static int parse_options(int argc, char **argv, struct arguments *arguments)
+static int parse_options(int argc, char **argv, struct maps_options *arguments)
 {
 	static const struct option options[] = {
 		{ "bytes", no_argument, NULL, 'b' },
@@ -105,7 +105,7 @@ static void explain(const struct vmsi_listing *listing, int error)
 
 static enum vmsi_exit write_listing(const char *program,
 				    const struct vmsi_listing *listing,
-				    const struct arguments *arguments)
+				    const struct maps_options *arguments)
 {
 	int error = 0;
 
@@ -122,7 +122,7 @@ static enum vmsi_exit write_listing(const char *program,
 }
 
 static enum vmsi_exit show_maps(const char *program,
-				const struct arguments *arguments)
+				const struct maps_options *arguments)
 {
 	struct vmsi_listing listing;
 	int error = vmsi_listing_read(&listing, arguments->pid);
@@ -138,7 +138,7 @@ static enum vmsi_exit show_maps(const char *program,
 
 static enum vmsi_exit run_maps(int argc, char **argv)
 {
-	struct arguments arguments = { .form = FORM_TEXT };
+	struct maps_options arguments = { .form = FORM_TEXT };
 
 	switch (parse_options(argc, argv, &arguments)) {
 	case -1:

@@ -22,7 +22,7 @@
  * than not at all.
  */
 
-struct question {
+struct notice {
 	int number; /* the signal */
 };
 
@@ -77,7 +77,7 @@ static struct answer look(int number)
 static void *answer_questions(void *context)
 {
 	const int job = (int)(intptr_t)context;
-	struct question question;
+	struct notice question;
 
 	while (recv(job, &question, sizeof question, 0) == sizeof question) {
 		const struct answer answer = look(question.number);
@@ -110,7 +110,7 @@ int vmsi_witness_start(int job)
 
 bool vmsi_witness_has(int supervisor, const struct signalfd_siginfo *signal)
 {
-	const struct question question = { .number = (int)signal->ssi_signo };
+	const struct notice question = { .number = (int)signal->ssi_signo };
 	struct answer answer;
 
 	return send(supervisor, &question, sizeof question, MSG_NOSIGNAL) ==

@@ -116,7 +116,10 @@ static size_t find_part(const struct parts *parts, uint64_t start)
 	return (size_t)(found - parts->bounds);
 }
 
-/* Each way is halved when it is gone, so covered parts are skipped fast. */
+/*
+ * Each search shortens the way that it has followed (path halving of a union-find), so
+ * the next one skips covered parts faster.
+ */
 static size_t next_uncovered(struct parts *parts, size_t part)
 {
 	size_t *next = parts->uncovered;

@@ -24,8 +24,8 @@ static struct vmsi_memory_file *file_of(struct vms_group *group,
 }
 
 /*
- * Mappings of MAP_NORESERVE look like others in /proc/PID/maps. Where these are
- * free nothing is counted here, but all when it is touched.
+ * /proc/PID/maps does not tell a MAP_NORESERVE mapping from others. Where the policy
+ * charges no such mapping, nothing is counted before its pages are touched.
  */
 static bool are_there_any(const struct vms_group *group)
 {
@@ -41,7 +41,7 @@ static struct vmsi_file_part part_of(const struct vmsi_memory_file *file,
 		.end = end < file->size ? end : file->size,
 	};
 
-	/* Behind the end of the file: an empty part of it. */
+	/* A range behind the end of the file has nothing of it. */
 	if (part.start > part.end)
 		part.start = part.end;
 	return part;

@@ -43,8 +43,8 @@ int vmsi_measure_range(const struct vms_group *group, pid_t thread,
 		       size_t *charged);
 
 /*
- * Where the mapping begins that is the first in a range; that may be below the
- * range. 0: there is none.
+ * Where the first mapping begins that has a byte of a range: in the range, or below
+ * it. 0: there is none.
  */
 uintptr_t vmsi_measure_start(pid_t thread, uintptr_t address, uintptr_t end);
 

@@ -10,10 +10,10 @@
 
 /*
  * Files in memory (memfds, tmpfs) that a group has mapped shared. The kernel
- * charges their pages when they are touched, and tells nobody. So all of a
- * mapping that lies within the file's size when it is mapped writable counts
- * from then on, once for all processes that map it, as counted. Only a look
- * takes it away, when nobody has it mapped writable any more.
+ * charges their pages when they are touched, and tells nobody. So what is mapped
+ * writable counts from the call that maps it, as far as it lies within the file's
+ * size then, and once for all processes: it is in `counted`. Only a look takes it
+ * out, when no process has it mapped writable any more.
  */
 struct vmsi_memory_files {
 	struct vmsi_memory_file {

@@ -10,8 +10,8 @@
 
 /*
  * Segments of System V outlive their processes. Those that a process has
- * attached are objects among its mappings; /proc/sysvipc/shm lists the others
- * as well.
+ * attached are objects among its mappings; those that nobody has attached are
+ * listed in /proc/sysvipc/shm alone.
  */
 
 struct segment {

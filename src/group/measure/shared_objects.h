@@ -34,8 +34,8 @@ void vmsi_shared_objects_add(const struct vms_group *group,
 			     const struct vms_mapping_info *mapping);
 
 /*
- * Calls under way may map what counts of files in memory: add all of it, as if
- * it were mapped.
+ * While calls are under way that may map files in memory, nobody can tell what of them
+ * will be mapped: all that counts is added, as if it were mapped now.
  */
 void vmsi_shared_objects_keep(const struct vms_group *group,
 			      struct vmsi_shared_objects *objects);
@@ -47,9 +47,8 @@ size_t vmsi_shared_objects_bytes(const struct vms_group *group,
 				 struct vmsi_shared_objects *objects);
 
 /*
- * The look is over: from now on of files in memory that counts which the
- * objects have mapped writable, and nothing else. Takes the ranges out of the
- * objects.
+ * At the end of a look: of files in memory nothing but what the objects have mapped
+ * writable counts from now on. Moves the ranges out of the objects.
  */
 void vmsi_shared_objects_apply(struct vms_group *group,
 			       struct vmsi_shared_objects *objects);

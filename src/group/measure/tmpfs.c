@@ -14,8 +14,8 @@
 
 /*
  * File systems in memory are known by the device of their files. Those that are
- * mounted when a group begins are read once. One that is mounted later is
- * learnt when a file of it is mapped that has a usual path.
+ * mounted when a group begins are read once. One that is mounted later becomes
+ * known when a file of it is mapped whose path is usual for files in memory.
  */
 
 bool vmsi_tmpfs_has(const struct vmsi_shared *shared, uint64_t device)

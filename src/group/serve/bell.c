@@ -37,8 +37,8 @@ int vmsi_bell_make(struct vmsi_bell *bell)
 
 	bell->owner = getpid();
 	/*
-	 * Without a signal at its end, the program's waits for any child skip
-	 * it.
+	 * A child that sends no signal at its end is skipped where the program
+	 * waits for any child.
 	 */
 	pid = clone(run_bell, bell->stack + sizeof bell->stack,
 		    CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_UNTRACED, bell);

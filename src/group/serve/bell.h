@@ -22,7 +22,7 @@ struct vmsi_bell {
 /* The thread that is to be woken makes the bell. Returns 0 or -errno. */
 int vmsi_bell_make(struct vmsi_bell *bell);
 
-/* The same thread has seen the stop: the bell can be rung again. */
+/* The thread that made the bell has seen it stop: it can be rung again. */
 void vmsi_bell_reset(struct vmsi_bell *bell);
 void vmsi_bell_end(struct vmsi_bell *bell);
 

@@ -45,7 +45,7 @@ static void reap(struct vms_group *group, const struct vmsi_process *process)
 
 void vmsi_serve_ended(struct vms_group *group, struct vmsi_process *process)
 {
-	/* The caller is told while it can still list the process as living. */
+	/* The caller can still ask about the process when it is told. */
 	vmsi_refusals_end(group, process->pid);
 	reap(group, process);
 	vmsi_account_note_last(&group->account, &process->account);
@@ -55,9 +55,7 @@ void vmsi_serve_ended(struct vms_group *group, struct vmsi_process *process)
 	vmsi_counter_reassign_memory(group, process);
 }
 
-/*
- * Orphans are met, so that their ends are told and the supervisor reaps them.
- */
+/* An orphan that is known has its end told, and the supervisor reaps it. */
 void vmsi_serve_find_ended(struct vms_group *group)
 {
 	struct vmsi_process *process, *next;

@@ -79,7 +79,7 @@ static int add_mprotect(scmp_filter_ctx filter)
 /*
  * A new process has a copy of its parent's memory; a thread or the child of
  * vfork has not. clone3 has its flags in memory, where they can change after
- * they were read, so it does not exist here.
+ * they were read, so programs are answered that there is no clone3.
  */
 static int add_fork(scmp_filter_ctx filter)
 {

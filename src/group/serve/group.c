@@ -90,8 +90,8 @@ int vms_group_next_process(vms_group *group, size_t *cursor,
 }
 
 /*
- * The number of a process that has ended may be another's by now; a pidfd is
- * not.
+ * The number of a process that has ended may be that of another process by now; a
+ * pidfd stays the one's that it was opened for.
  */
 static bool send_signal(const struct vmsi_process *process, int signal)
 {

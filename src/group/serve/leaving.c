@@ -47,7 +47,7 @@ static bool any_leaves(const struct vmsi_tracer *tracer, pid_t process)
 	return false;
 }
 
-/* Threads that the process has made meanwhile are let go as well. */
+/* Until no thread is traced: the process may make others meanwhile. */
 static void let_all_go(struct vmsi_tracer *tracer,
 		       const struct vmsi_leaving *one)
 {

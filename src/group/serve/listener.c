@@ -85,7 +85,7 @@ bool vmsi_listener_can_continue(int listener)
 
 void vmsi_listener_tune(int listener)
 {
-	/* A kernel without this flag wakes the supervisor more slowly, no more. */
+	/* Without this flag the supervisor is only woken more slowly. */
 	(void)ioctl(listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS,
 		    SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
 }

@@ -72,7 +72,7 @@ static bool is_repeated(const struct vmsi_held_refusal *held,
 		return false;
 	switch (request->call) {
 	case VMS_GROUP_FORK:
-		/* It copies less after something was given back. */
+	/* The same fork asks for less once the process has given memory back. */
 		return true;
 	case VMS_GROUP_BRK:
 		return held->data_end == request->data_end;
@@ -81,7 +81,7 @@ static bool is_repeated(const struct vmsi_held_refusal *held,
 	}
 }
 
-/* The first refusal that the request repeats; held_count: it repeats none. */
+/* The place of the first refusal that a request repeats; held_count: none. */
 static size_t find_repeated(const struct vmsi_refusals *all, pid_t thread,
 			    const struct vmsi_request *request)
 {
@@ -107,7 +107,7 @@ static bool is_in_place_of(const struct vmsi_held_refusal *held,
 		held->refusal.requested >= first->requested / 2;
 }
 
-/* All refusals of a thread that are held have made something fail: tell them. */
+/* What a thread was refused and did not get afterwards has failed: it is told. */
 static void stand(struct vmsi_refusals *all, pid_t thread)
 {
 	for (size_t i = 0; i < all->held_count; i++)
@@ -202,7 +202,7 @@ void vmsi_refusals_postpone(struct vms_group *group, uint64_t time)
 		all->held[i].tell_at += time;
 }
 
-/* A wait that would end just short of the moment is 1, so that nobody spins. */
+/* Rounded up: a wait of 0 ms would spin until the hold ends. */
 int vmsi_refusals_wait(const struct vms_group *group, int wait)
 {
 	const struct vmsi_refusals *all = &group->service->refusals;

@@ -67,8 +67,8 @@ void vmsi_group_refuse(struct vms_group *group, struct vmsi_process *process,
 		 const struct vmsi_request *request, enum vmsi_refused why);
 
 /*
- * Likewise where its process could not be met. A process that has gone gets no
- * answer; for any other there is no memory, and the call counts as unaccounted.
+ * Refuse it where its process is not known: it has gone, and gets no answer, or the
+ * supervisor has no memory to note it, and the call counts as unaccounted.
  */
 void vmsi_refuse_unknown(struct vms_group *group);
 
@@ -80,7 +80,7 @@ void vmsi_refusals_hold(struct vms_group *group,
 			const struct vmsi_request *request,
 			const struct vmsi_backtrace *backtrace);
 
-/* Call on_refusal for a refusal with its backtrace. */
+/* Call the program's on_refusal, with the backtrace of the refusal. */
 void vmsi_refusals_tell(struct vms_group *group,
 			struct vms_group_refusal *refusal,
 			struct vmsi_backtrace *backtrace);

@@ -88,7 +88,7 @@ void vmsi_group_refuse(struct vms_group *group, struct vmsi_process *process,
 		vmsi_refusals_hold(group, &refusal, request, &backtrace);
 		return;
 	}
-	/* Nobody gets it by giving memory back and asking again: tell it now. */
+	/* Giving memory back would not help to get it, so it is told at once. */
 	vmsi_refusals_tell(group, &refusal, &backtrace);
 	vmsi_backtrace_free(&backtrace);
 }

@@ -207,7 +207,7 @@ static enum vms_group_event pending_event(struct vms_group *group)
 {
 	if (group->service->first_ended && !group->service->first_ended_told) {
 		group->service->first_ended_told = true;
-		/* The caller may write its report now: tell what is held. */
+		/* What is held is told before the caller writes its report. */
 		vmsi_refusals_end(group, 0);
 		return VMS_GROUP_FIRST_ENDED;
 	}
@@ -220,7 +220,7 @@ static enum vms_group_event pending_event(struct vms_group *group)
 	vmsi_serve_find_ended(group);
 	if (!is_empty(group))
 		return VMS_GROUP_NOTHING;
-	/* Tell what is left of shared objects, which may outlive processes. */
+	/* Shared objects may outlive the processes: the figures tell what is left. */
 	vmsi_look_at_all(group);
 	vmsi_refusals_end(group, 0);
 	return VMS_GROUP_EMPTY;
@@ -236,7 +236,7 @@ static bool is_time_to_ask(struct vms_group *group)
 	return true;
 }
 
-/* Wait no longer than until a sum above the peak may be looked into. */
+/* Wait no longer than until the next look that may find a new peak. */
 static int wait_for_peak(const struct vms_group *group, int wait)
 {
 	return wait == 0 || !vmsi_account_above_peak(&group->account, 0) ?

@@ -62,7 +62,7 @@ static bool may_interrupt(pid_t thread, uint64_t address)
 		!(action.flags & SA_RESTART);
 }
 
-/* A process that was let go to a debugger stays with that one. */
+/* A process that was let go for a debugger is not traced again. */
 static void trace(struct vms_group *group, struct vmsi_process *process)
 {
 	struct vmsi_tracer *tracer = process->let_go ||
@@ -75,7 +75,7 @@ static void trace(struct vms_group *group, struct vmsi_process *process)
 		vmsi_process_set_interruptible(group, process);
 }
 
-/* Others may have the same handlers (CLONE_SIGHAND). */
+/* Processes made with CLONE_SIGHAND have the same handlers. */
 static void trace_with_sharers(struct vms_group *group,
 			       struct vmsi_process *process)
 {

@@ -227,7 +227,7 @@ static void *run_tracer(void *context)
 	error = vmsi_bell_make(&tracer->bell);
 	set_started(tracer, error ? error : 1);
 	while (!error && !tracer->quits) {
-		/* Somebody may have killed the bell. */
+		/* The bell is a process that anybody may have killed. */
 		if (!tracer->bell.pid && vmsi_bell_make(&tracer->bell) == 0)
 			do_commands(tracer);
 		thread = waitpid(-1, &status, __WALL | __WNOTHREAD);

@@ -95,7 +95,7 @@ void vmsi_stop_finish(struct vmsi_tracer *tracer, struct vmsi_stop *stop);
  */
 bool vmsi_stop_keep(struct vmsi_tracer *tracer, pid_t thread, int status);
 
-/* A thread has ended or is another program: nobody is to wait for its stop. */
+/* A thread has ended, or has executed another program: its stop will not come. */
 void vmsi_stop_end(struct vmsi_tracer *tracer, pid_t thread);
 
 /* --- leaving.c: letting go ------------------------------------------------ */
