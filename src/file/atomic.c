@@ -7,6 +7,7 @@
 #include "base/align.h"
 #include "file/atomic_state.h"
 #include "file/commit.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/file.h"
 #include "file/overlay.h"
@@ -141,7 +142,7 @@ int vmsi_atomic_open(struct vms_file *file, const char *journal,
 	vmsi_turns_init(&atomic->turns);
 	vmsi_gate_init(&atomic->gate);
 	file->atomic = atomic;
-	strcpy(atomic->path, journal);
+	vmsi_path_copy(atomic->path, journal);
 	error = atomic->reads ? vmsi_reader_open(file, atomic->path, problem) :
 		open_writer(file, atomic->path, problem);
 	if (error) {

@@ -81,7 +81,7 @@ static int make_at(const char *path, int flags, mode_t mode,
 {
 	int fd;
 
-	strcpy(made->path, path);
+	vmsi_path_copy(made->path, path);
 	fd = make(made->path, flags, mode);
 	if (fd < 0)
 		made->path[0] = 0;
@@ -94,7 +94,7 @@ static int make_exclusively(const char *path, int flags, mode_t mode,
 	int fd = open_again(path, flags | O_CREAT | O_EXCL, mode);
 
 	if (fd >= 0)
-		strcpy(made->path, path);
+		vmsi_path_copy(made->path, path);
 	return fd;
 }
 
@@ -134,7 +134,7 @@ int vmsi_descriptor_directory(const struct vmsi_made *made)
 	const size_t length = directory_length(made->path);
 
 	memcpy(path, made->path, length);
-	strcpy(path + length, ".");
+	vmsi_path_copy(path + length, ".");
 	return open_again(path, O_RDONLY | O_DIRECTORY, 0);
 }
 

@@ -3,6 +3,7 @@
 #define VMSI_FILE_DESCRIPTOR_H
 
 #include <limits.h>
+#include <string.h>
 
 #include <vmspace/file.h>
 
@@ -30,6 +31,12 @@ int vmsi_descriptor_take(int fd, const struct vms_file_options *options);
 
 /* Open the directory of what was made, to be synced. Returns it or -errno. */
 int vmsi_descriptor_directory(const struct vmsi_made *made);
+
+/* Copy a path; the caller has looked that there is room for it. */
+static inline void vmsi_path_copy(char *to, const char *path)
+{
+	memcpy(to, path, strlen(path) + 1);
+}
 
 /* Whether what is stored there goes to the file itself. */
 static inline int vmsi_descriptor_writes(const struct vms_file_options *options)

@@ -49,9 +49,9 @@ static uint64_t word_bits(struct vmsi_lost_run run, uint64_t word)
 	uint64_t bits = ~(uint64_t)0;
 
 	if (run.first > start)
-		bits <<= run.first - start;
+		bits <<= run.first % WORD_PAGES;
 	if (run.end < start + WORD_PAGES)
-		bits &= ~(~(uint64_t)0 << (run.end - start));
+		bits &= ~(~(uint64_t)0 << run.end % WORD_PAGES);
 	return bits;
 }
 

@@ -74,8 +74,9 @@ static int open_atomic(struct vms_file *file, const struct request *request)
 	if (!journal) {
 		if (strlen(request->path) + sizeof(JOURNAL_SUFFIX) > PATH_MAX)
 			return -ENAMETOOLONG;
-		strcpy(beside, request->path);
-		journal = strcat(beside, JOURNAL_SUFFIX);
+		vmsi_path_copy(beside, request->path);
+		vmsi_path_copy(beside + strlen(beside), JOURNAL_SUFFIX);
+		journal = beside;
 	}
 	error = vmsi_atomic_open(file, journal, request->options.dirty_limit,
 				 &journal_problem);
