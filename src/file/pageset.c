@@ -26,7 +26,7 @@ int vmsi_pageset_open(struct vmsi_pageset *set, uint64_t pages)
 	if (memory < 0)
 		return (int)memory;
 	set->words = (_Atomic uint64_t *)memory;
-	set->index = set->words + words;
+	set->index = (_Atomic uint64_t *)(memory + (long)(words * sizeof(uint64_t)));
 	set->pages = pages;
 	set->bytes = bytes;
 	atomic_init(&set->count, 0);

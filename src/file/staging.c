@@ -36,7 +36,7 @@ int vmsi_staging_prepare(struct vmsi_staging *staging, size_t pages)
 	vmsi_staging_close(staging);
 	staging->pages = (char *)memory;
 	staging->images = (struct vmsi_image *)
-		(staging->pages + room * vmsi_page_size());
+		(memory + (long)(room * vmsi_page_size()));
 	staging->offsets = (uint64_t *)(staging->images + room);
 	staging->room = room;
 	return 0;

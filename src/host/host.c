@@ -396,10 +396,12 @@ static long host_nanosleep(unsigned nanoseconds)
 
 void vmsi_descriptor_link(char *link, int fd)
 {
+	static const char directory[] = "/proc/self/fd/";
 	struct vmsi_digits digits;
+	const char *number = vmsi_write_digits(&digits, (unsigned)fd, 10);
 
-	strcpy(link, "/proc/self/fd/");
-	strcat(link, vmsi_write_digits(&digits, (unsigned)fd, 10));
+	memcpy(link, directory, sizeof(directory) - 1);
+	memcpy(link + sizeof(directory) - 1, number, strlen(number) + 1);
 }
 
 struct vmsi_host_calls vmsi_host = {

@@ -119,9 +119,10 @@ struct vmsi_size_text vmsi_size_text(uint64_t bytes, enum vmsi_size_style style)
 {
 	struct vmsi_size_text size;
 	struct vmsi_digits digits;
+	const char *number = vmsi_write_digits(&digits, bytes, 10);
 
 	if (style == VMSI_SIZE_HUMAN)
 		return human(bytes);
-	strcpy(size.text, vmsi_write_digits(&digits, bytes, 10));
+	memcpy(size.text, number, strlen(number) + 1);
 	return size;
 }

@@ -114,7 +114,18 @@ open_files(pid_t process, char *mapped, const Dwfl_Thread_Callbacks *callbacks)
 	return NULL;
 }
 
-/* Take the files out of the list that has them in this place. */
+/* With the lock: the files in a place of the list leave it. */
+static struct vmsi_program_files *take_out(size_t at)
+{
+	struct vmsi_program_files *files = kept[at];
+
+	for (; at < KEPT_MOST - 1; at++)
+		kept[at] = kept[at + 1];
+	kept[KEPT_MOST - 1] = NULL;
+	return files;
+}
+
+/* The kept files of what is mapped, which leave the list; NULL: there are none. */
 static struct vmsi_program_files *take_kept(const char *mapped)
 {
 	struct vmsi_program_files *files = NULL;
@@ -123,10 +134,7 @@ static struct vmsi_program_files *take_kept(const char *mapped)
 	for (size_t i = 0; i < KEPT_MOST && kept[i] && !files; i++) {
 		if (strcmp(kept[i]->mapped, mapped) != 0)
 			continue;
-		files = kept[i];
-		memmove(&kept[i], &kept[i + 1],
-			(KEPT_MOST - 1 - i) * sizeof kept[0]);
-		kept[KEPT_MOST - 1] = NULL;
+		files = take_out(i);
 	}
 	pthread_mutex_unlock(&lock);
 	return files;
@@ -154,7 +162,8 @@ void vmsi_program_files_put(struct vmsi_program_files *files)
 
 	pthread_mutex_lock(&lock);
 	oldest = kept[KEPT_MOST - 1];
-	memmove(&kept[1], &kept[0], (KEPT_MOST - 1) * sizeof kept[0]);
+	for (size_t i = KEPT_MOST - 1; i > 0; i--)
+		kept[i] = kept[i - 1];
 	kept[0] = files;
 	pthread_mutex_unlock(&lock);
 	close_files(oldest);
@@ -166,9 +175,7 @@ void vmsi_program_files_close(void)
 		struct vmsi_program_files *files;
 
 		pthread_mutex_lock(&lock);
-		files = kept[0];
-		memmove(&kept[0], &kept[1], (KEPT_MOST - 1) * sizeof kept[0]);
-		kept[KEPT_MOST - 1] = NULL;
+		files = take_out(0);
 		pthread_mutex_unlock(&lock);
 		if (!files)
 			return;
