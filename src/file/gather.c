@@ -45,7 +45,7 @@ int vmsi_gather_close(struct vms_file *file)
 
 	if (!gather->bytes)
 		return 0;
-	error = vmsi_gather_settle(file);
+	error = vmsi_gather_flush(file);
 	/* To cut a file to the size that it has gives back what lies behind. */
 	if (gather->space > file->size)
 		(void)vmsi_disk_truncate(file->fd, file->size);
@@ -79,7 +79,7 @@ int vmsi_gather_write_out(struct vms_file *file)
 	return start == told ? 0 : -EBUSY;
 }
 
-int vmsi_gather_settle(struct vms_file *file)
+int vmsi_gather_flush(struct vms_file *file)
 {
 	int error;
 
@@ -97,7 +97,7 @@ int vmsi_file_reach(struct vms_file *file, uint64_t offset, uint64_t length)
 
 	if (vmsi_file_covers(file, offset, length))
 		return 0;
-	error = vmsi_gather_settle(file);
+	error = vmsi_gather_flush(file);
 	if (error)
 		return error;
 	return vmsi_file_covers(file, offset, length) ? 0 : -ERANGE;

@@ -42,7 +42,7 @@ int vmsi_gather_append(struct vms_file *file, const void *bytes, size_t length,
 int vmsi_gather_write_out(struct vms_file *file);
 
 /* The same, without the lock, and for files of any kind. */
-int vmsi_gather_settle(struct vms_file *file);
+int vmsi_gather_flush(struct vms_file *file);
 
 /* Whether a range lies in the file, which has it when this returns 0; else -errno. */
 int vmsi_file_reach(struct vms_file *file, uint64_t offset, uint64_t length);

@@ -202,7 +202,7 @@ static int check(const struct vms_file *file, uint64_t offset, uint64_t *length,
 
 int vms_file_sync(vms_file *file, uint64_t offset, uint64_t length, unsigned flags)
 {
-	int error = file ? vmsi_gather_settle(file) : -EINVAL;
+	int error = file ? vmsi_gather_flush(file) : -EINVAL;
 
 	if (!error)
 		error = check(file, offset, &length, flags);

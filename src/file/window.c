@@ -86,7 +86,7 @@ static uint64_t shown_for(const struct vms_window *window, uint64_t offset)
 			window->file->maximum - window->room);
 }
 
-static void settle(struct vms_window *window, uint64_t offset)
+static void point_at(struct vms_window *window, uint64_t offset)
 {
 	window->offset = offset;
 	window->data = window->room ?
@@ -150,7 +150,7 @@ static int place(struct vms_window *window, uint64_t offset)
 		error = map_window(window);
 	}
 	if (!error)
-		settle(window, offset);
+		point_at(window, offset);
 	return error;
 }
 
@@ -266,7 +266,7 @@ static int slide(struct vms_window *window, uint64_t offset)
 		while (error == -ENOMEM &&
 		       vmsi_ask_to_give_back(window->file->space, &attempts));
 	if (!error)
-		settle(window, offset);
+		point_at(window, offset);
 	return error;
 }
 
