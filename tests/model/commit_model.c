@@ -309,7 +309,7 @@ static void an_atomic_file_is_as_two_arrays(void **state)
 	run.random.state = given.seed;
 	for (unsigned i = 0; run.step < given.operations; i++)
 		round_of((enum way)(i % WAYS));
-	print_message("%lu operations, %lu failed, %lu commits\n", run.step,
+	print_message("# %lu operations, %lu failed, %lu commits\n", run.step,
 		      run.failed, run.commits);
 	free(run.now.bytes);
 	free(run.committed.bytes);
