@@ -48,6 +48,10 @@ lint: ## install what is missing, run clang-tidy, cppcheck and shellcheck
 soak: bench-build ## run random tests for VMS_OPERATIONS (1000000), and storms of signals
 	scripts/soak build-bench $(VMS_OPERATIONS)
 
+.PHONY: file-systems
+file-systems: bench-build ## install what is missing, run the tests of mapped files on xfs, btrfs, overlayfs and FUSE
+	scripts/file-systems build-bench
+
 .PHONY: old-kernel
 old-kernel: ## install what is missing, run the tests on Debian's kernel, emulated
 	scripts/old-kernel
