@@ -87,6 +87,13 @@ def makes_program(path, source, *options, compiler="gcc"):
             run([compiler, "-o", path, path + ".c", *options]).returncode == 0)
 
 
+def must_compile(path, source, *options):
+    """The same, where only a machine without a compiler is an excuse."""
+    if shutil.which("gcc") is None:
+        raise Skip("no gcc")
+    expect(makes_program(path, source, *options), "gcc")
+
+
 def compiled(path, source, *options, compiler="gcc"):
     """A program made of C; a case is skipped where that cannot be made."""
     if not makes_program(path, source, *options, compiler=compiler):

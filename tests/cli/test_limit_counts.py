@@ -9,7 +9,7 @@ import os
 import sys
 
 from cli_test import (WORK, expect, expect_equal, main_in_groups,
-                      makes_program, run, work)
+                      must_compile, run, work)
 
 VMSPACE = os.path.abspath(sys.argv[1])
 
@@ -188,7 +188,7 @@ def peak_counts_nothing_twice():
         return 0;
     }
     """
-    expect(makes_program(work("runs on"), source, "-O0", "-w"), "gcc")
+    must_compile(work("runs on"), source, "-O0", "-w")
     result = run([VMSPACE, "limit", "500M", "--quiet",
                   f"--report={work('report')}", work("runs on")])
     expect_equal(result.returncode, 0, result.stderr)
@@ -219,7 +219,7 @@ def peak_is_what_was_committed():
         return 0;
     }
     """
-    expect(makes_program(work("twice"), source, "-O0", "-w"), "gcc")
+    must_compile(work("twice"), source, "-O0", "-w")
     expect_equal(limited("--quiet", f"--report={work('report')}",
                          work("twice")).returncode, 0)
     with open(work("report"), encoding="utf-8") as file:
@@ -228,7 +228,7 @@ def peak_is_what_was_committed():
 
 
 def odd_requests_are_counted_as_they_are():
-    expect(makes_program(work("odd"), ODD, "-O0", "-w", "-pthread"), "gcc")
+    must_compile(work("odd"), ODD, "-O0", "-w", "-pthread")
     os.chmod(WORK.name, 0o755)
     for name, said in (("sharer_that_is_left", "ENOMEM"),
                        ("sharer_of_a_brother", "ok"),
@@ -264,7 +264,7 @@ except OSError as error:
 
 
 def heap_that_hides_is_limited():
-    expect(makes_program(work("odd"), ODD, "-O0", "-w", "-pthread"), "gcc")
+    must_compile(work("odd"), ODD, "-O0", "-w", "-pthread")
     os.chmod(WORK.name, 0o755)
     user = [] if os.getuid() else ["setpriv", "--reuid=65534",
                                    "--clear-groups"]

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from cli_test import expect, expect_equal, main_in_groups, makes_program, run, work
+from cli_test import expect, expect_equal, main_in_groups, must_compile, run, work
 
 VMSPACE = os.path.abspath(sys.argv[1])
 
@@ -46,7 +46,7 @@ int main(int argc, char **argv)
 
 def quick_program_does_not_pass_the_limit_by_a_memfd():
     """In pieces or whole: it is refused, or its peak is within the limit."""
-    expect(makes_program(work("quick"), QUICK, "-O0", "-w"), "gcc")
+    must_compile(work("quick"), QUICK, "-O0", "-w")
     for mib, piece, status in ((40, 2, 0), (60, 60, 0), (80, 2, 7),
                                (80, 80, 7)):
         result = limited(f"--report={work('report')}", work("quick"),
@@ -85,7 +85,7 @@ def memory_that_nothing_can_refuse_is_told_as_such():
         }
     }
     """
-    expect(makes_program(work("grows"), source, "-O0", "-w"), "gcc")
+    must_compile(work("grows"), source, "-O0", "-w")
     result = limited(f"--report={work('report')}", work("grows"))
     expect_equal(result.returncode, 7, result.stderr)
     with open(work("report"), encoding="utf-8") as file:

@@ -10,7 +10,7 @@ import shutil
 import sys
 
 from cli_test import (Skip, compiled, expect, expect_equal, main_in_groups,
-                      makes_program, run, work, written)
+                      must_compile, run, work, written)
 
 VMSPACE = os.path.abspath(sys.argv[1])
 
@@ -91,7 +91,7 @@ int main(void)
 
 def planted(name, mistakes):
     source = PROGRAM.replace("MISTAKES", mistakes)
-    expect(makes_program(work(name), source, "-g", "-O0", "-w"), "gcc")
+    must_compile(work(name), source, "-g", "-O0", "-w")
     return work(name)
 
 
@@ -141,7 +141,7 @@ def sound_program_has_no_finding():
 
 def program_that_asks_for_nothing_has_no_finding():
     source = "#include <unistd.h>\nint main(void) { _exit(0); }\n"
-    expect(makes_program(work("modest"), source, "-O0", "-w"), "gcc")
+    must_compile(work("modest"), source, "-O0", "-w")
     result = sweep(work("modest"))
     expect_equal(result.returncode, 0, result.stderr)
     expect_equal(result.stdout, b"0 requests failed in turn\n")

@@ -317,8 +317,10 @@ static void every_host_call_is_failed(void **state)
 			/* Calls that are interrupted are made again. */
 			run.plan.errors[CALL_FTRUNCATE] = -EIO;
 			/* A file whose identity is gone is another one. */
-			if (scenario->arrange == left)
+			if (scenario->arrange == left) {
 				run.plan.errors[CALL_ATTRIBUTE] = -EIO;
+				run.plan.errors[CALL_BIRTH_TIME] = -EIO;
+			}
 			do {
 				run.plan.n++;
 				assert_true(run.plan.n < CALLS_MAX);
