@@ -2,6 +2,7 @@
 #include "file/journal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 
@@ -43,10 +44,15 @@ static int open_file(struct vmsi_journal *journal, mode_t mode, bool *is_new)
 }
 
 /* Only whole blocks count. */
+static uint64_t whole_blocks(const struct vmsi_journal *journal, uint64_t bytes)
+{
+	return bytes / journal->block * journal->block;
+}
+
 static void take_length(struct vmsi_journal *journal, const struct stat *status)
 {
-	journal->allocated = (uint64_t)status->st_size / journal->block *
-		journal->block;
+	journal->allocated = whole_blocks(journal, (uint64_t)status->st_size);
+	journal->length = journal->allocated;
 }
 
 /* That the journal has a file of its own, and how long it is. */
@@ -187,6 +193,16 @@ static int give_first_blocks(struct vmsi_journal *journal)
 				      vmsi_journal_first(journal));
 }
 
+/* What one large commit has taken of the disk goes back; nobody has it mapped yet. */
+static void cut_to_limit(struct vmsi_journal *journal)
+{
+	const uint64_t size = whole_blocks(journal, journal->limit);
+
+	if (journal->length > size &&
+	    vmsi_disk_truncate(journal->fd, size) == 0)
+		journal->allocated = journal->length = size;
+}
+
 /*
  * Begin an empty journal. A file that has no identity gets one if the journal has no
  * commits, which are bound to the identity that it has now.
@@ -205,7 +221,10 @@ static int begin(struct vmsi_journal *journal)
 		error = vmsi_header_renew(journal);
 	if (!error)
 		error = vmsi_identity_set_epoch(journal);
-	return error ? error : sync_directory(journal);
+	if (error)
+		return error;
+	cut_to_limit(journal);
+	return sync_directory(journal);
 }
 
 static int recover(struct vmsi_journal *journal, const char **problem)
@@ -319,13 +338,20 @@ static void doubt_home(struct vmsi_journal *journal)
 	journal->home_behind = true;
 }
 
-/* What one large commit has taken of the disk goes back. */
-static void cut_to_limit(struct vmsi_journal *journal)
+/*
+ * The same while pages are mapped from it. The file stays as long as it
+ * is: pages that were stored to while they showed the journal are private copies, and
+ * ftruncate(2) takes those from every mapping of what it cuts off. To punch a hole
+ * leaves them.
+ */
+static void give_back_to_limit(struct vmsi_journal *journal)
 {
-	const uint64_t size = journal->limit / journal->block * journal->block;
+	const uint64_t size = whole_blocks(journal, journal->limit);
 
 	if (journal->allocated > size && size >= FIRST_BYTES &&
-	    vmsi_disk_truncate(journal->fd, size) == 0)
+	    vmsi_host.fallocate(journal->fd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size,
+				journal->allocated - size) == 0)
 		journal->allocated = size;
 }
 
@@ -352,6 +378,6 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal)
 		return (int)error;
 	/* It is tried again before the home file is made durable the next time. */
 	(void)vmsi_identity_set_epoch(journal);
-	cut_to_limit(journal);
+	give_back_to_limit(journal);
 	return 0;
 }

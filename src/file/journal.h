@@ -104,6 +104,7 @@ struct vmsi_journal {
 	uint64_t next_chain;   /* the same with the records of this commit */
 	uint64_t next_end;
 	uint64_t allocated;    /* bytes of the journal that have their blocks on disk */
+	uint64_t length;       /* of its file; what is behind `allocated` is a hole */
 	bool home_behind;      /* a durable commit could not be written home */
 	uint64_t applied_end;  /* up to here the home file has the records */
 	uint64_t applied_chain;

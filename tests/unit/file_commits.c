@@ -2,6 +2,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "file/atomic_state.h"
+#include "file/file.h"
 #include "file_fixture.h"
 #include "host/host.h"
 
@@ -303,6 +305,63 @@ static void what_is_beyond_the_limit_is_in_the_journal(void **state)
 	worked(vms_file_close(file));
 }
 
+#define MANY_PAGES ((uint64_t)1024)
+
+static void write_each(vms_file *file, char byte)
+{
+	for (uint64_t i = 0; i < MANY_PAGES; i++)
+		store(file, i, byte);
+}
+
+/* A store into a page that the journal shows, when the commit has taken that. */
+static long store_meanwhile(int fd)
+{
+	static bool is_storing;
+
+	if (!is_storing) {
+		is_storing = true;
+		vms_file_begin_update(shared);
+		store(shared, MANY_PAGES / 2, 'c');
+		vms_file_end_update(shared);
+		is_storing = false;
+	}
+	return real.fdatasync(fd);
+}
+
+/* The journal becomes smaller after a large commit; what is not committed yet stays. */
+static void a_smaller_journal_takes_no_stores(void **state)
+{
+	const struct place *place = *state;
+	const struct vms_file_options options = {
+		.struct_size = sizeof(options),
+		.flags = TELLING,
+		.maximum = MANY_PAGES * page_bytes(),
+		.dirty_limit = 4 * page_bytes(),
+	};
+	const char *middle;
+
+	shared = vms_file_open(place->path, &options);
+	assert_non_null(shared);
+	shared->atomic->journal.limit = (uint64_t)1 << 20;
+	worked(vms_file_resize(shared, MANY_PAGES * page_bytes()));
+	write_each(shared, 'a');
+	worked(vms_file_commit(shared));
+	write_each(shared, 'b');
+	real = vmsi_host;
+	vmsi_host.fdatasync = store_meanwhile;
+	worked(vms_file_commit(shared));
+	vmsi_host = real;
+	assert_true(shared->atomic->journal.allocated <= (uint64_t)2 << 20);
+	middle = vms_file_at(shared, MANY_PAGES / 2 * page_bytes(), 1);
+	assert_int_equal(*middle, 'c');
+	assert_int_equal(home_byte(place->path, MANY_PAGES / 2), 'b');
+	write_each(shared, 'd');
+	assert_int_equal(*middle, 'd');
+	worked(vms_file_commit(shared));
+	assert_int_equal(home_byte(place->path, MANY_PAGES / 2), 'd');
+	worked(vms_file_close(shared));
+}
+
 /* The child's close must not take back what its parent has in the journal. */
 static void a_child_leaves_the_journal_to_its_parent(void **state)
 {
@@ -332,6 +391,7 @@ int main(void)
 		file_test(threads_share_a_sync),
 		file_test(a_scan_that_ends_early_loses_nothing),
 		file_test(what_is_beyond_the_limit_is_in_the_journal),
+		file_test(a_smaller_journal_takes_no_stores),
 		file_test(a_child_leaves_the_journal_to_its_parent),
 	};
 
