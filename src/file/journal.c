@@ -26,6 +26,32 @@ static long open_existing(const struct vmsi_journal *journal)
 	return vmsi_host.open_file(journal->path, access | O_NONBLOCK, 0);
 }
 
+/* A byte that no journal has. */
+#define LOCKED_BYTE ((off_t)0x6e00000000000000)
+
+/*
+ * One writer has a journal, whatever home file it comes with: one that was renamed has
+ * left its journal to the next file of its name, and two may be given the same one.
+ * -EAGAIN: it was removed meanwhile, by the writer who had it.
+ */
+static int lock_file(const struct vmsi_journal *journal, const char **problem)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+			       .l_start = LOCKED_BYTE, .l_len = 1 };
+	struct stat status;
+	long error = vmsi_host.file_lock(journal->fd, F_OFD_SETLK, &whole);
+
+	if (error == -EAGAIN || error == -EACCES) {
+		*problem = "another file that is open has this journal";
+		return -EBUSY;
+	}
+	if (!error)
+		error = vmsi_host.fstat(journal->fd, &status);
+	if (error)
+		return (int)error;
+	return status.st_nlink == 0 ? -EAGAIN : 0;
+}
+
 /* Open the file, or make it: *is_new. Who may read the home file may read it. */
 static int open_file(struct vmsi_journal *journal, mode_t mode, bool *is_new)
 {
@@ -41,6 +67,22 @@ static int open_file(struct vmsi_journal *journal, mode_t mode, bool *is_new)
 		return (int)fd;
 	journal->fd = (int)fd;
 	return 0;
+}
+
+static int open_locked(struct vmsi_journal *journal, mode_t mode, bool *is_new,
+		       const char **problem)
+{
+	int error;
+
+	do {
+		if (journal->fd >= 0)
+			vmsi_host.close(journal->fd);
+		journal->fd = -1;
+		error = open_file(journal, mode, is_new);
+		if (!error && !journal->is_read_only)
+			error = lock_file(journal, problem);
+	} while (error == -EAGAIN);
+	return error;
 }
 
 /* Only whole blocks count. */
@@ -281,7 +323,7 @@ static int open_all(struct vmsi_journal *journal, bool *is_new,
 	error = vmsi_identity_read(journal, problem);
 	if (error)
 		return error;
-	error = open_file(journal, home.st_mode & 0666, is_new);
+	error = open_locked(journal, home.st_mode & 0666, is_new, problem);
 	return error ? error : look_at_file(journal, &home, problem);
 }
 

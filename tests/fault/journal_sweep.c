@@ -316,6 +316,8 @@ static void every_host_call_is_failed(void **state)
 							.which = which };
 			/* Calls that are interrupted are made again. */
 			run.plan.errors[CALL_FTRUNCATE] = -EIO;
+			/* A journal that is in use is refused with a problem. */
+			run.plan.errors[CALL_FILE_LOCK] = -ENOLCK;
 			/* A file whose identity is gone is another one. */
 			if (scenario->arrange == left) {
 				run.plan.errors[CALL_ATTRIBUTE] = -EIO;
