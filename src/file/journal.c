@@ -145,22 +145,10 @@ static bool has_commits(const struct vmsi_journal *journal)
 	return journal->end > vmsi_journal_first(journal);
 }
 
-/* Whether the commits that were found are of this file, and of now. */
-static int check_belongs(const struct vmsi_journal *journal,
-			 const struct vmsi_header *header, const char **problem)
+/* Whether a checkpoint has anything to do. */
+static bool is_dirty(const struct vmsi_journal *journal)
 {
-	if (!has_commits(journal))
-		return 0;
-	if (memcmp(header->identity, journal->identity,
-		   sizeof(header->identity)) != 0) {
-		*problem = "the journal belongs to another file";
-		return -ESTALE;
-	}
-	if (header->epoch < journal->attribute_epoch) {
-		*problem = "the journal is of an earlier state of the file";
-		return -ESTALE;
-	}
-	return 0;
+	return has_commits(journal) || journal->is_unsettled;
 }
 
 /* What is left of a header that is gone, or was put back to an earlier one. */
@@ -175,6 +163,21 @@ static int check_begin(const struct vmsi_journal *journal, const char **problem)
 	return -EBADMSG;
 }
 
+/* A journal that was being made when its writer stopped is zeros. */
+static int look_without_header(const struct vmsi_journal *journal,
+			       const char **problem)
+{
+	const int found = vmsi_walk_has_bytes(journal);
+
+	if (found < 0)
+		return found;
+	if (found) {
+		*problem = "the file at the journal's path is not a journal";
+		return -EBADMSG;
+	}
+	return vmsi_identity_check(journal, NULL, false, problem);
+}
+
 /* Find out what the journal has, and whether it may be applied. Writes nothing. */
 static int look(struct vmsi_journal *journal, const char **problem)
 {
@@ -184,27 +187,40 @@ static int look(struct vmsi_journal *journal, const char **problem)
 
 	if (!error)
 		error = check_begin(journal, problem);
-	if (error || state == VMSI_HEADER_ABSENT)
-		return error;
-	error = vmsi_journal_scan(journal, problem);
-	return error ? error : check_belongs(journal, &header, problem);
+	if (!error && state == VMSI_HEADER_ABSENT)
+		return look_without_header(journal, problem);
+	if (!error)
+		error = vmsi_journal_scan(journal, problem);
+	return error ? error :
+		vmsi_identity_check(journal, &header, has_commits(journal),
+				    problem);
 }
+
+static int look_once_as_reader(struct vmsi_journal *journal, const char **problem)
+{
+	struct stat status;
+	long error = vmsi_identity_read(journal, problem);
+
+	if (!error)
+		error = vmsi_host.fstat(journal->fd, &status);
+	if (error)
+		return (int)error;
+	take_length(journal, &status);
+	journal->epoch = 0;
+	journal->end = journal->next_end = vmsi_journal_first(journal);
+	return look(journal, problem);
+}
+
+#define LOOKS 3
 
 /* A writer that lives may write between two reads, so a reader looks again. */
 static int look_as_reader(struct vmsi_journal *journal, const char **problem)
 {
 	int error = -EBADMSG;
 
-	for (int tries = 0; tries < 3 && error == -EBADMSG; tries++) {
-		struct stat status;
-		const long failed = vmsi_host.fstat(journal->fd, &status);
-
-		if (failed)
-			return (int)failed;
-		take_length(journal, &status);
-		journal->epoch = 0;
-		journal->end = journal->next_end = vmsi_journal_first(journal);
-		error = look(journal, problem);
+	for (int i = 0; i < LOOKS && (error == -EBADMSG || error == -ESTALE); i++) {
+		*problem = NULL;
+		error = look_once_as_reader(journal, problem);
 	}
 	return error;
 }
@@ -246,9 +262,21 @@ static void cut_to_limit(struct vmsi_journal *journal)
 }
 
 /*
- * Begin an empty journal. A file that has no identity gets one if the journal has no
- * commits, which are bound to the identity that it has now.
+ * A file that has no identity gets one if the journal has no commits, which are bound to
+ * the identity that it has now. The attribute has the epoch on disk, whatever became of
+ * it when the process or the machine stopped, before the next one begins.
  */
+static int prepare_identity(struct vmsi_journal *journal)
+{
+	int error;
+
+	if (!journal->has_attribute)
+		return has_commits(journal) ? 0 : vmsi_identity_make(journal);
+	error = vmsi_identity_set_epoch(journal);
+	return error ? error : (int)vmsi_host.fsync(journal->home);
+}
+
+/* Begin an empty journal. */
 static int begin(struct vmsi_journal *journal)
 {
 	int error = give_first_blocks(journal);
@@ -257,16 +285,18 @@ static int begin(struct vmsi_journal *journal)
 		return error;
 	if (journal->epoch < journal->attribute_epoch)
 		journal->epoch = journal->attribute_epoch;
-	if (!journal->has_attribute && !has_commits(journal))
-		error = vmsi_identity_make(journal);
+	error = prepare_identity(journal);
 	if (!error)
 		error = vmsi_header_renew(journal);
 	if (!error)
-		error = vmsi_identity_set_epoch(journal);
+		error = sync_directory(journal);
 	if (error)
 		return error;
-	cut_to_limit(journal);
-	return sync_directory(journal);
+	journal->has_begun_use = true;
+	error = vmsi_identity_begin_use(journal);
+	if (!error)
+		cut_to_limit(journal);
+	return error;
 }
 
 static int recover(struct vmsi_journal *journal, const char **problem)
@@ -327,6 +357,37 @@ static int open_all(struct vmsi_journal *journal, bool *is_new,
 	return error ? error : look_at_file(journal, &home, problem);
 }
 
+/* That the file is closed is durable before its journal goes. */
+static int end_use(struct vmsi_journal *journal)
+{
+	const bool was_in_use = journal->attribute_in_use;
+	int error = vmsi_identity_end_use(journal);
+
+	if (error || is_dirty(journal))
+		return error ? error : vmsi_journal_checkpoint(journal);
+	return was_in_use ? (int)vmsi_host.fsync(journal->home) : 0;
+}
+
+/*
+ * There is no journal to be read, and none is missing: a writer that closes the file
+ * says so before it removes the journal, and one that opens it has made the journal
+ * before it says that the file is in use.
+ */
+static int read_without(struct vmsi_journal *journal, const char **problem)
+{
+	int error = -ENOENT;
+
+	for (int i = 0; i < LOOKS && error == -ENOENT; i++) {
+		error = vmsi_identity_read(journal, problem);
+		if (error || !journal->attribute_in_use)
+			return error;
+		error = open_file(journal, 0, NULL);
+	}
+	if (error == -ENOENT)
+		return vmsi_identity_check(journal, NULL, false, problem);
+	return error ? error : look_as_reader(journal, problem);
+}
+
 int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 		      enum vmsi_journal_mode mode, const char **problem)
 {
@@ -336,16 +397,16 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 	*problem = NULL;
 	initialise(journal, home, path, mode);
 	error = open_all(journal, &is_new, problem);
-	if (mode == VMSI_JOURNAL_READ) {
-		if (error == -ENOENT)
-			return 0;
-		error = error ? error : look_as_reader(journal, problem);
-	} else if (!error) {
-		error = recover(journal, problem);
-	}
+	if (mode == VMSI_JOURNAL_WRITE)
+		error = error ? error : recover(journal, problem);
+	else if (error == -ENOENT)
+		error = read_without(journal, problem);
+	else if (!error)
+		error = look_as_reader(journal, problem);
 	if (!error)
 		return 0;
-	if (is_new)
+	/* What it has made goes again, unless the file may be known to have it. */
+	if (is_new && (!journal->has_begun_use || end_use(journal) == 0))
 		vmsi_host.unlink(path);
 	vmsi_journal_abandon(journal);
 	return error;
@@ -357,7 +418,7 @@ int vmsi_journal_close(struct vmsi_journal *journal)
 
 	if (!journal->is_read_only) {
 		vmsi_journal_discard(journal);
-		error = vmsi_journal_checkpoint(journal);
+		error = end_use(journal);
 		if (!error)
 			error = vmsi_host.unlink(journal->path);
 		if (error == -ENOENT)
@@ -403,7 +464,7 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal)
 
 	if (journal->next_end > journal->end)
 		return -EBUSY;
-	if (!has_commits(journal) && !journal->is_unsettled)
+	if (!is_dirty(journal))
 		return 0;
 	error = vmsi_journal_catch_up(journal);
 	if (!error)

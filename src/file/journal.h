@@ -55,11 +55,15 @@
  * be applied again when pages behind a former end have been written anew.
  *
  * Whose journal it is: the home file has the attribute "user.vmspace" with a random
- * identity and the epoch, where its file system keeps such; else its inode number and
- * the time of its birth are the identity. The header has the same. The attribute gets
- * an epoch only once the header has it on disk, so it is never ahead of its journal. A
- * journal with commits whose identity is another's, or whose epoch is before that of
- * the file, is refused with -ESTALE, and nothing is written.
+ * identity, the epoch, and whether it is in use, where its file system keeps such; else
+ * its inode number and the time of its birth are the identity. The header has identity
+ * and epoch, too. The attribute gets an epoch only once the header has it on disk, and
+ * has it on disk itself before the header gets the next. So of a file in use the
+ * header's epoch is the attribute's or the next, and of one that is being closed it is
+ * the attribute's. All else is refused with -ESTALE, and nothing is written: a file
+ * that was put back from a copy, a journal of another file or of an earlier time; and
+ * a file that is in use, without a journal: it was renamed, linked or copied, or its
+ * journal was removed.
  *
  * Each head tells, too, up to where the journal was durable when the head was written.
  * A chain that ends before that was damaged after it was written: -EBADMSG. (A torn
@@ -122,6 +126,8 @@ struct vmsi_journal {
 	bool is_recovering;    /* it is being opened */
 	uint64_t home_size;    /* bytes, as the journal has left it */
 	uint64_t attribute_epoch; /* that the home file keeps */
+	bool attribute_in_use; /* as the home file says */
+	bool has_begun_use;    /* this opening says so */
 	unsigned slot;         /* where in block 0 the header is: 0 or 1 */
 	bool other_slot_unknown; /* a header that did not come to count may be there */
 	char *buffer;          /* records are put together here */

@@ -36,7 +36,10 @@ static inline uint64_t vmsi_journal_first(const struct vmsi_journal *journal)
 /* Bytes that nobody can guess. Returns 0 or -errno. */
 int vmsi_journal_random(void *bytes, size_t length);
 
-/* What the home file is known by. Writes identity, has_attribute, attribute_epoch. */
+/*
+ * What the home file is known by. Writes identity, has_attribute, attribute_epoch and
+ * attribute_in_use.
+ */
 int vmsi_identity_read(struct vmsi_journal *journal, const char **problem);
 
 /*
@@ -47,6 +50,22 @@ int vmsi_identity_make(struct vmsi_journal *journal);
 
 /* Let the attribute have the epoch of the journal; not durable by itself. */
 int vmsi_identity_set_epoch(struct vmsi_journal *journal);
+
+/*
+ * The same, and that the file is in use, durably: its journal belongs to it from now on,
+ * and without it the file is refused. Before it is closed, its end of use is said, too;
+ * that is durable by the caller's next fsync.
+ */
+int vmsi_identity_begin_use(struct vmsi_journal *journal);
+int vmsi_identity_end_use(struct vmsi_journal *journal);
+
+/*
+ * Whether a journal is of this file, and of now. header: NULL where it has none.
+ * Returns 0, or -ESTALE with a problem.
+ */
+int vmsi_identity_check(const struct vmsi_journal *journal,
+			const struct vmsi_header *header, bool has_commits,
+			const char **problem);
 
 /* --- journal_header.c ------------------------------------------------------------- */
 
@@ -138,6 +157,9 @@ int vmsi_walk_commit(struct vmsi_walk at, uint64_t *end,
  */
 int vmsi_walk_has_durable_behind(const struct vmsi_journal *journal,
 				 uint64_t place);
+
+/* Whether it has anything but zeros: 1, 0, or -errno. */
+int vmsi_walk_has_bytes(const struct vmsi_journal *journal);
 
 /*
  * Whether the first record is whole, but of an epoch after the header's (of any, where

@@ -81,6 +81,8 @@ struct vmsi_host_calls {
 	long (*append)(int fd, const struct iovec *parts, int count);
 	/* The position that append has left: lseek(2), SEEK_CUR. */
 	long (*position)(int fd);
+	/* Where the next bytes are that are in no hole: lseek(2), SEEK_DATA. */
+	long (*next_data)(int fd, uint64_t offset);
 	long (*fallocate)(int fd, int mode, uint64_t offset, uint64_t length);
 	long (*fsync)(int fd);
 	long (*fdatasync)(int fd);

@@ -318,10 +318,11 @@ static void every_host_call_is_failed(void **state)
 			run.plan.errors[CALL_FTRUNCATE] = -EIO;
 			/* A journal that is in use is refused with a problem. */
 			run.plan.errors[CALL_FILE_LOCK] = -ENOLCK;
-			/* A file whose identity is gone is another one. */
+			/* A file whose identity is gone is another one, and misses no journal. */
 			if (scenario->arrange == left) {
 				run.plan.errors[CALL_ATTRIBUTE] = -EIO;
 				run.plan.errors[CALL_BIRTH_TIME] = -EIO;
+				run.plan.errors[CALL_OPEN_FILE] = -EIO;
 			}
 			do {
 				run.plan.n++;
