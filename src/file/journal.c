@@ -8,6 +8,7 @@
 
 #include "file/disk.h"
 #include "file/journal_inside.h"
+#include "file/journal_path.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -412,6 +413,15 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 	return error;
 }
 
+/* What has taken its place meanwhile stays. */
+static int remove_file(const struct vmsi_journal *journal)
+{
+	const long error = vmsi_path_names(journal->path, journal->fd) ?
+		vmsi_host.unlink(journal->path) : 0;
+
+	return error == -ENOENT ? 0 : (int)error;
+}
+
 int vmsi_journal_close(struct vmsi_journal *journal)
 {
 	long error = 0;
@@ -420,9 +430,7 @@ int vmsi_journal_close(struct vmsi_journal *journal)
 		vmsi_journal_discard(journal);
 		error = end_use(journal);
 		if (!error)
-			error = vmsi_host.unlink(journal->path);
-		if (error == -ENOENT)
-			error = 0;
+			error = remove_file(journal);
 	}
 	vmsi_journal_abandon(journal);
 	return (int)error;

@@ -265,6 +265,72 @@ static void a_scan_that_ends_early_loses_nothing(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- the journal's place ---------------------------------------------------------------- */
+
+static int in_another_directory(const char *directory)
+{
+	char here[4096];
+
+	assert_non_null(getcwd(here, sizeof(here)));
+	assert_int_equal(chdir(directory), 0);
+	return open(here, O_PATH | O_CLOEXEC);
+}
+
+/* As another writer leaves one that has stopped. */
+static void the_journal_stays_where_it_was_made(void **state)
+{
+	const struct place *place = *state;
+	const int back = in_another_directory(place->directory);
+	char journal[256], inner[256], other[300];
+	vms_file *file = must_open("file", TELLING, 8 * page_bytes());
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	(void)snprintf(inner, sizeof(inner), "%s/inner", place->directory);
+	(void)snprintf(other, sizeof(other), "%s/file.journal", inner);
+	assert_int_equal(access(journal, F_OK), 0);
+	assert_int_equal(mkdir(inner, 0700), 0);
+	assert_int_equal(chdir(inner), 0);
+	write_file(other, "not ours", 8);
+	worked(vms_file_resize(file, page_bytes()));
+	worked(vms_file_commit(file));
+	worked(vms_file_close(file));
+	assert_int_equal(access(journal, F_OK), -1);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(fchdir(back), 0);
+	assert_int_equal(close(back), 0);
+	assert_int_equal(rmdir(inner), 0);
+}
+
+static void a_link_has_the_journal_of_its_file(void **state)
+{
+	const struct place *place = *state;
+	char journal[256], link[256];
+	vms_file *file;
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	(void)snprintf(link, sizeof(link), "%s/link", place->directory);
+	assert_int_equal(symlink("file", link), 0);
+	file = must_open(link, TELLING, 8 * page_bytes());
+	assert_int_equal(access(journal, F_OK), 0);
+	refused_null(open_with(place->path, TELLING, 0), EBUSY);
+	worked(vms_file_close(file));
+	assert_int_equal(unlink(link), 0);
+}
+
+/* Another file's journal that has taken its place is not removed. */
+static void only_its_own_journal_is_removed(void **state)
+{
+	const struct place *place = *state;
+	char journal[256];
+	vms_file *file = open_pages(place->path, TELLING);
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	assert_int_equal(unlink(journal), 0);
+	write_file(journal, "not ours", 8);
+	worked(vms_file_close(file));
+	assert_int_equal(unlink(journal), 0);
+}
+
 /* --- memory -------------------------------------------------------------------------- */
 
 /* A file of which most that is written has gone to the journal. */
@@ -391,6 +457,9 @@ int main(void)
 		file_test(threads_share_a_sync),
 		file_test(a_scan_that_ends_early_loses_nothing),
 		file_test(what_is_beyond_the_limit_is_in_the_journal),
+		file_test(the_journal_stays_where_it_was_made),
+		file_test(a_link_has_the_journal_of_its_file),
+		file_test(only_its_own_journal_is_removed),
 		file_test(a_smaller_journal_takes_no_stores),
 		file_test(a_child_leaves_the_journal_to_its_parent),
 	};
