@@ -224,7 +224,9 @@ static int commit_turn(struct vms_file *file)
 
 	/* It is tried again; what is new becomes durable without it. */
 	(void)vmsi_commit_catch_up(file);
-	error = make_durable(file, &nothing);
+	error = vmsi_journal_check_home(&file->atomic->journal);
+	if (!error)
+		error = make_durable(file, &nothing);
 	if (error || nothing)
 		return error;
 	keep_taken(file);

@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <string.h>
 
 #include "file/disk.h"
 #include "file/journal_inside.h"
-#include "file/journal_path.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -16,128 +14,6 @@
 
 #define LIMIT_DEFAULT ((uint64_t)64 << 20)
 #define FIRST_BYTES ((uint64_t)1 << 20)
-
-/* --- the file ------------------------------------------------------------------------- */
-
-static long open_existing(const struct vmsi_journal *journal)
-{
-	const int access = journal->is_read_only ? O_RDONLY : O_RDWR;
-
-	/* A pipe in that place is not waited for. */
-	return vmsi_host.open_file(journal->path, access | O_NONBLOCK, 0);
-}
-
-/* A byte that no journal has. */
-#define LOCKED_BYTE ((off_t)0x6e00000000000000)
-
-/*
- * One writer has a journal, whatever home file it comes with: one that was renamed has
- * left its journal to the next file of its name, and two may be given the same one.
- * -EAGAIN: it was removed meanwhile, by the writer who had it.
- */
-static int lock_file(const struct vmsi_journal *journal, const char **problem)
-{
-	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-			       .l_start = LOCKED_BYTE, .l_len = 1 };
-	struct stat status;
-	long error = vmsi_host.file_lock(journal->fd, F_OFD_SETLK, &whole);
-
-	if (error == -EAGAIN || error == -EACCES) {
-		*problem = "another file that is open has this journal";
-		return -EBUSY;
-	}
-	if (!error)
-		error = vmsi_host.fstat(journal->fd, &status);
-	if (error)
-		return (int)error;
-	return status.st_nlink == 0 ? -EAGAIN : 0;
-}
-
-/* Open the file, or make it: *is_new. Who may read the home file may read it. */
-static int open_file(struct vmsi_journal *journal, mode_t mode, bool *is_new)
-{
-	long fd = open_existing(journal);
-
-	if (fd == -ENOENT && !journal->is_read_only) {
-		fd = vmsi_host.open_file(journal->path,
-					 O_RDWR | O_CREAT | O_EXCL, mode);
-		/* Where it fails, what is there is not ours to take away. */
-		*is_new = fd >= 0;
-	}
-	if (fd < 0)
-		return (int)fd;
-	journal->fd = (int)fd;
-	return 0;
-}
-
-static int open_locked(struct vmsi_journal *journal, mode_t mode, bool *is_new,
-		       const char **problem)
-{
-	int error;
-
-	do {
-		if (journal->fd >= 0)
-			vmsi_host.close(journal->fd);
-		journal->fd = -1;
-		error = open_file(journal, mode, is_new);
-		if (!error && !journal->is_read_only)
-			error = lock_file(journal, problem);
-	} while (error == -EAGAIN);
-	return error;
-}
-
-/* Only whole blocks count. */
-static uint64_t whole_blocks(const struct vmsi_journal *journal, uint64_t bytes)
-{
-	return bytes / journal->block * journal->block;
-}
-
-static void take_length(struct vmsi_journal *journal, const struct stat *status)
-{
-	journal->allocated = whole_blocks(journal, (uint64_t)status->st_size);
-	journal->length = journal->allocated;
-}
-
-/* That the journal has a file of its own, and how long it is. */
-static int look_at_file(struct vmsi_journal *journal, const struct stat *home,
-			const char **problem)
-{
-	struct stat status;
-	const long error = vmsi_host.fstat(journal->fd, &status);
-
-	if (error)
-		return (int)error;
-	if (status.st_dev == home->st_dev && status.st_ino == home->st_ino)
-		return -EINVAL;
-	if (!S_ISREG(status.st_mode)) {
-		*problem = "what is at the journal's path is no regular file";
-		return -EBADMSG;
-	}
-	take_length(journal, &status);
-	return 0;
-}
-
-/* Make the name of the journal durable, as far as its file system knows that. */
-static int sync_directory(const struct vmsi_journal *journal)
-{
-	const char *slash = strrchr(journal->path, '/');
-	const size_t length = slash ? (size_t)(slash - journal->path) + 1 : 0;
-	char path[PATH_MAX] = ".";
-	long fd, error;
-
-	if (length >= sizeof(path))
-		return -ENAMETOOLONG;
-	if (slash) {
-		memcpy(path, journal->path, length);
-		path[length] = '\0';
-	}
-	fd = vmsi_host.open_file(path, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return (int)fd;
-	error = vmsi_host.fsync((int)fd);
-	vmsi_host.close((int)fd);
-	return error == -EINVAL ? 0 : (int)error;
-}
 
 /* --- recovery ------------------------------------------------------------------------- */
 
@@ -206,7 +82,7 @@ static int look_once_as_reader(struct vmsi_journal *journal, const char **proble
 		error = vmsi_host.fstat(journal->fd, &status);
 	if (error)
 		return (int)error;
-	take_length(journal, &status);
+	vmsi_journal_file_length(journal, &status);
 	journal->epoch = 0;
 	journal->end = journal->next_end = vmsi_journal_first(journal);
 	return look(journal, problem);
@@ -255,7 +131,7 @@ static int give_first_blocks(struct vmsi_journal *journal)
 /* What one large commit has taken of the disk goes back; nobody has it mapped yet. */
 static void cut_to_limit(struct vmsi_journal *journal)
 {
-	const uint64_t size = whole_blocks(journal, journal->limit);
+	const uint64_t size = vmsi_whole_blocks(journal, journal->limit);
 
 	if (journal->length > size &&
 	    vmsi_disk_truncate(journal->fd, size) == 0)
@@ -290,7 +166,7 @@ static int begin(struct vmsi_journal *journal)
 	if (!error)
 		error = vmsi_header_renew(journal);
 	if (!error)
-		error = sync_directory(journal);
+		error = vmsi_journal_file_sync_name(journal);
 	if (error)
 		return error;
 	journal->has_begun_use = true;
@@ -300,11 +176,25 @@ static int begin(struct vmsi_journal *journal)
 	return error;
 }
 
+/*
+ * The home file was never shorter than its commits have made it: what it lacks is not in
+ * the journal.
+ */
+static int check_length(const struct vmsi_journal *journal, const char **problem)
+{
+	if (!has_commits(journal) || journal->home_size >= journal->smallest)
+		return 0;
+	*problem = "the file has become shorter since the commits in the journal";
+	return -ESTALE;
+}
+
 static int recover(struct vmsi_journal *journal, const char **problem)
 {
 	int error = look(journal, problem);
 
 	journal->is_recovering = true;
+	if (!error)
+		error = check_length(journal, problem);
 	if (!error)
 		error = bring_home(journal);
 	journal->is_recovering = false;
@@ -354,8 +244,7 @@ static int open_all(struct vmsi_journal *journal, bool *is_new,
 	error = vmsi_identity_read(journal, problem);
 	if (error)
 		return error;
-	error = open_locked(journal, home.st_mode & 0666, is_new, problem);
-	return error ? error : look_at_file(journal, &home, problem);
+	return vmsi_journal_file_open(journal, &home, is_new, problem);
 }
 
 /* That the file is closed is durable before its journal goes. */
@@ -382,7 +271,7 @@ static int read_without(struct vmsi_journal *journal, const char **problem)
 		error = vmsi_identity_read(journal, problem);
 		if (error || !journal->attribute_in_use)
 			return error;
-		error = open_file(journal, 0, NULL);
+		error = vmsi_journal_file_open_existing(journal);
 	}
 	if (error == -ENOENT)
 		return vmsi_identity_check(journal, NULL, false, problem);
@@ -413,15 +302,6 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 	return error;
 }
 
-/* What has taken its place meanwhile stays. */
-static int remove_file(const struct vmsi_journal *journal)
-{
-	const long error = vmsi_path_names(journal->path, journal->fd) ?
-		vmsi_host.unlink(journal->path) : 0;
-
-	return error == -ENOENT ? 0 : (int)error;
-}
-
 int vmsi_journal_close(struct vmsi_journal *journal)
 {
 	long error = 0;
@@ -430,7 +310,7 @@ int vmsi_journal_close(struct vmsi_journal *journal)
 		vmsi_journal_discard(journal);
 		error = end_use(journal);
 		if (!error)
-			error = remove_file(journal);
+			error = vmsi_journal_file_remove(journal);
 	}
 	vmsi_journal_abandon(journal);
 	return (int)error;
@@ -457,7 +337,7 @@ static void doubt_home(struct vmsi_journal *journal)
  */
 static void give_back_to_limit(struct vmsi_journal *journal)
 {
-	const uint64_t size = whole_blocks(journal, journal->limit);
+	const uint64_t size = vmsi_whole_blocks(journal, journal->limit);
 
 	if (journal->allocated > size && size >= FIRST_BYTES &&
 	    vmsi_host.fallocate(journal->fd,
@@ -474,7 +354,9 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal)
 		return -EBUSY;
 	if (!is_dirty(journal))
 		return 0;
-	error = vmsi_journal_catch_up(journal);
+	error = vmsi_journal_check_home(journal);
+	if (!error)
+		error = vmsi_journal_catch_up(journal);
 	if (!error)
 		error = vmsi_identity_set_epoch(journal);
 	if (error)

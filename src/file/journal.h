@@ -114,6 +114,7 @@ struct vmsi_journal {
 	uint64_t applied_chain;
 	uint64_t first_chain;  /* checksum of the header */
 	struct vmsi_sizes sizes; /* of the latest commit */
+	uint64_t smallest;     /* of the commits that were found when it was opened */
 	struct vmsi_sizes next_sizes; /* of the COMMIT record that was written */
 	bool has_commit_record; /* written, and not synced */
 	bool is_doubtful;      /* a sync has failed, and records of this commit stay */
@@ -200,6 +201,13 @@ void vmsi_journal_discard(struct vmsi_journal *journal);
 int vmsi_journal_write_home(struct vmsi_journal *journal,
 			    const struct vmsi_image *images, size_t count);
 int vmsi_journal_catch_up(struct vmsi_journal *journal);
+
+/*
+ * -ENXIO: somebody else has made the home file shorter than the journal has left it.
+ * Pages that the journal does not have are lost then, so nothing is committed behind
+ * that, and the journal keeps what it has.
+ */
+int vmsi_journal_check_home(const struct vmsi_journal *journal);
 
 /*
  * Make the home file durable and the journal empty. Returns 0 or -errno; -EBUSY: the

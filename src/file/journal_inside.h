@@ -31,6 +31,36 @@ static inline uint64_t vmsi_journal_first(const struct vmsi_journal *journal)
 	return journal->block;
 }
 
+/* --- journal_file.c --------------------------------------------------------------- */
+
+struct stat;
+
+static inline uint64_t vmsi_whole_blocks(const struct vmsi_journal *journal,
+					 uint64_t bytes)
+{
+	return bytes / journal->block * journal->block;
+}
+
+/*
+ * Open the journal's file, or make it (*is_new), and lock it, where it is to be written.
+ * Returns 0 or -errno; -EBUSY and -EBADMSG with a problem.
+ */
+int vmsi_journal_file_open(struct vmsi_journal *journal, const struct stat *home,
+			   bool *is_new, const char **problem);
+
+/* Only that it is opened. */
+int vmsi_journal_file_open_existing(struct vmsi_journal *journal);
+
+/* How long it is, by its status. */
+void vmsi_journal_file_length(struct vmsi_journal *journal,
+			      const struct stat *status);
+
+/* Make its name durable, as far as its file system knows that. */
+int vmsi_journal_file_sync_name(const struct vmsi_journal *journal);
+
+/* Remove its name; what has taken its place meanwhile stays. */
+int vmsi_journal_file_remove(const struct vmsi_journal *journal);
+
 /* --- journal_identity.c ----------------------------------------------------------- */
 
 /* Bytes that nobody can guess. Returns 0 or -errno. */

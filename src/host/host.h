@@ -75,6 +75,8 @@ struct vmsi_host_calls {
 	/* dup3(2), close-on-exec: target becomes a descriptor of fd's description. */
 	long (*replace)(int fd, int target);
 	long (*unlink)(const char *path);
+	/* fchown(2). */
+	long (*set_owner)(int fd, uid_t owner, gid_t group);
 	long (*pwrite)(int fd, const void *buffer, size_t length,
 		       uint64_t offset);
 	/* pwritev2(2) at the position, with RWF_APPEND: at the end, wherever it is. */

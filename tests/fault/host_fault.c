@@ -425,6 +425,7 @@ void fault_install(void)
 		.getpid = fault_real.getpid,
 		.position = fault_real.position,
 		.next_data = fault_real.next_data,
+		.set_owner = fault_real.set_owner,
 		.yield = fault_real.yield,
 		.nanosleep = fault_real.nanosleep,
 		.pending_signals = fault_real.pending_signals,

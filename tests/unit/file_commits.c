@@ -331,6 +331,56 @@ static void only_its_own_journal_is_removed(void **state)
 	assert_int_equal(unlink(journal), 0);
 }
 
+static void the_journal_belongs_to_the_owner_of_the_file(void **state)
+{
+	const struct place *place = *state;
+	char journal[256];
+	struct stat status;
+	vms_file *file;
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	write_file(place->path, "abc", 3);
+	if (chown(place->path, 12345, 12346) != 0)
+		skip();
+	file = must_open(place->path, TELLING, 0);
+	assert_int_equal(stat(journal, &status), 0);
+	assert_int_equal(status.st_uid, 12345);
+	assert_int_equal(status.st_gid, 12346);
+	worked(vms_file_close(file));
+}
+
+/* --- a file that somebody else has shortened -------------------------------------------- */
+
+static void is_refused_when_it_was_shortened(void **state)
+{
+	const struct place *place = *state;
+	char journal[256];
+	vms_file *file = open_pages(place->path, TELLING);
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	store(file, 3, 'a');
+	worked(vms_file_commit(file));
+	assert_int_equal(truncate(place->path, 100), 0);
+	store(file, 40, 'b');
+	refused(vms_file_commit(file), ENXIO);
+	refused(vms_file_refresh(file), ENXIO);
+	refused(vms_file_close(file), ENXIO);
+	/* The journal has all of it still. */
+	assert_int_equal(access(journal, F_OK), 0);
+	file = open_pages(place->path, TELLING);
+	assert_int_equal(vms_file_size(file), PAGES * page_bytes());
+	assert_int_equal(*(char *)vms_file_at(file, 3 * page_bytes(), 1), 'a');
+	assert_int_equal(*(char *)vms_file_at(file, 40 * page_bytes(), 1), 0);
+	/* Now it has nothing that the file had before. */
+	store(file, 3, 'c');
+	worked(vms_file_commit(file));
+	assert_int_equal(truncate(place->path, 100), 0);
+	refused(vms_file_close(file), ENXIO);
+	refused_null(open_with(place->path, TELLING, 0), ESTALE);
+	assert_non_null(strstr(vms_file_journal_problem(), "shorter"));
+	assert_int_equal(unlink(journal), 0);
+}
+
 /* --- memory -------------------------------------------------------------------------- */
 
 /* A file of which most that is written has gone to the journal. */
@@ -460,6 +510,8 @@ int main(void)
 		file_test(the_journal_stays_where_it_was_made),
 		file_test(a_link_has_the_journal_of_its_file),
 		file_test(only_its_own_journal_is_removed),
+		file_test(the_journal_belongs_to_the_owner_of_the_file),
+		file_test(is_refused_when_it_was_shortened),
 		file_test(a_smaller_journal_takes_no_stores),
 		file_test(a_child_leaves_the_journal_to_its_parent),
 	};
