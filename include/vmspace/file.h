@@ -77,8 +77,7 @@ struct vms_budget;
  * vms_file_copy_out: each of these shows the latest commit, and never half of one. The
  * size may be another in each access, so it is asked for inside. Whoever reads in
  * another way may see half a commit: by a file opened without VMS_FILE_ATOMIC, or
- * outside of an access, also after vms_file_refresh. What a commit does with readers in
- * an access: see vms_file_commit.
+ * outside of an access, also after vms_file_refresh. See vms_file_commit, too.
  *
  * Do not write to such a file in another way. Another open for writing, without
  * VMS_FILE_ATOMIC, is not refused: what is stored by it is in no commit, readers see it
@@ -88,7 +87,8 @@ struct vms_budget;
 /*
  * With VMS_FILE_ATOMIC: the program tells all that it writes by
  * vms_file_will_write, and only that is committed. Without it the kernel is asked
- * at each commit which pages were written.
+ * at each commit which pages were written; before Linux 6.7 stores wait meanwhile, in a
+ * handler of SIGSEGV, and system calls that store into the file answer EFAULT.
  */
 #define VMS_FILE_TELLS 0x40u
 /* Outside of an access, too, what is gone becomes lost; stats count it. */
