@@ -87,8 +87,9 @@ struct vms_budget;
 /*
  * With VMS_FILE_ATOMIC: the program tells all that it writes by
  * vms_file_will_write, and only that is committed. Without it the kernel is asked
- * at each commit which pages were written; before Linux 6.7 stores wait meanwhile, in a
- * handler of SIGSEGV, and system calls that store into the file answer EFAULT.
+ * at each commit which pages were written. Stores then wait in a handler of SIGSEGV,
+ * and system calls that store into the file answer EFAULT, while a commit passes
+ * dirty_limit, and before Linux 6.7 during each commit.
  */
 #define VMS_FILE_TELLS 0x40u
 /* Outside of an access, too, what is gone becomes lost; stats count it. */
