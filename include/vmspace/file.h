@@ -87,9 +87,9 @@ struct vms_budget;
 /*
  * With VMS_FILE_ATOMIC: the program tells all that it writes by
  * vms_file_will_write, and only that is committed. Without it the kernel is asked
- * at each commit which pages were written. Stores then wait in a handler of SIGSEGV,
- * and system calls that store into the file answer EFAULT, while a commit passes
- * dirty_limit, and before Linux 6.7 during each commit.
+ * at each commit which pages were written. Stores may wait then, in a handler of
+ * SIGSEGV, and system calls that store into the file answer EFAULT: where a commit
+ * passes dirty_limit, and before Linux 6.7 during each.
  */
 #define VMS_FILE_TELLS 0x40u
 /* Outside of an access, too, what is gone becomes lost; stats count it. */
@@ -279,10 +279,8 @@ int vms_file_resize(vms_file *file, uint64_t size);
  *   EFBIG   the file is longer than the maximum, and its size is known up to there.
  *   ENXIO   somebody else has shortened an atomic file that this process writes.
  *   EBADF   the library's descriptor is gone.
- *   ENOMEM  the budget; the map-count limit.
- *   EIO     a lost part cannot be mapped again.
+ *   ENOMEM, EIO  a lost part cannot be mapped again; ENOMEM: the budget, too.
  *   EBADMSG, ESTALE  of a reader of an atomic file: as vms_file_open.
- *   and those of fstat(2).
  */
 int vms_file_refresh(vms_file *file);
 
@@ -296,17 +294,14 @@ int vms_file_refresh(vms_file *file);
  */
 int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice);
 
-/*
- * Begin to read a range into memory; does not wait for it. ERANGE; else as madvise(2)
- * and posix_fadvise(2).
- */
+/* Begin to read a range into memory; does not wait for it. Fails as vms_file_drop. */
 int vms_file_prefetch(vms_file *file, uint64_t offset, size_t length);
 
 /*
  * Let a range go from memory, from the page cache too where nobody else has it and
  * it is on disk already. It stays in the file: what was written is not lost, of an
- * atomic file neither. ERANGE; EINVAL where it is locked (mlock(2)); else as madvise(2)
- * and posix_fadvise(2).
+ * atomic file neither. Returns 0; -1 with errno set: ERANGE; EINVAL where it is locked
+ * (mlock(2)); else as madvise(2) and posix_fadvise(2).
  */
 int vms_file_drop(vms_file *file, uint64_t offset, size_t length);
 
