@@ -15,7 +15,7 @@
 #include <vmspace/file.h>
 
 #define LINES 20000
-#define LINE_BYTES 16
+#define LINE_BYTES ((size_t)16)
 
 static uint64_t count_in(const char *text, size_t length, const char *word)
 {
