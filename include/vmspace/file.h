@@ -182,8 +182,9 @@ struct vms_file_options {
  *             for reading only; immutable, sealed.
  *   EBADMSG   the journal is damaged, or not a journal: nothing was written.
  *             vms_file_journal_problem says what is wrong.
- *   ESTALE    the journal belongs to another file, or to an earlier state of this
- *             one: nothing was written. Of both: move the journal away, and keep it.
+ *   ESTALE    the journal belongs to another file, or to another state of this one;
+ *             or the file was not closed, and its journal is not here: it was renamed,
+ *             linked or copied without. Nothing was written; see docs/files.md.
  *   and those of open(2), fallocate(2), fsync(2), fcntl(2) of F_OFD_SETLK.
  */
 vms_file *vms_file_open(const char *path, const struct vms_file_options *options);
@@ -443,10 +444,12 @@ int vms_file_will_write(vms_file *file, uint64_t offset, size_t length);
  * nothing. Threads that commit at the same time share one fdatasync(2). What
  * others write meanwhile is in this commit or in the next.
  *
- * Readers: a commit waits until no reader in another process is in an access. So who
- * may read the file can hold up its writer; and a thread that commits while it has an
- * access of its own open, to the same file as a reader, waits for ever. Accesses by one
- * vms_file that overlap show the same commit.
+ * Readers who are in an access are waited for a moment, a millisecond or so. If they
+ * stay, the commit returns 0 without them: it is durable in the journal, where accesses
+ * that begin from then on see it, and it comes into the file with a later commit. When
+ * the journal is full (64 MiB), and at vms_file_rollback, _close and _open after a
+ * crash, they are waited for; for ever by a thread that has such an access open itself.
+ * Accesses by one vms_file that overlap show the same commit.
  *
  * Returns 0; -1 with errno set, and what was written is still there, uncommitted:
  *   EINVAL  the file is not atomic.
