@@ -36,7 +36,9 @@ extern "C" {
  *   shared file the parent sees; of a private one, and of one with VMS_FILE_ATOMIC,
  *   it has a copy, and in the child vms_file_commit, vms_file_rollback,
  *   vms_file_resize and vms_file_append of an atomic file answer EPERM: the journal
- *   is the parent's.
+ *   is the parent's. The copy is what was written before the fork; fork copies what the
+ *   dirty limit has sent to the journal, and where there is no memory for that, the
+ *   child gets SIGSEGV there.
  * - The library keeps descriptors of its own (close-on-exec). What the program does
  *   to the descriptor it has opened the file by does not matter afterwards. Where
  *   it closes descriptors that are not its own, calls answer EBADF; addresses stay.

@@ -10,6 +10,7 @@
 #include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/file.h"
+#include "file/inherit.h"
 #include "file/overlay.h"
 #include "file/reader.h"
 #include "file/show.h"
@@ -240,10 +241,23 @@ int vmsi_atomic_show_again(struct vms_file *file, uint64_t offset,
 		vmsi_show_home(file, run);
 }
 
+/* --- fork --------------------------------------------------------------------------- */
+
+void vmsi_atomic_before_fork(struct vms_file *file)
+{
+	vmsi_inherit_prepare(file);
+}
+
+void vmsi_atomic_after_fork(struct vms_file *file)
+{
+	vmsi_inherit_forget(file);
+}
+
 void vmsi_atomic_forked(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 
+	vmsi_inherit_take(file);
 	atomic_store(&atomic->inherited, true);
 	vmsi_lock_init(&atomic->committing, VMSI_RANK_COMMIT);
 	vmsi_turns_init(&atomic->turns);

@@ -36,7 +36,12 @@ int vmsi_atomic_refresh(struct vms_file *file);
 int vmsi_atomic_begin_access(struct vms_file *file);
 void vmsi_atomic_end_access(struct vms_file *file);
 
-/* In the child of a fork, by its handler: the journal is the parent's. */
+/*
+ * By the handlers of fork, with the lock of the file held; in the child: the journal is
+ * the parent's.
+ */
+void vmsi_atomic_before_fork(struct vms_file *file);
+void vmsi_atomic_after_fork(struct vms_file *file);
 void vmsi_atomic_forked(struct vms_file *file);
 
 /*

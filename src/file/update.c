@@ -46,7 +46,9 @@ static int tell(struct vms_file *file, uint64_t offset, size_t length)
 		return error;
 	if (!vmsi_add(offset, length, &end) || end > atomic_load(&file->size))
 		return -ERANGE;
-	if (!file->atomic->tells || length == 0)
+	/* A child commits nothing, and the journal is its parent's. */
+	if (!file->atomic->tells || length == 0 ||
+	    atomic_load(&file->atomic->inherited))
 		return 0;
 	error = vmsi_spill_if_large(file);
 	if (!error)

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/prctl.h>
+
+#include "file_fixture.h"
+#include "host/host.h"
+
+/* What the child of a fork has of an atomic file, and what it leaves its parent. */
+
+#define WRITES (VMS_FILE_ATOMIC | VMS_FILE_CREATE)
+#define PAGES 64
+#define LIMIT_PAGES 4
+
+static vms_file *open_limited(const struct place *place, unsigned flags)
+{
+	const struct vms_file_options options = {
+		.struct_size = sizeof(options),
+		.flags = flags,
+		.maximum = 2 * PAGES * page_bytes(),
+		.dirty_limit = LIMIT_PAGES * page_bytes(),
+	};
+	vms_file *file = vms_file_open(place->path, &options);
+
+	assert_non_null(file);
+	worked(vms_file_resize(file, 2 * PAGES * page_bytes()));
+	worked(vms_file_commit(file));
+	return file;
+}
+
+static char *page_of(vms_file *file, uint64_t page)
+{
+	return vms_file_at(file, page * page_bytes(), page_bytes());
+}
+
+static int store_from(vms_file *file, uint64_t first, int add)
+{
+	for (uint64_t i = first; i < first + PAGES; i++) {
+		if (vms_file_will_write(file, i * page_bytes(), page_bytes()) != 0)
+			return -1;
+		memset(page_of(file, i), (int)i + add, page_bytes());
+	}
+	return 0;
+}
+
+static bool has(vms_file *file, int add)
+{
+	for (uint64_t i = 0; i < PAGES; i++)
+		if (*page_of(file, i) != (char)(i + (unsigned)add) ||
+		    page_of(file, i)[page_bytes() - 1] != *page_of(file, i))
+			return false;
+	return true;
+}
+
+static uint64_t spilled_bytes(vms_file *file)
+{
+	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
+
+	worked(vms_file_get_stats(file, &stats));
+	return stats.spilled_bytes;
+}
+
+static vms_file *open_spilled(const struct place *place)
+{
+	vms_file *file = open_limited(place, WRITES | VMS_FILE_TELLS);
+
+	worked(store_from(file, 0, 1));
+	assert_true(spilled_bytes(file) >= (PAGES - 2 * LIMIT_PAGES) * page_bytes());
+	return file;
+}
+
+/* --- the journal ---------------------------------------------------------------------- */
+
+/* What its parent has spilled after the fork lies where the child would write. */
+static void a_child_that_tells_much_leaves_the_journal_alone(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_limited(place, WRITES | VMS_FILE_TELLS);
+	int go[2];
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(go), 0);
+	child = fork();
+	if (child == 0) {
+		child_needs(read(go[0], &byte, 1) == 1);
+		child_needs(store_from(file, PAGES, 100) == 0);
+		child_needs(vms_file_copy_in(file, 0, "c", 1) == 0);
+		child_needs(*page_of(file, 0) == 'c');
+		_exit(0);
+	}
+	worked(store_from(file, 0, 1));
+	assert_true(spilled_bytes(file) > 0);
+	assert_int_equal(write(go[1], "g", 1), 1);
+	must_end_well(child);
+	assert_true(has(file, 1));
+	worked(vms_file_commit(file));
+	worked(vms_file_close(file));
+	file = must_open(place->path, VMS_FILE_ATOMIC, 0);
+	assert_true(has(file, 1));
+	assert_int_equal(*page_of(file, PAGES), 0);
+	worked(vms_file_close(file));
+	(void)close(go[0]);
+	(void)close(go[1]);
+}
+
+/* The parent writes other pages where the journal had those that the child has. */
+static void what_was_spilled_stays_as_it_was_at_the_fork(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_spilled(place);
+	int go[2];
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(go), 0);
+	child = fork();
+	if (child == 0) {
+		child_needs(has(file, 1));
+		child_needs(read(go[0], &byte, 1) == 1);
+		child_needs(has(file, 1));
+		child_needs(store_from(file, 0, 5) == 0 && has(file, 5));
+		_exit(0);
+	}
+	worked(vms_file_rollback(file));
+	worked(store_from(file, 0, 77));
+	assert_true(spilled_bytes(file) > 0);
+	assert_int_equal(write(go[1], "g", 1), 1);
+	must_end_well(child);
+	assert_true(has(file, 77));
+	worked(vms_file_commit(file));
+	worked(vms_file_close(file));
+	(void)close(go[0]);
+	(void)close(go[1]);
+}
+
+static struct vmsi_host_calls real;
+
+static long refuse_mmap(uintptr_t address, size_t length, int prot, int flags,
+			int fd, uint64_t offset)
+{
+	(void)fd;
+	(void)offset;
+	return address ? real.mmap(address, length, prot, flags, fd, offset) :
+		-ENOMEM;
+}
+
+/* Where there is no memory for it, the child has no wrong bytes, either. */
+static void what_could_not_be_copied_cannot_be_touched(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_spilled(place);
+	int status;
+	pid_t child;
+
+	real = vmsi_host;
+	vmsi_host.mmap = refuse_mmap;
+	child = fork();
+	vmsi_host = real;
+	if (child == 0) {
+		(void)prctl(PR_SET_DUMPABLE, 0);
+		(void)signal(SIGSEGV, SIG_DFL);
+		_exit(*(volatile char *)page_of(file, 0));
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGSEGV);
+	assert_true(has(file, 1));
+	worked(vms_file_close(file));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		file_test(a_child_that_tells_much_leaves_the_journal_alone),
+		file_test(what_was_spilled_stays_as_it_was_at_the_fork),
+		file_test(what_could_not_be_copied_cannot_be_touched),
+	};
+
+	return cmocka_run_group_tests_name("file_fork", tests, NULL, NULL);
+}
