@@ -170,12 +170,36 @@ static void what_could_not_be_copied_cannot_be_touched(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- updates -------------------------------------------------------------------------- */
+
+static void an_update_may_end_in_a_child(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_limited(place, WRITES);
+	pid_t child;
+
+	vms_file_begin_update(file);
+	child = fork();
+	if (child == 0) {
+		(void)alarm(20);
+		vms_file_end_update(file);
+		vms_file_begin_update(file);
+		vms_file_end_update(file);
+		_exit(0);
+	}
+	must_end_well(child);
+	vms_file_end_update(file);
+	worked(vms_file_commit(file));
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(a_child_that_tells_much_leaves_the_journal_alone),
 		file_test(what_was_spilled_stays_as_it_was_at_the_fork),
 		file_test(what_could_not_be_copied_cannot_be_touched),
+		file_test(an_update_may_end_in_a_child),
 	};
 
 	return cmocka_run_group_tests_name("file_fork", tests, NULL, NULL);
