@@ -155,6 +155,13 @@ int vmsi_atomic_open(struct vms_file *file, const char *journal,
 	return error;
 }
 
+static struct vmsi_range mapped_range(const struct vms_file *file)
+{
+	const uintptr_t base = (uintptr_t)file->base;
+
+	return (struct vmsi_range){ base, base + file->mapped };
+}
+
 int vmsi_atomic_start(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
@@ -177,8 +184,7 @@ int vmsi_atomic_start(struct vms_file *file)
 	}
 	if (!atomic->tracks)
 		return 0;
-	return vmsi_tracker_follow(&atomic->tracker, (struct vmsi_range){
-		base, base + file->mapped });
+	return vmsi_tracker_follow(&atomic->tracker, mapped_range(file));
 }
 
 static int close_journal(struct vms_file *file)
@@ -257,6 +263,9 @@ void vmsi_atomic_forked(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 
+	if (atomic->stall)
+		vmsi_stall_forked(atomic->stall, mapped_range(file));
+	atomic->stalled = false;
 	vmsi_inherit_take(file);
 	atomic_store(&atomic->inherited, true);
 	vmsi_lock_init(&atomic->committing, VMSI_RANK_COMMIT);

@@ -193,6 +193,56 @@ static void an_update_may_end_in_a_child(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- stalled stores ------------------------------------------------------------------- */
+
+static vms_file *stalled;
+static pid_t forked;
+
+static long has_no_userfaultfd(int flags)
+{
+	(void)flags;
+	return -ENOSYS;
+}
+
+/* A system call tells what a store would wait for. */
+static bool can_store(char *page)
+{
+	int ends[2];
+	const bool can = pipe(ends) == 0 && write(ends[1], "s", 1) == 1 &&
+		read(ends[0], page, 1) == 1;
+
+	if (can)
+		*page = 't';
+	return can;
+}
+
+/* In the midst of a commit, while stores wait for its end. */
+static long fork_and_sync(int fd)
+{
+	vmsi_host.fdatasync = real.fdatasync;
+	forked = fork();
+	if (forked == 0)
+		_exit(can_store(page_of(stalled, 3)) &&
+		      can_store(page_of(stalled, 2 * PAGES - 1)) ? 0 : 1);
+	return real.fdatasync(fd);
+}
+
+static void stores_are_not_stalled_in_a_child(void **state)
+{
+	const struct place *place = *state;
+
+	real = vmsi_host;
+	vmsi_host.userfaultfd = has_no_userfaultfd;
+	stalled = open_limited(place, WRITES);
+	*page_of(stalled, 3) = 'p';
+	vmsi_host.fdatasync = fork_and_sync;
+	worked(vms_file_commit(stalled));
+	vmsi_host = real;
+	must_end_well(forked);
+	assert_int_equal(*page_of(stalled, 3), 'p');
+	worked(vms_file_close(stalled));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +250,7 @@ int main(void)
 		file_test(what_was_spilled_stays_as_it_was_at_the_fork),
 		file_test(what_could_not_be_copied_cannot_be_touched),
 		file_test(an_update_may_end_in_a_child),
+		file_test(stores_are_not_stalled_in_a_child),
 	};
 
 	return cmocka_run_group_tests_name("file_fork", tests, NULL, NULL);
