@@ -37,9 +37,10 @@ int vmsi_atomic_begin_access(struct vms_file *file);
 void vmsi_atomic_end_access(struct vms_file *file);
 
 /*
- * By the handlers of fork, with the lock of the file held; in the child: the journal is
- * the parent's.
+ * By the handlers of fork: hold before the lock of the file is taken, the others with
+ * it, or in the child, where the journal is the parent's.
  */
+void vmsi_atomic_hold(struct vms_file *file);
 void vmsi_atomic_before_fork(struct vms_file *file);
 void vmsi_atomic_after_fork(struct vms_file *file);
 void vmsi_atomic_forked(struct vms_file *file);

@@ -20,6 +20,8 @@ static struct vms_file *files;
 
 static void before_fork_of(struct vms_file *file)
 {
+	if (file->atomic)
+		vmsi_atomic_hold(file);
 	vmsi_lock_acquire_any(&file->lock);
 	if (file->atomic)
 		vmsi_atomic_before_fork(file);

@@ -90,6 +90,11 @@ int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock)
 	return take_reading(lock, F_RDLCK);
 }
 
+int vmsi_home_lock_begin_nested(struct vmsi_home_lock *lock)
+{
+	return set(lock, READING, F_RDLCK, F_OFD_SETLKW);
+}
+
 void vmsi_home_lock_end(struct vmsi_home_lock *lock)
 {
 	(void)let_go(lock, READING);

@@ -20,7 +20,8 @@
  *            midst of writing, or the machine has
  */
 struct vmsi_home_lock {
-	int fd;
+	int fd;                /* a description that nothing is mapped by, where that
+				  can be had; -1: none yet, in the child of a fork */
 	bool is_whole;         /* holds WHOLE */
 };
 
@@ -29,6 +30,12 @@ int vmsi_home_lock_writer(struct vmsi_home_lock *lock);
 int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock);
 int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock);
 void vmsi_home_lock_end(struct vmsi_home_lock *lock);
+
+/*
+ * The same as begin_read for one whose process has READING of a file already: not
+ * behind a writer that waits, perhaps for just that.
+ */
+int vmsi_home_lock_begin_nested(struct vmsi_home_lock *lock);
 
 /*
  * What the writer says of the home file. It says "whole" with READING; where that fails,

@@ -60,8 +60,7 @@ static int show_home_alone(struct vms_file *file)
 	return error ? error : take_size(file, size);
 }
 
-/* With READING, and no access open. */
-static int look(struct vms_file *file)
+int vmsi_reader_look(struct vms_file *file)
 {
 	uint64_t size;
 	int error = follow_journal(file);
@@ -85,7 +84,6 @@ int vmsi_reader_open(struct vms_file *file, const char *path,
 	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
-	pthread_mutex_init(&atomic->reader.mutex, NULL);
 	error = vmsi_home_lock_begin_read(&atomic->lock);
 	if (error)
 		return error;
@@ -104,7 +102,7 @@ int vmsi_reader_start(struct vms_file *file)
 		error = vmsi_home_lock_begin_read(&file->atomic->lock);
 	if (error)
 		return error;
-	error = look(file);
+	error = vmsi_reader_look(file);
 	vmsi_home_lock_end(&file->atomic->lock);
 	return error;
 }
@@ -113,55 +111,4 @@ void vmsi_reader_close(struct vms_file *file)
 {
 	(void)vmsi_journal_close(&file->atomic->journal);
 	vmsi_pageset_close(&file->atomic->reader.overlaid);
-}
-
-/* --- accesses ---------------------------------------------------------------------- */
-
-static int begin(struct vms_file *file)
-{
-	struct vmsi_atomic *atomic = file->atomic;
-	int error;
-
-	/* While one access is open, nothing can have changed. */
-	if (atomic->reader.inside > 0)
-		return 0;
-	error = vmsi_home_lock_begin_read(&atomic->lock);
-	if (error)
-		return error;
-	error = look(file);
-	if (error)
-		vmsi_home_lock_end(&atomic->lock);
-	return error;
-}
-
-int vmsi_atomic_begin_access(struct vms_file *file)
-{
-	struct vmsi_reader *reader = &file->atomic->reader;
-	int error;
-
-	pthread_mutex_lock(&reader->mutex);
-	error = begin(file);
-	if (!error)
-		reader->inside++;
-	pthread_mutex_unlock(&reader->mutex);
-	return error;
-}
-
-void vmsi_atomic_end_access(struct vms_file *file)
-{
-	struct vmsi_reader *reader = &file->atomic->reader;
-
-	pthread_mutex_lock(&reader->mutex);
-	if (--reader->inside == 0)
-		vmsi_home_lock_end(&file->atomic->lock);
-	pthread_mutex_unlock(&reader->mutex);
-}
-
-int vmsi_atomic_refresh(struct vms_file *file)
-{
-	int error = vmsi_atomic_begin_access(file);
-
-	if (!error)
-		vmsi_atomic_end_access(file);
-	return error;
 }

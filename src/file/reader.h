@@ -24,6 +24,8 @@ struct vms_file;
 struct vmsi_reader {
 	pthread_mutex_t mutex;        /* guards the rest */
 	unsigned inside;              /* accesses that are open */
+	int for_child;                /* while a fork is under way: a descriptor that has
+					 the lock of the child's accesses; -1: none */
 	struct vmsi_pageset overlaid; /* pages that are not mapped from home */
 };
 
@@ -32,5 +34,8 @@ int vmsi_reader_open(struct vms_file *file, const char *path,
 		     const char **problem);
 int vmsi_reader_start(struct vms_file *file);
 void vmsi_reader_close(struct vms_file *file);
+
+/* Let base show the latest commit; with READING, no access open, and the mutex. */
+int vmsi_reader_look(struct vms_file *file);
 
 #endif

@@ -243,6 +243,173 @@ static void stores_are_not_stalled_in_a_child(void **state)
 	worked(vms_file_close(stalled));
 }
 
+/* --- readers -------------------------------------------------------------------------- */
+
+/* Far past the end of the file: see homelock.c. */
+#define READING_BYTE ((off_t)0x6e00000000000000 + 2)
+
+/* Whether somebody keeps a commit from being written into the file. */
+static bool is_read(const char *path)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
+			      .l_start = READING_BYTE, .l_len = 1 };
+	const int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) != 0 || close(fd) != 0)
+		abort();
+	return lock.l_type != F_UNLCK;
+}
+
+static vms_file *open_reader(const struct place *place)
+{
+	worked(vms_file_close(open_limited(place, WRITES)));
+	return must_open(place->path, VMS_FILE_ATOMIC | VMS_FILE_READ_ONLY, 0);
+}
+
+static bool read_once(vms_file *file)
+{
+	struct vms_file_access access;
+
+	return vms_file_begin_access(file, &access) == 0 &&
+		vms_file_end_access(&access, NULL) == 0;
+}
+
+static void a_childs_accesses_are_not_its_parents(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_reader(place);
+	struct vms_file_access access;
+	int go[2];
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(go), 0);
+	child = fork();
+	if (child == 0) {
+		child_needs(read(go[0], &byte, 1) == 1);
+		child_needs(read_once(file));
+		_exit(0);
+	}
+	worked(vms_file_begin_access(file, &access));
+	assert_int_equal(write(go[1], "g", 1), 1);
+	must_end_well(child);
+	assert_true(is_read(place->path));
+	worked(vms_file_end_access(&access, NULL));
+	assert_false(is_read(place->path));
+	worked(vms_file_close(file));
+	(void)close(go[0]);
+	(void)close(go[1]);
+}
+
+/* A fork in an access: each of the two is in one, and ends its own. */
+static void an_access_goes_on_in_a_child(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_reader(place);
+	struct vms_file_access access;
+	int go[2], done[2];
+	char byte;
+	pid_t child;
+
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(done), 0);
+	worked(vms_file_begin_access(file, &access));
+	child = fork();
+	if (child == 0) {
+		child_needs(read(go[0], &byte, 1) == 1);
+		child_needs(is_read(place->path) && read_once(file));
+		child_needs(is_read(place->path));
+		child_needs(vms_file_end_access(&access, NULL) == 0);
+		child_needs(write(done[1], "d", 1) == 1);
+		child_needs(read(go[0], &byte, 1) == 1);
+		child_needs(read_once(file) && vms_file_close(file) == 0);
+		_exit(0);
+	}
+	worked(vms_file_end_access(&access, NULL));
+	assert_true(is_read(place->path));
+	assert_int_equal(write(go[1], "g", 1), 1);
+	assert_int_equal(read(done[0], &byte, 1), 1);
+	assert_false(is_read(place->path));
+	assert_int_equal(write(go[1], "g", 1), 1);
+	must_end_well(child);
+	worked(vms_file_close(file));
+	(void)close(go[0]);
+	(void)close(go[1]);
+	(void)close(done[0]);
+	(void)close(done[1]);
+}
+
+static long refuse_open(const char *path, int flags, mode_t mode)
+{
+	(void)path;
+	(void)flags;
+	(void)mode;
+	return -EMFILE;
+}
+
+/* Where there is no descriptor for the lock, the access tells that it had none. */
+static void an_access_without_a_lock_fails_in_a_child(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_reader(place);
+	struct vms_file_access access;
+	pid_t child;
+
+	worked(vms_file_begin_access(file, &access));
+	real = vmsi_host;
+	vmsi_host.open_file = refuse_open;
+	child = fork();
+	vmsi_host = real;
+	if (child == 0) {
+		child_needs(!read_once(file));
+		child_needs(vms_file_end_access(&access, NULL) == -1);
+		child_needs(errno == EIO);
+		child_needs(read_once(file));
+		_exit(0);
+	}
+	must_end_well(child);
+	worked(vms_file_end_access(&access, NULL));
+	worked(vms_file_close(file));
+}
+
+static vms_file *read_by_threads;
+static atomic_bool stop;
+
+static void *read_often(void *none)
+{
+	while (!atomic_load(&stop))
+		if (!read_once(read_by_threads))
+			return read_by_threads;
+	return none;
+}
+
+#define FORKS 50
+
+static void a_fork_while_others_read(void **state)
+{
+	const struct place *place = *state;
+	pthread_t thread;
+	void *failed;
+
+	read_by_threads = open_reader(place);
+	atomic_store(&stop, false);
+	assert_int_equal(pthread_create(&thread, NULL, read_often, NULL), 0);
+	for (int i = 0; i < FORKS; i++) {
+		const pid_t child = fork();
+
+		if (child == 0) {
+			(void)alarm(20);
+			child_needs(read_once(read_by_threads));
+			_exit(0);
+		}
+		must_end_well(child);
+	}
+	atomic_store(&stop, true);
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+	worked(vms_file_close(read_by_threads));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +418,10 @@ int main(void)
 		file_test(what_could_not_be_copied_cannot_be_touched),
 		file_test(an_update_may_end_in_a_child),
 		file_test(stores_are_not_stalled_in_a_child),
+		file_test(a_childs_accesses_are_not_its_parents),
+		file_test(an_access_goes_on_in_a_child),
+		file_test(an_access_without_a_lock_fails_in_a_child),
+		file_test(a_fork_while_others_read),
 	};
 
 	return cmocka_run_group_tests_name("file_fork", tests, NULL, NULL);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "file/reading.h"
+
+#include <errno.h>
+
+#include "file/accesses.h"
+#include "file/atomic.h"
+#include "file/atomic_state.h"
+#include "file/descriptor.h"
+#include "file/file.h"
+#include "file/reader.h"
+#include "host/host.h"
+
+void vmsi_reading_init(struct vmsi_reader *reader)
+{
+	pthread_mutex_init(&reader->mutex, NULL);
+	reader->for_child = -1;
+}
+
+/* --- accesses ---------------------------------------------------------------------- */
+
+/* The child of a fork makes a description of its own when it begins its first access. */
+static int have_lock(struct vms_file *file)
+{
+	struct vmsi_home_lock *lock = &file->atomic->lock;
+	int fd;
+
+	if (lock->fd >= 0)
+		return 0;
+	/* Those that are open have no lock, and have been told. */
+	if (file->atomic->reader.inside > 0)
+		return -EIO;
+	fd = vmsi_descriptor_reopen(file->fd, O_RDONLY);
+	if (fd < 0)
+		return fd;
+	lock->fd = fd;
+	return 0;
+}
+
+static int begin(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error = have_lock(file);
+
+	/* While one access is open, nothing can have changed. */
+	if (error || atomic->reader.inside > 0)
+		return error;
+	error = vmsi_home_lock_begin_read(&atomic->lock);
+	if (error)
+		return error;
+	error = vmsi_reader_look(file);
+	if (error)
+		vmsi_home_lock_end(&atomic->lock);
+	return error;
+}
+
+int vmsi_atomic_begin_access(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+	int error;
+
+	pthread_mutex_lock(&reader->mutex);
+	error = begin(file);
+	if (!error)
+		reader->inside++;
+	pthread_mutex_unlock(&reader->mutex);
+	return error;
+}
+
+void vmsi_atomic_end_access(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+
+	pthread_mutex_lock(&reader->mutex);
+	if (--reader->inside == 0 && file->atomic->lock.fd >= 0)
+		vmsi_home_lock_end(&file->atomic->lock);
+	pthread_mutex_unlock(&reader->mutex);
+}
+
+int vmsi_atomic_refresh(struct vms_file *file)
+{
+	int error = vmsi_atomic_begin_access(file);
+
+	if (!error)
+		vmsi_atomic_end_access(file);
+	return error;
+}
+
+/* --- fork --------------------------------------------------------------------------- */
+
+void vmsi_reading_hold(struct vms_file *file)
+{
+	pthread_mutex_lock(&file->atomic->reader.mutex);
+}
+
+/*
+ * The lock of an access that goes on in the child is taken while the parent's is held,
+ * by a description that the child inherits and the parent closes.
+ */
+void vmsi_reading_before_fork(struct vms_file *file)
+{
+	struct vmsi_home_lock lock = { .fd = -1 };
+
+	if (vmsi_accesses_has(file))
+		lock.fd = vmsi_descriptor_reopen(file->fd, O_RDONLY);
+	if (lock.fd >= 0 && vmsi_home_lock_begin_nested(&lock) != 0) {
+		vmsi_host.close(lock.fd);
+		lock.fd = -1;
+	}
+	file->atomic->reader.for_child = lock.fd;
+}
+
+void vmsi_reading_after_fork(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+
+	if (reader->for_child >= 0)
+		vmsi_host.close(reader->for_child);
+	reader->for_child = -1;
+	pthread_mutex_unlock(&reader->mutex);
+}
+
+void vmsi_reading_forked(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+	struct vmsi_home_lock *lock = &file->atomic->lock;
+
+	if (lock->fd >= 0 && lock->fd != file->fd)
+		vmsi_host.close(lock->fd);
+	lock->fd = reader->for_child;
+	reader->for_child = -1;
+	reader->inside = vmsi_accesses_count(file);
+	if (reader->inside > 0 && lock->fd < 0)
+		vmsi_accesses_spoil(file);
+	pthread_mutex_unlock(&reader->mutex);
+}
