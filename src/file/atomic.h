@@ -35,6 +35,7 @@ int vmsi_atomic_resize(struct vms_file *file, uint64_t size);
 int vmsi_atomic_refresh(struct vms_file *file);
 int vmsi_atomic_begin_access(struct vms_file *file);
 void vmsi_atomic_end_access(struct vms_file *file);
+int vmsi_atomic_drop(struct vms_file *file, uint64_t offset, size_t length);
 
 /*
  * By the handlers of fork: hold before the lock of the file is taken, the others with

@@ -7,8 +7,10 @@
 #include "file/atomic.h"
 #include "file/atomic_state.h"
 #include "file/descriptor.h"
+#include "file/drop.h"
 #include "file/file.h"
 #include "file/reader.h"
+#include "file/show.h"
 #include "host/host.h"
 
 void vmsi_reading_init(struct vmsi_reader *reader)
@@ -83,6 +85,49 @@ int vmsi_atomic_refresh(struct vms_file *file)
 
 	if (!error)
 		vmsi_atomic_end_access(file);
+	return error;
+}
+
+/* --- drop --------------------------------------------------------------------------- */
+
+/* What is laid over base is nowhere else that this process reads. */
+static int drop_alike(struct vms_file *file, struct vmsi_page_run run)
+{
+	const size_t page = vmsi_page_size();
+
+	if (vmsi_pageset_has(&file->atomic->reader.overlaid, run.first))
+		return vmsi_drop_private(vmsi_pages_range(file, run));
+	return vmsi_drop_shared(file, run.first * page,
+				(run.end - run.first) * page);
+}
+
+/* With the mutex, so that nothing is laid over base meanwhile. */
+static int drop(struct vms_file *file, struct vmsi_page_run run)
+{
+	struct vmsi_pageset *overlaid = &file->atomic->reader.overlaid;
+	int error = 0;
+
+	if (vmsi_pageset_count(overlaid) == 0)
+		return vmsi_drop_shared(file, run.first * vmsi_page_size(),
+					(run.end - run.first) * vmsi_page_size());
+	while (run.first < run.end && !error) {
+		const struct vmsi_page_run part = vmsi_pageset_alike(overlaid, run);
+
+		error = drop_alike(file, part);
+		run.first = part.end;
+	}
+	return error;
+}
+
+int vmsi_atomic_drop(struct vms_file *file, uint64_t offset, size_t length)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+	int error;
+
+	pthread_mutex_lock(&reader->mutex);
+	error = drop(file, (struct vmsi_page_run){
+		offset / vmsi_page_size(), vmsi_pages_of(offset + length) });
+	pthread_mutex_unlock(&reader->mutex);
 	return error;
 }
 
