@@ -262,7 +262,7 @@ int vmsi_atomic_show_again(struct vms_file *file, uint64_t offset,
 	const struct vmsi_page_run run = { offset / page,
 					   (offset + length) / page };
 
-	return file->atomic->reads ? vmsi_overlay_show_home(file, run) :
+	return file->atomic->reads ? vmsi_overlay_show_again(file, run) :
 		vmsi_show_home(file, run);
 }
 

@@ -31,8 +31,8 @@ int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
 		       uint64_t *offset);
 int vmsi_atomic_resize(struct vms_file *file, uint64_t size);
 
-/* Of a file that is only read. */
-int vmsi_atomic_refresh(struct vms_file *file);
+/* Of a file that is only read. begin_refresh: an access before losses are mended. */
+int vmsi_atomic_begin_refresh(struct vms_file *file);
 int vmsi_atomic_begin_access(struct vms_file *file);
 void vmsi_atomic_end_access(struct vms_file *file);
 int vmsi_atomic_drop(struct vms_file *file, uint64_t offset, size_t length);

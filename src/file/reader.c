@@ -60,7 +60,7 @@ static int show_home_alone(struct vms_file *file)
 	return error ? error : take_size(file, size);
 }
 
-int vmsi_reader_look(struct vms_file *file)
+static int look(struct vms_file *file)
 {
 	uint64_t size;
 	int error = follow_journal(file);
@@ -74,6 +74,15 @@ int vmsi_reader_look(struct vms_file *file)
 	if (!error)
 		error = vmsi_overlay_lay(file, &size);
 	return error ? error : take_size(file, size);
+}
+
+int vmsi_reader_look(struct vms_file *file)
+{
+	int error = look(file);
+
+	if (!error)
+		file->atomic->reader.overlay_is_lost = false;
+	return error;
 }
 
 /* --- opening and closing ------------------------------------------------------------ */

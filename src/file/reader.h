@@ -24,6 +24,7 @@ struct vms_file;
 struct vmsi_reader {
 	pthread_mutex_t mutex;        /* guards the rest */
 	unsigned inside;              /* accesses that are open */
+	bool overlay_is_lost;         /* in part, perhaps: it is to be laid anew */
 	int for_child;                /* while a fork is under way: a descriptor that has
 					 the lock of the child's accesses; -1: none */
 	struct vmsi_pageset overlaid; /* pages that are not mapped from home */

@@ -79,13 +79,17 @@ void vmsi_atomic_end_access(struct vms_file *file)
 	pthread_mutex_unlock(&reader->mutex);
 }
 
-int vmsi_atomic_refresh(struct vms_file *file)
+/* A page that was laid over base may be lost, too: memory fails. */
+int vmsi_atomic_begin_refresh(struct vms_file *file)
 {
-	int error = vmsi_atomic_begin_access(file);
+	struct vmsi_reader *reader = &file->atomic->reader;
 
-	if (!error)
-		vmsi_atomic_end_access(file);
-	return error;
+	pthread_mutex_lock(&reader->mutex);
+	if (atomic_load(&file->losses.count) !=
+	    atomic_load(&file->losses.mended))
+		reader->overlay_is_lost = true;
+	pthread_mutex_unlock(&reader->mutex);
+	return vmsi_atomic_begin_access(file);
 }
 
 /* --- drop --------------------------------------------------------------------------- */
