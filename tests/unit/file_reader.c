@@ -85,10 +85,33 @@ static void what_was_cut_off_is_seen_again(void **state)
 	worked(vms_file_close(file));
 }
 
+/* Shorter or longer: the bounds of a copy are those of the commit that it is from. */
+static void a_copy_is_of_the_latest_commit(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_writer(place->path);
+	vms_file *reader;
+	char bytes[100];
+
+	worked(commit_pages(file, 2, 'a'));
+	reader = open_reader(place->path);
+	worked(vms_file_resize(file, 10));
+	worked(vms_file_commit(file));
+	refused(vms_file_copy_out(reader, 0, bytes, sizeof(bytes)), ERANGE);
+	worked(vms_file_copy_out(reader, 0, bytes, 10));
+	worked(commit_pages(file, 8, 'b'));
+	worked(vms_file_copy_out(reader, 7 * page_bytes(), bytes, sizeof(bytes)));
+	assert_int_equal(bytes[sizeof(bytes) - 1], 'b');
+	refused(vms_file_copy_in(reader, 0, bytes, 1), EBADF);
+	worked(vms_file_close(reader));
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(what_was_cut_off_is_seen_again),
+		file_test(a_copy_is_of_the_latest_commit),
 	};
 
 	learn_guard();
