@@ -323,7 +323,9 @@ struct vms_file_access {
  *
  * begin returns 0; -1 only for a file opened VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC,
  * with errno of fcntl(2) or of vms_file_refresh: begin waits there while a commit
- * is written into the file, and none is until the end.
+ * is written into the file, and none is until the end. A thread that has no such
+ * access open waits, too, behind a writer that waits for others to end theirs: so a
+ * thread that has one does not wait for a thread that begins one.
  *
  * end returns 0: all that was read was of the file; -1 with errno set:
  *   ENXIO   a part lay past the end of the file.

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stddef.h>
 
+#include "file/file.h"
+
 _Thread_local struct vms_file_access *vmsi_accesses
 	__attribute__((tls_model("initial-exec")));
 
@@ -12,6 +14,15 @@ bool vmsi_accesses_has(const struct vms_file *file)
 	const struct vms_file_access *access = vmsi_accesses;
 
 	while (access && access->file != file)
+		access = access->outer;
+	return access != NULL;
+}
+
+bool vmsi_accesses_has_reader(void)
+{
+	const struct vms_file_access *access = vmsi_accesses;
+
+	while (access && !vmsi_file_reads_commits(access->file))
 		access = access->outer;
 	return access != NULL;
 }

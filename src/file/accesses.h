@@ -19,6 +19,9 @@ extern _Thread_local struct vms_file_access *vmsi_accesses
 /* Whether the thread has an access of a file open. */
 bool vmsi_accesses_has(const struct vms_file *file);
 
+/* Whether the thread has an access open that keeps commits of some file out. */
+bool vmsi_accesses_has_reader(void);
+
 /* How many. */
 unsigned vmsi_accesses_count(const struct vms_file *file);
 

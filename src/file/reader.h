@@ -21,9 +21,19 @@ struct vms_file;
  * An access of any thread keeps READING of the home lock, so that no commit is written
  * home meanwhile. All this is looked at when the first access of the process begins.
  */
+enum vmsi_reading {
+	VMSI_READING_NONE,
+	VMSI_READING_TAKING, /* a thread waits for it */
+	VMSI_READING_HELD,   /* and base shows the latest commit */
+};
+
 struct vmsi_reader {
 	pthread_mutex_t mutex;        /* guards the rest */
-	unsigned inside;              /* accesses that are open */
+	pthread_cond_t changed;       /* reading, at_door */
+	enum vmsi_reading reading;    /* of the home lock */
+	bool at_door;                 /* a thread comes through it, or waits there */
+	unsigned inside;              /* accesses that are open, and threads that want
+					 READING and have come past the door */
 	bool overlay_is_lost;         /* in part, perhaps: it is to be laid anew */
 	int for_child;                /* while a fork is under way: a descriptor that has
 					 the lock of the child's accesses; -1: none */

@@ -16,6 +16,7 @@
 void vmsi_reading_init(struct vmsi_reader *reader)
 {
 	pthread_mutex_init(&reader->mutex, NULL);
+	pthread_cond_init(&reader->changed, NULL);
 	reader->for_child = -1;
 }
 
@@ -39,21 +40,103 @@ static int have_lock(struct vms_file *file)
 	return 0;
 }
 
+/* With the mutex, which others may have meanwhile. */
+static int take_reading(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+	struct vmsi_home_lock *lock = &file->atomic->lock;
+	int error;
+
+	reader->reading = VMSI_READING_TAKING;
+	pthread_mutex_unlock(&reader->mutex);
+	error = vmsi_home_lock_begin_nested(lock);
+	pthread_mutex_lock(&reader->mutex);
+	if (!error) {
+		error = vmsi_reader_look(file);
+		if (error)
+			vmsi_home_lock_end(lock);
+	}
+	reader->reading = error ? VMSI_READING_NONE : VMSI_READING_HELD;
+	pthread_cond_broadcast(&reader->changed);
+	return error;
+}
+
+static void leave(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+
+	if (--reader->inside > 0 || reader->reading != VMSI_READING_HELD)
+		return;
+	vmsi_home_lock_end(&file->atomic->lock);
+	reader->reading = VMSI_READING_NONE;
+}
+
+/* Past the door. While one access is open, nothing can have changed. */
+static int enter(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+	int error = 0;
+
+	reader->inside++;
+	while (!error && reader->reading != VMSI_READING_HELD)
+		if (reader->reading == VMSI_READING_NONE)
+			error = take_reading(file);
+		else
+			pthread_cond_wait(&reader->changed, &reader->mutex);
+	if (error)
+		leave(file);
+	return error;
+}
+
+/*
+ * Who finds READING held goes in, unless a writer waits for it: then he lines up behind
+ * the writer, as those of other processes do, or the writer would never have its turn.
+ * One thread at a time waits there, since DOOR is the process's.
+ */
+static bool must_line_up(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+
+	while (reader->reading != VMSI_READING_HELD ||
+	       vmsi_home_lock_is_wanted(&file->atomic->lock)) {
+		if (!reader->at_door)
+			return true;
+		pthread_cond_wait(&reader->changed, &reader->mutex);
+	}
+	return false;
+}
+
+static int enter_by_door(struct vms_file *file)
+{
+	struct vmsi_reader *reader = &file->atomic->reader;
+	struct vmsi_home_lock *lock = &file->atomic->lock;
+	int error;
+
+	reader->at_door = true;
+	pthread_mutex_unlock(&reader->mutex);
+	error = vmsi_home_lock_come(lock);
+	pthread_mutex_lock(&reader->mutex);
+	if (!error) {
+		error = enter(file);
+		vmsi_home_lock_pass(lock);
+	}
+	reader->at_door = false;
+	pthread_cond_broadcast(&reader->changed);
+	return error;
+}
+
+/*
+ * A thread that keeps a commit out already, of this file or of another, waits behind no
+ * writer and for no thread that does: two such could wait for each other.
+ */
 static int begin(struct vms_file *file)
 {
-	struct vmsi_atomic *atomic = file->atomic;
-	int error = have_lock(file);
+	const int error = have_lock(file);
 
-	/* While one access is open, nothing can have changed. */
-	if (error || atomic->reader.inside > 0)
-		return error;
-	error = vmsi_home_lock_begin_read(&atomic->lock);
 	if (error)
 		return error;
-	error = vmsi_reader_look(file);
-	if (error)
-		vmsi_home_lock_end(&atomic->lock);
-	return error;
+	return !vmsi_accesses_has_reader() && must_line_up(file) ?
+		enter_by_door(file) : enter(file);
 }
 
 int vmsi_atomic_begin_access(struct vms_file *file)
@@ -63,8 +146,6 @@ int vmsi_atomic_begin_access(struct vms_file *file)
 
 	pthread_mutex_lock(&reader->mutex);
 	error = begin(file);
-	if (!error)
-		reader->inside++;
 	pthread_mutex_unlock(&reader->mutex);
 	return error;
 }
@@ -74,8 +155,7 @@ void vmsi_atomic_end_access(struct vms_file *file)
 	struct vmsi_reader *reader = &file->atomic->reader;
 
 	pthread_mutex_lock(&reader->mutex);
-	if (--reader->inside == 0 && file->atomic->lock.fd >= 0)
-		vmsi_home_lock_end(&file->atomic->lock);
+	leave(file);
 	pthread_mutex_unlock(&reader->mutex);
 }
 
@@ -181,5 +261,10 @@ void vmsi_reading_forked(struct vms_file *file)
 	reader->inside = vmsi_accesses_count(file);
 	if (reader->inside > 0 && lock->fd < 0)
 		vmsi_accesses_spoil(file);
+	reader->reading = reader->inside > 0 && lock->fd >= 0 ?
+		VMSI_READING_HELD : VMSI_READING_NONE;
+	/* Nobody waits in the child. */
+	reader->at_door = false;
+	pthread_cond_init(&reader->changed, NULL);
 	pthread_mutex_unlock(&reader->mutex);
 }

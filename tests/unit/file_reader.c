@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -107,11 +108,105 @@ static void a_copy_is_of_the_latest_commit(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- turns --------------------------------------------------------------------------- */
+
+/* See homelock.c. */
+#define DOOR_BYTE ((off_t)0x6e00000000000000 + 1)
+
+static struct vmsi_host_calls real;
+static vms_file *written, *read_by_many;
+static atomic_bool has_lined_up, is_in;
+static _Thread_local bool is_late;
+
+static long watch_door(int fd, int command, struct flock *lock)
+{
+	if (is_late && command == F_OFD_SETLKW && lock->l_start == DOOR_BYTE)
+		atomic_store(&has_lined_up, true);
+	return real.file_lock(fd, command, lock);
+}
+
+static bool a_writer_waits(const char *path)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET,
+			      .l_start = DOOR_BYTE, .l_len = 1 };
+	const int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(fcntl(fd, F_OFD_GETLK, &lock), 0);
+	assert_int_equal(close(fd), 0);
+	return lock.l_type == F_WRLCK;
+}
+
+static void *commit_b(void *none)
+{
+	return commit_pages(written, 8, 'b') == 0 ? none : written;
+}
+
+static void *read_b(void *none)
+{
+	struct vms_file_access access;
+	char byte;
+
+	is_late = true;
+	if (vms_file_begin_access(read_by_many, &access) != 0)
+		return read_by_many;
+	byte = *(volatile char *)vms_file_at(read_by_many, 0, 1);
+	atomic_store(&is_in, true);
+	return vms_file_end_access(&access, NULL) == 0 && byte == 'b' ? none :
+		read_by_many;
+}
+
+static void must_join(pthread_t thread)
+{
+	void *failed;
+
+	assert_int_equal(pthread_join(thread, &failed), 0);
+	assert_null(failed);
+}
+
+/* Who comes while a writer waits comes after it; who is inside goes on, nested, too. */
+static void a_writer_has_its_turn(void **state)
+{
+	const struct place *place = *state;
+	struct vms_file_access outer, inner;
+	pthread_t writer, reader;
+	vms_file *other;
+
+	written = open_writer(place->path);
+	worked(commit_pages(written, 8, 'a'));
+	read_by_many = open_reader(place->path);
+	other = open_reader(place->path);
+	real = vmsi_host;
+	vmsi_host.file_lock = watch_door;
+	worked(vms_file_begin_access(read_by_many, &outer));
+	assert_int_equal(pthread_create(&writer, NULL, commit_b, NULL), 0);
+	while (!a_writer_waits(place->path))
+		(void)sched_yield();
+	assert_int_equal(pthread_create(&reader, NULL, read_b, NULL), 0);
+	while (!atomic_load(&has_lined_up) && !atomic_load(&is_in))
+		(void)sched_yield();
+	assert_false(atomic_load(&is_in));
+	worked(vms_file_begin_access(read_by_many, &inner));
+	assert_int_equal(*(char *)vms_file_at(read_by_many, 0, 1), 'a');
+	worked(vms_file_end_access(&inner, NULL));
+	worked(vms_file_begin_access(other, &inner));
+	assert_int_equal(*(char *)vms_file_at(other, 0, 1), 'a');
+	worked(vms_file_end_access(&inner, NULL));
+	worked(vms_file_end_access(&outer, NULL));
+	must_join(writer);
+	must_join(reader);
+	vmsi_host = real;
+	worked(vms_file_close(other));
+	worked(vms_file_close(read_by_many));
+	worked(vms_file_close(written));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(what_was_cut_off_is_seen_again),
 		file_test(a_copy_is_of_the_latest_commit),
+		file_test(a_writer_has_its_turn),
 	};
 
 	learn_guard();
