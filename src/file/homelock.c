@@ -132,6 +132,14 @@ static bool is_taken(const struct vmsi_home_lock *lock, enum place place)
 		other.l_type == F_WRLCK;
 }
 
+bool vmsi_home_lock_has_writer(const struct vmsi_home_lock *lock)
+{
+	struct flock other = byte_of(WRITER, F_RDLCK);
+
+	return vmsi_host.file_lock(lock->fd, F_OFD_GETLK, &other) != 0 ||
+		other.l_type != F_UNLCK;
+}
+
 bool vmsi_home_lock_is_wanted(const struct vmsi_home_lock *lock)
 {
 	return is_taken(lock, DOOR);

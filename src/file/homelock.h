@@ -44,6 +44,9 @@ void vmsi_home_lock_pass(struct vmsi_home_lock *lock);
 /* Whether a writer waits for READING. */
 bool vmsi_home_lock_is_wanted(const struct vmsi_home_lock *lock);
 
+/* Whether one may have the file open to be written; of a reader. */
+bool vmsi_home_lock_has_writer(const struct vmsi_home_lock *lock);
+
 /*
  * What the writer says of the home file. It says "whole" with READING; where that fails,
  * readers look at the journal, which costs them time. -errno: it could not say "not

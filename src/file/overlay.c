@@ -37,7 +37,8 @@ int vmsi_overlay_remove(struct vms_file *file)
 	struct vmsi_pageset *overlaid = &file->atomic->reader.overlaid;
 	struct vmsi_page_run run = { 0, 0 };
 
-	while (vmsi_pageset_next(overlaid, run.end, &run)) {
+	while (vmsi_pageset_count(overlaid) > 0 &&
+	       vmsi_pageset_next(overlaid, run.end, &run)) {
 		int error = show_home(file, run);
 
 		if (error)

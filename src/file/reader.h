@@ -27,6 +27,14 @@ enum vmsi_reading {
 	VMSI_READING_HELD,   /* and base shows the latest commit */
 };
 
+/* What the overlay was laid from, so that it is laid again only when that changes. */
+struct vmsi_laid {
+	bool is_laid;
+	bool is_frozen;      /* no writer was there: who comes begins a new epoch */
+	uint64_t home_size;
+	uint64_t size;       /* of the file, by the latest commit */
+};
+
 struct vmsi_reader {
 	pthread_mutex_t mutex;        /* guards the rest */
 	pthread_cond_t changed;       /* reading, at_door */
@@ -38,6 +46,7 @@ struct vmsi_reader {
 	int for_child;                /* while a fork is under way: a descriptor that has
 					 the lock of the child's accesses; -1: none */
 	struct vmsi_pageset overlaid; /* pages that are not mapped from home */
+	struct vmsi_laid laid;
 };
 
 /* Opening and closing, by vmsi_atomic_open and the like. Each returns 0 or -errno. */

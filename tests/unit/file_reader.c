@@ -201,12 +201,145 @@ static void a_writer_has_its_turn(void **state)
 	worked(vms_file_close(written));
 }
 
+/* --- a writer that has stopped, or cannot write the file -------------------------------- */
+
+static int home = -1;
+static enum { WRITES_HOME, FAILS, STOPS } home_mode;
+
+/* By whoever has the file itself, and not its journal. */
+static long write_home(int fd, const void *bytes, size_t length, uint64_t offset)
+{
+	struct stat written_to, watched;
+
+	if (home_mode == WRITES_HOME || fstat(fd, &written_to) != 0 ||
+	    fstat(home, &watched) != 0 || written_to.st_ino != watched.st_ino)
+		return real.pwrite(fd, bytes, length, offset);
+	if (home_mode == STOPS)
+		_exit(0);
+	return -EIO;
+}
+
+static vms_file *open_failing(const char *path)
+{
+	vms_file *file = open_writer(path);
+
+	real = vmsi_host;
+	home = open(path, O_RDONLY | O_CLOEXEC);
+	vmsi_host.pwrite = write_home;
+	return file;
+}
+
+/* A commit is in the journal, and nothing of it in the file. */
+static void stop_before_home(const char *path, char byte)
+{
+	const pid_t child = fork();
+
+	if (child == 0) {
+		vms_file *file = open_failing(path);
+
+		child_needs(commit_pages(file, 8, 'a') == 0);
+		home_mode = STOPS;
+		child_needs(commit_pages(file, 16, byte) == 0);
+		_exit(100);
+	}
+	must_end_well(child);
+}
+
+static unsigned mappings, reads;
+
+static long count_mmap(uintptr_t address, size_t length, int prot, int flags,
+		       int fd, uint64_t offset)
+{
+	mappings++;
+	return real.mmap(address, length, prot, flags, fd, offset);
+}
+
+static long count_pread(int fd, void *bytes, size_t length, uint64_t offset)
+{
+	reads++;
+	return real.pread(fd, bytes, length, offset);
+}
+
+static void must_see(vms_file *reader, char byte)
+{
+	char seen;
+
+	for (uint64_t page = 0; page < 16; page += 5) {
+		worked(read_page(reader, page, &seen));
+		assert_int_equal(seen, byte);
+	}
+	assert_int_equal(vms_file_size(reader), 16 * page_bytes());
+}
+
+static void a_journal_is_laid_over_the_file_once(void **state)
+{
+	const struct place *place = *state;
+	char journal[128];
+	vms_file *reader;
+
+	stop_before_home(place->path, 'b');
+	reader = open_reader(place->path);
+	must_see(reader, 'b');
+	real = vmsi_host;
+	mappings = reads = 0;
+	vmsi_host.mmap = count_mmap;
+	vmsi_host.pread = count_pread;
+	must_see(reader, 'b');
+	vmsi_host = real;
+	assert_int_equal(mappings, 0);
+	assert_in_range(reads, 0, 4);
+	/* Another writer, who stops there as well; then one that closes. */
+	stop_before_home(place->path, 'c');
+	must_see(reader, 'c');
+	worked(vms_file_close(open_writer(place->path)));
+	must_see(reader, 'c');
+	stop_before_home(place->path, 'd');
+	must_see(reader, 'd');
+	worked(vms_file_close(reader));
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	assert_int_equal(unlink(journal), 0);
+}
+
+/* The writer lives, and its commits come to the journal alone, until the disk is well. */
+static void each_commit_of_a_writer_that_fails_is_seen(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_failing(place->path);
+	vms_file *reader;
+	char byte;
+
+	assert_non_null(file);
+	worked(commit_pages(file, 16, 'a'));
+	reader = open_reader(place->path);
+	must_see(reader, 'a');
+	home_mode = FAILS;
+	for (char next = 'b'; next < 'f'; next++) {
+		worked(commit_pages(file, 16, next));
+		must_see(reader, next);
+		must_see(reader, next);
+	}
+	worked(vms_file_will_write(file, 0, 1));
+	*(char *)vms_file_at(file, 0, 1) = 'x';
+	must_see(reader, 'e');
+	refused(vms_file_rollback(file), EIO);
+	home_mode = WRITES_HOME;
+	worked(vms_file_commit(file));
+	worked(read_page(reader, 0, &byte));
+	assert_int_equal(byte, 'x');
+	vmsi_host = real;
+	worked(vms_file_close(reader));
+	worked(vms_file_close(file));
+	assert_int_equal(close(home), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(what_was_cut_off_is_seen_again),
 		file_test(a_copy_is_of_the_latest_commit),
 		file_test(a_writer_has_its_turn),
+		file_test(a_journal_is_laid_over_the_file_once),
+		file_test(each_commit_of_a_writer_that_fails_is_seen),
 	};
 
 	learn_guard();
