@@ -37,7 +37,9 @@ extern "C" {
  *   shared file the parent sees; of a private one, and of one with VMS_FILE_ATOMIC,
  *   it has a copy, and in the child vms_file_commit, vms_file_rollback,
  *   vms_file_resize and vms_file_append of an atomic file answer EPERM: the journal
- *   is the parent's.
+ *   is the parent's. The copy is what was written before the fork; fork copies what the
+ *   dirty limit has sent to the journal, and where there is no memory for that, the
+ *   child gets SIGSEGV there.
  * - The library keeps descriptors of its own (close-on-exec). What the program does
  *   to the descriptor it has opened the file by does not matter afterwards. Where
  *   it closes descriptors that are not its own, append, resize, refresh, sync, commit
@@ -365,7 +367,8 @@ struct vms_file_access {
  * begin returns 0, without a system call; -1 only for a file opened VMS_FILE_READ_ONLY |
  * VMS_FILE_ATOMIC, with errno of fcntl(2) or of vms_file_refresh. For such a file a pair
  * takes microseconds and several calls of fcntl(2), and begin waits while a commit is
- * written into the file.
+ * written into the file, and, in a thread that has no such access open, behind a writer
+ * that waits: who is in an access does not wait for another thread to begin one.
  *
  * end returns 0: all that was read was of the file; -1 with errno set:
  *   ENXIO   a part lay behind the end of the file, when the library looked.

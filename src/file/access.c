@@ -14,13 +14,6 @@
  * file; and end reads count after that.
  */
 
-static bool is_atomic_reader(const struct vms_file *file)
-{
-	const unsigned both = VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC;
-
-	return (file->flags & both) == both;
-}
-
 /* What few accesses need is kept out of the way of the others. */
 #define SELDOM __attribute__((noinline, cold))
 
@@ -48,7 +41,7 @@ SELDOM static int begin_reader(vms_file *file, struct vms_file_access *access)
 
 int vms_file_begin_access(vms_file *file, struct vms_file_access *access)
 {
-	if (is_atomic_reader(file))
+	if (vmsi_file_reads_commits(file))
 		return begin_reader(file, access);
 	begin(file, access);
 	return 0;
@@ -89,7 +82,7 @@ SELDOM static int end_slowly(struct vms_file_access *access, uint64_t *offset,
 {
 	const int error = loss == LOST ? tell_loss(access, offset) : 0;
 
-	if (is_atomic_reader(access->file))
+	if (vmsi_file_reads_commits(access->file))
 		vmsi_atomic_end_access(access->file);
 	return vmsi_status(error);
 }
@@ -104,7 +97,7 @@ int vms_file_end_access(struct vms_file_access *access, uint64_t *offset)
 	finish_loads();
 	vmsi_accesses = access->outer;
 	count = atomic_load_explicit(&file->losses.count, memory_order_acquire);
-	if (count == access->losses && !is_atomic_reader(file))
+	if (count == access->losses && !vmsi_file_reads_commits(file))
 		return 0;
 	return end_slowly(access, offset,
 			  count == access->losses ? WHOLE : LOST);

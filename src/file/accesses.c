@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "file/accesses.h"
 
+#include <errno.h>
 #include <stddef.h>
+
+#include "file/file.h"
 
 _Thread_local struct vms_file_access *vmsi_accesses
 	__attribute__((tls_model("initial-exec")));
@@ -13,6 +16,35 @@ bool vmsi_accesses_has(const struct vms_file *file)
 	while (access && access->file != file)
 		access = access->outer;
 	return access != NULL;
+}
+
+bool vmsi_accesses_has_reader(void)
+{
+	const struct vms_file_access *access = vmsi_accesses;
+
+	while (access && !vmsi_file_reads_commits(access->file))
+		access = access->outer;
+	return access != NULL;
+}
+
+unsigned vmsi_accesses_count(const struct vms_file *file)
+{
+	unsigned count = 0;
+
+	for (const struct vms_file_access *access = vmsi_accesses; access;
+	     access = access->outer)
+		count += access->file == file;
+	return count;
+}
+
+/* The end of an access looks at the error where it finds another count of losses. */
+void vmsi_accesses_spoil(const struct vms_file *file)
+{
+	vmsi_accesses_tell(file, 0, EIO);
+	for (struct vms_file_access *access = vmsi_accesses; access;
+	     access = access->outer)
+		if (access->file == file)
+			access->losses = UINT64_MAX;
 }
 
 void vmsi_accesses_tell(const struct vms_file *file, uint64_t offset, int error)

@@ -19,6 +19,15 @@ extern _Thread_local struct vms_file_access *vmsi_accesses
 /* Whether the thread has an access of a file open. */
 bool vmsi_accesses_has(const struct vms_file *file);
 
+/* Whether the thread has an access open that keeps commits of some file out. */
+bool vmsi_accesses_has_reader(void);
+
+/* How many. */
+unsigned vmsi_accesses_count(const struct vms_file *file);
+
+/* The accesses of a file that this thread has open fail with EIO, whatever they see. */
+void vmsi_accesses_spoil(const struct vms_file *file);
+
 /* Tell the accesses of a file that this thread has open what was lost. */
 void vmsi_accesses_tell(const struct vms_file *file, uint64_t offset, int error);
 

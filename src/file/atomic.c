@@ -2,6 +2,7 @@
 #include "file/atomic.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 #include "base/align.h"
@@ -10,8 +11,10 @@
 #include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/file.h"
+#include "file/inherit.h"
 #include "file/overlay.h"
 #include "file/reader.h"
+#include "file/reading.h"
 #include "file/show.h"
 #include "host/host.h"
 #include "space/inside.h"
@@ -122,6 +125,29 @@ close_tracker:
 	return error;
 }
 
+/*
+ * A description that the file is mapped by is there, with its locks, for as long as a
+ * child of a fork has the mapping. Where there is no other to be had, that is so.
+ */
+static void open_lock(const struct vms_file *file, struct vmsi_atomic *atomic)
+{
+	const int fd = vmsi_descriptor_reopen(file->fd, atomic->reads ?
+					      O_RDONLY : O_RDWR);
+
+	atomic->lock.fd = fd >= 0 ? fd : file->fd;
+}
+
+static void drop_atomic(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	file->atomic = NULL;
+	if (atomic->lock.fd >= 0 && atomic->lock.fd != file->fd)
+		vmsi_host.close(atomic->lock.fd);
+	vmsi_records_put(NULL, atomic,
+			 vmsi_align_up(sizeof(*atomic), vmsi_page_size()));
+}
+
 int vmsi_atomic_open(struct vms_file *file, const char *journal,
 		     size_t dirty_limit, const char **problem)
 {
@@ -137,21 +163,25 @@ int vmsi_atomic_open(struct vms_file *file, const char *journal,
 	atomic->reads = vmsi_file_has(file, VMS_FILE_READ_ONLY);
 	atomic->tells = vmsi_file_has(file, VMS_FILE_TELLS);
 	atomic->dirty_pages = dirty_pages(dirty_limit);
-	atomic->lock.fd = file->fd;
+	open_lock(file, atomic);
 	vmsi_lock_init(&atomic->committing, VMSI_RANK_COMMIT);
 	vmsi_turns_init(&atomic->turns);
 	vmsi_gate_init(&atomic->gate);
+	vmsi_reading_init(&atomic->reader);
 	file->atomic = atomic;
 	vmsi_path_copy(atomic->path, journal);
 	error = atomic->reads ? vmsi_reader_open(file, atomic->path, problem) :
 		open_writer(file, atomic->path, problem);
-	if (error) {
-		file->atomic = NULL;
-		vmsi_records_put(NULL, atomic,
-				 vmsi_align_up(sizeof(*atomic),
-					       vmsi_page_size()));
-	}
+	if (error)
+		drop_atomic(file);
 	return error;
+}
+
+static struct vmsi_range mapped_range(const struct vms_file *file)
+{
+	const uintptr_t base = (uintptr_t)file->base;
+
+	return (struct vmsi_range){ base, base + file->mapped };
 }
 
 int vmsi_atomic_start(struct vms_file *file)
@@ -176,8 +206,7 @@ int vmsi_atomic_start(struct vms_file *file)
 	}
 	if (!atomic->tracks)
 		return 0;
-	return vmsi_tracker_follow(&atomic->tracker, (struct vmsi_range){
-		base, base + file->mapped });
+	return vmsi_tracker_follow(&atomic->tracker, mapped_range(file));
 }
 
 static int close_journal(struct vms_file *file)
@@ -215,16 +244,13 @@ static int close_writer(struct vms_file *file)
 
 int vmsi_atomic_close(struct vms_file *file)
 {
-	struct vmsi_atomic *atomic = file->atomic;
 	int error = 0;
 
-	if (atomic->reads)
+	if (file->atomic->reads)
 		vmsi_reader_close(file);
 	else
 		error = close_writer(file);
-	file->atomic = NULL;
-	vmsi_records_put(NULL, atomic,
-			 vmsi_align_up(sizeof(*atomic), vmsi_page_size()));
+	drop_atomic(file);
 	return error;
 }
 
@@ -236,14 +262,46 @@ int vmsi_atomic_show_again(struct vms_file *file, uint64_t offset,
 	const struct vmsi_page_run run = { offset / page,
 					   (offset + length) / page };
 
-	return file->atomic->reads ? vmsi_overlay_show_home(file, run) :
+	return file->atomic->reads ? vmsi_overlay_show_again(file, run) :
 		vmsi_show_home(file, run);
+}
+
+/* --- fork --------------------------------------------------------------------------- */
+
+void vmsi_atomic_hold(struct vms_file *file)
+{
+	if (file->atomic->reads)
+		vmsi_reading_hold(file);
+}
+
+void vmsi_atomic_before_fork(struct vms_file *file)
+{
+	if (file->atomic->reads)
+		vmsi_reading_before_fork(file);
+	else
+		vmsi_inherit_prepare(file);
+}
+
+void vmsi_atomic_after_fork(struct vms_file *file)
+{
+	if (file->atomic->reads)
+		vmsi_reading_after_fork(file);
+	else
+		vmsi_inherit_forget(file);
 }
 
 void vmsi_atomic_forked(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 
+	if (atomic->reads) {
+		vmsi_reading_forked(file);
+		return;
+	}
+	if (atomic->stall)
+		vmsi_stall_forked(atomic->stall, mapped_range(file));
+	atomic->stalled = false;
+	vmsi_inherit_take(file);
 	atomic_store(&atomic->inherited, true);
 	vmsi_lock_init(&atomic->committing, VMSI_RANK_COMMIT);
 	vmsi_turns_init(&atomic->turns);

@@ -31,12 +31,19 @@ int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
 		       uint64_t *offset);
 int vmsi_atomic_resize(struct vms_file *file, uint64_t size);
 
-/* Of a file that is only read. */
-int vmsi_atomic_refresh(struct vms_file *file);
+/* Of a file that is only read. begin_refresh: an access before losses are mended. */
+int vmsi_atomic_begin_refresh(struct vms_file *file);
 int vmsi_atomic_begin_access(struct vms_file *file);
 void vmsi_atomic_end_access(struct vms_file *file);
+int vmsi_atomic_drop(struct vms_file *file, uint64_t offset, size_t length);
 
-/* In the child of a fork, by its handler: the journal is the parent's. */
+/*
+ * By the handlers of fork: hold before the lock of the file is taken, the others with
+ * it, or in the child, where the journal is the parent's.
+ */
+void vmsi_atomic_hold(struct vms_file *file);
+void vmsi_atomic_before_fork(struct vms_file *file);
+void vmsi_atomic_after_fork(struct vms_file *file);
 void vmsi_atomic_forked(struct vms_file *file);
 
 /*

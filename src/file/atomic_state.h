@@ -11,6 +11,7 @@
 #include "file/gate.h"
 #include "file/stall.h"
 #include "file/homelock.h"
+#include "file/inherit.h"
 #include "file/journal.h"
 #include "file/pageset.h"
 #include "file/reader.h"
@@ -77,6 +78,8 @@ struct vmsi_atomic {
 	uint64_t smallest;         /* size since the latest commit */
 	uint64_t record_smallest;  /* size since the latest record of the journal */
 	uint64_t space;            /* bytes of the home file that have space on disk */
+
+	struct vmsi_inheritance inheritance; /* while a fork is under way */
 
 	_Atomic uint64_t commits;
 	_Atomic uint64_t spilled_bytes;

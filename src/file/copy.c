@@ -144,18 +144,42 @@ static int tell(const struct copy *copy)
 		0 : -errno;
 }
 
-static int run(const struct copy *copy)
+static int run_checked(const struct copy *copy)
 {
-	const int earlier = errno;
 	int error = check(copy);
 
 	if (!error && copy->length)
 		error = tell(copy);
 	if (error || copy->length == 0)
-		return vmsi_status(error);
+		return error;
 	error = copy->file->base ? copy_mapped(copy) : copy_by_calls(copy);
-	if (!error)
-		error = tell(copy);
+	return error ? error : tell(copy);
+}
+
+/*
+ * An access of a reader lets the file be as the latest commit has it: its size is known
+ * from then on, and stays until the end.
+ */
+static int run_in_access(const struct copy *copy)
+{
+	struct vms_file_access access;
+	int error;
+
+	if (vms_file_begin_access(copy->file, &access) != 0)
+		return -errno;
+	error = run_checked(copy);
+	/* Losses elsewhere are not the copy's. */
+	(void)end_with(&access);
+	return error;
+}
+
+static int run(const struct copy *copy)
+{
+	const int earlier = errno;
+	const int error = vmsi_file_reads_commits(copy->file) &&
+		copy->direction == COPY_OUT ? run_in_access(copy) :
+		run_checked(copy);
+
 	errno = earlier;
 	return vmsi_status(error);
 }

@@ -149,9 +149,16 @@ static bool allows(long open_for, const struct vms_file_options *options)
 		 !vmsi_descriptor_writes(options));
 }
 
-int vmsi_descriptor_take(int fd, const struct vms_file_options *options)
+int vmsi_descriptor_reopen(int fd, int flags)
 {
 	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+
+	vmsi_descriptor_link(link, fd);
+	return open_again(link, flags | O_NOCTTY, 0);
+}
+
+int vmsi_descriptor_take(int fd, const struct vms_file_options *options)
+{
 	long open_for = vmsi_host.file_flags(fd);
 	long own;
 
@@ -159,7 +166,6 @@ int vmsi_descriptor_take(int fd, const struct vms_file_options *options)
 		return (int)open_for;
 	if (!allows(open_for, options))
 		return -EBADF;
-	vmsi_descriptor_link(link, fd);
-	own = open_again(link, open_flags(options), 0);
+	own = vmsi_descriptor_reopen(fd, open_flags(options));
 	return (int)(own >= 0 ? own : vmsi_host.duplicate(fd));
 }

@@ -29,6 +29,9 @@ int vmsi_descriptor_open(const char *path, const struct vms_file_options *option
  */
 int vmsi_descriptor_take(int fd, const struct vms_file_options *options);
 
+/* A description of the library's own for what fd is of; flags: of open(2). Or -errno. */
+int vmsi_descriptor_reopen(int fd, int flags);
+
 /* Open the directory of what was made, to be synced. Returns it or -errno. */
 int vmsi_descriptor_directory(const struct vmsi_made *made);
 

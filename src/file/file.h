@@ -86,4 +86,12 @@ static inline bool vmsi_file_has(const struct vms_file *file, unsigned flag)
 	return (file->flags & flag) != 0;
 }
 
+/* Whether it is an atomic file that is only read. */
+static inline bool vmsi_file_reads_commits(const struct vms_file *file)
+{
+	const unsigned both = VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC;
+
+	return (file->flags & both) == both;
+}
+
 #endif

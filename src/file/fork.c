@@ -18,17 +18,29 @@
 static struct vmsi_lock list_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_REGISTRY);
 static struct vms_file *files;
 
+static void before_fork_of(struct vms_file *file)
+{
+	if (file->atomic)
+		vmsi_atomic_hold(file);
+	vmsi_lock_acquire_any(&file->lock);
+	if (file->atomic)
+		vmsi_atomic_before_fork(file);
+}
+
 static void before_fork(void)
 {
 	vmsi_lock_acquire_any(&list_lock);
 	for (struct vms_file *file = files; file; file = file->next)
-		vmsi_lock_acquire_any(&file->lock);
+		before_fork_of(file);
 }
 
 static void after_fork_in_parent(void)
 {
-	for (struct vms_file *file = files; file; file = file->next)
+	for (struct vms_file *file = files; file; file = file->next) {
+		if (file->atomic)
+			vmsi_atomic_after_fork(file);
 		vmsi_lock_release_any(&file->lock);
+	}
 	vmsi_lock_release_any(&list_lock);
 }
 

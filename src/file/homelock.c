@@ -113,6 +113,21 @@ int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock)
 	return take_reading(lock, F_RDLCK);
 }
 
+int vmsi_home_lock_come(struct vmsi_home_lock *lock)
+{
+	return set(lock, DOOR, F_RDLCK, F_OFD_SETLKW);
+}
+
+void vmsi_home_lock_pass(struct vmsi_home_lock *lock)
+{
+	(void)let_go(lock, DOOR);
+}
+
+int vmsi_home_lock_begin_nested(struct vmsi_home_lock *lock)
+{
+	return set(lock, READING, F_RDLCK, F_OFD_SETLKW);
+}
+
 void vmsi_home_lock_end(struct vmsi_home_lock *lock)
 {
 	(void)let_go(lock, READING);
@@ -131,10 +146,29 @@ int vmsi_home_lock_tell_whole(struct vmsi_home_lock *lock, bool is_whole)
 	return is_whole ? 0 : error;
 }
 
-bool vmsi_home_lock_says_whole(const struct vmsi_home_lock *lock)
+/* Whether another one holds a place for itself. */
+static bool is_taken(const struct vmsi_home_lock *lock, enum place place)
 {
-	struct flock other = byte_of(WHOLE, F_RDLCK);
+	struct flock other = byte_of(place, F_RDLCK);
 
 	return vmsi_host.file_lock(lock->fd, F_OFD_GETLK, &other) == 0 &&
 		other.l_type == F_WRLCK;
+}
+
+bool vmsi_home_lock_has_writer(const struct vmsi_home_lock *lock)
+{
+	struct flock other = byte_of(WRITER, F_RDLCK);
+
+	return vmsi_host.file_lock(lock->fd, F_OFD_GETLK, &other) != 0 ||
+		other.l_type != F_UNLCK;
+}
+
+bool vmsi_home_lock_is_wanted(const struct vmsi_home_lock *lock)
+{
+	return is_taken(lock, DOOR);
+}
+
+bool vmsi_home_lock_says_whole(const struct vmsi_home_lock *lock)
+{
+	return is_taken(lock, WHOLE);
 }

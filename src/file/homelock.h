@@ -20,7 +20,8 @@
  *            midst of writing, or the machine has
  */
 struct vmsi_home_lock {
-	int fd;
+	int fd;                /* a description that nothing is mapped by, where that
+				  can be had; -1: none yet, in the child of a fork */
 	bool is_whole;         /* holds WHOLE */
 };
 
@@ -33,6 +34,22 @@ int vmsi_home_lock_try_write(struct vmsi_home_lock *lock);
 
 int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock);
 void vmsi_home_lock_end(struct vmsi_home_lock *lock);
+
+/*
+ * The parts of begin_read, for many threads with one lock: come through DOOR, behind a
+ * writer that waits; take READING, for which nobody waits longer than a commit is being
+ * written; and let DOOR go. The second alone is for who has READING of some file
+ * already: a writer that waits may wait for just that.
+ */
+int vmsi_home_lock_come(struct vmsi_home_lock *lock);
+int vmsi_home_lock_begin_nested(struct vmsi_home_lock *lock);
+void vmsi_home_lock_pass(struct vmsi_home_lock *lock);
+
+/* Whether a writer waits for READING. */
+bool vmsi_home_lock_is_wanted(const struct vmsi_home_lock *lock);
+
+/* Whether one may have the file open to be written; of a reader. */
+bool vmsi_home_lock_has_writer(const struct vmsi_home_lock *lock);
 
 /*
  * What the writer says of the home file. It says "whole" with READING; where that fails,

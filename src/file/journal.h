@@ -216,6 +216,12 @@ int vmsi_journal_check_home(const struct vmsi_journal *journal);
 int vmsi_journal_checkpoint(struct vmsi_journal *journal);
 
 /*
+ * In read mode: whether there may be other commits than when it was opened. is_frozen:
+ * nobody was there then who could add any without a new header. 1, 0 or -errno.
+ */
+int vmsi_journal_has_changed(const struct vmsi_journal *journal, bool is_frozen);
+
+/*
  * Call visit for each page image of the commits in the journal, in their order; used
  * in read mode. Before the images of a record it is called with image.bytes NULL, to
  * tell the sizes: what lies from sizes.smallest on is cut off there, and zeros follow.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include "file/disk.h"
 #include "file/journal_inside.h"
 
 /* Finding out what a journal has, after a crash or beside a writer that lives. */
@@ -97,6 +98,51 @@ int vmsi_journal_scan(struct vmsi_journal *journal, const char **problem)
 }
 
 /* --- for readers -------------------------------------------------------------------------- */
+
+/* The latest header, whether it is there or not: epoch and check; 0: none. */
+static int read_latest(const struct vmsi_journal *journal, uint64_t *epoch,
+		       uint64_t *check)
+{
+	const int error = vmsi_disk_read(journal->fd, journal->buffer,
+					 journal->block, 0, NULL);
+
+	*epoch = *check = 0;
+	for (unsigned slot = 0; slot < 2 && !error; slot++) {
+		const struct vmsi_header *header = (const struct vmsi_header *)
+			(journal->buffer + vmsi_header_offset(slot,
+							      journal->block));
+
+		if (vmsi_header_state(header) != VMSI_HEADER_VALID ||
+		    header->epoch <= *epoch)
+			continue;
+		*epoch = header->epoch;
+		*check = header->check;
+	}
+	return error;
+}
+
+/* A record is written from its head on, and what was taken back has none. */
+static int has_head_behind(const struct vmsi_journal *journal)
+{
+	struct vmsi_head head = { .magic = 0 };
+	const int error = vmsi_disk_read(journal->fd, &head, sizeof(head),
+					 journal->end, NULL);
+
+	return error ? error : vmsi_head_is_of(&head, journal->salt,
+					       journal->end);
+}
+
+int vmsi_journal_has_changed(const struct vmsi_journal *journal, bool is_frozen)
+{
+	uint64_t epoch, check;
+	const int error = read_latest(journal, &epoch, &check);
+
+	if (error)
+		return error;
+	if (epoch != journal->epoch || check != journal->first_chain)
+		return 1;
+	return is_frozen ? 0 : has_head_behind(journal);
+}
 
 /* The visitor of the caller, who gets single pages, and what it has answered. */
 struct visitor {

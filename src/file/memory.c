@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "file/atomic.h"
 #include "file/base.h"
+#include "file/drop.h"
 #include "file/gather.h"
 #include "host/host.h"
 #include "space/inside.h"
@@ -68,40 +70,19 @@ int vms_file_prefetch(vms_file *file, uint64_t offset, size_t length)
 
 /* --- drop ----------------------------------------------------------------------------- */
 
-/* Private pages are in no file: they go to swap, or stay where there is none. */
-static int drop_private(const struct vms_file *file, struct vmsi_range range)
+static int drop(struct vms_file *file, uint64_t offset, size_t length)
 {
-	(void)file;
-	return (int)vmsi_host.madvise(range.start, vmsi_range_length(range),
-				      MADV_PAGEOUT);
-}
-
-/*
- * The mapping lets the pages go, which leaves them in the page cache, dirty if they
- * were written to; from there the kernel drops those that are clean.
- */
-static int drop_shared(const struct vms_file *file, uint64_t offset, size_t length)
-{
-	const uint64_t start = vmsi_align_down(offset, vmsi_page_size());
-	const uint64_t end = vmsi_page_end(offset + length);
-	long error = 0;
-
-	if (file->base)
-		error = vmsi_host.madvise((uintptr_t)file->base + start,
-					  end - start, MADV_DONTNEED);
-	if (error)
-		return (int)error;
-	return (int)vmsi_host.fadvise(file->fd, start, end - start,
-				      POSIX_FADV_DONTNEED);
+	if (vmsi_base_is_private(file))
+		return vmsi_drop_private(vmsi_base_range(file, offset, length));
+	if (file->atomic)
+		return vmsi_atomic_drop(file, offset, length);
+	return vmsi_drop_shared(file, offset, length);
 }
 
 int vms_file_drop(vms_file *file, uint64_t offset, size_t length)
 {
 	int error = check_range(file, offset, length);
 
-	if (error || length == 0)
-		return vmsi_status(error);
-	return vmsi_status(vmsi_base_is_private(file) ?
-		drop_private(file, vmsi_base_range(file, offset, length)) :
-		drop_shared(file, offset, length));
+	return vmsi_status(error || length == 0 ? error :
+		drop(file, offset, length));
 }

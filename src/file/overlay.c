@@ -26,7 +26,8 @@ static int map_over(struct vms_file *file, struct vmsi_page_run run, int prot,
 	return at < 0 ? (int)at : 0;
 }
 
-int vmsi_overlay_show_home(struct vms_file *file, struct vmsi_page_run run)
+/* Map pages from the home file, as base is without an overlay. */
+static int show_home(struct vms_file *file, struct vmsi_page_run run)
 {
 	return map_over(file, run, PROT_READ, MAP_SHARED, file->fd);
 }
@@ -36,14 +37,33 @@ int vmsi_overlay_remove(struct vms_file *file)
 	struct vmsi_pageset *overlaid = &file->atomic->reader.overlaid;
 	struct vmsi_page_run run = { 0, 0 };
 
-	while (vmsi_pageset_next(overlaid, run.end, &run)) {
-		int error = vmsi_overlay_show_home(file, run);
+	while (vmsi_pageset_count(overlaid) > 0 &&
+	       vmsi_pageset_next(overlaid, run.end, &run)) {
+		int error = show_home(file, run);
 
 		if (error)
 			return error;
 		vmsi_pageset_remove(overlaid, run);
 	}
 	return 0;
+}
+
+int vmsi_overlay_show_again(struct vms_file *file, struct vmsi_page_run run)
+{
+	const struct vmsi_reader *reader = &file->atomic->reader;
+	int error = 0;
+
+	while (run.first < run.end && !error) {
+		const struct vmsi_page_run part =
+			vmsi_pageset_alike(&reader->overlaid, run);
+
+		if (!vmsi_pageset_has(&reader->overlaid, part.first))
+			error = show_home(file, part);
+		else if (reader->overlay_is_lost)
+			error = -EIO;
+		run.first = part.end;
+	}
+	return error;
 }
 
 static int show_zeros(struct vms_file *file, struct vmsi_page_run run)

@@ -19,7 +19,10 @@ struct vms_file;
 int vmsi_overlay_lay(struct vms_file *file, uint64_t *size);
 int vmsi_overlay_remove(struct vms_file *file);
 
-/* Map pages from the home file, as base is without an overlay. */
-int vmsi_overlay_show_home(struct vms_file *file, struct vmsi_page_run run);
+/*
+ * Show pages again that were lost: those of the home file. What was lost of the overlay
+ * was laid anew before this; -EIO where that could not be.
+ */
+int vmsi_overlay_show_again(struct vms_file *file, struct vmsi_page_run run);
 
 #endif

@@ -2,6 +2,7 @@
 #include "file/reader.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include "file/atomic.h"
 #include "file/atomic_state.h"
@@ -34,14 +35,6 @@ static int open_again(struct vms_file *file)
 				 &problem);
 }
 
-/* A writer that closes takes its journal away, and the next one makes another. */
-static int follow_journal(struct vms_file *file)
-{
-	const int fd = file->atomic->journal.fd;
-
-	return fd >= 0 && !was_removed(fd) ? 0 : open_again(file);
-}
-
 static int take_size(struct vms_file *file, uint64_t size)
 {
 	vmsi_lock_acquire(&file->lock);
@@ -50,31 +43,80 @@ static int take_size(struct vms_file *file, uint64_t size)
 	return size > file->maximum ? -EFBIG : 0;
 }
 
+/* The journal is not looked at then, and not kept from going. */
 static int show_home_alone(struct vms_file *file)
 {
 	uint64_t size;
-	int error = vmsi_overlay_remove(file);
+	int error;
 
+	(void)vmsi_journal_close(&file->atomic->journal);
+	file->atomic->reader.laid.is_laid = false;
+	error = vmsi_overlay_remove(file);
 	if (!error)
 		error = vmsi_disk_size(file->fd, &size);
 	return error ? error : take_size(file, size);
 }
 
-/* With READING, and no access open. */
-static int look(struct vms_file *file)
+/* A writer that closes takes its journal away, and the next one makes another. */
+static bool has_journal(const struct vms_file *file)
 {
-	uint64_t size;
-	int error = follow_journal(file);
+	const long fd = vmsi_host.open_file(file->atomic->journal.path, O_PATH, 0);
 
+	if (fd >= 0)
+		vmsi_host.close((int)fd);
+	return fd != -ENOENT;
+}
+
+static bool is_laid(const struct vms_file *file)
+{
+	const struct vmsi_journal *journal = &file->atomic->journal;
+	const struct vmsi_laid *laid = &file->atomic->reader.laid;
+	uint64_t home_size;
+
+	return laid->is_laid && !file->atomic->reader.overlay_is_lost &&
+		vmsi_disk_size(file->fd, &home_size) == 0 &&
+		home_size == laid->home_size &&
+		vmsi_journal_has_changed(journal, laid->is_frozen) == 0;
+}
+
+static int lay(struct vms_file *file)
+{
+	struct vmsi_laid *laid = &file->atomic->reader.laid;
+	int error;
+
+	laid->is_laid = false;
+	laid->is_frozen = !vmsi_home_lock_has_writer(&file->atomic->lock);
+	error = open_again(file);
 	if (error)
 		return error;
-	if (file->atomic->journal.fd < 0 ||
-	    vmsi_home_lock_says_whole(&file->atomic->lock))
+	if (file->atomic->journal.fd < 0)
 		return show_home_alone(file);
-	error = open_again(file);
+	error = vmsi_disk_size(file->fd, &laid->home_size);
 	if (!error)
-		error = vmsi_overlay_lay(file, &size);
-	return error ? error : take_size(file, size);
+		error = vmsi_overlay_lay(file, &laid->size);
+	laid->is_laid = !error;
+	return error ? error : take_size(file, laid->size);
+}
+
+static int look(struct vms_file *file)
+{
+	const int fd = file->atomic->journal.fd;
+
+	if (vmsi_home_lock_says_whole(&file->atomic->lock))
+		return show_home_alone(file);
+	if (fd < 0 || was_removed(fd))
+		return has_journal(file) ? lay(file) : show_home_alone(file);
+	return is_laid(file) ? take_size(file, file->atomic->reader.laid.size) :
+		lay(file);
+}
+
+int vmsi_reader_look(struct vms_file *file)
+{
+	int error = look(file);
+
+	if (!error)
+		file->atomic->reader.overlay_is_lost = false;
+	return error;
 }
 
 /* --- opening and closing ------------------------------------------------------------ */
@@ -85,7 +127,6 @@ int vmsi_reader_open(struct vms_file *file, const char *path,
 	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
-	pthread_mutex_init(&atomic->reader.mutex, NULL);
 	error = vmsi_home_lock_begin_read(&atomic->lock);
 	if (error)
 		return error;
@@ -104,7 +145,7 @@ int vmsi_reader_start(struct vms_file *file)
 		error = vmsi_home_lock_begin_read(&file->atomic->lock);
 	if (error)
 		return error;
-	error = look(file);
+	error = vmsi_reader_look(file);
 	vmsi_home_lock_end(&file->atomic->lock);
 	return error;
 }
@@ -113,55 +154,4 @@ void vmsi_reader_close(struct vms_file *file)
 {
 	(void)vmsi_journal_close(&file->atomic->journal);
 	vmsi_pageset_close(&file->atomic->reader.overlaid);
-}
-
-/* --- accesses ---------------------------------------------------------------------- */
-
-static int begin(struct vms_file *file)
-{
-	struct vmsi_atomic *atomic = file->atomic;
-	int error;
-
-	/* While one access is open, nothing can have changed. */
-	if (atomic->reader.inside > 0)
-		return 0;
-	error = vmsi_home_lock_begin_read(&atomic->lock);
-	if (error)
-		return error;
-	error = look(file);
-	if (error)
-		vmsi_home_lock_end(&atomic->lock);
-	return error;
-}
-
-int vmsi_atomic_begin_access(struct vms_file *file)
-{
-	struct vmsi_reader *reader = &file->atomic->reader;
-	int error;
-
-	pthread_mutex_lock(&reader->mutex);
-	error = begin(file);
-	if (!error)
-		reader->inside++;
-	pthread_mutex_unlock(&reader->mutex);
-	return error;
-}
-
-void vmsi_atomic_end_access(struct vms_file *file)
-{
-	struct vmsi_reader *reader = &file->atomic->reader;
-
-	pthread_mutex_lock(&reader->mutex);
-	if (--reader->inside == 0)
-		vmsi_home_lock_end(&file->atomic->lock);
-	pthread_mutex_unlock(&reader->mutex);
-}
-
-int vmsi_atomic_refresh(struct vms_file *file)
-{
-	int error = vmsi_atomic_begin_access(file);
-
-	if (!error)
-		vmsi_atomic_end_access(file);
-	return error;
 }

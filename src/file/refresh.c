@@ -57,6 +57,20 @@ static int refresh_with_lock(struct vms_file *file)
 	return mended ? mended : error;
 }
 
+/* With READING, so that what is mapped again is what the access has. */
+static int refresh_reader(struct vms_file *file)
+{
+	int error = vmsi_atomic_begin_refresh(file);
+
+	if (error)
+		return error;
+	vmsi_lock_acquire(&file->lock);
+	error = vmsi_losses_mend(file);
+	vmsi_lock_release(&file->lock);
+	vmsi_atomic_end_access(file);
+	return error;
+}
+
 static int refresh(struct vms_file *file)
 {
 	struct vmsi_attempts attempts = { 0 };
@@ -64,10 +78,9 @@ static int refresh(struct vms_file *file)
 
 	if (!file)
 		return -EINVAL;
-	if (file->atomic && vmsi_file_has(file, VMS_FILE_READ_ONLY))
-		return vmsi_atomic_refresh(file);
 	do
-		error = refresh_with_lock(file);
+		error = vmsi_file_reads_commits(file) ? refresh_reader(file) :
+			refresh_with_lock(file);
 	while (error == -ENOMEM && vmsi_ask_to_give_back(file->space, &attempts));
 	return error;
 }

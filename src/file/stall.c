@@ -161,3 +161,11 @@ void vmsi_stall_end(struct vmsi_stall *stall, struct vmsi_range part)
 	atomic_fetch_add(&stall->stalls, 1);
 	atomic_store(&stall->stalling, 0);
 }
+
+/* Another thread may have held the mutex. */
+void vmsi_stall_forked(struct vmsi_stall *stall, struct vmsi_range part)
+{
+	pthread_mutex_init(&opening, NULL);
+	if (atomic_load(&stall->stalling))
+		vmsi_stall_end(stall, part);
+}

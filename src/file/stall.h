@@ -37,4 +37,10 @@ void vmsi_stall_close(struct vmsi_stall *stall);
 int vmsi_stall_begin(struct vmsi_stall *stall, struct vmsi_range part);
 void vmsi_stall_end(struct vmsi_stall *stall, struct vmsi_range part);
 
+/*
+ * In the child of a fork, which has the stalls of its parent and not the threads that
+ * would end them: let go of what may be stalled of the range, and be ready for others.
+ */
+void vmsi_stall_forked(struct vmsi_stall *stall, struct vmsi_range part);
+
 #endif

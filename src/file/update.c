@@ -24,15 +24,29 @@ static int check_writer(const struct vms_file *file)
 	return 0;
 }
 
+/* The journal is the parent's. */
+static int check_committer(const struct vms_file *file)
+{
+	int error = check_writer(file);
+
+	if (!error && atomic_load(&file->atomic->inherited))
+		error = -EPERM;
+	return error;
+}
+
+/*
+ * In a child nobody waits for an update to end. What threads of its parent have open is
+ * not to be ended there, and what the forking one had open has no gate to leave.
+ */
 void vms_file_begin_update(vms_file *file)
 {
-	if (!check_writer(file))
+	if (!check_committer(file))
 		vmsi_gate_enter(&file->atomic->gate);
 }
 
 void vms_file_end_update(vms_file *file)
 {
-	if (!check_writer(file))
+	if (!check_committer(file))
 		vmsi_gate_leave(&file->atomic->gate);
 }
 
@@ -46,7 +60,9 @@ static int tell(struct vms_file *file, uint64_t offset, size_t length)
 		return error;
 	if (!vmsi_add(offset, length, &end) || end > atomic_load(&file->size))
 		return -ERANGE;
-	if (!file->atomic->tells || length == 0)
+	/* A child commits nothing, and the journal is its parent's. */
+	if (!file->atomic->tells || length == 0 ||
+	    atomic_load(&file->atomic->inherited))
 		return 0;
 	error = vmsi_spill_if_large(file);
 	if (!error)
@@ -58,16 +74,6 @@ static int tell(struct vms_file *file, uint64_t offset, size_t length)
 int vms_file_will_write(vms_file *file, uint64_t offset, size_t length)
 {
 	return vmsi_status(tell(file, offset, length));
-}
-
-/* The journal is the parent's. */
-static int check_committer(const struct vms_file *file)
-{
-	int error = check_writer(file);
-
-	if (!error && atomic_load(&file->atomic->inherited))
-		error = -EPERM;
-	return error;
 }
 
 int vms_file_commit(vms_file *file)

@@ -202,6 +202,26 @@ static void a_reader_sees_the_whole_commit_of_a_writer_that_stopped(void **state
 	worked(vms_file_close(file));
 }
 
+/* What is laid over the file is nowhere else. */
+static void a_reader_drops_nothing_of_a_commit(void **state)
+{
+	const struct place *place = *state;
+	struct vms_file_access access;
+	vms_file *file;
+
+	stop_midway(place->path);
+	file = must_open(place->path, VMS_FILE_ATOMIC | VMS_FILE_READ_ONLY, 0);
+	worked(vms_file_begin_access(file, &access));
+	(void)vms_file_drop(file, 0, 8 * page_bytes());
+	for (uint64_t page = 0; page < 8; page += 2)
+		assert_int_equal(*(char *)vms_file_at(file, page * page_bytes(), 1),
+				 'b');
+	worked(vms_file_end_access(&access, NULL));
+	worked(vms_file_close(file));
+	file = must_open(place->path, VMS_FILE_ATOMIC, 0);
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +229,7 @@ int main(void)
 		file_test(not_behind_a_commit_of_nothing),
 		file_test(a_commit_of_nothing_settles_one_that_has_failed),
 		file_test(a_reader_sees_the_whole_commit_of_a_writer_that_stopped),
+		file_test(a_reader_drops_nothing_of_a_commit),
 	};
 
 	return cmocka_run_group_tests_name("file_commit", tests, NULL, NULL);
