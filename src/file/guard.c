@@ -6,7 +6,7 @@
 
 #include "base/panic.h"
 #include "file/accesses.h"
-#include "file/chain.h"
+#include "host/chain.h"
 #include "file/file.h"
 #include "file/handlers.h"
 #include "file/replace.h"

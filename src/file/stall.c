@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/panic.h"
-#include "file/chain.h"
+#include "host/chain.h"
 #include "host/host.h"
 #include "space/inside.h"
 

@@ -25,6 +25,16 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
+#ifndef SYS_map_shadow_stack
+#define SYS_map_shadow_stack 453
+#endif
+#ifndef PR_GET_SHADOW_STACK_STATUS
+#define PR_GET_SHADOW_STACK_STATUS 74
+#endif
+#ifndef ARCH_SHSTK_STATUS
+#define ARCH_SHSTK_STATUS 0x5005
+#endif
+
 /* PAGEMAP_SCAN: _IOWR('f', 16, struct pm_scan_arg), which is 96 bytes. */
 #define PAGEMAP_SCAN_REQUEST 0xc0606610
 
@@ -348,6 +358,35 @@ static long host_queue_signal(int signal, const siginfo_t *info)
 			     (long)info, 0, 0);
 }
 
+static long host_signal_stack(const stack_t *stack, stack_t *earlier)
+{
+	return vmsi_raw_call(SYS_sigaltstack, (long)stack, (long)earlier, 0, 0, 0,
+			     0);
+}
+
+static long host_write(int fd, const void *buffer, size_t length)
+{
+	return vmsi_raw_call(SYS_write, fd, (long)buffer, (long)length, 0, 0, 0);
+}
+
+static long host_map_shadow_stack(uintptr_t address, size_t length,
+				  unsigned flags)
+{
+	return vmsi_raw_call(SYS_map_shadow_stack, (long)address, (long)length,
+			     flags, 0, 0, 0);
+}
+
+static long host_shadow_stack_status(uint64_t *features)
+{
+#ifdef __x86_64__
+	return vmsi_raw_call(SYS_arch_prctl, ARCH_SHSTK_STATUS, (long)features, 0,
+			     0, 0, 0);
+#else
+	return vmsi_raw_call(SYS_prctl, PR_GET_SHADOW_STACK_STATUS,
+			     (long)features, 0, 0, 0, 0);
+#endif
+}
+
 static long host_membarrier(int command)
 {
 	return vmsi_raw_call(SYS_membarrier, command, 0, 0, 0, 0, 0);
@@ -453,6 +492,10 @@ struct vmsi_host_calls vmsi_host = {
 	.pending_signals = host_pending_signals,
 	.take_signal = host_take_signal,
 	.queue_signal = host_queue_signal,
+	.signal_stack = host_signal_stack,
+	.write = host_write,
+	.map_shadow_stack = host_map_shadow_stack,
+	.shadow_stack_status = host_shadow_stack_status,
 	.membarrier = host_membarrier,
 	.add_seals = host_add_seals,
 	.seals = host_seals,

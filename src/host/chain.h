@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_FILE_CHAIN_H
-#define VMSI_FILE_CHAIN_H
+#ifndef VMSI_HOST_CHAIN_H
+#define VMSI_HOST_CHAIN_H
 
 #include <signal.h>
 #include <stdbool.h>

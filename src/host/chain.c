@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "file/chain.h"
+#include "host/chain.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -7,7 +7,6 @@
 
 #include "base/align.h"
 #include "host/host.h"
-#include "space/inside.h"
 
 /* Threads that install at once make one each, and all but one give it back. */
 struct earlier {
@@ -25,17 +24,18 @@ static size_t kept_bytes(void)
 
 static int keep(int signal, const struct sigaction *action)
 {
+	const struct vmsi_range nowhere = { 0, 0 };
 	struct earlier *none = NULL;
 	struct earlier *earlier;
 
 	if (atomic_load(&kept[signal]))
 		return 0;
-	earlier = vmsi_records_get(NULL, kept_bytes());
+	earlier = vmsi_host_get_guarded(kept_bytes(), nowhere);
 	if (!earlier)
 		return -ENOMEM;
 	earlier->action = *action;
 	if (!atomic_compare_exchange_strong(&kept[signal], &none, earlier))
-		vmsi_records_put(NULL, earlier, kept_bytes());
+		vmsi_host_put_guarded(earlier, kept_bytes());
 	return 0;
 }
 
