@@ -258,9 +258,10 @@ int vms_stacks_collect(vms_stacks *stacks, unsigned flags);
  * until vms_stacks_unwatch_thread; the handlers that the program sets with SA_ONSTACK
  * run on it, too. A thread that ends without that call keeps the stack taken.
  *
- * An overflow of the stack for signal handlers itself is told, if it is of a pool
- * and was not set with SS_AUTODISARM; the report then overwrites its upper end. What
- * cannot be told, and ends the program by SIGSEGV at once: an overflow while
+ * An overflow of the stack for signal handlers itself is told, too; the report then
+ * overwrites its upper end. If the program has set it from a pool itself, it must
+ * not have done so with SS_AUTODISARM, and on aarch64 ss_sp must be 512 bytes above
+ * the base (and ss_size less). What cannot be told, and ends the program by SIGSEGV at once: an overflow while
  * SIGSEGV is blocked, or in a thread that has no stack for signal handlers. Under
  * vfork(2) and in signal handlers the call must not be made.
  *

@@ -88,7 +88,8 @@ bool vmsi_chain_has_ended(void)
  * The default action. The signal is sent again, as it was, and is taken as soon as
  * the handler returns, before the program runs on: so it ends where it was, and also
  * where another thread has mapped zeros at the address meanwhile. A fault that could
- * not be sent again happens again.
+ * not be sent again happens again. SIGSEGV always does: no handler of the library's
+ * maps anything for it, and valgrind takes one that is sent for a fault of its own.
  */
 static void end_program(int signal, const siginfo_t *info)
 {
@@ -96,7 +97,8 @@ static void end_program(int signal, const siginfo_t *info)
 
 	atomic_store(&ended, true);
 	(void)vmsi_host.signal_action(signal, &by_default, NULL);
-	(void)vmsi_host.queue_signal(signal, info);
+	if (signal != SIGSEGV || info->si_code <= 0)
+		(void)vmsi_host.queue_signal(signal, info);
 }
 
 /*

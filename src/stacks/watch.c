@@ -18,6 +18,14 @@
 /* What the handler takes, and the program's own may, beside the frame of a signal. */
 #define HANDLER_BYTES 8192
 
+/*
+ * The kernel takes a thread for one that runs on its stack for signals while the stack
+ * pointer is above the address that it was told, and then does not begin at the top
+ * again. On aarch64 an instruction that pushes registers faults with the pointer up to
+ * so many bytes above where it would write.
+ */
+#define SIGNALS_LEAVE 512
+
 /* --- the handler -------------------------------------------------------------------- */
 
 static uintptr_t stack_pointer(const ucontext_t *context)
@@ -71,7 +79,8 @@ static int drop_signal_stack(void)
 static int watch_on(const vms_stack *stack)
 {
 	const stack_t signals = {
-		.ss_sp = stack->base, .ss_size = stack->size,
+		.ss_sp = (char *)stack->base + SIGNALS_LEAVE,
+		.ss_size = stack->size - SIGNALS_LEAVE,
 	};
 	int error = (int)vmsi_host.signal_stack(&signals, NULL);
 

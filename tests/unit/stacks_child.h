@@ -23,6 +23,24 @@ struct end {
 	int status;
 };
 
+/*
+ * Drop the lines of what stands between the program and the kernel: sanitizers and
+ * valgrind begin them with their process, qemu with its name.
+ */
+static inline void drop_lines_of_tools(char *text)
+{
+	while (*text) {
+		char *end = strchr(text, '\n');
+		char *next = end ? end + 1 : text + strlen(text);
+
+		if (strncmp(text, "==", 2) == 0 || strncmp(text, "--", 2) == 0 ||
+		    strncmp(text, "qemu: ", 6) == 0)
+			memmove(text, next, strlen(next) + 1);
+		else
+			text = next;
+	}
+}
+
 /* Run a function in a child that has no handler of SIGSEGV. */
 static inline struct end run(void (*act)(void))
 {
@@ -51,6 +69,7 @@ static inline struct end run(void (*act)(void))
 			   sizeof(end.error) - 1 - length)) > 0)
 		length += (size_t)got;
 	end.error[length] = '\0';
+	drop_lines_of_tools(end.error);
 	(void)close(error[0]);
 	assert_int_equal(waitpid(child, &end.status, 0), child);
 	return end;
@@ -85,6 +104,12 @@ static inline void assert_report(const struct end *end, const char *begin)
 	assert_true(address && pointer);
 	assert_ptr_equal(strchr(end->error, '\n'),
 			 end->error + strlen(end->error) - 1);
+}
+
+/* A sanitizer gives each thread a stack for signals. */
+static inline void drop_signal_stack(void)
+{
+	must(sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL) == 0);
 }
 
 /* Use the stack up. Each frame has some bytes, which are used after the call too. */
@@ -134,7 +159,8 @@ static inline vms_stack open_and_take(const char *pool_name, const char *name)
 	};
 	vms_stack stack;
 
-	pool = vms_stacks_open(COUNT, SIZE, &options);
+	/* No thread can have less than PTHREAD_STACK_MIN, 128 KiB on aarch64. */
+	pool = vms_stacks_open(COUNT, 4 * SIZE, &options);
 	must(pool != NULL);
 	must(vms_stacks_take(pool, name, &stack) == 0);
 	return stack;

@@ -65,11 +65,27 @@ static void overflow_in_handler(void)
 		.sa_handler = recurse_in_handler, .sa_flags = SA_ONSTACK,
 	};
 	vms_stack stack = open_and_take("handlers", "signals of main");
-	const stack_t signals = { .ss_sp = stack.base, .ss_size = stack.size };
+	const stack_t signals = {
+		.ss_sp = (char *)stack.base + 512, .ss_size = stack.size - 512,
+	};
 
 	must(sigaltstack(&signals, NULL) == 0);
 	must(vms_stacks_watch_thread(pool) == 0);
 	must(pool_stats().taken == 1);
+	must(sigaction(SIGUSR1, &action, NULL) == 0);
+	must(raise(SIGUSR1) == 0);
+}
+
+/* The same on the stack that watching has set. */
+static void overflow_in_watched_handler(void)
+{
+	const struct sigaction action = {
+		.sa_handler = recurse_in_handler, .sa_flags = SA_ONSTACK,
+	};
+
+	(void)open_and_take("handlers", "unused");
+	drop_signal_stack();
+	must(vms_stacks_watch_thread(pool) == 0);
 	must(sigaction(SIGUSR1, &action, NULL) == 0);
 	must(raise(SIGUSR1) == 0);
 }
@@ -82,6 +98,10 @@ static void a_signal_handler(void **state)
 	assert_killed(&end);
 	assert_report(&end, "libvmspace: stack overflow: stack 0 \"signals of "
 			    "main\" of pool \"handlers\"");
+	end = run(overflow_in_watched_handler);
+	assert_killed(&end);
+	assert_report(&end, "libvmspace: stack overflow: stack 1 \"signals\" of "
+			    "pool \"handlers\"");
 }
 
 /* --- larger frames -------------------------------------------------------------------- */
@@ -212,6 +232,7 @@ static void others_die_as_before(void **state)
 static void *overflow_unwatched_thread(void *unused)
 {
 	(void)unused;
+	drop_signal_stack();
 	return (void *)(uintptr_t)recurse(0);
 }
 
@@ -281,6 +302,7 @@ static void survive_overflows(void)
 	volatile int times = 0;
 	vms_stack stack = open_and_take("pool", "again");
 
+	drop_signal_stack();
 	must(sigaction(SIGSEGV, &action, NULL) == 0);
 	must(vms_stacks_watch_thread(pool) == 0);
 	while (times < 3) {
@@ -314,6 +336,7 @@ static void *no_signal_stack(void *unused)
 	stack_t signals;
 
 	(void)unused;
+	drop_signal_stack();
 	must(vms_stacks_unwatch_thread(pool) == -1 && errno == EINVAL);
 	must(vms_stacks_watch_thread(pool) == 0);
 	must(vms_stacks_watch_thread(pool) == 0);
@@ -342,8 +365,7 @@ static void watch_on_small_stacks(void)
 
 	pool = vms_stacks_open(COUNT, page(), &options);
 	must(pool != NULL);
-	/* A sanitizer may have given this thread a stack for signals. */
-	must(sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL) == 0);
+	drop_signal_stack();
 	if (page() < 10240)
 		must(vms_stacks_watch_thread(pool) == -1 && errno == EINVAL);
 	must(pool_stats().taken == 0);
