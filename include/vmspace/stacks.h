@@ -225,7 +225,7 @@ int vms_stacks_name(vms_stacks *stacks, const vms_stack *stack, char *name);
  *
  * Returns 0 and the bytes; -1 with errno set on failure:
  *   EINVAL  as vms_stacks_set_name, or bytes is NULL.
- *   ENOENT, EACCES, EMFILE, ENFILE, ENOMEM  /proc/self/pagemap cannot be read.
+ *   ENOENT, EACCES, EMFILE, ENFILE, ENOMEM, EIO  /proc/self/pagemap cannot be read.
  */
 int vms_stacks_high_water(vms_stacks *stacks, const vms_stack *stack,
 			  size_t *bytes);

@@ -10,7 +10,7 @@
 #include "base/mman.h"
 #include "host/host.h"
 
-/* Guards in page tables, and shadow stacks: what of them the host has. */
+/* What guards stacks: pages that fault, and shadow stacks. */
 
 /*
  * Whether a page faults that was made a guard: a system call that is to write to it
@@ -42,6 +42,8 @@ bool vmsi_host_has_guards(void)
 		atomic_store_explicit(&has_guards, true, memory_order_relaxed);
 	return faults;
 }
+
+/* --- shadow stacks ---------------------------------------------------------- */
 
 /* Where both have it, the lowest bit says that there is a shadow stack. */
 #define SHADOW_STACK_ENABLED 1u

@@ -15,6 +15,7 @@
 
 #include "base/procmap.h"
 #include "host/raw.h"
+#include "host/shadow.h"
 #include "text/number.h"
 
 #ifndef SYS_mseal
@@ -23,16 +24,6 @@
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
-#endif
-
-#ifndef SYS_map_shadow_stack
-#define SYS_map_shadow_stack 453
-#endif
-#ifndef PR_GET_SHADOW_STACK_STATUS
-#define PR_GET_SHADOW_STACK_STATUS 74
-#endif
-#ifndef ARCH_SHSTK_STATUS
-#define ARCH_SHSTK_STATUS 0x5005
 #endif
 
 /* PAGEMAP_SCAN: _IOWR('f', 16, struct pm_scan_arg), which is 96 bytes. */
@@ -369,24 +360,6 @@ static long host_write(int fd, const void *buffer, size_t length)
 	return vmsi_raw_call(SYS_write, fd, (long)buffer, (long)length, 0, 0, 0);
 }
 
-static long host_map_shadow_stack(uintptr_t address, size_t length,
-				  unsigned flags)
-{
-	return vmsi_raw_call(SYS_map_shadow_stack, (long)address, (long)length,
-			     flags, 0, 0, 0);
-}
-
-static long host_shadow_stack_status(uint64_t *features)
-{
-#ifdef __x86_64__
-	return vmsi_raw_call(SYS_arch_prctl, ARCH_SHSTK_STATUS, (long)features, 0,
-			     0, 0, 0);
-#else
-	return vmsi_raw_call(SYS_prctl, PR_GET_SHADOW_STACK_STATUS,
-			     (long)features, 0, 0, 0, 0);
-#endif
-}
-
 static long host_membarrier(int command)
 {
 	return vmsi_raw_call(SYS_membarrier, command, 0, 0, 0, 0, 0);
@@ -494,8 +467,8 @@ struct vmsi_host_calls vmsi_host = {
 	.queue_signal = host_queue_signal,
 	.signal_stack = host_signal_stack,
 	.write = host_write,
-	.map_shadow_stack = host_map_shadow_stack,
-	.shadow_stack_status = host_shadow_stack_status,
+	.map_shadow_stack = vmsi_raw_map_shadow_stack,
+	.shadow_stack_status = vmsi_raw_shadow_stack_status,
 	.membarrier = host_membarrier,
 	.add_seals = host_add_seals,
 	.seals = host_seals,

@@ -26,12 +26,16 @@ static bool is_in_use(const struct vms_stacks *stacks)
 		 holds(stacks, signals.ss_sp));
 }
 
+/* A host that refuses may have unmapped it all the same. */
 static int unmap(struct vms_stacks *stacks)
 {
-	return stacks->own_space ?
-		vms_space_close(stacks->space) :
-		vms_munmap(stacks->space, (void *)stacks->mapping.start,
-			   vmsi_range_length(stacks->mapping));
+	if (stacks->own_space)
+		return vms_space_close(stacks->space);
+	if (vms_munmap(stacks->space, (void *)stacks->mapping.start,
+		       vmsi_range_length(stacks->mapping)) == 0 ||
+	    !vmsi_is_mapped(stacks->space, stacks->mapping))
+		return 0;
+	return -1;
 }
 
 int vms_stacks_close(vms_stacks *stacks)

@@ -8,8 +8,8 @@
 
 /*
  * The pools of the process. Each has an entry, which a signal handler may read at any
- * time: so entries are used again and never unmapped. Who fills one writes the pool
- * last; who empties one clears the pool first.
+ * time: so entries are used again and never unmapped. One whose end is 0 holds no
+ * address.
  */
 
 struct entry {
@@ -104,12 +104,22 @@ int vmsi_stacks_register(struct vms_stacks *stacks)
 	vmsi_lock_acquire(&list_lock);
 	entry = free_entry();
 	if (entry) {
-		atomic_store(&entry->start, stacks->mapping.start);
-		atomic_store(&entry->end, stacks->mapping.end);
+		atomic_store(&entry->end, 0);
 		atomic_store(&entry->stacks, stacks);
 	}
 	vmsi_lock_release(&list_lock);
 	return entry ? 0 : vmsi_refuse(VMS_REFUSAL_RECORDS);
+}
+
+void vmsi_stacks_show(struct vms_stacks *stacks)
+{
+	struct entry *entry;
+
+	vmsi_lock_acquire(&list_lock);
+	entry = find_entry(stacks);
+	atomic_store(&entry->start, stacks->mapping.start);
+	atomic_store(&entry->end, stacks->mapping.end);
+	vmsi_lock_release(&list_lock);
 }
 
 void vmsi_stacks_unregister(struct vms_stacks *stacks)

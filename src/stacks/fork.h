@@ -6,8 +6,11 @@
 
 /* All pools of the process, for fork(2) and for the handler of SIGSEGV. */
 
-/* Make a pool known; returns 0 or -ENOMEM. */
+/* Make a pool known, without memory as yet. Returns 0 or -ENOMEM. */
 int vmsi_stacks_register(struct vms_stacks *stacks);
+
+/* Make known where its memory lies: this cannot fail. */
+void vmsi_stacks_show(struct vms_stacks *stacks);
 void vmsi_stacks_unregister(struct vms_stacks *stacks);
 
 /*

@@ -26,6 +26,17 @@ static bool is_power_of_two(size_t value)
 	return value && (value & (value - 1)) == 0;
 }
 
+/* As vms_set_name has it. */
+static bool name_is_good(const char *name)
+{
+	size_t length = 0;
+
+	for (; *name && length <= VMS_NAME_MAX; name++, length++)
+		if (*name < 0x20 || *name > 0x7e || strchr("[]\\$`", *name))
+			return false;
+	return length <= VMS_NAME_MAX;
+}
+
 /* Fill in what is not asked for. */
 static void complete(struct vms_stacks_options *options)
 {
@@ -51,7 +62,7 @@ static bool options_are_good(const struct vms_stacks_options *options,
 		options->alignment >= vmsi_page_size() &&
 		options->colours < size &&
 		vmsi_is_aligned(options->colours, COLOUR_BYTES) &&
-		strnlen(options->name, VMS_NAME_MAX + 1) <= VMS_NAME_MAX;
+		name_is_good(options->name);
 }
 
 /* --- layout ------------------------------------------------------------------------- */
@@ -115,15 +126,11 @@ static int reserve(struct vms_stacks *stacks, size_t bytes, size_t alignment)
 	char *start = vms_mmap(stacks->space, NULL, bytes, PROT_NONE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK |
 				       noreserve, -1, 0);
-	int error;
 
 	if (start == MAP_FAILED)
 		return -errno;
-	if (vms_set_name(stacks->space, start, bytes, stacks->name) != 0) {
-		error = -errno;
-		(void)vms_munmap(stacks->space, start, bytes);
-		return error;
-	}
+	/* The name is for listings, and is as good as the check of the options. */
+	(void)vms_set_name(stacks->space, start, bytes, stacks->name);
 	(void)vms_madvise(stacks->space, start, bytes, MADV_NOHUGEPAGE);
 	place(stacks, (uintptr_t)start, bytes, alignment);
 	return 0;
@@ -135,23 +142,27 @@ static int set_up(struct vms_stacks *stacks, size_t size,
 	size_t bytes = 0;
 	int error = lay_out(stacks, options, size, &bytes);
 
+	/* First what could not be undone where the host refuses everything. */
 	if (!error)
-		error = find_space(stacks, bytes, options);
-	if (!error)
-		error = reserve(stacks, bytes, options->alignment);
+		error = vmsi_stacks_register(stacks);
 	if (error)
 		return error;
+	error = find_space(stacks, bytes, options);
+	if (!error)
+		error = reserve(stacks, bytes, options->alignment);
+	if (error) {
+		vmsi_stacks_unregister(stacks);
+		return error;
+	}
 	stacks->has_guards = vmsi_host_has_guards();
-	return vmsi_stacks_register(stacks);
+	vmsi_stacks_show(stacks);
+	return 0;
 }
 
 static void tear_down(struct vms_stacks *stacks)
 {
 	if (stacks->own_space && stacks->space)
 		(void)vms_space_close(stacks->space);
-	else if (stacks->mapping.start)
-		(void)vms_munmap(stacks->space, (void *)stacks->mapping.start,
-				 vmsi_range_length(stacks->mapping));
 	vmsi_records_put(NULL, stacks, stacks->record_bytes);
 }
 

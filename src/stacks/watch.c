@@ -69,27 +69,16 @@ static bool has_signal_stack(stack_t *signals)
 		!(signals->ss_flags & SS_DISABLE);
 }
 
-static int drop_signal_stack(void)
-{
-	const stack_t none = { .ss_flags = SS_DISABLE };
-
-	return (int)vmsi_host.signal_stack(&none, NULL);
-}
-
+/* The last step cannot be refused: the arguments are what the kernel asks for. */
 static int watch_on(const vms_stack *stack)
 {
 	const stack_t signals = {
 		.ss_sp = (char *)stack->base + SIGNALS_LEAVE,
 		.ss_size = stack->size - SIGNALS_LEAVE,
 	};
-	int error = (int)vmsi_host.signal_stack(&signals, NULL);
+	const int error = vmsi_chain_install(SIGSEGV, on_fault);
 
-	if (error)
-		return error;
-	error = vmsi_chain_install(SIGSEGV, on_fault);
-	if (error)
-		(void)drop_signal_stack();
-	return error;
+	return error ? error : (int)vmsi_host.signal_stack(&signals, NULL);
 }
 
 int vms_stacks_watch_thread(vms_stacks *stacks)
@@ -114,6 +103,7 @@ int vms_stacks_watch_thread(vms_stacks *stacks)
 
 int vms_stacks_unwatch_thread(vms_stacks *stacks)
 {
+	const stack_t none = { .ss_flags = SS_DISABLE };
 	stack_t signals;
 	vms_stack stack;
 	size_t number;
@@ -122,7 +112,7 @@ int vms_stacks_unwatch_thread(vms_stacks *stacks)
 	if (!stacks || !has_signal_stack(&signals) ||
 	    !vmsi_slot_at(stacks, (uintptr_t)signals.ss_sp, &number))
 		return vmsi_status(-EINVAL);
-	error = drop_signal_stack();
+	error = (int)vmsi_host.signal_stack(&none, NULL);
 	if (error)
 		return vmsi_status(error);
 	vmsi_slot_describe(stacks, number, &stack);
