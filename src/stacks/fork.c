@@ -59,7 +59,8 @@ static void after_fork(void)
 	vmsi_lock_release_any(&list_lock);
 }
 
-static void handle_fork(void)
+/* Before any handler of the program, whose locks others may hold as they wait here. */
+__attribute__((constructor)) static void handle_fork(void)
 {
 	static atomic_flag done = ATOMIC_FLAG_INIT;
 
