@@ -69,6 +69,9 @@ typedef struct vms_stack {
 /* An age that no stack reaches. */
 #define VMS_STACKS_NEVER UINT_MAX
 
+/* Tops that are not spread. */
+#define VMS_STACKS_NO_COLOURS SIZE_MAX
+
 /* Options of a pool; zero in a field means its default. */
 struct vms_stacks_options {
 	/* sizeof(struct vms_stacks_options); lets the struct grow. */
@@ -91,10 +94,10 @@ struct vms_stacks_options {
 	 */
 	size_t keep;
 	/*
-	 * Spread the tops over so many bytes, a multiple of 64 below size: the top of
-	 * a stack lies a multiple of 64 bytes below the end of its memory, so that
-	 * equal depths of many stacks are not in the same sets of the caches. What
-	 * is spread is missing from size. 0: not at all.
+	 * Spread the tops over so many bytes, a multiple of 64 up to a page: the top of a
+	 * stack lies a multiple of 64 bytes below the end of its memory, which is so
+	 * much larger, so that equal depths of many stacks are not in the same sets of
+	 * the caches. 0: 1024. VMS_STACKS_NO_COLOURS: not at all.
 	 */
 	size_t colours;
 	/*
@@ -134,7 +137,8 @@ struct vms_stacks_options {
  * Open a pool. It takes addresses, not memory.
  *
  * count     the most stacks that may be taken at once, up to VMS_STACKS_MOST.
- * size      bytes of each stack, rounded up to a page.
+ * size      the bytes that each stack has at least; with what colours takes it is
+ *           rounded up to a page.
  * options   NULL for the defaults; read during the call only.
  *
  * Returns the pool, which the caller gives back by vms_stacks_close(); NULL with
@@ -297,7 +301,7 @@ struct vms_stacks_stats {
 	size_t made;          /* number of stacks that were ever needed at once, and
 				 those made along with them */
 	size_t taken;         /* number of stacks that somebody has */
-	size_t stack_size;    /* of each, before colours */
+	size_t stack_size;    /* of the memory of each, in whole pages */
 	size_t guard_size;    /* of each guard */
 	size_t pitch;         /* from one stack to the next */
 	size_t reserved;      /* addresses */

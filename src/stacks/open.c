@@ -15,7 +15,7 @@
 
 #define KEEP ((size_t)64 << 10)
 #define AGE 10000
-#define COLOUR_BYTES 64
+#define COLOURS 1024
 
 #define FLAGS (VMS_STACKS_NORESERVE | VMS_STACKS_CLEARED)
 
@@ -48,6 +48,10 @@ static void complete(struct vms_stacks_options *options)
 		options->alignment = vmsi_page_size();
 	if (!options->keep)
 		options->keep = KEEP;
+	if (!options->colours)
+		options->colours = COLOURS;
+	if (options->colours == VMS_STACKS_NO_COLOURS)
+		options->colours = COLOUR_BYTES;
 	if (!options->age)
 		options->age = AGE;
 }
@@ -60,7 +64,7 @@ static bool options_are_good(const struct vms_stacks_options *options,
 		!(options->space && options->budget) &&
 		is_power_of_two(options->alignment) &&
 		options->alignment >= vmsi_page_size() &&
-		options->colours < size &&
+		options->colours <= vmsi_page_size() &&
 		vmsi_is_aligned(options->colours, COLOUR_BYTES) &&
 		name_is_good(options->name);
 }
@@ -76,10 +80,11 @@ static int lay_out(struct vms_stacks *stacks,
 		   size_t *bytes)
 {
 	const size_t page = vmsi_page_size();
-	size_t pitch;
+	size_t whole, pitch;
 
 	if (!vmsi_align_up_checked(options->guard, page, &stacks->guard) ||
-	    !vmsi_align_up_checked(size, page, &stacks->size) ||
+	    !vmsi_add(size, options->colours - COLOUR_BYTES, &whole) ||
+	    !vmsi_align_up_checked(whole, page, &stacks->size) ||
 	    !vmsi_add(stacks->guard, stacks->size, &pitch) ||
 	    !vmsi_align_up_checked(pitch, options->alignment, &stacks->pitch) ||
 	    !vmsi_multiply(stacks->pitch, stacks->count, bytes) ||

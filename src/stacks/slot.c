@@ -4,13 +4,10 @@
 
 /* Slots and their addresses. */
 
-#define COLOUR_BYTES 64
-
 void vmsi_slot_describe(const struct vms_stacks *stacks, size_t number,
 			vms_stack *stack)
 {
-	const size_t colour = stacks->colours ?
-		number % stacks->colours * COLOUR_BYTES : 0;
+	const size_t colour = number % stacks->colours * COLOUR_BYTES;
 	const uintptr_t base = vmsi_slot_base(stacks, number);
 
 	stack->base = (void *)base;

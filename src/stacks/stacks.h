@@ -66,8 +66,8 @@ struct vms_stacks {
 	size_t count;
 	size_t pitch;
 	size_t guard;
-	size_t size;            /* of a stack, before colours */
-	size_t colours;         /* number of colours; 0: none */
+	size_t size;            /* of a stack's memory, in whole pages */
+	size_t colours;         /* how many different tops there are; at least 1 */
 	uintptr_t first;        /* the first slot */
 	struct vmsi_range mapping;
 	struct slot *slots;
@@ -96,6 +96,9 @@ struct vms_stacks {
 	uint64_t pass_began;    /* milliseconds */
 	_Atomic uint64_t collected;
 };
+
+/* From one colour to the next: a line of the caches. */
+#define COLOUR_BYTES 64
 
 static inline bool vmsi_stacks_has(const struct vms_stacks *stacks, unsigned flag)
 {

@@ -60,7 +60,8 @@ static bool suffices(const struct vms_stacks *stacks)
 {
 	const size_t frame = vmsi_max(getauxval(AT_MINSIGSTKSZ), MINSIGSTKSZ);
 
-	return stacks->size - stacks->colours * 64 >= frame + HANDLER_BYTES;
+	return stacks->size - stacks->colours * COLOUR_BYTES >=
+		frame + HANDLER_BYTES + SIGNALS_LEAVE;
 }
 
 static bool has_signal_stack(stack_t *signals)

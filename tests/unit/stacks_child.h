@@ -156,6 +156,7 @@ static inline vms_stack open_and_take(const char *pool_name, const char *name)
 	struct vms_stacks_options options = {
 		.struct_size = sizeof(options),
 		.name = pool_name,
+		.colours = VMS_STACKS_NO_COLOURS,
 	};
 	vms_stack stack;
 

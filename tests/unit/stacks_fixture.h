@@ -33,11 +33,17 @@ static inline size_t page(void)
 	return vmsi_page_size();
 }
 
+/* Without colours, unless they are asked for, so that each has the same size. */
 static inline void open_pool(size_t count, size_t size,
 			     struct vms_stacks_options *options)
 {
-	if (options)
-		options->struct_size = sizeof(*options);
+	struct vms_stacks_options plain = { 0 };
+
+	if (!options)
+		options = &plain;
+	options->struct_size = sizeof(*options);
+	if (!options->colours)
+		options->colours = VMS_STACKS_NO_COLOURS;
 	errno = ERRNO_BEFORE;
 	pool = vms_stacks_open(count, size, options);
 	assert_non_null(pool);

@@ -126,6 +126,7 @@ static void step_far(size_t guard, size_t frame)
 {
 	struct vms_stacks_options options = {
 		.struct_size = sizeof(options), .name = "steps", .guard = guard,
+		.colours = VMS_STACKS_NO_COLOURS,
 	};
 	vms_stack below;
 
@@ -361,7 +362,9 @@ static void watch_and_unwatch(void)
 
 static void watch_on_small_stacks(void)
 {
-	struct vms_stacks_options options = { .struct_size = sizeof(options) };
+	struct vms_stacks_options options = {
+		.struct_size = sizeof(options), .colours = VMS_STACKS_NO_COLOURS,
+	};
 
 	pool = vms_stacks_open(COUNT, page(), &options);
 	must(pool != NULL);

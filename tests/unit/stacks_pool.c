@@ -125,15 +125,35 @@ static void colours_spread_the_tops(void **state)
 
 	(void)state;
 	open_pool(COUNT, SIZE, &options);
+	assert_int_equal(pool_stats().stack_size, SIZE + page());
 	for (size_t i = 0; i < 8; i++) {
 		stacks[i] = take();
-		assert_int_equal(stacks[i].size, SIZE - i % 4 * 64);
+		assert_int_equal(stacks[i].size, SIZE + page() - i % 4 * 64);
 		assert_ptr_equal(stacks[i].top,
 				 (char *)stacks[i].base + stacks[i].size);
 		assert_guarded(&stacks[i]);
 	}
 	for (size_t i = 0; i < 8; i++)
 		give(&stacks[i]);
+}
+
+/* As many bytes as were asked for, wherever the top is. */
+static void colours_are_the_default(void **state)
+{
+	struct vms_stacks_options options = { .struct_size = sizeof(options) };
+	size_t tops = 0;
+
+	(void)state;
+	pool = vms_stacks_open(COUNT, SIZE - 960, &options);
+	assert_non_null(pool);
+	assert_int_equal(pool_stats().stack_size, SIZE);
+	for (size_t i = 0; i < 16; i++) {
+		const vms_stack stack = take();
+
+		assert_true(stack.size >= SIZE - 960);
+		tops |= (size_t)1 << (SIZE - stack.size) / 64;
+	}
+	assert_int_equal(tops, 0xffff);
 }
 
 static void names_are_kept_and_cut_off(void **state)
@@ -213,11 +233,12 @@ static void bad_arguments_are_refused(void **state)
 	refuses(COUNT, SIZE, OPTIONS(.alignment = 3 * page()), EINVAL);
 	refuses(COUNT, SIZE, OPTIONS(.alignment = 64), EINVAL);
 	refuses(COUNT, SIZE, OPTIONS(.colours = 65), EINVAL);
-	refuses(COUNT, SIZE, OPTIONS(.colours = SIZE), EINVAL);
+	refuses(COUNT, SIZE, OPTIONS(.colours = page() + 64), EINVAL);
 	refuses(COUNT, SIZE, OPTIONS(.space = space, .budget = budget), EINVAL);
 	refuses(COUNT, SIZE, OPTIONS(.name = long_name), EINVAL);
 	refuses(COUNT, SIZE, OPTIONS(.name = "a\nb"), EINVAL);
 	refuses(COUNT, SIZE_MAX, OPTIONS(0), ENOMEM);
+	refuses(COUNT, SIZE_MAX - 1000, OPTIONS(0), ENOMEM);
 	refuses(COUNT, SIZE_MAX / COUNT, OPTIONS(0), ENOMEM);
 	refuses(COUNT, SIZE, OPTIONS(.guard = SIZE_MAX), ENOMEM);
 	refuses(COUNT, SIZE, OPTIONS(.space = space), ENOMEM);
@@ -272,6 +293,7 @@ int main(void)
 		pool_test(bases_are_aligned),
 		pool_test(guards_are_as_large_as_asked),
 		pool_test(colours_spread_the_tops),
+		pool_test(colours_are_the_default),
 		pool_test(names_are_kept_and_cut_off),
 		pool_test(a_stack_is_found_by_address),
 		cmocka_unit_test(bad_arguments_are_refused),
