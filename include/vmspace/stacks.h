@@ -271,7 +271,7 @@ int vms_stacks_collect(vms_stacks *stacks, unsigned flags);
  *
  * Returns 0, also where the thread is watched already; -1 with errno set on failure:
  *   EINVAL  stacks is NULL; its stacks are smaller than what a signal's frame takes
- *           and 8 KiB (and the thread needs one).
+ *           and 9 KiB (and the thread needs one).
  *   EAGAIN, ENOMEM, EPERM  as vms_stacks_take.
  */
 int vms_stacks_watch_thread(vms_stacks *stacks);

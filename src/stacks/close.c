@@ -6,6 +6,7 @@
 #include "host/host.h"
 #include "space/inside.h"
 #include "stacks/fork.h"
+#include "stacks/list.h"
 #include "stacks/stacks.h"
 
 /* vms_stacks_close. */
@@ -46,6 +47,9 @@ int vms_stacks_close(vms_stacks *stacks)
 		return 0;
 	if (is_in_use(stacks))
 		return vmsi_status(-EBUSY);
+#ifdef VMSI_DEBUG
+	vmsi_list_check(stacks);
+#endif
 	if (unmap(stacks) != 0)
 		return -1;
 	vmsi_stacks_unregister(stacks);

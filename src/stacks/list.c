@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stacks/list.h"
 
+#include "base/panic.h"
+
 #define NUMBER_BITS 24
 #define NUMBER_MASK (((uint64_t)1 << NUMBER_BITS) - 1)
 
@@ -51,3 +53,19 @@ bool vmsi_list_pop(struct vms_stacks *stacks, size_t *number)
 	*number = first - 1;
 	return true;
 }
+
+#ifdef VMSI_DEBUG
+void vmsi_list_check(struct vms_stacks *stacks)
+{
+	const size_t made = atomic_load(&stacks->made);
+	uint64_t at = atomic_load(&stacks->free) & NUMBER_MASK;
+	size_t length = 0;
+
+	for (; at; at = atomic_load(&stacks->slots[at - 1].next), length++)
+		if (at > made || length == made ||
+		    vmsi_slot_state(atomic_load(&stacks->slots[at - 1].state)) !=
+			    SLOT_FREE)
+			vmsi_panic("K1: the list of free stacks has what is not "
+				   "free, or one twice");
+}
+#endif

@@ -18,4 +18,9 @@ uint64_t vmsi_list_push(struct vms_stacks *stacks, size_t first, size_t last);
 /* Take the slot out that was put in last; false: there is none. */
 bool vmsi_list_pop(struct vms_stacks *stacks, size_t *number);
 
+#ifdef VMSI_DEBUG
+/* Panic where the list is not sound. Nobody else may use the pool. */
+void vmsi_list_check(struct vms_stacks *stacks);
+#endif
+
 #endif

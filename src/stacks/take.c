@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/panic.h"
 #include "space/inside.h"
 #include "stacks/grow.h"
 #include "stacks/list.h"
@@ -17,6 +18,9 @@ static void mark_taken(struct vms_stacks *stacks, size_t number)
 	uint32_t word = atomic_load_explicit(state, memory_order_relaxed);
 
 	for (;;) {
+		vmsi_debug_check(vmsi_slot_state(word) == SLOT_FREE ||
+					 vmsi_slot_state(word) == SLOT_TRIMMING,
+				 "K1: a stack in the list of free ones is not free");
 		if (vmsi_slot_state(word) == SLOT_TRIMMING) {
 			vmsi_lock_acquire(&stacks->lock);
 			vmsi_lock_release(&stacks->lock);

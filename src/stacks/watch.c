@@ -15,8 +15,11 @@
 #define AT_MINSIGSTKSZ 51
 #endif
 
-/* What the handler takes, and the program's own may, beside the frame of a signal. */
-#define HANDLER_BYTES 8192
+/*
+ * What the handler takes, and the program's own may, beside the frame of a signal;
+ * with SIGNALS_LEAVE.
+ */
+#define HANDLER_BYTES 9216
 
 /*
  * The kernel takes a thread for one that runs on its stack for signals while the stack
@@ -60,8 +63,8 @@ static bool suffices(const struct vms_stacks *stacks)
 {
 	const size_t frame = vmsi_max(getauxval(AT_MINSIGSTKSZ), MINSIGSTKSZ);
 
-	return stacks->size - stacks->colours * COLOUR_BYTES >=
-		frame + HANDLER_BYTES + SIGNALS_LEAVE;
+	return stacks->size - (stacks->colours - 1) * COLOUR_BYTES >=
+		frame + HANDLER_BYTES;
 }
 
 static bool has_signal_stack(stack_t *signals)
