@@ -53,7 +53,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 	if (is_fault(info))
 		vmsi_stacks_report((uintptr_t)info->si_addr,
 				   stack_pointer(context));
-	vmsi_chain_call(signal, info, context);
+	vmsi_chain_call(on_fault, signal, info, context);
 	errno = earlier;
 }
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stacks_child.h"
 
+#include "host/chain.h"
+
 /* Overflows are told, and then the program ends as it would have. */
 
 /* --- where ------------------------------------------------------------------------- */
@@ -329,6 +331,46 @@ static void a_handler_may_jump(void **state)
 	assert_int_equal(reports, 3);
 }
 
+/* --- with other handlers of the library ----------------------------------------------- */
+
+static volatile int visited;
+
+/* Mapped files have a handler of SIGSEGV, too. */
+static void another_of_the_library(int signal, siginfo_t *info, void *context)
+{
+	visited++;
+	vmsi_chain_call(another_of_the_library, signal, info, context);
+}
+
+static void exit_with_visits(int signal)
+{
+	_exit(visited + signal);
+}
+
+static void watch_beside_another(void)
+{
+	vms_stack stack = open_and_take("pool", "mine");
+
+	must(signal(SIGSEGV, exit_with_visits) != SIG_ERR);
+	drop_signal_stack();
+	must(vmsi_chain_install(SIGSEGV, another_of_the_library) == 0);
+	must(vms_stacks_watch_thread(pool) == 0);
+	/* Each is in the chain once. */
+	must(vmsi_chain_install(SIGSEGV, another_of_the_library) == 0);
+	must(vms_stacks_watch_thread(pool) == 0);
+	run_coroutine_on(&stack, overflow);
+}
+
+static void handlers_of_the_library_form_a_chain(void **state)
+{
+	struct end end = run(watch_beside_another);
+
+	(void)state;
+	assert_exited(&end, SIGSEGV + 1);
+	assert_report(&end, "libvmspace: stack overflow: stack 0 \"mine\" of pool "
+			    "\"pool\"");
+}
+
 /* --- watching ------------------------------------------------------------------------- */
 
 static void *no_signal_stack(void *unused)
@@ -395,6 +437,49 @@ static void give_own_stack(void)
 	refusals[1] = vms_stacks_close(pool) == 0 ? 0 : errno;
 }
 
+/* Call a function with the stack pointer at the top, as code that switches does. */
+static void call_on(void *top, void (*act)(void))
+{
+#ifdef __x86_64__
+	__asm__ volatile("movq %%rsp, %%rbx\n\t"
+			 "movq %0, %%rsp\n\t"
+			 "call *%1\n\t"
+			 "movq %%rbx, %%rsp"
+			 : "+r"(top), "+r"(act)
+			 :
+			 : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9",
+			   "r10", "r11", "memory", "cc");
+#else
+	__asm__ volatile("mov x19, sp\n\t"
+			 "mov sp, %0\n\t"
+			 "blr %1\n\t"
+			 "mov sp, x19"
+			 : "+r"(top), "+r"(act)
+			 :
+			 : "x0", "x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8",
+			   "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
+			   "x17", "x18", "x19", "x30", "memory", "cc");
+#endif
+}
+
+static void code_that_switches_begins_at_the_top(void **state)
+{
+	struct vms_stacks_options options = {
+		.struct_size = sizeof(options), .colours = 128,
+	};
+
+	(void)state;
+	pool = vms_stacks_open(COUNT, 4 * SIZE, &options);
+	assert_non_null(pool);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(vms_stacks_take(pool, NULL, &running), 0);
+		refusals[0] = 0;
+		call_on(running.top, give_own_stack);
+		assert_int_equal(refusals[0], EBUSY);
+		assert_int_equal(refusals[1], EBUSY);
+	}
+}
+
 static void nobody_gives_back_what_he_runs_on(void **state)
 {
 	(void)state;
@@ -418,8 +503,10 @@ int main(void)
 		cmocka_unit_test(a_thread_without_a_stack_for_signals_dies),
 		cmocka_unit_test(the_programs_handler_comes_after),
 		cmocka_unit_test(a_handler_may_jump),
+		cmocka_unit_test(handlers_of_the_library_form_a_chain),
 		cmocka_unit_test(threads_are_watched_and_not),
 		pool_test(nobody_gives_back_what_he_runs_on),
+		pool_test(code_that_switches_begins_at_the_top),
 	};
 
 	return cmocka_run_group_tests_name("stacks_overflow", tests, NULL, NULL);
