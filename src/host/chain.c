@@ -38,24 +38,27 @@ static struct earlier *find(int signal, vmsi_handler *handler)
 	return earlier;
 }
 
-static int keep(int signal, vmsi_handler *handler, const struct sigaction *action)
+/* Returns NULL where the host has no memory. */
+static struct earlier *keep(int signal, vmsi_handler *handler,
+			    const struct sigaction *action)
 {
 	const struct vmsi_range nowhere = { 0, 0 };
-	struct earlier *earlier = vmsi_host_get_guarded(kept_bytes(), nowhere);
+	struct earlier *made = vmsi_host_get_guarded(kept_bytes(), nowhere);
+	struct earlier *theirs;
 
-	if (!earlier)
-		return -ENOMEM;
-	earlier->handler = handler;
-	earlier->action = *action;
-	earlier->next = atomic_load(&kept[signal]);
+	if (!made)
+		return NULL;
+	made->handler = handler;
+	made->action = *action;
+	made->next = atomic_load(&kept[signal]);
 	do {
-		if (find(signal, handler)) {
-			vmsi_host_put_guarded(earlier, kept_bytes());
-			return 0;
+		theirs = find(signal, handler);
+		if (theirs) {
+			vmsi_host_put_guarded(made, kept_bytes());
+			return theirs;
 		}
-	} while (!atomic_compare_exchange_weak(&kept[signal], &earlier->next,
-					       earlier));
-	return 0;
+	} while (!atomic_compare_exchange_weak(&kept[signal], &made->next, made));
+	return made;
 }
 
 bool vmsi_chain_is(const struct sigaction *action, vmsi_handler *handler)
@@ -109,8 +112,9 @@ int vmsi_chain_install(int signal, vmsi_handler *handler)
 	error = (int)vmsi_host.signal_action(signal, NULL, &now);
 	if (error || vmsi_chain_is(&now, handler))
 		return error;
-	error = keep(signal, handler, &now);
-	return error ? error : set_handler(signal, find(signal, handler));
+	if (!earlier)
+		earlier = keep(signal, handler, &now);
+	return earlier ? set_handler(signal, earlier) : -ENOMEM;
 }
 
 bool vmsi_chain_has_ended(void)
@@ -180,9 +184,9 @@ void vmsi_chain_call(vmsi_handler *handler, int signal, siginfo_t *info,
 {
 	struct earlier *earlier = find(signal, handler);
 
-	if (is_ignored(&earlier->action, info))
+	if (earlier && is_ignored(&earlier->action, info))
 		return;
-	if (is_handled(earlier))
+	if (earlier && is_handled(earlier))
 		call_handler(&earlier->action, signal, info, context);
 	else
 		end_program(signal, info);

@@ -177,8 +177,7 @@ static void tear_down(struct vms_stacks *stacks)
 static struct vms_stacks *get_records(size_t count)
 {
 	const size_t page = vmsi_page_size();
-	const size_t slots = vmsi_align_up(sizeof(struct vms_stacks),
-					   _Alignof(struct stack_name));
+	const size_t slots = vmsi_align_up(sizeof(struct vms_stacks), LINE_BYTES);
 	const size_t names = slots + count * sizeof(struct slot);
 	const size_t bytes = vmsi_align_up(
 		names + count * sizeof(struct stack_name), page);

@@ -61,7 +61,19 @@ struct stack_name {
 	_Atomic uint64_t words[NAME_WORDS];
 };
 
+/* A line of the caches. */
+#define LINE_BYTES 64
+
 struct vms_stacks {
+	/*
+	 * The list of free slots: the number of the first and one more in the lower
+	 * bits, and above them a count of changes, so that a slot that was taken and
+	 * given back meanwhile is not mistaken for what it was. It is written all the
+	 * time, and what others only read lies in other lines.
+	 */
+	_Atomic uint64_t free;
+	char rest_of_line[LINE_BYTES - sizeof(uint64_t)];
+
 	/* Written before the pool is known to anybody. */
 	size_t count;
 	size_t pitch;
@@ -77,28 +89,24 @@ struct vms_stacks {
 	size_t keep;
 	unsigned age;
 	unsigned flags;
-	bool own_space;
 	char name[VMS_NAME_MAX + 1];
+	bool own_space;
 
-	/*
-	 * The list of free slots: the number of the first and one more in the lower
-	 * bits, and above them a count of changes, so that a slot that was taken and
-	 * given back meanwhile is not mistaken for what it was.
-	 */
-	_Alignas(64) _Atomic uint64_t free;
-	_Atomic uint32_t pass;  /* the number of the present pass of collecting */
-	_Atomic size_t made;
-	/* Guards its writes to made, and all below. */
-	_Alignas(64) struct vmsi_lock lock;
 	bool has_guards;        /* by MADV_GUARD_INSTALL; false from some slot on */
+	_Atomic uint32_t pass;  /* the number of the present pass of collecting */
+	/* Guards what is written of the two fields above and of all below. */
+	struct vmsi_lock lock;
+	_Atomic size_t made;
 	_Atomic size_t guard_mappings;
 	size_t cursor;          /* the next slot of the present pass; made: over */
 	uint64_t pass_began;    /* milliseconds */
 	_Atomic uint64_t collected;
 };
 
-/* From one colour to the next: a line of the caches. */
-#define COLOUR_BYTES 64
+_Static_assert(offsetof(struct vms_stacks, count) == LINE_BYTES, "a line of its own");
+
+/* From one colour to the next. */
+#define COLOUR_BYTES LINE_BYTES
 
 static inline bool vmsi_stacks_has(const struct vms_stacks *stacks, unsigned flag)
 {
