@@ -199,6 +199,30 @@ static void try(const struct scenario *scenario)
 	end_run(scenario);
 }
 
+/* A process installs its handler of SIGSEGV once, so each try of that has its own. */
+static void try_apart(const struct scenario *scenario)
+{
+	int results[2];
+	int status;
+	pid_t child;
+
+	assert_int_equal(pipe(results), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		try(scenario);
+		_exit(write(results[1], &run.result, sizeof(run.result)) !=
+		      sizeof(run.result));
+	}
+	(void)close(results[1]);
+	if (read(results[0], &run.result, sizeof(run.result)) !=
+	    (ssize_t)sizeof(run.result))
+		fail_msg("%s: see above", scenario->name);
+	(void)close(results[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 static void sweep(const struct scenario *scenario)
 {
 	for (enum fault_errno which = 0; which < FAULT_ERRNOS; which++)
@@ -208,7 +232,10 @@ static void sweep(const struct scenario *scenario)
 			     run.plan.n++) {
 				run.plan.mode = mode;
 				run.plan.which = which;
-				try(scenario);
+				if (scenario->act == watch)
+					try_apart(scenario);
+				else
+					try(scenario);
 				if (run.result.calls < run.plan.n)
 					break;
 			}
@@ -222,6 +249,19 @@ static void every_host_call_is_failed(void **state)
 }
 
 /* --- opening ----------------------------------------------------------------------- */
+
+/* The handlers of fork visit each pool that is known. */
+static void fork_once(void)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (child == 0)
+		_exit(0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
 
 /* What is left of a pool that was not opened are mappings, in the space or outside. */
 static bool fail_opening(bool own)
@@ -242,6 +282,7 @@ static bool fail_opening(bool own)
 		pool = NULL;
 	} else {
 		assert_true(errno == ENOMEM || errno == EAGAIN);
+		fork_once();
 	}
 	if (space_stats().mapped)
 		fail_msg("open, call %u (%s): the space has something of it",

@@ -203,13 +203,23 @@ static void touch_elsewhere(void)
 	nothing[0] = 1;
 }
 
+/* The program's own, and no guard. */
+static void touch_protected(void)
+{
+	vms_stack stack = open_and_take("pool", "stack");
+
+	must(vms_stacks_watch_thread(pool) == 0);
+	must(mprotect(stack.base, page(), PROT_READ) == 0);
+	((volatile char *)stack.base)[0] = 1;
+}
+
 /* No slot has been made there yet. */
 static void touch_unmade(void)
 {
 	vms_stack stack = open_and_take("pool", "stack");
 
 	must(vms_stacks_watch_thread(pool) == 0);
-	((volatile char *)stack.base)[20 * pool_stats().pitch] = 1;
+	((volatile char *)stack.base)[20 * pool_stats().pitch - 1] = 1;
 }
 
 static void send_signal(void)
@@ -221,7 +231,8 @@ static void send_signal(void)
 
 static void others_die_as_before(void **state)
 {
-	void (*const acts[])(void) = { touch_elsewhere, touch_unmade, send_signal };
+	void (*const acts[])(void) = { touch_elsewhere, touch_protected,
+				       touch_unmade, send_signal };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(acts) / sizeof(acts[0]); i++) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stacks_fixture.h"
 
+#include "stacks/stacks.h"
+
 /* Stacks are taken and given back. */
 
 static void each_is_memory_between_guards(void **state)
@@ -78,6 +80,24 @@ static void what_is_not_taken_cannot_be_given(void **state)
 	/* The second time did not put it into the list once more. */
 	stack = take();
 	assert_ptr_not_equal(take().base, stack.base);
+}
+
+/* Else a thread that has waited would take the list for what it was. */
+static void a_list_that_is_the_same_again_is_another(void **state)
+{
+	vms_stack stack;
+	uint64_t before;
+
+	(void)state;
+	open_pool(COUNT, SIZE, NULL);
+	stack = take();
+	give(&stack);
+	before = atomic_load(&pool->free);
+	stack = take();
+	give(&stack);
+	assert_true(atomic_load(&pool->free) != before);
+	/* What lies below the count of changes is the same: the first slot. */
+	assert_int_equal((atomic_load(&pool->free) ^ before) & 0xffffff, 0);
 }
 
 static void bases_are_aligned(void **state)
@@ -290,6 +310,7 @@ int main(void)
 		pool_test(a_pool_has_so_many),
 		pool_test(the_last_given_is_the_first_taken),
 		pool_test(what_is_not_taken_cannot_be_given),
+		pool_test(a_list_that_is_the_same_again_is_another),
 		pool_test(bases_are_aligned),
 		pool_test(guards_are_as_large_as_asked),
 		pool_test(colours_spread_the_tops),
