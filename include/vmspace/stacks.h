@@ -277,11 +277,11 @@ int vms_stacks_collect(vms_stacks *stacks, unsigned flags);
 int vms_stacks_watch_thread(vms_stacks *stacks);
 
 /*
- * Take the stack for signal handlers away again and give it back. The handler of
- * SIGSEGV stays.
+ * Take the stack for signal handlers away again and give it back, if it is of this pool.
+ * The handler of SIGSEGV stays.
  *
  * Returns 0; -1 with errno set on failure:
- *   EINVAL  stacks is NULL, or the thread has no such stack of this pool.
+ *   EINVAL  stacks is NULL.
  *   EPERM   the thread runs on it.
  */
 int vms_stacks_unwatch_thread(vms_stacks *stacks);

@@ -113,9 +113,11 @@ int vms_stacks_unwatch_thread(vms_stacks *stacks)
 	size_t number;
 	int error;
 
-	if (!stacks || !has_signal_stack(&signals) ||
-	    !vmsi_slot_at(stacks, (uintptr_t)signals.ss_sp, &number))
+	if (!stacks)
 		return vmsi_status(-EINVAL);
+	if (!has_signal_stack(&signals) ||
+	    !vmsi_slot_at(stacks, (uintptr_t)signals.ss_sp, &number))
+		return 0;
 	error = (int)vmsi_host.signal_stack(&none, NULL);
 	if (error)
 		return vmsi_status(error);
