@@ -118,6 +118,44 @@ static void a_limit_is_told(void **state)
 	assert_guarded(&more);
 }
 
+static size_t map_limit(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "re");
+	size_t limit = 0;
+
+	if (file) {
+		if (fscanf(file, "%zu", &limit) != 1)
+			limit = 0;
+		(void)fclose(file);
+	}
+	return limit;
+}
+
+/* What a kernel without guards in page tables has room for. */
+static void as_many_as_the_host_has_mappings(void **state)
+{
+	const size_t limit = map_limit();
+	size_t taken = 0;
+	vms_stack stack;
+	enum vms_refusal refusal;
+
+	(void)state;
+	if (limit == 0 || limit > 70000) {
+		print_message("skipped: vm.max_map_count is not the usual one\n");
+		skip();
+	}
+	open_pool(limit, page(), NULL);
+	real = vmsi_host;
+	vmsi_host.madvise = refuse_guards;
+	while (vms_stacks_take(pool, NULL, &stack) == 0)
+		taken++;
+	refusal = vms_last_refusal();
+	vmsi_host = real;
+	assert_int_equal(close_pool(NULL), 0);
+	assert_int_equal(refusal, VMS_REFUSAL_MAP_COUNT);
+	assert_true(taken > limit / 2 - 1000 && taken <= limit / 2);
+}
+
 /* --- charges ----------------------------------------------------------------------------- */
 
 static void stacks_are_charged_as_they_are_made(void **state)
@@ -201,6 +239,7 @@ int main(void)
 		cmocka_unit_test(without_guards_each_is_a_mapping),
 		pool_test(many_stacks_are_few_mappings),
 		pool_test(a_limit_is_told),
+		pool_test(as_many_as_the_host_has_mappings),
 		cmocka_unit_test(stacks_are_charged_as_they_are_made),
 		cmocka_unit_test(a_budget_refuses_the_next),
 		pool_test(locked_memory_has_guards_all_the_same),
