@@ -253,7 +253,7 @@ int vms_stacks_collect(vms_stacks *stacks, unsigned flags);
  * is touched, it writes to standard error which stack of which pool that was, its
  * name, how deep, and the address. Then, as with all other SIGSEGV, what would have
  * been done without the library is done: the handler that the program had set before
- * is called, or the program ends by the signal, with the core that it would have had.
+ * is called, on the stack for signal handlers, or the program ends by the signal, with the core that it would have had.
  * A handler that the program sets later takes the place of the library's, and must
  * call it.
  *
@@ -298,8 +298,8 @@ struct vms_stacks_stats {
 	/* sizeof(struct vms_stacks_stats), set by the caller. */
 	size_t struct_size;
 	size_t count;         /* the most stacks at once */
-	size_t made;          /* number of stacks that were ever needed at once, and
-				 those made along with them */
+	/* Number of stacks that were ever taken at once, and of those made with them. */
+	size_t made;
 	size_t taken;         /* number of stacks that somebody has */
 	size_t stack_size;    /* of the memory of each, in whole pages */
 	size_t guard_size;    /* of each guard */

@@ -120,8 +120,10 @@ struct vmsi_host_calls {
 	/* map_shadow_stack(2), which x86 has. */
 	long (*map_shadow_stack)(uintptr_t address, size_t length,
 				 unsigned flags);
-	/* Which features of shadow stacks the thread runs with, as arch_prctl(2) has
-	   them on x86 and prctl(2) on aarch64. */
+	/*
+	 * Which features of shadow stacks the thread runs with, as arch_prctl(2) has
+	 * them on x86 and prctl(2) on aarch64.
+	 */
 	long (*shadow_stack_status)(uint64_t *features);
 	/* membarrier(2) without flags. */
 	long (*membarrier)(int command);

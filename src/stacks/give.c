@@ -8,8 +8,12 @@
 
 /* vms_stacks_give. */
 
-/* Of so many changes of the list one looks at the clock; a power of two. */
+/*
+ * Of so many changes of the list two look at the clock, if they are gives: one after the
+ * other, since where stacks are taken and given in turn every second one is a give.
+ */
 #define LOOK_EVERY 256
+#define LOOKS 2
 
 static bool runs_on(const struct vms_stacks *stacks, size_t number)
 {
@@ -57,7 +61,7 @@ int vms_stacks_give(vms_stacks *stacks, const vms_stack *stack)
 	vmsi_stack_clear_name(stacks, number);
 	if (!put_away(stacks, number))
 		return vmsi_status(-EINVAL);
-	if (vmsi_list_push(stacks, number, number) % LOOK_EVERY == 0)
+	if (vmsi_list_push(stacks, number, number) % LOOK_EVERY < LOOKS)
 		vmsi_stacks_age(stacks);
 	return 0;
 }

@@ -123,17 +123,19 @@ static void all_goes_back_when_asked(void **state)
 }
 
 /* The clock is the kernel's; what is waited for is that memory has gone back. */
-static void giving_back_collects_by_itself(void **state)
+static void wait_for_collecting(bool one_more)
 {
 	struct vms_stacks_options options = { .age = 1 };
-	vms_stack deep, other;
+	vms_stack deep, other, third;
 
-	(void)state;
 	open_pool(COUNT, 64 * page(), &options);
 	deep = take();
 	use(&deep, 40 * page());
 	other = take();
+	third = take();
 	give(&deep);
+	if (one_more)
+		give(&third);
 	give(&other);
 	while (resident(&deep) > 0) {
 		other = take();
@@ -141,6 +143,15 @@ static void giving_back_collects_by_itself(void **state)
 		give(&other);
 	}
 	assert_true(pool_stats().collected > 0);
+	assert_int_equal(close_pool(NULL), 0);
+}
+
+/* Whether gives are the even or the odd changes of the list. */
+static void giving_back_collects_by_itself(void **state)
+{
+	(void)state;
+	wait_for_collecting(false);
+	wait_for_collecting(true);
 }
 
 static void without_an_age_it_does_not(void **state)
@@ -248,7 +259,7 @@ int main(void)
 		pool_test(what_is_used_again_keeps_its_upper_end),
 		pool_test(taken_stacks_are_left_alone),
 		pool_test(all_goes_back_when_asked),
-		pool_test(giving_back_collects_by_itself),
+		cmocka_unit_test(giving_back_collects_by_itself),
 		pool_test(without_an_age_it_does_not),
 		pool_test(depth_is_told_by_the_page),
 		pool_test(depth_is_exact_where_stacks_are_cleared),
