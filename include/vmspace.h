@@ -18,6 +18,7 @@
 #include <vmspace/mapping.h>
 #include <vmspace/process.h>
 #include <vmspace/space.h>
+#include <vmspace/stacks.h>
 #include <vmspace/vec.h>
 
 #endif

@@ -43,6 +43,10 @@
 	VMSI_SIZE_UP_TO(struct vms_heap_options, budget)
 #define VMSI_FIRST_HEAP_STATS \
 	VMSI_SIZE_UP_TO(struct vms_heap_stats, refusals)
+#define VMSI_FIRST_STACKS_OPTIONS \
+	VMSI_SIZE_UP_TO(struct vms_stacks_options, budget)
+#define VMSI_FIRST_STACKS_STATS \
+	VMSI_SIZE_UP_TO(struct vms_stacks_stats, shadow_stacks)
 #define VMSI_FIRST_BUDGET_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_budget_options, flags)
 #define VMSI_FIRST_BUDGET_STATS \

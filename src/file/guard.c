@@ -6,7 +6,7 @@
 
 #include "base/panic.h"
 #include "file/accesses.h"
-#include "file/chain.h"
+#include "host/chain.h"
 #include "file/file.h"
 #include "file/handlers.h"
 #include "file/replace.h"
@@ -51,7 +51,7 @@ static void on_bus_error(int signal, siginfo_t *info, void *context)
 	const int earlier = errno;
 
 	if (!is_fault(info) || !mend_fault(info))
-		vmsi_chain_call(signal, info, context);
+		vmsi_chain_call(on_bus_error, signal, info, context);
 	errno = earlier;
 }
 

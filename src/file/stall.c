@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 
 #include "base/panic.h"
-#include "file/chain.h"
+#include "host/chain.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -58,7 +58,7 @@ static void handle(int signal, siginfo_t *info, void *context)
 		find(address) : NULL;
 
 	if (!stall || !is_worth_a_try(stall, address)) {
-		vmsi_chain_call(signal, info, context);
+		vmsi_chain_call(handle, signal, info, context);
 		return;
 	}
 	while (atomic_load(&stall->stalling))

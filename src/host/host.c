@@ -15,6 +15,7 @@
 
 #include "base/procmap.h"
 #include "host/raw.h"
+#include "host/shadow.h"
 #include "text/number.h"
 
 #ifndef SYS_mseal
@@ -358,6 +359,17 @@ static long host_queue_signal(int signal, const siginfo_t *info)
 			     (long)info, 0, 0);
 }
 
+static long host_signal_stack(const stack_t *stack, stack_t *earlier)
+{
+	return vmsi_raw_call(SYS_sigaltstack, (long)stack, (long)earlier, 0, 0, 0,
+			     0);
+}
+
+static long host_write(int fd, const void *buffer, size_t length)
+{
+	return vmsi_raw_call(SYS_write, fd, (long)buffer, (long)length, 0, 0, 0);
+}
+
 static long host_membarrier(int command)
 {
 	return vmsi_raw_call(SYS_membarrier, command, 0, 0, 0, 0, 0);
@@ -465,6 +477,10 @@ struct vmsi_host_calls vmsi_host = {
 	.pending_signals = host_pending_signals,
 	.take_signal = host_take_signal,
 	.queue_signal = host_queue_signal,
+	.signal_stack = host_signal_stack,
+	.write = host_write,
+	.map_shadow_stack = vmsi_raw_map_shadow_stack,
+	.shadow_stack_status = vmsi_raw_shadow_stack_status,
 	.membarrier = host_membarrier,
 	.add_seals = host_add_seals,
 	.seals = host_seals,

@@ -118,6 +118,17 @@ struct vmsi_host_calls {
 	 * itself what another one did.
 	 */
 	long (*queue_signal)(int signal, const siginfo_t *info);
+	/* sigaltstack(2). */
+	long (*signal_stack)(const stack_t *stack, stack_t *earlier);
+	long (*write)(int fd, const void *buffer, size_t length);
+	/* map_shadow_stack(2), which x86 has. */
+	long (*map_shadow_stack)(uintptr_t address, size_t length,
+				 unsigned flags);
+	/*
+	 * Which features of shadow stacks the thread runs with, as arch_prctl(2) has
+	 * them on x86 and prctl(2) on aarch64.
+	 */
+	long (*shadow_stack_status)(uint64_t *features);
 	/* membarrier(2) without flags. */
 	long (*membarrier)(int command);
 	/* F_ADD_SEALS and F_GET_SEALS of fcntl(2). */
@@ -226,6 +237,26 @@ int vmsi_host_resident(struct vmsi_range range, size_t *bytes);
  * than most bytes, or the host does not tell; some may have been cleared.
  */
 bool vmsi_host_clear_pages(struct vmsi_range range, size_t most);
+
+/*
+ * Find the lowest page of a range that is in memory or swapped out; the range's end if
+ * none is. Returns 0, or -errno, and *page is as before.
+ */
+int vmsi_host_first_page(struct vmsi_range range, uintptr_t *page);
+
+/*
+ * Whether MADV_GUARD_INSTALL makes pages that fault (Linux 6.13 on). Tried, since an
+ * emulator may take the advice and do nothing.
+ */
+bool vmsi_host_has_guards(void);
+
+/* Whether the calling thread runs with a shadow stack, or could. */
+enum vmsi_shadow_stack {
+	VMSI_SHADOW_STACK_NONE,
+	VMSI_SHADOW_STACK_OFF,
+	VMSI_SHADOW_STACK_ON,
+};
+enum vmsi_shadow_stack vmsi_host_shadow_stack(void);
 
 /*
  * Whether MREMAP_DONTUNMAP takes shared mappings and mappings of files (Linux

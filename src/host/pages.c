@@ -138,6 +138,36 @@ int vmsi_host_has_pages(struct vmsi_range range)
 	return walk.ended;
 }
 
+/* A walk that ends at the first page. */
+struct first_walk {
+	struct page_walk walk;
+	uintptr_t page;
+};
+
+static bool end_at_page(struct page_walk *walk,
+			const struct vmsi_page_region *region)
+{
+	((struct first_walk *)walk)->page = region->start;
+	return false;
+}
+
+int vmsi_host_first_page(struct vmsi_range range, uintptr_t *page)
+{
+	struct first_walk first = {
+		.walk = {
+			.range = range,
+			.categories = VMSI_PAGE_IS_PRESENT | VMSI_PAGE_IS_SWAPPED,
+			.visit = end_at_page,
+		},
+		.page = range.end,
+	};
+	int error = walk_pages(&first.walk);
+
+	if (error == 0)
+		*page = first.page;
+	return error;
+}
+
 /* Whether the shared zero page is mapped at an address; -errno: not told. */
 static int is_zero_page(uintptr_t page)
 {

@@ -56,6 +56,10 @@ static const struct {
 	[CALL_SIGNAL_ACTION] = { "sigaction", { EINVAL, EINVAL } },
 	[CALL_SIGNAL_MASK] = { "sigprocmask", { EINVAL, EINVAL } },
 	[CALL_QUEUE_SIGNAL] = { "rt_tgsigqueueinfo", { EAGAIN, EPERM } },
+	[CALL_SIGNAL_STACK] = { "sigaltstack", { EPERM, ENOMEM } },
+	[CALL_WRITE] = { "write", { EIO, EINTR } },
+	[CALL_MAP_SHADOW_STACK] = { "map_shadow_stack", { ENOSYS, ENOMEM } },
+	[CALL_SHADOW_STACK_STATUS] = { "arch_prctl", { EINVAL, EINVAL } },
 	[CALL_MEMBARRIER] = { "membarrier", { ENOSYS, EPERM } },
 };
 

@@ -190,6 +190,35 @@ static long fail_queue_signal(int signal, const siginfo_t *info)
 	return error ? error : fault_real.queue_signal(signal, info);
 }
 
+static long fail_signal_stack(const stack_t *stack, stack_t *earlier)
+{
+	long error = fault_decide(CALL_SIGNAL_STACK);
+
+	return error ? error : fault_real.signal_stack(stack, earlier);
+}
+
+static long fail_write(int fd, const void *buffer, size_t length)
+{
+	long error = fault_decide(CALL_WRITE);
+
+	return error ? error : fault_real.write(fd, buffer, length);
+}
+
+static long fail_map_shadow_stack(uintptr_t address, size_t length, unsigned flags)
+{
+	long error = fault_decide(CALL_MAP_SHADOW_STACK);
+
+	return error ? error :
+		fault_real.map_shadow_stack(address, length, flags);
+}
+
+static long fail_shadow_stack_status(uint64_t *features)
+{
+	long error = fault_decide(CALL_SHADOW_STACK_STATUS);
+
+	return error ? error : fault_real.shadow_stack_status(features);
+}
+
 static long fail_membarrier(int command)
 {
 	long error = fault_decide(CALL_MEMBARRIER);
@@ -225,5 +254,9 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->signal_action = fail_signal_action;
 	calls->signal_mask = fail_signal_mask;
 	calls->queue_signal = fail_queue_signal;
+	calls->signal_stack = fail_signal_stack;
+	calls->write = fail_write;
+	calls->map_shadow_stack = fail_map_shadow_stack;
+	calls->shadow_stack_status = fail_shadow_stack_status;
 	calls->membarrier = fail_membarrier;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "file/chain.h"
+#include "host/chain.h"
 
 #include <errno.h>
 #include <stdatomic.h>
@@ -7,12 +7,18 @@
 
 #include "base/align.h"
 #include "host/host.h"
-#include "space/inside.h"
 
-/* Threads that install at once make one each, and all but one give it back. */
+/*
+ * A handler of the library's, and what was there before it: the program's, or another
+ * one of the library's. Threads that install at once make one each, and all but one
+ * give it back.
+ */
 struct earlier {
+	vmsi_handler *handler;
 	struct sigaction action;
+	atomic_bool installed; /* the handler was */
 	atomic_bool spent;     /* SA_RESETHAND: it was called, and is no more */
+	struct earlier *next;
 };
 
 static struct earlier *_Atomic kept[_NSIG]; /* by signal */
@@ -23,39 +29,36 @@ static size_t kept_bytes(void)
 	return vmsi_align_up(sizeof(struct earlier), vmsi_page_size());
 }
 
-static int keep(int signal, const struct sigaction *action)
+static struct earlier *find(int signal, vmsi_handler *handler)
 {
-	struct earlier *none = NULL;
-	struct earlier *earlier;
+	struct earlier *earlier = atomic_load(&kept[signal]);
 
-	if (atomic_load(&kept[signal]))
-		return 0;
-	earlier = vmsi_records_get(NULL, kept_bytes());
-	if (!earlier)
-		return -ENOMEM;
-	earlier->action = *action;
-	if (!atomic_compare_exchange_strong(&kept[signal], &none, earlier))
-		vmsi_records_put(NULL, earlier, kept_bytes());
-	return 0;
+	while (earlier && earlier->handler != handler)
+		earlier = earlier->next;
+	return earlier;
 }
 
-/*
- * A system call that a signal for the earlier handler interrupts goes on or not, as it
- * would with that handler; one that is ignored would not have been interrupted.
- */
-static int set_handler(int signal, vmsi_handler *handler,
-		       const struct sigaction *earlier)
+/* Returns NULL where the host has no memory. */
+static struct earlier *keep(int signal, vmsi_handler *handler,
+			    const struct sigaction *action)
 {
-	struct sigaction action = {
-		.sa_sigaction = handler,
-		.sa_flags = SA_SIGINFO | SA_ONSTACK |
-			(earlier->sa_flags & SA_RESTART),
-	};
+	const struct vmsi_range nowhere = { 0, 0 };
+	struct earlier *made = vmsi_host_get_guarded(kept_bytes(), nowhere);
+	struct earlier *theirs;
 
-	if (earlier->sa_handler == SIG_IGN)
-		action.sa_flags |= SA_RESTART;
-	sigfillset(&action.sa_mask);
-	return (int)vmsi_host.signal_action(signal, &action, NULL);
+	if (!made)
+		return NULL;
+	made->handler = handler;
+	made->action = *action;
+	made->next = atomic_load(&kept[signal]);
+	do {
+		theirs = find(signal, handler);
+		if (theirs) {
+			vmsi_host_put_guarded(made, kept_bytes());
+			return theirs;
+		}
+	} while (!atomic_compare_exchange_weak(&kept[signal], &made->next, made));
+	return made;
 }
 
 bool vmsi_chain_is(const struct sigaction *action, vmsi_handler *handler)
@@ -65,18 +68,53 @@ bool vmsi_chain_is(const struct sigaction *action, vmsi_handler *handler)
 }
 
 /*
+ * A system call that a signal for the earlier handler interrupts goes on or not, as it
+ * would with that handler; one that is ignored would not have been interrupted.
+ *
+ * Two threads that install two handlers of one signal at once could have seen the same
+ * earlier action, so the one that the kernel has replaced is what counts.
+ */
+static int set_handler(int signal, struct earlier *earlier)
+{
+	struct sigaction action = {
+		.sa_sigaction = earlier->handler,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK |
+			(earlier->action.sa_flags & SA_RESTART),
+	};
+	struct sigaction replaced;
+	int error;
+
+	if (earlier->action.sa_handler == SIG_IGN)
+		action.sa_flags |= SA_RESTART;
+	sigfillset(&action.sa_mask);
+	error = (int)vmsi_host.signal_action(signal, &action, &replaced);
+	if (error)
+		return error;
+	if (!vmsi_chain_is(&replaced, earlier->handler) &&
+	    replaced.sa_sigaction != earlier->action.sa_sigaction)
+		earlier->action = replaced;
+	atomic_store(&earlier->installed, true);
+	return 0;
+}
+
+/*
  * Threads that come here at once do the same thing twice, which does no harm; a lock
  * could be held, in the child of a fork, by a thread that is not in it.
  */
 int vmsi_chain_install(int signal, vmsi_handler *handler)
 {
-	struct sigaction earlier;
-	int error = (int)vmsi_host.signal_action(signal, NULL, &earlier);
+	struct earlier *earlier = find(signal, handler);
+	struct sigaction now;
+	int error;
 
-	if (error || vmsi_chain_is(&earlier, handler))
+	if (earlier && atomic_load(&earlier->installed))
+		return 0;
+	error = (int)vmsi_host.signal_action(signal, NULL, &now);
+	if (error || vmsi_chain_is(&now, handler))
 		return error;
-	error = keep(signal, &earlier);
-	return error ? error : set_handler(signal, handler, &earlier);
+	if (!earlier)
+		earlier = keep(signal, handler, &now);
+	return earlier ? set_handler(signal, earlier) : -ENOMEM;
 }
 
 bool vmsi_chain_has_ended(void)
@@ -88,7 +126,8 @@ bool vmsi_chain_has_ended(void)
  * The default action. The signal is sent again, as it was, and is taken as soon as
  * the handler returns, before the program runs on: so it ends where it was, and also
  * where another thread has mapped zeros at the address meanwhile. A fault that could
- * not be sent again happens again.
+ * not be sent again happens again. SIGSEGV always does, for nobody mends what it was
+ * for; and valgrind takes one that is sent for a fault of its own.
  */
 static void end_program(int signal, const siginfo_t *info)
 {
@@ -96,7 +135,8 @@ static void end_program(int signal, const siginfo_t *info)
 
 	atomic_store(&ended, true);
 	(void)vmsi_host.signal_action(signal, &by_default, NULL);
-	(void)vmsi_host.queue_signal(signal, info);
+	if (signal != SIGSEGV || info->si_code <= 0)
+		(void)vmsi_host.queue_signal(signal, info);
 }
 
 /*
@@ -139,13 +179,14 @@ static bool is_handled(struct earlier *earlier)
 		!atomic_exchange(&earlier->spent, true);
 }
 
-void vmsi_chain_call(int signal, siginfo_t *info, void *context)
+void vmsi_chain_call(vmsi_handler *handler, int signal, siginfo_t *info,
+		     void *context)
 {
-	struct earlier *earlier = atomic_load(&kept[signal]);
+	struct earlier *earlier = find(signal, handler);
 
-	if (is_ignored(&earlier->action, info))
+	if (earlier && is_ignored(&earlier->action, info))
 		return;
-	if (is_handled(earlier))
+	if (earlier && is_handled(earlier))
 		call_handler(&earlier->action, signal, info, context);
 	else
 		end_program(signal, info);

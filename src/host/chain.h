@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_FILE_CHAIN_H
-#define VMSI_FILE_CHAIN_H
+#ifndef VMSI_HOST_CHAIN_H
+#define VMSI_HOST_CHAIN_H
 
 #include <signal.h>
 #include <stdbool.h>
@@ -13,8 +13,9 @@
 typedef void vmsi_handler(int signal, siginfo_t *info, void *context);
 
 /*
- * Install a handler, and keep the earlier action; only the first call of the process
- * for a signal does. All signals are blocked in it. Returns 0 or -errno.
+ * Install a handler, and keep the earlier action, which may be another handler of the
+ * library's; only the first call of the process for a signal and a handler does. All
+ * signals are blocked in it. Returns 0 or -errno.
  */
 int vmsi_chain_install(int signal, vmsi_handler *handler);
 
@@ -22,10 +23,11 @@ int vmsi_chain_install(int signal, vmsi_handler *handler);
 bool vmsi_chain_is(const struct sigaction *action, vmsi_handler *handler);
 
 /*
- * Do with a signal what would have been done with it without the library. Called by
- * its handler, as the last thing that it does, since the earlier handler need not return.
+ * Do with a signal what would have been done with it without this handler, which calls
+ * this as the last thing that it does, since the earlier handler need not return.
  */
-void vmsi_chain_call(int signal, siginfo_t *info, void *context);
+void vmsi_chain_call(vmsi_handler *handler, int signal, siginfo_t *info,
+		     void *context);
 
 /* Whether a signal has met the default action: the program ends. */
 bool vmsi_chain_has_ended(void);
