@@ -38,7 +38,8 @@ extern "C" {
  *   vms_file_resize and vms_file_append of an atomic file answer EPERM: the journal
  *   is the parent's. The copy is what was written before the fork; fork copies what the
  *   dirty limit has sent to the journal, and where there is no memory for that, the
- *   child gets SIGSEGV there.
+ *   child gets SIGSEGV there. The locks by which other processes know a writer go with
+ *   the parent (where there is no /proc, with its last child).
  * - The library keeps descriptors of its own (close-on-exec). What the program does
  *   to the descriptor it has opened the file by does not matter afterwards. Where
  *   it closes descriptors that are not its own, calls answer EBADF; addresses stay.
