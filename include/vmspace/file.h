@@ -29,6 +29,13 @@ extern "C" {
  *   is killed by the kernel, in an access too.
  * - A system call that is given memory of the file (read(2) into it, write(2) from
  *   it) answers EFAULT where a store or load would have raised SIGBUS.
+ * - Stores into a file with VMS_FILE_ATOMIC and without VMS_FILE_TELLS are stalled for
+ *   moments: by commits past the dirty limit, and before Linux 6.7 by each. Its memory
+ *   is write-protected then, and a store waits in a handler of SIGSEGV, which the
+ *   library installs when the first such file is opened, and which calls the earlier one
+ *   for what is not its own. A handler that the program installs later gets signals of
+ *   valid stores. A system call that stores there meanwhile answers EFAULT, or has stored
+ *   a part: make it again, or read into other memory and copy.
  * - Nothing is durable before vms_file_sync or vms_file_commit has returned 0.
  * - Every call on a file is safe from several threads at once, but those on one
  *   window, which are for one thread at a time, and vms_file_close. None is safe
@@ -39,7 +46,8 @@ extern "C" {
  *   vms_file_resize and vms_file_append of an atomic file answer EPERM: the journal
  *   is the parent's. The copy is what was written before the fork; fork copies what the
  *   dirty limit has sent to the journal, and where there is no memory for that, the
- *   child gets SIGSEGV there.
+ *   child gets SIGSEGV there. The locks by which other processes know a writer go with
+ *   the parent (where there is no /proc, with its last child).
  * - The library keeps descriptors of its own (close-on-exec). What the program does
  *   to the descriptor it has opened the file by does not matter afterwards. Where
  *   it closes descriptors that are not its own, append, resize, refresh, sync, commit

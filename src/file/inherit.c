@@ -101,6 +101,20 @@ static void take_spilled(struct vms_file *file)
 	vmsi_inherit_forget(file);
 }
 
+/*
+ * They are the parent's for as long as it lives, and not longer: another writer may
+ * come then, and readers must not be told that the file is whole.
+ */
+static void let_locks_go(struct vms_file *file)
+{
+	struct vmsi_home_lock *lock = &file->atomic->lock;
+
+	if (lock->fd < 0 || lock->fd == file->fd)
+		return;
+	vmsi_host.close(lock->fd);
+	lock->fd = -1;
+}
+
 void vmsi_inherit_take(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
@@ -109,6 +123,7 @@ void vmsi_inherit_take(struct vms_file *file)
 		return;
 	take_spilled(file);
 	vmsi_journal_abandon(&atomic->journal);
+	let_locks_go(file);
 	/* It would tell of the parent's memory, and follow it. */
 	if (atomic->tracks)
 		vmsi_tracker_close(&atomic->tracker);

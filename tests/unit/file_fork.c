@@ -170,6 +170,46 @@ static void what_could_not_be_copied_cannot_be_touched(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- locks ---------------------------------------------------------------------------- */
+
+/* A writer and its child, which is alone left. */
+static pid_t leave_a_child(const struct place *place)
+{
+	int ends[2];
+	pid_t writer, child;
+
+	assert_int_equal(pipe(ends), 0);
+	writer = fork();
+	if (writer == 0) {
+		const vms_file *file = open_limited(place, WRITES);
+
+		child_needs(file);
+		if (fork() == 0) {
+			child = getpid();
+			child_needs(write(ends[1], &child, sizeof(child)) > 0);
+			(void)pause();
+		}
+		(void)pause();
+	}
+	assert_int_equal(read(ends[0], &child, sizeof(child)), sizeof(child));
+	assert_int_equal(kill(writer, SIGKILL), 0);
+	assert_int_equal(waitpid(writer, NULL, 0), writer);
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+	return child;
+}
+
+static void a_child_keeps_no_lock_of_a_writer_that_is_gone(void **state)
+{
+	const struct place *place = *state;
+	const pid_t child = leave_a_child(place);
+	vms_file *file = open_with(place->path, VMS_FILE_ATOMIC, 0);
+
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_non_null(file);
+	worked(vms_file_close(file));
+}
+
 /* --- updates -------------------------------------------------------------------------- */
 
 static void an_update_may_end_in_a_child(void **state)
@@ -416,6 +456,7 @@ int main(void)
 		file_test(a_child_that_tells_much_leaves_the_journal_alone),
 		file_test(what_was_spilled_stays_as_it_was_at_the_fork),
 		file_test(what_could_not_be_copied_cannot_be_touched),
+		file_test(a_child_keeps_no_lock_of_a_writer_that_is_gone),
 		file_test(an_update_may_end_in_a_child),
 		file_test(stores_are_not_stalled_in_a_child),
 		file_test(a_childs_accesses_are_not_its_parents),
