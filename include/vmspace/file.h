@@ -143,7 +143,8 @@ struct vms_file_options {
  * memory of its own and writes nothing).
  *
  * Returns the file, which the caller gives back by vms_file_close(); NULL with
- * errno set on failure, and a file that was made by the call is removed again:
+ * errno set on failure, and a file that was made by the call is removed again, where
+ * its file system has files without a name (O_TMPFILE: most on disks):
  *   EINVAL    struct_size is too small; unknown flags or flags that exclude each
  *             other; a field for a flag that is not given; an atomic file by
  *             descriptor without a path of its journal; VMS_FILE_CREATE with a

@@ -3,24 +3,37 @@
 #define VMSI_FILE_DESCRIPTOR_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include <vmspace/file.h>
 
 /* The descriptor of a file that is being opened. */
 
-/* What a call has made, to be removed again if it fails. */
+/*
+ * What a call has made, to be removed again if it fails: only where nobody else can have
+ * it. A file gets its name when it has a lock already (MAKING), by which others that open
+ * it wait until it is made or gone. Where the file system has no files without a name
+ * (O_TMPFILE), what was made stays.
+ */
 struct vmsi_made {
 	char path[PATH_MAX];   /* "": nothing was made */
+	bool is_locked;        /* by MAKING */
 };
 
 /*
  * Open a file by its path, or make it. Returns a descriptor or -errno. made: where
  * a file was made that was not there; a symbolic link to what is not there is
- * followed, as open(2) does.
+ * followed, as open(2) does. Then one of the two below follows.
  */
 int vmsi_descriptor_open(const char *path, const struct vms_file_options *options,
 			 struct vmsi_made *made);
+
+/* The file is made: others may have it. */
+void vmsi_descriptor_keep(int fd, const struct vmsi_made *made);
+
+/* The call has failed: remove what it has made, if it may. */
+void vmsi_descriptor_remove(int fd, const struct vmsi_made *made);
 
 /*
  * A descriptor of the library's own for what fd is of: a description of its own,

@@ -133,8 +133,10 @@ static int open_parts(struct vms_file *file, struct request *request)
 	if (error)
 		goto close_gather;
 	error = start_atomic(file);
-	if (!error)
+	if (!error) {
+		vmsi_descriptor_keep(file->fd, &request->made);
 		return 0;
+	}
 
 close_gather:
 	(void)vmsi_gather_close(file);
@@ -143,9 +145,8 @@ close_atomic:
 		(void)vmsi_atomic_close(file);
 	vmsi_base_close(file);
 close:
+	vmsi_descriptor_remove(file->fd, &request->made);
 	(void)close_descriptors(file);
-	if (request->made.path[0])
-		(void)vmsi_host.unlink(request->made.path);
 	return error;
 }
 

@@ -212,6 +212,15 @@ static long host_replace(int fd, int target)
 	return vmsi_raw_call(SYS_dup3, fd, target, O_CLOEXEC, 0, 0, 0);
 }
 
+static long host_link(int fd, const char *path)
+{
+	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+
+	vmsi_descriptor_link(link, fd);
+	return vmsi_raw_call(SYS_linkat, AT_FDCWD, (long)link, AT_FDCWD,
+			     (long)path, AT_SYMLINK_FOLLOW, 0);
+}
+
 static long host_unlink(const char *path)
 {
 	return vmsi_raw_call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
@@ -433,6 +442,7 @@ struct vmsi_host_calls vmsi_host = {
 	.open_file = host_open_file,
 	.duplicate = host_duplicate,
 	.replace = host_replace,
+	.link = host_link,
 	.unlink = host_unlink,
 	.pwrite = host_pwrite,
 	.append = host_append,

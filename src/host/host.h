@@ -74,6 +74,8 @@ struct vmsi_host_calls {
 	long (*duplicate)(int fd);
 	/* dup3(2), close-on-exec: target becomes a descriptor of fd's description. */
 	long (*replace)(int fd, int target);
+	/* linkat(2) of /proc/self/fd: give what a descriptor is of a name. */
+	long (*link)(int fd, const char *path);
 	long (*unlink)(const char *path);
 	long (*pwrite)(int fd, const void *buffer, size_t length,
 		       uint64_t offset);
