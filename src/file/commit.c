@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "file/accesses.h"
 #include "file/alone.h"
 #include "file/atomic_state.h"
 #include "file/file.h"
@@ -72,6 +73,18 @@ static int take_written(struct vms_file *file)
 	return error;
 }
 
+/* Pages that were told are perhaps the home file's still, which may have been cut off. */
+static int take_what_is_there(struct vms_file *file)
+{
+	struct vms_file_access access;
+	int error, lost;
+
+	vmsi_accesses_begin(&access, file);
+	error = take_written(file);
+	lost = vmsi_accesses_end(&access);
+	return error ? error : lost;
+}
+
 static bool is_nothing_new(const struct vms_file *file)
 {
 	const struct vmsi_atomic *atomic = file->atomic;
@@ -102,7 +115,7 @@ static int take(struct vms_file *file, struct vmsi_sizes *sizes,
 	vmsi_alone_begin(file);
 	*before = (struct before){ vmsi_journal_mark(&atomic->journal),
 				   atomic->smallest, atomic->record_smallest };
-	error = take_written(file);
+	error = take_what_is_there(file);
 	*sizes = vmsi_alone_sizes(file);
 	*nothing = !error && is_nothing_new(file);
 	/* What is cut off from here on is the next commit's to tell. */

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "file/accesses.h"
 #include "file/alone.h"
 #include "file/atomic_state.h"
 #include "file/file.h"
@@ -31,16 +32,26 @@ int vmsi_spill_staged(struct vms_file *file, uint64_t *offsets)
 	return error;
 }
 
-/* Copy a run and write it to the journal, and tell where its images are. */
-static int write_run(struct vms_file *file, struct vmsi_page_run run)
+static int stage_run(struct vms_file *file, struct vmsi_page_run run)
 {
 	struct vmsi_staging *staging = &file->atomic->staging;
 	const size_t page = vmsi_page_size();
+	struct vms_file_access access;
 
 	staging->count = 0;
+	vmsi_accesses_begin(&access, file);
 	for (uint64_t i = run.first; i < run.end; i++)
 		vmsi_staging_add(staging, i, file->base + i * page);
-	return vmsi_spill_staged(file, staging->offsets);
+	return vmsi_accesses_end(&access);
+}
+
+/* Copy a run and write it to the journal, and tell where its images are. */
+static int write_run(struct vms_file *file, struct vmsi_page_run run)
+{
+	int error = stage_run(file, run);
+
+	return error ? error :
+		vmsi_spill_staged(file, file->atomic->staging.offsets);
 }
 
 /*
