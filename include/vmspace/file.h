@@ -398,6 +398,9 @@ int vms_file_will_write(vms_file *file, uint64_t offset, size_t length);
  *   EINVAL  the file is not atomic.
  *   EBADF   it is read-only.
  *   EPERM   in a forked child.
+ *   ENXIO, EIO  something of what is to be committed is lost, as by
+ *           vms_file_end_access; or somebody else has cut the file off, and some of
+ *           what was written may be gone. Until vms_file_refresh or _rollback.
  *   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM  of the journal. After EIO it is not known
  *           whether the commit would outlast a crash at this moment; the next
  *           commit that returns 0 settles it.

@@ -176,6 +176,7 @@ int vmsi_atomic_start(struct vms_file *file)
 	}
 	if (!atomic->tracks)
 		return 0;
+	vmsi_whole_arm(file);
 	return vmsi_tracker_follow(&atomic->tracker, (struct vmsi_range){
 		base, base + file->mapped });
 }
@@ -208,6 +209,7 @@ static int close_writer(struct vms_file *file)
 	if (atomic->stall)
 		vmsi_stall_close(atomic->stall);
 	close_tracker(atomic);
+	vmsi_whole_close(file);
 	close_sets(atomic);
 	vmsi_staging_close(&atomic->staging);
 	return error;

@@ -17,6 +17,7 @@
 #include "file/staging.h"
 #include "file/tracker.h"
 #include "file/turns.h"
+#include "file/whole.h"
 
 /*
  * What an atomic file that is written consists of. A page of base is in one of these
@@ -65,6 +66,7 @@ struct vmsi_atomic {
 	bool tracks;               /* tracker is open */
 	struct vmsi_stall *stall;    /* without VMS_FILE_TELLS */
 	struct vmsi_staging staging;
+	struct vmsi_canary canary; /* dies where somebody cuts the home file off */
 
 	struct vmsi_pageset written;   /* added to by any thread in an update */
 	struct vmsi_pageset taken;     /* by the commit under way */

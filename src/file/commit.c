@@ -64,6 +64,8 @@ static int take_written(struct vms_file *file)
 	struct vmsi_page_run run = { 0, 0 };
 	int error = vmsi_alone_find(file);
 
+	if (!error)
+		error = vmsi_whole_skip_lost(file);
 	if (error)
 		return error;
 	error = vmsi_staging_prepare(&atomic->staging,
@@ -73,7 +75,10 @@ static int take_written(struct vms_file *file)
 	return error;
 }
 
-/* Pages that were told are perhaps the home file's still, which may have been cut off. */
+/*
+ * Pages that were told are perhaps the home file's still, which may have been cut off; or
+ * it was, and private pages have gone with that.
+ */
 static int take_what_is_there(struct vms_file *file)
 {
 	struct vms_file_access access;
@@ -82,7 +87,10 @@ static int take_what_is_there(struct vms_file *file)
 	vmsi_accesses_begin(&access, file);
 	error = take_written(file);
 	lost = vmsi_accesses_end(&access);
-	return error ? error : lost;
+	if (!error)
+		error = lost;
+	return error ? error :
+		vmsi_whole_check(file, &file->atomic->taken);
 }
 
 static bool is_nothing_new(const struct vms_file *file)
@@ -242,6 +250,9 @@ static int commit_turn(struct vms_file *file)
 		return error;
 	keep_taken(file);
 	write_home(file);
+	vmsi_lock_acquire(&file->lock);
+	vmsi_whole_arm(file);
+	vmsi_lock_release(&file->lock);
 	vmsi_trim(file);
 	return 0;
 }

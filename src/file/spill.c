@@ -37,12 +37,14 @@ static int stage_run(struct vms_file *file, struct vmsi_page_run run)
 	struct vmsi_staging *staging = &file->atomic->staging;
 	const size_t page = vmsi_page_size();
 	struct vms_file_access access;
+	int error;
 
 	staging->count = 0;
 	vmsi_accesses_begin(&access, file);
 	for (uint64_t i = run.first; i < run.end; i++)
 		vmsi_staging_add(staging, i, file->base + i * page);
-	return vmsi_accesses_end(&access);
+	error = vmsi_accesses_end(&access);
+	return error ? error : vmsi_whole_check(file, &file->atomic->written);
 }
 
 /* Copy a run and write it to the journal, and tell where its images are. */

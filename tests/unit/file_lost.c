@@ -173,6 +173,83 @@ static void a_spill_of_what_is_gone_is_an_error(void **state)
 	drop_subject(&subject);
 }
 
+/* --- what is lost is not committed ------------------------------------------------------ */
+
+/* One that reads what is gone has written nothing there. */
+static void zeros_in_the_place_of_lost_pages_stay_out(void **state)
+{
+	struct subject subject = make_subject(state, 0);
+	struct vms_file_access access;
+
+	cut(&subject, 4 * page_bytes());
+	worked(vms_file_begin_access(subject.file, &access));
+	assert_int_equal(subject.at[6 * page_bytes()], 0);
+	refused(vms_file_end_access(&access, NULL), ENXIO);
+	put_back(&subject);
+	subject.at[page_bytes()] = 'Z';
+	/* It might have had something that was stored, too. */
+	refused(vms_file_commit(subject.file), ENXIO);
+	worked(vms_file_refresh(subject.file));
+	worked(vms_file_commit(subject.file));
+	assert_int_equal(byte_in_file(&subject, 6 * page_bytes()), 'A');
+	assert_int_equal(byte_in_file(&subject, page_bytes()), 'Z');
+	drop_subject(&subject);
+}
+
+/* Nobody meets the loss: the file is as long as before when it is committed. */
+static void stores_that_went_with_a_cut_are_missed(unsigned flags, void **state)
+{
+	struct subject subject = make_subject(state, flags);
+
+	tell(&subject, 1, 'Y');
+	tell(&subject, 6, 'Z');
+	cut(&subject, 4 * page_bytes());
+	put_back(&subject);
+	refused(vms_file_commit(subject.file), ENXIO);
+	refused(vms_file_commit(subject.file), ENXIO);
+	assert_int_equal(byte_in_file(&subject, page_bytes()), 'A');
+	assert_int_equal(subject.at[page_bytes()], 'Y');
+	worked(vms_file_rollback(subject.file));
+	assert_int_equal(subject.at[page_bytes()], 'A');
+	tell(&subject, 6, 'Z');
+	worked(vms_file_commit(subject.file));
+	assert_int_equal(byte_in_file(&subject, 6 * page_bytes()), 'Z');
+	assert_int_equal(byte_in_file(&subject, page_bytes()), 'A');
+	worked(vms_file_refresh(subject.file));
+	drop_subject(&subject);
+}
+
+static void stores_that_went_are_missed(void **state)
+{
+	stores_that_went_with_a_cut_are_missed(0, state);
+}
+
+static void told_stores_that_went_are_missed(void **state)
+{
+	stores_that_went_with_a_cut_are_missed(VMS_FILE_TELLS, state);
+}
+
+/* The library cuts and lengthens the file itself. */
+static void own_sizes_are_no_losses(void **state)
+{
+	static const unsigned sizes[] = { 3, 9, 0, 12, 12, 1, 2 };
+	struct subject subject = make_subject(state, 0);
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		worked(vms_file_resize(subject.file,
+				       sizes[i] * page_bytes() + i + 1));
+		*(char *)vms_file_at(subject.file, sizes[i] * page_bytes(),
+				     1) = 'x';
+		worked(vms_file_commit(subject.file));
+	}
+	cut(&subject, page_bytes());
+	refused(vms_file_commit(subject.file), ENXIO);
+	/* There is no file to commit to. */
+	worked(vms_file_refresh(subject.file));
+	refused(vms_file_commit(subject.file), ENXIO);
+	drop_subject(&subject);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +257,10 @@ int main(void)
 		atomic_test(growth_behind_what_is_gone_is_an_error),
 		atomic_test(a_cut_within_what_is_gone_is_an_error),
 		atomic_test(a_spill_of_what_is_gone_is_an_error),
+		atomic_test(zeros_in_the_place_of_lost_pages_stay_out),
+		atomic_test(stores_that_went_are_missed),
+		atomic_test(told_stores_that_went_are_missed),
+		atomic_test(own_sizes_are_no_losses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
