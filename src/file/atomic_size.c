@@ -43,6 +43,25 @@ static int take_space(struct vms_file *file, uint64_t size)
 	return 0;
 }
 
+/*
+ * Whether the process and the file system let the home file become so long: a commit is
+ * acknowledged before it is written there. To move the description's position past the
+ * largest file of the file system is EINVAL.
+ */
+static int may_reach(struct vms_file *file, uint64_t size)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error = vmsi_disk_check_limit(size);
+
+	if (error || size <= atomic->reach)
+		return error;
+	if (vmsi_host.seek(file->fd, size) == -EINVAL)
+		return -EFBIG;
+	atomic->reach = vmsi_host.seek(file->fd, file->maximum) < 0 ?
+		size : file->maximum;
+	return 0;
+}
+
 /* --- loads and stores, where the home file may have been cut off ---------------------- */
 
 /* What is lost shows zeros, whoever has met that. */
@@ -118,8 +137,10 @@ static int clear_behind(struct vms_file *file, uint64_t size)
 static int grow(struct vms_file *file, uint64_t size)
 {
 	const uint64_t mapped = file->mapped / vmsi_page_size();
-	int error = clear_behind(file, atomic_load(&file->size));
+	int error = may_reach(file, size);
 
+	if (!error)
+		error = clear_behind(file, atomic_load(&file->size));
 	if (!error)
 		error = take_space(file, size);
 	if (!error && vmsi_pages_of(size) > mapped)

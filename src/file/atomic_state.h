@@ -79,6 +79,7 @@ struct vmsi_atomic {
 	uint64_t smallest;         /* size since the latest commit */
 	uint64_t record_smallest;  /* size since the latest record of the journal */
 	uint64_t space;            /* bytes of the home file that have space on disk */
+	uint64_t reach;            /* bytes that the file system lets a file have */
 
 	_Atomic uint64_t commits;
 	_Atomic uint64_t spilled_bytes;

@@ -246,6 +246,14 @@ static long host_position(int fd)
 	return vmsi_raw_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
 }
 
+static long host_seek(int fd, uint64_t position)
+{
+	const long at = vmsi_raw_call(SYS_lseek, fd, (long)position, SEEK_SET, 0,
+				      0, 0);
+
+	return at < 0 ? at : 0;
+}
+
 static long host_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	return vmsi_raw_call(SYS_fallocate, fd, mode, (long)offset,
@@ -447,6 +455,7 @@ struct vmsi_host_calls vmsi_host = {
 	.pwrite = host_pwrite,
 	.append = host_append,
 	.position = host_position,
+	.seek = host_seek,
 	.fallocate = host_fallocate,
 	.fsync = host_fsync,
 	.fdatasync = host_fdatasync,

@@ -83,6 +83,8 @@ struct vmsi_host_calls {
 	long (*append)(int fd, const struct iovec *parts, int count);
 	/* The position that append has left: lseek(2), SEEK_CUR. */
 	long (*position)(int fd);
+	/* lseek(2) from the beginning: 0; -EINVAL: no file there is so long. */
+	long (*seek)(int fd, uint64_t position);
 	long (*fallocate)(int fd, int mode, uint64_t offset, uint64_t length);
 	long (*fsync)(int fd);
 	long (*fdatasync)(int fd);

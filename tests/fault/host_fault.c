@@ -424,6 +424,7 @@ void fault_install(void)
 		.limit = fault_real.limit,
 		.getpid = fault_real.getpid,
 		.position = fault_real.position,
+		.seek = fault_real.seek,
 		.yield = fault_real.yield,
 		.nanosleep = fault_real.nanosleep,
 		.pending_signals = fault_real.pending_signals,

@@ -69,6 +69,69 @@ static void a_limit_is_an_error_and_no_signal(void **state)
 	must_end_well(child);
 }
 
+/* An atomic file is written by a commit, which is acknowledged before that. */
+static void limit_an_atomic_file(const char *path, unsigned flags)
+{
+	struct rlimit limit = { .rlim_cur = 4 * MIB, .rlim_max = RLIM_INFINITY };
+	vms_file *file = open_with(path, VMS_FILE_CREATE | VMS_FILE_ATOMIC | flags,
+				   0);
+
+	child_needs(file);
+	(void)signal(SIGXFSZ, note_signal);
+	child_needs(vms_file_append(file, "x", 1, NULL) == 0);
+	child_needs(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	child_needs(vms_file_resize(file, 8 * MIB) == -1 && errno == EFBIG);
+	child_needs(vms_file_append(file, NULL, 4 * MIB, NULL) == -1 &&
+		    errno == EFBIG);
+	child_needs(vms_file_size(file) == 1);
+	child_needs(vms_file_resize(file, 4 * MIB) == 0);
+	child_needs(vms_file_commit(file) == 0);
+	child_needs(size_of(path) == 4 * MIB && signals == 0);
+	child_needs(vms_file_close(file) == 0);
+	_exit(0);
+}
+
+static void a_limit_is_an_error_of_atomic_growth(void **state)
+{
+	const struct place *place = *state;
+	static const unsigned flags[] = { 0, VMS_FILE_SPARSE };
+
+	for (size_t i = 0; i < 2; i++) {
+		const pid_t child = fork();
+
+		if (child == 0)
+			limit_an_atomic_file(place->path, flags[i]);
+		must_end_well(child);
+		assert_int_equal(unlink(place->path), 0);
+	}
+}
+
+#define TIB ((uint64_t)1 << 40)
+
+/* ext4 has no file of 20 TiB. */
+static void the_largest_file_is_an_error_of_atomic_growth(void **state)
+{
+	const struct place *place = *state;
+	static const unsigned flags[] = { 0, VMS_FILE_SPARSE };
+	struct disk disk;
+
+	if (!mount_disk(&disk, place->directory))
+		skip();
+	for (size_t i = 0; i < 2; i++) {
+		vms_file *file = must_open(place->path, VMS_FILE_CREATE |
+					   VMS_FILE_ATOMIC | flags[i], 32 * TIB);
+
+		refused(vms_file_resize(file, 20 * TIB), EFBIG);
+		assert_int_equal(vms_file_size(file), 0);
+		worked(vms_file_resize(file, MIB));
+		worked(vms_file_commit(file));
+		worked(vms_file_close(file));
+		assert_int_equal(size_of(place->path), MIB);
+		assert_int_equal(unlink(place->path), 0);
+	}
+	unmount_disk(&disk);
+}
+
 /* The limit of a process that runs is lowered by another one. */
 static void a_limit_may_be_lowered_from_outside(void **state)
 {
@@ -170,6 +233,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		file_test(a_limit_is_an_error_and_no_signal),
 		file_test(a_limit_may_be_lowered_from_outside),
+		file_test(a_limit_is_an_error_of_atomic_growth),
+		file_test(the_largest_file_is_an_error_of_atomic_growth),
 		file_test(fills_a_file_system_in_memory),
 		file_test(fills_a_disk),
 	};
