@@ -44,6 +44,18 @@ static int take_space(struct vms_file *file, uint64_t size)
 }
 
 /*
+ * Just given back, the space is there, unless another process has taken it: then the
+ * commit of the growth stays in the journal.
+ */
+void vmsi_atomic_was_cut(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	atomic->space = vmsi_min(atomic->space, atomic->journal.home_size);
+	(void)take_space(file, atomic_load(&file->size));
+}
+
+/*
  * Whether the process and the file system let the home file become so long: a commit is
  * acknowledged before it is written there. To move the description's position past the
  * largest file of the file system is EINVAL.

@@ -6,6 +6,7 @@
 
 #include "file/accesses.h"
 #include "file/alone.h"
+#include "file/atomic.h"
 #include "file/atomic_state.h"
 #include "file/file.h"
 #include "file/show.h"
@@ -192,12 +193,27 @@ static void end_write(struct vmsi_atomic *atomic, int error)
 }
 
 /*
+ * The home file was written. On the way it may have been shorter than it is now, where
+ * it was behind.
+ */
+static void follow_home(struct vms_file *file, bool was_cut)
+{
+	vmsi_lock_acquire(&file->lock);
+	if (was_cut)
+		vmsi_atomic_was_cut(file);
+	vmsi_whole_arm(file);
+	vmsi_lock_release(&file->lock);
+}
+
+/*
  * Where it fails, the home file is behind, and readers look at the journal, which has
  * the commit.
  */
 static void write_home(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
+	const bool was_behind = atomic->journal.home_behind;
+	const uint64_t size = atomic->journal.home_size;
 	int error = vmsi_home_lock_begin_write(&atomic->lock);
 
 	if (error) {
@@ -208,6 +224,7 @@ static void write_home(struct vms_file *file)
 	error = vmsi_journal_write_home(&atomic->journal, atomic->staging.images,
 					atomic->staging.count);
 	end_write(atomic, error);
+	follow_home(file, was_behind || atomic->journal.home_size < size);
 }
 
 int vmsi_commit_catch_up(struct vms_file *file)
@@ -222,6 +239,7 @@ int vmsi_commit_catch_up(struct vms_file *file)
 		return error;
 	error = vmsi_journal_catch_up(&atomic->journal);
 	end_write(atomic, error);
+	follow_home(file, true);
 	return error;
 }
 
@@ -250,9 +268,6 @@ static int commit_turn(struct vms_file *file)
 		return error;
 	keep_taken(file);
 	write_home(file);
-	vmsi_lock_acquire(&file->lock);
-	vmsi_whole_arm(file);
-	vmsi_lock_release(&file->lock);
 	vmsi_trim(file);
 	return 0;
 }

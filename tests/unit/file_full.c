@@ -207,6 +207,53 @@ static void fill(const char *path)
 	fill_by(path, VMS_FILE_GATHERS);
 }
 
+/* Fill what is left of a disk. */
+static void fill_rest(const char *path)
+{
+	const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	off_t at = 0;
+
+	assert_true(fd >= 0);
+	for (off_t step = (off_t)MIB; step >= 512; step /= 2)
+		while (fallocate(fd, 0, at, step) == 0)
+			at += step;
+	assert_int_equal(close(fd), 0);
+}
+
+static uint64_t space_of(const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	return (uint64_t)status.st_blocks * 512;
+}
+
+/* A commit that cuts the file gives back what it had behind its new end. */
+static void grow_after_a_cut(const char *path)
+{
+	const uint64_t page = page_bytes();
+	vms_file *file = must_open(path, VMS_FILE_CREATE | VMS_FILE_ATOMIC |
+				   VMS_FILE_TELLS, 64 * MIB);
+	char filler[128];
+
+	(void)snprintf(filler, sizeof(filler), "%s.filler", path);
+	worked(vms_file_resize(file, 100 * page));
+	worked(vms_file_commit(file));
+	worked(vms_file_resize(file, 10 * page));
+	worked(vms_file_resize(file, 50 * page));
+	worked(vms_file_commit(file));
+	fill_rest(filler);
+	if (vms_file_resize(file, 200 * page) == 0)
+		assert_true(space_of(path) >= 200 * page);
+	else
+		assert_int_equal(errno, ENOSPC);
+	worked(vms_file_rollback(file));
+	assert_int_equal(vms_file_size(file), 50 * page);
+	worked(vms_file_close(file));
+	assert_int_equal(unlink(filler), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void fills_a_file_system_in_memory(void **state)
 {
 	const struct place *place = *state;
@@ -214,6 +261,7 @@ static void fills_a_file_system_in_memory(void **state)
 	if (mount("vmspace", place->directory, "tmpfs", 0, "size=16m") != 0)
 		skip();
 	fill(place->path);
+	grow_after_a_cut(place->path);
 	assert_int_equal(umount2(place->directory, MNT_DETACH), 0);
 }
 
@@ -225,6 +273,7 @@ static void fills_a_disk(void **state)
 	if (!mount_disk(&disk, place->directory))
 		skip();
 	fill(place->path);
+	grow_after_a_cut(place->path);
 	unmount_disk(&disk);
 }
 
