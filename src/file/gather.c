@@ -61,6 +61,29 @@ void vmsi_gather_forked(struct vms_file *file)
 	file->gather.is_inherited = true;
 }
 
+/* --- space ---------------------------------------------------------------------------- */
+
+/* Up to `space` the limit of the process has been asked for, too. */
+static int take_space(struct vms_file *file, uint64_t end)
+{
+	uint64_t *space = &file->gather.space;
+	uint64_t ahead = vmsi_min(vmsi_align_up(end, SPACE_STEP), file->maximum);
+	int error;
+
+	if (end <= *space)
+		return 0;
+	if (vmsi_disk_check_limit(ahead) != 0)
+		ahead = end;
+	error = vmsi_disk_check_limit(ahead);
+	if (error)
+		return error;
+	if (!vmsi_file_has(file, VMS_FILE_SPARSE))
+		return vmsi_disk_extend_ahead(file->fd, VMSI_DISK_KEEP_SIZE,
+					      space, end, ahead);
+	*space = ahead;
+	return 0;
+}
+
 /* --- writing out --------------------------------------------------------------------- */
 
 int vmsi_gather_write_out(struct vms_file *file)
@@ -73,8 +96,11 @@ int vmsi_gather_write_out(struct vms_file *file)
 	if (gather->length == 0)
 		return 0;
 	error = vmsi_shared_append(file, gather->bytes, gather->length, &start);
-	if (error)
+	if (error) {
+		/* What was written in part was cut off again, and the space behind. */
+		(void)take_space(file, told + gather->length);
 		return error;
+	}
 	gather->length = 0;
 	return start == told ? 0 : -EBUSY;
 }
@@ -104,27 +130,6 @@ int vmsi_file_reach(struct vms_file *file, uint64_t offset, uint64_t length)
 }
 
 /* --- gathering ------------------------------------------------------------------------ */
-
-/* Up to `space` the limit of the process has been asked for, too. */
-static int take_space(struct vms_file *file, uint64_t end)
-{
-	uint64_t *space = &file->gather.space;
-	uint64_t ahead = vmsi_min(vmsi_align_up(end, SPACE_STEP), file->maximum);
-	int error;
-
-	if (end <= *space)
-		return 0;
-	if (vmsi_disk_check_limit(ahead) != 0)
-		ahead = end;
-	error = vmsi_disk_check_limit(ahead);
-	if (error)
-		return error;
-	if (!vmsi_file_has(file, VMS_FILE_SPARSE))
-		return vmsi_disk_extend_ahead(file->fd, VMSI_DISK_KEEP_SIZE,
-					      space, end, ahead);
-	*space = ahead;
-	return 0;
-}
 
 static bool fits(const struct vmsi_gather *gather, const void *bytes, size_t length)
 {

@@ -47,6 +47,16 @@ static void set_size(struct vms_file *file, uint64_t size)
 		file->writing_back = vmsi_align_down(size, WRITE_BACK_STEP);
 }
 
+/* To cut a file gives back the space that it had past its end, too. */
+static int cut(struct vms_file *file, uint64_t size)
+{
+	const int error = vmsi_disk_truncate(file->fd, size);
+
+	if (!error)
+		file->gather.space = vmsi_min(file->gather.space, size);
+	return error;
+}
+
 /* --- taking back ---------------------------------------------------------------------- */
 
 /* A file that has become longer than that has something of others behind. */
@@ -63,7 +73,7 @@ static void take_back(struct vms_file *file, struct vmsi_written written)
 	const uint64_t end = written.start + written.length;
 
 	if (!alone || !ends_at(file, end) ||
-	    vmsi_disk_truncate(file->fd, written.start) != 0)
+	    cut(file, written.start) != 0)
 		(void)vmsi_disk_write_zeros(file->fd, written.start,
 					    written.length);
 	if (alone)
@@ -97,7 +107,7 @@ static int add_at(struct vms_file *file, const struct addition *addition,
 		return vmsi_disk_write(file->fd, addition->bytes + done, left,
 				       offset);
 	if (vmsi_file_has(file, VMS_FILE_SPARSE))
-		return vmsi_disk_truncate(file->fd, offset + left);
+		return cut(file, offset + left);
 	return vmsi_disk_extend(file->fd, offset, left, VMSI_DISK_GROW);
 }
 
@@ -107,7 +117,7 @@ static int add_at_or_cut(struct vms_file *file, struct addition *addition)
 	int error = add_at(file, addition, addition->written.start, 0);
 
 	if (error)
-		(void)vmsi_disk_truncate(file->fd, addition->written.start);
+		(void)cut(file, addition->written.start);
 	else
 		addition->written.length = addition->length;
 	return error;
@@ -133,7 +143,7 @@ static int add_rest_alone(struct vms_file *file, struct addition *addition)
 
 	if (!error)
 		written->length = addition->length;
-	else if (vmsi_disk_truncate(file->fd, written->start) == 0)
+	else if (cut(file, written->start) == 0)
 		written->length = 0;
 	return error;
 }
@@ -274,7 +284,7 @@ static int cut_or_add(struct vms_file *file, uint64_t size)
 	if (error || size == before)
 		return error;
 	if (size < before)
-		return vmsi_disk_truncate(file->fd, size);
+		return cut(file, size);
 	zeros.length = size - before;
 	return add_much(file, &zeros);
 }

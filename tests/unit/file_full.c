@@ -254,6 +254,30 @@ static void grow_after_a_cut(const char *path)
 	assert_int_equal(unlink(path), 0);
 }
 
+/* So does a file that gathers when it is made shorter. */
+static void gather_after_a_cut(const char *path)
+{
+	vms_file *file = must_open(path, VMS_FILE_CREATE | VMS_FILE_GATHERS, 0);
+	char bytes[4096];
+	char filler[128];
+	uint64_t size = 0;
+
+	(void)snprintf(filler, sizeof(filler), "%s.filler", path);
+	memset(bytes, 'g', sizeof(bytes));
+	worked(vms_file_append(file, bytes, sizeof(bytes), NULL));
+	worked(vms_file_sync(file, 0, 0, 0));
+	worked(vms_file_resize(file, 0));
+	fill_rest(filler);
+	while (vms_file_append(file, bytes, sizeof(bytes), NULL) == 0)
+		size += sizeof(bytes);
+	assert_int_equal(errno, ENOSPC);
+	worked(vms_file_sync(file, 0, 0, 0));
+	assert_int_equal(size_of(path), size);
+	worked(vms_file_close(file));
+	assert_int_equal(unlink(filler), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void fills_a_file_system_in_memory(void **state)
 {
 	const struct place *place = *state;
@@ -262,6 +286,7 @@ static void fills_a_file_system_in_memory(void **state)
 		skip();
 	fill(place->path);
 	grow_after_a_cut(place->path);
+	gather_after_a_cut(place->path);
 	assert_int_equal(umount2(place->directory, MNT_DETACH), 0);
 }
 
@@ -274,6 +299,7 @@ static void fills_a_disk(void **state)
 		skip();
 	fill(place->path);
 	grow_after_a_cut(place->path);
+	gather_after_a_cut(place->path);
 	unmount_disk(&disk);
 }
 
