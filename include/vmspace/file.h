@@ -207,8 +207,8 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  * bytes    what is added; NULL: zeros.
  * offset   where they begin is written there; NULL: nowhere.
  *
- * Returns 0; -1 with errno set; where another process has appended behind what could
- * be written in part, zeros stay in the place of that:
+ * Returns 0; -1 with errno set; where others have ever made the file longer, zeros stay
+ * in the place of what was written in part:
  *   EFBIG   the maximum, RLIMIT_FSIZE (no SIGXFSZ is raised) or the largest file of
  *           the file system would be passed; more than 2 GiB at once, while another
  *           process appends, too.

@@ -69,6 +69,7 @@ struct vms_file {
 	size_t windows;       /* that are open */
 	struct vmsi_pool window_records;
 	enum vmsi_appenders appenders;
+	bool others_append;   /* something was seen to be added that was not its own */
 	struct vmsi_gather gather;
 	uint64_t writing_back; /* up to here write-back of what was appended has begun */
 	_Atomic int write_error; /* told to an internal call, and to be told by the next

@@ -35,6 +35,7 @@ static int follow_size(struct vms_file *file)
 		error = follow_private(file, size);
 	if (error)
 		return error;
+	file->others_append |= size > file->size;
 	if (!file->sized)
 		vmsi_set_size(file, size);
 	return true_size > size ? -EFBIG : 0;
