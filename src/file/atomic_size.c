@@ -11,6 +11,7 @@
 #include "file/disk.h"
 #include "file/file.h"
 #include "file/show.h"
+#include "file/spill.h"
 #include "host/host.h"
 
 /*
@@ -250,6 +251,9 @@ int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
 
 	if (atomic_load(&file->atomic->inherited))
 		return -EPERM;
+	error = file->atomic->tells ? vmsi_spill_if_large(file) : 0;
+	if (error)
+		return error;
 	vmsi_lock_acquire(&file->lock);
 	at = atomic_load(&file->size);
 	error = vmsi_add(at, length, &end) ? set_size(file, end) : -EFBIG;

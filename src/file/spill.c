@@ -112,8 +112,17 @@ static int spill(struct vms_file *file)
 	return error;
 }
 
-/* One update is open at most, and that is the caller's. */
-#define OWN_UPDATE 1u
+/*
+ * The file that this thread has opened an update of last. One that has two open, of two
+ * files, has only the latter one's spilled.
+ */
+static _Thread_local const struct vms_file *updated
+	__attribute__((tls_model("initial-exec")));
+
+void vmsi_spill_note_update(const struct vms_file *file)
+{
+	updated = file;
+}
 
 int vmsi_spill_if_large(struct vms_file *file)
 {
@@ -123,7 +132,7 @@ int vmsi_spill_if_large(struct vms_file *file)
 	if (vmsi_pageset_count(&atomic->written) < atomic->dirty_pages ||
 	    !atomic->tracks || !vmsi_lock_try(&atomic->committing))
 		return 0;
-	if (!vmsi_gate_try_close(&atomic->gate, OWN_UPDATE)) {
+	if (!vmsi_gate_try_close(&atomic->gate, updated == file ? 1 : 0)) {
 		vmsi_lock_release(&atomic->committing);
 		return 0;
 	}

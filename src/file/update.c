@@ -26,14 +26,18 @@ static int check_writer(const struct vms_file *file)
 
 void vms_file_begin_update(vms_file *file)
 {
-	if (!check_writer(file))
-		vmsi_gate_enter(&file->atomic->gate);
+	if (check_writer(file))
+		return;
+	vmsi_gate_enter(&file->atomic->gate);
+	vmsi_spill_note_update(file);
 }
 
 void vms_file_end_update(vms_file *file)
 {
-	if (!check_writer(file))
-		vmsi_gate_leave(&file->atomic->gate);
+	if (check_writer(file))
+		return;
+	vmsi_spill_note_update(NULL);
+	vmsi_gate_leave(&file->atomic->gate);
 }
 
 static int tell(struct vms_file *file, uint64_t offset, size_t length)
