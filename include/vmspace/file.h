@@ -124,7 +124,8 @@ struct vms_file_options {
 	/*
 	 * With VMS_FILE_ATOMIC: so many bytes that were written may be in memory of the
 	 * process's own. What is committed goes back to the page cache beyond that;
-	 * with VMS_FILE_TELLS what is not is kept in the journal. 0: an eighth of the
+	 * with VMS_FILE_TELLS what is not is kept in the journal, as long as a quarter of
+	 * the mappings that the process may have suffices for it. 0: an eighth of the
 	 * machine's memory and swap.
 	 */
 	size_t dirty_limit;

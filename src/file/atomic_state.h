@@ -81,6 +81,9 @@ struct vmsi_atomic {
 	uint64_t space;            /* bytes of the home file that have space on disk */
 	uint64_t reach;            /* bytes that the file system lets a file have */
 
+	_Atomic uint64_t spill_maps; /* mappings that spilling has made; see spill.c */
+	_Atomic uint64_t spill_maps_most; /* 0: not known yet */
+
 	_Atomic uint64_t commits;
 	_Atomic uint64_t spilled_bytes;
 };

@@ -8,7 +8,35 @@
 #include "file/atomic_state.h"
 #include "file/file.h"
 #include "file/show.h"
+#include "host/file.h"
 #include "host/host.h"
+
+/* --- mappings --------------------------------------------------------------------------- */
+
+/*
+ * Each run that is spilled is a mapping of its own, and parts another one in two. All
+ * together they are a quarter at most of what the host lets the process have: from there
+ * on what is written stays in memory until the commit.
+ */
+#define MAPS_PARTS 8u
+/* The kernel's default of vm.max_map_count, if the host does not tell. */
+#define MAPS_DEFAULT 65530u
+
+static bool may_map(struct vmsi_atomic *atomic)
+{
+	uint64_t maps = 0;
+
+	if (!atomic_load(&atomic->spill_maps_most)) {
+		if (!vmsi_host_read_number("/proc/sys/vm/max_map_count", &maps) ||
+		    maps < MAPS_PARTS)
+			maps = MAPS_DEFAULT;
+		atomic_store(&atomic->spill_maps_most, maps / MAPS_PARTS);
+	}
+	return atomic_load(&atomic->spill_maps) <
+		atomic_load(&atomic->spill_maps_most);
+}
+
+/* --- spilling --------------------------------------------------------------------------- */
 
 /* As many pages of a run as one record of the staging holds. */
 static struct vmsi_page_run piece_of(const struct vmsi_staging *staging,
@@ -88,6 +116,7 @@ static int spill_run(struct vms_file *file, struct vmsi_page_run run)
 		error = vmsi_show_images(file, part, offsets[0]);
 		if (error)
 			break;
+		atomic_fetch_add(&atomic->spill_maps, 1);
 		vmsi_pageset_remove(&atomic->written, part);
 		vmsi_pageset_remove(&atomic->kept, part);
 		atomic_fetch_add(&atomic->spilled_bytes,
@@ -105,7 +134,11 @@ static int spill(struct vms_file *file)
 	int error = vmsi_staging_prepare(&atomic->staging,
 					 vmsi_pageset_count(&atomic->written));
 
-	while (!error && vmsi_pageset_next(&atomic->written, run.end, &run)) {
+	/* Those of earlier commits are gone with what they showed. */
+	if (vmsi_pageset_count(&atomic->spilled) == 0)
+		atomic_store(&atomic->spill_maps, 0);
+	while (!error && may_map(atomic) &&
+	       vmsi_pageset_next(&atomic->written, run.end, &run)) {
 		run = piece_of(&atomic->staging, run);
 		error = spill_run(file, run);
 	}
@@ -124,13 +157,21 @@ void vmsi_spill_note_update(const struct vms_file *file)
 	updated = file;
 }
 
+/* With no lock: the next commit changes it. */
+static bool is_used_up(struct vmsi_atomic *atomic)
+{
+	return vmsi_pageset_count(&atomic->spilled) > 0 &&
+		atomic_load(&atomic->spill_maps) >=
+			atomic_load(&atomic->spill_maps_most);
+}
+
 int vmsi_spill_if_large(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
 	if (vmsi_pageset_count(&atomic->written) < atomic->dirty_pages ||
-	    !atomic->tracks || !vmsi_lock_try(&atomic->committing))
+	    !atomic->tracks || is_used_up(atomic) || !vmsi_lock_try(&atomic->committing))
 		return 0;
 	if (!vmsi_gate_try_close(&atomic->gate, updated == file ? 1 : 0)) {
 		vmsi_lock_release(&atomic->committing);

@@ -95,11 +95,78 @@ static void appends_of_an_update_are_spilled(void **state)
 	must_have_records(place->path);
 }
 
+/* --- mappings ----------------------------------------------------------------------------- */
+
+static uint64_t maps_most(void)
+{
+	FILE *file = fopen("/proc/sys/vm/max_map_count", "r");
+	unsigned long long most = 0;
+
+	if (file) {
+		if (fscanf(file, "%llu", &most) != 1)
+			most = 0;
+		(void)fclose(file);
+	}
+	return most;
+}
+
+static uint64_t maps(void)
+{
+	FILE *file = fopen("/proc/self/maps", "r");
+	uint64_t lines = 0;
+	int byte;
+
+	assert_non_null(file);
+	while ((byte = getc(file)) != EOF)
+		lines += byte == '\n';
+	(void)fclose(file);
+	return lines;
+}
+
+/* Pages that lie apart, as many as a quarter of the mappings that there may be. */
+static void scattered_pages_leave_mappings_for_others(void **state)
+{
+	const struct place *place = *state;
+	const uint64_t most = maps_most();
+	const uint64_t pages = most / 4;
+	const uint64_t before = maps();
+	vms_file *file;
+	char *at;
+
+	/* It takes too long where there are millions. */
+	if (most == 0 || most > 100000)
+		skip();
+	file = open_limited(place->path, VMS_FILE_SPARSE, 64);
+	worked(vms_file_resize(file, 2 * pages * page_bytes()));
+	worked(vms_file_commit(file));
+	at = vms_file_at(file, 0, 2 * pages * page_bytes());
+	for (uint64_t i = 0; i < pages; i++) {
+		worked(vms_file_will_write(file, 2 * i * page_bytes(), 8));
+		memcpy(at + 2 * i * page_bytes(), &i, 8);
+	}
+	assert_true(spilled(file) > 0);
+	assert_true(maps() <= before + most / 4 + 64);
+	worked(vms_file_commit(file));
+	for (uint64_t i = 0; i < pages; i++)
+		assert_memory_equal(at + 2 * i * page_bytes(), &i, 8);
+	assert_true(maps() <= before + 64);
+	/* The next commit is spilled again. */
+	for (uint64_t i = 0; i < 1000; i++) {
+		worked(vms_file_will_write(file, 2 * i * page_bytes(), 8));
+		memset(at + 2 * i * page_bytes(), 'x', 8);
+	}
+	assert_true(spilled(file) > 0);
+	worked(vms_file_commit(file));
+	assert_memory_equal(at + 1998 * page_bytes(), "xxxxxxxx", 8);
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		atomic_test(appends_are_spilled),
 		atomic_test(appends_of_an_update_are_spilled),
+		atomic_test(scattered_pages_leave_mappings_for_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
