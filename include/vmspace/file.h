@@ -359,6 +359,8 @@ int vms_file_copy_in(vms_file *file, uint64_t offset, const void *bytes,
  * Returns 0; -1 with errno set:
  *   ERANGE  the range does not lie in the file.
  *   EINVAL  unknown flags; a private or an atomic file.
+ *   ENXIO, EIO  a part of the range is lost, as by vms_file_end_access, and what was
+ *           stored there with it; until vms_file_refresh. The rest is durable.
  *   EIO, ENOSPC, EDQUOT  something written since the last sync that returned 0 is
  *           not on disk, perhaps not of this range. This is told once for each time
  *           that the kernel reports it. All of the file that is in memory was marked

@@ -25,6 +25,9 @@
  * error of the disk is rare. What was evicted from memory meanwhile is lost, and
  * what was told is all that is known of it.
  *
+ * What is lost takes stores that nobody sees, of any thread: it is not on disk, though
+ * the sync has done all that it can.
+ *
  * One thread syncs at a time. Another one, whose pages have failed too, might
  * otherwise find the error taken and its pages not marked yet, and return 0.
  */
@@ -186,6 +189,8 @@ static int sync_with_lock(struct vms_file *file, uint64_t offset, uint64_t lengt
 	if (kept)
 		(void)mark_again(file);
 	error = sync_once(file, offset, length, flags);
+	if (!error)
+		error = vmsi_losses_why(&file->losses, offset, length);
 	return kept ? kept : error;
 }
 
