@@ -110,6 +110,34 @@ static int copy_mapped(const struct copy *copy)
 	return copy_beside_losses(copy);
 }
 
+/*
+ * Whether what lies behind the copy in the last page may be past the end of the file,
+ * which no fault tells. Of an atomic file the end is that of its commits.
+ */
+static bool may_be_past_end(const struct copy *copy)
+{
+	const struct vms_file *file = copy->file;
+
+	if (file->atomic || atomic_load(&file->sized))
+		return false;
+	if (copy->direction == COPY_IN)
+		return !vmsi_file_has(file, VMS_FILE_PRIVATE);
+	return ((const char *)copy->bytes)[copy->length - 1] == 0;
+}
+
+static int check_end(const struct copy *copy)
+{
+	uint64_t size;
+	int error;
+
+	if (!may_be_past_end(copy))
+		return 0;
+	error = vmsi_disk_size(copy->file->fd, &size);
+	if (error)
+		return error;
+	return size < copy->offset + copy->length ? -ENXIO : 0;
+}
+
 /* A file that only has windows is read and written by system calls. */
 static int copy_by_calls(const struct copy *copy)
 {
@@ -154,6 +182,8 @@ static int run(const struct copy *copy)
 	if (error || copy->length == 0)
 		return vmsi_status(error);
 	error = copy->file->base ? copy_mapped(copy) : copy_by_calls(copy);
+	if (!error && copy->file->base)
+		error = check_end(copy);
 	if (!error)
 		error = tell(copy);
 	errno = earlier;
