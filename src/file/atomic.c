@@ -181,6 +181,12 @@ int vmsi_atomic_start(struct vms_file *file)
 		base, base + file->mapped });
 }
 
+void vmsi_atomic_leave(struct vms_file *file)
+{
+	file->atomic->lock.fd = -1;
+	file->atomic->is_left = true;
+}
+
 static int close_journal(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
@@ -202,7 +208,7 @@ static int close_writer(struct vms_file *file)
 	struct vmsi_atomic *atomic = file->atomic;
 	int error = 0;
 
-	if (atomic_load(&atomic->inherited))
+	if (atomic_load(&atomic->inherited) || atomic->is_left)
 		vmsi_journal_abandon(&atomic->journal);
 	else
 		error = close_journal(file);

@@ -37,6 +37,9 @@ int vmsi_atomic_resize(struct vms_file *file, uint64_t size);
  */
 void vmsi_atomic_was_cut(struct vms_file *file);
 
+/* The descriptor is not the file's any more: closing leaves the journal as it is. */
+void vmsi_atomic_leave(struct vms_file *file);
+
 /* Of a file that is only read. */
 int vmsi_atomic_refresh(struct vms_file *file);
 int vmsi_atomic_begin_access(struct vms_file *file);

@@ -8,6 +8,7 @@
 #include "file/atomic.h"
 #include "file/atomic_state.h"
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/file.h"
 #include "file/show.h"
@@ -216,6 +217,9 @@ int vmsi_atomic_resize(struct vms_file *file, uint64_t size)
 
 	if (atomic_load(&file->atomic->inherited))
 		return -EPERM;
+	error = vmsi_descriptor_look(file, NULL);
+	if (error)
+		return error;
 	vmsi_lock_acquire(&file->lock);
 	error = set_size(file, size);
 	vmsi_lock_release(&file->lock);
@@ -251,7 +255,9 @@ int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
 
 	if (atomic_load(&file->atomic->inherited))
 		return -EPERM;
-	error = file->atomic->tells ? vmsi_spill_if_large(file) : 0;
+	error = vmsi_descriptor_look(file, NULL);
+	if (!error && file->atomic->tells)
+		error = vmsi_spill_if_large(file);
 	if (error)
 		return error;
 	vmsi_lock_acquire(&file->lock);

@@ -52,6 +52,7 @@ struct vmsi_atomic {
 	struct vmsi_reader reader; /* this, and else nothing of what follows */
 	bool tells;                /* VMS_FILE_TELLS */
 	_Atomic bool inherited;    /* in a forked child: the journal is the parent's */
+	bool is_left;              /* the program has taken the descriptor of the file */
 
 	struct vmsi_lock committing;
 	struct vmsi_turns turns;   /* guarded by itself */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "file/alone.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/gather.h"
 #include "host/host.h"
@@ -132,7 +133,7 @@ static int check_end(const struct copy *copy)
 
 	if (!may_be_past_end(copy))
 		return 0;
-	error = vmsi_disk_size(copy->file->fd, &size);
+	error = vmsi_descriptor_look(copy->file, &size);
 	if (error)
 		return error;
 	return size < copy->offset + copy->length ? -ENXIO : 0;
@@ -142,8 +143,10 @@ static int check_end(const struct copy *copy)
 static int copy_by_calls(const struct copy *copy)
 {
 	size_t got;
-	int error;
+	int error = vmsi_descriptor_look(copy->file, NULL);
 
+	if (error)
+		return error;
 	if (copy->direction == COPY_IN)
 		return vmsi_disk_write(copy->file->fd, copy->bytes,
 				       copy->length, copy->offset);

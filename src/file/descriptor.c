@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "file/file.h"
 #include "host/host.h"
 
 /* As many as Linux follows. */
@@ -294,4 +295,33 @@ int vmsi_descriptor_take(int fd, const struct vms_file_options *options)
 	vmsi_descriptor_link(link, fd);
 	own = open_again(link, open_flags(options), 0);
 	return (int)(own >= 0 ? own : vmsi_host.duplicate(fd));
+}
+
+/* --- what became of it ---------------------------------------------------------------- */
+
+static bool is_of_file(const struct stat *status, const struct vms_file *file)
+{
+	return status->st_dev == file->device && status->st_ino == file->inode;
+}
+
+bool vmsi_descriptor_was_taken(const struct vms_file *file)
+{
+	struct stat status;
+
+	return vmsi_host.fstat(file->fd, &status) == 0 &&
+		!is_of_file(&status, file);
+}
+
+int vmsi_descriptor_look(const struct vms_file *file, uint64_t *size)
+{
+	struct stat status;
+	const long error = vmsi_host.fstat(file->fd, &status);
+
+	if (error)
+		return (int)error;
+	if (!is_of_file(&status, file))
+		return -EBADF;
+	if (size)
+		*size = (uint64_t)status.st_size;
+	return 0;
 }

@@ -4,6 +4,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
 #include <vmspace/file.h>
@@ -41,6 +42,13 @@ void vmsi_descriptor_remove(int fd, const struct vmsi_made *made);
  * where fd is not open for what the options ask.
  */
 int vmsi_descriptor_take(int fd, const struct vms_file_options *options);
+
+/*
+ * How long a file is; NULL: not wanted. -EBADF also where its descriptor is of another
+ * one: the program has closed it, and opened something by the same number.
+ */
+int vmsi_descriptor_look(const struct vms_file *file, uint64_t *size);
+bool vmsi_descriptor_was_taken(const struct vms_file *file);
 
 /* Open the directory of what was made, to be synced. Returns it or -errno. */
 int vmsi_descriptor_directory(const struct vmsi_made *made);

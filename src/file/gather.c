@@ -6,6 +6,7 @@
 
 #include "file/appenders.h"
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/grow.h"
 #include "space/inside.h"
@@ -72,6 +73,9 @@ static int take_space(struct vms_file *file, uint64_t end)
 
 	if (end <= *space)
 		return 0;
+	error = vmsi_descriptor_look(file, NULL);
+	if (error)
+		return error;
 	if (vmsi_disk_check_limit(ahead) != 0)
 		ahead = end;
 	error = vmsi_disk_check_limit(ahead);

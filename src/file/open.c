@@ -56,6 +56,8 @@ static int look_at(struct vms_file *file)
 		return (int)error;
 	if (!S_ISREG(status.st_mode))
 		return -ENODEV;
+	file->device = status.st_dev;
+	file->inode = status.st_ino;
 	vmsi_set_size(file, (uint64_t)status.st_size);
 	return 0;
 }
@@ -239,15 +241,29 @@ vms_file *vms_file_open_fd(int fd, const struct vms_file_options *options)
 
 /* --- closing -------------------------------------------------------------------------- */
 
+/*
+ * A descriptor that is of something else now is the program's: nothing is written by it,
+ * and it stays open. The journal stays, too, with what the file has not.
+ */
+static void leave_descriptor(struct vms_file *file)
+{
+	file->gather.length = 0;
+	file->gather.space = 0;
+	file->fd = -1;
+	if (file->atomic)
+		vmsi_atomic_leave(file);
+}
+
 int vms_file_close(vms_file *file)
 {
 	const int earlier = errno;
-	int error = 0;
-	int lost, closed;
+	int error, lost, closed;
 
 	if (!file)
 		return 0;
 	vmsi_file_unregister(file);
+	if (vmsi_descriptor_was_taken(file))
+		leave_descriptor(file);
 	error = vmsi_gather_close(file);
 	if (file->atomic)
 		error = vmsi_atomic_close(file);

@@ -3,6 +3,7 @@
 
 #include "file/atomic.h"
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/gather.h"
 #include "file/grow.h"
@@ -62,6 +63,9 @@ static int refresh(struct vms_file *file)
 
 	if (!file)
 		return -EINVAL;
+	error = vmsi_descriptor_look(file, NULL);
+	if (error)
+		return error;
 	if (file->atomic && vmsi_file_has(file, VMS_FILE_READ_ONLY))
 		return vmsi_atomic_refresh(file);
 	do

@@ -6,6 +6,7 @@
 
 #include "file/appenders.h"
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/grow.h"
 #include "file/write_error.h"
@@ -232,7 +233,9 @@ int vmsi_shared_append(struct vms_file *file, const void *bytes, size_t length,
 		return -EFBIG;
 	if (length == 0)
 		return 0;
-	error = vmsi_appenders_join(file);
+	error = vmsi_descriptor_look(file, NULL);
+	if (!error)
+		error = vmsi_appenders_join(file);
 	if (!error)
 		error = add_much(file, &addition);
 	if (error)
@@ -272,7 +275,7 @@ static int lengthen(struct vms_file *file, uint64_t before, uint64_t size)
 static int cut_or_add(struct vms_file *file, uint64_t size)
 {
 	uint64_t before = 0;
-	int error = vmsi_disk_size(file->fd, &before);
+	int error = vmsi_descriptor_look(file, &before);
 
 	if (error || size == before)
 		return error;
@@ -281,8 +284,10 @@ static int cut_or_add(struct vms_file *file, uint64_t size)
 
 int vmsi_shared_resize(struct vms_file *file, uint64_t size)
 {
-	int error = vmsi_appenders_join(file);
+	int error = vmsi_descriptor_look(file, NULL);
 
+	if (!error)
+		error = vmsi_appenders_join(file);
 	if (!error)
 		error = cut_or_add(file, size);
 	if (!error)

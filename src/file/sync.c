@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/gather.h"
 #include "file/write_error.h"
 #include "host/host.h"
@@ -211,6 +212,8 @@ int vms_file_sync(vms_file *file, uint64_t offset, uint64_t length, unsigned fla
 
 	if (!error)
 		error = check(file, offset, &length, flags);
+	if (!error)
+		error = vmsi_descriptor_look(file, NULL);
 	if (error)
 		return vmsi_status(error);
 	vmsi_lock_acquire(&file->sync_lock);

@@ -6,6 +6,7 @@
 #include "base/align.h"
 #include "file/atomic_state.h"
 #include "file/commit.h"
+#include "file/descriptor.h"
 #include "file/file.h"
 #include "file/rollback.h"
 #include "file/spill.h"
@@ -71,7 +72,7 @@ static int check_committer(const struct vms_file *file)
 
 	if (!error && atomic_load(&file->atomic->inherited))
 		error = -EPERM;
-	return error;
+	return error ? error : vmsi_descriptor_look(file, NULL);
 }
 
 int vms_file_commit(vms_file *file)
