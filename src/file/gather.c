@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "file/appenders.h"
 #include "file/base.h"
 #include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/grow.h"
+#include "host/host.h"
 #include "space/inside.h"
 
 /*
@@ -21,6 +23,35 @@
 #define SPACE_STEP ((uint64_t)8 << 20)
 
 /* --- opening and closing ------------------------------------------------------------ */
+
+/*
+ * Of the file system's own, for where the blocks are: it is no space past the end. A file
+ * with holes may have some of that all the same.
+ */
+#define OWN_BYTES ((uint64_t)128 << 10)
+
+/*
+ * To cut a file to the size that it has gives back what lies behind. Not where others
+ * were seen to append: they might come before the cut.
+ */
+static void give_back_space(struct vms_file *file)
+{
+	uint64_t size;
+
+	if (!file->others_append && vmsi_descriptor_look(file, &size) == 0 &&
+	    size == file->size)
+		(void)vmsi_disk_truncate(file->fd, size);
+}
+
+/* What one has taken ahead that was killed. */
+static void give_back_leftover(struct vms_file *file)
+{
+	struct stat status;
+
+	if (vmsi_host.fstat(file->fd, &status) == 0 &&
+	    (uint64_t)status.st_blocks * 512 > file->size + OWN_BYTES)
+		give_back_space(file);
+}
 
 int vmsi_gather_open(struct vms_file *file)
 {
@@ -36,6 +67,7 @@ int vmsi_gather_open(struct vms_file *file)
 	if (!gather->bytes)
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
 	gather->space = file->size;
+	give_back_leftover(file);
 	return 0;
 }
 
@@ -47,9 +79,8 @@ int vmsi_gather_close(struct vms_file *file)
 	if (!gather->bytes)
 		return 0;
 	error = vmsi_gather_flush(file);
-	/* To cut a file to the size that it has gives back what lies behind. */
 	if (gather->space > file->size)
-		(void)vmsi_disk_truncate(file->fd, file->size);
+		give_back_space(file);
 	vmsi_records_put(NULL, gather->bytes, GATHER_BYTES);
 	gather->bytes = NULL;
 	return error;
