@@ -259,7 +259,8 @@ int vms_file_refresh(vms_file *file);
  * madvise(2) of all pages that have a byte of the range. ERANGE where the range does
  * not lie in the file, ENXIO where it was opened with window_addresses, else as
  * madvise(2). MADV_DONTNEED and the like on a private
- * file lose what was written, as there; on an atomic one they are EINVAL.
+ * file lose what was written, as there; on an atomic one they are EINVAL, and so is
+ * advice that the library does not know.
  */
 int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice);
 
