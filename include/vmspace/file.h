@@ -156,7 +156,8 @@ struct vms_file_options {
 	 * With VMS_FILE_ATOMIC: how many bytes of written pages the process keeps in
 	 * memory of its own. Beyond that, pages that are committed become pages of the
 	 * page cache again. Pages that are not committed are moved to the journal
-	 * (spilled) with VMS_FILE_TELLS; without it they stay, above the limit too.
+	 * (spilled) with VMS_FILE_TELLS, as long as a quarter of the mappings that the
+	 * process may have suffices for it; without it they stay, above the limit too.
 	 * 0: an eighth of the machine's memory and swap.
 	 */
 	size_t dirty_limit;
@@ -175,7 +176,8 @@ struct vms_file_options {
  * memory of its own and writes nothing).
  *
  * Returns the file, which the caller gives back by vms_file_close(); NULL with
- * errno set on failure, and a file that was made by the call is removed again:
+ * errno set on failure, and a file that was made by the call is removed again, where
+ * its file system has files without a name (O_TMPFILE: most on disks):
  *   EINVAL    struct_size is too small; unknown flags or flags that exclude each
  *             other; a field for a flag that is not given; an atomic file by
  *             descriptor without a path of its journal; VMS_FILE_CREATE with a
@@ -245,9 +247,9 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  * bytes    what is added; NULL: zeros.
  * offset   where they begin is written there; NULL: nowhere.
  *
- * Returns 0; -1 with errno set, and the size is as before. Only where a part had been
- * written, and another process has appended behind it, the file cannot be cut again: as
- * many zeros stay there, so a log needs records that are not taken for zeros.
+ * Returns 0; -1 with errno set, and the size is as before. Only where others have ever
+ * made the file longer, it is not cut again: zeros stay in the place of what was written
+ * in part, so a log needs records that are not taken for zeros.
  *   EFBIG   the maximum, RLIMIT_FSIZE (no SIGXFSZ is raised) or the largest file of
  *           the file system would be passed; more than 2 GiB at once, while another
  *           process appends, too.
@@ -301,7 +303,8 @@ int vms_file_refresh(vms_file *file);
  * madvise(2) of all pages that have a byte of the range. ERANGE where the range does
  * not lie in the file, ENXIO where it was opened with window_addresses, else as
  * madvise(2). MADV_DONTNEED and the like on a private file lose what was written, as
- * there; on an atomic one they are EINVAL. Returns 0; -1 with errno set.
+ * there; on an atomic one they are EINVAL, and so is advice that the library does not
+ * know. Returns 0; -1 with errno set.
  */
 int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice);
 
@@ -416,8 +419,8 @@ int vms_file_copy_in(vms_file *file, uint64_t offset, const void *bytes,
  *   ERANGE  the range does not lie in the file.
  *   EINVAL  unknown flags; a private or an atomic file.
  *   EBADF   the library's descriptor is gone.
- *   ENXIO, EIO  a part of the range is lost, as vms_file_end_access: what was stored
- *           there is nowhere. Until vms_file_refresh.
+ *   ENXIO, EIO  a part of the range is lost, as by vms_file_end_access, and what was
+ *           stored there with it; until vms_file_refresh. The rest is durable.
  *   EIO, ENOSPC, EDQUOT  something written since the last sync that returned 0 is
  *           not on disk, perhaps not of this range. This is told once for each time
  *           that the kernel reports it. All of the file that is in memory was marked
@@ -425,61 +428,6 @@ int vms_file_copy_in(vms_file *file, uint64_t offset, const void *bytes,
  *           it.
  */
 int vms_file_sync(vms_file *file, uint64_t offset, uint64_t length, unsigned flags);
-
-/* --- commits of all or nothing --------------------------------------------------- */
-
-/*
- * Between the two, a thread changes what belongs together: a commit by another
- * thread takes all of it or nothing. A commit waits until no update is open, and
- * updates wait for as long as it copies what was written. It is a deadlock to call
- * vms_file_commit or vms_file_rollback inside of an update of the same thread, which
- * then waits for ever; to wait there for a thread that commits; or to nest updates. Not
- * needed where one thread alone writes and commits.
- */
-void vms_file_begin_update(vms_file *file);
-void vms_file_end_update(vms_file *file);
-
-/*
- * Tell that a range is going to be written, in the same update (with one thread:
- * before the next commit). No system call and no fault, unless the dirty limit is
- * reached, and then the journal gets what was told so far.
- *
- * Returns 0; -1 with errno set: ERANGE; EINVAL the file is not atomic; EBADF it is
- * read-only; ENOMEM; ENOSPC, EDQUOT, EIO of the journal.
- */
-int vms_file_will_write(vms_file *file, uint64_t offset, size_t length);
-
-/*
- * Commit what was written since the last commit. When it returns 0, all of it
- * outlasts a crash of the machine; a machine that stops before has all of it or
- * nothing. Threads that commit at the same time share one fdatasync(2). What
- * others write meanwhile is in this commit or in the next.
- *
- * Readers who are in an access are waited for a moment, a millisecond or so. If they
- * stay, the commit returns 0 without them: it is durable in the journal, where accesses
- * that begin from then on see it, and it comes into the file with a later commit. When
- * the journal is full (64 MiB), and at vms_file_rollback, _close and _open after a
- * crash, they are waited for; for ever by a thread that has such an access open itself.
- * Accesses by one vms_file that overlap show the same commit.
- *
- * Returns 0; -1 with errno set, and what was written is still there, uncommitted:
- *   EINVAL  the file is not atomic.
- *   EBADF   it is read-only; the library's descriptor is gone.
- *   EPERM   in a forked child.
- *   ENXIO   somebody else has shortened the file.
- *   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM  of the journal. After EIO it is not known
- *           whether the commit would outlast a crash at this moment; the next
- *           commit that returns 0 settles it.
- */
-int vms_file_commit(vms_file *file);
-
-/*
- * Drop what was written since the last commit: contents and size are as it left
- * them. Waits for updates that are open. Returns 0; -1 with errno set: EINVAL,
- * EBADF, EPERM as vms_file_commit; EIO, ENOSPC, EDQUOT: the last commit is in the
- * journal and cannot be written to the file; ENOMEM.
- */
-int vms_file_rollback(vms_file *file);
 
 /* --- figures --------------------------------------------------------------------- */
 
@@ -503,5 +451,7 @@ int vms_file_get_stats(vms_file *file, struct vms_file_stats *stats);
 #ifdef __cplusplus
 }
 #endif
+
+#include <vmspace/file_commit.h>
 
 #endif

@@ -2,6 +2,7 @@
 #include "file/accesses.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
 #include "file/file.h"
@@ -56,4 +57,20 @@ void vmsi_accesses_tell(const struct vms_file *file, uint64_t offset, int error)
 		access->lost_at = offset;
 		access->error = error;
 	}
+}
+
+void vmsi_accesses_begin(struct vms_file_access *access, struct vms_file *file)
+{
+	*access = (struct vms_file_access){ .file = file,
+					    .outer = vmsi_accesses };
+	atomic_signal_fence(memory_order_release);
+	vmsi_accesses = access;
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
+int vmsi_accesses_end(struct vms_file_access *access)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	vmsi_accesses = access->outer;
+	return -access->error;
 }

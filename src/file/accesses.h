@@ -31,4 +31,12 @@ void vmsi_accesses_spoil(const struct vms_file *file);
 /* Tell the accesses of a file that this thread has open what was lost. */
 void vmsi_accesses_tell(const struct vms_file *file, uint64_t offset, int error);
 
+/*
+ * An access of the library's own, around its loads and stores of a file that is written.
+ * end tells of what this thread itself has met, 0, -EIO or -ENXIO, and not of what is
+ * lost elsewhere.
+ */
+void vmsi_accesses_begin(struct vms_file_access *access, struct vms_file *file);
+int vmsi_accesses_end(struct vms_file_access *access);
+
 #endif

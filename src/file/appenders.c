@@ -12,6 +12,7 @@
  *
  *   APPENDS   shared by all that append; exclusive: the others wait
  *   KEEPS_OUT held by one that lets nobody else append
+ *   (3        held by one that makes the file: descriptor.c)
  */
 enum byte {
 	APPENDS = 1,

@@ -11,6 +11,7 @@
 #include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/file.h"
+#include "file/journal_path.h"
 #include "file/inherit.h"
 #include "file/overlay.h"
 #include "file/reader.h"
@@ -206,7 +207,20 @@ int vmsi_atomic_start(struct vms_file *file)
 	}
 	if (!atomic->tracks)
 		return 0;
+	vmsi_whole_arm(file);
 	return vmsi_tracker_follow(&atomic->tracker, mapped_range(file));
+}
+
+void vmsi_atomic_leave(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	/* What is still ours of the other descriptors is closed, and nothing else. */
+	if (!vmsi_descriptor_is_of(file, atomic->lock.fd))
+		atomic->lock.fd = -1;
+	if (!vmsi_path_names(atomic->journal.path, atomic->journal.fd))
+		atomic->journal.fd = -1;
+	atomic->is_left = true;
 }
 
 static int close_journal(struct vms_file *file)
@@ -230,13 +244,14 @@ static int close_writer(struct vms_file *file)
 	struct vmsi_atomic *atomic = file->atomic;
 	int error = 0;
 
-	if (atomic_load(&atomic->inherited))
+	if (atomic_load(&atomic->inherited) || atomic->is_left)
 		vmsi_journal_abandon(&atomic->journal);
 	else
 		error = close_journal(file);
 	if (atomic->stall)
 		vmsi_stall_close(atomic->stall);
 	close_tracker(atomic);
+	vmsi_whole_close(file);
 	close_sets(atomic);
 	vmsi_staging_close(&atomic->staging);
 	return error;

@@ -31,6 +31,15 @@ int vmsi_atomic_append(struct vms_file *file, const void *bytes, size_t length,
 		       uint64_t *offset);
 int vmsi_atomic_resize(struct vms_file *file, uint64_t size);
 
+/*
+ * The home file was cut to the size of a commit, which gave back the space that it had
+ * behind. What it has grown by meanwhile gets its space again. With the file's lock.
+ */
+void vmsi_atomic_was_cut(struct vms_file *file);
+
+/* The descriptor is not the file's any more: closing leaves the journal as it is. */
+void vmsi_atomic_leave(struct vms_file *file);
+
 /* Of a file that is only read. begin_refresh: an access before losses are mended. */
 int vmsi_atomic_begin_refresh(struct vms_file *file);
 int vmsi_atomic_begin_access(struct vms_file *file);

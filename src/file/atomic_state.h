@@ -18,6 +18,7 @@
 #include "file/staging.h"
 #include "file/tracker.h"
 #include "file/turns.h"
+#include "file/whole.h"
 
 /*
  * What an atomic file that is written consists of. A page of base is in one of these
@@ -52,6 +53,7 @@ struct vmsi_atomic {
 	struct vmsi_reader reader; /* this, and else nothing of what follows */
 	bool tells;                /* VMS_FILE_TELLS */
 	_Atomic bool inherited;    /* in a forked child: the journal is the parent's */
+	bool is_left;              /* the program has taken the descriptor of the file */
 
 	struct vmsi_lock committing;
 	struct vmsi_turns turns;   /* guarded by itself */
@@ -66,6 +68,7 @@ struct vmsi_atomic {
 	bool tracks;               /* tracker is open */
 	struct vmsi_stall *stall;    /* without VMS_FILE_TELLS */
 	struct vmsi_staging staging;
+	struct vmsi_canary canary; /* dies where somebody cuts the home file off */
 
 	struct vmsi_pageset written;   /* added to by any thread in an update */
 	struct vmsi_pageset taken;     /* by the commit under way */
@@ -78,6 +81,10 @@ struct vmsi_atomic {
 	uint64_t smallest;         /* size since the latest commit */
 	uint64_t record_smallest;  /* size since the latest record of the journal */
 	uint64_t space;            /* bytes of the home file that have space on disk */
+	uint64_t reach;            /* bytes that the file system lets a file have */
+
+	_Atomic uint64_t spill_maps; /* mappings that spilling has made; see spill.c */
+	_Atomic uint64_t spill_maps_most; /* 0: not known yet */
 
 	struct vmsi_inheritance inheritance; /* while a fork is under way */
 

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "file/accesses.h"
 #include "file/alone.h"
+#include "file/atomic.h"
 #include "file/atomic_state.h"
 #include "file/file.h"
 #include "file/show.h"
@@ -63,6 +65,8 @@ static int take_written(struct vms_file *file)
 	struct vmsi_page_run run = { 0, 0 };
 	int error = vmsi_alone_find(file);
 
+	if (!error)
+		error = vmsi_whole_skip_lost(file);
 	if (error)
 		return error;
 	error = vmsi_staging_prepare(&atomic->staging,
@@ -70,6 +74,24 @@ static int take_written(struct vms_file *file)
 	while (!error && vmsi_pageset_next(&atomic->written, run.end, &run))
 		error = take_run(file, run);
 	return error;
+}
+
+/*
+ * Pages that were told are perhaps the home file's still, which may have been cut off; or
+ * it was, and private pages have gone with that.
+ */
+static int take_what_is_there(struct vms_file *file)
+{
+	struct vms_file_access access;
+	int error, lost;
+
+	vmsi_accesses_begin(&access, file);
+	error = take_written(file);
+	lost = vmsi_accesses_end(&access);
+	if (!error)
+		error = lost;
+	return error ? error :
+		vmsi_whole_check(file, &file->atomic->taken);
 }
 
 static bool is_nothing_new(const struct vms_file *file)
@@ -102,7 +124,7 @@ static int take(struct vms_file *file, struct vmsi_sizes *sizes,
 	vmsi_alone_begin(file);
 	*before = (struct before){ vmsi_journal_mark(&atomic->journal),
 				   atomic->smallest, atomic->record_smallest };
-	error = take_written(file);
+	error = take_what_is_there(file);
 	*sizes = vmsi_alone_sizes(file);
 	*nothing = !error && is_nothing_new(file);
 	/* What is cut off from here on is the next commit's to tell. */
@@ -171,12 +193,27 @@ static void end_write(struct vmsi_atomic *atomic, int error)
 }
 
 /*
+ * The home file was written. On the way it may have been shorter than it is now, where
+ * it was behind.
+ */
+static void follow_home(struct vms_file *file, bool was_cut)
+{
+	vmsi_lock_acquire(&file->lock);
+	if (was_cut)
+		vmsi_atomic_was_cut(file);
+	vmsi_whole_arm(file);
+	vmsi_lock_release(&file->lock);
+}
+
+/*
  * Where it fails, or readers stay in it, the home file is behind: readers who come look
  * at the journal, which has the commit.
  */
 static void write_home(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
+	const bool was_behind = atomic->journal.home_behind;
+	const uint64_t size = atomic->journal.home_size;
 	int error = vmsi_home_lock_try_write(&atomic->lock);
 
 	if (error) {
@@ -187,6 +224,7 @@ static void write_home(struct vms_file *file)
 	error = vmsi_journal_write_home(&atomic->journal, atomic->staging.images,
 					atomic->staging.count);
 	end_write(atomic, error);
+	follow_home(file, was_behind || atomic->journal.home_size < size);
 }
 
 int vmsi_commit_catch_up(struct vms_file *file, enum vmsi_patience patience)
@@ -202,6 +240,7 @@ int vmsi_commit_catch_up(struct vms_file *file, enum vmsi_patience patience)
 		return error;
 	error = vmsi_journal_catch_up(&atomic->journal);
 	end_write(atomic, error);
+	follow_home(file, true);
 	return error;
 }
 
@@ -211,6 +250,8 @@ static int make_durable(struct vms_file *file, bool *nothing)
 	struct vmsi_sizes sizes;
 	int error = take(file, &sizes, &before, nothing);
 
+	if (!error)
+		error = vmsi_journal_check_home(&file->atomic->journal);
 	if (!error && !*nothing)
 		error = write_journal(file, sizes);
 	if (error)
@@ -226,9 +267,7 @@ static int commit_turn(struct vms_file *file)
 	/* What is new becomes durable without it, as long as the journal has room. */
 	(void)vmsi_commit_catch_up(file, vmsi_journal_is_full(&file->atomic->journal) ?
 					 VMSI_WAIT : VMSI_TRY);
-	error = vmsi_journal_check_home(&file->atomic->journal);
-	if (!error)
-		error = make_durable(file, &nothing);
+	error = make_durable(file, &nothing);
 	if (error || nothing)
 		return error;
 	keep_taken(file);

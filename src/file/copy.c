@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "file/alone.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/gather.h"
 #include "host/host.h"
@@ -110,12 +111,42 @@ static int copy_mapped(const struct copy *copy)
 	return copy_beside_losses(copy);
 }
 
+/*
+ * Whether what lies behind the copy in the last page may be past the end of the file,
+ * which no fault tells. Of an atomic file the end is that of its commits.
+ */
+static bool may_be_past_end(const struct copy *copy)
+{
+	const struct vms_file *file = copy->file;
+
+	if (file->atomic || atomic_load(&file->sized))
+		return false;
+	if (copy->direction == COPY_IN)
+		return !vmsi_file_has(file, VMS_FILE_PRIVATE);
+	return ((const char *)copy->bytes)[copy->length - 1] == 0;
+}
+
+static int check_end(const struct copy *copy)
+{
+	uint64_t size;
+	int error;
+
+	if (!may_be_past_end(copy))
+		return 0;
+	error = vmsi_descriptor_look(copy->file, &size);
+	if (error)
+		return error;
+	return size < copy->offset + copy->length ? -ENXIO : 0;
+}
+
 /* A file that only has windows is read and written by system calls. */
 static int copy_by_calls(const struct copy *copy)
 {
 	size_t got;
-	int error;
+	int error = vmsi_descriptor_look(copy->file, NULL);
 
+	if (error)
+		return error;
 	if (copy->direction == COPY_IN)
 		return vmsi_disk_write(copy->file->fd, copy->bytes,
 				       copy->length, copy->offset);
@@ -153,6 +184,8 @@ static int run_checked(const struct copy *copy)
 	if (error || copy->length == 0)
 		return error;
 	error = copy->file->base ? copy_mapped(copy) : copy_by_calls(copy);
+	if (!error && copy->file->base)
+		error = check_end(copy);
 	return error ? error : tell(copy);
 }
 

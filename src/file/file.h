@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <vmspace/file.h>
 
@@ -54,6 +55,8 @@ struct vmsi_gather {
 struct vms_file {
 	/* Written before the file is given out, read without a lock. */
 	int fd;               /* a description of the library's own, or a duplicate */
+	dev_t device;         /* what fd is of, while the program leaves it alone */
+	ino_t inode;
 	unsigned flags;       /* VMS_FILE_* */
 	vms_space *space;
 	char *base;           /* NULL: only windows have addresses */
@@ -69,6 +72,7 @@ struct vms_file {
 	size_t windows;       /* that are open */
 	struct vmsi_pool window_records;
 	enum vmsi_appenders appenders;
+	bool others_append;   /* something was seen to be added that was not its own */
 	struct vmsi_gather gather;
 	uint64_t writing_back; /* up to here write-back of what was appended has begun */
 	_Atomic int write_error; /* told to an internal call, and to be told by the next

@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "file/appenders.h"
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/grow.h"
+#include "host/host.h"
 #include "space/inside.h"
 
 /*
@@ -20,6 +23,35 @@
 #define SPACE_STEP ((uint64_t)8 << 20)
 
 /* --- opening and closing ------------------------------------------------------------ */
+
+/*
+ * Of the file system's own, for where the blocks are: it is no space past the end. A file
+ * with holes may have some of that all the same.
+ */
+#define OWN_BYTES ((uint64_t)128 << 10)
+
+/*
+ * To cut a file to the size that it has gives back what lies behind. Not where others
+ * were seen to append: they might come before the cut.
+ */
+static void give_back_space(struct vms_file *file)
+{
+	uint64_t size;
+
+	if (!file->others_append && vmsi_descriptor_look(file, &size) == 0 &&
+	    size == file->size)
+		(void)vmsi_disk_truncate(file->fd, size);
+}
+
+/* What one has taken ahead that was killed. */
+static void give_back_leftover(struct vms_file *file)
+{
+	struct stat status;
+
+	if (vmsi_host.fstat(file->fd, &status) == 0 &&
+	    (uint64_t)status.st_blocks * 512 > file->size + OWN_BYTES)
+		give_back_space(file);
+}
 
 int vmsi_gather_open(struct vms_file *file)
 {
@@ -35,6 +67,7 @@ int vmsi_gather_open(struct vms_file *file)
 	if (!gather->bytes)
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
 	gather->space = file->size;
+	give_back_leftover(file);
 	return 0;
 }
 
@@ -46,9 +79,8 @@ int vmsi_gather_close(struct vms_file *file)
 	if (!gather->bytes)
 		return 0;
 	error = vmsi_gather_flush(file);
-	/* To cut a file to the size that it has gives back what lies behind. */
 	if (gather->space > file->size)
-		(void)vmsi_disk_truncate(file->fd, file->size);
+		give_back_space(file);
 	vmsi_records_put(NULL, gather->bytes, GATHER_BYTES);
 	gather->bytes = NULL;
 	return error;
@@ -59,6 +91,32 @@ void vmsi_gather_forked(struct vms_file *file)
 	file->gather.length = 0;
 	file->gather.space = 0;
 	file->gather.is_inherited = true;
+}
+
+/* --- space ---------------------------------------------------------------------------- */
+
+/* Up to `space` the limit of the process has been asked for, too. */
+static int take_space(struct vms_file *file, uint64_t end)
+{
+	uint64_t *space = &file->gather.space;
+	uint64_t ahead = vmsi_min(vmsi_align_up(end, SPACE_STEP), file->maximum);
+	int error;
+
+	if (end <= *space)
+		return 0;
+	error = vmsi_descriptor_look(file, NULL);
+	if (error)
+		return error;
+	if (vmsi_disk_check_limit(ahead) != 0)
+		ahead = end;
+	error = vmsi_disk_check_limit(ahead);
+	if (error)
+		return error;
+	if (!vmsi_file_has(file, VMS_FILE_SPARSE))
+		return vmsi_disk_extend_ahead(file->fd, VMSI_DISK_KEEP_SIZE,
+					      space, end, ahead);
+	*space = ahead;
+	return 0;
 }
 
 /* --- writing out --------------------------------------------------------------------- */
@@ -73,8 +131,11 @@ int vmsi_gather_write_out(struct vms_file *file)
 	if (gather->length == 0)
 		return 0;
 	error = vmsi_shared_append(file, gather->bytes, gather->length, &start);
-	if (error)
+	if (error) {
+		/* What was written in part was cut off again, and the space behind. */
+		(void)take_space(file, told + gather->length);
 		return error;
+	}
 	gather->length = 0;
 	return start == told ? 0 : -EBUSY;
 }
@@ -104,27 +165,6 @@ int vmsi_file_reach(struct vms_file *file, uint64_t offset, uint64_t length)
 }
 
 /* --- gathering ------------------------------------------------------------------------ */
-
-/* Up to `space` the limit of the process has been asked for, too. */
-static int take_space(struct vms_file *file, uint64_t end)
-{
-	uint64_t *space = &file->gather.space;
-	uint64_t ahead = vmsi_min(vmsi_align_up(end, SPACE_STEP), file->maximum);
-	int error;
-
-	if (end <= *space)
-		return 0;
-	if (vmsi_disk_check_limit(ahead) != 0)
-		ahead = end;
-	error = vmsi_disk_check_limit(ahead);
-	if (error)
-		return error;
-	if (!vmsi_file_has(file, VMS_FILE_SPARSE))
-		return vmsi_disk_extend_ahead(file->fd, VMSI_DISK_KEEP_SIZE,
-					      space, end, ahead);
-	*space = ahead;
-	return 0;
-}
 
 static bool fits(const struct vmsi_gather *gather, const void *bytes, size_t length)
 {

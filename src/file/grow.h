@@ -13,8 +13,8 @@
 
 /*
  * Add bytes at the end of a shared file; NULL: zeros. *start: where they begin.
- * A failure takes back what was written in part; where another process has added
- * something behind it, zeros stay in its place.
+ * A failure takes back what was written in part; where another process was seen to add
+ * something, zeros stay in its place.
  */
 int vmsi_shared_append(struct vms_file *file, const void *bytes, size_t length,
 		       uint64_t *start);

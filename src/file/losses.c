@@ -155,6 +155,15 @@ int vmsi_losses_first(const struct vmsi_losses *losses, uint64_t *offset)
 	return (first & LOSS_WHY) == LOSS_PAST_END ? ENXIO : EIO;
 }
 
+int vmsi_losses_why(const struct vmsi_losses *losses, uint64_t offset,
+		    uint64_t length)
+{
+	uint64_t first;
+
+	return vmsi_losses_has(losses, offset, length) ?
+		-vmsi_losses_first(losses, &first) : 0;
+}
+
 bool vmsi_losses_next(const struct vmsi_losses *losses, uint64_t page,
 		      struct vmsi_lost_run *run)
 {

@@ -65,6 +65,10 @@ bool vmsi_losses_has(const struct vmsi_losses *losses, uint64_t offset,
 /* Where the first loss was, and why: returns EIO or ENXIO. */
 int vmsi_losses_first(const struct vmsi_losses *losses, uint64_t *offset);
 
+/* 0, or -EIO or -ENXIO: some of a range is lost, and why the first of the file was. */
+int vmsi_losses_why(const struct vmsi_losses *losses, uint64_t offset,
+		    uint64_t length);
+
 /* --- for the mending -------------------------------------------------------------- */
 
 /* The first pages that are lost, one behind the other, from a page on. */

@@ -17,12 +17,29 @@ static int check_range(struct vms_file *file, uint64_t offset, size_t length)
 	return file ? vmsi_file_reach(file, offset, length) : -EINVAL;
 }
 
-/* Advice that gives pages up, and with them what was written and not committed. */
-static bool loses_pages(int advice)
+/* Of Linux 6.0 and later, which older systems' headers lack. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/*
+ * Advice that leaves the pages and what they show. Another one, of a later Linux, might
+ * give up what was written and not committed.
+ */
+static bool keeps_pages(int advice)
 {
-	return advice == MADV_DONTNEED || advice == MADV_FREE ||
-		advice == MADV_REMOVE || advice == MADV_DONTNEED_LOCKED ||
-		advice == MADV_WIPEONFORK;
+	static const int keeping[] = {
+		MADV_NORMAL, MADV_RANDOM, MADV_SEQUENTIAL, MADV_WILLNEED,
+		MADV_DONTFORK, MADV_DOFORK, MADV_MERGEABLE, MADV_UNMERGEABLE,
+		MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_DONTDUMP, MADV_DODUMP,
+		MADV_KEEPONFORK, MADV_COLD, MADV_PAGEOUT, MADV_POPULATE_READ,
+		MADV_POPULATE_WRITE, MADV_COLLAPSE,
+	};
+
+	for (size_t i = 0; i < sizeof(keeping) / sizeof(keeping[0]); i++)
+		if (advice == keeping[i])
+			return true;
+	return false;
 }
 
 int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice)
@@ -32,7 +49,7 @@ int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice)
 
 	if (!error && !file->base)
 		error = -ENXIO;
-	if (!error && file->atomic && loses_pages(advice))
+	if (!error && file->atomic && !keeps_pages(advice))
 		error = -EINVAL;
 	if (error)
 		return vmsi_status(error);

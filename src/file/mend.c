@@ -2,6 +2,7 @@
 #include <sys/mman.h>
 
 #include "file/atomic.h"
+#include "file/atomic_state.h"
 #include "file/base.h"
 #include "file/file.h"
 #include "file/handlers.h"
@@ -110,5 +111,7 @@ int vmsi_losses_mend(struct vms_file *file)
 			return error;
 	}
 	atomic_store(&file->losses.mended, count);
+	if (file->atomic && !file->atomic->reads)
+		vmsi_whole_mended(file);
 	return 0;
 }

@@ -57,6 +57,8 @@ static int look_at(struct vms_file *file)
 		return (int)error;
 	if (!S_ISREG(status.st_mode))
 		return -ENODEV;
+	file->device = status.st_dev;
+	file->inode = status.st_ino;
 	vmsi_set_size(file, (uint64_t)status.st_size);
 	return 0;
 }
@@ -68,7 +70,9 @@ static int open_atomic(struct vms_file *file, const struct request *request)
 
 	if (!(request->options.flags & VMS_FILE_ATOMIC))
 		return 0;
-	error = vmsi_journal_path(journal, file->fd, request->path,
+	/* Of a file that was just made the kernel may still not tell the name. */
+	error = vmsi_journal_path(journal, file->fd, request->made.path[0] ?
+				  request->made.path : request->path,
 				  request->options.journal);
 	if (error)
 		return error;
@@ -127,8 +131,10 @@ static int open_parts(struct vms_file *file, struct request *request)
 	if (error)
 		goto close_gather;
 	error = start_atomic(file);
-	if (!error)
+	if (!error) {
+		vmsi_descriptor_keep(file->fd, &request->made);
 		return 0;
+	}
 
 close_gather:
 	(void)vmsi_gather_close(file);
@@ -137,9 +143,8 @@ close_atomic:
 		(void)vmsi_atomic_close(file);
 	vmsi_base_close(file);
 close:
+	vmsi_descriptor_remove(file->fd, &request->made);
 	(void)close_descriptors(file);
-	if (request->made.path[0])
-		(void)vmsi_host.unlink(request->made.path);
 	return error;
 }
 
@@ -232,15 +237,29 @@ vms_file *vms_file_open_fd(int fd, const struct vms_file_options *options)
 
 /* --- closing -------------------------------------------------------------------------- */
 
+/*
+ * A descriptor that is of something else now is the program's: nothing is written by it,
+ * and it stays open. The journal stays, too, with what the file has not.
+ */
+static void leave_descriptor(struct vms_file *file)
+{
+	file->gather.length = 0;
+	file->gather.space = 0;
+	file->fd = -1;
+	if (file->atomic)
+		vmsi_atomic_leave(file);
+}
+
 int vms_file_close(vms_file *file)
 {
 	const int earlier = errno;
-	int error = 0;
-	int lost, closed;
+	int error, lost, closed;
 
 	if (!file)
 		return 0;
 	vmsi_file_unregister(file);
+	if (vmsi_descriptor_was_taken(file))
+		leave_descriptor(file);
 	error = vmsi_gather_close(file);
 	if (file->atomic)
 		error = vmsi_atomic_close(file);

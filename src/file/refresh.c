@@ -4,6 +4,7 @@
 #include "file/atomic.h"
 #include "file/atomic_state.h"
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/gather.h"
 #include "file/grow.h"
@@ -36,6 +37,7 @@ static int follow_size(struct vms_file *file)
 		error = follow_private(file, size);
 	if (error)
 		return error;
+	file->others_append |= size > file->size;
 	if (!file->sized)
 		vmsi_set_size(file, size);
 	return true_size > size ? -EFBIG : 0;
@@ -78,6 +80,9 @@ static int refresh(struct vms_file *file)
 
 	if (!file)
 		return -EINVAL;
+	error = vmsi_descriptor_look(file, NULL);
+	if (error)
+		return error;
 	do
 		error = vmsi_file_reads_commits(file) ? refresh_reader(file) :
 			refresh_with_lock(file);

@@ -86,6 +86,8 @@ static int roll_back_alone(struct vms_file *file)
 	/* Stores outside of updates are dropped or not, as they come. */
 	vmsi_alone_begin(file);
 	error = roll_back(file);
+	if (!error)
+		vmsi_whole_arm_again(file);
 	vmsi_alone_end(file);
 	return error;
 }

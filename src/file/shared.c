@@ -6,6 +6,7 @@
 
 #include "file/appenders.h"
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/disk.h"
 #include "file/grow.h"
 #include "file/write_error.h"
@@ -47,6 +48,16 @@ static void set_size(struct vms_file *file, uint64_t size)
 		file->writing_back = vmsi_align_down(size, WRITE_BACK_STEP);
 }
 
+/* To cut a file gives back the space that it had past its end, too. */
+static int cut(struct vms_file *file, uint64_t size)
+{
+	const int error = vmsi_disk_truncate(file->fd, size);
+
+	if (!error)
+		file->gather.space = vmsi_min(file->gather.space, size);
+	return error;
+}
+
 /* --- taking back ---------------------------------------------------------------------- */
 
 /* A file that has become longer than that has something of others behind. */
@@ -57,13 +68,17 @@ static bool ends_at(const struct vms_file *file, uint64_t end)
 	return vmsi_disk_size(file->fd, &size) == 0 && size == end;
 }
 
+/*
+ * Cut off what was written in part, where nobody else was ever seen to append: who does
+ * so by write(2) has no lock, and might have come after the look at the size. Else zeros
+ * stay there.
+ */
 static void take_back(struct vms_file *file, struct vmsi_written written)
 {
-	const bool alone = vmsi_appenders_shut_out(file);
 	const uint64_t end = written.start + written.length;
+	const bool alone = !file->others_append && vmsi_appenders_shut_out(file);
 
-	if (!alone || !ends_at(file, end) ||
-	    vmsi_disk_truncate(file->fd, written.start) != 0)
+	if (!alone || !ends_at(file, end) || cut(file, written.start) != 0)
 		(void)vmsi_disk_write_zeros(file->fd, written.start,
 					    written.length);
 	if (alone)
@@ -72,99 +87,92 @@ static void take_back(struct vms_file *file, struct vmsi_written written)
 
 /* --- additions ------------------------------------------------------------------------ */
 
-/* What is to be added, and what of it has been. */
+/*
+ * What is to be added, and what of it has been, by calls that each add at the end,
+ * wherever that is: one where it is not too much for one and the disk has the space.
+ */
 struct addition {
 	const char *bytes;     /* NULL: zeros */
 	size_t length;
+	const char *zeros;
+	size_t zeros_length;   /* of what is at zeros */
 	struct vmsi_written written;
 };
+
+/* One call takes so many parts (UIO_MAXIOV), and as many of these are ONE_WRITE. */
+#define ZERO_PARTS 1024
+#define ZERO_PART_BYTES ((size_t)2 << 20)
 
 static bool has_room(const struct vms_file *file, uint64_t size, size_t length)
 {
 	return size <= file->maximum && length <= file->maximum - size;
 }
 
-/*
- * The rest of an addition, while nobody else adds: by steps, at the place that is
- * known.
- */
-static int add_at(struct vms_file *file, const struct addition *addition,
-		  uint64_t offset, size_t done)
+/* The parts of the next call. */
+static int cut_parts(const struct addition *addition, struct iovec *parts)
 {
-	const size_t left = addition->length - done;
+	const size_t done = addition->written.length;
+	size_t left = vmsi_min(addition->length - done, ONE_WRITE);
+	int count = 0;
 
-	if (addition->bytes)
-		return vmsi_disk_write(file->fd, addition->bytes + done, left,
-				       offset);
-	if (vmsi_file_has(file, VMS_FILE_SPARSE))
-		return vmsi_disk_truncate(file->fd, offset + left);
-	return vmsi_disk_extend(file->fd, offset, left, VMSI_DISK_GROW);
+	if (addition->bytes) {
+		parts[0] = (struct iovec){
+			(void *)(uintptr_t)(addition->bytes + done), left };
+		return 1;
+	}
+	while (left > 0 && count < ZERO_PARTS) {
+		const size_t part = vmsi_min(left, addition->zeros_length);
+
+		parts[count++] = (struct iovec){
+			(void *)(uintptr_t)addition->zeros, part };
+		left -= part;
+	}
+	return count;
 }
 
-/* Cut off what add_at has written before it failed. */
-static int add_at_or_cut(struct vms_file *file, struct addition *addition)
+/* Somebody has added something between two parts: the want of space has parted them. */
+static int give_up(struct vms_file *file, const struct addition *addition,
+		   struct vmsi_written part)
 {
-	int error = add_at(file, addition, addition->written.start, 0);
-
-	if (error)
-		(void)vmsi_disk_truncate(file->fd, addition->written.start);
-	else
-		addition->written.length = addition->length;
-	return error;
+	(void)vmsi_disk_write_zeros(file->fd, part.start, part.length);
+	return addition->length > ONE_WRITE ? -EFBIG : -ENOSPC;
 }
 
-static int add_alone(struct vms_file *file, struct addition *addition)
-{
-	int error = vmsi_disk_size(file->fd, &addition->written.start);
-
-	if (error)
-		return error;
-	if (!has_room(file, addition->written.start, addition->length))
-		return -EFBIG;
-	return add_at_or_cut(file, addition);
-}
-
-/* The rest of an addition that is the last of the file, while nobody else adds. */
-static int add_rest_alone(struct vms_file *file, struct addition *addition)
+static int add_part(struct vms_file *file, struct addition *addition)
 {
 	struct vmsi_written *written = &addition->written;
-	int error = add_at(file, addition, written->start + written->length,
-			   written->length);
+	const uint64_t expected = written->length == 0 ? file->size :
+		written->start + written->length;
+	struct iovec parts[ZERO_PARTS];
+	struct vmsi_written part;
+	int error = vmsi_disk_append(file->fd, parts,
+				     cut_parts(addition, parts),
+				     file->size + addition->length, &part);
 
-	if (!error)
-		written->length = addition->length;
-	else if (vmsi_disk_truncate(file->fd, written->start) == 0)
-		written->length = 0;
-	return error;
+	if (error)
+		return error;
+	if (part.length == 0)
+		return -EIO;
+	if (part.start != expected)
+		file->others_append = true;
+	if (written->length == 0)
+		written->start = part.start;
+	else if (part.start != expected)
+		return give_up(file, addition, part);
+	written->length += part.length;
+	return 0;
 }
 
 /*
- * What a call has written in part was stopped by something that the next byte meets
- * again. To find out what, the rest is written, if nobody else has added anything
- * behind; if somebody has, the want of space is the likely reason.
+ * What a call has written in part was stopped by something that the next one meets
+ * again, and tells.
  */
-static int add_rest(struct vms_file *file, struct addition *addition)
+static int add_parts(struct vms_file *file, struct addition *addition)
 {
-	const struct vmsi_written written = addition->written;
-	int error = -ENOSPC;
+	int error = 0;
 
-	if (!vmsi_appenders_shut_out(file))
-		return error;
-	if (ends_at(file, written.start + written.length))
-		error = add_rest_alone(file, addition);
-	vmsi_appenders_let_in(file);
-	return error;
-}
-
-static int add_parts(struct vms_file *file, struct addition *addition,
-		     const struct iovec *parts, int count)
-{
-	const uint64_t end = file->size + addition->length;
-	int error = vmsi_disk_append(file->fd, parts, count, end,
-				     &addition->written);
-
-	if (!error && addition->written.length < addition->length)
-		error = add_rest(file, addition);
+	while (!error && addition->written.length < addition->length)
+		error = add_part(file, addition);
 	if (!error && addition->written.start + addition->length > file->maximum)
 		error = -EFBIG;
 	if (error && addition->written.length > 0)
@@ -172,78 +180,47 @@ static int add_parts(struct vms_file *file, struct addition *addition,
 	return error;
 }
 
-static int add_bytes(struct vms_file *file, struct addition *addition)
+static int add_many_zeros(struct vms_file *file, struct addition *addition)
 {
-	const struct iovec all = {
-		.iov_base = (void *)(uintptr_t)addition->bytes,
-		.iov_len = addition->length,
-	};
-
-	return add_parts(file, addition, &all, 1);
-}
-
-/* --- zeros where others append, too --------------------------------------------------- */
-
-/* One call takes so many parts (UIO_MAXIOV), and as many of these are ONE_WRITE. */
-#define ZERO_PARTS 1024
-#define ZERO_PART_BYTES ((size_t)2 << 20)
-
-static int cut_zeros(struct iovec *parts, void *zeros, size_t length)
-{
-	int count = 0;
-
-	while (length > 0) {
-		size_t part = vmsi_min(length, ZERO_PART_BYTES);
-
-		parts[count++] = (struct iovec){ zeros, part };
-		length -= part;
-	}
-	return count;
-}
-
-static int add_zeros(struct vms_file *file, struct addition *addition)
-{
-	struct iovec parts[ZERO_PARTS];
-	long zeros = vmsi_host.mmap(0, ZERO_PART_BYTES, PROT_READ,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	const long zeros = vmsi_host.mmap(0, ZERO_PART_BYTES, PROT_READ,
+					  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int error;
 
 	if (zeros < 0)
 		return (int)zeros;
-	error = add_parts(file, addition, parts,
-			  cut_zeros(parts, (void *)zeros, addition->length));
+	addition->zeros = (const char *)zeros;
+	addition->zeros_length = ZERO_PART_BYTES;
+	error = add_parts(file, addition);
 	(void)vmsi_host.munmap((uintptr_t)zeros, ZERO_PART_BYTES);
 	return error;
 }
 
-/* --- append and resize ---------------------------------------------------------------- */
+static int add(struct vms_file *file, struct addition *addition)
+{
+	static const char zeros[65536];
 
-/* What one call cannot do well: it is done alone, or else with one call, too. */
+	if (!addition->bytes && addition->length > sizeof(zeros))
+		return add_many_zeros(file, addition);
+	addition->zeros = zeros;
+	addition->zeros_length = sizeof(zeros);
+	return add_parts(file, addition);
+}
+
+/* What takes several calls is added while no other process appends by this library. */
 static int add_much(struct vms_file *file, struct addition *addition)
 {
 	int error;
 
-	if (vmsi_appenders_shut_out(file)) {
-		error = add_alone(file, addition);
-		vmsi_appenders_let_in(file);
-		return error;
-	}
-	if (addition->length > ONE_WRITE)
+	if (addition->length <= ONE_WRITE)
+		return add(file, addition);
+	if (!vmsi_appenders_shut_out(file))
 		return -EFBIG;
-	return addition->bytes ? add_bytes(file, addition) :
-				 add_zeros(file, addition);
+	error = add(file, addition);
+	vmsi_appenders_let_in(file);
+	return error;
 }
 
-static int add(struct vms_file *file, struct addition *addition)
-{
-	int error = vmsi_appenders_join(file);
-
-	if (error)
-		return error;
-	if (addition->bytes && addition->length <= ONE_WRITE)
-		return add_bytes(file, addition);
-	return add_much(file, addition);
-}
+/* --- append and resize ---------------------------------------------------------------- */
 
 int vmsi_shared_append(struct vms_file *file, const void *bytes, size_t length,
 		       uint64_t *start)
@@ -256,7 +233,11 @@ int vmsi_shared_append(struct vms_file *file, const void *bytes, size_t length,
 		return -EFBIG;
 	if (length == 0)
 		return 0;
-	error = add(file, &addition);
+	error = vmsi_descriptor_look(file, NULL);
+	if (!error)
+		error = vmsi_appenders_join(file);
+	if (!error)
+		error = add_much(file, &addition);
 	if (error)
 		return error;
 	*start = addition.written.start;
@@ -265,24 +246,48 @@ int vmsi_shared_append(struct vms_file *file, const void *bytes, size_t length,
 	return 0;
 }
 
+/* By its place, which changes nothing of what others append there meanwhile. */
+static int extend(struct vms_file *file, uint64_t before, uint64_t size)
+{
+	int error;
+
+	if (vmsi_file_has(file, VMS_FILE_SPARSE))
+		return cut(file, size);
+	error = vmsi_disk_extend(file->fd, before, size - before, VMSI_DISK_GROW);
+	/* It has cut the file to what it was. */
+	if (error)
+		file->gather.space = vmsi_min(file->gather.space, before);
+	return error;
+}
+
+static int lengthen(struct vms_file *file, uint64_t before, uint64_t size)
+{
+	struct addition zeros = { .length = size - before };
+	int error;
+
+	if (file->others_append || !vmsi_appenders_shut_out(file))
+		return add_much(file, &zeros);
+	error = extend(file, before, size);
+	vmsi_appenders_let_in(file);
+	return error;
+}
+
 static int cut_or_add(struct vms_file *file, uint64_t size)
 {
-	struct addition zeros = { .bytes = NULL };
 	uint64_t before = 0;
-	int error = vmsi_disk_size(file->fd, &before);
+	int error = vmsi_descriptor_look(file, &before);
 
 	if (error || size == before)
 		return error;
-	if (size < before)
-		return vmsi_disk_truncate(file->fd, size);
-	zeros.length = size - before;
-	return add_much(file, &zeros);
+	return size < before ? cut(file, size) : lengthen(file, before, size);
 }
 
 int vmsi_shared_resize(struct vms_file *file, uint64_t size)
 {
-	int error = vmsi_appenders_join(file);
+	int error = vmsi_descriptor_look(file, NULL);
 
+	if (!error)
+		error = vmsi_appenders_join(file);
 	if (!error)
 		error = cut_or_add(file, size);
 	if (!error)

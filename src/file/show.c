@@ -94,6 +94,29 @@ int vmsi_show_nothing(struct vms_file *file, uint64_t first)
 	return 0;
 }
 
+/* Zeros that the home file has, too: the file has grown, and nothing was stored there. */
+static bool is_zeros_of_home(const struct vms_file *file, uint64_t page)
+{
+	const struct vmsi_atomic *atomic = file->atomic;
+
+	return vmsi_pageset_has(&atomic->anonymous, page) &&
+		page < vmsi_pages_of(atomic->journal.home_size) &&
+		page < vmsi_pages_of(atomic->smallest) &&
+		!vmsi_pageset_has(&atomic->written, page) &&
+		!vmsi_pageset_has(&atomic->taken, page) &&
+		!vmsi_pageset_has(&atomic->kept, page) &&
+		!vmsi_pageset_has(&atomic->spilled, page);
+}
+
+int vmsi_show_home_around(struct vms_file *file, struct vmsi_page_run run)
+{
+	while (run.first > 0 && is_zeros_of_home(file, run.first - 1))
+		run.first--;
+	while (is_zeros_of_home(file, run.end))
+		run.end++;
+	return vmsi_show_home(file, run);
+}
+
 static bool is_of_home(const struct vms_file *file, uint64_t page)
 {
 	return !vmsi_pageset_has(&file->atomic->anonymous, page) &&
@@ -125,7 +148,8 @@ int vmsi_show_home_again(struct vms_file *file, struct vmsi_page_run run)
 	while (run.first < run.end) {
 		struct vmsi_page_run part = alike(file, run);
 		int error = is_of_home(file, part.first) ?
-			let_private_go(file, part) : vmsi_show_home(file, part);
+			let_private_go(file, part) :
+			vmsi_show_home_around(file, part);
 
 		if (error)
 			return error;

@@ -18,6 +18,13 @@
 /* The home file, by mapping it anew. */
 int vmsi_show_home(struct vms_file *file, struct vmsi_page_run run);
 
+/*
+ * The same, alone and with all that was written in the sets; the home file has what is
+ * committed. Zeros beside the pages that it has, too, are mapped from it with them: pages
+ * that lie apart would each be a mapping of its own among them.
+ */
+int vmsi_show_home_around(struct vms_file *file, struct vmsi_page_run run);
+
 /* Images in the journal, which lie one behind the other from an offset on. */
 int vmsi_show_images(struct vms_file *file, struct vmsi_page_run run,
 		     uint64_t offset);
@@ -30,7 +37,7 @@ int vmsi_show_nothing(struct vms_file *file, uint64_t first);
 
 /*
  * Let private pages go, so that the home file is seen at their place: without a new
- * mapping where it is mapped there. Their sets are the caller's to change, but for
+ * mapping where it is mapped there, else as vmsi_show_home_around. Their sets are the caller's to change, but for
  * anonymous and spilled.
  */
 int vmsi_show_home_again(struct vms_file *file, struct vmsi_page_run run);

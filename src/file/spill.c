@@ -3,11 +3,40 @@
 
 #include <stdatomic.h>
 
+#include "file/accesses.h"
 #include "file/alone.h"
 #include "file/atomic_state.h"
 #include "file/file.h"
 #include "file/show.h"
+#include "host/file.h"
 #include "host/host.h"
+
+/* --- mappings --------------------------------------------------------------------------- */
+
+/*
+ * Each run that is spilled is a mapping of its own, and parts another one in two. All
+ * together they are a quarter at most of what the host lets the process have: from there
+ * on what is written stays in memory until the commit.
+ */
+#define MAPS_PARTS 8u
+/* The kernel's default of vm.max_map_count, if the host does not tell. */
+#define MAPS_DEFAULT 65530u
+
+static bool may_map(struct vmsi_atomic *atomic)
+{
+	uint64_t maps = 0;
+
+	if (!atomic_load(&atomic->spill_maps_most)) {
+		if (!vmsi_host_read_number("/proc/sys/vm/max_map_count", &maps) ||
+		    maps < MAPS_PARTS)
+			maps = MAPS_DEFAULT;
+		atomic_store(&atomic->spill_maps_most, maps / MAPS_PARTS);
+	}
+	return atomic_load(&atomic->spill_maps) <
+		atomic_load(&atomic->spill_maps_most);
+}
+
+/* --- spilling --------------------------------------------------------------------------- */
 
 /* As many pages of a run as one record of the staging holds. */
 static struct vmsi_page_run piece_of(const struct vmsi_staging *staging,
@@ -31,16 +60,28 @@ int vmsi_spill_staged(struct vms_file *file, uint64_t *offsets)
 	return error;
 }
 
-/* Copy a run and write it to the journal, and tell where its images are. */
-static int write_run(struct vms_file *file, struct vmsi_page_run run)
+static int stage_run(struct vms_file *file, struct vmsi_page_run run)
 {
 	struct vmsi_staging *staging = &file->atomic->staging;
 	const size_t page = vmsi_page_size();
+	struct vms_file_access access;
+	int error;
 
 	staging->count = 0;
+	vmsi_accesses_begin(&access, file);
 	for (uint64_t i = run.first; i < run.end; i++)
 		vmsi_staging_add(staging, i, file->base + i * page);
-	return vmsi_spill_staged(file, staging->offsets);
+	error = vmsi_accesses_end(&access);
+	return error ? error : vmsi_whole_check(file, &file->atomic->written);
+}
+
+/* Copy a run and write it to the journal, and tell where its images are. */
+static int write_run(struct vms_file *file, struct vmsi_page_run run)
+{
+	int error = stage_run(file, run);
+
+	return error ? error :
+		vmsi_spill_staged(file, file->atomic->staging.offsets);
 }
 
 /*
@@ -75,6 +116,7 @@ static int spill_run(struct vms_file *file, struct vmsi_page_run run)
 		error = vmsi_show_images(file, part, offsets[0]);
 		if (error)
 			break;
+		atomic_fetch_add(&atomic->spill_maps, 1);
 		vmsi_pageset_remove(&atomic->written, part);
 		vmsi_pageset_remove(&atomic->kept, part);
 		atomic_fetch_add(&atomic->spilled_bytes,
@@ -92,15 +134,36 @@ static int spill(struct vms_file *file)
 	int error = vmsi_staging_prepare(&atomic->staging,
 					 vmsi_pageset_count(&atomic->written));
 
-	while (!error && vmsi_pageset_next(&atomic->written, run.end, &run)) {
+	/* Those of earlier commits are gone with what they showed. */
+	if (vmsi_pageset_count(&atomic->spilled) == 0)
+		atomic_store(&atomic->spill_maps, 0);
+	while (!error && may_map(atomic) &&
+	       vmsi_pageset_next(&atomic->written, run.end, &run)) {
 		run = piece_of(&atomic->staging, run);
 		error = spill_run(file, run);
 	}
 	return error;
 }
 
-/* One update is open at most, and that is the caller's. */
-#define OWN_UPDATE 1u
+/*
+ * The file that this thread has opened an update of last. One that has two open, of two
+ * files, has only the latter one's spilled.
+ */
+static _Thread_local const struct vms_file *updated
+	__attribute__((tls_model("initial-exec")));
+
+void vmsi_spill_note_update(const struct vms_file *file)
+{
+	updated = file;
+}
+
+/* With no lock: the next commit changes it. */
+static bool is_used_up(struct vmsi_atomic *atomic)
+{
+	return vmsi_pageset_count(&atomic->spilled) > 0 &&
+		atomic_load(&atomic->spill_maps) >=
+			atomic_load(&atomic->spill_maps_most);
+}
 
 int vmsi_spill_if_large(struct vms_file *file)
 {
@@ -108,9 +171,9 @@ int vmsi_spill_if_large(struct vms_file *file)
 	int error;
 
 	if (vmsi_pageset_count(&atomic->written) < atomic->dirty_pages ||
-	    !atomic->tracks || !vmsi_lock_try(&atomic->committing))
+	    !atomic->tracks || is_used_up(atomic) || !vmsi_lock_try(&atomic->committing))
 		return 0;
-	if (!vmsi_gate_try_close(&atomic->gate, OWN_UPDATE)) {
+	if (!vmsi_gate_try_close(&atomic->gate, updated == file ? 1 : 0)) {
 		vmsi_lock_release(&atomic->committing);
 		return 0;
 	}

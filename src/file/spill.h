@@ -12,11 +12,14 @@ struct vms_file;
  * there. Only with VMS_FILE_TELLS: pages that the program has not told of may be stored
  * to at any instant.
  *
- * Called in an update. Nothing is done while another update is open, or a commit under
- * way: then there is more in memory for a while. Returns 0 or -errno of the journal:
- * all is in memory still.
+ * Nothing is done while an update is open, but the caller's own, or a commit under way:
+ * then there is more in memory for a while. Returns 0 or -errno of the journal: all is in
+ * memory still.
  */
 int vmsi_spill_if_large(struct vms_file *file);
+
+/* Tell that this thread is in an update of a file; NULL: not any more. */
+void vmsi_spill_note_update(const struct vms_file *file);
 
 /*
  * Write a SPILL record of what is staged; with `committing`, alone. offsets: where the

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/gather.h"
 #include "file/write_error.h"
 #include "host/host.h"
@@ -24,6 +25,9 @@
  * range: so all that is in memory is marked. That is much to write again, and an
  * error of the disk is rare. What was evicted from memory meanwhile is lost, and
  * what was told is all that is known of it.
+ *
+ * What is lost takes stores that nobody sees, of any thread: it is not on disk, though
+ * the sync has done all that it can.
  *
  * One thread syncs at a time. Another one, whose pages have failed too, might
  * otherwise find the error taken and its pages not marked yet, and return 0.
@@ -186,6 +190,8 @@ static int sync_with_lock(struct vms_file *file, uint64_t offset, uint64_t lengt
 	if (kept)
 		(void)mark_again(file);
 	error = sync_once(file, offset, length, flags);
+	if (!error)
+		error = vmsi_losses_why(&file->losses, offset, length);
 	return kept ? kept : error;
 }
 
@@ -206,6 +212,8 @@ int vms_file_sync(vms_file *file, uint64_t offset, uint64_t length, unsigned fla
 
 	if (!error)
 		error = check(file, offset, &length, flags);
+	if (!error)
+		error = vmsi_descriptor_look(file, NULL);
 	if (error)
 		return vmsi_status(error);
 	vmsi_lock_acquire(&file->sync_lock);

@@ -191,3 +191,14 @@ int vmsi_tracker_find_private(struct vmsi_tracker *tracker,
 		error = read_words(tracker->pagemap, range, &to);
 	return error;
 }
+
+int vmsi_tracker_is_private(const struct vmsi_tracker *tracker, uintptr_t page)
+{
+	uint64_t word = 0;
+	const long got = vmsi_host.pread(tracker->pagemap, &word, sizeof(word),
+					 page / vmsi_page_size() * sizeof(word));
+
+	if (got < 0)
+		return (int)got;
+	return got == sizeof(word) ? is_private(word) : -EIO;
+}

@@ -55,4 +55,7 @@ int vmsi_tracker_find_private(struct vmsi_tracker *tracker,
 			      struct vmsi_range range, uintptr_t base,
 			      struct vmsi_pageset *found);
 
+/* Whether the page at an address is private: 1 or 0, or -errno. */
+int vmsi_tracker_is_private(const struct vmsi_tracker *tracker, uintptr_t page);
+
 #endif

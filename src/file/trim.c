@@ -44,7 +44,7 @@ static int trim_spilled(struct vms_file *file)
 		if (vmsi_pageset_has(&atomic->written, part.first))
 			own(file, part);
 		else
-			error = vmsi_show_home(file, part);
+			error = vmsi_show_home_around(file, part);
 		if (error)
 			return error;
 		run.end = part.end;

@@ -6,6 +6,7 @@
 #include "base/align.h"
 #include "file/atomic_state.h"
 #include "file/commit.h"
+#include "file/descriptor.h"
 #include "file/file.h"
 #include "file/rollback.h"
 #include "file/spill.h"
@@ -24,14 +25,19 @@ static int check_writer(const struct vms_file *file)
 	return 0;
 }
 
+static bool is_childs(const struct vms_file *file)
+{
+	return atomic_load(&file->atomic->inherited);
+}
+
 /* The journal is the parent's. */
 static int check_committer(const struct vms_file *file)
 {
 	int error = check_writer(file);
 
-	if (!error && atomic_load(&file->atomic->inherited))
+	if (!error && is_childs(file))
 		error = -EPERM;
-	return error;
+	return error ? error : vmsi_descriptor_look(file, NULL);
 }
 
 /*
@@ -40,14 +46,18 @@ static int check_committer(const struct vms_file *file)
  */
 void vms_file_begin_update(vms_file *file)
 {
-	if (!check_committer(file))
-		vmsi_gate_enter(&file->atomic->gate);
+	if (check_writer(file) || is_childs(file))
+		return;
+	vmsi_gate_enter(&file->atomic->gate);
+	vmsi_spill_note_update(file);
 }
 
 void vms_file_end_update(vms_file *file)
 {
-	if (!check_committer(file))
-		vmsi_gate_leave(&file->atomic->gate);
+	if (check_writer(file) || is_childs(file))
+		return;
+	vmsi_spill_note_update(NULL);
+	vmsi_gate_leave(&file->atomic->gate);
 }
 
 static int tell(struct vms_file *file, uint64_t offset, size_t length)
@@ -61,8 +71,7 @@ static int tell(struct vms_file *file, uint64_t offset, size_t length)
 	if (!vmsi_add(offset, length, &end) || end > atomic_load(&file->size))
 		return -ERANGE;
 	/* A child commits nothing, and the journal is its parent's. */
-	if (!file->atomic->tells || length == 0 ||
-	    atomic_load(&file->atomic->inherited))
+	if (!file->atomic->tells || length == 0 || is_childs(file))
 		return 0;
 	error = vmsi_spill_if_large(file);
 	if (!error)

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/view.h"
 #include "space/inside.h"
 
@@ -144,7 +145,9 @@ static int place(struct vms_window *window, uint64_t offset)
 	const struct vms_file *file = window->file;
 	int error = 0;
 
-	if (!file->base) {
+	if (!file->base)
+		error = vmsi_descriptor_look(file, NULL);
+	if (!file->base && !error) {
 		window->room = room_for(file, window->length);
 		window->shown = shown_for(window, offset);
 		error = map_window(window);
@@ -261,6 +264,8 @@ static int slide(struct vms_window *window, uint64_t offset)
 		return error;
 	shown = window->room ? shown_for(window, offset) : 0;
 	if (window->room && shown != window->shown)
+		error = vmsi_descriptor_look(window->file, NULL);
+	if (!error && window->room && shown != window->shown)
 		do
 			error = slide_mapping(window, shown);
 		while (error == -ENOMEM &&

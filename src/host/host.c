@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/procmap.h"
+#include "host/files.h"
 #include "host/raw.h"
 #include "host/shadow.h"
 #include "text/number.h"
@@ -192,119 +193,6 @@ static long host_memfd_create(const char *name, unsigned flags)
 			     0);
 }
 
-static long host_ftruncate(int fd, uint64_t length)
-{
-	return vmsi_raw_call(SYS_ftruncate, fd, (long)length, 0, 0, 0, 0);
-}
-
-static long host_open_file(const char *path, int flags, mode_t mode)
-{
-	return vmsi_raw_call(SYS_openat, AT_FDCWD, (long)path,
-			     flags | O_CLOEXEC, (long)mode, 0, 0);
-}
-
-static long host_duplicate(int fd)
-{
-	return vmsi_raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0, 0, 0, 0);
-}
-
-static long host_replace(int fd, int target)
-{
-	return vmsi_raw_call(SYS_dup3, fd, target, O_CLOEXEC, 0, 0, 0);
-}
-
-static long host_unlink(const char *path)
-{
-	return vmsi_raw_call(SYS_unlinkat, AT_FDCWD, (long)path, 0, 0, 0, 0);
-}
-
-static long host_pwrite(int fd, const void *buffer, size_t length,
-			uint64_t offset)
-{
-	return vmsi_raw_call(SYS_pwrite64, fd, (long)buffer, (long)length,
-			     (long)offset, 0, 0);
-}
-
-static long host_append(int fd, const struct iovec *parts, int count)
-{
-	const long at_position = -1;
-
-	return vmsi_raw_call(SYS_pwritev2, fd, (long)parts, count, at_position,
-			     at_position, RWF_APPEND);
-}
-
-static long host_position(int fd)
-{
-	return vmsi_raw_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
-}
-
-static long host_set_owner(int fd, uid_t owner, gid_t group)
-{
-	return vmsi_raw_call(SYS_fchown, fd, (long)owner, (long)group, 0, 0, 0);
-}
-
-static long host_next_data(int fd, uint64_t offset)
-{
-	return vmsi_raw_call(SYS_lseek, fd, (long)offset, SEEK_DATA, 0, 0, 0);
-}
-
-static long host_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
-{
-	return vmsi_raw_call(SYS_fallocate, fd, mode, (long)offset,
-			     (long)length, 0, 0);
-}
-
-static long host_fsync(int fd)
-{
-	return vmsi_raw_call(SYS_fsync, fd, 0, 0, 0, 0, 0);
-}
-
-static long host_fdatasync(int fd)
-{
-	return vmsi_raw_call(SYS_fdatasync, fd, 0, 0, 0, 0, 0);
-}
-
-static long host_sync_range(int fd, uint64_t offset, uint64_t length,
-			    unsigned flags)
-{
-	return vmsi_raw_call(SYS_sync_file_range, fd, (long)offset,
-			     (long)length, (long)flags, 0, 0);
-}
-
-static long host_fadvise(int fd, uint64_t offset, uint64_t length, int advice)
-{
-	return vmsi_raw_call(SYS_fadvise64, fd, (long)offset, (long)length,
-			     advice, 0, 0);
-}
-
-static long host_attribute(int fd, const char *name, void *value, size_t size)
-{
-	return vmsi_raw_call(SYS_fgetxattr, fd, (long)name, (long)value,
-			     (long)size, 0, 0);
-}
-
-static long host_set_attribute(int fd, const char *name, const void *value,
-			       size_t size)
-{
-	return vmsi_raw_call(SYS_fsetxattr, fd, (long)name, (long)value,
-			     (long)size, 0, 0);
-}
-
-static long host_birth_time(int fd, struct timespec *time)
-{
-	struct statx status = { .stx_mask = 0 };
-	long result = vmsi_raw_call(SYS_statx, fd, (long)"", AT_EMPTY_PATH,
-				    STATX_BTIME, (long)&status, 0);
-
-	if (result < 0)
-		return result;
-	if (!(status.stx_mask & STATX_BTIME))
-		return -ENODATA;
-	time->tv_sec = status.stx_btime.tv_sec;
-	time->tv_nsec = status.stx_btime.tv_nsec;
-	return 0;
-}
-
 static long host_random(void *buffer, size_t length)
 {
 	return vmsi_raw_call(SYS_getrandom, (long)buffer, (long)length, 0, 0, 0,
@@ -416,16 +304,6 @@ static long host_nanosleep(unsigned nanoseconds)
 	return vmsi_raw_call(SYS_nanosleep, (long)&time, 0, 0, 0, 0, 0);
 }
 
-void vmsi_descriptor_link(char *link, int fd)
-{
-	static const char directory[] = "/proc/self/fd/";
-	struct vmsi_digits digits;
-	const char *number = vmsi_write_digits(&digits, (unsigned)fd, 10);
-
-	memcpy(link, directory, sizeof(directory) - 1);
-	memcpy(link + sizeof(directory) - 1, number, strlen(number) + 1);
-}
-
 struct vmsi_host_calls vmsi_host = {
 	.mmap = host_mmap,
 	.munmap = host_munmap,
@@ -451,24 +329,26 @@ struct vmsi_host_calls vmsi_host = {
 	.maps_query = host_maps_query,
 	.memory_size = host_memory_size,
 	.memfd_create = host_memfd_create,
-	.ftruncate = host_ftruncate,
-	.open_file = host_open_file,
-	.duplicate = host_duplicate,
-	.replace = host_replace,
-	.unlink = host_unlink,
-	.pwrite = host_pwrite,
-	.append = host_append,
-	.position = host_position,
-	.next_data = host_next_data,
-	.set_owner = host_set_owner,
-	.fallocate = host_fallocate,
-	.fsync = host_fsync,
-	.fdatasync = host_fdatasync,
-	.sync_range = host_sync_range,
-	.fadvise = host_fadvise,
-	.attribute = host_attribute,
-	.set_attribute = host_set_attribute,
-	.birth_time = host_birth_time,
+	.ftruncate = vmsi_host_ftruncate,
+	.open_file = vmsi_host_open_file,
+	.duplicate = vmsi_host_duplicate,
+	.replace = vmsi_host_replace,
+	.link = vmsi_host_link,
+	.unlink = vmsi_host_unlink,
+	.pwrite = vmsi_host_pwrite,
+	.append = vmsi_host_append,
+	.position = vmsi_host_position,
+	.next_data = vmsi_host_next_data,
+	.set_owner = vmsi_host_set_owner,
+	.seek = vmsi_host_seek,
+	.fallocate = vmsi_host_fallocate,
+	.fsync = vmsi_host_fsync,
+	.fdatasync = vmsi_host_fdatasync,
+	.sync_range = vmsi_host_sync_range,
+	.fadvise = vmsi_host_fadvise,
+	.attribute = vmsi_host_attribute,
+	.set_attribute = vmsi_host_set_attribute,
+	.birth_time = vmsi_host_birth_time,
 	.random = host_random,
 	.userfaultfd = host_userfaultfd,
 	.userfaultfd_control = host_userfaultfd_control,

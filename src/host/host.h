@@ -74,6 +74,8 @@ struct vmsi_host_calls {
 	long (*duplicate)(int fd);
 	/* dup3(2), close-on-exec: target becomes a descriptor of fd's description. */
 	long (*replace)(int fd, int target);
+	/* linkat(2) of /proc/self/fd: give what a descriptor is of a name. */
+	long (*link)(int fd, const char *path);
 	long (*unlink)(const char *path);
 	/* fchown(2). */
 	long (*set_owner)(int fd, uid_t owner, gid_t group);
@@ -85,6 +87,8 @@ struct vmsi_host_calls {
 	long (*position)(int fd);
 	/* Where the next bytes are that are in no hole: lseek(2), SEEK_DATA. */
 	long (*next_data)(int fd, uint64_t offset);
+	/* lseek(2) from the beginning: 0; -EINVAL: no file there is so long. */
+	long (*seek)(int fd, uint64_t position);
 	long (*fallocate)(int fd, int mode, uint64_t offset, uint64_t length);
 	long (*fsync)(int fd);
 	long (*fdatasync)(int fd);

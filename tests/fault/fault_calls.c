@@ -39,6 +39,7 @@ static const struct {
 	[CALL_OPEN_FILE] = { "open file", { EMFILE, ENOENT } },
 	[CALL_DUPLICATE] = { "duplicate", { EMFILE, EBADF } },
 	[CALL_REPLACE] = { "dup3", { EBADF, EBUSY } },
+	[CALL_LINK] = { "link", { EPERM, ENOENT } },
 	[CALL_UNLINK] = { "unlink", { EIO, ENOENT } },
 	[CALL_PWRITE] = { "pwrite", { ENOSPC, EIO } },
 	[CALL_APPEND] = { "append", { ENOSPC, EIO } },

@@ -66,6 +66,13 @@ static long fail_replace(int fd, int target)
 	return error ? error : fault_real.replace(fd, target);
 }
 
+static long fail_link(int fd, const char *path)
+{
+	long error = fault_decide(CALL_LINK);
+
+	return error ? error : fault_real.link(fd, path);
+}
+
 static long fail_unlink(const char *path)
 {
 	long error = fault_decide(CALL_UNLINK);
@@ -237,6 +244,7 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->open_file = fail_open_file;
 	calls->duplicate = fail_duplicate;
 	calls->replace = fail_replace;
+	calls->link = fail_link;
 	calls->unlink = fail_unlink;
 	calls->pwrite = fail_pwrite;
 	calls->append = fail_append;

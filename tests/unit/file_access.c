@@ -408,6 +408,29 @@ static void outside_too_by_option(void **state)
 	end_lost(&access, ENXIO, 3);
 }
 
+/* What a thread stores there goes nowhere, in an access or not. */
+static void a_sync_of_what_is_lost_fails(void **state)
+{
+	struct vms_file_access access;
+
+	(void)state;
+	open_with(0);
+	cut(0);
+	begin(&access);
+	assert_int_equal(*at_page(2), 0);
+	end_lost(&access, ENXIO, 2);
+	write_pages(path, FILE_PAGES);
+	*at_page(2) = 'x';
+	errno = ERRNO_BEFORE;
+	assert_int_equal(vms_file_sync(file, 2 * page() + 1, 1, 0), -1);
+	assert_int_equal(errno, ENXIO);
+	assert_int_equal(vms_file_sync(file, 0, 0, VMS_FILE_SYNC_ALL), -1);
+	assert_int_equal(errno, ENXIO);
+	assert_int_equal(vms_file_refresh(file), 0);
+	assert_int_equal(vms_file_sync(file, 0, 0, VMS_FILE_SYNC_ALL), 0);
+	assert_int_equal(*at_page(2), 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +450,7 @@ int main(void)
 		WITH_FILE(a_child_goes_on_with_the_access),
 		WITH_FILE(outside_too_by_option),
 		WITH_FILE(what_is_within_the_file_is_an_error_of_input_or_output),
+		WITH_FILE(a_sync_of_what_is_lost_fails),
 	};
 
 	return cmocka_run_group_tests_name("file_access", tests, NULL, NULL);

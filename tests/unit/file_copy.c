@@ -107,6 +107,27 @@ static void a_file_of_windows_is_copied_by_system_calls(void **state)
 	expect_copied(0, 2 * page());
 }
 
+/* No fault tells that the file ends within the page. */
+static void what_is_past_the_end_in_a_page_is_an_error(void **state)
+{
+	const size_t end = 2 * page() + 10;
+	char some[20];
+
+	(void)state;
+	open_with(0);
+	cut(end);
+	assert_int_equal(vms_file_copy_out(file, end - 20, some, 20), 0);
+	assert_int_equal(vms_file_copy_in(file, end - 20, some, 20), 0);
+	assert_int_equal(vms_file_copy_out(file, end - 19, some, 20), -1);
+	assert_int_equal(errno, ENXIO);
+	assert_int_equal(vms_file_copy_in(file, end + 5, some, 20), -1);
+	assert_int_equal(errno, ENXIO);
+	/* Zeros that the file has are no loss. */
+	memset(some, 0, sizeof(some));
+	assert_int_equal(vms_file_copy_in(file, 0, some, 20), 0);
+	assert_int_equal(vms_file_copy_out(file, 0, some, 20), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -116,6 +137,7 @@ int main(void)
 		WITH_FILE(only_losses_in_the_range_fail_them),
 		WITH_FILE(a_range_that_is_lost_is_not_written_in_part),
 		WITH_FILE(a_file_of_windows_is_copied_by_system_calls),
+		WITH_FILE(what_is_past_the_end_in_a_page_is_an_error),
 	};
 
 	return cmocka_run_group_tests_name("file_copy", tests, NULL, NULL);

@@ -42,7 +42,9 @@ static void limit_in_a_child(const char *path)
 	limit.rlim_cur = RLIM_INFINITY;
 	child_needs(truncate(path, 9990) == 0);
 	child_needs(vms_file_append(file, bytes, 20, NULL) == -1 && errno == EFBIG);
-	child_needs(size_of(path) == 9990);
+	/* Somebody has changed the size: what was written in part is not cut off. */
+	child_needs(size_of(path) == 10000);
+	child_needs(truncate(path, 9990) == 0);
 	child_needs(signals == 0);
 	/* A signal that was pending before stays. */
 	(void)sigemptyset(&set);
@@ -54,6 +56,7 @@ static void limit_in_a_child(const char *path)
 	(void)sigemptyset(&set);
 	(void)sigprocmask(SIG_SETMASK, &set, NULL);
 	child_needs(signals == 1);
+	child_needs(truncate(path, 9990) == 0);
 	child_needs(vms_file_append(file, bytes, 10, NULL) == 0);
 	child_needs(vms_file_close(file) == 0);
 	_exit(0);
@@ -67,6 +70,69 @@ static void a_limit_is_an_error_and_no_signal(void **state)
 	if (child == 0)
 		limit_in_a_child(place->path);
 	must_end_well(child);
+}
+
+/* An atomic file is written by a commit, which is acknowledged before that. */
+static void limit_an_atomic_file(const char *path, unsigned flags)
+{
+	struct rlimit limit = { .rlim_cur = 4 * MIB, .rlim_max = RLIM_INFINITY };
+	vms_file *file = open_with(path, VMS_FILE_CREATE | VMS_FILE_ATOMIC | flags,
+				   0);
+
+	child_needs(file);
+	(void)signal(SIGXFSZ, note_signal);
+	child_needs(vms_file_append(file, "x", 1, NULL) == 0);
+	child_needs(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+	child_needs(vms_file_resize(file, 8 * MIB) == -1 && errno == EFBIG);
+	child_needs(vms_file_append(file, NULL, 4 * MIB, NULL) == -1 &&
+		    errno == EFBIG);
+	child_needs(vms_file_size(file) == 1);
+	child_needs(vms_file_resize(file, 4 * MIB) == 0);
+	child_needs(vms_file_commit(file) == 0);
+	child_needs(size_of(path) == 4 * MIB && signals == 0);
+	child_needs(vms_file_close(file) == 0);
+	_exit(0);
+}
+
+static void a_limit_is_an_error_of_atomic_growth(void **state)
+{
+	const struct place *place = *state;
+	static const unsigned flags[] = { 0, VMS_FILE_SPARSE };
+
+	for (size_t i = 0; i < 2; i++) {
+		const pid_t child = fork();
+
+		if (child == 0)
+			limit_an_atomic_file(place->path, flags[i]);
+		must_end_well(child);
+		assert_int_equal(unlink(place->path), 0);
+	}
+}
+
+#define TIB ((uint64_t)1 << 40)
+
+/* ext4 has no file of 20 TiB. */
+static void the_largest_file_is_an_error_of_atomic_growth(void **state)
+{
+	const struct place *place = *state;
+	static const unsigned flags[] = { 0, VMS_FILE_SPARSE };
+	struct disk disk;
+
+	if (!mount_disk(&disk, place->directory))
+		skip();
+	for (size_t i = 0; i < 2; i++) {
+		vms_file *file = must_open(place->path, VMS_FILE_CREATE |
+					   VMS_FILE_ATOMIC | flags[i], 32 * TIB);
+
+		refused(vms_file_resize(file, 20 * TIB), EFBIG);
+		assert_int_equal(vms_file_size(file), 0);
+		worked(vms_file_resize(file, MIB));
+		worked(vms_file_commit(file));
+		worked(vms_file_close(file));
+		assert_int_equal(size_of(place->path), MIB);
+		assert_int_equal(unlink(place->path), 0);
+	}
+	unmount_disk(&disk);
 }
 
 /* The limit of a process that runs is lowered by another one. */
@@ -144,6 +210,77 @@ static void fill(const char *path)
 	fill_by(path, VMS_FILE_GATHERS);
 }
 
+/* Fill what is left of a disk. */
+static void fill_rest(const char *path)
+{
+	const int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	off_t at = 0;
+
+	assert_true(fd >= 0);
+	for (off_t step = (off_t)MIB; step >= 512; step /= 2)
+		while (fallocate(fd, 0, at, step) == 0)
+			at += step;
+	assert_int_equal(close(fd), 0);
+}
+
+static uint64_t space_of(const char *path)
+{
+	struct stat status;
+
+	assert_int_equal(stat(path, &status), 0);
+	return (uint64_t)status.st_blocks * 512;
+}
+
+/* A commit that cuts the file gives back what it had behind its new end. */
+static void grow_after_a_cut(const char *path)
+{
+	const uint64_t page = page_bytes();
+	vms_file *file = must_open(path, VMS_FILE_CREATE | VMS_FILE_ATOMIC |
+				   VMS_FILE_TELLS, 64 * MIB);
+	char filler[128];
+
+	(void)snprintf(filler, sizeof(filler), "%s.filler", path);
+	worked(vms_file_resize(file, 100 * page));
+	worked(vms_file_commit(file));
+	worked(vms_file_resize(file, 10 * page));
+	worked(vms_file_resize(file, 50 * page));
+	worked(vms_file_commit(file));
+	fill_rest(filler);
+	if (vms_file_resize(file, 200 * page) == 0)
+		assert_true(space_of(path) >= 200 * page);
+	else
+		assert_int_equal(errno, ENOSPC);
+	worked(vms_file_rollback(file));
+	assert_int_equal(vms_file_size(file), 50 * page);
+	worked(vms_file_close(file));
+	assert_int_equal(unlink(filler), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* So does a file that gathers when it is made shorter. */
+static void gather_after_a_cut(const char *path)
+{
+	vms_file *file = must_open(path, VMS_FILE_CREATE | VMS_FILE_GATHERS, 0);
+	char bytes[4096];
+	char filler[128];
+	uint64_t size = 0;
+
+	(void)snprintf(filler, sizeof(filler), "%s.filler", path);
+	memset(bytes, 'g', sizeof(bytes));
+	worked(vms_file_append(file, bytes, sizeof(bytes), NULL));
+	worked(vms_file_sync(file, 0, 0, 0));
+	worked(vms_file_resize(file, 0));
+	fill_rest(filler);
+	while (vms_file_append(file, bytes, sizeof(bytes), NULL) == 0)
+		size += sizeof(bytes);
+	assert_int_equal(errno, ENOSPC);
+	worked(vms_file_sync(file, 0, 0, 0));
+	assert_int_equal(size_of(path), size);
+	worked(vms_file_close(file));
+	assert_int_equal(unlink(filler), 0);
+	assert_int_equal(unlink(path), 0);
+}
+
 static void fills_a_file_system_in_memory(void **state)
 {
 	const struct place *place = *state;
@@ -151,6 +288,8 @@ static void fills_a_file_system_in_memory(void **state)
 	if (mount("vmspace", place->directory, "tmpfs", 0, "size=16m") != 0)
 		skip();
 	fill(place->path);
+	grow_after_a_cut(place->path);
+	gather_after_a_cut(place->path);
 	assert_int_equal(umount2(place->directory, MNT_DETACH), 0);
 }
 
@@ -162,6 +301,8 @@ static void fills_a_disk(void **state)
 	if (!mount_disk(&disk, place->directory))
 		skip();
 	fill(place->path);
+	grow_after_a_cut(place->path);
+	gather_after_a_cut(place->path);
 	unmount_disk(&disk);
 }
 
@@ -170,6 +311,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		file_test(a_limit_is_an_error_and_no_signal),
 		file_test(a_limit_may_be_lowered_from_outside),
+		file_test(a_limit_is_an_error_of_atomic_growth),
+		file_test(the_largest_file_is_an_error_of_atomic_growth),
 		file_test(fills_a_file_system_in_memory),
 		file_test(fills_a_disk),
 	};

@@ -305,6 +305,37 @@ static void goes_with_some_flags_only(void **state)
 	assert_int_equal(size_of(place->path), 4);
 }
 
+/* One that is killed gives back nothing of what it has taken ahead. */
+static void takes_back_what_a_killed_one_has_taken(void **state)
+{
+	const struct place *place = *state;
+	const pid_t child = fork();
+	struct stat status;
+	vms_file *file;
+	int ended;
+
+	if (child == 0) {
+		file = open_with(place->path,
+				 VMS_FILE_CREATE | VMS_FILE_GATHERS, 0);
+		child_needs(vms_file_append(file, "record", 6, NULL) == 0);
+		child_needs(vms_file_sync(file, 0, 0, 0) == 0);
+		(void)kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(child, &ended, 0), child);
+	assert_true(WIFSIGNALED(ended));
+	assert_int_equal(stat(place->path, &status), 0);
+	if (status.st_blocks < 8192)
+		skip(); /* the file system takes none ahead */
+	file = must_open(place->path, VMS_FILE_GATHERS, 0);
+	assert_int_equal(stat(place->path, &status), 0);
+	assert_true(status.st_blocks < 1024);
+	worked(vms_file_append(file, "record", 6, NULL));
+	worked(vms_file_close(file));
+	assert_int_equal(stat(place->path, &status), 0);
+	assert_true(status.st_blocks < 1024);
+	assert_int_equal(status.st_size, 12);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +349,7 @@ int main(void)
 		file_test(tells_that_somebody_has_appended),
 		file_test(a_forked_child_has_nothing_of_it),
 		file_test(goes_with_some_flags_only),
+		file_test(takes_back_what_a_killed_one_has_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -164,6 +164,34 @@ static void mends_what_was_lost(void **state)
 	worked(vms_file_close(file));
 }
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+/* Advice that loses pages loses what was written and not committed. */
+static void an_atomic_file_loses_nothing_by_advice(void **state)
+{
+	static const int losing[] = {
+		MADV_DONTNEED, MADV_FREE, MADV_REMOVE, MADV_WIPEONFORK,
+		MADV_HWPOISON, MADV_GUARD_INSTALL, 9999,
+	};
+	const struct place *place = *state;
+	const size_t page = page_bytes();
+	vms_file *file = must_open(place->path,
+				   VMS_FILE_CREATE | VMS_FILE_ATOMIC, 0);
+	char *at;
+
+	worked(vms_file_resize(file, 4 * page));
+	at = vms_file_at(file, 0, 4 * page);
+	memset(at, 'A', 4 * page);
+	for (size_t i = 0; i < sizeof(losing) / sizeof(losing[0]); i++)
+		refused(vms_file_advise(file, 0, 2 * page, losing[i]), EINVAL);
+	worked(vms_file_advise(file, 0, 2 * page, MADV_RANDOM));
+	for (size_t i = 0; i < 4 * page; i++)
+		assert_int_equal(at[i], 'A');
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +202,7 @@ int main(void)
 		file_test(advises),
 		file_test(sees_what_others_have_done),
 		file_test(a_private_file_follows),
+		file_test(an_atomic_file_loses_nothing_by_advice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
