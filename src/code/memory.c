@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT */
+#include "code/memory.h"
+
+#include <errno.h>
+
+#include "base/mman.h"
+#include "code/caches.h"
+#include "code/file.h"
+#include "code/trap.h"
+#include "host/host.h"
+#include "space/inside.h"
+
+#define RW (PROT_READ | PROT_WRITE)
+#define RX (PROT_READ | PROT_EXEC)
+
+static uint64_t offset_of(size_t unit)
+{
+	return (uint64_t)unit * VMSI_UNIT;
+}
+
+static uintptr_t view_address(const struct vms_code *code, size_t unit)
+{
+	return vmsi_unit_address(code, unit) + code->delta;
+}
+
+static int map(const struct vms_code *code, uintptr_t start, size_t length, int prot,
+	       int flags, int fd, uint64_t offset)
+{
+	long at = vmsi_mmap(code->space, start, length, prot, flags | MAP_FIXED,
+			    fd, offset);
+
+	return at < 0 ? (int)at : 0;
+}
+
+int vmsi_code_cover(const struct vms_code *code, uintptr_t start, size_t length)
+{
+	return map(code, start, length, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+/* --- views ------------------------------------------------------------------------- */
+
+/*
+ * Bring the pages of a view in by one call, not by a fault each; and find out now that
+ * there is no memory, not by a signal when the view is written to.
+ */
+static int bring_in(const struct vms_code *code, uintptr_t start, size_t length,
+		    uint64_t offset)
+{
+	long error = vmsi_host.madvise(start, length, MADV_POPULATE_WRITE);
+
+	/* Linux before 5.14 does not know the advice. */
+	if (error == -EINVAL)
+		error = vmsi_host.fallocate(code->fd, 0, offset, length);
+	return error < 0 ? (int)(error == -EFAULT ? -ENOMEM : error) : 0;
+}
+
+static int map_view(const struct vms_code *code, size_t start, size_t end)
+{
+	const uintptr_t at = view_address(code, start);
+	const size_t length = (end - start) * VMSI_UNIT;
+	int error;
+
+	if (code->mode == VMS_CODE_COPIES)
+		return map(code, at, length, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			   0);
+	error = map(code, at, length, RW, MAP_SHARED, code->fd,
+		    offset_of(start));
+	if (!error)
+		error = bring_in(code, at, length, offset_of(start));
+	if (error)
+		return error;
+	/* A child of fork must not write to the code of its parent. */
+	return vms_madvise(code->space, (void *)at, length, MADV_DONTFORK) == 0 ?
+		0 : -errno;
+}
+
+/* map_view, and where that fails the reservation is there again. */
+static int open_view(const struct vms_code *code, size_t start, size_t end)
+{
+	const int error = map_view(code, start, end);
+
+	if (error)
+		(void)vmsi_code_cover(code, view_address(code, start),
+				      (end - start) * VMSI_UNIT);
+	return error;
+}
+
+int vmsi_view_open(struct vms_code *code, struct vmsi_chunk *chunk)
+{
+	int error = open_view(code, chunk->start, chunk->end);
+
+	if (error)
+		return error;
+	chunk->has_view = true;
+	code->writable += (chunk->end - chunk->start) * VMSI_UNIT;
+	return 0;
+}
+
+int vmsi_view_close(struct vms_code *code, struct vmsi_chunk *chunk)
+{
+	const size_t length = (chunk->end - chunk->start) * VMSI_UNIT;
+	int error = vmsi_code_cover(code, view_address(code, chunk->start),
+				    length);
+
+	if (error)
+		return error;
+	chunk->has_view = false;
+	code->writable -= length;
+	return 0;
+}
+
+/* --- chunks ------------------------------------------------------------------------ */
+
+int vmsi_chunk_map_run(const struct vms_code *code, size_t start, size_t end,
+		       int run_fd)
+{
+	return map(code, vmsi_unit_address(code, start),
+		   (end - start) * VMSI_UNIT, RX, MAP_SHARED, run_fd,
+		   offset_of(start));
+}
+
+/* Pages that are private, not yet writable, and charged once they are. */
+static int map_for_flips(const struct vms_code *code, size_t start, size_t end)
+{
+	return map(code, vmsi_unit_address(code, start),
+		   (end - start) * VMSI_UNIT, PROT_NONE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+}
+
+/* Fill all of a chunk with traps, by its view or memory. */
+static int fill(struct vms_code *code, size_t start, size_t end)
+{
+	void *view = (void *)view_address(code, start);
+	const size_t length = (end - start) * VMSI_UNIT;
+
+	vmsi_fill_with_traps(view, length);
+	return code->mode == VMS_CODE_COPIES ?
+		vmsi_code_file_write(code->fd, view, length,
+				     offset_of(start)) : 0;
+}
+
+int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
+{
+	const size_t length = (end - start) * VMSI_UNIT;
+	int error;
+
+	if (code->mode == VMS_CODE_FLIPS)
+		return map_for_flips(code, start, end);
+	error = vmsi_code_file_grow(code, offset_of(end));
+	if (!error)
+		error = open_view(code, start, end);
+	if (error)
+		return error;
+	error = fill(code, start, end);
+	if (!error)
+		error = vmsi_chunk_map_run(code, start, end, code->run_fd);
+	if (!error) {
+		code->writable += length;
+		return 0;
+	}
+	(void)vmsi_code_cover(code, view_address(code, start), length);
+	(void)vmsi_code_cover(code, vmsi_unit_address(code, start), length);
+	vmsi_code_file_punch(code, offset_of(start), length);
+	return error;
+}
+
+int vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk)
+{
+	const size_t length = (chunk->end - chunk->start) * VMSI_UNIT;
+	int error = vmsi_code_cover(code, vmsi_unit_address(code, chunk->start),
+				    length);
+
+	if (error || code->mode == VMS_CODE_FLIPS)
+		return error;
+	vmsi_code_file_punch(code, offset_of(chunk->start), length);
+	return 0;
+}
+
+/* --- units ------------------------------------------------------------------------- */
+
+int vmsi_units_begin(struct vms_code *code, size_t start, size_t end)
+{
+	void *view = (void *)view_address(code, start);
+	const size_t length = (end - start) * VMSI_UNIT;
+	int error = 0;
+
+	/* Views have traps already. */
+	if (code->mode == VMS_CODE_VIEWS)
+		return 0;
+	if (code->mode == VMS_CODE_FLIPS)
+		error = vmsi_protect(code->space, (uintptr_t)view, length, RW);
+	if (!error)
+		vmsi_fill_with_traps(view, length);
+	return error;
+}
+
+int vmsi_units_publish(struct vms_code *code, size_t start, size_t end)
+{
+	const uintptr_t run = vmsi_unit_address(code, start);
+	const size_t length = (end - start) * VMSI_UNIT;
+	int error = 0;
+
+	if (code->mode == VMS_CODE_COPIES)
+		error = vmsi_code_file_write(code->fd,
+					     (void *)view_address(code, start),
+					     length, offset_of(start));
+	else if (code->mode == VMS_CODE_FLIPS)
+		error = vmsi_protect(code->space, run, length, RX);
+	if (!error)
+		vmsi_clear_caches(run, length);
+	return error;
+}
+
+/* Write traps where there is no writable view. */
+static int write_traps(struct vms_code *code, size_t start, size_t end)
+{
+	const size_t page = vmsi_page_size();
+	size_t rest = (end - start) * VMSI_UNIT;
+	uint64_t at = offset_of(start);
+	int error = 0;
+
+	while (rest && !error) {
+		const size_t part = vmsi_min(rest, page);
+
+		error = vmsi_code_file_write(code->fd, code->traps, part, at);
+		at += part;
+		rest -= part;
+	}
+	return error;
+}
+
+int vmsi_units_wipe(struct vms_code *code, const struct vmsi_chunk *chunk,
+		    size_t start, size_t end)
+{
+	const uintptr_t run = vmsi_unit_address(code, start);
+	const size_t length = (end - start) * VMSI_UNIT;
+	int error = 0;
+
+	if (code->mode == VMS_CODE_FLIPS)
+		return map_for_flips(code, start, end);
+	if (code->mode == VMS_CODE_VIEWS && chunk->has_view)
+		vmsi_fill_with_traps((void *)view_address(code, start), length);
+	else
+		error = write_traps(code, start, end);
+	if (!error)
+		vmsi_clear_caches(run, length);
+	return error;
+}
