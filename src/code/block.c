@@ -14,11 +14,9 @@
 /* How many units a block of so many bytes has; 0: more than there are. */
 static size_t units_for(const struct vms_code *code, size_t size)
 {
-	const size_t each = code->step * VMSI_UNIT;
-
 	if (size > code->granules * code->granule)
 		return 0;
-	return (size + each - 1) / each * code->step;
+	return vmsi_align_up(size, code->step * VMSI_UNIT) / VMSI_UNIT;
 }
 
 /* --- alloc --------------------------------------------------------------------------- */
@@ -36,11 +34,7 @@ static int alloc(struct vms_code *code, size_t size,
 	error = vmsi_chunk_find(code, units, &chunk, &start);
 	if (error)
 		return error;
-	error = vmsi_units_begin(code, start, start + units);
-	if (error) {
-		vmsi_chunk_release(code, chunk);
-		return error;
-	}
+	vmsi_units_begin(code, start, start + units);
 	vmsi_chunk_take(code, chunk, start, start + units);
 	block->run = (void *)vmsi_unit_address(code, start);
 	block->write = (void *)(vmsi_unit_address(code, start) + code->delta);

@@ -6,7 +6,6 @@
 #include "base/panic.h"
 #include "code/chunk.h"
 #include "code/enter.h"
-#include "host/host.h"
 
 /* What holds whenever the lock of a pool is free. */
 
@@ -17,14 +16,10 @@ struct sums {
 static bool free_units_trap(const struct vms_code *code,
 			    const struct vmsi_chunk *chunk)
 {
-	const size_t page = vmsi_page_size();
-
 	for (size_t unit = chunk->start; unit < chunk->end; unit++) {
-		const size_t at = unit * VMSI_UNIT % page;
-
 		if (!vmsi_bit(code->in_block, unit) &&
 		    memcmp((void *)vmsi_unit_address(code, unit),
-			   code->traps + at, VMSI_UNIT) != 0)
+			   code->traps, VMSI_UNIT) != 0)
 			return false;
 	}
 	return true;

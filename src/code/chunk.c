@@ -65,16 +65,43 @@ static size_t units_a_granule(const struct vms_code *code)
 	return code->granule / VMSI_UNIT;
 }
 
+/*
+ * Chunks grow with the pool: large ones take fewer calls of the host, and small ones
+ * leave less code writable at a time.
+ */
+#define MOST_GRANULES 16
+#define GROWTH_PART 2
+
+/* How many granules a chunk has for so many units. */
+static size_t granules_for(const struct vms_code *code, size_t units)
+{
+	const size_t each = units_a_granule(code);
+	const size_t least = (units + each - 1) / each;
+	const size_t wanted = vmsi_min(code->mapped / code->granule /
+				       GROWTH_PART, MOST_GRANULES);
+
+	/* A long block has a chunk of its own. */
+	return units >= each ? least : vmsi_max(wanted, least);
+}
+
+static size_t find_granules(const struct vms_code *code, size_t count)
+{
+	return vmsi_bits_find_clear(code->in_chunk, 0, code->granules, count, 1);
+}
+
 /* Make a chunk for so many units; NULL, and *error is -errno. */
 static struct vmsi_chunk *make_chunk(struct vms_code *code, size_t units,
 				     int *error)
 {
 	const size_t each = units_a_granule(code);
-	const size_t count = (units + each - 1) / each;
-	const size_t at = vmsi_bits_find_clear(code->in_chunk, 0,
-					       code->granules, count, 1);
+	size_t count = granules_for(code, units);
+	size_t at = find_granules(code, count);
 	struct vmsi_chunk *chunk;
 
+	if (at == code->granules) {
+		count = (units + each - 1) / each;
+		at = find_granules(code, count);
+	}
 	*error = at == code->granules ?
 		vmsi_refuse(VMS_REFUSAL_ADDRESSES) :
 		vmsi_chunk_map(code, at * each, (at + count) * each);

@@ -33,6 +33,9 @@
 /* The bytes of a unit, of which blocks are made. */
 #define VMSI_UNIT ((size_t)64)
 
+/* So many bytes of traps are kept to be copied. */
+#define VMSI_TRAP_BYTES ((size_t)16 << 10)
+
 /* A chunk. Positions are units of the pool. */
 struct vmsi_chunk {
 	size_t start, end;   /* end 0: the granule begins no chunk */
@@ -65,9 +68,10 @@ struct vms_code {
 	struct vmsi_range run;
 	size_t reserved;      /* bytes of addresses from run.start on */
 	size_t delta;
-	size_t granule;       /* bytes */
+	size_t granule;       /* bytes, a power of two */
+	unsigned unit_shift;  /* of the units in a granule */
 	size_t granules;      /* number of them */
-	size_t step;          /* units on whose multiples blocks begin and end */
+	size_t step;          /* units on whose multiples blocks begin and end; as well */
 	size_t bytes;         /* of this record, with the arrays */
 	int refused;          /* errno */
 	const char *problem;
@@ -99,13 +103,13 @@ struct vms_code {
 	uint64_t *published;  /* the first unit of each block that is published */
 	uint64_t *in_chunk;   /* a bit a granule */
 	struct vmsi_chunk *chunks; /* by first granule */
-	unsigned char *traps; /* a page of them */
+	unsigned char *traps; /* VMSI_TRAP_BYTES of them */
 };
 
 static inline struct vmsi_chunk *vmsi_chunk_of_unit(struct vms_code *code,
 						    size_t unit)
 {
-	size_t granule = unit * VMSI_UNIT / code->granule;
+	size_t granule = unit >> code->unit_shift;
 
 	/* A chunk of several granules begins in an earlier one. */
 	while (code->chunks[granule].end == 0)

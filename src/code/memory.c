@@ -38,22 +38,28 @@ int vmsi_code_cover(const struct vms_code *code, uintptr_t start, size_t length)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
-/* --- views ------------------------------------------------------------------------- */
-
 /*
- * Bring the pages of a view in by one call, not by a fault each; and find out now that
- * there is no memory, not by a signal when the view is written to.
+ * Write traps to the memfd. For new pages that is better than through a view: they
+ * come without a fault each, are not zeroed before, and where there is no memory
+ * for them it is an error and no signal.
  */
-static int bring_in(const struct vms_code *code, uintptr_t start, size_t length,
-		    uint64_t offset)
+static int write_traps(const struct vms_code *code, size_t start, size_t end)
 {
-	long error = vmsi_host.madvise(start, length, MADV_POPULATE_WRITE);
+	size_t rest = (end - start) * VMSI_UNIT;
+	uint64_t at = offset_of(start);
+	int error = 0;
 
-	/* Linux before 5.14 does not know the advice. */
-	if (error == -EINVAL)
-		error = vmsi_host.fallocate(code->fd, 0, offset, length);
-	return error < 0 ? (int)(error == -EFAULT ? -ENOMEM : error) : 0;
+	while (rest && !error) {
+		const size_t part = vmsi_min(rest, VMSI_TRAP_BYTES);
+
+		error = vmsi_code_file_write(code->fd, code->traps, part, at);
+		at += part;
+		rest -= part;
+	}
+	return error;
 }
+
+/* --- views ------------------------------------------------------------------------- */
 
 static int map_view(const struct vms_code *code, size_t start, size_t end)
 {
@@ -66,8 +72,6 @@ static int map_view(const struct vms_code *code, size_t start, size_t end)
 			   0);
 	error = map(code, at, length, RW, MAP_SHARED, code->fd,
 		    offset_of(start));
-	if (!error)
-		error = bring_in(code, at, length, offset_of(start));
 	if (error)
 		return error;
 	/* A child of fork must not write to the code of its parent. */
@@ -120,24 +124,28 @@ int vmsi_chunk_map_run(const struct vms_code *code, size_t start, size_t end,
 		   offset_of(start));
 }
 
-/* Pages that are private, not yet writable, and charged once they are. */
+/*
+ * Pages that may become code: new ones, writable until they do, so that a jump to them
+ * is SIGSEGV.
+ */
 static int map_for_flips(const struct vms_code *code, size_t start, size_t end)
 {
 	return map(code, vmsi_unit_address(code, start),
-		   (end - start) * VMSI_UNIT, PROT_NONE,
-		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		   (end - start) * VMSI_UNIT, RW, MAP_PRIVATE | MAP_ANONYMOUS,
+		   -1, 0);
 }
 
-/* Fill all of a chunk with traps, by its view or memory. */
-static int fill(struct vms_code *code, size_t start, size_t end)
+/*
+ * Touch the pages of a view, which are in memory. A fault by a read maps several of
+ * them, and, since the view is shared and writable, so that they can be written to.
+ */
+static void touch_view(const struct vms_code *code, size_t start, size_t end)
 {
-	void *view = (void *)view_address(code, start);
 	const size_t length = (end - start) * VMSI_UNIT;
+	const volatile char *view = (char *)view_address(code, start);
 
-	vmsi_fill_with_traps(view, length);
-	return code->mode == VMS_CODE_COPIES ?
-		vmsi_code_file_write(code->fd, view, length,
-				     offset_of(start)) : 0;
+	for (size_t at = 0; at < length; at += code->granule)
+		(void)view[at];
 }
 
 int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
@@ -152,10 +160,12 @@ int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
 		error = open_view(code, start, end);
 	if (error)
 		return error;
-	error = fill(code, start, end);
+	error = write_traps(code, start, end);
 	if (!error)
 		error = vmsi_chunk_map_run(code, start, end, code->run_fd);
 	if (!error) {
+		if (code->mode == VMS_CODE_VIEWS)
+			touch_view(code, start, end);
 		code->writable += length;
 		return 0;
 	}
@@ -179,20 +189,14 @@ int vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk)
 
 /* --- units ------------------------------------------------------------------------- */
 
-int vmsi_units_begin(struct vms_code *code, size_t start, size_t end)
+void vmsi_units_begin(struct vms_code *code, size_t start, size_t end)
 {
 	void *view = (void *)view_address(code, start);
 	const size_t length = (end - start) * VMSI_UNIT;
-	int error = 0;
 
 	/* Views have traps already. */
-	if (code->mode == VMS_CODE_VIEWS)
-		return 0;
-	if (code->mode == VMS_CODE_FLIPS)
-		error = vmsi_protect(code->space, (uintptr_t)view, length, RW);
-	if (!error)
+	if (code->mode != VMS_CODE_VIEWS)
 		vmsi_fill_with_traps(view, length);
-	return error;
 }
 
 int vmsi_units_publish(struct vms_code *code, size_t start, size_t end)
@@ -209,24 +213,6 @@ int vmsi_units_publish(struct vms_code *code, size_t start, size_t end)
 		error = vmsi_protect(code->space, run, length, RX);
 	if (!error)
 		vmsi_clear_caches(run, length);
-	return error;
-}
-
-/* Write traps where there is no writable view. */
-static int write_traps(struct vms_code *code, size_t start, size_t end)
-{
-	const size_t page = vmsi_page_size();
-	size_t rest = (end - start) * VMSI_UNIT;
-	uint64_t at = offset_of(start);
-	int error = 0;
-
-	while (rest && !error) {
-		const size_t part = vmsi_min(rest, page);
-
-		error = vmsi_code_file_write(code->fd, code->traps, part, at);
-		at += part;
-		rest -= part;
-	}
 	return error;
 }
 

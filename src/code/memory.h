@@ -28,10 +28,10 @@ int vmsi_view_open(struct vms_code *code, struct vmsi_chunk *chunk);
 int vmsi_view_close(struct vms_code *code, struct vmsi_chunk *chunk);
 
 /*
- * For units [start, end) of a chunk: make them writable, at the writable address, and
- * all traps; make them executable as they are written; make them trap again.
+ * For units [start, end) of a chunk: make the bytes at the writable address traps; make
+ * the units executable as they are written; make them trap again.
  */
-int vmsi_units_begin(struct vms_code *code, size_t start, size_t end);
+void vmsi_units_begin(struct vms_code *code, size_t start, size_t end);
 int vmsi_units_publish(struct vms_code *code, size_t start, size_t end);
 int vmsi_units_wipe(struct vms_code *code, const struct vmsi_chunk *chunk,
 		    size_t start, size_t end);

@@ -71,7 +71,7 @@ static int lay_out(size_t reserve, struct layout *layout)
 		       &layout->in_chunk) ||
 	    !add_array(&bytes, layout->granules, sizeof(struct vmsi_chunk),
 		       &layout->chunks) ||
-	    !add_array(&bytes, page, 1, &layout->traps) ||
+	    !add_array(&bytes, VMSI_TRAP_BYTES, 1, &layout->traps) ||
 	    !vmsi_align_up_checked(bytes, page, &layout->bytes))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	return 0;
@@ -86,6 +86,7 @@ static struct vms_code *make_record(const struct layout *layout)
 		return NULL;
 	code->bytes = layout->bytes;
 	code->granule = layout->granule;
+	code->unit_shift = (unsigned)__builtin_ctzl(layout->granule / VMSI_UNIT);
 	code->granules = layout->granules;
 	code->in_block = (uint64_t *)(bytes + layout->in_block);
 	code->last = (uint64_t *)(bytes + layout->last);
@@ -93,7 +94,7 @@ static struct vms_code *make_record(const struct layout *layout)
 	code->in_chunk = (uint64_t *)(bytes + layout->in_chunk);
 	code->chunks = (struct vmsi_chunk *)(bytes + layout->chunks);
 	code->traps = (unsigned char *)bytes + layout->traps;
-	vmsi_fill_with_traps(code->traps, vmsi_page_size());
+	vmsi_fill_with_traps(code->traps, VMSI_TRAP_BYTES);
 	vmsi_lock_init(&code->lock, VMSI_RANK_CODE);
 	code->first_chunk = code->current = VMSI_NO_CHUNK;
 	code->fd = code->run_fd = code->perf_fd = -1;
