@@ -48,8 +48,8 @@ enum vms_code_mode {
 	VMS_CODE_ANY = 0,
 	/*
 	 * The same memory has a writable and an executable view. Publishing costs no
-	 * system call. The writable view of a chunk (64 KiB, or as long as a larger
-	 * block) is there while the chunk has blocks that are not published, and of
+	 * system call. The writable view of a chunk (64 KiB to 1 MiB, as the pool
+	 * grows, or as long as a larger block) is there while the chunk has blocks that are not published, and of
 	 * the one chunk that new blocks come from, also after that; vms_code_settle
 	 * takes it away there, too. So a published block can be written to, at its
 	 * writable address, as long as its chunk is one of these.

@@ -241,7 +241,10 @@ int vmsi_chunk_find(struct vms_code *code, size_t units,
 	if (!error && !found->has_view && code->mode != VMS_CODE_FLIPS)
 		error = vmsi_view_open(code, found);
 	if (error) {
+		const enum vms_refusal reason = vmsi_reason();
+
 		vmsi_chunk_release(code, found);
+		(void)vmsi_refuse(reason);
 		return error;
 	}
 	*chunk = found;

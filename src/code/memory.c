@@ -38,6 +38,15 @@ int vmsi_code_cover(const struct vms_code *code, uintptr_t start, size_t length)
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 }
 
+/* Take back a mapping after a refusal, whose reason stays noted. */
+static void undo_map(const struct vms_code *code, uintptr_t start, size_t length)
+{
+	const enum vms_refusal reason = vmsi_reason();
+
+	(void)vmsi_code_cover(code, start, length);
+	(void)vmsi_refuse(reason);
+}
+
 /*
  * Write traps to the memfd. For new pages that is better than through a view: they
  * come without a fault each, are not zeroed before, and where there is no memory
@@ -85,8 +94,8 @@ static int open_view(const struct vms_code *code, size_t start, size_t end)
 	const int error = map_view(code, start, end);
 
 	if (error)
-		(void)vmsi_code_cover(code, view_address(code, start),
-				      (end - start) * VMSI_UNIT);
+		undo_map(code, view_address(code, start),
+			 (end - start) * VMSI_UNIT);
 	return error;
 }
 
@@ -169,8 +178,8 @@ int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
 		code->writable += length;
 		return 0;
 	}
-	(void)vmsi_code_cover(code, view_address(code, start), length);
-	(void)vmsi_code_cover(code, vmsi_unit_address(code, start), length);
+	undo_map(code, view_address(code, start), length);
+	undo_map(code, vmsi_unit_address(code, start), length);
 	vmsi_code_file_punch(code, offset_of(start), length);
 	return error;
 }

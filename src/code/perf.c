@@ -25,7 +25,10 @@ static char *add_number(char *end, uint64_t number, unsigned base)
 	return add_text(end, vmsi_write_digits(&digits, number, base));
 }
 
-/* perf takes only a file of its user, and nobody else's is to be written to. */
+/*
+ * perf takes only a file of its user, and nobody else's is to be written to, nor is a
+ * pipe that somebody has put there to be waited for.
+ */
 static int check_owner(int fd)
 {
 	struct stat status;
@@ -45,7 +48,8 @@ static int open_file(struct vms_code *code, long process)
 
 	end = add_number(end, (uint64_t)process, 10);
 	(void)add_text(end, ".map");
-	fd = vmsi_host.open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644);
+	fd = vmsi_host.open_file(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK,
+				 0644);
 	if (fd < 0)
 		return (int)fd;
 	error = check_owner((int)fd);
