@@ -127,10 +127,11 @@ void vmsi_chunk_release(struct vms_code *code, struct vmsi_chunk *chunk)
 	const size_t last = chunk->end / units_a_granule(code);
 
 	if (chunk->free != chunk->end - chunk->start ||
-	    vmsi_chunk_index(code, chunk) == code->current ||
-	    (chunk->has_view && vmsi_view_close(code, chunk)) ||
-	    vmsi_chunk_unmap(code, chunk))
+	    vmsi_chunk_index(code, chunk) == code->current)
 		return;
+	if (chunk->has_view && vmsi_view_close(code, chunk))
+		vmsi_view_forget(code, chunk);
+	vmsi_chunk_unmap(code, chunk);
 	unlink_chunk(code, chunk);
 	vmsi_bits_clear(code->in_chunk, first, last);
 	chunk->end = 0;
@@ -149,12 +150,18 @@ int vmsi_chunk_settle(struct vms_code *code, struct vmsi_chunk *chunk,
 
 int vmsi_chunks_settle(struct vms_code *code)
 {
+	struct vmsi_chunk *before = current(code);
+	const size_t earlier = code->current;
 	int error = 0;
 
 	code->current = VMSI_NO_CHUNK;
 	for (struct vmsi_chunk *chunk = vmsi_chunk_next(code, NULL);
 	     chunk && !error; chunk = vmsi_chunk_next(code, chunk))
 		error = vmsi_chunk_settle(code, chunk, 0);
+	if (error && before->has_view)
+		code->current = earlier;
+	else if (before)
+		vmsi_chunk_release(code, before);
 	return error;
 }
 

@@ -36,7 +36,8 @@ int vmsi_chunks_settle(struct vms_code *code);
 
 /*
  * Give the memory of a chunk back that has no block, if it is not the current one.
- * Where the host refuses, it stays for the next blocks.
+ * What the host refuses to unmap, all of which traps, stays until the next chunk is
+ * mapped over it.
  */
 void vmsi_chunk_release(struct vms_code *code, struct vmsi_chunk *chunk);
 

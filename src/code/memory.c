@@ -110,17 +110,20 @@ int vmsi_view_open(struct vms_code *code, struct vmsi_chunk *chunk)
 	return 0;
 }
 
+void vmsi_view_forget(struct vms_code *code, struct vmsi_chunk *chunk)
+{
+	chunk->has_view = false;
+	code->writable -= (chunk->end - chunk->start) * VMSI_UNIT;
+}
+
 int vmsi_view_close(struct vms_code *code, struct vmsi_chunk *chunk)
 {
-	const size_t length = (chunk->end - chunk->start) * VMSI_UNIT;
 	int error = vmsi_code_cover(code, view_address(code, chunk->start),
-				    length);
+				    (chunk->end - chunk->start) * VMSI_UNIT);
 
-	if (error)
-		return error;
-	chunk->has_view = false;
-	code->writable -= length;
-	return 0;
+	if (!error)
+		vmsi_view_forget(code, chunk);
+	return error;
 }
 
 /* --- chunks ------------------------------------------------------------------------ */
@@ -184,16 +187,15 @@ int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
 	return error;
 }
 
-int vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk)
+void vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk)
 {
 	const size_t length = (chunk->end - chunk->start) * VMSI_UNIT;
 	int error = vmsi_code_cover(code, vmsi_unit_address(code, chunk->start),
 				    length);
 
-	if (error || code->mode == VMS_CODE_FLIPS)
-		return error;
-	vmsi_code_file_punch(code, offset_of(chunk->start), length);
-	return 0;
+	/* What is mapped still must go on to trap. */
+	if (!error && code->mode != VMS_CODE_FLIPS)
+		vmsi_code_file_punch(code, offset_of(chunk->start), length);
 }
 
 /* --- units ------------------------------------------------------------------------- */

@@ -14,10 +14,10 @@ int vmsi_code_cover(const struct vms_code *code, uintptr_t start, size_t length)
 
 /*
  * Map the memory of a new chunk, at units [start, end): all of it traps, and its
- * view is there. unmap gives it back; -errno then means that a part could not be.
+ * view is there. unmap gives back what the host lets it.
  */
 int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end);
-int vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk);
+void vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk);
 
 /* Map the executable view of a chunk by descriptor run_fd. */
 int vmsi_chunk_map_run(const struct vms_code *code, size_t start, size_t end,
@@ -26,6 +26,9 @@ int vmsi_chunk_map_run(const struct vms_code *code, size_t start, size_t end,
 /* Map the writable view of a chunk that has none, or take it away. */
 int vmsi_view_open(struct vms_code *code, struct vmsi_chunk *chunk);
 int vmsi_view_close(struct vms_code *code, struct vmsi_chunk *chunk);
+
+/* Note that a view is gone, or that it is of no chunk any more. */
+void vmsi_view_forget(struct vms_code *code, struct vmsi_chunk *chunk);
 
 /*
  * For units [start, end) of a chunk: make the bytes at the writable address traps; make

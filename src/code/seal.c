@@ -37,10 +37,10 @@ static int seal_file(const struct vms_code *code)
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 	long error = vmsi_host.add_seals(code->fd, seals | F_SEAL_FUTURE_WRITE);
 
-	/* Linux before 5.1 does not know that seal; a second call finds them set. */
+	/* Linux before 5.1 does not know that seal. */
 	if (error == -EINVAL)
 		error = vmsi_host.add_seals(code->fd, seals);
-	return error == -EPERM ? 0 : (int)error;
+	return (int)error;
 }
 
 static int seal_chunk(const struct vms_code *code, const struct vmsi_chunk *chunk)

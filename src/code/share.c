@@ -17,13 +17,9 @@ void vmsi_code_note_shared(struct vms_code *code)
 		 * Views are not inherited (MADV_DONTFORK), private memory is. The
 		 * reservation goes over the hole; if that is refused, it is one.
 		 */
-		if (code->mode == VMS_CODE_VIEWS && chunk->has_view)
-			(void)vmsi_view_close(code, chunk);
-		if (code->mode == VMS_CODE_VIEWS && chunk->has_view) {
-			chunk->has_view = false;
-			code->writable -= (chunk->end - chunk->start) *
-				VMSI_UNIT;
-		}
+		if (code->mode == VMS_CODE_VIEWS && chunk->has_view &&
+		    vmsi_view_close(code, chunk))
+			vmsi_view_forget(code, chunk);
 	}
 }
 
