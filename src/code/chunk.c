@@ -158,7 +158,7 @@ int vmsi_chunks_settle(struct vms_code *code)
 	for (struct vmsi_chunk *chunk = vmsi_chunk_next(code, NULL);
 	     chunk && !error; chunk = vmsi_chunk_next(code, chunk))
 		error = vmsi_chunk_settle(code, chunk, 0);
-	if (error && before->has_view)
+	if (error && before && before->has_view)
 		code->current = earlier;
 	else if (before)
 		vmsi_chunk_release(code, before);

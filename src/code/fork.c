@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "code/gdb.h"
 #include "code/share.h"
 #include "space/inside.h"
 
@@ -21,10 +22,12 @@ static void before_fork(void)
 	vmsi_lock_acquire_any(&list_lock);
 	for (struct vms_code *code = pools; code; code = code->next_pool)
 		vmsi_lock_acquire_any(&code->lock);
+	vmsi_gdb_lock();
 }
 
 static void after_fork_in_parent(void)
 {
+	vmsi_gdb_unlock();
 	for (struct vms_code *code = pools; code; code = code->next_pool)
 		vmsi_lock_release_any(&code->lock);
 	vmsi_lock_release_any(&list_lock);
@@ -32,6 +35,7 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
+	vmsi_gdb_unlock();
 	for (struct vms_code *code = pools; code; code = code->next_pool) {
 		vmsi_code_note_shared(code);
 		vmsi_lock_release_any(&code->lock);

@@ -27,7 +27,7 @@ __attribute__((used)) static struct jit_descriptor __jit_debug_descriptor = {
 	.version = 1,
 };
 
-__attribute__((noinline, noclone, used)) static void
+__attribute__((noinline, used)) static void
 __jit_debug_register_code(void)
 {
 	__asm__ volatile("" : : : "memory");
