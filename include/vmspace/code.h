@@ -249,7 +249,8 @@ int vms_code_seal(vms_code *code);
  * Returns 0; -1 with errno set on failure:
  *   EINVAL  an argument is NULL; no such block, or it is not published; a name that
  *           is empty, too long or not printable.
- *   EEXIST  the block has a name.
+ *   EEXIST  the block has a name, and the pool VMS_CODE_GDB.
+ *   EPERM   the file for perf is another user's, or no plain file.
  *   ENOMEM  no memory for records.
  *   and those of open(2) and write(2), of the file for perf.
  */

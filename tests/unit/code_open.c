@@ -171,7 +171,8 @@ static void what_cannot_lie_within_reach_is_refused(void **state)
 	assert_int_equal(errno, ERANGE);
 	/* In a space of the program. */
 	assert_null(open_with((struct vms_code_options){
-		.space = space, .near = &space, .reach = (size_t)1 << 30 }));
+		.space = space, .near = (void *)((uintptr_t)1 << 32),
+		.reach = (size_t)1 << 30 }));
 	assert_int_equal(errno, ERANGE);
 	assert_non_null(open_with((struct vms_code_options){
 		.space = space, .near = base + ((size_t)12 << 20),
