@@ -26,7 +26,7 @@
  * can have. These lines stay as they are when a struct grows.
  */
 #define VMSI_FIRST_SPACE_OPTIONS \
-	VMSI_SIZE_UP_TO(struct vms_space_options, budget)
+	VMSI_SIZE_UP_TO(struct vms_space_options, reach)
 #define VMSI_FIRST_SPACE_STATS \
 	VMSI_SIZE_UP_TO(struct vms_space_stats, metadata)
 #define VMSI_FIRST_MAPPING_INFO \
