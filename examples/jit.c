@@ -116,7 +116,8 @@ static int parse(struct program *program, const char *text)
 
 static uint64_t interpret(const struct program *program, uint64_t x)
 {
-	uint64_t stack[DEPTH], *top = stack;
+	static uint64_t stack[DEPTH];
+	uint64_t *top = stack;
 
 	for (size_t i = 0; i < program->count; i++) {
 		const struct operation *operation = &program->operations[i];

@@ -61,39 +61,39 @@ struct vms_code {
 	struct vms_code *next_pool; /* of all of the process */
 
 	/* Written when the pool is opened, and never again. */
-	enum vms_code_mode mode;
-	unsigned flags;
 	vms_space *space;
-	bool own_space;
 	struct vmsi_range run;
 	size_t reserved;      /* bytes of addresses from run.start on */
 	size_t delta;
 	size_t granule;       /* bytes, a power of two */
-	unsigned unit_shift;  /* of the units in a granule */
 	size_t granules;      /* number of them */
 	size_t step;          /* units on whose multiples blocks begin and end; as well */
 	size_t bytes;         /* of this record, with the arrays */
-	int refused;          /* errno */
 	const char *problem;
-	bool core_sync;
+	enum vms_code_mode mode;
 	enum vmsi_code_file_kind file_kind;
+	unsigned flags;
+	unsigned unit_shift;  /* of the units in a granule */
+	int refused;          /* errno */
+	bool own_space;
+	bool core_sync;
 
 	/* Guarded by lock. */
+	bool shared;          /* the memory is the parent's, in the child of a fork */
+	bool sealed;
 	int fd;               /* of the memfd; -1 with VMS_CODE_FLIPS */
 	int run_fd;           /* the same, read-only: for executable views */
-	uint64_t file_size;
-	bool shared;          /* the memory is the parent's, in the child of a fork */
 	struct {
 		int fd, run_fd; /* of the memfd that a child makes; -1 */
 		bool made;      /* all chunks are in it, and it is the pool's */
 	} own;                /* see share.c */
-	bool sealed;
+	int perf_fd;          /* -1: not open */
+	uint64_t file_size;
 	size_t first_chunk;
 	size_t current;       /* where blocks come from; VMSI_NO_CHUNK */
 	size_t used;          /* units in blocks */
 	size_t blocks, unpublished, chunk_count, mapped, writable;
 	uint64_t core_syncs;
-	int perf_fd;          /* -1: not open */
 	long perf_process;
 	struct vmsi_code_names *names;
 

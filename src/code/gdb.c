@@ -22,7 +22,7 @@ struct jit_descriptor {
 
 static struct vmsi_lock lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_LEAF);
 
-/* NOLINTBEGIN(bugprone-reserved-identifier): the interface's names */
+/* NOLINTBEGIN(*-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp): the names of gdb */
 __attribute__((used)) static struct jit_descriptor __jit_debug_descriptor = {
 	.version = 1,
 };
@@ -32,7 +32,7 @@ __jit_debug_register_code(void)
 {
 	__asm__ volatile("" : : : "memory");
 }
-/* NOLINTEND(bugprone-reserved-identifier) */
+/* NOLINTEND(*-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
 
 static void tell(enum action action, struct vmsi_gdb_entry *entry)
 {

@@ -54,7 +54,7 @@ int vmsi_reserve_near(size_t size, uintptr_t near, size_t reach,
 		if (error != -EEXIST)
 			break;
 		*range = (struct vmsi_range){ above, above + size };
-		if (above >= low && above < high && high - above >= size)
+		if (above > 0 && above >= low && above < high && high - above >= size)
 			error = try_range(*range);
 	}
 	return error == -EEXIST ? -ERANGE : error;
