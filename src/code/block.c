@@ -109,6 +109,7 @@ static int publish_all(struct vms_code *code, struct vms_code_block *blocks,
 		       size_t count, size_t *done)
 {
 	bool sync = false;
+	uint64_t frees;
 	int error = vmsi_code_enter(code);
 
 	for (; !error && *done < count; *done += !error) {
@@ -117,9 +118,10 @@ static int publish_all(struct vms_code *code, struct vms_code_block *blocks,
 			blocks[*done].write = NULL;
 	}
 	code->core_syncs += sync;
+	frees = code->frees;
 	vmsi_code_leave(code);
 	if (sync)
-		vmsi_sync_cores();
+		vmsi_sync_cores(code, frees);
 	return error;
 }
 
@@ -165,7 +167,7 @@ static int free_block(struct vms_code *code, const struct vms_code_block *block)
 	vmsi_chunk_give(code, place.chunk, place.start, place.end);
 	code->blocks--;
 	if (vmsi_bit(code->published, place.start)) {
-		place.chunk->reused = true;
+		place.chunk->freed = ++code->frees;
 		vmsi_bit_clear(code->published, place.start);
 	} else {
 		place.chunk->unpublished--;

@@ -25,7 +25,10 @@ static inline void vmsi_clear_caches(uintptr_t start, size_t length)
 bool vmsi_needs_core_sync(const struct vms_code *code,
 			  const struct vmsi_chunk *chunk);
 
-/* Make all threads that run now drop it. Not under a lock: it takes its time. */
-void vmsi_sync_cores(void);
+/*
+ * Make all threads that run now drop it, when so many blocks had been freed. Not under
+ * a lock: it takes its time.
+ */
+void vmsi_sync_cores(struct vms_code *code, uint64_t frees);
 
 #endif

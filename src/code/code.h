@@ -2,6 +2,7 @@
 #ifndef VMSI_CODE_CODE_H
 #define VMSI_CODE_CODE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <vmspace/code.h>
@@ -44,7 +45,7 @@ struct vmsi_chunk {
 	size_t fails;        /* no run of so many free units is found */
 	size_t unpublished;  /* number of blocks that are not published */
 	bool has_view;       /* its writable view, or its private memory, is there */
-	bool reused;         /* blocks were freed in it */
+	uint64_t freed;      /* frees of the pool when a block was freed in it latest */
 	bool shared;         /* the memory is the parent's, in the child of a fork */
 	size_t previous, next; /* granules of chunks; VMSI_NO_CHUNK */
 };
@@ -94,8 +95,12 @@ struct vms_code {
 	size_t used;          /* units in blocks */
 	size_t blocks, unpublished, chunk_count, mapped, writable;
 	uint64_t core_syncs;
+	uint64_t frees;       /* number of blocks that were freed and had been published */
 	long perf_process;
 	struct vmsi_code_names *names;
+
+	/* frees that a round of membarrier has come after. */
+	_Atomic uint64_t synced;
 
 	/* Arrays behind the record. */
 	uint64_t *in_block;   /* a bit a unit */
