@@ -35,7 +35,7 @@
 #define VMSI_UNIT ((size_t)64)
 
 /* So many bytes of traps are kept to be copied. */
-#define VMSI_TRAP_BYTES ((size_t)16 << 10)
+#define VMSI_TRAP_BYTES ((size_t)64 << 10)
 
 /* A chunk. Positions are units of the pool. */
 struct vmsi_chunk {
