@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,10 @@
  *   executable after it, as programs do it by hand;
  * - a loop over a memfd that is mapped twice and thrown away: no blocks are freed, none
  *   is looked for, and the writable mapping stays until the end. The floor.
+ *
+ * Then what alloc, publish and free of a block take in a pool that has room, and with
+ * a second thread that runs, which publishing in a place where code was freed makes drop
+ * what it has fetched ahead.
  */
 
 #define MAX_ROUNDS 1001
@@ -210,6 +215,104 @@ static void compare(size_t rounds)
 	}
 }
 
+/* --- a pool that has room ------------------------------------------------------------ */
+
+#define WARM_BLOCKS 100
+
+enum step { ALLOC, PUBLISH, PUBLISH_MANY, FREE, STEPS };
+
+static const char *const steps[STEPS] = {
+	[ALLOC] = "alloc",
+	[PUBLISH] = "publish, where code was freed",
+	[PUBLISH_MANY] = "publish_many, of 100",
+	[FREE] = "free",
+};
+
+static double since(uint64_t *start)
+{
+	const uint64_t begin = *start;
+
+	*start = bench_now();
+	return (double)(*start - begin) / WARM_BLOCKS;
+}
+
+static void alloc_all(vms_code *code, struct vms_code_block *warm)
+{
+	for (size_t i = 0; i < WARM_BLOCKS; i++)
+		if (vms_code_alloc(code, size, &warm[i]) != 0)
+			fail("vms_code_alloc");
+}
+
+static void free_all(vms_code *code, struct vms_code_block *warm)
+{
+	for (size_t i = 0; i < WARM_BLOCKS; i++)
+		if (vms_code_free(code, &warm[i]) != 0)
+			fail("vms_code_free");
+}
+
+/* A free before each publish, so that cores are to serialize. */
+static void publish_each(vms_code *code, struct vms_code_block *warm)
+{
+	for (size_t i = 0; i < WARM_BLOCKS; i++)
+		if (vms_code_publish(code, &warm[i]) != 0 ||
+		    vms_code_free(code, &warm[i]) != 0)
+			fail("vms_code_publish");
+}
+
+static void measure_warm(size_t rounds, const char *with)
+{
+	static double times[STEPS][MAX_ROUNDS];
+	struct vms_code_block warm[WARM_BLOCKS];
+	vms_code *code = vms_code_open(NULL);
+	char label[64];
+
+	if (!code)
+		fail("vms_code_open");
+	for (size_t round = 0; round < rounds; round++) {
+		uint64_t time = bench_now();
+
+		alloc_all(code, warm);
+		times[ALLOC][round] = since(&time);
+		if (vms_code_publish_many(code, warm, WARM_BLOCKS) !=
+		    WARM_BLOCKS)
+			fail("vms_code_publish_many");
+		times[PUBLISH_MANY][round] = since(&time);
+		free_all(code, warm);
+		times[FREE][round] = since(&time);
+		alloc_all(code, warm);
+		(void)since(&time);
+		publish_each(code, warm);
+		times[PUBLISH][round] = since(&time) - times[FREE][round];
+	}
+	for (enum step step = ALLOC; step < STEPS; step++) {
+		(void)snprintf(label, sizeof(label), "%s%s", steps[step], with);
+		bench_print_summary(label, "ns",
+				    bench_summarise(times[step], rounds));
+	}
+	if (vms_code_close(code) != 0)
+		fail("vms_code_close");
+}
+
+static volatile bool ends;
+
+static void *keep_running(void *argument)
+{
+	while (!ends)
+		;
+	return argument;
+}
+
+static void measure_with_thread(size_t rounds)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, keep_running, NULL) != 0)
+		fail("pthread_create");
+	measure_warm(rounds, ", another thread runs");
+	ends = true;
+	pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const size_t rounds = bench_option(argc, argv, "rounds", 51);
@@ -226,6 +329,8 @@ int main(int argc, char **argv)
 	make_function();
 	bench_warm_memory((size_t)256 << 20);
 	compare(rounds);
+	measure_warm(rounds, "");
+	measure_with_thread(rounds);
 	free(function);
 	free(blocks);
 	return 0;

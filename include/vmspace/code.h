@@ -25,6 +25,8 @@ extern "C" {
  * - Nobody may be inside of a block that is freed, nor on the way there.
  * - A thread that is told of a block by means that order memory (an atomic store with
  *   release and load with acquire, a mutex) runs what was published.
+ * - With VIEWS and COPIES a pool has two descriptors. A program that closes
+ *   descriptors which are not its own has its code written to other files.
  * - All calls are safe from several threads at once; a block is its owner's. None is
  *   safe from a signal handler.
  * - fork(2): the child runs what was published before, at the same addresses. The
@@ -180,7 +182,8 @@ int vms_code_alloc(vms_code *code, size_t size, struct vms_code_block *block);
  *           the pool, in units of 64 bytes (with FLIPS, of a page). Nobody may write
  *           to the block any more. Its write is NULL afterwards.
  *
- * Returns 0; -1 with errno set on failure, and the block is not published:
+ * Returns 0; -1 with errno set on failure, and the block is not published (but may be
+ * shorter):
  *   EINVAL  an argument is NULL; no such block, or it is published; size is 0 or
  *           more than was asked for, rounded up.
  *   ENOMEM, EAGAIN  what makes pages executable, or takes a view away, is refused.
@@ -206,7 +209,8 @@ size_t vms_code_publish_many(vms_code *code, struct vms_code_block *blocks,
  * Returns 0, also for a block that is all zero; -1 with errno set on failure:
  *   EINVAL  an argument is NULL; no such block.
  *   EPERM   the pool is sealed.
- *   ENOMEM, ENOSPC, EAGAIN  the host refuses to change the memory.
+ *   ENOMEM, ENOSPC, EAGAIN  the host refuses to change the memory; a part of the
+ *           block may trap already.
  *   and in the child of a fork those of vms_code_alloc.
  */
 int vms_code_free(vms_code *code, struct vms_code_block *block);
