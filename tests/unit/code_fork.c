@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 #include "host/host.h"
 
@@ -112,6 +113,27 @@ static int write_to_view(void *argument)
 {
 	(void)argument;
 	return store(unpublished.write);
+}
+
+/* A child that runs no handlers of fork has no views either. */
+static void a_raw_child_does_not_write_to_its_parent_s_code(void **state)
+{
+	int status = 0;
+	long child;
+
+	(void)state;
+	open_pool(VMS_CODE_VIEWS);
+	unpublished = make(100, 44);
+	child = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		*(volatile char *)unpublished.write = 1;
+		_exit(0);
+	}
+	assert_int_equal(waitpid((pid_t)child, &status, 0), child);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+	assert_int_equal(vms_code_publish(code, &unpublished), 0);
+	assert_int_equal(call(unpublished.run), 44);
 }
 
 static int use_unpublished(void *argument)
@@ -284,6 +306,9 @@ int main(void)
 		IN_ALL_MODES(a_child_runs_and_changes_its_own_copy),
 		IN_ALL_MODES(the_parent_does_not_reach_the_copy),
 		IN_ALL_MODES(a_child_does_not_write_to_its_parent_s_code),
+		cmocka_unit_test_teardown(
+			a_raw_child_does_not_write_to_its_parent_s_code,
+			close_pool),
 		IN_ALL_MODES(a_grandchild_has_its_own_too),
 		cmocka_unit_test_teardown(
 			a_copy_that_is_refused_can_be_made_later, close_pool),
