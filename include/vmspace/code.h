@@ -33,7 +33,8 @@ extern "C" {
  *   memory is shared with the parent until the child's first call that changes the
  *   pool: alloc, publish, free or seal. That call gives the child a copy of its own.
  *   Until then it is a jump into freed code where the parent has freed a block, or
- *   other code where the parent has put some in its place. What is in a block that was
+ *   other code where the parent has put some in its place (but see
+ *   VMS_CODE_COPY_AT_FORK). What is in a block that was
  *   not published at the fork is undefined in the child; it may be freed, or written
  *   anew after that first call. With VMS_CODE_FLIPS the child's memory is its own. A
  *   child made by vfork(2) or a raw clone(2) makes no calls.
@@ -83,6 +84,14 @@ enum vms_code_mode {
  * table: strip(1) takes it away.
  */
 #define VMS_CODE_GDB 0x2u
+
+/*
+ * A child of fork(2) has its own copy from the first, so that nothing that the parent
+ * does reaches it. Each fork takes the time to copy all of the pool's memory, also
+ * where the child executes another program. If there is no descriptor or memory for
+ * the copy, the child is as without this flag.
+ */
+#define VMS_CODE_COPY_AT_FORK 0x4u
 
 /* Options of a pool; zero in a field means its default. */
 struct vms_code_options {

@@ -85,7 +85,8 @@ struct vms_code {
 	int fd;               /* of the memfd; -1 with VMS_CODE_FLIPS */
 	int run_fd;           /* the same, read-only: for executable views */
 	struct {
-		int fd, run_fd; /* of the memfd that a child makes; -1 */
+		int fd, run_fd; /* of the memfd that a child has, or makes; -1 */
+		bool copied;    /* all chunks are copied to it, before the fork */
 		bool made;      /* all chunks are in it, and it is the pool's */
 	} own;                /* see share.c */
 	int perf_fd;          /* -1: not open */

@@ -22,14 +22,18 @@ static void before_fork(void)
 	vmsi_lock_acquire_any(&list_lock);
 	for (struct vms_code *code = pools; code; code = code->next_pool)
 		vmsi_lock_acquire_any(&code->lock);
+	for (struct vms_code *code = pools; code; code = code->next_pool)
+		vmsi_code_copy_for_child(code);
 	vmsi_gdb_lock();
 }
 
 static void after_fork_in_parent(void)
 {
 	vmsi_gdb_unlock();
-	for (struct vms_code *code = pools; code; code = code->next_pool)
+	for (struct vms_code *code = pools; code; code = code->next_pool) {
+		vmsi_code_drop_copy(code);
 		vmsi_lock_release_any(&code->lock);
+	}
 	vmsi_lock_release_any(&list_lock);
 }
 

@@ -23,7 +23,8 @@
 static bool options_are_good(const struct vms_code_options *options)
 {
 	return options->mode <= VMS_CODE_FLIPS &&
-		!(options->flags & ~(VMS_CODE_PERF | VMS_CODE_GDB)) &&
+		!(options->flags & ~(VMS_CODE_PERF | VMS_CODE_GDB |
+				   VMS_CODE_COPY_AT_FORK)) &&
 		(options->near || !options->reach) &&
 		!(options->budget && options->space);
 }

@@ -5,31 +5,85 @@
 #include "code/file.h"
 #include "code/memory.h"
 
+/* --- copies ------------------------------------------------------------------------ */
+
+static int copy_chunk(struct vms_code *code, const struct vmsi_chunk *chunk)
+{
+	return vmsi_code_file_write(
+		code->own.fd, (void *)vmsi_unit_address(code, chunk->start),
+		(chunk->end - chunk->start) * VMSI_UNIT,
+		(uint64_t)chunk->start * VMSI_UNIT);
+}
+
+static int make_own_file(struct vms_code *code)
+{
+	int error = 0;
+
+	if (code->own.fd < 0)
+		error = vmsi_code_file_make(code->file_kind, &code->own.fd,
+					    &code->own.run_fd);
+	return error ? error : vmsi_code_file_set_size(code->own.fd,
+						       code->file_size);
+}
+
+void vmsi_code_copy_for_child(struct vms_code *code)
+{
+	int error;
+
+	if (!(code->flags & VMS_CODE_COPY_AT_FORK) || code->fd < 0 ||
+	    code->shared)
+		return;
+	error = make_own_file(code);
+	for (struct vmsi_chunk *chunk = vmsi_chunk_next(code, NULL);
+	     chunk && !error; chunk = vmsi_chunk_next(code, chunk))
+		error = copy_chunk(code, chunk);
+	code->own.copied = !error;
+	if (error)
+		vmsi_code_file_close(&code->own.fd, &code->own.run_fd);
+}
+
+void vmsi_code_drop_copy(struct vms_code *code)
+{
+	if (code->own.copied)
+		vmsi_code_file_close(&code->own.fd, &code->own.run_fd);
+	code->own.copied = false;
+}
+
+/* --- the child ---------------------------------------------------------------------- */
+
+static void note_shared_chunk(struct vms_code *code, struct vmsi_chunk *chunk)
+{
+	chunk->shared = true;
+	/*
+	 * Views are not inherited (MADV_DONTFORK), private memory is. The reservation
+	 * goes over the hole; if that is refused, it is one.
+	 */
+	if (code->mode == VMS_CODE_VIEWS && chunk->has_view &&
+	    vmsi_view_close(code, chunk))
+		vmsi_view_forget(code, chunk);
+}
+
 void vmsi_code_note_shared(struct vms_code *code)
 {
 	if (code->mode == VMS_CODE_FLIPS)
 		return;
+	/* The parent, a child itself, has not come to an end with its own. */
+	if (!code->own.copied)
+		vmsi_code_file_close(&code->own.fd, &code->own.run_fd);
 	code->shared = true;
+	code->own.made = false;
 	for (struct vmsi_chunk *chunk = vmsi_chunk_next(code, NULL); chunk;
-	     chunk = vmsi_chunk_next(code, chunk)) {
-		chunk->shared = true;
-		/*
-		 * Views are not inherited (MADV_DONTFORK), private memory is. The
-		 * reservation goes over the hole; if that is refused, it is one.
-		 */
-		if (code->mode == VMS_CODE_VIEWS && chunk->has_view &&
-		    vmsi_view_close(code, chunk))
-			vmsi_view_forget(code, chunk);
-	}
+	     chunk = vmsi_chunk_next(code, chunk))
+		note_shared_chunk(code, chunk);
+	/* What is refused here is tried again by the next call. */
+	if (code->own.copied)
+		(void)vmsi_code_unshare(code);
 }
 
 /* Copy a chunk to the child's own memfd and map that in its place. */
 static int unshare_chunk(struct vms_code *code, struct vmsi_chunk *chunk)
 {
-	const size_t length = (chunk->end - chunk->start) * VMSI_UNIT;
-	int error = vmsi_code_file_write(
-		code->own.fd, (void *)vmsi_unit_address(code, chunk->start),
-		length, (uint64_t)chunk->start * VMSI_UNIT);
+	int error = code->own.copied ? 0 : copy_chunk(code, chunk);
 
 	if (!error)
 		error = vmsi_chunk_map_run(code, chunk->start, chunk->end,
@@ -40,13 +94,8 @@ static int unshare_chunk(struct vms_code *code, struct vmsi_chunk *chunk)
 
 static int unshare_chunks(struct vms_code *code)
 {
-	int error = 0;
+	int error = make_own_file(code);
 
-	if (code->own.fd < 0)
-		error = vmsi_code_file_make(code->file_kind, &code->own.fd,
-					    &code->own.run_fd);
-	if (!error)
-		error = vmsi_code_file_set_size(code->own.fd, code->file_size);
 	for (struct vmsi_chunk *chunk = vmsi_chunk_next(code, NULL);
 	     chunk && !error; chunk = vmsi_chunk_next(code, chunk))
 		if (chunk->shared)
@@ -57,6 +106,7 @@ static int unshare_chunks(struct vms_code *code)
 	code->fd = code->own.fd;
 	code->run_fd = code->own.run_fd;
 	code->own.fd = code->own.run_fd = -1;
+	code->own.copied = false;
 	code->own.made = true;
 	return 0;
 }

@@ -6,7 +6,17 @@
 
 /* What a pool shares with the parent, in the child of a fork. */
 
-/* In the child: note it, and that it has no writable views. */
+/*
+ * Before a fork: with VMS_CODE_COPY_AT_FORK make the child's copy. It is the parent's
+ * to drop after the fork. A refusal leaves no copy.
+ */
+void vmsi_code_copy_for_child(struct vms_code *code);
+void vmsi_code_drop_copy(struct vms_code *code);
+
+/*
+ * In the child: note what is shared, and that there are no writable views; map the copy
+ * that was made for it.
+ */
 void vmsi_code_note_shared(struct vms_code *code);
 
 /*

@@ -184,10 +184,105 @@ static void a_grandchild_has_its_own_too(void **state)
 	assert_int_equal(call(shared.run), 11);
 }
 
+static int use_copy_once_more(void *argument)
+{
+	struct vms_code_block block;
+
+	(void)argument;
+	CHECK(call(unpublished.run) == 12);
+	CHECK(makes(22, &block));
+	CHECK(vms_code_free(code, &unpublished) == 0);
+	return 0;
+}
+
+/* --- a copy at the fork ---------------------------------------------------------------- */
+
+static void open_copying(enum vms_code_mode mode)
+{
+	const struct vms_code_options options = {
+		.struct_size = sizeof(options),
+		.reserve = (size_t)4 << 20,
+		.mode = mode,
+		.flags = VMS_CODE_COPY_AT_FORK,
+	};
+
+	code = vms_code_open(&options);
+	assert_non_null(code);
+}
+
+static int run_after_parent_s_free(void *argument)
+{
+	const int *ends = argument;
+	char byte;
+
+	/* Without a call on the pool before. */
+	CHECK(read(ends[0], &byte, 1) == 1);
+	CHECK(call(shared.run) == 11);
+	return change_own_copy(NULL);
+}
+
+static void a_copy_at_the_fork_is_the_child_s_from_the_first(void **state)
+{
+	struct vms_code_block block;
+	int ends[2], status = 0;
+	pid_t child;
+
+	open_copying(mode_of(state));
+	for (int i = 0; i < 2; i++) {
+		shared = make_published(100, 11);
+		unpublished = make(100, 12);
+		assert_int_equal(pipe(ends), 0);
+		child = fork();
+		if (child == 0)
+			_exit(run_after_parent_s_free(ends));
+		block = shared;
+		assert_int_equal(vms_code_free(code, &block), 0);
+		block = make_published(100, 13);
+		assert_ptr_equal(block.run, shared.run);
+		assert_int_equal(write(ends[1], "x", 1), 1);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_int_equal(status, 0);
+		close(ends[0]);
+		close(ends[1]);
+		assert_int_equal(vms_code_publish(code, &unpublished), 0);
+		assert_int_equal(call(unpublished.run), 12);
+		assert_int_equal(vms_code_free(code, &block), 0);
+		assert_sound();
+	}
+	assert_int_equal(signal_of(use_copy_once_more, NULL), 0);
+}
+
 /* --- a copy that is refused ------------------------------------------------------------ */
 
 static struct vmsi_host_calls real_host;
 static int refused_after;
+
+static long refuse_all_memfds(const char *name, unsigned flags)
+{
+	(void)name;
+	(void)flags;
+	return -ENFILE;
+}
+
+static int change_with_real_host(void *argument)
+{
+	vmsi_host = real_host;
+	return change_own_copy(argument);
+}
+
+/* A fork whose copy is refused is as one without. */
+static void a_copy_that_is_refused_at_the_fork_is_made_later(void **state)
+{
+	(void)state;
+	open_copying(VMS_CODE_VIEWS);
+	shared = make_published(100, 11);
+	real_host = vmsi_host;
+	vmsi_host.memfd_create = refuse_all_memfds;
+	assert_int_equal(signal_of(change_with_real_host, NULL), 0);
+	vmsi_host = real_host;
+	assert_int_equal(call(shared.run), 11);
+	assert_int_equal(signal_of(change_own_copy, NULL), 0);
+}
 
 static long refuse_memfd(const char *name, unsigned flags)
 {
@@ -312,6 +407,10 @@ int main(void)
 		IN_ALL_MODES(a_grandchild_has_its_own_too),
 		cmocka_unit_test_teardown(
 			a_copy_that_is_refused_can_be_made_later, close_pool),
+		cmocka_unit_test_teardown(
+			a_copy_that_is_refused_at_the_fork_is_made_later,
+			close_pool),
+		IN_ALL_MODES(a_copy_at_the_fork_is_the_child_s_from_the_first),
 		IN_ALL_MODES(a_child_never_finds_a_lock_taken),
 	};
 
