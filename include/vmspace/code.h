@@ -22,6 +22,8 @@ extern "C" {
  * - Where no block is, there are instructions that trap: a jump there is SIGTRAP, as
  *   is one to a block that is not written yet or was freed. Where memory has gone
  *   back as well, it is SIGSEGV.
+ * - Memory goes back when a chunk (below) has no block any more; until then freed places
+ *   are kept for other blocks.
  * - Nobody may be inside of a block that is freed, nor on the way there.
  * - A thread that is told of a block by means that order memory (an atomic store with
  *   release and load with acquire, a mutex) runs what was published.
@@ -47,7 +49,10 @@ typedef struct vms_code vms_code;
 
 /* How code comes to be in executable memory. */
 enum vms_code_mode {
-	/* VMS_CODE_VIEWS, or where the host refuses that, VMS_CODE_FLIPS. */
+	/*
+	 * VMS_CODE_VIEWS, or where the host refuses that, VMS_CODE_FLIPS. With
+	 * VMS_CODE_PERF the other way round.
+	 */
 	VMS_CODE_ANY = 0,
 	/*
 	 * The same memory has a writable and an executable view. Publishing costs no
@@ -74,7 +79,8 @@ enum vms_code_mode {
 
 /*
  * List named blocks in /tmp/perf-PID.map, from which perf(1) takes the names of
- * functions.
+ * functions. It does so only for memory that is of no file, which with VIEWS and COPIES
+ * code is: there other tools may find the names, and perf does not.
  */
 #define VMS_CODE_PERF 0x1u
 

@@ -122,6 +122,12 @@ int vmsi_code_choose_mode(struct vms_code *code, enum vms_code_mode asked)
 
 	if (asked == VMS_CODE_FLIPS)
 		return try_flips(code);
+	/* perf takes names only for memory that is of no file. */
+	if (asked == VMS_CODE_ANY && (code->flags & VMS_CODE_PERF)) {
+		error = try_flips(code);
+		if (!is_refusal(error))
+			return error;
+	}
 	error = try_with_file(code, asked == VMS_CODE_COPIES ?
 				      VMS_CODE_COPIES : VMS_CODE_VIEWS);
 	if (!error) {

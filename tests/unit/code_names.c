@@ -177,6 +177,60 @@ static void a_debugger_shows_the_name(void **state)
 		fail_msg("%s", text);
 }
 
+/* perf takes samples of a function that runs for a while. */
+static void perf_shows_the_name(void **state)
+{
+	char command[1000], text[8192];
+	FILE *perf;
+	size_t length;
+
+	(void)state;
+	(void)snprintf(command, sizeof(command),
+		       "f=$(mktemp) && perf record -q -e cpu-clock -o $f "
+		       "sh -c \"echo \\$\\$ > $f.pid; exec /proc/%d/exe loop\" && "
+		       "perf report -i $f --stdio; "
+		       "rm -f /tmp/perf-$(cat $f.pid).map $f $f.pid", getpid());
+	if (system("perf record -q -e cpu-clock -o /dev/null true "
+		   "> /dev/null 2>&1") != 0) {
+		print_message("# perf cannot record here\n");
+		skip();
+	}
+	perf = popen(command, "r");
+	assert_non_null(perf);
+	length = fread(text, 1, sizeof(text) - 1, perf);
+	text[length] = '\0';
+	(void)pclose(perf);
+	if (!strstr(text, "loop_of_the_test"))
+		fail_msg("%s", text);
+}
+
+/* What runs under perf. It leaves its file, which perf reads when it has ended. */
+static int run_loop(void)
+{
+	const struct vms_code_options options = {
+		.struct_size = sizeof(options),
+		.flags = VMS_CODE_PERF,
+	};
+	struct vms_code_block block;
+
+	code = vms_code_open(&options);
+	if (!code || vms_code_alloc(code, 64, &block) != 0)
+		return 2;
+#if defined(__x86_64__)
+	/* mov ecx, 100000000; 1: dec ecx; jnz 1b; ret */
+	memcpy(block.write, "\xb9\x00\xe1\xf5\x05\xff\xc9\x75\xfc\xc3", 10);
+#else
+	/* movz w0, 0x5f5, lsl 16; 1: subs w0, w0, 1; b.ne 1b; ret */
+	memcpy(block.write, "\xa0\xbe\xa0\x52\x00\x04\x00\x71\xe1\xff\xff\x54"
+	       "\xc0\x03\x5f\xd6", 16);
+#endif
+	if (vms_code_publish(code, &block) != 0 ||
+	    vms_code_name(code, &block, "loop_of_the_test") != 0)
+		return 3;
+	(void)call(block.run);
+	return 0;
+}
+
 /* What runs under gdb: code that traps, called by a function that has a name. */
 __attribute__((noinline)) int run_trap(void);
 int run_trap(void)
@@ -217,9 +271,12 @@ int main(int argc, char **argv)
 					  close_named),
 		cmocka_unit_test_teardown(many_names_come_and_go, close_named),
 		cmocka_unit_test(a_debugger_shows_the_name),
+		cmocka_unit_test(perf_shows_the_name),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "trap") == 0)
 		return run_trap();
+	if (argc > 1 && strcmp(argv[1], "loop") == 0)
+		return run_loop();
 	return cmocka_run_group_tests_name("code_names", tests, NULL, NULL);
 }
