@@ -11,6 +11,7 @@
 
 #include <vmspace/budget.h>
 #include <vmspace/buffer.h>
+#include <vmspace/code.h>
 #include <vmspace/file.h>
 #include <vmspace/handle.h>
 #include <vmspace/heap.h>

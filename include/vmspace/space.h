@@ -100,6 +100,12 @@ struct vms_space_options {
 	 * closed. NULL: none.
 	 */
 	struct vms_budget *budget;
+	/*
+	 * All addresses of the space lie at most reach bytes from near, as relative
+	 * jumps and offset pointers may need it. Both or neither. NULL: anywhere.
+	 */
+	const void *near;
+	size_t reach;
 };
 
 /* The longest name of a space or a mapping, in bytes, without the final 0. */
@@ -135,12 +141,14 @@ struct vms_space_options {
  * Returns the space, which the caller owns and gives back by
  * vms_space_close(); NULL with errno set on failure:
  *   EINVAL  size is 0 or cannot be rounded up; struct_size is too small;
- *           an unknown policy, placement or flag; a name that is too long.
+ *           an unknown policy, placement or flag; a name that is too long;
+ *           only one of near and reach.
  *   E2BIG   options that the library does not know are not zero, as told
  *           above.
  *   ENOMEM  no range of that size is free, RLIMIT_AS would be passed, the
  *           map-count limit is reached, or there is no memory for the
  *           space's own records.
+ *   ERANGE  no range of that size is free within reach.
  *   EAGAIN  mlockall(MCL_FUTURE) is in force and the reservation would pass
  *           RLIMIT_MEMLOCK.
  * Thread-safe.

@@ -26,7 +26,7 @@
  * can have. These lines stay as they are when a struct grows.
  */
 #define VMSI_FIRST_SPACE_OPTIONS \
-	VMSI_SIZE_UP_TO(struct vms_space_options, budget)
+	VMSI_SIZE_UP_TO(struct vms_space_options, reach)
 #define VMSI_FIRST_SPACE_STATS \
 	VMSI_SIZE_UP_TO(struct vms_space_stats, metadata)
 #define VMSI_FIRST_MAPPING_INFO \
@@ -39,6 +39,10 @@
 	VMSI_SIZE_UP_TO(struct vms_file_options, dirty_limit)
 #define VMSI_FIRST_FILE_STATS \
 	VMSI_SIZE_UP_TO(struct vms_file_stats, spilled_bytes)
+#define VMSI_FIRST_CODE_OPTIONS \
+	VMSI_SIZE_UP_TO(struct vms_code_options, budget)
+#define VMSI_FIRST_CODE_STATS \
+	VMSI_SIZE_UP_TO(struct vms_code_stats, metadata)
 #define VMSI_FIRST_HEAP_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_heap_options, budget)
 #define VMSI_FIRST_HEAP_STATS \

@@ -10,6 +10,7 @@
 #include "space/fork.h"
 #include "space/handle_table.h"
 #include "space/inside.h"
+#include "space/near.h"
 #include "space/registry.h"
 #include "space/space.h"
 #include "space/walk.h"
@@ -32,6 +33,7 @@ static bool options_are_good(const struct vms_space_options *options)
 		!(options->flags &
 		  ~(VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE |
 		    VMS_SPACE_FILES_UNCHARGED)) &&
+		!options->near == !options->reach &&
 		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
 }
 
@@ -135,7 +137,10 @@ static int open_space(size_t size, const struct vms_space_options *options,
 		(void)vmsi_refuse(why_not(space, VMS_REFUSAL_HOST));
 		goto unwatch;
 	}
-	error = reserve_addresses(space, size);
+	error = options && options->near ?
+		vmsi_reserve_near(size, (uintptr_t)options->near,
+				  options->reach, &space->range) :
+		reserve_addresses(space, size);
 	if (error) {
 		/* MAP_NORESERVE: the host's overcommit is not the reason. */
 		(void)vmsi_refuse(size > vmsi_address_limit() ?

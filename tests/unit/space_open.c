@@ -325,6 +325,64 @@ static void the_version_is_the_build_s(void **state)
 	assert_string_equal(vms_version(), VMSI_VERSION);
 }
 
+/* --- near an address ---------------------------------------------------------------- */
+
+static vms_space *open_near(const void *near, size_t reach, size_t size)
+{
+	const struct vms_space_options options = {
+		.struct_size = sizeof(options), .near = near, .reach = reach,
+	};
+
+	errno = 0;
+	return vms_space_open(size, &options);
+}
+
+static void a_space_lies_within_reach(void **state)
+{
+	static const char here = 1;
+	const size_t reach = (size_t)2 << 30, size = (size_t)100 << 20;
+	vms_space *spaces[3];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		uintptr_t start;
+
+		spaces[i] = open_near(&here, reach, size + (size_t)i * 4096);
+		assert_non_null(spaces[i]);
+		start = (uintptr_t)vms_space_base(spaces[i]);
+		assert_true(start >= (uintptr_t)&here - reach);
+		assert_true(start + size <= (uintptr_t)&here + reach);
+		assert_true(vms_mmap(spaces[i], NULL, 4096, PROT_READ,
+				     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+			    MAP_FAILED);
+	}
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(vms_space_close(spaces[i]), 0);
+}
+
+static void a_space_is_not_put_out_of_reach(void **state)
+{
+	vms_space *taken = vms_space_open((size_t)1 << 30, NULL);
+	char *middle = (char *)vms_space_base(taken) + ((size_t)512 << 20);
+
+	(void)state;
+	/* All within reach is taken. */
+	assert_null(open_near(middle, (size_t)256 << 20, 4096));
+	assert_int_equal(errno, ERANGE);
+	assert_null(open_near(middle, (size_t)1 << 30, (size_t)3 << 30));
+	assert_int_equal(errno, ERANGE);
+	assert_null(open_near(middle, 0, 4096));
+	assert_int_equal(errno, EINVAL);
+	assert_null(open_near(NULL, 4096, 4096));
+	assert_int_equal(errno, EINVAL);
+	/* At the ends of the addresses nothing wraps. */
+	assert_null(open_near((void *)UINTPTR_MAX, 65536, 4096));
+	assert_int_equal(errno, ERANGE);
+	assert_null(open_near((void *)1, 4096, 4096));
+	assert_int_equal(errno, ERANGE);
+	assert_int_equal(vms_space_close(taken), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -344,6 +402,8 @@ int main(void)
 		cmocka_unit_test(a_locked_future_has_a_limit),
 		cmocka_unit_test(a_null_space_cannot_be_closed),
 		cmocka_unit_test(the_version_is_the_build_s),
+		cmocka_unit_test(a_space_lies_within_reach),
+		cmocka_unit_test(a_space_is_not_put_out_of_reach),
 	};
 
 	return cmocka_run_group_tests_name("space_open", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <vmspace.h>
 #include <vmspace/buffer.h>
 #include <vmspace/budget.h>
+#include <vmspace/code.h>
 #include <vmspace/heap.h>
 #include <vmspace/list.h>
 #include <vmspace/process.h>
@@ -55,6 +56,13 @@ static bool opens_heap(const void *options)
 
 	vms_heap_close(heap);
 	return heap;
+}
+
+static bool opens_code(const void *options)
+{
+	vms_code *code = vms_code_open(options);
+
+	return code && vms_code_close(code) == 0;
 }
 
 static bool opens_budget(const void *options)
@@ -109,6 +117,7 @@ static void options_may_be_newer(void **state)
 	TRY_OPTIONS(opens_space, vms_space_options);
 	TRY_OPTIONS(opens_buffer, vms_buffer_options);
 	TRY_OPTIONS(opens_heap, vms_heap_options);
+	TRY_OPTIONS(opens_code, vms_code_options);
 	TRY_OPTIONS(opens_budget, vms_budget_options);
 	TRY_OPTIONS(opens_stacks, vms_stacks_options);
 }
@@ -121,6 +130,7 @@ static vms_buffer buffer;
 static vms_heap *heap;
 static vms_budget *budget;
 static vms_stacks *stacks;
+static vms_code *code;
 
 static int get_space(void *figures)
 {
@@ -135,6 +145,11 @@ static int get_buffer(void *figures)
 static int get_heap(void *figures)
 {
 	return vms_heap_get_stats(heap, figures);
+}
+
+static int get_code(void *figures)
+{
+	return vms_code_get_stats(code, figures);
 }
 
 static int get_budget(void *figures)
@@ -210,6 +225,7 @@ static void figures_may_be_newer(void **state)
 	TRY_FIGURES(get_process_mapping, vms_mapping_info);
 	TRY_FIGURES(get_buffer, vms_buffer_stats);
 	TRY_FIGURES(get_heap, vms_heap_stats);
+	TRY_FIGURES(get_code, vms_code_stats);
 	TRY_FIGURES(get_budget, vms_budget_stats);
 	TRY_FIGURES(get_stacks, vms_stacks_stats);
 }
@@ -221,7 +237,8 @@ static int open_all(void **state)
 	heap = vms_heap_open(NULL);
 	budget = vms_budget_open(NULL);
 	stacks = vms_stacks_open(1, 1, NULL);
-	return space && heap && budget && stacks &&
+	code = vms_code_open(NULL);
+	return space && heap && budget && stacks && code &&
 		vms_mmap(space, NULL, 4096, PROT_READ,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED &&
 		vms_buffer_init(&buffer, 4096, NULL) == 0 &&
@@ -233,7 +250,8 @@ static int close_all(void **state)
 	(void)state;
 	vms_heap_close(heap);
 	return vms_buffer_free(&buffer) || vms_space_close(space) ||
-		vms_budget_close(budget) || vms_stacks_close(stacks) ? -1 : 0;
+		vms_budget_close(budget) || vms_stacks_close(stacks) ||
+		vms_code_close(code) ? -1 : 0;
 }
 
 int main(void)

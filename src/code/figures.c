@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+
+#include "base/versioned.h"
+#include "code/code.h"
+#include "space/inside.h"
+
+static struct vms_code_stats read_figures(const struct vms_code *code)
+{
+	return (struct vms_code_stats){
+		.reserved = vmsi_range_length(code->run),
+		.mapped = code->mapped,
+		.used = code->used * VMSI_UNIT,
+		.writable = code->mode == VMS_CODE_VIEWS ? code->writable : 0,
+		.blocks = code->blocks,
+		.unpublished = code->unpublished,
+		.chunks = code->chunk_count,
+		.mode = code->mode,
+		.refused = code->refused,
+		.sealed = code->sealed,
+		.core_sync = code->core_sync,
+		.core_syncs = code->core_syncs,
+		.metadata = code->bytes,
+	};
+}
+
+int vms_code_get_stats(vms_code *code, struct vms_code_stats *stats)
+{
+	struct vms_code_stats known;
+	int error = code && stats ?
+		vmsi_check_struct_size(stats->struct_size,
+				       VMSI_FIRST_CODE_STATS) : -EINVAL;
+
+	if (error)
+		return vmsi_status(error);
+	vmsi_lock_acquire(&code->lock);
+	known = read_figures(code);
+	vmsi_lock_release(&code->lock);
+	vmsi_give_figures(stats, &known, sizeof(known));
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "code/file.h"
+
+#include <errno.h>
+#include <linux/falloc.h>
+#include <sys/resource.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+
+static const char file_name[] = "vmspace-code";
+
+static long make(enum vmsi_code_file_kind kind)
+{
+	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	long fd = vmsi_host.memfd_create(file_name, flags |
+		(kind == VMSI_FILE_TO_RUN ? MFD_EXEC : MFD_NOEXEC_SEAL));
+
+	/* Linux before 6.3 knows neither flag. */
+	return fd == -EINVAL ? vmsi_host.memfd_create(file_name, flags) : fd;
+}
+
+int vmsi_code_file_make(enum vmsi_code_file_kind kind, int *fd, int *run_fd)
+{
+	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+	const long made = make(kind);
+	long again;
+
+	if (made < 0)
+		return (int)made;
+	vmsi_descriptor_link(link, (int)made);
+	again = vmsi_host.open(link);
+	if (again == -ENOENT || again == -EACCES || again == -EPERM)
+		again = vmsi_host.duplicate((int)made);
+	if (again < 0) {
+		vmsi_host.close((int)made);
+		return (int)again;
+	}
+	*fd = (int)made;
+	*run_fd = (int)again;
+	return 0;
+}
+
+void vmsi_code_file_close(int *fd, int *run_fd)
+{
+	if (*fd >= 0)
+		vmsi_host.close(*fd);
+	if (*run_fd >= 0)
+		vmsi_host.close(*run_fd);
+	*fd = *run_fd = -1;
+}
+
+int vmsi_code_file_set_size(int fd, uint64_t size)
+{
+	uint64_t soft, hard;
+
+	/* The kernel would send SIGXFSZ. */
+	if (vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) == 0 && size > soft)
+		return -EFBIG;
+	return (int)vmsi_host.ftruncate(fd, size);
+}
+
+int vmsi_code_file_grow(struct vms_code *code, uint64_t end)
+{
+	int error;
+
+	if (end <= code->file_size)
+		return 0;
+	error = vmsi_code_file_set_size(code->fd, end);
+	if (!error)
+		code->file_size = end;
+	return error;
+}
+
+int vmsi_code_file_write(int fd, const void *bytes, size_t length,
+			 uint64_t offset)
+{
+	const char *rest = bytes;
+
+	while (length) {
+		const long written = vmsi_host.pwrite(fd, rest, length, offset);
+
+		if (written == -EINTR)
+			continue;
+		if (written <= 0)
+			return written ? (int)written : -EIO;
+		rest += written;
+		offset += (uint64_t)written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+void vmsi_code_file_punch(const struct vms_code *code, uint64_t offset,
+			  size_t length)
+{
+	/* Memory that stays is used by the next chunk there. */
+	(void)vmsi_host.fallocate(code->fd,
+				  FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+				  offset, length);
+}
