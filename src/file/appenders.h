@@ -12,8 +12,8 @@ struct vms_file;
  * No lock keeps them apart when they append: the kernel does, since each addition is
  * one call that adds at the end wherever that is (RWF_APPEND). So an append needs to
  * know neither the size of the file nor what others do, and makes four system
- * calls: fstat (whether the descriptor is the file's still), getrlimit, pwritev2, lseek. It is apart from those, too, who append by
- * write(2).
+ * calls: fstat (whether the descriptor is the file's still), getrlimit, pwritev2, lseek.
+ * It is apart from those, too, who append by write(2).
  *
  * What cannot be done in one call (take back what was written in part, lengthen the
  * file by fallocate(2), add more than one call can) is done only by a process that is

@@ -80,7 +80,9 @@ static int reserve(struct vms_file *file, uint64_t maximum,
 
 	if (error)
 		return error;
-	error = vmsi_losses_open(&file->losses, maximum);
+	error = vmsi_losses_open(&file->losses, maximum,
+				 options->window_addresses ?
+				 VMSI_LOSSES_ROUGHLY : VMSI_LOSSES_EXACTLY);
 	if (error)
 		close_space(file);
 	else

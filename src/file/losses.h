@@ -35,9 +35,10 @@ struct vmsi_losses {
 	/* The pages that were ever lost are in [low, high). */
 	_Atomic uint64_t low, high;
 	/*
-	 * A bit for each page of the file up to its maximum: lost. Addresses only,
-	 * until a page is lost.
+	 * A bit for each unit of 2^shift pages of the file up to its maximum: one of
+	 * them is lost. Addresses only, until a page is lost. low and high are units.
 	 */
+	unsigned shift;
 	_Atomic uint64_t *pages;
 	size_t pages_bytes;
 };
@@ -47,8 +48,16 @@ struct vmsi_lost_run {
 	uint64_t first, end;
 };
 
+/*
+ * How exact the marks are. ROUGHLY: where one for each page, up to the maximum, would
+ * take more than 64 MiB of addresses, a mark is of several: a file that has windows only
+ * may have any maximum. What is lost beside a page may then count as lost.
+ */
+enum vmsi_losses_marks { VMSI_LOSSES_EXACTLY, VMSI_LOSSES_ROUGHLY };
+
 /* Returns 0 or -ENOMEM. Closed when the views of the file have been removed. */
-int vmsi_losses_open(struct vmsi_losses *losses, uint64_t maximum);
+int vmsi_losses_open(struct vmsi_losses *losses, uint64_t maximum,
+		     enum vmsi_losses_marks marks);
 void vmsi_losses_close(struct vmsi_losses *losses);
 
 /*

@@ -37,8 +37,8 @@ int vmsi_show_nothing(struct vms_file *file, uint64_t first);
 
 /*
  * Let private pages go, so that the home file is seen at their place: without a new
- * mapping where it is mapped there, else as vmsi_show_home_around. Their sets are the caller's to change, but for
- * anonymous and spilled.
+ * mapping where it is mapped there, else as vmsi_show_home_around. Their sets are the
+ * caller's to change, but for anonymous and spilled.
  */
 int vmsi_show_home_again(struct vms_file *file, struct vmsi_page_run run);
 

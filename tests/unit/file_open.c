@@ -358,82 +358,6 @@ static void answers_marks_as_linux(void **state)
 	assert_true(mark(place->path, 0));
 }
 
-/* Descriptors that lead to a path now lead to another file. */
-static void replace_descriptors(const char *path, int other)
-{
-	for (int fd = 3; fd < 64; fd++) {
-		char link[64];
-		char target[128];
-		ssize_t length;
-
-		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-		length = readlink(link, target, sizeof(target) - 1);
-		if (length <= 0)
-			continue;
-		target[length] = 0;
-		if (strcmp(target, path) == 0)
-			assert_int_equal(dup2(other, fd), fd);
-	}
-}
-
-static void answers_all(vms_file *file, const struct vms_file_options *options)
-{
-	if (!(options->flags & VMS_FILE_GATHERS))
-		refused(vms_file_append(file, "EVIL", 4, NULL), EBADF);
-	refused(vms_file_resize(file, 5000), EBADF);
-	refused(vms_file_refresh(file), EBADF);
-	if (options->flags & VMS_FILE_ATOMIC) {
-		refused(vms_file_commit(file), EBADF);
-		refused(vms_file_rollback(file), EBADF);
-	} else {
-		refused(vms_file_sync(file, 0, 0, 0), EBADF);
-	}
-	if (options->window_addresses) {
-		refused_null(vms_file_open_window(file, 0, 10), EBADF);
-		refused(vms_file_copy_in(file, 0, "EVI", 3), EBADF);
-	}
-}
-
-/* A program closes what is not its own, and opens something by the same numbers. */
-static void leaves_alone_what_took_its_descriptor(void **state)
-{
-	static const struct vms_file_options kinds[] = {
-		{ .struct_size = sizeof(kinds[0]) },
-		{ .struct_size = sizeof(kinds[0]), .window_addresses = 1 << 20 },
-		{ .struct_size = sizeof(kinds[0]), .flags = VMS_FILE_GATHERS },
-		{ .struct_size = sizeof(kinds[0]), .flags = VMS_FILE_ATOMIC },
-	};
-	const struct place *place = *state;
-	char journal[128];
-
-	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-		const int other = memfd_create("other", MFD_CLOEXEC);
-		vms_window *window = NULL;
-		vms_file *file;
-		struct stat status;
-
-		write_file(place->path, "abc", 3);
-		file = vms_file_open(place->path, &kinds[i]);
-		assert_non_null(file);
-		if (kinds[i].window_addresses)
-			window = vms_file_open_window(file, 0, 10);
-		if (kinds[i].flags)
-			worked(vms_file_append(file, "d", 1, NULL));
-		replace_descriptors(place->path, other);
-		answers_all(file, &kinds[i]);
-		if (window)
-			refused(vms_window_slide(window, 8 * page_bytes()), EBADF);
-		assert_int_equal(vms_window_close(window), 0);
-		refused(vms_file_close(file), EBADF);
-		assert_int_equal(fstat(other, &status), 0);
-		assert_int_equal(status.st_size, 0);
-		assert_int_equal(size_of(place->path), 3);
-		(void)unlink(journal);
-		assert_int_equal(close(other), 0);
-	}
-}
-
 static void reads_only(void **state)
 {
 	const struct place *place = *state;
@@ -469,7 +393,6 @@ int main(void)
 		file_test(keeps_a_file_that_has_no_name),
 		file_test(answers_seals_as_linux),
 		file_test(answers_marks_as_linux),
-		file_test(leaves_alone_what_took_its_descriptor),
 		file_test(reads_only),
 	};
 

@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: MIT */
+#include <signal.h>
+
 #include "file_fixture.h"
 
 /* Windows: where they are, sliding, and what they cost. */
 
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
+
+/* cmocka sets handlers of its own before each test: the library's is put back. */
+static void guard_again(void)
+{
+	static struct sigaction guard;
+
+	if (guard.sa_sigaction)
+		(void)sigaction(SIGBUS, &guard, NULL);
+	else
+		(void)sigaction(SIGBUS, NULL, &guard);
+}
 
 static vms_file *open_windowed(const char *path, uint64_t maximum, size_t addresses)
 {
@@ -217,9 +230,49 @@ static void costs_no_more_than_what_is_open(void **state)
 	worked(vms_file_close(file));
 }
 
+/* No part of it is as large as the maximum but addresses that nobody has. */
+static void a_maximum_is_no_matter_of_windows(void **state)
+{
+	const struct place *place = *state;
+	const struct vms_file_options options = {
+		.struct_size = sizeof(options), .flags = VMS_FILE_SPARSE,
+		.maximum = (uint64_t)1 << 62, .window_addresses = 1 << 24,
+	};
+	struct vms_file_access access;
+	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
+	const uint64_t page = page_bytes();
+	char *bytes = calloc(5, page);
+	vms_window *window;
+	vms_file *file;
+
+	memset(bytes, 'x', 5 * page);
+	write_file(place->path, bytes, 5 * page);
+	file = vms_file_open(place->path, &options);
+	assert_non_null(file);
+	guard_again();
+	worked(vms_file_get_stats(file, &stats));
+	assert_int_equal(stats.maximum, (uint64_t)1 << 62);
+	window = vms_file_open_window(file, 0, 5 * page);
+	assert_int_equal(truncate(place->path, (off_t)page), 0);
+	worked(vms_file_begin_access(file, &access));
+	assert_int_equal(*((volatile char *)vms_window_data(window) + 3 * page), 0);
+	refused(vms_file_end_access(&access, NULL), ENXIO);
+	write_file(place->path, bytes, 5 * page);
+	worked(vms_file_refresh(file));
+	worked(vms_file_begin_access(file, &access));
+	assert_int_equal(*((volatile char *)vms_window_data(window) + 3 * page),
+			 'x');
+	worked(vms_file_end_access(&access, NULL));
+	worked(vms_window_close(window));
+	worked(vms_file_close(file));
+	free(bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		/* The first opens the first file, after which its handler is kept. */
+		file_test(a_maximum_is_no_matter_of_windows),
 		file_test(lies_in_the_base),
 		file_test(shows_a_file_larger_than_its_addresses),
 		file_test(ends_with_its_addresses),
