@@ -47,6 +47,10 @@
 	VMSI_SIZE_UP_TO(struct vms_budget_options, flags)
 #define VMSI_FIRST_BUDGET_STATS \
 	VMSI_SIZE_UP_TO(struct vms_budget_stats, processes)
+#define VMSI_FIRST_RING_OPTIONS \
+	VMSI_SIZE_UP_TO(struct vms_ring_options, event_fd)
+#define VMSI_FIRST_RING_STATS \
+	VMSI_SIZE_UP_TO(struct vms_ring_stats, attached)
 #define VMSI_FIRST_GROUP_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_group_options, context)
 #define VMSI_FIRST_GROUP_STATS \

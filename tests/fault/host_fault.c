@@ -425,6 +425,7 @@ void fault_install(void)
 		.getpid = fault_real.getpid,
 		.position = fault_real.position,
 		.yield = fault_real.yield,
+		.clock = fault_real.clock,
 		.nanosleep = fault_real.nanosleep,
 		.pending_signals = fault_real.pending_signals,
 		.take_signal = fault_real.take_signal,
