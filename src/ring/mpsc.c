@@ -252,7 +252,8 @@ static bool is_time_to_ask(struct vmsi_mpsc_reader *reader,
 
 /*
  * Skip the claim at the head, if its owner has died. It may have committed just before:
- * then the exchange fails.
+ * then the exchange fails. Or it may not have come to move the tail, which must not stay
+ * before the head.
  */
 static bool skip_dead(const struct vmsi_mpsc *mpsc, struct vmsi_mpsc_reader *reader,
 		      enum vmsi_mpsc_patience patience, uint64_t claim)
@@ -262,74 +263,100 @@ static bool skip_dead(const struct vmsi_mpsc *mpsc, struct vmsi_mpsc_reader *rea
 	if (!is_time_to_ask(reader, patience) || mpsc->is_alive(mpsc, middle_of(claim)))
 		return false;
 	reader->polls = 0;
+	(void)move_tail(mpsc, reader->head, claim);
 	if (vmsi_ring_swap(cell_at(mpsc, reader->head), claim,
 			   make_cell(VMSI_CELL_SKIPPED, 0, places)))
 		reader->skipped++;
 	return true;
 }
 
-/* Show the record of a cell, if it is one. */
-static size_t show(const struct vmsi_mpsc *mpsc, uint64_t position, uint64_t cell,
-		   uint64_t span, struct vms_ring_record *record)
+/* What a cell at a position says, when it is looked at. */
+enum shown {
+	SHOWN_NOTHING,   /* and nothing behind it */
+	SHOWN_AGAIN,     /* it was skipped just now */
+	SHOWN_RECORD,
+	SHOWN_GAP,       /* what is no record */
+	SHOWN_NONSENSE,
+};
+
+static enum shown look_at(const struct vmsi_mpsc *mpsc, struct vmsi_mpsc_reader *reader,
+			  enum vmsi_mpsc_patience patience, uint64_t position,
+			  struct vms_ring_record *record)
 {
-	if (state_of(cell) != VMSI_CELL_COMMITTED)
-		return 0;
+	const uint64_t cell = vmsi_ring_load(cell_at(mpsc, position));
+	uint64_t span;
+
+	if (state_of(cell) == VMSI_CELL_FREE)
+		return SHOWN_NOTHING;
+	span = span_of(mpsc, cell);
+	if (span == 0 || span > mpsc->capacity - (position - reader->head))
+		return SHOWN_NONSENSE;
+	if (state_of(cell) == VMSI_CELL_CLAIMED)
+		return position == reader->head &&
+			skip_dead(mpsc, reader, patience, cell) ?
+			SHOWN_AGAIN : SHOWN_NOTHING;
 	record->data = mpsc->data + (position & (mpsc->capacity - 1));
 	record->length = length_of(cell);
 	record->end = position + span;
-	return 1;
+	return state_of(cell) == VMSI_CELL_COMMITTED ? SHOWN_RECORD : SHOWN_GAP;
 }
 
-/* From where the first record may be, which is the head. */
+/* Show records from the head on. A gap before the first one ends that, to be released. */
 static ssize_t show_from_head(const struct vmsi_mpsc *mpsc,
 			      struct vmsi_mpsc_reader *reader,
 			      enum vmsi_mpsc_patience patience,
 			      struct vms_ring_record *records, size_t most)
 {
+	const uint64_t end = reader->head + mpsc->capacity;
+	struct vms_ring_record next = { .end = reader->head };
 	uint64_t position = reader->head;
 	size_t count = 0;
 
-	while (count < most) {
-		const uint64_t cell = vmsi_ring_load(cell_at(mpsc, position));
-		uint64_t span;
+	while (count < most && position != end) {
+		enum shown shown = look_at(mpsc, reader, patience, position, &next);
 
-		if (state_of(cell) == VMSI_CELL_FREE)
-			break;
-		span = span_of(mpsc, cell);
-		if (span == 0 || span > mpsc->capacity - (position - reader->head))
+		if (shown == SHOWN_NONSENSE)
 			return -EBADMSG;
-		if (state_of(cell) == VMSI_CELL_CLAIMED) {
-			if (position == reader->head &&
-			    skip_dead(mpsc, reader, patience, cell))
-				continue;
+		if (shown == SHOWN_NOTHING || shown == SHOWN_AGAIN)
 			break;
-		}
-		count += show(mpsc, position, cell, span, &records[count]);
-		position += span;
-		if (count == 0 || position - reader->head == mpsc->capacity)
+		position = next.end;
+		if (shown == SHOWN_RECORD)
+			records[count++] = next;
+		else if (count == 0)
 			break;
 	}
 	reader->peeked = position;
 	return (ssize_t)count;
 }
 
+/*
+ * What ended without a record at the head is released, so that its room is not lost when
+ * no record follows. In one call no more than the ring can have: a peer may add to it for
+ * ever.
+ */
 ssize_t vmsi_mpsc_peek(const struct vmsi_mpsc *mpsc, struct vmsi_mpsc_reader *reader,
 		       enum vmsi_mpsc_patience patience,
 		       struct vms_ring_record *records, size_t most)
 {
+	uint64_t left = mpsc->capacity >> mpsc->shift;
 	uint64_t none = 0;
-	ssize_t count;
+	ssize_t count = 0;
+	int error = 0;
 
-	do {
-		int error;
+	for (; left > 0; left--) {
+		const uint64_t before = reader->skipped;
 
 		count = show_from_head(mpsc, reader, patience, records, most);
-		if (count < 0 || count > 0 || reader->peeked == reader->head)
+		if (count != 0)
 			break;
-		error = vmsi_mpsc_release(mpsc, reader, reader->peeked, &none, &none);
+		if (reader->peeked != reader->head)
+			error = vmsi_mpsc_release(mpsc, reader, reader->peeked, &none,
+						  &none);
+		else if (before == reader->skipped)
+			break;
 		if (error)
 			return error;
-	} while (most > 0);
+	}
 	if (count > 0)
 		reader->polls = 0;
 	return count;
