@@ -120,7 +120,7 @@ struct vms_ring_options {
  * path      of its file, which must not exist. NULL: memory without a name.
  * kind      one of enum vms_ring_kind.
  * capacity  bytes for records and what belongs to each: 8 bytes in a ring of
- *           VMS_RING_SPSC, 16 in one of VMS_RING_BROADCAST, the alignment in one of
+ *           VMS_RING_SPSC, and 8 for all, 16 in one of VMS_RING_BROADCAST, the alignment in one of
  *           VMS_RING_MPSC. Rounded up to a power of two, of at least a page; at most
  *           1 GiB. The memory is taken at once.
  * options   NULL for the defaults; read during the call only.

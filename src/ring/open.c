@@ -19,12 +19,10 @@ static int begin_producing(struct vms_ring *ring)
 {
 	struct vmsi_ring_producer *producer = &ring->producer;
 
-	producer->claimed = VMSI_RING_NO_CLAIM;
 	if (!(ring->flags & VMS_RING_PRODUCER))
 		return 0;
 	if (ring->kind == VMS_RING_SPSC)
-		return vmsi_spsc_begin(&ring->spsc, &producer->spsc.head,
-				       &producer->spsc.tail);
+		return vmsi_spsc_begin_writing(&ring->spsc, &producer->spsc);
 	if (ring->kind == VMS_RING_BROADCAST)
 		return vmsi_broadcast_begin_writing(&ring->broadcast,
 						    &producer->broadcast);
@@ -42,9 +40,7 @@ static int begin_consuming(struct vms_ring *ring)
 		return 0;
 	switch (ring->kind) {
 	case VMS_RING_SPSC:
-		error = vmsi_spsc_begin(&ring->spsc, &consumer->spsc.head,
-					&consumer->spsc.tail);
-		consumer->spsc.peeked = consumer->spsc.head;
+		error = vmsi_spsc_begin_reading(&ring->spsc, &consumer->spsc);
 		break;
 	case VMS_RING_MPSC:
 		error = vmsi_mpsc_begin_reading(&ring->mpsc, &consumer->mpsc);
@@ -65,7 +61,7 @@ static uint64_t record_most(const struct vms_ring *ring)
 {
 	switch (ring->kind) {
 	case VMS_RING_SPSC:
-		return ring->capacity - VMSI_SPSC_HEADER;
+		return ring->capacity - VMSI_SPSC_OVERHEAD;
 	case VMS_RING_BROADCAST:
 		return vmsi_broadcast_most(&ring->broadcast);
 	case VMS_RING_MPSC:

@@ -6,69 +6,56 @@
 #include "ring/wait.h"
 #include "space/inside.h"
 
+/* A claim and a commit are a few instructions, so what they consist of is no calls. */
+#define HOT __attribute__((always_inline)) static inline
+
 /* --- one producer ------------------------------------------------------------------------ */
 
-static int claim_spsc(struct vms_ring *ring, size_t length, char **data)
+HOT int claim_sole(struct vms_ring *ring, size_t length, char **data)
 {
-	struct vmsi_spsc_writer *writer = &ring->producer.spsc;
-	int error = vmsi_spsc_room(&ring->spsc, writer, vmsi_spsc_span(length));
+	struct vmsi_ring_producer *producer = &ring->producer;
+	char *claim;
+	int error;
 
-	if (!error) {
-		ring->producer.claimed = length;
-		*data = vmsi_spsc_claimed(&ring->spsc, writer);
+	if (producer->claim)
+		return -EBUSY;
+	if (ring->kind == VMS_RING_SPSC) {
+		error = vmsi_spsc_room(&ring->spsc, &producer->spsc,
+				       vmsi_spsc_span(length));
+		if (__builtin_expect(error != 0, 0))
+			return error;
+		claim = vmsi_spsc_claimed(&ring->spsc, &producer->spsc);
+	} else {
+		claim = vmsi_broadcast_claim(&ring->broadcast, &producer->broadcast,
+					     length);
+		if (!claim)
+			return -EBADMSG;
 	}
-	return error;
-}
-
-static int claim_broadcast(struct vms_ring *ring, size_t length, char **data)
-{
-	*data = vmsi_broadcast_claim(&ring->broadcast, &ring->producer.broadcast, length);
-	if (!*data)
-		return -EBADMSG;
-	ring->producer.claimed = length;
+	producer->claimed = length;
+	*data = producer->claim = claim;
 	return 0;
 }
 
-/* Where the open claim is. */
-static const char *place_of_claim(const struct vms_ring *ring)
+HOT int end_sole_claim(struct vms_ring *ring, const void *data,
+				 enum vmsi_cell_state state, size_t length)
 {
-	const bool is_broadcast = ring->kind == VMS_RING_BROADCAST;
-	const uint64_t position = is_broadcast ?
-		ring->producer.broadcast.tail + VMSI_BROADCAST_HEADER :
-		ring->producer.spsc.tail + VMSI_SPSC_HEADER;
+	struct vmsi_ring_producer *producer = &ring->producer;
 
-	return ring->data + (position & (ring->capacity - 1));
-}
-
-/* Near the end of the data, the header may be before it and the bytes behind. */
-static bool is_same_place(const struct vms_ring *ring, const void *data,
-			  const char *place)
-{
-	return data == place || data == place + ring->capacity;
-}
-
-static int end_sole_claim(struct vms_ring *ring, const void *data,
-			  enum vmsi_cell_state state, size_t length)
-{
-	const uint64_t claimed = ring->producer.claimed;
-
-	if (claimed == VMSI_RING_NO_CLAIM || length > claimed ||
-	    !is_same_place(ring, data, place_of_claim(ring)))
+	if (!data || data != producer->claim || length > producer->claimed)
 		return -EINVAL;
-	ring->producer.claimed = VMSI_RING_NO_CLAIM;
+	producer->claim = NULL;
 	if (state == VMSI_CELL_ABORTED)
-		return 0;
-	if (ring->kind == VMS_RING_SPSC)
-		vmsi_spsc_commit(&ring->spsc, &ring->producer.spsc, length);
+		vmsi_spsc_soil(&producer->spsc, producer->spsc.tail);
+	else if (ring->kind == VMS_RING_SPSC)
+		vmsi_spsc_commit(&ring->spsc, &producer->spsc, producer->claimed, length);
 	else
-		vmsi_broadcast_commit(&ring->broadcast, &ring->producer.broadcast,
-				      length);
+		vmsi_broadcast_commit(&ring->broadcast, &producer->broadcast, length);
 	return 0;
 }
 
 /* --- many producers ---------------------------------------------------------------------- */
 
-static int claim_mpsc(struct vms_ring *ring, size_t length, char **data)
+HOT int claim_mpsc(struct vms_ring *ring, size_t length, char **data)
 {
 	uint64_t position;
 	int error = vmsi_mpsc_claim(&ring->mpsc, &ring->producer.mpsc_head, ring->owner,
@@ -79,12 +66,12 @@ static int claim_mpsc(struct vms_ring *ring, size_t length, char **data)
 	return error;
 }
 
-static int end_shared_claim(struct vms_ring *ring, const void *data,
+HOT int end_shared_claim(struct vms_ring *ring, const void *data,
 			    enum vmsi_cell_state state, size_t length)
 {
 	const uintptr_t offset = (uintptr_t)data - (uintptr_t)ring->data;
 
-	if (offset >= ring->capacity || offset % ring->alignment)
+	if (offset >= ring->capacity || (offset & (ring->alignment - 1)))
 		return -EINVAL;
 	return vmsi_mpsc_end_claim(&ring->mpsc, offset, ring->owner, state, length);
 }
@@ -92,16 +79,12 @@ static int end_shared_claim(struct vms_ring *ring, const void *data,
 /* --- all kinds --------------------------------------------------------------------------- */
 
 /* A claim of a ring that is checked. */
-static inline int claim(struct vms_ring *ring, size_t length, char **data)
+HOT int claim(struct vms_ring *ring, size_t length, char **data)
 {
 	if (length > ring->record_most)
 		return -EMSGSIZE;
-	if (ring->kind == VMS_RING_MPSC)
-		return claim_mpsc(ring, length, data);
-	if (ring->producer.claimed != VMSI_RING_NO_CLAIM)
-		return -EBUSY;
-	return ring->kind == VMS_RING_SPSC ? claim_spsc(ring, length, data) :
-		claim_broadcast(ring, length, data);
+	return ring->kind == VMS_RING_MPSC ? claim_mpsc(ring, length, data) :
+		claim_sole(ring, length, data);
 }
 
 static void count_refused(struct vms_ring *ring)
@@ -109,7 +92,7 @@ static void count_refused(struct vms_ring *ring)
 	atomic_fetch_add_explicit(&ring->producer.refused, 1, memory_order_relaxed);
 }
 
-static inline int end_claim(struct vms_ring *ring, const void *data,
+HOT int end_claim(struct vms_ring *ring, const void *data,
 			    enum vmsi_cell_state state, size_t length)
 {
 	int error = ring->kind == VMS_RING_MPSC ?
@@ -119,10 +102,12 @@ static inline int end_claim(struct vms_ring *ring, const void *data,
 	/* Who waits behind a claim that is given up goes on, too. */
 	if (!error)
 		vmsi_ring_wake_consumers(ring);
+	if (!error && ring->kind == VMS_RING_SPSC)
+		vmsi_spsc_clear_ahead(&ring->spsc, &ring->producer.spsc);
 	return error;
 }
 
-static inline int try_claim(struct vms_ring *ring, size_t length, char **data)
+HOT int try_claim(struct vms_ring *ring, size_t length, char **data)
 {
 	int error = vmsi_ring_may(ring, VMS_RING_PRODUCER);
 
@@ -185,7 +170,7 @@ void *vms_ring_claim(vms_ring *ring, size_t length, int64_t timeout)
 
 /* --- to end a claim ---------------------------------------------------------------------- */
 
-static inline int end(struct vms_ring *ring, const void *data,
+HOT int end(struct vms_ring *ring, const void *data,
 		      enum vmsi_cell_state state, size_t length)
 {
 	int error = vmsi_ring_may(ring, VMS_RING_PRODUCER);

@@ -14,12 +14,11 @@
 #include "ring/mpsc.h"
 #include "ring/spsc.h"
 
-/* No claim is open; a claim of one-producer rings is as long as it says else. */
-#define VMSI_RING_NO_CLAIM UINT64_MAX
-
 /* What the producer's threads write. */
 struct vmsi_ring_producer {
-	uint64_t claimed;            /* bytes; VMSI_RING_NO_CLAIM */
+	/* The open claim of a sole producer, and its bytes; NULL: none. */
+	char *claim;
+	uint64_t claimed;
 	struct vmsi_spsc_writer spsc;
 	struct vmsi_broadcast_writer broadcast;
 	_Atomic uint64_t mpsc_head;  /* of the consumer, as known to all threads */

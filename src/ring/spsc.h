@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -14,16 +15,32 @@
 #include "ring/layout.h"
 
 /*
- * The protocol of one producer and one consumer: each has a position that only it writes.
- * A record is a word with its length, then its bytes up to a multiple of 8. A claim is
- * the producer's own until the tail is moved behind it, so that nothing is left of it
+ * The protocol of one producer and one consumer.
+ *
+ *        head                                    tail
+ *   free  | header, bytes | header, bytes | ...   | 0 | free
+ *
+ * A record is a word, its header, and its bytes up to a multiple of 8. The header has the
+ * length and is stored last, so that the consumer waits at the record itself: what tells of
+ * a record and the record are in one cache line. Before that the word behind the record
+ * is cleared, where the next header will be. So the word at the tail is 0, and the
+ * consumer, who stops there, need not know the tail. The tail is stored for who produces
+ * next: where the last one died before that, a header is there already.
+ *
+ * The producer clears some memory ahead, after it has told of a record. So the lines of
+ * the next one are its own by the time that it is written, and nobody waits for that.
+ *
+ * A claim is the producer's own until its header is stored, so that nothing is left of it
  * where the producer dies.
  *
- * Each side knows an old position of the other one, and reads the shared word only where
- * that does not suffice. What it reads must lie where the other one can have gone.
+ * The producer knows an old head, and reads the shared one only where that does not
+ * suffice.
  */
 
 #define VMSI_SPSC_HEADER 8u
+
+/* Of each ring: a header, and the cleared word behind the last record. */
+#define VMSI_SPSC_OVERHEAD 16u
 
 struct vmsi_spsc {
 	struct vmsi_ring_control *control;
@@ -33,13 +50,13 @@ struct vmsi_spsc {
 
 struct vmsi_spsc_writer {
 	uint64_t tail;
-	uint64_t head;   /* of the consumer, as known */
+	uint64_t head;    /* of the consumer, as known */
+	uint64_t cleared; /* from the tail to here all is 0, but for an open claim */
 };
 
 struct vmsi_spsc_reader {
 	uint64_t head;
-	uint64_t peeked; /* the end of the records that were shown */
-	uint64_t tail;   /* of the producer, as known */
+	uint64_t peeked;  /* the end of the records that were shown */
 	uint64_t records; /* that were shown, and their bytes */
 	uint64_t bytes;
 };
@@ -54,41 +71,79 @@ static inline char *vmsi_spsc_at(const struct vmsi_spsc *spsc, uint64_t position
 	return spsc->data + (position & (spsc->capacity - 1));
 }
 
-/* Learn of the other side's position, which must lie in [first, last]. */
-static inline int vmsi_spsc_learn(_Atomic uint64_t *word, uint64_t first, uint64_t last,
-				  uint64_t *known)
+static inline _Atomic uint64_t *vmsi_spsc_header(const struct vmsi_spsc *spsc,
+						 uint64_t position)
 {
-	const uint64_t read = vmsi_ring_load(word);
+	return (_Atomic uint64_t *)(void *)vmsi_spsc_at(spsc, position);
+}
 
-	if (read - first > last - first || read % 8)
+/*
+ * The length in a header that is not 0, of a record that ends before end. False: it is
+ * nonsense.
+ */
+static inline bool vmsi_spsc_length(uint64_t header, uint64_t position, uint64_t end,
+				    uint64_t *length)
+{
+	*length = header - 1;
+	return *length < end - position && vmsi_spsc_span(*length) <= end - position;
+}
+
+/* --- the producer ------------------------------------------------------------------------ */
+
+/* Begin as the producer, after another one that may have died. 0 or -EBADMSG. */
+static inline int vmsi_spsc_begin_writing(const struct vmsi_spsc *spsc,
+					  struct vmsi_spsc_writer *writer)
+{
+	const uint64_t head = vmsi_ring_load(&spsc->control->head);
+	uint64_t tail = vmsi_ring_load(&spsc->control->tail);
+	const uint64_t end = head + spsc->capacity;
+	uint64_t header, length;
+
+	/* The consumer may have passed a tail that was not moved. */
+	if (tail % 8 || (head > tail && head - tail > spsc->capacity) ||
+	    (tail > head && tail - head > spsc->capacity))
 		return -EBADMSG;
-	*known = read;
+	if (head > tail)
+		tail = head;
+	while ((header = vmsi_ring_load(vmsi_spsc_header(spsc, tail))) != 0) {
+		if (!vmsi_spsc_length(header, tail, end, &length))
+			return -EBADMSG;
+		tail += vmsi_spsc_span(length);
+	}
+	if (head < spsc->capacity || head % 8)
+		return -EBADMSG;
+	vmsi_ring_store(&spsc->control->tail, tail);
+	*writer = (struct vmsi_spsc_writer){
+		.tail = tail, .head = head, .cleared = tail + VMSI_SPSC_HEADER,
+	};
 	return 0;
 }
 
-/* Read both positions, to begin as the producer or as the consumer. */
-static inline int vmsi_spsc_begin(const struct vmsi_spsc *spsc, uint64_t *head,
-				  uint64_t *tail)
+/* Learn of the consumer's position, which must lie between the known one and the tail. */
+static inline int vmsi_spsc_learn(const struct vmsi_spsc *spsc,
+				  struct vmsi_spsc_writer *writer)
 {
-	*head = vmsi_ring_load(&spsc->control->head);
-	*tail = vmsi_ring_load(&spsc->control->tail);
-	return *head < spsc->capacity || *head % 8 || *tail % 8 ||
-		*tail - *head > spsc->capacity ? -EBADMSG : 0;
+	const uint64_t head = vmsi_ring_load(&spsc->control->head);
+
+	if (head - writer->head > writer->tail - writer->head || head % 8)
+		return -EBADMSG;
+	writer->head = head;
+	return 0;
 }
 
 /* Whether there is room for so many bytes: 0, -EAGAIN or -EBADMSG. */
 static inline int vmsi_spsc_room(const struct vmsi_spsc *spsc,
 				 struct vmsi_spsc_writer *writer, uint64_t span)
 {
+	const uint64_t most = spsc->capacity - VMSI_SPSC_HEADER - span;
 	int error;
 
-	if (writer->tail - writer->head <= spsc->capacity - span)
+	if (writer->tail - writer->head <= most)
 		return 0;
-	error = vmsi_spsc_learn(&spsc->control->head, writer->head, writer->tail,
-				&writer->head);
+	error = vmsi_spsc_learn(spsc, writer);
 	if (error)
 		return error;
-	return writer->tail - writer->head <= spsc->capacity - span ? 0 : -EAGAIN;
+	return writer->tail - writer->head <= most ? 0 : -EAGAIN;
 }
 
 /* The bytes of the record at the tail. */
@@ -98,21 +153,59 @@ static inline char *vmsi_spsc_claimed(const struct vmsi_spsc *spsc,
 	return vmsi_spsc_at(spsc, writer->tail) + VMSI_SPSC_HEADER;
 }
 
-static inline void vmsi_spsc_commit(const struct vmsi_spsc *spsc,
-				    struct vmsi_spsc_writer *writer, uint64_t length)
+/* What was claimed may have been written to; what lies behind a word at end is forgotten. */
+static inline void vmsi_spsc_soil(struct vmsi_spsc_writer *writer, uint64_t end)
 {
-	memcpy(vmsi_spsc_at(spsc, writer->tail), &length, sizeof(length));
-	writer->tail += vmsi_spsc_span(length);
-	vmsi_ring_store(&spsc->control->tail, writer->tail);
+	writer->cleared = end + VMSI_SPSC_HEADER;
 }
 
-/* The length of the record at a position before end. False: it is nonsense. */
-static inline int vmsi_spsc_length(const struct vmsi_spsc *spsc, uint64_t position,
-				   uint64_t end, uint64_t *length)
+/* Clear, if less than the lesser of these bytes is clear, up to the greater one. */
+#define VMSI_SPSC_CLEAR_LEAST 128u
+#define VMSI_SPSC_CLEAR_MOST 320u
+
+static inline void vmsi_spsc_clear_ahead(const struct vmsi_spsc *spsc,
+					 struct vmsi_spsc_writer *writer)
 {
-	*length = __atomic_load_n((const uint64_t *)(const void *)
-				  vmsi_spsc_at(spsc, position), __ATOMIC_RELAXED);
-	return *length <= spsc->capacity && vmsi_spsc_span(*length) <= end - position;
+	const uint64_t end = writer->head + spsc->capacity;
+	uint64_t to = writer->tail + VMSI_SPSC_CLEAR_MOST;
+
+	if (writer->cleared - writer->tail >= VMSI_SPSC_CLEAR_LEAST)
+		return;
+	if (to > end)
+		to = end;
+	if (to <= writer->cleared)
+		return;
+	memset(vmsi_spsc_at(spsc, writer->cleared), 0, to - writer->cleared);
+	writer->cleared = to;
+}
+
+static inline void vmsi_spsc_commit(const struct vmsi_spsc *spsc,
+				    struct vmsi_spsc_writer *writer, uint64_t claimed,
+				    uint64_t length)
+{
+	const uint64_t tail = writer->tail + vmsi_spsc_span(length);
+
+	if (tail + VMSI_SPSC_HEADER > writer->cleared || length < claimed) {
+		vmsi_ring_store_relaxed(vmsi_spsc_header(spsc, tail), 0);
+		vmsi_spsc_soil(writer, tail);
+	}
+	vmsi_ring_store(vmsi_spsc_header(spsc, writer->tail), length + 1);
+	vmsi_ring_store(&spsc->control->tail, tail);
+	writer->tail = tail;
+}
+
+/* --- the consumer ------------------------------------------------------------------------ */
+
+/* Begin as the consumer. Returns 0 or -EBADMSG. */
+static inline int vmsi_spsc_begin_reading(const struct vmsi_spsc *spsc,
+					  struct vmsi_spsc_reader *reader)
+{
+	const uint64_t head = vmsi_ring_load(&spsc->control->head);
+
+	if (head < spsc->capacity || head % 8)
+		return -EBADMSG;
+	*reader = (struct vmsi_spsc_reader){ .head = head, .peeked = head };
+	return 0;
 }
 
 /* Show up to most records from the head on. Returns how many, or -EBADMSG. */
@@ -120,15 +213,17 @@ static inline ssize_t vmsi_spsc_peek(const struct vmsi_spsc *spsc,
 				     struct vmsi_spsc_reader *reader,
 				     struct vms_ring_record *records, size_t most)
 {
+	const uint64_t end = reader->head + spsc->capacity;
 	uint64_t position = reader->head, bytes = 0, length;
 	size_t count = 0;
 
-	if (reader->tail == position &&
-	    vmsi_spsc_learn(&spsc->control->tail, position, position + spsc->capacity,
-			    &reader->tail))
-		return -EBADMSG;
-	for (; count < most && position != reader->tail; count++) {
-		if (!vmsi_spsc_length(spsc, position, reader->tail, &length))
+	for (; count < most && position != end; count++) {
+		const uint64_t header =
+			vmsi_ring_load(vmsi_spsc_header(spsc, position));
+
+		if (header == 0)
+			break;
+		if (!vmsi_spsc_length(header, position, end, &length))
 			return -EBADMSG;
 		records[count].data = vmsi_spsc_at(spsc, position) + VMSI_SPSC_HEADER;
 		records[count].length = length;
@@ -150,7 +245,10 @@ static inline int vmsi_spsc_count(const struct vmsi_spsc *spsc,
 	uint64_t position = reader->head, length;
 
 	for (*records = *bytes = 0; position != end; ++*records) {
-		if (!vmsi_spsc_length(spsc, position, end, &length))
+		const uint64_t header =
+			vmsi_ring_load_relaxed(vmsi_spsc_header(spsc, position));
+
+		if (!vmsi_spsc_length(header, position, end, &length))
 			return -EINVAL;
 		position += vmsi_spsc_span(length);
 		*bytes += length;

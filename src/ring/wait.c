@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/membarrier.h>
 
+#include "base/align.h"
 #include "host/host.h"
 
 /* --- to wake --------------------------------------------------------------------------- */
@@ -88,14 +89,16 @@ static int look_often(const struct sleep *sleep)
 /* Sleep on a word that was value. -EAGAIN: look again; -ETIMEDOUT, -EINTR. */
 static int sleep_once(struct sleep *sleep, uint32_t value)
 {
-	const uint64_t now = vmsi_host.clock();
 	uint64_t time = sleep->longest;
 	long error;
 
-	if (now >= sleep->end)
-		return -ETIMEDOUT;
-	if (time > sleep->end - now)
-		time = sleep->end - now;
+	if (sleep->end != UINT64_MAX) {
+		const uint64_t now = vmsi_host.clock();
+
+		if (now >= sleep->end)
+			return -ETIMEDOUT;
+		time = vmsi_min(time, sleep->end - now);
+	}
 	error = vmsi_host.futex_wait((const void *)sleep->word, value, time);
 	if (error == -EINTR)
 		return -EINTR;

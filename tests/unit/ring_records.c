@@ -89,12 +89,12 @@ static void a_full_ring_refuses_and_counts(void **state)
 		while (put(ring, count, 56))
 			count++;
 		assert_int_equal(errno, EAGAIN);
-		assert_int_equal(count, 4096 / 64);
-		assert_int_equal(stats_of(ring).used, 4096);
+		assert_int_equal(count, kind == VMS_RING_SPSC ? 63 : 64);
+		assert_int_equal(stats_of(ring).used, count * 64);
 		assert_int_equal(stats_of(ring).refused, 1);
 		must_get(ring, 0, 56);
 		assert_true(put(ring, count, 56));
-		refused_null(vms_ring_try_claim(ring, 0), EAGAIN);
+		refused_null(vms_ring_try_claim(ring, 56), EAGAIN);
 		assert_int_equal(stats_of(ring).refused, 2);
 		for (uint64_t i = 1; i <= count; i++)
 			must_get(ring, i, 56);
