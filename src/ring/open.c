@@ -94,26 +94,30 @@ struct opening {
 	int event_fd;                     /* -1: none */
 };
 
-static bool is_event_fd(int fd)
+/* 0, -EINVAL: it is something else, or another -errno. */
+static int check_event_fd(int fd)
 {
 	static const char name[] = "anon_inode:[eventfd]";
 	char link[VMSI_DESCRIPTOR_LINK_BYTES];
 	char target[sizeof(name)];
+	long length;
 
 	vmsi_descriptor_link(link, fd);
-	return vmsi_host.readlink(link, target, sizeof(target)) ==
-		(long)sizeof(name) - 1 && memcmp(target, name, sizeof(name) - 1) == 0;
+	length = vmsi_host.readlink(link, target, sizeof(target));
+	if (length < 0)
+		return (int)length;
+	return length == (long)sizeof(name) - 1 &&
+		memcmp(target, name, sizeof(name) - 1) == 0 ? 0 : -EINVAL;
 }
 
 static int duplicate_event_fd(int given)
 {
 	const long fd = vmsi_host.duplicate(given);
+	const int error = fd < 0 ? (int)fd : check_event_fd((int)fd);
 
-	if (fd >= 0 && !is_event_fd((int)fd)) {
+	if (error && fd >= 0)
 		(void)vmsi_host.close((int)fd);
-		return -EINVAL;
-	}
-	return (int)fd;
+	return error ? error : (int)fd;
 }
 
 /* This comes first, before a descriptor that is opened can be taken for the given one. */
