@@ -115,8 +115,10 @@ static bool fail_opening(size_t i)
 	if (!ring && run.plan.mode == FAULT_ONCE && errno != run.result.error &&
 	    errno != EBUSY && errno != ENOMEM && errno != EPERM)
 		wrong(openings[i].name, "it tells another errno");
-	if (ring)
+	if (ring) {
 		assert_true(put(ring, 1, 100));
+		must_get(openings[i].open == attach_one ? other : ring, 1, 100);
+	}
 	if (vms_ring_close(ring) != 0)
 		wrong(openings[i].name, "it cannot be closed");
 	if (entries("/proc/self/fd") != descriptors)

@@ -14,6 +14,7 @@
 #include <vmspace/heap.h>
 #include <vmspace/list.h>
 #include <vmspace/process.h>
+#include <vmspace/ring.h>
 
 /*
  * A program newer than the library passes each public struct, in sizes that no
@@ -63,6 +64,13 @@ static bool opens_budget(const void *options)
 	return budget && vms_budget_close(budget) == 0;
 }
 
+static bool opens_ring(const void *options)
+{
+	vms_ring *ring = vms_ring_create(NULL, VMS_RING_SPSC, 1, options);
+
+	return ring && vms_ring_close(ring) == 0;
+}
+
 static void refuses_options(open_with *opens, void *options, size_t size,
 			    int error)
 {
@@ -102,6 +110,7 @@ static void options_may_be_newer(void **state)
 	TRY_OPTIONS(opens_buffer, vms_buffer_options);
 	TRY_OPTIONS(opens_heap, vms_heap_options);
 	TRY_OPTIONS(opens_budget, vms_budget_options);
+	TRY_OPTIONS(opens_ring, vms_ring_options);
 }
 
 /* Read figures of what the test has opened: 0 or more, or -1. */
@@ -111,6 +120,7 @@ static vms_space *space;
 static vms_buffer buffer;
 static vms_heap *heap;
 static vms_budget *budget;
+static vms_ring *ring;
 
 static int get_space(void *figures)
 {
@@ -130,6 +140,11 @@ static int get_heap(void *figures)
 static int get_budget(void *figures)
 {
 	return vms_budget_get_stats(budget, figures);
+}
+
+static int get_ring(void *figures)
+{
+	return vms_ring_get_stats(ring, figures);
 }
 
 static int get_mapping(void *figures)
@@ -196,6 +211,7 @@ static void figures_may_be_newer(void **state)
 	TRY_FIGURES(get_buffer, vms_buffer_stats);
 	TRY_FIGURES(get_heap, vms_heap_stats);
 	TRY_FIGURES(get_budget, vms_budget_stats);
+	TRY_FIGURES(get_ring, vms_ring_stats);
 }
 
 static int open_all(void **state)
@@ -204,7 +220,8 @@ static int open_all(void **state)
 	space = vms_space_open((size_t)1 << 20, NULL);
 	heap = vms_heap_open(NULL);
 	budget = vms_budget_open(NULL);
-	return space && heap && budget &&
+	ring = vms_ring_create(NULL, VMS_RING_SPSC, 1, NULL);
+	return space && heap && budget && ring &&
 		vms_mmap(space, NULL, 4096, PROT_READ,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED &&
 		vms_buffer_init(&buffer, 4096, NULL) == 0 &&
@@ -216,7 +233,7 @@ static int close_all(void **state)
 	(void)state;
 	vms_heap_close(heap);
 	return vms_buffer_free(&buffer) || vms_space_close(space) ||
-		vms_budget_close(budget) ? -1 : 0;
+		vms_budget_close(budget) || vms_ring_close(ring) ? -1 : 0;
 }
 
 int main(void)
