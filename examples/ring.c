@@ -153,7 +153,7 @@ int main(void)
 		;
 	if (vms_ring_get_stats(results, &stats) != 0)
 		return 1;
-	printf("%u primes below %u, in %d jobs of %d processes\n", sum, JOBS * NUMBERS,
+	printf("%u primes below %d, in %d jobs of %d processes\n", sum, JOBS * NUMBERS,
 	       JOBS, CHILDREN);
 	printf("%llu claim of the process that was killed was skipped\n",
 	       (unsigned long long)stats.skipped);

@@ -152,7 +152,7 @@ int vmsi_broadcast_begin_reading(const struct vmsi_broadcast *broadcast,
 				 struct vmsi_broadcast_reader *reader,
 				 enum vmsi_broadcast_begin begin)
 {
-	struct vms_ring_record record;
+	struct vms_ring_record record = { .end = 0 };
 	ssize_t count = 0;
 	int error;
 

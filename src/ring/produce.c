@@ -7,11 +7,11 @@
 #include "space/inside.h"
 
 /* A claim and a commit are a few instructions, so what they consist of is no calls. */
-#define HOT __attribute__((always_inline)) static inline
+#define HOT __attribute__((always_inline))
 
 /* --- one producer ------------------------------------------------------------------------ */
 
-HOT int claim_sole(struct vms_ring *ring, size_t length, char **data)
+static inline HOT int claim_sole(struct vms_ring *ring, size_t length, char **data)
 {
 	struct vmsi_ring_producer *producer = &ring->producer;
 	char *claim;
@@ -36,7 +36,7 @@ HOT int claim_sole(struct vms_ring *ring, size_t length, char **data)
 	return 0;
 }
 
-HOT int end_sole_claim(struct vms_ring *ring, const void *data,
+static inline HOT int end_sole_claim(struct vms_ring *ring, const void *data,
 				 enum vmsi_cell_state state, size_t length)
 {
 	struct vmsi_ring_producer *producer = &ring->producer;
@@ -55,7 +55,7 @@ HOT int end_sole_claim(struct vms_ring *ring, const void *data,
 
 /* --- many producers ---------------------------------------------------------------------- */
 
-HOT int claim_mpsc(struct vms_ring *ring, size_t length, char **data)
+static inline HOT int claim_mpsc(struct vms_ring *ring, size_t length, char **data)
 {
 	uint64_t position;
 	int error = vmsi_mpsc_claim(&ring->mpsc, &ring->producer.mpsc_head, ring->owner,
@@ -66,7 +66,7 @@ HOT int claim_mpsc(struct vms_ring *ring, size_t length, char **data)
 	return error;
 }
 
-HOT int end_shared_claim(struct vms_ring *ring, const void *data,
+static inline HOT int end_shared_claim(struct vms_ring *ring, const void *data,
 			    enum vmsi_cell_state state, size_t length)
 {
 	const uintptr_t offset = (uintptr_t)data - (uintptr_t)ring->data;
@@ -79,7 +79,7 @@ HOT int end_shared_claim(struct vms_ring *ring, const void *data,
 /* --- all kinds --------------------------------------------------------------------------- */
 
 /* A claim of a ring that is checked. */
-HOT int claim(struct vms_ring *ring, size_t length, char **data)
+static inline HOT int claim(struct vms_ring *ring, size_t length, char **data)
 {
 	if (length > ring->record_most)
 		return -EMSGSIZE;
@@ -92,7 +92,7 @@ static void count_refused(struct vms_ring *ring)
 	atomic_fetch_add_explicit(&ring->producer.refused, 1, memory_order_relaxed);
 }
 
-HOT int end_claim(struct vms_ring *ring, const void *data,
+static inline HOT int end_claim(struct vms_ring *ring, const void *data,
 			    enum vmsi_cell_state state, size_t length)
 {
 	int error = ring->kind == VMS_RING_MPSC ?
@@ -107,7 +107,7 @@ HOT int end_claim(struct vms_ring *ring, const void *data,
 	return error;
 }
 
-HOT int try_claim(struct vms_ring *ring, size_t length, char **data)
+static inline HOT int try_claim(struct vms_ring *ring, size_t length, char **data)
 {
 	int error = vmsi_ring_may(ring, VMS_RING_PRODUCER);
 
@@ -170,7 +170,7 @@ void *vms_ring_claim(vms_ring *ring, size_t length, int64_t timeout)
 
 /* --- to end a claim ---------------------------------------------------------------------- */
 
-HOT int end(struct vms_ring *ring, const void *data,
+static inline HOT int end(struct vms_ring *ring, const void *data,
 		      enum vmsi_cell_state state, size_t length)
 {
 	int error = vmsi_ring_may(ring, VMS_RING_PRODUCER);
