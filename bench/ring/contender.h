@@ -7,8 +7,8 @@
 
 /*
  * What passes records of one length from processes to another one. A record is written
- * as a whole, in place where that is possible, and read as a whole: each of its words has
- * its number. A failure ends the program.
+ * and read in place where that is possible: all of it, or its first word alone, where only
+ * what passes it is to be measured. A failure ends the program.
  */
 
 #define CHANNEL_BYTES ((size_t)1 << 20)   /* of memory, where that can be said */
@@ -44,10 +44,15 @@ _Noreturn
 #endif
 void bench_fail(const char *what);
 
+/* The bytes of a record that are written and read, at most. */
+extern size_t bench_touched;
+
 static inline void write_record(void *record, size_t length, uint64_t number)
 {
 	uint64_t *words = (uint64_t *)record;
 
+	if (length > bench_touched)
+		length = bench_touched;
 	for (size_t i = 0; i < length / sizeof(number); i++)
 		words[i] = number;
 }
@@ -57,6 +62,8 @@ static inline uint64_t read_record(const void *record, size_t length)
 	const uint64_t *words = (const uint64_t *)record;
 	uint64_t sum = 0;
 
+	if (length > bench_touched)
+		length = bench_touched;
 	for (size_t i = 0; i < length / sizeof(sum); i++)
 		sum += words[i];
 	return sum;

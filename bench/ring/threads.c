@@ -15,6 +15,8 @@
 
 #define RUNS_MOST 32
 
+size_t bench_touched = SIZE_MAX;
+
 _Noreturn void bench_fail(const char *what)
 {
 	(void)fprintf(stderr, "bench-ring: %s: %s\n", what, strerror(errno));

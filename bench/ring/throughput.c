@@ -21,6 +21,8 @@
 #define RUNS_MOST 32
 #define PRODUCERS_MOST 4
 
+size_t bench_touched = SIZE_MAX;
+
 _Noreturn void bench_fail(const char *what)
 {
 	(void)fprintf(stderr, "bench-ring: %s: %s\n", what, strerror(errno));
@@ -136,7 +138,8 @@ static void measure(size_t length, uint64_t records, size_t runs, uint64_t *rand
 		for (size_t i = 0; i < ALL; i++)
 			samples[order[i]][k] = run(&all[order[i]], length, records);
 	}
-	printf("\nrecords of %zu bytes, between processes: ns a record\n", length);
+	printf("\nrecords of %zu bytes, between processes, %s: ns a record\n", length,
+	       bench_touched < length ? "the first word touched" : "all touched");
 	for (size_t i = 0; i < ALL; i++) {
 		struct bench_summary summary = bench_summarise(samples[i], runs);
 		char label[80];
@@ -167,6 +170,8 @@ int main(int argc, char **argv)
 	if (begin == MAP_FAILED)
 		bench_fail("mmap");
 	measure(64, records, runs, &random);
+	measure(4096, records / 8, runs, &random);
+	bench_touched = sizeof(uint64_t);
 	measure(4096, records / 8, runs, &random);
 	return 0;
 }

@@ -35,12 +35,13 @@ static void a_slow_consumer_is_told_what_it_missed(void **state)
 	vms_ring *producer = must_create(VMS_RING_BROADCAST, 4096, VMS_RING_PRODUCER);
 	vms_ring *slow = must_attach(producer, VMS_RING_CONSUMER);
 	const uint64_t span = 48;
+	const uint64_t records = 10 * stats_of(producer).capacity / span;
 	uint64_t seen = 0;
 
 	(void)state;
-	for (uint64_t i = 0; i < 1000; i++)
+	for (uint64_t i = 0; i < records; i++)
 		assert_true(put(producer, i, 30));
-	for (; seen + stats_of(slow).missed_records < 1000; seen++) {
+	for (; seen + stats_of(slow).missed_records < records; seen++) {
 		struct vms_ring_record record;
 
 		assert_int_equal(vms_ring_peek(slow, &record, 1), 1);
@@ -49,7 +50,7 @@ static void a_slow_consumer_is_told_what_it_missed(void **state)
 		worked(vms_ring_release(slow, &record));
 	}
 	must_be_empty(slow);
-	assert_int_equal(seen, 4096 / span);
+	assert_int_equal(seen, stats_of(slow).capacity / span);
 	assert_int_equal(stats_of(slow).missed_bytes,
 			 span * stats_of(slow).missed_records);
 	must_close(slow);
@@ -66,7 +67,7 @@ static void what_was_overwritten_is_stale(void **state)
 	for (uint64_t i = 0; i < 4; i++)
 		assert_true(put(producer, i, 500));
 	assert_int_equal(vms_ring_peek(slow, records, 4), 4);
-	for (uint64_t i = 4; i < 8; i++)
+	for (uint64_t i = 4; i < stats_of(slow).capacity / 520 + 1; i++)
 		assert_true(put(producer, i, 500));
 	refused(vms_ring_release(slow, &records[3]), ESTALE);
 	assert_int_equal(vms_ring_peek(slow, records, 4), 4);
@@ -80,6 +81,7 @@ static void a_consumer_begins_now_or_with_the_oldest(void **state)
 {
 	vms_ring *producer = must_create(VMS_RING_BROADCAST, 4096, VMS_RING_PRODUCER);
 	vms_ring *early = must_attach(producer, VMS_RING_CONSUMER | VMS_RING_FROM_OLDEST);
+	const uint64_t held = stats_of(producer).capacity / 40;
 	vms_ring *late, *oldest;
 
 	(void)state;
@@ -94,10 +96,10 @@ static void a_consumer_begins_now_or_with_the_oldest(void **state)
 		must_get(oldest, i, 20);
 		must_get(early, i, 20);
 	}
-	for (uint64_t i = 6; i < 206; i++)
+	for (uint64_t i = 6; i < 6 + 2 * held; i++)
 		assert_true(put(producer, i, 20));
-	must_get(late, 206 - 4096 / 40, 20);
-	assert_int_equal(stats_of(late).missed_records, 200 - 4096 / 40);
+	must_get(late, 6 + held, 20);
+	assert_int_equal(stats_of(late).missed_records, held);
 	must_close(early);
 	must_close(late);
 	must_close(oldest);
