@@ -8,11 +8,11 @@
 #include "file/atomic_state.h"
 #include "file/commit.h"
 #include "file/descriptor.h"
-#include "file/disk.h"
 #include "file/file.h"
 #include "file/overlay.h"
 #include "file/reader.h"
 #include "file/show.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 
