@@ -187,7 +187,7 @@ static int close_journal(struct vms_file *file)
 
 	vmsi_lock_acquire(&atomic->committing);
 	vmsi_journal_discard(&atomic->journal);
-	error = vmsi_commit_catch_up(file);
+	error = vmsi_commit_catch_up(file, VMSI_WAIT);
 	vmsi_lock_release(&atomic->committing);
 	if (!error)
 		return vmsi_journal_close(&atomic->journal);

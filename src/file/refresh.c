@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "file/atomic.h"
+#include "file/atomic_state.h"
 #include "file/base.h"
 #include "file/gather.h"
 #include "file/grow.h"
@@ -47,8 +48,10 @@ static int refresh_with_lock(struct vms_file *file)
 
 	vmsi_lock_acquire(&file->lock);
 	error = vmsi_gather_write_out(file);
-	if (!error && !file->atomic)
-		error = follow_size(file);
+	if (!error)
+		error = file->atomic ?
+			vmsi_journal_check_home(&file->atomic->journal) :
+			follow_size(file);
 	mended = error && error != -EFBIG ? 0 : vmsi_losses_mend(file);
 	vmsi_lock_release(&file->lock);
 	return mended ? mended : error;

@@ -237,6 +237,16 @@ static long host_position(int fd)
 	return vmsi_raw_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
 }
 
+static long host_set_owner(int fd, uid_t owner, gid_t group)
+{
+	return vmsi_raw_call(SYS_fchown, fd, (long)owner, (long)group, 0, 0, 0);
+}
+
+static long host_next_data(int fd, uint64_t offset)
+{
+	return vmsi_raw_call(SYS_lseek, fd, (long)offset, SEEK_DATA, 0, 0, 0);
+}
+
 static long host_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	return vmsi_raw_call(SYS_fallocate, fd, mode, (long)offset,
@@ -437,6 +447,8 @@ struct vmsi_host_calls vmsi_host = {
 	.pwrite = host_pwrite,
 	.append = host_append,
 	.position = host_position,
+	.next_data = host_next_data,
+	.set_owner = host_set_owner,
 	.fallocate = host_fallocate,
 	.fsync = host_fsync,
 	.fdatasync = host_fdatasync,
