@@ -17,6 +17,7 @@
 #include <vmspace/list.h>
 #include <vmspace/mapping.h>
 #include <vmspace/process.h>
+#include <vmspace/share.h>
 #include <vmspace/space.h>
 #include <vmspace/vec.h>
 

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "file/journal_inside.h"
-#include "file/journal_inside.h"
 #include "host/disk.h"
 #include "host/host.h"
 

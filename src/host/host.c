@@ -237,6 +237,15 @@ static long host_position(int fd)
 	return vmsi_raw_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
 }
 
+static long host_link(int fd, const char *path)
+{
+	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+
+	vmsi_descriptor_link(link, fd);
+	return vmsi_raw_call(SYS_linkat, AT_FDCWD, (long)link, AT_FDCWD,
+			     (long)path, AT_SYMLINK_FOLLOW, 0);
+}
+
 static long host_set_owner(int fd, uid_t owner, gid_t group)
 {
 	return vmsi_raw_call(SYS_fchown, fd, (long)owner, (long)group, 0, 0, 0);
@@ -449,6 +458,7 @@ struct vmsi_host_calls vmsi_host = {
 	.position = host_position,
 	.next_data = host_next_data,
 	.set_owner = host_set_owner,
+	.link = host_link,
 	.fallocate = host_fallocate,
 	.fsync = host_fsync,
 	.fdatasync = host_fdatasync,

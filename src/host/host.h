@@ -75,6 +75,8 @@ struct vmsi_host_calls {
 	/* dup3(2), close-on-exec: target becomes a descriptor of fd's description. */
 	long (*replace)(int fd, int target);
 	long (*unlink)(const char *path);
+	/* linkat(2) of what a descriptor has open, by /proc/self/fd. */
+	long (*link)(int fd, const char *path);
 	/* fchown(2). */
 	long (*set_owner)(int fd, uid_t owner, gid_t group);
 	long (*pwrite)(int fd, const void *buffer, size_t length,
