@@ -15,6 +15,7 @@
 
 #include "base/procmap.h"
 #include "host/raw.h"
+#include "host/wake.h"
 #include "text/number.h"
 
 #ifndef SYS_mseal
@@ -396,6 +397,11 @@ static long host_reopen(int fd)
 			     O_RDWR | O_CLOEXEC, 0, 0, 0);
 }
 
+static long host_write(int fd, const void *bytes, size_t length)
+{
+	return vmsi_raw_call(SYS_write, fd, (long)bytes, (long)length, 0, 0, 0);
+}
+
 static long host_getpid(void)
 {
 	return vmsi_raw_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
@@ -480,6 +486,11 @@ struct vmsi_host_calls vmsi_host = {
 	.seals = host_seals,
 	.file_lock = host_file_lock,
 	.reopen = host_reopen,
+	.futex_wait = vmsi_host_futex_wait,
+	.futex_wake = vmsi_host_futex_wake,
+	.eventfd = vmsi_host_eventfd,
+	.write = host_write,
+	.clock = vmsi_host_clock,
 	.getpid = host_getpid,
 	.yield = host_yield,
 	.nanosleep = host_nanosleep,

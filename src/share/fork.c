@@ -70,6 +70,8 @@ static void become_child(struct vms_share *share)
 		atomic_store(&share->is_orphan, true);
 	}
 	share->child_fd = -1;
+	/* The slot, and the locks that it has, are the parent's. */
+	atomic_store(&share->owner, 0);
 }
 
 static void after_fork_in_child(void)

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vmspace/share_lock.h>
+
 /*
  * The file of a share: a page with this at its beginning, and behind that page the bytes
  * of the share. It is as long as the maximum needs, so that its length says nothing and
@@ -27,9 +29,14 @@ struct vmsi_share_head {
 	char pad[32];
 	/* The line that changes: apart from what is only read. */
 	_Atomic uint64_t size;
+	char pad_behind[56];
+	/* How often each slot of owner.h was taken. */
+	_Atomic uint32_t generations[VMS_SHARE_OWNERS];
 };
 
 _Static_assert(offsetof(struct vmsi_share_head, size) == 64,
 	       "the size has a cache line of its own");
+_Static_assert(sizeof(struct vmsi_share_head) <= 4096,
+	       "the head is part of one page of any machine");
 
 #endif

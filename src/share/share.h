@@ -23,6 +23,7 @@ struct vms_share {
 	unsigned flags;        /* VMS_SHARE_* */
 	bool is_sealed;
 	_Atomic bool is_orphan; /* a child that has got no description */
+	_Atomic uint32_t owner; /* owner.h; 0: it has no slot yet */
 	_Atomic uint64_t used; /* bytes that this process uses at most */
 	struct vms_share *next; /* of the process; fork.c */
 };

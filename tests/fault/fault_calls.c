@@ -57,6 +57,10 @@ static const struct {
 	[CALL_SIGNAL_MASK] = { "sigprocmask", { EINVAL, EINVAL } },
 	[CALL_QUEUE_SIGNAL] = { "rt_tgsigqueueinfo", { EAGAIN, EPERM } },
 	[CALL_MEMBARRIER] = { "membarrier", { ENOSYS, EPERM } },
+	[CALL_FUTEX_WAIT] = { "futex wait", { EINTR, EAGAIN } },
+	[CALL_FUTEX_WAKE] = { "futex wake", { EFAULT, EINVAL } },
+	[CALL_EVENTFD] = { "eventfd", { EMFILE, ENFILE } },
+	[CALL_WRITE] = { "write", { EAGAIN, EBADF } },
 };
 
 const char *fault_call_name(enum host_call call)

@@ -427,6 +427,7 @@ void fault_install(void)
 		.next_data = fault_real.next_data,
 		.set_owner = fault_real.set_owner,
 		.yield = fault_real.yield,
+		.clock = fault_real.clock,
 		.nanosleep = fault_real.nanosleep,
 		.pending_signals = fault_real.pending_signals,
 		.take_signal = fault_real.take_signal,

@@ -197,6 +197,36 @@ static long fail_membarrier(int command)
 	return error ? error : fault_real.membarrier(command);
 }
 
+/* Those that rings wait and wake by. */
+
+static long fail_futex_wait(const void *word, uint32_t value, uint64_t nanoseconds)
+{
+	long error = fault_decide(CALL_FUTEX_WAIT);
+
+	return error ? error : fault_real.futex_wait(word, value, nanoseconds);
+}
+
+static long fail_futex_wake(const void *word, int count)
+{
+	long error = fault_decide(CALL_FUTEX_WAKE);
+
+	return error ? error : fault_real.futex_wake(word, count);
+}
+
+static long fail_eventfd(void)
+{
+	long error = fault_decide(CALL_EVENTFD);
+
+	return error ? error : fault_real.eventfd();
+}
+
+static long fail_write(int fd, const void *bytes, size_t length)
+{
+	long error = fault_decide(CALL_WRITE);
+
+	return error ? error : fault_real.write(fd, bytes, length);
+}
+
 void fault_install_files(struct vmsi_host_calls *calls)
 {
 	calls->memfd_create = fail_memfd_create;
@@ -226,4 +256,8 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->signal_mask = fail_signal_mask;
 	calls->queue_signal = fail_queue_signal;
 	calls->membarrier = fail_membarrier;
+	calls->futex_wait = fail_futex_wait;
+	calls->futex_wake = fail_futex_wake;
+	calls->eventfd = fail_eventfd;
+	calls->write = fail_write;
 }

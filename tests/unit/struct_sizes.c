@@ -14,10 +14,13 @@
 #include <vmspace/heap.h>
 #include <vmspace/list.h>
 #include <vmspace/process.h>
+#include <vmspace/share.h>
+
+#include "base/versioned.h"
 
 /*
  * A program newer than the library passes each public struct, in sizes that no
- * release has had.
+ * release has had; one of the first release passes less of some.
  */
 
 #define REST 24
@@ -63,6 +66,23 @@ static bool opens_budget(const void *options)
 	return budget && vms_budget_close(budget) == 0;
 }
 
+static bool makes_share(const void *options)
+{
+	vms_share *made = vms_share_create(NULL, 1, 4096, options);
+
+	return made && vms_share_close(made) == 0;
+}
+
+/* What the test has opened to attach to. */
+static vms_share *share;
+
+static bool attaches_to_share(const void *options)
+{
+	vms_share *other = vms_share_attach(vms_share_fd(share), options);
+
+	return other && vms_share_close(other) == 0;
+}
+
 static void refuses_options(open_with *opens, void *options, size_t size,
 			    int error)
 {
@@ -72,7 +92,7 @@ static void refuses_options(open_with *opens, void *options, size_t size,
 	assert_int_equal(errno, error);
 }
 
-static void try_options(open_with *opens, void *options, size_t known)
+static void try_options(open_with *opens, void *options, size_t known, size_t first)
 {
 	const size_t newer = known + REST;
 	char *rest = (char *)options + known;
@@ -81,27 +101,32 @@ static void try_options(open_with *opens, void *options, size_t known)
 	assert_true(opens(options));
 	memcpy(options, &known, sizeof(known));
 	assert_true(opens(options));
+	memcpy(options, &first, sizeof(first));
+	assert_true(opens(options));
 	rest[REST - 1] = 1;
 	assert_true(opens(options));
 	refuses_options(opens, options, newer, E2BIG);
 	refuses_options(opens, options, SIZE_MAX, E2BIG);
-	refuses_options(opens, options, known - 1, EINVAL);
+	refuses_options(opens, options, first - 1, EINVAL);
 	refuses_options(opens, options, 0, EINVAL);
 }
 
-#define TRY_OPTIONS(opens, type)                                    \
-	do {                                                        \
-		NEWER(type) options = { 0 };                        \
-		try_options(opens, &options, sizeof(options.known)); \
+#define TRY_OPTIONS(opens, type, first)                                     \
+	do {                                                                \
+		NEWER(type) options = { 0 };                                \
+		try_options(opens, &options, sizeof(options.known), first); \
 	} while (0)
 
 static void options_may_be_newer(void **state)
 {
 	(void)state;
-	TRY_OPTIONS(opens_space, vms_space_options);
-	TRY_OPTIONS(opens_buffer, vms_buffer_options);
-	TRY_OPTIONS(opens_heap, vms_heap_options);
-	TRY_OPTIONS(opens_budget, vms_budget_options);
+	TRY_OPTIONS(opens_space, vms_space_options, VMSI_FIRST_SPACE_OPTIONS);
+	TRY_OPTIONS(opens_buffer, vms_buffer_options, VMSI_FIRST_BUFFER_OPTIONS);
+	TRY_OPTIONS(opens_heap, vms_heap_options, VMSI_FIRST_HEAP_OPTIONS);
+	TRY_OPTIONS(opens_budget, vms_budget_options, VMSI_FIRST_BUDGET_OPTIONS);
+	TRY_OPTIONS(makes_share, vms_share_options, VMSI_FIRST_SHARE_OPTIONS);
+	TRY_OPTIONS(attaches_to_share, vms_share_options,
+		    VMSI_FIRST_SHARE_OPTIONS);
 }
 
 /* Read figures of what the test has opened: 0 or more, or -1. */
@@ -130,6 +155,11 @@ static int get_heap(void *figures)
 static int get_budget(void *figures)
 {
 	return vms_budget_get_stats(budget, figures);
+}
+
+static int get_share(void *figures)
+{
+	return vms_share_get_stats(share, figures);
 }
 
 static int get_mapping(void *figures)
@@ -196,6 +226,7 @@ static void figures_may_be_newer(void **state)
 	TRY_FIGURES(get_buffer, vms_buffer_stats);
 	TRY_FIGURES(get_heap, vms_heap_stats);
 	TRY_FIGURES(get_budget, vms_budget_stats);
+	TRY_FIGURES(get_share, vms_share_stats);
 }
 
 static int open_all(void **state)
@@ -204,7 +235,8 @@ static int open_all(void **state)
 	space = vms_space_open((size_t)1 << 20, NULL);
 	heap = vms_heap_open(NULL);
 	budget = vms_budget_open(NULL);
-	return space && heap && budget &&
+	share = vms_share_create(NULL, 4096, 8192, NULL);
+	return space && heap && budget && share &&
 		vms_mmap(space, NULL, 4096, PROT_READ,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED &&
 		vms_buffer_init(&buffer, 4096, NULL) == 0 &&
@@ -216,13 +248,14 @@ static int close_all(void **state)
 	(void)state;
 	vms_heap_close(heap);
 	return vms_buffer_free(&buffer) || vms_space_close(space) ||
-		vms_budget_close(budget) ? -1 : 0;
+		vms_budget_close(budget) || vms_share_close(share) ? -1 : 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(options_may_be_newer),
+		cmocka_unit_test_setup_teardown(options_may_be_newer, open_all,
+						close_all),
 		cmocka_unit_test_setup_teardown(figures_may_be_newer, open_all,
 						close_all),
 	};
