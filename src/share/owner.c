@@ -73,7 +73,7 @@ bool vmsi_owner_is_dead(const struct vms_share *share, uint32_t word)
 {
 	const uint32_t owner = word & VMSI_OWNER;
 	const uint32_t slot = (owner >> GENERATION_BITS) - 1;
-	struct flock byte = byte_of(slot, F_WRLCK);
+	struct flock byte;
 
 	if (owner == atomic_load(&share->owner))
 		return false;
@@ -81,6 +81,7 @@ bool vmsi_owner_is_dead(const struct vms_share *share, uint32_t word)
 	if (slot >= VMS_SHARE_OWNERS ||
 	    ((atomic_load(&share->head->generations[slot]) ^ owner) & GENERATION))
 		return true;
+	byte = byte_of(slot, F_WRLCK);
 	return vmsi_host.file_lock(share->fd, F_OFD_GETLK, &byte) == 0 &&
 		byte.l_type == F_UNLCK;
 }
