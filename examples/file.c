@@ -1,4 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+/*
+ * vmspace/file.h: a hash table that lasts, in one file. A put is there whole or not at
+ * all, whenever program or machine stop, and to whoever reads meanwhile.
+ *
+ *	file PATH put KEY VALUE | file PATH get KEY | file PATH list
+ */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,79 +13,60 @@
 
 #include <vmspace/file.h>
 
-/*
- * A persistent hash table in one file. A put is there whole or not at all, whenever the
- * program is killed or the machine stops.
- *
- *	file PATH put KEY VALUE | file PATH get KEY | file PATH list
- *
- * Without arguments it shows itself on a file of its own.
- */
-
 #define BUCKETS 4096u
-#define MAGIC 0x7461626c65303100u
+#define MAGIC 0x7461626c65303200u
 
 struct table {
 	uint64_t magic;
-	uint64_t count;
-	uint64_t buckets[BUCKETS]; /* offset of the first entry; 0: none */
+	uint64_t buckets[BUCKETS]; /* offset of the latest entry; 0: none */
 };
 
 struct entry {
-	uint64_t next;             /* in the bucket; 0: none */
-	uint32_t key_bytes;
-	uint32_t value_bytes;
+	uint64_t next;             /* an earlier one of the bucket; 0: none */
+	uint32_t key_bytes, value_bytes;
 	char bytes[];              /* the key, and the value behind it */
 };
 
-static _Noreturn void fail(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static struct table *table_of(vms_file *file)
-{
-	return vms_file_at(file, 0, sizeof(struct table));
-}
-
-/* A field of the table. */
-static int will_change(vms_file *file, const uint64_t *field)
-{
-	const char *base = vms_file_at(file, 0, 0);
-
-	return vms_file_will_write(file, (uint64_t)((const char *)field - base),
-				   sizeof(*field));
-}
-
-static const struct entry *entry_at(vms_file *file, uint64_t offset)
-{
-	return vms_file_at(file, offset, sizeof(struct entry));
-}
-
-static vms_file *open_table(const char *path)
+/* One process at a time writes; the others wait for up to a minute. */
+static vms_file *open_table(const char *path, unsigned flags)
 {
 	const struct vms_file_options options = {
 		.struct_size = sizeof(options),
-		.flags = VMS_FILE_ATOMIC | VMS_FILE_TELLS | VMS_FILE_CREATE,
+		.flags = VMS_FILE_ATOMIC | flags,
 	};
-	vms_file *file = vms_file_open(path, &options);
+	vms_file *file;
+	int tries = 0;
 
-	if (!file)
-		fail(path);
-	if (vms_file_size(file) == 0) {
-		if (vms_file_resize(file, sizeof(struct table)) != 0 ||
-		    will_change(file, &table_of(file)->magic) != 0)
-			fail(path);
-		table_of(file)->magic = MAGIC;
-		if (vms_file_commit(file) != 0)
-			fail(path);
-	}
-	if (!table_of(file) || table_of(file)->magic != MAGIC) {
-		fprintf(stderr, "%s: no table\n", path);
-		exit(1);
-	}
+	while (!(file = vms_file_open(path, &options)) && errno == EBUSY &&
+	       ++tries < 6000)
+		usleep(10000);
 	return file;
+}
+
+/* NULL: the file has no table. What is in a file is anybody's: it is checked. */
+static struct table *table_of(const vms_file *file)
+{
+	struct table *table = vms_file_at(file, 0, sizeof(*table));
+
+	if (table && table->magic == MAGIC)
+		return table;
+	errno = EBADMSG;
+	return NULL;
+}
+
+/* NULL: what is at that offset is no entry. */
+static const struct entry *entry_at(const vms_file *file, uint64_t at)
+{
+	const struct entry *entry = at % 8 ? NULL :
+		vms_file_at(file, at, sizeof(*entry));
+
+	/* Earlier entries lie before it: so nobody goes round in a circle. */
+	if (entry && entry->next < at &&
+	    vms_file_at(file, at, sizeof(*entry) + entry->key_bytes +
+				      (size_t)entry->value_bytes))
+		return entry;
+	errno = EBADMSG;
+	return NULL;
 }
 
 static uint64_t bucket_of(const char *key)
@@ -90,109 +78,122 @@ static uint64_t bucket_of(const char *key)
 	return hash % BUCKETS;
 }
 
-static const struct entry *find(vms_file *file, const char *key)
+/* The latest entry of a key, or with NULL all there are. */
+static int list(const vms_file *file, const char *key, FILE *out)
 {
-	const struct entry *entry = NULL;
-	uint64_t at = table_of(file)->buckets[bucket_of(key)];
+	const struct table *table = table_of(file);
+	const uint64_t first = key ? bucket_of(key) : 0;
+	const struct entry *entry;
 
-	for (; at; at = entry->next) {
-		entry = entry_at(file, at);
-		if (entry->key_bytes == strlen(key) &&
-		    memcmp(entry->bytes, key, entry->key_bytes) == 0)
-			return entry;
-	}
-	return NULL;
+	for (uint64_t i = first; table && i < (key ? first + 1 : BUCKETS); i++)
+		for (uint64_t at = table->buckets[i]; at; at = entry->next) {
+			entry = entry_at(file, at);
+			if (!entry)
+				return -1;
+			if (key && (entry->key_bytes != strlen(key) ||
+				    memcmp(entry->bytes, key, strlen(key)) != 0))
+				continue;
+			fwrite(entry->bytes, 1, entry->key_bytes, out);
+			fputs(" = ", out);
+			fwrite(entry->bytes + entry->key_bytes, 1,
+			       entry->value_bytes, out);
+			putc('\n', out);
+			if (key)
+				return 0;
+		}
+	if (table && key)
+		errno = ENOKEY;
+	return table && !key ? 0 : -1;
 }
 
-/* A new entry goes to the front of its bucket, before an older one of its key. */
-static void put(vms_file *file, const char *key, const char *value)
+/*
+ * One access sees one commit, and nothing else but an access does. It can hold up the
+ * writer: so what is found is printed after it, and not into a pipe that may be full.
+ */
+static int read_table(const char *path, const char *key)
 {
-	const uint64_t bucket = bucket_of(key);
+	vms_file *file = open_table(path, VMS_FILE_READ_ONLY);
+	struct vms_file_access access;
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+	int status = -1;
+
+	if (out && file && vms_file_begin_access(file, &access) == 0) {
+		status = list(file, key, out);
+		if (vms_file_end_access(&access, NULL) != 0)
+			status = -1;
+	}
+	if (out && fclose(out) == 0 && status == 0)
+		fputs(text, stdout);
+	free(text);
+	return vms_file_close(file) == 0 ? status : -1;
+}
+
+/* A new entry goes to the front of its bucket, before an earlier one of its key. */
+static int add(vms_file *file, const char *key, const char *value)
+{
 	const size_t key_bytes = strlen(key), value_bytes = strlen(value);
-	const size_t bytes = sizeof(struct entry) + key_bytes + value_bytes;
 	/* Each entry begins at a multiple of 8. */
-	struct entry *entry = calloc(1, (bytes + 7) / 8 * 8);
+	const size_t bytes = (sizeof(struct entry) + key_bytes + value_bytes + 7) & ~7ul;
+	struct table *table = table_of(file);
+	uint64_t *bucket = table ? &table->buckets[bucket_of(key)] : NULL;
+	struct entry *entry;
 	uint64_t at;
 
-	if (!entry)
-		fail("calloc");
-	entry->next = table_of(file)->buckets[bucket];
+	if (!table || (*bucket && !entry_at(file, *bucket)) ||
+	    vms_file_append(file, NULL, bytes, &at) != 0 ||
+	    vms_file_will_write(file, at, bytes) != 0 ||
+	    vms_file_will_write(file, (size_t)((char *)bucket - (char *)table),
+				sizeof(*bucket)) != 0)
+		return -1;
+	entry = vms_file_at(file, at, bytes);
+	entry->next = *bucket;
 	entry->key_bytes = (uint32_t)key_bytes;
 	entry->value_bytes = (uint32_t)value_bytes;
 	memcpy(entry->bytes, key, key_bytes);
 	memcpy(entry->bytes + key_bytes, value, value_bytes);
-	if (vms_file_append(file, entry, (bytes + 7) / 8 * 8, &at) != 0 ||
-	    will_change(file, &table_of(file)->count) != 0 ||
-	    will_change(file, &table_of(file)->buckets[bucket]) != 0)
-		fail("put");
-	table_of(file)->count++;
-	table_of(file)->buckets[bucket] = at;
-	if (vms_file_commit(file) != 0)
-		fail("commit");
-	free(entry);
+	*bucket = at;
+	return vms_file_commit(file);
 }
 
-static void get(vms_file *file, const char *key)
+/* Closed in any case: else the journal stays. What was not committed is dropped. */
+static int put(const char *path, const char *key, const char *value)
 {
-	const struct entry *entry = find(file, key);
+	static const struct table empty = { .magic = MAGIC };
+	vms_file *file = open_table(path, VMS_FILE_TELLS | VMS_FILE_CREATE);
+	int status = -1;
 
-	printf("%.*s\n", entry ? (int)entry->value_bytes : 4,
-	       entry ? entry->bytes + entry->key_bytes : "none");
-}
-
-static void list(vms_file *file)
-{
-	for (uint64_t i = 0; i < BUCKETS; i++) {
-		const struct entry *entry = NULL;
-
-		for (uint64_t at = table_of(file)->buckets[i]; at;
-		     at = entry->next) {
-			entry = entry_at(file, at);
-			printf("%.*s = %.*s\n", (int)entry->key_bytes,
-			       entry->bytes, (int)entry->value_bytes,
-			       entry->bytes + entry->key_bytes);
-		}
-	}
+	if (file && (vms_file_size(file) > 0 ||
+		     vms_file_append(file, &empty, sizeof(empty), NULL) == 0))
+		status = add(file, key, value);
+	return vms_file_close(file) == 0 ? status : -1;
 }
 
 static int show(void)
 {
 	char path[] = "/tmp/vmspace-table-XXXXXX";
 	const int fd = mkstemp(path);
-	vms_file *file;
+	int status = -1;
 
-	if (fd < 0)
-		fail(path);
-	close(fd);
-	file = open_table(path);
-	put(file, "apple", "red");
-	put(file, "plum", "blue");
-	put(file, "apple", "green");
-	vms_file_close(file);
-	file = open_table(path);
-	get(file, "apple");
-	get(file, "plum");
-	get(file, "pear");
-	vms_file_close(file);
-	return unlink(path);
+	if (fd >= 0 && close(fd) == 0 && put(path, "apple", "red") == 0 &&
+	    put(path, "apple", "green") == 0 && read_table(path, "apple") == 0)
+		status = read_table(path, NULL);
+	unlink(path);
+	return status;
 }
 
 int main(int argc, char **argv)
 {
-	vms_file *file;
+	int status = 2;
 
 	if (argc == 1)
-		return show();
-	if (argc < 3)
-		return 2;
-	file = open_table(argv[1]);
-	if (argc == 5 && strcmp(argv[2], "put") == 0)
-		put(file, argv[3], argv[4]);
-	else if (argc == 4 && strcmp(argv[2], "get") == 0)
-		get(file, argv[3]);
-	else if (argc == 3 && strcmp(argv[2], "list") == 0)
-		list(file);
-	else
-		return 2;
-	return vms_file_close(file) == 0 ? 0 : 1;
+		status = show();
+	else if (argc == 5 && strcmp(argv[2], "put") == 0)
+		status = put(argv[1], argv[3], argv[4]);
+	else if (argc > 2 && strcmp(argv[2], argc == 4 ? "get" : "list") == 0)
+		status = read_table(argv[1], argv[3]);
+	if (status < 0)
+		perror(argv[1] ? argv[1] : argv[0]);
+	return status < 0 ? 1 : status;
 }

@@ -20,9 +20,10 @@ extern "C" {
  * - A file's maximum is addresses, reserved when it is opened: pointers into the
  *   file hold until it is closed, however it grows. They count against RLIMIT_AS.
  * - What lies past the end of a file, or was cut off by another process, or cannot
- *   be read, raises SIGBUS when it is touched, as on Linux. Between
- *   vms_file_begin_access and vms_file_end_access it reads as zeros instead, and
- *   the end of the access fails. The library handles SIGBUS for that from the first
+ *   be read, is gone: it raises SIGBUS when it is touched, as on Linux. Where it is
+ *   touched between vms_file_begin_access and vms_file_end_access it becomes lost
+ *   instead: the whole process sees zeros at that place, and the end of the access
+ *   fails; see there. The library handles SIGBUS for that from the first
  *   vms_file_open on: a program that installs a handler of its own does so before,
  *   and gets every signal that is not the library's. A thread that blocks SIGBUS
  *   is killed by the kernel, in an access too.
@@ -39,7 +40,9 @@ extern "C" {
  *   is the parent's.
  * - The library keeps descriptors of its own (close-on-exec). What the program does
  *   to the descriptor it has opened the file by does not matter afterwards. Where
- *   it closes descriptors that are not its own, calls answer EBADF; addresses stay.
+ *   it closes descriptors that are not its own, append, resize, refresh, sync, commit
+ *   and rollback answer EBADF, also when the number has become another file's;
+ *   addresses stay.
  *
  * Of every call here: one that fails leaves the file, its contents and its size as
  * they were, unless the call says otherwise; one that succeeds leaves errno as it
@@ -67,28 +70,44 @@ struct vms_budget;
 #define VMS_FILE_SPARSE 0x10u
 /*
  * What is written reaches the file by vms_file_commit alone, all of it or nothing.
- * One process at a time may have it open so for writing.
+ * One process at a time may have it open so for writing (EBUSY).
+ *
+ * Readers in other processes open the file VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC and
+ * read it between vms_file_begin_access and vms_file_end_access, or by
+ * vms_file_copy_out: each of these shows the latest commit, and never half of one. The
+ * size may be another in each access, so it is asked for inside. Whoever reads in
+ * another way may see half a commit: by a file opened without VMS_FILE_ATOMIC, or
+ * outside of an access, also after vms_file_refresh. See vms_file_commit, too.
+ *
+ * Do not write to such a file in another way. Another open for writing, without
+ * VMS_FILE_ATOMIC, is not refused: what is stored by it is in no commit, readers see it
+ * at once, and the recovery of a commit may undo it.
  */
 #define VMS_FILE_ATOMIC 0x20u
 /*
  * With VMS_FILE_ATOMIC: the program tells all that it writes by
  * vms_file_will_write, and only that is committed. Without it the kernel is asked
- * at each commit which pages were written.
+ * at each commit which pages were written. Stores may wait then, in a handler of
+ * SIGSEGV, and system calls that store into the file answer EFAULT: where a commit
+ * passes dirty_limit, and before Linux 6.7 during each.
  */
 #define VMS_FILE_TELLS 0x40u
-/* Outside of an access, too, what is gone reads as zeros; stats count it. */
+/* Outside of an access, too, what is gone becomes lost; stats count it. */
 #define VMS_FILE_ZERO_OUTSIDE 0x80u
 
 /*
- * vms_file_append gathers what is added in memory, and it is added to the file 256 KiB at
- * once; before that by vms_file_sync, vms_file_refresh, vms_file_resize, vms_file_close,
- * and by any call with a range that has some of it, vms_file_at among them. A process
- * that is killed loses what is gathered, and other processes, windows and pointers that
- * were given before do not see it; its space on disk is taken by the append, and its
- * place is certain. For that the file is locked: nobody else may append to it by this
- * library (EBUSY), or in another way, which the call that adds the gathered answers with
- * EBUSY. A forked child has nothing of what its parent has gathered, and may not append.
- * Not with VMS_FILE_READ_ONLY, VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
+ * vms_file_append gathers what is added in memory, and it is added to the file 256 KiB
+ * at once; before that by vms_file_sync, vms_file_refresh, vms_file_resize,
+ * vms_file_close, and by any call with a range that has some of it, vms_file_at too.
+ *
+ * What is gathered has its space on disk and its place in the file; a later open with
+ * this flag gives back the space that a killed process had taken ahead. A process that
+ * is killed loses what is gathered. Other processes, windows and pointers that were
+ * given before do not see it. A forked child has nothing of it, and may not append.
+ *
+ * The file is locked for that: others that append by this library get EBUSY. Where
+ * somebody appends in another way, the call that adds what was gathered puts it behind
+ * that and fails with EBUSY. Not with VMS_FILE_READ_ONLY, _PRIVATE or _ATOMIC.
  */
 #define VMS_FILE_GATHERS 0x100u
 
@@ -118,14 +137,17 @@ struct vms_file_options {
 	/*
 	 * With VMS_FILE_ATOMIC: the path of the journal. NULL: the path of the file
 	 * and ".journal". A file opened by a descriptor needs one. It may be in another
-	 * file system; what is committed lasts as long as that one keeps it.
+	 * file system; what is committed lasts as long as that one keeps it. Writer and
+	 * readers give the same one. Never delete the journal of a file that was not
+	 * closed: commits may be there and nowhere else.
 	 */
 	const char *journal;
 	/*
-	 * With VMS_FILE_ATOMIC: so many bytes that were written may be in memory of the
-	 * process's own. What is committed goes back to the page cache beyond that;
-	 * with VMS_FILE_TELLS what is not is kept in the journal. 0: an eighth of the
-	 * machine's memory and swap.
+	 * With VMS_FILE_ATOMIC: how many bytes of written pages the process keeps in
+	 * memory of its own. Beyond that, pages that are committed become pages of the
+	 * page cache again. Pages that are not committed are moved to the journal
+	 * (spilled) with VMS_FILE_TELLS; without it they stay, above the limit too.
+	 * 0: an eighth of the machine's memory and swap.
 	 */
 	size_t dirty_limit;
 };
@@ -151,14 +173,18 @@ struct vms_file_options {
  *   E2BIG     options that the library does not know are not zero.
  *   EFBIG     the file is larger than the maximum.
  *   ENODEV    it is no regular file.
+ *   EISDIR    it is a directory, and was to be opened for writing.
  *   ENOMEM    addresses, the map-count limit, memory for records; the budget.
- *   EBUSY     another process, or this one, has it open VMS_FILE_ATOMIC for writing;
- *             VMS_FILE_GATHERS, and another one appends or has that, too.
+ *   EBUSY     with VMS_FILE_ATOMIC: another process, or this one, has it open so for
+ *             writing. With VMS_FILE_GATHERS: somebody appends or has it open so.
  *   EBADF     a descriptor that is O_PATH or not open for what is asked.
+ *   EPERM     for writing: it is append-only (chattr +a), and Linux maps such a file
+ *             for reading only; immutable, sealed.
  *   EBADMSG   the journal is damaged, or not a journal: nothing was written.
  *             vms_file_journal_problem says what is wrong.
- *   ESTALE    the journal belongs to another file, or to an earlier state of this
- *             one: nothing was written.
+ *   ESTALE    the journal belongs to another file, or to another state of this one;
+ *             or the file was not closed, and its journal is not here: it was renamed,
+ *             linked or copied without. Nothing was written; see docs/files.md.
  *   and those of open(2), fallocate(2), fsync(2), fcntl(2) of F_OFD_SETLK.
  */
 vms_file *vms_file_open(const char *path, const struct vms_file_options *options);
@@ -179,7 +205,9 @@ const char *vms_file_journal_problem(void);
  *   EIO, ENOSPC, EDQUOT  a commit is in the journal and could not be written to the
  *             file: the journal stays, and the next vms_file_open applies it. Or
  *             what was written and never synced could not be.
+ *   ENXIO     somebody else has shortened an atomic file: the journal stays.
  *   EBADF     the program has closed the library's descriptor.
+ *   with VMS_FILE_GATHERS those of vms_file_append: what was gathered is lost.
  */
 int vms_file_close(vms_file *file);
 
@@ -195,6 +223,7 @@ uint64_t vms_file_size(const vms_file *file);
  * Returns the address; NULL with errno set:
  *   ERANGE  they do not lie in the file.
  *   ENXIO   the file was opened with window_addresses.
+ *   and, with VMS_FILE_GATHERS, those of vms_file_append: see there.
  */
 void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
 
@@ -206,13 +235,14 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  * bytes    what is added; NULL: zeros.
  * offset   where they begin is written there; NULL: nowhere.
  *
- * Returns 0; -1 with errno set; where another process has appended behind what could
- * be written in part, zeros stay in the place of that:
+ * Returns 0; -1 with errno set, and the size is as before. Only where a part had been
+ * written, and another process has appended behind it, the file cannot be cut again: as
+ * many zeros stay there, so a log needs records that are not taken for zeros.
  *   EFBIG   the maximum, RLIMIT_FSIZE (no SIGXFSZ is raised) or the largest file of
  *           the file system would be passed; more than 2 GiB at once, while another
  *           process appends, too.
  *   ENOSPC, EDQUOT  no space on the file system; the quota.
- *   EBADF   the file is read-only.
+ *   EBADF   the file is read-only; the library's descriptor is gone.
  *   EINVAL  the file is private.
  *   ENOMEM  of an atomic file: memory for what is not committed yet; of a private
  *           one (vms_file_resize): the budget.
@@ -221,7 +251,7 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  *           somebody has appended by write(2): what was gathered was added behind that.
  *   EIO, EINTR  as write(2).
  * With VMS_FILE_GATHERS the errors of write(2) are of what was gathered, too, which is
- * kept and tried again; so they are of each call that adds it to the file.
+ * kept and tried again. Each call that adds it to the file has these errors: see there.
  */
 int vms_file_append(vms_file *file, const void *bytes, size_t length,
 		    uint64_t *offset);
@@ -246,8 +276,12 @@ int vms_file_resize(vms_file *file, uint64_t size);
  * Of a VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC file: the latest commit. The size of a
  * private file that vms_file_resize has changed stays.
  *
- * Returns 0; -1 with errno set: EFBIG: the file is longer than the maximum, and its
- * size is known up to there; ENOMEM; EIO; those of fstat(2).
+ * Returns 0; -1 with errno set:
+ *   EFBIG   the file is longer than the maximum, and its size is known up to there.
+ *   ENXIO   somebody else has shortened an atomic file that this process writes.
+ *   EBADF   the library's descriptor is gone.
+ *   ENOMEM, EIO  a lost part cannot be mapped again; ENOMEM: the budget, too.
+ *   EBADMSG, ESTALE  of a reader of an atomic file: as vms_file_open.
  */
 int vms_file_refresh(vms_file *file);
 
@@ -256,18 +290,19 @@ int vms_file_refresh(vms_file *file);
 /*
  * madvise(2) of all pages that have a byte of the range. ERANGE where the range does
  * not lie in the file, ENXIO where it was opened with window_addresses, else as
- * madvise(2). MADV_DONTNEED and the like on a private
- * file lose what was written, as there; on an atomic one they are EINVAL.
+ * madvise(2). MADV_DONTNEED and the like on a private file lose what was written, as
+ * there; on an atomic one they are EINVAL. Returns 0; -1 with errno set.
  */
 int vms_file_advise(vms_file *file, uint64_t offset, size_t length, int advice);
 
-/* Begin to read a range into memory; does not wait for it. */
+/* Begin to read a range into memory; does not wait for it. Fails as vms_file_drop. */
 int vms_file_prefetch(vms_file *file, uint64_t offset, size_t length);
 
 /*
  * Let a range go from memory, from the page cache too where nobody else has it and
  * it is on disk already. It stays in the file: what was written is not lost, of an
- * atomic file neither.
+ * atomic file neither. Returns 0; -1 with errno set: ERANGE; EINVAL where it is locked
+ * (mlock(2)); else as madvise(2) and posix_fadvise(2).
  */
 int vms_file_drop(vms_file *file, uint64_t offset, size_t length);
 
@@ -310,23 +345,33 @@ struct vms_file_access {
 };
 
 /*
- * Begin and end an access: between the two, by this thread, what is gone of the file
- * (cut off, unreadable, failed memory) reads as zeros and takes stores that nobody
- * sees, and the thread goes on. Accesses may be nested, also to several files, and
- * end in reverse order.
+ * Begin and end an access: between the two this thread is not sent SIGBUS by what is
+ * gone of the file (cut off, unreadable, failed memory). A page of it that it touches
+ * becomes lost: from then on the whole process sees zeros at that place, in an access
+ * or not, what any thread stores there is seen by no file, and every access to the file
+ * fails, until vms_file_refresh.
  *
- * offset   end: the offset of the first byte that was found lost, rounded down to
- *          its page, is written there if the call fails with EIO or ENXIO; NULL:
- *          nowhere.
+ * Accesses may be nested, also to several files. They end in reverse order, in the
+ * thread that began them, and are never left by longjmp(3) or a C++ exception.
  *
- * begin returns 0; -1 only for a file opened VMS_FILE_READ_ONLY | VMS_FILE_ATOMIC,
- * with errno of fcntl(2) or of vms_file_refresh: begin waits there while a commit
- * is written into the file, and none is until the end.
+ * A file that is cut off within a page raises no signal for the rest of that page: it
+ * reads as zeros and takes stores that the file does not get, and the access does not
+ * fail. vms_file_copy_out and vms_file_copy_in look for that.
+ *
+ * offset   end: where the call fails with EIO or ENXIO, the offset of the page that this
+ *          thread found lost first is written there; where it has found none, of the
+ *          one that was lost first since the last refresh. NULL: nowhere.
+ *
+ * begin returns 0, without a system call; -1 only for a file opened VMS_FILE_READ_ONLY |
+ * VMS_FILE_ATOMIC, with errno of fcntl(2) or of vms_file_refresh. For such a file a pair
+ * takes microseconds and several calls of fcntl(2), and begin waits while a commit is
+ * written into the file.
  *
  * end returns 0: all that was read was of the file; -1 with errno set:
- *   ENXIO   a part lay past the end of the file.
- *   EIO     a part could not be read: the disk, the network, the memory.
- * What has been lost stays so, and fails every access, until vms_file_refresh.
+ *   ENXIO   a part lay behind the end of the file, when the library looked.
+ *   EIO     a part could not be had within it: the disk, the network, the memory; no
+ *           space for a store (VMS_FILE_SPARSE, in a full file system: EIO, not
+ *           ENOSPC). Or it was cut off, and the file has grown again since.
  */
 int vms_file_begin_access(vms_file *file, struct vms_file_access *access);
 int vms_file_end_access(struct vms_file_access *access, uint64_t *offset);
@@ -338,7 +383,9 @@ int vms_file_end_access(struct vms_file_access *access, uint64_t *offset);
  *
  * Returns 0; -1 with errno set, and the bytes at the target are undefined: ERANGE
  * the range does not lie in the file; EBADF copy_in to a read-only one; ENXIO, EIO
- * as vms_file_end_access.
+ * as vms_file_end_access, and ENXIO where the file now ends before the end of the
+ * range, be it within a page; with window_addresses those of pread(2) and pwrite(2),
+ * with VMS_FILE_GATHERS those of vms_file_append.
  */
 int vms_file_copy_out(vms_file *file, uint64_t offset, void *bytes, size_t length);
 int vms_file_copy_in(vms_file *file, uint64_t offset, const void *bytes,
@@ -357,6 +404,9 @@ int vms_file_copy_in(vms_file *file, uint64_t offset, const void *bytes,
  * Returns 0; -1 with errno set:
  *   ERANGE  the range does not lie in the file.
  *   EINVAL  unknown flags; a private or an atomic file.
+ *   EBADF   the library's descriptor is gone.
+ *   ENXIO, EIO  a part of the range is lost, as vms_file_end_access: what was stored
+ *           there is nowhere. Until vms_file_refresh.
  *   EIO, ENOSPC, EDQUOT  something written since the last sync that returned 0 is
  *           not on disk, perhaps not of this range. This is told once for each time
  *           that the kernel reports it. All of the file that is in memory was marked
@@ -370,9 +420,10 @@ int vms_file_sync(vms_file *file, uint64_t offset, uint64_t length, unsigned fla
 /*
  * Between the two, a thread changes what belongs together: a commit by another
  * thread takes all of it or nothing. A commit waits until no update is open, and
- * updates wait for as long as it copies what was written; so a thread commits, and
- * waits for others, outside of its updates. Not nested. Not needed where one thread
- * alone writes and commits.
+ * updates wait for as long as it copies what was written. It is a deadlock to call
+ * vms_file_commit or vms_file_rollback inside of an update of the same thread, which
+ * then waits for ever; to wait there for a thread that commits; or to nest updates. Not
+ * needed where one thread alone writes and commits.
  */
 void vms_file_begin_update(vms_file *file);
 void vms_file_end_update(vms_file *file);
@@ -393,10 +444,18 @@ int vms_file_will_write(vms_file *file, uint64_t offset, size_t length);
  * nothing. Threads that commit at the same time share one fdatasync(2). What
  * others write meanwhile is in this commit or in the next.
  *
+ * Readers who are in an access are waited for a moment, a millisecond or so. If they
+ * stay, the commit returns 0 without them: it is durable in the journal, where accesses
+ * that begin from then on see it, and it comes into the file with a later commit. When
+ * the journal is full (64 MiB), and at vms_file_rollback, _close and _open after a
+ * crash, they are waited for; for ever by a thread that has such an access open itself.
+ * Accesses by one vms_file that overlap show the same commit.
+ *
  * Returns 0; -1 with errno set, and what was written is still there, uncommitted:
  *   EINVAL  the file is not atomic.
- *   EBADF   it is read-only.
+ *   EBADF   it is read-only; the library's descriptor is gone.
  *   EPERM   in a forked child.
+ *   ENXIO   somebody else has shortened the file.
  *   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM  of the journal. After EIO it is not known
  *           whether the commit would outlast a crash at this moment; the next
  *           commit that returns 0 settles it.
@@ -406,8 +465,8 @@ int vms_file_commit(vms_file *file);
 /*
  * Drop what was written since the last commit: contents and size are as it left
  * them. Waits for updates that are open. Returns 0; -1 with errno set: EINVAL,
- * EBADF, EPERM as vms_file_commit; EIO, ENOSPC: the last commit is in the journal
- * and cannot be written to the file; ENOMEM.
+ * EBADF, EPERM as vms_file_commit; EIO, ENOSPC, EDQUOT: the last commit is in the
+ * journal and cannot be written to the file; ENOMEM.
  */
 int vms_file_rollback(vms_file *file);
 

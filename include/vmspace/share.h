@@ -28,9 +28,10 @@ extern "C" {
  *   write anything into it, and is not to be believed: offsets, lengths and counts
  *   that are read from it are to be checked, after they were copied out.
  *   vms_share_at never answers with an address that faults, whatever others have done.
- * - That holds for shares without a name, whose descriptor is sealed against being
- *   shortened. A share with a path is an ordinary file: who may write to it can
- *   shorten it, and then an access is answered with SIGBUS.
+ * - That holds for shares without a path, whose descriptor is sealed against a change of
+ *   its size, as long as the machine has memory: a page that others have taken back is
+ *   made anew when it is touched. A share with a path is an ordinary file: who may write
+ *   to it can shorten it, and then an access is answered with SIGBUS.
  * - Growth takes the memory at once, so that a full /dev/shm or disk is an error of the
  *   call that grows. A memory cgroup kills instead of refusing: the call looks at its
  *   headroom first, and answers ENOMEM where there is none; what others take at the
@@ -42,8 +43,11 @@ extern "C" {
  *   attachment of its own, which it gives back by vms_share_close. Where no descriptor
  *   was left for that, vms_share_at answers NULL with EBADF in the child. A child of
  *   vfork(2) or a raw clone(2) may not use it. execve(2) closes it.
- * - The charge is the host's: each page once, to who has touched it first. A budget of
- *   the options is charged as vmspace/budget.h has it for shared objects.
+ * - The host charges each page once, to the memory cgroup of who has it first. Budgets
+ *   (vmspace/budget.h) are not charged; a vmspace limit counts shares as all files in
+ *   memory.
+ * - The file is as long as the maximum from the first; what it has not grown to takes no
+ *   memory.
  *
  * A call that fails leaves everything as it was; one that succeeds leaves errno as it
  * was.
@@ -73,8 +77,6 @@ struct vms_share_options {
 	 * process has chosen it. 0: what addresses there are.
 	 */
 	uint64_t largest;
-	/* A budget that the share is charged to, open for as long. NULL: none. */
-	struct vms_budget *budget;
 };
 
 /* To attach: the share can be read only. A store faults. */
@@ -87,9 +89,9 @@ struct vms_share_options {
 #define VMS_SHARE_SAME_ADDRESS 0x2u
 
 /*
- * Ask for transparent huge pages (MADV_HUGEPAGE). ENOTSUP where the host has none for
- * shared memory (/sys/kernel/mm/transparent_hugepage/shmem_enabled is "never" or
- * "deny", or the file's system is another one).
+ * Ask for transparent huge pages (MADV_HUGEPAGE); not with a path. ENOTSUP where the
+ * host gives none to shared memory: where
+ * /sys/kernel/mm/transparent_hugepage/shmem_enabled is "never" or "deny".
  */
 #define VMS_SHARE_HUGE_PAGES 0x4u
 
@@ -112,12 +114,14 @@ struct vms_share_options {
  * with errno set on failure:
  *   EINVAL  maximum is 0 or below size or cannot be rounded up; struct_size is too
  *           small; unknown flags, or those for attaching; largest is set; address is
- *           no multiple of a page; mode without a path.
+ *           no multiple of a page, or the first page; mode without a path, huge pages
+ *           with one.
  *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
  *   EEXIST  the path exists; something is at the address.
  *   ENOSPC  /dev/shm or the disk is full.
- *   ENOMEM  no addresses or memory; a limit (also of the budget or the memory cgroup).
- *   EFBIG   RLIMIT_FSIZE, or the file system, has no files of that size.
+ *   ENOMEM  no addresses or memory; the memory cgroup has no such headroom.
+ *   EFBIG   RLIMIT_FSIZE, or the file system, has no files as long as the maximum.
+ *   EOPNOTSUPP  the file system cannot take space ahead (fallocate(2)).
  *   ENOTSUP VMS_SHARE_HUGE_PAGES: see there.
  *   EMFILE, ENFILE  no descriptor is left.
  *   and as open(2) for the path.
@@ -134,8 +138,8 @@ vms_share *vms_share_create(const char *path, uint64_t size, uint64_t maximum,
  *   EBADMSG the descriptor is no share, or one that is damaged.
  *   EPROTONOSUPPORT  a share of a version that this library does not know, or of
  *           another page size.
- *   EPERM   it is not sealed (VMS_SHARE_UNSEALED); it may be read only (VMS_SHARE_READ_ONLY,
- *           vms_share_forbid_writers).
+ *   EPERM   it is not sealed (VMS_SHARE_UNSEALED); it may be read only, since
+ *           vms_share_forbid_writers was called (VMS_SHARE_READ_ONLY).
  *   EACCES  the descriptor was opened for reading only.
  *   EFBIG   its maximum is above options.largest.
  *   EEXIST  something is where it is to lie.
@@ -214,12 +218,10 @@ void *vms_share_at(vms_share *share, uint64_t offset, size_t length);
  *
  * Returns 0, also where it has them already; -1 with errno set on failure:
  *   ENOSPC  /dev/shm or the disk is full.
- *   ENOMEM  the memory cgroup has no such headroom; memory; the budget.
- *   EFBIG   it would pass the maximum, RLIMIT_FSIZE (no signal is raised), or the file
- *           system's largest file.
+ *   ENOMEM  the memory cgroup has no such headroom; memory.
+ *   EFBIG   it would pass the maximum.
  *   EPERM   it is attached read-only.
  *   EAGAIN  it is being shrunk by another process at this moment.
- *   EINTR   a signal came before the memory was taken.
  *   EBADF   as vms_share_at.
  * Thread-safe, in all processes at once.
  */

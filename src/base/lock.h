@@ -17,6 +17,7 @@ enum vmsi_lock_rank {
 	VMSI_RANK_COMMIT = 11,   /* of an atomic file: who commits */
 	VMSI_RANK_FILE = 12,     /* a mapped file: its size, its windows */
 	VMSI_RANK_FILE_SYNC = 13, /* of who makes a mapped file durable */
+	VMSI_RANK_SHARE = 14,    /* a share: what this process uses, and its size */
 	VMSI_RANK_AGES = 15,     /* a heap: retained memory, see struct vmsi_ages */
 	VMSI_RANK_AHEAD = 16,    /* a heap: what runs have committed ahead */
 	VMSI_RANK_SPACE = 20,    /* a space: its map, ledger, objects, handles */

@@ -8,11 +8,11 @@
 #include "file/atomic_state.h"
 #include "file/commit.h"
 #include "file/descriptor.h"
-#include "file/disk.h"
 #include "file/file.h"
 #include "file/overlay.h"
 #include "file/reader.h"
 #include "file/show.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -187,7 +187,7 @@ static int close_journal(struct vms_file *file)
 
 	vmsi_lock_acquire(&atomic->committing);
 	vmsi_journal_discard(&atomic->journal);
-	error = vmsi_commit_catch_up(file);
+	error = vmsi_commit_catch_up(file, VMSI_WAIT);
 	vmsi_lock_release(&atomic->committing);
 	if (!error)
 		return vmsi_journal_close(&atomic->journal);

@@ -7,9 +7,9 @@
 #include "file/atomic.h"
 #include "file/atomic_state.h"
 #include "file/base.h"
-#include "file/disk.h"
 #include "file/file.h"
 #include "file/show.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /*

@@ -171,13 +171,13 @@ static void end_write(struct vmsi_atomic *atomic, int error)
 }
 
 /*
- * Where it fails, the home file is behind, and readers look at the journal, which has
- * the commit.
+ * Where it fails, or readers stay in it, the home file is behind: readers who come look
+ * at the journal, which has the commit.
  */
 static void write_home(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
-	int error = vmsi_home_lock_begin_write(&atomic->lock);
+	int error = vmsi_home_lock_try_write(&atomic->lock);
 
 	if (error) {
 		atomic->journal.home_behind = true;
@@ -189,14 +189,15 @@ static void write_home(struct vms_file *file)
 	end_write(atomic, error);
 }
 
-int vmsi_commit_catch_up(struct vms_file *file)
+int vmsi_commit_catch_up(struct vms_file *file, enum vmsi_patience patience)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 	int error;
 
 	if (!atomic->journal.home_behind)
 		return 0;
-	error = vmsi_home_lock_begin_write(&atomic->lock);
+	error = patience == VMSI_TRY ? vmsi_home_lock_try_write(&atomic->lock) :
+				       vmsi_home_lock_begin_write(&atomic->lock);
 	if (error)
 		return error;
 	error = vmsi_journal_catch_up(&atomic->journal);
@@ -222,9 +223,12 @@ static int commit_turn(struct vms_file *file)
 	bool nothing = false;
 	int error;
 
-	/* It is tried again; what is new becomes durable without it. */
-	(void)vmsi_commit_catch_up(file);
-	error = make_durable(file, &nothing);
+	/* What is new becomes durable without it, as long as the journal has room. */
+	(void)vmsi_commit_catch_up(file, vmsi_journal_is_full(&file->atomic->journal) ?
+					 VMSI_WAIT : VMSI_TRY);
+	error = vmsi_journal_check_home(&file->atomic->journal);
+	if (!error)
+		error = make_durable(file, &nothing);
 	if (error || nothing)
 		return error;
 	keep_taken(file);

@@ -11,7 +11,11 @@ int vmsi_commit(struct vms_file *file);
 
 /* --- with the lock `committing` ----------------------------------------------------- */
 
-/* Write home what an earlier commit could not. */
-int vmsi_commit_catch_up(struct vms_file *file);
+/*
+ * Write home what an earlier commit could not. Readers who stay in an access are waited
+ * for, or for a moment only (-EAGAIN).
+ */
+enum vmsi_patience { VMSI_TRY, VMSI_WAIT };
+int vmsi_commit_catch_up(struct vms_file *file, enum vmsi_patience patience);
 
 #endif

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "file/alone.h"
-#include "file/disk.h"
 #include "file/gather.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 

@@ -6,8 +6,8 @@
 
 #include "file/appenders.h"
 #include "file/base.h"
-#include "file/disk.h"
 #include "file/grow.h"
+#include "host/disk.h"
 #include "space/inside.h"
 
 /*

@@ -85,6 +85,29 @@ int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock)
 	return is_held(error) ? take_reading(lock, F_WRLCK) : error;
 }
 
+#define PATIENCE 20
+#define PAUSE_NANOSECONDS 50000u
+
+int vmsi_home_lock_try_write(struct vmsi_home_lock *lock)
+{
+	int error = set(lock, READING, F_WRLCK, F_OFD_SETLK);
+
+	if (!is_held(error))
+		return error;
+	/* Those who are inside may leave, if nobody comes after them. */
+	error = set(lock, DOOR, F_WRLCK, F_OFD_SETLK);
+	if (error)
+		return is_held(error) ? -EAGAIN : error;
+	for (int i = 0; i < PATIENCE; i++) {
+		vmsi_host.nanosleep(PAUSE_NANOSECONDS);
+		error = set(lock, READING, F_WRLCK, F_OFD_SETLK);
+		if (!is_held(error))
+			break;
+	}
+	(void)let_go(lock, DOOR);
+	return is_held(error) ? -EAGAIN : error;
+}
+
 int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock)
 {
 	return take_reading(lock, F_RDLCK);

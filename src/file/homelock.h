@@ -27,6 +27,10 @@ struct vmsi_home_lock {
 /* Each returns 0 or -errno; the first -EBUSY where another one has it. */
 int vmsi_home_lock_writer(struct vmsi_home_lock *lock);
 int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock);
+
+/* The same, but readers are waited for a moment only: -EAGAIN, where they stay. */
+int vmsi_home_lock_try_write(struct vmsi_home_lock *lock);
+
 int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock);
 void vmsi_home_lock_end(struct vmsi_home_lock *lock);
 

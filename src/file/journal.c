@@ -2,11 +2,11 @@
 #include "file/journal.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <fcntl.h>
 #include <string.h>
 
-#include "file/disk.h"
 #include "file/journal_inside.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -15,81 +15,6 @@
 #define LIMIT_DEFAULT ((uint64_t)64 << 20)
 #define FIRST_BYTES ((uint64_t)1 << 20)
 
-/* --- the file ------------------------------------------------------------------------- */
-
-static long open_existing(const struct vmsi_journal *journal)
-{
-	const int access = journal->is_read_only ? O_RDONLY : O_RDWR;
-
-	/* A pipe in that place is not waited for. */
-	return vmsi_host.open_file(journal->path, access | O_NONBLOCK, 0);
-}
-
-/* Open the file, or make it: *is_new. Who may read the home file may read it. */
-static int open_file(struct vmsi_journal *journal, mode_t mode, bool *is_new)
-{
-	long fd = open_existing(journal);
-
-	if (fd == -ENOENT && !journal->is_read_only) {
-		fd = vmsi_host.open_file(journal->path,
-					 O_RDWR | O_CREAT | O_EXCL, mode);
-		/* Where it fails, what is there is not ours to take away. */
-		*is_new = fd >= 0;
-	}
-	if (fd < 0)
-		return (int)fd;
-	journal->fd = (int)fd;
-	return 0;
-}
-
-/* Only whole blocks count. */
-static void take_length(struct vmsi_journal *journal, const struct stat *status)
-{
-	journal->allocated = (uint64_t)status->st_size / journal->block *
-		journal->block;
-}
-
-/* That the journal has a file of its own, and how long it is. */
-static int look_at_file(struct vmsi_journal *journal, const struct stat *home,
-			const char **problem)
-{
-	struct stat status;
-	const long error = vmsi_host.fstat(journal->fd, &status);
-
-	if (error)
-		return (int)error;
-	if (status.st_dev == home->st_dev && status.st_ino == home->st_ino)
-		return -EINVAL;
-	if (!S_ISREG(status.st_mode)) {
-		*problem = "what is at the journal's path is no regular file";
-		return -EBADMSG;
-	}
-	take_length(journal, &status);
-	return 0;
-}
-
-/* Make the name of the journal durable, as far as its file system knows that. */
-static int sync_directory(const struct vmsi_journal *journal)
-{
-	const char *slash = strrchr(journal->path, '/');
-	const size_t length = slash ? (size_t)(slash - journal->path) + 1 : 0;
-	char path[PATH_MAX] = ".";
-	long fd, error;
-
-	if (length >= sizeof(path))
-		return -ENAMETOOLONG;
-	if (slash) {
-		memcpy(path, journal->path, length);
-		path[length] = '\0';
-	}
-	fd = vmsi_host.open_file(path, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return (int)fd;
-	error = vmsi_host.fsync((int)fd);
-	vmsi_host.close((int)fd);
-	return error == -EINVAL ? 0 : (int)error;
-}
-
 /* --- recovery ------------------------------------------------------------------------- */
 
 static bool has_commits(const struct vmsi_journal *journal)
@@ -97,22 +22,10 @@ static bool has_commits(const struct vmsi_journal *journal)
 	return journal->end > vmsi_journal_first(journal);
 }
 
-/* Whether the commits that were found are of this file, and of now. */
-static int check_belongs(const struct vmsi_journal *journal,
-			 const struct vmsi_header *header, const char **problem)
+/* Whether a checkpoint has anything to do. */
+static bool is_dirty(const struct vmsi_journal *journal)
 {
-	if (!has_commits(journal))
-		return 0;
-	if (memcmp(header->identity, journal->identity,
-		   sizeof(header->identity)) != 0) {
-		*problem = "the journal belongs to another file";
-		return -ESTALE;
-	}
-	if (header->epoch < journal->attribute_epoch) {
-		*problem = "the journal is of an earlier state of the file";
-		return -ESTALE;
-	}
-	return 0;
+	return has_commits(journal) || journal->is_unsettled;
 }
 
 /* What is left of a header that is gone, or was put back to an earlier one. */
@@ -127,6 +40,21 @@ static int check_begin(const struct vmsi_journal *journal, const char **problem)
 	return -EBADMSG;
 }
 
+/* A journal that was being made when its writer stopped is zeros. */
+static int look_without_header(const struct vmsi_journal *journal,
+			       const char **problem)
+{
+	const int found = vmsi_walk_has_bytes(journal);
+
+	if (found < 0)
+		return found;
+	if (found) {
+		*problem = "the file at the journal's path is not a journal";
+		return -EBADMSG;
+	}
+	return vmsi_identity_check(journal, NULL, false, problem);
+}
+
 /* Find out what the journal has, and whether it may be applied. Writes nothing. */
 static int look(struct vmsi_journal *journal, const char **problem)
 {
@@ -136,27 +64,40 @@ static int look(struct vmsi_journal *journal, const char **problem)
 
 	if (!error)
 		error = check_begin(journal, problem);
-	if (error || state == VMSI_HEADER_ABSENT)
-		return error;
-	error = vmsi_journal_scan(journal, problem);
-	return error ? error : check_belongs(journal, &header, problem);
+	if (!error && state == VMSI_HEADER_ABSENT)
+		return look_without_header(journal, problem);
+	if (!error)
+		error = vmsi_journal_scan(journal, problem);
+	return error ? error :
+		vmsi_identity_check(journal, &header, has_commits(journal),
+				    problem);
 }
+
+static int look_once_as_reader(struct vmsi_journal *journal, const char **problem)
+{
+	struct stat status;
+	long error = vmsi_identity_read(journal, problem);
+
+	if (!error)
+		error = vmsi_host.fstat(journal->fd, &status);
+	if (error)
+		return (int)error;
+	vmsi_journal_file_length(journal, &status);
+	journal->epoch = 0;
+	journal->end = journal->next_end = vmsi_journal_first(journal);
+	return look(journal, problem);
+}
+
+#define LOOKS 3
 
 /* A writer that lives may write between two reads, so a reader looks again. */
 static int look_as_reader(struct vmsi_journal *journal, const char **problem)
 {
 	int error = -EBADMSG;
 
-	for (int tries = 0; tries < 3 && error == -EBADMSG; tries++) {
-		struct stat status;
-		const long failed = vmsi_host.fstat(journal->fd, &status);
-
-		if (failed)
-			return (int)failed;
-		take_length(journal, &status);
-		journal->epoch = 0;
-		journal->end = journal->next_end = vmsi_journal_first(journal);
-		error = look(journal, problem);
+	for (int i = 0; i < LOOKS && (error == -EBADMSG || error == -ESTALE); i++) {
+		*problem = NULL;
+		error = look_once_as_reader(journal, problem);
 	}
 	return error;
 }
@@ -187,10 +128,32 @@ static int give_first_blocks(struct vmsi_journal *journal)
 				      vmsi_journal_first(journal));
 }
 
+/* What one large commit has taken of the disk goes back; nobody has it mapped yet. */
+static void cut_to_limit(struct vmsi_journal *journal)
+{
+	const uint64_t size = vmsi_whole_blocks(journal, journal->limit);
+
+	if (journal->length > size &&
+	    vmsi_disk_truncate(journal->fd, size) == 0)
+		journal->allocated = journal->length = size;
+}
+
 /*
- * Begin an empty journal. A file that has no identity gets one if the journal has no
- * commits, which are bound to the identity that it has now.
+ * A file that has no identity gets one if the journal has no commits, which are bound to
+ * the identity that it has now. The attribute has the epoch on disk, whatever became of
+ * it when the process or the machine stopped, before the next one begins.
  */
+static int prepare_identity(struct vmsi_journal *journal)
+{
+	int error;
+
+	if (!journal->has_attribute)
+		return has_commits(journal) ? 0 : vmsi_identity_make(journal);
+	error = vmsi_identity_set_epoch(journal);
+	return error ? error : (int)vmsi_host.fsync(journal->home);
+}
+
+/* Begin an empty journal. */
 static int begin(struct vmsi_journal *journal)
 {
 	int error = give_first_blocks(journal);
@@ -199,13 +162,30 @@ static int begin(struct vmsi_journal *journal)
 		return error;
 	if (journal->epoch < journal->attribute_epoch)
 		journal->epoch = journal->attribute_epoch;
-	if (!journal->has_attribute && !has_commits(journal))
-		error = vmsi_identity_make(journal);
+	error = prepare_identity(journal);
 	if (!error)
 		error = vmsi_header_renew(journal);
 	if (!error)
-		error = vmsi_identity_set_epoch(journal);
-	return error ? error : sync_directory(journal);
+		error = vmsi_journal_file_sync_name(journal);
+	if (error)
+		return error;
+	journal->has_begun_use = true;
+	error = vmsi_identity_begin_use(journal);
+	if (!error)
+		cut_to_limit(journal);
+	return error;
+}
+
+/*
+ * The home file was never shorter than its commits have made it: what it lacks is not in
+ * the journal.
+ */
+static int check_length(const struct vmsi_journal *journal, const char **problem)
+{
+	if (!has_commits(journal) || journal->home_size >= journal->smallest)
+		return 0;
+	*problem = "the file has become shorter since the commits in the journal";
+	return -ESTALE;
 }
 
 static int recover(struct vmsi_journal *journal, const char **problem)
@@ -213,6 +193,8 @@ static int recover(struct vmsi_journal *journal, const char **problem)
 	int error = look(journal, problem);
 
 	journal->is_recovering = true;
+	if (!error)
+		error = check_length(journal, problem);
 	if (!error)
 		error = bring_home(journal);
 	journal->is_recovering = false;
@@ -262,8 +244,38 @@ static int open_all(struct vmsi_journal *journal, bool *is_new,
 	error = vmsi_identity_read(journal, problem);
 	if (error)
 		return error;
-	error = open_file(journal, home.st_mode & 0666, is_new);
-	return error ? error : look_at_file(journal, &home, problem);
+	return vmsi_journal_file_open(journal, &home, is_new, problem);
+}
+
+/* That the file is closed is durable before its journal goes. */
+static int end_use(struct vmsi_journal *journal)
+{
+	const bool was_in_use = journal->attribute_in_use;
+	int error = vmsi_identity_end_use(journal);
+
+	if (error || is_dirty(journal))
+		return error ? error : vmsi_journal_checkpoint(journal);
+	return was_in_use ? (int)vmsi_host.fsync(journal->home) : 0;
+}
+
+/*
+ * There is no journal to be read, and none is missing: a writer that closes the file
+ * says so before it removes the journal, and one that opens it has made the journal
+ * before it says that the file is in use.
+ */
+static int read_without(struct vmsi_journal *journal, const char **problem)
+{
+	int error = -ENOENT;
+
+	for (int i = 0; i < LOOKS && error == -ENOENT; i++) {
+		error = vmsi_identity_read(journal, problem);
+		if (error || !journal->attribute_in_use)
+			return error;
+		error = vmsi_journal_file_open_existing(journal);
+	}
+	if (error == -ENOENT)
+		return vmsi_identity_check(journal, NULL, false, problem);
+	return error ? error : look_as_reader(journal, problem);
 }
 
 int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
@@ -275,16 +287,16 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 	*problem = NULL;
 	initialise(journal, home, path, mode);
 	error = open_all(journal, &is_new, problem);
-	if (mode == VMSI_JOURNAL_READ) {
-		if (error == -ENOENT)
-			return 0;
-		error = error ? error : look_as_reader(journal, problem);
-	} else if (!error) {
-		error = recover(journal, problem);
-	}
+	if (mode == VMSI_JOURNAL_WRITE)
+		error = error ? error : recover(journal, problem);
+	else if (error == -ENOENT)
+		error = read_without(journal, problem);
+	else if (!error)
+		error = look_as_reader(journal, problem);
 	if (!error)
 		return 0;
-	if (is_new)
+	/* What it has made goes again, unless the file may be known to have it. */
+	if (is_new && (!journal->has_begun_use || end_use(journal) == 0))
 		vmsi_host.unlink(path);
 	vmsi_journal_abandon(journal);
 	return error;
@@ -296,11 +308,9 @@ int vmsi_journal_close(struct vmsi_journal *journal)
 
 	if (!journal->is_read_only) {
 		vmsi_journal_discard(journal);
-		error = vmsi_journal_checkpoint(journal);
+		error = end_use(journal);
 		if (!error)
-			error = vmsi_host.unlink(journal->path);
-		if (error == -ENOENT)
-			error = 0;
+			error = vmsi_journal_file_remove(journal);
 	}
 	vmsi_journal_abandon(journal);
 	return (int)error;
@@ -319,13 +329,20 @@ static void doubt_home(struct vmsi_journal *journal)
 	journal->home_behind = true;
 }
 
-/* What one large commit has taken of the disk goes back. */
-static void cut_to_limit(struct vmsi_journal *journal)
+/*
+ * The same while pages are mapped from it. The file stays as long as it
+ * is: pages that were stored to while they showed the journal are private copies, and
+ * ftruncate(2) takes those from every mapping of what it cuts off. To punch a hole
+ * leaves them.
+ */
+static void give_back_to_limit(struct vmsi_journal *journal)
 {
-	const uint64_t size = journal->limit / journal->block * journal->block;
+	const uint64_t size = vmsi_whole_blocks(journal, journal->limit);
 
 	if (journal->allocated > size && size >= FIRST_BYTES &&
-	    vmsi_disk_truncate(journal->fd, size) == 0)
+	    vmsi_host.fallocate(journal->fd,
+				FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, size,
+				journal->allocated - size) == 0)
 		journal->allocated = size;
 }
 
@@ -335,9 +352,11 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal)
 
 	if (journal->next_end > journal->end)
 		return -EBUSY;
-	if (!has_commits(journal) && !journal->is_unsettled)
+	if (!is_dirty(journal))
 		return 0;
-	error = vmsi_journal_catch_up(journal);
+	error = vmsi_journal_check_home(journal);
+	if (!error)
+		error = vmsi_journal_catch_up(journal);
 	if (!error)
 		error = vmsi_identity_set_epoch(journal);
 	if (error)
@@ -352,6 +371,6 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal)
 		return (int)error;
 	/* It is tried again before the home file is made durable the next time. */
 	(void)vmsi_identity_set_epoch(journal);
-	cut_to_limit(journal);
+	give_back_to_limit(journal);
 	return 0;
 }

@@ -55,11 +55,15 @@
  * be applied again when pages behind a former end have been written anew.
  *
  * Whose journal it is: the home file has the attribute "user.vmspace" with a random
- * identity and the epoch, where its file system keeps such; else its inode number and
- * the time of its birth are the identity. The header has the same. The attribute gets
- * an epoch only once the header has it on disk, so it is never ahead of its journal. A
- * journal with commits whose identity is another's, or whose epoch is before that of
- * the file, is refused with -ESTALE, and nothing is written.
+ * identity, the epoch, and whether it is in use, where its file system keeps such; else
+ * its inode number and the time of its birth are the identity. The header has identity
+ * and epoch, too. The attribute gets an epoch only once the header has it on disk, and
+ * has it on disk itself before the header gets the next. So of a file in use the
+ * header's epoch is the attribute's or the next, and of one that is being closed it is
+ * the attribute's. All else is refused with -ESTALE, and nothing is written: a file
+ * that was put back from a copy, a journal of another file or of an earlier time; and
+ * a file that is in use, without a journal: it was renamed, linked or copied, or its
+ * journal was removed.
  *
  * Each head tells, too, up to where the journal was durable when the head was written.
  * A chain that ends before that was damaged after it was written: -EBADMSG. (A torn
@@ -104,11 +108,13 @@ struct vmsi_journal {
 	uint64_t next_chain;   /* the same with the records of this commit */
 	uint64_t next_end;
 	uint64_t allocated;    /* bytes of the journal that have their blocks on disk */
+	uint64_t length;       /* of its file; what is behind `allocated` is a hole */
 	bool home_behind;      /* a durable commit could not be written home */
 	uint64_t applied_end;  /* up to here the home file has the records */
 	uint64_t applied_chain;
 	uint64_t first_chain;  /* checksum of the header */
 	struct vmsi_sizes sizes; /* of the latest commit */
+	uint64_t smallest;     /* of the commits that were found when it was opened */
 	struct vmsi_sizes next_sizes; /* of the COMMIT record that was written */
 	bool has_commit_record; /* written, and not synced */
 	bool is_doubtful;      /* a sync has failed, and records of this commit stay */
@@ -121,6 +127,8 @@ struct vmsi_journal {
 	bool is_recovering;    /* it is being opened */
 	uint64_t home_size;    /* bytes, as the journal has left it */
 	uint64_t attribute_epoch; /* that the home file keeps */
+	bool attribute_in_use; /* as the home file says */
+	bool has_begun_use;    /* this opening says so */
 	unsigned slot;         /* where in block 0 the header is: 0 or 1 */
 	bool other_slot_unknown; /* a header that did not come to count may be there */
 	char *buffer;          /* records are put together here */
@@ -193,6 +201,13 @@ void vmsi_journal_discard(struct vmsi_journal *journal);
 int vmsi_journal_write_home(struct vmsi_journal *journal,
 			    const struct vmsi_image *images, size_t count);
 int vmsi_journal_catch_up(struct vmsi_journal *journal);
+
+/*
+ * -ENXIO: somebody else has made the home file shorter than the journal has left it.
+ * Pages that the journal does not have are lost then, so nothing is committed behind
+ * that, and the journal keeps what it has.
+ */
+int vmsi_journal_check_home(const struct vmsi_journal *journal);
 
 /*
  * Make the home file durable and the journal empty. Returns 0 or -errno; -EBUSY: the

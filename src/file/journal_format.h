@@ -111,6 +111,7 @@ struct vmsi_attribute {
 	uint64_t check;
 	uint8_t identity[16];
 	uint64_t epoch;
+	uint64_t is_in_use;    /* 1: a writer has it open, or did not close it */
 };
 
 void vmsi_attribute_finish(struct vmsi_attribute *attribute);

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "file/disk.h"
 #include "file/journal_inside.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* Writing commits into the home file. */
@@ -58,6 +58,16 @@ static int set_size(struct vmsi_journal *journal, struct vmsi_sizes sizes)
 	if (!error && sizes.size > journal->home_size)
 		error = resize(journal, sizes.size);
 	return error;
+}
+
+int vmsi_journal_check_home(const struct vmsi_journal *journal)
+{
+	uint64_t size = 0;
+	const int error = vmsi_disk_size(journal->home, &size);
+
+	if (error)
+		return error;
+	return size < journal->home_size ? -ENXIO : 0;
 }
 
 /* --- from the records ----------------------------------------------------------------- */
@@ -124,8 +134,10 @@ static int apply_commit(struct vmsi_journal *journal)
 
 int vmsi_home_apply(struct vmsi_journal *journal)
 {
-	int error = vmsi_disk_size(journal->home, &journal->home_size);
+	int error = journal->is_recovering ? 0 : vmsi_journal_check_home(journal);
 
+	if (!error)
+		error = vmsi_disk_size(journal->home, &journal->home_size);
 	while (!error && journal->applied_end < journal->end)
 		error = apply_commit(journal);
 	return error;

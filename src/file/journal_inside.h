@@ -31,12 +31,45 @@ static inline uint64_t vmsi_journal_first(const struct vmsi_journal *journal)
 	return journal->block;
 }
 
+/* --- journal_file.c --------------------------------------------------------------- */
+
+struct stat;
+
+static inline uint64_t vmsi_whole_blocks(const struct vmsi_journal *journal,
+					 uint64_t bytes)
+{
+	return bytes / journal->block * journal->block;
+}
+
+/*
+ * Open the journal's file, or make it (*is_new), and lock it, where it is to be written.
+ * Returns 0 or -errno; -EBUSY and -EBADMSG with a problem.
+ */
+int vmsi_journal_file_open(struct vmsi_journal *journal, const struct stat *home,
+			   bool *is_new, const char **problem);
+
+/* Only that it is opened. */
+int vmsi_journal_file_open_existing(struct vmsi_journal *journal);
+
+/* How long it is, by its status. */
+void vmsi_journal_file_length(struct vmsi_journal *journal,
+			      const struct stat *status);
+
+/* Make its name durable, as far as its file system knows that. */
+int vmsi_journal_file_sync_name(const struct vmsi_journal *journal);
+
+/* Remove its name; what has taken its place meanwhile stays. */
+int vmsi_journal_file_remove(const struct vmsi_journal *journal);
+
 /* --- journal_identity.c ----------------------------------------------------------- */
 
 /* Bytes that nobody can guess. Returns 0 or -errno. */
 int vmsi_journal_random(void *bytes, size_t length);
 
-/* What the home file is known by. Writes identity, has_attribute, attribute_epoch. */
+/*
+ * What the home file is known by. Writes identity, has_attribute, attribute_epoch and
+ * attribute_in_use.
+ */
 int vmsi_identity_read(struct vmsi_journal *journal, const char **problem);
 
 /*
@@ -47,6 +80,22 @@ int vmsi_identity_make(struct vmsi_journal *journal);
 
 /* Let the attribute have the epoch of the journal; not durable by itself. */
 int vmsi_identity_set_epoch(struct vmsi_journal *journal);
+
+/*
+ * The same, and that the file is in use, durably: its journal belongs to it from now on,
+ * and without it the file is refused. Before it is closed, its end of use is said, too;
+ * that is durable by the caller's next fsync.
+ */
+int vmsi_identity_begin_use(struct vmsi_journal *journal);
+int vmsi_identity_end_use(struct vmsi_journal *journal);
+
+/*
+ * Whether a journal is of this file, and of now. header: NULL where it has none.
+ * Returns 0, or -ESTALE with a problem.
+ */
+int vmsi_identity_check(const struct vmsi_journal *journal,
+			const struct vmsi_header *header, bool has_commits,
+			const char **problem);
 
 /* --- journal_header.c ------------------------------------------------------------- */
 
@@ -138,6 +187,9 @@ int vmsi_walk_commit(struct vmsi_walk at, uint64_t *end,
  */
 int vmsi_walk_has_durable_behind(const struct vmsi_journal *journal,
 				 uint64_t place);
+
+/* Whether it has anything but zeros: 1, 0, or -errno. */
+int vmsi_walk_has_bytes(const struct vmsi_journal *journal);
 
 /*
  * Whether the first record is whole, but of an epoch after the header's (of any, where

@@ -10,6 +10,7 @@ struct scan {
 	struct vmsi_walk walk;
 	uint64_t sequence;     /* of the record before; 0: none */
 	bool in_commit;        /* that record was a SPILL */
+	uint64_t smallest;     /* of all records */
 };
 
 /*
@@ -30,6 +31,7 @@ static void note_commit(struct vmsi_journal *journal, const struct scan *scan)
 	journal->chain = scan->walk.chain;
 	journal->sequence = head->sequence + 1;
 	journal->sizes = (struct vmsi_sizes){ head->smallest, head->size };
+	journal->smallest = scan->smallest;
 }
 
 /* Look at the next record: 1 if it counts, 0 at the end of the chain, or -errno. */
@@ -50,6 +52,7 @@ static int scan_record(struct vmsi_journal *journal, struct scan *scan,
 	if (found)
 		return found < 0 ? found : 0;
 	scan->sequence = head->sequence;
+	scan->smallest = vmsi_min(scan->smallest, head->smallest);
 	scan->in_commit = head->kind == VMSI_RECORD_SPILL;
 	if (!scan->in_commit)
 		note_commit(journal, scan);
@@ -73,12 +76,14 @@ int vmsi_journal_scan(struct vmsi_journal *journal, const char **problem)
 	struct scan scan = { .walk = { .journal = journal,
 				       .end = journal->allocated,
 				       .next = vmsi_journal_first(journal),
-				       .chain = journal->first_chain } };
+				       .chain = journal->first_chain },
+			     .smallest = UINT64_MAX };
 	int found;
 
 	journal->end = scan.walk.next;
 	journal->chain = journal->first_chain;
 	journal->sequence = 1;
+	journal->smallest = 0;
 	do
 		found = scan_record(journal, &scan, problem);
 	while (found > 0);

@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "file/disk.h"
 #include "file/journal_inside.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* Room in the file of a journal. */
@@ -22,6 +22,27 @@ static void write_zeros(const struct vmsi_journal *journal, uint64_t from)
 					    journal->allocated - from);
 }
 
+/*
+ * Of blocks that were given back the file still has the addresses: it is not made
+ * longer, and must not be cut again where that fails.
+ */
+static int extend(struct vmsi_journal *journal, uint64_t end, uint64_t ahead)
+{
+	const uint64_t length = journal->length;
+	int error = 0;
+
+	if (journal->allocated < length)
+		error = vmsi_disk_extend_ahead(journal->fd, VMSI_DISK_KEEP_SIZE,
+					       &journal->allocated,
+					       vmsi_min(end, length),
+					       vmsi_min(ahead, length));
+	if (!error && journal->allocated < end)
+		error = vmsi_disk_extend_ahead(journal->fd, VMSI_DISK_GROW,
+					       &journal->allocated, end, ahead);
+	journal->length = vmsi_max(length, journal->allocated);
+	return error;
+}
+
 int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
 			  uint64_t zeros_from)
 {
@@ -32,9 +53,7 @@ int vmsi_journal_allocate(struct vmsi_journal *journal, uint64_t end,
 	if (end <= allocated)
 		return 0;
 	ahead = vmsi_align_up(vmsi_max(end - allocated, ahead), STEP_LEAST);
-	error = vmsi_disk_extend_ahead(journal->fd, VMSI_DISK_GROW,
-				       &journal->allocated, end,
-				       allocated + ahead);
+	error = extend(journal, end, allocated + ahead);
 	if (!error)
 		write_zeros(journal, zeros_from);
 	return error;

@@ -2,8 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "file/disk.h"
 #include "file/journal_inside.h"
+#include "host/disk.h"
+#include "host/host.h"
 
 /* Reading the records of a journal. Nothing in them is believed before its check. */
 
@@ -152,6 +153,20 @@ static int is_durable_head(const struct vmsi_journal *journal, uint64_t offset,
 	return found <= 0 ? found : head->committed > place;
 }
 
+/*
+ * The block of the next bytes that are in no hole, so that a file that is longer than
+ * any disk is not read to its end. A file system that does not tell has no holes.
+ */
+static uint64_t next_written(const struct vmsi_journal *journal, uint64_t offset)
+{
+	const long next = vmsi_host.next_data(journal->fd, offset);
+
+	if (next == -ENXIO)
+		return journal->allocated;
+	return next < 0 ? offset :
+		vmsi_align_down((uint64_t)next, journal->block);
+}
+
 /* Look at each block that is in the buffer; only what looks like a head is read. */
 static int look_in_chunk(const struct vmsi_journal *journal, uint64_t offset,
 			 size_t bytes, uint64_t place)
@@ -172,8 +187,9 @@ int vmsi_walk_has_durable_behind(const struct vmsi_journal *journal,
 	const size_t most = vmsi_journal_images_most(journal) * journal->block;
 	int found = 0;
 
-	for (uint64_t offset = place;
-	     offset < journal->allocated && found == 0; offset += most) {
+	for (uint64_t offset = next_written(journal, place);
+	     offset < journal->allocated && found == 0;
+	     offset = next_written(journal, offset + most)) {
 		const size_t bytes = vmsi_min(most, journal->allocated - offset);
 
 		found = vmsi_disk_read(journal->fd, vmsi_journal_images(journal),
@@ -182,6 +198,27 @@ int vmsi_walk_has_durable_behind(const struct vmsi_journal *journal,
 			found = look_in_chunk(journal, offset, bytes, place);
 	}
 	return found;
+}
+
+int vmsi_walk_has_bytes(const struct vmsi_journal *journal)
+{
+	const size_t most = vmsi_journal_images_most(journal) * journal->block;
+	const char *bytes = vmsi_journal_images(journal);
+
+	for (uint64_t offset = next_written(journal, 0);
+	     offset < journal->allocated;
+	     offset = next_written(journal, offset + most)) {
+		const size_t length = vmsi_min(most, journal->allocated - offset);
+		const int error = vmsi_disk_read(journal->fd,
+						 vmsi_journal_images(journal),
+						 length, offset, NULL);
+
+		if (error)
+			return error;
+		if (bytes[0] || memcmp(bytes, bytes + 1, length - 1) != 0)
+			return 1;
+	}
+	return 0;
 }
 
 int vmsi_walk_begins_later(const struct vmsi_journal *journal, uint64_t epoch)

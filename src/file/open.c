@@ -11,6 +11,7 @@
 #include "file/gather.h"
 #include "file/grow.h"
 #include "file/guard.h"
+#include "file/journal_path.h"
 #include "file/options.h"
 #include "file/window.h"
 #include "file/write_error.h"
@@ -60,24 +61,17 @@ static int look_at(struct vms_file *file)
 	return 0;
 }
 
-#define JOURNAL_SUFFIX ".journal"
-
-/* The journal's path is the caller's for the call only; the atomic part copies it. */
 static int open_atomic(struct vms_file *file, const struct request *request)
 {
-	char beside[PATH_MAX];
-	const char *journal = request->options.journal;
+	char journal[PATH_MAX];
 	int error;
 
 	if (!(request->options.flags & VMS_FILE_ATOMIC))
 		return 0;
-	if (!journal) {
-		if (strlen(request->path) + sizeof(JOURNAL_SUFFIX) > PATH_MAX)
-			return -ENAMETOOLONG;
-		vmsi_path_copy(beside, request->path);
-		vmsi_path_copy(beside + strlen(beside), JOURNAL_SUFFIX);
-		journal = beside;
-	}
+	error = vmsi_journal_path(journal, file->fd, request->path,
+				  request->options.journal);
+	if (error)
+		return error;
 	error = vmsi_atomic_open(file, journal, request->options.dirty_limit,
 				 &journal_problem);
 	/* Commits that it has applied may have changed the size. */

@@ -2,10 +2,11 @@
 #include <errno.h>
 
 #include "file/atomic.h"
+#include "file/atomic_state.h"
 #include "file/base.h"
-#include "file/disk.h"
 #include "file/gather.h"
 #include "file/grow.h"
+#include "host/disk.h"
 #include "space/inside.h"
 
 /* Seeing what others have done to a file. */
@@ -47,8 +48,10 @@ static int refresh_with_lock(struct vms_file *file)
 
 	vmsi_lock_acquire(&file->lock);
 	error = vmsi_gather_write_out(file);
-	if (!error && !file->atomic)
-		error = follow_size(file);
+	if (!error)
+		error = file->atomic ?
+			vmsi_journal_check_home(&file->atomic->journal) :
+			follow_size(file);
 	mended = error && error != -EFBIG ? 0 : vmsi_losses_mend(file);
 	vmsi_lock_release(&file->lock);
 	return mended ? mended : error;

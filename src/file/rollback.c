@@ -96,7 +96,7 @@ int vmsi_rollback(struct vms_file *file)
 	int error;
 
 	vmsi_lock_acquire(&atomic->committing);
-	error = vmsi_commit_catch_up(file);
+	error = vmsi_commit_catch_up(file, VMSI_WAIT);
 	if (!error)
 		error = roll_back_alone(file);
 	vmsi_lock_release(&atomic->committing);

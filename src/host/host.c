@@ -238,6 +238,25 @@ static long host_position(int fd)
 	return vmsi_raw_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);
 }
 
+static long host_link(int fd, const char *path)
+{
+	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+
+	vmsi_descriptor_link(link, fd);
+	return vmsi_raw_call(SYS_linkat, AT_FDCWD, (long)link, AT_FDCWD,
+			     (long)path, AT_SYMLINK_FOLLOW, 0);
+}
+
+static long host_set_owner(int fd, uid_t owner, gid_t group)
+{
+	return vmsi_raw_call(SYS_fchown, fd, (long)owner, (long)group, 0, 0, 0);
+}
+
+static long host_next_data(int fd, uint64_t offset)
+{
+	return vmsi_raw_call(SYS_lseek, fd, (long)offset, SEEK_DATA, 0, 0, 0);
+}
+
 static long host_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	return vmsi_raw_call(SYS_fallocate, fd, mode, (long)offset,
@@ -443,6 +462,9 @@ struct vmsi_host_calls vmsi_host = {
 	.pwrite = host_pwrite,
 	.append = host_append,
 	.position = host_position,
+	.next_data = host_next_data,
+	.set_owner = host_set_owner,
+	.link = host_link,
 	.fallocate = host_fallocate,
 	.fsync = host_fsync,
 	.fdatasync = host_fdatasync,

@@ -75,12 +75,18 @@ struct vmsi_host_calls {
 	/* dup3(2), close-on-exec: target becomes a descriptor of fd's description. */
 	long (*replace)(int fd, int target);
 	long (*unlink)(const char *path);
+	/* linkat(2) of what a descriptor has open, by /proc/self/fd. */
+	long (*link)(int fd, const char *path);
+	/* fchown(2). */
+	long (*set_owner)(int fd, uid_t owner, gid_t group);
 	long (*pwrite)(int fd, const void *buffer, size_t length,
 		       uint64_t offset);
 	/* pwritev2(2) at the position, with RWF_APPEND: at the end, wherever it is. */
 	long (*append)(int fd, const struct iovec *parts, int count);
 	/* The position that append has left: lseek(2), SEEK_CUR. */
 	long (*position)(int fd);
+	/* Where the next bytes are that are in no hole: lseek(2), SEEK_DATA. */
+	long (*next_data)(int fd, uint64_t offset);
 	long (*fallocate)(int fd, int mode, uint64_t offset, uint64_t length);
 	long (*fsync)(int fd);
 	long (*fdatasync)(int fd);

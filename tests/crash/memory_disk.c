@@ -2,6 +2,7 @@
 #include "memory_disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -223,6 +224,7 @@ static long memory_fstat(int fd, struct stat *status)
 	memset(status, 0, sizeof(*status));
 	status->st_dev = 1;
 	status->st_ino = (ino_t)file + 1;
+	status->st_nlink = 1;
 	status->st_mode = S_IFREG | 0644;
 	status->st_size = (off_t)host.disk->files[file].size;
 	return 0;
@@ -256,8 +258,12 @@ static long memory_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	struct memory_file *file = &host.disk->files[file_of(fd)];
 
-	(void)mode;
 	host.changes++;
+	if (mode & FALLOC_FL_PUNCH_HOLE) {
+		for (uint64_t at = offset; at < offset + length; at++)
+			memory_write(host.disk, file_of(fd), "", 1, at);
+		return 0;
+	}
 	if (offset + length > MEMORY_PAGES * page_bytes())
 		return -ENOSPC;
 	if (offset + length > file->size)
@@ -335,6 +341,13 @@ static long memory_munmap(uintptr_t address, size_t length)
 	return 0;
 }
 
+/* The process is alone. */
+static long memory_file_lock(int fd, int command, struct flock *lock)
+{
+	(void)fd, (void)command, (void)lock;
+	return 0;
+}
+
 void memory_disk_enter(struct memory_disk *disk)
 {
 	host.disk = disk;
@@ -355,6 +368,7 @@ void memory_disk_enter(struct memory_disk *disk)
 	vmsi_host.attribute = memory_attribute;
 	vmsi_host.set_attribute = memory_set_attribute;
 	vmsi_host.birth_time = memory_birth_time;
+	vmsi_host.file_lock = memory_file_lock;
 }
 
 void memory_disk_leave(void)

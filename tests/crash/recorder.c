@@ -2,6 +2,7 @@
 #include "recorder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,9 +213,15 @@ static long record_fallocate(int fd, int mode, uint64_t offset, uint64_t length)
 {
 	const long error = recorder.real.fallocate(fd, mode, offset, length);
 
-	if (!error)
+	if (error)
+		return error;
+	if (!(mode & FALLOC_FL_PUNCH_HOLE))
 		note_size(fd);
-	return error;
+	else if (file_of(fd) >= 0)
+		note((struct operation){ .kind = OPERATION_WRITE,
+					 .file = file_of(fd), .offset = offset,
+					 .length = (size_t)length }, NULL);
+	return 0;
 }
 
 static long record_set_attribute(int fd, const char *name, const void *value,

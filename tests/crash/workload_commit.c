@@ -9,6 +9,8 @@
 
 #include <vmspace/file.h>
 
+#include "file/atomic_state.h"
+#include "file/file.h"
 #include "host/host.h"
 #include "recorder.h"
 #include "workload.h"
@@ -265,6 +267,9 @@ static void open_file(void)
 		must(run.file || !*vms_file_journal_problem(),
 		     vms_file_journal_problem());
 	}
+	/* So that it is full now and then, and gives space back. */
+	if (chance(50))
+		run.file->atomic->journal.limit = (uint64_t)1 << 20;
 	fail_calls();
 }
 

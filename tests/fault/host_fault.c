@@ -424,6 +424,8 @@ void fault_install(void)
 		.limit = fault_real.limit,
 		.getpid = fault_real.getpid,
 		.position = fault_real.position,
+		.next_data = fault_real.next_data,
+		.set_owner = fault_real.set_owner,
 		.yield = fault_real.yield,
 		.clock = fault_real.clock,
 		.nanosleep = fault_real.nanosleep,

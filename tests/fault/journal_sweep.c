@@ -316,10 +316,13 @@ static void every_host_call_is_failed(void **state)
 							.which = which };
 			/* Calls that are interrupted are made again. */
 			run.plan.errors[CALL_FTRUNCATE] = -EIO;
-			/* A file whose identity is gone is another one. */
+			/* A journal that is in use is refused with a problem. */
+			run.plan.errors[CALL_FILE_LOCK] = -ENOLCK;
+			/* A file whose identity is gone is another one, and misses no journal. */
 			if (scenario->arrange == left) {
 				run.plan.errors[CALL_ATTRIBUTE] = -EIO;
 				run.plan.errors[CALL_BIRTH_TIME] = -EIO;
+				run.plan.errors[CALL_OPEN_FILE] = -EIO;
 			}
 			do {
 				run.plan.n++;

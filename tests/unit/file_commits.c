@@ -2,42 +2,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "file_fixture.h"
+#include "commit_fixture.h"
+#include "file/atomic_state.h"
+#include "file/file.h"
 #include "host/host.h"
 
 /* What the calls on commits answer, and what they cost. */
-
-#define TELLING (VMS_FILE_ATOMIC | VMS_FILE_TELLS | VMS_FILE_CREATE)
-#define PAGES 64
-
-static vms_file *open_pages(const char *path, unsigned flags)
-{
-	vms_file *file = must_open(path, flags, PAGES * page_bytes());
-
-	if (vms_file_size(file) == 0) {
-		worked(vms_file_resize(file, PAGES * page_bytes()));
-		worked(vms_file_commit(file));
-	}
-	return file;
-}
-
-static void store(vms_file *file, uint64_t page, char byte)
-{
-	const uint64_t offset = page * page_bytes();
-
-	worked(vms_file_will_write(file, offset, 1));
-	*(char *)vms_file_at(file, offset, 1) = byte;
-}
-
-static char home_byte(const char *path, uint64_t page)
-{
-	char byte = 0;
-	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-	assert_int_equal(pread(fd, &byte, 1, (off_t)(page * page_bytes())), 1);
-	assert_int_equal(close(fd), 0);
-	return byte;
-}
 
 static void only_atomic_files_commit(void **state)
 {
@@ -303,6 +273,63 @@ static void what_is_beyond_the_limit_is_in_the_journal(void **state)
 	worked(vms_file_close(file));
 }
 
+#define MANY_PAGES ((uint64_t)1024)
+
+static void write_each(vms_file *file, char byte)
+{
+	for (uint64_t i = 0; i < MANY_PAGES; i++)
+		store(file, i, byte);
+}
+
+/* A store into a page that the journal shows, when the commit has taken that. */
+static long store_meanwhile(int fd)
+{
+	static bool is_storing;
+
+	if (!is_storing) {
+		is_storing = true;
+		vms_file_begin_update(shared);
+		store(shared, MANY_PAGES / 2, 'c');
+		vms_file_end_update(shared);
+		is_storing = false;
+	}
+	return real.fdatasync(fd);
+}
+
+/* The journal becomes smaller after a large commit; what is not committed yet stays. */
+static void a_smaller_journal_takes_no_stores(void **state)
+{
+	const struct place *place = *state;
+	const struct vms_file_options options = {
+		.struct_size = sizeof(options),
+		.flags = TELLING,
+		.maximum = MANY_PAGES * page_bytes(),
+		.dirty_limit = 4 * page_bytes(),
+	};
+	const char *middle;
+
+	shared = vms_file_open(place->path, &options);
+	assert_non_null(shared);
+	shared->atomic->journal.limit = (uint64_t)1 << 20;
+	worked(vms_file_resize(shared, MANY_PAGES * page_bytes()));
+	write_each(shared, 'a');
+	worked(vms_file_commit(shared));
+	write_each(shared, 'b');
+	real = vmsi_host;
+	vmsi_host.fdatasync = store_meanwhile;
+	worked(vms_file_commit(shared));
+	vmsi_host = real;
+	assert_true(shared->atomic->journal.allocated <= (uint64_t)2 << 20);
+	middle = vms_file_at(shared, MANY_PAGES / 2 * page_bytes(), 1);
+	assert_int_equal(*middle, 'c');
+	assert_int_equal(home_byte(place->path, MANY_PAGES / 2), 'b');
+	write_each(shared, 'd');
+	assert_int_equal(*middle, 'd');
+	worked(vms_file_commit(shared));
+	assert_int_equal(home_byte(place->path, MANY_PAGES / 2), 'd');
+	worked(vms_file_close(shared));
+}
+
 /* The child's close must not take back what its parent has in the journal. */
 static void a_child_leaves_the_journal_to_its_parent(void **state)
 {
@@ -332,6 +359,7 @@ int main(void)
 		file_test(threads_share_a_sync),
 		file_test(a_scan_that_ends_early_loses_nothing),
 		file_test(what_is_beyond_the_limit_is_in_the_journal),
+		file_test(a_smaller_journal_takes_no_stores),
 		file_test(a_child_leaves_the_journal_to_its_parent),
 	};
 

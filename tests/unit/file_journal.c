@@ -152,7 +152,7 @@ static void a_checkpoint_begins_again(void **state)
 	assert_int_equal(vmsi_journal_close(&run.journal), 0);
 }
 
-static void a_large_journal_is_cut(void **state)
+static void a_large_journal_gives_space_back(void **state)
 {
 	struct stat status;
 
@@ -167,7 +167,11 @@ static void a_large_journal_is_cut(void **state)
 	assert_true(vmsi_journal_is_full(&run.journal));
 	assert_int_equal(vmsi_journal_checkpoint(&run.journal), 0);
 	assert_int_equal(stat(run.journal_path, &status), 0);
-	assert_int_equal(status.st_size, 1 << 20);
+	assert_true(status.st_blocks * 512 <= 1 << 20);
+	assert_int_equal(run.journal.allocated, 1 << 20);
+	/* What was given back is taken again. */
+	for (int i = 0; i < 200; i++)
+		commit(0, (uint8_t)i, run.page);
 	assert_int_equal(vmsi_journal_close(&run.journal), 0);
 }
 
@@ -282,7 +286,7 @@ int main(void)
 		CASE(spilled_images_come_home),
 		CASE(what_cannot_be_is_not_written),
 		CASE(a_checkpoint_begins_again),
-		CASE(a_large_journal_is_cut),
+		CASE(a_large_journal_gives_space_back),
 		CASE(a_reader_gets_the_commits),
 		CASE(a_commit_of_one_page_is_one_write_and_one_sync),
 	};

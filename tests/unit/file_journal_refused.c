@@ -170,6 +170,91 @@ static void a_journal_of_an_earlier_state_is_refused(void **state)
 	free(old);
 }
 
+/* The machine stopped before the header, or it was put in the journal's place. */
+static void bytes_behind_no_header_are_refused(void **state)
+{
+	const char bytes[] = "data of another program";
+
+	(void)state;
+	assert_int_equal(close(open(run.journal_path, O_CREAT | O_RDWR, 0600)), 0);
+	damage((off_t)16 * (off_t)run.page + 5, bytes, sizeof(bytes));
+	damage((off_t)32 * (off_t)run.page, "", 1);
+	expect_refused(-EBADMSG, "not a journal");
+}
+
+/* A hole costs whoever makes it nothing, and is not to cost more here. */
+static void a_journal_longer_than_any_disk_is_no_work(void **state)
+{
+	(void)state;
+	leave_two_commits();
+	if (truncate(run.journal_path, (off_t)1 << 43) != 0)
+		skip();
+	assert_int_equal(open_journal(VMSI_JOURNAL_WRITE), 0);
+	expect_page(1, 2);
+	assert_int_equal(vmsi_journal_close(&run.journal), 0);
+}
+
+static void a_file_in_use_needs_its_journal(void **state)
+{
+	(void)state;
+	if (!keeps_attributes())
+		skip();
+	leave_two_commits();
+	assert_int_equal(rename(run.journal_path, run.elsewhere), 0);
+	assert_int_equal(open_journal(VMSI_JOURNAL_WRITE), -ESTALE);
+	assert_non_null(strstr(run.problem, "its journal is not here"));
+	assert_int_equal(access(run.journal_path, F_OK), -1);
+	assert_int_equal(open_journal(VMSI_JOURNAL_READ), -ESTALE);
+	expect_home_size(0);
+	assert_int_equal(rename(run.elsewhere, run.journal_path), 0);
+	must_open();
+	expect_page(1, 2);
+	assert_int_equal(vmsi_journal_close(&run.journal), 0);
+	/* Closed, it needs none. */
+	must_open();
+	assert_int_equal(vmsi_journal_close(&run.journal), 0);
+	assert_int_equal(open_journal(VMSI_JOURNAL_READ), 0);
+	assert_int_equal(vmsi_journal_close(&run.journal), 0);
+}
+
+/* A copy of a closed file is put in its place, with its attributes, when it is in use. */
+static void a_file_of_an_earlier_state_is_refused(void **state)
+{
+	char closed[256];
+	ssize_t size;
+
+	(void)state;
+	if (!keeps_attributes())
+		skip();
+	must_open();
+	assert_int_equal(vmsi_journal_close(&run.journal), 0);
+	size = fgetxattr(run.home, "user.vmspace", closed, sizeof(closed));
+	assert_true(size > 0);
+	leave_two_commits();
+	assert_int_equal(fsetxattr(run.home, "user.vmspace", closed, (size_t)size,
+				   0), 0);
+	expect_refused(-ESTALE, "earlier state than the journal");
+}
+
+static void a_journal_in_use_is_refused(void **state)
+{
+	struct vmsi_journal other;
+	const int home = open(run.elsewhere, O_RDWR | O_CREAT, 0600);
+
+	(void)state;
+	must_open();
+	assert_int_equal(vmsi_journal_open(&other, home, run.journal_path,
+					   VMSI_JOURNAL_WRITE, &run.problem),
+			 -EBUSY);
+	assert_int_equal(access(run.journal_path, F_OK), 0);
+	assert_int_equal(vmsi_journal_close(&run.journal), 0);
+	assert_int_equal(vmsi_journal_open(&other, home, run.journal_path,
+					   VMSI_JOURNAL_WRITE, &run.problem), 0);
+	assert_int_equal(vmsi_journal_close(&other), 0);
+	assert_int_equal(close(home), 0);
+	assert_int_equal(unlink(run.elsewhere), 0);
+}
+
 /* --- what nobody but a forger can write ---------------------------------------------------------- */
 
 /* Change the first record and make its check right again. */
@@ -279,6 +364,11 @@ int main(void)
 		CASE(a_damaged_header_is_refused),
 		CASE(the_journal_of_another_file_is_refused),
 		CASE(a_journal_of_an_earlier_state_is_refused),
+		CASE(bytes_behind_no_header_are_refused),
+		CASE(a_journal_longer_than_any_disk_is_no_work),
+		CASE(a_file_in_use_needs_its_journal),
+		CASE(a_file_of_an_earlier_state_is_refused),
+		CASE(a_journal_in_use_is_refused),
 		CASE(a_page_beyond_the_end_is_refused),
 		CASE(the_largest_page_is_refused),
 		CASE(a_size_past_all_is_refused),

@@ -26,7 +26,7 @@
 #define PAGES 8
 
 static struct {
-	char directory[64], home_path[80], journal_path[80];
+	char directory[64], home_path[80], journal_path[80], elsewhere[80];
 	int home;
 	size_t page;
 	struct vmsi_journal journal;
@@ -46,6 +46,8 @@ static inline int set_up(void **state)
 	(void)snprintf(run.home_path, sizeof(run.home_path), "%s/home",
 		       run.directory);
 	(void)snprintf(run.journal_path, sizeof(run.journal_path), "%s/journal",
+		       run.directory);
+	(void)snprintf(run.elsewhere, sizeof(run.elsewhere), "%s/elsewhere",
 		       run.directory);
 	run.home = open(run.home_path, O_RDWR | O_CREAT, 0600);
 	assert_true(run.home >= 0);

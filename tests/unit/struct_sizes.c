@@ -15,10 +15,13 @@
 #include <vmspace/list.h>
 #include <vmspace/process.h>
 #include <vmspace/ring.h>
+#include <vmspace/share.h>
+
+#include "base/versioned.h"
 
 /*
  * A program newer than the library passes each public struct, in sizes that no
- * release has had.
+ * release has had; one of the first release passes less of some.
  */
 
 #define REST 24
@@ -71,6 +74,23 @@ static bool opens_ring(const void *options)
 	return ring && vms_ring_close(ring) == 0;
 }
 
+static bool makes_share(const void *options)
+{
+	vms_share *made = vms_share_create(NULL, 1, 4096, options);
+
+	return made && vms_share_close(made) == 0;
+}
+
+/* What the test has opened to attach to. */
+static vms_share *share;
+
+static bool attaches_to_share(const void *options)
+{
+	vms_share *other = vms_share_attach(vms_share_fd(share), options);
+
+	return other && vms_share_close(other) == 0;
+}
+
 static void refuses_options(open_with *opens, void *options, size_t size,
 			    int error)
 {
@@ -80,7 +100,7 @@ static void refuses_options(open_with *opens, void *options, size_t size,
 	assert_int_equal(errno, error);
 }
 
-static void try_options(open_with *opens, void *options, size_t known)
+static void try_options(open_with *opens, void *options, size_t known, size_t first)
 {
 	const size_t newer = known + REST;
 	char *rest = (char *)options + known;
@@ -89,28 +109,33 @@ static void try_options(open_with *opens, void *options, size_t known)
 	assert_true(opens(options));
 	memcpy(options, &known, sizeof(known));
 	assert_true(opens(options));
+	memcpy(options, &first, sizeof(first));
+	assert_true(opens(options));
 	rest[REST - 1] = 1;
 	assert_true(opens(options));
 	refuses_options(opens, options, newer, E2BIG);
 	refuses_options(opens, options, SIZE_MAX, E2BIG);
-	refuses_options(opens, options, known - 1, EINVAL);
+	refuses_options(opens, options, first - 1, EINVAL);
 	refuses_options(opens, options, 0, EINVAL);
 }
 
-#define TRY_OPTIONS(opens, type)                                    \
-	do {                                                        \
-		NEWER(type) options = { 0 };                        \
-		try_options(opens, &options, sizeof(options.known)); \
+#define TRY_OPTIONS(opens, type, first)                                     \
+	do {                                                                \
+		NEWER(type) options = { 0 };                                \
+		try_options(opens, &options, sizeof(options.known), first); \
 	} while (0)
 
 static void options_may_be_newer(void **state)
 {
 	(void)state;
-	TRY_OPTIONS(opens_space, vms_space_options);
-	TRY_OPTIONS(opens_buffer, vms_buffer_options);
-	TRY_OPTIONS(opens_heap, vms_heap_options);
-	TRY_OPTIONS(opens_budget, vms_budget_options);
-	TRY_OPTIONS(opens_ring, vms_ring_options);
+	TRY_OPTIONS(opens_space, vms_space_options, VMSI_FIRST_SPACE_OPTIONS);
+	TRY_OPTIONS(opens_buffer, vms_buffer_options, VMSI_FIRST_BUFFER_OPTIONS);
+	TRY_OPTIONS(opens_heap, vms_heap_options, VMSI_FIRST_HEAP_OPTIONS);
+	TRY_OPTIONS(opens_budget, vms_budget_options, VMSI_FIRST_BUDGET_OPTIONS);
+	TRY_OPTIONS(makes_share, vms_share_options, VMSI_FIRST_SHARE_OPTIONS);
+	TRY_OPTIONS(attaches_to_share, vms_share_options,
+		    VMSI_FIRST_SHARE_OPTIONS);
+	TRY_OPTIONS(opens_ring, vms_ring_options, VMSI_FIRST_RING_OPTIONS);
 }
 
 /* Read figures of what the test has opened: 0 or more, or -1. */
@@ -145,6 +170,11 @@ static int get_budget(void *figures)
 static int get_ring(void *figures)
 {
 	return vms_ring_get_stats(ring, figures);
+}
+
+static int get_share(void *figures)
+{
+	return vms_share_get_stats(share, figures);
 }
 
 static int get_mapping(void *figures)
@@ -211,6 +241,7 @@ static void figures_may_be_newer(void **state)
 	TRY_FIGURES(get_buffer, vms_buffer_stats);
 	TRY_FIGURES(get_heap, vms_heap_stats);
 	TRY_FIGURES(get_budget, vms_budget_stats);
+	TRY_FIGURES(get_share, vms_share_stats);
 	TRY_FIGURES(get_ring, vms_ring_stats);
 }
 
@@ -221,7 +252,8 @@ static int open_all(void **state)
 	heap = vms_heap_open(NULL);
 	budget = vms_budget_open(NULL);
 	ring = vms_ring_create(NULL, VMS_RING_SPSC, 1, NULL);
-	return space && heap && budget && ring &&
+	share = vms_share_create(NULL, 4096, 8192, NULL);
+	return space && heap && budget && share && ring &&
 		vms_mmap(space, NULL, 4096, PROT_READ,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED &&
 		vms_buffer_init(&buffer, 4096, NULL) == 0 &&
@@ -233,13 +265,15 @@ static int close_all(void **state)
 	(void)state;
 	vms_heap_close(heap);
 	return vms_buffer_free(&buffer) || vms_space_close(space) ||
-		vms_budget_close(budget) || vms_ring_close(ring) ? -1 : 0;
+		vms_budget_close(budget) || vms_share_close(share) ||
+		vms_ring_close(ring) ? -1 : 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(options_may_be_newer),
+		cmocka_unit_test_setup_teardown(options_may_be_newer, open_all,
+						close_all),
 		cmocka_unit_test_setup_teardown(figures_may_be_newer, open_all,
 						close_all),
 	};
