@@ -108,11 +108,36 @@ static bool was_killed(pid_t child)
 	return !WIFEXITED(status);
 }
 
+/* How many records there are to be seen. */
+static uint32_t shown(vms_ring *ring)
+{
+	struct vms_ring_record records[2 * ROUNDS];
+	ssize_t count = vms_ring_peek(ring, records, 2 * ROUNDS);
+
+	assert_true(count >= 0);
+	return (uint32_t)count;
+}
+
+/* All of the ring can be used again, several times. */
+static void must_go_round(vms_ring *producer, vms_ring *consumer)
+{
+	const size_t most = stats_of(producer).record_most;
+
+	for (uint64_t i = 0; i < 3 * stats_of(producer).capacity / 64; i++) {
+		assert_true(put(producer, i, 40));
+		must_get(consumer, i, 40);
+	}
+	assert_true(put(producer, 9, most));
+	must_get(consumer, 9, most);
+	must_be_empty(consumer);
+}
+
 /* All that the child said it committed, and maybe one more, then what comes after. */
-static void must_get_what_was_committed(vms_ring *ring, uint32_t producer, uint32_t committed)
+static void must_get_what_was_committed(vms_ring *ring, uint32_t producer,
+					uint32_t committed, uint32_t next,
+					uint32_t least)
 {
 	struct vms_ring_record record;
-	uint32_t next = 0;
 	struct body body;
 
 	for (;;) {
@@ -126,16 +151,36 @@ static void must_get_what_was_committed(vms_ring *ring, uint32_t producer, uint3
 	}
 	assert_int_equal(body.producer, 0);
 	assert_true(next == committed || next == committed + 1);
+	assert_true(next >= least);
+}
+
+/* When the consumer meets the claim of the dead: before another one produces, or after. */
+enum meeting { MEETS_BEFORE, MEETS_AFTER };
+
+/* Release all there is, behind what was skipped; return how many records. */
+static uint32_t meet_the_dead(vms_ring *ring, uint32_t producer)
+{
+	struct vms_ring_record record;
+	uint32_t next = 0;
+
+	while (vms_ring_wait(ring, 3000000) == 0) {
+		assert_int_equal(vms_ring_peek(ring, &record, 1), 1);
+		assert_int_equal(must_be_record(&record).producer, producer);
+		assert_int_equal(must_be_record(&record).number, next++);
+		assert_int_equal(vms_ring_release(ring, &record), 0);
+	}
+	return next;
 }
 
 /* A broadcast consumer misses nothing here, since so little is written. */
-static void producers_die(enum vms_ring_kind kind)
+static void producers_die(enum vms_ring_kind kind, enum meeting meeting)
 {
 	bool killed = true;
 
 	for (unsigned steps = 1; killed; steps++) {
 		vms_ring *consumer = must_create(kind, CAPACITY, VMS_RING_CONSUMER);
 		vms_ring *other;
+		uint32_t met, least;
 		pid_t child;
 
 		assert_true(steps < STEPS_MOST);
@@ -144,13 +189,16 @@ static void producers_die(enum vms_ring_kind kind)
 		if (child == 0)
 			produce_and_die(vms_ring_fd(consumer), 1, steps);
 		killed = was_killed(child);
+		/* What was seen once is not written over by who produces next. */
+		met = meeting == MEETS_BEFORE ? meet_the_dead(consumer, 1) : 0;
+		least = met + shown(consumer);
 		other = must_attach(consumer, VMS_RING_PRODUCER);
 		assert_true(put_record(other, 0, steps, 0));
-		must_get_what_was_committed(consumer, 1, atomic_load(&told->committed[1]));
+		must_get_what_was_committed(consumer, 1,
+					    atomic_load(&told->committed[1]), met,
+					    least);
 		must_be_empty(consumer);
-		/* All of the ring can be used again. */
-		assert_true(put(other, 9, stats_of(other).record_most));
-		must_get(consumer, 9, stats_of(other).record_most);
+		must_go_round(other, consumer);
 		must_close(other);
 		must_close(consumer);
 	}
@@ -159,9 +207,11 @@ static void producers_die(enum vms_ring_kind kind)
 static void producers_die_at_each_step(void **state)
 {
 	(void)state;
-	producers_die(VMS_RING_SPSC);
-	producers_die(VMS_RING_MPSC);
-	producers_die(VMS_RING_BROADCAST);
+	producers_die(VMS_RING_SPSC, MEETS_AFTER);
+	producers_die(VMS_RING_SPSC, MEETS_BEFORE);
+	producers_die(VMS_RING_MPSC, MEETS_AFTER);
+	producers_die(VMS_RING_MPSC, MEETS_BEFORE);
+	producers_die(VMS_RING_BROADCAST, MEETS_AFTER);
 }
 
 static void consume_and_die(int fd, unsigned steps)
@@ -224,6 +274,7 @@ static void consumers_die(enum vms_ring_kind kind)
 		}
 		must_be_empty(other);
 		assert_int_equal(stats_of(other).used, 0);
+		must_go_round(producer, other);
 		must_close(other);
 		must_close(producer);
 	}
