@@ -164,13 +164,16 @@ int vms_share_close(vms_share *share);
 
 /*
  * The descriptor, which stays the share's: to be sent to others (SCM_RIGHTS), or
- * duplicated to be inherited (it is close-on-exec). Never fails.
+ * duplicated to be inherited (it is close-on-exec). Never fails. A duplicate speaks for
+ * this process as long as it is open, wherever it is: what this process uses cannot be
+ * shrunk, and its death is not found out. So who gets one closes it when it has attached.
  */
 int vms_share_fd(const vms_share *share);
 
 /*
  * A new descriptor of the share for reading only, which is the caller's: for those who
- * are to attach with VMS_SHARE_READ_ONLY. See vms_share_forbid_writers.
+ * are to attach with VMS_SHARE_READ_ONLY. That keeps out nobody who wants to write: memory
+ * that has no path can be opened again by /proc/self/fd. vms_share_forbid_writers does.
  *
  * Returns it; -1 with errno set on failure: EMFILE, ENFILE; EACCES for a file that is
  * not the caller's; ENOENT where /proc is not mounted.
@@ -183,7 +186,8 @@ int vms_share_read_only_fd(const vms_share *share);
  * (F_SEAL_FUTURE_WRITE, Linux 5.1).
  *
  * Returns 0; -1 with errno set on failure: EPERM for a share with a path, one that is
- * attached read-only, or whose descriptor others have sealed against seals.
+ * attached read-only, or whose descriptor others have sealed against seals; EINVAL
+ * before Linux 5.1.
  * Thread-safe.
  */
 int vms_share_forbid_writers(vms_share *share);
@@ -221,7 +225,8 @@ void *vms_share_at(vms_share *share, uint64_t offset, size_t length);
  *   ENOMEM  the memory cgroup has no such headroom; memory.
  *   EFBIG   it would pass the maximum.
  *   EPERM   it is attached read-only.
- *   EAGAIN  it is being shrunk by another process at this moment.
+ *   EAGAIN  it is being shrunk by another process at this moment; by vms_share_extend:
+ *           others change the size all the time.
  *   EBADF   as vms_share_at.
  * Thread-safe, in all processes at once.
  */

@@ -29,7 +29,7 @@ extern "C" {
  *
  * timeout: nanoseconds from now, UINT64_MAX: for ever. A signal does not end a wait.
  * Each call answers, besides what is told there, with errno:
- *   EINVAL  the lock does not lie in the share, or is not aligned to its size.
+ *   EINVAL  the lock does not lie in the share, or is not aligned to 4 bytes.
  *   EPERM   the share is attached read-only.
  *   EBADF   as vms_share_at, in a forked child.
  *   EAGAIN  VMS_SHARE_OWNERS processes use locks of the share already.

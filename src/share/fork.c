@@ -61,10 +61,12 @@ static void after_fork_in_parent(void)
 /* The child's description gets the number that the program knows. */
 static void become_child(struct vms_share *share)
 {
-	if (share->child_fd >= 0) {
-		(void)vmsi_host.replace(share->child_fd, share->fd);
+	const bool has_own = share->child_fd >= 0 &&
+		vmsi_host.replace(share->child_fd, share->fd) >= 0;
+
+	if (share->child_fd >= 0)
 		(void)vmsi_host.close(share->child_fd);
-	} else if (share->fd >= 0) {
+	if (!has_own && share->fd >= 0) {
 		(void)vmsi_host.close(share->fd);
 		share->fd = -1;
 		atomic_store(&share->is_orphan, true);

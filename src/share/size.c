@@ -82,9 +82,19 @@ static int use_up_to(struct vms_share *share, uint64_t size)
 	return error;
 }
 
+/* The end of a lock can always be let go of: the kernel needs no memory for it. */
+static void use_down_to(struct vms_share *share, uint64_t size)
+{
+	if (size >= atomic_load(&share->used))
+		return;
+	atomic_store(&share->used, size);
+	(void)vmsi_uses_let_go(share->fd, size, share->maximum);
+}
+
 static int take_space_up_to(struct vms_share *share, uint64_t size)
 {
 	const uint64_t now = vmsi_share_size(share);
+	const uint64_t used = atomic_load(&share->used);
 	int error;
 
 	if (size > share->maximum)
@@ -96,8 +106,11 @@ static int take_space_up_to(struct vms_share *share, uint64_t size)
 	error = use_up_to(share, size);
 	if (error || size <= now)
 		return error;
-	return vmsi_share_take_space(share->fd, vmsi_share_head_bytes() + now,
-				     size - now);
+	error = vmsi_share_take_space(share->fd, vmsi_share_head_bytes() + now,
+				      size - now);
+	if (error)
+		use_down_to(share, used);
+	return error;
 }
 
 int vmsi_share_grow_to(struct vms_share *share, uint64_t size)
@@ -105,7 +118,7 @@ int vmsi_share_grow_to(struct vms_share *share, uint64_t size)
 	uint64_t now = atomic_load(&share->head->size);
 	int error;
 
-	if (size <= vmsi_share_size(share))
+	if (size <= vmsi_share_size(share) && vmsi_share_reads(share))
 		return 0;
 	error = take_space_up_to(share, size);
 	while (!error && now < size &&
@@ -124,13 +137,19 @@ int vms_share_grow(vms_share *share, uint64_t size)
 	return vmsi_status(error);
 }
 
+#define TRIES 1000
+
 static int extend(struct vms_share *share, uint64_t length, uint64_t *offset)
 {
 	uint64_t now = vmsi_share_size(share);
 	uint64_t size;
+	int tries = 0;
 	int error;
 
 	do {
+		/* Nobody keeps on changing it for so long but to keep others busy. */
+		if (++tries > TRIES)
+			return -EAGAIN;
 		if (__builtin_add_overflow(now, length, &size))
 			return -EFBIG;
 		error = take_space_up_to(share, size);
@@ -163,8 +182,8 @@ static int use(struct vms_share *share, uint64_t size)
 		return -EBADF;
 	if (size >= used)
 		return use_up_to(share, vmsi_min(size, share->maximum));
-	atomic_store(&share->used, size);
-	return vmsi_uses_let_go(share->fd, size, share->maximum);
+	use_down_to(share, size);
+	return 0;
 }
 
 int vms_share_use(vms_share *share, uint64_t size)
@@ -228,9 +247,15 @@ static int shrink(struct vms_share *share, uint64_t size)
 	if (error)
 		return error == -EAGAIN ? -EBUSY : error;
 	error = shrink_alone(share, size);
-	/* Back to what this process has used before. */
-	(void)vmsi_uses_take(share->fd, size, used);
-	(void)vmsi_uses_let_go(share->fd, vmsi_max(size, used), share->maximum);
+	/*
+	 * Back to what this process has used before. Where the kernel has no memory for
+	 * that, the process uses less: others must not be kept out.
+	 */
+	if (vmsi_uses_take(share->fd, size, used) != 0)
+		use_down_to(share, size);
+	(void)vmsi_uses_let_go(share->fd,
+			       vmsi_max(size, atomic_load(&share->used)),
+			       share->maximum);
 	return error;
 }
 
