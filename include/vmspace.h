@@ -17,7 +17,11 @@
 #include <vmspace/heap.h>
 #include <vmspace/list.h>
 #include <vmspace/mapping.h>
+#include <vmspace/offset.h>
 #include <vmspace/process.h>
+#include <vmspace/ring.h>
+#include <vmspace/share.h>
+#include <vmspace/share_lock.h>
 #include <vmspace/space.h>
 #include <vmspace/stacks.h>
 #include <vmspace/vec.h>

@@ -106,6 +106,12 @@ struct vms_space_options {
 	 */
 	const void *near;
 	size_t reach;
+	/*
+	 * Where the space is to begin, a multiple of the page size: it lies there or
+	 * the call fails with EEXIST. Not together with near. NULL: anywhere, on a
+	 * boundary of huge pages.
+	 */
+	void *address;
 };
 
 /* The longest name of a space or a mapping, in bytes, without the final 0. */
@@ -142,9 +148,11 @@ struct vms_space_options {
  * vms_space_close(); NULL with errno set on failure:
  *   EINVAL  size is 0 or cannot be rounded up; struct_size is too small;
  *           an unknown policy, placement or flag; a name that is too long;
- *           only one of near and reach.
+ *           only one of near and reach, or both and an address; an address that
+ *           is no multiple of a page.
  *   E2BIG   options that the library does not know are not zero, as told
  *           above.
+ *   EEXIST  the options have an address, and something is mapped in its range.
  *   ENOMEM  no range of that size is free, RLIMIT_AS would be passed, the
  *           map-count limit is reached, or there is no memory for the
  *           space's own records.

@@ -19,6 +19,7 @@ enum vmsi_lock_rank {
 	VMSI_RANK_FILE_SYNC = 13, /* of who makes a mapped file durable */
 	VMSI_RANK_STACKS = 14,   /* a pool of stacks: what is made, and collecting */
 	VMSI_RANK_CODE = 14,     /* a pool of code: its chunks, blocks, names */
+	VMSI_RANK_SHARE = 14,    /* a share: what this process uses, and its size */
 	VMSI_RANK_AGES = 15,     /* a heap: retained memory, see struct vmsi_ages */
 	VMSI_RANK_AHEAD = 16,    /* a heap: what runs have committed ahead */
 	VMSI_RANK_SPACE = 20,    /* a space: its map, ledger, objects, handles */

@@ -35,6 +35,10 @@
 	VMSI_SIZE_UP_TO(struct vms_buffer_options, budget)
 #define VMSI_FIRST_BUFFER_STATS \
 	VMSI_SIZE_UP_TO(struct vms_buffer_stats, moves)
+#define VMSI_FIRST_SHARE_OPTIONS \
+	VMSI_SIZE_UP_TO(struct vms_share_options, largest)
+#define VMSI_FIRST_SHARE_STATS \
+	VMSI_SIZE_UP_TO(struct vms_share_stats, sealed)
 #define VMSI_FIRST_FILE_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_file_options, dirty_limit)
 #define VMSI_FIRST_FILE_STATS \
@@ -55,6 +59,10 @@
 	VMSI_SIZE_UP_TO(struct vms_budget_options, flags)
 #define VMSI_FIRST_BUDGET_STATS \
 	VMSI_SIZE_UP_TO(struct vms_budget_stats, processes)
+#define VMSI_FIRST_RING_OPTIONS \
+	VMSI_SIZE_UP_TO(struct vms_ring_options, event_fd)
+#define VMSI_FIRST_RING_STATS \
+	VMSI_SIZE_UP_TO(struct vms_ring_stats, attached)
 #define VMSI_FIRST_GROUP_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_group_options, context)
 #define VMSI_FIRST_GROUP_STATS \

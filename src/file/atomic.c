@@ -9,7 +9,6 @@
 #include "file/atomic_state.h"
 #include "file/commit.h"
 #include "file/descriptor.h"
-#include "file/disk.h"
 #include "file/file.h"
 #include "file/journal_path.h"
 #include "file/inherit.h"
@@ -17,6 +16,7 @@
 #include "file/reader.h"
 #include "file/reading.h"
 #include "file/show.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 

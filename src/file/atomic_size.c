@@ -9,10 +9,10 @@
 #include "file/atomic_state.h"
 #include "file/base.h"
 #include "file/descriptor.h"
-#include "file/disk.h"
 #include "file/file.h"
 #include "file/show.h"
 #include "file/spill.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /*

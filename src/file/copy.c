@@ -4,8 +4,8 @@
 
 #include "file/alone.h"
 #include "file/descriptor.h"
-#include "file/disk.h"
 #include "file/gather.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "file/gather.h"
+#include "host/disk.h"
 
 #include <errno.h>
 #include <string.h>
@@ -8,8 +9,8 @@
 #include "file/appenders.h"
 #include "file/base.h"
 #include "file/descriptor.h"
-#include "file/disk.h"
 #include "file/grow.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 

@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "file/disk.h"
 #include "file/journal_inside.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 

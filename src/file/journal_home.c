@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "file/disk.h"
 #include "file/journal_inside.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* Writing commits into the home file. */

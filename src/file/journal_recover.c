@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
-#include "file/disk.h"
 #include "file/journal_inside.h"
+#include "host/disk.h"
 
 /* Finding out what a journal has, after a crash or beside a writer that lives. */
 

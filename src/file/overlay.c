@@ -8,9 +8,9 @@
 #include "base/align.h"
 #include "file/atomic_state.h"
 #include "file/base.h"
-#include "file/disk.h"
 #include "file/file.h"
 #include "file/show.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 

@@ -6,9 +6,9 @@
 
 #include "file/atomic.h"
 #include "file/atomic_state.h"
-#include "file/disk.h"
 #include "file/file.h"
 #include "file/overlay.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* --- the latest commit ------------------------------------------------------------- */

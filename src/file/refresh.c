@@ -5,9 +5,9 @@
 #include "file/atomic_state.h"
 #include "file/base.h"
 #include "file/descriptor.h"
-#include "file/disk.h"
 #include "file/gather.h"
 #include "file/grow.h"
+#include "host/disk.h"
 #include "space/inside.h"
 
 /* Seeing what others have done to a file. */

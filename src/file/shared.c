@@ -7,9 +7,9 @@
 #include "file/appenders.h"
 #include "file/base.h"
 #include "file/descriptor.h"
-#include "file/disk.h"
 #include "file/grow.h"
 #include "file/write_error.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* The size of a shared file. See appenders.h for what other processes do meanwhile. */

@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 #include "file/atomic_state.h"
-#include "file/disk.h"
 #include "file/file.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* --- the canary ----------------------------------------------------------------------- */

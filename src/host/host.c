@@ -17,6 +17,7 @@
 #include "host/files.h"
 #include "host/raw.h"
 #include "host/shadow.h"
+#include "host/wake.h"
 #include "text/number.h"
 
 #ifndef SYS_mseal
@@ -366,6 +367,10 @@ struct vmsi_host_calls vmsi_host = {
 	.seals = host_seals,
 	.file_lock = host_file_lock,
 	.reopen = host_reopen,
+	.futex_wait = vmsi_host_futex_wait,
+	.futex_wake = vmsi_host_futex_wake,
+	.eventfd = vmsi_host_eventfd,
+	.clock = vmsi_host_clock,
 	.getpid = host_getpid,
 	.yield = host_yield,
 	.nanosleep = host_nanosleep,

@@ -146,6 +146,16 @@ struct vmsi_host_calls {
 	 */
 	long (*reopen)(int fd);
 	long (*getpid)(void);
+	/*
+	 * futex(2), FUTEX_WAIT while *word is value, for at most so many nanoseconds,
+	 * and FUTEX_WAKE; the word may be shared between processes.
+	 */
+	long (*futex_wait)(const void *word, uint32_t value, uint64_t nanoseconds);
+	long (*futex_wake)(const void *word, int count);
+	/* eventfd2(2), close-on-exec and non-blocking. */
+	long (*eventfd)(void);
+	/* CLOCK_MONOTONIC, in nanoseconds: libc's, which makes no system call. */
+	uint64_t (*clock)(void);
 	/* sched_yield(2), and nanosleep(2) of less than a second. */
 	long (*yield)(void);
 	long (*nanosleep)(unsigned nanoseconds);

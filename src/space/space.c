@@ -34,13 +34,30 @@ static bool options_are_good(const struct vms_space_options *options)
 		  ~(VMS_SPACE_HUGETLB_EXACT | VMS_SPACE_MCL_FUTURE |
 		    VMS_SPACE_FILES_UNCHARGED)) &&
 		!options->near == !options->reach &&
+		!(options->near && options->address) &&
+		vmsi_is_aligned((uintptr_t)options->address, vmsi_page_size()) &&
 		(!options->name || strlen(options->name) <= VMS_NAME_MAX);
 }
 
 /* --- open ---------------------------------------------------------------------------- */
 
+static int reserve_at(struct vms_space *space, uintptr_t address, size_t size)
+{
+	struct vmsi_range range = { address, 0 };
+	long start;
+
+	if (!vmsi_add(address, size, &range.end))
+		return -ENOMEM;
+	start = vmsi_host.mmap(address, size, PROT_NONE,
+			       VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0);
+	if (start < 0)
+		return (int)start;
+	space->range = range;
+	return 0;
+}
+
 /* Reserve addresses on a boundary of huge pages, and give the rest back. */
-static int reserve_addresses(struct vms_space *space, size_t size)
+static int reserve_anywhere(struct vms_space *space, size_t size)
 {
 	const size_t huge = vmsi_huge_page_size();
 	size_t padded = size + huge;
@@ -62,6 +79,17 @@ static int reserve_addresses(struct vms_space *space, size_t size)
 		vmsi_host.munmap(start + size, high);
 	space->range = (struct vmsi_range){ start, start + size };
 	return 0;
+}
+
+static int reserve_addresses(struct vms_space *space, size_t size,
+			     const struct vms_space_options *options)
+{
+	if (options && options->address)
+		return reserve_at(space, (uintptr_t)options->address, size);
+	if (options && options->near)
+		return vmsi_reserve_near(size, (uintptr_t)options->near,
+					 options->reach, &space->range);
+	return reserve_anywhere(space, size);
 }
 
 static struct vms_space *make_record(void)
@@ -137,10 +165,7 @@ static int open_space(size_t size, const struct vms_space_options *options,
 		(void)vmsi_refuse(why_not(space, VMS_REFUSAL_HOST));
 		goto unwatch;
 	}
-	error = options && options->near ?
-		vmsi_reserve_near(size, (uintptr_t)options->near,
-				  options->reach, &space->range) :
-		reserve_addresses(space, size);
+	error = reserve_addresses(space, size, options);
 	if (error) {
 		/* MAP_NORESERVE: the host's overcommit is not the reason. */
 		(void)vmsi_refuse(size > vmsi_address_limit() ?

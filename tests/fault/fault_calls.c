@@ -62,6 +62,9 @@ static const struct {
 	[CALL_MAP_SHADOW_STACK] = { "map_shadow_stack", { ENOSYS, ENOMEM } },
 	[CALL_SHADOW_STACK_STATUS] = { "arch_prctl", { EINVAL, EINVAL } },
 	[CALL_MEMBARRIER] = { "membarrier", { ENOSYS, EPERM } },
+	[CALL_FUTEX_WAIT] = { "futex wait", { EINTR, EAGAIN } },
+	[CALL_FUTEX_WAKE] = { "futex wake", { EFAULT, EINVAL } },
+	[CALL_EVENTFD] = { "eventfd", { EMFILE, ENFILE } },
 };
 
 const char *fault_call_name(enum host_call call)

@@ -428,6 +428,7 @@ void fault_install(void)
 		.set_owner = fault_real.set_owner,
 		.seek = fault_real.seek,
 		.yield = fault_real.yield,
+		.clock = fault_real.clock,
 		.nanosleep = fault_real.nanosleep,
 		.pending_signals = fault_real.pending_signals,
 		.take_signal = fault_real.take_signal,

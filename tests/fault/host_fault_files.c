@@ -233,6 +233,29 @@ static long fail_membarrier(int command)
 	return error ? error : fault_real.membarrier(command);
 }
 
+/* Those that rings wait and wake by. */
+
+static long fail_futex_wait(const void *word, uint32_t value, uint64_t nanoseconds)
+{
+	long error = fault_decide(CALL_FUTEX_WAIT);
+
+	return error ? error : fault_real.futex_wait(word, value, nanoseconds);
+}
+
+static long fail_futex_wake(const void *word, int count)
+{
+	long error = fault_decide(CALL_FUTEX_WAKE);
+
+	return error ? error : fault_real.futex_wake(word, count);
+}
+
+static long fail_eventfd(void)
+{
+	long error = fault_decide(CALL_EVENTFD);
+
+	return error ? error : fault_real.eventfd();
+}
+
 void fault_install_files(struct vmsi_host_calls *calls)
 {
 	calls->memfd_create = fail_memfd_create;
@@ -267,4 +290,7 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->map_shadow_stack = fail_map_shadow_stack;
 	calls->shadow_stack_status = fail_shadow_stack_status;
 	calls->membarrier = fail_membarrier;
+	calls->futex_wait = fail_futex_wait;
+	calls->futex_wake = fail_futex_wake;
+	calls->eventfd = fail_eventfd;
 }

@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/versioned.h"
 #include "space_fixture.h"
 
 /* Opening and closing spaces, their options and what they say of themselves. */
@@ -41,6 +42,34 @@ static void the_defaults_are_as_the_header_says(void **state)
 	assert_true(stats.metadata > 0);
 }
 
+static void lies_where_it_is_asked_for(void **state)
+{
+	struct vms_space_options options = defaults();
+	const size_t room = (size_t)1 << 30;
+	/* Records are placed at the upper end of what is free. */
+	char *const free_place = mmap(NULL, room, PROT_NONE,
+				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+				      -1, 0);
+	vms_space *other;
+
+	(void)state;
+	options.address = free_place + bytes(1);
+	errno = 0;
+	assert_null(vms_space_open(bytes(8), &options));
+	assert_int_equal(errno, EEXIST);
+	assert_int_equal(munmap(free_place, room), 0);
+	other = vms_space_open(bytes(8), &options);
+	assert_non_null(other);
+	assert_ptr_equal(vms_space_base(other), options.address);
+	assert_int_equal(vms_space_size(other), bytes(8));
+	assert_int_equal(vms_space_close(other), 0);
+	options.address = free_place + 1;
+	expect_refused(&options);
+	options.address = (void *)(UINTPTR_MAX - bytes(4) + 1);
+	assert_null(vms_space_open(bytes(8), &options));
+	assert_int_equal(errno, ENOMEM);
+}
+
 static void options_are_taken(void **state)
 {
 	struct vms_space_options options = defaults();
@@ -72,7 +101,7 @@ static void bad_options_are_refused(void **state)
 	(void)state;
 	options.struct_size = 0;
 	expect_refused(&options);
-	options.struct_size = sizeof(options) - 1;
+	options.struct_size = VMSI_FIRST_SPACE_OPTIONS - 1;
 	expect_refused(&options);
 	options = defaults();
 	options.commit_policy = (enum vms_commit_policy)3;
@@ -387,6 +416,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_SPACE(the_defaults_are_as_the_header_says),
+		cmocka_unit_test(lies_where_it_is_asked_for),
 		cmocka_unit_test(options_are_taken),
 		cmocka_unit_test(bad_options_are_refused),
 		cmocka_unit_test(bad_sizes_are_refused),

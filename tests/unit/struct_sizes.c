@@ -15,11 +15,15 @@
 #include <vmspace/heap.h>
 #include <vmspace/list.h>
 #include <vmspace/process.h>
+#include <vmspace/ring.h>
+#include <vmspace/share.h>
 #include <vmspace/stacks.h>
+
+#include "base/versioned.h"
 
 /*
  * A program newer than the library passes each public struct, in sizes that no
- * release has had.
+ * release has had; one of the first release passes less of some.
  */
 
 #define REST 24
@@ -79,6 +83,30 @@ static bool opens_stacks(const void *options)
 	return stacks && vms_stacks_close(stacks) == 0;
 }
 
+static bool opens_ring(const void *options)
+{
+	vms_ring *ring = vms_ring_create(NULL, VMS_RING_SPSC, 1, options);
+
+	return ring && vms_ring_close(ring) == 0;
+}
+
+static bool makes_share(const void *options)
+{
+	vms_share *made = vms_share_create(NULL, 1, 4096, options);
+
+	return made && vms_share_close(made) == 0;
+}
+
+/* What the test has opened to attach to. */
+static vms_share *share;
+
+static bool attaches_to_share(const void *options)
+{
+	vms_share *other = vms_share_attach(vms_share_fd(share), options);
+
+	return other && vms_share_close(other) == 0;
+}
+
 static void refuses_options(open_with *opens, void *options, size_t size,
 			    int error)
 {
@@ -88,7 +116,7 @@ static void refuses_options(open_with *opens, void *options, size_t size,
 	assert_int_equal(errno, error);
 }
 
-static void try_options(open_with *opens, void *options, size_t known)
+static void try_options(open_with *opens, void *options, size_t known, size_t first)
 {
 	const size_t newer = known + REST;
 	char *rest = (char *)options + known;
@@ -97,29 +125,35 @@ static void try_options(open_with *opens, void *options, size_t known)
 	assert_true(opens(options));
 	memcpy(options, &known, sizeof(known));
 	assert_true(opens(options));
+	memcpy(options, &first, sizeof(first));
+	assert_true(opens(options));
 	rest[REST - 1] = 1;
 	assert_true(opens(options));
 	refuses_options(opens, options, newer, E2BIG);
 	refuses_options(opens, options, SIZE_MAX, E2BIG);
-	refuses_options(opens, options, known - 1, EINVAL);
+	refuses_options(opens, options, first - 1, EINVAL);
 	refuses_options(opens, options, 0, EINVAL);
 }
 
-#define TRY_OPTIONS(opens, type)                                    \
-	do {                                                        \
-		NEWER(type) options = { 0 };                        \
-		try_options(opens, &options, sizeof(options.known)); \
+#define TRY_OPTIONS(opens, type, first)                                     \
+	do {                                                                \
+		NEWER(type) options = { 0 };                                \
+		try_options(opens, &options, sizeof(options.known), first); \
 	} while (0)
 
 static void options_may_be_newer(void **state)
 {
 	(void)state;
-	TRY_OPTIONS(opens_space, vms_space_options);
-	TRY_OPTIONS(opens_buffer, vms_buffer_options);
-	TRY_OPTIONS(opens_heap, vms_heap_options);
-	TRY_OPTIONS(opens_code, vms_code_options);
-	TRY_OPTIONS(opens_budget, vms_budget_options);
-	TRY_OPTIONS(opens_stacks, vms_stacks_options);
+	TRY_OPTIONS(opens_space, vms_space_options, VMSI_FIRST_SPACE_OPTIONS);
+	TRY_OPTIONS(opens_buffer, vms_buffer_options, VMSI_FIRST_BUFFER_OPTIONS);
+	TRY_OPTIONS(opens_heap, vms_heap_options, VMSI_FIRST_HEAP_OPTIONS);
+	TRY_OPTIONS(opens_code, vms_code_options, VMSI_FIRST_CODE_OPTIONS);
+	TRY_OPTIONS(opens_budget, vms_budget_options, VMSI_FIRST_BUDGET_OPTIONS);
+	TRY_OPTIONS(opens_stacks, vms_stacks_options, VMSI_FIRST_STACKS_OPTIONS);
+	TRY_OPTIONS(makes_share, vms_share_options, VMSI_FIRST_SHARE_OPTIONS);
+	TRY_OPTIONS(attaches_to_share, vms_share_options,
+		    VMSI_FIRST_SHARE_OPTIONS);
+	TRY_OPTIONS(opens_ring, vms_ring_options, VMSI_FIRST_RING_OPTIONS);
 }
 
 /* Read figures of what the test has opened: 0 or more, or -1. */
@@ -131,6 +165,7 @@ static vms_heap *heap;
 static vms_budget *budget;
 static vms_stacks *stacks;
 static vms_code *code;
+static vms_ring *ring;
 
 static int get_space(void *figures)
 {
@@ -160,6 +195,16 @@ static int get_budget(void *figures)
 static int get_stacks(void *figures)
 {
 	return vms_stacks_get_stats(stacks, figures);
+}
+
+static int get_ring(void *figures)
+{
+	return vms_ring_get_stats(ring, figures);
+}
+
+static int get_share(void *figures)
+{
+	return vms_share_get_stats(share, figures);
 }
 
 static int get_mapping(void *figures)
@@ -228,6 +273,8 @@ static void figures_may_be_newer(void **state)
 	TRY_FIGURES(get_code, vms_code_stats);
 	TRY_FIGURES(get_budget, vms_budget_stats);
 	TRY_FIGURES(get_stacks, vms_stacks_stats);
+	TRY_FIGURES(get_share, vms_share_stats);
+	TRY_FIGURES(get_ring, vms_ring_stats);
 }
 
 static int open_all(void **state)
@@ -238,7 +285,9 @@ static int open_all(void **state)
 	budget = vms_budget_open(NULL);
 	stacks = vms_stacks_open(1, 1, NULL);
 	code = vms_code_open(NULL);
-	return space && heap && budget && stacks && code &&
+	ring = vms_ring_create(NULL, VMS_RING_SPSC, 1, NULL);
+	share = vms_share_create(NULL, 4096, 8192, NULL);
+	return space && heap && budget && stacks && code && share && ring &&
 		vms_mmap(space, NULL, 4096, PROT_READ,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED &&
 		vms_buffer_init(&buffer, 4096, NULL) == 0 &&
@@ -251,13 +300,15 @@ static int close_all(void **state)
 	vms_heap_close(heap);
 	return vms_buffer_free(&buffer) || vms_space_close(space) ||
 		vms_budget_close(budget) || vms_stacks_close(stacks) ||
-		vms_code_close(code) ? -1 : 0;
+		vms_code_close(code) || vms_share_close(share) ||
+		vms_ring_close(ring) ? -1 : 0;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(options_may_be_newer),
+		cmocka_unit_test_setup_teardown(options_may_be_newer, open_all,
+						close_all),
 		cmocka_unit_test_setup_teardown(figures_may_be_newer, open_all,
 						close_all),
 	};

@@ -26,6 +26,30 @@ void tap_case(bool good, const char *name)
 	all_good = all_good && good;
 }
 
+struct link {
+	vms::offset_pointer<link> next;
+	int value = 0;
+};
+
+bool offset_pointers_work()
+{
+	link links[3];
+	int sum = 0;
+
+	links[0].next = &links[1];
+	links[1].next = &links[2];
+	/* A copy points to the same, and not as far away. */
+	links[2].next = links[0].next;
+	for (int i = 0; i < 3; i++)
+		links[i].value = i + 1;
+	for (const link *at = &links[0]; at && sum < 100; at = at->next.get())
+		sum += at->value;
+	return links[2].next.get() == &links[1] && links[2].next == links[0].next &&
+		links[0].next->value == 2 && (*links[0].next).value == 2 &&
+		links[0].next[1].value == 3 && sum > 6 &&
+		!vms::offset_pointer<link>() && links[0].next;
+}
+
 bool buffer_works(vms_buffer_options *options)
 {
 	vms_buffer buffer = {};
@@ -77,6 +101,7 @@ int main()
 	tap_case(space, "a space");
 	tap_case(space && buffer_works(&options), "a buffer");
 	tap_case(space && vec_works(&options), "an array");
+	tap_case(offset_pointers_work(), "offset pointers");
 	tap_case(space && vms_space_close(space) == 0, "the space is closed");
 	std::printf("1..%d\n", cases);
 	return all_good ? 0 : 1;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_FILE_DISK_H
-#define VMSI_FILE_DISK_H
+#ifndef VMSI_HOST_DISK_H
+#define VMSI_HOST_DISK_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "file/disk.h"
+#include "host/disk.h"
 
 #include <errno.h>
 #include <fcntl.h>

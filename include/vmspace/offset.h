@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSPACE_OFFSET_H
+#define VMSPACE_OFFSET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Pointers for structures in shared memory, which each process has at another address:
+ * an offset pointer says how far away from itself its target is. Pointer and target lie
+ * in the same share. Copied by its bytes to another place it points elsewhere: assign
+ * by the macros, or in C++ by the class.
+ *
+ *   struct node { vms_offset(struct node) next; int value; };
+ *
+ *   vms_offset_set(&node->next, other);
+ *   for (; node; node = vms_offset_get(&node->next)) ...
+ *
+ * An offset that another process has written may lead anywhere. Where its word is not
+ * to be taken, keep offsets from the start of the share, and ask vms_share_at.
+ */
+
+/*
+ * The type of an offset pointer to a type. All zero is NULL, so it cannot point to
+ * itself.
+ */
+#define vms_offset(type) \
+	union { \
+		int64_t away; \
+		type *kind; /* for the type alone: never read */ \
+	}
+
+/* Its target, with the type's; NULL. The pointer is evaluated more than once. */
+#define vms_offset_get(pointer) \
+	((__typeof__((pointer)->kind))vms_offset_target(&(pointer)->away))
+
+/* Let it point to a target of its type, or NULL. */
+#define vms_offset_set(pointer, target) \
+	vms_offset_point(&(pointer)->away, \
+			 (1 ? (target) : (pointer)->kind))
+
+/* The calls behind the macros. */
+static inline void *vms_offset_target(const int64_t *away)
+{
+	const uintptr_t distance = (uintptr_t)*away;
+
+	return distance ? (void *)((uintptr_t)away + distance) : NULL;
+}
+
+static inline void vms_offset_point(int64_t *away, const volatile void *target)
+{
+	*away = target ? (int64_t)((uintptr_t)target - (uintptr_t)away) : 0;
+}
+
+#ifdef __cplusplus
+
+namespace vms {
+
+/* The same as a class: assigned, copied and compared as a pointer is. */
+template <typename T> class offset_pointer {
+public:
+	offset_pointer(T *target = nullptr) noexcept { point(target); }
+	offset_pointer(const offset_pointer &other) noexcept { point(other.get()); }
+	offset_pointer &operator=(const offset_pointer &other) noexcept
+	{
+		point(other.get());
+		return *this;
+	}
+	offset_pointer &operator=(T *target) noexcept
+	{
+		point(target);
+		return *this;
+	}
+	T *get() const noexcept
+	{
+		return static_cast<T *>(vms_offset_target(&away));
+	}
+	T &operator*() const noexcept { return *get(); }
+	T *operator->() const noexcept { return get(); }
+	T &operator[](ptrdiff_t index) const noexcept { return get()[index]; }
+	explicit operator bool() const noexcept { return away != 0; }
+	friend bool operator==(const offset_pointer &a, const offset_pointer &b) noexcept
+	{
+		return a.get() == b.get();
+	}
+	friend bool operator!=(const offset_pointer &a, const offset_pointer &b) noexcept
+	{
+		return a.get() != b.get();
+	}
+
+private:
+	void point(T *target) noexcept { vms_offset_point(&away, target); }
+
+	int64_t away;
+};
+
+} // namespace vms
+
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "base/versioned.h"
+#include "host/host.h"
+#include "share/share.h"
+#include "space/inside.h"
+
+/* The descriptors of a share, and its figures. */
+
+int vms_share_fd(const vms_share *share)
+{
+	return share->fd;
+}
+
+int vms_share_read_only_fd(const vms_share *share)
+{
+	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+	long fd;
+
+	if (share->fd < 0)
+		return vmsi_status(-EBADF);
+	vmsi_descriptor_link(link, share->fd);
+	fd = vmsi_host.open(link);
+	return fd < 0 ? vmsi_status((int)fd) : (int)fd;
+}
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+int vms_share_forbid_writers(vms_share *share)
+{
+	long error;
+
+	if (vmsi_share_reads(share) || !share->is_sealed)
+		return vmsi_status(-EPERM);
+	error = vmsi_host.add_seals(share->fd, F_SEAL_FUTURE_WRITE);
+	return vmsi_status(error < 0 ? (int)error : 0);
+}
+
+int vms_share_get_stats(vms_share *share, struct vms_share_stats *stats)
+{
+	struct vms_share_stats known;
+	struct stat status;
+	int error = stats ? vmsi_check_struct_size(stats->struct_size,
+						   VMSI_FIRST_SHARE_STATS) :
+			    -EINVAL;
+
+	if (!error)
+		error = share->fd < 0 ? -EBADF :
+			(int)vmsi_host.fstat(share->fd, &status);
+	if (error)
+		return vmsi_status(error);
+	known = (struct vms_share_stats){
+		.size = vmsi_share_size(share),
+		.maximum = share->maximum,
+		.used = atomic_load(&share->used),
+		.allocated = (uint64_t)status.st_blocks * 512,
+		.flags = share->flags,
+		.sealed = share->is_sealed,
+	};
+	vmsi_give_figures(stats, &known, sizeof(known));
+	return 0;
+}
