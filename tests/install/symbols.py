@@ -46,7 +46,11 @@ def declared_functions(headers):
     names = set()
     for path in sources('.h', directories=[headers]):
         text = re.sub(r'/\*.*?\*/', '', path.read_text(), flags=re.DOTALL)
+        text = re.sub(r'^#define (?:.*\\\n)*.*$', '', text, flags=re.MULTILINE)
         names |= set(re.findall(r'\b(vms_\w+)\(', text))
+        # What is the including program's own.
+        names -= set(re.findall(r'^static inline [^;(]*?\b(vms_\w+)\(', text,
+                                flags=re.MULTILINE))
     return names
 
 
