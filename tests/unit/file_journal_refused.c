@@ -23,25 +23,31 @@ static void expect_refused(int error, const char *words)
 	expect_home_size(0);
 }
 
+/* Make a byte of the journal another one, whatever it was. */
+static void flip(uint64_t offset)
+{
+	uint8_t byte;
+
+	read_back(offset, &byte, 1);
+	byte ^= 0x40;
+	damage(offset, &byte, 1);
+}
+
 /* --- what is refused ---------------------------------------------------------------------------- */
 
 static void damage_before_the_end_is_refused(void **state)
 {
-	const uint8_t byte = 77;
-
 	(void)state;
 	leave_two_commits();
-	damage(record(0) + run.page + 5, &byte, 1);
+	flip(record(0) + run.page + 5);
 	expect_refused(-EBADMSG, "damaged after it was written");
 }
 
 static void a_damaged_head_is_refused(void **state)
 {
-	const uint8_t byte = 77;
-
 	(void)state;
 	leave_two_commits();
-	damage(record(0) + 20, &byte, 1);
+	flip(record(0) + 20);
 	expect_refused(-EBADMSG, "damaged after it was written");
 }
 
