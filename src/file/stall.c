@@ -155,7 +155,7 @@ void vmsi_stall_end(struct vmsi_stall *stall, struct vmsi_range part)
 	while (vmsi_host.mprotect(part.start, vmsi_range_length(part),
 				  PROT_READ | PROT_WRITE) < 0) {
 		if (++tries == TRIES)
-			vmsi_panic("F1: stores into an atomic file stay stalled");
+			vmsi_panic("stores into an atomic file stay stalled");
 		vmsi_host.nanosleep(WAIT_NANOSECONDS);
 	}
 	atomic_fetch_add(&stall->stalls, 1);
