@@ -2,8 +2,13 @@
 #ifndef VMSPACE_OFFSET_H
 #define VMSPACE_OFFSET_H
 
+#ifdef __cplusplus
+#include <cstddef>
+#include <cstdint>
+#else
 #include <stddef.h>
 #include <stdint.h>
+#endif
 
 /*
  * Pointers for structures in shared memory, which each process has at another address:
@@ -40,6 +45,8 @@
 			 (1 ? (target) : (pointer)->kind))
 
 /* The calls behind the macros. */
+#ifndef __cplusplus
+
 static inline void *vms_offset_target(const int64_t *away)
 {
 	const uintptr_t distance = (uintptr_t)*away;
@@ -52,7 +59,23 @@ static inline void vms_offset_point(int64_t *away, const volatile void *target)
 	*away = target ? (int64_t)((uintptr_t)target - (uintptr_t)away) : 0;
 }
 
-#ifdef __cplusplus
+#else
+
+inline void *vms_offset_target(const std::int64_t *away) noexcept
+{
+	const std::uintptr_t distance = static_cast<std::uintptr_t>(*away);
+
+	return distance ? reinterpret_cast<void *>(
+		reinterpret_cast<std::uintptr_t>(away) + distance) : nullptr;
+}
+
+inline void vms_offset_point(std::int64_t *away,
+			     const volatile void *target) noexcept
+{
+	*away = target ? static_cast<std::int64_t>(
+		reinterpret_cast<std::uintptr_t>(target) -
+		reinterpret_cast<std::uintptr_t>(away)) : 0;
+}
 
 namespace vms {
 
@@ -77,7 +100,7 @@ public:
 	}
 	T &operator*() const noexcept { return *get(); }
 	T *operator->() const noexcept { return get(); }
-	T &operator[](ptrdiff_t index) const noexcept { return get()[index]; }
+	T &operator[](std::ptrdiff_t index) const noexcept { return get()[index]; }
 	explicit operator bool() const noexcept { return away != 0; }
 	friend bool operator==(const offset_pointer &a, const offset_pointer &b) noexcept
 	{
@@ -91,7 +114,7 @@ public:
 private:
 	void point(T *target) noexcept { vms_offset_point(&away, target); }
 
-	int64_t away;
+	std::int64_t away;
 };
 
 } // namespace vms
