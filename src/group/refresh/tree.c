@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "group/process/proc.h"
@@ -48,10 +49,24 @@ static bool is_worth_a_visit(struct search *search, pid_t child, pid_t parent)
 				    vmsi_proc_living_thread(child) != 0;
 }
 
+/*
+ * Reap an orphan whose end was told while it had another parent, who has not waited for
+ * it: to meet it again would tell of it twice. Whether it was one.
+ */
+static bool reap_known(const struct search *search, pid_t child)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	return vmsi_process_is_known(search->group, child) &&
+		vmsi_proc_living_thread(child) == 0 &&
+		waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG) == 0;
+}
+
 static void visit_child(struct search *search, pid_t child, pid_t parent)
 {
 	if (vmsi_process_find(search->group, child) ||
 	    !is_worth_a_visit(search, child, parent) ||
+	    (parent == getpid() && reap_known(search, child)) ||
 	    !vmsi_meet(search->group, child))
 		return;
 	search->found++;
