@@ -86,8 +86,9 @@ typedef struct vms_share_condition {
  * is noticed by what vms_share_lock_take returns: this returns the same.
  *
  * Returns 0 or 1 as vms_share_lock_take; -1 with errno set: ETIMEDOUT, and the lock is
- * the caller's again; ENOTRECOVERABLE, and it is not; EPERM and the others, and nothing
- * was done.
+ * the caller's again; ENOTRECOVERABLE, and it is not; EBUSY: it was not to be had again
+ * within as long as the timeout, and a second at least, and is not the caller's; EPERM
+ * and the others, and nothing was done.
  */
 int vms_share_condition_wait(vms_share *share, vms_share_condition *condition,
 			     vms_share_lock *lock, uint64_t timeout);

@@ -158,34 +158,48 @@ int vms_share_lock_release(vms_share *share, vms_share_lock *lock)
 
 /* --- conditions --------------------------------------------------------------------- */
 
-static int wait_released(struct vms_share *share, vms_share_condition *condition,
-			 vms_share_lock *lock, uint32_t owner,
-			 struct vmsi_deadline *deadline)
+/*
+ * The lock is waited for once more, as long as for the signal and a second at least: a
+ * peer that writes nonsense into it must not keep the caller for ever.
+ */
+#define AGAIN_LEAST UINT64_C(1000000000)
+
+static int take_again(struct vms_share *share, vms_share_lock *lock, uint32_t owner,
+		      uint64_t timeout)
 {
+	struct vmsi_deadline deadline = vmsi_deadline(vmsi_max(timeout,
+							       AGAIN_LEAST));
+	const int result = take(share, lock, owner, &deadline);
+
+	return result == -ETIMEDOUT ? -EBUSY : result;
+}
+
+static int wait_released(struct vms_share *share, vms_share_condition *condition,
+			 vms_share_lock *lock, uint32_t owner, uint64_t timeout)
+{
+	const struct vmsi_deadline deadline = vmsi_deadline(timeout);
 	const uint32_t sequence = __atomic_load_n(&condition->sequence,
 						  __ATOMIC_ACQUIRE);
-	struct vmsi_deadline never = vmsi_deadline(UINT64_MAX);
 	int error, result;
 
 	release(lock);
 	/* -EAGAIN: not woken for a while. */
 	do
-		error = vmsi_share_wait(&condition->sequence, sequence, deadline);
+		error = vmsi_share_wait(&condition->sequence, sequence, &deadline);
 	while (error == -EAGAIN);
-	result = take(share, lock, owner, &never);
+	result = take_again(share, lock, owner, timeout);
 	return result == 0 ? error : result;
 }
 
 int vms_share_condition_wait(vms_share *share, vms_share_condition *condition,
 			     vms_share_lock *lock, uint64_t timeout)
 {
-	struct vmsi_deadline deadline = vmsi_deadline(timeout);
 	uint32_t owner;
 	int result = vmsi_share_has(share, condition, sizeof(*condition)) ?
 		check_owned(share, lock, &owner) : -EINVAL;
 
 	if (!result)
-		result = wait_released(share, condition, lock, owner, &deadline);
+		result = wait_released(share, condition, lock, owner, timeout);
 	return result < 0 ? vmsi_status(result) : result;
 }
 
