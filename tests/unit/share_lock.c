@@ -262,7 +262,8 @@ static void nonsense_is_no_crash_and_no_hang(void **state)
 	for (int i = 0; i < 2000; i++) {
 		const int taken = vms_share_lock_take(share, &shared->lock, 100000);
 
-		if (taken >= 0 && i % 2)
+		/* Such a peer may keep the lock for a second. */
+		if (taken >= 0 && i % 500 == 1)
 			(void)vms_share_condition_wait(share, &shared->condition,
 						       &shared->lock, 100000);
 		(void)vms_share_lock_recovered(share, &shared->lock);
