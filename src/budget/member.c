@@ -7,6 +7,7 @@
 #include "budget/distinct.h"
 #include "budget/member.h"
 #include "budget/slots.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* The memory file of a shared budget, and the slot of this process in it. */
@@ -15,21 +16,9 @@ struct vms_budget *vmsi_budget_shared_list;
 
 /* --- the file ------------------------------------------------------------ */
 
-static long create_file(void)
-{
-	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	long fd = vmsi_host.memfd_create(VMSI_BUDGET_FD_NAME,
-					 flags | MFD_NOEXEC_SEAL);
-
-	/* Linux before 6.3 does not know MFD_NOEXEC_SEAL. */
-	if (fd == -EINVAL)
-		fd = vmsi_host.memfd_create(VMSI_BUDGET_FD_NAME, flags);
-	return fd;
-}
-
 static long make_file(void)
 {
-	long fd = create_file();
+	long fd = vmsi_disk_make_memory(VMSI_BUDGET_FD_NAME, MFD_NOEXEC_SEAL);
 	long error;
 
 	if (fd < 0)

@@ -6,28 +6,16 @@
 #include <sys/resource.h>
 
 #include "base/mman.h"
+#include "host/disk.h"
 #include "host/host.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U
-#endif
-
 static const char file_name[] = "vmspace-code";
-
-static long make(enum vmsi_code_file_kind kind)
-{
-	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	long fd = vmsi_host.memfd_create(file_name, flags |
-		(kind == VMSI_FILE_TO_RUN ? MFD_EXEC : MFD_NOEXEC_SEAL));
-
-	/* Linux before 6.3 knows neither flag. */
-	return fd == -EINVAL ? vmsi_host.memfd_create(file_name, flags) : fd;
-}
 
 int vmsi_code_file_make(enum vmsi_code_file_kind kind, int *fd, int *run_fd)
 {
 	char link[VMSI_DESCRIPTOR_LINK_BYTES];
-	const long made = make(kind);
+	const long made = vmsi_disk_make_memory(file_name, kind == VMSI_FILE_TO_RUN ?
+						MFD_EXEC : MFD_NOEXEC_SEAL);
 	long again;
 
 	if (made < 0)

@@ -211,6 +211,14 @@ static int allocate(int fd, int mode, uint64_t offset, uint64_t length)
 	return 0;
 }
 
+long vmsi_disk_make_memory(const char *name, unsigned kind)
+{
+	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+	const long fd = vmsi_host.memfd_create(name, flags | kind);
+
+	return fd == -EINVAL ? vmsi_host.memfd_create(name, flags) : fd;
+}
+
 int vmsi_disk_size(int fd, uint64_t *size)
 {
 	struct stat status;

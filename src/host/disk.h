@@ -63,6 +63,13 @@ int vmsi_disk_check_limit(uint64_t size);
 /* Zeros over what a file has. */
 int vmsi_disk_write_zeros(int fd, uint64_t offset, uint64_t length);
 
+/*
+ * A file in memory without a name, close-on-exec, that can be sealed. kind:
+ * MFD_NOEXEC_SEAL or MFD_EXEC, which Linux before 6.3 does not know and does without.
+ * Returns its descriptor or -errno.
+ */
+long vmsi_disk_make_memory(const char *name, unsigned kind);
+
 /* How long a file is. */
 int vmsi_disk_size(int fd, uint64_t *size);
 

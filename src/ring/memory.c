@@ -10,13 +10,11 @@
 #include <sys/stat.h>
 
 #include "base/align.h"
+#include "base/mman.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "ring/ring.h"
 #include "space/inside.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 #define FILE_NAME "vmspace-ring"
 #define DEFAULT_MODE 0600u
@@ -120,15 +118,10 @@ static int take_memory(int fd, uint64_t size)
 
 static int open_new(const char *path, unsigned mode)
 {
-	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	long fd;
-
 	if (path)
 		return (int)vmsi_host.open_file(path, O_RDWR | O_CREAT | O_EXCL,
 						mode ? mode : DEFAULT_MODE);
-	fd = vmsi_host.memfd_create(FILE_NAME, flags | MFD_NOEXEC_SEAL);
-	/* Linux before 6.3 does not know the last flag. */
-	return (int)(fd == -EINVAL ? vmsi_host.memfd_create(FILE_NAME, flags) : fd);
+	return (int)vmsi_disk_make_memory(FILE_NAME, MFD_NOEXEC_SEAL);
 }
 
 int vmsi_ring_make_file(const char *path, unsigned mode,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/mman.h>
 
 #include "base/align.h"
+#include "base/mman.h"
 #include "host/disk.h"
 #include "host/host.h"
 #include "share/fork.h"
@@ -14,10 +14,6 @@
 #include "share/share.h"
 #include "share/uses.h"
 #include "space/inside.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U
-#endif
 
 #define MODE_BITS 0777u
 
@@ -51,22 +47,12 @@ static int take_request(struct request *request,
 	return known->flags & VMS_SHARE_HUGE_PAGES ? vmsi_share_check_huge() : 0;
 }
 
-/* Linux before 6.3 knows nothing of MFD_NOEXEC_SEAL. */
-static long make_memory(void)
-{
-	const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-	const long fd = vmsi_host.memfd_create("vmspace share",
-					       flags | MFD_NOEXEC_SEAL);
-
-	return fd == -EINVAL ? vmsi_host.memfd_create("vmspace share", flags) : fd;
-}
-
 static int make_file(struct vms_share *share, struct request *request)
 {
 	const unsigned mode = request->options.mode ? request->options.mode : 0600;
 	const long fd = request->path ?
 		vmsi_named_make(&request->named, request->path, mode) :
-		make_memory();
+		vmsi_disk_make_memory("vmspace share", MFD_NOEXEC_SEAL);
 
 	if (fd < 0)
 		return (int)fd;
