@@ -134,8 +134,6 @@ static int attach(int fd, const struct vms_share_options *options,
 		*result = share;
 		return 0;
 	}
-	if (share->fd >= 0)
-		(void)vmsi_host.close(share->fd);
 	vmsi_share_drop_record(share);
 	return error;
 }

@@ -137,8 +137,6 @@ static int create(struct request *request, struct vms_share **result)
 		*result = share;
 		return 0;
 	}
-	if (share->fd >= 0)
-		(void)vmsi_host.close(share->fd);
 	vmsi_named_drop(&request->named);
 	vmsi_share_drop_record(share);
 	return error;

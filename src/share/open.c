@@ -48,6 +48,8 @@ struct vms_share *vmsi_share_record(unsigned flags)
 
 void vmsi_share_drop_record(struct vms_share *share)
 {
+	if (share->fd >= 0)
+		(void)vmsi_host.close(share->fd);
 	vmsi_records_put(NULL, share, vmsi_page_size());
 }
 
@@ -74,8 +76,6 @@ int vms_share_close(vms_share *share)
 	if (error)
 		return vmsi_status(error);
 	vmsi_share_unregister(share);
-	if (share->fd >= 0)
-		(void)vmsi_host.close(share->fd);
 	vmsi_share_drop_record(share);
 	return 0;
 }

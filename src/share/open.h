@@ -10,7 +10,7 @@
 int vmsi_share_options(struct vms_share_options *known,
 		       const struct vms_share_options *options, unsigned flags);
 
-/* A record, with what is not yet known 0, and its end. */
+/* A record, with what is not yet known 0; and its end, with that of its descriptor. */
 struct vms_share *vmsi_share_record(unsigned flags);
 void vmsi_share_drop_record(struct vms_share *share);
 
