@@ -349,6 +349,16 @@ int vms_window_close(vms_window *window);
 
 /* --- accesses that cannot crash -------------------------------------------------- */
 
+/* Such a call goes straight to the library: a jump less than by the PLT. */
+#ifdef __has_attribute
+#if __has_attribute(noplt)
+#define VMS_FILE_CALLED_OFTEN __attribute__((noplt))
+#endif
+#endif
+#ifndef VMS_FILE_CALLED_OFTEN
+#define VMS_FILE_CALLED_OFTEN
+#endif
+
 /* An access; on the caller's stack, its fields the library's own. */
 struct vms_file_access {
 	vms_file *file;
@@ -388,8 +398,12 @@ struct vms_file_access {
  *           space for a store (VMS_FILE_SPARSE, in a full file system: EIO, not
  *           ENOSPC). Or it was cut off, and the file has grown again since.
  */
+VMS_FILE_CALLED_OFTEN
 int vms_file_begin_access(vms_file *file, struct vms_file_access *access);
+VMS_FILE_CALLED_OFTEN
 int vms_file_end_access(struct vms_file_access *access, uint64_t *offset);
+
+#undef VMS_FILE_CALLED_OFTEN
 
 /*
  * Copy from a file, or into one, without an access around it. Only losses in the
