@@ -9,8 +9,12 @@
 /* Make a pool known, without memory as yet. Returns 0 or -ENOMEM. */
 int vmsi_stacks_register(struct vms_stacks *stacks);
 
-/* Make known where its memory lies: this cannot fail. */
+/*
+ * Make known where its memory lies, and that it will not lie there any more: these
+ * cannot fail.
+ */
 void vmsi_stacks_show(struct vms_stacks *stacks);
+void vmsi_stacks_hide(struct vms_stacks *stacks);
 void vmsi_stacks_unregister(struct vms_stacks *stacks);
 
 /*

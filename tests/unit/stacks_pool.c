@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stacks_fixture.h"
 
+#include "stacks/fork.h"
 #include "stacks/stacks.h"
 
 /* Stacks are taken and given back. */
@@ -303,6 +304,43 @@ static void one_stack_will_do(void **state)
 	stack = take();
 }
 
+/* --- closing ------------------------------------------------------------------------ */
+
+static struct vmsi_host_calls real;
+static const char *in_pool;
+static size_t looks;
+
+/* From here on the addresses may be those of a pool that another thread opens. */
+static long look_while_unmapped(uintptr_t address, size_t length)
+{
+	if ((uintptr_t)in_pool - address < length) {
+		assert_null(vmsi_stacks_of((uintptr_t)in_pool));
+		looks++;
+	}
+	return real.munmap(address, length);
+}
+
+static long refuse_to_unmap(uintptr_t address, size_t length)
+{
+	return (uintptr_t)in_pool - address < length ? -ENOMEM :
+						       real.munmap(address, length);
+}
+
+static void a_pool_that_is_closed_is_not_found(void **state)
+{
+	(void)state;
+	open_pool(COUNT, SIZE, NULL);
+	in_pool = take().base;
+	real = vmsi_host;
+	vmsi_host.munmap = refuse_to_unmap;
+	refused(vms_stacks_close(pool), ENOMEM);
+	assert_ptr_equal(vmsi_stacks_of((uintptr_t)in_pool), pool);
+	vmsi_host.munmap = look_while_unmapped;
+	assert_int_equal(vms_stacks_close(pool), 0);
+	vmsi_host = real;
+	assert_int_equal(looks, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +358,7 @@ int main(void)
 		cmocka_unit_test(bad_arguments_are_refused),
 		pool_test(the_options_fill_the_rest),
 		pool_test(one_stack_will_do),
+		cmocka_unit_test(a_pool_that_is_closed_is_not_found),
 	};
 
 	return cmocka_run_group_tests_name("stacks_pool", tests, NULL, NULL);
