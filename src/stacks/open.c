@@ -191,6 +191,13 @@ static struct vms_stacks *get_records(size_t count)
 	return stacks;
 }
 
+static uint64_t next_id(void)
+{
+	static _Atomic uint64_t latest;
+
+	return atomic_fetch_add(&latest, 1) + 1;
+}
+
 static int open_pool(size_t count, size_t size,
 		     const struct vms_stacks_options *options,
 		     struct vms_stacks **result)
@@ -200,6 +207,7 @@ static int open_pool(size_t count, size_t size,
 
 	if (!stacks)
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	stacks->id = next_id();
 	stacks->count = count;
 	stacks->colours = options->colours / COLOUR_BYTES;
 	stacks->age = options->age;
