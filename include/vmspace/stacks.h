@@ -85,7 +85,7 @@ struct vms_stacks_options {
 	size_t guard;
 	/*
 	 * The base of each stack is a multiple of this, a power of two of at least
-	 * a page. 0: a page.
+	 * a page; a stack is so large that the guard of the next follows it. 0: a page.
 	 */
 	size_t alignment;
 	/*
@@ -138,7 +138,7 @@ struct vms_stacks_options {
  *
  * count     the most stacks that may be taken at once, up to VMS_STACKS_MOST.
  * size      the bytes that each stack has at least; with what colours takes it is
- *           rounded up to a page.
+ *           rounded up to a page, and with the guard up to the alignment.
  * options   NULL for the defaults; read during the call only.
  *
  * Returns the pool, which the caller gives back by vms_stacks_close(); NULL with

@@ -90,6 +90,8 @@ static int lay_out(struct vms_stacks *stacks,
 	    !vmsi_multiply(stacks->pitch, stacks->count, bytes) ||
 	    !vmsi_add(*bytes, stacks->guard + options->alignment, bytes))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	/* What the alignment leaves, up to the next guard. */
+	stacks->size = stacks->pitch - stacks->guard;
 	stacks->keep = vmsi_align_up(vmsi_min(options->keep, stacks->size), page);
 	return 0;
 }
