@@ -203,6 +203,7 @@ int vms_code_alloc(vms_code *code, size_t size, struct vms_code_block *block);
  *           more than was asked for, rounded up.
  *   ENOMEM, EAGAIN  what makes pages executable, or takes a view away, is refused.
  *   EACCES, EPERM  the host refuses to make the pages executable.
+ *   EFBIG   as vms_code_free.
  *   and in the child of a fork those of vms_code_alloc.
  */
 int vms_code_publish(vms_code *code, struct vms_code_block *block);
@@ -226,6 +227,7 @@ size_t vms_code_publish_many(vms_code *code, struct vms_code_block *blocks,
  *   EPERM   the pool is sealed.
  *   ENOMEM, ENOSPC, EAGAIN  the host refuses to change the memory; a part of the
  *           block may trap already.
+ *   EFBIG   RLIMIT_FSIZE has become less than the pool's memory.
  *   and in the child of a fork those of vms_code_alloc.
  */
 int vms_code_free(vms_code *code, struct vms_code_block *block);
