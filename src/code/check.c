@@ -6,11 +6,12 @@
 #include "base/panic.h"
 #include "code/chunk.h"
 #include "code/enter.h"
+#include "code/pages.h"
 
 /* What holds whenever the lock of a pool is free. */
 
 struct sums {
-	size_t chunks, mapped, writable, used, blocks, unpublished;
+	size_t chunks, mapped, writable, used, blocks, unpublished, without;
 };
 
 static bool free_units_trap(const struct vms_code *code,
@@ -18,6 +19,7 @@ static bool free_units_trap(const struct vms_code *code,
 {
 	for (size_t unit = chunk->start; unit < chunk->end; unit++) {
 		if (!vmsi_bit(code->in_block, unit) &&
+		    vmsi_unit_has_memory(code, unit) &&
 		    memcmp((void *)vmsi_unit_address(code, unit),
 			   code->traps, VMSI_UNIT) != 0)
 			return false;
@@ -54,6 +56,20 @@ static bool add_blocks(const struct vms_code *code,
 				     chunk->hint) == chunk->hint;
 }
 
+/* Count the units that have no memory; false: one of them is in a block. */
+static bool add_without(const struct vms_code *code,
+			const struct vmsi_chunk *chunk, struct sums *sums)
+{
+	for (size_t unit = chunk->start; unit < chunk->end; unit++) {
+		if (vmsi_unit_has_memory(code, unit))
+			continue;
+		if (vmsi_bit(code->in_block, unit))
+			return false;
+		sums->without++;
+	}
+	return true;
+}
+
 static const char *check_chunk(struct vms_code *code, struct vmsi_chunk *chunk,
 			       enum vmsi_code_checks checks, struct sums *sums)
 {
@@ -70,6 +86,8 @@ static const char *check_chunk(struct vms_code *code, struct vmsi_chunk *chunk,
 	if (chunk->has_view && !chunk->unpublished &&
 	    vmsi_chunk_index(code, chunk) != code->current)
 		return "C4: a view is there that nobody needs";
+	if (!add_without(code, chunk, sums))
+		return "C6: a block has no memory";
 	if (checks == VMSI_CHECK_ALL && code->mode != VMS_CODE_FLIPS &&
 	    !free_units_trap(code, chunk))
 		return "C1: free code does not trap";
@@ -89,7 +107,8 @@ const char *vmsi_code_check(struct vms_code *code, enum vmsi_code_checks checks)
 			sums.writable != code->writable ||
 			sums.used != code->used ||
 			sums.blocks != code->blocks ||
-			sums.unpublished != code->unpublished))
+			sums.unpublished != code->unpublished ||
+			sums.without >> code->page_shift != code->pages_without))
 		broken = "C5: a pool's figures are not the sums over its chunks";
 	return broken;
 }

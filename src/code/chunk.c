@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "code/memory.h"
+#include "code/pages.h"
 #include "space/inside.h"
 
 /*
@@ -84,6 +85,16 @@ static size_t granules_for(const struct vms_code *code, size_t units)
 	return units >= each ? least : vmsi_max(wanted, least);
 }
 
+/* How many of count granules of a chunk for so many units have memory at first; in units. */
+static size_t memory_for(const struct vms_code *code, size_t units, size_t count)
+{
+	const size_t all = count * units_a_granule(code);
+
+	/* Nothing else comes from the chunk of a long block. */
+	return units < units_a_granule(code) || code->mode == VMS_CODE_FLIPS ?
+		all : vmsi_align_up(units, (size_t)1 << code->page_shift);
+}
+
 static size_t find_granules(const struct vms_code *code, size_t count)
 {
 	return vmsi_bits_find_clear(code->in_chunk, 0, code->granules, count, 1);
@@ -95,19 +106,22 @@ static struct vmsi_chunk *make_chunk(struct vms_code *code, size_t units,
 {
 	const size_t each = units_a_granule(code);
 	size_t count = granules_for(code, units);
-	size_t at = find_granules(code, count);
+	size_t at = find_granules(code, count), memory;
 	struct vmsi_chunk *chunk;
 
 	if (at == code->granules) {
 		count = (units + each - 1) / each;
 		at = find_granules(code, count);
 	}
+	memory = memory_for(code, units, count);
 	*error = at == code->granules ?
 		vmsi_refuse(VMS_REFUSAL_ADDRESSES) :
-		vmsi_chunk_map(code, at * each, (at + count) * each);
+		vmsi_chunk_map(code, at * each, at * each + memory,
+			       (at + count) * each);
 	if (*error)
 		return NULL;
 	vmsi_bits_set(code->in_chunk, at, at + count);
+	vmsi_pages_note(code, at * each + memory, (at + count) * each);
 	chunk = &code->chunks[at];
 	*chunk = (struct vmsi_chunk){
 		.start = at * each,
@@ -121,20 +135,29 @@ static struct vmsi_chunk *make_chunk(struct vms_code *code, size_t units,
 	return chunk;
 }
 
-void vmsi_chunk_release(struct vms_code *code, struct vmsi_chunk *chunk)
+static void drop_chunk(struct vms_code *code, struct vmsi_chunk *chunk)
 {
 	const size_t first = chunk->start / units_a_granule(code);
 	const size_t last = chunk->end / units_a_granule(code);
 
-	if (chunk->free != chunk->end - chunk->start ||
-	    vmsi_chunk_index(code, chunk) == code->current)
-		return;
 	if (chunk->has_view && vmsi_view_close(code, chunk))
 		vmsi_view_forget(code, chunk);
 	vmsi_chunk_unmap(code, chunk);
+	vmsi_pages_forget(code, chunk->start, chunk->end);
 	unlink_chunk(code, chunk);
 	vmsi_bits_clear(code->in_chunk, first, last);
 	chunk->end = 0;
+}
+
+void vmsi_chunk_release(struct vms_code *code, struct vmsi_chunk *chunk,
+			size_t start, size_t end)
+{
+	if (vmsi_chunk_index(code, chunk) == code->current)
+		return;
+	if (chunk->free == chunk->end - chunk->start)
+		drop_chunk(code, chunk);
+	else
+		vmsi_pages_give(code, start, end);
 }
 
 /* --- views --------------------------------------------------------------------------- */
@@ -161,7 +184,7 @@ int vmsi_chunks_settle(struct vms_code *code)
 	if (error && before && before->has_view)
 		code->current = earlier;
 	else if (before)
-		vmsi_chunk_release(code, before);
+		vmsi_chunk_release(code, before, before->start, before->end);
 	return error;
 }
 
@@ -226,8 +249,15 @@ static int make_current(struct vms_code *code, struct vmsi_chunk *chunk)
 	if (error)
 		code->current = earlier;
 	else if (before)
-		vmsi_chunk_release(code, before);
+		vmsi_chunk_release(code, before, before->start, before->end);
 	return error;
+}
+
+/* How far memory is needed for so many units: for the next blocks of a chunk, too. */
+static size_t end_of_need(const struct vms_code *code, const struct vmsi_chunk *chunk,
+			  size_t start, size_t units)
+{
+	return vmsi_min(start + vmsi_max(units, units_a_granule(code)), chunk->end);
 }
 
 int vmsi_chunk_find(struct vms_code *code, size_t units,
@@ -247,10 +277,13 @@ int vmsi_chunk_find(struct vms_code *code, size_t units,
 		error = make_current(code, found);
 	if (!error && !found->has_view && code->mode != VMS_CODE_FLIPS)
 		error = vmsi_view_open(code, found);
+	if (!error)
+		error = vmsi_pages_need(code, *start,
+					end_of_need(code, found, *start, units));
 	if (error) {
 		const enum vms_refusal reason = vmsi_reason();
 
-		vmsi_chunk_release(code, found);
+		vmsi_chunk_release(code, found, found->start, found->end);
 		(void)vmsi_refuse(reason);
 		return error;
 	}

@@ -75,6 +75,7 @@ struct vms_code {
 	enum vmsi_code_file_kind file_kind;
 	unsigned flags;
 	unsigned unit_shift;  /* of the units in a granule */
+	unsigned page_shift;  /* of the units in a page */
 	int refused;          /* errno */
 	bool own_space;
 	bool core_sync;
@@ -94,6 +95,7 @@ struct vms_code {
 	size_t first_chunk;
 	size_t current;       /* where blocks come from; VMSI_NO_CHUNK */
 	size_t used;          /* units in blocks */
+	size_t pages_without; /* number of pages of chunks that have no memory */
 	size_t blocks, unpublished, chunk_count, mapped, writable;
 	uint64_t core_syncs;
 	uint64_t frees;       /* number of blocks that were freed and had been published */
@@ -107,6 +109,7 @@ struct vms_code {
 	uint64_t *in_block;   /* a bit a unit */
 	uint64_t *last;       /* the last unit of each block */
 	uint64_t *published;  /* the first unit of each block that is published */
+	uint64_t *no_memory;  /* the pages of chunks that have none (pages.h) */
 	uint64_t *in_chunk;   /* a bit a granule */
 	struct vmsi_chunk *chunks; /* by first granule */
 	unsigned char *traps; /* VMSI_TRAP_BYTES of them */

@@ -160,7 +160,22 @@ static void touch_view(const struct vms_code *code, size_t start, size_t end)
 		(void)view[at];
 }
 
-int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
+int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end)
+{
+	const size_t length = (end - start) * VMSI_UNIT;
+	int error = write_traps(code, start, end);
+
+	if (!error) {
+		error = vmsi_chunk_map_run(code, start, end, code->run_fd);
+		if (error)
+			undo_map(code, vmsi_unit_address(code, start), length);
+	}
+	if (error)
+		vmsi_code_file_punch(code, offset_of(start), length);
+	return error;
+}
+
+int vmsi_chunk_map(struct vms_code *code, size_t start, size_t memory_end, size_t end)
 {
 	const size_t length = (end - start) * VMSI_UNIT;
 	int error;
@@ -172,19 +187,15 @@ int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
 		error = open_view(code, start, end);
 	if (error)
 		return error;
-	error = write_traps(code, start, end);
-	if (!error)
-		error = vmsi_chunk_map_run(code, start, end, code->run_fd);
-	if (!error) {
-		if (code->mode == VMS_CODE_VIEWS)
-			touch_view(code, start, end);
-		code->writable += length;
-		return 0;
+	error = vmsi_pages_map(code, start, memory_end);
+	if (error) {
+		undo_map(code, view_address(code, start), length);
+		return error;
 	}
-	undo_map(code, view_address(code, start), length);
-	undo_map(code, vmsi_unit_address(code, start), length);
-	vmsi_code_file_punch(code, offset_of(start), length);
-	return error;
+	if (code->mode == VMS_CODE_VIEWS)
+		touch_view(code, start, memory_end);
+	code->writable += length;
+	return 0;
 }
 
 void vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk)

@@ -32,13 +32,14 @@ static bool options_are_good(const struct vms_code_options *options)
 /* --- the record -------------------------------------------------------------------- */
 
 /*
- *	struct vms_code | in_block | last | published | in_chunk | chunks | traps
+ *	struct vms_code | in_block | last | published | no_memory | in_chunk | chunks |
+ *	traps
  *
  * Most of the arrays is never touched, and takes no memory.
  */
 struct layout {
 	size_t granule, granules;
-	size_t in_block, last, published, in_chunk, chunks, traps;
+	size_t in_block, last, published, no_memory, in_chunk, chunks, traps;
 	size_t bytes;
 };
 
@@ -68,6 +69,8 @@ static int lay_out(size_t reserve, struct layout *layout)
 	if (!add_array(&bytes, words, 8, &layout->in_block) ||
 	    !add_array(&bytes, words, 8, &layout->last) ||
 	    !add_array(&bytes, words, 8, &layout->published) ||
+	    !add_array(&bytes, vmsi_bits_words(reserve / page), 8,
+		       &layout->no_memory) ||
 	    !add_array(&bytes, vmsi_bits_words(layout->granules), 8,
 		       &layout->in_chunk) ||
 	    !add_array(&bytes, layout->granules, sizeof(struct vmsi_chunk),
@@ -88,10 +91,12 @@ static struct vms_code *make_record(const struct layout *layout)
 	code->bytes = layout->bytes;
 	code->granule = layout->granule;
 	code->unit_shift = (unsigned)__builtin_ctzl(layout->granule / VMSI_UNIT);
+	code->page_shift = (unsigned)__builtin_ctzl(vmsi_page_size() / VMSI_UNIT);
 	code->granules = layout->granules;
 	code->in_block = (uint64_t *)(bytes + layout->in_block);
 	code->last = (uint64_t *)(bytes + layout->last);
 	code->published = (uint64_t *)(bytes + layout->published);
+	code->no_memory = (uint64_t *)(bytes + layout->no_memory);
 	code->in_chunk = (uint64_t *)(bytes + layout->in_chunk);
 	code->chunks = (struct vmsi_chunk *)(bytes + layout->chunks);
 	code->traps = (unsigned char *)bytes + layout->traps;
