@@ -115,8 +115,8 @@ struct vms_budget;
  * is killed loses what is gathered. Other processes, windows and pointers that were
  * given before do not see it. A forked child has nothing of it, and may not append.
  *
- * The file is locked for that: others that append by this library get EBUSY. Where
- * somebody appends in another way, the call that adds what was gathered puts it behind
+ * The file is locked for that: others that append by this library get EBUSY, but not
+ * because of a forked child that has it still. Where somebody appends in another way, the call that adds what was gathered puts it behind
  * that and fails with EBUSY. Not with VMS_FILE_READ_ONLY, _PRIVATE or _ATOMIC.
  */
 #define VMS_FILE_GATHERS 0x100u
@@ -188,7 +188,8 @@ struct vms_file_options {
  *   EISDIR    it is a directory, and was to be opened for writing.
  *   ENOMEM    addresses, the map-count limit, memory for records; the budget.
  *   EBUSY     with VMS_FILE_ATOMIC: another process, or this one, has it open so for
- *             writing. With VMS_FILE_GATHERS: somebody appends or has it open so.
+ *             writing. With VMS_FILE_GATHERS: somebody appends or has it open so, or has
+ *             locked all of it by fcntl(2).
  *   EBADF     a descriptor that is O_PATH or not open for what is asked.
  *   EPERM     for writing: it is append-only (chattr +a), and Linux maps such a file
  *             for reading only; immutable, sealed.
@@ -243,6 +244,10 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  * Add bytes at the end: they take their space on disk, and are in the page cache
  * as after write(2). Appends of several threads follow each other; so do those of
  * several processes, where each appends by this call, or by write(2) with O_APPEND.
+ *
+ * From its first append or resize on a process has a read lock (F_OFD_SETLK) on a byte
+ * far behind the end of the file: who locks all of it to write, by fcntl(2) or lockf(3),
+ * waits until the file is closed. The other way round nobody waits.
  *
  * bytes    what is added; NULL: zeros.
  * offset   where they begin is written there; NULL: nowhere.
