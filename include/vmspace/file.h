@@ -39,7 +39,7 @@ extern "C" {
  * - Nothing is durable before vms_file_sync or vms_file_commit has returned 0.
  * - Every call on a file is safe from several threads at once, but those on one
  *   window, which are for one thread at a time, and vms_file_close. None is safe
- *   from a signal handler.
+ *   from a signal handler. None is a cancellation point (pthread_cancel(3)).
  * - fork(2): the child has the same file at the same addresses. What it writes to a
  *   shared file the parent sees; of a private one, and of one with VMS_FILE_ATOMIC,
  *   it has a copy, and in the child vms_file_commit, vms_file_rollback,
