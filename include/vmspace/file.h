@@ -381,7 +381,9 @@ struct vms_file_access {
  * fails, until vms_file_refresh.
  *
  * Accesses may be nested, also to several files. They end in reverse order, in the
- * thread that began them, and are never left by longjmp(3) or a C++ exception.
+ * thread that began them, and are never left by longjmp(3) or a C++ exception. A thread
+ * that ends (pthread_exit(3), pthread_cancel(3)) has no access open any more, so that none
+ * keeps commits from a file; of more than eight such files at once some may.
  *
  * A file that is cut off within a page raises no signal for the rest of that page: it
  * reads as zeros and takes stores that the file does not get, and the access does not

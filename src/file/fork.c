@@ -87,3 +87,11 @@ void vmsi_file_unregister(struct vms_file *file)
 	*link = file->next;
 	vmsi_lock_release(&list_lock);
 }
+
+void vmsi_file_each(void (*act)(struct vms_file *file))
+{
+	vmsi_lock_acquire(&list_lock);
+	for (struct vms_file *file = files; file; file = file->next)
+		act(file);
+	vmsi_lock_release(&list_lock);
+}

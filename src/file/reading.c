@@ -15,6 +15,9 @@
 
 void vmsi_reading_init(struct vmsi_reader *reader)
 {
+	static _Atomic uint64_t opened;
+
+	reader->serial = atomic_fetch_add(&opened, 1) + 1;
 	pthread_mutex_init(&reader->mutex, NULL);
 	pthread_cond_init(&reader->changed, NULL);
 	reader->for_child = -1;
