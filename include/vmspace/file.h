@@ -378,7 +378,10 @@ struct vms_file_access {
  * gone of the file (cut off, unreadable, failed memory). A page of it that it touches
  * becomes lost: from then on the whole process sees zeros at that place, in an access
  * or not, what any thread stores there is seen by no file, and every access to the file
- * fails, until vms_file_refresh.
+ * fails, until vms_file_refresh. Where the kernel parts no mapping any more (at the limit,
+ * vm.max_map_count), all becomes lost that is mapped there, the whole file or a window; a
+ * private or an atomic file is not replaced so. Where nothing can be put in the place of
+ * the page, the thread is sent SIGBUS all the same.
  *
  * Accesses may be nested, also to several files. They end in reverse order, in the
  * thread that began them, and are never left by longjmp(3) or a C++ exception. A thread
