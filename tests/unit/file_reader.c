@@ -416,105 +416,6 @@ static void a_home_that_is_cut_off_raises_no_signal(void **state)
 	assert_true(look > 2);
 }
 
-/* --- threads that end in an access ------------------------------------------------------- */
-
-#define READING_BYTE (DOOR_BYTE + 1)
-
-/* Whether some access keeps commits from the file. */
-static bool is_kept(const char *path)
-{
-	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET,
-			      .l_start = READING_BYTE, .l_len = 1 };
-	const int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	assert_true(fd >= 0);
-	assert_int_equal(fcntl(fd, F_OFD_GETLK, &lock), 0);
-	assert_int_equal(close(fd), 0);
-	return lock.l_type != F_UNLCK;
-}
-
-static void *end_in_accesses(void *reader)
-{
-	struct vms_file_access accesses[3];
-
-	for (int i = 0; i < 3; i++)
-		if (vms_file_begin_access(reader, &accesses[i]) != 0)
-			return NULL;
-	if (vms_file_end_access(&accesses[2], NULL) != 0)
-		return NULL;
-	pthread_exit(reader);
-}
-
-static void a_thread_that_ends_keeps_nobody_out(void **state)
-{
-	const struct place *place = *state;
-	vms_file *file = open_writer(place->path);
-	vms_file *reader;
-	struct vms_file_access access;
-	pthread_t thread;
-	void *ended;
-
-	worked(commit_pages(file, 2, 'a'));
-	reader = open_reader(place->path);
-	assert_int_equal(pthread_create(&thread, NULL, end_in_accesses, reader), 0);
-	assert_int_equal(pthread_join(thread, &ended), 0);
-	assert_ptr_equal(ended, reader);
-	assert_false(is_kept(place->path));
-	/* Those of other threads are not ended. */
-	worked(vms_file_begin_access(reader, &access));
-	assert_int_equal(pthread_create(&thread, NULL, end_in_accesses, reader), 0);
-	assert_int_equal(pthread_join(thread, &ended), 0);
-	assert_ptr_equal(ended, reader);
-	assert_true(is_kept(place->path));
-	worked(vms_file_end_access(&access, NULL));
-	assert_false(is_kept(place->path));
-	worked(vms_file_close(reader));
-	worked(vms_file_close(file));
-}
-
-static _Atomic int step;
-
-static void *end_after_the_file(void *reader)
-{
-	struct vms_file_access access;
-
-	if (vms_file_begin_access(reader, &access) != 0)
-		return reader;
-	atomic_store(&step, 1);
-	while (atomic_load(&step) != 2)
-		(void)sched_yield();
-	return NULL;
-}
-
-/* The next file may have the place of one that was closed. */
-static void a_thread_that_ends_leaves_other_files_alone(void **state)
-{
-	const struct place *place = *state;
-	vms_file *file = open_writer(place->path);
-	vms_file *reader;
-	struct vms_file_access access;
-	pthread_t thread;
-	void *failed;
-
-	worked(commit_pages(file, 2, 'a'));
-	reader = open_reader(place->path);
-	atomic_store(&step, 0);
-	assert_int_equal(pthread_create(&thread, NULL, end_after_the_file, reader),
-			 0);
-	while (atomic_load(&step) != 1)
-		(void)sched_yield();
-	worked(vms_file_close(reader));
-	reader = open_reader(place->path);
-	worked(vms_file_begin_access(reader, &access));
-	atomic_store(&step, 2);
-	assert_int_equal(pthread_join(thread, &failed), 0);
-	assert_null(failed);
-	assert_true(is_kept(place->path));
-	worked(vms_file_end_access(&access, NULL));
-	worked(vms_file_close(reader));
-	worked(vms_file_close(file));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,8 +425,6 @@ int main(void)
 		file_test(a_journal_is_laid_over_the_file_once),
 		file_test(each_commit_of_a_writer_that_fails_is_seen),
 		file_test(a_home_that_is_cut_off_raises_no_signal),
-		file_test(a_thread_that_ends_keeps_nobody_out),
-		file_test(a_thread_that_ends_leaves_other_files_alone),
 	};
 
 	learn_guard();
