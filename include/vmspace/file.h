@@ -23,7 +23,9 @@ extern "C" {
  *   be read, is gone: it raises SIGBUS when it is touched, as on Linux. Where it is
  *   touched between vms_file_begin_access and vms_file_end_access it becomes lost
  *   instead: the whole process sees zeros at that place, and the end of the access
- *   fails; see there. The library handles SIGBUS for that from the first
+ *   fails; see there. A private file, and an atomic one that is written, are mapped as
+ *   far as they are long: beyond, nothing is there, which raises SIGSEGV, in an access
+ *   too. The library handles SIGBUS for that from the first
  *   vms_file_open on: a program that installs a handler of its own does so before,
  *   and gets every signal that is not the library's. A thread that blocks SIGBUS
  *   is killed by the kernel, in an access too.
@@ -130,9 +132,10 @@ struct vms_file_options {
 	/* Of a file that is made: open(2). 0: 0666, less the umask. */
 	mode_t mode;
 	/*
-	 * The most bytes that the file may come to, rounded up to a page. 0: four
-	 * times its size, and 64 GiB at least; less where the addresses are not to
-	 * be had, but not less than its size. vms_file_get_stats tells.
+	 * The most bytes that the file may come to, rounded up to a page; at most 2^63
+	 * less a page. 0: four times its size, and 64 GiB at least; less where the
+	 * addresses are not to be had, but not less than its size. vms_file_get_stats
+	 * tells.
 	 */
 	uint64_t maximum;
 	/*
@@ -330,7 +333,7 @@ int vms_file_drop(vms_file *file, uint64_t offset, size_t length);
 /*
  * A window: an address range of length bytes that shows the file from offset on,
  * which need not be a multiple of the page. It may reach past the end of the file,
- * up to the maximum.
+ * up to the maximum; what is there when it is touched is as everywhere in the file.
  *
  * Returns the window; NULL with errno set: EINVAL length is 0; EFBIG past the
  * maximum; ENOMEM no addresses left, the map-count limit.
@@ -423,7 +426,9 @@ int vms_file_end_access(struct vms_file_access *access, uint64_t *offset);
  * Returns 0; -1 with errno set, and the bytes at the target are undefined: ERANGE
  * the range does not lie in the file; EBADF copy_in to a read-only one; ENXIO, EIO
  * as vms_file_end_access, and ENXIO where the file now ends before the end of the
- * range, be it within a page; with window_addresses those of pread(2) and pwrite(2),
+ * range, be it within a page (copy_out: unless somebody has stored behind the end since,
+ * and so at the last byte of the range); with window_addresses those of pread(2) and
+ * pwrite(2), and copy_in makes a file that was cut off longer again, as pwrite(2) does;
  * with VMS_FILE_GATHERS those of vms_file_append.
  */
 int vms_file_copy_out(vms_file *file, uint64_t offset, void *bytes, size_t length);
