@@ -7,6 +7,7 @@
 #include "code/chunk.h"
 #include "code/enter.h"
 #include "code/pages.h"
+#include "code/trap.h"
 
 /* What holds whenever the lock of a pool is free. */
 
@@ -19,9 +20,9 @@ static bool free_units_trap(const struct vms_code *code,
 {
 	for (size_t unit = chunk->start; unit < chunk->end; unit++) {
 		if (!vmsi_bit(code->in_block, unit) &&
-		    vmsi_unit_has_memory(code, unit) &&
+		    vmsi_units_have_memory(code, unit, unit + 1) &&
 		    memcmp((void *)vmsi_unit_address(code, unit),
-			   code->traps, VMSI_UNIT) != 0)
+			   vmsi_traps, VMSI_UNIT) != 0)
 			return false;
 	}
 	return true;
@@ -53,7 +54,9 @@ static bool add_blocks(const struct vms_code *code,
 	sums->unpublished += unpublished;
 	return free == chunk->free && unpublished == chunk->unpublished &&
 		vmsi_bits_next_clear(code->in_block, chunk->start,
-				     chunk->hint) == chunk->hint;
+				     chunk->hint) == chunk->hint &&
+		vmsi_bits_next_set(code->in_block, chunk->fresh,
+				   chunk->end) == chunk->end;
 }
 
 /* Count the units that have no memory; false: one of them is in a block. */
@@ -61,7 +64,7 @@ static bool add_without(const struct vms_code *code,
 			const struct vmsi_chunk *chunk, struct sums *sums)
 {
 	for (size_t unit = chunk->start; unit < chunk->end; unit++) {
-		if (vmsi_unit_has_memory(code, unit))
+		if (vmsi_units_have_memory(code, unit, unit + 1))
 			continue;
 		if (vmsi_bit(code->in_block, unit))
 			return false;

@@ -68,31 +68,35 @@ static size_t units_a_granule(const struct vms_code *code)
 
 /*
  * Chunks grow with the pool: large ones take fewer calls of the host, and small ones
- * leave less code writable at a time.
+ * leave less code writable at a time. Memory for blocks comes by parts of a chunk.
  */
 #define MOST_GRANULES 16
-#define GROWTH_PART 2
+#define MEMORY_PART 4
 
 /* How many granules a chunk has for so many units. */
 static size_t granules_for(const struct vms_code *code, size_t units)
 {
 	const size_t each = units_a_granule(code);
 	const size_t least = (units + each - 1) / each;
-	const size_t wanted = vmsi_min(code->mapped / code->granule /
-				       GROWTH_PART, MOST_GRANULES);
+	const size_t wanted = vmsi_min(code->mapped / code->granule,
+				       MOST_GRANULES);
 
 	/* A long block has a chunk of its own. */
 	return units >= each ? least : vmsi_max(wanted, least);
 }
 
-/* How many of count granules of a chunk for so many units have memory at first; in units. */
-static size_t memory_for(const struct vms_code *code, size_t units, size_t count)
+/*
+ * For how many units memory is taken when so many are needed of a chunk of length: for
+ * the next blocks, too, but nothing else comes from the chunk of a long one.
+ */
+static size_t memory_for(const struct vms_code *code, size_t units, size_t length)
 {
-	const size_t all = count * units_a_granule(code);
+	const size_t each = units_a_granule(code);
 
-	/* Nothing else comes from the chunk of a long block. */
-	return units < units_a_granule(code) || code->mode == VMS_CODE_FLIPS ?
-		all : vmsi_align_up(units, (size_t)1 << code->page_shift);
+	if (code->mode == VMS_CODE_FLIPS)
+		return length;
+	return units < each ? vmsi_max(length / MEMORY_PART, each) :
+		vmsi_align_up(units, (size_t)1 << code->page_shift);
 }
 
 static size_t find_granules(const struct vms_code *code, size_t count)
@@ -113,7 +117,7 @@ static struct vmsi_chunk *make_chunk(struct vms_code *code, size_t units,
 		count = (units + each - 1) / each;
 		at = find_granules(code, count);
 	}
-	memory = memory_for(code, units, count);
+	memory = memory_for(code, units, count * each);
 	*error = at == code->granules ?
 		vmsi_refuse(VMS_REFUSAL_ADDRESSES) :
 		vmsi_chunk_map(code, at * each, at * each + memory,
@@ -128,6 +132,7 @@ static struct vmsi_chunk *make_chunk(struct vms_code *code, size_t units,
 		.end = (at + count) * each,
 		.free = count * each,
 		.hint = at * each,
+		.fresh = at * each,
 		.fails = SIZE_MAX,
 		.has_view = code->mode != VMS_CODE_FLIPS,
 	};
@@ -198,6 +203,8 @@ static size_t find_units(const struct vms_code *code, struct vmsi_chunk *chunk,
 
 	if (chunk->free < units || chunk->fails <= units)
 		return chunk->end;
+	if (chunk->hint >= chunk->fresh && chunk->end - chunk->hint >= units)
+		return chunk->hint;
 	at = vmsi_bits_find_clear(code->in_block, chunk->hint, chunk->end,
 				  units, code->step);
 	if (at == chunk->end)
@@ -215,14 +222,7 @@ static bool may_take_from(const struct vms_code *code,
 static struct vmsi_chunk *find_chunk(struct vms_code *code, size_t units,
 				     size_t *start)
 {
-	struct vmsi_chunk *chunk = current(code);
-
-	if (chunk) {
-		*start = find_units(code, chunk, units);
-		if (*start != chunk->end)
-			return chunk;
-	}
-	for (chunk = vmsi_chunk_next(code, NULL); chunk;
+	for (struct vmsi_chunk *chunk = vmsi_chunk_next(code, NULL); chunk;
 	     chunk = vmsi_chunk_next(code, chunk)) {
 		if (!may_take_from(code, chunk))
 			continue;
@@ -253,15 +253,21 @@ static int make_current(struct vms_code *code, struct vmsi_chunk *chunk)
 	return error;
 }
 
-/* How far memory is needed for so many units: for the next blocks of a chunk, too. */
-static size_t end_of_need(const struct vms_code *code, const struct vmsi_chunk *chunk,
-			  size_t start, size_t units)
+/* See to it that units of a chunk, and so some that follow, have memory. */
+static int take_memory(struct vms_code *code, const struct vmsi_chunk *chunk,
+		       size_t start, size_t units)
 {
-	return vmsi_min(start + vmsi_max(units, units_a_granule(code)), chunk->end);
+	size_t wanted;
+
+	if (vmsi_units_have_memory(code, start, start + units))
+		return 0;
+	wanted = memory_for(code, units, chunk->end - chunk->start);
+	return vmsi_pages_need(code, start, vmsi_min(start + wanted, chunk->end));
 }
 
-int vmsi_chunk_find(struct vms_code *code, size_t units,
-		    struct vmsi_chunk **chunk, size_t *start)
+/* Find a chunk that is not the current one, or make one, and make it ready. */
+static int find_another(struct vms_code *code, size_t units,
+			struct vmsi_chunk **chunk, size_t *start)
 {
 	struct vmsi_chunk *found = find_chunk(code, units, start);
 	int error = 0;
@@ -278,8 +284,7 @@ int vmsi_chunk_find(struct vms_code *code, size_t units,
 	if (!error && !found->has_view && code->mode != VMS_CODE_FLIPS)
 		error = vmsi_view_open(code, found);
 	if (!error)
-		error = vmsi_pages_need(code, *start,
-					end_of_need(code, found, *start, units));
+		error = take_memory(code, found, *start, units);
 	if (error) {
 		const enum vms_refusal reason = vmsi_reason();
 
@@ -291,6 +296,20 @@ int vmsi_chunk_find(struct vms_code *code, size_t units,
 	return 0;
 }
 
+int vmsi_chunk_find(struct vms_code *code, size_t units,
+		    struct vmsi_chunk **chunk, size_t *start)
+{
+	struct vmsi_chunk *found = current(code);
+
+	if (found && (found->has_view || code->mode == VMS_CODE_FLIPS)) {
+		*start = find_units(code, found, units);
+		*chunk = found;
+		if (*start != found->end)
+			return take_memory(code, found, *start, units);
+	}
+	return find_another(code, units, chunk, start);
+}
+
 void vmsi_chunk_take(struct vms_code *code, struct vmsi_chunk *chunk,
 		     size_t start, size_t end)
 {
@@ -299,6 +318,7 @@ void vmsi_chunk_take(struct vms_code *code, struct vmsi_chunk *chunk,
 	chunk->free -= end - start;
 	if (chunk->hint == start)
 		chunk->hint = end;
+	chunk->fresh = vmsi_max(chunk->fresh, end);
 	chunk->unpublished++;
 	code->unpublished++;
 	code->blocks++;
@@ -312,6 +332,8 @@ void vmsi_chunk_give(struct vms_code *code, struct vmsi_chunk *chunk,
 	vmsi_bit_clear(code->last, end - 1);
 	chunk->free += end - start;
 	chunk->hint = vmsi_min(chunk->hint, start);
+	if (chunk->fresh == end)
+		chunk->fresh = start;
 	chunk->fails = SIZE_MAX;
 	code->used -= end - start;
 }

@@ -34,14 +34,12 @@
 /* The bytes of a unit, of which blocks are made. */
 #define VMSI_UNIT ((size_t)64)
 
-/* So many bytes of traps are kept to be copied. */
-#define VMSI_TRAP_BYTES ((size_t)64 << 10)
-
 /* A chunk. Positions are units of the pool. */
 struct vmsi_chunk {
 	size_t start, end;   /* end 0: the granule begins no chunk */
 	size_t free;         /* number of units in no block */
 	size_t hint;         /* no unit before this one is free */
+	size_t fresh;        /* all units from this one on are free */
 	size_t fails;        /* no run of so many free units is found */
 	size_t unpublished;  /* number of blocks that are not published */
 	bool has_view;       /* its writable view, or its private memory, is there */
@@ -112,7 +110,6 @@ struct vms_code {
 	uint64_t *no_memory;  /* the pages of chunks that have none (pages.h) */
 	uint64_t *in_chunk;   /* a bit a granule */
 	struct vmsi_chunk *chunks; /* by first granule */
-	unsigned char *traps; /* VMSI_TRAP_BYTES of them */
 };
 
 static inline struct vmsi_chunk *vmsi_chunk_of_unit(struct vms_code *code,
@@ -120,6 +117,11 @@ static inline struct vmsi_chunk *vmsi_chunk_of_unit(struct vms_code *code,
 {
 	size_t granule = unit >> code->unit_shift;
 
+	/* Most often it is the one that blocks come from. */
+	if (code->current != VMSI_NO_CHUNK &&
+	    unit >= code->chunks[code->current].start &&
+	    unit < code->chunks[code->current].end)
+		return &code->chunks[code->current];
 	/* A chunk of several granules begins in an earlier one. */
 	while (code->chunks[granule].end == 0)
 		granule--;

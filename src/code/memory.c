@@ -61,7 +61,7 @@ static int write_traps(const struct vms_code *code, size_t start, size_t end)
 	while (rest && !error) {
 		const size_t part = vmsi_min(rest, VMSI_TRAP_BYTES);
 
-		error = vmsi_code_file_write(code->fd, code->traps, part, at);
+		error = vmsi_code_file_write(code->fd, vmsi_traps, part, at);
 		at += part;
 		rest -= part;
 	}
@@ -83,8 +83,13 @@ static int map_view(const struct vms_code *code, size_t start, size_t end)
 		    offset_of(start));
 	if (error)
 		return error;
-	/* A child of fork must not write to the code of its parent. */
-	return vms_madvise(code->space, (void *)at, length, MADV_DONTFORK) == 0 ?
+	/*
+	 * A child of fork must not write to the code of its parent. And what is written
+	 * once need not be found to be in use when the view goes, which takes the kernel
+	 * a lock for each page.
+	 */
+	return vms_madvise(code->space, (void *)at, length, MADV_DONTFORK) == 0 &&
+		vms_madvise(code->space, (void *)at, length, MADV_RANDOM) == 0 ?
 		0 : -errno;
 }
 
@@ -172,6 +177,8 @@ int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end)
 	}
 	if (error)
 		vmsi_code_file_punch(code, offset_of(start), length);
+	else if (code->mode == VMS_CODE_VIEWS)
+		touch_view(code, start, end);
 	return error;
 }
 
@@ -192,8 +199,6 @@ int vmsi_chunk_map(struct vms_code *code, size_t start, size_t memory_end, size_
 		undo_map(code, view_address(code, start), length);
 		return error;
 	}
-	if (code->mode == VMS_CODE_VIEWS)
-		touch_view(code, start, memory_end);
 	code->writable += length;
 	return 0;
 }

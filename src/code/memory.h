@@ -21,7 +21,10 @@ int vmsi_chunk_map(struct vms_code *code, size_t start, size_t memory_end,
 		   size_t end);
 void vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk);
 
-/* Give units [start, end) of a chunk, whole pages that have none, memory that traps. */
+/*
+ * Give units [start, end) of a chunk that has its view memory that traps. They are
+ * whole pages, and have none.
+ */
 int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end);
 
 /* Map the executable view of a chunk by descriptor run_fd. */

@@ -10,7 +10,6 @@
 #include "code/names.h"
 #include "code/place.h"
 #include "code/problem.h"
-#include "code/trap.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -32,14 +31,13 @@ static bool options_are_good(const struct vms_code_options *options)
 /* --- the record -------------------------------------------------------------------- */
 
 /*
- *	struct vms_code | in_block | last | published | no_memory | in_chunk | chunks |
- *	traps
+ *	struct vms_code | in_block | last | published | no_memory | in_chunk | chunks
  *
  * Most of the arrays is never touched, and takes no memory.
  */
 struct layout {
 	size_t granule, granules;
-	size_t in_block, last, published, no_memory, in_chunk, chunks, traps;
+	size_t in_block, last, published, no_memory, in_chunk, chunks;
 	size_t bytes;
 };
 
@@ -75,7 +73,6 @@ static int lay_out(size_t reserve, struct layout *layout)
 		       &layout->in_chunk) ||
 	    !add_array(&bytes, layout->granules, sizeof(struct vmsi_chunk),
 		       &layout->chunks) ||
-	    !add_array(&bytes, VMSI_TRAP_BYTES, 1, &layout->traps) ||
 	    !vmsi_align_up_checked(bytes, page, &layout->bytes))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	return 0;
@@ -99,8 +96,6 @@ static struct vms_code *make_record(const struct layout *layout)
 	code->no_memory = (uint64_t *)(bytes + layout->no_memory);
 	code->in_chunk = (uint64_t *)(bytes + layout->in_chunk);
 	code->chunks = (struct vmsi_chunk *)(bytes + layout->chunks);
-	code->traps = (unsigned char *)bytes + layout->traps;
-	vmsi_fill_with_traps(code->traps, VMSI_TRAP_BYTES);
 	vmsi_lock_init(&code->lock, VMSI_RANK_CODE);
 	code->first_chunk = code->current = VMSI_NO_CHUNK;
 	code->fd = code->run_fd = code->perf_fd = -1;

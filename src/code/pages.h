@@ -35,9 +35,13 @@ int vmsi_pages_bar(const struct vms_code *code, const struct vmsi_chunk *chunk);
 void vmsi_pages_note(struct vms_code *code, size_t start, size_t end);
 void vmsi_pages_forget(struct vms_code *code, size_t start, size_t end);
 
-static inline bool vmsi_unit_has_memory(const struct vms_code *code, size_t unit)
+static inline bool vmsi_units_have_memory(const struct vms_code *code, size_t start,
+					  size_t end)
 {
-	return !vmsi_bit(code->no_memory, unit >> code->page_shift);
+	const size_t limit = ((end - 1) >> code->page_shift) + 1;
+
+	return vmsi_bits_next_set(code->no_memory, start >> code->page_shift,
+				  limit) == limit;
 }
 
 #endif
