@@ -333,8 +333,9 @@ static const struct shadow *holder_of(const char *address)
 static void do_find(void)
 {
 	const struct shadow *any = &run.shadows[below(run.count)], *expected;
-	const char *address = (char *)any->stack.base - 3 * run.first.pitch +
-		below(6 * run.first.pitch);
+	const char *address = (const char *)((uintptr_t)any->stack.base +
+					     below(6 * run.first.pitch) -
+					     3 * run.first.pitch);
 	vms_stack found;
 	int result;
 

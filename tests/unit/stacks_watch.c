@@ -191,12 +191,14 @@ static void keep_own_stack(void)
 	must(other.base != mine.base);
 }
 
+/* A sanitizer unmaps what a thread that ends has for its signals. */
 static void *replace_and_end(void *argument)
 {
 	const vms_stack *mine = argument;
 
 	(void)watch_and_return(NULL);
 	set_signal_stack(mine);
+	drop_signal_stack();
 	return NULL;
 }
 
@@ -204,11 +206,13 @@ static void *replace_and_unwatch(void *argument)
 {
 	const vms_stack *mine = argument;
 
-	(void)replace_and_end(argument);
+	(void)watch_and_return(NULL);
+	set_signal_stack(mine);
 	must(pool_stats().taken == 2);
 	must(vms_stacks_unwatch_thread(pool) == 0);
 	must(is_signal_stack(mine));
 	must(pool_stats().taken == 1);
+	drop_signal_stack();
 	return NULL;
 }
 
