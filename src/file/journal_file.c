@@ -129,10 +129,15 @@ int vmsi_journal_check_descriptor(const struct vmsi_journal *journal)
 {
 	struct stat status;
 
+	long error;
+
 	if (journal->inode == 0)
 		return 0;
-	return vmsi_host.fstat(journal->fd, &status) == 0 &&
-		status.st_dev == journal->device &&
+	error = vmsi_host.fstat(journal->fd, &status);
+	/* One that is open and cannot be looked at is taken for the journal's. */
+	if (error)
+		return error == -EBADF ? -EBADF : 0;
+	return status.st_dev == journal->device &&
 		status.st_ino == journal->inode ? 0 : -EBADF;
 }
 
