@@ -161,6 +161,9 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
  */
 int vmsi_journal_close(struct vmsi_journal *journal);
 
+/* Whether its descriptor's number is another file's now. */
+bool vmsi_journal_is_anothers(const struct vmsi_journal *journal);
+
 /* -EBADF: the program has closed its descriptor, be its number another file's now. */
 int vmsi_journal_check_descriptor(const struct vmsi_journal *journal);
 

@@ -125,20 +125,28 @@ static int look_at_file(struct vmsi_journal *journal, const struct stat *home,
 	return 0;
 }
 
-int vmsi_journal_check_descriptor(const struct vmsi_journal *journal)
+static bool is_anothers(const struct vmsi_journal *journal, const struct stat *status)
+{
+	return journal->inode != 0 && (status->st_dev != journal->device ||
+				       status->st_ino != journal->inode);
+}
+
+bool vmsi_journal_is_anothers(const struct vmsi_journal *journal)
 {
 	struct stat status;
 
-	long error;
+	return vmsi_host.fstat(journal->fd, &status) == 0 &&
+		is_anothers(journal, &status);
+}
 
-	if (journal->inode == 0)
-		return 0;
-	error = vmsi_host.fstat(journal->fd, &status);
-	/* One that is open and cannot be looked at is taken for the journal's. */
+int vmsi_journal_check_descriptor(const struct vmsi_journal *journal)
+{
+	struct stat status;
+	const long error = vmsi_host.fstat(journal->fd, &status);
+
 	if (error)
-		return error == -EBADF ? -EBADF : 0;
-	return status.st_dev == journal->device &&
-		status.st_ino == journal->inode ? 0 : -EBADF;
+		return (int)error;
+	return is_anothers(journal, &status) ? -EBADF : 0;
 }
 
 int vmsi_journal_file_open(struct vmsi_journal *journal, const struct stat *home,
