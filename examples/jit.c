@@ -75,8 +75,12 @@ static void parse_value(struct program *program, int nested)
 		program->rest++;
 		emit(program, PUSH_X, 0);
 	} else if (isdigit((unsigned char)first)) {
-		while (isdigit((unsigned char)*program->rest))
-			number = number * 10 + (uint32_t)(*program->rest++ - '0');
+		for (; isdigit((unsigned char)*program->rest); program->rest++) {
+			const uint32_t digit = (uint32_t)(*program->rest - '0');
+
+			program->wrong |= number > (UINT32_MAX - digit) / 10;
+			number = number * 10 + digit;
+		}
 		emit(program, PUSH, number);
 	} else {
 		program->wrong = 1;

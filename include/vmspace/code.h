@@ -53,8 +53,8 @@ typedef struct vms_code vms_code;
 /* How code comes to be in executable memory. */
 enum vms_code_mode {
 	/*
-	 * VMS_CODE_VIEWS, or where the host refuses that, VMS_CODE_FLIPS. With
-	 * VMS_CODE_PERF the other way round.
+	 * VMS_CODE_VIEWS, or where the host refuses that, VMS_CODE_COPIES, or where it
+	 * refuses that as well, VMS_CODE_FLIPS. With VMS_CODE_PERF flips come first.
 	 */
 	VMS_CODE_ANY = 0,
 	/*

@@ -121,34 +121,45 @@ static int try_flips(struct vms_code *code)
 		       "writable (SELinux's execmem, PaX's MPROTECT?)");
 }
 
+/* --- the choice -------------------------------------------------------------------- */
+
+static int try_mode(struct vms_code *code, enum vms_code_mode mode)
+{
+	code->refused = 0;
+	code->problem = NULL;
+	return mode == VMS_CODE_FLIPS ? try_flips(code) :
+					try_with_file(code, mode);
+}
+
 int vmsi_code_choose_mode(struct vms_code *code, enum vms_code_mode asked)
 {
-	int error;
-
-	if (asked == VMS_CODE_FLIPS)
-		return try_flips(code);
+	static const enum vms_code_mode usual[] = {
+		VMS_CODE_VIEWS, VMS_CODE_COPIES, VMS_CODE_FLIPS,
+	};
 	/* perf takes names only for memory that is of no file. */
-	if (asked == VMS_CODE_ANY && (code->flags & VMS_CODE_PERF)) {
-		error = try_flips(code);
-		if (!is_refusal(error))
-			return error;
-	}
-	error = try_with_file(code, asked == VMS_CODE_COPIES ?
-				      VMS_CODE_COPIES : VMS_CODE_VIEWS);
-	if (!error) {
-		/* The kind of memfd that was refused is none of the program's. */
-		code->refused = 0;
-		code->problem = NULL;
-	}
-	if (asked == VMS_CODE_ANY && is_refusal(error)) {
-		const int first = code->refused;
-		const char *what = code->problem;
+	static const enum vms_code_mode for_perf[] = {
+		VMS_CODE_FLIPS, VMS_CODE_VIEWS, VMS_CODE_COPIES,
+	};
+	const enum vms_code_mode *modes =
+		asked != VMS_CODE_ANY ? &asked :
+		code->flags & VMS_CODE_PERF ? for_perf : usual;
+	const size_t count = asked != VMS_CODE_ANY ? 1 : 3;
+	const char *what = NULL;
+	int error = -EINVAL, first = 0;
 
-		error = try_flips(code);
-		if (!error) {
-			code->refused = first;
-			code->problem = what;
+	for (size_t i = 0; i < count; i++) {
+		error = try_mode(code, modes[i]);
+		if (!is_refusal(error))
+			break;
+		if (i == 0) {
+			first = code->refused;
+			what = code->problem;
 		}
+	}
+	/* The kind of memfd that was refused is none of the program's. */
+	if (!error) {
+		code->refused = first;
+		code->problem = what;
 	}
 	return error;
 }
