@@ -249,7 +249,9 @@ int vms_code_settle(vms_code *code);
 /*
  * Seal a pool for good: its code can be neither changed nor unmapped by anybody in
  * the process (mseal(2)), nor its memory be written through a descriptor; there are
- * no more blocks, and the pool cannot be closed.
+ * no more blocks, and the pool cannot be closed. What the kernel still permits:
+ * MADV_GUARD_INSTALL makes sealed code fault with VIEWS and COPIES, and with FLIPS
+ * /proc/PID/mem and ptrace(2) write to it.
  *
  * Returns 0, also where it is sealed; -1 with errno set on failure:
  *   EINVAL  code is NULL.

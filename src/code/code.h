@@ -77,6 +77,7 @@ struct vms_code {
 	int refused;          /* errno */
 	bool own_space;
 	bool core_sync;
+	bool has_guards;      /* by MADV_GUARD_INSTALL, at least in memory of no file */
 
 	/* Guarded by lock. */
 	bool shared;          /* the memory is the parent's, in the child of a fork */

@@ -155,6 +155,8 @@ static int open_pool(const struct vms_code_options *options,
 		return error;
 	}
 	vmsi_caches_open(code);
+	/* Whoever emulates the kernel may accept them and do nothing. */
+	code->has_guards = vmsi_host_has_guards();
 	vmsi_code_handle_fork();
 	vmsi_code_register(code);
 	*result = code;

@@ -28,6 +28,20 @@ static size_t unit_of(const struct vms_code *code, size_t page)
 
 /* --- giving ------------------------------------------------------------------------ */
 
+static bool put_guard(const struct vms_code *code, uintptr_t at, size_t length)
+{
+	const enum vms_refusal reason = vmsi_reason();
+	const int saved = errno;
+
+	if (!code->has_guards)
+		return false;
+	if (vms_madvise(code->space, (void *)at, length, MADV_GUARD_INSTALL) == 0)
+		return true;
+	(void)vmsi_refuse(reason);
+	errno = saved;
+	return false;
+}
+
 /*
  * A guard takes no mapping of its own. Where the host has none for the memory of files
  * (Linux before 6.15), the reservation is put there, if so many pages are worth it.
@@ -36,17 +50,10 @@ static int bar(const struct vms_code *code, size_t first, size_t end, size_t wor
 {
 	const uintptr_t at = vmsi_unit_address(code, unit_of(code, first));
 	const size_t length = unit_of(code, end - first) * VMSI_UNIT;
-	const enum vms_refusal reason = vmsi_reason();
-	const int saved = errno;
-	int error = 0;
 
-	if (vms_madvise(code->space, (void *)at, length, MADV_GUARD_INSTALL) == 0)
+	if (put_guard(code, at, length))
 		return 0;
-	if (length < worth)
-		error = -errno;
-	(void)vmsi_refuse(reason);
-	errno = saved;
-	return error ? error : vmsi_code_cover(code, at, length);
+	return length >= worth ? vmsi_code_cover(code, at, length) : -ENOTSUP;
 }
 
 /* Pages [first, end), which have memory and no block. */
