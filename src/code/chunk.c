@@ -95,8 +95,9 @@ static size_t memory_for(const struct vms_code *code, size_t units, size_t lengt
 
 	if (code->mode == VMS_CODE_FLIPS)
 		return length;
-	return units < each ? vmsi_max(length / MEMORY_PART, each) :
-		vmsi_align_up(units, (size_t)1 << code->page_shift);
+	if (units < each)
+		units = vmsi_max(length / MEMORY_PART, each);
+	return vmsi_align_up(units, (size_t)1 << code->page_shift);
 }
 
 static size_t find_granules(const struct vms_code *code, size_t count)
