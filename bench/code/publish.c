@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <vmspace.h>
@@ -19,7 +20,8 @@
  * Functions of a JIT compiler: each is allocated, its bytes are copied to it, and it is
  * published; with --run 1 it is called once, too. From nothing and to nothing: opening
  * and closing a pool, or mapping and unmapping, are part of it. The ways take turns, in
- * an order that is another one in each round; ratios are of rounds.
+ * an order that is another one in each round; ratios are of rounds. Faults are counted,
+ * too, which other programs do not disturb.
  *
  * - a pool of code in each of its modes;
  * - mprotect: one mapping, whose pages are made writable for each function and
@@ -180,25 +182,41 @@ static void publish_all(enum way way)
 	}
 }
 
-/* Nanoseconds a function. */
-static double measure(enum way way)
+static double faults_so_far(void)
 {
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_SELF, &usage) != 0)
+		fail("getrusage");
+	return (double)usage.ru_minflt;
+}
+
+/* Nanoseconds a function, and faults of all. */
+static double measure(enum way way, double *faults)
+{
+	const double earlier = faults_so_far();
 	const uint64_t start = bench_now();
+	double time;
 
 	publish_all(way);
-	return (double)(bench_now() - start) / (double)functions;
+	time = (double)(bench_now() - start) / (double)functions;
+	*faults = faults_so_far() - earlier;
+	return time;
 }
 
 static void compare(size_t rounds)
 {
 	static double times[WAYS][MAX_ROUNDS], ratios[WAYS][MAX_ROUNDS];
+	static double faults[WAYS][MAX_ROUNDS];
 	size_t order[WAYS];
 	uint64_t random = 1;
 
 	for (size_t round = 0; round < rounds; round++) {
 		bench_order(order, WAYS, &random);
 		for (size_t i = 0; i < WAYS; i++)
-			times[order[i]][round] = measure((enum way)order[i]);
+			times[order[i]][round] =
+				measure((enum way)order[i],
+					&faults[order[i]][round]);
 		for (enum way way = VIEWS; way < WAYS; way++)
 			ratios[way][round] =
 				times[way][round] / times[VIEWS][round];
@@ -212,6 +230,8 @@ static void compare(size_t rounds)
 		printf("%-44s %12.2f    quartiles %.2f..%.2f\n",
 		       "  as a ratio to two views", ratio.median, ratio.lower,
 		       ratio.upper);
+		printf("%-44s %12.0f\n", "  faults of all",
+		       bench_summarise(faults[way], rounds).median);
 	}
 }
 
