@@ -62,14 +62,12 @@ int vms_code_alloc(vms_code *code, size_t size, struct vms_code_block *block)
 /* --- publish --------------------------------------------------------------------------- */
 
 /* Give the units of a block behind its first count ones back. */
-static int cut(struct vms_code *code, struct vmsi_place *place, size_t count)
+static __attribute__((noinline)) int cut(struct vms_code *code,
+					 struct vmsi_place *place, size_t count)
 {
 	const size_t end = place->start + count;
-	int error;
+	int error = vmsi_units_wipe(code, place->chunk, end, place->end);
 
-	if (end == place->end)
-		return 0;
-	error = vmsi_units_wipe(code, place->chunk, end, place->end);
 	if (error)
 		return error;
 	vmsi_bit_set(code->last, end - 1);
@@ -92,7 +90,7 @@ static int publish(struct vms_code *code, const struct vms_code_block *block,
 	units = units_for(code, block->size);
 	if (!units || units > place.end - place.start)
 		return -EINVAL;
-	error = cut(code, &place, units);
+	error = units == place.end - place.start ? 0 : cut(code, &place, units);
 	if (!error)
 		error = vmsi_units_publish(code, place.start, place.end);
 	if (!error)

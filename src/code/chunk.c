@@ -254,21 +254,31 @@ static int make_current(struct vms_code *code, struct vmsi_chunk *chunk)
 	return error;
 }
 
-/* See to it that units of a chunk, and so some that follow, have memory. */
-static int take_memory(struct vms_code *code, const struct vmsi_chunk *chunk,
-		       size_t start, size_t units)
+/* Take memory for units of a chunk, and so for some that follow. */
+static __attribute__((noinline)) int
+take_memory(struct vms_code *code, const struct vmsi_chunk *chunk, size_t start,
+	    size_t units)
 {
-	size_t wanted;
+	const size_t wanted = memory_for(code, units, chunk->end - chunk->start);
 
-	if (vmsi_units_have_memory(code, start, start + units))
-		return 0;
-	wanted = memory_for(code, units, chunk->end - chunk->start);
 	return vmsi_pages_need(code, start, vmsi_min(start + wanted, chunk->end));
 }
 
-/* Find a chunk that is not the current one, or make one, and make it ready. */
-static int find_another(struct vms_code *code, size_t units,
-			struct vmsi_chunk **chunk, size_t *start)
+/* See to it that they have some. */
+static int have_memory(struct vms_code *code, const struct vmsi_chunk *chunk,
+		       size_t start, size_t units)
+{
+	return vmsi_units_have_memory(code, start, start + units) ? 0 :
+		take_memory(code, chunk, start, units);
+}
+
+/*
+ * Find a chunk that is not the current one, or make one, and make it ready. Apart, so
+ * that the way to the current one saves no registers for it.
+ */
+static __attribute__((noinline)) int
+find_another(struct vms_code *code, size_t units, struct vmsi_chunk **chunk,
+	     size_t *start)
 {
 	struct vmsi_chunk *found = find_chunk(code, units, start);
 	int error = 0;
@@ -285,7 +295,7 @@ static int find_another(struct vms_code *code, size_t units,
 	if (!error && !found->has_view && code->mode != VMS_CODE_FLIPS)
 		error = vmsi_view_open(code, found);
 	if (!error)
-		error = take_memory(code, found, *start, units);
+		error = have_memory(code, found, *start, units);
 	if (error) {
 		const enum vms_refusal reason = vmsi_reason();
 
@@ -306,7 +316,7 @@ int vmsi_chunk_find(struct vms_code *code, size_t units,
 		*start = find_units(code, found, units);
 		*chunk = found;
 		if (*start != found->end)
-			return take_memory(code, found, *start, units);
+			return have_memory(code, found, *start, units);
 	}
 	return find_another(code, units, chunk, start);
 }
