@@ -1,35 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-#include "code_fixture.h"
+#include "code_host.h"
 
 #include <sys/stat.h>
 
 #include "base/mman.h"
 #include "code/code.h"
-#include "host/host.h"
 
 /* Memory of freed code goes back by page, also where its chunk has other blocks. */
 
 #define BLOCKS 64
 #define BLOCK_BYTES ((size_t)16 << 10)
 
-static struct vmsi_host_calls real_host;
-
 static enum vms_code_mode mode_of(void **state)
 {
 	return *(const enum vms_code_mode *)*state;
-}
-
-static int save_host(void **state)
-{
-	(void)state;
-	real_host = vmsi_host;
-	return 0;
-}
-
-static int restore_host(void **state)
-{
-	vmsi_host = real_host;
-	return close_pool(state);
 }
 
 /* The memory that the kernel has for the pool's file; the figure where there is none. */
@@ -180,7 +164,8 @@ static int use_in_child(void *argument)
 {
 	(void)argument;
 	for (uint32_t i = 0; i < BLOCKS / 2; i++)
-		inherited[2 * i] = make_published(BLOCK_BYTES, 2 * i);
+		inherited[(size_t)2 * i] =
+			make_published(BLOCK_BYTES, 2 * i);
 	check_every(inherited, 0, 1);
 	free_every(inherited, 0, 3);
 	check_every(inherited, 1, 3);
