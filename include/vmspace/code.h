@@ -279,7 +279,8 @@ int vms_code_seal(vms_code *code);
  *   EEXIST  the block has a name, and the pool VMS_CODE_GDB.
  *   EPERM   the file for perf is another user's, or no plain file.
  *   ENOMEM  no memory for records.
- *   and those of open(2) and write(2), of the file for perf.
+ *   EFBIG   RLIMIT_FSIZE, for the file for perf.
+ *   and those of open(2) and write(2), of that file.
  */
 int vms_code_name(vms_code *code, const struct vms_code_block *block,
 		  const char *name);

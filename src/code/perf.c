@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/resource.h>
 
 #include "host/host.h"
 #include "text/number.h"
@@ -62,14 +63,31 @@ static int open_file(struct vms_code *code, long process)
 	return 0;
 }
 
+/* Add a line. Beyond RLIMIT_FSIZE the kernel would send SIGXFSZ. */
+static int append(int fd, char *line, size_t length)
+{
+	const struct iovec part = { .iov_base = line, .iov_len = length };
+	uint64_t soft, hard;
+	struct stat status;
+	long result = vmsi_host.fstat(fd, &status);
+
+	if (result < 0)
+		return (int)result;
+	if (vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) == 0 &&
+	    (uint64_t)status.st_size + length > soft)
+		return -EFBIG;
+	result = vmsi_host.append(fd, &part, 1);
+	if (result < 0)
+		return (int)result;
+	return (size_t)result == length ? 0 : -ENOSPC;
+}
+
 int vmsi_perf_add(struct vms_code *code, uintptr_t run, size_t size,
 		  const char *name)
 {
 	char line[2 * sizeof(struct vmsi_digits) + VMS_CODE_NAME_MAX + 4];
 	char *end = line;
 	const long process = vmsi_host.getpid();
-	struct iovec part = { .iov_base = line };
-	long written;
 	int error;
 
 	/* The child of a fork has a file of its own. */
@@ -83,9 +101,7 @@ int vmsi_perf_add(struct vms_code *code, uintptr_t run, size_t size,
 	end = add_text(add_number(end, run, 16), " ");
 	end = add_text(add_number(end, size, 16), " ");
 	end = add_text(add_text(end, name), "\n");
-	part.iov_len = (size_t)(end - line);
-	written = vmsi_host.append(code->perf_fd, &part, 1);
-	return written < 0 ? (int)written : 0;
+	return append(code->perf_fd, line, (size_t)(end - line));
 }
 
 void vmsi_perf_close(struct vms_code *code)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "code_fixture.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "code/code.h"
@@ -103,6 +104,59 @@ static void a_file_that_is_a_link_is_refused(void **state)
 	assert_int_equal(unlink(path), 0);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	assert_int_equal(vms_code_name(code, &block, "x"), -1);
+}
+
+static long append_three(int fd, const struct iovec *parts, int count)
+{
+	(void)fd;
+	(void)parts;
+	(void)count;
+	return 3;
+}
+
+static void a_line_that_has_no_space_is_an_error(void **state)
+{
+	const struct vmsi_host_calls real_host = vmsi_host;
+	struct vms_code_block block;
+	int result, error;
+
+	(void)state;
+	open_named(VMS_CODE_PERF);
+	block = make_published(200, 1);
+	vmsi_host.append = append_three;
+	result = vms_code_name(code, &block, "x");
+	error = errno;
+	vmsi_host = real_host;
+	assert_int_equal(result, -1);
+	assert_int_equal(error, ENOSPC);
+	assert_int_equal(vms_code_name(code, &block, "x"), 0);
+}
+
+static int name_beyond_limit(void *argument)
+{
+	const struct rlimit limit = { 100, 100 };
+	char file[64];
+	int names = 0, error;
+
+	(void)snprintf(file, sizeof(file), "/tmp/perf-%d.map", getpid());
+	if (setrlimit(RLIMIT_FSIZE, &limit) != 0)
+		return 1;
+	while (names < 20 && vms_code_name(code, argument, "name") == 0)
+		names++;
+	error = errno;
+	(void)unlink(file);
+	return names > 1 && names < 20 && error == EFBIG ? 0 : 2;
+}
+
+/* Where the kernel would send SIGXFSZ. */
+static void a_limit_of_files_is_an_error(void **state)
+{
+	struct vms_code_block block;
+
+	(void)state;
+	open_named(VMS_CODE_PERF);
+	block = make_published(200, 1);
+	assert_int_equal(signal_of(name_beyond_limit, &block), 0);
 }
 
 static void names_that_are_none_are_refused(void **state)
@@ -266,6 +320,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_teardown(a_child_has_a_file_of_its_own,
 					  close_named),
 		cmocka_unit_test_teardown(a_file_that_is_a_link_is_refused,
+					  close_named),
+		cmocka_unit_test_teardown(a_line_that_has_no_space_is_an_error,
+					  close_named),
+		cmocka_unit_test_teardown(a_limit_of_files_is_an_error,
 					  close_named),
 		cmocka_unit_test_teardown(names_that_are_none_are_refused,
 					  close_named),
