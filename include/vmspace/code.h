@@ -130,7 +130,9 @@ struct vms_code_options {
 	size_t reach;
 	/*
 	 * A budget that is charged for the pool's memory (vmspace/budget.h); it must
-	 * stay open until the pool is closed. Not together with a space. NULL: none.
+	 * stay open until the pool is closed. With VIEWS and COPIES the charge is that
+	 * of a file as long as the furthest chunk so far, also when memory has gone
+	 * back. Not together with a space. NULL: none.
 	 */
 	struct vms_budget *budget;
 };

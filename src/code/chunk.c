@@ -73,16 +73,22 @@ static size_t units_a_granule(const struct vms_code *code)
 #define MOST_GRANULES 16
 #define MEMORY_PART 4
 
-/* How many granules a chunk has for so many units. */
-static size_t granules_for(const struct vms_code *code, size_t units)
+/* How many granules a chunk needs for so many units, and how many it has. */
+static size_t least_granules(const struct vms_code *code, size_t units)
 {
 	const size_t each = units_a_granule(code);
-	const size_t least = (units + each - 1) / each;
+
+	return (units + each - 1) / each;
+}
+
+static size_t granules_for(const struct vms_code *code, size_t units)
+{
+	const size_t least = least_granules(code, units);
 	const size_t wanted = vmsi_min(code->mapped / code->granule,
 				       MOST_GRANULES);
 
 	/* A long block has a chunk of its own. */
-	return units >= each ? least : vmsi_max(wanted, least);
+	return units >= units_a_granule(code) ? least : vmsi_max(wanted, least);
 }
 
 /*
@@ -100,45 +106,47 @@ static size_t memory_for(const struct vms_code *code, size_t units, size_t lengt
 	return vmsi_align_up(units, (size_t)1 << code->page_shift);
 }
 
-static size_t find_granules(const struct vms_code *code, size_t count)
+/* Make a chunk of count granules for so many units. Returns 0 or -errno. */
+static int make_chunk(struct vms_code *code, size_t units, size_t count,
+		      struct vmsi_chunk **chunk)
 {
-	return vmsi_bits_find_clear(code->in_chunk, 0, code->granules, count, 1);
-}
-
-/* Make a chunk for so many units; NULL, and *error is -errno. */
-static struct vmsi_chunk *make_chunk(struct vms_code *code, size_t units,
-				     int *error)
-{
-	const size_t each = units_a_granule(code);
-	size_t count = granules_for(code, units);
-	size_t at = find_granules(code, count), memory;
-	struct vmsi_chunk *chunk;
-
-	if (at == code->granules) {
-		count = (units + each - 1) / each;
-		at = find_granules(code, count);
-	}
-	memory = memory_for(code, units, count * each);
-	*error = at == code->granules ?
+	const size_t length = count * units_a_granule(code);
+	const size_t memory = memory_for(code, units, length);
+	const size_t at = vmsi_bits_find_clear(code->in_chunk, 0, code->granules,
+					       count, 1);
+	const size_t start = at * units_a_granule(code);
+	const int error = at == code->granules ?
 		vmsi_refuse(VMS_REFUSAL_ADDRESSES) :
-		vmsi_chunk_map(code, at * each, at * each + memory,
-			       (at + count) * each);
-	if (*error)
-		return NULL;
+		vmsi_chunk_map(code, start, start + memory, start + length);
+
+	if (error)
+		return error;
 	vmsi_bits_set(code->in_chunk, at, at + count);
-	vmsi_pages_note(code, at * each + memory, (at + count) * each);
-	chunk = &code->chunks[at];
-	*chunk = (struct vmsi_chunk){
-		.start = at * each,
-		.end = (at + count) * each,
-		.free = count * each,
-		.hint = at * each,
-		.fresh = at * each,
+	vmsi_pages_note(code, start + memory, start + length);
+	*chunk = &code->chunks[at];
+	**chunk = (struct vmsi_chunk){
+		.start = start,
+		.end = start + length,
+		.free = length,
+		.hint = start,
+		.fresh = start,
 		.fails = SIZE_MAX,
 		.has_view = code->mode != VMS_CODE_FLIPS,
 	};
-	link_chunk(code, chunk);
-	return chunk;
+	link_chunk(code, *chunk);
+	return 0;
+}
+
+/* Make a chunk, a smaller one where there is not so much. */
+static int make_some_chunk(struct vms_code *code, size_t units,
+			   struct vmsi_chunk **chunk)
+{
+	const size_t wanted = granules_for(code, units);
+	const size_t least = least_granules(code, units);
+	const int error = make_chunk(code, units, wanted, chunk);
+
+	return error == -ENOMEM && wanted > least ?
+		make_chunk(code, units, least, chunk) : error;
 }
 
 static void drop_chunk(struct vms_code *code, struct vmsi_chunk *chunk)
@@ -284,8 +292,8 @@ find_another(struct vms_code *code, size_t units, struct vmsi_chunk **chunk,
 	int error = 0;
 
 	if (!found) {
-		found = make_chunk(code, units, &error);
-		if (!found)
+		error = make_some_chunk(code, units, &found);
+		if (error)
 			return error;
 		*start = found->start;
 	}

@@ -67,6 +67,12 @@ int vmsi_code_file_grow(struct vms_code *code, uint64_t end)
 	return error;
 }
 
+void vmsi_code_file_shrink(struct vms_code *code, uint64_t size)
+{
+	if (size < code->file_size && vmsi_host.ftruncate(code->fd, size) == 0)
+		code->file_size = size;
+}
+
 int vmsi_code_file_write(int fd, const void *bytes, size_t length,
 			 uint64_t offset)
 {

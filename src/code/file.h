@@ -16,8 +16,12 @@ void vmsi_code_file_close(int *fd, int *run_fd);
 /* Set the length of a memfd. -EFBIG: RLIMIT_FSIZE is less. */
 int vmsi_code_file_set_size(int fd, uint64_t size);
 
-/* Make the pool's memfd as long as end at least. */
+/*
+ * Make the pool's memfd as long as end at least; and shorter again, when nothing behind
+ * size is mapped. A budget is charged its length.
+ */
 int vmsi_code_file_grow(struct vms_code *code, uint64_t end);
+void vmsi_code_file_shrink(struct vms_code *code, uint64_t size);
 
 /* Write to a memfd, all of it. -EFBIG: RLIMIT_FSIZE is less than what that ends at. */
 int vmsi_code_file_write(int fd, const void *bytes, size_t length,

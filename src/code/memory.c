@@ -182,25 +182,35 @@ int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end)
 	return error;
 }
 
+static int map_views(struct vms_code *code, size_t start, size_t memory_end, size_t end)
+{
+	int error = open_view(code, start, end);
+
+	if (error)
+		return error;
+	error = vmsi_pages_map(code, start, memory_end);
+	if (error)
+		undo_map(code, view_address(code, start),
+			 (end - start) * VMSI_UNIT);
+	return error;
+}
+
 int vmsi_chunk_map(struct vms_code *code, size_t start, size_t memory_end, size_t end)
 {
-	const size_t length = (end - start) * VMSI_UNIT;
+	const uint64_t earlier = code->file_size;
 	int error;
 
 	if (code->mode == VMS_CODE_FLIPS)
 		return map_for_flips(code, start, end);
 	error = vmsi_code_file_grow(code, offset_of(end));
-	if (!error)
-		error = open_view(code, start, end);
 	if (error)
 		return error;
-	error = vmsi_pages_map(code, start, memory_end);
-	if (error) {
-		undo_map(code, view_address(code, start), length);
-		return error;
-	}
-	code->writable += length;
-	return 0;
+	error = map_views(code, start, memory_end, end);
+	if (error)
+		vmsi_code_file_shrink(code, earlier);
+	else
+		code->writable += (end - start) * VMSI_UNIT;
+	return error;
 }
 
 void vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk)

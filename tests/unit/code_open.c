@@ -91,6 +91,33 @@ static void a_budget_is_charged_and_can_refuse(void **state)
 	assert_int_equal(vms_budget_close(budget), 0);
 }
 
+/* A strict one is charged the length of a file in memory. */
+static void a_strict_budget_can_be_used_up_after_a_refusal(void **state)
+{
+	const struct vms_budget_options limits = {
+		.struct_size = sizeof(limits), .limit = (size_t)1 << 20,
+		.policy = VMS_COMMIT_STRICT,
+	};
+	vms_budget *budget = vms_budget_open(&limits);
+	struct vms_budget_stats stats = { .struct_size = sizeof(stats) };
+	struct vms_code_block block;
+
+	(void)state;
+	assert_non_null(open_with((struct vms_code_options){
+		.budget = budget, .reserve = (size_t)8 << 20 }));
+	block = make_published(100, 7);
+	assert_refused(vms_code_alloc(code, (size_t)4 << 20, &block), ENOMEM);
+	while (vms_code_alloc(code, 20000, &block) == 0)
+		assert_int_equal(vms_code_publish(code, &block), 0);
+	assert_int_equal(errno, ENOMEM);
+	assert_int_equal(vms_budget_get_stats(budget, &stats), 0);
+	assert_int_equal(stats.charged, (size_t)1 << 20);
+	assert_sound();
+	assert_int_equal(vms_code_close(code), 0);
+	code = NULL;
+	assert_int_equal(vms_budget_close(budget), 0);
+}
+
 /* --- reach -------------------------------------------------------------------------------- */
 
 static size_t distance(const void *a, const void *b)
@@ -202,6 +229,7 @@ int main(void)
 		WITH_HOST(bad_options_are_refused),
 		WITH_HOST(a_pool_may_lie_in_a_space_of_the_program),
 		WITH_HOST(a_budget_is_charged_and_can_refuse),
+		WITH_HOST(a_strict_budget_can_be_used_up_after_a_refusal),
 		WITH_HOST(code_lies_within_reach),
 		WITH_HOST(relative_jumps_reach_the_program_and_all_of_the_pool),
 		WITH_HOST(what_cannot_lie_within_reach_is_refused),
