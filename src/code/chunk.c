@@ -268,8 +268,12 @@ take_memory(struct vms_code *code, const struct vmsi_chunk *chunk, size_t start,
 	    size_t units)
 {
 	const size_t wanted = memory_for(code, units, chunk->end - chunk->start);
+	const size_t end = vmsi_min(start + wanted, chunk->end);
+	const int error = vmsi_pages_need(code, start, end);
 
-	return vmsi_pages_need(code, start, vmsi_min(start + wanted, chunk->end));
+	if (!error && chunk->has_view)
+		vmsi_view_touch(code, start, end);
+	return error;
 }
 
 /* See to it that they have some. */
@@ -300,10 +304,11 @@ find_another(struct vms_code *code, size_t units, struct vmsi_chunk **chunk,
 	/* A block that fills a chunk leaves the current one as it is. */
 	if (units < units_a_granule(code))
 		error = make_current(code, found);
-	if (!error && !found->has_view && code->mode != VMS_CODE_FLIPS)
-		error = vmsi_view_open(code, found);
+	/* The view last: where it fails there is none that nobody needs. */
 	if (!error)
 		error = have_memory(code, found, *start, units);
+	if (!error && !found->has_view && code->mode != VMS_CODE_FLIPS)
+		error = vmsi_view_open(code, found);
 	if (error) {
 		const enum vms_refusal reason = vmsi_reason();
 

@@ -115,6 +115,21 @@ int vmsi_view_open(struct vms_code *code, struct vmsi_chunk *chunk)
 	return 0;
 }
 
+/*
+ * A fault by a read maps several pages, and, since the view is shared and writable, so
+ * that they can be written to.
+ */
+void vmsi_view_touch(const struct vms_code *code, size_t start, size_t end)
+{
+	const size_t length = (end - start) * VMSI_UNIT;
+	const volatile char *view = (char *)view_address(code, start);
+
+	if (code->mode != VMS_CODE_VIEWS)
+		return;
+	for (size_t at = 0; at < length; at += code->granule)
+		(void)view[at];
+}
+
 void vmsi_view_forget(struct vms_code *code, struct vmsi_chunk *chunk)
 {
 	chunk->has_view = false;
@@ -152,19 +167,6 @@ static int map_for_flips(const struct vms_code *code, size_t start, size_t end)
 		   -1, 0);
 }
 
-/*
- * Touch the pages of a view, which are in memory. A fault by a read maps several of
- * them, and, since the view is shared and writable, so that they can be written to.
- */
-static void touch_view(const struct vms_code *code, size_t start, size_t end)
-{
-	const size_t length = (end - start) * VMSI_UNIT;
-	const volatile char *view = (char *)view_address(code, start);
-
-	for (size_t at = 0; at < length; at += code->granule)
-		(void)view[at];
-}
-
 int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end)
 {
 	const size_t length = (end - start) * VMSI_UNIT;
@@ -177,8 +179,6 @@ int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end)
 	}
 	if (error)
 		vmsi_code_file_punch(code, offset_of(start), length);
-	else if (code->mode == VMS_CODE_VIEWS)
-		touch_view(code, start, end);
 	return error;
 }
 
@@ -192,6 +192,8 @@ static int map_views(struct vms_code *code, size_t start, size_t memory_end, siz
 	if (error)
 		undo_map(code, view_address(code, start),
 			 (end - start) * VMSI_UNIT);
+	else
+		vmsi_view_touch(code, start, memory_end);
 	return error;
 }
 

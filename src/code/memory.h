@@ -21,10 +21,7 @@ int vmsi_chunk_map(struct vms_code *code, size_t start, size_t memory_end,
 		   size_t end);
 void vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk);
 
-/*
- * Give units [start, end) of a chunk that has its view memory that traps. They are
- * whole pages, and have none.
- */
+/* Give units [start, end) of a chunk, whole pages that have none, memory that traps. */
 int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end);
 
 /* Map the executable view of a chunk by descriptor run_fd. */
@@ -34,6 +31,9 @@ int vmsi_chunk_map_run(const struct vms_code *code, size_t start, size_t end,
 /* Map the writable view of a chunk that has none, or take it away. */
 int vmsi_view_open(struct vms_code *code, struct vmsi_chunk *chunk);
 int vmsi_view_close(struct vms_code *code, struct vmsi_chunk *chunk);
+
+/* Touch the pages of a view, at units [start, end), which have memory. */
+void vmsi_view_touch(const struct vms_code *code, size_t start, size_t end);
 
 /* Note that a view is gone, or that it is of no chunk any more. */
 void vmsi_view_forget(struct vms_code *code, struct vmsi_chunk *chunk);

@@ -137,6 +137,16 @@ static void pages_gone(void)
 	assert_int_equal(vms_code_free(run.code, &run.block), 0);
 }
 
+/* A chunk that is not the current one, without a view, and nearly without memory. */
+static void long_gap(void)
+{
+	struct vms_code_block block = make(400000, KEPT - 1);
+
+	block.size = 100;
+	assert_int_equal(vms_code_publish(run.code, &block), 0);
+	run.kept[KEPT - 1] = block;
+}
+
 static void unpublished_in_parts_elsewhere(void)
 {
 	run.block = make(20000, 50);
@@ -186,6 +196,7 @@ static const struct scenario scenarios[] = {
 	{ "alloc in a settled chunk", settled, alloc },
 	{ "alloc of a large block", nothing, alloc_large },
 	{ "alloc where pages have no memory", pages_gone, alloc },
+	{ "alloc of a large block in a gap", long_gap, alloc_large },
 	{ "publish", unpublished, publish },
 	{ "publish less, and pages go back", unpublished_in_parts_elsewhere,
 	  publish },
