@@ -125,20 +125,10 @@ int main(void)
 
 #else
 
-static void caches_agree_by_themselves(void **state)
-{
-	(void)state;
-	print_message("# this processor's caches agree by themselves\n");
-	skip();
-}
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(caches_agree_by_themselves),
-	};
-
-	return cmocka_run_group_tests_name("code_caches", tests, NULL, NULL);
+	printf("1..0 # SKIP this processor's caches agree by themselves\n");
+	return 0;
 }
 
 #endif
