@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@
  * - held: COUNT stacks taken, with a page touched in each, in a process of its own:
  *   what is resident against what was touched, page tables, mappings of the host.
  * - colours: the same depth of many stacks touched in turn, as a scheduler does, with
- *   tops that are all equal modulo a page and with tops that are spread.
+ *   tops that are all equal modulo a page and with tops that are spread; and in how many
+ *   sets of a cache whose ways are a page each they lie.
  */
 
 #define MAX_ROUNDS 101
@@ -255,6 +257,23 @@ static double touch_in_turn(const vms_stack *stacks)
 	return (double)(bench_now() - start) / SWITCHES;
 }
 
+/* Of the sets of a cache whose ways are a page each, how many these lines are in. */
+static size_t sets_of(const vms_stack *stacks)
+{
+	bool used[1024] = { false };
+	size_t sets = 0;
+
+	for (size_t i = 0; i < COROUTINES; i++)
+		for (size_t line = 1; line <= LINES; line++) {
+			const uintptr_t at = (uintptr_t)stacks[i].top - 64 * line;
+			bool *set = &used[at % page_size / 64 % 1024];
+
+			sets += !*set;
+			*set = true;
+		}
+	return sets;
+}
+
 static void compare_colours(size_t rounds)
 {
 	const size_t colours[] = { VMS_STACKS_NO_COLOURS, 512, 1024, 2048,
@@ -262,7 +281,7 @@ static void compare_colours(size_t rounds)
 	enum { KINDS = sizeof(colours) / sizeof(colours[0]) };
 	static vms_stack stacks[KINDS][COROUTINES];
 	static double samples[KINDS][MAX_ROUNDS];
-	char label[64];
+	char label[80];
 
 	for (size_t kind = 0; kind < KINDS; kind++) {
 		pool = open_pool(COROUTINES, colours[kind]);
@@ -275,9 +294,11 @@ static void compare_colours(size_t rounds)
 			samples[kind][round] = touch_in_turn(stacks[kind]);
 	for (size_t kind = 0; kind < KINDS; kind++) {
 		(void)snprintf(label, sizeof(label),
-			       "%d lines at the tops of %d in turn, %zu colours",
+			       "%d lines at the tops of %d in turn, %zu colours: "
+			       "%zu sets",
 			       LINES, COROUTINES,
-			       kind == 0 ? (size_t)1 : colours[kind] / 64);
+			       kind == 0 ? (size_t)1 : colours[kind] / 64,
+			       sets_of(stacks[kind]));
 		bench_print_summary(label, "ns",
 				    bench_summarise(samples[kind], rounds));
 	}
