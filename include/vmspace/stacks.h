@@ -81,7 +81,10 @@ struct vms_stacks_options {
 	 * the characters that vms_set_name takes. NULL: "stacks".
 	 */
 	const char *name;
-	/* Bytes of each guard, rounded up to a page. 0: a page. */
+	/*
+	 * Bytes that each guard has at least, rounded up to a page. 0: a page. It may
+	 * have a page more, see colours; guard_size of the figures tells.
+	 */
 	size_t guard;
 	/*
 	 * The base of each stack is a multiple of this, a power of two of at least
@@ -97,7 +100,9 @@ struct vms_stacks_options {
 	 * Spread the tops over so many bytes, a multiple of 64 up to a page: the top of a
 	 * stack lies a multiple of 64 bytes below the end of its memory, which is so
 	 * much larger, so that equal depths of many stacks are not in the same sets of
-	 * the caches. 0: 1024. VMS_STACKS_NO_COLOURS: not at all.
+	 * the caches; and, but with an alignment of more than a page, the stacks lie an
+	 * odd number of pages apart, so that they are in all sets of the TLBs. 0: 1024.
+	 * VMS_STACKS_NO_COLOURS: not at all.
 	 */
 	size_t colours;
 	/*

@@ -223,6 +223,33 @@ static void equal_depths_are_in_different_sets(void **state)
 	}
 }
 
+/* The sets of a TLB, which the lowest bits of the page's number choose. */
+static void stacks_are_in_all_sets_of_a_tlb(void **state)
+{
+	const size_t sizes[] = { SIZE, SIZE + page(), SIZE + 2 * page() + 1 };
+
+	(void)state;
+	for (size_t kind = 0; kind < 3; kind++) {
+		struct vms_stacks_options options = {
+			.struct_size = sizeof(options),
+		};
+		size_t in_set[16] = { 0 };
+
+		pool = vms_stacks_open(256, sizes[kind], &options);
+		assert_non_null(pool);
+		for (size_t i = 0; i < 256; i++) {
+			const vms_stack stack = take();
+
+			in_set[((uintptr_t)stack.top - 1) / page() % 16]++;
+			assert_guarded(&stack);
+		}
+		for (size_t i = 0; i < 16; i++)
+			assert_int_equal(in_set[i], 16);
+		assert_true(pool_stats().guard_size <= 2 * page());
+		assert_int_equal(close_pool(NULL), 0);
+	}
+}
+
 static void colours_are_the_default(void **state)
 {
 	struct vms_stacks_options options = { .struct_size = sizeof(options) };
@@ -417,6 +444,7 @@ int main(void)
 		pool_test(guards_are_as_large_as_asked),
 		pool_test(colours_spread_the_tops),
 		cmocka_unit_test(equal_depths_are_in_different_sets),
+		cmocka_unit_test(stacks_are_in_all_sets_of_a_tlb),
 		pool_test(colours_are_the_default),
 		pool_test(names_are_kept_and_cut_off),
 		pool_test(a_stack_is_found_by_address),
