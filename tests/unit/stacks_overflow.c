@@ -101,39 +101,6 @@ static void a_signal_handler(void **state)
 
 /* --- larger frames -------------------------------------------------------------------- */
 
-/* A frame of pages, of which only the lowest bytes are touched. */
-static __attribute__((noinline)) void touch_far_below(size_t bytes)
-{
-	volatile char *frame = __builtin_alloca(bytes);
-
-	frame[0] = 1;
-}
-
-static vms_stack above;
-static size_t frame_bytes;
-
-static void step_over_guard(void)
-{
-	touch_far_below(frame_bytes);
-}
-
-static void step_far(size_t guard, size_t frame)
-{
-	struct vms_stacks_options options = {
-		.struct_size = sizeof(options), .name = "steps", .guard = guard,
-		.colours = VMS_STACKS_NO_COLOURS,
-	};
-	vms_stack below;
-
-	pool = vms_stacks_open(COUNT, SIZE, &options);
-	must(pool && vms_stacks_take(pool, "below", &below) == 0);
-	must(vms_stacks_take(pool, "above", &above) == 0);
-	must(above.base > below.base);
-	must(vms_stacks_watch_thread(pool) == 0);
-	frame_bytes = frame;
-	run_coroutine_on(&above, step_over_guard);
-}
-
 static void step_over_small_guard(void)
 {
 	step_far(page(), SIZE + 2 * page());
