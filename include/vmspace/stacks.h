@@ -177,7 +177,7 @@ int vms_stacks_close(vms_stacks *stacks);
  * new one.
  *
  * name      copied and cut off at VMS_STACK_NAME_MAX bytes; it is kept apart from
- *           the stack's memory. NULL: none.
+ *           the stack's memory. NULL: none. A report has ? for control characters.
  *
  * What is in the memory is undefined, but with VMS_STACKS_CLEARED.
  *
