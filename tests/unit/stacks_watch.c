@@ -372,6 +372,7 @@ static void a_child_is_watched_as_its_parent(void **state)
 static void watch_without_keys(void)
 {
 	pthread_key_t key;
+	vms_stack mine;
 
 	(void)open_and_take("pool", "stack");
 	drop_signal_stack();
@@ -381,7 +382,8 @@ static void watch_without_keys(void)
 	must(pool_stats().taken == 1);
 	must(vms_stacks_unwatch_thread(pool) == 0);
 	/* With a stack of its own it needs none. */
-	set_signal_stack(&(vms_stack){ .base = malloc(SIZE), .size = SIZE });
+	must(vms_stacks_take(pool, "mine", &mine) == 0);
+	set_signal_stack(&mine);
 	must(vms_stacks_watch_thread(pool) == 0);
 	drop_signal_stack();
 }
