@@ -21,8 +21,9 @@ extern "C" {
  * - Stacks grow down, and below each lies its guard, which faults when it is
  *   touched. A function whose frame is larger than the guard may step over it,
  *   into the stack of another: nobody sees that, unless the program is compiled
- *   with -fstack-clash-protection, which touches each page of a frame in turn.
- *   Else choose a guard that is larger than the largest frame.
+ *   with -fstack-clash-protection, which touches a frame in steps, and the guard is
+ *   no smaller than a step: 4 KiB on x86-64, 64 KiB on aarch64. Else choose a guard
+ *   that is larger than the largest frame.
  * - Guards cost no mapping of the host's from Linux 6.13 on, where a pool is a few
  *   mappings, however many stacks it has. On older kernels, in memory that mlockall(2)
  *   locks, and where seccomp(2) forbids the call, each stack is two mappings, so that with the usual

@@ -2,13 +2,21 @@
 #include "stacks_child.h"
 
 /*
- * A program that is compiled with -fstack-clash-protection touches each page of a large
- * frame in turn, and so the smallest guard.
+ * A program that is compiled with -fstack-clash-protection touches a large frame in
+ * steps, and so a guard that is no smaller than a step.
  */
+
+#ifdef __aarch64__
+#define STEP ((size_t)64 << 10)
+#else
+#define STEP ((size_t)4 << 10)
+#endif
 
 static void step_over_small_guard(void)
 {
-	step_far(page(), SIZE + 2 * page());
+	const size_t guard = vmsi_align_up(STEP, page());
+
+	step_far(guard, SIZE + 2 * guard);
 	_exit(7);
 }
 
