@@ -480,7 +480,7 @@ static void as_the_list_has_it(void **state)
 	}
 	vmsi_host.madvise = next_madvise;
 	fault_remove();
-	print_message("%lu operations, %lu refused, %lu of them since all were taken\n",
+	print_message("# %lu operations, %lu refused, %lu of them as all were taken\n",
 		      run.step, run.refused, run.full);
 	assert_true(run.full > 0 && run.refused > run.full);
 }
