@@ -436,7 +436,8 @@ static void begin_round(void)
 	struct vms_space_options options = { .struct_size = sizeof(options) };
 
 	run.limited = below(2);
-	run.no_guards = below(3) == 0;
+	run.no_guards = false;
+	run.no_guards = below(3) == 0 || !vmsi_host_has_guards();
 	if (run.limited) {
 		options.commit_policy = VMS_COMMIT_STRICT;
 		options.commit_limit = (1 + below(200)) * page();
