@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,8 @@
  * - held: COUNT stacks taken, with a page touched in each, in a process of its own:
  *   what is resident against what was touched, page tables, mappings of the host.
  * - colours: the same depth of many stacks touched in turn, as a scheduler does, with
- *   tops that are all equal modulo a page and with tops that are spread.
+ *   tops that are all equal modulo a page and with tops that are spread; and in how many
+ *   sets of a cache whose ways are a page each they lie.
  */
 
 #define MAX_ROUNDS 101
@@ -239,15 +241,17 @@ static void hold_in_child(size_t count)
 
 /* --- colours -------------------------------------------------------------------------- */
 
-#define COROUTINES 1000
+/* Of the few all that is touched fits into the first cache, of the others not. */
+#define COROUTINES_FEW 32
+#define COROUTINES_MOST 1000
 #define SWITCHES 200000
 
-static double touch_in_turn(const vms_stack *stacks)
+static double touch_in_turn(const vms_stack *stacks, size_t count)
 {
 	uint64_t start = bench_now();
 
 	for (size_t i = 0; i < SWITCHES; i++) {
-		volatile char *top = stacks[i % COROUTINES].top;
+		volatile char *top = stacks[i % count].top;
 
 		for (size_t line = 1; line <= LINES; line++)
 			top[-64 * (long)line]++;
@@ -255,29 +259,48 @@ static double touch_in_turn(const vms_stack *stacks)
 	return (double)(bench_now() - start) / SWITCHES;
 }
 
-static void compare_colours(size_t rounds)
+/* Of the sets of a cache whose ways are a page each, how many these lines are in. */
+static size_t sets_of(const vms_stack *stacks, size_t count)
+{
+	bool used[1024] = { false };
+	size_t sets = 0;
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t line = 1; line <= LINES; line++) {
+			const uintptr_t at = (uintptr_t)stacks[i].top - 64 * line;
+			bool *set = &used[at % page_size / 64 % 1024];
+
+			sets += !*set;
+			*set = true;
+		}
+	return sets;
+}
+
+static void compare_colours(size_t rounds, size_t count)
 {
 	const size_t colours[] = { VMS_STACKS_NO_COLOURS, 512, 1024, 2048,
 				   4096 };
 	enum { KINDS = sizeof(colours) / sizeof(colours[0]) };
-	static vms_stack stacks[KINDS][COROUTINES];
+	static vms_stack stacks[KINDS][COROUTINES_MOST];
 	static double samples[KINDS][MAX_ROUNDS];
-	char label[64];
+	char label[80];
 
 	for (size_t kind = 0; kind < KINDS; kind++) {
-		pool = open_pool(COROUTINES, colours[kind]);
-		for (size_t i = 0; i < COROUTINES; i++)
+		pool = open_pool(count, colours[kind]);
+		for (size_t i = 0; i < count; i++)
 			if (vms_stacks_take(pool, NULL, &stacks[kind][i]) != 0)
 				fail("vms_stacks_take");
 	}
 	for (size_t round = 0; round < rounds; round++)
 		for (size_t kind = 0; kind < KINDS; kind++)
-			samples[kind][round] = touch_in_turn(stacks[kind]);
+			samples[kind][round] = touch_in_turn(stacks[kind], count);
 	for (size_t kind = 0; kind < KINDS; kind++) {
 		(void)snprintf(label, sizeof(label),
-			       "%d lines at the tops of %d in turn, %zu colours",
-			       LINES, COROUTINES,
-			       kind == 0 ? (size_t)1 : colours[kind] / 64);
+			       "%d lines at the tops of %zu in turn, %zu colours: "
+			       "%zu sets",
+			       LINES, count,
+			       kind == 0 ? (size_t)1 : colours[kind] / 64,
+			       sets_of(stacks[kind], count));
 		bench_print_summary(label, "ns",
 				    bench_summarise(samples[kind], rounds));
 	}
@@ -296,6 +319,7 @@ int main(int argc, char **argv)
 	bench_print_header(argc, argv);
 	hold_in_child(count);
 	compare_takes(rounds, operations);
-	compare_colours(rounds);
+	compare_colours(rounds, COROUTINES_FEW);
+	compare_colours(rounds, COROUTINES_MOST);
 	return 0;
 }

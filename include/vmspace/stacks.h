@@ -21,8 +21,9 @@ extern "C" {
  * - Stacks grow down, and below each lies its guard, which faults when it is
  *   touched. A function whose frame is larger than the guard may step over it,
  *   into the stack of another: nobody sees that, unless the program is compiled
- *   with -fstack-clash-protection, which touches each page of a frame in turn.
- *   Else choose a guard that is larger than the largest frame.
+ *   with -fstack-clash-protection, which touches a frame in steps, and the guard is
+ *   no smaller than a step: 4 KiB on x86-64, 64 KiB on aarch64. Else choose a guard
+ *   that is larger than the largest frame.
  * - Guards cost no mapping of the host's from Linux 6.13 on, where a pool is a few
  *   mappings, however many stacks it has. On older kernels, in memory that mlockall(2)
  *   locks, and where seccomp(2) forbids the call, each stack is two mappings, so that with the usual
@@ -81,7 +82,10 @@ struct vms_stacks_options {
 	 * the characters that vms_set_name takes. NULL: "stacks".
 	 */
 	const char *name;
-	/* Bytes of each guard, rounded up to a page. 0: a page. */
+	/*
+	 * Bytes that each guard has at least, rounded up to a page. 0: a page. It may
+	 * have a page more, see colours; guard_size of the figures tells.
+	 */
 	size_t guard;
 	/*
 	 * The base of each stack is a multiple of this, a power of two of at least
@@ -97,7 +101,9 @@ struct vms_stacks_options {
 	 * Spread the tops over so many bytes, a multiple of 64 up to a page: the top of a
 	 * stack lies a multiple of 64 bytes below the end of its memory, which is so
 	 * much larger, so that equal depths of many stacks are not in the same sets of
-	 * the caches. 0: 1024. VMS_STACKS_NO_COLOURS: not at all.
+	 * the caches; and, but with an alignment of more than a page, the stacks lie an
+	 * odd number of pages apart, so that they are in all sets of the TLBs. 0: 1024.
+	 * VMS_STACKS_NO_COLOURS: not at all.
 	 */
 	size_t colours;
 	/*
@@ -172,7 +178,7 @@ int vms_stacks_close(vms_stacks *stacks);
  * new one.
  *
  * name      copied and cut off at VMS_STACK_NAME_MAX bytes; it is kept apart from
- *           the stack's memory. NULL: none.
+ *           the stack's memory. NULL: none. A report has ? for control characters.
  *
  * What is in the memory is undefined, but with VMS_STACKS_CLEARED.
  *

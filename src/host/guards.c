@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdatomic.h>
-#ifdef __x86_64__
-#include <cpuid.h>
-#else
-#include <sys/auxv.h>
-#endif
 
 #include "base/mman.h"
 #include "host/host.h"
@@ -48,33 +43,16 @@ bool vmsi_host_has_guards(void)
 /* Where both have it, the lowest bit says that there is a shadow stack. */
 #define SHADOW_STACK_ENABLED 1u
 
-#ifdef __x86_64__
-/*
- * The kernel tells the status also where it has no shadow stacks, so it is asked for
- * one; but not on processors without, for emulators complain of a call that they do
- * not know.
- */
+/* The kernel tells the status also where it has no shadow stacks: so it is asked for one. */
 static bool can_map_shadow_stack(void)
 {
 	const size_t page_size = vmsi_page_size();
-	unsigned a, b, c = 0, d;
-	long page;
+	const long page = vmsi_host.map_shadow_stack(0, page_size, 0);
 
-	if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(c & bit_SHSTK))
-		return false;
-	page = vmsi_host.map_shadow_stack(0, page_size, 0);
 	if (page >= 0)
 		vmsi_host.munmap((uintptr_t)page, page_size);
 	return page >= 0;
 }
-#else
-#define HWCAP_SHADOW_STACKS (1ul << 32) /* HWCAP_GCS */
-
-static bool can_map_shadow_stack(void)
-{
-	return getauxval(AT_HWCAP) & HWCAP_SHADOW_STACKS;
-}
-#endif
 
 enum vmsi_shadow_stack vmsi_host_shadow_stack(void)
 {

@@ -125,7 +125,7 @@ struct vmsi_host_calls {
 	/* sigaltstack(2). */
 	long (*signal_stack)(const stack_t *stack, stack_t *earlier);
 	long (*write)(int fd, const void *buffer, size_t length);
-	/* map_shadow_stack(2), which x86 has. */
+	/* map_shadow_stack(2); -ENOSYS, too, where the processor has no shadow stacks. */
 	long (*map_shadow_stack)(uintptr_t address, size_t length,
 				 unsigned flags);
 	/*

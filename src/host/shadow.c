@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/shadow.h"
 
+#include <errno.h>
+#include <stdbool.h>
+#ifdef __x86_64__
+#include <cpuid.h>
+#else
+#include <sys/auxv.h>
+#endif
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -16,8 +23,27 @@
 #define ARCH_SHSTK_STATUS 0x5005
 #endif
 
+#ifdef __x86_64__
+static bool processor_has_them(void)
+{
+	unsigned a, b, c = 0, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_SHSTK);
+}
+#else
+#define HWCAP_SHADOW_STACKS (1ul << 32) /* HWCAP_GCS */
+
+static bool processor_has_them(void)
+{
+	return getauxval(AT_HWCAP) & HWCAP_SHADOW_STACKS;
+}
+#endif
+
+/* Emulators complain of a call that they do not know. */
 long vmsi_raw_map_shadow_stack(uintptr_t address, size_t length, unsigned flags)
 {
+	if (!processor_has_them())
+		return -ENOSYS;
 	return vmsi_raw_call(SYS_map_shadow_stack, (long)address, (long)length,
 			     flags, 0, 0, 0);
 }

@@ -53,6 +53,14 @@ static void put_quoted(struct report *report, const char *words, const char *nam
 	put(report, "\"");
 }
 
+/* A report is one line, whatever a program calls its stacks. */
+static void hide_controls(char *name)
+{
+	for (; *name; name++)
+		if ((unsigned char)*name < 0x20 || *name == 0x7f)
+			*name = '?';
+}
+
 /* stack 17 "reader" of pool "workers" */
 static void put_stack(struct report *report, struct vms_stacks *stacks,
 		      size_t number)
@@ -62,6 +70,7 @@ static void put_stack(struct report *report, struct vms_stacks *stacks,
 	put(report, "stack ");
 	put_number(report, number);
 	vmsi_stack_get_name(stacks, number, name);
+	hide_controls(name);
 	if (name[0])
 		put_quoted(report, " ", name);
 	put_quoted(report, " of pool ", stacks->name);

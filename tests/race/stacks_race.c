@@ -329,7 +329,7 @@ static void each_has_one_owner(void **state)
 		expect_all_back();
 		assert_int_equal(close_pool(NULL), 0);
 	}
-	print_message("%lu were given back, %lu handed over, %lu refused\n",
+	print_message("# %lu were given back, %lu handed over, %lu refused\n",
 		      atomic_load(&given), atomic_load(&handed_over),
 		      atomic_load(&full));
 	assert_true(atomic_load(&handed_over) > 0 && atomic_load(&full) > 0);

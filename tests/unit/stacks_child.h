@@ -172,4 +172,39 @@ static inline vms_stack open_and_take(const char *pool_name, const char *name)
 	return stack;
 }
 
+/* --- large frames --------------------------------------------------------------------- */
+
+/* A frame of pages, of which only the lowest bytes are touched. */
+static __attribute__((noinline, unused)) void touch_far_below(size_t bytes)
+{
+	volatile char *frame = __builtin_alloca(bytes);
+
+	frame[0] = 1;
+}
+
+static size_t frame_bytes;
+
+static inline void step_over_guard(void)
+{
+	touch_far_below(frame_bytes);
+}
+
+/* A coroutine whose frame is so large, on a stack that lies above another one. */
+static inline void step_far(size_t guard, size_t frame)
+{
+	struct vms_stacks_options options = {
+		.struct_size = sizeof(options), .name = "steps", .guard = guard,
+		.colours = VMS_STACKS_NO_COLOURS,
+	};
+	vms_stack below, above;
+
+	pool = vms_stacks_open(COUNT, SIZE, &options);
+	must(pool && vms_stacks_take(pool, "below", &below) == 0);
+	must(vms_stacks_take(pool, "above", &above) == 0);
+	must(above.base > below.base);
+	must(vms_stacks_watch_thread(pool) == 0);
+	frame_bytes = frame;
+	run_coroutine_on(&above, step_over_guard);
+}
+
 #endif

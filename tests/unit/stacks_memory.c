@@ -3,7 +3,7 @@
 
 /* What pools cost: mappings, charges, limits. */
 
-#define MANY ((size_t)10000)
+#define MANY ((size_t)100000)
 
 static struct vms_space_stats stats_of(vms_space *space)
 {

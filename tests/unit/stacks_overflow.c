@@ -49,6 +49,24 @@ static void a_coroutine(void **state)
 			    "\"coroutines\"");
 }
 
+static void overflow_with_odd_name(void)
+{
+	const vms_stack stack = open_and_take("pool", "\x1b[2J\nlibvmspace: \x7f\xc3\xa4");
+
+	must(vms_stacks_watch_thread(pool) == 0);
+	run_coroutine_on(&stack, overflow);
+}
+
+static void a_report_is_one_line(void **state)
+{
+	struct end end = run(overflow_with_odd_name);
+
+	(void)state;
+	assert_killed(&end);
+	assert_report(&end, "libvmspace: stack overflow: stack 0 \"?[2J?libvmspace: "
+			    "?\xc3\xa4\" of pool \"pool\"");
+}
+
 static void recurse_in_handler(int signal)
 {
 	_exit((int)recurse((unsigned)signal));
@@ -100,39 +118,6 @@ static void a_signal_handler(void **state)
 }
 
 /* --- larger frames -------------------------------------------------------------------- */
-
-/* A frame of pages, of which only the lowest bytes are touched. */
-static __attribute__((noinline)) void touch_far_below(size_t bytes)
-{
-	volatile char *frame = __builtin_alloca(bytes);
-
-	frame[0] = 1;
-}
-
-static vms_stack above;
-static size_t frame_bytes;
-
-static void step_over_guard(void)
-{
-	touch_far_below(frame_bytes);
-}
-
-static void step_far(size_t guard, size_t frame)
-{
-	struct vms_stacks_options options = {
-		.struct_size = sizeof(options), .name = "steps", .guard = guard,
-		.colours = VMS_STACKS_NO_COLOURS,
-	};
-	vms_stack below;
-
-	pool = vms_stacks_open(COUNT, SIZE, &options);
-	must(pool && vms_stacks_take(pool, "below", &below) == 0);
-	must(vms_stacks_take(pool, "above", &above) == 0);
-	must(above.base > below.base);
-	must(vms_stacks_watch_thread(pool) == 0);
-	frame_bytes = frame;
-	run_coroutine_on(&above, step_over_guard);
-}
 
 static void step_over_small_guard(void)
 {
@@ -421,6 +406,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_thread),
 		cmocka_unit_test(a_coroutine),
+		cmocka_unit_test(a_report_is_one_line),
 		cmocka_unit_test(a_signal_handler),
 		cmocka_unit_test(a_frame_larger_than_the_guard_is_not_seen),
 		cmocka_unit_test(a_frame_smaller_than_the_guard_is),

@@ -164,6 +164,92 @@ static void colours_spread_the_tops(void **state)
 }
 
 /* As many bytes as were asked for, wherever the top is. */
+static int by_number(const void *one, const void *two)
+{
+	const vms_stack *first = one, *second = two;
+
+	return (first->number > second->number) - (first->number < second->number);
+}
+
+/* Sets of a cache whose ways are a page each, which the address in the page chooses. */
+struct sets {
+	size_t used, most; /* in how many sets is any line, and in one at most */
+};
+
+/* The lines at one depth of so many stacks. */
+static struct sets sets_at(const vms_stack *stacks, size_t count, size_t depth)
+{
+	static size_t lines[1024];
+	struct sets sets = { 0, 0 };
+
+	memset(lines, 0, sizeof(lines));
+	for (size_t i = 0; i < count; i++) {
+		const uintptr_t at = (uintptr_t)stacks[i].top - depth;
+		size_t *in_set = &lines[at % page() / 64];
+
+		sets.used += (*in_set)++ == 0;
+		sets.most = vmsi_max(sets.most, *in_set);
+	}
+	return sets;
+}
+
+/* Equal depths of as many stacks as there are colours share no set, and of more few. */
+static void equal_depths_are_in_different_sets(void **state)
+{
+	const size_t colours[] = { VMS_STACKS_NO_COLOURS, 256, 0, page() };
+	const size_t expected[] = { 1, 4, 16, page() / 64 };
+	static vms_stack stacks[256];
+
+	(void)state;
+	for (size_t kind = 0; kind < 4; kind++) {
+		struct vms_stacks_options options = {
+			.struct_size = sizeof(options), .colours = colours[kind],
+		};
+
+		pool = vms_stacks_open(256, SIZE, &options);
+		assert_non_null(pool);
+		for (size_t i = 0; i < 256; i++)
+			stacks[i] = take();
+		qsort(stacks, 256, sizeof(*stacks), by_number);
+		for (size_t depth = 1; depth < SIZE / 2; depth += 1000) {
+			const size_t few = vmsi_min(expected[kind], 256);
+			const struct sets sets = sets_at(stacks, 256, depth);
+
+			assert_int_equal(sets_at(stacks, few, depth).most, 1);
+			assert_int_equal(sets.used, few);
+			assert_int_equal(sets.most, 256 / few);
+		}
+		assert_int_equal(close_pool(NULL), 0);
+	}
+}
+
+/* The sets of a TLB, which the lowest bits of the page's number choose. */
+static void stacks_are_in_all_sets_of_a_tlb(void **state)
+{
+	const size_t sizes[] = { SIZE, SIZE + page(), SIZE + 2 * page() + 1 };
+
+	(void)state;
+	for (size_t kind = 0; kind < 3; kind++) {
+		struct vms_stacks_options options = {
+			.struct_size = sizeof(options),
+		};
+		size_t in_set[16] = { 0 };
+
+		pool = vms_stacks_open(256, sizes[kind], &options);
+		assert_non_null(pool);
+		for (size_t i = 0; i < 256; i++) {
+			const vms_stack stack = take();
+
+			in_set[((uintptr_t)stack.top - 1) / page() % 16]++;
+			assert_guarded(&stack);
+		}
+		for (size_t i = 0; i < 16; i++)
+			assert_int_equal(in_set[i], 16);
+		assert_true(pool_stats().guard_size <= 2 * page());
+		assert_int_equal(close_pool(NULL), 0);
+	}
+}
+
 static void colours_are_the_default(void **state)
 {
 	struct vms_stacks_options options = { .struct_size = sizeof(options) };
@@ -357,6 +443,8 @@ int main(void)
 		pool_test(bases_are_aligned),
 		pool_test(guards_are_as_large_as_asked),
 		pool_test(colours_spread_the_tops),
+		cmocka_unit_test(equal_depths_are_in_different_sets),
+		cmocka_unit_test(stacks_are_in_all_sets_of_a_tlb),
 		pool_test(colours_are_the_default),
 		pool_test(names_are_kept_and_cut_off),
 		pool_test(a_stack_is_found_by_address),

@@ -366,6 +366,36 @@ static void a_child_is_watched_as_its_parent(void **state)
 	assert_exited(&end, 0);
 }
 
+/* --- refusals ------------------------------------------------------------------------------- */
+
+/* By a key the end of a thread is seen. */
+static void watch_without_keys(void)
+{
+	pthread_key_t key;
+	vms_stack mine;
+
+	(void)open_and_take("pool", "stack");
+	drop_signal_stack();
+	while (pthread_key_create(&key, NULL) == 0)
+		continue;
+	must(vms_stacks_watch_thread(pool) == -1 && errno == ENOMEM);
+	must(pool_stats().taken == 1);
+	must(vms_stacks_unwatch_thread(pool) == 0);
+	/* With a stack of its own it needs none. */
+	must(vms_stacks_take(pool, "mine", &mine) == 0);
+	set_signal_stack(&mine);
+	must(vms_stacks_watch_thread(pool) == 0);
+	drop_signal_stack();
+}
+
+static void without_keys_there_is_no_stack(void **state)
+{
+	struct end end = run(watch_without_keys);
+
+	(void)state;
+	assert_exited(&end, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +405,7 @@ int main(void)
 		cmocka_unit_test(only_what_was_taken_is_given_back),
 		cmocka_unit_test(ends_in_another_order_do_no_harm),
 		cmocka_unit_test(a_child_is_watched_as_its_parent),
+		cmocka_unit_test(without_keys_there_is_no_stack),
 	};
 
 	return cmocka_run_group_tests_name("stacks_watch", tests, NULL, NULL);
