@@ -351,6 +351,24 @@ static void who_is_signalled_dies_at_each_step(void **state)
 	}
 }
 
+/* --- a peer that is always faster ---------------------------------------------------------- */
+
+static void a_word_that_always_changes_keeps_nobody(void **state)
+{
+	vms_share *share = must_create(4096, 8192);
+	struct shared *shared = shared_in(share);
+
+	(void)state;
+	spoil(&shared->lock.owner);
+	refused(vms_share_lock_take(share, &shared->lock, 0), ETIMEDOUT);
+	refused(vms_share_lock_take(share, &shared->lock, 1000000), ETIMEDOUT);
+	refused(vms_share_lock_release(share, &shared->lock), EPERM);
+	spoil(NULL);
+	shared->lock.owner = 0;
+	assert_int_equal(vms_share_lock_take(share, &shared->lock, 0), 0);
+	worked(vms_share_close(share));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +379,7 @@ int main(void)
 		step_test(setters_die_at_each_step),
 		step_test(signallers_die_at_each_step),
 		step_test(who_is_signalled_dies_at_each_step),
+		cmocka_unit_test(a_word_that_always_changes_keeps_nobody),
 	};
 
 	return cmocka_run_group_tests_name("share_lock_steps", tests, NULL, NULL);

@@ -253,6 +253,22 @@ static void those_who_fork_die_at_each_step(void **state)
 	}
 }
 
+static void a_size_that_always_changes_keeps_nobody(void **state)
+{
+	vms_share *share = must_make();
+	uint64_t at;
+
+	(void)state;
+	spoil(&share->head->size);
+	refused(vms_share_grow(share, PAGES_MOST * page), EAGAIN);
+	refused(vms_share_extend(share, 1, &at), EAGAIN);
+	worked(vms_share_shrink(share, 0));
+	spoil(NULL);
+	assert_int_equal(vms_share_size(share), 0);
+	assert_int_equal(stats_of(share).used, page);
+	worked(vms_share_close(share));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +276,7 @@ int main(void)
 		step_test(shrinkers_die_at_each_step),
 		step_test(sweepers_die_at_each_step),
 		cmocka_unit_test(what_the_dead_have_left_is_finished),
+		cmocka_unit_test(a_size_that_always_changes_keeps_nobody),
 		file_test(makers_die_at_each_step),
 		step_test(those_who_fork_die_at_each_step),
 	};

@@ -16,6 +16,24 @@ void kill_step(void)
 		(void)raise(SIGKILL);
 }
 
+static void *spoilt;
+static uint32_t nonsense;
+
+void spoil(void *word)
+{
+	spoilt = word;
+	nonsense = 0;
+}
+
+void access_step(const void *word)
+{
+	kill_step();
+	if (spoilt && word == spoilt) {
+		assert_true(++nonsense < 100000000);
+		*(volatile uint32_t *)spoilt = nonsense;
+	}
+}
+
 /* --- the host's calls that are steps as well --------------------------------------------- */
 
 static struct vmsi_host_calls host;

@@ -14,6 +14,9 @@ pid_t fork_stepped(unsigned steps);
 /* Wait for the end of a child: whether it was killed, and not done before. */
 bool was_killed(pid_t child);
 
+/* From now on another number is in a word each time that it is looked at; NULL: no more. */
+void spoil(void *word);
+
 /* After a test: print how many steps there were. */
 int tell_steps(void **state);
 
