@@ -241,7 +241,7 @@ static void lies_where_the_maker_has_it(void **state)
 	struct vms_share_options options = {
 		.struct_size = sizeof(options),
 		.flags = VMS_SHARE_SAME_ADDRESS,
-		.address = place + (16 << 20),
+		.address = place + room / 2,
 	};
 	vms_share *share;
 	pid_t child;

@@ -17,7 +17,7 @@ static struct {
 	vms_share *share, *other;
 	size_t page;
 	unsigned calls;
-	uint64_t clock_ahead;
+	uint64_t clock;
 } run;
 
 struct shared {
@@ -53,9 +53,10 @@ static int end(void **state)
 
 #define turn_test(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
-static uint64_t clock_ahead(void)
+/* It goes on while something is waited for, and not else. */
+static uint64_t own_clock(void)
 {
-	return host.clock() + run.clock_ahead;
+	return run.clock;
 }
 
 /* --- waiting ---------------------------------------------------------------------------- */
@@ -86,7 +87,7 @@ static long release_and_time_out(const void *word, uint32_t value, uint64_t nano
 {
 	(void)word;
 	(void)value;
-	run.clock_ahead += nanoseconds;
+	run.clock += nanoseconds;
 	if (run.calls++ == 0)
 		worked(vms_share_lock_release(run.other, &shared_in(run.other)->lock));
 	return -ETIMEDOUT;
@@ -98,7 +99,7 @@ static void a_lock_that_is_free_in_the_end_is_taken(void **state)
 	(void)state;
 	assert_int_equal(vms_share_lock_take(run.other, &shared_in(run.other)->lock, 0), 0);
 	vmsi_host.futex_wait = release_and_time_out;
-	vmsi_host.clock = clock_ahead;
+	vmsi_host.clock = own_clock;
 	assert_int_equal(vms_share_lock_take(run.share, &shared_in(run.share)->lock,
 					     1000000), 0);
 	worked(vms_share_lock_release(run.share, &shared_in(run.share)->lock));
@@ -136,7 +137,7 @@ static long signal_and_die(const void *word, uint32_t value, uint64_t nanosecond
 	uint32_t *sequence = &shared_in(run.other)->condition.sequence;
 
 	(void)value;
-	run.clock_ahead += nanoseconds;
+	run.clock += nanoseconds;
 	if (word == &shared_in(run.share)->condition)
 		(void)__atomic_add_fetch(sequence, 1, __ATOMIC_RELEASE);
 	return -ETIMEDOUT;
@@ -149,7 +150,7 @@ static void a_signal_counts_though_nobody_wakes(void **state)
 	(void)state;
 	assert_int_equal(vms_share_lock_take(run.share, &shared->lock, 0), 0);
 	vmsi_host.futex_wait = signal_and_die;
-	vmsi_host.clock = clock_ahead;
+	vmsi_host.clock = own_clock;
 	worked(vms_share_condition_wait(run.share, &shared->condition, &shared->lock,
 					1000000));
 	worked(vms_share_lock_release(run.share, &shared->lock));
@@ -179,6 +180,29 @@ static void seals_that_come_too_late_are_seen(void **state)
 	vmsi_host.seals = shorten_and_seal;
 	refused_null(vms_share_attach(fd, NULL), EBADMSG);
 	assert_int_equal(close(fd), 0);
+}
+
+static long take_for_a_hint(uintptr_t address, size_t length, int prot, int flags, int fd,
+			    uint64_t offset)
+{
+	run.calls += (flags & MAP_FIXED_NOREPLACE) != 0;
+	return host.mmap(address, length, prot, flags & ~MAP_FIXED_NOREPLACE, fd, offset);
+}
+
+/* Old hosts do not know what keeps them from another's addresses. */
+static void a_place_that_is_taken_is_left_alone(void **state)
+{
+	char *taken = vms_share_base(run.other);
+	const struct vms_share_options options = {
+		.struct_size = sizeof(options), .address = taken };
+
+	(void)state;
+	strcpy(taken, "here");
+	vmsi_host.mmap = take_for_a_hint;
+	refused_null(vms_share_create(NULL, 0, run.page, &options), EEXIST);
+	refused_null(vms_share_attach(vms_share_fd(run.share), &options), EEXIST);
+	assert_int_equal(run.calls, 2);
+	assert_string_equal(taken, "here");
 }
 
 /* --- the size --------------------------------------------------------------------------- */
@@ -349,6 +373,7 @@ int main(void)
 		turn_test(a_short_event_is_an_event),
 		turn_test(a_signal_counts_though_nobody_wakes),
 		turn_test(seals_that_come_too_late_are_seen),
+		turn_test(a_place_that_is_taken_is_left_alone),
 		turn_test(growth_takes_what_a_shrink_has_given_back),
 		turn_test(who_is_always_too_late_gives_up),
 		turn_test(limits_of_cgroups_are_looked_at),
