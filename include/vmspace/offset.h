@@ -5,6 +5,8 @@
 #ifdef __cplusplus
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <type_traits>
 #else
 #include <stddef.h>
 #include <stdint.h>
@@ -26,47 +28,53 @@
  */
 
 /*
- * The type of an offset pointer to a type. All zero is NULL, so it cannot point to
- * itself.
+ * The type of an offset pointer to a type. All zero is NULL; so the one byte that it
+ * cannot point to is that before itself.
  */
 #define vms_offset(type) \
 	union { \
-		int64_t away; \
+		int64_t away; /* one more than the distance in bytes */ \
 		type *kind; /* for the type alone: never read */ \
 	}
 
 /* Its target, with the type's; NULL. The pointer is evaluated more than once. */
 #define vms_offset_get(pointer) \
-	((__typeof__((pointer)->kind))vms_offset_target(&(pointer)->away))
+	VMS_OFFSET_TARGET(&(pointer)->away, (pointer)->kind)
 
-/* Let it point to a target of its type, or NULL. */
+/* Let it point to a target of its type, or NULL. The pointer is evaluated more than once. */
 #define vms_offset_set(pointer, target) \
 	vms_offset_point(&(pointer)->away, \
-			 (1 ? (target) : (pointer)->kind))
+			 (0 ? ((pointer)->kind = (target)) : (target)))
 
 /* The calls behind the macros. */
 #ifndef __cplusplus
+
+/* Of a conditional expression: without the const of what it is taken from. */
+#define VMS_OFFSET_TARGET(away, kind) \
+	((__typeof__(1 ? (kind) : (kind)))vms_offset_target(away))
 
 static inline void *vms_offset_target(const int64_t *away)
 {
 	const uintptr_t distance = (uintptr_t)*away;
 
-	return distance ? (void *)((uintptr_t)away + distance) : NULL;
+	return distance ? (void *)((uintptr_t)away + distance - 1) : NULL;
 }
 
 static inline void vms_offset_point(int64_t *away, const volatile void *target)
 {
-	*away = target ? (int64_t)((uintptr_t)target - (uintptr_t)away) : 0;
+	*away = target ? (int64_t)((uintptr_t)target - (uintptr_t)away + 1) : 0;
 }
 
 #else
+
+#define VMS_OFFSET_TARGET(away, kind) (vms::offset_target(away, &(kind)))
 
 inline void *vms_offset_target(const std::int64_t *away) noexcept
 {
 	const std::uintptr_t distance = static_cast<std::uintptr_t>(*away);
 
 	return distance ? reinterpret_cast<void *>(
-		reinterpret_cast<std::uintptr_t>(away) + distance) : nullptr;
+		reinterpret_cast<std::uintptr_t>(away) + distance - 1) : nullptr;
 }
 
 inline void vms_offset_point(std::int64_t *away,
@@ -74,34 +82,51 @@ inline void vms_offset_point(std::int64_t *away,
 {
 	*away = target ? static_cast<std::int64_t>(
 		reinterpret_cast<std::uintptr_t>(target) -
-		reinterpret_cast<std::uintptr_t>(away)) : 0;
+		reinterpret_cast<std::uintptr_t>(away) + 1) : 0;
 }
 
 namespace vms {
 
-/* The same as a class: assigned, copied and compared as a pointer is. */
+template <typename T>
+T *offset_target(const std::int64_t *away, T *const *) noexcept
+{
+	return static_cast<T *>(vms_offset_target(away));
+}
+
+/* The same as a class: assigned, converted, copied and compared as a pointer is. */
 template <typename T> class offset_pointer {
+	using reference = typename std::add_lvalue_reference<T>::type;
+
+	template <typename U>
+	using if_converts = typename std::enable_if<
+		std::is_convertible<U *, T *>::value>::type;
+
 public:
-	offset_pointer(T *target = nullptr) noexcept { point(target); }
+	using element_type = T;
+
+	offset_pointer(std::nullptr_t = nullptr) noexcept {}
+	offset_pointer(T *target) noexcept { point(target); }
 	offset_pointer(const offset_pointer &other) noexcept { point(other.get()); }
+	template <typename U, typename = if_converts<U>>
+	offset_pointer(const offset_pointer<U> &other) noexcept { point(other.get()); }
 	offset_pointer &operator=(const offset_pointer &other) noexcept
 	{
 		point(other.get());
 		return *this;
 	}
-	offset_pointer &operator=(T *target) noexcept
-	{
-		point(target);
-		return *this;
-	}
+
 	T *get() const noexcept
 	{
 		return static_cast<T *>(vms_offset_target(&away));
 	}
-	T &operator*() const noexcept { return *get(); }
+	reference operator*() const noexcept { return *get(); }
 	T *operator->() const noexcept { return get(); }
-	T &operator[](std::ptrdiff_t index) const noexcept { return get()[index]; }
+	template <typename U = T> U &operator[](std::ptrdiff_t index) const noexcept
+	{
+		return get()[index];
+	}
 	explicit operator bool() const noexcept { return away != 0; }
+
 	friend bool operator==(const offset_pointer &a, const offset_pointer &b) noexcept
 	{
 		return a.get() == b.get();
@@ -110,11 +135,15 @@ public:
 	{
 		return a.get() != b.get();
 	}
+	friend bool operator<(const offset_pointer &a, const offset_pointer &b) noexcept
+	{
+		return std::less<T *>()(a.get(), b.get());
+	}
 
 private:
 	void point(T *target) noexcept { vms_offset_point(&away, target); }
 
-	std::int64_t away;
+	std::int64_t away = 0;
 };
 
 } // namespace vms

@@ -47,7 +47,9 @@ extern "C" {
  *   (vmspace/budget.h) are not charged; a vmspace limit counts shares as all files in
  *   memory.
  * - The file is as long as the maximum from the first; what it has not grown to takes no
- *   memory.
+ *   memory. So RLIMIT_FSIZE is of who makes it, and limits nobody's growth.
+ * - Processes may be killed at any moment: a call then has been made or not, for the
+ *   others. A growth may leave memory behind the size, which the next one uses.
  *
  * A call that fails leaves everything as it was; one that succeeds leaves errno as it
  * was.
@@ -164,7 +166,8 @@ int vms_share_close(vms_share *share);
 
 /*
  * The descriptor, which stays the share's: to be sent to others (SCM_RIGHTS), or
- * duplicated to be inherited (it is close-on-exec). Never fails. A duplicate speaks for
+ * duplicated to be inherited (it is close-on-exec). -1 in a forked child that has none of
+ * its own. A duplicate speaks for
  * this process as long as it is open, wherever it is: what this process uses cannot be
  * shrunk, and its death is not found out. So who gets one closes it when it has attached.
  */
@@ -187,7 +190,8 @@ int vms_share_read_only_fd(const vms_share *share);
  *
  * Returns 0; -1 with errno set on failure: EPERM for a share with a path, one that is
  * attached read-only, or whose descriptor others have sealed against seals; EINVAL
- * before Linux 5.1.
+ * before Linux 5.1; EAGAIN: another process puts in order at this moment what one has
+ * left that died while it shrank the share; EBADF as vms_share_at.
  * Thread-safe.
  */
 int vms_share_forbid_writers(vms_share *share);
@@ -224,10 +228,13 @@ void *vms_share_at(vms_share *share, uint64_t offset, size_t length);
  *   ENOSPC  /dev/shm or the disk is full.
  *   ENOMEM  the memory cgroup has no such headroom; memory.
  *   EFBIG   it would pass the maximum.
- *   EPERM   it is attached read-only.
- *   EAGAIN  it is being shrunk by another process at this moment; by vms_share_extend:
- *           others change the size all the time.
+ *   EPERM   it is attached read-only; a process died while it shrank the share and
+ *           another one forbade writers.
+ *   EAGAIN  it is being shrunk by another process at this moment, or others change the
+ *           size all the time.
  *   EBADF   as vms_share_at.
+ *   EOPNOTSUPP  a process died while it shrank the share, and the file system can punch
+ *           no holes.
  * Thread-safe, in all processes at once.
  */
 int vms_share_grow(vms_share *share, uint64_t size);

@@ -28,7 +28,8 @@ extern "C" {
  * - No lock is recursive. Not for signal handlers.
  *
  * timeout: nanoseconds from now, UINT64_MAX: for ever. A signal does not end a wait.
- * Each call answers, besides what is told there, with errno:
+ * Each call answers, besides what is told there, with errno (EAGAIN those of locks, and
+ * who waits for a condition):
  *   EINVAL  the lock does not lie in the share, or is not aligned to 4 bytes.
  *   EPERM   the share is attached read-only.
  *   EBADF   as vms_share_at, in a forked child.
@@ -67,7 +68,7 @@ typedef struct vms_share_event {
 	uint32_t state;
 } vms_share_event;
 
-/* It has happened, until it is reset: all who wait go on. */
+/* It has happened, until it is reset: all who wait go on, also if it is reset at once. */
 int vms_share_event_set(vms_share *share, vms_share_event *event);
 int vms_share_event_reset(vms_share *share, vms_share_event *event);
 

@@ -6,7 +6,6 @@
 #include "base/align.h"
 #include "host/disk.h"
 #include "host/host.h"
-#include "share/fork.h"
 #include "share/map.h"
 #include "share/open.h"
 #include "share/share.h"
@@ -14,6 +13,21 @@
 #include "space/inside.h"
 
 /* Attaching to a share that somebody else has made. Nothing in it is believed. */
+
+/* To open anything but a file may wait for somebody, or do something to a device. */
+static int check_kind(int fd, uint64_t *length)
+{
+	struct stat status;
+	const int error = (int)vmsi_host.fstat(fd, &status);
+
+	if (error)
+		return error;
+	if (!S_ISREG(status.st_mode))
+		return -EBADMSG;
+	if (length)
+		*length = (uint64_t)status.st_size;
+	return 0;
+}
 
 /*
  * A description of this process's own: its locks are told apart from those of who has
@@ -23,6 +37,7 @@ static int open_own(struct vms_share *share, int fd)
 {
 	const long flags = vmsi_host.file_flags(fd);
 	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+	int error;
 	long own;
 
 	if (flags < 0)
@@ -31,23 +46,23 @@ static int open_own(struct vms_share *share, int fd)
 		return -EBADF;
 	if (!vmsi_share_reads(share) && (flags & O_ACCMODE) != O_RDWR)
 		return -EACCES;
+	error = check_kind(fd, NULL);
+	if (error)
+		return error;
 	vmsi_descriptor_link(link, fd);
+	vmsi_lock_acquire(&share->lock);
 	own = vmsi_share_reads(share) ? vmsi_host.open(link) : vmsi_host.reopen(fd);
-	if (own < 0)
-		return (int)own;
-	share->fd = (int)own;
-	return 0;
+	share->fd = own < 0 ? -1 : (int)own;
+	vmsi_lock_release(&share->lock);
+	return own < 0 ? (int)own : 0;
 }
 
 /* A file in memory that nobody can make shorter. */
-static int check_seals(struct vms_share *share)
+static bool has_seals(const struct vms_share *share)
 {
 	const long seals = vmsi_host.seals(share->fd);
 
-	share->is_sealed = seals >= 0 && (seals & F_SEAL_SHRINK);
-	if (!share->is_sealed && !(share->flags & VMS_SHARE_UNSEALED))
-		return -EPERM;
-	return 0;
+	return seals >= 0 && (seals & F_SEAL_SHRINK);
 }
 
 /* What is read once, and believed after that as far as it is checked here. */
@@ -70,19 +85,17 @@ static int check_head(struct vms_share *share, const struct vmsi_share_head *hea
 
 static int read_head(struct vms_share *share, struct vmsi_share_head *head)
 {
-	struct stat status;
+	uint64_t length;
 	size_t got = 0;
-	int error = (int)vmsi_host.fstat(share->fd, &status);
+	int error = check_kind(share->fd, &length);
 
 	if (error)
 		return error;
-	if (!S_ISREG(status.st_mode))
-		return -EBADMSG;
 	error = vmsi_disk_read(share->fd, head, sizeof(*head), 0, &got);
 	if (error)
 		return error;
 	return got < sizeof(*head) ? -EBADMSG :
-		check_head(share, head, (uint64_t)status.st_size);
+		check_head(share, head, length);
 }
 
 /* Where it is to lie: where it lies for all, or where the caller wants it. */
@@ -103,10 +116,13 @@ static int fill(struct vms_share *share, int fd,
 	uintptr_t address = 0;
 	int error = open_own(share, fd);
 
-	if (!error)
-		error = read_head(share, &head);
-	if (!error)
-		error = check_seals(share);
+	if (error)
+		return error;
+	/* Before its length is read, which can change until there are seals. */
+	share->is_sealed = has_seals(share);
+	error = read_head(share, &head);
+	if (!error && !share->is_sealed && !(share->flags & VMS_SHARE_UNSEALED))
+		error = -EPERM;
 	if (!error && options->largest && share->maximum > options->largest)
 		error = -EFBIG;
 	if (!error)
@@ -130,7 +146,7 @@ static int attach(int fd, const struct vms_share_options *options,
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
 	error = fill(share, fd, options);
 	if (!error) {
-		vmsi_share_register(share);
+		vmsi_share_set_complete(share, true);
 		*result = share;
 		return 0;
 	}

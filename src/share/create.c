@@ -6,7 +6,6 @@
 #include "base/mman.h"
 #include "host/disk.h"
 #include "host/host.h"
-#include "share/fork.h"
 #include "share/grow.h"
 #include "share/map.h"
 #include "share/named.h"
@@ -50,14 +49,15 @@ static int take_request(struct request *request,
 static int make_file(struct vms_share *share, struct request *request)
 {
 	const unsigned mode = request->options.mode ? request->options.mode : 0600;
-	const long fd = request->path ?
+	long fd;
+
+	vmsi_lock_acquire(&share->lock);
+	fd = request->path ?
 		vmsi_named_make(&request->named, request->path, mode) :
 		vmsi_disk_make_memory("vmspace share", MFD_NOEXEC_SEAL);
-
-	if (fd < 0)
-		return (int)fd;
-	share->fd = (int)fd;
-	return 0;
+	share->fd = fd < 0 ? -1 : (int)fd;
+	vmsi_lock_release(&share->lock);
+	return fd < 0 ? (int)fd : 0;
 }
 
 /*
@@ -133,7 +133,7 @@ static int create(struct request *request, struct vms_share **result)
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
 	error = fill(share, request);
 	if (!error) {
-		vmsi_share_register(share);
+		vmsi_share_set_complete(share, true);
 		*result = share;
 		return 0;
 	}

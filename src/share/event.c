@@ -4,51 +4,57 @@
 #include <vmspace/share_lock.h>
 
 #include "host/host.h"
+#include "share/atomic.h"
 #include "share/share.h"
 #include "share/wait.h"
 #include "space/inside.h"
 
-/* Events: a word that is 0 until it has happened. */
-
-static int check(const struct vms_share *share, const vms_share_event *event)
-{
-	if (!vmsi_share_has(share, event, sizeof(*event)))
-		return -EINVAL;
-	if (vmsi_share_reads(share))
-		return -EPERM;
-	return atomic_load(&share->is_orphan) ? -EBADF : 0;
-}
+/*
+ * Events: a word that counts how often it has happened and was reset; it is odd while it
+ * has happened. So who was waiting meanwhile finds another count, and goes on.
+ */
 
 int vms_share_event_set(vms_share *share, vms_share_event *event)
 {
-	const int error = check(share, event);
+	const int error = vmsi_share_check_words(share, event, sizeof(*event));
 
 	if (error)
 		return vmsi_status(error);
-	if (__atomic_exchange_n(&event->state, 1, __ATOMIC_ACQ_REL) == 0)
+	if (vmsi_share_set_bits(&event->state, 1) % 2 == 0)
 		(void)vmsi_host.futex_wake(&event->state, INT32_MAX);
 	return 0;
 }
 
 int vms_share_event_reset(vms_share *share, vms_share_event *event)
 {
-	const int error = check(share, event);
+	const int error = vmsi_share_check_words(share, event, sizeof(*event));
+	uint32_t state;
 
-	if (!error)
-		__atomic_store_n(&event->state, 0, __ATOMIC_RELEASE);
-	return vmsi_status(error);
+	if (error)
+		return vmsi_status(error);
+	state = vmsi_share_load(&event->state);
+	/* Where that fails somebody else has reset it. */
+	if (state % 2 != 0)
+		(void)vmsi_share_swap(&event->state, state, state + 1);
+	return 0;
 }
 
 int vms_share_event_wait(vms_share *share, vms_share_event *event,
 			 uint64_t timeout)
 {
 	const struct vmsi_deadline deadline = vmsi_deadline(timeout);
-	int error = check(share, event);
+	int error = vmsi_share_check_words(share, event, sizeof(*event));
+	uint32_t state;
 
-	while (!error && __atomic_load_n(&event->state, __ATOMIC_ACQUIRE) == 0) {
-		error = vmsi_share_wait(&event->state, 0, &deadline);
-		if (error == -EAGAIN)
-			error = 0;
-	}
+	if (error)
+		return vmsi_status(error);
+	state = vmsi_share_load(&event->state);
+	if (state % 2 != 0)
+		return 0;
+	do {
+		error = vmsi_share_wait(&event->state, state, &deadline);
+		if (vmsi_share_load(&event->state) != state)
+			return 0;
+	} while (error != -ETIMEDOUT);
 	return vmsi_status(error);
 }

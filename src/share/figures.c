@@ -6,6 +6,7 @@
 #include "base/versioned.h"
 #include "host/host.h"
 #include "share/share.h"
+#include "share/sweep.h"
 #include "space/inside.h"
 
 /* The descriptors of a share, and its figures. */
@@ -31,14 +32,27 @@ int vms_share_read_only_fd(const vms_share *share)
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
 
-int vms_share_forbid_writers(vms_share *share)
+/* Afterwards nobody can give memory back any more: what is to be, is first. */
+static int forbid_writers(const struct vms_share *share)
 {
 	long error;
 
 	if (vmsi_share_reads(share) || !share->is_sealed)
-		return vmsi_status(-EPERM);
-	error = vmsi_host.add_seals(share->fd, F_SEAL_FUTURE_WRITE);
-	return vmsi_status(error < 0 ? (int)error : 0);
+		return -EPERM;
+	error = vmsi_share_sweep(share);
+	if (!error)
+		error = vmsi_host.add_seals(share->fd, F_SEAL_FUTURE_WRITE);
+	return error < 0 ? (int)error : 0;
+}
+
+int vms_share_forbid_writers(vms_share *share)
+{
+	int error;
+
+	vmsi_lock_acquire(&share->lock);
+	error = forbid_writers(share);
+	vmsi_lock_release(&share->lock);
+	return vmsi_status(error);
 }
 
 int vms_share_get_stats(vms_share *share, struct vms_share_stats *stats)

@@ -12,7 +12,8 @@
  * fork(2). What a process uses is told by the locks of its description, which a child
  * would hold together with its parent, and let go of for both. So the parent opens one
  * for the child first, with the same locks, and there is no moment in which nobody holds
- * them. A child that gets none has no part in the share.
+ * them. A child that gets none has no part in the share; so it is with one that another
+ * thread was opening or closing.
  */
 
 static struct vmsi_lock list_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_REGISTRY);
@@ -24,7 +25,7 @@ static void open_for_child(struct vms_share *share)
 	long fd;
 
 	share->child_fd = -1;
-	if (share->fd < 0)
+	if (share->fd < 0 || !share->is_complete)
 		return;
 	vmsi_descriptor_link(link, share->fd);
 	fd = vmsi_share_reads(share) ? vmsi_host.open(link) :

@@ -18,14 +18,18 @@
 struct hierarchy {
 	const char *root;
 	const char *limit, *usage;
+	const char *swap_limit, *swap_usage;
+	bool swap_has_memory;  /* these two are of memory and swap together */
 	/* Names in memory.stat of what is taken back: pages of files. */
 	const char *files[2];
 };
 
 static const struct hierarchy hierarchies[] = {
 	{ "/sys/fs/cgroup", "memory.max", "memory.current",
+	  "memory.swap.max", "memory.swap.current", false,
 	  { "active_file", "inactive_file" } },
 	{ "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+	  "memory.memsw.limit_in_bytes", "memory.memsw.usage_in_bytes", true,
 	  { "total_active_file", "total_inactive_file" } },
 };
 
@@ -91,19 +95,36 @@ static uint64_t free_swap(void)
 		bytes : 0;
 }
 
+/* "max", and a cgroup that has no such file, are no limit. */
+static uint64_t left_of(struct cgroup *cgroup, const char *limit_name,
+			const char *usage_name)
+{
+	uint64_t limit, usage;
+
+	if (!vmsi_host_read_number(file_of(cgroup, limit_name), &limit) ||
+	    !vmsi_host_read_number(file_of(cgroup, usage_name), &usage))
+		return UINT64_MAX;
+	return limit > usage ? limit - usage : 0;
+}
+
+/* What the host can write to swap, of a cgroup that has room for so much in memory. */
+static uint64_t swap_of(struct cgroup *cgroup, uint64_t room)
+{
+	const struct hierarchy *hierarchy = cgroup->hierarchy;
+	const uint64_t left = left_of(cgroup, hierarchy->swap_limit,
+				      hierarchy->swap_usage);
+
+	return vmsi_min(free_swap(), !hierarchy->swap_has_memory ? left :
+			left > room ? left - room : 0);
+}
+
 static bool has_room(struct cgroup *cgroup, uint64_t bytes)
 {
 	const struct hierarchy *hierarchy = cgroup->hierarchy;
-	uint64_t limit, usage, room;
+	const uint64_t room = left_of(cgroup, hierarchy->limit, hierarchy->usage);
 
-	/* "max", and a cgroup that has no such file, are no limit. */
-	if (!vmsi_host_read_number(file_of(cgroup, hierarchy->limit), &limit) ||
-	    !vmsi_host_read_number(file_of(cgroup, hierarchy->usage), &usage))
-		return true;
-	room = limit > usage ? limit - usage : 0;
-	if (room >= bytes)
-		return true;
-	return room + pages_of_files(cgroup) + free_swap() >= bytes;
+	return room >= bytes ||
+		room + pages_of_files(cgroup) + swap_of(cgroup, room) >= bytes;
 }
 
 /* A cgroup and those above it. */

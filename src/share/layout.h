@@ -2,7 +2,6 @@
 #ifndef VMSI_SHARE_LAYOUT_H
 #define VMSI_SHARE_LAYOUT_H
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +19,9 @@
 #define VMSI_SHARE_MAGIC UINT64_C(0x3165726168736d76) /* "vmshare1" */
 #define VMSI_SHARE_VERSION 1u
 
+/* In size, besides the bytes: what lies behind it may still have to become zero. */
+#define VMSI_SHARE_UNSWEPT (UINT64_C(1) << 63)
+
 struct vmsi_share_head {
 	uint64_t magic;        /* written last */
 	uint32_t version;
@@ -28,10 +30,10 @@ struct vmsi_share_head {
 	uint64_t address;      /* of the bytes, in each process; 0: anywhere */
 	char pad[32];
 	/* The line that changes: apart from what is only read. */
-	_Atomic uint64_t size;
+	uint64_t size;
 	char pad_behind[56];
 	/* How often each slot of owner.h was taken. */
-	_Atomic uint32_t generations[VMS_SHARE_OWNERS];
+	uint32_t generations[VMS_SHARE_OWNERS];
 };
 
 _Static_assert(offsetof(struct vmsi_share_head, size) == 64,

@@ -5,6 +5,7 @@
 
 #include "base/align.h"
 #include "host/host.h"
+#include "share/atomic.h"
 #include "share/owner.h"
 #include "share/share.h"
 #include "share/wait.h"
@@ -28,15 +29,9 @@ static int check(struct vms_share *share, const vms_share_lock *lock,
 		vmsi_owner_of(share, owner) : -EINVAL;
 }
 
-static bool replace(vms_share_lock *lock, uint32_t old, uint32_t word)
-{
-	return __atomic_compare_exchange_n(&lock->owner, &old, word, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
-}
-
 static void set_free(vms_share_lock *lock)
 {
-	const uint32_t word = __atomic_exchange_n(&lock->owner, 0, __ATOMIC_ACQ_REL);
+	const uint32_t word = vmsi_share_exchange(&lock->owner, 0);
 
 	if (word & VMSI_WAITERS)
 		(void)vmsi_host.futex_wake(&lock->owner, 1);
@@ -45,7 +40,7 @@ static void set_free(vms_share_lock *lock)
 /* It is ours: 0, 1, or -ENOTRECOVERABLE and it is not. */
 static int answer(vms_share_lock *lock)
 {
-	switch (__atomic_load_n(&lock->state, __ATOMIC_RELAXED)) {
+	switch (vmsi_share_load(&lock->state)) {
 	case CONSISTENT:
 		return 0;
 	case INCONSISTENT:
@@ -57,59 +52,58 @@ static int answer(vms_share_lock *lock)
 }
 
 /* Take it from an owner who is dead. Who waits may be others, too. */
-static bool inherit(vms_share_lock *lock, uint32_t word, uint32_t owner)
+static bool inherit(const struct vms_share *share, vms_share_lock *lock, uint32_t word,
+		    uint32_t owner)
 {
-	if (!replace(lock, word, owner | VMSI_WAITERS))
+	if (!vmsi_owner_is_dead(share, word) ||
+	    !vmsi_share_swap(&lock->owner, word, owner | VMSI_WAITERS))
 		return false;
-	if (__atomic_load_n(&lock->state, __ATOMIC_RELAXED) == CONSISTENT)
-		__atomic_store_n(&lock->state, INCONSISTENT, __ATOMIC_RELAXED);
+	if (vmsi_share_load(&lock->state) == CONSISTENT)
+		vmsi_share_store(&lock->state, INCONSISTENT);
 	return true;
 }
 
-/* The lock was seen as word, and somebody has it. 1: it is ours now; 0: look again. */
-static int wait_for(const struct vms_share *share, vms_share_lock *lock,
-		    uint32_t word, uint32_t owner, struct vmsi_deadline *deadline)
+/*
+ * The lock was seen as word. 0: look again; -EAGAIN, -ETIMEDOUT: and whether its owner
+ * lives. Each time the clock is looked at, also if nothing was waited for: a peer that
+ * changes the word all the time is not to keep the caller beyond its timeout.
+ */
+static int wait_for(vms_share_lock *lock, uint32_t word,
+		    const struct vmsi_deadline *deadline)
 {
-	int error;
-
-	if (!(word & VMSI_WAITERS)) {
-		if (!replace(lock, word, word | VMSI_WAITERS))
-			return 0;
-		word |= VMSI_WAITERS;
-	}
-	error = vmsi_share_wait(&lock->owner, word, deadline);
-	if (error != -ETIMEDOUT && error != -EAGAIN)
+	if (vmsi_deadline_has_passed(deadline))
+		return -ETIMEDOUT;
+	if (word == 0)
 		return 0;
-	if (vmsi_owner_is_dead(share, word) && inherit(lock, word, owner))
-		return 1;
-	return error == -ETIMEDOUT ? error : 0;
+	if (!(word & VMSI_WAITERS) &&
+	    !vmsi_share_swap(&lock->owner, word, word | VMSI_WAITERS))
+		return 0;
+	return vmsi_share_wait(&lock->owner, word | VMSI_WAITERS, deadline);
 }
 
 static int take(const struct vms_share *share, vms_share_lock *lock,
-		uint32_t owner, struct vmsi_deadline *deadline)
+		uint32_t owner, const struct vmsi_deadline *deadline)
 {
+	uint32_t word = 0;
 	/* Once it has waited, others may be waiting as well. */
 	uint32_t waited = 0;
 	int error = 0;
 
-	if (replace(lock, 0, owner))
-		return answer(lock);
-	while (error == 0) {
-		const uint32_t word = __atomic_load_n(&lock->owner, __ATOMIC_RELAXED);
-
-		if (word != 0) {
-			error = wait_for(share, lock, word, owner, deadline);
-			waited = VMSI_WAITERS;
-		} else if (replace(lock, 0, owner | waited)) {
-			error = 1;
-		}
+	for (;; word = vmsi_share_load(&lock->owner)) {
+		if (word == 0 && vmsi_share_swap(&lock->owner, 0, owner | waited))
+			return answer(lock);
+		if (word != 0 && error && inherit(share, lock, word, owner))
+			return answer(lock);
+		if (error == -ETIMEDOUT)
+			return error;
+		error = wait_for(lock, word, deadline);
+		waited = word != 0 ? VMSI_WAITERS : waited;
 	}
-	return error < 0 ? error : answer(lock);
 }
 
 int vms_share_lock_take(vms_share *share, vms_share_lock *lock, uint64_t timeout)
 {
-	struct vmsi_deadline deadline = vmsi_deadline(timeout);
+	const struct vmsi_deadline deadline = vmsi_deadline(timeout);
 	uint32_t owner;
 	int result = check(share, lock, &owner);
 
@@ -125,8 +119,7 @@ static int check_owned(struct vms_share *share, const vms_share_lock *lock,
 
 	if (error)
 		return error;
-	return (__atomic_load_n(&lock->owner, __ATOMIC_RELAXED) & VMSI_OWNER) ==
-		       *owner ? 0 : -EPERM;
+	return (vmsi_share_load(&lock->owner) & VMSI_OWNER) == *owner ? 0 : -EPERM;
 }
 
 int vms_share_lock_recovered(vms_share *share, vms_share_lock *lock)
@@ -135,14 +128,14 @@ int vms_share_lock_recovered(vms_share *share, vms_share_lock *lock)
 	int error = check_owned(share, lock, &owner);
 
 	if (!error)
-		__atomic_store_n(&lock->state, CONSISTENT, __ATOMIC_RELAXED);
+		vmsi_share_store(&lock->state, CONSISTENT);
 	return vmsi_status(error);
 }
 
 static void release(vms_share_lock *lock)
 {
-	if (__atomic_load_n(&lock->state, __ATOMIC_RELAXED) == INCONSISTENT)
-		__atomic_store_n(&lock->state, NOT_RECOVERABLE, __ATOMIC_RELAXED);
+	if (vmsi_share_load(&lock->state) == INCONSISTENT)
+		vmsi_share_store(&lock->state, NOT_RECOVERABLE);
 	set_free(lock);
 }
 
@@ -167,8 +160,8 @@ int vms_share_lock_release(vms_share *share, vms_share_lock *lock)
 static int take_again(struct vms_share *share, vms_share_lock *lock, uint32_t owner,
 		      uint64_t timeout)
 {
-	struct vmsi_deadline deadline = vmsi_deadline(vmsi_max(timeout,
-							       AGAIN_LEAST));
+	const struct vmsi_deadline deadline = vmsi_deadline(vmsi_max(timeout,
+								     AGAIN_LEAST));
 	const int result = take(share, lock, owner, &deadline);
 
 	return result == -ETIMEDOUT ? -EBUSY : result;
@@ -178,8 +171,7 @@ static int wait_released(struct vms_share *share, vms_share_condition *condition
 			 vms_share_lock *lock, uint32_t owner, uint64_t timeout)
 {
 	const struct vmsi_deadline deadline = vmsi_deadline(timeout);
-	const uint32_t sequence = __atomic_load_n(&condition->sequence,
-						  __ATOMIC_ACQUIRE);
+	const uint32_t sequence = vmsi_share_load(&condition->sequence);
 	int error, result;
 
 	release(lock);
@@ -187,6 +179,9 @@ static int wait_released(struct vms_share *share, vms_share_condition *condition
 	do
 		error = vmsi_share_wait(&condition->sequence, sequence, &deadline);
 	while (error == -EAGAIN);
+	/* Who signals may have died before it could wake anybody. */
+	if (vmsi_share_load(&condition->sequence) != sequence)
+		error = 0;
 	result = take_again(share, lock, owner, timeout);
 	return result == 0 ? error : result;
 }
@@ -205,13 +200,11 @@ int vms_share_condition_wait(vms_share *share, vms_share_condition *condition,
 
 static int wake(struct vms_share *share, vms_share_condition *condition, int count)
 {
-	uint32_t owner;
-	int error = vmsi_share_has(share, condition, sizeof(*condition)) ?
-		vmsi_owner_of(share, &owner) : -EINVAL;
+	const int error = vmsi_share_check_words(share, condition, sizeof(*condition));
 
 	if (error)
 		return vmsi_status(error);
-	(void)__atomic_add_fetch(&condition->sequence, 1, __ATOMIC_RELEASE);
+	(void)vmsi_share_add(&condition->sequence, 1);
 	(void)vmsi_host.futex_wake(&condition->sequence, count);
 	return 0;
 }

@@ -43,13 +43,25 @@ struct vms_share *vmsi_share_record(unsigned flags)
 	vmsi_lock_init(&share->lock, VMSI_RANK_SHARE);
 	share->fd = share->child_fd = -1;
 	share->flags = flags;
+	vmsi_share_register(share);
 	return share;
+}
+
+void vmsi_share_set_complete(struct vms_share *share, bool is_complete)
+{
+	vmsi_lock_acquire(&share->lock);
+	share->is_complete = is_complete;
+	vmsi_lock_release(&share->lock);
 }
 
 void vmsi_share_drop_record(struct vms_share *share)
 {
+	vmsi_lock_acquire(&share->lock);
 	if (share->fd >= 0)
 		(void)vmsi_host.close(share->fd);
+	share->fd = -1;
+	vmsi_lock_release(&share->lock);
+	vmsi_share_unregister(share);
 	vmsi_records_put(NULL, share, vmsi_page_size());
 }
 
@@ -72,10 +84,12 @@ int vms_share_close(vms_share *share)
 
 	if (!share)
 		return 0;
+	vmsi_share_set_complete(share, false);
 	error = vmsi_share_unmap(share);
-	if (error)
+	if (error) {
+		vmsi_share_set_complete(share, true);
 		return vmsi_status(error);
-	vmsi_share_unregister(share);
+	}
 	vmsi_share_drop_record(share);
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "host/host.h"
+#include "share/atomic.h"
 #include "share/share.h"
 
 #define GENERATION_BITS 21
@@ -43,7 +44,7 @@ static int take_slot(struct vms_share *share)
 	if (error)
 		return error;
 	const uint32_t generation =
-		atomic_fetch_add(&share->head->generations[slot], 1) + 1;
+		vmsi_share_add(&share->head->generations[slot], 1);
 
 	atomic_store(&share->owner, (slot + 1) << GENERATION_BITS |
 					    (generation & GENERATION));
@@ -79,7 +80,7 @@ bool vmsi_owner_is_dead(const struct vms_share *share, uint32_t word)
 		return false;
 	/* Nobody has ever had such a slot; one was taken by somebody else since. */
 	if (slot >= VMS_SHARE_OWNERS ||
-	    ((atomic_load(&share->head->generations[slot]) ^ owner) & GENERATION))
+	    ((vmsi_share_load(&share->head->generations[slot]) ^ owner) & GENERATION))
 		return true;
 	byte = byte_of(slot, F_WRLCK);
 	return vmsi_host.file_lock(share->fd, F_OFD_GETLK, &byte) == 0 &&

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 
 #include "base/align.h"
 #include "host/disk.h"
@@ -10,13 +8,14 @@
 #include "share/headroom.h"
 #include "share/map.h"
 #include "share/share.h"
+#include "share/sweep.h"
 #include "share/uses.h"
 #include "space/inside.h"
 
 /*
  * The size of a share. It is in the head, and all who write to the share change it: a
- * growth first takes the space, and then raises the size, if nobody else has raised it
- * further. So a process that ends midway has changed nothing.
+ * growth first takes the space, and then raises the size, if nobody else has changed it
+ * meanwhile. So a process that ends midway has changed nothing.
  */
 
 /* --- what there is ------------------------------------------------------------------ */
@@ -91,10 +90,12 @@ static void use_down_to(struct vms_share *share, uint64_t size)
 	(void)vmsi_uses_let_go(share->fd, size, share->maximum);
 }
 
-static int take_space_up_to(struct vms_share *share, uint64_t size)
+/*
+ * One try to raise the size from what it is now. 1: others have changed it. Once this
+ * process uses all up to the new size, nobody can shrink it any more.
+ */
+static int raise_size(struct vms_share *share, uint64_t now, uint64_t size)
 {
-	const uint64_t now = vmsi_share_size(share);
-	const uint64_t used = atomic_load(&share->used);
 	int error;
 
 	if (size > share->maximum)
@@ -104,27 +105,44 @@ static int take_space_up_to(struct vms_share *share, uint64_t size)
 	if (is_orphan(share))
 		return -EBADF;
 	error = use_up_to(share, size);
-	if (error || size <= now)
-		return error;
-	error = vmsi_share_take_space(share->fd, vmsi_share_head_bytes() + now,
-				      size - now);
 	if (error)
-		use_down_to(share, used);
-	return error;
+		return error;
+	if (vmsi_share_size(share) != now)
+		return 1;
+	if (size <= now)
+		return 0;
+	error = vmsi_share_sweep(share);
+	if (!error)
+		error = vmsi_share_take_space(share->fd,
+					      vmsi_share_head_bytes() + now,
+					      size - now);
+	if (error)
+		return error;
+	return vmsi_share_swap(&share->head->size, now, size) ? 0 : 1;
+}
+
+/* Nobody keeps on changing the size for so many tries but to keep others busy. */
+#define TRIES 1000
+
+/* What a process uses after it grew the share to a size, or failed: no more than before. */
+static int settle(struct vms_share *share, uint64_t used, uint64_t size, int error)
+{
+	use_down_to(share, error ? used : vmsi_max(used, size));
+	return error == 1 ? -EAGAIN : error;
 }
 
 int vmsi_share_grow_to(struct vms_share *share, uint64_t size)
 {
-	uint64_t now = atomic_load(&share->head->size);
+	const uint64_t used = atomic_load(&share->used);
+	int tries = 0;
 	int error;
 
 	if (size <= vmsi_share_size(share) && vmsi_share_reads(share))
 		return 0;
-	error = take_space_up_to(share, size);
-	while (!error && now < size &&
-	       !atomic_compare_exchange_weak(&share->head->size, &now, size))
-		;
-	return error;
+	do
+		error = raise_size(share, vmsi_share_size(share), size);
+	while (error == 1 && ++tries < TRIES);
+	return settle(share, used, size, error);
 }
 
 int vms_share_grow(vms_share *share, uint64_t size)
@@ -137,27 +155,21 @@ int vms_share_grow(vms_share *share, uint64_t size)
 	return vmsi_status(error);
 }
 
-#define TRIES 1000
-
 static int extend(struct vms_share *share, uint64_t length, uint64_t *offset)
 {
-	uint64_t now = vmsi_share_size(share);
-	uint64_t size;
+	const uint64_t used = atomic_load(&share->used);
+	uint64_t now, size;
 	int tries = 0;
 	int error;
 
 	do {
-		/* Nobody keeps on changing it for so long but to keep others busy. */
-		if (++tries > TRIES)
-			return -EAGAIN;
-		if (__builtin_add_overflow(now, length, &size))
-			return -EFBIG;
-		error = take_space_up_to(share, size);
-		if (error)
-			return error;
-	} while (!atomic_compare_exchange_strong(&share->head->size, &now, size));
-	*offset = now;
-	return 0;
+		now = vmsi_share_size(share);
+		error = __builtin_add_overflow(now, length, &size) ?
+			-EFBIG : raise_size(share, now, size);
+	} while (error == 1 && ++tries < TRIES);
+	if (!error)
+		*offset = now;
+	return settle(share, used, size, error);
 }
 
 int vms_share_extend(vms_share *share, uint64_t length, uint64_t *offset)
@@ -196,40 +208,32 @@ int vms_share_use(vms_share *share, uint64_t size)
 	return vmsi_status(error);
 }
 
-/*
- * Whole pages go back to the host. A file that forbids writers refuses that, and then
- * nothing has changed.
- */
-static int give_back(const struct vms_share *share, uint64_t size)
-{
-	const uint64_t from = vmsi_align_up(size, vmsi_page_size());
-	long error = 0;
-
-	if (from < share->maximum)
-		do
-			error = vmsi_host.fallocate(
-				share->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-				vmsi_share_head_bytes() + from,
-				share->maximum - from);
-		while (error == -EINTR);
-	return error == -ENOSYS ? -EOPNOTSUPP : (int)error;
-}
-
-static int shrink_alone(struct vms_share *share, uint64_t size)
+/* Whether there is something to be done by a shrink to a size. */
+static bool is_above(const struct vms_share *share, uint64_t size)
 {
 	const uint64_t now = vmsi_share_size(share);
-	const uint64_t end = vmsi_align_up(size, vmsi_page_size());
+
+	return now > size || (now == size && vmsi_share_is_unswept(share));
+}
+
+/*
+ * The size goes first, marked: a process that ends before the bytes behind it are zero
+ * leaves that to who grows the share next.
+ */
+static int shrink_alone(struct vms_share *share, uint64_t size)
+{
+	const uint64_t word = vmsi_share_load(&share->head->size);
 	int error;
 
-	if (size >= now)
+	if (!is_above(share, size))
 		return 0;
-	error = give_back(share, size);
+	error = vmsi_share_may_clear(share);
 	if (error)
 		return error;
-	/* The rest of the last page, which stays, is to be zero when it grows. */
-	memset(share->base + size, 0, vmsi_min(end, share->maximum) - size);
-	atomic_store(&share->head->size, size);
-	return 0;
+	vmsi_share_store(&share->head->size, size | VMSI_SHARE_UNSWEPT);
+	error = vmsi_share_clear_behind(share, size);
+	vmsi_share_store(&share->head->size, error ? word : size);
+	return error;
 }
 
 static int shrink(struct vms_share *share, uint64_t size)
@@ -241,7 +245,7 @@ static int shrink(struct vms_share *share, uint64_t size)
 		return -EBADF;
 	if (vmsi_share_reads(share))
 		return -EPERM;
-	if (size >= vmsi_share_size(share))
+	if (!is_above(share, size))
 		return 0;
 	error = vmsi_uses_exclude(share->fd, size, share->maximum);
 	if (error)

@@ -25,4 +25,8 @@ int vmsi_uses_let_go(int fd, uint64_t from, uint64_t end);
 /* Exclude all others from a range, whatever this description holds of it. */
 int vmsi_uses_exclude(int fd, uint64_t from, uint64_t end);
 
+/* One process at a time finishes what a dead one has left; a lock before the others. */
+int vmsi_uses_begin_sweep(int fd);
+void vmsi_uses_end_sweep(int fd);
+
 #endif

@@ -20,25 +20,29 @@ struct vmsi_deadline vmsi_deadline(uint64_t timeout)
 	return deadline;
 }
 
+bool vmsi_deadline_has_passed(const struct vmsi_deadline *deadline)
+{
+	return deadline->end != UINT64_MAX && vmsi_host.clock() >= deadline->end;
+}
+
+/*
+ * What signals interrupt is waited for again, and not beyond the time of one wait: who
+ * gets them all the time is to look at who is waited for as well.
+ */
 int vmsi_share_wait(const uint32_t *word, uint32_t value,
 		    const struct vmsi_deadline *deadline)
 {
-	uint64_t left = LOOK_NANOSECONDS;
-	bool is_last = false;
+	uint64_t now = vmsi_host.clock();
+	const uint64_t end = vmsi_min(now + LOOK_NANOSECONDS, deadline->end);
 	long error;
 
-	if (deadline->end != UINT64_MAX) {
-		const uint64_t now = vmsi_host.clock();
-
-		if (now >= deadline->end)
-			return -ETIMEDOUT;
-		is_last = deadline->end - now <= left;
-		left = vmsi_min(left, deadline->end - now);
-	}
-	error = vmsi_host.futex_wait(word, value, left);
-	if (error != -ETIMEDOUT)
-		return 0;
-	return is_last ? -ETIMEDOUT : -EAGAIN;
+	do {
+		if (now >= end)
+			return end == deadline->end ? -ETIMEDOUT : -EAGAIN;
+		error = vmsi_host.futex_wait(word, value, end - now);
+		now = vmsi_host.clock();
+	} while (error == -EINTR || error == -ETIMEDOUT);
+	return 0;
 }
 
 bool vmsi_share_has(const struct vms_share *share, const void *object,
@@ -50,4 +54,14 @@ bool vmsi_share_has(const struct vms_share *share, const void *object,
 
 	return at % sizeof(uint32_t) == 0 && at >= base && length <= size &&
 		at - base <= size - length;
+}
+
+int vmsi_share_check_words(const struct vms_share *share, const void *object,
+			   size_t length)
+{
+	if (!vmsi_share_has(share, object, length))
+		return -EINVAL;
+	if (vmsi_share_reads(share))
+		return -EPERM;
+	return atomic_load(&share->is_orphan) ? -EBADF : 0;
 }

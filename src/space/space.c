@@ -52,6 +52,11 @@ static int reserve_at(struct vms_space *space, uintptr_t address, size_t size)
 			       VMSI_RESERVATION | MAP_FIXED_NOREPLACE, -1, 0);
 	if (start < 0)
 		return (int)start;
+	/* Linux before 4.17, and who emulates it, take the address for a hint. */
+	if ((uintptr_t)start != address) {
+		vmsi_host.munmap((uintptr_t)start, size);
+		return -EEXIST;
+	}
 	space->range = range;
 	return 0;
 }

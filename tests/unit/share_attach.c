@@ -76,6 +76,25 @@ static void what_is_no_share_is_refused(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+/* To open a pipe with a name waits for somebody who writes to it. */
+static void a_pipe_with_a_name_is_not_waited_for(void **state)
+{
+	const struct place *place = *state;
+	const struct vms_share_options options = {
+		.struct_size = sizeof(options), .flags = VMS_SHARE_READ_ONLY };
+	int fd;
+
+	assert_int_equal(mkfifo(place->path, 0600), 0);
+	fd = open(place->path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	assert_true(fd >= 0);
+	refused_null(vms_share_attach(fd, &options), EBADMSG);
+	assert_int_equal(close(fd), 0);
+	refused_null(vms_share_attach_path(place->path, &options), EBADMSG);
+	refused_null(vms_share_attach_path(place->path, NULL), EBADMSG);
+	refused_null(vms_share_attach_path(place->directory, &options), EBADMSG);
+	refused_null(vms_share_attach_path("/dev/null", NULL), EBADMSG);
+}
+
 /* The size in the head is nobody's to believe. */
 static void a_size_past_the_maximum_is_cut(void **state)
 {
@@ -222,7 +241,7 @@ static void lies_where_the_maker_has_it(void **state)
 	struct vms_share_options options = {
 		.struct_size = sizeof(options),
 		.flags = VMS_SHARE_SAME_ADDRESS,
-		.address = place + (16 << 20),
+		.address = place + room / 2,
 	};
 	vms_share *share;
 	pid_t child;
@@ -288,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_no_share_is_refused),
+		file_test(a_pipe_with_a_name_is_not_waited_for),
 		cmocka_unit_test(a_size_past_the_maximum_is_cut),
 		cmocka_unit_test(nobody_can_shorten_it),
 		file_test(what_is_not_sealed_is_a_matter_of_trust),

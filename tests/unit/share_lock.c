@@ -370,6 +370,9 @@ static void offsets_hold_at_any_address(void **state)
 	assert_int_equal(sum, 45);
 	vms_offset_set(&last->next, nodes);
 	assert_ptr_equal(vms_offset_get(&last->next), nodes);
+	/* The link of a circular list of one lies at its beginning. */
+	vms_offset_set(&nodes->next, nodes);
+	assert_ptr_equal(vms_offset_get(&nodes->next), nodes);
 	worked(vms_share_close(other));
 	worked(vms_share_close(share));
 }
