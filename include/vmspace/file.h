@@ -25,7 +25,8 @@ extern "C" {
  *   instead: the whole process sees zeros at that place, and the end of the access
  *   fails; see there. A private file, and an atomic one that is written, are mapped as
  *   far as they are long: beyond, nothing is there, which raises SIGSEGV, in an access
- *   too. The library handles SIGBUS for that from the first
+ *   too. So do not make one shorter (vms_file_resize, vms_file_rollback) while other
+ *   threads have pointers to what goes; vms_file_copy_out and _in may be beside that. The library handles SIGBUS for that from the first
  *   vms_file_open on: a program that installs a handler of its own does so before,
  *   and gets every signal that is not the library's. A thread that blocks SIGBUS
  *   is killed by the kernel, in an access too.

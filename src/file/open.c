@@ -15,6 +15,7 @@
 #include "file/guard.h"
 #include "file/journal_path.h"
 #include "file/options.h"
+#include "file/sizing.h"
 #include "file/window.h"
 #include "file/write_error.h"
 #include "host/host.h"
@@ -167,6 +168,7 @@ static struct vms_file *new_file(const struct vms_file_options *options)
 	file->flags = options->flags;
 	vmsi_lock_init(&file->lock, VMSI_RANK_FILE);
 	vmsi_lock_init(&file->sync_lock, VMSI_RANK_FILE_SYNC);
+	vmsi_sizing_init(file);
 	vmsi_windows_init(file);
 	return file;
 }
