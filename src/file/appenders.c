@@ -114,7 +114,7 @@ static int have_descriptions(struct vms_file *file)
 void vmsi_appenders_close(struct vms_file *file)
 {
 	if (file->append_lock >= 0 && file->append_lock != file->fd &&
-	    vmsi_descriptor_is_of(file, file->append_lock))
+	    !vmsi_descriptor_was_taken(file, file->append_lock))
 		(void)vmsi_host.close(file->append_lock);
 	file->append_lock = -1;
 }

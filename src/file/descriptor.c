@@ -310,12 +310,11 @@ static bool is_of_file(const struct stat *status, const struct vms_file *file)
 	return status->st_dev == file->device && status->st_ino == file->inode;
 }
 
-bool vmsi_descriptor_was_taken(const struct vms_file *file)
+bool vmsi_descriptor_was_taken(const struct vms_file *file, int fd)
 {
 	struct stat status;
 
-	return vmsi_host.fstat(file->fd, &status) == 0 &&
-		!is_of_file(&status, file);
+	return vmsi_host.fstat(fd, &status) == 0 && !is_of_file(&status, file);
 }
 
 bool vmsi_descriptor_is_of(const struct vms_file *file, int fd)

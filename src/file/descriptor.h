@@ -50,9 +50,12 @@ int vmsi_descriptor_reopen(int fd, int flags);
  * one: the program has closed it, and opened something by the same number.
  */
 int vmsi_descriptor_look(const struct vms_file *file, uint64_t *size);
-bool vmsi_descriptor_was_taken(const struct vms_file *file);
 
-/* Whether a descriptor is one of the file's. */
+/*
+ * Whether a descriptor that was the file's is of another one now, so that it is not to
+ * be closed; and whether it is the file's still.
+ */
+bool vmsi_descriptor_was_taken(const struct vms_file *file, int fd);
 bool vmsi_descriptor_is_of(const struct vms_file *file, int fd);
 
 /* Open the directory of what was made, to be synced. Returns it or -errno. */

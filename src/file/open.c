@@ -267,7 +267,7 @@ int vms_file_close(vms_file *file)
 	if (!file)
 		return 0;
 	vmsi_file_unregister(file);
-	if (vmsi_descriptor_was_taken(file))
+	if (vmsi_descriptor_was_taken(file, file->fd))
 		leave_descriptor(file);
 	error = vmsi_gather_close(file);
 	if (file->atomic)
