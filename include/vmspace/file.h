@@ -191,6 +191,8 @@ struct vms_file_options {
  *   ENODEV    it is no regular file.
  *   EISDIR    it is a directory, and was to be opened for writing.
  *   ENOMEM    addresses, the map-count limit, memory for records; the budget.
+ *   EAGAIN    mlockall(2) with MCL_FUTURE is in force, and the maximum would pass
+ *             RLIMIT_MEMLOCK: give a smaller one.
  *   EBUSY     with VMS_FILE_ATOMIC: another process, or this one, has it open so for
  *             writing. With VMS_FILE_GATHERS: somebody appends or has it open so, or has
  *             locked all of it by fcntl(2).
@@ -269,6 +271,8 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  *   ENOMEM  of an atomic file: memory for what is not committed yet; of a private
  *           one (vms_file_resize): the budget.
  *   EPERM   sealed (F_SEAL_GROW), immutable; an atomic file in a forked child.
+ *   ENOENT  in a forked child, where there is no /proc: it needs a description of its
+ *           own to append by.
  *   EBUSY   another process has the file open VMS_FILE_GATHERS; or this one has, and
  *           somebody has appended by write(2): what was gathered was added behind that.
  *   EIO, EINTR  as write(2).
