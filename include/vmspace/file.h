@@ -405,7 +405,7 @@ struct vms_file_access {
  *          one that was lost first since the last refresh. NULL: nowhere.
  *
  * begin returns 0, without a system call; -1 only for a file opened VMS_FILE_READ_ONLY |
- * VMS_FILE_ATOMIC, with errno of fcntl(2) or of vms_file_refresh. For such a file a pair
+ * VMS_FILE_ATOMIC, with errno of fcntl(2) or of vms_file_refresh, EBADF too. For such a file a pair
  * takes microseconds and several calls of fcntl(2), and begin waits while a commit is
  * written into the file, and, in a thread that has no such access open, behind a writer
  * that waits: who is in an access does not wait for another thread to begin one.
