@@ -4,6 +4,8 @@
  * all, whenever program or machine stop, and to whoever reads meanwhile.
  *
  *	file PATH put KEY VALUE | file PATH get KEY | file PATH list
+ *
+ * Nothing is overwritten: list tells earlier values of a key, too, behind the later ones.
  */
 #include <errno.h>
 #include <stdio.h>
