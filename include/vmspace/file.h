@@ -146,7 +146,10 @@ struct vms_file_options {
 	 * VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
 	 */
 	size_t window_addresses;
-	/* What private memory is charged to; open until the file is closed. */
+	/*
+	 * What private memory is charged to: a private file, and an atomic one that is
+	 * written, as far as they are long. Open until the file is closed.
+	 */
 	struct vms_budget *budget;
 	/*
 	 * With VMS_FILE_ATOMIC: the path of the journal. NULL: the path of the file
@@ -268,8 +271,8 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  *           shorten a file, too.
  *   EBADF   the file is read-only; the library's descriptor is gone.
  *   EINVAL  the file is private.
- *   ENOMEM  of an atomic file: memory for what is not committed yet; of a private
- *           one (vms_file_resize): the budget.
+ *   ENOMEM  of an atomic file: memory for what is not committed yet; of that and of a
+ *           private one (vms_file_resize): the budget.
  *   EPERM   sealed (F_SEAL_GROW), immutable; an atomic file in a forked child.
  *   ENOENT  in a forked child, where there is no /proc: it needs a description of its
  *           own to append by.
