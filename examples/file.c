@@ -3,7 +3,7 @@
  * vmspace/file.h: a hash table that lasts, in one file. A put is there whole or not at
  * all, whenever program or machine stop, and to whoever reads meanwhile.
  *
- *	file PATH put KEY VALUE | file PATH get KEY | file PATH list
+ *	file PATH put KEY VALUE | file PATH get KEY | file PATH list (earlier values, too)
  */
 #include <errno.h>
 #include <stdio.h>

@@ -25,7 +25,8 @@ extern "C" {
  *   instead: the whole process sees zeros at that place, and the end of the access
  *   fails; see there. A private file, and an atomic one that is written, are mapped as
  *   far as they are long: beyond, nothing is there, which raises SIGSEGV, in an access
- *   too. The library handles SIGBUS for that from the first
+ *   too. So do not make one shorter (vms_file_resize, vms_file_rollback) while other
+ *   threads have pointers to what goes; vms_file_copy_out and _in may be beside that. The library handles SIGBUS for that from the first
  *   vms_file_open on: a program that installs a handler of its own does so before,
  *   and gets every signal that is not the library's. A thread that blocks SIGBUS
  *   is killed by the kernel, in an access too.
@@ -145,7 +146,10 @@ struct vms_file_options {
 	 * VMS_FILE_PRIVATE or VMS_FILE_ATOMIC.
 	 */
 	size_t window_addresses;
-	/* What private memory is charged to; open until the file is closed. */
+	/*
+	 * What private memory is charged to: a private file, and an atomic one that is
+	 * written, as far as they are long. Open until the file is closed.
+	 */
 	struct vms_budget *budget;
 	/*
 	 * With VMS_FILE_ATOMIC: the path of the journal. NULL: the path of the file
@@ -190,6 +194,8 @@ struct vms_file_options {
  *   ENODEV    it is no regular file.
  *   EISDIR    it is a directory, and was to be opened for writing.
  *   ENOMEM    addresses, the map-count limit, memory for records; the budget.
+ *   EAGAIN    mlockall(2) with MCL_FUTURE is in force, and the maximum would pass
+ *             RLIMIT_MEMLOCK: give a smaller one.
  *   EBUSY     with VMS_FILE_ATOMIC: another process, or this one, has it open so for
  *             writing. With VMS_FILE_GATHERS: somebody appends or has it open so, or has
  *             locked all of it by fcntl(2).
@@ -265,9 +271,11 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  *           shorten a file, too.
  *   EBADF   the file is read-only; the library's descriptor is gone.
  *   EINVAL  the file is private.
- *   ENOMEM  of an atomic file: memory for what is not committed yet; of a private
- *           one (vms_file_resize): the budget.
+ *   ENOMEM  of an atomic file: memory for what is not committed yet; of that and of a
+ *           private one (vms_file_resize): the budget.
  *   EPERM   sealed (F_SEAL_GROW), immutable; an atomic file in a forked child.
+ *   ENOENT  in a forked child, where there is no /proc: it needs a description of its
+ *           own to append by.
  *   EBUSY   another process has the file open VMS_FILE_GATHERS; or this one has, and
  *           somebody has appended by write(2): what was gathered was added behind that.
  *   EIO, EINTR  as write(2).
@@ -400,7 +408,7 @@ struct vms_file_access {
  *          one that was lost first since the last refresh. NULL: nowhere.
  *
  * begin returns 0, without a system call; -1 only for a file opened VMS_FILE_READ_ONLY |
- * VMS_FILE_ATOMIC, with errno of fcntl(2) or of vms_file_refresh. For such a file a pair
+ * VMS_FILE_ATOMIC, with errno of fcntl(2) or of vms_file_refresh, EBADF too. For such a file a pair
  * takes microseconds and several calls of fcntl(2), and begin waits while a commit is
  * written into the file, and, in a thread that has no such access open, behind a writer
  * that waits: who is in an access does not wait for another thread to begin one.

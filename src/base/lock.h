@@ -15,8 +15,9 @@ enum vmsi_lock_rank {
 	VMSI_RANK_RECLAIM = 5,   /* held while heaps give memory back */
 	VMSI_RANK_REGISTRY = 10, /* the list of all spaces */
 	VMSI_RANK_COMMIT = 11,   /* of an atomic file: who commits */
-	VMSI_RANK_FILE = 12,     /* a mapped file: its size, its windows */
-	VMSI_RANK_FILE_SYNC = 13, /* of who makes a mapped file durable */
+	VMSI_RANK_FILE_SIZING = 12, /* a mapped file: who makes it shorter */
+	VMSI_RANK_FILE_SYNC = 12, /* of who makes a mapped file durable */
+	VMSI_RANK_FILE = 13,     /* a mapped file: its size, its windows */
 	VMSI_RANK_STACKS = 14,   /* a pool of stacks: what is made, and collecting */
 	VMSI_RANK_CODE = 14,     /* a pool of code: its chunks, blocks, names */
 	VMSI_RANK_SHARE = 14,    /* a share: what this process uses, and its size */

@@ -9,7 +9,7 @@
 #include "host/host.h"
 
 /*
- * No file reaches so far: ext4 ends at 16 TiB, and xfs at the last but two bytes.
+ * Bytes from the last one of all on, backwards.
  *
  *   APPENDS   shared by all that append; exclusive: the others wait
  *   KEEPS_OUT held by one that lets nobody else append
@@ -58,17 +58,16 @@ static bool is_held(long error)
 }
 
 /*
- * Whether another one of this library has a byte for itself. A lock of more than that
- * byte is of a program that locks the file, perhaps of this very one: it means something
- * else, and may stay for ever.
+ * Whether another one of this library has a byte for itself. A lock of more than the
+ * library's bytes is of a program that locks the file, perhaps of this very one: it means
+ * something else, and may stay for ever.
  */
 static bool is_taken(const struct vms_file *file, enum byte byte)
 {
 	struct flock other = byte_of(byte, F_RDLCK);
 
 	return vmsi_host.file_lock(file->append_lock, F_OFD_GETLK, &other) == 0 &&
-		other.l_type == F_WRLCK && other.l_len == 1 &&
-		other.l_start == place_of(byte);
+		other.l_type == F_WRLCK && vmsi_lock_is_ours(&other);
 }
 
 /* --- descriptions --------------------------------------------------------------------- */
@@ -114,7 +113,7 @@ static int have_descriptions(struct vms_file *file)
 void vmsi_appenders_close(struct vms_file *file)
 {
 	if (file->append_lock >= 0 && file->append_lock != file->fd &&
-	    vmsi_descriptor_is_of(file, file->append_lock))
+	    !vmsi_descriptor_was_taken(file, file->append_lock))
 		(void)vmsi_host.close(file->append_lock);
 	file->append_lock = -1;
 }

@@ -144,7 +144,7 @@ static void drop_atomic(struct vms_file *file)
 
 	file->atomic = NULL;
 	if (atomic->lock.fd >= 0 && atomic->lock.fd != file->fd &&
-	    vmsi_descriptor_is_of(file, atomic->lock.fd))
+	    !vmsi_descriptor_was_taken(file, atomic->lock.fd))
 		vmsi_host.close(atomic->lock.fd);
 	vmsi_records_put(NULL, atomic,
 			 vmsi_align_up(sizeof(*atomic), vmsi_page_size()));

@@ -3,8 +3,10 @@
 #include <string.h>
 
 #include "file/alone.h"
+#include "file/base.h"
 #include "file/descriptor.h"
 #include "file/gather.h"
+#include "file/sizing.h"
 #include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
@@ -111,6 +113,18 @@ static int copy_mapped(const struct copy *copy)
 	return copy_beside_losses(copy);
 }
 
+/* The file may have become shorter since the range was checked. */
+static int copy_in_file(const struct copy *copy)
+{
+	int error = -ERANGE;
+
+	vmsi_sizing_begin_copy(copy->file);
+	if (vmsi_file_covers(copy->file, copy->offset, copy->length))
+		error = copy_mapped(copy);
+	vmsi_sizing_end_copy(copy->file);
+	return error;
+}
+
 /*
  * Whether what lies behind the copy in the last page may be past the end of the file,
  * which no fault tells. Of an atomic file the end is that of its commits.
@@ -183,7 +197,7 @@ static int run_checked(const struct copy *copy)
 		error = tell(copy);
 	if (error || copy->length == 0)
 		return error;
-	error = copy->file->base ? copy_mapped(copy) : copy_by_calls(copy);
+	error = copy->file->base ? copy_in_file(copy) : copy_by_calls(copy);
 	if (!error && copy->file->base)
 		error = check_end(copy);
 	return error ? error : tell(copy);

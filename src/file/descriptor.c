@@ -36,8 +36,7 @@ static int open_again(const char *path, int flags, mode_t mode)
 
 /* --- the lock of who makes a file ----------------------------------------------------- */
 
-/* Beside the bytes of appenders.c. */
-#define MAKING ((off_t)INT64_MAX - 3)
+#define MAKING VMSI_FIRST_LOCK
 
 static long lock_making(int fd, int command, short type, struct flock *lock)
 {
@@ -51,13 +50,13 @@ static long lock_making(int fd, int command, short type, struct flock *lock)
 	return error;
 }
 
-/* One of more than that byte is of a program that locks the file for itself. */
+/* One of more than the library's bytes is of a program that locks the file for itself. */
 static void wait_until_made(int fd)
 {
 	struct flock lock;
 
 	if (lock_making(fd, F_OFD_GETLK, F_RDLCK, &lock) != 0 ||
-	    lock.l_type != F_WRLCK || lock.l_start != MAKING || lock.l_len != 1)
+	    lock.l_type != F_WRLCK || !vmsi_lock_is_ours(&lock))
 		return;
 	if (lock_making(fd, F_OFD_SETLKW, F_RDLCK, &lock) == 0)
 		(void)lock_making(fd, F_OFD_SETLK, F_UNLCK, &lock);
@@ -310,12 +309,11 @@ static bool is_of_file(const struct stat *status, const struct vms_file *file)
 	return status->st_dev == file->device && status->st_ino == file->inode;
 }
 
-bool vmsi_descriptor_was_taken(const struct vms_file *file)
+bool vmsi_descriptor_was_taken(const struct vms_file *file, int fd)
 {
 	struct stat status;
 
-	return vmsi_host.fstat(file->fd, &status) == 0 &&
-		!is_of_file(&status, file);
+	return vmsi_host.fstat(fd, &status) == 0 && !is_of_file(&status, file);
 }
 
 bool vmsi_descriptor_is_of(const struct vms_file *file, int fd)

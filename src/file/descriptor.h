@@ -2,6 +2,7 @@
 #ifndef VMSI_FILE_DESCRIPTOR_H
 #define VMSI_FILE_DESCRIPTOR_H
 
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -50,13 +51,31 @@ int vmsi_descriptor_reopen(int fd, int flags);
  * one: the program has closed it, and opened something by the same number.
  */
 int vmsi_descriptor_look(const struct vms_file *file, uint64_t *size);
-bool vmsi_descriptor_was_taken(const struct vms_file *file);
 
-/* Whether a descriptor is one of the file's. */
+/*
+ * Whether a descriptor that was the file's is of another one now, so that it is not to
+ * be closed; and whether it is the file's still.
+ */
+bool vmsi_descriptor_was_taken(const struct vms_file *file, int fd);
 bool vmsi_descriptor_is_of(const struct vms_file *file, int fd);
 
 /* Open the directory of what was made, to be synced. Returns it or -errno. */
 int vmsi_descriptor_directory(const struct vmsi_made *made);
+
+/*
+ * The bytes that are locked, where no file reaches: ext4 ends at 16 TiB, and xfs at the
+ * last but two bytes. The first is of who makes a file, the others of appenders.c.
+ */
+#define VMSI_FIRST_LOCK ((off_t)INT64_MAX - 3)
+
+/*
+ * Whether a lock on one of them is the library's. Two that lie side by side are one to
+ * the kernel; one of a program's, on all of the file, ends with the last byte of all.
+ */
+static inline bool vmsi_lock_is_ours(const struct flock *lock)
+{
+	return lock->l_start >= VMSI_FIRST_LOCK && lock->l_len > 0;
+}
 
 /* Copy a path; the caller has looked that there is room for it. */
 static inline void vmsi_path_copy(char *to, const char *path)

@@ -13,6 +13,7 @@
 #include "base/align.h"
 #include "base/lock.h"
 #include "base/pool.h"
+#include "file/gate.h"
 #include "file/losses.h"
 
 struct vmsi_atomic;
@@ -82,6 +83,8 @@ struct vms_file {
 	_Atomic int directory; /* to be synced, since the file was made; -1: no */
 	_Atomic uint64_t syncs; /* fsync, fdatasync, msync; also of the journal */
 	struct vmsi_lock sync_lock; /* of who syncs; see sync.c */
+	struct vmsi_lock sizing;    /* of who makes it shorter; see sizing.h */
+	struct vmsi_gate copies;    /* closed by him; guarded by itself */
 
 	struct vmsi_losses losses;  /* guarded by itself */
 	struct vms_file *next;      /* of all files, for fork; guarded by their list */

@@ -7,13 +7,14 @@
 #include "file/atomic.h"
 #include "file/file.h"
 #include "file/gather.h"
+#include "file/sizing.h"
 #include "space/inside.h"
 
 /*
  * The list of files, and fork(2): the child gets every file with no lock taken. What
  * it has of a description is its parent's, too; the first append makes one of its own
- * (appenders.c). The lock of who syncs is not taken before a fork, which would then
- * wait for the disk: it guards no field.
+ * (appenders.c). The locks of who syncs and of who makes a file shorter are not taken
+ * before a fork, which would then wait for the disk: they guard no field.
  */
 
 static struct vmsi_lock list_lock = VMSI_LOCK_INITIALIZER(VMSI_RANK_REGISTRY);
@@ -51,6 +52,7 @@ static void after_fork_in_child(void)
 	for (struct vms_file *file = files; file; file = file->next) {
 		vmsi_lock_release_any(&file->lock);
 		vmsi_lock_init(&file->sync_lock, VMSI_RANK_FILE_SYNC);
+		vmsi_sizing_init(file);
 		vmsi_appenders_forked(file);
 		vmsi_gather_forked(file);
 		if (file->atomic)

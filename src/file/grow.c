@@ -7,6 +7,7 @@
 #include "file/atomic.h"
 #include "file/base.h"
 #include "file/gather.h"
+#include "file/sizing.h"
 
 /* The public calls that change the size; what each kind of file does is elsewhere. */
 
@@ -70,11 +71,13 @@ static int resize(struct vms_file *file, uint64_t size)
 		return error;
 	if (size > file->maximum)
 		return -EFBIG;
-	if (file->atomic)
-		return vmsi_atomic_resize(file, size);
-	do
-		error = resize_with_lock(file, size);
-	while (error == -ENOMEM && vmsi_ask_to_give_back(file->space, &attempts));
+	do {
+		vmsi_sizing_begin(file);
+		error = file->atomic ? vmsi_atomic_resize(file, size) :
+			resize_with_lock(file, size);
+		vmsi_sizing_end(file);
+	} while (error == -ENOMEM && !file->atomic &&
+		 vmsi_ask_to_give_back(file->space, &attempts));
 	return error;
 }
 

@@ -15,6 +15,7 @@
 #include "file/guard.h"
 #include "file/journal_path.h"
 #include "file/options.h"
+#include "file/sizing.h"
 #include "file/window.h"
 #include "file/write_error.h"
 #include "host/host.h"
@@ -167,6 +168,7 @@ static struct vms_file *new_file(const struct vms_file_options *options)
 	file->flags = options->flags;
 	vmsi_lock_init(&file->lock, VMSI_RANK_FILE);
 	vmsi_lock_init(&file->sync_lock, VMSI_RANK_FILE_SYNC);
+	vmsi_sizing_init(file);
 	vmsi_windows_init(file);
 	return file;
 }
@@ -265,7 +267,7 @@ int vms_file_close(vms_file *file)
 	if (!file)
 		return 0;
 	vmsi_file_unregister(file);
-	if (vmsi_descriptor_was_taken(file))
+	if (vmsi_descriptor_was_taken(file, file->fd))
 		leave_descriptor(file);
 	error = vmsi_gather_close(file);
 	if (file->atomic)

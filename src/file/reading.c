@@ -25,14 +25,17 @@ void vmsi_reading_init(struct vmsi_reader *reader)
 
 /* --- accesses ---------------------------------------------------------------------- */
 
-/* The child of a fork makes a description of its own when it begins its first access. */
+/*
+ * The child of a fork makes a description of its own when it begins its first access.
+ * By another file's, which has its number now, no commit would be kept out.
+ */
 static int have_lock(struct vms_file *file)
 {
 	struct vmsi_home_lock *lock = &file->atomic->lock;
 	int fd;
 
 	if (lock->fd >= 0)
-		return 0;
+		return vmsi_descriptor_is_of(file, lock->fd) ? 0 : -EBADF;
 	/* Those that are open have no lock, and have been told. */
 	if (file->atomic->reader.inside > 0)
 		return -EIO;

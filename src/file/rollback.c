@@ -10,6 +10,7 @@
 #include "file/commit.h"
 #include "file/file.h"
 #include "file/show.h"
+#include "file/sizing.h"
 #include "host/host.h"
 
 /*
@@ -83,12 +84,19 @@ static int roll_back_alone(struct vms_file *file)
 {
 	int error;
 
-	/* Stores outside of updates are dropped or not, as they come. */
-	vmsi_alone_begin(file);
+	/*
+	 * Stores outside of updates are dropped or not, as they come. Updates end first:
+	 * copies may be in them.
+	 */
+	vmsi_gate_close(&file->atomic->gate);
+	vmsi_sizing_begin(file);
+	vmsi_lock_acquire(&file->lock);
 	error = roll_back(file);
 	if (!error)
 		vmsi_whole_arm_again(file);
-	vmsi_alone_end(file);
+	vmsi_lock_release(&file->lock);
+	vmsi_sizing_end(file);
+	vmsi_gate_open(&file->atomic->gate);
 	return error;
 }
 

@@ -6,10 +6,12 @@
 #include "base/align.h"
 #include "file/atomic.h"
 #include "file/atomic_state.h"
+#include "file/base.h"
 #include "file/commit.h"
 #include "file/descriptor.h"
 #include "file/file.h"
 #include "file/rollback.h"
+#include "file/sizing.h"
 #include "file/spill.h"
 #include "host/host.h"
 #include "space/inside.h"
@@ -63,24 +65,35 @@ void vms_file_end_update(vms_file *file)
 	vmsi_gate_leave(&file->atomic->gate);
 }
 
+/* What the commit copies is mapped: nobody makes the file shorter meanwhile. */
+static int add_written(struct vms_file *file, uint64_t offset, size_t length)
+{
+	const uint64_t page = vmsi_page_size();
+	int error = -ERANGE;
+
+	vmsi_sizing_begin_copy(file);
+	if (vmsi_file_covers(file, offset, length)) {
+		vmsi_pageset_add(&file->atomic->written, (struct vmsi_page_run){
+			offset / page, (offset + length - 1) / page + 1 });
+		error = 0;
+	}
+	vmsi_sizing_end_copy(file);
+	return error;
+}
+
 static int tell(struct vms_file *file, uint64_t offset, size_t length)
 {
-	const size_t page = vmsi_page_size();
-	uint64_t end;
 	int error = check_writer(file);
 
 	if (error)
 		return error;
-	if (!vmsi_add(offset, length, &end) || end > atomic_load(&file->size))
+	if (!vmsi_file_covers(file, offset, length))
 		return -ERANGE;
 	/* A child commits nothing, and the journal is its parent's. */
 	if (!file->atomic->tells || length == 0 || is_childs(file))
 		return 0;
 	error = vmsi_spill_if_large(file);
-	if (!error)
-		vmsi_pageset_add(&file->atomic->written, (struct vmsi_page_run){
-			offset / page, (end - 1) / page + 1 });
-	return error;
+	return error ? error : add_written(file, offset, length);
 }
 
 int vms_file_will_write(vms_file *file, uint64_t offset, size_t length)

@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "guard_fixture.h"
 
 /* Copies from a file and into one, with checks. */
@@ -128,6 +131,104 @@ static void what_is_past_the_end_in_a_page_is_an_error(void **state)
 	assert_int_equal(vms_file_copy_out(file, 0, some, 20), 0);
 }
 
+/* --- beside one that makes the file shorter ------------------------------------------------ */
+
+#define RESIZES 3000
+#define TELLERS 6
+
+static atomic_bool resizes_are_done;
+
+/* An atomic file grows by a commit, and is cut by a rollback. */
+static void *resize_again_and_again(void *argument)
+{
+	const bool rolls_back = argument != NULL;
+
+	for (int i = 0; i < RESIZES; i++) {
+		must(vms_file_resize(file, FILE_PAGES * page()) == 0);
+		if (rolls_back)
+			must(vms_file_rollback(file) == 0);
+		else
+			must(vms_file_resize(file, page()) == 0);
+	}
+	atomic_store(&resizes_are_done, true);
+	return NULL;
+}
+
+static void copy_beside_resizes(unsigned flags, bool rolls_back)
+{
+	const size_t length = (FILE_PAGES - 2) * page();
+	char *mine = malloc(length);
+	pthread_t thread;
+
+	(void)signal(SIGSEGV, SIG_DFL);
+	must(truncate(path, (off_t)page()) == 0);
+	open_with(flags);
+	atomic_store(&resizes_are_done, false);
+	must(pthread_create(&thread, NULL, resize_again_and_again,
+			    rolls_back ? mine : NULL) == 0);
+	while (!atomic_load(&resizes_are_done)) {
+		must(vms_file_copy_out(file, page(), mine, length) == 0 ||
+		     errno == ERANGE);
+		must(vms_file_copy_in(file, page(), mine, length) == 0 ||
+		     errno == ERANGE);
+	}
+	must(pthread_join(thread, NULL) == 0);
+	free(mine);
+	must(vms_file_close(file) == 0);
+}
+
+static void copy_into_private(void)
+{
+	copy_beside_resizes(VMS_FILE_PRIVATE, false);
+}
+
+static void copy_into_atomic(void)
+{
+	copy_beside_resizes(VMS_FILE_ATOMIC, false);
+}
+
+static void *tell_again_and_again(void *argument)
+{
+	while (!atomic_load(&resizes_are_done))
+		must(vms_file_will_write(file, page(),
+					 (FILE_PAGES - 1) * page()) == 0 ||
+		     errno == ERANGE);
+	return argument;
+}
+
+/* What was told to be written may have been cut off when it is to be committed. */
+static void tell_and_commit(void)
+{
+	pthread_t threads[1 + TELLERS];
+
+	(void)signal(SIGSEGV, SIG_DFL);
+	must(truncate(path, (off_t)page()) == 0);
+	open_with(VMS_FILE_ATOMIC | VMS_FILE_TELLS);
+	must(pthread_create(&threads[0], NULL, resize_again_and_again, NULL) == 0);
+	for (int i = 1; i <= TELLERS; i++)
+		must(pthread_create(&threads[i], NULL, tell_again_and_again,
+				    NULL) == 0);
+	while (!atomic_load(&resizes_are_done))
+		must(vms_file_commit(file) == 0);
+	for (int i = 0; i <= TELLERS; i++)
+		must(pthread_join(threads[i], NULL) == 0);
+	must(vms_file_close(file) == 0);
+}
+
+static void copy_beside_rollbacks(void)
+{
+	copy_beside_resizes(VMS_FILE_ATOMIC | VMS_FILE_TELLS, true);
+}
+
+static void they_touch_nothing_that_is_cut_off(void **state)
+{
+	(void)state;
+	assert_int_equal(status_of(copy_into_private), 0);
+	assert_int_equal(status_of(copy_into_atomic), 0);
+	assert_int_equal(status_of(tell_and_commit), 0);
+	assert_int_equal(status_of(copy_beside_rollbacks), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +239,7 @@ int main(void)
 		WITH_FILE(a_range_that_is_lost_is_not_written_in_part),
 		WITH_FILE(a_file_of_windows_is_copied_by_system_calls),
 		WITH_FILE(what_is_past_the_end_in_a_page_is_an_error),
+		WITH_FILE(they_touch_nothing_that_is_cut_off),
 	};
 
 	return cmocka_run_group_tests_name("file_copy", tests, NULL, NULL);

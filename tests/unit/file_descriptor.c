@@ -177,12 +177,34 @@ static void leaves_alone_what_took_the_journals(void **state)
 	worked(vms_file_close(file));
 }
 
+/* By a lock of another file no commit would be kept from what it reads. */
+static void a_reader_without_its_lock_reads_nothing(void **state)
+{
+	const struct place *place = *state;
+	const int other = memfd_create("other", MFD_CLOEXEC);
+	struct vms_file_access access;
+	vms_file *file;
+	char byte;
+
+	write_file(place->path, "abc", 3);
+	file = must_open(place->path, VMS_FILE_ATOMIC | VMS_FILE_READ_ONLY, 0);
+	worked(vms_file_begin_access(file, &access));
+	worked(vms_file_end_access(&access, NULL));
+	replace_descriptors(place->path, other);
+	refused(vms_file_begin_access(file, &access), EBADF);
+	refused(vms_file_copy_out(file, 0, &byte, 1), EBADF);
+	refused(vms_file_refresh(file), EBADF);
+	refused(vms_file_close(file), EBADF);
+	assert_int_equal(close(other), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(removes_nothing_that_another_has),
 		file_test(leaves_alone_what_took_its_descriptor),
 		file_test(leaves_alone_what_took_the_journals),
+		file_test(a_reader_without_its_lock_reads_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 #include "file_fixture.h"
@@ -288,6 +291,56 @@ static void a_forked_child_has_nothing_of_it(void **state)
 	assert_int_equal(size_of(place->path), 7);
 }
 
+static struct vmsi_host_calls host;
+static vms_file *beside;
+static pthread_t beside_thread;
+static int beside_error;
+static atomic_bool beside_has_come;
+
+static void *append_beside(void *argument)
+{
+	beside_error = vms_file_append(beside, "x", 1, NULL) == 0 ? 0 : errno;
+	atomic_store(&beside_has_come, true);
+	return argument;
+}
+
+static long watch_wait(int fd, int command, struct flock *lock)
+{
+	if (command == F_OFD_SETLKW)
+		atomic_store(&beside_has_come, true);
+	return host.file_lock(fd, command, lock);
+}
+
+static long append_meanwhile(int fd, int mode, uint64_t offset, uint64_t length)
+{
+	if (mode == 0) {
+		assert_int_equal(pthread_create(&beside_thread, NULL,
+						append_beside, NULL), 0);
+		while (!atomic_load(&beside_has_come))
+			(void)sched_yield();
+	}
+	return host.fallocate(fd, mode, offset, length);
+}
+
+/* While it is alone for a growth, the kernel takes its two locks for one. */
+static void keeps_others_out_while_it_grows(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_gathering(place);
+
+	beside = must_open(place->path, 0, 64 * MIB);
+	host = vmsi_host;
+	vmsi_host.fallocate = append_meanwhile;
+	vmsi_host.file_lock = watch_wait;
+	worked(vms_file_resize(file, 5000));
+	assert_int_equal(pthread_join(beside_thread, NULL), 0);
+	vmsi_host = host;
+	assert_int_equal(beside_error, EBUSY);
+	assert_int_equal(size_of(place->path), 5000);
+	worked(vms_file_close(beside));
+	worked(vms_file_close(file));
+}
+
 /* As a child of fork(2) has it, which has the parent's mapping and its descriptors. */
 static void a_forked_child_keeps_nobody_out(void **state)
 {
@@ -375,6 +428,7 @@ int main(void)
 		file_test(keeps_others_out),
 		file_test(tells_that_somebody_has_appended),
 		file_test(a_forked_child_has_nothing_of_it),
+		file_test(keeps_others_out_while_it_grows),
 		file_test(a_forked_child_keeps_nobody_out),
 		file_test(goes_with_some_flags_only),
 		file_test(takes_back_what_a_killed_one_has_taken),
