@@ -26,10 +26,10 @@ extern "C" {
  *   fails; see there. A private file, and an atomic one that is written, are mapped as
  *   far as they are long: beyond, nothing is there, which raises SIGSEGV, in an access
  *   too. So do not make one shorter (vms_file_resize, vms_file_rollback) while other
- *   threads have pointers to what goes; vms_file_copy_out and _in may be beside that. The library handles SIGBUS for that from the first
- *   vms_file_open on: a program that installs a handler of its own does so before,
- *   and gets every signal that is not the library's. A thread that blocks SIGBUS
- *   is killed by the kernel, in an access too.
+ *   threads have pointers to what goes; vms_file_copy_out and _in may be beside that.
+ *   The library handles SIGBUS for that from the first vms_file_open on: a program that
+ *   installs a handler of its own does so before, and gets every signal that is not the
+ *   library's. A thread that blocks SIGBUS is killed by the kernel, in an access too.
  * - A system call that is given memory of the file (read(2) into it, write(2) from
  *   it) answers EFAULT where a store or load would have raised SIGBUS.
  * - Stores into a file with VMS_FILE_ATOMIC and without VMS_FILE_TELLS are stalled for
@@ -119,8 +119,9 @@ struct vms_budget;
  * given before do not see it. A forked child has nothing of it, and may not append.
  *
  * The file is locked for that: others that append by this library get EBUSY, but not
- * because of a forked child that has it still. Where somebody appends in another way, the call that adds what was gathered puts it behind
- * that and fails with EBUSY. Not with VMS_FILE_READ_ONLY, _PRIVATE or _ATOMIC.
+ * because of a forked child that has it still. Where somebody appends in another way,
+ * the call that adds what was gathered puts it behind that and fails with EBUSY. Not
+ * with VMS_FILE_READ_ONLY, _PRIVATE or _ATOMIC.
  */
 #define VMS_FILE_GATHERS 0x100u
 
@@ -407,11 +408,12 @@ struct vms_file_access {
  *          thread found lost first is written there; where it has found none, of the
  *          one that was lost first since the last refresh. NULL: nowhere.
  *
- * begin returns 0, without a system call; -1 only for a file opened VMS_FILE_READ_ONLY |
- * VMS_FILE_ATOMIC, with errno of fcntl(2) or of vms_file_refresh, EBADF too. For such a file a pair
- * takes microseconds and several calls of fcntl(2), and begin waits while a commit is
- * written into the file, and, in a thread that has no such access open, behind a writer
- * that waits: who is in an access does not wait for another thread to begin one.
+ * begin returns 0, without a system call; -1 only for a file opened VMS_FILE_READ_ONLY
+ * | VMS_FILE_ATOMIC, with errno of fcntl(2) or of vms_file_refresh, EBADF too. For
+ * such a file a pair takes microseconds and several calls of fcntl(2), and begin waits
+ * while a commit is written into the file, and, in a thread that has no such access
+ * open, behind a writer that waits: who is in an access does not wait for another
+ * thread to begin one.
  *
  * end returns 0: all that was read was of the file; -1 with errno set:
  *   ENXIO   a part lay behind the end of the file, when the library looked.
