@@ -107,7 +107,9 @@ struct vms_share_options {
  * Make a share.
  *
  * path      of its file, which must not exist, in any directory; the name appears when
- *           the share is complete. NULL: memory without a name (memfd_create(2)).
+ *           the share is complete. (Where the file system has no O_TMPFILE it is there
+ *           from the first: to attach too early is EBADMSG, and who is killed meanwhile
+ *           leaves it.) NULL: memory without a name (memfd_create(2)).
  * size      bytes that it has at first; may be 0.
  * maximum   bytes that it may grow to; rounded up to a page. At least size, not 0.
  * options   NULL for the defaults; read during the call only.
@@ -134,7 +136,9 @@ vms_share *vms_share_create(const char *path, uint64_t size, uint64_t maximum,
 
 /*
  * Attach to a share by its descriptor, which stays the caller's and may be closed. One
- * that was opened for reading only needs VMS_SHARE_READ_ONLY.
+ * that was opened for reading only needs VMS_SHARE_READ_ONLY. A share may say where it is
+ * to lie (VMS_SHARE_SAME_ADDRESS), but not over anything: who does not want that from its
+ * maker gives an address of its own.
  *
  * Returns the share, as vms_share_create; NULL with errno set on failure:
  *   EBADMSG the descriptor is no share, or one that is damaged.

@@ -82,7 +82,6 @@ static int give_length(struct vms_share *share, const struct request *request)
 	return (int)vmsi_host.add_seals(share->fd, F_SEAL_SHRINK | F_SEAL_GROW);
 }
 
-/* The magic number comes last, for who attaches too early. */
 static int write_head(struct vms_share *share)
 {
 	struct vmsi_share_head head = {
@@ -92,10 +91,16 @@ static int write_head(struct vms_share *share)
 		.address = share->flags & VMS_SHARE_SAME_ADDRESS ?
 			(uintptr_t)share->base : 0,
 	};
-	const uint64_t magic = VMSI_SHARE_MAGIC;
-	int error = vmsi_disk_write(share->fd, &head, sizeof(head), 0);
 
-	return error ? error : vmsi_disk_write(share->fd, &magic, sizeof(magic), 0);
+	return vmsi_disk_write(share->fd, &head, sizeof(head), 0);
+}
+
+/* This comes last, for who attaches too early. */
+static int write_magic(struct vms_share *share)
+{
+	const uint64_t magic = VMSI_SHARE_MAGIC;
+
+	return vmsi_disk_write(share->fd, &magic, sizeof(magic), 0);
 }
 
 static int fill(struct vms_share *share, struct request *request)
@@ -117,6 +122,8 @@ static int fill(struct vms_share *share, struct request *request)
 	error = write_head(share);
 	if (!error)
 		error = vmsi_share_grow_to(share, request->size);
+	if (!error)
+		error = write_magic(share);
 	if (!error && request->path)
 		error = vmsi_named_publish(&request->named, share->fd);
 	if (error)

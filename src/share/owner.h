@@ -14,7 +14,9 @@ struct vms_share;
  *   waiters  slot + 1   generation
  *
  * The attachment holds a lock of its description for its slot, which the kernel drops
- * when the process ends. The next to take the slot makes its generation another one.
+ * when the process ends. The next to take the slot makes its generation another one. Only
+ * after two million of them may a word that nobody has looked at since be taken for that of
+ * one who lives.
  */
 #define VMSI_WAITERS 0x80000000u
 #define VMSI_OWNER 0x7fffffffu

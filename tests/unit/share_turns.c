@@ -182,6 +182,49 @@ static void seals_that_come_too_late_are_seen(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+static const struct place *place;
+
+/* A file system that has no files without a name. */
+static long open_with_names(const char *path, int flags, mode_t mode)
+{
+	return (flags & O_TMPFILE) == O_TMPFILE ? -EOPNOTSUPP :
+		host.open_file(path, flags, mode);
+}
+
+/* At the first write to the file that has a name, and at each step after that. */
+static long attach_too_early(int fd, int mode, uint64_t offset, uint64_t length)
+{
+	vmsi_host = host;
+	if (access(place->path, F_OK) == 0) {
+		refused_null(vms_share_attach_path(place->path, NULL), EBADMSG);
+		run.calls++;
+	}
+	vmsi_host.open_file = open_with_names;
+	vmsi_host.fallocate = attach_too_early;
+	return host.fallocate(fd, mode, offset, length);
+}
+
+/* Nobody attaches to a share that does not have its size yet. */
+static void a_share_is_complete_or_none(void **state)
+{
+	vms_share *share, *other;
+
+	assert_int_equal(make_place(state), 0);
+	place = *state;
+	vmsi_host.open_file = open_with_names;
+	vmsi_host.fallocate = attach_too_early;
+	share = vms_share_create(place->path, 3 * run.page, 4 * run.page, NULL);
+	vmsi_host = host;
+	assert_non_null(share);
+	assert_int_equal(run.calls, 2);
+	other = vms_share_attach_path(place->path, NULL);
+	assert_non_null(other);
+	assert_int_equal(vms_share_size(other), 3 * run.page);
+	worked(vms_share_close(other));
+	worked(vms_share_close(share));
+	assert_int_equal(drop_place(state), 0);
+}
+
 static long take_for_a_hint(uintptr_t address, size_t length, int prot, int flags, int fd,
 			    uint64_t offset)
 {
@@ -373,6 +416,7 @@ int main(void)
 		turn_test(a_short_event_is_an_event),
 		turn_test(a_signal_counts_though_nobody_wakes),
 		turn_test(seals_that_come_too_late_are_seen),
+		turn_test(a_share_is_complete_or_none),
 		turn_test(a_place_that_is_taken_is_left_alone),
 		turn_test(growth_takes_what_a_shrink_has_given_back),
 		turn_test(who_is_always_too_late_gives_up),
