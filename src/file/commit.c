@@ -182,14 +182,22 @@ static int write_journal(struct vms_file *file, struct vmsi_sizes sizes)
 	return vmsi_journal_sync(&atomic->journal);
 }
 
+static int tell_behind(struct vmsi_atomic *atomic)
+{
+	return vmsi_home_lock_tell_behind(&atomic->lock, atomic->journal.end);
+}
+
 /*
  * Let readers in again. Those that would see a part of a commit and take it for whole
  * wait until it is.
  */
 static void end_write(struct vmsi_atomic *atomic, int error)
 {
-	if (vmsi_home_lock_tell_whole(&atomic->lock, error == 0) == 0)
-		vmsi_home_lock_end(&atomic->lock);
+	if (!error)
+		vmsi_home_lock_tell_whole(&atomic->lock);
+	else if (tell_behind(atomic) != 0)
+		return;
+	vmsi_home_lock_end(&atomic->lock);
 }
 
 /*
@@ -218,7 +226,7 @@ static void write_home(struct vms_file *file)
 
 	if (error) {
 		atomic->journal.home_behind = true;
-		(void)vmsi_home_lock_tell_whole(&atomic->lock, false);
+		(void)tell_behind(atomic);
 		return;
 	}
 	error = vmsi_journal_write_home(&atomic->journal, atomic->staging.images,

@@ -28,10 +28,14 @@ static bool is_dirty(const struct vmsi_journal *journal)
 	return has_commits(journal) || journal->is_unsettled;
 }
 
-/* What is left of a header that is gone, or was put back to an earlier one. */
+/*
+ * What is left of a header that is gone, or was put back to an earlier one. A writer that
+ * lives may have begun another epoch meanwhile.
+ */
 static int check_begin(const struct vmsi_journal *journal, const char **problem)
 {
-	const int found = vmsi_walk_begins_later(journal, journal->epoch);
+	const int found = journal->durable ? 0 :
+		vmsi_walk_begins_later(journal, journal->epoch);
 
 	if (found <= 0)
 		return found;
@@ -278,16 +282,14 @@ static int read_without(struct vmsi_journal *journal, const char **problem)
 	return error ? error : look_as_reader(journal, problem);
 }
 
-int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
-		      enum vmsi_journal_mode mode, const char **problem)
+static int open_journal(struct vmsi_journal *journal, const char **problem)
 {
 	bool is_new = false;
 	int error;
 
 	*problem = NULL;
-	initialise(journal, home, path, mode);
 	error = open_all(journal, &is_new, problem);
-	if (mode == VMSI_JOURNAL_WRITE)
+	if (!journal->is_read_only)
 		error = error ? error : recover(journal, problem);
 	else if (error == -ENOENT)
 		error = read_without(journal, problem);
@@ -297,9 +299,24 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 		return 0;
 	/* What it has made goes again, unless the file may be known to have it. */
 	if (is_new && (!journal->has_begun_use || end_use(journal) == 0))
-		vmsi_host.unlink(path);
+		vmsi_host.unlink(journal->path);
 	vmsi_journal_abandon(journal);
 	return error;
+}
+
+int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
+		      enum vmsi_journal_mode mode, const char **problem)
+{
+	initialise(journal, home, path, mode);
+	return open_journal(journal, problem);
+}
+
+int vmsi_journal_open_beside(struct vmsi_journal *journal, int home, const char *path,
+			     uint64_t durable, const char **problem)
+{
+	initialise(journal, home, path, VMSI_JOURNAL_READ);
+	journal->durable = durable;
+	return open_journal(journal, problem);
 }
 
 int vmsi_journal_close(struct vmsi_journal *journal)

@@ -127,6 +127,8 @@ struct vmsi_journal {
 	bool latest_has_spilled; /* the latest commit has */
 	uint64_t latest_start; /* where its records begin */
 	bool is_read_only;
+	uint64_t durable;      /* read beside a writer that says that its commits end
+				  here, in bytes; 0: nobody says */
 	bool is_recovering;    /* it is being opened */
 	uint64_t home_size;    /* bytes, as the journal has left it */
 	uint64_t attribute_epoch; /* that the home file keeps */
@@ -154,6 +156,15 @@ static inline bool vmsi_journal_is_full(const struct vmsi_journal *journal)
  */
 int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 		      enum vmsi_journal_mode mode, const char **problem);
+
+/*
+ * Open it to be read beside a writer that lives, who says that its commits end at durable
+ * and changes nothing before that; -EBADMSG: they are not there. What lies behind is not
+ * looked at. VMSI_JOURNAL_NOTHING: none of them is asked for; the writer may change all.
+ */
+#define VMSI_JOURNAL_NOTHING 1u
+int vmsi_journal_open_beside(struct vmsi_journal *journal, int home, const char *path,
+			     uint64_t durable, const char **problem);
 
 /*
  * Make the home file durable and the journal empty, if it is not, take its file away
@@ -225,8 +236,9 @@ int vmsi_journal_check_home(const struct vmsi_journal *journal);
 int vmsi_journal_checkpoint(struct vmsi_journal *journal);
 
 /*
- * In read mode: whether there may be other commits than when it was opened. is_frozen:
- * nobody was there then who could add any without a new header. 1, 0 or -errno.
+ * In read mode: whether there may be other commits than when it was opened, as far as the
+ * writer does not say. is_frozen: nobody was there then who could add any without a new
+ * header. 1, 0 or -errno.
  */
 int vmsi_journal_has_changed(const struct vmsi_journal *journal, bool is_frozen);
 

@@ -60,22 +60,30 @@ static int scan_record(struct vmsi_journal *journal, struct scan *scan,
 	return 1;
 }
 
-static int check_what_is_behind(const struct vmsi_journal *journal,
-				const char **problem)
+/* That all commits were found that are known to have been durable. */
+static int check_end(const struct vmsi_journal *journal, const char **problem)
 {
-	const int found = vmsi_walk_has_durable_behind(journal, journal->end);
+	const uint64_t durable = vmsi_max(journal->durable,
+					  vmsi_journal_first(journal));
+	const int found = journal->durable ? journal->end != durable :
+		vmsi_walk_has_durable_behind(journal, journal->end);
 
 	if (found <= 0)
 		return found;
-	*problem = "a commit in the journal was damaged after it was written: later "
-		   "ones follow it";
+	*problem = journal->durable ?
+		"a commit in the journal was damaged after it was written" :
+		"a commit in the journal was damaged after it was written: later "
+		"ones follow it";
 	return -EBADMSG;
 }
 
 int vmsi_journal_scan(struct vmsi_journal *journal, const char **problem)
 {
 	struct scan scan = { .walk = { .journal = journal,
-				       .end = journal->allocated,
+				       .end = journal->durable ?
+					       vmsi_min(journal->durable,
+							journal->allocated) :
+					       journal->allocated,
 				       .next = vmsi_journal_first(journal),
 				       .chain = journal->first_chain },
 			     .smallest = UINT64_MAX };
@@ -89,7 +97,7 @@ int vmsi_journal_scan(struct vmsi_journal *journal, const char **problem)
 		found = scan_record(journal, &scan, problem);
 	while (found > 0);
 	if (found == 0)
-		found = check_what_is_behind(journal, problem);
+		found = check_end(journal, problem);
 	journal->next_end = journal->end;
 	journal->next_chain = journal->chain;
 	journal->applied_end = vmsi_journal_first(journal);
@@ -141,7 +149,7 @@ int vmsi_journal_has_changed(const struct vmsi_journal *journal, bool is_frozen)
 		return error;
 	if (epoch != journal->epoch || check != journal->first_chain)
 		return 1;
-	return is_frozen ? 0 : has_head_behind(journal);
+	return is_frozen || journal->durable ? 0 : has_head_behind(journal);
 }
 
 /* The visitor of the caller, who gets single pages, and what it has answered. */

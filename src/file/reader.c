@@ -31,8 +31,9 @@ static int open_again(struct vms_file *file)
 	const char *problem;
 
 	(void)vmsi_journal_close(journal);
-	return vmsi_journal_open(journal, file->fd, path, VMSI_JOURNAL_READ,
-				 &problem);
+	return vmsi_journal_open_beside(journal, file->fd, path,
+					file->atomic->reader.laid.durable,
+					&problem);
 }
 
 static int take_size(struct vms_file *file, uint64_t size)
@@ -74,6 +75,7 @@ static bool is_laid(const struct vms_file *file)
 	uint64_t home_size;
 
 	return laid->is_laid && !file->atomic->reader.overlay_is_lost &&
+		laid->durable == vmsi_home_lock_says_end(&file->atomic->lock) &&
 		vmsi_disk_size(file->fd, &home_size) == 0 &&
 		home_size == laid->home_size &&
 		vmsi_journal_has_changed(journal, laid->is_frozen) == 0;
@@ -86,6 +88,7 @@ static int lay(struct vms_file *file)
 
 	laid->is_laid = false;
 	laid->is_frozen = !vmsi_home_lock_has_writer(&file->atomic->lock);
+	laid->durable = vmsi_home_lock_says_end(&file->atomic->lock);
 	error = open_again(file);
 	if (error)
 		return error;
@@ -131,8 +134,10 @@ int vmsi_reader_open(struct vms_file *file, const char *path,
 	error = vmsi_home_lock_begin_read(&atomic->lock);
 	if (error)
 		return error;
-	error = vmsi_journal_open(&atomic->journal, file->fd, path,
-				  VMSI_JOURNAL_READ, problem);
+	error = vmsi_journal_open_beside(
+		&atomic->journal, file->fd, path,
+		vmsi_home_lock_says_whole(&atomic->lock) ? VMSI_JOURNAL_NOTHING :
+			vmsi_home_lock_says_end(&atomic->lock), problem);
 	vmsi_home_lock_end(&atomic->lock);
 	return error;
 }
