@@ -195,7 +195,8 @@ int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
 /*
  * One fdatasync: the records written become a commit, and the next sequence begins.
  * After -errno it is not known what is on disk. The records stay; those that the caller
- * does not take back are written again before the next fdatasync.
+ * does not take back are written again before the next fdatasync. -EIO where they are
+ * not what was written any more.
  */
 int vmsi_journal_sync(struct vmsi_journal *journal);
 
