@@ -341,8 +341,7 @@ int vmsi_journal_close(struct vmsi_journal *journal)
  */
 static void doubt_home(struct vmsi_journal *journal)
 {
-	journal->applied_end = vmsi_journal_first(journal);
-	journal->applied_chain = journal->first_chain;
+	journal->home_doubtful = true;
 	journal->home_behind = true;
 }
 

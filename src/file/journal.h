@@ -113,6 +113,8 @@ struct vmsi_journal {
 	uint64_t allocated;    /* bytes of the journal that have their blocks on disk */
 	uint64_t length;       /* of its file; what is behind `allocated` is a hole */
 	bool home_behind;      /* a durable commit could not be written home */
+	bool home_doubtful;    /* it could not be made durable: what is applied is to be
+				  written again */
 	uint64_t applied_end;  /* up to here the home file has the records */
 	uint64_t applied_chain;
 	uint64_t first_chain;  /* checksum of the header */

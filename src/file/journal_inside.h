@@ -202,6 +202,14 @@ int vmsi_walk_begins_later(const struct vmsi_journal *journal, uint64_t epoch);
 /* Write all commits from applied_end on into the home file, whose size is asked for. */
 int vmsi_home_apply(struct vmsi_journal *journal);
 
+/* --- journal_again.c --------------------------------------------------------------- */
+
+/*
+ * Write all that the home file has by the records up to applied_end once more. At no
+ * instant it has anything else.
+ */
+int vmsi_home_write_again(struct vmsi_journal *journal);
+
 /* --- journal_recover.c ------------------------------------------------------------- */
 
 /*
