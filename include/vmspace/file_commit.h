@@ -69,7 +69,9 @@ int vms_file_commit(vms_file *file);
  * Drop what was written since the last commit: contents and size are as it left
  * them. Waits for updates that are open. Returns 0; -1 with errno set: EINVAL,
  * EBADF, EPERM as vms_file_commit; EIO, ENOSPC, EDQUOT: the last commit is in the
- * journal and cannot be written to the file; ENOMEM.
+ * journal and cannot be written to the file; ENOMEM; before Linux 5.18 EINVAL, too, where
+ * memory is locked (mlock(2)). After the last two a part may be dropped: roll back again
+ * before you commit.
  */
 int vms_file_rollback(vms_file *file);
 
