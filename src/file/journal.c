@@ -158,15 +158,19 @@ static int prepare_identity(struct vmsi_journal *journal)
 }
 
 /* Begin an empty journal. */
-static int begin(struct vmsi_journal *journal)
+static int begin(struct vmsi_journal *journal, const char **problem)
 {
-	int error = give_first_blocks(journal);
+	int error;
 
-	if (error)
-		return error;
 	if (journal->epoch < journal->attribute_epoch)
 		journal->epoch = journal->attribute_epoch;
-	error = prepare_identity(journal);
+	if (journal->epoch >= VMSI_EPOCH_MOST) {
+		*problem = "the epoch of the journal has no next one";
+		return -EBADMSG;
+	}
+	error = give_first_blocks(journal);
+	if (!error)
+		error = prepare_identity(journal);
 	if (!error)
 		error = vmsi_header_renew(journal);
 	if (!error)
@@ -202,7 +206,7 @@ static int recover(struct vmsi_journal *journal, const char **problem)
 	if (!error)
 		error = bring_home(journal);
 	journal->is_recovering = false;
-	return error ? error : begin(journal);
+	return error ? error : begin(journal, problem);
 }
 
 /* --- opening and closing ---------------------------------------------------------------- */

@@ -177,11 +177,12 @@ static int visit_pages(void *context, uint64_t page, const char *bytes,
 
 static int visit_record(struct vmsi_walk *walk, struct visitor *visitor)
 {
-	const struct vmsi_head *head = vmsi_walk_head(walk);
+	struct vmsi_head *head = vmsi_walk_head(walk);
 	int result = vmsi_walk_next(walk);
 
-	if (result <= 0)
-		return result ? result : -EIO;
+	/* It was whole when the journal was opened, and may be a forger's by now. */
+	if (result <= 0 || vmsi_head_problem(head, visitor->block))
+		return result < 0 ? result : -EIO;
 	visitor->sizes = (struct vmsi_sizes){ head->smallest, head->size };
 	result = visitor->visit(visitor->context, (struct vmsi_image){ 0, NULL },
 				visitor->sizes);
