@@ -261,9 +261,13 @@ static int end_use(struct vmsi_journal *journal)
 	const bool was_in_use = journal->attribute_in_use;
 	int error = vmsi_identity_end_use(journal);
 
-	if (error || is_dirty(journal))
-		return error ? error : vmsi_journal_checkpoint(journal);
-	return was_in_use ? (int)vmsi_host.fsync(journal->home) : 0;
+	if (!error && is_dirty(journal))
+		error = vmsi_journal_checkpoint(journal);
+	else if (!error && was_in_use)
+		error = (int)vmsi_host.fsync(journal->home);
+	if (error && was_in_use)
+		vmsi_identity_keep_use(journal);
+	return error;
 }
 
 /*
