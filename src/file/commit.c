@@ -222,7 +222,9 @@ static void write_home(struct vms_file *file)
 	struct vmsi_atomic *atomic = file->atomic;
 	const bool was_behind = atomic->journal.home_behind;
 	const uint64_t size = atomic->journal.home_size;
-	int error = vmsi_home_lock_try_write(&atomic->lock);
+	/* They were waited for just now, before the commit. */
+	int error = vmsi_home_lock_try_write(&atomic->lock, was_behind ?
+					     VMSI_NO_PAUSE : VMSI_A_MOMENT);
 
 	if (error) {
 		atomic->journal.home_behind = true;
@@ -242,8 +244,9 @@ int vmsi_commit_catch_up(struct vms_file *file, enum vmsi_patience patience)
 
 	if (!atomic->journal.home_behind)
 		return 0;
-	error = patience == VMSI_TRY ? vmsi_home_lock_try_write(&atomic->lock) :
-				       vmsi_home_lock_begin_write(&atomic->lock);
+	error = patience == VMSI_TRY ?
+		vmsi_home_lock_try_write(&atomic->lock, VMSI_A_MOMENT) :
+		vmsi_home_lock_begin_write(&atomic->lock);
 	if (error)
 		return error;
 	error = vmsi_journal_catch_up(&atomic->journal);

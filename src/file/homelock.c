@@ -106,25 +106,36 @@ int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock)
 	return is_held(error) ? wait_for_readers(lock) : error;
 }
 
-#define PATIENCE 20
+#define PATIENCE_NANOSECONDS 1000000u
 #define PAUSE_NANOSECONDS 50000u
 
-int vmsi_home_lock_try_write(struct vmsi_home_lock *lock)
+/* By the clock: among many who want the processor a pause may be as long as all of it. */
+static int wait_a_moment(const struct vmsi_home_lock *lock)
+{
+	const uint64_t end = vmsi_host.clock() + PATIENCE_NANOSECONDS;
+	int error;
+
+	do {
+		vmsi_host.nanosleep(PAUSE_NANOSECONDS);
+		error = set(lock, READING, F_WRLCK, F_OFD_SETLK);
+	} while (is_held(error) && vmsi_host.clock() < end);
+	return error;
+}
+
+int vmsi_home_lock_try_write(struct vmsi_home_lock *lock,
+			     enum vmsi_home_lock_pause pause)
 {
 	int error = set(lock, READING, F_WRLCK, F_OFD_SETLK);
 
 	if (!is_held(error))
 		return error;
+	if (pause == VMSI_NO_PAUSE)
+		return -EAGAIN;
 	/* Those who are inside may leave, if nobody comes after them. */
 	error = set(lock, DOOR, F_WRLCK, F_OFD_SETLK);
 	if (error)
 		return is_held(error) ? -EAGAIN : error;
-	for (int i = 0; i < PATIENCE; i++) {
-		vmsi_host.nanosleep(PAUSE_NANOSECONDS);
-		error = set(lock, READING, F_WRLCK, F_OFD_SETLK);
-		if (!is_held(error))
-			break;
-	}
+	error = wait_a_moment(lock);
 	(void)let_go(lock, DOOR);
 	return is_held(error) ? -EAGAIN : error;
 }

@@ -36,8 +36,10 @@ struct vmsi_home_lock {
 int vmsi_home_lock_writer(struct vmsi_home_lock *lock);
 int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock);
 
-/* The same, but readers are waited for a moment only: -EAGAIN, where they stay. */
-int vmsi_home_lock_try_write(struct vmsi_home_lock *lock);
+/* The same, but readers are waited for a moment only, or not: -EAGAIN, where they stay. */
+enum vmsi_home_lock_pause { VMSI_A_MOMENT, VMSI_NO_PAUSE };
+int vmsi_home_lock_try_write(struct vmsi_home_lock *lock,
+			     enum vmsi_home_lock_pause pause);
 
 int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock);
 void vmsi_home_lock_end(struct vmsi_home_lock *lock);

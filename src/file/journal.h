@@ -115,7 +115,8 @@ struct vmsi_journal {
 	bool home_behind;      /* a durable commit could not be written home */
 	bool home_doubtful;    /* it could not be made durable: what is applied is to be
 				  written again */
-	uint64_t applied_end;  /* up to here the home file has the records */
+	uint64_t applied_end;  /* up to here the home file has the records; read mode:
+				  vmsi_journal_each_page has visited them */
 	uint64_t applied_chain;
 	uint64_t first_chain;  /* checksum of the header */
 	struct vmsi_sizes sizes; /* of the latest commit */
@@ -246,11 +247,19 @@ int vmsi_journal_checkpoint(struct vmsi_journal *journal);
 int vmsi_journal_has_changed(const struct vmsi_journal *journal, bool is_frozen);
 
 /*
+ * Beside a writer that lives: go on to where it says now that its commits end, which is
+ * behind where it was before. 1: those between are to be visited; 0: it has begun another
+ * epoch meanwhile, or they are not there: open the journal anew; or -errno.
+ */
+int vmsi_journal_go_on(struct vmsi_journal *journal, uint64_t durable);
+
+/*
  * Call visit for each page image of the commits in the journal, in their order; used
- * in read mode. Before the images of a record it is called with image.bytes NULL, to
+ * in read mode, and once for each. Before the images of a record it is called with image.bytes NULL, to
  * tell the sizes: what lies from sizes.smallest on is cut off there, and zeros follow.
  * What of an image lies beyond sizes.size does not count. The bytes hold during the
- * call. Returns 0, what visit returned if that is not 0, or -errno.
+ * call. Returns 0; what visit returned if that is not 0, or -errno: all of this call are
+ * to be visited still.
  */
 int vmsi_journal_each_page(struct vmsi_journal *journal,
 			   int (*visit)(void *context, struct vmsi_image image,

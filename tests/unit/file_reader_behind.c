@@ -137,6 +137,68 @@ static void commits_do_not_disturb_who_reads_the_journal(void **state)
 	}
 }
 
+/* --- what is read of a journal ----------------------------------------------------------- */
+
+static unsigned reads, mappings;
+
+static long count_reads(int fd, void *bytes, size_t length, uint64_t offset)
+{
+	reads++;
+	return real.pread(fd, bytes, length, offset);
+}
+
+static long count_mappings(uintptr_t address, size_t length, int prot, int flags,
+			   int fd, uint64_t offset)
+{
+	mappings++;
+	return real.mmap(address, length, prot, flags, fd, offset);
+}
+
+/* Not all of the journal for each commit: it may have thousands. */
+static void what_was_laid_is_not_laid_again(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		store(run.file, 1 + i % (PAGES - 1), 'b');
+		commit('b');
+	}
+	assert_int_equal(look(), 'b');
+	for (char byte = 'c'; byte < 'g'; byte++) {
+		commit(byte);
+		reads = mappings = 0;
+		vmsi_host.pread = count_reads;
+		vmsi_host.mmap = count_mappings;
+		assert_int_equal(look(), byte);
+		vmsi_host = real;
+		assert_in_range(reads, 1, 8);
+		assert_int_equal(mappings, 0);
+	}
+}
+
+/* Sizes, too, and pages that are cut off and come again. */
+static void what_comes_is_laid_over_what_was(void **state)
+{
+	const uint64_t page = page_bytes();
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		const uint64_t size = (i % 2 ? PAGES : 3) * page - 100;
+		struct vms_file_access access;
+		const char *at;
+
+		worked(vms_file_resize(run.file, size));
+		commit((char)('b' + i));
+		if (i % 2)
+			store(run.file, 9 + i, 'x');
+		commit((char)('b' + i));
+		worked(vms_file_begin_access(run.looking, &access));
+		assert_int_equal(vms_file_size(run.looking), size);
+		at = vms_file_at(run.looking, 0, size);
+		assert_memory_equal(at, vms_file_at(run.file, 0, size), size);
+		worked(vms_file_end_access(&access, NULL));
+	}
+}
+
 /* --- the door -------------------------------------------------------------------------- */
 
 static bool door_is_held(void)
@@ -178,6 +240,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		behind_test(a_commit_is_not_seen_before_it_is_durable),
 		behind_test(commits_do_not_disturb_who_reads_the_journal),
+		behind_test(what_was_laid_is_not_laid_again),
+		behind_test(what_comes_is_laid_over_what_was),
 		behind_test(readers_leave_the_door_to_writers),
 	};
 
