@@ -129,9 +129,9 @@ struct vmsi_journal {
 	bool has_spilled;      /* the commit that is being made has SPILL records */
 	bool latest_has_spilled; /* the latest commit has */
 	uint64_t latest_start; /* where its records begin */
-	bool is_read_only;
 	uint64_t durable;      /* read beside a writer that says that its commits end
 				  here, in bytes; 0: nobody says */
+	bool is_read_only;
 	bool is_recovering;    /* it is being opened */
 	uint64_t home_size;    /* bytes, as the journal has left it */
 	uint64_t attribute_epoch; /* that the home file keeps */
