@@ -39,6 +39,10 @@ extern "C" {
  *   for what is not its own. A handler that the program installs later gets signals of
  *   valid stores. A system call that stores there meanwhile answers EFAULT, or has stored
  *   a part: make it again, or read into other memory and copy.
+ * - Give no memory of a file with VMS_FILE_ATOMIC to what stores past the page tables: no
+ *   buffer registered with io_uring or for RDMA, no read(2) with O_DIRECT beside a commit.
+ *   Without VMS_FILE_TELLS such a store is in no commit; with it, it may be lost where
+ *   pages are spilled. Read into other memory, and copy.
  * - Nothing is durable before vms_file_sync or vms_file_commit has returned 0.
  * - Every call on a file is safe from several threads at once, but those on one
  *   window, which are for one thread at a time, and vms_file_close. None is safe
@@ -208,6 +212,9 @@ struct vms_file_options {
  *   ESTALE    the journal belongs to another file, or to another state of this one;
  *             or the file was not closed, and its journal is not here: it was renamed,
  *             linked or copied without. Nothing was written; see docs/files.md.
+ *   EACCES    with VMS_FILE_ATOMIC, but not _TELLS or _READ_ONLY: the process may not
+ *             open its own /proc/self/pagemap, as one that was root before (see
+ *             PR_SET_DUMPABLE in prctl(2)).
  *   and those of open(2), fallocate(2), fsync(2), fcntl(2) of F_OFD_SETLK.
  */
 vms_file *vms_file_open(const char *path, const struct vms_file_options *options);
@@ -229,7 +236,9 @@ const char *vms_file_journal_problem(void);
  *             file: the journal stays, and the next vms_file_open applies it. Or
  *             what was written and never synced could not be.
  *   ENXIO     somebody else has shortened an atomic file: the journal stays.
- *   EBADF     the program has closed the library's descriptor.
+ *   EBADF     the program has closed the library's descriptor: the journal stays.
+ *   EACCES, EPERM  the file may not be written any more, by chmod(1) or chattr(1) since
+ *             an atomic one was opened: the journal stays.
  *   with VMS_FILE_GATHERS those of vms_file_append: what was gathered is lost.
  */
 int vms_file_close(vms_file *file);

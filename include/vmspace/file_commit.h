@@ -59,7 +59,9 @@ int vms_file_will_write(vms_file *file, uint64_t offset, size_t length);
  *           what was written may be gone. Until vms_file_refresh or _rollback.
  *   ENOSPC, EDQUOT, EFBIG, EIO, ENOMEM  of the journal. After EIO it is not known
  *           whether the commit would outlast a crash at this moment; the next
- *           commit that returns 0 settles it.
+ *           commit that returns 0 settles it. EIO again and again: pages that the
+ *           dirty limit has moved to the journal are lost with it; only
+ *           vms_file_rollback helps.
  */
 int vms_file_commit(vms_file *file);
 
@@ -67,7 +69,9 @@ int vms_file_commit(vms_file *file);
  * Drop what was written since the last commit: contents and size are as it left
  * them. Waits for updates that are open. Returns 0; -1 with errno set: EINVAL,
  * EBADF, EPERM as vms_file_commit; EIO, ENOSPC, EDQUOT: the last commit is in the
- * journal and cannot be written to the file; ENOMEM.
+ * journal and cannot be written to the file; ENOMEM; before Linux 5.18 EINVAL, too, where
+ * memory is locked (mlock(2)). After the last two a part may be dropped: roll back again
+ * before you commit.
  */
 int vms_file_rollback(vms_file *file);
 

@@ -84,7 +84,8 @@ static int begin_with_home(struct vms_file *file)
 	if (error)
 		return error;
 	atomic->journal.sizes.smallest = atomic->journal.sizes.size;
-	return vmsi_home_lock_tell_whole(&atomic->lock, true);
+	vmsi_home_lock_tell_whole(&atomic->lock);
+	return 0;
 }
 
 static int open_journal(struct vms_file *file, const char *path,

@@ -182,14 +182,22 @@ static int write_journal(struct vms_file *file, struct vmsi_sizes sizes)
 	return vmsi_journal_sync(&atomic->journal);
 }
 
+static int tell_behind(struct vmsi_atomic *atomic)
+{
+	return vmsi_home_lock_tell_behind(&atomic->lock, atomic->journal.end);
+}
+
 /*
  * Let readers in again. Those that would see a part of a commit and take it for whole
  * wait until it is.
  */
 static void end_write(struct vmsi_atomic *atomic, int error)
 {
-	if (vmsi_home_lock_tell_whole(&atomic->lock, error == 0) == 0)
-		vmsi_home_lock_end(&atomic->lock);
+	if (!error)
+		vmsi_home_lock_tell_whole(&atomic->lock);
+	else if (tell_behind(atomic) != 0)
+		return;
+	vmsi_home_lock_end(&atomic->lock);
 }
 
 /*
@@ -214,11 +222,13 @@ static void write_home(struct vms_file *file)
 	struct vmsi_atomic *atomic = file->atomic;
 	const bool was_behind = atomic->journal.home_behind;
 	const uint64_t size = atomic->journal.home_size;
-	int error = vmsi_home_lock_try_write(&atomic->lock);
+	/* They were waited for just now, before the commit. */
+	int error = vmsi_home_lock_try_write(&atomic->lock, was_behind ?
+					     VMSI_NO_PAUSE : VMSI_A_MOMENT);
 
 	if (error) {
 		atomic->journal.home_behind = true;
-		(void)vmsi_home_lock_tell_whole(&atomic->lock, false);
+		(void)tell_behind(atomic);
 		return;
 	}
 	error = vmsi_journal_write_home(&atomic->journal, atomic->staging.images,
@@ -234,8 +244,9 @@ int vmsi_commit_catch_up(struct vms_file *file, enum vmsi_patience patience)
 
 	if (!atomic->journal.home_behind)
 		return 0;
-	error = patience == VMSI_TRY ? vmsi_home_lock_try_write(&atomic->lock) :
-				       vmsi_home_lock_begin_write(&atomic->lock);
+	error = patience == VMSI_TRY ?
+		vmsi_home_lock_try_write(&atomic->lock, VMSI_A_MOMENT) :
+		vmsi_home_lock_begin_write(&atomic->lock);
 	if (error)
 		return error;
 	error = vmsi_journal_catch_up(&atomic->journal);

@@ -3,6 +3,7 @@
 #define VMSI_FILE_HOMELOCK_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /*
  * How the processes that have an atomic file open keep out of each other's way: by
@@ -10,27 +11,35 @@
  * has. The kernel takes them back when a process ends, however it does.
  *
  *   WRITER   held for as long as the file is open to be written
- *   DOOR     taken by a reader for the moment in which it takes READING, and by the
- *            writer while it waits for READING, which it does where it is held: readers
- *            that come meanwhile wait behind the writer
+ *   DOOR     taken by the writer while it waits for READING, which it does where it is
+ *            held: readers that come meanwhile wait behind the writer, and have it for
+ *            the moment in which they take READING then. Those who find it free leave
+ *            it so: among many of them, the writer would never have it
  *   READING  shared by the readers in an access; exclusive: the home file is being
  *            written
  *   WHOLE    held by a writer for as long as the home file has the latest commit, but
  *            while it holds READING. Nobody holds it when a writer has stopped in the
  *            midst of writing, or the machine has
+ *   DURABLE  many bytes: as many of them as the journal has that are durable are held by
+ *            a writer that lives while the home file is behind. Readers look no further:
+ *            what lies there is being written, or has failed
  */
 struct vmsi_home_lock {
 	int fd;                /* a description that nothing is mapped by, where that
 				  can be had; -1: none yet, in the child of a fork */
 	bool is_whole;         /* holds WHOLE */
+	uint64_t durable;      /* bytes of DURABLE that it holds */
+	bool at_door;          /* a reader: has waited behind a writer, and holds DOOR */
 };
 
 /* Each returns 0 or -errno; the first -EBUSY where another one has it. */
 int vmsi_home_lock_writer(struct vmsi_home_lock *lock);
 int vmsi_home_lock_begin_write(struct vmsi_home_lock *lock);
 
-/* The same, but readers are waited for a moment only: -EAGAIN, where they stay. */
-int vmsi_home_lock_try_write(struct vmsi_home_lock *lock);
+/* The same, but readers are waited for a moment only, or not: -EAGAIN, where they stay. */
+enum vmsi_home_lock_pause { VMSI_A_MOMENT, VMSI_NO_PAUSE };
+int vmsi_home_lock_try_write(struct vmsi_home_lock *lock,
+			     enum vmsi_home_lock_pause pause);
 
 int vmsi_home_lock_begin_read(struct vmsi_home_lock *lock);
 void vmsi_home_lock_end(struct vmsi_home_lock *lock);
@@ -52,13 +61,15 @@ bool vmsi_home_lock_is_wanted(const struct vmsi_home_lock *lock);
 bool vmsi_home_lock_has_writer(const struct vmsi_home_lock *lock);
 
 /*
- * What the writer says of the home file. It says "whole" with READING; where that fails,
- * readers look at the journal, which costs them time. -errno: it could not say "not
- * whole".
+ * What the writer says of the home file: with READING, that it has the latest commit; or,
+ * that the journal has some more, and where the last one ends. Where that cannot be said,
+ * readers find it out from the journal. -errno: it could not say "not whole".
  */
-int vmsi_home_lock_tell_whole(struct vmsi_home_lock *lock, bool is_whole);
+void vmsi_home_lock_tell_whole(struct vmsi_home_lock *lock);
+int vmsi_home_lock_tell_behind(struct vmsi_home_lock *lock, uint64_t end);
 
-/* What a reader is told, with READING. */
+/* What a reader is told, with READING; the end: 0 where nobody says. */
 bool vmsi_home_lock_says_whole(const struct vmsi_home_lock *lock);
+uint64_t vmsi_home_lock_says_end(const struct vmsi_home_lock *lock);
 
 #endif

@@ -28,10 +28,14 @@ static bool is_dirty(const struct vmsi_journal *journal)
 	return has_commits(journal) || journal->is_unsettled;
 }
 
-/* What is left of a header that is gone, or was put back to an earlier one. */
+/*
+ * What is left of a header that is gone, or was put back to an earlier one. A writer that
+ * lives may have begun another epoch meanwhile.
+ */
 static int check_begin(const struct vmsi_journal *journal, const char **problem)
 {
-	const int found = vmsi_walk_begins_later(journal, journal->epoch);
+	const int found = journal->durable ? 0 :
+		vmsi_walk_begins_later(journal, journal->epoch);
 
 	if (found <= 0)
 		return found;
@@ -154,15 +158,19 @@ static int prepare_identity(struct vmsi_journal *journal)
 }
 
 /* Begin an empty journal. */
-static int begin(struct vmsi_journal *journal)
+static int begin(struct vmsi_journal *journal, const char **problem)
 {
-	int error = give_first_blocks(journal);
+	int error;
 
-	if (error)
-		return error;
 	if (journal->epoch < journal->attribute_epoch)
 		journal->epoch = journal->attribute_epoch;
-	error = prepare_identity(journal);
+	if (journal->epoch >= VMSI_EPOCH_MOST) {
+		*problem = "the epoch of the journal has no next one";
+		return -EBADMSG;
+	}
+	error = give_first_blocks(journal);
+	if (!error)
+		error = prepare_identity(journal);
 	if (!error)
 		error = vmsi_header_renew(journal);
 	if (!error)
@@ -198,7 +206,7 @@ static int recover(struct vmsi_journal *journal, const char **problem)
 	if (!error)
 		error = bring_home(journal);
 	journal->is_recovering = false;
-	return error ? error : begin(journal);
+	return error ? error : begin(journal, problem);
 }
 
 /* --- opening and closing ---------------------------------------------------------------- */
@@ -253,9 +261,13 @@ static int end_use(struct vmsi_journal *journal)
 	const bool was_in_use = journal->attribute_in_use;
 	int error = vmsi_identity_end_use(journal);
 
-	if (error || is_dirty(journal))
-		return error ? error : vmsi_journal_checkpoint(journal);
-	return was_in_use ? (int)vmsi_host.fsync(journal->home) : 0;
+	if (!error && is_dirty(journal))
+		error = vmsi_journal_checkpoint(journal);
+	else if (!error && was_in_use)
+		error = (int)vmsi_host.fsync(journal->home);
+	if (error && was_in_use)
+		vmsi_identity_keep_use(journal);
+	return error;
 }
 
 /*
@@ -278,16 +290,14 @@ static int read_without(struct vmsi_journal *journal, const char **problem)
 	return error ? error : look_as_reader(journal, problem);
 }
 
-int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
-		      enum vmsi_journal_mode mode, const char **problem)
+static int open_journal(struct vmsi_journal *journal, const char **problem)
 {
 	bool is_new = false;
 	int error;
 
 	*problem = NULL;
-	initialise(journal, home, path, mode);
 	error = open_all(journal, &is_new, problem);
-	if (mode == VMSI_JOURNAL_WRITE)
+	if (!journal->is_read_only)
 		error = error ? error : recover(journal, problem);
 	else if (error == -ENOENT)
 		error = read_without(journal, problem);
@@ -297,9 +307,24 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 		return 0;
 	/* What it has made goes again, unless the file may be known to have it. */
 	if (is_new && (!journal->has_begun_use || end_use(journal) == 0))
-		vmsi_host.unlink(path);
+		vmsi_host.unlink(journal->path);
 	vmsi_journal_abandon(journal);
 	return error;
+}
+
+int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
+		      enum vmsi_journal_mode mode, const char **problem)
+{
+	initialise(journal, home, path, mode);
+	return open_journal(journal, problem);
+}
+
+int vmsi_journal_open_beside(struct vmsi_journal *journal, int home, const char *path,
+			     uint64_t durable, const char **problem)
+{
+	initialise(journal, home, path, VMSI_JOURNAL_READ);
+	journal->durable = durable;
+	return open_journal(journal, problem);
 }
 
 int vmsi_journal_close(struct vmsi_journal *journal)
@@ -324,8 +349,7 @@ int vmsi_journal_close(struct vmsi_journal *journal)
  */
 static void doubt_home(struct vmsi_journal *journal)
 {
-	journal->applied_end = vmsi_journal_first(journal);
-	journal->applied_chain = journal->first_chain;
+	journal->home_doubtful = true;
 	journal->home_behind = true;
 }
 

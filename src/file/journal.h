@@ -113,7 +113,10 @@ struct vmsi_journal {
 	uint64_t allocated;    /* bytes of the journal that have their blocks on disk */
 	uint64_t length;       /* of its file; what is behind `allocated` is a hole */
 	bool home_behind;      /* a durable commit could not be written home */
-	uint64_t applied_end;  /* up to here the home file has the records */
+	bool home_doubtful;    /* it could not be made durable: what is applied is to be
+				  written again */
+	uint64_t applied_end;  /* up to here the home file has the records; read mode:
+				  vmsi_journal_each_page has visited them */
 	uint64_t applied_chain;
 	uint64_t first_chain;  /* checksum of the header */
 	struct vmsi_sizes sizes; /* of the latest commit */
@@ -126,6 +129,8 @@ struct vmsi_journal {
 	bool has_spilled;      /* the commit that is being made has SPILL records */
 	bool latest_has_spilled; /* the latest commit has */
 	uint64_t latest_start; /* where its records begin */
+	uint64_t durable;      /* read beside a writer that says that its commits end
+				  here, in bytes; 0: nobody says */
 	bool is_read_only;
 	bool is_recovering;    /* it is being opened */
 	uint64_t home_size;    /* bytes, as the journal has left it */
@@ -156,6 +161,15 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
 		      enum vmsi_journal_mode mode, const char **problem);
 
 /*
+ * Open it to be read beside a writer that lives, who says that its commits end at durable
+ * and changes nothing before that; -EBADMSG: they are not there. What lies behind is not
+ * looked at. VMSI_JOURNAL_NOTHING: none of them is asked for; the writer may change all.
+ */
+#define VMSI_JOURNAL_NOTHING 1u
+int vmsi_journal_open_beside(struct vmsi_journal *journal, int home, const char *path,
+			     uint64_t durable, const char **problem);
+
+/*
  * Make the home file durable and the journal empty, if it is not, take its file away
  * and close it. Returns 0, or -errno: the file stays, for recovery; it is closed.
  */
@@ -184,7 +198,8 @@ int vmsi_journal_write(struct vmsi_journal *journal, enum vmsi_record_kind kind,
 /*
  * One fdatasync: the records written become a commit, and the next sequence begins.
  * After -errno it is not known what is on disk. The records stay; those that the caller
- * does not take back are written again before the next fdatasync.
+ * does not take back are written again before the next fdatasync. -EIO where they are
+ * not what was written any more.
  */
 int vmsi_journal_sync(struct vmsi_journal *journal);
 
@@ -225,17 +240,26 @@ int vmsi_journal_check_home(const struct vmsi_journal *journal);
 int vmsi_journal_checkpoint(struct vmsi_journal *journal);
 
 /*
- * In read mode: whether there may be other commits than when it was opened. is_frozen:
- * nobody was there then who could add any without a new header. 1, 0 or -errno.
+ * In read mode: whether there may be other commits than when it was opened, as far as the
+ * writer does not say. is_frozen: nobody was there then who could add any without a new
+ * header. 1, 0 or -errno.
  */
 int vmsi_journal_has_changed(const struct vmsi_journal *journal, bool is_frozen);
 
 /*
+ * Beside a writer that lives: go on to where it says now that its commits end, which is
+ * behind where it was before. 1: those between are to be visited; 0: it has begun another
+ * epoch meanwhile, or they are not there: open the journal anew; or -errno.
+ */
+int vmsi_journal_go_on(struct vmsi_journal *journal, uint64_t durable);
+
+/*
  * Call visit for each page image of the commits in the journal, in their order; used
- * in read mode. Before the images of a record it is called with image.bytes NULL, to
+ * in read mode, and once for each. Before the images of a record it is called with image.bytes NULL, to
  * tell the sizes: what lies from sizes.smallest on is cut off there, and zeros follow.
  * What of an image lies beyond sizes.size does not count. The bytes hold during the
- * call. Returns 0, what visit returned if that is not 0, or -errno.
+ * call. Returns 0; what visit returned if that is not 0, or -errno: all of this call are
+ * to be visited still.
  */
 int vmsi_journal_each_page(struct vmsi_journal *journal,
 			   int (*visit)(void *context, struct vmsi_image image,

@@ -45,10 +45,12 @@ static int lock_file(const struct vmsi_journal *journal, const char **problem)
 		error = vmsi_host.fstat(journal->fd, &status);
 	if (error)
 		return (int)error;
-	return status.st_nlink == 0 ? -EAGAIN : 0;
+	/* Some file systems count no names at all. */
+	return status.st_nlink == 0 &&
+		!vmsi_path_names(journal->path, journal->fd) ? -EAGAIN : 0;
 }
 
-/* Open the file, or make it: *is_new. Who may read the home file may read it. */
+/* Open the file, or make it: *is_new. */
 static int open_file(struct vmsi_journal *journal, mode_t mode, bool *is_new)
 {
 	long fd = vmsi_journal_file_open_existing(journal);
@@ -92,14 +94,19 @@ void vmsi_journal_file_length(struct vmsi_journal *journal,
 
 /*
  * A journal that the superuser makes for another's file is that other's, who could not
- * open the file again otherwise.
+ * open the file again otherwise; and whatever the umask, who may read the file may read
+ * its journal.
  */
-static void give_to_owner(const struct vmsi_journal *journal,
-			  const struct stat *status, const struct stat *home)
+static void make_like_home(const struct vmsi_journal *journal,
+			   const struct stat *status, const struct stat *home)
 {
+	const mode_t mode = home->st_mode & 0666;
+
 	if (status->st_uid != home->st_uid || status->st_gid != home->st_gid)
 		(void)vmsi_host.set_owner(journal->fd, home->st_uid,
 					  home->st_gid);
+	if ((status->st_mode & 0777) != mode)
+		(void)vmsi_host.set_mode(journal->fd, mode);
 }
 
 /* That the journal has a file of its own, and how long it is. */
@@ -120,7 +127,7 @@ static int look_at_file(struct vmsi_journal *journal, const struct stat *home,
 		return -EBADMSG;
 	}
 	if (is_new)
-		give_to_owner(journal, &status, home);
+		make_like_home(journal, &status, home);
 	vmsi_journal_file_length(journal, &status);
 	return 0;
 }

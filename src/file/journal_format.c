@@ -37,7 +37,8 @@ enum vmsi_header_state vmsi_header_state(const struct vmsi_header *header)
 		return VMSI_HEADER_BROKEN;
 	if (header->version != VERSION)
 		return VMSI_HEADER_OTHER_VERSION;
-	if (header->check != sum_of(header, sizeof(*header), header->salt))
+	if (header->check != sum_of(header, sizeof(*header), header->salt) ||
+	    header->epoch > VMSI_EPOCH_MOST)
 		return VMSI_HEADER_BROKEN;
 	return VMSI_HEADER_VALID;
 }
@@ -111,5 +112,6 @@ void vmsi_attribute_finish(struct vmsi_attribute *attribute)
 bool vmsi_attribute_is_whole(const struct vmsi_attribute *attribute)
 {
 	return attribute->magic == ATTRIBUTE_MAGIC &&
+		attribute->epoch <= VMSI_EPOCH_MOST &&
 		attribute->check == sum_of(attribute, sizeof(*attribute), 0);
 }

@@ -32,6 +32,9 @@ struct vmsi_header {
 /* Fill in magic, version and check. */
 void vmsi_header_finish(struct vmsi_header *header);
 
+/* The last epoch: the one that counts has the greatest number. Nobody comes so far. */
+#define VMSI_EPOCH_MOST (UINT64_MAX / 2)
+
 enum vmsi_header_state {
 	VMSI_HEADER_ABSENT,      /* zeros: never written */
 	VMSI_HEADER_VALID,

@@ -80,7 +80,7 @@ static void begin_epoch(struct vmsi_journal *journal,
 	journal->end = journal->next_end = vmsi_journal_first(journal);
 	journal->applied_end = journal->end;
 	journal->sequence = 1;
-	journal->home_behind = false;
+	journal->home_behind = journal->home_doubtful = false;
 	journal->latest_has_spilled = false;
 	journal->is_unsettled = false;
 }

@@ -138,6 +138,10 @@ int vmsi_home_apply(struct vmsi_journal *journal)
 
 	if (!error)
 		error = vmsi_disk_size(journal->home, &journal->home_size);
+	if (!error && journal->home_doubtful)
+		error = vmsi_home_write_again(journal);
+	if (!error)
+		journal->home_doubtful = false;
 	while (!error && journal->applied_end < journal->end)
 		error = apply_commit(journal);
 	return error;

@@ -136,6 +136,11 @@ int vmsi_identity_end_use(struct vmsi_journal *journal)
 	return say(journal, false);
 }
 
+void vmsi_identity_keep_use(struct vmsi_journal *journal)
+{
+	(void)say(journal, true);
+}
+
 /* --- whose journal it is ------------------------------------------------------------ */
 
 static const char *wrong_epoch(const struct vmsi_journal *journal, uint64_t epoch)

@@ -84,10 +84,12 @@ int vmsi_identity_set_epoch(struct vmsi_journal *journal);
 /*
  * The same, and that the file is in use, durably: its journal belongs to it from now on,
  * and without it the file is refused. Before it is closed, its end of use is said, too;
- * that is durable by the caller's next fsync.
+ * that is durable by the caller's next fsync. Where it cannot be closed after all, the
+ * use goes on.
  */
 int vmsi_identity_begin_use(struct vmsi_journal *journal);
 int vmsi_identity_end_use(struct vmsi_journal *journal);
+void vmsi_identity_keep_use(struct vmsi_journal *journal);
 
 /*
  * Whether a journal is of this file, and of now. header: NULL where it has none.
@@ -201,6 +203,14 @@ int vmsi_walk_begins_later(const struct vmsi_journal *journal, uint64_t epoch);
 
 /* Write all commits from applied_end on into the home file, whose size is asked for. */
 int vmsi_home_apply(struct vmsi_journal *journal);
+
+/* --- journal_again.c --------------------------------------------------------------- */
+
+/*
+ * Write all that the home file has by the records up to applied_end once more. At no
+ * instant it has anything else.
+ */
+int vmsi_home_write_again(struct vmsi_journal *journal);
 
 /* --- journal_recover.c ------------------------------------------------------------- */
 

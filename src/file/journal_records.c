@@ -269,15 +269,43 @@ static void become_commit(struct vmsi_journal *journal)
 	journal->sequence++;
 }
 
+/*
+ * Whether the records of this commit are as they were written. Some file systems drop
+ * pages that they could not write, and read them from the disk again.
+ */
+static int check_records(const struct vmsi_journal *journal)
+{
+	struct vmsi_walk walk = { .journal = journal,
+				  .end = journal->next_end,
+				  .next = journal->end,
+				  .chain = journal->chain };
+
+	while (walk.next < journal->next_end) {
+		int found = vmsi_walk_next(&walk);
+
+		if (found > 0)
+			found = vmsi_walk_images(&walk, NULL, NULL) == 0;
+		if (found <= 0)
+			return found ? found : -EIO;
+	}
+	return 0;
+}
+
+static int write_doubtful_again(struct vmsi_journal *journal)
+{
+	const int error = check_records(journal);
+
+	return error ? error :
+		vmsi_journal_write_again(journal, journal->end, journal->next_end);
+}
+
 int vmsi_journal_sync(struct vmsi_journal *journal)
 {
 	long error;
 
 	if (!journal->has_commit_record)
 		return journal->next_end == journal->end ? 0 : -EINVAL;
-	error = journal->is_doubtful ?
-		vmsi_journal_write_again(journal, journal->end,
-					 journal->next_end) : 0;
+	error = journal->is_doubtful ? write_doubtful_again(journal) : 0;
 	if (!error)
 		error = vmsi_host.fdatasync(journal->fd);
 	journal->is_doubtful = error != 0;

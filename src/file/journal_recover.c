@@ -3,6 +3,7 @@
 
 #include "file/journal_inside.h"
 #include "host/disk.h"
+#include "host/host.h"
 
 /* Finding out what a journal has, after a crash or beside a writer that lives. */
 
@@ -60,41 +61,54 @@ static int scan_record(struct vmsi_journal *journal, struct scan *scan,
 	return 1;
 }
 
-static int check_what_is_behind(const struct vmsi_journal *journal,
-				const char **problem)
+/* That all commits were found that are known to have been durable. */
+static int check_end(const struct vmsi_journal *journal, const char **problem)
 {
-	const int found = vmsi_walk_has_durable_behind(journal, journal->end);
+	const uint64_t durable = vmsi_max(journal->durable,
+					  vmsi_journal_first(journal));
+	const int found = journal->durable ? journal->end != durable :
+		vmsi_walk_has_durable_behind(journal, journal->end);
 
 	if (found <= 0)
 		return found;
-	*problem = "a commit in the journal was damaged after it was written: later "
-		   "ones follow it";
+	*problem = journal->durable ?
+		"a commit in the journal was damaged after it was written" :
+		"a commit in the journal was damaged after it was written: later "
+		"ones follow it";
 	return -EBADMSG;
 }
 
-int vmsi_journal_scan(struct vmsi_journal *journal, const char **problem)
+/* From the end of the commits that were found before. */
+static int scan_on(struct vmsi_journal *journal, const char **problem)
 {
 	struct scan scan = { .walk = { .journal = journal,
-				       .end = journal->allocated,
-				       .next = vmsi_journal_first(journal),
-				       .chain = journal->first_chain },
+				       .end = journal->durable ?
+					       vmsi_min(journal->durable,
+							journal->allocated) :
+					       journal->allocated,
+				       .next = journal->end,
+				       .chain = journal->chain },
+			     .sequence = journal->sequence - 1,
 			     .smallest = UINT64_MAX };
 	int found;
 
-	journal->end = scan.walk.next;
-	journal->chain = journal->first_chain;
-	journal->sequence = 1;
-	journal->smallest = 0;
 	do
 		found = scan_record(journal, &scan, problem);
 	while (found > 0);
 	if (found == 0)
-		found = check_what_is_behind(journal, problem);
+		found = check_end(journal, problem);
 	journal->next_end = journal->end;
 	journal->next_chain = journal->chain;
-	journal->applied_end = vmsi_journal_first(journal);
-	journal->applied_chain = journal->first_chain;
 	return found;
+}
+
+int vmsi_journal_scan(struct vmsi_journal *journal, const char **problem)
+{
+	journal->end = journal->applied_end = vmsi_journal_first(journal);
+	journal->chain = journal->applied_chain = journal->first_chain;
+	journal->sequence = 1;
+	journal->smallest = 0;
+	return scan_on(journal, problem);
 }
 
 /* --- for readers -------------------------------------------------------------------------- */
@@ -141,7 +155,24 @@ int vmsi_journal_has_changed(const struct vmsi_journal *journal, bool is_frozen)
 		return error;
 	if (epoch != journal->epoch || check != journal->first_chain)
 		return 1;
-	return is_frozen ? 0 : has_head_behind(journal);
+	return is_frozen || journal->durable ? 0 : has_head_behind(journal);
+}
+
+int vmsi_journal_go_on(struct vmsi_journal *journal, uint64_t durable)
+{
+	const char *problem;
+	struct stat status;
+	int error = vmsi_journal_has_changed(journal, true);
+
+	if (error)
+		return error < 0 ? error : 0;
+	error = (int)vmsi_host.fstat(journal->fd, &status);
+	if (error)
+		return error;
+	vmsi_journal_file_length(journal, &status);
+	journal->durable = durable;
+	error = scan_on(journal, &problem);
+	return error && error != -EBADMSG ? error : !error;
 }
 
 /* The visitor of the caller, who gets single pages, and what it has answered. */
@@ -169,11 +200,12 @@ static int visit_pages(void *context, uint64_t page, const char *bytes,
 
 static int visit_record(struct vmsi_walk *walk, struct visitor *visitor)
 {
-	const struct vmsi_head *head = vmsi_walk_head(walk);
+	struct vmsi_head *head = vmsi_walk_head(walk);
 	int result = vmsi_walk_next(walk);
 
-	if (result <= 0)
-		return result ? result : -EIO;
+	/* It was whole when the journal was opened, and may be a forger's by now. */
+	if (result <= 0 || vmsi_head_problem(head, visitor->block))
+		return result < 0 ? result : -EIO;
 	visitor->sizes = (struct vmsi_sizes){ head->smallest, head->size };
 	result = visitor->visit(visitor->context, (struct vmsi_image){ 0, NULL },
 				visitor->sizes);
@@ -191,13 +223,17 @@ int vmsi_journal_each_page(struct vmsi_journal *journal,
 			   void *context)
 {
 	struct vmsi_walk walk = { .journal = journal, .end = journal->end,
-				  .next = vmsi_journal_first(journal),
-				  .chain = journal->first_chain };
+				  .next = journal->applied_end,
+				  .chain = journal->applied_chain };
 	struct visitor visitor = { .visit = visit, .context = context,
 				   .block = journal->block };
 	int result = 0;
 
 	while (result == 0 && journal->fd >= 0 && walk.next < journal->end)
 		result = visit_record(&walk, &visitor);
-	return result;
+	if (result)
+		return result;
+	journal->applied_end = walk.next;
+	journal->applied_chain = walk.chain;
+	return 0;
 }

@@ -16,6 +16,7 @@
 #include "file/journal_path.h"
 #include "file/options.h"
 #include "file/sizing.h"
+#include "file/sync.h"
 #include "file/window.h"
 #include "file/write_error.h"
 #include "host/host.h"
@@ -69,6 +70,14 @@ static int look_at(struct vms_file *file)
 	return 0;
 }
 
+/* Some file systems know no sync of directories. */
+static int sync_name(struct vms_file *file)
+{
+	const int error = vmsi_sync_directory(file);
+
+	return error == -EINVAL ? 0 : error;
+}
+
 static int open_atomic(struct vms_file *file, const struct request *request)
 {
 	char journal[PATH_MAX];
@@ -80,10 +89,13 @@ static int open_atomic(struct vms_file *file, const struct request *request)
 	error = vmsi_journal_path(journal, file->fd, request->made.path[0] ?
 				  request->made.path : request->path,
 				  request->options.journal);
-	if (error)
-		return error;
-	error = vmsi_atomic_open(file, journal, request->options.dirty_limit,
-				 &journal_problem);
+	/* Commits would be lost with the name of a file that was just made. */
+	if (!error)
+		error = sync_name(file);
+	if (!error)
+		error = vmsi_atomic_open(file, journal,
+					 request->options.dirty_limit,
+					 &journal_problem);
 	/* Commits that it has applied may have changed the size. */
 	return error ? error : look_at(file);
 }
@@ -129,7 +141,7 @@ static int open_parts(struct vms_file *file, struct request *request)
 	if (!error)
 		error = open_atomic(file, request);
 	if (error)
-		goto close;
+		goto close_atomic;
 	file->writing_back = file->size;
 	error = vmsi_gather_open(file);
 	if (error)
@@ -149,7 +161,6 @@ close_atomic:
 	if (file->atomic)
 		(void)vmsi_atomic_close(file);
 	vmsi_base_close(file);
-close:
 	vmsi_descriptor_remove(file->fd, &request->made);
 	(void)close_descriptors(file);
 	return error;

@@ -155,17 +155,26 @@ static int lay(void *context, struct vmsi_image image, struct vmsi_sizes sizes)
 	return lay_sizes(laying, sizes);
 }
 
-int vmsi_overlay_lay(struct vms_file *file, uint64_t *size)
+int vmsi_overlay_lay_more(struct vms_file *file, uint64_t *size)
 {
-	struct laying laying = { .file = file };
-	int error = vmsi_overlay_remove(file);
+	struct laying laying = { .file = file, .size = *size };
+	const int error = vmsi_journal_each_page(&file->atomic->journal, lay,
+						 &laying);
 
-	if (!error)
-		error = vmsi_disk_size(file->fd, &laying.size);
-	if (error)
-		return error;
-	error = vmsi_journal_each_page(&file->atomic->journal, lay, &laying);
 	if (!error)
 		*size = laying.size;
 	return error;
+}
+
+int vmsi_overlay_lay(struct vms_file *file, uint64_t *size)
+{
+	uint64_t home_size;
+	int error = vmsi_overlay_remove(file);
+
+	if (!error)
+		error = vmsi_disk_size(file->fd, &home_size);
+	if (error)
+		return error;
+	*size = home_size;
+	return vmsi_overlay_lay_more(file, size);
 }

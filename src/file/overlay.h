@@ -15,8 +15,12 @@ struct vms_file;
  * begins anew.
  */
 
-/* *size: of the file, by the latest commit. */
+/*
+ * *size: of the file, by the latest commit. lay_more: what the journal has more than when
+ * it was laid.
+ */
 int vmsi_overlay_lay(struct vms_file *file, uint64_t *size);
+int vmsi_overlay_lay_more(struct vms_file *file, uint64_t *size);
 int vmsi_overlay_remove(struct vms_file *file);
 
 /*

@@ -31,8 +31,9 @@ static int open_again(struct vms_file *file)
 	const char *problem;
 
 	(void)vmsi_journal_close(journal);
-	return vmsi_journal_open(journal, file->fd, path, VMSI_JOURNAL_READ,
-				 &problem);
+	return vmsi_journal_open_beside(journal, file->fd, path,
+					file->atomic->reader.laid.durable,
+					&problem);
 }
 
 static int take_size(struct vms_file *file, uint64_t size)
@@ -67,25 +68,25 @@ static bool has_journal(const struct vms_file *file)
 	return fd != -ENOENT;
 }
 
-static bool is_laid(const struct vms_file *file)
+/* As it was laid, it is right for the commits that it was laid from. */
+static bool is_laid_well(const struct vms_file *file)
 {
-	const struct vmsi_journal *journal = &file->atomic->journal;
 	const struct vmsi_laid *laid = &file->atomic->reader.laid;
 	uint64_t home_size;
 
 	return laid->is_laid && !file->atomic->reader.overlay_is_lost &&
 		vmsi_disk_size(file->fd, &home_size) == 0 &&
-		home_size == laid->home_size &&
-		vmsi_journal_has_changed(journal, laid->is_frozen) == 0;
+		home_size == laid->home_size;
 }
 
-static int lay(struct vms_file *file)
+static int lay_anew(struct vms_file *file)
 {
 	struct vmsi_laid *laid = &file->atomic->reader.laid;
 	int error;
 
 	laid->is_laid = false;
 	laid->is_frozen = !vmsi_home_lock_has_writer(&file->atomic->lock);
+	laid->durable = vmsi_home_lock_says_end(&file->atomic->lock);
 	error = open_again(file);
 	if (error)
 		return error;
@@ -98,6 +99,36 @@ static int lay(struct vms_file *file)
 	return error ? error : take_size(file, laid->size);
 }
 
+/*
+ * Beside a writer that lives, what has come since. A part of that may be laid when it
+ * fails: it is laid anew then.
+ */
+static bool lay_more(struct vms_file *file, uint64_t durable)
+{
+	struct vmsi_laid *laid = &file->atomic->reader.laid;
+
+	if (laid->durable == 0 || durable <= laid->durable ||
+	    vmsi_journal_go_on(&file->atomic->journal, durable) <= 0)
+		return false;
+	laid->durable = durable;
+	laid->is_laid = vmsi_overlay_lay_more(file, &laid->size) == 0;
+	return laid->is_laid;
+}
+
+static int lay(struct vms_file *file)
+{
+	const struct vmsi_laid *laid = &file->atomic->reader.laid;
+	const uint64_t durable = vmsi_home_lock_says_end(&file->atomic->lock);
+
+	if (!is_laid_well(file))
+		return lay_anew(file);
+	if (durable == laid->durable ?
+	    vmsi_journal_has_changed(&file->atomic->journal, laid->is_frozen) == 0 :
+	    lay_more(file, durable))
+		return take_size(file, laid->size);
+	return lay_anew(file);
+}
+
 static int look(struct vms_file *file)
 {
 	const int fd = file->atomic->journal.fd;
@@ -106,9 +137,8 @@ static int look(struct vms_file *file)
 		return show_home_alone(file);
 	if (fd < 0 || was_removed(fd) ||
 	    vmsi_journal_check_descriptor(&file->atomic->journal) != 0)
-		return has_journal(file) ? lay(file) : show_home_alone(file);
-	return is_laid(file) ? take_size(file, file->atomic->reader.laid.size) :
-		lay(file);
+		return has_journal(file) ? lay_anew(file) : show_home_alone(file);
+	return lay(file);
 }
 
 int vmsi_reader_look(struct vms_file *file)
@@ -131,8 +161,10 @@ int vmsi_reader_open(struct vms_file *file, const char *path,
 	error = vmsi_home_lock_begin_read(&atomic->lock);
 	if (error)
 		return error;
-	error = vmsi_journal_open(&atomic->journal, file->fd, path,
-				  VMSI_JOURNAL_READ, problem);
+	error = vmsi_journal_open_beside(
+		&atomic->journal, file->fd, path,
+		vmsi_home_lock_says_whole(&atomic->lock) ? VMSI_JOURNAL_NOTHING :
+			vmsi_home_lock_says_end(&atomic->lock), problem);
 	vmsi_home_lock_end(&atomic->lock);
 	return error;
 }

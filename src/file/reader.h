@@ -31,6 +31,7 @@ enum vmsi_reading {
 struct vmsi_laid {
 	bool is_laid;
 	bool is_frozen;      /* no writer was there: who comes begins a new epoch */
+	uint64_t durable;    /* where a writer said that its commits end; 0: nobody did */
 	uint64_t home_size;
 	uint64_t size;       /* of the file, by the latest commit */
 };

@@ -263,6 +263,7 @@ void vmsi_reading_forked(struct vms_file *file)
 	if (lock->fd >= 0 && lock->fd != file->fd)
 		vmsi_host.close(lock->fd);
 	lock->fd = reader->for_child;
+	lock->at_door = false;
 	reader->for_child = -1;
 	reader->inside = vmsi_accesses_count(file);
 	if (reader->inside > 0 && lock->fd < 0)

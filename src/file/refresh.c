@@ -43,17 +43,32 @@ static int follow_size(struct vms_file *file)
 	return true_size > size ? -EFBIG : 0;
 }
 
-/* The size of an atomic file is that of its commits: nobody else changes it. */
+/*
+ * The size of an atomic file is that of its commits: nobody else changes it. A commit that
+ * is under way changes the home file, and has looked itself.
+ */
+static int check_home(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+	int error;
+
+	if (!vmsi_lock_try(&atomic->committing))
+		return 0;
+	error = vmsi_journal_check_home(&atomic->journal);
+	vmsi_lock_release(&atomic->committing);
+	return error;
+}
+
 static int refresh_with_lock(struct vms_file *file)
 {
-	int error, mended;
+	int error = file->atomic ? check_home(file) : 0;
+	int mended;
 
 	vmsi_lock_acquire(&file->lock);
-	error = vmsi_gather_write_out(file);
 	if (!error)
-		error = file->atomic ?
-			vmsi_journal_check_home(&file->atomic->journal) :
-			follow_size(file);
+		error = vmsi_gather_write_out(file);
+	if (!error && !file->atomic)
+		error = follow_size(file);
 	mended = error && error != -EFBIG ? 0 : vmsi_losses_mend(file);
 	vmsi_lock_release(&file->lock);
 	return mended ? mended : error;

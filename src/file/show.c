@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 
+#include "base/mman.h"
 #include "file/atomic_state.h"
 #include "file/base.h"
 #include "host/host.h"
@@ -135,12 +136,17 @@ static struct vmsi_page_run alike(const struct vms_file *file,
 	return part;
 }
 
+/* Locked memory lets go of pages only where it is asked so. */
 static int let_private_go(struct vms_file *file, struct vmsi_page_run run)
 {
 	const struct vmsi_range range = vmsi_pages_range(file, run);
+	const size_t length = vmsi_range_length(range);
+	long error = vmsi_host.madvise(range.start, length, MADV_DONTNEED);
 
-	return (int)vmsi_host.madvise(range.start, vmsi_range_length(range),
-				      MADV_DONTNEED);
+	if (error == -EINVAL)
+		error = vmsi_host.madvise(range.start, length,
+					  MADV_DONTNEED_LOCKED);
+	return (int)error;
 }
 
 int vmsi_show_home_again(struct vms_file *file, struct vmsi_page_run run)

@@ -5,6 +5,7 @@
 #include "file/base.h"
 #include "file/descriptor.h"
 #include "file/gather.h"
+#include "file/sync.h"
 #include "file/write_error.h"
 #include "host/host.h"
 #include "space/inside.h"
@@ -146,8 +147,7 @@ static int sync_data(struct vms_file *file, uint64_t offset, uint64_t length,
 				    MS_SYNC);
 }
 
-/* A directory that could not be made durable is tried again by the next sync. */
-static int sync_directory(struct vms_file *file)
+int vmsi_sync_directory(struct vms_file *file)
 {
 	const int directory = atomic_exchange(&file->directory, -1);
 	int error;
@@ -173,7 +173,7 @@ static int sync_once(struct vms_file *file, uint64_t offset, uint64_t length,
 	if (vmsi_is_write_error(error))
 		(void)mark_again(file);
 	if (!error && (flags & VMS_FILE_SYNC_ALL))
-		error = sync_directory(file);
+		error = vmsi_sync_directory(file);
 	return error;
 }
 

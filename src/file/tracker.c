@@ -131,10 +131,19 @@ static int read_words(int pagemap, struct vmsi_range range,
 int vmsi_tracker_open(struct vmsi_tracker *tracker, enum vmsi_tracker_use use)
 {
 	long pagemap = vmsi_host.open("/proc/self/pagemap");
+	struct stat status;
+	long error;
 
 	if (pagemap < 0)
 		return (int)pagemap;
+	error = vmsi_host.fstat((int)pagemap, &status);
+	if (error) {
+		vmsi_host.close((int)pagemap);
+		return (int)error;
+	}
 	tracker->pagemap = (int)pagemap;
+	tracker->device = status.st_dev;
+	tracker->inode = status.st_ino;
 	tracker->userfaultfd = use == VMSI_TRACK_WRITTEN ? open_userfaultfd() :
 		-1;
 	tracker->way = tracker->userfaultfd < 0 ? VMSI_TRACKING_STALLS :
@@ -142,11 +151,24 @@ int vmsi_tracker_open(struct vmsi_tracker *tracker, enum vmsi_tracker_use use)
 	return 0;
 }
 
+int vmsi_tracker_check_descriptor(const struct vmsi_tracker *tracker)
+{
+	struct stat status;
+	const long error = vmsi_host.fstat(tracker->pagemap, &status);
+
+	if (error)
+		return (int)error;
+	return status.st_dev == tracker->device &&
+		status.st_ino == tracker->inode ? 0 : -EBADF;
+}
+
+/* What has taken the number of pagemap is the program's. */
 void vmsi_tracker_close(struct vmsi_tracker *tracker)
 {
 	if (tracker->userfaultfd >= 0)
 		vmsi_host.close(tracker->userfaultfd);
-	vmsi_host.close(tracker->pagemap);
+	if (vmsi_tracker_check_descriptor(tracker) != -EBADF)
+		vmsi_host.close(tracker->pagemap);
 }
 
 int vmsi_tracker_follow(struct vmsi_tracker *tracker, struct vmsi_range range)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/align.h"
 #include "file/pageset.h"
@@ -24,6 +25,8 @@ enum vmsi_tracking { VMSI_TRACKING_STALLS, VMSI_TRACKING_PROTECTS };
 struct vmsi_tracker {
 	enum vmsi_tracking way;
 	int pagemap;           /* /proc/self/pagemap; -1: the host has none */
+	dev_t device;          /* what pagemap is of */
+	ino_t inode;
 	int userfaultfd;       /* PROTECTS; else -1 */
 	bool has_missed;       /* a scan that failed may have protected pages that it
 				  has not told of */
@@ -35,6 +38,9 @@ enum vmsi_tracker_use { VMSI_TRACK_PRIVATE, VMSI_TRACK_WRITTEN };
 /* Returns 0 or -errno: the kernel tells nothing, so the program must tell itself. */
 int vmsi_tracker_open(struct vmsi_tracker *tracker, enum vmsi_tracker_use use);
 void vmsi_tracker_close(struct vmsi_tracker *tracker);
+
+/* -EBADF: the program has closed pagemap, be its number another file's now. Or -errno. */
+int vmsi_tracker_check_descriptor(const struct vmsi_tracker *tracker);
 
 /*
  * Follow a range that was mapped just now; to be called for each new mapping in base.

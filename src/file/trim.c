@@ -116,6 +116,18 @@ static void trim_stalled(struct vms_file *file)
 	}
 }
 
+/* Pages of the home file that could not be written may be read from the disk again. */
+static void empty_journal(struct vms_file *file)
+{
+	struct vmsi_atomic *atomic = file->atomic;
+
+	if (vmsi_journal_checkpoint(&atomic->journal) == 0)
+		atomic_fetch_add(&file->syncs, 2);
+	else if (atomic->journal.home_behind)
+		(void)vmsi_home_lock_tell_behind(&atomic->lock,
+						 atomic->journal.end);
+}
+
 void vmsi_trim(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
@@ -125,7 +137,6 @@ void vmsi_trim(struct vms_file *file)
 	if (vmsi_pageset_count(&atomic->spilled) || has_too_many(atomic))
 		trim_stalled(file);
 	if (vmsi_pageset_count(&atomic->spilled) == 0 &&
-	    vmsi_journal_is_full(&atomic->journal) &&
-	    vmsi_journal_checkpoint(&atomic->journal) == 0)
-		atomic_fetch_add(&file->syncs, 2);
+	    vmsi_journal_is_full(&atomic->journal))
+		empty_journal(file);
 }

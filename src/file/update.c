@@ -42,7 +42,10 @@ static int check_committer(const struct vms_file *file)
 		error = -EPERM;
 	if (!error)
 		error = vmsi_descriptor_look(file, NULL);
-	return error ? error : vmsi_atomic_check_descriptors(file);
+	if (!error)
+		error = vmsi_atomic_check_descriptors(file);
+	return error || !file->atomic->tracks ? error :
+		vmsi_tracker_check_descriptor(&file->atomic->tracker);
 }
 
 /*

@@ -82,6 +82,11 @@ long vmsi_host_set_owner(int fd, uid_t owner, gid_t group)
 	return vmsi_raw_call(SYS_fchown, fd, (long)owner, (long)group, 0, 0, 0);
 }
 
+long vmsi_host_set_mode(int fd, mode_t mode)
+{
+	return vmsi_raw_call(SYS_fchmod, fd, (long)mode, 0, 0, 0, 0);
+}
+
 long vmsi_host_next_data(int fd, uint64_t offset)
 {
 	return vmsi_raw_call(SYS_lseek, fd, (long)offset, SEEK_DATA, 0, 0, 0);

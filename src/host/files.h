@@ -20,6 +20,7 @@ long vmsi_host_pwrite(int fd, const void *buffer, size_t length,
 long vmsi_host_append(int fd, const struct iovec *parts, int count);
 long vmsi_host_position(int fd);
 long vmsi_host_set_owner(int fd, uid_t owner, gid_t group);
+long vmsi_host_set_mode(int fd, mode_t mode);
 long vmsi_host_next_data(int fd, uint64_t offset);
 long vmsi_host_seek(int fd, uint64_t position);
 long vmsi_host_fallocate(int fd, int mode, uint64_t offset, uint64_t length);

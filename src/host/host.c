@@ -341,6 +341,7 @@ struct vmsi_host_calls vmsi_host = {
 	.position = vmsi_host_position,
 	.next_data = vmsi_host_next_data,
 	.set_owner = vmsi_host_set_owner,
+	.set_mode = vmsi_host_set_mode,
 	.seek = vmsi_host_seek,
 	.fallocate = vmsi_host_fallocate,
 	.fsync = vmsi_host_fsync,

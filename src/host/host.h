@@ -77,8 +77,9 @@ struct vmsi_host_calls {
 	/* linkat(2) of /proc/self/fd: give what a descriptor is of a name. */
 	long (*link)(int fd, const char *path);
 	long (*unlink)(const char *path);
-	/* fchown(2). */
+	/* fchown(2) and fchmod(2). */
 	long (*set_owner)(int fd, uid_t owner, gid_t group);
+	long (*set_mode)(int fd, mode_t mode);
 	long (*pwrite)(int fd, const void *buffer, size_t length,
 		       uint64_t offset);
 	/* pwritev2(2) at the position, with RWF_APPEND: at the end, wherever it is. */

@@ -20,6 +20,9 @@ static struct {
 	int journal, made;
 	struct failures failures;
 	struct random random;
+	/* What a journal had when it was synced last. */
+	struct { int file; size_t length, synced; uint8_t *bytes; } durable;
+	bool has_dropped;
 } recorder;
 
 /* --- the log --------------------------------------------------------------------------- */
@@ -236,6 +239,64 @@ static long record_set_attribute(int fd, const char *name, const void *value,
 	return error;
 }
 
+/* --- what a failed sync drops ----------------------------------------------------------- */
+
+#define DURABLE_MOST ((size_t)4 << 20)
+
+static void note_durable(int fd, int file)
+{
+	long got;
+
+	if (!recorder.failures.drop || file <= MEMORY_HOME)
+		return;
+	if (!recorder.durable.bytes)
+		recorder.durable.bytes = malloc(DURABLE_MOST);
+	if (!recorder.durable.bytes)
+		abort();
+	got = recorder.real.pread(fd, recorder.durable.bytes, DURABLE_MOST, 0);
+	recorder.durable.file = file;
+	recorder.durable.length = got > 0 ? (size_t)got : 0;
+	recorder.durable.synced = recorder.log.count;
+}
+
+static bool is_within(const struct operation *operation)
+{
+	return operation->kind != OPERATION_WRITE ||
+		operation->file != recorder.durable.file ||
+		operation->offset + operation->length <= recorder.durable.length;
+}
+
+/* All that was written since is read as it was before. */
+static bool drop(int fd, int file)
+{
+	const struct log *log = &recorder.log;
+
+	if (file <= MEMORY_HOME || file != recorder.durable.file ||
+	    !random_percent(&recorder.random, recorder.failures.drop))
+		return false;
+	for (size_t i = recorder.durable.synced; i < log->count; i++)
+		if (!is_within(&log->operations[i]))
+			return false;
+	for (size_t i = recorder.durable.synced; i < log->count; i++) {
+		const struct operation *write = &log->operations[i];
+
+		if (write->kind == OPERATION_WRITE && write->file == file)
+			(void)recorder.real.pwrite(
+				fd, recorder.durable.bytes + write->offset,
+				write->length, write->offset);
+	}
+	recorder.has_dropped = true;
+	return true;
+}
+
+bool recorder_has_dropped(void)
+{
+	const bool has_dropped = recorder.has_dropped;
+
+	recorder.has_dropped = false;
+	return has_dropped;
+}
+
 /* --- syncs -------------------------------------------------------------------------------- */
 
 static long record_sync(int fd, enum operation_kind kind,
@@ -248,8 +309,10 @@ static long record_sync(int fd, enum operation_kind kind,
 		return sync(fd);
 	if (random_percent(&recorder.random, recorder.failures.sync)) {
 		if (file != DIRECTORY)
-			note((struct operation){ .kind = OPERATION_SYNC_FAILED,
-						 .file = file }, NULL);
+			note((struct operation){
+				.kind = drop(fd, file) ? OPERATION_SYNC_DROPPED :
+							 OPERATION_SYNC_FAILED,
+				.file = file }, NULL);
 		return -EIO;
 	}
 	error = sync(fd);
@@ -258,6 +321,8 @@ static long record_sync(int fd, enum operation_kind kind,
 			.kind = file == DIRECTORY ? OPERATION_SYNC_DIRECTORY :
 						    kind,
 			.file = file }, NULL);
+	if (!error)
+		note_durable(fd, file);
 	return error;
 }
 
@@ -294,6 +359,8 @@ void recorder_begin(int home, const char *home_path, const char *journal_path,
 	recorder.made = made;
 	recorder.failures = (struct failures){ 0 };
 	recorder.random.state = seed;
+	recorder.durable.file = -1;
+	recorder.has_dropped = false;
 	for (int i = 0; i < DESCRIPTORS; i++)
 		recorder.descriptors[i].fd = -1;
 	if (home >= 0)
@@ -320,5 +387,7 @@ void recorder_fail(struct failures failures)
 struct log recorder_end(void)
 {
 	vmsi_host = recorder.real;
+	free(recorder.durable.bytes);
+	recorder.durable.bytes = NULL;
 	return recorder.log;
 }

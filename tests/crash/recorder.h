@@ -22,6 +22,7 @@ enum operation_kind {
 	OPERATION_SYNC_DATA,
 	OPERATION_SYNC_ALL,
 	OPERATION_SYNC_FAILED,
+	OPERATION_SYNC_DROPPED, /* failed, and nothing of what it was for is there */
 	OPERATION_SYNC_DIRECTORY,
 	OPERATION_BEGIN,       /* the workload begins to make commit number */
 	OPERATION_ACKNOWLEDGE, /* and was told that it is durable */
@@ -40,10 +41,15 @@ struct log {
 	size_t count, room;
 };
 
-/* How often calls fail: percent, of those that sync and of those that write. */
+/*
+ * How often calls fail: percent, of those that sync and of those that write; and how many
+ * of the failed syncs of a journal drop what they could not write, which is read then as
+ * it is on disk.
+ */
 struct failures {
 	unsigned sync;
 	unsigned write;
+	unsigned drop;
 };
 
 /*
@@ -54,6 +60,9 @@ struct failures {
 void recorder_begin(int home, const char *home_path, const char *journal_path,
 		    int first_journal, int made, uint64_t seed);
 void recorder_fail(struct failures failures);
+
+/* Whether something was dropped since the last time that this was asked. */
+bool recorder_has_dropped(void);
 
 /* What workloads tell. */
 void recorder_note_begin(uint64_t number);

@@ -93,7 +93,8 @@ static bool is_covered(const struct operation *pending,
 	if (is_of_directory(pending) || pending->file != sync->file)
 		return false;
 	/* The kernel loses no metadata by it, but pages. */
-	if (sync->kind == OPERATION_SYNC_FAILED)
+	if (sync->kind == OPERATION_SYNC_FAILED ||
+	    sync->kind == OPERATION_SYNC_DROPPED)
 		return pending->kind == OPERATION_WRITE;
 	return sync->kind != OPERATION_SYNC_DATA ||
 		pending->kind != OPERATION_ATTRIBUTE;
@@ -102,8 +103,9 @@ static bool is_covered(const struct operation *pending,
 /* Make durable what a sync covers, or a part of it where it has failed. */
 static void settle(struct replay *replay, const struct operation *sync)
 {
-	const bool failed = sync->kind == OPERATION_SYNC_FAILED;
-	const unsigned share = failed ? choose_share(&replay->random) : 100;
+	const unsigned share = sync->kind == OPERATION_SYNC_DROPPED ? 0 :
+		sync->kind == OPERATION_SYNC_FAILED ?
+		choose_share(&replay->random) : 100;
 	size_t kept = 0;
 
 	for (size_t i = 0; i < replay->pending_count; i++) {
@@ -123,6 +125,7 @@ static bool is_sync(const struct operation *operation)
 	return operation->kind == OPERATION_SYNC_DATA ||
 		operation->kind == OPERATION_SYNC_ALL ||
 		operation->kind == OPERATION_SYNC_FAILED ||
+		operation->kind == OPERATION_SYNC_DROPPED ||
 		operation->kind == OPERATION_SYNC_DIRECTORY;
 }
 

@@ -10,7 +10,7 @@
  * operations. What was synced is there. Of what was not: each sector of 512 bytes, each
  * size, attribute and name may be there or not, in the order of the operations. A sync
  * that has failed leaves some of what was written there, and what is not there then
- * never will be, though it is read as before.
+ * never will be, though it is read as before, or as it is on disk.
  */
 struct replay {
 	const struct log *log;

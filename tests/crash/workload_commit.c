@@ -97,7 +97,7 @@ static long short_mmap(uintptr_t address, size_t length, int prot, int flags,
 
 static void fail_calls(void)
 {
-	recorder_fail((struct failures){ .sync = 5, .write = 3 });
+	recorder_fail((struct failures){ .sync = 15, .write = 3, .drop = 90 });
 }
 
 /* --- changes -------------------------------------------------------------------------------- */
@@ -228,7 +228,7 @@ static void acknowledge(size_t number)
 	copy(&run.committed, &run.now);
 }
 
-static void commit(void)
+static int try_commit(void)
 {
 	const size_t number = history_add(run.history, run.now.bytes,
 					  run.now.size);
@@ -240,6 +240,18 @@ static void commit(void)
 	run.commits = false;
 	if (!error)
 		acknowledge(number);
+	return error;
+}
+
+/*
+ * What had gone to the journal alone may be dropped with it: then no commit comes to be
+ * before it is rolled back.
+ */
+static void commit(void)
+{
+	(void)recorder_has_dropped();
+	if (try_commit() != 0 && recorder_has_dropped() && try_commit() != 0)
+		roll_back();
 }
 
 /* --- opening and closing --------------------------------------------------------------------- */

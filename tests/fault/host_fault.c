@@ -426,6 +426,7 @@ void fault_install(void)
 		.position = fault_real.position,
 		.next_data = fault_real.next_data,
 		.set_owner = fault_real.set_owner,
+		.set_mode = fault_real.set_mode,
 		.seek = fault_real.seek,
 		.yield = fault_real.yield,
 		.clock = fault_real.clock,

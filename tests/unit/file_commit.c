@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "file_fixture.h"
+#include "file/atomic_state.h"
+#include "file/file.h"
 #include "host/host.h"
 
 /* What becomes of a commit that has failed. */
@@ -222,6 +224,110 @@ static void a_reader_drops_nothing_of_a_commit(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- a file that is written again ---------------------------------------------------------- */
+
+static struct {
+	vms_file *file;
+	bool fails;            /* the next fsync of the file */
+	bool watches;
+	unsigned looks;        /* at the program's memory, while the file is written */
+	char *at;
+} again;
+
+static bool is_home(int fd)
+{
+	struct stat given, own;
+
+	return fstat(fd, &given) == 0 && fstat(again.file->fd, &own) == 0 &&
+		given.st_ino == own.st_ino;
+}
+
+static long fail_home_once(int fd)
+{
+	if (!again.fails || !is_home(fd))
+		return real.fsync(fd);
+	again.fails = false;
+	return -EIO;
+}
+
+/* A store to a page that shows the file takes with it what the page shows. */
+static long watch_memory(int fd, const void *bytes, size_t length, uint64_t offset)
+{
+	const long done = real.pwrite(fd, bytes, length, offset);
+	const size_t page = page_bytes();
+
+	if (!again.watches || !is_home(fd))
+		return done;
+	assert_int_equal(again.at[0], 'z');
+	assert_int_equal(again.at[page - 1], 'z');
+	assert_int_equal(again.at[4 * page + 100], 0);
+	assert_int_equal(again.at[6 * page], 'y');
+	again.looks++;
+	return done;
+}
+
+static void commit_page(uint64_t page, char byte)
+{
+	memset(again.at + page * page_bytes(), byte, page_bytes());
+	worked(vms_file_commit(again.file));
+}
+
+/*
+ * Pages that show the file (the limit lets none be private): changed often, cut off and
+ * grown again, in one page, too; and then the file cannot be made durable.
+ */
+static void nobody_sees_how_a_file_is_written_again(void **state)
+{
+	const struct place *place = *state;
+	const struct vms_file_options options = {
+		.struct_size = sizeof(options),
+		.flags = VMS_FILE_CREATE | VMS_FILE_ATOMIC,
+		.maximum = 1 << 20,
+		.dirty_limit = 1,
+	};
+	const size_t page = page_bytes();
+
+	memset(&again, 0, sizeof(again));
+	again.file = vms_file_open(place->path, &options);
+	assert_non_null(again.file);
+	worked(vms_file_resize(again.file, 8 * page));
+	again.at = vms_file_at(again.file, 0, 8 * page);
+	for (uint64_t i = 3; i < 8; i++)
+		commit_page(i, 'x');
+	worked(vms_file_resize(again.file, 4 * page + 100));
+	worked(vms_file_commit(again.file));
+	worked(vms_file_resize(again.file, 8 * page));
+	commit_page(6, 'y');
+	for (char byte = 'a'; byte <= 'z'; byte++)
+		commit_page(0, byte);
+	real = vmsi_host;
+	vmsi_host.fsync = fail_home_once;
+	vmsi_host.pwrite = watch_memory;
+	again.file->atomic->journal.limit = page;
+	again.fails = true;
+	commit_page(1, 'b');
+	assert_false(again.fails);
+	assert_true(again.file->atomic->journal.home_doubtful);
+	again.watches = true;
+	commit_page(1, 'c');
+	assert_true(again.looks > 4);
+	assert_false(again.file->atomic->journal.home_doubtful);
+	vmsi_host = real;
+	worked(vms_file_close(again.file));
+	again.file = vms_file_open(place->path, &options);
+	assert_non_null(again.file);
+	again.at = vms_file_at(again.file, 0, 8 * page);
+	assert_int_equal(again.at[0], 'z');
+	assert_int_equal(again.at[page], 'c');
+	assert_int_equal(again.at[3 * page], 'x');
+	assert_int_equal(again.at[4 * page + 99], 'x');
+	for (uint64_t i = 4 * page + 100; i < 6 * page; i++)
+		assert_int_equal(again.at[i], 0);
+	assert_int_equal(again.at[7 * page - 1], 'y');
+	assert_int_equal(again.at[7 * page], 0);
+	worked(vms_file_close(again.file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +336,7 @@ int main(void)
 		file_test(a_commit_of_nothing_settles_one_that_has_failed),
 		file_test(a_reader_sees_the_whole_commit_of_a_writer_that_stopped),
 		file_test(a_reader_drops_nothing_of_a_commit),
+		file_test(nobody_sees_how_a_file_is_written_again),
 	};
 
 	return cmocka_run_group_tests_name("file_commit", tests, NULL, NULL);

@@ -346,6 +346,73 @@ static void a_child_leaves_the_journal_to_its_parent(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- what others do meanwhile ---------------------------------------------------------- */
+
+static vms_file *cut;
+static unsigned refreshes;
+
+static long refresh_when_cut(int fd, uint64_t size)
+{
+	const long error = real.ftruncate(fd, size);
+
+	if (cut) {
+		worked(vms_file_refresh(cut));
+		refreshes++;
+	}
+	return error;
+}
+
+/* Whoever has shortened the file, it is not somebody else. */
+static void a_commit_that_cuts_the_file_is_no_loss(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = must_open(place->path, VMS_FILE_ATOMIC | VMS_FILE_CREATE,
+				   1 << 20);
+
+	worked(vms_file_resize(file, 20 * page_bytes()));
+	worked(vms_file_commit(file));
+	real = vmsi_host;
+	vmsi_host.ftruncate = refresh_when_cut;
+	cut = file;
+	worked(vms_file_resize(file, 5 * page_bytes()));
+	worked(vms_file_commit(file));
+	cut = NULL;
+	vmsi_host = real;
+	assert_true(refreshes > 0);
+	worked(vms_file_close(file));
+}
+
+static void locked_memory_is_rolled_back(void **state)
+{
+	const struct place *place = *state;
+	const size_t bytes = 4 * page_bytes();
+
+	for (unsigned i = 0; i < 2; i++) {
+		vms_file *file = must_open(place->path, VMS_FILE_ATOMIC |
+					   VMS_FILE_CREATE |
+					   (i ? VMS_FILE_TELLS : 0), 1 << 20);
+		char *at;
+
+		worked(vms_file_resize(file, bytes));
+		at = vms_file_at(file, 0, bytes);
+		worked(vms_file_will_write(file, 0, bytes));
+		memset(at, 'a', bytes);
+		worked(vms_file_commit(file));
+		worked(vms_file_close(file));
+		file = must_open(place->path, VMS_FILE_ATOMIC |
+				 (i ? VMS_FILE_TELLS : 0), 1 << 20);
+		at = vms_file_at(file, 0, bytes);
+		if (mlock(at, bytes) != 0)
+			skip();
+		worked(vms_file_will_write(file, 0, 1));
+		*at = 'b';
+		worked(vms_file_rollback(file));
+		assert_int_equal(*at, 'a');
+		assert_int_equal(at[page_bytes()], 'a');
+		worked(vms_file_close(file));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +428,8 @@ int main(void)
 		file_test(what_is_beyond_the_limit_is_in_the_journal),
 		file_test(a_smaller_journal_takes_no_stores),
 		file_test(a_child_leaves_the_journal_to_its_parent),
+		file_test(a_commit_that_cuts_the_file_is_no_loss),
+		file_test(locked_memory_is_rolled_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

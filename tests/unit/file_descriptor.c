@@ -198,6 +198,36 @@ static void a_reader_without_its_lock_reads_nothing(void **state)
 	assert_int_equal(close(other), 0);
 }
 
+/* Without it nobody knows what was written: nothing is committed, and nothing dropped. */
+static void leaves_alone_what_took_the_pagemaps(void **state)
+{
+	const struct place *place = *state;
+	const int other = memfd_create("other", MFD_CLOEXEC);
+	char pagemap[64], link[64], target[64] = "";
+	vms_file *file;
+	int taken = 3;
+
+	(void)snprintf(pagemap, sizeof(pagemap), "/proc/%d/pagemap", (int)getpid());
+	/* Zeros to the last page of all addresses: none of them is written. */
+	assert_int_equal(ftruncate(other, (off_t)1 << 40), 0);
+	write_file(place->path, "abc", 3);
+	file = must_open(place->path, VMS_FILE_ATOMIC, 0);
+	while (strcmp(target, pagemap) != 0) {
+		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", ++taken);
+		assert_true(taken < 64);
+		memset(target, 0, sizeof(target));
+		(void)readlink(link, target, sizeof(target) - 1);
+	}
+	*(char *)vms_file_at(file, 0, 1) = 'X';
+	replace_descriptors(pagemap, other);
+	refused(vms_file_commit(file), EBADF);
+	refused(vms_file_rollback(file), EBADF);
+	assert_memory_equal(vms_file_at(file, 0, 3), "Xbc", 3);
+	assert_int_equal(vms_file_close(file), 0);
+	assert_int_equal(close(taken), 0);
+	assert_int_equal(close(other), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -205,6 +235,7 @@ int main(void)
 		file_test(leaves_alone_what_took_its_descriptor),
 		file_test(leaves_alone_what_took_the_journals),
 		file_test(a_reader_without_its_lock_reads_nothing),
+		file_test(leaves_alone_what_took_the_pagemaps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include <sys/xattr.h>
+
 #include "commit_fixture.h"
+#include "host/host.h"
 
 /* Which journal belongs to a file, and a file that is not what its journal has left. */
 
@@ -87,6 +90,102 @@ static void the_journal_belongs_to_the_owner_of_the_file(void **state)
 	worked(vms_file_close(file));
 }
 
+static void who_reads_the_file_may_read_the_journal(void **state)
+{
+	const struct place *place = *state;
+	char journal[256];
+	struct stat status;
+	vms_file *file;
+	mode_t before;
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	write_file(place->path, "abc", 3);
+	assert_int_equal(chmod(place->path, 0664), 0);
+	before = umask(077);
+	file = must_open(place->path, TELLING, 0);
+	(void)umask(before);
+	assert_int_equal(stat(journal, &status), 0);
+	assert_int_equal(status.st_mode & 0777, 0664);
+	worked(vms_file_close(file));
+}
+
+/* --- a file that was just made -------------------------------------------------------------- */
+
+static struct vmsi_host_calls real;
+static ino_t directory;
+static bool is_synced;
+
+static long note_directory(int fd)
+{
+	struct stat status;
+
+	is_synced |= fstat(fd, &status) == 0 && status.st_ino == directory;
+	return real.fsync(fd);
+}
+
+/* Its commits would be lost with it, though its journal has a name elsewhere. */
+static void is_in_its_directory_before_it_commits(void **state)
+{
+	const struct place *place = *state;
+	struct vms_file_options options = {
+		.struct_size = sizeof(options), .flags = TELLING,
+	};
+	char elsewhere[128], journal[160];
+	struct stat status;
+	vms_file *file;
+
+	(void)snprintf(elsewhere, sizeof(elsewhere), "%s.d", place->directory);
+	(void)snprintf(journal, sizeof(journal), "%s/journal", elsewhere);
+	assert_int_equal(mkdir(elsewhere, 0700), 0);
+	assert_int_equal(stat(place->directory, &status), 0);
+	directory = status.st_ino;
+	options.journal = journal;
+	real = vmsi_host;
+	vmsi_host.fsync = note_directory;
+	file = vms_file_open(place->path, &options);
+	vmsi_host = real;
+	assert_non_null(file);
+	assert_true(is_synced);
+	worked(vms_file_close(file));
+	assert_int_equal(rmdir(elsewhere), 0);
+}
+
+/* --- a file that could not be closed ------------------------------------------------------ */
+
+static bool fails;
+
+static long fail_fsync(int fd)
+{
+	return fails ? -EIO : real.fsync(fd);
+}
+
+/* The journal has the only whole commit: without it the file is refused. */
+static void is_in_use_until_it_is_closed(void **state)
+{
+	const struct place *place = *state;
+	char journal[256], elsewhere[264];
+	vms_file *file = open_pages(place->path, TELLING);
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	(void)snprintf(elsewhere, sizeof(elsewhere), "%s.old", journal);
+	if (getxattr(place->path, "user.vmspace", NULL, 0) <= 0) {
+		worked(vms_file_close(file));
+		skip();
+	}
+	store(file, 3, 'a');
+	worked(vms_file_commit(file));
+	real = vmsi_host;
+	vmsi_host.fsync = fail_fsync;
+	fails = true;
+	refused(vms_file_close(file), EIO);
+	vmsi_host = real;
+	assert_int_equal(rename(journal, elsewhere), 0);
+	refused_null(open_with(place->path, TELLING, 0), ESTALE);
+	assert_int_equal(rename(elsewhere, journal), 0);
+	worked(vms_file_close(must_open(place->path, TELLING, 0)));
+	assert_int_equal(home_byte(place->path, 3), 'a');
+}
+
 /* --- a file that somebody else has shortened -------------------------------------------- */
 
 static void is_refused_when_it_was_shortened(void **state)
@@ -126,6 +225,9 @@ int main(void)
 		file_test(a_link_has_the_journal_of_its_file),
 		file_test(only_its_own_journal_is_removed),
 		file_test(the_journal_belongs_to_the_owner_of_the_file),
+		file_test(who_reads_the_file_may_read_the_journal),
+		file_test(is_in_its_directory_before_it_commits),
+		file_test(is_in_use_until_it_is_closed),
 		file_test(is_refused_when_it_was_shortened),
 	};
 

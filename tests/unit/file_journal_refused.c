@@ -137,6 +137,31 @@ static void a_damaged_header_is_refused(void **state)
 	expect_refused(-EBADMSG, "damaged");
 }
 
+/* Behind the last epoch there is none, so commits of one would not be found. */
+static void of_an_epoch_past_all(struct vmsi_header *header)
+{
+	header->epoch = UINT64_MAX;
+	vmsi_header_finish(header);
+}
+
+static void an_epoch_past_all_is_refused(void **state)
+{
+	struct vmsi_header header = { .epoch = VMSI_EPOCH_MOST, .salt = 5 }, now;
+
+	(void)state;
+	change_header(of_an_epoch_past_all);
+	expect_refused(-EBADMSG, "not a journal");
+	header.block = (uint32_t)run.page;
+	vmsi_header_finish(&header);
+	assert_int_equal(truncate(run.journal_path, 0), 0);
+	(void)fremovexattr(run.home, "user.vmspace");
+	damage(0, &header, sizeof(header));
+	assert_int_equal(open_journal(VMSI_JOURNAL_WRITE), -EBADMSG);
+	assert_non_null(strstr(run.problem, "epoch"));
+	read_back(0, &now, sizeof(now));
+	assert_memory_equal(&now, &header, sizeof(header));
+}
+
 static void the_journal_of_another_file_is_refused(void **state)
 {
 	(void)state;
@@ -304,6 +329,33 @@ static void of_no_kind(struct vmsi_head *head)
 	head->kind = 3;
 }
 
+/* Changed by somebody since the reader has looked at it. */
+static int refuse_visit(void *context, struct vmsi_image image, struct vmsi_sizes sizes)
+{
+	(void)context, (void)image, (void)sizes;
+	return 17;
+}
+
+static void what_is_forged_later_is_refused(void **state)
+{
+	struct vmsi_head *head = calloc(1, run.page);
+
+	(void)state;
+	assert_non_null(head);
+	must_open();
+	commit(0, 1, 2 * run.page);
+	vmsi_journal_abandon(&run.journal);
+	assert_int_equal(open_journal(VMSI_JOURNAL_READ), 0);
+	read_back(record(0), head, run.page);
+	with_the_last_page(head);
+	vmsi_head_finish(head);
+	damage(record(0), head, run.page);
+	free(head);
+	assert_int_equal(vmsi_journal_each_page(&run.journal, refuse_visit, NULL),
+			 -EIO);
+	assert_int_equal(vmsi_journal_close(&run.journal), 0);
+}
+
 static void a_page_beyond_the_end_is_refused(void **state)
 {
 	(void)state;
@@ -365,6 +417,8 @@ int main(void)
 		CASE(what_is_no_file_is_refused),
 		CASE(the_file_itself_is_no_journal),
 		CASE(a_lost_header_is_refused),
+		CASE(an_epoch_past_all_is_refused),
+		CASE(what_is_forged_later_is_refused),
 		CASE(a_journal_of_other_pages_is_refused),
 		CASE(another_version_is_refused),
 		CASE(a_damaged_header_is_refused),

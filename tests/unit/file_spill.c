@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "file_fixture.h"
+#include "file/atomic_state.h"
+#include "file/file.h"
+#include "host/host.h"
 
 /* Commits that are larger than what may be in memory. */
 
@@ -161,12 +164,72 @@ static void scattered_pages_leave_mappings_for_others(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- a disk that fails ------------------------------------------------------------------- */
+
+static struct vmsi_host_calls real;
+static vms_file *dropped; /* the journal's next sync drops what it cannot write */
+
+/* The disk has something else there, which is read from now on. */
+static long sync_and_drop(int fd)
+{
+	static const char zeros[65536];
+	const struct vmsi_journal *journal;
+
+	if (!dropped)
+		return real.fdatasync(fd);
+	journal = &dropped->atomic->journal;
+	dropped = NULL;
+	for (uint64_t at = journal->end; at < journal->next_end; at += 65536)
+		(void)real.pwrite(fd, zeros, sizeof(zeros), at);
+	return -EIO;
+}
+
+static void write_pages(vms_file *file, char byte)
+{
+	for (uint64_t page = 0; page < 20; page++) {
+		const uint64_t offset = page * page_bytes();
+
+		worked(vms_file_will_write(file, offset, page_bytes()));
+		memset(vms_file_at(file, offset, page_bytes()), byte, page_bytes());
+	}
+}
+
+/* Pages that were in the journal alone are nowhere then, so nothing is committed. */
+static void what_the_disk_has_dropped_is_no_commit(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_limited(place->path, 0, 5);
+
+	worked(vms_file_resize(file, 20 * page_bytes()));
+	write_pages(file, 'a');
+	worked(vms_file_commit(file));
+	write_pages(file, 'b');
+	assert_true(spilled(file) > 0);
+	real = vmsi_host;
+	vmsi_host.fdatasync = sync_and_drop;
+	dropped = file;
+	refused(vms_file_commit(file), EIO);
+	refused(vms_file_commit(file), EIO);
+	worked(vms_file_rollback(file));
+	assert_int_equal(*(char *)vms_file_at(file, 0, 1), 'a');
+	write_pages(file, 'c');
+	worked(vms_file_commit(file));
+	vmsi_host = real;
+	worked(vms_file_close(file));
+	file = open_limited(place->path, 0, 5);
+	for (uint64_t page = 0; page < 20; page++)
+		assert_int_equal(*(char *)vms_file_at(file, page * page_bytes(), 1),
+				 'c');
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		atomic_test(appends_are_spilled),
 		atomic_test(appends_of_an_update_are_spilled),
 		atomic_test(scattered_pages_leave_mappings_for_others),
+		atomic_test(what_the_disk_has_dropped_is_no_commit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
