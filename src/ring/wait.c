@@ -10,6 +10,12 @@
 
 /* --- to wake --------------------------------------------------------------------------- */
 
+static void wake_sleepers(_Atomic uint32_t *word)
+{
+	vmsi_ring_count(word, VMSI_RING_WAKES);
+	(void)vmsi_host.futex_wake((const void *)word, INT_MAX);
+}
+
 void vmsi_ring_wake_consumers_now(struct vms_ring *ring)
 {
 	_Atomic uint32_t *word = &ring->shared->control.consumers;
@@ -24,7 +30,7 @@ void vmsi_ring_wake_consumers_now(struct vms_ring *ring)
 		return;
 	atomic_fetch_add_explicit(&ring->producer.wakes, 1, memory_order_relaxed);
 	if (bits & VMSI_RING_SLEEPS)
-		(void)vmsi_host.futex_wake((const void *)word, INT_MAX);
+		wake_sleepers(word);
 	if (bits & VMSI_RING_EPOLLS)
 		(void)vmsi_host.write(ring->event_fd, &one, sizeof(one));
 }
@@ -36,13 +42,17 @@ void vmsi_ring_wake_producers_now(struct vms_ring *ring)
 	if (!(vmsi_ring_take_bits(word, VMSI_RING_SLEEPS) & VMSI_RING_SLEEPS))
 		return;
 	atomic_fetch_add_explicit(&ring->consumer.wakes, 1, memory_order_relaxed);
-	(void)vmsi_host.futex_wake((const void *)word, INT_MAX);
+	wake_sleepers(word);
 }
 
 /* --- to sleep --------------------------------------------------------------------------- */
 
 /* Looks between the setting of the bit and the sleep: a microsecond or so. */
+#ifdef VMSI_RING_LOOKS
+#define LOOKS VMSI_RING_LOOKS
+#else
 #define LOOKS 32
+#endif
 
 /* Nanoseconds of the first sleep, and the longest. */
 #define SLEEP_FIRST UINT64_C(1000000)
