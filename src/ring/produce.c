@@ -19,11 +19,10 @@ static inline HOT char *claim_quickly(struct vms_ring *ring, size_t length)
 {
 	struct vmsi_ring_producer *producer = &ring->producer;
 
-	if (producer->claim || length > ring->record_most ||
-	    !vmsi_spsc_has_room(&ring->spsc, &producer->spsc, vmsi_spsc_span(length)))
+	if (producer->claim || length >= producer->spsc.fits)
 		return NULL;
 	producer->claimed = length;
-	producer->claim = vmsi_spsc_claimed(&ring->spsc, &producer->spsc);
+	producer->claim = producer->spsc.next;
 	return producer->claim;
 }
 
@@ -51,11 +50,10 @@ static inline HOT int claim_sole(struct vms_ring *ring, size_t length, char **da
 	if (producer->claim)
 		return -EBUSY;
 	if (ring->kind == VMS_RING_SPSC) {
-		error = vmsi_spsc_room(&ring->spsc, &producer->spsc,
-				       vmsi_spsc_span(length));
+		error = vmsi_spsc_room(&ring->spsc, &producer->spsc, length);
 		if (__builtin_expect(error != 0, 0))
 			return error;
-		claim = vmsi_spsc_claimed(&ring->spsc, &producer->spsc);
+		claim = producer->spsc.next;
 	} else {
 		claim = vmsi_broadcast_claim(&ring->broadcast, &producer->broadcast,
 					     length);
