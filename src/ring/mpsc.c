@@ -205,7 +205,8 @@ int vmsi_mpsc_release(const struct vmsi_mpsc *mpsc, struct vmsi_mpsc_reader *rea
 			*bytes += length_of(seen);
 		}
 		reader->aborted += state_of(seen) == VMSI_CELL_ABORTED;
-		vmsi_ring_store_relaxed(cell, position);
+		/* Who finds the cell free must find the tail behind it, too. */
+		vmsi_ring_store(cell, position);
 		position += span;
 	}
 	vmsi_ring_store(&mpsc->control->head, end);
