@@ -130,6 +130,14 @@ static uint64_t end_of(int64_t timeout)
 		UINT64_MAX : end;
 }
 
+/* With patience, also when the time is over: else a short wait never asks for the dead. */
+static int look_after(const struct sleep *sleep, int error)
+{
+	const int found = look(sleep, VMSI_MPSC_WAITS);
+
+	return found == -EAGAIN ? error : found;
+}
+
 static int sleep_until(struct sleep *sleep)
 {
 	int error;
@@ -141,8 +149,8 @@ static int sleep_until(struct sleep *sleep)
 		error = look_often(sleep);
 		if (error == -EAGAIN)
 			error = sleep_once(sleep, bits | VMSI_RING_SLEEPS);
-		if (error == -EAGAIN)
-			error = look(sleep, VMSI_MPSC_WAITS);
+		if (error == -EAGAIN || error == -ETIMEDOUT)
+			error = look_after(sleep, error);
 	} while (error == -EAGAIN);
 	return error;
 }
