@@ -11,7 +11,11 @@
  * what passes it is to be measured. A failure ends the program.
  */
 
-#define CHANNEL_BYTES ((size_t)1 << 20)   /* of memory, where that can be said */
+/*
+ * Of memory, where that can be said: more than the caches of one processor have. From those
+ * a line that was written goes to another processor more slowly than from what they share.
+ */
+#define CHANNEL_BYTES ((size_t)4 << 20)
 
 #ifdef __cplusplus
 extern "C" {
@@ -34,6 +38,7 @@ struct contender {
 
 extern const struct contender contender_spsc, contender_mpsc, contender_waiting;
 extern const struct contender contender_written;
+extern const struct contender contender_places;
 extern const struct contender contender_pipe, contender_socket, contender_mq;
 extern const struct contender contender_ck, contender_qb, contender_boost;
 

@@ -10,11 +10,11 @@
  * the ring holds, so that it was read before.
  */
 
-#define POINTERS 4096u
+#define POINTERS_MOST (CHANNEL_BYTES / 2 / 8)
 
 struct channel {
 	ck_ring_t ring;
-	ck_ring_buffer_t pointers[POINTERS];
+	ck_ring_buffer_t pointers[POINTERS_MOST];
 	size_t places;
 	size_t bytes;
 	_Alignas(64) char records[];
@@ -22,7 +22,7 @@ struct channel {
 
 static void *make(size_t length)
 {
-	const unsigned pointers = length > 256 ? POINTERS / 16 : POINTERS;
+	const unsigned pointers = (unsigned)(CHANNEL_BYTES / 2 / length);
 	const size_t bytes = sizeof(struct channel) + 2 * pointers * length;
 	struct channel *channel = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);

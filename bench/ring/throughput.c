@@ -35,6 +35,7 @@ static const struct measured {
 	unsigned producers;
 } all[] = {
 	{ &contender_spsc, 1, 1 },
+	{ &contender_places, 1, 1 },
 	{ &contender_mpsc, 1, 1 },
 	{ &contender_waiting, 1, 1 },
 	{ &contender_waiting, 1, 4 },

@@ -26,7 +26,9 @@ extern "C" {
  *   VMS_RING_MPSC       many producers, one consumer
  *   VMS_RING_BROADCAST  one producer, and consumers that each see all records. The
  *                       producer never waits: a consumer that is a whole ring behind
- *                       misses records, and is told how many.
+ *                       misses records, and is told how many. It goes on with the
+ *                       oldest record that is there, or with the next one where the
+ *                       producer is too fast for that.
  *
  * Caveats first.
  *
@@ -38,6 +40,9 @@ extern "C" {
  * - That holds for rings without a name, whose descriptor is sealed against being
  *   shortened. A ring with a path is an ordinary file: who may write to it can shorten
  *   it, and then an access is answered with SIGBUS.
+ * - An eventfd is as good as all who have it: a peer can make it a blocking one that is
+ *   full, and then a commit that writes to it waits. Give it to those that are trusted so
+ *   far, and let the others' consumers wait by vms_ring_wait.
  * - A producer may end at any instant, also by SIGKILL, between a claim and its
  *   commit: the claim is skipped, and what was committed is neither lost nor read
  *   twice. When a consumer ends, another one that takes its part goes on behind what
@@ -122,7 +127,8 @@ struct vms_ring_options {
  * capacity  bytes for records and what belongs to each: 8 bytes in a ring of
  *           VMS_RING_SPSC, and 8 for all, 16 in one of VMS_RING_BROADCAST, the alignment in one of
  *           VMS_RING_MPSC. Rounded up to a power of two, of at least a page; at most
- *           1 GiB. The memory is taken at once.
+ *           1 GiB. The memory is taken at once. Long records pass fastest in a ring of
+ *           several times what a processor's second-level cache has.
  * options   NULL for the defaults; read during the call only.
  *
  * Returns the ring, which the caller owns and gives back by vms_ring_close(); NULL with
@@ -153,10 +159,11 @@ vms_ring *vms_ring_create(const char *path, enum vms_ring_kind kind, size_t capa
  *   EBADMSG the descriptor is no ring, or one that is damaged or not complete yet.
  *   EPROTONOSUPPORT  a ring of a version that this library does not know, or one that
  *           has no place for pages of this host's size.
- *   EPERM   it is not sealed (VMS_RING_UNSEALED).
+ *   EPERM   it is not sealed, and may be no ring (VMS_RING_UNSEALED).
+ *   EACCES  it is a file that the caller has no right to open for reading and writing.
  *   EBUSY   another one has the part: a consumer, and a producer but in a
  *           VMS_RING_MPSC; or 128 are attached.
- *   EINVAL, E2BIG, ENOMEM, EMFILE, ENFILE, EBADF, ENOENT, EACCES  as above.
+ *   EINVAL, E2BIG, ENOMEM, EMFILE, ENFILE, EBADF, ENOENT  as above.
  * Thread-safe.
  */
 vms_ring *vms_ring_attach(int fd, const struct vms_ring_options *options);
@@ -273,7 +280,8 @@ ssize_t vms_ring_peek(vms_ring *ring, struct vms_ring_record *records, size_t mo
  *             moment; it was overwritten and is not to be used. Nothing is released:
  *             the next vms_ring_peek goes on with what is there, and the figures tell
  *             what was missed.
- *   EINVAL    the latest vms_ring_peek did not show it.
+ *   EINVAL    the latest vms_ring_peek did not show it; vms_ring_wait, vms_ring_read and
+ *             vms_ring_arm look at the first record alone.
  *   EPERM, EBADMSG, EBADF  as vms_ring_peek.
  */
 int vms_ring_release(vms_ring *ring, const struct vms_ring_record *record);
@@ -313,7 +321,8 @@ ssize_t vms_ring_read(vms_ring *ring, void *buffer, size_t size, int64_t timeout
  *   EPERM, EBADMSG, EBADF  as vms_ring_peek.
  * A producer that has not got the eventfd does not write to it, and leaves that to the
  * next one that has. A claim that is skipped because its process died is seen by
- * vms_ring_peek only: where producers may die, epoll with a timeout.
+ * vms_ring_peek only, and a producer may die between a commit and its write to the eventfd:
+ * where producers may die, epoll with a timeout.
  */
 int vms_ring_arm(vms_ring *ring);
 

@@ -28,9 +28,11 @@
 	(VMSI_RING_STEP(word), \
 	 atomic_store_explicit(word, value, memory_order_release))
 
+#ifndef vmsi_ring_store_relaxed
 #define vmsi_ring_store_relaxed(word, value) \
 	(VMSI_RING_STEP(word), \
 	 atomic_store_explicit(word, value, memory_order_relaxed))
+#endif
 
 #ifndef vmsi_ring_swap
 /* Replace seen, if it is what the word has. False: the word has something else. */
@@ -45,8 +47,10 @@
 #define vmsi_ring_add_bits(word, bits) \
 	(VMSI_RING_STEP(word), atomic_fetch_or(word, bits))
 
+#ifndef vmsi_ring_take_bits
 #define vmsi_ring_take_bits(word, bits) \
 	(VMSI_RING_STEP(word), atomic_fetch_and(word, ~(bits)))
+#endif
 
 #define vmsi_ring_count(word, more) \
 	(VMSI_RING_STEP(word), \

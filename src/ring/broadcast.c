@@ -52,25 +52,18 @@ static uint64_t read_number(const struct vmsi_broadcast *broadcast, uint64_t pos
 
 /* --- the producer ---------------------------------------------------------------------- */
 
-/* The number of the next record is that of the last one and one more. */
+/* What lies before the floor is not looked at; records are, before they are overwritten. */
 int vmsi_broadcast_begin_writing(const struct vmsi_broadcast *broadcast,
 				 struct vmsi_broadcast_writer *writer)
 {
 	const uint64_t floor = vmsi_ring_load(&broadcast->control->floor);
 	const uint64_t tail = vmsi_ring_load(&broadcast->control->tail);
-	uint64_t position = floor, number = 0, length;
 
 	if (floor < broadcast->capacity || floor % 8 || tail % 8 ||
 	    tail - floor > broadcast->capacity)
 		return -EBADMSG;
-	while (position != tail) {
-		if (!read_length(broadcast, position, tail, &length))
-			return -EBADMSG;
-		number = read_number(broadcast, position) + 1;
-		position += span_of(length);
-	}
 	*writer = (struct vmsi_broadcast_writer){
-		.tail = tail, .floor = floor, .number = number,
+		.tail = tail, .floor = floor, .number = read_number(broadcast, tail),
 	};
 	return 0;
 }
@@ -82,7 +75,8 @@ int vmsi_broadcast_begin_writing(const struct vmsi_broadcast *broadcast,
 char *vmsi_broadcast_claim(const struct vmsi_broadcast *broadcast,
 			   struct vmsi_broadcast_writer *writer, uint64_t length)
 {
-	const uint64_t span = span_of(length);
+	/* With the header behind it, which has the next number. */
+	const uint64_t span = span_of(length) + VMSI_BROADCAST_HEADER;
 	uint64_t floor = writer->floor, old;
 
 	while (writer->tail - floor > broadcast->capacity - span) {
@@ -101,12 +95,11 @@ char *vmsi_broadcast_claim(const struct vmsi_broadcast *broadcast,
 void vmsi_broadcast_commit(const struct vmsi_broadcast *broadcast,
 			   struct vmsi_broadcast_writer *writer, uint64_t length)
 {
-	struct header *header = header_at(broadcast, writer->tail);
-
-	vmsi_ring_store_relaxed(&header->length, length);
-	vmsi_ring_store_relaxed(&header->number, writer->number);
+	vmsi_ring_store_relaxed(&header_at(broadcast, writer->tail)->length, length);
 	writer->number++;
 	writer->tail += span_of(length);
+	vmsi_ring_store_relaxed(&header_at(broadcast, writer->tail)->number,
+				writer->number);
 	vmsi_ring_store(&broadcast->control->tail, writer->tail);
 }
 
@@ -115,6 +108,9 @@ void vmsi_broadcast_commit(const struct vmsi_broadcast *broadcast,
 /* How often a consumer tries to keep up with a producer that overtakes it. */
 #define TRIES 64
 
+/* And how often it does so at the oldest record, which may be gone each time. */
+#define TRIES_OLDEST 8
+
 /* The floor, after all that was read before is read. */
 static uint64_t floor_now(const struct vmsi_broadcast *broadcast)
 {
@@ -122,54 +118,49 @@ static uint64_t floor_now(const struct vmsi_broadcast *broadcast)
 	return vmsi_ring_load(&broadcast->control->floor);
 }
 
-/*
- * Find the oldest record, and its number, where there is one. Returns 0, -EAGAIN: the
- * producer was always faster, or -EBADMSG.
- */
-static int find_oldest(const struct vmsi_broadcast *broadcast, uint64_t *position,
-		       uint64_t *number)
+/* Begin at a position that is the oldest record or the tail: 0, -EAGAIN or -EBADMSG. */
+static int begin_at(const struct vmsi_broadcast *broadcast,
+		    enum vmsi_broadcast_begin begin, uint64_t *position, uint64_t *number)
 {
-	for (unsigned tries = 0; tries < TRIES; tries++) {
-		const uint64_t floor = vmsi_ring_load(&broadcast->control->floor);
-		const uint64_t tail = vmsi_ring_load(&broadcast->control->tail);
+	const uint64_t floor = vmsi_ring_load(&broadcast->control->floor);
+	const uint64_t tail = vmsi_ring_load(&broadcast->control->tail);
+	const uint64_t at = begin == VMSI_BROADCAST_OLDEST ? floor : tail;
 
-		if (floor < broadcast->capacity || floor % 8)
-			return -EBADMSG;
-		*number = read_number(broadcast, floor);
-		if (floor_now(broadcast) != floor)
-			continue;
-		if (tail % 8 || tail - floor > broadcast->capacity)
-			return -EBADMSG;
-		*position = floor;
-		if (tail == floor)
-			*number = 0;
-		return 0;
-	}
-	return -EAGAIN;
+	if (floor < broadcast->capacity || floor % 8 || tail % 8)
+		return -EBADMSG;
+	*number = read_number(broadcast, at);
+	*position = at;
+	if (floor_now(broadcast) > at)
+		return -EAGAIN;
+	return tail - at <= broadcast->capacity ? 0 : -EBADMSG;
+}
+
+/*
+ * The producer may always be faster than who begins at the oldest record; from the tail it
+ * has a whole ring to go. Returns 0, -EAGAIN: it was faster all the same, or -EBADMSG.
+ */
+static int find_begin(const struct vmsi_broadcast *broadcast,
+		      enum vmsi_broadcast_begin begin, uint64_t *position,
+		      uint64_t *number)
+{
+	int error = -EAGAIN;
+
+	for (unsigned tries = 0; error == -EAGAIN && tries < TRIES; tries++)
+		error = begin_at(broadcast, tries < TRIES_OLDEST ?
+				 begin : VMSI_BROADCAST_NOW, position, number);
+	return error;
 }
 
 int vmsi_broadcast_begin_reading(const struct vmsi_broadcast *broadcast,
 				 struct vmsi_broadcast_reader *reader,
 				 enum vmsi_broadcast_begin begin)
 {
-	struct vms_ring_record record = { .end = 0 };
-	ssize_t count = 0;
 	int error;
 
 	*reader = (struct vmsi_broadcast_reader){ .peeked = 0 };
-	error = find_oldest(broadcast, &reader->position, &reader->number);
-	if (error || begin == VMSI_BROADCAST_OLDEST)
-		return error == -EAGAIN ? -EBADMSG : error;
-	/* The ring has no more records than this. */
-	for (uint64_t i = 0; i < broadcast->capacity / VMSI_BROADCAST_HEADER; i++) {
-		count = vmsi_broadcast_peek(broadcast, reader, &record, 1);
-		if (count <= 0)
-			break;
-		reader->position = record.end;
-		reader->number++;
-	}
-	reader->missed_records = reader->missed_bytes = 0;
-	return count < 0 ? (int)count : 0;
+	error = find_begin(broadcast, begin, &reader->position, &reader->number);
+	reader->peeked = reader->position;
+	return error == -EAGAIN ? -EBADMSG : error;
 }
 
 /* Go on at the oldest record, after the producer has overtaken this consumer. */
@@ -177,7 +168,7 @@ static int catch_up(const struct vmsi_broadcast *broadcast,
 		    struct vmsi_broadcast_reader *reader)
 {
 	uint64_t position, number;
-	int error = find_oldest(broadcast, &position, &number);
+	int error = find_begin(broadcast, VMSI_BROADCAST_OLDEST, &position, &number);
 
 	if (error)
 		return error;
@@ -185,7 +176,7 @@ static int catch_up(const struct vmsi_broadcast *broadcast,
 		return -EBADMSG;
 	reader->missed_bytes += position - reader->position;
 	reader->missed_records += number - reader->number;
-	reader->position = position;
+	reader->position = reader->peeked = position;
 	reader->number = number;
 	return 0;
 }

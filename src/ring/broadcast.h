@@ -20,7 +20,10 @@
  * Before the producer writes over records it moves the floor behind them. A consumer
  * looks at the floor after it has read: what lies before that may have been overwritten
  * meanwhile. Each record has a header of two words, its length and its number, so that a
- * consumer who was overtaken goes on at the floor and knows how many it has missed.
+ * consumer who was overtaken goes on at the floor, or at the tail where the producer is too
+ * fast for that, and knows how many it has missed. The number is there before the record:
+ * a commit writes that of the next one, at the new tail. It is what the next producer goes
+ * on with.
  *
  * A record has at most a quarter of the ring, so that the floor does not reach the tail.
  */

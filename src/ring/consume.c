@@ -109,15 +109,11 @@ static __attribute__((noinline)) ssize_t peek_more(struct vms_ring *ring,
 static inline ssize_t peek_quickly(struct vms_ring *ring,
 				   struct vms_ring_record *records, size_t most)
 {
-	struct vmsi_spsc_reader *reader = &ring->consumer.spsc;
-	const uint64_t header =
-		vmsi_ring_load(vmsi_spsc_header(&ring->spsc, reader->head));
+	const int shown = vmsi_spsc_show_first(&ring->spsc, &ring->consumer.spsc, records);
 
-	reader->peeked = reader->head;
-	reader->records = reader->bytes = 0;
-	if (header == 0)
+	if (shown == 0)
 		return 0;
-	if (!vmsi_spsc_show(&ring->spsc, reader, header, records))
+	if (__builtin_expect(shown < 0, 0))
 		return peek_slowly(ring, records, most);
 	return most == 1 ? 1 : peek_more(ring, records, most);
 }

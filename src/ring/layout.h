@@ -53,13 +53,15 @@ struct vmsi_ring_control {
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t skipped;
 	_Atomic uint64_t aborted;
-	/* Words that threads sleep on: VMSI_RING_SLEEPS, VMSI_RING_EPOLLS. */
+	/* Words that threads sleep on: VMSI_RING_SLEEPS, VMSI_RING_EPOLLS, and a count. */
 	_Alignas(VMSI_RING_LINE) _Atomic uint32_t consumers;
 	_Alignas(VMSI_RING_LINE) _Atomic uint32_t producers;
 };
 
 #define VMSI_RING_SLEEPS 1u  /* somebody waits by futex */
 #define VMSI_RING_EPOLLS 2u  /* somebody waits for the eventfd */
+#define VMSI_RING_WAITS (VMSI_RING_SLEEPS | VMSI_RING_EPOLLS)
+#define VMSI_RING_WAKES 4u   /* the first bit of how often sleepers were woken */
 
 /*
  * Of an attachment, which has a lock on the slot's byte of the file; see slots.h. Who

@@ -205,7 +205,8 @@ int vmsi_mpsc_release(const struct vmsi_mpsc *mpsc, struct vmsi_mpsc_reader *rea
 			*bytes += length_of(seen);
 		}
 		reader->aborted += state_of(seen) == VMSI_CELL_ABORTED;
-		vmsi_ring_store_relaxed(cell, position);
+		/* Who finds the cell free must find the tail behind it, too. */
+		vmsi_ring_store(cell, position);
 		position += span;
 	}
 	vmsi_ring_store(&mpsc->control->head, end);
@@ -331,14 +332,14 @@ static ssize_t show_from_head(const struct vmsi_mpsc *mpsc,
 
 /*
  * What ended without a record at the head is released, so that its room is not lost when
- * no record follows. In one call no more than the ring can have: a peer may add to it for
- * ever.
+ * no record follows. In one call no more than the ring can have, each of which may be
+ * skipped and then released: a peer may add to it for ever.
  */
 ssize_t vmsi_mpsc_peek(const struct vmsi_mpsc *mpsc, struct vmsi_mpsc_reader *reader,
 		       enum vmsi_mpsc_patience patience,
 		       struct vms_ring_record *records, size_t most)
 {
-	uint64_t left = mpsc->capacity >> mpsc->shift;
+	uint64_t left = 2 * (mpsc->capacity >> mpsc->shift);
 	uint64_t none = 0;
 	ssize_t count = 0;
 	int error = 0;

@@ -19,11 +19,11 @@ static inline HOT char *claim_quickly(struct vms_ring *ring, size_t length)
 {
 	struct vmsi_ring_producer *producer = &ring->producer;
 
-	if (producer->claim || length > ring->record_most ||
-	    !vmsi_spsc_has_room(&ring->spsc, &producer->spsc, vmsi_spsc_span(length)))
+	if (!vmsi_ring_is_quick(ring, VMS_RING_PRODUCER) || producer->claim ||
+	    length >= producer->spsc.fits)
 		return NULL;
 	producer->claimed = length;
-	producer->claim = vmsi_spsc_claimed(&ring->spsc, &producer->spsc);
+	producer->claim = producer->spsc.next;
 	return producer->claim;
 }
 
@@ -32,7 +32,8 @@ static inline HOT bool commit_quickly(struct vms_ring *ring, const void *data,
 {
 	struct vmsi_ring_producer *producer = &ring->producer;
 
-	if (!data || data != producer->claim || length != producer->claimed ||
+	if (!vmsi_ring_is_quick(ring, VMS_RING_PRODUCER) || !data ||
+	    data != producer->claim || length != producer->claimed ||
 	    !vmsi_spsc_commit_at_once(&ring->spsc, &producer->spsc, length))
 		return false;
 	producer->claim = NULL;
@@ -51,11 +52,10 @@ static inline HOT int claim_sole(struct vms_ring *ring, size_t length, char **da
 	if (producer->claim)
 		return -EBUSY;
 	if (ring->kind == VMS_RING_SPSC) {
-		error = vmsi_spsc_room(&ring->spsc, &producer->spsc,
-				       vmsi_spsc_span(length));
+		error = vmsi_spsc_room(&ring->spsc, &producer->spsc, length);
 		if (__builtin_expect(error != 0, 0))
 			return error;
-		claim = vmsi_spsc_claimed(&ring->spsc, &producer->spsc);
+		claim = producer->spsc.next;
 	} else {
 		claim = vmsi_broadcast_claim(&ring->broadcast, &producer->broadcast,
 					     length);
@@ -163,8 +163,7 @@ static __attribute__((noinline)) void *try_claim_slowly(struct vms_ring *ring,
 
 void *vms_ring_try_claim(vms_ring *ring, size_t length)
 {
-	char *data = vmsi_ring_is_quick(ring, VMS_RING_PRODUCER) ?
-		claim_quickly(ring, length) : NULL;
+	char *data = claim_quickly(ring, length);
 
 	return __builtin_expect(data != NULL, 1) ? data : try_claim_slowly(ring, length);
 }
@@ -201,11 +200,10 @@ static int wait_and_claim(struct vms_ring *ring, size_t length, int64_t timeout,
 
 void *vms_ring_claim(vms_ring *ring, size_t length, int64_t timeout)
 {
-	char *data = NULL;
-	int error = wait_and_claim(ring, length, timeout, &data);
+	char *data = claim_quickly(ring, length);
 
-	if (__builtin_expect(error != 0, 0))
-		(void)vmsi_status(error);
+	if (!data)
+		(void)vmsi_status(wait_and_claim(ring, length, timeout, &data));
 	return data;
 }
 
@@ -223,8 +221,7 @@ static __attribute__((noinline)) int end(struct vms_ring *ring, const void *data
 
 int vms_ring_commit(vms_ring *ring, void *data, size_t length)
 {
-	if (vmsi_ring_is_quick(ring, VMS_RING_PRODUCER) &&
-	    commit_quickly(ring, data, length))
+	if (commit_quickly(ring, data, length))
 		return 0;
 	return end(ring, data, VMSI_CELL_COMMITTED, length);
 }
@@ -245,12 +242,14 @@ static void fill(const struct vms_ring *ring, char *data, const void *bytes,
 
 int vms_ring_write(vms_ring *ring, const void *bytes, size_t length, int64_t timeout)
 {
-	char *data = NULL;
-	int error = wait_and_claim(ring, length, timeout, &data);
+	char *data = claim_quickly(ring, length);
+	int error = data ? 0 : wait_and_claim(ring, length, timeout, &data);
 
 	if (error)
 		return vmsi_status(error);
 	fill(ring, data, bytes, length);
+	if (commit_quickly(ring, data, length))
+		return 0;
 	error = end_claim(ring, data, VMSI_CELL_COMMITTED, length);
 	/* A claim that was made here is lost to a peer's nonsense only. */
 	return vmsi_status(error ? vmsi_ring_break(ring) : 0);

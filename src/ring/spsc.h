@@ -55,10 +55,14 @@ struct vmsi_spsc_writer {
 	uint64_t head;     /* of the consumer, as known */
 	uint64_t cleared;  /* from the tail to here all is 0, but for an open claim */
 	uint64_t clear_at; /* more is to be cleared from here on; before cleared by a word */
+	/* What follows from these, and decides about a claim. */
+	char *next;        /* the bytes of the record at the tail */
+	uint64_t fits;     /* a record of fewer bytes has room, as far as is known */
 };
 
 struct vmsi_spsc_reader {
 	uint64_t head;
+	char *first;      /* the record there */
 	uint64_t peeked;  /* the end of the records that were shown */
 	uint64_t records; /* that were shown, and their bytes */
 	uint64_t bytes;
@@ -100,6 +104,16 @@ static inline void vmsi_spsc_soil(struct vmsi_spsc_writer *writer, uint64_t end)
 	writer->clear_at = end;
 }
 
+/* The tail or the head has changed. */
+static inline void vmsi_spsc_set_next(const struct vmsi_spsc *spsc,
+				      struct vmsi_spsc_writer *writer)
+{
+	const uint64_t left = spsc->capacity - (writer->tail - writer->head);
+
+	writer->next = vmsi_spsc_at(spsc, writer->tail) + VMSI_SPSC_HEADER;
+	writer->fits = left < VMSI_SPSC_OVERHEAD ? 0 : left - VMSI_SPSC_OVERHEAD + 1;
+}
+
 /* Begin as the producer, after another one that may have died. 0 or -EBADMSG. */
 static inline int vmsi_spsc_begin_writing(const struct vmsi_spsc *spsc,
 					  struct vmsi_spsc_writer *writer)
@@ -125,6 +139,7 @@ static inline int vmsi_spsc_begin_writing(const struct vmsi_spsc *spsc,
 	vmsi_ring_store(&spsc->control->tail, tail);
 	*writer = (struct vmsi_spsc_writer){ .tail = tail, .head = head };
 	vmsi_spsc_soil(writer, tail);
+	vmsi_spsc_set_next(spsc, writer);
 	return 0;
 }
 
@@ -137,35 +152,22 @@ static inline int vmsi_spsc_learn(const struct vmsi_spsc *spsc,
 	if (head - writer->head > writer->tail - writer->head || head % 8)
 		return -EBADMSG;
 	writer->head = head;
+	vmsi_spsc_set_next(spsc, writer);
 	return 0;
 }
 
-/* Whether there is room for so many bytes, as far as is known. */
-static inline bool vmsi_spsc_has_room(const struct vmsi_spsc *spsc,
-				      const struct vmsi_spsc_writer *writer, uint64_t span)
-{
-	return writer->tail - writer->head <= spsc->capacity - VMSI_SPSC_HEADER - span;
-}
-
-/* The same, and find out: 0, -EAGAIN or -EBADMSG. */
+/* Whether a record has room: 0, -EAGAIN or -EBADMSG. */
 static inline int vmsi_spsc_room(const struct vmsi_spsc *spsc,
-				 struct vmsi_spsc_writer *writer, uint64_t span)
+				 struct vmsi_spsc_writer *writer, uint64_t length)
 {
 	int error;
 
-	if (vmsi_spsc_has_room(spsc, writer, span))
+	if (length < writer->fits)
 		return 0;
 	error = vmsi_spsc_learn(spsc, writer);
 	if (error)
 		return error;
-	return vmsi_spsc_has_room(spsc, writer, span) ? 0 : -EAGAIN;
-}
-
-/* The bytes of the record at the tail. */
-static inline char *vmsi_spsc_claimed(const struct vmsi_spsc *spsc,
-				      const struct vmsi_spsc_writer *writer)
-{
-	return vmsi_spsc_at(spsc, writer->tail) + VMSI_SPSC_HEADER;
+	return length < writer->fits ? 0 : -EAGAIN;
 }
 
 /*
@@ -199,9 +201,11 @@ static inline void vmsi_spsc_tell(const struct vmsi_spsc *spsc,
 				  struct vmsi_spsc_writer *writer, uint64_t length,
 				  uint64_t tail)
 {
-	vmsi_ring_store(vmsi_spsc_header(spsc, writer->tail), length + 1);
+	vmsi_ring_store((_Atomic uint64_t *)(void *)(writer->next - VMSI_SPSC_HEADER),
+			length + 1);
 	vmsi_ring_store(&spsc->control->tail, tail);
 	writer->tail = tail;
+	vmsi_spsc_set_next(spsc, writer);
 }
 
 /* The whole claim is a record, and nothing else is to be done: false, if that is not so. */
@@ -240,7 +244,9 @@ static inline int vmsi_spsc_begin_reading(const struct vmsi_spsc *spsc,
 
 	if (head < spsc->capacity || head % 8)
 		return -EBADMSG;
-	*reader = (struct vmsi_spsc_reader){ .head = head, .peeked = head };
+	*reader = (struct vmsi_spsc_reader){
+		.head = head, .first = vmsi_spsc_at(spsc, head), .peeked = head,
+	};
 	return 0;
 }
 
@@ -288,14 +294,41 @@ static inline ssize_t vmsi_spsc_show_more(const struct vmsi_spsc *spsc,
 	return (ssize_t)count;
 }
 
+/* Show the first record: 1, 0: there is none, or -EBADMSG. */
+static inline int vmsi_spsc_show_first(const struct vmsi_spsc *spsc,
+				       struct vmsi_spsc_reader *reader,
+				       struct vms_ring_record *record)
+{
+	const uint64_t header =
+		vmsi_ring_load((_Atomic uint64_t *)(void *)reader->first);
+	const uint64_t length = header - 1;
+
+	if (header == 0)
+		return 0;
+	if (__builtin_expect(length > spsc->capacity - VMSI_SPSC_OVERHEAD, 0))
+		return -EBADMSG;
+	record->data = reader->first + VMSI_SPSC_HEADER;
+	record->length = length;
+	record->end = reader->peeked = reader->head + vmsi_spsc_span(length);
+	reader->records = 1;
+	reader->bytes = length;
+	return 1;
+}
+
 /* Show up to most records from the head on. Returns how many, or -EBADMSG. */
 static inline ssize_t vmsi_spsc_peek(const struct vmsi_spsc *spsc,
 				     struct vmsi_spsc_reader *reader,
 				     struct vms_ring_record *records, size_t most)
 {
-	reader->peeked = reader->head;
-	reader->records = reader->bytes = 0;
-	return vmsi_spsc_show_more(spsc, reader, records, most);
+	int shown = most > 0 ? vmsi_spsc_show_first(spsc, reader, records) : 0;
+	ssize_t more;
+
+	if (shown <= 0) {
+		reader->peeked = reader->head;
+		return shown;
+	}
+	more = vmsi_spsc_show_more(spsc, reader, records + 1, most - 1);
+	return more < 0 ? more : more + 1;
 }
 
 /* Count what of the shown records lies before end: 0; -EINVAL: they do not end there. */
@@ -320,8 +353,9 @@ static inline int vmsi_spsc_count(const struct vmsi_spsc *spsc,
 static inline void vmsi_spsc_release(const struct vmsi_spsc *spsc,
 				     struct vmsi_spsc_reader *reader, uint64_t end)
 {
-	reader->head = end;
 	vmsi_ring_store(&spsc->control->head, end);
+	reader->head = end;
+	reader->first = vmsi_spsc_at(spsc, end);
 }
 
 #endif

@@ -10,6 +10,12 @@
 
 /* --- to wake --------------------------------------------------------------------------- */
 
+static void wake_sleepers(_Atomic uint32_t *word)
+{
+	vmsi_ring_count(word, VMSI_RING_WAKES);
+	(void)vmsi_host.futex_wake((const void *)word, INT_MAX);
+}
+
 void vmsi_ring_wake_consumers_now(struct vms_ring *ring)
 {
 	_Atomic uint32_t *word = &ring->shared->control.consumers;
@@ -24,7 +30,7 @@ void vmsi_ring_wake_consumers_now(struct vms_ring *ring)
 		return;
 	atomic_fetch_add_explicit(&ring->producer.wakes, 1, memory_order_relaxed);
 	if (bits & VMSI_RING_SLEEPS)
-		(void)vmsi_host.futex_wake((const void *)word, INT_MAX);
+		wake_sleepers(word);
 	if (bits & VMSI_RING_EPOLLS)
 		(void)vmsi_host.write(ring->event_fd, &one, sizeof(one));
 }
@@ -36,13 +42,17 @@ void vmsi_ring_wake_producers_now(struct vms_ring *ring)
 	if (!(vmsi_ring_take_bits(word, VMSI_RING_SLEEPS) & VMSI_RING_SLEEPS))
 		return;
 	atomic_fetch_add_explicit(&ring->consumer.wakes, 1, memory_order_relaxed);
-	(void)vmsi_host.futex_wake((const void *)word, INT_MAX);
+	wake_sleepers(word);
 }
 
 /* --- to sleep --------------------------------------------------------------------------- */
 
 /* Looks between the setting of the bit and the sleep: a microsecond or so. */
+#ifdef VMSI_RING_LOOKS
+#define LOOKS VMSI_RING_LOOKS
+#else
 #define LOOKS 32
+#endif
 
 /* Nanoseconds of the first sleep, and the longest. */
 #define SLEEP_FIRST UINT64_C(1000000)
@@ -120,6 +130,14 @@ static uint64_t end_of(int64_t timeout)
 		UINT64_MAX : end;
 }
 
+/* With patience, also when the time is over: else a short wait never asks for the dead. */
+static int look_after(const struct sleep *sleep, int error)
+{
+	const int found = look(sleep, VMSI_MPSC_WAITS);
+
+	return found == -EAGAIN ? error : found;
+}
+
 static int sleep_until(struct sleep *sleep)
 {
 	int error;
@@ -131,8 +149,8 @@ static int sleep_until(struct sleep *sleep)
 		error = look_often(sleep);
 		if (error == -EAGAIN)
 			error = sleep_once(sleep, bits | VMSI_RING_SLEEPS);
-		if (error == -EAGAIN)
-			error = look(sleep, VMSI_MPSC_WAITS);
+		if (error == -EAGAIN || error == -ETIMEDOUT)
+			error = look_after(sleep, error);
 	} while (error == -EAGAIN);
 	return error;
 }

@@ -11,7 +11,9 @@
 /*
  * Waiting for the other side. Who waits sets a bit in a word of its side, looks once
  * more, and sleeps on the word by futex(2) or on the eventfd. Who commits or releases
- * looks at the word, and where a bit is set takes it and wakes.
+ * looks at the word, and where a bit is set takes it and wakes. Each time is counted in the
+ * word: else it would be as before where another one sets the bit again, and who has looked
+ * and not yet slept would sleep on it.
  *
  * That look comes without a fence, which would make each commit wait for the memory of
  * the record. So it may come before others see what was committed, and miss a bit that is
@@ -27,15 +29,15 @@ void vmsi_ring_wake_producers_now(struct vms_ring *ring);
 
 static inline void vmsi_ring_wake_consumers(struct vms_ring *ring)
 {
-	if (__builtin_expect(vmsi_ring_load_relaxed(
-				     &ring->shared->control.consumers) != 0, 0))
+	if (__builtin_expect((vmsi_ring_load_relaxed(&ring->shared->control.consumers) &
+			      VMSI_RING_WAITS) != 0, 0))
 		vmsi_ring_wake_consumers_now(ring);
 }
 
 static inline void vmsi_ring_wake_producers(struct vms_ring *ring)
 {
-	if (__builtin_expect(vmsi_ring_load_relaxed(
-				     &ring->shared->control.producers) != 0, 0))
+	if (__builtin_expect((vmsi_ring_load_relaxed(&ring->shared->control.producers) &
+			      VMSI_RING_WAITS) != 0, 0))
 		vmsi_ring_wake_producers_now(ring);
 }
 

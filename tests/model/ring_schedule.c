@@ -18,6 +18,8 @@ static struct thread {
 	char stack[STACK_BYTES];
 	enum state state;
 	bool has_begun;
+	const void *sleeps_on;  /* NULL: it is awake */
+	bool was_woken;
 	uint64_t history;
 } threads[SCHEDULE_THREADS];
 
@@ -35,8 +37,8 @@ static struct {
 static const struct schedule *plan;
 static struct schedule_figures *count;
 static uint64_t *table;        /* hashes of the states that were seen; 0: none */
-static unsigned depth, known_depth, deaths;
-static int current;            /* the thread that has the turn; -1: none */
+static unsigned depth, known_depth, deaths, times;
+static int current = -1;       /* the thread that has the turn; -1: none */
 static const char *problem;
 static jmp_buf outside;
 static ucontext_t outside_context;
@@ -54,13 +56,15 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 static uint64_t hash_state(void)
 {
 	const uint64_t *words = plan->memory;
-	uint64_t hash = mix(1, deaths);
+	uint64_t hash = mix(mix(1, deaths), times);
 
 	for (size_t i = 0; i < plan->memory_bytes / sizeof(*words); i++)
 		hash = mix(hash, words[i]);
 	for (unsigned i = 0; i < plan->count; i++)
-		hash = mix(mix(hash, threads[i].history),
-			   2 * threads[i].state + threads[i].has_begun);
+		hash = mix(mix(mix(hash, threads[i].history),
+			       2 * threads[i].state + threads[i].has_begun),
+			   2 * (uintptr_t)threads[i].sleeps_on +
+			   threads[i].was_woken);
 	return hash ? hash : 1;
 }
 
@@ -88,7 +92,7 @@ static bool is_ready(unsigned i)
 {
 	const struct schedule_thread *thread = &plan->threads[i];
 
-	return threads[i].state == READY &&
+	return threads[i].state == READY && !threads[i].sleeps_on &&
 		(!thread->waits || threads[thread->waits_for].state == DEAD);
 }
 
@@ -109,11 +113,32 @@ static unsigned list_choices(struct choice *choices)
 	return found;
 }
 
+/* Whether somebody sleeps, who is told that time has passed. */
+static bool pass_time(void)
+{
+	bool sleeps = false;
+
+	for (unsigned i = 0; i < plan->count; i++) {
+		if (threads[i].state != READY || !threads[i].sleeps_on)
+			continue;
+		sleeps = true;
+		threads[i].sleeps_on = NULL;
+	}
+	if (sleeps && !plan->time_passes) {
+		problem = "somebody sleeps for ever";
+		longjmp(outside, FAILED);
+	}
+	times += sleeps;
+	return sleeps;
+}
+
 static struct choice choose(void)
 {
 	struct choice choices[2 * SCHEDULE_THREADS];
-	const unsigned found = list_choices(choices);
+	unsigned found = list_choices(choices);
 
+	if (found == 0 && pass_time())
+		found = list_choices(choices);
 	if (found == 0)
 		longjmp(outside, ALL_ENDED);
 	if (depth == DEPTH_MOST) {
@@ -200,6 +225,33 @@ void schedule_note(uint64_t value)
 		threads[current].history = mix(threads[current].history, value);
 }
 
+/* A word that is slept on is compared before, in the same turn. */
+bool schedule_sleep(const void *word)
+{
+	struct thread *self = &threads[current];
+
+	self->sleeps_on = word;
+	self->was_woken = false;
+	take_turns(current);
+	schedule_note(self->was_woken);
+	return self->was_woken;
+}
+
+unsigned schedule_time(void)
+{
+	return times;
+}
+
+void schedule_wake(const void *word)
+{
+	for (unsigned i = 0; i < plan->count; i++) {
+		if (threads[i].sleeps_on != word)
+			continue;
+		threads[i].sleeps_on = NULL;
+		threads[i].was_woken = true;
+	}
+}
+
 bool schedule_is_dead(unsigned thread)
 {
 	return threads[thread].state == DEAD;
@@ -260,9 +312,11 @@ static void begin_run(void)
 	for (unsigned i = 0; i < SCHEDULE_THREADS; i++) {
 		threads[i].state = READY;
 		threads[i].has_begun = false;
+		threads[i].sleeps_on = NULL;
+		threads[i].was_woken = false;
 		threads[i].history = i + 1;
 	}
-	depth = deaths = 0;
+	depth = deaths = times = 0;
 	current = -1;
 	problem = NULL;
 	memset(plan->memory, 0, plan->memory_bytes);

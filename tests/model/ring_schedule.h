@@ -13,6 +13,9 @@
  * has one left. Where a run comes to a state that an earlier one was in, it ends: what
  * follows was seen. A state is the shared memory, and of each thread all that it has ever
  * read, which decides what it does next.
+ *
+ * A thread can sleep until another one wakes it. Time passes when nobody is awake: then all
+ * that sleep are told so.
  */
 
 #define SCHEDULE_THREADS 4
@@ -29,6 +32,7 @@ struct schedule {
 	struct schedule_thread threads[SCHEDULE_THREADS];
 	unsigned count;
 	unsigned deaths;       /* at most, in one run */
+	bool time_passes;      /* else whoever sleeps for ever is a failure */
 	void *memory;          /* shared; cleared by reset */
 	size_t memory_bytes;
 	void (*reset)(void);   /* before each run */
@@ -57,6 +61,15 @@ void schedule_note_bytes(const void *bytes, size_t size);
  * and by what it reads later.
  */
 void schedule_forget_but(const void *bytes, size_t size);
+
+/* For the threads: sleep until the word is woken. false: time has passed. */
+bool schedule_sleep(const void *word);
+
+/* For the threads: wake all that sleep on the word. */
+void schedule_wake(const void *word);
+
+/* How often time has passed in this run. */
+unsigned schedule_time(void);
 
 /* Whether a thread has died in this run. */
 bool schedule_is_dead(unsigned thread);

@@ -15,6 +15,20 @@ void explorer_step(const void *word, size_t size);
 
 #define VMSI_RING_STEP(word) explorer_step((const void *)(word), sizeof(*(word)))
 
+/* A look more or less finds nothing else, but takes long here. */
+#define VMSI_RING_LOOKS 1
+
+/* A seeded fault: stores that are to come first are lost. */
+#ifdef EXPLORER_LOST
+#define vmsi_ring_store_relaxed(word, value) \
+	(VMSI_RING_STEP(word), (void)(word), (void)(value))
+#endif
+
+/* A seeded fault: nobody hears that somebody sleeps. */
+#ifdef EXPLORER_DEAF
+#define vmsi_ring_take_bits(word, bits) (VMSI_RING_STEP(word), 0 & (bits))
+#endif
+
 /* A seeded fault: an exchange that is a comparison, and later a store. */
 #ifdef EXPLORER_TORN
 #define vmsi_ring_swap(word, seen, value) torn_swap(word, seen, value)

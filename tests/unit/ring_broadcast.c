@@ -145,6 +145,83 @@ static void another_producer_goes_on_with_the_numbers(void **state)
 	must_close(next);
 }
 
+/* --- a producer that never stops ----------------------------------------------------------- */
+
+static pid_t produce_for_ever(int fd)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		vms_ring *mine = attach_with(fd, VMS_RING_PRODUCER);
+
+		child_needs(mine);
+		for (uint64_t i = 0;; i++)
+			child_needs(vms_ring_write(mine, &i, sizeof(i), 0) == 0);
+	}
+	return child;
+}
+
+/* What was read and what was missed, from the first record on, is all there was. */
+static uint64_t must_account_for_all(vms_ring *ring, unsigned reads)
+{
+	uint64_t first = 0, missed = 0, got = 0, number;
+
+	for (; reads > 0; reads--) {
+		if (vms_ring_read(ring, &number, sizeof(number), 0) < 0) {
+			assert_int_equal(errno, EAGAIN);
+			continue;
+		}
+		if (got++ == 0) {
+			first = number;
+			missed = stats_of(ring).missed_records;
+		}
+		assert_int_equal(number, first + got - 1 +
+				 stats_of(ring).missed_records - missed);
+	}
+	return got;
+}
+
+static void a_producer_that_never_stops_keeps_nobody_out(void **state)
+{
+	vms_ring *ring = must_create(VMS_RING_BROADCAST, 4096, 0);
+	pid_t child = produce_for_ever(vms_ring_fd(ring));
+	uint64_t got = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		vms_ring *mine = must_attach(ring, VMS_RING_CONSUMER |
+					     (i % 2 ? VMS_RING_FROM_OLDEST : 0));
+
+		got += must_account_for_all(mine, 5);
+		must_close(mine);
+	}
+	assert_true(got > 0);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	must_be_killed(child);
+	must_close(ring);
+}
+
+/* What an earlier peek has shown is not there any more, and no record to be released. */
+static void what_is_lost_cannot_be_released(void **state)
+{
+	vms_ring *producer = must_create(VMS_RING_BROADCAST, 4096, VMS_RING_PRODUCER);
+	vms_ring *slow = must_attach(producer, VMS_RING_CONSUMER);
+	struct vms_ring_record old, record;
+
+	(void)state;
+	assert_true(put(producer, 0, 20));
+	assert_int_equal(vms_ring_peek(slow, &old, 1), 1);
+	for (uint64_t i = 1; i < 400; i++)
+		assert_true(put(producer, i, 20));
+	assert_int_equal(vms_ring_peek(slow, &record, 0), 0);
+	refused(vms_ring_release(slow, &old), EINVAL);
+	assert_int_equal(vms_ring_peek(slow, &record, 1), 1);
+	refused(vms_ring_release(slow, &old), EINVAL);
+	worked(vms_ring_release(slow, &record));
+	must_close(slow);
+	must_close(producer);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +230,8 @@ int main(void)
 		cmocka_unit_test(what_was_overwritten_is_stale),
 		cmocka_unit_test(a_consumer_begins_now_or_with_the_oldest),
 		cmocka_unit_test(another_producer_goes_on_with_the_numbers),
+		cmocka_unit_test(a_producer_that_never_stops_keeps_nobody_out),
+		cmocka_unit_test(what_is_lost_cannot_be_released),
 	};
 
 	return cmocka_run_group_tests_name("ring_broadcast", tests, NULL, NULL);

@@ -114,7 +114,8 @@ static void room_of_the_dead_is_free_again(void **state)
 	}
 	must_be_killed(child);
 	refused_null(vms_ring_try_claim(ring, 1), EAGAIN);
-	refused(vms_ring_wait(ring, 5000000), ETIMEDOUT);
+	/* However short it is. */
+	refused(vms_ring_wait(ring, 1), ETIMEDOUT);
 	assert_int_equal(stats_of(ring).skipped, capacity / 64);
 	assert_true(put(ring, 7, capacity));
 	must_get(ring, 7, capacity);

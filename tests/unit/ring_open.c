@@ -97,17 +97,20 @@ static void other_descriptors_are_no_rings(void **state)
 	int fd;
 
 	assert_int_equal(pipe(pipe_ends), 0);
-	refused_null(attach_with(pipe_ends[0], 0), EBADMSG);
+	refused_null(attach_with(pipe_ends[0], 0), EPERM);
+	refused_null(attach_with(pipe_ends[0], VMS_RING_UNSEALED), EBADMSG);
 	(void)close(pipe_ends[0]);
 	(void)close(pipe_ends[1]);
 	refused_null(vms_ring_attach_path("/dev/null", NULL), EBADMSG);
 	refused_null(vms_ring_attach_path("/", NULL), EISDIR);
 	write_file(place->path, "short", 5);
 	refused_null(vms_ring_attach_path(place->path, NULL), EBADMSG);
-	fd = memfd_create("no-ring", MFD_CLOEXEC);
+	fd = memfd_create("no-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	assert_int_equal(ftruncate(fd, 1 << 20), 0);
-	refused_null(attach_with(fd, 0), EBADMSG);
+	refused_null(attach_with(fd, 0), EPERM);
 	refused_null(attach_with(fd, VMS_RING_UNSEALED), EBADMSG);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+	refused_null(attach_with(fd, 0), EBADMSG);
 	(void)close(fd);
 }
 
