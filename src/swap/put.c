@@ -117,8 +117,8 @@ static int put_page(struct vmsi_swap *swap, const struct vmsi_scratch *scratch,
 		return error;
 	}
 	object.bytes = (uint32_t)vmsi_codec_pack(swap->codec, swap->level, scratch->state,
-						 swap->state_bytes, page, swap->page_bytes,
-						 scratch->packed, most);
+						 page, swap->page_bytes, scratch->packed,
+						 most);
 	if (!object.bytes) {
 		object.bytes = (uint32_t)swap->page_bytes;
 		object.codec = VMSI_SWAP_RAW;
