@@ -128,10 +128,16 @@ size_t vmsi_swap_least_bytes(size_t page_bytes, enum vmsi_swap_codec codec)
 
 /* --- opening ------------------------------------------------------------------------ */
 
-static long map(size_t bytes)
+static int map(size_t bytes, void **memory)
 {
-	return vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const long address = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
+					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+					    -1, 0);
+
+	if (address < 0)
+		return (int)address;
+	*memory = (void *)address;
+	return 0;
 }
 
 /*
@@ -140,10 +146,11 @@ static long map(size_t bytes)
  */
 static int map_area(struct vmsi_swap *swap, const struct layout *layout)
 {
-	const long area = map(layout->area_bytes);
+	void *area;
+	const int error = map(layout->area_bytes, &area);
 
-	if (area < 0)
-		return (int)area;
+	if (error)
+		return error;
 	(void)vmsi_host.madvise((uintptr_t)area, layout->area_bytes, MADV_NOHUGEPAGE);
 	(void)vmsi_host.madvise((uintptr_t)area, layout->area_bytes, MADV_DONTFORK);
 	swap->area = (uintptr_t)area;
@@ -192,7 +199,7 @@ int vmsi_swap_open(const struct vmsi_swap_options *options, struct vmsi_swap **o
 {
 	struct layout layout;
 	struct vmsi_swap *swap;
-	long record;
+	void *record;
 	int error;
 
 	if (!is_valid(options))
@@ -200,10 +207,10 @@ int vmsi_swap_open(const struct vmsi_swap_options *options, struct vmsi_swap **o
 	error = lay_out(&layout, options);
 	if (error)
 		return error;
-	record = map(record_bytes());
-	if (record < 0)
-		return (int)record;
-	swap = (struct vmsi_swap *)record;
+	error = map(record_bytes(), &record);
+	if (error)
+		return error;
+	swap = record;
 	fill_in(swap, options, &layout);
 	error = map_area(swap, &layout);
 	if (error)
