@@ -128,16 +128,15 @@ size_t vmsi_swap_least_bytes(size_t page_bytes, enum vmsi_swap_codec codec)
 
 /* --- opening ------------------------------------------------------------------------ */
 
-static int map(size_t bytes, void **memory)
+/* NULL: *error tells why. */
+static void *map(size_t bytes, int *error)
 {
 	const long address = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
 					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 					    -1, 0);
 
-	if (address < 0)
-		return (int)address;
-	*memory = (void *)address;
-	return 0;
+	*error = address < 0 ? (int)address : 0;
+	return address < 0 ? NULL : (void *)address;
 }
 
 /*
@@ -146,10 +145,10 @@ static int map(size_t bytes, void **memory)
  */
 static int map_area(struct vmsi_swap *swap, const struct layout *layout)
 {
-	void *area;
-	const int error = map(layout->area_bytes, &area);
+	int error;
+	void *area = map(layout->area_bytes, &error);
 
-	if (error)
+	if (!area)
 		return error;
 	(void)vmsi_host.madvise((uintptr_t)area, layout->area_bytes, MADV_NOHUGEPAGE);
 	(void)vmsi_host.madvise((uintptr_t)area, layout->area_bytes, MADV_DONTFORK);
@@ -199,7 +198,6 @@ int vmsi_swap_open(const struct vmsi_swap_options *options, struct vmsi_swap **o
 {
 	struct layout layout;
 	struct vmsi_swap *swap;
-	void *record;
 	int error;
 
 	if (!is_valid(options))
@@ -207,10 +205,9 @@ int vmsi_swap_open(const struct vmsi_swap_options *options, struct vmsi_swap **o
 	error = lay_out(&layout, options);
 	if (error)
 		return error;
-	error = map(record_bytes(), &record);
-	if (error)
+	swap = map(record_bytes(), &error);
+	if (!swap)
 		return error;
-	swap = record;
 	fill_in(swap, options, &layout);
 	error = map_area(swap, &layout);
 	if (error)
