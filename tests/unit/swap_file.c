@@ -230,24 +230,6 @@ static void what_was_there_earlier_is_no_page(void **state)
 	vmsi_swap_close(swap);
 }
 
-/* The same bytes have another sum elsewhere, and in the same cluster later. */
-static void sums_are_of_place_and_time(void **state)
-{
-	const char bytes[] = "bytes of a page";
-	const struct vmsi_object object = { .place = 7, .bytes = sizeof(bytes) };
-	const uint64_t sum = vmsi_object_sum(&object, bytes, 100);
-	struct vmsi_object other = object;
-
-	(void)state;
-	assert_true(vmsi_object_sum(&object, bytes, 100) == sum);
-	assert_true(vmsi_object_sum(&object, bytes, 101) != sum);
-	other.place = 8;
-	assert_true(vmsi_object_sum(&other, bytes, 100) != sum);
-	other.place = 7;
-	other.codec = VMSI_SWAP_LZ4;
-	assert_true(vmsi_object_sum(&other, bytes, 100) != sum);
-}
-
 static void a_file_that_was_cut_is_an_error(void **state)
 {
 	struct vmsi_swap *swap = open_full();
@@ -486,7 +468,6 @@ int main(void)
 		TEST(noise_is_no_page),
 		TEST(another_cluster_is_no_page),
 		TEST(what_was_there_earlier_is_no_page),
-		TEST(sums_are_of_place_and_time),
 		TEST(a_file_that_was_cut_is_an_error),
 		TEST(flipped_bits_are_not_moved),
 		TEST(a_file_is_made_and_left_empty),
