@@ -19,6 +19,7 @@
 #include <vmspace/mapping.h>
 #include <vmspace/offset.h>
 #include <vmspace/process.h>
+#include <vmspace/pool.h>
 #include <vmspace/ring.h>
 #include <vmspace/share.h>
 #include <vmspace/share_lock.h>

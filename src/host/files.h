@@ -18,6 +18,7 @@ long vmsi_host_unlink(const char *path);
 long vmsi_host_pwrite(int fd, const void *buffer, size_t length,
 			uint64_t offset);
 long vmsi_host_append(int fd, const struct iovec *parts, int count);
+long vmsi_host_end(int fd);
 long vmsi_host_position(int fd);
 long vmsi_host_set_owner(int fd, uid_t owner, gid_t group);
 long vmsi_host_next_data(int fd, uint64_t offset);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/miss.h"
+#include "pool/pool.h"
+#include "pool/sort.h"
+#include "space/inside.h"
+
+/* Calls on several pages. */
+
+struct wanted {
+	uint64_t page;
+	size_t place;     /* in the caller's arrays */
+};
+
+/* --- to read ahead -------------------------------------------------------------------------------- */
+
+static bool is_absent(const struct vms_pool *pool, uint64_t page)
+{
+	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
+
+	return page < vmsi_pool_count(pool) &&
+		!(word & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK));
+}
+
+ssize_t vms_pool_prefetch(vms_pool *pool, const uint64_t *pages, size_t count)
+{
+	const int earlier = errno;
+	const int error = vmsi_pool_enter(pool);
+	ssize_t begun = 0;
+
+	if (error || count > VMS_POOL_MANY)
+		return vmsi_status(error ? error : -EINVAL);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t word;
+
+		if (is_absent(pool, pages[i]) &&
+		    vmsi_hold_page(pool, pages[i], VMSI_LOOK, &word) == 0)
+			begun++;
+	}
+	errno = earlier;
+	return begun;
+}
+
+/* --- to fix ----------------------------------------------------------------------------------------- */
+
+/* Sort the pages; -EINVAL: one is named twice. */
+static int sort(struct wanted *wanted, const uint64_t *pages, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		wanted[i] = (struct wanted){ .page = pages[i], .place = i };
+	vmsi_sort(wanted, count, sizeof(*wanted));
+	for (size_t i = 1; i < count; i++)
+		if (wanted[i].page == wanted[i - 1].page)
+			return -EINVAL;
+	return 0;
+}
+
+int vms_pool_fix_many(vms_pool *pool, const uint64_t *pages, void **addresses,
+		      size_t count, enum vms_pool_mode mode)
+{
+	struct wanted wanted[VMS_POOL_MANY];
+	void *found[VMS_POOL_MANY];
+	int error = vmsi_pool_enter(pool);
+
+	if (!error)
+		error = count > VMS_POOL_MANY ? -EINVAL : sort(wanted, pages, count);
+	if (error)
+		return vmsi_status(error);
+	(void)vms_pool_prefetch(pool, pages, count);
+	for (size_t i = 0; i < count; i++) {
+		found[wanted[i].place] = vms_pool_fix(pool, wanted[i].page, mode);
+		if (found[wanted[i].place])
+			continue;
+		error = -errno;
+		while (i--)
+			(void)vms_pool_unfix(pool, wanted[i].page);
+		return vmsi_status(error);
+	}
+	for (size_t i = 0; i < count; i++)
+		addresses[i] = found[i];
+	return 0;
+}
+
+int vms_pool_unfix_many(vms_pool *pool, const uint64_t *pages, size_t count)
+{
+	int result = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (vms_pool_unfix(pool, pages[i]) != 0)
+			result = -1;
+	return result;
+}
