@@ -6,6 +6,19 @@
 
 #define FOR_EVER UINT64_MAX
 
+/* --- the engine --------------------------------------------------------------------- */
+
+enum vmsi_io_engine vmsi_io_engine(const struct vmsi_io *io)
+{
+	return (enum vmsi_io_engine)atomic_load_explicit(&io->engine,
+							 memory_order_relaxed);
+}
+
+int vmsi_io_problem(const struct vmsi_io *io)
+{
+	return atomic_load_explicit(&io->problem, memory_order_relaxed);
+}
+
 /* --- the queue ---------------------------------------------------------------------- */
 
 void vmsi_io_push(struct vmsi_io *io, struct vmsi_io_request *request)

@@ -69,17 +69,6 @@ void vmsi_io_forked(struct vmsi_io *io)
 	io->is_forked = true;
 }
 
-enum vmsi_io_engine vmsi_io_engine(const struct vmsi_io *io)
-{
-	return (enum vmsi_io_engine)atomic_load_explicit(&io->engine,
-							 memory_order_relaxed);
-}
-
-int vmsi_io_problem(const struct vmsi_io *io)
-{
-	return atomic_load_explicit(&io->problem, memory_order_relaxed);
-}
-
 size_t vmsi_io_bytes(struct vmsi_io *io)
 {
 	size_t bytes = record_bytes();
