@@ -253,7 +253,8 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  *   EFBIG   the maximum, RLIMIT_FSIZE (no SIGXFSZ is raised) or the largest file of
  *           the file system would be passed; more than 2 GiB at once, while another
  *           process appends, too.
- *   ENOSPC, EDQUOT  no space on the file system; the quota.
+ *   ENOSPC, EDQUOT  no space on the file system; the quota. btrfs asks for some to
+ *           shorten a file, too.
  *   EBADF   the file is read-only; the library's descriptor is gone.
  *   EINVAL  the file is private.
  *   ENOMEM  of an atomic file: memory for what is not committed yet; of a private

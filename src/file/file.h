@@ -57,6 +57,7 @@ struct vms_file {
 	int fd;               /* a description of the library's own, or a duplicate */
 	dev_t device;         /* what fd is of, while the program leaves it alone */
 	ino_t inode;
+	bool copies_on_write; /* its file system writes each block to a new place */
 	unsigned flags;       /* VMS_FILE_* */
 	vms_space *space;
 	char *base;           /* NULL: only windows have addresses */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <linux/magic.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,12 +52,15 @@ static int open_descriptor(struct vms_file *file, struct request *request)
 static int look_at(struct vms_file *file)
 {
 	struct stat status;
+	unsigned long magic = 0;
 	long error = vmsi_host.fstat(file->fd, &status);
 
 	if (error)
 		return (int)error;
 	if (!S_ISREG(status.st_mode))
 		return -ENODEV;
+	(void)vmsi_host.file_system(file->fd, &magic);
+	file->copies_on_write = magic == BTRFS_SUPER_MAGIC;
 	file->device = status.st_dev;
 	file->inode = status.st_ino;
 	vmsi_set_size(file, (uint64_t)status.st_size);

@@ -220,6 +220,21 @@ static int add_much(struct vms_file *file, struct addition *addition)
 	return error;
 }
 
+/*
+ * A file system that copies on write needs space to cut a file, too: on a full one what
+ * was written in part would stay. So there the space comes first.
+ */
+static int take_space(const struct vms_file *file, size_t length)
+{
+	int error;
+
+	if (!file->copies_on_write)
+		return 0;
+	error = vmsi_disk_extend(file->fd, file->size, length,
+				 VMSI_DISK_KEEP_SIZE);
+	return error == -EOPNOTSUPP ? 0 : error;
+}
+
 /* --- append and resize ---------------------------------------------------------------- */
 
 int vmsi_shared_append(struct vms_file *file, const void *bytes, size_t length,
@@ -236,6 +251,8 @@ int vmsi_shared_append(struct vms_file *file, const void *bytes, size_t length,
 	error = vmsi_descriptor_look(file, NULL);
 	if (!error)
 		error = vmsi_appenders_join(file);
+	if (!error)
+		error = take_space(file, length);
 	if (!error)
 		error = add_much(file, &addition);
 	if (error)

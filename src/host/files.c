@@ -64,6 +64,18 @@ long vmsi_host_pwrite(int fd, const void *buffer, size_t length,
 			     (long)offset, 0, 0);
 }
 
+/* The offset is in two words, of which the first has all on machines of 64 bits. */
+long vmsi_host_preadv(int fd, const struct iovec *parts, int count, uint64_t offset)
+{
+	return vmsi_raw_call(SYS_preadv, fd, (long)parts, count, (long)offset, 0, 0);
+}
+
+long vmsi_host_pwritev(int fd, const struct iovec *parts, int count,
+		       uint64_t offset)
+{
+	return vmsi_raw_call(SYS_pwritev, fd, (long)parts, count, (long)offset, 0, 0);
+}
+
 long vmsi_host_append(int fd, const struct iovec *parts, int count)
 {
 	const long at_position = -1;

@@ -17,6 +17,9 @@ long vmsi_host_link(int fd, const char *path);
 long vmsi_host_unlink(const char *path);
 long vmsi_host_pwrite(int fd, const void *buffer, size_t length,
 			uint64_t offset);
+long vmsi_host_preadv(int fd, const struct iovec *parts, int count, uint64_t offset);
+long vmsi_host_pwritev(int fd, const struct iovec *parts, int count,
+		       uint64_t offset);
 long vmsi_host_append(int fd, const struct iovec *parts, int count);
 long vmsi_host_end(int fd);
 long vmsi_host_position(int fd);

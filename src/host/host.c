@@ -17,6 +17,7 @@
 #include "host/files.h"
 #include "host/raw.h"
 #include "host/shadow.h"
+#include "host/thread.h"
 #include "host/wake.h"
 #include "text/number.h"
 
@@ -349,6 +350,8 @@ struct vmsi_host_calls vmsi_host = {
 	.link = vmsi_host_link,
 	.unlink = vmsi_host_unlink,
 	.pwrite = vmsi_host_pwrite,
+	.preadv = vmsi_host_preadv,
+	.pwritev = vmsi_host_pwritev,
 	.append = vmsi_host_append,
 	.position = vmsi_host_position,
 	.end = vmsi_host_end,
@@ -385,6 +388,8 @@ struct vmsi_host_calls vmsi_host = {
 	.eventfd = vmsi_host_eventfd,
 	.clock = vmsi_host_clock,
 	.getpid = host_getpid,
+	.start_thread = vmsi_host_start_thread,
+	.join_thread = vmsi_host_join_thread,
 	.yield = host_yield,
 	.nanosleep = host_nanosleep,
 };

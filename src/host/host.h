@@ -3,6 +3,7 @@
 #define VMSI_HOST_HOST_H
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -86,6 +87,10 @@ struct vmsi_host_calls {
 	long (*set_owner)(int fd, uid_t owner, gid_t group);
 	long (*pwrite)(int fd, const void *buffer, size_t length,
 		       uint64_t offset);
+	/* preadv(2) and pwritev(2). */
+	long (*preadv)(int fd, const struct iovec *parts, int count, uint64_t offset);
+	long (*pwritev)(int fd, const struct iovec *parts, int count,
+			uint64_t offset);
 	/* pwritev2(2) at the position, with RWF_APPEND: at the end, wherever it is. */
 	long (*append)(int fd, const struct iovec *parts, int count);
 	/* The position that append has left: lseek(2), SEEK_CUR. */
@@ -163,6 +168,14 @@ struct vmsi_host_calls {
 	long (*eventfd)(void);
 	/* CLOCK_MONOTONIC, in nanoseconds: libc's, which makes no system call. */
 	uint64_t (*clock)(void);
+	/*
+	 * Begin a thread that gets no signals and has so many bytes of stack, which
+	 * are addresses until it uses them: pthread_create(3). join_thread waits for
+	 * its end; it is not a call that may be refused.
+	 */
+	long (*start_thread)(pthread_t *thread, size_t stack, void *(*run)(void *),
+			     void *context);
+	void (*join_thread)(pthread_t thread);
 	/* sched_yield(2), and nanosleep(2) of less than a second. */
 	long (*yield)(void);
 	long (*nanosleep)(unsigned nanoseconds);

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#include "io/wait.h"
+
+#include "io/end.h"
+#include "io/keeper.h"
+#include "io/ring.h"
+#include "io/workers.h"
+
+static bool has_ended(const struct vmsi_io_request *request)
+{
+	return atomic_load_explicit(&request->has_ended, memory_order_acquire) != 0;
+}
+
+static bool is_over(const struct vmsi_io *io, const struct vmsi_io_request *request)
+{
+	return request ? has_ended(request) : io->in_flight == 0;
+}
+
+static void remove_waiter(struct vmsi_io *io, const struct vmsi_io_waiter *waiter)
+{
+	struct vmsi_io_waiter **link = &io->waiters;
+
+	while (*link != waiter)
+		link = &(*link)->next;
+	*link = waiter->next;
+}
+
+/* Sleep until the request has ended, or this thread shall be the reaper. */
+static void sleep_as_waiter(struct vmsi_io *io, const struct vmsi_io_request *request)
+{
+	struct vmsi_io_waiter waiter = { .next = io->waiters, .request = request };
+
+	io->waiters = &waiter;
+	vmsi_lock_release(&io->lock);
+	vmsi_io_sleep(&waiter.is_called, 0);
+	vmsi_lock_acquire(&io->lock);
+	remove_waiter(io, &waiter);
+}
+
+/* What waits for a place in the ring is the ring's. */
+static struct vmsi_io_request *take_from_queue(struct vmsi_io *io)
+{
+	return vmsi_io_engine(io) == VMSI_IO_THREADS ? vmsi_io_pop(io) : NULL;
+}
+
+void vmsi_io_wait_until_over(struct vmsi_io *io, const struct vmsi_io_request *request)
+{
+	bool stands_in;
+
+	vmsi_lock_acquire(&io->lock);
+	while (!is_over(io, request)) {
+		struct vmsi_io_request *other;
+
+		if (vmsi_ring_needs_reaper(io)) {
+			vmsi_ring_reap(io, true);
+		} else if ((other = take_from_queue(io)) != NULL) {
+			vmsi_lock_release(&io->lock);
+			vmsi_io_carry_out(io, other);
+		} else {
+			sleep_as_waiter(io, request);
+		}
+	}
+	vmsi_keeper_hand_over(io);
+	stands_in = vmsi_workers_are_missed(io);
+	vmsi_lock_release(&io->lock);
+	if (stands_in)
+		vmsi_workers_stand_in(io);
+}
+
+long vmsi_io_wait(struct vmsi_io *io, struct vmsi_io_request *request)
+{
+	if (!has_ended(request))
+		vmsi_io_wait_until_over(io, request);
+	return request->result;
+}
+
+bool vmsi_io_has_ended(struct vmsi_io *io, struct vmsi_io_request *request)
+{
+	bool stands_in;
+
+	if (has_ended(request))
+		return true;
+	vmsi_lock_acquire(&io->lock);
+	if (vmsi_ring_needs_reaper(io)) {
+		vmsi_ring_reap(io, false);
+		vmsi_keeper_hand_over(io);
+	}
+	stands_in = vmsi_workers_are_missed(io);
+	vmsi_lock_release(&io->lock);
+	if (stands_in)
+		vmsi_workers_stand_in(io);
+	return has_ended(request);
+}

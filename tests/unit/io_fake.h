@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_TESTS_IO_FAKE_H
+#define VMSI_TESTS_IO_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A ring that is not the kernel's, in the table vmsi_uring: it carries operations out
+ * by calls of the host, late, in a random order, and with what a plan says.
+ */
+
+struct fake_plan {
+	uint64_t seed;
+	/* Of a hundred operations so many end with a part, or with one of the errnos. */
+	unsigned shortened;
+	unsigned put_off; /* EAGAIN, EINTR, ECANCELED: nothing was done */
+	unsigned failed;  /* EIO */
+	/* Of a hundred submissions so many are refused with EAGAIN, EBUSY, EINTR. */
+	unsigned refused;
+	/* After so many operations each submission is refused with break_error; 0: never. */
+	unsigned breaks_after;
+	int break_error;
+	/* Of a hundred waits so many end with EINTR, and so many with EFAULT. */
+	unsigned interrupted;
+	unsigned wait_failed;
+	int open_error; /* of open; 0: it succeeds */
+};
+
+void fake_install(const struct fake_plan *plan);
+void fake_remove(void);
+
+/* What was done since fake_install. */
+struct fake_counts {
+	unsigned operations; /* carried out */
+	unsigned opened, closed;
+	unsigned misuses; /* two reapers, more in flight than entries, closed too early */
+};
+struct fake_counts fake_counts(void);
+
+#endif
