@@ -84,6 +84,8 @@ typedef struct vms_pool vms_pool;
  */
 typedef int (*vms_pool_make_durable)(void *context, uint64_t lsn);
 
+#define VMS_POOL_DEPTH_MOST 4096
+
 /* Options of a pool; zero in a field means its default. */
 struct vms_pool_options {
 	/* sizeof(struct vms_pool_options); lets the struct grow. */
@@ -110,6 +112,8 @@ struct vms_pool_options {
 	/* NULL: a page waits for vms_pool_durable. */
 	vms_pool_make_durable make_durable;
 	void *context;
+	/* Reads and writes in flight together, up to VMS_POOL_DEPTH_MOST. 0: 128. */
+	unsigned depth;
 	/* For listings: as that of vms_set_name. NULL: "pool". */
 	const char *name;
 };
@@ -426,57 +430,6 @@ typedef int (*vms_pool_progress)(void *context, uint64_t written, uint64_t most)
  */
 int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 		   void *context);
-
-/* --- figures --------------------------------------------------------------------------------- */
-
-/* Of a histogram of times: place i counts those of less than 2^i microseconds. */
-#define VMS_POOL_TIMES 24
-
-/* Figures of a pool. */
-struct vms_pool_stats {
-	/* sizeof(struct vms_pool_stats), set by the caller. */
-	size_t struct_size;
-	size_t page_size;
-	uint64_t pages;           /* that there are */
-	size_t ram;               /* bytes: the limit */
-	size_t used;              /* bytes of RAM that the pool has taken */
-	uint64_t slots;           /* pages for which there is room */
-	uint64_t resident;        /* pages */
-	uint64_t dirty;           /* pages; counted by looking at each */
-	uint64_t free;            /* pages, for vms_pool_allocate */
-	uint64_t hits;            /* fixes that found the page there; near enough */
-	uint64_t misses;          /* pages that were read, or made */
-	uint64_t reads;           /* calls of the host */
-	uint64_t read_errors;
-	uint64_t writes;          /* calls of the host */
-	uint64_t pages_written;
-	uint64_t write_errors;    /* pages that could not be written */
-	uint64_t written_for_room; /* pages that a miss had to write itself */
-	uint64_t syncs;
-	uint64_t evictions;       /* pages */
-	uint64_t ghost_hits;      /* misses of a page that had gone shortly before */
-	uint64_t waits;           /* for a page that somebody else had */
-	uint64_t held_back;       /* writes put off because the log was not durable */
-	uint64_t durable;         /* the lsn */
-	uint64_t miss_nanoseconds; /* of all misses */
-	/* Misses by the time that each took. The last place has all longer ones, too. */
-	uint64_t miss_times[VMS_POOL_TIMES];
-};
-
-/*
- * Read the figures of a pool, while others use it.
- *
- * Returns 0; -1 with errno EINVAL, E2BIG as vms_space_get_stats; EBADF.
- */
-int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats);
-
-/*
- * Write the figures as OpenMetrics text, ending with a line # EOF, as snprintf(3) does:
- * at most size bytes with a final 0.
- *
- * Returns the bytes that the whole text has without the final 0; -1 with errno EBADF.
- */
-ssize_t vms_pool_metrics(vms_pool *pool, char *text, size_t size);
 
 /* --- the calls that are inline; the library has each as a function, too ------------------------ */
 

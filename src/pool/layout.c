@@ -50,6 +50,16 @@ static size_t slots_bytes(const struct vms_pool *pool)
 	return whole(pool->slots_most * sizeof(struct vmsi_slot));
 }
 
+static size_t copies_bytes(void)
+{
+	return whole(sizeof(struct vmsi_copies));
+}
+
+static size_t readings_bytes(const struct vms_pool *pool)
+{
+	return whole(pool->depth * sizeof(struct vmsi_reading));
+}
+
 static size_t staging_bytes(const struct vms_pool *pool)
 {
 	return whole(pool->staging_pages * pool->page_size);
@@ -112,7 +122,9 @@ int vmsi_layout_plan(struct vms_pool *pool)
 		vmsi_min(words_bytes(pool), pool->ram / PREPAID_PART),
 		vmsi_page_size());
 	pool->fixed_bytes = pool->record_bytes + ghost_bytes(pool) +
-		staging_bytes(pool) + whole(pool->prepaid_bytes / 64) + THREAD_BYTES;
+		copies_bytes() + readings_bytes(pool) + staging_bytes(pool) +
+		whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
+		vmsi_io_most_bytes(pool->depth);
 	pool->limit = vmsi_slots_limit(pool, pool->ram);
 	/* A file of few pages needs no more slots than it has pages. */
 	if (pool->limit < VMSI_SLOTS_LEAST)
@@ -146,6 +158,10 @@ static void place(struct vms_pool *pool, char *start, size_t records)
 	next += slots_bytes(pool);
 	pool->ghost.entries = (uint64_t *)next;
 	next += ghost_bytes(pool);
+	pool->copies = (struct vmsi_copies *)next;
+	next += copies_bytes();
+	pool->readings = (struct vmsi_reading *)next;
+	next += readings_bytes(pool);
 	pool->staging = next;
 	pool->view.memory = start + records;
 }
@@ -184,7 +200,8 @@ int vmsi_layout_map(struct vms_pool *pool, const char *name)
 {
 	const size_t records = vmsi_align_up(
 		words_bytes(pool) + touched_bytes(pool) + free_bytes(pool) +
-		slots_bytes(pool) + ghost_bytes(pool) + staging_bytes(pool),
+		slots_bytes(pool) + ghost_bytes(pool) + copies_bytes() +
+		readings_bytes(pool) + staging_bytes(pool),
 		vmsi_huge_page_size());
 	size_t bytes;
 	int error;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include "pool/miss.h"
 #include "pool/pool.h"
+#include "pool/reading.h"
 #include "pool/sort.h"
 #include "space/inside.h"
 
@@ -13,31 +13,17 @@ struct wanted {
 
 /* --- to read ahead -------------------------------------------------------------------------------- */
 
-static bool is_absent(const struct vms_pool *pool, uint64_t page)
-{
-	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
-
-	return page < vmsi_pool_count(pool) &&
-		!(word & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK));
-}
-
 ssize_t vms_pool_prefetch(vms_pool *pool, const uint64_t *pages, size_t count)
 {
 	const int earlier = errno;
 	const int error = vmsi_pool_enter(pool);
-	ssize_t begun = 0;
+	size_t place = 0, begun;
 
 	if (error || count > VMS_POOL_MANY)
 		return vmsi_status(error ? error : -EINVAL);
-	for (size_t i = 0; i < count; i++) {
-		uint64_t word;
-
-		if (is_absent(pool, pages[i]) &&
-		    vmsi_hold_page(pool, pages[i], VMSI_LOOK, &word) == 0)
-			begun++;
-	}
+	begun = vmsi_reading_begin(pool, pages, count, &place, VMSI_READING_ALONE, NULL);
 	errno = earlier;
-	return begun;
+	return (ssize_t)begun;
 }
 
 /* --- to fix ----------------------------------------------------------------------------------------- */
@@ -54,18 +40,35 @@ static int sort(struct wanted *wanted, const uint64_t *pages, size_t count)
 	return 0;
 }
 
+/*
+ * Nothing is held while reads are in flight: the pages are fixed afterwards, in order, and
+ * those that have gone again by then, or found no room, are read one by one.
+ */
+static void read_together(struct vms_pool *pool, const uint64_t *pages, size_t count)
+{
+	struct vmsi_reading *reads[VMS_POOL_MANY];
+	size_t place = 0, begun;
+
+	do {
+		begun = vmsi_reading_begin(pool, pages, count, &place,
+					   VMSI_READING_AWAITED, reads);
+		vmsi_reading_wait(pool, reads, begun);
+	} while (begun && place < count);
+}
+
 int vms_pool_fix_many(vms_pool *pool, const uint64_t *pages, void **addresses,
 		      size_t count, enum vms_pool_mode mode)
 {
 	struct wanted wanted[VMS_POOL_MANY];
 	void *found[VMS_POOL_MANY];
+	const int earlier = errno;
 	int error = vmsi_pool_enter(pool);
 
 	if (!error)
 		error = count > VMS_POOL_MANY ? -EINVAL : sort(wanted, pages, count);
 	if (error)
 		return vmsi_status(error);
-	(void)vms_pool_prefetch(pool, pages, count);
+	read_together(pool, pages, count);
 	for (size_t i = 0; i < count; i++) {
 		found[wanted[i].place] = vms_pool_fix(pool, wanted[i].page, mode);
 		if (found[wanted[i].place])
@@ -77,6 +80,7 @@ int vms_pool_fix_many(vms_pool *pool, const uint64_t *pages, void **addresses,
 	}
 	for (size_t i = 0; i < count; i++)
 		addresses[i] = found[i];
+	errno = earlier;
 	return 0;
 }
 

@@ -75,9 +75,9 @@ int vmsi_make_room(struct vms_pool *pool)
 
 /* --- a page comes ------------------------------------------------------------------------------------ */
 
-int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
+int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
 {
-	int error = vmsi_slots_charge(pool, page);
+	const int error = vmsi_slots_charge(pool, page);
 
 	if (error)
 		return error;
@@ -88,8 +88,17 @@ int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_
 	vmsi_lock_release(&pool->lock);
 	if (*slot != VMSI_NO_SLOT)
 		return 0;
-	/* Not with the page busy: the program's log may be asked for. */
 	vmsi_word_give_back(vmsi_pool_word(pool, page));
+	return -ENOBUFS;
+}
+
+/* Room is not made with the page busy: the program's log may be asked for. */
+int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
+{
+	int error = vmsi_miss_try(pool, page, seen, slot);
+
+	if (error != -ENOBUFS)
+		return error;
 	error = vmsi_make_room(pool);
 	return error ? error : -EAGAIN;
 }
@@ -114,7 +123,7 @@ static unsigned place_of(uint64_t nanoseconds)
 	return place < VMS_POOL_TIMES ? place : VMS_POOL_TIMES - 1;
 }
 
-static void count_miss(struct vms_pool *pool, uint64_t began)
+void vmsi_miss_count(struct vms_pool *pool, uint64_t began)
 {
 	struct vmsi_stripe *stripe = vmsi_pool_stripe(pool);
 	const uint64_t nanoseconds = vmsi_host.clock() - began;
@@ -154,7 +163,7 @@ static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_p
 	} while (error == -EAGAIN &&
 		 !(seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK)));
 	if (!error)
-		count_miss(pool, began);
+		vmsi_miss_count(pool, began);
 	return error;
 }
 

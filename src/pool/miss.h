@@ -17,6 +17,12 @@ int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hol
  */
 int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot);
 
+/* The same, but -ENOBUFS where there is no free slot, and the word may have been changed. */
+int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot);
+
+/* It has come. */
+void vmsi_miss_count(struct vms_pool *pool, uint64_t began);
+
 /* It does not come: as before. */
 void vmsi_miss_abort(struct vms_pool *pool, uint64_t page, uint32_t slot);
 

@@ -8,6 +8,7 @@
 #include "pool/fork.h"
 #include "pool/layout.h"
 #include "pool/pool.h"
+#include "pool/reading.h"
 #include "pool/writer.h"
 #include "space/inside.h"
 
@@ -16,6 +17,8 @@
 #define PAGE_LEAST ((size_t)4096)
 #define PAGE_MOST ((size_t)2 << 20)
 #define PAGES_MOST (UINT64_C(1) << 40)
+
+#define DEPTH 128
 
 /* Of the machine's memory, where the options do not say. */
 #define RAM_PART 8
@@ -45,6 +48,8 @@ static void complete(struct vms_pool_options *options)
 		options->ram = vmsi_host_memory() / RAM_PART;
 	if (!options->ram_most)
 		options->ram_most = options->ram;
+	if (!options->depth)
+		options->depth = DEPTH;
 	if (!options->name)
 		options->name = "pool";
 }
@@ -56,6 +61,7 @@ static bool options_are_good(const struct vms_pool_options *options)
 		options->page_size >= PAGE_LEAST && options->page_size <= PAGE_MOST &&
 		options->page_size >= vmsi_page_size() &&
 		options->ram <= options->ram_most && options->pages <= PAGES_MOST &&
+		options->depth <= VMS_POOL_DEPTH_MOST &&
 		name_is_good(options->name);
 }
 
@@ -66,7 +72,7 @@ static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
 	const unsigned flags =
 		(vmsi_pool_has(pool, VMS_POOL_READ_ONLY) ? VMSI_STORE_READ_ONLY : 0) |
 		(vmsi_pool_has(pool, VMS_POOL_DIRECT) ? VMSI_STORE_DIRECT : 0);
-	int error = vmsi_store_open(&pool->store, fd, flags);
+	int error = vmsi_store_open(&pool->store, fd, flags, pool->depth);
 	uint64_t count;
 
 	if (error)
@@ -88,12 +94,13 @@ static int charge(struct vms_pool *pool)
 {
 	if (pool->budget && vms_budget_charge(pool->budget, pool->ram) != 0)
 		return -errno;
+	pool->is_charged = pool->budget != NULL;
 	return 0;
 }
 
 static void uncharge(struct vms_pool *pool)
 {
-	if (pool->budget)
+	if (pool->is_charged)
 		(void)vms_budget_uncharge(pool->budget, pool->ram);
 }
 
@@ -116,6 +123,7 @@ static int set_up(struct vms_pool *pool, const char *name)
 	error = vmsi_layout_map(pool, name);
 	if (error)
 		goto uncharge;
+	vmsi_reading_init(pool);
 	error = start(pool);
 	if (error)
 		goto unmap;
@@ -134,6 +142,7 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	pool->ram = options->ram;
 	pool->ram_most = options->ram_most;
 	pool->flags = options->flags;
+	pool->depth = options->depth;
 	pool->budget = options->budget;
 	pool->make_durable = options->make_durable;
 	pool->context = options->context;
@@ -187,7 +196,10 @@ vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options)
 	return pool;
 }
 
-/* Where the space cannot be closed, the pool goes on; without a thread, if need be. */
+/*
+ * Nothing uses the memory any more when it goes. Where it cannot go, the pool is closed
+ * but for that.
+ */
 int vms_pool_close(vms_pool *pool)
 {
 	const int earlier = errno;
@@ -195,17 +207,13 @@ int vms_pool_close(vms_pool *pool)
 	if (!pool)
 		return 0;
 	vmsi_writer_end(pool);
-	if (vms_space_close(pool->space) != 0) {
-		const int error = errno;
-
-		atomic_store(&pool->writer_ends, false);
-		(void)(vmsi_pool_enter(pool) ? 0 : start(pool));
-		errno = error;
+	vmsi_store_end(&pool->store);
+	__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
+	atomic_store(&pool->is_orphan, true);
+	if (vms_space_close(pool->space) != 0)
 		return -1;
-	}
 	vmsi_pool_unregister(pool);
-	if (!atomic_load(&pool->is_orphan))
-		uncharge(pool);
+	uncharge(pool);
 	vmsi_store_close(&pool->store);
 	vmsi_records_put(NULL, pool, pool->record_bytes);
 	errno = earlier;

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include <vmspace/pool.h>
+#include <vmspace/pool_stats.h>
 
 #include "base/align.h"
 #include "base/lock.h"
@@ -20,13 +21,15 @@
 /*
  * What the files of src/pool share. The memory of a pool is one space:
  *
- *   | words | touched | free | slots | ghost | staging | memory |
+ *   | words | touched | free | slots | ghost | copies | readings | staging | memory |
  *
  * words     one a page, for the most pages that there can ever be
  * touched   a bit for each host page of words: whether it was ever used, and so counts
  * free      a bit a page, for vms_pool_allocate
  * slots     the records of slots, for the most RAM that there can ever be
- * staging   copies of pages that are being written
+ * copies    what is known of a batch that is being written
+ * readings  of pages that are being read ahead
+ * staging   the bytes of a batch that is being written
  * memory    of frames, slot s at s pages behind its beginning; VMS_POOL_ADDRESSED: of
  *           pages, page n at n pages behind it
  *
@@ -87,6 +90,25 @@ struct vmsi_queue {
 	uint32_t count;
 };
 
+/* A batch that is being written. */
+struct vmsi_copies {
+	uint64_t pages[VMSI_WRITE_BATCH];
+	uint64_t first_lsns[VMSI_WRITE_BATCH];
+	size_t count;
+	struct vmsi_io_request runs[VMSI_WRITE_BATCH];
+	size_t run_count;
+};
+
+/* A page that is being read while its thread does something else. */
+struct vmsi_reading {
+	struct vmsi_io_request request;
+	struct vms_pool *pool;
+	uint64_t page;
+	uint64_t began;             /* by the host's clock */
+	uint32_t slot;
+	struct vmsi_reading *next;  /* that is free */
+};
+
 /* Figures that threads count by themselves; a thread keeps to one of these. */
 #define VMSI_STRIPES 16
 
@@ -106,6 +128,9 @@ struct vms_pool {
 	/* Written before the pool is known to anybody. */
 	struct vmsi_slot *slots;
 	char *staging;
+	struct vmsi_copies *copies;  /* under write_lock, as staging is */
+	struct vmsi_reading *readings;
+	unsigned depth;          /* how many of these there are */
 	_Atomic uint64_t *touched;
 	uint64_t *free_bits;
 	size_t page_size;
@@ -125,7 +150,8 @@ struct vms_pool {
 	size_t memory_bytes;
 
 	struct vmsi_store store;
-	_Atomic bool is_orphan;  /* in the child of a fork */
+	_Atomic bool is_orphan;  /* in the child of a fork, or half closed */
+	bool is_charged;
 	_Atomic uint64_t durable;
 
 	/* Guards slots' queues and what follows. Held for a moment. */
@@ -134,6 +160,7 @@ struct vms_pool {
 	uint32_t made;           /* slots that were ever made: the ones below it */
 	uint32_t limit;          /* slots that the RAM has room for */
 	struct vmsi_ghost ghost;
+	struct vmsi_reading *free_reading;
 	size_t touched_bytes;    /* of words beyond prepaid_bytes */
 	uint64_t evictions, ghost_hits;
 

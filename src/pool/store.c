@@ -62,7 +62,7 @@ static int find_size(struct vmsi_store *store)
 	return 0;
 }
 
-int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags)
+int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned depth)
 {
 	long opened = check_access(fd, flags);
 	int error;
@@ -73,13 +73,23 @@ int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags)
 		return (int)opened;
 	store->fd = (int)opened;
 	error = find_size(store);
+	if (!error)
+		error = vmsi_io_open(depth, 0, &store->io);
 	if (error)
 		vmsi_store_close(store);
 	return error;
 }
 
+void vmsi_store_end(struct vmsi_store *store)
+{
+	if (store->io)
+		vmsi_io_close(store->io);
+	store->io = NULL;
+}
+
 void vmsi_store_close(struct vmsi_store *store)
 {
+	vmsi_store_end(store);
 	(void)vmsi_host.close(store->fd);
 	store->fd = -1;
 }
@@ -97,44 +107,50 @@ static void count(_Atomic uint64_t *figure)
 	(void)atomic_fetch_add_explicit(figure, 1, memory_order_relaxed);
 }
 
-/* Read as much as there is, at least wanted bytes. */
-static int read_whole(struct vmsi_store *store, char *buffer, size_t length,
-		      uint64_t offset, size_t wanted)
+/* How many of so many bytes from an offset on are in the file. */
+static size_t length_in_file(const struct vmsi_store *store, size_t length,
+			     uint64_t offset)
 {
-	size_t done = 0;
+	const uint64_t bytes = atomic_load(&store->bytes);
 
-	while (done < wanted) {
-		long result = vmsi_host.pread(store->fd, buffer + done, length - done,
-					      offset + done);
+	return offset >= bytes ? 0 : vmsi_min(length, bytes - offset);
+}
 
-		count(&store->reads);
-		if (result == -EINTR)
-			continue;
-		if (result == 0)
-			return -EIO;
-		if (result < 0)
-			return error_of(result);
-		done += (size_t)result;
+int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *request)
+{
+	const size_t wanted = length_in_file(store, request->length, request->offset);
+	const size_t got = request->result > 0 ? (size_t)request->result : 0;
+	int error = 0;
+
+	count(&store->reads);
+	if (got < wanted) {
+		/* Where the file ends too early nobody says why. */
+		error = vmsi_io_status(request);
+		error = error == -ENODATA ? -EIO : error_of(error);
+		count(&store->read_errors);
+	} else {
+		memset((char *)request->buffer + got, 0, request->length - got);
 	}
-	memset(buffer + done, 0, length - done);
-	return 0;
+	return error;
 }
 
 int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
 		    uint64_t offset)
 {
-	const uint64_t bytes = atomic_load(&store->bytes);
-	int error;
+	struct vmsi_io_request request = {
+		.opcode = VMSI_IO_READ,
+		.fd = store->fd,
+		.buffer = buffer,
+		.length = length,
+		.offset = offset,
+	};
 
-	if (offset >= bytes) {
+	if (!length_in_file(store, length, offset)) {
 		memset(buffer, 0, length);
 		return 0;
 	}
-	error = read_whole(store, buffer, length, offset,
-			   vmsi_min(length, bytes - offset));
-	if (error)
-		count(&store->read_errors);
-	return error;
+	(void)vmsi_io_run(&request);
+	return vmsi_store_end_read(store, &request);
 }
 
 /* --- write -------------------------------------------------------------------------------------- */
@@ -148,30 +164,45 @@ static void raise_end(struct vmsi_store *store, uint64_t end)
 		;
 }
 
-static int write_run(struct vmsi_store *store, const struct vmsi_store_run *run)
+struct vmsi_io_request vmsi_store_request(const struct vmsi_store *store, char *bytes,
+					  size_t length, uint64_t offset)
 {
-	size_t done = 0;
-
-	while (done < run->length) {
-		long result = vmsi_host.pwrite(store->fd, run->bytes + done,
-					       run->length - done, run->offset + done);
-
-		count(&store->writes);
-		if (result == -EINTR)
-			continue;
-		if (result <= 0)
-			return result < 0 ? error_of(result) : -EIO;
-		done += (size_t)result;
-	}
-	raise_end(store, run->offset + run->length);
-	return 0;
+	return (struct vmsi_io_request){
+		.opcode = VMSI_IO_WRITE,
+		.fd = store->fd,
+		.buffer = bytes,
+		.length = length,
+		.offset = offset,
+	};
 }
 
-void vmsi_store_write(struct vmsi_store *store, struct vmsi_store_run *runs,
+/* One is made at once. Others are put in flight by parts. */
+#define PART 64
+
+static void write_part(struct vmsi_store *store, struct vmsi_io_request *requests,
+		       size_t how_many)
+{
+	struct vmsi_io_request *pointers[PART];
+
+	for (size_t i = 0; i < how_many; i++)
+		pointers[i] = &requests[i];
+	vmsi_io_submit(store->io, pointers, how_many);
+}
+
+void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests,
 		      size_t how_many)
 {
-	for (size_t i = 0; i < how_many; i++)
-		runs[i].result = write_run(store, &runs[i]);
+	if (how_many == 1)
+		(void)vmsi_io_run(&requests[0]);
+	for (size_t i = 0; how_many > 1 && i < how_many; i += PART)
+		write_part(store, &requests[i], vmsi_min(PART, how_many - i));
+	for (size_t i = 0; i < how_many; i++) {
+		if (how_many > 1)
+			(void)vmsi_io_wait(store->io, &requests[i]);
+		count(&store->writes);
+		if (vmsi_io_status(&requests[i]) == 0)
+			raise_end(store, requests[i].offset + requests[i].length);
+	}
 }
 
 /* An fdatasync that was interrupted has reported nothing. */

@@ -15,14 +15,6 @@
  * at a time, or in another order than that of its changes.
  */
 
-struct copies {
-	uint64_t pages[VMSI_WRITE_BATCH];
-	uint64_t first_lsns[VMSI_WRITE_BATCH];
-	size_t count;
-	struct vmsi_store_run runs[VMSI_WRITE_BATCH];
-	size_t run_count;
-};
-
 /* --- the log ------------------------------------------------------------------------------------ */
 
 /*
@@ -67,7 +59,7 @@ static bool make_durable(struct vms_pool *pool, const struct vmsi_batch *batch)
 
 enum copied { COPIED, WAS_CLEAN, WAS_HELD, IS_NOT_DURABLE };
 
-static enum copied copy_page(struct vms_pool *pool, struct copies *copies, uint64_t page)
+static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_t page)
 {
 	uint64_t *word = vmsi_pool_word(pool, page);
 	struct vmsi_slot *slot;
@@ -95,7 +87,7 @@ static enum copied copy_page(struct vms_pool *pool, struct copies *copies, uint6
 }
 
 static void copy_batch(struct vms_pool *pool, struct vmsi_batch *batch, bool can_wait,
-		       struct copies *copies, struct vmsi_written *written)
+		       struct vmsi_copies *copies, struct vmsi_written *written)
 {
 	for (size_t i = 0; i < batch->count; i++)
 		switch (copy_page(pool, copies, batch->pages[i])) {
@@ -116,21 +108,19 @@ static void copy_batch(struct vms_pool *pool, struct vmsi_batch *batch, bool can
 		}
 }
 
-static void join_runs(const struct vms_pool *pool, struct copies *copies)
+static void join_runs(const struct vms_pool *pool, struct vmsi_copies *copies)
 {
 	for (size_t i = 0; i < copies->count; i++) {
 		const uint64_t offset = copies->pages[i] << pool->view.page_shift;
-		struct vmsi_store_run *last = &copies->runs[copies->run_count - 1];
+		struct vmsi_io_request *last = &copies->runs[copies->run_count - 1];
 
 		if (copies->run_count && last->offset + last->length == offset) {
 			last->length += pool->page_size;
 			continue;
 		}
-		copies->runs[copies->run_count++] = (struct vmsi_store_run){
-			.bytes = pool->staging + i * pool->page_size,
-			.length = pool->page_size,
-			.offset = offset,
-		};
+		copies->runs[copies->run_count++] = vmsi_store_request(
+			&pool->store, pool->staging + i * pool->page_size,
+			pool->page_size, offset);
 	}
 }
 
@@ -148,20 +138,29 @@ static void take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn)
 		;
 }
 
-static void end_run(struct vms_pool *pool, struct copies *copies, size_t first,
-		    const struct vmsi_store_run *run, struct vmsi_written *written)
+/* A disk that takes less than all of a write, and does not say why, is full. */
+static int whole_error(int error)
+{
+	if (error == -ENODATA)
+		return -ENOSPC;
+	return error == -EAGAIN ? -EIO : error;
+}
+
+static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t first,
+		    const struct vmsi_io_request *run, struct vmsi_written *written)
 {
 	const size_t count = run->length / pool->page_size;
+	const int error = vmsi_io_status(run);
 
 	for (size_t i = first; i < first + count; i++) {
-		if (run->result)
+		if (error)
 			take_back(pool, copies->pages[i], copies->first_lsns[i]);
 		vmsi_word_end_writing(vmsi_pool_word(pool, copies->pages[i]),
-				      run->result != 0);
+				      error != 0);
 	}
-	if (run->result) {
+	if (error) {
 		written->failed += count;
-		written->error = written->error ? written->error : run->result;
+		written->error = written->error ? written->error : whole_error(error);
 		vmsi_pool_add(&pool->write_errors, count);
 	} else {
 		written->written += count;
@@ -169,7 +168,7 @@ static void end_run(struct vms_pool *pool, struct copies *copies, size_t first,
 	}
 }
 
-static void write_copies(struct vms_pool *pool, struct copies *copies,
+static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
 			 struct vmsi_written *written)
 {
 	size_t first = 0;
@@ -185,12 +184,11 @@ static void write_copies(struct vms_pool *pool, struct copies *copies,
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 		     struct vmsi_written *written)
 {
-	struct copies copies;
+	struct vmsi_copies *copies = pool->copies;
 	bool can_wait;
 	int error;
 
 	*written = (struct vmsi_written){ .written = 0 };
-	copies.count = copies.run_count = 0;
 	vmsi_debug_check(batch->count <= pool->staging_pages,
 			 "PL4: a batch is larger than the staging memory");
 	vmsi_sort(batch->pages, batch->count, sizeof(batch->pages[0]));
@@ -198,8 +196,9 @@ int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 	vmsi_lock_acquire(&pool->write_lock);
 	error = atomic_load(&pool->broken);
 	if (!error) {
-		copy_batch(pool, batch, can_wait, &copies, written);
-		write_copies(pool, &copies, written);
+		copies->count = copies->run_count = 0;
+		copy_batch(pool, batch, can_wait, copies, written);
+		write_copies(pool, copies, written);
 	}
 	vmsi_lock_release(&pool->write_lock);
 	return error;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/writer.h"
 
-#include <signal.h>
-
 #include "host/host.h"
 #include "pool/evict.h"
 #include "pool/write.h"
@@ -15,9 +13,15 @@
 #define SLEEP_MOST UINT64_C(10000000000)
 #define SLEEP_AFTER_FAILURE 20000000u
 
+/* Addresses of its stack; the program's callback runs on it, too. */
+#define STACK ((size_t)1 << 20)
+
 enum outcome { NOTHING_TO_DO, HAS_WRITTEN, CANNOT_WRITE };
 
-static enum outcome write_next(struct vms_pool *pool)
+static /* Addresses of its stack; the program's callback runs on it, too. */
+#define STACK ((size_t)1 << 20)
+
+enum outcome write_next(struct vms_pool *pool)
 {
 	struct vmsi_batch batch;
 	struct vmsi_written written;
@@ -39,7 +43,10 @@ static void *run(void *argument)
 
 	while (!atomic_load(&pool->writer_ends)) {
 		const uint32_t calls = atomic_load(&pool->writer_calls);
-		const enum outcome outcome = write_next(pool);
+		const /* Addresses of its stack; the program's callback runs on it, too. */
+#define STACK ((size_t)1 << 20)
+
+enum outcome outcome = write_next(pool);
 
 		if (outcome == CANNOT_WRITE)
 			(void)vmsi_host.nanosleep(SLEEP_AFTER_FAILURE);
@@ -50,17 +57,10 @@ static void *run(void *argument)
 	return NULL;
 }
 
-/* The program's signals are for its own threads. */
 int vmsi_writer_start(struct vms_pool *pool)
 {
-	sigset_t all, earlier;
-	int error;
+	const long error = vmsi_host.start_thread(&pool->writer, STACK, run, pool);
 
-	(void)sigfillset(&all);
-	if (vmsi_host.signal_mask(SIG_SETMASK, &all, &earlier) != 0)
-		return -EAGAIN;
-	error = pthread_create(&pool->writer, NULL, run, pool);
-	(void)vmsi_host.signal_mask(SIG_SETMASK, &earlier, NULL);
 	pool->has_writer = error == 0;
 	return error ? -EAGAIN : 0;
 }
@@ -71,7 +71,7 @@ void vmsi_writer_end(struct vms_pool *pool)
 		return;
 	atomic_store(&pool->writer_ends, true);
 	vmsi_writer_call(pool);
-	(void)pthread_join(pool->writer, NULL);
+	vmsi_host.join_thread(pool->writer);
 	pool->has_writer = false;
 }
 

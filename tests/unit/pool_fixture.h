@@ -3,6 +3,7 @@
 #define VMSI_TESTS_POOL_FIXTURE_H
 
 #include <vmspace/pool.h>
+#include <vmspace/pool_stats.h>
 
 #include "file_fixture.h"
 
@@ -10,7 +11,7 @@
 
 #define PAGE ((size_t)4096)
 #define FILE_PAGES 512
-#define SMALL_RAM ((size_t)700 << 10)
+#define SMALL_RAM ((size_t)1500 << 10)
 
 static inline void fill_page(char *bytes, uint64_t page, unsigned state)
 {
