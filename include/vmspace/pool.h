@@ -149,7 +149,8 @@ vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options);
 /*
  * Give a pool back. What was changed and not flushed is not written.
  *
- * Returns 0, also for NULL; -1 with errno set on failure, and the pool is as before:
+ * Returns 0, also for NULL; -1 with errno set on failure, and the pool is closed but for
+ * its addresses: call vms_pool_close again, and nothing else:
  *   EPERM, ENOMEM  as vms_space_close.
  * No other call on the pool may be running or follow, and no page may be used any more.
  */
@@ -355,6 +356,7 @@ int vms_pool_free(vms_pool *pool, uint64_t page);
  *
  * Returns 0; -1 with errno set on failure:
  *   EINVAL   as vms_pool_open.
+ *   EBUSY    another thread is in this call.
  *   ENOMEM   the budget refuses.
  *   ENOBUFS, EIO, ENOSPC  not enough can go, as vms_pool_fix.
  *   EBADF    in the child of a fork.
@@ -414,8 +416,8 @@ int vms_pool_durable(vms_pool *pool, uint64_t lsn);
 typedef int (*vms_pool_progress)(void *context, uint64_t written, uint64_t most);
 
 /*
- * Write every page that has a change with a number up to lsn, or one without a number,
- * and make the file durable (fdatasync). Pages that somebody has fixed for
+ * Write every page that has a change with a number up to lsn, or that has changes without
+ * a number only, and make the file durable (fdatasync). Pages that somebody has fixed for
  * VMS_POOL_WRITE are waited for: the caller must have none. Changes that are made
  * meanwhile may be written or not.
  *

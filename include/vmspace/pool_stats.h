@@ -17,6 +17,12 @@ extern "C" {
 /* Of a histogram of times: place i counts those of less than 2^i microseconds. */
 #define VMS_POOL_TIMES 24
 
+/* By what reads and writes are carried out that are in flight together. */
+enum vms_pool_engine {
+	VMS_POOL_URING = 1,   /* io_uring(7) */
+	VMS_POOL_THREADS = 2, /* threads of the pool */
+};
+
 /* Figures of a pool. */
 struct vms_pool_stats {
 	/* sizeof(struct vms_pool_stats), set by the caller. */
@@ -43,6 +49,8 @@ struct vms_pool_stats {
 	uint64_t waits;           /* for a page that somebody else had */
 	uint64_t held_back;       /* writes put off because the log was not durable */
 	uint64_t durable;         /* the lsn */
+	enum vms_pool_engine engine;
+	int engine_error;         /* the errno with which io_uring was refused; 0: none */
 	uint64_t miss_nanoseconds; /* of all misses */
 	/* Misses by the time that each took. The last place has all longer ones, too. */
 	uint64_t miss_times[VMS_POOL_TIMES];

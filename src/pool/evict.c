@@ -7,10 +7,14 @@
 #include "pool/sort.h"
 
 /*
- * Eviction, by S3-FIFO. From the beginning of a queue, small while it has more than a
- * tenth of all: what was used twice since it came goes from small to main, what was used
- * since it was looked at last goes round main again; what was not leaves. What cannot
- * leave goes round its queue.
+ * Eviction, by S3-FIFO. From the beginning of a queue, small while it has a tenth of all:
+ * what was used twice since it came goes from small to main, what was used since it was
+ * looked at last goes round main again; what was not leaves. What cannot leave goes round
+ * its queue.
+ *
+ * Pages leave in batches. A batch ends where it would turn to main after pages of small
+ * have left, or it would throw what is hot out to make room that is not asked for: as
+ * many pages as leave come into small.
  */
 
 /* Of a page in the small queue that moves to the main one. */
@@ -36,7 +40,7 @@ static enum vmsi_queue_name queue_to_look_at(const struct vms_pool *pool)
 
 	if (!pool->queues[VMSI_MAIN].count)
 		return VMSI_SMALL;
-	return small > vmsi_slots_used(pool) / 10 ? VMSI_SMALL : VMSI_MAIN;
+	return small && small >= vmsi_slots_used(pool) / 10 ? VMSI_SMALL : VMSI_MAIN;
 }
 
 /* The page's word names the slot, or somebody is bringing the page in. */
@@ -112,16 +116,33 @@ static bool is_full(const struct vmsi_batch *dirty)
 	return dirty && dirty->count == VMSI_WRITE_BATCH;
 }
 
+/* At most a sixteenth of all, if there are few; more if there are too many slots. */
+static size_t batch_of(const struct vms_pool *pool)
+{
+	const uint32_t owned = vmsi_slots_owned(pool);
+
+	if (owned > pool->limit)
+		return vmsi_min(owned - pool->limit, VMSI_EVICT_BATCH);
+	return vmsi_max(vmsi_min(pool->limit / 16, VMSI_EVICT_BATCH), 1);
+}
+
 /* Round both queues as often as a page can be hot, at most. */
 static void choose(struct vms_pool *pool, struct leaving *leaving,
 		   struct vmsi_batch *dirty)
 {
+	const size_t most = batch_of(pool);
+	const enum vmsi_queue_name first = queue_to_look_at(pool);
 	size_t looks = (size_t)vmsi_slots_used(pool) * 4 + 4;
 
-	while (looks-- && vmsi_slots_used(pool) && leaving->count < VMSI_EVICT_BATCH &&
+	while (looks-- && vmsi_slots_used(pool) && leaving->count < most &&
 	       !is_full(dirty)) {
-		const uint32_t number = pool->queues[queue_to_look_at(pool)].first;
-		const enum verdict verdict = judge(pool, number);
+		const enum vmsi_queue_name name = queue_to_look_at(pool);
+		const uint32_t number = pool->queues[name].first;
+		enum verdict verdict;
+
+		if (name != first && leaving->count)
+			break;
+		verdict = judge(pool, number);
 
 		if (verdict == LEAVES)
 			note_leaving(pool, leaving, number);

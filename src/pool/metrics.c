@@ -55,6 +55,7 @@ static void add_sizes(struct text *text, const struct vms_pool_stats *stats)
 	add_gauge(text, "dirty_pages", stats->dirty);
 	add_gauge(text, "free_pages", stats->free);
 	add_gauge(text, "durable_lsn", stats->durable);
+	add_gauge(text, "io_uring", stats->engine == VMS_POOL_URING);
 }
 
 static void add_counts(struct text *text, const struct vms_pool_stats *stats)

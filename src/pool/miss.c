@@ -45,7 +45,7 @@ static bool has_room(struct vms_pool *pool)
 	bool answer;
 
 	vmsi_lock_acquire(&pool->lock);
-	answer = pool->queues[VMSI_FREE].count || vmsi_slots_owned(pool) < pool->limit;
+	answer = vmsi_slots_has_room(pool);
 	vmsi_lock_release(&pool->lock);
 	return answer;
 }

@@ -16,8 +16,7 @@ static bool set_limit(struct vms_pool *pool, size_t ram)
 	vmsi_lock_acquire(&pool->lock);
 	pool->ram = ram;
 	pool->limit = vmsi_slots_limit(pool, ram);
-	while (vmsi_slots_owned(pool) > pool->limit && pool->queues[VMSI_FREE].count)
-		vmsi_slot_give(pool, pool->queues[VMSI_FREE].first);
+	vmsi_slots_trim(pool);
 	has_too_many = vmsi_slots_owned(pool) > pool->limit;
 	vmsi_lock_release(&pool->lock);
 	return has_too_many;

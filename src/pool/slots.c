@@ -68,10 +68,10 @@ static uint32_t first_of(struct vms_pool *pool, enum vmsi_queue_name name)
 
 static uint32_t find_free(struct vms_pool *pool)
 {
+	if (!vmsi_slots_has_room(pool))
+		return VMSI_NO_SLOT;
 	if (pool->queues[VMSI_FREE].count)
 		return first_of(pool, VMSI_FREE);
-	if (vmsi_slots_owned(pool) >= pool->limit)
-		return VMSI_NO_SLOT;
 	if (pool->queues[VMSI_UNMADE].count)
 		return first_of(pool, VMSI_UNMADE);
 	return pool->made++;
@@ -131,15 +131,26 @@ void vmsi_slot_give(struct vms_pool *pool, uint32_t number)
 
 /* --- RAM -------------------------------------------------------------------------------------- */
 
+void vmsi_slots_trim(struct vms_pool *pool)
+{
+	while (vmsi_slots_owned(pool) > pool->limit && pool->queues[VMSI_FREE].count)
+		vmsi_slot_give(pool, pool->queues[VMSI_FREE].first);
+}
+
+/* The record of a slot that was ever made stays. */
 uint32_t vmsi_slots_limit(const struct vms_pool *pool, size_t ram)
 {
 	const size_t others = pool->fixed_bytes + pool->prepaid_bytes +
 		pool->touched_bytes;
-	const size_t each = pool->page_size + sizeof(struct vmsi_slot);
+	const size_t made = pool->made * sizeof(struct vmsi_slot);
+	size_t limit;
 
-	if (ram < others)
+	if (ram < others + made)
 		return 0;
-	return (uint32_t)vmsi_min((ram - others) / each, pool->slots_most);
+	limit = (ram - others) / (pool->page_size + sizeof(struct vmsi_slot));
+	if (limit < pool->made)
+		limit = (ram - others - made) / pool->page_size;
+	return (uint32_t)vmsi_min(limit, pool->slots_most);
 }
 
 /* Under the lock. The bits of words that are paid for are not looked at again. */
@@ -157,6 +168,7 @@ static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t 
 		return -ENOMEM;
 	}
 	pool->limit = limit;
+	vmsi_slots_trim(pool);
 	atomic_fetch_or(bits, bit);
 	return 0;
 }

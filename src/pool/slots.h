@@ -29,6 +29,15 @@ static inline uint32_t vmsi_slots_used(const struct vms_pool *pool)
 	return pool->queues[VMSI_SMALL].count + pool->queues[VMSI_MAIN].count;
 }
 
+/* Whether a slot can be taken. */
+static inline bool vmsi_slots_has_room(const struct vms_pool *pool)
+{
+	const uint32_t owned = vmsi_slots_owned(pool);
+
+	return owned < pool->limit ||
+		(owned == pool->limit && pool->queues[VMSI_FREE].count);
+}
+
 /* Take a free slot for a page, or make one; VMSI_NO_SLOT: there is none. */
 uint32_t vmsi_slot_take(struct vms_pool *pool, uint64_t page);
 
@@ -40,6 +49,9 @@ void vmsi_slot_give(struct vms_pool *pool, uint32_t number);
  * of its own: the slot is only a number then. Returns 0 or -errno.
  */
 int vmsi_slot_drop_memory(const struct vms_pool *pool, uint64_t page);
+
+/* Give free slots back that are more than there is room for. */
+void vmsi_slots_trim(struct vms_pool *pool);
 
 /* How many slots there is room for in so much RAM. */
 uint32_t vmsi_slots_limit(const struct vms_pool *pool, size_t ram);
