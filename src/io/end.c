@@ -96,6 +96,12 @@ void vmsi_io_note_ended(struct vmsi_io *io, size_t count, size_t detached)
 			vmsi_io_ring_bell(&waiter->is_called, 1);
 }
 
+void vmsi_io_call_waiters(struct vmsi_io *io)
+{
+	for (struct vmsi_io_waiter *waiter = io->waiters; waiter; waiter = waiter->next)
+		vmsi_io_ring_bell(&waiter->is_called, 1);
+}
+
 void vmsi_io_carry_out(struct vmsi_io *io, struct vmsi_io_request *request)
 {
 	bool is_detached;

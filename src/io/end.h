@@ -23,6 +23,9 @@ bool vmsi_io_end(struct vmsi_io_request *request);
 /* So many have ended, detached of them so; call those that have waited for them. */
 void vmsi_io_note_ended(struct vmsi_io *io, size_t count, size_t detached);
 
+/* Call all that sleep in a wait, to look again. Under the lock. */
+void vmsi_io_call_waiters(struct vmsi_io *io);
+
 /* Carry out a request that came out of the queue; takes the lock when it has ended. */
 void vmsi_io_carry_out(struct vmsi_io *io, struct vmsi_io_request *request);
 

@@ -129,7 +129,7 @@ size_t vmsi_io_most_bytes(unsigned depth);
  * Put requests in flight, in the order of the array; the array itself is not used
  * afterwards. It cannot fail, and does not wait for a transfer, but for what the kernel
  * copies at once; where no thread can be begun for detached requests, they are carried
- * out before it returns.
+ * out before it returns: then what done submits is carried out within it.
  */
 void vmsi_io_submit(struct vmsi_io *io, struct vmsi_io_request *const requests[],
 		    size_t count);

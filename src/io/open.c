@@ -57,8 +57,8 @@ void vmsi_io_close(struct vmsi_io *io)
 		vmsi_workers_join(io);
 		if (io->has_ring)
 			vmsi_uring.close(&io->ring);
+		pthread_mutex_destroy(&io->lock.mutex);
 	}
-	pthread_mutex_destroy(&io->lock.mutex);
 	vmsi_host.munmap((uintptr_t)io, record_bytes());
 }
 

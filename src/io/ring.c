@@ -78,6 +78,8 @@ static void give_up(struct vmsi_io *io, struct vmsi_io_request **untaken, unsign
 	atomic_store_explicit(&io->problem, error, memory_order_relaxed);
 	atomic_store_explicit(&io->engine, VMSI_IO_THREADS, memory_order_relaxed);
 	vmsi_workers_call(io);
+	/* Where no thread can be begun, who sleeps until the ring ends it does its own. */
+	vmsi_io_call_waiters(io);
 }
 
 void vmsi_ring_fill(struct vmsi_io *io)

@@ -5,9 +5,6 @@
 
 #include "host/host.h"
 
-/* What O_DIRECT may ask an offset to be a multiple of, at least. */
-#define SECTOR 512u
-
 void vmsi_transfer_begin(struct vmsi_io_request *request)
 {
 	request->moved = 0;
@@ -73,12 +70,13 @@ static bool end_with(struct vmsi_io_request *request, int error)
 
 /*
  * A read that ended short was at the end of a file, or the next one tells why not: with
- * O_DIRECT that may be refused for its offset, which is then in the midst of a sector.
+ * O_DIRECT that may be refused for its offset, which is then in the midst of a block of
+ * the device, whatever that has.
  */
 static bool is_end_of_file(const struct vmsi_io_request *request, long result)
 {
 	return request->opcode == VMSI_IO_READ &&
-		(result == 0 || (result == -EINVAL && request->moved % SECTOR));
+		(result == 0 || (result == -EINVAL && request->moved > 0));
 }
 
 bool vmsi_transfer_note(struct vmsi_io_request *request, long result)

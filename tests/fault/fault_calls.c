@@ -42,6 +42,8 @@ static const struct {
 	[CALL_LINK] = { "link", { EPERM, ENOENT } },
 	[CALL_UNLINK] = { "unlink", { EIO, ENOENT } },
 	[CALL_PWRITE] = { "pwrite", { ENOSPC, EIO } },
+	[CALL_PREADV] = { "preadv", { EIO, ENOMEM } },
+	[CALL_PWRITEV] = { "pwritev", { ENOSPC, EIO } },
 	[CALL_APPEND] = { "append", { ENOSPC, EIO } },
 	[CALL_FALLOCATE] = { "fallocate", { ENOSPC, EOPNOTSUPP } },
 	[CALL_FSYNC] = { "fsync", { EIO, ENOSPC } },
@@ -65,6 +67,7 @@ static const struct {
 	[CALL_FUTEX_WAIT] = { "futex wait", { EINTR, EAGAIN } },
 	[CALL_FUTEX_WAKE] = { "futex wake", { EFAULT, EINVAL } },
 	[CALL_EVENTFD] = { "eventfd", { EMFILE, ENFILE } },
+	[CALL_START_THREAD] = { "pthread_create", { EAGAIN, ENOMEM } },
 };
 
 const char *fault_call_name(enum host_call call)

@@ -88,6 +88,20 @@ static long fail_pwrite(int fd, const void *buffer, size_t length,
 	return error ? error : fault_real.pwrite(fd, buffer, length, offset);
 }
 
+static long fail_preadv(int fd, const struct iovec *parts, int count, uint64_t offset)
+{
+	long error = fault_decide(CALL_PREADV);
+
+	return error ? error : fault_real.preadv(fd, parts, count, offset);
+}
+
+static long fail_pwritev(int fd, const struct iovec *parts, int count, uint64_t offset)
+{
+	long error = fault_decide(CALL_PWRITEV);
+
+	return error ? error : fault_real.pwritev(fd, parts, count, offset);
+}
+
 static long fail_append(int fd, const struct iovec *parts, int count)
 {
 	long error = fault_decide(CALL_APPEND);
@@ -256,6 +270,14 @@ static long fail_eventfd(void)
 	return error ? error : fault_real.eventfd();
 }
 
+static long fail_start_thread(pthread_t *thread, size_t stack, void *(*run)(void *),
+			      void *context)
+{
+	long error = fault_decide(CALL_START_THREAD);
+
+	return error ? error : fault_real.start_thread(thread, stack, run, context);
+}
+
 void fault_install_files(struct vmsi_host_calls *calls)
 {
 	calls->memfd_create = fail_memfd_create;
@@ -270,6 +292,8 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->link = fail_link;
 	calls->unlink = fail_unlink;
 	calls->pwrite = fail_pwrite;
+	calls->preadv = fail_preadv;
+	calls->pwritev = fail_pwritev;
 	calls->append = fail_append;
 	calls->fallocate = fail_fallocate;
 	calls->fsync = fail_fsync;
@@ -293,4 +317,5 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->futex_wait = fail_futex_wait;
 	calls->futex_wake = fail_futex_wake;
 	calls->eventfd = fail_eventfd;
+	calls->start_thread = fail_start_thread;
 }

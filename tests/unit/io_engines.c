@@ -212,7 +212,7 @@ static void a_depth_of_nothing_is_refused(void **state)
 struct detached {
 	struct vmsi_io_request request;
 	struct vmsi_io *io;
-	char block[BLOCK];
+	char block[BLOCK] __attribute__((aligned(BLOCK)));
 	unsigned number;
 };
 
@@ -249,7 +249,7 @@ static void submit_detached(struct vmsi_io *io, int fd)
 	atomic_store(&ended, 0);
 	atomic_store(&wrong, 0);
 	for (unsigned i = 0; i < 16; i++) {
-		struct detached *detached = malloc(sizeof(*detached));
+		struct detached *detached = aligned_alloc(BLOCK, sizeof(*detached));
 
 		assert_non_null(detached);
 		detached->request = transfer(VMSI_IO_READ, fd, detached->block, i);
@@ -347,6 +347,38 @@ static void threads_share_what_is_in_flight(void **state)
 	close(fd);
 }
 
+static void *submit_and_end(void *argument)
+{
+	const struct reader *reader = argument;
+
+	submit_detached(reader->io, reader->fd);
+	return NULL;
+}
+
+/*
+ * What a thread has in flight with the kernel is cancelled when it ends: others go on
+ * with it. Past the page cache, where that can be had, so that it is in flight then.
+ */
+static void what_a_thread_submitted_outlives_it(void **state)
+{
+	struct vmsi_io *io = open_engine(16);
+	/* The false ring cuts where O_DIRECT may not be cut. */
+	const int fd = engine == FALSE_RING ? make_file() : make_file_on_disk();
+	struct reader reader = { io, fd, 0 };
+
+	(void)state;
+	for (unsigned round = 0; round < 20; round++) {
+		pthread_t thread;
+
+		assert_int_equal(pthread_create(&thread, NULL, submit_and_end, &reader), 0);
+		pthread_join(thread, NULL);
+		wait_for_ends(16);
+		assert_int_equal(wrong, 0);
+	}
+	close_engine(io);
+	close(fd);
+}
+
 static void a_child_lets_go_and_the_parent_goes_on(void **state)
 {
 	char block[BLOCK];
@@ -432,6 +464,7 @@ int main(void)
 		EACH(detached_requests_end_by_themselves),
 		EACH(closing_waits_for_what_is_in_flight),
 		EACH(threads_share_what_is_in_flight),
+		EACH(what_a_thread_submitted_outlives_it),
 		EACH(a_child_lets_go_and_the_parent_goes_on),
 	};
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,16 +38,34 @@ static inline bool is_block(const void *block, uint64_t number)
 	return memcmp(block, expected, BLOCK) == 0;
 }
 
-static inline int make_file(void)
+static inline void fill_file(int fd)
 {
-	const int fd = memfd_create("io", MFD_CLOEXEC);
 	uint64_t block[BLOCK / sizeof(uint64_t)];
 
-	assert_true(fd >= 0);
 	for (unsigned i = 0; i < BLOCKS; i++) {
 		fill_block(block, i);
 		assert_int_equal(pwrite(fd, block, BLOCK, (off_t)i * BLOCK), BLOCK);
 	}
+}
+
+static inline int make_file(void)
+{
+	const int fd = memfd_create("io", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	fill_file(fd);
+	return fd;
+}
+
+/* A file without a name in the working directory, past the page cache if that can be. */
+static inline int make_file_on_disk(void)
+{
+	const int fd = open(".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return make_file();
+	fill_file(fd);
+	(void)fcntl(fd, F_SETFL, O_DIRECT);
 	return fd;
 }
 

@@ -225,6 +225,8 @@ static void a_ring_that_breaks_gives_way(void **state)
 
 /* --- no threads --------------------------------------------------------------------- */
 
+static int file;
+
 static long no_thread(pthread_t *thread, size_t stack, void *(*run)(void *), void *context)
 {
 	(void)thread;
@@ -289,6 +291,56 @@ static void a_broken_ring_without_threads_ends_all(void **state)
 	close(fd);
 }
 
+/* So many threads wait at once, that most sleep when the ring is lost to them. */
+static void *read_in_turn(void *argument)
+{
+	struct vmsi_io *io = argument;
+	static _Atomic unsigned drawn;
+	struct vmsi_io_request request;
+	char block[BLOCK];
+
+	for (unsigned i = 0; i < 20; i++) {
+		const unsigned number = atomic_fetch_add(&drawn, 1) % BLOCKS;
+
+		request = transfer(VMSI_IO_READ, file, block, number);
+		submit_one(io, &request);
+		if (vmsi_io_wait(io, &request) != BLOCK || !is_block(block, number))
+			atomic_fetch_add(&wrong, 1);
+	}
+	return NULL;
+}
+
+static void who_sleeps_when_the_ring_breaks_does_its_own(void **state)
+{
+	const struct vmsi_host_calls real = vmsi_host;
+	struct fake_plan plan = { .break_error = -ENXIO };
+
+	(void)state;
+	file = make_file();
+	wrong = 0;
+	for (unsigned after = 1; after < 160; after++) {
+		pthread_t threads[8];
+		struct vmsi_io *io;
+
+		plan.seed = after;
+		plan.breaks_after = after;
+		fake_install(&plan);
+		vmsi_host.start_thread = no_thread;
+		io = open_io(1, 0);
+		for (unsigned i = 0; i < 8; i++)
+			assert_int_equal(pthread_create(&threads[i], NULL, read_in_turn,
+							io), 0);
+		for (unsigned i = 0; i < 8; i++)
+			pthread_join(threads[i], NULL);
+		vmsi_io_close(io);
+		vmsi_host = real;
+		assert_int_equal(fake_counts().misuses, 0);
+		fake_remove();
+	}
+	assert_int_equal(wrong, 0);
+	close(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +353,7 @@ int main(void)
 		cmocka_unit_test(without_threads_the_caller_does_the_work),
 		cmocka_unit_test(a_ring_without_threads_ends_detached_requests),
 		cmocka_unit_test(a_broken_ring_without_threads_ends_all),
+		cmocka_unit_test(who_sleeps_when_the_ring_breaks_does_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
