@@ -20,19 +20,23 @@ static bool may_collect(const struct vmsi_cluster *cluster)
 		cluster->state == VMSI_CLUSTER_FILED) && !cluster->is_bad;
 }
 
-/* An eighth at least is won, or so much would be moved for so little. */
-static bool is_worth_it(const struct vmsi_swap *swap, uint32_t live)
+/*
+ * An eighth at least is won, or so much would be moved for so little. What is behind the
+ * last object is not won: the next one that was put had no room there, either. So each
+ * time there is less to be won, and it comes to an end.
+ */
+static bool is_worth_it(const struct vmsi_swap *swap, uint32_t dead)
 {
-	return live <= swap->cluster_bytes - swap->cluster_bytes / 8;
+	return dead >= swap->cluster_bytes / 8;
 }
 
 /*
- * The cluster with the least that is live; VMSI_NONE: no one is worth it. is_coming: one
- * is empty already, but for those who read it.
+ * The cluster with the most that is no longer used; VMSI_NONE: no one is worth it.
+ * is_coming: one is empty already, but for those who read it.
  */
 static uint32_t choose(struct vmsi_swap *swap, bool *is_coming)
 {
-	uint32_t chosen = VMSI_NONE, least = UINT32_MAX;
+	uint32_t chosen = VMSI_NONE, most = 0;
 
 	*is_coming = false;
 	for (uint32_t i = 0; i < swap->fresh_cluster; i++) {
@@ -42,14 +46,14 @@ static uint32_t choose(struct vmsi_swap *swap, bool *is_coming)
 		if (!may_collect(cluster))
 			continue;
 		*is_coming |= cluster->live == 0;
-		if (cluster->live > 0 && cluster->live < least) {
+		if (cluster->live > 0 && cluster->fill - cluster->live > most) {
 			chosen = id;
-			least = cluster->live;
+			most = cluster->fill - cluster->live;
 		}
-		if (i >= LOOKS && is_worth_it(swap, least))
+		if (i >= LOOKS && is_worth_it(swap, most))
 			break;
 	}
-	return is_worth_it(swap, least) ? chosen : VMSI_NONE;
+	return is_worth_it(swap, most) ? chosen : VMSI_NONE;
 }
 
 /* --- what is in it ------------------------------------------------------------------ */

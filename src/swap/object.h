@@ -50,12 +50,12 @@ bool vmsi_object_is_sane(const struct vmsi_object *object, uint64_t place, size_
 /*
  *   bits 0..1   what there is
  *   FREE        bits 2..63: the next free place, plus one; 0: none, or never used
- *   OBJECT      bits 2..20: where in the cluster, 21..38: how much, both in granules;
- *               39..63: the cluster
+ *   OBJECT      bits 2..21: where in the cluster, 22..39: how much, both in granules;
+ *               40..63: the cluster
  */
 enum vmsi_place_kind { VMSI_PLACE_FREE, VMSI_PLACE_ZERO, VMSI_PLACE_OBJECT };
 
-#define VMSI_CLUSTER_IDS (1u << 25)
+#define VMSI_CLUSTER_IDS (1u << 24)
 
 static inline enum vmsi_place_kind vmsi_place_kind(uint64_t word)
 {
@@ -65,22 +65,22 @@ static inline enum vmsi_place_kind vmsi_place_kind(uint64_t word)
 static inline uint64_t vmsi_place_of_object(uint32_t cluster, size_t offset, size_t size)
 {
 	return VMSI_PLACE_OBJECT | (uint64_t)(offset / VMSI_OBJECT_GRANULE) << 2 |
-		(uint64_t)(size / VMSI_OBJECT_GRANULE) << 21 | (uint64_t)cluster << 39;
+		(uint64_t)(size / VMSI_OBJECT_GRANULE) << 22 | (uint64_t)cluster << 40;
 }
 
 static inline uint32_t vmsi_place_cluster(uint64_t word)
 {
-	return (uint32_t)(word >> 39);
+	return (uint32_t)(word >> 40);
 }
 
 static inline size_t vmsi_place_offset(uint64_t word)
 {
-	return (size_t)(word >> 2 & 0x7ffff) * VMSI_OBJECT_GRANULE;
+	return (size_t)(word >> 2 & 0xfffff) * VMSI_OBJECT_GRANULE;
 }
 
 static inline size_t vmsi_place_size(uint64_t word)
 {
-	return (size_t)(word >> 21 & 0x3ffff) * VMSI_OBJECT_GRANULE;
+	return (size_t)(word >> 22 & 0x3ffff) * VMSI_OBJECT_GRANULE;
 }
 
 #endif

@@ -10,6 +10,7 @@
 #include "swap/object.h"
 #include "swap/write.h"
 
+/* Without the page of the host that headers have beside pages that are not compressed. */
 #define CLUSTER_MOST ((size_t)1 << 20)
 #define CLUSTER_LEAST ((size_t)64 << 10)
 
@@ -44,7 +45,7 @@ static size_t choose_cluster(size_t page_bytes, size_t ram_bytes)
 
 	while (bytes > least && bytes * CLUSTERS_USUAL > ram_bytes)
 		bytes /= 2;
-	return bytes;
+	return bytes + vmsi_page_size();
 }
 
 static void lay_out_scratches(struct layout *layout, enum vmsi_swap_codec codec, int level)
@@ -122,7 +123,7 @@ size_t vmsi_swap_least_bytes(size_t page_bytes, enum vmsi_swap_codec codec)
 	struct layout layout = { .page_bytes = page_bytes };
 
 	lay_out_scratches(&layout, vmsi_codec_available(codec), 0);
-	return least_bytes(&layout, least_cluster(page_bytes));
+	return least_bytes(&layout, choose_cluster(page_bytes, 0));
 }
 
 /* --- opening ------------------------------------------------------------------------ */
