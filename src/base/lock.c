@@ -69,8 +69,11 @@ void vmsi_lock_acquire(struct vmsi_lock *lock)
 
 void vmsi_lock_release(struct vmsi_lock *lock)
 {
+	/* Whoever takes it next may end what it is part of. */
+	const enum vmsi_lock_rank rank = lock->rank;
+
 	pthread_mutex_unlock(&lock->mutex);
-	note_released(lock->rank);
+	note_released(rank);
 }
 
 bool vmsi_lock_try(struct vmsi_lock *lock)

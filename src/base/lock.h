@@ -27,6 +27,7 @@ enum vmsi_lock_rank {
 	VMSI_RANK_POOL = 17,     /* a pool of pages: its slots and queues */
 	VMSI_RANK_SPACE = 20,    /* a space: its map, ledger, objects, handles */
 	VMSI_RANK_BUDGET = 30,   /* all budgets of the process */
+	VMSI_RANK_SWAP = 70,     /* a swap store: what is where */
 	VMSI_RANK_IO = 80,       /* what is in flight, and who waits for it */
 	VMSI_RANK_LEAF = 90,     /* locks under which no other is taken */
 };

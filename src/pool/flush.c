@@ -176,11 +176,11 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 	if (!error && !vmsi_pool_has(pool, VMS_POOL_READ_ONLY)) {
 		error = write_all(&flush);
 		if (!error)
-			error = sync_file(pool);
-		if (!error)
 			error = flush.error;
 		if (!error && flush.is_held_back)
 			error = -EAGAIN;
+		if (!error)
+			error = sync_file(pool);
 	}
 	if (error)
 		return vmsi_status(error);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include "swap/file.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/align.h"
+#include "host/host.h"
+
+struct header {
+	char magic[16];
+};
+
+static const struct header ours = { "vmspace-swap 1\n" };
+
+/* No FIFO is waited for, and no link followed. */
+static long open_path(const char *path)
+{
+	long fd = vmsi_host.open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+				      O_NOCTTY, 0600);
+
+	if (fd == -EISDIR)
+		fd = vmsi_host.open_file(path, O_RDWR | O_TMPFILE, 0600);
+	return fd == -ELOOP || fd == -ENXIO ? -EEXIST : fd;
+}
+
+/* What is in memory is nobody else's business, and will be in the file. */
+static int check_owner(const struct stat *status)
+{
+	if (!S_ISREG(status->st_mode))
+		return -EEXIST;
+	return (status->st_mode & (S_IRWXG | S_IRWXO)) || status->st_nlink > 1 ? -EPERM : 0;
+}
+
+static int lock_whole(int fd)
+{
+	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	const long error = vmsi_host.file_lock(fd, F_OFD_SETLK, &whole);
+
+	return error == -EAGAIN || error == -EACCES ? -EBUSY : (int)error;
+}
+
+/* Whether an earlier run has left the file, or it has nothing in it. */
+static int check_contents(int fd, const struct stat *status)
+{
+	struct header found;
+	long length;
+
+	if (status->st_size == 0)
+		return 0;
+	length = vmsi_host.pread(fd, &found, sizeof(found), 0);
+	if (length < 0)
+		return (int)length;
+	return length == (long)sizeof(found) && memcmp(&found, &ours, sizeof(found)) == 0 ?
+		0 : -EEXIST;
+}
+
+static int check(int fd)
+{
+	struct stat status;
+	int error = (int)vmsi_host.fstat(fd, &status);
+
+	if (!error)
+		error = check_owner(&status);
+	if (!error)
+		error = lock_whole(fd);
+	/* It was changed by who had it until now. */
+	if (!error)
+		error = (int)vmsi_host.fstat(fd, &status);
+	return error ? error : check_contents(fd, &status);
+}
+
+/* The header comes first, so that what is left by a death in between is known again. */
+static int begin_anew(int fd)
+{
+	const long written = vmsi_host.pwrite(fd, &ours, sizeof(ours), 0);
+
+	if (written != (long)sizeof(ours))
+		return written < 0 ? (int)written : -ENOSPC;
+	return (int)vmsi_host.ftruncate(fd, sizeof(ours));
+}
+
+int vmsi_swap_file_open(const char *path)
+{
+	const long fd = open_path(path);
+	int error;
+
+	if (fd < 0)
+		return (int)fd;
+	error = check((int)fd);
+	if (!error)
+		error = begin_anew((int)fd);
+	if (!error)
+		return (int)fd;
+	(void)vmsi_host.close((int)fd);
+	return error;
+}
+
+void vmsi_swap_file_close(int fd)
+{
+	(void)vmsi_host.ftruncate(fd, sizeof(ours));
+	(void)vmsi_host.close(fd);
+}
+
+/* A write beyond RLIMIT_FSIZE would raise a signal. */
+uint64_t vmsi_swap_file_limit(uint64_t limit)
+{
+	uint64_t soft, hard;
+
+	if (vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) < 0)
+		return limit;
+	return vmsi_min(limit, soft);
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_SWAP_WRITE_H
+#define VMSI_SWAP_WRITE_H
+
+#include "swap/state.h"
+
+/* Clusters on their way to the file. Under the lock, which is not held meanwhile. */
+
+/* Begin to write the oldest cluster. false: there is none, or enough are being written. */
+bool vmsi_write_begin(struct vmsi_swap *swap);
+
+/*
+ * Do, or wait for, something by which buffers become free. failures are those that the
+ * caller knew of. Returns 0: look again; -ENOSPC: there is nothing to be done; or the
+ * errno of a write that has failed meanwhile.
+ */
+int vmsi_write_step(struct vmsi_swap *swap, uint64_t failures);
+
+/* Wait until nothing is being written. */
+void vmsi_write_drain(struct vmsi_swap *swap);
+
+#endif
