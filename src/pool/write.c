@@ -78,10 +78,14 @@ static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, 
 		vmsi_pool_add(&pool->held_back, 1);
 		return IS_NOT_DURABLE;
 	}
+	vmsi_debug_check(copies->count < pool->staging_pages,
+			 "PL4: a batch is larger than the staging memory");
 	memcpy(pool->staging + copies->count * pool->page_size,
 	       vmsi_pool_at_word(pool, page, seen), pool->page_size);
 	copies->first_lsns[copies->count] = atomic_exchange(&slot->first_lsn, VMSI_NO_LSN);
 	copies->pages[copies->count++] = page;
+	vmsi_debug_check(atomic_load(&slot->last_lsn) <= atomic_load(&pool->durable),
+			 "PL5: a page is to be written before its log");
 	vmsi_word_begin_writing(word);
 	return COPIED;
 }
@@ -189,8 +193,6 @@ int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 	int error;
 
 	*written = (struct vmsi_outcome){ .written = 0 };
-	vmsi_debug_check(batch->count <= pool->staging_pages,
-			 "PL4: a batch is larger than the staging memory");
 	vmsi_sort(batch->pages, batch->count, sizeof(batch->pages[0]));
 	can_wait = make_durable(pool, batch);
 	vmsi_lock_acquire(&pool->write_lock);
