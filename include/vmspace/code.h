@@ -22,8 +22,10 @@ extern "C" {
  * - Where no block is, there are instructions that trap: a jump there is SIGTRAP, as
  *   is one to a block that is not written yet or was freed. Where memory has gone
  *   back as well, it is SIGSEGV.
- * - Memory goes back when a chunk (below) has no block any more; until then freed places
- *   are kept for other blocks.
+ * - Memory of freed code goes back by the page, where no block is in a page any more;
+ *   but not that of the one chunk (below) that new blocks come from, before they come
+ *   from another, or vms_code_settle. Where the host has no guards for the memory of
+ *   files (Linux before 6.15; locked memory) only 64 KiB and more in a row go back.
  * - Nobody may be inside of a block that is freed, nor on the way there.
  * - A thread that is told of a block by means that order memory (an atomic store with
  *   release and load with acquire, a mutex) runs what was published.
@@ -34,8 +36,9 @@ extern "C" {
  * - fork(2): the child runs what was published before, at the same addresses. The
  *   memory is shared with the parent until the child's first call that changes the
  *   pool: alloc, publish, free or seal. That call gives the child a copy of its own.
- *   Until then it is a jump into freed code where the parent has freed a block, or
- *   other code where the parent has put some in its place (but see
+ *   Until then it is a jump into freed code where the parent has freed a block, into
+ *   bytes of zero where the memory of that has gone back, or other code where the
+ *   parent has put some in its place (but see
  *   VMS_CODE_COPY_AT_FORK). What is in a block that was
  *   not published at the fork is undefined in the child; it may be freed, or written
  *   anew after that first call. With VMS_CODE_FLIPS the child's memory is its own. A
@@ -203,6 +206,7 @@ int vms_code_alloc(vms_code *code, size_t size, struct vms_code_block *block);
  *           more than was asked for, rounded up.
  *   ENOMEM, EAGAIN  what makes pages executable, or takes a view away, is refused.
  *   EACCES, EPERM  the host refuses to make the pages executable.
+ *   EFBIG   as vms_code_free.
  *   and in the child of a fork those of vms_code_alloc.
  */
 int vms_code_publish(vms_code *code, struct vms_code_block *block);
@@ -218,21 +222,23 @@ size_t vms_code_publish_many(vms_code *code, struct vms_code_block *blocks,
 
 /*
  * Give a block back, published or not. A jump to it is SIGTRAP from now on, or SIGSEGV
- * (with FLIPS always; otherwise where it was the last one of a chunk), until its place
- * is in a block again. The struct is all zero afterwards.
+ * (with FLIPS always; otherwise where the memory of its pages goes back), until its
+ * place is in a block again. The struct is all zero afterwards.
  *
  * Returns 0, also for a block that is all zero; -1 with errno set on failure:
  *   EINVAL  an argument is NULL; no such block.
  *   EPERM   the pool is sealed.
  *   ENOMEM, ENOSPC, EAGAIN  the host refuses to change the memory; a part of the
  *           block may trap already.
+ *   EFBIG   RLIMIT_FSIZE has become less than the pool's memory.
  *   and in the child of a fork those of vms_code_alloc.
  */
 int vms_code_free(vms_code *code, struct vms_code_block *block);
 
 /*
  * Take away the writable view also of the chunk that new blocks come from; for when
- * no code is made for a while. Blocks that are not published keep theirs.
+ * no code is made for a while. Blocks that are not published keep theirs. Memory of
+ * pages without a block goes back.
  *
  * Returns 0; -1 with errno set on failure:
  *   EINVAL  code is NULL.
@@ -289,6 +295,7 @@ struct vms_code_stats {
 	size_t struct_size;
 	size_t reserved;          /* addresses for code */
 	size_t mapped;            /* in chunks */
+	size_t memory;            /* of them, that memory is kept for */
 	size_t used;              /* in blocks, with what rounds them up */
 	size_t writable;          /* of chunks, that have a writable view now */
 	size_t blocks;            /* number of blocks */

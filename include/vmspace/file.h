@@ -23,7 +23,9 @@ extern "C" {
  *   be read, is gone: it raises SIGBUS when it is touched, as on Linux. Where it is
  *   touched between vms_file_begin_access and vms_file_end_access it becomes lost
  *   instead: the whole process sees zeros at that place, and the end of the access
- *   fails; see there. The library handles SIGBUS for that from the first
+ *   fails; see there. A private file, and an atomic one that is written, are mapped as
+ *   far as they are long: beyond, nothing is there, which raises SIGSEGV, in an access
+ *   too. The library handles SIGBUS for that from the first
  *   vms_file_open on: a program that installs a handler of its own does so before,
  *   and gets every signal that is not the library's. A thread that blocks SIGBUS
  *   is killed by the kernel, in an access too.
@@ -39,7 +41,7 @@ extern "C" {
  * - Nothing is durable before vms_file_sync or vms_file_commit has returned 0.
  * - Every call on a file is safe from several threads at once, but those on one
  *   window, which are for one thread at a time, and vms_file_close. None is safe
- *   from a signal handler.
+ *   from a signal handler. None is a cancellation point (pthread_cancel(3)).
  * - fork(2): the child has the same file at the same addresses. What it writes to a
  *   shared file the parent sees; of a private one, and of one with VMS_FILE_ATOMIC,
  *   it has a copy, and in the child vms_file_commit, vms_file_rollback,
@@ -115,8 +117,8 @@ struct vms_budget;
  * is killed loses what is gathered. Other processes, windows and pointers that were
  * given before do not see it. A forked child has nothing of it, and may not append.
  *
- * The file is locked for that: others that append by this library get EBUSY. Where
- * somebody appends in another way, the call that adds what was gathered puts it behind
+ * The file is locked for that: others that append by this library get EBUSY, but not
+ * because of a forked child that has it still. Where somebody appends in another way, the call that adds what was gathered puts it behind
  * that and fails with EBUSY. Not with VMS_FILE_READ_ONLY, _PRIVATE or _ATOMIC.
  */
 #define VMS_FILE_GATHERS 0x100u
@@ -130,9 +132,10 @@ struct vms_file_options {
 	/* Of a file that is made: open(2). 0: 0666, less the umask. */
 	mode_t mode;
 	/*
-	 * The most bytes that the file may come to, rounded up to a page. 0: four
-	 * times its size, and 64 GiB at least; less where the addresses are not to
-	 * be had, but not less than its size. vms_file_get_stats tells.
+	 * The most bytes that the file may come to, rounded up to a page; at most 2^63
+	 * less a page. 0: four times its size, and 64 GiB at least; less where the
+	 * addresses are not to be had, but not less than its size. vms_file_get_stats
+	 * tells.
 	 */
 	uint64_t maximum;
 	/*
@@ -188,7 +191,8 @@ struct vms_file_options {
  *   EISDIR    it is a directory, and was to be opened for writing.
  *   ENOMEM    addresses, the map-count limit, memory for records; the budget.
  *   EBUSY     with VMS_FILE_ATOMIC: another process, or this one, has it open so for
- *             writing. With VMS_FILE_GATHERS: somebody appends or has it open so.
+ *             writing. With VMS_FILE_GATHERS: somebody appends or has it open so, or has
+ *             locked all of it by fcntl(2).
  *   EBADF     a descriptor that is O_PATH or not open for what is asked.
  *   EPERM     for writing: it is append-only (chattr +a), and Linux maps such a file
  *             for reading only; immutable, sealed.
@@ -243,6 +247,10 @@ void *vms_file_at(const vms_file *file, uint64_t offset, size_t length);
  * Add bytes at the end: they take their space on disk, and are in the page cache
  * as after write(2). Appends of several threads follow each other; so do those of
  * several processes, where each appends by this call, or by write(2) with O_APPEND.
+ *
+ * From its first append or resize on a process has a read lock (F_OFD_SETLK) on a byte
+ * far behind the end of the file: who locks all of it to write, by fcntl(2) or lockf(3),
+ * waits until the file is closed. The other way round nobody waits.
  *
  * bytes    what is added; NULL: zeros.
  * offset   where they begin is written there; NULL: nowhere.
@@ -325,7 +333,7 @@ int vms_file_drop(vms_file *file, uint64_t offset, size_t length);
 /*
  * A window: an address range of length bytes that shows the file from offset on,
  * which need not be a multiple of the page. It may reach past the end of the file,
- * up to the maximum.
+ * up to the maximum; what is there when it is touched is as everywhere in the file.
  *
  * Returns the window; NULL with errno set: EINVAL length is 0; EFBIG past the
  * maximum; ENOMEM no addresses left, the map-count limit.
@@ -349,6 +357,16 @@ int vms_window_close(vms_window *window);
 
 /* --- accesses that cannot crash -------------------------------------------------- */
 
+/* Such a call goes straight to the library: a jump less than by the PLT. */
+#ifdef __has_attribute
+#if __has_attribute(noplt)
+#define VMS_FILE_CALLED_OFTEN __attribute__((noplt))
+#endif
+#endif
+#ifndef VMS_FILE_CALLED_OFTEN
+#define VMS_FILE_CALLED_OFTEN
+#endif
+
 /* An access; on the caller's stack, its fields the library's own. */
 struct vms_file_access {
 	vms_file *file;
@@ -363,10 +381,15 @@ struct vms_file_access {
  * gone of the file (cut off, unreadable, failed memory). A page of it that it touches
  * becomes lost: from then on the whole process sees zeros at that place, in an access
  * or not, what any thread stores there is seen by no file, and every access to the file
- * fails, until vms_file_refresh.
+ * fails, until vms_file_refresh. Where the kernel parts no mapping any more (at the limit,
+ * vm.max_map_count), all becomes lost that is mapped there, the whole file or a window; a
+ * private or an atomic file is not replaced so. Where nothing can be put in the place of
+ * the page, the thread is sent SIGBUS all the same.
  *
  * Accesses may be nested, also to several files. They end in reverse order, in the
- * thread that began them, and are never left by longjmp(3) or a C++ exception.
+ * thread that began them, and are never left by longjmp(3) or a C++ exception. A thread
+ * that ends (pthread_exit(3), pthread_cancel(3)) has no access open any more, so that none
+ * keeps commits from a file; of more than eight such files at once some may.
  *
  * A file that is cut off within a page raises no signal for the rest of that page: it
  * reads as zeros and takes stores that the file does not get, and the access does not
@@ -388,8 +411,12 @@ struct vms_file_access {
  *           space for a store (VMS_FILE_SPARSE, in a full file system: EIO, not
  *           ENOSPC). Or it was cut off, and the file has grown again since.
  */
+VMS_FILE_CALLED_OFTEN
 int vms_file_begin_access(vms_file *file, struct vms_file_access *access);
+VMS_FILE_CALLED_OFTEN
 int vms_file_end_access(struct vms_file_access *access, uint64_t *offset);
+
+#undef VMS_FILE_CALLED_OFTEN
 
 /*
  * Copy from a file, or into one, without an access around it. Only losses in the
@@ -399,7 +426,9 @@ int vms_file_end_access(struct vms_file_access *access, uint64_t *offset);
  * Returns 0; -1 with errno set, and the bytes at the target are undefined: ERANGE
  * the range does not lie in the file; EBADF copy_in to a read-only one; ENXIO, EIO
  * as vms_file_end_access, and ENXIO where the file now ends before the end of the
- * range, be it within a page; with window_addresses those of pread(2) and pwrite(2),
+ * range, be it within a page (copy_out: unless somebody has stored behind the end since,
+ * and so at the last byte of the range); with window_addresses those of pread(2) and
+ * pwrite(2), and copy_in makes a file that was cut off longer again, as pwrite(2) does;
  * with VMS_FILE_GATHERS those of vms_file_append.
  */
 int vms_file_copy_out(vms_file *file, uint64_t offset, void *bytes, size_t length);

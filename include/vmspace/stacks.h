@@ -24,8 +24,8 @@ extern "C" {
  *   with -fstack-clash-protection, which touches each page of a frame in turn.
  *   Else choose a guard that is larger than the largest frame.
  * - Guards cost no mapping of the host's from Linux 6.13 on, where a pool is a few
- *   mappings, however many stacks it has. On older kernels, and in memory that
- *   mlockall(2) locks, each stack is two mappings, so that with the usual
+ *   mappings, however many stacks it has. On older kernels, in memory that mlockall(2)
+ *   locks, and where seccomp(2) forbids the call, each stack is two mappings, so that with the usual
  *   vm.max_map_count of 65530 some 32,000 fit into a process; vms_stacks_take then
  *   fails with ENOMEM, and vms_last_refusal tells why. guard_mappings of the
  *   figures counts such guards.
@@ -85,7 +85,7 @@ struct vms_stacks_options {
 	size_t guard;
 	/*
 	 * The base of each stack is a multiple of this, a power of two of at least
-	 * a page. 0: a page.
+	 * a page; a stack is so large that the guard of the next follows it. 0: a page.
 	 */
 	size_t alignment;
 	/*
@@ -138,7 +138,7 @@ struct vms_stacks_options {
  *
  * count     the most stacks that may be taken at once, up to VMS_STACKS_MOST.
  * size      the bytes that each stack has at least; with what colours takes it is
- *           rounded up to a page.
+ *           rounded up to a page, and with the guard up to the alignment.
  * options   NULL for the defaults; read during the call only.
  *
  * Returns the pool, which the caller gives back by vms_stacks_close(); NULL with
@@ -156,7 +156,8 @@ vms_stacks *vms_stacks_open(size_t count, size_t size,
 
 /*
  * Close a pool: all its stacks are gone, also those that are taken. No thread may
- * run on one, and no other call on the pool may be running or follow.
+ * run on one, or have signal handlers that would, and no other call on the pool may be
+ * running or follow.
  *
  * Returns 0, also for NULL; -1 with errno set on failure:
  *   EBUSY   the caller runs on a stack of the pool, or its signal handlers would.
@@ -253,32 +254,38 @@ int vms_stacks_collect(vms_stacks *stacks, unsigned flags);
  * is touched, it writes to standard error which stack of which pool that was, its
  * name, how deep, and the address. Then, as with all other SIGSEGV, what would have
  * been done without the library is done: the handler that the program had set before
- * is called, on the stack for signal handlers, or the program ends by the signal, with the core that it would have had.
+ * is called, on the stack for signal handlers, or the program ends by the signal, with
+ * the core that it would have had. Where standard error cannot be written to, the report
+ * is lost, and nothing else happens: no SIGPIPE, no SIGXFSZ.
  * A handler that the program sets later takes the place of the library's, and must
  * call it.
  *
  * A handler cannot run on the stack that has overflowed. If the thread has no stack
  * for signal handlers (sigaltstack(2)), it gets one of this pool, named "signals",
- * until vms_stacks_unwatch_thread; the handlers that the program sets with SA_ONSTACK
- * run on it, too. A thread that ends without that call keeps the stack taken.
+ * until vms_stacks_unwatch_thread or the end of the thread, whether that returns, calls
+ * pthread_exit(3) or is cancelled; the handlers that the program sets with SA_ONSTACK
+ * run on it, too. The pool may be closed before the thread ends, but not while a signal
+ * may still come to it.
  *
  * An overflow of the stack for signal handlers itself is told, too; the report then
  * overwrites its upper end. If the program has set it from a pool itself, it must
  * not have done so with SS_AUTODISARM, and on aarch64 ss_sp must be 512 bytes above
- * the base (and ss_size less). What cannot be told, and ends the program by SIGSEGV at once: an overflow while
- * SIGSEGV is blocked, or in a thread that has no stack for signal handlers. Under
- * vfork(2) and in signal handlers the call must not be made.
+ * the base (and ss_size less). What cannot be told, and ends the program by SIGSEGV at
+ * once: an overflow while SIGSEGV is blocked, or in a thread that has no stack for signal
+ * handlers. Under vfork(2) and in signal handlers the call must not be made.
  *
  * Returns 0, also where the thread is watched already; -1 with errno set on failure:
  *   EINVAL  stacks is NULL; its stacks are smaller than what a signal's frame takes
  *           and 9 KiB (and the thread needs one).
- *   EAGAIN, ENOMEM, EPERM  as vms_stacks_take.
+ *   EAGAIN, ENOMEM, EPERM  as vms_stacks_take; ENOMEM also where the process has no
+ *           key left (pthread_key_create(3)), by which the end of the thread is seen.
  */
 int vms_stacks_watch_thread(vms_stacks *stacks);
 
 /*
- * Take the stack for signal handlers away again and give it back, if it is of this pool.
- * The handler of SIGSEGV stays.
+ * Take the stack for signal handlers away again and give it back, if vms_stacks_watch_thread
+ * has taken it, of this pool; one that the program has set meanwhile stays. The handler of
+ * SIGSEGV stays.
  *
  * Returns 0; -1 with errno set on failure:
  *   EINVAL  stacks is NULL.

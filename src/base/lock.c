@@ -93,3 +93,12 @@ void vmsi_lock_release_any(struct vmsi_lock *lock)
 {
 	pthread_mutex_unlock(&lock->mutex);
 }
+
+void vmsi_wait_for_change(pthread_cond_t *changed, pthread_mutex_t *mutex)
+{
+	int earlier;
+
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &earlier);
+	pthread_cond_wait(changed, mutex);
+	(void)pthread_setcancelstate(earlier, NULL);
+}

@@ -54,4 +54,10 @@ bool vmsi_lock_try(struct vmsi_lock *lock);
 void vmsi_lock_acquire_any(struct vmsi_lock *lock);
 void vmsi_lock_release_any(struct vmsi_lock *lock);
 
+/*
+ * pthread_cond_wait(3), but no thread ends here that is cancelled (pthread_cancel(3)):
+ * it would leave the mutex locked, and what it was about to do undone.
+ */
+void vmsi_wait_for_change(pthread_cond_t *changed, pthread_mutex_t *mutex);
+
 #endif

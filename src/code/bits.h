@@ -28,14 +28,13 @@ static inline void vmsi_bit_clear(uint64_t *bits, size_t at)
 	bits[at / 64] &= ~((uint64_t)1 << (at % 64));
 }
 
-/* The bits of [from, to) that are in the word that has from. */
+/* The bits of [from, to), which is not empty, that are in the word that has from. */
 static inline uint64_t vmsi_bits_mask(size_t from, size_t to)
 {
 	const size_t begin = from % 64;
 	const size_t length = to - from < 64 - begin ? to - from : 64 - begin;
 
-	return (length == 64 ? ~(uint64_t)0 : ((uint64_t)1 << length) - 1)
-		<< begin;
+	return ~(uint64_t)0 >> (64 - length) << begin;
 }
 
 static inline size_t vmsi_bits_next_word(size_t at)
@@ -59,15 +58,18 @@ static inline void vmsi_bits_clear(uint64_t *bits, size_t from, size_t to)
 /* The first bit of [from, to) that is set in the words, each changed by flip. */
 static inline size_t vmsi_bits_find(const uint64_t *bits, size_t from, size_t to, uint64_t flip)
 {
-	for (; from < to; from = vmsi_bits_next_word(from)) {
-		const uint64_t found = (bits[from / 64] ^ flip) &
-			vmsi_bits_mask(from, to);
+	uint64_t ignored = ((uint64_t)1 << (from % 64)) - 1;
 
-		if (found)
-			return from / 64 * 64 +
-				(size_t)__builtin_ctzll(found);
+	for (; from < to; from = vmsi_bits_next_word(from)) {
+		const uint64_t found = (bits[from / 64] ^ flip) & ~ignored;
+
+		if (found) {
+			from = from / 64 * 64 + (size_t)__builtin_ctzll(found);
+			break;
+		}
+		ignored = 0;
 	}
-	return to;
+	return from < to ? from : to;
 }
 
 /* The first bit of [from, to) that is set, or is clear; to where none is. */

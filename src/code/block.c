@@ -74,6 +74,7 @@ static int cut(struct vms_code *code, struct vmsi_place *place, size_t count)
 		return error;
 	vmsi_bit_set(code->last, end - 1);
 	vmsi_chunk_give(code, place->chunk, end, place->end);
+	vmsi_chunk_release(code, place->chunk, end, place->end);
 	place->end = end;
 	return 0;
 }
@@ -173,7 +174,7 @@ static int free_block(struct vms_code *code, const struct vms_code_block *block)
 		place.chunk->unpublished--;
 		code->unpublished--;
 	}
-	vmsi_chunk_release(code, place.chunk);
+	vmsi_chunk_release(code, place.chunk, place.start, place.end);
 	return 0;
 }
 

@@ -6,11 +6,13 @@
 #include "base/panic.h"
 #include "code/chunk.h"
 #include "code/enter.h"
+#include "code/pages.h"
+#include "code/trap.h"
 
 /* What holds whenever the lock of a pool is free. */
 
 struct sums {
-	size_t chunks, mapped, writable, used, blocks, unpublished;
+	size_t chunks, mapped, writable, used, blocks, unpublished, without;
 };
 
 static bool free_units_trap(const struct vms_code *code,
@@ -18,8 +20,9 @@ static bool free_units_trap(const struct vms_code *code,
 {
 	for (size_t unit = chunk->start; unit < chunk->end; unit++) {
 		if (!vmsi_bit(code->in_block, unit) &&
+		    vmsi_units_have_memory(code, unit, unit + 1) &&
 		    memcmp((void *)vmsi_unit_address(code, unit),
-			   code->traps, VMSI_UNIT) != 0)
+			   vmsi_traps, VMSI_UNIT) != 0)
 			return false;
 	}
 	return true;
@@ -51,7 +54,23 @@ static bool add_blocks(const struct vms_code *code,
 	sums->unpublished += unpublished;
 	return free == chunk->free && unpublished == chunk->unpublished &&
 		vmsi_bits_next_clear(code->in_block, chunk->start,
-				     chunk->hint) == chunk->hint;
+				     chunk->hint) == chunk->hint &&
+		vmsi_bits_next_set(code->in_block, chunk->fresh,
+				   chunk->end) == chunk->end;
+}
+
+/* Count the units that have no memory; false: one of them is in a block. */
+static bool add_without(const struct vms_code *code,
+			const struct vmsi_chunk *chunk, struct sums *sums)
+{
+	for (size_t unit = chunk->start; unit < chunk->end; unit++) {
+		if (vmsi_units_have_memory(code, unit, unit + 1))
+			continue;
+		if (vmsi_bit(code->in_block, unit))
+			return false;
+		sums->without++;
+	}
+	return true;
 }
 
 static const char *check_chunk(struct vms_code *code, struct vmsi_chunk *chunk,
@@ -70,6 +89,8 @@ static const char *check_chunk(struct vms_code *code, struct vmsi_chunk *chunk,
 	if (chunk->has_view && !chunk->unpublished &&
 	    vmsi_chunk_index(code, chunk) != code->current)
 		return "C4: a view is there that nobody needs";
+	if (!add_without(code, chunk, sums))
+		return "C6: a block has no memory";
 	if (checks == VMSI_CHECK_ALL && code->mode != VMS_CODE_FLIPS &&
 	    !free_units_trap(code, chunk))
 		return "C1: free code does not trap";
@@ -89,7 +110,8 @@ const char *vmsi_code_check(struct vms_code *code, enum vmsi_code_checks checks)
 			sums.writable != code->writable ||
 			sums.used != code->used ||
 			sums.blocks != code->blocks ||
-			sums.unpublished != code->unpublished))
+			sums.unpublished != code->unpublished ||
+			sums.without >> code->page_shift != code->pages_without))
 		broken = "C5: a pool's figures are not the sums over its chunks";
 	return broken;
 }

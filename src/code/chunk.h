@@ -35,11 +35,12 @@ int vmsi_chunk_settle(struct vms_code *code, struct vmsi_chunk *chunk,
 int vmsi_chunks_settle(struct vms_code *code);
 
 /*
- * Give the memory of a chunk back that has no block, if it is not the current one.
- * What the host refuses to unmap, all of which traps, stays until the next chunk is
- * mapped over it.
+ * Units [start, end) of a chunk are free: if it is not the current one, give back what
+ * memory has no block now, that of pages or all of the chunk. What the host refuses to
+ * unmap, all of which traps, stays until the next chunk is mapped over it.
  */
-void vmsi_chunk_release(struct vms_code *code, struct vmsi_chunk *chunk);
+void vmsi_chunk_release(struct vms_code *code, struct vmsi_chunk *chunk,
+			size_t start, size_t end);
 
 /* The chunk after this one; NULL: the first, or none. */
 struct vmsi_chunk *vmsi_chunk_next(struct vms_code *code,

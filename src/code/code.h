@@ -34,14 +34,12 @@
 /* The bytes of a unit, of which blocks are made. */
 #define VMSI_UNIT ((size_t)64)
 
-/* So many bytes of traps are kept to be copied. */
-#define VMSI_TRAP_BYTES ((size_t)64 << 10)
-
 /* A chunk. Positions are units of the pool. */
 struct vmsi_chunk {
 	size_t start, end;   /* end 0: the granule begins no chunk */
 	size_t free;         /* number of units in no block */
 	size_t hint;         /* no unit before this one is free */
+	size_t fresh;        /* all units from this one on are free */
 	size_t fails;        /* no run of so many free units is found */
 	size_t unpublished;  /* number of blocks that are not published */
 	bool has_view;       /* its writable view, or its private memory, is there */
@@ -75,6 +73,7 @@ struct vms_code {
 	enum vmsi_code_file_kind file_kind;
 	unsigned flags;
 	unsigned unit_shift;  /* of the units in a granule */
+	unsigned page_shift;  /* of the units in a page */
 	int refused;          /* errno */
 	bool own_space;
 	bool core_sync;
@@ -94,6 +93,7 @@ struct vms_code {
 	size_t first_chunk;
 	size_t current;       /* where blocks come from; VMSI_NO_CHUNK */
 	size_t used;          /* units in blocks */
+	size_t pages_without; /* number of pages of chunks that have no memory */
 	size_t blocks, unpublished, chunk_count, mapped, writable;
 	uint64_t core_syncs;
 	uint64_t frees;       /* number of blocks that were freed and had been published */
@@ -107,9 +107,9 @@ struct vms_code {
 	uint64_t *in_block;   /* a bit a unit */
 	uint64_t *last;       /* the last unit of each block */
 	uint64_t *published;  /* the first unit of each block that is published */
+	uint64_t *no_memory;  /* the pages of chunks that have none (pages.h) */
 	uint64_t *in_chunk;   /* a bit a granule */
 	struct vmsi_chunk *chunks; /* by first granule */
-	unsigned char *traps; /* VMSI_TRAP_BYTES of them */
 };
 
 static inline struct vmsi_chunk *vmsi_chunk_of_unit(struct vms_code *code,
@@ -117,6 +117,11 @@ static inline struct vmsi_chunk *vmsi_chunk_of_unit(struct vms_code *code,
 {
 	size_t granule = unit >> code->unit_shift;
 
+	/* Most often it is the one that blocks come from. */
+	if (code->current != VMSI_NO_CHUNK &&
+	    unit >= code->chunks[code->current].start &&
+	    unit < code->chunks[code->current].end)
+		return &code->chunks[code->current];
 	/* A chunk of several granules begins in an earlier one. */
 	while (code->chunks[granule].end == 0)
 		granule--;

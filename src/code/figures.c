@@ -5,11 +5,21 @@
 #include "code/code.h"
 #include "space/inside.h"
 
+/* The pages of blocks, with FLIPS, and all that are not given back, otherwise. */
+static size_t memory_of(const struct vms_code *code)
+{
+	return code->mode == VMS_CODE_FLIPS ?
+		code->used * VMSI_UNIT :
+		code->mapped - (code->pages_without << code->page_shift) *
+			VMSI_UNIT;
+}
+
 static struct vms_code_stats read_figures(const struct vms_code *code)
 {
 	return (struct vms_code_stats){
 		.reserved = vmsi_range_length(code->run),
 		.mapped = code->mapped,
+		.memory = memory_of(code),
 		.used = code->used * VMSI_UNIT,
 		.writable = code->mode == VMS_CODE_VIEWS ? code->writable : 0,
 		.blocks = code->blocks,

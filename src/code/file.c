@@ -42,14 +42,17 @@ void vmsi_code_file_close(int *fd, int *run_fd)
 	*fd = *run_fd = -1;
 }
 
-int vmsi_code_file_set_size(int fd, uint64_t size)
+/* Whether a file may be so long: where not, the kernel would send SIGXFSZ. */
+static bool may_have_size(uint64_t size)
 {
 	uint64_t soft, hard;
 
-	/* The kernel would send SIGXFSZ. */
-	if (vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) == 0 && size > soft)
-		return -EFBIG;
-	return (int)vmsi_host.ftruncate(fd, size);
+	return vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) != 0 || size <= soft;
+}
+
+int vmsi_code_file_set_size(int fd, uint64_t size)
+{
+	return may_have_size(size) ? (int)vmsi_host.ftruncate(fd, size) : -EFBIG;
 }
 
 int vmsi_code_file_grow(struct vms_code *code, uint64_t end)
@@ -69,6 +72,9 @@ int vmsi_code_file_write(int fd, const void *bytes, size_t length,
 {
 	const char *rest = bytes;
 
+	/* The limit may have become less since the file was made so long. */
+	if (!may_have_size(offset + length))
+		return -EFBIG;
 	while (length) {
 		const long written = vmsi_host.pwrite(fd, rest, length, offset);
 

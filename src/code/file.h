@@ -19,7 +19,7 @@ int vmsi_code_file_set_size(int fd, uint64_t size);
 /* Make the pool's memfd as long as end at least. */
 int vmsi_code_file_grow(struct vms_code *code, uint64_t end);
 
-/* Write to a memfd, all of it. */
+/* Write to a memfd, all of it. -EFBIG: RLIMIT_FSIZE is less than what that ends at. */
 int vmsi_code_file_write(int fd, const void *bytes, size_t length,
 			 uint64_t offset);
 

@@ -61,7 +61,7 @@ static int write_traps(const struct vms_code *code, size_t start, size_t end)
 	while (rest && !error) {
 		const size_t part = vmsi_min(rest, VMSI_TRAP_BYTES);
 
-		error = vmsi_code_file_write(code->fd, code->traps, part, at);
+		error = vmsi_code_file_write(code->fd, vmsi_traps, part, at);
 		at += part;
 		rest -= part;
 	}
@@ -83,8 +83,13 @@ static int map_view(const struct vms_code *code, size_t start, size_t end)
 		    offset_of(start));
 	if (error)
 		return error;
-	/* A child of fork must not write to the code of its parent. */
-	return vms_madvise(code->space, (void *)at, length, MADV_DONTFORK) == 0 ?
+	/*
+	 * A child of fork must not write to the code of its parent. And what is written
+	 * once need not be found to be in use when the view goes, which takes the kernel
+	 * a lock for each page.
+	 */
+	return vms_madvise(code->space, (void *)at, length, MADV_DONTFORK) == 0 &&
+		vms_madvise(code->space, (void *)at, length, MADV_RANDOM) == 0 ?
 		0 : -errno;
 }
 
@@ -160,7 +165,24 @@ static void touch_view(const struct vms_code *code, size_t start, size_t end)
 		(void)view[at];
 }
 
-int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
+int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end)
+{
+	const size_t length = (end - start) * VMSI_UNIT;
+	int error = write_traps(code, start, end);
+
+	if (!error) {
+		error = vmsi_chunk_map_run(code, start, end, code->run_fd);
+		if (error)
+			undo_map(code, vmsi_unit_address(code, start), length);
+	}
+	if (error)
+		vmsi_code_file_punch(code, offset_of(start), length);
+	else if (code->mode == VMS_CODE_VIEWS)
+		touch_view(code, start, end);
+	return error;
+}
+
+int vmsi_chunk_map(struct vms_code *code, size_t start, size_t memory_end, size_t end)
 {
 	const size_t length = (end - start) * VMSI_UNIT;
 	int error;
@@ -172,19 +194,13 @@ int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end)
 		error = open_view(code, start, end);
 	if (error)
 		return error;
-	error = write_traps(code, start, end);
-	if (!error)
-		error = vmsi_chunk_map_run(code, start, end, code->run_fd);
-	if (!error) {
-		if (code->mode == VMS_CODE_VIEWS)
-			touch_view(code, start, end);
-		code->writable += length;
-		return 0;
+	error = vmsi_pages_map(code, start, memory_end);
+	if (error) {
+		undo_map(code, view_address(code, start), length);
+		return error;
 	}
-	undo_map(code, view_address(code, start), length);
-	undo_map(code, vmsi_unit_address(code, start), length);
-	vmsi_code_file_punch(code, offset_of(start), length);
-	return error;
+	code->writable += length;
+	return 0;
 }
 
 void vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk)

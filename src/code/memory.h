@@ -13,11 +13,19 @@
 int vmsi_code_cover(const struct vms_code *code, uintptr_t start, size_t length);
 
 /*
- * Map the memory of a new chunk, at units [start, end): all of it traps, and its
- * view is there. unmap gives back what the host lets it.
+ * Map a new chunk, at units [start, end), of which those up to memory_end have memory:
+ * all of that traps, and the chunk's view is there. unmap gives back what the host
+ * lets it.
  */
-int vmsi_chunk_map(struct vms_code *code, size_t start, size_t end);
+int vmsi_chunk_map(struct vms_code *code, size_t start, size_t memory_end,
+		   size_t end);
 void vmsi_chunk_unmap(struct vms_code *code, const struct vmsi_chunk *chunk);
+
+/*
+ * Give units [start, end) of a chunk that has its view memory that traps. They are
+ * whole pages, and have none.
+ */
+int vmsi_pages_map(const struct vms_code *code, size_t start, size_t end);
 
 /* Map the executable view of a chunk by descriptor run_fd. */
 int vmsi_chunk_map_run(const struct vms_code *code, size_t start, size_t end,

@@ -5,7 +5,6 @@
 
 #include "base/mman.h"
 #include "code/file.h"
-#include "code/memory.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -27,23 +26,46 @@ static int refused(struct vms_code *code, int error, const char *what)
 	return error;
 }
 
-static int try_map(const struct vms_code *code, uintptr_t at, int prot, int flags,
-		   int fd)
+/*
+ * A page to try with, anywhere: whether the host lets it be mapped so is no matter of
+ * the pool's addresses. Returns its address or -errno.
+ */
+static long map_page(int prot, int flags, int fd)
 {
-	long mapped = vmsi_mmap(code->space, at, vmsi_page_size(), prot,
-				flags | MAP_FIXED, fd, 0);
+	const long at = vmsi_host.mmap(0, vmsi_page_size(), prot, flags, fd, 0);
 
-	return mapped < 0 ? (int)mapped : 0;
+	return at == -ENOMEM ? vmsi_refuse(VMS_REFUSAL_HOST) : at;
+}
+
+static void unmap_page(long at)
+{
+	if (at >= 0)
+		vmsi_host.munmap((uintptr_t)at, vmsi_page_size());
 }
 
 /* --- the memfd --------------------------------------------------------------------- */
 
-static int try_run_view(struct vms_code *code)
+/* Try the views of a memfd. */
+static int try_views(struct vms_code *code)
 {
 	int error = vmsi_code_file_grow(code, vmsi_page_size());
+	long run, view = 0;
 
-	return error ? error : try_map(code, code->run.start, RX, MAP_SHARED,
-				       code->run_fd);
+	if (error)
+		return error;
+	run = map_page(RX, MAP_SHARED, code->run_fd);
+	if (run < 0)
+		return refused(code, (int)run,
+			       "the host maps no file in memory executable "
+			       "(a policy of SELinux, or a seccomp filter?)");
+	if (code->mode == VMS_CODE_VIEWS) {
+		view = map_page(RW, MAP_SHARED, code->fd);
+		unmap_page(view);
+	}
+	unmap_page(run);
+	return view >= 0 ? 0 : refused(code, (int)view,
+				       "the host maps a file in memory not both "
+				       "writable and executable");
 }
 
 /* Try with one kind of memfd, which stays open where that succeeds. */
@@ -55,18 +77,7 @@ static int try_file(struct vms_code *code, enum vmsi_code_file_kind kind)
 		return refused(code, error,
 			       "the host makes no file in memory (memfd_create)");
 	code->file_kind = kind;
-	error = try_run_view(code);
-	if (error)
-		(void)refused(code, error,
-			      "the host maps no file in memory executable "
-			      "(a policy of SELinux, or a seccomp filter?)");
-	if (!error && code->mode == VMS_CODE_VIEWS) {
-		error = try_map(code, code->run.start + code->delta, RW,
-				MAP_SHARED, code->fd);
-		(void)refused(code, error,
-			      "the host maps a file in memory not both "
-			      "writable and executable");
-	}
+	error = try_views(code);
 	if (!error)
 		return 0;
 	vmsi_code_file_close(&code->fd, &code->run_fd);
@@ -76,8 +87,7 @@ static int try_file(struct vms_code *code, enum vmsi_code_file_kind kind)
 
 static int try_with_file(struct vms_code *code, enum vms_code_mode mode)
 {
-	const size_t page = vmsi_page_size();
-	int error, cover;
+	int error;
 
 	code->mode = mode;
 	code->delta = vmsi_range_length(code->run);
@@ -85,11 +95,7 @@ static int try_with_file(struct vms_code *code, enum vms_code_mode mode)
 	error = try_file(code, VMSI_FILE_NOT_TO_RUN);
 	if (is_refusal(error) && try_file(code, VMSI_FILE_TO_RUN) == 0)
 		error = 0;
-	cover = vmsi_code_cover(code, code->run.start, page);
-	if (!cover)
-		cover = vmsi_code_cover(code, code->run.start + code->delta,
-					page);
-	return error ? error : cover;
+	return error;
 }
 
 /* --- flips ------------------------------------------------------------------------- */
@@ -97,23 +103,22 @@ static int try_with_file(struct vms_code *code, enum vms_code_mode mode)
 static int try_flips(struct vms_code *code)
 {
 	const size_t page = vmsi_page_size();
-	int error, cover;
+	long at;
+	int error;
 
 	code->mode = VMS_CODE_FLIPS;
 	code->delta = 0;
 	code->step = page / VMSI_UNIT;
-	error = try_map(code, code->run.start, RW, MAP_PRIVATE | MAP_ANONYMOUS,
-			-1);
-	if (!error) {
-		/* To some policies only memory that was written to counts. */
-		*(volatile char *)code->run.start = 1;
-		error = vmsi_protect(code->space, code->run.start, page, RX);
-		(void)refused(code, error,
-			      "the host makes no memory executable that was "
-			      "writable (SELinux's execmem, PaX's MPROTECT?)");
-	}
-	cover = vmsi_code_cover(code, code->run.start, page);
-	return error ? error : cover;
+	at = map_page(RW, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	if (at < 0)
+		return (int)at;
+	/* To some policies only memory that was written to counts. */
+	*(volatile char *)at = 1;
+	error = (int)vmsi_host.mprotect((uintptr_t)at, page, RX);
+	unmap_page(at);
+	return refused(code, error,
+		       "the host makes no memory executable that was "
+		       "writable (SELinux's execmem, PaX's MPROTECT?)");
 }
 
 int vmsi_code_choose_mode(struct vms_code *code, enum vms_code_mode asked)

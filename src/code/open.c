@@ -10,7 +10,6 @@
 #include "code/names.h"
 #include "code/place.h"
 #include "code/problem.h"
-#include "code/trap.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -32,13 +31,13 @@ static bool options_are_good(const struct vms_code_options *options)
 /* --- the record -------------------------------------------------------------------- */
 
 /*
- *	struct vms_code | in_block | last | published | in_chunk | chunks | traps
+ *	struct vms_code | in_block | last | published | no_memory | in_chunk | chunks
  *
  * Most of the arrays is never touched, and takes no memory.
  */
 struct layout {
 	size_t granule, granules;
-	size_t in_block, last, published, in_chunk, chunks, traps;
+	size_t in_block, last, published, no_memory, in_chunk, chunks;
 	size_t bytes;
 };
 
@@ -68,11 +67,12 @@ static int lay_out(size_t reserve, struct layout *layout)
 	if (!add_array(&bytes, words, 8, &layout->in_block) ||
 	    !add_array(&bytes, words, 8, &layout->last) ||
 	    !add_array(&bytes, words, 8, &layout->published) ||
+	    !add_array(&bytes, vmsi_bits_words(reserve / page), 8,
+		       &layout->no_memory) ||
 	    !add_array(&bytes, vmsi_bits_words(layout->granules), 8,
 		       &layout->in_chunk) ||
 	    !add_array(&bytes, layout->granules, sizeof(struct vmsi_chunk),
 		       &layout->chunks) ||
-	    !add_array(&bytes, VMSI_TRAP_BYTES, 1, &layout->traps) ||
 	    !vmsi_align_up_checked(bytes, page, &layout->bytes))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
 	return 0;
@@ -88,14 +88,14 @@ static struct vms_code *make_record(const struct layout *layout)
 	code->bytes = layout->bytes;
 	code->granule = layout->granule;
 	code->unit_shift = (unsigned)__builtin_ctzl(layout->granule / VMSI_UNIT);
+	code->page_shift = (unsigned)__builtin_ctzl(vmsi_page_size() / VMSI_UNIT);
 	code->granules = layout->granules;
 	code->in_block = (uint64_t *)(bytes + layout->in_block);
 	code->last = (uint64_t *)(bytes + layout->last);
 	code->published = (uint64_t *)(bytes + layout->published);
+	code->no_memory = (uint64_t *)(bytes + layout->no_memory);
 	code->in_chunk = (uint64_t *)(bytes + layout->in_chunk);
 	code->chunks = (struct vmsi_chunk *)(bytes + layout->chunks);
-	code->traps = (unsigned char *)bytes + layout->traps;
-	vmsi_fill_with_traps(code->traps, VMSI_TRAP_BYTES);
 	vmsi_lock_init(&code->lock, VMSI_RANK_CODE);
 	code->first_chunk = code->current = VMSI_NO_CHUNK;
 	code->fd = code->run_fd = code->perf_fd = -1;

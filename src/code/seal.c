@@ -22,7 +22,8 @@ int vms_code_settle(vms_code *code)
 	if (!code)
 		return vmsi_status(-EINVAL);
 	vmsi_lock_acquire(&code->lock);
-	error = vmsi_chunks_settle(code);
+	/* What a child shares with its parent is the parent's to give back. */
+	error = code->shared ? 0 : vmsi_chunks_settle(code);
 	vmsi_code_leave(code);
 	return vmsi_status(error);
 }

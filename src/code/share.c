@@ -4,15 +4,35 @@
 #include "code/chunk.h"
 #include "code/file.h"
 #include "code/memory.h"
+#include "code/pages.h"
 
 /* --- copies ------------------------------------------------------------------------ */
 
+static int copy_pages(struct vms_code *code, size_t first, size_t end)
+{
+	const size_t unit = first << code->page_shift;
+
+	return vmsi_code_file_write(
+		code->own.fd, (void *)vmsi_unit_address(code, unit),
+		((end - first) << code->page_shift) * VMSI_UNIT,
+		(uint64_t)unit * VMSI_UNIT);
+}
+
+/* Copy the pages of a chunk that have memory. */
 static int copy_chunk(struct vms_code *code, const struct vmsi_chunk *chunk)
 {
-	return vmsi_code_file_write(
-		code->own.fd, (void *)vmsi_unit_address(code, chunk->start),
-		(chunk->end - chunk->start) * VMSI_UNIT,
-		(uint64_t)chunk->start * VMSI_UNIT);
+	const size_t limit = chunk->end >> code->page_shift;
+	size_t at = chunk->start >> code->page_shift;
+	int error = 0;
+
+	while (at < limit && !error) {
+		const size_t from = vmsi_bits_next_clear(code->no_memory, at,
+							 limit);
+
+		at = vmsi_bits_next_set(code->no_memory, from, limit);
+		error = copy_pages(code, from, at);
+	}
+	return error;
 }
 
 static int make_own_file(struct vms_code *code)
@@ -88,6 +108,8 @@ static int unshare_chunk(struct vms_code *code, struct vmsi_chunk *chunk)
 	if (!error)
 		error = vmsi_chunk_map_run(code, chunk->start, chunk->end,
 					   code->own.run_fd);
+	if (!error)
+		error = vmsi_pages_bar(code, chunk);
 	chunk->shared = error != 0;
 	return error;
 }

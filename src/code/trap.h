@@ -8,6 +8,10 @@
 
 /* Instructions that trap: a jump to any of them is SIGTRAP. */
 
+/* So many bytes of them are kept to be copied. */
+#define VMSI_TRAP_BYTES ((size_t)64 << 10)
+extern const unsigned char vmsi_traps[VMSI_TRAP_BYTES];
+
 #if defined(__x86_64__)
 
 static inline void vmsi_fill_with_traps(void *bytes, size_t length)

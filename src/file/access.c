@@ -4,6 +4,7 @@
 #include "base/panic.h"
 #include "file/accesses.h"
 #include "file/atomic.h"
+#include "file/ended.h"
 #include "file/file.h"
 #include "file/guard.h"
 #include "space/inside.h"
@@ -34,8 +35,10 @@ SELDOM static int begin_reader(vms_file *file, struct vms_file_access *access)
 {
 	const int error = vmsi_atomic_begin_access(file);
 
-	if (!error)
+	if (!error) {
 		begin(file, access);
+		vmsi_ended_note_begin(file);
+	}
 	return vmsi_status(error);
 }
 
@@ -82,8 +85,10 @@ SELDOM static int end_slowly(struct vms_file_access *access, uint64_t *offset,
 {
 	const int error = loss == LOST ? tell_loss(access, offset) : 0;
 
-	if (vmsi_file_reads_commits(access->file))
+	if (vmsi_file_reads_commits(access->file)) {
+		vmsi_ended_note_end(access->file);
 		vmsi_atomic_end_access(access->file);
+	}
 	return vmsi_status(error);
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "file/descriptor.h"
 #include "file/file.h"
 #include "host/host.h"
 
@@ -19,12 +20,17 @@ enum byte {
 	KEEPS_OUT = 2,
 };
 
+static off_t place_of(enum byte byte)
+{
+	return (off_t)INT64_MAX - (off_t)byte;
+}
+
 static struct flock byte_of(enum byte byte, short type)
 {
 	return (struct flock){
 		.l_type = type,
 		.l_whence = SEEK_SET,
-		.l_start = (off_t)INT64_MAX - (off_t)byte,
+		.l_start = place_of(byte),
 		.l_len = 1,
 	};
 }
@@ -36,7 +42,7 @@ static long lock_byte(const struct vms_file *file, enum byte byte, int command,
 	long error;
 
 	do
-		error = vmsi_host.file_lock(file->fd, command, &request);
+		error = vmsi_host.file_lock(file->append_lock, command, &request);
 	while (error == -EINTR);
 	return error;
 }
@@ -51,13 +57,21 @@ static bool is_held(long error)
 	return error == -EAGAIN || error == -EACCES;
 }
 
-static bool is_kept_out(const struct vms_file *file)
+/*
+ * Whether another one of this library has a byte for itself. A lock of more than that
+ * byte is of a program that locks the file, perhaps of this very one: it means something
+ * else, and may stay for ever.
+ */
+static bool is_taken(const struct vms_file *file, enum byte byte)
 {
-	struct flock other = byte_of(KEEPS_OUT, F_RDLCK);
+	struct flock other = byte_of(byte, F_RDLCK);
 
-	return vmsi_host.file_lock(file->fd, F_OFD_GETLK, &other) == 0 &&
-		other.l_type == F_WRLCK;
+	return vmsi_host.file_lock(file->append_lock, F_OFD_GETLK, &other) == 0 &&
+		other.l_type == F_WRLCK && other.l_len == 1 &&
+		other.l_start == place_of(byte);
 }
+
+/* --- descriptions --------------------------------------------------------------------- */
 
 /* The number of the descriptor stays: other threads are using it. */
 static int make_own_description(struct vms_file *file)
@@ -76,34 +90,88 @@ static int make_own_description(struct vms_file *file)
 }
 
 /*
+ * A description that the file is mapped by is there, with its locks, for as long as a
+ * child of a fork has the mapping. Where there is no other to be had, that is so.
+ */
+static int have_descriptions(struct vms_file *file)
+{
+	int error;
+
+	if (file->append_lock >= 0)
+		return 0;
+	error = file->appenders == VMSI_APPENDERS_SHARED ?
+		make_own_description(file) : 0;
+	if (error)
+		return error;
+	file->appenders = VMSI_APPENDERS_ALONE;
+	file->append_lock = vmsi_descriptor_reopen(file->fd, O_RDWR);
+	if (file->append_lock < 0)
+		file->append_lock = file->fd;
+	return 0;
+}
+
+/* It may have become the program's; see leave_descriptor of open.c. */
+void vmsi_appenders_close(struct vms_file *file)
+{
+	if (file->append_lock >= 0 && file->append_lock != file->fd &&
+	    vmsi_descriptor_is_of(file, file->append_lock))
+		(void)vmsi_host.close(file->append_lock);
+	file->append_lock = -1;
+}
+
+void vmsi_appenders_forked(struct vms_file *file)
+{
+	vmsi_appenders_close(file);
+	file->appenders = VMSI_APPENDERS_SHARED;
+}
+
+/* --- joining -------------------------------------------------------------------------- */
+
+/* Wait for one that is alone, and for nobody else. */
+static long lock_to_append(const struct vms_file *file)
+{
+	long error = lock(file, F_OFD_SETLK, F_RDLCK);
+
+	return is_held(error) && is_taken(file, APPENDS) ?
+		lock(file, F_OFD_SETLKW, F_RDLCK) : error;
+}
+
+/*
  * Where a file system has no locks (ENOLCK of some network ones), nobody else can
- * tell that it is there, either: this process then takes itself to be alone.
+ * tell that it is there, either: this process then takes itself to be alone. Where a
+ * program has locked all of the file, it does not, and tries again the next time.
  */
 int vmsi_appenders_join(struct vms_file *file)
 {
-	int error = 0;
+	long locked;
+	int error;
 
 	if (file->appenders == VMSI_APPENDERS_JOINED)
 		return 0;
-	if (file->appenders == VMSI_APPENDERS_SHARED)
-		error = make_own_description(file);
+	error = have_descriptions(file);
 	if (error)
 		return error;
-	if (lock(file, F_OFD_SETLKW, F_RDLCK) == -EBADF)
+	locked = lock_to_append(file);
+	if (locked == -EBADF)
 		return -EBADF;
 	/* Who keeps others out looks the other way round, so one of the two sees it. */
-	if (is_kept_out(file)) {
+	if (is_taken(file, KEEPS_OUT)) {
 		(void)lock(file, F_OFD_SETLK, F_UNLCK);
 		return -EBUSY;
 	}
-	file->appenders = VMSI_APPENDERS_JOINED;
+	if (is_held(locked))
+		file->others_append = true;
+	else
+		file->appenders = VMSI_APPENDERS_JOINED;
 	return 0;
 }
 
 int vmsi_appenders_keep_out(struct vms_file *file)
 {
-	int error;
+	int error = have_descriptions(file);
 
+	if (error)
+		return error;
 	if (is_held(lock_byte(file, KEEPS_OUT, F_OFD_SETLK, F_WRLCK)))
 		return -EBUSY;
 	error = vmsi_appenders_join(file);
@@ -116,7 +184,9 @@ int vmsi_appenders_keep_out(struct vms_file *file)
 
 bool vmsi_appenders_shut_out(struct vms_file *file)
 {
-	return !is_held(lock(file, F_OFD_SETLK, F_WRLCK));
+	const long error = lock(file, F_OFD_SETLK, F_WRLCK);
+
+	return !is_held(error) && error != -EBADF;
 }
 
 void vmsi_appenders_let_in(struct vms_file *file)

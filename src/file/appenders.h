@@ -20,23 +20,31 @@ struct vms_file;
  * alone: from its first append on, each has a read lock on one byte of the file, far
  * past the end of any, and who gets a write lock there is alone until it gives it
  * back. Who comes meanwhile waits.
+ *
+ * A program may lock the whole file by fcntl(2) for itself, and that byte with it. Who
+ * appends meanwhile does not wait for that: it is taken for one of others that append.
  */
 
 /*
  * Before the first append: take the read lock. In a child of fork(2), which has
- * its parent's description and so its locks and its position, make one of its own
- * first. Returns 0 or -errno; -EBUSY: another process keeps others out.
+ * its parent's description and so its position, make one of its own first. Returns 0 or
+ * -errno; -EBUSY: another process keeps others out.
  */
 int vmsi_appenders_join(struct vms_file *file);
 
 /*
  * Let no other process append as long as the file is open: its first append answers
- * EBUSY. -EBUSY: one has appended already, or keeps others out itself.
+ * EBUSY. -EBUSY: one has appended already, keeps others out itself, or has locked all
+ * of the file.
  */
 int vmsi_appenders_keep_out(struct vms_file *file);
 
 /* Whether no other process appends; if so, none does until the next call. */
 bool vmsi_appenders_shut_out(struct vms_file *file);
 void vmsi_appenders_let_in(struct vms_file *file);
+
+/* Give the locks back; and in a child of fork(2), leave them to the parent. */
+void vmsi_appenders_close(struct vms_file *file);
+void vmsi_appenders_forked(struct vms_file *file);
 
 #endif

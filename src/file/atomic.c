@@ -143,7 +143,8 @@ static void drop_atomic(struct vms_file *file)
 	struct vmsi_atomic *atomic = file->atomic;
 
 	file->atomic = NULL;
-	if (atomic->lock.fd >= 0 && atomic->lock.fd != file->fd)
+	if (atomic->lock.fd >= 0 && atomic->lock.fd != file->fd &&
+	    vmsi_descriptor_is_of(file, atomic->lock.fd))
 		vmsi_host.close(atomic->lock.fd);
 	vmsi_records_put(NULL, atomic,
 			 vmsi_align_up(sizeof(*atomic), vmsi_page_size()));
@@ -211,15 +212,18 @@ int vmsi_atomic_start(struct vms_file *file)
 	return vmsi_tracker_follow(&atomic->tracker, mapped_range(file));
 }
 
+int vmsi_atomic_check_descriptors(const struct vms_file *file)
+{
+	const struct vmsi_atomic *atomic = file->atomic;
+	const int error = vmsi_journal_check_descriptor(&atomic->journal);
+
+	return error || vmsi_descriptor_is_of(file, atomic->lock.fd) ? error : -EBADF;
+}
+
 void vmsi_atomic_leave(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 
-	/* What is still ours of the other descriptors is closed, and nothing else. */
-	if (!vmsi_descriptor_is_of(file, atomic->lock.fd))
-		atomic->lock.fd = -1;
-	if (!vmsi_path_names(atomic->journal.path, atomic->journal.fd))
-		atomic->journal.fd = -1;
 	atomic->is_left = true;
 }
 
@@ -244,7 +248,11 @@ static int close_writer(struct vms_file *file)
 	struct vmsi_atomic *atomic = file->atomic;
 	int error = 0;
 
-	if (atomic_load(&atomic->inherited) || atomic->is_left)
+	const bool is_childs = atomic_load(&atomic->inherited);
+
+	if (!is_childs && !atomic->is_left)
+		error = vmsi_atomic_check_descriptors(file);
+	if (error || is_childs || atomic->is_left)
 		vmsi_journal_abandon(&atomic->journal);
 	else
 		error = close_journal(file);

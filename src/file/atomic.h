@@ -37,6 +37,12 @@ int vmsi_atomic_resize(struct vms_file *file, uint64_t size);
  */
 void vmsi_atomic_was_cut(struct vms_file *file);
 
+/*
+ * Of a writer: 0, or -EBADF: the program has closed the descriptor of the journal or of
+ * the lock.
+ */
+int vmsi_atomic_check_descriptors(const struct vms_file *file);
+
 /* The descriptor is not the file's any more: closing leaves the journal as it is. */
 void vmsi_atomic_leave(struct vms_file *file);
 

@@ -12,6 +12,9 @@
 #define LEAST_DEFAULT_MAXIMUM ((uint64_t)64 << 30)
 #define DEFAULT_TIMES_SIZE 4
 
+/* No file is longer, and no offset beyond can be mapped. */
+#define LARGEST_MAXIMUM vmsi_align_down((uint64_t)INT64_MAX, vmsi_page_size())
+
 /* --- the maximum -------------------------------------------------------------------- */
 
 /* What a file is given that has no maximum: see vms_file_options. */
@@ -19,11 +22,10 @@ static uint64_t default_maximum(uint64_t size)
 {
 	uint64_t most;
 
-	if (__builtin_mul_overflow(size, DEFAULT_TIMES_SIZE, &most) ||
-	    most > INT64_MAX)
-		most = INT64_MAX;
-	most = vmsi_max(most, LEAST_DEFAULT_MAXIMUM);
-	return vmsi_align_down(most, vmsi_page_size());
+	if (__builtin_mul_overflow(size, DEFAULT_TIMES_SIZE, &most))
+		most = LARGEST_MAXIMUM;
+	most = vmsi_align_down(most, vmsi_page_size());
+	return vmsi_min(vmsi_max(most, LEAST_DEFAULT_MAXIMUM), LARGEST_MAXIMUM);
 }
 
 /* The least that a maximum may be: a page, and all of the file. */
@@ -34,14 +36,9 @@ static uint64_t least_maximum(uint64_t size)
 
 static int given_maximum(uint64_t asked, uint64_t size, uint64_t *maximum)
 {
-	uintptr_t rounded;
-
-	if (!vmsi_align_up_checked(asked, vmsi_page_size(), &rounded))
-		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
-	if (size > rounded)
-		return -EFBIG;
-	*maximum = rounded;
-	return 0;
+	*maximum = vmsi_align_up(vmsi_min(asked, LARGEST_MAXIMUM),
+				 vmsi_page_size());
+	return size > *maximum ? -EFBIG : 0;
 }
 
 /* --- the space ---------------------------------------------------------------------- */

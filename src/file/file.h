@@ -24,7 +24,7 @@ struct vmsi_view;
  *   ALONE --first append--> JOINED --fork--> SHARED (in the child) --append--> JOINED
  */
 enum vmsi_appenders {
-	VMSI_APPENDERS_ALONE,  /* it has appended nothing yet */
+	VMSI_APPENDERS_ALONE,  /* the others do not see it */
 	VMSI_APPENDERS_JOINED, /* the others see that it appends */
 	VMSI_APPENDERS_SHARED, /* its description is the parent's too */
 };
@@ -73,6 +73,7 @@ struct vms_file {
 	size_t windows;       /* that are open */
 	struct vmsi_pool window_records;
 	enum vmsi_appenders appenders;
+	int append_lock;      /* a description for its locks, where that can be had; -1: none */
 	bool others_append;   /* something was seen to be added that was not its own */
 	struct vmsi_gather gather;
 	uint64_t writing_back; /* up to here write-back of what was appended has begun */

@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "file/appenders.h"
 #include "file/atomic.h"
 #include "file/file.h"
 #include "file/gather.h"
@@ -50,7 +51,7 @@ static void after_fork_in_child(void)
 	for (struct vms_file *file = files; file; file = file->next) {
 		vmsi_lock_release_any(&file->lock);
 		vmsi_lock_init(&file->sync_lock, VMSI_RANK_FILE_SYNC);
-		file->appenders = VMSI_APPENDERS_SHARED;
+		vmsi_appenders_forked(file);
 		vmsi_gather_forked(file);
 		if (file->atomic)
 			vmsi_atomic_forked(file);
@@ -84,5 +85,13 @@ void vmsi_file_unregister(struct vms_file *file)
 	while (*link != file)
 		link = &(*link)->next;
 	*link = file->next;
+	vmsi_lock_release(&list_lock);
+}
+
+void vmsi_file_each(void (*act)(struct vms_file *file))
+{
+	vmsi_lock_acquire(&list_lock);
+	for (struct vms_file *file = files; file; file = file->next)
+		act(file);
 	vmsi_lock_release(&list_lock);
 }

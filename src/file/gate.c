@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "file/gate.h"
 
+#include "base/lock.h"
+
 void vmsi_gate_init(struct vmsi_gate *gate)
 {
 	atomic_init(&gate->state, 0);
@@ -14,7 +16,7 @@ static void wait_without(struct vmsi_gate *gate, uint32_t bits)
 {
 	pthread_mutex_lock(&gate->mutex);
 	while (atomic_load(&gate->state) & bits)
-		pthread_cond_wait(&gate->changed, &gate->mutex);
+		vmsi_wait_for_change(&gate->changed, &gate->mutex);
 	pthread_mutex_unlock(&gate->mutex);
 }
 

@@ -9,8 +9,9 @@
 #include "host/host.h"
 
 /*
- * Two counts, of which new handlers take one: whoever waits has them take the other,
- * so that the count that he looks at comes to zero, however many faults there are.
+ * Two counts, of which new handlers take one. Whoever waits has seen each at zero once:
+ * then all that were there have left. Meanwhile he has new ones take the other, so that
+ * the count that he looks at comes to zero, however many faults there are.
  */
 struct handlers {
 	_Atomic unsigned phase;
@@ -62,10 +63,9 @@ void vmsi_handlers_wait(void)
 {
 	if (!all())
 		return;
-	for (int i = 0; i < 2; i++) {
-		const unsigned phase = atomic_fetch_xor(&all()->phase, 1) & 1;
-
-		while (atomic_load(&all()->inside[phase]))
+	for (unsigned i = 0; i < 2; i++)
+		while (atomic_load(&all()->inside[i])) {
+			atomic_store(&all()->phase, 1 - i);
 			vmsi_host.yield();
-	}
+		}
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "file/accesses.h"
 #include "file/atomic_state.h"
 #include "file/file.h"
 #include "file/show.h"
@@ -33,10 +34,9 @@ static void copy_in_access(struct vms_file *file, char *to)
 {
 	struct vms_file_access access;
 
-	if (vms_file_begin_access(file, &access) != 0)
-		return;
+	vmsi_accesses_begin(&access, file);
 	copy_spilled(file, to);
-	(void)vms_file_end_access(&access, NULL);
+	(void)vmsi_accesses_end(&access);
 }
 
 void vmsi_inherit_prepare(struct vms_file *file)

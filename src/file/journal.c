@@ -205,7 +205,7 @@ static int recover(struct vmsi_journal *journal, const char **problem)
 
 void vmsi_journal_abandon(struct vmsi_journal *journal)
 {
-	if (journal->fd >= 0)
+	if (journal->fd >= 0 && !vmsi_journal_is_anothers(journal))
 		vmsi_host.close(journal->fd);
 	journal->fd = -1;
 	if (journal->buffer)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/align.h"
 
@@ -96,6 +97,8 @@ enum vmsi_journal_mode {
 struct vmsi_journal {
 	int fd;                /* -1: there is none, and it is only read */
 	int home;              /* the home file's; the caller's */
+	dev_t device;          /* what fd is of, while the program leaves it alone; */
+	ino_t inode;           /* 0: not known yet */
 	const char *path;      /* the caller's, for as long as the journal is open */
 	size_t block;          /* bytes */
 	uint8_t identity[16];
@@ -157,6 +160,12 @@ int vmsi_journal_open(struct vmsi_journal *journal, int home, const char *path,
  * and close it. Returns 0, or -errno: the file stays, for recovery; it is closed.
  */
 int vmsi_journal_close(struct vmsi_journal *journal);
+
+/* Whether its descriptor's number is another file's now. */
+bool vmsi_journal_is_anothers(const struct vmsi_journal *journal);
+
+/* -EBADF: the program has closed its descriptor, be its number another file's now. */
+int vmsi_journal_check_descriptor(const struct vmsi_journal *journal);
 
 /* Close it as it is: nothing is written, as if the process had ended. */
 void vmsi_journal_abandon(struct vmsi_journal *journal);

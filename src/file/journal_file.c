@@ -111,6 +111,8 @@ static int look_at_file(struct vmsi_journal *journal, const struct stat *home,
 
 	if (error)
 		return (int)error;
+	journal->device = status.st_dev;
+	journal->inode = status.st_ino;
 	if (status.st_dev == home->st_dev && status.st_ino == home->st_ino)
 		return -EINVAL;
 	if (!S_ISREG(status.st_mode)) {
@@ -121,6 +123,30 @@ static int look_at_file(struct vmsi_journal *journal, const struct stat *home,
 		give_to_owner(journal, &status, home);
 	vmsi_journal_file_length(journal, &status);
 	return 0;
+}
+
+static bool is_anothers(const struct vmsi_journal *journal, const struct stat *status)
+{
+	return journal->inode != 0 && (status->st_dev != journal->device ||
+				       status->st_ino != journal->inode);
+}
+
+bool vmsi_journal_is_anothers(const struct vmsi_journal *journal)
+{
+	struct stat status;
+
+	return vmsi_host.fstat(journal->fd, &status) == 0 &&
+		is_anothers(journal, &status);
+}
+
+int vmsi_journal_check_descriptor(const struct vmsi_journal *journal)
+{
+	struct stat status;
+	const long error = vmsi_host.fstat(journal->fd, &status);
+
+	if (error)
+		return (int)error;
+	return is_anothers(journal, &status) ? -EBADF : 0;
 }
 
 int vmsi_journal_file_open(struct vmsi_journal *journal, const struct stat *home,

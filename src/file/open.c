@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "file/appenders.h"
 #include "file/atomic.h"
 #include "file/base.h"
 #include "file/descriptor.h"
@@ -111,6 +112,7 @@ static int close_descriptors(struct vms_file *file)
 
 	if (directory >= 0)
 		(void)vmsi_host.close(directory);
+	vmsi_appenders_close(file);
 	return (int)vmsi_host.close(file->fd);
 }
 
@@ -161,6 +163,7 @@ static struct vms_file *new_file(const struct vms_file_options *options)
 		return NULL;
 	file->fd = -1;
 	file->directory = -1;
+	file->append_lock = -1;
 	file->flags = options->flags;
 	vmsi_lock_init(&file->lock, VMSI_RANK_FILE);
 	vmsi_lock_init(&file->sync_lock, VMSI_RANK_FILE_SYNC);

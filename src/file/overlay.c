@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/align.h"
+#include "file/accesses.h"
 #include "file/atomic_state.h"
 #include "file/base.h"
 #include "file/file.h"
@@ -103,20 +104,31 @@ struct laying {
 	uint64_t size;  /* of the file, by the commits so far */
 };
 
+/* No access is open yet, and somebody may cut the home file off just now. */
+static int copy_out(struct vms_file *file, uint64_t offset, char *bytes, size_t length)
+{
+	struct vms_file_access access;
+
+	vmsi_accesses_begin(&access, file);
+	memcpy(bytes, file->base + offset, length);
+	return vmsi_accesses_end(&access);
+}
+
 /* The home file's own bytes behind the new end are not the file's. */
 static int clear_behind(struct laying *laying, uint64_t end)
 {
 	const size_t page = vmsi_page_size();
 	char copy[65536];
 	const uint64_t last = end / page;
+	int error;
 
 	if (end % page == 0 || end >= laying->size)
 		return 0;
 	if (page > sizeof(copy))
 		return -ENOTSUP;
 	memset(copy, 0, page);
-	memcpy(copy, laying->file->base + last * page, end % page);
-	return show_bytes(laying->file, last, copy);
+	error = copy_out(laying->file, last * page, copy, end % page);
+	return error ? error : show_bytes(laying->file, last, copy);
 }
 
 /* The home file may be shorter than it was when the record was written. */

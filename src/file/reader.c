@@ -104,7 +104,8 @@ static int look(struct vms_file *file)
 
 	if (vmsi_home_lock_says_whole(&file->atomic->lock))
 		return show_home_alone(file);
-	if (fd < 0 || was_removed(fd))
+	if (fd < 0 || was_removed(fd) ||
+	    vmsi_journal_check_descriptor(&file->atomic->journal) != 0)
 		return has_journal(file) ? lay(file) : show_home_alone(file);
 	return is_laid(file) ? take_size(file, file->atomic->reader.laid.size) :
 		lay(file);

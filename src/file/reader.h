@@ -42,6 +42,7 @@ struct vmsi_reader {
 	bool at_door;                 /* a thread comes through it, or waits there */
 	unsigned inside;              /* accesses that are open, and threads that want
 					 READING and have come past the door */
+	uint64_t serial;              /* another one for each file that was opened */
 	bool overlay_is_lost;         /* in part, perhaps: it is to be laid anew */
 	int for_child;                /* while a fork is under way: a descriptor that has
 					 the lock of the child's accesses; -1: none */

@@ -15,6 +15,9 @@
 
 void vmsi_reading_init(struct vmsi_reader *reader)
 {
+	static _Atomic uint64_t opened;
+
+	reader->serial = atomic_fetch_add(&opened, 1) + 1;
 	pthread_mutex_init(&reader->mutex, NULL);
 	pthread_cond_init(&reader->changed, NULL);
 	reader->for_child = -1;
@@ -82,7 +85,7 @@ static int enter(struct vms_file *file)
 		if (reader->reading == VMSI_READING_NONE)
 			error = take_reading(file);
 		else
-			pthread_cond_wait(&reader->changed, &reader->mutex);
+			vmsi_wait_for_change(&reader->changed, &reader->mutex);
 	if (error)
 		leave(file);
 	return error;
@@ -101,7 +104,7 @@ static bool must_line_up(struct vms_file *file)
 	       vmsi_home_lock_is_wanted(&file->atomic->lock)) {
 		if (!reader->at_door)
 			return true;
-		pthread_cond_wait(&reader->changed, &reader->mutex);
+		vmsi_wait_for_change(&reader->changed, &reader->mutex);
 	}
 	return false;
 }

@@ -7,6 +7,7 @@
 
 #include "file/accesses.h"
 #include "file/base.h"
+#include "file/descriptor.h"
 #include "file/file.h"
 #include "host/host.h"
 
@@ -53,26 +54,17 @@ static struct loss find_loss(const struct vms_file *file, uint64_t offset,
 {
 	const uint64_t page = vmsi_page_size();
 	struct loss loss = { { offset, offset + page }, EIO };
-	struct stat status;
 	struct vmsi_range cut;
+	uint64_t size;
 
-	if (code == BUS_MCEERR_AR || vmsi_host.fstat(file->fd, &status) < 0 ||
-	    offset < vmsi_align_up((uint64_t)status.st_size, page))
+	if (code == BUS_MCEERR_AR || vmsi_descriptor_look(file, &size) != 0 ||
+	    offset < vmsi_align_up(size, page))
 		return loss;
 	loss.error = ENXIO;
-	cut = cut_off(file, (uint64_t)status.st_size);
+	cut = cut_off(file, size);
 	if (offset >= cut.start && offset < cut.end)
 		loss.offsets = cut;
 	return loss;
-}
-
-static bool note(struct vms_file *file, const struct loss *loss, bool inside)
-{
-	const uint64_t page = vmsi_page_size();
-	const struct vmsi_lost_run run = { loss->offsets.start / page,
-					   loss->offsets.end / page };
-
-	return vmsi_losses_note(&file->losses, run, loss->error, !inside);
 }
 
 /*
@@ -93,33 +85,53 @@ static bool map_zeros(const struct vms_file *file, struct vmsi_range range)
 				      MAP_FIXED, -1, 0) >= 0;
 }
 
-/* Only what the view shows is noted: the rest of the file may be seen by another one. */
-static struct vmsi_range within_view(const struct vmsi_shown *shown,
-				     struct vmsi_range offsets)
+static struct vmsi_range offsets_of(const struct vmsi_shown *shown)
 {
-	const struct vmsi_range all = {
+	return (struct vmsi_range){
 		shown->offset, shown->offset + vmsi_range_length(shown->range)
 	};
-
-	return vmsi_range_common(all, offsets);
 }
 
+/* Only what the view shows is noted: the rest of the file may be seen by another one. */
+static bool put_zeros(const struct vmsi_shown *shown, struct loss loss, bool inside)
+{
+	const uint64_t page = vmsi_page_size();
+	const struct vmsi_range part = vmsi_range_common(offsets_of(shown),
+							 loss.offsets);
+	const struct vmsi_lost_run run = { part.start / page, part.end / page };
+	const uintptr_t start = shown->range.start + (part.start - shown->offset);
+
+	if (!vmsi_losses_note(&shown->file->losses, run, loss.error, !inside))
+		return false;
+	order_all_threads();
+	return map_zeros(shown->file, (struct vmsi_range){
+		start, start + vmsi_range_length(part) });
+}
+
+/*
+ * A part of a mapping cannot be replaced where the process has all the mappings that it
+ * may have, but the whole can. What it shows is in the file, too.
+ */
+static bool may_replace_all(const struct vms_file *file)
+{
+	return shows_only_file(file) && !vmsi_file_has(file, VMS_FILE_PRIVATE);
+}
+
+/* Where there is no memory for all that is lost, there may be some for the page. */
 bool vmsi_replace(const struct vmsi_shown *shown, const siginfo_t *info,
 		  bool inside)
 {
 	const uintptr_t address = vmsi_align_down((uintptr_t)info->si_addr,
 						  vmsi_page_size());
 	const uint64_t offset = shown->offset + (address - shown->range.start);
-	struct loss loss = find_loss(shown->file, offset, info->si_code);
-	uintptr_t start;
+	const struct vmsi_range page = { offset, offset + vmsi_page_size() };
+	const struct loss loss = find_loss(shown->file, offset, info->si_code);
 
-	loss.offsets = within_view(shown, loss.offsets);
-	start = shown->range.start + (loss.offsets.start - shown->offset);
-	if (!note(shown->file, &loss, inside))
-		return false;
 	if (inside)
 		vmsi_accesses_tell(shown->file, offset, loss.error);
-	order_all_threads();
-	return map_zeros(shown->file, (struct vmsi_range){
-		start, start + vmsi_range_length(loss.offsets) });
+	return put_zeros(shown, loss, inside) ||
+		put_zeros(shown, (struct loss){ page, loss.error }, inside) ||
+		(may_replace_all(shown->file) &&
+		 put_zeros(shown, (struct loss){ offsets_of(shown), loss.error },
+			   inside));
 }

@@ -131,8 +131,11 @@ static int spill(struct vms_file *file)
 {
 	struct vmsi_atomic *atomic = file->atomic;
 	struct vmsi_page_run run = { 0, 0 };
-	int error = vmsi_staging_prepare(&atomic->staging,
-					 vmsi_pageset_count(&atomic->written));
+	int error = vmsi_journal_check_descriptor(&atomic->journal);
+
+	if (!error)
+		error = vmsi_staging_prepare(&atomic->staging,
+					     vmsi_pageset_count(&atomic->written));
 
 	/* Those of earlier commits are gone with what they showed. */
 	if (vmsi_pageset_count(&atomic->spilled) == 0)

@@ -3,6 +3,7 @@
 
 #include <stdatomic.h>
 
+#include "file/accesses.h"
 #include "file/alone.h"
 #include "file/atomic_state.h"
 #include "file/file.h"
@@ -22,13 +23,22 @@ static void make_private(const struct vms_file *file, uint64_t page)
 /*
  * A page that was told is perhaps not stored to yet. Once it is private it does not
  * show the journal any more; as it is not mapped from home, it counts as anonymous.
+ * Where the journal does not give it, the page is lost, and the next commit finds that.
  */
-static void own(struct vms_file *file, struct vmsi_page_run run)
+static int own(struct vms_file *file, struct vmsi_page_run run)
 {
+	struct vms_file_access access;
+	int error;
+
+	vmsi_accesses_begin(&access, file);
 	for (uint64_t page = run.first; page < run.end; page++)
 		make_private(file, page);
+	error = vmsi_accesses_end(&access);
+	if (error)
+		return error;
 	vmsi_pageset_add(&file->atomic->anonymous, run);
 	vmsi_pageset_remove(&file->atomic->spilled, run);
+	return 0;
 }
 
 static int trim_spilled(struct vms_file *file)
@@ -39,12 +49,10 @@ static int trim_spilled(struct vms_file *file)
 	while (vmsi_pageset_next(&atomic->spilled, run.end, &run)) {
 		struct vmsi_page_run part = vmsi_pageset_alike(&atomic->written,
 							       run);
-		int error = 0;
+		const int error =
+			vmsi_pageset_has(&atomic->written, part.first) ?
+			own(file, part) : vmsi_show_home_around(file, part);
 
-		if (vmsi_pageset_has(&atomic->written, part.first))
-			own(file, part);
-		else
-			error = vmsi_show_home_around(file, part);
 		if (error)
 			return error;
 		run.end = part.end;

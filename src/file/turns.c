@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "file/turns.h"
 
+#include "base/lock.h"
 #include "host/host.h"
 
 /*
@@ -26,7 +27,7 @@ bool vmsi_turns_come(struct vmsi_turns *turns, struct vmsi_comer *comer,
 	turns->comers = comer;
 	turns->waiting++;
 	while (!comer->done && turns->under_way)
-		pthread_cond_wait(&turns->changed, &turns->mutex);
+		vmsi_wait_for_change(&turns->changed, &turns->mutex);
 	leads = !comer->done;
 	if (leads)
 		turns->under_way = true;

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/align.h"
+#include "file/atomic.h"
 #include "file/atomic_state.h"
 #include "file/commit.h"
 #include "file/descriptor.h"
@@ -37,7 +38,9 @@ static int check_committer(const struct vms_file *file)
 
 	if (!error && is_childs(file))
 		error = -EPERM;
-	return error ? error : vmsi_descriptor_look(file, NULL);
+	if (!error)
+		error = vmsi_descriptor_look(file, NULL);
+	return error ? error : vmsi_atomic_check_descriptors(file);
 }
 
 /*

@@ -187,7 +187,8 @@ vms_window *vms_file_open_window(vms_file *file, uint64_t offset, size_t length)
 
 /*
  * The view goes first, since afterwards the addresses may be another window's. Where
- * they cannot be unmapped, the window is as it was.
+ * they cannot be unmapped, the window is as it was; without a view, if there is no memory
+ * for one any more: no access guards it then.
  */
 static int unmap_window(struct vms_window *window)
 {
@@ -195,7 +196,8 @@ static int unmap_window(struct vms_window *window)
 
 	if (!window->room)
 		return 0;
-	hide_view(window);
+	if (window->view)
+		hide_view(window);
 	error = vmsi_base_give(window->file, range_of(window));
 	if (error)
 		show_view(window);
@@ -247,7 +249,8 @@ static int slide_mapping(struct vms_window *window, uint64_t shown)
 	if (error) {
 		show_as_before(window);
 	} else {
-		vmsi_view_move(window->view, shown);
+		if (window->view)
+			vmsi_view_move(window->view, shown);
 		window->shown = shown;
 	}
 	vmsi_lock_release(&window->file->lock);

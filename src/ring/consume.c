@@ -82,7 +82,9 @@ static inline ssize_t peek(struct vms_ring *ring, enum vmsi_mpsc_patience patien
 	}
 }
 
-ssize_t vms_ring_peek(vms_ring *ring, struct vms_ring_record *records, size_t most)
+static __attribute__((noinline)) ssize_t peek_slowly(struct vms_ring *ring,
+						     struct vms_ring_record *records,
+						     size_t most)
 {
 	ssize_t shown = vmsi_ring_may(ring, VMS_RING_CONSUMER);
 
@@ -91,6 +93,39 @@ ssize_t vms_ring_peek(vms_ring *ring, struct vms_ring_record *records, size_t mo
 	if (__builtin_expect(shown < 0, 0))
 		return vmsi_status(vmsi_ring_answer(ring, (int)shown));
 	return shown;
+}
+
+static __attribute__((noinline)) ssize_t peek_more(struct vms_ring *ring,
+						   struct vms_ring_record *records,
+						   size_t most)
+{
+	ssize_t shown = vmsi_spsc_show_more(&ring->spsc, &ring->consumer.spsc,
+					    records + 1, most - 1);
+
+	return shown >= 0 ? shown + 1 : peek_slowly(ring, records, most);
+}
+
+/* The short way of one producer; what is not usual takes the long one. */
+static inline ssize_t peek_quickly(struct vms_ring *ring,
+				   struct vms_ring_record *records, size_t most)
+{
+	struct vmsi_spsc_reader *reader = &ring->consumer.spsc;
+	const uint64_t header =
+		vmsi_ring_load(vmsi_spsc_header(&ring->spsc, reader->head));
+
+	reader->peeked = reader->head;
+	reader->records = reader->bytes = 0;
+	if (header == 0)
+		return 0;
+	if (!vmsi_spsc_show(&ring->spsc, reader, header, records))
+		return peek_slowly(ring, records, most);
+	return most == 1 ? 1 : peek_more(ring, records, most);
+}
+
+ssize_t vms_ring_peek(vms_ring *ring, struct vms_ring_record *records, size_t most)
+{
+	return vmsi_ring_is_quick(ring, VMS_RING_CONSUMER) && most > 0 ?
+		peek_quickly(ring, records, most) : peek_slowly(ring, records, most);
 }
 
 /* --- to release -------------------------------------------------------------------------- */
@@ -159,7 +194,22 @@ static inline int release(struct vms_ring *ring, uint64_t end)
 	return error;
 }
 
-int vms_ring_release(vms_ring *ring, const struct vms_ring_record *record)
+/* All that was shown, of one producer: false, if that is not so. */
+static inline bool release_quickly(struct vms_ring *ring, uint64_t end)
+{
+	struct vmsi_spsc_reader *reader = &ring->consumer.spsc;
+
+	if (end != reader->peeked || end == reader->head)
+		return false;
+	add(&ring->shared->control.records, reader->records);
+	add(&ring->shared->control.bytes, reader->bytes);
+	vmsi_spsc_release(&ring->spsc, reader, end);
+	vmsi_ring_wake_producers(ring);
+	return true;
+}
+
+static __attribute__((noinline)) int release_slowly(struct vms_ring *ring,
+						    const struct vms_ring_record *record)
 {
 	int error = vmsi_ring_may(ring, VMS_RING_CONSUMER);
 
@@ -167,6 +217,14 @@ int vms_ring_release(vms_ring *ring, const struct vms_ring_record *record)
 		error = release(ring, record->end);
 	return __builtin_expect(error != 0, 0) ?
 		vmsi_status(vmsi_ring_answer(ring, error)) : 0;
+}
+
+int vms_ring_release(vms_ring *ring, const struct vms_ring_record *record)
+{
+	if (vmsi_ring_is_quick(ring, VMS_RING_CONSUMER) &&
+	    release_quickly(ring, record->end))
+		return 0;
+	return release_slowly(ring, record);
 }
 
 /* --- to wait ----------------------------------------------------------------------------- */

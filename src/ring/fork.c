@@ -29,7 +29,7 @@ static void after_fork_in_child(void)
 		if (ring->lock_fd >= 0)
 			(void)vmsi_host.close(ring->lock_fd);
 		ring->lock_fd = -1;
-		atomic_store(&ring->error, EBADF);
+		vmsi_ring_end(ring, EBADF);
 	}
 }
 

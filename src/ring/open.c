@@ -81,6 +81,9 @@ static int begin(struct vms_ring *ring)
 	if (error)
 		return error;
 	ring->record_most = record_most(ring);
+	if (ring->kind == VMS_RING_SPSC)
+		atomic_store(&ring->quick,
+			     ring->flags & (VMS_RING_PRODUCER | VMS_RING_CONSUMER));
 	if (ring->flags & VMS_RING_PRODUCER)
 		vmsi_ring_join_fences();
 	return 0;

@@ -52,6 +52,11 @@ struct vms_ring {
 	enum vms_ring_kind kind;
 	unsigned flags;            /* VMS_RING_* */
 	_Atomic int error;         /* EBADMSG: broken; EBADF: of a parent; 0 */
+	/*
+	 * The parts that may take the short way, VMS_RING_PRODUCER and _CONSUMER: those of
+	 * one producer, until there is an error.
+	 */
+	_Atomic unsigned quick;
 	uint32_t owner;            /* a slot and its generation; see mpsc.h */
 	struct vmsi_ring_shared *shared;
 	char *data;
@@ -72,12 +77,22 @@ struct vms_ring {
 	_Alignas(VMSI_RING_LINE) struct vmsi_ring_consumer consumer;
 };
 
-/* From now on each call on the ring answers EBADMSG. Returns -EBADMSG. */
-static inline int vmsi_ring_break(struct vms_ring *ring)
+/* From now on each call on the ring answers so: EBADMSG, or EBADF in a child. */
+static inline void vmsi_ring_end(struct vms_ring *ring, int error)
 {
 	int none = 0;
 
-	(void)atomic_compare_exchange_strong(&ring->error, &none, EBADMSG);
+	if (error == EBADF)
+		atomic_store(&ring->error, EBADF);
+	else
+		(void)atomic_compare_exchange_strong(&ring->error, &none, error);
+	atomic_store(&ring->quick, 0);
+}
+
+/* Returns -EBADMSG. */
+static inline int vmsi_ring_break(struct vms_ring *ring)
+{
+	vmsi_ring_end(ring, EBADMSG);
 	return -EBADMSG;
 }
 
@@ -85,6 +100,13 @@ static inline int vmsi_ring_break(struct vms_ring *ring)
 static inline int vmsi_ring_answer(struct vms_ring *ring, int error)
 {
 	return error == -EBADMSG ? vmsi_ring_break(ring) : error;
+}
+
+/* Whether a call with that part may be made, of a ring of one producer. */
+static inline bool vmsi_ring_is_quick(const struct vms_ring *ring, unsigned part)
+{
+	return __builtin_expect((atomic_load_explicit(&ring->quick, memory_order_relaxed) &
+				 part) != 0, 1);
 }
 
 /* Whether a call with that part may be made: 0, or -EPERM, -EBADMSG, -EBADF. */

@@ -28,7 +28,9 @@
  * next: where the last one died before that, a header is there already.
  *
  * The producer clears some memory ahead, after it has told of a record. So the lines of
- * the next one are its own by the time that it is written, and nobody waits for that.
+ * the next ones are its own by the time that they are written, and nobody waits for that.
+ * Up to clear_at the word behind a record is known to be clear, and a commit consists of
+ * two stores.
  *
  * A claim is the producer's own until its header is stored, so that nothing is left of it
  * where the producer dies.
@@ -50,8 +52,9 @@ struct vmsi_spsc {
 
 struct vmsi_spsc_writer {
 	uint64_t tail;
-	uint64_t head;    /* of the consumer, as known */
-	uint64_t cleared; /* from the tail to here all is 0, but for an open claim */
+	uint64_t head;     /* of the consumer, as known */
+	uint64_t cleared;  /* from the tail to here all is 0, but for an open claim */
+	uint64_t clear_at; /* more is to be cleared from here on; before cleared by a word */
 };
 
 struct vmsi_spsc_reader {
@@ -90,6 +93,13 @@ static inline bool vmsi_spsc_length(uint64_t header, uint64_t position, uint64_t
 
 /* --- the producer ------------------------------------------------------------------------ */
 
+/* What was claimed may have been written to; what lies behind a word at end is forgotten. */
+static inline void vmsi_spsc_soil(struct vmsi_spsc_writer *writer, uint64_t end)
+{
+	writer->cleared = end + VMSI_SPSC_HEADER;
+	writer->clear_at = end;
+}
+
 /* Begin as the producer, after another one that may have died. 0 or -EBADMSG. */
 static inline int vmsi_spsc_begin_writing(const struct vmsi_spsc *spsc,
 					  struct vmsi_spsc_writer *writer)
@@ -113,9 +123,8 @@ static inline int vmsi_spsc_begin_writing(const struct vmsi_spsc *spsc,
 	if (head < spsc->capacity || head % 8)
 		return -EBADMSG;
 	vmsi_ring_store(&spsc->control->tail, tail);
-	*writer = (struct vmsi_spsc_writer){
-		.tail = tail, .head = head, .cleared = tail + VMSI_SPSC_HEADER,
-	};
+	*writer = (struct vmsi_spsc_writer){ .tail = tail, .head = head };
+	vmsi_spsc_soil(writer, tail);
 	return 0;
 }
 
@@ -131,19 +140,25 @@ static inline int vmsi_spsc_learn(const struct vmsi_spsc *spsc,
 	return 0;
 }
 
-/* Whether there is room for so many bytes: 0, -EAGAIN or -EBADMSG. */
+/* Whether there is room for so many bytes, as far as is known. */
+static inline bool vmsi_spsc_has_room(const struct vmsi_spsc *spsc,
+				      const struct vmsi_spsc_writer *writer, uint64_t span)
+{
+	return writer->tail - writer->head <= spsc->capacity - VMSI_SPSC_HEADER - span;
+}
+
+/* The same, and find out: 0, -EAGAIN or -EBADMSG. */
 static inline int vmsi_spsc_room(const struct vmsi_spsc *spsc,
 				 struct vmsi_spsc_writer *writer, uint64_t span)
 {
-	const uint64_t most = spsc->capacity - VMSI_SPSC_HEADER - span;
 	int error;
 
-	if (writer->tail - writer->head <= most)
+	if (vmsi_spsc_has_room(spsc, writer, span))
 		return 0;
 	error = vmsi_spsc_learn(spsc, writer);
 	if (error)
 		return error;
-	return writer->tail - writer->head <= most ? 0 : -EAGAIN;
+	return vmsi_spsc_has_room(spsc, writer, span) ? 0 : -EAGAIN;
 }
 
 /* The bytes of the record at the tail. */
@@ -153,30 +168,53 @@ static inline char *vmsi_spsc_claimed(const struct vmsi_spsc *spsc,
 	return vmsi_spsc_at(spsc, writer->tail) + VMSI_SPSC_HEADER;
 }
 
-/* What was claimed may have been written to; what lies behind a word at end is forgotten. */
-static inline void vmsi_spsc_soil(struct vmsi_spsc_writer *writer, uint64_t end)
-{
-	writer->cleared = end + VMSI_SPSC_HEADER;
-}
-
-/* Clear, if less than the lesser of these bytes is clear, up to the greater one. */
-#define VMSI_SPSC_CLEAR_LEAST 128u
-#define VMSI_SPSC_CLEAR_MOST 320u
+/*
+ * Where less than the lesser of these is clear, more is cleared up to the greater one: as
+ * far as the consumer is known to have come. Behind a record that is longer than that the
+ * line of the next header is enough, as it is all that is written out of turn.
+ */
+#define VMSI_SPSC_CLEAR_LEAST 512u
+#define VMSI_SPSC_CLEAR_MOST 1024u
+#define VMSI_SPSC_CLEAR_LONG 64u
 
 static inline void vmsi_spsc_clear_ahead(const struct vmsi_spsc *spsc,
-					 struct vmsi_spsc_writer *writer)
+					 struct vmsi_spsc_writer *writer, uint64_t length)
 {
+	const bool is_long = length > VMSI_SPSC_CLEAR_LEAST;
 	const uint64_t end = writer->head + spsc->capacity;
-	uint64_t to = writer->tail + VMSI_SPSC_CLEAR_MOST;
+	const uint64_t most = writer->tail +
+		(is_long ? VMSI_SPSC_CLEAR_LONG : VMSI_SPSC_CLEAR_MOST);
+	const uint64_t to = most < end ? most : end;
 
-	if (writer->cleared - writer->tail >= VMSI_SPSC_CLEAR_LEAST)
-		return;
-	if (to > end)
-		to = end;
-	if (to <= writer->cleared)
-		return;
-	memset(vmsi_spsc_at(spsc, writer->cleared), 0, to - writer->cleared);
-	writer->cleared = to;
+	if (to > writer->cleared) {
+		memset(vmsi_spsc_at(spsc, writer->cleared), 0, to - writer->cleared);
+		writer->cleared = to;
+	}
+	writer->clear_at = to == most && !is_long ? most - VMSI_SPSC_CLEAR_LEAST :
+		writer->cleared - VMSI_SPSC_HEADER;
+}
+
+/* Tell of a record, which ends at tail, where the next header is clear. */
+static inline void vmsi_spsc_tell(const struct vmsi_spsc *spsc,
+				  struct vmsi_spsc_writer *writer, uint64_t length,
+				  uint64_t tail)
+{
+	vmsi_ring_store(vmsi_spsc_header(spsc, writer->tail), length + 1);
+	vmsi_ring_store(&spsc->control->tail, tail);
+	writer->tail = tail;
+}
+
+/* The whole claim is a record, and nothing else is to be done: false, if that is not so. */
+static inline bool vmsi_spsc_commit_at_once(const struct vmsi_spsc *spsc,
+					    struct vmsi_spsc_writer *writer,
+					    uint64_t length)
+{
+	const uint64_t tail = writer->tail + vmsi_spsc_span(length);
+
+	if (__builtin_expect(tail >= writer->clear_at, 0))
+		return false;
+	vmsi_spsc_tell(spsc, writer, length, tail);
+	return true;
 }
 
 static inline void vmsi_spsc_commit(const struct vmsi_spsc *spsc,
@@ -189,9 +227,7 @@ static inline void vmsi_spsc_commit(const struct vmsi_spsc *spsc,
 		vmsi_ring_store_relaxed(vmsi_spsc_header(spsc, tail), 0);
 		vmsi_spsc_soil(writer, tail);
 	}
-	vmsi_ring_store(vmsi_spsc_header(spsc, writer->tail), length + 1);
-	vmsi_ring_store(&spsc->control->tail, tail);
-	writer->tail = tail;
+	vmsi_spsc_tell(spsc, writer, length, tail);
 }
 
 /* --- the consumer ------------------------------------------------------------------------ */
@@ -208,33 +244,58 @@ static inline int vmsi_spsc_begin_reading(const struct vmsi_spsc *spsc,
 	return 0;
 }
 
+/*
+ * Show the record behind those that are shown, whose header is not 0. False: it is
+ * nonsense.
+ */
+static inline bool vmsi_spsc_show(const struct vmsi_spsc *spsc,
+				  struct vmsi_spsc_reader *reader, uint64_t header,
+				  struct vms_ring_record *record)
+{
+	const uint64_t position = reader->peeked;
+	uint64_t length;
+
+	if (!vmsi_spsc_length(header, position, reader->head + spsc->capacity, &length))
+		return false;
+	record->data = vmsi_spsc_at(spsc, position) + VMSI_SPSC_HEADER;
+	record->length = length;
+	record->end = reader->peeked = position + vmsi_spsc_span(length);
+	reader->records++;
+	reader->bytes += length;
+	return true;
+}
+
+/* Show up to most records behind those that are shown. Returns how many, or -EBADMSG. */
+static inline ssize_t vmsi_spsc_show_more(const struct vmsi_spsc *spsc,
+					  struct vmsi_spsc_reader *reader,
+					  struct vms_ring_record *records, size_t most)
+{
+	/* Copies, which an access to shared memory does not make a compiler read again. */
+	const struct vmsi_spsc ring = *spsc;
+	struct vmsi_spsc_reader now = *reader;
+	size_t count = 0;
+
+	for (; count < most && now.peeked - now.head != ring.capacity; count++) {
+		const uint64_t header =
+			vmsi_ring_load(vmsi_spsc_header(&ring, now.peeked));
+
+		if (header == 0)
+			break;
+		if (!vmsi_spsc_show(&ring, &now, header, &records[count]))
+			return -EBADMSG;
+	}
+	*reader = now;
+	return (ssize_t)count;
+}
+
 /* Show up to most records from the head on. Returns how many, or -EBADMSG. */
 static inline ssize_t vmsi_spsc_peek(const struct vmsi_spsc *spsc,
 				     struct vmsi_spsc_reader *reader,
 				     struct vms_ring_record *records, size_t most)
 {
-	const uint64_t end = reader->head + spsc->capacity;
-	uint64_t position = reader->head, bytes = 0, length;
-	size_t count = 0;
-
-	for (; count < most && position != end; count++) {
-		const uint64_t header =
-			vmsi_ring_load(vmsi_spsc_header(spsc, position));
-
-		if (header == 0)
-			break;
-		if (!vmsi_spsc_length(header, position, end, &length))
-			return -EBADMSG;
-		records[count].data = vmsi_spsc_at(spsc, position) + VMSI_SPSC_HEADER;
-		records[count].length = length;
-		position += vmsi_spsc_span(length);
-		records[count].end = position;
-		bytes += length;
-	}
-	reader->peeked = position;
-	reader->records = count;
-	reader->bytes = bytes;
-	return (ssize_t)count;
+	reader->peeked = reader->head;
+	reader->records = reader->bytes = 0;
+	return vmsi_spsc_show_more(spsc, reader, records, most);
 }
 
 /* Count what of the shown records lies before end: 0; -EINVAL: they do not end there. */

@@ -50,8 +50,12 @@ int vms_stacks_close(vms_stacks *stacks)
 #ifdef VMSI_DEBUG
 	vmsi_list_check(stacks);
 #endif
-	if (unmap(stacks) != 0)
+	/* The addresses may be another pool's as soon as they are unmapped. */
+	vmsi_stacks_hide(stacks);
+	if (unmap(stacks) != 0) {
+		vmsi_stacks_show(stacks);
 		return -1;
+	}
 	vmsi_stacks_unregister(stacks);
 	vmsi_records_put(NULL, stacks, stacks->record_bytes);
 	errno = earlier;

@@ -52,6 +52,7 @@ void vmsi_stack_clear(struct vms_stacks *stacks, size_t number)
 int vms_stacks_high_water(vms_stacks *stacks, const vms_stack *stack, size_t *bytes)
 {
 	struct vmsi_range range;
+	vms_stack whole;
 	size_t number;
 	int error;
 
@@ -61,7 +62,8 @@ int vms_stacks_high_water(vms_stacks *stacks, const vms_stack *stack, size_t *by
 	error = vmsi_host_first_page(range, &range.start);
 	if (error)
 		return vmsi_status(error);
-	range.end = range.end - stacks->size + stack->size;
+	vmsi_slot_describe(stacks, number, &whole);
+	range.end = (uintptr_t)whole.top;
 	if (vmsi_stacks_has(stacks, VMS_STACKS_CLEARED))
 		range.start = lowest_byte(lowest_used(range), range.end);
 	*bytes = range.start < range.end ? vmsi_range_length(range) : 0;

@@ -123,6 +123,13 @@ void vmsi_stacks_show(struct vms_stacks *stacks)
 	vmsi_lock_release(&list_lock);
 }
 
+void vmsi_stacks_hide(struct vms_stacks *stacks)
+{
+	vmsi_lock_acquire(&list_lock);
+	atomic_store(&find_entry(stacks)->end, 0);
+	vmsi_lock_release(&list_lock);
+}
+
 void vmsi_stacks_unregister(struct vms_stacks *stacks)
 {
 	vmsi_lock_acquire(&list_lock);
@@ -130,6 +137,35 @@ void vmsi_stacks_unregister(struct vms_stacks *stacks)
 	vmsi_lock_release(&list_lock);
 }
 
+/* Pools whose memory is known, and so is there for as long as the list's lock is held. */
+static struct vms_stacks *find_id(uint64_t id)
+{
+	for (struct page_of_entries *page = atomic_load(&pages); page;
+	     page = atomic_load(&page->next))
+		for (size_t i = 0; i < entries_a_page(); i++) {
+			struct entry *entry = &page->entries[i];
+			struct vms_stacks *stacks = atomic_load(&entry->stacks);
+
+			if (stacks && atomic_load(&entry->end) &&
+			    stacks->id == id)
+				return stacks;
+		}
+	return NULL;
+}
+
+int vmsi_stacks_give_to(uint64_t id, const vms_stack *stack)
+{
+	struct vms_stacks *stacks;
+	int result;
+
+	vmsi_lock_acquire(&list_lock);
+	stacks = find_id(id);
+	result = stacks ? vms_stacks_give(stacks, stack) : 0;
+	vmsi_lock_release(&list_lock);
+	return result;
+}
+
+/* An end that is of this pool was written after the start: so it is read before. */
 struct vms_stacks *vmsi_stacks_of(uintptr_t address)
 {
 	for (struct page_of_entries *page = atomic_load(&pages); page;
@@ -138,8 +174,8 @@ struct vms_stacks *vmsi_stacks_of(uintptr_t address)
 			struct entry *entry = &page->entries[i];
 			struct vms_stacks *stacks = atomic_load(&entry->stacks);
 
-			if (stacks && address >= atomic_load(&entry->start) &&
-			    address < atomic_load(&entry->end) &&
+			if (stacks && address < atomic_load(&entry->end) &&
+			    address >= atomic_load(&entry->start) &&
 			    atomic_load(&entry->stacks) == stacks)
 				return stacks;
 		}

@@ -41,6 +41,16 @@ static int install_guard(struct vms_stacks *stacks, size_t number)
 }
 
 /*
+ * The host makes no such guards here: memory that is locked has none, older kernels do
+ * not know them, and filters of system calls may not; memory that is sealed will refuse
+ * the other way, too.
+ */
+static bool has_none(int error)
+{
+	return error != -ENOMEM && error != -EAGAIN;
+}
+
+/*
  * Make slots that are one mapping, with guards in the page tables. Returns 0, -EINVAL
  * where the host makes no such guards in this memory, or -errno.
  */
@@ -50,7 +60,7 @@ static int make_with_guards(struct vms_stacks *stacks, size_t first, size_t coun
 		int error = install_guard(stacks, i);
 
 		if (error)
-			return error == -EINVAL ? error :
+			return has_none(error) ? -EINVAL :
 				vmsi_refuse(VMS_REFUSAL_HOST);
 	}
 	return vmsi_protect(stacks->space, vmsi_slot_start(stacks, first),
@@ -79,7 +89,6 @@ static long make(struct vms_stacks *stacks, size_t first, size_t count)
 		return (long)count;
 	if (error != -EINVAL)
 		return error;
-	/* Memory that is locked has no guards in page tables; nor have old kernels. */
 	stacks->has_guards = false;
 	error = make_between_mappings(stacks, first);
 	return error ? error : 1;

@@ -90,6 +90,8 @@ static int lay_out(struct vms_stacks *stacks,
 	    !vmsi_multiply(stacks->pitch, stacks->count, bytes) ||
 	    !vmsi_add(*bytes, stacks->guard + options->alignment, bytes))
 		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	/* What the alignment leaves, up to the next guard. */
+	stacks->size = stacks->pitch - stacks->guard;
 	stacks->keep = vmsi_align_up(vmsi_min(options->keep, stacks->size), page);
 	return 0;
 }
@@ -191,6 +193,13 @@ static struct vms_stacks *get_records(size_t count)
 	return stacks;
 }
 
+static uint64_t next_id(void)
+{
+	static _Atomic uint64_t latest;
+
+	return atomic_fetch_add(&latest, 1) + 1;
+}
+
 static int open_pool(size_t count, size_t size,
 		     const struct vms_stacks_options *options,
 		     struct vms_stacks **result)
@@ -200,6 +209,7 @@ static int open_pool(size_t count, size_t size,
 
 	if (!stacks)
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	stacks->id = next_id();
 	stacks->count = count;
 	stacks->colours = options->colours / COLOUR_BYTES;
 	stacks->age = options->age;

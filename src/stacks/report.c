@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stacks/report.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,6 +98,33 @@ static void put_all(struct report *report, struct vms_stacks *stacks,
 	put(report, "\n");
 }
 
+/* What a write that fails may send, but for what is pending already. */
+static void signals_of_write(sigset_t *signals)
+{
+	static const int sent[] = { SIGPIPE, SIGXFSZ };
+	sigset_t pending;
+
+	(void)sigemptyset(signals);
+	if (vmsi_host.pending_signals(&pending) != 0)
+		return;
+	for (size_t i = 0; i < sizeof(sent) / sizeof(*sent); i++)
+		if (sigismember(&pending, sent[i]) == 0)
+			(void)sigaddset(signals, sent[i]);
+}
+
+/*
+ * The signal would end the program, or interrupt a handler that knows what to do. All
+ * signals are blocked here, so it waits, and is taken.
+ */
+static void write_out(const struct report *report)
+{
+	sigset_t signals;
+
+	signals_of_write(&signals);
+	if (vmsi_host.write(STDERR_FILENO, report->text, report->length) < 0)
+		(void)vmsi_host.take_signal(&signals);
+}
+
 void vmsi_stacks_report(uintptr_t address, uintptr_t pointer)
 {
 	struct vms_stacks *stacks = vmsi_stacks_of(address);
@@ -109,5 +137,5 @@ void vmsi_stacks_report(uintptr_t address, uintptr_t pointer)
 		return;
 	vmsi_slot_describe(stacks, number, &stack);
 	put_all(&report, stacks, &stack, address, pointer);
-	(void)vmsi_host.write(STDERR_FILENO, report.text, report.length);
+	write_out(&report);
 }

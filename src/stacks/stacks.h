@@ -75,6 +75,7 @@ struct vms_stacks {
 	char rest_of_line[LINE_BYTES - sizeof(uint64_t)];
 
 	/* Written before the pool is known to anybody. */
+	uint64_t id;            /* of all pools that the process has ever had; not 0 */
 	size_t count;
 	size_t pitch;
 	size_t guard;
@@ -103,7 +104,7 @@ struct vms_stacks {
 	_Atomic uint64_t collected;
 };
 
-_Static_assert(offsetof(struct vms_stacks, count) == LINE_BYTES, "a line of its own");
+_Static_assert(offsetof(struct vms_stacks, id) == LINE_BYTES, "a line of its own");
 
 /* From one colour to the next. */
 #define COLOUR_BYTES LINE_BYTES

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <signal.h>
 #include <sys/auxv.h>
 #include <ucontext.h>
@@ -6,6 +7,7 @@
 #include "host/chain.h"
 #include "host/host.h"
 #include "space/inside.h"
+#include "stacks/fork.h"
 #include "stacks/report.h"
 #include "stacks/stacks.h"
 
@@ -57,8 +59,6 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 	errno = earlier;
 }
 
-/* --- the calls ------------------------------------------------------------------------ */
-
 static bool suffices(const struct vms_stacks *stacks)
 {
 	const size_t frame = vmsi_max(getauxval(AT_MINSIGSTKSZ), MINSIGSTKSZ);
@@ -73,23 +73,108 @@ static bool has_signal_stack(stack_t *signals)
 		!(signals->ss_flags & SS_DISABLE);
 }
 
-/* The last step cannot be refused: the arguments are what the kernel asks for. */
-static int watch_on(const vms_stack *stack)
+/* --- the stack that a thread was given ------------------------------------------------ */
+
+static _Thread_local struct {
+	uint64_t pool;         /* its id; 0: none was given */
+	vms_stack stack;
+} given;
+
+static stack_t signal_stack_of(const vms_stack *stack)
 {
-	const stack_t signals = {
+	return (stack_t){
 		.ss_sp = (char *)stack->base + SIGNALS_LEAVE,
 		.ss_size = stack->size - SIGNALS_LEAVE,
 	};
-	const int error = vmsi_chain_install(SIGSEGV, on_fault);
+}
 
+/* The program may have set another one meanwhile. */
+static bool is_in_force(const vms_stack *stack)
+{
+	stack_t signals;
+
+	return has_signal_stack(&signals) &&
+		signals.ss_sp == signal_stack_of(stack).ss_sp;
+}
+
+/* Fails where the thread runs on it. */
+static int take_away(void)
+{
+	const stack_t none = { .ss_flags = SS_DISABLE };
+	const uint64_t pool = given.pool;
+	int error;
+
+	if (is_in_force(&given.stack)) {
+		error = (int)vmsi_host.signal_stack(&none, NULL);
+		if (error)
+			return vmsi_status(error);
+	}
+	given.pool = 0;
+	return vmsi_stacks_give_to(pool, &given.stack);
+}
+
+static void end_thread(void *unused)
+{
+	(void)unused;
+	if (given.pool)
+		(void)take_away();
+}
+
+/* --- the ends of threads -------------------------------------------------------------- */
+
+static pthread_key_t ends;
+static int no_ends;
+
+static void make_key(void)
+{
+	no_ends = pthread_key_create(&ends, end_thread);
+}
+
+/* Have end_thread called when the calling thread ends. */
+static int await_end(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, make_key);
+	return no_ends || pthread_setspecific(ends, &given) != 0 ? -ENOMEM : 0;
+}
+
+/* --- the calls ------------------------------------------------------------------------ */
+
+/* The last step cannot be refused: the arguments are what the kernel asks for. */
+static int watch_on(const vms_stack *stack)
+{
+	const stack_t signals = signal_stack_of(stack);
+	int error = await_end();
+
+	if (!error)
+		error = vmsi_chain_install(SIGSEGV, on_fault);
 	return error ? error : (int)vmsi_host.signal_stack(&signals, NULL);
+}
+
+/* What was given before is not in force any more: the program has set another one. */
+static int give_stack(struct vms_stacks *stacks)
+{
+	vms_stack stack;
+	int error;
+
+	if (vms_stacks_take(stacks, "signals", &stack) != 0)
+		return -1;
+	error = watch_on(&stack);
+	if (error) {
+		(void)vms_stacks_give(stacks, &stack);
+		return vmsi_status(error);
+	}
+	if (given.pool)
+		(void)vmsi_stacks_give_to(given.pool, &given.stack);
+	given.pool = stacks->id;
+	given.stack = stack;
+	return 0;
 }
 
 int vms_stacks_watch_thread(vms_stacks *stacks)
 {
 	stack_t signals;
-	vms_stack stack;
-	int error;
 
 	if (!stacks)
 		return vmsi_status(-EINVAL);
@@ -97,30 +182,12 @@ int vms_stacks_watch_thread(vms_stacks *stacks)
 		return vmsi_status(vmsi_chain_install(SIGSEGV, on_fault));
 	if (!suffices(stacks))
 		return vmsi_status(-EINVAL);
-	if (vms_stacks_take(stacks, "signals", &stack) != 0)
-		return -1;
-	error = watch_on(&stack);
-	if (error)
-		(void)vms_stacks_give(stacks, &stack);
-	return vmsi_status(error);
+	return give_stack(stacks);
 }
 
 int vms_stacks_unwatch_thread(vms_stacks *stacks)
 {
-	const stack_t none = { .ss_flags = SS_DISABLE };
-	stack_t signals;
-	vms_stack stack;
-	size_t number;
-	int error;
-
 	if (!stacks)
 		return vmsi_status(-EINVAL);
-	if (!has_signal_stack(&signals) ||
-	    !vmsi_slot_at(stacks, (uintptr_t)signals.ss_sp, &number))
-		return 0;
-	error = (int)vmsi_host.signal_stack(&none, NULL);
-	if (error)
-		return vmsi_status(error);
-	vmsi_slot_describe(stacks, number, &stack);
-	return vms_stacks_give(stacks, &stack);
+	return given.pool == stacks->id ? take_away() : 0;
 }

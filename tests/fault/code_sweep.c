@@ -122,6 +122,29 @@ static void published_large(void)
 	run.block = make_published(200000, 50);
 }
 
+/* Between blocks that stay, in a chunk that is not the current one. */
+static void published_in_between(void)
+{
+	run.block = make_published(9000, 50);
+	run.kept[KEPT - 1] = make_published(100, KEPT - 1);
+	settled();
+}
+
+/* Pages of the chunk have gone back. */
+static void pages_gone(void)
+{
+	published_in_between();
+	assert_int_equal(vms_code_free(run.code, &run.block), 0);
+}
+
+static void unpublished_in_parts_elsewhere(void)
+{
+	run.block = make(20000, 50);
+	run.kept[KEPT - 1] = make_published(100, KEPT - 1);
+	settled();
+	run.block.size = 100;
+}
+
 static int alloc(void)
 {
 	return vms_code_alloc(run.code, 8000, &run.block);
@@ -162,12 +185,16 @@ static const struct scenario scenarios[] = {
 	{ "alloc in another chunk", nearly_full, alloc },
 	{ "alloc in a settled chunk", settled, alloc },
 	{ "alloc of a large block", nothing, alloc_large },
+	{ "alloc where pages have no memory", pages_gone, alloc },
 	{ "publish", unpublished, publish },
+	{ "publish less, and pages go back", unpublished_in_parts_elsewhere,
+	  publish },
 	{ "publish the last of a chunk", unpublished_elsewhere, publish },
 	{ "publish less", unpublished_in_parts, publish },
 	{ "publish a large block", large, publish },
 	{ "free", published, free_block },
 	{ "free in a settled chunk", published_and_settled, free_block },
+	{ "free pages", published_in_between, free_block },
 	{ "free a large block", published_large, free_block },
 	{ "free what is not published", unpublished_elsewhere, free_block },
 	{ "settle", published, settle },

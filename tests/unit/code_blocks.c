@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "code_fixture.h"
 
+#include <sys/resource.h>
+
 /* Blocks of code in each mode: alloc, publish, run, free. */
 
 #define MANY 3000
@@ -216,6 +218,34 @@ static void random_blocks_keep_the_invariants(void **state)
 	}
 }
 
+static int reach_the_limit(void *mode)
+{
+	const struct rlimit limit = { 4096, 4096 };
+	struct vms_code_block runs, freed, published, large;
+
+	open_pool(*(enum vms_code_mode *)mode);
+	runs = make_published(20000, 1);
+	freed = make_published(20000, 2);
+	published = make(20000, 3);
+	if (vms_code_settle(code) != 0 || setrlimit(RLIMIT_FSIZE, &limit) != 0)
+		return 1;
+	if (vms_code_publish(code, &published) != 0 && errno != EFBIG)
+		return 2;
+	if (vms_code_free(code, &freed) != 0 && errno != EFBIG)
+		return 3;
+	if (vms_code_alloc(code, 300000, &large) != 0 && errno != EFBIG)
+		return 4;
+	return call(runs.run) == 1 ? 0 : 5;
+}
+
+/* Where the kernel would send SIGXFSZ. */
+static void a_limit_of_files_is_an_error(void **state)
+{
+	enum vms_code_mode mode = mode_of(state);
+
+	assert_int_equal(signal_of(reach_the_limit, &mode), 0);
+}
+
 static const enum vms_code_mode modes[] = { VMS_CODE_VIEWS, VMS_CODE_COPIES,
 					    VMS_CODE_FLIPS };
 
@@ -238,6 +268,7 @@ int main(void)
 		IN_ALL_MODES(several_are_published_by_one_call),
 		IN_ALL_MODES(what_is_no_block_is_refused),
 		IN_ALL_MODES(random_blocks_keep_the_invariants),
+		IN_ALL_MODES(a_limit_of_files_is_an_error),
 	};
 
 	return cmocka_run_group_tests_name("code_blocks", tests, NULL, NULL);

@@ -184,6 +184,41 @@ static void a_grandchild_has_its_own_too(void **state)
 	assert_int_equal(call(shared.run), 11);
 }
 
+/* A chunk that has no block goes back when its pool settles. */
+static int settle_in_child(void *argument)
+{
+	const int *ends = argument;
+	char byte;
+
+	CHECK(read(ends[0], &byte, 1) == 1);
+	CHECK(vms_code_settle(code) == 0);
+	return change_own_copy(NULL);
+}
+
+static void a_child_that_settles_leaves_its_parent_s_code(void **state)
+{
+	int ends[2], status = 0;
+	struct vms_code_block block;
+	pid_t child;
+
+	open_pool(mode_of(state));
+	shared = make_published(40000, 11);
+	block = make_published(40000, 11);
+	assert_int_equal(vms_code_free(code, &block), 0);
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	if (child == 0)
+		_exit(settle_in_child(ends));
+	block = make_published(100, 12);
+	assert_int_equal(write(ends[1], "x", 1), 1);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_int_equal(call(block.run), 12);
+	assert_int_equal(call(shared.run), 11);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 static int use_copy_once_more(void *argument)
 {
 	struct vms_code_block block;
@@ -404,6 +439,7 @@ int main(void)
 		cmocka_unit_test_teardown(
 			a_raw_child_does_not_write_to_its_parent_s_code,
 			close_pool),
+		IN_ALL_MODES(a_child_that_settles_leaves_its_parent_s_code),
 		IN_ALL_MODES(a_grandchild_has_its_own_too),
 		cmocka_unit_test_teardown(
 			a_copy_that_is_refused_can_be_made_later, close_pool),

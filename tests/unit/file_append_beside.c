@@ -52,10 +52,44 @@ static void zeros_are_appended_beside_others(void **state)
 	worked(vms_file_close(file));
 }
 
+/* --- a program that locks all of a file ------------------------------------------------- */
+
+static int lock_all(const char *path)
+{
+	const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+	assert_true(fd >= 0);
+	assert_int_equal(lockf(fd, F_LOCK, 0), 0);
+	return fd;
+}
+
+/* The lock is the very process's: who waited for it would wait for ever. */
+static void appends_where_the_program_has_locked_the_file(void **state)
+{
+	const struct place *place = *state;
+	const int fd = lock_all(place->path);
+	vms_file *file = must_open(place->path, 0, 0);
+	uint64_t at;
+
+	(void)alarm(20);
+	worked(vms_file_append(file, "abc", 3, NULL));
+	worked(vms_file_resize(file, 5));
+	worked(vms_file_append(file, "de", 2, &at));
+	assert_int_equal(at, 5);
+	refused_null(open_with(place->path, VMS_FILE_GATHERS, 0), EBUSY);
+	assert_int_equal(lockf(fd, F_ULOCK, 0), 0);
+	worked(vms_file_append(file, "f", 1, NULL));
+	(void)alarm(0);
+	assert_int_equal(size_of(place->path), 8);
+	assert_int_equal(close(fd), 0);
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(zeros_are_appended_beside_others),
+		file_test(appends_where_the_program_has_locked_the_file),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

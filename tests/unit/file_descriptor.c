@@ -150,11 +150,39 @@ static void leaves_alone_what_took_its_descriptor(void **state)
 	}
 }
 
+static void leaves_alone_what_took_the_journals(void **state)
+{
+	const struct place *place = *state;
+	char journal[128];
+	const int other = memfd_create("other", MFD_CLOEXEC);
+	vms_file *file;
+	struct stat status;
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	write_file(place->path, "abc", 3);
+	file = must_open(place->path, VMS_FILE_ATOMIC, 0);
+	worked(vms_file_append(file, "d", 1, NULL));
+	worked(vms_file_commit(file));
+	worked(vms_file_append(file, "e", 1, NULL));
+	replace_descriptors(journal, other);
+	refused(vms_file_commit(file), EBADF);
+	refused(vms_file_rollback(file), EBADF);
+	refused(vms_file_close(file), EBADF);
+	assert_int_equal(fstat(other, &status), 0);
+	assert_int_equal(status.st_size, 0);
+	assert_int_equal(close(other), 0);
+	file = must_open(place->path, VMS_FILE_ATOMIC, 0);
+	assert_int_equal(vms_file_size(file), 4);
+	assert_memory_equal(vms_file_at(file, 0, 4), "abcd", 4);
+	worked(vms_file_close(file));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(removes_nothing_that_another_has),
 		file_test(leaves_alone_what_took_its_descriptor),
+		file_test(leaves_alone_what_took_the_journals),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

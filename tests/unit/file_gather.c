@@ -288,6 +288,33 @@ static void a_forked_child_has_nothing_of_it(void **state)
 	assert_int_equal(size_of(place->path), 7);
 }
 
+/* As a child of fork(2) has it, which has the parent's mapping and its descriptors. */
+static void a_forked_child_keeps_nobody_out(void **state)
+{
+	const struct place *place = *state;
+	vms_file *file = open_gathering(place);
+	int end[2];
+	pid_t child;
+	char byte;
+
+	worked(vms_file_append(file, "abc", 3, NULL));
+	assert_int_equal(pipe(end), 0);
+	child = fork();
+	if (child == 0) {
+		child_needs(close(end[1]) == 0 && read(end[0], &byte, 1) == 0);
+		child_needs(vms_file_append(file, "x", 1, NULL) == 0);
+		_exit(0);
+	}
+	worked(vms_file_close(file));
+	file = open_gathering(place);
+	worked(vms_file_append(file, "d", 1, NULL));
+	worked(vms_file_close(file));
+	assert_int_equal(close(end[1]), 0);
+	must_end_well(child);
+	assert_int_equal(close(end[0]), 0);
+	assert_int_equal(size_of(place->path), 5);
+}
+
 static void goes_with_some_flags_only(void **state)
 {
 	const struct place *place = *state;
@@ -348,6 +375,7 @@ int main(void)
 		file_test(keeps_others_out),
 		file_test(tells_that_somebody_has_appended),
 		file_test(a_forked_child_has_nothing_of_it),
+		file_test(a_forked_child_keeps_nobody_out),
 		file_test(goes_with_some_flags_only),
 		file_test(takes_back_what_a_killed_one_has_taken),
 	};

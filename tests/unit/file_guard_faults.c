@@ -82,6 +82,97 @@ static void without_memory_for_zeros_the_fault_is_passed_on(void **state)
 	assert_int_equal(WTERMSIG(status), SIGBUS);
 }
 
+static struct vmsi_host_calls real;
+static uint64_t maximum;
+
+static void replace_mmap(long (*mmap)(uintptr_t address, size_t length, int prot,
+				      int flags, int fd, uint64_t offset))
+{
+	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
+
+	assert_int_equal(vms_file_get_stats(file, &stats), 0);
+	maximum = stats.maximum;
+	real = vmsi_host;
+	vmsi_host.mmap = mmap;
+}
+
+/* As at the limit of mappings: what would part one is refused. */
+static long no_parts(uintptr_t address, size_t length, int prot, int flags,
+		     int fd, uint64_t offset)
+{
+	return flags & MAP_FIXED && length < maximum ? -ENOMEM :
+		real.mmap(address, length, prot, flags, fd, offset);
+}
+
+/* As where no more may be promised than a page. */
+static long one_page(uintptr_t address, size_t length, int prot, int flags,
+		     int fd, uint64_t offset)
+{
+	return flags & MAP_FIXED && length > page() ? -ENOMEM :
+		real.mmap(address, length, prot, flags, fd, offset);
+}
+
+static void a_loss_takes_the_mapping_where_it_cannot_be_parted(void **state)
+{
+	struct vms_file_access access;
+
+	(void)state;
+	open_with(0);
+	cut(2 * page());
+	replace_mmap(no_parts);
+	begin(&access);
+	assert_int_equal(*at_page(3), 0);
+	assert_int_equal(*at_page(0), 0);
+	end_lost(&access, ENXIO, 3);
+	assert_int_equal(vms_file_refresh(file), 0);
+	vmsi_host = real;
+	begin(&access);
+	assert_int_equal(*at_page(0), 1);
+	end_whole(&access);
+}
+
+static void a_loss_takes_a_page_where_there_is_memory_for_one(void **state)
+{
+	struct vms_file_access access;
+
+	(void)state;
+	open_with(0);
+	cut(page());
+	replace_mmap(one_page);
+	begin(&access);
+	assert_int_equal(*at_page(3), 0);
+	assert_int_equal(*at_page(0), 1);
+	end_lost(&access, ENXIO, 3);
+	vmsi_host = real;
+}
+
+/* The program has closed what is not its own, and another file has the number. */
+static void a_loss_is_not_measured_by_another_file(void **state)
+{
+	struct vms_file_access access;
+	struct stat home, other;
+	char empty[] = "/tmp/vmspace-empty-XXXXXX";
+	const int fd = mkstemp(empty);
+
+	(void)state;
+	assert_true(fd >= 0);
+	open_with(0);
+	assert_int_equal(stat(path, &home), 0);
+	for (int i = 3; i < 64; i++)
+		if (fstat(i, &other) == 0 && other.st_ino == home.st_ino &&
+		    other.st_dev == home.st_dev)
+			assert_int_equal(dup2(fd, i), i);
+	cut(3 * page());
+	begin(&access);
+	assert_int_equal(*at_page(3), 0);
+	assert_int_equal(*at_page(0), 1);
+	end_lost(&access, EIO, 3);
+	assert_int_equal(vms_file_refresh(file), -1);
+	assert_int_equal(errno, EBADF);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(unlink(empty), 0);
+}
+
 static void touch_without_membarrier(void)
 {
 	struct vms_file_access access;
@@ -135,6 +226,9 @@ int main(void)
 		WITH_FILE(without_memory_for_zeros_the_fault_is_passed_on),
 		WITH_FILE(a_kernel_without_membarrier_will_do),
 		WITH_FILE(a_mending_that_fails_leaves_the_loss),
+		WITH_FILE(a_loss_takes_the_mapping_where_it_cannot_be_parted),
+		WITH_FILE(a_loss_takes_a_page_where_there_is_memory_for_one),
+		WITH_FILE(a_loss_is_not_measured_by_another_file),
 	};
 
 	return cmocka_run_group_tests_name("file_guard_faults", tests, NULL,

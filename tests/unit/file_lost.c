@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "file_fixture.h"
+#include "host/host.h"
 
 /* An atomic file that another process cuts off, or whose disk cannot read it. */
 
@@ -173,6 +174,72 @@ static void a_spill_of_what_is_gone_is_an_error(void **state)
 	drop_subject(&subject);
 }
 
+/* --- the journal -------------------------------------------------------------------------- */
+
+/* See homelock.c. */
+#define READING_BYTE ((off_t)0x6e00000000000000 + 2)
+
+static struct vmsi_host_calls real;
+static struct subject *spilled;
+
+/*
+ * When the file has been written and what was spilled is about to show it again, another
+ * thread tells that it writes to a page of that, and somebody cuts the journal off.
+ */
+static long cut_journal(int fd, int command, struct flock *lock)
+{
+	char journal[128];
+
+	if (lock->l_type == F_UNLCK && lock->l_start == READING_BYTE) {
+		vmsi_host = real;
+		worked(vms_file_will_write(spilled->file, page_bytes(), 1));
+		(void)snprintf(journal, sizeof(journal), "%s.journal",
+			       spilled->path);
+		assert_int_equal(truncate(journal, 0), 0);
+	}
+	return real.file_lock(fd, command, lock);
+}
+
+static struct subject make_spilled(void **state)
+{
+	const struct place *place = *state;
+	struct subject subject = make_subject(state, VMS_FILE_TELLS);
+	const struct vms_file_options options = {
+		.struct_size = sizeof(options),
+		.flags = VMS_FILE_ATOMIC | VMS_FILE_TELLS,
+		.dirty_limit = 2 * page_bytes(),
+	};
+	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
+
+	worked(vms_file_close(subject.file));
+	subject.file = vms_file_open(place->path, &options);
+	assert_non_null(subject.file);
+	subject.at = vms_file_at(subject.file, 0, subject.length);
+	for (uint64_t page = 0; page < 5; page++)
+		tell(&subject, page, 'S');
+	worked(vms_file_get_stats(subject.file, &stats));
+	assert_true(stats.spilled_bytes > 0);
+	return subject;
+}
+
+static void a_journal_that_is_cut_off_raises_no_signal(void **state)
+{
+	struct subject subject = make_spilled(state);
+
+	real = vmsi_host;
+	spilled = &subject;
+	vmsi_host.file_lock = cut_journal;
+	worked(vms_file_commit(subject.file));
+	assert_ptr_equal(vmsi_host.file_lock, real.file_lock);
+	assert_int_equal(byte_in_file(&subject, page_bytes()), 'S');
+	/* What the page had is gone, and what is stored there now is not committed. */
+	subject.at[page_bytes()] = 'T';
+	assert_int_equal(vms_file_commit(subject.file), -1);
+	assert_int_equal(byte_in_file(&subject, page_bytes()), 'S');
+	(void)vms_file_close(subject.file);
+	free(subject.bytes);
+}
+
 /* --- what is lost is not committed ------------------------------------------------------ */
 
 /* One that reads what is gone has written nothing there. */
@@ -257,6 +324,7 @@ int main(void)
 		atomic_test(growth_behind_what_is_gone_is_an_error),
 		atomic_test(a_cut_within_what_is_gone_is_an_error),
 		atomic_test(a_spill_of_what_is_gone_is_an_error),
+		atomic_test(a_journal_that_is_cut_off_raises_no_signal),
 		atomic_test(zeros_in_the_place_of_lost_pages_stay_out),
 		atomic_test(stores_that_went_are_missed),
 		atomic_test(told_stores_that_went_are_missed),

@@ -332,6 +332,90 @@ static void each_commit_of_a_writer_that_fails_is_seen(void **state)
 	assert_int_equal(close(home), 0);
 }
 
+/* --- a home file that somebody cuts off -------------------------------------------------- */
+
+static long stop_at_cut(int fd, uint64_t length)
+{
+	if (home_mode == STOPS)
+		_exit(0);
+	return real.ftruncate(fd, length);
+}
+
+/* A commit that ends within a page is in the journal, and the file is longer. */
+static void stop_before_cut(const char *path)
+{
+	const pid_t child = fork();
+
+	if (child == 0) {
+		vms_file *file = open_writer(path);
+
+		child_needs(commit_pages(file, 8, 'a') == 0);
+		child_needs(vms_file_close(file) == 0);
+		file = open_failing(path);
+		vmsi_host.ftruncate = stop_at_cut;
+		home_mode = STOPS;
+		child_needs(vms_file_resize(file, 3 * page_bytes() + 100) == 0);
+		child_needs(vms_file_commit(file) == 0);
+		_exit(100);
+	}
+	must_end_well(child);
+}
+
+static const char *cut_path;
+static unsigned looks, cut_at;
+
+static long cut_after_look(int fd, struct stat *status)
+{
+	const long error = real.fstat(fd, status);
+
+	if (!error && status->st_size == (off_t)(8 * page_bytes()) &&
+	    ++looks == cut_at && truncate(cut_path, 0) != 0)
+		_exit(101);
+	return error;
+}
+
+/* 0: the file was not looked at so often. */
+static void read_while_it_is_cut(const char *path, unsigned look)
+{
+	struct vms_file_access access;
+	vms_file *reader;
+
+	sigaction(SIGBUS, &guard, NULL);
+	cut_path = path;
+	cut_at = look;
+	real = vmsi_host;
+	vmsi_host.fstat = cut_after_look;
+	reader = open_with(path, VMS_FILE_ATOMIC | VMS_FILE_READ_ONLY,
+			   PAGES * page_bytes());
+	if (reader && vms_file_begin_access(reader, &access) == 0)
+		(void)vms_file_end_access(&access, NULL);
+	_exit(looks >= cut_at ? 1 : 0);
+}
+
+static void a_home_that_is_cut_off_raises_no_signal(void **state)
+{
+	const struct place *place = *state;
+	char journal[128];
+	unsigned look = 0;
+	int status;
+
+	(void)snprintf(journal, sizeof(journal), "%s.journal", place->path);
+	do {
+		pid_t child;
+
+		stop_before_cut(place->path);
+		child = fork();
+		if (child == 0)
+			read_while_it_is_cut(place->path, ++look);
+		look++;
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+		assert_int_equal(unlink(place->path), 0);
+		assert_int_equal(unlink(journal), 0);
+	} while (WEXITSTATUS(status) == 1);
+	assert_true(look > 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -340,6 +424,7 @@ int main(void)
 		file_test(a_writer_has_its_turn),
 		file_test(a_journal_is_laid_over_the_file_once),
 		file_test(each_commit_of_a_writer_that_fails_is_seen),
+		file_test(a_home_that_is_cut_off_raises_no_signal),
 	};
 
 	learn_guard();

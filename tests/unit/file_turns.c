@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -192,6 +195,92 @@ static void a_gate_is_not_closed_around_others(void **state)
 	vmsi_gate_leave(&gate);
 }
 
+/* --- threads that are cancelled ----------------------------------------------------- */
+
+static atomic_bool has_waited;
+
+static void *close_and_open(void *argument)
+{
+	vmsi_gate_close(&gate);
+	vmsi_gate_open(&gate);
+	atomic_store(&has_waited, true);
+	return argument;
+}
+
+static void *come_and_lead(void *argument)
+{
+	struct vmsi_comer comer;
+	int error = 0;
+
+	if (vmsi_turns_come(&turns, &comer, &error)) {
+		vmsi_turns_begin(&turns);
+		vmsi_turns_end(&turns, 0);
+	}
+	atomic_store(&has_waited, true);
+	return argument;
+}
+
+static bool is_closing(void)
+{
+	return atomic_load(&gate.state) & VMSI_GATE_CLOSED;
+}
+
+static bool has_comer(void)
+{
+	bool has;
+
+	pthread_mutex_lock(&turns.mutex);
+	has = turns.comers != NULL;
+	pthread_mutex_unlock(&turns.mutex);
+	return has;
+}
+
+/* It would end with the mutex locked, which the next one waits for. */
+static void cancel_one_that_waits(void *(*wait)(void *), bool (*waits)(void),
+				  void (*let_go)(void))
+{
+	pthread_t thread;
+
+	(void)alarm(30);
+	atomic_store(&has_waited, false);
+	assert_int_equal(pthread_create(&thread, NULL, wait, NULL), 0);
+	while (!waits())
+		(void)sched_yield();
+	assert_int_equal(pthread_cancel(thread), 0);
+	let_go();
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(atomic_load(&has_waited));
+	(void)alarm(0);
+}
+
+static void leave_gate(void)
+{
+	vmsi_gate_leave(&gate);
+}
+
+static void end_turn(void)
+{
+	vmsi_turns_end(&turns, 0);
+}
+
+static void one_that_is_cancelled_waits_to_the_end(void **state)
+{
+	struct vmsi_comer comer;
+	int error = 0;
+
+	(void)state;
+	vmsi_gate_init(&gate);
+	vmsi_gate_enter(&gate);
+	cancel_one_that_waits(close_and_open, is_closing, leave_gate);
+	assert_true(vmsi_gate_try_close(&gate, 0));
+	vmsi_gate_open(&gate);
+
+	vmsi_turns_init(&turns);
+	assert_true(vmsi_turns_come(&turns, &comer, &error));
+	vmsi_turns_begin(&turns);
+	cancel_one_that_waits(come_and_lead, has_comer, end_turn);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -200,6 +289,7 @@ int main(void)
 		cmocka_unit_test(a_failure_is_told_to_all_it_served),
 		cmocka_unit_test(nobody_is_inside_a_closed_gate),
 		cmocka_unit_test(a_gate_is_not_closed_around_others),
+		cmocka_unit_test(one_that_is_cancelled_waits_to_the_end),
 	};
 
 	return cmocka_run_group_tests_name("file_turns", tests, NULL, NULL);

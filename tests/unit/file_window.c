@@ -268,6 +268,36 @@ static void a_maximum_is_no_matter_of_windows(void **state)
 	free(bytes);
 }
 
+/* No file has more than 2^63 - 1 bytes, and no page beyond can be mapped. */
+static void ends_where_files_end(void **state)
+{
+	static const uint64_t maximums[] = { UINT64_MAX, (uint64_t)1 << 63,
+					     INT64_MAX };
+	const struct place *place = *state;
+
+	for (size_t i = 0; i < sizeof(maximums) / sizeof(maximums[0]); i++) {
+		vms_file *file = open_windowed(place->path, maximums[i], MIB);
+		struct vms_file_stats stats = { .struct_size = sizeof(stats) };
+		const uint64_t end = ((uint64_t)1 << 63) - page_bytes();
+		vms_window *window;
+
+		worked(vms_file_get_stats(file, &stats));
+		assert_int_equal(stats.maximum, end);
+		refused_null(vms_file_open_window(file, end, 1), EFBIG);
+		refused_null(vms_file_open_window(file, UINT64_MAX, 1), EFBIG);
+		window = vms_file_open_window(file, end - 1, 1);
+		assert_non_null(window);
+		refused(vms_window_slide(window, end), EFBIG);
+		worked(vms_window_slide(window, 0));
+		worked(vms_window_slide(window, end - 1));
+		worked(vms_window_close(window));
+		refused(vms_file_resize(file, UINT64_MAX), EFBIG);
+		assert_int_equal(vms_file_size(file), 0);
+		worked(vms_file_close(file));
+	}
+	refused_null(open_with(place->path, 0, UINT64_MAX), ENOMEM);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -276,6 +306,7 @@ int main(void)
 		file_test(lies_in_the_base),
 		file_test(shows_a_file_larger_than_its_addresses),
 		file_test(ends_with_its_addresses),
+		file_test(ends_where_files_end),
 		file_test(reads_only),
 		file_test(costs_no_more_than_what_is_open),
 	};

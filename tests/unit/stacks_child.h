@@ -124,6 +124,11 @@ static __attribute__((noinline, unused)) unsigned recurse(unsigned depth)
 	return (unsigned)bytes[0] + (unsigned)bytes[199];
 }
 
+static inline void overflow(void)
+{
+	_exit((int)recurse(0));
+}
+
 /* --- threads and coroutines ---------------------------------------------------------- */
 
 static inline void run_thread_on(const vms_stack *stack, void *(*act)(void *))

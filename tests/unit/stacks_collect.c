@@ -199,6 +199,9 @@ static void depth_is_told_by_the_page(void **state)
 	assert_int_equal(depth(&stack), 11 * page());
 	((char *)stack.base)[0] = 1;
 	assert_int_equal(depth(&stack), 64 * page());
+	/* What the program has written into its struct does not count. */
+	stack.size = SIZE_MAX / 2;
+	assert_int_equal(depth(&stack), 64 * page());
 	refused(vms_stacks_high_water(pool, &stack, NULL), EINVAL);
 	give(&stack);
 	refused(vms_stacks_high_water(pool, &stack, &bytes), EINVAL);

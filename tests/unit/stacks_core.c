@@ -13,11 +13,6 @@
  * core would have is what a tracer sees.
  */
 
-static void overflow(void)
-{
-	_exit((int)recurse(0));
-}
-
 static void overflow_traced(void)
 {
 	vms_stack stack = open_and_take("pool", "traced");

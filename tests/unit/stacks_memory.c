@@ -93,6 +93,33 @@ static void many_stacks_are_few_mappings(void **state)
 	free(stacks);
 }
 
+/* A filter of system calls that a program has closed in, for what it does not know. */
+static long forbid_guards(uintptr_t address, size_t length, int advice)
+{
+	return advice == MADV_GUARD_INSTALL ? -EPERM :
+		real.madvise(address, length, advice);
+}
+
+static void a_pool_goes_on_without_guards(void **state)
+{
+	vms_stack *before, *after;
+
+	(void)state;
+	open_pool(COUNT, SIZE, NULL);
+	before = take_many(COUNT / 2);
+	real = vmsi_host;
+	vmsi_host.madvise = forbid_guards;
+	after = take_many(COUNT - COUNT / 2);
+	vmsi_host = real;
+	for (size_t i = 0; i < COUNT / 2; i++) {
+		assert_guarded(&before[i]);
+		assert_guarded(&after[i]);
+	}
+	assert_true(pool_stats().guard_mappings > 0);
+	free(before);
+	free(after);
+}
+
 /* The map-count limit is told by an error, and what there is goes on. */
 static long refuse_mapping(uintptr_t address, size_t length, int prot)
 {
@@ -238,6 +265,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(without_guards_each_is_a_mapping),
 		pool_test(many_stacks_are_few_mappings),
+		pool_test(a_pool_goes_on_without_guards),
 		pool_test(a_limit_is_told),
 		pool_test(as_many_as_the_host_has_mappings),
 		cmocka_unit_test(stacks_are_charged_as_they_are_made),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stacks_fixture.h"
 
+#include "stacks/fork.h"
 #include "stacks/stacks.h"
 
 /* Stacks are taken and given back. */
@@ -114,11 +115,16 @@ static void bases_are_aligned(void **state)
 		assert_guarded(&stack);
 	}
 	assert_int_equal(close_pool(NULL), 0);
-	options.alignment = 4 * page();
+	/* What is left between two is no gap that nobody watches. */
+	options.alignment = 8 * page();
 	open_pool(COUNT, 2 * page() + 1, &options);
-	assert_int_equal(pool_stats().stack_size, 3 * page());
-	for (size_t i = 0; i < COUNT; i++)
-		assert_true(vmsi_is_aligned((uintptr_t)take().base, 4 * page()));
+	for (size_t i = 0; i < COUNT; i++) {
+		vms_stack stack = take();
+
+		assert_true(vmsi_is_aligned((uintptr_t)stack.base, 8 * page()));
+		assert_guarded(&stack);
+	}
+	assert_int_equal(pool_stats().stack_size, 7 * page());
 }
 
 static void guards_are_as_large_as_asked(void **state)
@@ -303,6 +309,43 @@ static void one_stack_will_do(void **state)
 	stack = take();
 }
 
+/* --- closing ------------------------------------------------------------------------ */
+
+static struct vmsi_host_calls real;
+static const char *in_pool;
+static size_t looks;
+
+/* From here on the addresses may be those of a pool that another thread opens. */
+static long look_while_unmapped(uintptr_t address, size_t length)
+{
+	if ((uintptr_t)in_pool - address < length) {
+		assert_null(vmsi_stacks_of((uintptr_t)in_pool));
+		looks++;
+	}
+	return real.munmap(address, length);
+}
+
+static long refuse_to_unmap(uintptr_t address, size_t length)
+{
+	return (uintptr_t)in_pool - address < length ? -ENOMEM :
+						       real.munmap(address, length);
+}
+
+static void a_pool_that_is_closed_is_not_found(void **state)
+{
+	(void)state;
+	open_pool(COUNT, SIZE, NULL);
+	in_pool = take().base;
+	real = vmsi_host;
+	vmsi_host.munmap = refuse_to_unmap;
+	refused(vms_stacks_close(pool), ENOMEM);
+	assert_ptr_equal(vmsi_stacks_of((uintptr_t)in_pool), pool);
+	vmsi_host.munmap = look_while_unmapped;
+	assert_int_equal(vms_stacks_close(pool), 0);
+	vmsi_host = real;
+	assert_int_equal(looks, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -320,6 +363,7 @@ int main(void)
 		cmocka_unit_test(bad_arguments_are_refused),
 		pool_test(the_options_fill_the_rest),
 		pool_test(one_stack_will_do),
+		cmocka_unit_test(a_pool_that_is_closed_is_not_found),
 	};
 
 	return cmocka_run_group_tests_name("stacks_pool", tests, NULL, NULL);
