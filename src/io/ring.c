@@ -31,6 +31,8 @@ static unsigned add_round(struct vmsi_io *io, struct vmsi_io_request **requests)
 			vmsi_io_push_first(io, request);
 			break;
 		}
+		/* Whoever takes the result may not take the lock first: see end_all. */
+		atomic_store_explicit(&request->has_ended, 0, memory_order_release);
 		requests[count++] = request;
 	}
 	return count;
@@ -115,6 +117,11 @@ static size_t end_all(const struct vmsi_uring_result *results, int count)
 	for (int i = 0; i < count; i++) {
 		struct vmsi_io_request *request = results[i].name;
 
+		/*
+		 * By way of the kernel comes all that was written before it was given the
+		 * request; here it is said in a way that compilers and ThreadSanitizer see.
+		 */
+		(void)atomic_load_explicit(&request->has_ended, memory_order_acquire);
 		if (results[i].result == -EAGAIN ||
 		    !vmsi_transfer_note(request, results[i].result))
 			vmsi_transfer_finish(request);

@@ -56,6 +56,14 @@ static uint32_t choose(struct vmsi_swap *swap, bool *is_coming)
 	return is_worth_it(swap, most) ? chosen : VMSI_NONE;
 }
 
+/* A disk may be well again: who puts next tries the bad ones once more. */
+static void forget_bad(struct vmsi_swap *swap)
+{
+	for (uint32_t id = 0; swap->has_bad && id < swap->fresh_cluster; id++)
+		swap->clusters[id].is_bad = false;
+	swap->has_bad = false;
+}
+
 /* --- what is in it ------------------------------------------------------------------ */
 
 struct victim {
@@ -175,6 +183,7 @@ static int collect_from_file(struct vmsi_swap *swap, struct victim *victim)
 			error = move_all(swap, victim);
 		vmsi_memory_give(swap, buffer);
 		cluster->is_bad = !error && cluster->live > 0;
+		swap->has_bad |= cluster->is_bad;
 	}
 	cluster->is_collected = false;
 	return error;
@@ -188,8 +197,10 @@ int vmsi_collect(struct vmsi_swap *swap, uint64_t failures)
 
 	victim.id = swap->is_collecting ? VMSI_NONE : choose(swap, &is_coming);
 	if (victim.id == VMSI_NONE) {
-		if (!swap->is_collecting && !is_coming && !swap->writing)
+		if (!swap->is_collecting && !is_coming && !swap->writing) {
+			forget_bad(swap);
 			return -ENOSPC;
+		}
 		vmsi_swap_sleep(swap);
 		return swap->failures == failures ? 0 : swap->write_error;
 	}

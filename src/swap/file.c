@@ -2,6 +2,7 @@
 #include "swap/file.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,11 +17,14 @@ struct header {
 static const struct header ours = { "vmspace-swap 1\n" };
 
 /* No FIFO is waited for, and no link followed. */
-static long open_path(const char *path)
+static long open_path(const char *path, bool *is_made)
 {
-	long fd = vmsi_host.open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
-				      O_NOCTTY, 0600);
+	long fd = vmsi_host.open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 
+	*is_made = fd >= 0;
+	if (fd == -EEXIST)
+		fd = vmsi_host.open_file(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+					 0);
 	if (fd == -EISDIR)
 		fd = vmsi_host.open_file(path, O_RDWR | O_TMPFILE, 0600);
 	return fd == -ELOOP || fd == -ENXIO ? -EEXIST : fd;
@@ -84,7 +88,8 @@ static int begin_anew(int fd)
 
 int vmsi_swap_file_open(const char *path)
 {
-	const long fd = open_path(path);
+	bool is_made;
+	const long fd = open_path(path, &is_made);
 	int error;
 
 	if (fd < 0)
@@ -94,6 +99,9 @@ int vmsi_swap_file_open(const char *path)
 		error = begin_anew((int)fd);
 	if (!error)
 		return (int)fd;
+	/* Who has the lock of what was made here has it for a store already. */
+	if (is_made && error != -EBUSY)
+		(void)vmsi_host.unlink(path);
 	(void)vmsi_host.close((int)fd);
 	return error;
 }

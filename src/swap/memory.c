@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "swap/memory.h"
 
-#include <string.h>
 #include <sys/mman.h>
 
 #include "base/align.h"
@@ -27,33 +26,33 @@ char *vmsi_memory_buffer(const struct vmsi_swap *swap, uint32_t buffer)
 	return swap->buffers + (size_t)buffer * swap->cluster_bytes;
 }
 
-/* A buffer that is free has the address of the next one in its first bytes. */
-static char *pop(struct vmsi_swap *swap)
+static uint32_t pop(struct vmsi_swap *swap)
 {
-	char *buffer = swap->free_buffer;
+	const size_t offset = (size_t)((char *)swap->free_buffer - swap->buffers);
 
-	memcpy(&swap->free_buffer, buffer, sizeof(buffer));
+	swap->free_buffer = swap->free_buffer->next;
 	swap->free_buffers--;
-	return buffer;
+	return (uint32_t)(offset / swap->cluster_bytes);
 }
 
 void vmsi_memory_give(struct vmsi_swap *swap, uint32_t buffer)
 {
-	char *bytes = vmsi_memory_buffer(swap, buffer);
+	struct vmsi_free_buffer *first =
+		(struct vmsi_free_buffer *)vmsi_memory_buffer(swap, buffer);
 
-	memcpy(bytes, &swap->free_buffer, sizeof(bytes));
-	swap->free_buffer = bytes;
+	first->next = swap->free_buffer;
+	swap->free_buffer = first;
 	swap->free_buffers++;
 }
 
 /* false: the host keeps the memory. */
 static bool retire_one(struct vmsi_swap *swap)
 {
-	char *buffer = pop(swap);
+	const uint32_t buffer = pop(swap);
+	const uintptr_t bytes = (uintptr_t)vmsi_memory_buffer(swap, buffer);
 
-	if (vmsi_host.madvise((uintptr_t)buffer, swap->cluster_bytes, MADV_DONTNEED) < 0) {
-		vmsi_memory_give(swap, (uint32_t)((size_t)(buffer - swap->buffers) /
-						  swap->cluster_bytes));
+	if (vmsi_host.madvise(bytes, swap->cluster_bytes, MADV_DONTNEED) < 0) {
+		vmsi_memory_give(swap, buffer);
 		return false;
 	}
 	swap->retired_buffers++;
@@ -91,7 +90,6 @@ uint32_t vmsi_memory_buffers(const struct vmsi_swap *swap)
 uint32_t vmsi_memory_take(struct vmsi_swap *swap)
 {
 	if (swap->free_buffers)
-		return (uint32_t)((size_t)(pop(swap) - swap->buffers) /
-				  swap->cluster_bytes);
+		return pop(swap);
 	return unmade(swap) ? swap->fresh_buffer++ : VMSI_NONE;
 }

@@ -42,7 +42,7 @@ struct vmsi_cluster {
 	uint32_t memory_readers, file_readers;
 	uint8_t state; /* enum vmsi_cluster_state */
 	bool is_collected; /* while its pages are read from the file and moved */
-	bool is_bad; /* some of its pages could not be read: it is not tried again */
+	bool is_bad; /* some of its pages could not be read */
 };
 
 /* A cluster on its way to the file. */
@@ -58,6 +58,11 @@ enum vmsi_filling { VMSI_FILL_PUT, VMSI_FILL_MOVE, VMSI_FILLINGS };
 
 #define VMSI_SWAP_SCRATCHES 4u
 #define VMSI_SWAP_WRITES 4u
+
+/* A buffer that is free has where the next one is in its first bytes. */
+struct vmsi_free_buffer {
+	struct vmsi_free_buffer *next;
+};
 
 /* So many buffers there must be, and are never given up for records. */
 #define VMSI_SWAP_BUFFERS_LEAST 8u
@@ -95,7 +100,7 @@ struct vmsi_swap {
 	uint64_t sequence; /* of the latest cluster; the first is another one in each run */
 
 	uint32_t fresh_buffer, retired_buffers, free_buffers;
-	char *free_buffer;
+	struct vmsi_free_buffer *free_buffer;
 	uint32_t filed;
 	unsigned lingering; /* clusters that are FILED and have a buffer */
 
@@ -105,6 +110,7 @@ struct vmsi_swap {
 	int write_error;   /* of the latest */
 
 	bool is_collecting;
+	bool has_bad; /* some cluster is_bad */
 	uint32_t hand; /* where the next cluster to be collected is looked for */
 
 	unsigned scratches_used; /* a bit for each */

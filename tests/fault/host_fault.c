@@ -439,6 +439,7 @@ void fault_install(void)
 		.yield = fault_real.yield,
 		.clock = fault_real.clock,
 		.nanosleep = fault_real.nanosleep,
+		.join_thread = fault_real.join_thread,
 		.pending_signals = fault_real.pending_signals,
 		.take_signal = fault_real.take_signal,
 	};

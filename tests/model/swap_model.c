@@ -301,7 +301,7 @@ static void choose_options(uint64_t *random, struct vmsi_io *io)
 	run.options = (struct vmsi_swap_options){
 		.page_bytes = run.page_bytes,
 		.places = draw(random, 4) ? 1 << 20 : 600,
-		.ram_bytes = least + draw(random, 3) * least / 2,
+		.ram_bytes = least + (draw(random, 3) + 2 * (run.disk == DISK_NONE)) * least / 2,
 		.codec = codec,
 		.io = io,
 		.path = run.disk == DISK_NONE ? NULL : ".",
