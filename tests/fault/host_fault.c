@@ -431,7 +431,6 @@ void fault_install(void)
 		/* These cannot fail. */
 		.limit = fault_real.limit,
 		.getpid = fault_real.getpid,
-		.join_thread = fault_real.join_thread,
 		.position = fault_real.position,
 		.next_data = fault_real.next_data,
 		.set_owner = fault_real.set_owner,
