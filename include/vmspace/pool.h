@@ -453,9 +453,12 @@ inline const void *vms_pool_begin(vms_pool *pool, uint64_t page, uint64_t *ticke
 	    (~word & (VMS_POOL_WORD_HOT | VMS_POOL_WORD_RESIDENT)))
 		return vms_pool_begin_slowly(pool, page, ticket);
 	*ticket = word;
+	/* Where the address does not depend on the word, it need not wait for it. */
+	if (view->page_mask)
+		return view->memory + (page << view->page_shift);
 	return view->memory +
-		((((word >> VMS_POOL_WORD_SLOT_SHIFT) & view->slot_mask) +
-		  (page & view->page_mask)) << view->page_shift);
+		(((word >> VMS_POOL_WORD_SLOT_SHIFT) & view->slot_mask) <<
+		 view->page_shift);
 }
 
 inline bool vms_pool_validate(const vms_pool *pool, uint64_t page, uint64_t ticket)
@@ -466,9 +469,8 @@ inline bool vms_pool_validate(const vms_pool *pool, uint64_t page, uint64_t tick
 	/* What was read before is read before the word is. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	word = __atomic_load_n(&view->words[page], __ATOMIC_RELAXED);
-	/* The slot, the version and that it is there are the same. */
+	/* The version is the same, so that the page was there all the time. */
 	return ((word ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT) == 0 &&
-		(word & VMS_POOL_WORD_RESIDENT) &&
 		(word & VMS_POOL_WORD_LOCK) < VMS_POOL_WORD_ALONE;
 }
 

@@ -14,7 +14,7 @@ static uint32_t fingerprint(uint64_t hash)
 	return (uint32_t)hash | 1;
 }
 
-static uint64_t *bucket_of(struct vmsi_ghost *ghost, uint64_t hash)
+static uint64_t *bucket_of(const struct vmsi_ghost *ghost, uint64_t hash)
 {
 	return &ghost->entries[(hash >> 20) & (ghost->count - 1) &
 			       ~(size_t)(VMSI_GHOST_WAYS - 1)];
@@ -23,6 +23,12 @@ static uint64_t *bucket_of(struct vmsi_ghost *ghost, uint64_t hash)
 static uint32_t age_of(const struct vmsi_ghost *ghost, uint64_t entry)
 {
 	return entry ? ghost->now - (uint32_t)(entry >> 32) : UINT32_MAX;
+}
+
+void vmsi_ghost_prefetch(const struct vmsi_ghost *ghost, uint64_t page)
+{
+	if (ghost->count)
+		__builtin_prefetch(bucket_of(ghost, hash_of(page)), 1);
 }
 
 void vmsi_ghost_add(struct vmsi_ghost *ghost, uint64_t page)

@@ -23,6 +23,9 @@ struct vmsi_ghost {
 
 void vmsi_ghost_add(struct vmsi_ghost *ghost, uint64_t page);
 
+/* A page is to be looked for soon. */
+void vmsi_ghost_prefetch(const struct vmsi_ghost *ghost, uint64_t page);
+
 /* Whether a page left less than so many pages ago; it is forgotten. */
 bool vmsi_ghost_take(struct vmsi_ghost *ghost, uint64_t page, uint32_t window);
 

@@ -157,6 +157,7 @@ static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_p
 	const uint64_t began = vmsi_host.clock();
 	int error;
 
+	vmsi_ghost_prefetch(&pool->ghost, page);
 	do {
 		error = bring_in(pool, page, seen, hold, word);
 		seen = vmsi_word_load(vmsi_pool_word(pool, page));

@@ -223,7 +223,7 @@ static bool is_valid(uint64_t ticket)
 		return (word & VMSI_WORD_RESIDENT) &&
 			vmsi_word_lock(word) < VMSI_WORD_BUSY;
 	return ((word ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT) == 0 &&
-		(word & VMSI_WORD_RESIDENT) && vmsi_word_lock(word) < VMSI_WORD_BUSY;
+		vmsi_word_lock(word) < VMSI_WORD_BUSY;
 }
 
 /* One try; with a fault, what it has read is what it goes by. */
