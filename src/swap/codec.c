@@ -91,35 +91,61 @@ static int zstd_level(int level)
 	return level ? level : 1;
 }
 
-static size_t zstd_state_bytes(int level, size_t page_bytes)
+/*
+ * To make a context costs more than a page does, so a state keeps one of each, which are
+ * made when they are used first: memory of the state is zero until then.
+ *
+ *   state:  | struct zstd_state | that which compresses | that which restores |
+ */
+struct zstd_state {
+	ZSTD_CCtx *pack;
+	ZSTD_DCtx *restore;
+};
+
+static size_t pack_bytes(int level, size_t page_bytes)
 {
 	const ZSTD_compressionParameters parameters = ZSTD_getCParams(zstd_level(level),
 								      page_bytes, 0);
 
-	return vmsi_max(ZSTD_estimateCCtxSize_usingCParams(parameters),
-			ZSTD_estimateDCtxSize());
+	return vmsi_align_up(ZSTD_estimateCCtxSize_usingCParams(parameters), 64);
 }
 
-static size_t zstd_pack(int level, void *state, size_t state_bytes, const void *page,
-			size_t page_bytes, void *packed, size_t most)
+static size_t restore_bytes(void)
 {
-	ZSTD_CCtx *context = ZSTD_initStaticCCtx(state, state_bytes);
+	return vmsi_align_up(ZSTD_estimateDCtxSize(), 64);
+}
+
+static size_t zstd_state_bytes(int level, size_t page_bytes)
+{
+	return sizeof(struct zstd_state) + pack_bytes(level, page_bytes) + restore_bytes();
+}
+
+static size_t zstd_pack(int level, void *memory, const void *page, size_t page_bytes,
+			void *packed, size_t most)
+{
+	struct zstd_state *state = memory;
 	size_t bytes;
 
-	if (!context)
+	if (!state->pack)
+		state->pack = ZSTD_initStaticCCtx(state + 1, pack_bytes(level, page_bytes));
+	if (!state->pack)
 		return 0;
-	bytes = ZSTD_compressCCtx(context, packed, most, page, page_bytes,
+	bytes = ZSTD_compressCCtx(state->pack, packed, most, page, page_bytes,
 				  zstd_level(level));
 	return ZSTD_isError(bytes) ? 0 : bytes;
 }
 
-static bool zstd_restore(void *state, size_t state_bytes, const void *packed, size_t bytes,
+static bool zstd_restore(void *memory, size_t state_bytes, const void *packed, size_t bytes,
 			 void *page, size_t page_bytes)
 {
-	ZSTD_DCtx *context = ZSTD_initStaticDCtx(state, state_bytes);
+	struct zstd_state *state = memory;
 
-	return context &&
-		ZSTD_decompressDCtx(context, page, page_bytes, packed, bytes) == page_bytes;
+	if (!state->restore)
+		state->restore = ZSTD_initStaticDCtx((char *)memory + state_bytes -
+						     restore_bytes(), restore_bytes());
+	return state->restore &&
+		ZSTD_decompressDCtx(state->restore, page, page_bytes, packed, bytes) ==
+		page_bytes;
 }
 
 #else
@@ -136,12 +162,11 @@ static size_t zstd_state_bytes(int level, size_t page_bytes)
 	return 0;
 }
 
-static size_t zstd_pack(int level, void *state, size_t state_bytes, const void *page,
-			size_t page_bytes, void *packed, size_t most)
+static size_t zstd_pack(int level, void *state, const void *page, size_t page_bytes,
+			void *packed, size_t most)
 {
 	(void)level;
 	(void)state;
-	(void)state_bytes;
 	(void)page;
 	(void)page_bytes;
 	(void)packed;
@@ -192,14 +217,13 @@ size_t vmsi_codec_state_bytes(enum vmsi_swap_codec codec, int level, size_t page
 }
 
 size_t vmsi_codec_pack(enum vmsi_swap_codec codec, int level, void *state,
-		       size_t state_bytes, const void *page, size_t page_bytes, void *packed,
-		       size_t most)
+		       const void *page, size_t page_bytes, void *packed, size_t most)
 {
 	switch (codec) {
 	case VMSI_SWAP_LZ4:
 		return lz4_pack(level, state, page, page_bytes, packed, most);
 	case VMSI_SWAP_ZSTD:
-		return zstd_pack(level, state, state_bytes, page, page_bytes, packed, most);
+		return zstd_pack(level, state, page, page_bytes, packed, most);
 	case VMSI_SWAP_RAW:
 		break;
 	}

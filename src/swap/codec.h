@@ -6,7 +6,7 @@
 
 #include "swap/swap.h"
 
-/* Compression. Its state is memory that the caller has, aligned to 16 bytes. */
+/* Compression. Its state is memory that the caller has, zero and aligned to 64 bytes. */
 
 /* What is in force where a codec is asked for. */
 enum vmsi_swap_codec vmsi_codec_available(enum vmsi_swap_codec wanted);
@@ -16,8 +16,7 @@ size_t vmsi_codec_state_bytes(enum vmsi_swap_codec codec, int level, size_t page
 
 /* Compress a page into at most so many bytes. Returns how many; 0: it has no room there. */
 size_t vmsi_codec_pack(enum vmsi_swap_codec codec, int level, void *state,
-		       size_t state_bytes, const void *page, size_t page_bytes, void *packed,
-		       size_t most);
+		       const void *page, size_t page_bytes, void *packed, size_t most);
 
 /*
  * Restore a page from whatever bytes there are. false: they are none of that size. state

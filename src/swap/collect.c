@@ -56,8 +56,7 @@ static uint32_t choose(struct vmsi_swap *swap, bool *is_coming)
 	return is_worth_it(swap, most) ? chosen : VMSI_NONE;
 }
 
-/* A disk may be well again: who puts next tries the bad ones once more. */
-static void forget_bad(struct vmsi_swap *swap)
+void vmsi_collect_again(struct vmsi_swap *swap)
 {
 	for (uint32_t id = 0; swap->has_bad && id < swap->fresh_cluster; id++)
 		swap->clusters[id].is_bad = false;
@@ -198,7 +197,7 @@ int vmsi_collect(struct vmsi_swap *swap, uint64_t failures)
 	victim.id = swap->is_collecting ? VMSI_NONE : choose(swap, &is_coming);
 	if (victim.id == VMSI_NONE) {
 		if (!swap->is_collecting && !is_coming && !swap->writing) {
-			forget_bad(swap);
+			vmsi_collect_again(swap);
 			return -ENOSPC;
 		}
 		vmsi_swap_sleep(swap);

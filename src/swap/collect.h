@@ -12,4 +12,10 @@
  */
 int vmsi_collect(struct vmsi_swap *swap, uint64_t failures);
 
+/*
+ * Clusters that could not be read are left out. A disk may be well again: from now on
+ * they are tried once more. vmsi_collect does so when it returns -ENOSPC.
+ */
+void vmsi_collect_again(struct vmsi_swap *swap);
+
 #endif

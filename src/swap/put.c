@@ -117,8 +117,8 @@ static int put_page(struct vmsi_swap *swap, const struct vmsi_scratch *scratch,
 		return error;
 	}
 	object.bytes = (uint32_t)vmsi_codec_pack(swap->codec, swap->level, scratch->state,
-						 swap->state_bytes, page, swap->page_bytes,
-						 scratch->packed, most);
+						 page, swap->page_bytes, scratch->packed,
+						 most);
 	if (!object.bytes) {
 		object.bytes = (uint32_t)swap->page_bytes;
 		object.codec = VMSI_SWAP_RAW;
@@ -143,6 +143,8 @@ int vmsi_swap_put(struct vmsi_swap *swap, const void *const pages[], size_t coun
 	vmsi_lock_acquire(&swap->lock);
 	scratch = vmsi_scratch_take(swap, VMSI_SCRATCH_PUT);
 	failures = swap->failures;
+	if (swap->putters == 1)
+		vmsi_collect_again(swap);
 	vmsi_lock_release(&swap->lock);
 	while (done < count && !error) {
 		error = put_page(swap, &scratch, failures, pages[done], &places[done]);

@@ -163,6 +163,7 @@ static void memory_is_bounded(void **state)
 
 	(void)state;
 	options.ram_bytes += options.ram_bytes / 2;
+	options.file_bytes = 16 << 20;
 	swap = open_swap(&options);
 	for (unsigned i = 0; i < MANY; i++) {
 		assert_int_equal(put_page(swap, PAGE, i % 2 ? PAGE_TEXT : PAGE_HALF, i,
