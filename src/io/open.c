@@ -14,6 +14,17 @@ static size_t record_bytes(void)
 	return vmsi_align_up(sizeof(struct vmsi_io), vmsi_page_size());
 }
 
+static int map_record(struct vmsi_io **record)
+{
+	const long memory = vmsi_host.mmap(0, record_bytes(), PROT_READ | PROT_WRITE,
+					   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory < 0)
+		return (int)memory;
+	*record = (struct vmsi_io *)memory;
+	return 0;
+}
+
 static void open_ring(struct vmsi_io *io)
 {
 	const int error = vmsi_uring.open(&io->ring, io->depth);
@@ -24,22 +35,25 @@ static void open_ring(struct vmsi_io *io)
 		atomic_init(&io->engine, VMSI_IO_RING);
 }
 
-int vmsi_io_open(unsigned depth, unsigned flags, struct vmsi_io **opened)
+static void fill_in(struct vmsi_io *io, unsigned depth, unsigned flags)
 {
-	struct vmsi_io *io;
-	long memory;
-
-	if (depth < 1 || depth > VMSI_IO_DEPTH_MOST || (flags & ~VMSI_IO_NO_RING))
-		return -EINVAL;
-	memory = vmsi_host.mmap(0, record_bytes(), PROT_READ | PROT_WRITE,
-				MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory < 0)
-		return (int)memory;
-	io = (struct vmsi_io *)memory;
 	vmsi_lock_init(&io->lock, VMSI_RANK_IO);
 	io->depth = depth;
 	io->flags = flags;
 	atomic_init(&io->engine, VMSI_IO_THREADS);
+}
+
+int vmsi_io_open(unsigned depth, unsigned flags, struct vmsi_io **opened)
+{
+	struct vmsi_io *io;
+	int error;
+
+	if (depth < 1 || depth > VMSI_IO_DEPTH_MOST || (flags & ~VMSI_IO_NO_RING))
+		return -EINVAL;
+	error = map_record(&io);
+	if (error)
+		return error;
+	fill_in(io, depth, flags);
 	if (!(flags & VMSI_IO_NO_RING))
 		open_ring(io);
 	*opened = io;
