@@ -120,7 +120,7 @@ struct vms_pool_options {
 
 /*
  * Open a pool over a file or a block device. Its last page may be short; what is missing
- * of it is zero.
+ * of it is zero, and is in the file when the page was written.
  *
  * fd        of the file, for reading and writing (VMS_POOL_READ_ONLY: reading); it stays
  *           the caller's and may be closed.

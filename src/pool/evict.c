@@ -20,8 +20,12 @@
 /* Of a page in the small queue that moves to the main one. */
 #define HEAT_OF_MAIN 2
 
-/* Pages of each queue that are gathered from: an eighth of all, and at least so many. */
+/*
+ * Pages of each queue that are gathered from: an eighth of all, but at least and at most so
+ * many. The lock is held meanwhile.
+ */
 #define DEPTH_LEAST 256
+#define DEPTH_MOST 4096
 #define DEPTH_PART 8
 
 enum verdict { STAYS, LEAVES, IS_DIRTY };
@@ -285,7 +289,8 @@ void vmsi_evict_gather(struct vms_pool *pool, struct vmsi_batch *dirty)
 
 	dirty->count = 0;
 	vmsi_lock_acquire(&pool->lock);
-	depth = (uint32_t)vmsi_max(pool->limit / DEPTH_PART, DEPTH_LEAST);
+	depth = (uint32_t)vmsi_min(vmsi_max(pool->limit / DEPTH_PART, DEPTH_LEAST),
+				   DEPTH_MOST);
 	gather_of(pool, VMSI_SMALL, dirty, depth);
 	gather_of(pool, VMSI_MAIN, dirty, depth);
 	vmsi_lock_release(&pool->lock);

@@ -255,6 +255,67 @@ static void ram_changes(void **state)
 	}
 }
 
+static size_t resident_bytes(void)
+{
+	unsigned long long size = 0, resident = 0;
+	FILE *file = fopen("/proc/self/statm", "r");
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%llu %llu", &size, &resident), 2);
+	assert_int_equal(fclose(file), 0);
+	return resident * page_bytes();
+}
+
+/* What a sanitizer remembers of the memory counts, too. */
+static bool has_sanitizer(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+	return true;
+#else
+	return false;
+#endif
+#else
+	return false;
+#endif
+}
+
+static void resident_memory_is_bounded(void **state)
+{
+	const struct place *place = *state;
+	const size_t ram = (size_t)16 << 20, pages = 16384;
+
+	for (unsigned flags = 0; flags <= VMS_POOL_ADDRESSED; flags++) {
+		int fd = make_pages(place->path, 0);
+		size_t before, most = 0;
+		uint64_t random = 5;
+		vms_pool *pool;
+
+		assert_int_equal(ftruncate(fd, (off_t)(pages * PAGE)), 0);
+		before = resident_bytes();
+		pool = must_open_pool(fd, flags, ram, 0);
+		for (unsigned i = 0; i < 20000; i++) {
+			const uint64_t page = random >> 33 & (pages - 1);
+			char *bytes = must_fix(pool, page, i % 4 ? VMS_POOL_READ :
+								   VMS_POOL_WRITE);
+
+			if (i % 4 == 0)
+				bytes[i % PAGE] = 1;
+			must_unfix(pool, page);
+			random = random * UINT64_C(6364136223846793005) + 1442695;
+			if (i % 500 == 0 && resident_bytes() > most)
+				most = resident_bytes();
+		}
+		assert_true(pool_stats(pool).evictions > 1000);
+		if (!has_sanitizer())
+			assert_true(most <= before + ram + ram / 50 + (4 << 20));
+		worked(vms_pool_close(pool));
+		assert_int_equal(close(fd), 0);
+	}
+}
+
 static void a_budget_is_charged(void **state)
 {
 	const struct place *place = *state;
@@ -469,6 +530,7 @@ int main(void)
 		file_test(pools_grow),
 		file_test(pages_are_allocated_and_freed),
 		file_test(ram_changes),
+		file_test(resident_memory_is_bounded),
 		file_test(a_budget_is_charged),
 		file_test(a_scan_leaves_what_is_hot),
 		file_test(hints),
