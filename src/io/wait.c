@@ -30,6 +30,8 @@ static void sleep_as_waiter(struct vmsi_io *io, const struct vmsi_io_request *re
 {
 	struct vmsi_io_waiter waiter = { .next = io->waiters, .request = request };
 
+	/* It is taken out below. */
+	/* cppcheck-suppress autoVariables */
 	io->waiters = &waiter;
 	vmsi_lock_release(&io->lock);
 	vmsi_io_sleep(&waiter.is_called, 0);

@@ -121,7 +121,8 @@ static int move_all(struct vmsi_swap *swap, const struct victim *victim)
 		int error;
 
 		if (size > fill - offset ||
-		    !vmsi_object_is_sane(object, place, size, swap->page_bytes))
+		    !vmsi_object_is_sane(object, place, size, swap->page_bytes,
+					 swap->codec))
 			break;
 		offset += size;
 		if (place >= swap->fresh_place || swap->places[place] != word ||

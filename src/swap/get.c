@@ -148,7 +148,7 @@ static void finish(struct vmsi_swap *swap, struct get *get)
 	if (get->error)
 		return;
 	if (!vmsi_object_is_sane(object, get->place, vmsi_place_size(get->word),
-				 swap->page_bytes) ||
+				 swap->page_bytes, swap->codec) ||
 	    vmsi_object_sum(object, get->buffer, get->sequence) != object->sum ||
 	    !restore(swap, object, get->buffer, get->buffer))
 		get->error = -EIO;

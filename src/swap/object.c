@@ -15,9 +15,10 @@ uint64_t vmsi_object_sum(const struct vmsi_object *object, const void *bytes,
 }
 
 bool vmsi_object_is_sane(const struct vmsi_object *object, uint64_t place, size_t size,
-			 size_t page_bytes)
+			 size_t page_bytes, enum vmsi_swap_codec codec)
 {
 	return object->place == place && object->bytes <= page_bytes &&
-		vmsi_object_size(object->bytes) == size && object->codec <= VMSI_SWAP_ZSTD &&
-		(object->codec != VMSI_SWAP_RAW || object->bytes == page_bytes);
+		vmsi_object_size(object->bytes) == size &&
+		(object->codec == VMSI_SWAP_RAW ? object->bytes == page_bytes :
+						  object->codec == codec);
 }

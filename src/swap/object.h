@@ -39,11 +39,11 @@ uint64_t vmsi_object_sum(const struct vmsi_object *object, const void *bytes,
 			 uint64_t sequence);
 
 /*
- * Whether what was read can be the object of a place that takes size bytes of a cluster.
- * The sum is not looked at.
+ * Whether what was read can be the object of a place that takes size bytes of a cluster,
+ * in a store with that codec. The sum is not looked at.
  */
 bool vmsi_object_is_sane(const struct vmsi_object *object, uint64_t place, size_t size,
-			 size_t page_bytes);
+			 size_t page_bytes, enum vmsi_swap_codec codec);
 
 /* --- the word of a place ------------------------------------------------------------ */
 

@@ -128,10 +128,15 @@ size_t vmsi_swap_least_bytes(size_t page_bytes, enum vmsi_swap_codec codec)
 
 /* --- opening ------------------------------------------------------------------------ */
 
-static long map(size_t bytes)
+/* NULL: *error tells why. */
+static void *map(size_t bytes, int *error)
 {
-	return vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	const long address = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
+					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+					    -1, 0);
+
+	*error = address < 0 ? (int)address : 0;
+	return address < 0 ? NULL : (void *)address;
 }
 
 /*
@@ -140,10 +145,11 @@ static long map(size_t bytes)
  */
 static int map_area(struct vmsi_swap *swap, const struct layout *layout)
 {
-	const long area = map(layout->area_bytes);
+	int error;
+	void *area = map(layout->area_bytes, &error);
 
-	if (area < 0)
-		return (int)area;
+	if (!area)
+		return error;
 	(void)vmsi_host.madvise((uintptr_t)area, layout->area_bytes, MADV_NOHUGEPAGE);
 	(void)vmsi_host.madvise((uintptr_t)area, layout->area_bytes, MADV_DONTFORK);
 	swap->area = (uintptr_t)area;
@@ -192,7 +198,6 @@ int vmsi_swap_open(const struct vmsi_swap_options *options, struct vmsi_swap **o
 {
 	struct layout layout;
 	struct vmsi_swap *swap;
-	long record;
 	int error;
 
 	if (!is_valid(options))
@@ -200,10 +205,9 @@ int vmsi_swap_open(const struct vmsi_swap_options *options, struct vmsi_swap **o
 	error = lay_out(&layout, options);
 	if (error)
 		return error;
-	record = map(record_bytes());
-	if (record < 0)
-		return (int)record;
-	swap = (struct vmsi_swap *)record;
+	swap = map(record_bytes(), &error);
+	if (!swap)
+		return error;
 	fill_in(swap, options, &layout);
 	error = map_area(swap, &layout);
 	if (error)

@@ -11,6 +11,9 @@
  * A store for pages that have no file. What is put there is compressed and kept in
  * memory; as that fills up, the oldest goes to a swap file, by whole clusters.
  *
+ * The file is written and read by way of the page cache, whose memory is the kernel's and
+ * not in ram_bytes.
+ *
  * What comes out is what went in, or an error: whatever was read from the file has to
  * have the checksum that it was written with. Nothing is ever read that another run has
  * written.
@@ -60,7 +63,8 @@ int vmsi_swap_open(const struct vmsi_swap_options *options, struct vmsi_swap **o
 
 /*
  * Close. Waits for what is being written; nobody else uses the store. The file is made
- * empty, and stays where it has a name. In a child of fork after vmsi_swap_forked: lets
+ * empty, and stays where it has a name; after a death of the process what was in it stays,
+ * too, until the next open. In a child of fork after vmsi_swap_forked: lets
  * go of what the child has of it.
  */
 void vmsi_swap_close(struct vmsi_swap *swap);
