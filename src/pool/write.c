@@ -116,9 +116,10 @@ static void join_runs(const struct vms_pool *pool, struct vmsi_copies *copies)
 {
 	for (size_t i = 0; i < copies->count; i++) {
 		const uint64_t offset = copies->pages[i] << pool->view.page_shift;
-		struct vmsi_io_request *last = &copies->runs[copies->run_count - 1];
+		struct vmsi_io_request *last = copies->run_count ?
+			&copies->runs[copies->run_count - 1] : NULL;
 
-		if (copies->run_count && last->offset + last->length == offset) {
+		if (last && last->offset + last->length == offset) {
 			last->length += pool->page_size;
 			continue;
 		}
