@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include "host/host.h"
+#include "swap/object.h"
 #include "swap/state.h"
 
 /* What a store keeps, and how much memory and file it takes for that. */
@@ -137,6 +138,24 @@ static void options_that_cannot_be_are_refused(void **state)
 		assert_int_equal(vmsi_swap_open(&options[i], &swap), -EINVAL);
 	assert_null(swap);
 	vmsi_io_close(io);
+}
+
+/* The same bytes have another sum elsewhere, and in the same cluster later. */
+static void sums_are_of_place_and_time(void **state)
+{
+	const char bytes[] = "bytes of a page";
+	const struct vmsi_object object = { .place = 7, .bytes = sizeof(bytes) };
+	const uint64_t sum = vmsi_object_sum(&object, bytes, 100);
+	struct vmsi_object other = object;
+
+	(void)state;
+	assert_true(vmsi_object_sum(&object, bytes, 100) == sum);
+	assert_true(vmsi_object_sum(&object, bytes, 101) != sum);
+	other.place = 8;
+	assert_true(vmsi_object_sum(&other, bytes, 100) != sum);
+	other.place = 7;
+	other.codec = VMSI_SWAP_LZ4;
+	assert_true(vmsi_object_sum(&other, bytes, 100) != sum);
 }
 
 /* --- how much ----------------------------------------------------------------------- */
@@ -353,6 +372,7 @@ int main(void)
 		cmocka_unit_test(many_are_read_together),
 		cmocka_unit_test(a_place_without_a_page_is_told),
 		cmocka_unit_test(options_that_cannot_be_are_refused),
+		cmocka_unit_test(sums_are_of_place_and_time),
 		cmocka_unit_test(memory_is_bounded),
 		cmocka_unit_test(records_are_in_the_bound),
 		cmocka_unit_test(zeros_take_no_memory),
