@@ -19,6 +19,8 @@
 #include <vmspace/mapping.h>
 #include <vmspace/offset.h>
 #include <vmspace/process.h>
+#include <vmspace/pool.h>
+#include <vmspace/pool_stats.h>
 #include <vmspace/ring.h>
 #include <vmspace/share.h>
 #include <vmspace/share_lock.h>

@@ -63,6 +63,10 @@
 	VMSI_SIZE_UP_TO(struct vms_ring_options, event_fd)
 #define VMSI_FIRST_RING_STATS \
 	VMSI_SIZE_UP_TO(struct vms_ring_stats, attached)
+#define VMSI_FIRST_POOL_OPTIONS \
+	VMSI_SIZE_UP_TO(struct vms_pool_options, name)
+#define VMSI_FIRST_POOL_STATS \
+	VMSI_SIZE_UP_TO(struct vms_pool_stats, miss_times)
 #define VMSI_FIRST_GROUP_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_group_options, context)
 #define VMSI_FIRST_GROUP_STATS \

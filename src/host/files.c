@@ -84,6 +84,11 @@ long vmsi_host_append(int fd, const struct iovec *parts, int count)
 			     at_position, RWF_APPEND);
 }
 
+long vmsi_host_end(int fd)
+{
+	return vmsi_raw_call(SYS_lseek, fd, 0, SEEK_END, 0, 0, 0);
+}
+
 long vmsi_host_position(int fd)
 {
 	return vmsi_raw_call(SYS_lseek, fd, 0, SEEK_CUR, 0, 0, 0);

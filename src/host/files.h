@@ -21,6 +21,7 @@ long vmsi_host_preadv(int fd, const struct iovec *parts, int count, uint64_t off
 long vmsi_host_pwritev(int fd, const struct iovec *parts, int count,
 		       uint64_t offset);
 long vmsi_host_append(int fd, const struct iovec *parts, int count);
+long vmsi_host_end(int fd);
 long vmsi_host_position(int fd);
 long vmsi_host_set_owner(int fd, uid_t owner, gid_t group);
 long vmsi_host_set_mode(int fd, mode_t mode);

@@ -24,6 +24,11 @@
 #ifndef SYS_mseal
 #define SYS_mseal 462
 #endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
+#endif
+/* The process itself, where a pidfd is asked for (Linux 6.14 on). */
+#define PIDFD_SELF (-10000)
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
@@ -62,6 +67,12 @@ static long host_madvise(uintptr_t address, size_t length, int advice)
 {
 	return vmsi_raw_call(SYS_madvise, (long)address, (long)length, advice,
 			     0, 0, 0);
+}
+
+static long host_madvise_many(const struct iovec *ranges, int count, int advice)
+{
+	return vmsi_raw_call(SYS_process_madvise, PIDFD_SELF, (long)ranges,
+			     count, advice, 0, 0);
 }
 
 static long host_msync(uintptr_t address, size_t length, int flags)
@@ -312,6 +323,7 @@ struct vmsi_host_calls vmsi_host = {
 	.mremap = host_mremap,
 	.mprotect = host_mprotect,
 	.madvise = host_madvise,
+	.madvise_many = host_madvise_many,
 	.msync = host_msync,
 	.mlock2 = host_mlock2,
 	.munlock = host_munlock,
@@ -342,6 +354,7 @@ struct vmsi_host_calls vmsi_host = {
 	.pwritev = vmsi_host_pwritev,
 	.append = vmsi_host_append,
 	.position = vmsi_host_position,
+	.end = vmsi_host_end,
 	.next_data = vmsi_host_next_data,
 	.set_owner = vmsi_host_set_owner,
 	.set_mode = vmsi_host_set_mode,

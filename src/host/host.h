@@ -38,6 +38,11 @@ struct vmsi_host_calls {
 		       size_t new_length, int flags, uintptr_t new_address);
 	long (*mprotect)(uintptr_t address, size_t length, int prot);
 	long (*madvise)(uintptr_t address, size_t length, int advice);
+	/*
+	 * process_madvise(2) of this process. Returns the bytes that were done, which may
+	 * be fewer than all. Few advices are taken so before Linux 6.13.
+	 */
+	long (*madvise_many)(const struct iovec *ranges, int count, int advice);
 	long (*msync)(uintptr_t address, size_t length, int flags);
 	long (*mlock2)(uintptr_t address, size_t length, unsigned flags);
 	long (*munlock)(uintptr_t address, size_t length);
@@ -93,6 +98,8 @@ struct vmsi_host_calls {
 	long (*position)(int fd);
 	/* Where the next bytes are that are in no hole: lseek(2), SEEK_DATA. */
 	long (*next_data)(int fd, uint64_t offset);
+	/* The end of a file or a device: lseek(2), SEEK_END. */
+	long (*end)(int fd);
 	/* lseek(2) from the beginning: 0; -EINVAL: no file there is so long. */
 	long (*seek)(int fd, uint64_t position);
 	long (*fallocate)(int fd, int mode, uint64_t offset, uint64_t length);

@@ -271,6 +271,13 @@ static long fail_madvise(uintptr_t address, size_t length, int advice)
 	return error ? error : fault_real.madvise(address, length, advice);
 }
 
+static long fail_madvise_many(const struct iovec *ranges, int count, int advice)
+{
+	long error = fault_decide(CALL_MADVISE_MANY);
+
+	return error ? error : fault_real.madvise_many(ranges, count, advice);
+}
+
 static long fail_msync(uintptr_t address, size_t length, int flags)
 {
 	long error = fault_decide(CALL_MSYNC);
@@ -403,6 +410,7 @@ void fault_install(void)
 		.mremap = fail_mremap,
 		.mprotect = fail_mprotect,
 		.madvise = fail_madvise,
+		.madvise_many = fail_madvise_many,
 		.msync = fail_msync,
 		.mlock2 = fail_mlock2,
 		.munlock = fail_munlock,

@@ -88,6 +88,13 @@ static long fail_pwrite(int fd, const void *buffer, size_t length,
 	return error ? error : fault_real.pwrite(fd, buffer, length, offset);
 }
 
+static long fail_end(int fd)
+{
+	long error = fault_decide(CALL_END);
+
+	return error ? error : fault_real.end(fd);
+}
+
 static long fail_preadv(int fd, const struct iovec *parts, int count, uint64_t offset)
 {
 	long error = fault_decide(CALL_PREADV);
@@ -292,6 +299,7 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->link = fail_link;
 	calls->unlink = fail_unlink;
 	calls->pwrite = fail_pwrite;
+	calls->end = fail_end;
 	calls->preadv = fail_preadv;
 	calls->pwritev = fail_pwritev;
 	calls->append = fail_append;

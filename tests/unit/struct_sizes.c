@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -14,6 +16,7 @@
 #include <vmspace/code.h>
 #include <vmspace/heap.h>
 #include <vmspace/list.h>
+#include <vmspace/pool_stats.h>
 #include <vmspace/process.h>
 #include <vmspace/ring.h>
 #include <vmspace/share.h>
@@ -90,6 +93,29 @@ static bool opens_ring(const void *options)
 	return ring && vms_ring_close(ring) == 0;
 }
 
+static vms_pool *open_pool(const void *options)
+{
+	const int fd = memfd_create("pool", MFD_CLOEXEC);
+	vms_pool *pool;
+	int error;
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	errno = 0;
+	pool = vms_pool_open(fd, options);
+	error = errno;
+	assert_int_equal(close(fd), 0);
+	errno = error;
+	return pool;
+}
+
+static bool opens_pool(const void *options)
+{
+	vms_pool *pool = open_pool(options);
+
+	return pool && vms_pool_close(pool) == 0;
+}
+
 static bool makes_share(const void *options)
 {
 	vms_share *made = vms_share_create(NULL, 1, 4096, options);
@@ -154,6 +180,7 @@ static void options_may_be_newer(void **state)
 	TRY_OPTIONS(attaches_to_share, vms_share_options,
 		    VMSI_FIRST_SHARE_OPTIONS);
 	TRY_OPTIONS(opens_ring, vms_ring_options, VMSI_FIRST_RING_OPTIONS);
+	TRY_OPTIONS(opens_pool, vms_pool_options, VMSI_FIRST_POOL_OPTIONS);
 }
 
 /* Read figures of what the test has opened: 0 or more, or -1. */
@@ -166,6 +193,7 @@ static vms_budget *budget;
 static vms_stacks *stacks;
 static vms_code *code;
 static vms_ring *ring;
+static vms_pool *pool;
 
 static int get_space(void *figures)
 {
@@ -200,6 +228,11 @@ static int get_stacks(void *figures)
 static int get_ring(void *figures)
 {
 	return vms_ring_get_stats(ring, figures);
+}
+
+static int get_pool(void *figures)
+{
+	return vms_pool_get_stats(pool, figures);
 }
 
 static int get_share(void *figures)
@@ -275,6 +308,7 @@ static void figures_may_be_newer(void **state)
 	TRY_FIGURES(get_stacks, vms_stacks_stats);
 	TRY_FIGURES(get_share, vms_share_stats);
 	TRY_FIGURES(get_ring, vms_ring_stats);
+	TRY_FIGURES(get_pool, vms_pool_stats);
 }
 
 static int open_all(void **state)
@@ -286,6 +320,7 @@ static int open_all(void **state)
 	stacks = vms_stacks_open(1, 1, NULL);
 	code = vms_code_open(NULL);
 	ring = vms_ring_create(NULL, VMS_RING_SPSC, 1, NULL);
+	pool = open_pool(NULL);
 	share = vms_share_create(NULL, 4096, 8192, NULL);
 	return space && heap && budget && stacks && code && share && ring &&
 		vms_mmap(space, NULL, 4096, PROT_READ,
@@ -301,7 +336,7 @@ static int close_all(void **state)
 	return vms_buffer_free(&buffer) || vms_space_close(space) ||
 		vms_budget_close(budget) || vms_stacks_close(stacks) ||
 		vms_code_close(code) || vms_share_close(share) ||
-		vms_ring_close(ring) ? -1 : 0;
+		vms_pool_close(pool) || vms_ring_close(ring) ? -1 : 0;
 }
 
 int main(void)

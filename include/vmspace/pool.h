@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSPACE_POOL_H
+#define VMSPACE_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vmspace/space.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * Pools of pages: a file or block device larger than memory, under a limit of RAM, with
+ * an eviction and an order of write-back that are the program's own.
+ *
+ * Caveats first.
+ *
+ * - A page is used between vms_pool_fix and vms_pool_unfix, and only then is it sure to
+ *   be at its address. Who fixes pages and does not unfix them takes them out of the
+ *   RAM that the pool has; when nothing is left that can go, vms_pool_fix answers
+ *   ENOBUFS.
+ * - A page that is fixed for VMS_POOL_READ has other readers, one that is fixed for
+ *   VMS_POOL_WRITE has nobody else. A thread that waits for a page that it has fixed
+ *   itself waits for ever.
+ * - vms_pool_begin fixes nothing: what is read is not to be believed, and not to be
+ *   followed, before vms_pool_validate has said that it was whole.
+ * - Pages that were changed are written in the background, whenever the pool needs
+ *   their room, and by vms_pool_flush. Only what vms_pool_flush has answered 0 for is
+ *   durable. vms_pool_close writes nothing.
+ * - A log that is written ahead: give each change its log sequence number by
+ *   vms_pool_dirty, and tell by vms_pool_durable how far the log is on the disk. A page
+ *   is not written before the log of its last change is durable.
+ * - The file is the pool's while it is open: what others write into it may be seen or
+ *   not, and is lost when a page that the pool has is written. A file that was made
+ *   shorter is EIO, at the next read of what was cut off.
+ * - A device that answers an error to fdatasync(2) may have lost any page that was
+ *   written since the last good one, and tells once only. So from then on the pool
+ *   writes nothing any more, and every vms_pool_flush is EIO: open the file again,
+ *   and recover it from the log.
+ * - Threads: all calls are safe from several threads at once, but for vms_pool_close.
+ *   None is safe from a signal handler.
+ * - fork(2): the child has no pool. Its memory is not there, so that a pointer into it
+ *   faults; calls answer EBADF, vms_pool_begin among them, and vms_pool_close frees
+ *   what the child has of it. The child of vfork(2) or a raw clone(2) must not use it.
+ *
+ * A call that fails leaves everything as it was; one that succeeds leaves errno as it
+ * was.
+ */
+
+typedef struct vms_pool vms_pool;
+
+/*
+ * Page n is always at the same address, n pages behind that of page 0, so that pointers
+ * between pages hold while both are fixed. Without this flag a page is wherever there
+ * was room for it (a frame): a miss then needs no page-table operation, which makes it
+ * several times cheaper, and most of all in virtual machines.
+ */
+#define VMS_POOL_ADDRESSED 0x1u
+
+/* Past the page cache: O_DIRECT of open(2). */
+#define VMS_POOL_DIRECT 0x2u
+
+/* Nothing is ever written. VMS_POOL_WRITE is refused with EACCES. */
+#define VMS_POOL_READ_ONLY 0x4u
+
+/*
+ * No thread writes in the background: who needs room writes pages itself, and
+ * vms_pool_flush does.
+ */
+#define VMS_POOL_NO_WRITER 0x8u
+
+/*
+ * Make the log durable up to lsn, at least. Called when a page is to be written whose
+ * last change has that number, and vms_pool_durable has not been told of it; in any
+ * thread that calls the pool, or in that of the pool, without a lock of the pool; but
+ * the calling thread may have pages fixed. It may call vms_pool_durable and
+ * vms_pool_get_stats, and no other call on this pool.
+ *
+ * Returns 0; -1: it is not durable, and the page is not written now.
+ */
+typedef int (*vms_pool_make_durable)(void *context, uint64_t lsn);
+
+#define VMS_POOL_DEPTH_MOST 4096
+
+/* Options of a pool; zero in a field means its default. */
+struct vms_pool_options {
+	/* sizeof(struct vms_pool_options); lets the struct grow. */
+	size_t struct_size;
+	/* VMS_POOL_* bits. */
+	unsigned flags;
+	/* Bytes, a power of two from 4096 to 2 MiB. 0: 4096. */
+	size_t page_size;
+	/*
+	 * Bytes of RAM for all that the pool has: pages, its records of them, buffers.
+	 * 0: an eighth of the RAM and swap of the machine.
+	 */
+	size_t ram;
+	/* The most that vms_pool_set_ram may be asked for. 0: ram. */
+	size_t ram_most;
+	/*
+	 * The most pages that there can ever be, up to 2^40: addresses are reserved for
+	 * 8 bytes for each, and with VMS_POOL_ADDRESSED for all. 0: those that the file
+	 * has, which cannot grow then.
+	 */
+	uint64_t pages;
+	/* The ram is charged to it; must stay open until the pool is closed. NULL: none. */
+	struct vms_budget *budget;
+	/* NULL: a page waits for vms_pool_durable. */
+	vms_pool_make_durable make_durable;
+	void *context;
+	/* Reads and writes in flight together, up to VMS_POOL_DEPTH_MOST. 0: 128. */
+	unsigned depth;
+	/* For listings: as that of vms_set_name. NULL: "pool". */
+	const char *name;
+};
+
+/*
+ * Open a pool over a file or a block device. Its last page may be short; what is missing
+ * of it is zero, and is in the file when the page was written.
+ *
+ * fd        of the file, for reading and writing (VMS_POOL_READ_ONLY: reading); it stays
+ *           the caller's and may be closed.
+ * options   NULL for the defaults; read during the call only.
+ *
+ * Returns the pool, which the caller owns and gives back by vms_pool_close(); NULL with
+ * errno set on failure:
+ *   EINVAL  an unknown flag; a page_size that is none; a name that vms_set_name would not
+ *           take; ram is less than for 16 pages and what belongs to them, or more than
+ *           ram_most; pages is less than the file has, or 0 and the file is empty;
+ *           struct_size is too small; VMS_POOL_DIRECT, and the file system has no such.
+ *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
+ *   EOVERFLOW  too many pages for the versions of each to be told apart: take larger
+ *           pages, or less ram_most; or more than there are addresses.
+ *   EBADF   fd is not open, or not as told above.
+ *   ENOTSUP it is neither a file nor a block device.
+ *   ENOMEM  no addresses or memory; the budget refuses.
+ *   EAGAIN  no thread can be started.
+ *   EMFILE, ENFILE  no descriptor is left.
+ *   ENOENT  VMS_POOL_DIRECT, and /proc is not mounted.
+ *   EIO, and others of open(2), fstat(2), lseek(2).
+ * Thread-safe.
+ */
+vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options);
+
+/*
+ * Give a pool back. What was changed and not flushed is not written.
+ *
+ * Returns 0, also for NULL; -1 with errno set on failure, and the pool is closed but for
+ * its addresses: call vms_pool_close again, and nothing else:
+ *   EPERM, ENOMEM  as vms_space_close.
+ * No other call on the pool may be running or follow, and no page may be used any more.
+ */
+int vms_pool_close(vms_pool *pool);
+
+/* --- to fix pages ---------------------------------------------------------------------- */
+
+enum vms_pool_mode {
+	VMS_POOL_READ = 1,
+	VMS_POOL_WRITE = 2,
+};
+
+/*
+ * Fix a page: read it if it is not there, wait for who has it otherwise, and keep it at
+ * its address. VMS_POOL_WRITE makes it dirty. Up to 253 fixes for VMS_POOL_READ can be
+ * on a page at a time; the next one waits. A page that was never written is zero.
+ *
+ * Returns its address; NULL with errno set on failure:
+ *   ERANGE   there is no such page.
+ *   EINVAL   an unknown mode.
+ *   EACCES   VMS_POOL_WRITE of a pool that is VMS_POOL_READ_ONLY.
+ *   ENOBUFS  nothing can go: all pages are fixed, or dirty and their log is not durable.
+ *   ENOMEM   the RAM is used up by the records of very many pages.
+ *   EIO      the page cannot be read, is not there any more, or nothing can go because
+ *            pages cannot be written; or another errno of pread(2) or pwrite(2), such as
+ *            ENOSPC, for the same reasons.
+ *   EBADF    in the child of a fork.
+ */
+void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode);
+
+/*
+ * The same, but never wait: neither for others nor for a read.
+ *
+ * Returns as vms_pool_fix; ERANGE, EINVAL, EACCES, EBADF, and:
+ *   EAGAIN   the page is not there, or somebody has it.
+ */
+void *vms_pool_try_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode);
+
+/*
+ * Undo one fix.
+ *
+ * Returns 0; -1 with errno set on failure:
+ *   EINVAL   the page is not fixed.
+ *   EBADF    in the child of a fork.
+ * That it is the caller who has it fixed is not checked.
+ */
+int vms_pool_unfix(vms_pool *pool, uint64_t page);
+
+/*
+ * Make a fix for VMS_POOL_WRITE one for VMS_POOL_READ, with nobody in between.
+ *
+ * Returns 0; -1 with errno EINVAL, EBADF as vms_pool_unfix.
+ */
+int vms_pool_downgrade(vms_pool *pool, uint64_t page);
+
+/* --- to read without fixing ------------------------------------------------------------- */
+
+/* What the inline calls read: the first member of every pool. The library's own. */
+struct vms_pool_view {
+	uint64_t *words;      /* one a page */
+	char *memory;
+	uint64_t pages;       /* atomic; 0 in the child of a fork */
+	uint64_t slot_mask;   /* 0: VMS_POOL_ADDRESSED */
+	uint64_t page_mask;   /* 0: not so */
+	unsigned page_shift;
+	unsigned version_shift;
+};
+
+/* Parts of a word. The library's own. */
+#define VMS_POOL_WORD_LOCK UINT64_C(0xff)
+#define VMS_POOL_WORD_ALONE UINT64_C(0xfe) /* so much and more: no reader may be here */
+#define VMS_POOL_WORD_HOT UINT64_C(0x300)
+#define VMS_POOL_WORD_RESIDENT UINT64_C(0x400)
+#define VMS_POOL_WORD_SLOT_SHIFT 16
+
+/*
+ * Begin to read a page without fixing it: it is read if it is not there, and then is
+ * likely, but not sure, to stay. Nothing that threads share is written, once the page
+ * was begun three times.
+ *
+ * ticket   where to write what vms_pool_validate wants.
+ *
+ * Returns the address; NULL with errno set as by vms_pool_fix. Whatever is read there,
+ * at most up to the end of the page, may be in the midst of a change, or be of another
+ * page; it never faults. Copy what is to be used, and call vms_pool_validate before any
+ * of it is followed, trusted as an index, or given on.
+ *
+ * To the memory model of C such a read is a race, unless it is made by atomic loads; the
+ * compilers that are known do what is meant for memcpy and for volatile.
+ */
+inline const void *vms_pool_begin(vms_pool *pool, uint64_t page, uint64_t *ticket);
+
+/*
+ * Whether all that was read of a page since vms_pool_begin gave the ticket was of this
+ * page and of one state of it. Never fails, and can be asked several times.
+ */
+inline bool vms_pool_validate(const vms_pool *pool, uint64_t page, uint64_t ticket);
+
+/*
+ * Fix a page for VMS_POOL_WRITE if it is still as it was when the ticket was given, and
+ * nobody has it; never wait.
+ *
+ * Returns its address; NULL with errno set on failure:
+ *   EAGAIN   it has changed, has gone, or somebody has it: begin again.
+ *   ERANGE, EACCES, EBADF  as vms_pool_fix.
+ */
+void *vms_pool_upgrade(vms_pool *pool, uint64_t page, uint64_t ticket);
+
+/* What vms_pool_begin calls when it is not at once done. The same. */
+const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticket);
+
+/* --- many pages -------------------------------------------------------------------------- */
+
+/* The most pages of one call. */
+#define VMS_POOL_MANY 256
+
+/*
+ * Begin to read pages that are not there, without waiting for them. It is a hint: what
+ * there is no room for at once is left out, as are pages that do not exist.
+ *
+ * Returns how many reads were begun, 0 to count; -1 with errno set on failure:
+ *   EINVAL   count is more than VMS_POOL_MANY.
+ *   EBADF    in the child of a fork.
+ */
+ssize_t vms_pool_prefetch(vms_pool *pool, const uint64_t *pages, size_t count);
+
+/*
+ * Fix several pages, all or none; what must be read is in flight together. They are
+ * fixed in the order of their numbers, so that two calls never wait for each other; a
+ * caller that has other pages fixed must see to that itself.
+ *
+ * pages      in any order, without a page twice.
+ * addresses  where to write the address of each, in the order of pages.
+ *
+ * Returns 0; -1 with errno set as by vms_pool_fix, and:
+ *   EINVAL   count is more than VMS_POOL_MANY; a page is named twice.
+ */
+int vms_pool_fix_many(vms_pool *pool, const uint64_t *pages, void **addresses,
+		      size_t count, enum vms_pool_mode mode);
+
+/*
+ * Undo one fix of each of several pages.
+ *
+ * Returns 0; -1 with errno EINVAL or EBADF, as vms_pool_unfix, where one was not fixed;
+ * all others are unfixed.
+ */
+int vms_pool_unfix_many(vms_pool *pool, const uint64_t *pages, size_t count);
+
+/* --- to grow and shrink -------------------------------------------------------------------- */
+
+/*
+ * How many pages there are. Never fails; 0 in the child of a fork.
+ */
+uint64_t vms_pool_pages(const vms_pool *pool);
+
+/*
+ * Make the file longer, so that there are at least so many pages; nothing moves. The new
+ * ones are zero, and have no room on the disk until they are written. A block device does
+ * not grow.
+ *
+ * Returns 0; -1 with errno set on failure:
+ *   ERANGE   more than the options said there would ever be.
+ *   EACCES   the pool is VMS_POOL_READ_ONLY.
+ *   EFBIG, ENOSPC, EIO, EINVAL  as ftruncate(2).
+ *   EBADF    in the child of a fork.
+ */
+int vms_pool_grow(vms_pool *pool, uint64_t pages);
+
+/*
+ * Take a page that is free, the first there is, and otherwise a new one behind the last
+ * (the file grows by an eighth, or 1 MiB, at a time). It is zero, and fixed for
+ * VMS_POOL_WRITE.
+ *
+ * The pool does not keep on the disk which pages are free: the program knows it, by its
+ * own pages, and tells by vms_pool_free after it has opened the pool. Until then none is,
+ * but those that a growth made.
+ *
+ * page     where to write its number.
+ *
+ * Returns its address; NULL with errno set on failure:
+ *   ENOSPC   there is no free page, and the pool cannot grow any more; or the disk.
+ *   EACCES   the pool is VMS_POOL_READ_ONLY.
+ *   ENOBUFS, ENOMEM, EIO, EFBIG, EBADF  as vms_pool_fix and vms_pool_grow.
+ */
+void *vms_pool_allocate(vms_pool *pool, uint64_t *page);
+
+/*
+ * Say that a page is free. What is in it is dropped and not written any more.
+ *
+ * Returns 0; -1 with errno set on failure:
+ *   EBUSY    somebody has it fixed.
+ *   EINVAL   it is free.
+ *   ERANGE   there is no such page.
+ *   EACCES   the pool is VMS_POOL_READ_ONLY.
+ *   ENOMEM   as vms_pool_fix.
+ *   EBADF    in the child of a fork.
+ */
+int vms_pool_free(vms_pool *pool, uint64_t page);
+
+/*
+ * Change the RAM that a pool may have. What is too much is evicted before the call
+ * returns.
+ *
+ * Returns 0; -1 with errno set on failure:
+ *   EINVAL   as vms_pool_open.
+ *   EBUSY    another thread is in this call.
+ *   ENOMEM   the budget refuses.
+ *   ENOBUFS, EIO, ENOSPC  not enough can go, as vms_pool_fix.
+ *   EBADF    in the child of a fork.
+ */
+int vms_pool_set_ram(vms_pool *pool, size_t ram);
+
+enum vms_pool_hint {
+	VMS_POOL_KEEP = 1, /* it will be used again and again */
+	VMS_POOL_ONCE = 2, /* it is read once, as by a scan: let it go as it came */
+	VMS_POOL_DONE = 3, /* it is not needed any more: let it go next */
+};
+
+/*
+ * Say what is known of a page's use. For a page that is not there nothing happens.
+ *
+ * Returns 0; -1 with errno set on failure:
+ *   EINVAL   an unknown hint.
+ *   ERANGE   there is no such page.
+ *   EBADF    in the child of a fork.
+ */
+int vms_pool_hint(vms_pool *pool, uint64_t page, enum vms_pool_hint hint);
+
+/* --- to write ----------------------------------------------------------------------------- */
+
+/* As a number: whatever it is. */
+#define VMS_POOL_ALL UINT64_MAX
+
+/*
+ * Give the change that the caller makes to a page its place in the log, before it is
+ * unfixed: the page is not written until the log is durable up to lsn. Numbers need not
+ * come in order.
+ *
+ * lsn      1 to UINT64_MAX - 1.
+ *
+ * Returns 0; -1 with errno set on failure:
+ *   EINVAL   the page is not fixed for VMS_POOL_WRITE; lsn is 0 or UINT64_MAX.
+ *   ERANGE, EBADF  as vms_pool_hint.
+ */
+int vms_pool_dirty(vms_pool *pool, uint64_t page, uint64_t lsn);
+
+/*
+ * Say that the log is durable up to lsn. A number below that of an earlier call changes
+ * nothing.
+ *
+ * Returns 0; -1 with errno EBADF in the child of a fork.
+ */
+int vms_pool_durable(vms_pool *pool, uint64_t lsn);
+
+/*
+ * Called after each batch of writes, without a lock.
+ *
+ * written  pages of this flush so far.
+ * most     how many it will be at most.
+ *
+ * Returns 0; -1: give up.
+ */
+typedef int (*vms_pool_progress)(void *context, uint64_t written, uint64_t most);
+
+/*
+ * Write every page that has a change with a number up to lsn, or that has changes without
+ * a number only, and make the file durable (fdatasync). Pages that somebody has fixed for
+ * VMS_POOL_WRITE are waited for: the caller must have none. Changes that are made
+ * meanwhile may be written or not.
+ *
+ * progress  NULL: none.
+ *
+ * Returns 0; -1 with errno set on failure, and whatever is not on the disk stays dirty:
+ *   EAGAIN    the log of a page is not durable, and there is no callback, or it said so.
+ *   EIO, ENOSPC, EDQUOT, EFBIG  a page cannot be written; the others are.
+ *   EIO       the file cannot be made durable, now or earlier: see the caveats.
+ *   ECANCELED the progress callback gave up.
+ *   EBADF     in the child of a fork.
+ */
+int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
+		   void *context);
+
+/* --- the calls that are inline; the library has each as a function, too ------------------------ */
+
+#ifdef __cplusplus
+#define VMS_POOL_VIEW(pool) reinterpret_cast<const struct vms_pool_view *>(pool)
+#else
+#define VMS_POOL_VIEW(pool) ((const struct vms_pool_view *)(pool))
+#endif
+
+inline const void *vms_pool_begin(vms_pool *pool, uint64_t page, uint64_t *ticket)
+{
+	const struct vms_pool_view *view = VMS_POOL_VIEW(pool);
+	uint64_t word;
+
+	if (page >= __atomic_load_n(&view->pages, __ATOMIC_RELAXED))
+		return vms_pool_begin_slowly(pool, page, ticket);
+	word = __atomic_load_n(&view->words[page], __ATOMIC_ACQUIRE);
+	if ((word & VMS_POOL_WORD_LOCK) >= VMS_POOL_WORD_ALONE ||
+	    (~word & (VMS_POOL_WORD_HOT | VMS_POOL_WORD_RESIDENT)))
+		return vms_pool_begin_slowly(pool, page, ticket);
+	*ticket = word;
+	/* Where the address does not depend on the word, it need not wait for it. */
+	if (view->page_mask)
+		return view->memory + (page << view->page_shift);
+	return view->memory +
+		(((word >> VMS_POOL_WORD_SLOT_SHIFT) & view->slot_mask) <<
+		 view->page_shift);
+}
+
+inline bool vms_pool_validate(const vms_pool *pool, uint64_t page, uint64_t ticket)
+{
+	const struct vms_pool_view *view = VMS_POOL_VIEW(pool);
+	uint64_t word;
+
+	/* What was read before is read before the word is. */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	word = __atomic_load_n(&view->words[page], __ATOMIC_RELAXED);
+	/* The version is the same, so that the page was there all the time. */
+	return ((word ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT) == 0 &&
+		(word & VMS_POOL_WORD_LOCK) < VMS_POOL_WORD_ALONE;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

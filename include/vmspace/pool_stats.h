@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSPACE_POOL_STATS_H
+#define VMSPACE_POOL_STATS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vmspace/pool.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Figures of a pool of pages (vmspace/pool.h). */
+
+/* Of a histogram of times: place i counts those of less than 2^i microseconds. */
+#define VMS_POOL_TIMES 24
+
+/* By what reads and writes are carried out that are in flight together. */
+enum vms_pool_engine {
+	VMS_POOL_URING = 1,   /* io_uring(7) */
+	VMS_POOL_THREADS = 2, /* threads of the pool */
+};
+
+/* Figures of a pool. */
+struct vms_pool_stats {
+	/* sizeof(struct vms_pool_stats), set by the caller. */
+	size_t struct_size;
+	size_t page_size;
+	uint64_t pages;           /* that there are */
+	size_t ram;               /* bytes: the limit */
+	size_t used;              /* bytes of RAM that the pool has taken */
+	uint64_t slots;           /* pages for which there is room */
+	uint64_t resident;        /* pages */
+	uint64_t dirty;           /* pages; counted by looking at each */
+	uint64_t free;            /* pages, for vms_pool_allocate */
+	uint64_t hits;            /* fixes that found the page there; near enough */
+	uint64_t misses;          /* pages that were read, or made */
+	uint64_t reads;           /* calls of the host */
+	uint64_t read_errors;
+	uint64_t writes;          /* calls of the host */
+	uint64_t pages_written;
+	uint64_t write_errors;    /* pages that could not be written */
+	uint64_t written_for_room; /* pages that a miss had to write itself */
+	uint64_t syncs;
+	uint64_t evictions;       /* pages */
+	uint64_t ghost_hits;      /* misses of a page that had gone shortly before */
+	uint64_t waits;           /* for a page that somebody else had */
+	uint64_t held_back;       /* writes put off because the log was not durable */
+	uint64_t durable;         /* the lsn */
+	enum vms_pool_engine engine;
+	int engine_error;         /* the errno with which io_uring was refused; 0: none */
+	uint64_t miss_nanoseconds; /* of all misses */
+	/* Misses by the time that each took. The last place has all longer ones, too. */
+	uint64_t miss_times[VMS_POOL_TIMES];
+};
+
+/*
+ * Read the figures of a pool, while others use it.
+ *
+ * Returns 0; -1 with errno EINVAL, E2BIG as vms_space_get_stats; EBADF.
+ */
+int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats);
+
+/*
+ * Write the figures as OpenMetrics text, ending with a line # EOF, as snprintf(3) does:
+ * at most size bytes with a final 0.
+ *
+ * Returns the bytes that the whole text has without the final 0; -1 with errno EBADF.
+ */
+ssize_t vms_pool_metrics(vms_pool *pool, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/versioned.h"
+#include "pool/pool.h"
+#include "pool/slots.h"
+#include "space/inside.h"
+
+/* Figures of a pool. */
+
+_Thread_local uintptr_t vmsi_pool_place;
+
+/* Threads take the stripes in turn. */
+void vmsi_pool_take_place(void)
+{
+	static _Atomic unsigned threads;
+
+	vmsi_pool_place = 1 + atomic_fetch_add(&threads, 1) % VMSI_STRIPES *
+		sizeof(struct vmsi_stripe);
+}
+
+static void sum_stripes(struct vms_pool *pool, struct vms_pool_stats *stats)
+{
+	for (unsigned i = 0; i < VMSI_STRIPES; i++) {
+		struct vmsi_stripe *stripe = &pool->stripes[i];
+
+		stats->hits += atomic_load(&stripe->hits);
+		stats->misses += atomic_load(&stripe->misses);
+		stats->waits += atomic_load(&stripe->waits);
+		stats->miss_nanoseconds += atomic_load(&stripe->nanoseconds);
+		for (unsigned j = 0; j < VMS_POOL_TIMES; j++)
+			stats->miss_times[j] += atomic_load(&stripe->times[j]);
+	}
+}
+
+static uint64_t count_dirty(struct vms_pool *pool)
+{
+	uint64_t count = 0;
+
+	for (uint32_t i = 0; i < pool->made; i++) {
+		const uint64_t page = atomic_load(&pool->slots[i].page);
+
+		if (page != VMSI_NO_PAGE)
+			count += (vmsi_word_load(vmsi_pool_word(pool, page)) &
+				  (VMSI_WORD_DIRTY | VMSI_WORD_WRITING)) != 0;
+	}
+	return count;
+}
+
+static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
+{
+	vmsi_lock_acquire(&pool->lock);
+	stats->ram = pool->ram;
+	stats->used = pool->fixed_bytes + pool->prepaid_bytes + pool->touched_bytes +
+		vmsi_room_owned(pool) * pool->page_size +
+		pool->made * sizeof(struct vmsi_page_slot);
+	stats->slots = pool->limit;
+	stats->resident = vmsi_room_used(pool);
+	stats->evictions = pool->evictions;
+	stats->ghost_hits = pool->ghost_hits;
+	stats->dirty = count_dirty(pool);
+	vmsi_lock_release(&pool->lock);
+}
+
+static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
+{
+	stats->page_size = pool->page_size;
+	stats->pages = vmsi_pool_count(pool);
+	stats->reads = atomic_load(&pool->store.reads);
+	stats->read_errors = atomic_load(&pool->store.read_errors);
+	stats->writes = atomic_load(&pool->store.writes);
+	stats->pages_written = atomic_load(&pool->pages_written);
+	stats->write_errors = atomic_load(&pool->write_errors);
+	stats->written_for_room = atomic_load(&pool->for_room);
+	stats->syncs = atomic_load(&pool->syncs);
+	stats->held_back = atomic_load(&pool->held_back);
+	stats->durable = atomic_load(&pool->durable);
+	stats->engine = vmsi_io_engine(pool->store.io) == VMSI_IO_RING ? VMS_POOL_URING :
+									VMS_POOL_THREADS;
+	stats->engine_error = -vmsi_io_problem(pool->store.io);
+	sum_stripes(pool, stats);
+	read_queues(pool, stats);
+	vmsi_lock_acquire(&pool->size_lock);
+	stats->free = pool->free_pages;
+	vmsi_lock_release(&pool->size_lock);
+}
+
+int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
+{
+	struct vms_pool_stats known = { .struct_size = sizeof(known) };
+	int error = stats ? vmsi_check_struct_size(stats->struct_size,
+						   VMSI_FIRST_POOL_STATS) : -EINVAL;
+
+	if (!error)
+		error = vmsi_pool_enter(pool);
+	if (error)
+		return vmsi_status(error);
+	read_figures(pool, &known);
+	vmsi_give_figures(stats, &known, sizeof(known));
+	return 0;
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/miss.h"
+#include "pool/pool.h"
+#include "space/inside.h"
+
+/* vms_pool_fix and its kin: calls on a page by a thread that holds it, or wants to. */
+
+static void *refuse(int error)
+{
+	errno = -error;
+	return NULL;
+}
+
+/* Why a fix cannot be; 0: it can. */
+static int check_fix(const struct vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
+{
+	const int error = vmsi_pool_enter_page(pool, page);
+
+	if (error)
+		return error;
+	if (mode != VMS_POOL_READ && mode != VMS_POOL_WRITE)
+		return -EINVAL;
+	return mode == VMS_POOL_WRITE && vmsi_pool_has(pool, VMS_POOL_READ_ONLY) ?
+		-EACCES : 0;
+}
+
+static inline enum vmsi_page_hold hold_of(enum vms_pool_mode mode)
+{
+	return mode == VMS_POOL_READ ? VMSI_READ : VMSI_WRITE;
+}
+
+/* Out of the way of the calls that have nothing to wait for. */
+__attribute__((noinline))
+static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
+{
+	const int earlier = errno;
+	uint64_t word = 0;
+	int error = check_fix(pool, page, mode);
+
+	if (!error)
+		error = vmsi_hold_page(pool, page, hold_of(mode), &word);
+	if (error)
+		return refuse(error);
+	errno = earlier;
+	return vmsi_pool_at_word(pool, page, word);
+}
+
+void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
+{
+	uint64_t word = 0;
+
+	if (page < vmsi_pool_count(pool)) {
+		if (mode == VMS_POOL_READ)
+			word = vmsi_word_read_at_once(vmsi_pool_word(pool, page));
+		else if (mode == VMS_POOL_WRITE && !vmsi_pool_has(pool, VMS_POOL_READ_ONLY))
+			word = vmsi_word_write_at_once(vmsi_pool_word(pool, page));
+	}
+	if (!word)
+		return fix_slowly(pool, page, mode);
+	vmsi_pool_tally(&vmsi_pool_stripe(pool)->hits, 1);
+	return vmsi_pool_at_word(pool, page, word);
+}
+
+void *vms_pool_try_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
+{
+	const int error = check_fix(pool, page, mode);
+	uint64_t word;
+
+	if (error)
+		return refuse(error);
+	if (vmsi_word_try(vmsi_pool_word(pool, page), hold_of(mode), &word) !=
+	    VMSI_WORD_GOT)
+		return refuse(-EAGAIN);
+	vmsi_pool_tally(&vmsi_pool_stripe(pool)->hits, 1);
+	return vmsi_pool_at_word(pool, page, word);
+}
+
+void *vms_pool_upgrade(vms_pool *pool, uint64_t page, uint64_t ticket)
+{
+	const int error = check_fix(pool, page, VMS_POOL_WRITE);
+
+	if (error)
+		return refuse(error);
+	if (!vmsi_word_upgrade(vmsi_pool_word(pool, page), ticket))
+		return refuse(-EAGAIN);
+	return vmsi_pool_at_word(pool, page, ticket);
+}
+
+__attribute__((noinline))
+static int unfix_slowly(struct vms_pool *pool, uint64_t page)
+{
+	int error = vmsi_pool_enter_page(pool, page);
+
+	if (!error && !vmsi_word_unlock(vmsi_pool_word(pool, page),
+					pool->view.version_shift))
+		error = -EINVAL;
+	if (error == -ERANGE)
+		error = -EINVAL;
+	return error ? vmsi_status(error) : 0;
+}
+
+int vms_pool_unfix(vms_pool *pool, uint64_t page)
+{
+	if (page < vmsi_pool_count(pool) &&
+	    vmsi_word_unlock_at_once(vmsi_pool_word(pool, page),
+				     pool->view.version_shift))
+		return 0;
+	return unfix_slowly(pool, page);
+}
+
+int vms_pool_downgrade(vms_pool *pool, uint64_t page)
+{
+	int error = vmsi_pool_enter_page(pool, page);
+
+	if (!error && !vmsi_word_lower(vmsi_pool_word(pool, page),
+				       pool->view.version_shift))
+		error = -EINVAL;
+	if (error == -ERANGE)
+		error = -EINVAL;
+	return error ? vmsi_status(error) : 0;
+}
+
+/* --- reads without a fix ------------------------------------------------------------------------ */
+
+const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticket)
+{
+	const int earlier = errno;
+	int error = vmsi_pool_enter_page(pool, page);
+
+	if (!error)
+		error = vmsi_hold_page(pool, page, VMSI_LOOK, ticket);
+	if (error)
+		return refuse(error);
+	errno = earlier;
+	return vmsi_pool_at_word(pool, page, *ticket);
+}

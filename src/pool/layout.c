@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/layout.h"
+
+#include <vmspace/mapping.h>
+
+#include "base/mman.h"
+#include "host/host.h"
+#include "pool/slots.h"
+#include "space/inside.h"
+
+/* Bytes that are copied to be written at a time, at most; and what part of the RAM. */
+#define STAGING_MOST ((size_t)1 << 20)
+#define STAGING_PART 16
+
+/* Words that count whether they are used or not: at most such a part of the RAM. */
+#define PREPAID_PART 8
+
+/* What the thread that writes touches of its stack, and the library for itself. */
+#define THREAD_BYTES ((size_t)64 << 10)
+
+/* --- how much ------------------------------------------------------------------------------------ */
+
+static size_t whole(size_t bytes)
+{
+	return vmsi_align_up(bytes, vmsi_page_size());
+}
+
+static size_t words_bytes(const struct vms_pool *pool)
+{
+	return whole(pool->pages_most * sizeof(uint64_t));
+}
+
+static size_t touched_bytes(const struct vms_pool *pool)
+{
+	return whole((words_bytes(pool) / vmsi_page_size() / 64 + 1) * sizeof(uint64_t));
+}
+
+static size_t free_bytes(const struct vms_pool *pool)
+{
+	return whole((pool->pages_most / 64 + 1) * sizeof(uint64_t));
+}
+
+static size_t ghost_bytes(const struct vms_pool *pool)
+{
+	return whole(pool->ghost.count * sizeof(uint64_t));
+}
+
+static size_t slots_bytes(const struct vms_pool *pool)
+{
+	return whole(pool->slots_most * sizeof(struct vmsi_page_slot));
+}
+
+static size_t copies_bytes(void)
+{
+	return whole(sizeof(struct vmsi_copies));
+}
+
+static size_t flights_bytes(const struct vms_pool *pool)
+{
+	return whole(pool->depth * sizeof(struct vmsi_flight));
+}
+
+static size_t staging_bytes(const struct vms_pool *pool)
+{
+	return whole(pool->staging_pages * pool->page_size);
+}
+
+static size_t memory_bytes(const struct vms_pool *pool)
+{
+	return pool->page_size * (vmsi_pool_has(pool, VMS_POOL_ADDRESSED) ?
+					  pool->pages_most : pool->slots_most);
+}
+
+/* Bits that number so many things; at least 1. */
+static unsigned bits_for(uint64_t count)
+{
+	return count <= 2 ? 1 : 64 - (unsigned)__builtin_clzll(count - 1);
+}
+
+static void plan_staging(struct vms_pool *pool)
+{
+	const size_t bytes = vmsi_min(STAGING_MOST, pool->ram / STAGING_PART);
+
+	pool->staging_pages = vmsi_max(vmsi_min(bytes / pool->page_size,
+						VMSI_WRITE_BATCH), 1);
+}
+
+static int plan_slots(struct vms_pool *pool)
+{
+	const size_t most = vmsi_min(pool->ram_most / pool->page_size, pool->pages_most);
+
+	if (most >> VMSI_WORD_SLOT_BITS)
+		return -EOVERFLOW;
+	pool->slots_most = (uint32_t)vmsi_max(most, VMSI_SLOTS_LEAST);
+	pool->ghost.count = (size_t)1 << bits_for(pool->slots_most);
+	if (pool->ghost.count < VMSI_GHOST_WAYS)
+		pool->ghost.count = VMSI_GHOST_WAYS;
+	return 0;
+}
+
+static void plan_view(struct vms_pool *pool)
+{
+	const unsigned bits = bits_for(pool->slots_most);
+	struct vms_pool_view *view = &pool->view;
+	const bool is_addressed = vmsi_pool_has(pool, VMS_POOL_ADDRESSED);
+
+	view->page_shift = (unsigned)__builtin_ctzll(pool->page_size);
+	view->version_shift = VMS_POOL_WORD_SLOT_SHIFT + bits;
+	view->slot_mask = is_addressed ? 0 : (UINT64_C(1) << bits) - 1;
+	view->page_mask = is_addressed ? UINT64_MAX : 0;
+}
+
+int vmsi_layout_plan(struct vms_pool *pool)
+{
+	int error = plan_slots(pool);
+
+	if (error)
+		return error;
+	plan_staging(pool);
+	plan_view(pool);
+	pool->prepaid_bytes = vmsi_align_down(
+		vmsi_min(words_bytes(pool), pool->ram / PREPAID_PART),
+		vmsi_page_size());
+	pool->fixed_bytes = pool->record_bytes + ghost_bytes(pool) +
+		copies_bytes() + flights_bytes(pool) + staging_bytes(pool) +
+		whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
+		vmsi_io_most_bytes(pool->depth);
+	pool->limit = vmsi_room_limit(pool, pool->ram);
+	/* A file of few pages needs no more slots than it has pages. */
+	if (pool->limit < VMSI_SLOTS_LEAST)
+		return -EINVAL;
+	return 0;
+}
+
+/* --- where ----------------------------------------------------------------------------------------- */
+
+/* Huge pages for frames, where the host has them; what is used here and there has none. */
+static void advise(struct vms_pool *pool, char *start, size_t records)
+{
+	const int advice = vmsi_pool_has(pool, VMS_POOL_ADDRESSED) ? MADV_NOHUGEPAGE :
+								     MADV_HUGEPAGE;
+
+	(void)vms_madvise(pool->space, start, records, MADV_NOHUGEPAGE);
+	(void)vms_madvise(pool->space, start + records, pool->memory_bytes, advice);
+}
+
+static void place(struct vms_pool *pool, char *start, size_t records)
+{
+	char *next = start;
+
+	pool->view.words = (uint64_t *)next;
+	next += words_bytes(pool);
+	pool->touched = (_Atomic uint64_t *)next;
+	next += touched_bytes(pool);
+	pool->free_bits = (uint64_t *)next;
+	next += free_bytes(pool);
+	pool->slots = (struct vmsi_page_slot *)next;
+	next += slots_bytes(pool);
+	pool->ghost.entries = (uint64_t *)next;
+	next += ghost_bytes(pool);
+	pool->copies = (struct vmsi_copies *)next;
+	next += copies_bytes();
+	pool->flights = (struct vmsi_flight *)next;
+	next += flights_bytes(pool);
+	pool->staging = next;
+	pool->view.memory = start + records;
+}
+
+static int open_space(struct vms_pool *pool, size_t bytes, const char *name)
+{
+	const struct vms_space_options options = {
+		.struct_size = sizeof(options),
+		.name = name,
+		.commit_policy = VMS_COMMIT_ALWAYS,
+		.placement = VMS_PLACE_TOP,
+	};
+
+	pool->space = vms_space_open(bytes, &options);
+	return pool->space ? 0 : -errno;
+}
+
+static int map_all(struct vms_pool *pool, size_t records, size_t bytes, const char *name)
+{
+	char *start = vms_mmap(pool->space, NULL, bytes, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (start == MAP_FAILED)
+		return -errno;
+	if (vms_madvise(pool->space, start, bytes, MADV_DONTFORK) != 0)
+		return -errno;
+	/* The name is for listings. */
+	(void)vms_set_name(pool->space, start, bytes, name);
+	place(pool, start, records);
+	advise(pool, start, records);
+	return 0;
+}
+
+/* Frames begin at a huge page, and so does the space. */
+int vmsi_layout_map(struct vms_pool *pool, const char *name)
+{
+	const size_t records = vmsi_align_up(
+		words_bytes(pool) + touched_bytes(pool) + free_bytes(pool) +
+		slots_bytes(pool) + ghost_bytes(pool) + copies_bytes() +
+		flights_bytes(pool) + staging_bytes(pool),
+		vmsi_huge_page_size());
+	size_t bytes;
+	int error;
+
+	pool->memory_bytes = memory_bytes(pool);
+	if (!vmsi_add(records, pool->memory_bytes, &bytes))
+		return vmsi_refuse(VMS_REFUSAL_ADDRESSES);
+	error = open_space(pool, bytes, name);
+	if (error)
+		return error;
+	error = map_all(pool, records, bytes, name);
+	if (error)
+		(void)vms_space_close(pool->space);
+	return error;
+}

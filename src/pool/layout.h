@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_POOL_LAYOUT_H
+#define VMSI_POOL_LAYOUT_H
+
+#include "pool/pool.h"
+
+/*
+ * The memory of a pool: how much of what there is, and where. What the options ask for is
+ * in the pool already: page_size, ram, ram_most, pages_most and flags.
+ */
+
+/*
+ * Find out how many slots there are and what belongs to them, and set the view's shifts
+ * and masks. Returns 0; -EINVAL, -EOVERFLOW.
+ */
+int vmsi_layout_plan(struct vms_pool *pool);
+
+/* Map it, in a space of the pool's own. Returns 0 or -errno. */
+int vmsi_layout_map(struct vms_pool *pool, const char *name);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "pool/pool.h"
+
+/* vms_pool_metrics: the figures as OpenMetrics text. */
+
+struct text {
+	char *bytes;
+	size_t size, length;   /* that there is room for; that it would have */
+};
+
+__attribute__((format(printf, 2, 3)))
+static void add(struct text *text, const char *format, ...)
+{
+	const size_t room = text->length < text->size ? text->size - text->length : 0;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(room ? text->bytes + text->length : NULL, room, format,
+			   arguments);
+	va_end(arguments);
+	if (length > 0)
+		text->length += (size_t)length;
+}
+
+static void add_one(struct text *text, const char *type, const char *name,
+		    const char *suffix, uint64_t value)
+{
+	add(text, "# TYPE vmspace_pool_%s %s\n", name, type);
+	add(text, "vmspace_pool_%s%s %" PRIu64 "\n", name, suffix, value);
+}
+
+static void add_gauge(struct text *text, const char *name, uint64_t value)
+{
+	add_one(text, "gauge", name, "", value);
+}
+
+static void add_counter(struct text *text, const char *name, uint64_t value)
+{
+	add_one(text, "counter", name, "_total", value);
+}
+
+static void add_sizes(struct text *text, const struct vms_pool_stats *stats)
+{
+	add_gauge(text, "page_bytes", stats->page_size);
+	add_gauge(text, "pages", stats->pages);
+	add_gauge(text, "ram_limit_bytes", stats->ram);
+	add_gauge(text, "ram_used_bytes", stats->used);
+	add_gauge(text, "slots", stats->slots);
+	add_gauge(text, "resident_pages", stats->resident);
+	add_gauge(text, "dirty_pages", stats->dirty);
+	add_gauge(text, "free_pages", stats->free);
+	add_gauge(text, "durable_lsn", stats->durable);
+	add_gauge(text, "io_uring", stats->engine == VMS_POOL_URING);
+}
+
+static void add_counts(struct text *text, const struct vms_pool_stats *stats)
+{
+	add_counter(text, "hits", stats->hits);
+	add_counter(text, "reads", stats->reads);
+	add_counter(text, "read_errors", stats->read_errors);
+	add_counter(text, "writes", stats->writes);
+	add_counter(text, "pages_written", stats->pages_written);
+	add_counter(text, "write_errors", stats->write_errors);
+	add_counter(text, "pages_written_for_room", stats->written_for_room);
+	add_counter(text, "syncs", stats->syncs);
+	add_counter(text, "evictions", stats->evictions);
+	add_counter(text, "ghost_hits", stats->ghost_hits);
+	add_counter(text, "waits", stats->waits);
+	add_counter(text, "writes_held_back", stats->held_back);
+}
+
+static void add_times(struct text *text, const struct vms_pool_stats *stats)
+{
+	uint64_t count = 0;
+
+	add(text, "# TYPE vmspace_pool_miss_seconds histogram\n"
+		  "# UNIT vmspace_pool_miss_seconds seconds\n");
+	for (unsigned i = 0; i < VMS_POOL_TIMES - 1; i++) {
+		count += stats->miss_times[i];
+		add(text, "vmspace_pool_miss_seconds_bucket{le=\"%u.%06u\"} %" PRIu64 "\n",
+		    (1u << i) / 1000000, (1u << i) % 1000000, count);
+	}
+	count += stats->miss_times[VMS_POOL_TIMES - 1];
+	add(text, "vmspace_pool_miss_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", count);
+	add(text, "vmspace_pool_miss_seconds_count %" PRIu64 "\n", count);
+	add(text, "vmspace_pool_miss_seconds_sum %" PRIu64 ".%09" PRIu64 "\n",
+	    stats->miss_nanoseconds / 1000000000, stats->miss_nanoseconds % 1000000000);
+}
+
+ssize_t vms_pool_metrics(vms_pool *pool, char *bytes, size_t size)
+{
+	struct vms_pool_stats stats = { .struct_size = sizeof(stats) };
+	struct text text = { .bytes = bytes, .size = size };
+
+	if (vms_pool_get_stats(pool, &stats) != 0)
+		return -1;
+	add_sizes(&text, &stats);
+	add_counts(&text, &stats);
+	add_times(&text, &stats);
+	add(&text, "# EOF\n");
+	return (ssize_t)text.length;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/miss.h"
+
+#include <string.h>
+
+#include "host/host.h"
+#include "pool/evict.h"
+#include "pool/slots.h"
+#include "pool/write.h"
+#include "pool/writer.h"
+
+/* Pages that are not there. */
+
+/* --- room ---------------------------------------------------------------------------------------- */
+
+/*
+ * How often it is tried to find a page that can go, with a sleep in between that becomes
+ * longer: a quarter of a second in all. Others may unfix something meanwhile, but if all
+ * is fixed by the caller nobody will.
+ */
+#define TRIES 40
+#define SLEEP_STEP 300000u
+
+/* Write pages that were in the way. Returns whether some can leave now. */
+static bool write_some(struct vms_pool *pool, struct vmsi_batch *dirty, int *error)
+{
+	struct vmsi_outcome written;
+	int result;
+
+	if (dirty->count > pool->staging_pages)
+		dirty->count = pool->staging_pages;
+	if (!dirty->count)
+		return false;
+	result = vmsi_write_batch(pool, dirty, &written);
+	if (!result)
+		result = written.error;
+	if (result)
+		*error = result;
+	vmsi_pool_add(&pool->for_room, written.written);
+	return written.written != 0 || written.clean != 0;
+}
+
+static bool has_room(struct vms_pool *pool)
+{
+	bool answer;
+
+	vmsi_lock_acquire(&pool->lock);
+	answer = vmsi_room_has_room(pool);
+	vmsi_lock_release(&pool->lock);
+	return answer;
+}
+
+int vmsi_make_room(struct vms_pool *pool)
+{
+	struct vmsi_batch dirty;
+	int error = -ENOBUFS;
+
+	for (unsigned i = 0; i < TRIES;) {
+		int left;
+
+		dirty.count = 0;
+		left = vmsi_evict(pool, &dirty);
+		if (dirty.count)
+			vmsi_writer_call(pool);
+		if (left > 0 || has_room(pool))
+			return 0;
+		if (left < 0)
+			error = left;
+		if (write_some(pool, &dirty, &error))
+			continue;
+		(void)vmsi_host.nanosleep(++i * SLEEP_STEP);
+	}
+	return error;
+}
+
+/* --- a page comes ------------------------------------------------------------------------------------ */
+
+int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
+{
+	const int error = vmsi_room_charge(pool, page);
+
+	if (error)
+		return error;
+	if (!vmsi_word_take_absent(vmsi_pool_word(pool, page), seen))
+		return -EAGAIN;
+	vmsi_lock_acquire(&pool->lock);
+	*slot = vmsi_room_take(pool, page);
+	vmsi_lock_release(&pool->lock);
+	if (*slot != VMSI_NO_SLOT)
+		return 0;
+	vmsi_word_give_back(vmsi_pool_word(pool, page));
+	return -ENOBUFS;
+}
+
+/* Room is not made with the page busy: the program's log may be asked for. */
+int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
+{
+	int error = vmsi_miss_try(pool, page, seen, slot);
+
+	if (error != -ENOBUFS)
+		return error;
+	error = vmsi_make_room(pool);
+	return error ? error : -EAGAIN;
+}
+
+void vmsi_miss_abort(struct vms_pool *pool, uint64_t page, uint32_t slot)
+{
+	(void)vmsi_room_drop_memory(pool, page);
+	vmsi_lock_acquire(&pool->lock);
+	vmsi_room_give(pool, slot);
+	vmsi_lock_release(&pool->lock);
+	vmsi_word_give_back(vmsi_pool_word(pool, page));
+}
+
+/* --- a miss ----------------------------------------------------------------------------------------- */
+
+static unsigned place_of(uint64_t nanoseconds)
+{
+	const uint64_t microseconds = nanoseconds / 1000;
+	const unsigned place = microseconds ?
+		64 - (unsigned)__builtin_clzll(microseconds) : 0;
+
+	return place < VMS_POOL_TIMES ? place : VMS_POOL_TIMES - 1;
+}
+
+void vmsi_miss_count(struct vms_pool *pool, uint64_t began)
+{
+	struct vmsi_stripe *stripe = vmsi_pool_stripe(pool);
+	const uint64_t nanoseconds = vmsi_host.clock() - began;
+
+	vmsi_pool_tally(&stripe->misses, 1);
+	vmsi_pool_tally(&stripe->nanoseconds, nanoseconds);
+	vmsi_pool_tally(&stripe->times[place_of(nanoseconds)], 1);
+}
+
+static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
+		    enum vmsi_page_hold hold, uint64_t *word)
+{
+	uint32_t slot;
+	int error = vmsi_miss_begin(pool, page, seen, &slot);
+
+	if (error)
+		return error;
+	error = vmsi_store_read(&pool->store, vmsi_pool_at(pool, page, slot),
+				pool->page_size, page << pool->view.page_shift);
+	if (error)
+		vmsi_miss_abort(pool, page, slot);
+	else
+		*word = vmsi_word_publish(vmsi_pool_word(pool, page), slot, hold);
+	return error;
+}
+
+/* The page was seen absent. Returns -EAGAIN: look again. */
+static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_page_hold hold,
+		uint64_t *word)
+{
+	const uint64_t began = vmsi_host.clock();
+	int error;
+
+	vmsi_ghost_prefetch(&pool->ghost, page);
+	do {
+		error = bring_in(pool, page, seen, hold, word);
+		seen = vmsi_word_load(vmsi_pool_word(pool, page));
+	} while (error == -EAGAIN &&
+		 !(seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK)));
+	if (!error)
+		vmsi_miss_count(pool, began);
+	return error;
+}
+
+int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold, uint64_t *word)
+{
+	for (;;) {
+		uint64_t seen;
+		int error = -EAGAIN;
+
+		switch (vmsi_word_try(vmsi_pool_word(pool, page), hold, &seen)) {
+		case VMSI_WORD_GOT:
+			vmsi_pool_tally(&vmsi_pool_stripe(pool)->hits, 1);
+			*word = seen;
+			return 0;
+		case VMSI_WORD_HELD:
+			vmsi_pool_tally(&vmsi_pool_stripe(pool)->waits, 1);
+			vmsi_word_wait(vmsi_pool_word(pool, page), seen);
+			break;
+		case VMSI_WORD_ABSENT:
+			error = miss(pool, page, seen, hold, word);
+			break;
+		}
+		if (error != -EAGAIN)
+			return error;
+	}
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_POOL_MISS_H
+#define VMSI_POOL_MISS_H
+
+#include "pool/pool.h"
+
+/*
+ * Hold a page, whatever that takes: bring it in, make room for it, wait for others. *word
+ * is its word then. Returns 0 or -errno.
+ */
+int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold, uint64_t *word);
+
+/*
+ * The page was seen absent and free: make it busy, and give it a slot. Where there is no
+ * free slot, one is made, and the page is free meanwhile. Returns 0; -EAGAIN: the word
+ * has changed; -errno.
+ */
+int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot);
+
+/* The same, but -ENOBUFS where there is no free slot, and the word may have been changed. */
+int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot);
+
+/* It has come. */
+void vmsi_miss_count(struct vms_pool *pool, uint64_t began);
+
+/* It does not come: as before. */
+void vmsi_miss_abort(struct vms_pool *pool, uint64_t page, uint32_t slot);
+
+/* Have some pages leave, and write some if need be. Returns 0 or -errno. */
+int vmsi_make_room(struct vms_pool *pool);
+
+#endif

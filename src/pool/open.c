@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include <vmspace/budget.h>
+
+#include "base/versioned.h"
+#include "host/host.h"
+#include "pool/fork.h"
+#include "pool/layout.h"
+#include "pool/pool.h"
+#include "pool/flight.h"
+#include "pool/writer.h"
+#include "space/inside.h"
+
+/* vms_pool_open and vms_pool_close. */
+
+#define PAGE_LEAST ((size_t)4096)
+#define PAGE_MOST ((size_t)2 << 20)
+#define PAGES_MOST (UINT64_C(1) << 40)
+
+#define DEPTH 128
+
+/* Of the machine's memory, where the options do not say. */
+#define RAM_PART 8
+
+#define FLAGS (VMS_POOL_ADDRESSED | VMS_POOL_DIRECT | VMS_POOL_READ_ONLY | \
+	       VMS_POOL_NO_WRITER)
+
+/* --- options ------------------------------------------------------------------------------------ */
+
+/* As vms_set_name has it. */
+static bool name_is_good(const char *name)
+{
+	size_t length = 0;
+
+	for (; *name && length <= VMS_NAME_MAX; name++, length++)
+		if (*name < 0x20 || *name > 0x7e || strchr("[]\\$`", *name))
+			return false;
+	return length <= VMS_NAME_MAX;
+}
+
+/* Fill in what is not asked for. */
+static void complete(struct vms_pool_options *options)
+{
+	if (!options->page_size)
+		options->page_size = vmsi_max(PAGE_LEAST, vmsi_page_size());
+	if (!options->ram)
+		options->ram = vmsi_host_memory() / RAM_PART;
+	if (!options->ram_most)
+		options->ram_most = options->ram;
+	if (!options->depth)
+		options->depth = DEPTH;
+	if (!options->name)
+		options->name = "pool";
+}
+
+static bool options_are_good(const struct vms_pool_options *options)
+{
+	return !(options->flags & ~FLAGS) &&
+		(options->page_size & (options->page_size - 1)) == 0 &&
+		options->page_size >= PAGE_LEAST && options->page_size <= PAGE_MOST &&
+		options->page_size >= vmsi_page_size() &&
+		options->ram <= options->ram_most && options->pages <= PAGES_MOST &&
+		options->depth <= VMS_POOL_DEPTH_MOST &&
+		name_is_good(options->name);
+}
+
+/* --- the parts ------------------------------------------------------------------------------------- */
+
+static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
+{
+	const unsigned flags =
+		(vmsi_pool_has(pool, VMS_POOL_READ_ONLY) ? VMSI_STORE_READ_ONLY : 0) |
+		(vmsi_pool_has(pool, VMS_POOL_DIRECT) ? VMSI_STORE_DIRECT : 0);
+	int error = vmsi_store_open(&pool->store, fd, flags, pool->depth);
+	uint64_t count;
+
+	if (error)
+		return error;
+	/* A size has at most 63 bits. */
+	count = (atomic_load(&pool->store.bytes) + pool->page_size - 1) / pool->page_size;
+	pool->pages_most = pages ? pages : count;
+	__atomic_store_n(&pool->view.pages, count, __ATOMIC_RELAXED);
+	if (!pool->pages_most || count > pool->pages_most)
+		error = -EINVAL;
+	if (pool->pages_most > PAGES_MOST)
+		error = -EOVERFLOW;
+	if (error)
+		vmsi_store_close(&pool->store);
+	return error;
+}
+
+static int charge(struct vms_pool *pool)
+{
+	if (pool->budget && vms_budget_charge(pool->budget, pool->ram) != 0)
+		return -errno;
+	pool->is_charged = pool->budget != NULL;
+	return 0;
+}
+
+static void uncharge(struct vms_pool *pool)
+{
+	if (pool->is_charged)
+		(void)vms_budget_uncharge(pool->budget, pool->ram);
+}
+
+static int start(struct vms_pool *pool)
+{
+	if (vmsi_pool_has(pool, VMS_POOL_READ_ONLY | VMS_POOL_NO_WRITER))
+		return 0;
+	return vmsi_writer_start(pool);
+}
+
+static int set_up(struct vms_pool *pool, const char *name)
+{
+	int error = vmsi_layout_plan(pool);
+
+	if (error)
+		return error;
+	error = charge(pool);
+	if (error)
+		return error;
+	error = vmsi_layout_map(pool, name);
+	if (error)
+		goto uncharge;
+	vmsi_flight_init(pool);
+	error = start(pool);
+	if (error)
+		goto unmap;
+	vmsi_pool_register(pool);
+	return 0;
+unmap:
+	(void)vms_space_close(pool->space);
+uncharge:
+	uncharge(pool);
+	return error;
+}
+
+static void init(struct vms_pool *pool, const struct vms_pool_options *options)
+{
+	pool->page_size = options->page_size;
+	pool->ram = options->ram;
+	pool->ram_most = options->ram_most;
+	pool->flags = options->flags;
+	pool->depth = options->depth;
+	pool->budget = options->budget;
+	pool->make_durable = options->make_durable;
+	pool->context = options->context;
+	vmsi_lock_init(&pool->lock, VMSI_RANK_POOL);
+	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
+	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
+	for (int i = 0; i < VMSI_QUEUES; i++)
+		pool->queues[i].first = pool->queues[i].last = VMSI_NO_SLOT;
+}
+
+static int open_pool(int fd, const struct vms_pool_options *options,
+		     struct vms_pool **result)
+{
+	const size_t bytes = vmsi_align_up(sizeof(struct vms_pool), vmsi_page_size());
+	struct vms_pool *pool = vmsi_records_get(NULL, bytes);
+	int error;
+
+	if (!pool)
+		return vmsi_refuse(VMS_REFUSAL_RECORDS);
+	pool->record_bytes = bytes;
+	init(pool, options);
+	error = open_store(pool, fd, options->pages);
+	if (!error) {
+		error = set_up(pool, options->name);
+		if (error)
+			vmsi_store_close(&pool->store);
+	}
+	if (error)
+		vmsi_records_put(NULL, pool, bytes);
+	else
+		*result = pool;
+	return error;
+}
+
+/* --- the calls --------------------------------------------------------------------------------------- */
+
+vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options)
+{
+	struct vms_pool_options known = { 0 };
+	struct vms_pool *pool = NULL;
+	const int earlier = errno;
+	int error = options ? vmsi_take_options(&known, sizeof(known),
+						VMSI_FIRST_POOL_OPTIONS, options) : 0;
+
+	if (!error) {
+		complete(&known);
+		error = options_are_good(&known) ? open_pool(fd, &known, &pool) :
+						   -EINVAL;
+	}
+	errno = error ? -error : earlier;
+	return pool;
+}
+
+/*
+ * Nothing uses the memory any more when it goes. Where it cannot go, the pool is closed
+ * but for that.
+ */
+int vms_pool_close(vms_pool *pool)
+{
+	const int earlier = errno;
+
+	if (!pool)
+		return 0;
+	vmsi_writer_end(pool);
+	vmsi_store_end(&pool->store);
+	__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
+	atomic_store(&pool->is_orphan, true);
+	if (vms_space_close(pool->space) != 0)
+		return -1;
+	vmsi_pool_unregister(pool);
+	uncharge(pool);
+	vmsi_store_close(&pool->store);
+	vmsi_records_put(NULL, pool, pool->record_bytes);
+	errno = earlier;
+	return 0;
+}

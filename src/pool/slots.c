@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/slots.h"
+
+#include <vmspace/mapping.h>
+
+#include "base/mman.h"
+#include "base/panic.h"
+#include "host/host.h"
+
+/* --- queues ---------------------------------------------------------------------------------- */
+
+void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
+{
+	struct vmsi_queue *queue = &pool->queues[name];
+	struct vmsi_page_slot *slot = &pool->slots[number];
+
+	slot->queue = name;
+	slot->next = VMSI_NO_SLOT;
+	slot->previous = queue->last;
+	if (queue->count++)
+		pool->slots[queue->last].next = number;
+	else
+		queue->first = number;
+	queue->last = number;
+}
+
+void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
+{
+	struct vmsi_queue *queue = &pool->queues[name];
+	struct vmsi_page_slot *slot = &pool->slots[number];
+
+	slot->queue = name;
+	slot->previous = VMSI_NO_SLOT;
+	slot->next = queue->first;
+	if (queue->count++)
+		pool->slots[queue->first].previous = number;
+	else
+		queue->last = number;
+	queue->first = number;
+}
+
+void vmsi_queue_remove(struct vms_pool *pool, uint32_t number)
+{
+	struct vmsi_page_slot *slot = &pool->slots[number];
+	struct vmsi_queue *queue = &pool->queues[slot->queue];
+
+	if (slot->previous == VMSI_NO_SLOT)
+		queue->first = slot->next;
+	else
+		pool->slots[slot->previous].next = slot->next;
+	if (slot->next == VMSI_NO_SLOT)
+		queue->last = slot->previous;
+	else
+		pool->slots[slot->next].previous = slot->previous;
+	if (--queue->count == 0)
+		queue->first = queue->last = VMSI_NO_SLOT;
+}
+
+/* --- slots ------------------------------------------------------------------------------------ */
+
+static uint32_t first_of(struct vms_pool *pool, enum vmsi_queue_name name)
+{
+	const uint32_t number = pool->queues[name].first;
+
+	vmsi_queue_remove(pool, number);
+	return number;
+}
+
+static uint32_t find_free(struct vms_pool *pool)
+{
+	if (!vmsi_room_has_room(pool))
+		return VMSI_NO_SLOT;
+	if (pool->queues[VMSI_FREE].count)
+		return first_of(pool, VMSI_FREE);
+	if (pool->queues[VMSI_UNMADE].count)
+		return first_of(pool, VMSI_UNMADE);
+	return pool->made++;
+}
+
+uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
+{
+	const uint32_t number = find_free(pool);
+	const uint32_t window = pool->limit - pool->limit / 10;
+	struct vmsi_page_slot *slot;
+
+	if (number == VMSI_NO_SLOT)
+		return number;
+	slot = &pool->slots[number];
+	atomic_store_explicit(&slot->page, page, memory_order_relaxed);
+	atomic_store_explicit(&slot->first_lsn, VMSI_NO_LSN, memory_order_relaxed);
+	atomic_store_explicit(&slot->last_lsn, 0, memory_order_relaxed);
+	if (vmsi_ghost_take(&pool->ghost, page, window)) {
+		pool->ghost_hits++;
+		vmsi_queue_append(pool, VMSI_MAIN, number);
+	} else {
+		vmsi_queue_append(pool, VMSI_SMALL, number);
+	}
+	return number;
+}
+
+int vmsi_room_drop_memory(const struct vms_pool *pool, uint64_t page)
+{
+	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
+		return 0;
+	return (int)vmsi_host.madvise((uintptr_t)vmsi_pool_at(pool, page, 0),
+				      pool->page_size, MADV_DONTNEED);
+}
+
+/* Where it fails the memory stays, and is used again with the slot. */
+static void give_memory_back(struct vms_pool *pool, uint32_t number)
+{
+	char *start = pool->view.memory + (size_t)number * pool->page_size;
+
+	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
+		(void)vmsi_host.madvise((uintptr_t)start, pool->page_size, MADV_DONTNEED);
+}
+
+void vmsi_room_give(struct vms_pool *pool, uint32_t number)
+{
+	atomic_store_explicit(&pool->slots[number].page, VMSI_NO_PAGE,
+			      memory_order_relaxed);
+	vmsi_queue_remove(pool, number);
+	if (vmsi_room_owned(pool) > pool->limit) {
+		give_memory_back(pool, number);
+		vmsi_queue_append(pool, VMSI_UNMADE, number);
+	} else {
+		/* The latest memory that was used is the first to be used again. */
+		vmsi_queue_prepend(pool, VMSI_FREE, number);
+	}
+}
+
+/* --- RAM -------------------------------------------------------------------------------------- */
+
+void vmsi_room_trim(struct vms_pool *pool)
+{
+	while (vmsi_room_owned(pool) > pool->limit && pool->queues[VMSI_FREE].count)
+		vmsi_room_give(pool, pool->queues[VMSI_FREE].first);
+}
+
+/* The record of a slot that was ever made stays. */
+uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
+{
+	const size_t others = pool->fixed_bytes + pool->prepaid_bytes +
+		pool->touched_bytes;
+	const size_t made = pool->made * sizeof(struct vmsi_page_slot);
+	size_t limit;
+
+	if (ram < others + made)
+		return 0;
+	limit = (ram - others) / (pool->page_size + sizeof(struct vmsi_page_slot));
+	if (limit < pool->made)
+		limit = (ram - others - made) / pool->page_size;
+	return (uint32_t)vmsi_min(limit, pool->slots_most);
+}
+
+/* Under the lock. The bits of words that are paid for are not looked at again. */
+static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t bit)
+{
+	const size_t bytes = vmsi_page_size();
+	uint32_t limit;
+
+	if (atomic_load(bits) & bit)
+		return 0;
+	pool->touched_bytes += bytes;
+	limit = vmsi_room_limit(pool, pool->ram);
+	if (limit < VMSI_SLOTS_LEAST) {
+		pool->touched_bytes -= bytes;
+		return -ENOMEM;
+	}
+	pool->limit = limit;
+	vmsi_room_trim(pool);
+	atomic_fetch_or(bits, bit);
+	return 0;
+}
+
+int vmsi_room_charge(struct vms_pool *pool, uint64_t page)
+{
+	const uint64_t offset = page * sizeof(uint64_t);
+	const uint64_t place = offset / vmsi_page_size();
+	_Atomic uint64_t *bits = &pool->touched[place / 64];
+	const uint64_t bit = UINT64_C(1) << place % 64;
+	int error;
+
+	if (offset < pool->prepaid_bytes ||
+	    atomic_load_explicit(bits, memory_order_relaxed) & bit)
+		return 0;
+	vmsi_lock_acquire(&pool->lock);
+	error = charge_words(pool, bits, bit);
+	vmsi_lock_release(&pool->lock);
+	return error;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/store.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/align.h"
+#include "host/host.h"
+
+/* --- open ----------------------------------------------------------------------------------- */
+
+/*
+ * A description of its own: nobody else's fsync(2) takes the error of a write away, and
+ * O_DIRECT is for the pool alone. Without /proc the caller's must do.
+ */
+static long open_again(int fd, unsigned flags)
+{
+	const int access = flags & VMSI_STORE_READ_ONLY ? O_RDONLY : O_RDWR;
+	const int direct = flags & VMSI_STORE_DIRECT ? O_DIRECT : 0;
+	char link[VMSI_DESCRIPTOR_LINK_BYTES];
+	long result;
+
+	vmsi_descriptor_link(link, fd);
+	result = vmsi_host.open_file(link, access | direct, 0);
+	if (direct || (result != -ENOENT && result != -EACCES && result != -EPERM))
+		return result;
+	return vmsi_host.duplicate(fd);
+}
+
+/* The descriptor must be open for what the pool is to do. */
+static int check_access(int fd, unsigned flags)
+{
+	const long access = vmsi_host.file_flags(fd);
+
+	if (access < 0)
+		return (int)access;
+	if ((access & O_ACCMODE) == O_RDWR || ((access & O_ACCMODE) == O_RDONLY &&
+					       flags & VMSI_STORE_READ_ONLY))
+		return 0;
+	return -EBADF;
+}
+
+static int find_size(struct vmsi_store *store)
+{
+	struct stat status = { .st_size = 0 };
+	long result = vmsi_host.fstat(store->fd, &status);
+	int64_t size = status.st_size;
+
+	if (result < 0)
+		return (int)result;
+	if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+		return -ENOTSUP;
+	if (S_ISBLK(status.st_mode)) {
+		store->kind = VMSI_STORE_DEVICE;
+		size = vmsi_host.end(store->fd);
+		if (size < 0)
+			return (int)size;
+	}
+	atomic_store(&store->bytes, (uint64_t)size);
+	return 0;
+}
+
+int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned depth)
+{
+	long opened = check_access(fd, flags);
+	int error;
+
+	if (!opened)
+		opened = open_again(fd, flags);
+	if (opened < 0)
+		return (int)opened;
+	store->fd = (int)opened;
+	error = find_size(store);
+	if (!error)
+		error = vmsi_io_open(depth, 0, &store->io);
+	if (error)
+		vmsi_store_close(store);
+	return error;
+}
+
+void vmsi_store_end(struct vmsi_store *store)
+{
+	if (store->io)
+		vmsi_io_close(store->io);
+	store->io = NULL;
+}
+
+void vmsi_store_close(struct vmsi_store *store)
+{
+	vmsi_store_end(store);
+	(void)vmsi_host.close(store->fd);
+	store->fd = -1;
+}
+
+/* A caller takes -EAGAIN for a call to make again at once, which a disk may never grant. */
+static int error_of(long result)
+{
+	return result == -EAGAIN ? -EIO : (int)result;
+}
+
+/* --- read -------------------------------------------------------------------------------------- */
+
+static void count(_Atomic uint64_t *figure)
+{
+	(void)atomic_fetch_add_explicit(figure, 1, memory_order_relaxed);
+}
+
+/* How many of so many bytes from an offset on are in the file. */
+static size_t length_in_file(const struct vmsi_store *store, size_t length,
+			     uint64_t offset)
+{
+	const uint64_t bytes = atomic_load(&store->bytes);
+
+	return offset >= bytes ? 0 : vmsi_min(length, bytes - offset);
+}
+
+int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *request)
+{
+	const size_t wanted = length_in_file(store, request->length, request->offset);
+	const size_t got = request->result > 0 ? (size_t)request->result : 0;
+	int error = 0;
+
+	count(&store->reads);
+	if (got < wanted) {
+		/* Where the file ends too early nobody says why. */
+		error = vmsi_io_status(request);
+		error = error == -ENODATA ? -EIO : error_of(error);
+		count(&store->read_errors);
+	} else {
+		memset((char *)request->buffer + got, 0, request->length - got);
+	}
+	return error;
+}
+
+int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
+		    uint64_t offset)
+{
+	struct vmsi_io_request request = {
+		.opcode = VMSI_IO_READ,
+		.fd = store->fd,
+		.buffer = buffer,
+		.length = length,
+		.offset = offset,
+	};
+
+	if (!length_in_file(store, length, offset)) {
+		memset(buffer, 0, length);
+		return 0;
+	}
+	(void)vmsi_io_run(&request);
+	return vmsi_store_end_read(store, &request);
+}
+
+/* --- write -------------------------------------------------------------------------------------- */
+
+static void raise_end(struct vmsi_store *store, uint64_t end)
+{
+	uint64_t bytes = atomic_load(&store->bytes);
+
+	while (bytes < end &&
+	       !atomic_compare_exchange_weak(&store->bytes, &bytes, end))
+		;
+}
+
+struct vmsi_io_request vmsi_store_request(const struct vmsi_store *store, char *bytes,
+					  size_t length, uint64_t offset)
+{
+	return (struct vmsi_io_request){
+		.opcode = VMSI_IO_WRITE,
+		.fd = store->fd,
+		.buffer = bytes,
+		.length = length,
+		.offset = offset,
+	};
+}
+
+/* One is made at once. Others are put in flight by parts. */
+#define PART 64
+
+static void write_part(struct vmsi_store *store, struct vmsi_io_request *requests,
+		       size_t how_many)
+{
+	struct vmsi_io_request *pointers[PART];
+
+	for (size_t i = 0; i < how_many; i++)
+		pointers[i] = &requests[i];
+	vmsi_io_submit(store->io, pointers, how_many);
+}
+
+void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests,
+		      size_t how_many)
+{
+	if (how_many == 1)
+		(void)vmsi_io_run(&requests[0]);
+	for (size_t i = 0; how_many > 1 && i < how_many; i += PART)
+		write_part(store, &requests[i], vmsi_min(PART, how_many - i));
+	for (size_t i = 0; i < how_many; i++) {
+		if (how_many > 1)
+			(void)vmsi_io_wait(store->io, &requests[i]);
+		count(&store->writes);
+		if (vmsi_io_status(&requests[i]) == 0)
+			raise_end(store, requests[i].offset + requests[i].length);
+	}
+}
+
+/* An fdatasync that was interrupted has reported nothing. */
+int vmsi_store_sync(struct vmsi_store *store)
+{
+	long result;
+
+	do
+		result = vmsi_host.fdatasync(store->fd);
+	while (result == -EINTR);
+	return (int)result;
+}
+
+int vmsi_store_grow(struct vmsi_store *store, uint64_t bytes)
+{
+	long result;
+
+	if (bytes <= atomic_load(&store->bytes))
+		return 0;
+	if (store->kind == VMSI_STORE_DEVICE)
+		return -ENOSPC;
+	do
+		result = vmsi_host.ftruncate(store->fd, bytes);
+	while (result == -EINTR);
+	if (result < 0)
+		return (int)result;
+	raise_end(store, bytes);
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_POOL_STORE_H
+#define VMSI_POOL_STORE_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/io.h"
+
+/*
+ * The file under a pool. What the pool knows to be in it reaches up to bytes: what is
+ * read beyond is zero, and a read below that ends early is an error, since somebody has
+ * made the file shorter.
+ */
+
+enum vmsi_store_kind { VMSI_STORE_FILE, VMSI_STORE_DEVICE };
+
+struct vmsi_store {
+	int fd;
+	enum vmsi_store_kind kind;
+	struct vmsi_io *io;
+	_Atomic uint64_t bytes;
+	_Atomic uint64_t reads, writes, read_errors;
+};
+
+/* Whether a store may be written, and whether it passes the page cache. */
+#define VMSI_STORE_READ_ONLY 0x1u
+#define VMSI_STORE_DIRECT 0x2u
+
+/*
+ * Open a descriptor of the store's own. Up to depth reads and writes are in flight at a
+ * time. Returns 0 or -errno.
+ */
+int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned depth);
+
+/* Wait for all that is in flight; only close may follow. */
+void vmsi_store_end(struct vmsi_store *store);
+void vmsi_store_close(struct vmsi_store *store);
+
+/*
+ * Read length bytes, which may be beyond the end: these are zero. Returns 0 or -errno,
+ * -EIO where the file is shorter than it was.
+ */
+int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
+		    uint64_t offset);
+
+/*
+ * A read by a request of the store's io has ended: the rest of its buffer is made zero,
+ * where it may be beyond the end. Returns as vmsi_store_read.
+ */
+int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *request);
+
+/* A write of length bytes. */
+struct vmsi_io_request vmsi_store_request(const struct vmsi_store *store, char *bytes,
+					  size_t length, uint64_t offset);
+
+/* Write by requests that do not overlap; vmsi_io_status tells of each. */
+void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests,
+		      size_t count);
+
+/* fdatasync(2). Returns 0 or -errno. */
+int vmsi_store_sync(struct vmsi_store *store);
+
+/* Make a file longer, if it is not so long already. Returns 0 or -errno. */
+int vmsi_store_grow(struct vmsi_store *store, uint64_t bytes);
+
+#endif

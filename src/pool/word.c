@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/word.h"
+
+#include <limits.h>
+
+#include "base/panic.h"
+#include "host/host.h"
+
+/* What a sleep is at most; nobody depends on it. */
+#define SLEEP_NANOSECONDS UINT64_C(100000000)
+
+/* --- to wait ----------------------------------------------------------------------------- */
+
+static void pause_a_moment(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("isb" ::: "memory");
+#endif
+}
+
+/* The host looks at 32 bits: the lower ones, where the lock is. */
+static const void *lower_half(const uint64_t *word)
+{
+	return word;
+}
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the lower half is first");
+
+static void wake(uint64_t *word, uint64_t before)
+{
+	if (before & VMSI_WORD_WAITERS)
+		(void)vmsi_host.futex_wake(lower_half(word), INT_MAX);
+}
+
+void vmsi_word_wait(uint64_t *word, uint64_t seen)
+{
+	for (unsigned i = 0; i < VMSI_POOL_LOOKS; i++) {
+		if (vmsi_word_load(word) != seen)
+			return;
+		pause_a_moment();
+	}
+	if (!(seen & VMSI_WORD_WAITERS) &&
+	    !vmsi_word_swap(word, &seen, seen | VMSI_WORD_WAITERS))
+		return;
+	seen |= VMSI_WORD_WAITERS;
+	(void)vmsi_host.futex_wait(lower_half(word), (uint32_t)seen, SLEEP_NANOSECONDS);
+}
+
+/* --- to let go ------------------------------------------------------------------------------ */
+
+/*
+ * Change the word from what only its holder may leave: next says how. Whoever sleeps is
+ * woken.
+ */
+#define LET_GO(word, value, next)                                      \
+	do {                                                           \
+		uint64_t value = vmsi_word_load(word);                 \
+								       \
+		while (!vmsi_word_swap(word, &value,                   \
+				       (next) & ~VMSI_WORD_WAITERS))   \
+			;                                              \
+		wake(word, value);                                     \
+	} while (0)
+
+static bool unlock_reader(uint64_t *word)
+{
+	const uint64_t before = vmsi_word_subtract(word, 1);
+
+	/* They look again even if there are more readers: the last one need not know. */
+	if (before & VMSI_WORD_WAITERS)
+		wake(word, vmsi_word_take_bits(word, VMSI_WORD_WAITERS));
+	return true;
+}
+
+bool vmsi_word_unlock(uint64_t *word, unsigned version_shift)
+{
+	const uint64_t lock = vmsi_word_lock(vmsi_word_load(word));
+
+	if (lock == 0 || lock == VMSI_WORD_BUSY)
+		return false;
+	if (lock != VMSI_WORD_WRITER)
+		return unlock_reader(word);
+	LET_GO(word, value,
+	       (value & ~VMSI_WORD_LOCK) + (UINT64_C(1) << version_shift));
+	return true;
+}
+
+bool vmsi_word_lower(uint64_t *word, unsigned version_shift)
+{
+	if (vmsi_word_lock(vmsi_word_load(word)) != VMSI_WORD_WRITER)
+		return false;
+	LET_GO(word, value,
+	       (value & ~VMSI_WORD_LOCK) + 1 + (UINT64_C(1) << version_shift));
+	return true;
+}
+
+/* --- to take -------------------------------------------------------------------------------- */
+
+bool vmsi_word_upgrade(uint64_t *word, uint64_t ticket)
+{
+	uint64_t value = vmsi_word_load(word);
+
+	do {
+		if ((value ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT ||
+		    !(value & VMSI_WORD_RESIDENT) || vmsi_word_lock(value) != 0)
+			return false;
+	} while (!vmsi_word_swap(word, &value,
+				 value | VMSI_WORD_WRITER | VMSI_WORD_DIRTY));
+	vmsi_word_fence();
+	return true;
+}
+
+bool vmsi_word_take_absent(uint64_t *word, uint64_t seen)
+{
+	return vmsi_word_swap(word, &seen, seen | VMSI_WORD_BUSY);
+}
+
+bool vmsi_word_take_resident(uint64_t *word, uint64_t seen)
+{
+	if (!vmsi_word_swap(word, &seen, seen | VMSI_WORD_BUSY))
+		return false;
+	vmsi_word_fence();
+	return true;
+}
+
+void vmsi_word_give_back(uint64_t *word)
+{
+	LET_GO(word, value, value & ~VMSI_WORD_LOCK);
+}
+
+/* --- pages that come and go ------------------------------------------------------------------- */
+
+static uint64_t lock_of(enum vmsi_page_hold hold)
+{
+	switch (hold) {
+	case VMSI_READ:
+		return 1;
+	case VMSI_WRITE:
+		return VMSI_WORD_WRITER | VMSI_WORD_DIRTY;
+	case VMSI_LOOK:
+		break;
+	}
+	return 0;
+}
+
+uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold)
+{
+	const uint64_t bits = lock_of(hold) | VMSI_WORD_RESIDENT |
+		slot << VMS_POOL_WORD_SLOT_SHIFT;
+	uint64_t value = vmsi_word_load(word), next;
+
+	do
+		next = (value & ~(VMSI_WORD_LOCK | VMSI_WORD_HEAT |
+				  VMSI_WORD_WAITERS)) | bits;
+	while (!vmsi_word_swap(word, &value, next));
+	wake(word, value);
+	return next;
+}
+
+/* What is left of a word when its page has left. */
+static uint64_t left(uint64_t value, unsigned version_shift)
+{
+	const uint64_t version = UINT64_C(1) << version_shift;
+
+	return ((value & ~(version - 1)) + version) | (value & VMSI_WORD_WAITERS);
+}
+
+void vmsi_word_drop(uint64_t *word, unsigned version_shift)
+{
+	LET_GO(word, value, left(value, version_shift));
+}
+
+/* Whoever is about to be woken by the last reader may have its bit there still. */
+bool vmsi_word_evict(uint64_t *word, uint64_t seen, unsigned version_shift)
+{
+	if (!vmsi_word_swap(word, &seen, left(seen, version_shift)))
+		return false;
+	vmsi_word_fence();
+	return true;
+}
+
+bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat)
+{
+	return vmsi_word_swap(word, &seen, (seen & ~VMSI_WORD_HEAT) |
+			      heat * VMSI_WORD_WARMER);
+}
+
+/* --- pages that are written --------------------------------------------------------------------- */
+
+void vmsi_word_begin_writing(uint64_t *word)
+{
+	vmsi_debug_check(!(vmsi_word_load(word) & VMSI_WORD_WRITING),
+			 "PL3: a page is written twice at a time");
+	LET_GO(word, value, ((value - 1) & ~VMSI_WORD_DIRTY) | VMSI_WORD_WRITING);
+}
+
+void vmsi_word_end_writing(uint64_t *word, bool has_failed)
+{
+	const uint64_t dirty = has_failed ? VMSI_WORD_DIRTY : 0;
+
+	LET_GO(word, value, (value & ~VMSI_WORD_WRITING) | dirty);
+}

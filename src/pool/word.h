@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_POOL_WORD_H
+#define VMSI_POOL_WORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <vmspace/pool.h>
+
+#include "pool/atomic.h"
+
+/*
+ * The word of a page.
+ *
+ *   bits 0..7    the lock: 0 nobody; 1..253 so many readers; 254 busy (the page is being
+ *                brought in or taken out); 255 one writer
+ *   bits 8..9    heat: how much it was used lately
+ *   bit  10      resident: the page is in a slot
+ *   bit  11      dirty: it differs from the file, and no write of it has begun since
+ *   bit  12      somebody sleeps on the word
+ *   bit  13      a copy of it is being written. It may be read and changed meanwhile, but
+ *                neither leave nor be written a second time
+ *   bits 14..15  to spare
+ *   from 16 on   the slot, as many bits as the pool has slots
+ *   the rest     version: one more when a writer lets go, and when a page leaves its slot
+ *
+ * The states of the lock, with the function of each edge (vmsi_word_...):
+ *
+ *                 take_absent                    publish
+ *   ABSENT, free -------------> ABSENT, busy ------------------+
+ *      ^  ^                          |  give_back              |
+ *      |  +--------------------------+                         v
+ *      |         evict                        try        +-> RESIDENT, readers
+ *      +------------------------ RESIDENT, free <--------+
+ *      |  drop               take_resident |  ^    unlock  +-> RESIDENT, writer
+ *      +------------------ RESIDENT, busy <+  | give_back       | lower: to one reader
+ *                                   +---------+
+ *
+ * A copy is made by a reader, who makes its fix WRITING and not dirty by begin_writing;
+ * end_writing, which anybody may call who began it, makes it dirty again if the write has
+ * failed. So a change that comes between leaves the page dirty, whatever becomes of the
+ * write, and no version has to be compared for that.
+ */
+
+#define VMSI_WORD_READERS UINT64_C(253)
+#define VMSI_WORD_BUSY UINT64_C(254)
+#define VMSI_WORD_WRITER UINT64_C(255)
+#define VMSI_WORD_LOCK VMS_POOL_WORD_LOCK
+
+#define VMSI_WORD_HEAT VMS_POOL_WORD_HOT
+#define VMSI_WORD_WARMER UINT64_C(0x100)
+
+#define VMSI_WORD_RESIDENT VMS_POOL_WORD_RESIDENT
+#define VMSI_WORD_DIRTY (UINT64_C(1) << 11)
+#define VMSI_WORD_WAITERS (UINT64_C(1) << 12)
+#define VMSI_WORD_WRITING (UINT64_C(1) << 13)
+
+/* Less bits than these for a version could come round while a reader is asleep. */
+#define VMSI_WORD_VERSION_BITS 24
+#define VMSI_WORD_SLOT_BITS (64 - VMS_POOL_WORD_SLOT_SHIFT - VMSI_WORD_VERSION_BITS)
+
+enum vmsi_page_hold {
+	VMSI_LOOK,   /* nothing is held */
+	VMSI_READ,
+	VMSI_WRITE,
+};
+
+enum vmsi_word_answer {
+	VMSI_WORD_GOT,
+	VMSI_WORD_HELD,    /* by somebody else: wait */
+	VMSI_WORD_ABSENT,
+};
+
+static inline uint64_t vmsi_word_lock(uint64_t word)
+{
+	return word & VMSI_WORD_LOCK;
+}
+
+static inline unsigned vmsi_word_heat(uint64_t word)
+{
+	return (unsigned)((word & VMSI_WORD_HEAT) / VMSI_WORD_WARMER);
+}
+
+static inline uint64_t vmsi_word_slot(uint64_t word, unsigned version_shift)
+{
+	const unsigned bits = version_shift - VMS_POOL_WORD_SLOT_SHIFT;
+
+	return (word >> VMS_POOL_WORD_SLOT_SHIFT) & ((UINT64_C(1) << bits) - 1);
+}
+
+/* Whether a page can leave: it is there, nobody has it, and the file has it, too. */
+static inline bool vmsi_word_can_leave(uint64_t word)
+{
+	return (word & (VMSI_WORD_LOCK | VMSI_WORD_RESIDENT | VMSI_WORD_DIRTY |
+			VMSI_WORD_WRITING)) == VMSI_WORD_RESIDENT;
+}
+
+static inline uint64_t vmsi_word_warmed(uint64_t word)
+{
+	return (word & VMSI_WORD_HEAT) == VMSI_WORD_HEAT ? word :
+							  word + VMSI_WORD_WARMER;
+}
+
+/*
+ * Try to lock the word of a page that is there. *seen is what it was found, or made.
+ * A writer makes it dirty.
+ */
+static inline enum vmsi_word_answer vmsi_word_try(uint64_t *word, enum vmsi_page_hold hold,
+						  uint64_t *seen)
+{
+	uint64_t value = vmsi_word_load(word), next;
+
+	do {
+		const uint64_t lock = vmsi_word_lock(value);
+
+		*seen = value;
+		if (lock >= VMSI_WORD_BUSY)
+			return VMSI_WORD_HELD;
+		if (!(value & VMSI_WORD_RESIDENT))
+			return VMSI_WORD_ABSENT;
+		next = vmsi_word_warmed(value);
+		if (hold == VMSI_READ)
+			next++;
+		if (hold == VMSI_WRITE)
+			next |= VMSI_WORD_WRITER | VMSI_WORD_DIRTY;
+		if ((hold == VMSI_READ && lock == VMSI_WORD_READERS) ||
+		    (hold == VMSI_WRITE && lock != 0))
+			return VMSI_WORD_HELD;
+	} while (next != value && !vmsi_word_swap(word, &value, next));
+	if (hold == VMSI_WRITE)
+		vmsi_word_fence();
+	*seen = next;
+	return VMSI_WORD_GOT;
+}
+
+/*
+ * The same at the first try, of a page that nobody else uses. 0: look closely. Otherwise
+ * the word as it is then.
+ */
+static inline uint64_t vmsi_word_read_at_once(uint64_t *word)
+{
+	uint64_t value = vmsi_word_load(word);
+	const uint64_t next = vmsi_word_warmed(value) + 1;
+
+	if (vmsi_word_lock(value) >= VMSI_WORD_READERS ||
+	    !(value & VMSI_WORD_RESIDENT) || !vmsi_word_swap(word, &value, next))
+		return 0;
+	return next;
+}
+
+static inline uint64_t vmsi_word_write_at_once(uint64_t *word)
+{
+	uint64_t value = vmsi_word_load(word);
+	const uint64_t next = vmsi_word_warmed(value) | VMSI_WORD_WRITER |
+		VMSI_WORD_DIRTY;
+
+	if (vmsi_word_lock(value) != 0 || !(value & VMSI_WORD_RESIDENT) ||
+	    !vmsi_word_swap(word, &value, next))
+		return 0;
+	vmsi_word_fence();
+	return next;
+}
+
+/* Give a lock back at the first try, where nobody sleeps. false: look closely. */
+static inline bool vmsi_word_unlock_at_once(uint64_t *word, unsigned version_shift)
+{
+	uint64_t value = vmsi_word_load(word), next;
+	const uint64_t lock = vmsi_word_lock(value);
+
+	if (lock == VMSI_WORD_WRITER)
+		next = (value & ~VMSI_WORD_LOCK) + (UINT64_C(1) << version_shift);
+	else
+		next = value - 1;
+	if (lock == 0 || lock == VMSI_WORD_BUSY || value & VMSI_WORD_WAITERS)
+		return false;
+	return vmsi_word_swap(word, &value, next);
+}
+
+/* Lock it for writing if it is as seen but for what readers change. */
+bool vmsi_word_upgrade(uint64_t *word, uint64_t ticket);
+
+/* Give a lock of a reader or a writer back; false: nobody had one. */
+bool vmsi_word_unlock(uint64_t *word, unsigned version_shift);
+
+/* A writer becomes a reader; false: there is no writer. */
+bool vmsi_word_lower(uint64_t *word, unsigned version_shift);
+
+/* Make what was seen absent and free, busy. */
+bool vmsi_word_take_absent(uint64_t *word, uint64_t seen);
+
+/* Make a page that was seen resident and free, dirty or not but not being written, busy. */
+bool vmsi_word_take_resident(uint64_t *word, uint64_t seen);
+
+/* Busy no more, and else as it was. */
+void vmsi_word_give_back(uint64_t *word);
+
+/* What was absent and busy is in a slot, and held so. Returns the word. */
+uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold);
+
+/* What was busy has left its slot. */
+void vmsi_word_drop(uint64_t *word, unsigned version_shift);
+
+/* What can leave, as seen, leaves; false: it has changed. */
+bool vmsi_word_evict(uint64_t *word, uint64_t seen, unsigned version_shift);
+
+/* Make it so hot, if it is as seen; false: it has changed. */
+bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat);
+
+/* A reader has a copy of a dirty page, and lets the page go to have the copy written. */
+void vmsi_word_begin_writing(uint64_t *word);
+
+/* The write of the copy is over. */
+void vmsi_word_end_writing(uint64_t *word, bool has_failed);
+
+/*
+ * Sleep until the word is not as seen, for a while at most. What is seen must be of a
+ * kind that somebody ends: a lock, or a write.
+ */
+void vmsi_word_wait(uint64_t *word, uint64_t seen);
+
+#endif

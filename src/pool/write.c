@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/write.h"
+
+#include <string.h>
+
+#include "base/panic.h"
+#include "host/host.h"
+#include "pool/sort.h"
+
+/*
+ * A batch of writes. Each dirty page is copied while it is held by a reader, so that no
+ * change is under way; then it is let go, WRITING and not dirty, and the copies are
+ * written, those of neighbours by one call. A page that was changed meanwhile is dirty
+ * again by that change. write_lock is held throughout: so no page is ever written twice
+ * at a time, or in another order than that of its changes.
+ */
+
+/* --- the log ------------------------------------------------------------------------------------ */
+
+/*
+ * The highest number of a change in the batch. It is looked at without holding the pages:
+ * copy_page looks again.
+ */
+static uint64_t last_lsn_of(const struct vms_pool *pool, const struct vmsi_batch *batch)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, batch->pages[i]));
+		uint64_t lsn;
+
+		if (!(word & VMSI_WORD_RESIDENT) || !(word & VMSI_WORD_DIRTY))
+			continue;
+		lsn = atomic_load(&vmsi_pool_slot(pool, word)->last_lsn);
+		if (lsn > last)
+			last = lsn;
+	}
+	return last;
+}
+
+/*
+ * Without any lock: the program's log may take its time. false: what is not durable now
+ * stays so.
+ */
+static bool make_durable(struct vms_pool *pool, const struct vmsi_batch *batch)
+{
+	const uint64_t last = last_lsn_of(pool, batch);
+
+	if (!pool->make_durable)
+		return false;
+	if (last <= atomic_load(&pool->durable))
+		return true;
+	if (pool->make_durable(pool->context, last) != 0)
+		return false;
+	return vms_pool_durable(pool, last) == 0;
+}
+
+/* --- copies ---------------------------------------------------------------------------------------- */
+
+enum copied { COPIED, WAS_CLEAN, WAS_HELD, IS_NOT_DURABLE };
+
+static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_t page)
+{
+	uint64_t *word = vmsi_pool_word(pool, page);
+	struct vmsi_page_slot *slot;
+	uint64_t seen = vmsi_word_load(word);
+
+	/* It shall not become warmer by being written. */
+	do {
+		if (!(seen & VMSI_WORD_RESIDENT) || !(seen & VMSI_WORD_DIRTY))
+			return WAS_CLEAN;
+		if (vmsi_word_lock(seen) >= VMSI_WORD_READERS)
+			return WAS_HELD;
+	} while (!vmsi_word_swap(word, &seen, seen + 1));
+	slot = vmsi_pool_slot(pool, seen);
+	if (atomic_load(&slot->last_lsn) > atomic_load(&pool->durable)) {
+		(void)vmsi_word_unlock(word, pool->view.version_shift);
+		vmsi_pool_add(&pool->held_back, 1);
+		return IS_NOT_DURABLE;
+	}
+	vmsi_debug_check(copies->count < pool->staging_pages,
+			 "PL4: a batch is larger than the staging memory");
+	memcpy(pool->staging + copies->count * pool->page_size,
+	       vmsi_pool_at_word(pool, page, seen), pool->page_size);
+	copies->first_lsns[copies->count] = atomic_exchange(&slot->first_lsn, VMSI_NO_LSN);
+	copies->pages[copies->count++] = page;
+	vmsi_debug_check(atomic_load(&slot->last_lsn) <= atomic_load(&pool->durable),
+			 "PL5: a page is to be written before its log");
+	vmsi_word_begin_writing(word);
+	return COPIED;
+}
+
+static void copy_batch(struct vms_pool *pool, struct vmsi_batch *batch, bool can_wait,
+		       struct vmsi_copies *copies, struct vmsi_outcome *written)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		switch (copy_page(pool, copies, batch->pages[i])) {
+		case COPIED:
+			break;
+		case WAS_CLEAN:
+			written->clean++;
+			break;
+		case WAS_HELD:
+			batch->pages[written->again++] = batch->pages[i];
+			break;
+		case IS_NOT_DURABLE:
+			if (can_wait)
+				batch->pages[written->again++] = batch->pages[i];
+			else
+				written->not_durable++;
+			break;
+		}
+}
+
+static void join_runs(const struct vms_pool *pool, struct vmsi_copies *copies)
+{
+	for (size_t i = 0; i < copies->count; i++) {
+		const uint64_t offset = copies->pages[i] << pool->view.page_shift;
+		struct vmsi_io_request *last = copies->run_count ?
+			&copies->runs[copies->run_count - 1] : NULL;
+
+		if (last && last->offset + last->length == offset) {
+			last->length += pool->page_size;
+			continue;
+		}
+		copies->runs[copies->run_count++] = vmsi_store_request(
+			&pool->store, pool->staging + i * pool->page_size,
+			pool->page_size, offset);
+	}
+}
+
+/* --- the end of a write ------------------------------------------------------------------------------ */
+
+/* The changes that were copied are not in the file after all. */
+static void take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn)
+{
+	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
+	struct vmsi_page_slot *slot = vmsi_pool_slot(pool, word);
+	uint64_t lsn = atomic_load(&slot->first_lsn);
+
+	while (first_lsn < lsn &&
+	       !atomic_compare_exchange_weak(&slot->first_lsn, &lsn, first_lsn))
+		;
+}
+
+/* A disk that takes less than all of a write, and does not say why, is full. */
+static int whole_error(int error)
+{
+	if (error == -ENODATA)
+		return -ENOSPC;
+	return error == -EAGAIN ? -EIO : error;
+}
+
+static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t first,
+		    const struct vmsi_io_request *run, struct vmsi_outcome *written)
+{
+	const size_t count = run->length / pool->page_size;
+	const int error = vmsi_io_status(run);
+
+	for (size_t i = first; i < first + count; i++) {
+		if (error)
+			take_back(pool, copies->pages[i], copies->first_lsns[i]);
+		vmsi_word_end_writing(vmsi_pool_word(pool, copies->pages[i]),
+				      error != 0);
+	}
+	if (error) {
+		written->failed += count;
+		written->error = written->error ? written->error : whole_error(error);
+		vmsi_pool_add(&pool->write_errors, count);
+	} else {
+		written->written += count;
+		vmsi_pool_add(&pool->pages_written, count);
+	}
+}
+
+static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
+			 struct vmsi_outcome *written)
+{
+	size_t first = 0;
+
+	join_runs(pool, copies);
+	vmsi_store_write(&pool->store, copies->runs, copies->run_count);
+	for (size_t i = 0; i < copies->run_count; i++) {
+		end_run(pool, copies, first, &copies->runs[i], written);
+		first += copies->runs[i].length / pool->page_size;
+	}
+}
+
+int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
+		     struct vmsi_outcome *written)
+{
+	struct vmsi_copies *copies = pool->copies;
+	bool can_wait;
+	int error;
+
+	*written = (struct vmsi_outcome){ .written = 0 };
+	vmsi_sort(batch->pages, batch->count, sizeof(batch->pages[0]));
+	can_wait = make_durable(pool, batch);
+	vmsi_lock_acquire(&pool->write_lock);
+	error = atomic_load(&pool->broken);
+	if (!error) {
+		copies->count = copies->run_count = 0;
+		copy_batch(pool, batch, can_wait, copies, written);
+		write_copies(pool, copies, written);
+	}
+	vmsi_lock_release(&pool->write_lock);
+	return error;
+}

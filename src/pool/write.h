@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_POOL_WRITE_H
+#define VMSI_POOL_WRITE_H
+
+#include "pool/evict.h"
+#include "pool/pool.h"
+
+/* What became of the pages of a batch. */
+struct vmsi_outcome {
+	size_t written;
+	size_t clean;        /* were so already, or are not there any more */
+	size_t not_durable;  /* and nobody makes it so */
+	size_t failed;
+	/*
+	 * Somebody had them for writing, or changed them while their log was made
+	 * durable: put together at the beginning of the batch, to be tried again.
+	 */
+	size_t again;
+	int error;           /* of the first that failed */
+};
+
+/*
+ * Write the dirty pages of a batch, at most as many as the staging memory holds. The
+ * batch is sorted. One thread at a time does it. Where the log of a page is not durable,
+ * the program is asked first. Returns 0; -errno where nothing is written any more.
+ */
+int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
+		     struct vmsi_outcome *written);
+
+#endif

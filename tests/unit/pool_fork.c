@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#include <signal.h>
+
+#include "pool_fixture.h"
+
+/* Figures of pools, and what a child has of a pool. */
+
+/* --- figures ---------------------------------------------------------------------------------------- */
+
+static void figures(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool = must_open_pool(fd, 0, SMALL_RAM, 0);
+	struct vms_pool_stats stats = { .struct_size = 3 };
+	char text[8192], part[10];
+	uint64_t times = 0;
+	ssize_t length;
+
+	for (uint64_t page = 0; page < 10; page++)
+		must_be(pool, page, 0);
+	must_be(pool, 0, 0);
+	refused(vms_pool_get_stats(pool, &stats), EINVAL);
+	refused(vms_pool_get_stats(pool, NULL), EINVAL);
+	stats = pool_stats(pool);
+	assert_int_equal(stats.hits, 1);
+	assert_int_equal(stats.misses, 10);
+	assert_int_equal(stats.reads, 10);
+	assert_int_equal(stats.resident, 10);
+	for (size_t i = 0; i < VMS_POOL_TIMES; i++)
+		times += stats.miss_times[i];
+	assert_int_equal(times, 10);
+	length = vms_pool_metrics(pool, text, sizeof(text));
+	assert_int_equal(length, strlen(text));
+	assert_non_null(strstr(text, "\nvmspace_pool_hits_total 1\n"));
+	assert_non_null(strstr(text, "vmspace_pool_miss_seconds_count 10\n"));
+	assert_non_null(strstr(text, "le=\"0.000001\"}"));
+	assert_string_equal(text + length - 6, "# EOF\n");
+	assert_int_equal(vms_pool_metrics(pool, part, sizeof(part)), length);
+	assert_int_equal(strlen(part), sizeof(part) - 1);
+	assert_int_equal(vms_pool_metrics(pool, NULL, 0), length);
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
+/* --- fork -------------------------------------------------------------------------------------------- */
+
+static void be_a_child(vms_pool *pool)
+{
+	struct vms_pool_stats stats = { .struct_size = sizeof(stats) };
+	uint64_t ticket = 0, page = 0;
+	void *address;
+
+#define answers_ebadf(call) (errno = 0, (call), errno == EBADF)
+	child_needs(answers_ebadf(vms_pool_fix(pool, 0, VMS_POOL_READ)));
+	child_needs(answers_ebadf(vms_pool_try_fix(pool, 0, VMS_POOL_READ)));
+	child_needs(answers_ebadf(vms_pool_unfix(pool, 0)));
+	child_needs(answers_ebadf(vms_pool_begin(pool, 0, &ticket)));
+	child_needs(answers_ebadf(vms_pool_upgrade(pool, 0, 0)));
+	child_needs(answers_ebadf(vms_pool_downgrade(pool, 0)));
+	child_needs(answers_ebadf(vms_pool_prefetch(pool, &page, 1)));
+	child_needs(answers_ebadf(vms_pool_fix_many(pool, &page, &address, 1,
+						    VMS_POOL_READ)));
+	child_needs(answers_ebadf(vms_pool_allocate(pool, &page)));
+	child_needs(answers_ebadf(vms_pool_free(pool, 0)));
+	child_needs(answers_ebadf(vms_pool_grow(pool, 5)));
+	child_needs(answers_ebadf(vms_pool_set_ram(pool, SMALL_RAM)));
+	child_needs(answers_ebadf(vms_pool_hint(pool, 0, VMS_POOL_KEEP)));
+	child_needs(answers_ebadf(vms_pool_dirty(pool, 0, 1)));
+	child_needs(answers_ebadf(vms_pool_durable(pool, 1)));
+	child_needs(answers_ebadf(vms_pool_flush(pool, 1, NULL, NULL)));
+	child_needs(answers_ebadf(vms_pool_get_stats(pool, &stats)));
+	child_needs(answers_ebadf(vms_pool_metrics(pool, NULL, 0)));
+	child_needs(vms_pool_pages(pool) == 0);
+	child_needs(vms_pool_close(pool) == 0);
+	_exit(0);
+}
+
+static void a_child_has_no_pool(void **state)
+{
+	const struct place *place = *state;
+
+	for (unsigned flags = 0; flags <= VMS_POOL_ADDRESSED; flags++) {
+		int fd = make_pages(place->path, FILE_PAGES), status;
+		vms_pool *pool = must_open_pool(fd, flags, SMALL_RAM, 0);
+		char *bytes;
+		pid_t child;
+
+		change(pool, 1, 1, 0);
+		child = fork();
+		if (child == 0)
+			be_a_child(pool);
+		must_end_well(child);
+		bytes = must_fix(pool, 1, VMS_POOL_READ);
+		child = fork();
+		if (child == 0) {
+			(void)signal(SIGSEGV, SIG_DFL);
+			_exit(*(volatile char *)bytes);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+		must_unfix(pool, 1);
+		worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
+		assert_int_equal(state_in_file(place->path, 1), 1);
+		worked(vms_pool_close(pool));
+		assert_int_equal(close(fd), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		file_test(figures),
+		file_test(a_child_has_no_pool),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
