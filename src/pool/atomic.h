@@ -11,12 +11,15 @@
  * the compilers make the accesses atomic.
  *
  * A test compiles word.c with a header of its own, VMSI_POOL_STEPS, that defines
- * VMSI_POOL_STEP to take another thread's turn before each access.
+ * VMSI_POOL_STEP to take another thread's turn before each access; it may also ask for a
+ * faulty exchange.
  */
 #ifdef VMSI_POOL_STEPS
 #include VMSI_POOL_STEPS
 #else
 #define VMSI_POOL_STEP(word) ((void)0)
+/* How often who is to sleep looks before. */
+#define VMSI_POOL_LOOKS 64
 #endif
 
 static inline uint64_t vmsi_word_load(const uint64_t *word)
@@ -29,6 +32,16 @@ static inline uint64_t vmsi_word_load(const uint64_t *word)
 static inline bool vmsi_word_swap(uint64_t *word, uint64_t *seen, uint64_t value)
 {
 	VMSI_POOL_STEP(word);
+#ifdef VMSI_POOL_TORN
+	/* A fault that a test must find. */
+	if (*word != *seen) {
+		*seen = *word;
+		return false;
+	}
+	VMSI_POOL_STEP(word);
+	*word = value;
+	return true;
+#endif
 	return __atomic_compare_exchange_n(word, seen, value, false,
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }

@@ -20,6 +20,10 @@
 /* Of a page in the small queue that moves to the main one. */
 #define HEAT_OF_MAIN 2
 
+/* Pages of each queue that are gathered from: an eighth of all, and at least so many. */
+#define DEPTH_LEAST 256
+#define DEPTH_PART 8
+
 enum verdict { STAYS, LEAVES, IS_DIRTY };
 
 /* Those that leave, of one call. */
@@ -40,7 +44,7 @@ static enum vmsi_queue_name queue_to_look_at(const struct vms_pool *pool)
 
 	if (!pool->queues[VMSI_MAIN].count)
 		return VMSI_SMALL;
-	return small && small >= vmsi_slots_used(pool) / 10 ? VMSI_SMALL : VMSI_MAIN;
+	return small && small >= vmsi_room_used(pool) / 10 ? VMSI_SMALL : VMSI_MAIN;
 }
 
 /* The page's word names the slot, or somebody is bringing the page in. */
@@ -96,14 +100,14 @@ static enum verdict judge(struct vms_pool *pool, uint32_t number)
 
 static void note_leaving(struct vms_pool *pool, struct leaving *leaving, uint32_t number)
 {
-	struct vmsi_slot *slot = &pool->slots[number];
+	struct vmsi_page_slot *slot = &pool->slots[number];
 	const uint64_t page = atomic_load_explicit(&slot->page, memory_order_relaxed);
 
 	if (slot->queue == VMSI_SMALL)
 		vmsi_ghost_add(&pool->ghost, page);
 	leaving->pages[leaving->count++] = (struct leaver){ .page = page, .slot = number };
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED)) {
-		vmsi_slot_give(pool, number);
+		vmsi_room_give(pool, number);
 	} else {
 		/* Out of the way until its memory is gone. */
 		vmsi_queue_remove(pool, number);
@@ -119,7 +123,7 @@ static bool is_full(const struct vmsi_batch *dirty)
 /* At most a sixteenth of all, if there are few; more if there are too many slots. */
 static size_t batch_of(const struct vms_pool *pool)
 {
-	const uint32_t owned = vmsi_slots_owned(pool);
+	const uint32_t owned = vmsi_room_owned(pool);
 
 	if (owned > pool->limit)
 		return vmsi_min(owned - pool->limit, VMSI_EVICT_BATCH);
@@ -132,9 +136,9 @@ static void choose(struct vms_pool *pool, struct leaving *leaving,
 {
 	const size_t most = batch_of(pool);
 	const enum vmsi_queue_name first = queue_to_look_at(pool);
-	size_t looks = (size_t)vmsi_slots_used(pool) * 4 + 4;
+	size_t looks = (size_t)vmsi_room_used(pool) * 4 + 4;
 
-	while (looks-- && vmsi_slots_used(pool) && leaving->count < most &&
+	while (looks-- && vmsi_room_used(pool) && leaving->count < most &&
 	       !is_full(dirty)) {
 		const enum vmsi_queue_name name = queue_to_look_at(pool);
 		const uint32_t number = pool->queues[name].first;
@@ -216,7 +220,7 @@ static int drop_addressed(struct vms_pool *pool, struct leaving *leaving)
 	vmsi_lock_acquire(&pool->lock);
 	for (size_t i = 0; i < leaving->count; i++)
 		if (!leaving->pages[i].stays) {
-			vmsi_slot_give(pool, leaving->pages[i].slot);
+			vmsi_room_give(pool, leaving->pages[i].slot);
 			left++;
 		}
 	pool->evictions -= leaving->count - (size_t)left;
@@ -245,7 +249,7 @@ static void gather_of(struct vms_pool *pool, enum vmsi_queue_name queue,
 	uint32_t number = pool->queues[queue].first;
 
 	for (; depth && number != VMSI_NO_SLOT && !is_full(dirty); depth--) {
-		const struct vmsi_slot *slot = &pool->slots[number];
+		const struct vmsi_page_slot *slot = &pool->slots[number];
 		const uint64_t page = atomic_load_explicit(&slot->page,
 							   memory_order_relaxed);
 		const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
@@ -257,10 +261,13 @@ static void gather_of(struct vms_pool *pool, enum vmsi_queue_name queue,
 	}
 }
 
-void vmsi_evict_gather(struct vms_pool *pool, struct vmsi_batch *dirty, uint32_t depth)
+void vmsi_evict_gather(struct vms_pool *pool, struct vmsi_batch *dirty)
 {
+	uint32_t depth;
+
 	dirty->count = 0;
 	vmsi_lock_acquire(&pool->lock);
+	depth = (uint32_t)vmsi_max(pool->limit / DEPTH_PART, DEPTH_LEAST);
 	gather_of(pool, VMSI_SMALL, dirty, depth);
 	gather_of(pool, VMSI_MAIN, dirty, depth);
 	vmsi_lock_release(&pool->lock);

@@ -17,7 +17,7 @@ struct vmsi_batch {
  */
 int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty);
 
-/* The dirty pages among those that are next to leave, up to depth of each queue. */
-void vmsi_evict_gather(struct vms_pool *pool, struct vmsi_batch *dirty, uint32_t depth);
+/* The dirty pages among those that are next to leave. */
+void vmsi_evict_gather(struct vms_pool *pool, struct vmsi_batch *dirty);
 
 #endif

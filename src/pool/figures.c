@@ -6,16 +6,15 @@
 
 /* Figures of a pool. */
 
-/* Threads take the stripes in turn. The initial-exec model never calls malloc. */
-struct vmsi_stripe *vmsi_pool_stripe(struct vms_pool *pool)
+_Thread_local uintptr_t vmsi_pool_place;
+
+/* Threads take the stripes in turn. */
+void vmsi_pool_take_place(void)
 {
 	static _Atomic unsigned threads;
-	static _Thread_local unsigned number
-		__attribute__((tls_model("initial-exec")));
 
-	if (!number)
-		number = 1 + atomic_fetch_add(&threads, 1) % VMSI_STRIPES;
-	return &pool->stripes[number - 1];
+	vmsi_pool_place = 1 + atomic_fetch_add(&threads, 1) % VMSI_STRIPES *
+		sizeof(struct vmsi_stripe);
 }
 
 static void sum_stripes(struct vms_pool *pool, struct vms_pool_stats *stats)
@@ -51,10 +50,10 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 	vmsi_lock_acquire(&pool->lock);
 	stats->ram = pool->ram;
 	stats->used = pool->fixed_bytes + pool->prepaid_bytes + pool->touched_bytes +
-		vmsi_slots_owned(pool) * pool->page_size +
-		pool->made * sizeof(struct vmsi_slot);
+		vmsi_room_owned(pool) * pool->page_size +
+		pool->made * sizeof(struct vmsi_page_slot);
 	stats->slots = pool->limit;
-	stats->resident = vmsi_slots_used(pool);
+	stats->resident = vmsi_room_used(pool);
 	stats->evictions = pool->evictions;
 	stats->ghost_hits = pool->ghost_hits;
 	stats->dirty = count_dirty(pool);

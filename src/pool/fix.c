@@ -29,12 +29,16 @@ static inline enum vmsi_page_hold hold_of(enum vms_pool_mode mode)
 	return mode == VMS_POOL_READ ? VMSI_READ : VMSI_WRITE;
 }
 
+/* Out of the way of the calls that have nothing to wait for. */
+__attribute__((noinline))
 static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
 	const int earlier = errno;
 	uint64_t word = 0;
-	const int error = vmsi_hold_page(pool, page, hold_of(mode), &word);
+	int error = check_fix(pool, page, mode);
 
+	if (!error)
+		error = vmsi_hold_page(pool, page, hold_of(mode), &word);
 	if (error)
 		return refuse(error);
 	errno = earlier;
@@ -43,13 +47,15 @@ static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode
 
 void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
-	const int error = check_fix(pool, page, mode);
-	uint64_t word;
+	uint64_t word = 0;
 
-	if (error)
-		return refuse(error);
-	if (vmsi_word_try(vmsi_pool_word(pool, page), hold_of(mode), &word) !=
-	    VMSI_WORD_GOT)
+	if (page < vmsi_pool_count(pool)) {
+		if (mode == VMS_POOL_READ)
+			word = vmsi_word_read_at_once(vmsi_pool_word(pool, page));
+		else if (mode == VMS_POOL_WRITE && !vmsi_pool_has(pool, VMS_POOL_READ_ONLY))
+			word = vmsi_word_write_at_once(vmsi_pool_word(pool, page));
+	}
+	if (!word)
 		return fix_slowly(pool, page, mode);
 	vmsi_pool_tally(&vmsi_pool_stripe(pool)->hits, 1);
 	return vmsi_pool_at_word(pool, page, word);
@@ -80,7 +86,8 @@ void *vms_pool_upgrade(vms_pool *pool, uint64_t page, uint64_t ticket)
 	return vmsi_pool_at_word(pool, page, ticket);
 }
 
-int vms_pool_unfix(vms_pool *pool, uint64_t page)
+__attribute__((noinline))
+static int unfix_slowly(struct vms_pool *pool, uint64_t page)
 {
 	int error = vmsi_pool_enter_page(pool, page);
 
@@ -90,6 +97,15 @@ int vms_pool_unfix(vms_pool *pool, uint64_t page)
 	if (error == -ERANGE)
 		error = -EINVAL;
 	return error ? vmsi_status(error) : 0;
+}
+
+int vms_pool_unfix(vms_pool *pool, uint64_t page)
+{
+	if (page < vmsi_pool_count(pool) &&
+	    vmsi_word_unlock_at_once(vmsi_pool_word(pool, page),
+				     pool->view.version_shift))
+		return 0;
+	return unfix_slowly(pool, page);
 }
 
 int vms_pool_downgrade(vms_pool *pool, uint64_t page)

@@ -26,7 +26,7 @@ struct flush {
 static bool is_wanted(const struct flush *flush, uint32_t number, uint64_t *page)
 {
 	const struct vms_pool *pool = flush->pool;
-	const struct vmsi_slot *slot = &pool->slots[number];
+	const struct vmsi_page_slot *slot = &pool->slots[number];
 	uint64_t word;
 
 	*page = atomic_load(&slot->page);
@@ -70,7 +70,7 @@ static void wait_for_writer(struct vms_pool *pool, uint64_t page)
 		vmsi_word_wait(word, seen);
 }
 
-static int note_written(struct flush *flush, const struct vmsi_written *written)
+static int note_written(struct flush *flush, const struct vmsi_outcome *written)
 {
 	flush->done += written->written + written->clean;
 	flush->is_held_back |= written->not_durable != 0;
@@ -87,7 +87,7 @@ static int note_written(struct flush *flush, const struct vmsi_written *written)
 static int write_pages(struct flush *flush, const uint64_t *pages, size_t count)
 {
 	struct vmsi_batch batch = { .count = count };
-	struct vmsi_written written;
+	struct vmsi_outcome written;
 	int error;
 
 	for (size_t i = 0; i < count; i++)

@@ -47,7 +47,7 @@ static size_t ghost_bytes(const struct vms_pool *pool)
 
 static size_t slots_bytes(const struct vms_pool *pool)
 {
-	return whole(pool->slots_most * sizeof(struct vmsi_slot));
+	return whole(pool->slots_most * sizeof(struct vmsi_page_slot));
 }
 
 static size_t copies_bytes(void)
@@ -55,9 +55,9 @@ static size_t copies_bytes(void)
 	return whole(sizeof(struct vmsi_copies));
 }
 
-static size_t readings_bytes(const struct vms_pool *pool)
+static size_t flights_bytes(const struct vms_pool *pool)
 {
-	return whole(pool->depth * sizeof(struct vmsi_reading));
+	return whole(pool->depth * sizeof(struct vmsi_flight));
 }
 
 static size_t staging_bytes(const struct vms_pool *pool)
@@ -122,10 +122,10 @@ int vmsi_layout_plan(struct vms_pool *pool)
 		vmsi_min(words_bytes(pool), pool->ram / PREPAID_PART),
 		vmsi_page_size());
 	pool->fixed_bytes = pool->record_bytes + ghost_bytes(pool) +
-		copies_bytes() + readings_bytes(pool) + staging_bytes(pool) +
+		copies_bytes() + flights_bytes(pool) + staging_bytes(pool) +
 		whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
 		vmsi_io_most_bytes(pool->depth);
-	pool->limit = vmsi_slots_limit(pool, pool->ram);
+	pool->limit = vmsi_room_limit(pool, pool->ram);
 	/* A file of few pages needs no more slots than it has pages. */
 	if (pool->limit < VMSI_SLOTS_LEAST)
 		return -EINVAL;
@@ -154,14 +154,14 @@ static void place(struct vms_pool *pool, char *start, size_t records)
 	next += touched_bytes(pool);
 	pool->free_bits = (uint64_t *)next;
 	next += free_bytes(pool);
-	pool->slots = (struct vmsi_slot *)next;
+	pool->slots = (struct vmsi_page_slot *)next;
 	next += slots_bytes(pool);
 	pool->ghost.entries = (uint64_t *)next;
 	next += ghost_bytes(pool);
 	pool->copies = (struct vmsi_copies *)next;
 	next += copies_bytes();
-	pool->readings = (struct vmsi_reading *)next;
-	next += readings_bytes(pool);
+	pool->flights = (struct vmsi_flight *)next;
+	next += flights_bytes(pool);
 	pool->staging = next;
 	pool->view.memory = start + records;
 }
@@ -201,7 +201,7 @@ int vmsi_layout_map(struct vms_pool *pool, const char *name)
 	const size_t records = vmsi_align_up(
 		words_bytes(pool) + touched_bytes(pool) + free_bytes(pool) +
 		slots_bytes(pool) + ghost_bytes(pool) + copies_bytes() +
-		readings_bytes(pool) + staging_bytes(pool),
+		flights_bytes(pool) + staging_bytes(pool),
 		vmsi_huge_page_size());
 	size_t bytes;
 	int error;

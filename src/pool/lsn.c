@@ -23,7 +23,7 @@ static void make_more(_Atomic uint64_t *lsn, uint64_t value)
 int vms_pool_dirty(vms_pool *pool, uint64_t page, uint64_t lsn)
 {
 	const int error = vmsi_pool_enter_page(pool, page);
-	struct vmsi_slot *slot;
+	struct vmsi_page_slot *slot;
 	uint64_t word;
 
 	if (error)

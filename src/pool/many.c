@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/pool.h"
-#include "pool/reading.h"
+#include "pool/flight.h"
 #include "pool/sort.h"
 #include "space/inside.h"
 
@@ -21,7 +21,7 @@ ssize_t vms_pool_prefetch(vms_pool *pool, const uint64_t *pages, size_t count)
 
 	if (error || count > VMS_POOL_MANY)
 		return vmsi_status(error ? error : -EINVAL);
-	begun = vmsi_reading_begin(pool, pages, count, &place, VMSI_READING_ALONE, NULL);
+	begun = vmsi_flight_begin(pool, pages, count, &place, VMSI_FLIGHT_ALONE, NULL);
 	errno = earlier;
 	return (ssize_t)begun;
 }
@@ -46,13 +46,13 @@ static int sort(struct wanted *wanted, const uint64_t *pages, size_t count)
  */
 static void read_together(struct vms_pool *pool, const uint64_t *pages, size_t count)
 {
-	struct vmsi_reading *reads[VMS_POOL_MANY];
+	struct vmsi_flight *reads[VMS_POOL_MANY];
 	size_t place = 0, begun;
 
 	do {
-		begun = vmsi_reading_begin(pool, pages, count, &place,
-					   VMSI_READING_AWAITED, reads);
-		vmsi_reading_wait(pool, reads, begun);
+		begun = vmsi_flight_begin(pool, pages, count, &place,
+					   VMSI_FLIGHT_AWAITED, reads);
+		vmsi_flight_wait(pool, reads, begun);
 	} while (begun && place < count);
 }
 

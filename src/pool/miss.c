@@ -24,7 +24,7 @@
 /* Write pages that were in the way. Returns whether some can leave now. */
 static bool write_some(struct vms_pool *pool, struct vmsi_batch *dirty, int *error)
 {
-	struct vmsi_written written;
+	struct vmsi_outcome written;
 	int result;
 
 	if (dirty->count > pool->staging_pages)
@@ -45,7 +45,7 @@ static bool has_room(struct vms_pool *pool)
 	bool answer;
 
 	vmsi_lock_acquire(&pool->lock);
-	answer = vmsi_slots_has_room(pool);
+	answer = vmsi_room_has_room(pool);
 	vmsi_lock_release(&pool->lock);
 	return answer;
 }
@@ -77,14 +77,14 @@ int vmsi_make_room(struct vms_pool *pool)
 
 int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
 {
-	const int error = vmsi_slots_charge(pool, page);
+	const int error = vmsi_room_charge(pool, page);
 
 	if (error)
 		return error;
 	if (!vmsi_word_take_absent(vmsi_pool_word(pool, page), seen))
 		return -EAGAIN;
 	vmsi_lock_acquire(&pool->lock);
-	*slot = vmsi_slot_take(pool, page);
+	*slot = vmsi_room_take(pool, page);
 	vmsi_lock_release(&pool->lock);
 	if (*slot != VMSI_NO_SLOT)
 		return 0;
@@ -105,9 +105,9 @@ int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_
 
 void vmsi_miss_abort(struct vms_pool *pool, uint64_t page, uint32_t slot)
 {
-	(void)vmsi_slot_drop_memory(pool, page);
+	(void)vmsi_room_drop_memory(pool, page);
 	vmsi_lock_acquire(&pool->lock);
-	vmsi_slot_give(pool, slot);
+	vmsi_room_give(pool, slot);
 	vmsi_lock_release(&pool->lock);
 	vmsi_word_give_back(vmsi_pool_word(pool, page));
 }

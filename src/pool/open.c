@@ -8,7 +8,7 @@
 #include "pool/fork.h"
 #include "pool/layout.h"
 #include "pool/pool.h"
-#include "pool/reading.h"
+#include "pool/flight.h"
 #include "pool/writer.h"
 #include "space/inside.h"
 
@@ -123,7 +123,7 @@ static int set_up(struct vms_pool *pool, const char *name)
 	error = vmsi_layout_map(pool, name);
 	if (error)
 		goto uncharge;
-	vmsi_reading_init(pool);
+	vmsi_flight_init(pool);
 	error = start(pool);
 	if (error)
 		goto unmap;

@@ -21,26 +21,26 @@
 /*
  * What the files of src/pool share. The memory of a pool is one space:
  *
- *   | words | touched | free | slots | ghost | copies | readings | staging | memory |
+ *   | words | touched | free | slots | ghost | copies | flights | staging | memory |
  *
  * words     one a page, for the most pages that there can ever be
  * touched   a bit for each host page of words: whether it was ever used, and so counts
  * free      a bit a page, for vms_pool_allocate
  * slots     the records of slots, for the most RAM that there can ever be
  * copies    what is known of a batch that is being written
- * readings  of pages that are being read ahead
+ * flights   of pages that are being read ahead
  * staging   the bytes of a batch that is being written
  * memory    of frames, slot s at s pages behind its beginning; VMS_POOL_ADDRESSED: of
  *           pages, page n at n pages behind it
  *
  * A slot is room for one page. The states of a slot (all edges under the pool's lock):
  *
- *            vmsi_slot_take                     vmsi_slot_take
+ *            vmsi_room_take                     vmsi_room_take
  *   UNMADE ------------------+        FREE ------------------+
  *      ^                     v         ^                     v
  *      |                   USED        |                   USED
  *      +---------------------+---------+
- *        vmsi_slot_give: UNMADE where there are more slots than the RAM has room for
+ *        vmsi_room_give: UNMADE where there are more slots than the RAM has room for
  *
  * A slot that is used is in a queue, from the moment at which somebody has made its
  * page's word busy to bring the page in. The page's word names the slot only when the
@@ -71,7 +71,7 @@ enum vmsi_queue_name {
 	VMSI_QUEUES,
 };
 
-struct vmsi_slot {
+struct vmsi_page_slot {
 	_Atomic uint64_t page;       /* VMSI_NO_PAGE: none; written under the lock */
 	/*
 	 * The first number of a change since the page was copied to be written, and the
@@ -100,13 +100,13 @@ struct vmsi_copies {
 };
 
 /* A page that is being read while its thread does something else. */
-struct vmsi_reading {
+struct vmsi_flight {
 	struct vmsi_io_request request;
 	struct vms_pool *pool;
 	uint64_t page;
 	uint64_t began;             /* by the host's clock */
 	uint32_t slot;
-	struct vmsi_reading *next;  /* that is free */
+	struct vmsi_flight *next;  /* that is free */
 };
 
 /* Figures that threads count by themselves; a thread keeps to one of these. */
@@ -123,13 +123,14 @@ struct vmsi_stripe {
 struct vms_pool {
 	/* In one line: all that a fix of a page that is there reads. */
 	struct vms_pool_view view;
-	char rest_of_line[VMSI_LINE - sizeof(struct vms_pool_view)];
+	unsigned flags;
+	char rest_of_line[VMSI_LINE - sizeof(struct vms_pool_view) - sizeof(unsigned)];
 
 	/* Written before the pool is known to anybody. */
-	struct vmsi_slot *slots;
+	struct vmsi_page_slot *slots;
 	char *staging;
 	struct vmsi_copies *copies;  /* under write_lock, as staging is */
-	struct vmsi_reading *readings;
+	struct vmsi_flight *flights;
 	unsigned depth;          /* how many of these there are */
 	_Atomic uint64_t *touched;
 	uint64_t *free_bits;
@@ -141,7 +142,6 @@ struct vms_pool {
 	size_t ram_most;
 	size_t fixed_bytes;      /* of what is neither slots nor words that are touched */
 	size_t prepaid_bytes;    /* of words, that count whether they are touched or not */
-	unsigned flags;
 	vms_space *space;
 	struct vms_budget *budget;
 	vms_pool_make_durable make_durable;
@@ -160,7 +160,7 @@ struct vms_pool {
 	uint32_t made;           /* slots that were ever made: the ones below it */
 	uint32_t limit;          /* slots that the RAM has room for */
 	struct vmsi_ghost ghost;
-	struct vmsi_reading *free_reading;
+	struct vmsi_flight *free_flight;
 	size_t touched_bytes;    /* of words beyond prepaid_bytes */
 	uint64_t evictions, ghost_hits;
 
@@ -204,7 +204,7 @@ static inline uint64_t vmsi_pool_count(const struct vms_pool *pool)
 	return __atomic_load_n(&pool->view.pages, __ATOMIC_ACQUIRE);
 }
 
-static inline struct vmsi_slot *vmsi_pool_slot(const struct vms_pool *pool, uint64_t word)
+static inline struct vmsi_page_slot *vmsi_pool_slot(const struct vms_pool *pool, uint64_t word)
 {
 	return &pool->slots[vmsi_word_slot(word, pool->view.version_shift)];
 }
@@ -241,8 +241,20 @@ static inline int vmsi_pool_enter_page(const struct vms_pool *pool, uint64_t pag
 	return vmsi_pool_enter(pool) ? -EBADF : -ERANGE;
 }
 
-/* The figures of this thread. */
-struct vmsi_stripe *vmsi_pool_stripe(struct vms_pool *pool);
+/*
+ * Where the figures of this thread are among the stripes of any pool, in bytes and one
+ * more; 0: none has been taken. The initial-exec model never calls malloc.
+ */
+extern _Thread_local uintptr_t vmsi_pool_place
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+void vmsi_pool_take_place(void);
+
+static inline struct vmsi_stripe *vmsi_pool_stripe(struct vms_pool *pool)
+{
+	if (__builtin_expect(vmsi_pool_place == 0, 0))
+		vmsi_pool_take_place();
+	return (struct vmsi_stripe *)((char *)pool->stripes + vmsi_pool_place - 1);
+}
 
 /* Not one operation, and lost at times where threads share a stripe: near enough. */
 static inline void vmsi_pool_tally(_Atomic uint64_t *figure, uint64_t more)

@@ -15,9 +15,9 @@ static bool set_limit(struct vms_pool *pool, size_t ram)
 
 	vmsi_lock_acquire(&pool->lock);
 	pool->ram = ram;
-	pool->limit = vmsi_slots_limit(pool, ram);
-	vmsi_slots_trim(pool);
-	has_too_many = vmsi_slots_owned(pool) > pool->limit;
+	pool->limit = vmsi_room_limit(pool, ram);
+	vmsi_room_trim(pool);
+	has_too_many = vmsi_room_owned(pool) > pool->limit;
 	vmsi_lock_release(&pool->lock);
 	return has_too_many;
 }
@@ -27,7 +27,7 @@ static bool fits(struct vms_pool *pool, size_t ram)
 	bool answer;
 
 	vmsi_lock_acquire(&pool->lock);
-	answer = ram <= pool->ram_most && vmsi_slots_limit(pool, ram) >= VMSI_SLOTS_LEAST;
+	answer = ram <= pool->ram_most && vmsi_room_limit(pool, ram) >= VMSI_SLOTS_LEAST;
 	vmsi_lock_release(&pool->lock);
 	return answer;
 }

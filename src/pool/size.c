@@ -222,7 +222,7 @@ static int drop_page(struct vms_pool *pool, uint64_t page)
 
 	if (error || !(seen & VMSI_WORD_RESIDENT))
 		return error;
-	error = vmsi_slot_drop_memory(pool, page);
+	error = vmsi_room_drop_memory(pool, page);
 	if (error) {
 		vmsi_word_give_back(word);
 		return -ENOMEM;
@@ -230,7 +230,7 @@ static int drop_page(struct vms_pool *pool, uint64_t page)
 	/* First the word: a slot that is free is no page's. */
 	vmsi_word_drop(word, pool->view.version_shift);
 	vmsi_lock_acquire(&pool->lock);
-	vmsi_slot_give(pool, (uint32_t)vmsi_word_slot(seen, pool->view.version_shift));
+	vmsi_room_give(pool, (uint32_t)vmsi_word_slot(seen, pool->view.version_shift));
 	vmsi_lock_release(&pool->lock);
 	return 0;
 }
@@ -240,7 +240,7 @@ static int free_page(struct vms_pool *pool, uint64_t page)
 	int error = may_change_size(pool);
 
 	if (!error)
-		error = vmsi_slots_charge(pool, page);
+		error = vmsi_room_charge(pool, page);
 	if (error)
 		return error;
 	vmsi_lock_acquire(&pool->size_lock);

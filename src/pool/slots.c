@@ -12,7 +12,7 @@
 void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
 {
 	struct vmsi_queue *queue = &pool->queues[name];
-	struct vmsi_slot *slot = &pool->slots[number];
+	struct vmsi_page_slot *slot = &pool->slots[number];
 
 	slot->queue = name;
 	slot->next = VMSI_NO_SLOT;
@@ -27,7 +27,7 @@ void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_
 void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
 {
 	struct vmsi_queue *queue = &pool->queues[name];
-	struct vmsi_slot *slot = &pool->slots[number];
+	struct vmsi_page_slot *slot = &pool->slots[number];
 
 	slot->queue = name;
 	slot->previous = VMSI_NO_SLOT;
@@ -41,7 +41,7 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32
 
 void vmsi_queue_remove(struct vms_pool *pool, uint32_t number)
 {
-	struct vmsi_slot *slot = &pool->slots[number];
+	struct vmsi_page_slot *slot = &pool->slots[number];
 	struct vmsi_queue *queue = &pool->queues[slot->queue];
 
 	if (slot->previous == VMSI_NO_SLOT)
@@ -68,7 +68,7 @@ static uint32_t first_of(struct vms_pool *pool, enum vmsi_queue_name name)
 
 static uint32_t find_free(struct vms_pool *pool)
 {
-	if (!vmsi_slots_has_room(pool))
+	if (!vmsi_room_has_room(pool))
 		return VMSI_NO_SLOT;
 	if (pool->queues[VMSI_FREE].count)
 		return first_of(pool, VMSI_FREE);
@@ -77,11 +77,11 @@ static uint32_t find_free(struct vms_pool *pool)
 	return pool->made++;
 }
 
-uint32_t vmsi_slot_take(struct vms_pool *pool, uint64_t page)
+uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
 {
 	const uint32_t number = find_free(pool);
 	const uint32_t window = pool->limit - pool->limit / 10;
-	struct vmsi_slot *slot;
+	struct vmsi_page_slot *slot;
 
 	if (number == VMSI_NO_SLOT)
 		return number;
@@ -98,7 +98,7 @@ uint32_t vmsi_slot_take(struct vms_pool *pool, uint64_t page)
 	return number;
 }
 
-int vmsi_slot_drop_memory(const struct vms_pool *pool, uint64_t page)
+int vmsi_room_drop_memory(const struct vms_pool *pool, uint64_t page)
 {
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
 		return 0;
@@ -115,12 +115,12 @@ static void give_memory_back(struct vms_pool *pool, uint32_t number)
 		(void)vmsi_host.madvise((uintptr_t)start, pool->page_size, MADV_DONTNEED);
 }
 
-void vmsi_slot_give(struct vms_pool *pool, uint32_t number)
+void vmsi_room_give(struct vms_pool *pool, uint32_t number)
 {
 	atomic_store_explicit(&pool->slots[number].page, VMSI_NO_PAGE,
 			      memory_order_relaxed);
 	vmsi_queue_remove(pool, number);
-	if (vmsi_slots_owned(pool) > pool->limit) {
+	if (vmsi_room_owned(pool) > pool->limit) {
 		give_memory_back(pool, number);
 		vmsi_queue_append(pool, VMSI_UNMADE, number);
 	} else {
@@ -131,23 +131,23 @@ void vmsi_slot_give(struct vms_pool *pool, uint32_t number)
 
 /* --- RAM -------------------------------------------------------------------------------------- */
 
-void vmsi_slots_trim(struct vms_pool *pool)
+void vmsi_room_trim(struct vms_pool *pool)
 {
-	while (vmsi_slots_owned(pool) > pool->limit && pool->queues[VMSI_FREE].count)
-		vmsi_slot_give(pool, pool->queues[VMSI_FREE].first);
+	while (vmsi_room_owned(pool) > pool->limit && pool->queues[VMSI_FREE].count)
+		vmsi_room_give(pool, pool->queues[VMSI_FREE].first);
 }
 
 /* The record of a slot that was ever made stays. */
-uint32_t vmsi_slots_limit(const struct vms_pool *pool, size_t ram)
+uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 {
 	const size_t others = pool->fixed_bytes + pool->prepaid_bytes +
 		pool->touched_bytes;
-	const size_t made = pool->made * sizeof(struct vmsi_slot);
+	const size_t made = pool->made * sizeof(struct vmsi_page_slot);
 	size_t limit;
 
 	if (ram < others + made)
 		return 0;
-	limit = (ram - others) / (pool->page_size + sizeof(struct vmsi_slot));
+	limit = (ram - others) / (pool->page_size + sizeof(struct vmsi_page_slot));
 	if (limit < pool->made)
 		limit = (ram - others - made) / pool->page_size;
 	return (uint32_t)vmsi_min(limit, pool->slots_most);
@@ -162,18 +162,18 @@ static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t 
 	if (atomic_load(bits) & bit)
 		return 0;
 	pool->touched_bytes += bytes;
-	limit = vmsi_slots_limit(pool, pool->ram);
+	limit = vmsi_room_limit(pool, pool->ram);
 	if (limit < VMSI_SLOTS_LEAST) {
 		pool->touched_bytes -= bytes;
 		return -ENOMEM;
 	}
 	pool->limit = limit;
-	vmsi_slots_trim(pool);
+	vmsi_room_trim(pool);
 	atomic_fetch_or(bits, bit);
 	return 0;
 }
 
-int vmsi_slots_charge(struct vms_pool *pool, uint64_t page)
+int vmsi_room_charge(struct vms_pool *pool, uint64_t page)
 {
 	const uint64_t offset = page * sizeof(uint64_t);
 	const uint64_t place = offset / vmsi_page_size();

@@ -8,7 +8,7 @@
  * Slots, and the queues that they are in: that of free ones and the two of S3-FIFO
  * (Yang and others, SOSP 2023). A page that comes is put at the end of the small queue,
  * or of the main one if it left lately. evict.c takes from the beginnings. All but
- * vmsi_slots_charge is called under the pool's lock.
+ * vmsi_room_charge is called under the pool's lock.
  */
 
 /* Append a slot to a queue, or put it before all others. */
@@ -19,47 +19,47 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name queue,
 void vmsi_queue_remove(struct vms_pool *pool, uint32_t number);
 
 /* Slots that have memory: used and free ones. */
-static inline uint32_t vmsi_slots_owned(const struct vms_pool *pool)
+static inline uint32_t vmsi_room_owned(const struct vms_pool *pool)
 {
 	return pool->made - pool->queues[VMSI_UNMADE].count;
 }
 
-static inline uint32_t vmsi_slots_used(const struct vms_pool *pool)
+static inline uint32_t vmsi_room_used(const struct vms_pool *pool)
 {
 	return pool->queues[VMSI_SMALL].count + pool->queues[VMSI_MAIN].count;
 }
 
 /* Whether a slot can be taken. */
-static inline bool vmsi_slots_has_room(const struct vms_pool *pool)
+static inline bool vmsi_room_has_room(const struct vms_pool *pool)
 {
-	const uint32_t owned = vmsi_slots_owned(pool);
+	const uint32_t owned = vmsi_room_owned(pool);
 
 	return owned < pool->limit ||
 		(owned == pool->limit && pool->queues[VMSI_FREE].count);
 }
 
 /* Take a free slot for a page, or make one; VMSI_NO_SLOT: there is none. */
-uint32_t vmsi_slot_take(struct vms_pool *pool, uint64_t page);
+uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page);
 
 /* Give a slot back whose page has left, or did not come. */
-void vmsi_slot_give(struct vms_pool *pool, uint32_t number);
+void vmsi_room_give(struct vms_pool *pool, uint32_t number);
 
 /*
  * Give back the memory of a page that is busy and not in use, where it is at an address
  * of its own: the slot is only a number then. Returns 0 or -errno.
  */
-int vmsi_slot_drop_memory(const struct vms_pool *pool, uint64_t page);
+int vmsi_room_drop_memory(const struct vms_pool *pool, uint64_t page);
 
 /* Give free slots back that are more than there is room for. */
-void vmsi_slots_trim(struct vms_pool *pool);
+void vmsi_room_trim(struct vms_pool *pool);
 
 /* How many slots there is room for in so much RAM. */
-uint32_t vmsi_slots_limit(const struct vms_pool *pool, size_t ram);
+uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram);
 
 /*
  * Count the RAM of a page's word. Returns 0; -ENOMEM if that leaves too little for
  * pages, and nothing is counted.
  */
-int vmsi_slots_charge(struct vms_pool *pool, uint64_t page);
+int vmsi_room_charge(struct vms_pool *pool, uint64_t page);
 
 #endif

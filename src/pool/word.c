@@ -9,8 +9,6 @@
 /* What a sleep is at most; nobody depends on it. */
 #define SLEEP_NANOSECONDS UINT64_C(100000000)
 
-#define LOOKS 64
-
 /* --- to wait ----------------------------------------------------------------------------- */
 
 static void pause_a_moment(void)
@@ -38,7 +36,7 @@ static void wake(uint64_t *word, uint64_t before)
 
 void vmsi_word_wait(uint64_t *word, uint64_t seen)
 {
-	for (unsigned i = 0; i < LOOKS; i++) {
+	for (unsigned i = 0; i < VMSI_POOL_LOOKS; i++) {
 		if (vmsi_word_load(word) != seen)
 			return;
 		pause_a_moment();

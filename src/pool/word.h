@@ -133,6 +133,49 @@ static inline enum vmsi_word_answer vmsi_word_try(uint64_t *word, enum vmsi_page
 	return VMSI_WORD_GOT;
 }
 
+/*
+ * The same at the first try, of a page that nobody else uses. 0: look closely. Otherwise
+ * the word as it is then.
+ */
+static inline uint64_t vmsi_word_read_at_once(uint64_t *word)
+{
+	uint64_t value = vmsi_word_load(word);
+	const uint64_t next = vmsi_word_warmed(value) + 1;
+
+	if (vmsi_word_lock(value) >= VMSI_WORD_READERS ||
+	    !(value & VMSI_WORD_RESIDENT) || !vmsi_word_swap(word, &value, next))
+		return 0;
+	return next;
+}
+
+static inline uint64_t vmsi_word_write_at_once(uint64_t *word)
+{
+	uint64_t value = vmsi_word_load(word);
+	const uint64_t next = vmsi_word_warmed(value) | VMSI_WORD_WRITER |
+		VMSI_WORD_DIRTY;
+
+	if (vmsi_word_lock(value) != 0 || !(value & VMSI_WORD_RESIDENT) ||
+	    !vmsi_word_swap(word, &value, next))
+		return 0;
+	vmsi_word_fence();
+	return next;
+}
+
+/* Give a lock back at the first try, where nobody sleeps. false: look closely. */
+static inline bool vmsi_word_unlock_at_once(uint64_t *word, unsigned version_shift)
+{
+	uint64_t value = vmsi_word_load(word), next;
+	const uint64_t lock = vmsi_word_lock(value);
+
+	if (lock == VMSI_WORD_WRITER)
+		next = (value & ~VMSI_WORD_LOCK) + (UINT64_C(1) << version_shift);
+	else
+		next = value - 1;
+	if (lock == 0 || lock == VMSI_WORD_BUSY || value & VMSI_WORD_WAITERS)
+		return false;
+	return vmsi_word_swap(word, &value, next);
+}
+
 /* Lock it for writing if it is as seen but for what readers change. */
 bool vmsi_word_upgrade(uint64_t *word, uint64_t ticket);
 

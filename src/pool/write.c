@@ -62,7 +62,7 @@ enum copied { COPIED, WAS_CLEAN, WAS_HELD, IS_NOT_DURABLE };
 static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_t page)
 {
 	uint64_t *word = vmsi_pool_word(pool, page);
-	struct vmsi_slot *slot;
+	struct vmsi_page_slot *slot;
 	uint64_t seen = vmsi_word_load(word);
 
 	/* It shall not become warmer by being written. */
@@ -87,7 +87,7 @@ static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, 
 }
 
 static void copy_batch(struct vms_pool *pool, struct vmsi_batch *batch, bool can_wait,
-		       struct vmsi_copies *copies, struct vmsi_written *written)
+		       struct vmsi_copies *copies, struct vmsi_outcome *written)
 {
 	for (size_t i = 0; i < batch->count; i++)
 		switch (copy_page(pool, copies, batch->pages[i])) {
@@ -130,7 +130,7 @@ static void join_runs(const struct vms_pool *pool, struct vmsi_copies *copies)
 static void take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn)
 {
 	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
-	struct vmsi_slot *slot = vmsi_pool_slot(pool, word);
+	struct vmsi_page_slot *slot = vmsi_pool_slot(pool, word);
 	uint64_t lsn = atomic_load(&slot->first_lsn);
 
 	while (first_lsn < lsn &&
@@ -147,7 +147,7 @@ static int whole_error(int error)
 }
 
 static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t first,
-		    const struct vmsi_io_request *run, struct vmsi_written *written)
+		    const struct vmsi_io_request *run, struct vmsi_outcome *written)
 {
 	const size_t count = run->length / pool->page_size;
 	const int error = vmsi_io_status(run);
@@ -169,7 +169,7 @@ static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t fi
 }
 
 static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
-			 struct vmsi_written *written)
+			 struct vmsi_outcome *written)
 {
 	size_t first = 0;
 
@@ -182,13 +182,13 @@ static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
 }
 
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
-		     struct vmsi_written *written)
+		     struct vmsi_outcome *written)
 {
 	struct vmsi_copies *copies = pool->copies;
 	bool can_wait;
 	int error;
 
-	*written = (struct vmsi_written){ .written = 0 };
+	*written = (struct vmsi_outcome){ .written = 0 };
 	vmsi_debug_check(batch->count <= pool->staging_pages,
 			 "PL4: a batch is larger than the staging memory");
 	vmsi_sort(batch->pages, batch->count, sizeof(batch->pages[0]));

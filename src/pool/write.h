@@ -6,7 +6,7 @@
 #include "pool/pool.h"
 
 /* What became of the pages of a batch. */
-struct vmsi_written {
+struct vmsi_outcome {
 	size_t written;
 	size_t clean;        /* were so already, or are not there any more */
 	size_t not_durable;  /* and nobody makes it so */
@@ -25,6 +25,6 @@ struct vmsi_written {
  * the program is asked first. Returns 0; -errno where nothing is written any more.
  */
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
-		     struct vmsi_written *written);
+		     struct vmsi_outcome *written);
 
 #endif

@@ -5,10 +5,6 @@
 #include "pool/evict.h"
 #include "pool/write.h"
 
-/* Pages of each queue that are looked at: an eighth of all, and at least so many. */
-#define DEPTH_LEAST 256u
-#define DEPTH_PART 8
-
 /* A sleep without work, at most; and one after a batch that nothing came of. */
 #define SLEEP_MOST UINT64_C(10000000000)
 #define SLEEP_AFTER_FAILURE 20000000u
@@ -24,10 +20,9 @@ static /* Addresses of its stack; the program's callback runs on it, too. */
 enum outcome write_next(struct vms_pool *pool)
 {
 	struct vmsi_batch batch;
-	struct vmsi_written written;
-	uint32_t depth = pool->limit / DEPTH_PART;
+	struct vmsi_outcome written;
 
-	vmsi_evict_gather(pool, &batch, depth < DEPTH_LEAST ? DEPTH_LEAST : depth);
+	vmsi_evict_gather(pool, &batch);
 	if (batch.count > pool->staging_pages)
 		batch.count = pool->staging_pages;
 	if (!batch.count)

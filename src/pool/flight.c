@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/flight.h"
+
+#include "host/host.h"
+#include "pool/evict.h"
+#include "pool/miss.h"
+#include "pool/slots.h"
+
+/* --- records ------------------------------------------------------------------------------------ */
+
+void vmsi_flight_init(struct vms_pool *pool)
+{
+	for (unsigned i = pool->depth; i-- > 0;) {
+		pool->flights[i].next = pool->free_flight;
+		pool->free_flight = &pool->flights[i];
+	}
+}
+
+static struct vmsi_flight *take(struct vms_pool *pool)
+{
+	struct vmsi_flight *flight;
+
+	vmsi_lock_acquire(&pool->lock);
+	flight = pool->free_flight;
+	if (flight)
+		pool->free_flight = flight->next;
+	vmsi_lock_release(&pool->lock);
+	return flight;
+}
+
+static void give(struct vms_pool *pool, struct vmsi_flight *flight)
+{
+	vmsi_lock_acquire(&pool->lock);
+	flight->next = pool->free_flight;
+	pool->free_flight = flight;
+	vmsi_lock_release(&pool->lock);
+}
+
+/* --- the end of a read ---------------------------------------------------------------------------- */
+
+/* A page that could not be read is absent again: who fixes it is told why. */
+static void end_flight(struct vmsi_io_request *request)
+{
+	struct vmsi_flight *flight = request->context;
+	struct vms_pool *pool = flight->pool;
+	const uint64_t page = flight->page;
+
+	if (vmsi_store_end_read(&pool->store, request) == 0) {
+		(void)vmsi_word_publish(vmsi_pool_word(pool, page), flight->slot,
+					VMSI_LOOK);
+		vmsi_miss_count(pool, flight->began);
+	} else {
+		vmsi_miss_abort(pool, page, flight->slot);
+	}
+	if (request->is_detached)
+		give(pool, flight);
+}
+
+/* --- the begin --------------------------------------------------------------------------------------- */
+
+/* What is fixed or dirty is not waited for. */
+static bool take_slot(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t seen)
+{
+	int error;
+
+	do {
+		error = vmsi_miss_try(pool, flight->page, seen, &flight->slot);
+	} while (error == -ENOBUFS && vmsi_evict(pool, NULL) > 0);
+	return error == 0;
+}
+
+static bool begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t page,
+		  enum vmsi_flight_end end)
+{
+	const uint64_t seen = vmsi_word_load(vmsi_pool_word(pool, page));
+
+	flight->pool = pool;
+	flight->page = page;
+	flight->began = vmsi_host.clock();
+	if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) ||
+	    !take_slot(pool, flight, seen))
+		return false;
+	flight->request = (struct vmsi_io_request){
+		.opcode = VMSI_IO_READ,
+		.fd = pool->store.fd,
+		.buffer = vmsi_pool_at(pool, page, flight->slot),
+		.is_detached = end == VMSI_FLIGHT_ALONE,
+		.length = pool->page_size,
+		.offset = page << pool->view.page_shift,
+		.done = end_flight,
+		.context = flight,
+	};
+	return true;
+}
+
+size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t count,
+			  size_t *place, enum vmsi_flight_end end,
+			  struct vmsi_flight **reads)
+{
+	struct vmsi_io_request *requests[VMS_POOL_MANY];
+	struct vmsi_flight *flight = NULL;
+	size_t begun = 0;
+
+	for (; *place < count; ++*place) {
+		if (pages[*place] >= vmsi_pool_count(pool))
+			continue;
+		if (!flight)
+			flight = take(pool);
+		if (!flight)
+			break;
+		if (!begin(pool, flight, pages[*place], end))
+			continue;
+		requests[begun] = &flight->request;
+		if (reads)
+			reads[begun] = flight;
+		begun++;
+		flight = NULL;
+	}
+	if (flight)
+		give(pool, flight);
+	vmsi_io_submit(pool->store.io, requests, begun);
+	return begun;
+}
+
+void vmsi_flight_wait(struct vms_pool *pool, struct vmsi_flight **reads, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		(void)vmsi_io_wait(pool->store.io, &reads[i]->request);
+	for (size_t i = 0; i < count; i++)
+		give(pool, reads[i]);
+}
