@@ -55,7 +55,7 @@ static pthread_barrier_t barrier;
 static uint64_t next_of(uint64_t *random)
 {
 	*random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (uint64_t)(((unsigned __int128)(*random >> 16) * bench.count) >> 48);
+	return (*random >> 32) * bench.count >> 32;
 }
 
 static void get_many(uint64_t seed, uint64_t gets)
