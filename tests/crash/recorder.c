@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,10 +36,14 @@ static bool is_zeros(const uint8_t *bytes, size_t length)
 		memcmp(bytes, bytes + 1, length - 1) == 0;
 }
 
+/* Threads of the library write, too. */
+static pthread_mutex_t noting = PTHREAD_MUTEX_INITIALIZER;
+
 static void note(struct operation operation, const void *bytes)
 {
 	struct log *log = &recorder.log;
 
+	(void)pthread_mutex_lock(&noting);
 	if (log->count == log->room) {
 		log->room = log->room ? 2 * log->room : 256;
 		log->operations = realloc(log->operations,
@@ -52,6 +58,7 @@ static void note(struct operation operation, const void *bytes)
 		memcpy(operation.bytes, bytes, operation.length);
 	}
 	log->operations[log->count++] = operation;
+	(void)pthread_mutex_unlock(&noting);
 }
 
 void log_free(struct log *log)
@@ -95,6 +102,14 @@ static int file_of(int fd)
 	return -1;
 }
 
+/* What a path of /proc is a descriptor of; -1: none that is followed. */
+static int file_of_link(const char *path)
+{
+	int fd;
+
+	return sscanf(path, "/proc/self/fd/%d", &fd) == 1 ? file_of(fd) : -1;
+}
+
 static void note_created(void)
 {
 	if (recorder.made == MEMORY_FILES)
@@ -118,6 +133,8 @@ static long record_open_file(const char *path, int flags, mode_t mode)
 		follow((int)fd, recorder.journal);
 	} else if (strcmp(path, recorder.home_path) == 0) {
 		follow((int)fd, MEMORY_HOME);
+	} else if (file_of_link(path) >= 0) {
+		follow((int)fd, file_of_link(path));
 	}
 	return fd;
 }
