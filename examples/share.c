@@ -79,7 +79,7 @@ static int count_word(const char *text)
 		if (!place && !(place = new_word()))
 			return -1;
 		added = vms_share_at(share, place, sizeof(*added));
-		strcpy(added->text, text);
+		memcpy(added->text, text, strlen(text) + 1);
 		added->count = 1;
 		added->next = searched = first;
 		/* Where others were faster, one of theirs may be the same word. */

@@ -110,17 +110,32 @@ static int have_descriptions(struct vms_file *file)
 }
 
 /* It may have become the program's; see leave_descriptor of open.c. */
-void vmsi_appenders_close(struct vms_file *file)
+static bool has_lock_descriptor(const struct vms_file *file)
 {
-	if (file->append_lock >= 0 && file->append_lock != file->fd &&
-	    !vmsi_descriptor_was_taken(file, file->append_lock))
+	return file->append_lock >= 0 &&
+		!vmsi_descriptor_was_taken(file, file->append_lock);
+}
+
+static void close_lock_descriptor(struct vms_file *file)
+{
+	if (has_lock_descriptor(file) && file->append_lock != file->fd)
 		(void)vmsi_host.close(file->append_lock);
 	file->append_lock = -1;
 }
 
+/* A child that was forked a moment ago may still have the description, too. */
+void vmsi_appenders_close(struct vms_file *file)
+{
+	if (has_lock_descriptor(file)) {
+		(void)lock(file, F_OFD_SETLK, F_UNLCK);
+		(void)lock_byte(file, KEEPS_OUT, F_OFD_SETLK, F_UNLCK);
+	}
+	close_lock_descriptor(file);
+}
+
 void vmsi_appenders_forked(struct vms_file *file)
 {
-	vmsi_appenders_close(file);
+	close_lock_descriptor(file);
 	file->appenders = VMSI_APPENDERS_SHARED;
 }
 

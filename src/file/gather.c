@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include "file/gather.h"
-#include "host/disk.h"
 
 #include <errno.h>
 #include <string.h>

@@ -102,7 +102,6 @@ struct vmsi_journal {
 	const char *path;      /* the caller's, for as long as the journal is open */
 	size_t block;          /* bytes */
 	uint8_t identity[16];
-	bool has_attribute;    /* the home file keeps identity and epoch */
 	uint64_t epoch;
 	uint64_t salt;
 	uint64_t chain;        /* checksum of the latest head of the committed records */
@@ -112,9 +111,6 @@ struct vmsi_journal {
 	uint64_t next_end;
 	uint64_t allocated;    /* bytes of the journal that have their blocks on disk */
 	uint64_t length;       /* of its file; what is behind `allocated` is a hole */
-	bool home_behind;      /* a durable commit could not be written home */
-	bool home_doubtful;    /* it could not be made durable: what is applied is to be
-				  written again */
 	uint64_t applied_end;  /* up to here the home file has the records; read mode:
 				  vmsi_journal_each_page has visited them */
 	uint64_t applied_chain;
@@ -122,25 +118,29 @@ struct vmsi_journal {
 	struct vmsi_sizes sizes; /* of the latest commit */
 	uint64_t smallest;     /* of the commits that were found when it was opened */
 	struct vmsi_sizes next_sizes; /* of the COMMIT record that was written */
+	uint64_t latest_start; /* where its records begin */
+	uint64_t durable;      /* read beside a writer that says that its commits end
+				  here, in bytes; 0: nobody says */
+	uint64_t home_size;    /* bytes, as the journal has left it */
+	uint64_t attribute_epoch; /* that the home file keeps */
+	char *buffer;          /* records are put together here */
+	uint64_t limit;        /* bytes: a checkpoint is due; the file is cut to it */
+	unsigned slot;         /* where in block 0 the header is: 0 or 1 */
+	bool has_attribute;    /* the home file keeps identity and epoch */
+	bool home_behind;      /* a durable commit could not be written home */
+	bool home_doubtful;    /* it could not be made durable: what is applied is to be
+				  written again */
 	bool has_commit_record; /* written, and not synced */
 	bool is_doubtful;      /* a sync has failed, and records of this commit stay */
 	bool is_unsettled;     /* behind the committed records, the disk may have a
 				  COMMIT record whose commit has failed */
 	bool has_spilled;      /* the commit that is being made has SPILL records */
 	bool latest_has_spilled; /* the latest commit has */
-	uint64_t latest_start; /* where its records begin */
-	uint64_t durable;      /* read beside a writer that says that its commits end
-				  here, in bytes; 0: nobody says */
 	bool is_read_only;
 	bool is_recovering;    /* it is being opened */
-	uint64_t home_size;    /* bytes, as the journal has left it */
-	uint64_t attribute_epoch; /* that the home file keeps */
 	bool attribute_in_use; /* as the home file says */
 	bool has_begun_use;    /* this opening says so */
-	unsigned slot;         /* where in block 0 the header is: 0 or 1 */
 	bool other_slot_unknown; /* a header that did not come to count may be there */
-	char *buffer;          /* records are put together here */
-	uint64_t limit;        /* bytes: a checkpoint is due; the file is cut to it */
 };
 
 /* Whether a checkpoint is due. */

@@ -115,7 +115,7 @@ static void a_copy_is_of_the_latest_commit(void **state)
 
 static struct vmsi_host_calls real;
 static vms_file *written, *read_by_many;
-static atomic_bool has_lined_up, is_in, is_impatient;
+static atomic_bool has_lined_up, is_in;
 static _Thread_local bool is_late;
 
 static long watch_door(int fd, int command, struct flock *lock)
@@ -123,14 +123,6 @@ static long watch_door(int fd, int command, struct flock *lock)
 	if (is_late && command == F_OFD_SETLKW && lock->l_start == DOOR_BYTE)
 		atomic_store(&has_lined_up, true);
 	return real.file_lock(fd, command, lock);
-}
-
-/* A writer waits for readers in steps, a moment in all, which is as long as the test is. */
-static long stay_at_door(unsigned nanoseconds)
-{
-	while (!atomic_load(&is_impatient))
-		(void)sched_yield();
-	return real.nanosleep(nanoseconds);
 }
 
 static bool a_writer_waits(const char *path)
@@ -187,7 +179,6 @@ static void a_writer_has_its_turn(void **state)
 	other = open_reader(place->path);
 	real = vmsi_host;
 	vmsi_host.file_lock = watch_door;
-	vmsi_host.nanosleep = stay_at_door;
 	worked(vms_file_begin_access(read_by_many, &outer));
 	worked(commit_pages(written, 8, 'b'));
 	assert_int_equal(pthread_create(&writer, NULL, roll_back, NULL), 0);
@@ -204,7 +195,6 @@ static void a_writer_has_its_turn(void **state)
 	assert_int_equal(*(char *)vms_file_at(other, 0, 1), 'b');
 	worked(vms_file_end_access(&inner, NULL));
 	worked(vms_file_end_access(&outer, NULL));
-	atomic_store(&is_impatient, true);
 	must_join(writer);
 	must_join(reader);
 	vmsi_host = real;
