@@ -37,7 +37,7 @@ static void need_quota(const struct place *place)
 	if (has_quota(place->path))
 		return;
 	assert_null(getenv("VMS_TEST_QUOTA"));
-	print_message("skipped: no quota below %s\n", place->directory);
+	print_message("# skipped: no quota below %s\n", place->directory);
 	skip();
 }
 
@@ -46,11 +46,12 @@ static void a_quota_is_an_error_of_the_growing_call(void **state)
 {
 	const struct place *place = *state;
 	const size_t length = 333333;
-	char *bytes = malloc(length);
+	char *bytes;
 	vms_file *file;
 	uint64_t size;
 
 	need_quota(place);
+	bytes = malloc(length);
 	file = must_open(place->path, VMS_FILE_CREATE, 0);
 	assert_non_null(bytes);
 	memset(bytes, 'f', length);
