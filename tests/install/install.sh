@@ -34,10 +34,16 @@ has_soname() {
 		grep -q 'SONAME *libvmspace\.so\.0$'
 }
 
-# What this pkg-config says is the installed tree's, not the machine's.
+# What this pkg-config says is the installed tree's; of the libraries that vmspace needs
+# it is the machine's.
 config() {
-	PKG_CONFIG_LIBDIR=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$tree \
-		pkg-config "$@" vmspace
+	PKG_CONFIG_LIBDIR=$lib/pkgconfig:$(pkg-config --variable pc_path pkg-config) \
+		PKG_CONFIG_SYSROOT_DIR=$tree pkg-config "$@" vmspace
+}
+
+# The libraries that the archive needs besides.
+others() {
+	config --libs --static | tr ' ' '\n' | grep -v vmspace
 }
 
 has_version() {
@@ -59,7 +65,7 @@ build_static() {
 	local program=$work/static
 	# shellcheck disable=SC2046 # a list of words
 	gcc -o "$program" "$here/consumer.c" $(config --cflags) \
-		"$lib/libvmspace.a" -pthread || return 1
+		"$lib/libvmspace.a" $(others) || return 1
 	! readelf -d "$program" | grep -q 'libvmspace\.so' || return 1
 	[ "$("$program")" = "$version" ]
 }
