@@ -157,7 +157,9 @@ static void run_round(uint64_t seed, int answer)
 	if (is_grouped() && !group_enter(bench.ram))
 		gets_fail("no memory control group");
 	contender->open(bench.directory, bench.count, bench.ram ? bench.ram : ram_of_all());
-	get_many(seed + 1, bench.gets * (bench.ram ? 1 : 4));
+	if (bench.ram)
+		bench.gets /= 4;
+	get_many(seed + 1, bench.gets * 4);
 	nanoseconds = run_threads(seed);
 	contender->close();
 	if (write(answer, &nanoseconds, sizeof(nanoseconds)) != sizeof(nanoseconds))
@@ -214,12 +216,6 @@ static void compare(const struct contender *const *contenders, size_t count)
 	}
 }
 
-static void make_all(void)
-{
-	gets_frames.make(bench.directory, bench.count);
-	gets_lmdb.make(bench.directory, bench.count);
-}
-
 static void remove_all(void)
 {
 	static const char *const names[] = { "tree", "lmdb", "lmdb-lock" };
@@ -229,6 +225,14 @@ static void remove_all(void)
 		gets_path(path, sizeof(path), bench.directory, names[i]);
 		(void)unlink(path);
 	}
+}
+
+static void make_all(void)
+{
+	/* What an earlier run has left when it was ended. */
+	remove_all();
+	gets_frames.make(bench.directory, bench.count);
+	gets_lmdb.make(bench.directory, bench.count);
 }
 
 int main(int argc, char **argv)
