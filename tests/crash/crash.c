@@ -13,18 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "file/journal.h"
 #include "host/host.h"
+#include "images.h"
 #include "real_disk.h"
 #include "replay.h"
 #include "workload.h"
-
-#define IMAGES_DEFAULT 5000
-#define IMAGES_AT_A_STOP 3
-#define IMAGE_ARENA ((size_t)64 << 20)
 
 static struct {
 	uint64_t seed;
@@ -296,12 +292,9 @@ static const struct workload *find_workload(const char *name)
 
 static bool read_arguments(int argc, char **argv, bool *must_find)
 {
-	const char *given = getenv("VMS_SEED");
-
 	run.images = IMAGES_DEFAULT;
 	run.workload = &workload_journal;
-	run.seed = given ? strtoull(given, NULL, 0) :
-		(uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
+	run.seed = images_seed();
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--must-find") == 0)
 			*must_find = true;
@@ -335,20 +328,12 @@ static void try_all(const char *directory)
 		(void)printf("# %s\n", run.found);
 }
 
-static bool make_directory(char *template)
-{
-	if (mkdtemp(template))
-		return true;
-	(void)strcpy(template, "/tmp/vmspace-crash-XXXXXX");
-	return mkdtemp(template) != NULL;
-}
-
 int main(int argc, char **argv)
 {
-	char directory[] = "/dev/shm/vmspace-crash-XXXXXX";
+	char directory[] = IMAGES_DIRECTORY;
 	bool must_find = false;
 
-	if (!read_arguments(argc, argv, &must_find) || !make_directory(directory))
+	if (!read_arguments(argc, argv, &must_find) || !images_make_directory(directory))
 		return 2;
 	(void)printf("1..1\n# --workload %s --seed %llu --images %zu\n",
 		     run.workload->name, (unsigned long long)run.seed,

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <vmspace/pool.h>
@@ -25,11 +24,8 @@
 
 #include "host/host.h"
 #include "host/uring.h"
+#include "images.h"
 #include "replay.h"
-
-#define IMAGES_DEFAULT 5000
-#define IMAGES_AT_A_STOP 3
-#define IMAGE_ARENA ((size_t)64 << 20)
 
 #define PAGE 4096u
 #define SECTOR 512u
@@ -373,11 +369,8 @@ static void try_log(const struct log *log)
 
 static bool read_arguments(int argc, char **argv)
 {
-	const char *given = getenv("VMS_SEED");
-
 	run.images = IMAGES_DEFAULT;
-	run.seed = given ? strtoull(given, NULL, 0) :
-		(uint64_t)time(NULL) ^ (uint64_t)getpid() << 32;
+	run.seed = images_seed();
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--must-find") == 0)
 			run.lies = true;
@@ -408,20 +401,12 @@ static void try_all(void)
 		(void)printf("# %s\n", run.found);
 }
 
-static bool make_directory(char *template)
-{
-	if (mkdtemp(template))
-		return true;
-	(void)strcpy(template, "/tmp/vmspace-crash-XXXXXX");
-	return mkdtemp(template) != NULL;
-}
-
 int main(int argc, char **argv)
 {
-	char directory[] = "/dev/shm/vmspace-crash-XXXXXX";
+	char directory[] = IMAGES_DIRECTORY;
 	bool is_right;
 
-	if (!read_arguments(argc, argv) || !make_directory(directory))
+	if (!read_arguments(argc, argv) || !images_make_directory(directory))
 		return 2;
 	(void)snprintf(run.home_path, sizeof(run.home_path), "%s/home", directory);
 	(void)snprintf(run.log_path, sizeof(run.log_path), "%s/log", directory);
