@@ -45,7 +45,8 @@ extern "C" {
  *   None is safe from a signal handler.
  * - fork(2): the child has no pool. Its memory is not there, so that a pointer into it
  *   faults; calls answer EBADF, vms_pool_begin among them, and vms_pool_close frees
- *   what the child has of it. The child of vfork(2) or a raw clone(2) must not use it.
+ *   what the child has of it. By option it has the pool as it was, and can only read:
+ *   vmspace/pool_snapshot.h. The child of vfork(2) or a raw clone(2) must not use it.
  *
  * A call that fails leaves everything as it was; one that succeeds leaves errno as it
  * was.
@@ -86,6 +87,8 @@ typedef int (*vms_pool_make_durable)(void *context, uint64_t lsn);
 
 #define VMS_POOL_DEPTH_MOST 4096
 
+struct vms_pool_snapshot;
+
 /* Options of a pool; zero in a field means its default. */
 struct vms_pool_options {
 	/* sizeof(struct vms_pool_options); lets the struct grow. */
@@ -116,6 +119,8 @@ struct vms_pool_options {
 	unsigned depth;
 	/* For listings: as that of vms_set_name. NULL: "pool". */
 	const char *name;
+	/* What children of a fork have of it. NULL: nothing. Read during the call only. */
+	const struct vms_pool_snapshot *snapshot;
 };
 
 /*
@@ -142,6 +147,7 @@ struct vms_pool_options {
  *   EMFILE, ENFILE  no descriptor is left.
  *   ENOENT  VMS_POOL_DIRECT, and /proc is not mounted.
  *   EIO, and others of open(2), fstat(2), lseek(2).
+ *   EBUSY, EFBIG, and EINVAL, EBADF, ENOENT for more reasons: vmspace/pool_snapshot.h.
  * Thread-safe.
  */
 vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options);
@@ -178,6 +184,7 @@ enum vms_pool_mode {
  *            pages cannot be written; or another errno of pread(2) or pwrite(2), such as
  *            ENOSPC, for the same reasons.
  *   EBADF    in the child of a fork.
+ *   EBUSY    in the child of a fork that has a snapshot: it was being changed.
  */
 void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode);
 

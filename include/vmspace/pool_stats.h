@@ -54,6 +54,8 @@ struct vms_pool_stats {
 	uint64_t miss_nanoseconds; /* of all misses */
 	/* Misses by the time that each took. The last place has all longer ones, too. */
 	uint64_t miss_times[VMS_POOL_TIMES];
+	uint64_t snapshots;       /* children of which what they have is saved */
+	uint64_t pages_saved;     /* for such children, before they were written */
 };
 
 /*

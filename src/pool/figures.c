@@ -60,6 +60,17 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 	vmsi_lock_release(&pool->lock);
 }
 
+/* The io of a snapshot is its parent's: the threads that miss pages read. */
+static void read_engine(const struct vms_pool *pool, struct vms_pool_stats *stats)
+{
+	stats->engine = VMS_POOL_THREADS;
+	if (vmsi_pool_is_snapshot(pool))
+		return;
+	if (vmsi_io_engine(pool->store.io) == VMSI_IO_RING)
+		stats->engine = VMS_POOL_URING;
+	stats->engine_error = -vmsi_io_problem(pool->store.io);
+}
+
 static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
 	stats->page_size = pool->page_size;
@@ -73,9 +84,9 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->syncs = atomic_load(&pool->syncs);
 	stats->held_back = atomic_load(&pool->held_back);
 	stats->durable = atomic_load(&pool->durable);
-	stats->engine = vmsi_io_engine(pool->store.io) == VMSI_IO_RING ? VMS_POOL_URING :
-									VMS_POOL_THREADS;
-	stats->engine_error = -vmsi_io_problem(pool->store.io);
+	stats->snapshots = atomic_load(&pool->snapshots.count);
+	stats->pages_saved = atomic_load(&pool->snapshots.pages_saved);
+	read_engine(pool, stats);
 	sum_stripes(pool, stats);
 	read_queues(pool, stats);
 	vmsi_lock_acquire(&pool->size_lock);

@@ -133,6 +133,14 @@ void vmsi_miss_count(struct vms_pool *pool, uint64_t began)
 	vmsi_pool_tally(&stripe->times[place_of(nanoseconds)], 1);
 }
 
+static int read_page(struct vms_pool *pool, uint64_t page, char *buffer)
+{
+	if (vmsi_pool_is_snapshot(pool))
+		return vmsi_snapshot_read(pool, page, buffer);
+	return vmsi_store_read(&pool->store, buffer, pool->page_size,
+			       page << pool->view.page_shift);
+}
+
 static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 		    enum vmsi_page_hold hold, uint64_t *word)
 {
@@ -141,8 +149,7 @@ static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 
 	if (error)
 		return error;
-	error = vmsi_store_read(&pool->store, vmsi_pool_at(pool, page, slot),
-				pool->page_size, page << pool->view.page_shift);
+	error = read_page(pool, page, vmsi_pool_at(pool, page, slot));
 	if (error)
 		vmsi_miss_abort(pool, page, slot);
 	else
@@ -168,6 +175,12 @@ static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_p
 	return error;
 }
 
+/* Somebody was changing it when this process was forked, and does not end that here. */
+static bool is_torn(const struct vms_pool *pool, uint64_t seen)
+{
+	return vmsi_word_lock(seen) == VMSI_WORD_WRITER && vmsi_pool_is_snapshot(pool);
+}
+
 int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold, uint64_t *word)
 {
 	for (;;) {
@@ -180,6 +193,8 @@ int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hol
 			*word = seen;
 			return 0;
 		case VMSI_WORD_HELD:
+			if (is_torn(pool, seen))
+				return -EBUSY;
 			vmsi_pool_tally(&vmsi_pool_stripe(pool)->waits, 1);
 			vmsi_word_wait(vmsi_pool_word(pool, page), seen);
 			break;

@@ -153,14 +153,10 @@ uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 	return (uint32_t)vmsi_min(limit, pool->slots_most);
 }
 
-/* Under the lock. The bits of words that are paid for are not looked at again. */
-static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t bit)
+int vmsi_room_charge_bytes(struct vms_pool *pool, size_t bytes)
 {
-	const size_t bytes = vmsi_page_size();
 	uint32_t limit;
 
-	if (atomic_load(bits) & bit)
-		return 0;
 	pool->touched_bytes += bytes;
 	limit = vmsi_room_limit(pool, pool->ram);
 	if (limit < VMSI_SLOTS_LEAST) {
@@ -169,8 +165,26 @@ static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t 
 	}
 	pool->limit = limit;
 	vmsi_room_trim(pool);
-	atomic_fetch_or(bits, bit);
 	return 0;
+}
+
+void vmsi_room_uncharge_bytes(struct vms_pool *pool, size_t bytes)
+{
+	pool->touched_bytes -= bytes;
+	pool->limit = vmsi_room_limit(pool, pool->ram);
+}
+
+/* Under the lock. The bits of words that are paid for are not looked at again. */
+static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t bit)
+{
+	int error = 0;
+
+	if (!(atomic_load(bits) & bit)) {
+		error = vmsi_room_charge_bytes(pool, vmsi_page_size());
+		if (!error)
+			atomic_fetch_or(bits, bit);
+	}
+	return error;
 }
 
 int vmsi_room_charge(struct vms_pool *pool, uint64_t page)

@@ -57,6 +57,13 @@ void vmsi_room_trim(struct vms_pool *pool);
 uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram);
 
 /*
+ * Count RAM for something else, or no more. Returns 0; -ENOMEM if that leaves too little
+ * for pages, and nothing is counted.
+ */
+int vmsi_room_charge_bytes(struct vms_pool *pool, size_t bytes);
+void vmsi_room_uncharge_bytes(struct vms_pool *pool, size_t bytes);
+
+/*
  * Count the RAM of a page's word. Returns 0; -ENOMEM if that leaves too little for
  * pages, and nothing is counted.
  */

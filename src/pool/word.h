@@ -213,6 +213,13 @@ void vmsi_word_begin_writing(uint64_t *word);
 void vmsi_word_end_writing(uint64_t *word, bool has_failed);
 
 /*
+ * In the child of a fork that has the word as a thread had it that is not there: what
+ * was held for reading, or about to come or to go, is free, and what was held for writing
+ * stays so. What was being written is dirty.
+ */
+void vmsi_word_mend(uint64_t *word, unsigned version_shift);
+
+/*
  * Sleep until the word is not as seen, for a while at most. What is seen must be of a
  * kind that somebody ends: a lock, or a write.
  */
