@@ -83,7 +83,7 @@ static long late_pread(int fd, void *buffer, size_t length, uint64_t offset)
 	if (!has_asked && offset == 400 * PAGE) {
 		has_asked = true;
 		give_sign(&changing);
-		(void)child_awaits(&changed);
+		await_sign(&changed);
 	}
 	return real_pread(fd, buffer, length, offset);
 }
@@ -113,6 +113,51 @@ static void written_while_it_reads(void **state)
 	drop_signs(&changing);
 	drop_signs(&changed);
 	close_all(pool, fd);
+}
+
+/* --- a page that another thread was reading --------------------------------------------------------------- */
+
+static vms_pool *read_pool;
+
+static void *read_one(void *unused)
+{
+	must_be(read_pool, 400, 0);
+	return unused;
+}
+
+/* It is not there, and has no slot: nobody reads it here. */
+static void read_by_another_thread(void **state)
+{
+	const struct place *place = *state;
+
+	for (unsigned flags = 0; flags <= VMS_POOL_ADDRESSED; flags++) {
+		int fd = make_pages(place->path, FILE_PAGES);
+		pthread_t thread;
+		pid_t child;
+
+		read_pool = must_open_snapshots(fd, flags, SNAPSHOT_BYTES);
+		changing = make_signs();
+		changed = make_signs();
+		real_pread = vmsi_host.pread;
+		has_asked = false;
+		vmsi_host.pread = late_pread;
+		assert_int_equal(pthread_create(&thread, NULL, read_one, NULL), 0);
+		await_sign(&changing);
+		child = fork();
+		if (child == 0) {
+			child_needs(pool_stats(read_pool).resident == 0);
+			child_needs(child_has(read_pool, 400, 0));
+			child_needs(pool_stats(read_pool).resident == 1);
+			_exit(0);
+		}
+		must_end_well(child);
+		give_sign(&changed);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		vmsi_host.pread = real_pread;
+		drop_signs(&changing);
+		drop_signs(&changed);
+		close_all(read_pool, fd);
+	}
 }
 
 /* --- pages that were fixed ------------------------------------------------------------------------------ */
@@ -346,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		file_test(as_it_was),
 		file_test(written_while_it_reads),
+		file_test(read_by_another_thread),
 		file_test(fixed_at_the_fork),
 		file_test(only_to_read),
 		file_test(several_at_once),
