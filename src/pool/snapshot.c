@@ -157,12 +157,13 @@ static int save_run(struct vms_pool *pool, unsigned number, uint64_t page, size_
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
 	struct vmsi_snapshot *snapshot = &snapshots->live[number];
 	struct vmsi_saved *saved = &snapshot->saved;
+	bool was_read;
 	int error;
 
 	if (saved->most - saved->count < count)
 		return -ENOSPC;
 	error = vmsi_store_read(&pool->store, snapshots->buffer, count * pool->page_size,
-				page << pool->view.page_shift);
+				page << pool->view.page_shift, &was_read);
 	if (!error)
 		error = vmsi_snapshot_transfer(
 			pool, VMSI_IO_WRITE, snapshots->buffer, count * pool->page_size,
