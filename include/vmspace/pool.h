@@ -124,8 +124,9 @@ struct vms_pool_options {
 };
 
 /*
- * Open a pool over a file or a block device. Its last page may be short; what is missing
- * of it is zero, and is in the file when the page was written.
+ * Open a pool over a file or a block device. The last page of a file may be short; what is
+ * missing of it is zero, and is in the file when the page was written. Of a device only
+ * whole pages count, and nothing is ever discarded (BLKDISCARD).
  *
  * fd        of the file, for reading and writing (VMS_POOL_READ_ONLY: reading); it stays
  *           the caller's and may be closed.
@@ -135,7 +136,7 @@ struct vms_pool_options {
  * errno set on failure:
  *   EINVAL  an unknown flag; a page_size that is none; a name that vms_set_name would not
  *           take; ram is less than for 16 pages and what belongs to them, or more than
- *           ram_most; pages is less than the file has, or 0 and the file is empty;
+ *           ram_most; pages is less than the file has, or 0 and it has none;
  *           struct_size is too small; VMS_POOL_DIRECT, and the file system has no such.
  *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
  *   EOVERFLOW  too many pages for the versions of each to be told apart: take larger

@@ -78,8 +78,7 @@ static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
 
 	if (error)
 		return error;
-	/* A size has at most 63 bits. */
-	count = (atomic_load(&pool->store.bytes) + pool->page_size - 1) / pool->page_size;
+	count = vmsi_store_pages(&pool->store, pool->page_size);
 	pool->pages_most = pages ? pages : count;
 	__atomic_store_n(&pool->view.pages, count, __ATOMIC_RELAXED);
 	if (!pool->pages_most || count > pool->pages_most)

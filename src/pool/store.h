@@ -35,6 +35,12 @@ struct vmsi_store {
  */
 int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned depth);
 
+/*
+ * How many pages there are. Of a file the last one may be in part, since it can become
+ * whole; of a device only whole ones count.
+ */
+uint64_t vmsi_store_pages(const struct vmsi_store *store, size_t page_size);
+
 /* Wait for all that is in flight; only close may follow. */
 void vmsi_store_end(struct vmsi_store *store);
 void vmsi_store_close(struct vmsi_store *store);
