@@ -123,7 +123,11 @@ struct vms_pool_options {
  * of it is zero, and is in the file when the page was written.
  *
  * fd        of the file, for reading and writing (VMS_POOL_READ_ONLY: reading); it stays
- *           the caller's and may be closed.
+ *           the caller's and may be closed. It is opened again by /proc/self/fd, so that
+ *           O_APPEND and other flags of it are not the pool's. Where that is refused
+ *           (no /proc, a security module, a sealed memfd) the two share a description,
+ *           and an fsync(2) by the caller may take an error away that vms_pool_flush
+ *           would have told.
  * options   NULL for the defaults; read during the call only.
  *
  * Returns the pool, which the caller owns and gives back by vms_pool_close(); NULL with
@@ -135,12 +139,14 @@ struct vms_pool_options {
  *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
  *   EOVERFLOW  too many pages for the versions of each to be told apart: take larger
  *           pages, or less ram_most; or more than there are addresses.
- *   EBADF   fd is not open, or not as told above.
+ *   EBADF   fd is not open, or not as told above (O_PATH is not).
  *   ENOTSUP it is neither a file nor a block device.
  *   ENOMEM  no addresses or memory; the budget refuses.
  *   EAGAIN  no thread can be started.
  *   EMFILE, ENFILE  no descriptor is left.
- *   ENOENT  VMS_POOL_DIRECT, and /proc is not mounted.
+ *   ENOENT, EACCES, EPERM  it cannot be opened again (no /proc; a security module; a file
+ *           that may only be added to), and VMS_POOL_DIRECT is asked for, or fd has
+ *           O_APPEND and the pool writes.
  *   EIO, and others of open(2), fstat(2), lseek(2).
  * Thread-safe.
  */
@@ -308,13 +314,15 @@ uint64_t vms_pool_pages(const vms_pool *pool);
 
 /*
  * Make the file longer, so that there are at least so many pages; nothing moves. The new
- * ones are zero, and have no room on the disk until they are written. A block device does
- * not grow.
+ * ones are zero, but where somebody else has written there, and have no room on the disk
+ * until they are written. They are the caller's: vms_pool_allocate does not give them
+ * out. A file that is longer already is not cut. A block device does not grow.
  *
  * Returns 0; -1 with errno set on failure:
  *   ERANGE   more than the options said there would ever be.
  *   EACCES   the pool is VMS_POOL_READ_ONLY.
- *   EFBIG, ENOSPC, EIO, EINVAL  as ftruncate(2).
+ *   EFBIG    RLIMIT_FSIZE (no SIGXFSZ is raised), or the largest file of the file system.
+ *   ENOSPC, EIO, EINVAL, EPERM  as ftruncate(2); ENOSPC for a block device.
  *   EBADF    in the child of a fork.
  */
 int vms_pool_grow(vms_pool *pool, uint64_t pages);
@@ -425,7 +433,8 @@ typedef int (*vms_pool_progress)(void *context, uint64_t written, uint64_t most)
  *
  * Returns 0; -1 with errno set on failure, and whatever is not on the disk stays dirty:
  *   EAGAIN    the log of a page is not durable, and there is no callback, or it said so.
- *   EIO, ENOSPC, EDQUOT, EFBIG  a page cannot be written; the others are.
+ *   EIO, ENOSPC, EDQUOT, EFBIG, EPERM  a page cannot be written; the others are. No
+ *             SIGXFSZ is raised.
  *   EIO       the file cannot be made durable, now or earlier: see the caveats.
  *   ECANCELED the progress callback gave up.
  *   EBADF     in the child of a fork.
