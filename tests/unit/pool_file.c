@@ -81,6 +81,28 @@ static void a_place_is_not_open_for_reading(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+static void read_only(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool;
+	uint64_t page = 0;
+
+	assert_int_equal(close(fd), 0);
+	fd = open(place->path, O_RDONLY | O_CLOEXEC);
+	refused_null(open_pool_of(fd, 0, SMALL_RAM, 0), EBADF);
+	pool = must_open_pool(fd, VMS_POOL_READ_ONLY, SMALL_RAM, 0);
+	must_be(pool, 3, 0);
+	refused_null(vms_pool_fix(pool, 3, VMS_POOL_WRITE), EACCES);
+	refused_null(vms_pool_try_fix(pool, 3, VMS_POOL_WRITE), EACCES);
+	refused_null(vms_pool_allocate(pool, &page), EACCES);
+	refused(vms_pool_free(pool, 3), EACCES);
+	refused(vms_pool_grow(pool, FILE_PAGES + 1), EACCES);
+	worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
 /* --- O_APPEND ------------------------------------------------------------------------------ */
 
 static void pages_are_written_in_their_place(void **state)
@@ -200,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		pool_file_test(a_fifo_is_refused_at_once),
 		pool_file_test(a_place_is_not_open_for_reading),
+		pool_file_test(read_only),
 		pool_file_test(pages_are_written_in_their_place),
 		pool_file_test(pages_are_never_appended),
 		pool_file_test(what_others_have_added_is_not_cut),
