@@ -25,7 +25,9 @@ extern "C" {
  *   ENOBUFS.
  * - A page that is fixed for VMS_POOL_READ has other readers, one that is fixed for
  *   VMS_POOL_WRITE has nobody else. A thread that waits for a page that it has fixed
- *   itself waits for ever.
+ *   itself waits for ever. Where somebody waits to write a page, readers that come stand
+ *   back until those that are there have gone; so a thread that fixes a page once more
+ *   for VMS_POOL_READ may wait for a tenth of a second.
  * - vms_pool_begin fixes nothing: what is read is not to be believed, and not to be
  *   followed, before vms_pool_validate has said that it was whole.
  * - Pages that were changed are written in the background, whenever the pool needs
@@ -45,7 +47,8 @@ extern "C" {
  *   None is safe from a signal handler.
  * - fork(2): the child has no pool. Its memory is not there, so that a pointer into it
  *   faults; calls answer EBADF, vms_pool_begin among them, and vms_pool_close frees
- *   what the child has of it. The child of vfork(2) or a raw clone(2) must not use it.
+ *   what the child has of it. vms_pool_validate must not be asked there about a ticket
+ *   of the parent's. The child of vfork(2) or a raw clone(2) must not use it.
  *
  * A call that fails leaves everything as it was; one that succeeds leaves errno as it
  * was.
@@ -77,8 +80,10 @@ typedef struct vms_pool vms_pool;
  * Make the log durable up to lsn, at least. Called when a page is to be written whose
  * last change has that number, and vms_pool_durable has not been told of it; in any
  * thread that calls the pool, or in that of the pool, without a lock of the pool; but
- * the calling thread may have pages fixed. It may call vms_pool_durable and
- * vms_pool_get_stats, and no other call on this pool.
+ * the calling thread may have pages fixed, and vms_pool_flush may have one for
+ * VMS_POOL_READ. So it must not wait for a page, nor take a lock that somebody holds who
+ * calls the pool. It may call vms_pool_durable and vms_pool_get_stats, and no other call
+ * on this pool; it must return.
  *
  * Returns 0; -1: it is not durable, and the page is not written now.
  */
@@ -92,7 +97,10 @@ struct vms_pool_options {
 	size_t struct_size;
 	/* VMS_POOL_* bits. */
 	unsigned flags;
-	/* Bytes, a power of two from 4096 to 2 MiB. 0: 4096. */
+	/*
+	 * Bytes, a power of two from 4096 to 2 MiB, and no less than a page of the host.
+	 * 0: the least there is.
+	 */
 	size_t page_size;
 	/*
 	 * Bytes of RAM for all that the pool has: pages, its records of them, buffers.
@@ -414,7 +422,8 @@ int vms_pool_dirty(vms_pool *pool, uint64_t page, uint64_t lsn);
 int vms_pool_durable(vms_pool *pool, uint64_t lsn);
 
 /*
- * Called after each batch of writes, without a lock.
+ * Called after each batch of writes, without a lock. It may call the pool, but for
+ * vms_pool_close.
  *
  * written  pages of this flush so far.
  * most     how many it will be at most.
