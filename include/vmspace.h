@@ -22,6 +22,7 @@
 #include <vmspace/pool.h>
 #include <vmspace/pool_snapshot.h>
 #include <vmspace/pool_stats.h>
+#include <vmspace/pool_view.h>
 #include <vmspace/ring.h>
 #include <vmspace/share.h>
 #include <vmspace/share_lock.h>
