@@ -6,7 +6,7 @@
 
 /* What the inline calls of vmspace/pool.h need to know of a pool. The library's own. */
 
-/* What the inline calls read: the first member of every pool. The library's own. */
+/* What they read: the first member of every pool. */
 struct vms_pool_view {
 	uint64_t *words;      /* one a page */
 	char *memory;
@@ -17,7 +17,7 @@ struct vms_pool_view {
 	unsigned version_shift;
 };
 
-/* Parts of a word. The library's own. */
+/* Parts of a word. */
 #define VMS_POOL_WORD_LOCK UINT64_C(0xff)
 #define VMS_POOL_WORD_ALONE UINT64_C(0xfe) /* so much and more: no reader may be here */
 #define VMS_POOL_WORD_HOT UINT64_C(0x300)

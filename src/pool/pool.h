@@ -230,6 +230,12 @@ static inline char *vmsi_pool_at_word(const struct vms_pool *pool, uint64_t page
 	return vmsi_pool_at(pool, page, word >> VMS_POOL_WORD_SLOT_SHIFT);
 }
 
+/* Whether the calling process has the pool as a snapshot, or cannot have it so. */
+static inline bool vmsi_pool_is_snapshot(const struct vms_pool *pool)
+{
+	return pool->snapshots.is_child;
+}
+
 /*
  * In the child of a fork: make the pool what it was, at the first call. Returns 0, or
  * -errno, -EBADF where the child has none.

@@ -101,9 +101,6 @@ void vmsi_snapshot_save(struct vms_pool *pool, const uint64_t *pages, size_t cou
 
 /* --- in the child ------------------------------------------------------------------------------- */
 
-/* Whether the calling process has the pool as a snapshot. */
-bool vmsi_pool_is_snapshot(const struct vms_pool *pool);
-
 /* Read a page that is not in memory, as it was at the fork. Returns 0 or -errno. */
 int vmsi_snapshot_read(struct vms_pool *pool, uint64_t page, char *buffer);
 

@@ -12,11 +12,6 @@
 
 /* A snapshot as the child has it: snapshot.h. */
 
-bool vmsi_pool_is_snapshot(const struct vms_pool *pool)
-{
-	return pool->snapshots.is_child;
-}
-
 /* --- in the handler of the fork --------------------------------------------------------------- */
 
 /* Nothing of other children is this one's, and the parent lives by its own descriptor. */
