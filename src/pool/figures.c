@@ -6,17 +6,6 @@
 
 /* Figures of a pool. */
 
-_Thread_local uintptr_t vmsi_pool_place;
-
-/* Threads take the stripes in turn. */
-void vmsi_pool_take_place(void)
-{
-	static _Atomic unsigned threads;
-
-	vmsi_pool_place = 1 + atomic_fetch_add(&threads, 1) % VMSI_STRIPES *
-		sizeof(struct vmsi_stripe);
-}
-
 static void sum_stripes(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
 	for (unsigned i = 0; i < VMSI_STRIPES; i++) {
