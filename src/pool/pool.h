@@ -159,6 +159,7 @@ struct vms_pool {
 	struct vmsi_queue queues[VMSI_QUEUES];
 	uint32_t made;           /* slots that were ever made: the ones below it */
 	uint32_t limit;          /* slots that the RAM has room for */
+	bool has_gaps;           /* frames have been given back, and have no huge pages */
 	struct vmsi_ghost ghost;
 	struct vmsi_flight *free_flight;
 	size_t touched_bytes;    /* of words beyond prepaid_bytes */

@@ -66,6 +66,29 @@ static uint32_t first_of(struct vms_pool *pool, enum vmsi_queue_name name)
 	return number;
 }
 
+/*
+ * Where frames have been given back one by one, the kernel would fill the places of the
+ * missing ones in its own time to make huge pages (khugepaged), beyond the RAM. So there
+ * are no new huge pages until all frames are there again.
+ */
+static void advise_frames(struct vms_pool *pool, bool has_gaps)
+{
+	if (vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || pool->has_gaps == has_gaps)
+		return;
+	if (vmsi_host.madvise((uintptr_t)pool->view.memory, pool->memory_bytes,
+			      has_gaps ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) == 0)
+		pool->has_gaps = has_gaps;
+}
+
+static uint32_t take_unmade(struct vms_pool *pool)
+{
+	const uint32_t number = first_of(pool, VMSI_UNMADE);
+
+	if (!pool->queues[VMSI_UNMADE].count)
+		advise_frames(pool, false);
+	return number;
+}
+
 static uint32_t find_free(struct vms_pool *pool)
 {
 	if (!vmsi_room_has_room(pool))
@@ -73,7 +96,7 @@ static uint32_t find_free(struct vms_pool *pool)
 	if (pool->queues[VMSI_FREE].count)
 		return first_of(pool, VMSI_FREE);
 	if (pool->queues[VMSI_UNMADE].count)
-		return first_of(pool, VMSI_UNMADE);
+		return take_unmade(pool);
 	return pool->made++;
 }
 
@@ -121,6 +144,7 @@ void vmsi_room_give(struct vms_pool *pool, uint32_t number)
 			      memory_order_relaxed);
 	vmsi_queue_remove(pool, number);
 	if (vmsi_room_owned(pool) > pool->limit) {
+		advise_frames(pool, true);
 		give_memory_back(pool, number);
 		vmsi_queue_append(pool, VMSI_UNMADE, number);
 	} else {

@@ -217,6 +217,62 @@ static void a_limit(void **state)
 	assert_int_equal(sigaction(SIGXFSZ, &earlier, NULL), 0);
 }
 
+/* --- huge pages ------------------------------------------------------------------------------- */
+
+/* Whether the host has a mapping's flag, which is two letters; -1: it does not tell. */
+static int has_flag(const void *address, const char *flag)
+{
+	FILE *maps = fopen("/proc/self/smaps", "re");
+	unsigned long start, end;
+	bool is_inside = false;
+	char line[512];
+	int answer = -1;
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+			is_inside = (uintptr_t)address >= start && (uintptr_t)address < end;
+		else if (is_inside && strncmp(line, "VmFlags:", 8) == 0)
+			answer = strstr(line, flag) != NULL;
+	}
+	(void)fclose(maps);
+	return answer;
+}
+
+/* The kernel would make huge pages of what is left of some, and take RAM for that. */
+static void frames_that_are_given_back_stay_so(void **state)
+{
+	const struct place *place = *state;
+	const struct vms_pool_options options = {
+		.struct_size = sizeof(options),
+		.page_size = PAGE,
+		.ram = 2 * SMALL_RAM,
+	};
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool = vms_pool_open(fd, &options);
+	char *frame;
+
+	assert_non_null(pool);
+	for (uint64_t page = 0; page < FILE_PAGES; page++)
+		must_be(pool, page, 0);
+	frame = must_fix(pool, FILE_PAGES - 1, VMS_POOL_READ);
+	must_unfix(pool, FILE_PAGES - 1);
+	if (has_flag(frame, " hg") <= 0) {
+		worked(vms_pool_close(pool));
+		assert_int_equal(close(fd), 0);
+		(void)printf("# this kernel has no huge pages on demand\n");
+		skip();
+	}
+	worked(vms_pool_set_ram(pool, SMALL_RAM));
+	assert_int_equal(has_flag(frame, " nh"), 1);
+	worked(vms_pool_set_ram(pool, 2 * SMALL_RAM));
+	for (uint64_t page = 0; page < FILE_PAGES; page++)
+		must_be(pool, page, 0);
+	assert_int_equal(has_flag(frame, " hg"), 1);
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +283,7 @@ int main(void)
 		pool_file_test(pages_are_never_appended),
 		pool_file_test(what_others_have_added_is_not_cut),
 		pool_file_test(a_limit),
+		pool_file_test(frames_that_are_given_back_stay_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
