@@ -125,24 +125,34 @@ uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
 	return number;
 }
 
+/*
+ * What the program has locked (mlock(2), mlockall(2)) the kernel does not drop; it says so
+ * only when it has dropped what lies before.
+ */
+static int drop(char *start, size_t length)
+{
+	long result = vmsi_host.madvise((uintptr_t)start, length, MADV_DONTNEED);
+
+	if (result == -EINVAL && vmsi_host.munlock((uintptr_t)start, length) == 0)
+		result = vmsi_host.madvise((uintptr_t)start, length, MADV_DONTNEED);
+	return (int)result;
+}
+
 int vmsi_room_drop_memory(const struct vms_pool *pool, uint64_t page)
 {
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
 		return 0;
-	return (int)vmsi_host.madvise((uintptr_t)vmsi_pool_at(pool, page, 0),
-				      pool->page_size, MADV_DONTNEED);
+	return drop(vmsi_pool_at(pool, page, 0), pool->page_size);
 }
 
 /* Where it fails the memory stays, and is used again with the slot. */
 static void give_memory_back(struct vms_pool *pool, uint32_t number)
 {
-	char *start = pool->view.memory + (size_t)number * pool->page_size;
-
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
-		(void)vmsi_host.madvise((uintptr_t)start, pool->page_size, MADV_DONTNEED);
+		(void)drop(pool->view.memory + (size_t)number * pool->page_size,
+			   pool->page_size);
 }
 
-VMSI_HOT
 void vmsi_room_give(struct vms_pool *pool, uint32_t number)
 {
 	atomic_store_explicit(&pool->slots[number].page, VMSI_NO_PAGE,

@@ -273,6 +273,72 @@ static void frames_that_are_given_back_stay_so(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+/* --- locked memory ---------------------------------------------------------------------------- */
+
+static void read_all(vms_pool *pool)
+{
+	for (uint64_t page = 0; page < FILE_PAGES; page++)
+		must_be(pool, page, 0);
+}
+
+/*
+ * Neighbours leave by one call, of which the kernel does the part before a page that the
+ * program has locked: they must not be taken for there.
+ */
+static void a_locked_page_leaves_and_its_neighbours(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool = must_open_pool(fd, VMS_POOL_ADDRESSED, SMALL_RAM, 0);
+
+	for (uint64_t page = 0; page < FILE_PAGES; page++) {
+		const char *bytes = must_fix(pool, page, VMS_POOL_READ);
+
+		if (page == 7)
+			assert_int_equal(mlock(bytes, PAGE), 0);
+		must_unfix(pool, page);
+	}
+	read_all(pool);
+	read_all(pool);
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
+static size_t resident_pages(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long all, resident;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu %lu", &all, &resident), 2);
+	(void)fclose(file);
+	return resident;
+}
+
+/* Of a program that locks all that it maps, a pool has no more in RAM than it may. */
+static void all_is_locked(void **state)
+{
+	const struct place *place = *state;
+
+	if (mlockall(MCL_FUTURE) != 0) {
+		(void)printf("# mlockall is refused: %s\n", strerror(errno));
+		skip();
+	}
+	for (unsigned flags = 0; flags <= VMS_POOL_ADDRESSED; flags++) {
+		int fd = make_pages(place->path, FILE_PAGES);
+		const size_t before = resident_pages();
+		vms_pool *pool = must_open_pool(fd, flags, SMALL_RAM, 1 << 16);
+
+		read_all(pool);
+		read_all(pool);
+		assert_true((resident_pages() - before) * page_bytes() <
+			    SMALL_RAM + ((size_t)4 << 20));
+		worked(vms_pool_close(pool));
+		assert_int_equal(close(fd), 0);
+	}
+	assert_int_equal(munlockall(), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +349,8 @@ int main(void)
 		pool_file_test(pages_are_never_appended),
 		pool_file_test(what_others_have_added_is_not_cut),
 		pool_file_test(a_limit),
+		pool_file_test(a_locked_page_leaves_and_its_neighbours),
+		pool_file_test(all_is_locked),
 		pool_file_test(frames_that_are_given_back_stay_so),
 	};
 
