@@ -30,14 +30,16 @@ static size_t words_bytes(const struct vms_pool *pool)
 	return whole(pool->pages_most * sizeof(uint64_t));
 }
 
-static size_t touched_bytes(const struct vms_pool *pool)
-{
-	return whole((words_bytes(pool) / vmsi_page_size() / 64 + 1) * sizeof(uint64_t));
-}
-
 static size_t free_bytes(const struct vms_pool *pool)
 {
 	return whole((pool->pages_most / 64 + 1) * sizeof(uint64_t));
+}
+
+static size_t touched_bytes(const struct vms_pool *pool)
+{
+	const size_t bytes = words_bytes(pool) + free_bytes(pool);
+
+	return whole((bytes / vmsi_page_size() / 64 + 1) * sizeof(uint64_t));
 }
 
 static size_t ghost_bytes(const struct vms_pool *pool)

@@ -212,20 +212,37 @@ static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t 
 	return 0;
 }
 
-VMSI_HOT
-int vmsi_room_charge(struct vms_pool *pool, uint64_t page)
+/* The host page at a place of words, or of free bits behind them. */
+static int charge_place(struct vms_pool *pool, uint64_t place)
 {
-	const uint64_t offset = page * sizeof(uint64_t);
-	const uint64_t place = offset / vmsi_page_size();
 	_Atomic uint64_t *bits = &pool->touched[place / 64];
 	const uint64_t bit = UINT64_C(1) << place % 64;
 	int error;
 
-	if (offset < pool->prepaid_bytes ||
-	    atomic_load_explicit(bits, memory_order_relaxed) & bit)
+	if (atomic_load_explicit(bits, memory_order_relaxed) & bit)
 		return 0;
 	vmsi_lock_acquire(&pool->lock);
 	error = charge_words(pool, bits, bit);
 	vmsi_lock_release(&pool->lock);
 	return error;
+}
+
+VMSI_HOT
+int vmsi_room_charge(struct vms_pool *pool, uint64_t page)
+{
+	const uint64_t offset = page * sizeof(uint64_t);
+
+	if (offset < pool->prepaid_bytes)
+		return 0;
+	return charge_place(pool, offset / vmsi_page_size());
+}
+
+int vmsi_room_charge_free_bit(struct vms_pool *pool, uint64_t page)
+{
+	const uint64_t words = pool->pages_most * sizeof(uint64_t);
+
+	if (page < pool->prepaid_bytes / sizeof(uint64_t))
+		return 0;
+	return charge_place(pool, words / vmsi_page_size() + 1 +
+			    page / 8 / vmsi_page_size());
 }

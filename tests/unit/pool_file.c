@@ -339,6 +339,69 @@ static void all_is_locked(void **state)
 	assert_int_equal(munlockall(), 0);
 }
 
+/* --- long files -------------------------------------------------------------------------------- */
+
+/* A growth makes an eighth of the pages free, which takes no memory for each. */
+static void pages_that_nobody_has_had_take_no_memory(void **state)
+{
+	const struct place *place = *state;
+	const uint64_t count = UINT64_C(1) << 30;
+	int fd = make_pages(place->path, 8);
+	size_t before;
+	uint64_t page = 0;
+	vms_pool *pool;
+
+	if (ftruncate(fd, (off_t)(count * PAGE)) != 0) {
+		(void)printf("# no file is so long: %s\n", strerror(errno));
+		assert_int_equal(close(fd), 0);
+		skip();
+	}
+	pool = must_open_pool(fd, 0, SMALL_RAM, 2 * count);
+	before = resident_pages();
+	assert_non_null(vms_pool_allocate(pool, &page));
+	must_unfix(pool, page);
+	assert_int_equal(page, count);
+	assert_int_equal(pool_stats(pool).free, vms_pool_pages(pool) - count - 1);
+	assert_true(vms_pool_pages(pool) >= count + count / 8);
+	assert_true((resident_pages() - before) * page_bytes() < (size_t)2 << 20);
+	/* The first that is free comes first, whether it was ever used or not. */
+	worked(vms_pool_grow(pool, vms_pool_pages(pool) + 8));
+	worked(vms_pool_free(pool, vms_pool_pages(pool) - 1));
+	worked(vms_pool_free(pool, 3));
+	refused(vms_pool_free(pool, count + 1), EINVAL);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_non_null(vms_pool_allocate(pool, &page));
+		must_unfix(pool, page);
+		assert_int_equal(page, i ? count + 1 : 3);
+	}
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
+/* The bits of free pages take memory where they are few and far apart. */
+static void free_pages_count(void **state)
+{
+	const struct place *place = *state;
+	const uint64_t step = PAGE * 8;
+	int fd = make_pages(place->path, 8);
+	uint64_t used, page;
+	vms_pool *pool;
+
+	assert_int_equal(ftruncate(fd, (off_t)1 << 38), 0);
+	pool = must_open_pool(fd, 0, 2 * SMALL_RAM, 0);
+	used = pool_stats(pool).used;
+	for (page = 40 * step; page < 60 * step; page += step)
+		worked(vms_pool_free(pool, page));
+	assert_true(pool_stats(pool).used >= used + 2 * 20 * page_bytes());
+	for (uint64_t next = 40 * step; next < 60 * step; next += step) {
+		assert_non_null(vms_pool_allocate(pool, &page));
+		assert_int_equal(page, next);
+		must_unfix(pool, page);
+	}
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +414,8 @@ int main(void)
 		pool_file_test(a_limit),
 		pool_file_test(a_locked_page_leaves_and_its_neighbours),
 		pool_file_test(all_is_locked),
+		pool_file_test(pages_that_nobody_has_had_take_no_memory),
+		pool_file_test(free_pages_count),
 		pool_file_test(frames_that_are_given_back_stay_so),
 	};
 
