@@ -63,9 +63,13 @@ bench-build:
 	$(NINJA) -C build-bench
 
 .PHONY: bench
-bench: bench-build ## build for speed in build-bench and run the benchmarks
+bench: bench-build ## build for speed in build-bench, run the benchmarks, list the larger ones
 	@set -e; for program in build-bench/bench/bench-*; do \
 		[ ! -f $$program ] || $$program; \
+	done
+	@echo '# by themselves, with files, groups and options (see the head of each source):'
+	@for program in build-bench/bench/*/bench-*; do \
+		if [ -f $$program ]; then echo "# $$program"; fi; \
 	done
 
 # The packages come first, so the build cannot be a prerequisite here.
