@@ -136,9 +136,10 @@ static void prepare(void)
 	(void)close(fd);
 }
 
-static size_t ram_of_all(void)
+static size_t ram_of_round(void)
 {
-	return gets_tree_size() + gets_tree_size() / 8 + ((size_t)16 << 20);
+	return bench.ram ? bench.ram :
+		gets_tree_size() + gets_tree_size() / 8 + ((size_t)16 << 20);
 }
 
 /* All there is, or so much that the RAM is full. */
@@ -165,7 +166,7 @@ static _Noreturn void run_round(uint64_t seed, int answer)
 	rss_begin(&rss);
 	if (is_grouped() && !group_enter(bench.ram))
 		_exit(NO_GROUP);
-	contender->open(bench.ram ? bench.ram : ram_of_all());
+	contender->open(ram_of_round());
 	warm_up(seed + 1);
 	result.nanoseconds = run_threads(seed);
 	contender->close();
@@ -218,9 +219,9 @@ static int print_one(const struct contender *whose, double *times, size_t count,
 	printf("%-44s %12.3f of the first; %.3f million a second\n", "",
 	       summary.median / (first > 0 ? first : summary.median),
 	       1000 / summary.median);
-	if (!bench.ram)
+	if (!bench.ram && !whose->is_limited)
 		return 0;
-	is_more = rss_print("", most, bench.ram);
+	is_more = rss_print("", most, ram_of_round());
 	return whose->is_ours && is_more;
 }
 
