@@ -31,7 +31,7 @@ $(BUILD)/build.ninja:
 demo: ## install what is missing, build, and show the main things on DIR (/usr/include)
 	@scripts/install-packages demo
 	@$(MAKE) --no-print-directory all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@$(NINJA) -C $(BUILD) examples/example-tree >>$(BUILD).log
+	@$(NINJA) -C $(BUILD) examples/example-tree examples/example-pool >>$(BUILD).log
 	@scripts/demo $(BUILD) $(DIR)
 
 .PHONY: check
