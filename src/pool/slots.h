@@ -69,4 +69,7 @@ void vmsi_room_uncharge_bytes(struct vms_pool *pool, size_t bytes);
  */
 int vmsi_room_charge(struct vms_pool *pool, uint64_t page);
 
+/* The same of the bit that says whether a page is free. */
+int vmsi_room_charge_free_bit(struct vms_pool *pool, uint64_t page);
+
 #endif
