@@ -131,8 +131,7 @@ static void join_runs(const struct vms_pool *pool, struct vmsi_copies *copies)
 
 /* --- the end of a write ------------------------------------------------------------------------------ */
 
-/* The changes that were copied are not in the file after all. */
-static void take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn)
+void vmsi_write_take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn)
 {
 	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
 	struct vmsi_page_slot *slot = vmsi_pool_slot(pool, word);
@@ -159,7 +158,10 @@ static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t fi
 
 	for (size_t i = first; i < first + count; i++) {
 		if (error)
-			take_back(pool, copies->pages[i], copies->first_lsns[i]);
+			vmsi_write_take_back(pool, copies->pages[i],
+					     copies->first_lsns[i]);
+		else
+			vmsi_aside_drop(&pool->store.aside, copies->pages[i]);
 		vmsi_word_end_writing(vmsi_pool_word(pool, copies->pages[i]),
 				      error != 0);
 	}

@@ -27,4 +27,10 @@ struct vmsi_outcome {
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 		     struct vmsi_outcome *written);
 
+/*
+ * The changes of a page that were copied are not in the file: the first of them has this
+ * number.
+ */
+void vmsi_write_take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn);
+
 #endif
