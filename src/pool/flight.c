@@ -57,6 +57,7 @@ static void end_flight(struct vmsi_io_request *request)
 	struct vmsi_flight *flight = request->context;
 	struct vms_pool *pool = flight->pool;
 
+	vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
 	end_page(flight, vmsi_store_end_read(&pool->store, request));
 	if (request->is_detached)
 		give(pool, flight);
@@ -85,10 +86,10 @@ static enum begun begin(struct vms_pool *pool, struct vmsi_flight *flight, uint6
 
 	flight->pool = pool;
 	flight->page = page;
-	flight->began = vmsi_host.clock();
 	if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) ||
 	    !take_slot(pool, flight, seen))
 		return LEFT_OUT;
+	flight->began = vmsi_miss_clock(pool);
 	if (!vmsi_store_begin_read(&pool->store, (unsigned)(flight - pool->flights),
 				   vmsi_pool_at(pool, page, flight->slot),
 				   pool->page_size, page << pool->view.page_shift,

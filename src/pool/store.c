@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/align.h"
+#include "base/hot.h"
 #include "host/host.h"
 
 /* --- open ----------------------------------------------------------------------------------- */
@@ -131,7 +132,6 @@ static int end_read_file(struct vmsi_store *store, const struct vmsi_io_request 
 	const size_t got = request->result > 0 ? (size_t)request->result : 0;
 	int error = 0;
 
-	count(&store->reads);
 	if (got < wanted) {
 		/* Where the file ends too early nobody says why. */
 		error = vmsi_io_status(request);
@@ -147,7 +147,6 @@ static int end_read_aside(struct vmsi_store *store, const struct vmsi_io_request
 {
 	const int error = vmsi_aside_end_read(&store->aside, request);
 
-	count(&store->reads);
 	if (error)
 		count(&store->read_errors);
 	return error;
@@ -165,13 +164,6 @@ static bool is_aside(const struct vmsi_store *store, uint64_t offset)
 {
 	return store->aside.swap &&
 		vmsi_aside_has(&store->aside, offset >> store->aside.page_shift);
-}
-
-/* Whether there is nothing to be read: zeros then. A store of memory has no file. */
-static bool is_nowhere(const struct vmsi_store *store, size_t length, uint64_t offset)
-{
-	return store->kind == VMSI_STORE_MEMORY ||
-		!length_in_file(store, length, offset);
 }
 
 static int read_aside(struct vmsi_store *store, char *buffer, uint64_t offset)
@@ -218,20 +210,43 @@ bool vmsi_store_begin_read(struct vmsi_store *store, unsigned number, char *buff
 	return true;
 }
 
-int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
-		    uint64_t offset)
+/* A first read did not give all that was asked for: maybe there is more, or an error. */
+__attribute__((noinline))
+static int read_on(struct vmsi_store *store, char *buffer, size_t length, uint64_t offset,
+		   long first)
 {
-	struct vmsi_io_request request;
+	struct vmsi_io_request request = read_request(store, buffer, length, offset);
 
+	(void)vmsi_io_go_on(&request, first);
+	return end_read_file(store, &request);
+}
+
+/* What is aside, or is nowhere: a store of memory has no file. */
+__attribute__((noinline))
+static int read_elsewhere(struct vmsi_store *store, char *buffer, size_t length,
+			  uint64_t offset)
+{
 	if (is_aside(store, offset))
 		return read_aside(store, buffer, offset);
-	if (is_nowhere(store, length, offset)) {
-		memset(buffer, 0, length);
+	memset(buffer, 0, length);
+	return 0;
+}
+
+VMSI_HOT
+int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
+		    uint64_t offset, bool *was_read)
+{
+	long first;
+
+	*was_read = store->kind != VMSI_STORE_MEMORY &&
+		length_in_file(store, length, offset) != 0 && !is_aside(store, offset);
+	if (!*was_read)
+		return read_elsewhere(store, buffer, length, offset);
+	first = vmsi_host.pread(store->fd, buffer, length, offset);
+	/* As nearly always; without the rest's frame and its pages of code. */
+	if (first == (long)length)
 		return 0;
-	}
-	request = read_request(store, buffer, length, offset);
-	(void)vmsi_io_run(&request);
-	return end_read_file(store, &request);
+	return read_on(store, buffer, length, offset, first);
 }
 
 /* --- write -------------------------------------------------------------------------------------- */
