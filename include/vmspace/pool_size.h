@@ -23,13 +23,16 @@ uint64_t vms_pool_pages(const vms_pool *pool);
 
 /*
  * Make the file longer, so that there are at least so many pages; nothing moves. The new
- * ones are zero, and have no room on the disk until they are written. A block device does
- * not grow; a pool of memory does, at no cost.
+ * ones are zero, but where somebody else has written there, and have no room on the disk
+ * until they are written. They are the caller's: vms_pool_allocate does not give them
+ * out. A file that is longer already is not cut. A block device does not grow; a pool
+ * of memory does, at no cost.
  *
  * Returns 0; -1 with errno set on failure:
  *   ERANGE   more than the options said there would ever be.
  *   EACCES   the pool is VMS_POOL_READ_ONLY.
- *   EFBIG, ENOSPC, EIO, EINVAL  as ftruncate(2).
+ *   EFBIG    RLIMIT_FSIZE (no SIGXFSZ is raised), or the largest file of the file system.
+ *   ENOSPC, EIO, EINVAL, EPERM  as ftruncate(2); ENOSPC for a block device.
  *   EBADF    in the child of a fork.
  */
 int vms_pool_grow(vms_pool *pool, uint64_t pages);

@@ -226,6 +226,7 @@ int vmsi_spill_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 	if (!is_memory(pool))
 		return write_or_put(pool, batch, written);
 	*written = (struct vmsi_outcome){ .written = 0 };
+	vmsi_write_order(batch);
 	put_batch(pool, batch, written);
 	return 0;
 }
