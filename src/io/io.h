@@ -141,7 +141,10 @@ void vmsi_io_submit(struct vmsi_io *io, struct vmsi_io_request *const requests[]
  */
 long vmsi_io_wait(struct vmsi_io *io, struct vmsi_io_request *request);
 
-/* Whether a request that is not detached has ended: as vmsi_io_wait, without waiting. */
+/*
+ * Whether a request that is not detached has ended: as vmsi_io_wait, without waiting; but
+ * where there is neither a ring nor a thread, a request is carried out by each call.
+ */
 bool vmsi_io_has_ended(struct vmsi_io *io, struct vmsi_io_request *request);
 
 /*
