@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <vmspace.h>
 
 #include "bench.h"
+#include "rss.h"
 #include "textbook.h"
 
 /*
@@ -29,8 +25,9 @@
  *	                  [--kinds NUMBER]
  *
  * The file is made if it is not there. The RAM is its size divided by part, 4. What is
- * told of kinds (a bit each, of all by default) is a page's time by the clock, and the processor's time of all threads. While each
- * runs another process looks at the resident memory, every millisecond.
+ * told of kinds (a bit each, of all by default) is a page's time by the clock, the
+ * processor's time of all threads, and the most resident memory (rss.h); where that is
+ * too much the status is 1.
  */
 
 #define PAGE ((size_t)4096)
@@ -56,56 +53,6 @@ static struct {
 
 static vms_pool *pool;
 static struct textbook *textbook;
-
-/* --- resident memory, by another process ------------------------------------------------ */
-
-struct watch {
-	_Atomic uint64_t pages;   /* the most that were seen */
-	_Atomic uint64_t looks;
-};
-
-static uint64_t resident_of(int fd)
-{
-	char text[128] = "";
-	unsigned long long size = 0, resident = 0;
-
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
-		return 0;
-	return sscanf(text, "%llu %llu", &size, &resident) == 2 ? resident : 0;
-}
-
-static pid_t start_watch(struct watch *watch)
-{
-	char path[64];
-	pid_t child;
-
-	(void)snprintf(path, sizeof(path), "/proc/%ld/statm", (long)getpid());
-	atomic_store(&watch->pages, 0);
-	atomic_store(&watch->looks, 0);
-	child = fork();
-	if (child == 0) {
-		const int fd = open(path, O_RDONLY);
-
-		for (;;) {
-			const uint64_t resident = resident_of(fd);
-			const struct timespec time = { .tv_nsec = 1000000 };
-
-			if (resident > atomic_load(&watch->pages))
-				atomic_store(&watch->pages, resident);
-			atomic_fetch_add(&watch->looks, 1);
-			(void)nanosleep(&time, NULL);
-		}
-	}
-	while (atomic_load(&watch->looks) == 0)
-		(void)usleep(100);
-	return child;
-}
-
-static void end_watch(pid_t child)
-{
-	(void)kill(child, SIGKILL);
-	(void)waitpid(child, NULL, 0);
-}
 
 /* --- what is measured ------------------------------------------------------------------------ */
 
@@ -242,20 +189,19 @@ static void run_threads(enum kind kind, uint64_t seed)
 }
 
 struct result {
-	double clock, processor, hits, peak;
+	double clock, processor, hits;
+	size_t most;           /* bytes that were resident */
 };
 
-static struct result measure(enum kind kind, uint64_t seed, struct watch *watch)
+static struct result measure(enum kind kind, uint64_t seed)
 {
 	struct vms_pool_stats stats = { .struct_size = sizeof(stats) };
-	char path[] = "/proc/self/statm";
-	const int fd = open(path, O_RDONLY);
-	const uint64_t resident = resident_of(fd);
-	const pid_t watcher = start_watch(watch);
 	struct result result = { .hits = 0 };
+	struct rss rss;
 	double processor;
 	uint64_t start;
 
+	rss_begin(&rss);
 	open_one(kind);
 	/* First fill it. */
 	run_threads(kind, seed * 31 + 17);
@@ -268,11 +214,7 @@ static struct result measure(enum kind kind, uint64_t seed, struct watch *watch)
 		result.hits = 100.0 * (1.0 - (double)stats.misses / 2 /
 					       (double)bench.operations);
 	close_one();
-	end_watch(watcher);
-	(void)close(fd);
-	if (atomic_load(&watch->pages) > resident)
-		result.peak = (double)(atomic_load(&watch->pages) - resident) * 4096 /
-			1048576;
+	result.most = rss_end(&rss);
 	return result;
 }
 
@@ -312,13 +254,13 @@ static const char *path_option(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	static double clocks[KINDS][SAMPLES], processors[KINDS][SAMPLES];
-	double peaks[KINDS] = { 0 }, hits[KINDS] = { 0 };
+	double hits[KINDS] = { 0 };
+	size_t most[KINDS] = { 0 };
 	const uint64_t mib = bench_option(argc, argv, "mib", 512);
 	const uint64_t part = bench_option(argc, argv, "part", 4);
-	struct watch *watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	const uint64_t kinds = bench_option(argc, argv, "kinds", UINT64_MAX);
 	uint64_t random = 1;
+	int status = 0;
 
 	bench.path = path_option(argc, argv);
 	bench.operations = bench_option(argc, argv, "operations", 400000);
@@ -340,13 +282,12 @@ int main(int argc, char **argv)
 
 			if (!(kinds >> kind & 1))
 				continue;
-			result = measure((enum kind)kind, bench_random(&random), watch);
-
+			result = measure((enum kind)kind, bench_random(&random));
 			clocks[kind][i] = result.clock;
 			processors[kind][i] = result.processor;
 			hits[kind] = result.hits;
-			if (result.peak > peaks[kind])
-				peaks[kind] = result.peak;
+			if (result.most > most[kind])
+				most[kind] = result.most;
 		}
 	}
 	for (size_t k = 0; k < KINDS; k++) {
@@ -356,8 +297,8 @@ int main(int argc, char **argv)
 				    bench_summarise(clocks[k], bench.repeats));
 		bench_print_summary("  processor", "ns",
 				    bench_summarise(processors[k], bench.repeats));
-		printf("  hits %.1f %%, peak resident memory %.1f MiB of %.1f\n", hits[k],
-		       peaks[k], (double)bench.ram / 1048576);
+		printf("  hits %.1f %%\n", hits[k]);
+		status |= rss_print("  memory", most[k], bench.ram);
 	}
-	return 0;
+	return status;
 }
