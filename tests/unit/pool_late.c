@@ -96,6 +96,37 @@ static void a_late_read_hinders_nobody_else(void **state)
 	close_late();
 }
 
+static void *fix_third_and_end(void *unused)
+{
+	(void)fix_third(unused);
+	pthread_testcancel();
+	return NULL;
+}
+
+/* A thread that is cancelled while it waits ends when it has got the page and let go of it. */
+static void who_is_cancelled_holds_nothing(void **state)
+{
+	const struct fake_plan plan = { .seed = 11 };
+	uint64_t waits;
+	pthread_t thread;
+	void *result;
+
+	open_late(state, &plan, 0);
+	fake_delay(FAKE_FOR_EVER);
+	read_ahead(0, 16);
+	waits = pool_stats(pool).waits;
+	assert_int_equal(pthread_create(&thread, NULL, fix_third_and_end, NULL), 0);
+	while (pool_stats(pool).waits == waits)
+		(void)vmsi_host.yield();
+	assert_int_equal(pthread_cancel(thread), 0);
+	fake_delay(0);
+	assert_int_equal(pthread_join(thread, &result), 0);
+	assert_ptr_equal(result, PTHREAD_CANCELED);
+	change(pool, 3, 1, 0);
+	must_be(pool, 3, 1);
+	close_late();
+}
+
 static void closing_waits_for_late_reads(void **state)
 {
 	const struct fake_plan plan = { .seed = 2 };
@@ -329,6 +360,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(a_late_read_hinders_nobody_else),
+		file_test(who_is_cancelled_holds_nothing),
 		file_test(closing_waits_for_late_reads),
 		file_test(a_fork_beside_late_reads),
 		file_test(what_is_cancelled_is_read_all_the_same),

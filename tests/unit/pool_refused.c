@@ -3,7 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 
 /*
@@ -311,6 +315,64 @@ static void somebody_closes_all(void **state)
 	in_a_process(state, lose_all_descriptors);
 }
 
+/* --- signals ------------------------------------------------------------------------ */
+
+static _Atomic bool is_over;
+static _Atomic unsigned signals;
+
+static void note_signal(int signal)
+{
+	(void)signal;
+	signals++;
+}
+
+static void *send_signals(void *target)
+{
+	while (!is_over) {
+		(void)pthread_kill(*(pthread_t *)target, SIGUSR1);
+		(void)sched_yield();
+	}
+	return NULL;
+}
+
+/* Calls that are interrupted all the time, by a handler that restarts none. */
+static void storm(int fd, bool has_ring)
+{
+	const struct sigaction action = { .sa_handler = note_signal };
+	pthread_t self = pthread_self(), sender;
+	vms_pool *pool;
+
+	CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+	if (!has_ring)
+		refuse(uring_calls, 3, EPERM);
+	pool = open_pool_of(fd, 0, RAM, 0);
+	CHECK(pool);
+	CHECK(pthread_create(&sender, NULL, send_signals, &self) == 0);
+	for (unsigned state = 0; state < 3; state++)
+		use(pool, state);
+	is_over = true;
+	CHECK(pthread_join(sender, NULL) == 0);
+	CHECK(signals > 0);
+	CHECK(vms_pool_close(pool) == 0);
+}
+
+static void storm_on_a_ring(int fd)
+{
+	storm(fd, true);
+}
+
+static void storm_on_threads(int fd)
+{
+	storm(fd, false);
+}
+
+static void signals_come_all_the_time(void **state)
+{
+	NEEDS_URING(state);
+	in_a_process(state, storm_on_a_ring);
+	in_a_process(state, storm_on_threads);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +383,7 @@ int main(void)
 		file_test(somebody_closes_the_ring),
 		file_test(somebody_takes_its_descriptor),
 		file_test(somebody_closes_all),
+		file_test(signals_come_all_the_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
