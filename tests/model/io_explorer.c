@@ -155,11 +155,6 @@ static long futex_wait(const void *word, uint32_t value, uint64_t nanoseconds)
 	return 0;
 }
 
-static bool is_deaf(unsigned owner)
-{
-	return fault == (owner < SCHEDULE_THREADS ? DEAF_WAITER : DEAF_THREAD);
-}
-
 /* The word was changed in the same turn. */
 static long futex_wake(const void *word, int count)
 {
@@ -168,7 +163,7 @@ static long futex_wake(const void *word, int count)
 	(void)count;
 	if (owner < SCHEDULE_THREADS)
 		world.bells[owner]++;
-	if (!is_deaf(owner))
+	if (fault != (owner < SCHEDULE_THREADS ? DEAF_WAITER : DEAF_THREAD))
 		schedule_wake(word);
 	return 0;
 }
@@ -191,18 +186,6 @@ static void join_thread(pthread_t thread)
 	(void)thread;
 	while (!world.spare_has_ended)
 		sleep_on(&world.spare_has_ended);
-}
-
-static long let_others_run(void)
-{
-	step(&world.is_over);
-	return 0;
-}
-
-static long pause_for(unsigned nanoseconds)
-{
-	(void)nanoseconds;
-	return let_others_run();
 }
 
 static long transfer(int fd, void *buffer, size_t length, uint64_t offset)
@@ -240,8 +223,6 @@ struct vmsi_host_calls vmsi_host = {
 	.futex_wake = futex_wake,
 	.start_thread = start_thread,
 	.join_thread = join_thread,
-	.yield = let_others_run,
-	.nanosleep = pause_for,
 };
 
 /* The record is no larger than it must be: it is a part of each state. */
