@@ -284,8 +284,6 @@ const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticke
 /*
  * Begin to read pages that are not there, without waiting for them. It is a hint: what
  * there is no room for at once is left out, as are pages that do not exist.
- * Where io_uring is in force the end of one may interrupt the thread: epoll_wait(2), which
- * is never restarted, then fails with EINTR although no signal has come.
  *
  * Returns how many reads were begun, 0 to count; -1 with errno set on failure:
  *   EINVAL   count is more than VMS_POOL_MANY.
