@@ -70,6 +70,9 @@ int vmsi_make_room(struct vms_pool *pool)
 			error = left;
 		if (write_some(pool, &dirty, &error))
 			continue;
+		/* Then something that is clean has to do, however hot. */
+		if (dirty.count && vmsi_evict(pool, NULL) > 0)
+			return 0;
 		(void)vmsi_host.nanosleep(++i * SLEEP_STEP);
 	}
 	return error;

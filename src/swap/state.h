@@ -43,6 +43,7 @@ struct vmsi_cluster {
 	uint8_t state; /* enum vmsi_cluster_state */
 	bool is_collected; /* while its pages are read from the file and moved */
 	bool is_bad; /* some of its pages could not be read */
+	bool has_failed; /* its latest write */
 };
 
 /* A cluster on its way to the file. */

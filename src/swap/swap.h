@@ -32,7 +32,8 @@ enum vmsi_swap_codec {
 struct vmsi_swap_options {
 	/*
 	 * The swap file; NULL: none, and memory is all there is. Of a directory: a file
-	 * without a name in it. Otherwise a file that is made with the mode 0600, or one
+	 * in it that has no name, or where its file system makes none such has one until
+	 * it is open. Otherwise a file that is made with the mode 0600, or one
 	 * that an earlier run has left, or an empty one: what is in it is lost.
 	 */
 	const char *path;
@@ -58,7 +59,8 @@ size_t vmsi_swap_least_bytes(size_t page_bytes, enum vmsi_swap_codec codec);
  *         without io; less
  *         than 8 clusters of file, of the limit or of RLIMIT_FSIZE
  * EEXIST  path is a file with something else in it, or no regular file
- * EPERM   path is a file that other users may use, or that has another name
+ * EPERM   path is a file of another user, or that other users may use, or that has
+ *         another name
  * EBUSY   another store has it
  * ENOMEM, or what open(2), fcntl(2), ftruncate(2), pwrite(2) give.
  */
