@@ -217,7 +217,7 @@ static int find_place(const struct vmsi_snapshots *snapshots, unsigned *number)
 static int map_table(struct vms_pool *pool, struct vmsi_snapshot *snapshot)
 {
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
-	long address = vmsi_room_charge_bytes(pool, snapshots->table_bytes);
+	long address = vmsi_room_charge_locked(pool, snapshots->table_bytes);
 
 	if (address < 0)
 		return (int)address;

@@ -108,11 +108,8 @@ static void be_read_only(struct vms_pool *pool)
 static int make_own_table(struct vms_pool *pool)
 {
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
-	long error;
+	long error = vmsi_room_charge_bytes(pool, snapshots->table_bytes);
 
-	vmsi_lock_acquire(&pool->lock);
-	error = vmsi_room_charge_bytes(pool, snapshots->table_bytes);
-	vmsi_lock_release(&pool->lock);
 	if (error)
 		return (int)error;
 	error = vmsi_snapshot_map(pool, &snapshots->own, MAP_PRIVATE);
