@@ -35,7 +35,7 @@ static void end_write(struct vmsi_io_request *request)
 	write->is_used = false;
 	swap->writing--;
 	if (error) {
-		/* The others go first, or one bad spot of a disk would stop them all. */
+		/* The others go first, or a bad spot of a disk would stop them all. */
 		vmsi_cluster_queue_last(swap, write->cluster);
 		cluster->has_failed = true;
 		swap->failures++;
@@ -59,9 +59,19 @@ static struct vmsi_swap_write *find_unused(struct vmsi_swap *swap)
 	return NULL;
 }
 
+/* The oldest; what has failed is tried again when nothing else can be, or is on its way. */
+static uint32_t choose(const struct vmsi_swap *swap)
+{
+	uint32_t id = swap->first;
+
+	while (id != VMSI_NONE && swap->clusters[id].has_failed)
+		id = swap->clusters[id].next;
+	return id == VMSI_NONE && !swap->writing ? swap->first : id;
+}
+
 bool vmsi_write_begin(struct vmsi_swap *swap)
 {
-	const uint32_t id = swap->first;
+	const uint32_t id = choose(swap);
 	struct vmsi_swap_write *write = find_unused(swap);
 	struct vmsi_io_request *request;
 	struct vmsi_cluster *cluster;
@@ -100,20 +110,13 @@ int vmsi_write_problem(const struct vmsi_swap *swap, uint64_t failures)
 	return swap->failures - failures > FAILURES_BORNE ? swap->write_error : 0;
 }
 
-/* What has failed is tried again when nothing else is on its way. */
-static bool is_to_wait(const struct vmsi_swap *swap)
-{
-	return swap->writing > 0 && swap->first != VMSI_NONE &&
-		swap->clusters[swap->first].has_failed;
-}
-
 int vmsi_write_step(struct vmsi_swap *swap, uint64_t failures)
 {
 	const int error = vmsi_write_problem(swap, failures);
 
 	if (error)
 		return error;
-	if (!is_to_wait(swap) && vmsi_write_begin(swap))
+	if (vmsi_write_begin(swap))
 		return 0;
 	if (!swap->writing && !swap->lingering)
 		return -ENOSPC;
