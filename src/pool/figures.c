@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/versioned.h"
 #include "pool/pool.h"
+#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 
@@ -80,6 +81,13 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->engine = vmsi_io_engine(pool->store.io) == VMSI_IO_RING ? VMS_POOL_URING :
 									VMS_POOL_THREADS;
 	stats->engine_error = -vmsi_io_problem(pool->store.io);
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT)) {
+		stats->faults = atomic_load(&pool->faults);
+		stats->read_ahead = atomic_load(&pool->read_ahead);
+		stats->fault_engine = (enum vms_pool_faults)pool->pager.engine;
+		stats->fault_engine_error = -pool->pager.problem;
+		stats->serves_system_calls = pool->pager.is_for_kernel;
+	}
 	sum_stripes(pool, stats);
 	read_queues(pool, stats);
 	vmsi_lock_acquire(&pool->size_lock);
@@ -89,6 +97,7 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 
 int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
 {
+	struct vmsi_shield shield;
 	struct vms_pool_stats known = { .struct_size = sizeof(known) };
 	int error = stats ? vmsi_check_struct_size(stats->struct_size,
 						   VMSI_FIRST_POOL_STATS) : -EINVAL;
@@ -97,7 +106,9 @@ int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
 		error = vmsi_pool_enter(pool);
 	if (error)
 		return vmsi_status(error);
+	vmsi_shield_raise(pool, &shield);
 	read_figures(pool, &known);
+	vmsi_shield_lower(&shield);
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "pool/flight.h"
 
 #include "host/host.h"
+#include "pool/bring.h"
 #include "pool/evict.h"
 #include "pool/miss.h"
 #include "pool/slots.h"
@@ -44,9 +45,15 @@ static void end_flight(struct vmsi_io_request *request)
 	struct vmsi_flight *flight = request->context;
 	struct vms_pool *pool = flight->pool;
 	const uint64_t page = flight->page;
+	int error;
 
 	vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
-	if (vmsi_store_end_read(&pool->store, request) == 0) {
+	error = vmsi_store_end_read(&pool->store, request);
+	if (!error && flight->landed.count)
+		error = vmsi_bring_landed(pool, page, flight->landed, VMSI_STORES_FAULT);
+	if (flight->landed.count)
+		vmsi_landing_give(pool, flight->landed);
+	if (error == 0) {
 		(void)vmsi_word_publish(vmsi_pool_word(pool, page), flight->slot,
 					VMSI_LOOK);
 		vmsi_miss_count(pool, flight->began);
@@ -70,6 +77,16 @@ static bool take_slot(struct vms_pool *pool, struct vmsi_flight *flight, uint64_
 	return error == 0;
 }
 
+/* Room to read to, where a page cannot be read to its slot. It is not waited for. */
+static bool take_landing(struct vms_pool *pool, struct vmsi_flight *flight)
+{
+	flight->landed.count = 0;
+	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return true;
+	flight->landed = vmsi_landing_try(pool);
+	return flight->landed.count != 0;
+}
+
 static bool begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t page,
 		  enum vmsi_flight_end end)
 {
@@ -77,14 +94,20 @@ static bool begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t pa
 
 	flight->pool = pool;
 	flight->page = page;
-		if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) ||
-	    !take_slot(pool, flight, seen))
+	if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) || !take_landing(pool, flight))
 		return false;
+	if (!take_slot(pool, flight, seen)) {
+		if (flight->landed.count)
+			vmsi_landing_give(pool, flight->landed);
+		return false;
+	}
 	flight->began = vmsi_miss_clock(pool);
 	flight->request = (struct vmsi_io_request){
 		.opcode = VMSI_IO_READ,
 		.fd = pool->store.fd,
-		.buffer = vmsi_pool_at(pool, page, flight->slot),
+		.buffer = flight->landed.count ?
+			vmsi_landing_at(pool, flight->landed) :
+			vmsi_pool_at(pool, page, flight->slot),
 		.is_detached = end == VMSI_FLIGHT_ALONE,
 		.length = pool->page_size,
 		.offset = page << pool->view.page_shift,

@@ -9,6 +9,7 @@
 #include "pool/layout.h"
 #include "pool/pool.h"
 #include "pool/flight.h"
+#include "pool/plain.h"
 #include "pool/writer.h"
 #include "space/inside.h"
 
@@ -24,7 +25,7 @@
 #define RAM_PART 8
 
 #define FLAGS (VMS_POOL_ADDRESSED | VMS_POOL_DIRECT | VMS_POOL_READ_ONLY | \
-	       VMS_POOL_NO_WRITER)
+	       VMS_POOL_NO_WRITER | VMS_POOL_TRANSPARENT | VMS_POOL_SERVED)
 
 /* --- options ------------------------------------------------------------------------------------ */
 
@@ -54,9 +55,19 @@ static void complete(struct vms_pool_options *options)
 		options->name = "pool";
 }
 
+/* A touch may have to wait for the thread that writes. */
+static bool flags_are_good(unsigned flags)
+{
+	if (flags & ~FLAGS)
+		return false;
+	if (!(flags & VMS_POOL_TRANSPARENT))
+		return !(flags & VMS_POOL_SERVED);
+	return !(flags & VMS_POOL_NO_WRITER);
+}
+
 static bool options_are_good(const struct vms_pool_options *options)
 {
-	return !(options->flags & ~FLAGS) &&
+	return flags_are_good(options->flags) &&
 		(options->page_size & (options->page_size - 1)) == 0 &&
 		options->page_size >= PAGE_LEAST && options->page_size <= PAGE_MOST &&
 		options->page_size >= vmsi_page_size() &&
@@ -124,11 +135,16 @@ static int set_up(struct vms_pool *pool, const char *name)
 	if (error)
 		goto uncharge;
 	vmsi_flight_init(pool);
-	error = start(pool);
+	error = vmsi_plain_open(pool);
 	if (error)
 		goto unmap;
+	error = start(pool);
+	if (error)
+		goto close;
 	vmsi_pool_register(pool);
 	return 0;
+close:
+	vmsi_plain_close(pool);
 unmap:
 	(void)vms_space_close(pool->space);
 uncharge:
@@ -141,7 +157,8 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	pool->page_size = options->page_size;
 	pool->ram = options->ram;
 	pool->ram_most = options->ram_most;
-	pool->flags = options->flags;
+	pool->flags = options->flags |
+		(options->flags & VMS_POOL_TRANSPARENT ? VMS_POOL_ADDRESSED : 0);
 	pool->depth = options->depth;
 	pool->budget = options->budget;
 	pool->make_durable = options->make_durable;
@@ -210,6 +227,7 @@ int vms_pool_close(vms_pool *pool)
 	vmsi_store_end(&pool->store);
 	__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 	atomic_store(&pool->is_orphan, true);
+	vmsi_plain_close(pool);
 	if (vms_space_close(pool->space) != 0)
 		return -1;
 	vmsi_pool_unregister(pool);
