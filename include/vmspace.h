@@ -21,6 +21,7 @@
 #include <vmspace/process.h>
 #include <vmspace/pool.h>
 #include <vmspace/pool_plain.h>
+#include <vmspace/pool_size.h>
 #include <vmspace/pool_stats.h>
 #include <vmspace/ring.h>
 #include <vmspace/share.h>

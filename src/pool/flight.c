@@ -39,27 +39,42 @@ static void give(struct vms_pool *pool, struct vmsi_flight *flight)
 
 /* --- the end of a read ---------------------------------------------------------------------------- */
 
+static char *place_of(const struct vmsi_flight *flight)
+{
+	return flight->landed.count ? vmsi_landing_at(flight->pool, flight->landed) :
+				      vmsi_pool_at(flight->pool, flight->page, flight->slot);
+}
+
+static void give_landing(const struct vmsi_flight *flight)
+{
+	if (flight->landed.count)
+		vmsi_landing_give(flight->pool, flight->landed);
+}
+
 /* A page that could not be read is absent again: who fixes it is told why. */
+static void end_page(const struct vmsi_flight *flight, int error)
+{
+	struct vms_pool *pool = flight->pool;
+	const uint64_t page = flight->page;
+
+	if (!error && flight->landed.count)
+		error = vmsi_bring_landed(pool, page, flight->landed, VMSI_STORES_FAULT);
+	give_landing(flight);
+	if (error) {
+		vmsi_miss_abort(pool, page, flight->slot);
+		return;
+	}
+	(void)vmsi_word_publish(vmsi_pool_word(pool, page), flight->slot, VMSI_LOOK);
+	vmsi_miss_count(pool, flight->began);
+}
+
 static void end_flight(struct vmsi_io_request *request)
 {
 	struct vmsi_flight *flight = request->context;
 	struct vms_pool *pool = flight->pool;
-	const uint64_t page = flight->page;
-	int error;
 
 	vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
-	error = vmsi_store_end_read(&pool->store, request);
-	if (!error && flight->landed.count)
-		error = vmsi_bring_landed(pool, page, flight->landed, VMSI_STORES_FAULT);
-	if (flight->landed.count)
-		vmsi_landing_give(pool, flight->landed);
-	if (error == 0) {
-		(void)vmsi_word_publish(vmsi_pool_word(pool, page), flight->slot,
-					VMSI_LOOK);
-		vmsi_miss_count(pool, flight->began);
-	} else {
-		vmsi_miss_abort(pool, page, flight->slot);
-	}
+	end_page(flight, vmsi_store_end_read(&pool->store, request));
 	if (request->is_detached)
 		give(pool, flight);
 }
@@ -87,34 +102,34 @@ static bool take_landing(struct vms_pool *pool, struct vmsi_flight *flight)
 	return flight->landed.count != 0;
 }
 
-static bool begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t page,
-		  enum vmsi_flight_end end)
+enum begun { LEFT_OUT, IS_OVER, IN_FLIGHT };
+
+static enum begun begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t page,
+			enum vmsi_flight_end end)
 {
 	const uint64_t seen = vmsi_word_load(vmsi_pool_word(pool, page));
+	int error;
 
 	flight->pool = pool;
 	flight->page = page;
 	if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) || !take_landing(pool, flight))
-		return false;
+		return LEFT_OUT;
 	if (!take_slot(pool, flight, seen)) {
-		if (flight->landed.count)
-			vmsi_landing_give(pool, flight->landed);
-		return false;
+		give_landing(flight);
+		return LEFT_OUT;
 	}
 	flight->began = vmsi_miss_clock(pool);
-	flight->request = (struct vmsi_io_request){
-		.opcode = VMSI_IO_READ,
-		.fd = pool->store.fd,
-		.buffer = flight->landed.count ?
-			vmsi_landing_at(pool, flight->landed) :
-			vmsi_pool_at(pool, page, flight->slot),
-		.is_detached = end == VMSI_FLIGHT_ALONE,
-		.length = pool->page_size,
-		.offset = page << pool->view.page_shift,
-		.done = end_flight,
-		.context = flight,
-	};
-	return true;
+	if (!vmsi_store_begin_read(&pool->store, (unsigned)(flight - pool->flights),
+				   place_of(flight),
+				   pool->page_size, page << pool->view.page_shift,
+				   &flight->request, &error)) {
+		end_page(flight, error);
+		return IS_OVER;
+	}
+	flight->request.is_detached = end == VMSI_FLIGHT_ALONE;
+	flight->request.done = end_flight;
+	flight->request.context = flight;
+	return IN_FLIGHT;
 }
 
 size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t count,
@@ -123,16 +138,20 @@ size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t co
 {
 	struct vmsi_io_request *requests[VMS_POOL_MANY];
 	struct vmsi_flight *flight = NULL;
-	size_t begun = 0;
+	size_t begun = 0, over = 0;
 
 	for (; *place < count; ++*place) {
+		enum begun outcome;
+
 		if (pages[*place] >= vmsi_pool_count(pool))
 			continue;
 		if (!flight)
 			flight = take(pool);
 		if (!flight)
 			break;
-		if (!begin(pool, flight, pages[*place], end))
+		outcome = begin(pool, flight, pages[*place], end);
+		over += outcome == IS_OVER;
+		if (outcome != IN_FLIGHT)
 			continue;
 		requests[begun] = &flight->request;
 		if (reads)
@@ -143,7 +162,7 @@ size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t co
 	if (flight)
 		give(pool, flight);
 	vmsi_io_submit(pool->store.io, requests, begun);
-	return begun;
+	return end == VMSI_FLIGHT_ALONE ? begun + over : begun;
 }
 
 void vmsi_flight_wait(struct vms_pool *pool, struct vmsi_flight **reads, size_t count)

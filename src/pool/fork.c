@@ -35,6 +35,8 @@ static void after_fork_in_child(void)
 		if (pool->store.io)
 			vmsi_io_forked(pool->store.io);
 		vmsi_plain_forked(pool);
+		if (pool->store.aside.swap)
+			vmsi_swap_forked(pool->store.aside.swap);
 	}
 }
 

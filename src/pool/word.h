@@ -252,6 +252,8 @@ void vmsi_word_end_turn(uint64_t *word, uint64_t bits);
  * part of it may be protected.
  */
 void vmsi_word_abort_writing_stored(uint64_t *word);
+/* Make a page dirty that is held, and is not changed by that. */
+void vmsi_word_make_dirty(uint64_t *word);
 
 /* The write of the copy is over. */
 void vmsi_word_end_writing(uint64_t *word, bool has_failed);
