@@ -16,7 +16,8 @@ extern "C" {
  * Any load or store of any thread works, by plain pointers and without a call: page n is
  * always at the same address, as with VMS_POOL_ADDRESSED, and comes when it is touched
  * (vms_pool_base). All calls work besides.
- * vms_pool_open refuses it with EINVAL together with VMS_POOL_NO_WRITER.
+ * vms_pool_open refuses it with EINVAL together with VMS_POOL_NO_WRITER, VMS_POOL_MEMORY,
+ * VMS_POOL_NO_STEAL or a snapshot.
  */
 #define VMS_POOL_TRANSPARENT 0x100u
 
