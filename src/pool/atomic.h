@@ -48,12 +48,6 @@ static inline bool vmsi_word_swap(uint64_t *word, uint64_t *seen, uint64_t value
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-static inline uint64_t vmsi_word_subtract(uint64_t *word, uint64_t value)
-{
-	VMSI_POOL_STEP(word);
-	return __atomic_fetch_sub(word, value, __ATOMIC_ACQ_REL);
-}
-
 static inline uint64_t vmsi_word_take_bits(uint64_t *word, uint64_t bits)
 {
 	VMSI_POOL_STEP(word);
@@ -70,6 +64,14 @@ static inline void vmsi_word_fence(void)
 	/* It knows no fences, and gcc refuses them. Reads that race are not looked at. */
 #else
 	__atomic_thread_fence(__ATOMIC_RELEASE);
+#endif
+}
+
+/* What was read before is read before a word, or another sign of a change, is. */
+static inline void vmsi_word_read_fence(void)
+{
+#if !defined(__SANITIZE_THREAD__)
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 #endif
 }
 

@@ -3,6 +3,7 @@
 #define VMSI_TESTS_POOL_FIXTURE_H
 
 #include <vmspace/pool.h>
+#include <vmspace/pool_plain.h>
 #include <vmspace/pool_stats.h>
 
 #include "file_fixture.h"
@@ -130,6 +131,17 @@ static inline int state_in_file(const char *path, uint64_t page)
 		if (page_is(bytes, page, (unsigned)state))
 			return state;
 	return -1;
+}
+
+static inline size_t resident_pages(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long all, resident;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu %lu", &all, &resident), 2);
+	(void)fclose(file);
+	return resident;
 }
 
 #endif
