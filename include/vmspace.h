@@ -20,8 +20,11 @@
 #include <vmspace/offset.h>
 #include <vmspace/process.h>
 #include <vmspace/pool.h>
+#include <vmspace/pool_plain.h>
 #include <vmspace/pool_size.h>
+#include <vmspace/pool_snapshot.h>
 #include <vmspace/pool_stats.h>
+#include <vmspace/pool_view.h>
 #include <vmspace/ring.h>
 #include <vmspace/share.h>
 #include <vmspace/share_lock.h>

@@ -1,21 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/versioned.h"
 #include "pool/pool.h"
+#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 
 /* Figures of a pool. */
-
-_Thread_local uintptr_t vmsi_pool_place;
-
-/* Threads take the stripes in turn. */
-void vmsi_pool_take_place(void)
-{
-	static _Atomic unsigned threads;
-
-	vmsi_pool_place = 1 + atomic_fetch_add(&threads, 1) % VMSI_STRIPES *
-		sizeof(struct vmsi_stripe);
-}
 
 static void sum_stripes(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
@@ -66,6 +56,17 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->dirty = count_dirty(pool, made);
 }
 
+/* The io of a snapshot is its parent's: the threads that miss pages read. */
+static void read_engine(const struct vms_pool *pool, struct vms_pool_stats *stats)
+{
+	stats->engine = VMS_POOL_THREADS;
+	if (vmsi_pool_is_snapshot(pool))
+		return;
+	if (vmsi_io_engine(pool->store.io) == VMSI_IO_RING)
+		stats->engine = VMS_POOL_URING;
+	stats->engine_error = -vmsi_io_problem(pool->store.io);
+}
+
 /* The store has locks of its own. */
 static void read_aside(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
@@ -97,9 +98,16 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->syncs = atomic_load(&pool->syncs);
 	stats->held_back = atomic_load(&pool->held_back);
 	stats->durable = atomic_load(&pool->durable);
-	stats->engine = vmsi_io_engine(pool->store.io) == VMSI_IO_RING ? VMS_POOL_URING :
-									VMS_POOL_THREADS;
-	stats->engine_error = -vmsi_io_problem(pool->store.io);
+	stats->snapshots = atomic_load(&pool->snapshots.count);
+	stats->pages_saved = atomic_load(&pool->snapshots.pages_saved);
+	read_engine(pool, stats);
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT)) {
+		stats->faults = atomic_load(&pool->faults);
+		stats->read_ahead = atomic_load(&pool->read_ahead);
+		stats->fault_engine = (enum vms_pool_faults)pool->pager.engine;
+		stats->fault_engine_error = -pool->pager.problem;
+		stats->serves_system_calls = pool->pager.is_for_kernel;
+	}
 	sum_stripes(pool, stats);
 	read_queues(pool, stats);
 	read_aside(pool, stats);
@@ -110,6 +118,7 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 
 int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
 {
+	struct vmsi_shield shield;
 	struct vms_pool_stats known = { .struct_size = sizeof(known) };
 	int error = stats ? vmsi_check_struct_size(stats->struct_size,
 						   VMSI_FIRST_POOL_STATS) : -EINVAL;
@@ -118,7 +127,9 @@ int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
 		error = vmsi_pool_enter(pool);
 	if (error)
 		return vmsi_status(error);
+	vmsi_shield_raise(pool, &shield);
 	read_figures(pool, &known);
+	vmsi_shield_lower(&shield);
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <vmspace/budget.h>
+#include <vmspace/pool_snapshot.h>
 
 #include "base/versioned.h"
 #include "host/host.h"
@@ -9,6 +10,7 @@
 #include "pool/layout.h"
 #include "pool/pool.h"
 #include "pool/flight.h"
+#include "pool/plain.h"
 #include "pool/slots.h"
 #include "pool/writer.h"
 #include "space/inside.h"
@@ -25,7 +27,8 @@
 #define RAM_PART 8
 
 #define FLAGS (VMS_POOL_ADDRESSED | VMS_POOL_DIRECT | VMS_POOL_READ_ONLY | \
-	       VMS_POOL_NO_WRITER | VMS_POOL_MEMORY | VMS_POOL_NO_STEAL)
+	       VMS_POOL_NO_WRITER | VMS_POOL_TRANSPARENT | VMS_POOL_SERVED | \
+	       VMS_POOL_MEMORY | VMS_POOL_NO_STEAL)
 
 /* Pages are put aside. */
 #define ASIDE (VMS_POOL_MEMORY | VMS_POOL_NO_STEAL)
@@ -59,6 +62,16 @@ static void complete(struct vms_pool_options *options)
 		options->name = "pool";
 }
 
+/* A touch may have to wait for the thread that writes. */
+static bool flags_are_good(unsigned flags)
+{
+	if (flags & ~FLAGS)
+		return false;
+	if (!(flags & VMS_POOL_TRANSPARENT))
+		return !(flags & VMS_POOL_SERVED);
+	return !(flags & (VMS_POOL_NO_WRITER | ASIDE));
+}
+
 /* Whether what concerns pages that are put aside goes together. */
 static bool aside_is_good(const struct vms_pool_options *options)
 {
@@ -75,7 +88,7 @@ static bool aside_is_good(const struct vms_pool_options *options)
 
 static bool options_are_good(const struct vms_pool_options *options)
 {
-	return !(options->flags & ~FLAGS) &&
+	return flags_are_good(options->flags) &&
 		(options->page_size & (options->page_size - 1)) == 0 &&
 		options->page_size >= PAGE_LEAST && options->page_size <= PAGE_MOST &&
 		options->page_size >= vmsi_page_size() &&
@@ -104,8 +117,7 @@ static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
 
 	if (error)
 		return error;
-	/* A size has at most 63 bits. */
-	count = (atomic_load(&pool->store.bytes) + pool->page_size - 1) / pool->page_size;
+	count = vmsi_store_pages(&pool->store, pool->page_size);
 	pool->pages_most = pages ? pages : count;
 	__atomic_store_n(&pool->view.pages, count, __ATOMIC_RELAXED);
 	if (!pool->pages_most || count > pool->pages_most)
@@ -115,6 +127,24 @@ static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
 	if (error)
 		vmsi_store_close(&pool->store);
 	return error;
+}
+
+static int open_snapshots(struct vms_pool *pool, const struct vms_pool_options *options)
+{
+	struct vms_pool_snapshot known;
+	int error;
+
+	if (!options->snapshot)
+		return 0;
+	/*
+	 * What is aside is in no file that the child could read, and what comes by faults
+	 * would not come there.
+	 */
+	if (options->flags & (ASIDE | VMS_POOL_TRANSPARENT))
+		return -EINVAL;
+	error = vmsi_take_options(&known, sizeof(known), VMSI_FIRST_POOL_SNAPSHOT,
+				  options->snapshot);
+	return error ? error : vmsi_snapshots_open(pool, known.fd, known.bytes);
 }
 
 static int charge(struct vms_pool *pool)
@@ -162,11 +192,16 @@ static int set_up(struct vms_pool *pool, const struct vms_pool_options *options)
 	vmsi_flight_init(pool);
 	error = open_aside(pool, options);
 	if (!error)
-		error = start(pool);
+		error = vmsi_plain_open(pool);
 	if (error)
 		goto unmap;
+	error = start(pool);
+	if (error)
+		goto close;
 	vmsi_pool_register(pool);
 	return 0;
+close:
+	vmsi_plain_close(pool);
 unmap:
 	(void)vms_space_close(pool->space);
 uncharge:
@@ -179,7 +214,8 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	pool->page_size = options->page_size;
 	pool->ram = options->ram;
 	pool->ram_most = options->ram_most;
-	pool->flags = options->flags;
+	pool->flags = options->flags |
+		(options->flags & VMS_POOL_TRANSPARENT ? VMS_POOL_ADDRESSED : 0);
 	pool->depth = options->depth;
 	pool->budget = options->budget;
 	pool->make_durable = options->make_durable;
@@ -208,9 +244,13 @@ static int open_pool(int fd, const struct vms_pool_options *options,
 	init(pool, options);
 	error = open_store(pool, fd, options->pages);
 	if (!error) {
-		error = set_up(pool, options);
-		if (error)
+		error = open_snapshots(pool, options);
+		if (!error)
+			error = set_up(pool, options);
+		if (error) {
+			vmsi_snapshots_close(pool);
 			vmsi_store_close(&pool->store);
+		}
 	}
 	if (error)
 		vmsi_records_put(NULL, pool, bytes);
@@ -252,6 +292,8 @@ int vms_pool_close(vms_pool *pool)
 	vmsi_store_end(&pool->store);
 	__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 	atomic_store(&pool->is_orphan, true);
+	vmsi_snapshots_close(pool);
+	vmsi_plain_close(pool);
 	if (vms_space_close(pool->space) != 0)
 		return -1;
 	vmsi_pool_unregister(pool);

@@ -10,18 +10,24 @@
 #include <stdint.h>
 
 #include <vmspace/pool.h>
+#include <vmspace/pool_plain.h>
 #include <vmspace/pool_stats.h>
 
 #include "base/align.h"
 #include "base/lock.h"
+#include "pager/pager.h"
+#include "pool/ahead.h"
 #include "pool/ghost.h"
+#include "pool/landing.h"
+#include "pool/snapshot.h"
 #include "pool/store.h"
 #include "pool/word.h"
 
 /*
  * What the files of src/pool share. The memory of a pool is one space:
  *
- *   | words | touched | free | aside | slots | ghost | copies | flights | staging | memory |
+ *   | words | touched | free | aside | slots | ghost | copies | flights | staging | landing |
+ *   | memory |
  *
  * words     one a page, for the most pages that there can ever be
  * touched   a bit for each host page of words, and of free: whether it was ever used, and
@@ -32,6 +38,7 @@
  * copies    what is known of a batch that is being written
  * flights   of pages that are being read ahead
  * staging   the bytes of a batch that is being written
+ * landing   where pages are read to that come by faults (VMS_POOL_TRANSPARENT)
  * memory    of frames, slot s at s pages behind its beginning; VMS_POOL_ADDRESSED: of
  *           pages, page n at n pages behind it
  *
@@ -111,6 +118,7 @@ struct vmsi_flight {
 	uint64_t page;
 	uint64_t began;             /* as vmsi_miss_clock tells */
 	uint32_t slot;
+	struct vmsi_landed landed; /* where it is read to, if not to its slot */
 	struct vmsi_flight *next;  /* that is free */
 };
 
@@ -159,6 +167,12 @@ struct vms_pool {
 	size_t memory_bytes;
 
 	struct vmsi_store store;
+	/* VMS_POOL_TRANSPARENT, as the flag ADDRESSED then is. */
+	struct vmsi_pager pager;
+	struct vmsi_landing landing;
+	uint32_t reach_most;     /* pages that one fault brings, at most */
+	_Atomic uint64_t faults, read_ahead;
+	struct vmsi_snapshots snapshots;
 	_Atomic bool is_orphan;  /* in the child of a fork, or half closed */
 	bool is_charged;
 	_Atomic uint64_t durable;
@@ -171,6 +185,7 @@ struct vms_pool {
 	bool has_gaps;           /* frames have been given back, and have no huge pages */
 	struct vmsi_ghost ghost;
 	struct vmsi_flight *free_flight;
+	struct vmsi_ahead ahead;
 	size_t touched_bytes;    /* of words beyond prepaid_bytes, and of free bits */
 	uint64_t evictions, ghost_hits;
 
@@ -243,19 +258,36 @@ static inline char *vmsi_pool_at_word(const struct vms_pool *pool, uint64_t page
 	return vmsi_pool_at(pool, page, word >> VMS_POOL_WORD_SLOT_SHIFT);
 }
 
-/* 0, or -EBADF in the child of a fork. */
+/* Whether the calling process has the pool as a snapshot, or cannot have it so. */
+static inline bool vmsi_pool_is_snapshot(const struct vms_pool *pool)
+{
+	return pool->snapshots.is_child;
+}
+
+/*
+ * In the child of a fork: make the pool what it was, at the first call. Returns 0, or
+ * -errno, -EBADF where the child has none.
+ */
+int vmsi_pool_wake(const struct vms_pool *pool);
+
+/* 0, or -errno in the child of a fork. */
 static inline int vmsi_pool_enter(const struct vms_pool *pool)
 {
-	return atomic_load_explicit(&pool->is_orphan, memory_order_relaxed) ? -EBADF :
-									      0;
+	return atomic_load_explicit(&pool->is_orphan, memory_order_acquire) ?
+		vmsi_pool_wake(pool) : 0;
 }
 
 /* The same, and -ERANGE where there is no such page. */
 static inline int vmsi_pool_enter_page(const struct vms_pool *pool, uint64_t page)
 {
+	int error;
+
 	if (page < vmsi_pool_count(pool))
 		return 0;
-	return vmsi_pool_enter(pool) ? -EBADF : -ERANGE;
+	error = vmsi_pool_enter(pool);
+	if (error)
+		return error;
+	return page < vmsi_pool_count(pool) ? 0 : -ERANGE;
 }
 
 /*

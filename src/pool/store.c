@@ -97,6 +97,16 @@ int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned d
 	return error;
 }
 
+/* A size has at most 63 bits. */
+uint64_t vmsi_store_pages(const struct vmsi_store *store, size_t page_size)
+{
+	const uint64_t bytes = atomic_load(&store->bytes);
+
+	if (store->kind == VMSI_STORE_DEVICE)
+		return bytes / page_size;
+	return (bytes + page_size - 1) / page_size;
+}
+
 int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth)
 {
 	store->fd = -1;
@@ -333,14 +343,16 @@ static void write_together(struct vmsi_store *store, struct vmsi_io_request *req
 }
 
 void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests,
-		      size_t how_many)
+		      size_t how_many, enum vmsi_store_way way)
 {
+	const bool is_alone = how_many == 1 || way == VMSI_STORE_ALONE;
 	const uint64_t most = most_bytes(store);
 
-	if (how_many > 1)
+	if (!is_alone)
 		write_together(store, requests, how_many, most);
-	else if (how_many == 1 && !is_beyond(requests, most))
-		(void)vmsi_io_run(requests);
+	for (size_t i = 0; is_alone && i < how_many; i++)
+		if (!is_beyond(&requests[i], most))
+			(void)vmsi_io_run(&requests[i]);
 	for (size_t i = 0; i < how_many; i++) {
 		if (is_beyond(&requests[i], most)) {
 			requests[i].result = requests[i].error = -EFBIG;
