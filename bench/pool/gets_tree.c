@@ -135,27 +135,28 @@ static uint64_t get_in_memory(uint64_t key)
 /* Without fixing; the parent is asked again when the child was begun. */
 static uint64_t get_in_pool(uint64_t key)
 {
+	vms_pool *const mine = pool;
 	uint64_t page, ticket, next, above, ticket_above;
 	const struct node *node;
 	uint32_t level;
 
 again:
 	page = root;
-	node = vms_pool_begin(pool, page, &ticket);
+	node = vms_pool_begin(mine, page, &ticket);
 	for (;;) {
 		if (!node)
 			gets_fail("vms_pool_begin");
 		next = node->entries[find(node, key)].value;
 		level = node->level;
-		if (!vms_pool_validate(pool, page, ticket))
+		if (!vms_pool_validate(mine, page, ticket))
 			goto again;
 		if (level == 0)
 			return next;
 		above = page;
 		ticket_above = ticket;
 		page = next;
-		node = vms_pool_begin(pool, page, &ticket);
-		if (!vms_pool_validate(pool, above, ticket_above))
+		node = vms_pool_begin(mine, page, &ticket);
+		if (!vms_pool_validate(mine, above, ticket_above))
 			goto again;
 	}
 }

@@ -224,6 +224,8 @@ struct vms_pool_view {
 #define VMS_POOL_WORD_ALONE UINT64_C(0xfe) /* so much and more: no reader may be here */
 #define VMS_POOL_WORD_HOT UINT64_C(0x300)
 #define VMS_POOL_WORD_RESIDENT UINT64_C(0x400)
+#define VMS_POOL_WORD_READY (VMS_POOL_WORD_HOT | VMS_POOL_WORD_RESIDENT)
+#define VMS_POOL_WORD_LOW (VMS_POOL_WORD_READY | VMS_POOL_WORD_LOCK)
 #define VMS_POOL_WORD_SLOT_SHIFT 16
 
 /*
@@ -357,7 +359,7 @@ int vms_pool_free(vms_pool *pool, uint64_t page);
  * Returns 0; -1 with errno set on failure:
  *   EINVAL   as vms_pool_open.
  *   EBUSY    another thread is in this call.
- *   ENOMEM   the budget refuses.
+ *   ENOMEM   the budget refuses; or the host has no memory to take huge pages back.
  *   ENOBUFS, EIO, ENOSPC  not enough can go, as vms_pool_fix.
  *   EBADF    in the child of a fork.
  */
@@ -444,14 +446,20 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 inline const void *vms_pool_begin(vms_pool *pool, uint64_t page, uint64_t *ticket)
 {
 	const struct vms_pool_view *view = VMS_POOL_VIEW(pool);
-	uint64_t word;
+	uint64_t word = 0;
 
-	if (page >= __atomic_load_n(&view->pages, __ATOMIC_RELAXED))
-		return vms_pool_begin_slowly(pool, page, ticket);
-	word = __atomic_load_n(&view->words[page], __ATOMIC_ACQUIRE);
-	if ((word & VMS_POOL_WORD_LOCK) >= VMS_POOL_WORD_ALONE ||
-	    (~word & (VMS_POOL_WORD_HOT | VMS_POOL_WORD_RESIDENT)))
-		return vms_pool_begin_slowly(pool, page, ticket);
+	if (page < __atomic_load_n(&view->pages, __ATOMIC_RELAXED))
+		word = __atomic_load_n(&view->words[page], __ATOMIC_ACQUIRE);
+	/* There, as hot as can be, and nobody is alone: one comparison for all three. */
+	if ((word & VMS_POOL_WORD_LOW) - VMS_POOL_WORD_READY >= VMS_POOL_WORD_ALONE) {
+		/* So that the compiler can keep the ticket of the other way in a register. */
+		uint64_t slow = 0;
+		const void *address = vms_pool_begin_slowly(pool, page, &slow);
+
+		if (address)
+			*ticket = slow;
+		return address;
+	}
 	*ticket = word;
 	/* Where the address does not depend on the word, it need not wait for it. */
 	if (view->page_mask)
@@ -469,6 +477,9 @@ inline bool vms_pool_validate(const vms_pool *pool, uint64_t page, uint64_t tick
 	/* What was read before is read before the word is. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	word = __atomic_load_n(&view->words[page], __ATOMIC_RELAXED);
+	/* As nearly always, when nobody else uses the page. */
+	if (word == ticket)
+		return true;
 	/* The version is the same, so that the page was there all the time. */
 	return ((word ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT) == 0 &&
 		(word & VMS_POOL_WORD_LOCK) < VMS_POOL_WORD_ALONE;
