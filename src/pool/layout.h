@@ -18,4 +18,7 @@ int vmsi_layout_plan(struct vms_pool *pool);
 /* Map it, in a space of the pool's own. Returns 0 or -errno. */
 int vmsi_layout_map(struct vms_pool *pool, const char *name);
 
+/* Before there is less RAM: no huge pages where pages leave one by one. 0 or -errno. */
+int vmsi_layout_thin(struct vms_pool *pool);
+
 #endif
