@@ -154,6 +154,12 @@ void vmsi_word_give_back(uint64_t *word)
 	LET_GO(word, value, value & ~VMSI_WORD_LOCK);
 }
 
+void vmsi_word_renew(uint64_t *word, unsigned version_shift)
+{
+	LET_GO(word, value,
+	       (value & ~VMSI_WORD_LOCK) + (UINT64_C(1) << version_shift));
+}
+
 /* --- pages that come and go ------------------------------------------------------------------- */
 
 static uint64_t lock_of(enum vmsi_page_hold hold)

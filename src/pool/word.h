@@ -196,6 +196,9 @@ bool vmsi_word_take_resident(uint64_t *word, uint64_t seen);
 /* Busy no more, and else as it was. */
 void vmsi_word_give_back(uint64_t *word);
 
+/* The same, but what was read of the page meanwhile was not to be believed. */
+void vmsi_word_renew(uint64_t *word, unsigned version_shift);
+
 /* What was absent and busy is in a slot, and held so. Returns the word. */
 uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold);
 
