@@ -247,7 +247,7 @@ struct vms_pool_view {
  * likely, but not sure, to stay. Nothing that threads share is written, once the page
  * was begun three times.
  *
- * ticket   where to write what vms_pool_validate wants.
+ * ticket   where to write what vms_pool_validate wants; on failure, what is never valid.
  *
  * Returns the address; NULL with errno set as by vms_pool_fix. Whatever is read there,
  * at most up to the end of the page, may be in the midst of a change, or be of another
@@ -471,11 +471,10 @@ inline const void *vms_pool_begin(vms_pool *pool, uint64_t page, uint64_t *ticke
 	/* There, as hot as can be, and nobody is alone: one comparison for all three. */
 	if ((word & VMS_POOL_WORD_LOW) - VMS_POOL_WORD_READY >= VMS_POOL_WORD_ALONE) {
 		/* So that the compiler can keep the ticket of the other way in a register. */
-		uint64_t slow = 0;
+		uint64_t slow = UINT64_MAX;
 		const void *address = vms_pool_begin_slowly(pool, page, &slow);
 
-		if (address)
-			*ticket = slow;
+		*ticket = slow;
 		return address;
 	}
 	*ticket = word;
