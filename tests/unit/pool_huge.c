@@ -93,7 +93,8 @@ static void what_does_not_fit_is_not_huge(void **state)
 	const char *first = touch(pool, 0);
 
 	assert_int_equal(field_at(first, "AnonHugePages"), 0);
-	assert_int_equal(field_at(first, "Rss"), PAGE);
+	/* With some of the pool's records, which are in small pages, too. */
+	assert_in_range(field_at(first, "Rss"), PAGE, HUGE / 4);
 	worked(vms_pool_close(pool));
 	assert_int_equal(close(fd), 0);
 }
