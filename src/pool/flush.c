@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/pool.h"
+#include "pool/settle.h"
 #include "pool/sort.h"
 #include "pool/write.h"
 #include "space/inside.h"
@@ -195,6 +196,11 @@ static int sync_file(struct vms_pool *pool)
 	return error ? -EIO : 0;
 }
 
+static int note_settled(void *flush, const struct vmsi_outcome *written)
+{
+	return note_written(flush, written);
+}
+
 int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 		   void *context)
 {
@@ -207,8 +213,13 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 	const int earlier = errno;
 	int error = vmsi_pool_enter(pool);
 
+	/* Nothing of it is ever durable. */
+	if (!error && pool->store.kind == VMSI_STORE_MEMORY)
+		error = -EINVAL;
 	if (!error && !vmsi_pool_has(pool, VMS_POOL_READ_ONLY)) {
 		error = write_all(&flush);
+		if (!error && pool->store.aside.swap)
+			error = vmsi_settle(pool, lsn, note_settled, &flush);
 		if (!error)
 			error = flush.error;
 		if (!error && flush.is_held_back)

@@ -58,6 +58,10 @@ static int change(struct vms_pool *pool, size_t ram)
 	error = ram < before ? vmsi_layout_thin(pool) : 0;
 	if (!error)
 		error = shrink(pool, ram);
+	/* What left has gone to the store, which had its RAM until then. */
+	if (!error && pool->store.aside.swap)
+		error = vmsi_swap_set_ram(pool->store.aside.swap,
+					  vmsi_room_swap(pool, ram));
 	if (error)
 		(void)set_limit(pool, before);
 	less = error ? more : before - vmsi_min(ram, before);

@@ -4,10 +4,13 @@
  * disks that a machine may be left with when it stops. On each, no part of a page may
  * have a change that the log has not, and each must have all that was flushed.
  *
- *	PROGRAM [--images N] [--seed N] [--must-find]
+ *	PROGRAM [--images N] [--seed N] [--no-steal] [--must-find]
  *
  * A page consists of sectors that each tell the number of their change (lsn), so that one
  * that was written in part is seen for what it is.
+ *
+ * --no-steal: the log is durable when the workload commits, and not before; so most pages
+ * are aside, and none may be in the file before its commit is in the log.
  *
  * --must-find: the workload says that its log is durable before it is, and the program is
  * right if it finds a disk that shows it.
@@ -54,7 +57,7 @@ struct flushed {
 static struct {
 	uint64_t seed, round;
 	size_t images, done, flushes_seen, evictions;
-	bool lies;
+	bool lies, no_steal;
 	char home_path[128], log_path[128];
 	/* The workload. */
 	struct random random;
@@ -150,8 +153,13 @@ static void open_pool(void)
 		.struct_size = sizeof(options),
 		.flags = VMS_POOL_NO_WRITER | (random_percent(&run.random, 30) ?
 					       VMS_POOL_ADDRESSED : 0),
-		.make_durable = make_durable,
+		.make_durable = run.no_steal ? NULL : make_durable,
 	};
+
+	if (run.no_steal) {
+		options.flags |= VMS_POOL_NO_STEAL;
+		options.swap_path = ".";
+	}
 
 	do {
 		options.ram += 4 * PAGE;
@@ -165,7 +173,7 @@ static void note_evictions(void)
 	struct vms_pool_stats stats = { .struct_size = sizeof(stats) };
 
 	must(vms_pool_get_stats(run.pool, &stats) == 0, "stats");
-	run.evictions += stats.evictions;
+	run.evictions += run.no_steal ? stats.pages_aside : stats.evictions;
 }
 
 static void change_to(uint64_t page, uint64_t lsn, void *at)
@@ -183,6 +191,8 @@ static void change(void)
 	if (run.end == CHANGES_MOST)
 		return;
 	at = vms_pool_fix(run.pool, page, VMS_POOL_WRITE);
+	/* Where pages go aside there is always room for one more. */
+	must(at || !run.no_steal, "fix to change");
 	if (!at)
 		return;
 	run.records[run.end] = record_of(run.end + 1, page);
@@ -240,6 +250,8 @@ static void flush(void)
 
 	if (run.flush_count == FLUSHES_MOST)
 		return;
+	if (run.no_steal)
+		make_log_durable();
 	memcpy(flushed->lsns, run.lsns, sizeof(run.lsns));
 	if (vms_pool_flush(run.pool, VMS_POOL_ALL, NULL, NULL) == 0)
 		recorder_note_acknowledged(++run.flush_count);
@@ -247,14 +259,21 @@ static void flush(void)
 		open_again();
 }
 
+/* Seldom, where that is to commit: so that pages which are not are more than the RAM. */
+static void make_durable_at_times(void)
+{
+	if (!run.no_steal || random_percent(&run.random, 10))
+		make_log_durable();
+}
+
 static void step(void)
 {
 	static void (*const steps[])(void) = {
 		change, change, change, change, change, change, look, look, look,
-		make_log_durable,
+		make_durable_at_times,
 	};
 
-	if (random_percent(&run.random, 4))
+	if (random_percent(&run.random, run.no_steal ? 1 : 4))
 		flush();
 	else if (random_percent(&run.random, 1))
 		open_again();
@@ -374,6 +393,8 @@ static bool read_arguments(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--must-find") == 0)
 			run.lies = true;
+		else if (strcmp(argv[i], "--no-steal") == 0)
+			run.no_steal = true;
 		else if (strcmp(argv[i], "--images") == 0 && i + 1 < argc)
 			run.images = strtoull(argv[++i], NULL, 0);
 		else if (strcmp(argv[i], "--seed") == 0 && i + 1 < argc)
