@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/pool.h"
 #include "pool/settle.h"
+#include "pool/shield.h"
 #include "pool/sort.h"
 #include "pool/write.h"
 #include "space/inside.h"
@@ -161,12 +162,15 @@ static int write_all(struct flush *flush)
 {
 	struct vms_pool *pool = flush->pool;
 	uint64_t pages[GATHER_MOST];
+	struct vmsi_shield shield;
 	uint32_t number = 0, end;
 	int error = 0;
 
+	vmsi_shield_raise(pool, &shield);
 	vmsi_lock_acquire(&pool->lock);
 	end = pool->made;
 	vmsi_lock_release(&pool->lock);
+	vmsi_shield_lower(&shield);
 	flush->most = flush->progress ? count_wanted(flush, end) : 0;
 	while (!error && number < end) {
 		size_t count;
@@ -183,8 +187,10 @@ static int write_all(struct flush *flush)
  */
 static int sync_file(struct vms_pool *pool)
 {
+	struct vmsi_shield shield;
 	int error;
 
+	vmsi_shield_raise(pool, &shield);
 	vmsi_lock_acquire(&pool->write_lock);
 	error = atomic_load(&pool->broken);
 	if (!error)
@@ -192,6 +198,7 @@ static int sync_file(struct vms_pool *pool)
 	if (error && !atomic_load(&pool->broken))
 		atomic_store(&pool->broken, -EIO);
 	vmsi_lock_release(&pool->write_lock);
+	vmsi_shield_lower(&shield);
 	vmsi_pool_add(&pool->syncs, 1);
 	return error ? -EIO : 0;
 }
