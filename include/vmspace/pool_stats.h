@@ -54,6 +54,9 @@ struct vms_pool_stats {
 	uint64_t miss_nanoseconds; /* of all misses */
 	/* Misses by the time that each took. The last place has all longer ones, too. */
 	uint64_t miss_times[VMS_POOL_TIMES];
+	/* VMS_POOL_WHOLE_PAGES: batches of writes that were put into the area. */
+	uint64_t area_batches;
+	uint64_t area_mended;     /* pages that vms_pool_open found otherwise than there */
 };
 
 /*

@@ -73,6 +73,8 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->syncs = atomic_load(&pool->syncs);
 	stats->held_back = atomic_load(&pool->held_back);
 	stats->durable = atomic_load(&pool->durable);
+	stats->area_batches = atomic_load(&pool->area_batches);
+	stats->area_mended = pool->area.mended;
 	stats->engine = vmsi_io_engine(pool->store.io) == VMSI_IO_RING ? VMS_POOL_URING :
 									VMS_POOL_THREADS;
 	stats->engine_error = -vmsi_io_problem(pool->store.io);

@@ -142,25 +142,6 @@ static int write_all(struct flush *flush)
 	return error;
 }
 
-/*
- * After a failed fdatasync nobody knows which pages of those that left are on the disk:
- * nothing can be made good any more.
- */
-static int sync_file(struct vms_pool *pool)
-{
-	int error;
-
-	vmsi_lock_acquire(&pool->write_lock);
-	error = atomic_load(&pool->broken);
-	if (!error)
-		error = vmsi_store_sync(&pool->store);
-	if (error && !atomic_load(&pool->broken))
-		atomic_store(&pool->broken, -EIO);
-	vmsi_lock_release(&pool->write_lock);
-	vmsi_pool_add(&pool->syncs, 1);
-	return error ? -EIO : 0;
-}
-
 int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 		   void *context)
 {
@@ -180,7 +161,7 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 		if (!error && flush.is_held_back)
 			error = -EAGAIN;
 		if (!error)
-			error = sync_file(pool);
+			error = vmsi_write_sync(pool);
 	}
 	if (error)
 		return vmsi_status(error);

@@ -65,6 +65,12 @@ static size_t staging_bytes(const struct vms_pool *pool)
 	return whole(pool->staging_pages * pool->page_size);
 }
 
+/* Its end is the beginning of the staging memory. */
+static size_t head_bytes(const struct vms_pool *pool)
+{
+	return vmsi_pool_has(pool, VMS_POOL_WHOLE_PAGES) ? whole(VMSI_AREA_HEAD_BYTES) : 0;
+}
+
 static size_t memory_bytes(const struct vms_pool *pool)
 {
 	return pool->page_size * (vmsi_pool_has(pool, VMS_POOL_ADDRESSED) ?
@@ -122,8 +128,8 @@ int vmsi_layout_plan(struct vms_pool *pool)
 		vmsi_min(words_bytes(pool), pool->ram / PREPAID_PART),
 		vmsi_page_size());
 	pool->fixed_bytes = pool->record_bytes + ghost_bytes(pool) +
-		copies_bytes() + flights_bytes(pool) + staging_bytes(pool) +
-		whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
+		copies_bytes() + flights_bytes(pool) + head_bytes(pool) +
+		staging_bytes(pool) + whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
 		vmsi_io_most_bytes(pool->depth);
 	pool->limit = vmsi_room_limit(pool, pool->ram);
 	/* A file of few pages needs no more slots than it has pages. */
@@ -161,8 +167,10 @@ static void place(struct vms_pool *pool, char *start, size_t records)
 	pool->copies = (struct vmsi_copies *)next;
 	next += copies_bytes();
 	pool->flights = (struct vmsi_flight *)next;
-	next += flights_bytes(pool);
+	next += flights_bytes(pool) + head_bytes(pool);
 	pool->staging = next;
+	if (head_bytes(pool))
+		pool->head = (struct vmsi_area_head *)(next - VMSI_AREA_HEAD_BYTES);
 	pool->view.memory = start + records;
 }
 
@@ -201,7 +209,7 @@ int vmsi_layout_map(struct vms_pool *pool, const char *name)
 	const size_t records = vmsi_align_up(
 		words_bytes(pool) + touched_bytes(pool) + free_bytes(pool) +
 		slots_bytes(pool) + ghost_bytes(pool) + copies_bytes() +
-		flights_bytes(pool) + staging_bytes(pool),
+		flights_bytes(pool) + head_bytes(pool) + staging_bytes(pool),
 		vmsi_huge_page_size());
 	size_t bytes;
 	int error;

@@ -72,6 +72,8 @@ static void add_counts(struct text *text, const struct vms_pool_stats *stats)
 	add_counter(text, "ghost_hits", stats->ghost_hits);
 	add_counter(text, "waits", stats->waits);
 	add_counter(text, "writes_held_back", stats->held_back);
+	add_counter(text, "area_batches", stats->area_batches);
+	add_counter(text, "area_mended_pages", stats->area_mended);
 }
 
 static void add_times(struct text *text, const struct vms_pool_stats *stats)

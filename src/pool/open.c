@@ -9,6 +9,7 @@
 #include "pool/layout.h"
 #include "pool/pool.h"
 #include "pool/flight.h"
+#include "pool/write.h"
 #include "pool/writer.h"
 #include "space/inside.h"
 
@@ -24,7 +25,7 @@
 #define RAM_PART 8
 
 #define FLAGS (VMS_POOL_ADDRESSED | VMS_POOL_DIRECT | VMS_POOL_READ_ONLY | \
-	       VMS_POOL_NO_WRITER)
+	       VMS_POOL_NO_WRITER | VMS_POOL_WHOLE_PAGES)
 
 /* --- options ------------------------------------------------------------------------------------ */
 
@@ -62,17 +63,38 @@ static bool options_are_good(const struct vms_pool_options *options)
 		options->page_size >= vmsi_page_size() &&
 		options->ram <= options->ram_most && options->pages <= PAGES_MOST &&
 		options->depth <= VMS_POOL_DEPTH_MOST &&
+		!(options->flags & VMS_POOL_WHOLE_PAGES) == !options->area &&
 		name_is_good(options->name);
 }
 
 /* --- the parts ------------------------------------------------------------------------------------- */
 
-static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
+/* With the area: what it has is in the file before anybody looks at that. */
+static int open_files(struct vms_pool *pool, int fd, const char *area)
 {
 	const unsigned flags =
 		(vmsi_pool_has(pool, VMS_POOL_READ_ONLY) ? VMSI_STORE_READ_ONLY : 0) |
 		(vmsi_pool_has(pool, VMS_POOL_DIRECT) ? VMSI_STORE_DIRECT : 0);
 	int error = vmsi_store_open(&pool->store, fd, flags, pool->depth);
+
+	if (error || !area)
+		return error;
+	error = vmsi_area_open(&pool->area, area, &pool->store, flags);
+	if (error)
+		vmsi_store_close(&pool->store);
+	return error;
+}
+
+static void close_files(struct vms_pool *pool)
+{
+	vmsi_area_close(&pool->area);
+	vmsi_store_close(&pool->store);
+}
+
+static int open_store(struct vms_pool *pool, int fd, const struct vms_pool_options *options)
+{
+	const uint64_t pages = options->pages;
+	int error = open_files(pool, fd, options->area);
 	uint64_t count;
 
 	if (error)
@@ -86,7 +108,7 @@ static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
 	if (pool->pages_most > PAGES_MOST)
 		error = -EOVERFLOW;
 	if (error)
-		vmsi_store_close(&pool->store);
+		close_files(pool);
 	return error;
 }
 
@@ -124,12 +146,15 @@ static int set_up(struct vms_pool *pool, const char *name)
 	if (error)
 		goto uncharge;
 	vmsi_flight_init(pool);
-	error = start(pool);
+	error = vmsi_area_begin(&pool->area, pool->page_size, pool->staging_pages);
+	if (!error)
+		error = start(pool);
 	if (error)
 		goto unmap;
 	vmsi_pool_register(pool);
 	return 0;
 unmap:
+	vmsi_area_end(&pool->area);
 	(void)vms_space_close(pool->space);
 uncharge:
 	uncharge(pool);
@@ -146,6 +171,7 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	pool->budget = options->budget;
 	pool->make_durable = options->make_durable;
 	pool->context = options->context;
+	pool->area.fd = -1;
 	vmsi_lock_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
 	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
@@ -164,11 +190,11 @@ static int open_pool(int fd, const struct vms_pool_options *options,
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
 	pool->record_bytes = bytes;
 	init(pool, options);
-	error = open_store(pool, fd, options->pages);
+	error = open_store(pool, fd, options);
 	if (!error) {
 		error = set_up(pool, options->name);
 		if (error)
-			vmsi_store_close(&pool->store);
+			close_files(pool);
 	}
 	if (error)
 		vmsi_records_put(NULL, pool, bytes);
@@ -207,6 +233,8 @@ int vms_pool_close(vms_pool *pool)
 	if (!pool)
 		return 0;
 	vmsi_writer_end(pool);
+	if (!atomic_load(&pool->is_orphan))
+		vmsi_write_end(pool);
 	vmsi_store_end(&pool->store);
 	__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 	atomic_store(&pool->is_orphan, true);
@@ -214,7 +242,7 @@ int vms_pool_close(vms_pool *pool)
 		return -1;
 	vmsi_pool_unregister(pool);
 	uncharge(pool);
-	vmsi_store_close(&pool->store);
+	close_files(pool);
 	vmsi_records_put(NULL, pool, pool->record_bytes);
 	errno = earlier;
 	return 0;

@@ -14,6 +14,7 @@
 
 #include "base/align.h"
 #include "base/lock.h"
+#include "pool/area.h"
 #include "pool/ghost.h"
 #include "pool/store.h"
 #include "pool/word.h"
@@ -21,7 +22,7 @@
 /*
  * What the files of src/pool share. The memory of a pool is one space:
  *
- *   | words | touched | free | slots | ghost | copies | flights | staging | memory |
+ *   | words | touched | free | slots | ghost | copies | flights | head | staging | memory |
  *
  * words     one a page, for the most pages that there can ever be
  * touched   a bit for each host page of words: whether it was ever used, and so counts
@@ -29,6 +30,7 @@
  * slots     the records of slots, for the most RAM that there can ever be
  * copies    what is known of a batch that is being written
  * flights   of pages that are being read ahead
+ * head      what is before these in the area, with VMS_POOL_WHOLE_PAGES
  * staging   the bytes of a batch that is being written
  * memory    of frames, slot s at s pages behind its beginning; VMS_POOL_ADDRESSED: of
  *           pages, page n at n pages behind it
@@ -129,6 +131,7 @@ struct vms_pool {
 	/* Written before the pool is known to anybody. */
 	struct vmsi_page_slot *slots;
 	char *staging;
+	struct vmsi_area_head *head; /* right before staging; NULL: no area */
 	struct vmsi_copies *copies;  /* under write_lock, as staging is */
 	struct vmsi_flight *flights;
 	unsigned depth;          /* how many of these there are */
@@ -150,6 +153,7 @@ struct vms_pool {
 	size_t memory_bytes;
 
 	struct vmsi_store store;
+	struct vmsi_area area;   /* under write_lock */
 	_Atomic bool is_orphan;  /* in the child of a fork, or half closed */
 	bool is_charged;
 	_Atomic uint64_t durable;
@@ -176,6 +180,7 @@ struct vms_pool {
 	struct vmsi_lock write_lock;
 	_Atomic int broken;      /* errno for ever, after the file could not be synced */
 	_Atomic uint64_t pages_written, write_errors, for_room, syncs, held_back;
+	_Atomic uint64_t area_batches;
 
 	/* The thread that writes. */
 	pthread_t writer;
@@ -188,6 +193,7 @@ struct vms_pool {
 };
 
 _Static_assert(offsetof(struct vms_pool, slots) == VMSI_LINE, "a line of its own");
+_Static_assert(VMSI_WRITE_BATCH <= VMSI_AREA_BATCH_MOST, "a batch fits into the area");
 
 static inline bool vmsi_pool_has(const struct vms_pool *pool, unsigned flag)
 {

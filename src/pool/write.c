@@ -129,6 +129,65 @@ static void join_runs(const struct vms_pool *pool, struct vmsi_copies *copies)
 	}
 }
 
+/* --- durable ---------------------------------------------------------------------------------------- */
+
+/*
+ * After a failed fdatasync nobody knows which pages of those that left are on the disk:
+ * nothing can be made good any more. Under write_lock.
+ */
+static int sync_file(struct vms_pool *pool)
+{
+	int error = atomic_load(&pool->broken);
+
+	if (!error)
+		error = vmsi_area_write_failed(&pool->area, &pool->store);
+	if (error)
+		return error;
+	error = vmsi_store_sync(&pool->store);
+	if (error)
+		atomic_store(&pool->broken, -EIO);
+	else
+		vmsi_area_settle(&pool->area);
+	vmsi_pool_add(&pool->syncs, 1);
+	return error ? -EIO : 0;
+}
+
+int vmsi_write_sync(struct vms_pool *pool)
+{
+	int error;
+
+	vmsi_lock_acquire(&pool->write_lock);
+	error = sync_file(pool);
+	vmsi_lock_release(&pool->write_lock);
+	return error;
+}
+
+/* What the area has stays, where the file may not have it. */
+void vmsi_write_end(struct vms_pool *pool)
+{
+	if (!vmsi_area_is_used(&pool->area))
+		return;
+	if (!vmsi_area_is_pending(&pool->area) || vmsi_write_sync(pool) == 0)
+		vmsi_area_end(&pool->area);
+}
+
+/* Have the copies in the area, so that none of them can be torn in the file. */
+static int keep_whole(struct vms_pool *pool, const struct vmsi_copies *copies)
+{
+	int error = 0;
+
+	if (!vmsi_area_is_used(&pool->area) || !copies->count)
+		return 0;
+	if (vmsi_area_is_full(&pool->area))
+		error = sync_file(pool);
+	if (!error)
+		error = vmsi_area_put(&pool->area, pool->head, copies->pages,
+				      copies->count);
+	if (!error)
+		vmsi_pool_add(&pool->area_batches, 1);
+	return error;
+}
+
 /* --- the end of a write ------------------------------------------------------------------------------ */
 
 /* The changes that were copied are not in the file after all. */
@@ -173,13 +232,31 @@ static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t fi
 	}
 }
 
+static void refuse_runs(struct vmsi_copies *copies, int error)
+{
+	for (size_t i = 0; i < copies->run_count; i++)
+		copies->runs[i].error = error;
+}
+
+static void write_runs(struct vms_pool *pool, struct vmsi_copies *copies)
+{
+	vmsi_store_write(&pool->store, copies->runs, copies->run_count);
+	for (size_t i = 0; i < copies->run_count; i++)
+		if (vmsi_io_status(&copies->runs[i]) != 0)
+			vmsi_area_note_failure(&pool->area);
+}
+
 static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
 			 struct vmsi_outcome *written)
 {
+	const int error = keep_whole(pool, copies);
 	size_t first = 0;
 
 	join_runs(pool, copies);
-	vmsi_store_write(&pool->store, copies->runs, copies->run_count);
+	if (error)
+		refuse_runs(copies, error);
+	else
+		write_runs(pool, copies);
 	for (size_t i = 0; i < copies->run_count; i++) {
 		end_run(pool, copies, first, &copies->runs[i], written);
 		first += copies->runs[i].length / pool->page_size;

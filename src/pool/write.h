@@ -27,4 +27,13 @@ struct vmsi_outcome {
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 		     struct vmsi_outcome *written);
 
+/*
+ * Make what was written durable. Returns 0, or -EIO for ever after one failure; or -errno
+ * where a page cannot be written still that could not be written before.
+ */
+int vmsi_write_sync(struct vms_pool *pool);
+
+/* The pool is closed: have the area empty, if all that was written can be made durable. */
+void vmsi_write_end(struct vms_pool *pool);
+
 #endif
