@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "host/host.h"
 #include "pool/pool.h"
 #include "pool/sort.h"
 #include "pool/write.h"
@@ -6,59 +7,95 @@
 
 /* vms_pool_flush. */
 
-/* --- a flush ------------------------------------------------------------------------------------- */
+/* --- what is to be written ------------------------------------------------------------------------ */
 
-/* Pages that are sorted together. */
+/* Pages that are sorted together, where they are not found in their order. */
 #define GATHER_MOST 2048
+
+/*
+ * Pages are looked for by their words, in the order of the file, unless these are so many
+ * times as many as slots: then by the slots, whose pages are in no order.
+ */
+#define WORDS_A_SLOT 64
 
 struct flush {
 	struct vms_pool *pool;
 	uint64_t lsn;
 	vms_pool_progress progress;
 	void *context;
+	uint64_t end;        /* pages or slots that there were when it began */
+	bool is_by_slots;
 	uint64_t done;       /* pages that were written, or were found clean */
 	uint64_t most;
 	bool is_held_back;   /* by a log that is not durable */
 	int error;           /* of a page that could not be written */
 };
 
-/* Whether a slot's page has a change that is to be written. */
-static bool is_wanted(const struct flush *flush, uint32_t number, uint64_t *page)
+/* Whether a page has a change that is to be written. */
+static bool is_wanted(const struct flush *flush, uint64_t page)
 {
 	const struct vms_pool *pool = flush->pool;
-	const struct vmsi_page_slot *slot = &pool->slots[number];
-	uint64_t word;
+	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
+	uint64_t first;
 
-	*page = atomic_load(&slot->page);
-	if (*page == VMSI_NO_PAGE)
-		return false;
-	word = vmsi_word_load(vmsi_pool_word(pool, *page));
 	if (!(word & (VMSI_WORD_DIRTY | VMSI_WORD_WRITING)) ||
-	    !(word & VMSI_WORD_RESIDENT) || vmsi_pool_slot(pool, word) != slot)
+	    !(word & VMSI_WORD_RESIDENT))
 		return false;
 	/* While a copy of it is being written its first number is not there to be seen. */
-	return (word & VMSI_WORD_WRITING) || atomic_load(&slot->first_lsn) <= flush->lsn ||
-		atomic_load(&slot->first_lsn) == VMSI_NO_LSN;
+	first = atomic_load(&vmsi_pool_slot(pool, word)->first_lsn);
+	return (word & VMSI_WORD_WRITING) || first <= flush->lsn || first == VMSI_NO_LSN;
 }
 
-/* Note up to GATHER_MOST pages from a slot on; returns where to go on. */
-static uint32_t gather(const struct flush *flush, uint32_t number, uint32_t end,
-		       uint64_t *pages, size_t *count)
+/* Where the words go on that were ever used, from a page on. */
+static uint64_t skip_unused(const struct vms_pool *pool, uint64_t page)
 {
-	for (*count = 0; number < end && *count < GATHER_MOST; number++)
-		if (is_wanted(flush, number, &pages[*count]))
-			++*count;
-	return number;
+	const uint64_t words = vmsi_page_size() / sizeof(uint64_t);
+	uint64_t place = page / words;
+
+	if (page % words || page * sizeof(uint64_t) < pool->prepaid_bytes)
+		return page;
+	for (; place * words < pool->pages_most; place++)
+		if (atomic_load_explicit(&pool->touched[place / 64], memory_order_relaxed) >>
+			    place % 64 & 1)
+			break;
+	return place * words;
 }
 
-static uint64_t count_wanted(const struct flush *flush, uint32_t end)
+/*
+ * Note up to so many pages, or all that are there with pages NULL, from a page or a slot
+ * on; returns where to go on.
+ */
+static uint64_t gather(const struct flush *flush, uint64_t from, uint64_t *pages,
+		       size_t most, size_t *count)
 {
-	uint64_t count = 0, page;
+	const struct vms_pool *pool = flush->pool;
 
-	for (uint32_t number = 0; number < end; number++)
-		count += is_wanted(flush, number, &page);
+	for (*count = 0; from < flush->end && *count < most; from++) {
+		uint64_t page = from;
+
+		if (flush->is_by_slots)
+			page = atomic_load(&pool->slots[from].page);
+		else
+			page = from = skip_unused(pool, from);
+		if (page >= (flush->is_by_slots ? VMSI_NO_PAGE : flush->end) ||
+		    !is_wanted(flush, page))
+			continue;
+		if (pages)
+			pages[*count] = page;
+		++*count;
+	}
+	return from;
+}
+
+static uint64_t count_wanted(const struct flush *flush)
+{
+	size_t count;
+
+	(void)gather(flush, 0, NULL, SIZE_MAX, &count);
 	return count;
 }
+
+/* --- to write it ----------------------------------------------------------------------------------- */
 
 /* Without a lock: who has the page may need one to go on. */
 static void wait_for_writer(struct vms_pool *pool, uint64_t page)
@@ -83,7 +120,16 @@ static int note_written(struct flush *flush, const struct vmsi_outcome *written)
 	return 0;
 }
 
-/* Write pages, and those again that somebody was changing just then. */
+/* The disk is busy with what the page cache got while the next batch is copied. */
+static void begin_sync(struct vms_pool *pool, uint64_t first, uint64_t last)
+{
+	const unsigned shift = pool->view.page_shift;
+
+	if (!vmsi_pool_has(pool, VMS_POOL_DIRECT))
+		vmsi_store_begin_sync(&pool->store, first << shift, (last - first + 1) << shift);
+}
+
+/* Write pages in their order, and those again that somebody was changing just then. */
 static int write_pages(struct flush *flush, const uint64_t *pages, size_t count)
 {
 	struct vmsi_batch batch = { .count = count };
@@ -96,6 +142,8 @@ static int write_pages(struct flush *flush, const uint64_t *pages, size_t count)
 		error = vmsi_write_batch(flush->pool, &batch, &written);
 		if (!error)
 			error = note_written(flush, &written);
+		if (!error && !written.again)
+			begin_sync(flush->pool, pages[0], pages[count - 1]);
 		if (error || !written.again)
 			return error;
 		batch.count = written.again;
@@ -118,25 +166,36 @@ static int write_gathered(struct flush *flush, uint64_t *pages, size_t count)
 	return 0;
 }
 
+static void begin(struct flush *flush)
+{
+	struct vms_pool *pool = flush->pool;
+	uint64_t words;
+
+	vmsi_lock_acquire(&pool->lock);
+	words = (pool->prepaid_bytes + pool->touched_bytes) / sizeof(uint64_t);
+	flush->is_by_slots = words / WORDS_A_SLOT > pool->made;
+	flush->end = flush->is_by_slots ? pool->made : vmsi_pool_count(pool);
+	vmsi_lock_release(&pool->lock);
+	flush->most = flush->progress ? count_wanted(flush) : 0;
+}
+
 /*
- * One round of all slots is enough: what had a change that is wanted when the flush began
- * leaves its slot only after a write.
+ * One round is enough: what had a change that is wanted when the flush began leaves its
+ * slot only after a write.
  */
 static int write_all(struct flush *flush)
 {
-	struct vms_pool *pool = flush->pool;
-	uint64_t pages[GATHER_MOST];
-	uint32_t number = 0, end;
+	/* Whole batches, where the pages come in their order. */
+	const size_t most = GATHER_MOST / flush->pool->staging_pages *
+		flush->pool->staging_pages;
+	uint64_t pages[GATHER_MOST], from = 0;
 	int error = 0;
 
-	vmsi_lock_acquire(&pool->lock);
-	end = pool->made;
-	vmsi_lock_release(&pool->lock);
-	flush->most = flush->progress ? count_wanted(flush, end) : 0;
-	while (!error && number < end) {
+	begin(flush);
+	while (!error && from < flush->end) {
 		size_t count;
 
-		number = gather(flush, number, end, pages, &count);
+		from = gather(flush, from, pages, most, &count);
 		error = write_gathered(flush, pages, count);
 	}
 	return error;
