@@ -6,12 +6,18 @@
 #include <stddef.h>
 
 /*
- * Put this process into a memory control group of its own with a limit, below the one that
- * it is in. false: the machine does not let it.
+ * Put this process, which the bench has forked for a round, into a memory control group of
+ * its own with a limit. false: the machine does not let it.
  */
 bool group_enter(size_t limit);
 
 /* Take the group of a process that has ended away; for its parent. */
 void group_remove(int process);
+
+/*
+ * Take the groups of all processes away that a bench has forked and that have ended or are
+ * about to.
+ */
+void group_remove_all(int bench);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,108 +10,72 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <vmspace.h>
 
 #include "bench.h"
+#include "group.h"
+#include "rss.h"
+#include "scratch.h"
 #include "textbook.h"
+#include "vmcache.h"
 
 /*
  * Random pages of a file of several times the RAM: a bare pread into one buffer, the pool
- * of textbooks, and the library's in frames and at addresses; one by one and, where the
- * name says so, 64 together by vms_pool_fix_many.
+ * of textbooks, a mapped file in a memory control group of that RAM, a pool as vmcache is
+ * one, and the library's in frames and at addresses; one by one and, where the name says
+ * so, 64 together by vms_pool_fix_many.
  *
- *	bench-pool-misses --file PATH [--mib NUMBER] [--part NUMBER] [--threads NUMBER]
+ *	bench-pool-misses [--file PATH] [--mib NUMBER] [--part NUMBER] [--threads NUMBER]
  *	                  [--operations NUMBER] [--repeats NUMBER] [--direct 1]
  *	                  [--kinds NUMBER]
  *
- * The file is made if it is not there. The RAM is its size divided by part, 4. What is
- * told of kinds (a bit each, of all by default) is a page's time by the clock, and the processor's time of all threads. While each
- * runs another process looks at the resident memory, every millisecond.
+ * The file is made if it is not there, and stays; without a path it is made in a directory
+ * of the run (scratch.h). The RAM is its size divided by part, 4. direct: all read past
+ * the page cache, from the disk, which the mapped file always does: what of it is in the
+ * page cache already would be in no group. What is told of kinds (a bit each, of all by
+ * default) is a page's time by the clock, the processor's time of all threads, and the
+ * most resident memory (rss.h); where a vms_pool has too much the status is 1. Each round
+ * is a process of its own, and the kinds take turns.
  */
 
 #define PAGE ((size_t)4096)
-#define KINDS 7
+#define KINDS 9
 #define SAMPLES 51
 #define THREADS_MOST 16
 #define TOGETHER 64
 
-enum kind { PREAD, TEXTBOOK, FRAMES, ADDRESSED, FRAMES_ONCE, FRAMES_64, ADDRESSED_64 };
+enum kind {
+	PREAD, TEXTBOOK, MAPPED, VMCACHE,
+	FRAMES, ADDRESSED, FRAMES_ONCE, FRAMES_64, ADDRESSED_64,
+};
 
 static const char *const names[KINDS] = {
-	"pread", "textbook pool", "frames", "addressed", "frames, optimistic",
-	"frames, 64 together", "addressed, 64 together",
+	"pread", "textbook pool", "mapped, in a group", "vmcache-like pool",
+	"frames", "addressed", "frames, optimistic", "frames, 64 together",
+	"addressed, 64 together",
 };
 
 static struct {
 	const char *path;
 	uint64_t pages, operations, threads, repeats;
 	size_t ram;
-	int fd;
+	int fd, file;          /* file is never O_DIRECT */
 	bool is_direct;
 } bench;
 
 static vms_pool *pool;
 static struct textbook *textbook;
-
-/* --- resident memory, by another process ------------------------------------------------ */
-
-struct watch {
-	_Atomic uint64_t pages;   /* the most that were seen */
-	_Atomic uint64_t looks;
-};
-
-static uint64_t resident_of(int fd)
-{
-	char text[128] = "";
-	unsigned long long size = 0, resident = 0;
-
-	if (pread(fd, text, sizeof(text) - 1, 0) <= 0)
-		return 0;
-	return sscanf(text, "%llu %llu", &size, &resident) == 2 ? resident : 0;
-}
-
-static pid_t start_watch(struct watch *watch)
-{
-	char path[64];
-	pid_t child;
-
-	(void)snprintf(path, sizeof(path), "/proc/%ld/statm", (long)getpid());
-	atomic_store(&watch->pages, 0);
-	atomic_store(&watch->looks, 0);
-	child = fork();
-	if (child == 0) {
-		const int fd = open(path, O_RDONLY);
-
-		for (;;) {
-			const uint64_t resident = resident_of(fd);
-			const struct timespec time = { .tv_nsec = 1000000 };
-
-			if (resident > atomic_load(&watch->pages))
-				atomic_store(&watch->pages, resident);
-			atomic_fetch_add(&watch->looks, 1);
-			(void)nanosleep(&time, NULL);
-		}
-	}
-	while (atomic_load(&watch->looks) == 0)
-		(void)usleep(100);
-	return child;
-}
-
-static void end_watch(pid_t child)
-{
-	(void)kill(child, SIGKILL);
-	(void)waitpid(child, NULL, 0);
-}
+static struct vmcache *vmcache;
+static const char *mapped;
 
 /* --- what is measured ------------------------------------------------------------------------ */
 
 static void fail(const char *what)
 {
 	perror(what);
-	exit(1);
+	_exit(1);
 }
 
 static uint64_t load(const void *address)
@@ -137,6 +100,14 @@ static uint64_t one(enum kind kind, uint64_t page, char *buffer)
 		word = load(textbook_fix(textbook, page));
 		textbook_unfix(textbook, page);
 		return word;
+	case MAPPED:
+		return load(mapped + page * PAGE);
+	case VMCACHE:
+		do {
+			address = vmcache_begin(vmcache, page, &ticket);
+			word = load(address);
+		} while (!vmcache_validate(vmcache, page, ticket));
+		return word;
 	case FRAMES_ONCE:
 		do {
 			address = vms_pool_begin(pool, page, &ticket);
@@ -160,10 +131,15 @@ static uint64_t many(uint64_t *random)
 	uint64_t pages[TOGETHER], sum = 0;
 	void *addresses[TOGETHER];
 
-	do
+	for (;;) {
 		for (size_t i = 0; i < TOGETHER; i++)
 			pages[i] = bench_random(random) % bench.pages;
-	while (vms_pool_fix_many(pool, pages, addresses, TOGETHER, VMS_POOL_READ) != 0);
+		if (vms_pool_fix_many(pool, pages, addresses, TOGETHER, VMS_POOL_READ) == 0)
+			break;
+		/* A page was chosen twice. */
+		if (errno != EINVAL)
+			fail("vms_pool_fix_many");
+	}
 	for (size_t i = 0; i < TOGETHER; i++)
 		sum += load(addresses[i]);
 	(void)vms_pool_unfix_many(pool, pages, TOGETHER);
@@ -190,6 +166,15 @@ static void *work(void *argument)
 	return NULL;
 }
 
+static void map_file(void)
+{
+	char *address = mmap(NULL, bench.pages * PAGE, PROT_READ, MAP_SHARED, bench.file, 0);
+
+	if (address == MAP_FAILED || madvise(address, bench.pages * PAGE, MADV_RANDOM) != 0)
+		fail("mmap");
+	mapped = address;
+}
+
 static void open_one(enum kind kind)
 {
 	const bool is_addressed = kind == ADDRESSED || kind == ADDRESSED_64;
@@ -201,13 +186,15 @@ static void open_one(enum kind kind)
 		.ram = bench.ram,
 	};
 
-	pool = NULL;
-	textbook = NULL;
 	if (kind == TEXTBOOK)
 		textbook = textbook_open(bench.fd, PAGE, bench.ram);
-	else if (kind != PREAD)
+	else if (kind == VMCACHE)
+		vmcache = vmcache_open(bench.fd, bench.pages, bench.ram);
+	else if (kind == MAPPED)
+		map_file();
+	else if (kind >= FRAMES)
 		pool = vms_pool_open(bench.fd, &options);
-	if (kind > TEXTBOOK && !pool)
+	if (kind >= FRAMES && !pool)
 		fail("vms_pool_open");
 }
 
@@ -215,6 +202,8 @@ static void close_one(void)
 {
 	if (textbook)
 		textbook_close(textbook);
+	if (vmcache)
+		vmcache_close(vmcache);
 	if (pool && vms_pool_close(pool) != 0)
 		fail("vms_pool_close");
 }
@@ -242,38 +231,85 @@ static void run_threads(enum kind kind, uint64_t seed)
 }
 
 struct result {
-	double clock, processor, hits, peak;
+	double clock, processor, hits;
+	size_t most;           /* bytes that were resident */
 };
 
-static struct result measure(enum kind kind, uint64_t seed, struct watch *watch)
+static uint64_t count_misses(void)
 {
 	struct vms_pool_stats stats = { .struct_size = sizeof(stats) };
-	char path[] = "/proc/self/statm";
-	const int fd = open(path, O_RDONLY);
-	const uint64_t resident = resident_of(fd);
-	const pid_t watcher = start_watch(watch);
-	struct result result = { .hits = 0 };
-	double processor;
-	uint64_t start;
 
+	if (!pool)
+		return bench.operations;
+	if (vms_pool_get_stats(pool, &stats) != 0)
+		fail("vms_pool_get_stats");
+	return stats.misses;
+}
+
+static struct result measure(enum kind kind, uint64_t seed)
+{
+	struct result result;
+	struct rss rss;
+	double processor;
+	uint64_t start, misses;
+
+	rss_begin(&rss);
 	open_one(kind);
 	/* First fill it. */
 	run_threads(kind, seed * 31 + 17);
+	misses = pool ? count_misses() : 0;
 	start = bench_now();
 	processor = processor_time();
 	run_threads(kind, seed);
 	result.clock = (double)(bench_now() - start) / (double)bench.operations;
 	result.processor = (processor_time() - processor) / (double)bench.operations;
-	if (pool && vms_pool_get_stats(pool, &stats) == 0)
-		result.hits = 100.0 * (1.0 - (double)stats.misses / 2 /
-					       (double)bench.operations);
+	result.hits = 1 - (double)(count_misses() - misses) / (double)bench.operations;
 	close_one();
-	end_watch(watcher);
-	(void)close(fd);
-	if (atomic_load(&watch->pages) > resident)
-		result.peak = (double)(atomic_load(&watch->pages) - resident) * 4096 /
-			1048576;
+	result.most = rss_end(&rss);
 	return result;
+}
+
+/* The pages of a mapping are the group's only if it is the mapping that brings them in. */
+static void prepare(enum kind kind)
+{
+	static char block[1 << 20];
+
+	if (kind == MAPPED && posix_fadvise(bench.file, 0, 0, POSIX_FADV_DONTNEED) != 0)
+		fail("posix_fadvise");
+	for (off_t at = 0; kind != MAPPED && !bench.is_direct; at += sizeof(block))
+		if (pread(bench.file, block, sizeof(block), at) <= 0)
+			break;
+}
+
+/* false: the machine has no groups for a kind that needs one. */
+static bool measure_apart(enum kind kind, uint64_t seed, struct result *result)
+{
+	const pid_t parent = getpid();
+	int ends[2];
+	ssize_t got;
+	pid_t child;
+
+	prepare(kind);
+	if (pipe(ends) != 0)
+		fail("pipe");
+	child = fork();
+	if (child == 0) {
+		scratch_end_with_parent(parent);
+		if (kind == MAPPED && !group_enter(bench.ram))
+			_exit(0);
+		*result = measure(kind, seed);
+		if (write(ends[1], result, sizeof(*result)) != sizeof(*result))
+			fail("write");
+		_exit(0);
+	}
+	(void)close(ends[1]);
+	got = read(ends[0], result, sizeof(*result));
+	(void)close(ends[0]);
+	(void)waitpid(child, NULL, 0);
+	group_remove(child);
+	if (got != sizeof(*result) && kind != MAPPED)
+		exit(1);
+	return got == sizeof(*result);
 }
 
 /* --- the file --------------------------------------------------------------------------------- */
@@ -290,74 +326,116 @@ static void make_file(uint64_t mib)
 	for (uint64_t i = (uint64_t)status.st_size >> 20; i < mib; i++)
 		if (pwrite(bench.fd, block, sizeof(block), (off_t)(i << 20)) < 0)
 			fail("pwrite");
+	/* What is not on the disk yet would stay in the page cache. */
+	if (fsync(bench.fd) != 0)
+		fail("fsync");
 	bench.pages = (mib << 20) / PAGE;
-	/* Into the page cache, where it is not passed by. */
-	for (uint64_t i = 0; !bench.is_direct && i < mib; i++)
-		if (pread(bench.fd, block, sizeof(block), (off_t)(i << 20)) < 0)
-			fail("pread");
+	bench.file = bench.fd;
 	if (bench.is_direct) {
-		(void)close(bench.fd);
 		bench.fd = open(bench.path, O_RDWR | O_DIRECT | O_CLOEXEC);
+		if (bench.fd < 0)
+			fail("O_DIRECT");
 	}
 }
 
-static const char *path_option(int argc, char **argv)
+static void choose_path(int argc, char **argv)
 {
+	static char path[4200];
+
 	for (int i = 1; i + 1 < argc; i++)
 		if (strcmp(argv[i], "--file") == 0)
-			return argv[i + 1];
-	return "bench-pool.data";
+			bench.path = argv[i + 1];
+	(void)snprintf(path, sizeof(path), "%s/data", scratch_make(NULL));
+	if (!bench.path)
+		bench.path = path;
 }
 
-int main(int argc, char **argv)
+/* --- all of them -------------------------------------------------------------------------------- */
+
+static struct {
+	double clocks[SAMPLES], processors[SAMPLES], hits, median;
+	size_t most, count;
+} results[KINDS];
+
+static void run_all(uint64_t kinds)
 {
-	static double clocks[KINDS][SAMPLES], processors[KINDS][SAMPLES];
-	double peaks[KINDS] = { 0 }, hits[KINDS] = { 0 };
-	const uint64_t mib = bench_option(argc, argv, "mib", 512);
-	const uint64_t part = bench_option(argc, argv, "part", 4);
-	struct watch *watch = mmap(NULL, sizeof(*watch), PROT_READ | PROT_WRITE,
-				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	const uint64_t kinds = bench_option(argc, argv, "kinds", UINT64_MAX);
 	uint64_t random = 1;
 
-	bench.path = path_option(argc, argv);
-	bench.operations = bench_option(argc, argv, "operations", 400000);
-	bench.threads = bench_option(argc, argv, "threads", 1);
-	bench.repeats = bench_option(argc, argv, "repeats", 5);
-	bench.is_direct = bench_option(argc, argv, "direct", 0) != 0;
-	bench.ram = (size_t)(mib << 20) / part;
-	if (bench.repeats > SAMPLES || bench.threads > THREADS_MOST || !bench.threads)
-		return 2;
-	bench_print_header(argc, argv);
-	make_file(mib);
 	for (uint64_t i = 0; i < bench.repeats; i++) {
 		size_t order[KINDS];
 
 		bench_order(order, KINDS, &random);
 		for (size_t k = 0; k < KINDS; k++) {
+			const size_t kind = order[k], count = results[kind].count;
 			struct result result;
-			const size_t kind = order[k];
 
-			if (!(kinds >> kind & 1))
+			if (!(kinds >> kind & 1) ||
+			    !measure_apart((enum kind)kind, bench_random(&random), &result))
 				continue;
-			result = measure((enum kind)kind, bench_random(&random), watch);
-
-			clocks[kind][i] = result.clock;
-			processors[kind][i] = result.processor;
-			hits[kind] = result.hits;
-			if (result.peak > peaks[kind])
-				peaks[kind] = result.peak;
+			results[kind].clocks[count] = result.clock;
+			results[kind].processors[count] = result.processor;
+			results[kind].hits = result.hits;
+			results[kind].count++;
+			if (result.most > results[kind].most)
+				results[kind].most = result.most;
 		}
 	}
-	for (size_t k = 0; k < KINDS; k++) {
-		if (!(kinds >> k & 1))
-			continue;
-		bench_print_summary(names[k], "ns",
-				    bench_summarise(clocks[k], bench.repeats));
-		bench_print_summary("  processor", "ns",
-				    bench_summarise(processors[k], bench.repeats));
-		printf("  hits %.1f %%, peak resident memory %.1f MiB of %.1f\n", hits[k],
-		       peaks[k], (double)bench.ram / 1048576);
+}
+
+static int print_one(size_t kind)
+{
+	struct bench_summary clock, processor;
+	int is_more;
+
+	if (!results[kind].count) {
+		printf("%s: no memory control group is to be had\n", names[kind]);
+		return 0;
 	}
-	return 0;
+	clock = bench_summarise(results[kind].clocks, results[kind].count);
+	processor = bench_summarise(results[kind].processors, results[kind].count);
+	results[kind].median = clock.median;
+	bench_print_summary(names[kind], "ns", clock);
+	bench_print_summary("  processor", "ns", processor);
+	is_more = rss_print("  memory", results[kind].most, bench.ram);
+	if (kind >= FRAMES)
+		printf("  hits %.1f %%\n", 100 * results[kind].hits);
+	return kind >= FRAMES && is_more;
+}
+
+static void print_ratios(size_t kind)
+{
+	printf("# %s:", names[kind]);
+	for (size_t other = 0; other < FRAMES; other++)
+		if (results[other].count)
+			printf(" %.2f times as fast as %s%s",
+			       results[other].median / results[kind].median, names[other],
+			       other + 1 < FRAMES ? ";" : "");
+	printf("\n");
+}
+
+int main(int argc, char **argv)
+{
+	const uint64_t mib = bench_option(argc, argv, "mib", 512);
+	const uint64_t part = bench_option(argc, argv, "part", 4);
+	const uint64_t kinds = bench_option(argc, argv, "kinds", UINT64_MAX);
+	int status = 0;
+
+	bench.operations = bench_option(argc, argv, "operations", 100000);
+	bench.threads = bench_option(argc, argv, "threads", 1);
+	bench.repeats = bench_option(argc, argv, "repeats", 5);
+	bench.is_direct = bench_option(argc, argv, "direct", 0) != 0;
+	if (bench.repeats > SAMPLES || bench.threads > THREADS_MOST || !bench.threads || !part)
+		return 2;
+	bench.ram = (size_t)(mib << 20) / part;
+	bench_print_header(argc, argv);
+	choose_path(argc, argv);
+	make_file(mib);
+	run_all(kinds);
+	for (size_t k = 0; k < KINDS; k++)
+		if (kinds >> k & 1)
+			status |= print_one(k);
+	for (size_t k = FRAMES; k < KINDS; k++)
+		if (results[k].count)
+			print_ratios(k);
+	return status;
 }

@@ -17,6 +17,13 @@ extern "C" {
 /* Of a histogram of times: place i counts those of less than 2^i microseconds. */
 #define VMS_POOL_TIMES 24
 
+/*
+ * One miss in so many is timed: of each thread the first, and so on from there. Threads
+ * may share a count, so that nothing hangs on which they are. A mean is miss_nanoseconds
+ * by the sum of miss_times.
+ */
+#define VMS_POOL_TIMED 8
+
 /* By what reads and writes are carried out that are in flight together. */
 enum vms_pool_engine {
 	VMS_POOL_URING = 1,   /* io_uring(7) */
@@ -51,8 +58,11 @@ struct vms_pool_stats {
 	uint64_t durable;         /* the lsn */
 	enum vms_pool_engine engine;
 	int engine_error;         /* the errno with which io_uring was refused; 0: none */
-	uint64_t miss_nanoseconds; /* of all misses */
-	/* Misses by the time that each took. The last place has all longer ones, too. */
+	uint64_t miss_nanoseconds; /* of the misses that were timed */
+	/*
+	 * Misses that were timed, by the time that each took. The last place has all longer
+	 * ones, too.
+	 */
 	uint64_t miss_times[VMS_POOL_TIMES];
 	/* VMS_POOL_WHOLE_PAGES: batches of writes that were put into the area. */
 	uint64_t area_batches;

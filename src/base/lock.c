@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
 
+#include "base/hot.h"
 #include "base/panic.h"
 
 #ifdef VMSI_DEBUG
@@ -61,12 +62,14 @@ void vmsi_lock_init(struct vmsi_lock *lock, enum vmsi_lock_rank rank)
 	lock->rank = rank;
 }
 
+VMSI_HOT
 void vmsi_lock_acquire(struct vmsi_lock *lock)
 {
 	note_acquired(lock->rank);
 	pthread_mutex_lock(&lock->mutex);
 }
 
+VMSI_HOT
 void vmsi_lock_release(struct vmsi_lock *lock)
 {
 	/* Whoever takes it next may end what it is part of. */

@@ -15,6 +15,7 @@
 
 #include "base/procmap.h"
 #include "host/files.h"
+#include "base/hot.h"
 #include "host/raw.h"
 #include "host/shadow.h"
 #include "host/thread.h"
@@ -144,6 +145,7 @@ static long host_read(int fd, void *buffer, size_t length)
 	return vmsi_raw_call(SYS_read, fd, (long)buffer, (long)length, 0, 0, 0);
 }
 
+VMSI_HOT
 static long host_pread(int fd, void *buffer, size_t length, uint64_t offset)
 {
 	return vmsi_raw_call(SYS_pread64, fd, (long)buffer, (long)length,

@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "base/hot.h"
 #include "host/raw.h"
 
 long vmsi_host_futex_wait(const void *word, uint32_t value, uint64_t nanoseconds)
@@ -29,6 +30,7 @@ long vmsi_host_eventfd(void)
 	return vmsi_raw_call(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0);
 }
 
+VMSI_HOT
 uint64_t vmsi_host_clock(void)
 {
 	struct timespec now = { .tv_sec = 0 };

@@ -151,6 +151,12 @@ bool vmsi_io_has_ended(struct vmsi_io *io, struct vmsi_io_request *request);
  */
 long vmsi_io_run(struct vmsi_io_request *request);
 
+/*
+ * The same, after the caller has made the first call of the host for all of the request,
+ * and got result from it.
+ */
+long vmsi_io_go_on(struct vmsi_io_request *request, long result);
+
 /* --- fork --------------------------------------------------------------------------- */
 
 /*

@@ -127,16 +127,29 @@ void vmsi_transfer_finish(struct vmsi_io_request *request)
 	while (!vmsi_transfer_note(request, call_host(&rest)));
 }
 
-long vmsi_io_run(struct vmsi_io_request *request)
+/* done may end the memory of the request. */
+static long tell(struct vmsi_io_request *request)
 {
-	long result;
+	const long result = request->result;
 
-	vmsi_transfer_begin(request);
-	vmsi_transfer_finish(request);
-	result = request->result;
 	if (request->done)
 		request->done(request);
 	return result;
+}
+
+long vmsi_io_run(struct vmsi_io_request *request)
+{
+	vmsi_transfer_begin(request);
+	vmsi_transfer_finish(request);
+	return tell(request);
+}
+
+long vmsi_io_go_on(struct vmsi_io_request *request, long result)
+{
+	vmsi_transfer_begin(request);
+	if (!vmsi_transfer_note(request, result))
+		vmsi_transfer_finish(request);
+	return tell(request);
 }
 
 int vmsi_io_status(const struct vmsi_io_request *request)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/evict.h"
 
+#include "base/hot.h"
 #include "base/mman.h"
 #include "host/host.h"
 #include "pool/slots.h"
@@ -135,20 +136,42 @@ static size_t batch_of(const struct vms_pool *pool)
 }
 
 /*
- * Have what is looked at next in the caches by then: the next slot but one, and the word of
- * the next one's page. The queues and the pages are in no order in memory.
+ * What is looked at in a queue has been asked for so many looks before, so that it is in
+ * the caches by then: queues and pages are in no order in memory.
  */
-static void prefetch_next(const struct vms_pool *pool, uint32_t number)
+#define AHEAD 6
+
+/* A slot that is ahead of the first of a queue. */
+struct scout {
+	enum vmsi_queue_name queue;
+	uint32_t at;
+};
+
+/* Ask for the word of the page that the scout is at, and for where it may be noted. */
+static void go_ahead(const struct vms_pool *pool, struct scout *scout)
 {
-	const uint32_t next = pool->slots[number].next;
+	const struct vmsi_page_slot *slot;
 	uint64_t page;
 
-	if (next == VMSI_NO_SLOT)
+	if (scout->at == VMSI_NO_SLOT)
 		return;
-	page = atomic_load_explicit(&pool->slots[next].page, memory_order_relaxed);
+	slot = &pool->slots[scout->at];
+	page = atomic_load_explicit(&slot->page, memory_order_relaxed);
 	__builtin_prefetch(vmsi_pool_word(pool, page), 1);
-	if (pool->slots[next].next != VMSI_NO_SLOT)
-		__builtin_prefetch(&pool->slots[pool->slots[next].next], 1);
+	if (scout->queue == VMSI_SMALL)
+		vmsi_ghost_prefetch(&pool->ghost, page);
+	scout->at = slot->next;
+	if (scout->at != VMSI_NO_SLOT)
+		__builtin_prefetch(&pool->slots[scout->at], 1);
+}
+
+static struct scout send_scout(const struct vms_pool *pool, enum vmsi_queue_name name)
+{
+	struct scout scout = { .queue = name, .at = pool->queues[name].first };
+
+	for (unsigned i = 0; i < AHEAD; i++)
+		go_ahead(pool, &scout);
+	return scout;
 }
 
 /* Round both queues as often as a page can be hot, at most. */
@@ -157,6 +180,7 @@ static void choose(struct vms_pool *pool, struct leaving *leaving,
 {
 	const size_t most = batch_of(pool);
 	const enum vmsi_queue_name first = queue_to_look_at(pool);
+	struct scout scout = send_scout(pool, first);
 	size_t looks = (size_t)vmsi_room_used(pool) * 4 + 4;
 
 	while (looks-- && vmsi_room_used(pool) && leaving->count < most &&
@@ -167,7 +191,9 @@ static void choose(struct vms_pool *pool, struct leaving *leaving,
 
 		if (name != first && leaving->count)
 			break;
-		prefetch_next(pool, number);
+		if (name != scout.queue)
+			scout = send_scout(pool, name);
+		go_ahead(pool, &scout);
 		verdict = judge(pool, number);
 
 		if (verdict == LEAVES)
@@ -252,6 +278,7 @@ static int drop_addressed(struct vms_pool *pool, struct leaving *leaving)
 
 /* --- calls ---------------------------------------------------------------------------------------- */
 
+VMSI_HOT
 int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty)
 {
 	struct leaving leaving;

@@ -25,6 +25,7 @@ static void sum_stripes(struct vms_pool *pool, struct vms_pool_stats *stats)
 		stats->hits += atomic_load(&stripe->hits);
 		stats->misses += atomic_load(&stripe->misses);
 		stats->waits += atomic_load(&stripe->waits);
+		stats->reads += atomic_load(&stripe->reads);
 		stats->miss_nanoseconds += atomic_load(&stripe->nanoseconds);
 		for (unsigned j = 0; j < VMS_POOL_TIMES; j++)
 			stats->miss_times[j] += atomic_load(&stripe->times[j]);
@@ -64,7 +65,6 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
 	stats->page_size = pool->page_size;
 	stats->pages = vmsi_pool_count(pool);
-	stats->reads = atomic_load(&pool->store.reads);
 	stats->read_errors = atomic_load(&pool->store.read_errors);
 	stats->writes = atomic_load(&pool->store.writes);
 	stats->pages_written = atomic_load(&pool->pages_written);

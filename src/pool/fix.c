@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/hot.h"
 #include "pool/miss.h"
 #include "pool/pool.h"
 #include "space/inside.h"
@@ -30,6 +31,7 @@ static inline enum vmsi_page_hold hold_of(enum vms_pool_mode mode)
 }
 
 /* Out of the way of the calls that have nothing to wait for. */
+VMSI_HOT
 __attribute__((noinline))
 static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
@@ -45,6 +47,7 @@ static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode
 	return vmsi_pool_at_word(pool, page, word);
 }
 
+VMSI_HOT
 void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
 	uint64_t word = 0;
@@ -99,6 +102,7 @@ static int unfix_slowly(struct vms_pool *pool, uint64_t page)
 	return error ? vmsi_status(error) : 0;
 }
 
+VMSI_HOT
 int vms_pool_unfix(vms_pool *pool, uint64_t page)
 {
 	if (page < vmsi_pool_count(pool) &&
@@ -122,6 +126,7 @@ int vms_pool_downgrade(vms_pool *pool, uint64_t page)
 
 /* --- reads without a fix ------------------------------------------------------------------------ */
 
+VMSI_HOT
 const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticket)
 {
 	const int earlier = errno;

@@ -45,6 +45,7 @@ static void end_flight(struct vmsi_io_request *request)
 	struct vms_pool *pool = flight->pool;
 	const uint64_t page = flight->page;
 
+	vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
 	if (vmsi_store_end_read(&pool->store, request) == 0) {
 		(void)vmsi_word_publish(vmsi_pool_word(pool, page), flight->slot,
 					VMSI_LOOK);
@@ -76,10 +77,10 @@ static bool begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t pa
 
 	flight->pool = pool;
 	flight->page = page;
-	flight->began = vmsi_host.clock();
-	if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) ||
+		if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) ||
 	    !take_slot(pool, flight, seen))
 		return false;
+	flight->began = vmsi_miss_clock(pool);
 	flight->request = (struct vmsi_io_request){
 		.opcode = VMSI_IO_READ,
 		.fd = pool->store.fd,

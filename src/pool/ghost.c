@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/ghost.h"
 
+#include "base/hot.h"
+
 static uint64_t hash_of(uint64_t page)
 {
 	const uint64_t hash = (page + 1) * UINT64_C(0x9e3779b97f4a7c15);
@@ -25,12 +27,14 @@ static uint32_t age_of(const struct vmsi_ghost *ghost, uint64_t entry)
 	return entry ? ghost->now - (uint32_t)(entry >> 32) : UINT32_MAX;
 }
 
+VMSI_HOT
 void vmsi_ghost_prefetch(const struct vmsi_ghost *ghost, uint64_t page)
 {
 	if (ghost->count)
 		__builtin_prefetch(bucket_of(ghost, hash_of(page)), 1);
 }
 
+VMSI_HOT
 void vmsi_ghost_add(struct vmsi_ghost *ghost, uint64_t page)
 {
 	const uint64_t hash = hash_of(page);
@@ -46,6 +50,7 @@ void vmsi_ghost_add(struct vmsi_ghost *ghost, uint64_t page)
 	*oldest = (uint64_t)ghost->now << 32 | fingerprint(hash);
 }
 
+VMSI_HOT
 bool vmsi_ghost_take(struct vmsi_ghost *ghost, uint64_t page, uint32_t window)
 {
 	const uint64_t hash = hash_of(page);

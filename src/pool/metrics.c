@@ -61,6 +61,7 @@ static void add_sizes(struct text *text, const struct vms_pool_stats *stats)
 static void add_counts(struct text *text, const struct vms_pool_stats *stats)
 {
 	add_counter(text, "hits", stats->hits);
+	add_counter(text, "misses", stats->misses);
 	add_counter(text, "reads", stats->reads);
 	add_counter(text, "read_errors", stats->read_errors);
 	add_counter(text, "writes", stats->writes);

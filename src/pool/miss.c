@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/hot.h"
 #include "host/host.h"
 #include "pool/evict.h"
 #include "pool/slots.h"
@@ -50,6 +51,7 @@ static bool has_room(struct vms_pool *pool)
 	return answer;
 }
 
+VMSI_HOT
 int vmsi_make_room(struct vms_pool *pool)
 {
 	struct vmsi_batch dirty;
@@ -75,6 +77,7 @@ int vmsi_make_room(struct vms_pool *pool)
 
 /* --- a page comes ------------------------------------------------------------------------------------ */
 
+VMSI_HOT
 int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
 {
 	const int error = vmsi_room_charge(pool, page);
@@ -93,6 +96,7 @@ int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t 
 }
 
 /* Room is not made with the page busy: the program's log may be asked for. */
+VMSI_HOT
 int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
 {
 	int error = vmsi_miss_try(pool, page, seen, slot);
@@ -123,26 +127,46 @@ static unsigned place_of(uint64_t nanoseconds)
 	return place < VMS_POOL_TIMES ? place : VMS_POOL_TIMES - 1;
 }
 
+static void count_time(struct vmsi_stripe *stripe, uint64_t nanoseconds)
+{
+	vmsi_pool_tally(&stripe->nanoseconds, nanoseconds);
+	vmsi_pool_tally(&stripe->times[place_of(nanoseconds)], 1);
+}
+
+VMSI_HOT
+uint64_t vmsi_miss_clock(struct vms_pool *pool)
+{
+	struct vmsi_stripe *stripe = vmsi_pool_stripe(pool);
+	const uint64_t begun = atomic_load_explicit(&stripe->begun, memory_order_relaxed);
+
+	atomic_store_explicit(&stripe->begun, begun + 1, memory_order_relaxed);
+	return begun % VMS_POOL_TIMED == 0 ? vmsi_host.clock() : 0;
+}
+
+VMSI_HOT
 void vmsi_miss_count(struct vms_pool *pool, uint64_t began)
 {
 	struct vmsi_stripe *stripe = vmsi_pool_stripe(pool);
-	const uint64_t nanoseconds = vmsi_host.clock() - began;
 
 	vmsi_pool_tally(&stripe->misses, 1);
-	vmsi_pool_tally(&stripe->nanoseconds, nanoseconds);
-	vmsi_pool_tally(&stripe->times[place_of(nanoseconds)], 1);
+	if (began)
+		count_time(stripe, vmsi_host.clock() - began);
 }
 
 static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 		    enum vmsi_page_hold hold, uint64_t *word)
 {
 	uint32_t slot;
+	bool was_read;
 	int error = vmsi_miss_begin(pool, page, seen, &slot);
 
 	if (error)
 		return error;
 	error = vmsi_store_read(&pool->store, vmsi_pool_at(pool, page, slot),
-				pool->page_size, page << pool->view.page_shift);
+				pool->page_size, page << pool->view.page_shift,
+				&was_read);
+	if (was_read)
+		vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
 	if (error)
 		vmsi_miss_abort(pool, page, slot);
 	else
@@ -154,7 +178,7 @@ static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_page_hold hold,
 		uint64_t *word)
 {
-	const uint64_t began = vmsi_host.clock();
+	const uint64_t began = vmsi_miss_clock(pool);
 	int error;
 
 	vmsi_ghost_prefetch(&pool->ghost, page);
@@ -168,6 +192,7 @@ static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_p
 	return error;
 }
 
+VMSI_HOT
 int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold, uint64_t *word)
 {
 	for (;;) {

@@ -106,7 +106,7 @@ struct vmsi_flight {
 	struct vmsi_io_request request;
 	struct vms_pool *pool;
 	uint64_t page;
-	uint64_t began;             /* by the host's clock */
+	uint64_t began;             /* as vmsi_miss_clock tells */
 	uint32_t slot;
 	struct vmsi_flight *next;  /* that is free */
 };
@@ -118,7 +118,9 @@ struct vmsi_stripe {
 	_Alignas(VMSI_LINE) _Atomic uint64_t hits;
 	_Atomic uint64_t misses;
 	_Atomic uint64_t waits;
-	_Atomic uint64_t nanoseconds;
+	_Atomic uint64_t reads;
+	_Atomic uint64_t begun;        /* misses; one in VMS_POOL_TIMED is timed */
+	_Atomic uint64_t nanoseconds;  /* of these */
 	_Atomic uint64_t times[VMS_POOL_TIMES];
 };
 

@@ -3,12 +3,14 @@
 
 #include <vmspace/mapping.h>
 
+#include "base/hot.h"
 #include "base/mman.h"
 #include "base/panic.h"
 #include "host/host.h"
 
 /* --- queues ---------------------------------------------------------------------------------- */
 
+VMSI_HOT
 void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
 {
 	struct vmsi_queue *queue = &pool->queues[name];
@@ -39,6 +41,7 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32
 	queue->first = number;
 }
 
+VMSI_HOT
 void vmsi_queue_remove(struct vms_pool *pool, uint32_t number)
 {
 	struct vmsi_page_slot *slot = &pool->slots[number];
@@ -77,6 +80,7 @@ static uint32_t find_free(struct vms_pool *pool)
 	return pool->made++;
 }
 
+VMSI_HOT
 uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
 {
 	const uint32_t number = find_free(pool);
@@ -115,6 +119,7 @@ static void give_memory_back(struct vms_pool *pool, uint32_t number)
 		(void)vmsi_host.madvise((uintptr_t)start, pool->page_size, MADV_DONTNEED);
 }
 
+VMSI_HOT
 void vmsi_room_give(struct vms_pool *pool, uint32_t number)
 {
 	atomic_store_explicit(&pool->slots[number].page, VMSI_NO_PAGE,
@@ -173,6 +178,7 @@ static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t 
 	return 0;
 }
 
+VMSI_HOT
 int vmsi_room_charge(struct vms_pool *pool, uint64_t page)
 {
 	const uint64_t offset = page * sizeof(uint64_t);

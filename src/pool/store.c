@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/align.h"
+#include "base/hot.h"
 #include "host/host.h"
 
 /* --- open ----------------------------------------------------------------------------------- */
@@ -122,7 +123,6 @@ int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *
 	const size_t got = request->result > 0 ? (size_t)request->result : 0;
 	int error = 0;
 
-	count(&store->reads);
 	if (got < wanted) {
 		/* Where the file ends too early nobody says why. */
 		error = vmsi_io_status(request);
@@ -134,8 +134,10 @@ int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *
 	return error;
 }
 
-int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
-		    uint64_t offset)
+/* A first read did not give all that was asked for: maybe there is more, or an error. */
+__attribute__((noinline))
+static int read_on(struct vmsi_store *store, char *buffer, size_t length, uint64_t offset,
+		   long first)
 {
 	struct vmsi_io_request request = {
 		.opcode = VMSI_IO_READ,
@@ -145,12 +147,26 @@ int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
 		.offset = offset,
 	};
 
-	if (!length_in_file(store, length, offset)) {
+	(void)vmsi_io_go_on(&request, first);
+	return vmsi_store_end_read(store, &request);
+}
+
+VMSI_HOT
+int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
+		    uint64_t offset, bool *was_read)
+{
+	long first;
+
+	*was_read = length_in_file(store, length, offset) != 0;
+	if (!*was_read) {
 		memset(buffer, 0, length);
 		return 0;
 	}
-	(void)vmsi_io_run(&request);
-	return vmsi_store_end_read(store, &request);
+	first = vmsi_host.pread(store->fd, buffer, length, offset);
+	/* As nearly always; without the rest's frame and its pages of code. */
+	if (first == (long)length)
+		return 0;
+	return read_on(store, buffer, length, offset, first);
 }
 
 /* --- write -------------------------------------------------------------------------------------- */

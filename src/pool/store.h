@@ -3,6 +3,7 @@
 #define VMSI_POOL_STORE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,7 @@ struct vmsi_store {
 	enum vmsi_store_kind kind;
 	struct vmsi_io *io;
 	_Atomic uint64_t bytes;
-	_Atomic uint64_t reads, writes, read_errors;
+	_Atomic uint64_t writes, read_errors;
 };
 
 /* Whether a store may be written, and whether it passes the page cache. */
@@ -39,11 +40,12 @@ void vmsi_store_end(struct vmsi_store *store);
 void vmsi_store_close(struct vmsi_store *store);
 
 /*
- * Read length bytes, which may be beyond the end: these are zero. Returns 0 or -errno,
- * -EIO where the file is shorter than it was.
+ * Read length bytes, which may be beyond the end: these are zero. *was_read says whether
+ * the host was asked for any. Returns 0 or -errno, -EIO where the file is shorter than it
+ * was.
  */
 int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
-		    uint64_t offset);
+		    uint64_t offset, bool *was_read);
 
 /*
  * A read by a request of the store's io has ended: the rest of its buffer is made zero,

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 
+#include "base/hot.h"
 #include "base/panic.h"
 #include "host/host.h"
 
@@ -112,6 +113,7 @@ bool vmsi_word_upgrade(uint64_t *word, uint64_t ticket)
 	return true;
 }
 
+VMSI_HOT
 bool vmsi_word_take_absent(uint64_t *word, uint64_t seen)
 {
 	return vmsi_word_swap(word, &seen, seen | VMSI_WORD_BUSY);
@@ -145,6 +147,7 @@ static uint64_t lock_of(enum vmsi_page_hold hold)
 	return 0;
 }
 
+VMSI_HOT
 uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold)
 {
 	const uint64_t bits = lock_of(hold) | VMSI_WORD_RESIDENT |
@@ -173,6 +176,7 @@ void vmsi_word_drop(uint64_t *word, unsigned version_shift)
 }
 
 /* Whoever is about to be woken by the last reader may have its bit there still. */
+VMSI_HOT
 bool vmsi_word_evict(uint64_t *word, uint64_t seen, unsigned version_shift)
 {
 	if (!vmsi_word_swap(word, &seen, left(seen, version_shift)))
@@ -181,6 +185,7 @@ bool vmsi_word_evict(uint64_t *word, uint64_t seen, unsigned version_shift)
 	return true;
 }
 
+VMSI_HOT
 bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat)
 {
 	return vmsi_word_swap(word, &seen, (seen & ~VMSI_WORD_HEAT) |

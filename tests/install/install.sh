@@ -34,6 +34,11 @@ has_soname() {
 		grep -q 'SONAME *libvmspace\.so\.0$'
 }
 
+# Their signal handlers make calls that nothing may have made before.
+binds_at_once() {
+	readelf -d "$1" | grep -q 'FLAGS.*NOW'
+}
+
 # What this pkg-config says is the installed tree's; of the libraries that vmspace needs
 # it is the machine's.
 config() {
@@ -144,6 +149,9 @@ tap_case 'the command finds its libraries' command_finds_its_libraries
 tap_case 'every man page is installed' pages_installed
 tap_case 'every document that is named is installed' documents_installed
 tap_case 'the SONAME is libvmspace.so.0' has_soname
+for library in "libvmspace.so.$version" libvmspace-heap.so; do
+	tap_case "$library is bound as it is loaded" binds_at_once "$lib/$library"
+done
 tap_case 'pkg-config knows the version' has_version
 tap_case 'the headers are those of the source tree' \
 	diff -r "$headers" "$tree$prefix/include" -x meson.build
