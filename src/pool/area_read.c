@@ -122,13 +122,13 @@ static int mend_page(struct mending *mending, uint64_t page)
 	const size_t page_size = reader->header->page_size;
 	const uint64_t bytes = atomic_load(&mending->store->bytes);
 	uint64_t offset;
-	bool differs;
+	bool differs, was_read;
 	int error;
 
 	if (__builtin_mul_overflow(page, page_size, &offset) || offset >= bytes ||
 	    (mending->store->kind == VMSI_STORE_DEVICE && bytes - offset < page_size))
 		return 0;
-	error = vmsi_store_read(mending->store, reader->home, page_size, offset);
+	error = vmsi_store_read(mending->store, reader->home, page_size, offset, &was_read);
 	if (error)
 		return error;
 	differs = memcmp(reader->home, reader->image, page_size) != 0;
