@@ -31,7 +31,7 @@ $(BUILD)/build.ninja:
 demo: ## install what is missing, build, and show the main things on DIR (/usr/include)
 	@scripts/install-packages demo
 	@$(MAKE) --no-print-directory all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@$(NINJA) -C $(BUILD) examples/example-tree >>$(BUILD).log
+	@$(NINJA) -C $(BUILD) examples/example-tree examples/example-pool >>$(BUILD).log
 	@scripts/demo $(BUILD) $(DIR)
 
 .PHONY: check
@@ -63,9 +63,13 @@ bench-build:
 	$(NINJA) -C build-bench
 
 .PHONY: bench
-bench: bench-build ## build for speed in build-bench and run the benchmarks
+bench: bench-build ## build for speed in build-bench, run the benchmarks, list the larger ones
 	@set -e; for program in build-bench/bench/bench-*; do \
 		[ ! -f $$program ] || $$program; \
+	done
+	@echo '# by themselves, with files, groups and options (see the head of each source):'
+	@for program in build-bench/bench/*/bench-*; do \
+		if [ -f $$program ]; then echo "# $$program"; fi; \
 	done
 
 # The packages come first, so the build cannot be a prerequisite here.

@@ -6,39 +6,49 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "group.h"
+#include "rss.h"
+#include "scratch.h"
 
 /*
- * Random gets of small records, by key. First all contenders have as much RAM as the data
- * needs: the same B+-tree in memory of malloc(3) and in pools, and LMDB. Then a part of
- * that: pools by their options; a mapped file and LMDB in a memory control group, whose
- * pages are then not in memory already. Each round is a process of its own, and the
- * contenders take turns.
+ * Random gets of records, by key. First all contenders have as much RAM as the data needs:
+ * the same B+-tree in memory of malloc(3), in a mapped file and in pools, and LMDB. Then a
+ * part of that: the pools by their options; the mapped file and LMDB in a memory control
+ * group, whose pages are then not in memory already. Each round is a process of its own,
+ * and the contenders take turns.
  *
- *	bench-pool-gets [--mib N] [--part N] [--gets N] [--rounds N] [--threads N]
+ *	bench-pool-gets [--mib N | --records N] [--value N] [--part N] [--gets N]
+ *	                [--rounds N] [--threads N] [--direct 1] [--fitting N] [--larger N]
  *
- * mib: of the tree. part: the RAM is one part in so many. The files are made in
- * $VMS_BENCH_DIRECTORY, or in the working directory.
+ * mib: of the tree. value: bytes of one, 8; vmcache's own bench of random reads has 120,
+ * with 5,000,000 records. part: the RAM is one part in so many. gets: of each thread, and a
+ * fourth of them where the RAM is short. direct: the pools read past the page cache, from
+ * the disk, where there is not the RAM for all. fitting, larger: which contenders of the
+ * first part and of the second, a bit each, all by default. The status is 1 where a
+ * vms_pool has more resident memory than it may.
  */
 
+#define CONTENDERS_MOST 10
 #define ROUNDS_MOST 51
 #define THREADS_MOST 16
+#define NO_GROUP 3             /* status of a round */
+
+struct gets_data gets_data;
 
 static struct {
 	const char *directory;
-	uint64_t count, gets, rounds, threads;
+	uint64_t gets, rounds, threads, fitting, larger;
 	size_t ram;            /* of the round; 0: as much as is needed */
+	bool is_direct;
 } bench;
 
-void gets_path(char *path, size_t size, const char *directory, const char *name)
+void gets_path(char *path, size_t size, const char *name)
 {
-	snprintf(path, size, "%s/bench-pool-gets.%s", directory, name);
+	snprintf(path, size, "%s/%s", bench.directory, name);
 }
 
 void gets_fail(const char *what)
@@ -52,22 +62,21 @@ void gets_fail(const char *what)
 static const struct contender *contender;
 static pthread_barrier_t barrier;
 
-static uint64_t next_of(uint64_t *random)
+static void get_one(uint64_t key)
 {
-	*random = *random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-	return (*random >> 32) * bench.count >> 32;
+	unsigned char value[VALUE_MOST];
+
+	contender->get(key, value);
+	if (!gets_is_value(key, value)) {
+		errno = EBADMSG;
+		gets_fail(contender->name);
+	}
 }
 
 static void get_many(uint64_t seed, uint64_t gets)
 {
-	for (uint64_t i = 0; i < gets; i++) {
-		const uint64_t key = next_of(&seed);
-
-		if (contender->get(key) != gets_value(key)) {
-			errno = EBADMSG;
-			gets_fail(contender->name);
-		}
-	}
+	for (uint64_t i = 0; i < gets; i++)
+		get_one(bench_random(&seed) % gets_data.count);
 }
 
 static void *run_thread(void *argument)
@@ -99,172 +108,210 @@ static double run_threads(uint64_t seed)
 	return (double)start / (double)(bench.gets * bench.threads);
 }
 
-/* The pages of a file that is to be short of memory are charged to who reads them. */
-static void drop_cache(const char *name)
+static bool is_grouped(void)
 {
-	char path[4096];
-	int fd;
-
-	gets_path(path, sizeof(path), bench.directory, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
-		gets_fail(path);
-	(void)close(fd);
+	return bench.ram && !contender->is_limited;
 }
 
-static void fill_cache(const char *name)
+/* What is in the page cache already would be in no group. */
+static void prepare(void)
 {
 	static char bytes[1 << 20];
-	char path[4096];
+	char path[4200];
 	int fd;
 
-	gets_path(path, sizeof(path), bench.directory, name);
+	if (!contender->file)
+		return;
+	gets_path(path, sizeof(path), contender->file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		gets_fail(path);
-	while (read(fd, bytes, sizeof(bytes)) > 0)
-		;
+	if (is_grouped() || gets_data.is_direct) {
+		if (posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED) != 0)
+			gets_fail("posix_fadvise");
+	} else {
+		while (read(fd, bytes, sizeof(bytes)) > 0)
+			;
+	}
 	(void)close(fd);
 }
 
-static bool is_grouped(void)
+static size_t ram_of_round(void)
 {
-	return bench.ram && (contender == &gets_lmdb || contender == &gets_mmap);
+	return bench.ram ? bench.ram :
+		gets_tree_size() + gets_tree_size() / 8 + ((size_t)16 << 20);
 }
 
-static size_t ram_of_all(void)
+/* All there is, or so much that the RAM is full. */
+static void warm_up(uint64_t seed)
 {
-	return (size_t)bench.count * 18 + ((size_t)16 << 20);
-}
-
-static void prepare(void)
-{
-	const char *name = contender == &gets_lmdb ? "lmdb" : "tree";
-
-	if (contender->is_resident)
-		return;
-	if (is_grouped())
-		drop_cache(name);
-	else
-		fill_cache(name);
-}
-
-static void run_round(uint64_t seed, int answer)
-{
-	double nanoseconds;
-
-	prepare();
-	if (is_grouped() && !group_enter(bench.ram))
-		gets_fail("no memory control group");
-	contender->open(bench.directory, bench.count, bench.ram ? bench.ram : ram_of_all());
 	if (bench.ram)
-		bench.gets /= 4;
-	get_many(seed + 1, bench.gets * 4);
-	nanoseconds = run_threads(seed);
+		get_many(seed, bench.ram / 4096 * 3 / 2);
+	for (uint64_t key = 0; !bench.ram && key < gets_data.count; key++)
+		get_one(key);
+}
+
+struct result {
+	double nanoseconds;    /* a get */
+	size_t most;           /* bytes that were resident */
+};
+
+static _Noreturn void run_round(uint64_t seed, int answer)
+{
+	struct result result;
+	struct rss rss;
+
+	gets_data.is_direct = bench.ram && bench.is_direct;
+	prepare();
+	rss_begin(&rss);
+	if (is_grouped() && !group_enter(bench.ram))
+		_exit(NO_GROUP);
+	contender->open(ram_of_round());
+	warm_up(seed + 1);
+	result.nanoseconds = run_threads(seed);
 	contender->close();
-	if (write(answer, &nanoseconds, sizeof(nanoseconds)) != sizeof(nanoseconds))
+	result.most = rss_end(&rss);
+	if (write(answer, &result, sizeof(result)) != sizeof(result))
 		gets_fail("write");
 	_exit(0);
 }
 
 /* --- all rounds ------------------------------------------------------------------------------ */
 
-/* Nanoseconds a get; less than 0: the round failed, and has said why. */
-static double measure(const struct contender *whose, uint64_t seed)
+/* false: the machine has no groups for what needs one. A round that fails has said why. */
+static bool measure(const struct contender *whose, uint64_t seed, struct result *result)
 {
-	double nanoseconds = -1;
+	const pid_t parent = getpid();
 	int ends[2], status;
 	pid_t child;
+	ssize_t got;
 
 	contender = whose;
 	if (pipe(ends) != 0)
 		gets_fail("pipe");
 	child = fork();
-	if (child == 0)
+	if (child < 0)
+		gets_fail("fork");
+	if (child == 0) {
+		scratch_end_with_parent(parent);
 		run_round(seed, ends[1]);
+	}
 	(void)close(ends[1]);
-	if (read(ends[0], &nanoseconds, sizeof(nanoseconds)) != sizeof(nanoseconds))
-		nanoseconds = -1;
+	got = read(ends[0], result, sizeof(*result));
 	(void)close(ends[0]);
 	(void)waitpid(child, &status, 0);
 	group_remove(child);
-	return nanoseconds;
+	if (got == sizeof(*result))
+		return true;
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != NO_GROUP)
+		exit(1);
+	return false;
 }
 
-static void compare(const struct contender *const *contenders, size_t count)
+/* Returns whether one of ours had too much memory. */
+static int print_one(const struct contender *whose, double *times, size_t count, size_t most,
+		     double first)
 {
-	static double times[8][ROUNDS_MOST];
+	const struct bench_summary summary = bench_summarise(times, count);
+	int is_more;
+
+	bench_print_summary(whose->name, "ns", summary);
+	printf("%-44s %12.3f of the first; %.3f million a second\n", "",
+	       summary.median / (first > 0 ? first : summary.median),
+	       1000 / summary.median);
+	if (!bench.ram && !whose->is_limited)
+		return 0;
+	is_more = rss_print("", most, ram_of_round());
+	return whose->is_ours && is_more;
+}
+
+static int compare(const struct contender *const *contenders, size_t count, uint64_t kinds)
+{
+	static double times[CONTENDERS_MOST][ROUNDS_MOST];
+	size_t order[CONTENDERS_MOST], most[CONTENDERS_MOST] = { 0 };
+	size_t done[CONTENDERS_MOST] = { 0 };
 	uint64_t random = 1;
-	size_t order[8];
 	double first = 0;
+	int status = 0;
 
 	for (uint64_t round = 0; round < bench.rounds; round++) {
 		bench_order(order, count, &random);
-		for (size_t i = 0; i < count; i++)
-			times[order[i]][round] = measure(contenders[order[i]], round * 977 + 5);
+		for (size_t i = 0; i < count; i++) {
+			const size_t at = order[i];
+			struct result result;
+
+			if (!(kinds >> at & 1) ||
+			    !measure(contenders[at], round * 977 + 5, &result))
+				continue;
+			times[at][done[at]++] = result.nanoseconds;
+			most[at] = result.most > most[at] ? result.most : most[at];
+		}
 	}
 	for (size_t i = 0; i < count; i++) {
-		struct bench_summary summary;
-
-		if (times[i][0] < 0)
+		if (!(kinds >> i & 1))
 			continue;
-		summary = bench_summarise(times[i], bench.rounds);
-		if (first == 0)
-			first = summary.median;
-		bench_print_summary(contenders[i]->name, "ns", summary);
-		printf("%-40s %.3f of the first\n", "", summary.median / first);
+		if (done[i] == 0) {
+			printf("%s: no memory control group is to be had\n",
+			       contenders[i]->name);
+			continue;
+		}
+		status |= print_one(contenders[i], times[i], done[i], most[i], first);
+		first = first > 0 ? first : bench_summarise(times[i], done[i]).median;
 	}
+	return status;
 }
 
-static void remove_all(void)
+static int compare_all(uint64_t part)
 {
-	static const char *const names[] = { "tree", "lmdb", "lmdb-lock" };
-	char path[4096];
+	static const struct contender *const fitting[] = {
+		&gets_malloc, &gets_frames, &gets_addressed, &gets_fix, &gets_vmcache,
+		&gets_textbook, &gets_mmap, &gets_lmdb,
+	};
+	static const struct contender *const larger[] = {
+		&gets_frames, &gets_addressed, &gets_vmcache, &gets_textbook, &gets_mmap,
+		&gets_lmdb,
+	};
+	int status;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		gets_path(path, sizeof(path), bench.directory, names[i]);
-		(void)unlink(path);
-	}
-}
-
-static void make_all(void)
-{
-	/* What an earlier run has left when it was ended. */
-	remove_all();
-	gets_frames.make(bench.directory, bench.count);
-	gets_lmdb.make(bench.directory, bench.count);
+	printf("# %llu records with values of %zu bytes, %zu MiB; all fit\n",
+	       (unsigned long long)gets_data.count, gets_data.value_size,
+	       gets_tree_size() >> 20);
+	fflush(stdout);
+	status = compare(fitting, sizeof(fitting) / sizeof(fitting[0]),
+			 bench.fitting);
+	bench.ram = gets_tree_size() / part;
+	bench.gets = bench.gets / 4 ? bench.gets / 4 : 1;
+	printf("# RAM for one part in %llu of the tree: %zu MiB; the pools read from the %s\n",
+	       (unsigned long long)part, bench.ram >> 20,
+	       bench.is_direct ? "disk" : "page cache");
+	fflush(stdout);
+	return status | compare(larger, sizeof(larger) / sizeof(larger[0]), bench.larger);
 }
 
 int main(int argc, char **argv)
 {
-	static const struct contender *const fitting[] = {
-		&gets_malloc, &gets_frames, &gets_addressed, &gets_fix, &gets_mmap, &gets_lmdb,
-	};
-	static const struct contender *const larger[] = {
-		&gets_frames, &gets_addressed, &gets_mmap, &gets_lmdb,
-	};
 	const uint64_t mib = bench_option(argc, argv, "mib", 256);
 	const uint64_t part = bench_option(argc, argv, "part", 4);
 
-	bench_print_header(argc, argv);
-	bench.directory = getenv("VMS_BENCH_DIRECTORY");
-	bench.directory = bench.directory ? bench.directory : ".";
-	bench.count = mib * (1 << 20) / 4096 * 254;
+	gets_data.value_size = bench_option(argc, argv, "value", 8);
 	bench.gets = bench_option(argc, argv, "gets", 100000);
 	bench.rounds = bench_option(argc, argv, "rounds", 7);
 	bench.threads = bench_option(argc, argv, "threads", 1);
-	if (bench.rounds > ROUNDS_MOST || bench.threads > THREADS_MOST || !bench.threads ||
-	    !part || !mib)
+	bench.is_direct = bench_option(argc, argv, "direct", 0) != 0;
+	bench.fitting = bench_option(argc, argv, "fitting", UINT64_MAX);
+	bench.larger = bench_option(argc, argv, "larger", UINT64_MAX);
+	if (gets_data.value_size < 8 || gets_data.value_size > VALUE_MOST ||
+	    bench.rounds > ROUNDS_MOST || !bench.rounds || bench.threads > THREADS_MOST ||
+	    !bench.threads || !part)
 		return 2;
-	make_all();
-	printf("# %llu records; all fit\n", (unsigned long long)bench.count);
-	fflush(stdout);
-	compare(fitting, sizeof(fitting) / sizeof(fitting[0]));
-	bench.ram = (size_t)(mib << 20) / part;
-	printf("# RAM for one part in %llu of the tree: %zu MiB\n", (unsigned long long)part,
-	       bench.ram >> 20);
-	fflush(stdout);
-	compare(larger, sizeof(larger) / sizeof(larger[0]));
-	remove_all();
-	return 0;
+	/* About so many bytes of records fill a page. */
+	gets_data.count = bench_option(argc, argv, "records",
+				       mib * (1 << 20) / (gets_data.value_size + 8) * 254 / 256);
+	if (gets_data.count < 1000)
+		return 2;
+	bench_print_header(argc, argv);
+	bench.directory = scratch_make(NULL);
+	gets_mmap.make();
+	gets_lmdb.make();
+	return compare_all(part);
 }

@@ -5,31 +5,60 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-/* What looks up records of 8 bytes by keys of 8 bytes, 0 to count - 1, mixed. */
+#define VALUE_MOST 1024u
+
+/* What is looked up: keys of 8 bytes, 0 to count - 1, with values of one size. */
+struct gets_data {
+	uint64_t count;
+	size_t value_size;     /* bytes, 8 to VALUE_MOST */
+	bool is_direct;        /* what can is to read past the page cache */
+};
+
+extern struct gets_data gets_data;
+
+/* What looks them up. */
 struct contender {
 	const char *name;
-	bool is_resident;      /* it has its data in memory that it takes: none may be short */
-	/* Make the data, in a file where it needs one. */
-	void (*make)(const char *directory, uint64_t count);
-	/* Open it with so much RAM; a contender that knows no limit is in a group of it. */
-	void (*open)(const char *directory, uint64_t count, size_t ram);
-	/* The value of a key, which is there. Any number of threads. */
-	uint64_t (*get)(uint64_t key);
+	const char *file;      /* what it reads; NULL: it has its data in memory that it takes */
+	bool is_limited;       /* it keeps to its RAM; others are in a group of that RAM */
+	bool is_ours;
+	/* Make the file. NULL: another contender does. */
+	void (*make)(void);
+	void (*open)(size_t ram);
+	/* Copy the value of a key, which is there. Any number of threads. */
+	void (*get)(uint64_t key, void *value);
 	void (*close)(void);
 };
 
-extern const struct contender gets_malloc, gets_frames, gets_addressed, gets_fix, gets_mmap;
-extern const struct contender gets_lmdb;
+extern const struct contender gets_malloc, gets_mmap, gets_frames, gets_addressed, gets_fix;
+extern const struct contender gets_textbook, gets_vmcache, gets_lmdb;
 
-/* The file whose pages are looked at. */
-void gets_path(char *path, size_t size, const char *directory, const char *name);
+/* The path of a file of the run. */
+void gets_path(char *path, size_t size, const char *name);
+/* Bytes of the tree's file. */
+size_t gets_tree_size(void);
+/* Open it, past the page cache if that is wanted. */
+int gets_open_tree(void);
 _Noreturn void gets_fail(const char *what);
 
-/* A key as it is stored, and its value: in an order that is not that of the numbers. */
-static inline uint64_t gets_value(uint64_t key)
+/* A value begins with what depends on all of its key, and ends with a byte that does. */
+static inline void gets_make_value(uint64_t key, unsigned char *value)
 {
-	return key * UINT64_C(0x9e3779b97f4a7c15) ^ key >> 29;
+	const uint64_t first = key * UINT64_C(0x9e3779b97f4a7c15) ^ key >> 29;
+
+	memset(value, (int)(key & 0x7f), gets_data.value_size);
+	memcpy(value, &first, sizeof(first));
+}
+
+static inline bool gets_is_value(uint64_t key, const unsigned char *value)
+{
+	const uint64_t first = key * UINT64_C(0x9e3779b97f4a7c15) ^ key >> 29;
+
+	return memcmp(value, &first, sizeof(first)) == 0 &&
+		(gets_data.value_size == 8 ||
+		 value[gets_data.value_size - 1] == (key & 0x7f));
 }
 
 #endif

@@ -15,27 +15,30 @@ static void check(int error)
 		gets_fail(mdb_strerror(error));
 }
 
-static void open_environment(const char *directory, uint64_t count, unsigned flags)
+static void open_environment(unsigned flags)
 {
-	char path[4096];
+	char path[4200];
 
-	gets_path(path, sizeof(path), directory, "lmdb");
+	gets_path(path, sizeof(path), "lmdb");
 	check(mdb_env_create(&environment));
-	check(mdb_env_set_mapsize(environment, count * 64 + (64u << 20)));
+	check(mdb_env_set_mapsize(environment,
+				  gets_data.count * (gets_data.value_size + 56) * 2 +
+				  (64u << 20)));
 	check(mdb_env_open(environment, path, MDB_NOSUBDIR | flags, 0600));
 }
 
-static void make(const char *directory, uint64_t count)
+static void make(void)
 {
 	MDB_txn *transaction;
 
-	open_environment(directory, count, MDB_NOSYNC);
+	open_environment(MDB_NOSYNC);
 	check(mdb_txn_begin(environment, NULL, 0, &transaction));
 	check(mdb_dbi_open(transaction, NULL, MDB_INTEGERKEY, &database));
-	for (uint64_t key = 0; key < count; key++) {
-		uint64_t value = gets_value(key);
-		MDB_val stored = { sizeof(value), &value };
+	for (uint64_t key = 0; key < gets_data.count; key++) {
+		unsigned char value[VALUE_MOST];
+		MDB_val stored = { gets_data.value_size, value };
 
+		gets_make_value(key, value);
 		check(mdb_put(transaction, database, &(MDB_val){ sizeof(key), &key },
 			      &stored, MDB_APPEND));
 	}
@@ -44,25 +47,25 @@ static void make(const char *directory, uint64_t count)
 	mdb_env_close(environment);
 }
 
-static void open_lmdb(const char *directory, uint64_t count, size_t ram)
+static void open_lmdb(size_t ram)
 {
 	MDB_txn *transaction;
 
 	(void)ram;
-	open_environment(directory, count, MDB_RDONLY | MDB_NORDAHEAD);
+	open_environment(MDB_RDONLY | MDB_NORDAHEAD);
 	check(mdb_txn_begin(environment, NULL, MDB_RDONLY, &transaction));
 	check(mdb_dbi_open(transaction, NULL, MDB_INTEGERKEY, &database));
 	mdb_txn_abort(transaction);
 }
 
-static uint64_t get(uint64_t key)
+static void get(uint64_t key, void *value)
 {
-	MDB_val value;
+	MDB_val found;
 
 	if (!reader)
 		check(mdb_txn_begin(environment, NULL, MDB_RDONLY, &reader));
-	check(mdb_get(reader, database, &(MDB_val){ sizeof(key), &key }, &value));
-	return *(const uint64_t *)value.mv_data;
+	check(mdb_get(reader, database, &(MDB_val){ sizeof(key), &key }, &found));
+	memcpy(value, found.mv_data, found.mv_size);
 }
 
 static void close_lmdb(void)
@@ -73,4 +76,6 @@ static void close_lmdb(void)
 	mdb_env_close(environment);
 }
 
-const struct contender gets_lmdb = { "LMDB", false, make, open_lmdb, get, close_lmdb };
+const struct contender gets_lmdb = {
+	"LMDB", "lmdb", false, false, make, open_lmdb, get, close_lmdb,
+};

@@ -1,279 +1,173 @@
 /* SPDX-License-Identifier: MIT */
-#include "gets.h"
+#include "gets_node.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <vmspace/pool.h>
-
 /*
- * A B+-tree of pages of 4 KiB, built once, as full as LMDB fills its pages when they are
- * appended to. The same code looks things up in memory of malloc(3), in a file that is
- * mapped, and in pools; what differs is how a page is got at.
+ * The tree, built once, its nodes full; in memory of malloc(3), and in a file that is
+ * mapped.
  */
 
-#define PAGE 4096u
-#define ENTRIES 254u
-#define LEVELS_MOST 8
-
-struct node {
-	uint32_t level, count;
-	uint64_t rest;
-	struct { uint64_t key, value; } entries[ENTRIES];
-	char unused[PAGE - 16 - ENTRIES * 16];
-};
-
-_Static_assert(sizeof(struct node) == PAGE, "a page");
-
-/* --- to build one -------------------------------------------------------------------------- */
-
-static uint64_t root;
-
-static uint64_t parts(uint64_t count)
-{
-	return (count + ENTRIES - 1) / ENTRIES;
-}
+/* --- to build it ------------------------------------------------------------------------ */
 
 /* Level by level, the leaves first; the last page is the root. */
-static uint64_t pages_of(uint64_t count)
+static uint64_t parts(uint64_t count, uint64_t most)
 {
-	uint64_t pages = 0;
-
-	do {
-		count = parts(count);
-		pages += count;
-	} while (count > 1);
-	return pages;
+	return (count + most - 1) / most;
 }
 
-static void build(struct node *nodes, uint64_t count)
+size_t gets_tree_size(void)
 {
-	uint64_t below = 0, made = parts(count), end = made;
+	uint64_t made = parts(gets_data.count, leaf_most()), pages = made;
 
-	for (uint64_t key = 0; key < count; key++) {
-		struct node *leaf = &nodes[key / ENTRIES];
-
-		leaf->entries[key % ENTRIES].key = key;
-		leaf->entries[key % ENTRIES].value = gets_value(key);
-		leaf->count = (uint32_t)(key % ENTRIES) + 1;
+	while (made > 1) {
+		made = parts(made, FANOUT);
+		pages += made;
 	}
+	return pages * PAGE;
+}
+
+static void put_number(struct node *node, uint32_t at, uint64_t number)
+{
+	memcpy(node->bytes + at * sizeof(number), &number, sizeof(number));
+}
+
+static void build_leaves(struct node *nodes)
+{
+	const uint32_t most = leaf_most();
+
+	for (uint64_t key = 0; key < gets_data.count; key++) {
+		struct node *leaf = &nodes[key / most];
+		const uint32_t at = (uint32_t)(key % most);
+
+		put_number(leaf, at, key);
+		gets_make_value(key, leaf->bytes + most * sizeof(key) +
+				     at * gets_data.value_size);
+		leaf->count = at + 1;
+	}
+}
+
+static void build(struct node *nodes)
+{
+	uint64_t made = parts(gets_data.count, leaf_most()), below = 0, end = made;
+
+	build_leaves(nodes);
 	for (uint32_t level = 1; made > 1; level++) {
-		const uint64_t nodes_above = parts(made);
+		const uint64_t above = parts(made, FANOUT);
 
 		for (uint64_t i = 0; i < made; i++) {
-			struct node *above = &nodes[end + i / ENTRIES];
+			struct node *node = &nodes[end + i / FANOUT];
+			const uint32_t at = (uint32_t)(i % FANOUT);
 
-			above->level = level;
-			above->entries[i % ENTRIES].key = nodes[below + i].entries[0].key;
-			above->entries[i % ENTRIES].value = below + i;
-			above->count = (uint32_t)(i % ENTRIES) + 1;
+			node->level = level;
+			put_number(node, at, key_at(&nodes[below + i], 0));
+			put_number(node, FANOUT + at, below + i);
+			node->count = at + 1;
 		}
 		below = end;
-		end += nodes_above;
-		made = nodes_above;
+		end += above;
+		made = above;
 	}
 }
 
-static void make_file(const char *directory, uint64_t count)
+static void make_file(void)
 {
-	const uint64_t length = pages_of(count) * PAGE;
-	char path[4096];
+	const size_t length = gets_tree_size();
+	char path[4200];
 	struct node *nodes;
 	int fd;
 
-	gets_path(path, sizeof(path), directory, "tree");
+	gets_path(path, sizeof(path), "tree");
 	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	if (fd < 0 || ftruncate(fd, (off_t)length) != 0)
 		gets_fail(path);
 	nodes = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (nodes == MAP_FAILED)
 		gets_fail("mmap");
-	build(nodes, count);
+	build(nodes);
 	(void)munmap(nodes, length);
 	if (fsync(fd) != 0)
 		gets_fail("fsync");
 	(void)close(fd);
 }
 
-/* --- to look something up --------------------------------------------------------------------- */
-
-/* The last entry whose key is not more. */
-static inline uint32_t find(const struct node *node, uint64_t key)
+int gets_open_tree(void)
 {
-	uint32_t low = 0, high = node->count < ENTRIES ? node->count : ENTRIES;
-
-	while (high - low > 1) {
-		const uint32_t middle = (low + high) / 2;
-
-		if (node->entries[middle].key <= key)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static struct node *memory;
-static vms_pool *pool;
-
-static uint64_t get_in_memory(uint64_t key)
-{
-	const struct node *node = &memory[root];
-
-	for (;;) {
-		const uint64_t value = node->entries[find(node, key)].value;
-
-		if (node->level == 0)
-			return value;
-		node = &memory[value];
-	}
-}
-
-/* Without fixing; the parent is asked again when the child was begun. */
-static uint64_t get_in_pool(uint64_t key)
-{
-	uint64_t page, ticket, next, above, ticket_above;
-	const struct node *node;
-	uint32_t level;
-
-again:
-	page = root;
-	node = vms_pool_begin(pool, page, &ticket);
-	for (;;) {
-		if (!node)
-			gets_fail("vms_pool_begin");
-		next = node->entries[find(node, key)].value;
-		level = node->level;
-		if (!vms_pool_validate(pool, page, ticket))
-			goto again;
-		if (level == 0)
-			return next;
-		above = page;
-		ticket_above = ticket;
-		page = next;
-		node = vms_pool_begin(pool, page, &ticket);
-		if (!vms_pool_validate(pool, above, ticket_above))
-			goto again;
-	}
-}
-
-static uint64_t get_by_fixing(uint64_t key)
-{
-	uint64_t page = root;
-
-	for (;;) {
-		const struct node *node = vms_pool_fix(pool, page, VMS_POOL_READ);
-		uint64_t next;
-		uint32_t level;
-
-		if (!node)
-			gets_fail("vms_pool_fix");
-		next = node->entries[find(node, key)].value;
-		level = node->level;
-		(void)vms_pool_unfix(pool, page);
-		if (level == 0)
-			return next;
-		page = next;
-	}
-}
-
-/* --- the contenders --------------------------------------------------------------------------- */
-
-static int open_file(const char *directory)
-{
-	char path[4096];
+	char path[4200];
 	int fd;
 
-	gets_path(path, sizeof(path), directory, "tree");
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	gets_path(path, sizeof(path), "tree");
+	fd = open(path, O_RDWR | O_CLOEXEC | (gets_data.is_direct ? O_DIRECT : 0));
 	if (fd < 0)
 		gets_fail(path);
 	return fd;
 }
 
-static size_t mapped;
+/* --- in memory --------------------------------------------------------------------------- */
 
-static void open_mmap(const char *directory, uint64_t count, size_t ram)
+static struct node *nodes_in_memory;
+static uint64_t root;
+
+static void open_malloc(size_t ram)
 {
-	const int fd = open_file(directory);
+	const size_t length = gets_tree_size();
 
 	(void)ram;
-	mapped = pages_of(count) * PAGE;
-	root = pages_of(count) - 1;
-	memory = mmap(NULL, mapped, PROT_READ, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED || madvise(memory, mapped, MADV_RANDOM) != 0)
+	root = root_page();
+	if (posix_memalign((void **)&nodes_in_memory, PAGE, length) != 0)
+		gets_fail("posix_memalign");
+	memset(nodes_in_memory, 0, length);
+	build(nodes_in_memory);
+}
+
+static void close_malloc(void)
+{
+	free(nodes_in_memory);
+}
+
+static void open_mmap(size_t ram)
+{
+	const size_t length = gets_tree_size();
+	const int fd = gets_open_tree();
+
+	(void)ram;
+	root = root_page();
+	nodes_in_memory = mmap(NULL, length, PROT_READ, MAP_SHARED, fd, 0);
+	if (nodes_in_memory == MAP_FAILED ||
+	    madvise(nodes_in_memory, length, MADV_RANDOM) != 0)
 		gets_fail("mmap");
 	(void)close(fd);
 }
 
 static void close_mmap(void)
 {
-	(void)munmap(memory, mapped);
+	(void)munmap(nodes_in_memory, gets_tree_size());
 }
 
-static void open_malloc(const char *directory, uint64_t count, size_t ram)
+static const struct node *begin(uint64_t page, uint64_t *ticket)
 {
-	const size_t length = pages_of(count) * PAGE;
-
-	(void)directory;
-	(void)ram;
-	root = pages_of(count) - 1;
-	if (posix_memalign((void **)&memory, PAGE, length) != 0)
-		gets_fail("posix_memalign");
-	memset(memory, 0, length);
-	build(memory, count);
+	(void)ticket;
+	return &nodes_in_memory[page];
 }
 
-static void close_malloc(void)
+static bool validate(uint64_t page, uint64_t ticket)
 {
-	free(memory);
+	(void)page;
+	(void)ticket;
+	return true;
 }
 
-static void open_pool(const char *directory, uint64_t count, size_t ram, unsigned flags)
+static void get(uint64_t key, void *value)
 {
-	const struct vms_pool_options options = {
-		.struct_size = sizeof(options), .flags = flags, .ram = ram,
-	};
-	const int fd = open_file(directory);
-
-	root = pages_of(count) - 1;
-	pool = vms_pool_open(fd, &options);
-	if (!pool)
-		gets_fail("vms_pool_open");
-	(void)close(fd);
-}
-
-static void open_frames(const char *directory, uint64_t count, size_t ram)
-{
-	open_pool(directory, count, ram, 0);
-}
-
-static void open_addressed(const char *directory, uint64_t count, size_t ram)
-{
-	open_pool(directory, count, ram, VMS_POOL_ADDRESSED);
-}
-
-static void close_pool(void)
-{
-	if (vms_pool_close(pool) != 0)
-		gets_fail("vms_pool_close");
+	look_up(root, key, value, begin, validate);
 }
 
 const struct contender gets_malloc = {
-	"the tree in memory of malloc", true, NULL, open_malloc, get_in_memory, close_malloc,
-};
-const struct contender gets_frames = {
-	"vms_pool, frames", false, make_file, open_frames, get_in_pool, close_pool,
-};
-const struct contender gets_addressed = {
-	"vms_pool, addressed", false, make_file, open_addressed, get_in_pool, close_pool,
-};
-const struct contender gets_fix = {
-	"vms_pool, frames, fixing", false, make_file, open_frames, get_by_fixing, close_pool,
+	"the tree in memory of malloc", NULL, false, false, NULL, open_malloc, get, close_malloc,
 };
 const struct contender gets_mmap = {
-	"the tree in a mapped file", false, make_file, open_mmap, get_in_memory, close_mmap,
+	"the tree in a mapped file", "tree", false, false, make_file, open_mmap, get, close_mmap,
 };

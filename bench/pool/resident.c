@@ -9,6 +9,7 @@
 #include <vmspace.h>
 
 #include "bench.h"
+#include "rss.h"
 #include "textbook.h"
 
 /*
@@ -126,13 +127,18 @@ static const char *const names[KINDS] = {
 	"textbook fix + unfix",
 };
 
+static size_t ram_of_each(void)
+{
+	return pages * PAGE * 2 + ((size_t)4 << 20);
+}
+
 static vms_pool *open_pool(int fd, unsigned flags)
 {
 	const struct vms_pool_options options = {
 		.struct_size = sizeof(options),
 		.flags = flags,
 		.page_size = PAGE,
-		.ram = pages * PAGE * 2 + ((size_t)4 << 20),
+		.ram = ram_of_each(),
 	};
 	vms_pool *pool = vms_pool_open(fd, &options);
 
@@ -147,6 +153,7 @@ int main(int argc, char **argv)
 {
 	static double samples[KINDS][SAMPLES];
 	uint64_t random = 1;
+	struct rss rss;
 	int fd;
 
 	pages = bench_option(argc, argv, "pages", 64);
@@ -161,6 +168,7 @@ int main(int argc, char **argv)
 	plain = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	memset(plain, 1, pages * PAGE);
+	rss_begin(&rss);
 	frames = open_pool(fd, 0);
 	addressed = open_pool(fd, VMS_POOL_ADDRESSED);
 	textbook = textbook_open(fd, PAGE, pages * PAGE * 2);
@@ -182,5 +190,6 @@ int main(int argc, char **argv)
 	for (size_t k = 0; k < KINDS; k++)
 		bench_print_summary(names[k], "ns", bench_summarise(samples[k], repeats));
 	textbook_close(textbook);
-	return vms_pool_close(frames) != 0 || vms_pool_close(addressed) != 0;
+	return vms_pool_close(frames) != 0 || vms_pool_close(addressed) != 0 ||
+		rss_print("all pools together", rss_end(&rss), 2 * ram_of_each()) != 0;
 }

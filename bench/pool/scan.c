@@ -10,6 +10,7 @@
 #include <vmspace/pool_stats.h>
 
 #include "bench.h"
+#include "rss.h"
 
 /*
  * A hot set that fits, and a scan of the whole file beside it: how much of the hot set's
@@ -132,11 +133,16 @@ static bool fix(vms_pool *pool, uint32_t page, bool is_once)
 	return is_there;
 }
 
+static size_t ram_of(uint32_t slots)
+{
+	return (size_t)slots * (PAGE + 128) + (4u << 20);
+}
+
 static vms_pool *open_pool(uint32_t slots, uint32_t pages)
 {
 	const struct vms_pool_options options = {
 		.struct_size = sizeof(options),
-		.ram = (size_t)slots * (PAGE + 128) + (4u << 20),
+		.ram = ram_of(slots),
 	};
 	const char *directory = getenv("VMS_BENCH_DIRECTORY");
 	char path[4096];
@@ -218,6 +224,7 @@ int main(int argc, char **argv)
 	struct run run = { .pages = asked * times, .random = 1 };
 	double before[CONTENDERS], during[CONTENDERS];
 	uint32_t slots;
+	struct rss rss;
 
 	bench_print_header(argc, argv);
 	run.hints = bench_option(argc, argv, "hint", 0);
@@ -226,6 +233,11 @@ int main(int argc, char **argv)
 	run.hot = slots * (uint32_t)bench_option(argc, argv, "hot", 60) / 100;
 	for (size_t i = 0; i < 2; i++)
 		run.models[i] = make_model(i == 1, slots, run.pages);
+	/* The models' memory is there by now, and is not the pool's. */
+	if (vms_pool_close(run.pool) != 0)
+		return 1;
+	rss_begin(&rss);
+	run.pool = open_pool(asked, run.pages);
 	measure(&run, (size_t)run.hot * 20, 0, before);
 	measure(&run, (size_t)run.hot * 20, 0, before);
 	/* Once through the whole file at least. */
@@ -236,5 +248,6 @@ int main(int argc, char **argv)
 		printf("%-10s hit rate of the hot set %6.2f %%, with the scan %6.2f %%: "
 		       "%.2f points less\n", names[i], before[i], during[i],
 		       before[i] - during[i]);
-	return vms_pool_close(run.pool) != 0;
+	return vms_pool_close(run.pool) != 0 ||
+		rss_print("vms_pool", rss_end(&rss), ram_of(asked)) != 0;
 }

@@ -25,7 +25,9 @@ extern "C" {
  *   ENOBUFS.
  * - A page that is fixed for VMS_POOL_READ has other readers, one that is fixed for
  *   VMS_POOL_WRITE has nobody else. A thread that waits for a page that it has fixed
- *   itself waits for ever.
+ *   itself waits for ever. Where somebody waits to write a page, readers that come stand
+ *   back until those that are there have gone; so a thread that fixes a page once more
+ *   for VMS_POOL_READ may wait for a tenth of a second.
  * - vms_pool_begin fixes nothing: what is read is not to be believed, and not to be
  *   followed, before vms_pool_validate has said that it was whole.
  * - Pages that were changed are written in the background, whenever the pool needs
@@ -45,7 +47,8 @@ extern "C" {
  *   None is safe from a signal handler.
  * - fork(2): the child has no pool. Its memory is not there, so that a pointer into it
  *   faults; calls answer EBADF, vms_pool_begin among them, and vms_pool_close frees
- *   what the child has of it. The child of vfork(2) or a raw clone(2) must not use it.
+ *   what the child has of it. vms_pool_validate must not be asked there about a ticket
+ *   of the parent's. The child of vfork(2) or a raw clone(2) must not use it.
  *
  * A call that fails leaves everything as it was; one that succeeds leaves errno as it
  * was.
@@ -90,8 +93,10 @@ typedef struct vms_pool vms_pool;
  * Make the log durable up to lsn, at least. Called when a page is to be written whose
  * last change has that number, and vms_pool_durable has not been told of it; in any
  * thread that calls the pool, or in that of the pool, without a lock of the pool; but
- * the calling thread may have pages fixed. It may call vms_pool_durable and
- * vms_pool_get_stats, and no other call on this pool.
+ * the calling thread may have pages fixed, and vms_pool_flush may have one for
+ * VMS_POOL_READ. So it must not wait for a page, nor take a lock that somebody holds who
+ * calls the pool. It may call vms_pool_durable and vms_pool_get_stats, and no other call
+ * on this pool; it must return.
  *
  * Returns 0; -1: it is not durable, and the page is not written now.
  */
@@ -105,7 +110,10 @@ struct vms_pool_options {
 	size_t struct_size;
 	/* VMS_POOL_* bits. */
 	unsigned flags;
-	/* Bytes, a power of two from 4096 to 2 MiB. 0: 4096. */
+	/*
+	 * Bytes, a power of two from 4096 to 2 MiB, and no less than a page of the host.
+	 * 0: the least there is.
+	 */
 	size_t page_size;
 	/*
 	 * Bytes of RAM for all that the pool has: pages, its records of them, buffers.
@@ -142,7 +150,11 @@ struct vms_pool_options {
  * of it is zero, and is in the file when the page was written.
  *
  * fd        of the file, for reading and writing (VMS_POOL_READ_ONLY: reading); it stays
- *           the caller's and may be closed.
+ *           the caller's and may be closed. It is opened again by /proc/self/fd, so that
+ *           O_APPEND and other flags of it are not the pool's. Where that is refused
+ *           (no /proc, a security module, a sealed memfd) the two share a description,
+ *           and an fsync(2) by the caller may take an error away that vms_pool_flush
+ *           would have told.
  * options   NULL for the defaults; read during the call only.
  *
  * Returns the pool, which the caller owns and gives back by vms_pool_close(); NULL with
@@ -155,12 +167,14 @@ struct vms_pool_options {
  *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
  *   EOVERFLOW  too many pages for the versions of each to be told apart: take larger
  *           pages, or less ram_most; or more than there are addresses.
- *   EBADF   fd is not open, or not as told above.
+ *   EBADF   fd is not open, or not as told above (O_PATH is not).
  *   ENOTSUP it is neither a file nor a block device.
  *   ENOMEM  no addresses or memory; the budget refuses.
  *   EAGAIN  no thread can be started.
  *   EMFILE, ENFILE  no descriptor is left.
- *   ENOENT  VMS_POOL_DIRECT, and /proc is not mounted.
+ *   ENOENT, EACCES, EPERM  it cannot be opened again (no /proc; a security module; a file
+ *           that may only be added to), and VMS_POOL_DIRECT is asked for, or fd has
+ *           O_APPEND and the pool writes.
  *   EIO, and others of open(2), fstat(2), lseek(2).
  * With VMS_POOL_WHOLE_PAGES also these, and the area is as it was, though pages of the
  * file may have been mended; and those of reading, writing and making files, such as
@@ -341,13 +355,15 @@ uint64_t vms_pool_pages(const vms_pool *pool);
 
 /*
  * Make the file longer, so that there are at least so many pages; nothing moves. The new
- * ones are zero, and have no room on the disk until they are written. A block device does
- * not grow.
+ * ones are zero, but where somebody else has written there, and have no room on the disk
+ * until they are written. They are the caller's: vms_pool_allocate does not give them
+ * out. A file that is longer already is not cut. A block device does not grow.
  *
  * Returns 0; -1 with errno set on failure:
  *   ERANGE   more than the options said there would ever be.
  *   EACCES   the pool is VMS_POOL_READ_ONLY.
- *   EFBIG, ENOSPC, EIO, EINVAL  as ftruncate(2).
+ *   EFBIG    RLIMIT_FSIZE (no SIGXFSZ is raised), or the largest file of the file system.
+ *   ENOSPC, EIO, EINVAL, EPERM  as ftruncate(2); ENOSPC for a block device.
  *   EBADF    in the child of a fork.
  */
 int vms_pool_grow(vms_pool *pool, uint64_t pages);
@@ -439,7 +455,8 @@ int vms_pool_dirty(vms_pool *pool, uint64_t page, uint64_t lsn);
 int vms_pool_durable(vms_pool *pool, uint64_t lsn);
 
 /*
- * Called after each batch of writes, without a lock.
+ * Called after each batch of writes, without a lock. It may call the pool, but for
+ * vms_pool_close.
  *
  * written  pages of this flush so far.
  * most     how many it will be at most.
@@ -458,7 +475,8 @@ typedef int (*vms_pool_progress)(void *context, uint64_t written, uint64_t most)
  *
  * Returns 0; -1 with errno set on failure, and whatever is not on the disk stays dirty:
  *   EAGAIN    the log of a page is not durable, and there is no callback, or it said so.
- *   EIO, ENOSPC, EDQUOT, EFBIG  a page cannot be written; the others are.
+ *   EIO, ENOSPC, EDQUOT, EFBIG, EPERM  a page cannot be written; the others are. No
+ *             SIGXFSZ is raised.
  *   EIO       the file cannot be made durable, now or earlier: see the caveats.
  *   ECANCELED the progress callback gave up.
  *   EBADF     in the child of a fork.

@@ -20,6 +20,8 @@
 #define VMSI_POOL_STEP(word) ((void)0)
 /* How often who is to sleep looks before. */
 #define VMSI_POOL_LOOKS 64
+/* How many changes of a word a reader lets by for who waits. */
+#define VMSI_POOL_PATIENCE 64
 #endif
 
 static inline uint64_t vmsi_word_load(const uint64_t *word)

@@ -226,8 +226,33 @@ static int join(const struct vms_pool *pool, struct leaving *leaving, struct iov
 }
 
 /*
+ * What the host refuses to drop as a range is dropped page by page. A page that it does not
+ * drop even so stays; it is read again, since the host may have dropped some of it.
+ */
+static int drop_each(struct vms_pool *pool, struct leaving *leaving, size_t place,
+		     size_t end)
+{
+	int error = 0;
+
+	for (; place < end; place++) {
+		struct leaver *leaver = &leaving->pages[place];
+		const int result = vmsi_room_drop_memory(pool, leaver->page);
+		bool was_read;
+
+		if (result < 0)
+			error = result == -EAGAIN ? -ENOMEM : result;
+		leaver->stays = result < 0 &&
+			vmsi_store_read(&pool->store, vmsi_pool_at(pool, leaver->page, 0),
+					pool->page_size,
+					leaver->page << pool->view.page_shift,
+					&was_read) == 0;
+	}
+	return error;
+}
+
+/*
  * Drop the memory of ranges: by one call, so that other processors are interrupted once,
- * or by one a range. Pages of a range that the host does not drop stay.
+ * or by one a range.
  */
 static int drop_memory(struct vms_pool *pool, struct leaving *leaving)
 {
@@ -241,13 +266,11 @@ static int drop_memory(struct vms_pool *pool, struct leaving *leaving)
 		return 0;
 	for (int i = 0; i < count; i++) {
 		const size_t end = page + parts[i].iov_len / pool->page_size;
-		const long result = vmsi_host.madvise((uintptr_t)parts[i].iov_base,
-						      parts[i].iov_len, MADV_DONTNEED);
 
-		if (result < 0)
-			error = result == -EAGAIN ? -ENOMEM : (int)result;
-		for (; page < end; page++)
-			leaving->pages[page].stays = result < 0;
+		if (vmsi_host.madvise((uintptr_t)parts[i].iov_base, parts[i].iov_len,
+				      MADV_DONTNEED) < 0)
+			error = drop_each(pool, leaving, page, end);
+		page = end;
 	}
 	return error;
 }
@@ -261,7 +284,7 @@ static int drop_addressed(struct vms_pool *pool, struct leaving *leaving)
 		uint64_t *word = vmsi_pool_word(pool, leaving->pages[i].page);
 
 		if (leaving->pages[i].stays)
-			vmsi_word_give_back(word);
+			vmsi_word_renew(word, pool->view.version_shift);
 		else
 			vmsi_word_drop(word, pool->view.version_shift);
 	}

@@ -32,11 +32,12 @@ static void sum_stripes(struct vms_pool *pool, struct vms_pool_stats *stats)
 	}
 }
 
-static uint64_t count_dirty(struct vms_pool *pool)
+/* Without the lock, for which misses would wait as long. Slots that were made stay. */
+static uint64_t count_dirty(struct vms_pool *pool, uint32_t made)
 {
 	uint64_t count = 0;
 
-	for (uint32_t i = 0; i < pool->made; i++) {
+	for (uint32_t i = 0; i < made; i++) {
 		const uint64_t page = atomic_load(&pool->slots[i].page);
 
 		if (page != VMSI_NO_PAGE)
@@ -48,6 +49,8 @@ static uint64_t count_dirty(struct vms_pool *pool)
 
 static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
+	uint32_t made;
+
 	vmsi_lock_acquire(&pool->lock);
 	stats->ram = pool->ram;
 	stats->used = pool->fixed_bytes + pool->prepaid_bytes + pool->touched_bytes +
@@ -57,8 +60,9 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->resident = vmsi_room_used(pool);
 	stats->evictions = pool->evictions;
 	stats->ghost_hits = pool->ghost_hits;
-	stats->dirty = count_dirty(pool);
+	made = pool->made;
 	vmsi_lock_release(&pool->lock);
+	stats->dirty = count_dirty(pool, made);
 }
 
 static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)

@@ -18,6 +18,9 @@
  */
 #define WORDS_A_SLOT 64
 
+/* How often pages are tried together that somebody has or changes. */
+#define TRIES_TOGETHER 3
+
 struct flush {
 	struct vms_pool *pool;
 	uint64_t lsn;
@@ -97,16 +100,6 @@ static uint64_t count_wanted(const struct flush *flush)
 
 /* --- to write it ----------------------------------------------------------------------------------- */
 
-/* Without a lock: who has the page may need one to go on. */
-static void wait_for_writer(struct vms_pool *pool, uint64_t page)
-{
-	uint64_t *word = vmsi_pool_word(pool, page);
-	const uint64_t seen = vmsi_word_load(word);
-
-	if (vmsi_word_lock(seen) >= VMSI_WORD_READERS)
-		vmsi_word_wait(word, seen);
-}
-
 static int note_written(struct flush *flush, const struct vmsi_outcome *written)
 {
 	flush->done += written->written + written->clean;
@@ -129,7 +122,43 @@ static void begin_sync(struct vms_pool *pool, uint64_t first, uint64_t last)
 		vmsi_store_begin_sync(&pool->store, first << shift, (last - first + 1) << shift);
 }
 
-/* Write pages in their order, and those again that somebody was changing just then. */
+/* As a reader, without a lock: who has the page may need one to go on. */
+static enum vmsi_word_answer hold_if_there(struct vms_pool *pool, uint64_t page)
+{
+	uint64_t *word = vmsi_pool_word(pool, page);
+	enum vmsi_word_answer answer;
+	uint64_t seen;
+
+	while ((answer = vmsi_word_try(word, VMSI_READ, &seen)) == VMSI_WORD_HELD)
+		vmsi_word_wait(word, seen);
+	return answer;
+}
+
+/*
+ * Write a page that is changed all the time: whenever its log was made durable it had a
+ * later number. It is held while its log is made durable. What is not there is clean.
+ */
+static int write_held(struct flush *flush, uint64_t page)
+{
+	struct vmsi_batch batch = { .pages = { page }, .count = 1 };
+	struct vmsi_outcome written;
+	int error;
+
+	do {
+		if (hold_if_there(flush->pool, page) != VMSI_WORD_GOT)
+			return 0;
+		error = vmsi_write_batch(flush->pool, &batch, &written);
+		(void)vms_pool_unfix(flush->pool, page);
+		if (!error)
+			error = note_written(flush, &written);
+	} while (!error && written.again);
+	return error;
+}
+
+/*
+ * Write pages, and those again that somebody was changing just then; a few times together,
+ * since a log is made durable for all of them at once.
+ */
 static int write_pages(struct flush *flush, const uint64_t *pages, size_t count)
 {
 	struct vmsi_batch batch = { .count = count };
@@ -138,17 +167,21 @@ static int write_pages(struct flush *flush, const uint64_t *pages, size_t count)
 
 	for (size_t i = 0; i < count; i++)
 		batch.pages[i] = pages[i];
-	for (;;) {
+	for (unsigned i = 0; i < TRIES_TOGETHER && batch.count; i++) {
 		error = vmsi_write_batch(flush->pool, &batch, &written);
 		if (!error)
 			error = note_written(flush, &written);
-		if (!error && !written.again)
-			begin_sync(flush->pool, pages[0], pages[count - 1]);
-		if (error || !written.again)
+		if (error)
 			return error;
 		batch.count = written.again;
-		wait_for_writer(flush->pool, batch.pages[0]);
 	}
+	for (size_t i = 0; i < batch.count; i++) {
+		error = write_held(flush, batch.pages[i]);
+		if (error)
+			return error;
+	}
+	begin_sync(flush->pool, pages[0], pages[count - 1]);
+	return 0;
 }
 
 static int write_gathered(struct flush *flush, uint64_t *pages, size_t count)

@@ -30,14 +30,16 @@ static size_t words_bytes(const struct vms_pool *pool)
 	return whole(pool->pages_most * sizeof(uint64_t));
 }
 
-static size_t touched_bytes(const struct vms_pool *pool)
-{
-	return whole((words_bytes(pool) / vmsi_page_size() / 64 + 1) * sizeof(uint64_t));
-}
-
 static size_t free_bytes(const struct vms_pool *pool)
 {
 	return whole((pool->pages_most / 64 + 1) * sizeof(uint64_t));
+}
+
+static size_t touched_bytes(const struct vms_pool *pool)
+{
+	const size_t bytes = words_bytes(pool) + free_bytes(pool);
+
+	return whole((bytes / vmsi_page_size() / 64 + 1) * sizeof(uint64_t));
 }
 
 static size_t ghost_bytes(const struct vms_pool *pool)
@@ -189,10 +191,15 @@ static int open_space(struct vms_pool *pool, size_t bytes, const char *name)
 
 static int map_all(struct vms_pool *pool, size_t records, size_t bytes, const char *name)
 {
-	char *start = vms_mmap(pool->space, NULL, bytes, PROT_READ | PROT_WRITE,
+	char *start = vms_mmap(pool->space, NULL, bytes, PROT_NONE,
 			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (start == MAP_FAILED)
+	/*
+	 * mlockall(MCL_FUTURE) would fill all of it at once, most of which is never used at
+	 * the same time: so it is not locked before it can be filled.
+	 */
+	if (start == MAP_FAILED || vms_munlock(pool->space, start, bytes) != 0 ||
+	    vms_mprotect(pool->space, start, bytes, PROT_READ | PROT_WRITE) != 0)
 		return -errno;
 	if (vms_madvise(pool->space, start, bytes, MADV_DONTFORK) != 0)
 		return -errno;

@@ -195,6 +195,8 @@ static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_p
 VMSI_HOT
 int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold, uint64_t *word)
 {
+	if (hold == VMSI_READ)
+		vmsi_word_stand_back(vmsi_pool_word(pool, page));
 	for (;;) {
 		uint64_t seen;
 		int error = -EAGAIN;

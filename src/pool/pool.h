@@ -25,7 +25,8 @@
  *   | words | touched | free | slots | ghost | copies | flights | head | staging | memory |
  *
  * words     one a page, for the most pages that there can ever be
- * touched   a bit for each host page of words: whether it was ever used, and so counts
+ * touched   a bit for each host page of words, and of free: whether it was ever used, and
+ *           so counts
  * free      a bit a page, for vms_pool_allocate
  * slots     the records of slots, for the most RAM that there can ever be
  * copies    what is known of a batch that is being written
@@ -165,9 +166,10 @@ struct vms_pool {
 	struct vmsi_queue queues[VMSI_QUEUES];
 	uint32_t made;           /* slots that were ever made: the ones below it */
 	uint32_t limit;          /* slots that the RAM has room for */
+	bool has_gaps;           /* frames have been given back, and have no huge pages */
 	struct vmsi_ghost ghost;
 	struct vmsi_flight *free_flight;
-	size_t touched_bytes;    /* of words beyond prepaid_bytes */
+	size_t touched_bytes;    /* of words beyond prepaid_bytes, and of free bits */
 	uint64_t evictions, ghost_hits;
 
 	size_t ram;
@@ -175,8 +177,13 @@ struct vms_pool {
 
 	/* Guards how many pages there are, and what follows. Taken before lock. */
 	struct vmsi_lock size_lock;
-	uint64_t free_pages;     /* bits that are set in free_bits */
-	uint64_t free_from;      /* no page below is free */
+	uint64_t free_pages;     /* bits that are set in free_bits, and fresh pages */
+	uint64_t free_from;      /* no page below has its bit set */
+	/*
+	 * Pages that are free since a growth has made them, and have no bit: from the first
+	 * that nobody has had. They would be an eighth of all bits.
+	 */
+	uint64_t fresh, fresh_end;
 
 	/* Who writes. Taken before lock, and held while pages are written. */
 	struct vmsi_lock write_lock;

@@ -47,6 +47,7 @@ static int change(struct vms_pool *pool, size_t ram)
 {
 	const size_t before = pool->ram;
 	const size_t more = ram > before ? ram - before : 0;
+	size_t less;
 	int error;
 
 	if (!fits(pool, ram))
@@ -56,8 +57,9 @@ static int change(struct vms_pool *pool, size_t ram)
 	error = shrink(pool, ram);
 	if (error)
 		(void)set_limit(pool, before);
-	else if (ram < before && pool->budget)
-		(void)vms_budget_uncharge(pool->budget, before - ram);
+	less = error ? more : before - vmsi_min(ram, before);
+	if (less && pool->budget)
+		(void)vms_budget_uncharge(pool->budget, less);
 	return error;
 }
 

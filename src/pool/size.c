@@ -57,9 +57,14 @@ uint64_t vms_pool_pages(const vms_pool *pool)
 
 /* --- free pages: all under size_lock ------------------------------------------------------------------ */
 
+static bool is_fresh(const struct vms_pool *pool, uint64_t page)
+{
+	return page >= pool->fresh && page < pool->fresh_end;
+}
+
 static bool is_free(const struct vms_pool *pool, uint64_t page)
 {
-	return pool->free_bits[page / 64] >> page % 64 & 1;
+	return is_fresh(pool, page) || (pool->free_bits[page / 64] >> page % 64 & 1);
 }
 
 static void set_free(struct vms_pool *pool, uint64_t page)
@@ -72,13 +77,28 @@ static void set_free(struct vms_pool *pool, uint64_t page)
 
 static void set_taken(struct vms_pool *pool, uint64_t page)
 {
-	pool->free_bits[page / 64] &= ~(UINT64_C(1) << page % 64);
 	pool->free_pages--;
+	if (is_fresh(pool, page)) {
+		pool->fresh = page + 1;
+		return;
+	}
+	pool->free_bits[page / 64] &= ~(UINT64_C(1) << page % 64);
 	pool->free_from = page + 1;
 }
 
+/* Where that is so, it is fresh again. */
+static void set_free_again(struct vms_pool *pool, uint64_t page)
+{
+	if (page + 1 != pool->fresh) {
+		set_free(pool, page);
+		return;
+	}
+	pool->fresh = page;
+	pool->free_pages++;
+}
+
 /* There is one. */
-static uint64_t first_free(const struct vms_pool *pool)
+static uint64_t first_with_bit(const struct vms_pool *pool)
 {
 	uint64_t place = pool->free_from / 64;
 
@@ -87,6 +107,17 @@ static uint64_t first_free(const struct vms_pool *pool)
 	return place * 64 + (unsigned)__builtin_ctzll(pool->free_bits[place]);
 }
 
+/* There is one, fresh or not. */
+static uint64_t first_free(const struct vms_pool *pool)
+{
+	const uint64_t fresh = pool->fresh_end - pool->fresh;
+
+	if (pool->free_pages == fresh)
+		return pool->fresh;
+	return fresh ? vmsi_min(pool->fresh, first_with_bit(pool)) : first_with_bit(pool);
+}
+
+/* No page is free. */
 static int grow_ahead(struct vms_pool *pool)
 {
 	const uint64_t count = vmsi_pool_count(pool);
@@ -101,8 +132,9 @@ static int grow_ahead(struct vms_pool *pool)
 	/* A disk or a limit may have room for one. */
 	if (error && grow_to(pool, count + 1) != 0)
 		return error;
-	for (uint64_t page = count; page < vmsi_pool_count(pool); page++)
-		set_free(pool, page);
+	pool->fresh = count;
+	pool->fresh_end = vmsi_pool_count(pool);
+	pool->free_pages = pool->fresh_end - count;
 	return 0;
 }
 
@@ -170,7 +202,7 @@ static int allocate(struct vms_pool *pool, uint64_t *page, char **address)
 	error = fix_zeroes(pool, *page, address);
 	if (error) {
 		vmsi_lock_acquire(&pool->size_lock);
-		set_free(pool, *page);
+		set_free_again(pool, *page);
 		vmsi_lock_release(&pool->size_lock);
 	}
 	return error;
@@ -241,6 +273,8 @@ static int free_page(struct vms_pool *pool, uint64_t page)
 
 	if (!error)
 		error = vmsi_room_charge(pool, page);
+	if (!error)
+		error = vmsi_room_charge_free_bit(pool, page);
 	if (error)
 		return error;
 	vmsi_lock_acquire(&pool->size_lock);

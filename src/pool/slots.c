@@ -69,6 +69,29 @@ static uint32_t first_of(struct vms_pool *pool, enum vmsi_queue_name name)
 	return number;
 }
 
+/*
+ * Where frames have been given back one by one, the kernel would fill the places of the
+ * missing ones in its own time to make huge pages (khugepaged), beyond the RAM. So there
+ * are no new huge pages until all frames are there again.
+ */
+static void advise_frames(struct vms_pool *pool, bool has_gaps)
+{
+	if (vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || pool->has_gaps == has_gaps)
+		return;
+	if (vmsi_host.madvise((uintptr_t)pool->view.memory, pool->memory_bytes,
+			      has_gaps ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) == 0)
+		pool->has_gaps = has_gaps;
+}
+
+static uint32_t take_unmade(struct vms_pool *pool)
+{
+	const uint32_t number = first_of(pool, VMSI_UNMADE);
+
+	if (!pool->queues[VMSI_UNMADE].count)
+		advise_frames(pool, false);
+	return number;
+}
+
 static uint32_t find_free(struct vms_pool *pool)
 {
 	if (!vmsi_room_has_room(pool))
@@ -76,7 +99,7 @@ static uint32_t find_free(struct vms_pool *pool)
 	if (pool->queues[VMSI_FREE].count)
 		return first_of(pool, VMSI_FREE);
 	if (pool->queues[VMSI_UNMADE].count)
-		return first_of(pool, VMSI_UNMADE);
+		return take_unmade(pool);
 	return pool->made++;
 }
 
@@ -102,30 +125,41 @@ uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
 	return number;
 }
 
+/*
+ * What the program has locked (mlock(2), mlockall(2)) the kernel does not drop; it says so
+ * only when it has dropped what lies before.
+ */
+static int drop(char *start, size_t length)
+{
+	long result = vmsi_host.madvise((uintptr_t)start, length, MADV_DONTNEED);
+
+	if (result == -EINVAL && vmsi_host.munlock((uintptr_t)start, length) == 0)
+		result = vmsi_host.madvise((uintptr_t)start, length, MADV_DONTNEED);
+	return (int)result;
+}
+
 int vmsi_room_drop_memory(const struct vms_pool *pool, uint64_t page)
 {
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
 		return 0;
-	return (int)vmsi_host.madvise((uintptr_t)vmsi_pool_at(pool, page, 0),
-				      pool->page_size, MADV_DONTNEED);
+	return drop(vmsi_pool_at(pool, page, 0), pool->page_size);
 }
 
 /* Where it fails the memory stays, and is used again with the slot. */
 static void give_memory_back(struct vms_pool *pool, uint32_t number)
 {
-	char *start = pool->view.memory + (size_t)number * pool->page_size;
-
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
-		(void)vmsi_host.madvise((uintptr_t)start, pool->page_size, MADV_DONTNEED);
+		(void)drop(pool->view.memory + (size_t)number * pool->page_size,
+			   pool->page_size);
 }
 
-VMSI_HOT
 void vmsi_room_give(struct vms_pool *pool, uint32_t number)
 {
 	atomic_store_explicit(&pool->slots[number].page, VMSI_NO_PAGE,
 			      memory_order_relaxed);
 	vmsi_queue_remove(pool, number);
 	if (vmsi_room_owned(pool) > pool->limit) {
+		advise_frames(pool, true);
 		give_memory_back(pool, number);
 		vmsi_queue_append(pool, VMSI_UNMADE, number);
 	} else {
@@ -178,20 +212,37 @@ static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t 
 	return 0;
 }
 
-VMSI_HOT
-int vmsi_room_charge(struct vms_pool *pool, uint64_t page)
+/* The host page at a place of words, or of free bits behind them. */
+static int charge_place(struct vms_pool *pool, uint64_t place)
 {
-	const uint64_t offset = page * sizeof(uint64_t);
-	const uint64_t place = offset / vmsi_page_size();
 	_Atomic uint64_t *bits = &pool->touched[place / 64];
 	const uint64_t bit = UINT64_C(1) << place % 64;
 	int error;
 
-	if (offset < pool->prepaid_bytes ||
-	    atomic_load_explicit(bits, memory_order_relaxed) & bit)
+	if (atomic_load_explicit(bits, memory_order_relaxed) & bit)
 		return 0;
 	vmsi_lock_acquire(&pool->lock);
 	error = charge_words(pool, bits, bit);
 	vmsi_lock_release(&pool->lock);
 	return error;
+}
+
+VMSI_HOT
+int vmsi_room_charge(struct vms_pool *pool, uint64_t page)
+{
+	const uint64_t offset = page * sizeof(uint64_t);
+
+	if (offset < pool->prepaid_bytes)
+		return 0;
+	return charge_place(pool, offset / vmsi_page_size());
+}
+
+int vmsi_room_charge_free_bit(struct vms_pool *pool, uint64_t page)
+{
+	const uint64_t words = pool->pages_most * sizeof(uint64_t);
+
+	if (page < pool->prepaid_bytes / sizeof(uint64_t))
+		return 0;
+	return charge_place(pool, words / vmsi_page_size() + 1 +
+			    page / 8 / vmsi_page_size());
 }

@@ -62,4 +62,7 @@ uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram);
  */
 int vmsi_room_charge(struct vms_pool *pool, uint64_t page);
 
+/* The same of the bit that says whether a page is free. */
+int vmsi_room_charge_free_bit(struct vms_pool *pool, uint64_t page);
+
 #endif

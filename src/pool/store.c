@@ -4,17 +4,50 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/align.h"
 #include "base/hot.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* --- open ----------------------------------------------------------------------------------- */
 
+/* The descriptor must be open for what the pool is to do. */
+static int check_access(int fd, unsigned flags)
+{
+	const long access = vmsi_host.file_flags(fd);
+
+	if (access < 0)
+		return (int)access;
+	if (access & O_PATH)
+		return -EBADF;
+	if ((access & O_ACCMODE) == O_RDWR || ((access & O_ACCMODE) == O_RDONLY &&
+					       flags & VMSI_STORE_READ_ONLY))
+		return 0;
+	return -EBADF;
+}
+
+/* Before it is opened again: that could wait for ever for the other end of a FIFO. */
+static int find_kind(struct vmsi_store *store, int fd)
+{
+	struct stat status = { .st_size = 0 };
+	const long result = vmsi_host.fstat(fd, &status);
+
+	if (result < 0)
+		return (int)result;
+	if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
+		return -ENOTSUP;
+	store->kind = S_ISBLK(status.st_mode) ? VMSI_STORE_DEVICE : VMSI_STORE_FILE;
+	atomic_store(&store->bytes, (uint64_t)status.st_size);
+	return 0;
+}
+
 /*
  * A description of its own: nobody else's fsync(2) takes the error of a write away, and
- * O_DIRECT is for the pool alone. Without /proc the caller's must do.
+ * O_DIRECT is for the pool alone. Without /proc the caller's must do, but not with
+ * O_APPEND, by which each page that is written would be added at the end.
  */
 static long open_again(int fd, unsigned flags)
 {
@@ -27,53 +60,36 @@ static long open_again(int fd, unsigned flags)
 	result = vmsi_host.open_file(link, access | direct, 0);
 	if (direct || (result != -ENOENT && result != -EACCES && result != -EPERM))
 		return result;
+	if (access == O_RDWR && vmsi_host.file_flags(fd) & O_APPEND)
+		return result;
 	return vmsi_host.duplicate(fd);
 }
 
-/* The descriptor must be open for what the pool is to do. */
-static int check_access(int fd, unsigned flags)
+static int find_device_size(struct vmsi_store *store)
 {
-	const long access = vmsi_host.file_flags(fd);
+	const int64_t size = vmsi_host.end(store->fd);
 
-	if (access < 0)
-		return (int)access;
-	if ((access & O_ACCMODE) == O_RDWR || ((access & O_ACCMODE) == O_RDONLY &&
-					       flags & VMSI_STORE_READ_ONLY))
-		return 0;
-	return -EBADF;
-}
-
-static int find_size(struct vmsi_store *store)
-{
-	struct stat status = { .st_size = 0 };
-	long result = vmsi_host.fstat(store->fd, &status);
-	int64_t size = status.st_size;
-
-	if (result < 0)
-		return (int)result;
-	if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode))
-		return -ENOTSUP;
-	if (S_ISBLK(status.st_mode)) {
-		store->kind = VMSI_STORE_DEVICE;
-		size = vmsi_host.end(store->fd);
-		if (size < 0)
-			return (int)size;
-	}
+	if (size < 0)
+		return (int)size;
 	atomic_store(&store->bytes, (uint64_t)size);
 	return 0;
 }
 
 int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned depth)
 {
-	long opened = check_access(fd, flags);
-	int error;
+	int error = check_access(fd, flags);
+	long opened;
 
-	if (!opened)
-		opened = open_again(fd, flags);
+	if (!error)
+		error = find_kind(store, fd);
+	if (error)
+		return error;
+	opened = open_again(fd, flags);
 	if (opened < 0)
 		return (int)opened;
 	store->fd = (int)opened;
-	error = find_size(store);
+	if (store->kind == VMSI_STORE_DEVICE)
+		error = find_device_size(store);
 	if (!error)
 		error = vmsi_io_open(depth, 0, &store->io);
 	if (error)
@@ -192,29 +208,64 @@ struct vmsi_io_request vmsi_store_request(const struct vmsi_store *store, char *
 	};
 }
 
+/*
+ * What RLIMIT_FSIZE lets the file have. A write beyond is not made: the kernel would raise
+ * SIGXFSZ, in a thread that only wanted room for a page.
+ */
+static uint64_t most_bytes(const struct vmsi_store *store)
+{
+	uint64_t soft = UINT64_MAX, hard;
+
+	if (store->kind == VMSI_STORE_DEVICE ||
+	    vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) != 0)
+		return UINT64_MAX;
+	return soft;
+}
+
+static bool is_beyond(const struct vmsi_io_request *request, uint64_t most)
+{
+	return request->offset + request->length > most;
+}
+
 /* One is made at once. Others are put in flight by parts. */
 #define PART 64
 
 static void write_part(struct vmsi_store *store, struct vmsi_io_request *requests,
-		       size_t how_many)
+		       size_t how_many, uint64_t most)
 {
 	struct vmsi_io_request *pointers[PART];
+	size_t allowed = 0;
 
 	for (size_t i = 0; i < how_many; i++)
-		pointers[i] = &requests[i];
-	vmsi_io_submit(store->io, pointers, how_many);
+		if (!is_beyond(&requests[i], most))
+			pointers[allowed++] = &requests[i];
+	vmsi_io_submit(store->io, pointers, allowed);
+}
+
+static void write_together(struct vmsi_store *store, struct vmsi_io_request *requests,
+			   size_t how_many, uint64_t most)
+{
+	for (size_t i = 0; i < how_many; i += PART)
+		write_part(store, &requests[i], vmsi_min(PART, how_many - i), most);
+	for (size_t i = 0; i < how_many; i++)
+		if (!is_beyond(&requests[i], most))
+			(void)vmsi_io_wait(store->io, &requests[i]);
 }
 
 void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests,
 		      size_t how_many)
 {
-	if (how_many == 1)
-		(void)vmsi_io_run(&requests[0]);
-	for (size_t i = 0; how_many > 1 && i < how_many; i += PART)
-		write_part(store, &requests[i], vmsi_min(PART, how_many - i));
+	const uint64_t most = most_bytes(store);
+
+	if (how_many > 1)
+		write_together(store, requests, how_many, most);
+	else if (how_many == 1 && !is_beyond(requests, most))
+		(void)vmsi_io_run(requests);
 	for (size_t i = 0; i < how_many; i++) {
-		if (how_many > 1)
-			(void)vmsi_io_wait(store->io, &requests[i]);
+		if (is_beyond(&requests[i], most)) {
+			requests[i].result = requests[i].error = -EFBIG;
+			continue;
+		}
 		count(&store->writes);
 		if (vmsi_io_status(&requests[i]) == 0)
 			raise_end(store, requests[i].offset + requests[i].length);
@@ -238,19 +289,20 @@ int vmsi_store_sync(struct vmsi_store *store)
 	return (int)result;
 }
 
+/* Somebody else may have made it longer already, and shall not lose that. */
 int vmsi_store_grow(struct vmsi_store *store, uint64_t bytes)
 {
-	long result;
+	uint64_t now = 0;
+	int error;
 
 	if (bytes <= atomic_load(&store->bytes))
 		return 0;
 	if (store->kind == VMSI_STORE_DEVICE)
 		return -ENOSPC;
-	do
-		result = vmsi_host.ftruncate(store->fd, bytes);
-	while (result == -EINTR);
-	if (result < 0)
-		return (int)result;
-	raise_end(store, bytes);
-	return 0;
+	error = vmsi_disk_size(store->fd, &now);
+	if (!error && now < bytes)
+		error = vmsi_disk_truncate(store->fd, bytes);
+	if (!error)
+		raise_end(store, bytes);
+	return error;
 }

@@ -49,6 +49,28 @@ void vmsi_word_wait(uint64_t *word, uint64_t seen)
 	(void)vmsi_host.futex_wait(lower_half(word), (uint32_t)seen, SLEEP_NANOSECONDS);
 }
 
+/* Readers sleep only where there is a writer, or as many readers as there can be. */
+static bool is_wanted_by_writer(uint64_t value)
+{
+	const uint64_t lock = vmsi_word_lock(value);
+
+	return value & VMSI_WORD_WAITERS && lock != 0 && lock < VMSI_WORD_READERS;
+}
+
+void vmsi_word_stand_back(uint64_t *word)
+{
+	uint64_t before = 0;
+
+	for (unsigned i = 0; i < VMSI_POOL_PATIENCE; i++) {
+		const uint64_t seen = vmsi_word_load(word);
+
+		if (!is_wanted_by_writer(seen) || seen == before)
+			return;
+		vmsi_word_wait(word, seen);
+		before = seen;
+	}
+}
+
 /* --- to let go ------------------------------------------------------------------------------ */
 
 /*
@@ -130,6 +152,12 @@ bool vmsi_word_take_resident(uint64_t *word, uint64_t seen)
 void vmsi_word_give_back(uint64_t *word)
 {
 	LET_GO(word, value, value & ~VMSI_WORD_LOCK);
+}
+
+void vmsi_word_renew(uint64_t *word, unsigned version_shift)
+{
+	LET_GO(word, value,
+	       (value & ~VMSI_WORD_LOCK) + (UINT64_C(1) << version_shift));
 }
 
 /* --- pages that come and go ------------------------------------------------------------------- */

@@ -142,8 +142,10 @@ static inline uint64_t vmsi_word_read_at_once(uint64_t *word)
 	uint64_t value = vmsi_word_load(word);
 	const uint64_t next = vmsi_word_warmed(value) + 1;
 
+	/* Where somebody sleeps, it may be a writer: see vmsi_word_stand_back. */
 	if (vmsi_word_lock(value) >= VMSI_WORD_READERS ||
-	    !(value & VMSI_WORD_RESIDENT) || !vmsi_word_swap(word, &value, next))
+	    (value & (VMSI_WORD_RESIDENT | VMSI_WORD_WAITERS)) != VMSI_WORD_RESIDENT ||
+	    !vmsi_word_swap(word, &value, next))
 		return 0;
 	return next;
 }
@@ -194,6 +196,9 @@ bool vmsi_word_take_resident(uint64_t *word, uint64_t seen);
 /* Busy no more, and else as it was. */
 void vmsi_word_give_back(uint64_t *word);
 
+/* The same, but what was read of the page meanwhile was not to be believed. */
+void vmsi_word_renew(uint64_t *word, unsigned version_shift);
+
 /* What was absent and busy is in a slot, and held so. Returns the word. */
 uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold);
 
@@ -211,6 +216,13 @@ void vmsi_word_begin_writing(uint64_t *word);
 
 /* The write of the copy is over. */
 void vmsi_word_end_writing(uint64_t *word, bool has_failed);
+
+/*
+ * A reader that comes lets the readers there go first, where a writer waits for that:
+ * else readers that overlap would keep it out for ever. Not where nothing changes any
+ * more: the caller may be one of these readers itself.
+ */
+void vmsi_word_stand_back(uint64_t *word);
 
 /*
  * Sleep until the word is not as seen, for a while at most. What is seen must be of a

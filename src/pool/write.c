@@ -210,6 +210,36 @@ static int whole_error(int error)
 	return error == -EAGAIN ? -EIO : error;
 }
 
+static void end_page(struct vms_pool *pool, struct vmsi_copies *copies, size_t place,
+		     int error, struct vmsi_outcome *written)
+{
+	if (error)
+		take_back(pool, copies->pages[place], copies->first_lsns[place]);
+	vmsi_word_end_writing(vmsi_pool_word(pool, copies->pages[place]), error != 0);
+	if (error) {
+		written->failed++;
+		written->error = written->error ? written->error : whole_error(error);
+		vmsi_pool_add(&pool->write_errors, 1);
+	} else {
+		written->written++;
+		vmsi_pool_add(&pool->pages_written, 1);
+	}
+}
+
+static int write_alone(struct vms_pool *pool, const struct vmsi_copies *copies, size_t place)
+{
+	struct vmsi_io_request request = vmsi_store_request(
+		&pool->store, pool->staging + place * pool->page_size, pool->page_size,
+		copies->pages[place] << pool->view.page_shift);
+
+	vmsi_store_write(&pool->store, &request, 1);
+	return vmsi_io_status(&request);
+}
+
+/*
+ * A page that cannot be written shall not keep its neighbours from the disk. What was
+ * written in part is in the area until it can be.
+ */
 static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t first,
 		    const struct vmsi_io_request *run, struct vmsi_outcome *written)
 {
@@ -217,50 +247,51 @@ static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t fi
 	const int error = vmsi_io_status(run);
 
 	for (size_t i = first; i < first + count; i++) {
-		if (error)
-			take_back(pool, copies->pages[i], copies->first_lsns[i]);
-		vmsi_word_end_writing(vmsi_pool_word(pool, copies->pages[i]),
-				      error != 0);
-	}
-	if (error) {
-		written->failed += count;
-		written->error = written->error ? written->error : whole_error(error);
-		vmsi_pool_add(&pool->write_errors, count);
-	} else {
-		written->written += count;
-		vmsi_pool_add(&pool->pages_written, count);
-	}
-}
+		const int alone = error && count > 1 ? write_alone(pool, copies, i) : error;
 
-static void refuse_runs(struct vmsi_copies *copies, int error)
-{
-	for (size_t i = 0; i < copies->run_count; i++)
-		copies->runs[i].error = error;
-}
-
-static void write_runs(struct vms_pool *pool, struct vmsi_copies *copies)
-{
-	vmsi_store_write(&pool->store, copies->runs, copies->run_count);
-	for (size_t i = 0; i < copies->run_count; i++)
-		if (vmsi_io_status(&copies->runs[i]) != 0)
+		if (alone)
 			vmsi_area_note_failure(&pool->area);
+		end_page(pool, copies, i, alone, written);
+	}
 }
 
-static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
-			 struct vmsi_outcome *written)
+static void write_runs(struct vms_pool *pool, struct vmsi_copies *copies,
+		       struct vmsi_outcome *written)
 {
-	const int error = keep_whole(pool, copies);
 	size_t first = 0;
 
 	join_runs(pool, copies);
-	if (error)
-		refuse_runs(copies, error);
-	else
-		write_runs(pool, copies);
+	vmsi_store_write(&pool->store, copies->runs, copies->run_count);
 	for (size_t i = 0; i < copies->run_count; i++) {
 		end_run(pool, copies, first, &copies->runs[i], written);
 		first += copies->runs[i].length / pool->page_size;
 	}
+}
+
+/* What the area cannot have is not written to the file either. */
+static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
+			 struct vmsi_outcome *written)
+{
+	const int error = keep_whole(pool, copies);
+
+	if (!error)
+		write_runs(pool, copies, written);
+	for (size_t i = 0; error && i < copies->count; i++)
+		end_page(pool, copies, i, error, written);
+}
+
+/*
+ * Who gathers goes round a queue, and may meet a page twice. The second would be found
+ * clean while the first is written, and told as progress even if that write fails.
+ */
+static void drop_doubles(struct vmsi_batch *batch)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < batch->count; i++)
+		if (!kept || batch->pages[i] != batch->pages[kept - 1])
+			batch->pages[kept++] = batch->pages[i];
+	batch->count = kept;
 }
 
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
@@ -272,6 +303,7 @@ int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 
 	*written = (struct vmsi_outcome){ .written = 0 };
 	vmsi_sort(batch->pages, batch->count, sizeof(batch->pages[0]));
+	drop_doubles(batch);
 	can_wait = make_durable(pool, batch);
 	vmsi_lock_acquire(&pool->write_lock);
 	error = atomic_load(&pool->broken);

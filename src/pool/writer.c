@@ -14,10 +14,7 @@
 
 enum outcome { NOTHING_TO_DO, HAS_WRITTEN, CANNOT_WRITE };
 
-static /* Addresses of its stack; the program's callback runs on it, too. */
-#define STACK ((size_t)1 << 20)
-
-enum outcome write_next(struct vms_pool *pool)
+static enum outcome write_next(struct vms_pool *pool)
 {
 	struct vmsi_batch batch;
 	struct vmsi_outcome written;
@@ -38,10 +35,7 @@ static void *run(void *argument)
 
 	while (!atomic_load(&pool->writer_ends)) {
 		const uint32_t calls = atomic_load(&pool->writer_calls);
-		const /* Addresses of its stack; the program's callback runs on it, too. */
-#define STACK ((size_t)1 << 20)
-
-enum outcome outcome = write_next(pool);
+		const enum outcome outcome = write_next(pool);
 
 		if (outcome == CANNOT_WRITE)
 			(void)vmsi_host.nanosleep(SLEEP_AFTER_FAILURE);

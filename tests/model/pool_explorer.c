@@ -50,6 +50,7 @@ struct thread {
 	void (*act)(struct thread *thread);
 	/* Of a run: what decides what it does, but for what it reads. */
 	uint64_t done;
+	uint64_t has_stood_back;
 };
 
 static struct thread threads[SCHEDULE_THREADS];
@@ -102,7 +103,7 @@ static long futex_wait(const void *word, uint32_t value, uint64_t nanoseconds)
 	while (world.sleeps[me->number]) {
 		if (all_others_are_still(me))
 			schedule_fail("somebody sleeps for ever");
-		schedule_forget_but(&me->done, sizeof(me->done));
+		schedule_forget_but(&me->done, 2 * sizeof(me->done));
 		explorer_step(&world.sleeps[me->number], sizeof(uint64_t));
 	}
 	return 0;
@@ -146,10 +147,13 @@ static bool bring_in(uint64_t seen, enum vmsi_page_hold hold, uint64_t *word)
 
 static void hold(struct thread *thread, enum vmsi_page_hold how, uint64_t *word)
 {
+	if (how == VMSI_READ)
+		vmsi_word_stand_back(&world.word);
+	thread->has_stood_back = 1;
 	for (;;) {
 		uint64_t seen;
 
-		schedule_forget_but(&thread->done, sizeof(thread->done));
+		schedule_forget_but(&thread->done, 2 * sizeof(thread->done));
 		switch (vmsi_word_try(&world.word, how, &seen)) {
 		case VMSI_WORD_GOT:
 			*word = seen;
@@ -316,7 +320,8 @@ static void run(void *argument)
 
 	for (thread->done = 0; thread->done < thread->count; thread->done++) {
 		running = thread;
-		schedule_forget_but(&thread->done, sizeof(thread->done));
+		thread->has_stood_back = 0;
+		schedule_forget_but(&thread->done, 2 * sizeof(thread->done));
 		thread->act(thread);
 	}
 	world.has_ended[thread->number] = 1;

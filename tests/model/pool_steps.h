@@ -13,6 +13,9 @@ void explorer_step(const void *word, size_t size);
 /* Who waits looks once before it sleeps. */
 #define VMSI_POOL_LOOKS 1
 
+/* A reader stands back once. */
+#define VMSI_POOL_PATIENCE 1
+
 /* A seeded fault: an exchange that is a comparison, and later a store. */
 #ifdef EXPLORER_TORN
 #define VMSI_POOL_TORN 1

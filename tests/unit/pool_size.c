@@ -351,6 +351,44 @@ static void a_budget_is_charged(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+/* A page far behind takes room for its word, and all slots are in use: more RAM is refused. */
+static void a_refused_change_is_not_charged(void **state)
+{
+	const struct place *place = *state;
+	struct vms_budget_stats stats = { .struct_size = sizeof(stats) };
+	struct vms_pool_options options = {
+		.struct_size = sizeof(options),
+		.page_size = PAGE,
+		.ram = SMALL_RAM,
+		.ram_most = 2 * SMALL_RAM,
+		.budget = vms_budget_open(NULL),
+	};
+	const uint64_t far = UINT64_C(1) << 22;
+	int fd = make_pages(place->path, 8);
+	uint64_t slots;
+	vms_pool *pool;
+
+	assert_non_null(options.budget);
+	assert_int_equal(ftruncate(fd, (off_t)(far * PAGE)), 0);
+	pool = vms_pool_open(fd, &options);
+	assert_non_null(pool);
+	slots = pool_stats(pool).slots;
+	for (uint64_t page = 0; page < slots; page++)
+		(void)must_fix(pool, page, VMS_POOL_READ);
+	refused_null(vms_pool_fix(pool, far - 1, VMS_POOL_READ), ENOBUFS);
+	refused(vms_pool_set_ram(pool, SMALL_RAM + 1), ENOBUFS);
+	assert_int_equal(vms_budget_get_stats(options.budget, &stats), 0);
+	assert_int_equal(stats.charged, SMALL_RAM);
+	for (uint64_t page = 0; page < slots; page++)
+		must_unfix(pool, page);
+	worked(vms_pool_set_ram(pool, SMALL_RAM + 1));
+	worked(vms_pool_close(pool));
+	assert_int_equal(vms_budget_get_stats(options.budget, &stats), 0);
+	assert_int_equal(stats.charged, 0);
+	assert_int_equal(vms_budget_close(options.budget), 0);
+	assert_int_equal(close(fd), 0);
+}
+
 /* --- hints, and what leaves --------------------------------------------------------------------- */
 
 /* Pages of a hot set that a scan of the whole file leaves. */
@@ -430,6 +468,7 @@ int main(void)
 		file_test(ram_changes),
 		file_test(resident_memory_is_bounded),
 		file_test(a_budget_is_charged),
+		file_test(a_refused_change_is_not_charged),
 		file_test(a_scan_leaves_what_is_hot),
 		file_test(hints),
 	};

@@ -284,6 +284,7 @@ static void an_area_that_fails_is_told(void **state)
 		const unsigned last = (unsigned)i + 1;
 
 		change(pool, 5, last, 0);
+		change(pool, 6, last, 0);
 		host.area_write = errors[i];
 		refused(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL), (int)-errors[i]);
 		host.area_write = 0;
@@ -292,7 +293,8 @@ static void an_area_that_fails_is_told(void **state)
 		host.area_sync = 0;
 		/* It is not in the file, and not lost. */
 		assert_int_equal(state_in_file(place->path, 5), i);
-		assert_int_equal(pool_stats(pool).dirty, 1);
+		assert_int_equal(state_in_file(place->path, 6), i);
+		assert_int_equal(pool_stats(pool).dirty, 2);
 		must_be(pool, 5, last);
 		worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
 		assert_int_equal(state_in_file(place->path, 5), last);

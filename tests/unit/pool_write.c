@@ -264,6 +264,66 @@ static void a_full_disk_stops_misses(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+/* A run of neighbours is one write, of which the others are made all the same. */
+static void neighbours_of_a_failed_page_are_written(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool;
+
+	vmsi_uring.open = no_ring;
+	vmsi_host.pwrite = failing_pwrite;
+	pool = must_open_pool(fd, VMS_POOL_NO_WRITER, SMALL_RAM, 0);
+	for (uint64_t page = 3; page < 13; page++)
+		change(pool, page, 1, 0);
+	host.page = 6;
+	host.error = -EIO;
+	refused(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL), EIO);
+	for (uint64_t page = 3; page < 13; page++)
+		assert_int_equal(state_in_file(place->path, page), page != 6);
+	assert_int_equal(pool_stats(pool).dirty, 1);
+	assert_int_equal(pool_stats(pool).write_errors, 1);
+	host.page = -1;
+	worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
+	assert_int_equal(state_in_file(place->path, 6), 1);
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
+static long full_pwrite(int fd, const void *buffer, size_t length, uint64_t offset)
+{
+	(void)fd;
+	(void)buffer;
+	(void)length;
+	(void)offset;
+	return -ENOSPC;
+}
+
+/*
+ * Who needs room meets the few pages of the small queue again and again: each of them is
+ * one that cannot be written, and none of them is progress.
+ */
+static void a_full_disk_is_told_to_who_needs_room(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool;
+	uint64_t slots;
+
+	vmsi_uring.open = no_ring;
+	vmsi_host.pwrite = full_pwrite;
+	pool = must_open_pool(fd, VMS_POOL_NO_WRITER, (size_t)800 << 10, 0);
+	slots = pool_stats(pool).slots;
+	for (uint64_t page = 0; page < slots; page++) {
+		change(pool, page, 1, 0);
+		if (page < slots - slots / 10)
+			worked(vms_pool_hint(pool, page, VMS_POOL_KEEP));
+	}
+	refused_null(vms_pool_fix(pool, slots, VMS_POOL_READ), ENOSPC);
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
 static void a_failed_sync_is_for_ever(void **state)
 {
 	const struct place *place = *state;
@@ -380,28 +440,6 @@ static void neighbours_are_written_together(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
-static void read_only(void **state)
-{
-	const struct place *place = *state;
-	int fd = make_pages(place->path, FILE_PAGES);
-	vms_pool *pool;
-	uint64_t page = 0;
-
-	assert_int_equal(close(fd), 0);
-	fd = open(place->path, O_RDONLY | O_CLOEXEC);
-	refused_null(open_pool_of(fd, 0, SMALL_RAM, 0), EBADF);
-	pool = must_open_pool(fd, VMS_POOL_READ_ONLY, SMALL_RAM, 0);
-	must_be(pool, 3, 0);
-	refused_null(vms_pool_fix(pool, 3, VMS_POOL_WRITE), EACCES);
-	refused_null(vms_pool_try_fix(pool, 3, VMS_POOL_WRITE), EACCES);
-	refused_null(vms_pool_allocate(pool, &page), EACCES);
-	refused(vms_pool_free(pool, 3), EACCES);
-	refused(vms_pool_grow(pool, FILE_PAGES + 1), EACCES);
-	worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
-	worked(vms_pool_close(pool));
-	assert_int_equal(close(fd), 0);
-}
-
 /* The writer writes what is next to leave, when somebody has met dirty pages. */
 static void a_thread_writes(void **state)
 {
@@ -427,12 +465,13 @@ int main(void)
 		write_test(what_is_not_durable_does_not_leave),
 		write_test(a_failed_write_is_told),
 		write_test(a_full_disk_stops_misses),
+		write_test(neighbours_of_a_failed_page_are_written),
+		write_test(a_full_disk_is_told_to_who_needs_room),
 		write_test(a_failed_sync_is_for_ever),
 		write_test(a_failed_read_is_told),
 		write_test(a_file_is_cut_behind_its_back),
 		write_test(a_flush_tells_how_far_it_is),
 		write_test(neighbours_are_written_together),
-		write_test(read_only),
 		write_test(a_thread_writes),
 	};
 
