@@ -21,6 +21,7 @@
 #include <vmspace/process.h>
 #include <vmspace/pool.h>
 #include <vmspace/pool_stats.h>
+#include <vmspace/pool_view.h>
 #include <vmspace/ring.h>
 #include <vmspace/share.h>
 #include <vmspace/share_lock.h>

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <vmspace/pool_view.h>
 #include <vmspace/space.h>
 
 #ifdef __cplusplus
@@ -255,24 +256,6 @@ int vms_pool_downgrade(vms_pool *pool, uint64_t page);
 
 /* --- to read without fixing ------------------------------------------------------------- */
 
-/* What the inline calls read: the first member of every pool. The library's own. */
-struct vms_pool_view {
-	uint64_t *words;      /* one a page */
-	char *memory;
-	uint64_t pages;       /* atomic; 0 in the child of a fork */
-	uint64_t slot_mask;   /* 0: VMS_POOL_ADDRESSED */
-	uint64_t page_mask;   /* 0: not so */
-	unsigned page_shift;
-	unsigned version_shift;
-};
-
-/* Parts of a word. The library's own. */
-#define VMS_POOL_WORD_LOCK UINT64_C(0xff)
-#define VMS_POOL_WORD_ALONE UINT64_C(0xfe) /* so much and more: no reader may be here */
-#define VMS_POOL_WORD_HOT UINT64_C(0x300)
-#define VMS_POOL_WORD_RESIDENT UINT64_C(0x400)
-#define VMS_POOL_WORD_SLOT_SHIFT 16
-
 /*
  * Begin to read a page without fixing it: it is read if it is not there, and then is
  * likely, but not sure, to stay. Nothing that threads share is written, once the page
@@ -485,12 +468,6 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 		   void *context);
 
 /* --- the calls that are inline; the library has each as a function, too ------------------------ */
-
-#ifdef __cplusplus
-#define VMS_POOL_VIEW(pool) reinterpret_cast<const struct vms_pool_view *>(pool)
-#else
-#define VMS_POOL_VIEW(pool) ((const struct vms_pool_view *)(pool))
-#endif
 
 inline const void *vms_pool_begin(vms_pool *pool, uint64_t page, uint64_t *ticket)
 {
