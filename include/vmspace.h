@@ -20,6 +20,7 @@
 #include <vmspace/offset.h>
 #include <vmspace/process.h>
 #include <vmspace/pool.h>
+#include <vmspace/pool_area.h>
 #include <vmspace/pool_stats.h>
 #include <vmspace/pool_view.h>
 #include <vmspace/ring.h>

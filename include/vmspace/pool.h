@@ -77,17 +77,7 @@ typedef struct vms_pool vms_pool;
  */
 #define VMS_POOL_NO_WRITER 0x8u
 
-/*
- * No page is torn in the file, even if the machine stops while it is written. Pages go
- * first, durably, into a file of the pool's own, the area, and then to their places; what
- * a pool that was not closed has left there is written once more by vms_pool_open. That
- * takes each page to the disk twice, and an fdatasync(2) for a batch of them, which is of
- * 1 MiB at most, or a sixteenth of the RAM, and one of the file for each 15 batches.
- *
- * What was not closed must be opened with its area before anything else writes into the
- * file, or puts an older state into its place (a backup, say) without making another file
- * of it: else what was pending in the area is written over that. Take the area away then.
- */
+/* No page is torn by a stop: vmspace/pool_area.h. */
 #define VMS_POOL_WHOLE_PAGES 0x40u
 
 /*
@@ -138,11 +128,7 @@ struct vms_pool_options {
 	unsigned depth;
 	/* For listings: as that of vms_set_name. NULL: "pool". */
 	const char *name;
-	/*
-	 * VMS_POOL_WHOLE_PAGES: the path of the area, a file that is made with the mode
-	 * 0600 if it is not there, best beside the pool's file. It takes up to 16 MiB, or
-	 * 32 where pages are of 2 MiB. NULL: without that flag only.
-	 */
+	/* VMS_POOL_WHOLE_PAGES: the path of the area. NULL: without that flag only. */
 	const char *area;
 };
 
@@ -177,25 +163,14 @@ struct vms_pool_options {
  *           that may only be added to), and VMS_POOL_DIRECT is asked for, or fd has
  *           O_APPEND and the pool writes.
  *   EIO, and others of open(2), fstat(2), lseek(2).
- * With VMS_POOL_WHOLE_PAGES also these, and the area is as it was, though pages of the
- * file may have been mended; and those of reading, writing and making files, such as
- * ENOSPC:
- *   EEXIST  at the area's path is something else: a file that is no area, or none at all.
- *   EPERM   others than its owner may write the area, or it has another name.
- *   EBUSY   another pool has the area.
- *   EBADMSG the area is damaged, and pages of the file may be torn that it should have.
- *   ESTALE  the area has pages of another file, or of this one before it was made anew.
- *   EROFS   VMS_POOL_READ_ONLY, and the area has pages of which the file has something
- *           else: open it once for writing. (An area that is not there is none.)
- *   ENOTSUP the area is of another version of the library.
+ * With VMS_POOL_WHOLE_PAGES also EEXIST, EPERM, EBUSY, EBADMSG, ESTALE, EROFS and ENOTSUP,
+ * as vmspace/pool_area.h has it.
  * Thread-safe.
  */
 vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options);
 
 /*
- * Give a pool back. What was changed and not flushed is not written. With
- * VMS_POOL_WHOLE_PAGES what was written is made durable, and the area is empty then; if it
- * cannot be, the area keeps what it has for the next vms_pool_open.
+ * Give a pool back. What was changed and not flushed is not written.
  *
  * Returns 0, also for NULL; -1 with errno set on failure, and the pool is closed but for
  * its addresses: call vms_pool_close again, and nothing else:
