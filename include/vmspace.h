@@ -21,6 +21,7 @@
 #include <vmspace/process.h>
 #include <vmspace/pool.h>
 #include <vmspace/pool_area.h>
+#include <vmspace/pool_size.h>
 #include <vmspace/pool_stats.h>
 #include <vmspace/pool_view.h>
 #include <vmspace/ring.h>

@@ -142,12 +142,14 @@ static size_t ram_of_round(void)
 		gets_tree_size() + gets_tree_size() / 8 + ((size_t)16 << 20);
 }
 
-/* All there is, or so much that the RAM is full. */
+/* So much that the RAM is full; or all pages, three times and more: they are hot then. */
 static void warm_up(uint64_t seed)
 {
+	const uint64_t step = 4096 / (gets_data.value_size + 8) / 4 + 1;
+
 	if (bench.ram)
 		get_many(seed, bench.ram / 4096 * 3 / 2);
-	for (uint64_t key = 0; !bench.ram && key < gets_data.count; key++)
+	for (uint64_t key = 0; !bench.ram && key < gets_data.count; key += step)
 		get_one(key);
 }
 

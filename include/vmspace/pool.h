@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <vmspace/pool_view.h>
+#include <vmspace/pool_size.h>
 #include <vmspace/space.h>
 
 #ifdef __cplusplus
@@ -15,8 +16,9 @@ extern "C" {
 #endif
 
 /*
- * Pools of pages: a file or block device larger than memory, under a limit of RAM, with
- * an eviction and an order of write-back that are the program's own.
+ * Pools of pages: a file or block device larger than memory, or memory of which the rest
+ * is compressed or in a swap file, under a limit of RAM, with an eviction and an order of
+ * write-back that are the program's own.
  *
  * Caveats first.
  *
@@ -55,8 +57,6 @@ extern "C" {
  * was.
  */
 
-typedef struct vms_pool vms_pool;
-
 /*
  * Page n is always at the same address, n pages behind that of page 0, so that pointers
  * between pages hold while both are fixed. Without this flag a page is wherever there
@@ -79,6 +79,31 @@ typedef struct vms_pool vms_pool;
 
 /* No page is torn by a stop: vmspace/pool_area.h. */
 #define VMS_POOL_WHOLE_PAGES 0x40u
+
+/*
+ * A pool of memory: over nothing, fd is -1. It begins without pages, as over a file that
+ * is empty, and ends with vms_pool_close. A page that was never changed is zero and takes
+ * nothing. What leaves the RAM is put aside: compressed, into a part of ram, and from there
+ * by larger pieces into a swap file. Numbers of a log mean nothing to it: vms_pool_dirty
+ * and vms_pool_durable change nothing, and vms_pool_flush is EINVAL.
+ */
+#define VMS_POOL_MEMORY 0x10u
+
+/*
+ * A page whose last change has a number above what vms_pool_durable was told is never
+ * written to the file, but put aside as those of VMS_POOL_MEMORY, so that what is not
+ * committed yet can be more than the RAM. vms_pool_flush writes what is aside and may be
+ * in the file by then. There is no callback that makes a log durable: being durable means
+ * being committed here. A change without a number may be written at any time.
+ */
+#define VMS_POOL_NO_STEAL 0x20u
+
+/* How pages are compressed that are put aside. */
+enum vms_pool_codec {
+	VMS_POOL_LZ4 = 1,
+	VMS_POOL_ZSTD = 2, /* smaller, and several times slower */
+	VMS_POOL_RAW = 3,  /* as they are */
+};
 
 /*
  * Make the log durable up to lsn, at least. Called when a page is to be written whose
@@ -128,16 +153,39 @@ struct vms_pool_options {
 	unsigned depth;
 	/* For listings: as that of vms_set_name. NULL: "pool". */
 	const char *name;
+	/*
+	 * For VMS_POOL_MEMORY and VMS_POOL_NO_STEAL only, where pages are put aside.
+	 *
+	 * The swap file: a directory, for a file without a name in it; or a file, which is
+	 * made with the mode 0600, or is one that an earlier run has left, whose contents
+	 * are lost. It should not be in memory, as a tmpfs is. It is written by way of
+	 * the page cache. NULL: none, and what is compressed must fit into swap_ram.
+	 */
+	const char *swap_path;
+	/*
+	 * The most bytes of it. 0: for all pages that there can ever be, without
+	 * compression. It is as long as was needed at once, and RLIMIT_FSIZE bounds it.
+	 */
+	uint64_t swap_bytes;
+	/*
+	 * Bytes of ram for what is compressed, with the records of what is aside; it is
+	 * fixed then. 0: a quarter of ram, and that of what vms_pool_set_ram says.
+	 */
+	size_t swap_ram;
+	/* 0: VMS_POOL_LZ4; VMS_POOL_RAW where the library was built without. */
+	enum vms_pool_codec swap_codec;
+	/* VMS_POOL_LZ4: acceleration; VMS_POOL_ZSTD: level. 0: the fastest usual one. */
+	int swap_level;
 	/* VMS_POOL_WHOLE_PAGES: the path of the area. NULL: without that flag only. */
 	const char *area;
 };
 
 /*
- * Open a pool over a file or a block device. Its last page may be short; what is missing
+ * Open a pool over a file or a block device, or of memory. A file's last page may be short; what is missing
  * of it is zero, and is in the file when the page was written.
  *
  * fd        of the file, for reading and writing (VMS_POOL_READ_ONLY: reading); it stays
- *           the caller's and may be closed. It is opened again by /proc/self/fd, so that
+ *           the caller's and may be closed; VMS_POOL_MEMORY: -1. It is opened again by /proc/self/fd, so that
  *           O_APPEND and other flags of it are not the pool's. Where that is refused
  *           (no /proc, a security module, a sealed memfd) the two share a description,
  *           and an fsync(2) by the caller may take an error away that vms_pool_flush
@@ -150,19 +198,30 @@ struct vms_pool_options {
  *           take; ram is less than for 16 pages and what belongs to them, or more than
  *           ram_most; pages is less than the file has, or 0 and the file is empty;
  *           struct_size is too small; VMS_POOL_DIRECT, and the file system has no such;
- *           an area without VMS_POOL_WHOLE_PAGES, or that without an area.
+ *           VMS_POOL_MEMORY with an fd, VMS_POOL_DIRECT or VMS_POOL_READ_ONLY, or
+ *           without pages; VMS_POOL_NO_STEAL with VMS_POOL_MEMORY or
+ *           VMS_POOL_READ_ONLY; make_durable with either of them; options of the swap
+ *           file with none of them; an unknown codec; swap_ram is too little;
+ *           swap_bytes, or RLIMIT_FSIZE, is less than for 8 pieces of the swap file,
+ *           which are of 1 MiB or 4 pages at most.
+ *           an area without VMS_POOL_WHOLE_PAGES, that without an area, or with VMS_POOL_MEMORY.
  *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
  *   EOVERFLOW  too many pages for the versions of each to be told apart: take larger
  *           pages, or less ram_most; or more than there are addresses.
  *   EBADF   fd is not open, or not as told above (O_PATH is not).
- *   ENOTSUP it is neither a file nor a block device.
+ *   ENOTSUP it is neither a file nor a block device; the library was built without the
+ *           codec.
+ *   EEXIST  swap_path is a file with something else in it, or none at all.
+ *   EPERM   swap_path is a file that other users may use, or that has another name.
+ *   EBUSY   another pool has the swap file.
  *   ENOMEM  no addresses or memory; the budget refuses.
  *   EAGAIN  no thread can be started.
  *   EMFILE, ENFILE  no descriptor is left.
  *   ENOENT, EACCES, EPERM  it cannot be opened again (no /proc; a security module; a file
  *           that may only be added to), and VMS_POOL_DIRECT is asked for, or fd has
  *           O_APPEND and the pool writes.
- *   EIO, and others of open(2), fstat(2), lseek(2).
+ *   EIO, and others of open(2), fstat(2), lseek(2); of the swap file also of pwrite(2),
+ *           ftruncate(2), fcntl(2).
  * With VMS_POOL_WHOLE_PAGES also EEXIST, EPERM, EBUSY, EBADMSG, ESTALE, EROFS and ENOTSUP,
  * as vmspace/pool_area.h has it.
  * Thread-safe.
@@ -170,7 +229,8 @@ struct vms_pool_options {
 vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options);
 
 /*
- * Give a pool back. What was changed and not flushed is not written.
+ * Give a pool back. What was changed and not flushed is not written; the swap file is
+ * made empty, and stays where it has a name.
  *
  * Returns 0, also for NULL; -1 with errno set on failure, and the pool is closed but for
  * its addresses: call vms_pool_close again, and nothing else:
@@ -196,6 +256,8 @@ enum vms_pool_mode {
  *   EINVAL   an unknown mode.
  *   EACCES   VMS_POOL_WRITE of a pool that is VMS_POOL_READ_ONLY.
  *   ENOBUFS  nothing can go: all pages are fixed, or dirty and their log is not durable.
+ *   ENOSPC   nothing can go, because what is aside fills its RAM and the swap file, or
+ *            the disk.
  *   ENOMEM   the RAM is used up by the records of very many pages.
  *   EIO      the page cannot be read, is not there any more, or nothing can go because
  *            pages cannot be written; or another errno of pread(2) or pwrite(2), such as
@@ -304,88 +366,6 @@ int vms_pool_fix_many(vms_pool *pool, const uint64_t *pages, void **addresses,
  */
 int vms_pool_unfix_many(vms_pool *pool, const uint64_t *pages, size_t count);
 
-/* --- to grow and shrink -------------------------------------------------------------------- */
-
-/*
- * How many pages there are. Never fails; 0 in the child of a fork.
- */
-uint64_t vms_pool_pages(const vms_pool *pool);
-
-/*
- * Make the file longer, so that there are at least so many pages; nothing moves. The new
- * ones are zero, but where somebody else has written there, and have no room on the disk
- * until they are written. They are the caller's: vms_pool_allocate does not give them
- * out. A file that is longer already is not cut. A block device does not grow.
- *
- * Returns 0; -1 with errno set on failure:
- *   ERANGE   more than the options said there would ever be.
- *   EACCES   the pool is VMS_POOL_READ_ONLY.
- *   EFBIG    RLIMIT_FSIZE (no SIGXFSZ is raised), or the largest file of the file system.
- *   ENOSPC, EIO, EINVAL, EPERM  as ftruncate(2); ENOSPC for a block device.
- *   EBADF    in the child of a fork.
- */
-int vms_pool_grow(vms_pool *pool, uint64_t pages);
-
-/*
- * Take a page that is free, the first there is, and otherwise a new one behind the last
- * (the file grows by an eighth, or 1 MiB, at a time). It is zero, and fixed for
- * VMS_POOL_WRITE.
- *
- * The pool does not keep on the disk which pages are free: the program knows it, by its
- * own pages, and tells by vms_pool_free after it has opened the pool. Until then none is,
- * but those that a growth made.
- *
- * page     where to write its number.
- *
- * Returns its address; NULL with errno set on failure:
- *   ENOSPC   there is no free page, and the pool cannot grow any more; or the disk.
- *   EACCES   the pool is VMS_POOL_READ_ONLY.
- *   ENOBUFS, ENOMEM, EIO, EFBIG, EBADF  as vms_pool_fix and vms_pool_grow.
- */
-void *vms_pool_allocate(vms_pool *pool, uint64_t *page);
-
-/*
- * Say that a page is free. What is in it is dropped and not written any more.
- *
- * Returns 0; -1 with errno set on failure:
- *   EBUSY    somebody has it fixed.
- *   EINVAL   it is free.
- *   ERANGE   there is no such page.
- *   EACCES   the pool is VMS_POOL_READ_ONLY.
- *   ENOMEM   as vms_pool_fix.
- *   EBADF    in the child of a fork.
- */
-int vms_pool_free(vms_pool *pool, uint64_t page);
-
-/*
- * Change the RAM that a pool may have. What is too much is evicted before the call
- * returns.
- *
- * Returns 0; -1 with errno set on failure:
- *   EINVAL   as vms_pool_open.
- *   EBUSY    another thread is in this call.
- *   ENOMEM   the budget refuses.
- *   ENOBUFS, EIO, ENOSPC  not enough can go, as vms_pool_fix.
- *   EBADF    in the child of a fork.
- */
-int vms_pool_set_ram(vms_pool *pool, size_t ram);
-
-enum vms_pool_hint {
-	VMS_POOL_KEEP = 1, /* it will be used again and again */
-	VMS_POOL_ONCE = 2, /* it is read once, as by a scan: let it go as it came */
-	VMS_POOL_DONE = 3, /* it is not needed any more: let it go next */
-};
-
-/*
- * Say what is known of a page's use. For a page that is not there nothing happens.
- *
- * Returns 0; -1 with errno set on failure:
- *   EINVAL   an unknown hint.
- *   ERANGE   there is no such page.
- *   EBADF    in the child of a fork.
- */
-int vms_pool_hint(vms_pool *pool, uint64_t page, enum vms_pool_hint hint);
-
 /* --- to write ----------------------------------------------------------------------------- */
 
 /* As a number: whatever it is. */
@@ -394,7 +374,7 @@ int vms_pool_hint(vms_pool *pool, uint64_t page, enum vms_pool_hint hint);
 /*
  * Give the change that the caller makes to a page its place in the log, before it is
  * unfixed: the page is not written until the log is durable up to lsn. Numbers need not
- * come in order.
+ * come in order. VMS_POOL_NO_STEAL: until it is committed it is not in the file.
  *
  * lsn      1 to UINT64_MAX - 1.
  *
@@ -406,7 +386,8 @@ int vms_pool_dirty(vms_pool *pool, uint64_t page, uint64_t lsn);
 
 /*
  * Say that the log is durable up to lsn. A number below that of an earlier call changes
- * nothing.
+ * nothing. VMS_POOL_NO_STEAL: that all changes up to lsn are committed; while several
+ * transactions are open, one less than the first number of any of them.
  *
  * Returns 0; -1 with errno EBADF in the child of a fork.
  */
@@ -432,6 +413,7 @@ typedef int (*vms_pool_progress)(void *context, uint64_t written, uint64_t most)
  * progress  NULL: none.
  *
  * Returns 0; -1 with errno set on failure, and whatever is not on the disk stays dirty:
+ *   EINVAL    the pool is of memory.
  *   EAGAIN    the log of a page is not durable, and there is no callback, or it said so.
  *   EIO, ENOSPC, EDQUOT, EFBIG, EPERM  a page cannot be written; the others are. No
  *             SIGXFSZ is raised.

@@ -64,6 +64,16 @@ struct vms_pool_stats {
 	 * ones, too.
 	 */
 	uint64_t miss_times[VMS_POOL_TIMES];
+	/* VMS_POOL_MEMORY and VMS_POOL_NO_STEAL; else 0. */
+	enum vms_pool_codec swap_codec; /* that is in force */
+	size_t swap_ram;          /* bytes of ram for what is aside: the limit */
+	size_t swap_used;         /* of them, those that are taken */
+	uint64_t swap_file;       /* bytes of the swap file that are in use */
+	uint64_t aside;           /* pages, also those that are in RAM as well */
+	uint64_t aside_zero;      /* of them, those of zeros, which take no room */
+	uint64_t aside_bytes;     /* of the others, as they are kept */
+	uint64_t pages_aside;     /* that were put aside, since the pool was opened */
+	uint64_t pages_aside_raw; /* of them, those that could not be compressed */
 	/* VMS_POOL_WHOLE_PAGES: batches of writes that were put into the area. */
 	uint64_t area_batches;
 	uint64_t area_mended;     /* pages that vms_pool_open found otherwise than there */

@@ -307,6 +307,11 @@ static long host_getpid(void)
 	return vmsi_raw_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
 }
 
+static long host_user(void)
+{
+	return vmsi_raw_call(SYS_geteuid, 0, 0, 0, 0, 0, 0);
+}
+
 static long host_yield(void)
 {
 	return vmsi_raw_call(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
@@ -391,6 +396,7 @@ struct vmsi_host_calls vmsi_host = {
 	.eventfd = vmsi_host_eventfd,
 	.clock = vmsi_host_clock,
 	.getpid = host_getpid,
+	.user = host_user,
 	.start_thread = vmsi_host_start_thread,
 	.join_thread = vmsi_host_join_thread,
 	.yield = host_yield,

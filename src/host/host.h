@@ -159,6 +159,8 @@ struct vmsi_host_calls {
 	 */
 	long (*reopen)(int fd);
 	long (*getpid)(void);
+	/* geteuid(2). */
+	long (*user)(void);
 	/*
 	 * futex(2), FUTEX_WAIT while *word is value, for at most so many nanoseconds,
 	 * and FUTEX_WAKE; the word may be shared between processes.

@@ -130,6 +130,10 @@ size_t vmsi_io_most_bytes(unsigned depth);
  * afterwards. It cannot fail, and does not wait for a transfer, but for what the kernel
  * copies at once; where no thread can be begun for detached requests, they are carried
  * out before it returns: then what done submits is carried out within it.
+ *
+ * Of the kernel's reads and writes the thread that submits is told when they have ended:
+ * one that goes on with something else may find a call interrupted (EINTR) that is never
+ * restarted, such as epoll_wait(2).
  */
 void vmsi_io_submit(struct vmsi_io *io, struct vmsi_io_request *const requests[],
 		    size_t count);
@@ -141,7 +145,10 @@ void vmsi_io_submit(struct vmsi_io *io, struct vmsi_io_request *const requests[]
  */
 long vmsi_io_wait(struct vmsi_io *io, struct vmsi_io_request *request);
 
-/* Whether a request that is not detached has ended: as vmsi_io_wait, without waiting. */
+/*
+ * Whether a request that is not detached has ended: as vmsi_io_wait, without waiting; but
+ * where there is neither a ring nor a thread, a request is carried out by each call.
+ */
 bool vmsi_io_has_ended(struct vmsi_io *io, struct vmsi_io_request *request);
 
 /*

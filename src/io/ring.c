@@ -109,6 +109,16 @@ bool vmsi_ring_needs_reaper(const struct vmsi_io *io)
 	return io->in_ring > 0 && !io->is_reaping;
 }
 
+/*
+ * It was not carried out, for reasons of the ring's: EAGAIN where it must not wait, and
+ * ECANCELED as the thread that has submitted it ended. From a call they would be the
+ * file's answer.
+ */
+static bool was_left(long result)
+{
+	return result == -EAGAIN || result == -ECANCELED;
+}
+
 /* End what has its result, and do here what the kernel has left of the rest. */
 static size_t end_all(const struct vmsi_uring_result *results, int count)
 {
@@ -122,7 +132,7 @@ static size_t end_all(const struct vmsi_uring_result *results, int count)
 		 * request; here it is said in a way that compilers and ThreadSanitizer see.
 		 */
 		(void)atomic_load_explicit(&request->has_ended, memory_order_acquire);
-		if (results[i].result == -EAGAIN ||
+		if (was_left(results[i].result) ||
 		    !vmsi_transfer_note(request, results[i].result))
 			vmsi_transfer_finish(request);
 		detached += vmsi_io_end(request);

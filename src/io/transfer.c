@@ -81,7 +81,7 @@ static bool is_end_of_file(const struct vmsi_io_request *request, long result)
 
 bool vmsi_transfer_note(struct vmsi_io_request *request, long result)
 {
-	if (result == -EINTR || result == -ECANCELED)
+	if (result == -EINTR)
 		return false;
 	if (request->opcode == VMSI_IO_SYNC)
 		return end_with(request, result < 0 ? (int)result : 0);

@@ -76,6 +76,17 @@ long vmsi_io_wait(struct vmsi_io *io, struct vmsi_io_request *request)
 	return request->result;
 }
 
+/* Who only looks, and never waits, would else be the last to do it, with no thread. */
+static void do_one(struct vmsi_io *io)
+{
+	struct vmsi_io_request *request = io->worker_count ? NULL : take_from_queue(io);
+
+	if (!request)
+		return;
+	vmsi_lock_release(&io->lock);
+	vmsi_io_carry_out(io, request);
+}
+
 bool vmsi_io_has_ended(struct vmsi_io *io, struct vmsi_io_request *request)
 {
 	bool stands_in;
@@ -87,6 +98,7 @@ bool vmsi_io_has_ended(struct vmsi_io *io, struct vmsi_io_request *request)
 		vmsi_ring_reap(io, false);
 		vmsi_keeper_hand_over(io);
 	}
+	do_one(io);
 	stands_in = vmsi_workers_are_missed(io);
 	vmsi_lock_release(&io->lock);
 	if (stands_in)

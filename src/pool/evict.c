@@ -15,7 +15,8 @@
  *
  * Pages leave in batches. A batch ends where it would turn to main after pages of small
  * have left, or it would throw what is hot out to make room that is not asked for: as
- * many pages as leave come into small.
+ * many pages as leave come into small. Where nothing of small can leave, and nothing of
+ * it can be written, pages of main do.
  */
 
 /* Of a page in the small queue that moves to the main one. */
@@ -174,6 +175,28 @@ static struct scout send_scout(const struct vms_pool *pool, enum vmsi_queue_name
 	return scout;
 }
 
+/*
+ * Looks at small without a page that left or moved on. After as many as it has pages,
+ * nothing of it can leave just now: all are fixed, or dirty, or on their way.
+ */
+struct vain {
+	uint32_t looks;
+};
+
+static bool is_in_vain(const struct vms_pool *pool, const struct vain *vain)
+{
+	return vain->looks > 0 && vain->looks >= pool->queues[VMSI_SMALL].count;
+}
+
+static void note_look(const struct vms_pool *pool, struct vain *vain, uint32_t number,
+		      enum verdict verdict)
+{
+	if (verdict == LEAVES)
+		vain->looks = 0;
+	else if (pool->slots[number].queue == VMSI_SMALL)
+		vain->looks++;
+}
+
 /* Round both queues as often as a page can be hot, at most. */
 static void choose(struct vms_pool *pool, struct leaving *leaving,
 		   struct vmsi_batch *dirty)
@@ -182,20 +205,24 @@ static void choose(struct vms_pool *pool, struct leaving *leaving,
 	const enum vmsi_queue_name first = queue_to_look_at(pool);
 	struct scout scout = send_scout(pool, first);
 	size_t looks = (size_t)vmsi_room_used(pool) * 4 + 4;
+	struct vain vain = { 0 };
 
 	while (looks-- && vmsi_room_used(pool) && leaving->count < most &&
 	       !is_full(dirty)) {
-		const enum vmsi_queue_name name = queue_to_look_at(pool);
+		const bool turns = is_in_vain(pool, &vain);
+		const enum vmsi_queue_name name = turns && pool->queues[VMSI_MAIN].count ?
+			VMSI_MAIN : queue_to_look_at(pool);
 		const uint32_t number = pool->queues[name].first;
 		enum verdict verdict;
 
-		if (name != first && leaving->count)
+		/* What is dirty is written before what is hot leaves. */
+		if ((name != first || turns) && (leaving->count || (dirty && dirty->count)))
 			break;
 		if (name != scout.queue)
 			scout = send_scout(pool, name);
 		go_ahead(pool, &scout);
 		verdict = judge(pool, number);
-
+		note_look(pool, &vain, number, verdict);
 		if (verdict == LEAVES)
 			note_leaving(pool, leaving, number);
 		else if (verdict == IS_DIRTY && dirty)

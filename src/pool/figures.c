@@ -56,6 +56,7 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->used = pool->fixed_bytes + pool->prepaid_bytes + pool->touched_bytes +
 		vmsi_room_owned(pool) * pool->page_size +
 		pool->made * sizeof(struct vmsi_page_slot);
+	stats->swap_ram = vmsi_room_swap(pool, pool->ram);
 	stats->slots = pool->limit;
 	stats->resident = vmsi_room_used(pool);
 	stats->evictions = pool->evictions;
@@ -63,6 +64,25 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 	made = pool->made;
 	vmsi_lock_release(&pool->lock);
 	stats->dirty = count_dirty(pool, made);
+}
+
+/* The store has locks of its own. */
+static void read_aside(struct vms_pool *pool, struct vms_pool_stats *stats)
+{
+	struct vmsi_swap_figures figures;
+
+	if (!pool->store.aside.swap)
+		return;
+	vmsi_swap_get_figures(pool->store.aside.swap, &figures);
+	stats->swap_codec = vmsi_aside_codec(&pool->store.aside);
+	stats->swap_used = vmsi_swap_bytes(pool->store.aside.swap);
+	stats->used += stats->swap_used;
+	stats->swap_file = figures.in_file * figures.cluster_bytes;
+	stats->aside = figures.pages;
+	stats->aside_zero = figures.zero_pages;
+	stats->aside_bytes = figures.object_bytes;
+	stats->pages_aside = atomic_load(&pool->pages_aside);
+	stats->pages_aside_raw = figures.raw_pages;
 }
 
 static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
@@ -84,6 +104,7 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->engine_error = -vmsi_io_problem(pool->store.io);
 	sum_stripes(pool, stats);
 	read_queues(pool, stats);
+	read_aside(pool, stats);
 	vmsi_lock_acquire(&pool->size_lock);
 	stats->free = pool->free_pages;
 	vmsi_lock_release(&pool->size_lock);

@@ -39,20 +39,26 @@ static void give(struct vms_pool *pool, struct vmsi_flight *flight)
 /* --- the end of a read ---------------------------------------------------------------------------- */
 
 /* A page that could not be read is absent again: who fixes it is told why. */
+static void end_page(const struct vmsi_flight *flight, int error)
+{
+	struct vms_pool *pool = flight->pool;
+	const uint64_t page = flight->page;
+
+	if (error) {
+		vmsi_miss_abort(pool, page, flight->slot);
+		return;
+	}
+	(void)vmsi_word_publish(vmsi_pool_word(pool, page), flight->slot, VMSI_LOOK);
+	vmsi_miss_count(pool, flight->began);
+}
+
 static void end_flight(struct vmsi_io_request *request)
 {
 	struct vmsi_flight *flight = request->context;
 	struct vms_pool *pool = flight->pool;
-	const uint64_t page = flight->page;
 
 	vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
-	if (vmsi_store_end_read(&pool->store, request) == 0) {
-		(void)vmsi_word_publish(vmsi_pool_word(pool, page), flight->slot,
-					VMSI_LOOK);
-		vmsi_miss_count(pool, flight->began);
-	} else {
-		vmsi_miss_abort(pool, page, flight->slot);
-	}
+	end_page(flight, vmsi_store_end_read(&pool->store, request));
 	if (request->is_detached)
 		give(pool, flight);
 }
@@ -70,28 +76,31 @@ static bool take_slot(struct vms_pool *pool, struct vmsi_flight *flight, uint64_
 	return error == 0;
 }
 
-static bool begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t page,
-		  enum vmsi_flight_end end)
+enum begun { LEFT_OUT, IS_OVER, IN_FLIGHT };
+
+static enum begun begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t page,
+			enum vmsi_flight_end end)
 {
 	const uint64_t seen = vmsi_word_load(vmsi_pool_word(pool, page));
+	int error;
 
 	flight->pool = pool;
 	flight->page = page;
-		if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) ||
+	if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) ||
 	    !take_slot(pool, flight, seen))
-		return false;
+		return LEFT_OUT;
 	flight->began = vmsi_miss_clock(pool);
-	flight->request = (struct vmsi_io_request){
-		.opcode = VMSI_IO_READ,
-		.fd = pool->store.fd,
-		.buffer = vmsi_pool_at(pool, page, flight->slot),
-		.is_detached = end == VMSI_FLIGHT_ALONE,
-		.length = pool->page_size,
-		.offset = page << pool->view.page_shift,
-		.done = end_flight,
-		.context = flight,
-	};
-	return true;
+	if (!vmsi_store_begin_read(&pool->store, (unsigned)(flight - pool->flights),
+				   vmsi_pool_at(pool, page, flight->slot),
+				   pool->page_size, page << pool->view.page_shift,
+				   &flight->request, &error)) {
+		end_page(flight, error);
+		return IS_OVER;
+	}
+	flight->request.is_detached = end == VMSI_FLIGHT_ALONE;
+	flight->request.done = end_flight;
+	flight->request.context = flight;
+	return IN_FLIGHT;
 }
 
 size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t count,
@@ -100,16 +109,20 @@ size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t co
 {
 	struct vmsi_io_request *requests[VMS_POOL_MANY];
 	struct vmsi_flight *flight = NULL;
-	size_t begun = 0;
+	size_t begun = 0, over = 0;
 
 	for (; *place < count; ++*place) {
+		enum begun outcome;
+
 		if (pages[*place] >= vmsi_pool_count(pool))
 			continue;
 		if (!flight)
 			flight = take(pool);
 		if (!flight)
 			break;
-		if (!begin(pool, flight, pages[*place], end))
+		outcome = begin(pool, flight, pages[*place], end);
+		over += outcome == IS_OVER;
+		if (outcome != IN_FLIGHT)
 			continue;
 		requests[begun] = &flight->request;
 		if (reads)
@@ -120,7 +133,7 @@ size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t co
 	if (flight)
 		give(pool, flight);
 	vmsi_io_submit(pool->store.io, requests, begun);
-	return begun;
+	return end == VMSI_FLIGHT_ALONE ? begun + over : begun;
 }
 
 void vmsi_flight_wait(struct vms_pool *pool, struct vmsi_flight **reads, size_t count)

@@ -17,8 +17,8 @@ enum vmsi_flight_end { VMSI_FLIGHT_ALONE, VMSI_FLIGHT_AWAITED };
 
 /*
  * Begin to read those of the pages that are not there, as many as there is room for
- * without waiting. *place is where to go on afterwards. Returns how many reads were begun,
- * which are in reads where they are to be awaited.
+ * without waiting. *place is where to go on afterwards. Returns how many reads were begun;
+ * where they are to be awaited, only those that are not over yet, which are in reads.
  */
 size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t count,
 			  size_t *place, enum vmsi_flight_end end,

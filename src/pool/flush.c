@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "host/host.h"
 #include "pool/pool.h"
+#include "pool/settle.h"
+#include "pool/slots.h"
 #include "pool/sort.h"
 #include "pool/write.h"
 #include "space/inside.h"
@@ -49,21 +50,6 @@ static bool is_wanted(const struct flush *flush, uint64_t page)
 	return (word & VMSI_WORD_WRITING) || first <= flush->lsn || first == VMSI_NO_LSN;
 }
 
-/* Where the words go on that were ever used, from a page on. */
-static uint64_t skip_unused(const struct vms_pool *pool, uint64_t page)
-{
-	const uint64_t words = vmsi_page_size() / sizeof(uint64_t);
-	uint64_t place = page / words;
-
-	if (page % words || page * sizeof(uint64_t) < pool->prepaid_bytes)
-		return page;
-	for (; place * words < pool->pages_most; place++)
-		if (atomic_load_explicit(&pool->touched[place / 64], memory_order_relaxed) >>
-			    place % 64 & 1)
-			break;
-	return place * words;
-}
-
 /*
  * Note up to so many pages, or all that are there with pages NULL, from a page or a slot
  * on; returns where to go on.
@@ -74,14 +60,17 @@ static uint64_t gather(const struct flush *flush, uint64_t from, uint64_t *pages
 	const struct vms_pool *pool = flush->pool;
 
 	for (*count = 0; from < flush->end && *count < most; from++) {
+		const uint64_t next = flush->is_by_slots ? from :
+			vmsi_room_next_touched(pool, from);
 		uint64_t page = from;
 
+		if (next != from) {
+			from = next - 1;
+			continue;
+		}
 		if (flush->is_by_slots)
 			page = atomic_load(&pool->slots[from].page);
-		else
-			page = from = skip_unused(pool, from);
-		if (page >= (flush->is_by_slots ? VMSI_NO_PAGE : flush->end) ||
-		    !is_wanted(flush, page))
+		if (page == VMSI_NO_PAGE || !is_wanted(flush, page))
 			continue;
 		if (pages)
 			pages[*count] = page;
@@ -234,6 +223,11 @@ static int write_all(struct flush *flush)
 	return error;
 }
 
+static int note_settled(void *flush, const struct vmsi_outcome *written)
+{
+	return note_written(flush, written);
+}
+
 int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 		   void *context)
 {
@@ -246,8 +240,13 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 	const int earlier = errno;
 	int error = vmsi_pool_enter(pool);
 
+	/* Nothing of it is ever durable. */
+	if (!error && pool->store.kind == VMSI_STORE_MEMORY)
+		error = -EINVAL;
 	if (!error && !vmsi_pool_has(pool, VMS_POOL_READ_ONLY)) {
 		error = write_all(&flush);
+		if (!error && pool->store.aside.swap)
+			error = vmsi_settle(pool, lsn, note_settled, &flush);
 		if (!error)
 			error = flush.error;
 		if (!error && flush.is_held_back)

@@ -34,6 +34,8 @@ static void after_fork_in_child(void)
 		pool->area.is_forked = true;
 		if (pool->store.io)
 			vmsi_io_forked(pool->store.io);
+		if (pool->store.aside.swap)
+			vmsi_swap_forked(pool->store.aside.swap);
 	}
 }
 

@@ -73,6 +73,37 @@ static size_t head_bytes(const struct vms_pool *pool)
 	return vmsi_pool_has(pool, VMS_POOL_WHOLE_PAGES) ? whole(VMSI_AREA_HEAD_BYTES) : 0;
 }
 
+static struct vmsi_aside_plan aside_plan(const struct vms_pool *pool)
+{
+	return (struct vmsi_aside_plan){
+		.pages = pool->pages_most,
+		.depth = pool->depth,
+		.has_records = vmsi_pool_has(pool, VMS_POOL_NO_STEAL),
+	};
+}
+
+static size_t aside_bytes(const struct vms_pool *pool)
+{
+	const struct vmsi_aside_plan plan = aside_plan(pool);
+
+	return pool->swap_least ? vmsi_aside_bytes(&plan) : 0;
+}
+
+/* Of what is aside: what counts from the beginning. */
+static size_t aside_fixed_bytes(const struct vms_pool *pool)
+{
+	return pool->swap_least ? vmsi_aside_get_bytes(pool->depth) +
+		whole(pool->prepaid_bytes / 2) : 0;
+}
+
+static void place_aside(struct vms_pool *pool, char *start)
+{
+	const struct vmsi_aside_plan plan = aside_plan(pool);
+
+	if (pool->swap_least)
+		vmsi_aside_place(&pool->store.aside, &plan, start);
+}
+
 static size_t memory_bytes(const struct vms_pool *pool)
 {
 	return pool->page_size * (vmsi_pool_has(pool, VMS_POOL_ADDRESSED) ?
@@ -132,6 +163,7 @@ int vmsi_layout_plan(struct vms_pool *pool)
 	pool->fixed_bytes = pool->record_bytes + ghost_bytes(pool) +
 		copies_bytes() + flights_bytes(pool) + head_bytes(pool) +
 		staging_bytes(pool) + whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
+		aside_fixed_bytes(pool) +
 		vmsi_io_most_bytes(pool->depth);
 	pool->limit = vmsi_room_limit(pool, pool->ram);
 	/* A file of few pages needs no more slots than it has pages. */
@@ -162,6 +194,8 @@ static void place(struct vms_pool *pool, char *start, size_t records)
 	next += touched_bytes(pool);
 	pool->free_bits = (uint64_t *)next;
 	next += free_bytes(pool);
+	place_aside(pool, next);
+	next += aside_bytes(pool);
 	pool->slots = (struct vmsi_page_slot *)next;
 	next += slots_bytes(pool);
 	pool->ghost.entries = (uint64_t *)next;
@@ -215,6 +249,7 @@ int vmsi_layout_map(struct vms_pool *pool, const char *name)
 {
 	const size_t records = vmsi_align_up(
 		words_bytes(pool) + touched_bytes(pool) + free_bytes(pool) +
+		aside_bytes(pool) +
 		slots_bytes(pool) + ghost_bytes(pool) + copies_bytes() +
 		flights_bytes(pool) + head_bytes(pool) + staging_bytes(pool),
 		vmsi_huge_page_size());

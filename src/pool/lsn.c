@@ -31,6 +31,8 @@ int vms_pool_dirty(vms_pool *pool, uint64_t page, uint64_t lsn)
 	word = vmsi_word_load(vmsi_pool_word(pool, page));
 	if (lsn == 0 || lsn == UINT64_MAX || vmsi_word_lock(word) != VMSI_WORD_WRITER)
 		return vmsi_status(-EINVAL);
+	if (pool->store.kind == VMSI_STORE_MEMORY)
+		return 0;
 	slot = vmsi_pool_slot(pool, word);
 	/* A write that has failed may make the first one less at the same time. */
 	make_less(&slot->first_lsn, lsn);

@@ -77,6 +77,21 @@ static void add_counts(struct text *text, const struct vms_pool_stats *stats)
 	add_counter(text, "area_mended_pages", stats->area_mended);
 }
 
+/* Only where pages are put aside. */
+static void add_aside(struct text *text, const struct vms_pool_stats *stats)
+{
+	if (!stats->swap_ram)
+		return;
+	add_gauge(text, "swap_ram_limit_bytes", stats->swap_ram);
+	add_gauge(text, "swap_ram_used_bytes", stats->swap_used);
+	add_gauge(text, "swap_file_bytes", stats->swap_file);
+	add_gauge(text, "aside_pages", stats->aside);
+	add_gauge(text, "aside_zero_pages", stats->aside_zero);
+	add_gauge(text, "aside_kept_bytes", stats->aside_bytes);
+	add_counter(text, "pages_put_aside", stats->pages_aside);
+	add_counter(text, "pages_put_aside_raw", stats->pages_aside_raw);
+}
+
 static void add_times(struct text *text, const struct vms_pool_stats *stats)
 {
 	uint64_t count = 0;
@@ -104,6 +119,7 @@ ssize_t vms_pool_metrics(vms_pool *pool, char *bytes, size_t size)
 		return -1;
 	add_sizes(&text, &stats);
 	add_counts(&text, &stats);
+	add_aside(&text, &stats);
 	add_times(&text, &stats);
 	add(&text, "# EOF\n");
 	return (ssize_t)text.length;

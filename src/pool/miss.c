@@ -7,7 +7,7 @@
 #include "host/host.h"
 #include "pool/evict.h"
 #include "pool/slots.h"
-#include "pool/write.h"
+#include "pool/spill.h"
 #include "pool/writer.h"
 
 /* Pages that are not there. */
@@ -32,7 +32,7 @@ static bool write_some(struct vms_pool *pool, struct vmsi_batch *dirty, int *err
 		dirty->count = pool->staging_pages;
 	if (!dirty->count)
 		return false;
-	result = vmsi_write_batch(pool, dirty, &written);
+	result = vmsi_spill_batch(pool, dirty, &written);
 	if (!result)
 		result = written.error;
 	if (result)
@@ -70,12 +70,27 @@ int vmsi_make_room(struct vms_pool *pool)
 			error = left;
 		if (write_some(pool, &dirty, &error))
 			continue;
+		/* Then something that is clean has to do, however hot. */
+		if (dirty.count && vmsi_evict(pool, NULL) > 0)
+			return 0;
 		(void)vmsi_host.nanosleep(++i * SLEEP_STEP);
 	}
 	return error;
 }
 
 /* --- a page comes ------------------------------------------------------------------------------------ */
+
+/* A page that was put aside had changes that the file has not. */
+static void take_lsns(struct vms_pool *pool, uint64_t page, uint32_t number)
+{
+	const struct vmsi_aside *aside = &pool->store.aside;
+	struct vmsi_page_slot *slot = &pool->slots[number];
+
+	if (!aside->records || !vmsi_aside_has(aside, page))
+		return;
+	atomic_store(&slot->first_lsn, vmsi_aside_record(aside, page)->first_lsn);
+	atomic_store(&slot->last_lsn, vmsi_aside_record(aside, page)->last_lsn);
+}
 
 VMSI_HOT
 int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
@@ -89,8 +104,10 @@ int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t 
 	vmsi_lock_acquire(&pool->lock);
 	*slot = vmsi_room_take(pool, page);
 	vmsi_lock_release(&pool->lock);
-	if (*slot != VMSI_NO_SLOT)
+	if (*slot != VMSI_NO_SLOT) {
+		take_lsns(pool, page, *slot);
 		return 0;
+	}
 	vmsi_word_give_back(vmsi_pool_word(pool, page));
 	return -ENOBUFS;
 }
@@ -167,6 +184,9 @@ static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 				&was_read);
 	if (was_read)
 		vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
+	/* What is aside of a page that is about to be changed is of no use any more. */
+	if (!error && hold == VMSI_WRITE && pool->store.kind == VMSI_STORE_MEMORY)
+		vmsi_aside_drop(&pool->store.aside, page);
 	if (error)
 		vmsi_miss_abort(pool, page, slot);
 	else

@@ -9,6 +9,7 @@
 #include "pool/layout.h"
 #include "pool/pool.h"
 #include "pool/flight.h"
+#include "pool/slots.h"
 #include "pool/write.h"
 #include "pool/writer.h"
 #include "space/inside.h"
@@ -25,7 +26,10 @@
 #define RAM_PART 8
 
 #define FLAGS (VMS_POOL_ADDRESSED | VMS_POOL_DIRECT | VMS_POOL_READ_ONLY | \
-	       VMS_POOL_NO_WRITER | VMS_POOL_WHOLE_PAGES)
+	       VMS_POOL_NO_WRITER | VMS_POOL_MEMORY | VMS_POOL_NO_STEAL | VMS_POOL_WHOLE_PAGES)
+
+/* Pages are put aside. */
+#define ASIDE (VMS_POOL_MEMORY | VMS_POOL_NO_STEAL)
 
 /* --- options ------------------------------------------------------------------------------------ */
 
@@ -55,6 +59,29 @@ static void complete(struct vms_pool_options *options)
 		options->name = "pool";
 }
 
+/* Whether what concerns pages that are put aside goes together. */
+static bool aside_is_good(const struct vms_pool_options *options)
+{
+	const unsigned flags = options->flags;
+
+	if (!(flags & ASIDE))
+		return !options->swap_path && !options->swap_bytes && !options->swap_ram &&
+			!options->swap_codec && !options->swap_level;
+	if (options->make_durable || flags & VMS_POOL_READ_ONLY ||
+	    (flags & ASIDE) == ASIDE || options->swap_codec > VMS_POOL_RAW)
+		return false;
+	return !(flags & VMS_POOL_MEMORY) || !(flags & VMS_POOL_DIRECT);
+}
+
+/* Pages that have no file are in none that could be torn. */
+static bool area_is_good(const struct vms_pool_options *options)
+{
+	const bool is_whole = options->flags & VMS_POOL_WHOLE_PAGES;
+
+	return is_whole == (options->area != NULL) &&
+		!(is_whole && options->flags & VMS_POOL_MEMORY);
+}
+
 static bool options_are_good(const struct vms_pool_options *options)
 {
 	return !(options->flags & ~FLAGS) &&
@@ -62,24 +89,33 @@ static bool options_are_good(const struct vms_pool_options *options)
 		options->page_size >= PAGE_LEAST && options->page_size <= PAGE_MOST &&
 		options->page_size >= vmsi_page_size() &&
 		options->ram <= options->ram_most && options->pages <= PAGES_MOST &&
-		options->depth <= VMS_POOL_DEPTH_MOST &&
-		!(options->flags & VMS_POOL_WHOLE_PAGES) == !options->area &&
+		options->depth <= VMS_POOL_DEPTH_MOST && aside_is_good(options) &&
+		area_is_good(options) &&
 		name_is_good(options->name);
 }
 
 /* --- the parts ------------------------------------------------------------------------------------- */
 
-/* With the area: what it has is in the file before anybody looks at that. */
-static int open_files(struct vms_pool *pool, int fd, const char *area)
+static int open_file(struct vms_pool *pool, int fd)
 {
 	const unsigned flags =
 		(vmsi_pool_has(pool, VMS_POOL_READ_ONLY) ? VMSI_STORE_READ_ONLY : 0) |
 		(vmsi_pool_has(pool, VMS_POOL_DIRECT) ? VMSI_STORE_DIRECT : 0);
-	int error = vmsi_store_open(&pool->store, fd, flags, pool->depth);
+
+	if (!vmsi_pool_has(pool, VMS_POOL_MEMORY))
+		return vmsi_store_open(&pool->store, fd, flags, pool->depth);
+	return fd == -1 ? vmsi_store_open_memory(&pool->store, pool->depth) : -EINVAL;
+}
+
+/* With the area: what it has is in the file before anybody looks at that. */
+static int open_files(struct vms_pool *pool, int fd, const char *area)
+{
+	int error = open_file(pool, fd);
 
 	if (error || !area)
 		return error;
-	error = vmsi_area_open(&pool->area, area, &pool->store, flags);
+	error = vmsi_area_open(&pool->area, area, &pool->store, vmsi_pool_has(
+				       pool, VMS_POOL_READ_ONLY) ? VMSI_STORE_READ_ONLY : 0);
 	if (error)
 		vmsi_store_close(&pool->store);
 	return error;
@@ -133,7 +169,16 @@ static int start(struct vms_pool *pool)
 	return vmsi_writer_start(pool);
 }
 
-static int set_up(struct vms_pool *pool, const char *name)
+static int open_aside(struct vms_pool *pool, const struct vms_pool_options *options)
+{
+	if (!pool->swap_least)
+		return 0;
+	return vmsi_aside_open(&pool->store.aside, options, pool->pages_most,
+			       vmsi_room_swap(pool, pool->ram),
+			       vmsi_room_swap(pool, pool->ram_most), pool->store.io);
+}
+
+static int set_up(struct vms_pool *pool, const struct vms_pool_options *options)
 {
 	int error = vmsi_layout_plan(pool);
 
@@ -142,11 +187,13 @@ static int set_up(struct vms_pool *pool, const char *name)
 	error = charge(pool);
 	if (error)
 		return error;
-	error = vmsi_layout_map(pool, name);
+	error = vmsi_layout_map(pool, options->name);
 	if (error)
 		goto uncharge;
 	vmsi_flight_init(pool);
-	error = vmsi_area_begin(&pool->area, pool->page_size, pool->staging_pages);
+	error = open_aside(pool, options);
+	if (!error)
+		error = vmsi_area_begin(&pool->area, pool->page_size, pool->staging_pages);
 	if (!error)
 		error = start(pool);
 	if (error)
@@ -171,6 +218,10 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	pool->budget = options->budget;
 	pool->make_durable = options->make_durable;
 	pool->context = options->context;
+	pool->swap_asked = options->swap_ram;
+	if (options->flags & ASIDE)
+		pool->swap_least = vmsi_aside_least_ram(options->page_size,
+							options->swap_codec);
 	pool->area.fd = -1;
 	vmsi_lock_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
@@ -192,7 +243,7 @@ static int open_pool(int fd, const struct vms_pool_options *options,
 	init(pool, options);
 	error = open_store(pool, fd, options);
 	if (!error) {
-		error = set_up(pool, options->name);
+		error = set_up(pool, options);
 		if (error)
 			close_files(pool);
 	}

@@ -22,12 +22,14 @@
 /*
  * What the files of src/pool share. The memory of a pool is one space:
  *
- *   | words | touched | free | slots | ghost | copies | flights | head | staging | memory |
+ *   | words | touched | free | aside | slots | ghost | copies | flights | head | staging |
+ *   | memory |
  *
  * words     one a page, for the most pages that there can ever be
  * touched   a bit for each host page of words, and of free: whether it was ever used, and
  *           so counts
  * free      a bit a page, for vms_pool_allocate
+ * aside     which pages were put aside, if there is a store for that
  * slots     the records of slots, for the most RAM that there can ever be
  * copies    what is known of a batch that is being written
  * flights   of pages that are being read ahead
@@ -98,7 +100,10 @@ struct vmsi_copies {
 	uint64_t pages[VMSI_WRITE_BATCH];
 	uint64_t first_lsns[VMSI_WRITE_BATCH];
 	size_t count;
-	struct vmsi_io_request runs[VMSI_WRITE_BATCH];
+	union {
+		struct vmsi_io_request runs[VMSI_WRITE_BATCH];
+		struct vmsi_aside_record lsns[VMSI_WRITE_BATCH]; /* of what goes aside */
+	};
 	size_t run_count;
 };
 
@@ -148,6 +153,8 @@ struct vms_pool {
 	size_t ram_most;
 	size_t fixed_bytes;      /* of what is neither slots nor words that are touched */
 	size_t prepaid_bytes;    /* of words, that count whether they are touched or not */
+	size_t swap_asked;       /* RAM of the store for what is aside; 0: a part */
+	size_t swap_least;       /* what it needs at least; 0: there is no such store */
 	vms_space *space;
 	struct vms_budget *budget;
 	vms_pool_make_durable make_durable;
@@ -188,6 +195,8 @@ struct vms_pool {
 	/* Who writes. Taken before lock, and held while pages are written. */
 	struct vmsi_lock write_lock;
 	_Atomic int broken;      /* errno for ever, after the file could not be synced */
+	size_t records_bytes;    /* of what is known of places aside, that count */
+	_Atomic uint64_t pages_aside; /* that were put there */
 	_Atomic uint64_t pages_written, write_errors, for_room, syncs, held_back;
 	_Atomic uint64_t area_batches;
 

@@ -55,6 +55,10 @@ static int change(struct vms_pool *pool, size_t ram)
 	if (more && pool->budget && vms_budget_charge(pool->budget, more) != 0)
 		return -errno;
 	error = shrink(pool, ram);
+	/* What left has gone to the store, which had its RAM until then. */
+	if (!error && pool->store.aside.swap)
+		error = vmsi_swap_set_ram(pool->store.aside.swap,
+					  vmsi_room_swap(pool, ram));
 	if (error)
 		(void)set_limit(pool, before);
 	less = error ? more : before - vmsi_min(ram, before);

@@ -225,6 +225,12 @@ void *vms_pool_allocate(vms_pool *pool, uint64_t *page)
 
 /* --- to free ------------------------------------------------------------------------------------------ */
 
+static bool take_busy(uint64_t *word, uint64_t seen)
+{
+	return seen & VMSI_WORD_RESIDENT ? vmsi_word_take_resident(word, seen) :
+					   vmsi_word_take_absent(word, seen);
+}
+
 /* Make a page busy that nobody has; a copy that is being written is waited for. */
 static int take_to_drop(struct vms_pool *pool, uint64_t page, uint64_t *seen)
 {
@@ -239,9 +245,7 @@ static int take_to_drop(struct vms_pool *pool, uint64_t page, uint64_t *seen)
 			return -EBUSY;
 		if (lock == VMSI_WORD_BUSY || *seen & VMSI_WORD_WRITING)
 			vmsi_word_wait(word, *seen);
-		else if (!(*seen & VMSI_WORD_RESIDENT))
-			return 0;
-		else if (vmsi_word_take_resident(word, *seen))
+		else if (take_busy(word, *seen))
 			return 0;
 	}
 }
@@ -252,12 +256,15 @@ static int drop_page(struct vms_pool *pool, uint64_t page)
 	uint64_t seen;
 	int error = take_to_drop(pool, page, &seen);
 
-	if (error || !(seen & VMSI_WORD_RESIDENT))
+	if (error)
 		return error;
-	error = vmsi_room_drop_memory(pool, page);
-	if (error) {
+	if (seen & VMSI_WORD_RESIDENT)
+		error = vmsi_room_drop_memory(pool, page);
+	if (!error)
+		vmsi_aside_drop(&pool->store.aside, page);
+	if (error || !(seen & VMSI_WORD_RESIDENT)) {
 		vmsi_word_give_back(word);
-		return -ENOMEM;
+		return error ? -ENOMEM : 0;
 	}
 	/* First the word: a slot that is free is no page's. */
 	vmsi_word_drop(word, pool->view.version_shift);

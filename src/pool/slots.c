@@ -176,11 +176,25 @@ void vmsi_room_trim(struct vms_pool *pool)
 		vmsi_room_give(pool, pool->queues[VMSI_FREE].first);
 }
 
+/* A quarter, unless it was asked for: docs/pool.md says what was measured. */
+#define SWAP_PART 4
+
+/* Beyond the least: for the records of pages that are aside. */
+#define SWAP_RECORDS ((size_t)64 << 10)
+
+size_t vmsi_room_swap(const struct vms_pool *pool, size_t ram)
+{
+	if (!pool->swap_least)
+		return 0;
+	return pool->swap_asked ? pool->swap_asked :
+		vmsi_max(ram / SWAP_PART, pool->swap_least + SWAP_RECORDS);
+}
+
 /* The record of a slot that was ever made stays. */
 uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 {
 	const size_t others = pool->fixed_bytes + pool->prepaid_bytes +
-		pool->touched_bytes;
+		pool->touched_bytes + vmsi_room_swap(pool, ram);
 	const size_t made = pool->made * sizeof(struct vmsi_page_slot);
 	size_t limit;
 
@@ -192,14 +206,11 @@ uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 	return (uint32_t)vmsi_min(limit, pool->slots_most);
 }
 
-/* Under the lock. The bits of words that are paid for are not looked at again. */
-static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t bit)
+/* Under the lock. */
+static int charge(struct vms_pool *pool, size_t bytes)
 {
-	const size_t bytes = vmsi_page_size();
 	uint32_t limit;
 
-	if (atomic_load(bits) & bit)
-		return 0;
 	pool->touched_bytes += bytes;
 	limit = vmsi_room_limit(pool, pool->ram);
 	if (limit < VMSI_SLOTS_LEAST) {
@@ -208,8 +219,42 @@ static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t 
 	}
 	pool->limit = limit;
 	vmsi_room_trim(pool);
-	atomic_fetch_or(bits, bit);
 	return 0;
+}
+
+int vmsi_room_charge_bytes(struct vms_pool *pool, size_t bytes)
+{
+	int error;
+
+	vmsi_lock_acquire(&pool->lock);
+	error = charge(pool, bytes);
+	vmsi_lock_release(&pool->lock);
+	return error;
+}
+
+/*
+ * Whether what is aside is noted in another page of the host: one such has what belongs to
+ * two pages of words.
+ */
+static bool needs_places(const struct vms_pool *pool, uint64_t bits, uint64_t bit)
+{
+	const uint64_t other = bit & UINT64_C(0x5555555555555555) ? bit << 1 : bit >> 1;
+
+	return pool->swap_least && !(bits & other);
+}
+
+/* Under the lock. The bits of words that are paid for are not looked at again. */
+static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t bit)
+{
+	const uint64_t seen = atomic_load(bits);
+	int error;
+
+	if (seen & bit)
+		return 0;
+	error = charge(pool, (needs_places(pool, seen, bit) ? 2 : 1) * vmsi_page_size());
+	if (!error)
+		atomic_fetch_or(bits, bit);
+	return error;
 }
 
 /* The host page at a place of words, or of free bits behind them. */
@@ -235,6 +280,19 @@ int vmsi_room_charge(struct vms_pool *pool, uint64_t page)
 	if (offset < pool->prepaid_bytes)
 		return 0;
 	return charge_place(pool, offset / vmsi_page_size());
+}
+
+uint64_t vmsi_room_next_touched(const struct vms_pool *pool, uint64_t page)
+{
+	const size_t bytes = vmsi_page_size();
+	const uint64_t place = page * sizeof(uint64_t) / bytes;
+	const uint64_t bits = atomic_load_explicit(&pool->touched[place / 64],
+						   memory_order_relaxed) >> place % 64;
+	const uint64_t more = bits ? (uint64_t)__builtin_ctzll(bits) : 64 - place % 64;
+
+	if (page * sizeof(uint64_t) < pool->prepaid_bytes || more == 0)
+		return page;
+	return (place + more) * (bytes / sizeof(uint64_t));
 }
 
 int vmsi_room_charge_free_bit(struct vms_pool *pool, uint64_t page)

@@ -8,7 +8,7 @@
  * Slots, and the queues that they are in: that of free ones and the two of S3-FIFO
  * (Yang and others, SOSP 2023). A page that comes is put at the end of the small queue,
  * or of the main one if it left lately. evict.c takes from the beginnings. All but
- * vmsi_room_charge is called under the pool's lock.
+ * what is said to be so is called under the pool's lock.
  */
 
 /* Append a slot to a queue, or put it before all others. */
@@ -53,6 +53,9 @@ int vmsi_room_drop_memory(const struct vms_pool *pool, uint64_t page);
 /* Give free slots back that are more than there is room for. */
 void vmsi_room_trim(struct vms_pool *pool);
 
+/* How much of so much RAM is for the store of what is aside; 0: there is none. */
+size_t vmsi_room_swap(const struct vms_pool *pool, size_t ram);
+
 /* How many slots there is room for in so much RAM. */
 uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram);
 
@@ -64,5 +67,11 @@ int vmsi_room_charge(struct vms_pool *pool, uint64_t page);
 
 /* The same of the bit that says whether a page is free. */
 int vmsi_room_charge_free_bit(struct vms_pool *pool, uint64_t page);
+
+/* The same, of so many bytes of other records, without the lock. */
+int vmsi_room_charge_bytes(struct vms_pool *pool, size_t bytes);
+
+/* The first page from one on whose word may have been used. Without the lock. */
+uint64_t vmsi_room_next_touched(const struct vms_pool *pool, uint64_t page);
 
 #endif

@@ -97,6 +97,13 @@ int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned d
 	return error;
 }
 
+int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth)
+{
+	store->fd = -1;
+	store->kind = VMSI_STORE_MEMORY;
+	return vmsi_io_open(depth, 0, &store->io);
+}
+
 void vmsi_store_end(struct vmsi_store *store)
 {
 	if (store->io)
@@ -107,7 +114,9 @@ void vmsi_store_end(struct vmsi_store *store)
 void vmsi_store_close(struct vmsi_store *store)
 {
 	vmsi_store_end(store);
-	(void)vmsi_host.close(store->fd);
+	vmsi_aside_close(&store->aside);
+	if (store->fd >= 0)
+		(void)vmsi_host.close(store->fd);
 	store->fd = -1;
 }
 
@@ -133,7 +142,7 @@ static size_t length_in_file(const struct vmsi_store *store, size_t length,
 	return offset >= bytes ? 0 : vmsi_min(length, bytes - offset);
 }
 
-int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *request)
+static int end_read_file(struct vmsi_store *store, const struct vmsi_io_request *request)
 {
 	const size_t wanted = length_in_file(store, request->length, request->offset);
 	const size_t got = request->result > 0 ? (size_t)request->result : 0;
@@ -150,21 +159,93 @@ int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *
 	return error;
 }
 
-/* A first read did not give all that was asked for: maybe there is more, or an error. */
-__attribute__((noinline))
-static int read_on(struct vmsi_store *store, char *buffer, size_t length, uint64_t offset,
-		   long first)
+static int end_read_aside(struct vmsi_store *store, const struct vmsi_io_request *request)
 {
-	struct vmsi_io_request request = {
+	const int error = vmsi_aside_end_read(&store->aside, request);
+
+	if (error)
+		count(&store->read_errors);
+	return error;
+}
+
+/* Only what is aside is read in parts. */
+int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *request)
+{
+	if (request->part_count)
+		return end_read_aside(store, request);
+	return end_read_file(store, request);
+}
+
+static bool is_aside(const struct vmsi_store *store, uint64_t offset)
+{
+	return store->aside.swap &&
+		vmsi_aside_has(&store->aside, offset >> store->aside.page_shift);
+}
+
+static int read_aside(struct vmsi_store *store, char *buffer, uint64_t offset)
+{
+	const int error = vmsi_aside_read(&store->aside,
+					  offset >> store->aside.page_shift, buffer);
+
+	if (error)
+		count(&store->read_errors);
+	return error;
+}
+
+static struct vmsi_io_request read_request(const struct vmsi_store *store, char *buffer,
+					   size_t length, uint64_t offset)
+{
+	return (struct vmsi_io_request){
 		.opcode = VMSI_IO_READ,
 		.fd = store->fd,
 		.buffer = buffer,
 		.length = length,
 		.offset = offset,
 	};
+}
+
+bool vmsi_store_begin_read(struct vmsi_store *store, unsigned number, char *buffer,
+			   size_t length, uint64_t offset,
+			   struct vmsi_io_request *request, int *error)
+{
+	if (is_aside(store, offset)) {
+		if (vmsi_aside_begin_read(&store->aside,
+					  offset >> store->aside.page_shift, buffer,
+					  number, request, error))
+			return true;
+		if (*error)
+			count(&store->read_errors);
+		return false;
+	}
+	if (store->kind == VMSI_STORE_MEMORY) {
+		memset(buffer, 0, length);
+		*error = 0;
+		return false;
+	}
+	*request = read_request(store, buffer, length, offset);
+	return true;
+}
+
+/* A first read did not give all that was asked for: maybe there is more, or an error. */
+__attribute__((noinline))
+static int read_on(struct vmsi_store *store, char *buffer, size_t length, uint64_t offset,
+		   long first)
+{
+	struct vmsi_io_request request = read_request(store, buffer, length, offset);
 
 	(void)vmsi_io_go_on(&request, first);
-	return vmsi_store_end_read(store, &request);
+	return end_read_file(store, &request);
+}
+
+/* What is aside, or is nowhere: a store of memory has no file. */
+__attribute__((noinline))
+static int read_elsewhere(struct vmsi_store *store, char *buffer, size_t length,
+			  uint64_t offset)
+{
+	if (is_aside(store, offset))
+		return read_aside(store, buffer, offset);
+	memset(buffer, 0, length);
+	return 0;
 }
 
 VMSI_HOT
@@ -173,11 +254,10 @@ int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
 {
 	long first;
 
-	*was_read = length_in_file(store, length, offset) != 0;
-	if (!*was_read) {
-		memset(buffer, 0, length);
-		return 0;
-	}
+	*was_read = store->kind != VMSI_STORE_MEMORY &&
+		length_in_file(store, length, offset) != 0 && !is_aside(store, offset);
+	if (!*was_read)
+		return read_elsewhere(store, buffer, length, offset);
 	first = vmsi_host.pread(store->fd, buffer, length, offset);
 	/* As nearly always; without the rest's frame and its pages of code. */
 	if (first == (long)length)
@@ -297,6 +377,10 @@ int vmsi_store_grow(struct vmsi_store *store, uint64_t bytes)
 
 	if (bytes <= atomic_load(&store->bytes))
 		return 0;
+	if (store->kind == VMSI_STORE_MEMORY) {
+		raise_end(store, bytes);
+		return 0;
+	}
 	if (store->kind == VMSI_STORE_DEVICE)
 		return -ENOSPC;
 	error = vmsi_disk_size(store->fd, &now);

@@ -8,21 +8,26 @@
 #include <stdint.h>
 
 #include "io/io.h"
+#include "pool/aside.h"
 
 /*
+ * What is under a pool: a file or device; nothing, where all pages that leave are put
+ * aside; or a file of which some pages are aside.
+ *
  * The file under a pool. What the pool knows to be in it reaches up to bytes: what is
  * read beyond is zero, and a read below that ends early is an error, since somebody has
  * made the file shorter.
  */
 
-enum vmsi_store_kind { VMSI_STORE_FILE, VMSI_STORE_DEVICE };
+enum vmsi_store_kind { VMSI_STORE_FILE, VMSI_STORE_DEVICE, VMSI_STORE_MEMORY };
 
 struct vmsi_store {
-	int fd;
+	int fd;                  /* -1: VMSI_STORE_MEMORY */
 	enum vmsi_store_kind kind;
 	struct vmsi_io *io;
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t writes, read_errors;
+	struct vmsi_aside aside;
 };
 
 /* Whether a store may be written, and whether it passes the page cache. */
@@ -34,6 +39,9 @@ struct vmsi_store {
  * time. Returns 0 or -errno.
  */
 int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned depth);
+
+/* The same over nothing: as a file that is empty. */
+int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth);
 
 /* Wait for all that is in flight; only close may follow. */
 void vmsi_store_end(struct vmsi_store *store);
@@ -48,9 +56,16 @@ int vmsi_store_read(struct vmsi_store *store, char *buffer, size_t length,
 		    uint64_t offset, bool *was_read);
 
 /*
- * A read by a request of the store's io has ended: the rest of its buffer is made zero,
- * where it may be beyond the end. Returns as vmsi_store_read.
+ * Begin to read a page, as the read in flight with that number, one of depth. true:
+ * *request is to be submitted to the store's io, by a caller that may fill in its done,
+ * context and is_detached, and vmsi_store_end_read is called when it has ended. false: it
+ * is over already; *error is 0 or -errno.
  */
+bool vmsi_store_begin_read(struct vmsi_store *store, unsigned number, char *buffer,
+			   size_t length, uint64_t offset,
+			   struct vmsi_io_request *request, int *error);
+
+/* What was begun has ended. Returns as vmsi_store_read. */
 int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *request);
 
 /* A write of length bytes. */

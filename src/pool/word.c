@@ -229,6 +229,14 @@ void vmsi_word_begin_writing(uint64_t *word)
 	LET_GO(word, value, ((value - 1) & ~VMSI_WORD_DIRTY) | VMSI_WORD_WRITING);
 }
 
+void vmsi_word_make_dirty(uint64_t *word)
+{
+	uint64_t value = vmsi_word_load(word);
+
+	while (!vmsi_word_swap(word, &value, value | VMSI_WORD_DIRTY))
+		;
+}
+
 void vmsi_word_end_writing(uint64_t *word, bool has_failed)
 {
 	const uint64_t dirty = has_failed ? VMSI_WORD_DIRTY : 0;

@@ -214,6 +214,9 @@ bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat);
 /* A reader has a copy of a dirty page, and lets the page go to have the copy written. */
 void vmsi_word_begin_writing(uint64_t *word);
 
+/* Make a page dirty that is held, and is not changed by that. */
+void vmsi_word_make_dirty(uint64_t *word);
+
 /* The write of the copy is over. */
 void vmsi_word_end_writing(uint64_t *word, bool has_failed);
 

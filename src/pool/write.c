@@ -190,8 +190,7 @@ static int keep_whole(struct vms_pool *pool, const struct vmsi_copies *copies)
 
 /* --- the end of a write ------------------------------------------------------------------------------ */
 
-/* The changes that were copied are not in the file after all. */
-static void take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn)
+void vmsi_write_take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn)
 {
 	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
 	struct vmsi_page_slot *slot = vmsi_pool_slot(pool, word);
@@ -214,7 +213,10 @@ static void end_page(struct vms_pool *pool, struct vmsi_copies *copies, size_t p
 		     int error, struct vmsi_outcome *written)
 {
 	if (error)
-		take_back(pool, copies->pages[place], copies->first_lsns[place]);
+		vmsi_write_take_back(pool, copies->pages[place],
+				     copies->first_lsns[place]);
+	else
+		vmsi_aside_drop(&pool->store.aside, copies->pages[place]);
 	vmsi_word_end_writing(vmsi_pool_word(pool, copies->pages[place]), error != 0);
 	if (error) {
 		written->failed++;
@@ -294,6 +296,12 @@ static void drop_doubles(struct vmsi_batch *batch)
 	batch->count = kept;
 }
 
+void vmsi_write_order(struct vmsi_batch *batch)
+{
+	vmsi_sort(batch->pages, batch->count, sizeof(batch->pages[0]));
+	drop_doubles(batch);
+}
+
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 		     struct vmsi_outcome *written)
 {
@@ -302,8 +310,7 @@ int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 	int error;
 
 	*written = (struct vmsi_outcome){ .written = 0 };
-	vmsi_sort(batch->pages, batch->count, sizeof(batch->pages[0]));
-	drop_doubles(batch);
+	vmsi_write_order(batch);
 	can_wait = make_durable(pool, batch);
 	vmsi_lock_acquire(&pool->write_lock);
 	error = atomic_load(&pool->broken);

@@ -27,6 +27,15 @@ struct vmsi_outcome {
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 		     struct vmsi_outcome *written);
 
+/* Sort a batch, and leave out what is in it twice. */
+void vmsi_write_order(struct vmsi_batch *batch);
+
+/*
+ * The changes of a page that were copied are not in the file: the first of them has this
+ * number.
+ */
+void vmsi_write_take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn);
+
 /*
  * Make what was written durable. Returns 0, or -EIO for ever after one failure; or -errno
  * where a page cannot be written still that could not be written before.

@@ -3,7 +3,7 @@
 
 #include "host/host.h"
 #include "pool/evict.h"
-#include "pool/write.h"
+#include "pool/spill.h"
 
 /* A sleep without work, at most; and one after a batch that nothing came of. */
 #define SLEEP_MOST UINT64_C(10000000000)
@@ -24,7 +24,7 @@ static enum outcome write_next(struct vms_pool *pool)
 		batch.count = pool->staging_pages;
 	if (!batch.count)
 		return NOTHING_TO_DO;
-	if (vmsi_write_batch(pool, &batch, &written) != 0)
+	if (vmsi_spill_batch(pool, &batch, &written) != 0)
 		return CANNOT_WRITE;
 	return written.written ? HAS_WRITTEN : CANNOT_WRITE;
 }

@@ -202,7 +202,7 @@ int vmsi_collect(struct vmsi_swap *swap, uint64_t failures)
 			return -ENOSPC;
 		}
 		vmsi_swap_sleep(swap);
-		return swap->failures == failures ? 0 : swap->write_error;
+		return vmsi_write_problem(swap, failures);
 	}
 	swap->is_collecting = true;
 	error = swap->clusters[victim.id].state == VMSI_CLUSTER_FILED ?

@@ -7,8 +7,7 @@
 /*
  * Move what is left out of a cluster of which much is free, so that it can be used again;
  * or wait for who does. Under the lock, which is not held meanwhile. Returns 0: look
- * again; -ENOSPC: no cluster has enough that is free; or the errno of a write that has
- * failed since the caller knew of so many failures.
+ * again; -ENOSPC: no cluster has enough that is free; or vmsi_write_problem.
  */
 int vmsi_collect(struct vmsi_swap *swap, uint64_t failures);
 

@@ -2,7 +2,7 @@
 #include "swap/file.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,25 +16,84 @@ struct header {
 
 static const struct header ours = { "vmspace-swap 1\n" };
 
+enum origin { FOUND, MADE, MADE_WITHOUT_NAME };
+
+/* --- in a directory ----------------------------------------------------------------- */
+
+/* A path in a directory that nobody else thinks of. */
+static int choose_name(const char *directory, char path[PATH_MAX])
+{
+	static const char prefix[] = "/vmspace-swap-", digits[] = "0123456789abcdef";
+	const size_t length = strlen(directory);
+	uint64_t random;
+
+	if (length + sizeof(prefix) + 2 * sizeof(random) > PATH_MAX)
+		return -ENAMETOOLONG;
+	if (vmsi_host.random(&random, sizeof(random)) != (long)sizeof(random))
+		random = vmsi_host.clock();
+	memcpy(path, directory, length);
+	memcpy(path + length, prefix, sizeof(prefix));
+	path += length + sizeof(prefix) - 1;
+	for (unsigned i = 0; i < 2 * sizeof(random); i++, random >>= 4)
+		*path++ = digits[random & 15];
+	*path = '\0';
+	return 0;
+}
+
+/* A file that loses its name at once, where a file system makes none without one. */
+static long make_and_unlink(const char *directory)
+{
+	char path[PATH_MAX];
+	long fd = choose_name(directory, path);
+	long error;
+
+	if (!fd)
+		fd = vmsi_host.open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		return fd;
+	error = vmsi_host.unlink(path);
+	if (!error)
+		return fd;
+	(void)vmsi_host.close((int)fd);
+	return error;
+}
+
+static long open_in_directory(const char *directory)
+{
+	const long fd = vmsi_host.open_file(directory, O_RDWR | O_TMPFILE, 0600);
+
+	return fd == -EOPNOTSUPP || fd == -EISDIR || fd == -EINVAL ?
+		make_and_unlink(directory) : fd;
+}
+
+/* --- opening ------------------------------------------------------------------------ */
+
 /* No FIFO is waited for, and no link followed. */
-static long open_path(const char *path, bool *is_made)
+static long open_path(const char *path, enum origin *origin)
 {
 	long fd = vmsi_host.open_file(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 
-	*is_made = fd >= 0;
+	*origin = fd >= 0 ? MADE : FOUND;
 	if (fd == -EEXIST)
 		fd = vmsi_host.open_file(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
 					 0);
-	if (fd == -EISDIR)
-		fd = vmsi_host.open_file(path, O_RDWR | O_TMPFILE, 0600);
+	if (fd == -EISDIR) {
+		*origin = MADE_WITHOUT_NAME;
+		fd = open_in_directory(path);
+	}
 	return fd == -ELOOP || fd == -ENXIO ? -EEXIST : fd;
 }
 
-/* What is in memory is nobody else's business, and will be in the file. */
-static int check_owner(const struct stat *status)
+/*
+ * What is in memory is nobody else's business, and will be in the file. One that was made
+ * here belongs to whom its file system says, which may know no users.
+ */
+static int check_owner(const struct stat *status, enum origin origin)
 {
 	if (!S_ISREG(status->st_mode))
 		return -EEXIST;
+	if (origin == FOUND && status->st_uid != (uid_t)vmsi_host.user())
+		return -EPERM;
 	return (status->st_mode & (S_IRWXG | S_IRWXO)) || status->st_nlink > 1 ? -EPERM : 0;
 }
 
@@ -61,13 +120,13 @@ static int check_contents(int fd, const struct stat *status)
 		0 : -EEXIST;
 }
 
-static int check(int fd)
+static int check(int fd, enum origin origin)
 {
 	struct stat status;
 	int error = (int)vmsi_host.fstat(fd, &status);
 
 	if (!error)
-		error = check_owner(&status);
+		error = check_owner(&status, origin);
 	if (!error)
 		error = lock_whole(fd);
 	/* It was changed by who had it until now. */
@@ -88,19 +147,19 @@ static int begin_anew(int fd)
 
 int vmsi_swap_file_open(const char *path)
 {
-	bool is_made;
-	const long fd = open_path(path, &is_made);
+	enum origin origin;
+	const long fd = open_path(path, &origin);
 	int error;
 
 	if (fd < 0)
 		return (int)fd;
-	error = check((int)fd);
+	error = check((int)fd, origin);
 	if (!error)
 		error = begin_anew((int)fd);
 	if (!error)
 		return (int)fd;
 	/* Who has the lock of what was made here has it for a store already. */
-	if (is_made && error != -EBUSY)
+	if (origin == MADE && error != -EBUSY)
 		(void)vmsi_host.unlink(path);
 	(void)vmsi_host.close((int)fd);
 	return error;

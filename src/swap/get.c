@@ -11,22 +11,12 @@
 /* So many are read from the file together. */
 #define ROUND 32u
 
-/* One page that is being read. */
-struct get {
-	uint64_t place;
-	uint64_t word; /* of the place */
-	void *buffer;
-	uint64_t sequence;
-	const char *bytes; /* where its object is; NULL: in the file */
-	struct vmsi_object object; /* from the file */
-	struct iovec parts[2];
-	struct vmsi_io_request request;
-	int error;
-};
+_Static_assert(sizeof(((struct vmsi_swap_get *)0)->header) == sizeof(struct vmsi_object),
+	       "there is room for what is read of an object");
 
 /* --- finding it --------------------------------------------------------------------- */
 
-static bool is_object(const struct get *get)
+static bool is_object(const struct vmsi_swap_get *get)
 {
 	return !get->error && vmsi_place_kind(get->word) == VMSI_PLACE_OBJECT;
 }
@@ -35,7 +25,7 @@ static bool is_object(const struct get *get)
  * From here on the cluster stays, as one in memory or one in the file. A page may be moved
  * to another meanwhile: what is read is the same. Under the lock.
  */
-static void find(struct vmsi_swap *swap, struct get *get)
+static void find(struct vmsi_swap *swap, struct vmsi_swap_get *get)
 {
 	struct vmsi_cluster *cluster;
 
@@ -56,7 +46,7 @@ static void find(struct vmsi_swap *swap, struct get *get)
 }
 
 /* Under the lock. */
-static void leave(struct vmsi_swap *swap, const struct get *get)
+static void leave(struct vmsi_swap *swap, const struct vmsi_swap_get *get)
 {
 	struct vmsi_cluster *cluster;
 
@@ -71,7 +61,7 @@ static void leave(struct vmsi_swap *swap, const struct get *get)
 	vmsi_cluster_settle(swap, vmsi_place_cluster(get->word));
 }
 
-static bool is_in_file(const struct get *get)
+static bool is_in_file(const struct vmsi_swap_get *get)
 {
 	return is_object(get) && !get->bytes;
 }
@@ -106,7 +96,7 @@ static bool restore(struct vmsi_swap *swap, const struct vmsi_object *object,
 	return restored;
 }
 
-static void get_from_memory(struct vmsi_swap *swap, struct get *get)
+static void get_from_memory(struct vmsi_swap *swap, struct vmsi_swap_get *get)
 {
 	const struct vmsi_object *object = (const struct vmsi_object *)get->bytes;
 
@@ -119,14 +109,16 @@ static void get_from_memory(struct vmsi_swap *swap, struct get *get)
 /* --- from the file ------------------------------------------------------------------ */
 
 /* The header to its own place, the bytes into the page: they are no larger. */
-static void prepare(struct vmsi_swap *swap, struct get *get)
+static void prepare(struct vmsi_swap *swap, struct vmsi_swap_get *get,
+		    struct vmsi_io_request *request)
 {
 	const size_t size = vmsi_place_size(get->word);
 
-	get->parts[0] = (struct iovec){ &get->object, sizeof(get->object) };
+	get->parts[0] = (struct iovec){ get->header, sizeof(get->header) };
 	get->parts[1] = (struct iovec){
-		get->buffer, vmsi_min(size - sizeof(get->object), swap->page_bytes) };
-	get->request = (struct vmsi_io_request){
+		get->buffer, vmsi_min(size - sizeof(get->header), swap->page_bytes) };
+	get->request = request;
+	*request = (struct vmsi_io_request){
 		.opcode = VMSI_IO_READ,
 		.fd = swap->fd,
 		.parts = get->parts,
@@ -138,50 +130,68 @@ static void prepare(struct vmsi_swap *swap, struct get *get)
 }
 
 /* A file that ends too early has lost what was written: that is no other error. */
-static void finish(struct vmsi_swap *swap, struct get *get)
+static void finish(struct vmsi_swap *swap, struct vmsi_swap_get *get)
 {
-	const struct vmsi_object *object = &get->object;
+	struct vmsi_object object;
 
-	get->error = vmsi_io_status(&get->request);
+	get->error = vmsi_io_status(get->request);
 	if (get->error == -ENODATA)
 		get->error = -EIO;
 	if (get->error)
 		return;
-	if (!vmsi_object_is_sane(object, get->place, vmsi_place_size(get->word),
+	memcpy(&object, get->header, sizeof(object));
+	if (!vmsi_object_is_sane(&object, get->place, vmsi_place_size(get->word),
 				 swap->page_bytes, swap->codec) ||
-	    vmsi_object_sum(object, get->buffer, get->sequence) != object->sum ||
-	    !restore(swap, object, get->buffer, get->buffer))
+	    vmsi_object_sum(&object, get->buffer, get->sequence) != object.sum ||
+	    !restore(swap, &object, get->buffer, get->buffer))
 		get->error = -EIO;
 }
 
 /* --- one, and many ------------------------------------------------------------------ */
 
+bool vmsi_swap_begin_get(struct vmsi_swap *swap, struct vmsi_swap_get *get,
+			 struct vmsi_io_request *request)
+{
+	vmsi_lock_acquire(&swap->lock);
+	find(swap, get);
+	vmsi_lock_release(&swap->lock);
+	if (get->error)
+		return false;
+	if (is_in_file(get)) {
+		prepare(swap, get, request);
+		return true;
+	}
+	get_from_memory(swap, get);
+	vmsi_lock_acquire(&swap->lock);
+	leave(swap, get);
+	vmsi_lock_release(&swap->lock);
+	return false;
+}
+
+int vmsi_swap_end_get(struct vmsi_swap *swap, struct vmsi_swap_get *get)
+{
+	finish(swap, get);
+	vmsi_lock_acquire(&swap->lock);
+	leave(swap, get);
+	vmsi_lock_release(&swap->lock);
+	return get->error;
+}
+
 int vmsi_swap_get(struct vmsi_swap *swap, uint64_t place, void *buffer)
 {
-	struct get get = { .place = place, .buffer = buffer };
+	struct vmsi_swap_get get = { .place = place, .buffer = buffer };
+	struct vmsi_io_request request;
 
-	vmsi_lock_acquire(&swap->lock);
-	find(swap, &get);
-	vmsi_lock_release(&swap->lock);
-	if (get.error)
+	if (!vmsi_swap_begin_get(swap, &get, &request))
 		return get.error;
-	if (is_in_file(&get)) {
-		prepare(swap, &get);
-		(void)vmsi_io_run(&get.request);
-		finish(swap, &get);
-	} else {
-		get_from_memory(swap, &get);
-	}
-	vmsi_lock_acquire(&swap->lock);
-	leave(swap, &get);
-	vmsi_lock_release(&swap->lock);
-	return get.error;
+	(void)vmsi_io_run(&request);
+	return vmsi_swap_end_get(swap, &get);
 }
 
 /* The reads of the file are in flight while what is in memory is restored. */
-static void get_round(struct vmsi_swap *swap, struct get gets[], size_t count)
+static void get_round(struct vmsi_swap *swap, struct vmsi_swap_get gets[], size_t count)
 {
-	struct vmsi_io_request *requests[ROUND];
+	struct vmsi_io_request *requests[ROUND], memory[ROUND];
 	size_t reads = 0;
 
 	vmsi_lock_acquire(&swap->lock);
@@ -190,8 +200,8 @@ static void get_round(struct vmsi_swap *swap, struct get gets[], size_t count)
 	vmsi_lock_release(&swap->lock);
 	for (size_t i = 0; i < count; i++)
 		if (is_in_file(&gets[i])) {
-			prepare(swap, &gets[i]);
-			requests[reads++] = &gets[i].request;
+			requests[reads] = &memory[reads];
+			prepare(swap, &gets[i], requests[reads++]);
 		}
 	if (reads)
 		vmsi_io_submit(swap->io, requests, reads);
@@ -200,7 +210,7 @@ static void get_round(struct vmsi_swap *swap, struct get gets[], size_t count)
 			get_from_memory(swap, &gets[i]);
 	for (size_t i = 0; i < count; i++)
 		if (is_in_file(&gets[i])) {
-			(void)vmsi_io_wait(swap->io, &gets[i].request);
+			(void)vmsi_io_wait(swap->io, gets[i].request);
 			finish(swap, &gets[i]);
 		}
 	vmsi_lock_acquire(&swap->lock);
@@ -216,7 +226,7 @@ int vmsi_swap_get_many(struct vmsi_swap *swap, const uint64_t places[],
 
 	for (size_t begin = 0; begin < count; begin += ROUND) {
 		const size_t part = vmsi_min(count - begin, ROUND);
-		struct get gets[ROUND];
+		struct vmsi_swap_get gets[ROUND];
 
 		for (size_t i = 0; i < part; i++) {
 			gets[i].place = places[begin + i];

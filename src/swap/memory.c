@@ -6,7 +6,7 @@
 #include "base/align.h"
 #include "host/host.h"
 
-static uint32_t made(const struct vmsi_swap *swap)
+uint32_t vmsi_memory_made(const struct vmsi_swap *swap)
 {
 	return swap->fresh_buffer - swap->retired_buffers;
 }
@@ -18,7 +18,7 @@ size_t vmsi_memory_used(const struct vmsi_swap *swap)
 	return swap->fixed_bytes +
 		vmsi_align_up(swap->fresh_place * sizeof(*swap->places), page) +
 		vmsi_align_up(swap->fresh_cluster * sizeof(*swap->clusters), page) +
-		made(swap) * swap->cluster_bytes;
+		vmsi_memory_made(swap) * swap->cluster_bytes;
 }
 
 char *vmsi_memory_buffer(const struct vmsi_swap *swap, uint32_t buffer)
@@ -45,8 +45,7 @@ void vmsi_memory_give(struct vmsi_swap *swap, uint32_t buffer)
 	swap->free_buffers++;
 }
 
-/* false: the host keeps the memory. */
-static bool retire_one(struct vmsi_swap *swap)
+bool vmsi_memory_retire(struct vmsi_swap *swap)
 {
 	const uint32_t buffer = pop(swap);
 	const uintptr_t bytes = (uintptr_t)vmsi_memory_buffer(swap, buffer);
@@ -55,30 +54,44 @@ static bool retire_one(struct vmsi_swap *swap)
 		vmsi_memory_give(swap, buffer);
 		return false;
 	}
+	swap->retired[buffer / 64] |= UINT64_C(1) << buffer % 64;
 	swap->retired_buffers++;
 	return true;
+}
+
+/* Use one again that was given up. There is one. */
+static uint32_t take_retired(struct vmsi_swap *swap)
+{
+	uint32_t word = 0, bit;
+
+	while (!swap->retired[word])
+		word++;
+	bit = (uint32_t)__builtin_ctzll(swap->retired[word]);
+	swap->retired[word] &= swap->retired[word] - 1;
+	swap->retired_buffers--;
+	return word * 64 + bit;
 }
 
 enum vmsi_fit vmsi_memory_fits(struct vmsi_swap *swap, size_t bytes)
 {
 	while (vmsi_memory_used(swap) + bytes > swap->ram_bytes) {
-		if (made(swap) <= VMSI_SWAP_BUFFERS_LEAST)
+		if (vmsi_memory_made(swap) <= VMSI_SWAP_BUFFERS_LEAST)
 			return VMSI_FITS_NEVER;
 		if (swap->free_buffers <= VMSI_SWAP_BUFFERS_KEPT)
 			return VMSI_FITS_LATER;
-		if (!retire_one(swap))
+		if (!vmsi_memory_retire(swap))
 			return VMSI_FITS_NEVER;
 	}
 	return VMSI_FITS;
 }
 
-/* Buffers that were never used, as far as there is memory for them. */
+/* Buffers that have no memory, as far as there is some for them. */
 static uint32_t unmade(const struct vmsi_swap *swap)
 {
 	const size_t used = vmsi_memory_used(swap);
 	const size_t rest = swap->ram_bytes > used ? swap->ram_bytes - used : 0;
 
-	return (uint32_t)vmsi_min(swap->buffer_count - swap->fresh_buffer,
+	return (uint32_t)vmsi_min(swap->buffer_count - vmsi_memory_made(swap),
 				  rest / swap->cluster_bytes);
 }
 
@@ -91,5 +104,7 @@ uint32_t vmsi_memory_take(struct vmsi_swap *swap)
 {
 	if (swap->free_buffers)
 		return pop(swap);
-	return unmade(swap) ? swap->fresh_buffer++ : VMSI_NONE;
+	if (!unmade(swap))
+		return VMSI_NONE;
+	return swap->retired_buffers ? take_retired(swap) : swap->fresh_buffer++;
 }

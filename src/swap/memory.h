@@ -15,9 +15,15 @@ enum vmsi_fit {
 	VMSI_FITS_NEVER,
 };
 
+/* How many buffers have memory. */
+uint32_t vmsi_memory_made(const struct vmsi_swap *swap);
+
+/* Give up the memory of a free buffer. There is one. false: the host keeps it. */
+bool vmsi_memory_retire(struct vmsi_swap *swap);
+
 /*
  * Whether so many bytes more of records may be touched. Gives up buffers that are free
- * for them, for good.
+ * for them.
  */
 enum vmsi_fit vmsi_memory_fits(struct vmsi_swap *swap, size_t bytes);
 

@@ -21,10 +21,10 @@
 /* --- how large everything is -------------------------------------------------------- */
 
 struct layout {
-	size_t page_bytes, cluster_bytes, ram_bytes, fixed_bytes;
+	size_t page_bytes, cluster_bytes, ram_bytes, ram_most, fixed_bytes;
 	size_t scratch_bytes, state_bytes;
 	uint64_t place_count, cluster_count, buffer_count;
-	size_t places, clusters, scratches, buffers; /* offsets in the area */
+	size_t places, clusters, retired, scratches, buffers; /* offsets in the area */
 	size_t area_bytes;
 };
 
@@ -56,6 +56,14 @@ static void lay_out_scratches(struct layout *layout, enum vmsi_swap_codec codec,
 	layout->fixed_bytes = record_bytes() + VMSI_SWAP_SCRATCHES * layout->scratch_bytes;
 }
 
+/* A bit for each buffer. */
+static size_t retired_bytes(const struct layout *layout)
+{
+	const size_t buffers = layout->ram_most / layout->cluster_bytes;
+
+	return vmsi_align_up((buffers / 64 + 1) * sizeof(uint64_t), vmsi_page_size());
+}
+
 /* With the records of the first places and clusters. */
 static size_t least_bytes(const struct layout *layout, size_t cluster_bytes)
 {
@@ -74,7 +82,8 @@ static bool lay_out_area(struct layout *layout)
 		return false;
 	layout->places = 0;
 	bytes = vmsi_align_up(layout->cluster_count * sizeof(struct vmsi_cluster), page);
-	if (!vmsi_add(layout->clusters, bytes, &layout->scratches))
+	if (!vmsi_add(layout->clusters, bytes, &layout->retired) ||
+	    !vmsi_add(layout->retired, retired_bytes(layout), &layout->scratches))
 		return false;
 	bytes = VMSI_SWAP_SCRATCHES * layout->scratch_bytes;
 	return vmsi_add(layout->scratches, bytes, &layout->buffers) &&
@@ -92,12 +101,15 @@ static int lay_out(struct layout *layout, const struct vmsi_swap_options *option
 
 	layout->page_bytes = options->page_bytes;
 	layout->ram_bytes = options->ram_bytes;
+	layout->ram_most = options->ram_most ? options->ram_most : options->ram_bytes;
 	layout->place_count = options->places;
 	layout->cluster_bytes = choose_cluster(options->page_bytes, options->ram_bytes);
 	lay_out_scratches(layout, vmsi_codec_available(options->codec), options->level);
-	if (options->ram_bytes < least_bytes(layout, layout->cluster_bytes))
+	layout->fixed_bytes += retired_bytes(layout);
+	if (layout->ram_bytes > layout->ram_most ||
+	    layout->ram_bytes < least_bytes(layout, layout->cluster_bytes))
 		return -EINVAL;
-	layout->buffer_count = vmsi_min((layout->ram_bytes - layout->fixed_bytes) /
+	layout->buffer_count = vmsi_min((layout->ram_most - layout->fixed_bytes) /
 					layout->cluster_bytes, VMSI_CLUSTER_IDS - 1);
 	layout->cluster_count = layout->buffer_count;
 	if (options->path) {
@@ -123,7 +135,9 @@ size_t vmsi_swap_least_bytes(size_t page_bytes, enum vmsi_swap_codec codec)
 	struct layout layout = { .page_bytes = page_bytes };
 
 	lay_out_scratches(&layout, vmsi_codec_available(codec), 0);
-	return least_bytes(&layout, choose_cluster(page_bytes, 0));
+	layout.cluster_bytes = choose_cluster(page_bytes, 0);
+	layout.fixed_bytes += retired_bytes(&layout);
+	return least_bytes(&layout, layout.cluster_bytes);
 }
 
 /* --- opening ------------------------------------------------------------------------ */
@@ -156,6 +170,7 @@ static int map_area(struct vmsi_swap *swap, const struct layout *layout)
 	swap->area_bytes = layout->area_bytes;
 	swap->places = (uint64_t *)(swap->area + layout->places);
 	swap->clusters = (struct vmsi_cluster *)(swap->area + layout->clusters);
+	swap->retired = (uint64_t *)(swap->area + layout->retired);
 	swap->scratches = (char *)(swap->area + layout->scratches);
 	swap->buffers = (char *)(swap->area + layout->buffers);
 	return 0;
@@ -178,6 +193,7 @@ static void fill_in(struct vmsi_swap *swap, const struct vmsi_swap_options *opti
 	swap->page_bytes = layout->page_bytes;
 	swap->cluster_bytes = layout->cluster_bytes;
 	swap->ram_bytes = layout->ram_bytes;
+	swap->ram_most = layout->ram_most;
 	swap->fixed_bytes = layout->fixed_bytes;
 	swap->scratch_bytes = layout->scratch_bytes;
 	swap->state_bytes = layout->state_bytes;
@@ -264,6 +280,16 @@ size_t vmsi_swap_bytes(struct vmsi_swap *swap)
 	bytes = vmsi_memory_used(swap);
 	vmsi_lock_release(&swap->lock);
 	return bytes;
+}
+
+uint64_t vmsi_swap_places(struct vmsi_swap *swap)
+{
+	uint64_t count;
+
+	vmsi_lock_acquire(&swap->lock);
+	count = swap->fresh_place;
+	vmsi_lock_release(&swap->lock);
+	return count;
 }
 
 void vmsi_swap_get_figures(struct vmsi_swap *swap, struct vmsi_swap_figures *figures)

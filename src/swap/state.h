@@ -43,6 +43,7 @@ struct vmsi_cluster {
 	uint8_t state; /* enum vmsi_cluster_state */
 	bool is_collected; /* while its pages are read from the file and moved */
 	bool is_bad; /* some of its pages could not be read */
+	bool has_failed; /* its latest write */
 };
 
 /* A cluster on its way to the file. */
@@ -73,7 +74,7 @@ struct vmsi_free_buffer {
 struct vmsi_swap {
 	/* Constant once it is open. */
 	struct vmsi_io *io;
-	size_t page_bytes, cluster_bytes, ram_bytes, fixed_bytes;
+	size_t page_bytes, cluster_bytes, ram_most, fixed_bytes;
 	size_t scratch_bytes, state_bytes; /* state_bytes of a scratch are the codec's */
 	enum vmsi_swap_codec codec;
 	int level;
@@ -81,6 +82,7 @@ struct vmsi_swap {
 	uint32_t cluster_count, buffer_count;
 	uint64_t place_count;
 	uint64_t *places;
+	uint64_t *retired; /* a bit for each buffer whose memory was given up */
 	struct vmsi_cluster *clusters;
 	char *buffers, *scratches;
 	uintptr_t area; /* all of these, which no child of fork gets */
@@ -90,6 +92,7 @@ struct vmsi_swap {
 	_Atomic uint32_t bell; /* changes when who sleeps shall look again */
 	unsigned sleepers;
 	bool is_forked;
+	size_t ram_bytes;
 
 	uint64_t fresh_place; /* from here on none was ever used */
 	uint64_t free_place;  /* plus one; 0: none */

@@ -2,6 +2,7 @@
 #ifndef VMSI_SWAP_SWAP_H
 #define VMSI_SWAP_SWAP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,7 +32,8 @@ enum vmsi_swap_codec {
 struct vmsi_swap_options {
 	/*
 	 * The swap file; NULL: none, and memory is all there is. Of a directory: a file
-	 * without a name in it. Otherwise a file that is made with the mode 0600, or one
+	 * in it that has no name, or where its file system makes none such has one until
+	 * it is open. Otherwise a file that is made with the mode 0600, or one
 	 * that an earlier run has left, or an empty one: what is in it is lost.
 	 */
 	const char *path;
@@ -39,6 +41,7 @@ struct vmsi_swap_options {
 	size_t page_bytes;   /* of a page: a power of two, 4 KiB to 2 MiB */
 	uint64_t places;     /* the most pages that are kept at once */
 	size_t ram_bytes;    /* the most memory that the store takes, with all its records */
+	size_t ram_most;     /* the most that vmsi_swap_set_ram may be asked for; 0: ram_bytes */
 	enum vmsi_swap_codec codec;
 	int level;          /* LZ4: acceleration; ZSTD: level. 0: the fastest usual one */
 	struct vmsi_io *io; /* for the file, open until the store is closed */
@@ -47,15 +50,17 @@ struct vmsi_swap_options {
 #define VMSI_SWAP_PAGE_LEAST ((size_t)4 << 10)
 #define VMSI_SWAP_PAGE_MOST ((size_t)2 << 20)
 
-/* The least ram_bytes for pages of a size. */
+/* The least ram_bytes for pages of a size, where ram_most is below 32 GiB. */
 size_t vmsi_swap_least_bytes(size_t page_bytes, enum vmsi_swap_codec codec);
 
 /*
  * Open a store. Returns 0, or -errno, and nothing was made or changed:
- * EINVAL  page_bytes, places, codec; ram_bytes below the least; a path without io; less
+ * EINVAL  page_bytes, places, codec; ram_bytes below the least, or above ram_most; a path
+ *         without io; less
  *         than 8 clusters of file, of the limit or of RLIMIT_FSIZE
  * EEXIST  path is a file with something else in it, or no regular file
- * EPERM   path is a file that other users may use, or that has another name
+ * EPERM   path is a file of another user, or that other users may use, or that has
+ *         another name
  * EBUSY   another store has it
  * ENOMEM, or what open(2), fcntl(2), ftruncate(2), pwrite(2) give.
  */
@@ -93,6 +98,32 @@ int vmsi_swap_put(struct vmsi_swap *swap, const void *const pages[], size_t coun
 int vmsi_swap_get(struct vmsi_swap *swap, uint64_t place, void *buffer);
 
 /*
+ * The same in two steps, for who has other things to do meanwhile. place and buffer are
+ * the caller's to fill in, all else is the store's.
+ */
+struct vmsi_swap_get {
+	uint64_t place;
+	void *buffer;
+	struct vmsi_io_request *request;
+	uint64_t word, sequence;
+	const char *bytes;
+	uint64_t header[3];
+	struct iovec parts[2];
+	int error; /* of a get that is over */
+};
+
+/*
+ * Begin. true: the page is in the file; *request is to be submitted to the store's io, by
+ * a caller that may fill in its done, context and is_detached first, and once it has ended
+ * vmsi_swap_end_get is called, also by its done. false: it is over, error tells how.
+ */
+bool vmsi_swap_begin_get(struct vmsi_swap *swap, struct vmsi_swap_get *get,
+			 struct vmsi_io_request *request);
+
+/* Returns as vmsi_swap_get. */
+int vmsi_swap_end_get(struct vmsi_swap *swap, struct vmsi_swap_get *get);
+
+/*
  * Read many, those that are in the file in flight together. errors[i] is the result of
  * places[i]. Returns the first that is not 0.
  */
@@ -102,8 +133,23 @@ int vmsi_swap_get_many(struct vmsi_swap *swap, const uint64_t places[],
 /* Free a place. The page is gone; whoever puts one next may get the place. */
 void vmsi_swap_free(struct vmsi_swap *swap, uint64_t place);
 
+/*
+ * Change ram_bytes, while others use the store; one thread at a time. What is too much
+ * goes to the file before the call returns. Returns 0, or -errno, and ram_bytes is as it
+ * was, though more may be in the file:
+ * EINVAL  less than the least for the clusters that there are, or more than ram_most
+ * ENOSPC  the file is full, or there is none
+ * ENOMEM  the records alone take too much, or the host keeps the memory
+ * EIO, EDQUOT, ... what the file has answered to a write.
+ * Not to be called by the done of a request of the store's io.
+ */
+int vmsi_swap_set_ram(struct vmsi_swap *swap, size_t ram_bytes);
+
 /* The bytes of memory that the store takes now. Never more than ram_bytes. */
 size_t vmsi_swap_bytes(struct vmsi_swap *swap);
+
+/* Places that were ever used: all that there are have a lower number. */
+uint64_t vmsi_swap_places(struct vmsi_swap *swap);
 
 struct vmsi_swap_figures {
 	uint64_t pages;         /* kept */

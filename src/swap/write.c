@@ -6,6 +6,9 @@
 #include "swap/clusters.h"
 #include "swap/object.h"
 
+/* Who puts pages tries another cluster so often. */
+#define FAILURES_BORNE 1u
+
 /* Sums are only of use in the file, so who never goes there has none. */
 static void fill_in_sums(char *bytes, size_t fill, uint64_t sequence)
 {
@@ -32,7 +35,9 @@ static void end_write(struct vmsi_io_request *request)
 	write->is_used = false;
 	swap->writing--;
 	if (error) {
-		vmsi_cluster_queue_first(swap, write->cluster);
+		/* The others go first, or a bad spot of a disk would stop them all. */
+		vmsi_cluster_queue_last(swap, write->cluster);
+		cluster->has_failed = true;
 		swap->failures++;
 		swap->write_error = error;
 	} else {
@@ -54,9 +59,19 @@ static struct vmsi_swap_write *find_unused(struct vmsi_swap *swap)
 	return NULL;
 }
 
+/* The oldest; what has failed is tried again when nothing else can be, or is on its way. */
+static uint32_t choose(const struct vmsi_swap *swap)
+{
+	uint32_t id = swap->first;
+
+	while (id != VMSI_NONE && swap->clusters[id].has_failed)
+		id = swap->clusters[id].next;
+	return id == VMSI_NONE && !swap->writing ? swap->first : id;
+}
+
 bool vmsi_write_begin(struct vmsi_swap *swap)
 {
-	const uint32_t id = swap->first;
+	const uint32_t id = choose(swap);
 	struct vmsi_swap_write *write = find_unused(swap);
 	struct vmsi_io_request *request;
 	struct vmsi_cluster *cluster;
@@ -90,10 +105,17 @@ bool vmsi_write_begin(struct vmsi_swap *swap)
 	return true;
 }
 
+int vmsi_write_problem(const struct vmsi_swap *swap, uint64_t failures)
+{
+	return swap->failures - failures > FAILURES_BORNE ? swap->write_error : 0;
+}
+
 int vmsi_write_step(struct vmsi_swap *swap, uint64_t failures)
 {
-	if (swap->failures != failures)
-		return swap->write_error;
+	const int error = vmsi_write_problem(swap, failures);
+
+	if (error)
+		return error;
 	if (vmsi_write_begin(swap))
 		return 0;
 	if (!swap->writing && !swap->lingering)

@@ -10,9 +10,15 @@
 bool vmsi_write_begin(struct vmsi_swap *swap);
 
 /*
+ * 0, or the errno of a write, where more have failed than one bad spot of a disk accounts
+ * for since the caller knew of so many failures.
+ */
+int vmsi_write_problem(const struct vmsi_swap *swap, uint64_t failures);
+
+/*
  * Do, or wait for, something by which buffers become free. failures are those that the
- * caller knew of. Returns 0: look again; -ENOSPC: there is nothing to be done; or the
- * errno of a write that has failed meanwhile.
+ * caller knew of. Returns 0: look again; -ENOSPC: there is nothing to be done; or
+ * vmsi_write_problem.
  */
 int vmsi_write_step(struct vmsi_swap *swap, uint64_t failures);
 

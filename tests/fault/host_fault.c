@@ -431,6 +431,7 @@ void fault_install(void)
 		/* These cannot fail. */
 		.limit = fault_real.limit,
 		.getpid = fault_real.getpid,
+		.user = fault_real.user,
 		.position = fault_real.position,
 		.next_data = fault_real.next_data,
 		.set_owner = fault_real.set_owner,

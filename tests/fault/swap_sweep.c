@@ -5,6 +5,7 @@
 
 #include "host_fault.h"
 #include "host_fault_files.h"
+#include "swap/state.h"
 #include "swap/write.h"
 
 /*
@@ -168,6 +169,7 @@ static void arrange(void)
 	used.io = open_threads();
 	options = small_options(used.io, ".");
 	options.file_bytes = 35 << 16;
+	options.ram_most = 2 * options.ram_bytes;
 	used.swap = open_swap(&options);
 	for (unsigned i = 0; i < COUNT; i++)
 		if (put_page(used.swap, PAGE, kind_of(i), i, &used.places[i])) {
@@ -180,10 +182,9 @@ static void arrange(void)
 			vmsi_swap_free(used.swap, used.places[i]);
 }
 
-static int put_many(void)
+static int put_batch(uint64_t places[BATCH])
 {
 	const void *pages[BATCH];
-	uint64_t places[BATCH];
 	const uint64_t before = figures_of(used.swap).pages;
 	int error;
 
@@ -194,11 +195,45 @@ static int put_many(void)
 	error = vmsi_swap_put(used.swap, pages, BATCH, places);
 	if (figures_of(used.swap).pages != before + (error ? 0 : BATCH))
 		wrong("put", "it has kept another number of pages");
-	if (error)
-		return error;
+	return error;
+}
+
+static void free_batch(const uint64_t places[BATCH])
+{
 	for (unsigned i = 0; i < BATCH; i++)
 		vmsi_swap_free(used.swap, places[i]);
-	return 0;
+}
+
+static int put_many(void)
+{
+	uint64_t places[BATCH];
+	const int error = put_batch(places);
+
+	if (!error)
+		free_batch(places);
+	return error;
+}
+
+/* What was put while there was much memory goes to the file when there is little. */
+static int resize(void)
+{
+	const size_t least = vmsi_swap_least_bytes(PAGE, VMSI_SWAP_LZ4);
+	const size_t little = least + (16 << 10); /* with the records of all places */
+	uint64_t places[BATCH];
+	int error = vmsi_swap_set_ram(used.swap, 2 * least);
+
+	if (error)
+		wrong("resize", "more memory is refused");
+	error = put_batch(places);
+	if (error)
+		return error;
+	error = vmsi_swap_set_ram(used.swap, little);
+	if (used.swap->ram_bytes != (error ? 2 * least : little))
+		wrong("resize", "the limit is neither that nor this");
+	if (vmsi_swap_bytes(used.swap) > used.swap->ram_bytes)
+		wrong("resize", "it takes more than it may");
+	free_batch(places);
+	return error;
 }
 
 static int read_many(void)
@@ -245,6 +280,7 @@ static const struct {
 	int (*act)(void);
 } uses[] = {
 	{ "put many", put_many },
+	{ "resize", resize },
 	{ "get many", read_many },
 	{ "get", read_each },
 };

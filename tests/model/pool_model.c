@@ -20,35 +20,24 @@
 #include "host/host.h"
 #include "host/uring.h"
 #include "pool/pool.h"
+#include "pool_model_pages.h"
 
 /*
  * Threads use a pool at random, beside a shadow that says what is in each page. A page's
  * words have its number and the number (lsn) of its last change. Who has a page fixed
  * compares it with the shadow, which is changed only by who has it fixed for writing. A
  * log says how far it is durable; every write is looked at, and must not be of a page
- * whose last change the log does not have. In the end the file must be as the shadow.
+ * whose last change the log does not have. In the end the file must be as the shadow. The
+ * same with pages that are put aside: all of them, or those that are not committed.
  *
  * model-pool [--seed NUMBER] [--operations NUMBER]: operations of each of four threads.
  */
 
-#define PAGE ((size_t)4096)
 #define PAGES 600
 #define OWN_PAGES 64      /* behind them: allocated and freed */
-#define PAGES_MOST 900
 #define RAM ((size_t)1400 << 10)
+#define ASIDE_RAM ((size_t)900 << 10) /* more, for what is aside */
 #define THREADS 4
-#define STEP 64           /* every so many words of a page are used */
-
-#if defined(__SANITIZE_THREAD__)
-#define HAS_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAS_TSAN 1
-#endif
-#endif
-#ifndef HAS_TSAN
-#define HAS_TSAN 0
-#endif
 
 static vms_pool *pool;
 static int file;
@@ -58,49 +47,13 @@ static atomic_bool is_wrong;
 static struct vmsi_host_calls real;
 static struct vmsi_uring_calls real_uring;
 static struct arguments arguments = { .operations = 8000 };
+static unsigned aside;    /* VMS_POOL_MEMORY, VMS_POOL_NO_STEAL or 0 */
 
 static void wrong(const char *what, uint64_t page, uint64_t value)
 {
 	if (!atomic_exchange(&is_wrong, true))
 		printf("# %s: page %llu, %llu\n", what, (unsigned long long)page,
 		       (unsigned long long)value);
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
-}
-
-/* --- pages -------------------------------------------------------------------------------- */
-
-static uint64_t word_of(uint64_t page, uint64_t lsn, size_t place)
-{
-	return lsn * PAGES_MOST * 8 + page * 8 + place % 8;
-}
-
-/* Atomic, since who reads without a fix reads them too. */
-static void fill(uint64_t *words, uint64_t page, uint64_t lsn)
-{
-	for (size_t i = 0; i < PAGE / sizeof(*words); i += STEP)
-		__atomic_store_n(&words[i], word_of(page, lsn, i / STEP), __ATOMIC_RELAXED);
-}
-
-static bool is_filled(const uint64_t *words, uint64_t page, uint64_t lsn)
-{
-	for (size_t i = 0; i < PAGE / sizeof(*words); i += STEP)
-		if (__atomic_load_n(&words[i], __ATOMIC_RELAXED) !=
-		    word_of(page, lsn, i / STEP))
-			return false;
-	return true;
-}
-
-static uint64_t lsn_of(const uint64_t *words)
-{
-	return __atomic_load_n(&words[0], __ATOMIC_RELAXED) / (PAGES_MOST * 8);
 }
 
 /* --- the log ------------------------------------------------------------------------------- */
@@ -115,6 +68,24 @@ static int make_durable(void *context, uint64_t lsn)
 	while (seen < lsn && !atomic_compare_exchange_weak(&log_lsn, &seen, lsn))
 		;
 	return 0;
+}
+
+/* Committed, for a pool that does not ask. */
+static void commit(void)
+{
+	const uint64_t lsn = atomic_load(&last_lsn);
+	uint64_t seen = atomic_load(&log_lsn);
+
+	while (seen < lsn && !atomic_compare_exchange_weak(&log_lsn, &seen, lsn))
+		;
+	if (vms_pool_durable(pool, lsn) != 0)
+		wrong("durable fails", 0, (uint64_t)errno);
+}
+
+/* The swap file is another one. */
+static bool is_home(int fd)
+{
+	return aside != VMS_POOL_MEMORY && pool && fd == pool->store.fd;
 }
 
 static void check_write(const void *buffer, size_t length, uint64_t offset)
@@ -133,9 +104,10 @@ static void check_write(const void *buffer, size_t length, uint64_t offset)
 
 static long checked_pwrite(int fd, const void *buffer, size_t length, uint64_t offset)
 {
-	check_write(buffer, length, offset);
+	if (is_home(fd))
+		check_write(buffer, length, offset);
 	/* Short, at times. */
-	if (length > PAGE && offset / PAGE % 5 == 0)
+	if (is_home(fd) && length > PAGE && offset / PAGE % 5 == 0)
 		length = PAGE + 512;
 	return real.pwrite(fd, buffer, length, offset);
 }
@@ -143,7 +115,8 @@ static long checked_pwrite(int fd, const void *buffer, size_t length, uint64_t o
 static bool checked_add(struct vmsi_uring *ring,
 			const struct vmsi_uring_operation *operation)
 {
-	if (operation->opcode == VMSI_URING_WRITE && !operation->part_count)
+	if (operation->opcode == VMSI_URING_WRITE && !operation->part_count &&
+	    is_home(operation->fd))
 		check_write(operation->buffer, operation->length, operation->offset);
 	return real_uring.add(ring, operation);
 }
@@ -300,13 +273,17 @@ static void flush(uint64_t *random)
 	const uint64_t lsn = next_random(random) % 2 ? VMS_POOL_ALL :
 						       atomic_load(&log_lsn);
 
+	if (aside == VMS_POOL_MEMORY)
+		return;
+
 	if (vms_pool_flush(pool, lsn, NULL, NULL) != 0 && errno != EAGAIN)
 		wrong("flush fails", 0, (uint64_t)errno);
 }
 
 static void resize(uint64_t *random)
 {
-	const size_t ram = RAM + next_random(random) % 8 * (128 << 10);
+	const size_t ram = RAM + (aside ? ASIDE_RAM : 0) +
+		next_random(random) % 8 * (128 << 10);
 
 	if (vms_pool_set_ram(pool, ram) != 0 && errno != EBUSY && errno != ENOBUFS)
 		wrong("set_ram fails", 0, (uint64_t)errno);
@@ -333,6 +310,8 @@ static void operate(uint64_t *random)
 		(void)vms_pool_hint(pool, page, 1 + (enum vms_pool_hint)(which % 3));
 	else if (which < 980)
 		allocate_and_free(random);
+	else if (which < 986 && aside == VMS_POOL_NO_STEAL)
+		commit();
 	else if (which < 986)
 		(void)vms_pool_durable(pool, atomic_load(&log_lsn));
 	else if (which < 990)
@@ -365,31 +344,55 @@ static void make_file(void)
 	}
 }
 
+/* The same, in a pool of memory. */
+static void make_pages(void)
+{
+	assert_int_equal(vms_pool_grow(pool, PAGES), 0);
+	for (uint64_t page = 0; page < PAGES; page++) {
+		void *address = vms_pool_fix(pool, page, VMS_POOL_WRITE);
+
+		assert_non_null(address);
+		fill(address, page, 0);
+		atomic_store(&shadow[page], 0);
+		assert_int_equal(vms_pool_unfix(pool, page), 0);
+	}
+}
+
 static void open_it(unsigned flags)
 {
 	const struct vms_pool_options options = {
 		.struct_size = sizeof(options),
 		.flags = flags,
 		.page_size = PAGE,
-		.ram = RAM,
-		.ram_most = 2 * RAM,
+		.ram = RAM + (aside ? ASIDE_RAM : 0),
+		.ram_most = 2 * (RAM + ASIDE_RAM),
 		.pages = PAGES_MOST,
-		.make_durable = make_durable,
+		.make_durable = aside ? NULL : make_durable,
 		.depth = 16,
+		.swap_path = aside ? "." : NULL,
 	};
 
-	make_file();
+	pool = NULL;
+	file = -1;
+	if (aside != VMS_POOL_MEMORY)
+		make_file();
 	atomic_store(&last_lsn, 0);
 	atomic_store(&log_lsn, 0);
 	pool = vms_pool_open(file, &options);
 	assert_non_null(pool);
+	if (aside == VMS_POOL_MEMORY)
+		make_pages();
 }
 
-/* What is flushed is in the file. */
+/* What is flushed is in the file; what there is no file for is in the pool. */
 static void compare_file(void)
 {
 	uint64_t words[PAGE / sizeof(uint64_t)];
 
+	for (uint64_t page = 0; aside && page < PAGES; page++)
+		read_page(page, false);
+	if (aside == VMS_POOL_MEMORY)
+		return;
 	atomic_store(&log_lsn, UINT64_MAX - 1);
 	assert_int_equal(vms_pool_durable(pool, UINT64_MAX - 1), 0);
 	assert_int_equal(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL), 0);
@@ -405,6 +408,7 @@ static void model(unsigned flags, bool has_ring, uint64_t seed, unsigned threads
 	pthread_t ids[THREADS];
 	uint64_t seeds[THREADS];
 
+	aside = flags & (VMS_POOL_MEMORY | VMS_POOL_NO_STEAL);
 	vmsi_host.pwrite = checked_pwrite;
 	vmsi_uring.add = checked_add;
 	if (!has_ring)
@@ -423,58 +427,60 @@ static void model(unsigned flags, bool has_ring, uint64_t seed, unsigned threads
 	       (unsigned long long)stats.hits, (unsigned long long)stats.misses,
 	       (unsigned long long)stats.evictions,
 	       (unsigned long long)stats.pages_written, (unsigned long long)stats.waits);
+	/* A run without these has not tested what it is for. */
+	assert_true(!aside || stats.pages_aside > 0);
 	assert_int_equal(vms_pool_close(pool), 0);
-	assert_int_equal(close(file), 0);
+	assert_true(file < 0 || close(file) == 0);
 	vmsi_uring = real_uring;
 	vmsi_host = real;
 	assert_false(atomic_load(&is_wrong));
 }
 
-static void frames(void **state)
+struct variant {
+	unsigned flags;
+	bool has_ring;
+	unsigned threads;
+};
+
+static const struct variant variants[] = {
+	{ 0, false, THREADS },
+	{ 0, true, THREADS },
+	{ VMS_POOL_NO_WRITER, false, THREADS },
+	{ VMS_POOL_ADDRESSED, false, THREADS },
+	{ VMS_POOL_ADDRESSED, true, THREADS },
+	{ 0, false, 1 },
+	{ VMS_POOL_MEMORY, false, THREADS },
+	{ VMS_POOL_MEMORY, true, THREADS },
+	{ VMS_POOL_MEMORY | VMS_POOL_ADDRESSED | VMS_POOL_NO_WRITER, false, THREADS },
+	{ VMS_POOL_NO_STEAL, false, THREADS },
+	{ VMS_POOL_NO_STEAL | VMS_POOL_ADDRESSED, true, THREADS },
+};
+
+static void run_variant(void **state)
 {
-	(void)state;
-	model(0, false, arguments.seed, THREADS);
+	const struct variant *variant = *state;
+
+	model(variant->flags, variant->has_ring,
+	      arguments.seed + (unsigned)(variant - variants), variant->threads);
 }
 
-static void frames_by_uring(void **state)
-{
-	(void)state;
-	model(0, true, arguments.seed + 1, THREADS);
-}
-
-static void frames_without_writer(void **state)
-{
-	(void)state;
-	model(VMS_POOL_NO_WRITER, false, arguments.seed + 2, THREADS);
-}
-
-static void addressed(void **state)
-{
-	(void)state;
-	model(VMS_POOL_ADDRESSED, false, arguments.seed + 3, THREADS);
-}
-
-static void addressed_by_uring(void **state)
-{
-	(void)state;
-	model(VMS_POOL_ADDRESSED, true, arguments.seed + 4, THREADS);
-}
-
-static void one_thread(void **state)
-{
-	(void)state;
-	model(0, false, arguments.seed + 5, 1);
-}
+#define VARIANT(name, number) \
+	{ name, run_variant, NULL, NULL, (void *)(uintptr_t)&variants[number] }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(frames),
-		cmocka_unit_test(frames_by_uring),
-		cmocka_unit_test(frames_without_writer),
-		cmocka_unit_test(addressed),
-		cmocka_unit_test(addressed_by_uring),
-		cmocka_unit_test(one_thread),
+		VARIANT("frames", 0),
+		VARIANT("frames by io_uring", 1),
+		VARIANT("frames without a writer", 2),
+		VARIANT("addressed", 3),
+		VARIANT("addressed by io_uring", 4),
+		VARIANT("one thread", 5),
+		VARIANT("memory", 6),
+		VARIANT("memory by io_uring", 7),
+		VARIANT("memory, addressed, without a writer", 8),
+		VARIANT("no-steal", 9),
+		VARIANT("no-steal, addressed, by io_uring", 10),
 	};
 
 	read_arguments("pool_model", argc, argv, &arguments);

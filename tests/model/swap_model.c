@@ -43,7 +43,7 @@ static struct {
 	uint64_t shared[SHARED];
 	_Atomic unsigned wrong;
 	/* Over all rounds. */
-	_Atomic unsigned long put, refused, lost, written, collected;
+	_Atomic unsigned long put, refused, lost, written, collected, resized;
 } run;
 
 /* --- a disk that fails -------------------------------------------------------------- */
@@ -98,6 +98,7 @@ struct worker {
 	char *pages[BATCH];
 	char *expected;
 	uint64_t next_number;
+	bool resizes;
 };
 
 static void note_wrong(const char *what)
@@ -199,6 +200,23 @@ static void free_some(struct worker *worker)
 	}
 }
 
+/* One thread at a time may do so. */
+static void resize(struct worker *worker)
+{
+	const size_t least = vmsi_swap_least_bytes(run.page_bytes, run.options.codec);
+	const size_t ram = least + draw(&worker->random, 8) *
+		((run.options.ram_most - least) / 8);
+	const int error = vmsi_swap_set_ram(run.swap, ram);
+
+	if (!error && vmsi_swap_bytes(run.swap) > ram)
+		note_wrong("it has kept more memory than it was left");
+	if (error && error != -ENOSPC && error != -ENOMEM && error != -EINVAL &&
+	    !may_fail(error))
+		note_wrong("another limit is refused");
+	if (!error)
+		atomic_fetch_add(&run.resized, 1);
+}
+
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
@@ -216,7 +234,9 @@ static void *work(void *argument)
 			get_shared(worker);
 		else
 			free_some(worker);
-		if (vmsi_swap_bytes(run.swap) > run.options.ram_bytes)
+		if (worker->resizes && i % 50 == 7)
+			resize(worker);
+		if (vmsi_swap_bytes(run.swap) > run.options.ram_most)
 			note_wrong("it takes more memory than it may");
 	}
 	return NULL;
@@ -229,6 +249,7 @@ static void make_worker(struct worker *worker, unsigned index)
 	memset(worker, 0, sizeof(*worker));
 	worker->random = run.seed + index;
 	worker->next_number = (uint64_t)(index + 1) << 32;
+	worker->resizes = index == 0 && run.seed % 2;
 	worker->expected = malloc(PAGE_MOST);
 	assert_non_null(worker->expected);
 	for (unsigned i = 0; i < BATCH; i++)
@@ -314,6 +335,7 @@ static void choose_options(uint64_t *random, struct vmsi_io *io)
 		.path = run.disk == DISK_NONE ? NULL : ".",
 		.file_bytes = least * (2 + draw(random, 8)),
 	};
+	run.options.ram_most = 2 * run.options.ram_bytes;
 }
 
 static void run_round(uint64_t *random)
@@ -373,6 +395,7 @@ static void pages_come_back(void **state)
 	assert_true(run.refused > 0);
 	assert_true(run.written > 0);
 	assert_true(run.collected > 0);
+	assert_true(run.resized > 0);
 }
 
 int main(int argc, char **argv)

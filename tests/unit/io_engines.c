@@ -180,6 +180,31 @@ static void errors_come_back_with_the_request(void **state)
 	close_engine(io);
 }
 
+static unsigned cancelled;
+
+/* As a file system of somebody's own may answer, for ever. */
+static long cancel_read(int fd, void *buffer, size_t length, uint64_t offset)
+{
+	(void)fd;
+	(void)buffer;
+	(void)length;
+	(void)offset;
+	return ++cancelled < 1000 ? -ECANCELED : -EIO;
+}
+
+static void a_file_that_cancels_is_not_asked_for_ever(void **state)
+{
+	const struct vmsi_host_calls real = vmsi_host;
+	char block[BLOCK];
+	struct vmsi_io_request request = transfer(VMSI_IO_READ, 0, block, 0);
+
+	(void)state;
+	vmsi_host.pread = cancel_read;
+	assert_int_equal(vmsi_io_run(&request), -ECANCELED);
+	vmsi_host = real;
+	assert_int_equal(cancelled, 1);
+}
+
 static void a_full_file_system_is_told(void **state)
 {
 	static char block[BLOCK];
@@ -459,6 +484,7 @@ int main(void)
 		EACH(several_ranges_are_one_transfer),
 		EACH(the_end_of_a_file_is_told),
 		EACH(errors_come_back_with_the_request),
+		cmocka_unit_test(a_file_that_cancels_is_not_asked_for_ever),
 		EACH(a_full_file_system_is_told),
 		cmocka_unit_test(a_depth_of_nothing_is_refused),
 		EACH(detached_requests_end_by_themselves),

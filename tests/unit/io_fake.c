@@ -16,6 +16,7 @@ static struct fake_plan plan;
 static struct fake_counts counts;
 static struct vmsi_uring_operation added[OPERATIONS], flying[OPERATIONS];
 static unsigned entries, added_count, flying_count, taken;
+static unsigned delay;
 static bool is_reaped;
 static uint64_t state;
 
@@ -152,6 +153,17 @@ static unsigned take_results(struct vmsi_uring_result *results, unsigned most)
 	return count;
 }
 
+/* Whether results are late. Who waits is interrupted at times, as by signals. */
+static bool are_late(void)
+{
+	if (!delay)
+		return false;
+	if (delay != FAKE_FOR_EVER)
+		delay--;
+	counts.late++;
+	return true;
+}
+
 static int fake_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 		     unsigned most, bool wait)
 {
@@ -165,7 +177,9 @@ static int fake_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 	/* Others submit meanwhile. */
 	(void)vmsi_host.yield();
 	pthread_mutex_lock(&lock);
-	if (wait && happens(plan.interrupted))
+	if (are_late())
+		count = wait ? -EINTR : 0;
+	else if (wait && happens(plan.interrupted))
 		count = -EINTR;
 	else if (wait && happens(plan.wait_failed))
 		count = -EFAULT;
@@ -188,7 +202,7 @@ void fake_install(const struct fake_plan *new_plan)
 	real = vmsi_uring;
 	plan = *new_plan;
 	counts = (struct fake_counts){ 0 };
-	added_count = flying_count = taken = 0;
+	added_count = flying_count = taken = delay = 0;
 	state = plan.seed * 0x9e3779b97f4a7c15u + 1;
 	vmsi_uring = (struct vmsi_uring_calls){
 		.open = fake_open,
@@ -206,12 +220,27 @@ void fake_remove(void)
 	vmsi_uring = real;
 }
 
+void fake_change(const struct fake_plan *new_plan)
+{
+	pthread_mutex_lock(&lock);
+	plan = *new_plan;
+	pthread_mutex_unlock(&lock);
+}
+
+void fake_delay(unsigned reaps)
+{
+	pthread_mutex_lock(&lock);
+	delay = reaps;
+	pthread_mutex_unlock(&lock);
+}
+
 struct fake_counts fake_counts(void)
 {
 	struct fake_counts now;
 
 	pthread_mutex_lock(&lock);
 	now = counts;
+	now.flying = flying_count;
 	pthread_mutex_unlock(&lock);
 	return now;
 }

@@ -30,10 +30,19 @@ struct fake_plan {
 void fake_install(const struct fake_plan *plan);
 void fake_remove(void);
 
+/* Go on as another plan says. */
+void fake_change(const struct fake_plan *plan);
+
+/* The next so many reaps find nothing: what is in flight comes later. */
+void fake_delay(unsigned reaps);
+#define FAKE_FOR_EVER 0xffffffffu
+
 /* What was done since fake_install. */
 struct fake_counts {
 	unsigned operations; /* carried out */
 	unsigned opened, closed;
+	unsigned flying;     /* now */
+	unsigned late;       /* reaps that found nothing, by fake_delay */
 	unsigned misuses; /* two reapers, more in flight than entries, closed too early */
 };
 struct fake_counts fake_counts(void);

@@ -291,6 +291,33 @@ static void a_broken_ring_without_threads_ends_all(void **state)
 	close(fd);
 }
 
+/* Who never waits, and looks again and again, gets it done as well. */
+static void who_only_looks_does_its_own(void **state)
+{
+	const struct vmsi_host_calls real = vmsi_host;
+	struct vmsi_io_request requests[8];
+	static char blocks[8][BLOCK];
+	const int fd = make_file();
+	struct vmsi_io *io;
+
+	(void)state;
+	vmsi_host.start_thread = no_thread;
+	io = open_io(8, VMSI_IO_NO_RING);
+	for (unsigned i = 0; i < 8; i++) {
+		requests[i] = transfer(VMSI_IO_READ, fd, blocks[i], i);
+		submit_one(io, &requests[i]);
+	}
+	for (unsigned i = 0; i < 8; i++)
+		(void)vmsi_io_has_ended(io, &requests[7]);
+	for (unsigned i = 0; i < 8; i++) {
+		assert_true(vmsi_io_has_ended(io, &requests[i]));
+		assert_true(is_block(blocks[i], i));
+	}
+	vmsi_io_close(io);
+	vmsi_host = real;
+	close(fd);
+}
+
 /* So many threads wait at once, that most sleep when the ring is lost to them. */
 static void *read_in_turn(void *argument)
 {
@@ -353,6 +380,7 @@ int main(void)
 		cmocka_unit_test(without_threads_the_caller_does_the_work),
 		cmocka_unit_test(a_ring_without_threads_ends_detached_requests),
 		cmocka_unit_test(a_broken_ring_without_threads_ends_all),
+		cmocka_unit_test(who_only_looks_does_its_own),
 		cmocka_unit_test(who_sleeps_when_the_ring_breaks_does_its_own),
 	};
 

@@ -380,32 +380,6 @@ static void other_files_are_refused_and_left_alone(void **state)
 	assert_int_equal(try_to_open(), 0);
 }
 
-static void what_is_no_file_is_refused(void **state)
-{
-	(void)state;
-	assert_int_equal(mkfifo(path, 0600), 0);
-	assert_int_equal(try_to_open(), -EEXIST);
-	unlink(path);
-	assert_int_equal(symlink("/etc/passwd", path), 0);
-	assert_int_equal(try_to_open(), -EEXIST);
-	unlink(path);
-}
-
-static void what_others_may_use_is_refused(void **state)
-{
-	char other[sizeof(path) + 2];
-
-	(void)state;
-	write_file("", 0, 0644);
-	assert_int_equal(try_to_open(), -EPERM);
-	write_file("", 0, 0600);
-	(void)snprintf(other, sizeof(other), "%s-2", path);
-	assert_int_equal(link(path, other), 0);
-	assert_int_equal(try_to_open(), -EPERM);
-	assert_int_equal(unlink(other), 0);
-	assert_int_equal(try_to_open(), 0);
-}
-
 static void a_file_has_one_store(void **state)
 {
 	struct vmsi_swap *swap = open_full();
@@ -417,23 +391,6 @@ static void a_file_has_one_store(void **state)
 	assert_int_equal(outcome.right, COUNT);
 	vmsi_swap_close(swap);
 	assert_int_equal(try_to_open(), 0);
-}
-
-/* In a directory there is a file without a name. */
-static void a_directory_has_a_file_without_a_name(void **state)
-{
-	const struct vmsi_swap_options options = small_options(io, path);
-	struct vmsi_swap *swap;
-
-	(void)state;
-	assert_int_equal(mkdir(path, 0700), 0);
-	swap = open_swap(&options);
-	for (unsigned i = 0; i < COUNT; i++)
-		assert_int_equal(put_page(swap, PAGE, kind_of(i), i, &places[i]), 0);
-	assert_int_equal(get_all(swap).right, COUNT);
-	/* It is empty. */
-	assert_int_equal(rmdir(path), 0);
-	vmsi_swap_close(swap);
 }
 
 /* Which would raise a signal. */
@@ -473,10 +430,7 @@ int main(void)
 		TEST(a_file_is_made_and_left_empty),
 		TEST(a_file_of_a_former_run_is_emptied),
 		TEST(other_files_are_refused_and_left_alone),
-		TEST(what_is_no_file_is_refused),
-		TEST(what_others_may_use_is_refused),
 		TEST(a_file_has_one_store),
-		TEST(a_directory_has_a_file_without_a_name),
 		TEST(a_limit_of_file_sizes_is_kept),
 	};
 

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+#include <sys/resource.h>
+
+#include "pool_memory_fixture.h"
+
+#include "host/host.h"
+#include "host/uring.h"
+
+/* Pools of memory whose swap file is full, fails, or has something else in it. */
+
+static struct vmsi_host_calls real;
+
+/* --- full, and damaged ------------------------------------------------------------------------------ */
+
+/* What was put in is there, all of it, and there is room again for what is freed. */
+static void full_is_an_error(const struct vms_pool_options *options)
+{
+	vms_pool *pool = must_open_memory(options);
+	unsigned count;
+	int error;
+
+	worked(vms_pool_grow(pool, MANY));
+	count = fill_up(pool, MANY, &error);
+	assert_int_equal(error, ENOSPC);
+	assert_true(count > 500 && count < MANY);
+	for (unsigned page = 1; page < count; page += 3)
+		worked(vms_pool_free(pool, page));
+	for (unsigned page = 2; page < count; page += 3) {
+		must_be_noise(pool, page - 2);
+		must_be_noise(pool, page);
+	}
+	for (unsigned page = 1; page < count / 2; page += 3) {
+		fill_noise(must_fix(pool, page, VMS_POOL_WRITE), page, 1);
+		must_unfix(pool, page);
+	}
+	for (unsigned page = 0; page < count / 2; page++)
+		must_be_noise(pool, page);
+	worked(vms_pool_close(pool));
+}
+
+static void without_a_file_full_is_an_error(void **state)
+{
+	struct vms_pool_options options = memory_options(NULL);
+
+	(void)state;
+	full_is_an_error(&options);
+}
+
+static void a_full_file_is_an_error(void **state)
+{
+	struct vms_pool_options options = memory_options(".");
+
+	(void)state;
+	options.swap_bytes = 4 << 20;
+	full_is_an_error(&options);
+	options.flags |= VMS_POOL_NO_WRITER | VMS_POOL_ADDRESSED;
+	full_is_an_error(&options);
+}
+
+/* Without what is in RAM as well the file has room for less than that and the rest. */
+static void doubles_are_given_up(void **state)
+{
+	struct vms_pool_options options = memory_options(".");
+	vms_pool *pool;
+	unsigned count;
+	int error;
+
+	(void)state;
+	options.swap_bytes = 6 << 20;
+	options.flags |= VMS_POOL_NO_WRITER;
+	pool = must_open_memory(&options);
+	worked(vms_pool_grow(pool, MANY));
+	count = fill_up(pool, MANY, &error);
+	assert_int_equal(error, ENOSPC);
+	/* A part of the file is lost to what was freed here and there. */
+	count -= 400;
+	for (unsigned page = count; page < count + 400; page++)
+		worked(vms_pool_free(pool, page));
+	assert_true((count + 16) * PAGE > options.swap_bytes);
+	/* All are read and changed again and again, and there is room for them. */
+	for (unsigned round = 0; round < 3; round++)
+		for (unsigned page = 0; page < count; page++) {
+			must_be_noise(pool, page);
+			if (page % 5 == round)
+				fill_noise(must_fix(pool, page, VMS_POOL_WRITE), page, 1);
+			if (page % 5 == round)
+				must_unfix(pool, page);
+		}
+	worked(vms_pool_close(pool));
+}
+
+static bool is_bad;
+
+static long bad_preadv(int fd, const struct iovec *parts, int count, uint64_t offset)
+{
+	return is_bad ? -EIO : real.preadv(fd, parts, count, offset);
+}
+
+/* One bit is another one. */
+static long false_preadv(int fd, const struct iovec *parts, int count, uint64_t offset)
+{
+	const long result = real.preadv(fd, parts, count, offset);
+
+	if (is_bad && result > 0)
+		((char *)parts[count - 1].iov_base)[7] ^= 1;
+	return result;
+}
+
+static void must_tell_of_it(vms_pool *pool)
+{
+	unsigned failed = 0;
+
+	is_bad = true;
+	for (uint64_t page = 0; page < MANY; page++) {
+		errno = 0;
+		if (vms_pool_fix(pool, page, VMS_POOL_READ)) {
+			must_unfix(pool, page);
+			must_be_kind(pool, page, 1);
+			continue;
+		}
+		assert_int_equal(errno, EIO);
+		failed++;
+	}
+	is_bad = false;
+	assert_true(failed > 100);
+	assert_true(pool_stats(pool).read_errors >= failed);
+	for (uint64_t page = 0; page < MANY; page++)
+		must_be_kind(pool, page, 1);
+}
+
+static void what_cannot_be_read_is_an_error(void **state)
+{
+	for (unsigned way = 0; way < 2; way++) {
+		vms_pool *pool = must_open_with(".", 0);
+
+		(void)state;
+		worked(vms_pool_grow(pool, MANY));
+		for (uint64_t page = 0; page < MANY; page++)
+			change_kind(pool, page, 1);
+		vmsi_host.preadv = way ? false_preadv : bad_preadv;
+		must_tell_of_it(pool);
+		vmsi_host = real;
+		worked(vms_pool_close(pool));
+	}
+}
+
+static long bad_pwrite(int fd, const void *buffer, size_t length, uint64_t offset)
+{
+	return is_bad ? -EIO : real.pwrite(fd, buffer, length, offset);
+}
+
+static void what_cannot_be_written_stays(void **state)
+{
+	struct vms_pool_options options = memory_options(".");
+	vms_pool *pool;
+	unsigned count;
+	int error;
+
+	(void)state;
+	pool = must_open_memory(&options);
+	worked(vms_pool_grow(pool, MANY));
+	vmsi_host.pwrite = bad_pwrite;
+	is_bad = true;
+	count = fill_up(pool, MANY, &error);
+	assert_int_equal(error, EIO);
+	is_bad = false;
+	for (unsigned page = 0; page < count; page++)
+		must_be_noise(pool, page);
+	assert_int_equal(fill_up(pool, MANY, &error), MANY);
+	for (unsigned page = 0; page < MANY; page++)
+		must_be_noise(pool, page);
+	vmsi_host = real;
+	worked(vms_pool_close(pool));
+}
+
+/* What a former run has left may be anything: nothing of it is read. */
+static void a_former_swap_file_is_hostile(void **state)
+{
+	struct vms_pool_options options = memory_options("memory.swap");
+	char bytes[PAGE];
+	vms_pool *pool;
+	int fd;
+
+	(void)state;
+	fd = open("memory.swap", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	memset(bytes, 0x5a, sizeof(bytes));
+	memcpy(bytes, "vmspace-swap 1\n", 16);
+	for (int i = 0; i < 3000; i++)
+		assert_int_equal(write(fd, i ? bytes + 16 : bytes, PAGE - 16), PAGE - 16);
+	pool = must_open_memory(&options);
+	worked(vms_pool_grow(pool, MANY));
+	for (uint64_t page = 0; page < MANY; page++) {
+		assert_true(page_is_zero(must_fix(pool, page, VMS_POOL_READ)));
+		must_unfix(pool, page);
+		change_kind(pool, page, 1);
+	}
+	/* Somebody writes over it meanwhile. */
+	for (off_t offset = 4096; offset < (off_t)12 << 20; offset += PAGE)
+		assert_int_equal(pwrite(fd, bytes, PAGE, offset), PAGE);
+	for (uint64_t page = 0; page < MANY; page++) {
+		if (vms_pool_fix(pool, page, VMS_POOL_READ)) {
+			must_unfix(pool, page);
+			must_be_kind(pool, page, 1);
+		} else {
+			assert_int_equal(errno, EIO);
+		}
+	}
+	open_refuses(&options, -1, EBUSY);
+	worked(vms_pool_close(pool));
+	assert_int_equal(lseek(fd, 0, SEEK_END), 16);
+	memset(bytes, 1, 16);
+	assert_int_equal(pwrite(fd, bytes, 16, 0), 16);
+	open_refuses(&options, -1, EEXIST);
+	assert_int_equal(close(fd), 0);
+	assert_int_equal(unlink("memory.swap"), 0);
+}
+
+/* Where there is no file what is compressed has nowhere to go. */
+static void less_ram_than_there_is_in_it_is_refused(void **state)
+{
+	struct vms_pool_options options = memory_options(NULL);
+	vms_pool *pool;
+	unsigned count;
+	int error;
+
+	(void)state;
+	pool = must_open_memory(&options);
+	worked(vms_pool_grow(pool, MANY));
+	count = fill_up(pool, MANY, &error);
+	assert_int_equal(error, ENOSPC);
+	refused(vms_pool_set_ram(pool, RAM - (RAM >> 2)), ENOSPC);
+	assert_int_equal(pool_stats(pool).ram, RAM);
+	/* The last ones are those that are in RAM. */
+	for (unsigned page = count - 150; page < count; page++)
+		worked(vms_pool_free(pool, page));
+	for (unsigned page = 0; page < count - 150; page++)
+		must_be_noise(pool, page);
+	worked(vms_pool_close(pool));
+}
+
+static void a_limit_of_file_sizes_is_kept(void **state)
+{
+	struct vms_pool_options options = memory_options(".");
+	const struct rlimit limit = { .rlim_cur = 4 << 20, .rlim_max = RLIM_INFINITY };
+	struct rlimit before;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	full_is_an_error(&options);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+}
+
+static int no_ring(struct vmsi_uring *ring, unsigned entries)
+{
+	(void)ring;
+	(void)entries;
+	return -ENOSYS;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(without_a_file_full_is_an_error),
+		cmocka_unit_test(a_full_file_is_an_error),
+		cmocka_unit_test(doubles_are_given_up),
+		cmocka_unit_test(what_cannot_be_read_is_an_error),
+		cmocka_unit_test(what_cannot_be_written_stays),
+		cmocka_unit_test(a_former_swap_file_is_hostile),
+		cmocka_unit_test(less_ram_than_there_is_in_it_is_refused),
+		cmocka_unit_test(a_limit_of_file_sizes_is_kept),
+	};
+
+	real = vmsi_host;
+	/* The table does not see what the kernel's ring does. */
+	vmsi_uring.open = no_ring;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
