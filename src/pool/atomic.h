@@ -48,12 +48,6 @@ static inline bool vmsi_word_swap(uint64_t *word, uint64_t *seen, uint64_t value
 					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
-static inline uint64_t vmsi_word_subtract(uint64_t *word, uint64_t value)
-{
-	VMSI_POOL_STEP(word);
-	return __atomic_fetch_sub(word, value, __ATOMIC_ACQ_REL);
-}
-
 static inline uint64_t vmsi_word_take_bits(uint64_t *word, uint64_t bits)
 {
 	VMSI_POOL_STEP(word);

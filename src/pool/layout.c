@@ -124,6 +124,11 @@ static void plan_staging(struct vms_pool *pool)
 						VMSI_WRITE_BATCH), 1);
 }
 
+size_t vmsi_layout_most(size_t page_size)
+{
+	return (page_size << VMSI_WORD_SLOT_BITS) - 1;
+}
+
 static int plan_slots(struct vms_pool *pool)
 {
 	const size_t most = vmsi_min(pool->ram_most / pool->page_size, pool->pages_most);

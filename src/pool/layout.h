@@ -15,6 +15,9 @@
  */
 int vmsi_layout_plan(struct vms_pool *pool);
 
+/* The most RAM for which there are slots enough with so large pages. */
+size_t vmsi_layout_most(size_t page_size);
+
 /* Map it, in a space of the pool's own. Returns 0 or -errno. */
 int vmsi_layout_map(struct vms_pool *pool, const char *name);
 

@@ -50,7 +50,8 @@ static void complete(struct vms_pool_options *options)
 	if (!options->page_size)
 		options->page_size = vmsi_max(PAGE_LEAST, vmsi_page_size());
 	if (!options->ram)
-		options->ram = vmsi_host_memory() / RAM_PART;
+		options->ram = vmsi_min(vmsi_host_memory() / RAM_PART,
+					vmsi_layout_most(options->page_size));
 	if (!options->ram_most)
 		options->ram_most = options->ram;
 	if (!options->depth)

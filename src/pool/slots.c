@@ -176,7 +176,10 @@ void vmsi_room_trim(struct vms_pool *pool)
 		vmsi_room_give(pool, pool->queues[VMSI_FREE].first);
 }
 
-/* A quarter, unless it was asked for: docs/pool.md says what was measured. */
+/*
+ * A quarter, unless it was asked for. Where the page cache has the swap file an access costs
+ * the same with a half as with a sixteenth (bench/pool/swapped.c, --swap-part).
+ */
 #define SWAP_PART 4
 
 /* Beyond the least: for the records of pages that are aside. */

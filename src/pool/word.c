@@ -87,12 +87,19 @@ void vmsi_word_stand_back(uint64_t *word)
 		wake(word, value);                                     \
 	} while (0)
 
+/* Somebody else, whose page it is not, may have given it back just then. */
 static bool unlock_reader(uint64_t *word)
 {
-	const uint64_t before = vmsi_word_subtract(word, 1);
+	uint64_t value = vmsi_word_load(word);
 
+	do {
+		const uint64_t lock = vmsi_word_lock(value);
+
+		if (lock == 0 || lock >= VMSI_WORD_BUSY)
+			return false;
+	} while (!vmsi_word_swap(word, &value, value - 1));
 	/* They look again even if there are more readers: the last one need not know. */
-	if (before & VMSI_WORD_WAITERS)
+	if (value & VMSI_WORD_WAITERS)
 		wake(word, vmsi_word_take_bits(word, VMSI_WORD_WAITERS));
 	return true;
 }

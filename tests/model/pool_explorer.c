@@ -19,6 +19,7 @@
  * - A copy that is written is one state of the page.
  * - A page leaves only when its last change is in the file.
  * - Nobody sleeps for ever.
+ * - What nobody has fixed is not given back.
  *
  * --must-find FAULT: with this fault the worlds must fail. torn: compiled in; no-wake: who
  * sleeps is not woken; writing: a page leaves while it is being written; version: readers do
@@ -36,6 +37,7 @@ static struct {
 	uint64_t file[2];
 	uint64_t committed;     /* changes that are over */
 	uint64_t next_slot;
+	uint64_t taken, given_back;   /* fixes, where somebody gives back what it has not */
 	uint64_t sleeps[SCHEDULE_THREADS], has_ended[SCHEDULE_THREADS];
 } world;
 
@@ -218,6 +220,27 @@ static void read_page(struct thread *thread)
 		schedule_fail("a reader is not one any more");
 }
 
+static void give_back(void)
+{
+	world.given_back += vmsi_word_unlock(&world.word, VERSION_SHIFT);
+}
+
+static void read_among_strangers(struct thread *thread)
+{
+	uint64_t word;
+
+	hold(thread, VMSI_READ, &word);
+	world.taken++;
+	give_back();
+}
+
+/* A mistake of the program: an unfix of a page that it has not fixed. */
+static void give_back_unfixed(struct thread *thread)
+{
+	(void)thread;
+	give_back();
+}
+
 /* As vms_pool_validate. */
 static bool is_valid(uint64_t ticket)
 {
@@ -347,6 +370,8 @@ static bool check(void)
 
 	if (vmsi_word_lock(word) != 0 || word & VMSI_WORD_WRITING)
 		return wrong("a lock is left");
+	if (world.given_back > world.taken)
+		return wrong("one fix is given back twice");
 	if (is_resident && (frame_of(word)[0] != world.committed ||
 			    frame_of(word)[1] != world.committed))
 		return wrong("a change is lost");
@@ -418,6 +443,10 @@ static void explore_all(void)
 	WORLD("an upgrade, a writer and an eviction", { .act = upgrade, .count = 2 },
 	      { .act = write_page, .count = 1 }, { .act = evict, .count = 1 },
 	      { .act = write_back, .count = 1 });
+	WORLD("readers, and one that gives back what it has not",
+	      { .act = read_among_strangers, .count = 2 },
+	      { .act = read_among_strangers, .count = 1 },
+	      { .act = give_back_unfixed, .count = 1 });
 	WORLD("a writer that stays as a reader", { .act = write_and_read, .count = 1 },
 	      { .act = write_page, .count = 1 }, { .act = read_page, .count = 1 });
 }

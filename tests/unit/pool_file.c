@@ -304,41 +304,6 @@ static void a_locked_page_leaves_and_its_neighbours(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
-static size_t resident_pages(void)
-{
-	FILE *file = fopen("/proc/self/statm", "re");
-	unsigned long all, resident;
-
-	assert_non_null(file);
-	assert_int_equal(fscanf(file, "%lu %lu", &all, &resident), 2);
-	(void)fclose(file);
-	return resident;
-}
-
-/* Of a program that locks all that it maps, a pool has no more in RAM than it may. */
-static void all_is_locked(void **state)
-{
-	const struct place *place = *state;
-
-	if (mlockall(MCL_FUTURE) != 0) {
-		(void)printf("# mlockall is refused: %s\n", strerror(errno));
-		skip();
-	}
-	for (unsigned flags = 0; flags <= VMS_POOL_ADDRESSED; flags++) {
-		int fd = make_pages(place->path, FILE_PAGES);
-		const size_t before = resident_pages();
-		vms_pool *pool = must_open_pool(fd, flags, SMALL_RAM, 1 << 16);
-
-		read_all(pool);
-		read_all(pool);
-		assert_true((resident_pages() - before) * page_bytes() <
-			    SMALL_RAM + ((size_t)4 << 20));
-		worked(vms_pool_close(pool));
-		assert_int_equal(close(fd), 0);
-	}
-	assert_int_equal(munlockall(), 0);
-}
-
 /* --- long files -------------------------------------------------------------------------------- */
 
 /* A growth makes an eighth of the pages free, which takes no memory for each. */
@@ -402,6 +367,29 @@ static void free_pages_count(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+static long very_much_memory(size_t *bytes)
+{
+	*bytes = (size_t)8 << 40;
+	return 0;
+}
+
+/* An eighth of the memory may be more than pages of this size can be told apart in. */
+static void a_large_machine_has_a_default(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, 8);
+	vms_pool *pool;
+
+	vmsi_host.memory_size = very_much_memory;
+	assert_int_equal(ftruncate(fd, (off_t)1 << 38), 0);
+	pool = vms_pool_open(fd, NULL);
+	assert_non_null(pool);
+	assert_true(pool_stats(pool).ram >= (size_t)60 << 30);
+	must_be(pool, 7, 0);
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -413,9 +401,9 @@ int main(void)
 		pool_file_test(what_others_have_added_is_not_cut),
 		pool_file_test(a_limit),
 		pool_file_test(a_locked_page_leaves_and_its_neighbours),
-		pool_file_test(all_is_locked),
 		pool_file_test(pages_that_nobody_has_had_take_no_memory),
 		pool_file_test(free_pages_count),
+		pool_file_test(a_large_machine_has_a_default),
 		pool_file_test(frames_that_are_given_back_stay_so),
 	};
 

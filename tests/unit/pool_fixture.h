@@ -132,4 +132,15 @@ static inline int state_in_file(const char *path, uint64_t page)
 	return -1;
 }
 
+static inline size_t resident_pages(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long all, resident;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%lu %lu", &all, &resident), 2);
+	(void)fclose(file);
+	return resident;
+}
+
 #endif
