@@ -22,6 +22,7 @@
 #include <vmspace/pool.h>
 #include <vmspace/pool_area.h>
 #include <vmspace/pool_size.h>
+#include <vmspace/pool_snapshot.h>
 #include <vmspace/pool_stats.h>
 #include <vmspace/pool_view.h>
 #include <vmspace/ring.h>

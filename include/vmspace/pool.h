@@ -7,8 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include <vmspace/pool_view.h>
 #include <vmspace/pool_size.h>
+#include <vmspace/pool_view.h>
 #include <vmspace/space.h>
 
 #ifdef __cplusplus
@@ -51,7 +51,8 @@ extern "C" {
  * - fork(2): the child has no pool. Its memory is not there, so that a pointer into it
  *   faults; calls answer EBADF, vms_pool_begin among them, and vms_pool_close frees
  *   what the child has of it. vms_pool_validate must not be asked there about a ticket
- *   of the parent's. The child of vfork(2) or a raw clone(2) must not use it.
+ *   of the parent's. By option the child has the pool as it was, and can only read:
+ *   vmspace/pool_snapshot.h. The child of vfork(2) or a raw clone(2) must not use it.
  *
  * A call that fails leaves everything as it was; one that succeeds leaves errno as it
  * was.
@@ -120,6 +121,8 @@ typedef int (*vms_pool_make_durable)(void *context, uint64_t lsn);
 
 #define VMS_POOL_DEPTH_MOST 4096
 
+struct vms_pool_snapshot;
+
 /* Options of a pool; zero in a field means its default. */
 struct vms_pool_options {
 	/* sizeof(struct vms_pool_options); lets the struct grow. */
@@ -176,13 +179,16 @@ struct vms_pool_options {
 	enum vms_pool_codec swap_codec;
 	/* VMS_POOL_LZ4: acceleration; VMS_POOL_ZSTD: level. 0: the fastest usual one. */
 	int swap_level;
+	/* What children of a fork have of it. NULL: nothing. Read during the call only. */
+	const struct vms_pool_snapshot *snapshot;
 	/* VMS_POOL_WHOLE_PAGES: the path of the area. NULL: without that flag only. */
 	const char *area;
 };
 
 /*
- * Open a pool over a file or a block device, or of memory. A file's last page may be short; what is missing
- * of it is zero, and is in the file when the page was written.
+ * Open a pool over a file or a block device, or of memory. The last page of a file may be
+ * short; what is missing of it is zero, and is in the file when the page was written. Of a
+ * device only whole pages count, and nothing is ever discarded (BLKDISCARD).
  *
  * fd        of the file, for reading and writing (VMS_POOL_READ_ONLY: reading); it stays
  *           the caller's and may be closed; VMS_POOL_MEMORY: -1. It is opened again by /proc/self/fd, so that
@@ -196,7 +202,7 @@ struct vms_pool_options {
  * errno set on failure:
  *   EINVAL  an unknown flag; a page_size that is none; a name that vms_set_name would not
  *           take; ram is less than for 16 pages and what belongs to them, or more than
- *           ram_most; pages is less than the file has, or 0 and the file is empty;
+ *           ram_most; pages is less than the file has, or 0 and it has none;
  *           struct_size is too small; VMS_POOL_DIRECT, and the file system has no such;
  *           VMS_POOL_MEMORY with an fd, VMS_POOL_DIRECT or VMS_POOL_READ_ONLY, or
  *           without pages; VMS_POOL_NO_STEAL with VMS_POOL_MEMORY or
@@ -222,6 +228,7 @@ struct vms_pool_options {
  *           O_APPEND and the pool writes.
  *   EIO, and others of open(2), fstat(2), lseek(2); of the swap file also of pwrite(2),
  *           ftruncate(2), fcntl(2).
+ *   EBUSY, EFBIG, and EINVAL, EBADF, ENOENT for more reasons: vmspace/pool_snapshot.h.
  * With VMS_POOL_WHOLE_PAGES also EEXIST, EPERM, EBUSY, EBADMSG, ESTALE, EROFS and ENOTSUP,
  * as vmspace/pool_area.h has it.
  * Thread-safe.
@@ -263,6 +270,7 @@ enum vms_pool_mode {
  *            pages cannot be written; or another errno of pread(2) or pwrite(2), such as
  *            ENOSPC, for the same reasons.
  *   EBADF    in the child of a fork.
+ *   EBUSY    in the child of a fork that has a snapshot: it was being changed.
  */
 void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode);
 

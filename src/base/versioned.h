@@ -65,6 +65,8 @@
 	VMSI_SIZE_UP_TO(struct vms_ring_stats, attached)
 #define VMSI_FIRST_POOL_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_pool_options, name)
+#define VMSI_FIRST_POOL_SNAPSHOT \
+	VMSI_SIZE_UP_TO(struct vms_pool_snapshot, bytes)
 #define VMSI_FIRST_POOL_STATS \
 	VMSI_SIZE_UP_TO(struct vms_pool_stats, miss_times)
 #define VMSI_FIRST_GROUP_OPTIONS \

@@ -64,7 +64,7 @@ void vmsi_area_close(struct vmsi_area *area);
 
 static inline bool vmsi_area_is_used(const struct vmsi_area *area)
 {
-	return area->fd >= 0 && !area->is_read_only;
+	return area->fd >= 0 && !area->is_read_only && !area->is_forked;
 }
 
 /*

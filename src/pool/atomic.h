@@ -67,4 +67,12 @@ static inline void vmsi_word_fence(void)
 #endif
 }
 
+/* What was read before is read before a word, or another sign of a change, is. */
+static inline void vmsi_word_read_fence(void)
+{
+#if !defined(__SANITIZE_THREAD__)
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
+}
+
 #endif

@@ -6,17 +6,6 @@
 
 /* Figures of a pool. */
 
-_Thread_local uintptr_t vmsi_pool_place;
-
-/* Threads take the stripes in turn. */
-void vmsi_pool_take_place(void)
-{
-	static _Atomic unsigned threads;
-
-	vmsi_pool_place = 1 + atomic_fetch_add(&threads, 1) % VMSI_STRIPES *
-		sizeof(struct vmsi_stripe);
-}
-
 static void sum_stripes(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
 	for (unsigned i = 0; i < VMSI_STRIPES; i++) {
@@ -66,6 +55,17 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->dirty = count_dirty(pool, made);
 }
 
+/* The io of a snapshot is its parent's: the threads that miss pages read. */
+static void read_engine(const struct vms_pool *pool, struct vms_pool_stats *stats)
+{
+	stats->engine = VMS_POOL_THREADS;
+	if (vmsi_pool_is_snapshot(pool))
+		return;
+	if (vmsi_io_engine(pool->store.io) == VMSI_IO_RING)
+		stats->engine = VMS_POOL_URING;
+	stats->engine_error = -vmsi_io_problem(pool->store.io);
+}
+
 /* The store has locks of its own. */
 static void read_aside(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
@@ -99,9 +99,9 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->durable = atomic_load(&pool->durable);
 	stats->area_batches = atomic_load(&pool->area_batches);
 	stats->area_mended = pool->area.mended;
-	stats->engine = vmsi_io_engine(pool->store.io) == VMSI_IO_RING ? VMS_POOL_URING :
-									VMS_POOL_THREADS;
-	stats->engine_error = -vmsi_io_problem(pool->store.io);
+	stats->snapshots = atomic_load(&pool->snapshots.count);
+	stats->pages_saved = atomic_load(&pool->snapshots.pages_saved);
+	read_engine(pool, stats);
 	sum_stripes(pool, stats);
 	read_queues(pool, stats);
 	read_aside(pool, stats);

@@ -111,6 +111,9 @@ size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t co
 	struct vmsi_flight *flight = NULL;
 	size_t begun = 0, over = 0;
 
+	/* The io is the parent's, and only who waits can tell what was read. */
+	if (vmsi_pool_is_snapshot(pool))
+		return 0;
 	for (; *place < count; ++*place) {
 		enum begun outcome;
 

@@ -12,17 +12,21 @@ static struct vms_pool *pools;
 static void before_fork(void)
 {
 	vmsi_lock_acquire_any(&list_lock);
+	for (struct vms_pool *pool = pools; pool; pool = pool->next)
+		vmsi_snapshot_before_fork(pool);
 }
 
 static void after_fork_in_parent(void)
 {
+	for (struct vms_pool *pool = pools; pool; pool = pool->next)
+		vmsi_snapshot_in_parent(pool);
 	vmsi_lock_release_any(&list_lock);
 }
 
 /*
- * The child has the records of its pools and not their memory. There is no page whose
- * word it could look at, so that every call, also those that are inline, finds that it is
- * an orphan before it takes a lock.
+ * The child has the records of its pools and not their memory, or nobody has made sure
+ * that it is whole. There is no page whose word it could look at, so that every call, also
+ * those that are inline, finds that it is an orphan before it takes a lock.
  */
 static void after_fork_in_child(void)
 {
@@ -36,6 +40,7 @@ static void after_fork_in_child(void)
 			vmsi_io_forked(pool->store.io);
 		if (pool->store.aside.swap)
 			vmsi_swap_forked(pool->store.aside.swap);
+		vmsi_snapshot_in_child(pool);
 	}
 }
 

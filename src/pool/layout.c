@@ -168,6 +168,7 @@ int vmsi_layout_plan(struct vms_pool *pool)
 	pool->fixed_bytes = pool->record_bytes + ghost_bytes(pool) +
 		copies_bytes() + flights_bytes(pool) + head_bytes(pool) +
 		staging_bytes(pool) + whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
+		pool->snapshots.buffer_bytes +
 		aside_fixed_bytes(pool) +
 		vmsi_io_most_bytes(pool->depth);
 	pool->limit = vmsi_room_limit(pool, pool->ram);
@@ -240,7 +241,8 @@ static int map_all(struct vms_pool *pool, size_t records, size_t bytes, const ch
 	if (start == MAP_FAILED || vms_munlock(pool->space, start, bytes) != 0 ||
 	    vms_mprotect(pool->space, start, bytes, PROT_READ | PROT_WRITE) != 0)
 		return -errno;
-	if (vms_madvise(pool->space, start, bytes, MADV_DONTFORK) != 0)
+	if (!pool->snapshots.is_wanted &&
+	    vms_madvise(pool->space, start, bytes, MADV_DONTFORK) != 0)
 		return -errno;
 	/* The name is for listings. */
 	(void)vms_set_name(pool->space, start, bytes, name);

@@ -170,20 +170,32 @@ void vmsi_miss_count(struct vms_pool *pool, uint64_t began)
 		count_time(stripe, vmsi_host.clock() - began);
 }
 
+/* As the process has it: the child of a fork may have a snapshot. */
+VMSI_HOT
+static int read_page(struct vms_pool *pool, uint64_t page, char *buffer)
+{
+	bool was_read;
+	int error;
+
+	if (vmsi_pool_is_snapshot(pool))
+		return vmsi_snapshot_read(pool, page, buffer);
+	error = vmsi_store_read(&pool->store, buffer, pool->page_size,
+				page << pool->view.page_shift, &was_read);
+	if (was_read)
+		vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
+	return error;
+}
+
+VMSI_HOT
 static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 		    enum vmsi_page_hold hold, uint64_t *word)
 {
 	uint32_t slot;
-	bool was_read;
 	int error = vmsi_miss_begin(pool, page, seen, &slot);
 
 	if (error)
 		return error;
-	error = vmsi_store_read(&pool->store, vmsi_pool_at(pool, page, slot),
-				pool->page_size, page << pool->view.page_shift,
-				&was_read);
-	if (was_read)
-		vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
+	error = read_page(pool, page, vmsi_pool_at(pool, page, slot));
 	/* What is aside of a page that is about to be changed is of no use any more. */
 	if (!error && hold == VMSI_WRITE && pool->store.kind == VMSI_STORE_MEMORY)
 		vmsi_aside_drop(&pool->store.aside, page);
@@ -212,6 +224,12 @@ static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_p
 	return error;
 }
 
+/* Somebody was changing it when this process was forked, and does not end that here. */
+static bool is_torn(const struct vms_pool *pool, uint64_t seen)
+{
+	return vmsi_word_lock(seen) == VMSI_WORD_WRITER && vmsi_pool_is_snapshot(pool);
+}
+
 VMSI_HOT
 int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold, uint64_t *word)
 {
@@ -227,6 +245,8 @@ int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hol
 			*word = seen;
 			return 0;
 		case VMSI_WORD_HELD:
+			if (is_torn(pool, seen))
+				return -EBUSY;
 			vmsi_pool_tally(&vmsi_pool_stripe(pool)->waits, 1);
 			vmsi_word_wait(vmsi_pool_word(pool, page), seen);
 			break;

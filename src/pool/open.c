@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <vmspace/budget.h>
+#include <vmspace/pool_snapshot.h>
 
 #include "base/versioned.h"
 #include "host/host.h"
@@ -136,8 +137,7 @@ static int open_store(struct vms_pool *pool, int fd, const struct vms_pool_optio
 
 	if (error)
 		return error;
-	/* A size has at most 63 bits. */
-	count = (atomic_load(&pool->store.bytes) + pool->page_size - 1) / pool->page_size;
+	count = vmsi_store_pages(&pool->store, pool->page_size);
 	pool->pages_most = pages ? pages : count;
 	__atomic_store_n(&pool->view.pages, count, __ATOMIC_RELAXED);
 	if (!pool->pages_most || count > pool->pages_most)
@@ -147,6 +147,21 @@ static int open_store(struct vms_pool *pool, int fd, const struct vms_pool_optio
 	if (error)
 		close_files(pool);
 	return error;
+}
+
+static int open_snapshots(struct vms_pool *pool, const struct vms_pool_options *options)
+{
+	struct vms_pool_snapshot known;
+	int error;
+
+	if (!options->snapshot)
+		return 0;
+	/* What is aside is in no file that the child could read. */
+	if (options->flags & ASIDE)
+		return -EINVAL;
+	error = vmsi_take_options(&known, sizeof(known), VMSI_FIRST_POOL_SNAPSHOT,
+				  options->snapshot);
+	return error ? error : vmsi_snapshots_open(pool, known.fd, known.bytes);
 }
 
 static int charge(struct vms_pool *pool)
@@ -244,9 +259,13 @@ static int open_pool(int fd, const struct vms_pool_options *options,
 	init(pool, options);
 	error = open_store(pool, fd, options);
 	if (!error) {
-		error = set_up(pool, options);
-		if (error)
+		error = open_snapshots(pool, options);
+		if (!error)
+			error = set_up(pool, options);
+		if (error) {
+			vmsi_snapshots_close(pool);
 			close_files(pool);
+		}
 	}
 	if (error)
 		vmsi_records_put(NULL, pool, bytes);
@@ -290,6 +309,7 @@ int vms_pool_close(vms_pool *pool)
 	vmsi_store_end(&pool->store);
 	__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 	atomic_store(&pool->is_orphan, true);
+	vmsi_snapshots_close(pool);
 	if (vms_space_close(pool->space) != 0)
 		return -1;
 	vmsi_pool_unregister(pool);

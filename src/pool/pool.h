@@ -16,6 +16,7 @@
 #include "base/lock.h"
 #include "pool/area.h"
 #include "pool/ghost.h"
+#include "pool/snapshot.h"
 #include "pool/store.h"
 #include "pool/word.h"
 
@@ -164,6 +165,7 @@ struct vms_pool {
 
 	struct vmsi_store store;
 	struct vmsi_area area;   /* under write_lock */
+	struct vmsi_snapshots snapshots;
 	_Atomic bool is_orphan;  /* in the child of a fork, or half closed */
 	bool is_charged;
 	_Atomic uint64_t durable;
@@ -250,19 +252,36 @@ static inline char *vmsi_pool_at_word(const struct vms_pool *pool, uint64_t page
 	return vmsi_pool_at(pool, page, word >> VMS_POOL_WORD_SLOT_SHIFT);
 }
 
-/* 0, or -EBADF in the child of a fork. */
+/* Whether the calling process has the pool as a snapshot, or cannot have it so. */
+static inline bool vmsi_pool_is_snapshot(const struct vms_pool *pool)
+{
+	return pool->snapshots.is_child;
+}
+
+/*
+ * In the child of a fork: make the pool what it was, at the first call. Returns 0, or
+ * -errno, -EBADF where the child has none.
+ */
+int vmsi_pool_wake(const struct vms_pool *pool);
+
+/* 0, or -errno in the child of a fork. */
 static inline int vmsi_pool_enter(const struct vms_pool *pool)
 {
-	return atomic_load_explicit(&pool->is_orphan, memory_order_relaxed) ? -EBADF :
-									      0;
+	return atomic_load_explicit(&pool->is_orphan, memory_order_acquire) ?
+		vmsi_pool_wake(pool) : 0;
 }
 
 /* The same, and -ERANGE where there is no such page. */
 static inline int vmsi_pool_enter_page(const struct vms_pool *pool, uint64_t page)
 {
+	int error;
+
 	if (page < vmsi_pool_count(pool))
 		return 0;
-	return vmsi_pool_enter(pool) ? -EBADF : -ERANGE;
+	error = vmsi_pool_enter(pool);
+	if (error)
+		return error;
+	return page < vmsi_pool_count(pool) ? 0 : -ERANGE;
 }
 
 /*

@@ -52,7 +52,11 @@ int vms_pool_grow(vms_pool *pool, uint64_t pages)
 
 uint64_t vms_pool_pages(const vms_pool *pool)
 {
-	return vmsi_pool_count(pool);
+	const int earlier = errno;
+	const uint64_t pages = vmsi_pool_enter(pool) ? 0 : vmsi_pool_count(pool);
+
+	errno = earlier;
+	return pages;
 }
 
 /* --- free pages: all under size_lock ------------------------------------------------------------------ */

@@ -209,8 +209,7 @@ uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 	return (uint32_t)vmsi_min(limit, pool->slots_most);
 }
 
-/* Under the lock. */
-static int charge(struct vms_pool *pool, size_t bytes)
+int vmsi_room_charge_locked(struct vms_pool *pool, size_t bytes)
 {
 	uint32_t limit;
 
@@ -225,12 +224,18 @@ static int charge(struct vms_pool *pool, size_t bytes)
 	return 0;
 }
 
+void vmsi_room_uncharge_bytes(struct vms_pool *pool, size_t bytes)
+{
+	pool->touched_bytes -= bytes;
+	pool->limit = vmsi_room_limit(pool, pool->ram);
+}
+
 int vmsi_room_charge_bytes(struct vms_pool *pool, size_t bytes)
 {
 	int error;
 
 	vmsi_lock_acquire(&pool->lock);
-	error = charge(pool, bytes);
+	error = vmsi_room_charge_locked(pool, bytes);
 	vmsi_lock_release(&pool->lock);
 	return error;
 }
@@ -254,7 +259,8 @@ static int charge_words(struct vms_pool *pool, _Atomic uint64_t *bits, uint64_t 
 
 	if (seen & bit)
 		return 0;
-	error = charge(pool, (needs_places(pool, seen, bit) ? 2 : 1) * vmsi_page_size());
+	error = vmsi_room_charge_locked(
+		pool, (needs_places(pool, seen, bit) ? 2 : 1) * vmsi_page_size());
 	if (!error)
 		atomic_fetch_or(bits, bit);
 	return error;

@@ -71,6 +71,10 @@ int vmsi_room_charge_free_bit(struct vms_pool *pool, uint64_t page);
 /* The same, of so many bytes of other records, without the lock. */
 int vmsi_room_charge_bytes(struct vms_pool *pool, size_t bytes);
 
+/* The same under the pool's lock; and no more, under it, too. */
+int vmsi_room_charge_locked(struct vms_pool *pool, size_t bytes);
+void vmsi_room_uncharge_bytes(struct vms_pool *pool, size_t bytes);
+
 /* The first page from one on whose word may have been used. Without the lock. */
 uint64_t vmsi_room_next_touched(const struct vms_pool *pool, uint64_t page);
 

@@ -97,6 +97,16 @@ int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned d
 	return error;
 }
 
+/* A size has at most 63 bits. */
+uint64_t vmsi_store_pages(const struct vmsi_store *store, size_t page_size)
+{
+	const uint64_t bytes = atomic_load(&store->bytes);
+
+	if (store->kind == VMSI_STORE_DEVICE)
+		return bytes / page_size;
+	return (bytes + page_size - 1) / page_size;
+}
+
 int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth)
 {
 	store->fd = -1;

@@ -40,6 +40,11 @@ struct vmsi_store {
  */
 int vmsi_store_open(struct vmsi_store *store, int fd, unsigned flags, unsigned depth);
 
+/*
+ * How many pages there are. Of a file the last one may be in part, since it can become
+ * whole; of a device only whole ones count.
+ */
+uint64_t vmsi_store_pages(const struct vmsi_store *store, size_t page_size);
 /* The same over nothing: as a file that is empty. */
 int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth);
 

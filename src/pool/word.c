@@ -227,6 +227,24 @@ bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat)
 			      heat * VMSI_WORD_WARMER);
 }
 
+/* --- after a fork ------------------------------------------------------------------------------- */
+
+/* No other thread is there. A word that needs nothing is only read. */
+void vmsi_word_mend(uint64_t *word, unsigned version_shift)
+{
+	const uint64_t value = vmsi_word_load(word);
+	uint64_t next = value & ~(VMSI_WORD_WAITERS | VMSI_WORD_WRITING);
+
+	if (value & VMSI_WORD_WRITING)
+		next |= VMSI_WORD_DIRTY;
+	if (vmsi_word_lock(value) != VMSI_WORD_WRITER)
+		next &= ~VMSI_WORD_LOCK;
+	if (vmsi_word_lock(value) == VMSI_WORD_BUSY && value & VMSI_WORD_RESIDENT)
+		next = left(next, version_shift);
+	if (next != value)
+		__atomic_store_n(word, next, __ATOMIC_RELEASE);
+}
+
 /* --- pages that are written --------------------------------------------------------------------- */
 
 void vmsi_word_begin_writing(uint64_t *word)

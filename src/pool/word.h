@@ -221,6 +221,13 @@ void vmsi_word_make_dirty(uint64_t *word);
 void vmsi_word_end_writing(uint64_t *word, bool has_failed);
 
 /*
+ * In the child of a fork that has the word as a thread had it that is not there: what
+ * was held for reading, or about to come or to go, is free, and what was held for writing
+ * stays so. What was being written is dirty.
+ */
+void vmsi_word_mend(uint64_t *word, unsigned version_shift);
+
+/*
  * A reader that comes lets the readers there go first, where a writer waits for that:
  * else readers that overlap would keep it out for ever. Not where nothing changes any
  * more: the caller may be one of these readers itself.

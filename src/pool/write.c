@@ -262,8 +262,13 @@ static void write_runs(struct vms_pool *pool, struct vmsi_copies *copies,
 {
 	size_t first = 0;
 
-	join_runs(pool, copies);
-	vmsi_store_write(&pool->store, copies->runs, copies->run_count);
+	if (vmsi_pool_is_snapshot(pool)) {
+		vmsi_snapshot_write(pool, copies);
+	} else {
+		vmsi_snapshot_save(pool, copies->pages, copies->count);
+		join_runs(pool, copies);
+		vmsi_store_write(&pool->store, copies->runs, copies->run_count);
+	}
 	for (size_t i = 0; i < copies->run_count; i++) {
 		end_run(pool, copies, first, &copies->runs[i], written);
 		first += copies->runs[i].length / pool->page_size;

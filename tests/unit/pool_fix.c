@@ -254,7 +254,7 @@ static void upgrades(void **state)
 {
 	const struct place *place = *state;
 	int fd = make_pages(place->path, 4);
-	vms_pool *pool = must_open_pool(fd, 0, SMALL_RAM, 0);
+	vms_pool *pool = must_open_pool(fd, VMS_POOL_NO_WRITER, SMALL_RAM, 0);
 	uint64_t ticket = 0;
 	const void *bytes = vms_pool_begin(pool, 1, &ticket);
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/pool.h"
+
+/* Which of the stripes of figures a thread keeps to. */
+
+_Thread_local uintptr_t vmsi_pool_place;
+
+/* Threads take the stripes in turn. */
+void vmsi_pool_take_place(void)
+{
+	static _Atomic unsigned threads;
+
+	vmsi_pool_place = 1 + atomic_fetch_add(&threads, 1) % VMSI_STRIPES *
+		sizeof(struct vmsi_stripe);
+}
