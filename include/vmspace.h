@@ -21,6 +21,7 @@
 #include <vmspace/process.h>
 #include <vmspace/pool.h>
 #include <vmspace/pool_area.h>
+#include <vmspace/pool_plain.h>
 #include <vmspace/pool_size.h>
 #include <vmspace/pool_snapshot.h>
 #include <vmspace/pool_stats.h>

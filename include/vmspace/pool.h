@@ -127,7 +127,7 @@ struct vms_pool_snapshot;
 struct vms_pool_options {
 	/* sizeof(struct vms_pool_options); lets the struct grow. */
 	size_t struct_size;
-	/* VMS_POOL_* bits. */
+	/* VMS_POOL_* bits; two more are in vmspace/pool_plain.h. */
 	unsigned flags;
 	/*
 	 * Bytes, a power of two from 4096 to 2 MiB, and no less than a page of the host.

@@ -50,7 +50,7 @@ struct vms_pool_snapshot {
 	 * is open for reading and writing, may be without a name, stays the caller's and may
 	 * be closed. For vms_pool_open
 	 *   EINVAL  it is no file, or it is that of the pool; the pool is one that puts pages
-	 *           aside (VMS_POOL_MEMORY, VMS_POOL_NO_STEAL);
+	 *           aside (VMS_POOL_MEMORY, VMS_POOL_NO_STEAL), or VMS_POOL_TRANSPARENT;
 	 *   EBADF   it is not open for reading and writing;
 	 *   EBUSY   another pool has it, or a child of one that is closed;
 	 *   ENOENT  /proc is not mounted.

@@ -30,6 +30,19 @@ enum vms_pool_engine {
 	VMS_POOL_THREADS = 2, /* threads of the pool */
 };
 
+/* By what pages come that are touched (VMS_POOL_TRANSPARENT). */
+enum vms_pool_faults {
+	VMS_POOL_FAULTS_NONE = 0,    /* another kind of pool */
+	VMS_POOL_FAULTS_SIGNAL = 1,  /* userfaultfd(2) and a handler of SIGBUS */
+	VMS_POOL_FAULTS_SERVED = 2,  /* userfaultfd(2) and a thread of the pool */
+	/*
+	 * A memfd, mprotect(2) and a handler of SIGSEGV. Each page that is there may take
+	 * two mappings of the process, of which the kernel allows so many
+	 * (/proc/sys/vm/max_map_count); so the pool has at most a quarter as many slots.
+	 */
+	VMS_POOL_FAULTS_PROTECT = 3,
+};
+
 /* Figures of a pool. */
 struct vms_pool_stats {
 	/* sizeof(struct vms_pool_stats), set by the caller. */
@@ -64,6 +77,13 @@ struct vms_pool_stats {
 	 * ones, too.
 	 */
 	uint64_t miss_times[VMS_POOL_TIMES];
+	/* VMS_POOL_TRANSPARENT. */
+	uint64_t faults;          /* touches that the pool had to handle */
+	uint64_t read_ahead;      /* pages that came with one that was missed; no misses */
+	enum vms_pool_faults fault_engine;
+	int fault_engine_error;   /* the errno with which a better one was refused; 0: none */
+	/* Whether system calls may touch pages that are not there: they wait, too. */
+	int serves_system_calls;
 	/* VMS_POOL_MEMORY and VMS_POOL_NO_STEAL; else 0. */
 	enum vms_pool_codec swap_codec; /* that is in force */
 	size_t swap_ram;          /* bytes of ram for what is aside: the limit */

@@ -81,7 +81,7 @@ void vmsi_guard_check(void)
 	struct sigaction now;
 
 	if (vmsi_host.signal_action(SIGBUS, NULL, &now) < 0 ||
-	    vmsi_chain_is(&now, on_bus_error) ||
+	    vmsi_chain_is_known(SIGBUS, &now) ||
 	    vmsi_chain_has_ended())
 		return;
 	vmsi_panic("F5: a handler of SIGBUS was installed after the first file "

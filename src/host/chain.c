@@ -67,6 +67,11 @@ bool vmsi_chain_is(const struct sigaction *action, vmsi_handler *handler)
 		action->sa_sigaction == handler;
 }
 
+bool vmsi_chain_is_known(int signal, const struct sigaction *action)
+{
+	return (action->sa_flags & SA_SIGINFO) && find(signal, action->sa_sigaction);
+}
+
 /*
  * A system call that a signal for the earlier handler interrupts goes on or not, as it
  * would with that handler; one that is ignored would not have been interrupted.

@@ -19,8 +19,11 @@ typedef void vmsi_handler(int signal, siginfo_t *info, void *context);
  */
 int vmsi_chain_install(int signal, vmsi_handler *handler);
 
-/* Whether an action is a handler of the library's. */
+/* Whether an action is this handler of the library's. */
 bool vmsi_chain_is(const struct sigaction *action, vmsi_handler *handler);
+
+/* Whether an action is any handler of the library's for a signal. */
+bool vmsi_chain_is_known(int signal, const struct sigaction *action);
 
 /*
  * Do with a signal what would have been done with it without this handler, which calls

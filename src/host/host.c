@@ -394,6 +394,7 @@ struct vmsi_host_calls vmsi_host = {
 	.futex_wait = vmsi_host_futex_wait,
 	.futex_wake = vmsi_host_futex_wake,
 	.eventfd = vmsi_host_eventfd,
+	.wait_readable = vmsi_host_wait_readable,
 	.clock = vmsi_host_clock,
 	.getpid = host_getpid,
 	.user = host_user,

@@ -169,6 +169,11 @@ struct vmsi_host_calls {
 	long (*futex_wake)(const void *word, int count);
 	/* eventfd2(2), close-on-exec and non-blocking. */
 	long (*eventfd)(void);
+	/*
+	 * ppoll(2) without a limit: wait until one of two descriptors can be read, or has
+	 * an error. Returns 1: the second one; 0: only the first.
+	 */
+	long (*wait_readable)(int first, int second);
 	/* CLOCK_MONOTONIC, in nanoseconds: libc's, which makes no system call. */
 	uint64_t (*clock)(void);
 	/*

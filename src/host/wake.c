@@ -2,6 +2,7 @@
 #include "host/wake.h"
 
 #include <linux/futex.h>
+#include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -28,6 +29,20 @@ long vmsi_host_futex_wake(const void *word, int count)
 long vmsi_host_eventfd(void)
 {
 	return vmsi_raw_call(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK, 0, 0, 0, 0);
+}
+
+/* No signal is let in beside those of the thread's mask. */
+long vmsi_host_wait_readable(int first, int second)
+{
+	struct pollfd descriptors[] = {
+		{ .fd = first, .events = POLLIN },
+		{ .fd = second, .events = POLLIN },
+	};
+	const long result = vmsi_raw_call(SYS_ppoll, (long)descriptors, 2, 0, 0, 0, 0);
+
+	if (result < 0)
+		return result;
+	return descriptors[1].revents != 0;
 }
 
 VMSI_HOT

@@ -8,6 +8,7 @@
 long vmsi_host_futex_wait(const void *word, uint32_t value, uint64_t nanoseconds);
 long vmsi_host_futex_wake(const void *word, int count);
 long vmsi_host_eventfd(void);
+long vmsi_host_wait_readable(int first, int second);
 uint64_t vmsi_host_clock(void);
 
 #endif

@@ -103,7 +103,7 @@ static int write_page(const struct mending *mending, uint64_t offset)
 		mending->store, reader->image, reader->header->page_size, offset);
 	int error;
 
-	vmsi_store_write(mending->store, &request, 1);
+	vmsi_store_write(mending->store, &request, 1, VMSI_STORE_ALONE);
 	error = vmsi_io_status(&request);
 	return error == -ENODATA ? -ENOSPC : error;
 }

@@ -109,7 +109,11 @@ static void note_leaving(struct vms_pool *pool, struct leaving *leaving, uint32_
 	struct vmsi_page_slot *slot = &pool->slots[number];
 	const uint64_t page = atomic_load_explicit(&slot->page, memory_order_relaxed);
 
-	if (slot->queue == VMSI_SMALL)
+	/*
+	 * Plain pointers leave no trace of use on a page. That it comes back shows it, from
+	 * whatever queue it has gone.
+	 */
+	if (slot->queue == VMSI_SMALL || vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
 		vmsi_ghost_add(&pool->ghost, page);
 	leaving->pages[leaving->count++] = (struct leaver){ .page = page, .slot = number };
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED)) {
@@ -252,6 +256,27 @@ static int join(const struct vms_pool *pool, struct leaving *leaving, struct iov
 	return count;
 }
 
+static bool drops_many(const struct vms_pool *pool)
+{
+	return !vmsi_pool_has(pool, VMS_POOL_TRANSPARENT) ||
+		vmsi_pager_takes_many(&pool->pager);
+}
+
+/*
+ * Whether a page that the host has not dropped is there as before. One that comes by faults
+ * is, where it is one page of the host: nobody could read it again to its place. What is
+ * left of another is taken away when it is brought again.
+ */
+static bool is_still_there(struct vms_pool *pool, uint64_t page)
+{
+	bool was_read;
+
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return pool->page_size == vmsi_page_size();
+	return vmsi_store_read(&pool->store, vmsi_pool_at(pool, page, 0), pool->page_size,
+			       page << pool->view.page_shift, &was_read) == 0;
+}
+
 /*
  * What the host refuses to drop as a range is dropped page by page. A page that it does not
  * drop even so stays; it is read again, since the host may have dropped some of it.
@@ -264,15 +289,10 @@ static int drop_each(struct vms_pool *pool, struct leaving *leaving, size_t plac
 	for (; place < end; place++) {
 		struct leaver *leaver = &leaving->pages[place];
 		const int result = vmsi_room_drop_memory(pool, leaver->page);
-		bool was_read;
 
 		if (result < 0)
 			error = result == -EAGAIN ? -ENOMEM : result;
-		leaver->stays = result < 0 &&
-			vmsi_store_read(&pool->store, vmsi_pool_at(pool, leaver->page, 0),
-					pool->page_size,
-					leaver->page << pool->view.page_shift,
-					&was_read) == 0;
+		leaver->stays = result < 0 && is_still_there(pool, leaver->page);
 	}
 	return error;
 }
@@ -288,14 +308,15 @@ static int drop_memory(struct vms_pool *pool, struct leaving *leaving)
 	size_t page = 0;
 	int error = 0;
 
-	if (vmsi_host.madvise_many(parts, count, MADV_DONTNEED) ==
+	if (drops_many(pool) && vmsi_host.madvise_many(parts, count, MADV_DONTNEED) ==
 	    (long)(leaving->count * pool->page_size))
 		return 0;
 	for (int i = 0; i < count; i++) {
 		const size_t end = page + parts[i].iov_len / pool->page_size;
+		const uintptr_t start = (uintptr_t)parts[i].iov_base;
+		const struct vmsi_range range = { start, start + parts[i].iov_len };
 
-		if (vmsi_host.madvise((uintptr_t)parts[i].iov_base, parts[i].iov_len,
-				      MADV_DONTNEED) < 0)
+		if (vmsi_room_drop_range(pool, range) < 0)
 			error = drop_each(pool, leaving, page, end);
 		page = end;
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/versioned.h"
 #include "pool/pool.h"
+#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 
@@ -102,6 +103,13 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->snapshots = atomic_load(&pool->snapshots.count);
 	stats->pages_saved = atomic_load(&pool->snapshots.pages_saved);
 	read_engine(pool, stats);
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT)) {
+		stats->faults = atomic_load(&pool->faults);
+		stats->read_ahead = atomic_load(&pool->read_ahead);
+		stats->fault_engine = (enum vms_pool_faults)pool->pager.engine;
+		stats->fault_engine_error = -pool->pager.problem;
+		stats->serves_system_calls = pool->pager.is_for_kernel;
+	}
 	sum_stripes(pool, stats);
 	read_queues(pool, stats);
 	read_aside(pool, stats);
@@ -112,6 +120,7 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 
 int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
 {
+	struct vmsi_shield shield;
 	struct vms_pool_stats known = { .struct_size = sizeof(known) };
 	int error = stats ? vmsi_check_struct_size(stats->struct_size,
 						   VMSI_FIRST_POOL_STATS) : -EINVAL;
@@ -120,7 +129,9 @@ int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
 		error = vmsi_pool_enter(pool);
 	if (error)
 		return vmsi_status(error);
+	vmsi_shield_raise(pool, &shield);
 	read_figures(pool, &known);
+	vmsi_shield_lower(&shield);
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
 }

@@ -2,6 +2,7 @@
 #include "base/hot.h"
 #include "pool/miss.h"
 #include "pool/pool.h"
+#include "pool/shield.h"
 #include "space/inside.h"
 
 /* vms_pool_fix and its kin: calls on a page by a thread that holds it, or wants to. */
@@ -36,11 +37,14 @@ __attribute__((noinline))
 static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
 	const int earlier = errno;
+	struct vmsi_shield shield;
 	uint64_t word = 0;
 	int error = check_fix(pool, page, mode);
 
+	vmsi_shield_raise(pool, &shield);
 	if (!error)
 		error = vmsi_hold_page(pool, page, hold_of(mode), &word);
+	vmsi_shield_lower(&shield);
 	if (error)
 		return refuse(error);
 	errno = earlier;
@@ -55,7 +59,8 @@ void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 	if (page < vmsi_pool_count(pool)) {
 		if (mode == VMS_POOL_READ)
 			word = vmsi_word_read_at_once(vmsi_pool_word(pool, page));
-		else if (mode == VMS_POOL_WRITE && !vmsi_pool_has(pool, VMS_POOL_READ_ONLY))
+		else if (mode == VMS_POOL_WRITE &&
+			 !vmsi_pool_has(pool, VMS_POOL_READ_ONLY | VMS_POOL_TRANSPARENT))
 			word = vmsi_word_write_at_once(vmsi_pool_word(pool, page));
 	}
 	if (!word)
@@ -64,9 +69,21 @@ void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 	return vmsi_pool_at_word(pool, page, word);
 }
 
+static int open_held(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold,
+		     uint64_t word)
+{
+	struct vmsi_shield shield;
+	int error;
+
+	vmsi_shield_raise(pool, &shield);
+	error = vmsi_hold_opened(pool, page, hold, word);
+	vmsi_shield_lower(&shield);
+	return error;
+}
+
 void *vms_pool_try_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
-	const int error = check_fix(pool, page, mode);
+	int error = check_fix(pool, page, mode);
 	uint64_t word;
 
 	if (error)
@@ -74,18 +91,25 @@ void *vms_pool_try_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 	if (vmsi_word_try(vmsi_pool_word(pool, page), hold_of(mode), &word) !=
 	    VMSI_WORD_GOT)
 		return refuse(-EAGAIN);
+	error = open_held(pool, page, hold_of(mode), word);
+	if (error)
+		return refuse(error);
 	vmsi_pool_tally(&vmsi_pool_stripe(pool)->hits, 1);
 	return vmsi_pool_at_word(pool, page, word);
 }
 
 void *vms_pool_upgrade(vms_pool *pool, uint64_t page, uint64_t ticket)
 {
-	const int error = check_fix(pool, page, VMS_POOL_WRITE);
+	int error = check_fix(pool, page, VMS_POOL_WRITE);
 
 	if (error)
 		return refuse(error);
 	if (!vmsi_word_upgrade(vmsi_pool_word(pool, page), ticket))
 		return refuse(-EAGAIN);
+	/* The ticket may be older than what the page is now. */
+	error = open_held(pool, page, VMSI_WRITE, 0);
+	if (error)
+		return refuse(error);
 	return vmsi_pool_at_word(pool, page, ticket);
 }
 
@@ -130,10 +154,13 @@ VMSI_HOT
 const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticket)
 {
 	const int earlier = errno;
+	struct vmsi_shield shield;
 	int error = vmsi_pool_enter_page(pool, page);
 
+	vmsi_shield_raise(pool, &shield);
 	if (!error)
 		error = vmsi_hold_page(pool, page, VMSI_LOOK, ticket);
+	vmsi_shield_lower(&shield);
 	if (error)
 		return refuse(error);
 	errno = earlier;

@@ -2,6 +2,7 @@
 #include "pool/flight.h"
 
 #include "host/host.h"
+#include "pool/bring.h"
 #include "pool/evict.h"
 #include "pool/miss.h"
 #include "pool/slots.h"
@@ -38,12 +39,27 @@ static void give(struct vms_pool *pool, struct vmsi_flight *flight)
 
 /* --- the end of a read ---------------------------------------------------------------------------- */
 
+static char *place_of(const struct vmsi_flight *flight)
+{
+	return flight->landed.count ? vmsi_landing_at(flight->pool, flight->landed) :
+				      vmsi_pool_at(flight->pool, flight->page, flight->slot);
+}
+
+static void give_landing(const struct vmsi_flight *flight)
+{
+	if (flight->landed.count)
+		vmsi_landing_give(flight->pool, flight->landed);
+}
+
 /* A page that could not be read is absent again: who fixes it is told why. */
 static void end_page(const struct vmsi_flight *flight, int error)
 {
 	struct vms_pool *pool = flight->pool;
 	const uint64_t page = flight->page;
 
+	if (!error && flight->landed.count)
+		error = vmsi_bring_landed(pool, page, flight->landed, VMSI_STORES_FAULT);
+	give_landing(flight);
 	if (error) {
 		vmsi_miss_abort(pool, page, flight->slot);
 		return;
@@ -76,6 +92,16 @@ static bool take_slot(struct vms_pool *pool, struct vmsi_flight *flight, uint64_
 	return error == 0;
 }
 
+/* Room to read to, where a page cannot be read to its slot. It is not waited for. */
+static bool take_landing(struct vms_pool *pool, struct vmsi_flight *flight)
+{
+	flight->landed.count = 0;
+	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return true;
+	flight->landed = vmsi_landing_try(pool);
+	return flight->landed.count != 0;
+}
+
 enum begun { LEFT_OUT, IS_OVER, IN_FLIGHT };
 
 static enum begun begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t page,
@@ -86,12 +112,15 @@ static enum begun begin(struct vms_pool *pool, struct vmsi_flight *flight, uint6
 
 	flight->pool = pool;
 	flight->page = page;
-	if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) ||
-	    !take_slot(pool, flight, seen))
+	if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK) || !take_landing(pool, flight))
 		return LEFT_OUT;
+	if (!take_slot(pool, flight, seen)) {
+		give_landing(flight);
+		return LEFT_OUT;
+	}
 	flight->began = vmsi_miss_clock(pool);
 	if (!vmsi_store_begin_read(&pool->store, (unsigned)(flight - pool->flights),
-				   vmsi_pool_at(pool, page, flight->slot),
+				   place_of(flight),
 				   pool->page_size, page << pool->view.page_shift,
 				   &flight->request, &error)) {
 		end_page(flight, error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/pool.h"
 #include "pool/settle.h"
+#include "pool/shield.h"
 #include "pool/slots.h"
 #include "pool/sort.h"
 #include "pool/write.h"
@@ -192,12 +193,15 @@ static void begin(struct flush *flush)
 {
 	struct vms_pool *pool = flush->pool;
 	uint64_t words;
+	struct vmsi_shield shield;
 
+	vmsi_shield_raise(pool, &shield);
 	vmsi_lock_acquire(&pool->lock);
 	words = (pool->prepaid_bytes + pool->touched_bytes) / sizeof(uint64_t);
 	flush->is_by_slots = words / WORDS_A_SLOT > pool->made;
 	flush->end = flush->is_by_slots ? pool->made : vmsi_pool_count(pool);
 	vmsi_lock_release(&pool->lock);
+	vmsi_shield_lower(&shield);
 	flush->most = flush->progress ? count_wanted(flush) : 0;
 }
 

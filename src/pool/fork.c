@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "pool/plain.h"
 #include "pool/pool.h"
 #include "space/inside.h"
 
@@ -38,6 +39,7 @@ static void after_fork_in_child(void)
 		pool->area.is_forked = true;
 		if (pool->store.io)
 			vmsi_io_forked(pool->store.io);
+		vmsi_plain_forked(pool);
 		if (pool->store.aside.swap)
 			vmsi_swap_forked(pool->store.aside.swap);
 		vmsi_snapshot_in_child(pool);

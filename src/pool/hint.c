@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/pool.h"
+#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 
@@ -38,6 +39,7 @@ static void apply(struct vms_pool *pool, uint64_t page, enum vms_pool_hint hint)
 
 int vms_pool_hint(vms_pool *pool, uint64_t page, enum vms_pool_hint hint)
 {
+	struct vmsi_shield shield;
 	int error = vmsi_pool_enter_page(pool, page);
 
 	if (!error && hint != VMS_POOL_KEEP && hint != VMS_POOL_ONCE &&
@@ -45,8 +47,10 @@ int vms_pool_hint(vms_pool *pool, uint64_t page, enum vms_pool_hint hint)
 		error = -EINVAL;
 	if (error)
 		return vmsi_status(error);
+	vmsi_shield_raise(pool, &shield);
 	vmsi_lock_acquire(&pool->lock);
 	apply(pool, page, hint);
 	vmsi_lock_release(&pool->lock);
+	vmsi_shield_lower(&shield);
 	return 0;
 }

@@ -12,6 +12,11 @@
 #define STAGING_MOST ((size_t)1 << 20)
 #define STAGING_PART 16
 
+/* Pages that are read to be brought, and those of one fault: at most so many bytes. */
+#define LANDING_MOST ((size_t)1 << 20)
+#define LANDING_PART 16
+#define REACH_BYTES ((size_t)256 << 10)
+
 /* Words that count whether they are used or not: at most such a part of the RAM. */
 #define PREPAID_PART 8
 
@@ -73,6 +78,11 @@ static size_t head_bytes(const struct vms_pool *pool)
 	return vmsi_pool_has(pool, VMS_POOL_WHOLE_PAGES) ? whole(VMSI_AREA_HEAD_BYTES) : 0;
 }
 
+static size_t landing_bytes(const struct vms_pool *pool)
+{
+	return whole(pool->landing.pages * pool->page_size);
+}
+
 static struct vmsi_aside_plan aside_plan(const struct vms_pool *pool)
 {
 	return (struct vmsi_aside_plan){
@@ -124,6 +134,20 @@ static void plan_staging(struct vms_pool *pool)
 						VMSI_WRITE_BATCH), 1);
 }
 
+/* Two at least, so that threads do not wait for each other's disk only. */
+static void plan_landing(struct vms_pool *pool)
+{
+	const size_t bytes = vmsi_min(LANDING_MOST, pool->ram / LANDING_PART);
+
+	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return;
+	pool->landing.pages = vmsi_max(vmsi_min(bytes / pool->page_size,
+						VMSI_LANDING_MOST), 2);
+	pool->reach_most = (uint32_t)vmsi_max(
+		vmsi_min(vmsi_min(REACH_BYTES / pool->page_size, VMSI_REACH_MOST),
+			 pool->landing.pages / 2), 1);
+}
+
 size_t vmsi_layout_most(size_t page_size)
 {
 	return (page_size << VMSI_WORD_SLOT_BITS) - 1;
@@ -161,13 +185,15 @@ int vmsi_layout_plan(struct vms_pool *pool)
 	if (error)
 		return error;
 	plan_staging(pool);
+	plan_landing(pool);
 	plan_view(pool);
 	pool->prepaid_bytes = vmsi_align_down(
 		vmsi_min(words_bytes(pool), pool->ram / PREPAID_PART),
 		vmsi_page_size());
 	pool->fixed_bytes = pool->record_bytes + ghost_bytes(pool) +
 		copies_bytes() + flights_bytes(pool) + head_bytes(pool) +
-		staging_bytes(pool) + whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
+		staging_bytes(pool) + landing_bytes(pool) +
+		whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
 		pool->snapshots.buffer_bytes +
 		aside_fixed_bytes(pool) +
 		vmsi_io_most_bytes(pool->depth);
@@ -213,6 +239,8 @@ static void place(struct vms_pool *pool, char *start, size_t records)
 	pool->staging = next;
 	if (head_bytes(pool))
 		pool->head = (struct vmsi_area_head *)(next - VMSI_AREA_HEAD_BYTES);
+	next += staging_bytes(pool);
+	pool->landing.bytes = next;
 	pool->view.memory = start + records;
 }
 
@@ -258,7 +286,8 @@ int vmsi_layout_map(struct vms_pool *pool, const char *name)
 		words_bytes(pool) + touched_bytes(pool) + free_bytes(pool) +
 		aside_bytes(pool) +
 		slots_bytes(pool) + ghost_bytes(pool) + copies_bytes() +
-		flights_bytes(pool) + head_bytes(pool) + staging_bytes(pool),
+		flights_bytes(pool) + head_bytes(pool) + staging_bytes(pool) +
+		landing_bytes(pool),
 		vmsi_huge_page_size());
 	size_t bytes;
 	int error;

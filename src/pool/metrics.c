@@ -57,6 +57,7 @@ static void add_sizes(struct text *text, const struct vms_pool_stats *stats)
 	add_gauge(text, "durable_lsn", stats->durable);
 	add_gauge(text, "snapshots", stats->snapshots);
 	add_gauge(text, "io_uring", stats->engine == VMS_POOL_URING);
+	add_gauge(text, "fault_engine", stats->fault_engine);
 }
 
 static void add_counts(struct text *text, const struct vms_pool_stats *stats)
@@ -76,6 +77,8 @@ static void add_counts(struct text *text, const struct vms_pool_stats *stats)
 	add_counter(text, "writes_held_back", stats->held_back);
 	add_counter(text, "area_batches", stats->area_batches);
 	add_counter(text, "area_mended_pages", stats->area_mended);
+	add_counter(text, "faults", stats->faults);
+	add_counter(text, "pages_read_ahead", stats->read_ahead);
 	add_counter(text, "pages_saved", stats->pages_saved);
 }
 

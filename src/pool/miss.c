@@ -5,7 +5,9 @@
 
 #include "base/hot.h"
 #include "host/host.h"
+#include "pool/bring.h"
 #include "pool/evict.h"
+#include "pool/shield.h"
 #include "pool/slots.h"
 #include "pool/spill.h"
 #include "pool/writer.h"
@@ -21,6 +23,7 @@
  */
 #define TRIES 40
 #define SLEEP_STEP 300000u
+#define TRIES_OF_FAULT 400
 
 /* Write pages that were in the way. Returns whether some can leave now. */
 static bool write_some(struct vms_pool *pool, struct vmsi_batch *dirty, int *error)
@@ -51,13 +54,23 @@ static bool has_room(struct vms_pool *pool)
 	return answer;
 }
 
+/*
+ * In a fault the program is not asked for its log: the thread that writes does that, which
+ * may take the log's time.
+ */
+static unsigned tries_for(const struct vms_pool *pool, const struct vmsi_batch *dirty)
+{
+	return dirty->count && pool->make_durable && vmsi_shield_is_fault() ?
+		TRIES_OF_FAULT : TRIES;
+}
+
 VMSI_HOT
 int vmsi_make_room(struct vms_pool *pool)
 {
-	struct vmsi_batch dirty;
+	struct vmsi_batch dirty = { .count = 0 };
 	int error = -ENOBUFS;
 
-	for (unsigned i = 0; i < TRIES;) {
+	for (unsigned i = 0; i < tries_for(pool, &dirty);) {
 		int left;
 
 		dirty.count = 0;
@@ -126,7 +139,9 @@ int vmsi_miss_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_
 
 void vmsi_miss_abort(struct vms_pool *pool, uint64_t page, uint32_t slot)
 {
-	(void)vmsi_room_drop_memory(pool, page);
+	/* A pager brings nothing where it fails. */
+	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		(void)vmsi_room_drop_memory(pool, page);
 	vmsi_lock_acquire(&pool->lock);
 	vmsi_room_give(pool, slot);
 	vmsi_lock_release(&pool->lock);
@@ -186,7 +201,23 @@ static int read_page(struct vms_pool *pool, uint64_t page, char *buffer)
 	return error;
 }
 
-VMSI_HOT
+/* The page is busy and has a slot. */
+static int read_in(struct vms_pool *pool, uint64_t page, uint32_t slot,
+		   enum vmsi_page_hold hold, uint64_t *word)
+{
+	int error;
+
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return vmsi_bring_page(pool, page, slot, hold, word);
+	error = read_page(pool, page, vmsi_pool_at(pool, page, slot));
+	/* What is aside of a page that is about to be changed is of no use any more. */
+	if (!error && hold == VMSI_WRITE && pool->store.kind == VMSI_STORE_MEMORY)
+		vmsi_aside_drop(&pool->store.aside, page);
+	if (!error)
+		*word = vmsi_word_publish(vmsi_pool_word(pool, page), slot, hold);
+	return error;
+}
+
 static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 		    enum vmsi_page_hold hold, uint64_t *word)
 {
@@ -195,14 +226,9 @@ static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 
 	if (error)
 		return error;
-	error = read_page(pool, page, vmsi_pool_at(pool, page, slot));
-	/* What is aside of a page that is about to be changed is of no use any more. */
-	if (!error && hold == VMSI_WRITE && pool->store.kind == VMSI_STORE_MEMORY)
-		vmsi_aside_drop(&pool->store.aside, page);
+	error = read_in(pool, page, slot, hold, word);
 	if (error)
 		vmsi_miss_abort(pool, page, slot);
-	else
-		*word = vmsi_word_publish(vmsi_pool_word(pool, page), slot, hold);
 	return error;
 }
 
@@ -230,6 +256,31 @@ static bool is_torn(const struct vms_pool *pool, uint64_t seen)
 	return vmsi_word_lock(seen) == VMSI_WORD_WRITER && vmsi_pool_is_snapshot(pool);
 }
 
+/* Signals are let in meanwhile: who has the page may take long. */
+static void wait_for_holder(struct vms_pool *pool, uint64_t page, uint64_t seen)
+{
+	struct vmsi_shield *shield = vmsi_shield_pause();
+
+	vmsi_pool_tally(&vmsi_pool_stripe(pool)->waits, 1);
+	vmsi_word_wait(vmsi_pool_word(pool, page), seen);
+	vmsi_shield_resume(shield);
+}
+
+int vmsi_hold_opened(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold,
+		     uint64_t word)
+{
+	int error;
+
+	if (hold != VMSI_WRITE || !vmsi_pool_has(pool, VMS_POOL_TRANSPARENT) ||
+	    word & VMSI_WORD_WRITABLE)
+		return 0;
+	error = vmsi_bring_open(pool, page);
+	if (error)
+		(void)vmsi_word_unlock(vmsi_pool_word(pool, page),
+				       pool->view.version_shift);
+	return error;
+}
+
 VMSI_HOT
 int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold, uint64_t *word)
 {
@@ -243,12 +294,11 @@ int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hol
 		case VMSI_WORD_GOT:
 			vmsi_pool_tally(&vmsi_pool_stripe(pool)->hits, 1);
 			*word = seen;
-			return 0;
+			return vmsi_hold_opened(pool, page, hold, seen);
 		case VMSI_WORD_HELD:
 			if (is_torn(pool, seen))
 				return -EBUSY;
-			vmsi_pool_tally(&vmsi_pool_stripe(pool)->waits, 1);
-			vmsi_word_wait(vmsi_pool_word(pool, page), seen);
+			wait_for_holder(pool, page, seen);
 			break;
 		case VMSI_WORD_ABSENT:
 			error = miss(pool, page, seen, hold, word);

@@ -11,6 +11,13 @@
 int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold, uint64_t *word);
 
 /*
+ * A page is held whose word was so: where it is held for writing, stores to it shall work.
+ * Returns 0; -errno, and it is not held any more.
+ */
+int vmsi_hold_opened(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold,
+		     uint64_t word);
+
+/*
  * The page was seen absent and free: make it busy, and give it a slot. Where there is no
  * free slot, one is made, and the page is free meanwhile. Returns 0; -EAGAIN: the word
  * has changed; -errno.

@@ -10,6 +10,7 @@
 #include "pool/layout.h"
 #include "pool/pool.h"
 #include "pool/flight.h"
+#include "pool/plain.h"
 #include "pool/slots.h"
 #include "pool/write.h"
 #include "pool/writer.h"
@@ -27,7 +28,8 @@
 #define RAM_PART 8
 
 #define FLAGS (VMS_POOL_ADDRESSED | VMS_POOL_DIRECT | VMS_POOL_READ_ONLY | \
-	       VMS_POOL_NO_WRITER | VMS_POOL_MEMORY | VMS_POOL_NO_STEAL | VMS_POOL_WHOLE_PAGES)
+	       VMS_POOL_NO_WRITER | VMS_POOL_TRANSPARENT | VMS_POOL_SERVED | \
+	       VMS_POOL_MEMORY | VMS_POOL_NO_STEAL | VMS_POOL_WHOLE_PAGES)
 
 /* Pages are put aside. */
 #define ASIDE (VMS_POOL_MEMORY | VMS_POOL_NO_STEAL)
@@ -61,6 +63,16 @@ static void complete(struct vms_pool_options *options)
 		options->name = "pool";
 }
 
+/* A touch may have to wait for the thread that writes. */
+static bool flags_are_good(unsigned flags)
+{
+	if (flags & ~FLAGS)
+		return false;
+	if (!(flags & VMS_POOL_TRANSPARENT))
+		return !(flags & VMS_POOL_SERVED);
+	return !(flags & (VMS_POOL_NO_WRITER | ASIDE));
+}
+
 /* Whether what concerns pages that are put aside goes together. */
 static bool aside_is_good(const struct vms_pool_options *options)
 {
@@ -86,7 +98,7 @@ static bool area_is_good(const struct vms_pool_options *options)
 
 static bool options_are_good(const struct vms_pool_options *options)
 {
-	return !(options->flags & ~FLAGS) &&
+	return flags_are_good(options->flags) &&
 		(options->page_size & (options->page_size - 1)) == 0 &&
 		options->page_size >= PAGE_LEAST && options->page_size <= PAGE_MOST &&
 		options->page_size >= vmsi_page_size() &&
@@ -156,8 +168,11 @@ static int open_snapshots(struct vms_pool *pool, const struct vms_pool_options *
 
 	if (!options->snapshot)
 		return 0;
-	/* What is aside is in no file that the child could read. */
-	if (options->flags & ASIDE)
+	/*
+	 * What is aside is in no file that the child could read, and what comes by faults
+	 * would not come there.
+	 */
+	if (options->flags & (ASIDE | VMS_POOL_TRANSPARENT))
 		return -EINVAL;
 	error = vmsi_take_options(&known, sizeof(known), VMSI_FIRST_POOL_SNAPSHOT,
 				  options->snapshot);
@@ -211,11 +226,16 @@ static int set_up(struct vms_pool *pool, const struct vms_pool_options *options)
 	if (!error)
 		error = vmsi_area_begin(&pool->area, pool->page_size, pool->staging_pages);
 	if (!error)
-		error = start(pool);
+		error = vmsi_plain_open(pool);
 	if (error)
 		goto unmap;
+	error = start(pool);
+	if (error)
+		goto close;
 	vmsi_pool_register(pool);
 	return 0;
+close:
+	vmsi_plain_close(pool);
 unmap:
 	vmsi_area_end(&pool->area);
 	(void)vms_space_close(pool->space);
@@ -229,7 +249,8 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	pool->page_size = options->page_size;
 	pool->ram = options->ram;
 	pool->ram_most = options->ram_most;
-	pool->flags = options->flags;
+	pool->flags = options->flags |
+		(options->flags & VMS_POOL_TRANSPARENT ? VMS_POOL_ADDRESSED : 0);
 	pool->depth = options->depth;
 	pool->budget = options->budget;
 	pool->make_durable = options->make_durable;
@@ -310,6 +331,7 @@ int vms_pool_close(vms_pool *pool)
 	__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 	atomic_store(&pool->is_orphan, true);
 	vmsi_snapshots_close(pool);
+	vmsi_plain_close(pool);
 	if (vms_space_close(pool->space) != 0)
 		return -1;
 	vmsi_pool_unregister(pool);

@@ -10,12 +10,16 @@
 #include <stdint.h>
 
 #include <vmspace/pool.h>
+#include <vmspace/pool_plain.h>
 #include <vmspace/pool_stats.h>
 
 #include "base/align.h"
 #include "base/lock.h"
+#include "pager/pager.h"
+#include "pool/ahead.h"
 #include "pool/area.h"
 #include "pool/ghost.h"
+#include "pool/landing.h"
 #include "pool/snapshot.h"
 #include "pool/store.h"
 #include "pool/word.h"
@@ -24,7 +28,7 @@
  * What the files of src/pool share. The memory of a pool is one space:
  *
  *   | words | touched | free | aside | slots | ghost | copies | flights | head | staging |
- *   | memory |
+ *   | landing | memory |
  *
  * words     one a page, for the most pages that there can ever be
  * touched   a bit for each host page of words, and of free: whether it was ever used, and
@@ -36,6 +40,7 @@
  * flights   of pages that are being read ahead
  * head      what is before these in the area, with VMS_POOL_WHOLE_PAGES
  * staging   the bytes of a batch that is being written
+ * landing   where pages are read to that come by faults (VMS_POOL_TRANSPARENT)
  * memory    of frames, slot s at s pages behind its beginning; VMS_POOL_ADDRESSED: of
  *           pages, page n at n pages behind it
  *
@@ -115,6 +120,7 @@ struct vmsi_flight {
 	uint64_t page;
 	uint64_t began;             /* as vmsi_miss_clock tells */
 	uint32_t slot;
+	struct vmsi_landed landed; /* where it is read to, if not to its slot */
 	struct vmsi_flight *next;  /* that is free */
 };
 
@@ -165,6 +171,11 @@ struct vms_pool {
 
 	struct vmsi_store store;
 	struct vmsi_area area;   /* under write_lock */
+	/* VMS_POOL_TRANSPARENT, as the flag ADDRESSED then is. */
+	struct vmsi_pager pager;
+	struct vmsi_landing landing;
+	uint32_t reach_most;     /* pages that one fault brings, at most */
+	_Atomic uint64_t faults, read_ahead;
 	struct vmsi_snapshots snapshots;
 	_Atomic bool is_orphan;  /* in the child of a fork, or half closed */
 	bool is_charged;
@@ -178,6 +189,7 @@ struct vms_pool {
 	bool has_gaps;           /* frames have been given back, and have no huge pages */
 	struct vmsi_ghost ghost;
 	struct vmsi_flight *free_flight;
+	struct vmsi_ahead ahead;
 	size_t touched_bytes;    /* of words beyond prepaid_bytes, and of free bits */
 	uint64_t evictions, ghost_hits;
 

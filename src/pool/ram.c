@@ -3,6 +3,7 @@
 
 #include "pool/miss.h"
 #include "pool/pool.h"
+#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 
@@ -70,13 +71,16 @@ static int change(struct vms_pool *pool, size_t ram)
 int vms_pool_set_ram(vms_pool *pool, size_t ram)
 {
 	const int earlier = errno;
+	struct vmsi_shield shield;
 	int error = vmsi_pool_enter(pool);
 
 	if (!error && atomic_exchange(&pool->is_resizing, true))
 		error = -EBUSY;
 	if (error)
 		return vmsi_status(error);
+	vmsi_shield_raise(pool, &shield);
 	error = change(pool, ram);
+	vmsi_shield_lower(&shield);
 	atomic_store(&pool->is_resizing, false);
 	errno = error ? -error : earlier;
 	return error ? -1 : 0;

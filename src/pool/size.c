@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "pool/bring.h"
 #include "pool/miss.h"
 #include "pool/pool.h"
+#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 
@@ -176,6 +178,12 @@ static int bring_zeroes(struct vms_pool *pool, uint64_t page, char **address)
 	if (error)
 		return error;
 	*address = vmsi_pool_at(pool, page, slot);
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT)) {
+		error = vmsi_bring_zeroes(pool, page, slot);
+		if (error)
+			vmsi_miss_abort(pool, page, slot);
+		return error;
+	}
 	memset(*address, 0, pool->page_size);
 	(void)vmsi_word_publish(word, slot, VMSI_WRITE);
 	return 0;
@@ -217,10 +225,13 @@ void *vms_pool_allocate(vms_pool *pool, uint64_t *page)
 	const int earlier = errno;
 	char *address = NULL;
 	uint64_t taken = 0;
+	struct vmsi_shield shield;
 	int error = may_change_size(pool);
 
+	vmsi_shield_raise(pool, &shield);
 	if (!error)
 		error = allocate(pool, &taken, &address);
+	vmsi_shield_lower(&shield);
 	errno = error ? -error : earlier;
 	if (!error)
 		*page = taken;
@@ -247,7 +258,8 @@ static int take_to_drop(struct vms_pool *pool, uint64_t page, uint64_t *seen)
 		lock = vmsi_word_lock(*seen);
 		if (lock != 0 && lock != VMSI_WORD_BUSY)
 			return -EBUSY;
-		if (lock == VMSI_WORD_BUSY || *seen & VMSI_WORD_WRITING)
+		if (lock == VMSI_WORD_BUSY ||
+		    *seen & (VMSI_WORD_WRITING | VMSI_WORD_TURNING))
 			vmsi_word_wait(word, *seen);
 		else if (take_busy(word, *seen))
 			return 0;
@@ -299,10 +311,13 @@ static int free_page(struct vms_pool *pool, uint64_t page)
 int vms_pool_free(vms_pool *pool, uint64_t page)
 {
 	const int earlier = errno;
+	struct vmsi_shield shield;
 	int error = vmsi_pool_enter_page(pool, page);
 
+	vmsi_shield_raise(pool, &shield);
 	if (!error)
 		error = free_page(pool, page);
+	vmsi_shield_lower(&shield);
 	if (error)
 		return vmsi_status(error);
 	errno = earlier;

@@ -125,32 +125,44 @@ uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
 	return number;
 }
 
+int vmsi_room_drop_range(const struct vms_pool *pool, struct vmsi_range range)
+{
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return vmsi_pager_take(&pool->pager, range);
+	return (int)vmsi_host.madvise(range.start, vmsi_range_length(range), MADV_DONTNEED);
+}
+
 /*
  * What the program has locked (mlock(2), mlockall(2)) the kernel does not drop; it says so
  * only when it has dropped what lies before.
  */
-static int drop(char *start, size_t length)
+static int drop(const struct vms_pool *pool, struct vmsi_range range)
 {
-	long result = vmsi_host.madvise((uintptr_t)start, length, MADV_DONTNEED);
+	int result = vmsi_room_drop_range(pool, range);
 
-	if (result == -EINVAL && vmsi_host.munlock((uintptr_t)start, length) == 0)
-		result = vmsi_host.madvise((uintptr_t)start, length, MADV_DONTNEED);
-	return (int)result;
+	if (result == -EINVAL &&
+	    vmsi_host.munlock(range.start, vmsi_range_length(range)) == 0)
+		result = vmsi_room_drop_range(pool, range);
+	return result;
 }
 
 int vmsi_room_drop_memory(const struct vms_pool *pool, uint64_t page)
 {
+	const uintptr_t start = (uintptr_t)vmsi_pool_at(pool, page, 0);
+
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
 		return 0;
-	return drop(vmsi_pool_at(pool, page, 0), pool->page_size);
+	return drop(pool, (struct vmsi_range){ start, start + pool->page_size });
 }
 
 /* Where it fails the memory stays, and is used again with the slot. */
 static void give_memory_back(struct vms_pool *pool, uint32_t number)
 {
+	const uintptr_t start = (uintptr_t)pool->view.memory +
+		(size_t)number * pool->page_size;
+
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
-		(void)drop(pool->view.memory + (size_t)number * pool->page_size,
-			   pool->page_size);
+		(void)drop(pool, (struct vmsi_range){ start, start + pool->page_size });
 }
 
 void vmsi_room_give(struct vms_pool *pool, uint32_t number)

@@ -50,6 +50,9 @@ void vmsi_room_give(struct vms_pool *pool, uint32_t number);
  */
 int vmsi_room_drop_memory(const struct vms_pool *pool, uint64_t page);
 
+/* The same of pages side by side. */
+int vmsi_room_drop_range(const struct vms_pool *pool, struct vmsi_range range);
+
 /* Give free slots back that are more than there is room for. */
 void vmsi_room_trim(struct vms_pool *pool);
 

@@ -343,14 +343,16 @@ static void write_together(struct vmsi_store *store, struct vmsi_io_request *req
 }
 
 void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests,
-		      size_t how_many)
+		      size_t how_many, enum vmsi_store_way way)
 {
+	const bool is_alone = how_many == 1 || way == VMSI_STORE_ALONE;
 	const uint64_t most = most_bytes(store);
 
-	if (how_many > 1)
+	if (!is_alone)
 		write_together(store, requests, how_many, most);
-	else if (how_many == 1 && !is_beyond(requests, most))
-		(void)vmsi_io_run(requests);
+	for (size_t i = 0; is_alone && i < how_many; i++)
+		if (!is_beyond(&requests[i], most))
+			(void)vmsi_io_run(&requests[i]);
 	for (size_t i = 0; i < how_many; i++) {
 		if (is_beyond(&requests[i], most)) {
 			requests[i].result = requests[i].error = -EFBIG;

@@ -77,9 +77,13 @@ int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *
 struct vmsi_io_request vmsi_store_request(const struct vmsi_store *store, char *bytes,
 					  size_t length, uint64_t offset);
 
-/* Write by requests that do not overlap; vmsi_io_status tells of each. */
+/*
+ * Write by requests that do not overlap; vmsi_io_status tells of each. ALONE: one after the
+ * other, by the thread itself, which begins no other thread for it.
+ */
+enum vmsi_store_way { VMSI_STORE_TOGETHER, VMSI_STORE_ALONE };
 void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests,
-		      size_t count);
+		      size_t count, enum vmsi_store_way way);
 
 /*
  * Have the kernel begin to write what it has of a range, so that a sync that follows finds

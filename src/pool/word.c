@@ -183,10 +183,11 @@ static uint64_t lock_of(enum vmsi_page_hold hold)
 }
 
 VMSI_HOT
-uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold)
+uint64_t vmsi_word_publish_with(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold,
+				uint64_t more)
 {
 	const uint64_t bits = lock_of(hold) | VMSI_WORD_RESIDENT |
-		slot << VMS_POOL_WORD_SLOT_SHIFT;
+		slot << VMS_POOL_WORD_SLOT_SHIFT | more;
 	uint64_t value = vmsi_word_load(word), next;
 
 	do
@@ -195,6 +196,11 @@ uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold ho
 	while (!vmsi_word_swap(word, &value, next));
 	wake(word, value);
 	return next;
+}
+
+uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold)
+{
+	return vmsi_word_publish_with(word, slot, hold, 0);
 }
 
 /* What is left of a word when its page has left. */
@@ -267,4 +273,35 @@ void vmsi_word_end_writing(uint64_t *word, bool has_failed)
 	const uint64_t dirty = has_failed ? VMSI_WORD_DIRTY : 0;
 
 	LET_GO(word, value, (value & ~VMSI_WORD_WRITING) | dirty);
+}
+
+/* --- pages that are stored to by plain pointers --------------------------------------------------- */
+
+bool vmsi_word_begin_opening(uint64_t *word, uint64_t *seen)
+{
+	return vmsi_word_swap(word, seen, *seen | VMSI_WORD_TURNING | VMSI_WORD_DIRTY);
+}
+
+bool vmsi_word_begin_writing_stored(uint64_t *word)
+{
+	uint64_t value = vmsi_word_load(word), next;
+
+	do {
+		if (value & VMSI_WORD_TURNING)
+			return false;
+		next = (value & ~(VMSI_WORD_DIRTY | VMSI_WORD_WRITABLE)) |
+			VMSI_WORD_TURNING | VMSI_WORD_WRITING;
+	} while (!vmsi_word_swap(word, &value, next));
+	return true;
+}
+
+void vmsi_word_end_turn(uint64_t *word, uint64_t bits)
+{
+	LET_GO(word, value, (value & ~VMSI_WORD_TURNING) | bits);
+}
+
+void vmsi_word_abort_writing_stored(uint64_t *word)
+{
+	LET_GO(word, value,
+	       (value & ~(VMSI_WORD_TURNING | VMSI_WORD_WRITING)) | VMSI_WORD_DIRTY);
 }

@@ -20,7 +20,8 @@
  *   bit  12      somebody sleeps on the word
  *   bit  13      a copy of it is being written. It may be read and changed meanwhile, but
  *                neither leave nor be written a second time
- *   bits 14..15  to spare
+ *   bit  14      turning: somebody sets or lifts the write protection of the page
+ *   bit  15      writable: stores by plain pointers work, and so it is dirty
  *   from 16 on   the slot, as many bits as the pool has slots
  *   the rest     version: one more when a writer lets go, and when a page leaves its slot
  *
@@ -40,6 +41,17 @@
  * end_writing, which anybody may call who began it, makes it dirty again if the write has
  * failed. So a change that comes between leaves the page dirty, whatever becomes of the
  * write, and no version has to be compared for that.
+ *
+ * Bits 14 and 15 are for pages that are stored to by plain pointers (VMS_POOL_TRANSPARENT):
+ *
+ *              begin_opening                  end_turn
+ *   PROTECTED ---------------> TURNING, dirty ----------> WRITABLE, dirty
+ *      ^                                                        |
+ *      |  end_turn                       begin_writing_stored   |
+ *      +------------ TURNING, WRITING, not dirty <--------------+
+ *
+ * A page that is neither turning nor dirty is protected: the first store to it faults. So
+ * it has had no store since a copy of it was made to be written.
  */
 
 #define VMSI_WORD_READERS UINT64_C(253)
@@ -54,6 +66,8 @@
 #define VMSI_WORD_DIRTY (UINT64_C(1) << 11)
 #define VMSI_WORD_WAITERS (UINT64_C(1) << 12)
 #define VMSI_WORD_WRITING (UINT64_C(1) << 13)
+#define VMSI_WORD_TURNING (UINT64_C(1) << 14)
+#define VMSI_WORD_WRITABLE (UINT64_C(1) << 15)
 
 /* Less bits than these for a version could come round while a reader is asleep. */
 #define VMSI_WORD_VERSION_BITS 24
@@ -202,6 +216,10 @@ void vmsi_word_renew(uint64_t *word, unsigned version_shift);
 /* What was absent and busy is in a slot, and held so. Returns the word. */
 uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold);
 
+/* The same, and it has bits besides: DIRTY, WRITABLE. */
+uint64_t vmsi_word_publish_with(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold,
+				uint64_t bits);
+
 /* What was busy has left its slot. */
 void vmsi_word_drop(uint64_t *word, unsigned version_shift);
 
@@ -214,6 +232,26 @@ bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat);
 /* A reader has a copy of a dirty page, and lets the page go to have the copy written. */
 void vmsi_word_begin_writing(uint64_t *word);
 
+/*
+ * A store has come to a page that was seen protected and neither busy nor turning. false:
+ * it has changed to what is seen then.
+ */
+bool vmsi_word_begin_opening(uint64_t *word, uint64_t *seen);
+
+/*
+ * A reader who has it is to copy a dirty page that may be writable: it is turning, WRITING,
+ * and neither dirty nor writable. false: somebody else is turning it.
+ */
+bool vmsi_word_begin_writing_stored(uint64_t *word);
+
+/* It is turning no more, and has the bits, of DIRTY and WRITABLE, besides. */
+void vmsi_word_end_turn(uint64_t *word, uint64_t bits);
+
+/*
+ * It could not be protected, and is not written: dirty, and not writable for sure, since a
+ * part of it may be protected.
+ */
+void vmsi_word_abort_writing_stored(uint64_t *word);
 /* Make a page dirty that is held, and is not changed by that. */
 void vmsi_word_make_dirty(uint64_t *word);
 

@@ -5,6 +5,7 @@
 
 #include "base/panic.h"
 #include "host/host.h"
+#include "pool/shield.h"
 #include "pool/sort.h"
 
 /*
@@ -40,24 +41,77 @@ static uint64_t last_lsn_of(const struct vms_pool *pool, const struct vmsi_batch
 
 /*
  * Without any lock: the program's log may take its time. false: what is not durable now
- * stays so.
+ * stays so. In a fault the program is not asked.
  */
 static bool make_durable(struct vms_pool *pool, const struct vmsi_batch *batch)
 {
 	const uint64_t last = last_lsn_of(pool, batch);
+	struct vmsi_shield *shield;
+	int result;
 
 	if (!pool->make_durable)
 		return false;
 	if (last <= atomic_load(&pool->durable))
 		return true;
-	if (pool->make_durable(pool->context, last) != 0)
+	if (vmsi_shield_is_fault())
+		return false;
+	shield = vmsi_shield_pause();
+	result = pool->make_durable(pool->context, last);
+	vmsi_shield_resume(shield);
+	if (result != 0)
 		return false;
 	return vms_pool_durable(pool, last) == 0;
 }
 
 /* --- copies ---------------------------------------------------------------------------------------- */
 
-enum copied { COPIED, WAS_CLEAN, WAS_HELD, IS_NOT_DURABLE };
+enum copied { COPIED, WAS_CLEAN, WAS_HELD, IS_NOT_DURABLE, IS_NOT_PROTECTED };
+
+/* Plain stores may come at the same time: the page is dirty again then. */
+#if defined(__SANITIZE_THREAD__)
+__attribute__((no_sanitize("thread"), noinline))
+static void copy_bytes(char *to, const char *from, size_t size)
+{
+	for (size_t i = 0; i < size; i += sizeof(uint64_t))
+		*(volatile uint64_t *)(to + i) = *(const volatile uint64_t *)(from + i);
+}
+#else
+static void copy_bytes(char *to, const char *from, size_t size)
+{
+	memcpy(to, from, size);
+}
+#endif
+
+/*
+ * A page that plain pointers store to: from now on a store makes it dirty. It is not dirty
+ * before it is protected, so that a store in between is in the copy, or makes it so.
+ */
+static enum copied protect_page(struct vms_pool *pool, uint64_t page)
+{
+	uint64_t *word = vmsi_pool_word(pool, page);
+	const uintptr_t start = (uintptr_t)vmsi_pool_at(pool, page, 0);
+	int error;
+
+	if (!vmsi_word_begin_writing_stored(word))
+		return WAS_HELD;
+	error = vmsi_pager_set_stores(&pool->pager,
+				      (struct vmsi_range){ start, start + pool->page_size },
+				      VMSI_STORES_FAULT);
+	if (error)
+		vmsi_word_abort_writing_stored(word);
+	else
+		vmsi_word_end_turn(word, 0);
+	return error ? IS_NOT_PROTECTED : COPIED;
+}
+
+/* The copy is made: the reader lets the page go. */
+static void end_copy(struct vms_pool *pool, uint64_t *word)
+{
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		(void)vmsi_word_unlock(word, pool->view.version_shift);
+	else
+		vmsi_word_begin_writing(word);
+}
 
 static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_t page)
 {
@@ -80,13 +134,21 @@ static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, 
 	}
 	vmsi_debug_check(copies->count < pool->staging_pages,
 			 "PL4: a batch is larger than the staging memory");
-	memcpy(pool->staging + copies->count * pool->page_size,
-	       vmsi_pool_at_word(pool, page, seen), pool->page_size);
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT)) {
+		const enum copied protected = protect_page(pool, page);
+
+		if (protected != COPIED) {
+			(void)vmsi_word_unlock(word, pool->view.version_shift);
+			return protected;
+		}
+	}
+	copy_bytes(pool->staging + copies->count * pool->page_size,
+		   vmsi_pool_at_word(pool, page, seen), pool->page_size);
 	copies->first_lsns[copies->count] = atomic_exchange(&slot->first_lsn, VMSI_NO_LSN);
 	copies->pages[copies->count++] = page;
 	vmsi_debug_check(atomic_load(&slot->last_lsn) <= atomic_load(&pool->durable),
 			 "PL5: a page is to be written before its log");
-	vmsi_word_begin_writing(word);
+	end_copy(pool, word);
 	return COPIED;
 }
 
@@ -108,6 +170,10 @@ static void copy_batch(struct vms_pool *pool, struct vmsi_batch *batch, bool can
 				batch->pages[written->again++] = batch->pages[i];
 			else
 				written->not_durable++;
+			break;
+		case IS_NOT_PROTECTED:
+			written->failed++;
+			written->error = -ENOMEM;
 			break;
 		}
 }
@@ -154,11 +220,14 @@ static int sync_file(struct vms_pool *pool)
 
 int vmsi_write_sync(struct vms_pool *pool)
 {
+	struct vmsi_shield shield;
 	int error;
 
+	vmsi_shield_raise(pool, &shield);
 	vmsi_lock_acquire(&pool->write_lock);
 	error = sync_file(pool);
 	vmsi_lock_release(&pool->write_lock);
+	vmsi_shield_lower(&shield);
 	return error;
 }
 
@@ -234,7 +303,7 @@ static int write_alone(struct vms_pool *pool, const struct vmsi_copies *copies, 
 		&pool->store, pool->staging + place * pool->page_size, pool->page_size,
 		copies->pages[place] << pool->view.page_shift);
 
-	vmsi_store_write(&pool->store, &request, 1);
+	vmsi_store_write(&pool->store, &request, 1, VMSI_STORE_ALONE);
 	return vmsi_io_status(&request);
 }
 
@@ -267,7 +336,9 @@ static void write_runs(struct vms_pool *pool, struct vmsi_copies *copies,
 	} else {
 		vmsi_snapshot_save(pool, copies->pages, copies->count);
 		join_runs(pool, copies);
-		vmsi_store_write(&pool->store, copies->runs, copies->run_count);
+		vmsi_store_write(&pool->store, copies->runs, copies->run_count,
+				 vmsi_shield_is_fault() ? VMSI_STORE_ALONE :
+							  VMSI_STORE_TOGETHER);
 	}
 	for (size_t i = 0; i < copies->run_count; i++) {
 		end_run(pool, copies, first, &copies->runs[i], written);
@@ -311,12 +382,14 @@ int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 		     struct vmsi_outcome *written)
 {
 	struct vmsi_copies *copies = pool->copies;
+	struct vmsi_shield shield;
 	bool can_wait;
 	int error;
 
 	*written = (struct vmsi_outcome){ .written = 0 };
 	vmsi_write_order(batch);
 	can_wait = make_durable(pool, batch);
+	vmsi_shield_raise(pool, &shield);
 	vmsi_lock_acquire(&pool->write_lock);
 	error = atomic_load(&pool->broken);
 	if (!error) {
@@ -325,5 +398,6 @@ int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 		write_copies(pool, copies, written);
 	}
 	vmsi_lock_release(&pool->write_lock);
+	vmsi_shield_lower(&shield);
 	return error;
 }

@@ -3,6 +3,8 @@
 
 #include "host/host.h"
 #include "pool/evict.h"
+#include "pool/shield.h"
+#include "pool/write.h"
 #include "pool/spill.h"
 
 /* A sleep without work, at most; and one after a batch that nothing came of. */
@@ -33,6 +35,7 @@ static void *run(void *argument)
 {
 	struct vms_pool *pool = argument;
 
+	vmsi_shield_let_faults_in(pool);
 	while (!atomic_load(&pool->writer_ends)) {
 		const uint32_t calls = atomic_load(&pool->writer_calls);
 		const enum outcome outcome = write_next(pool);

@@ -69,6 +69,7 @@ static const struct {
 	[CALL_FUTEX_WAIT] = { "futex wait", { EINTR, EAGAIN } },
 	[CALL_FUTEX_WAKE] = { "futex wake", { EFAULT, EINVAL } },
 	[CALL_EVENTFD] = { "eventfd", { EMFILE, ENFILE } },
+	[CALL_WAIT_READABLE] = { "ppoll", { EINTR, ENOMEM } },
 	[CALL_START_THREAD] = { "pthread_create", { EAGAIN, ENOMEM } },
 };
 

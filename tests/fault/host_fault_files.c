@@ -277,6 +277,13 @@ static long fail_eventfd(void)
 	return error ? error : fault_real.eventfd();
 }
 
+static long fail_wait_readable(int first, int second)
+{
+	long error = fault_decide(CALL_WAIT_READABLE);
+
+	return error ? error : fault_real.wait_readable(first, second);
+}
+
 static long fail_start_thread(pthread_t *thread, size_t stack, void *(*run)(void *),
 			      void *context)
 {
@@ -325,5 +332,6 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->futex_wait = fail_futex_wait;
 	calls->futex_wake = fail_futex_wake;
 	calls->eventfd = fail_eventfd;
+	calls->wait_readable = fail_wait_readable;
 	calls->start_thread = fail_start_thread;
 }

@@ -3,6 +3,7 @@
 #define VMSI_TESTS_POOL_FIXTURE_H
 
 #include <vmspace/pool.h>
+#include <vmspace/pool_plain.h>
 #include <vmspace/pool_stats.h>
 
 #include "file_fixture.h"
