@@ -306,7 +306,7 @@ int vms_pool_downgrade(vms_pool *pool, uint64_t page);
  * likely, but not sure, to stay. Nothing that threads share is written, once the page
  * was begun three times.
  *
- * ticket   where to write what vms_pool_validate wants.
+ * ticket   where to write what vms_pool_validate wants; on failure, what is never valid.
  *
  * Returns the address; NULL with errno set as by vms_pool_fix. Whatever is read there,
  * at most up to the end of the page, may be in the midst of a change, or be of another
@@ -437,14 +437,19 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 inline const void *vms_pool_begin(vms_pool *pool, uint64_t page, uint64_t *ticket)
 {
 	const struct vms_pool_view *view = VMS_POOL_VIEW(pool);
-	uint64_t word;
+	uint64_t word = 0;
 
-	if (page >= __atomic_load_n(&view->pages, __ATOMIC_RELAXED))
-		return vms_pool_begin_slowly(pool, page, ticket);
-	word = __atomic_load_n(&view->words[page], __ATOMIC_ACQUIRE);
-	if ((word & VMS_POOL_WORD_LOCK) >= VMS_POOL_WORD_ALONE ||
-	    (~word & (VMS_POOL_WORD_HOT | VMS_POOL_WORD_RESIDENT)))
-		return vms_pool_begin_slowly(pool, page, ticket);
+	if (page < __atomic_load_n(&view->pages, __ATOMIC_RELAXED))
+		word = __atomic_load_n(&view->words[page], __ATOMIC_ACQUIRE);
+	/* There, as hot as can be, and nobody is alone: one comparison for all three. */
+	if ((word & VMS_POOL_WORD_LOW) - VMS_POOL_WORD_READY >= VMS_POOL_WORD_ALONE) {
+		/* So that the compiler can keep the ticket of the other way in a register. */
+		uint64_t slow = UINT64_MAX;
+		const void *address = vms_pool_begin_slowly(pool, page, &slow);
+
+		*ticket = slow;
+		return address;
+	}
 	*ticket = word;
 	/* Where the address does not depend on the word, it need not wait for it. */
 	if (view->page_mask)
@@ -462,6 +467,9 @@ inline bool vms_pool_validate(const vms_pool *pool, uint64_t page, uint64_t tick
 	/* What was read before is read before the word is. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	word = __atomic_load_n(&view->words[page], __ATOMIC_RELAXED);
+	/* As nearly always, when nobody else uses the page. */
+	if (word == ticket)
+		return true;
 	/* The version is the same, so that the page was there all the time. */
 	return ((word ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT) == 0 &&
 		(word & VMS_POOL_WORD_LOCK) < VMS_POOL_WORD_ALONE;

@@ -206,11 +206,27 @@ int vmsi_layout_plan(struct vms_pool *pool)
 
 /* --- where ----------------------------------------------------------------------------------------- */
 
-/* Huge pages for frames, where the host has them; what is used here and there has none. */
+/*
+ * Whether there is room for every page that there can ever be, whatever else is used.
+ * Records of what is aside take more as there are more of them; and pages that faults bring
+ * come one by one.
+ */
+static bool all_fit(const struct vms_pool *pool)
+{
+	return pool->limit >= pool->pages_most && !pool->swap_least &&
+		!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT) &&
+		pool->prepaid_bytes == words_bytes(pool);
+}
+
+/*
+ * Huge pages for frames, where the host has them, and for pages with an address of theirs
+ * if all of them fit: then what a huge page brings along is within the RAM, too. Other
+ * pages of that kind leave one by one, and the records are used here and there.
+ */
 static void advise(struct vms_pool *pool, char *start, size_t records)
 {
-	const int advice = vmsi_pool_has(pool, VMS_POOL_ADDRESSED) ? MADV_NOHUGEPAGE :
-								     MADV_HUGEPAGE;
+	const bool is_dense = !vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || all_fit(pool);
+	const int advice = is_dense ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
 
 	(void)vms_madvise(pool->space, start, records, MADV_NOHUGEPAGE);
 	(void)vms_madvise(pool->space, start + records, pool->memory_bytes, advice);
@@ -302,4 +318,15 @@ int vmsi_layout_map(struct vms_pool *pool, const char *name)
 	if (error)
 		(void)vms_space_close(pool->space);
 	return error;
+}
+
+/* What is huge is split by the pages that leave; nothing is to become so anew. */
+int vmsi_layout_thin(struct vms_pool *pool)
+{
+	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || !all_fit(pool))
+		return 0;
+	if (vms_madvise(pool->space, pool->view.memory, pool->memory_bytes,
+			MADV_NOHUGEPAGE) == 0 || errno == EINVAL)
+		return 0;
+	return -errno;
 }
