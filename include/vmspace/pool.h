@@ -78,6 +78,9 @@ extern "C" {
  */
 #define VMS_POOL_NO_WRITER 0x8u
 
+/* No page is torn by a stop: vmspace/pool_area.h. */
+#define VMS_POOL_WHOLE_PAGES 0x40u
+
 /*
  * A pool of memory: over nothing, fd is -1. It begins without pages, as over a file that
  * is empty, and ends with vms_pool_close. A page that was never changed is zero and takes
@@ -178,6 +181,8 @@ struct vms_pool_options {
 	int swap_level;
 	/* What children of a fork have of it. NULL: nothing. Read during the call only. */
 	const struct vms_pool_snapshot *snapshot;
+	/* VMS_POOL_WHOLE_PAGES: the path of the area. NULL: without that flag only. */
+	const char *area;
 };
 
 /*
@@ -205,6 +210,7 @@ struct vms_pool_options {
  *           file with none of them; an unknown codec; swap_ram is too little;
  *           swap_bytes, or RLIMIT_FSIZE, is less than for 8 pieces of the swap file,
  *           which are of 1 MiB or 4 pages at most.
+ *           an area without VMS_POOL_WHOLE_PAGES, that without an area, or with VMS_POOL_MEMORY.
  *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
  *   EOVERFLOW  too many pages for the versions of each to be told apart: take larger
  *           pages, or less ram_most; or more than there are addresses.
@@ -223,6 +229,8 @@ struct vms_pool_options {
  *   EIO, and others of open(2), fstat(2), lseek(2); of the swap file also of pwrite(2),
  *           ftruncate(2), fcntl(2).
  *   EBUSY, EFBIG, and EINVAL, EBADF, ENOENT for more reasons: vmspace/pool_snapshot.h.
+ * With VMS_POOL_WHOLE_PAGES also EEXIST, EPERM, EBUSY, EBADMSG, ESTALE, EROFS and ENOTSUP,
+ * as vmspace/pool_area.h has it.
  * Thread-safe.
  */
 vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options);
