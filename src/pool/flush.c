@@ -38,6 +38,8 @@ static bool is_wanted(const struct flush *flush, uint32_t number, uint64_t *page
 	if (*page == VMSI_NO_PAGE)
 		return false;
 	word = vmsi_word_load(vmsi_pool_word(pool, *page));
+	if (vmsi_word_is_coming_dirty(word))
+		return true;
 	if (!(word & (VMSI_WORD_DIRTY | VMSI_WORD_WRITING)) ||
 	    !(word & VMSI_WORD_RESIDENT) || vmsi_pool_slot(pool, word) != slot)
 		return false;
