@@ -20,6 +20,7 @@
 #include <vmspace/offset.h>
 #include <vmspace/process.h>
 #include <vmspace/pool.h>
+#include <vmspace/pool_area.h>
 #include <vmspace/pool_plain.h>
 #include <vmspace/pool_size.h>
 #include <vmspace/pool_snapshot.h>

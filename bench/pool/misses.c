@@ -22,8 +22,9 @@
 #include "vmcache.h"
 
 /*
- * Random pages of a file of several times the RAM: a bare pread into one buffer, the pool
- * of textbooks, a mapped file in a memory control group of that RAM, a pool as vmcache is
+ * Random pages of a file of several times the RAM: a bare pread into one buffer, one into
+ * any page of as much memory as the RAM is, which no pool can undercut; the pool of
+ * textbooks, a mapped file in a memory control group of that RAM, a pool as vmcache is
  * one, and the library's in frames and at addresses; one by one and, where the name says
  * so, 64 together by vms_pool_fix_many.
  *
@@ -41,18 +42,18 @@
  */
 
 #define PAGE ((size_t)4096)
-#define KINDS 9
+#define KINDS 10
 #define SAMPLES 51
 #define THREADS_MOST 16
 #define TOGETHER 64
 
 enum kind {
-	PREAD, TEXTBOOK, MAPPED, VMCACHE,
+	PREAD, PREAD_ANYWHERE, TEXTBOOK, MAPPED, VMCACHE,
 	FRAMES, ADDRESSED, FRAMES_ONCE, FRAMES_64, ADDRESSED_64,
 };
 
 static const char *const names[KINDS] = {
-	"pread", "textbook pool", "mapped, in a group", "vmcache-like pool",
+	"pread", "pread, anywhere", "textbook pool", "mapped, in a group", "vmcache-like pool",
 	"frames", "addressed", "frames, optimistic", "frames, 64 together",
 	"addressed, 64 together",
 };
@@ -69,6 +70,7 @@ static vms_pool *pool;
 static struct textbook *textbook;
 static struct vmcache *vmcache;
 static const char *mapped;
+static char *anywhere;
 
 /* --- what is measured ------------------------------------------------------------------------ */
 
@@ -93,6 +95,7 @@ static uint64_t one(enum kind kind, uint64_t page, char *buffer)
 
 	switch (kind) {
 	case PREAD:
+	case PREAD_ANYWHERE:
 		if (pread(bench.fd, buffer, PAGE, (off_t)(page * PAGE)) != PAGE)
 			fail("pread");
 		return load(buffer);
@@ -158,10 +161,14 @@ static void *work(void *argument)
 	const bool together = mine->kind >= FRAMES_64;
 	const uint64_t count = bench.operations / bench.threads / (together ? TOGETHER : 1);
 
-	for (uint64_t i = 0; i < count; i++)
+	for (uint64_t i = 0; i < count; i++) {
+		char *place = mine->kind != PREAD_ANYWHERE ? buffer : anywhere +
+			bench_random(&mine->random) % (bench.ram / PAGE) * PAGE;
+
 		bench_use(together ? many(&mine->random) :
 				     one(mine->kind, bench_random(&mine->random) % bench.pages,
-					 buffer));
+					 place));
+	}
 	free(buffer);
 	return NULL;
 }
@@ -175,6 +182,17 @@ static void map_file(void)
 	mapped = address;
 }
 
+/* As the pools have it: in huge pages, where the machine has them. */
+static void map_anywhere(void)
+{
+	anywhere = mmap(NULL, bench.ram, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	if (anywhere == MAP_FAILED)
+		fail("mmap");
+	(void)madvise(anywhere, bench.ram, MADV_HUGEPAGE);
+	memset(anywhere, 1, bench.ram);
+}
+
 static void open_one(enum kind kind)
 {
 	const bool is_addressed = kind == ADDRESSED || kind == ADDRESSED_64;
@@ -186,7 +204,9 @@ static void open_one(enum kind kind)
 		.ram = bench.ram,
 	};
 
-	if (kind == TEXTBOOK)
+	if (kind == PREAD_ANYWHERE)
+		map_anywhere();
+	else if (kind == TEXTBOOK)
 		textbook = textbook_open(bench.fd, PAGE, bench.ram);
 	else if (kind == VMCACHE)
 		vmcache = vmcache_open(bench.fd, bench.pages, bench.ram);
@@ -353,7 +373,7 @@ static void choose_path(int argc, char **argv)
 /* --- all of them -------------------------------------------------------------------------------- */
 
 static struct {
-	double clocks[SAMPLES], processors[SAMPLES], hits, median;
+	double clocks[SAMPLES], processors[SAMPLES], hits, median, processor;
 	size_t most, count;
 } results[KINDS];
 
@@ -382,6 +402,15 @@ static void run_all(uint64_t kinds)
 	}
 }
 
+/* As if hits took nothing. */
+static void print_miss(size_t kind, enum kind other)
+{
+	if (results[other].count)
+		printf("  a miss takes %.2f times the processor's time of %s\n",
+		       results[kind].processor / (1 - results[kind].hits) /
+			       results[other].processor, names[other]);
+}
+
 static int print_one(size_t kind)
 {
 	struct bench_summary clock, processor;
@@ -394,11 +423,15 @@ static int print_one(size_t kind)
 	clock = bench_summarise(results[kind].clocks, results[kind].count);
 	processor = bench_summarise(results[kind].processors, results[kind].count);
 	results[kind].median = clock.median;
+	results[kind].processor = processor.median;
 	bench_print_summary(names[kind], "ns", clock);
 	bench_print_summary("  processor", "ns", processor);
 	is_more = rss_print("  memory", results[kind].most, bench.ram);
-	if (kind >= FRAMES)
+	if (kind >= FRAMES) {
 		printf("  hits %.1f %%\n", 100 * results[kind].hits);
+		print_miss(kind, PREAD);
+		print_miss(kind, PREAD_ANYWHERE);
+	}
 	return kind >= FRAMES && is_more;
 }
 

@@ -19,7 +19,7 @@
  *	bench-pool-resident [--pages NUMBER] [--operations NUMBER] [--repeats NUMBER]
  *
  * The words and the pages that are used fit into the caches, so that it is the calls that
- * are measured.
+ * are measured. And what it takes to open a pool of a tebibyte, and to close it again.
  */
 
 #define PAGE ((size_t)4096)
@@ -149,6 +149,38 @@ static vms_pool *open_pool(int fd, unsigned flags)
 	return pool;
 }
 
+/* --- a large one ------------------------------------------------------------------------ */
+
+#define TEBIBYTE ((uint64_t)1 << 40)
+
+static double open_tebibyte(int fd, unsigned flags)
+{
+	const struct vms_pool_options options = {
+		.struct_size = sizeof(options),
+		.flags = flags,
+		.ram = (size_t)64 << 20,
+		.pages = TEBIBYTE / PAGE,
+	};
+	const uint64_t start = bench_now();
+	vms_pool *pool = vms_pool_open(fd, &options);
+	const uint64_t time = bench_now() - start;
+
+	if (!pool || vms_pool_close(pool) != 0) {
+		perror("a pool of a tebibyte");
+		exit(1);
+	}
+	return (double)time / 1000;
+}
+
+static void measure_tebibyte(int fd, unsigned flags, const char *label)
+{
+	double samples[SAMPLES];
+
+	for (uint64_t i = 0; i < repeats; i++)
+		samples[i] = open_tebibyte(fd, flags);
+	bench_print_summary(label, "us", bench_summarise(samples, repeats));
+}
+
 int main(int argc, char **argv)
 {
 	static double samples[KINDS][SAMPLES];
@@ -189,6 +221,8 @@ int main(int argc, char **argv)
 	}
 	for (size_t k = 0; k < KINDS; k++)
 		bench_print_summary(names[k], "ns", bench_summarise(samples[k], repeats));
+	measure_tebibyte(fd, 0, "open, 1 TiB, frames");
+	measure_tebibyte(fd, VMS_POOL_ADDRESSED, "open, 1 TiB, addressed");
 	textbook_close(textbook);
 	return vms_pool_close(frames) != 0 || vms_pool_close(addressed) != 0 ||
 		rss_print("all pools together", rss_end(&rss), 2 * ram_of_each()) != 0;

@@ -78,6 +78,9 @@ extern "C" {
  */
 #define VMS_POOL_NO_WRITER 0x8u
 
+/* No page is torn by a stop: vmspace/pool_area.h. */
+#define VMS_POOL_WHOLE_PAGES 0x40u
+
 /*
  * A pool of memory: over nothing, fd is -1. It begins without pages, as over a file that
  * is empty, and ends with vms_pool_close. A page that was never changed is zero and takes
@@ -178,6 +181,8 @@ struct vms_pool_options {
 	int swap_level;
 	/* What children of a fork have of it. NULL: nothing. Read during the call only. */
 	const struct vms_pool_snapshot *snapshot;
+	/* VMS_POOL_WHOLE_PAGES: the path of the area. NULL: without that flag only. */
+	const char *area;
 };
 
 /*
@@ -205,6 +210,7 @@ struct vms_pool_options {
  *           file with none of them; an unknown codec; swap_ram is too little;
  *           swap_bytes, or RLIMIT_FSIZE, is less than for 8 pieces of the swap file,
  *           which are of 1 MiB or 4 pages at most.
+ *           an area without VMS_POOL_WHOLE_PAGES, that without an area, or with VMS_POOL_MEMORY.
  *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
  *   EOVERFLOW  too many pages for the versions of each to be told apart: take larger
  *           pages, or less ram_most; or more than there are addresses.
@@ -223,6 +229,8 @@ struct vms_pool_options {
  *   EIO, and others of open(2), fstat(2), lseek(2); of the swap file also of pwrite(2),
  *           ftruncate(2), fcntl(2).
  *   EBUSY, EFBIG, and EINVAL, EBADF, ENOENT for more reasons: vmspace/pool_snapshot.h.
+ * With VMS_POOL_WHOLE_PAGES also EEXIST, EPERM, EBUSY, EBADMSG, ESTALE, EROFS and ENOTSUP,
+ * as vmspace/pool_area.h has it.
  * Thread-safe.
  */
 vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options);
@@ -298,7 +306,7 @@ int vms_pool_downgrade(vms_pool *pool, uint64_t page);
  * likely, but not sure, to stay. Nothing that threads share is written, once the page
  * was begun three times.
  *
- * ticket   where to write what vms_pool_validate wants.
+ * ticket   where to write what vms_pool_validate wants; on failure, what is never valid.
  *
  * Returns the address; NULL with errno set as by vms_pool_fix. Whatever is read there,
  * at most up to the end of the page, may be in the midst of a change, or be of another
@@ -429,14 +437,19 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 inline const void *vms_pool_begin(vms_pool *pool, uint64_t page, uint64_t *ticket)
 {
 	const struct vms_pool_view *view = VMS_POOL_VIEW(pool);
-	uint64_t word;
+	uint64_t word = 0;
 
-	if (page >= __atomic_load_n(&view->pages, __ATOMIC_RELAXED))
-		return vms_pool_begin_slowly(pool, page, ticket);
-	word = __atomic_load_n(&view->words[page], __ATOMIC_ACQUIRE);
-	if ((word & VMS_POOL_WORD_LOCK) >= VMS_POOL_WORD_ALONE ||
-	    (~word & (VMS_POOL_WORD_HOT | VMS_POOL_WORD_RESIDENT)))
-		return vms_pool_begin_slowly(pool, page, ticket);
+	if (page < __atomic_load_n(&view->pages, __ATOMIC_RELAXED))
+		word = __atomic_load_n(&view->words[page], __ATOMIC_ACQUIRE);
+	/* There, as hot as can be, and nobody is alone: one comparison for all three. */
+	if ((word & VMS_POOL_WORD_LOW) - VMS_POOL_WORD_READY >= VMS_POOL_WORD_ALONE) {
+		/* So that the compiler can keep the ticket of the other way in a register. */
+		uint64_t slow = UINT64_MAX;
+		const void *address = vms_pool_begin_slowly(pool, page, &slow);
+
+		*ticket = slow;
+		return address;
+	}
 	*ticket = word;
 	/* Where the address does not depend on the word, it need not wait for it. */
 	if (view->page_mask)
@@ -454,6 +467,9 @@ inline bool vms_pool_validate(const vms_pool *pool, uint64_t page, uint64_t tick
 	/* What was read before is read before the word is. */
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	word = __atomic_load_n(&view->words[page], __ATOMIC_RELAXED);
+	/* As nearly always, when nobody else uses the page. */
+	if (word == ticket)
+		return true;
 	/* The version is the same, so that the page was there all the time. */
 	return ((word ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT) == 0 &&
 		(word & VMS_POOL_WORD_LOCK) < VMS_POOL_WORD_ALONE;

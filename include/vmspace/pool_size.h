@@ -78,7 +78,8 @@ int vms_pool_free(vms_pool *pool, uint64_t page);
  *   EINVAL   as vms_pool_open; where pages are put aside in pieces that were made for
  *            much more RAM, also less than half of what it was opened with.
  *   EBUSY    another thread is in this call.
- *   ENOMEM   the budget refuses; the records of what is aside take too much.
+ *   ENOMEM   the budget refuses; the records of what is aside take too much; the host has
+ *            no memory to take huge pages back.
  *   ENOBUFS, EIO, ENOSPC  not enough can go, as vms_pool_fix.
  *   EBADF    in the child of a fork.
  */

@@ -96,6 +96,9 @@ struct vms_pool_stats {
 	uint64_t pages_aside_raw; /* of them, those that could not be compressed */
 	uint64_t snapshots;       /* children of which what they have is saved */
 	uint64_t pages_saved;     /* for such children, before they were written */
+	/* VMS_POOL_WHOLE_PAGES: batches of writes that were put into the area. */
+	uint64_t area_batches;
+	uint64_t area_mended;     /* pages that vms_pool_open found otherwise than there */
 };
 
 /*

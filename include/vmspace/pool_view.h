@@ -22,6 +22,8 @@ struct vms_pool_view {
 #define VMS_POOL_WORD_ALONE UINT64_C(0xfe) /* so much and more: no reader may be here */
 #define VMS_POOL_WORD_HOT UINT64_C(0x300)
 #define VMS_POOL_WORD_RESIDENT UINT64_C(0x400)
+#define VMS_POOL_WORD_READY (VMS_POOL_WORD_HOT | VMS_POOL_WORD_RESIDENT)
+#define VMS_POOL_WORD_LOW (VMS_POOL_WORD_READY | VMS_POOL_WORD_LOCK)
 #define VMS_POOL_WORD_SLOT_SHIFT 16
 
 #ifdef __cplusplus

@@ -98,6 +98,8 @@ static void read_figures(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->syncs = atomic_load(&pool->syncs);
 	stats->held_back = atomic_load(&pool->held_back);
 	stats->durable = atomic_load(&pool->durable);
+	stats->area_batches = atomic_load(&pool->area_batches);
+	stats->area_mended = pool->area.mended;
 	stats->snapshots = atomic_load(&pool->snapshots.count);
 	stats->pages_saved = atomic_load(&pool->snapshots.pages_saved);
 	read_engine(pool, stats);

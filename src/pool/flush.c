@@ -2,16 +2,23 @@
 #include "pool/pool.h"
 #include "pool/settle.h"
 #include "pool/shield.h"
+#include "pool/slots.h"
 #include "pool/sort.h"
 #include "pool/write.h"
 #include "space/inside.h"
 
 /* vms_pool_flush. */
 
-/* --- a flush ------------------------------------------------------------------------------------- */
+/* --- what is to be written ------------------------------------------------------------------------ */
 
-/* Pages that are sorted together. */
+/* Pages that are sorted together, where they are not found in their order. */
 #define GATHER_MOST 2048
+
+/*
+ * Pages are looked for by their words, in the order of the file, unless these are so many
+ * times as many as slots: then by the slots, whose pages are in no order.
+ */
+#define WORDS_A_SLOT 64
 
 /* How often pages are tried together that somebody has or changes. */
 #define TRIES_TOGETHER 3
@@ -21,51 +28,69 @@ struct flush {
 	uint64_t lsn;
 	vms_pool_progress progress;
 	void *context;
+	uint64_t end;        /* pages or slots that there were when it began */
+	bool is_by_slots;
 	uint64_t done;       /* pages that were written, or were found clean */
 	uint64_t most;
 	bool is_held_back;   /* by a log that is not durable */
 	int error;           /* of a page that could not be written */
 };
 
-/* Whether a slot's page has a change that is to be written. */
-static bool is_wanted(const struct flush *flush, uint32_t number, uint64_t *page)
+/* Whether a page has a change that is to be written. */
+static bool is_wanted(const struct flush *flush, uint64_t page)
 {
 	const struct vms_pool *pool = flush->pool;
-	const struct vmsi_page_slot *slot = &pool->slots[number];
-	uint64_t word;
+	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
+	uint64_t first;
 
-	*page = atomic_load(&slot->page);
-	if (*page == VMSI_NO_PAGE)
-		return false;
-	word = vmsi_word_load(vmsi_pool_word(pool, *page));
 	if (vmsi_word_is_coming_dirty(word))
 		return true;
 	if (!(word & (VMSI_WORD_DIRTY | VMSI_WORD_WRITING)) ||
-	    !(word & VMSI_WORD_RESIDENT) || vmsi_pool_slot(pool, word) != slot)
+	    !(word & VMSI_WORD_RESIDENT))
 		return false;
 	/* While a copy of it is being written its first number is not there to be seen. */
-	return (word & VMSI_WORD_WRITING) || atomic_load(&slot->first_lsn) <= flush->lsn ||
-		atomic_load(&slot->first_lsn) == VMSI_NO_LSN;
+	first = atomic_load(&vmsi_pool_slot(pool, word)->first_lsn);
+	return (word & VMSI_WORD_WRITING) || first <= flush->lsn || first == VMSI_NO_LSN;
 }
 
-/* Note up to GATHER_MOST pages from a slot on; returns where to go on. */
-static uint32_t gather(const struct flush *flush, uint32_t number, uint32_t end,
-		       uint64_t *pages, size_t *count)
+/*
+ * Note up to so many pages, or all that are there with pages NULL, from a page or a slot
+ * on; returns where to go on.
+ */
+static uint64_t gather(const struct flush *flush, uint64_t from, uint64_t *pages,
+		       size_t most, size_t *count)
 {
-	for (*count = 0; number < end && *count < GATHER_MOST; number++)
-		if (is_wanted(flush, number, &pages[*count]))
-			++*count;
-	return number;
+	const struct vms_pool *pool = flush->pool;
+
+	for (*count = 0; from < flush->end && *count < most; from++) {
+		const uint64_t next = flush->is_by_slots ? from :
+			vmsi_room_next_touched(pool, from);
+		uint64_t page = from;
+
+		if (next != from) {
+			from = next - 1;
+			continue;
+		}
+		if (flush->is_by_slots)
+			page = atomic_load(&pool->slots[from].page);
+		if (page == VMSI_NO_PAGE || !is_wanted(flush, page))
+			continue;
+		if (pages)
+			pages[*count] = page;
+		++*count;
+	}
+	return from;
 }
 
-static uint64_t count_wanted(const struct flush *flush, uint32_t end)
+static uint64_t count_wanted(const struct flush *flush)
 {
-	uint64_t count = 0, page;
+	size_t count;
 
-	for (uint32_t number = 0; number < end; number++)
-		count += is_wanted(flush, number, &page);
+	(void)gather(flush, 0, NULL, SIZE_MAX, &count);
 	return count;
 }
+
+/* --- to write it ----------------------------------------------------------------------------------- */
 
 static int note_written(struct flush *flush, const struct vmsi_outcome *written)
 {
@@ -78,6 +103,15 @@ static int note_written(struct flush *flush, const struct vmsi_outcome *written)
 			    flush->done > flush->most ? flush->done : flush->most) != 0)
 		return -ECANCELED;
 	return 0;
+}
+
+/* The disk is busy with what the page cache got while the next batch is copied. */
+static void begin_sync(struct vms_pool *pool, uint64_t first, uint64_t last)
+{
+	const unsigned shift = pool->view.page_shift;
+
+	if (!vmsi_pool_has(pool, VMS_POOL_DIRECT))
+		vmsi_store_begin_sync(&pool->store, first << shift, (last - first + 1) << shift);
 }
 
 /* As a reader, without a lock: who has the page may need one to go on. */
@@ -138,6 +172,7 @@ static int write_pages(struct flush *flush, const uint64_t *pages, size_t count)
 		if (error)
 			return error;
 	}
+	begin_sync(flush->pool, pages[0], pages[count - 1]);
 	return 0;
 }
 
@@ -156,53 +191,42 @@ static int write_gathered(struct flush *flush, uint64_t *pages, size_t count)
 	return 0;
 }
 
-/*
- * One round of all slots is enough: what had a change that is wanted when the flush began
- * leaves its slot only after a write.
- */
-static int write_all(struct flush *flush)
+static void begin(struct flush *flush)
 {
 	struct vms_pool *pool = flush->pool;
-	uint64_t pages[GATHER_MOST];
+	uint64_t words;
 	struct vmsi_shield shield;
-	uint32_t number = 0, end;
-	int error = 0;
 
 	vmsi_shield_raise(pool, &shield);
 	vmsi_lock_acquire(&pool->lock);
-	end = pool->made;
+	words = (pool->prepaid_bytes + pool->touched_bytes) / sizeof(uint64_t);
+	flush->is_by_slots = words / WORDS_A_SLOT > pool->made;
+	flush->end = flush->is_by_slots ? pool->made : vmsi_pool_count(pool);
 	vmsi_lock_release(&pool->lock);
 	vmsi_shield_lower(&shield);
-	flush->most = flush->progress ? count_wanted(flush, end) : 0;
-	while (!error && number < end) {
-		size_t count;
-
-		number = gather(flush, number, end, pages, &count);
-		error = write_gathered(flush, pages, count);
-	}
-	return error;
+	flush->most = flush->progress ? count_wanted(flush) : 0;
 }
 
 /*
- * After a failed fdatasync nobody knows which pages of those that left are on the disk:
- * nothing can be made good any more.
+ * One round is enough: what had a change that is wanted when the flush began leaves its
+ * slot only after a write.
  */
-static int sync_file(struct vms_pool *pool)
+static int write_all(struct flush *flush)
 {
-	struct vmsi_shield shield;
-	int error;
+	/* Whole batches, where the pages come in their order. */
+	const size_t most = GATHER_MOST / flush->pool->staging_pages *
+		flush->pool->staging_pages;
+	uint64_t pages[GATHER_MOST], from = 0;
+	int error = 0;
 
-	vmsi_shield_raise(pool, &shield);
-	vmsi_lock_acquire(&pool->write_lock);
-	error = atomic_load(&pool->broken);
-	if (!error)
-		error = vmsi_store_sync(&pool->store);
-	if (error && !atomic_load(&pool->broken))
-		atomic_store(&pool->broken, -EIO);
-	vmsi_lock_release(&pool->write_lock);
-	vmsi_shield_lower(&shield);
-	vmsi_pool_add(&pool->syncs, 1);
-	return error ? -EIO : 0;
+	begin(flush);
+	while (!error && from < flush->end) {
+		size_t count;
+
+		from = gather(flush, from, pages, most, &count);
+		error = write_gathered(flush, pages, count);
+	}
+	return error;
 }
 
 static int note_settled(void *flush, const struct vmsi_outcome *written)
@@ -234,7 +258,7 @@ int vms_pool_flush(vms_pool *pool, uint64_t lsn, vms_pool_progress progress,
 		if (!error && flush.is_held_back)
 			error = -EAGAIN;
 		if (!error)
-			error = sync_file(pool);
+			error = vmsi_write_sync(pool);
 	}
 	if (error)
 		return vmsi_status(error);

@@ -72,6 +72,12 @@ static size_t staging_bytes(const struct vms_pool *pool)
 	return whole(pool->staging_pages * pool->page_size);
 }
 
+/* Its end is the beginning of the staging memory. */
+static size_t head_bytes(const struct vms_pool *pool)
+{
+	return vmsi_pool_has(pool, VMS_POOL_WHOLE_PAGES) ? whole(VMSI_AREA_HEAD_BYTES) : 0;
+}
+
 static size_t landing_bytes(const struct vms_pool *pool)
 {
 	return whole(pool->landing.pages * pool->page_size);
@@ -185,8 +191,9 @@ int vmsi_layout_plan(struct vms_pool *pool)
 		vmsi_min(words_bytes(pool), pool->ram / PREPAID_PART),
 		vmsi_page_size());
 	pool->fixed_bytes = pool->record_bytes + ghost_bytes(pool) +
-		copies_bytes() + flights_bytes(pool) + staging_bytes(pool) +
-		landing_bytes(pool) + whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
+		copies_bytes() + flights_bytes(pool) + head_bytes(pool) +
+		staging_bytes(pool) + landing_bytes(pool) +
+		whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
 		pool->snapshots.buffer_bytes +
 		aside_fixed_bytes(pool) +
 		vmsi_io_most_bytes(pool->depth);
@@ -199,11 +206,27 @@ int vmsi_layout_plan(struct vms_pool *pool)
 
 /* --- where ----------------------------------------------------------------------------------------- */
 
-/* Huge pages for frames, where the host has them; what is used here and there has none. */
+/*
+ * Whether there is room for every page that there can ever be, whatever else is used.
+ * Records of what is aside take more as there are more of them; and pages that faults bring
+ * come one by one.
+ */
+static bool all_fit(const struct vms_pool *pool)
+{
+	return pool->limit >= pool->pages_most && !pool->swap_least &&
+		!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT) &&
+		pool->prepaid_bytes == words_bytes(pool);
+}
+
+/*
+ * Huge pages for frames, where the host has them, and for pages with an address of theirs
+ * if all of them fit: then what a huge page brings along is within the RAM, too. Other
+ * pages of that kind leave one by one, and the records are used here and there.
+ */
 static void advise(struct vms_pool *pool, char *start, size_t records)
 {
-	const int advice = vmsi_pool_has(pool, VMS_POOL_ADDRESSED) ? MADV_NOHUGEPAGE :
-								     MADV_HUGEPAGE;
+	const bool is_dense = !vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || all_fit(pool);
+	const int advice = is_dense ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
 
 	(void)vms_madvise(pool->space, start, records, MADV_NOHUGEPAGE);
 	(void)vms_madvise(pool->space, start + records, pool->memory_bytes, advice);
@@ -228,8 +251,10 @@ static void place(struct vms_pool *pool, char *start, size_t records)
 	pool->copies = (struct vmsi_copies *)next;
 	next += copies_bytes();
 	pool->flights = (struct vmsi_flight *)next;
-	next += flights_bytes(pool);
+	next += flights_bytes(pool) + head_bytes(pool);
 	pool->staging = next;
+	if (head_bytes(pool))
+		pool->head = (struct vmsi_area_head *)(next - VMSI_AREA_HEAD_BYTES);
 	next += staging_bytes(pool);
 	pool->landing.bytes = next;
 	pool->view.memory = start + records;
@@ -277,7 +302,8 @@ int vmsi_layout_map(struct vms_pool *pool, const char *name)
 		words_bytes(pool) + touched_bytes(pool) + free_bytes(pool) +
 		aside_bytes(pool) +
 		slots_bytes(pool) + ghost_bytes(pool) + copies_bytes() +
-		flights_bytes(pool) + staging_bytes(pool) + landing_bytes(pool),
+		flights_bytes(pool) + head_bytes(pool) + staging_bytes(pool) +
+		landing_bytes(pool),
 		vmsi_huge_page_size());
 	size_t bytes;
 	int error;
@@ -292,4 +318,15 @@ int vmsi_layout_map(struct vms_pool *pool, const char *name)
 	if (error)
 		(void)vms_space_close(pool->space);
 	return error;
+}
+
+/* What is huge is split by the pages that leave; nothing is to become so anew. */
+int vmsi_layout_thin(struct vms_pool *pool)
+{
+	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || !all_fit(pool))
+		return 0;
+	if (vms_madvise(pool->space, pool->view.memory, pool->memory_bytes,
+			MADV_NOHUGEPAGE) == 0 || errno == EINVAL)
+		return 0;
+	return -errno;
 }

@@ -21,4 +21,7 @@ size_t vmsi_layout_most(size_t page_size);
 /* Map it, in a space of the pool's own. Returns 0 or -errno. */
 int vmsi_layout_map(struct vms_pool *pool, const char *name);
 
+/* Before there is less RAM: no huge pages where pages leave one by one. 0 or -errno. */
+int vmsi_layout_thin(struct vms_pool *pool);
+
 #endif

@@ -75,6 +75,8 @@ static void add_counts(struct text *text, const struct vms_pool_stats *stats)
 	add_counter(text, "ghost_hits", stats->ghost_hits);
 	add_counter(text, "waits", stats->waits);
 	add_counter(text, "writes_held_back", stats->held_back);
+	add_counter(text, "area_batches", stats->area_batches);
+	add_counter(text, "area_mended_pages", stats->area_mended);
 	add_counter(text, "faults", stats->faults);
 	add_counter(text, "pages_read_ahead", stats->read_ahead);
 	add_counter(text, "pages_saved", stats->pages_saved);

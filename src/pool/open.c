@@ -12,6 +12,7 @@
 #include "pool/flight.h"
 #include "pool/plain.h"
 #include "pool/slots.h"
+#include "pool/write.h"
 #include "pool/writer.h"
 #include "space/inside.h"
 
@@ -28,7 +29,7 @@
 
 #define FLAGS (VMS_POOL_ADDRESSED | VMS_POOL_DIRECT | VMS_POOL_READ_ONLY | \
 	       VMS_POOL_NO_WRITER | VMS_POOL_TRANSPARENT | VMS_POOL_SERVED | \
-	       VMS_POOL_MEMORY | VMS_POOL_NO_STEAL)
+	       VMS_POOL_MEMORY | VMS_POOL_NO_STEAL | VMS_POOL_WHOLE_PAGES)
 
 /* Pages are put aside. */
 #define ASIDE (VMS_POOL_MEMORY | VMS_POOL_NO_STEAL)
@@ -86,6 +87,15 @@ static bool aside_is_good(const struct vms_pool_options *options)
 	return !(flags & VMS_POOL_MEMORY) || !(flags & VMS_POOL_DIRECT);
 }
 
+/* Pages that have no file are in none that could be torn. */
+static bool area_is_good(const struct vms_pool_options *options)
+{
+	const bool is_whole = options->flags & VMS_POOL_WHOLE_PAGES;
+
+	return is_whole == (options->area != NULL) &&
+		!(is_whole && options->flags & VMS_POOL_MEMORY);
+}
+
 static bool options_are_good(const struct vms_pool_options *options)
 {
 	return flags_are_good(options->flags) &&
@@ -94,6 +104,7 @@ static bool options_are_good(const struct vms_pool_options *options)
 		options->page_size >= vmsi_page_size() &&
 		options->ram <= options->ram_most && options->pages <= PAGES_MOST &&
 		options->depth <= VMS_POOL_DEPTH_MOST && aside_is_good(options) &&
+		area_is_good(options) &&
 		name_is_good(options->name);
 }
 
@@ -110,9 +121,30 @@ static int open_file(struct vms_pool *pool, int fd)
 	return fd == -1 ? vmsi_store_open_memory(&pool->store, pool->depth) : -EINVAL;
 }
 
-static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
+/* With the area: what it has is in the file before anybody looks at that. */
+static int open_files(struct vms_pool *pool, int fd, const char *area)
 {
 	int error = open_file(pool, fd);
+
+	if (error || !area)
+		return error;
+	error = vmsi_area_open(&pool->area, area, &pool->store, vmsi_pool_has(
+				       pool, VMS_POOL_READ_ONLY) ? VMSI_STORE_READ_ONLY : 0);
+	if (error)
+		vmsi_store_close(&pool->store);
+	return error;
+}
+
+static void close_files(struct vms_pool *pool)
+{
+	vmsi_area_close(&pool->area);
+	vmsi_store_close(&pool->store);
+}
+
+static int open_store(struct vms_pool *pool, int fd, const struct vms_pool_options *options)
+{
+	const uint64_t pages = options->pages;
+	int error = open_files(pool, fd, options->area);
 	uint64_t count;
 
 	if (error)
@@ -125,7 +157,7 @@ static int open_store(struct vms_pool *pool, int fd, uint64_t pages)
 	if (pool->pages_most > PAGES_MOST)
 		error = -EOVERFLOW;
 	if (error)
-		vmsi_store_close(&pool->store);
+		close_files(pool);
 	return error;
 }
 
@@ -192,6 +224,8 @@ static int set_up(struct vms_pool *pool, const struct vms_pool_options *options)
 	vmsi_flight_init(pool);
 	error = open_aside(pool, options);
 	if (!error)
+		error = vmsi_area_begin(&pool->area, pool->page_size, pool->staging_pages);
+	if (!error)
 		error = vmsi_plain_open(pool);
 	if (error)
 		goto unmap;
@@ -203,6 +237,7 @@ static int set_up(struct vms_pool *pool, const struct vms_pool_options *options)
 close:
 	vmsi_plain_close(pool);
 unmap:
+	vmsi_area_end(&pool->area);
 	(void)vms_space_close(pool->space);
 uncharge:
 	uncharge(pool);
@@ -224,6 +259,7 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	if (options->flags & ASIDE)
 		pool->swap_least = vmsi_aside_least_ram(options->page_size,
 							options->swap_codec);
+	pool->area.fd = -1;
 	vmsi_lock_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
 	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
@@ -242,14 +278,14 @@ static int open_pool(int fd, const struct vms_pool_options *options,
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
 	pool->record_bytes = bytes;
 	init(pool, options);
-	error = open_store(pool, fd, options->pages);
+	error = open_store(pool, fd, options);
 	if (!error) {
 		error = open_snapshots(pool, options);
 		if (!error)
 			error = set_up(pool, options);
 		if (error) {
 			vmsi_snapshots_close(pool);
-			vmsi_store_close(&pool->store);
+			close_files(pool);
 		}
 	}
 	if (error)
@@ -289,6 +325,8 @@ int vms_pool_close(vms_pool *pool)
 	if (!pool)
 		return 0;
 	vmsi_writer_end(pool);
+	if (!atomic_load(&pool->is_orphan))
+		vmsi_write_end(pool);
 	vmsi_store_end(&pool->store);
 	__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 	atomic_store(&pool->is_orphan, true);
@@ -298,7 +336,7 @@ int vms_pool_close(vms_pool *pool)
 		return -1;
 	vmsi_pool_unregister(pool);
 	uncharge(pool);
-	vmsi_store_close(&pool->store);
+	close_files(pool);
 	vmsi_records_put(NULL, pool, pool->record_bytes);
 	errno = earlier;
 	return 0;

@@ -17,6 +17,7 @@
 #include "base/lock.h"
 #include "pager/pager.h"
 #include "pool/ahead.h"
+#include "pool/area.h"
 #include "pool/ghost.h"
 #include "pool/landing.h"
 #include "pool/snapshot.h"
@@ -26,8 +27,8 @@
 /*
  * What the files of src/pool share. The memory of a pool is one space:
  *
- *   | words | touched | free | aside | slots | ghost | copies | flights | staging | landing |
- *   | memory |
+ *   | words | touched | free | aside | slots | ghost | copies | flights | head | staging |
+ *   | landing | memory |
  *
  * words     one a page, for the most pages that there can ever be
  * touched   a bit for each host page of words, and of free: whether it was ever used, and
@@ -37,6 +38,7 @@
  * slots     the records of slots, for the most RAM that there can ever be
  * copies    what is known of a batch that is being written
  * flights   of pages that are being read ahead
+ * head      what is before these in the area, with VMS_POOL_WHOLE_PAGES
  * staging   the bytes of a batch that is being written
  * landing   where pages are read to that come by faults (VMS_POOL_TRANSPARENT)
  * memory    of frames, slot s at s pages behind its beginning; VMS_POOL_ADDRESSED: of
@@ -144,6 +146,7 @@ struct vms_pool {
 	/* Written before the pool is known to anybody. */
 	struct vmsi_page_slot *slots;
 	char *staging;
+	struct vmsi_area_head *head; /* right before staging; NULL: no area */
 	struct vmsi_copies *copies;  /* under write_lock, as staging is */
 	struct vmsi_flight *flights;
 	unsigned depth;          /* how many of these there are */
@@ -167,6 +170,7 @@ struct vms_pool {
 	size_t memory_bytes;
 
 	struct vmsi_store store;
+	struct vmsi_area area;   /* under write_lock */
 	/* VMS_POOL_TRANSPARENT, as the flag ADDRESSED then is. */
 	struct vmsi_pager pager;
 	struct vmsi_landing landing;
@@ -208,6 +212,7 @@ struct vms_pool {
 	size_t records_bytes;    /* of what is known of places aside, that count */
 	_Atomic uint64_t pages_aside; /* that were put there */
 	_Atomic uint64_t pages_written, write_errors, for_room, syncs, held_back;
+	_Atomic uint64_t area_batches;
 
 	/* The thread that writes. */
 	pthread_t writer;
@@ -220,6 +225,7 @@ struct vms_pool {
 };
 
 _Static_assert(offsetof(struct vms_pool, slots) == VMSI_LINE, "a line of its own");
+_Static_assert(VMSI_WRITE_BATCH <= VMSI_AREA_BATCH_MOST, "a batch fits into the area");
 
 static inline bool vmsi_pool_has(const struct vms_pool *pool, unsigned flag)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <vmspace/budget.h>
 
+#include "pool/layout.h"
 #include "pool/miss.h"
 #include "pool/pool.h"
 #include "pool/shield.h"
@@ -55,7 +56,9 @@ static int change(struct vms_pool *pool, size_t ram)
 		return -EINVAL;
 	if (more && pool->budget && vms_budget_charge(pool->budget, more) != 0)
 		return -errno;
-	error = shrink(pool, ram);
+	error = ram < before ? vmsi_layout_thin(pool) : 0;
+	if (!error)
+		error = shrink(pool, ram);
 	/* What left has gone to the store, which had its RAM until then. */
 	if (!error && pool->store.aside.swap)
 		error = vmsi_swap_set_ram(pool->store.aside.swap,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/sort.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -39,8 +40,19 @@ static void sink(char *array, size_t place, size_t count, size_t size)
 	}
 }
 
+/* What is sorted often comes in its order. */
+static bool is_sorted(const char *array, size_t count, size_t size)
+{
+	for (size_t i = 1; i < count; i++)
+		if (key_of(array, i - 1, size) > key_of(array, i, size))
+			return false;
+	return true;
+}
+
 void vmsi_sort(void *array, size_t count, size_t size)
 {
+	if (is_sorted(array, count, size))
+		return;
 	for (size_t i = count / 2; i-- > 0;)
 		sink(array, i, count, size);
 	for (size_t end = count; end-- > 1;) {

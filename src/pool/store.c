@@ -364,6 +364,12 @@ void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests
 	}
 }
 
+void vmsi_store_begin_sync(const struct vmsi_store *store, uint64_t offset,
+			   uint64_t length)
+{
+	(void)vmsi_host.sync_range(store->fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
 /* An fdatasync that was interrupted has reported nothing. */
 int vmsi_store_sync(struct vmsi_store *store)
 {

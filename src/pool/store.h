@@ -85,6 +85,13 @@ enum vmsi_store_way { VMSI_STORE_TOGETHER, VMSI_STORE_ALONE };
 void vmsi_store_write(struct vmsi_store *store, struct vmsi_io_request *requests,
 		      size_t count, enum vmsi_store_way way);
 
+/*
+ * Have the kernel begin to write what it has of a range, so that a sync that follows finds
+ * less to do. What comes of it the sync tells.
+ */
+void vmsi_store_begin_sync(const struct vmsi_store *store, uint64_t offset,
+			   uint64_t length);
+
 /* fdatasync(2). Returns 0 or -errno. */
 int vmsi_store_sync(struct vmsi_store *store);
 

@@ -52,9 +52,8 @@ void vmsi_word_wait(uint64_t *word, uint64_t seen)
 /* Readers sleep only where there is a writer, or as many readers as there can be. */
 static bool is_wanted_by_writer(uint64_t value)
 {
-	const uint64_t lock = vmsi_word_lock(value);
-
-	return value & VMSI_WORD_WAITERS && lock != 0 && lock < VMSI_WORD_READERS;
+	return (value & VMSI_WORD_WAITERS) && (value & VMSI_WORD_RESIDENT) &&
+		vmsi_word_lock(value) < VMSI_WORD_READERS;
 }
 
 void vmsi_word_stand_back(uint64_t *word)
@@ -64,8 +63,12 @@ void vmsi_word_stand_back(uint64_t *word)
 	for (unsigned i = 0; i < VMSI_POOL_PATIENCE; i++) {
 		const uint64_t seen = vmsi_word_load(word);
 
-		if (!is_wanted_by_writer(seen) || seen == before)
+		if (!is_wanted_by_writer(seen))
 			return;
+		if (seen == before) {
+			wake(word, vmsi_word_take_bits(word, VMSI_WORD_WAITERS));
+			return;
+		}
 		vmsi_word_wait(word, seen);
 		before = seen;
 	}
@@ -90,16 +93,20 @@ void vmsi_word_stand_back(uint64_t *word)
 /* Somebody else, whose page it is not, may have given it back just then. */
 static bool unlock_reader(uint64_t *word)
 {
-	uint64_t value = vmsi_word_load(word);
+	uint64_t value = vmsi_word_load(word), lock;
 
 	do {
-		const uint64_t lock = vmsi_word_lock(value);
-
+		lock = vmsi_word_lock(value);
 		if (lock == 0 || lock >= VMSI_WORD_BUSY)
 			return false;
 	} while (!vmsi_word_swap(word, &value, value - 1));
-	/* They look again even if there are more readers: the last one need not know. */
-	if (value & VMSI_WORD_WAITERS)
+	/*
+	 * A writer waits for the last reader. The bit stays until it has come: whoever runs
+	 * just now, such as this reader, would be there again before it.
+	 */
+	if (lock == 1)
+		wake(word, value);
+	else if (lock == VMSI_WORD_READERS && value & VMSI_WORD_WAITERS)
 		wake(word, vmsi_word_take_bits(word, VMSI_WORD_WAITERS));
 	return true;
 }

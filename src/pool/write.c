@@ -197,6 +197,68 @@ static void join_runs(const struct vms_pool *pool, struct vmsi_copies *copies)
 	}
 }
 
+/* --- durable ---------------------------------------------------------------------------------------- */
+
+/*
+ * After a failed fdatasync nobody knows which pages of those that left are on the disk:
+ * nothing can be made good any more. Under write_lock.
+ */
+static int sync_file(struct vms_pool *pool)
+{
+	int error = atomic_load(&pool->broken);
+
+	if (!error)
+		error = vmsi_area_write_failed(&pool->area, &pool->store);
+	if (error)
+		return error;
+	error = vmsi_store_sync(&pool->store);
+	if (error)
+		atomic_store(&pool->broken, -EIO);
+	else
+		vmsi_area_settle(&pool->area);
+	vmsi_pool_add(&pool->syncs, 1);
+	return error ? -EIO : 0;
+}
+
+int vmsi_write_sync(struct vms_pool *pool)
+{
+	struct vmsi_shield shield;
+	int error;
+
+	vmsi_shield_raise(pool, &shield);
+	vmsi_lock_acquire(&pool->write_lock);
+	error = sync_file(pool);
+	vmsi_lock_release(&pool->write_lock);
+	vmsi_shield_lower(&shield);
+	return error;
+}
+
+/* What the area has stays, where the file may not have it. */
+void vmsi_write_end(struct vms_pool *pool)
+{
+	if (!vmsi_area_is_used(&pool->area))
+		return;
+	if (!vmsi_area_is_pending(&pool->area) || vmsi_write_sync(pool) == 0)
+		vmsi_area_end(&pool->area);
+}
+
+/* Have the copies in the area, so that none of them can be torn in the file. */
+static int keep_whole(struct vms_pool *pool, const struct vmsi_copies *copies)
+{
+	int error = 0;
+
+	if (!vmsi_area_is_used(&pool->area) || !copies->count)
+		return 0;
+	if (vmsi_area_is_full(&pool->area))
+		error = sync_file(pool);
+	if (!error)
+		error = vmsi_area_put(&pool->area, pool->head, copies->pages,
+				      copies->count);
+	if (!error)
+		vmsi_pool_add(&pool->area_batches, 1);
+	return error;
+}
+
 /* --- the end of a write ------------------------------------------------------------------------------ */
 
 void vmsi_write_take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn)
@@ -247,20 +309,27 @@ static int write_alone(struct vms_pool *pool, const struct vmsi_copies *copies, 
 	return vmsi_io_status(&request);
 }
 
-/* A page that cannot be written shall not keep its neighbours from the disk. */
+/*
+ * A page that cannot be written shall not keep its neighbours from the disk. What was
+ * written in part is in the area until it can be.
+ */
 static void end_run(struct vms_pool *pool, struct vmsi_copies *copies, size_t first,
 		    const struct vmsi_io_request *run, struct vmsi_outcome *written)
 {
 	const size_t count = run->length / pool->page_size;
 	const int error = vmsi_io_status(run);
 
-	for (size_t i = first; i < first + count; i++)
-		end_page(pool, copies, i, error && count > 1 ?
-			 write_alone(pool, copies, i) : error, written);
+	for (size_t i = first; i < first + count; i++) {
+		const int alone = error && count > 1 ? write_alone(pool, copies, i) : error;
+
+		if (alone)
+			vmsi_area_note_failure(&pool->area);
+		end_page(pool, copies, i, alone, written);
+	}
 }
 
-static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
-			 struct vmsi_outcome *written)
+static void write_runs(struct vms_pool *pool, struct vmsi_copies *copies,
+		       struct vmsi_outcome *written)
 {
 	size_t first = 0;
 
@@ -277,6 +346,18 @@ static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
 		end_run(pool, copies, first, &copies->runs[i], written);
 		first += copies->runs[i].length / pool->page_size;
 	}
+}
+
+/* What the area cannot have is not written to the file either. */
+static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
+			 struct vmsi_outcome *written)
+{
+	const int error = keep_whole(pool, copies);
+
+	if (!error)
+		write_runs(pool, copies, written);
+	for (size_t i = 0; error && i < copies->count; i++)
+		end_page(pool, copies, i, error, written);
 }
 
 /*

@@ -36,4 +36,13 @@ void vmsi_write_order(struct vmsi_batch *batch);
  */
 void vmsi_write_take_back(struct vms_pool *pool, uint64_t page, uint64_t first_lsn);
 
+/*
+ * Make what was written durable. Returns 0, or -EIO for ever after one failure; or -errno
+ * where a page cannot be written still that could not be written before.
+ */
+int vmsi_write_sync(struct vms_pool *pool);
+
+/* The pool is closed: have the area empty, if all that was written can be made durable. */
+void vmsi_write_end(struct vms_pool *pool);
+
 #endif

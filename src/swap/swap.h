@@ -82,6 +82,7 @@ enum vmsi_swap_codec vmsi_swap_codec(const struct vmsi_swap *swap);
  * meanwhile. It may wait until others were written to the file. Returns 0, or -errno:
  * ENOSPC  as many as there are places; the file is as large as it may be, or the disk is
  *         full, or there is no file; or there is no memory for more records
+ * EFBIG   RLIMIT_FSIZE was lowered since the store was opened
  * EIO, EDQUOT, ... what the file has answered to a write; what is kept is kept.
  * Not to be called by the done of a request of the store's io.
  */

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "swap/clusters.h"
+#include "swap/file.h"
 #include "swap/object.h"
 
 /* Who puts pages tries another cluster so often. */
@@ -59,6 +60,19 @@ static struct vmsi_swap_write *find_unused(struct vmsi_swap *swap)
 	return NULL;
 }
 
+/* A limit that was lowered since the store was opened would raise SIGXFSZ in any thread. */
+static void submit(struct vmsi_swap *swap, struct vmsi_io_request *request)
+{
+	const uint64_t end = request->offset + request->length;
+
+	if (end > vmsi_swap_file_limit(end)) {
+		request->result = request->error = -EFBIG;
+		end_write(request);
+		return;
+	}
+	vmsi_io_submit(swap->io, &request, 1);
+}
+
 /* The oldest; what has failed is tried again when nothing else can be, or is on its way. */
 static uint32_t choose(const struct vmsi_swap *swap)
 {
@@ -100,7 +114,7 @@ bool vmsi_write_begin(struct vmsi_swap *swap)
 	request = &write->request;
 	vmsi_lock_release(&swap->lock);
 	fill_in_sums(request->buffer, request->length, cluster->sequence);
-	vmsi_io_submit(swap->io, &request, 1);
+	submit(swap, request);
 	vmsi_lock_acquire(&swap->lock);
 	return true;
 }

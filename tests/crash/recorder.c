@@ -17,9 +17,9 @@
 static struct {
 	struct vmsi_host_calls real;
 	struct log log;
-	const char *home_path, *journal_path;
+	const char *home_path, *journal_path, *other_path;
 	struct { int fd, file; } descriptors[DESCRIPTORS];
-	int journal, made;
+	int journal, made, other;
 	struct failures failures;
 	struct random random;
 	/* What a journal had when it was synced last. */
@@ -133,6 +133,8 @@ static long record_open_file(const char *path, int flags, mode_t mode)
 		follow((int)fd, recorder.journal);
 	} else if (strcmp(path, recorder.home_path) == 0) {
 		follow((int)fd, MEMORY_HOME);
+	} else if (recorder.other_path && strcmp(path, recorder.other_path) == 0) {
+		follow((int)fd, recorder.other);
 	} else if (file_of_link(path) >= 0) {
 		follow((int)fd, file_of_link(path));
 	}
@@ -372,6 +374,7 @@ void recorder_begin(int home, const char *home_path, const char *journal_path,
 	recorder.log = (struct log){ 0 };
 	recorder.home_path = home_path;
 	recorder.journal_path = journal_path;
+	recorder.other_path = NULL;
 	recorder.journal = first_journal;
 	recorder.made = made;
 	recorder.failures = (struct failures){ 0 };
@@ -394,6 +397,12 @@ void recorder_begin(int home, const char *home_path, const char *journal_path,
 	vmsi_host.fsync = record_fsync;
 	vmsi_host.fdatasync = record_fdatasync;
 	vmsi_host.random = record_random;
+}
+
+void recorder_follow(const char *path, int file)
+{
+	recorder.other_path = path;
+	recorder.other = file;
 }
 
 void recorder_fail(struct failures failures)

@@ -61,6 +61,9 @@ void recorder_begin(int home, const char *home_path, const char *journal_path,
 		    int first_journal, int made, uint64_t seed);
 void recorder_fail(struct failures failures);
 
+/* Another file that there is: its path, and its index. After recorder_begin. */
+void recorder_follow(const char *path, int file);
+
 /* Whether something was dropped since the last time that this was asked. */
 bool recorder_has_dropped(void);
 

@@ -20,6 +20,7 @@
 static struct {
 	const struct place *place;
 	unsigned flags;
+	uint64_t pages;       /* that there may be */
 	int fd;
 	vms_pool *pool;
 	unsigned states[PAGES];
@@ -122,6 +123,12 @@ static int shrink(void)
 	return vms_pool_set_ram(run.pool, RAM - 10 * PAGE);
 }
 
+/* Where there are no more pages than there is room for. */
+static int shrink_dense(void)
+{
+	return shrink();
+}
+
 static int enlarge(void)
 {
 	return vms_pool_set_ram(run.pool, 2 * RAM);
@@ -141,6 +148,7 @@ static const struct scenario scenarios[] = {
 	{ "allocating and freeing", 10, allocate },
 	{ "less RAM", 20, shrink },
 	{ "less RAM that needs a write", PAGES, shrink },
+	{ "less RAM where all pages fit", 20, shrink_dense },
 	{ "more RAM", 20, enlarge },
 };
 
@@ -178,7 +186,7 @@ static vms_pool *open_pool(void)
 		.page_size = PAGE,
 		.ram = RAM,
 		.ram_most = 2 * RAM,
-		.pages = 4 * PAGES,
+		.pages = run.pages,
 		.depth = 4,
 	};
 
@@ -189,8 +197,11 @@ static void arrange(const struct scenario *scenario)
 {
 	run.fd = make_pages(run.place->path, PAGES);
 	memset(run.states, 0, sizeof(run.states));
+	run.pages = scenario->act == shrink_dense ? PAGES : 4 * PAGES;
 	run.pool = open_pool();
 	assert_non_null(run.pool);
+	if (scenario->act == shrink_dense)
+		assert_int_equal(pool_stats(run.pool).slots, PAGES);
 	/* What the scenarios use last is not there. */
 	for (uint64_t page = 0; page < 80; page++)
 		assert_int_equal(fix(page, page < scenario->dirty ? VMS_POOL_WRITE :
@@ -318,6 +329,7 @@ static void opening(void **state)
 {
 	run.place = *state;
 	run.flags = 0;
+	run.pages = 4 * PAGES;
 	run.fd = make_pages(run.place->path, PAGES);
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
 		for (int which = 0; which < FAULT_ERRNOS; which++)
@@ -333,6 +345,7 @@ static void closing(void **state)
 {
 	run.place = *state;
 	run.flags = 0;
+	run.pages = 4 * PAGES;
 	run.fd = make_pages(run.place->path, PAGES);
 	for (unsigned n = 1; n < CALLS_MAX; n++) {
 		const size_t before = descriptors();

@@ -249,6 +249,8 @@ static bool is_valid(uint64_t ticket)
 	if (fault == NO_VERSION)
 		return (word & VMSI_WORD_RESIDENT) &&
 			vmsi_word_lock(word) < VMSI_WORD_BUSY;
+	if (word == ticket)
+		return true;
 	return ((word ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT) == 0 &&
 		vmsi_word_lock(word) < VMSI_WORD_BUSY;
 }

@@ -82,6 +82,54 @@ static void a_writer_comes_among_readers(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+/* --- a writer among many readers ------------------------------------------------------------ */
+
+#define MANY 8
+#define READS_MOST 8000
+
+static _Atomic unsigned reads;
+
+static void *read_all_the_time(void *argument)
+{
+	const struct timespec moment = { .tv_nsec = 1000000 };
+
+	(void)argument;
+	while (atomic_load(&reads) < READS_MOST && !atomic_load(&writer_came)) {
+		if (!vms_pool_fix(pool, 3, VMS_POOL_READ))
+			break;
+		atomic_fetch_add(&reads, 1);
+		(void)nanosleep(&moment, NULL);
+		(void)vms_pool_unfix(pool, 3);
+	}
+	return NULL;
+}
+
+/* That one of them goes is no reason for the others to come back. */
+static void a_writer_comes_among_many_readers(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, 8);
+	pthread_t readers[MANY];
+	unsigned reads_then;
+
+	pool = must_open_pool(fd, 0, SMALL_RAM, 0);
+	must_be(pool, 3, 0);
+	atomic_store(&writer_came, 0);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, read_all_the_time,
+						NULL), 0);
+	while (atomic_load(&reads) < 2 * MANY)
+		(void)sched_yield();
+	change(pool, 3, 1, 0);
+	reads_then = atomic_load(&reads);
+	atomic_store(&writer_came, 1);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_int_equal(pthread_join(readers[i], NULL), 0);
+	assert_true(reads_then < READS_MOST);
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
 /* --- a reader that reads twice ------------------------------------------------------------- */
 
 static _Atomic bool writer_is_there;
@@ -191,6 +239,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(a_writer_comes_among_readers),
+		file_test(a_writer_comes_among_many_readers),
 		file_test(a_reader_reads_again),
 		file_test(a_page_that_changes_is_flushed),
 	};

@@ -245,6 +245,7 @@ static void optimistic_reads(void **state)
 		must_be(pool, 4, 0);
 		assert_false(vms_pool_validate(pool, 4, ticket));
 		refused_null(vms_pool_begin(pool, FILE_PAGES, &ticket), ERANGE);
+		assert_false(vms_pool_validate(pool, 4, ticket));
 		worked(vms_pool_close(pool));
 		assert_int_equal(close(fd), 0);
 	}

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "swap_fixture.h"
 
+#include <sys/resource.h>
+
 #include "host/host.h"
 #include "swap/state.h"
 
@@ -118,6 +120,48 @@ static void a_bad_disk_is_told_at_once(void **state)
 	vmsi_io_close(io);
 }
 
+/* --- a limit of file sizes ---------------------------------------------------------- */
+
+static _Atomic uint64_t furthest;
+
+static long note_end(int fd, const void *buffer, size_t length, uint64_t offset)
+{
+	uint64_t seen = atomic_load(&furthest);
+
+	while (offset + length > seen &&
+	       !atomic_compare_exchange_weak(&furthest, &seen, offset + length))
+		;
+	return real.pwrite(fd, buffer, length, offset);
+}
+
+/* A write beyond would raise a signal. Below it the file is used. */
+static void a_limit_that_is_lowered_is_kept(void **state)
+{
+	struct vmsi_io *io;
+	struct vmsi_swap *swap = open_on_disk(&io);
+	struct rlimit before, less;
+	unsigned count = 0;
+	int error;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	less = before;
+	less.rlim_cur = 1 << 20;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+	vmsi_host.pwrite = note_end;
+	while ((error = put_page(swap, PAGE, PAGE_NOISE, count, &places[count])) == 0)
+		count++;
+	assert_int_equal(error, -EFBIG);
+	assert_true(furthest > (1 << 20) - 2 * cluster_bytes && furthest <= 1 << 20);
+	expect_all(swap, count);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	for (; count < COUNT; count++)
+		assert_int_equal(put_page(swap, PAGE, PAGE_NOISE, count, &places[count]), 0);
+	expect_all(swap, COUNT);
+	vmsi_swap_close(swap);
+	vmsi_io_close(io);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, keep_host, restore_host)
 
 int main(void)
@@ -125,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_bad_spot_stops_nobody),
 		TEST(a_bad_disk_is_told_at_once),
+		TEST(a_limit_that_is_lowered_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool_workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+
+#include <vmspace/pool.h>
+#include <vmspace/pool_stats.h>
+
+#include "host/host.h"
+#include "host/uring.h"
+
+#define STEPS 400
+
+struct pool_workload workload;
+
+static struct {
+	vms_pool *pool;
+	int home, log, area;
+	size_t ram;               /* that is enough for a pool */
+} run;
+
+void workload_must(bool right, const char *what)
+{
+	if (right)
+		return;
+	(void)printf("# the workload: %s; errno %d\n", what, errno);
+	(void)fflush(stdout);
+	abort();
+}
+
+/* --- pages and records ------------------------------------------------------------------- */
+
+static uint64_t rest_of(uint64_t page, uint64_t lsn, size_t sector, size_t i)
+{
+	return random_mix(page * SECTORS + sector, lsn * 64 + i);
+}
+
+static void fill_page(struct sector *sectors, uint64_t page, uint64_t lsn)
+{
+	for (size_t i = 0; i < SECTORS; i++) {
+		sectors[i].page = page;
+		sectors[i].lsn = lsn;
+		for (size_t j = 0; j < sizeof(sectors->rest) / 8; j++)
+			sectors[i].rest[j] = rest_of(page, lsn, i, j);
+	}
+}
+
+bool workload_sector_is_whole(const struct sector *sector, uint64_t page, size_t number)
+{
+	static const struct sector never;
+
+	if (memcmp(sector, &never, SECTOR) == 0)
+		return true;
+	for (size_t j = 0; j < sizeof(sector->rest) / 8; j++)
+		if (sector->rest[j] != rest_of(page, sector->lsn, number, j))
+			return false;
+	return sector->page == page;
+}
+
+struct record workload_record(uint64_t lsn, uint64_t page)
+{
+	return (struct record){ lsn, page, random_mix(lsn, page) };
+}
+
+/* --- the log of the workload --------------------------------------------------------------- */
+
+/* All that is not known to be durable is written again, whatever became of it before. */
+static int make_durable(void *context, uint64_t lsn)
+{
+	const uint64_t end = workload.end;
+	const size_t length = (size_t)(end - workload.written) * sizeof(struct record);
+
+	(void)context;
+	if (lsn <= workload.written || workload.lie == LIE_LOG)
+		return 0;
+	if (vmsi_host.pwrite(run.log, &workload.records[workload.written], length,
+			     workload.written * sizeof(struct record)) != (long)length ||
+	    vmsi_host.fdatasync(run.log) != 0)
+		return -1;
+	workload.written = end;
+	return 0;
+}
+
+/* --- what is not true --------------------------------------------------------------------------- */
+
+static long (*open_recorded)(const char *path, int flags, mode_t mode);
+static long (*sync_recorded)(int fd);
+
+static long open_noted(const char *path, int flags, mode_t mode)
+{
+	const long fd = open_recorded(path, flags, mode);
+
+	if (fd >= 0 && strcmp(path, workload.area_path) == 0)
+		run.area = (int)fd;
+	return fd;
+}
+
+static long sync_all_but_the_area(int fd)
+{
+	return fd == run.area ? 0 : sync_recorded(fd);
+}
+
+static void begin_to_lie(void)
+{
+	run.area = -1;
+	open_recorded = vmsi_host.open_file;
+	sync_recorded = vmsi_host.fdatasync;
+	vmsi_host.open_file = open_noted;
+	vmsi_host.fdatasync = sync_all_but_the_area;
+}
+
+/* --- the workload ---------------------------------------------------------------------------- */
+
+static int no_ring(struct vmsi_uring *ring, unsigned entries)
+{
+	(void)ring;
+	(void)entries;
+	return -ENOSYS;
+}
+
+/* The least RAM that a pool can do with, so that pages leave it all the time. */
+vms_pool *workload_open(int home, bool is_whole)
+{
+	struct vms_pool_options options = {
+		.struct_size = sizeof(options),
+		.flags = VMS_POOL_NO_WRITER | (random_percent(&workload.random, 30) ?
+					       VMS_POOL_ADDRESSED : 0) |
+			(is_whole ? VMS_POOL_WHOLE_PAGES : 0),
+		.make_durable = make_durable,
+		.area = is_whole ? workload.area_path : NULL,
+	};
+	vms_pool *pool;
+
+	options.ram = run.ram ? run.ram : 4 * PAGE;
+	do {
+		pool = vms_pool_open(home, &options);
+		if (!pool)
+			options.ram += 4 * PAGE;
+	} while (!pool && errno == EINVAL);
+	run.ram = options.ram;
+	return pool;
+}
+
+static void open_pool(void)
+{
+	run.pool = workload_open(run.home, workload.is_whole);
+	workload_must(run.pool, "open the pool");
+}
+
+static void note_evictions(void)
+{
+	struct vms_pool_stats stats = { .struct_size = sizeof(stats) };
+
+	workload_must(vms_pool_get_stats(run.pool, &stats) == 0, "stats");
+	workload.evictions += stats.evictions;
+	workload.batches += stats.area_batches;
+}
+
+static void change_to(uint64_t page, uint64_t lsn, void *at)
+{
+	fill_page(at, page, lsn);
+	workload_must(vms_pool_dirty(run.pool, page, lsn) == 0, "dirty");
+	workload_must(vms_pool_unfix(run.pool, page) == 0, "unfix");
+}
+
+static void change(void)
+{
+	const uint64_t page = random_below(&workload.random, PAGES);
+	void *at;
+
+	if (workload.end == CHANGES_MOST)
+		return;
+	at = vms_pool_fix(run.pool, page, VMS_POOL_WRITE);
+	if (!at)
+		return;
+	workload.records[workload.end] = workload_record(workload.end + 1, page);
+	workload.lsns[page] = ++workload.end;
+	change_to(page, workload.end, at);
+}
+
+static void look(void)
+{
+	const uint64_t page = random_below(&workload.random, PAGES);
+	const struct sector *at = vms_pool_fix(run.pool, page, VMS_POOL_READ);
+
+	if (!at)
+		return;
+	for (size_t i = 0; i < SECTORS; i++)
+		workload_must(at[i].lsn == workload.lsns[page] &&
+			      workload_sector_is_whole(&at[i], page, i),
+			      "a page is not what it was made");
+	workload_must(vms_pool_unfix(run.pool, page) == 0, "unfix");
+}
+
+static void make_log_durable(void)
+{
+	if (make_durable(NULL, workload.end) == 0)
+		workload_must(vms_pool_durable(run.pool, workload.end) == 0, "durable");
+}
+
+/*
+ * A file that could not be synced has lost nobody knows what. All that was changed since
+ * the last flush is changed again, as a recovery does.
+ */
+static void open_again(void)
+{
+	const uint64_t *good = workload.flush_count ?
+		workload.flushes[workload.flush_count - 1].lsns : NULL;
+
+	recorder_fail((struct failures){ 0 });
+	note_evictions();
+	workload_must(vms_pool_close(run.pool) == 0, "close");
+	open_pool();
+	for (uint64_t page = 0; page < PAGES; page++) {
+		void *at;
+
+		if (workload.lsns[page] <= (good ? good[page] : 0))
+			continue;
+		at = vms_pool_fix(run.pool, page, VMS_POOL_WRITE);
+		workload_must(at, "fix to recover");
+		change_to(page, workload.lsns[page], at);
+	}
+	recorder_fail((struct failures){ .sync = 3, .write = 3 });
+}
+
+static void flush(void)
+{
+	struct flushed *flushed = &workload.flushes[workload.flush_count];
+
+	if (workload.flush_count == FLUSHES_MOST)
+		return;
+	memcpy(flushed->lsns, workload.lsns, sizeof(workload.lsns));
+	if (vms_pool_flush(run.pool, VMS_POOL_ALL, NULL, NULL) == 0)
+		recorder_note_acknowledged(++workload.flush_count);
+	else
+		open_again();
+}
+
+static void step(void)
+{
+	static void (*const steps[])(void) = {
+		change, change, change, change, change, change, look, look, look,
+		make_log_durable,
+	};
+
+	if (random_percent(&workload.random, 4))
+		flush();
+	else if (random_percent(&workload.random, 1))
+		open_again();
+	else
+		steps[random_below(&workload.random, sizeof(steps) / sizeof(*steps))]();
+}
+
+void workload_run(void)
+{
+	memset(workload.lsns, 0, sizeof(workload.lsns));
+	workload.written = workload.end = workload.flush_count = 0;
+	run.home = open(workload.home_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	workload_must(run.home >= 0 && ftruncate(run.home, PAGES * (off_t)PAGE) == 0, "setup");
+	recorder_begin(run.home, workload.home_path, workload.log_path, LOG_FILE,
+		       AREA_FILE + 1, random_next(&workload.random));
+	recorder_follow(workload.area_path, AREA_FILE);
+	if (workload.lie == LIE_SYNC)
+		begin_to_lie();
+	vmsi_uring.open = no_ring;
+	run.log = (int)vmsi_host.open_file(workload.log_path, O_RDWR | O_CREAT | O_TRUNC,
+					   0600);
+	workload_must(run.log >= 0, "open the log");
+	open_pool();
+	recorder_fail((struct failures){ .sync = 3, .write = 3 });
+	for (int i = 0; i < STEPS; i++)
+		step();
+	recorder_fail((struct failures){ 0 });
+	note_evictions();
+	workload_must(vms_pool_close(run.pool) == 0, "close");
+	(void)vmsi_host.close(run.log);
+	(void)close(run.home);
+}
+
