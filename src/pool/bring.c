@@ -18,9 +18,17 @@ static uintptr_t address_of(const struct vms_pool *pool, uint64_t page)
 int vmsi_bring_landed(struct vms_pool *pool, uint64_t page, struct vmsi_landed landed,
 		      enum vmsi_stores stores)
 {
-	return vmsi_pager_bring(&pool->pager, address_of(pool, page),
-				vmsi_landing_at(pool, landed),
-				landed.count << pool->view.page_shift, stores);
+	const bool is_open = stores == VMSI_STORES_WORK;
+	int error;
+
+	for (size_t i = 0; is_open && i < landed.count; i++)
+		vmsi_word_begin_bringing_dirty(vmsi_pool_word(pool, page + i));
+	error = vmsi_pager_bring(&pool->pager, address_of(pool, page),
+				 vmsi_landing_at(pool, landed),
+				 landed.count << pool->view.page_shift, stores);
+	for (size_t i = 0; error && is_open && i < landed.count; i++)
+		vmsi_word_abort_bringing_dirty(vmsi_pool_word(pool, page + i));
+	return error;
 }
 
 int vmsi_bring_read(struct vms_pool *pool, uint64_t page, struct vmsi_landed landed)

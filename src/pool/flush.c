@@ -43,6 +43,8 @@ static bool is_wanted(const struct flush *flush, uint64_t page)
 	const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
 	uint64_t first;
 
+	if (vmsi_word_is_coming_dirty(word))
+		return true;
 	if (!(word & (VMSI_WORD_DIRTY | VMSI_WORD_WRITING)) ||
 	    !(word & VMSI_WORD_RESIDENT))
 		return false;

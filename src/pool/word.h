@@ -109,6 +109,12 @@ static inline bool vmsi_word_can_leave(uint64_t word)
 			VMSI_WORD_WRITING)) == VMSI_WORD_RESIDENT;
 }
 
+/* Whether a page is being brought to where stores work before its word is published. */
+static inline bool vmsi_word_is_coming_dirty(uint64_t word)
+{
+	return (word & (VMSI_WORD_DIRTY | VMSI_WORD_RESIDENT)) == VMSI_WORD_DIRTY;
+}
+
 static inline uint64_t vmsi_word_warmed(uint64_t word)
 {
 	return (word & VMSI_WORD_HEAT) == VMSI_WORD_HEAT ? word :
@@ -231,6 +237,13 @@ bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat);
 
 /* A reader has a copy of a dirty page, and lets the page go to have the copy written. */
 void vmsi_word_begin_writing(uint64_t *word);
+
+/*
+ * A page that is absent and busy is about to be where stores work: it is dirty before one
+ * can come, so that who writes all that is dirty waits until it is published.
+ */
+void vmsi_word_begin_bringing_dirty(uint64_t *word);
+void vmsi_word_abort_bringing_dirty(uint64_t *word);
 
 /*
  * A store has come to a page that was seen protected and neither busy nor turning. false:

@@ -121,6 +121,8 @@ static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, 
 
 	/* It shall not become warmer by being written. */
 	do {
+		if (vmsi_word_is_coming_dirty(seen))
+			return WAS_HELD;
 		if (!(seen & VMSI_WORD_RESIDENT) || !(seen & VMSI_WORD_DIRTY))
 			return WAS_CLEAN;
 		if (vmsi_word_lock(seen) >= VMSI_WORD_READERS)

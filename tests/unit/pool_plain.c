@@ -78,7 +78,11 @@ static void each_flush_has_what_came_since(void **state)
 			assert_int_equal(pool_stats(pool).dirty, 1);
 			worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
 			worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
-			assert_int_equal(pool_stats(pool).pages_written, written + 1);
+			assert_true(pool_stats(pool).pages_written > written);
+			/* Served, a fault may be told twice, and the page is dirty again. */
+			if (engine->engine != VMS_POOL_FAULTS_SERVED)
+				assert_int_equal(pool_stats(pool).pages_written,
+						 written + 1);
 			assert_int_equal(state_in_file(place->path, 5), round);
 		}
 		worked(vms_pool_close(pool));

@@ -2,6 +2,7 @@
 #include "plain_fixture.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/time.h>
 
@@ -185,6 +186,55 @@ static void signals_wait_while_a_call_has_what_they_need(void **state)
 		worked(vms_pool_close(pool));
 		assert_int_equal(close(fd), 0);
 	}
+}
+
+/* --- a page that works before the pool says so ---------------------------------------------- */
+
+static pthread_t storing_thread;
+static _Atomic bool is_armed, may_go_on;
+
+/* The thread that serves has brought a page, and does not go on before the flush waits. */
+static long late_control(int fd, unsigned long request, void *argument)
+{
+	const long result = real.userfaultfd_control(fd, request, argument);
+
+	while (!pthread_equal(pthread_self(), storing_thread) && atomic_load(&is_armed) &&
+	       !atomic_load(&may_go_on))
+		(void)sched_yield();
+	return result;
+}
+
+static long noting_wait(const void *word, uint32_t value, uint64_t nanoseconds)
+{
+	if (pthread_equal(pthread_self(), storing_thread))
+		atomic_store(&may_go_on, true);
+	return real.futex_wait(word, value, nanoseconds);
+}
+
+static void a_flush_waits_for_pages_that_come(void **state)
+{
+	const struct place *place = *state;
+	const struct engine *engine = &engines[1];
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool;
+	char *base;
+
+	if (!engine_is_here(engine))
+		skip();
+	pool = must_open_plain(engine, fd, 0, SMALL_RAM);
+	base = vms_pool_base(pool);
+	real = vmsi_host;
+	storing_thread = pthread_self();
+	vmsi_host.userfaultfd_control = late_control;
+	vmsi_host.futex_wait = noting_wait;
+	atomic_store(&is_armed, true);
+	fill_page(base + 9 * PAGE, 9, 1);
+	worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
+	atomic_store(&may_go_on, true);
+	assert_int_equal(state_in_file(place->path, 9), 1);
+	vmsi_host = real;
+	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
 }
 
 /* --- another handler in between ------------------------------------------------------------- */
@@ -411,6 +461,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		file_test(handlers_touch_what_calls_use),
 		file_test(signals_wait_while_a_call_has_what_they_need),
+		file_test(a_flush_waits_for_pages_that_come),
 		file_test(foreign_faults_go_on),
 		file_test(who_blocks_the_signal_is_served_or_ends),
 		file_test(touches_are_in_flight_when_it_ends),
