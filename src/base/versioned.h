@@ -68,7 +68,7 @@
 #define VMSI_FIRST_POOL_SNAPSHOT \
 	VMSI_SIZE_UP_TO(struct vms_pool_snapshot, bytes)
 #define VMSI_FIRST_POOL_STATS \
-	VMSI_SIZE_UP_TO(struct vms_pool_stats, miss_times)
+	VMSI_SIZE_UP_TO(struct vms_pool_stats, area_mended)
 #define VMSI_FIRST_GROUP_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_group_options, context)
 #define VMSI_FIRST_GROUP_STATS \

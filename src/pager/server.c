@@ -12,6 +12,9 @@
 /* Addresses of its stack. */
 #define STACK ((size_t)256 << 10)
 
+/* Between two looks, where the host cannot wait. */
+#define PAUSE 1000000u
+
 static enum vmsi_access access_of(const struct uffd_msg *message)
 {
 	return message->arg.pagefault.flags &
@@ -58,9 +61,9 @@ static void *run(void *context)
 {
 	const struct vmsi_pager *pager = context;
 
-	/* Where the host cannot even wait it is asked again. */
 	while (!atomic_load(&pager->server_ends)) {
-		(void)vmsi_host.wait_readable(pager->fd, pager->bell);
+		if (vmsi_host.wait_readable(pager->fd, pager->bell) < 0)
+			(void)vmsi_host.nanosleep(PAUSE);
 		serve_all(pager);
 	}
 	return NULL;
