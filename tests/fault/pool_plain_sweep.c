@@ -258,9 +258,12 @@ static void sweep_scenario(const struct scenario *scenario)
 {
 	const int last = run.engine->engine == VMS_POOL_FAULTS_SERVED ? FAULT_ONCE :
 									FAULT_FROM;
+	/* What a call may answer besides is the same for all engines. */
+	const int errnos = run.engine->engine == VMS_POOL_FAULTS_SIGNAL ? FAULT_ERRNOS :
+									  1;
 
 	for (int mode = FAULT_ONCE; mode <= last; mode++)
-		for (int which = 0; which < (mode == FAULT_ONCE ? FAULT_ERRNOS : 1); which++)
+		for (int which = 0; which < (mode == FAULT_ONCE ? errnos : 1); which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
 				run.plan = (struct fault_plan){
 					.mode = (enum fault_mode)mode,
