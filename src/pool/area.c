@@ -57,6 +57,9 @@ static int begin_anew(const struct vmsi_area *area)
 
 	memset(bytes, 0, sizeof(bytes));
 	memcpy(bytes, header, sizeof(*header));
+	/* Behind a new header no batch may be that has the salt of the old one. */
+	if (!error)
+		error = (int)vmsi_host.fsync(area->fd);
 	if (!error)
 		error = vmsi_disk_write(area->fd, bytes, sizeof(bytes), 0);
 	if (!error)
