@@ -64,7 +64,7 @@
 #define VMSI_FIRST_RING_STATS \
 	VMSI_SIZE_UP_TO(struct vms_ring_stats, attached)
 #define VMSI_FIRST_POOL_OPTIONS \
-	VMSI_SIZE_UP_TO(struct vms_pool_options, area)
+	VMSI_SIZE_UP_TO(struct vms_pool_options, name)
 #define VMSI_FIRST_POOL_SNAPSHOT \
 	VMSI_SIZE_UP_TO(struct vms_pool_snapshot, bytes)
 #define VMSI_FIRST_POOL_STATS \

