@@ -33,14 +33,7 @@ int vmsi_bring_landed(struct vms_pool *pool, uint64_t page, struct vmsi_landed l
 
 int vmsi_bring_read(struct vms_pool *pool, uint64_t page, struct vmsi_landed landed)
 {
-	bool was_read;
-	const int error = vmsi_store_read(&pool->store, vmsi_landing_at(pool, landed),
-					  landed.count << pool->view.page_shift,
-					  page << pool->view.page_shift, &was_read);
-
-	if (was_read)
-		vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
-	return error;
+	return vmsi_pool_read(pool, page, landed.count, vmsi_landing_at(pool, landed));
 }
 
 int vmsi_bring_page(struct vms_pool *pool, uint64_t page, uint32_t slot,

@@ -102,10 +102,13 @@ static bool take_landing(struct vms_pool *pool, struct vmsi_flight *flight)
 	return flight->landed.count != 0;
 }
 
+/* Who ends a read. */
+enum flight_end { ALONE, AWAITED };
+
 enum begun { LEFT_OUT, IS_OVER, IN_FLIGHT };
 
 static enum begun begin(struct vms_pool *pool, struct vmsi_flight *flight, uint64_t page,
-			enum vmsi_flight_end end)
+			enum flight_end end)
 {
 	const uint64_t seen = vmsi_word_load(vmsi_pool_word(pool, page));
 	int error;
@@ -126,15 +129,18 @@ static enum begun begin(struct vms_pool *pool, struct vmsi_flight *flight, uint6
 		end_page(flight, error);
 		return IS_OVER;
 	}
-	flight->request.is_detached = end == VMSI_FLIGHT_ALONE;
+	flight->request.is_detached = end == ALONE;
 	flight->request.done = end_flight;
 	flight->request.context = flight;
 	return IN_FLIGHT;
 }
 
-size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t count,
-			  size_t *place, enum vmsi_flight_end end,
-			  struct vmsi_flight **reads)
+/*
+ * *place is where to go on afterwards. Of those to be awaited only the ones that are not
+ * over yet are counted, and are in reads.
+ */
+static size_t begin_some(struct vms_pool *pool, const uint64_t *pages, size_t count,
+			 size_t *place, enum flight_end end, struct vmsi_flight **reads)
 {
 	struct vmsi_io_request *requests[VMS_POOL_MANY];
 	struct vmsi_flight *flight = NULL;
@@ -165,13 +171,31 @@ size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t co
 	if (flight)
 		give(pool, flight);
 	vmsi_io_submit(pool->store.io, requests, begun);
-	return end == VMSI_FLIGHT_ALONE ? begun + over : begun;
+	return end == ALONE ? begun + over : begun;
 }
 
-void vmsi_flight_wait(struct vms_pool *pool, struct vmsi_flight **reads, size_t count)
+size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t count)
+{
+	size_t place = 0;
+
+	return begin_some(pool, pages, count, &place, ALONE, NULL);
+}
+
+static void wait(struct vms_pool *pool, struct vmsi_flight **reads, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		(void)vmsi_io_wait(pool->store.io, &reads[i]->request);
 	for (size_t i = 0; i < count; i++)
 		give(pool, reads[i]);
+}
+
+void vmsi_flight_read(struct vms_pool *pool, const uint64_t *pages, size_t count)
+{
+	struct vmsi_flight *reads[VMS_POOL_MANY];
+	size_t place = 0, begun;
+
+	do {
+		begun = begin_some(pool, pages, count, &place, AWAITED, reads);
+		wait(pool, reads, begun);
+	} while (begun && place < count);
 }

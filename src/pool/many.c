@@ -19,12 +19,12 @@ ssize_t vms_pool_prefetch(vms_pool *pool, const uint64_t *pages, size_t count)
 	const int earlier = errno;
 	const int error = vmsi_pool_enter(pool);
 	struct vmsi_shield shield;
-	size_t place = 0, begun;
+	size_t begun;
 
 	if (error || count > VMS_POOL_MANY)
 		return vmsi_status(error ? error : -EINVAL);
 	vmsi_shield_raise(pool, &shield);
-	begun = vmsi_flight_begin(pool, pages, count, &place, VMSI_FLIGHT_ALONE, NULL);
+	begun = vmsi_flight_begin(pool, pages, count);
 	vmsi_shield_lower(&shield);
 	errno = earlier;
 	return (ssize_t)begun;
@@ -50,16 +50,10 @@ static int sort(struct wanted *wanted, const uint64_t *pages, size_t count)
  */
 static void read_together(struct vms_pool *pool, const uint64_t *pages, size_t count)
 {
-	struct vmsi_flight *reads[VMS_POOL_MANY];
 	struct vmsi_shield shield;
-	size_t place = 0, begun;
 
 	vmsi_shield_raise(pool, &shield);
-	do {
-		begun = vmsi_flight_begin(pool, pages, count, &place,
-					   VMSI_FLIGHT_AWAITED, reads);
-		vmsi_flight_wait(pool, reads, begun);
-	} while (begun && place < count);
+	vmsi_flight_read(pool, pages, count);
 	vmsi_shield_lower(&shield);
 }
 

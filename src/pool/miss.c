@@ -189,16 +189,9 @@ void vmsi_miss_count(struct vms_pool *pool, uint64_t began)
 VMSI_HOT
 static int read_page(struct vms_pool *pool, uint64_t page, char *buffer)
 {
-	bool was_read;
-	int error;
-
 	if (vmsi_pool_is_snapshot(pool))
 		return vmsi_snapshot_read(pool, page, buffer);
-	error = vmsi_store_read(&pool->store, buffer, pool->page_size,
-				page << pool->view.page_shift, &was_read);
-	if (was_read)
-		vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
-	return error;
+	return vmsi_pool_read(pool, page, 1, buffer);
 }
 
 /* The page is busy and has a slot. */

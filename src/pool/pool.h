@@ -318,6 +318,20 @@ static inline void vmsi_pool_tally(_Atomic uint64_t *figure, uint64_t more)
 			      more, memory_order_relaxed);
 }
 
+/* Read pages side by side, as the store has them, and count the host's call. */
+static inline int vmsi_pool_read(struct vms_pool *pool, uint64_t page, size_t count,
+				 char *buffer)
+{
+	bool was_read;
+	const int error = vmsi_store_read(&pool->store, buffer,
+					  count << pool->view.page_shift,
+					  page << pool->view.page_shift, &was_read);
+
+	if (was_read)
+		vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
+	return error;
+}
+
 static inline void vmsi_pool_add(_Atomic uint64_t *figure, uint64_t more)
 {
 	(void)atomic_fetch_add_explicit(figure, more, memory_order_relaxed);

@@ -85,18 +85,6 @@ static uint64_t gather(struct settling *settling, uint64_t page, struct vmsi_bat
 
 /* --- home -------------------------------------------------------------------------------------- */
 
-static void read_together(struct vms_pool *pool, const struct vmsi_batch *batch)
-{
-	struct vmsi_flight *reads[TOGETHER];
-	size_t place = 0, begun;
-
-	do {
-		begun = vmsi_flight_begin(pool, batch->pages, batch->count, &place,
-					  VMSI_FLIGHT_AWAITED, reads);
-		vmsi_flight_wait(pool, reads, begun);
-	} while (begun && place < batch->count);
-}
-
 /*
  * Of a page that is held, so that nobody changes it. true: it is dirty now; false: the
  * file has it, or must not have it.
@@ -173,7 +161,7 @@ static int settle_some(struct settling *settling, const struct vmsi_batch *batch
 	struct vmsi_batch held = { .count = 0 }, others = { .count = 0 };
 	int error;
 
-	read_together(pool, batch);
+	vmsi_flight_read(pool, batch->pages, batch->count);
 	for (size_t i = 0; i < batch->count; i++) {
 		const uint64_t page = batch->pages[i];
 		uint64_t seen;

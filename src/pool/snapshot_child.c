@@ -186,13 +186,8 @@ static int read_copy(struct vms_pool *pool, enum vmsi_snapshot_part part, uint32
 static int read_file(struct vms_pool *pool, const struct vmsi_snapshot *snapshot,
 		     uint64_t page, char *buffer)
 {
-	bool was_read;
-	const int error = vmsi_store_read(&pool->store, buffer, pool->page_size,
-					  page << pool->view.page_shift, &was_read);
+	const int error = vmsi_pool_read(pool, page, 1, buffer);
 	uint32_t place;
-
-	if (was_read)
-		vmsi_pool_tally(&vmsi_pool_stripe(pool)->reads, 1);
 
 	vmsi_word_read_fence();
 	place = vmsi_saved_find(&snapshot->saved, page);
