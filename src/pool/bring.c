@@ -22,7 +22,7 @@ int vmsi_bring_landed(struct vms_pool *pool, uint64_t page, struct vmsi_landed l
 	int error;
 
 	for (size_t i = 0; is_open && i < landed.count; i++)
-		vmsi_word_begin_bringing_dirty(vmsi_pool_word(pool, page + i));
+		vmsi_word_make_dirty(vmsi_pool_word(pool, page + i));
 	error = vmsi_pager_bring(&pool->pager, address_of(pool, page),
 				 vmsi_landing_at(pool, landed),
 				 landed.count << pool->view.page_shift, stores);

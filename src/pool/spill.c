@@ -26,26 +26,6 @@ static bool may_be_in_file(const struct vms_pool *pool, const struct vmsi_page_s
 		atomic_load(&slot->last_lsn) <= atomic_load(&pool->durable);
 }
 
-/* Hold a dirty page as a reader. false: it is not dirty, or somebody has it. */
-static bool hold(struct vms_pool *pool, uint64_t page, struct vmsi_outcome *written,
-		 uint64_t *seen)
-{
-	uint64_t *word = vmsi_pool_word(pool, page);
-
-	*seen = vmsi_word_load(word);
-	do {
-		if (!(*seen & VMSI_WORD_RESIDENT) || !(*seen & VMSI_WORD_DIRTY)) {
-			written->clean++;
-			return false;
-		}
-		if (vmsi_word_lock(*seen) >= VMSI_WORD_READERS) {
-			written->again++;
-			return false;
-		}
-	} while (!vmsi_word_swap(word, seen, *seen + 1));
-	return true;
-}
-
 static void copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_t page,
 		      struct vmsi_outcome *written)
 {
@@ -53,8 +33,16 @@ static void copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_
 	struct vmsi_page_slot *slot;
 	uint64_t seen;
 
-	if (!hold(pool, page, written, &seen))
+	switch (vmsi_word_hold_dirty(word, &seen)) {
+	case VMSI_WORD_HELD:
+		written->again++;
 		return;
+	case VMSI_WORD_ABSENT:
+		written->clean++;
+		return;
+	case VMSI_WORD_GOT:
+		break;
+	}
 	slot = vmsi_pool_slot(pool, seen);
 	if (may_be_in_file(pool, slot)) {
 		(void)vmsi_word_unlock(word, pool->view.version_shift);

@@ -260,6 +260,20 @@ void vmsi_word_mend(uint64_t *word, unsigned version_shift)
 
 /* --- pages that are written --------------------------------------------------------------------- */
 
+enum vmsi_word_answer vmsi_word_hold_dirty(uint64_t *word, uint64_t *seen)
+{
+	*seen = vmsi_word_load(word);
+	do {
+		if (vmsi_word_is_coming_dirty(*seen))
+			return VMSI_WORD_HELD;
+		if (!(*seen & VMSI_WORD_RESIDENT) || !(*seen & VMSI_WORD_DIRTY))
+			return VMSI_WORD_ABSENT;
+		if (vmsi_word_lock(*seen) >= VMSI_WORD_READERS)
+			return VMSI_WORD_HELD;
+	} while (!vmsi_word_swap(word, seen, *seen + 1));
+	return VMSI_WORD_GOT;
+}
+
 void vmsi_word_begin_writing(uint64_t *word)
 {
 	vmsi_debug_check(!(vmsi_word_load(word) & VMSI_WORD_WRITING),
@@ -283,14 +297,6 @@ void vmsi_word_end_writing(uint64_t *word, bool has_failed)
 }
 
 /* --- pages that are stored to by plain pointers --------------------------------------------------- */
-
-void vmsi_word_begin_bringing_dirty(uint64_t *word)
-{
-	uint64_t value = vmsi_word_load(word);
-
-	while (!vmsi_word_swap(word, &value, value | VMSI_WORD_DIRTY))
-		;
-}
 
 void vmsi_word_abort_bringing_dirty(uint64_t *word)
 {

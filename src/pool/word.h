@@ -235,14 +235,22 @@ bool vmsi_word_evict(uint64_t *word, uint64_t seen, unsigned version_shift);
 /* Make it so hot, if it is as seen; false: it has changed. */
 bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat);
 
+/*
+ * Hold a dirty page as a reader, to copy it; it does not become warmer by that. *seen is
+ * what the word was. ABSENT: it is not there, or not dirty.
+ */
+enum vmsi_word_answer vmsi_word_hold_dirty(uint64_t *word, uint64_t *seen);
+
 /* A reader has a copy of a dirty page, and lets the page go to have the copy written. */
 void vmsi_word_begin_writing(uint64_t *word);
 
 /*
- * A page that is absent and busy is about to be where stores work: it is dirty before one
- * can come, so that who writes all that is dirty waits until it is published.
+ * Make a page dirty that is held, and is not changed by that; or one that is absent and
+ * busy, and about to be where stores work: before one can come, so that who writes all that
+ * is dirty waits until it is published.
  */
-void vmsi_word_begin_bringing_dirty(uint64_t *word);
+void vmsi_word_make_dirty(uint64_t *word);
+/* It was not brought. */
 void vmsi_word_abort_bringing_dirty(uint64_t *word);
 
 /*
@@ -265,8 +273,6 @@ void vmsi_word_end_turn(uint64_t *word, uint64_t bits);
  * part of it may be protected.
  */
 void vmsi_word_abort_writing_stored(uint64_t *word);
-/* Make a page dirty that is held, and is not changed by that. */
-void vmsi_word_make_dirty(uint64_t *word);
 
 /* The write of the copy is over. */
 void vmsi_word_end_writing(uint64_t *word, bool has_failed);

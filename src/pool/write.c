@@ -117,17 +117,16 @@ static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, 
 {
 	uint64_t *word = vmsi_pool_word(pool, page);
 	struct vmsi_page_slot *slot;
-	uint64_t seen = vmsi_word_load(word);
+	uint64_t seen;
 
-	/* It shall not become warmer by being written. */
-	do {
-		if (vmsi_word_is_coming_dirty(seen))
-			return WAS_HELD;
-		if (!(seen & VMSI_WORD_RESIDENT) || !(seen & VMSI_WORD_DIRTY))
-			return WAS_CLEAN;
-		if (vmsi_word_lock(seen) >= VMSI_WORD_READERS)
-			return WAS_HELD;
-	} while (!vmsi_word_swap(word, &seen, seen + 1));
+	switch (vmsi_word_hold_dirty(word, &seen)) {
+	case VMSI_WORD_HELD:
+		return WAS_HELD;
+	case VMSI_WORD_ABSENT:
+		return WAS_CLEAN;
+	case VMSI_WORD_GOT:
+		break;
+	}
 	slot = vmsi_pool_slot(pool, seen);
 	if (atomic_load(&slot->last_lsn) > atomic_load(&pool->durable)) {
 		(void)vmsi_word_unlock(word, pool->view.version_shift);

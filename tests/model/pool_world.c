@@ -288,13 +288,10 @@ void evict_addressed(struct thread *thread)
 /* As write.c. */
 void write_back(struct thread *thread)
 {
-	uint64_t seen = vmsi_word_load(&world.word), copy[2];
+	uint64_t seen, copy[2];
 
-	do
-		if (!(seen & VMSI_WORD_RESIDENT) || !(seen & VMSI_WORD_DIRTY) ||
-		    vmsi_word_lock(seen) >= VMSI_WORD_READERS)
-			return;
-	while (!vmsi_word_swap(&world.word, &seen, seen + 1));
+	if (vmsi_word_hold_dirty(&world.word, &seen) != VMSI_WORD_GOT)
+		return;
 	copy[0] = get(&frame_of(seen)[0]);
 	copy[1] = get(&frame_of(seen)[1]);
 	if (copy[0] != copy[1] || copy[0] != world.committed)
