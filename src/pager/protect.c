@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "base/mman.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /*
@@ -16,14 +17,12 @@
 
 int vmsi_protect_open(struct vmsi_pager *pager)
 {
-	const int fd = (int)vmsi_host.memfd_create("vmspace-pager", MFD_CLOEXEC);
+	const int fd = (int)vmsi_disk_make_memory("vmspace-pager", MFD_NOEXEC_SEAL);
 	int error;
 
 	if (fd < 0)
 		return fd;
-	do
-		error = (int)vmsi_host.ftruncate(fd, vmsi_range_length(pager->range));
-	while (error == -EINTR);
+	error = vmsi_disk_truncate(fd, vmsi_range_length(pager->range));
 	if (error) {
 		(void)vmsi_host.close(fd);
 		return error;
@@ -35,24 +34,6 @@ int vmsi_protect_open(struct vmsi_pager *pager)
 static uint64_t offset_of(const struct vmsi_pager *pager, uintptr_t address)
 {
 	return address - pager->range.start;
-}
-
-static int write_all(int fd, const char *bytes, size_t length, uint64_t offset)
-{
-	size_t done = 0;
-
-	while (done < length) {
-		const long result = vmsi_host.pwrite(fd, bytes + done, length - done,
-						     offset + done);
-
-		if (result < 0 && result != -EINTR)
-			return (int)result;
-		if (result == 0)
-			return -ENOMEM;
-		if (result > 0)
-			done += (size_t)result;
-	}
-	return 0;
 }
 
 static int punch(const struct vmsi_pager *pager, struct vmsi_range range)
@@ -86,7 +67,7 @@ int vmsi_protect_bring(const struct vmsi_pager *pager, uintptr_t address,
 		       const char *bytes, size_t length, enum vmsi_stores stores)
 {
 	const struct vmsi_range range = { address, address + length };
-	int error = write_all(pager->fd, bytes, length, offset_of(pager, address));
+	int error = vmsi_disk_write(pager->fd, bytes, length, offset_of(pager, address));
 
 	if (!error)
 		error = vmsi_protect_set_stores(pager, range, stores);
