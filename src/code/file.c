@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/falloc.h>
-#include <sys/resource.h>
 
 #include "base/mman.h"
 #include "host/disk.h"
@@ -42,17 +41,11 @@ void vmsi_code_file_close(int *fd, int *run_fd)
 	*fd = *run_fd = -1;
 }
 
-/* Whether a file may be so long: where not, the kernel would send SIGXFSZ. */
-static bool may_have_size(uint64_t size)
-{
-	uint64_t soft, hard;
-
-	return vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) != 0 || size <= soft;
-}
-
 int vmsi_code_file_set_size(int fd, uint64_t size)
 {
-	return may_have_size(size) ? (int)vmsi_host.ftruncate(fd, size) : -EFBIG;
+	const int error = vmsi_disk_check_limit(size);
+
+	return error ? error : (int)vmsi_host.ftruncate(fd, size);
 }
 
 int vmsi_code_file_grow(struct vms_code *code, uint64_t end)
@@ -77,10 +70,11 @@ int vmsi_code_file_write(int fd, const void *bytes, size_t length,
 			 uint64_t offset)
 {
 	const char *rest = bytes;
-
 	/* The limit may have become less since the file was made so long. */
-	if (!may_have_size(offset + length))
-		return -EFBIG;
+	const int error = vmsi_disk_check_limit(offset + length);
+
+	if (error)
+		return error;
 	while (length) {
 		const long written = vmsi_host.pwrite(fd, rest, length, offset);
 

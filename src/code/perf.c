@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/resource.h>
 
+#include "host/disk.h"
 #include "host/host.h"
 #include "text/number.h"
 
@@ -67,15 +67,14 @@ static int open_file(struct vms_code *code, long process)
 static int append(int fd, char *line, size_t length)
 {
 	const struct iovec part = { .iov_base = line, .iov_len = length };
-	uint64_t soft, hard;
 	struct stat status;
 	long result = vmsi_host.fstat(fd, &status);
 
 	if (result < 0)
 		return (int)result;
-	if (vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) == 0 &&
-	    (uint64_t)status.st_size + length > soft)
-		return -EFBIG;
+	result = vmsi_disk_check_limit((uint64_t)status.st_size + length);
+	if (result < 0)
+		return (int)result;
 	result = vmsi_host.append(fd, &part, 1);
 	if (result < 0)
 		return (int)result;

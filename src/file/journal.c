@@ -174,7 +174,7 @@ static int begin(struct vmsi_journal *journal, const char **problem)
 	if (!error)
 		error = vmsi_header_renew(journal);
 	if (!error)
-		error = vmsi_journal_file_sync_name(journal);
+		error = vmsi_disk_sync_name(journal->path);
 	if (error)
 		return error;
 	journal->has_begun_use = true;

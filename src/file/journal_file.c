@@ -164,27 +164,6 @@ int vmsi_journal_file_open(struct vmsi_journal *journal, const struct stat *home
 	return error ? error : look_at_file(journal, home, *is_new, problem);
 }
 
-int vmsi_journal_file_sync_name(const struct vmsi_journal *journal)
-{
-	const char *slash = strrchr(journal->path, '/');
-	const size_t length = slash ? (size_t)(slash - journal->path) + 1 : 0;
-	char path[PATH_MAX] = ".";
-	long fd, error;
-
-	if (length >= sizeof(path))
-		return -ENAMETOOLONG;
-	if (slash) {
-		memcpy(path, journal->path, length);
-		path[length] = '\0';
-	}
-	fd = vmsi_host.open_file(path, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return (int)fd;
-	error = vmsi_host.fsync((int)fd);
-	vmsi_host.close((int)fd);
-	return error == -EINVAL ? 0 : (int)error;
-}
-
 int vmsi_journal_file_remove(const struct vmsi_journal *journal)
 {
 	const long error = vmsi_path_names(journal->path, journal->fd) ?

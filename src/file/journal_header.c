@@ -89,7 +89,7 @@ int vmsi_header_renew(struct vmsi_journal *journal)
 {
 	struct vmsi_header header = { .block = (uint32_t)journal->block,
 				      .epoch = journal->epoch + 1 };
-	long error = vmsi_journal_random(&header.salt, sizeof(header.salt));
+	long error = vmsi_host_get_random(&header.salt, sizeof(header.salt));
 
 	if (error)
 		return (int)error;

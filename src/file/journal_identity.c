@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "file/journal_inside.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 /* What a home file is known by. */
@@ -17,26 +18,6 @@ static bool keeps_none(long error)
 		error == -EACCES;
 }
 
-/* The inode's number and the time of its birth, as far as it is kept. */
-static int inode_identity(int home, uint8_t *identity)
-{
-	struct timespec birth = { 0 };
-	struct stat status;
-	uint64_t words[2];
-	long error = vmsi_host.fstat(home, &status);
-
-	if (error)
-		return (int)error;
-	error = vmsi_host.birth_time(home, &birth);
-	if (error && error != -ENODATA && error != -ENOSYS)
-		return (int)error;
-	words[0] = (uint64_t)status.st_ino;
-	words[1] = error ? 0 : (uint64_t)birth.tv_sec * 1000000000u +
-		(uint64_t)birth.tv_nsec;
-	memcpy(identity, words, sizeof(words));
-	return 0;
-}
-
 int vmsi_identity_read(struct vmsi_journal *journal, const char **problem)
 {
 	struct vmsi_attribute attribute;
@@ -47,7 +28,7 @@ int vmsi_identity_read(struct vmsi_journal *journal, const char **problem)
 	journal->attribute_epoch = 0;
 	journal->attribute_in_use = false;
 	if (got == -ENODATA || keeps_none(got))
-		return inode_identity(journal->home, journal->identity);
+		return vmsi_disk_identity(journal->home, journal->identity);
 	if (got < 0 && got != -ERANGE)
 		return (int)got;
 	if (got != sizeof(attribute) || !vmsi_attribute_is_whole(&attribute)) {
@@ -73,19 +54,10 @@ static long set_attribute(const struct vmsi_journal *journal,
 				       sizeof(attribute));
 }
 
-int vmsi_journal_random(void *bytes, size_t length)
-{
-	const long got = vmsi_host.random(bytes, length);
-
-	if (got < 0)
-		return (int)got;
-	return (size_t)got == length ? 0 : -EIO;
-}
-
 int vmsi_identity_make(struct vmsi_journal *journal)
 {
 	uint8_t identity[16];
-	long error = vmsi_journal_random(identity, sizeof(identity));
+	long error = vmsi_host_get_random(identity, sizeof(identity));
 
 	if (error)
 		return (int)error;

@@ -55,16 +55,10 @@ int vmsi_journal_file_open_existing(struct vmsi_journal *journal);
 void vmsi_journal_file_length(struct vmsi_journal *journal,
 			      const struct stat *status);
 
-/* Make its name durable, as far as its file system knows that. */
-int vmsi_journal_file_sync_name(const struct vmsi_journal *journal);
-
 /* Remove its name; what has taken its place meanwhile stays. */
 int vmsi_journal_file_remove(const struct vmsi_journal *journal);
 
 /* --- journal_identity.c ----------------------------------------------------------- */
-
-/* Bytes that nobody can guess. Returns 0 or -errno. */
-int vmsi_journal_random(void *bytes, size_t length);
 
 /*
  * What the home file is known by. Writes identity, has_attribute, attribute_epoch and

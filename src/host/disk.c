@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -36,13 +37,11 @@ static void only_its_signal(sigset_t *set)
 /* end: of what will be written; 0: the kernel is to say. */
 static int enter_limit(struct size_limit *limit, uint64_t end)
 {
-	uint64_t soft = UINT64_MAX;
-	uint64_t hard;
+	const uint64_t soft = vmsi_disk_limit();
 	sigset_t signals;
 
 	*limit = (struct size_limit){ .is_set = false };
-	if (vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) != 0 ||
-	    soft == UINT64_MAX)
+	if (soft == UINT64_MAX)
 		return 0;
 	if (end > soft)
 		return -EFBIG;
@@ -292,12 +291,67 @@ int vmsi_disk_extend_ahead(int fd, enum vmsi_disk_size size, uint64_t *end,
 	return error;
 }
 
-int vmsi_disk_check_limit(uint64_t size)
+uint64_t vmsi_disk_limit(void)
 {
 	uint64_t soft, hard;
 
-	return vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) == 0 && size > soft ?
-		-EFBIG : 0;
+	return vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) == 0 ? soft : UINT64_MAX;
+}
+
+int vmsi_disk_check_limit(uint64_t size)
+{
+	return size > vmsi_disk_limit() ? -EFBIG : 0;
+}
+
+int vmsi_disk_sync(int fd)
+{
+	long result;
+
+	do
+		result = vmsi_host.fdatasync(fd);
+	while (result == -EINTR);
+	return (int)result;
+}
+
+int vmsi_disk_sync_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const size_t length = slash ? (size_t)(slash - path) + 1 : 0;
+	char directory[PATH_MAX] = ".";
+	long fd, error;
+
+	if (length >= sizeof(directory))
+		return -ENAMETOOLONG;
+	if (slash) {
+		memcpy(directory, path, length);
+		directory[length] = '\0';
+	}
+	fd = vmsi_host.open_file(directory, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		return (int)fd;
+	error = vmsi_host.fsync((int)fd);
+	(void)vmsi_host.close((int)fd);
+	return error == -EINVAL ? 0 : (int)error;
+}
+
+int vmsi_disk_identity(int fd, uint8_t *identity)
+{
+	struct timespec birth = { 0 };
+	struct stat status;
+	uint64_t words[2];
+	long error = vmsi_host.fstat(fd, &status);
+
+	if (error)
+		return (int)error;
+	error = vmsi_host.birth_time(fd, &birth);
+	if (error && error != -ENODATA && error != -ENOSYS)
+		return (int)error;
+	words[0] = (uint64_t)status.st_ino;
+	words[1] = error ? 0 : (uint64_t)birth.tv_sec * 1000000000u +
+		(uint64_t)birth.tv_nsec;
+	_Static_assert(sizeof(words) == VMSI_DISK_IDENTITY_BYTES, "it has its room");
+	memcpy(identity, words, sizeof(words));
+	return 0;
 }
 
 /* Whether this makes the file longer, and is a matter of the limit, the kernel says. */

@@ -57,7 +57,10 @@ int vmsi_disk_extend(int fd, uint64_t offset, uint64_t length,
 int vmsi_disk_extend_ahead(int fd, enum vmsi_disk_size size, uint64_t *end,
 			   uint64_t needed, uint64_t ahead);
 
-/* -EFBIG: a file may not be so long by RLIMIT_FSIZE. */
+/* How long a file may be by RLIMIT_FSIZE; UINT64_MAX: as long as it likes. */
+uint64_t vmsi_disk_limit(void);
+
+/* -EFBIG: a file may not be so long by that. */
 int vmsi_disk_check_limit(uint64_t size);
 
 /* Zeros over what a file has. */
@@ -72,6 +75,19 @@ long vmsi_disk_make_memory(const char *name, unsigned kind);
 
 /* How long a file is. */
 int vmsi_disk_size(int fd, uint64_t *size);
+
+/* fdatasync(2): one that was interrupted has reported nothing. */
+int vmsi_disk_sync(int fd);
+
+/* Make the name of a file durable, as far as its file system knows that. */
+int vmsi_disk_sync_name(const char *path);
+
+/*
+ * What a file is known by as long as it is there, whatever its name: the inode's number and
+ * the time of its birth, as far as it is kept.
+ */
+#define VMSI_DISK_IDENTITY_BYTES 16
+int vmsi_disk_identity(int fd, uint8_t *identity);
 
 /* ftruncate(2). */
 int vmsi_disk_truncate(int fd, uint64_t size);

@@ -214,6 +214,15 @@ static long host_random(void *buffer, size_t length)
 			     0);
 }
 
+int vmsi_host_get_random(void *bytes, size_t length)
+{
+	const long got = vmsi_host.random(bytes, length);
+
+	if (got < 0)
+		return (int)got;
+	return (size_t)got == length ? 0 : -EIO;
+}
+
 static long host_userfaultfd(int flags)
 {
 	return vmsi_raw_call(SYS_userfaultfd, flags, 0, 0, 0, 0, 0);

@@ -212,6 +212,9 @@ size_t vmsi_hugetlb_page_size(void);
 /* RAM plus swap in bytes now; SIZE_MAX where the host does not tell. */
 size_t vmsi_host_memory(void);
 
+/* Bytes that nobody can guess. Returns 0 or -errno; -EIO: there are not so many. */
+int vmsi_host_get_random(void *bytes, size_t length);
+
 /* The first address past the program's address space. */
 uintptr_t vmsi_address_limit(void);
 

@@ -29,20 +29,12 @@ int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *
 		return (int)fd;
 	area->fd = (int)fd;
 	error = vmsi_area_recover(area, store);
+	/* A file that was made and whose name is lost is of no use. */
 	if (!error && !area->is_read_only)
-		error = vmsi_area_path_sync(path);
+		error = vmsi_disk_sync_name(path);
 	if (error)
 		vmsi_area_close(area);
 	return error;
-}
-
-static int make_salt(uint64_t *salt)
-{
-	const long got = vmsi_host.random(salt, sizeof(*salt));
-
-	if (got < 0)
-		return (int)got;
-	return got == (long)sizeof(*salt) ? 0 : -EIO;
 }
 
 /*
@@ -81,7 +73,7 @@ int vmsi_area_begin(struct vmsi_area *area, size_t page_size, size_t batch_pages
 	header->page_size = page_size;
 	header->batch_pages = batch_pages;
 	header->places = VMSI_AREA_PLACES;
-	error = make_salt(&header->salt);
+	error = vmsi_host_get_random(&header->salt, sizeof(header->salt));
 	if (error)
 		return error;
 	vmsi_area_header_finish(header);
@@ -108,16 +100,6 @@ void vmsi_area_close(struct vmsi_area *area)
 
 /* --- to put ---------------------------------------------------------------------------------- */
 
-static int sync_area(const struct vmsi_area *area)
-{
-	long result;
-
-	do
-		result = vmsi_host.fdatasync(area->fd);
-	while (result == -EINTR);
-	return (int)result;
-}
-
 /*
  * A batch that could not be made durable has its place still, which the next one fills
  * anew from its beginning: so nothing depends on what the kernel has dropped.
@@ -143,7 +125,7 @@ int vmsi_area_put(struct vmsi_area *area, struct vmsi_area_head *head,
 	error = vmsi_disk_write(area->fd, head, VMSI_AREA_HEAD_BYTES + count * page_size,
 				vmsi_area_offset(&area->header, sequence));
 	if (!error)
-		error = sync_area(area);
+		error = vmsi_disk_sync(area->fd);
 	if (!error)
 		area->sequence = sequence;
 	return error;

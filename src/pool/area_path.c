@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <string.h>
 
 #include "host/host.h"
 
@@ -45,30 +43,6 @@ long vmsi_area_path_open(const char *path, bool is_read_only)
 		error = lock_whole((int)fd, is_read_only ? F_RDLCK : F_WRLCK);
 	if (!error)
 		return fd;
-	(void)vmsi_host.close((int)fd);
-	return error;
-}
-
-/* A file that was made and whose name is lost is of no use. */
-int vmsi_area_path_sync(const char *path)
-{
-	const char *last = strrchr(path, '/');
-	char directory[PATH_MAX] = ".";
-	long fd;
-	int error;
-
-	if (last) {
-		const size_t length = last == path ? 1 : (size_t)(last - path);
-
-		if (length >= sizeof(directory))
-			return -ENAMETOOLONG;
-		memcpy(directory, path, length);
-		directory[length] = '\0';
-	}
-	fd = vmsi_host.open_file(directory, O_RDONLY | O_DIRECTORY, 0);
-	if (fd < 0)
-		return (int)fd;
-	error = (int)vmsi_host.fsync((int)fd);
 	(void)vmsi_host.close((int)fd);
 	return error;
 }

@@ -13,9 +13,6 @@
  */
 long vmsi_area_path_open(const char *path, bool is_read_only);
 
-/* Make the name durable. Returns 0 or -errno. */
-int vmsi_area_path_sync(const char *path);
-
 /* Before it is closed: a child of fork may have the descriptor, too. */
 void vmsi_area_path_unlock(int fd);
 

@@ -101,11 +101,9 @@ static int write_page(const struct mending *mending, uint64_t offset)
 	const struct vmsi_area_reader *reader = mending->reader;
 	struct vmsi_io_request request = vmsi_store_request(
 		mending->store, reader->image, reader->header->page_size, offset);
-	int error;
 
 	vmsi_store_write(mending->store, &request, 1, VMSI_STORE_ALONE);
-	error = vmsi_io_status(&request);
-	return error == -ENODATA ? -ENOSPC : error;
+	return vmsi_store_write_error(vmsi_io_status(&request));
 }
 
 /*

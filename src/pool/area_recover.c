@@ -24,25 +24,13 @@ struct recovery {
 
 /* --- what the file is known by ------------------------------------------------------------------- */
 
-/* The inode's number and the time of its birth, as far as it is kept; a device's size. */
+/* A device has only its size. */
 static int identify(const struct vmsi_store *store, uint8_t *identity)
 {
-	struct timespec birth = { 0 };
-	struct stat status = { .st_ino = 0 };
-	uint64_t words[2] = { atomic_load(&store->bytes), 0 };
-	long error;
+	const uint64_t words[2] = { atomic_load(&store->bytes), 0 };
 
-	if (store->kind == VMSI_STORE_FILE) {
-		error = vmsi_host.fstat(store->fd, &status);
-		if (error)
-			return (int)error;
-		error = vmsi_host.birth_time(store->fd, &birth);
-		if (error && error != -ENODATA && error != -ENOSYS)
-			return (int)error;
-		words[0] = (uint64_t)status.st_ino;
-		words[1] = error ? 0 : (uint64_t)birth.tv_sec * 1000000000u +
-			(uint64_t)birth.tv_nsec;
-	}
+	if (store->kind == VMSI_STORE_FILE)
+		return vmsi_disk_identity(store->fd, identity);
 	memcpy(identity, words, sizeof(words));
 	return 0;
 }

@@ -63,13 +63,19 @@ bool vmsi_shield_is_fault(void)
 	return shields && shields->is_fault;
 }
 
+/* The one that has blocked the signals; NULL: none. */
+static struct vmsi_shield *outermost_of(struct vmsi_shield *shield)
+{
+	while (shield && shield->outer)
+		shield = shield->outer;
+	return shield;
+}
+
 struct vmsi_shield *vmsi_shield_pause(void)
 {
 	struct vmsi_shield *shield = shields;
-	struct vmsi_shield *outermost = shield;
+	const struct vmsi_shield *outermost = outermost_of(shield);
 
-	while (outermost && outermost->outer)
-		outermost = outermost->outer;
 	shields = NULL;
 	if (outermost)
 		unblock(outermost);
@@ -78,10 +84,8 @@ struct vmsi_shield *vmsi_shield_pause(void)
 
 void vmsi_shield_resume(struct vmsi_shield *shield)
 {
-	struct vmsi_shield *outermost = shield;
+	struct vmsi_shield *outermost = outermost_of(shield);
 
-	while (outermost && outermost->outer)
-		outermost = outermost->outer;
 	if (outermost)
 		block(outermost);
 	shields = shield;

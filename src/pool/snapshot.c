@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/snapshot.h"
 
-#include <sys/resource.h>
-
 #include "base/mman.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "pool/pool.h"
 #include "pool/slots.h"
@@ -20,14 +19,11 @@
 static int check_file(const struct vms_pool *pool, int fd)
 {
 	struct stat own = { .st_size = 0 }, status = { .st_size = 0 };
-	uint64_t soft = UINT64_MAX, hard;
 	const long access = vmsi_host.file_flags(fd);
 	long error = access < 0 ? access : vmsi_host.fstat(fd, &status);
 
 	if (!error)
 		error = vmsi_host.fstat(pool->store.fd, &own);
-	if (!error)
-		error = vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard);
 	if (error)
 		return (int)error;
 	if ((access & O_ACCMODE) != O_RDWR)
@@ -35,8 +31,8 @@ static int check_file(const struct vms_pool *pool, int fd)
 	if (!S_ISREG(status.st_mode) ||
 	    (status.st_dev == own.st_dev && status.st_ino == own.st_ino))
 		return -EINVAL;
-	return soft < vmsi_snapshot_place(pool, VMSI_SNAPSHOTS, VMSI_PART_SAVED, 0) ?
-		-EFBIG : 0;
+	return vmsi_disk_check_limit(
+		vmsi_snapshot_place(pool, VMSI_SNAPSHOTS, VMSI_PART_SAVED, 0));
 }
 
 /* Another pool may have the file, or children that one has left. */

@@ -31,9 +31,9 @@ int vmsi_snapshot_transfer(struct vms_pool *pool, enum vmsi_io_opcode opcode, ch
 
 	(void)vmsi_io_run(&request);
 	error = vmsi_io_status(&request);
-	if (error == -ENODATA)
-		return opcode == VMSI_IO_WRITE ? -ENOSPC : -EIO;
-	return error == -EAGAIN ? -EIO : error;
+	if (error == -ENODATA && opcode == VMSI_IO_READ)
+		return -EIO;
+	return vmsi_store_write_error(error);
 }
 
 static struct flock byte_of(unsigned number)

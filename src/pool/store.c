@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/align.h"
@@ -202,11 +201,12 @@ static int read_aside(struct vmsi_store *store, char *buffer, uint64_t offset)
 	return error;
 }
 
-static struct vmsi_io_request read_request(const struct vmsi_store *store, char *buffer,
-					   size_t length, uint64_t offset)
+static struct vmsi_io_request request_of(const struct vmsi_store *store,
+					 enum vmsi_io_opcode opcode, char *buffer,
+					 size_t length, uint64_t offset)
 {
 	return (struct vmsi_io_request){
-		.opcode = VMSI_IO_READ,
+		.opcode = opcode,
 		.fd = store->fd,
 		.buffer = buffer,
 		.length = length,
@@ -232,7 +232,7 @@ bool vmsi_store_begin_read(struct vmsi_store *store, unsigned number, char *buff
 		*error = 0;
 		return false;
 	}
-	*request = read_request(store, buffer, length, offset);
+	*request = request_of(store, VMSI_IO_READ, buffer, length, offset);
 	return true;
 }
 
@@ -241,7 +241,8 @@ __attribute__((noinline))
 static int read_on(struct vmsi_store *store, char *buffer, size_t length, uint64_t offset,
 		   long first)
 {
-	struct vmsi_io_request request = read_request(store, buffer, length, offset);
+	struct vmsi_io_request request = request_of(store, VMSI_IO_READ, buffer, length,
+						    offset);
 
 	(void)vmsi_io_go_on(&request, first);
 	return end_read_file(store, &request);
@@ -289,13 +290,13 @@ static void raise_end(struct vmsi_store *store, uint64_t end)
 struct vmsi_io_request vmsi_store_request(const struct vmsi_store *store, char *bytes,
 					  size_t length, uint64_t offset)
 {
-	return (struct vmsi_io_request){
-		.opcode = VMSI_IO_WRITE,
-		.fd = store->fd,
-		.buffer = bytes,
-		.length = length,
-		.offset = offset,
-	};
+	return request_of(store, VMSI_IO_WRITE, bytes, length, offset);
+}
+
+/* A disk that takes less than all of a write, and does not say why, is full. */
+int vmsi_store_write_error(int error)
+{
+	return error == -ENODATA ? -ENOSPC : error_of(error);
 }
 
 /*
@@ -304,12 +305,7 @@ struct vmsi_io_request vmsi_store_request(const struct vmsi_store *store, char *
  */
 static uint64_t most_bytes(const struct vmsi_store *store)
 {
-	uint64_t soft = UINT64_MAX, hard;
-
-	if (store->kind == VMSI_STORE_DEVICE ||
-	    vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) != 0)
-		return UINT64_MAX;
-	return soft;
+	return store->kind == VMSI_STORE_DEVICE ? UINT64_MAX : vmsi_disk_limit();
 }
 
 static bool is_beyond(const struct vmsi_io_request *request, uint64_t most)
@@ -370,15 +366,9 @@ void vmsi_store_begin_sync(const struct vmsi_store *store, uint64_t offset,
 	(void)vmsi_host.sync_range(store->fd, offset, length, SYNC_FILE_RANGE_WRITE);
 }
 
-/* An fdatasync that was interrupted has reported nothing. */
 int vmsi_store_sync(struct vmsi_store *store)
 {
-	long result;
-
-	do
-		result = vmsi_host.fdatasync(store->fd);
-	while (result == -EINTR);
-	return (int)result;
+	return vmsi_disk_sync(store->fd);
 }
 
 /* Somebody else may have made it longer already, and shall not lose that. */

@@ -73,6 +73,9 @@ bool vmsi_store_begin_read(struct vmsi_store *store, unsigned number, char *buff
 /* What was begun has ended. Returns as vmsi_store_read. */
 int vmsi_store_end_read(struct vmsi_store *store, const struct vmsi_io_request *request);
 
+/* What an errno of a write, as vmsi_io_status tells it, is to who wanted the write. */
+int vmsi_store_write_error(int error);
+
 /* A write of length bytes. */
 struct vmsi_io_request vmsi_store_request(const struct vmsi_store *store, char *bytes,
 					  size_t length, uint64_t offset);

@@ -271,14 +271,6 @@ void vmsi_write_take_back(struct vms_pool *pool, uint64_t page, uint64_t first_l
 		;
 }
 
-/* A disk that takes less than all of a write, and does not say why, is full. */
-static int whole_error(int error)
-{
-	if (error == -ENODATA)
-		return -ENOSPC;
-	return error == -EAGAIN ? -EIO : error;
-}
-
 static void end_page(struct vms_pool *pool, struct vmsi_copies *copies, size_t place,
 		     int error, struct vmsi_outcome *written)
 {
@@ -290,7 +282,8 @@ static void end_page(struct vms_pool *pool, struct vmsi_copies *copies, size_t p
 	vmsi_word_end_writing(vmsi_pool_word(pool, copies->pages[place]), error != 0);
 	if (error) {
 		written->failed++;
-		written->error = written->error ? written->error : whole_error(error);
+		written->error = written->error ? written->error :
+						   vmsi_store_write_error(error);
 		vmsi_pool_add(&pool->write_errors, 1);
 	} else {
 		written->written++;

@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/align.h"
@@ -105,11 +104,10 @@ static int write_head(int fd, const struct vmsi_ring_layout *layout)
 /* All memory now: a full disk is an error here, and no SIGBUS later. */
 static int take_memory(int fd, uint64_t size)
 {
-	uint64_t soft = UINT64_MAX, hard;
-	long error;
+	long error = vmsi_disk_check_limit(size);
 
-	if (vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) == 0 && size > soft)
-		return -EFBIG;
+	if (error)
+		return (int)error;
 	do
 		error = vmsi_host.fallocate(fd, 0, 0, size);
 	while (error == -EINTR);

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/align.h"
+#include "host/disk.h"
 #include "host/host.h"
 
 struct header {
@@ -174,9 +174,5 @@ void vmsi_swap_file_close(int fd)
 /* A write beyond RLIMIT_FSIZE would raise a signal. */
 uint64_t vmsi_swap_file_limit(uint64_t limit)
 {
-	uint64_t soft, hard;
-
-	if (vmsi_host.limit(RLIMIT_FSIZE, &soft, &hard) < 0)
-		return limit;
-	return vmsi_min(limit, soft);
+	return vmsi_min(limit, vmsi_disk_limit());
 }
