@@ -18,7 +18,7 @@ struct pool_workload workload;
 static struct {
 	vms_pool *pool;
 	int home, log, area;
-	size_t ram;               /* that is enough for a pool */
+	size_t ram[2];            /* that is enough for a pool of frames, and of addresses */
 } run;
 
 void workload_must(bool right, const char *what)
@@ -123,23 +123,26 @@ static int no_ring(struct vmsi_uring *ring, unsigned entries)
 /* The least RAM that a pool can do with, so that pages leave it all the time. */
 vms_pool *workload_open(int home, bool is_whole)
 {
+	const bool is_addressed = random_percent(&workload.random, 30);
+	size_t *ram = &run.ram[is_addressed];
 	struct vms_pool_options options = {
 		.struct_size = sizeof(options),
-		.flags = VMS_POOL_NO_WRITER | (random_percent(&workload.random, 30) ?
-					       VMS_POOL_ADDRESSED : 0) |
-			(is_whole ? VMS_POOL_WHOLE_PAGES : 0),
-		.make_durable = make_durable,
+		.flags = VMS_POOL_NO_WRITER | (is_addressed ? VMS_POOL_ADDRESSED : 0) |
+			(is_whole ? VMS_POOL_WHOLE_PAGES : 0) |
+			(workload.is_no_steal ? VMS_POOL_NO_STEAL : 0),
+		.make_durable = workload.is_no_steal ? NULL : make_durable,
 		.area = is_whole ? workload.area_path : NULL,
+		.swap_path = workload.is_no_steal ? "." : NULL,
 	};
 	vms_pool *pool;
 
-	options.ram = run.ram ? run.ram : 4 * PAGE;
+	options.ram = *ram ? *ram : 4 * PAGE;
 	do {
 		pool = vms_pool_open(home, &options);
 		if (!pool)
 			options.ram += 4 * PAGE;
 	} while (!pool && errno == EINVAL);
-	run.ram = options.ram;
+	*ram = options.ram;
 	return pool;
 }
 
@@ -154,7 +157,7 @@ static void note_evictions(void)
 	struct vms_pool_stats stats = { .struct_size = sizeof(stats) };
 
 	workload_must(vms_pool_get_stats(run.pool, &stats) == 0, "stats");
-	workload.evictions += stats.evictions;
+	workload.evictions += workload.is_no_steal ? stats.pages_aside : stats.evictions;
 	workload.batches += stats.area_batches;
 }
 
@@ -173,6 +176,8 @@ static void change(void)
 	if (workload.end == CHANGES_MOST)
 		return;
 	at = vms_pool_fix(run.pool, page, VMS_POOL_WRITE);
+	/* Where pages go aside there is always room for one more. */
+	workload_must(at || !workload.is_no_steal, "fix to change");
 	if (!at)
 		return;
 	workload.records[workload.end] = workload_record(workload.end + 1, page);
@@ -231,6 +236,8 @@ static void flush(void)
 
 	if (workload.flush_count == FLUSHES_MOST)
 		return;
+	if (workload.is_no_steal)
+		make_log_durable();
 	memcpy(flushed->lsns, workload.lsns, sizeof(workload.lsns));
 	if (vms_pool_flush(run.pool, VMS_POOL_ALL, NULL, NULL) == 0)
 		recorder_note_acknowledged(++workload.flush_count);
@@ -238,14 +245,21 @@ static void flush(void)
 		open_again();
 }
 
+/* Seldom, where that is to commit: so that pages which are not are more than the RAM. */
+static void make_durable_at_times(void)
+{
+	if (!workload.is_no_steal || random_percent(&workload.random, 10))
+		make_log_durable();
+}
+
 static void step(void)
 {
 	static void (*const steps[])(void) = {
 		change, change, change, change, change, change, look, look, look,
-		make_log_durable,
+		make_durable_at_times,
 	};
 
-	if (random_percent(&workload.random, 4))
+	if (random_percent(&workload.random, workload.is_no_steal ? 1 : 4))
 		flush();
 	else if (random_percent(&workload.random, 1))
 		open_again();
@@ -259,9 +273,12 @@ void workload_run(void)
 	workload.written = workload.end = workload.flush_count = 0;
 	run.home = open(workload.home_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	workload_must(run.home >= 0 && ftruncate(run.home, PAGES * (off_t)PAGE) == 0, "setup");
-	recorder_begin(run.home, workload.home_path, workload.log_path, LOG_FILE,
-		       AREA_FILE + 1, random_next(&workload.random));
-	recorder_follow(workload.area_path, AREA_FILE);
+	recorder_begin(run.home, workload.home_path, workload.log_path,
+		       workload.is_whole ? LOG_FILE : -1,
+		       workload.is_whole ? AREA_FILE + 1 : LOG_FILE,
+		       random_next(&workload.random));
+	if (workload.is_whole)
+		recorder_follow(workload.area_path, AREA_FILE);
 	if (workload.lie == LIE_SYNC)
 		begin_to_lie();
 	vmsi_uring.open = no_ring;

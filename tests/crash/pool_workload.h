@@ -26,7 +26,7 @@
 
 /* The files of the disks. */
 #define LOG_FILE 1
-#define AREA_FILE 2
+#define AREA_FILE 2  /* where there is an area, it and the log are there from the beginning */
 
 /* The beginning of a sector; the rest of it is made of that. Zeros: never written. */
 struct sector {
@@ -54,6 +54,11 @@ enum lie {
 
 struct pool_workload {
 	bool is_whole;                /* with VMS_POOL_WHOLE_PAGES */
+	/*
+	 * With VMS_POOL_NO_STEAL: the log is durable when the workload commits, and not
+	 * before, and evictions are of pages that went aside.
+	 */
+	bool is_no_steal;
 	enum lie lie;
 	char home_path[128], log_path[128], area_path[128];
 	struct random random;
