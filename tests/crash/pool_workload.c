@@ -9,7 +9,7 @@
 #include <vmspace/pool_stats.h>
 
 #include "host/host.h"
-#include "host/uring.h"
+#include "../unit/no_ring.h"
 
 #define STEPS 400
 
@@ -112,13 +112,6 @@ static void begin_to_lie(void)
 }
 
 /* --- the workload ---------------------------------------------------------------------------- */
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
-}
 
 /* The least RAM that a pool can do with, so that pages leave it all the time. */
 vms_pool *workload_open(int home, bool is_whole)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
-
+#include "../unit/descriptors.h"
 #include "../unit/file_fixture.h"
 #include "host_fault.h"
 #include "host_fault_files.h"
@@ -220,20 +219,6 @@ static void must_have(const struct scenario *scenario, uint64_t size)
 	free(bytes);
 }
 
-/* An interrupted call is made again, and not for ever: no kernel answers so always. */
-static struct fault_plan plan_of(int mode, int which, unsigned n)
-{
-	struct fault_plan plan = {
-		.mode = (enum fault_mode)mode,
-		.n = n,
-		.which = (enum fault_errno)which,
-	};
-
-	if (mode == FAULT_FROM)
-		plan.errors[CALL_FTRUNCATE] = -EIO;
-	return plan;
-}
-
 static bool fail_one(const struct scenario *scenario)
 {
 	const uint64_t before = PAGES_BEFORE * run.page;
@@ -266,7 +251,7 @@ static void sweep(void **state)
 		for (int mode = FAULT_ONCE; mode <= FAULT_DESTROYING; mode++)
 			for (int which = 0; which < FAULT_ERRNOS; which++)
 				for (unsigned n = 1; n < CALLS_MAX; n++) {
-					run.plan = plan_of(mode, which, n);
+					run.plan = fault_plan_of(mode, which, n);
 					if (!fail_one(&scenarios[i]) &&
 					    run.result.calls < n)
 						break;
@@ -274,18 +259,6 @@ static void sweep(void **state)
 }
 
 /* --- opening and closing ---------------------------------------------------------------------- */
-
-static size_t descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	(void)closedir(directory);
-	return count;
-}
 
 /* A file that a call has made is removed again, where that can be. */
 static bool fail_opening(unsigned flags)
@@ -317,7 +290,7 @@ static void opening(void **state)
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
 		for (int which = 0; which < FAULT_ERRNOS; which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
-				run.plan = plan_of(mode, which, n);
+				run.plan = fault_plan_of(mode, which, n);
 				if (!fail_opening(VMS_FILE_CREATE))
 					break;
 			}

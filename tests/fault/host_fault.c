@@ -146,6 +146,19 @@ long fault_decide(enum host_call call)
 	return decide_fixed(call, false);
 }
 
+struct fault_plan fault_plan_of(int mode, int which, unsigned n)
+{
+	struct fault_plan made = {
+		.mode = (enum fault_mode)mode,
+		.n = n,
+		.which = (enum fault_errno)which,
+	};
+
+	if (mode == FAULT_FROM)
+		made.errors[CALL_FTRUNCATE] = -EIO;
+	return made;
+}
+
 void fault_begin(const struct fault_plan *new_plan)
 {
 	pthread_mutex_lock(&fault_lock);

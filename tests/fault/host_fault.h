@@ -109,6 +109,12 @@ struct fault_result {
 	int error;                /* and its errno */
 };
 
+/*
+ * A plan of a sweep. An interrupted ftruncate is made again, and not for ever: no kernel
+ * answers so always.
+ */
+struct fault_plan fault_plan_of(int mode, int which, unsigned n);
+
 /* Put the counting functions into the table, or the real ones back. */
 void fault_install(void);
 void fault_remove(void);

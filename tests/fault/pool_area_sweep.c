@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
-
+#include "../unit/descriptors.h"
 #include "../unit/pool_area_fixture.h"
-#include "host/uring.h"
-#include "host_fault.h"
-#include "host_fault_files.h"
+#include "pool_sweep.h"
 
 /*
  * Every host call of a pool that keeps its pages whole is failed in turn, once, and from
@@ -33,22 +30,7 @@ static void wrong(const char *operation, const char *what)
 		 run.result.error, (int)run.plan.mode, what);
 }
 
-static long no_sleep(unsigned nanoseconds)
-{
-	(void)nanoseconds;
-	return 0;
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
-}
-
-static long (*failing_sync)(int fd);
-
-static long noted_sync(int fd)
+static long noted_home_sync(int fd)
 {
 	const long result = failing_sync(fd);
 	struct stat status;
@@ -66,33 +48,14 @@ static void note_area(void)
 	run.area = status.st_ino;
 }
 
-static size_t descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	(void)closedir(directory);
-	return count;
-}
-
-/* An interrupted call is made again, and not for ever: no kernel answers so always. */
+/* Nor is one of these interrupted for ever. */
 static struct fault_plan plan_of(int mode, int which, unsigned n)
 {
-	struct fault_plan plan = {
-		.mode = (enum fault_mode)mode,
-		.n = n,
-		.which = (enum fault_errno)which,
-	};
+	struct fault_plan plan = fault_plan_of(mode, which, n);
 
-	if (mode == FAULT_FROM) {
-		plan.errors[CALL_FTRUNCATE] = -EIO;
-		plan.errors[CALL_FALLOCATE] = -EIO;
-		plan.errors[CALL_FSYNC] = -EIO;
-		plan.errors[CALL_FDATASYNC] = -EIO;
-	}
+	if (mode == FAULT_FROM)
+		plan.errors[CALL_FALLOCATE] = plan.errors[CALL_FSYNC] =
+			plan.errors[CALL_FDATASYNC] = -EIO;
 	return plan;
 }
 
@@ -302,13 +265,8 @@ int main(void)
 	};
 	int failed;
 
-	fault_install();
-	vmsi_host.nanosleep = no_sleep;
-	failing_sync = vmsi_host.fdatasync;
-	vmsi_host.fdatasync = noted_sync;
-	/* No host refuses to wake somebody. */
-	vmsi_host.futex_wake = fault_real.futex_wake;
-	vmsi_uring.open = no_ring;
+	pool_sweep_install();
+	vmsi_host.fdatasync = noted_home_sync;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fault_remove();
 	return failed;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
-
+#include "../unit/descriptors.h"
 #include "../unit/pool_fixture.h"
-#include "host/uring.h"
-#include "host_fault.h"
-#include "host_fault_files.h"
+#include "pool_sweep.h"
 
 /*
  * Every host call of operations on pools that put pages aside is failed in turn: once, and
@@ -164,30 +161,6 @@ static const struct scenario scenarios[] = {
 
 /* --- runs ------------------------------------------------------------------------------------ */
 
-static long no_sleep(unsigned nanoseconds)
-{
-	(void)nanoseconds;
-	return 0;
-}
-
-static bool sync_was_refused;
-static long (*failing_sync)(int fd);
-
-static long noted_sync(int fd)
-{
-	const long result = failing_sync(fd);
-
-	sync_was_refused |= result < 0;
-	return result;
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
-}
-
 /* It is not the disk that is tested here, and each pool has a file of its own. */
 static const char *swap_path = ".";
 
@@ -267,26 +240,12 @@ static bool fail_one(const struct scenario *scenario)
 	return run.result.failed > 0;
 }
 
-/* An interrupted call is made again, and not for ever: no kernel answers so always. */
-static struct fault_plan plan_of(int mode, int which, unsigned n)
-{
-	struct fault_plan plan = {
-		.mode = (enum fault_mode)mode,
-		.n = n,
-		.which = (enum fault_errno)which,
-	};
-
-	if (mode == FAULT_FROM)
-		plan.errors[CALL_FTRUNCATE] = -EIO;
-	return plan;
-}
-
 /* With the errno that is usual for a call; fault-swap has the others. */
 static void sweep_scenario(const struct scenario *scenario)
 {
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
 		for (unsigned n = 1; n < CALLS_MAX; n++) {
-			run.plan = plan_of(mode, FAULT_USUAL, n);
+			run.plan = fault_plan_of(mode, FAULT_USUAL, n);
 			if (!fail_one(scenario) && run.result.calls < n)
 				break;
 		}
@@ -317,18 +276,6 @@ static void no_steal(void **state)
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
-static size_t descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	(void)closedir(directory);
-	return count;
-}
-
 static bool fail_opening(void)
 {
 	const size_t before = descriptors();
@@ -353,7 +300,7 @@ static void opening(void **state)
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
 		for (int which = 0; which < FAULT_ERRNOS; which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
-				run.plan = plan_of(mode, which, n);
+				run.plan = fault_plan_of(mode, which, n);
 				if (!fail_opening())
 					break;
 			}
@@ -371,13 +318,7 @@ int main(void)
 
 	if (access("/dev/shm", W_OK) == 0)
 		swap_path = "/dev/shm";
-	fault_install();
-	vmsi_host.nanosleep = no_sleep;
-	failing_sync = vmsi_host.fdatasync;
-	vmsi_host.fdatasync = noted_sync;
-	/* No host refuses to wake somebody. */
-	vmsi_host.futex_wake = fault_real.futex_wake;
-	vmsi_uring.open = no_ring;
+	pool_sweep_install();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fault_remove();
 	return failed;

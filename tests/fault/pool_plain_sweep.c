@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "../unit/descriptors.h"
 #include "../unit/plain_fixture.h"
 
-#include <dirent.h>
-
-#include "host/uring.h"
-#include "host_fault.h"
-#include "host_fault_files.h"
+#include "pool_sweep.h"
 
 /*
  * Every host call of a touch, and of what goes with plain pointers, is failed in turn, for
@@ -144,30 +141,6 @@ static const struct scenario scenarios[] = {
 
 /* --- runs ------------------------------------------------------------------------------- */
 
-static long no_sleep(unsigned nanoseconds)
-{
-	(void)nanoseconds;
-	return 0;
-}
-
-static bool sync_was_refused;
-static long (*failing_sync)(int fd);
-
-static long noted_sync(int fd)
-{
-	const long result = failing_sync(fd);
-
-	sync_was_refused |= result < 0;
-	return result;
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
-}
-
 static vms_pool *open_pool(void)
 {
 	const struct vms_pool_options options = {
@@ -290,18 +263,6 @@ static void sweep(void **state)
 
 /* --- opening ------------------------------------------------------------------------------- */
 
-static size_t descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	(void)closedir(directory);
-	return count;
-}
-
 /* Whatever engine is left, the pool works or is not there. */
 static bool fail_opening(void)
 {
@@ -355,15 +316,10 @@ int main(void)
 	int failed;
 
 	catch_signals();
-	fault_install();
-	vmsi_host.nanosleep = no_sleep;
-	failing_sync = vmsi_host.fdatasync;
-	vmsi_host.fdatasync = noted_sync;
-	/* No host refuses to wake somebody, in whatever way, or to send a signal for ever. */
-	vmsi_host.futex_wake = fault_real.futex_wake;
+	pool_sweep_install();
+	/* Nor to wake somebody by a write, or to send a signal for ever. */
 	vmsi_host.write = fault_real.write;
 	vmsi_host.queue_signal = fault_real.queue_signal;
-	vmsi_uring.open = no_ring;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fault_remove();
 	return failed;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit/pool_snapshot_fixture.h"
-#include "host/uring.h"
-#include "host_fault.h"
-#include "host_fault_files.h"
+#include "pool_sweep.h"
 #include "pool/pool.h"
 
 /*
@@ -274,19 +272,6 @@ static void opening(void **state)
 
 /* --- the host --------------------------------------------------------------------------------------- */
 
-static long no_sleep(unsigned nanoseconds)
-{
-	(void)nanoseconds;
-	return 0;
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,11 +282,7 @@ int main(void)
 	};
 	int failed;
 
-	fault_install();
-	vmsi_host.nanosleep = no_sleep;
-	/* No host refuses to wake somebody. */
-	vmsi_host.futex_wake = fault_real.futex_wake;
-	vmsi_uring.open = no_ring;
+	pool_sweep_install();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fault_remove();
 	return failed;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
 
+#include "../unit/descriptors.h"
 #include "../unit/ring_fixture.h"
 #include "host_fault.h"
 
@@ -24,18 +24,6 @@ static void wrong(const char *name, const char *what)
 		 run.plan.n,
 		 run.result.failed ? fault_call_name(run.result.call) : "none",
 		 run.result.error, (int)run.plan.mode, what);
-}
-
-static size_t entries(const char *path)
-{
-	DIR *directory = opendir(path);
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	(void)closedir(directory);
-	return count;
 }
 
 static size_t mapped_files(void)
@@ -102,7 +90,7 @@ static const struct {
  */
 static bool fail_opening(size_t i)
 {
-	const size_t descriptors = entries("/proc/self/fd");
+	const size_t before = descriptors();
 	const size_t mapped = mapped_files();
 	vms_ring *ring;
 
@@ -121,7 +109,7 @@ static bool fail_opening(size_t i)
 	}
 	if (vms_ring_close(ring) != 0)
 		wrong(openings[i].name, "it cannot be closed");
-	if (entries("/proc/self/fd") != descriptors)
+	if (descriptors() != before)
 		wrong(openings[i].name, "a descriptor is left");
 	if (run.plan.mode == FAULT_ONCE && !ring &&
 	    access(run.place->path, F_OK) == 0)

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
-
+#include "../unit/descriptors.h"
 #include "../unit/share_fixture.h"
 #include "host_fault.h"
 #include "host_fault_files.h"
@@ -75,20 +74,6 @@ static long fail_lock(int fd, int command, struct flock *lock)
 
 	run.locks_refused += error != 0;
 	return error ? error : fault_real.file_lock(fd, command, lock);
-}
-
-/* An interrupted call is made again, and not for ever: no kernel answers so always. */
-static struct fault_plan plan_of(int mode, int which, unsigned n)
-{
-	struct fault_plan plan = {
-		.mode = (enum fault_mode)mode,
-		.n = n,
-		.which = (enum fault_errno)which,
-	};
-
-	if (mode == FAULT_FROM)
-		plan.errors[CALL_FTRUNCATE] = -EIO;
-	return plan;
 }
 
 /* --- operations ---------------------------------------------------------------------- */
@@ -278,25 +263,13 @@ static void sweep(void **state)
 		for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
 			for (int which = 0; which < FAULT_ERRNOS; which++)
 				for (unsigned n = 1; n < CALLS_MAX; n++) {
-					run.plan = plan_of(mode, which, n);
+					run.plan = fault_plan_of(mode, which, n);
 					if (!fail_one(&scenarios[i]))
 						break;
 				}
 }
 
 /* --- opening and closing ------------------------------------------------------------------- */
-
-static size_t descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	(void)closedir(directory);
-	return count;
-}
 
 static vms_share *make(void)
 {
@@ -414,7 +387,7 @@ static void sweep_opening(size_t which)
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
 		for (int error = 0; error < FAULT_ERRNOS; error++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
-				run.plan = plan_of(mode, error, n);
+				run.plan = fault_plan_of(mode, error, n);
 				if (!fail_opening(which))
 					break;
 			}
@@ -474,7 +447,7 @@ static void closing(void **state)
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
 		for (int error = 0; error < FAULT_ERRNOS; error++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
-				run.plan = plan_of(mode, error, n);
+				run.plan = fault_plan_of(mode, error, n);
 				if (!fail_closing())
 					break;
 			}

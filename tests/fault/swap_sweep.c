@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "../unit/descriptors.h"
 #include "../unit/swap_fixture.h"
-
-#include <dirent.h>
 
 #include "host_fault.h"
 #include "host_fault_files.h"
@@ -31,18 +30,6 @@ static void wrong(const char *name, const char *what)
 		 run.plan.n,
 		 run.result.failed ? fault_call_name(run.result.call) : "none",
 		 run.result.error, (int)run.plan.mode, what);
-}
-
-static unsigned descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	(void)closedir(directory);
-	return count;
 }
 
 /* The next call to fail; false: there is none. */
@@ -91,7 +78,7 @@ static const struct {
 
 static void try_opening(size_t i)
 {
-	const unsigned before = descriptors();
+	const size_t before = descriptors();
 	struct vmsi_swap *swap = NULL;
 	struct vmsi_swap_options options;
 	struct vmsi_io *io = NULL;

@@ -18,7 +18,7 @@
 #include <vmspace/pool.h>
 
 #include "host/host.h"
-#include "host/uring.h"
+#include "../unit/no_ring.h"
 #include "pool/area.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -54,13 +54,6 @@ static long no_sync(int fd)
 {
 	(void)fd;
 	return 0;
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
 }
 
 static struct vmsi_area_header *header_of(char *bytes)

@@ -5,7 +5,7 @@
 #include <stdatomic.h>
 
 #include "arguments.h"
-#include "host/uring.h"
+#include "../unit/no_ring.h"
 
 /*
  * Threads load and store by plain pointers, and use calls beside, at random. Each page has
@@ -95,13 +95,6 @@ static long checked_pwrite(int fd, const void *buffer, size_t length, uint64_t o
 			      *fixed_word(words, 0));
 	}
 	return real.pwrite(fd, buffer, length, offset);
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
 }
 
 /* --- operations ------------------------------------------------------------------------------ */

@@ -18,7 +18,7 @@
 
 #include "arguments.h"
 #include "host/host.h"
-#include "host/uring.h"
+#include "../unit/no_ring.h"
 #include "pool/pool.h"
 #include "pool_model_pages.h"
 
@@ -119,13 +119,6 @@ static bool checked_add(struct vmsi_uring *ring,
 	    is_home(operation->fd))
 		check_write(operation->buffer, operation->length, operation->offset);
 	return real_uring.add(ring, operation);
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
 }
 
 /* --- operations ----------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 #include "pool_fixture.h"
 
 #include "host/host.h"
-#include "host/uring.h"
+#include "no_ring.h"
 
 /* What files pools can be over, and what others do with them meanwhile. */
 
@@ -36,13 +36,6 @@ static long refused_open(const char *path, int flags, mode_t mode)
 	(void)flags;
 	(void)mode;
 	return open_error;
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -EPERM;
 }
 
 static off_t length_of(const char *path)

@@ -2,7 +2,7 @@
 #include "pool_fixture.h"
 
 #include "host/host.h"
-#include "host/uring.h"
+#include "no_ring.h"
 
 /* In what order a flush writes, and what it tells meanwhile. */
 
@@ -32,13 +32,6 @@ static long noted_range(int fd, uint64_t offset, uint64_t length, unsigned flags
 	host.ranged += length / PAGE;
 	assert_int_equal(flags, SYNC_FILE_RANGE_WRITE);
 	return real.sync_range(fd, offset, length, flags);
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -EPERM;
 }
 
 /* So that the writes of a batch go out one by one, in their order. */

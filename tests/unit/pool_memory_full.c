@@ -4,7 +4,7 @@
 #include "pool_memory_fixture.h"
 
 #include "host/host.h"
-#include "host/uring.h"
+#include "no_ring.h"
 
 /* Pools of memory whose swap file is full, fails, or has something else in it. */
 
@@ -250,13 +250,6 @@ static void a_limit_of_file_sizes_is_kept(void **state)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 	full_is_an_error(&options);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
 }
 
 int main(void)

@@ -2,7 +2,7 @@
 #include "pool_memory_fixture.h"
 
 #include "host/host.h"
-#include "host/uring.h"
+#include "no_ring.h"
 
 /* Pages that are not committed are more than the RAM, and never in the file. */
 
@@ -206,13 +206,6 @@ static void it_is_refused_where_it_has_no_sense(void **state)
 	refused_null(open_no_steal(fd, VMS_POOL_READ_ONLY), EINVAL);
 	refused_null(open_no_steal(fd, VMS_POOL_MEMORY), EINVAL);
 	assert_int_equal(close(fd), 0);
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -ENOSYS;
 }
 
 int main(void)

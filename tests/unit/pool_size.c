@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
-
+#include "descriptors.h"
 #include "pool_fixture.h"
 
 #include "host/host.h"
 
 /* How large pools are: in pages, and in RAM; opening, and hints. */
-
-static size_t descriptors(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	size_t count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	(void)closedir(directory);
-	return count;
-}
 
 /* --- opening --------------------------------------------------------------------------- */
 

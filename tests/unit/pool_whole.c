@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 
 #include "host/host.h"
-#include "host/uring.h"
+#include "no_ring.h"
 
 /* Pages that are put into the area before they are written. */
 
@@ -77,13 +77,6 @@ static long noted_fsync(int fd)
 	if (fstat(fd, &status) == 0 && S_ISDIR(status.st_mode))
 		host.directory_syncs++;
 	return real.fsync(fd);
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -EPERM;
 }
 
 static int set_up(void **state)

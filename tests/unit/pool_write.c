@@ -2,7 +2,7 @@
 #include "pool_fixture.h"
 
 #include "host/host.h"
-#include "host/uring.h"
+#include "no_ring.h"
 
 /* When pages are written, and what becomes of those that cannot be. */
 
@@ -51,13 +51,6 @@ static long counted_sync(int fd)
 {
 	host.syncs++;
 	return host.sync_error ? host.sync_error : real.fdatasync(fd);
-}
-
-static int no_ring(struct vmsi_uring *ring, unsigned entries)
-{
-	(void)ring;
-	(void)entries;
-	return -EPERM;
 }
 
 static int set_up(void **state)
