@@ -262,12 +262,18 @@ static int begin(struct vms_pool *pool)
 	return 0;
 }
 
-/* While write_lock is held no write is under way, and none begins that is not saved for. */
+/*
+ * While write_lock is held no write is under way, and none begins that is not saved for. A
+ * fork of a program without snapshots does not wait for its pools' disks.
+ */
 void vmsi_snapshot_before_fork(struct vms_pool *pool)
 {
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
 
+	if (!snapshots->is_wanted)
+		return;
 	vmsi_lock_acquire_any(&pool->write_lock);
+	/* It may have been closed meanwhile. */
 	snapshots->is_forking = snapshots->is_wanted;
 	if (!snapshots->is_wanted) {
 		vmsi_lock_release_any(&pool->write_lock);
@@ -295,7 +301,10 @@ void vmsi_snapshot_in_parent(struct vms_pool *pool)
 
 /* --- to close -------------------------------------------------------------------------------------- */
 
-/* A fork that is under way has write_lock. */
+/*
+ * A fork that is under way has write_lock. Without snapshots there is nothing to wait for, and
+ * in the child of a fork the lock may be held for ever by a thread that is not there.
+ */
 void vmsi_snapshots_close(struct vms_pool *pool)
 {
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
@@ -304,19 +313,18 @@ void vmsi_snapshots_close(struct vms_pool *pool)
 		vmsi_snapshot_leave(pool);
 		return;
 	}
+	if (!snapshots->is_wanted)
+		return;
 	vmsi_lock_acquire(&pool->write_lock);
-	for (unsigned i = 0; i < VMSI_SNAPSHOTS && snapshots->is_wanted; i++)
+	for (unsigned i = 0; i < VMSI_SNAPSHOTS; i++)
 		if (snapshots->live[i].is_used) {
 			/* From now on anybody may write the pool's file. */
 			atomic_store(&snapshots->live[i].head->is_lost, 1);
 			(void)vmsi_host.munmap((uintptr_t)snapshots->live[i].head,
 					       snapshots->table_bytes);
 		}
-	if (snapshots->is_wanted) {
-		(void)vmsi_host.munmap((uintptr_t)snapshots->buffer,
-				       snapshots->buffer_bytes);
-		(void)vmsi_host.close(snapshots->fd);
-	}
+	(void)vmsi_host.munmap((uintptr_t)snapshots->buffer, snapshots->buffer_bytes);
+	(void)vmsi_host.close(snapshots->fd);
 	snapshots->is_wanted = false;
 	vmsi_lock_release(&pool->write_lock);
 }

@@ -59,7 +59,7 @@ struct vmsi_snapshot {
 
 struct vmsi_snapshots {
 	/* The parent's: written when the pool is opened. */
-	bool is_wanted;
+	_Atomic bool is_wanted;
 	int fd;
 	uint32_t capacity;
 	char *buffer;

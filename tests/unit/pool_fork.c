@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <signal.h>
 
+#include "host/host.h"
+#include "no_ring.h"
 #include "pool_fixture.h"
 
 /* Figures of pools, and what a child has of a pool. */
@@ -110,11 +112,53 @@ static void a_child_has_no_pool(void **state)
 	}
 }
 
+static vms_pool *forked_pool;
+static long (*real_sync)(int fd);
+static unsigned forks;
+
+/* Here the pool's own locks are held, and no one in the child gives them back. */
+static long fork_and_sync(int fd)
+{
+	pid_t child;
+
+	forks++;
+	child = fork();
+	if (child == 0) {
+		child_needs(vms_pool_close(forked_pool) == 0);
+		_exit(0);
+	}
+	must_end_well(child);
+	return real_sync(fd);
+}
+
+static void a_fork_waits_for_no_disk(void **state)
+{
+	const struct place *place = *state;
+
+	vmsi_uring.open = no_ring;
+	real_sync = vmsi_host.fdatasync;
+	for (unsigned flags = 0; flags <= VMS_POOL_ADDRESSED; flags++) {
+		int fd = make_pages(place->path, FILE_PAGES);
+
+		forked_pool = must_open_pool(fd, flags, SMALL_RAM, 0);
+		change(forked_pool, 1, 1, 0);
+		forks = 0;
+		vmsi_host.fdatasync = fork_and_sync;
+		worked(vms_pool_flush(forked_pool, VMS_POOL_ALL, NULL, NULL));
+		vmsi_host.fdatasync = real_sync;
+		assert_true(forks > 0);
+		assert_int_equal(state_in_file(place->path, 1), 1);
+		worked(vms_pool_close(forked_pool));
+		assert_int_equal(close(fd), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(figures),
 		file_test(a_child_has_no_pool),
+		file_test(a_fork_waits_for_no_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
