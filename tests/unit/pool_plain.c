@@ -71,19 +71,20 @@ static void each_flush_has_what_came_since(void **state)
 		char *base = vms_pool_base(pool);
 
 		for (unsigned round = 1; round < 20; round++) {
-			const uint64_t written = pool_stats(pool).pages_written;
+			uint64_t written = pool_stats(pool).pages_written;
 
 			fill_page(base + 5 * PAGE, 5, round);
 			assert_true(page_is(at(base, 6), 6, 0));
 			/* The thread that writes may have had it. */
 			assert_true(pool_stats(pool).dirty <= 1);
 			worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
-			worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
 			assert_true(pool_stats(pool).pages_written > written);
+			written = pool_stats(pool).pages_written;
+			worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
 			/* Served, a fault may be told twice, and the page is dirty again. */
 			if (engine->engine != VMS_POOL_FAULTS_SERVED)
 				assert_int_equal(pool_stats(pool).pages_written,
-						 written + 1);
+						 written);
 			assert_int_equal(state_in_file(place->path, 5), round);
 		}
 		worked(vms_pool_close(pool));
