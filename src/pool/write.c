@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/panic.h"
+#include "base/tsan.h"
 #include "host/host.h"
 #include "pool/shield.h"
 #include "pool/sort.h"
@@ -67,8 +68,11 @@ static bool make_durable(struct vms_pool *pool, const struct vmsi_batch *batch)
 
 enum copied { COPIED, WAS_CLEAN, WAS_HELD, IS_NOT_DURABLE, IS_NOT_PROTECTED };
 
-/* Plain stores may come at the same time: the page is dirty again then. */
-#if defined(__SANITIZE_THREAD__)
+/*
+ * Plain stores may come at the same time: the page is dirty again then. They wait in a
+ * fault, and a sanitizer takes them for done before that.
+ */
+#if VMSI_HAS_TSAN
 __attribute__((no_sanitize("thread"), noinline))
 static void copy_bytes(char *to, const char *from, size_t size)
 {

@@ -193,9 +193,9 @@ static void read_without_fix(uint64_t page, bool upgrades)
 		return;
 	}
 	/* To ThreadSanitizer it is a race. */
-	for (size_t i = 0; !HAS_TSAN && i < PAGE / sizeof(*words); i += STEP)
+	for (size_t i = 0; !VMSI_HAS_TSAN && i < PAGE / sizeof(*words); i += STEP)
 		words[i] = __atomic_load_n(&address[i], __ATOMIC_RELAXED);
-	if (vms_pool_validate(pool, page, ticket) && !HAS_TSAN &&
+	if (vms_pool_validate(pool, page, ticket) && !VMSI_HAS_TSAN &&
 	    !is_filled(words, page, lsn_of(words)))
 		wrong("a read that is valid is torn", page, lsn_of(words));
 }

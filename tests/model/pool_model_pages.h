@@ -6,22 +6,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/tsan.h"
+
 /* What is in the pages of the model: their number, and that of their last change. */
 
 #define PAGE ((size_t)4096)
 #define PAGES_MOST 900
 #define STEP 64           /* every so many words of a page are used */
-
-#if defined(__SANITIZE_THREAD__)
-#define HAS_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAS_TSAN 1
-#endif
-#endif
-#ifndef HAS_TSAN
-#define HAS_TSAN 0
-#endif
 
 static inline uint64_t next_random(uint64_t *state)
 {

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "../fault/snapshot.h"
+#include "base/tsan.h"
 #include "race.h"
 #include "space/inside.h"
 
@@ -29,13 +30,7 @@
  */
 static bool may_be_a_sanitizers(size_t lost)
 {
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-	return lost != 0;
-#endif
-#endif
-	(void)lost;
-	return false;
+	return VMSI_HAS_TSAN && lost != 0;
 }
 
 static struct race race = { .seconds = 3 };

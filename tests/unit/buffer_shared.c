@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/tsan.h"
 #include "buffer_fixture.h"
 
 /*
@@ -68,13 +69,11 @@ static void *make_and_fill(void *argument)
  */
 static int open_before_under_tsan(void)
 {
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
+#if VMSI_HAS_TSAN
 	vms_buffer first;
 
 	must(vms_buffer_init(&first, page(), NULL) == 0);
 	must(vms_buffer_free(&first) == 0);
-#endif
 #endif
 	return 0;
 }
