@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/versioned.h"
+#include "pool/plain/shield.h"
 #include "pool/pool.h"
-#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 

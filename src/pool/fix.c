@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/hot.h"
 #include "pool/miss.h"
+#include "pool/plain/shield.h"
 #include "pool/pool.h"
-#include "pool/shield.h"
 #include "space/inside.h"
 
 /* vms_pool_fix and its kin: calls on a page by a thread that holds it, or wants to. */

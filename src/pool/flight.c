@@ -2,9 +2,9 @@
 #include "pool/flight.h"
 
 #include "host/host.h"
-#include "pool/bring.h"
-#include "pool/evict.h"
+#include "pool/evict/evict.h"
 #include "pool/miss.h"
+#include "pool/plain/bring.h"
 #include "pool/slots.h"
 
 /* --- records ------------------------------------------------------------------------------------ */

@@ -3,7 +3,7 @@
 
 #include <pthread.h>
 
-#include "pool/plain.h"
+#include "pool/plain/plain.h"
 #include "pool/pool.h"
 #include "space/inside.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "pool/pool.h"
 #include "pool/flight.h"
-#include "pool/shield.h"
-#include "pool/sort.h"
+#include "pool/plain/shield.h"
+#include "pool/pool.h"
+#include "pool/write/sort.h"
 #include "space/inside.h"
 
 /* Calls on several pages. */

@@ -5,12 +5,12 @@
 
 #include "base/hot.h"
 #include "host/host.h"
-#include "pool/bring.h"
-#include "pool/evict.h"
-#include "pool/shield.h"
+#include "pool/aside/spill.h"
+#include "pool/evict/evict.h"
+#include "pool/plain/bring.h"
+#include "pool/plain/shield.h"
 #include "pool/slots.h"
-#include "pool/spill.h"
-#include "pool/writer.h"
+#include "pool/write/writer.h"
 
 /* Pages that are not there. */
 

@@ -6,14 +6,14 @@
 
 #include "base/versioned.h"
 #include "host/host.h"
+#include "pool/flight.h"
 #include "pool/fork.h"
 #include "pool/layout.h"
+#include "pool/plain/plain.h"
 #include "pool/pool.h"
-#include "pool/flight.h"
-#include "pool/plain.h"
 #include "pool/slots.h"
-#include "pool/write.h"
-#include "pool/writer.h"
+#include "pool/write/write.h"
+#include "pool/write/writer.h"
 #include "space/inside.h"
 
 /* vms_pool_open and vms_pool_close. */

@@ -3,8 +3,8 @@
 
 #include "pool/layout.h"
 #include "pool/miss.h"
+#include "pool/plain/shield.h"
 #include "pool/pool.h"
-#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 

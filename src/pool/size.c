@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "pool/bring.h"
 #include "pool/miss.h"
+#include "pool/plain/bring.h"
+#include "pool/plain/shield.h"
 #include "pool/pool.h"
-#include "pool/shield.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 

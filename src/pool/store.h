@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "io/io.h"
-#include "pool/aside.h"
+#include "pool/aside/aside.h"
 
 /*
  * What is under a pool: a file or device; nothing, where all pages that leave are put

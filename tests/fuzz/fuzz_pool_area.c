@@ -19,7 +19,7 @@
 
 #include "host/host.h"
 #include "../unit/no_ring.h"
-#include "pool/area.h"
+#include "pool/area/area.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #define VMSI_TESTS_POOL_AREA_FIXTURE_H
 
 #include "pool_fixture.h"
-#include "pool/area.h"
+#include "pool/area/area.h"
 
 /* Pools with an area, and what a run that was not closed leaves of it. */
 

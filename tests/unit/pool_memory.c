@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_memory_fixture.h"
 
-#include "pool/aside.h"
+#include "pool/aside/aside.h"
 
 /* Pools of memory: what leaves the RAM is put aside, and comes back as it was. */
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/area/path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "host/host.h"
+
+/* No FIFO is waited for, and no link followed. */
+#define HOW (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+
+/* Who may write the area may write the file by it. */
+static int check_owner(int fd)
+{
+	struct stat status;
+	const long error = vmsi_host.fstat(fd, &status);
+
+	if (error)
+		return (int)error;
+	if (!S_ISREG(status.st_mode))
+		return -EEXIST;
+	return (status.st_mode & (S_IWGRP | S_IWOTH)) || status.st_nlink > 1 ? -EPERM : 0;
+}
+
+static int lock_whole(int fd, short kind)
+{
+	struct flock whole = { .l_type = kind, .l_whence = SEEK_SET };
+	const long error = vmsi_host.file_lock(fd, F_OFD_SETLK, &whole);
+
+	return error == -EAGAIN || error == -EACCES ? -EBUSY : (int)error;
+}
+
+long vmsi_area_path_open(const char *path, bool is_read_only)
+{
+	const long fd = vmsi_host.open_file(
+		path, HOW | (is_read_only ? O_RDONLY : O_RDWR | O_CREAT), 0600);
+	int error;
+
+	if (fd < 0)
+		return fd == -ELOOP || fd == -ENXIO || fd == -EISDIR ? -EEXIST : fd;
+	error = check_owner((int)fd);
+	if (!error)
+		error = lock_whole((int)fd, is_read_only ? F_RDLCK : F_WRLCK);
+	if (!error)
+		return fd;
+	(void)vmsi_host.close((int)fd);
+	return error;
+}
+
+void vmsi_area_path_unlock(int fd)
+{
+	(void)lock_whole(fd, F_UNLCK);
+}

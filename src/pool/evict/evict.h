@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_POOL_EVICT_EVICT_H
+#define VMSI_POOL_EVICT_EVICT_H
+
+#include "pool/pool.h"
+
+/* Pages that are to be written. */
+struct vmsi_batch {
+	uint64_t pages[VMSI_WRITE_BATCH];
+	size_t count;
+};
+
+/*
+ * Have up to a batch of pages leave. Nothing is written: dirty pages that come in the
+ * way are noted in dirty, which may be NULL. Returns how many have left; -errno where the
+ * host refuses.
+ */
+int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty);
+
+/* The dirty pages among those that are next to leave. */
+void vmsi_evict_gather(struct vms_pool *pool, struct vmsi_batch *dirty);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#include "pool/plain/bring.h"
+
+#include <string.h>
+
+/* --- pages are brought ---------------------------------------------------------------------- */
+
+static enum vmsi_stores stores_of(enum vmsi_page_hold hold)
+{
+	return hold == VMSI_WRITE ? VMSI_STORES_WORK : VMSI_STORES_FAULT;
+}
+
+static uintptr_t address_of(const struct vms_pool *pool, uint64_t page)
+{
+	return (uintptr_t)vmsi_pool_at(pool, page, 0);
+}
+
+int vmsi_bring_landed(struct vms_pool *pool, uint64_t page, struct vmsi_landed landed,
+		      enum vmsi_stores stores)
+{
+	const bool is_open = stores == VMSI_STORES_WORK;
+	int error;
+
+	for (size_t i = 0; is_open && i < landed.count; i++)
+		vmsi_word_make_dirty(vmsi_pool_word(pool, page + i));
+	error = vmsi_pager_bring(&pool->pager, address_of(pool, page),
+				 vmsi_landing_at(pool, landed),
+				 landed.count << pool->view.page_shift, stores);
+	for (size_t i = 0; error && is_open && i < landed.count; i++)
+		vmsi_word_abort_bringing_dirty(vmsi_pool_word(pool, page + i));
+	return error;
+}
+
+int vmsi_bring_read(struct vms_pool *pool, uint64_t page, struct vmsi_landed landed)
+{
+	return vmsi_pool_read(pool, page, landed.count, vmsi_landing_at(pool, landed));
+}
+
+int vmsi_bring_page(struct vms_pool *pool, uint64_t page, uint32_t slot,
+		    enum vmsi_page_hold hold, uint64_t *word)
+{
+	const enum vmsi_stores stores = stores_of(hold);
+	const struct vmsi_landed landed = vmsi_landing_take(pool, 1);
+	int error = vmsi_bring_read(pool, page, landed);
+
+	if (!error)
+		error = vmsi_bring_landed(pool, page, landed, stores);
+	vmsi_landing_give(pool, landed);
+	if (!error)
+		*word = vmsi_word_publish_with(vmsi_pool_word(pool, page), slot, hold,
+					       vmsi_bring_bits(stores));
+	return error;
+}
+
+int vmsi_bring_zeroes(struct vms_pool *pool, uint64_t page, uint32_t slot)
+{
+	const struct vmsi_landed landed = vmsi_landing_take(pool, 1);
+	int error;
+
+	memset(vmsi_landing_at(pool, landed), 0, pool->page_size);
+	error = vmsi_bring_landed(pool, page, landed, VMSI_STORES_WORK);
+	vmsi_landing_give(pool, landed);
+	if (!error)
+		(void)vmsi_word_publish_with(vmsi_pool_word(pool, page), slot, VMSI_WRITE,
+					     vmsi_bring_bits(VMSI_STORES_WORK));
+	return error;
+}
+
+/* --- stores ------------------------------------------------------------------------------------ */
+
+int vmsi_bring_open(struct vms_pool *pool, uint64_t page)
+{
+	uint64_t *word = vmsi_pool_word(pool, page);
+	const uintptr_t address = address_of(pool, page);
+	uint64_t seen = vmsi_word_load(word);
+	int error;
+
+	do {
+		while (seen & VMSI_WORD_TURNING) {
+			vmsi_word_wait(word, seen);
+			seen = vmsi_word_load(word);
+		}
+		if (!(seen & VMSI_WORD_RESIDENT) ||
+		    vmsi_word_lock(seen) == VMSI_WORD_BUSY)
+			return -EAGAIN;
+		if (seen & VMSI_WORD_WRITABLE)
+			return 0;
+	} while (!vmsi_word_begin_opening(word, &seen));
+	error = vmsi_pager_set_stores(&pool->pager,
+				      (struct vmsi_range){ address,
+							   address + pool->page_size },
+				      VMSI_STORES_WORK);
+	vmsi_word_end_turn(word, error ? 0 : VMSI_WORD_WRITABLE);
+	return error;
+}
