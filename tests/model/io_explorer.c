@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "io/self.h"
 #include "io/state.h"
 #include "ring_schedule.h"
 
@@ -18,10 +19,13 @@
  * as can be. The last thread closes the io.
  *
  * - Each request ends once, and before a wait for it is over.
+ * - A detached request is given to the ring by the thread of the io, and one that is awaited
+ *   by that or its own.
  * - Nobody sleeps for ever: neither who waits, nor who closes.
  *
  * --must-find FAULT: with this fault some world must fail. deaf-waiter: who sleeps in a wait
- * is not woken; deaf-thread: nor is the keeper, or a worker.
+ * is not woken; deaf-thread: nor is the keeper, or a worker; deaf-ring: nor who waits for its
+ * results.
  */
 
 #define REQUESTS 4
@@ -29,7 +33,7 @@
 #define SPARE 3           /* the thread that the io begins */
 #define RECORD_BYTES 2048
 
-enum fault { NONE, DEAF_WAITER, DEAF_THREAD };
+enum fault { NONE, DEAF_WAITER, DEAF_THREAD, DEAF_RING };
 
 static enum fault fault;
 
@@ -38,10 +42,11 @@ static struct {
 	alignas(64) char record[RECORD_BYTES];
 	struct vmsi_io_request requests[REQUESTS];
 	uint64_t ends[REQUESTS];
+	uint64_t givers[REQUESTS];         /* the number of the thread that submits it */
 	uint64_t again;                    /* whether done has submitted once more */
 	uint64_t is_locked;
 	uint64_t bells[SCHEDULE_THREADS];  /* rung for a word on a thread's stack */
-	uint64_t added_count, flying_count, taken;
+	uint64_t added_count, flying_count, taken, is_woken;
 	struct vmsi_io_request *added[REQUESTS + 1], *flying[REQUESTS + 1];
 	void *(*spare)(void *context);
 	uint64_t spare_has_ended, is_over, finished;
@@ -59,6 +64,7 @@ static struct {
 	unsigned depth, flags;
 	bool has_threads, submits_again;
 	unsigned breaks_after;   /* operations that the ring takes; 0: all */
+	unsigned late_until;     /* request 0 does not end before so many were taken */
 	struct user users[USERS];
 	unsigned user_count;
 } made;
@@ -231,6 +237,12 @@ size_t vmsi_page_size(void)
 	return 64;
 }
 
+/* Its number among the threads, and one more. */
+uintptr_t vmsi_io_self(void)
+{
+	return running + 1;
+}
+
 /* --- the ring --------------------------------------------------------------------------- */
 
 static int ring_open(struct vmsi_uring *ring, unsigned entries)
@@ -247,11 +259,19 @@ static void ring_close(struct vmsi_uring *ring)
 		schedule_fail("the ring is closed with a request in it");
 }
 
+static bool may_give(const struct vmsi_io_request *request)
+{
+	return running == SPARE || (!request->is_detached &&
+				    world.givers[request - world.requests] == running);
+}
+
 static bool ring_add(struct vmsi_uring *ring, const struct vmsi_uring_operation *operation)
 {
 	(void)ring;
 	if (world.added_count + world.flying_count == made.depth)
 		schedule_fail("more requests than the ring has entries");
+	if (!may_give(operation->name))
+		schedule_fail("a thread gives the ring what is not its own");
 	world.added[world.added_count++] = operation->name;
 	return true;
 }
@@ -270,25 +290,52 @@ static int ring_submit(struct vmsi_uring *ring)
 	return 1;
 }
 
+/* What gives its result next, if anything can by now. */
+static size_t next_result(void)
+{
+	size_t place = 0;
+
+	while (place < world.flying_count && world.taken < made.late_until &&
+	       world.flying[place] == &world.requests[0])
+		place++;
+	return place;
+}
+
 static int ring_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 		     unsigned most, bool wait)
 {
+	size_t place;
+
 	(void)ring;
 	(void)most;
 	step(&world.flying_count);
-	while (wait && !world.flying_count)
+	while (wait && next_result() == world.flying_count && !world.is_woken)
 		sleep_on(&world.flying_count);
-	if (!world.flying_count)
+	world.is_woken = 0;
+	place = next_result();
+	if (place == world.flying_count)
 		return 0;
 	results[0] = (struct vmsi_uring_result){
-		.name = world.flying[0],
-		.result = (long)world.flying[0]->length,
+		.name = world.flying[place],
+		.result = (long)world.flying[place]->length,
 	};
 	world.flying_count--;
-	memmove(world.flying, world.flying + 1,
-		world.flying_count * sizeof(world.flying[0]));
+	memmove(world.flying + place, world.flying + place + 1,
+		(world.flying_count - place) * sizeof(world.flying[0]));
 	world.flying[world.flying_count] = NULL;
 	return 1;
+}
+
+/* Whoever waits for results looks again; the next one does, where nobody waits. */
+static int ring_wake(struct vmsi_uring *ring)
+{
+	(void)ring;
+	if (made.breaks_after && world.taken == made.breaks_after)
+		return -EIO;
+	if (fault != DEAF_RING)
+		world.is_woken = 1;
+	schedule_wake(&world.flying_count);
+	return 0;
 }
 
 struct vmsi_uring_calls vmsi_uring = {
@@ -297,6 +344,7 @@ struct vmsi_uring_calls vmsi_uring = {
 	.add = ring_add,
 	.submit = ring_submit,
 	.reap = ring_reap,
+	.wake = ring_wake,
 };
 
 /* --- threads ---------------------------------------------------------------------------- */
@@ -328,6 +376,7 @@ static void use(const struct user *user)
 			.is_detached = user->is_detached,
 			.done = note_end,
 		};
+		world.givers[user->first + i] = running;
 		vmsi_io_submit(io, &request, 1);
 		while (user->watches && !world.ends[user->first + i])
 			sleep_on(&world.ends[user->first + i]);
@@ -448,6 +497,12 @@ static void explore_rings(void)
 	      .users = { WAITS(0, 1), LEAVES(1, 1) });
 	WORLD(.name = "detached requests that nobody waits for", .depth = 2,
 	      .has_threads = true, .users = { WATCHES(0, 2), WAITS(2, 1) });
+	WORLD(.name = "detached requests, one of which waits for the other", .depth = 2,
+	      .has_threads = true, .late_until = 2,
+	      .users = { LEAVES(0, 1), LEAVES(1, 1) });
+	WORLD(.name = "who waits leaves a detached request that waits for another",
+	      .depth = 2, .has_threads = true, .late_until = 3,
+	      .users = { LEAVES(0, 2), WAITS(2, 1) });
 	WORLD(.name = "detached requests, no thread", .depth = 1,
 	      .users = { LEAVES(0, 1), WAITS(1, 1) });
 }
@@ -477,7 +532,8 @@ static void explore_threads(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "", "deaf-waiter", "deaf-thread" };
+	static const char *const names[] = { "", "deaf-waiter", "deaf-thread",
+					     "deaf-ring" };
 
 	if (argc > 2 && strcmp(argv[1], "--must-find") == 0)
 		for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++)
