@@ -207,6 +207,9 @@ struct vms_pool {
 	 */
 	uint64_t fresh, fresh_end;
 
+	/* Who makes the file durable, without an area. Taken before write_lock. */
+	struct vmsi_lock sync_lock;
+
 	/* Who writes. Taken before lock, and held while pages are written. */
 	struct vmsi_lock write_lock;
 	_Atomic int broken;      /* errno for ever, after the file could not be synced */
