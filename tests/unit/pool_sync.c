@@ -2,6 +2,7 @@
 #include "pool_fixture.h"
 
 #include <sched.h>
+#include <stdatomic.h>
 
 #include "host/host.h"
 #include "no_ring.h"
