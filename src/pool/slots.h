@@ -18,10 +18,11 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name queue,
 			uint32_t number);
 void vmsi_queue_remove(struct vms_pool *pool, uint32_t number);
 
-/* Slots that have memory: used and free ones. */
+/* Slots that have memory: used and free ones, but for those that are lent. */
 static inline uint32_t vmsi_room_owned(const struct vms_pool *pool)
 {
-	return pool->made - pool->queues[VMSI_UNMADE].count;
+	return pool->made - pool->queues[VMSI_UNMADE].count -
+		pool->queues[VMSI_LENT].count;
 }
 
 static inline uint32_t vmsi_room_used(const struct vms_pool *pool)
@@ -40,6 +41,12 @@ static inline bool vmsi_room_has_room(const struct vms_pool *pool)
 
 /* Take a free slot for a page, or make one; VMSI_NO_SLOT: there is none. */
 uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page);
+
+/* A slot that is free, or a new one, whatever the limit; it is in no queue. */
+uint32_t vmsi_room_find(struct vms_pool *pool);
+
+/* What is known of a slot when its page comes. */
+void vmsi_room_name(struct vms_pool *pool, uint32_t number, uint64_t page);
 
 /* Give a slot back whose page has left, or did not come. */
 void vmsi_room_give(struct vms_pool *pool, uint32_t number);
