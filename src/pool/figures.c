@@ -42,7 +42,7 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
 	uint32_t made;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	stats->ram = pool->ram;
 	stats->used = pool->fixed_bytes + pool->prepaid_bytes + pool->touched_bytes +
 		vmsi_room_owned(pool) * pool->page_size + /* lent ones are in fixed_bytes */
@@ -53,7 +53,7 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 	stats->evictions = pool->evictions;
 	stats->ghost_hits = pool->ghost_hits;
 	made = pool->made;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	stats->dirty = count_dirty(pool, made);
 }
 

@@ -36,7 +36,8 @@ VMSI_HOT
 __attribute__((noinline))
 static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
-	const int earlier = errno;
+	int *const place = vmsi_pool_errno_place();
+	const int earlier = *place;
 	struct vmsi_shield shield;
 	uint64_t word = 0;
 	int error = check_fix(pool, page, mode);
@@ -47,7 +48,7 @@ static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode
 	vmsi_shield_lower(&shield);
 	if (error)
 		return refuse(error);
-	errno = earlier;
+	*place = earlier;
 	return vmsi_pool_at_word(pool, page, word);
 }
 
@@ -165,7 +166,8 @@ int vms_pool_downgrade(vms_pool *pool, uint64_t page)
 VMSI_HOT
 const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticket)
 {
-	const int earlier = errno;
+	int *const place = vmsi_pool_errno_place();
+	const int earlier = *place;
 	struct vmsi_shield shield;
 	int error = vmsi_pool_enter_page(pool, page);
 
@@ -175,6 +177,6 @@ const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticke
 	vmsi_shield_lower(&shield);
 	if (error)
 		return refuse(error);
-	errno = earlier;
+	*place = earlier;
 	return vmsi_pool_at_word(pool, page, *ticket);
 }

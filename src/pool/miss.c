@@ -52,9 +52,9 @@ static bool has_room(struct vms_pool *pool)
 {
 	bool answer;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	answer = vmsi_room_has_room(pool);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return answer;
 }
 
@@ -68,7 +68,6 @@ static unsigned tries_for(const struct vms_pool *pool, const struct vmsi_batch *
 		TRIES_OF_FAULT : TRIES;
 }
 
-VMSI_HOT
 static int make_room(struct vms_pool *pool, enum room_for whom)
 {
 	struct vmsi_batch dirty = { .count = 0 };
@@ -125,9 +124,9 @@ int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t 
 		return error;
 	if (!vmsi_word_take_absent(vmsi_pool_word(pool, page), seen))
 		return -EAGAIN;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	*slot = vmsi_room_take(pool, page);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	if (*slot != VMSI_NO_SLOT) {
 		take_lsns(pool, page, *slot);
 		return 0;
@@ -141,9 +140,9 @@ static int try_lent(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_
 {
 	if (!vmsi_word_take_absent(vmsi_pool_word(pool, page), seen))
 		return -EAGAIN;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	*slot = vmsi_lend_take(pool, page);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	if (*slot != VMSI_NO_SLOT) {
 		take_lsns(pool, page, *slot);
 		return 0;
@@ -186,9 +185,9 @@ void vmsi_miss_abort(struct vms_pool *pool, uint64_t page, uint32_t slot)
 	/* A pager brings nothing where it fails. */
 	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
 		(void)vmsi_room_drop_memory(pool, page);
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	vmsi_room_give(pool, slot);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	vmsi_word_give_back(vmsi_pool_word(pool, page));
 }
 
@@ -295,9 +294,9 @@ int vmsi_miss_keep(struct vms_pool *pool, uint64_t page, enum vmsi_keep_way way)
 	for (;;) {
 		int error;
 
-		vmsi_lock_acquire(&pool->lock);
+		vmsi_latch_acquire(&pool->lock);
 		error = vmsi_lend_keep(pool, page);
-		vmsi_lock_release(&pool->lock);
+		vmsi_latch_release(&pool->lock);
 		if (error != -ENOBUFS)
 			return -EAGAIN;
 		if (way == VMSI_KEEP_PATIENTLY)

@@ -260,7 +260,7 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 		pool->swap_least = vmsi_aside_least_ram(options->page_size,
 							options->swap_codec);
 	pool->area.fd = -1;
-	vmsi_lock_init(&pool->lock, VMSI_RANK_POOL);
+	vmsi_latch_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
 	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
 	for (int i = 0; i < VMSI_QUEUES; i++)

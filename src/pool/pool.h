@@ -18,6 +18,7 @@
 #include "pager/pager.h"
 #include "pool/area/area.h"
 #include "pool/evict/ghost.h"
+#include "pool/latch.h"
 #include "pool/plain/ahead.h"
 #include "pool/plain/landing.h"
 #include "pool/snapshot/snapshot.h"
@@ -184,7 +185,7 @@ struct vms_pool {
 	_Atomic uint64_t durable;
 
 	/* Guards slots' queues and what follows. Held for a moment. */
-	_Alignas(VMSI_LINE) struct vmsi_lock lock;
+	_Alignas(VMSI_LINE) struct vmsi_latch lock;
 	struct vmsi_queue queues[VMSI_QUEUES];
 	uint32_t made;           /* slots that were ever made: the ones below it */
 	uint32_t limit;          /* slots that the RAM has room for */
@@ -305,7 +306,21 @@ static inline int vmsi_pool_enter_page(const struct vms_pool *pool, uint64_t pag
  */
 extern _Thread_local uintptr_t vmsi_pool_place
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+/* Where errno of this thread is, once a place has been taken. */
+extern _Thread_local int *vmsi_pool_errno
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 void vmsi_pool_take_place(void);
+
+/*
+ * errno, without the call of libc by which a thread finds it: that is two pages, of code
+ * and of data, which a miss needs for nothing else.
+ */
+static inline int *vmsi_pool_errno_place(void)
+{
+	if (__builtin_expect(vmsi_pool_place == 0, 0))
+		vmsi_pool_take_place();
+	return vmsi_pool_errno;
+}
 
 static inline struct vmsi_stripe *vmsi_pool_stripe(struct vms_pool *pool)
 {

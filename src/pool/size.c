@@ -286,9 +286,9 @@ static int drop_page(struct vms_pool *pool, uint64_t page)
 	}
 	/* First the word: a slot that is free is no page's. */
 	vmsi_word_drop(word, pool->view.version_shift);
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	vmsi_room_give(pool, (uint32_t)vmsi_word_slot(seen, pool->view.version_shift));
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return 0;
 }
 

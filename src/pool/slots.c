@@ -250,9 +250,9 @@ int vmsi_room_charge_bytes(struct vms_pool *pool, size_t bytes)
 {
 	int error;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	error = vmsi_room_charge_locked(pool, bytes);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return error;
 }
 
@@ -291,9 +291,9 @@ static int charge_place(struct vms_pool *pool, uint64_t place)
 
 	if (atomic_load_explicit(bits, memory_order_relaxed) & bit)
 		return 0;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	error = charge_words(pool, bits, bit);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return error;
 }
 

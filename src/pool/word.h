@@ -302,12 +302,26 @@ void vmsi_word_end_writing(uint64_t *word, bool has_failed);
  */
 void vmsi_word_mend(uint64_t *word, unsigned version_shift);
 
+/* Readers sleep only where there is a writer, or as many readers as there can be. */
+static inline bool vmsi_word_is_wanted(uint64_t word)
+{
+	return (word & VMSI_WORD_WAITERS) && (word & VMSI_WORD_RESIDENT) &&
+		vmsi_word_lock(word) < VMSI_WORD_READERS;
+}
+
+/* What stand_back does where it is wanted. */
+void vmsi_word_let_by(uint64_t *word);
+
 /*
  * A reader that comes lets the readers there go first, where a writer waits for that:
  * else readers that overlap would keep it out for ever. Not where nothing changes any
  * more: the caller may be one of these readers itself.
  */
-void vmsi_word_stand_back(uint64_t *word);
+static inline void vmsi_word_stand_back(uint64_t *word)
+{
+	if (vmsi_word_is_wanted(vmsi_word_load(word)))
+		vmsi_word_let_by(word);
+}
 
 /*
  * Sleep until the word is not as seen, for a while at most. What is seen must be of a

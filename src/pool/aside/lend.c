@@ -52,10 +52,10 @@ bool vmsi_lend_start(struct vms_pool *pool)
 {
 	bool can_be;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	can_be = pool->queues[VMSI_LENT].count < pool->lent_most ||
 		find_idle(pool) != VMSI_NO_SLOT;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	if (can_be)
 		atomic_store_explicit(&pool->lends_left, LENDS_TOGETHER,
 				      memory_order_relaxed);

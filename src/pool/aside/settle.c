@@ -53,9 +53,9 @@ static size_t together(struct vms_pool *pool)
 {
 	size_t most;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	most = pool->limit / 8;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return vmsi_max(vmsi_min(vmsi_min(most, pool->staging_pages), TOGETHER), 1);
 }
 

@@ -94,10 +94,10 @@ static bool give_up_doubles(struct vms_pool *pool)
 	uint32_t made, kept;
 	bool any = false;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	made = pool->made;
 	kept = pool->limit / KEPT_PART;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	for (uint32_t number = 0; number < made; number++) {
 		const uint64_t page = atomic_load(&pool->slots[number].page);
 

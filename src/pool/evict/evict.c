@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/evict/evict.h"
 
-#include "base/hot.h"
 #include "base/mman.h"
 #include "host/host.h"
 #include "pool/slots.h"
@@ -336,28 +335,27 @@ static int drop_addressed(struct vms_pool *pool, struct leaving *leaving)
 		else
 			vmsi_word_drop(word, pool->view.version_shift);
 	}
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	for (size_t i = 0; i < leaving->count; i++)
 		if (!leaving->pages[i].stays) {
 			vmsi_room_give(pool, leaving->pages[i].slot);
 			left++;
 		}
 	pool->evictions -= leaving->count - (size_t)left;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return left ? left : error;
 }
 
 /* --- calls ---------------------------------------------------------------------------------------- */
 
-VMSI_HOT
 int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty)
 {
 	struct leaving leaving;
 
 	leaving.count = 0;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	choose(pool, &leaving, dirty);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	if (leaving.count && vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
 		return drop_addressed(pool, &leaving);
 	return (int)leaving.count;
@@ -386,10 +384,10 @@ void vmsi_evict_gather(struct vms_pool *pool, struct vmsi_batch *dirty)
 	uint32_t depth;
 
 	dirty->count = 0;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	depth = (uint32_t)vmsi_min(vmsi_max(pool->limit / DEPTH_PART, DEPTH_LEAST),
 				   DEPTH_MOST);
 	gather_of(pool, VMSI_SMALL, dirty, depth);
 	gather_of(pool, VMSI_MAIN, dirty, depth);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 }
