@@ -94,8 +94,10 @@ struct vmsi_page_slot {
 	_Atomic uint64_t first_lsn;
 	_Atomic uint64_t last_lsn;
 	/* Under the pool's lock. */
-	uint32_t next, previous;
+	uint32_t next, previous; /* of the first slot previous says nothing */
 	enum vmsi_queue_name queue;
+	/* Of the pool, not of this slot: see trail of struct vms_pool. */
+	uint32_t came;
 };
 
 struct vmsi_queue {
@@ -188,6 +190,13 @@ struct vms_pool {
 	_Alignas(VMSI_LINE) struct vmsi_latch lock;
 	struct vmsi_queue queues[VMSI_QUEUES];
 	uint32_t made;           /* slots that were ever made: the ones below it */
+	/*
+	 * The slots that came to the small queue, in this order, are noted round and round
+	 * in `came` of those that were made, up to this one. So whoever looks at the queue
+	 * knows what comes there without going from slot to slot. It is a guess: a slot that
+	 * has left from amidst the queue is there still.
+	 */
+	uint32_t trail;
 	uint32_t limit;          /* slots that the RAM has room for */
 	bool has_gaps;           /* frames have been given back, and have no huge pages */
 	struct vmsi_ghost ghost;

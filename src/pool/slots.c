@@ -10,6 +10,25 @@
 
 /* --- queues ---------------------------------------------------------------------------------- */
 
+static void note_coming(struct vms_pool *pool, uint32_t number)
+{
+	if (pool->trail >= pool->made)
+		pool->trail = 0;
+	pool->slots[pool->trail++].came = number;
+}
+
+uint32_t vmsi_queue_coming(const struct vms_pool *pool, uint32_t place)
+{
+	const uint32_t count = pool->queues[VMSI_SMALL].count;
+	uint32_t at = pool->trail + pool->made - count + place;
+
+	if (place >= count)
+		return VMSI_NO_SLOT;
+	if (at >= pool->made)
+		at -= pool->made;
+	return pool->slots[at].came;
+}
+
 VMSI_HOT
 void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
 {
@@ -24,6 +43,8 @@ void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_
 	else
 		queue->first = number;
 	queue->last = number;
+	if (name == VMSI_SMALL)
+		note_coming(pool, number);
 }
 
 void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
@@ -32,7 +53,6 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32
 	struct vmsi_page_slot *slot = &pool->slots[number];
 
 	slot->queue = name;
-	slot->previous = VMSI_NO_SLOT;
 	slot->next = queue->first;
 	if (queue->count++)
 		pool->slots[queue->first].previous = number;
@@ -47,14 +67,16 @@ void vmsi_queue_remove(struct vms_pool *pool, uint32_t number)
 	struct vmsi_page_slot *slot = &pool->slots[number];
 	struct vmsi_queue *queue = &pool->queues[slot->queue];
 
-	if (slot->previous == VMSI_NO_SLOT)
+	/* The first leaves without a look at the next one, which is another page of records. */
+	if (queue->first == number) {
 		queue->first = slot->next;
-	else
+	} else {
 		pool->slots[slot->previous].next = slot->next;
-	if (slot->next == VMSI_NO_SLOT)
-		queue->last = slot->previous;
-	else
-		pool->slots[slot->next].previous = slot->previous;
+		if (queue->last == number)
+			queue->last = slot->previous;
+		else
+			pool->slots[slot->next].previous = slot->previous;
+	}
 	if (--queue->count == 0)
 		queue->first = queue->last = VMSI_NO_SLOT;
 }

@@ -18,6 +18,12 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name queue,
 			uint32_t number);
 void vmsi_queue_remove(struct vms_pool *pool, uint32_t number);
 
+/*
+ * The slot that is at a place of the small queue, most probably, or another that was made;
+ * VMSI_NO_SLOT: the queue is not so long.
+ */
+uint32_t vmsi_queue_coming(const struct vms_pool *pool, uint32_t place);
+
 /* Slots that have memory: used and free ones, but for those that are lent. */
 static inline uint32_t vmsi_room_owned(const struct vms_pool *pool)
 {
