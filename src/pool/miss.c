@@ -108,11 +108,13 @@ static void take_lsns(struct vms_pool *pool, uint64_t page, uint32_t number)
 {
 	const struct vmsi_aside *aside = &pool->store.aside;
 	struct vmsi_page_slot *slot = &pool->slots[number];
+	const struct vmsi_aside_record *record = aside->records ?
+		vmsi_aside_record(aside, page) : NULL;
 
-	if (!aside->records || !vmsi_aside_has(aside, page))
+	if (!record)
 		return;
-	atomic_store(&slot->first_lsn, vmsi_aside_record(aside, page)->first_lsn);
-	atomic_store(&slot->last_lsn, vmsi_aside_record(aside, page)->last_lsn);
+	atomic_store(&slot->first_lsn, record->first_lsn);
+	atomic_store(&slot->last_lsn, record->last_lsn);
 }
 
 VMSI_HOT

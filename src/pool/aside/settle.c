@@ -38,9 +38,9 @@ static bool is_wanted(struct settling *settling, uint64_t page)
 	struct vms_pool *pool = settling->pool;
 	const struct vmsi_aside_record *record;
 
-	if (!vmsi_aside_has(&pool->store.aside, page))
-		return false;
 	record = vmsi_aside_record(&pool->store.aside, page);
+	if (!record)
+		return false;
 	if (record->first_lsn > settling->lsn && record->first_lsn != VMSI_NO_LSN)
 		return false;
 	if (is_committed(pool, record->last_lsn))
