@@ -231,6 +231,14 @@ size_t vmsi_room_swap(const struct vms_pool *pool, size_t ram)
 		vmsi_max(ram / SWAP_PART, pool->swap_least + SWAP_RECORDS);
 }
 
+void vmsi_room_set_swap_least(struct vms_pool *pool, size_t least, size_t ram)
+{
+	/* What it was opened with is enough for it, with the records that there are. */
+	if (ram > SWAP_RECORDS)
+		pool->swap_least = vmsi_max(pool->swap_least,
+					    vmsi_min(least, ram - SWAP_RECORDS));
+}
+
 /* The record of a slot that was ever made stays. */
 uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 {

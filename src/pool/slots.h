@@ -72,6 +72,12 @@ void vmsi_room_trim(struct vms_pool *pool);
 /* How much of so much RAM is for the store of what is aside; 0: there is none. */
 size_t vmsi_room_swap(const struct vms_pool *pool, size_t ram);
 
+/*
+ * The store is open, with so much RAM, and needs so much at least, more than before: its
+ * pieces were made for that RAM. Where a quarter would be less, it keeps that.
+ */
+void vmsi_room_set_swap_least(struct vms_pool *pool, size_t least, size_t ram);
+
 /* How many slots there is room for in so much RAM. */
 uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram);
 
