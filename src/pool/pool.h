@@ -78,6 +78,7 @@
 enum vmsi_queue_name {
 	VMSI_SMALL,      /* pages that came lately */
 	VMSI_MAIN,       /* pages that were used again */
+	VMSI_LENT,       /* pages that may only be read: aside/lend.h */
 	VMSI_FREE,
 	VMSI_UNMADE,     /* made once and given back */
 	VMSI_QUEUES,
@@ -93,8 +94,10 @@ struct vmsi_page_slot {
 	_Atomic uint64_t first_lsn;
 	_Atomic uint64_t last_lsn;
 	/* Under the pool's lock. */
-	uint32_t next, previous;
+	uint32_t next, previous; /* of the first slot previous says nothing */
 	enum vmsi_queue_name queue;
+	/* Of the pool, not of this slot: see trail of struct vms_pool. */
+	uint32_t came;
 };
 
 struct vmsi_queue {
@@ -157,7 +160,8 @@ struct vms_pool {
 	size_t record_bytes;     /* of this struct */
 	size_t staging_pages;    /* at most VMSI_WRITE_BATCH */
 	uint64_t pages_most;
-	uint32_t slots_most;
+	uint32_t slots_most;     /* with those that are lent */
+	uint32_t lent_most;      /* slots beyond the limit that are only lent */
 	size_t ram_most;
 	size_t fixed_bytes;      /* of what is neither slots nor words that are touched */
 	size_t prepaid_bytes;    /* of words, that count whether they are touched or not */
@@ -186,6 +190,13 @@ struct vms_pool {
 	_Alignas(VMSI_LINE) struct vmsi_latch lock;
 	struct vmsi_queue queues[VMSI_QUEUES];
 	uint32_t made;           /* slots that were ever made: the ones below it */
+	/*
+	 * The slots that came to the small queue, in this order, are noted round and round
+	 * in `came` of those that were made, up to this one. So whoever looks at the queue
+	 * knows what comes there without going from slot to slot. It is a guess: a slot that
+	 * has left from amidst the queue is there still.
+	 */
+	uint32_t trail;
 	uint32_t limit;          /* slots that the RAM has room for */
 	bool has_gaps;           /* frames have been given back, and have no huge pages */
 	struct vmsi_ghost ghost;
@@ -193,6 +204,7 @@ struct vms_pool {
 	struct vmsi_ahead ahead;
 	size_t touched_bytes;    /* of words beyond prepaid_bytes, and of free bits */
 	uint64_t evictions, ghost_hits;
+	_Atomic uint32_t lends_left; /* pages that are lent a slot at once, without more ado */
 
 	size_t ram;
 	_Atomic bool is_resizing; /* somebody is in vms_pool_set_ram */

@@ -70,8 +70,8 @@ static int end(void **state)
 /* --- exclusion ------------------------------------------------------------------------------- */
 
 #define THREADS 4
-#define ROUNDS 20000
-#define ROUNDS_TO_YIELD 64
+#define ROUNDS 2000
+#define ROUNDS_TO_YIELD 256
 
 static unsigned long counter;
 
