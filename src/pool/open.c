@@ -251,6 +251,10 @@ uncharge:
 
 static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 {
+	static _Atomic uint64_t opened;
+
+	pool->number = 1 + atomic_fetch_add(&opened, 1);
+	memcpy(pool->name, options->name, strlen(options->name));
 	pool->page_size = options->page_size;
 	pool->ram = options->ram;
 	pool->ram_most = options->ram_most;

@@ -236,6 +236,8 @@ struct vms_pool {
 	_Atomic uint32_t writer_calls;  /* changes when there is something to do */
 	_Atomic bool writer_ends;
 
+	uint64_t number;         /* by the order in which pools were opened, from 1 */
+	char name[VMS_NAME_MAX + 1];
 	struct vms_pool *next;   /* in the list of all pools */
 	struct vmsi_stripe stripes[VMSI_STRIPES];
 };
