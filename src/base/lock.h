@@ -33,6 +33,25 @@ enum vmsi_lock_rank {
 	VMSI_RANK_LEAF = 90,     /* locks under which no other is taken */
 };
 
+/*
+ * A lock of another kind that has a rank is about to be taken, or to be released. Debug
+ * builds look at the rank.
+ */
+#ifdef VMSI_DEBUG
+void vmsi_rank_acquired(enum vmsi_lock_rank rank);
+void vmsi_rank_released(enum vmsi_lock_rank rank);
+#else
+static inline void vmsi_rank_acquired(enum vmsi_lock_rank rank)
+{
+	(void)rank;
+}
+
+static inline void vmsi_rank_released(enum vmsi_lock_rank rank)
+{
+	(void)rank;
+}
+#endif
+
 struct vmsi_lock {
 	pthread_mutex_t mutex;
 	enum vmsi_lock_rank rank;
