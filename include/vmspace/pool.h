@@ -136,7 +136,8 @@ struct vms_pool_options {
 	size_t page_size;
 	/*
 	 * Bytes of RAM for all that the pool has: pages, its records of them, buffers.
-	 * 0: an eighth of the RAM and swap of the machine.
+	 * 0: an eighth of the RAM and swap of the machine, or of what the memory cgroups
+	 * of the process may have, where that is less.
 	 */
 	size_t ram;
 	/* The most that vms_pool_set_ram may be asked for. 0: ram. */

@@ -5,6 +5,7 @@
 #include <vmspace/pool_snapshot.h>
 
 #include "base/versioned.h"
+#include "host/cgroup.h"
 #include "host/host.h"
 #include "pool/flight.h"
 #include "pool/fork.h"
@@ -53,7 +54,8 @@ static void complete(struct vms_pool_options *options)
 	if (!options->page_size)
 		options->page_size = vmsi_max(PAGE_LEAST, vmsi_page_size());
 	if (!options->ram)
-		options->ram = vmsi_min(vmsi_host_memory() / RAM_PART,
+		options->ram = vmsi_min(vmsi_min(vmsi_host_memory(), vmsi_cgroup_memory()) /
+						RAM_PART,
 					vmsi_layout_most(options->page_size));
 	if (!options->ram_most)
 		options->ram_most = options->ram;
