@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_fixture.h"
 
+#include "host/host.h"
 #include "pool/slots.h"
 
 /* Room is made as long as any page can leave, whatever the others do. */
@@ -133,6 +134,45 @@ static void what_comes_is_known_again_after_others_left(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+static struct vmsi_host_calls real;
+static vms_pool *looked_through;
+static unsigned turns;
+
+/* It takes the lock of the pool. */
+static long take_a_turn(void)
+{
+	turns++;
+	assert_true(pool_stats(looked_through).resident > 0);
+	return real.yield();
+}
+
+#define HOT_PAGES 9000u
+
+/* All pages are as hot as can be: each is looked at four times before one leaves. */
+static void others_get_the_lock_while_many_pages_are_looked_at(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	uint64_t slots, ticket;
+
+	assert_int_equal(ftruncate(fd, (off_t)(2 * HOT_PAGES * PAGE)), 0);
+	looked_through = must_open_pool(fd, VMS_POOL_NO_WRITER, HOT_PAGES * PAGE, 0);
+	slots = pool_stats(looked_through).slots;
+	assert_true(slots > HOT_PAGES / 2);
+	for (unsigned i = 0; i < 4; i++)
+		for (uint64_t page = 0; page < slots; page++)
+			assert_non_null(vms_pool_begin(looked_through, page, &ticket));
+	turns = 0;
+	real = vmsi_host;
+	vmsi_host.yield = take_a_turn;
+	assert_non_null(must_fix(looked_through, slots, VMS_POOL_READ));
+	vmsi_host = real;
+	assert_true(turns >= slots / 1024);
+	worked(vms_pool_unfix(looked_through, slots));
+	worked(vms_pool_close(looked_through));
+	assert_int_equal(close(fd), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +180,7 @@ int main(void)
 		file_test(what_comes_is_known_again_after_others_left),
 		file_test(fixed_pages_do_not_keep_the_others),
 		file_test(pages_that_wait_do_not_keep_the_others),
+		file_test(others_get_the_lock_while_many_pages_are_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

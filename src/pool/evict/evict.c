@@ -216,20 +216,37 @@ static void note_look(const struct vms_pool *pool, struct vain *vain, uint32_t n
 		vain->looks++;
 }
 
+/* The lock is given up after so many looks, for those who miss meanwhile. */
+#define LOOKS_AT_ONCE 512u
+
+/* How far a call has come. */
+struct search {
+	enum vmsi_queue_name first;
+	size_t looks;      /* that are left */
+	struct vain vain;
+};
+
 /* Round both queues as often as a page can be hot, at most. */
-static void choose(struct vms_pool *pool, struct leaving *leaving,
+static struct search begin_search(const struct vms_pool *pool)
+{
+	return (struct search){
+		.first = queue_to_look_at(pool),
+		.looks = (size_t)vmsi_room_used(pool) * 4 + 4,
+	};
+}
+
+/* Returns whether there is more to be looked at. */
+static bool choose(struct vms_pool *pool, struct search *search, struct leaving *leaving,
 		   struct vmsi_batch *dirty)
 {
 	const size_t most = batch_of(pool);
-	const enum vmsi_queue_name first = queue_to_look_at(pool);
-	size_t looks = (size_t)vmsi_room_used(pool) * 4 + 4;
-	struct vain vain = { 0 };
+	const enum vmsi_queue_name first = search->first;
+	const size_t left = search->looks - vmsi_min(search->looks, LOOKS_AT_ONCE);
 
 	if (first == VMSI_SMALL)
 		begin_to_look(pool);
-	while (looks-- && vmsi_room_used(pool) && leaving->count < most &&
-	       !is_full(dirty)) {
-		const bool turns = is_in_vain(pool, &vain);
+	for (; search->looks > left; search->looks--) {
+		const bool turns = is_in_vain(pool, &search->vain);
 		const enum vmsi_queue_name name = turns && pool->queues[VMSI_MAIN].count ?
 			VMSI_MAIN : queue_to_look_at(pool);
 		const uint32_t number = pool->queues[name].first;
@@ -237,17 +254,19 @@ static void choose(struct vms_pool *pool, struct leaving *leaving,
 
 		/* What is dirty is written before what is hot leaves. */
 		if ((name != first || turns) && (leaving->count || (dirty && dirty->count)))
-			break;
+			return false;
 		look_ahead(pool, name);
 		verdict = judge(pool, number);
-		note_look(pool, &vain, number, verdict);
+		note_look(pool, &search->vain, number, verdict);
 		if (verdict == LEAVES)
 			note_leaving(pool, leaving, number);
 		else if (verdict == IS_DIRTY && dirty)
 			dirty->pages[dirty->count++] = atomic_load_explicit(
 				&pool->slots[number].page, memory_order_relaxed);
+		if (!vmsi_room_used(pool) || leaving->count >= most || is_full(dirty))
+			return false;
 	}
-	pool->evictions += leaving->count;
+	return left > 0;
 }
 
 /* --- memory of pages with an address of theirs ---------------------------------------------------- */
@@ -366,10 +385,17 @@ static int drop_addressed(struct vms_pool *pool, struct leaving *leaving)
 int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty)
 {
 	struct leaving leaving;
+	struct search search;
 
 	leaving.count = 0;
 	vmsi_latch_acquire(&pool->lock);
-	choose(pool, &leaving, dirty);
+	search = begin_search(pool);
+	while (vmsi_room_used(pool) && choose(pool, &search, &leaving, dirty)) {
+		vmsi_latch_release(&pool->lock);
+		(void)vmsi_host.yield();
+		vmsi_latch_acquire(&pool->lock);
+	}
+	pool->evictions += leaving.count;
 	vmsi_latch_release(&pool->lock);
 	if (leaving.count && vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
 		return drop_addressed(pool, &leaving);
