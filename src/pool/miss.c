@@ -93,12 +93,13 @@ int vmsi_make_room(struct vms_pool *pool)
 /* --- a page comes ------------------------------------------------------------------------------------ */
 
 /* A page that was put aside had changes that the file has not. */
+__attribute__((noinline))
 static void take_lsns(struct vms_pool *pool, uint64_t page, uint32_t number)
 {
 	const struct vmsi_aside *aside = &pool->store.aside;
 	struct vmsi_page_slot *slot = &pool->slots[number];
 
-	if (!aside->records || !vmsi_aside_has(aside, page))
+	if (!vmsi_aside_has(aside, page))
 		return;
 	atomic_store(&slot->first_lsn, vmsi_aside_record(aside, page)->first_lsn);
 	atomic_store(&slot->last_lsn, vmsi_aside_record(aside, page)->last_lsn);
@@ -117,7 +118,8 @@ int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t 
 	*slot = vmsi_room_take(pool, page);
 	vmsi_latch_release(&pool->lock);
 	if (*slot != VMSI_NO_SLOT) {
-		take_lsns(pool, page, *slot);
+		if (pool->store.aside.records)
+			take_lsns(pool, page, *slot);
 		return 0;
 	}
 	vmsi_word_give_back(vmsi_pool_word(pool, page));
@@ -158,6 +160,7 @@ static unsigned place_of(uint64_t nanoseconds)
 	return place < VMS_POOL_TIMES ? place : VMS_POOL_TIMES - 1;
 }
 
+__attribute__((noinline))
 static void count_time(struct vmsi_stripe *stripe, uint64_t nanoseconds)
 {
 	vmsi_pool_tally(&stripe->nanoseconds, nanoseconds);
@@ -249,6 +252,7 @@ static bool is_torn(const struct vms_pool *pool, uint64_t seen)
 }
 
 /* Signals are let in meanwhile: who has the page may take long. */
+__attribute__((noinline))
 static void wait_for_holder(struct vms_pool *pool, uint64_t page, uint64_t seen)
 {
 	struct vmsi_shield *shield = vmsi_shield_pause();
