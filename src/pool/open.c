@@ -202,11 +202,16 @@ static int start(struct vms_pool *pool)
 
 static int open_aside(struct vms_pool *pool, const struct vms_pool_options *options)
 {
+	const size_t ram = vmsi_room_swap(pool, pool->ram);
+	int error;
+
 	if (!pool->swap_least)
 		return 0;
-	return vmsi_aside_open(&pool->store.aside, options, pool->pages_most,
-			       vmsi_room_swap(pool, pool->ram),
-			       vmsi_room_swap(pool, pool->ram_most), pool->store.io);
+	error = vmsi_aside_open(&pool->store.aside, options, pool->pages_most, ram,
+				vmsi_room_swap(pool, pool->ram_most), pool->store.io);
+	if (!error)
+		vmsi_room_set_swap_least(pool, vmsi_swap_least(pool->store.aside.swap), ram);
+	return error;
 }
 
 static int set_up(struct vms_pool *pool, const struct vms_pool_options *options)

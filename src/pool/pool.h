@@ -78,6 +78,7 @@
 enum vmsi_queue_name {
 	VMSI_SMALL,      /* pages that came lately */
 	VMSI_MAIN,       /* pages that were used again */
+	VMSI_LENT,       /* pages that may only be read: aside/lend.h */
 	VMSI_FREE,
 	VMSI_UNMADE,     /* made once and given back */
 	VMSI_QUEUES,
@@ -159,7 +160,8 @@ struct vms_pool {
 	size_t record_bytes;     /* of this struct */
 	size_t staging_pages;    /* at most VMSI_WRITE_BATCH */
 	uint64_t pages_most;
-	uint32_t slots_most;
+	uint32_t slots_most;     /* with those that are lent */
+	uint32_t lent_most;      /* slots beyond the limit that are only lent */
 	size_t ram_most;
 	size_t fixed_bytes;      /* of what is neither slots nor words that are touched */
 	size_t prepaid_bytes;    /* of words, that count whether they are touched or not */
@@ -202,6 +204,7 @@ struct vms_pool {
 	struct vmsi_ahead ahead;
 	size_t touched_bytes;    /* of words beyond prepaid_bytes, and of free bits */
 	uint64_t evictions, ghost_hits;
+	_Atomic uint32_t lends_left; /* pages that are lent a slot at once, without more ado */
 
 	size_t ram;
 	_Atomic bool is_resizing; /* somebody is in vms_pool_set_ram */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "pool/aside/lend.h"
 #include "pool/miss.h"
 #include "pool/plain/bring.h"
 #include "pool/plain/shield.h"
@@ -278,6 +279,7 @@ static int drop_page(struct vms_pool *pool, uint64_t page)
 		error = vmsi_room_drop_memory(pool, page);
 	if (!error)
 		vmsi_aside_drop(&pool->store.aside, page);
+	vmsi_lend_stop(pool);
 	if (error || !(seen & VMSI_WORD_RESIDENT)) {
 		vmsi_word_give_back(word);
 		return error ? -ENOMEM : 0;

@@ -114,10 +114,9 @@ static uint32_t take_unmade(struct vms_pool *pool)
 	return number;
 }
 
-static uint32_t find_free(struct vms_pool *pool)
+VMSI_HOT
+uint32_t vmsi_room_find(struct vms_pool *pool)
 {
-	if (!vmsi_room_has_room(pool))
-		return VMSI_NO_SLOT;
 	if (pool->queues[VMSI_FREE].count)
 		return first_of(pool, VMSI_FREE);
 	if (pool->queues[VMSI_UNMADE].count)
@@ -126,18 +125,25 @@ static uint32_t find_free(struct vms_pool *pool)
 }
 
 VMSI_HOT
-uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
+void vmsi_room_name(struct vms_pool *pool, uint32_t number, uint64_t page)
 {
-	const uint32_t number = find_free(pool);
-	const uint32_t window = pool->limit - pool->limit / 10;
-	struct vmsi_page_slot *slot;
+	struct vmsi_page_slot *slot = &pool->slots[number];
 
-	if (number == VMSI_NO_SLOT)
-		return number;
-	slot = &pool->slots[number];
 	atomic_store_explicit(&slot->page, page, memory_order_relaxed);
 	atomic_store_explicit(&slot->first_lsn, VMSI_NO_LSN, memory_order_relaxed);
 	atomic_store_explicit(&slot->last_lsn, 0, memory_order_relaxed);
+}
+
+VMSI_HOT
+uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
+{
+	const uint32_t window = pool->limit - pool->limit / 10;
+	uint32_t number;
+
+	if (!vmsi_room_has_room(pool))
+		return VMSI_NO_SLOT;
+	number = vmsi_room_find(pool);
+	vmsi_room_name(pool, number, page);
 	if (vmsi_ghost_take(&pool->ghost, page, window)) {
 		pool->ghost_hits++;
 		vmsi_queue_append(pool, VMSI_MAIN, number);
@@ -227,6 +233,14 @@ size_t vmsi_room_swap(const struct vms_pool *pool, size_t ram)
 		vmsi_max(ram / SWAP_PART, pool->swap_least + SWAP_RECORDS);
 }
 
+void vmsi_room_set_swap_least(struct vms_pool *pool, size_t least, size_t ram)
+{
+	/* What it was opened with is enough for it, with the records that there are. */
+	if (ram > SWAP_RECORDS)
+		pool->swap_least = vmsi_max(pool->swap_least,
+					    vmsi_min(least, ram - SWAP_RECORDS));
+}
+
 /* The record of a slot that was ever made stays. */
 uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 {
@@ -240,7 +254,7 @@ uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 	limit = (ram - others) / (pool->page_size + sizeof(struct vmsi_page_slot));
 	if (limit < pool->made)
 		limit = (ram - others - made) / pool->page_size;
-	return (uint32_t)vmsi_min(limit, pool->slots_most);
+	return (uint32_t)vmsi_min(limit, pool->slots_most - pool->lent_most);
 }
 
 int vmsi_room_charge_locked(struct vms_pool *pool, size_t bytes)

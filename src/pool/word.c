@@ -125,7 +125,8 @@ bool vmsi_word_upgrade(uint64_t *word, uint64_t ticket)
 
 	do {
 		if ((value ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT ||
-		    !(value & VMSI_WORD_RESIDENT) || vmsi_word_lock(value) != 0)
+		    !(value & VMSI_WORD_RESIDENT) || vmsi_word_lock(value) != 0 ||
+		    vmsi_word_is_lent(value))
 			return false;
 	} while (!vmsi_word_swap(word, &value,
 				 value | VMSI_WORD_WRITER | VMSI_WORD_DIRTY));
@@ -269,6 +270,11 @@ void vmsi_word_make_dirty(uint64_t *word)
 
 	while (!vmsi_word_swap(word, &value, value | VMSI_WORD_DIRTY))
 		;
+}
+
+void vmsi_word_make_clean(uint64_t *word)
+{
+	(void)vmsi_word_take_bits(word, VMSI_WORD_DIRTY);
 }
 
 void vmsi_word_end_writing(uint64_t *word, bool has_failed)

@@ -77,6 +77,9 @@ static bool must_be_put_again(struct vms_pool *pool, uint64_t page, uint32_t num
 			return false;
 		if (seen & (VMSI_WORD_DIRTY | VMSI_WORD_WRITING))
 			return true;
+		/* It would be dirty, in a slot that is for others to read in. */
+		if (vmsi_word_is_lent(seen))
+			return false;
 	} while (!vmsi_word_swap(word, &seen, seen | VMSI_WORD_DIRTY));
 	return true;
 }
