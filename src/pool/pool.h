@@ -219,6 +219,9 @@ struct vms_pool {
 	 */
 	uint64_t fresh, fresh_end;
 
+	/* Who makes the file durable, without an area. Taken before write_lock. */
+	struct vmsi_lock sync_lock;
+
 	/* Who writes. Taken before lock, and held while pages are written. */
 	struct vmsi_lock write_lock;
 	_Atomic int broken;      /* errno for ever, after the file could not be synced */
@@ -233,6 +236,8 @@ struct vms_pool {
 	_Atomic uint32_t writer_calls;  /* changes when there is something to do */
 	_Atomic bool writer_ends;
 
+	uint64_t number;         /* by the order in which pools were opened, from 1 */
+	char name[VMS_NAME_MAX + 1];
 	struct vms_pool *next;   /* in the list of all pools */
 	struct vmsi_stripe stripes[VMSI_STRIPES];
 };
