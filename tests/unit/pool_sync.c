@@ -22,7 +22,7 @@ static struct {
 
 static void linger(void)
 {
-	for (unsigned i = 0; i < 2000; i++)
+	for (unsigned i = 0; i < 50; i++)
 		(void)sched_yield();
 }
 
