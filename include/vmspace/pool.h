@@ -154,7 +154,7 @@ struct vms_pool_options {
 	void *context;
 	/* Reads and writes in flight together, up to VMS_POOL_DEPTH_MOST. 0: 128. */
 	unsigned depth;
-	/* For listings: as that of vms_set_name. NULL: "pool". */
+	/* For listings and vms_pool_metrics: as that of vms_set_name. NULL: "pool". */
 	const char *name;
 	/*
 	 * For VMS_POOL_MEMORY and VMS_POOL_NO_STEAL only, where pages are put aside.

@@ -22,6 +22,7 @@ enum vmsi_lock_rank {
 	VMSI_RANK_CODE = 14,     /* a pool of code: its chunks, blocks, names */
 	VMSI_RANK_SHARE = 14,    /* a share: what this process uses, and its size */
 	VMSI_RANK_POOL_SIZE = 14, /* a pool of pages: how many there are, which are free */
+	VMSI_RANK_POOL_SYNC = 14, /* a pool of pages: who makes its file durable */
 	VMSI_RANK_POOL_WRITE = 15, /* a pool of pages: who writes */
 	VMSI_RANK_AGES = 15,     /* a heap: retained memory, see struct vmsi_ages */
 	VMSI_RANK_AHEAD = 16,    /* a heap: what runs have committed ahead */

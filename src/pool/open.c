@@ -251,6 +251,10 @@ uncharge:
 
 static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 {
+	static _Atomic uint64_t opened;
+
+	pool->number = 1 + atomic_fetch_add(&opened, 1);
+	memcpy(pool->name, options->name, strlen(options->name));
 	pool->page_size = options->page_size;
 	pool->ram = options->ram;
 	pool->ram_most = options->ram_most;
@@ -267,6 +271,7 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	pool->area.fd = -1;
 	vmsi_latch_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
+	vmsi_lock_init(&pool->sync_lock, VMSI_RANK_POOL_SYNC);
 	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
 	for (int i = 0; i < VMSI_QUEUES; i++)
 		pool->queues[i].first = pool->queues[i].last = VMSI_NO_SLOT;

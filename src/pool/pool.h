@@ -219,6 +219,9 @@ struct vms_pool {
 	 */
 	uint64_t fresh, fresh_end;
 
+	/* Who makes the file durable, without an area. Taken before write_lock. */
+	struct vmsi_lock sync_lock;
+
 	/* Who writes. Taken before lock, and held while pages are written. */
 	struct vmsi_lock write_lock;
 	_Atomic int broken;      /* errno for ever, after the file could not be synced */
@@ -233,6 +236,8 @@ struct vms_pool {
 	_Atomic uint32_t writer_calls;  /* changes when there is something to do */
 	_Atomic bool writer_ends;
 
+	uint64_t number;         /* by the order in which pools were opened, from 1 */
+	char name[VMS_NAME_MAX + 1];
 	struct vms_pool *next;   /* in the list of all pools */
 	struct vmsi_stripe stripes[VMSI_STRIPES];
 };
@@ -320,22 +325,33 @@ extern _Thread_local int *vmsi_pool_errno
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 void vmsi_pool_take_place(void);
 
+static inline bool vmsi_pool_has_place(void)
+{
+	return __builtin_expect(vmsi_pool_place != 0, 1);
+}
+
 /*
  * errno, without the call of libc by which a thread finds it: that is two pages, of code
  * and of data, which a miss needs for nothing else.
  */
 static inline int *vmsi_pool_errno_place(void)
 {
-	if (__builtin_expect(vmsi_pool_place == 0, 0))
+	if (!vmsi_pool_has_place())
 		vmsi_pool_take_place();
 	return vmsi_pool_errno;
 }
 
+/* Of a thread that has a place. */
+static inline struct vmsi_stripe *vmsi_pool_own_stripe(struct vms_pool *pool)
+{
+	return (struct vmsi_stripe *)((char *)pool->stripes + vmsi_pool_place - 1);
+}
+
 static inline struct vmsi_stripe *vmsi_pool_stripe(struct vms_pool *pool)
 {
-	if (__builtin_expect(vmsi_pool_place == 0, 0))
+	if (!vmsi_pool_has_place())
 		vmsi_pool_take_place();
-	return (struct vmsi_stripe *)((char *)pool->stripes + vmsi_pool_place - 1);
+	return vmsi_pool_own_stripe(pool);
 }
 
 /* Not one operation, and lost at times where threads share a stripe: near enough. */

@@ -46,6 +46,7 @@ void vmsi_snapshot_in_child(struct vms_pool *pool)
 	/* The threads that may have had them are not here. */
 	vmsi_latch_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
+	vmsi_lock_init(&pool->sync_lock, VMSI_RANK_POOL_SYNC);
 	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
 	if (snapshots->forked < 0)
 		return;
