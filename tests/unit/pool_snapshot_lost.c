@@ -44,7 +44,7 @@ static void not_enough_room(void **state)
 		child_needs(lost >= FILE_PAGES - 101 && lost < FILE_PAGES - 1);
 		_exit(0);
 	}
-	change_all(pool, 1);
+	change_and_flush(pool, 1);
 	give_sign(&signs);
 	must_end_well(child);
 	for (uint64_t page = 0; page < FILE_PAGES; page++)

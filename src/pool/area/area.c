@@ -91,8 +91,13 @@ void vmsi_area_end(struct vmsi_area *area)
 
 void vmsi_area_close(struct vmsi_area *area)
 {
-	if (area->fd >= 0 && !area->is_forked)
+	if (area->fd >= 0)
 		vmsi_area_path_unlock(area->fd);
+	vmsi_area_forked(area);
+}
+
+void vmsi_area_forked(struct vmsi_area *area)
+{
 	if (area->fd >= 0)
 		(void)vmsi_host.close(area->fd);
 	area->fd = -1;
