@@ -194,7 +194,7 @@ static int read_file(struct vms_pool *pool, const struct vmsi_snapshot *snapshot
 	if (place != VMSI_NOT_SAVED)
 		return read_copy(pool, VMSI_PART_SAVED, place, buffer);
 	if (atomic_load(&snapshot->head->is_lost) ||
-	    !vmsi_snapshot_lives(pool->snapshots.fd, VMSI_PARENT))
+	    vmsi_snapshot_life(pool->snapshots.fd, VMSI_PARENT) != VMSI_LIVES)
 		return -EIO;
 	return error;
 }
