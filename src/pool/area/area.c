@@ -21,7 +21,7 @@ int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *
 
 	*area = (struct vmsi_area){ .fd = -1 };
 	area->is_read_only = flags & VMSI_STORE_READ_ONLY;
-	fd = vmsi_area_path_open(path, area->is_read_only);
+	fd = vmsi_area_path_open(path, store->fd, area->is_read_only);
 	/* Who only reads makes none. */
 	if (fd == -ENOENT && area->is_read_only)
 		return 0;
