@@ -33,7 +33,6 @@
 
 /* SQLite must have room for its cache. */
 #define LIMIT_LEAST ((size_t)80 << 20)
-#define PAGES_MOST 256
 #define THREADS_MOST 16
 
 static const struct contender *const contenders[] = {

@@ -12,6 +12,9 @@ extern const struct contender sustained_pool, sustained_whole;
 /* Have all that a pool has changed in place. */
 void sustained_finish(void);
 
+/* Of a transaction. */
+#define PAGES_MOST 256
+
 /* The RAM that a pool gets. */
 extern size_t sustained_ram;
 

@@ -154,7 +154,7 @@ struct vms_pool_options {
 	void *context;
 	/* Reads and writes in flight together, up to VMS_POOL_DEPTH_MOST. 0: 128. */
 	unsigned depth;
-	/* For listings: as that of vms_set_name. NULL: "pool". */
+	/* For listings and vms_pool_metrics: as that of vms_set_name. NULL: "pool". */
 	const char *name;
 	/*
 	 * For VMS_POOL_MEMORY and VMS_POOL_NO_STEAL only, where pages are put aside.
@@ -264,7 +264,8 @@ enum vms_pool_mode {
  *   EACCES   VMS_POOL_WRITE of a pool that is VMS_POOL_READ_ONLY.
  *   ENOBUFS  nothing can go: all pages are fixed, or dirty and their log is not durable.
  *   ENOSPC   nothing can go, because what is aside fills its RAM and the swap file, or
- *            the disk.
+ *            the disk. For VMS_POOL_READ: only where as many pages are fixed that came since
+ *            as a sixty-fourth of ram has room for, from 2 to 16.
  *   ENOMEM   the RAM is used up by the records of very many pages.
  *   EIO      the page cannot be read, is not there any more, or nothing can go because
  *            pages cannot be written; or another errno of pread(2) or pwrite(2), such as
@@ -279,6 +280,8 @@ void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode);
  *
  * Returns as vms_pool_fix; ERANGE, EINVAL, EACCES, EBADF, and:
  *   EAGAIN   the page is not there, or somebody has it.
+ *   ENOSPC   VMS_POOL_WRITE of a page that is there only to be read, as what is aside fills
+ *            the swap file.
  */
 void *vms_pool_try_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode);
 
@@ -330,6 +333,7 @@ inline bool vms_pool_validate(const vms_pool *pool, uint64_t page, uint64_t tick
  *
  * Returns its address; NULL with errno set on failure:
  *   EAGAIN   it has changed, has gone, or somebody has it: begin again.
+ *   ENOSPC   as vms_pool_try_fix.
  *   ERANGE, EACCES, EBADF  as vms_pool_fix.
  */
 void *vms_pool_upgrade(vms_pool *pool, uint64_t page, uint64_t ticket);

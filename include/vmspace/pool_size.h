@@ -75,8 +75,10 @@ int vms_pool_free(vms_pool *pool, uint64_t page);
  * may have left than before, and the RAM that it may have is as it was.
  *
  * Returns 0; -1 with errno set on failure:
- *   EINVAL   as vms_pool_open; where pages are put aside in pieces that were made for
- *            much more RAM, also less than half of what it was opened with.
+ *   EINVAL   as vms_pool_open; where pages are put aside there must be room for 8 of the
+ *            pieces of the swap file, which were made for the RAM that it was opened with, as
+ *            were some records: so less than a third of that may be too little, and swap_ram
+ *            stays what it is.
  *   EBUSY    another thread is in this call.
  *   ENOMEM   the budget refuses; the records of what is aside take too much; the host has
  *            no memory to take huge pages back.

@@ -110,7 +110,9 @@ int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats);
 
 /*
  * Write the figures as OpenMetrics text, ending with a line # EOF, as snprintf(3) does:
- * at most size bytes with a final 0.
+ * at most size bytes with a final 0. Each sample has two labels: pool, a number by which
+ * pools of the process were opened, from 1 on, and name, that of the options. An
+ * exposition of several pools has each family's lines together, and one # EOF.
  *
  * Returns the bytes that the whole text has without the final 0; -1 with errno EBADF.
  */

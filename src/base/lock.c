@@ -24,7 +24,7 @@ static unsigned long long rank_bit(enum vmsi_lock_rank rank)
 	return 1ull << (rank % 64);
 }
 
-static void note_acquired(enum vmsi_lock_rank rank)
+void vmsi_rank_acquired(enum vmsi_lock_rank rank)
 {
 	unsigned long long at_or_above_low =
 		rank < 64 ? held_low & ~(rank_bit(rank) - 1) : 0;
@@ -36,21 +36,9 @@ static void note_acquired(enum vmsi_lock_rank rank)
 	*held_word(rank) |= rank_bit(rank);
 }
 
-static void note_released(enum vmsi_lock_rank rank)
+void vmsi_rank_released(enum vmsi_lock_rank rank)
 {
 	*held_word(rank) &= ~rank_bit(rank);
-}
-
-#else
-
-static void note_acquired(enum vmsi_lock_rank rank)
-{
-	(void)rank;
-}
-
-static void note_released(enum vmsi_lock_rank rank)
-{
-	(void)rank;
 }
 
 #endif
@@ -65,7 +53,7 @@ void vmsi_lock_init(struct vmsi_lock *lock, enum vmsi_lock_rank rank)
 VMSI_HOT
 void vmsi_lock_acquire(struct vmsi_lock *lock)
 {
-	note_acquired(lock->rank);
+	vmsi_rank_acquired(lock->rank);
 	pthread_mutex_lock(&lock->mutex);
 }
 
@@ -76,14 +64,14 @@ void vmsi_lock_release(struct vmsi_lock *lock)
 	const enum vmsi_lock_rank rank = lock->rank;
 
 	pthread_mutex_unlock(&lock->mutex);
-	note_released(rank);
+	vmsi_rank_released(rank);
 }
 
 bool vmsi_lock_try(struct vmsi_lock *lock)
 {
 	if (pthread_mutex_trylock(&lock->mutex) != 0)
 		return false;
-	note_acquired(lock->rank);
+	vmsi_rank_acquired(lock->rank);
 	return true;
 }
 

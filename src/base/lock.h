@@ -22,6 +22,7 @@ enum vmsi_lock_rank {
 	VMSI_RANK_CODE = 14,     /* a pool of code: its chunks, blocks, names */
 	VMSI_RANK_SHARE = 14,    /* a share: what this process uses, and its size */
 	VMSI_RANK_POOL_SIZE = 14, /* a pool of pages: how many there are, which are free */
+	VMSI_RANK_POOL_SYNC = 14, /* a pool of pages: who makes its file durable */
 	VMSI_RANK_POOL_WRITE = 15, /* a pool of pages: who writes */
 	VMSI_RANK_AGES = 15,     /* a heap: retained memory, see struct vmsi_ages */
 	VMSI_RANK_AHEAD = 16,    /* a heap: what runs have committed ahead */
@@ -32,6 +33,25 @@ enum vmsi_lock_rank {
 	VMSI_RANK_IO = 80,       /* what is in flight, and who waits for it */
 	VMSI_RANK_LEAF = 90,     /* locks under which no other is taken */
 };
+
+/*
+ * A lock of another kind that has a rank is about to be taken, or to be released. Debug
+ * builds look at the rank.
+ */
+#ifdef VMSI_DEBUG
+void vmsi_rank_acquired(enum vmsi_lock_rank rank);
+void vmsi_rank_released(enum vmsi_lock_rank rank);
+#else
+static inline void vmsi_rank_acquired(enum vmsi_lock_rank rank)
+{
+	(void)rank;
+}
+
+static inline void vmsi_rank_released(enum vmsi_lock_rank rank)
+{
+	(void)rank;
+}
+#endif
 
 struct vmsi_lock {
 	pthread_mutex_t mutex;

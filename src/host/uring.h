@@ -68,10 +68,16 @@ struct vmsi_uring_calls {
 	int (*submit)(struct vmsi_uring *ring);
 	/*
 	 * Take results, up to most of them. Where wait is true and there is none, wait
-	 * for one. Returns how many, or -errno and there are none: EINTR, ...
+	 * for one, or for wake. Returns how many, or -errno and there are none: EINTR, ...
 	 */
 	int (*reap)(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 		    unsigned most, bool wait);
+	/*
+	 * Have who waits in reap, or is the next to wait there, come back, maybe with no
+	 * result. Beside add and submit of no other thread. Returns 0, or -errno as submit,
+	 * after which nothing may be submitted any more.
+	 */
+	int (*wake)(struct vmsi_uring *ring);
 	/* The bytes of memory that a ring takes. */
 	size_t (*bytes)(const struct vmsi_uring *ring);
 };

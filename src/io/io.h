@@ -77,6 +77,7 @@ struct vmsi_io_request {
 	int error;
 
 	/* The room's own. */
+	uintptr_t issuer;
 	size_t moved;
 	struct vmsi_io_request *next;
 	_Atomic uint32_t has_ended;
@@ -131,9 +132,10 @@ size_t vmsi_io_most_bytes(unsigned depth);
  * copies at once; where no thread can be begun for detached requests, they are carried
  * out before it returns: then what done submits is carried out within it.
  *
- * Of the kernel's reads and writes the thread that submits is told when they have ended:
- * one that goes on with something else may find a call interrupted (EINTR) that is never
- * restarted, such as epoll_wait(2).
+ * The kernel interrupts the thread that has given a read or write to it as that ends, also
+ * in calls that are never restarted, such as epoll_wait(2). So it gets detached requests
+ * from a thread of the io only, and those that are awaited from their own: who submits
+ * these waits for them before it does what must not be interrupted.
  */
 void vmsi_io_submit(struct vmsi_io *io, struct vmsi_io_request *const requests[],
 		    size_t count);

@@ -4,10 +4,16 @@
 
 #include "io/state.h"
 
-/* The thread that takes the results of detached requests from the ring. */
+/* The thread that gives detached requests to the ring, and takes their results from it. */
 
 /* Begin it, where it is not there. Under the lock. false: it cannot be begun. */
 bool vmsi_keeper_begin(struct vmsi_io *io);
+
+/*
+ * Where the ring has places for what is in the queue, which this thread may not give to it,
+ * have the keeper do it; without one, those who wait carry it out. Under the lock.
+ */
+void vmsi_keeper_call(struct vmsi_io *io);
 
 /*
  * The reaper leaves, or detached requests have come: let somebody be the reaper who

@@ -6,6 +6,7 @@
 #include "base/panic.h"
 #include "host/host.h"
 #include "io/end.h"
+#include "io/self.h"
 #include "io/transfer.h"
 #include "io/workers.h"
 
@@ -18,12 +19,21 @@
 
 /* --- submission --------------------------------------------------------------------- */
 
+/* See self.h. */
+static bool may_give(const struct vmsi_io *io, const struct vmsi_io_request *request)
+{
+	const uintptr_t self = vmsi_io_self();
+
+	return request->issuer == self || io->keeper_self == self;
+}
+
 /* Add requests of the queue to the ring: those that are in requests now. */
 static unsigned add_round(struct vmsi_io *io, struct vmsi_io_request **requests)
 {
 	unsigned count = 0;
 
-	while (count < ROUND && io->in_ring + count < io->depth && io->first) {
+	while (count < ROUND && io->in_ring + count < io->depth && io->first &&
+	       may_give(io, io->first)) {
 		struct vmsi_io_request *request = vmsi_io_pop(io);
 		const struct vmsi_uring_operation rest = vmsi_transfer_rest(request);
 
@@ -100,6 +110,23 @@ void vmsi_ring_fill(struct vmsi_io *io)
 		if (taken < count)
 			give_up(io, requests + taken, count - taken, error);
 	}
+}
+
+bool vmsi_ring_has_room(const struct vmsi_io *io)
+{
+	return vmsi_io_engine(io) == VMSI_IO_RING && io->first && io->in_ring < io->depth;
+}
+
+void vmsi_ring_wake_keeper(struct vmsi_io *io)
+{
+	int error;
+
+	if (io->keeper_is_woken)
+		return;
+	io->keeper_is_woken = true;
+	error = vmsi_uring.wake(&io->ring);
+	if (error)
+		give_up(io, NULL, 0, error);
 }
 
 /* --- results ------------------------------------------------------------------------ */

@@ -6,8 +6,17 @@
 
 /* Requests in io_uring. */
 
-/* Give the ring what is in the queue, as far as it has places. Under the lock. */
+/*
+ * Give the ring what is in the queue, as far as it has places and the thread may: the
+ * keeper all, others what is first and their own. Under the lock.
+ */
 void vmsi_ring_fill(struct vmsi_io *io);
+
+/* Whether there are places in the ring for what is in the queue. Under the lock. */
+bool vmsi_ring_has_room(const struct vmsi_io *io);
+
+/* Have the keeper come back that waits for results. Under the lock. */
+void vmsi_ring_wake_keeper(struct vmsi_io *io);
 
 /*
  * Whether there are results to be taken, now or later, and nobody takes them. Under the

@@ -14,8 +14,9 @@
  *   submitted -> queue -> ring ------------------> ended
  *                   \---> worker, or a waiter --/
  *
- * While the engine is the ring the queue has what found no place there; else it has
- * all that no thread has begun. Results of the ring are taken by one thread at a time,
+ * While the engine is the ring the queue has what found no place there, and what the
+ * keeper is to give to it: detached requests, and what others have in the queue whose
+ * thread is not here (self.h). Else it has all that no thread has begun. Results of the ring are taken by one thread at a time,
  * the reaper: any that waits, or the keeper where detached requests are in flight and
  * nobody waits.
  */
@@ -53,6 +54,9 @@ struct vmsi_io {
 	pthread_t workers[VMSI_IO_THREADS_MOST];
 
 	bool has_keeper;
+	bool keeper_waits;     /* for results of the ring */
+	bool keeper_is_woken;  /* out of that */
+	uintptr_t keeper_self; /* as vmsi_io_self tells it; 0: it has not begun */
 	_Atomic uint32_t keeping; /* changes when the keeper shall look */
 	pthread_t keeper;
 };

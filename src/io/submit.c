@@ -2,6 +2,7 @@
 #include "io/end.h"
 #include "io/keeper.h"
 #include "io/ring.h"
+#include "io/self.h"
 #include "io/transfer.h"
 #include "io/workers.h"
 
@@ -28,6 +29,7 @@ void vmsi_io_submit(struct vmsi_io *io, struct vmsi_io_request *const requests[]
 	vmsi_lock_acquire(&io->lock);
 	for (size_t i = 0; i < count; i++) {
 		vmsi_transfer_begin(requests[i]);
+		requests[i]->issuer = requests[i]->is_detached ? 0 : vmsi_io_self();
 		if (!may_queue(io, requests[i]))
 			continue;
 		io->in_flight++;
@@ -35,6 +37,7 @@ void vmsi_io_submit(struct vmsi_io *io, struct vmsi_io_request *const requests[]
 		vmsi_io_push(io, requests[i]);
 	}
 	vmsi_ring_fill(io);
+	vmsi_keeper_call(io);
 	if (vmsi_io_engine(io) == VMSI_IO_THREADS)
 		vmsi_workers_call(io);
 	if (io->detached)

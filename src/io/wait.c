@@ -39,10 +39,15 @@ static void sleep_as_waiter(struct vmsi_io *io, const struct vmsi_io_request *re
 	remove_waiter(io, &waiter);
 }
 
-/* What waits for a place in the ring is the ring's. */
+/*
+ * What waits for a place in the ring is the ring's; but what waits for a thread there that
+ * gives it to the ring is anybody's, where none can be had.
+ */
 static struct vmsi_io_request *take_from_queue(struct vmsi_io *io)
 {
-	return vmsi_io_engine(io) == VMSI_IO_THREADS ? vmsi_io_pop(io) : NULL;
+	return vmsi_io_engine(io) == VMSI_IO_THREADS ||
+			(!io->has_keeper && vmsi_ring_has_room(io)) ?
+		vmsi_io_pop(io) : NULL;
 }
 
 void vmsi_io_wait_until_over(struct vmsi_io *io, const struct vmsi_io_request *request)
@@ -53,8 +58,10 @@ void vmsi_io_wait_until_over(struct vmsi_io *io, const struct vmsi_io_request *r
 	while (!is_over(io, request)) {
 		struct vmsi_io_request *other;
 
+		vmsi_ring_fill(io);
 		if (vmsi_ring_needs_reaper(io)) {
 			vmsi_ring_reap(io, true);
+			vmsi_keeper_call(io);
 		} else if ((other = take_from_queue(io)) != NULL) {
 			vmsi_lock_release(&io->lock);
 			vmsi_io_carry_out(io, other);
@@ -96,6 +103,7 @@ bool vmsi_io_has_ended(struct vmsi_io *io, struct vmsi_io_request *request)
 	vmsi_lock_acquire(&io->lock);
 	if (vmsi_ring_needs_reaper(io)) {
 		vmsi_ring_reap(io, false);
+		vmsi_keeper_call(io);
 		vmsi_keeper_hand_over(io);
 	}
 	do_one(io);

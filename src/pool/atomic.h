@@ -24,6 +24,16 @@
 #define VMSI_POOL_PATIENCE 64
 #endif
 
+/* Before a thread looks once more at what another is about to change. */
+static inline void vmsi_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("isb" ::: "memory");
+#endif
+}
+
 static inline uint64_t vmsi_word_load(const uint64_t *word)
 {
 	VMSI_POOL_STEP(word);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/versioned.h"
+#include "pool/aside/lend.h"
 #include "pool/plain/shield.h"
 #include "pool/pool.h"
 #include "pool/slots.h"
@@ -41,18 +42,18 @@ static void read_queues(struct vms_pool *pool, struct vms_pool_stats *stats)
 {
 	uint32_t made;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	stats->ram = pool->ram;
 	stats->used = pool->fixed_bytes + pool->prepaid_bytes + pool->touched_bytes +
-		vmsi_room_owned(pool) * pool->page_size +
+		vmsi_room_owned(pool) * pool->page_size + /* lent ones are in fixed_bytes */
 		pool->made * sizeof(struct vmsi_page_slot);
 	stats->swap_ram = vmsi_room_swap(pool, pool->ram);
 	stats->slots = pool->limit;
-	stats->resident = vmsi_room_used(pool);
+	stats->resident = vmsi_room_used(pool) + vmsi_lend_pages(pool);
 	stats->evictions = pool->evictions;
 	stats->ghost_hits = pool->ghost_hits;
 	made = pool->made;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	stats->dirty = count_dirty(pool, made);
 }
 

@@ -36,7 +36,8 @@ VMSI_HOT
 __attribute__((noinline))
 static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
-	const int earlier = errno;
+	int *const place = vmsi_pool_errno_place();
+	const int earlier = *place;
 	struct vmsi_shield shield;
 	uint64_t word = 0;
 	int error = check_fix(pool, page, mode);
@@ -47,7 +48,7 @@ static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode
 	vmsi_shield_lower(&shield);
 	if (error)
 		return refuse(error);
-	errno = earlier;
+	*place = earlier;
 	return vmsi_pool_at_word(pool, page, word);
 }
 
@@ -84,12 +85,18 @@ static int open_held(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold h
 void *vms_pool_try_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
 	int error = check_fix(pool, page, mode);
+	enum vmsi_word_answer answer;
 	uint64_t word;
 
 	if (error)
 		return refuse(error);
-	if (vmsi_word_try(vmsi_pool_word(pool, page), hold_of(mode), &word) !=
-	    VMSI_WORD_GOT)
+	while ((answer = vmsi_word_try(vmsi_pool_word(pool, page), hold_of(mode),
+				       &word)) == VMSI_WORD_HELD && !vmsi_word_lock(word)) {
+		error = vmsi_miss_keep(pool, page, VMSI_KEEP_AT_ONCE);
+		if (error != -EAGAIN)
+			return refuse(error);
+	}
+	if (answer != VMSI_WORD_GOT)
 		return refuse(-EAGAIN);
 	error = open_held(pool, page, hold_of(mode), word);
 	if (error)
@@ -104,8 +111,14 @@ void *vms_pool_upgrade(vms_pool *pool, uint64_t page, uint64_t ticket)
 
 	if (error)
 		return refuse(error);
-	if (!vmsi_word_upgrade(vmsi_pool_word(pool, page), ticket))
-		return refuse(-EAGAIN);
+	while (!vmsi_word_upgrade(vmsi_pool_word(pool, page), ticket)) {
+		if (!vmsi_word_is_lent(vmsi_word_load(vmsi_pool_word(pool, page))))
+			return refuse(-EAGAIN);
+		/* It is there, so that who begins again would find it so for ever. */
+		error = vmsi_miss_keep(pool, page, VMSI_KEEP_AT_ONCE);
+		if (error != -EAGAIN)
+			return refuse(error);
+	}
 	/* The ticket may be older than what the page is now. */
 	error = open_held(pool, page, VMSI_WRITE, 0);
 	if (error)
@@ -153,7 +166,8 @@ int vms_pool_downgrade(vms_pool *pool, uint64_t page)
 VMSI_HOT
 const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticket)
 {
-	const int earlier = errno;
+	int *const place = vmsi_pool_errno_place();
+	const int earlier = *place;
 	struct vmsi_shield shield;
 	int error = vmsi_pool_enter_page(pool, page);
 
@@ -163,6 +177,6 @@ const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticke
 	vmsi_shield_lower(&shield);
 	if (error)
 		return refuse(error);
-	errno = earlier;
+	*place = earlier;
 	return vmsi_pool_at_word(pool, page, *ticket);
 }

@@ -21,20 +21,20 @@ static struct vmsi_flight *take(struct vms_pool *pool)
 {
 	struct vmsi_flight *flight;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	flight = pool->free_flight;
 	if (flight)
 		pool->free_flight = flight->next;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return flight;
 }
 
 static void give(struct vms_pool *pool, struct vmsi_flight *flight)
 {
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	flight->next = pool->free_flight;
 	pool->free_flight = flight;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 }
 
 /* --- the end of a read ---------------------------------------------------------------------------- */

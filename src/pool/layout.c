@@ -17,6 +17,11 @@
 #define LANDING_PART 16
 #define REACH_BYTES ((size_t)256 << 10)
 
+/* Slots that are only lent, for pages to be read when all others are in use. */
+#define LENT_PART 64
+#define LENT_LEAST ((size_t)2)
+#define LENT_MOST ((size_t)16)
+
 /* Words that count whether they are used or not: at most such a part of the RAM. */
 #define PREPAID_PART 8
 
@@ -153,13 +158,34 @@ size_t vmsi_layout_most(size_t page_size)
 	return (page_size << VMSI_WORD_SLOT_BITS) - 1;
 }
 
+/*
+ * Where pages are put aside: a sixty-fourth of the RAM, and room for two at least, since who
+ * goes from page to page has two.
+ */
+static uint32_t plan_lent(const struct vms_pool *pool)
+{
+	const size_t part = pool->ram / pool->page_size / LENT_PART;
+
+	if (!pool->swap_least)
+		return 0;
+	return (uint32_t)vmsi_max(vmsi_min(part, LENT_MOST), LENT_LEAST);
+}
+
+static size_t lent_bytes(const struct vms_pool *pool)
+{
+	return pool->lent_most * (pool->page_size + sizeof(struct vmsi_page_slot));
+}
+
 static int plan_slots(struct vms_pool *pool)
 {
-	const size_t most = vmsi_min(pool->ram_most / pool->page_size, pool->pages_most);
+	const uint32_t lent = plan_lent(pool);
+	const size_t most = vmsi_min(pool->ram_most / pool->page_size, pool->pages_most) +
+		lent;
 
 	if (most >> VMSI_WORD_SLOT_BITS)
 		return -EOVERFLOW;
-	pool->slots_most = (uint32_t)vmsi_max(most, VMSI_SLOTS_LEAST);
+	pool->lent_most = lent;
+	pool->slots_most = (uint32_t)vmsi_max(most, VMSI_SLOTS_LEAST + lent);
 	pool->ghost.count = (size_t)1 << bits_for(pool->slots_most);
 	if (pool->ghost.count < VMSI_GHOST_WAYS)
 		pool->ghost.count = VMSI_GHOST_WAYS;
@@ -195,7 +221,7 @@ int vmsi_layout_plan(struct vms_pool *pool)
 		staging_bytes(pool) + landing_bytes(pool) +
 		whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
 		pool->snapshots.buffer_bytes +
-		aside_fixed_bytes(pool) +
+		aside_fixed_bytes(pool) + lent_bytes(pool) +
 		vmsi_io_most_bytes(pool->depth);
 	pool->limit = vmsi_room_limit(pool, pool->ram);
 	/* A file of few pages needs no more slots than it has pages. */

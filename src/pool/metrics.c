@@ -10,6 +10,8 @@
 struct text {
 	char *bytes;
 	size_t size, length;   /* that there is room for; that it would have */
+	/* Of each sample: which pool it is of. */
+	char labels[sizeof("pool=\"\",name=\"\"") + 20 + 2 * VMS_NAME_MAX];
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -31,7 +33,7 @@ static void add_one(struct text *text, const char *type, const char *name,
 		    const char *suffix, uint64_t value)
 {
 	add(text, "# TYPE vmspace_pool_%s %s\n", name, type);
-	add(text, "vmspace_pool_%s%s %" PRIu64 "\n", name, suffix, value);
+	add(text, "vmspace_pool_%s%s{%s} %" PRIu64 "\n", name, suffix, text->labels, value);
 }
 
 static void add_gauge(struct text *text, const char *name, uint64_t value)
@@ -105,14 +107,30 @@ static void add_times(struct text *text, const struct vms_pool_stats *stats)
 		  "# UNIT vmspace_pool_miss_seconds seconds\n");
 	for (unsigned i = 0; i < VMS_POOL_TIMES - 1; i++) {
 		count += stats->miss_times[i];
-		add(text, "vmspace_pool_miss_seconds_bucket{le=\"%u.%06u\"} %" PRIu64 "\n",
-		    (1u << i) / 1000000, (1u << i) % 1000000, count);
+		add(text, "vmspace_pool_miss_seconds_bucket{%s,le=\"%u.%06u\"} %" PRIu64 "\n",
+		    text->labels, (1u << i) / 1000000, (1u << i) % 1000000, count);
 	}
 	count += stats->miss_times[VMS_POOL_TIMES - 1];
-	add(text, "vmspace_pool_miss_seconds_bucket{le=\"+Inf\"} %" PRIu64 "\n", count);
-	add(text, "vmspace_pool_miss_seconds_count %" PRIu64 "\n", count);
-	add(text, "vmspace_pool_miss_seconds_sum %" PRIu64 ".%09" PRIu64 "\n",
-	    stats->miss_nanoseconds / 1000000000, stats->miss_nanoseconds % 1000000000);
+	add(text, "vmspace_pool_miss_seconds_bucket{%s,le=\"+Inf\"} %" PRIu64 "\n",
+	    text->labels, count);
+	add(text, "vmspace_pool_miss_seconds_count{%s} %" PRIu64 "\n", text->labels, count);
+	add(text, "vmspace_pool_miss_seconds_sum{%s} %" PRIu64 ".%09" PRIu64 "\n",
+	    text->labels, stats->miss_nanoseconds / 1000000000, stats->miss_nanoseconds % 1000000000);
+}
+
+/* Of what a name may have, only a quote has to be escaped in the value of a label. */
+static void label(struct text *text, const struct vms_pool *pool)
+{
+	size_t length = (size_t)snprintf(text->labels, sizeof(text->labels),
+					 "pool=\"%" PRIu64 "\",name=\"", pool->number);
+
+	for (const char *at = pool->name; *at; at++) {
+		if (*at == '"')
+			text->labels[length++] = '\\';
+		text->labels[length++] = *at;
+	}
+	text->labels[length++] = '"';
+	text->labels[length] = 0;
 }
 
 ssize_t vms_pool_metrics(vms_pool *pool, char *bytes, size_t size)
@@ -122,6 +140,7 @@ ssize_t vms_pool_metrics(vms_pool *pool, char *bytes, size_t size)
 
 	if (vms_pool_get_stats(pool, &stats) != 0)
 		return -1;
+	label(&text, pool);
 	add_sizes(&text, &stats);
 	add_counts(&text, &stats);
 	add_aside(&text, &stats);

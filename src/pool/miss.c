@@ -5,6 +5,7 @@
 
 #include "base/hot.h"
 #include "host/host.h"
+#include "pool/aside/lend.h"
 #include "pool/aside/spill.h"
 #include "pool/evict/evict.h"
 #include "pool/plain/bring.h"
@@ -24,6 +25,9 @@
 #define TRIES 40
 #define SLEEP_STEP 300000u
 #define TRIES_OF_FAULT 400
+
+/* Whom room is made for. A reader can do with a slot that is lent. */
+enum room_for { FOR_ANY, FOR_READER };
 
 /* Write pages that were in the way. Returns whether some can leave now. */
 static bool write_some(struct vms_pool *pool, struct vmsi_batch *dirty, int *error)
@@ -48,9 +52,9 @@ static bool has_room(struct vms_pool *pool)
 {
 	bool answer;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	answer = vmsi_room_has_room(pool);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return answer;
 }
 
@@ -64,8 +68,7 @@ static unsigned tries_for(const struct vms_pool *pool, const struct vmsi_batch *
 		TRIES_OF_FAULT : TRIES;
 }
 
-VMSI_HOT
-int vmsi_make_room(struct vms_pool *pool)
+static int make_room(struct vms_pool *pool, enum room_for whom)
 {
 	struct vmsi_batch dirty = { .count = 0 };
 	int error = -ENOBUFS;
@@ -86,9 +89,16 @@ int vmsi_make_room(struct vms_pool *pool)
 		/* Then something that is clean has to do, however hot. */
 		if (dirty.count && vmsi_evict(pool, NULL) > 0)
 			return 0;
+		if (whom == FOR_READER && error != -ENOBUFS && vmsi_lend_start(pool))
+			return 0;
 		(void)vmsi_host.nanosleep(++i * SLEEP_STEP);
 	}
 	return error;
+}
+
+int vmsi_make_room(struct vms_pool *pool)
+{
+	return make_room(pool, FOR_ANY);
 }
 
 /* --- a page comes ------------------------------------------------------------------------------------ */
@@ -98,11 +108,13 @@ static void take_lsns(struct vms_pool *pool, uint64_t page, uint32_t number)
 {
 	const struct vmsi_aside *aside = &pool->store.aside;
 	struct vmsi_page_slot *slot = &pool->slots[number];
+	const struct vmsi_aside_record *record = aside->records ?
+		vmsi_aside_record(aside, page) : NULL;
 
-	if (!aside->records || !vmsi_aside_has(aside, page))
+	if (!record)
 		return;
-	atomic_store(&slot->first_lsn, vmsi_aside_record(aside, page)->first_lsn);
-	atomic_store(&slot->last_lsn, vmsi_aside_record(aside, page)->last_lsn);
+	atomic_store(&slot->first_lsn, record->first_lsn);
+	atomic_store(&slot->last_lsn, record->last_lsn);
 }
 
 VMSI_HOT
@@ -114,15 +126,48 @@ int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t 
 		return error;
 	if (!vmsi_word_take_absent(vmsi_pool_word(pool, page), seen))
 		return -EAGAIN;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	*slot = vmsi_room_take(pool, page);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	if (*slot != VMSI_NO_SLOT) {
 		take_lsns(pool, page, *slot);
 		return 0;
 	}
 	vmsi_word_give_back(vmsi_pool_word(pool, page));
 	return -ENOBUFS;
+}
+
+/* A slot is lent where there is no other. Returns as vmsi_miss_try. */
+static int try_lent(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
+{
+	if (!vmsi_word_take_absent(vmsi_pool_word(pool, page), seen))
+		return -EAGAIN;
+	vmsi_latch_acquire(&pool->lock);
+	*slot = vmsi_lend_take(pool, page);
+	vmsi_latch_release(&pool->lock);
+	if (*slot != VMSI_NO_SLOT) {
+		take_lsns(pool, page, *slot);
+		return 0;
+	}
+	vmsi_word_give_back(vmsi_pool_word(pool, page));
+	return -ENOBUFS;
+}
+
+/* The same as vmsi_miss_begin, of a page that is only to be read. */
+static int begin_reading(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
+{
+	int error = vmsi_miss_try(pool, page, seen, slot);
+
+	if (error == -ENOBUFS && vmsi_lend_goes_on(pool)) {
+		seen = vmsi_word_load(vmsi_pool_word(pool, page));
+		if (seen & (VMSI_WORD_RESIDENT | VMSI_WORD_LOCK))
+			return -EAGAIN;
+		error = try_lent(pool, page, seen, slot);
+	}
+	if (error != -ENOBUFS)
+		return error;
+	error = make_room(pool, FOR_READER);
+	return error ? error : -EAGAIN;
 }
 
 /* Room is not made with the page busy: the program's log may be asked for. */
@@ -142,9 +187,9 @@ void vmsi_miss_abort(struct vms_pool *pool, uint64_t page, uint32_t slot)
 	/* A pager brings nothing where it fails. */
 	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
 		(void)vmsi_room_drop_memory(pool, page);
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	vmsi_room_give(pool, slot);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	vmsi_word_give_back(vmsi_pool_word(pool, page));
 }
 
@@ -207,7 +252,8 @@ static int read_in(struct vms_pool *pool, uint64_t page, uint32_t slot,
 	if (!error && hold == VMSI_WRITE && pool->store.kind == VMSI_STORE_MEMORY)
 		vmsi_aside_drop(&pool->store.aside, page);
 	if (!error)
-		*word = vmsi_word_publish(vmsi_pool_word(pool, page), slot, hold);
+		*word = vmsi_word_publish_with(vmsi_pool_word(pool, page), slot, hold,
+					       vmsi_lend_bits(pool, slot));
 	return error;
 }
 
@@ -215,7 +261,9 @@ static int bring_in(struct vms_pool *pool, uint64_t page, uint64_t seen,
 		    enum vmsi_page_hold hold, uint64_t *word)
 {
 	uint32_t slot;
-	int error = vmsi_miss_begin(pool, page, seen, &slot);
+	int error = pool->lent_most && hold != VMSI_WRITE ?
+		begin_reading(pool, page, seen, &slot) :
+		vmsi_miss_begin(pool, page, seen, &slot);
 
 	if (error)
 		return error;
@@ -241,6 +289,25 @@ static int miss(struct vms_pool *pool, uint64_t page, uint64_t seen, enum vmsi_p
 	if (!error)
 		vmsi_miss_count(pool, began);
 	return error;
+}
+
+int vmsi_miss_keep(struct vms_pool *pool, uint64_t page, enum vmsi_keep_way way)
+{
+	for (;;) {
+		int error;
+
+		vmsi_latch_acquire(&pool->lock);
+		error = vmsi_lend_keep(pool, page);
+		vmsi_latch_release(&pool->lock);
+		if (error != -ENOBUFS)
+			return -EAGAIN;
+		if (way == VMSI_KEEP_PATIENTLY)
+			error = make_room(pool, FOR_ANY);
+		else
+			error = vmsi_evict(pool, NULL) > 0 ? 0 : -ENOSPC;
+		if (error)
+			return error;
+	}
 }
 
 /* Somebody was changing it when this process was forked, and does not end that here. */
@@ -291,7 +358,10 @@ int vmsi_hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hol
 		case VMSI_WORD_HELD:
 			if (is_torn(pool, seen))
 				return -EBUSY;
-			wait_for_holder(pool, page, seen);
+			if (vmsi_word_lock(seen))
+				wait_for_holder(pool, page, seen);
+			else
+				error = vmsi_miss_keep(pool, page, VMSI_KEEP_PATIENTLY);
 			break;
 		case VMSI_WORD_ABSENT:
 			error = miss(pool, page, seen, hold, word);

@@ -39,6 +39,14 @@ void vmsi_miss_count(struct vms_pool *pool, uint64_t began);
 /* It does not come: as before. */
 void vmsi_miss_abort(struct vms_pool *pool, uint64_t page, uint32_t slot);
 
+/*
+ * A page was seen in a slot that is lent, and is to be changed: have the slot be its own.
+ * AT_ONCE: nothing is written for that, and nothing waited for. Returns -EAGAIN: look
+ * again; -ENOSPC, or as vmsi_make_room.
+ */
+enum vmsi_keep_way { VMSI_KEEP_PATIENTLY, VMSI_KEEP_AT_ONCE };
+int vmsi_miss_keep(struct vms_pool *pool, uint64_t page, enum vmsi_keep_way way);
+
 /* Have some pages leave, and write some if need be. Returns 0 or -errno. */
 int vmsi_make_room(struct vms_pool *pool);
 

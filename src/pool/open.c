@@ -202,11 +202,16 @@ static int start(struct vms_pool *pool)
 
 static int open_aside(struct vms_pool *pool, const struct vms_pool_options *options)
 {
+	const size_t ram = vmsi_room_swap(pool, pool->ram);
+	int error;
+
 	if (!pool->swap_least)
 		return 0;
-	return vmsi_aside_open(&pool->store.aside, options, pool->pages_most,
-			       vmsi_room_swap(pool, pool->ram),
-			       vmsi_room_swap(pool, pool->ram_most), pool->store.io);
+	error = vmsi_aside_open(&pool->store.aside, options, pool->pages_most, ram,
+				vmsi_room_swap(pool, pool->ram_most), pool->store.io);
+	if (!error)
+		vmsi_room_set_swap_least(pool, vmsi_swap_least(pool->store.aside.swap), ram);
+	return error;
 }
 
 static int set_up(struct vms_pool *pool, const struct vms_pool_options *options)
@@ -246,6 +251,10 @@ uncharge:
 
 static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 {
+	static _Atomic uint64_t opened;
+
+	pool->number = 1 + atomic_fetch_add(&opened, 1);
+	memcpy(pool->name, options->name, strlen(options->name));
 	pool->page_size = options->page_size;
 	pool->ram = options->ram;
 	pool->ram_most = options->ram_most;
@@ -260,8 +269,9 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 		pool->swap_least = vmsi_aside_least_ram(options->page_size,
 							options->swap_codec);
 	pool->area.fd = -1;
-	vmsi_lock_init(&pool->lock, VMSI_RANK_POOL);
+	vmsi_latch_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
+	vmsi_lock_init(&pool->sync_lock, VMSI_RANK_POOL_SYNC);
 	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
 	for (int i = 0; i < VMSI_QUEUES; i++)
 		pool->queues[i].first = pool->queues[i].last = VMSI_NO_SLOT;

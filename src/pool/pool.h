@@ -18,6 +18,7 @@
 #include "pager/pager.h"
 #include "pool/area/area.h"
 #include "pool/evict/ghost.h"
+#include "pool/latch.h"
 #include "pool/plain/ahead.h"
 #include "pool/plain/landing.h"
 #include "pool/snapshot/snapshot.h"
@@ -77,6 +78,7 @@
 enum vmsi_queue_name {
 	VMSI_SMALL,      /* pages that came lately */
 	VMSI_MAIN,       /* pages that were used again */
+	VMSI_LENT,       /* pages that may only be read: aside/lend.h */
 	VMSI_FREE,
 	VMSI_UNMADE,     /* made once and given back */
 	VMSI_QUEUES,
@@ -92,8 +94,10 @@ struct vmsi_page_slot {
 	_Atomic uint64_t first_lsn;
 	_Atomic uint64_t last_lsn;
 	/* Under the pool's lock. */
-	uint32_t next, previous;
+	uint32_t next, previous; /* of the first slot previous says nothing */
 	enum vmsi_queue_name queue;
+	/* Of the pool, not of this slot: see trail of struct vms_pool. */
+	uint32_t came;
 };
 
 struct vmsi_queue {
@@ -156,7 +160,8 @@ struct vms_pool {
 	size_t record_bytes;     /* of this struct */
 	size_t staging_pages;    /* at most VMSI_WRITE_BATCH */
 	uint64_t pages_most;
-	uint32_t slots_most;
+	uint32_t slots_most;     /* with those that are lent */
+	uint32_t lent_most;      /* slots beyond the limit that are only lent */
 	size_t ram_most;
 	size_t fixed_bytes;      /* of what is neither slots nor words that are touched */
 	size_t prepaid_bytes;    /* of words, that count whether they are touched or not */
@@ -182,9 +187,16 @@ struct vms_pool {
 	_Atomic uint64_t durable;
 
 	/* Guards slots' queues and what follows. Held for a moment. */
-	_Alignas(VMSI_LINE) struct vmsi_lock lock;
+	_Alignas(VMSI_LINE) struct vmsi_latch lock;
 	struct vmsi_queue queues[VMSI_QUEUES];
 	uint32_t made;           /* slots that were ever made: the ones below it */
+	/*
+	 * The slots that came to the small queue, in this order, are noted round and round
+	 * in `came` of those that were made, up to this one. So whoever looks at the queue
+	 * knows what comes there without going from slot to slot. It is a guess: a slot that
+	 * has left from amidst the queue is there still.
+	 */
+	uint32_t trail;
 	uint32_t limit;          /* slots that the RAM has room for */
 	bool has_gaps;           /* frames have been given back, and have no huge pages */
 	struct vmsi_ghost ghost;
@@ -192,6 +204,7 @@ struct vms_pool {
 	struct vmsi_ahead ahead;
 	size_t touched_bytes;    /* of words beyond prepaid_bytes, and of free bits */
 	uint64_t evictions, ghost_hits;
+	_Atomic uint32_t lends_left; /* pages that are lent a slot at once, without more ado */
 
 	size_t ram;
 	_Atomic bool is_resizing; /* somebody is in vms_pool_set_ram */
@@ -205,6 +218,9 @@ struct vms_pool {
 	 * that nobody has had. They would be an eighth of all bits.
 	 */
 	uint64_t fresh, fresh_end;
+
+	/* Who makes the file durable, without an area. Taken before write_lock. */
+	struct vmsi_lock sync_lock;
 
 	/* Who writes. Taken before lock, and held while pages are written. */
 	struct vmsi_lock write_lock;
@@ -220,6 +236,8 @@ struct vms_pool {
 	_Atomic uint32_t writer_calls;  /* changes when there is something to do */
 	_Atomic bool writer_ends;
 
+	uint64_t number;         /* by the order in which pools were opened, from 1 */
+	char name[VMS_NAME_MAX + 1];
 	struct vms_pool *next;   /* in the list of all pools */
 	struct vmsi_stripe stripes[VMSI_STRIPES];
 };
@@ -302,7 +320,21 @@ static inline int vmsi_pool_enter_page(const struct vms_pool *pool, uint64_t pag
  */
 extern _Thread_local uintptr_t vmsi_pool_place
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
+/* Where errno of this thread is, once a place has been taken. */
+extern _Thread_local int *vmsi_pool_errno
+	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 void vmsi_pool_take_place(void);
+
+/*
+ * errno, without the call of libc by which a thread finds it: that is two pages, of code
+ * and of data, which a miss needs for nothing else.
+ */
+static inline int *vmsi_pool_errno_place(void)
+{
+	if (__builtin_expect(vmsi_pool_place == 0, 0))
+		vmsi_pool_take_place();
+	return vmsi_pool_errno;
+}
 
 static inline struct vmsi_stripe *vmsi_pool_stripe(struct vms_pool *pool)
 {

@@ -15,12 +15,12 @@ static bool set_limit(struct vms_pool *pool, size_t ram)
 {
 	bool has_too_many;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	pool->ram = ram;
 	pool->limit = vmsi_room_limit(pool, ram);
 	vmsi_room_trim(pool);
 	has_too_many = vmsi_room_owned(pool) > pool->limit;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return has_too_many;
 }
 
@@ -28,9 +28,9 @@ static bool fits(struct vms_pool *pool, size_t ram)
 {
 	bool answer;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	answer = ram <= pool->ram_most && vmsi_room_limit(pool, ram) >= VMSI_SLOTS_LEAST;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return answer;
 }
 

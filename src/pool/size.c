@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "pool/aside/lend.h"
 #include "pool/miss.h"
 #include "pool/plain/bring.h"
 #include "pool/plain/shield.h"
@@ -278,15 +279,16 @@ static int drop_page(struct vms_pool *pool, uint64_t page)
 		error = vmsi_room_drop_memory(pool, page);
 	if (!error)
 		vmsi_aside_drop(&pool->store.aside, page);
+	vmsi_lend_stop(pool);
 	if (error || !(seen & VMSI_WORD_RESIDENT)) {
 		vmsi_word_give_back(word);
 		return error ? -ENOMEM : 0;
 	}
 	/* First the word: a slot that is free is no page's. */
 	vmsi_word_drop(word, pool->view.version_shift);
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	vmsi_room_give(pool, (uint32_t)vmsi_word_slot(seen, pool->view.version_shift));
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return 0;
 }
 

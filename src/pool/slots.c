@@ -10,6 +10,25 @@
 
 /* --- queues ---------------------------------------------------------------------------------- */
 
+static void note_coming(struct vms_pool *pool, uint32_t number)
+{
+	if (pool->trail >= pool->made)
+		pool->trail = 0;
+	pool->slots[pool->trail++].came = number;
+}
+
+uint32_t vmsi_queue_coming(const struct vms_pool *pool, uint32_t place)
+{
+	const uint32_t count = pool->queues[VMSI_SMALL].count;
+	uint32_t at = pool->trail + pool->made - count + place;
+
+	if (place >= count)
+		return VMSI_NO_SLOT;
+	if (at >= pool->made)
+		at -= pool->made;
+	return pool->slots[at].came;
+}
+
 VMSI_HOT
 void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
 {
@@ -24,6 +43,8 @@ void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_
 	else
 		queue->first = number;
 	queue->last = number;
+	if (name == VMSI_SMALL)
+		note_coming(pool, number);
 }
 
 void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32_t number)
@@ -32,7 +53,6 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32
 	struct vmsi_page_slot *slot = &pool->slots[number];
 
 	slot->queue = name;
-	slot->previous = VMSI_NO_SLOT;
 	slot->next = queue->first;
 	if (queue->count++)
 		pool->slots[queue->first].previous = number;
@@ -47,14 +67,16 @@ void vmsi_queue_remove(struct vms_pool *pool, uint32_t number)
 	struct vmsi_page_slot *slot = &pool->slots[number];
 	struct vmsi_queue *queue = &pool->queues[slot->queue];
 
-	if (slot->previous == VMSI_NO_SLOT)
+	/* The first leaves without a look at the next one, which is another page of records. */
+	if (queue->first == number) {
 		queue->first = slot->next;
-	else
+	} else {
 		pool->slots[slot->previous].next = slot->next;
-	if (slot->next == VMSI_NO_SLOT)
-		queue->last = slot->previous;
-	else
-		pool->slots[slot->next].previous = slot->previous;
+		if (queue->last == number)
+			queue->last = slot->previous;
+		else
+			pool->slots[slot->next].previous = slot->previous;
+	}
 	if (--queue->count == 0)
 		queue->first = queue->last = VMSI_NO_SLOT;
 }
@@ -92,10 +114,8 @@ static uint32_t take_unmade(struct vms_pool *pool)
 	return number;
 }
 
-static uint32_t find_free(struct vms_pool *pool)
+uint32_t vmsi_room_find(struct vms_pool *pool)
 {
-	if (!vmsi_room_has_room(pool))
-		return VMSI_NO_SLOT;
 	if (pool->queues[VMSI_FREE].count)
 		return first_of(pool, VMSI_FREE);
 	if (pool->queues[VMSI_UNMADE].count)
@@ -103,19 +123,25 @@ static uint32_t find_free(struct vms_pool *pool)
 	return pool->made++;
 }
 
-VMSI_HOT
-uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
+void vmsi_room_name(struct vms_pool *pool, uint32_t number, uint64_t page)
 {
-	const uint32_t number = find_free(pool);
-	const uint32_t window = pool->limit - pool->limit / 10;
-	struct vmsi_page_slot *slot;
+	struct vmsi_page_slot *slot = &pool->slots[number];
 
-	if (number == VMSI_NO_SLOT)
-		return number;
-	slot = &pool->slots[number];
 	atomic_store_explicit(&slot->page, page, memory_order_relaxed);
 	atomic_store_explicit(&slot->first_lsn, VMSI_NO_LSN, memory_order_relaxed);
 	atomic_store_explicit(&slot->last_lsn, 0, memory_order_relaxed);
+}
+
+VMSI_HOT
+uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page)
+{
+	const uint32_t window = pool->limit - pool->limit / 10;
+	uint32_t number;
+
+	if (!vmsi_room_has_room(pool))
+		return VMSI_NO_SLOT;
+	number = vmsi_room_find(pool);
+	vmsi_room_name(pool, number, page);
 	if (vmsi_ghost_take(&pool->ghost, page, window)) {
 		pool->ghost_hits++;
 		vmsi_queue_append(pool, VMSI_MAIN, number);
@@ -205,6 +231,14 @@ size_t vmsi_room_swap(const struct vms_pool *pool, size_t ram)
 		vmsi_max(ram / SWAP_PART, pool->swap_least + SWAP_RECORDS);
 }
 
+void vmsi_room_set_swap_least(struct vms_pool *pool, size_t least, size_t ram)
+{
+	/* What it was opened with is enough for it, with the records that there are. */
+	if (ram > SWAP_RECORDS)
+		pool->swap_least = vmsi_max(pool->swap_least,
+					    vmsi_min(least, ram - SWAP_RECORDS));
+}
+
 /* The record of a slot that was ever made stays. */
 uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 {
@@ -218,7 +252,7 @@ uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram)
 	limit = (ram - others) / (pool->page_size + sizeof(struct vmsi_page_slot));
 	if (limit < pool->made)
 		limit = (ram - others - made) / pool->page_size;
-	return (uint32_t)vmsi_min(limit, pool->slots_most);
+	return (uint32_t)vmsi_min(limit, pool->slots_most - pool->lent_most);
 }
 
 int vmsi_room_charge_locked(struct vms_pool *pool, size_t bytes)
@@ -246,9 +280,9 @@ int vmsi_room_charge_bytes(struct vms_pool *pool, size_t bytes)
 {
 	int error;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	error = vmsi_room_charge_locked(pool, bytes);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return error;
 }
 
@@ -287,9 +321,9 @@ static int charge_place(struct vms_pool *pool, uint64_t place)
 
 	if (atomic_load_explicit(bits, memory_order_relaxed) & bit)
 		return 0;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	error = charge_words(pool, bits, bit);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return error;
 }
 

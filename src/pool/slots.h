@@ -18,10 +18,17 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name queue,
 			uint32_t number);
 void vmsi_queue_remove(struct vms_pool *pool, uint32_t number);
 
-/* Slots that have memory: used and free ones. */
+/*
+ * The slot that is at a place of the small queue, most probably, or another that was made;
+ * VMSI_NO_SLOT: the queue is not so long.
+ */
+uint32_t vmsi_queue_coming(const struct vms_pool *pool, uint32_t place);
+
+/* Slots that have memory: used and free ones, but for those that are lent. */
 static inline uint32_t vmsi_room_owned(const struct vms_pool *pool)
 {
-	return pool->made - pool->queues[VMSI_UNMADE].count;
+	return pool->made - pool->queues[VMSI_UNMADE].count -
+		pool->queues[VMSI_LENT].count;
 }
 
 static inline uint32_t vmsi_room_used(const struct vms_pool *pool)
@@ -41,6 +48,12 @@ static inline bool vmsi_room_has_room(const struct vms_pool *pool)
 /* Take a free slot for a page, or make one; VMSI_NO_SLOT: there is none. */
 uint32_t vmsi_room_take(struct vms_pool *pool, uint64_t page);
 
+/* A slot that is free, or a new one, whatever the limit; it is in no queue. */
+uint32_t vmsi_room_find(struct vms_pool *pool);
+
+/* What is known of a slot when its page comes. */
+void vmsi_room_name(struct vms_pool *pool, uint32_t number, uint64_t page);
+
 /* Give a slot back whose page has left, or did not come. */
 void vmsi_room_give(struct vms_pool *pool, uint32_t number);
 
@@ -58,6 +71,12 @@ void vmsi_room_trim(struct vms_pool *pool);
 
 /* How much of so much RAM is for the store of what is aside; 0: there is none. */
 size_t vmsi_room_swap(const struct vms_pool *pool, size_t ram);
+
+/*
+ * The store is open, with so much RAM, and needs so much at least, more than before: its
+ * pieces were made for that RAM. Where a quarter would be less, it keeps that.
+ */
+void vmsi_room_set_swap_least(struct vms_pool *pool, size_t least, size_t ram);
 
 /* How many slots there is room for in so much RAM. */
 uint32_t vmsi_room_limit(const struct vms_pool *pool, size_t ram);

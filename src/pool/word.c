@@ -12,15 +12,6 @@
 
 /* --- to wait ----------------------------------------------------------------------------- */
 
-static void pause_a_moment(void)
-{
-#if defined(__x86_64__)
-	__builtin_ia32_pause();
-#elif defined(__aarch64__)
-	__asm__ volatile("isb" ::: "memory");
-#endif
-}
-
 /* The host looks at 32 bits: the lower ones, where the lock is. */
 static const void *lower_half(const uint64_t *word)
 {
@@ -40,7 +31,7 @@ void vmsi_word_wait(uint64_t *word, uint64_t seen)
 	for (unsigned i = 0; i < VMSI_POOL_LOOKS; i++) {
 		if (vmsi_word_load(word) != seen)
 			return;
-		pause_a_moment();
+		vmsi_pause();
 	}
 	if (!(seen & VMSI_WORD_WAITERS) &&
 	    !vmsi_word_swap(word, &seen, seen | VMSI_WORD_WAITERS))
@@ -49,21 +40,14 @@ void vmsi_word_wait(uint64_t *word, uint64_t seen)
 	(void)vmsi_host.futex_wait(lower_half(word), (uint32_t)seen, SLEEP_NANOSECONDS);
 }
 
-/* Readers sleep only where there is a writer, or as many readers as there can be. */
-static bool is_wanted_by_writer(uint64_t value)
-{
-	return (value & VMSI_WORD_WAITERS) && (value & VMSI_WORD_RESIDENT) &&
-		vmsi_word_lock(value) < VMSI_WORD_READERS;
-}
-
-void vmsi_word_stand_back(uint64_t *word)
+void vmsi_word_let_by(uint64_t *word)
 {
 	uint64_t before = 0;
 
 	for (unsigned i = 0; i < VMSI_POOL_PATIENCE; i++) {
 		const uint64_t seen = vmsi_word_load(word);
 
-		if (!is_wanted_by_writer(seen))
+		if (!vmsi_word_is_wanted(seen))
 			return;
 		if (seen == before) {
 			wake(word, vmsi_word_take_bits(word, VMSI_WORD_WAITERS));
@@ -141,7 +125,8 @@ bool vmsi_word_upgrade(uint64_t *word, uint64_t ticket)
 
 	do {
 		if ((value ^ ticket) >> VMS_POOL_WORD_SLOT_SHIFT ||
-		    !(value & VMSI_WORD_RESIDENT) || vmsi_word_lock(value) != 0)
+		    !(value & VMSI_WORD_RESIDENT) || vmsi_word_lock(value) != 0 ||
+		    vmsi_word_is_lent(value))
 			return false;
 	} while (!vmsi_word_swap(word, &value,
 				 value | VMSI_WORD_WRITER | VMSI_WORD_DIRTY));
@@ -205,6 +190,7 @@ uint64_t vmsi_word_publish_with(uint64_t *word, uint64_t slot, enum vmsi_page_ho
 	return next;
 }
 
+VMSI_HOT
 uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold)
 {
 	return vmsi_word_publish_with(word, slot, hold, 0);
@@ -224,7 +210,6 @@ void vmsi_word_drop(uint64_t *word, unsigned version_shift)
 }
 
 /* Whoever is about to be woken by the last reader may have its bit there still. */
-VMSI_HOT
 bool vmsi_word_evict(uint64_t *word, uint64_t seen, unsigned version_shift)
 {
 	if (!vmsi_word_swap(word, &seen, left(seen, version_shift)))
@@ -233,7 +218,6 @@ bool vmsi_word_evict(uint64_t *word, uint64_t seen, unsigned version_shift)
 	return true;
 }
 
-VMSI_HOT
 bool vmsi_word_set_heat(uint64_t *word, uint64_t seen, unsigned heat)
 {
 	return vmsi_word_swap(word, &seen, (seen & ~VMSI_WORD_HEAT) |
@@ -287,6 +271,11 @@ void vmsi_word_make_dirty(uint64_t *word)
 
 	while (!vmsi_word_swap(word, &value, value | VMSI_WORD_DIRTY))
 		;
+}
+
+void vmsi_word_make_clean(uint64_t *word)
+{
+	(void)vmsi_word_take_bits(word, VMSI_WORD_DIRTY);
 }
 
 void vmsi_word_end_writing(uint64_t *word, bool has_failed)

@@ -21,7 +21,8 @@
  *   bit  13      a copy of it is being written. It may be read and changed meanwhile, but
  *                neither leave nor be written a second time
  *   bit  14      turning: somebody sets or lifts the write protection of the page
- *   bit  15      writable: stores by plain pointers work, and so it is dirty
+ *   bit  15      writable: stores by plain pointers work, and so it is dirty. Of a page that
+ *                is not dirty: lent, it may be read only (aside/lend.h)
  *   from 16 on   the slot, as many bits as the pool has slots
  *   the rest     version: one more when a writer lets go, and when a page leaves its slot
  *
@@ -81,7 +82,7 @@ enum vmsi_page_hold {
 
 enum vmsi_word_answer {
 	VMSI_WORD_GOT,
-	VMSI_WORD_HELD,    /* by somebody else: wait */
+	VMSI_WORD_HELD,    /* by somebody else: wait; or lent, which a writer cannot have */
 	VMSI_WORD_ABSENT,
 };
 
@@ -107,6 +108,17 @@ static inline bool vmsi_word_can_leave(uint64_t word)
 {
 	return (word & (VMSI_WORD_LOCK | VMSI_WORD_RESIDENT | VMSI_WORD_DIRTY |
 			VMSI_WORD_WRITING)) == VMSI_WORD_RESIDENT;
+}
+
+/*
+ * Whether a page is in a slot that is lent, so that it may not become dirty. What is writable
+ * is dirty, so the bit alone has no other meaning.
+ */
+#define VMSI_WORD_LENT VMSI_WORD_WRITABLE
+
+static inline bool vmsi_word_is_lent(uint64_t word)
+{
+	return (word & (VMSI_WORD_LENT | VMSI_WORD_DIRTY)) == VMSI_WORD_LENT;
 }
 
 /* Whether a page is being brought to where stores work before its word is published. */
@@ -144,7 +156,7 @@ static inline enum vmsi_word_answer vmsi_word_try(uint64_t *word, enum vmsi_page
 		if (hold == VMSI_WRITE)
 			next |= VMSI_WORD_WRITER | VMSI_WORD_DIRTY;
 		if ((hold == VMSI_READ && lock == VMSI_WORD_READERS) ||
-		    (hold == VMSI_WRITE && lock != 0))
+		    (hold == VMSI_WRITE && (lock != 0 || vmsi_word_is_lent(value))))
 			return VMSI_WORD_HELD;
 	} while (next != value && !vmsi_word_swap(word, &value, next));
 	if (hold == VMSI_WRITE)
@@ -176,7 +188,9 @@ static inline uint64_t vmsi_word_write_at_once(uint64_t *word)
 	const uint64_t next = vmsi_word_warmed(value) | VMSI_WORD_WRITER |
 		VMSI_WORD_DIRTY;
 
-	if (vmsi_word_lock(value) != 0 || !(value & VMSI_WORD_RESIDENT) ||
+	/* Plain pointers do not come here, so that the last bit says that it is lent. */
+	if ((value & (VMSI_WORD_LOCK | VMSI_WORD_RESIDENT | VMSI_WORD_LENT)) !=
+		    VMSI_WORD_RESIDENT ||
 	    !vmsi_word_swap(word, &value, next))
 		return 0;
 	vmsi_word_fence();
@@ -198,7 +212,9 @@ static inline bool vmsi_word_unlock_at_once(uint64_t *word, unsigned version_shi
 	return vmsi_word_swap(word, &value, next);
 }
 
-/* Lock it for writing if it is as seen but for what readers change. */
+/*
+ * Lock it for writing if it is as seen but for what readers change, and not lent.
+ */
 bool vmsi_word_upgrade(uint64_t *word, uint64_t ticket);
 
 /* Give a lock of a reader or a writer back; false: nobody had one. */
@@ -250,6 +266,8 @@ void vmsi_word_begin_writing(uint64_t *word);
  * is dirty waits until it is published.
  */
 void vmsi_word_make_dirty(uint64_t *word);
+/* The same page, not written since: where it lies is as it was, and it need not be written. */
+void vmsi_word_make_clean(uint64_t *word);
 /* It was not brought. */
 void vmsi_word_abort_bringing_dirty(uint64_t *word);
 
@@ -284,12 +302,26 @@ void vmsi_word_end_writing(uint64_t *word, bool has_failed);
  */
 void vmsi_word_mend(uint64_t *word, unsigned version_shift);
 
+/* Readers sleep only where there is a writer, or as many readers as there can be. */
+static inline bool vmsi_word_is_wanted(uint64_t word)
+{
+	return (word & VMSI_WORD_WAITERS) && (word & VMSI_WORD_RESIDENT) &&
+		vmsi_word_lock(word) < VMSI_WORD_READERS;
+}
+
+/* What stand_back does where it is wanted. */
+void vmsi_word_let_by(uint64_t *word);
+
 /*
  * A reader that comes lets the readers there go first, where a writer waits for that:
  * else readers that overlap would keep it out for ever. Not where nothing changes any
  * more: the caller may be one of these readers itself.
  */
-void vmsi_word_stand_back(uint64_t *word);
+static inline void vmsi_word_stand_back(uint64_t *word)
+{
+	if (vmsi_word_is_wanted(vmsi_word_load(word)))
+		vmsi_word_let_by(word);
+}
 
 /*
  * Sleep until the word is not as seen, for a while at most. What is seen must be of a

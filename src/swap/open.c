@@ -142,15 +142,27 @@ size_t vmsi_swap_least_bytes(size_t page_bytes, enum vmsi_swap_codec codec)
 
 /* --- opening ------------------------------------------------------------------------ */
 
-/* NULL: *error tells why. */
+/*
+ * NULL: *error tells why. mlockall(MCL_FUTURE) of the program would fill all of it at once:
+ * so it is not locked before it can be filled.
+ */
 static void *map(size_t bytes, int *error)
 {
-	const long address = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
+	const long address = vmsi_host.mmap(0, bytes, PROT_NONE,
 					    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
 					    -1, 0);
 
 	*error = address < 0 ? (int)address : 0;
-	return address < 0 ? NULL : (void *)address;
+	if (*error)
+		return NULL;
+	*error = (int)vmsi_host.munlock((uintptr_t)address, bytes);
+	if (!*error)
+		*error = (int)vmsi_host.mprotect((uintptr_t)address, bytes,
+						 PROT_READ | PROT_WRITE);
+	if (!*error)
+		return (void *)address;
+	vmsi_host.munmap((uintptr_t)address, bytes);
+	return NULL;
 }
 
 /*

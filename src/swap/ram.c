@@ -9,8 +9,7 @@
 
 /* vmsi_swap_set_ram. All under the lock, but while something is written or waited for. */
 
-/* The records of places and clusters that there will be come on top. */
-static size_t least_bytes(const struct vmsi_swap *swap)
+size_t vmsi_swap_least(const struct vmsi_swap *swap)
 {
 	return swap->fixed_bytes + 2 * vmsi_page_size() +
 		VMSI_SWAP_BUFFERS_LEAST * swap->cluster_bytes;
@@ -53,7 +52,7 @@ int vmsi_swap_set_ram(struct vmsi_swap *swap, size_t ram_bytes)
 	size_t before;
 	int error;
 
-	if (ram_bytes > swap->ram_most || ram_bytes < least_bytes(swap))
+	if (ram_bytes > swap->ram_most || ram_bytes < vmsi_swap_least(swap))
 		return -EINVAL;
 	vmsi_lock_acquire(&swap->lock);
 	before = swap->ram_bytes;

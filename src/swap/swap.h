@@ -146,6 +146,12 @@ void vmsi_swap_free(struct vmsi_swap *swap, uint64_t place);
  */
 int vmsi_swap_set_ram(struct vmsi_swap *swap, size_t ram_bytes);
 
+/*
+ * The least that vmsi_swap_set_ram may be asked for, but for the records of places and
+ * clusters that there will be. It does not change.
+ */
+size_t vmsi_swap_least(const struct vmsi_swap *swap);
+
 /* The bytes of memory that the store takes now. Never more than ram_bytes. */
 size_t vmsi_swap_bytes(struct vmsi_swap *swap);
 

@@ -238,11 +238,7 @@ static void sweep_scenario(const struct scenario *scenario)
 	for (int mode = FAULT_ONCE; mode <= last; mode++)
 		for (int which = 0; which < (mode == FAULT_ONCE ? errnos : 1); which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
-				run.plan = (struct fault_plan){
-					.mode = (enum fault_mode)mode,
-					.n = n,
-					.which = (enum fault_errno)which,
-				};
+				run.plan = fault_plan_of(mode, which, n);
 				if (!fail_one(scenario) && run.result.calls < n)
 					break;
 			}
@@ -296,11 +292,7 @@ static void opening(void **state)
 			for (int which = 0; which < FAULT_ERRNOS; which++)
 				for (unsigned n = 1; n < CALLS_MAX; n++) {
 					run.engine = engine;
-					run.plan = (struct fault_plan){
-						.mode = (enum fault_mode)mode,
-						.n = n,
-						.which = (enum fault_errno)which,
-					};
+					run.plan = fault_plan_of(mode, which, n);
 					if (!fail_opening())
 						break;
 				}

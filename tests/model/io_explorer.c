@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdalign.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "host/host.h"
-#include "io/state.h"
-#include "ring_schedule.h"
+#include "io/self.h"
+#include "io_explorer.h"
 
 /*
  * How requests in flight are handed from thread to thread (src/io, all of it, with a lock, a
@@ -18,55 +17,23 @@
  * as can be. The last thread closes the io.
  *
  * - Each request ends once, and before a wait for it is over.
+ * - A detached request is given to the ring by the thread of the io, and one that is awaited
+ *   by that or its own.
  * - Nobody sleeps for ever: neither who waits, nor who closes.
  *
  * --must-find FAULT: with this fault some world must fail. deaf-waiter: who sleeps in a wait
- * is not woken; deaf-thread: nor is the keeper, or a worker.
+ * is not woken; deaf-thread: nor is the keeper, or a worker; deaf-ring: nor who waits for its
+ * results.
  */
 
-#define REQUESTS 4
-#define USERS 3
-#define SPARE 3           /* the thread that the io begins */
-#define RECORD_BYTES 2048
-
-enum fault { NONE, DEAF_WAITER, DEAF_THREAD };
-
-static enum fault fault;
-
-/* All that is shared, but for what is on the stacks of threads. */
-static struct {
-	alignas(64) char record[RECORD_BYTES];
-	struct vmsi_io_request requests[REQUESTS];
-	uint64_t ends[REQUESTS];
-	uint64_t again;                    /* whether done has submitted once more */
-	uint64_t is_locked;
-	uint64_t bells[SCHEDULE_THREADS];  /* rung for a word on a thread's stack */
-	uint64_t added_count, flying_count, taken;
-	struct vmsi_io_request *added[REQUESTS + 1], *flying[REQUESTS + 1];
-	void *(*spare)(void *context);
-	uint64_t spare_has_ended, is_over, finished;
-} world;
-
-/* What a world is made of. */
-struct user {
-	unsigned first, count;   /* requests */
-	bool is_detached, polls;
-	bool watches;            /* each detached one ends before the next is submitted */
-};
-
-static struct {
-	const char *name;
-	unsigned depth, flags;
-	bool has_threads, submits_again;
-	unsigned breaks_after;   /* operations that the ring takes; 0: all */
-	struct user users[USERS];
-	unsigned user_count;
-} made;
+enum fault io_fault;
+struct io_world world;
+struct io_made made;
+unsigned running;
 
 static struct vmsi_io *io;
 static unsigned numbers[SCHEDULE_THREADS] = { 0, 1, 2, SPARE };
 static const char *stacks[SCHEDULE_THREADS]; /* where those of the threads begin */
-static unsigned running;
 static bool is_exploring;
 
 /* --- turns ------------------------------------------------------------------------------ */
@@ -86,7 +53,7 @@ __attribute__((noinline)) static void note_stack(void)
 	schedule_forget_but(&hash, sizeof(hash));
 }
 
-static void step(const void *word)
+void io_step(const void *word)
 {
 	const unsigned me = running;
 
@@ -97,7 +64,7 @@ static void step(const void *word)
 	running = me;
 }
 
-static void sleep_on(const void *word)
+void io_sleep_on(const void *word)
 {
 	const unsigned me = running;
 
@@ -127,9 +94,9 @@ void vmsi_lock_init(struct vmsi_lock *lock, enum vmsi_lock_rank rank)
 void vmsi_lock_acquire(struct vmsi_lock *lock)
 {
 	(void)lock;
-	step(&world.is_locked);
+	io_step(&world.is_locked);
 	while (world.is_locked)
-		sleep_on(&world.is_locked);
+		io_sleep_on(&world.is_locked);
 	world.is_locked = 1;
 }
 
@@ -147,10 +114,10 @@ static long futex_wait(const void *word, uint32_t value, uint64_t nanoseconds)
 	uint32_t found;
 
 	(void)nanoseconds;
-	step(&world.is_over);
+	io_step(&world.is_over);
 	memcpy(&found, word, sizeof(found));
 	if (found == value)
-		sleep_on(word);
+		io_sleep_on(word);
 	world.bells[running] = 0;
 	return 0;
 }
@@ -163,7 +130,7 @@ static long futex_wake(const void *word, int count)
 	(void)count;
 	if (owner < SCHEDULE_THREADS)
 		world.bells[owner]++;
-	if (fault != (owner < SCHEDULE_THREADS ? DEAF_WAITER : DEAF_THREAD))
+	if (io_fault != (owner < SCHEDULE_THREADS ? DEAF_WAITER : DEAF_THREAD))
 		schedule_wake(word);
 	return 0;
 }
@@ -185,7 +152,7 @@ static void join_thread(pthread_t thread)
 {
 	(void)thread;
 	while (!world.spare_has_ended)
-		sleep_on(&world.spare_has_ended);
+		io_sleep_on(&world.spare_has_ended);
 }
 
 static long transfer(int fd, void *buffer, size_t length, uint64_t offset)
@@ -193,7 +160,7 @@ static long transfer(int fd, void *buffer, size_t length, uint64_t offset)
 	(void)fd;
 	(void)buffer;
 	(void)offset;
-	step(&world.is_over);
+	io_step(&world.is_over);
 	return (long)length;
 }
 
@@ -231,73 +198,11 @@ size_t vmsi_page_size(void)
 	return 64;
 }
 
-/* --- the ring --------------------------------------------------------------------------- */
-
-static int ring_open(struct vmsi_uring *ring, unsigned entries)
+/* Its number among the threads, and one more. */
+uintptr_t vmsi_io_self(void)
 {
-	(void)ring;
-	(void)entries;
-	return 0;
+	return running + 1;
 }
-
-static void ring_close(struct vmsi_uring *ring)
-{
-	(void)ring;
-	if (world.flying_count)
-		schedule_fail("the ring is closed with a request in it");
-}
-
-static bool ring_add(struct vmsi_uring *ring, const struct vmsi_uring_operation *operation)
-{
-	(void)ring;
-	if (world.added_count + world.flying_count == made.depth)
-		schedule_fail("more requests than the ring has entries");
-	world.added[world.added_count++] = operation->name;
-	return true;
-}
-
-/* One after the other is taken, until the ring breaks. */
-static int ring_submit(struct vmsi_uring *ring)
-{
-	(void)ring;
-	if (made.breaks_after && world.taken == made.breaks_after)
-		return -EIO;
-	world.flying[world.flying_count++] = world.added[0];
-	world.added_count--;
-	memmove(world.added, world.added + 1, world.added_count * sizeof(world.added[0]));
-	world.taken++;
-	schedule_wake(&world.flying_count);
-	return 1;
-}
-
-static int ring_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results,
-		     unsigned most, bool wait)
-{
-	(void)ring;
-	(void)most;
-	step(&world.flying_count);
-	while (wait && !world.flying_count)
-		sleep_on(&world.flying_count);
-	if (!world.flying_count)
-		return 0;
-	results[0] = (struct vmsi_uring_result){
-		.name = world.flying[0],
-		.result = (long)world.flying[0]->length,
-	};
-	world.flying_count--;
-	memmove(world.flying, world.flying + 1,
-		world.flying_count * sizeof(world.flying[0]));
-	world.flying[world.flying_count] = NULL;
-	return 1;
-}
-
-struct vmsi_uring_calls vmsi_uring = {
-	.open = ring_open,
-	.close = ring_close,
-	.add = ring_add,
-	.submit = ring_submit,
-	.reap = ring_reap,
-};
 
 /* --- threads ---------------------------------------------------------------------------- */
 
@@ -305,7 +210,7 @@ static void note_end(struct vmsi_io_request *request)
 {
 	const size_t number = (size_t)(request - world.requests);
 
-	step(&world.is_over);
+	io_step(&world.is_over);
 	if (request->result != (long)request->length)
 		schedule_fail("a request has another result");
 	if (made.submits_again && !world.again && request->is_detached) {
@@ -328,14 +233,15 @@ static void use(const struct user *user)
 			.is_detached = user->is_detached,
 			.done = note_end,
 		};
+		world.givers[user->first + i] = running;
 		vmsi_io_submit(io, &request, 1);
 		while (user->watches && !world.ends[user->first + i])
-			sleep_on(&world.ends[user->first + i]);
+			io_sleep_on(&world.ends[user->first + i]);
 	}
 	for (unsigned i = 0; !user->is_detached && i < user->count; i++) {
 		struct vmsi_io_request *request = &world.requests[user->first + i];
 
-		step(&world.is_over);
+		io_step(&world.is_over);
 		if (!user->polls || !vmsi_io_has_ended(io, request))
 			(void)vmsi_io_wait(io, request);
 		if (world.ends[user->first + i] != 1)
@@ -349,10 +255,10 @@ static void run(void *argument)
 
 	stacks[me] = __builtin_frame_address(0);
 	running = me;
-	step(&world.is_over);
+	io_step(&world.is_over);
 	if (me == SPARE) {
 		while (!world.spare && !world.is_over)
-			sleep_on(&world.spare);
+			io_sleep_on(&world.spare);
 		if (world.spare)
 			(void)world.spare(io);
 		world.spare_has_ended = 1;
@@ -360,7 +266,7 @@ static void run(void *argument)
 		return;
 	}
 	use(&made.users[me]);
-	step(&world.finished);
+	io_step(&world.finished);
 	if (++world.finished < made.user_count)
 		return;
 	vmsi_io_close(io);
@@ -417,13 +323,13 @@ static void explore(void)
 	       (unsigned long long)figures.states, (unsigned long long)figures.runs,
 	       figures.depth);
 	failures += !is_good;
-	if (fault == NONE)
+	if (io_fault == NONE)
 		printf("%sok %u - %s\n", is_good ? "" : "not ", ++cases, made.name);
 }
 
 #define WORLD(...) \
 	do { \
-		made = (__typeof__(made)){ __VA_ARGS__ }; \
+		made = (struct io_made){ __VA_ARGS__ }; \
 		explore(); \
 	} while (0)
 
@@ -448,6 +354,12 @@ static void explore_rings(void)
 	      .users = { WAITS(0, 1), LEAVES(1, 1) });
 	WORLD(.name = "detached requests that nobody waits for", .depth = 2,
 	      .has_threads = true, .users = { WATCHES(0, 2), WAITS(2, 1) });
+	WORLD(.name = "detached requests, one of which waits for the other", .depth = 2,
+	      .has_threads = true, .late_until = 2,
+	      .users = { LEAVES(0, 1), LEAVES(1, 1) });
+	WORLD(.name = "who waits leaves a detached request that waits for another",
+	      .depth = 2, .has_threads = true, .late_until = 3,
+	      .users = { LEAVES(0, 2), WAITS(2, 1) });
 	WORLD(.name = "detached requests, no thread", .depth = 1,
 	      .users = { LEAVES(0, 1), WAITS(1, 1) });
 }
@@ -477,18 +389,19 @@ static void explore_threads(void)
 
 int main(int argc, char **argv)
 {
-	static const char *const names[] = { "", "deaf-waiter", "deaf-thread" };
+	static const char *const names[] = { "", "deaf-waiter", "deaf-thread",
+					     "deaf-ring" };
 
 	if (argc > 2 && strcmp(argv[1], "--must-find") == 0)
 		for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++)
 			if (strcmp(argv[2], names[i]) == 0)
-				fault = (enum fault)i;
+				io_fault = (enum fault)i;
 	explore_rings();
 	explore_broken_rings();
 	explore_threads();
-	if (fault != NONE) {
+	if (io_fault != NONE) {
 		printf("%sok 1 - the fault is found: %s\n", failures ? "" : "not ",
-		       names[fault]);
+		       names[io_fault]);
 		cases = 1;
 		failures = failures == 0;
 	}

@@ -17,7 +17,7 @@ static struct fake_counts counts;
 static struct vmsi_uring_operation added[OPERATIONS], flying[OPERATIONS];
 static unsigned entries, added_count, flying_count, taken;
 static unsigned delay;
-static bool is_reaped;
+static bool is_reaped, is_woken;
 static uint64_t state;
 
 static unsigned draw(unsigned below)
@@ -183,12 +183,26 @@ static int fake_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 		count = -EINTR;
 	else if (wait && happens(plan.wait_failed))
 		count = -EFAULT;
-	else if (wait || draw(2))
+	else if ((wait && flying_count) || (!wait && draw(2)))
 		count = (int)take_results(results, most);
-	counts.misuses += wait && count == 0;
+	counts.misuses += wait && count == 0 && !is_woken;
+	is_woken = false;
 	is_reaped = false;
 	pthread_mutex_unlock(&lock);
 	return count;
+}
+
+static int fake_wake(struct vmsi_uring *ring)
+{
+	int result;
+
+	(void)ring;
+	pthread_mutex_lock(&lock);
+	result = plan.breaks_after && taken >= plan.breaks_after ? plan.break_error : 0;
+	is_woken = result == 0;
+	counts.wakes++;
+	pthread_mutex_unlock(&lock);
+	return result;
 }
 
 static size_t fake_bytes(const struct vmsi_uring *ring)
@@ -203,6 +217,7 @@ void fake_install(const struct fake_plan *new_plan)
 	plan = *new_plan;
 	counts = (struct fake_counts){ 0 };
 	added_count = flying_count = taken = delay = 0;
+	is_woken = false;
 	state = plan.seed * 0x9e3779b97f4a7c15u + 1;
 	vmsi_uring = (struct vmsi_uring_calls){
 		.open = fake_open,
@@ -211,6 +226,7 @@ void fake_install(const struct fake_plan *new_plan)
 		.add = fake_add,
 		.submit = fake_submit,
 		.reap = fake_reap,
+		.wake = fake_wake,
 		.bytes = fake_bytes,
 	};
 }

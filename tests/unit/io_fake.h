@@ -42,6 +42,7 @@ struct fake_counts {
 	unsigned operations; /* carried out */
 	unsigned opened, closed;
 	unsigned flying;     /* now */
+	unsigned wakes;      /* of who waits for results */
 	unsigned late;       /* reaps that found nothing, by fake_delay */
 	unsigned misuses; /* two reapers, more in flight than entries, closed too early */
 };

@@ -15,7 +15,7 @@ static void figures(void **state)
 	int fd = make_pages(place->path, FILE_PAGES);
 	vms_pool *pool = must_open_pool(fd, 0, SMALL_RAM, 0);
 	struct vms_pool_stats stats = { .struct_size = 3 };
-	char text[8192], part[10];
+	char text[16384], part[10];
 	uint64_t times = 0;
 	ssize_t length;
 
@@ -36,15 +36,51 @@ static void figures(void **state)
 	assert_int_equal(times, 2);
 	length = vms_pool_metrics(pool, text, sizeof(text));
 	assert_int_equal(length, strlen(text));
-	assert_non_null(strstr(text, "\nvmspace_pool_hits_total 1\n"));
-	assert_non_null(strstr(text, "\nvmspace_pool_misses_total 10\n"));
-	assert_non_null(strstr(text, "vmspace_pool_miss_seconds_count 2\n"));
-	assert_non_null(strstr(text, "le=\"0.000001\"}"));
+	assert_non_null(strstr(text, "\",name=\"pool\"} 1\n# TYPE vmspace_pool_misses counter\n"));
+	assert_non_null(strstr(text, "\nvmspace_pool_misses_total{pool=\""));
+	assert_non_null(strstr(text, "\",name=\"pool\"} 2\nvmspace_pool_miss_seconds_sum{"));
+	assert_non_null(strstr(text, "\",name=\"pool\",le=\"0.000001\"} "));
 	assert_string_equal(text + length - 6, "# EOF\n");
 	assert_int_equal(vms_pool_metrics(pool, part, sizeof(part)), length);
 	assert_int_equal(strlen(part), sizeof(part) - 1);
 	assert_int_equal(vms_pool_metrics(pool, NULL, 0), length);
 	worked(vms_pool_close(pool));
+	assert_int_equal(close(fd), 0);
+}
+
+/* A line of the text, with its labels; its number is told. */
+static unsigned pool_number(vms_pool *pool, const char *name)
+{
+	char text[16384], rest[64];
+	unsigned number = 0;
+	const char *line;
+
+	assert_true(vms_pool_metrics(pool, text, sizeof(text)) < (ssize_t)sizeof(text));
+	line = strstr(text, "\nvmspace_pool_page_bytes{pool=\"");
+	assert_non_null(line);
+	assert_int_equal(sscanf(line, "\nvmspace_pool_page_bytes{pool=\"%u\",name=%63[^}]",
+				&number, rest), 2);
+	assert_string_equal(rest, name);
+	return number;
+}
+
+static void metrics_tell_pools_apart(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	struct vms_pool_options options = { .struct_size = sizeof(options),
+					    .ram = SMALL_RAM, .name = "an \"index\"" };
+	vms_pool *one = vms_pool_open(fd, &options), *other;
+	unsigned number;
+
+	assert_non_null(one);
+	options.name = NULL;
+	other = vms_pool_open(fd, &options);
+	assert_non_null(other);
+	number = pool_number(one, "\"an \\\"index\\\"\"");
+	assert_int_equal(pool_number(other, "\"pool\""), number + 1);
+	worked(vms_pool_close(one));
+	worked(vms_pool_close(other));
 	assert_int_equal(close(fd), 0);
 }
 
@@ -157,6 +193,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(figures),
+		file_test(metrics_tell_pools_apart),
 		file_test(a_child_has_no_pool),
 		file_test(a_fork_waits_for_no_disk),
 	};

@@ -230,6 +230,32 @@ static void the_ram_can_be_changed(void **state)
 	worked(vms_pool_close(pool));
 }
 
+/* The store keeps more than its part then, since its pieces were made for more RAM. */
+static void the_ram_can_become_a_third(void **state)
+{
+	struct vms_pool_options options = memory_options(".");
+	struct vms_pool_stats stats;
+	vms_pool *pool;
+
+	(void)state;
+	options.ram = 16 * RAM;
+	pool = must_open_memory(&options);
+	worked(vms_pool_grow(pool, 2 * MANY));
+	for (uint64_t page = 0; page < 2 * MANY; page++)
+		change_kind(pool, page, 1);
+	worked(vms_pool_set_ram(pool, 16 * RAM / 3));
+	stats = pool_stats(pool);
+	assert_true(stats.used <= 16 * RAM / 3);
+	assert_true(stats.swap_used <= stats.swap_ram);
+	assert_true(stats.swap_ram < 16 * RAM / 4);
+	for (uint64_t page = 0; page < 2 * MANY; page++)
+		must_be_kind(pool, page, 1);
+	assert_true(pool_stats(pool).used <= 16 * RAM / 3);
+	worked(vms_pool_set_ram(pool, 16 * RAM));
+	assert_int_equal(pool_stats(pool).swap_ram, 16 * RAM / 4);
+	worked(vms_pool_close(pool));
+}
+
 static void each_codec_and_page_size_works(void **state)
 {
 	(void)state;
@@ -299,6 +325,7 @@ int main(void)
 		cmocka_unit_test(what_does_not_go_together_is_refused),
 		cmocka_unit_test(numbers_of_a_log_mean_nothing),
 		cmocka_unit_test(the_ram_can_be_changed),
+		cmocka_unit_test(the_ram_can_become_a_third),
 		cmocka_unit_test(each_codec_and_page_size_works),
 		cmocka_unit_test(a_child_has_nothing),
 	};

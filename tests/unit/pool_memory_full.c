@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <sys/resource.h>
 
 #include "pool_memory_fixture.h"
@@ -88,6 +89,171 @@ static void doubles_are_given_up(void **state)
 		}
 	worked(vms_pool_close(pool));
 }
+
+/* --- full, and read even so --------------------------------------------------------------------------- */
+
+static long no_sleep(unsigned nanoseconds)
+{
+	(void)nanoseconds;
+	return 0;
+}
+
+/*
+ * Read all pages, and try to change some of them, to what they are. Returns the last one that
+ * there is no room for; count: there is none.
+ */
+static unsigned read_all_and_change_some(vms_pool *pool, unsigned count)
+{
+	unsigned last = count;
+
+	for (unsigned page = 0; page < count; page++) {
+		must_be_noise(pool, page);
+		if (page % 29)
+			continue;
+		errno = 0;
+		if (vms_pool_fix(pool, page, VMS_POOL_WRITE)) {
+			must_unfix(pool, page);
+			continue;
+		}
+		assert_int_equal(errno, ENOSPC);
+		must_be_noise(pool, page);
+		last = page;
+	}
+	return last;
+}
+
+/* It is there to be read, and there is no room for what it would become. */
+static void only_reading_works(vms_pool *pool, unsigned page)
+{
+	const uint64_t frames = pool_stats(pool).resident;
+	const char *bytes;
+	uint64_t ticket;
+
+	must_be_noise(pool, page);
+	refused_null(vms_pool_try_fix(pool, page, VMS_POOL_WRITE), ENOSPC);
+	must_fix(pool, page, VMS_POOL_READ);
+	refused_null(vms_pool_try_fix(pool, page, VMS_POOL_WRITE), EAGAIN);
+	must_unfix(pool, page);
+	bytes = vms_pool_begin(pool, page, &ticket);
+	assert_non_null(bytes);
+	refused_null(vms_pool_upgrade(pool, page, ticket), ENOSPC);
+	assert_true(vms_pool_validate(pool, page, ticket));
+	worked(vms_pool_hint(pool, page, VMS_POOL_KEEP));
+	worked(vms_pool_hint(pool, page, VMS_POOL_DONE));
+	must_be_noise(pool, page);
+	assert_int_equal(pool_stats(pool).resident, frames);
+	assert_true(pool_stats(pool).used <= pool_stats(pool).ram);
+}
+
+static void full_can_be_read(const struct vms_pool_options *options)
+{
+	vms_pool *pool = must_open_memory(options);
+	unsigned count, last;
+	uint64_t ticket;
+	int error;
+
+	worked(vms_pool_grow(pool, MANY));
+	vmsi_host.nanosleep = no_sleep;
+	count = fill_up(pool, MANY, &error);
+	assert_int_equal(error, ENOSPC);
+	last = read_all_and_change_some(pool, count);
+	assert_true(last < count);
+	only_reading_works(pool, last);
+	/* Those in RAM are changed, and what is freed of them is room for the other. */
+	for (unsigned page = 0; page < count; page++)
+		if (page != last && page % 3 == 0)
+			worked(vms_pool_free(pool, page));
+	must_be_noise(pool, last);
+	assert_non_null(vms_pool_begin(pool, last, &ticket));
+	assert_non_null(vms_pool_upgrade(pool, last, ticket));
+	must_unfix(pool, last);
+	assert_non_null(vms_pool_try_fix(pool, last, VMS_POOL_WRITE));
+	must_unfix(pool, last);
+	for (unsigned page = 0; page < count; page++)
+		if (page == last || page % 3)
+			must_be_noise(pool, page);
+	worked(vms_pool_free(pool, last));
+	assert_true(page_is_zero(must_fix(pool, last, VMS_POOL_READ)));
+	must_unfix(pool, last);
+	worked(vms_pool_close(pool));
+	vmsi_host = real;
+}
+
+static void what_is_aside_can_be_read_though_all_is_full(void **state)
+{
+	const unsigned ways[] = { 0, VMS_POOL_ADDRESSED, VMS_POOL_NO_WRITER };
+	struct vms_pool_options options = memory_options(".");
+
+	(void)state;
+	options.swap_bytes = 3 << 20;
+	for (size_t way = 0; way < 3; way++) {
+		options.flags = VMS_POOL_MEMORY | ways[way];
+		full_can_be_read(&options);
+	}
+	options.swap_bytes = 0;
+	options.swap_path = NULL;
+	full_can_be_read(&options);
+}
+
+#define READERS 12
+#define READS 400
+
+struct reader {
+	vms_pool *pool;
+	unsigned count, seed;
+};
+
+static void *read_pages(void *argument)
+{
+	const struct reader *reader = argument;
+	unsigned page = reader->seed * 37;
+
+	for (unsigned i = 0; i < READS; i++) {
+		char expected[PAGE];
+		const char *bytes;
+
+		page = (page * 1103515245u + 12345u) % reader->count;
+		bytes = vms_pool_fix(reader->pool, page, VMS_POOL_READ);
+		fill_noise(expected, page, 1);
+		if (!bytes || memcmp(bytes, expected, PAGE) != 0)
+			return argument;
+		if (vms_pool_unfix(reader->pool, page) != 0)
+			return argument;
+	}
+	return NULL;
+}
+
+/* More of them than pages that can be read so at a time: they take turns. */
+static void threads_read_though_all_is_full(void **state)
+{
+	struct vms_pool_options options = memory_options(NULL);
+	struct reader readers[READERS];
+	pthread_t threads[READERS];
+	vms_pool *pool;
+	unsigned count;
+	int error;
+
+	(void)state;
+	options.ram = RAM / 2;
+	pool = must_open_memory(&options);
+	worked(vms_pool_grow(pool, MANY));
+	count = fill_up(pool, MANY, &error);
+	assert_int_equal(error, ENOSPC);
+	for (unsigned i = 0; i < READERS; i++) {
+		readers[i] = (struct reader){ pool, count, i + 1 };
+		assert_int_equal(pthread_create(&threads[i], NULL, read_pages,
+						&readers[i]), 0);
+	}
+	for (unsigned i = 0; i < READERS; i++) {
+		void *result;
+
+		assert_int_equal(pthread_join(threads[i], &result), 0);
+		assert_null(result);
+	}
+	worked(vms_pool_close(pool));
+}
+
+/* --- bad ------------------------------------------------------------------------------------------------ */
 
 static bool is_bad;
 
@@ -258,6 +424,8 @@ int main(void)
 		cmocka_unit_test(without_a_file_full_is_an_error),
 		cmocka_unit_test(a_full_file_is_an_error),
 		cmocka_unit_test(doubles_are_given_up),
+		cmocka_unit_test(what_is_aside_can_be_read_though_all_is_full),
+		cmocka_unit_test(threads_read_though_all_is_full),
 		cmocka_unit_test(what_cannot_be_read_is_an_error),
 		cmocka_unit_test(what_cannot_be_written_stays),
 		cmocka_unit_test(a_former_swap_file_is_hostile),

@@ -198,6 +198,93 @@ static void a_flush_that_fails_has_lost_nothing(void **state)
 	assert_int_equal(close(home), 0);
 }
 
+static void noise_in_file_is(int fd, uint64_t page, bool is_there)
+{
+	char expected[PAGE], found[PAGE];
+
+	fill_noise(expected, page, 1);
+	assert_int_equal(pread(fd, found, PAGE, (off_t)(page * PAGE)), PAGE);
+	assert_int_equal(memcmp(expected, found, PAGE) == 0, is_there);
+}
+
+/* Pages from one on have a change, until nothing can leave. Returns how many have. */
+static unsigned change_noise(vms_pool *pool, unsigned page, unsigned end, uint64_t lsn)
+{
+	for (; page < end; page++) {
+		char *bytes = vms_pool_fix(pool, page, VMS_POOL_WRITE);
+
+		if (!bytes) {
+			assert_int_equal(errno, ENOSPC);
+			break;
+		}
+		fill_noise(bytes, page, 1);
+		worked(vms_pool_dirty(pool, page, lsn));
+		must_unfix(pool, page);
+	}
+	return page;
+}
+
+/* All that is in RAM has a change with a number: what has none of these is aside. */
+static void change_what_is_there(vms_pool *pool, unsigned end, uint64_t lsn, bool *is_there)
+{
+	for (unsigned page = 0; page < end; page++) {
+		is_there[page] = vms_pool_try_fix(pool, page, VMS_POOL_WRITE);
+		if (!is_there[page])
+			continue;
+		worked(vms_pool_dirty(pool, page, lsn));
+		must_unfix(pool, page);
+	}
+}
+
+/*
+ * RAM and swap file are full of two transactions, one of which is committed. To bring it home
+ * it has to be read, and there is room for that.
+ */
+static void a_flush_works_though_all_is_full(void **state)
+{
+	const struct place *place = *state;
+	const unsigned ways[] = { 0, VMS_POOL_ADDRESSED };
+	const unsigned first = 800;
+
+	for (size_t way = 0; way < 2; way++) {
+		struct vms_pool_options options = memory_options(".");
+		bool is_later[MANY];
+		unsigned count;
+		vms_pool *pool;
+
+		home = make_pages(place->path, MANY);
+		options.flags = VMS_POOL_NO_STEAL | VMS_POOL_NO_WRITER | ways[way];
+		options.swap_bytes = 4 << 20;
+		pool = vms_pool_open(home, &options);
+		assert_non_null(pool);
+		vmsi_host.nanosleep = no_sleep;
+		assert_int_equal(change_noise(pool, 0, first, 10), first);
+		count = change_noise(pool, first, MANY, 20);
+		assert_in_range(count, first + 100, MANY - 1);
+		change_what_is_there(pool, first, 20, is_later);
+		worked(vms_pool_durable(pool, 10));
+		vmsi_host.pwrite = bad_pwrite;
+		refused(vms_pool_flush(pool, 10, NULL, NULL), ENOSPC);
+		vmsi_host.pwrite = real.pwrite;
+		for (unsigned page = 0; page < count; page++)
+			must_be_noise(pool, page);
+		noise_in_file_is(home, 0, false);
+		/* Those in RAM have both changes. */
+		refused(vms_pool_flush(pool, 10, NULL, NULL), EAGAIN);
+		for (unsigned page = 0; page < count; page++)
+			noise_in_file_is(home, page, page < first && !is_later[page]);
+		for (unsigned page = 0; page < count; page++)
+			must_be_noise(pool, page);
+		worked(vms_pool_durable(pool, 20));
+		worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
+		for (unsigned page = 0; page < count; page++)
+			noise_in_file_is(home, page, true);
+		vmsi_host = real;
+		worked(vms_pool_close(pool));
+		assert_int_equal(close(home), 0);
+	}
+}
+
 static void it_is_refused_where_it_has_no_sense(void **state)
 {
 	const struct place *place = *state;
@@ -216,6 +303,7 @@ int main(void)
 		file_test(what_is_rolled_back_is_written_over),
 		file_test(a_flush_tells_how_far_it_is),
 		file_test(a_flush_that_fails_has_lost_nothing),
+		file_test(a_flush_works_though_all_is_full),
 		file_test(it_is_refused_where_it_has_no_sense),
 	};
 

@@ -96,7 +96,8 @@ static void expect_engine(vms_pool *pool, enum vms_pool_engine engine, int error
 	CHECK(stats.engine == engine);
 	CHECK(stats.engine_error == error);
 	CHECK(vms_pool_metrics(pool, text, sizeof(text)) > 0);
-	CHECK(strstr(text, engine == VMS_POOL_URING ? "io_uring 1\n" : "io_uring 0\n"));
+	CHECK(strstr(text, engine == VMS_POOL_URING ? "} 1\n# TYPE vmspace_pool_fault_engine " :
+						   "} 0\n# TYPE vmspace_pool_fault_engine "));
 }
 
 static void in_a_process(void **state, void (*act)(int fd))

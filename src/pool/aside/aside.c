@@ -142,7 +142,10 @@ static uint64_t place_of(const struct vmsi_aside *aside, uint64_t page)
 
 struct vmsi_aside_record *vmsi_aside_record(const struct vmsi_aside *aside, uint64_t page)
 {
-	return &aside->records[place_of(aside, page)];
+	const uint32_t place = atomic_load_explicit(&aside->places[page],
+						    memory_order_relaxed);
+
+	return place ? &aside->records[place - 1] : NULL;
 }
 
 /* The caller takes -EAGAIN for a call to make again at once. */

@@ -68,7 +68,10 @@ static inline bool vmsi_aside_has(const struct vmsi_aside *aside, uint64_t page)
 		atomic_load_explicit(&aside->places[page], memory_order_relaxed) != 0;
 }
 
-/* The record of a page that is aside. There are records. */
+/*
+ * The record of a page; NULL: it is not aside. There are records. Who has not made the page
+ * busy sees what was, if it is freed meanwhile.
+ */
 struct vmsi_aside_record *vmsi_aside_record(const struct vmsi_aside *aside, uint64_t page);
 
 /* Read a page that is aside. Returns 0 or -errno. */

@@ -38,9 +38,9 @@ static bool is_wanted(struct settling *settling, uint64_t page)
 	struct vms_pool *pool = settling->pool;
 	const struct vmsi_aside_record *record;
 
-	if (!vmsi_aside_has(&pool->store.aside, page))
-		return false;
 	record = vmsi_aside_record(&pool->store.aside, page);
+	if (!record)
+		return false;
 	if (record->first_lsn > settling->lsn && record->first_lsn != VMSI_NO_LSN)
 		return false;
 	if (is_committed(pool, record->last_lsn))
@@ -53,9 +53,9 @@ static size_t together(struct vms_pool *pool)
 {
 	size_t most;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	most = pool->limit / 8;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return vmsi_max(vmsi_min(vmsi_min(most, pool->staging_pages), TOGETHER), 1);
 }
 
@@ -105,9 +105,28 @@ static bool make_ready(struct settling *settling, uint64_t page)
 	return true;
 }
 
+/*
+ * Of a page that is in a slot which is lent, and was made dirty, but could not be written: it
+ * is aside still, and has not been changed, since it is held.
+ */
+static void make_lent_again(struct vms_pool *pool, uint64_t page)
+{
+	uint64_t *word = vmsi_pool_word(pool, page);
+	uint64_t seen;
+
+	while ((seen = vmsi_word_load(word)) & VMSI_WORD_WRITING)
+		vmsi_word_wait(word, seen);
+	if (seen & VMSI_WORD_LENT && vmsi_aside_has(&pool->store.aside, page))
+		vmsi_word_make_clean(word);
+}
+
 static void let_go(struct vms_pool *pool, uint64_t page)
 {
-	(void)vmsi_word_unlock(vmsi_pool_word(pool, page), pool->view.version_shift);
+	uint64_t *word = vmsi_pool_word(pool, page);
+
+	if (vmsi_word_load(word) & VMSI_WORD_LENT)
+		make_lent_again(pool, page);
+	(void)vmsi_word_unlock(word, pool->view.version_shift);
 }
 
 /* Write pages that are held and ready, and let them go. */

@@ -77,6 +77,9 @@ static bool must_be_put_again(struct vms_pool *pool, uint64_t page, uint32_t num
 			return false;
 		if (seen & (VMSI_WORD_DIRTY | VMSI_WORD_WRITING))
 			return true;
+		/* It would be dirty, in a slot that is for others to read in. */
+		if (vmsi_word_is_lent(seen))
+			return false;
 	} while (!vmsi_word_swap(word, &seen, seen | VMSI_WORD_DIRTY));
 	return true;
 }
@@ -91,10 +94,10 @@ static bool give_up_doubles(struct vms_pool *pool)
 	uint32_t made, kept;
 	bool any = false;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	made = pool->made;
 	kept = pool->limit / KEPT_PART;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	for (uint32_t number = 0; number < made; number++) {
 		const uint64_t page = atomic_load(&pool->slots[number].page);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/evict/evict.h"
 
-#include "base/hot.h"
 #include "base/mman.h"
 #include "host/host.h"
 #include "pool/slots.h"
@@ -142,41 +141,57 @@ static size_t batch_of(const struct vms_pool *pool)
 
 /*
  * What is looked at in a queue has been asked for so many looks before, so that it is in
- * the caches by then: queues and pages are in no order in memory.
+ * the caches by then: queues and pages are in no order in memory. A slot is asked for twice
+ * as early, since it tells the page. Of the main queue only the next slot is known.
  */
-#define AHEAD 6
+#define AHEAD 8u
 
-/* A slot that is ahead of the first of a queue. */
-struct scout {
-	enum vmsi_queue_name queue;
-	uint32_t at;
-};
-
-/* Ask for the word of the page that the scout is at, and for where it may be noted. */
-static void go_ahead(const struct vms_pool *pool, struct scout *scout)
+/* Ask for the word of a slot's page, and for where it may be noted. */
+static void ask_for_page(const struct vms_pool *pool, uint32_t number)
 {
-	const struct vmsi_page_slot *slot;
-	uint64_t page;
+	const uint64_t page = atomic_load_explicit(&pool->slots[number].page,
+						   memory_order_relaxed);
 
-	if (scout->at == VMSI_NO_SLOT)
+	if (page == VMSI_NO_PAGE)
 		return;
-	slot = &pool->slots[scout->at];
-	page = atomic_load_explicit(&slot->page, memory_order_relaxed);
 	__builtin_prefetch(vmsi_pool_word(pool, page), 1);
-	if (scout->queue == VMSI_SMALL)
-		vmsi_ghost_prefetch(&pool->ghost, page);
-	scout->at = slot->next;
-	if (scout->at != VMSI_NO_SLOT)
-		__builtin_prefetch(&pool->slots[scout->at], 1);
+	vmsi_ghost_prefetch(&pool->ghost, page);
 }
 
-static struct scout send_scout(const struct vms_pool *pool, enum vmsi_queue_name name)
+static void ask_for_slot(const struct vms_pool *pool, uint32_t number)
 {
-	struct scout scout = { .queue = name, .at = pool->queues[name].first };
+	__builtin_prefetch(&pool->slots[number], 1);
+}
 
-	for (unsigned i = 0; i < AHEAD; i++)
-		go_ahead(pool, &scout);
-	return scout;
+/* What comes at a place of the small queue. */
+static void ask_for(const struct vms_pool *pool, uint32_t place,
+		    void (*ask)(const struct vms_pool *, uint32_t))
+{
+	const uint32_t number = vmsi_queue_coming(pool, place);
+
+	if (number != VMSI_NO_SLOT)
+		ask(pool, number);
+}
+
+static void look_ahead(const struct vms_pool *pool, enum vmsi_queue_name name)
+{
+	const uint32_t first = pool->queues[name].first;
+
+	if (name == VMSI_SMALL) {
+		ask_for(pool, 2 * AHEAD, ask_for_slot);
+		ask_for(pool, AHEAD, ask_for_page);
+	} else if (pool->slots[first].next != VMSI_NO_SLOT) {
+		ask_for_slot(pool, pool->slots[first].next);
+	}
+}
+
+/* The same of all that is to be looked at before what the first look asks for. */
+static void begin_to_look(const struct vms_pool *pool)
+{
+	for (uint32_t i = 0; i < 2 * AHEAD; i++)
+		ask_for(pool, i, ask_for_slot);
+	for (uint32_t i = 0; i < AHEAD; i++)
+		ask_for(pool, i, ask_for_page);
 }
 
 /*
@@ -207,10 +222,11 @@ static void choose(struct vms_pool *pool, struct leaving *leaving,
 {
 	const size_t most = batch_of(pool);
 	const enum vmsi_queue_name first = queue_to_look_at(pool);
-	struct scout scout = send_scout(pool, first);
 	size_t looks = (size_t)vmsi_room_used(pool) * 4 + 4;
 	struct vain vain = { 0 };
 
+	if (first == VMSI_SMALL)
+		begin_to_look(pool);
 	while (looks-- && vmsi_room_used(pool) && leaving->count < most &&
 	       !is_full(dirty)) {
 		const bool turns = is_in_vain(pool, &vain);
@@ -222,9 +238,7 @@ static void choose(struct vms_pool *pool, struct leaving *leaving,
 		/* What is dirty is written before what is hot leaves. */
 		if ((name != first || turns) && (leaving->count || (dirty && dirty->count)))
 			break;
-		if (name != scout.queue)
-			scout = send_scout(pool, name);
-		go_ahead(pool, &scout);
+		look_ahead(pool, name);
 		verdict = judge(pool, number);
 		note_look(pool, &vain, number, verdict);
 		if (verdict == LEAVES)
@@ -336,28 +350,27 @@ static int drop_addressed(struct vms_pool *pool, struct leaving *leaving)
 		else
 			vmsi_word_drop(word, pool->view.version_shift);
 	}
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	for (size_t i = 0; i < leaving->count; i++)
 		if (!leaving->pages[i].stays) {
 			vmsi_room_give(pool, leaving->pages[i].slot);
 			left++;
 		}
 	pool->evictions -= leaving->count - (size_t)left;
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return left ? left : error;
 }
 
 /* --- calls ---------------------------------------------------------------------------------------- */
 
-VMSI_HOT
 int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty)
 {
 	struct leaving leaving;
 
 	leaving.count = 0;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	choose(pool, &leaving, dirty);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	if (leaving.count && vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
 		return drop_addressed(pool, &leaving);
 	return (int)leaving.count;
@@ -386,10 +399,10 @@ void vmsi_evict_gather(struct vms_pool *pool, struct vmsi_batch *dirty)
 	uint32_t depth;
 
 	dirty->count = 0;
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	depth = (uint32_t)vmsi_min(vmsi_max(pool->limit / DEPTH_PART, DEPTH_LEAST),
 				   DEPTH_MOST);
 	gather_of(pool, VMSI_SMALL, dirty, depth);
 	gather_of(pool, VMSI_MAIN, dirty, depth);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 }

@@ -34,7 +34,6 @@ void vmsi_ghost_prefetch(const struct vmsi_ghost *ghost, uint64_t page)
 		__builtin_prefetch(bucket_of(ghost, hash_of(page)), 1);
 }
 
-VMSI_HOT
 void vmsi_ghost_add(struct vmsi_ghost *ghost, uint64_t page)
 {
 	const uint64_t hash = hash_of(page);

@@ -28,7 +28,7 @@ static void apply(struct vms_pool *pool, uint64_t page, enum vms_pool_hint hint)
 	    atomic_load(&pool->slots[number].page) != page)
 		return;
 	set_heat(word, seen, hint == VMS_POOL_KEEP ? HOTTEST : 0);
-	if (hint == VMS_POOL_ONCE)
+	if (hint == VMS_POOL_ONCE || pool->slots[number].queue == VMSI_LENT)
 		return;
 	vmsi_queue_remove(pool, number);
 	if (hint == VMS_POOL_KEEP)
@@ -48,9 +48,9 @@ int vms_pool_hint(vms_pool *pool, uint64_t page, enum vms_pool_hint hint)
 	if (error)
 		return vmsi_status(error);
 	vmsi_shield_raise(pool, &shield);
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	apply(pool, page, hint);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	vmsi_shield_lower(&shield);
 	return 0;
 }

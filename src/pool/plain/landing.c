@@ -42,10 +42,10 @@ static struct vmsi_landed take_now(struct vms_pool *pool, size_t wanted)
 {
 	struct vmsi_landed landed;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	landed = find(&pool->landing, wanted);
 	toggle(&pool->landing, landed);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	return landed;
 }
 
@@ -79,9 +79,9 @@ void vmsi_landing_give(struct vms_pool *pool, struct vmsi_landed landed)
 {
 	struct vmsi_landing *landing = &pool->landing;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	toggle(landing, landed);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	(void)atomic_fetch_add(&landing->returns, 1);
 	if (atomic_load(&landing->waiters))
 		(void)vmsi_host.futex_wake((const void *)&landing->returns, INT_MAX);

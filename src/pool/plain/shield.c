@@ -32,13 +32,11 @@ static void unblock(const struct vmsi_shield *shield)
 		(void)vmsi_host.signal_mask(SIG_SETMASK, &shield->earlier, NULL);
 }
 
-void vmsi_shield_raise(const struct vms_pool *pool, struct vmsi_shield *shield)
+void vmsi_shield_put_up(struct vmsi_shield *shield)
 {
 	shield->outer = shields;
 	shield->is_raised = false;
 	shield->is_fault = shields && shields->is_fault;
-	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
-		return;
 	if (!shields)
 		block(shield);
 	shields = shield;
@@ -47,12 +45,13 @@ void vmsi_shield_raise(const struct vms_pool *pool, struct vmsi_shield *shield)
 void vmsi_shield_raise_for_fault(struct vmsi_shield *shield)
 {
 	shield->outer = shields;
+	shield->is_up = true;
 	shield->is_raised = false;
 	shield->is_fault = true;
 	shields = shield;
 }
 
-void vmsi_shield_lower(struct vmsi_shield *shield)
+void vmsi_shield_take_down(struct vmsi_shield *shield)
 {
 	shields = shield->outer;
 	unblock(shield);

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdbool.h>
 
+#include "pool/pool.h"
+
 /*
  * Where pages come by faults, a handler of the program's for some signal may touch a page
  * at any instant. It would wait for ever if it had interrupted a call on the same pool
@@ -18,15 +20,28 @@
 struct vmsi_shield {
 	sigset_t earlier;
 	struct vmsi_shield *outer;
-	bool is_raised;
+	bool is_up;
+	bool is_raised;     /* signals are blocked by it */
 	bool is_fault;
 };
 
-struct vms_pool;
+/* What raise and lower do in a pool whose pages come by faults. */
+void vmsi_shield_put_up(struct vmsi_shield *shield);
+void vmsi_shield_take_down(struct vmsi_shield *shield);
 
 /* Block signals, in a pool whose pages come by faults; lower lets them in again. */
-void vmsi_shield_raise(const struct vms_pool *pool, struct vmsi_shield *shield);
-void vmsi_shield_lower(struct vmsi_shield *shield);
+static inline void vmsi_shield_raise(const struct vms_pool *pool, struct vmsi_shield *shield)
+{
+	shield->is_up = vmsi_pool_has(pool, VMS_POOL_TRANSPARENT);
+	if (shield->is_up)
+		vmsi_shield_put_up(shield);
+}
+
+static inline void vmsi_shield_lower(struct vmsi_shield *shield)
+{
+	if (shield->is_up)
+		vmsi_shield_take_down(shield);
+}
 
 /* A fault is handled. Ended by lower. */
 void vmsi_shield_raise_for_fault(struct vmsi_shield *shield);

@@ -59,11 +59,11 @@ static struct vmsi_reach plan(struct vms_pool *pool, uint64_t page, bool is_stor
 	struct vmsi_reach reach;
 	uint32_t most, room;
 
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	most = (uint32_t)vmsi_max(vmsi_min(pool->reach_most, pool->limit / 16), 1);
 	reach = vmsi_ahead_plan(&pool->ahead, page, is_store, most);
 	room = pool->limit - (uint32_t)vmsi_min(vmsi_room_used(pool), pool->limit);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	reach.behind = (uint32_t)vmsi_min(reach.behind, vmsi_pool_count(pool) - 1 - page);
 	if (room < reach.before + reach.behind + 1)
 		(void)vmsi_evict(pool, NULL);

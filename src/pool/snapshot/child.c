@@ -44,8 +44,9 @@ void vmsi_snapshot_in_child(struct vms_pool *pool)
 	snapshots->is_child = true;
 	drop_parents(snapshots);
 	/* The threads that may have had them are not here. */
-	vmsi_lock_init(&pool->lock, VMSI_RANK_POOL);
+	vmsi_latch_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
+	vmsi_lock_init(&pool->sync_lock, VMSI_RANK_POOL_SYNC);
 	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
 	if (snapshots->forked < 0)
 		return;
@@ -115,9 +116,9 @@ static int make_own_table(struct vms_pool *pool)
 	error = vmsi_snapshot_map(pool, &snapshots->own, MAP_PRIVATE);
 	snapshots->own.is_used = error == 0;
 	if (error) {
-		vmsi_lock_acquire(&pool->lock);
+		vmsi_latch_acquire(&pool->lock);
 		vmsi_room_uncharge_bytes(pool, snapshots->table_bytes);
-		vmsi_lock_release(&pool->lock);
+		vmsi_latch_release(&pool->lock);
 	}
 	return (int)error;
 }
@@ -144,9 +145,9 @@ static int wake(struct vms_pool *pool)
 	if (error)
 		return error;
 	mend_all_words(pool, pages);
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	mend_slots(pool);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	be_read_only(pool);
 	__atomic_store_n(&pool->view.pages, pages, __ATOMIC_RELEASE);
 	atomic_store(&pool->is_orphan, false);

@@ -115,9 +115,9 @@ static void end(struct vms_pool *pool, unsigned number)
 						      0) - start);
 	snapshot->is_used = false;
 	(void)atomic_fetch_sub(&snapshots->count, 1);
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	vmsi_room_uncharge_bytes(pool, snapshots->table_bytes);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 }
 
 /* Under write_lock. */
@@ -290,7 +290,7 @@ void vmsi_snapshot_before_fork(struct vms_pool *pool)
 		return;
 	}
 	end_those_over(pool);
-	vmsi_lock_acquire_any(&pool->lock);
+	vmsi_latch_acquire_any(&pool->lock);
 	snapshots->forked = -1;
 	snapshots->error = begin(pool);
 }
@@ -305,7 +305,7 @@ void vmsi_snapshot_in_parent(struct vms_pool *pool)
 	if (snapshots->forked >= 0)
 		(void)vmsi_host.close(snapshots->live[snapshots->forked].fd);
 	snapshots->is_forking = false;
-	vmsi_lock_release_any(&pool->lock);
+	vmsi_latch_release_any(&pool->lock);
 	vmsi_lock_release_any(&pool->write_lock);
 }
 

@@ -198,11 +198,11 @@ static void begin(struct flush *flush)
 	struct vmsi_shield shield;
 
 	vmsi_shield_raise(pool, &shield);
-	vmsi_lock_acquire(&pool->lock);
+	vmsi_latch_acquire(&pool->lock);
 	words = (pool->prepaid_bytes + pool->touched_bytes) / sizeof(uint64_t);
 	flush->is_by_slots = words / WORDS_A_SLOT > pool->made;
 	flush->end = flush->is_by_slots ? pool->made : vmsi_pool_count(pool);
-	vmsi_lock_release(&pool->lock);
+	vmsi_latch_release(&pool->lock);
 	vmsi_shield_lower(&shield);
 	flush->most = flush->progress ? count_wanted(flush) : 0;
 }

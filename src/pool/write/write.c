@@ -204,9 +204,21 @@ static void join_runs(const struct vms_pool *pool, struct vmsi_copies *copies)
 
 /*
  * After a failed fdatasync nobody knows which pages of those that left are on the disk:
- * nothing can be made good any more. Under write_lock.
+ * nothing can be made good any more. Of two that were under way the kernel might tell only
+ * one of an error; so there is one at a time, and what it tells is known before the next.
  */
-static int sync_file(struct vms_pool *pool)
+static int sync_now(struct vms_pool *pool)
+{
+	int error = vmsi_store_sync(&pool->store);
+
+	if (error)
+		atomic_store(&pool->broken, -EIO);
+	vmsi_pool_add(&pool->syncs, 1);
+	return error ? -EIO : 0;
+}
+
+/* With an area: nothing is put into it meanwhile. Under write_lock. */
+static int sync_area(struct vms_pool *pool)
 {
 	int error = atomic_load(&pool->broken);
 
@@ -214,13 +226,38 @@ static int sync_file(struct vms_pool *pool)
 		error = vmsi_area_write_failed(&pool->area, &pool->store);
 	if (error)
 		return error;
-	error = vmsi_store_sync(&pool->store);
-	if (error)
-		atomic_store(&pool->broken, -EIO);
-	else
+	error = sync_now(pool);
+	if (!error)
 		vmsi_area_settle(&pool->area);
-	vmsi_pool_add(&pool->syncs, 1);
-	return error ? -EIO : 0;
+	return error;
+}
+
+/*
+ * Pages may be written meanwhile, which concern no flush that began before. A batch that is
+ * being written already is waited for.
+ */
+static int sync_beside_writes(struct vms_pool *pool)
+{
+	int error;
+
+	vmsi_lock_acquire(&pool->sync_lock);
+	vmsi_lock_acquire(&pool->write_lock);
+	error = atomic_load(&pool->broken);
+	vmsi_lock_release(&pool->write_lock);
+	if (!error)
+		error = sync_now(pool);
+	vmsi_lock_release(&pool->sync_lock);
+	return error;
+}
+
+static int sync_between_writes(struct vms_pool *pool)
+{
+	int error;
+
+	vmsi_lock_acquire(&pool->write_lock);
+	error = sync_area(pool);
+	vmsi_lock_release(&pool->write_lock);
+	return error;
 }
 
 int vmsi_write_sync(struct vms_pool *pool)
@@ -229,9 +266,8 @@ int vmsi_write_sync(struct vms_pool *pool)
 	int error;
 
 	vmsi_shield_raise(pool, &shield);
-	vmsi_lock_acquire(&pool->write_lock);
-	error = sync_file(pool);
-	vmsi_lock_release(&pool->write_lock);
+	error = vmsi_area_is_used(&pool->area) ? sync_between_writes(pool) :
+						 sync_beside_writes(pool);
 	vmsi_shield_lower(&shield);
 	return error;
 }
@@ -253,7 +289,7 @@ static int keep_whole(struct vms_pool *pool, const struct vmsi_copies *copies)
 	if (!vmsi_area_is_used(&pool->area) || !copies->count)
 		return 0;
 	if (vmsi_area_is_full(&pool->area))
-		error = sync_file(pool);
+		error = sync_area(pool);
 	if (!error)
 		error = vmsi_area_put(&pool->area, pool->head, copies->pages,
 				      copies->count);
