@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
 
-#include "base/hot.h"
 #include "base/panic.h"
 
 #ifdef VMSI_DEBUG
@@ -50,14 +49,12 @@ void vmsi_lock_init(struct vmsi_lock *lock, enum vmsi_lock_rank rank)
 	lock->rank = rank;
 }
 
-VMSI_HOT
 void vmsi_lock_acquire(struct vmsi_lock *lock)
 {
 	vmsi_rank_acquired(lock->rank);
 	pthread_mutex_lock(&lock->mutex);
 }
 
-VMSI_HOT
 void vmsi_lock_release(struct vmsi_lock *lock)
 {
 	/* Whoever takes it next may end what it is part of. */

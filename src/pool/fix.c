@@ -31,6 +31,28 @@ static inline enum vmsi_page_hold hold_of(enum vms_pool_mode mode)
 	return mode == VMS_POOL_READ ? VMSI_READ : VMSI_WRITE;
 }
 
+/* Apart, since a shield is large, and other pools have none. */
+__attribute__((noinline))
+static int hold_shielded(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold,
+			 uint64_t *word)
+{
+	struct vmsi_shield shield;
+	int error;
+
+	vmsi_shield_raise(pool, &shield);
+	error = vmsi_hold_page(pool, page, hold, word);
+	vmsi_shield_lower(&shield);
+	return error;
+}
+
+static inline int hold_page(struct vms_pool *pool, uint64_t page, enum vmsi_page_hold hold,
+			    uint64_t *word)
+{
+	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return hold_shielded(pool, page, hold, word);
+	return vmsi_hold_page(pool, page, hold, word);
+}
+
 /* Out of the way of the calls that have nothing to wait for. */
 VMSI_HOT
 __attribute__((noinline))
@@ -38,14 +60,11 @@ static void *fix_slowly(struct vms_pool *pool, uint64_t page, enum vms_pool_mode
 {
 	int *const place = vmsi_pool_errno_place();
 	const int earlier = *place;
-	struct vmsi_shield shield;
 	uint64_t word = 0;
 	int error = check_fix(pool, page, mode);
 
-	vmsi_shield_raise(pool, &shield);
 	if (!error)
-		error = vmsi_hold_page(pool, page, hold_of(mode), &word);
-	vmsi_shield_lower(&shield);
+		error = hold_page(pool, page, hold_of(mode), &word);
 	if (error)
 		return refuse(error);
 	*place = earlier;
@@ -57,7 +76,8 @@ void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 {
 	uint64_t word = 0;
 
-	if (page < vmsi_pool_count(pool)) {
+	/* The first call of a thread is a slow one, so that this one calls nothing. */
+	if (page < vmsi_pool_count(pool) && vmsi_pool_has_place()) {
 		if (mode == VMS_POOL_READ)
 			word = vmsi_word_read_at_once(vmsi_pool_word(pool, page));
 		else if (mode == VMS_POOL_WRITE &&
@@ -66,7 +86,7 @@ void *vms_pool_fix(vms_pool *pool, uint64_t page, enum vms_pool_mode mode)
 	}
 	if (!word)
 		return fix_slowly(pool, page, mode);
-	vmsi_pool_tally(&vmsi_pool_stripe(pool)->hits, 1);
+	vmsi_pool_tally(&vmsi_pool_own_stripe(pool)->hits, 1);
 	return vmsi_pool_at_word(pool, page, word);
 }
 
@@ -168,13 +188,10 @@ const void *vms_pool_begin_slowly(vms_pool *pool, uint64_t page, uint64_t *ticke
 {
 	int *const place = vmsi_pool_errno_place();
 	const int earlier = *place;
-	struct vmsi_shield shield;
 	int error = vmsi_pool_enter_page(pool, page);
 
-	vmsi_shield_raise(pool, &shield);
 	if (!error)
-		error = vmsi_hold_page(pool, page, VMSI_LOOK, ticket);
-	vmsi_shield_lower(&shield);
+		error = hold_page(pool, page, VMSI_LOOK, ticket);
 	if (error)
 		return refuse(error);
 	*place = earlier;

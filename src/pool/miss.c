@@ -103,18 +103,24 @@ int vmsi_make_room(struct vms_pool *pool)
 
 /* --- a page comes ------------------------------------------------------------------------------------ */
 
-/* A page that was put aside had changes that the file has not. */
-static void take_lsns(struct vms_pool *pool, uint64_t page, uint32_t number)
+__attribute__((noinline))
+static void copy_lsns(struct vms_pool *pool, uint64_t page, uint32_t number)
 {
 	const struct vmsi_aside *aside = &pool->store.aside;
 	struct vmsi_page_slot *slot = &pool->slots[number];
-	const struct vmsi_aside_record *record = aside->records ?
-		vmsi_aside_record(aside, page) : NULL;
+	const struct vmsi_aside_record *record = vmsi_aside_record(aside, page);
 
 	if (!record)
 		return;
 	atomic_store(&slot->first_lsn, record->first_lsn);
 	atomic_store(&slot->last_lsn, record->last_lsn);
+}
+
+/* A page that was put aside had changes that the file has not. */
+static inline void take_lsns(struct vms_pool *pool, uint64_t page, uint32_t number)
+{
+	if (pool->store.aside.records)
+		copy_lsns(pool, page, number);
 }
 
 VMSI_HOT
@@ -204,6 +210,7 @@ static unsigned place_of(uint64_t nanoseconds)
 	return place < VMS_POOL_TIMES ? place : VMS_POOL_TIMES - 1;
 }
 
+__attribute__((noinline))
 static void count_time(struct vmsi_stripe *stripe, uint64_t nanoseconds)
 {
 	vmsi_pool_tally(&stripe->nanoseconds, nanoseconds);
@@ -317,6 +324,7 @@ static bool is_torn(const struct vms_pool *pool, uint64_t seen)
 }
 
 /* Signals are let in meanwhile: who has the page may take long. */
+__attribute__((noinline))
 static void wait_for_holder(struct vms_pool *pool, uint64_t page, uint64_t seen)
 {
 	struct vmsi_shield *shield = vmsi_shield_pause();

@@ -325,22 +325,33 @@ extern _Thread_local int *vmsi_pool_errno
 	__attribute__((tls_model("initial-exec"), visibility("hidden")));
 void vmsi_pool_take_place(void);
 
+static inline bool vmsi_pool_has_place(void)
+{
+	return __builtin_expect(vmsi_pool_place != 0, 1);
+}
+
 /*
  * errno, without the call of libc by which a thread finds it: that is two pages, of code
  * and of data, which a miss needs for nothing else.
  */
 static inline int *vmsi_pool_errno_place(void)
 {
-	if (__builtin_expect(vmsi_pool_place == 0, 0))
+	if (!vmsi_pool_has_place())
 		vmsi_pool_take_place();
 	return vmsi_pool_errno;
 }
 
+/* Of a thread that has a place. */
+static inline struct vmsi_stripe *vmsi_pool_own_stripe(struct vms_pool *pool)
+{
+	return (struct vmsi_stripe *)((char *)pool->stripes + vmsi_pool_place - 1);
+}
+
 static inline struct vmsi_stripe *vmsi_pool_stripe(struct vms_pool *pool)
 {
-	if (__builtin_expect(vmsi_pool_place == 0, 0))
+	if (!vmsi_pool_has_place())
 		vmsi_pool_take_place();
-	return (struct vmsi_stripe *)((char *)pool->stripes + vmsi_pool_place - 1);
+	return vmsi_pool_own_stripe(pool);
 }
 
 /* Not one operation, and lost at times where threads share a stripe: near enough. */

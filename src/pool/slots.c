@@ -114,6 +114,7 @@ static uint32_t take_unmade(struct vms_pool *pool)
 	return number;
 }
 
+VMSI_HOT
 uint32_t vmsi_room_find(struct vms_pool *pool)
 {
 	if (pool->queues[VMSI_FREE].count)
@@ -123,6 +124,7 @@ uint32_t vmsi_room_find(struct vms_pool *pool)
 	return pool->made++;
 }
 
+VMSI_HOT
 void vmsi_room_name(struct vms_pool *pool, uint32_t number, uint64_t page)
 {
 	struct vmsi_page_slot *slot = &pool->slots[number];

@@ -174,7 +174,6 @@ static uint64_t lock_of(enum vmsi_page_hold hold)
 	return 0;
 }
 
-VMSI_HOT
 uint64_t vmsi_word_publish_with(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold,
 				uint64_t more)
 {
