@@ -19,8 +19,8 @@
 #include "scratch.h"
 
 /*
- * Memory of several times the RAM: random pages of a pool of memory, by fixes, beside plain
- * memory in a memory control group of the same RAM, whose rest is in the kernel's zram or in
+ * Memory of several times the RAM: random pages of a pool of memory, by fixes and by plain
+ * pointers (VMS_POOL_TRANSPARENT), beside plain memory in a memory control group of the same RAM, whose rest is in the kernel's zram or in
  * its swap file. Each is filled first, and used a while before it is timed.
  *
  *	bench-pool-swapped [--mib NUMBER] [--part NUMBER] [--threads NUMBER]
@@ -43,10 +43,10 @@
 #define THREADS_MOST 16
 #define PLACES 4096          /* of a histogram: 1/64 apart, from 1 ns on */
 
-enum kind { FRAMES, ADDRESSED, ZRAM, SWAP_FILE, KINDS };
+enum kind { FRAMES, ADDRESSED, TRANSPARENT, ZRAM, SWAP_FILE, KINDS };
 
 static const char *const names[KINDS] = {
-	"pool, frames", "pool, addressed", "kernel, zram", "kernel, swap file",
+	"pool, frames", "pool, addressed", "pool, transparent", "kernel, zram", "kernel, swap file",
 };
 
 static struct {
@@ -65,7 +65,7 @@ struct result {
 };
 
 static vms_pool *pool;
-static char *memory;
+static char *memory;         /* where plain pointers do; NULL: pages are fixed */
 
 static void fail(const char *what)
 {
@@ -121,7 +121,7 @@ static char *begin(uint64_t page, bool writes)
 {
 	char *bytes;
 
-	if (!pool)
+	if (memory)
 		return memory + page * PAGE;
 	bytes = vms_pool_fix(pool, page, writes ? VMS_POOL_WRITE : VMS_POOL_READ);
 	if (!bytes)
@@ -131,7 +131,7 @@ static char *begin(uint64_t page, bool writes)
 
 static void end(uint64_t page)
 {
-	if (pool && vms_pool_unfix(pool, page) != 0)
+	if (!memory && vms_pool_unfix(pool, page) != 0)
 		fail("vms_pool_unfix");
 }
 
@@ -194,11 +194,18 @@ static void run_threads(uint64_t seed, struct result *result)
 
 /* --- a run, in a process of its own ------------------------------------------------------------ */
 
+static unsigned flags_of(enum kind kind)
+{
+	if (kind == TRANSPARENT)
+		return VMS_POOL_MEMORY | VMS_POOL_TRANSPARENT;
+	return VMS_POOL_MEMORY | (kind == ADDRESSED ? VMS_POOL_ADDRESSED : 0);
+}
+
 static void open_pool(enum kind kind)
 {
 	const struct vms_pool_options options = {
 		.struct_size = sizeof(options),
-		.flags = VMS_POOL_MEMORY | (kind == ADDRESSED ? VMS_POOL_ADDRESSED : 0),
+		.flags = flags_of(kind),
 		.page_size = PAGE,
 		.ram = bench.ram,
 		.pages = bench.pages,
@@ -209,6 +216,8 @@ static void open_pool(enum kind kind)
 	pool = vms_pool_open(-1, &options);
 	if (!pool || vms_pool_grow(pool, bench.pages) != 0)
 		fail("vms_pool_open");
+	if (kind == TRANSPARENT)
+		memory = vms_pool_base(pool);
 }
 
 static void open_memory(void)

@@ -33,8 +33,10 @@
  *
  * vms_pool_open fails with these, too, and with errnos of making, reading and writing files,
  * such as ENOSPC. The area then is as it was, though pages of the file may have been mended:
- *   EEXIST  at the area's path is something else: a file that is no area, or no file.
- *   EPERM   others than its owner may write the area, or it has another name.
+ *   EEXIST  at the area's path is something else: a file that is no area, or that of the
+ *           pool, or no file.
+ *   EPERM   others than its owner may write the area, or it has another name; or its owner
+ *           is neither that of the file, nor root, nor the user of the process.
  *   EBUSY   another pool has the area.
  *   EBADMSG the area is damaged, and pages of the file may be torn that it should have.
  *   ESTALE  the area has pages of another file, or of this one before it was made anew.

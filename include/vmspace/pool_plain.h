@@ -16,8 +16,8 @@ extern "C" {
  * Any load or store of any thread works, by plain pointers and without a call: page n is
  * always at the same address, as with VMS_POOL_ADDRESSED, and comes when it is touched
  * (vms_pool_base). All calls work besides.
- * vms_pool_open refuses it with EINVAL together with VMS_POOL_NO_WRITER, VMS_POOL_MEMORY,
- * VMS_POOL_NO_STEAL or a snapshot.
+ * vms_pool_open refuses it with EINVAL together with VMS_POOL_NO_WRITER or a snapshot: in
+ * the child a page that is not there could only be zero, and not an error.
  */
 #define VMS_POOL_TRANSPARENT 0x100u
 
@@ -38,6 +38,11 @@ extern "C" {
  *   cannot be read, or for which nothing can go, is a SIGBUS with BUS_ADRERR and the
  *   address, as with mmap(2); so is what lies behind the last page, up to the most pages
  *   of the options. A store into a pool that is VMS_POOL_READ_ONLY is a SIGSEGV.
+ * - With VMS_POOL_MEMORY a page that leaves is put aside, and is brought from there when it
+ *   is touched again; one that was never stored to is zero. What is damaged in the swap
+ *   file, or cannot be read, is a SIGBUS and never zero; so is a touch that needs room when
+ *   the swap file is full. With VMS_POOL_NO_STEAL what plain pointers have stored to a page
+ *   goes aside with its changes, where these are not committed, and to the file otherwise.
  * - What was stored so is written at any time: it has no number, and waits for no log.
  *   Changes that a log must come before are made between vms_pool_fix for VMS_POOL_WRITE
  *   and vms_pool_unfix, and given a number by vms_pool_dirty; a page that has both waits

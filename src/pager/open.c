@@ -81,13 +81,24 @@ int vmsi_pager_open(struct vmsi_pager *pager, struct vmsi_range range, unsigned 
 	return open_protect(pager);
 }
 
+/*
+ * The child of a fork that comes meanwhile closes what it finds, and that must not be the
+ * number of a descriptor that somebody else has got since.
+ */
+static void close_memory(struct vmsi_pager *pager)
+{
+	const int fd = pager->fd;
+
+	pager->fd = -1;
+	if (fd >= 0)
+		(void)vmsi_host.close(fd);
+}
+
 void vmsi_pager_close(struct vmsi_pager *pager)
 {
 	vmsi_server_end(pager);
 	vmsi_entry_remove(pager);
-	if (pager->fd >= 0)
-		(void)vmsi_host.close(pager->fd);
-	pager->fd = -1;
+	close_memory(pager);
 }
 
 void vmsi_pager_forked(struct vmsi_pager *pager)
@@ -96,9 +107,7 @@ void vmsi_pager_forked(struct vmsi_pager *pager)
 		(void)vmsi_host.close(pager->bell);
 	pager->has_server = false;
 	vmsi_entry_remove(pager);
-	if (pager->fd >= 0)
-		(void)vmsi_host.close(pager->fd);
-	pager->fd = -1;
+	close_memory(pager);
 }
 
 /* --- memory ------------------------------------------------------------------------------------ */

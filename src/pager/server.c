@@ -94,6 +94,7 @@ void vmsi_server_end(struct vmsi_pager *pager)
 	while (vmsi_host.write(pager->bell, &one, sizeof(one)) < 0)
 		(void)vmsi_host.yield();
 	vmsi_host.join_thread(pager->server);
-	(void)vmsi_host.close(pager->bell);
+	/* First: a child of fork closes the bell of a server that there is. */
 	pager->has_server = false;
+	(void)vmsi_host.close(pager->bell);
 }

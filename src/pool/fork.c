@@ -36,7 +36,7 @@ static void after_fork_in_child(void)
 		atomic_store(&pool->is_orphan, true);
 		__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 		pool->has_writer = false;
-		pool->area.is_forked = true;
+		vmsi_area_forked(&pool->area);
 		if (pool->store.io)
 			vmsi_io_forked(pool->store.io);
 		vmsi_plain_forked(pool);

@@ -160,13 +160,14 @@ size_t vmsi_layout_most(size_t page_size)
 
 /*
  * Where pages are put aside: a sixty-fourth of the RAM, and room for two at least, since who
- * goes from page to page has two.
+ * goes from page to page has two. Not where pages come by faults: plain pointers would store to
+ * what may only be read.
  */
 static uint32_t plan_lent(const struct vms_pool *pool)
 {
 	const size_t part = pool->ram / pool->page_size / LENT_PART;
 
-	if (!pool->swap_least)
+	if (!pool->swap_least || vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
 		return 0;
 	return (uint32_t)vmsi_max(vmsi_min(part, LENT_MOST), LENT_LEAST);
 }

@@ -70,7 +70,7 @@ static bool flags_are_good(unsigned flags)
 		return false;
 	if (!(flags & VMS_POOL_TRANSPARENT))
 		return !(flags & VMS_POOL_SERVED);
-	return !(flags & (VMS_POOL_NO_WRITER | ASIDE));
+	return !(flags & VMS_POOL_NO_WRITER);
 }
 
 /* Whether what concerns pages that are put aside goes together. */

@@ -113,11 +113,14 @@ int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth)
 	return vmsi_io_open(depth, 0, &store->io);
 }
 
+/* The child of a fork that comes meanwhile must not find an io that is gone. */
 void vmsi_store_end(struct vmsi_store *store)
 {
-	if (store->io)
-		vmsi_io_close(store->io);
+	struct vmsi_io *io = store->io;
+
 	store->io = NULL;
+	if (io)
+		vmsi_io_close(io);
 }
 
 void vmsi_store_close(struct vmsi_store *store)

@@ -202,6 +202,7 @@ static void fill_in(struct vmsi_swap *swap, const struct vmsi_swap_options *opti
 		    const struct layout *layout)
 {
 	swap->io = options->io;
+	swap->is_alone = options->is_alone;
 	swap->page_bytes = layout->page_bytes;
 	swap->cluster_bytes = layout->cluster_bytes;
 	swap->ram_bytes = layout->ram_bytes;

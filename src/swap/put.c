@@ -154,7 +154,8 @@ int vmsi_swap_put(struct vmsi_swap *swap, const void *const pages[], size_t coun
 	while (error && done)
 		vmsi_place_give(swap, places[--done]);
 	vmsi_scratch_give(swap, &scratch, VMSI_SCRATCH_PUT);
-	if (!error && vmsi_memory_buffers(swap) < BUFFERS_AHEAD)
+	/* Who would have to write it itself leaves that to others as long as it can. */
+	if (!error && vmsi_memory_buffers(swap) < BUFFERS_AHEAD && !vmsi_swap_is_alone(swap))
 		(void)vmsi_write_begin(swap);
 	vmsi_lock_release(&swap->lock);
 	return error;

@@ -74,6 +74,7 @@ struct vmsi_free_buffer {
 struct vmsi_swap {
 	/* Constant once it is open. */
 	struct vmsi_io *io;
+	bool (*is_alone)(void); /* may be NULL */
 	size_t page_bytes, cluster_bytes, ram_most, fixed_bytes;
 	size_t scratch_bytes, state_bytes; /* state_bytes of a scratch are the codec's */
 	enum vmsi_swap_codec codec;
@@ -121,6 +122,12 @@ struct vmsi_swap {
 
 	struct vmsi_swap_figures figures; /* what is counted in passing */
 };
+
+/* Whether this thread must begin no other. */
+static inline bool vmsi_swap_is_alone(const struct vmsi_swap *swap)
+{
+	return swap->is_alone && swap->is_alone();
+}
 
 /* Sleep until the bell rings. Under the lock, which is not held meanwhile. */
 void vmsi_swap_sleep(struct vmsi_swap *swap);

@@ -45,6 +45,11 @@ struct vmsi_swap_options {
 	enum vmsi_swap_codec codec;
 	int level;          /* LZ4: acceleration; ZSTD: level. 0: the fastest usual one */
 	struct vmsi_io *io; /* for the file, open until the store is closed */
+	/*
+	 * Whether the calling thread must begin no other: it writes to the file itself then.
+	 * NULL: none must.
+	 */
+	bool (*is_alone)(void);
 };
 
 #define VMSI_SWAP_PAGE_LEAST ((size_t)4 << 10)

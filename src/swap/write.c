@@ -70,7 +70,10 @@ static void submit(struct vmsi_swap *swap, struct vmsi_io_request *request)
 		end_write(request);
 		return;
 	}
-	vmsi_io_submit(swap->io, &request, 1);
+	if (vmsi_swap_is_alone(swap))
+		(void)vmsi_io_run(request);
+	else
+		vmsi_io_submit(swap->io, &request, 1);
 }
 
 /* The oldest; what has failed is tried again when nothing else can be, or is on its way. */

@@ -205,13 +205,17 @@ static void must_be_in_file(const struct scenario *scenario)
 
 static bool fail_one(const struct scenario *scenario)
 {
+	sigset_t mask;
 	int result;
 
+	assert_int_equal(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
 	arrange(scenario);
 	sync_was_refused = false;
 	fault_begin(&run.plan);
 	result = scenario->act();
 	run.result = fault_end();
+	/* A host that does not let signals in again is none. */
+	assert_int_equal(pthread_sigmask(SIG_SETMASK, &mask, NULL), 0);
 	if (!sync_was_refused) {
 		must_have_all(scenario);
 		if (result != 0 && scenario->act() != 0)

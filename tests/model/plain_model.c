@@ -12,13 +12,14 @@
  * a word of each thread's own, which only that thread loads and stores, and words that are
  * changed under a fix and have the number of the change; every write of these is looked at:
  * it must be of one state, whose number the log has. Shadows say what is in each word. In
- * the end the file must be as they are.
+ * the end the file must be as they are; of memory, which has none, the pages.
  *
  * model-plain [--seed NUMBER] [--operations NUMBER]: the operations of each of three threads.
  */
 
 #define PAGES 600
 #define RAM ((size_t)1400 << 10)
+#define SWAP_RAM ((size_t)700 << 10)
 #define THREADS 3
 #define FIXED_WORDS 4        /* after those of the threads, and so many apart */
 #define APART 100
@@ -29,6 +30,8 @@ static uint64_t plain[THREADS][PAGES];
 static _Atomic uint64_t shadow[PAGES];
 static _Atomic uint64_t last_lsn, log_lsn;
 static atomic_bool is_wrong, has_ended;
+static unsigned kind;        /* 0: over a file; VMS_POOL_MEMORY; VMS_POOL_NO_STEAL */
+static ino_t home;           /* of the file */
 static struct vmsi_host_calls real;
 static struct arguments arguments = { .operations = 2500 };
 
@@ -80,14 +83,19 @@ static int make_durable(void *context, uint64_t lsn)
 	return 0;
 }
 
+/* The memfd of an engine, and a swap file, are no files of a pool. */
+static bool is_home(int fd)
+{
+	struct stat status;
+
+	return fstat(fd, &status) == 0 && status.st_ino == home;
+}
+
 static long checked_pwrite(int fd, const void *buffer, size_t length, uint64_t offset)
 {
-	for (size_t i = 0; i + PAGE <= length; i += PAGE) {
+	for (size_t i = 0; is_home(fd) && i + PAGE <= length; i += PAGE) {
 		uint64_t *words = (uint64_t *)((uintptr_t)buffer + i);
 
-		/* The memfd of an engine is no file of a pool. */
-		if (offset + i >= PAGES * PAGE || words[APART - 1] != PAGES)
-			continue;
 		if (!is_one_state(words))
 			wrong("half a change is written", (offset + i) / PAGE, 0);
 		if (*fixed_word(words, 0) > atomic_load(&log_lsn))
@@ -221,19 +229,36 @@ static void *run(void *argument)
 	return NULL;
 }
 
+/* What is not committed may be held back. */
+static void flush(void)
+{
+	if (kind == VMS_POOL_MEMORY)
+		return;
+	if (kind == VMS_POOL_NO_STEAL) {
+		const uint64_t lsn = atomic_load(&last_lsn);
+
+		(void)make_durable(NULL, lsn);
+		(void)vms_pool_durable(pool, lsn);
+	}
+	if (vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL) != 0 &&
+	    (kind != VMS_POOL_NO_STEAL || errno != EAGAIN))
+		wrong("a flush fails", 0, (uint64_t)errno);
+}
+
 /* What changes the pool itself goes on until all others have ended. */
 static void *disturb(void *argument)
 {
+	const size_t ram = kind ? RAM + SWAP_RAM : RAM;
 	uint64_t random = arguments.seed ^ 77;
 
 	(void)argument;
 	while (!atomic_load(&has_ended)) {
 		const uint64_t page = some_page(&random);
 
-		if (page % 7 == 0 && vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL) != 0)
-			wrong("a flush fails", 0, (uint64_t)errno);
+		if (page % 7 == 0)
+			flush();
 		(void)vms_pool_hint(pool, page, (enum vms_pool_hint)(page % 3 + 1));
-		if (page % 5 == 0 && vms_pool_set_ram(pool, RAM - page % 2 * RAM / 8) != 0)
+		if (page % 5 == 0 && vms_pool_set_ram(pool, ram - page % 2 * RAM / 8) != 0)
 			wrong("set_ram fails", 0, (uint64_t)errno);
 		(void)vmsi_host.nanosleep(200000);
 	}
@@ -255,12 +280,23 @@ static void make_file(int fd)
 	atomic_store(&has_ended, false);
 }
 
+/* As the file has it, where there is one. */
+static void read_page(int fd, unsigned page, uint64_t *words)
+{
+	if (kind != VMS_POOL_MEMORY) {
+		assert_int_equal(pread(fd, words, PAGE, page * PAGE), PAGE);
+		return;
+	}
+	memcpy(words, must_fix(pool, page, VMS_POOL_READ), PAGE);
+	must_unfix(pool, page);
+}
+
 static void must_be_as_shadows(int fd)
 {
 	uint64_t words[PAGE / sizeof(uint64_t)];
 
 	for (unsigned page = 0; page < PAGES; page++) {
-		assert_int_equal(pread(fd, words, PAGE, page * PAGE), PAGE);
+		read_page(fd, page, words);
 		for (unsigned i = 0; i < THREADS; i++)
 			if (words[i] != plain[i][page])
 				wrong("the file has another value", page, words[i]);
@@ -273,16 +309,20 @@ static void use_engine(const struct engine *engine, int fd)
 {
 	const struct vms_pool_options options = {
 		.struct_size = sizeof(options),
-		.flags = engine->flags,
+		.flags = engine->flags | kind,
 		.page_size = PAGE,
-		.ram = RAM,
-		.make_durable = make_durable,
+		.ram = kind ? RAM + SWAP_RAM : RAM,
+		.pages = PAGES,
+		.swap_path = kind ? "." : NULL,
+		.swap_ram = kind ? SWAP_RAM : 0,
+		.make_durable = kind ? NULL : make_durable,
 	};
 	pthread_t threads[THREADS], other;
 
 	make_file(fd);
-	pool = open_by(engine, fd, &options);
+	pool = open_by(engine, kind == VMS_POOL_MEMORY ? -1 : fd, &options);
 	assert_non_null(pool);
+	assert_int_equal(vms_pool_grow(pool, PAGES), 0);
 	base = vms_pool_base(pool);
 	for (uintptr_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, run, (void *)i), 0);
@@ -291,30 +331,50 @@ static void use_engine(const struct engine *engine, int fd)
 		pthread_join(threads[i], NULL);
 	atomic_store(&has_ended, true);
 	pthread_join(other, NULL);
-	assert_int_equal(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL), 0);
+	flush();
 	must_be_as_shadows(fd);
 	assert_true(pool_stats(pool).evictions > 100);
 	assert_int_equal(vms_pool_close(pool), 0);
 	assert_false(atomic_load(&is_wrong));
 }
 
-static void by_plain_pointers_and_calls(void **state)
+static void use_kind(unsigned of, const struct place *place)
 {
-	const struct place *place = *state;
-
+	kind = of;
 	FOR_ENGINES(engine) {
 		int fd = open(place->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
+		struct stat status;
+
 		assert_true(fd >= 0);
+		assert_int_equal(fstat(fd, &status), 0);
+		home = status.st_ino;
 		use_engine(engine, fd);
 		assert_int_equal(close(fd), 0);
 	}
 }
 
+static void over_a_file(void **state)
+{
+	use_kind(0, *state);
+}
+
+static void over_memory(void **state)
+{
+	use_kind(VMS_POOL_MEMORY, *state);
+}
+
+static void in_transactions(void **state)
+{
+	use_kind(VMS_POOL_NO_STEAL, *state);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		file_test(by_plain_pointers_and_calls),
+		file_test(over_a_file),
+		file_test(over_memory),
+		file_test(in_transactions),
 	};
 
 	read_arguments("plain_model", argc, argv, &arguments);

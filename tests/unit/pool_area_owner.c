@@ -67,9 +67,47 @@ static void other_files_are_left_alone(void **state)
 	refused_null(open_whole(place, fd, 0), EEXIST);
 	assert_int_equal(unlink(area_path(place)), 0);
 	assert_int_equal(link(place->path, area_path(place)), 0);
-	refused_null(open_whole(place, fd, 0), EPERM);
+	refused_null(open_whole(place, fd, 0), EEXIST);
 	must_be_in_file(place, 0, 0);
 	assert_int_equal(close(fd), 0);
+}
+
+/* One that is empty, or has a page of zeros, is as an area that was just made. */
+static void the_file_is_no_area(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, 1);
+	const struct vms_pool_options options = {
+		.struct_size = sizeof(options),
+		.flags = VMS_POOL_WHOLE_PAGES,
+		.page_size = PAGE,
+		.ram = AREA_RAM,
+		.pages = AREA_PAGES,
+		.area = place->path,
+	};
+
+	for (off_t size = 0; size <= (off_t)PAGE; size += (off_t)PAGE) {
+		struct stat status;
+
+		assert_int_equal(ftruncate(fd, 0), 0);
+		assert_int_equal(ftruncate(fd, size), 0);
+		refused_null(vms_pool_open(fd, &options), EEXIST);
+		assert_int_equal(fstat(fd, &status), 0);
+		assert_int_equal(status.st_size, size);
+	}
+	assert_int_equal(close(fd), 0);
+}
+
+/* By another name somebody else may have it. */
+static void link_area(const struct place *place, const struct left_area *left, int fd)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s.link", place->path);
+	assert_int_equal(link(area_path(place), path), 0);
+	assert_int_equal(try_to_open(place, fd, left), EPERM);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(try_to_open(place, fd, left), 0);
 }
 
 static void only_its_owner_may_write_it(void **state)
@@ -86,6 +124,31 @@ static void only_its_owner_may_write_it(void **state)
 	must_be_in_file(place, 10, 0);
 	assert_int_equal(chmod(area_path(place), 0644), 0);
 	assert_int_equal(try_to_open(place, fd, &left), 0);
+	put_area(place, &left);
+	link_area(place, &left, fd);
+	free_area(&left);
+	assert_int_equal(close(fd), 0);
+}
+
+#define SOMEBODY 4711
+
+/* Only root can give a file away. */
+static void its_owner_is_the_files(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, AREA_PAGES);
+	struct left_area left = three_batches(place, fd);
+
+	put_area(place, &left);
+	if (chown(area_path(place), SOMEBODY, SOMEBODY) != 0) {
+		assert_int_equal(errno, EPERM);
+		print_message("# a file cannot be given away here\n");
+	} else {
+		assert_int_equal(try_to_open(place, fd, &left), EPERM);
+		must_be_in_file(place, 10, 0);
+		assert_int_equal(fchown(fd, SOMEBODY, SOMEBODY), 0);
+		assert_int_equal(try_to_open(place, fd, &left), 0);
+	}
 	free_area(&left);
 	assert_int_equal(close(fd), 0);
 }
@@ -175,7 +238,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		area_test(another_file_gets_nothing),
 		area_test(other_files_are_left_alone),
+		area_test(the_file_is_no_area),
 		area_test(only_its_owner_may_write_it),
+		area_test(its_owner_is_the_files),
 		area_test(one_pool_has_it),
 		area_test(who_reads_only_is_told_what_is_pending),
 		area_test(the_flag_and_the_path_go_together),

@@ -355,10 +355,6 @@ static void flags_that_are_none(void **state)
 	refused_null(open_pool_of(fd, VMS_POOL_SERVED, SMALL_RAM, 0), EINVAL);
 	refused_null(open_pool_of(fd, VMS_POOL_TRANSPARENT | VMS_POOL_NO_WRITER, SMALL_RAM,
 				  0), EINVAL);
-	refused_null(open_pool_of(-1, VMS_POOL_TRANSPARENT | VMS_POOL_MEMORY, SMALL_RAM,
-				  FILE_PAGES), EINVAL);
-	refused_null(open_pool_of(fd, VMS_POOL_TRANSPARENT | VMS_POOL_NO_STEAL, SMALL_RAM,
-				  0), EINVAL);
 	assert_int_equal(close(fd), 0);
 }
 

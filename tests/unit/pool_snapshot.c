@@ -61,7 +61,7 @@ static void as_it_was(void **state)
 			child_needs(vms_pool_close(pool) == 0);
 			_exit(0);
 		}
-		change_all(pool, 3);
+		change_and_flush(pool, 3);
 		give_sign(&signs);
 		must_end_well(child);
 		for (uint64_t page = 0; page < FILE_PAGES; page++)
@@ -273,7 +273,7 @@ static void several_at_once(void **state)
 
 	for (unsigned round = 0; round < 2; round++) {
 		for (unsigned i = 0; i < 5; i++) {
-			change_all(pool, i);
+			change_and_flush(pool, i);
 			children[i] = fork();
 			if (children[i])
 				continue;
@@ -288,7 +288,7 @@ static void several_at_once(void **state)
 			_exit(0);
 		}
 		must_end_well(children[4]);
-		change_all(pool, 5);
+		change_and_flush(pool, 5);
 		assert_int_equal(pool_stats(pool).snapshots, 4);
 		assert_true(pool_stats(pool).pages_saved >= 4 * FILE_PAGES);
 		for (unsigned i = 0; i < 4; i++)
@@ -296,7 +296,7 @@ static void several_at_once(void **state)
 		for (unsigned i = 0; i < 4; i++)
 			must_end_well(children[i]);
 	}
-	change_all(pool, 6);
+	change_and_flush(pool, 6);
 	assert_int_equal(pool_stats(pool).snapshots, 0);
 	assert_true(pool_stats(pool).used <= used + FILE_PAGES * PAGE);
 	assert_true(pool_stats(pool).used <= pool_stats(pool).ram);

@@ -53,7 +53,7 @@ static inline void close_all(vms_pool *pool, int fd)
 }
 
 /* All pages are in this state, also in the file. */
-static inline void change_all(vms_pool *pool, unsigned state)
+static inline void change_and_flush(vms_pool *pool, unsigned state)
 {
 	for (uint64_t page = 0; page < FILE_PAGES; page++)
 		change(pool, page, state, 0);

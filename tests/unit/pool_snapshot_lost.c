@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <sys/resource.h>
 
+#include "host/host.h"
 #include "pool_snapshot_fixture.h"
 
 /* What a child has of a pool whose parent cannot save, or is gone; files that cannot be used. */
@@ -44,12 +45,46 @@ static void not_enough_room(void **state)
 		child_needs(lost >= FILE_PAGES - 101 && lost < FILE_PAGES - 1);
 		_exit(0);
 	}
-	change_all(pool, 1);
+	change_and_flush(pool, 1);
 	give_sign(&signs);
 	must_end_well(child);
 	for (uint64_t page = 0; page < FILE_PAGES; page++)
 		assert_int_equal(state_in_file(place->path, page), 1);
 	drop_signs(&signs);
+	close_all(pool, fd);
+}
+
+/*
+ * What the second child has is saved behind all that the first can have. Threads of the
+ * library's own let no signal in.
+ */
+static void a_limit_that_is_lowered(void **state)
+{
+	const struct place *place = *state;
+	const struct rlimit small = { 3 * SNAPSHOT_BYTES / 2, RLIM_INFINITY };
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool = must_open_snapshots(fd, VMS_POOL_NO_WRITER, SNAPSHOT_BYTES);
+	struct signs signs[] = { make_signs(), make_signs() };
+	struct rlimit before;
+	pid_t children[2];
+
+	for (int i = 0; i < 2; i++) {
+		children[i] = fork();
+		if (children[i] == 0) {
+			child_needs(child_awaits(&signs[i]));
+			child_needs(count_lost(pool) == (i ? FILE_PAGES : 0));
+			_exit(0);
+		}
+	}
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	change_and_flush(pool, 1);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	for (int i = 0; i < 2; i++) {
+		give_sign(&signs[i]);
+		must_end_well(children[i]);
+		drop_signs(&signs[i]);
+	}
 	close_all(pool, fd);
 }
 
@@ -103,6 +138,76 @@ static void after_the_parent_is_gone(void **state)
 	assert_int_equal(close(fd), 0);
 }
 
+static struct vmsi_host_calls real;
+static unsigned locks;
+
+static long no_locks(int fd, int command, struct flock *lock)
+{
+	(void)fd;
+	(void)command;
+	(void)lock;
+	return -ENOLCK;
+}
+
+/* A child that cannot tell whether its parent lives does not believe what it reads. */
+static void a_host_that_does_not_tell(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool = must_open_snapshots(fd, 0, SNAPSHOT_BYTES);
+	pid_t child;
+
+	must_be(pool, 0, 0);
+	child = fork();
+	if (child == 0) {
+		real = vmsi_host;
+		vmsi_host.file_lock = no_locks;
+		child_needs(count_lost(pool) == FILE_PAGES - 1);
+		vmsi_host = real;
+		child_needs(count_lost(pool) == 0);
+		_exit(0);
+	}
+	must_end_well(child);
+	close_all(pool, fd);
+}
+
+static long noted_lock(int fd, int command, struct flock *lock)
+{
+	locks += command == F_OFD_SETLK;
+	return real.file_lock(fd, command, lock);
+}
+
+/* To the child who has the parent's lock is the parent, if only for a moment. */
+static void nobody_takes_the_parents_place(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES), saved = make_nameless();
+	struct signs begun = make_signs(), end = make_signs();
+	pid_t parent = fork();
+
+	if (parent == 0) {
+		child_needs(open_snapshots(fd, saved, 0, SNAPSHOT_BYTES));
+		if (fork() == 0) {
+			give_sign(&begun);
+			_exit(!child_awaits(&end));
+		}
+		await_sign(&begun);
+		_exit(0);
+	}
+	must_end_well(parent);
+	real = vmsi_host;
+	vmsi_host.file_lock = noted_lock;
+	locks = 0;
+	refused_null(open_snapshots(fd, saved, 0, SNAPSHOT_BYTES), EBUSY);
+	vmsi_host = real;
+	assert_int_equal(locks, 0);
+	give_sign(&end);
+	drop_signs(&begun);
+	drop_signs(&end);
+	assert_int_equal(close(saved), 0);
+	assert_int_equal(close(fd), 0);
+}
+
 /* --- what cannot be opened ---------------------------------------------------------------------------------------------- */
 
 static void must_be_refused(int fd, int saved, uint64_t bytes, int error)
@@ -148,8 +253,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		file_test(not_enough_room),
+		file_test(a_limit_that_is_lowered),
 		file_test(after_the_pool_is_closed),
 		file_test(after_the_parent_is_gone),
+		file_test(a_host_that_does_not_tell),
+		file_test(nobody_takes_the_parents_place),
 		file_test(refusals),
 	};
 

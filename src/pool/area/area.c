@@ -21,7 +21,7 @@ int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *
 
 	*area = (struct vmsi_area){ .fd = -1 };
 	area->is_read_only = flags & VMSI_STORE_READ_ONLY;
-	fd = vmsi_area_path_open(path, area->is_read_only);
+	fd = vmsi_area_path_open(path, store->fd, area->is_read_only);
 	/* Who only reads makes none. */
 	if (fd == -ENOENT && area->is_read_only)
 		return 0;
@@ -91,8 +91,13 @@ void vmsi_area_end(struct vmsi_area *area)
 
 void vmsi_area_close(struct vmsi_area *area)
 {
-	if (area->fd >= 0 && !area->is_forked)
+	if (area->fd >= 0)
 		vmsi_area_path_unlock(area->fd);
+	vmsi_area_forked(area);
+}
+
+void vmsi_area_forked(struct vmsi_area *area)
+{
 	if (area->fd >= 0)
 		(void)vmsi_host.close(area->fd);
 	area->fd = -1;

@@ -29,7 +29,6 @@
 struct vmsi_area {
 	int fd;               /* -1: none */
 	bool is_read_only;
-	bool is_forked;       /* in the child of a fork: it is the parent's */
 	struct vmsi_area_header header;
 	uint64_t sequence;    /* of the last batch that is in it; 0: none */
 	uint64_t settled;     /* of the last one that it need not have any more */
@@ -62,9 +61,15 @@ void vmsi_area_end(struct vmsi_area *area);
 /* Let go of it. What it has stays, unless vmsi_area_end was called. */
 void vmsi_area_close(struct vmsi_area *area);
 
+/*
+ * In the child of a fork: it is the parent's. The descriptor would keep it locked when the
+ * parent has ended.
+ */
+void vmsi_area_forked(struct vmsi_area *area);
+
 static inline bool vmsi_area_is_used(const struct vmsi_area *area)
 {
-	return area->fd >= 0 && !area->is_read_only && !area->is_forked;
+	return area->fd >= 0 && !area->is_read_only;
 }
 
 /*

@@ -9,17 +9,34 @@
 /* No FIFO is waited for, and no link followed. */
 #define HOW (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
 
-/* Who may write the area may write the file by it. */
-static int check_owner(int fd)
+static bool is_same(const struct stat *area, const struct stat *home)
 {
-	struct stat status;
-	const long error = vmsi_host.fstat(fd, &status);
+	return area->st_dev == home->st_dev && area->st_ino == home->st_ino;
+}
 
+/*
+ * Who may write the area may write the file by it: nobody may who could not do without.
+ * Its owner can give himself the right.
+ */
+static bool is_trusted(const struct stat *area, const struct stat *home)
+{
+	return !(area->st_mode & (S_IWGRP | S_IWOTH)) && area->st_nlink <= 1 &&
+		(area->st_uid == home->st_uid || area->st_uid == 0 ||
+		 area->st_uid == (uid_t)vmsi_host.user());
+}
+
+static int check_owner(int fd, int home)
+{
+	struct stat status = { .st_size = 0 }, home_status = { .st_size = 0 };
+	long error = vmsi_host.fstat(fd, &status);
+
+	if (!error)
+		error = vmsi_host.fstat(home, &home_status);
 	if (error)
 		return (int)error;
-	if (!S_ISREG(status.st_mode))
+	if (!S_ISREG(status.st_mode) || is_same(&status, &home_status))
 		return -EEXIST;
-	return (status.st_mode & (S_IWGRP | S_IWOTH)) || status.st_nlink > 1 ? -EPERM : 0;
+	return is_trusted(&status, &home_status) ? 0 : -EPERM;
 }
 
 static int lock_whole(int fd, short kind)
@@ -30,7 +47,7 @@ static int lock_whole(int fd, short kind)
 	return error == -EAGAIN || error == -EACCES ? -EBUSY : (int)error;
 }
 
-long vmsi_area_path_open(const char *path, bool is_read_only)
+long vmsi_area_path_open(const char *path, int home, bool is_read_only)
 {
 	const long fd = vmsi_host.open_file(
 		path, HOW | (is_read_only ? O_RDONLY : O_RDWR | O_CREAT), 0600);
@@ -38,7 +55,7 @@ long vmsi_area_path_open(const char *path, bool is_read_only)
 
 	if (fd < 0)
 		return fd == -ELOOP || fd == -ENXIO || fd == -EISDIR ? -EEXIST : fd;
-	error = check_owner((int)fd);
+	error = check_owner((int)fd, home);
 	if (!error)
 		error = lock_whole((int)fd, is_read_only ? F_RDLCK : F_WRLCK);
 	if (!error)

@@ -8,10 +8,11 @@
 
 /*
  * Open it, or make it, and lock it; is_read_only: neither make it nor keep other readers
- * out. Returns a descriptor, or -errno: EEXIST (no regular file), EPERM (others than its
- * owner may write it, or it has another name), EBUSY (another pool has it).
+ * out. home is the pool's file. Returns a descriptor, or -errno: EEXIST (no regular file,
+ * or that one), EPERM (somebody may write it who has nothing to do with the file, or it has
+ * another name), EBUSY (another pool has it).
  */
-long vmsi_area_path_open(const char *path, bool is_read_only);
+long vmsi_area_path_open(const char *path, int home, bool is_read_only);
 
 /* Before it is closed: a child of fork may have the descriptor, too. */
 void vmsi_area_path_unlock(int fd);

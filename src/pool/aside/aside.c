@@ -5,6 +5,7 @@
 
 #include "base/align.h"
 #include "host/host.h"
+#include "pool/plain/shield.h"
 
 /* Pages that are put together: those of a batch of writes. */
 #define TOGETHER 256
@@ -112,6 +113,7 @@ int vmsi_aside_open(struct vmsi_aside *aside, const struct vms_pool_options *opt
 		.codec = codec_of(options->swap_codec),
 		.level = options->swap_level,
 		.io = io,
+		.is_alone = vmsi_shield_is_fault,
 	};
 	int error = vmsi_swap_open(&wanted, &aside->swap);
 

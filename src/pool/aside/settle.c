@@ -3,6 +3,7 @@
 
 #include "pool/flight.h"
 #include "pool/miss.h"
+#include "pool/plain/shield.h"
 #include "pool/slots.h"
 #include "pool/write/sort.h"
 
@@ -124,9 +125,39 @@ static void let_go(struct vms_pool *pool, uint64_t page)
 {
 	uint64_t *word = vmsi_pool_word(pool, page);
 
-	if (vmsi_word_load(word) & VMSI_WORD_LENT)
+	/* Of a page that plain pointers store to the bit says something else. */
+	if (pool->lent_most && vmsi_word_load(word) & VMSI_WORD_LENT)
 		make_lent_again(pool, page);
 	(void)vmsi_word_unlock(word, pool->view.version_shift);
+}
+
+/* As long as one is left that a store is just let in to: that changes no number. */
+static int write_ready(struct settling *settling, struct vmsi_batch *held)
+{
+	struct vmsi_outcome *sum = &settling->written, written;
+	int error = 0;
+
+	while (held->count && !error) {
+		error = vmsi_write_batch(settling->pool, held, &written);
+		held->count = written.again;
+		sum->written += written.written;
+		sum->clean += written.clean;
+		sum->not_durable += written.not_durable;
+		sum->failed += written.failed;
+		if (!sum->error)
+			sum->error = written.error;
+	}
+	return error;
+}
+
+/* Signals are let in meanwhile, and nothing is held. */
+static int tell(struct settling *settling)
+{
+	struct vmsi_shield *shield = vmsi_shield_pause();
+	const int error = settling->note(settling->context, &settling->written);
+
+	vmsi_shield_resume(shield);
+	return error;
 }
 
 /* Write pages that are held and ready, and let them go. */
@@ -134,17 +165,15 @@ static int write_held(struct settling *settling, struct vmsi_batch *held)
 {
 	const struct vmsi_batch pages = *held;
 	const size_t not_durable = settling->written.not_durable;
-	int error = 0;
+	int error;
 
-	settling->written = (struct vmsi_outcome){ .written = 0 };
-	if (held->count)
-		error = vmsi_write_batch(settling->pool, held, &settling->written);
+	settling->written = (struct vmsi_outcome){ .not_durable = not_durable };
+	error = write_ready(settling, held);
 	for (size_t i = 0; i < pages.count; i++)
 		let_go(settling->pool, pages.pages[i]);
-	settling->written.not_durable += not_durable;
 	settling->has_failed |= settling->written.failed != 0;
 	if (!error)
-		error = settling->note(settling->context, &settling->written);
+		error = tell(settling);
 	settling->written.not_durable = 0;
 	return error;
 }
@@ -164,7 +193,7 @@ static int settle_one(struct settling *settling, uint64_t page)
 		/* Of reading it: the others shall come home all the same. */
 		settling->written.failed++;
 		settling->written.error = error == -EAGAIN ? -EIO : error;
-		return settling->note(settling->context, &settling->written);
+		return tell(settling);
 	}
 	if (make_ready(settling, page))
 		held.pages[held.count++] = page;
@@ -212,9 +241,12 @@ int vmsi_settle(struct vms_pool *pool, uint64_t lsn, vmsi_settle_note note, void
 
 	while (!error && page < vmsi_pool_count(pool)) {
 		struct vmsi_batch batch;
+		struct vmsi_shield shield;
 
+		vmsi_shield_raise(pool, &shield);
 		page = gather(&settling, page, &batch);
 		error = settle_some(&settling, &batch);
+		vmsi_shield_lower(&shield);
 	}
 	return error;
 }

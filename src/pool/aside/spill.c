@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/aside/spill.h"
 
-#include <string.h>
-
 #include "host/host.h"
 #include "pool/slots.h"
+#include "pool/write/copy.h"
 
 /*
  * Pages that are put aside. It is as with those that are written (write.c): a copy is made
@@ -26,12 +25,23 @@ static bool may_be_in_file(const struct vms_pool *pool, const struct vmsi_page_s
 		atomic_load(&slot->last_lsn) <= atomic_load(&pool->durable);
 }
 
+static void note_not_copied(struct vmsi_outcome *written, int error)
+{
+	if (error == -EBUSY) {
+		written->again++;
+		return;
+	}
+	written->failed++;
+	written->error = error;
+}
+
 static void copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_t page,
 		      struct vmsi_outcome *written)
 {
 	uint64_t *word = vmsi_pool_word(pool, page);
 	struct vmsi_page_slot *slot;
 	uint64_t seen;
+	int error;
 
 	switch (vmsi_word_hold_dirty(word, &seen)) {
 	case VMSI_WORD_HELD:
@@ -49,14 +59,18 @@ static void copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_
 		written->again++;
 		return;
 	}
-	memcpy(pool->staging + copies->count * pool->page_size,
-	       vmsi_pool_at_word(pool, page, seen), pool->page_size);
+	error = vmsi_copy_begin(pool, page, seen,
+				pool->staging + copies->count * pool->page_size);
+	if (error) {
+		note_not_copied(written, error);
+		return;
+	}
 	copies->lsns[copies->count] = (struct vmsi_aside_record){
 		.first_lsn = atomic_exchange(&slot->first_lsn, VMSI_NO_LSN),
 		.last_lsn = atomic_load(&slot->last_lsn),
 	};
 	copies->pages[copies->count++] = page;
-	vmsi_word_begin_writing(word);
+	vmsi_copy_end(pool, page);
 }
 
 /* Of the slots: those whose pages may have doubles even if the store is full. */
@@ -172,7 +186,8 @@ static void put_copies(struct vms_pool *pool, const struct vmsi_copies *copies,
 		end_page(pool, copies, ended, ended < done);
 	written->written += done;
 	written->failed += copies->count - done;
-	written->error = error;
+	if (error)
+		written->error = error;
 	vmsi_pool_add(&pool->pages_aside, done);
 	vmsi_pool_add(&pool->write_errors, copies->count - done);
 }

@@ -15,6 +15,18 @@ static uintptr_t address_of(const struct vms_pool *pool, uint64_t page)
 	return (uintptr_t)vmsi_pool_at(pool, page, 0);
 }
 
+/*
+ * What is aside of pages that are about to be changed is of no use any more. With numbers
+ * of a log it tells those of the page until it is in the file.
+ */
+static void drop_aside(struct vms_pool *pool, uint64_t page, size_t count)
+{
+	if (pool->store.kind != VMSI_STORE_MEMORY)
+		return;
+	for (size_t i = 0; i < count; i++)
+		vmsi_aside_drop(&pool->store.aside, page + i);
+}
+
 int vmsi_bring_landed(struct vms_pool *pool, uint64_t page, struct vmsi_landed landed,
 		      enum vmsi_stores stores)
 {
@@ -28,12 +40,39 @@ int vmsi_bring_landed(struct vms_pool *pool, uint64_t page, struct vmsi_landed l
 				 landed.count << pool->view.page_shift, stores);
 	for (size_t i = 0; error && is_open && i < landed.count; i++)
 		vmsi_word_abort_bringing_dirty(vmsi_pool_word(pool, page + i));
+	if (!error && is_open)
+		drop_aside(pool, page, landed.count);
 	return error;
+}
+
+/* How many from a page on are read by one call: what is aside is read page by page. */
+static size_t read_at_once(const struct vms_pool *pool, uint64_t page, size_t most)
+{
+	const struct vmsi_aside *aside = &pool->store.aside;
+	size_t count = 1;
+
+	if (vmsi_aside_has(aside, page))
+		return 1;
+	while (count < most && !vmsi_aside_has(aside, page + count))
+		count++;
+	return count;
 }
 
 int vmsi_bring_read(struct vms_pool *pool, uint64_t page, struct vmsi_landed landed)
 {
-	return vmsi_pool_read(pool, page, landed.count, vmsi_landing_at(pool, landed));
+	char *to = vmsi_landing_at(pool, landed);
+	size_t left = landed.count;
+	int error = 0;
+
+	while (left && !error) {
+		const size_t count = read_at_once(pool, page, left);
+
+		error = vmsi_pool_read(pool, page, count, to);
+		page += count;
+		to += count << pool->view.page_shift;
+		left -= count;
+	}
+	return error;
 }
 
 int vmsi_bring_page(struct vms_pool *pool, uint64_t page, uint32_t slot,

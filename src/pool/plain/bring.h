@@ -15,7 +15,7 @@ static inline uint64_t vmsi_bring_bits(enum vmsi_stores stores)
 	return stores == VMSI_STORES_WORK ? VMSI_WORD_DIRTY | VMSI_WORD_WRITABLE : 0;
 }
 
-/* Read pages to a landing, from a page on. Returns 0 or -errno. */
+/* Read pages to a landing, from a page on, that are busy. Returns 0 or -errno. */
 int vmsi_bring_read(struct vms_pool *pool, uint64_t page, struct vmsi_landed landed);
 
 /* Bring pages that have landed, and are busy. Returns 0 or -errno: none is there. */

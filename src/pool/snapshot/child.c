@@ -195,7 +195,7 @@ static int read_file(struct vms_pool *pool, const struct vmsi_snapshot *snapshot
 	if (place != VMSI_NOT_SAVED)
 		return read_copy(pool, VMSI_PART_SAVED, place, buffer);
 	if (atomic_load(&snapshot->head->is_lost) ||
-	    !vmsi_snapshot_lives(pool->snapshots.fd, VMSI_PARENT))
+	    vmsi_snapshot_life(pool->snapshots.fd, VMSI_PARENT) != VMSI_LIVES)
 		return -EIO;
 	return error;
 }
@@ -252,26 +252,32 @@ void vmsi_snapshot_write(struct vms_pool *pool, struct vmsi_copies *copies)
 
 /* --- to close --------------------------------------------------------------------------------------- */
 
+static void unmap(void *memory, size_t bytes)
+{
+	if (memory)
+		(void)vmsi_host.munmap((uintptr_t)memory, bytes);
+}
+
+/*
+ * First nothing of it is known any more, and then it goes: a child of this one that comes
+ * meanwhile would give back what others have got since.
+ */
 void vmsi_snapshot_leave(struct vms_pool *pool)
 {
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
+	const int fd = snapshots->fd, forked = snapshots->forked;
+	void *own = snapshots->own.is_used ? snapshots->own.head : NULL;
+	void *shared = forked >= 0 ? snapshots->live[forked].head : NULL;
+	void *buffer = snapshots->buffer;
 
 	atomic_store(&snapshots->can_wake, false);
-	if (snapshots->fd >= 0)
-		(void)vmsi_host.close(snapshots->fd);
-	snapshots->fd = -1;
-	if (snapshots->own.is_used)
-		(void)vmsi_host.munmap((uintptr_t)snapshots->own.head,
-				       snapshots->table_bytes);
+	snapshots->fd = snapshots->forked = -1;
 	snapshots->own.is_used = false;
-	if (snapshots->forked >= 0)
-		(void)vmsi_host.munmap(
-			(uintptr_t)snapshots->live[snapshots->forked].head,
-			snapshots->table_bytes);
-	snapshots->forked = -1;
 	snapshots->error = 0;
-	if (snapshots->buffer)
-		(void)vmsi_host.munmap((uintptr_t)snapshots->buffer,
-				       snapshots->buffer_bytes);
 	snapshots->buffer = NULL;
+	if (fd >= 0)
+		(void)vmsi_host.close(fd);
+	unmap(own, snapshots->table_bytes);
+	unmap(shared, snapshots->table_bytes);
+	unmap(buffer, snapshots->buffer_bytes);
 }

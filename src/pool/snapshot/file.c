@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "base/mman.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "pool/pool.h"
 
@@ -29,6 +30,9 @@ int vmsi_snapshot_transfer(struct vms_pool *pool, enum vmsi_io_opcode opcode, ch
 	};
 	int error;
 
+	/* The kernel would raise SIGXFSZ; the limit may be another one since the pool is open. */
+	if (opcode == VMSI_IO_WRITE && vmsi_disk_check_limit(offset + length) != 0)
+		return -EFBIG;
 	(void)vmsi_io_run(&request);
 	error = vmsi_io_status(&request);
 	if (error == -ENODATA && opcode == VMSI_IO_READ)
@@ -53,12 +57,13 @@ bool vmsi_snapshot_lock(int fd, unsigned number)
 	return vmsi_host.file_lock(fd, F_OFD_SETLK, &byte) == 0;
 }
 
-bool vmsi_snapshot_lives(int fd, unsigned number)
+enum vmsi_life vmsi_snapshot_life(int fd, unsigned number)
 {
 	struct flock byte = byte_of(number);
 
-	return vmsi_host.file_lock(fd, F_OFD_GETLK, &byte) != 0 ||
-		byte.l_type != F_UNLCK;
+	if (vmsi_host.file_lock(fd, F_OFD_GETLK, &byte) != 0)
+		return VMSI_MAY_LIVE;
+	return byte.l_type == F_UNLCK ? VMSI_HAS_ENDED : VMSI_LIVES;
 }
 
 long vmsi_snapshot_map(struct vms_pool *pool, struct vmsi_snapshot *snapshot, int sharing)

@@ -32,8 +32,13 @@ int vmsi_snapshot_transfer(struct vms_pool *pool, enum vmsi_io_opcode opcode, ch
 /* Lock a byte for the description of fd; false: somebody has it, or it cannot be. */
 bool vmsi_snapshot_lock(int fd, unsigned number);
 
-/* Whether another description has the byte's lock, or the host does not tell. */
-bool vmsi_snapshot_lives(int fd, unsigned number);
+/*
+ * Whether another description has the byte's lock. Where the host does not tell, each who
+ * asks takes what does no harm: nothing ends of what may live, and nothing is believed of
+ * what may have ended.
+ */
+enum vmsi_life { VMSI_HAS_ENDED, VMSI_LIVES, VMSI_MAY_LIVE };
+enum vmsi_life vmsi_snapshot_life(int fd, unsigned number);
 
 /* Map an empty table: MAP_SHARED or MAP_PRIVATE. Returns 0 or -errno. */
 long vmsi_snapshot_map(struct vms_pool *pool, struct vmsi_snapshot *snapshot, int sharing);

@@ -35,15 +35,24 @@ static int check_file(const struct vms_pool *pool, int fd)
 		vmsi_snapshot_place(pool, VMSI_SNAPSHOTS, VMSI_PART_SAVED, 0));
 }
 
-/* Another pool may have the file, or children that one has left. */
+static bool has_children(const struct vmsi_snapshots *snapshots)
+{
+	for (unsigned i = 0; i < VMSI_SNAPSHOTS; i++)
+		if (vmsi_snapshot_life(snapshots->fd, i) != VMSI_HAS_ENDED)
+			return true;
+	return false;
+}
+
+/*
+ * Another pool may have the file, or children that one has left: they take whoever has the
+ * parent's lock for theirs, so that it is not tried before they have ended. Afterwards a
+ * pool that had it may have left some.
+ */
 static int take_file(struct vmsi_snapshots *snapshots)
 {
-	if (!vmsi_snapshot_lock(snapshots->fd, VMSI_PARENT))
+	if (has_children(snapshots) || !vmsi_snapshot_lock(snapshots->fd, VMSI_PARENT))
 		return -EBUSY;
-	for (unsigned i = 0; i < VMSI_SNAPSHOTS; i++)
-		if (vmsi_snapshot_lives(snapshots->fd, i))
-			return -EBUSY;
-	return 0;
+	return has_children(snapshots) ? -EBUSY : 0;
 }
 
 static int open_file(struct vmsi_snapshots *snapshots, int fd)
@@ -117,7 +126,8 @@ static void end_those_over(struct vms_pool *pool)
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
 
 	for (unsigned i = 0; i < VMSI_SNAPSHOTS; i++)
-		if (snapshots->live[i].is_used && !vmsi_snapshot_lives(snapshots->fd, i))
+		if (snapshots->live[i].is_used &&
+		    vmsi_snapshot_life(snapshots->fd, i) == VMSI_HAS_ENDED)
 			end(pool, i);
 }
 

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/write/write.h"
 
-#include <string.h>
-
 #include "base/panic.h"
-#include "base/tsan.h"
 #include "host/host.h"
 #include "pool/plain/shield.h"
+#include "pool/write/copy.h"
 #include "pool/write/sort.h"
 
 /*
@@ -68,53 +66,9 @@ static bool make_durable(struct vms_pool *pool, const struct vmsi_batch *batch)
 
 enum copied { COPIED, WAS_CLEAN, WAS_HELD, IS_NOT_DURABLE, IS_NOT_PROTECTED };
 
-/*
- * Plain stores may come at the same time: the page is dirty again then. They wait in a
- * fault, and a sanitizer takes them for done before that.
- */
-#if VMSI_HAS_TSAN
-__attribute__((no_sanitize("thread"), noinline))
-static void copy_bytes(char *to, const char *from, size_t size)
+static enum copied not_copied(int error)
 {
-	for (size_t i = 0; i < size; i += sizeof(uint64_t))
-		*(volatile uint64_t *)(to + i) = *(const volatile uint64_t *)(from + i);
-}
-#else
-static void copy_bytes(char *to, const char *from, size_t size)
-{
-	memcpy(to, from, size);
-}
-#endif
-
-/*
- * A page that plain pointers store to: from now on a store makes it dirty. It is not dirty
- * before it is protected, so that a store in between is in the copy, or makes it so.
- */
-static enum copied protect_page(struct vms_pool *pool, uint64_t page)
-{
-	uint64_t *word = vmsi_pool_word(pool, page);
-	const uintptr_t start = (uintptr_t)vmsi_pool_at(pool, page, 0);
-	int error;
-
-	if (!vmsi_word_begin_writing_stored(word))
-		return WAS_HELD;
-	error = vmsi_pager_set_stores(&pool->pager,
-				      (struct vmsi_range){ start, start + pool->page_size },
-				      VMSI_STORES_FAULT);
-	if (error)
-		vmsi_word_abort_writing_stored(word);
-	else
-		vmsi_word_end_turn(word, 0);
-	return error ? IS_NOT_PROTECTED : COPIED;
-}
-
-/* The copy is made: the reader lets the page go. */
-static void end_copy(struct vms_pool *pool, uint64_t *word)
-{
-	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
-		(void)vmsi_word_unlock(word, pool->view.version_shift);
-	else
-		vmsi_word_begin_writing(word);
+	return error == -EBUSY ? WAS_HELD : IS_NOT_PROTECTED;
 }
 
 static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, uint64_t page)
@@ -122,6 +76,7 @@ static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, 
 	uint64_t *word = vmsi_pool_word(pool, page);
 	struct vmsi_page_slot *slot;
 	uint64_t seen;
+	int error;
 
 	switch (vmsi_word_hold_dirty(word, &seen)) {
 	case VMSI_WORD_HELD:
@@ -139,21 +94,15 @@ static enum copied copy_page(struct vms_pool *pool, struct vmsi_copies *copies, 
 	}
 	vmsi_debug_check(copies->count < pool->staging_pages,
 			 "PL4: a batch is larger than the staging memory");
-	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT)) {
-		const enum copied protected = protect_page(pool, page);
-
-		if (protected != COPIED) {
-			(void)vmsi_word_unlock(word, pool->view.version_shift);
-			return protected;
-		}
-	}
-	copy_bytes(pool->staging + copies->count * pool->page_size,
-		   vmsi_pool_at_word(pool, page, seen), pool->page_size);
+	error = vmsi_copy_begin(pool, page, seen,
+				pool->staging + copies->count * pool->page_size);
+	if (error)
+		return not_copied(error);
 	copies->first_lsns[copies->count] = atomic_exchange(&slot->first_lsn, VMSI_NO_LSN);
 	copies->pages[copies->count++] = page;
 	vmsi_debug_check(atomic_load(&slot->last_lsn) <= atomic_load(&pool->durable),
 			 "PL5: a page is to be written before its log");
-	end_copy(pool, word);
+	vmsi_copy_end(pool, page);
 	return COPIED;
 }
 
