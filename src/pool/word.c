@@ -174,6 +174,7 @@ static uint64_t lock_of(enum vmsi_page_hold hold)
 	return 0;
 }
 
+VMSI_HOT
 uint64_t vmsi_word_publish_with(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold,
 				uint64_t more)
 {
@@ -189,7 +190,6 @@ uint64_t vmsi_word_publish_with(uint64_t *word, uint64_t slot, enum vmsi_page_ho
 	return next;
 }
 
-VMSI_HOT
 uint64_t vmsi_word_publish(uint64_t *word, uint64_t slot, enum vmsi_page_hold hold)
 {
 	return vmsi_word_publish_with(word, slot, hold, 0);
