@@ -32,7 +32,8 @@
  *   vms_pool_flush has the error until then.
  *
  * vms_pool_open fails with these, too, and with errnos of making, reading and writing files,
- * such as ENOSPC. The area then is as it was, though pages of the file may have been mended:
+ * such as ENOSPC. Pages of the file may have been mended by then, and the area is as it was,
+ * or empty where the file has all that it had:
  *   EEXIST  at the area's path is something else: a file that is no area, or that of the
  *           pool, or no file.
  *   EPERM   others than its owner may write the area, or it has another name; or its owner

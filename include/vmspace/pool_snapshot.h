@@ -33,8 +33,9 @@ extern "C" {
  *   may be, the parent goes on, and what the child does not have yet is EIO to it. So it
  *   is, too, once the parent has closed the pool, or has ended: open the file anew for
  *   writing only when the parent has gone.
- * - fork(2) waits until a write or an fdatasync(2) of the pool is over. It copies the page
- *   tables of all that is in memory, and afterwards changes in either process copy pages.
+ * - fork(2) waits until a write of the pool is over, and with VMS_POOL_WHOLE_PAGES also an
+ *   fdatasync(2). It copies the page tables of all that is in memory, and afterwards changes
+ *   in either process copy pages.
  * - A snapshot ends with the child, by its exec, or by its vms_pool_close. The children
  *   that it forks have no pool.
  */

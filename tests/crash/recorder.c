@@ -61,6 +61,16 @@ static void note(struct operation operation, const void *bytes)
 	(void)pthread_mutex_unlock(&noting);
 }
 
+static size_t count_noted(void)
+{
+	size_t count;
+
+	(void)pthread_mutex_lock(&noting);
+	count = recorder.log.count;
+	(void)pthread_mutex_unlock(&noting);
+	return count;
+}
+
 void log_free(struct log *log)
 {
 	for (size_t i = 0; i < log->count; i++)
@@ -322,6 +332,7 @@ static long record_sync(int fd, enum operation_kind kind,
 			long (*sync)(int descriptor))
 {
 	const int file = file_of(fd);
+	const size_t begun = count_noted();
 	long error;
 
 	if (file == -1)
@@ -331,7 +342,7 @@ static long record_sync(int fd, enum operation_kind kind,
 			note((struct operation){
 				.kind = drop(fd, file) ? OPERATION_SYNC_DROPPED :
 							 OPERATION_SYNC_FAILED,
-				.file = file }, NULL);
+				.file = file, .offset = begun }, NULL);
 		return -EIO;
 	}
 	error = sync(fd);
@@ -339,7 +350,7 @@ static long record_sync(int fd, enum operation_kind kind,
 		note((struct operation){
 			.kind = file == DIRECTORY ? OPERATION_SYNC_DIRECTORY :
 						    kind,
-			.file = file }, NULL);
+			.file = file, .offset = begun }, NULL);
 	if (!error)
 		note_durable(fd, file);
 	return error;

@@ -31,7 +31,11 @@ enum operation_kind {
 struct operation {
 	enum operation_kind kind;
 	int file;              /* as those of struct memory_disk */
-	uint64_t offset;       /* SIZE: the size. BEGIN, ACKNOWLEDGE: the number */
+	/*
+	 * SIZE: the size. BEGIN, ACKNOWLEDGE: the number. SYNC: how many operations were over
+	 * when it began; others may come meanwhile.
+	 */
+	uint64_t offset;
 	size_t length;
 	uint8_t *bytes;        /* of WRITE and ATTRIBUTE; NULL: zeros */
 };

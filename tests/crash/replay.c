@@ -112,7 +112,7 @@ static void settle(struct replay *replay, const struct operation *sync)
 		const size_t index = replay->pending[i];
 		const struct operation *pending = &replay->log->operations[index];
 
-		if (is_covered(pending, sync))
+		if (index < sync->offset && is_covered(pending, sync))
 			apply(&replay->disk, pending, &replay->random, share);
 		else
 			replay->pending[kept++] = index;
