@@ -14,8 +14,11 @@
 
 #define GIB ((size_t)1 << 30)
 #define CROWD 200
-/* More than a process may usually have descriptors. */
-#define BOMB 1200
+/* More than a process may usually have descriptors, and than it has where it has few. */
+#define USUAL_DESCRIPTORS 1024
+#define LARGE_BOMB 1200
+#define FEW_DESCRIPTORS 64
+#define SMALL_BOMB 200
 /* Their copies add up to several times the limit. */
 #define SHORT_LIVES 500
 
@@ -83,19 +86,19 @@ static void a_crowd_that_asks_for_too_much_gets_enomem(void **state)
 
 /* --- a fork bomb ---------------------------------------------------------- */
 
-static void expect_bomb(void)
+static void expect_bomb(int processes)
 {
 	const struct vms_group_options options = limited_to(4 * GIB);
 	struct asks asks = make_asks();
 	struct asked asked;
 	char steps[80];
 
-	snprintf(steps, sizeof steps, "bomb=%d settled=%d defuse", BOMB,
+	snprintf(steps, sizeof steps, "bomb=%d settled=%d defuse", processes,
 		 asks.from);
 	asked = start(&options, steps);
 	expect_right_sum(&asked, &asks);
-	assert_int_equal(descendants().living, BOMB + 1);
-	assert_int_equal(stats_of(asked.group).processes, BOMB + 1);
+	assert_int_equal(descendants().living, processes + 1);
+	assert_int_equal(stats_of(asked.group).processes, processes + 1);
 	let_go_on(&asks);
 	expect_end(&asked, "bomb ok\nsettled now\nasked ok\nasked ENOMEM\n"
 		   "settled ok\ndefuse ok\n");
@@ -104,7 +107,7 @@ static void expect_bomb(void)
 static void a_fork_bomb_is_counted_and_reaped(void **state)
 {
 	(void)state;
-	expect_bomb();
+	expect_bomb(SMALL_BOMB);
 }
 
 /* For good: only the superuser could raise it again. */
@@ -118,15 +121,15 @@ static void lower_descriptors(rlim_t count)
 static void a_fork_bomb_may_have_more_than_the_usual_descriptors(void **state)
 {
 	(void)state;
-	lower_descriptors(1024);
-	expect_bomb();
+	lower_descriptors(USUAL_DESCRIPTORS);
+	expect_bomb(LARGE_BOMB);
 }
 
 static void a_fork_bomb_may_have_more_than_a_few_descriptors(void **state)
 {
 	(void)state;
-	lower_descriptors(64);
-	expect_bomb();
+	lower_descriptors(FEW_DESCRIPTORS);
+	expect_bomb(SMALL_BOMB);
 }
 
 /* --- one after the other -------------------------------------------------- */
