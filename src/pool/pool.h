@@ -95,7 +95,8 @@ struct vmsi_page_slot {
 	_Atomic uint64_t last_lsn;
 	/* Under the pool's lock. */
 	uint32_t next, previous; /* of the first slot previous says nothing */
-	enum vmsi_queue_name queue;
+	/* Written under it. Who brings a page asks whether its slot is lent. */
+	_Atomic enum vmsi_queue_name queue;
 	/* Of the pool, not of this slot: see trail of struct vms_pool. */
 	uint32_t came;
 };

@@ -35,7 +35,7 @@ void vmsi_queue_append(struct vms_pool *pool, enum vmsi_queue_name name, uint32_
 	struct vmsi_queue *queue = &pool->queues[name];
 	struct vmsi_page_slot *slot = &pool->slots[number];
 
-	slot->queue = name;
+	atomic_store_explicit(&slot->queue, name, memory_order_relaxed);
 	slot->next = VMSI_NO_SLOT;
 	slot->previous = queue->last;
 	if (queue->count++)
@@ -52,7 +52,7 @@ void vmsi_queue_prepend(struct vms_pool *pool, enum vmsi_queue_name name, uint32
 	struct vmsi_queue *queue = &pool->queues[name];
 	struct vmsi_page_slot *slot = &pool->slots[number];
 
-	slot->queue = name;
+	atomic_store_explicit(&slot->queue, name, memory_order_relaxed);
 	slot->next = queue->first;
 	if (queue->count++)
 		pool->slots[queue->first].previous = number;
@@ -65,7 +65,7 @@ VMSI_HOT
 void vmsi_queue_remove(struct vms_pool *pool, uint32_t number)
 {
 	struct vmsi_page_slot *slot = &pool->slots[number];
-	struct vmsi_queue *queue = &pool->queues[slot->queue];
+	struct vmsi_queue *queue = &pool->queues[vmsi_queue_of(pool, number)];
 
 	/* The first leaves without a look at the next one, which is another page of records. */
 	if (queue->first == number) {

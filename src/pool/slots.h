@@ -24,6 +24,12 @@ void vmsi_queue_remove(struct vms_pool *pool, uint32_t number);
  */
 uint32_t vmsi_queue_coming(const struct vms_pool *pool, uint32_t place);
 
+static inline enum vmsi_queue_name vmsi_queue_of(const struct vms_pool *pool,
+						 uint32_t number)
+{
+	return atomic_load_explicit(&pool->slots[number].queue, memory_order_relaxed);
+}
+
 /* Slots that have memory: used and free ones, but for those that are lent. */
 static inline uint32_t vmsi_room_owned(const struct vms_pool *pool)
 {

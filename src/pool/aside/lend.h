@@ -3,6 +3,7 @@
 #define VMSI_POOL_ASIDE_LEND_H
 
 #include "pool/pool.h"
+#include "pool/slots.h"
 
 /*
  * Slots that are lent. Where pages are put aside, all of the others may be dirty while
@@ -50,7 +51,8 @@ uint32_t vmsi_lend_pages(const struct vms_pool *pool);
 /* The bits of the word of a page that comes into a slot. */
 static inline uint64_t vmsi_lend_bits(const struct vms_pool *pool, uint32_t slot)
 {
-	return pool->lent_most && pool->slots[slot].queue == VMSI_LENT ? VMSI_WORD_LENT : 0;
+	return pool->lent_most && vmsi_queue_of(pool, slot) == VMSI_LENT ?
+		VMSI_WORD_LENT : 0;
 }
 
 #endif

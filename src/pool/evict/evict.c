@@ -64,7 +64,7 @@ static bool stays_by_use(struct vms_pool *pool, uint32_t number, uint64_t *word,
 			 uint64_t seen)
 {
 	const unsigned heat = vmsi_word_heat(seen);
-	const bool is_small = pool->slots[number].queue == VMSI_SMALL;
+	const bool is_small = vmsi_queue_of(pool, number) == VMSI_SMALL;
 
 	if (heat == 0 || (is_small && heat < HEAT_OF_MAIN))
 		return false;
@@ -89,7 +89,7 @@ static enum verdict judge(struct vms_pool *pool, uint32_t number)
 						   memory_order_relaxed);
 	uint64_t *word = vmsi_pool_word(pool, page);
 	const uint64_t seen = vmsi_word_load(word);
-	const enum vmsi_queue_name queue = pool->slots[number].queue;
+	const enum vmsi_queue_name queue = vmsi_queue_of(pool, number);
 
 	if (is_in_slot(pool, seen, number)) {
 		if (stays_by_use(pool, number, word, seen))
@@ -112,7 +112,7 @@ static void note_leaving(struct vms_pool *pool, struct leaving *leaving, uint32_
 	 * Plain pointers leave no trace of use on a page. That it comes back shows it, from
 	 * whatever queue it has gone.
 	 */
-	if (slot->queue == VMSI_SMALL || vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+	if (vmsi_queue_of(pool, number) == VMSI_SMALL || vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
 		vmsi_ghost_add(&pool->ghost, page);
 	leaving->pages[leaving->count++] = (struct leaver){ .page = page, .slot = number };
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED)) {
@@ -212,7 +212,7 @@ static void note_look(const struct vms_pool *pool, struct vain *vain, uint32_t n
 {
 	if (verdict == LEAVES)
 		vain->looks = 0;
-	else if (pool->slots[number].queue == VMSI_SMALL)
+	else if (vmsi_queue_of(pool, number) == VMSI_SMALL)
 		vain->looks++;
 }
 

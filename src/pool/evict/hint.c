@@ -28,7 +28,7 @@ static void apply(struct vms_pool *pool, uint64_t page, enum vms_pool_hint hint)
 	    atomic_load(&pool->slots[number].page) != page)
 		return;
 	set_heat(word, seen, hint == VMS_POOL_KEEP ? HOTTEST : 0);
-	if (hint == VMS_POOL_ONCE || pool->slots[number].queue == VMSI_LENT)
+	if (hint == VMS_POOL_ONCE || vmsi_queue_of(pool, number) == VMSI_LENT)
 		return;
 	vmsi_queue_remove(pool, number);
 	if (hint == VMS_POOL_KEEP)
