@@ -286,11 +286,6 @@ void vmsi_word_end_writing(uint64_t *word, bool has_failed)
 
 /* --- pages that are stored to by plain pointers --------------------------------------------------- */
 
-void vmsi_word_abort_bringing_dirty(uint64_t *word)
-{
-	(void)vmsi_word_take_bits(word, VMSI_WORD_DIRTY);
-}
-
 bool vmsi_word_begin_opening(uint64_t *word, uint64_t *seen)
 {
 	return vmsi_word_swap(word, seen, *seen | VMSI_WORD_TURNING | VMSI_WORD_DIRTY);

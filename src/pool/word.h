@@ -266,10 +266,11 @@ void vmsi_word_begin_writing(uint64_t *word);
  * is dirty waits until it is published.
  */
 void vmsi_word_make_dirty(uint64_t *word);
-/* The same page, not written since: where it lies is as it was, and it need not be written. */
+/*
+ * Undo that, of a page that was not changed since, and so need not be written, or that was
+ * not brought.
+ */
 void vmsi_word_make_clean(uint64_t *word);
-/* It was not brought. */
-void vmsi_word_abort_bringing_dirty(uint64_t *word);
 
 /*
  * A store has come to a page that was seen protected and neither busy nor turning. false:

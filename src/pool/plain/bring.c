@@ -39,7 +39,7 @@ int vmsi_bring_landed(struct vms_pool *pool, uint64_t page, struct vmsi_landed l
 				 vmsi_landing_at(pool, landed),
 				 landed.count << pool->view.page_shift, stores);
 	for (size_t i = 0; error && is_open && i < landed.count; i++)
-		vmsi_word_abort_bringing_dirty(vmsi_pool_word(pool, page + i));
+		vmsi_word_make_clean(vmsi_pool_word(pool, page + i));
 	if (!error && is_open)
 		drop_aside(pool, page, landed.count);
 	return error;
