@@ -123,6 +123,17 @@ static inline void take_lsns(struct vms_pool *pool, uint64_t page, uint32_t numb
 		copy_lsns(pool, page, number);
 }
 
+/* The page is busy. Returns as vmsi_miss_try; where there is no slot it is as it was. */
+static inline int end_try(struct vms_pool *pool, uint64_t page, uint32_t slot)
+{
+	if (slot != VMSI_NO_SLOT) {
+		take_lsns(pool, page, slot);
+		return 0;
+	}
+	vmsi_word_give_back(vmsi_pool_word(pool, page));
+	return -ENOBUFS;
+}
+
 VMSI_HOT
 int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t *slot)
 {
@@ -135,12 +146,7 @@ int vmsi_miss_try(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_t 
 	vmsi_latch_acquire(&pool->lock);
 	*slot = vmsi_room_take(pool, page);
 	vmsi_latch_release(&pool->lock);
-	if (*slot != VMSI_NO_SLOT) {
-		take_lsns(pool, page, *slot);
-		return 0;
-	}
-	vmsi_word_give_back(vmsi_pool_word(pool, page));
-	return -ENOBUFS;
+	return end_try(pool, page, *slot);
 }
 
 /* A slot is lent where there is no other. Returns as vmsi_miss_try. */
@@ -151,12 +157,7 @@ static int try_lent(struct vms_pool *pool, uint64_t page, uint64_t seen, uint32_
 	vmsi_latch_acquire(&pool->lock);
 	*slot = vmsi_lend_take(pool, page);
 	vmsi_latch_release(&pool->lock);
-	if (*slot != VMSI_NO_SLOT) {
-		take_lsns(pool, page, *slot);
-		return 0;
-	}
-	vmsi_word_give_back(vmsi_pool_word(pool, page));
-	return -ENOBUFS;
+	return end_try(pool, page, *slot);
 }
 
 /* The same as vmsi_miss_begin, of a page that is only to be read. */
