@@ -30,6 +30,12 @@ static inline enum vmsi_queue_name vmsi_queue_of(const struct vms_pool *pool,
 	return atomic_load_explicit(&pool->slots[number].queue, memory_order_relaxed);
 }
 
+/* The page in a slot; VMSI_NO_PAGE: none. */
+static inline uint64_t vmsi_page_of(const struct vms_pool *pool, uint32_t number)
+{
+	return atomic_load_explicit(&pool->slots[number].page, memory_order_relaxed);
+}
+
 /* Slots that have memory: used and free ones, but for those that are lent. */
 static inline uint32_t vmsi_room_owned(const struct vms_pool *pool)
 {

@@ -11,11 +11,6 @@
 
 /* --- whether ------------------------------------------------------------------------------------- */
 
-static uint64_t page_of(const struct vms_pool *pool, uint32_t number)
-{
-	return atomic_load_explicit(&pool->slots[number].page, memory_order_relaxed);
-}
-
 /* The page of a slot can leave it. It may be on its way out, and have come to another. */
 static bool is_idle(const struct vms_pool *pool, uint32_t number, uint64_t word)
 {
@@ -29,7 +24,7 @@ static uint32_t find_idle(const struct vms_pool *pool)
 	uint32_t number = pool->queues[VMSI_LENT].first;
 
 	for (; number != VMSI_NO_SLOT; number = pool->slots[number].next) {
-		const uint64_t page = page_of(pool, number);
+		const uint64_t page = vmsi_page_of(pool, number);
 
 		if (page == VMSI_NO_PAGE ||
 		    is_idle(pool, number, vmsi_word_load(vmsi_pool_word(pool, page))))
@@ -44,7 +39,7 @@ uint32_t vmsi_lend_pages(const struct vms_pool *pool)
 
 	for (uint32_t number = pool->queues[VMSI_LENT].first; number != VMSI_NO_SLOT;
 	     number = pool->slots[number].next)
-		count += page_of(pool, number) != VMSI_NO_PAGE;
+		count += vmsi_page_of(pool, number) != VMSI_NO_PAGE;
 	return count;
 }
 
@@ -81,7 +76,7 @@ bool vmsi_lend_goes_on(struct vms_pool *pool)
  */
 static bool take_back(struct vms_pool *pool, uint32_t number)
 {
-	const uint64_t page = page_of(pool, number);
+	const uint64_t page = vmsi_page_of(pool, number);
 	uint64_t *word, seen;
 
 	if (page == VMSI_NO_PAGE)

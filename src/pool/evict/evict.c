@@ -85,8 +85,7 @@ static bool take_out(struct vms_pool *pool, uint64_t *word, uint64_t seen)
 
 static enum verdict judge(struct vms_pool *pool, uint32_t number)
 {
-	const uint64_t page = atomic_load_explicit(&pool->slots[number].page,
-						   memory_order_relaxed);
+	const uint64_t page = vmsi_page_of(pool, number);
 	uint64_t *word = vmsi_pool_word(pool, page);
 	const uint64_t seen = vmsi_word_load(word);
 	const enum vmsi_queue_name queue = vmsi_queue_of(pool, number);
@@ -105,8 +104,7 @@ static enum verdict judge(struct vms_pool *pool, uint32_t number)
 
 static void note_leaving(struct vms_pool *pool, struct leaving *leaving, uint32_t number)
 {
-	struct vmsi_page_slot *slot = &pool->slots[number];
-	const uint64_t page = atomic_load_explicit(&slot->page, memory_order_relaxed);
+	const uint64_t page = vmsi_page_of(pool, number);
 
 	/*
 	 * Plain pointers leave no trace of use on a page. That it comes back shows it, from
@@ -149,8 +147,7 @@ static size_t batch_of(const struct vms_pool *pool)
 /* Ask for the word of a slot's page, and for where it may be noted. */
 static void ask_for_page(const struct vms_pool *pool, uint32_t number)
 {
-	const uint64_t page = atomic_load_explicit(&pool->slots[number].page,
-						   memory_order_relaxed);
+	const uint64_t page = vmsi_page_of(pool, number);
 
 	if (page == VMSI_NO_PAGE)
 		return;
@@ -261,8 +258,7 @@ static bool choose(struct vms_pool *pool, struct search *search, struct leaving 
 		if (verdict == LEAVES)
 			note_leaving(pool, leaving, number);
 		else if (verdict == IS_DIRTY && dirty)
-			dirty->pages[dirty->count++] = atomic_load_explicit(
-				&pool->slots[number].page, memory_order_relaxed);
+			dirty->pages[dirty->count++] = vmsi_page_of(pool, number);
 		if (!vmsi_room_used(pool) || leaving->count >= most || is_full(dirty))
 			return false;
 	}
@@ -408,15 +404,13 @@ static void gather_of(struct vms_pool *pool, enum vmsi_queue_name queue,
 	uint32_t number = pool->queues[queue].first;
 
 	for (; depth && number != VMSI_NO_SLOT && !is_full(dirty); depth--) {
-		const struct vmsi_page_slot *slot = &pool->slots[number];
-		const uint64_t page = atomic_load_explicit(&slot->page,
-							   memory_order_relaxed);
+		const uint64_t page = vmsi_page_of(pool, number);
 		const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
 
 		if (is_in_slot(pool, word, number) &&
 		    (word & (VMSI_WORD_DIRTY | VMSI_WORD_WRITING)) == VMSI_WORD_DIRTY)
 			dirty->pages[dirty->count++] = page;
-		number = slot->next;
+		number = pool->slots[number].next;
 	}
 }
 
