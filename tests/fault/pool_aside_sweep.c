@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit/descriptors.h"
 #include "../unit/pool_fixture.h"
+#include "pool_aside_pages.h"
 #include "pool_sweep.h"
 
 /*
@@ -42,26 +43,11 @@ static bool is_memory(void)
 	return run.flags & VMS_POOL_MEMORY;
 }
 
-/* --- pages, half of which cannot be compressed ------------------------------------------ */
-
-static void fill(char *bytes, uint64_t page, unsigned state)
-{
-	uint64_t *words = (uint64_t *)bytes, x = page * 7919 + state + 1;
-
-	fill_page(bytes, page, state);
-	for (size_t i = 0; page % 2 && i < PAGE / sizeof(*words); i++) {
-		x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
-		words[i] ^= x;
-	}
-}
+/* --- pages -------------------------------------------------------------------------------- */
 
 static void must_be_right(const char *bytes, uint64_t page)
 {
-	char expected[PAGE];
-
-	fill(expected, page, run.states[page]);
-	if (memcmp(bytes, expected, PAGE) != 0)
-		fail_msg("page %u is not as it was", (unsigned)page);
+	must_be_mixed(bytes, page, run.states[page]);
 }
 
 static int read_page(uint64_t page)
@@ -80,7 +66,7 @@ static int change_page(uint64_t page)
 
 	if (!bytes)
 		return -1;
-	fill(bytes, page, ++run.states[page]);
+	fill_mixed(bytes, page, ++run.states[page]);
 	assert_int_equal(vms_pool_dirty(run.pool, page, ++run.lsn), 0);
 	return vms_pool_unfix(run.pool, page);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "../unit/plain_fixture.h"
 
+#include "pool_aside_pages.h"
 #include "pool_sweep.h"
 
 /*
@@ -43,26 +44,11 @@ static bool is_memory(void)
 	return run.flags & VMS_POOL_MEMORY;
 }
 
-/* --- pages, half of which cannot be compressed ------------------------------------------ */
-
-static void fill(char *bytes, uint64_t page, unsigned state)
-{
-	uint64_t *words = (uint64_t *)bytes, x = page * 7919 + state + 1;
-
-	fill_page(bytes, page, state);
-	for (size_t i = 0; page % 2 && i < PAGE / sizeof(*words); i++) {
-		x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
-		words[i] ^= x;
-	}
-}
+/* --- pages -------------------------------------------------------------------------------- */
 
 static void must_be_right(const char *bytes, uint64_t page)
 {
-	char expected[PAGE];
-
-	fill(expected, page, run.states[page]);
-	if (memcmp(bytes, expected, PAGE) != 0)
-		fail_msg("page %u is not as it was", (unsigned)page);
+	must_be_mixed(bytes, page, run.states[page]);
 }
 
 static int load(uint64_t page)
@@ -82,7 +68,7 @@ static int change_page(uint64_t page)
 
 	if (!bytes)
 		return -1;
-	fill(bytes, page, ++run.states[page]);
+	fill_mixed(bytes, page, ++run.states[page]);
 	assert_int_equal(vms_pool_dirty(run.pool, page, ++run.lsn), 0);
 	return vms_pool_unfix(run.pool, page);
 }
@@ -104,7 +90,7 @@ static int store_some(void)
 		if (vms_pool_pin(run.pool, run.base + page * PAGE, PAGE,
 				 VMS_POOL_WRITE) != 0)
 			return -1;
-		fill(run.base + page * PAGE, page, ++run.states[page]);
+		fill_mixed(run.base + page * PAGE, page, ++run.states[page]);
 		if (vms_pool_unpin(run.pool, run.base + page * PAGE, PAGE) != 0)
 			return -1;
 	}
@@ -117,7 +103,7 @@ static int store_same(uint64_t page)
 	volatile uint64_t *word = (volatile uint64_t *)(uintptr_t)(run.base + page * PAGE);
 	uint64_t bytes[PAGE / sizeof(uint64_t)];
 
-	fill((char *)bytes, page, run.states[page]);
+	fill_mixed((char *)bytes, page, run.states[page]);
 	if (sigsetjmp(after_signal, 1) != 0)
 		return -1;
 	*word = bytes[0];
