@@ -133,6 +133,12 @@ static inline int state_in_file(const char *path, uint64_t page)
 	return -1;
 }
 
+static inline void file_has(const char *path, uint64_t from, uint64_t to, int state)
+{
+	for (uint64_t page = from; page < to; page++)
+		assert_int_equal(state_in_file(path, page), state);
+}
+
 static inline size_t resident_pages(void)
 {
 	FILE *file = fopen("/proc/self/statm", "re");

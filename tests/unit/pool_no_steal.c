@@ -24,12 +24,6 @@ static vms_pool *must_open_no_steal(int fd, unsigned flags)
 	return pool;
 }
 
-static void file_has(const char *path, uint64_t from, uint64_t to, int state)
-{
-	for (uint64_t page = from; page < to; page++)
-		assert_int_equal(state_in_file(path, page), state);
-}
-
 /* Half of the pages are committed, the others are not. */
 static void only_what_is_committed_is_in_the_file(void **state)
 {

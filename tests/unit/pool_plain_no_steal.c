@@ -20,12 +20,6 @@ static vms_pool *must_open_no_steal(const struct engine *engine, int fd)
 	return pool;
 }
 
-static void file_has(const char *path, uint64_t from, uint64_t to, int state)
-{
-	for (uint64_t page = from; page < to; page++)
-		assert_int_equal(state_in_file(path, page), state);
-}
-
 /* What plain pointers store to a page whose change is not committed waits for that, too. */
 static void only_what_is_committed_is_in_the_file(void **state)
 {

@@ -86,12 +86,6 @@ static void change_from(vms_pool *pool, uint64_t page, unsigned state, uint64_t 
 		change(pool, page, state, lsn);
 }
 
-static void file_has(const char *path, uint64_t from, uint64_t to, int state)
-{
-	for (uint64_t page = from; page < to; page++)
-		assert_int_equal(state_in_file(path, page), state);
-}
-
 /* Whatever leaves the RAM goes aside, and to the area only what goes to the file. */
 static void what_is_not_committed_is_in_no_area(void **state)
 {
