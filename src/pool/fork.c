@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 
+#include "pool/lane.h"
 #include "pool/plain/plain.h"
 #include "pool/pool.h"
 #include "space/inside.h"
@@ -39,6 +40,7 @@ static void after_fork_in_child(void)
 		vmsi_area_forked(&pool->area);
 		if (pool->store.io)
 			vmsi_io_forked(pool->store.io);
+		vmsi_lanes_forked(pool);
 		vmsi_plain_forked(pool);
 		if (pool->store.aside.swap)
 			vmsi_swap_forked(pool->store.aside.swap);
@@ -73,5 +75,15 @@ void vmsi_pool_unregister(struct vms_pool *pool)
 	while (*link != pool)
 		link = &(*link)->next;
 	*link = pool->next;
+	vmsi_lock_release(&list_lock);
+}
+
+bool vmsi_pool_try_hold_forks(void)
+{
+	return vmsi_lock_try(&list_lock);
+}
+
+void vmsi_pool_release_forks(void)
+{
 	vmsi_lock_release(&list_lock);
 }
