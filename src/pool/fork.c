@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 
-#include "pool/lane.h"
 #include "pool/plain/plain.h"
 #include "pool/pool.h"
 #include "space/inside.h"
@@ -38,9 +37,7 @@ static void after_fork_in_child(void)
 		__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 		pool->has_writer = false;
 		vmsi_area_forked(&pool->area);
-		if (pool->store.io)
-			vmsi_io_forked(pool->store.io);
-		vmsi_lanes_forked(pool);
+		vmsi_store_forked(&pool->store);
 		vmsi_plain_forked(pool);
 		if (pool->store.aside.swap)
 			vmsi_swap_forked(pool->store.aside.swap);

@@ -87,10 +87,3 @@ void vmsi_lane_give(struct vms_pool *pool, struct vmsi_lane lane)
 		atomic_store_explicit(&lanes->states[lane.number], state_of(lane.io),
 				      memory_order_release);
 }
-
-void vmsi_lanes_forked(struct vms_pool *pool)
-{
-	for (unsigned i = 0; i < VMSI_LANES; i++)
-		if (pool->store.lanes.ios[i])
-			vmsi_io_forked(pool->store.lanes.ios[i]);
-}

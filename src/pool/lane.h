@@ -28,7 +28,4 @@ struct vmsi_lane {
 struct vmsi_lane vmsi_lane_take(struct vms_pool *pool);
 void vmsi_lane_give(struct vms_pool *pool, struct vmsi_lane lane);
 
-/* In the child of a fork. */
-void vmsi_lanes_forked(struct vms_pool *pool);
-
 #endif

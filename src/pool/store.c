@@ -139,6 +139,19 @@ void vmsi_store_close(struct vmsi_store *store)
 	store->fd = -1;
 }
 
+static void forked(struct vmsi_io *io)
+{
+	if (io)
+		vmsi_io_forked(io);
+}
+
+void vmsi_store_forked(struct vmsi_store *store)
+{
+	forked(store->io);
+	for (unsigned i = 0; i < VMSI_LANES; i++)
+		forked(store->lanes.ios[i]);
+}
+
 /* A caller takes -EAGAIN for a call to make again at once, which a disk may never grant. */
 static int error_of(long result)
 {

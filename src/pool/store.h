@@ -63,6 +63,9 @@ int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth);
 void vmsi_store_end(struct vmsi_store *store);
 void vmsi_store_close(struct vmsi_store *store);
 
+/* In the child of a fork: what is in flight is the parent's. Only close may follow. */
+void vmsi_store_forked(struct vmsi_store *store);
+
 /*
  * Read length bytes, which may be beyond the end: these are zero. *was_read says whether
  * the host was asked for any. Returns 0 or -errno, -EIO where the file is shorter than it
