@@ -3,12 +3,12 @@
 #include "io_fixture.h"
 
 #include <sched.h>
-#include <seccomp.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "host/host.h"
+#include "refuse_calls.h"
 
 /*
  * What a sandbox refuses: io_uring at open or later, and threads, too. A filter cannot be
@@ -17,23 +17,6 @@
  */
 
 #define CHECK(condition) ((condition) ? (void)0 : _exit(__LINE__ % 250 + 1))
-
-/* Docker's default profile since version 25: all three answer EPERM, clone3 ENOSYS. */
-static const int uring_calls[] = { SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
-				   SCMP_SYS(io_uring_register) };
-static const int thread_calls[] = { SCMP_SYS(clone), SCMP_SYS(clone3) };
-
-static void refuse(const int *calls, size_t count, int error)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-
-	CHECK(filter);
-	for (size_t i = 0; i < count; i++)
-		CHECK(seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)error), calls[i],
-				       0) == 0);
-	CHECK(seccomp_load(filter) == 0);
-	seccomp_release(filter);
-}
 
 /* --- what must work all the same ---------------------------------------------------- */
 
