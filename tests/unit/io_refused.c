@@ -368,6 +368,36 @@ static void who_sleeps_when_the_ring_breaks_does_its_own(void **state)
 	close(file);
 }
 
+static unsigned begun;
+
+static long count_thread(pthread_t *thread, size_t stack, void *(*work)(void *),
+			 void *context)
+{
+	begun++;
+	return no_thread(thread, stack, work, context);
+}
+
+static void want_no_threads(int fd)
+{
+	const unsigned flags[] = { VMSI_IO_NO_THREADS, VMSI_IO_NO_THREADS | VMSI_IO_NO_RING };
+
+	vmsi_host.start_thread = count_thread;
+	for (unsigned i = 0; i < 2; i++) {
+		struct vmsi_io *io = open_io(8, flags[i]);
+
+		read_all(io, fd);
+		CHECK(vmsi_io_bytes(io) <= vmsi_io_most_bytes(8, flags[i]));
+		vmsi_io_close(io);
+	}
+	CHECK(begun == 0);
+}
+
+static void an_io_without_threads_asks_for_none(void **state)
+{
+	(void)state;
+	in_a_process(want_no_threads);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +411,7 @@ int main(void)
 		cmocka_unit_test(a_ring_without_threads_ends_detached_requests),
 		cmocka_unit_test(a_broken_ring_without_threads_ends_all),
 		cmocka_unit_test(who_only_looks_does_its_own),
+		cmocka_unit_test(an_io_without_threads_asks_for_none),
 		cmocka_unit_test(who_sleeps_when_the_ring_breaks_does_its_own),
 	};
 
