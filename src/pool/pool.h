@@ -220,7 +220,7 @@ struct vms_pool {
 	 */
 	uint64_t fresh, fresh_end;
 
-	/* Who makes the file durable, without an area. Taken before write_lock. */
+	/* Who makes the file durable. Taken before write_lock. */
 	struct vmsi_lock sync_lock;
 
 	/* Who writes. Taken before lock, and held while pages are written. */

@@ -143,7 +143,7 @@ int vmsi_area_write_failed(struct vmsi_area *area, struct vmsi_store *store)
 	uint64_t differing = 0;
 	int error;
 
-	if (!area->has_failed)
+	if (area->failed <= area->settled)
 		return 0;
 	error = vmsi_area_reader_open(&reader, area->fd, &area->header);
 	if (error)
