@@ -40,12 +40,17 @@ struct vmsi_area {
 #define VMSI_AREA_PLACES 16u
 
 /*
- * Open or make the area at a path, and lock it. What it has for the file is written there,
- * and made durable; then it is empty. page_size and batch_pages are those of batches to
- * come. Returns 0 or -errno, as vms_pool_open has it.
+ * Open or make the area at a path, and lock it. The child of a fork that comes meanwhile
+ * would keep the lock. Returns 0 or -errno, as vms_pool_open has it.
  */
-int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *store,
+int vmsi_area_take(struct vmsi_area *area, const char *path, const struct vmsi_store *store,
 		   unsigned flags);
+
+/*
+ * What an area that was taken has for the file is written there, and made durable; then it
+ * is empty. Returns 0; -errno as vms_pool_open has it, and it is closed.
+ */
+int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *store);
 
 /*
  * Make room for batches of such a size. Nothing may be put before. Returns 0 or -errno.
