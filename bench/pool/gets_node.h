@@ -65,51 +65,53 @@ INLINE uint32_t find(const struct node *node, uint32_t most, uint64_t key)
 }
 
 /*
- * Without fixing. A child is begun before its parent is asked again whether it was whole:
+ * Without fixing. The store is handed on, as a program has it in a register: what is read
+ * from a variable of the program would be read anew after each validation.
+ * A child is begun before its parent is asked again whether it was whole:
  * else the number of the child could be that of a page which is another by then.
  */
-INLINE void look_up(uint64_t root, uint64_t key, void *value,
-		    const struct node *(*begin)(uint64_t page, uint64_t *ticket),
-		    bool (*validate)(uint64_t page, uint64_t ticket))
+INLINE void look_up(void *store, uint64_t root, uint64_t key, void *value,
+		    const struct node *(*begin)(void *store, uint64_t page, uint64_t *ticket),
+		    bool (*validate)(void *store, uint64_t page, uint64_t ticket))
 {
 	uint64_t page, ticket = 0, next, next_ticket = 0;
 	const struct node *node, *below;
 
 again:
 	page = root;
-	node = begin(page, &ticket);
+	node = begin(store, page, &ticket);
 	while (node->level != 0) {
 		next = child_at(node, find(node, FANOUT, key));
-		if (!validate(page, ticket))
+		if (!validate(store, page, ticket))
 			goto again;
-		below = begin(next, &next_ticket);
-		if (!validate(page, ticket))
+		below = begin(store, next, &next_ticket);
+		if (!validate(store, page, ticket))
 			goto again;
 		page = next;
 		ticket = next_ticket;
 		node = below;
 	}
 	memcpy(value, value_at(node, find(node, leaf_most(), key)), gets_data.value_size);
-	if (!validate(page, ticket))
+	if (!validate(store, page, ticket))
 		goto again;
 }
 
-INLINE void look_up_fixing(uint64_t root, uint64_t key, void *value,
-			   const struct node *(*fix)(uint64_t page),
-			   void (*unfix)(uint64_t page))
+INLINE void look_up_fixing(void *store, uint64_t root, uint64_t key, void *value,
+			   const struct node *(*fix)(void *store, uint64_t page),
+			   void (*unfix)(void *store, uint64_t page))
 {
 	uint64_t page = root;
-	const struct node *node = fix(page);
+	const struct node *node = fix(store, page);
 
 	while (node->level != 0) {
 		const uint64_t next = child_at(node, find(node, FANOUT, key));
 
-		unfix(page);
+		unfix(store, page);
 		page = next;
-		node = fix(page);
+		node = fix(store, page);
 	}
 	memcpy(value, value_at(node, find(node, leaf_most(), key)), gets_data.value_size);
-	unfix(page);
+	unfix(store, page);
 }
 
 /* The last page. */

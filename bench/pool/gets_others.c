@@ -28,23 +28,23 @@ static void close_textbook(void)
 	(void)close(tree);
 }
 
-INLINE const struct node *fix(uint64_t page)
+INLINE const struct node *fix(void *store, uint64_t page)
 {
-	const struct node *node = textbook_fix(textbook, page);
+	const struct node *node = textbook_fix(store, page);
 
 	if (!node)
 		gets_fail("textbook_fix");
 	return node;
 }
 
-INLINE void unfix(uint64_t page)
+INLINE void unfix(void *store, uint64_t page)
 {
-	textbook_unfix(textbook, page);
+	textbook_unfix(store, page);
 }
 
 static void get_textbook(uint64_t key, void *value)
 {
-	look_up_fixing(root, key, value, fix, unfix);
+	look_up_fixing(textbook, root, key, value, fix, unfix);
 }
 
 /* --- a pool as vmcache is one ---------------------------------------------------------------- */
@@ -62,19 +62,19 @@ static void close_vmcache(void)
 	(void)close(tree);
 }
 
-INLINE const struct node *begin(uint64_t page, uint64_t *ticket)
+INLINE const struct node *begin(void *store, uint64_t page, uint64_t *ticket)
 {
-	return vmcache_begin(vmcache, page, ticket);
+	return vmcache_begin(store, page, ticket);
 }
 
-INLINE bool validate(uint64_t page, uint64_t ticket)
+INLINE bool validate(void *store, uint64_t page, uint64_t ticket)
 {
-	return vmcache_validate(vmcache, page, ticket);
+	return vmcache_validate(store, page, ticket);
 }
 
 static void get_vmcache(uint64_t key, void *value)
 {
-	look_up(root, key, value, begin, validate);
+	look_up(vmcache, root, key, value, begin, validate);
 }
 
 const struct contender gets_textbook = {

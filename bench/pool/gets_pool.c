@@ -43,42 +43,42 @@ static void close_pool(void)
 		gets_fail("vms_pool_close");
 }
 
-INLINE const struct node *begin(uint64_t page, uint64_t *ticket)
+INLINE const struct node *begin(void *store, uint64_t page, uint64_t *ticket)
 {
-	const struct node *node = vms_pool_begin(pool, page, ticket);
+	const struct node *node = vms_pool_begin(store, page, ticket);
 
 	if (!node)
 		gets_fail("vms_pool_begin");
 	return node;
 }
 
-INLINE bool validate(uint64_t page, uint64_t ticket)
+INLINE bool validate(void *store, uint64_t page, uint64_t ticket)
 {
-	return vms_pool_validate(pool, page, ticket);
+	return vms_pool_validate(store, page, ticket);
 }
 
 static void get(uint64_t key, void *value)
 {
-	look_up(root, key, value, begin, validate);
+	look_up(pool, root, key, value, begin, validate);
 }
 
-INLINE const struct node *fix(uint64_t page)
+INLINE const struct node *fix(void *store, uint64_t page)
 {
-	const struct node *node = vms_pool_fix(pool, page, VMS_POOL_READ);
+	const struct node *node = vms_pool_fix(store, page, VMS_POOL_READ);
 
 	if (!node)
 		gets_fail("vms_pool_fix");
 	return node;
 }
 
-INLINE void unfix(uint64_t page)
+INLINE void unfix(void *store, uint64_t page)
 {
-	(void)vms_pool_unfix(pool, page);
+	(void)vms_pool_unfix(store, page);
 }
 
 static void get_fixing(uint64_t key, void *value)
 {
-	look_up_fixing(root, key, value, fix, unfix);
+	look_up_fixing(pool, root, key, value, fix, unfix);
 }
 
 const struct contender gets_frames = {

@@ -147,14 +147,17 @@ static void close_mmap(void)
 	(void)munmap(nodes_in_memory, gets_tree_size());
 }
 
-static const struct node *begin(uint64_t page, uint64_t *ticket)
+static const struct node *begin(void *store, uint64_t page, uint64_t *ticket)
 {
+	const struct node *nodes = store;
+
 	(void)ticket;
-	return &nodes_in_memory[page];
+	return &nodes[page];
 }
 
-static bool validate(uint64_t page, uint64_t ticket)
+static bool validate(void *store, uint64_t page, uint64_t ticket)
 {
+	(void)store;
 	(void)page;
 	(void)ticket;
 	return true;
@@ -162,7 +165,7 @@ static bool validate(uint64_t page, uint64_t ticket)
 
 static void get(uint64_t key, void *value)
 {
-	look_up(root, key, value, begin, validate);
+	look_up(nodes_in_memory, root, key, value, begin, validate);
 }
 
 const struct contender gets_malloc = {

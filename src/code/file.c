@@ -66,29 +66,6 @@ void vmsi_code_file_shrink(struct vms_code *code, uint64_t size)
 		code->file_size = size;
 }
 
-int vmsi_code_file_write(int fd, const void *bytes, size_t length,
-			 uint64_t offset)
-{
-	const char *rest = bytes;
-	/* The limit may have become less since the file was made so long. */
-	const int error = vmsi_disk_check_limit(offset + length);
-
-	if (error)
-		return error;
-	while (length) {
-		const long written = vmsi_host.pwrite(fd, rest, length, offset);
-
-		if (written == -EINTR)
-			continue;
-		if (written <= 0)
-			return written ? (int)written : -EIO;
-		rest += written;
-		offset += (uint64_t)written;
-		length -= (size_t)written;
-	}
-	return 0;
-}
-
 void vmsi_code_file_punch(const struct vms_code *code, uint64_t offset,
 			  size_t length)
 {

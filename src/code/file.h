@@ -23,10 +23,6 @@ int vmsi_code_file_set_size(int fd, uint64_t size);
 int vmsi_code_file_grow(struct vms_code *code, uint64_t end);
 void vmsi_code_file_shrink(struct vms_code *code, uint64_t size);
 
-/* Write to a memfd, all of it. -EFBIG: RLIMIT_FSIZE is less than what that ends at. */
-int vmsi_code_file_write(int fd, const void *bytes, size_t length,
-			 uint64_t offset);
-
 /* Give the memory of a part of the pool's memfd back. */
 void vmsi_code_file_punch(const struct vms_code *code, uint64_t offset,
 			  size_t length);

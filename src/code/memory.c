@@ -7,6 +7,7 @@
 #include "code/caches.h"
 #include "code/file.h"
 #include "code/trap.h"
+#include "host/disk.h"
 #include "host/host.h"
 #include "space/inside.h"
 
@@ -61,7 +62,7 @@ static int write_traps(const struct vms_code *code, size_t start, size_t end)
 	while (rest && !error) {
 		const size_t part = vmsi_min(rest, VMSI_TRAP_BYTES);
 
-		error = vmsi_code_file_write(code->fd, vmsi_traps, part, at);
+		error = vmsi_disk_write(code->fd, vmsi_traps, part, at);
 		at += part;
 		rest -= part;
 	}
@@ -245,9 +246,8 @@ int vmsi_units_publish(struct vms_code *code, size_t start, size_t end)
 	int error = 0;
 
 	if (code->mode == VMS_CODE_COPIES)
-		error = vmsi_code_file_write(code->fd,
-					     (void *)view_address(code, start),
-					     length, offset_of(start));
+		error = vmsi_disk_write(code->fd, (void *)view_address(code, start),
+					length, offset_of(start));
 	else if (code->mode == VMS_CODE_FLIPS)
 		error = vmsi_protect(code->space, run, length, RX);
 	if (!error)

@@ -5,6 +5,7 @@
 #include "code/file.h"
 #include "code/memory.h"
 #include "code/pages.h"
+#include "host/disk.h"
 
 /* --- copies ------------------------------------------------------------------------ */
 
@@ -12,10 +13,9 @@ static int copy_pages(struct vms_code *code, size_t first, size_t end)
 {
 	const size_t unit = first << code->page_shift;
 
-	return vmsi_code_file_write(
-		code->own.fd, (void *)vmsi_unit_address(code, unit),
-		((end - first) << code->page_shift) * VMSI_UNIT,
-		(uint64_t)unit * VMSI_UNIT);
+	return vmsi_disk_write(code->own.fd, (void *)vmsi_unit_address(code, unit),
+			       ((end - first) << code->page_shift) * VMSI_UNIT,
+			       (uint64_t)unit * VMSI_UNIT);
 }
 
 /* Copy the pages of a chunk that have memory. */

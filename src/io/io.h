@@ -93,6 +93,11 @@ int vmsi_io_status(const struct vmsi_io_request *request);
 
 /* Threads, even if io_uring could be had. */
 #define VMSI_IO_NO_RING 1u
+/*
+ * No threads of its own: what the ring does not carry out is left to who waits. So each
+ * request is one that is waited for.
+ */
+#define VMSI_IO_NO_THREADS 2u
 
 /*
  * Open. At most depth requests are in flight with the kernel at once, 1 to
@@ -121,8 +126,8 @@ int vmsi_io_problem(const struct vmsi_io *io);
 /* The bytes of memory that it takes now: records, ring, stacks of threads. */
 size_t vmsi_io_bytes(struct vmsi_io *io);
 
-/* The most that vmsi_io_bytes can become with so much depth. */
-size_t vmsi_io_most_bytes(unsigned depth);
+/* The most that vmsi_io_bytes can become with so much depth, and these flags. */
+size_t vmsi_io_most_bytes(unsigned depth, unsigned flags);
 
 /* --- requests ----------------------------------------------------------------------- */
 

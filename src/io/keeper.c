@@ -47,7 +47,7 @@ static void *keep(void *context)
 
 bool vmsi_keeper_begin(struct vmsi_io *io)
 {
-	if (!io->has_keeper)
+	if (!io->has_keeper && !(io->flags & VMSI_IO_NO_THREADS))
 		io->has_keeper = vmsi_host.start_thread(&io->keeper, VMSI_IO_STACK, keep,
 							io) >= 0;
 	return io->has_keeper;

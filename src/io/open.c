@@ -9,6 +9,8 @@
 #include "io/wait.h"
 #include "io/workers.h"
 
+#define FLAGS (VMSI_IO_NO_RING | VMSI_IO_NO_THREADS)
+
 static size_t record_bytes(void)
 {
 	return vmsi_align_up(sizeof(struct vmsi_io), vmsi_page_size());
@@ -48,7 +50,7 @@ int vmsi_io_open(unsigned depth, unsigned flags, struct vmsi_io **opened)
 	struct vmsi_io *io;
 	int error;
 
-	if (depth < 1 || depth > VMSI_IO_DEPTH_MOST || (flags & ~VMSI_IO_NO_RING))
+	if (depth < 1 || depth > VMSI_IO_DEPTH_MOST || (flags & ~FLAGS))
 		return -EINVAL;
 	error = map_record(&io);
 	if (error)
@@ -95,9 +97,10 @@ size_t vmsi_io_bytes(struct vmsi_io *io)
 	return bytes;
 }
 
-size_t vmsi_io_most_bytes(unsigned depth)
+size_t vmsi_io_most_bytes(unsigned depth, unsigned flags)
 {
-	const size_t threads = vmsi_min(depth, VMSI_IO_THREADS_MOST) + 1;
+	const size_t threads = flags & VMSI_IO_NO_THREADS ? 0 :
+		vmsi_min(depth, VMSI_IO_THREADS_MOST) + 1;
 	size_t entries = 1;
 
 	/* A power of two of them, each with 64 bytes, an index, and two results of 16. */

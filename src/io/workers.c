@@ -37,7 +37,7 @@ static void *work(void *context)
 void vmsi_workers_call(struct vmsi_io *io)
 {
 	const size_t most = vmsi_min(io->depth, VMSI_IO_THREADS_MOST);
-	size_t wanted = io->queued;
+	size_t wanted = io->flags & VMSI_IO_NO_THREADS ? 0 : io->queued;
 
 	if (wanted && io->idle)
 		vmsi_io_ring_bell(&io->work, (int)vmsi_min(wanted, io->idle));

@@ -3,6 +3,7 @@
 
 #include "host/host.h"
 #include "pool/evict/evict.h"
+#include "pool/lane.h"
 #include "pool/miss.h"
 #include "pool/plain/bring.h"
 #include "pool/slots.h"
@@ -139,16 +140,14 @@ static enum begun begin(struct vms_pool *pool, struct vmsi_flight *flight, uint6
  * *place is where to go on afterwards. Of those to be awaited only the ones that are not
  * over yet are counted, and are in reads.
  */
-static size_t begin_some(struct vms_pool *pool, const uint64_t *pages, size_t count,
-			 size_t *place, enum flight_end end, struct vmsi_flight **reads)
+static size_t begin_some(struct vms_pool *pool, struct vmsi_io *io, const uint64_t *pages,
+			 size_t count, size_t *place, enum flight_end end,
+			 struct vmsi_flight **reads)
 {
 	struct vmsi_io_request *requests[VMS_POOL_MANY];
 	struct vmsi_flight *flight = NULL;
 	size_t begun = 0, over = 0;
 
-	/* The io is the parent's, and only who waits can tell what was read. */
-	if (vmsi_pool_is_snapshot(pool))
-		return 0;
 	for (; *place < count; ++*place) {
 		enum begun outcome;
 
@@ -170,21 +169,30 @@ static size_t begin_some(struct vms_pool *pool, const uint64_t *pages, size_t co
 	}
 	if (flight)
 		give(pool, flight);
-	vmsi_io_submit(pool->store.io, requests, begun);
+	vmsi_io_submit(io, requests, begun);
 	return end == ALONE ? begun + over : begun;
+}
+
+/* Of a snapshot it is the parent's, and only who waits can tell what was read. */
+static bool has_io(const struct vms_pool *pool)
+{
+	return !vmsi_pool_is_snapshot(pool);
 }
 
 size_t vmsi_flight_begin(struct vms_pool *pool, const uint64_t *pages, size_t count)
 {
 	size_t place = 0;
 
-	return begin_some(pool, pages, count, &place, ALONE, NULL);
+	if (!has_io(pool))
+		return 0;
+	return begin_some(pool, pool->store.io, pages, count, &place, ALONE, NULL);
 }
 
-static void wait(struct vms_pool *pool, struct vmsi_flight **reads, size_t count)
+static void wait(struct vms_pool *pool, struct vmsi_io *io, struct vmsi_flight **reads,
+		 size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		(void)vmsi_io_wait(pool->store.io, &reads[i]->request);
+		(void)vmsi_io_wait(io, &reads[i]->request);
 	for (size_t i = 0; i < count; i++)
 		give(pool, reads[i]);
 }
@@ -192,10 +200,15 @@ static void wait(struct vms_pool *pool, struct vmsi_flight **reads, size_t count
 void vmsi_flight_read(struct vms_pool *pool, const uint64_t *pages, size_t count)
 {
 	struct vmsi_flight *reads[VMS_POOL_MANY];
+	struct vmsi_lane lane;
 	size_t place = 0, begun;
 
+	if (!has_io(pool))
+		return;
+	lane = vmsi_lane_take(pool);
 	do {
-		begun = begin_some(pool, pages, count, &place, AWAITED, reads);
-		wait(pool, reads, begun);
+		begun = begin_some(pool, lane.io, pages, count, &place, AWAITED, reads);
+		wait(pool, lane.io, reads, begun);
 	} while (begun && place < count);
+	vmsi_lane_give(pool, lane);
 }

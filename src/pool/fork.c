@@ -37,8 +37,7 @@ static void after_fork_in_child(void)
 		__atomic_store_n(&pool->view.pages, 0, __ATOMIC_RELEASE);
 		pool->has_writer = false;
 		vmsi_area_forked(&pool->area);
-		if (pool->store.io)
-			vmsi_io_forked(pool->store.io);
+		vmsi_store_forked(&pool->store);
 		vmsi_plain_forked(pool);
 		if (pool->store.aside.swap)
 			vmsi_swap_forked(pool->store.aside.swap);
@@ -59,11 +58,6 @@ __attribute__((constructor)) static void handle_fork(void)
 void vmsi_pool_hold_forks(void)
 {
 	vmsi_lock_acquire(&list_lock);
-}
-
-void vmsi_pool_let_forks(void)
-{
-	vmsi_lock_release(&list_lock);
 }
 
 void vmsi_pool_can_be_used(struct vms_pool *pool)
@@ -91,5 +85,15 @@ void vmsi_pool_unregister(struct vms_pool *pool)
 	while (*link != pool)
 		link = &(*link)->next;
 	*link = pool->next;
+	vmsi_lock_release(&list_lock);
+}
+
+bool vmsi_pool_try_hold_forks(void)
+{
+	return vmsi_lock_try(&list_lock);
+}
+
+void vmsi_pool_release_forks(void)
+{
 	vmsi_lock_release(&list_lock);
 }

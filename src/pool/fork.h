@@ -2,6 +2,8 @@
 #ifndef VMSI_POOL_FORK_H
 #define VMSI_POOL_FORK_H
 
+#include <stdbool.h>
+
 struct vms_pool;
 
 /*
@@ -13,10 +15,12 @@ void vmsi_pool_can_be_used(struct vms_pool *pool);
 void vmsi_pool_unregister(struct vms_pool *pool);
 
 /*
- * No fork comes between these: while a descriptor is opened and locked that the pool does
- * not know yet. Not for long.
+ * Let no fork begin until they are released, so that a child does not have what is not in
+ * the pool's record yet: for a descriptor that is opened and locked, and not for long. try:
+ * false: one is under way, or somebody else holds them.
  */
 void vmsi_pool_hold_forks(void);
-void vmsi_pool_let_forks(void);
+bool vmsi_pool_try_hold_forks(void);
+void vmsi_pool_release_forks(void);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/mman.h"
 #include "host/host.h"
+#include "pool/lane.h"
 #include "pool/slots.h"
 #include "space/inside.h"
 
@@ -213,6 +214,7 @@ int vmsi_layout_plan(struct vms_pool *pool)
 		return error;
 	plan_staging(pool);
 	plan_landing(pool);
+	vmsi_lanes_plan(pool);
 	plan_view(pool);
 	pool->prepaid_bytes = vmsi_align_down(
 		vmsi_min(words_bytes(pool), pool->ram / PREPAID_PART),
@@ -223,7 +225,7 @@ int vmsi_layout_plan(struct vms_pool *pool)
 		whole(pool->prepaid_bytes / 64) + THREAD_BYTES +
 		pool->snapshots.buffer_bytes +
 		aside_fixed_bytes(pool) + lent_bytes(pool) +
-		vmsi_io_most_bytes(pool->depth);
+		vmsi_io_most_bytes(pool->depth, 0) + vmsi_lanes_bytes(pool);
 	pool->limit = vmsi_room_limit(pool, pool->ram);
 	/* A file of few pages needs no more slots than it has pages. */
 	if (pool->limit < VMSI_SLOTS_LEAST)

@@ -26,6 +26,13 @@
 #define SLEEP_STEP 300000u
 #define TRIES_OF_FAULT 400
 
+/*
+ * How often pages are written without any that can leave for that: others have taken their
+ * places, the host does not drop them, or a store that is full has given up again what it
+ * was given. After that it counts as a try.
+ */
+#define WRITES_IN_VAIN 20
+
 /* Whom room is made for. A reader can do with a slot that is lent. */
 enum room_for { FOR_ANY, FOR_READER };
 
@@ -71,6 +78,7 @@ static unsigned tries_for(const struct vms_pool *pool, const struct vmsi_batch *
 static int make_room(struct vms_pool *pool, enum room_for whom)
 {
 	struct vmsi_batch dirty = { .count = 0 };
+	unsigned writes = 0;
 	int error = -ENOBUFS;
 
 	for (unsigned i = 0; i < tries_for(pool, &dirty);) {
@@ -84,7 +92,7 @@ static int make_room(struct vms_pool *pool, enum room_for whom)
 			return 0;
 		if (left < 0)
 			error = left;
-		if (write_some(pool, &dirty, &error))
+		if (write_some(pool, &dirty, &error) && writes++ < WRITES_IN_VAIN)
 			continue;
 		/* Then something that is clean has to do, however hot. */
 		if (dirty.count && vmsi_evict(pool, NULL) > 0)

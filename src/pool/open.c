@@ -131,7 +131,7 @@ static int open_area(struct vms_pool *pool, const char *path)
 
 	vmsi_pool_hold_forks();
 	error = vmsi_area_take(&pool->area, path, &pool->store, flags);
-	vmsi_pool_let_forks();
+	vmsi_pool_release_forks();
 	return error ? error : vmsi_area_open(&pool->area, path, &pool->store);
 }
 
@@ -193,7 +193,7 @@ static int open_snapshots(struct vms_pool *pool, const struct vms_pool_options *
 		return error;
 	vmsi_pool_hold_forks();
 	error = vmsi_snapshots_open(pool, known.fd, known.bytes);
-	vmsi_pool_let_forks();
+	vmsi_pool_release_forks();
 	return error;
 }
 
@@ -228,7 +228,7 @@ static int open_aside(struct vms_pool *pool, const struct vms_pool_options *opti
 	vmsi_pool_hold_forks();
 	error = vmsi_aside_open(&pool->store.aside, options, pool->pages_most, ram,
 				vmsi_room_swap(pool, pool->ram_most), pool->store.io);
-	vmsi_pool_let_forks();
+	vmsi_pool_release_forks();
 	if (!error)
 		vmsi_room_set_swap_least(pool, vmsi_swap_least(pool->store.aside.swap), ram);
 	return error;

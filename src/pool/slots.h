@@ -70,6 +70,19 @@ void vmsi_room_name(struct vms_pool *pool, uint32_t number, uint64_t page);
 void vmsi_room_give(struct vms_pool *pool, uint32_t number);
 
 /*
+ * Have a page leave its slot that can, as seen; false: its word has changed. Frames leave by
+ * one exchange. One with an address of its own is busy until its memory is gone and its word
+ * is dropped.
+ */
+static inline bool vmsi_room_take_out(const struct vms_pool *pool, uint64_t *word,
+				      uint64_t seen)
+{
+	if (vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
+		return vmsi_word_take_resident(word, seen);
+	return vmsi_word_evict(word, seen, pool->view.version_shift);
+}
+
+/*
  * Give back the memory of a page that is busy and not in use, where it is at an address
  * of its own: the slot is only a number then. Returns 0 or -errno.
  */

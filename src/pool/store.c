@@ -114,13 +114,20 @@ int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth)
 }
 
 /* The child of a fork that comes meanwhile must not find an io that is gone. */
-void vmsi_store_end(struct vmsi_store *store)
+static void close_io(struct vmsi_io **place)
 {
-	struct vmsi_io *io = store->io;
+	struct vmsi_io *io = *place;
 
-	store->io = NULL;
+	*place = NULL;
 	if (io)
 		vmsi_io_close(io);
+}
+
+void vmsi_store_end(struct vmsi_store *store)
+{
+	close_io(&store->io);
+	for (unsigned i = 0; i < VMSI_LANES; i++)
+		close_io(&store->lanes.ios[i]);
 }
 
 void vmsi_store_close(struct vmsi_store *store)
@@ -130,6 +137,19 @@ void vmsi_store_close(struct vmsi_store *store)
 	if (store->fd >= 0)
 		(void)vmsi_host.close(store->fd);
 	store->fd = -1;
+}
+
+static void forked(struct vmsi_io *io)
+{
+	if (io)
+		vmsi_io_forked(io);
+}
+
+void vmsi_store_forked(struct vmsi_store *store)
+{
+	forked(store->io);
+	for (unsigned i = 0; i < VMSI_LANES; i++)
+		forked(store->lanes.ios[i]);
 }
 
 /* A caller takes -EAGAIN for a call to make again at once, which a disk may never grant. */

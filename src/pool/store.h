@@ -21,10 +21,21 @@
 
 enum vmsi_store_kind { VMSI_STORE_FILE, VMSI_STORE_DEVICE, VMSI_STORE_MEMORY };
 
+/* See lane.h. */
+#define VMSI_LANES 3
+
+struct vmsi_lanes {
+	unsigned count;                  /* constant: for so many there is room */
+	_Atomic bool main_is_taken;      /* the store's io is somebody's lane */
+	_Atomic int states[VMSI_LANES];
+	struct vmsi_io *ios[VMSI_LANES]; /* NULL: not opened yet */
+};
+
 struct vmsi_store {
 	int fd;                  /* -1: VMSI_STORE_MEMORY */
 	enum vmsi_store_kind kind;
 	struct vmsi_io *io;
+	struct vmsi_lanes lanes;
 	_Atomic uint64_t bytes;
 	_Atomic uint64_t writes, read_errors;
 	struct vmsi_aside aside;
@@ -51,6 +62,9 @@ int vmsi_store_open_memory(struct vmsi_store *store, unsigned depth);
 /* Wait for all that is in flight; only close may follow. */
 void vmsi_store_end(struct vmsi_store *store);
 void vmsi_store_close(struct vmsi_store *store);
+
+/* In the child of a fork: what is in flight is the parent's. Only close may follow. */
+void vmsi_store_forked(struct vmsi_store *store);
 
 /*
  * Read length bytes, which may be beyond the end: these are zero. *was_read says whether

@@ -103,14 +103,28 @@ static enum vmsi_need need_number(struct vmsi_swap *swap)
 	return VMSI_NEED_CLUSTER;
 }
 
+/*
+ * The clusters that there may be at a time: as many as the disk has room for. Where the
+ * memory has room for more it is as without a file: buffers bound what is moved.
+ */
+static uint32_t most_clusters(const struct vmsi_swap *swap, enum vmsi_filling filling)
+{
+	const uint32_t in_memory = vmsi_memory_most(swap);
+
+	if (swap->backed_clusters >= in_memory)
+		return swap->backed_clusters;
+	return filling == VMSI_FILL_MOVE ? swap->cluster_count :
+					   (uint32_t)vmsi_min(swap->cluster_count, in_memory);
+}
+
 static enum vmsi_need need(struct vmsi_swap *swap, enum vmsi_filling filling)
 {
-	const uint32_t numbers = swap->free_clusters + swap->cluster_count -
-		swap->fresh_cluster;
+	const uint32_t used = swap->fresh_cluster - swap->free_clusters;
 	enum vmsi_need number;
 
-	if (numbers <= kept_clusters(filling))
-		return VMSI_NEED_CLUSTER;
+	if (used + kept_clusters(filling) >= most_clusters(swap, filling))
+		return swap->backed_clusters < swap->cluster_count ? VMSI_NEED_ROOM :
+								     VMSI_NEED_CLUSTER;
 	number = need_number(swap);
 	if (number != VMSI_NEED_NOTHING)
 		return number;

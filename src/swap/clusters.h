@@ -10,6 +10,7 @@
 enum vmsi_need {
 	VMSI_NEED_NOTHING,
 	VMSI_NEED_BUFFER,  /* clusters in memory must be written, or emptied */
+	VMSI_NEED_ROOM,    /* on the disk; or else clusters must be emptied */
 	VMSI_NEED_CLUSTER, /* clusters must be emptied */
 	VMSI_NEED_MEMORY,  /* for records; there will never be any */
 };

@@ -79,15 +79,16 @@ static int move(struct vmsi_swap *swap, const struct victim *victim,
 	uint64_t moved;
 
 	while (swap->places[object->place] == word) {
+		const enum vmsi_need need = vmsi_append(swap, VMSI_FILL_MOVE, object,
+							object + 1, &moved);
 		int error;
 
-		if (vmsi_append(swap, VMSI_FILL_MOVE, object, object + 1, &moved) ==
-		    VMSI_NEED_NOTHING) {
+		if (need == VMSI_NEED_NOTHING) {
 			swap->places[object->place] = moved;
 			swap->clusters[victim->id].live -= (uint32_t)vmsi_place_size(word);
 			return 0;
 		}
-		error = vmsi_write_step(swap, victim->failures);
+		error = vmsi_write_make(swap, need, victim->failures);
 		if (error)
 			return error;
 	}

@@ -173,6 +173,15 @@ void vmsi_swap_file_close(int fd)
 	(void)vmsi_host.close(fd);
 }
 
+int vmsi_swap_file_reserve(int fd, uint64_t offset, uint64_t length)
+{
+	int error = vmsi_disk_extend(fd, offset, length, VMSI_DISK_KEEP_SIZE);
+
+	if (error == -EOPNOTSUPP && !vmsi_disk_check_limit(offset + length))
+		error = vmsi_disk_write_zeros(fd, offset, length);
+	return error == -ENOSPC || error == -EDQUOT ? -ENOSPC : 0;
+}
+
 /* A write beyond RLIMIT_FSIZE would raise a signal. */
 uint64_t vmsi_swap_file_limit(uint64_t limit)
 {

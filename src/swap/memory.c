@@ -95,6 +95,11 @@ static uint32_t unmade(const struct vmsi_swap *swap)
 				  rest / swap->cluster_bytes);
 }
 
+uint32_t vmsi_memory_most(const struct vmsi_swap *swap)
+{
+	return vmsi_memory_made(swap) + unmade(swap);
+}
+
 uint32_t vmsi_memory_buffers(const struct vmsi_swap *swap)
 {
 	return swap->free_buffers + unmade(swap);

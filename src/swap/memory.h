@@ -27,6 +27,9 @@ bool vmsi_memory_retire(struct vmsi_swap *swap);
  */
 enum vmsi_fit vmsi_memory_fits(struct vmsi_swap *swap, size_t bytes);
 
+/* How many buffers there can be, with the memory that there is now. */
+uint32_t vmsi_memory_most(const struct vmsi_swap *swap);
+
 /* How many buffers can be taken at once. */
 uint32_t vmsi_memory_buffers(const struct vmsi_swap *swap);
 

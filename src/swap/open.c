@@ -243,6 +243,8 @@ int vmsi_swap_open(const struct vmsi_swap_options *options, struct vmsi_swap **o
 		goto unmap_record;
 	if (options->path)
 		error = swap->fd = vmsi_swap_file_open(options->path);
+	else
+		swap->backed_clusters = swap->cluster_count;
 	if (error < 0)
 		goto unmap_area;
 	*opened = swap;

@@ -27,13 +27,10 @@ static bool is_zero(const void *page, size_t bytes)
 /* See that there is more of what is needed. Returns 0: try again. */
 static int make(struct vmsi_swap *swap, enum vmsi_need need, uint64_t failures)
 {
-	int error = -ENOSPC;
+	const int error = vmsi_write_make(swap, need, failures);
 
-	if (need == VMSI_NEED_MEMORY)
-		return -ENOSPC;
-	if (need == VMSI_NEED_BUFFER)
-		error = vmsi_write_step(swap, failures);
-	return error == -ENOSPC ? vmsi_collect(swap, failures) : error;
+	return error == -ENOSPC && need != VMSI_NEED_MEMORY ? vmsi_collect(swap, failures) :
+							      error;
 }
 
 static int take_place(struct vmsi_swap *swap, uint64_t failures, uint64_t *place)

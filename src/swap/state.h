@@ -19,8 +19,10 @@
  *    \---- no page left ---------------/-------------------- no page left ---/
  *
  * It has a buffer in memory until it is FILED, and then as long as somebody reads it
- * there. Its number says where it goes in the file, so a cluster that is made can always
- * be written: who fills up the file is told when there is no number left, and not later.
+ * there. Its number says where it goes in the file. There are no more clusters at a time
+ * than the disk has room for (backed_clusters), or else the memory: so who fills up the
+ * file or the disk is told when there is no number left, and not later, when nothing could
+ * be moved any more. A cluster whose number has no room on the disk stays in memory.
  */
 enum vmsi_cluster_state {
 	VMSI_CLUSTER_FREE,
@@ -99,6 +101,8 @@ struct vmsi_swap {
 	uint64_t free_place;  /* plus one; 0: none */
 
 	uint32_t fresh_cluster, free_cluster, free_clusters;
+	uint32_t backed_clusters; /* those below have room on the disk */
+	bool is_backing; /* somebody is asking the disk for more */
 	uint32_t first, last; /* the queue of SEALED, from the oldest */
 	uint32_t open[VMSI_FILLINGS];
 	uint64_t sequence; /* of the latest cluster; the first is another one in each run */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/panic.h"
 #include "swap/clusters.h"
 #include "swap/file.h"
 #include "swap/object.h"
@@ -76,25 +77,70 @@ static void submit(struct vmsi_swap *swap, struct vmsi_io_request *request)
 		vmsi_io_submit(swap->io, &request, 1);
 }
 
-/* The oldest; what has failed is tried again when nothing else can be, or is on its way. */
-static uint32_t choose(const struct vmsi_swap *swap)
+/* The oldest of those with a number below one, that has not failed; or, that has. */
+static uint32_t find(const struct vmsi_swap *swap, uint32_t below, bool has_failed)
 {
 	uint32_t id = swap->first;
 
-	while (id != VMSI_NONE && swap->clusters[id].has_failed)
+	while (id != VMSI_NONE && (swap->clusters[id].has_failed != has_failed || id >= below))
 		id = swap->clusters[id].next;
-	return id == VMSI_NONE && !swap->writing ? swap->first : id;
+	return id;
+}
+
+/* What has failed is tried again when nothing else can be, or is on its way. */
+static uint32_t choose(const struct vmsi_swap *swap, uint32_t below)
+{
+	const uint32_t id = find(swap, below, false);
+
+	return id == VMSI_NONE && !swap->writing ? find(swap, below, true) : id;
+}
+
+/* Have room on the disk for one cluster more; or wait for who does. As vmsi_write_make. */
+static int back_one(struct vmsi_swap *swap)
+{
+	const uint32_t id = swap->backed_clusters;
+	int error;
+
+	if (id == swap->cluster_count)
+		return -ENOSPC;
+	if (swap->is_backing) {
+		vmsi_swap_sleep(swap);
+		return 0;
+	}
+	swap->is_backing = true;
+	vmsi_lock_release(&swap->lock);
+	error = vmsi_swap_file_reserve(swap->fd, vmsi_cluster_offset(swap, id),
+				       swap->cluster_bytes);
+	vmsi_lock_acquire(&swap->lock);
+	swap->is_backing = false;
+	swap->backed_clusters += !error;
+	vmsi_swap_ring_bell(swap);
+	return error;
+}
+
+/* The cluster to be written next, for which the disk has room. */
+static uint32_t choose_backed(struct vmsi_swap *swap)
+{
+	uint32_t id;
+
+	while ((id = choose(swap, VMSI_NONE)) != VMSI_NONE && id >= swap->backed_clusters)
+		if (back_one(swap) != 0)
+			return choose(swap, swap->backed_clusters);
+	return id;
 }
 
 bool vmsi_write_begin(struct vmsi_swap *swap)
 {
-	const uint32_t id = choose(swap);
+	const uint32_t id = swap->fd >= 0 && find_unused(swap) ? choose_backed(swap) :
+								 VMSI_NONE;
 	struct vmsi_swap_write *write = find_unused(swap);
 	struct vmsi_io_request *request;
 	struct vmsi_cluster *cluster;
 
-	if (swap->fd < 0 || id == VMSI_NONE || !write)
+	if (id == VMSI_NONE || !write)
 		return false;
+	vmsi_debug_check(id < swap->backed_clusters,
+			 "W8: the disk has room for what is written");
 	cluster = &swap->clusters[id];
 	vmsi_cluster_unqueue(swap, id);
 	cluster->state = VMSI_CLUSTER_WRITING;
@@ -139,6 +185,21 @@ int vmsi_write_step(struct vmsi_swap *swap, uint64_t failures)
 		return -ENOSPC;
 	vmsi_swap_sleep(swap);
 	return 0;
+}
+
+int vmsi_write_make(struct vmsi_swap *swap, enum vmsi_need need, uint64_t failures)
+{
+	switch (need) {
+	case VMSI_NEED_BUFFER:
+		return vmsi_write_step(swap, failures);
+	case VMSI_NEED_ROOM:
+		return back_one(swap);
+	case VMSI_NEED_NOTHING:
+	case VMSI_NEED_CLUSTER:
+	case VMSI_NEED_MEMORY:
+		break;
+	}
+	return -ENOSPC;
 }
 
 void vmsi_write_drain(struct vmsi_swap *swap)

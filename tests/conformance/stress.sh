@@ -8,7 +8,7 @@
 
 library=$(realpath "$1")
 stressor=$2
-seconds=${3:-3}
+seconds=${3:-1}
 
 if ! command -v stress-ng >/dev/null; then
 	echo "1..0 # SKIP there is no stress-ng on PATH"

@@ -34,7 +34,7 @@ has() {
 
 echo 1..4
 has 'gdb stops at the signal' 'received signal SIGSEGV'
-has 'it shows the frames of the coroutine' 'recurse (depth='
+has 'it shows the frames of the coroutine' ' in recurse ('
 has 'the report is written when it goes on' \
 	'libvmspace: stack overflow: stack 0 "endless" of pool "stacks"'
 has 'the program ends by the signal' 'Program terminated with signal SIGSEGV'

@@ -179,7 +179,7 @@ static void arrange(const struct scenario *scenario)
 	};
 
 	write_pattern(run.place->path, PAGES_BEFORE * run.page);
-	run.file = vms_file_open(run.place->path, &options);
+	run.file = open_file(run.place->path, &options);
 	assert_non_null(run.file);
 	if (!scenario->windowed)
 		return;

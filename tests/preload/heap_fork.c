@@ -207,7 +207,7 @@ static void amid_locks(void)
 	pthread_t thread;
 
 	pthread_create(&thread, NULL, allocate_under_lock, NULL);
-	fork_amid("fork with a lock held by handlers", 50);
+	fork_amid("fork with a lock held by handlers", 20);
 	stop = true;
 	pthread_join(thread, NULL);
 	stop = false;

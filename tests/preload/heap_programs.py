@@ -125,7 +125,7 @@ def git(place):
         with open(os.path.join(tree, f'large{number}'), 'w',
                   encoding='ascii') as file:
             file.writelines(f'{i * (number + 1) % 1000003}\n'
-                            for i in range(300000))
+                            for i in range(100000))
     date = '2020-02-02T02:02:02Z'
     lines = []
     for command in ('init -q -b main', 'add .', 'commit -q -m first',
@@ -267,7 +267,7 @@ def children(process):
 def stress(place, *options):
     """Its workers end without telling figures, so they are looked at."""
     global seen
-    command = ['stress-ng', *options, '--verify', '--timeout', '4',
+    command = ['stress-ng', *options, '--verify', '--timeout', '2',
                '--temp-path', place.directory, '--no-rand-seed']
     if not shutil.which(command[0]):
         raise Missing(command[0])

@@ -288,7 +288,7 @@ static void nobody_sees_how_a_file_is_written_again(void **state)
 	const size_t page = page_bytes();
 
 	memset(&again, 0, sizeof(again));
-	again.file = vms_file_open(place->path, &options);
+	again.file = open_file(place->path, &options);
 	assert_non_null(again.file);
 	worked(vms_file_resize(again.file, 8 * page));
 	again.at = vms_file_at(again.file, 0, 8 * page);
@@ -314,7 +314,7 @@ static void nobody_sees_how_a_file_is_written_again(void **state)
 	assert_false(again.file->atomic->journal.home_doubtful);
 	vmsi_host = real;
 	worked(vms_file_close(again.file));
-	again.file = vms_file_open(place->path, &options);
+	again.file = open_file(place->path, &options);
 	assert_non_null(again.file);
 	again.at = vms_file_at(again.file, 0, 8 * page);
 	assert_int_equal(again.at[0], 'z');

@@ -71,7 +71,7 @@ static void what_a_reader_held_up_outlasts_the_writer(void **state)
 	assert_int_equal(pipe(told), 0);
 	child = fork();
 	if (child == 0) {
-		file = vms_file_open(place->path, &(struct vms_file_options){
+		file = open_file(place->path, &(struct vms_file_options){
 			.struct_size = sizeof(struct vms_file_options),
 			.flags = TELLING, .maximum = PAGES * page_bytes() });
 		child_needs(file && write(told[1], "o", 1) == 1);

@@ -245,7 +245,7 @@ static vms_file *open_spilled(const struct place *place)
 		.dirty_limit = 4 * page_bytes(),
 	};
 	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
-	vms_file *file = vms_file_open(place->path, &options);
+	vms_file *file = open_file(place->path, &options);
 
 	assert_non_null(file);
 	worked(vms_file_resize(file, PAGES * page_bytes()));
@@ -308,7 +308,7 @@ static void a_smaller_journal_takes_no_stores(void **state)
 	};
 	const char *middle;
 
-	shared = vms_file_open(place->path, &options);
+	shared = open_file(place->path, &options);
 	assert_non_null(shared);
 	shared->atomic->journal.limit = (uint64_t)1 << 20;
 	worked(vms_file_resize(shared, MANY_PAGES * page_bytes()));

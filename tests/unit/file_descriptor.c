@@ -130,7 +130,7 @@ static void leaves_alone_what_took_its_descriptor(void **state)
 		struct stat status;
 
 		write_file(place->path, "abc", 3);
-		file = vms_file_open(place->path, &kinds[i]);
+		file = open_file(place->path, &kinds[i]);
 		assert_non_null(file);
 		if (kinds[i].window_addresses)
 			window = vms_file_open_window(file, 0, 10);

@@ -20,6 +20,8 @@
 #include <vmspace/budget.h>
 #include <vmspace/file.h>
 
+#include "guard_again.h"
+
 /* A directory for each test, and a path in it. */
 
 #define ERRNO_BEFORE 4711
@@ -92,6 +94,15 @@ static inline size_t page_bytes(void)
 		assert_int_equal(errno, ERRNO_BEFORE); \
 	} while (0)
 
+static inline vms_file *open_file(const char *path, const struct vms_file_options *options)
+{
+	vms_file *file = vms_file_open(path, options);
+
+	if (file)
+		guard_again();
+	return file;
+}
+
 static inline vms_file *open_with(const char *path, unsigned flags,
 				  uint64_t maximum)
 {
@@ -101,7 +112,7 @@ static inline vms_file *open_with(const char *path, unsigned flags,
 		.maximum = maximum,
 	};
 
-	return vms_file_open(path, &options);
+	return open_file(path, &options);
 }
 
 static inline vms_file *must_open(const char *path, unsigned flags,

@@ -21,7 +21,7 @@ static vms_file *open_limited(const struct place *place, unsigned flags)
 		.maximum = 2 * PAGES * page_bytes(),
 		.dirty_limit = LIMIT_PAGES * page_bytes(),
 	};
-	vms_file *file = vms_file_open(place->path, &options);
+	vms_file *file = open_file(place->path, &options);
 
 	assert_non_null(file);
 	worked(vms_file_resize(file, 2 * PAGES * page_bytes()));

@@ -103,7 +103,7 @@ static void ends_where_files_end(void **state)
 		.maximum = (uint64_t)1 << 44,
 		.window_addresses = MIB,
 	};
-	vms_file *file = vms_file_open(place->path, &options);
+	vms_file *file = open_file(place->path, &options);
 
 	assert_non_null(file);
 	refused(vms_file_resize(file, UINT64_MAX), EFBIG);
@@ -170,7 +170,7 @@ static void private_memory_is_charged(void **state)
 	options.budget = vms_budget_open(&limited);
 	assert_non_null(options.budget);
 	write_file(place->path, "abc", 3);
-	file = vms_file_open(place->path, &options);
+	file = open_file(place->path, &options);
 	assert_non_null(file);
 	worked(vms_budget_get_stats(options.budget, &charged));
 	assert_int_equal(charged.charged_here, page);

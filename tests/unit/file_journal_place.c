@@ -142,7 +142,7 @@ static void is_in_its_directory_before_it_commits(void **state)
 	options.journal = journal;
 	real = vmsi_host;
 	vmsi_host.fsync = note_directory;
-	file = vms_file_open(place->path, &options);
+	file = open_file(place->path, &options);
 	vmsi_host = real;
 	assert_non_null(file);
 	assert_true(is_synced);

@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#include <signal.h>
-
 #include "file_fixture.h"
 #include "host/host.h"
 
@@ -22,20 +20,6 @@ static int drop_place_and_journal(void **state)
 	cmocka_unit_test_setup_teardown(function, make_place, \
 					drop_place_and_journal)
 
-/*
- * cmocka sets handlers of its own before each test: the library's is put back in its
- * place when a file is opened.
- */
-static void guard_again(void)
-{
-	static struct sigaction guard;
-
-	if (guard.sa_sigaction)
-		(void)sigaction(SIGBUS, &guard, NULL);
-	else
-		(void)sigaction(SIGBUS, NULL, &guard);
-}
-
 /* A file of pages of 'A' and 100 bytes of 'B', all committed, and its bytes. */
 struct subject {
 	vms_file *file;
@@ -56,7 +40,6 @@ static struct subject make_subject(void **state, unsigned flags)
 	memset(subject.bytes + PAGES * page_bytes(), 'B', 100);
 	write_file(place->path, subject.bytes, subject.length);
 	subject.file = must_open(place->path, VMS_FILE_ATOMIC | flags, 1 << 26);
-	guard_again();
 	subject.at = vms_file_at(subject.file, 0, subject.length);
 	return subject;
 }
@@ -165,7 +148,7 @@ static void a_spill_of_what_is_gone_is_an_error(void **state)
 	};
 
 	worked(vms_file_close(subject.file));
-	subject.file = vms_file_open(place->path, &options);
+	subject.file = open_file(place->path, &options);
 	subject.at = vms_file_at(subject.file, 0, subject.length);
 	worked(vms_file_will_write(subject.file, 2 * page_bytes(),
 				   3 * page_bytes()));
@@ -212,7 +195,7 @@ static struct subject make_spilled(void **state)
 	struct vms_file_stats stats = { .struct_size = sizeof(stats) };
 
 	worked(vms_file_close(subject.file));
-	subject.file = vms_file_open(place->path, &options);
+	subject.file = open_file(place->path, &options);
 	assert_non_null(subject.file);
 	subject.at = vms_file_at(subject.file, 0, subject.length);
 	for (uint64_t page = 0; page < 5; page++)

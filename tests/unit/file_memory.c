@@ -81,7 +81,7 @@ static void advises(void **state)
 	worked(vms_file_advise(file, page, page, MADV_REMOVE));
 	assert_int_equal(*(char *)vms_file_at(file, page, 1), 0);
 	worked(vms_file_close(file));
-	file = vms_file_open(place->path, &windowed);
+	file = open_file(place->path, &windowed);
 	refused(vms_file_advise(file, 0, page, MADV_RANDOM), ENXIO);
 	worked(vms_file_prefetch(file, 0, page));
 	worked(vms_file_drop(file, 0, page));

@@ -17,7 +17,7 @@ static void makes_a_file_with_its_mode(void **state)
 	};
 	struct stat status;
 	const mode_t before = umask(027);
-	vms_file *file = vms_file_open(place->path, &options);
+	vms_file *file = open_file(place->path, &options);
 
 	assert_non_null(file);
 	assert_int_equal(errno, ERRNO_BEFORE);
@@ -174,7 +174,7 @@ static void takes_what_addresses_there_are(void **state)
 		struct vms_file_stats stats = { .struct_size = sizeof(stats) };
 
 		child_needs(setrlimit(RLIMIT_AS, &limit) == 0);
-		vms_file *file = vms_file_open(place->path, NULL);
+		vms_file *file = open_file(place->path, NULL);
 
 		child_needs(file);
 		child_needs(vms_file_get_stats(file, &stats) == 0);

@@ -26,6 +26,13 @@ static struct {
 	unsigned held;         /* times that readers had DOOR, and nobody else wanted it */
 } run;
 
+/* The files are opened by the fixture, which has handlers of its own. */
+static int enter(vms_file *file, struct vms_file_access *access)
+{
+	guard_again();
+	return vms_file_begin_access(file, access);
+}
+
 static int begin(void **state)
 {
 	static char journal[128];
@@ -46,7 +53,7 @@ static int begin(void **state)
 				PAGES * page_bytes());
 	store(run.file, 0, 'a');
 	worked(vms_file_commit(run.file));
-	worked(vms_file_begin_access(run.staying, &run.stay));
+	worked(enter(run.staying, &run.stay));
 	return 0;
 }
 
@@ -65,7 +72,7 @@ static char look(void)
 	struct vms_file_access access;
 	char byte;
 
-	if (vms_file_begin_access(run.looking, &access) != 0)
+	if (enter(run.looking, &access) != 0)
 		return '!';
 	byte = *(const char *)vms_file_at(run.looking, 0, 1);
 	return vms_file_end_access(&access, NULL) == 0 ? byte : '?';
@@ -220,7 +227,7 @@ static void what_comes_is_laid_over_what_was(void **state)
 		if (i % 2)
 			store(run.file, 9 + i, 'x');
 		commit((char)('b' + i));
-		worked(vms_file_begin_access(run.looking, &access));
+		worked(enter(run.looking, &access));
 		assert_int_equal(vms_file_size(run.looking), size);
 		at = vms_file_at(run.looking, 0, size);
 		assert_memory_equal(at, vms_file_at(run.file, 0, size), size);
@@ -258,7 +265,7 @@ static void readers_leave_the_door_to_writers(void **state)
 	assert_int_equal(look(), 'a');
 	vmsi_host = real;
 	assert_int_equal(run.held, 0);
-	worked(vms_file_begin_access(run.staying, &run.stay));
+	worked(enter(run.staying, &run.stay));
 }
 
 #define behind_test(function) \

@@ -28,7 +28,7 @@ static vms_file *open_limited(const char *path, unsigned flags, size_t pages)
 		.maximum = (uint64_t)1 << 30,
 		.dirty_limit = pages * page_bytes(),
 	};
-	vms_file *file = vms_file_open(path, &options);
+	vms_file *file = open_file(path, &options);
 
 	assert_non_null(file);
 	return file;

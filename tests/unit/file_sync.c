@@ -212,7 +212,7 @@ static void marks_a_file_of_windows(void **state)
 		.flags = VMS_FILE_CREATE,
 		.window_addresses = 1 << 20,
 	};
-	vms_file *file = vms_file_open(place->path, &options);
+	vms_file *file = open_file(place->path, &options);
 	vms_window *window;
 	char *data;
 

@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include <signal.h>
-
 #include "file_fixture.h"
 
 /* Windows: where they are, sliding, and what they cost. */
 
 #define MIB ((size_t)1 << 20)
 #define GIB ((size_t)1 << 30)
-
-/* cmocka sets handlers of its own before each test: the library's is put back. */
-static void guard_again(void)
-{
-	static struct sigaction guard;
-
-	if (guard.sa_sigaction)
-		(void)sigaction(SIGBUS, &guard, NULL);
-	else
-		(void)sigaction(SIGBUS, NULL, &guard);
-}
 
 static vms_file *open_windowed(const char *path, uint64_t maximum, size_t addresses)
 {
@@ -27,7 +14,7 @@ static vms_file *open_windowed(const char *path, uint64_t maximum, size_t addres
 		.maximum = maximum,
 		.window_addresses = addresses,
 	};
-	vms_file *file = vms_file_open(path, &options);
+	vms_file *file = open_file(path, &options);
 
 	assert_non_null(file);
 	return file;
@@ -157,7 +144,7 @@ static void reads_only(void **state)
 	vms_window *window;
 
 	write_file(place->path, "abc", 3);
-	file = vms_file_open(place->path, &options);
+	file = open_file(place->path, &options);
 	assert_non_null(file);
 	window = vms_file_open_window(file, 1, 2);
 	assert_memory_equal(vms_window_data(window), "bc", 2);
@@ -247,9 +234,8 @@ static void a_maximum_is_no_matter_of_windows(void **state)
 
 	memset(bytes, 'x', 5 * page);
 	write_file(place->path, bytes, 5 * page);
-	file = vms_file_open(place->path, &options);
+	file = open_file(place->path, &options);
 	assert_non_null(file);
-	guard_again();
 	worked(vms_file_get_stats(file, &stats));
 	assert_int_equal(stats.maximum, (uint64_t)1 << 62);
 	window = vms_file_open_window(file, 0, 5 * page);

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 #include <vmspace.h>
 
+#include "guard_again.h"
 #include "host/host.h"
 
 /*
@@ -85,20 +86,6 @@ static inline int remove_path(void **state)
 
 #define WITH_FILE(test) \
 	cmocka_unit_test_setup_teardown(test, make_path, remove_path)
-
-/*
- * cmocka sets handlers of its own before each test, and puts back what was there
- * afterwards. So the library's is put back in its place when a file is opened.
- */
-static inline void guard_again(void)
-{
-	static struct sigaction guard;
-
-	if (guard.sa_sigaction)
-		sigaction(SIGBUS, &guard, NULL);
-	else
-		sigaction(SIGBUS, NULL, &guard);
-}
 
 static inline void open_with(unsigned flags)
 {

@@ -73,7 +73,7 @@ static void many_reads_end_with_what_is_there(void **state)
 		assert_int_equal(vmsi_io_status(&requests[chosen]), 0);
 		assert_true(is_block(blocks[chosen], BLOCKS - 1 - chosen));
 	}
-	assert_true(vmsi_io_bytes(io) <= vmsi_io_most_bytes(16));
+	assert_true(vmsi_io_bytes(io) <= vmsi_io_most_bytes(16, 0));
 	close_engine(io);
 	close(fd);
 }
@@ -367,7 +367,7 @@ static void threads_share_what_is_in_flight(void **state)
 		pthread_join(threads[i], NULL);
 	wait_for_ends(16);
 	assert_int_equal(wrong, 0);
-	assert_true(vmsi_io_bytes(io) <= vmsi_io_most_bytes(8));
+	assert_true(vmsi_io_bytes(io) <= vmsi_io_most_bytes(8, 0));
 	close_engine(io);
 	close(fd);
 }
@@ -471,7 +471,7 @@ static void an_engine_is_in_force(void **state)
 	assert_int_equal(vmsi_io_engine(io),
 			 engine == THREADS ? VMSI_IO_THREADS : VMSI_IO_RING);
 	assert_int_equal(vmsi_io_problem(io), 0);
-	assert_true(vmsi_io_bytes(io) <= vmsi_io_most_bytes(64));
+	assert_true(vmsi_io_bytes(io) <= vmsi_io_most_bytes(64, 0));
 	close_engine(io);
 }
 

@@ -3,12 +3,12 @@
 #include "io_fixture.h"
 
 #include <sched.h>
-#include <seccomp.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "host/host.h"
+#include "refuse_calls.h"
 
 /*
  * What a sandbox refuses: io_uring at open or later, and threads, too. A filter cannot be
@@ -17,23 +17,6 @@
  */
 
 #define CHECK(condition) ((condition) ? (void)0 : _exit(__LINE__ % 250 + 1))
-
-/* Docker's default profile since version 25: all three answer EPERM, clone3 ENOSYS. */
-static const int uring_calls[] = { SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
-				   SCMP_SYS(io_uring_register) };
-static const int thread_calls[] = { SCMP_SYS(clone), SCMP_SYS(clone3) };
-
-static void refuse(const int *calls, size_t count, int error)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-
-	CHECK(filter);
-	for (size_t i = 0; i < count; i++)
-		CHECK(seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)error), calls[i],
-				       0) == 0);
-	CHECK(seccomp_load(filter) == 0);
-	seccomp_release(filter);
-}
 
 /* --- what must work all the same ---------------------------------------------------- */
 
@@ -368,6 +351,36 @@ static void who_sleeps_when_the_ring_breaks_does_its_own(void **state)
 	close(file);
 }
 
+static unsigned begun;
+
+static long count_thread(pthread_t *thread, size_t stack, void *(*work)(void *),
+			 void *context)
+{
+	begun++;
+	return no_thread(thread, stack, work, context);
+}
+
+static void want_no_threads(int fd)
+{
+	const unsigned flags[] = { VMSI_IO_NO_THREADS, VMSI_IO_NO_THREADS | VMSI_IO_NO_RING };
+
+	vmsi_host.start_thread = count_thread;
+	for (unsigned i = 0; i < 2; i++) {
+		struct vmsi_io *io = open_io(8, flags[i]);
+
+		read_all(io, fd);
+		CHECK(vmsi_io_bytes(io) <= vmsi_io_most_bytes(8, flags[i]));
+		vmsi_io_close(io);
+	}
+	CHECK(begun == 0);
+}
+
+static void an_io_without_threads_asks_for_none(void **state)
+{
+	(void)state;
+	in_a_process(want_no_threads);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -381,6 +394,7 @@ int main(void)
 		cmocka_unit_test(a_ring_without_threads_ends_detached_requests),
 		cmocka_unit_test(a_broken_ring_without_threads_ends_all),
 		cmocka_unit_test(who_only_looks_does_its_own),
+		cmocka_unit_test(an_io_without_threads_asks_for_none),
 		cmocka_unit_test(who_sleeps_when_the_ring_breaks_does_its_own),
 	};
 

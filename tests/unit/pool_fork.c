@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <signal.h>
 
 #include "host/host.h"
@@ -152,18 +153,30 @@ static vms_pool *forked_pool;
 static long (*real_sync)(int fd);
 static unsigned forks;
 
-/* Here the pool's own locks are held, and no one in the child gives them back. */
-static long fork_and_sync(int fd)
+/* The child ends before this returns, or waits for ever. */
+static void *fork_in_thread(void *ended_well)
 {
-	pid_t child;
+	const pid_t child = fork();
+	int status = -1;
 
-	forks++;
-	child = fork();
 	if (child == 0) {
 		child_needs(vms_pool_close(forked_pool) == 0);
 		_exit(0);
 	}
-	must_end_well(child);
+	*(bool *)ended_well = waitpid(child, &status, 0) == child && status == 0;
+	return NULL;
+}
+
+/* Here the pool's own locks are held, and no one in the child gives them back. */
+static long fork_and_sync(int fd)
+{
+	bool ended_well = false;
+	pthread_t thread;
+
+	forks++;
+	assert_int_equal(pthread_create(&thread, NULL, fork_in_thread, &ended_well), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(ended_well);
 	return real_sync(fd);
 }
 

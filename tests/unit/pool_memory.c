@@ -57,14 +57,14 @@ static void what_was_never_changed_is_zero_and_takes_nothing(void **state)
 /* A page that is read and leaves again is not put a second time. */
 static void what_is_not_changed_leaves_for_nothing(void **state)
 {
-	vms_pool *pool = must_open_with(".", 0);
+	vms_pool *pool = must_open_with(".", VMS_POOL_NO_WRITER);
 	uint64_t before;
 
 	(void)state;
 	worked(vms_pool_grow(pool, MANY));
 	for (uint64_t page = 0; page < MANY; page++)
 		change_kind(pool, page, 1);
-	/* Now all are aside once. */
+	/* Now all are aside once, and nobody puts what stays for long. */
 	for (uint64_t page = 0; page < 2 * MANY; page++)
 		must_be_kind(pool, page % MANY, 1);
 	before = pool_stats(pool).pages_aside;

@@ -20,32 +20,6 @@ static atomic_bool cannot_be_read, is_read_wrong, cannot_be_written;
 
 /* --- full, and damaged ------------------------------------------------------------------------------ */
 
-/* What was put in is there, all of it, and there is room again for what is freed. */
-static void full_is_an_error(const struct vms_pool_options *options)
-{
-	vms_pool *pool = must_open_memory(options);
-	unsigned count;
-	int error;
-
-	worked(vms_pool_grow(pool, MANY));
-	count = fill_up(pool, MANY, &error);
-	assert_int_equal(error, ENOSPC);
-	assert_true(count > 500 && count < MANY);
-	for (unsigned page = 1; page < count; page += 3)
-		worked(vms_pool_free(pool, page));
-	for (unsigned page = 2; page < count; page += 3) {
-		must_be_noise(pool, page - 2);
-		must_be_noise(pool, page);
-	}
-	for (unsigned page = 1; page < count / 2; page += 3) {
-		fill_noise(must_fix(pool, page, VMS_POOL_WRITE), page, 1);
-		must_unfix(pool, page);
-	}
-	for (unsigned page = 0; page < count / 2; page++)
-		must_be_noise(pool, page);
-	worked(vms_pool_close(pool));
-}
-
 static void without_a_file_full_is_an_error(void **state)
 {
 	struct vms_pool_options options = memory_options(NULL);

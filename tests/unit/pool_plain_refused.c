@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_fixture.h"
+#include "refuse_calls.h"
 
-#include <seccomp.h>
 #include <sys/syscall.h>
 
 /*
  * Plain pointers where the kernel or a sandbox refuses something. A filter cannot be taken
  * away, so each case has a process of its own.
  */
-
-/* Docker's default profile: EPERM. */
-static const int docker[] = { SCMP_SYS(userfaultfd), SCMP_SYS(io_uring_setup),
-			      SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register) };
-
-static void refuse(const int *calls, size_t count, int error)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-
-	child_needs(filter);
-	for (size_t i = 0; i < count; i++)
-		child_needs(seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)error),
-					     calls[i], 0) == 0);
-	child_needs(seccomp_load(filter) == 0);
-	seccomp_release(filter);
-}
 
 /* More than there is RAM for, by stores and loads. */
 static void use_pool(vms_pool *pool)
@@ -59,14 +43,15 @@ static void expect(int fd, unsigned flags, enum vms_pool_faults engine, int erro
 
 static void be_in_docker(int fd)
 {
-	refuse(docker, 4, EPERM);
+	refuse(uring_calls, 3, EPERM);
+	refuse(fault_calls, 1, EPERM);
 	expect(fd, 0, VMS_POOL_FAULTS_PROTECT, EPERM);
 	expect(fd, VMS_POOL_SERVED, VMS_POOL_FAULTS_PROTECT, EPERM);
 }
 
 static void be_without(int fd)
 {
-	refuse(docker, 1, ENOSYS);
+	refuse(fault_calls, 1, ENOSYS);
 	expect(fd, 0, VMS_POOL_FAULTS_PROTECT, ENOSYS);
 }
 
@@ -74,7 +59,7 @@ static void be_without_memfd(int fd)
 {
 	const int memfd = SCMP_SYS(memfd_create);
 
-	refuse(docker, 1, EPERM);
+	refuse(fault_calls, 1, EPERM);
 	refuse(&memfd, 1, ENOSYS);
 	child_needs(!open_pool_of(fd, VMS_POOL_TRANSPARENT, SMALL_RAM, 0));
 	child_needs(errno == ENOSYS);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_fixture.h"
+#include "refuse_calls.h"
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
@@ -20,24 +20,8 @@
 #define TOGETHER 32
 #define RAM ((size_t)2 << 20)
 
-static const int uring_calls[] = { SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
-				   SCMP_SYS(io_uring_register) };
 static const int enter_call[] = { SCMP_SYS(io_uring_enter) };
-static const int fault_calls[] = { SCMP_SYS(userfaultfd) };
 static const int clone3_call[] = { SCMP_SYS(clone3) };
-static const int thread_calls[] = { SCMP_SYS(clone), SCMP_SYS(clone3) };
-
-static void refuse(const int *calls, size_t count, int error)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-
-	CHECK(filter);
-	for (size_t i = 0; i < count; i++)
-		CHECK(seccomp_rule_add(filter, SCMP_ACT_ERRNO((uint32_t)error), calls[i],
-				       0) == 0);
-	CHECK(seccomp_load(filter) == 0);
-	seccomp_release(filter);
-}
 
 /* --- what must work all the same ---------------------------------------------------- */
 

@@ -11,7 +11,7 @@
 
 #define CALLS 2000
 
-static unsigned rings = 120;
+static unsigned rings = 60;
 static uint64_t seed = 11;
 
 static uint64_t random_of(uint64_t *state)

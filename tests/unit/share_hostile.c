@@ -23,7 +23,7 @@
 #define PAGES_MOST 64
 #define PEERS 2
 
-static unsigned shares = 20;
+static unsigned shares = 10;
 static uint64_t seed = 11;
 
 struct shared {

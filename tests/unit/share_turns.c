@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include <vmspace/share_lock.h>
@@ -250,11 +251,39 @@ static void a_place_that_is_taken_is_left_alone(void **state)
 
 /* --- the size --------------------------------------------------------------------------- */
 
+/*
+ * What is done while this process has the locks of a share, another process does: here a
+ * thread, which has none of them. It fails no assertion, which would end its own stack.
+ */
+struct turn {
+	int (*act)(vms_share *share, uint64_t size);
+	uint64_t size;
+	int result;
+};
+
+static void *take_turn(void *argument)
+{
+	struct turn *turn = argument;
+
+	turn->result = turn->act(run.other, turn->size);
+	return NULL;
+}
+
+static void let_other(int (*act)(vms_share *share, uint64_t size), uint64_t size)
+{
+	struct turn turn = { .act = act, .size = size, .result = -1 };
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, take_turn, &turn), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(turn.result, 0);
+}
+
 static long shrink_before_lock(int fd, int command, struct flock *lock)
 {
 	if (fd == vms_share_fd(run.share) && lock->l_type == F_RDLCK) {
 		vmsi_host = host;
-		worked(vms_share_shrink(run.other, run.page));
+		let_other(vms_share_shrink, run.page);
 	}
 	return host.file_lock(fd, command, lock);
 }
@@ -296,7 +325,7 @@ static long grow_before_it_tells(int fd, int mode, uint64_t offset, uint64_t len
 
 	vmsi_host.fallocate = host.fallocate;
 	if (fd == vms_share_fd(run.share))
-		worked(vms_share_grow(run.other, size + 1));
+		let_other(vms_share_grow, size + 1);
 	vmsi_host.fallocate = grow_before_it_tells;
 	return host.fallocate(fd, mode, offset, length);
 }

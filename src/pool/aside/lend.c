@@ -83,15 +83,13 @@ static bool take_back(struct vms_pool *pool, uint32_t number)
 		return true;
 	word = vmsi_pool_word(pool, page);
 	seen = vmsi_word_load(word);
-	if (!is_idle(pool, number, seen))
+	if (!is_idle(pool, number, seen) || !vmsi_room_take_out(pool, word, seen))
 		return false;
 	pool->evictions++;
-	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
-		return vmsi_word_evict(word, seen, pool->view.version_shift);
-	if (!vmsi_word_take_resident(word, seen))
-		return false;
-	(void)vmsi_room_drop_memory(pool, page);
-	vmsi_word_drop(word, pool->view.version_shift);
+	if (vmsi_pool_has(pool, VMS_POOL_ADDRESSED)) {
+		(void)vmsi_room_drop_memory(pool, page);
+		vmsi_word_drop(word, pool->view.version_shift);
+	}
 	return true;
 }
 

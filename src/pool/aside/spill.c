@@ -180,7 +180,8 @@ static void put_copies(struct vms_pool *pool, const struct vmsi_copies *copies,
 	/* Those that are aside by now are doubles themselves. */
 	while (ended < done)
 		end_page(pool, copies, ended++, true);
-	if (error == -ENOSPC && is_memory(pool) && give_up_doubles(pool))
+	written->is_full = error == -ENOSPC;
+	if (written->is_full && is_memory(pool) && give_up_doubles(pool))
 		done = put(pool, copies, done, &error);
 	for (; ended < copies->count; ended++)
 		end_page(pool, copies, ended, ended < done);

@@ -75,14 +75,6 @@ static bool stays_by_use(struct vms_pool *pool, uint32_t number, uint64_t *word,
 	return true;
 }
 
-/* Frames leave by one exchange; pages with an address of theirs are busy first. */
-static bool take_out(struct vms_pool *pool, uint64_t *word, uint64_t seen)
-{
-	if (vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
-		return vmsi_word_take_resident(word, seen);
-	return vmsi_word_evict(word, seen, pool->view.version_shift);
-}
-
 static enum verdict judge(struct vms_pool *pool, uint32_t number)
 {
 	const uint64_t page = vmsi_page_of(pool, number);
@@ -93,7 +85,7 @@ static enum verdict judge(struct vms_pool *pool, uint32_t number)
 	if (is_in_slot(pool, seen, number)) {
 		if (stays_by_use(pool, number, word, seen))
 			return STAYS;
-		if (vmsi_word_can_leave(seen) && take_out(pool, word, seen))
+		if (vmsi_word_can_leave(seen) && vmsi_room_take_out(pool, word, seen))
 			return LEAVES;
 	}
 	vmsi_queue_remove(pool, number);

@@ -2,6 +2,8 @@
 #ifndef VMSI_POOL_WRITE_WRITE_H
 #define VMSI_POOL_WRITE_WRITE_H
 
+#include <stdbool.h>
+
 #include "pool/evict/evict.h"
 #include "pool/pool.h"
 
@@ -16,6 +18,7 @@ struct vmsi_outcome {
 	 * durable: put together at the beginning of the batch, to be tried again.
 	 */
 	size_t again;
+	bool is_full;        /* what is aside had to give up other pages for these */
 	int error;           /* of the first that failed */
 };
 

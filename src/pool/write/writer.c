@@ -28,7 +28,8 @@ static enum outcome write_next(struct vms_pool *pool)
 		return NOTHING_TO_DO;
 	if (vmsi_spill_batch(pool, &batch, &written) != 0)
 		return CANNOT_WRITE;
-	return written.written ? HAS_WRITTEN : CANNOT_WRITE;
+	/* Pages would be put in the place of each other for ever, and none could leave. */
+	return written.written && !written.is_full ? HAS_WRITTEN : CANNOT_WRITE;
 }
 
 static void *run(void *argument)
