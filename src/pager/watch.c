@@ -107,8 +107,11 @@ int vmsi_watch_open_messages(struct vmsi_pager *pager)
 
 void vmsi_watch_close(struct vmsi_pager *pager)
 {
-	(void)vmsi_host.close(pager->fd);
+	const int fd = pager->fd;
+
+	/* The child of a fork that comes meanwhile does not close another one by that number. */
 	pager->fd = -1;
+	(void)vmsi_host.close(fd);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */

@@ -123,6 +123,18 @@ static int open_file(struct vms_pool *pool, int fd)
 	return fd == -1 ? vmsi_store_open_memory(&pool->store, pool->depth) : -EINVAL;
 }
 
+static int open_area(struct vms_pool *pool, const char *path)
+{
+	const unsigned flags =
+		vmsi_pool_has(pool, VMS_POOL_READ_ONLY) ? VMSI_STORE_READ_ONLY : 0;
+	int error;
+
+	vmsi_pool_hold_forks();
+	error = vmsi_area_take(&pool->area, path, &pool->store, flags);
+	vmsi_pool_release_forks();
+	return error ? error : vmsi_area_open(&pool->area, path, &pool->store);
+}
+
 /* With the area: what it has is in the file before anybody looks at that. */
 static int open_files(struct vms_pool *pool, int fd, const char *area)
 {
@@ -130,8 +142,7 @@ static int open_files(struct vms_pool *pool, int fd, const char *area)
 
 	if (error || !area)
 		return error;
-	error = vmsi_area_open(&pool->area, area, &pool->store, vmsi_pool_has(
-				       pool, VMS_POOL_READ_ONLY) ? VMSI_STORE_READ_ONLY : 0);
+	error = open_area(pool, area);
 	if (error)
 		vmsi_store_close(&pool->store);
 	return error;
@@ -178,7 +189,12 @@ static int open_snapshots(struct vms_pool *pool, const struct vms_pool_options *
 		return -EINVAL;
 	error = vmsi_take_options(&known, sizeof(known), VMSI_FIRST_POOL_SNAPSHOT,
 				  options->snapshot);
-	return error ? error : vmsi_snapshots_open(pool, known.fd, known.bytes);
+	if (error)
+		return error;
+	vmsi_pool_hold_forks();
+	error = vmsi_snapshots_open(pool, known.fd, known.bytes);
+	vmsi_pool_release_forks();
+	return error;
 }
 
 static int charge(struct vms_pool *pool)
@@ -209,8 +225,10 @@ static int open_aside(struct vms_pool *pool, const struct vms_pool_options *opti
 
 	if (!pool->swap_least)
 		return 0;
+	vmsi_pool_hold_forks();
 	error = vmsi_aside_open(&pool->store.aside, options, pool->pages_most, ram,
 				vmsi_room_swap(pool, pool->ram_most), pool->store.io);
+	vmsi_pool_release_forks();
 	if (!error)
 		vmsi_room_set_swap_least(pool, vmsi_swap_least(pool->store.aside.swap), ram);
 	return error;
@@ -239,7 +257,7 @@ static int set_up(struct vms_pool *pool, const struct vms_pool_options *options)
 	error = start(pool);
 	if (error)
 		goto close;
-	vmsi_pool_register(pool);
+	vmsi_pool_can_be_used(pool);
 	return 0;
 close:
 	vmsi_plain_close(pool);
@@ -270,13 +288,33 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 	if (options->flags & ASIDE)
 		pool->swap_least = vmsi_aside_least_ram(options->page_size,
 							options->swap_codec);
-	pool->area.fd = -1;
+	pool->area.fd = pool->pager.fd = -1;
 	vmsi_latch_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
 	vmsi_lock_init(&pool->sync_lock, VMSI_RANK_POOL_SYNC);
 	vmsi_lock_init(&pool->write_lock, VMSI_RANK_POOL_WRITE);
 	for (int i = 0; i < VMSI_QUEUES; i++)
 		pool->queues[i].first = pool->queues[i].last = VMSI_NO_SLOT;
+}
+
+/* Where it fails the pool is not among those of the process any more. */
+static int open_parts(struct vms_pool *pool, int fd, const struct vms_pool_options *options)
+{
+	int error = open_store(pool, fd, options);
+
+	if (error) {
+		vmsi_pool_unregister(pool);
+		return error;
+	}
+	error = open_snapshots(pool, options);
+	if (!error)
+		error = set_up(pool, options);
+	if (!error)
+		return 0;
+	vmsi_pool_unregister(pool);
+	vmsi_snapshots_close(pool);
+	close_files(pool);
+	return error;
 }
 
 static int open_pool(int fd, const struct vms_pool_options *options,
@@ -290,16 +328,8 @@ static int open_pool(int fd, const struct vms_pool_options *options,
 		return vmsi_refuse(VMS_REFUSAL_RECORDS);
 	pool->record_bytes = bytes;
 	init(pool, options);
-	error = open_store(pool, fd, options);
-	if (!error) {
-		error = open_snapshots(pool, options);
-		if (!error)
-			error = set_up(pool, options);
-		if (error) {
-			vmsi_snapshots_close(pool);
-			close_files(pool);
-		}
-	}
+	vmsi_pool_register(pool);
+	error = open_parts(pool, fd, options);
 	if (error)
 		vmsi_records_put(NULL, pool, bytes);
 	else

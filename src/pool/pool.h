@@ -220,7 +220,7 @@ struct vms_pool {
 	 */
 	uint64_t fresh, fresh_end;
 
-	/* Who makes the file durable, without an area. Taken before write_lock. */
+	/* Who makes the file durable. Taken before write_lock. */
 	struct vmsi_lock sync_lock;
 
 	/* Who writes. Taken before lock, and held while pages are written. */
@@ -240,6 +240,7 @@ struct vms_pool {
 	uint64_t number;         /* by the order in which pools were opened, from 1 */
 	char name[VMS_NAME_MAX + 1];
 	struct vms_pool *next;   /* in the list of all pools */
+	bool is_opening;         /* under the lock of the list */
 	struct vmsi_stripe stripes[VMSI_STRIPES];
 };
 

@@ -304,6 +304,17 @@ bool vmsi_word_begin_writing_stored(uint64_t *word)
 	return true;
 }
 
+uint64_t vmsi_word_wait_for_turn(uint64_t *word)
+{
+	uint64_t seen = vmsi_word_load(word);
+
+	while (seen & VMSI_WORD_TURNING) {
+		vmsi_word_wait(word, seen);
+		seen = vmsi_word_load(word);
+	}
+	return seen;
+}
+
 void vmsi_word_end_turn(uint64_t *word, uint64_t bits)
 {
 	LET_GO(word, value, (value & ~VMSI_WORD_TURNING) | bits);

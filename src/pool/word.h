@@ -284,6 +284,9 @@ bool vmsi_word_begin_opening(uint64_t *word, uint64_t *seen);
  */
 bool vmsi_word_begin_writing_stored(uint64_t *word);
 
+/* Wait until nobody turns it. Returns the word as it is then. */
+uint64_t vmsi_word_wait_for_turn(uint64_t *word);
+
 /* It is turning no more, and has the bits, of DIRTY and WRITABLE, besides. */
 void vmsi_word_end_turn(uint64_t *word, uint64_t bits);
 

@@ -97,9 +97,9 @@ static int check_owner(const struct stat *status, enum origin origin)
 	return (status->st_mode & (S_IRWXG | S_IRWXO)) || status->st_nlink > 1 ? -EPERM : 0;
 }
 
-static int lock_whole(int fd)
+static int lock_whole(int fd, short kind)
 {
-	struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct flock whole = { .l_type = kind, .l_whence = SEEK_SET };
 	const long error = vmsi_host.file_lock(fd, F_OFD_SETLK, &whole);
 
 	return error == -EAGAIN || error == -EACCES ? -EBUSY : (int)error;
@@ -128,7 +128,7 @@ static int check(int fd, enum origin origin)
 	if (!error)
 		error = check_owner(&status, origin);
 	if (!error)
-		error = lock_whole(fd);
+		error = lock_whole(fd, F_WRLCK);
 	/* It was changed by who had it until now. */
 	if (!error)
 		error = (int)vmsi_host.fstat(fd, &status);
@@ -168,6 +168,8 @@ int vmsi_swap_file_open(const char *path)
 void vmsi_swap_file_close(int fd)
 {
 	(void)vmsi_host.ftruncate(fd, sizeof(ours));
+	/* A child that was forked just now has the description, too. */
+	(void)lock_whole(fd, F_UNLCK);
 	(void)vmsi_host.close(fd);
 }
 

@@ -9,15 +9,18 @@
 #include <vmspace/pool_stats.h>
 
 #include "host/host.h"
+#include "pool/pool.h"
 #include "../unit/no_ring.h"
 
 #define STEPS 400
+#define CHANGES_BESIDE 24
 
 struct pool_workload workload;
 
 static struct {
 	vms_pool *pool;
 	int home, log, area;
+	bool is_flushing;         /* changes may be made when the file is synced */
 	size_t ram[2];            /* that is enough for a pool of frames, and of addresses */
 } run;
 
@@ -109,6 +112,46 @@ static void begin_to_lie(void)
 	sync_recorded = vmsi_host.fdatasync;
 	vmsi_host.open_file = open_noted;
 	vmsi_host.fdatasync = sync_all_but_the_area;
+}
+
+/* --- pages that leave while the file is synced -------------------------------------------------- */
+
+/* Batches that may be written to make room for one page. */
+#define BATCHES_OF_A_CHANGE 2u
+
+static void change(void);
+
+static bool has_room_in_area(void)
+{
+	const struct vmsi_area *area = &run.pool->area;
+
+	return area->sequence - area->settled + 1 + BATCHES_OF_A_CHANGE <
+		area->header.places;
+}
+
+/*
+ * The file was synced, and the pool does not know it yet: pages are changed, as by another
+ * thread, and others leave for them.
+ */
+static long sync_beside_changes(int fd)
+{
+	const long error = sync_recorded(fd);
+	uint64_t sequence;
+
+	if (error || !run.is_flushing || fd != run.pool->store.fd)
+		return error;
+	run.is_flushing = false;
+	sequence = run.pool->area.sequence;
+	for (unsigned i = 0; i < CHANGES_BESIDE && has_room_in_area(); i++)
+		change();
+	workload.beside += run.pool->area.sequence - sequence;
+	return 0;
+}
+
+static void begin_to_change_beside(void)
+{
+	sync_recorded = vmsi_host.fdatasync;
+	vmsi_host.fdatasync = sync_beside_changes;
 }
 
 /* --- the workload ---------------------------------------------------------------------------- */
@@ -226,16 +269,22 @@ static void open_again(void)
 static void flush(void)
 {
 	struct flushed *flushed = &workload.flushes[workload.flush_count];
+	int error;
 
 	if (workload.flush_count == FLUSHES_MOST)
 		return;
 	if (workload.is_no_steal)
 		make_log_durable();
 	memcpy(flushed->lsns, workload.lsns, sizeof(workload.lsns));
-	if (vms_pool_flush(run.pool, VMS_POOL_ALL, NULL, NULL) == 0)
-		recorder_note_acknowledged(++workload.flush_count);
-	else
+	run.is_flushing = true;
+	error = vms_pool_flush(run.pool, VMS_POOL_ALL, NULL, NULL);
+	run.is_flushing = false;
+	if (workload.lie == LIE_SETTLED && !error)
+		run.pool->area.settled = run.pool->area.sequence;
+	if (error)
 		open_again();
+	else
+		recorder_note_acknowledged(++workload.flush_count);
 }
 
 /* Seldom, where that is to commit: so that pages which are not are more than the RAM. */
@@ -274,6 +323,8 @@ void workload_run(void)
 		recorder_follow(workload.area_path, AREA_FILE);
 	if (workload.lie == LIE_SYNC)
 		begin_to_lie();
+	else if (workload.is_whole)
+		begin_to_change_beside();
 	vmsi_uring.open = no_ring;
 	run.log = (int)vmsi_host.open_file(workload.log_path, O_RDWR | O_CREAT | O_TRUNC,
 					   0600);

@@ -50,6 +50,7 @@ enum lie {
 	LIE_LOG,   /* the log is said to be durable before it is */
 	LIE_SYNC,  /* fdatasync does nothing for the area */
 	LIE_AREA,  /* the pool is opened without its area after the stop */
+	LIE_SETTLED, /* what the area got while the file was synced is taken for synced, too */
 };
 
 struct pool_workload {
@@ -63,6 +64,7 @@ struct pool_workload {
 	char home_path[128], log_path[128], area_path[128];
 	struct random random;
 	size_t evictions, batches;
+	size_t beside;                /* batches that were written while the file was synced */
 	/* What was done. */
 	uint64_t written, end;        /* records in the log, and that there are */
 	uint64_t lsns[PAGES];         /* of the last change of each page */

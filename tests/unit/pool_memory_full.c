@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/resource.h>
 
 #include "pool_memory_fixture.h"
@@ -9,7 +10,13 @@
 
 /* Pools of memory whose swap file is full, fails, or has something else in it. */
 
+/*
+ * The threads of pools call the host, so that its table is as it is before any begins, and
+ * what it does is said by these.
+ */
 static struct vmsi_host_calls real;
+static atomic_bool is_hasty;                 /* no sleep takes any time */
+static atomic_bool cannot_be_read, is_read_wrong, cannot_be_written;
 
 /* --- full, and damaged ------------------------------------------------------------------------------ */
 
@@ -66,10 +73,9 @@ static void doubles_are_given_up(void **state)
 
 /* --- full, and read even so --------------------------------------------------------------------------- */
 
-static long no_sleep(unsigned nanoseconds)
+static long short_sleep(unsigned nanoseconds)
 {
-	(void)nanoseconds;
-	return 0;
+	return atomic_load(&is_hasty) ? 0 : real.nanosleep(nanoseconds);
 }
 
 /*
@@ -127,7 +133,7 @@ static void full_can_be_read(const struct vms_pool_options *options)
 	int error;
 
 	worked(vms_pool_grow(pool, MANY));
-	vmsi_host.nanosleep = no_sleep;
+	atomic_store(&is_hasty, true);
 	count = fill_up(pool, MANY, &error);
 	assert_int_equal(error, ENOSPC);
 	last = read_all_and_change_some(pool, count);
@@ -150,7 +156,7 @@ static void full_can_be_read(const struct vms_pool_options *options)
 	assert_true(page_is_zero(must_fix(pool, last, VMS_POOL_READ)));
 	must_unfix(pool, last);
 	worked(vms_pool_close(pool));
-	vmsi_host = real;
+	atomic_store(&is_hasty, false);
 }
 
 static void what_is_aside_can_be_read_though_all_is_full(void **state)
@@ -229,28 +235,22 @@ static void threads_read_though_all_is_full(void **state)
 
 /* --- bad ------------------------------------------------------------------------------------------------ */
 
-static bool is_bad;
-
+/* Or one bit is another one. */
 static long bad_preadv(int fd, const struct iovec *parts, int count, uint64_t offset)
 {
-	return is_bad ? -EIO : real.preadv(fd, parts, count, offset);
-}
+	const long result = atomic_load(&cannot_be_read) ?
+		-EIO : real.preadv(fd, parts, count, offset);
 
-/* One bit is another one. */
-static long false_preadv(int fd, const struct iovec *parts, int count, uint64_t offset)
-{
-	const long result = real.preadv(fd, parts, count, offset);
-
-	if (is_bad && result > 0)
+	if (atomic_load(&is_read_wrong) && result > 0)
 		((char *)parts[count - 1].iov_base)[7] ^= 1;
 	return result;
 }
 
-static void must_tell_of_it(vms_pool *pool)
+static void must_tell_of_it(vms_pool *pool, atomic_bool *is_bad)
 {
 	unsigned failed = 0;
 
-	is_bad = true;
+	atomic_store(is_bad, true);
 	for (uint64_t page = 0; page < MANY; page++) {
 		errno = 0;
 		if (vms_pool_fix(pool, page, VMS_POOL_READ)) {
@@ -261,7 +261,7 @@ static void must_tell_of_it(vms_pool *pool)
 		assert_int_equal(errno, EIO);
 		failed++;
 	}
-	is_bad = false;
+	atomic_store(is_bad, false);
 	assert_true(failed > 100);
 	assert_true(pool_stats(pool).read_errors >= failed);
 	for (uint64_t page = 0; page < MANY; page++)
@@ -270,6 +270,8 @@ static void must_tell_of_it(vms_pool *pool)
 
 static void what_cannot_be_read_is_an_error(void **state)
 {
+	atomic_bool *const ways[] = { &cannot_be_read, &is_read_wrong };
+
 	for (unsigned way = 0; way < 2; way++) {
 		vms_pool *pool = must_open_with(".", 0);
 
@@ -277,16 +279,15 @@ static void what_cannot_be_read_is_an_error(void **state)
 		worked(vms_pool_grow(pool, MANY));
 		for (uint64_t page = 0; page < MANY; page++)
 			change_kind(pool, page, 1);
-		vmsi_host.preadv = way ? false_preadv : bad_preadv;
-		must_tell_of_it(pool);
-		vmsi_host = real;
+		must_tell_of_it(pool, ways[way]);
 		worked(vms_pool_close(pool));
 	}
 }
 
 static long bad_pwrite(int fd, const void *buffer, size_t length, uint64_t offset)
 {
-	return is_bad ? -EIO : real.pwrite(fd, buffer, length, offset);
+	return atomic_load(&cannot_be_written) ? -EIO :
+						 real.pwrite(fd, buffer, length, offset);
 }
 
 static void what_cannot_be_written_stays(void **state)
@@ -299,17 +300,15 @@ static void what_cannot_be_written_stays(void **state)
 	(void)state;
 	pool = must_open_memory(&options);
 	worked(vms_pool_grow(pool, MANY));
-	vmsi_host.pwrite = bad_pwrite;
-	is_bad = true;
+	atomic_store(&cannot_be_written, true);
 	count = fill_up(pool, MANY, &error);
 	assert_int_equal(error, EIO);
-	is_bad = false;
+	atomic_store(&cannot_be_written, false);
 	for (unsigned page = 0; page < count; page++)
 		must_be_noise(pool, page);
 	assert_int_equal(fill_up(pool, MANY, &error), MANY);
 	for (unsigned page = 0; page < MANY; page++)
 		must_be_noise(pool, page);
-	vmsi_host = real;
 	worked(vms_pool_close(pool));
 }
 
@@ -408,6 +407,9 @@ int main(void)
 	};
 
 	real = vmsi_host;
+	vmsi_host.nanosleep = short_sleep;
+	vmsi_host.preadv = bad_preadv;
+	vmsi_host.pwrite = bad_pwrite;
 	/* The table does not see what the kernel's ring does. */
 	vmsi_uring.open = no_ring;
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_memory_fixture.h"
 
+#include <stdatomic.h>
+
 #include "host/host.h"
 #include "no_ring.h"
 
 /* Pages that are not committed are more than the RAM, and never in the file. */
 
+/*
+ * The threads of pools call the host, so that its table is as it is before any begins, and
+ * what it does is said by these.
+ */
 static struct vmsi_host_calls real;
+static atomic_bool is_hasty;                  /* no sleep takes any time */
+static atomic_bool cannot_be_read;            /* what is aside */
+static atomic_bool cannot_be_written;         /* home */
 
 static vms_pool *open_no_steal(int fd, unsigned flags)
 {
@@ -141,25 +150,22 @@ static void a_flush_tells_how_far_it_is(void **state)
 
 static long bad_preadv(int fd, const struct iovec *parts, int count, uint64_t offset)
 {
-	(void)fd;
-	(void)parts;
-	(void)count;
-	(void)offset;
-	return -EIO;
+	return atomic_load(&cannot_be_read) ? -EIO : real.preadv(fd, parts, count, offset);
 }
 
 static int home;
 
-static long no_sleep(unsigned nanoseconds)
+static long short_sleep(unsigned nanoseconds)
 {
-	(void)nanoseconds;
-	return 0;
+	return atomic_load(&is_hasty) ? 0 : real.nanosleep(nanoseconds);
 }
 
 static long bad_pwrite(int fd, const void *buffer, size_t length, uint64_t offset)
 {
 	struct stat one, other;
 
+	if (!atomic_load(&cannot_be_written))
+		return real.pwrite(fd, buffer, length, offset);
 	assert_int_equal(fstat(fd, &one), 0);
 	assert_int_equal(fstat(home, &other), 0);
 	return one.st_ino == other.st_ino ? -ENOSPC :
@@ -177,13 +183,14 @@ static void a_flush_that_fails_has_lost_nothing(void **state)
 	for (uint64_t page = 0; page < MANY; page++)
 		change(pool, page, 1, 10);
 	worked(vms_pool_durable(pool, 10));
-	vmsi_host.preadv = bad_preadv;
+	atomic_store(&cannot_be_read, true);
 	refused(vms_pool_flush(pool, 10, NULL, NULL), EIO);
-	vmsi_host = real;
-	vmsi_host.pwrite = bad_pwrite;
-	vmsi_host.nanosleep = no_sleep;
+	atomic_store(&cannot_be_read, false);
+	atomic_store(&cannot_be_written, true);
+	atomic_store(&is_hasty, true);
 	refused(vms_pool_flush(pool, 10, NULL, NULL), ENOSPC);
-	vmsi_host = real;
+	atomic_store(&cannot_be_written, false);
+	atomic_store(&is_hasty, false);
 	for (uint64_t page = 0; page < MANY; page++)
 		must_be(pool, page, 1);
 	worked(vms_pool_flush(pool, 10, NULL, NULL));
@@ -251,15 +258,15 @@ static void a_flush_works_though_all_is_full(void **state)
 		options.swap_bytes = 4 << 20;
 		pool = vms_pool_open(home, &options);
 		assert_non_null(pool);
-		vmsi_host.nanosleep = no_sleep;
+		atomic_store(&is_hasty, true);
 		assert_int_equal(change_noise(pool, 0, first, 10), first);
 		count = change_noise(pool, first, MANY, 20);
 		assert_in_range(count, first + 100, MANY - 1);
 		change_what_is_there(pool, first, 20, is_later);
 		worked(vms_pool_durable(pool, 10));
-		vmsi_host.pwrite = bad_pwrite;
+		atomic_store(&cannot_be_written, true);
 		refused(vms_pool_flush(pool, 10, NULL, NULL), ENOSPC);
-		vmsi_host.pwrite = real.pwrite;
+		atomic_store(&cannot_be_written, false);
 		for (unsigned page = 0; page < count; page++)
 			must_be_noise(pool, page);
 		noise_in_file_is(home, 0, false);
@@ -273,7 +280,7 @@ static void a_flush_works_though_all_is_full(void **state)
 		worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
 		for (unsigned page = 0; page < count; page++)
 			noise_in_file_is(home, page, true);
-		vmsi_host = real;
+		atomic_store(&is_hasty, false);
 		worked(vms_pool_close(pool));
 		assert_int_equal(close(home), 0);
 	}
@@ -302,6 +309,9 @@ int main(void)
 	};
 
 	real = vmsi_host;
+	vmsi_host.preadv = bad_preadv;
+	vmsi_host.pwrite = bad_pwrite;
+	vmsi_host.nanosleep = short_sleep;
 	/* The table does not see what the kernel's ring does. */
 	vmsi_uring.open = no_ring;
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,11 +13,10 @@
 /* --- to open -------------------------------------------------------------------------------- */
 
 /* Nobody has the area open meanwhile but for reading, as this one has. */
-int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *store,
+int vmsi_area_take(struct vmsi_area *area, const char *path, const struct vmsi_store *store,
 		   unsigned flags)
 {
 	long fd;
-	int error;
 
 	*area = (struct vmsi_area){ .fd = -1 };
 	area->is_read_only = flags & VMSI_STORE_READ_ONLY;
@@ -28,6 +27,15 @@ int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *
 	if (fd < 0)
 		return (int)fd;
 	area->fd = (int)fd;
+	return 0;
+}
+
+int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *store)
+{
+	int error;
+
+	if (area->fd < 0)
+		return 0;
 	error = vmsi_area_recover(area, store);
 	/* A file that was made and whose name is lost is of no use. */
 	if (!error && !area->is_read_only)
@@ -98,9 +106,12 @@ void vmsi_area_close(struct vmsi_area *area)
 
 void vmsi_area_forked(struct vmsi_area *area)
 {
-	if (area->fd >= 0)
-		(void)vmsi_host.close(area->fd);
+	const int fd = area->fd;
+
+	/* The child of a fork that comes meanwhile does not close another one by that number. */
 	area->fd = -1;
+	if (fd >= 0)
+		(void)vmsi_host.close(fd);
 }
 
 /* --- to put ---------------------------------------------------------------------------------- */
@@ -143,7 +154,7 @@ int vmsi_area_write_failed(struct vmsi_area *area, struct vmsi_store *store)
 	uint64_t differing = 0;
 	int error;
 
-	if (!area->has_failed)
+	if (area->failed <= area->settled)
 		return 0;
 	error = vmsi_area_reader_open(&reader, area->fd, &area->header);
 	if (error)

@@ -32,7 +32,7 @@ struct vmsi_area {
 	struct vmsi_area_header header;
 	uint64_t sequence;    /* of the last batch that is in it; 0: none */
 	uint64_t settled;     /* of the last one that it need not have any more */
-	bool has_failed;      /* a page of a batch that is pending could not be written */
+	uint64_t failed;      /* the last batch of which a page could not be written; 0: none */
 	uint64_t mended;      /* pages that were not whole, or older, when it was opened */
 };
 
@@ -40,12 +40,17 @@ struct vmsi_area {
 #define VMSI_AREA_PLACES 16u
 
 /*
- * Open or make the area at a path, and lock it. What it has for the file is written there,
- * and made durable; then it is empty. page_size and batch_pages are those of batches to
- * come. Returns 0 or -errno, as vms_pool_open has it.
+ * Open or make the area at a path, and lock it. The child of a fork that comes meanwhile
+ * would keep the lock. Returns 0 or -errno, as vms_pool_open has it.
  */
-int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *store,
+int vmsi_area_take(struct vmsi_area *area, const char *path, const struct vmsi_store *store,
 		   unsigned flags);
+
+/*
+ * What an area that was taken has for the file is written there, and made durable; then it
+ * is empty. Returns 0; -errno as vms_pool_open has it, and it is closed.
+ */
+int vmsi_area_open(struct vmsi_area *area, const char *path, struct vmsi_store *store);
 
 /*
  * Make room for batches of such a size. Nothing may be put before. Returns 0 or -errno.
@@ -90,7 +95,8 @@ static inline bool vmsi_area_is_pending(const struct vmsi_area *area)
 /* A page of a batch that was put could not be written to the file. */
 static inline void vmsi_area_note_failure(struct vmsi_area *area)
 {
-	area->has_failed = vmsi_area_is_used(area);
+	if (vmsi_area_is_used(area))
+		area->failed = area->sequence;
 }
 
 /*
@@ -100,11 +106,13 @@ static inline void vmsi_area_note_failure(struct vmsi_area *area)
  */
 int vmsi_area_write_failed(struct vmsi_area *area, struct vmsi_store *store);
 
-/* The file was synced behind the last batch, and has all that is pending. */
-static inline void vmsi_area_settle(struct vmsi_area *area)
+/*
+ * The file has all batches up to one, and was synced when that was so. Others may have come
+ * meanwhile.
+ */
+static inline void vmsi_area_settle(struct vmsi_area *area, uint64_t last)
 {
-	area->settled = area->sequence;
-	area->has_failed = false;
+	area->settled = last;
 }
 
 /*

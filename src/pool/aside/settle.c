@@ -138,6 +138,7 @@ static int write_ready(struct settling *settling, struct vmsi_batch *held)
 	int error = 0;
 
 	while (held->count && !error) {
+		(void)vmsi_word_wait_for_turn(vmsi_pool_word(settling->pool, held->pages[0]));
 		error = vmsi_write_batch(settling->pool, held, &written);
 		held->count = written.again;
 		sum->written += written.written;

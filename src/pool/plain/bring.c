@@ -115,10 +115,8 @@ int vmsi_bring_open(struct vms_pool *pool, uint64_t page)
 	int error;
 
 	do {
-		while (seen & VMSI_WORD_TURNING) {
-			vmsi_word_wait(word, seen);
-			seen = vmsi_word_load(word);
-		}
+		if (seen & VMSI_WORD_TURNING)
+			seen = vmsi_word_wait_for_turn(word);
 		if (!(seen & VMSI_WORD_RESIDENT) ||
 		    vmsi_word_lock(seen) == VMSI_WORD_BUSY)
 			return -EAGAIN;

@@ -37,6 +37,11 @@ void vmsi_snapshot_in_child(struct vms_pool *pool)
 		vmsi_snapshot_leave(pool);
 		return;
 	}
+	/* The pool was being opened. */
+	if (!snapshots->is_forking && snapshots->is_wanted) {
+		(void)vmsi_host.close(snapshots->fd);
+		snapshots->is_wanted = false;
+	}
 	if (!snapshots->is_forking)
 		return;
 	snapshots->is_forking = false;

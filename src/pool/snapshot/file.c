@@ -40,10 +40,10 @@ int vmsi_snapshot_transfer(struct vms_pool *pool, enum vmsi_io_opcode opcode, ch
 	return vmsi_store_write_error(error);
 }
 
-static struct flock byte_of(unsigned number)
+static struct flock byte_of(unsigned number, short kind)
 {
 	return (struct flock){
-		.l_type = F_WRLCK,
+		.l_type = kind,
 		.l_whence = SEEK_SET,
 		.l_start = LOCKS + number,
 		.l_len = 1,
@@ -52,14 +52,21 @@ static struct flock byte_of(unsigned number)
 
 bool vmsi_snapshot_lock(int fd, unsigned number)
 {
-	struct flock byte = byte_of(number);
+	struct flock byte = byte_of(number, F_WRLCK);
 
 	return vmsi_host.file_lock(fd, F_OFD_SETLK, &byte) == 0;
 }
 
+void vmsi_snapshot_unlock(int fd, unsigned number)
+{
+	struct flock byte = byte_of(number, F_UNLCK);
+
+	(void)vmsi_host.file_lock(fd, F_OFD_SETLK, &byte);
+}
+
 enum vmsi_life vmsi_snapshot_life(int fd, unsigned number)
 {
-	struct flock byte = byte_of(number);
+	struct flock byte = byte_of(number, F_WRLCK);
 
 	if (vmsi_host.file_lock(fd, F_OFD_GETLK, &byte) != 0)
 		return VMSI_MAY_LIVE;

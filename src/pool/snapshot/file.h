@@ -32,6 +32,9 @@ int vmsi_snapshot_transfer(struct vms_pool *pool, enum vmsi_io_opcode opcode, ch
 /* Lock a byte for the description of fd; false: somebody has it, or it cannot be. */
 bool vmsi_snapshot_lock(int fd, unsigned number);
 
+/* Unlock it, whoever else has the description. */
+void vmsi_snapshot_unlock(int fd, unsigned number);
+
 /*
  * Whether another description has the byte's lock. Where the host does not tell, each who
  * asks takes what does no harm: nothing ends of what may live, and nothing is believed of

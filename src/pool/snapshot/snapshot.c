@@ -280,7 +280,7 @@ void vmsi_snapshot_before_fork(struct vms_pool *pool)
 {
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
 
-	if (!snapshots->is_wanted)
+	if (!snapshots->is_wanted || pool->is_opening)
 		return;
 	vmsi_lock_acquire_any(&pool->write_lock);
 	/* It may have been closed meanwhile. */
@@ -334,6 +334,8 @@ void vmsi_snapshots_close(struct vms_pool *pool)
 					       snapshots->table_bytes);
 		}
 	(void)vmsi_host.munmap((uintptr_t)snapshots->buffer, snapshots->buffer_bytes);
+	/* A child that was forked as the pool was opened, and failed, has the description, too. */
+	vmsi_snapshot_unlock(snapshots->fd, VMSI_PARENT);
 	(void)vmsi_host.close(snapshots->fd);
 	snapshots->is_wanted = false;
 	vmsi_lock_release(&pool->write_lock);

@@ -114,15 +114,22 @@ static void begin_sync(struct vms_pool *pool, uint64_t first, uint64_t last)
 		vmsi_store_begin_sync(&pool->store, first << shift, (last - first + 1) << shift);
 }
 
-/* As a reader, without a lock: who has the page may need one to go on. */
+/*
+ * As a reader, without a lock: who has the page may need one to go on. A store that is just
+ * let in is waited for, since the page would not be written.
+ */
 static enum vmsi_word_answer hold_if_there(struct vms_pool *pool, uint64_t page)
 {
 	uint64_t *word = vmsi_pool_word(pool, page);
 	enum vmsi_word_answer answer;
 	uint64_t seen;
 
-	while ((answer = vmsi_word_try(word, VMSI_READ, &seen)) == VMSI_WORD_HELD)
-		vmsi_word_wait(word, seen);
+	do {
+		(void)vmsi_word_wait_for_turn(word);
+		answer = vmsi_word_try(word, VMSI_READ, &seen);
+		if (answer == VMSI_WORD_HELD)
+			vmsi_word_wait(word, seen);
+	} while (answer == VMSI_WORD_HELD);
 	return answer;
 }
 

@@ -166,46 +166,44 @@ static int sync_now(struct vms_pool *pool)
 	return error ? -EIO : 0;
 }
 
-/* With an area: nothing is put into it meanwhile. Under write_lock. */
-static int sync_area(struct vms_pool *pool)
+/*
+ * A batch that is being written is waited for. *last is the last one that an area has by
+ * then: the file has all of it.
+ */
+static int begin_sync(struct vms_pool *pool, uint64_t *last)
 {
-	int error = atomic_load(&pool->broken);
+	int error;
 
-	if (!error)
+	vmsi_lock_acquire(&pool->write_lock);
+	error = atomic_load(&pool->broken);
+	if (!error && vmsi_area_is_used(&pool->area))
 		error = vmsi_area_write_failed(&pool->area, &pool->store);
-	if (error)
-		return error;
-	error = sync_now(pool);
-	if (!error)
-		vmsi_area_settle(&pool->area);
+	*last = pool->area.sequence;
+	vmsi_lock_release(&pool->write_lock);
 	return error;
 }
 
-/*
- * Pages may be written meanwhile, which concern no flush that began before. A batch that is
- * being written already is waited for.
- */
+/* What an area got meanwhile stays there. */
+static void end_sync(struct vms_pool *pool, uint64_t last)
+{
+	vmsi_lock_acquire(&pool->write_lock);
+	vmsi_area_settle(&pool->area, last);
+	vmsi_lock_release(&pool->write_lock);
+}
+
+/* Pages may be written meanwhile, which concern no flush that began before. */
 static int sync_beside_writes(struct vms_pool *pool)
 {
+	uint64_t last;
 	int error;
 
 	vmsi_lock_acquire(&pool->sync_lock);
-	vmsi_lock_acquire(&pool->write_lock);
-	error = atomic_load(&pool->broken);
-	vmsi_lock_release(&pool->write_lock);
+	error = begin_sync(pool, &last);
 	if (!error)
 		error = sync_now(pool);
+	if (!error && vmsi_area_is_used(&pool->area))
+		end_sync(pool, last);
 	vmsi_lock_release(&pool->sync_lock);
-	return error;
-}
-
-static int sync_between_writes(struct vms_pool *pool)
-{
-	int error;
-
-	vmsi_lock_acquire(&pool->write_lock);
-	error = sync_area(pool);
-	vmsi_lock_release(&pool->write_lock);
 	return error;
 }
 
@@ -215,8 +213,7 @@ int vmsi_write_sync(struct vms_pool *pool)
 	int error;
 
 	vmsi_shield_raise(pool, &shield);
-	error = vmsi_area_is_used(&pool->area) ? sync_between_writes(pool) :
-						 sync_beside_writes(pool);
+	error = sync_beside_writes(pool);
 	vmsi_shield_lower(&shield);
 	return error;
 }
@@ -231,17 +228,15 @@ void vmsi_write_end(struct vms_pool *pool)
 }
 
 /* Have the copies in the area, so that none of them can be torn in the file. */
-static int keep_whole(struct vms_pool *pool, const struct vmsi_copies *copies)
+static int keep_whole(struct vms_pool *pool, const struct vmsi_copies *copies, int no_room)
 {
-	int error = 0;
+	int error;
 
 	if (!vmsi_area_is_used(&pool->area) || !copies->count)
 		return 0;
 	if (vmsi_area_is_full(&pool->area))
-		error = sync_area(pool);
-	if (!error)
-		error = vmsi_area_put(&pool->area, pool->head, copies->pages,
-				      copies->count);
+		return no_room;
+	error = vmsi_area_put(&pool->area, pool->head, copies->pages, copies->count);
 	if (!error)
 		vmsi_pool_add(&pool->area_batches, 1);
 	return error;
@@ -330,10 +325,10 @@ static void write_runs(struct vms_pool *pool, struct vmsi_copies *copies,
 }
 
 /* What the area cannot have is not written to the file either. */
-static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies,
+static void write_copies(struct vms_pool *pool, struct vmsi_copies *copies, int no_room,
 			 struct vmsi_outcome *written)
 {
-	const int error = keep_whole(pool, copies);
+	const int error = keep_whole(pool, copies, no_room);
 
 	if (!error)
 		write_runs(pool, copies, written);
@@ -361,26 +356,46 @@ void vmsi_write_order(struct vmsi_batch *batch)
 	drop_doubles(batch);
 }
 
+/*
+ * Under write_lock. no_room is why there may be none in the area; 0: that has not been tried.
+ * Returns 0; -EAGAIN: there is none; -errno where nothing is written any more.
+ */
+static int write_locked(struct vms_pool *pool, struct vmsi_batch *batch, bool can_wait,
+			int no_room, struct vmsi_outcome *written)
+{
+	struct vmsi_copies *copies = pool->copies;
+	const int error = atomic_load(&pool->broken);
+
+	if (error)
+		return error;
+	if (!no_room && vmsi_area_is_used(&pool->area) && vmsi_area_is_full(&pool->area))
+		return -EAGAIN;
+	copies->count = copies->run_count = 0;
+	copy_batch(pool, batch, can_wait, copies, written);
+	write_copies(pool, copies, no_room, written);
+	return 0;
+}
+
 int vmsi_write_batch(struct vms_pool *pool, struct vmsi_batch *batch,
 		     struct vmsi_outcome *written)
 {
-	struct vmsi_copies *copies = pool->copies;
 	struct vmsi_shield shield;
 	bool can_wait;
-	int error;
+	int error, no_room = 0;
 
 	*written = (struct vmsi_outcome){ .written = 0 };
 	vmsi_write_order(batch);
 	can_wait = make_durable(pool, batch);
 	vmsi_shield_raise(pool, &shield);
-	vmsi_lock_acquire(&pool->write_lock);
-	error = atomic_load(&pool->broken);
-	if (!error) {
-		copies->count = copies->run_count = 0;
-		copy_batch(pool, batch, can_wait, copies, written);
-		write_copies(pool, copies, written);
+	for (;;) {
+		vmsi_lock_acquire(&pool->write_lock);
+		error = write_locked(pool, batch, can_wait, no_room, written);
+		vmsi_lock_release(&pool->write_lock);
+		if (error != -EAGAIN)
+			break;
+		/* Who syncs already has sync_lock, which is taken before write_lock. */
+		no_room = sync_beside_writes(pool);
 	}
-	vmsi_lock_release(&pool->write_lock);
 	vmsi_shield_lower(&shield);
 	return error;
 }
