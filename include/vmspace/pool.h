@@ -214,7 +214,7 @@ struct vms_pool_options {
  *           an area without VMS_POOL_WHOLE_PAGES, that without an area, or with VMS_POOL_MEMORY.
  *   E2BIG   options that the library does not know are not zero (vmspace/space.h).
  *   EOVERFLOW  too many pages for the versions of each to be told apart: take larger
- *           pages, or less ram_most; or more than there are addresses.
+ *           pages, or less ram_most; or more than 2^40 pages.
  *   EBADF   fd is not open, or not as told above (O_PATH is not).
  *   ENOTSUP it is neither a file nor a block device; the library was built without the
  *           codec.

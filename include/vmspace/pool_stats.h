@@ -50,7 +50,7 @@ struct vms_pool_stats {
 	size_t page_size;
 	uint64_t pages;           /* that there are */
 	size_t ram;               /* bytes: the limit */
-	size_t used;              /* bytes of RAM that the pool has taken */
+	size_t used;              /* bytes of RAM taken; above ram while that is made less */
 	uint64_t slots;           /* pages for which there is room */
 	uint64_t resident;        /* pages */
 	uint64_t dirty;           /* pages; counted by looking at each */
