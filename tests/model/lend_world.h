@@ -30,6 +30,21 @@ extern struct vms_pool lend_pool;
 void lend_note_pool(void);
 extern unsigned lend_flags;              /* 0 or VMS_POOL_ADDRESSED */
 
+#define VERSION_SHIFT 18
+
+static inline uint64_t *frame_of(uint64_t page, uint64_t slot)
+{
+	return (uint64_t *)vmsi_pool_at(&lend_pool, page, slot);
+}
+
+static inline bool is_page(const uint64_t *words, uint64_t state)
+{
+	return words[0] == state && words[1] == state;
+}
+
+/* In the host's table. */
+long lend_madvise(uintptr_t start, size_t length, int advice);
+
 /* Faults that must be found: lend_explorer.c. */
 enum lend_fault {
 	NONE, NO_WAKE, UNMARKED, KEPT_THOUGH_FULL, WRITES_LENT, DROPS_LATE, HINTED,
