@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "bench.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +120,7 @@ void bench_print_header(int argc, char **argv)
 	long page_size = sysconf(_SC_PAGESIZE);
 	double memory = (double)sysconf(_SC_PHYS_PAGES) * (double)page_size;
 
+	bench_check_options(argc, argv);
 	processor_model(model, sizeof(model));
 	if (uname(&name) != 0)
 		memset(&name, 0, sizeof(name));
@@ -132,12 +132,6 @@ void bench_print_header(int argc, char **argv)
 		print_quoted(argv[i]);
 	putchar('\n');
 	fflush(stdout);
-}
-
-static _Noreturn void bad_option(const char *program, const char *name)
-{
-	fprintf(stderr, "%s: --%s needs a number\n", program, name);
-	exit(2);
 }
 
 void bench_warm_memory(size_t bytes)
@@ -162,27 +156,4 @@ void bench_order(size_t *order, size_t count, uint64_t *random)
 		order[i] = order[other];
 		order[other] = i;
 	}
-}
-
-uint64_t bench_option(int argc, char **argv, const char *name,
-		      uint64_t fallback)
-{
-	for (int i = 1; i < argc; i++) {
-		char *end;
-
-		if (strncmp(argv[i], "--", 2) != 0 ||
-		    strcmp(argv[i] + 2, name) != 0)
-			continue;
-		if (i + 1 == argc || argv[i + 1][0] < '0' ||
-		    argv[i + 1][0] > '9')
-			bad_option(argv[0], name);
-		errno = 0;
-
-		uint64_t value = strtoull(argv[i + 1], &end, 0);
-
-		if (errno || *end)
-			bad_option(argv[0], name);
-		return value;
-	}
-	return fallback;
 }

@@ -68,16 +68,31 @@ void bench_print_summary(const char *label, const char *unit,
 /*
  * Two lines that begin with '#': the machine (kernel, processor model, number
  * of processors that this process may use, memory, page size), and the command
- * that reproduces the run, with argv as the program got it.
+ * that reproduces the run, with argv as the program got it. Options are checked first,
+ * as by bench_check_options.
  */
 void bench_print_header(int argc, char **argv);
 
 /*
- * The value of "--name NUMBER" in argv, or fallback where it is absent. A
- * value that is not a number ends the program with a message and status 2.
+ * The value of "--name NUMBER" in argv, the last one, or fallback where it is absent. A
+ * value that is not a number ends the program with a message and status 2. A program
+ * asks for all its options before bench_check_options; fallback UINT64_MAX means all, of
+ * what is chosen by a bit each.
  */
 uint64_t bench_option(int argc, char **argv, const char *name,
 		      uint64_t fallback);
+
+/* The same of "--name TEXT"; fallback may be NULL. */
+const char *bench_text(int argc, char **argv, const char *name, const char *fallback);
+
+/*
+ * Answer --help with the options that were asked for until now, and status 0; refuse
+ * whatever else is in argv from its second word on, with the same text and status 2.
+ */
+void bench_check_options(int argc, char **argv);
+
+/* End the program with status 2, a message and the same text. */
+_Noreturn void bench_refuse(const char *program, const char *why);
 
 /*
  * A pseudo-random number; *state is the seed and is moved on. Fixed seeds make

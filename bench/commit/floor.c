@@ -116,11 +116,14 @@ static int listen_beside(void)
 
 int main(int argc, char **argv)
 {
-	const int listens = argc > 1 && strcmp(argv[1], "listen") == 0;
+	const char *how = argc > 1 ? argv[1] : "";
+	const int listens = strcmp(how, "listen") == 0;
+	const int asks = strcmp(how, "--help") == 0;
 
-	if (argc < 3) {
-		fprintf(stderr, "usage: %s allow|listen PROGRAM ...\n", argv[0]);
-		return 2;
+	if (argc < 3 || (!listens && strcmp(how, "allow") != 0)) {
+		fprintf(asks ? stdout : stderr, "usage: %s allow|listen PROGRAM ...\n",
+			argv[0]);
+		return asks ? 0 : 2;
 	}
 	if (listens ? listen_beside() : allow()) {
 		perror(argv[1]);

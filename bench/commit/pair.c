@@ -48,6 +48,7 @@ int main(int argc, char **argv)
 					   PROT_READ | PROT_WRITE);
 	const size_t calls = bench_option(argc, argv, "calls", 0);
 
+	bench_check_options(argc, argv);
 	printf("%.1f\n", calls ? (double)time_calls(calls) / (double)calls :
 				(double)time_pairs(pairs, prot) / (double)pairs);
 	return 0;

@@ -199,7 +199,7 @@ int main(int argc, char **argv)
 	uint64_t random = 1;
 
 	if (rounds > MOST_ROUNDS || bytes % SYNC_EVERY != 0)
-		return 2;
+		bench_refuse(argv[0], "too many rounds, or mib is no multiple of 64");
 	snprintf(path, sizeof(path), "%s/vmspace-bench-append-%d",
 		 directory ? directory : ".", getpid());
 	snprintf(lock_path, sizeof(lock_path), "%s-lock", path);

@@ -143,12 +143,12 @@ int main(int argc, char **argv)
 	char directory[256];
 
 	if (rounds > MOST_ROUNDS || pages < MOST_PAGES || commits < MOST_WRITERS)
-		return 2;
+		bench_refuse(argv[0], "an option is out of its range");
+	bench_print_header(argc, argv);
 	snprintf(directory, sizeof(directory), "%s/vmspace-bench-XXXXXX",
 		 parent ? parent : ".");
 	if (!mkdtemp(directory))
 		bench_fail(directory);
-	bench_print_header(argc, argv);
 	for (size_t i = 0; i < CONTENDERS; i++)
 		contenders[i]->make(directory, pages);
 	for (size_t writers = 1; writers <= MOST_WRITERS; writers *= 8)

@@ -163,7 +163,7 @@ int main(int argc, char **argv)
 	char path[512];
 
 	if (rounds == 0 || rounds > MOST_ROUNDS || slides == 0)
-		return 2;
+		bench_refuse(argv[0], "an option is out of its range");
 	snprintf(path, sizeof(path), "%s/vmspace-bench-windows-%d",
 		 directory ? directory : "/tmp", getpid());
 	bench_print_header(argc, argv);

@@ -152,15 +152,15 @@ static const struct pattern *find_pattern(const struct pattern *table,
 	return NULL;
 }
 
-static void print_usage(const char *program, const struct pattern *first,
+static void print_usage(FILE *stream, const char *program, const struct pattern *first,
 			const struct pattern *second)
 {
-	fprintf(stderr, "usage: %s PATTERN [--NAME NUMBER...]\npatterns:", program);
+	fprintf(stream, "usage: %s PATTERN [--NAME NUMBER...]\npatterns:", program);
 	for (; first->name; first++)
-		fprintf(stderr, " %s", first->name);
+		fprintf(stream, " %s", first->name);
 	for (; second && second->name; second++)
-		fprintf(stderr, " %s", second->name);
-	fprintf(stderr, "\nnumbers: size step percent arrays foreign low high slots operations seed wait threads runs\n");
+		fprintf(stream, " %s", second->name);
+	fprintf(stream, "\nnumbers: size step percent arrays foreign low high slots operations seed wait threads runs\n");
 }
 
 static struct settings read_settings(int argc, char **argv,
@@ -190,6 +190,8 @@ static struct settings read_settings(int argc, char **argv,
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++)
 		*options[i].value = bench_option(argc, argv, options[i].name,
 						 options[i].fallback);
+	/* From behind the pattern's name. */
+	bench_check_options(argc - 1, argv + 1);
 	return settings;
 }
 
@@ -205,8 +207,10 @@ int pattern_main(int argc, char **argv, const struct pattern *first,
 			pattern = find_pattern(second, argv[1]);
 	}
 	if (!pattern) {
-		print_usage(argv[0], first, second);
-		return 2;
+		const int asks = argc > 1 && strcmp(argv[1], "--help") == 0;
+
+		print_usage(asks ? stdout : stderr, argv[0], first, second);
+		return asks ? 0 : 2;
 	}
 	settings = read_settings(argc, argv, &pattern->defaults);
 	if (settings.threads == 0 || settings.threads > MOST_THREADS) {

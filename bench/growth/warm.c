@@ -52,5 +52,6 @@ int main(int argc, char **argv)
 	size_t small = bench_option(argc, argv, "small", 0);
 	size_t huge = bench_option(argc, argv, "huge", 0);
 
+	bench_check_options(argc, argv);
 	return touch(small, MADV_NOHUGEPAGE) || touch(huge, MADV_HUGEPAGE);
 }

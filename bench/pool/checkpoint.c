@@ -168,14 +168,12 @@ int main(int argc, char **argv)
 	const size_t mib = bench_option(argc, argv, "mib", 256);
 	size_t order[CONTENDERS];
 
-	bench_print_header(argc, argv);
 	bench.pages = mib * PIECE / PAGE;
 	bench.rounds = bench_option(argc, argv, "rounds", 7);
 	bench.random = 1;
-	if (bench.rounds < 1 || bench.rounds > ROUNDS_MOST || mib == 0) {
-		errno = EINVAL;
-		fail("rounds");
-	}
+	bench_print_header(argc, argv);
+	if (bench.rounds < 1 || bench.rounds > ROUNDS_MOST || mib == 0)
+		bench_refuse(argv[0], "mib or rounds is out of its range");
 	make_file();
 	for (size_t round = 0; round < bench.rounds; round++) {
 		bench_order(order, CONTENDERS, &bench.random);

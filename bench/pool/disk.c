@@ -206,13 +206,10 @@ static double run(enum kind kind)
 
 /* --- the file ------------------------------------------------------------------------------- */
 
-static const char *make_path(int argc, char **argv)
+static const char *make_path(void)
 {
 	static char path[4096];
 
-	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], "--file") == 0)
-			return argv[i + 1];
 	(void)snprintf(path, sizeof(path), "%s/disk", scratch_make(NULL));
 	return path;
 }
@@ -281,18 +278,22 @@ int main(int argc, char **argv)
 	const uint64_t mib = bench_option(argc, argv, "mib", 1024);
 	size_t order[KINDS];
 	struct rss rss;
+	uint64_t part;
 
 	bench.random = 1;
 	bench.depth = bench_option(argc, argv, "depth", 64);
 	bench.rounds = bench_option(argc, argv, "rounds", 5);
 	bench.milliseconds = bench_option(argc, argv, "milliseconds", 1000);
-	bench.ram = (size_t)(mib << 20) / bench_option(argc, argv, "part", 32);
+	bench.path = bench_text(argc, argv, "file", NULL);
+	part = bench_option(argc, argv, "part", 32);
+	bench_print_header(argc, argv);
 	bench.pages = (mib << 20) / PAGE;
 	if (!bench.rounds || bench.rounds > ROUNDS_MOST || bench.depth < 2 ||
-	    bench.depth > AHEAD_MOST || bench.pages < VMS_POOL_MANY)
-		return 2;
-	bench_print_header(argc, argv);
-	bench.path = make_path(argc, argv);
+	    bench.depth > AHEAD_MOST || bench.pages < VMS_POOL_MANY || !part)
+		bench_refuse(argv[0], "an option is out of its range");
+	bench.ram = (size_t)(mib << 20) / part;
+	if (!bench.path)
+		bench.path = make_path();
 	make_file(mib);
 	printf("# %llu in flight at the most\n", (unsigned long long)bench.depth);
 	rss_begin(&rss);

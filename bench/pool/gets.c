@@ -305,13 +305,13 @@ int main(int argc, char **argv)
 	if (gets_data.value_size < 8 || gets_data.value_size > VALUE_MOST ||
 	    bench.rounds > ROUNDS_MOST || !bench.rounds || bench.threads > THREADS_MOST ||
 	    !bench.threads || !part)
-		return 2;
+		bench_refuse(argv[0], "an option is out of its range");
 	/* About so many bytes of records fill a page. */
 	gets_data.count = bench_option(argc, argv, "records",
 				       mib * (1 << 20) / (gets_data.value_size + 8) * 254 / 256);
-	if (gets_data.count < 1000)
-		return 2;
 	bench_print_header(argc, argv);
+	if (gets_data.count < 1000)
+		bench_refuse(argv[0], "there are to be 1000 records at least");
 	bench.directory = scratch_make(NULL);
 	gets_mmap.make();
 	gets_lmdb.make();

@@ -358,13 +358,10 @@ static void make_file(uint64_t mib)
 	}
 }
 
-static void choose_path(int argc, char **argv)
+static void choose_path(void)
 {
 	static char path[4200];
 
-	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], "--file") == 0)
-			bench.path = argv[i + 1];
 	(void)snprintf(path, sizeof(path), "%s/data", scratch_make(NULL));
 	if (!bench.path)
 		bench.path = path;
@@ -457,11 +454,12 @@ int main(int argc, char **argv)
 	bench.threads = bench_option(argc, argv, "threads", 1);
 	bench.repeats = bench_option(argc, argv, "repeats", 5);
 	bench.is_direct = bench_option(argc, argv, "direct", 0) != 0;
-	if (bench.repeats > SAMPLES || bench.threads > THREADS_MOST || !bench.threads || !part)
-		return 2;
-	bench.ram = (size_t)(mib << 20) / part;
+	bench.path = bench_text(argc, argv, "file", NULL);
 	bench_print_header(argc, argv);
-	choose_path(argc, argv);
+	if (bench.repeats > SAMPLES || bench.threads > THREADS_MOST || !bench.threads || !part)
+		bench_refuse(argv[0], "an option is out of its range");
+	bench.ram = (size_t)(mib << 20) / part;
+	choose_path();
 	make_file(mib);
 	run_all(kinds);
 	for (size_t k = 0; k < KINDS; k++)

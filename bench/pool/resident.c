@@ -191,9 +191,9 @@ int main(int argc, char **argv)
 	pages = bench_option(argc, argv, "pages", 64);
 	operations = bench_option(argc, argv, "operations", 1000000);
 	repeats = bench_option(argc, argv, "repeats", 9);
-	if (repeats > SAMPLES || (pages & (pages - 1)))
-		return 2;
 	bench_print_header(argc, argv);
+	if (repeats > SAMPLES || (pages & (pages - 1)))
+		bench_refuse(argv[0], "too many repeats, or pages is no power of two");
 	fd = memfd_create("pages", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, (off_t)(pages * PAGE)) != 0)
 		return 1;

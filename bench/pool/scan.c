@@ -72,15 +72,16 @@ int main(int argc, char **argv)
 	const size_t scan = bench_option(argc, argv, "scan", 4);
 	struct run run = { .pages = asked * times, .random = 1 };
 	double before[CONTENDERS], during[CONTENDERS];
+	const uint32_t hot = (uint32_t)bench_option(argc, argv, "hot", 60);
 	uint32_t slots;
 	size_t ram;
 	struct rss rss;
 
-	bench_print_header(argc, argv);
 	run.hints = bench_option(argc, argv, "hint", 0);
+	bench_print_header(argc, argv);
 	run.pool = model_open_pool(asked, run.pages);
 	slots = model_slots_of(run.pool);
-	run.hot = slots * (uint32_t)bench_option(argc, argv, "hot", 60) / 100;
+	run.hot = slots * hot / 100;
 	for (size_t i = 0; i < 2; i++)
 		run.models[i] = model_make((enum model_kind)i, slots, run.pages);
 	/* The models' memory is there by now, and is not the pool's. */

@@ -242,22 +242,21 @@ int main(int argc, char **argv)
 	const size_t part = bench_option(argc, argv, "part", 4);
 	const size_t threads = bench_option(argc, argv, "threads", 0);
 	const size_t count = bench_option(argc, argv, "transaction", 0);
+	const bool has_syncs = bench_option(argc, argv, "syncs", 1);
 
-	bench_print_header(argc, argv);
 	bench.pages = mib * ((1 << 20) / PAGE_BYTES);
 	bench.seconds = bench_option(argc, argv, "seconds", 10);
 	bench.rounds = bench_option(argc, argv, "rounds", 3);
+	bench_print_header(argc, argv);
 	if (!mib || !part || threads > THREADS_MOST || count > PAGES_MOST || !bench.rounds ||
-	    bench.rounds > ROUNDS_MOST) {
-		fprintf(stderr, "bench-pool-sustained: an option is out of its range\n");
-		return 2;
-	}
+	    bench.rounds > ROUNDS_MOST)
+		bench_refuse(argv[0], "an option is out of its range");
 	sustained_ram = (mib << 20) / part;
 	bench.limit = sustained_ram + sustained_ram / 2;
 	if (bench.limit < LIMIT_LEAST)
 		bench.limit = LIMIT_LEAST;
 	bench.directory = scratch_make(NULL);
-	if (bench_option(argc, argv, "syncs", 1))
+	if (has_syncs)
 		measure_syncs();
 	compare_threads(threads, count);
 	return 0;

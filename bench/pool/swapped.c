@@ -341,6 +341,7 @@ int main(int argc, char **argv)
 	struct result *result = mmap(NULL, sizeof(*result), PROT_READ | PROT_WRITE,
 				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	uint64_t random = 1;
+	uint64_t part;
 	int status = 0;
 
 	bench.directory = getenv("VMS_BENCH_DIRECTORY");
@@ -353,11 +354,12 @@ int main(int argc, char **argv)
 	bench.noise = bench_option(argc, argv, "noise", 30);
 	bench.swap_part = bench_option(argc, argv, "swap-part", 0);
 	bench.pages = (mib << 20) / PAGE;
-	bench.ram = (size_t)(mib << 20) / bench_option(argc, argv, "part", 4);
-	if (result == MAP_FAILED || bench.repeats > SAMPLES || bench.noise > 100 ||
-	    bench.threads > THREADS_MOST || !bench.threads)
-		return 2;
+	part = bench_option(argc, argv, "part", 4);
 	bench_print_header(argc, argv);
+	if (result == MAP_FAILED || bench.repeats > SAMPLES || bench.noise > 100 ||
+	    bench.threads > THREADS_MOST || !bench.threads || !part)
+		bench_refuse(argv[0], "an option is out of its range");
+	bench.ram = (size_t)(mib << 20) / part;
 	(void)fflush(stdout);
 	(void)scratch_make(NULL);
 	for (uint64_t i = 0; i < bench.repeats; i++) {

@@ -314,6 +314,7 @@ static void read_options(int argc, char **argv)
 	bench.batch = bench_option(argc, argv, "batch", 64);
 	bench.threads = bench_option(argc, argv, "threads", 1);
 	bench.repeats = bench_option(argc, argv, "repeats", 9);
+	bench_print_header(argc, argv);
 	need(bench.page_bytes >= VMSI_SWAP_PAGE_LEAST &&
 	     bench.page_bytes <= VMSI_SWAP_PAGE_MOST, "a page that is too small or large");
 	bench.pages = (mib << 20) / bench.page_bytes;
@@ -348,7 +349,6 @@ int main(int argc, char **argv)
 {
 	static struct worker workers[THREADS_MOST];
 
-	bench_print_header(argc, argv);
 	read_options(argc, argv);
 	open_all();
 	for (size_t i = 0; i < bench.threads; i++) {

@@ -268,18 +268,13 @@ static int compare(const struct trace *trace, uint32_t asked)
 
 int main(int argc, char **argv)
 {
-	const char *path = NULL;
+	const char *path = bench_text(argc, argv, "trace", NULL);
 	struct trace trace;
 	int result = 0;
 
-	for (int i = 1; i + 1 < argc; i++)
-		if (strcmp(argv[i], "--trace") == 0)
-			path = argv[i + 1];
-	if (!path) {
-		(void)fprintf(stderr, "usage: bench-pool-traces --trace PATH\n");
-		return 2;
-	}
 	bench_print_header(argc, argv);
+	if (!path)
+		bench_refuse(argv[0], "--trace is needed");
 	trace = read_trace(path);
 	printf("# %s: %zu accesses to %u pages\n", path, trace.count, trace.pages);
 	for (size_t i = 0; i < PARTS; i++) {

@@ -278,14 +278,14 @@ static int tell(enum way way, struct samples *all, size_t count)
 
 int main(int argc, char **argv)
 {
-	const uint64_t mib = bench_option(argc, argv, "--mib", 512);
-	const uint64_t repeats = bench_option(argc, argv, "--repeats", 5);
+	const uint64_t mib = bench_option(argc, argv, "mib", 512);
+	const uint64_t repeats = bench_option(argc, argv, "repeats", 5);
 	static struct samples samples[KINDS];
 	int status = 0;
 
 	bench.pages = (mib << 20) / PAGE;
-	bench.ram = (mib << 20) / bench_option(argc, argv, "--part", 4);
-	bench.operations = bench_option(argc, argv, "--operations", 50000);
+	bench.ram = (mib << 20) / bench_option(argc, argv, "part", 4);
+	bench.operations = bench_option(argc, argv, "operations", 50000);
 	bench_print_header(argc, argv);
 	make_file(mib);
 	for (unsigned way = 0; way < WAYS; way++) {

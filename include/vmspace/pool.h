@@ -238,7 +238,7 @@ vms_pool *vms_pool_open(int fd, const struct vms_pool_options *options);
 
 /*
  * Give a pool back. What was changed and not flushed is not written; the swap file is
- * made empty, and stays where it has a name.
+ * made empty, but for 16 bytes by which it is known, and stays where it has a name.
  *
  * Returns 0, also for NULL; -1 with errno set on failure, and the pool is closed but for
  * its addresses: call vms_pool_close again, and nothing else:

@@ -65,8 +65,10 @@ extern "C" {
  *   touched.
  * - A thread that has SIGBUS blocked when it touches a page that is not there ends the
  *   program: the kernel sets the action back to its default. VMS_POOL_SERVED is for these.
- *   With that a page which cannot come is a SIGBUS with BUS_MCEERR_AR, until vms_pool_fix
- *   has read it.
+ *   With that a page which cannot come is a SIGBUS with BUS_MCEERR_AR, or with BUS_ADRERR
+ *   where the kernel was built without CONFIG_MEMORY_FAILURE. It stays so until
+ *   vms_pool_fix has read it; also behind the last page, where vms_pool_grow has made it
+ *   one since.
  * - The callback make_durable is called by calls on the pool and by the thread that
  *   writes, and never in a fault: a touch waits for that thread. So VMS_POOL_NO_WRITER is refused.
  * - fork(2): a touch is a SIGSEGV in the child.

@@ -13,9 +13,6 @@
 _Static_assert(sizeof(struct io_uring) <= sizeof(struct vmsi_uring),
 	       "a ring of liburing fits");
 
-/* How often a call that wakes is tried again that the kernel puts off. */
-#define WAKE_TRIES 20u
-
 static struct io_uring *inside(struct vmsi_uring *ring)
 {
 	return (struct io_uring *)ring;
@@ -91,6 +88,9 @@ static void prepare(struct io_uring_sqe *sqe, const struct vmsi_uring_operation 
 	case VMSI_URING_SYNC:
 		io_uring_prep_fsync(sqe, operation->fd, IORING_FSYNC_DATASYNC);
 		break;
+	case VMSI_URING_NOTHING:
+		io_uring_prep_nop(sqe);
+		break;
 	}
 	io_uring_sqe_set_data(sqe, operation->name);
 }
@@ -120,7 +120,7 @@ static int uring_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results
 	if (wait)
 		error = io_uring_wait_cqe(inside(ring), &cqe);
 	while (!error && count < most && io_uring_peek_cqe(inside(ring), &cqe) == 0) {
-		/* What has none was to wake. */
+		/* What has none was nothing. */
 		if (io_uring_cqe_get_data(cqe))
 			results[count++] = (struct vmsi_uring_result){
 				.name = io_uring_cqe_get_data(cqe),
@@ -129,29 +129,6 @@ static int uring_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results
 		io_uring_cqe_seen(inside(ring), cqe);
 	}
 	return error ? error : (int)count;
-}
-
-/*
- * An operation of nothing ends as it is submitted, and so needs nothing of this thread
- * later. The kernel puts it off as it does others.
- */
-static int uring_wake(struct vmsi_uring *ring)
-{
-	struct io_uring_sqe *sqe = io_uring_get_sqe(inside(ring));
-	int result = -EAGAIN;
-
-	if (!sqe)
-		return -EAGAIN;
-	io_uring_prep_nop(sqe);
-	io_uring_sqe_set_data(sqe, NULL);
-	for (unsigned i = 0; i < WAKE_TRIES && result <= 0; i++) {
-		if (i)
-			(void)vmsi_host.yield();
-		result = io_uring_submit(inside(ring));
-		if (result < 0 && result != -EAGAIN && result != -EBUSY && result != -EINTR)
-			break;
-	}
-	return result > 0 ? 0 : result ? result : -EAGAIN;
 }
 
 static size_t uring_bytes(const struct vmsi_uring *ring)
@@ -204,12 +181,6 @@ static int uring_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results
 	return -ENOSYS;
 }
 
-static int uring_wake(struct vmsi_uring *ring)
-{
-	(void)ring;
-	return -ENOSYS;
-}
-
 static size_t uring_bytes(const struct vmsi_uring *ring)
 {
 	(void)ring;
@@ -227,6 +198,5 @@ struct vmsi_uring_calls vmsi_uring = {
 	.add = uring_add,
 	.submit = uring_submit,
 	.reap = uring_reap,
-	.wake = uring_wake,
 	.bytes = uring_bytes,
 };

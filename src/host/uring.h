@@ -16,10 +16,19 @@
  * beside add and submit of another.
  */
 
-enum vmsi_uring_opcode { VMSI_URING_READ, VMSI_URING_WRITE, VMSI_URING_SYNC };
+enum vmsi_uring_opcode {
+	VMSI_URING_READ,
+	VMSI_URING_WRITE,
+	VMSI_URING_SYNC,    /* as fdatasync(2) */
+	/*
+	 * It ends as it is submitted, and gives no result: who waits in reap, or is the next
+	 * to wait there, comes back, maybe with none.
+	 */
+	VMSI_URING_NOTHING,
+};
 
 struct vmsi_uring_operation {
-	enum vmsi_uring_opcode opcode; /* SYNC: as fdatasync(2) */
+	enum vmsi_uring_opcode opcode;
 	int fd;
 	/* One range of bytes, or, where part_count is not 0, several of them. */
 	void *buffer;
@@ -68,16 +77,10 @@ struct vmsi_uring_calls {
 	int (*submit)(struct vmsi_uring *ring);
 	/*
 	 * Take results, up to most of them. Where wait is true and there is none, wait
-	 * for one, or for wake. Returns how many, or -errno and there are none: EINTR, ...
+	 * for one, or for an operation of nothing. Returns how many, or -errno and there are none: EINTR, ...
 	 */
 	int (*reap)(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 		    unsigned most, bool wait);
-	/*
-	 * Have who waits in reap, or is the next to wait there, come back, maybe with no
-	 * result. Beside add and submit of no other thread. Returns 0, or -errno as submit,
-	 * after which nothing may be submitted any more.
-	 */
-	int (*wake)(struct vmsi_uring *ring);
 	/* The bytes of memory that a ring takes. */
 	size_t (*bytes)(const struct vmsi_uring *ring);
 };

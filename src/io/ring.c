@@ -119,13 +119,13 @@ bool vmsi_ring_has_room(const struct vmsi_io *io)
 
 void vmsi_ring_wake_keeper(struct vmsi_io *io)
 {
-	int error;
+	static const struct vmsi_uring_operation nothing = { .opcode = VMSI_URING_NOTHING };
+	int error = -EAGAIN;
 
 	if (io->keeper_is_woken)
 		return;
 	io->keeper_is_woken = true;
-	error = vmsi_uring.wake(&io->ring);
-	if (error)
+	if (!vmsi_uring.add(&io->ring, &nothing) || !submit_round(io, 1, &error))
 		give_up(io, NULL, 0, error);
 }
 

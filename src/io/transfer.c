@@ -113,9 +113,11 @@ static long call_host(const struct vmsi_uring_operation *operation)
 			vmsi_host.pwrite(fd, operation->buffer, operation->length,
 					 operation->offset);
 	case VMSI_URING_SYNC:
+		return vmsi_host.fdatasync(fd);
+	case VMSI_URING_NOTHING:
 		break;
 	}
-	return vmsi_host.fdatasync(fd);
+	return 0;
 }
 
 void vmsi_transfer_finish(struct vmsi_io_request *request)

@@ -30,12 +30,29 @@ static bool may_give(const struct vmsi_io_request *request)
 static bool ring_add(struct vmsi_uring *ring, const struct vmsi_uring_operation *operation)
 {
 	(void)ring;
-	if (world.added_count + world.flying_count == made.depth)
-		schedule_fail("more requests than the ring has entries");
-	if (!may_give(operation->name))
-		schedule_fail("a thread gives the ring what is not its own");
+	if (operation->opcode != VMSI_URING_NOTHING) {
+		if (world.added_count + world.flying_count == made.depth)
+			schedule_fail("more requests than the ring has entries");
+		if (!may_give(operation->name))
+			schedule_fail("a thread gives the ring what is not its own");
+	}
 	world.added[world.added_count++] = operation->name;
 	return true;
+}
+
+/*
+ * Whoever waits for results looks again after what is nothing, and has no name; the next one
+ * does, where nobody waits.
+ */
+static void take_off(struct vmsi_io_request *request)
+{
+	if (!request) {
+		if (io_fault != DEAF_RING)
+			world.is_woken = 1;
+		return;
+	}
+	world.flying[world.flying_count++] = request;
+	world.taken++;
 }
 
 /* One after the other is taken, until the ring breaks. */
@@ -44,10 +61,9 @@ static int ring_submit(struct vmsi_uring *ring)
 	(void)ring;
 	if (made.breaks_after && world.taken == made.breaks_after)
 		return -EIO;
-	world.flying[world.flying_count++] = world.added[0];
+	take_off(world.added[0]);
 	world.added_count--;
 	memmove(world.added, world.added + 1, world.added_count * sizeof(world.added[0]));
-	world.taken++;
 	schedule_wake(&world.flying_count);
 	return 1;
 }
@@ -88,24 +104,11 @@ static int ring_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 	return 1;
 }
 
-/* Whoever waits for results looks again; the next one does, where nobody waits. */
-static int ring_wake(struct vmsi_uring *ring)
-{
-	(void)ring;
-	if (made.breaks_after && world.taken == made.breaks_after)
-		return -EIO;
-	if (io_fault != DEAF_RING)
-		world.is_woken = 1;
-	schedule_wake(&world.flying_count);
-	return 0;
-}
-
 struct vmsi_uring_calls vmsi_uring = {
 	.open = ring_open,
 	.close = ring_close,
 	.add = ring_add,
 	.submit = ring_submit,
 	.reap = ring_reap,
-	.wake = ring_wake,
 };
 

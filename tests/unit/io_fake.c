@@ -69,7 +69,8 @@ static bool fake_add(struct vmsi_uring *ring, const struct vmsi_uring_operation 
 	has_place = added_count < entries;
 	if (has_place)
 		added[added_count++] = *operation;
-	counts.misuses += flying_count + added_count > entries;
+	counts.misuses += flying_count + added_count > entries &&
+		operation->opcode != VMSI_URING_NOTHING;
 	pthread_mutex_unlock(&lock);
 	return has_place;
 }
@@ -83,6 +84,18 @@ static int refusal(void)
 	return happens(plan.refused) ? errors[draw(4)] : 1;
 }
 
+/* What is nothing has ended. */
+static void take_off(const struct vmsi_uring_operation *operation)
+{
+	if (operation->opcode != VMSI_URING_NOTHING) {
+		flying[flying_count++] = *operation;
+		taken++;
+		return;
+	}
+	is_woken = true;
+	counts.wakes++;
+}
+
 static int fake_submit(struct vmsi_uring *ring)
 {
 	unsigned count;
@@ -93,11 +106,10 @@ static int fake_submit(struct vmsi_uring *ring)
 	result = refusal();
 	if (result > 0 && added_count) {
 		count = 1 + draw(added_count);
-		memcpy(flying + flying_count, added, count * sizeof(*added));
+		for (unsigned i = 0; i < count; i++)
+			take_off(&added[i]);
 		memmove(added, added + count, (added_count - count) * sizeof(*added));
-		flying_count += count;
 		added_count -= count;
-		taken += count;
 		result = (int)count;
 	}
 	pthread_mutex_unlock(&lock);
@@ -192,19 +204,6 @@ static int fake_reap(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 	return count;
 }
 
-static int fake_wake(struct vmsi_uring *ring)
-{
-	int result;
-
-	(void)ring;
-	pthread_mutex_lock(&lock);
-	result = plan.breaks_after && taken >= plan.breaks_after ? plan.break_error : 0;
-	is_woken = result == 0;
-	counts.wakes++;
-	pthread_mutex_unlock(&lock);
-	return result;
-}
-
 static size_t fake_bytes(const struct vmsi_uring *ring)
 {
 	(void)ring;
@@ -226,7 +225,6 @@ void fake_install(const struct fake_plan *new_plan)
 		.add = fake_add,
 		.submit = fake_submit,
 		.reap = fake_reap,
-		.wake = fake_wake,
 		.bytes = fake_bytes,
 	};
 }
