@@ -9,6 +9,7 @@ DIR ?= /usr/include
 STAGES ?=
 OPTIONS ?=
 VMS_OPERATIONS ?= 1000000
+MINUTES ?= 1440
 
 # What is installed and measured, as Debian builds its packages; src/meson.build asks
 # for more where it gains something. To do so everywhere, or when linking, takes up to
@@ -47,6 +48,10 @@ lint: ## install what is missing, run clang-tidy, cppcheck and shellcheck
 .PHONY: soak
 soak: bench-build ## run random tests for VMS_OPERATIONS (1000000), and storms of signals
 	scripts/soak build-bench $(VMS_OPERATIONS)
+
+.PHONY: soak-pool
+soak-pool: bench-build ## run random tests of pools, seed after seed, for MINUTES (1440)
+	scripts/soak-pool build-bench $(MINUTES)
 
 .PHONY: file-systems
 file-systems: bench-build ## install what is missing, run the tests of mapped files on xfs, btrfs, overlayfs and FUSE

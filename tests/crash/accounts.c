@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../kernel/random.h"
+#include "../unit/guard_again.h"
 #include "host/host.h"
 
 struct account {
@@ -54,6 +55,8 @@ vms_file *accounts_open(const char *path, enum knowing knowing)
 	if (knowing == STALLED)
 		vmsi_host.userfaultfd = no_userfaultfd;
 	file = vms_file_open(path, &options);
+	if (file)
+		guard_again();
 	vmsi_host = earlier;
 	if (!file || vms_file_size(file) != 0)
 		return file;
@@ -193,6 +196,8 @@ const char *accounts_read(const char *path, struct progress *progress)
 	const char *problem = NULL;
 	vms_file *file = vms_file_open(path, &options);
 
+	if (file)
+		guard_again();
 	if (!file)
 		return strerror(errno);
 	while (!problem && !atomic_load(&progress->stop)) {

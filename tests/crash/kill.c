@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "../kernel/random.h"
+#include "../unit/guard_again.h"
 #include "accounts.h"
 
 /*
@@ -100,6 +101,7 @@ static void check_by_reader(void)
 	const char *problem;
 
 	assert_non_null(file);
+	guard_again();
 	assert_int_equal(vms_file_begin_access(file, &access), 0);
 	problem = accounts_check(file, progress);
 	assert_int_equal(vms_file_end_access(&access, NULL), 0);

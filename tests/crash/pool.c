@@ -4,7 +4,7 @@
  * disks that a machine may be left with when it stops. On each, no part of a page may
  * have a change that the log has not, and each must have all that was flushed.
  *
- *	PROGRAM [--images N] [--seed N] [--whole] [--no-steal]
+ *	PROGRAM [--images N] [--seed N] [--whole] [--no-steal] [--plain]
  *		[--must-find log|sync|area|settled]
  *
  * --whole: the pool has an area, and is opened with it on each disk. Then no page may be
@@ -12,6 +12,8 @@
  *
  * --no-steal: the log is durable when the workload commits, and not before; so most pages
  * are aside, and none may be in the file before its commit is in the log.
+ *
+ * --plain: the pool is used by plain pointers, too.
  *
  * --must-find: something is not as it should be, and the program is right if it finds a
  * disk that shows it: the log is said to be durable before it is; fdatasync does nothing
@@ -240,6 +242,8 @@ static bool read_arguments(int argc, char **argv)
 			workload.is_whole = true;
 		else if (strcmp(argv[i], "--no-steal") == 0)
 			workload.is_no_steal = true;
+		else if (strcmp(argv[i], "--plain") == 0)
+			workload.is_plain = true;
 		else if (i + 1 == argc)
 			return false;
 		else if (strcmp(argv[i], "--images") == 0)

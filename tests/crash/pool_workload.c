@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include <vmspace/pool.h>
+#include <vmspace/pool_plain.h>
 #include <vmspace/pool_stats.h>
 
 #include "host/host.h"
@@ -21,7 +22,8 @@ static struct {
 	vms_pool *pool;
 	int home, log, area;
 	bool is_flushing;         /* changes may be made when the file is synced */
-	size_t ram[2];            /* that is enough for a pool of frames, and of addresses */
+	size_t ram[3];            /* that is enough for frames, addresses, plain pointers */
+	bool is_running;
 } run;
 
 void workload_must(bool right, const char *what)
@@ -154,17 +156,42 @@ static void begin_to_change_beside(void)
 	vmsi_host.fdatasync = sync_beside_changes;
 }
 
+/* --- plain pointers ------------------------------------------------------------------------------ */
+
+/* All is done by one thread, so that a seed repeats it. */
+static long start_nothing(pthread_t *thread, size_t stack, void *(*body)(void *), void *argument)
+{
+	(void)thread;
+	(void)stack;
+	(void)body;
+	(void)argument;
+	return 0;
+}
+
+static void join_nothing(pthread_t thread)
+{
+	(void)thread;
+}
+
+static void begin_without_threads(void)
+{
+	vmsi_host.start_thread = start_nothing;
+	vmsi_host.join_thread = join_nothing;
+}
+
 /* --- the workload ---------------------------------------------------------------------------- */
 
 /* The least RAM that a pool can do with, so that pages leave it all the time. */
 vms_pool *workload_open(int home, bool is_whole)
 {
 	const bool is_addressed = random_percent(&workload.random, 30);
-	size_t *ram = &run.ram[is_addressed];
+	const bool is_plain = workload.is_plain && run.is_running;
+	const unsigned kind = is_plain ? VMS_POOL_TRANSPARENT :
+		VMS_POOL_NO_WRITER | (is_addressed ? VMS_POOL_ADDRESSED : 0);
+	size_t *ram = &run.ram[is_plain ? 2 : is_addressed];
 	struct vms_pool_options options = {
 		.struct_size = sizeof(options),
-		.flags = VMS_POOL_NO_WRITER | (is_addressed ? VMS_POOL_ADDRESSED : 0) |
-			(is_whole ? VMS_POOL_WHOLE_PAGES : 0) |
+		.flags = kind | (is_whole ? VMS_POOL_WHOLE_PAGES : 0) |
 			(workload.is_no_steal ? VMS_POOL_NO_STEAL : 0),
 		.make_durable = workload.is_no_steal ? NULL : make_durable,
 		.area = is_whole ? workload.area_path : NULL,
@@ -219,6 +246,30 @@ static void change(void)
 	workload.records[workload.end] = workload_record(workload.end + 1, page);
 	workload.lsns[page] = ++workload.end;
 	change_to(page, workload.end, at);
+}
+
+/* No number is given to a plain store, so that its log must be durable before. */
+static void change_plain(void)
+{
+	const uint64_t page = random_below(&workload.random, PAGES);
+	char *base = vms_pool_base(run.pool);
+
+	if (workload.end == CHANGES_MOST)
+		return;
+	workload.records[workload.end] = workload_record(workload.end + 1, page);
+	workload.end++;
+	if (make_durable(NULL, workload.end) != 0)
+		return;
+	workload.lsns[page] = workload.end;
+	fill_page((struct sector *)(base + page * PAGE), page, workload.end);
+}
+
+static void change_somehow(void)
+{
+	if (workload.is_plain && random_percent(&workload.random, 50))
+		change_plain();
+	else
+		change();
 }
 
 static void look(void)
@@ -297,7 +348,8 @@ static void make_durable_at_times(void)
 static void step(void)
 {
 	static void (*const steps[])(void) = {
-		change, change, change, change, change, change, look, look, look,
+		change_somehow, change_somehow, change_somehow, change_somehow,
+		change_somehow, change_somehow, look, look, look,
 		make_durable_at_times,
 	};
 
@@ -325,10 +377,13 @@ void workload_run(void)
 		begin_to_lie();
 	else if (workload.is_whole)
 		begin_to_change_beside();
+	if (workload.is_plain)
+		begin_without_threads();
 	vmsi_uring.open = no_ring;
 	run.log = (int)vmsi_host.open_file(workload.log_path, O_RDWR | O_CREAT | O_TRUNC,
 					   0600);
 	workload_must(run.log >= 0, "open the log");
+	run.is_running = true;
 	open_pool();
 	recorder_fail((struct failures){ .sync = 3, .write = 3 });
 	for (int i = 0; i < STEPS; i++)
@@ -336,6 +391,7 @@ void workload_run(void)
 	recorder_fail((struct failures){ 0 });
 	note_evictions();
 	workload_must(vms_pool_close(run.pool) == 0, "close");
+	run.is_running = false;
 	(void)vmsi_host.close(run.log);
 	(void)close(run.home);
 }

@@ -60,6 +60,7 @@ struct pool_workload {
 	 * before, and evictions are of pages that went aside.
 	 */
 	bool is_no_steal;
+	bool is_plain;                /* with VMS_POOL_TRANSPARENT; some changes are plain stores */
 	enum lie lie;
 	char home_path[128], log_path[128], area_path[128];
 	struct random random;

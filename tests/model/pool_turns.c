@@ -24,6 +24,8 @@ void explorer_step(const void *word, size_t size)
 {
 	struct thread *me = running;
 
+	if (world->before_step)
+		world->before_step();
 	schedule_step(word, size);
 	running = me;
 }
@@ -119,6 +121,15 @@ struct vmsi_host_calls vmsi_host = {
 	.futex_wake = futex_wake,
 };
 
+bool nap(struct thread *thread)
+{
+	explorer_step(&world->memory->naps, sizeof(uint64_t));
+	if (all_others_are_still(thread))
+		return false;
+	sleep_on(&world->memory->naps);
+	return true;
+}
+
 void take_lock(uint64_t *lock)
 {
 	while (get(lock))
@@ -149,6 +160,7 @@ static void run(void *argument)
 		thread->in_vain = thread->noted = 0;
 		begin_again(thread, 0);
 		thread->act(thread);
+		wake_all(&world->memory->naps);
 	}
 	world->memory->has_ended[thread->number] = 1;
 }

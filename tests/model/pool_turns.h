@@ -9,9 +9,9 @@
 #include "ring_schedule.h"
 
 /*
- * What an explorer of a pool's pages needs that is compiled with more of its code than
- * word.c: threads of some operations each, which sleep and are woken by the host's table,
- * and worlds of them.
+ * What the explorers of a pool's pages share that are compiled with more of its code than
+ * word.c (plain_explorer.c, lend_explorer.c): threads of some operations each, which sleep
+ * and are woken by the host's table, and worlds of them.
  */
 
 struct thread {
@@ -35,6 +35,7 @@ extern struct thread *running;
 /* The beginning of what all threads share: the offset of what each sleeps on, plus one. */
 struct turns {
 	uint64_t sleeps[SCHEDULE_THREADS], has_ended[SCHEDULE_THREADS];
+	uint64_t naps;           /* is woken after each operation */
 };
 
 /* What is explored, the same for all worlds. */
@@ -43,6 +44,7 @@ struct explored {
 	size_t memory_bytes;
 	void (*reset)(void);     /* before each run; the memory is zero */
 	bool (*check)(void);     /* after it */
+	void (*before_step)(void); /* notes in the memory what is elsewhere; may be NULL */
 };
 
 /* A fault that must be found; 0: none. */
@@ -73,6 +75,9 @@ void begin_again(struct thread *thread, uint64_t value);
  */
 bool is_alone_in_vain(struct thread *thread);
 void try_again(struct thread *thread);
+
+/* Sleep until another thread is through with an operation. false: none would be. */
+bool nap(struct thread *thread);
 
 /* Say what is wrong. Returns false. */
 bool wrong(const char *what);
