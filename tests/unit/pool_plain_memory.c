@@ -107,18 +107,23 @@ static void what_is_only_loaded_leaves_for_nothing(void **state)
 	(void)state;
 	FOR_ENGINES(engine) {
 		vms_pool *pool = must_open_some(engine);
-		uint64_t before;
+		struct vms_pool_stats before;
+		uint64_t puts;
 
 		for (uint64_t i = 0; i < MANY; i++)
 			fill_kind(at(pool, i), i, 1);
 		for (uint64_t i = 0; i < 2 * MANY; i++)
 			must_load(pool, i % MANY, 1);
-		before = pool_stats(pool).pages_aside;
+		before = pool_stats(pool);
 		for (uint64_t i = 0; i < 2 * MANY; i++)
 			must_load(pool, i % MANY, 1);
-		/* Served, a fault may be told twice, and the page is dirty again. */
+		puts = pool_stats(pool).pages_aside - before.pages_aside;
+		/*
+		 * What has stayed in the RAM all the time is put once, by the writer perhaps.
+		 * Served, a fault may be told twice, and the page is dirty again.
+		 */
 		if (engine->engine != VMS_POOL_FAULTS_SERVED)
-			assert_int_equal(pool_stats(pool).pages_aside, before);
+			assert_true(puts <= MANY - before.aside);
 		worked(vms_pool_close(pool));
 	}
 }
