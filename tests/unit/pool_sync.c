@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "pool_fixture.h"
-
-#include <sched.h>
-#include <stdatomic.h>
+#include "pool_flusher.h"
 
 #include "host/host.h"
 #include "no_ring.h"
@@ -80,39 +77,6 @@ static int tear_down(void **state)
 	return drop_place(state);
 }
 
-/* A flush by another thread: its errno, or 0. */
-struct flusher {
-	pthread_t thread;
-	vms_pool *pool;
-	int error;
-};
-
-static void *flush(void *argument)
-{
-	struct flusher *flusher = argument;
-
-	flusher->error = vms_pool_flush(flusher->pool, VMS_POOL_ALL, NULL, NULL) ? errno : 0;
-	return NULL;
-}
-
-static void begin(struct flusher *flusher, vms_pool *pool)
-{
-	*flusher = (struct flusher){ .pool = pool };
-	assert_int_equal(pthread_create(&flusher->thread, NULL, flush, flusher), 0);
-}
-
-static int end(struct flusher *flusher)
-{
-	assert_int_equal(pthread_join(flusher->thread, NULL), 0);
-	return flusher->error;
-}
-
-static void wait_for(_Atomic unsigned *figure, unsigned value)
-{
-	while (atomic_load(figure) < value)
-		(void)sched_yield();
-}
-
 static void pages_leave_while_the_file_is_synced(void **state)
 {
 	const struct place *place = *state;
@@ -121,7 +85,7 @@ static void pages_leave_while_the_file_is_synced(void **state)
 	struct flusher flusher;
 
 	change(pool, 0, 1, 0);
-	begin(&flusher, pool);
+	begin_flush(&flusher, pool);
 	wait_for(&host.in_sync, 1);
 	/* More than there is room for, so that some are written. */
 	for (uint64_t page = 1; page < FILE_PAGES; page++)
@@ -129,7 +93,7 @@ static void pages_leave_while_the_file_is_synced(void **state)
 	assert_true(pool_stats(pool).written_for_room > 0);
 	assert_int_equal(atomic_load(&host.in_sync), 1);
 	atomic_store(&host.may_end, true);
-	assert_int_equal(end(&flusher), 0);
+	assert_int_equal(end_flush(&flusher), 0);
 	worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
 	for (uint64_t page = 0; page < FILE_PAGES; page++)
 		assert_int_equal(state_in_file(place->path, page), 1);
@@ -147,16 +111,16 @@ static void all_who_flush_are_told_of_a_failed_sync(void **state)
 
 	atomic_store(&host.error, -EIO);
 	change(pool, 1, 1, 0);
-	begin(&one, pool);
+	begin_flush(&one, pool);
 	wait_for(&host.in_sync, 1);
 	/* What it is to make durable is written after the error came, and before it is told. */
 	atomic_store(&host.slow_page, 2);
 	change(pool, 2, 1, 0);
-	begin(&other, pool);
+	begin_flush(&other, pool);
 	wait_for(&host.slow_ended, 1);
 	atomic_store(&host.may_end, true);
-	assert_int_equal(end(&one), EIO);
-	assert_int_equal(end(&other), EIO);
+	assert_int_equal(end_flush(&one), EIO);
+	assert_int_equal(end_flush(&other), EIO);
 	assert_int_equal(atomic_load(&host.together), 0);
 	refused(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL), EIO);
 	assert_int_equal(atomic_load(&host.syncs), 1);
@@ -175,10 +139,10 @@ static void what_is_being_written_is_synced(void **state)
 	atomic_store(&host.may_end, true);
 	atomic_store(&host.slow_page, 3);
 	change(pool, 3, 1, 0);
-	begin(&flusher, pool);
+	begin_flush(&flusher, pool);
 	wait_for(&host.slow_begun, 1);
 	worked(vms_pool_flush(pool, VMS_POOL_ALL, NULL, NULL));
-	assert_int_equal(end(&flusher), 0);
+	assert_int_equal(end_flush(&flusher), 0);
 	assert_int_equal(atomic_load(&host.too_early), 0);
 	assert_int_equal(state_in_file(place->path, 3), 1);
 	worked(vms_pool_close(pool));

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool_area_fixture.h"
 
-#include <sched.h>
-#include <stdatomic.h>
-
 #include "host/host.h"
 #include "no_ring.h"
+#include "pool_flusher.h"
 #include "pool/pool.h"
 
 /*
@@ -58,35 +56,18 @@ static int tear_down(void **state)
 
 /* --- a flush that syncs, until it may end ------------------------------------------------------- */
 
-struct flusher {
-	pthread_t thread;
-	vms_pool *pool;
-	int error;
-};
-
-static void *flush(void *argument)
-{
-	struct flusher *flusher = argument;
-
-	flusher->error = vms_pool_flush(flusher->pool, VMS_POOL_ALL, NULL, NULL) ? errno : 0;
-	return NULL;
-}
-
 static void begin(struct flusher *flusher, vms_pool *pool)
 {
-	*flusher = (struct flusher){ .pool = pool };
 	atomic_store(&host.home, pool->store.fd);
 	change(pool, 0, 1, 0);
-	assert_int_equal(pthread_create(&flusher->thread, NULL, flush, flusher), 0);
-	while (!atomic_load(&host.in_sync))
-		(void)sched_yield();
+	begin_flush(flusher, pool);
+	wait_for(&host.in_sync, 1);
 }
 
 static int end(struct flusher *flusher)
 {
 	atomic_store(&host.may_end, true);
-	assert_int_equal(pthread_join(flusher->thread, NULL), 0);
-	return flusher->error;
+	return end_flush(flusher);
 }
 
 /* Change pages from one on, until there is one more batch in the area. Returns the next one. */
