@@ -247,6 +247,17 @@ static bool take_busy(uint64_t *word, uint64_t seen)
 					   vmsi_word_take_absent(word, seen);
 }
 
+/* Who writes a page has it as a reader while it is copied, and has write_lock. */
+static bool is_fixed(struct vms_pool *pool, const uint64_t *word)
+{
+	uint64_t lock;
+
+	vmsi_lock_acquire(&pool->write_lock);
+	lock = vmsi_word_lock(vmsi_word_load(word));
+	vmsi_lock_release(&pool->write_lock);
+	return lock != 0 && lock != VMSI_WORD_BUSY;
+}
+
 /* Make a page busy that nobody has; a copy that is being written is waited for. */
 static int take_to_drop(struct vms_pool *pool, uint64_t page, uint64_t *seen)
 {
@@ -257,13 +268,15 @@ static int take_to_drop(struct vms_pool *pool, uint64_t page, uint64_t *seen)
 
 		*seen = vmsi_word_load(word);
 		lock = vmsi_word_lock(*seen);
-		if (lock != 0 && lock != VMSI_WORD_BUSY)
-			return -EBUSY;
-		if (lock == VMSI_WORD_BUSY ||
-		    *seen & (VMSI_WORD_WRITING | VMSI_WORD_TURNING))
+		if (lock != 0 && lock != VMSI_WORD_BUSY) {
+			if (is_fixed(pool, word))
+				return -EBUSY;
+		} else if (lock == VMSI_WORD_BUSY ||
+			   *seen & (VMSI_WORD_WRITING | VMSI_WORD_TURNING)) {
 			vmsi_word_wait(word, *seen);
-		else if (take_busy(word, *seen))
+		} else if (take_busy(word, *seen)) {
 			return 0;
+		}
 	}
 }
 
