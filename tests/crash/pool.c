@@ -36,6 +36,8 @@
 #include "pool_workload.h"
 #include "replay.h"
 
+#define ROUNDS_LEAST 20
+
 static struct {
 	uint64_t seed, round;
 	size_t images, done, flushes_seen;
@@ -256,9 +258,15 @@ static bool read_arguments(int argc, char **argv)
 	return true;
 }
 
+/* One of few workloads may have no flush by chance. */
+static bool goes_on(void)
+{
+	return run.done < run.images || (run.flushes_seen == 0 && run.round < ROUNDS_LEAST);
+}
+
 static void try_all(void)
 {
-	while (run.done < run.images && !run.found) {
+	while (goes_on() && !run.found) {
 		struct log log;
 
 		workload.random.state = random_mix(run.seed, run.round++);
