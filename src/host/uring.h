@@ -77,7 +77,8 @@ struct vmsi_uring_calls {
 	int (*submit)(struct vmsi_uring *ring);
 	/*
 	 * Take results, up to most of them. Where wait is true and there is none, wait
-	 * for one, or for an operation of nothing. Returns how many, or -errno and there are none: EINTR, ...
+	 * for one, or for an operation of nothing. Returns how many, or -errno and there
+	 * are none: EINTR, ...
 	 */
 	int (*reap)(struct vmsi_uring *ring, struct vmsi_uring_result *results,
 		    unsigned most, bool wait);

@@ -55,18 +55,6 @@ __attribute__((constructor)) static void handle_fork(void)
 	(void)pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-void vmsi_pool_hold_forks(void)
-{
-	vmsi_lock_acquire(&list_lock);
-}
-
-void vmsi_pool_can_be_used(struct vms_pool *pool)
-{
-	vmsi_lock_acquire(&list_lock);
-	pool->is_opening = false;
-	vmsi_lock_release(&list_lock);
-}
-
 void vmsi_pool_register(struct vms_pool *pool)
 {
 	handle_fork();
@@ -74,6 +62,13 @@ void vmsi_pool_register(struct vms_pool *pool)
 	pool->is_opening = true;
 	pool->next = pools;
 	pools = pool;
+	vmsi_lock_release(&list_lock);
+}
+
+void vmsi_pool_can_be_used(struct vms_pool *pool)
+{
+	vmsi_lock_acquire(&list_lock);
+	pool->is_opening = false;
 	vmsi_lock_release(&list_lock);
 }
 
@@ -86,6 +81,11 @@ void vmsi_pool_unregister(struct vms_pool *pool)
 		link = &(*link)->next;
 	*link = pool->next;
 	vmsi_lock_release(&list_lock);
+}
+
+void vmsi_pool_hold_forks(void)
+{
+	vmsi_lock_acquire(&list_lock);
 }
 
 bool vmsi_pool_try_hold_forks(void)

@@ -133,6 +133,7 @@ bool vmsi_write_begin(struct vmsi_swap *swap)
 {
 	const uint32_t id = swap->fd >= 0 && find_unused(swap) ? choose_backed(swap) :
 								 VMSI_NONE;
+	/* Anew: the lock may have been let go of meanwhile. */
 	struct vmsi_swap_write *write = find_unused(swap);
 	struct vmsi_io_request *request;
 	struct vmsi_cluster *cluster;

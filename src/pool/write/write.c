@@ -176,7 +176,7 @@ static int begin_sync(struct vms_pool *pool, uint64_t *last)
 
 	vmsi_lock_acquire(&pool->write_lock);
 	error = atomic_load(&pool->broken);
-	if (!error && vmsi_area_is_used(&pool->area))
+	if (!error)
 		error = vmsi_area_write_failed(&pool->area, &pool->store);
 	*last = pool->area.sequence;
 	vmsi_lock_release(&pool->write_lock);
