@@ -167,22 +167,9 @@ static const char *area_path(const struct place *place)
 
 static vms_pool *open_it(const struct place *place, int fd, int saved, unsigned flags)
 {
-	/* As much as all children need, each of which may need every page. */
-	const struct vms_pool_snapshot snapshot = {
-		.struct_size = sizeof(snapshot),
-		.fd = saved,
-		.bytes = SNAPSHOT_BYTES,
-	};
-	const struct vms_pool_options options = {
-		.struct_size = sizeof(options),
-		.flags = flags,
-		.page_size = PAGE,
-		.ram = SMALL_RAM,
-		.area = flags & VMS_POOL_WHOLE_PAGES ? area_path(place) : NULL,
-		.snapshot = &snapshot,
-	};
-
-	return vms_pool_open(fd, &options);
+	/* The bytes are as many as all children need, each of which may need every page. */
+	return open_snapshots_beside(fd, saved, flags, SNAPSHOT_BYTES,
+				     flags & VMS_POOL_WHOLE_PAGES ? area_path(place) : NULL);
 }
 
 static void model(void **state, unsigned flags)

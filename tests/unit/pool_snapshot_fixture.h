@@ -18,7 +18,9 @@ static inline int make_nameless(void)
 	return fd;
 }
 
-static inline vms_pool *open_snapshots(int fd, int saved, unsigned flags, uint64_t bytes)
+/* area: its path; NULL: none. */
+static inline vms_pool *open_snapshots_beside(int fd, int saved, unsigned flags,
+					      uint64_t bytes, const char *area)
 {
 	const struct vms_pool_snapshot snapshot = {
 		.struct_size = sizeof(snapshot),
@@ -30,10 +32,16 @@ static inline vms_pool *open_snapshots(int fd, int saved, unsigned flags, uint64
 		.flags = flags,
 		.page_size = PAGE,
 		.ram = SMALL_RAM,
+		.area = area,
 		.snapshot = &snapshot,
 	};
 
 	return vms_pool_open(fd, &options);
+}
+
+static inline vms_pool *open_snapshots(int fd, int saved, unsigned flags, uint64_t bytes)
+{
+	return open_snapshots_beside(fd, saved, flags, bytes, NULL);
 }
 
 static inline vms_pool *must_open_snapshots(int fd, unsigned flags, uint64_t bytes)

@@ -178,20 +178,9 @@ static void a_store_that_is_not_written_stays(void **state)
 static vms_pool *open_both(const struct place *place, int fd)
 {
 	const int saved = make_nameless();
-	const struct vms_pool_snapshot snapshot = {
-		.struct_size = sizeof(snapshot),
-		.fd = saved,
-		.bytes = SNAPSHOT_BYTES,
-	};
-	const struct vms_pool_options options = {
-		.struct_size = sizeof(options),
-		.flags = VMS_POOL_WHOLE_PAGES | VMS_POOL_NO_WRITER,
-		.page_size = PAGE,
-		.ram = SMALL_RAM,
-		.area = area_path(place),
-		.snapshot = &snapshot,
-	};
-	vms_pool *pool = vms_pool_open(fd, &options);
+	vms_pool *pool = open_snapshots_beside(fd, saved,
+					       VMS_POOL_WHOLE_PAGES | VMS_POOL_NO_WRITER,
+					       SNAPSHOT_BYTES, area_path(place));
 
 	note(pool);
 	assert_int_equal(close(saved), 0);
