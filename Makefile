@@ -17,6 +17,11 @@ MINUTES ?= 1440
 RELEASE := --buildtype=release -Doptimization=2
 INSTALLED := $(RELEASE) -Dtests=false -Dbenchmarks=false
 
+# What is only to be seen at work, soon.
+SHOWN := --buildtype=plain -Doptimization=1 -Dunited=true -Dtests=false -Dbenchmarks=false
+SHOWN_FILES := src/cli/vmspace src/preload/libvmspace-heap.so \
+	examples/example-tree examples/example-pool
+
 MESON := meson
 NINJA := ninja
 
@@ -31,9 +36,16 @@ $(BUILD)/build.ninja:
 .PHONY: demo
 demo: ## install what is missing, build, and show the main things on DIR (/usr/include)
 	@scripts/install-packages demo
-	@$(MAKE) --no-print-directory all >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
-	@$(NINJA) -C $(BUILD) examples/example-tree examples/example-pool >>$(BUILD).log
-	@scripts/demo $(BUILD) $(DIR)
+	@$(MAKE) --no-print-directory shown >$(BUILD)-demo.log 2>&1 || \
+		{ cat $(BUILD)-demo.log; exit 1; }
+	@scripts/demo $(BUILD)-demo $(DIR)
+
+.PHONY: shown
+shown: $(BUILD)-demo/build.ninja
+	$(NINJA) -C $(BUILD)-demo $(SHOWN_FILES)
+
+$(BUILD)-demo/build.ninja:
+	$(MESON) setup $(SHOWN) $(BUILD)-demo
 
 .PHONY: check
 check: ## install what is missing, build every configuration, run all tests
@@ -108,7 +120,7 @@ uninstall: ## remove what the last `make install` put there
 
 .PHONY: clean
 clean: ## remove every build
-	rm -rf $(BUILD) build-check build-bench
+	rm -rf $(BUILD) $(BUILD)-demo build-check build-bench
 
 .PHONY: help
 help: ## this list

@@ -28,6 +28,21 @@ INLINE = re.compile(
 MACRO = re.compile(r'^[ \t]*#[ \t]*define[ \t]+(\w+)\(((?:[^\n]*\\\n)*[^\n]*)',
                    re.MULTILINE)
 
+# What a file defines for itself, in its text without what stands in braces.
+OWN_FUNCTION = re.compile(r'^(?:[A-Z_]+ )?static\b[^;{}()=#]*?\b(\w+)\(', re.MULTILINE)
+OWN_GLOBAL = re.compile(
+    r'^(?:static\b|_Thread_local\b|})[^;=#()]*?\b(\w+)\s*(?:\[[^\]]*\]\s*)*(?:=|;)',
+    re.MULTILINE)
+OWN_POINTER = re.compile(
+    r'^(?:static|typedef)\b[^;=#()]*\(\s*\*[^()]*?(\w+)\s*(?:\[[^\]]*\]\s*)*\)',
+    re.MULTILINE)
+OWN_TAG = re.compile(r'\b(?:struct|union|enum)\s+(\w+)\s*{')
+OWN_TYPE = re.compile(r'^typedef\b[^;]*?\b(\w+)\)?\s*(?:\([^;]*\)|\[[^;]*\])?;',
+                      re.MULTILINE)
+DEFINED = re.compile(r'^[ \t]*#[ \t]*define[ \t]+(\w+)', re.MULTILINE)
+ENUMERATION = re.compile(r'\benum\b\s*\w*\s*{([^{}]*)}')
+ENUMERATOR = re.compile(r'(?:^|,)\s*(\w+)')
+
 
 def without_attributes(text):
     """The text without __attribute__((...)), whose parentheses may be nested."""
@@ -56,6 +71,32 @@ def includes(path):
 
 def words_of(text):
     return set(re.findall(r'\w+', TAG.sub(' ', text)))
+
+
+def without_bodies(text):
+    """The text with nothing between braces."""
+    kept, depth = [], 0
+    for part in re.split(r'([{}])', text):
+        depth -= part == '}'
+        if not depth:
+            kept.append(part)
+        depth += part == '{'
+    return ''.join(kept)
+
+
+def macros_of(text):
+    return set(DEFINED.findall(text))
+
+
+def own_names(text):
+    """The names that the code of a file defines for itself alone."""
+    outside = without_bodies(text)
+    names = macros_of(text)
+    for pattern in (OWN_FUNCTION, OWN_GLOBAL, OWN_POINTER, OWN_TAG, OWN_TYPE):
+        names.update(pattern.findall(outside))
+    for body in ENUMERATION.findall(text):
+        names.update(ENUMERATOR.findall(body))
+    return names
 
 
 class Names:
