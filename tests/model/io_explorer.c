@@ -308,6 +308,9 @@ static void explore(void)
 	struct schedule_figures figures;
 	bool is_good;
 
+	/* One world that shows the fault is enough. */
+	if (io_fault != NONE && failures)
+		return;
 	made.user_count = 0;
 	while (made.user_count < USERS && made.users[made.user_count].count)
 		made.user_count++;

@@ -16,7 +16,8 @@
  *   room for.
  * - Nobody sleeps for ever; who reads gets a slot, whatever else there is.
  *
- * --must-find FAULT: with this fault the worlds must fail. no-wake: who sleeps is not woken;
+ * --must-find FAULT [WORLD]: with this fault the worlds, or that one, must fail.
+ * no-wake: who sleeps is not woken;
  * unmarked: the word of a page that is lent does not say so; kept-full: a page keeps its slot
  * where there is no room; writes: a page is changed though it is lent; drops-late: the
  * memory of a page is dropped when its word is free; hinted: a hint moves a slot that is lent.

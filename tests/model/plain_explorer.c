@@ -20,7 +20,8 @@
  * - A page that is not dirty in the end is protected.
  * - Nobody sleeps for ever, nor tries again for ever where nobody else changes anything.
  *
- * --must-find FAULT: with this fault the worlds must fail. no-wake: who sleeps is not woken;
+ * --must-find FAULT [WORLD]: with this fault the worlds, or that one, must fail.
+ * no-wake: who sleeps is not woken;
  * unprotected: a page is copied that was not protected; not-dirty: a store does not make the
  * page dirty; dirty-late: only when it works already; no-turn: who protects a page does not
  * say so; comes-clean: a page that comes where stores work is dirty only when it is

@@ -17,6 +17,8 @@ unsigned fault;
 
 static const struct explored *world;
 static unsigned cases, failures;
+/* The world in which a fault is looked for; NULL: all. */
+static const char *only;
 
 /* --- turns ----------------------------------------------------------------------------------- */
 
@@ -178,7 +180,7 @@ void explore(const struct explored *explored, const char *name)
 	bool is_good;
 
 	/* One world that shows the fault is enough. */
-	if (fault && failures)
+	if (fault && (failures || (only && strcmp(only, name) != 0)))
 		return;
 	world = explored;
 	for (unsigned i = 0; i < thread_count; i++) {
@@ -203,6 +205,7 @@ void read_fault(int argc, char **argv, const char *const *names)
 	for (unsigned i = 1; names[i]; i++)
 		if (strcmp(argv[2], names[i]) == 0)
 			fault = i;
+	only = argv[3];
 }
 
 int end_of_worlds(const char *const *names)
