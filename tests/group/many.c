@@ -19,8 +19,8 @@
 #define LARGE_BOMB 1200
 #define FEW_DESCRIPTORS 64
 #define SMALL_BOMB 200
-/* Their copies add up to several times the limit. */
-#define SHORT_LIVES 500
+/* Their copies add up to twice the limit. */
+#define SHORT_LIVES 250
 
 static struct vms_group_options limited_to(size_t bytes)
 {

@@ -76,7 +76,7 @@ static void *map(size_t bytes)
 
 #define THREADS 3 /* of a process */
 #define BLOCKS 4  /* of a thread */
-#define ROUNDS 20
+#define ROUNDS 8
 #define KEPT (128 * KIB)
 #define THREAD_STACK (64 * KIB)
 

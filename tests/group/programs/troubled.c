@@ -26,7 +26,7 @@
 #define VICTIMS 6
 #define THREADS 2 /* of a victim, besides the first one */
 #define THREAD_STACK (64 * KIB)
-#define SECONDS 2.0
+#define SECONDS 1.0
 #define LIFE_S 3600
 #define WRONG 1   /* the exit status of a victim */
 
