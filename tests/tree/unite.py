@@ -61,6 +61,17 @@ def apart_problems(texts):
     return [] if printed == sources else [f'have {printed}']
 
 
+def alone_problems():
+    """What is named as such is alone, and the others are not."""
+    texts = ['int f;\n', 'int g;\n', 'int h;\n']
+    with tempfile.TemporaryDirectory() as name:
+        sources = [str(Path(name) / f'{number}.c') for number in range(len(texts))]
+        for source, text in zip(sources, texts):
+            Path(source).write_text(text)
+        printed = unite(Path(name), *sources, '--alone', sources[0])
+        return [] if len(printed) == 2 and sources[0] in printed else [f'have {printed}']
+
+
 def together_problems(texts):
     printed, sources, have = united_texts(texts)
     want = ''.join(f'#include "{Path(source).resolve()}"\n' for source in sources)
@@ -87,6 +98,7 @@ def main():
         tap.case(f'{name}: apart', apart_problems(texts))
     for name, texts in TOGETHER.items():
         tap.case(f'{name}: together', together_problems(texts))
+    tap.case('what is to be alone is', alone_problems())
     tap.case('each source of the tree stands in one file', tree_problems())
     tap.finish()
 
