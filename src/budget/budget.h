@@ -2,6 +2,7 @@
 #ifndef VMSI_BUDGET_BUDGET_H
 #define VMSI_BUDGET_BUDGET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -57,6 +58,23 @@ enum vmsi_budget_answer {
  * as it is.
  */
 enum vmsi_budget_answer vmsi_budget_ask(struct vmsi_attempts *attempts);
+
+/* --- after a request: soft.c ------------------------------------------------- */
+
+/* How many budgets have a soft limit. */
+extern _Atomic unsigned vmsi_soft_limits;
+
+/*
+ * At the end of a public call that may have charged something, with no lock held: where it
+ * has passed a soft limit, call callbacks early. errno stays as it is.
+ */
+void vmsi_budget_tell_early_now(void);
+
+static inline void vmsi_budget_tell_early(void)
+{
+	if (atomic_load_explicit(&vmsi_soft_limits, memory_order_relaxed))
+		vmsi_budget_tell_early_now();
+}
 
 /* --- charging: budget.c, held.c ------------------------------------------- */
 
