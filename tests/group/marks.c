@@ -65,6 +65,8 @@ static void a_mark_is_told_once_with_who_reached_it(void **state)
 	assert_int_equal(told[1].index, 1);
 	assert_in_range(told[1].committed, 60 * MIB, 62 * MIB);
 	assert_true(told[1].time > told[0].time);
+	/* What was looked at for a mark is a peak. */
+	assert_true(stats_of(asked.group).peak >= told[1].committed);
 	finish(&asked);
 }
 

@@ -19,6 +19,12 @@ static const char help_text[] =
 	"  --fork=charge|free       whether a child's copy counts; charge\n"
 	"  --noreserve=charge|free  whether MAP_NORESERVE memory counts under strict;\n"
 	"                           charge\n"
+	"  --warn-at=SIZE|PERCENT%  tell once that so much is in use\n"
+	"  --signal=NAME            and send a signal: TERM, USR1\n"
+	"  --on-warn=COMMAND        and run a command of the shell, outside\n"
+	"  --grace=SIZE|PERCENT%    again at this second, higher threshold,\n"
+	"  --grace-signal=NAME      with this signal; TERM\n"
+	"  --warn-whom=first|all|largest  who gets the signals; first\n"
 	"  --report=FILE            what was refused, as JSON\n"
 	"  --log                    tell refusals as they happen\n"
 	"  --quiet                  tell nothing at the end\n"
@@ -55,6 +61,7 @@ static enum vmsi_exit take_options(int argc, char **argv,
 {
 	static const struct option table[] = {
 		VMSI_SUPERVISE_OPTIONS,
+		VMSI_WARN_OPTIONS,
 		{ "explain", no_argument, NULL, VMSI_OPTION_EXPLAIN },
 		{ NULL, 0, NULL, 0 },
 	};

@@ -153,7 +153,7 @@ static int charge(struct vms_group *group, struct vmsi_process *process,
 	struct vmsi_effect effect = effect_of(group, process, thread, request);
 	int error;
 
-	effect.is_looked_at = is_looked_at;
+	effect.is_looked_at = is_looked_at || may_reach_mark;
 	effect.may_reach_mark = may_reach_mark;
 	effect.notes = notes_of(group, process, request,
 				effect.kind == VMSI_EFFECT_CHILD ?

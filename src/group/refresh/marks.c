@@ -56,5 +56,6 @@ void vmsi_look_at_idle_marks(struct vms_group *group)
 	vmsi_look_at_all(group);
 	vmsi_account_lower_marks(&group->account);
 	vmsi_account_reach_marks(&group->account);
+	vmsi_account_raise_peak(&group->account);
 	group->looks->next_marks = vmsi_next_look(begin);
 }
