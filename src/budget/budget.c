@@ -178,15 +178,6 @@ const struct vmsi_ledger_upper vmsi_budget_upper = {
 	.honours_noreserve = upper_honours_noreserve,
 };
 
-bool vmsi_budget_is_under(const struct vms_budget *budget,
-			  const struct vms_budget *above)
-{
-	/* Without the lock: parents never change. */
-	while (budget && budget != above)
-		budget = budget->parent;
-	return budget != NULL;
-}
-
 void vmsi_budget_use(struct vms_budget *budget)
 {
 	vmsi_lock_acquire(&vmsi_budget_lock);

@@ -76,14 +76,16 @@ static inline void vmsi_budget_tell_early(void)
 		vmsi_budget_tell_early_now();
 }
 
-/* --- charging: budget.c, held.c ------------------------------------------- */
-
-/* How a ledger charges a budget; the context is the struct vms_budget. */
-extern const struct vmsi_ledger_upper vmsi_budget_upper;
+/* --- the tree: round.c ------------------------------------------------------ */
 
 /* Whether above is the budget itself or one of its parents. */
 bool vmsi_budget_is_under(const struct vms_budget *budget,
 			  const struct vms_budget *above);
+
+/* --- charging: budget.c, held.c ------------------------------------------- */
+
+/* How a ledger charges a budget; the context is the struct vms_budget. */
+extern const struct vmsi_ledger_upper vmsi_budget_upper;
 
 /*
  * Make an identity for an object that is no file. No other object that is

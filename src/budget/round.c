@@ -37,6 +37,15 @@ void vmsi_budgets_forked(const struct vms_budget *running)
 		at->running = at == running;
 }
 
+bool vmsi_budget_is_under(const struct vms_budget *budget,
+			  const struct vms_budget *above)
+{
+	/* Without the lock: parents never change. */
+	while (budget && budget != above)
+		budget = budget->parent;
+	return budget != NULL;
+}
+
 static void find_own(void)
 {
 	for (struct vms_budget *at = budgets; at; at = at->next_of_all)
