@@ -37,7 +37,7 @@ static bool enlarge(struct vmsi_ranges *ranges)
  * the capacity for it.
  */
 static void replace(struct vmsi_ranges *ranges, size_t at, size_t count,
-		    struct vmsi_range with)
+		    struct vmsi_offsets with)
 {
 	memmove(&ranges->list[at + 1], &ranges->list[at + count],
 		(ranges->count - at - count) * sizeof with);
@@ -48,7 +48,7 @@ static void replace(struct vmsi_ranges *ranges, size_t at, size_t count,
 bool vmsi_ranges_add(struct vmsi_ranges *ranges, uint64_t start, uint64_t end)
 {
 	const size_t at = first_reaching(ranges, start);
-	struct vmsi_range added = { start, end };
+	struct vmsi_offsets added = { start, end };
 	size_t past = at;
 
 	if (start >= end)
@@ -69,7 +69,7 @@ bool vmsi_ranges_add(struct vmsi_ranges *ranges, uint64_t start, uint64_t end)
  * The part of a range from start to end: if its ends meet or cross, there is
  * none.
  */
-static struct vmsi_range clip(struct vmsi_range range, uint64_t start,
+static struct vmsi_offsets clip(struct vmsi_offsets range, uint64_t start,
 			      uint64_t end)
 {
 	if (range.start < start)
@@ -86,7 +86,7 @@ uint64_t vmsi_ranges_within(const struct vmsi_ranges *ranges, uint64_t start,
 
 	for (size_t i = first_reaching(ranges, start);
 	     i < ranges->count && ranges->list[i].start < end; i++) {
-		const struct vmsi_range range =
+		const struct vmsi_offsets range =
 			clip(ranges->list[i], start, end);
 
 		if (range.start < range.end)
@@ -101,7 +101,7 @@ bool vmsi_ranges_add_common(struct vmsi_ranges *ranges,
 {
 	for (size_t i = first_reaching(other, start);
 	     i < other->count && other->list[i].start < end; i++) {
-		const struct vmsi_range range =
+		const struct vmsi_offsets range =
 			clip(other->list[i], start, end);
 
 		if (!vmsi_ranges_add(ranges, range.start, range.end))

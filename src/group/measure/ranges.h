@@ -11,7 +11,7 @@
  * other. All zero, it is empty.
  */
 struct vmsi_ranges {
-	struct vmsi_range {
+	struct vmsi_offsets {
 		uint64_t start, end;   /* end is exclusive */
 	} *list;
 	size_t count, capacity;

@@ -191,7 +191,7 @@ static size_t object_bytes(struct vmsi_shared_object *object)
 	size_t resident;
 
 	for (size_t i = 0; i < object->counted.count; i++) {
-		const struct vmsi_range *range = &object->counted.list[i];
+		const struct vmsi_offsets *range = &object->counted.list[i];
 
 		(void)vmsi_extents_add(&object->pages, range->start,
 				       range->end - range->start,
