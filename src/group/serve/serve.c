@@ -294,7 +294,9 @@ int vms_group_serve(vms_group *group, int timeout)
 		}
 		if (told)
 			return VMS_GROUP_WATCHED;
-		if (wait == 0 && count == 0)
+		/* Where calls never end the time is over all the same. */
+		if ((wait == 0 && count == 0) ||
+		    (timeout > 0 && vmsi_now() >= until))
 			return pending_event(group);
 	}
 }
