@@ -6,6 +6,7 @@
 
 #include "cli/limit/live.h"
 #include "cli/supervise/supervise.h"
+#include "text/size.h"
 
 static const char help_text[] =
 	"usage: vmspace limit SIZE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -29,9 +30,22 @@ static const char help_text[] =
 	"  --explain                tell what a limit sees and misses here\n"
 	"  -h, --help               this text\n"
 	"\n"
-	"SIZE is bytes, or has a suffix: K, M, G, T. 'vmspace fail' refuses requests\n"
-	"on demand; 'ulimit -d' limits each process alone. Exit status: the program's;\n"
+	"SIZE: bytes, or with K, M, G, T; or cgroup[:90%], ram[:50%], which follow what\n"
+	"those allow. 'ulimit -d' limits each process alone. Exit status: the program's;\n"
 	"2 wrong arguments, 125 no limit can be kept, 126 and 127 as of env(1).\n";
+
+static void explain_cgroup(void)
+{
+	const struct vmsi_limit_source cgroup = {
+		.kind = VMSI_LIMIT_CGROUP, .parts = 1 };
+
+	if (!vmsi_limit_has_cgroup())
+		puts("  cgroup     no control group limits the memory here");
+	else
+		printf("  cgroup     %s: what 'vmspace limit cgroup' is here\n",
+		       vmsi_size_text(vmsi_limit_source_bytes(&cgroup),
+				      VMSI_SIZE_HUMAN).text);
+}
 
 static enum vmsi_exit explain(const char *program)
 {
@@ -40,6 +54,7 @@ static enum vmsi_exit explain(const char *program)
 	printf("A limit %s%s.\n", error ? "cannot be kept here: " :
 					  "can be kept here",
 	       error ? vmsi_supervise_why_not(error) : "");
+	explain_cgroup();
 	fputs("  limits     the sum of all processes that the program starts\n"
 	      "  sees       mmap, mprotect, mremap, brk, fork, shmget of every\n"
 	      "             process, static or dynamic, before they are made\n"

@@ -28,9 +28,8 @@ struct client {
 };
 
 struct vmsi_control {
-	const struct vmsi_supervise_options *options;
+	struct vmsi_kept_limit *limit;
 	vms_group *group;
-	vms_budget *budget;
 	enum vmsi_control_state state;
 	int listener;
 	int epoll; /* of the listener and all clients */
@@ -89,31 +88,30 @@ static int listen_for_requests(struct vmsi_control *control)
 static void set_name(struct vmsi_control *control, const char *program)
 {
 	const char *slash = strrchr(program, '/');
-	const char *name = control->options->name ? control->options->name :
+	const char *name = control->limit->options->name ?
+		control->limit->options->name :
 		slash && slash[1] ? slash + 1 : program;
 
 	snprintf(control->name, sizeof control->name, "%s", name);
 }
 
-struct vmsi_control *
-vmsi_control_open(const struct vmsi_supervise_options *options,
-		  const char *program, vms_group *group, vms_budget *budget)
+struct vmsi_control *vmsi_control_open(struct vmsi_kept_limit *limit,
+				       const char *program)
 {
 	struct vmsi_control *control = calloc(1, sizeof *control);
 	int error;
 
 	if (!control)
 		return NULL;
-	control->options = options;
-	control->group = group;
-	control->budget = budget;
+	control->limit = limit;
+	control->group = limit->group;
 	control->listener = control->epoll = -1;
 	for (size_t i = 0; i < CLIENTS_MOST; i++)
 		control->clients[i].socket = -1;
 	set_name(control, program);
 	error = listen_for_requests(control);
 	if (!error) {
-		(void)vms_group_watch(group, control->epoll);
+		(void)vms_group_watch(limit->group, control->epoll);
 		return control;
 	}
 	vmsi_control_close(control);
@@ -214,20 +212,6 @@ static void accept_one(struct vmsi_control *control)
 
 /* --- what is asked ------------------------------------------------------------ */
 
-/* Returns 0 or -errno. */
-static int set_limit(struct vmsi_control *control, uint64_t limit)
-{
-	size_t marks[VMS_GROUP_MARKS] = { 0 };
-
-	if (limit > SIZE_MAX || vms_group_set_limit(control->group, (size_t)limit))
-		return -EINVAL;
-	vmsi_warn_marks(&control->options->warn, (size_t)limit, marks);
-	(void)vms_group_set_marks(control->group, marks);
-	if (control->budget)
-		(void)vms_budget_set_limit(control->budget, (size_t)limit);
-	return 0;
-}
-
 static void take_request(struct vmsi_control *control, struct client *client)
 {
 	struct vmsi_control_request request;
@@ -244,7 +228,9 @@ static void take_request(struct vmsi_control *control, struct client *client)
 		return;
 	}
 	if (request.what == VMSI_CONTROL_SET)
-		error = set_limit(control, request.limit);
+		error = request.limit > SIZE_MAX ? -EINVAL :
+			vmsi_kept_limit_set(control->limit,
+					    (size_t)request.limit);
 	figures = figures_of(control);
 	figures.error = (uint32_t)-error;
 	client->told = figures;

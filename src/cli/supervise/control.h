@@ -4,9 +4,7 @@
 
 #include <stdint.h>
 
-#include <vmspace/budget.h>
-
-#include "cli/supervise/options.h"
+#include "cli/supervise/kept_limit.h"
 
 /*
  * Who asks a running supervisor, and what it answers. It listens on a socket with an
@@ -63,13 +61,12 @@ enum vmsi_control_state {
 struct vmsi_control;
 
 /*
- * Listen for requests about a group, and have vms_group_serve wait for them. The
- * group's limit is also that of budget, unless that is NULL. Returns NULL with errno
- * set where that cannot be done: the group is not listed then.
+ * Listen for requests about a group and its limit, and have vms_group_serve wait for
+ * them. Returns NULL with errno set where that cannot be done: the group is not listed
+ * then.
  */
-struct vmsi_control *
-vmsi_control_open(const struct vmsi_supervise_options *options,
-		  const char *program, vms_group *group, vms_budget *budget);
+struct vmsi_control *vmsi_control_open(struct vmsi_kept_limit *limit,
+				       const char *program);
 
 /* Answer what has come. Never waits. */
 void vmsi_control_serve(struct vmsi_control *control);

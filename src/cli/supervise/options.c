@@ -306,6 +306,11 @@ enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,
 					 const char *text)
 {
 	options->limit_text = text;
+	if (vmsi_limit_source_parse(text, &options->source)) {
+		options->group.commit_limit =
+			vmsi_limit_source_bytes(&options->source);
+		return VMSI_EXIT_OK;
+	}
 	return take_size(options->program, text, &options->group.commit_limit);
 }
 

@@ -9,6 +9,7 @@
 #include <vmspace/group.h>
 
 #include "cli/command.h"
+#include "cli/supervise/limit_source.h"
 #include "cli/supervise/warn.h"
 
 /* What 'vmspace limit' and 'vmspace fail' are asked for. */
@@ -16,6 +17,7 @@
 struct vmsi_supervise_options {
 	const char *program;    /* the command, for messages: "vmspace limit" */
 	const char *limit_text; /* the limit as it was given; NULL: there is none */
+	struct vmsi_limit_source source; /* of the limit */
 	bool has_policy;        /* --policy or --noreserve was given */
 	struct vms_group_options group;
 	struct vmsi_warn_options warn;
@@ -84,7 +86,7 @@ vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
 			    char **argv, const struct option *table,
 			    const struct vmsi_command *command);
 
-/* Take the limit: a size. */
+/* Take the limit: a size, or where it comes from. */
 enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,
 					 const char *text);
 
