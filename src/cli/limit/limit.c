@@ -30,8 +30,8 @@ static const char help_text[] =
 	"  --explain                tell what a limit sees and misses here\n"
 	"  -h, --help               this text\n"
 	"\n"
-	"SIZE: bytes, or with K, M, G, T; or cgroup[:90%], ram[:50%], which follow what\n"
-	"those allow. 'ulimit -d' limits each process alone. Exit status: the program's;\n"
+	"SIZE: bytes, or with K, M, G, T; cgroup or cgroup:90%, the control group's limit\n"
+	"as it changes; ram:50%. 'ulimit -d' limits each process alone. Exit: as PROGRAM;\n"
 	"2 wrong arguments, 125 no limit can be kept, 126 and 127 as of env(1).\n";
 
 static void explain_cgroup(void)
