@@ -28,6 +28,10 @@ void vmsi_look_after_refusal(struct vms_group *group)
 
 	if (begin < group->looks->next_refused)
 		return;
-	vmsi_look_at_all_for_peak(group);
+	/*
+	 * The program goes on meanwhile, and may leave a memory that it shared: so this
+	 * sum, in which such a memory may be twice, makes no peak.
+	 */
+	vmsi_look_at_all(group);
 	group->looks->next_refused = vmsi_next_look(begin);
 }
