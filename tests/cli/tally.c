@@ -119,7 +119,7 @@ static void others_are_refusals_by_themselves(void **state)
 	assert_true(refuse(world, 2, VMS_GROUP_BRK, BY_BRK MALLOC CALLER));
 	assert_true(refuse(world, 1, VMS_GROUP_BRK, BY_BRK MALLOC
 			   "save (prog)\nmain (prog)\n"));
-	world->time += 3000 * MS;
+	world->time += 11000 * MS;
 	assert_true(refuse(world, 1, VMS_GROUP_MMAP, BY_FALLBACK MALLOC
 			   "save (prog)\nmain (prog)\n"));
 	assert_int_equal(world->tally.count, 4);

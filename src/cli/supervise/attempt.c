@@ -11,7 +11,7 @@
  * Attempts follow each other at once, but for the time in which each is answered, and in
  * which a thread waits for a processor.
  */
-#define BETWEEN_ATTEMPTS_NS (2000ull * 1000 * 1000)
+#define BETWEEN_ATTEMPTS_NS (10ull * 1000 * 1000 * 1000)
 
 /* FNV-1a. */
 static uint64_t hash_of(const char *text)
