@@ -76,7 +76,7 @@ typedef struct vms_group vms_group;
 /* MAP_NORESERVE memory is not charged under VMS_COMMIT_STRICT either. */
 #define VMS_GROUP_NORESERVE_FREE 0x2u
 /*
- * Record the backtrace of the thread that is refused; after the first 20 for at most
+ * Record the backtrace of the thread that is refused; after the first 500 for at most
  * a quarter of the time, in which the group waits. Each distinct one is named once, by a
  * thread of the library, while the group goes on.
  */

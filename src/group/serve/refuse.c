@@ -13,7 +13,7 @@
 #include "group/serve/service.h"
 
 /* How many refusals get a backtrace, however soon they follow each other. */
-#define BACKTRACES_AT_ONCE 20
+#define BACKTRACES_AT_ONCE 500
 
 /* Insert a process into the list of the largest, where it is one of them. */
 static void insert_holder(struct vms_group_refusal *refusal,
