@@ -81,6 +81,9 @@ typedef struct vms_group vms_group;
  */
 #define VMS_GROUP_BACKTRACES 0x4u
 
+/* So many sums can be told when they are reached. */
+#define VMS_GROUP_MARKS 2
+
 /* What a group asks for memory with. */
 enum vms_group_call {
 	VMS_GROUP_MMAP,
@@ -138,6 +141,20 @@ struct vms_group_refusal {
 	const char *why_no_backtrace;
 };
 
+/* A mark that was reached. */
+struct vms_group_mark {
+	/* sizeof(struct vms_group_mark) of the library. */
+	size_t struct_size;
+	uint64_t time;      /* nanoseconds since the group was made */
+	unsigned index;     /* of the mark */
+	size_t at;          /* bytes: the mark */
+	size_t committed;   /* bytes of the group, at least at */
+	size_t limit;       /* bytes */
+	/* Whose request it was; 0: memory that came without one. */
+	pid_t process;
+	char command[16];   /* the process's name; "" without one */
+};
+
 /* Options of a group; zero in a field means its default. */
 struct vms_group_options {
 	/* sizeof(struct vms_group_options); lets the struct grow. */
@@ -167,6 +184,24 @@ struct vms_group_options {
 	void (*on_refusal)(void *context, vms_group *group,
 			   const struct vms_group_refusal *refusal);
 	void *context;
+	/*
+	 * Sums in bytes that are told when they are reached; 0: none. on_mark is
+	 * called once for each, and again only after the sum was seen below it
+	 * by more than a twentieth of it. A request that reaches a mark is told
+	 * whatever is given back right afterwards. What a program gives back no
+	 * call tells: a sum that is above a mark is looked at each 200 ms (in
+	 * large groups, for a hundredth of the time), and where it falls and
+	 * rises again meanwhile nothing is told. A refused request reaches
+	 * nothing. Memory that comes without a request is seen late, as above.
+	 */
+	size_t marks[VMS_GROUP_MARKS];
+	/*
+	 * Called by vms_group_serve, after the request was let go on. Others
+	 * wait meanwhile. May use the group, but neither serve nor close it.
+	 */
+	void (*on_mark)(void *context, vms_group *group,
+			const struct vms_group_mark *mark);
+	void *mark_context; /* the context of on_mark */
 };
 
 /* The figures of a group. */
@@ -206,6 +241,8 @@ struct vms_group_stats {
 	 * no other figure.
 	 */
 	uint64_t unaccounted;
+	size_t highest_limit; /* bytes: the highest that limit was */
+	uint64_t age;         /* nanoseconds since the group was made */
 };
 
 /* A process of a group. */
@@ -262,6 +299,7 @@ enum vms_group_event {
 	VMS_GROUP_FIRST_ENDED, /* the first process; told once */
 	VMS_GROUP_EMPTY,       /* all processes have ended */
 	VMS_GROUP_FIRST_STOPPED, /* by a signal: WIFSTOPPED; each time */
+	VMS_GROUP_WATCHED,     /* the descriptor of vms_group_watch is ready */
 };
 
 /*
@@ -272,6 +310,39 @@ enum vms_group_event {
  * Returns an enum vms_group_event, or -1 with errno of what failed.
  */
 int vms_group_serve(vms_group *group, int timeout);
+
+/*
+ * Have vms_group_serve wait for a descriptor of the caller's as well, as long as it
+ * is open: while it is readable, or its other end is closed, each call returns
+ * VMS_GROUP_WATCHED at the latest when it has served one request.
+ *
+ * descriptor  negative: none any more.
+ *
+ * Returns 0, or -1 with errno EINVAL for a NULL group.
+ */
+int vms_group_watch(vms_group *group, int descriptor);
+
+/*
+ * Set another limit. Requests that are served from now on are compared with it, so
+ * that no sum passes the limit of its time by a request. Where the group has more
+ * already, nothing is taken from it, and what asks for more is refused.
+ *
+ * limit  bytes.
+ *
+ * Returns 0, or -1 with errno EINVAL for a NULL group or a limit of 0.
+ */
+int vms_group_set_limit(vms_group *group, size_t limit);
+
+/*
+ * Set other marks than those of the options. A mark that was told before is not
+ * told again until the sum has fallen below the new one, by more than a twentieth of
+ * it; one that is below the sum and was not is told within 200 ms.
+ *
+ * marks  bytes; 0: none.
+ *
+ * Returns 0, or -1 with errno EINVAL for a NULL argument.
+ */
+int vms_group_set_marks(vms_group *group, const size_t marks[VMS_GROUP_MARKS]);
 
 /*
  * A descriptor that becomes readable when vms_group_serve has something to do.
@@ -315,6 +386,21 @@ int vms_group_next_process(vms_group *group, size_t *cursor,
  * Returns how many processes it was sent to.
  */
 size_t vms_group_kill(vms_group *group, int signal);
+
+/*
+ * Send a signal to one process of a group, and to no stranger that has its number
+ * by now.
+ *
+ * process  its number; vms_group_next_process tells which there are.
+ *
+ * Returns 0, or -1 with errno set:
+ *   EINVAL  group is NULL, process is none, or there is no such signal.
+ *   ESRCH   it is no living process of the group that is known.
+ *   EMFILE  the caller had no descriptor left for it, so it cannot be told from a
+ *           stranger. The first process needs none.
+ *   EPERM   the caller may not signal it.
+ */
+int vms_group_signal(vms_group *group, pid_t process, int signal);
 
 /*
  * End supervision. Processes that still live go on, but their requests fail

@@ -60,7 +60,7 @@ void *vms_pool_allocate(vms_pool *pool, uint64_t *page);
  * aside of it is given back.
  *
  * Returns 0; -1 with errno set on failure:
- *   EBUSY    somebody has it fixed.
+ *   EBUSY    somebody has it fixed; or a flush by another thread, which writes it now.
  *   EINVAL   it is free.
  *   ERANGE   there is no such page.
  *   EACCES   the pool is VMS_POOL_READ_ONLY.

@@ -60,9 +60,9 @@ struct vms_pool_snapshot {
 	/*
 	 * How much is saved there for each child at most, and as much again that the child
 	 * itself writes there of what was dirty: bytes, a page to 2^24 - 1 pages. Each
-	 * child takes 16 to 32 bytes a page of that from the ram of both: with the default
-	 * and pages of 4 KiB, up to 2 MiB. A child for which there is not so much has no
-	 * pool, and its calls answer ENOMEM: a small pool wants less. 0: 256 MiB.
+	 * child takes 16 to 32 bytes a page of that from the ram of both. A child for which
+	 * there is not so much has no pool, and its calls answer ENOMEM. 0: 256 MiB, or 8
+	 * times the ram that the pool is opened with, where that is less.
 	 *   EINVAL  it is not so;
 	 *   EFBIG   RLIMIT_FSIZE is less than 8 times as much, for all children.
 	 */

@@ -143,7 +143,8 @@ def program_of(name, *steps):
 def command(program, *options, pause_ms=0):
     with contextlib.suppress(FileNotFoundError):
         os.unlink(work("marker"))
-    return [VMSPACE, "sweep", f"--report={work('report')}", "--minimum=4M",
+    return [VMSPACE, "sweep", "--kernel", f"--report={work('report')}",
+            "--minimum=4M",
             *options, "--", program, work("marker"), str(pause_ms)]
 
 

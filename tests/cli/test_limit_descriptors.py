@@ -246,7 +246,7 @@ class Sweep:
         program = compiled(work("swept"), SWEPT)
         end, self.hold = os.pipe()
         self.process = subprocess.Popen(
-            [VMSPACE, "sweep", "--minimum=4M", "--only=1", *options, program,
+            [VMSPACE, "sweep", "--kernel", "--minimum=4M", "--only=1", *options, program,
              written("log", ""), str(end), *map(str, pass_fds)],
             stdin=stdin, stdout=subprocess.PIPE, pass_fds=(end, *pass_fds))
         os.close(end)
@@ -305,7 +305,7 @@ def every_run_of_a_sweep_has_the_same_descriptors():
                     printf("%d ", i);
             return 0;
         }""")
-    result = run([VMSPACE, "sweep", "--minimum=4M", f"--report={work('all')}",
+    result = run([VMSPACE, "sweep", "--kernel", "--minimum=4M", f"--report={work('all')}",
                   program])
     expect_equal((result.returncode, result.stderr), (0, b""))
     with open(work("all")) as file:

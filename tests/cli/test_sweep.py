@@ -96,7 +96,8 @@ def planted(name, mistakes):
 
 
 def sweep(*arguments):
-    return run([VMSPACE, "sweep", f"--report={work('report')}", *arguments])
+    return run([VMSPACE, "sweep", "--kernel",
+                f"--report={work('report')}", *arguments])
 
 
 def results():

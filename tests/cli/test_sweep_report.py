@@ -161,7 +161,8 @@ def so_many_run_at_a_time():
     for jobs in (1, 3):
         with open(work("beside"), "w") as file:
             file.write("0 0 ")
-        result = ended([VMSPACE, "sweep", f"--jobs={jobs}", "--minimum=9M",
+        result = ended([VMSPACE, "sweep", "--kernel", f"--jobs={jobs}",
+                        "--minimum=9M",
                         f"--report={work('report')}", "--", sys.executable,
                         work("beside.py"), work("beside"), str(jobs)],
                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)

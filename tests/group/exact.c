@@ -26,6 +26,10 @@
 /* Stacks that grow and what a program that starts has are seen late. */
 #define TOLERANCE (2 * MIB)
 
+/* Of the limit that changes: each so many milliseconds. */
+#define LOW_LIMIT (40 * MIB)
+#define CHANGE_MS 60
+
 /* Chance has a part in each. */
 #define LATE_CALLS 3
 
@@ -33,8 +37,15 @@ static const char *hog, *late;
 
 struct sampler {
 	atomic_bool end;
+	/*
+	 * What the sum may be at most: it only falls, but when changes counts.
+	 */
+	atomic_size_t bound;
+	atomic_uint changes;
 	size_t most;
 	int samples;
+	int low_samples;  /* with a lowered limit that all are within */
+	size_t most_above; /* by which a sum was above its bound */
 };
 
 /* Of all its threads; one that has ended stands as well. */
@@ -105,16 +116,28 @@ static size_t committed_by_all(const struct family *family)
 	return sum;
 }
 
+/* The bound was read before the sum, so it was at least that then. */
+static void compare(struct sampler *sampler, size_t sum, size_t bound)
+{
+	sampler->samples++;
+	if (sum > sampler->most)
+		sampler->most = sum;
+	if (bound && sum > bound && sum - bound > sampler->most_above)
+		sampler->most_above = sum - bound;
+	sampler->low_samples += bound == LOW_LIMIT;
+}
+
 static void sample(struct sampler *sampler)
 {
 	struct family family = { .count = 0 };
+	const unsigned changes = sampler->changes;
+	const size_t bound = sampler->bound;
 
 	if (stop_all(&family)) {
 		const size_t sum = committed_by_all(&family);
 
-		sampler->samples++;
-		if (sum > sampler->most)
-			sampler->most = sum;
+		if (sampler->changes == changes)
+			compare(sampler, sum, bound);
 	}
 	for (size_t i = 0; i < family.count; i++)
 		kill(family.list[i], SIGCONT);
@@ -131,8 +154,55 @@ static void *run_sampler(void *context)
 	return NULL;
 }
 
+/*
+ * Change the limit of a group now and then. As long as it is below what the group
+ * has, the sum may be what it was, and only fall: the account is never too low.
+ */
+static void change_limit(vms_group *group, struct sampler *sampler)
+{
+	struct vms_group_stats stats = { .struct_size = sizeof stats };
+	const size_t bound = sampler->bound;
+	size_t limit;
+
+	assert_int_equal(vms_group_get_stats(group, &stats), 0);
+	limit = stats.age / (CHANGE_MS * 1000000ull) % 2 ? LOW_LIMIT : LIMIT;
+	if (limit > stats.limit) {
+		sampler->changes++;
+		sampler->bound = limit;
+	} else if (stats.committed < bound) {
+		sampler->bound = stats.committed > limit ? stats.committed : limit;
+	}
+	if (limit != stats.limit)
+		assert_int_equal(vms_group_set_limit(group, limit), 0);
+}
+
+static int serve_changing(vms_group *group, struct sampler *sampler)
+{
+	int event;
+
+	sampler->bound = LIMIT;
+	do {
+		event = vms_group_serve(group, 2);
+		change_limit(group, sampler);
+	} while (event != VMS_GROUP_EMPTY && event != -1);
+	return event;
+}
+
+static int serve_as_it_is(vms_group *group, struct sampler *sampler)
+{
+	int event;
+
+	sampler->bound = 0;
+	do
+		event = vms_group_serve(group, -1);
+	while (event != VMS_GROUP_EMPTY && event != -1);
+	return event;
+}
+
 /* Hogs, and the sampler beside them; returns how many requests were refused. */
-static unsigned long long sample_hogs(char *seed, struct sampler *sampler)
+static unsigned long long
+sample_hogs(char *seed, struct sampler *sampler,
+	    int (*serve)(vms_group *group, struct sampler *sampler))
 {
 	const struct vms_group_options options = default_options();
 	struct vms_group_stats stats = { .struct_size = sizeof stats };
@@ -146,9 +216,7 @@ static unsigned long long sample_hogs(char *seed, struct sampler *sampler)
 	sampler->end = false;
 	assert_int_equal(pthread_create(&thread, NULL, run_sampler, sampler),
 			 0);
-	do
-		event = vms_group_serve(group, -1);
-	while (event != VMS_GROUP_EMPTY && event != -1);
+	event = serve(group, sampler);
 	sampler->end = true;
 	pthread_join(thread, NULL);
 	assert_int_equal(event, VMS_GROUP_EMPTY);
@@ -172,12 +240,32 @@ static void the_sum_never_passes_the_limit(void **state)
 	snprintf(seed, sizeof seed, "%s", text ? text : "4");
 	print_message("# VMSPACE_GROUP_SEED=%s\n", seed);
 	for (int runs = 0; sampler.samples <= SAMPLES && runs < 5; runs++)
-		refusals += sample_hogs(seed, &sampler);
+		refusals += sample_hogs(seed, &sampler, serve_as_it_is);
 	print_message("# %d samples, at most %zu KiB; %llu refusals\n",
 		      sampler.samples, sampler.most >> 10, refusals);
 	assert_true(sampler.samples > SAMPLES);
 	assert_true(sampler.most > LIMIT / 2);
 	assert_true(sampler.most <= LIMIT + TOLERANCE);
+	assert_true(refusals > 0);
+}
+
+/* Up and down, also below what the group has. */
+static void the_sum_never_passes_the_limit_of_its_time(void **state)
+{
+	struct sampler sampler = { .most = 0 };
+	unsigned long long refusals = 0;
+	char seed[] = "5";
+
+	(void)state;
+	for (int runs = 0; sampler.low_samples <= SAMPLES / 8 && runs < 5; runs++)
+		refusals += sample_hogs(seed, &sampler, serve_changing);
+	print_message("# %d samples, %d of them below %zu MiB, at most %zu KiB "
+		      "above; %llu refusals\n", sampler.samples,
+		      sampler.low_samples, LOW_LIMIT / MIB,
+		      sampler.most_above >> 10, refusals);
+	assert_true(sampler.low_samples > SAMPLES / 8);
+	assert_true(sampler.most > LOW_LIMIT);
+	assert_true(sampler.most_above <= TOLERANCE);
 	assert_true(refusals > 0);
 }
 
@@ -257,6 +345,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_mapped_during_a_fork_counts_twice),
 		cmocka_unit_test(what_a_file_is_about_to_replace_is_not_copied),
 		cmocka_unit_test(the_sum_never_passes_the_limit),
+		cmocka_unit_test(the_sum_never_passes_the_limit_of_its_time),
 	};
 
 	need_groups(argc, argv);

@@ -260,6 +260,25 @@ static void only_to_read(void **state)
 	close_all(pool, fd);
 }
 
+/* --- room for it ------------------------------------------------------------------------------------------- */
+
+/* A small pool's tables are small, where nobody says how much is to be saved. */
+static void as_much_as_the_ram_allows(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool = must_open_snapshots(fd, 0, 0);
+	pid_t child = fork();
+
+	if (child == 0) {
+		for (uint64_t page = 0; page < FILE_PAGES; page++)
+			child_needs(child_has(pool, page, 0));
+		_exit(0);
+	}
+	must_end_well(child);
+	close_all(pool, fd);
+}
+
 /* --- several ------------------------------------------------------------------------------------------------ */
 
 static void several_at_once(void **state)
@@ -394,6 +413,7 @@ int main(void)
 		file_test(read_by_another_thread),
 		file_test(fixed_at_the_fork),
 		file_test(only_to_read),
+		file_test(as_much_as_the_ram_allows),
 		file_test(several_at_once),
 		file_test(threads_beside),
 	};

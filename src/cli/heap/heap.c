@@ -7,9 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/heap/library.h"
+#include <vmspace/heap.h>
+
 #include "cli/heap/options.h"
+#include "cli/program/preload.h"
 #include "cli/program/program.h"
+#include "text/size.h"
 
 static const char help_text[] =
 	"usage: vmspace heap [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -36,6 +39,27 @@ static const char help_text[] =
 
 #define HEAP_LIBRARY "libvmspace-heap.so"
 
+/*
+ * Warn where no heap can be opened. The program has the limits of this process,
+ * so where this process gets none, all its blocks will come from its own malloc.
+ */
+static void tell_without_heap(const struct vmsi_program *program)
+{
+	const char *wish = getenv("VMSPACE_HEAP_RESERVE");
+	struct vms_heap_options options = { .struct_size = sizeof(options) };
+	vms_heap *heap;
+
+	if (wish &&
+	    !vmsi_parse_size(wish, VMSI_SIZE_WHOLE, &options.reserve))
+		options.reserve = 0;
+	heap = vms_heap_open(&options);
+	if (!heap)
+		vmsi_complain(program->name, "runs without a heap: too few "
+				  "addresses can be had (ulimit -v, "
+				  "VMSPACE_HEAP_RESERVE)");
+	vms_heap_close(heap);
+}
+
 /* Find a program, and put the heap's library into its environment. */
 static enum vmsi_exit prepare(const char *name, struct vmsi_program *program)
 {
@@ -50,8 +74,10 @@ static enum vmsi_exit prepare(const char *name, struct vmsi_program *program)
 		result = vmsi_preload_check(program, &library);
 	if (result == VMSI_EXIT_OK)
 		result = vmsi_preload_put(program, path);
-	if (result == VMSI_EXIT_OK)
+	if (result == VMSI_EXIT_OK) {
+		tell_without_heap(program);
 		unsetenv("VMSPACE_HEAP_DISABLE");
+	}
 	return result;
 }
 

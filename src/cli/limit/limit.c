@@ -10,25 +10,25 @@ static const char help_text[] =
 	"usage: vmspace limit SIZE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"\n"
 	"Run a program that commits at most SIZE, together with all its descendants.\n"
-	"A request that does not fit gets ENOMEM at once, and nobody is killed. What\n"
-	"was refused is told at the end, on standard error.\n"
+	"A request that does not fit gets ENOMEM at once, and nobody is killed.\n"
 	"\n"
 	"  --policy=POLICY          strict (the sum counts), heuristic (only a single\n"
 	"                           request above SIZE is refused), always (nothing\n"
 	"                           is, it is counted); strict\n"
 	"  --fork=charge|free       whether a child's copy counts; charge\n"
-	"  --noreserve=charge|free  whether MAP_NORESERVE memory counts under strict;\n"
-	"                           charge\n"
+	"  --noreserve=charge|free  whether MAP_NORESERVE memory does; charge\n"
+	"  --warn-at=SIZE|PERCENT%  tell once that so much is in use; --signal=NAME\n"
+	"                           and --on-warn=COMMAND do more about it\n"
+	"  --grace=SIZE|PERCENT%    a second threshold; --grace-signal=NAME, TERM\n"
+	"  --warn-whom=first|all|largest  who gets the signals; first\n"
 	"  --report=FILE            what was refused, as JSON\n"
-	"  --log                    tell refusals as they happen\n"
-	"  --quiet                  tell nothing at the end\n"
+	"  --log, --quiet           tell refusals as they happen; nothing at the end\n"
 	"  --explain                tell what a limit sees and misses here\n"
 	"  -h, --help               this text\n"
 	"\n"
 	"SIZE is bytes, or has a suffix: K, M, G, T. 'vmspace fail' refuses requests\n"
-	"on demand; 'ulimit -d' limits each process alone. Exit status: that of the\n"
-	"program; 2 wrong arguments, 125 the limit cannot be enforced, 126 the program\n"
-	"cannot be run, 127 there is no such program.\n";
+	"on demand; 'ulimit -d' limits each process alone. Exit status: the program's;\n"
+	"2 wrong arguments, 125 no limit can be kept, 126 and 127 as of env(1).\n";
 
 static enum vmsi_exit explain(const char *program)
 {
@@ -55,6 +55,7 @@ static enum vmsi_exit take_options(int argc, char **argv,
 {
 	static const struct option table[] = {
 		VMSI_SUPERVISE_OPTIONS,
+		VMSI_WARN_OPTIONS,
 		{ "explain", no_argument, NULL, VMSI_OPTION_EXPLAIN },
 		{ NULL, 0, NULL, 0 },
 	};

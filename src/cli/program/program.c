@@ -155,7 +155,7 @@ enum vmsi_exit vmsi_program_look_up(const char *name, struct vmsi_program *progr
 	return error ? explain(program, error) : VMSI_EXIT_OK;
 }
 
-enum vmsi_exit vmsi_program_find(const char *name, struct vmsi_program *program)
+int vmsi_program_try(const char *name, struct vmsi_program *program)
 {
 	int error;
 
@@ -164,8 +164,13 @@ enum vmsi_exit vmsi_program_find(const char *name, struct vmsi_program *program)
 	error = find_path(name, program->path);
 	if (!error)
 		error = find_binary(program);
-	if (!error)
-		error = vmsi_elf_read(program->binary, &program->elf);
+	return error ? error : vmsi_elf_read(program->binary, &program->elf);
+}
+
+enum vmsi_exit vmsi_program_find(const char *name, struct vmsi_program *program)
+{
+	const int error = vmsi_program_try(name, program);
+
 	return error ? explain(program, error) : VMSI_EXIT_OK;
 }
 

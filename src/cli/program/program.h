@@ -25,6 +25,9 @@ struct vmsi_program {
  */
 enum vmsi_exit vmsi_program_find(const char *name, struct vmsi_program *program);
 
+/* The same without a message. Returns 0 or -errno. */
+int vmsi_program_try(const char *name, struct vmsi_program *program);
+
 /* Look a name up as execvp(3) does, and set name and path alone. */
 enum vmsi_exit vmsi_program_look_up(const char *name,
 				    struct vmsi_program *program);

@@ -17,6 +17,7 @@
 
 #include "cli/program/program.h"
 #include "cli/supervise/descriptors.h"
+#include "cli/supervise/runner.h"
 #include "cli/supervise/signals.h"
 #include "cli/supervise/supervisor.h"
 #include "cli/supervise/witness.h"
@@ -285,6 +286,16 @@ static int fail(const char *program, int error)
 	return VMSI_EXIT_RUN_FAILED;
 }
 
+/* Before everything else, so that the runner has nothing of the job's. */
+static int start_runner(struct vmsi_supervise_options *options)
+{
+	if (!options->warn.command)
+		return 0;
+	options->warn.runner = vmsi_runner_start(options->program,
+						 options->warn.command);
+	return options->warn.runner < 0 ? options->warn.runner : 0;
+}
+
 int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 		   char **arguments)
 {
@@ -293,6 +304,9 @@ int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 	sighandler_t child_handler;
 	sigset_t before;
 
+	error = start_runner(options);
+	if (error)
+		return fail(job.program, -error);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, events) ||
 	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, witness))
 		return fail(job.program, errno);
@@ -318,6 +332,9 @@ int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 	}
 	close(events[1]);
 	close(witness[1]);
+	/* The runner ends with the supervisor. */
+	if (options->warn.runner >= 0)
+		close(options->warn.runner);
 	job.events = events[0];
 	job.witness = witness[0];
 	vmsi_let_go_of_descriptors(NULL);

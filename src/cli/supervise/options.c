@@ -22,6 +22,7 @@ void vmsi_supervise_init(struct vmsi_supervise_options *options,
 			.flags = VMS_GROUP_BACKTRACES,
 		},
 	};
+	vmsi_warn_init(&options->warn);
 }
 
 static enum vmsi_exit take_size(const char *program, const char *text,
@@ -168,6 +169,52 @@ static enum vmsi_exit take_fault(struct vmsi_supervise_options *options,
 	}
 }
 
+static enum vmsi_exit take_whom(struct vmsi_supervise_options *options,
+				const char *text)
+{
+	/* In the order of enum vmsi_whom. */
+	static const char *const words[] = { "first", "all", "largest", NULL };
+	int whom;
+	enum vmsi_exit result = take_word(options->program, text, words, &whom);
+
+	if (result == VMSI_EXIT_OK)
+		options->warn.whom = (enum vmsi_whom)whom;
+	return result;
+}
+
+static enum vmsi_exit take_warning(struct vmsi_supervise_options *options,
+				   int option, const char *argument)
+{
+	struct vmsi_warn_options *warn = &options->warn;
+	const char *program = options->program;
+
+	switch (option) {
+	case VMSI_OPTION_WARN_AT:
+		return vmsi_warn_take_threshold(program, argument,
+						&warn->at[VMSI_STAGE_WARN]);
+	case VMSI_OPTION_GRACE:
+		return vmsi_warn_take_threshold(program, argument,
+						&warn->at[VMSI_STAGE_GRACE]);
+	case VMSI_OPTION_SIGNAL:
+		warn->needs_threshold = "--signal";
+		return vmsi_warn_take_signal(program, argument,
+					     &warn->signals[VMSI_STAGE_WARN]);
+	case VMSI_OPTION_GRACE_SIGNAL:
+		warn->needs_threshold = "--grace-signal";
+		return vmsi_warn_take_signal(program, argument,
+					     &warn->signals[VMSI_STAGE_GRACE]);
+	case VMSI_OPTION_WARN_WHOM:
+		warn->needs_threshold = "--warn-whom";
+		return take_whom(options, argument);
+	case VMSI_OPTION_ON_WARN:
+		warn->needs_threshold = "--on-warn";
+		warn->command = argument;
+		return VMSI_EXIT_OK;
+	default:
+		return take_fault(options, option, argument);
+	}
+}
+
 static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 				  int option, const char *argument)
 {
@@ -195,7 +242,7 @@ static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 	case VMSI_OPTION_LIMIT:
 		return vmsi_supervise_take_limit(options, argument);
 	default:
-		return take_fault(options, option, argument);
+		return take_warning(options, option, argument);
 	}
 }
 
@@ -256,8 +303,14 @@ check_limit(const struct vmsi_supervise_options *options)
 enum vmsi_exit
 vmsi_supervise_check(const struct vmsi_supervise_options *options)
 {
-	if (options->limit_text)
-		return check_limit(options);
+	enum vmsi_exit result;
+
+	if (options->limit_text) {
+		result = check_limit(options);
+		return result != VMSI_EXIT_OK ? result :
+			vmsi_warn_check(&options->warn, options->program,
+					options->group.commit_limit);
+	}
 	if (options->has_policy)
 		return vmsi_usage_error(options->program, "--policy and "
 					"--noreserve say how a limit is kept, "

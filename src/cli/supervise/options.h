@@ -9,6 +9,7 @@
 #include <vmspace/group.h>
 
 #include "cli/command.h"
+#include "cli/supervise/warn.h"
 
 /* What 'vmspace limit' and 'vmspace fail' are asked for. */
 
@@ -17,6 +18,7 @@ struct vmsi_supervise_options {
 	const char *limit_text; /* the limit as it was given; NULL: there is none */
 	bool has_policy;        /* --policy or --noreserve was given */
 	struct vms_group_options group;
+	struct vmsi_warn_options warn;
 	const char *report; /* a file for JSON */
 	bool log;           /* tell refusals as they happen */
 	bool quiet;         /* tell nothing at the end */
@@ -32,8 +34,14 @@ enum vmsi_supervise_option {
 	VMSI_OPTION_REPORT,
 	VMSI_OPTION_LOG,
 	VMSI_OPTION_QUIET,
-	/* 'vmspace limit' alone has this. */
+	/* 'vmspace limit' alone has these. */
 	VMSI_OPTION_EXPLAIN,
+	VMSI_OPTION_WARN_AT,
+	VMSI_OPTION_GRACE,
+	VMSI_OPTION_SIGNAL,
+	VMSI_OPTION_GRACE_SIGNAL,
+	VMSI_OPTION_WARN_WHOM,
+	VMSI_OPTION_ON_WARN,
 	/* 'vmspace fail' alone has these. */
 	VMSI_OPTION_LIMIT,
 	VMSI_OPTION_NTH,

@@ -43,8 +43,8 @@ static bool is_supervisor(char **arguments)
 		vmsi_program_is_this(arguments[0]);
 }
 
-enum vmsi_exit vmsi_supervise_find(const char *command, char ***arguments,
-				   struct vmsi_program *program)
+enum vmsi_exit vmsi_supervise_look_up(const char *command, char ***arguments,
+				      struct vmsi_program *program)
 {
 	enum vmsi_exit result = vmsi_heap_unwrap(arguments);
 
@@ -61,8 +61,16 @@ enum vmsi_exit vmsi_supervise_find(const char *command, char ***arguments,
 			command, (*arguments)[1]);
 		return VMSI_EXIT_RUN_FAILED;
 	}
-	result = vmsi_program_look_up(**arguments, program);
-	if (result != VMSI_EXIT_OK || vms_group_probe() == 0)
+	return vmsi_program_look_up(**arguments, program);
+}
+
+enum vmsi_exit vmsi_supervise_find(const char *command, char ***arguments,
+				   struct vmsi_program *program)
+{
+	enum vmsi_exit result = vmsi_supervise_look_up(command, arguments,
+						       program);
+
+	if (result != VMSI_EXIT_OK || !*arguments || vms_group_probe() == 0)
 		return result;
 	fprintf(stderr, "%s: requests cannot be refused here: %s\n", command,
 		vmsi_supervise_why_not(errno));

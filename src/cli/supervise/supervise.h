@@ -24,6 +24,10 @@
 enum vmsi_exit vmsi_supervise_find(const char *command, char ***arguments,
 				   struct vmsi_program *program);
 
+/* The same, where the program needs no supervisor. */
+enum vmsi_exit vmsi_supervise_look_up(const char *command, char ***arguments,
+				      struct vmsi_program *program);
+
 /* Find the program and run it. Returns its exit status, or ends by its signal. */
 enum vmsi_exit vmsi_supervise(struct vmsi_supervise_options *options,
 			      char **arguments);

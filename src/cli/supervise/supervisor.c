@@ -14,6 +14,7 @@
 #include "cli/program/program.h"
 #include "cli/supervise/descriptors.h"
 #include "cli/supervise/report.h"
+#include "cli/supervise/runner.h"
 #include "cli/supervise/signals.h"
 #include "cli/supervise/witness.h"
 
@@ -44,12 +45,15 @@ static void block_signals(void)
 /* Backtraces are not taken where no report would show them. */
 static struct vms_group_options
 group_options_of(const struct vmsi_supervise_options *options,
-		 struct vmsi_report *report)
+		 struct vmsi_report *report, struct vmsi_warning *warning)
 {
 	struct vms_group_options group = options->group;
 
 	group.on_refusal = vmsi_report_refusal;
 	group.context = report;
+	group.on_mark = vmsi_warning_reached;
+	group.mark_context = warning;
+	vmsi_warn_marks(&options->warn, group.commit_limit, group.marks);
 	if (options->quiet && !options->report && !options->log)
 		group.flags &= ~VMS_GROUP_BACKTRACES;
 	return group;
@@ -120,6 +124,8 @@ static bool tell_end(const struct vmsi_supervise_options *options,
 	tell(events, empty ? VMSI_JOB_ALL_ENDED : VMSI_JOB_ENDED,
 	     vms_group_status(group));
 	let_go_of_streams(options);
+	if (options->warn.runner >= 0 && !options->log)
+		vmsi_runner_let_go(options->warn.runner);
 	return empty;
 }
 
@@ -150,8 +156,12 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 			 int witness)
 {
 	struct vmsi_report *report = vmsi_report_open(options, arguments);
+	struct vmsi_warning warning = {
+		.options = &options->warn, .program = options->program,
+		.told = options->quiet ? VMSI_WARNING_QUIET : VMSI_WARNING_TOLD,
+	};
 	const struct vms_group_options group_options =
-		group_options_of(options, report);
+		group_options_of(options, report, &warning);
 	vms_budget *budget;
 	vms_group *group = NULL;
 

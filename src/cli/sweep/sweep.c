@@ -3,46 +3,54 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
-#include <signal.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/output/report_file.h"
-#include "cli/output/text.h"
-#include "cli/program/program.h"
-#include "cli/supervise/descriptors.h"
+#include "cli/program/preload.h"
 #include "cli/supervise/supervise.h"
+#include "failing/failing.h"
 #include "text/number.h"
 #include "text/size.h"
 
 static const char help_text[] =
 	"usage: vmspace sweep [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"\n"
-	"Run a program twice as it is, and then once for each of its requests for\n"
-	"memory, with that one refused. Tells for each whether the program went\n"
-	"on as if nothing had happened, failed with an exit status, was ended by\n"
-	"a signal, hung, or wrote something else than in the good runs.\n"
+	"Run a program as it is, and then again for each of its allocations (malloc,\n"
+	"operator new; those from one stack once), and for each of its requests for\n"
+	"memory to the kernel, with that one failing. Tells how each run ended.\n"
 	"\n"
-	"  --only=A-B       only the requests from A to B, from 1 on\n"
-	"  --minimum=SIZE   leave requests below SIZE out\n"
-	"  --jobs=N         runs at a time; as many as there are processors\n"
-	"  --timeout=S      seconds until a run counts as hung; ten times the\n"
-	"                   good run, at least 10\n"
-	"  --input=FILE     standard input of each run; nothing\n"
-	"  --report=FILE    all results, as JSON\n"
-	"  -h, --help       this text\n"
+	"  --malloc, --kernel  only allocations; only requests to the kernel\n"
+	"  --each              each allocation, also those from one stack\n"
+	"  --depth=N           frames that make a stack another one; 8\n"
+	"  --from-here-on      all allocations after the one that fails, fail too\n"
+	"  --library=NAME, --function=NAME\n"
+	"                      only allocations that have it on their stack\n"
+	"  --size=A-B          only allocations of A to B bytes\n"
+	"  --start-anew        start the program for each trial, do not fork it\n"
+	"  --only=A-B          only the requests to the kernel from A to B\n"
+	"  --minimum=SIZE      leave what is below SIZE out\n"
+	"  --jobs=N            runs at a time; as many as there are processors\n"
+	"  --timeout=S         seconds until a run hangs; 10 good runs, at least 10\n"
+	"  --input=FILE, --report=FILE\n"
+	"                      standard input of each run; all results, as JSON\n"
+	"  -h, --help          this text\n"
 	"\n"
-	"Exit status: 0 no run crashed, hung or wrote something wrong; 1 some\n"
-	"did; 2 wrong arguments; 125 to 127 as of 'vmspace limit'.\n";
+	"Exit status: 0 no finding, 1 a run crashed, hung or wrote something wrong, 2\n"
+	"wrong arguments, 125 to 127 as of 'vmspace limit'.\n";
 
 enum {
-	OPTION_ONLY = 256,
+	OPTION_MALLOC = 256,
+	OPTION_KERNEL,
+	OPTION_EACH,
+	OPTION_DEPTH,
+	OPTION_FROM_HERE_ON,
+	OPTION_LIBRARY,
+	OPTION_FUNCTION,
+	OPTION_SIZE,
+	OPTION_START_ANEW,
+	OPTION_ONLY,
 	OPTION_MINIMUM,
 	OPTION_JOBS,
 	OPTION_TIMEOUT,
@@ -51,6 +59,15 @@ enum {
 };
 
 static const struct option long_options[] = {
+	{ "malloc", no_argument, NULL, OPTION_MALLOC },
+	{ "kernel", no_argument, NULL, OPTION_KERNEL },
+	{ "each", no_argument, NULL, OPTION_EACH },
+	{ "depth", required_argument, NULL, OPTION_DEPTH },
+	{ "from-here-on", no_argument, NULL, OPTION_FROM_HERE_ON },
+	{ "library", required_argument, NULL, OPTION_LIBRARY },
+	{ "function", required_argument, NULL, OPTION_FUNCTION },
+	{ "size", required_argument, NULL, OPTION_SIZE },
+	{ "start-anew", no_argument, NULL, OPTION_START_ANEW },
 	{ "only", required_argument, NULL, OPTION_ONLY },
 	{ "minimum", required_argument, NULL, OPTION_MINIMUM },
 	{ "jobs", required_argument, NULL, OPTION_JOBS },
@@ -82,19 +99,77 @@ static bool parse_range(const char *text, struct vmsi_sweep_options *options)
 		options->last >= options->first;
 }
 
+/* Read "A", "A-" or "A-B", sizes with their suffixes. */
+static bool parse_sizes(const char *text, struct vmsi_sweep_options *options)
+{
+	char low[32];
+	const char *dash = strchr(text, '-');
+	const size_t length = dash ? (size_t)(dash - text) : strlen(text);
+
+	if (length >= sizeof low)
+		return false;
+	memcpy(low, text, length);
+	low[length] = '\0';
+	if (!vmsi_parse_size(low, VMSI_SIZE_FRACTION, &options->minimum))
+		return false;
+	options->maximum = dash ? SIZE_MAX : options->minimum;
+	if (!dash || !dash[1])
+		return true;
+	return vmsi_parse_size(dash + 1, VMSI_SIZE_FRACTION,
+			       &options->maximum) &&
+		options->maximum >= options->minimum;
+}
+
+static bool parse_positive(const char *text, uint64_t most, uint64_t *number)
+{
+	return vmsi_parse_number(text, number) && *number > 0 &&
+		*number <= most;
+}
+
+/* Options of allocations alone. */
+static bool take_of_allocations(int option, struct vmsi_sweep_options *options)
+{
+	options->kinds |= VMSI_SWEEP_ALLOCATION;
+	switch (option) {
+	case OPTION_MALLOC:
+		return true;
+	case OPTION_EACH:
+		return options->each = true;
+	case OPTION_DEPTH:
+		return parse_positive(optarg, VMSI_FAILING_FRAMES,
+				      &options->depth);
+	case OPTION_FROM_HERE_ON:
+		return options->goes_on = true;
+	case OPTION_LIBRARY:
+		options->library = optarg;
+		return *optarg;
+	case OPTION_FUNCTION:
+		options->function = optarg;
+		return *optarg;
+	case OPTION_SIZE:
+		return parse_sizes(optarg, options);
+	case OPTION_START_ANEW:
+		return options->starts_anew = true;
+	}
+	return false;
+}
+
 static bool take_option(int option, struct vmsi_sweep_options *options)
 {
 	char *end;
 
 	switch (option) {
+	case OPTION_KERNEL:
+		options->kinds |= VMSI_SWEEP_REQUEST;
+		return true;
 	case OPTION_ONLY:
+		options->kinds |= VMSI_SWEEP_REQUEST;
 		return parse_range(optarg, options);
 	case OPTION_MINIMUM:
 		return vmsi_parse_size(optarg, VMSI_SIZE_FRACTION,
 				       &options->minimum);
 	case OPTION_JOBS:
-		return vmsi_parse_number(optarg, &options->jobs) &&
-			options->jobs > 0 && options->jobs <= 1024;
+		return parse_positive(optarg, 1024, &options->jobs);
 	case OPTION_TIMEOUT:
 		options->timeout = strtod(optarg, &end);
 		return end != optarg && !*end && options->timeout > 0;
@@ -102,305 +177,85 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 		options->input = optarg;
 		return true;
 	}
-	return false;
+	return take_of_allocations(option, options);
 }
 
-/* --- runs ------------------------------------------------------------------------- */
+/* --- the sweep ------------------------------------------------------------------------ */
 
 /*
- * Each run is a worker: a process that runs the program once, as the supervisor
- * of its group.
+ * Decide what is swept: all that can be, where the user has not said. Allocations of
+ * some programs cannot be: that is told before anything else. Why a program cannot be
+ * run at all is told when it is run.
  */
-struct runs {
-	struct vmsi_sweep_options *options;
-	const struct vmsi_sweep_output *output;
-	double timeout;  /* seconds */
-	uint64_t first;  /* the request that the first run refuses; 0: none is */
-	size_t count;
-	struct vmsi_sweep_result *results;
-	/*
-	 * The workers that run. wait(2) may also report children of a worker that
-	 * was killed.
-	 */
-	pid_t *workers;
-	size_t running;
-};
-
-static bool remove_worker(struct runs *runs, pid_t pid)
+static enum vmsi_exit choose_kinds(struct vmsi_sweep_options *options)
 {
-	for (size_t i = 0; i < runs->running; i++)
-		if (runs->workers[i] == pid) {
-			runs->workers[i] = runs->workers[--runs->running];
-			return true;
-		}
-	return false;
+	const bool asked = options->kinds & VMSI_SWEEP_ALLOCATION;
+	struct vmsi_preload_reason why_not;
+	enum vmsi_exit result;
+
+	if (!options->kinds)
+		options->kinds = VMSI_SWEEP_ALLOCATION | VMSI_SWEEP_REQUEST;
+	if (!(options->kinds & VMSI_SWEEP_ALLOCATION))
+		return VMSI_EXIT_OK;
+	result = vmsi_sweep_prepare_allocations(options, &why_not);
+	if (result != VMSI_EXIT_OK || !why_not.text[0])
+		return result;
+	vmsi_complain(options->arguments[0], asked ?
+		      "its allocations cannot be failed: %s" :
+		      "only its requests to the kernel are failed, and not its "
+		      "allocations: %s", why_not.text);
+	options->kinds &= ~(unsigned)VMSI_SWEEP_ALLOCATION;
+	return asked ? VMSI_EXIT_CANNOT_RUN : VMSI_EXIT_OK;
 }
 
-/* Wait until a worker has ended. Returns false where there is none. */
-static bool await_worker(struct runs *runs)
+static enum vmsi_exit sweep_kinds(struct vmsi_sweep_options *options)
 {
-	pid_t ended;
-
-	do
-		ended = wait(NULL);
-	while (ended < 0 ? errno == EINTR : !remove_worker(runs, ended));
-	return ended > 0;
-}
-
-static bool start_run(struct runs *runs, size_t index)
-{
-	struct vmsi_sweep_result *result = &runs->results[index];
-	const uint64_t request = runs->first + index;
-	const pid_t sweeper = getpid();
-	pid_t worker;
-
-	/*
-	 * A worker writes its verdict at its end; one that is killed before
-	 * leaves this.
-	 */
-	result->request = request;
-	result->verdict = VMSI_SWEEP_BROKEN;
-	worker = fork();
-	if (worker == 0) {
-		/*
-		 * The kernel ends the workers where the sweep is killed by
-		 * SIGKILL.
-		 */
-		(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-		if (getppid() != sweeper)
-			_exit(1);
-		vmsi_restore_signals();
-		vmsi_sweep_run(runs->options, request, runs->timeout,
-			       runs->output, result);
-		_exit(0);
-	}
-	if (worker > 0)
-		runs->workers[runs->running++] = worker;
-	return worker > 0;
-}
-
-static void show_progress(const struct runs *runs, size_t done)
-{
-	if (runs->first > 0 && isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%zu of %zu runs%s", done, runs->count,
-			done == runs->count ? "\r\033[K" : "");
-}
-
-/*
- * Give an error to the results of workers that were killed and have written none.
- */
-static void note_killed(struct runs *runs)
-{
-	for (size_t i = 0; i < runs->count; i++)
-		if (runs->results[i].verdict == VMSI_SWEEP_BROKEN &&
-		    runs->results[i].error == 0)
-			runs->results[i].error = ECANCELED;
-}
-
-static bool may_start(const struct runs *runs, size_t started)
-{
-	return started < runs->count && !vmsi_sweep_interrupted();
-}
-
-static void let_go(struct vmsi_sweep_options *options)
-{
-	vmsi_let_go_of_others(options->report);
-	vmsi_let_go_of_directory(&options->report);
-}
-
-static bool run_each(struct runs *runs)
-{
-	size_t started = 0, done = 0;
-
-	while (runs->running > 0 || may_start(runs, started)) {
-		if (may_start(runs, started) &&
-		    runs->running < runs->options->jobs) {
-			if (!start_run(runs, started++))
-				return false;
-			/*
-			 * All runs have inherited the descriptors that are for
-			 * the program.
-			 */
-			if (runs->first > 0 && started == runs->count)
-				let_go(runs->options);
-			continue;
-		}
-		if (!await_worker(runs))
-			return false;
-		show_progress(runs, ++done);
-	}
-	note_killed(runs);
-	return true;
-}
-
-static bool run_all(struct runs *runs)
-{
-	bool all;
-
-	runs->workers = calloc(runs->options->jobs, sizeof *runs->workers);
-	all = runs->workers && run_each(runs);
-	free(runs->workers);
-	return all;
-}
-
-/* Allocate results in shared memory, since the workers write them. */
-static struct vmsi_sweep_result *allocate(size_t count)
-{
-	void *results = mmap(NULL, count * sizeof(struct vmsi_sweep_result),
-			     PROT_READ | PROT_WRITE,
-			     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	return results == MAP_FAILED ? NULL : results;
-}
-
-/* --- the sweep --------------------------------------------------------------------- */
-
-static enum vmsi_exit fail(const char *what, int error)
-{
-	fputs("vmspace sweep: ", stderr);
-	vmsi_write_escaped(stderr, what);
-	fprintf(stderr, ": %s\n", strerror(error));
-	return VMSI_EXIT_RUN_FAILED;
-}
-
-static enum vmsi_exit sweep(struct vmsi_sweep_options *options,
-			    const struct vmsi_sweep_output *output,
-			    const struct vmsi_sweep_result *good)
-{
-	struct runs runs = {
-		.options = options, .output = output,
-		.timeout = options->timeout, .first = options->first,
-	};
-
-	/* The program has made no request that could be refused. */
-	if (good->requests == 0 && options->first == 1 && options->last == 0)
-		return vmsi_sweep_report(options, NULL, 0);
-	if (options->last == 0 || options->last > good->requests)
-		options->last = good->requests;
-	if (options->first > options->last)
-		return fail("there is no such request", ERANGE);
-	runs.count = (size_t)(options->last - options->first + 1);
-	if (runs.timeout <= 0)
-		runs.timeout = good->seconds > 1 ? good->seconds * 10 : 10;
-	runs.results = allocate(runs.count);
-	if (!runs.results)
-		return fail("results", ENOMEM);
-	if (!run_all(&runs))
-		return fail("a run", errno);
-	vmsi_sweep_end_if_interrupted();
-	return vmsi_sweep_report(options, runs.results, runs.count);
-}
-
-__attribute__((format(printf, 2, 3)))
-static void say_of_program(const struct vmsi_sweep_options *options,
-			   const char *format, ...)
-{
-	va_list values;
-
-	fputs("vmspace sweep: ", stderr);
-	vmsi_write_escaped(stderr, options->arguments[0]);
-	fputc(' ', stderr);
-	va_start(values, format);
-	vfprintf(stderr, format, values);
-	va_end(values);
-	fputc('\n', stderr);
-}
-
-static enum vmsi_exit run_good(struct vmsi_sweep_options *options,
-			       struct vmsi_sweep_output *output,
-			       struct vmsi_sweep_result *good)
-{
-	struct runs runs = {
-		.options = options, .output = output, .count = 1,
-		.results = good,
-		.timeout = options->timeout > 0 ? options->timeout : 3600,
-	};
-
-	if (!run_all(&runs))
-		return fail("a run", errno);
-	if (!output->known)
-		output->status = good->status;
-	output->known = true;
-	vmsi_sweep_end_if_interrupted();
-	if (good->error)
-		return vmsi_program_explain_start(options->arguments[0],
-					      options->path, good->error);
-	if (good->verdict == VMSI_SWEEP_HUNG)
-		return fail("the good run did not end", ETIMEDOUT);
-	if (WIFSIGNALED(good->status)) {
-		say_of_program(options, "is ended by signal %d though nothing "
-			       "fails", WTERMSIG(good->status));
-		return VMSI_EXIT_RUN_FAILED;
-	}
-	return VMSI_EXIT_OK;
-}
-
-/*
- * Compare the two runs in which nothing is refused. Where their outputs differ,
- * the outputs of later runs prove nothing and are not compared.
- */
-static enum vmsi_exit compare_good(const struct vmsi_sweep_options *options,
-				   struct vmsi_sweep_output *output,
-				   const struct vmsi_sweep_result good[2])
-{
-	if (good[1].verdict == VMSI_SWEEP_FAILED) {
-		say_of_program(options, "ends with status %d, and then with %d, "
-			       "though nothing fails",
-			       WEXITSTATUS(good[0].status),
-			       WEXITSTATUS(good[1].status));
-		return VMSI_EXIT_RUN_FAILED;
-	}
-	output->differs = good[1].verdict == VMSI_SWEEP_WRONG;
-	if (output->differs)
-		say_of_program(options, "writes something else each time: what "
-			       "it writes is not compared");
-	if (good[0].requests != good[1].requests)
-		say_of_program(options, "makes %" PRIu64 " requests, and then %"
-			       PRIu64 ": a number is not always the same one",
-			       good[0].requests, good[1].requests);
-	return VMSI_EXIT_OK;
-}
-
-/*
- * Run the program twice without a refusal, then once for each request, which is
- * refused.
- */
-static enum vmsi_exit run_all_of(struct vmsi_sweep_options *options)
-{
-	struct vmsi_sweep_output output = { .known = false };
-	struct vmsi_sweep_result *good = allocate(2);
+	struct vmsi_sweep_part parts[2] = { 0 };
 	enum vmsi_exit result = VMSI_EXIT_OK;
-	int error;
+	size_t count = 0;
 
-	output.file = memfd_create("vmspace-sweep", MFD_CLOEXEC);
-	if (!good || output.file < 0)
-		return fail("results", ENOMEM);
-	vmsi_let_go_of_input(options->input);
-	error = vmsi_sweep_catch_signals();
-	if (error)
-		return fail("signals", -error);
-	for (int i = 0; i < 2 && result == VMSI_EXIT_OK; i++)
-		result = run_good(options, &output, &good[i]);
+	if (options->kinds & VMSI_SWEEP_ALLOCATION)
+		result = vmsi_sweep_allocations(options, &parts[count++]);
+	if (result == VMSI_EXIT_OK && !vmsi_sweep_interrupted() &&
+	    (options->kinds & VMSI_SWEEP_REQUEST))
+		result = vmsi_sweep_requests(options, &parts[count++]);
 	if (result == VMSI_EXIT_OK)
-		result = compare_good(options, &output, good);
-	return result == VMSI_EXIT_OK ? sweep(options, &output, good) : result;
+		result = vmsi_sweep_report(options, parts, count);
+	vmsi_sweep_end_if_interrupted();
+	return result;
+}
+
+static enum vmsi_exit find_program(struct vmsi_sweep_options *options,
+				   struct vmsi_program *program)
+{
+	const char *name = vmsi_command_sweep.program;
+
+	if (options->kinds == VMSI_SWEEP_ALLOCATION)
+		return vmsi_supervise_look_up(name, &options->arguments,
+					      program);
+	return vmsi_supervise_find(name, &options->arguments, program);
 }
 
 static enum vmsi_exit sweep_program(struct vmsi_sweep_options *options,
 				    struct vmsi_program *program)
 {
-	enum vmsi_exit result = vmsi_supervise_find(vmsi_command_sweep.program,
-						    &options->arguments,
-						    program);
+	enum vmsi_exit result = find_program(options, program);
+	int error;
 
 	if (result != VMSI_EXIT_OK || !options->arguments)
 		return result;
 	options->path = program->path;
 	if (options->input && access(options->input, R_OK))
-		return fail(options->input, errno);
+		return vmsi_sweep_fail(options->input, errno);
 	if (options->report && !vmsi_report_probe(&options->report))
 		return VMSI_EXIT_RUN_FAILED;
-	return run_all_of(options);
+	result = choose_kinds(options);
+	if (result != VMSI_EXIT_OK)
+		return result;
+	error = vmsi_sweep_catch_signals();
+	if (error)
+		return vmsi_sweep_fail("signals", -error);
+	return sweep_kinds(options);
 }
 
 static enum vmsi_exit run_sweep(int argc, char **argv)
@@ -408,6 +263,7 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
 	struct vmsi_sweep_options options = {
 		.first = 1, .jobs = processors > 0 ? (uint64_t)processors : 1,
+		.maximum = SIZE_MAX, .depth = 8,
 	};
 	struct vmsi_program program;
 	int option;
@@ -440,7 +296,7 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 const struct vmsi_command vmsi_command_sweep = {
 	.name = "sweep",
 	.program = "vmspace sweep",
-	.summary = "fail each of a program's requests for memory in turn",
+	.summary = "fail each of a program's allocations in turn",
 	.help = help_text,
 	.run = run_sweep,
 };

@@ -34,7 +34,7 @@ const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
 	return words[verdict];
 }
 
-static bool is_bad(enum vmsi_sweep_verdict verdict)
+bool vmsi_sweep_is_bad(enum vmsi_sweep_verdict verdict)
 {
 	return verdict == VMSI_SWEEP_WRONG || verdict == VMSI_SWEEP_CRASHED ||
 		verdict == VMSI_SWEEP_HUNG || verdict == VMSI_SWEEP_BROKEN;
@@ -75,28 +75,65 @@ static void print_group(const struct vmsi_sweep_result *results, size_t count,
 		}
 	printf("%s", vmsi_sweep_word(one->verdict));
 	print_status(one);
-	printf(": request %" PRIu64, one->request);
+	printf(": %s %" PRIu64, one->kind == VMSI_SWEEP_REQUEST ?
+	       "request" : "allocation", one->number);
 	if (alike > 1)
 		printf(" and %zu more like it", alike - 1);
 	fputs(": ", stdout);
 	vmsi_write_escaped(stdout, one->command);
-	printf(", %s of %s\n", one->call,
+	printf(", %s of %s", one->call,
 	       vmsi_size_text(one->requested, VMSI_SIZE_HUMAN).text);
+	if (one->calls > 1)
+		printf(", one of %" PRIu64 " from there", one->calls);
+	putchar('\n');
 	vmsi_write_backtrace(stdout, one->backtrace, FRAMES_SHOWN);
 }
 
-static void print_table(const struct vmsi_sweep_result *results, size_t count)
+/* What is shown of a part as a whole. */
+static void print_head(const struct vmsi_sweep_part *part, size_t tried)
 {
-	size_t counts[VMSI_SWEEP_VERDICTS] = { 0 };
+	if (part->kind == VMSI_SWEEP_REQUEST) {
+		printf("%zu request%s failed in turn\n", tried,
+		       tried == 1 ? "" : "s");
+		return;
+	}
+	printf("%zu allocation%s failed in turn, of %" PRIu64 " from %" PRIu64
+	       " stack%s\n", tried, tried == 1 ? "" : "s", part->made,
+	       part->stacks, part->stacks == 1 ? "" : "s");
+}
 
-	for (size_t i = 0; i < count; i++)
-		counts[results[i].verdict]++;
-	printf("%zu request%s failed in turn\n", count,
-	       count == 1 ? "" : "s");
+static void print_table(const struct vmsi_sweep_part *part)
+{
+	size_t counts[VMSI_SWEEP_UNTRIED + 1] = { 0 };
+	size_t tried;
+
+	for (size_t i = 0; i < part->count; i++)
+		counts[part->results[i].verdict]++;
+	tried = part->count - counts[VMSI_SWEEP_UNTRIED];
+	print_head(part, tried);
 	for (int i = 0; i < VMSI_SWEEP_VERDICTS; i++)
 		if (counts[i])
 			printf("%8zu  %s\n", counts[i],
 			       vmsi_sweep_word((enum vmsi_sweep_verdict)i));
+	if (tried < part->count)
+		printf("interrupted before the other %zu\n",
+		       part->count - tried);
+}
+
+/* Returns whether there is anything bad. */
+static bool print_part(const struct vmsi_sweep_part *part)
+{
+	bool *told = calloc(part->count + 1, sizeof *told), bad = false;
+
+	for (size_t i = 0; i < part->count; i++)
+		if (vmsi_sweep_is_bad(part->results[i].verdict)) {
+			bad = true;
+			if (told && !told[i])
+				print_group(part->results, part->count, i, told);
+		}
+	free(told);
+	print_table(part);
+	return bad;
 }
 
 /* --- JSON ----------------------------------------------------------------------------- */
@@ -112,11 +149,16 @@ static json_t *exit_status_json(const struct vmsi_sweep_result *result)
 
 static json_t *result_json(const struct vmsi_sweep_result *result)
 {
-	return json_pack("{s:o,s:s,s:s,s:o,s:f,s:o,s:o,s:o,s:o}",
-		"request", vmsi_json_amount(result->request),
+	const bool is_request = result->kind == VMSI_SWEEP_REQUEST;
+
+	return json_pack("{s:o,s:s,s:s,s:o,s:o,s:f,s:o,s:o,s:o,s:o}",
+		is_request ? "request" : "allocation",
+		vmsi_json_amount(result->number),
 		"verdict", vmsi_sweep_word(result->verdict),
 		"call", result->call,
 		"requested", vmsi_json_amount(result->requested),
+		"calls", is_request ? json_null() :
+				      vmsi_json_amount(result->calls),
 		"seconds", result->seconds,
 		"exit_status", exit_status_json(result),
 		"signal", vmsi_json_signal(result->status),
@@ -125,34 +167,30 @@ static json_t *result_json(const struct vmsi_sweep_result *result)
 }
 
 static bool write_json(const struct vmsi_sweep_options *options,
-		       const struct vmsi_sweep_result *results, size_t count)
+		       const struct vmsi_sweep_part *parts, size_t count)
 {
 	json_t *all = json_array();
 	bool written;
 
 	for (size_t i = 0; i < count; i++)
-		json_array_append_new(all, result_json(&results[i]));
+		for (size_t j = 0; j < parts[i].count; j++)
+			if (parts[i].results[j].verdict != VMSI_SWEEP_UNTRIED)
+				json_array_append_new(
+					all, result_json(&parts[i].results[j]));
 	written = vmsi_report_write(all, options->report);
 	json_decref(all);
 	return written;
 }
 
 enum vmsi_exit vmsi_sweep_report(const struct vmsi_sweep_options *options,
-				 const struct vmsi_sweep_result *results,
+				 const struct vmsi_sweep_part *parts,
 				 size_t count)
 {
-	bool *told = calloc(count + 1, sizeof *told), bad = false;
+	bool bad = false;
 
-	if (!told)
-		return VMSI_EXIT_RUN_FAILED;
 	for (size_t i = 0; i < count; i++)
-		if (is_bad(results[i].verdict) && !told[i]) {
-			print_group(results, count, i, told);
-			bad = true;
-		}
-	free(told);
-	print_table(results, count);
-	if (options->report && !write_json(options, results, count))
+		bad = print_part(&parts[i]) || bad;
+	if (options->report && !write_json(options, parts, count))
 		return VMSI_EXIT_RUN_FAILED;
 	if (vmsi_finish_output("vmspace sweep") != VMSI_EXIT_OK)
 		return VMSI_EXIT_RUN_FAILED;

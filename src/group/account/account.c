@@ -9,13 +9,25 @@
 void vmsi_account_init(struct vmsi_account *account, size_t limit,
 		       enum vms_commit_policy policy)
 {
-	*account = (struct vmsi_account){ .limit = limit, .policy = policy };
+	*account = (struct vmsi_account){ .limit = limit,
+		.highest_limit = limit, .policy = policy };
 }
 
 void vmsi_account_free(struct vmsi_account *account)
 {
 	free(account->orphans.list);
 	account->orphans = (struct vmsi_pendings){ NULL, 0, 0 };
+}
+
+void vmsi_account_set_limit(struct vmsi_account *account, size_t limit)
+{
+	account->limit = limit;
+	if (limit > account->highest_limit)
+		account->highest_limit = limit;
+	if (account->peak > limit)
+		account->was_over = true;
+	vmsi_account_note_over(account);
+	vmsi_account_verify(account);
 }
 
 /* --- the figures --------------------------------------------------------- */
@@ -141,4 +153,16 @@ void vmsi_account_note_last(struct vmsi_account *account,
 	if (known > account->peak)
 		account->peak += vmsi_min(doubt, known - account->peak);
 	vmsi_account_verify(account);
+}
+
+/* --- marks --------------------------------------------------------------- */
+
+void vmsi_account_lower_marks(struct vmsi_account *account)
+{
+	vmsi_marks_fell_to(&account->marks, vmsi_account_committed(account));
+}
+
+void vmsi_account_reach_marks(struct vmsi_account *account)
+{
+	vmsi_marks_rose_to(&account->marks, vmsi_account_reached(account));
 }

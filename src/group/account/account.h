@@ -10,6 +10,7 @@
 #include <vmspace/space.h>
 
 #include "group/account/breaks.h"
+#include "group/account/marks.h"
 
 /*
  * The account of a group: what its processes have committed, at most. It asks
@@ -130,6 +131,7 @@ struct vmsi_effect {
 	struct vmsi_account_process *replaced_of;
 	bool stays;       /* parts may have counted before: no withdrawal */
 	bool is_looked_at; /* a look was just made: the sum may be a peak */
+	bool may_reach_mark; /* a look was just made at all, for a mark */
 	struct vmsi_call_notes notes;
 };
 
@@ -166,13 +168,22 @@ struct vmsi_account {
 	size_t twice;     /* of all processes */
 	size_t peak;
 	size_t forks;     /* how many children have not been seen */
-	bool was_over;    /* the limit was passed by what nobody could refuse */
+	size_t highest_limit; /* that there was */
+	bool was_over;    /* what nobody could refuse has passed the limit, or
+			     it was set below the peak */
+	struct vmsi_marks marks;
 	struct vmsi_pendings orphans; /* forks of processes that have ended */
 };
 
 void vmsi_account_init(struct vmsi_account *account, size_t limit,
 		       enum vms_commit_policy policy);
 void vmsi_account_free(struct vmsi_account *account);
+
+/*
+ * Set another limit, which requests are compared with from now on. Below the sum
+ * it takes nothing away.
+ */
+void vmsi_account_set_limit(struct vmsi_account *account, size_t limit);
 
 /* --- the figures --------------------------------------------------------- */
 
@@ -371,6 +382,14 @@ void vmsi_account_raise_peak(struct vmsi_account *account);
  */
 void vmsi_account_note_last(struct vmsi_account *account,
 			    const struct vmsi_account_process *process);
+
+/* --- marks --------------------------------------------------------------- */
+
+/* The sum may have fallen: marks that were told and are above it wait again. */
+void vmsi_account_lower_marks(struct vmsi_account *account);
+
+/* All was looked at, and no call was under way: marks below the sum are reached. */
+void vmsi_account_reach_marks(struct vmsi_account *account);
 
 /* --- invariants ---------------------------------------------------------- */
 

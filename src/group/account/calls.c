@@ -150,6 +150,8 @@ int vmsi_account_grant(struct vmsi_account *account,
 	charge(account, process, effect, copiers);
 	if (effect->is_looked_at)
 		vmsi_account_raise_peak_to(account, before + effect->bytes);
+	if (effect->may_reach_mark)
+		vmsi_marks_rose_to(&account->marks, before + effect->bytes);
 	vmsi_debug_check(account->policy != VMS_COMMIT_STRICT ||
 			 vmsi_account_fits(account, 0),
 			 "A3: a grant has passed the limit");

@@ -148,12 +148,13 @@ static struct vmsi_call_notes notes_of(struct vms_group *group,
 /* Returns 0 or -errno as vmsi_account_grant. */
 static int charge(struct vms_group *group, struct vmsi_process *process,
 		  pid_t thread, const struct vmsi_request *request,
-		  bool is_looked_at)
+		  bool is_looked_at, bool may_reach_mark)
 {
 	struct vmsi_effect effect = effect_of(group, process, thread, request);
 	int error;
 
-	effect.is_looked_at = is_looked_at;
+	effect.is_looked_at = is_looked_at || may_reach_mark;
+	effect.may_reach_mark = may_reach_mark;
 	effect.notes = notes_of(group, process, request,
 				effect.kind == VMSI_EFFECT_CHILD ?
 				request->bytes : 0);
@@ -173,14 +174,16 @@ static int charge(struct vms_group *group, struct vmsi_process *process,
 int vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
 		       pid_t thread, struct vmsi_request *request)
 {
-	bool is_looked_at;
+	bool is_looked_at, may_reach_mark;
 	int error = -EDQUOT;
 
 	if (!look_until_it_fits(group, process, thread, request))
 		return -EDQUOT;
 	is_looked_at = vmsi_look_for_peak(group, process, thread,
 					  request->bytes);
-	if (is_looked_at)
+	may_reach_mark = vmsi_look_for_marks(group, process, thread,
+					     request->bytes);
+	if (is_looked_at || may_reach_mark)
 		update_bytes(group, process, request);
 	/*
 	 * charge asks which process counts a memory. That may look at a process
@@ -190,7 +193,8 @@ int vmsi_request_grant(struct vms_group *group, struct vmsi_process *process,
 	 */
 	while (error == -EDQUOT &&
 	       look_until_it_fits(group, process, thread, request))
-		error = charge(group, process, thread, request, is_looked_at);
+		error = charge(group, process, thread, request, is_looked_at,
+			       may_reach_mark);
 	return error;
 }
 
@@ -199,6 +203,7 @@ void vmsi_request_take_back(struct vms_group *group,
 			    const struct vmsi_request *request)
 {
 	vmsi_account_withdraw(&group->account, &process->account, thread);
+	vmsi_marks_take_back(&group->account.marks);
 	/*
 	 * data_end was raised to what this brk asked for, and nothing tells where
 	 * the heap ends without it: 0 has the next brk look.

@@ -17,9 +17,9 @@ struct vmsi_looks {
 	uint64_t count;                /* how often a process was looked at */
 	/*
 	 * The supervisor also looks while nobody waits for an answer: at the peak, at
-	 * files and at stacks. The times from which on it may do so again.
+	 * files, at stacks and at marks. The times from which on it may do so again.
 	 */
-	uint64_t next_peak, next_files, next_stacks;
+	uint64_t next_peak, next_files, next_stacks, next_marks;
 };
 
 struct vmsi_shared_objects;
@@ -72,6 +72,13 @@ void vmsi_look_to_lower(struct vms_group *group, struct vmsi_process *process,
 /* --- peak.c --------------------------------------------------------------- */
 
 /*
+ * Other processes may have given back what their last look counted, and objects
+ * may have gone. Only a look at everything tells, so it is made if the sum is
+ * still above the target.
+ */
+void vmsi_look_at_others(struct vms_group *group, size_t target);
+
+/*
  * To be called before a request for bytes is charged. If that would make a new peak,
  * this looks at processes, unless the rise is small and the last such look was just
  * made. Returns whether it has looked: then the peak may rise with the charge.
@@ -93,6 +100,22 @@ void vmsi_look_at_idle_peak(struct vms_group *group);
  * began at begin and has ended now: such looks take a hundredth of the time.
  */
 uint64_t vmsi_next_look(uint64_t begin);
+
+/* --- marks.c -------------------------------------------------------------- */
+
+/*
+ * To be called before a request for bytes is charged. Where that would reach a mark
+ * by the account, this looks at as much as it takes to know. Returns whether it
+ * will.
+ */
+bool vmsi_look_for_marks(struct vms_group *group, struct vmsi_process *process,
+			 pid_t thread, size_t bytes);
+
+/*
+ * To be called while no request waits. Looks whether memory that came without a
+ * request has reached a mark, and whether the sum has fallen below one.
+ */
+void vmsi_look_at_idle_marks(struct vms_group *group);
 
 /* --- unasked.c: what grows without a call --------------------------------- */
 

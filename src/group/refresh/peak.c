@@ -22,12 +22,7 @@ uint64_t vmsi_next_look(uint64_t begin)
 	return now + LOOKS_PART * (now - begin);
 }
 
-/*
- * Other processes may have given back what their last look counted, and objects
- * may have gone. Only a look at everything tells, so it is made if the sum is
- * still above the target.
- */
-static void look_at_others(struct vms_group *group, size_t target)
+void vmsi_look_at_others(struct vms_group *group, size_t target)
 {
 	if (vmsi_account_committed(&group->account) > target &&
 	    (group->members.count > 1 || group->account.objects))
@@ -48,7 +43,7 @@ bool vmsi_look_for_peak(struct vms_group *group, struct vmsi_process *process,
 	    begin < group->looks->next_peak)
 		return false;
 	vmsi_look_to_lower(group, process, thread, target);
-	look_at_others(group, target);
+	vmsi_look_at_others(group, target);
 	group->looks->next_peak = vmsi_next_look(begin);
 	return true;
 }
@@ -84,7 +79,7 @@ void vmsi_look_at_idle_peak(struct vms_group *group)
 	    group->account.forks)
 		vmsi_members_search(group);
 	vmsi_look_at_doubtful(group, peak);
-	look_at_others(group, peak);
+	vmsi_look_at_others(group, peak);
 	group->looks->next_peak = vmsi_next_look(begin);
 	vmsi_account_raise_peak(&group->account);
 }

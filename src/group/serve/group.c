@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/versioned.h"
+#include "group/clock.h"
 #include "group/decide/faults.h"
 #include "group/measure/shared.h"
 #include "group/refresh/looks.h"
@@ -57,6 +58,8 @@ int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 		.processes = group->members.count,
 		.granted_again = group->service->refusals.granted_again,
 		.unaccounted = group->service->refusals.unaccounted,
+		.highest_limit = group->account.highest_limit,
+		.age = vmsi_now() - group->service->refusals.born,
 	};
 	vmsi_give_figures(stats, &known, sizeof known);
 	return 0;

@@ -103,6 +103,7 @@ static int serve_call(struct vms_group *group)
 {
 	struct vmsi_service *service = group->service;
 	struct vmsi_process *process;
+	pid_t number;
 	int got;
 
 	memset(service->call, 0, service->call_bytes);
@@ -111,10 +112,13 @@ static int serve_call(struct vms_group *group)
 		return got;
 	service->calls++;
 	process = vmsi_meet_thread(group, (pid_t)service->call->pid);
-	if (process)
-		decide(group, process);
-	else
+	if (!process) {
 		vmsi_refuse_unknown(group);
+		return 1;
+	}
+	number = process->pid;
+	decide(group, process);
+	vmsi_serve_marks(group, number);
 	return 1;
 }
 
@@ -155,19 +159,21 @@ static void handle_ends(struct vms_group *group)
  * Wait for a call or an end, and serve it. The listener is waited for itself
  * and not in an epoll, so that the kernel wakes the supervisor on the processor
  * of the thread that asks. Ends come first, for the number of a process that
- * has ended may be another's soon. Returns 1; 0: nothing happened in time; or
- * -errno.
+ * has ended may be another's soon. *told is whether the caller's own descriptor
+ * is ready. Returns 1; 0: nothing happened in time; or -errno.
  */
-static int await(struct vms_group *group, int wait)
+static int await(struct vms_group *group, int wait, bool *told)
 {
 	struct pollfd watched[] = {
 		{ .fd = group->members.ends, .events = POLLIN },
 		{ .fd = group->service->unused ? -1 : group->service->listener,
 		  .events = POLLIN },
+		{ .fd = group->service->watched, .events = POLLIN },
 	};
 
-	if (poll(watched, 2, wait) < 0)
+	if (poll(watched, 3, wait) < 0)
 		return -errno;
+	*told = watched[2].revents != 0;
 	if (watched[0].revents)
 		handle_ends(group);
 	if (watched[1].revents & POLLIN)
@@ -253,11 +259,12 @@ int vms_group_serve(vms_group *group, int timeout)
 		const int wait = vmsi_refusals_wait(group,
 			vmsi_ms_until(until, ASK_MS));
 		const int pause = wait_for_peak(group, wait);
+		bool told = false;
 		int count;
 
 		if (event != VMS_GROUP_NOTHING)
 			return event;
-		count = await(group, pause);
+		count = await(group, pause, &told);
 		/*
 		 * Only now, since the call that was just served may have been
 		 * granted what was refused before: that is not told.
@@ -269,7 +276,7 @@ int vms_group_serve(vms_group *group, int timeout)
 			errno = -count;
 			return -1;
 		}
-		if (count == 0 && pause < wait) {
+		if (!told && count == 0 && pause < wait) {
 			vmsi_look_at_idle_peak(group);
 			continue;
 		}
@@ -280,9 +287,13 @@ int vms_group_serve(vms_group *group, int timeout)
 				vmsi_serve_reap_first(group);
 			vmsi_look_at_files(group);
 			vmsi_look_at_stacks(group);
+			vmsi_look_at_idle_marks(group);
+			vmsi_serve_marks(group, 0);
 			if (first_has_stopped(group))
 				return VMS_GROUP_FIRST_STOPPED;
 		}
+		if (told)
+			return VMS_GROUP_WATCHED;
 		if (wait == 0 && count == 0)
 			return pending_event(group);
 	}

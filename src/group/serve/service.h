@@ -23,6 +23,10 @@ struct vmsi_service {
 	uint64_t calls;
 	struct vmsi_refusals refusals;
 	struct vmsi_tracer *tracer;    /* NULL: not needed yet */
+	int watched;                   /* a descriptor of the caller's; -1: none */
+	void (*on_mark)(void *context, vms_group *group,
+			const struct vms_group_mark *mark);
+	void *mark_context;
 
 	/* The end of the group's first process. */
 	int status;                    /* as of waitpid(2) */
@@ -40,5 +44,14 @@ void vmsi_serve_ended(struct vms_group *group, struct vmsi_process *process);
 
 /* Find the ends of processes that no descriptor tells. */
 void vmsi_serve_find_ended(struct vms_group *group);
+
+/* --- marks.c -------------------------------------------------------------- */
+
+/*
+ * Tell the caller of marks that were reached. process is the one that was served;
+ * 0: none was. The caller may signal processes, which looks for them, so what is
+ * known of a process is to be found anew afterwards.
+ */
+void vmsi_serve_marks(struct vms_group *group, pid_t process);
 
 #endif

@@ -299,6 +299,7 @@ static struct vms_group *allocate(void)
 	whole->group.service = &whole->service;
 	whole->group.members.ends = -1;
 	whole->service.listener = whole->service.epoll = -1;
+	whole->service.watched = -1;
 	return &whole->group;
 }
 
@@ -319,6 +320,9 @@ static void take_options(struct vms_group *group,
 	vmsi_faults_init(group->faults, &options->faults);
 	group->service->refusals.on_refusal = options->on_refusal;
 	group->service->refusals.context = options->context;
+	group->service->on_mark = options->on_mark;
+	group->service->mark_context = options->mark_context;
+	vmsi_marks_set(&group->account.marks, options->marks);
 }
 
 static int make_group(const struct vms_group_options *options,

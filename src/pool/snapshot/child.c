@@ -82,22 +82,31 @@ static void mend_all_words(struct vms_pool *pool, uint64_t pages)
 	}
 }
 
-/* A slot whose page was about to come or to go is free. */
+/*
+ * A slot whose page was about to come or to go is free. Such a page may be back already, in
+ * another slot: then the memory at its address is what has come.
+ */
+static void mend_slot(struct vms_pool *pool, uint32_t number)
+{
+	const uint64_t page = atomic_load(&pool->slots[number].page);
+	uint64_t word;
+	bool is_there;
+
+	if (page == VMSI_NO_PAGE)
+		return;
+	word = vmsi_word_load(vmsi_pool_word(pool, page));
+	is_there = word & VMSI_WORD_RESIDENT;
+	if (is_there && vmsi_word_slot(word, pool->view.version_shift) == number)
+		return;
+	if (!is_there)
+		(void)vmsi_room_drop_memory(pool, page);
+	vmsi_room_give(pool, number);
+}
+
 static void mend_slots(struct vms_pool *pool)
 {
-	for (uint32_t number = 0; number < pool->made; number++) {
-		const uint64_t page = atomic_load(&pool->slots[number].page);
-		uint64_t word;
-
-		if (page == VMSI_NO_PAGE)
-			continue;
-		word = vmsi_word_load(vmsi_pool_word(pool, page));
-		if (word & VMSI_WORD_RESIDENT &&
-		    vmsi_word_slot(word, pool->view.version_shift) == number)
-			continue;
-		(void)vmsi_room_drop_memory(pool, page);
-		vmsi_room_give(pool, number);
-	}
+	for (uint32_t number = 0; number < pool->made; number++)
+		mend_slot(pool, number);
 }
 
 /* The log is the parent's: what the child writes is for itself alone. */

@@ -10,7 +10,13 @@
 
 /* Snapshots as the parent has them: snapshot.h. */
 
-#define BYTES ((uint64_t)256 << 20)
+/*
+ * What is saved where nobody says how much. The tables of a child take a twentieth of the
+ * RAM then, or less.
+ */
+#define BYTES_MOST ((uint64_t)256 << 20)
+#define BYTES_OF_RAM 8
+
 #define BUFFER_BYTES ((size_t)64 << 10)
 
 /* --- to open --------------------------------------------------------------------------------------- */
@@ -69,10 +75,15 @@ static int open_file(struct vmsi_snapshots *snapshots, int fd)
 	return error;
 }
 
+static uint64_t usual_bytes(const struct vms_pool *pool)
+{
+	return pool->ram < BYTES_MOST / BYTES_OF_RAM ? pool->ram * BYTES_OF_RAM : BYTES_MOST;
+}
+
 int vmsi_snapshots_open(struct vms_pool *pool, int fd, uint64_t bytes)
 {
 	struct vmsi_snapshots *snapshots = &pool->snapshots;
-	const uint64_t capacity = (bytes ? bytes : BYTES) / pool->page_size;
+	const uint64_t capacity = (bytes ? bytes : usual_bytes(pool)) / pool->page_size;
 	long address;
 	int error;
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/heap/library.h"
+#include "cli/program/preload.h"
 
 #include <errno.h>
 #include <elf.h>
@@ -11,10 +11,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <vmspace/heap.h>
-
-#include "text/size.h"
 
 /* Write the directory of the command itself. */
 static bool own_directory(char directory[PATH_MAX])
@@ -56,7 +52,8 @@ static bool find(const char *name, char path[PATH_MAX])
 		return is_there(wish, ".", name, path);
 	return (own_directory(own) &&
 		(is_there(own, VMSI_TO_LIBDIR, name, path) ||
-		 is_there(own, "../preload", name, path))) ||
+		 is_there(own, "../preload", name, path) ||
+		 is_there(own, "../failing", name, path))) ||
 		is_there(VMSI_LIBDIR, ".", name, path);
 }
 
@@ -195,27 +192,6 @@ static bool is_loaded(const struct vmsi_program *program, const char *library)
 	return found;
 }
 
-/*
- * Warn where no heap can be opened. The program has the limits of this process,
- * so where this process gets none, all its blocks will come from its own malloc.
- */
-static void tell_without_heap(const struct vmsi_program *program)
-{
-	const char *wish = getenv("VMSPACE_HEAP_RESERVE");
-	struct vms_heap_options options = { .struct_size = sizeof(options) };
-	vms_heap *heap;
-
-	if (wish &&
-	    !vmsi_parse_size(wish, VMSI_SIZE_WHOLE, &options.reserve))
-		options.reserve = 0;
-	heap = vms_heap_open(&options);
-	if (!heap)
-		vmsi_complain(program->name, "runs without a heap: too few "
-				  "addresses can be had (ulimit -v, "
-				  "VMSPACE_HEAP_RESERVE)");
-	vms_heap_close(heap);
-}
-
 enum vmsi_exit vmsi_preload_put(const struct vmsi_program *program,
 				const char *library)
 {
@@ -228,6 +204,5 @@ enum vmsi_exit vmsi_preload_put(const struct vmsi_program *program,
 				  program->elf.interpreter);
 		return VMSI_EXIT_RUN_FAILED;
 	}
-	tell_without_heap(program);
 	return VMSI_EXIT_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_CLI_HEAP_LIBRARY_H
-#define VMSI_CLI_HEAP_LIBRARY_H
+#ifndef VMSI_CLI_PROGRAM_PRELOAD_H
+#define VMSI_CLI_PROGRAM_PRELOAD_H
 
 #include "cli/program/program.h"
 
@@ -8,6 +8,15 @@
  * Preload libraries. The functions return VMSI_EXIT_OK, or the exit status of the
  * command after an error message.
  */
+
+struct vmsi_preload_reason {
+	char text[PATH_MAX + 64]; /* "it is linked statically" */
+};
+
+/* Whether a preload library works in a program, or why it does not. */
+bool vmsi_preload_works(const struct vmsi_program *program,
+			const struct vmsi_elf *library,
+			struct vmsi_preload_reason *why_not);
 
 /* Check that a preload library works in a program. */
 enum vmsi_exit vmsi_preload_check(const struct vmsi_program *program,

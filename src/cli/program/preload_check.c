@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/heap/library.h"
+#include "cli/program/preload.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -64,33 +66,49 @@ static bool has_our_loader(const struct vmsi_elf *program)
 		       last_part(program->interpreter)) == 0;
 }
 
-static enum vmsi_exit refuse(const struct vmsi_program *program,
-			     const char *why, const char *what)
+__attribute__((format(printf, 2, 3)))
+static bool say(struct vmsi_preload_reason *why, const char *format, ...)
 {
-	vmsi_complain(program->binary, "cannot be run so: %s%s", why, what);
-	return VMSI_EXIT_CANNOT_RUN;
+	va_list values;
+
+	va_start(values, format);
+	vsnprintf(why->text, sizeof(why->text), format, values);
+	va_end(values);
+	return false;
 }
 
-enum vmsi_exit vmsi_preload_check(const struct vmsi_program *program,
-				  const struct vmsi_elf *library)
+bool vmsi_preload_works(const struct vmsi_program *program,
+			const struct vmsi_elf *library,
+			struct vmsi_preload_reason *why_not)
 {
 	const struct vmsi_elf *elf = &program->elf;
 	const char *rights = rights_of(program->binary);
 
 	if (!vmsi_elf_same_platform(elf, library))
-		return refuse(program, "it is built for another machine", "");
+		return say(why_not, "it is built for another machine");
 	if (!elf->interpreter[0])
-		return refuse(program, "it is linked statically", "");
+		return say(why_not, "it is linked statically");
 	if (rights)
-		return refuse(program, rights,
-			      ", and then libraries are not preloaded");
+		return say(why_not, "%s, and then libraries are not preloaded",
+			   rights);
 	if (elf->sanitizer)
-		return refuse(program, "it is built with ", elf->sanitizer);
+		return say(why_not, "it is built with %s", elf->sanitizer);
 	if (elf->defines_malloc)
-		return refuse(program, "it defines malloc itself, and nothing "
-			      "comes before that", "");
+		return say(why_not, "it defines malloc itself, and nothing "
+			   "comes before that");
 	if (!has_our_loader(elf))
-		return refuse(program, "it has another C library, loaded by ",
-			      elf->interpreter);
-	return VMSI_EXIT_OK;
+		return say(why_not, "it has another C library, loaded by %s",
+			   elf->interpreter);
+	return true;
+}
+
+enum vmsi_exit vmsi_preload_check(const struct vmsi_program *program,
+				  const struct vmsi_elf *library)
+{
+	struct vmsi_preload_reason why_not;
+
+	if (vmsi_preload_works(program, library, &why_not))
+		return VMSI_EXIT_OK;
+	vmsi_complain(program->binary, "cannot be run so: %s", why_not.text);
+	return VMSI_EXIT_CANNOT_RUN;
 }

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_SUPERVISE_WARN_H
+#define VMSI_CLI_SUPERVISE_WARN_H
+
+#include <stddef.h>
+
+#include <vmspace/group.h>
+
+#include "cli/command.h"
+
+/* What is done when a group comes near its limit. */
+
+/* The thresholds, which are also the indices of the group's marks. */
+enum vmsi_stage {
+	VMSI_STAGE_WARN,  /* --warn-at */
+	VMSI_STAGE_GRACE, /* --grace */
+	VMSI_STAGES,
+};
+
+_Static_assert((int)VMSI_STAGES <= VMS_GROUP_MARKS, "each stage has a mark");
+
+/* Who gets the signal. */
+enum vmsi_whom { VMSI_WHOM_FIRST, VMSI_WHOM_ALL, VMSI_WHOM_LARGEST };
+
+struct vmsi_threshold {
+	const char *text; /* as it was given; NULL: it was not */
+	size_t bytes;     /* 0: parts of the limit are meant */
+	double parts;     /* of the limit, from 0 to 1 */
+};
+
+struct vmsi_warn_options {
+	struct vmsi_threshold at[VMSI_STAGES];
+	int signals[VMSI_STAGES]; /* 0: none */
+	enum vmsi_whom whom;
+	const char *command; /* for the shell; NULL: none */
+	/* An option that makes no sense without a threshold; NULL: none came. */
+	const char *needs_threshold;
+	int runner;          /* a socket to who runs the command; -1: nobody */
+};
+
+/* Rows of a table of getopt_long(3). */
+#define VMSI_WARN_OPTIONS \
+	{ "warn-at", required_argument, NULL, VMSI_OPTION_WARN_AT }, \
+	{ "grace", required_argument, NULL, VMSI_OPTION_GRACE }, \
+	{ "signal", required_argument, NULL, VMSI_OPTION_SIGNAL }, \
+	{ "grace-signal", required_argument, NULL, VMSI_OPTION_GRACE_SIGNAL }, \
+	{ "warn-whom", required_argument, NULL, VMSI_OPTION_WARN_WHOM }, \
+	{ "on-warn", required_argument, NULL, VMSI_OPTION_ON_WARN }
+
+void vmsi_warn_init(struct vmsi_warn_options *warn);
+
+/* Take a size or a percentage as a threshold. */
+enum vmsi_exit vmsi_warn_take_threshold(const char *program, const char *text,
+					struct vmsi_threshold *threshold);
+
+/* Take the name of a signal, with SIG before it or without, or its number. */
+enum vmsi_exit vmsi_warn_take_signal(const char *program, const char *text,
+				     int *number);
+
+/* Report thresholds that do not go together, or with the limit. */
+enum vmsi_exit vmsi_warn_check(const struct vmsi_warn_options *warn,
+			       const char *program, size_t limit);
+
+/* The marks of a group with this limit. */
+void vmsi_warn_marks(const struct vmsi_warn_options *warn, size_t limit,
+		     size_t marks[VMS_GROUP_MARKS]);
+
+/* "USR1"; a number where it has no name here. */
+struct vmsi_signal_text {
+	char text[16];
+};
+
+struct vmsi_signal_text vmsi_signal_text(int number);
+
+/* --- warning.c ------------------------------------------------------------ */
+
+struct vmsi_warning {
+	const struct vmsi_warn_options *options;
+	const char *program; /* "vmspace limit", for messages */
+	enum { VMSI_WARNING_TOLD, VMSI_WARNING_QUIET } told;
+};
+
+/* The on_mark of struct vms_group_options; its context is a warning. */
+void vmsi_warning_reached(void *warning, vms_group *group,
+			  const struct vms_group_mark *mark);
+
+#endif

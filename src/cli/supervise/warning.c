@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/supervise/warn.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/output/text.h"
+#include "cli/supervise/runner.h"
+#include "cli/supervise/snapshot.h"
+#include "text/size.h"
+
+/* What the supervisor does when the group has reached a threshold. */
+
+/* To whom a signal has gone. */
+struct sent {
+	size_t count;
+	struct vms_group_process one; /* where a single one was meant */
+	int error;                    /* errno; 0: it has gone */
+};
+
+/* The first process if it lives, or else the one that has most. */
+static bool find_one(vms_group *group, enum vmsi_whom whom,
+		     const struct vmsi_largest *largest,
+		     struct vms_group_process *found)
+{
+	struct vms_group_process process = { .struct_size = sizeof process };
+	size_t cursor = 0;
+
+	while (whom == VMSI_WHOM_FIRST &&
+	       vms_group_next_process(group, &cursor, &process) == 1 &&
+	       !process.ended)
+		if (process.pid == vms_group_first(group)) {
+			*found = process;
+			return true;
+		}
+	if (largest->count == 0)
+		return false;
+	*found = largest->list[0];
+	return true;
+}
+
+static struct sent send_signal(const struct vmsi_warn_options *options,
+			       vms_group *group, int number,
+			       const struct vmsi_largest *largest)
+{
+	struct sent sent = { .error = 0 };
+
+	if (options->whom == VMSI_WHOM_ALL)
+		sent.count = vms_group_kill(group, number);
+	else if (find_one(group, options->whom, largest, &sent.one) &&
+		 vms_group_signal(group, sent.one.pid, number) == 0)
+		sent.count = 1;
+	else
+		sent.error = sent.one.pid ? errno : ESRCH;
+	return sent;
+}
+
+static void write_name(const char *command, pid_t pid)
+{
+	vmsi_write_escaped(stderr, command);
+	fprintf(stderr, "[%d]", (int)pid);
+}
+
+static void write_sent(const struct vmsi_warn_options *options, int number,
+		       const struct sent *sent)
+{
+	fprintf(stderr, "; %s ", vmsi_signal_text(number).text);
+	if (sent->error) {
+		fprintf(stderr, "went to nobody: %s", strerror(sent->error));
+	} else if (options->whom == VMSI_WHOM_ALL) {
+		fprintf(stderr, "to %zu process%s", sent->count,
+			sent->count == 1 ? "" : "es");
+	} else {
+		fputs("to ", stderr);
+		write_name(sent->one.command, sent->one.pid);
+	}
+}
+
+static void tell(const struct vmsi_warning *warning,
+		 const struct vms_group_mark *mark, const struct sent *sent)
+{
+	const struct vmsi_warn_options *options = warning->options;
+	const int number = options->signals[mark->index];
+
+	fprintf(stderr, "%s: %s of %s in use, past %s=%s", warning->program,
+		vmsi_size_text(mark->committed, VMSI_SIZE_HUMAN).text,
+		vmsi_size_text(mark->limit, VMSI_SIZE_HUMAN).text,
+		mark->index == VMSI_STAGE_GRACE ? "--grace" : "--warn-at",
+		options->at[mark->index].text);
+	if (mark->process) {
+		fputs("; ", stderr);
+		write_name(mark->command, mark->process);
+		fputs(" asked", stderr);
+	}
+	if (number)
+		write_sent(options, number, sent);
+	fputc('\n', stderr);
+}
+
+static void run_command(const struct vmsi_warning *warning, vms_group *group,
+			const struct vms_group_mark *mark,
+			const struct vmsi_largest *largest)
+{
+	struct vms_group_stats stats = { .struct_size = sizeof stats };
+	struct vms_group_process first = { .pid = 0 };
+	struct vmsi_run_figures figures = {
+		.stage = (enum vmsi_stage)mark->index,
+		.at = mark->at, .committed = mark->committed,
+		.limit = mark->limit, .asked = (int)mark->process,
+	};
+	int error;
+
+	(void)vms_group_get_stats(group, &stats);
+	figures.peak = stats.peak;
+	figures.refusals = stats.refusals;
+	if (find_one(group, VMSI_WHOM_FIRST, largest, &first) &&
+	    first.pid == vms_group_first(group))
+		figures.first = (int)first.pid;
+	if (largest->count) {
+		figures.largest = (int)largest->list[0].pid;
+		figures.largest_committed = largest->list[0].committed;
+		memcpy(figures.largest_command, largest->list[0].command,
+		       sizeof figures.largest_command);
+	}
+	error = vmsi_runner_run(warning->options->runner, &figures);
+	if (error)
+		fprintf(stderr, "%s: cannot run the command of --on-warn: %s\n",
+			warning->program, strerror(-error));
+}
+
+void vmsi_warning_reached(void *context, vms_group *group,
+			  const struct vms_group_mark *mark)
+{
+	const struct vmsi_warning *warning = context;
+	const struct vmsi_largest largest = vmsi_largest_find(group);
+	const int number = warning->options->signals[mark->index];
+	struct sent sent = { .count = 0 };
+
+	if (number)
+		sent = send_signal(warning->options, group, number, &largest);
+	if (warning->told == VMSI_WARNING_TOLD)
+		tell(warning, mark, &sent);
+	if (warning->options->runner >= 0)
+		run_command(warning, group, mark, &largest);
+}

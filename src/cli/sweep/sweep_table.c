@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/sweep/sweep_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- reading -------------------------------------------------------------------- */
+
+static bool is_stack(const struct vmsi_failing_stack *slot)
+{
+	return slot->hash && slot->ready && slot->count <= VMSI_FAILING_FRAMES &&
+		slot->function < VMSI_FAILING_FUNCTIONS;
+}
+
+int vmsi_sweep_table_read(struct vmsi_sweep_table *table,
+			  const struct vmsi_failing_memory *memory,
+			  const char *binary)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < VMSI_FAILING_STACKS; i++)
+		count += is_stack(&memory->stacks[i]);
+	table->memory = memory;
+	table->symbols = vmsi_sweep_symbols_open(binary);
+	table->stacks = calloc(count + 1, sizeof *table->stacks);
+	table->backtraces = calloc(count + 1, sizeof *table->backtraces);
+	if (!table->symbols || !table->stacks || !table->backtraces)
+		return -ENOMEM;
+	/* Nobody writes any more; a process that has left the group could. */
+	for (size_t i = 0; i < VMSI_FAILING_STACKS && table->count < count; i++) {
+		struct vmsi_failing_stack *stack = &table->stacks[table->count];
+
+		*stack = memory->stacks[i];
+		table->count += is_stack(stack);
+	}
+	return 0;
+}
+
+/* --- backtraces ---------------------------------------------------------------------- */
+
+static char *backtrace_of(struct vmsi_sweep_table *table, size_t i)
+{
+	if (!table->backtraces[i])
+		table->backtraces[i] = vmsi_sweep_symbols_backtrace(
+			table->symbols, table->memory, &table->stacks[i]);
+	return table->backtraces[i];
+}
+
+char *vmsi_sweep_table_backtrace(struct vmsi_sweep_table *table, uint64_t hash)
+{
+	static char none[1];
+
+	for (size_t i = 0; i < table->count; i++)
+		if (table->stacks[i].hash == hash) {
+			char *text = backtrace_of(table, i);
+
+			return text ? text : none;
+		}
+	return none;
+}
+
+/* --- choosing -------------------------------------------------------------------------- */
+
+static bool has_function(const char *backtrace, const char *function)
+{
+	const size_t length = strlen(function);
+
+	for (const char *line = backtrace; line && *line;) {
+		if (strncmp(line, function, length) == 0 &&
+		    (line[length] == ' ' || line[length] == '\n' ||
+		     line[length] == '('))
+			return true;
+		line = strchr(line, '\n');
+		line += line != NULL;
+	}
+	return false;
+}
+
+/* "libsqlite3" and "libsqlite3.so.0" both name libsqlite3.so.0. */
+static bool has_library(const char *backtrace, const char *library)
+{
+	const size_t length = strlen(library);
+
+	for (const char *at = backtrace; (at = strstr(at, " ("));) {
+		at += 2;
+		if (strncmp(at, library, length) == 0 &&
+		    (at[length] == ')' || at[length] == '.'))
+			return true;
+	}
+	return false;
+}
+
+static bool is_wanted(struct vmsi_sweep_table *table, size_t i,
+		      const char *library, const char *function)
+{
+	const char *backtrace;
+
+	if (!library && !function)
+		return true;
+	backtrace = backtrace_of(table, i);
+	return backtrace && (!library || has_library(backtrace, library)) &&
+		(!function || has_function(backtrace, function));
+}
+
+struct chosen {
+	struct vmsi_failing_stack stack;
+	char *backtrace;
+};
+
+static int compare_calls(const void *a, const void *b)
+{
+	const struct vmsi_failing_stack *one = &((const struct chosen *)a)->stack;
+	const struct vmsi_failing_stack *two = &((const struct chosen *)b)->stack;
+
+	if (one->calls != two->calls)
+		return one->calls < two->calls ? -1 : 1;
+	return (one->first > two->first) - (one->first < two->first);
+}
+
+/* Without memory for the order the stacks stay as they are. */
+static void sort(struct vmsi_sweep_table *table)
+{
+	struct chosen *all = calloc(table->count + 1, sizeof *all);
+
+	for (size_t i = 0; all && i < table->count; i++) {
+		all[i].stack = table->stacks[i];
+		all[i].backtrace = table->backtraces[i];
+	}
+	if (all)
+		qsort(all, table->count, sizeof *all, compare_calls);
+	for (size_t i = 0; all && i < table->count; i++) {
+		table->stacks[i] = all[i].stack;
+		table->backtraces[i] = all[i].backtrace;
+	}
+	free(all);
+}
+
+void vmsi_sweep_table_choose(struct vmsi_sweep_table *table,
+			     const char *library, const char *function)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		if (is_wanted(table, i, library, function)) {
+			table->stacks[kept] = table->stacks[i];
+			table->backtraces[kept++] = table->backtraces[i];
+		}
+	table->count = kept;
+	sort(table);
+}

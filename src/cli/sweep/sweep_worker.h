@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_SWEEP_WORKER_H
+#define VMSI_CLI_SWEEP_WORKER_H
+
+#include <sys/types.h>
+
+#include "cli/sweep/sweep.h"
+#include "failing/failing.h"
+
+/*
+ * A worker is a process that makes one trial after the other. By the preload library
+ * the program has a memory with the worker, where it reads what is to fail. The worker
+ * is the subreaper of all that the program starts, so that nothing outlives a trial.
+ *
+ * With a fork server the program was started once, and has been waiting since before
+ * its main function:
+ *
+ *    sweep -- worker -- server (the program) -- child, forked for a trial
+ */
+struct vmsi_sweep_worker {
+	const struct vmsi_sweep_options *options;
+	const struct vmsi_sweep_output *output;
+	const char *library;  /* to preload */
+	double timeout;       /* seconds */
+	bool forks;           /* by a server */
+	struct vmsi_failing_memory *memory;
+	int file;             /* of the memory */
+	pid_t server;         /* 0: none */
+	int socket;
+};
+
+/*
+ * Make this process a worker. The first fields are set; file is a memory that is
+ * recorded to, or -1 for one of its own. Returns 0 or -errno.
+ */
+int vmsi_sweep_worker_begin(struct vmsi_sweep_worker *worker);
+
+/* Make a trial, and fill in the result. */
+void vmsi_sweep_worker_try(struct vmsi_sweep_worker *worker,
+			   const struct vmsi_failing_choice *choice,
+			   struct vmsi_sweep_result *result);
+
+/* End the server. */
+void vmsi_sweep_worker_end(struct vmsi_sweep_worker *worker);
+
+/* Open a memory in which stacks are recorded. Returns a descriptor or -errno. */
+int vmsi_sweep_memory_open(size_t length);
+
+#endif
