@@ -161,9 +161,10 @@ int vms_budget_fd(const vms_budget *budget);
  * processes.
  *
  * Returns 0; -1 with errno set on failure, and the budget is as before:
- *   EBUSY   a space or another budget uses it.
+ *   EBUSY   a space or another budget uses it; or its own callback makes the call.
  *   EINVAL  budget is NULL.
- * No other call on the budget may be running or follow.
+ * No other call on the budget may be running or follow. Where another thread is in its
+ * callback, since a request for another budget was refused, that is waited for.
  */
 int vms_budget_close(vms_budget *budget);
 
@@ -200,31 +201,37 @@ int vms_budget_set_limit(vms_budget *budget, size_t limit);
  * Called before a request is refused, after heaps under the budget that refuses
  * have given back what they retain: it may free something, and ask that the
  * request be tried again. A heap that makes the request may use the memory of a
- * block that the callback has freed.
+ * block that the callback has freed. Called, too, when a request has passed a soft
+ * limit (vms_budget_set_soft_limit).
  *
  * budget    the one that it was set for.
- * bytes     of the request that does not fit.
- * attempt   0 for the first time in a request, then 1, ...
+ * bytes     of the request that does not fit; early: by which the soft limit is
+ *           passed.
+ * attempt   0 for the first time in a request, then 1, ...; VMS_BUDGET_EARLY: the
+ *           request was granted.
  * context   as given to vms_budget_set_callback.
  *
- * Returns whether to try again. After VMS_BUDGET_ATTEMPTS in a request, it is
- * refused without another call.
+ * Returns whether to try again; early that says nothing. After VMS_BUDGET_ATTEMPTS
+ * in a request, it is refused without another call.
  *
- * It is called in the thread that made the request, with no lock of the library
- * held, and may make any call of the library but one that closes the budget or
- * the space, or uses the buffer, that the request is for. What it requests
- * itself is refused without calling it, or another callback, again. Several
- * threads can be in it at once. It must not end by longjmp or an exception.
+ * It is called in the thread that made the request, which may be one for another
+ * budget, with no lock of the library held, and may make any call of the library but
+ * one that closes its budget, or the budget or the space, or uses the buffer, that
+ * the request is for. What it requests itself is refused without calling it, or
+ * another callback, again. Several threads can be in it at once. It must not end by
+ * longjmp or an exception.
  */
 typedef bool (*vms_budget_callback)(vms_budget *budget, size_t bytes,
 				    unsigned attempt, void *context);
 
 #define VMS_BUDGET_ATTEMPTS 8
+#define VMS_BUDGET_EARLY (~0u)
 
 /*
  * Set the callback of a budget in this process; NULL takes it away. For a
- * request that a parent refuses, the callbacks from the budget that was to be
- * charged up to that parent are asked in turn until one says to try again. A
+ * request that a budget refuses, its callback and those of all budgets below it,
+ * whichever was to be charged, are asked in turn until one says to try again:
+ * first who holds most, where what is charged to a budget below is held there. A
  * request by a space (vms_mmap, ...) or a heap is made again as a whole. What
  * buffers ask for ahead of need is a request, too; what heaps do is not.
  *
@@ -233,6 +240,20 @@ typedef bool (*vms_budget_callback)(vms_budget *budget, size_t bytes,
  */
 int vms_budget_set_callback(vms_budget *budget, vms_budget_callback callback,
 			    void *context);
+
+/*
+ * Have callbacks called early, in this process: when a request of it has made what is
+ * charged pass this limit (bytes; 0: there is none), the callbacks of the budget and of
+ * all below it are called in turn, first who holds most, until it is passed no more, and
+ * before the request returns. Nothing is refused by it. They are called once, and again
+ * only after less was charged meanwhile. A soft limit that is passed already when it is
+ * set is not told; of a shared budget nor is it what other processes charge, but with the
+ * next request of this one. A request that passes several is told for the highest.
+ *
+ * Returns 0; -1 with errno EINVAL where budget is NULL. Thread-safe. The child of a fork
+ * has the same soft limits.
+ */
+int vms_budget_set_soft_limit(vms_budget *budget, size_t limit);
 
 /* Figures of a budget, in bytes unless said otherwise. */
 struct vms_budget_stats {
@@ -245,6 +266,7 @@ struct vms_budget_stats {
 	size_t peak;          /* the most that was ever charged */
 	uint64_t refusals;    /* number of requests that were refused here */
 	unsigned processes;   /* number of processes that have it open */
+	size_t soft_limit;    /* of this process; 0: none */
 };
 
 /*

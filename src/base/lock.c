@@ -40,6 +40,11 @@ void vmsi_rank_released(enum vmsi_lock_rank rank)
 	*held_word(rank) &= ~rank_bit(rank);
 }
 
+bool vmsi_rank_is_held(void)
+{
+	return held_low || held_high;
+}
+
 #endif
 
 void vmsi_lock_init(struct vmsi_lock *lock, enum vmsi_lock_rank rank)

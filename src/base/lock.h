@@ -41,6 +41,9 @@ enum vmsi_lock_rank {
 #ifdef VMSI_DEBUG
 void vmsi_rank_acquired(enum vmsi_lock_rank rank);
 void vmsi_rank_released(enum vmsi_lock_rank rank);
+
+/* Whether this thread holds a lock. */
+bool vmsi_rank_is_held(void);
 #else
 static inline void vmsi_rank_acquired(enum vmsi_lock_rank rank)
 {

@@ -58,7 +58,7 @@
 #define VMSI_FIRST_BUDGET_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_budget_options, flags)
 #define VMSI_FIRST_BUDGET_STATS \
-	VMSI_SIZE_UP_TO(struct vms_budget_stats, processes)
+	VMSI_SIZE_UP_TO(struct vms_budget_stats, soft_limit)
 #define VMSI_FIRST_RING_OPTIONS \
 	VMSI_SIZE_UP_TO(struct vms_ring_options, event_fd)
 #define VMSI_FIRST_RING_STATS \

@@ -9,7 +9,9 @@
 #include "budget/budget.h"
 #include "budget/callback.h"
 #include "budget/member.h"
+#include "budget/round.h"
 #include "budget/slots.h"
+#include "budget/soft.h"
 #include "host/host.h"
 
 /* Budgets themselves: open, close, charge, figures. */
@@ -69,6 +71,13 @@ static void take_back(struct vms_budget *budget, size_t bytes)
 
 /* --- for spaces ---------------------------------------------------------- */
 
+/* The end of what may change charges. */
+static void leave(struct vms_budget *budget)
+{
+	vmsi_soft_note(budget);
+	vmsi_budget_leave();
+}
+
 static int upper_charge(void *context, size_t bytes)
 {
 	struct vms_budget *refuser = NULL;
@@ -76,7 +85,7 @@ static int upper_charge(void *context, size_t bytes)
 
 	vmsi_budget_enter(context);
 	error = charge(context, bytes, &refuser);
-	vmsi_budget_leave();
+	leave(context);
 	if (error)
 		vmsi_budget_note_refusal(context, refuser, bytes);
 	return error;
@@ -86,21 +95,21 @@ static void upper_charge_forced(void *context, size_t bytes)
 {
 	vmsi_budget_enter(context);
 	charge_forced(context, bytes);
-	vmsi_budget_leave();
+	leave(context);
 }
 
 static void upper_uncharge(void *context, size_t bytes)
 {
 	vmsi_budget_enter(context);
 	uncharge(context, bytes);
-	vmsi_budget_leave();
+	leave(context);
 }
 
 static void upper_take_back(void *context, size_t bytes)
 {
 	vmsi_budget_enter(context);
 	take_back(context, bytes);
-	vmsi_budget_leave();
+	leave(context);
 }
 
 static int upper_hold(void *context, const struct vmsi_hold *hold,
@@ -111,7 +120,7 @@ static int upper_hold(void *context, const struct vmsi_hold *hold,
 
 	vmsi_budget_enter(context);
 	error = vmsi_held_hold(context, hold, refund, VMSI_HELD_ASK, &refuser);
-	vmsi_budget_leave();
+	leave(context);
 	if (error == -ENOMEM)
 		vmsi_budget_note_refusal(context, refuser,
 					 hold->bytes - hold->before);
@@ -125,7 +134,7 @@ static int upper_hold_forced(void *context, const struct vmsi_hold *hold,
 
 	vmsi_budget_enter(context);
 	error = vmsi_held_hold(context, hold, refund, VMSI_HELD_FORCED, NULL);
-	vmsi_budget_leave();
+	leave(context);
 	return error;
 }
 
@@ -133,7 +142,7 @@ static void upper_release(void *context, struct vmsi_object_id id)
 {
 	vmsi_budget_enter(context);
 	vmsi_held_release(context, id, VMSI_HELD_RELEASE);
-	vmsi_budget_leave();
+	leave(context);
 }
 
 static void upper_take_back_hold(void *context, const struct vmsi_hold *hold,
@@ -143,7 +152,7 @@ static void upper_take_back_hold(void *context, const struct vmsi_hold *hold,
 	if (hold->before == 0)
 		vmsi_held_release(context, hold->id, VMSI_HELD_TAKE_BACK);
 	charge_forced(context, refund);
-	vmsi_budget_leave();
+	leave(context);
 }
 
 static bool upper_honours_noreserve(void *context)
@@ -168,15 +177,6 @@ const struct vmsi_ledger_upper vmsi_budget_upper = {
 	.take_back_hold = upper_take_back_hold,
 	.honours_noreserve = upper_honours_noreserve,
 };
-
-bool vmsi_budget_is_under(const struct vms_budget *budget,
-			  const struct vms_budget *above)
-{
-	/* Without the lock: parents never change. */
-	while (budget && budget != above)
-		budget = budget->parent;
-	return budget != NULL;
-}
 
 void vmsi_budget_use(struct vms_budget *budget)
 {
@@ -233,16 +233,18 @@ static void enlist(struct vms_budget *budget)
 	/* Without this call a linker leaves fork.c out of a static program. */
 	vmsi_budget_handle_fork();
 	vmsi_lock_acquire(&vmsi_budget_lock);
-	vmsi_member_enlist(budget);
+	vmsi_budgets_add(budget);
+	if (budget->shared)
+		vmsi_member_enlist(budget);
 	vmsi_lock_release(&vmsi_budget_lock);
 }
 
 /* The end of opening a budget, whose steps came to error. */
 static struct vms_budget *finish(struct vms_budget *budget, int error)
 {
-	if (!error && budget->shared)
+	if (!error)
 		enlist(budget);
-	if (error && budget)
+	else if (budget)
 		vmsi_budget_drop(budget);
 	return vmsi_budget_status(error) == 0 ? budget : NULL;
 }
@@ -288,21 +290,39 @@ vms_budget *vms_budget_from_fd(int fd)
 	return finish(budget, error);
 }
 
+/*
+ * Under the lock. Callbacks are asked for requests of others, too: one that runs ends first,
+ * and its budget is not asked again.
+ */
+static int end_use(struct vms_budget *budget)
+{
+	if (budget->users || vmsi_callback_budget() == budget)
+		return -EBUSY;
+	budget->callback = NULL;
+	vmsi_callback_await(budget);
+	vmsi_budgets_remove(budget);
+	return 0;
+}
+
 int vms_budget_close(vms_budget *budget)
 {
+	int error;
+
 	if (!budget)
 		return vmsi_budget_status(-EINVAL);
 	vmsi_budget_enter(budget);
-	if (budget->users) {
+	error = end_use(budget);
+	if (error) {
 		vmsi_budget_leave();
-		return vmsi_budget_status(-EBUSY);
+		return vmsi_budget_status(error);
 	}
+	vmsi_soft_end(budget);
 	uncharge(budget, budget->by_hand);
 	if (budget->parent)
 		budget->parent->users--;
 	if (budget->shared)
 		vmsi_member_close(budget);
-	vmsi_budget_leave();
+	leave(budget->parent);
 	vmsi_budget_drop(budget);
 	return 0;
 }
@@ -319,7 +339,7 @@ static int charge_by_hand(struct vms_budget *budget, size_t bytes)
 	error = charge(budget, bytes, &refuser);
 	if (!error)
 		budget->by_hand += bytes;
-	vmsi_budget_leave();
+	leave(budget);
 	if (error)
 		vmsi_budget_note_refusal(budget, refuser, bytes);
 	return error;
@@ -335,6 +355,7 @@ int vms_budget_charge(vms_budget *budget, size_t bytes)
 	do
 		error = charge_by_hand(budget, bytes);
 	while (error && vmsi_budget_ask(&attempts) == VMSI_BUDGET_TRY_AGAIN);
+	vmsi_budget_tell_early();
 	return vmsi_budget_status(error);
 }
 
@@ -350,7 +371,7 @@ int vms_budget_uncharge(vms_budget *budget, size_t bytes)
 		budget->by_hand -= bytes;
 		error = 0;
 	}
-	vmsi_budget_leave();
+	leave(budget);
 	return vmsi_budget_status(error);
 }
 
@@ -418,6 +439,7 @@ int vms_budget_get_stats(vms_budget *budget, struct vms_budget_stats *stats)
 		.peak = budget->ledger.peak,
 		.refusals = budget->ledger.refusals,
 		.processes = 1,
+		.soft_limit = budget->soft_limit,
 	};
 	if (budget->shared)
 		read_shared(budget, &known);

@@ -2,6 +2,7 @@
 #ifndef VMSI_BUDGET_BUDGET_H
 #define VMSI_BUDGET_BUDGET_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -58,14 +59,33 @@ enum vmsi_budget_answer {
  */
 enum vmsi_budget_answer vmsi_budget_ask(struct vmsi_attempts *attempts);
 
-/* --- charging: budget.c, held.c ------------------------------------------- */
+/* --- after a request: soft.c ------------------------------------------------- */
 
-/* How a ledger charges a budget; the context is the struct vms_budget. */
-extern const struct vmsi_ledger_upper vmsi_budget_upper;
+/* How many budgets have a soft limit. */
+extern _Atomic unsigned vmsi_soft_limits;
+
+/*
+ * At the end of a public call that may have charged something, with no lock held: where it
+ * has passed a soft limit, call callbacks early. errno stays as it is.
+ */
+void vmsi_budget_tell_early_now(void);
+
+static inline void vmsi_budget_tell_early(void)
+{
+	if (atomic_load_explicit(&vmsi_soft_limits, memory_order_relaxed))
+		vmsi_budget_tell_early_now();
+}
+
+/* --- the tree: round.c ------------------------------------------------------ */
 
 /* Whether above is the budget itself or one of its parents. */
 bool vmsi_budget_is_under(const struct vms_budget *budget,
 			  const struct vms_budget *above);
+
+/* --- charging: budget.c, held.c ------------------------------------------- */
+
+/* How a ledger charges a budget; the context is the struct vms_budget. */
+extern const struct vmsi_ledger_upper vmsi_budget_upper;
 
 /*
  * Make an identity for an object that is no file. No other object that is

@@ -3,7 +3,9 @@
 #include <stdatomic.h>
 
 #include "budget/budget.h"
+#include "budget/callback.h"
 #include "budget/member.h"
+#include "budget/round.h"
 
 /*
  * fork(2). The child has a copy of every budget. For a shared one it needs a
@@ -33,6 +35,7 @@ static void after_fork_in_parent(void)
 static void after_fork_in_child(void)
 {
 	vmsi_lock_release_any(&vmsi_budget_lock);
+	vmsi_budgets_forked(vmsi_callback_budget());
 	for (struct vms_budget *budget = vmsi_budget_shared_list; budget;
 	     budget = budget->next)
 		vmsi_member_become_child(budget);

@@ -30,6 +30,12 @@ struct vms_budget {
 	struct vmsi_pool held_pool;
 	vms_budget_callback callback;
 	void *context;
+	unsigned running;              /* calls of it that are under way */
+	size_t soft_limit;             /* bytes; 0: none */
+	bool is_passed;                /* more is charged than that */
+	uint64_t number;               /* no other budget of the process has it */
+	struct vms_budget *next_of_all;
+	size_t own;                    /* bytes; of round.c */
 	char name[VMS_NAME_MAX + 1];
 
 	/* Of a shared budget only; layout in shared.h. */

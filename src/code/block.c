@@ -54,8 +54,7 @@ int vms_code_alloc(vms_code *code, size_t size, struct vms_code_block *block)
 		if (!error)
 			error = alloc(code, size, block);
 		vmsi_code_leave(code);
-	} while (error == -ENOMEM &&
-		 vmsi_ask_to_give_back(code->space, &attempts));
+	} while (vmsi_try_again(code->space, error, &attempts));
 	return vmsi_status(error);
 }
 
@@ -137,8 +136,7 @@ size_t vms_code_publish_many(vms_code *code, struct vms_code_block *blocks,
 	}
 	do
 		error = publish_all(code, blocks, count, &done);
-	while (error == -ENOMEM &&
-	       vmsi_ask_to_give_back(code->space, &attempts));
+	while (vmsi_try_again(code->space, error, &attempts));
 	(void)vmsi_status(error);
 	return done;
 }
@@ -190,8 +188,7 @@ int vms_code_free(vms_code *code, struct vms_code_block *block)
 		if (!error)
 			error = free_block(code, block);
 		vmsi_code_leave(code);
-	} while (error == -ENOMEM &&
-		 vmsi_ask_to_give_back(code->space, &attempts));
+	} while (vmsi_try_again(code->space, error, &attempts));
 	if (!error)
 		*block = (struct vms_code_block){ 0 };
 	return vmsi_status(error);

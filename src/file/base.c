@@ -189,7 +189,7 @@ static int map_all(struct vms_file *file)
 			vmsi_base_map(file, vmsi_page_end(file->size),
 				      VMSI_BASE_FILE) :
 			map(file, 0, file->maximum, MAP_SHARED);
-	while (error == -ENOMEM && vmsi_ask_to_give_back(file->space, &attempts));
+	while (vmsi_try_again(file->space, error, &attempts));
 	return error;
 }
 

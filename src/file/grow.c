@@ -76,8 +76,7 @@ static int resize(struct vms_file *file, uint64_t size)
 		error = file->atomic ? vmsi_atomic_resize(file, size) :
 			resize_with_lock(file, size);
 		vmsi_sizing_end(file);
-	} while (error == -ENOMEM && !file->atomic &&
-		 vmsi_ask_to_give_back(file->space, &attempts));
+	} while (!file->atomic && vmsi_try_again(file->space, error, &attempts));
 	return error;
 }
 

@@ -101,7 +101,7 @@ static int refresh(struct vms_file *file)
 	do
 		error = vmsi_file_reads_commits(file) ? refresh_reader(file) :
 			refresh_with_lock(file);
-	while (error == -ENOMEM && vmsi_ask_to_give_back(file->space, &attempts));
+	while (vmsi_try_again(file->space, error, &attempts));
 	return error;
 }
 

@@ -271,8 +271,7 @@ static int slide(struct vms_window *window, uint64_t offset)
 	if (!error && window->room && shown != window->shown)
 		do
 			error = slide_mapping(window, shown);
-		while (error == -ENOMEM &&
-		       vmsi_ask_to_give_back(window->file->space, &attempts));
+		while (vmsi_try_again(window->file->space, error, &attempts));
 	if (!error)
 		point_at(window, offset);
 	return error;

@@ -9,6 +9,7 @@
 #include "heap/memlock.h"
 #include "heap/heap.h"
 #include "host/host.h"
+#include "space/inside.h"
 
 /*
  * The kernel keeps rights, advice, locks and policies with a mapping. libc unmaps a
@@ -123,8 +124,7 @@ static bool map_anew(struct vms_heap *heap, struct vmsi_run *run,
 	    VMSI_GAVE_ALL)
 		return false;
 	run->blocks[index].memory =
-		vms_mprotect(heap->space, (void *)address, length,
-			     PROT_READ | PROT_WRITE) ?
+		vmsi_protect(heap->space, address, length, PROT_READ | PROT_WRITE) ?
 			VMSI_BLOCK_HOLE : VMSI_BLOCK_FRESH;
 	return true;
 }

@@ -8,6 +8,7 @@
 #include "heap/collect.h"
 #include "heap/density.h"
 #include "host/host.h"
+#include "space/inside.h"
 
 /* The beginning and end of calls on blocks; the usable size; free. */
 
@@ -23,6 +24,7 @@ void *vmsi_block_answer(vms_heap *heap, void *block, int saved)
 	vmsi_heap_age(heap, vmsi_heap_now());
 	errno = block ? saved : ENOMEM;
 	vmsi_heap_verify(heap);
+	vmsi_budget_tell_early();
 	return block;
 }
 

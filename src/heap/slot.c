@@ -153,11 +153,12 @@ static void advise(struct vms_heap *heap, const struct vmsi_slot *slot,
 int vmsi_slot_reserve_again(struct vms_heap *heap, struct vmsi_slot *slot,
 			    uintptr_t start, size_t length)
 {
-	if (vms_mmap(heap->space, (void *)start, length, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		     0) == MAP_FAILED) {
+	const long result = vmsi_mmap(heap->space, start, length, PROT_NONE,
+				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	if (result < 0) {
 		slot->lost = true;
-		return -errno;
+		return (int)result;
 	}
 	vmsi_heap_unlock_reserved(heap, start, length);
 	advise(heap, slot, start, length);

@@ -15,14 +15,4 @@ int vmsi_enter(struct vms_space *space);
 /* Unlock it. Debug builds check its invariants first. */
 void vmsi_leave(struct vms_space *space);
 
-/*
- * Whether to make a call that left with result again, because somebody has
- * given memory back. *attempts is zero at first.
- */
-static inline bool vmsi_try_again(struct vms_space *space, long result,
-				  struct vmsi_attempts *attempts)
-{
-	return result == -ENOMEM && vmsi_ask_to_give_back(space, attempts);
-}
-
 #endif

@@ -2,6 +2,7 @@
 #ifndef VMSI_SPACE_INSIDE_H
 #define VMSI_SPACE_INSIDE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -47,6 +48,19 @@ enum vms_refusal vmsi_reason(void);
  */
 bool vmsi_ask_to_give_back(struct vms_space *space,
 			   struct vmsi_attempts *attempts);
+
+/*
+ * The same at the end of each call, whatever its result: whether to make it again. One that
+ * is over tells callbacks where it has passed a soft limit.
+ */
+static inline bool vmsi_try_again(struct vms_space *space, long result,
+				  struct vmsi_attempts *attempts)
+{
+	if (result == -ENOMEM && vmsi_ask_to_give_back(space, attempts))
+		return true;
+	vmsi_budget_tell_early();
+	return false;
+}
 
 /* The budget that a space charges besides its own limit; NULL: none. */
 struct vms_budget *vmsi_space_budget(const struct vms_space *space);

@@ -44,8 +44,7 @@ static int find_slot(struct vms_stacks *stacks, size_t *number)
 		error = vmsi_list_pop(stacks, number) ? 0 :
 			vmsi_stacks_grow(stacks, number);
 		vmsi_lock_release(&stacks->lock);
-	} while (error == -ENOMEM &&
-		 vmsi_ask_to_give_back(stacks->space, &attempts));
+	} while (vmsi_try_again(stacks->space, error, &attempts));
 	return error;
 }
 

@@ -302,19 +302,20 @@ static void levels_are_asked_up_to_the_one_that_refuses(void **state)
 	vms_budget *low = open_strict(1000, middle);
 	struct room_maker makers[3] = {
 		{ .budget = low, .gives_up = true },
-		{ .budget = middle, .step = 50 },
+		{ .budget = middle, .step = 40 },
 		{ .budget = top },
 	};
 
 	(void)state;
-	charge(middle, 100);
+	charge(middle, 40);
+	charge(low, 60);
 	assert_int_equal(vms_budget_set_callback(low, make_room, &makers[0]),
 			 0);
 	assert_int_equal(vms_budget_set_callback(middle, make_room, &makers[1]),
 			 0);
 	assert_int_equal(vms_budget_set_callback(top, make_room, &makers[2]),
 			 0);
-	charge(low, 50);
+	charge(low, 40);
 	assert_int_equal(makers[0].calls, 1);
 	assert_int_equal(makers[1].calls, 1);
 	assert_ptr_equal(makers[1].asked, middle);
