@@ -251,11 +251,21 @@ static bool all_fit(const struct vms_pool *pool)
  * Huge pages for frames, where the host has them, and for pages with an address of theirs
  * if all of them fit: then what a huge page brings along is within the RAM, too. Other
  * pages of that kind leave one by one, and the records are used here and there.
+ *
+ * None where a child is to have what is there at a fork. Of a huge page a part of which the
+ * kernel is reading past the page cache fork(2) copies all parts at once, while other
+ * threads store to them, and not at the moment at which it has the words.
  */
+static bool wants_huge_pages(const struct vms_pool *pool)
+{
+	if (pool->snapshots.is_wanted)
+		return false;
+	return !vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || all_fit(pool);
+}
+
 static void advise(struct vms_pool *pool, char *start, size_t records)
 {
-	const bool is_dense = !vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || all_fit(pool);
-	const int advice = is_dense ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
+	const int advice = wants_huge_pages(pool) ? MADV_HUGEPAGE : MADV_NOHUGEPAGE;
 
 	(void)vms_madvise(pool->space, start, records, MADV_NOHUGEPAGE);
 	(void)vms_madvise(pool->space, start + records, pool->memory_bytes, advice);

@@ -94,11 +94,13 @@ static uint32_t first_of(struct vms_pool *pool, enum vmsi_queue_name name)
 /*
  * Where frames have been given back one by one, the kernel would fill the places of the
  * missing ones in its own time to make huge pages (khugepaged), beyond the RAM. So there
- * are no new huge pages until all frames are there again.
+ * are no new huge pages until all frames are there again. A pool with snapshots has none
+ * at all (layout.c).
  */
 static void advise_frames(struct vms_pool *pool, bool has_gaps)
 {
-	if (vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || pool->has_gaps == has_gaps)
+	if (vmsi_pool_has(pool, VMS_POOL_ADDRESSED) || pool->snapshots.is_wanted ||
+	    pool->has_gaps == has_gaps)
 		return;
 	if (vmsi_host.madvise((uintptr_t)pool->view.memory, pool->memory_bytes,
 			      has_gaps ? MADV_NOHUGEPAGE : MADV_HUGEPAGE) == 0)

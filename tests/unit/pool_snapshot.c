@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/mman.h>
 
 #include "host/host.h"
 #include "pool_snapshot_fixture.h"
@@ -279,6 +280,48 @@ static void as_much_as_the_ram_allows(void **state)
 	close_all(pool, fd);
 }
 
+/* --- huge pages -------------------------------------------------------------------------------------------- */
+
+static long (*real_madvise)(uintptr_t address, size_t length, int advice);
+static unsigned huge;
+
+static long counting_madvise(uintptr_t address, size_t length, int advice)
+{
+	huge += advice == MADV_HUGEPAGE;
+	return real_madvise(address, length, advice);
+}
+
+/* How often huge pages are asked for, also when there is more room again. */
+static unsigned huge_pages_of(vms_pool *pool)
+{
+	for (uint64_t page = 0; page < FILE_PAGES; page++)
+		must_be(pool, page, 0);
+	worked(vms_pool_set_ram(pool, SMALL_RAM * 3 / 4));
+	worked(vms_pool_set_ram(pool, SMALL_RAM));
+	for (uint64_t page = 0; page < FILE_PAGES; page++)
+		must_be(pool, page, 0);
+	return huge;
+}
+
+/* The kernel may copy parts of them at once where others store: no child has a state of it. */
+static void no_huge_pages(void **state)
+{
+	const struct place *place = *state;
+	int fd = make_pages(place->path, FILE_PAGES);
+	vms_pool *pool;
+
+	real_madvise = vmsi_host.madvise;
+	vmsi_host.madvise = counting_madvise;
+	huge = 0;
+	pool = must_open_snapshots(fd, 0, SNAPSHOT_BYTES);
+	assert_int_equal(huge_pages_of(pool), 0);
+	worked(vms_pool_close(pool));
+	pool = must_open_pool(fd, 0, SMALL_RAM, 0);
+	assert_true(huge_pages_of(pool) >= 2);
+	vmsi_host.madvise = real_madvise;
+	close_all(pool, fd);
+}
+
 /* --- several ------------------------------------------------------------------------------------------------ */
 
 static void several_at_once(void **state)
@@ -414,6 +457,7 @@ int main(void)
 		file_test(fixed_at_the_fork),
 		file_test(only_to_read),
 		file_test(as_much_as_the_ram_allows),
+		file_test(no_huge_pages),
 		file_test(several_at_once),
 		file_test(threads_beside),
 	};
