@@ -262,7 +262,7 @@ static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 		options->has_policy = true;
 		return take_flag(options, argument, VMS_GROUP_NORESERVE_FREE);
 	case VMSI_OPTION_REPORT:
-		return vmsi_report_take(options->program, argument,
+		return vmsi_report_take(options->program, "--report", argument,
 					&options->report);
 	case VMSI_OPTION_LOG:
 		options->log = true;
