@@ -76,8 +76,9 @@ typedef struct vms_group vms_group;
 /* MAP_NORESERVE memory is not charged under VMS_COMMIT_STRICT either. */
 #define VMS_GROUP_NORESERVE_FREE 0x2u
 /*
- * Record the backtrace of the thread that is refused; after the first 20 for at most
- * half of the time, in which the group waits.
+ * Record the backtrace of the thread that is refused; after the first 500 for at most
+ * a quarter of the time, in which the group waits. Each distinct one is named once, by a
+ * thread of the library, while the group goes on.
  */
 #define VMS_GROUP_BACKTRACES 0x4u
 
@@ -114,6 +115,16 @@ struct vms_group_faults {
 	size_t minimum;     /* bytes; alone: all of at least that size */
 };
 
+/* So many processes are named in a refusal. */
+#define VMS_GROUP_HOLDERS 3
+
+/* A process that has committed memory. */
+struct vms_group_holder {
+	pid_t pid;
+	char command[16];
+	size_t committed;   /* bytes, at most */
+};
+
 /* A request that was refused. */
 struct vms_group_refusal {
 	/* sizeof(struct vms_group_refusal) of the library. */
@@ -139,6 +150,9 @@ struct vms_group_refusal {
 	 */
 	const char *backtrace;
 	const char *why_no_backtrace;
+	/* Who had most of what was committed at that time, the largest first. */
+	struct vms_group_holder holders[VMS_GROUP_HOLDERS];
+	size_t holder_count;
 };
 
 /* A mark that was reached. */
@@ -178,7 +192,7 @@ struct vms_group_options {
 	 * (vms_group_close calls it, too). Where the thread asks for the same
 	 * and gets it, nothing is told: vms_group_stats.granted_again counts
 	 * it. Other processes may have ended since. Injected ones are told at
-	 * once. Who waits for the descriptor alone is to serve each 200 ms.
+	 * once, when their backtrace was named. Who waits for the descriptor alone is to serve each 200 ms.
 	 * May ask for statistics and processes of the group, nothing else.
 	 */
 	void (*on_refusal)(void *context, vms_group *group,

@@ -71,6 +71,8 @@ extern "C" {
  *   one since.
  * - The callback make_durable is called by calls on the pool and by the thread that
  *   writes, and never in a fault: a touch waits for that thread. So VMS_POOL_NO_WRITER is refused.
+ * - The memory is made MADV_DONTFORK and MADV_UNMERGEABLE, and has to stay so. With
+ *   VMS_POOL_MEMORY the pool has two more descriptors, of a pipe, where it can have them.
  * - fork(2): a touch is a SIGSEGV in the child.
  */
 

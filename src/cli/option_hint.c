@@ -28,6 +28,7 @@ static const struct {
 	{ "--warn-at", "it is an option of 'vmspace limit'" },
 	{ "--grace", "it is an option of 'vmspace limit'" },
 	{ "--on-warn", "it is an option of 'vmspace limit'" },
+	{ "--follow", "it is an option of 'vmspace limit'" },
 	{ "--nth", "it is an option of 'vmspace fail'" },
 	{ "--from", "it is an option of 'vmspace fail'" },
 	{ "--prob", "it is an option of 'vmspace fail'" },

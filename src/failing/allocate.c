@@ -37,13 +37,13 @@ VMSI_EXPORTED void *malloc(size_t size)
 VMSI_EXPORTED void *calloc(size_t count, size_t size)
 {
 	const struct vmsi_failing_next *next = vmsi_failing_next();
-	const bool overflows = __builtin_mul_overflow_p(count, size, (size_t)0);
+	size_t length;
+	const bool overflows = __builtin_mul_overflow(count, size, &length);
 	void *block;
 
 	if (!next)
-		return overflows ? fail() :
-			vmsi_failing_early_alloc(1, count * size);
-	if (!overflows && vmsi_failing_fails(VMSI_FAILING_CALLOC, count * size))
+		return overflows ? fail() : vmsi_failing_early_alloc(1, length);
+	if (!overflows && vmsi_failing_fails(VMSI_FAILING_CALLOC, length))
 		return fail();
 	vmsi_failing_enter();
 	block = next->calloc(count, size);
@@ -96,14 +96,14 @@ VMSI_EXPORTED void *realloc(void *block, size_t size)
 VMSI_EXPORTED void *reallocarray(void *block, size_t count, size_t size)
 {
 	const struct vmsi_failing_next *next = vmsi_failing_next();
-	const bool overflows = __builtin_mul_overflow_p(count, size, (size_t)0);
 	void *moved;
+	size_t length;
 
-	if (overflows)
+	if (__builtin_mul_overflow(count, size, &length))
 		return fail();
 	if (!next || vmsi_failing_is_early(block))
-		return realloc(block, count * size);
-	if (fails_to_resize(VMSI_FAILING_REALLOCARRAY, block, count * size))
+		return realloc(block, length);
+	if (fails_to_resize(VMSI_FAILING_REALLOCARRAY, block, length))
 		return fail();
 	vmsi_failing_enter();
 	moved = next->reallocarray(block, count, size);

@@ -16,6 +16,7 @@
 #include "base/procmap.h"
 #include "host/files.h"
 #include "base/hot.h"
+#include "host/pipe.h"
 #include "host/raw.h"
 #include "host/shadow.h"
 #include "host/thread.h"
@@ -403,6 +404,10 @@ struct vmsi_host_calls vmsi_host = {
 	.futex_wait = vmsi_host_futex_wait,
 	.futex_wake = vmsi_host_futex_wake,
 	.eventfd = vmsi_host_eventfd,
+	.pipe = vmsi_host_pipe,
+	.size_pipe = vmsi_host_size_pipe,
+	.splice_memory = vmsi_host_splice_memory,
+	.thread_faults = vmsi_host_thread_faults,
 	.wait_readable = vmsi_host_wait_readable,
 	.clock = vmsi_host_clock,
 	.getpid = host_getpid,

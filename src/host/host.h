@@ -169,6 +169,20 @@ struct vmsi_host_calls {
 	long (*futex_wake)(const void *word, int count);
 	/* eventfd2(2), close-on-exec and non-blocking. */
 	long (*eventfd)(void);
+	/* pipe2(2), close-on-exec and non-blocking; to read by, and to write by. */
+	long (*pipe)(int ends[2]);
+	/* F_SETPIPE_SZ of fcntl(2): the bytes that there is room for then. */
+	long (*size_pipe)(int fd, size_t bytes);
+	/*
+	 * vmsplice(2): put memory into a pipe, which refers to it from then on and has no copy.
+	 * Returns the bytes, maybe not all.
+	 */
+	long (*splice_memory)(int fd, const struct iovec *parts, int count);
+	/*
+	 * getrusage(2) of the thread: the faults of pages that the kernel has ended for it,
+	 * those within its system calls among them.
+	 */
+	long (*thread_faults)(void);
 	/*
 	 * ppoll(2) without a limit: wait until one of two descriptors can be read, or has
 	 * an error. Returns 1: the second one; 0: only the first.

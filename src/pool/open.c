@@ -289,6 +289,7 @@ static void init(struct vms_pool *pool, const struct vms_pool_options *options)
 		pool->swap_least = vmsi_aside_least_ram(options->page_size,
 							options->swap_codec);
 	pool->area.fd = pool->pager.fd = -1;
+	vmsi_outlet_init(&pool->outlet);
 	vmsi_latch_init(&pool->lock, VMSI_RANK_POOL);
 	vmsi_lock_init(&pool->size_lock, VMSI_RANK_POOL_SIZE);
 	vmsi_lock_init(&pool->sync_lock, VMSI_RANK_POOL_SYNC);

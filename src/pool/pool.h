@@ -21,6 +21,7 @@
 #include "pool/latch.h"
 #include "pool/plain/ahead.h"
 #include "pool/plain/landing.h"
+#include "pool/plain/outlet.h"
 #include "pool/snapshot/snapshot.h"
 #include "pool/store.h"
 #include "pool/word.h"
@@ -180,6 +181,7 @@ struct vms_pool {
 	/* VMS_POOL_TRANSPARENT, as the flag ADDRESSED then is. */
 	struct vmsi_pager pager;
 	struct vmsi_landing landing;
+	struct vmsi_outlet outlet; /* under write_lock */
 	uint32_t reach_most;     /* pages that one fault brings, at most */
 	_Atomic uint64_t faults, read_ahead;
 	struct vmsi_snapshots snapshots;

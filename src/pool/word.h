@@ -111,6 +111,18 @@ static inline bool vmsi_word_can_leave(uint64_t word)
 }
 
 /*
+ * Whether a page that plain pointers store to could leave but that it is dirty. Where a part of
+ * it may be protected, a store by who takes it out would be a fault that waits for it.
+ */
+static inline bool vmsi_word_can_leave_dirty(uint64_t word)
+{
+	const uint64_t wanted = VMSI_WORD_RESIDENT | VMSI_WORD_DIRTY | VMSI_WORD_WRITABLE;
+
+	return (word & (wanted | VMSI_WORD_LOCK | VMSI_WORD_WRITING | VMSI_WORD_TURNING)) ==
+		wanted;
+}
+
+/*
  * Whether a page is in a slot that is lent, so that it may not become dirty. What is writable
  * is dirty, so the bit alone has no other meaning.
  */

@@ -31,7 +31,7 @@ def limited(*arguments, size="64M", **options):
 
 
 def wrong_arguments_are_usage_errors():
-    for options in (["limit"], ["limit", "x", "true"], ["limit", "1M"],
+    for options in (["limit", "--quiet"], ["limit", "x", "true"], ["limit", "1M"],
                     ["limit", "0", "true"], ["limit", "--log", "true"],
                     ["limit", "1 ", "true"], ["limit", "1K ", "true"],
                     ["limit", "16777216T", "true"],

@@ -69,6 +69,10 @@ static const struct {
 	[CALL_FUTEX_WAIT] = { "futex wait", { EINTR, EAGAIN } },
 	[CALL_FUTEX_WAKE] = { "futex wake", { EFAULT, EINVAL } },
 	[CALL_EVENTFD] = { "eventfd", { EMFILE, ENFILE } },
+	[CALL_PIPE] = { "pipe2", { EMFILE, ENFILE } },
+	[CALL_SIZE_PIPE] = { "F_SETPIPE_SZ", { EPERM, ENOMEM } },
+	[CALL_SPLICE_MEMORY] = { "vmsplice", { EAGAIN, ENOMEM } },
+	[CALL_THREAD_FAULTS] = { "getrusage", { ENOSYS, EPERM } },
 	[CALL_WAIT_READABLE] = { "ppoll", { EINTR, ENOMEM } },
 	[CALL_START_THREAD] = { "pthread_create", { EAGAIN, ENOMEM } },
 };

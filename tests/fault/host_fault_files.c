@@ -277,6 +277,34 @@ static long fail_eventfd(void)
 	return error ? error : fault_real.eventfd();
 }
 
+static long fail_pipe(int ends[2])
+{
+	long error = fault_decide(CALL_PIPE);
+
+	return error ? error : fault_real.pipe(ends);
+}
+
+static long fail_size_pipe(int fd, size_t bytes)
+{
+	long error = fault_decide(CALL_SIZE_PIPE);
+
+	return error ? error : fault_real.size_pipe(fd, bytes);
+}
+
+static long fail_splice_memory(int fd, const struct iovec *parts, int count)
+{
+	long error = fault_decide(CALL_SPLICE_MEMORY);
+
+	return error ? error : fault_real.splice_memory(fd, parts, count);
+}
+
+static long fail_thread_faults(void)
+{
+	long error = fault_decide(CALL_THREAD_FAULTS);
+
+	return error ? error : fault_real.thread_faults();
+}
+
 static long fail_wait_readable(int first, int second)
 {
 	long error = fault_decide(CALL_WAIT_READABLE);
@@ -332,6 +360,10 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->futex_wait = fail_futex_wait;
 	calls->futex_wake = fail_futex_wake;
 	calls->eventfd = fail_eventfd;
+	calls->pipe = fail_pipe;
+	calls->size_pipe = fail_size_pipe;
+	calls->splice_memory = fail_splice_memory;
+	calls->thread_faults = fail_thread_faults;
 	calls->wait_readable = fail_wait_readable;
 	calls->start_thread = fail_start_thread;
 }

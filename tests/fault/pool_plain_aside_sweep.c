@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <stdatomic.h>
+
 #include "../unit/plain_fixture.h"
 
 #include "pool_aside_pages.h"
@@ -165,6 +167,26 @@ static const struct scenario of_transactions[] = {
 	{ NULL, NULL },
 };
 
+/* --- the host ------------------------------------------------------------------------------- */
+
+#define REFUSALS 5
+
+static long (*failing_read)(int fd, void *buffer, size_t length);
+
+/* What fails for ever does so a few times in a row. */
+static long read_at_last(int fd, void *buffer, size_t length)
+{
+	static _Atomic unsigned refused;
+	const long result = failing_read(fd, buffer, length);
+
+	if (result >= 0) {
+		atomic_store(&refused, 0);
+		return result;
+	}
+	return atomic_fetch_add(&refused, 1) < REFUSALS ?
+		result : fault_real.read(fd, buffer, length);
+}
+
 /* --- runs ------------------------------------------------------------------------------------ */
 
 /* It is not the disk that is tested here, and each pool has a file of its own. */
@@ -297,7 +319,12 @@ int main(void)
 		swap_path = "/dev/shm";
 	catch_signals();
 	pool_sweep_install();
-	/* Nor to wake somebody by a write, or to send a signal for ever. */
+	/*
+	 * Nor to wake somebody by a write, to send a signal, or, for ever, to give back what a
+	 * pipe has.
+	 */
+	failing_read = vmsi_host.read;
+	vmsi_host.read = read_at_last;
 	vmsi_host.write = fault_real.write;
 	vmsi_host.queue_signal = fault_real.queue_signal;
 	failed = cmocka_run_group_tests(tests, NULL, NULL);

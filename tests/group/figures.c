@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "group_fixture.h"
 
+#include <string.h>
+
 /* What a group tells of itself: statistics, its processes and its refusals. */
 
 static void statistics_say_what_was_done(void **state)
@@ -25,6 +27,31 @@ static void statistics_say_what_was_done(void **state)
 	assert_true(stats.calls >= stats.requests);
 	assert_true(stats.looks > 0);
 	assert_int_equal(stats.processes, 1);
+	finish(&asked);
+}
+
+/*
+ * What a process may write to is told by one figure, so mappings are read for the first
+ * refusals and now and then.
+ */
+static void refusals_at_the_limit_take_few_looks(void **state)
+{
+	const struct vms_group_options options = default_options();
+	char steps[256] = "mmap=60";
+	struct asked asked;
+	struct vms_group_stats stats;
+
+	(void)state;
+	for (int i = 0; i < 12; i++)
+		strcat(steps, " mmap=20");
+	/* What was given back without a call is there at once. */
+	strcat(steps, " unmap mmap=21 stay");
+	asked = start(&options, steps);
+	serve_until_said(&asked, "stay now");
+	stats = stats_of(asked.group);
+	assert_int_equal(stats.refusals, 12);
+	assert_in_range(stats.looks, 1, 11);
+	assert_in_range(stats.committed, 21 * MIB, 24 * MIB);
 	finish(&asked);
 }
 
@@ -127,6 +154,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statistics_say_what_was_done),
+		cmocka_unit_test(refusals_at_the_limit_take_few_looks),
 		cmocka_unit_test(processes_are_listed_the_living_first),
 		cmocka_unit_test(refusals_are_told),
 		cmocka_unit_test(requests_are_refused_on_demand),

@@ -4,31 +4,48 @@
 #include <errno.h>
 #include <getopt.h>
 
+#include "cli/limit/live.h"
 #include "cli/supervise/supervise.h"
+#include "text/size.h"
 
 static const char help_text[] =
 	"usage: vmspace limit SIZE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+	"       vmspace limit [--json] [--set=SIZE | --follow] [NAME | PID]\n"
 	"\n"
 	"Run a program that commits at most SIZE, together with all its descendants.\n"
-	"A request that does not fit gets ENOMEM at once, and nobody is killed.\n"
+	"A request that does not fit gets ENOMEM at once, and nobody is killed. Without\n"
+	"a program: list running groups, set the limit of one, or follow one.\n"
 	"\n"
 	"  --policy=POLICY          strict (the sum counts), heuristic (only a single\n"
-	"                           request above SIZE is refused), always (nothing\n"
-	"                           is, it is counted); strict\n"
+	"                           request above SIZE), always (it is only counted)\n"
 	"  --fork=charge|free       whether a child's copy counts; charge\n"
 	"  --noreserve=charge|free  whether MAP_NORESERVE memory does; charge\n"
 	"  --warn-at=SIZE|PERCENT%  tell once that so much is in use; --signal=NAME\n"
 	"                           and --on-warn=COMMAND do more about it\n"
 	"  --grace=SIZE|PERCENT%    a second threshold; --grace-signal=NAME, TERM\n"
 	"  --warn-whom=first|all|largest  who gets the signals; first\n"
+	"  --name=NAME              that the group is listed by; the program's\n"
 	"  --report=FILE            what was refused, as JSON\n"
 	"  --log, --quiet           tell refusals as they happen; nothing at the end\n"
 	"  --explain                tell what a limit sees and misses here\n"
 	"  -h, --help               this text\n"
 	"\n"
-	"SIZE is bytes, or has a suffix: K, M, G, T. 'vmspace fail' refuses requests\n"
-	"on demand; 'ulimit -d' limits each process alone. Exit status: the program's;\n"
+	"SIZE: bytes, or with K, M, G, T; cgroup or cgroup:90%, the control group's limit\n"
+	"as it changes; ram:50%. 'ulimit -d' limits each process alone. Exit: as PROGRAM;\n"
 	"2 wrong arguments, 125 no limit can be kept, 126 and 127 as of env(1).\n";
+
+static void explain_cgroup(void)
+{
+	const struct vmsi_limit_source cgroup = {
+		.kind = VMSI_LIMIT_CGROUP, .parts = 1 };
+
+	if (!vmsi_limit_has_cgroup())
+		puts("  cgroup     no control group limits the memory here");
+	else
+		printf("  cgroup     %s: what 'vmspace limit cgroup' is here\n",
+		       vmsi_size_text(vmsi_limit_source_bytes(&cgroup),
+				      VMSI_SIZE_HUMAN).text);
+}
 
 static enum vmsi_exit explain(const char *program)
 {
@@ -37,6 +54,7 @@ static enum vmsi_exit explain(const char *program)
 	printf("A limit %s%s.\n", error ? "cannot be kept here: " :
 					  "can be kept here",
 	       error ? vmsi_supervise_why_not(error) : "");
+	explain_cgroup();
 	fputs("  limits     the sum of all processes that the program starts\n"
 	      "  sees       mmap, mprotect, mremap, brk, fork, shmget of every\n"
 	      "             process, static or dynamic, before they are made\n"
@@ -56,6 +74,10 @@ static enum vmsi_exit take_options(int argc, char **argv,
 	static const struct option table[] = {
 		VMSI_SUPERVISE_OPTIONS,
 		VMSI_WARN_OPTIONS,
+		{ "name", required_argument, NULL, VMSI_OPTION_NAME },
+		{ "json", no_argument, NULL, VMSI_OPTION_JSON },
+		{ "set", required_argument, NULL, VMSI_OPTION_SET },
+		{ "follow", no_argument, NULL, VMSI_OPTION_FOLLOW },
 		{ "explain", no_argument, NULL, VMSI_OPTION_EXPLAIN },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -69,6 +91,50 @@ static enum vmsi_exit take_options(int argc, char **argv,
 	return explain(argv[0]);
 }
 
+static bool is_live(const struct vmsi_supervise_options *options)
+{
+	return options->json || options->set || options->follow;
+}
+
+static enum vmsi_exit refuse_both(const char *program)
+{
+	return vmsi_usage_error(program, "--json, --set and --follow are about "
+				"groups that run, and run no program");
+}
+
+/* Further options may stand behind the name of the group. */
+static enum vmsi_exit run_live(int argc, char **argv,
+			       struct vmsi_supervise_options *options)
+{
+	struct vmsi_live_request request = { .program = argv[0] };
+
+	if (optind < argc) {
+		enum vmsi_exit result;
+
+		request.group = argv[optind++];
+		result = take_options(argc, argv, options);
+		if (result != VMSI_EXIT_OK || options->is_done)
+			return result;
+	}
+	if (optind < argc)
+		return vmsi_usage_error(argv[0], "'%s' is one too many",
+					argv[optind]);
+	if (options->has_run_option)
+		return refuse_both(argv[0]);
+	if (options->set && options->follow)
+		return vmsi_usage_error(argv[0], "either --set or --follow");
+	request.form = options->json ? VMSI_LIVE_JSON : VMSI_LIVE_TEXT;
+	if (options->set)
+		return vmsi_live_set(&request, options->set);
+	if (options->follow)
+		return vmsi_live_follow(&request);
+	if (request.group)
+		return vmsi_usage_error(argv[0], "say what to do with '%s': "
+					"--set=SIZE or --follow",
+					request.group);
+	return vmsi_live_list(&request);
+}
+
 /* The size may stand before, between and after the options. */
 static enum vmsi_exit run_limit(int argc, char **argv)
 {
@@ -79,6 +145,8 @@ static enum vmsi_exit run_limit(int argc, char **argv)
 	result = take_options(argc, argv, &options);
 	if (result != VMSI_EXIT_OK || options.is_done)
 		return result;
+	if (is_live(&options) || argc == 1)
+		return run_live(argc, argv, &options);
 	if (optind >= argc)
 		return vmsi_usage_error(argv[0], "say how much, and name a "
 					"program");
@@ -87,6 +155,8 @@ static enum vmsi_exit run_limit(int argc, char **argv)
 		result = take_options(argc, argv, &options);
 	if (result != VMSI_EXIT_OK || options.is_done)
 		return result;
+	if (is_live(&options))
+		return refuse_both(argv[0]);
 	return vmsi_supervise(&options, argv + optind);
 }
 

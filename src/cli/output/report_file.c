@@ -12,13 +12,13 @@
 
 #include "text/number.h"
 
-enum vmsi_exit vmsi_report_take(const char *program, const char *argument,
-				const char **path)
+enum vmsi_exit vmsi_report_take(const char *program, const char *option,
+				const char *argument, const char **path)
 {
 	if (*argument == '-' && strcmp(argument, "-") != 0)
-		return vmsi_usage_error(program, "--report needs a file, and "
-					"'%s' is an option; a file of that "
-					"name is ./%s", argument, argument);
+		return vmsi_usage_error(program, "%s needs a file, and '%s' is "
+					"an option; a file of that name is "
+					"./%s", option, argument, argument);
 	*path = strcmp(argument, "-") == 0 ? "/dev/stdout" : argument;
 	return VMSI_EXIT_OK;
 }
@@ -129,7 +129,6 @@ static int probe_path(const char *path)
 
 bool vmsi_report_probe(const char **path)
 {
-	static char descriptor_path[sizeof "/dev/fd/-2147483648"];
 	const int named = named_descriptor(*path);
 	const int error = named >= 0 ? probe_descriptor(named) :
 				       probe_path(*path);
@@ -141,15 +140,16 @@ bool vmsi_report_probe(const char **path)
 	}
 	open_already = named >= 0 ? -1 : descriptor_of_file(*path);
 	if (open_already >= 0) {
-		snprintf(descriptor_path, sizeof descriptor_path, "/dev/fd/%d",
-			 open_already);
-		*path = descriptor_path;
+		char *descriptor_path;
+
+		/* It is used until the command ends. */
+		if (asprintf(&descriptor_path, "/dev/fd/%d", open_already) > 0)
+			*path = descriptor_path;
 	}
 	return true;
 }
 
-/* json_dumpfd(3) would make a system call for each bracket and each word. */
-static int write_to(const json_t *all, int file)
+static int write_to(const char *text, int file)
 {
 	const int own = fcntl(file, F_DUPFD_CLOEXEC, 0);
 	FILE *stream = own >= 0 ? fdopen(own, "w") : NULL;
@@ -160,8 +160,7 @@ static int write_to(const json_t *all, int file)
 			close(own);
 		return 1;
 	}
-	failed = json_dumpf(all, stream, JSON_INDENT(1)) ||
-		fputc('\n', stream) == EOF;
+	failed = fputs(text, stream) == EOF;
 	return fclose(stream) || failed;
 }
 
@@ -169,7 +168,7 @@ static int write_to(const json_t *all, int file)
  * Write a new file with the owner and the rights of the old one. name is a
  * template of mkostemp(3), and becomes the path of the file.
  */
-static int write_beside(const json_t *all, char *name,
+static int write_beside(const char *text, char *name,
 			const struct stat *old)
 {
 	const int file = mkostemp(name, O_CLOEXEC);
@@ -179,7 +178,7 @@ static int write_beside(const json_t *all, char *name,
 		return 1;
 	failed = fchown(file, old->st_uid, old->st_gid) ||
 		fchmod(file, old->st_mode & 07777) ||
-		write_to(all, file);
+		write_to(text, file);
 	failed |= close(file);
 	if (failed)
 		unlink(name);
@@ -190,7 +189,7 @@ static int write_beside(const json_t *all, char *name,
  * Replace a file by rename(2), so that a reader gets the old report or the new
  * one, and never a part.
  */
-static int replace_file(const json_t *all, const char *path,
+static int replace_file(const char *text, const char *path,
 			const struct stat *old)
 {
 	char *name = NULL;
@@ -198,7 +197,7 @@ static int replace_file(const json_t *all, const char *path,
 
 	if (failed)
 		return failed;
-	failed = write_beside(all, name, old);
+	failed = write_beside(text, name, old);
 	if (!failed && rename(name, path)) {
 		unlink(name);
 		failed = 1;
@@ -229,7 +228,7 @@ static char *real_path(const char *path)
  * Write to what is there. With O_NONBLOCK the open of a named pipe without a
  * reader fails, and does not wait for one.
  */
-static int write_through(const json_t *all, const char *path)
+static int write_through(const char *text, const char *path)
 {
 	const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK |
 			      O_CLOEXEC, 0666);
@@ -237,7 +236,7 @@ static int write_through(const json_t *all, const char *path)
 
 	if (file < 0)
 		return 1;
-	failed = fcntl(file, F_SETFL, 0) || write_to(all, file);
+	failed = fcntl(file, F_SETFL, 0) || write_to(text, file);
 	return close(file) || failed;
 }
 
@@ -245,23 +244,40 @@ static int write_through(const json_t *all, const char *path)
  * Replace a regular file. Write to what is no regular file, and to one in a
  * directory where no other file can be made.
  */
-static int write_to_path(const json_t *all, const char *path)
+static int write_to_path(const char *text, const char *path)
 {
 	struct stat status;
 	char *real = real_path(path);
 	const int failed = !real || stat(real, &status) ||
-		!S_ISREG(status.st_mode) || replace_file(all, real, &status);
+		!S_ISREG(status.st_mode) || replace_file(text, real, &status);
 
 	free(real);
-	return failed && write_through(all, path);
+	return failed && write_through(text, path);
+}
+
+bool vmsi_report_write_text(const char *text, const char *path)
+{
+	const int named = named_descriptor(path);
+
+	if (!(named >= 0 ? write_to(text, named) : write_to_path(text, path)))
+		return true;
+	vmsi_complain(path, "cannot write the report: %s", strerror(errno));
+	return false;
 }
 
 bool vmsi_report_write(const json_t *all, const char *path)
 {
-	const int named = named_descriptor(path);
+	char *object = json_dumps(all, JSON_INDENT(1)), *text;
+	bool written;
 
-	if (!(named >= 0 ? write_to(all, named) : write_to_path(all, path)))
-		return true;
-	vmsi_complain(path, "cannot write the report: %s", strerror(errno));
-	return false;
+	if (!object || asprintf(&text, "%s\n", object) < 0) {
+		vmsi_complain(path, "cannot write the report: %s",
+			      strerror(ENOMEM));
+		free(object);
+		return false;
+	}
+	free(object);
+	written = vmsi_report_write_text(text, path);
+	free(text);
+	return written;
 }

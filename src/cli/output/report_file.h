@@ -14,12 +14,12 @@
  */
 
 /*
- * Take the argument of --report. "-" is standard output, as in other commands. Any
+ * Take the argument of --report, or of another option that names such a file. "-" is standard output, as in other commands. Any
  * other argument that begins with a dash is a usage error: it is the next option, or
  * the "--" before the program, and the name of the file was left out.
  */
-enum vmsi_exit vmsi_report_take(const char *program, const char *argument,
-				const char **path);
+enum vmsi_exit vmsi_report_take(const char *program, const char *option,
+				const char *argument, const char **path);
 
 /*
  * Find out before the program starts whether the report could be written. Where the
@@ -30,5 +30,6 @@ bool vmsi_report_probe(const char **path);
 
 /* Replace a file as a whole; write to a descriptor, a pipe or a device. */
 bool vmsi_report_write(const json_t *all, const char *path);
+bool vmsi_report_write_text(const char *text, const char *path);
 
 #endif

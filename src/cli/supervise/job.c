@@ -84,12 +84,35 @@ static int watch_start(struct job *job)
 	return job->signals < 0 ? -errno : 0;
 }
 
+/*
+ * As the first process of a container the job becomes the parent of orphans that are
+ * not the supervisor's, such as those of a shell that was brought in from outside.
+ */
+static bool is_init(void)
+{
+	return getpid() == 1;
+}
+
+/* The end of the supervisor is waited for where its last event was heard. */
+static void reap_strangers(const struct job *job)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid && info.si_pid != job->supervisor) {
+		(void)waitpid(info.si_pid, NULL, 0);
+		info.si_pid = 0;
+	}
+}
+
 static void note_start(struct job *job, pid_t first)
 {
 	sigset_t signals;
 
 	job->first = first;
 	vmsi_passed_on_signals(&signals);
+	if (is_init())
+		sigaddset(&signals, SIGCHLD);
 	(void)signalfd(job->signals, &signals, 0);
 }
 
@@ -160,6 +183,8 @@ static void take_signal(const struct job *job)
 		return;
 	if (job->first == 0)
 		stop_with_supervisor(job);
+	else if (info.ssi_signo == SIGCHLD)
+		reap_strangers(job);
 	else if (!has_program(job, &info))
 		pass_on(job, &info);
 }

@@ -8,6 +8,7 @@
 
 #include "cli/output/report_file.h"
 #include "cli/policy.h"
+#include "cli/supervise/control.h"
 #include "text/number.h"
 #include "text/size.h"
 
@@ -215,9 +216,42 @@ static enum vmsi_exit take_warning(struct vmsi_supervise_options *options,
 	}
 }
 
+/* Take an option about groups that run. Returns whether it was one. */
+static bool take_live(struct vmsi_supervise_options *options, int option,
+		      const char *argument)
+{
+	switch (option) {
+	case VMSI_OPTION_JSON:
+		options->json = true;
+		return true;
+	case VMSI_OPTION_FOLLOW:
+		options->follow = true;
+		return true;
+	case VMSI_OPTION_SET:
+		options->set = argument;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* A name is to be told from others in one column. */
+static enum vmsi_exit take_name(struct vmsi_supervise_options *options,
+				const char *text)
+{
+	options->name = text;
+	if (*text && strlen(text) <= VMSI_CONTROL_NAME_MAX)
+		return VMSI_EXIT_OK;
+	return vmsi_usage_error(options->program, "a name has 1 to %d bytes",
+				VMSI_CONTROL_NAME_MAX);
+}
+
 static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 				  int option, const char *argument)
 {
+	if (take_live(options, option, argument))
+		return VMSI_EXIT_OK;
+	options->has_run_option = true;
 	switch (option) {
 	case VMSI_OPTION_POLICY:
 		options->has_policy = true;
@@ -228,7 +262,7 @@ static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 		options->has_policy = true;
 		return take_flag(options, argument, VMS_GROUP_NORESERVE_FREE);
 	case VMSI_OPTION_REPORT:
-		return vmsi_report_take(options->program, argument,
+		return vmsi_report_take(options->program, "--report", argument,
 					&options->report);
 	case VMSI_OPTION_LOG:
 		options->log = true;
@@ -239,6 +273,8 @@ static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 	case VMSI_OPTION_EXPLAIN:
 		options->explain = true;
 		return VMSI_EXIT_OK;
+	case VMSI_OPTION_NAME:
+		return take_name(options, argument);
 	case VMSI_OPTION_LIMIT:
 		return vmsi_supervise_take_limit(options, argument);
 	default:
@@ -270,6 +306,11 @@ enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,
 					 const char *text)
 {
 	options->limit_text = text;
+	if (vmsi_limit_source_parse(text, &options->source)) {
+		options->group.commit_limit =
+			vmsi_limit_source_bytes(&options->source);
+		return VMSI_EXIT_OK;
+	}
 	return take_size(options->program, text, &options->group.commit_limit);
 }
 

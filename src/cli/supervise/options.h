@@ -9,6 +9,7 @@
 #include <vmspace/group.h>
 
 #include "cli/command.h"
+#include "cli/supervise/limit_source.h"
 #include "cli/supervise/warn.h"
 
 /* What 'vmspace limit' and 'vmspace fail' are asked for. */
@@ -16,13 +17,19 @@
 struct vmsi_supervise_options {
 	const char *program;    /* the command, for messages: "vmspace limit" */
 	const char *limit_text; /* the limit as it was given; NULL: there is none */
+	struct vmsi_limit_source source; /* of the limit */
 	bool has_policy;        /* --policy or --noreserve was given */
 	struct vms_group_options group;
 	struct vmsi_warn_options warn;
+	const char *name;   /* that the group is listed by; NULL: the program's */
 	const char *report; /* a file for JSON */
 	bool log;           /* tell refusals as they happen */
 	bool quiet;         /* tell nothing at the end */
 	bool is_done;       /* help was asked for, and given */
+	/* Of 'vmspace limit' without a program: */
+	bool json, follow;
+	const char *set;    /* a size; NULL: not given */
+	bool has_run_option; /* one that says how a program is run */
 	bool explain;       /* of 'vmspace limit': only tell what a limit sees */
 };
 
@@ -42,6 +49,10 @@ enum vmsi_supervise_option {
 	VMSI_OPTION_GRACE_SIGNAL,
 	VMSI_OPTION_WARN_WHOM,
 	VMSI_OPTION_ON_WARN,
+	VMSI_OPTION_NAME,
+	VMSI_OPTION_JSON,
+	VMSI_OPTION_SET,
+	VMSI_OPTION_FOLLOW,
 	/* 'vmspace fail' alone has these. */
 	VMSI_OPTION_LIMIT,
 	VMSI_OPTION_NTH,
@@ -75,7 +86,7 @@ vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
 			    char **argv, const struct option *table,
 			    const struct vmsi_command *command);
 
-/* Take the limit: a size. */
+/* Take the limit: a size, or where it comes from. */
 enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,
 					 const char *text);
 

@@ -1,28 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/supervise/report.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "cli/output/demangle.h"
 #include "cli/output/report_file.h"
 #include "cli/supervise/snapshot.h"
 
 /*
- * The most refusals that are kept for the file and shown as text. A program may
- * be refused again and again: further ones are only counted.
+ * The most refusals that are told one by one in the file. A program may be refused
+ * again and again: further ones count in their stacks alone.
  */
 #define KEPT_MOST ((size_t)10000)
-#define SHOWN_MOST ((size_t)20)
 
 struct vmsi_report {
 	const struct vmsi_supervise_options *options;
 	char **arguments;
-	struct vmsi_refusal *refusals; /* the first ones, kept of them */
-	size_t kept;
-	uint64_t count;
-	uint64_t written; /* what count was when the file was written */
+	struct vmsi_tally tally;
+	uint64_t written; /* how many attempts there were when the file was written */
 };
 
 static enum vmsi_limited limited(const struct vmsi_report *report)
@@ -40,53 +36,36 @@ vmsi_report_open(const struct vmsi_supervise_options *options,
 		return NULL;
 	report->options = options;
 	report->arguments = arguments;
-	report->refusals = calloc(options->report ? KEPT_MOST : SHOWN_MOST,
-				  sizeof *report->refusals);
-	if (report->refusals)
-		return report;
-	free(report);
-	errno = ENOMEM;
-	return NULL;
+	report->tally.kept_most = options->report ? KEPT_MOST : 0;
+	return report;
 }
 
 void vmsi_report_close(struct vmsi_report *report)
 {
 	if (!report)
 		return;
-	for (size_t i = 0; i < report->kept; i++)
-		free((char *)report->refusals[i].told.backtrace);
-	free(report->refusals);
+	vmsi_tally_free(&report->tally);
 	free(report);
 }
 
-static bool is_kept(const struct vmsi_report *report)
+static void log_refusal(const struct vmsi_report *report,
+			const struct vms_group_refusal *refusal)
 {
-	if (report->options->report)
-		return report->kept < KEPT_MOST;
-	return !report->options->log && report->kept < SHOWN_MOST;
+	char *backtrace = refusal->backtrace ?
+		vmsi_demangle_backtrace(refusal->backtrace) : NULL;
+
+	vmsi_write_refusal(stderr, refusal, backtrace, limited(report));
+	free(backtrace);
 }
 
 void vmsi_report_refusal(void *context, vms_group *group,
 			 const struct vms_group_refusal *refusal)
 {
 	struct vmsi_report *report = context;
-	struct vmsi_refusal told = {
-		.told = *refusal,
-		.largest = vmsi_largest_find(group),
-	};
 
-	report->count++;
-	if (report->options->log)
-		vmsi_write_refusal(stderr, &told, limited(report));
-	if (!is_kept(report))
-		return;
-	/*
-	 * Without memory for a copy this refusal has no backtrace in the report.
-	 */
-	told.told.backtrace = refusal->backtrace ?
-		strdup(refusal->backtrace) : NULL;
-	told.told.why_no_backtrace = NULL;
-	report->refusals[report->kept++] = told;
+	(void)group;
+	if (vmsi_tally_add(&report->tally, refusal) && report->options->log)
+		log_refusal(report, refusal);
 }
 
 /* --- the end ------------------------------------------------------------ */
@@ -95,20 +74,19 @@ static size_t unrefusable(const struct vmsi_report *report,
 			  const struct vms_group_stats *stats)
 {
 	return report->options->group.policy == VMS_COMMIT_STRICT &&
-		stats->peak > stats->limit ? stats->peak - stats->limit : 0;
+		stats->peak > stats->highest_limit ?
+		stats->peak - stats->highest_limit : 0;
 }
 
 /* Where memory is short the snapshot has only the first processes. */
-static struct vmsi_snapshot take_snapshot(const struct vmsi_report *report,
+static struct vmsi_snapshot take_snapshot(struct vmsi_report *report,
 					  vms_group *group)
 {
 	struct vmsi_snapshot snapshot = {
 		.program = report->options->program,
 		.arguments = report->arguments,
 		.limited = limited(report),
-		.refusals = report->refusals,
-		.refusal_count = report->kept,
-		.refusals_told = report->count,
+		.tally = &report->tally,
 	};
 
 	(void)vmsi_snapshot_take(&snapshot, group);
@@ -136,7 +114,8 @@ void vmsi_report_finish(struct vmsi_report *report, vms_group *group)
 		write_file(report, &snapshot);
 	if (!options->quiet)
 		vmsi_snapshot_write_text(stderr, &snapshot,
-					 options->log ? 0 : SHOWN_MOST);
+					 options->log ? VMSI_DETAIL_SUM :
+							VMSI_DETAIL_STACKS);
 	vmsi_snapshot_free(&snapshot);
 }
 

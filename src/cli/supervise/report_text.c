@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/supervise/snapshot.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "cli/output/text.h"
+#include "cli/supervise/stack_line.h"
 #include "text/size.h"
 
-/* The report as text. */
+/* The report as text: a screenful, however much was refused. */
+
+/* With so many stacks each is shown whole; with more, a line each. */
+#define WHOLE_MOST ((size_t)2)
+#define LINES_MOST ((size_t)16)
+#define COMMANDS_MOST ((size_t)6)
 
 static struct vmsi_size_text size(size_t bytes)
 {
 	return vmsi_size_text(bytes, VMSI_SIZE_HUMAN);
 }
+
+/* --- one refusal ---------------------------------------------------------- */
 
 static void write_name(FILE *stream, const char *command, pid_t pid)
 {
@@ -17,21 +28,19 @@ static void write_name(FILE *stream, const char *command, pid_t pid)
 	fprintf(stream, "[%d]", (int)pid);
 }
 
-static void write_largest(FILE *stream, const struct vmsi_largest *largest)
+static void write_holders(FILE *stream, const struct vms_group_refusal *told)
 {
-	for (size_t i = 0; i < largest->count; i++) {
+	for (size_t i = 0; i < told->holder_count; i++) {
 		fputs(i ? ", " : ": ", stream);
-		write_name(stream, largest->list[i].command,
-			   largest->list[i].pid);
-		fprintf(stream, " %s", size(largest->list[i].committed).text);
+		write_name(stream, told->holders[i].command,
+			   told->holders[i].pid);
+		fprintf(stream, " %s", size(told->holders[i].committed).text);
 	}
 }
 
-void vmsi_write_refusal(FILE *stream, const struct vmsi_refusal *refusal,
-			enum vmsi_limited limited)
+static void write_line(FILE *stream, const struct vms_group_refusal *told,
+		       enum vmsi_limited limited)
 {
-	const struct vms_group_refusal *told = &refusal->told;
-
 	fprintf(stream, "  %9.3f s  ", (double)told->time / 1e9);
 	write_name(stream, told->command, told->process);
 	fprintf(stream, "  %s of %s", vmsi_call_name(told->call),
@@ -44,18 +53,46 @@ void vmsi_write_refusal(FILE *stream, const struct vmsi_refusal *refusal,
 	fprintf(stream, "; in use %s", size(told->committed).text);
 	if (limited == VMSI_LIMITED)
 		fprintf(stream, " of %s", size(told->limit).text);
-	write_largest(stream, &refusal->largest);
-	fputc('\n', stream);
-	/*
-	 * Most children soon execute a program and need no copy, so the option is
-	 * named.
-	 */
+	write_holders(stream, told);
+}
+
+/* Most children soon execute a program and need no copy, so the option is named. */
+static void write_fork_hint(FILE *stream, const struct vms_group_refusal *told)
+{
 	if (told->call == VMS_GROUP_FORK && !told->injected &&
 	    !told->unaccounted)
 		fputs("             a copy of the parent was charged; --fork=free "
 		      "does not charge it\n", stream);
-	if (told->backtrace)
-		vmsi_write_backtrace(stream, told->backtrace, SIZE_MAX);
+}
+
+void vmsi_write_refusal(FILE *stream, const struct vms_group_refusal *told,
+			const char *backtrace, enum vmsi_limited limited)
+{
+	write_line(stream, told, limited);
+	fputc('\n', stream);
+	write_fork_hint(stream, told);
+	if (backtrace)
+		vmsi_write_backtrace(stream, backtrace, SIZE_MAX);
+}
+
+/* --- the sum -------------------------------------------------------------- */
+
+static void write_refused(FILE *stream, const struct vmsi_snapshot *snapshot)
+{
+	const struct vms_group_stats *stats = &snapshot->stats;
+	const uint64_t refused = snapshot->tally->count;
+
+	if (refused == 0 && snapshot->limited == VMSI_LIMITED)
+		fputs("; nothing was refused", stream);
+	else if (refused == 0 && stats->requests == 0)
+		fputs("; nothing was requested", stream);
+	else if (refused == 0 && stats->requests == 1)
+		fputs("; the only request was not refused", stream);
+	else if (refused == 0)
+		fprintf(stream, "; of %llu requests none was refused",
+			(unsigned long long)stats->requests);
+	else
+		fprintf(stream, "; %llu refused", (unsigned long long)refused);
 }
 
 static void write_sum(FILE *stream, const struct vmsi_snapshot *snapshot)
@@ -69,30 +106,123 @@ static void write_sum(FILE *stream, const struct vmsi_snapshot *snapshot)
 	if (snapshot->unrefusable)
 		fprintf(stream, ", %s of it memory that nothing can refuse",
 			size(snapshot->unrefusable).text);
-	if (stats->refusals == 0 && snapshot->limited == VMSI_LIMITED)
-		fputs("; nothing was refused", stream);
-	else if (stats->refusals == 0 && stats->requests == 0)
-		fputs("; nothing was requested", stream);
-	else if (stats->refusals == 0 && stats->requests == 1)
-		fputs("; the only request was not refused", stream);
-	else if (stats->refusals == 0)
-		fprintf(stream, "; of %llu requests none was refused",
-			(unsigned long long)stats->requests);
-	else
-		fprintf(stream, "; %llu refused",
-			(unsigned long long)stats->refusals);
+	write_refused(stream, snapshot);
 	if (stats->granted_again)
 		fprintf(stream, " (%llu granted when asked again)",
 			(unsigned long long)stats->granted_again);
 	fputc('\n', stream);
 }
 
+/* --- by process and by stack ---------------------------------------------- */
+
+/* "  cc1plus: 412 in 38 processes; ld: 75 in 3 processes" */
+static void write_commands(FILE *stream, struct vmsi_tally *tally)
+{
+	size_t shown = tally->command_count;
+
+	if (tally->process_count < 2)
+		return;
+	vmsi_tally_sort_commands(tally);
+	if (shown > COMMANDS_MOST)
+		shown = COMMANDS_MOST;
+	fputs("  ", stream);
+	for (size_t i = 0; i < shown; i++) {
+		const struct vmsi_tally_command *command = &tally->commands[i];
+
+		fputs(i ? "; " : "", stream);
+		vmsi_write_escaped(stream, command->command);
+		fprintf(stream, ": %llu in %zu process%s",
+			(unsigned long long)command->count, command->processes,
+			command->processes == 1 ? "" : "es");
+	}
+	if (shown < tally->command_count)
+		fprintf(stream, "; and %zu more programs",
+			tally->command_count - shown);
+	fputc('\n', stream);
+}
+
+static void write_whole(FILE *stream, const struct vmsi_tally_stack *stack,
+			enum vmsi_limited limited)
+{
+	if (stack->count > 1)
+		fprintf(stream, "  %llu times, first\n",
+			(unsigned long long)stack->count);
+	vmsi_write_refusal(stream, &stack->first, stack->backtrace, limited);
+}
+
+static void write_row(FILE *stream, const struct vmsi_tally_stack *stack)
+{
+	fprintf(stream, "  %6llu  ", (unsigned long long)stack->count);
+	vmsi_write_escaped(stream, stack->first.command);
+	fprintf(stream, "  %s of %s", vmsi_call_name(stack->first.call),
+		size(stack->least).text);
+	if (stack->most > stack->least)
+		fprintf(stream, " to %s", size(stack->most).text);
+	fputs("  ", stream);
+	if (stack->backtrace)
+		vmsi_write_stack_line(stream, stack->backtrace);
+	else
+		fprintf(stream, "(no stack: %s)", stack->why ? stack->why : "");
+	fputc('\n', stream);
+}
+
+static const struct vmsi_tally_stack *
+first_of(const struct vmsi_tally_stack *const *stacks, size_t count)
+{
+	const struct vmsi_tally_stack *first = stacks[0];
+
+	for (size_t i = 1; i < count; i++)
+		if (stacks[i]->first.time < first->first.time)
+			first = stacks[i];
+	return first;
+}
+
+/* A line for each stack, after the first refusal, which tells who had the memory. */
+static void write_rows(FILE *stream, const struct vmsi_snapshot *snapshot,
+		       const struct vmsi_tally_stack *const *stacks)
+{
+	const struct vmsi_tally *tally = snapshot->tally;
+	const size_t shown = tally->stack_count < LINES_MOST ?
+		tally->stack_count : LINES_MOST;
+	uint64_t more = tally->beyond;
+	const struct vmsi_tally_stack *fork = NULL;
+
+	vmsi_write_refusal(stream, &first_of(stacks, tally->stack_count)->first,
+			   NULL, snapshot->limited);
+	for (size_t i = 0; i < shown; i++)
+		write_row(stream, stacks[i]);
+	for (size_t i = shown; i < tally->stack_count; i++)
+		more += stacks[i]->count;
+	if (more)
+		fprintf(stream, "  %6llu  of %s%zu more stacks\n",
+			(unsigned long long)more,
+			tally->beyond ? "at least " : "",
+			tally->stack_count - shown + (tally->beyond > 0));
+	for (size_t i = 0; i < tally->stack_count && !fork; i++)
+		if (stacks[i]->first.call == VMS_GROUP_FORK)
+			fork = stacks[i];
+	if (fork && fork != first_of(stacks, tally->stack_count))
+		write_fork_hint(stream, &fork->first);
+}
+
+static void write_stacks(FILE *stream, const struct vmsi_snapshot *snapshot)
+{
+	const struct vmsi_tally_stack **stacks =
+		vmsi_tally_sorted(snapshot->tally);
+	const size_t count = snapshot->tally->stack_count;
+
+	if (stacks && count > WHOLE_MOST)
+		write_rows(stream, snapshot, stacks);
+	for (size_t i = 0; stacks && i < count && count <= WHOLE_MOST; i++)
+		write_whole(stream, stacks[i], snapshot->limited);
+	free(stacks);
+}
+
 void vmsi_snapshot_write_text(FILE *stream,
 			      const struct vmsi_snapshot *snapshot,
-			      size_t shown_most)
+			      enum vmsi_detail detail)
 {
 	const struct vms_group_stats *stats = &snapshot->stats;
-	size_t shown = snapshot->refusal_count;
 
 	write_sum(stream, snapshot);
 	if (stats->interruptible)
@@ -104,14 +234,7 @@ void vmsi_snapshot_write_text(FILE *stream,
 		fprintf(stream, "%s: %llu calls failed because there was no "
 			"memory to account for them\n", snapshot->program,
 			(unsigned long long)stats->unaccounted);
-	if (shown_most == 0)
-		return;
-	if (shown > shown_most)
-		shown = shown_most;
-	for (size_t i = 0; i < shown; i++)
-		vmsi_write_refusal(stream, &snapshot->refusals[i],
-				   snapshot->limited);
-	if (snapshot->refusals_told > shown)
-		fprintf(stream, "  and %llu more\n",
-			(unsigned long long)(snapshot->refusals_told - shown));
+	write_commands(stream, snapshot->tally);
+	if (detail == VMSI_DETAIL_STACKS)
+		write_stacks(stream, snapshot);
 }

@@ -9,13 +9,14 @@
 #include <vmspace/group.h>
 
 #include "cli/output/json.h"
+#include "cli/supervise/tally.h"
 
 /*
  * A group at one moment: its figures, refusals and processes. Both the text and
  * the JSON are written from this.
  */
 
-/* So many processes with the most committed memory are named in a refusal. */
+/* So many processes with the most committed memory are named in a warning. */
 #define VMSI_LARGEST 3
 
 struct vmsi_largest {
@@ -25,11 +26,6 @@ struct vmsi_largest {
 
 /* Whether there is a limit, or requests are refused on demand alone. */
 enum vmsi_limited { VMSI_UNLIMITED, VMSI_LIMITED };
-
-struct vmsi_refusal {
-	struct vms_group_refusal told; /* told.backtrace is malloc's, or NULL */
-	struct vmsi_largest largest;   /* at the time of the refusal */
-};
 
 struct vmsi_snapshot {
 	const char *program;     /* the command: "vmspace limit" */
@@ -43,9 +39,7 @@ struct vmsi_snapshot {
 	 */
 	size_t unrefusable;
 	int status;              /* of the first process, as of waitpid(2) */
-	const struct vmsi_refusal *refusals; /* the first ones */
-	size_t refusal_count;
-	uint64_t refusals_told;  /* how many there were, with those not kept */
+	struct vmsi_tally *tally; /* of the report */
 	struct vms_group_process *processes;
 	size_t process_count, process_room;
 };
@@ -65,16 +59,17 @@ const char *vmsi_call_name(enum vms_group_call call);
 
 /* --- report_text.c ------------------------------------------------------- */
 
-void vmsi_write_refusal(FILE *stream, const struct vmsi_refusal *refusal,
-			enum vmsi_limited limited);
+/* Write a refusal with its backtrace; backtrace NULL: without one. */
+void vmsi_write_refusal(FILE *stream, const struct vms_group_refusal *refusal,
+			const char *backtrace, enum vmsi_limited limited);
 
-/*
- * Write the peak, how many requests were refused, and the first shown_most
- * refusals.
- */
+/* How much vmsi_snapshot_write_text writes. */
+enum vmsi_detail { VMSI_DETAIL_SUM, VMSI_DETAIL_STACKS };
+
+/* Write the peak and how many requests were refused, and by which stacks. */
 void vmsi_snapshot_write_text(FILE *stream,
 			      const struct vmsi_snapshot *snapshot,
-			      size_t shown_most);
+			      enum vmsi_detail detail);
 
 /* --- report_json.c ------------------------------------------------------- */
 

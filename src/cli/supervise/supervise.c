@@ -21,6 +21,12 @@ const char *vmsi_supervise_why_not(int error)
 		return "it runs under 'vmspace limit', 'vmspace fail', 'vmspace "
 		       "sweep' or another such supervisor already, and a "
 		       "process can have one only";
+	case EPERM:
+	case EACCES:
+		return "something that confines it refuses seccomp user "
+		       "notification, such as a container's seccomp profile; "
+		       "it takes seccomp(2) with SECCOMP_SET_MODE_FILTER and "
+		       "SECCOMP_FILTER_FLAG_NEW_LISTENER";
 	case ENOTSUP:
 		return "/proc is not mounted, or shows the processes of "
 		       "another namespace";
@@ -77,6 +83,15 @@ enum vmsi_exit vmsi_supervise_find(const char *command, char ***arguments,
 	return VMSI_EXIT_RUN_FAILED;
 }
 
+/* The machine's memory is what a control group without a limit leaves. */
+static void tell_source(const struct vmsi_supervise_options *options)
+{
+	if (options->source.kind == VMSI_LIMIT_CGROUP && !options->quiet &&
+	    !vmsi_limit_has_cgroup())
+		fprintf(stderr, "%s: no control group limits the memory here; "
+			"the limit is the machine's\n", options->program);
+}
+
 enum vmsi_exit vmsi_supervise(struct vmsi_supervise_options *options,
 			      char **arguments)
 {
@@ -88,6 +103,7 @@ enum vmsi_exit vmsi_supervise(struct vmsi_supervise_options *options,
 					     &program);
 	if (result != VMSI_EXIT_OK || !arguments)
 		return result;
+	tell_source(options);
 	if (options->report && !vmsi_report_probe(&options->report))
 		return VMSI_EXIT_RUN_FAILED;
 	return (enum vmsi_exit)vmsi_job_run(options, program.path, arguments);

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -12,6 +14,7 @@
 
 #include "budget/shared.h"
 #include "cli/program/program.h"
+#include "cli/supervise/control.h"
 #include "cli/supervise/descriptors.h"
 #include "cli/supervise/report.h"
 #include "cli/supervise/runner.h"
@@ -108,6 +111,20 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 	});
 }
 
+/* NULL: there is no limit, or nobody can ask for it or change it. */
+static struct vmsi_control *open_control(struct vmsi_kept_limit *limit,
+					 const char *program)
+{
+	const struct vmsi_supervise_options *options = limit->options;
+	struct vmsi_control *control = options->limit_text ?
+		vmsi_control_open(limit, program) : NULL;
+
+	if (options->name && !control)
+		fprintf(stderr, "%s: the group is not listed as '%s': %s\n",
+			options->program, options->name, strerror(errno));
+	return control;
+}
+
 #define PUBLISH_MS 250
 
 /*
@@ -115,10 +132,12 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
  * the supervisor then ends at once, and the job waits for it.
  */
 static bool tell_end(const struct vmsi_supervise_options *options,
-		     vms_group *group, struct vmsi_report *report, int events)
+		     vms_group *group, struct vmsi_report *report, int events,
+		     struct vmsi_control *control)
 {
 	bool empty;
 
+	vmsi_control_set_state(control, VMSI_CONTROL_FIRST_ENDED);
 	vmsi_report_finish(report, group);
 	empty = vms_group_serve(group, 0) == VMS_GROUP_EMPTY;
 	tell(events, empty ? VMSI_JOB_ALL_ENDED : VMSI_JOB_ENDED,
@@ -129,11 +148,16 @@ static bool tell_end(const struct vmsi_supervise_options *options,
 	return empty;
 }
 
-static void serve(const struct vmsi_supervise_options *options, vms_group *group,
-		  struct vmsi_report *report, vms_budget *budget, int events)
+static void serve(struct vmsi_kept_limit *limit, struct vmsi_report *report,
+		  int events, struct vmsi_control *control)
 {
+	const struct vmsi_supervise_options *options = limit->options;
+	vms_group *group = limit->group;
+
 	for (;;) {
-		publish(budget, group, NULL);
+		vmsi_kept_limit_follow(limit);
+		publish(limit->budget, group, NULL);
+		vmsi_control_tell(control);
 		switch (vms_group_serve(group, PUBLISH_MS)) {
 		case VMS_GROUP_NOTHING:
 			break;
@@ -142,8 +166,11 @@ static void serve(const struct vmsi_supervise_options *options, vms_group *group
 			     vms_group_status(group));
 			break;
 		case VMS_GROUP_FIRST_ENDED:
-			if (tell_end(options, group, report, events))
+			if (tell_end(options, group, report, events, control))
 				return;
+			break;
+		case VMS_GROUP_WATCHED:
+			vmsi_control_serve(control);
 			break;
 		default:
 			return;
@@ -162,7 +189,9 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 	};
 	const struct vms_group_options group_options =
 		group_options_of(options, report, &warning);
-	vms_budget *budget;
+	struct vmsi_kept_limit limit = { .options = options,
+		.bytes = options->group.commit_limit };
+	struct vmsi_control *control;
 	vms_group *group = NULL;
 
 	vmsi_restore_signals();
@@ -177,12 +206,16 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 	vmsi_let_go_of_descriptors(options->report);
 	vmsi_let_go_of_directory(&options->report);
 	block_signals();
-	budget = open_budget(options);
-	publish(budget, group, arguments[0]);
+	limit.group = group;
+	limit.budget = open_budget(options);
+	publish(limit.budget, group, arguments[0]);
+	control = open_control(&limit, arguments[0]);
 	tell(events, VMSI_JOB_STARTED, vms_group_first(group));
-	serve(options, group, report, budget, events);
+	serve(&limit, report, events, control);
+	vmsi_control_set_state(control, VMSI_CONTROL_EMPTY);
+	vmsi_control_close(control);
 	vmsi_report_update(report, group);
-	vms_budget_close(budget);
+	vms_budget_close(limit.budget);
 	vms_group_close(group);
 	vmsi_report_close(report);
 }

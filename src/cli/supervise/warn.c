@@ -3,10 +3,10 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "cli/supervise/limit_source.h"
 #include "text/number.h"
 #include "text/size.h"
 
@@ -22,24 +22,12 @@ void vmsi_warn_init(struct vmsi_warn_options *warn)
 
 /* --- thresholds ----------------------------------------------------------- */
 
-static bool take_percentage(const char *text, double *parts)
-{
-	char *end;
-	const double percent = strtod(text, &end);
-
-	if (end == text || strcmp(end, "%") != 0 ||
-	    !(percent > 0 && percent <= 100))
-		return false;
-	*parts = percent / 100;
-	return true;
-}
-
 enum vmsi_exit vmsi_warn_take_threshold(const char *program, const char *text,
 					struct vmsi_threshold *threshold)
 {
 	struct vmsi_threshold taken = { .text = text };
 
-	if (!take_percentage(text, &taken.parts) &&
+	if (!vmsi_percentage_parse(text, &taken.parts) &&
 	    (!vmsi_parse_size(text, VMSI_SIZE_FRACTION, &taken.bytes) ||
 	     taken.bytes == 0))
 		return vmsi_usage_error(program, "'%s' is neither a size nor a "

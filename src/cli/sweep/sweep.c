@@ -30,13 +30,13 @@ static const char help_text[] =
 	"  --size=A-B          only allocations of A to B bytes\n"
 	"  --start-anew        start the program for each trial, do not fork it\n"
 	"  --only=A-B          only the requests to the kernel from A to B\n"
-	"  --minimum=SIZE      leave what is below SIZE out\n"
+	"  --minimum=SIZE      nothing below SIZE\n"
 	"  --jobs=N            runs at a time; as many as there are processors\n"
 	"  --timeout=S         seconds until a run hangs; 10 good runs, at least 10\n"
-	"  --input=FILE, --report=FILE\n"
-	"                      standard input of each run; all results, as JSON\n"
-	"  -h, --help          this text\n"
-	"\n"
+	"  --input=FILE        standard input of each run\n"
+	"  --report=FILE, --junit=FILE, --sarif=FILE\n"
+	"                      all results, as JSON or as JUnit's XML; the findings\n"
+	"  --baseline=FILE, --write-baseline=FILE   known findings; those of today\n"
 	"Exit status: 0 no finding, 1 a run crashed, hung or wrote something wrong, 2\n"
 	"wrong arguments, 125 to 127 as of 'vmspace limit'.\n";
 
@@ -56,6 +56,10 @@ enum {
 	OPTION_TIMEOUT,
 	OPTION_INPUT,
 	OPTION_REPORT,
+	OPTION_JUNIT,
+	OPTION_SARIF,
+	OPTION_BASELINE,
+	OPTION_WRITE_BASELINE,
 };
 
 static const struct option long_options[] = {
@@ -74,6 +78,10 @@ static const struct option long_options[] = {
 	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
 	{ "input", required_argument, NULL, OPTION_INPUT },
 	{ "report", required_argument, NULL, OPTION_REPORT },
+	{ "junit", required_argument, NULL, OPTION_JUNIT },
+	{ "sarif", required_argument, NULL, OPTION_SARIF },
+	{ "baseline", required_argument, NULL, OPTION_BASELINE },
+	{ "write-baseline", required_argument, NULL, OPTION_WRITE_BASELINE },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -154,6 +162,46 @@ static bool take_of_allocations(int option, struct vmsi_sweep_options *options)
 	return false;
 }
 
+/*
+ * The options that name a file to be written. A path from the current directory
+ * becomes an absolute one: the command leaves that directory. is_one becomes whether
+ * the option is one of these.
+ */
+static enum vmsi_exit take_file(int option, const char *argument,
+				struct vmsi_sweep_options *options, bool *is_one)
+{
+	const struct {
+		int option;
+		const char *name, **path;
+	} files[] = {
+		{ OPTION_REPORT, "--report", &options->report },
+		{ OPTION_JUNIT, "--junit", &options->junit },
+		{ OPTION_SARIF, "--sarif", &options->sarif },
+		{ OPTION_WRITE_BASELINE, "--write-baseline",
+		  &options->new_baseline },
+	};
+	const size_t count = sizeof files / sizeof files[0];
+	enum vmsi_exit result;
+	char *directory, *path;
+	size_t i = 0;
+
+	while (i < count && files[i].option != option)
+		i++;
+	*is_one = i < count;
+	if (!*is_one)
+		return VMSI_EXIT_OK;
+	result = vmsi_report_take(vmsi_command_sweep.program, files[i].name,
+				  argument, files[i].path);
+	if (result != VMSI_EXIT_OK)
+		return result;
+	directory = **files[i].path == '/' ? NULL : getcwd(NULL, 0);
+	if (directory && asprintf(&path, "%s/%s", directory,
+				  *files[i].path) > 0)
+		*files[i].path = path;
+	free(directory);
+	return VMSI_EXIT_OK;
+}
+
 static bool take_option(int option, struct vmsi_sweep_options *options)
 {
 	char *end;
@@ -175,6 +223,9 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 		return end != optarg && !*end && options->timeout > 0;
 	case OPTION_INPUT:
 		options->input = optarg;
+		return true;
+	case OPTION_BASELINE:
+		options->baseline = optarg;
 		return true;
 	}
 	return take_of_allocations(option, options);
@@ -236,6 +287,24 @@ static enum vmsi_exit find_program(struct vmsi_sweep_options *options,
 	return vmsi_supervise_find(name, &options->arguments, program);
 }
 
+/* Find out before anything runs whether the files are there. */
+static enum vmsi_exit probe_files(struct vmsi_sweep_options *options)
+{
+	const char **const written[] = {
+		&options->report, &options->junit, &options->sarif,
+		&options->new_baseline,
+	};
+	const char *const read[] = { options->input, options->baseline };
+
+	for (size_t i = 0; i < sizeof read / sizeof read[0]; i++)
+		if (read[i] && access(read[i], R_OK))
+			return vmsi_sweep_fail(read[i], errno);
+	for (size_t i = 0; i < sizeof written / sizeof written[0]; i++)
+		if (*written[i] && !vmsi_report_probe(written[i]))
+			return VMSI_EXIT_RUN_FAILED;
+	return VMSI_EXIT_OK;
+}
+
 static enum vmsi_exit sweep_program(struct vmsi_sweep_options *options,
 				    struct vmsi_program *program)
 {
@@ -245,11 +314,9 @@ static enum vmsi_exit sweep_program(struct vmsi_sweep_options *options,
 	if (result != VMSI_EXIT_OK || !options->arguments)
 		return result;
 	options->path = program->path;
-	if (options->input && access(options->input, R_OK))
-		return vmsi_sweep_fail(options->input, errno);
-	if (options->report && !vmsi_report_probe(&options->report))
-		return VMSI_EXIT_RUN_FAILED;
-	result = choose_kinds(options);
+	result = probe_files(options);
+	if (result == VMSI_EXIT_OK)
+		result = choose_kinds(options);
 	if (result != VMSI_EXIT_OK)
 		return result;
 	error = vmsi_sweep_catch_signals();
@@ -266,6 +333,8 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 		.maximum = SIZE_MAX, .depth = 8,
 	};
 	struct vmsi_program program;
+	enum vmsi_exit result;
+	bool is_file;
 	int option;
 
 	while ((option = getopt_long(argc, argv, "+h", long_options,
@@ -274,15 +343,11 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 			return vmsi_show_help(&vmsi_command_sweep);
 		if (option == '?')
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
-		if (option == OPTION_REPORT) {
-			const enum vmsi_exit result =
-				vmsi_report_take(argv[0], optarg,
-						 &options.report);
-
-			if (result != VMSI_EXIT_OK)
-				return result;
+		result = take_file(option, optarg, &options, &is_file);
+		if (result != VMSI_EXIT_OK)
+			return result;
+		if (is_file)
 			continue;
-		}
 		if (!take_option(option, &options))
 			return vmsi_usage_error(argv[0], "'%s' makes no sense "
 						"there", optarg);

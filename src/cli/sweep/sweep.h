@@ -18,7 +18,8 @@
  * process that supervises the program (sweep_run.c); sweep_allocations.c goes through
  * the allocations (sweep_table.c), by workers that make one trial after the other
  * (sweep_worker.c). sweep_judge.c gives the verdicts, sweep_interrupt.c ends it all
- * when a signal comes, sweep_report.c writes the results.
+ * when a signal comes, sweep_report.c writes the results, and sweep_junit.c,
+ * sweep_sarif.c and sweep_baseline.c write them for other programs.
  */
 
 enum vmsi_sweep_kind {
@@ -31,7 +32,11 @@ struct vmsi_sweep_options {
 	const char *path;
 	unsigned kinds;     /* VMSI_SWEEP_* bits; 0: both */
 	const char *input;  /* standard input; NULL: nothing */
-	const char *report; /* a file for JSON */
+	const char *report; /* a file for JSON; NULL: none */
+	const char *junit;  /* likewise */
+	const char *sarif;
+	const char *baseline;     /* a file with known findings */
+	const char *new_baseline; /* a file for those that were found */
 	uint64_t first;     /* requests to fail, both included */
 	uint64_t last;      /* 0: the last of the good run */
 	uint64_t jobs;
@@ -79,6 +84,7 @@ struct vmsi_sweep_result {
 	int error;           /* errno of a run that could not be made */
 	double seconds;
 	size_t requested;    /* bytes */
+	bool known;          /* a finding that is in the baseline */
 	char call[16];
 	char command[16];
 	char *backtrace;     /* a line a frame; "": not known */

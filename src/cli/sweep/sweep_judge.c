@@ -92,6 +92,28 @@ vmsi_sweep_judge(const struct vmsi_sweep_result *result,
 	return are_equal(file, output->file) ? VMSI_SWEEP_SAME : VMSI_SWEEP_WRONG;
 }
 
+const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
+{
+	static const char *const words[] = {
+		[VMSI_SWEEP_SAME] = "same",
+		[VMSI_SWEEP_WENT_ON] = "went on",
+		[VMSI_SWEEP_FAILED] = "failed",
+		[VMSI_SWEEP_WRONG] = "wrong",
+		[VMSI_SWEEP_CRASHED] = "crashed",
+		[VMSI_SWEEP_HUNG] = "hung",
+		[VMSI_SWEEP_NOT_MADE] = "not made",
+		[VMSI_SWEEP_BROKEN] = "not run",
+	};
+
+	return words[verdict];
+}
+
+bool vmsi_sweep_is_bad(enum vmsi_sweep_verdict verdict)
+{
+	return verdict == VMSI_SWEEP_WRONG || verdict == VMSI_SWEEP_CRASHED ||
+		verdict == VMSI_SWEEP_HUNG || verdict == VMSI_SWEEP_BROKEN;
+}
+
 /* --- what is said ---------------------------------------------------------------------- */
 
 enum vmsi_exit vmsi_sweep_fail(const char *what, int error)

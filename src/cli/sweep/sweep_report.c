@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/sweep/sweep.h"
+#include "cli/sweep/sweep_findings.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -17,28 +17,6 @@
  */
 
 #define FRAMES_SHOWN 12
-
-const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
-{
-	static const char *const words[] = {
-		[VMSI_SWEEP_SAME] = "same",
-		[VMSI_SWEEP_WENT_ON] = "went on",
-		[VMSI_SWEEP_FAILED] = "failed",
-		[VMSI_SWEEP_WRONG] = "wrong",
-		[VMSI_SWEEP_CRASHED] = "crashed",
-		[VMSI_SWEEP_HUNG] = "hung",
-		[VMSI_SWEEP_NOT_MADE] = "not made",
-		[VMSI_SWEEP_BROKEN] = "not run",
-	};
-
-	return words[verdict];
-}
-
-bool vmsi_sweep_is_bad(enum vmsi_sweep_verdict verdict)
-{
-	return verdict == VMSI_SWEEP_WRONG || verdict == VMSI_SWEEP_CRASHED ||
-		verdict == VMSI_SWEEP_HUNG || verdict == VMSI_SWEEP_BROKEN;
-}
 
 static bool are_alike(const struct vmsi_sweep_result *a,
 		      const struct vmsi_sweep_result *b)
@@ -102,6 +80,16 @@ static void print_head(const struct vmsi_sweep_part *part, size_t tried)
 	       part->stacks, part->stacks == 1 ? "" : "s");
 }
 
+static void print_known(const struct vmsi_sweep_part *part)
+{
+	size_t known = 0;
+
+	for (size_t i = 0; i < part->count; i++)
+		known += part->results[i].known;
+	if (known > 0)
+		printf("%zu of them known\n", known);
+}
+
 static void print_table(const struct vmsi_sweep_part *part)
 {
 	size_t counts[VMSI_SWEEP_UNTRIED + 1] = { 0 };
@@ -115,6 +103,7 @@ static void print_table(const struct vmsi_sweep_part *part)
 		if (counts[i])
 			printf("%8zu  %s\n", counts[i],
 			       vmsi_sweep_word((enum vmsi_sweep_verdict)i));
+	print_known(part);
 	if (tried < part->count)
 		printf("interrupted before the other %zu\n",
 		       part->count - tried);
@@ -126,7 +115,8 @@ static bool print_part(const struct vmsi_sweep_part *part)
 	bool *told = calloc(part->count + 1, sizeof *told), bad = false;
 
 	for (size_t i = 0; i < part->count; i++)
-		if (vmsi_sweep_is_bad(part->results[i].verdict)) {
+		if (vmsi_sweep_is_bad(part->results[i].verdict) &&
+		    !part->results[i].known) {
 			bad = true;
 			if (told && !told[i])
 				print_group(part->results, part->count, i, told);
@@ -151,10 +141,11 @@ static json_t *result_json(const struct vmsi_sweep_result *result)
 {
 	const bool is_request = result->kind == VMSI_SWEEP_REQUEST;
 
-	return json_pack("{s:o,s:s,s:s,s:o,s:o,s:f,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:o,s:s,s:b,s:s,s:o,s:o,s:f,s:o,s:o,s:o,s:o}",
 		is_request ? "request" : "allocation",
 		vmsi_json_amount(result->number),
 		"verdict", vmsi_sweep_word(result->verdict),
+		"known", result->known,
 		"call", result->call,
 		"requested", vmsi_json_amount(result->requested),
 		"calls", is_request ? json_null() :
@@ -182,15 +173,35 @@ static bool write_json(const struct vmsi_sweep_options *options,
 	return written;
 }
 
+/* Of an interrupted sweep no baseline is written: it would forget findings. */
+static bool write_files(const struct vmsi_sweep_options *options,
+			const struct vmsi_sweep_part *parts, size_t count)
+{
+	bool written = !options->report || write_json(options, parts, count);
+
+	if (options->junit)
+		written &= vmsi_sweep_write_junit(options, parts, count);
+	if (options->sarif)
+		written &= vmsi_sweep_write_sarif(options, parts, count);
+	if (options->new_baseline && !vmsi_sweep_interrupted())
+		written &= vmsi_sweep_write_baseline(options->new_baseline,
+						     parts, count);
+	return written;
+}
+
 enum vmsi_exit vmsi_sweep_report(const struct vmsi_sweep_options *options,
 				 const struct vmsi_sweep_part *parts,
 				 size_t count)
 {
 	bool bad = false;
 
+	if (options->baseline &&
+	    vmsi_sweep_take_baseline(options->baseline, parts, count) !=
+		    VMSI_EXIT_OK)
+		return VMSI_EXIT_RUN_FAILED;
 	for (size_t i = 0; i < count; i++)
 		bad = print_part(&parts[i]) || bad;
-	if (options->report && !write_json(options, parts, count))
+	if (!write_files(options, parts, count))
 		return VMSI_EXIT_RUN_FAILED;
 	if (vmsi_finish_output("vmspace sweep") != VMSI_EXIT_OK)
 		return VMSI_EXIT_RUN_FAILED;

@@ -106,7 +106,9 @@ static bool may_start(const struct runs *runs, size_t started)
 
 static void let_go(struct vmsi_sweep_options *options)
 {
-	vmsi_let_go_of_others(options->report);
+	/* Another one of these files may be a descriptor. */
+	if (!options->junit && !options->sarif && !options->new_baseline)
+		vmsi_let_go_of_others(options->report);
 	vmsi_let_go_of_directory(&options->report);
 }
 

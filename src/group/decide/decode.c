@@ -167,6 +167,8 @@ static void decode_mmap(struct vms_group *group, pid_t thread,
 	if (data->args[3] & MAP_HUGETLB)
 		return;
 	request->bytes = vmsi_pages(data->args[1]);
+	request->is_plain = (data->args[3] & MAP_ANONYMOUS) &&
+		!(data->args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE));
 	if (data->args[3] & MAP_FIXED)
 		set_range(request, (uintptr_t)data->args[0], request->bytes);
 }
@@ -248,6 +250,7 @@ static void decode_brk(struct vms_group *group, struct vmsi_process *process,
 	request->heap = vmsi_heap_update(group, process);
 	request->data_end = (uintptr_t)data->args[0];
 	request->bytes = vmsi_request_heap_growth(request);
+	request->is_plain = true;
 }
 
 static void decode_fork(struct vms_group *group, struct vmsi_process *process,

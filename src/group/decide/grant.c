@@ -15,6 +15,9 @@
  * program gives back.
  */
 
+/* A part of the limit that does not matter in a report. */
+#define TRIFLES 64
+
 /* What the call of a request adds to the account when the kernel makes it. */
 static struct vmsi_effect effect_of(struct vms_group *group,
 				    struct vmsi_process *process, pid_t thread,
@@ -109,6 +112,27 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 	return try(group, process, request, &cost);
 }
 
+/*
+ * Whether a request cannot fit, by figures that cost little. What the account has beyond
+ * them may have been given back: where that is more than a trifle, a look is made, so
+ * that a report tells what is really in use.
+ */
+static bool is_beyond_floor(struct vms_group *group,
+			    const struct vmsi_request *request)
+{
+	const size_t limit = group->account.limit;
+	const size_t committed = vmsi_account_committed(&group->account);
+	const size_t trifle = limit / TRIFLES;
+	size_t floor;
+
+	if (group->account.policy != VMS_COMMIT_STRICT ||
+	    !group->counts_noreserve || !request->is_plain)
+		return false;
+	floor = vmsi_look_at_floor(group);
+	return floor + trifle >= committed &&
+		(floor > limit || request->bytes > limit - floor);
+}
+
 /* Look at as much as it takes for the request to fit. Returns whether it does. */
 static bool look_until_it_fits(struct vms_group *group, struct vmsi_process *process,
 		      pid_t thread, struct vmsi_request *request)
@@ -117,6 +141,9 @@ static bool look_until_it_fits(struct vms_group *group, struct vmsi_process *pro
 
 	if (try(group, process, request, &cost))
 		return true;
+	request->is_quick = is_beyond_floor(group, request);
+	if (request->is_quick)
+		return false;
 	if (group->account.policy == VMS_COMMIT_STRICT)
 		return lower_to_fit(group, process, thread, request, cost) ||
 			make_sure(group, process, thread, request);

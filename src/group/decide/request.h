@@ -20,6 +20,13 @@ struct vmsi_request {
 	/* Of brk: where the heap shall end, and the process that counts it. */
 	uintptr_t data_end;
 	struct vmsi_process *heap;
+	/*
+	 * The kernel will charge exactly bytes, or more: private memory that replaces
+	 * nothing, and a brk.
+	 */
+	bool is_plain;
+	/* It was refused by the sum of what processes may write to (floor.c). */
+	bool is_quick;
 	/* The bytes are an object's, and not the process's. */
 	bool shared;
 	key_t key;          /* of shmget */

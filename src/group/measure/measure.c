@@ -91,6 +91,9 @@ int vmsi_measure_process(const struct vms_group *group, pid_t thread,
 		const size_t charge = charge_of(group, &mapping);
 
 		measure->committed += charge;
+		if (!charge && (mapping.prot & PROT_WRITE) &&
+		    !(mapping.flags & VMS_MAPPING_SHARED))
+			measure->free += mapping.length;
 		if (mapping.flags & VMS_MAPPING_DONTFORK)
 			measure->not_copied += charge;
 		if (mapping.flags & VMS_MAPPING_GROWSDOWN)

@@ -13,6 +13,7 @@ struct vmsi_shared_objects;
 struct vmsi_measure {
 	size_t committed;   /* private memory that is charged */
 	size_t not_copied;  /* of that, what a fork leaves out: MADV_DONTFORK */
+	size_t free;        /* private, writable and not charged, as huge pages are */
 	size_t stack;       /* mappings that grow by themselves: MAP_GROWSDOWN */
 	uintptr_t data_end; /* where brk ends; 0: not told */
 	uintptr_t loader_start, loader_end; /* the dynamic loader; 0: none */

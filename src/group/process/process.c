@@ -261,3 +261,13 @@ pid_t vmsi_first_with_memory(pid_t child, pid_t parent)
 	}
 	return first;
 }
+
+void vmsi_process_note_other(struct vms_group *group,
+			     struct vmsi_process *process)
+{
+	while (process) {
+		process->is_plain = false;
+		process = process->shares_with ?
+			vmsi_process_find(group, process->shares_with) : NULL;
+	}
+}

@@ -29,6 +29,11 @@ struct vmsi_process {
 	/* What the last look found, and what was let through since. */
 	size_t not_copied;             /* bytes that a fork leaves out */
 	size_t stack;                  /* bytes of MAP_GROWSDOWN; 0: not known */
+	/*
+	 * All private memory that it may write to is charged: the last look found no
+	 * other, and it asked for no other since.
+	 */
+	bool is_plain;
 	uintptr_t data_end;            /* where brk ends, at most; 0: not known */
 	uintptr_t heap_start;          /* tells programs apart: each has its own */
 	struct vmsi_breaks breaks;
@@ -108,6 +113,13 @@ struct vmsi_process *vmsi_process_next(const struct vms_group *group,
 const struct vmsi_process *vmsi_process_nth(const struct vms_group *group,
 					    size_t n);
 void vmsi_processes_free(struct vms_group *group);
+
+/*
+ * A process gets memory that may be private, writable and not charged: it, and who
+ * counts its memory, is not plain until the next look.
+ */
+void vmsi_process_note_other(struct vms_group *group,
+			     struct vmsi_process *process);
 
 /* Note that calls of a process may answer EINTR from now on. */
 void vmsi_process_set_interruptible(struct vms_group *group,

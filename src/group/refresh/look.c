@@ -45,6 +45,7 @@ static void count_image(struct vms_group *group, struct vmsi_process *process,
 	vmsi_counter_reassign_memory(group, process);
 	vmsi_account_executes(&group->account, &process->account);
 	process->stack = 0;
+	process->is_plain = false;
 	process->data_end = process->heap_start = stat->heap_start;
 	vmsi_breaks_begin(&process->breaks, stat->heap_start);
 	memcpy(process->command, stat->command, sizeof stat->command);

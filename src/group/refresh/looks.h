@@ -19,7 +19,7 @@ struct vmsi_looks {
 	 * The supervisor also looks while nobody waits for an answer: at the peak, at
 	 * files, at stacks and at marks. The times from which on it may do so again.
 	 */
-	uint64_t next_peak, next_files, next_stacks, next_marks;
+	uint64_t next_peak, next_files, next_stacks, next_marks, next_refused;
 };
 
 struct vmsi_shared_objects;
@@ -100,6 +100,21 @@ void vmsi_look_at_idle_peak(struct vms_group *group);
  * began at begin and has ended now: such looks take a hundredth of the time.
  */
 uint64_t vmsi_next_look(uint64_t begin);
+
+/* --- floor.c: at least ----------------------------------------------------- */
+
+/*
+ * How much the group has committed at least, by one figure of the kernel's for each
+ * process that is plain: the sum of what it may write to. That costs a hundredth of a
+ * look. It leaves out objects, what is read-only by now, and other processes.
+ */
+size_t vmsi_look_at_floor(struct vms_group *group);
+
+/*
+ * A request was refused by that, and its answer was sent: look at everything as after
+ * any other refusal, but for a hundredth of the time at most.
+ */
+void vmsi_look_after_refusal(struct vms_group *group);
 
 /* --- marks.c -------------------------------------------------------------- */
 

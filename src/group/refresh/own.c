@@ -55,6 +55,8 @@ void vmsi_look_at_own(struct vms_group *group, struct vmsi_process *process,
 	if (measure.data_end)
 		process->data_end = measure.data_end;
 	process->not_copied = measure.not_copied;
+	/* A program that hides its mappings does not tell its stack either. */
+	process->is_plain = measure.stack && !measure.free;
 	grown = stack_growth(process, measure.stack);
 	process->stack = measure.stack;
 	vmsi_account_measured(&group->account, &process->account,

@@ -51,7 +51,7 @@ static void *run_reader(void *context)
 	pthread_mutex_unlock(&reader->lock);
 	if (!is_last)
 		return NULL;
-	free(reader->unwinding.text);
+	vmsi_frames_drop(&reader->unwinding.frames);
 	pthread_detach(reader->id);
 	release(reader);
 	atomic_fetch_sub(&abandoned, 1);
@@ -112,8 +112,11 @@ static void unwind(struct vmsi_backtrace *backtrace,
 		return;
 	}
 	pthread_join(reader->id, NULL);
-	backtrace->text = reader->unwinding.text;
 	backtrace->why = reader->unwinding.why;
+	if (!backtrace->why)
+		backtrace->stack = vmsi_seen_take(&reader->unwinding.frames);
+	if (!backtrace->why && !backtrace->stack)
+		backtrace->why = "no memory";
 	release(reader);
 }
 
@@ -152,6 +155,6 @@ void vmsi_backtrace_read(struct vmsi_backtrace *backtrace, struct vmsi_tracer *t
 
 void vmsi_backtrace_free(struct vmsi_backtrace *backtrace)
 {
-	free(backtrace->text);
-	backtrace->text = NULL;
+	vmsi_seen_drop(backtrace->stack);
+	backtrace->stack = NULL;
 }

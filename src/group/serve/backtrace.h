@@ -3,8 +3,10 @@
 #define VMSI_GROUP_SERVE_BACKTRACE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
+#include "group/serve/seen.h"
 #include "group/serve/tracer.h"
 
 /*
@@ -14,8 +16,8 @@
  * belongs to the tracer.
  */
 struct vmsi_backtrace {
-	char *text;       /* a line a call; malloc's; NULL: there is none */
-	const char *why;  /* why there is no text */
+	struct vmsi_seen *stack; /* held; NULL: there is none */
+	const char *why;  /* why there is none */
 	bool asked;       /* a stop was asked for, and must be waited for */
 	struct vmsi_stop stop;
 };
@@ -29,14 +31,25 @@ void vmsi_backtrace_free(struct vmsi_backtrace *backtrace);
 /* Why no stack can be unwound in this build; NULL: it can. */
 const char *vmsi_backtrace_why_not(void);
 
+/* A piece of the stack's memory, the last one that was read; a part of a page. */
+#define VMSI_PIECE_BYTES ((size_t)1024)
+
+struct vmsi_piece {
+	bool is_read;
+	uintptr_t begin;
+	char bytes[VMSI_PIECE_BYTES];
+};
+
 /*
  * Unwind a stopped thread from its registers, by any thread of the supervisor.
- * Sets text or why. It may take for ever: see backtrace.c.
+ * Sets frames, whose files are held then, or why. It may take for ever: see
+ * backtrace.c.
  */
 struct vmsi_unwinding {
 	pid_t process, thread;
 	struct vmsi_registers registers;
-	char *text;
+	struct vmsi_piece piece;
+	struct vmsi_frames frames;
 	const char *why;
 };
 

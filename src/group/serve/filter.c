@@ -2,6 +2,7 @@
 #include "group/serve/filter.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -222,6 +223,20 @@ static int export_filter(scmp_filter_ctx context, struct sock_fprog *filter)
 	return error;
 }
 
+/*
+ * Where something refuses seccomp(2), libseccomp takes the kernel for one that cannot
+ * notify, and says EINVAL. The kernel's own answer tells why.
+ */
+static int ask_kernel_why(int error)
+{
+	struct seccomp_notif_sizes sizes;
+
+	if ((error != -EINVAL && error != -EOPNOTSUPP) ||
+	    syscall(SYS_seccomp, SECCOMP_GET_NOTIF_SIZES, 0, &sizes) == 0)
+		return error;
+	return errno == EINVAL ? -ENOSYS : -errno;
+}
+
 int vmsi_filter_build(bool noreserve, struct sock_fprog *filter)
 {
 	scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
@@ -237,5 +252,5 @@ int vmsi_filter_build(bool noreserve, struct sock_fprog *filter)
 	if (!error)
 		error = export_filter(context, filter);
 	seccomp_release(context);
-	return error;
+	return ask_kernel_why(error);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/serve/program_files.h"
 
+#include <limits.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
+#include "base/array.h"
 #include "group/process/maps.h"
 
 #define KEPT_MOST 8
@@ -18,12 +18,21 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct vmsi_program_files *kept[KEPT_MOST]; /* the last one used first */
 
+static void drop_mapped(struct vmsi_program_files *files)
+{
+	for (size_t i = 0; i < files->count; i++)
+		vmsi_code_file_drop(files->mapped[i].file);
+	free(files->mapped);
+	files->mapped = NULL;
+	files->count = 0;
+}
+
 static void close_files(struct vmsi_program_files *files)
 {
 	if (!files)
 		return;
 	dwfl_end(files->dwfl);
-	free(files->mapped);
+	drop_mapped(files);
 	free(files);
 }
 
@@ -31,87 +40,105 @@ static void close_files(struct vmsi_program_files *files)
 
 /*
  * A file that was cut off or overwritten must be opened anew: reading the pages
- * that it no longer has would end this process by SIGBUS.
+ * that it no longer has would end this process by SIGBUS. So a file is told from
+ * another by how it looks on disk, too.
  */
-static void write_file(FILE *text, const char *path)
+static struct vmsi_code_file *file_of(const struct vmsi_maps_line *mapping)
 {
-	struct stat file;
+	struct stat status;
+	char path[PATH_MAX];
 
-	if (stat(path, &file) == 0)
-		fprintf(text, " %lld %lld.%09ld", (long long)file.st_size,
-			(long long)file.st_mtim.tv_sec, file.st_mtim.tv_nsec);
+	vmsi_label_path(mapping->label, path, sizeof path);
+	if (stat(path, &status))
+		status = (struct stat){ .st_ino = mapping->inode };
+	return vmsi_code_file_take(path, &status);
+}
+
+static bool add(struct vmsi_program_files *files,
+		const struct vmsi_maps_line *mapping)
+{
+	struct vmsi_mapped_code *list =
+		vmsi_with_capacity(files->mapped, files->count, &files->room,
+				   sizeof *list);
+
+	if (!list)
+		return false;
+	files->mapped = list;
+	list[files->count] = (struct vmsi_mapped_code){
+		.start = mapping->start, .end = mapping->end,
+		.offset = mapping->offset, .file = file_of(mapping),
+	};
+	return list[files->count].file && ++files->count;
 }
 
 /*
- * The lines of /proc/PID/maps that are code of a file; other mappings come and go,
- * and have no functions. NULL: they are not told.
+ * The mappings that are code of a file; others come and go, and have no functions.
+ * Returns false where they are not told.
  */
-static char *read_mapped(pid_t process)
+static bool read_mapped(struct vmsi_program_files *files, pid_t process)
 {
-	char *all = NULL;
-	size_t length;
-	FILE *text = open_memstream(&all, &length);
 	struct vmsi_maps_line mapping;
 	struct vmsi_maps maps;
+	bool is_complete = true;
 
-	bool is_told;
+	if (!vmsi_maps_open(&maps, process))
+		return false;
+	while (is_complete && vmsi_maps_next(&maps, &mapping))
+		if (mapping.is_executable && mapping.inode)
+			is_complete = add(files, &mapping);
+	vmsi_maps_close(&maps);
+	return is_complete;
+}
 
-	if (!text)
-		return NULL;
-	is_told = vmsi_maps_open(&maps, process);
-	if (is_told) {
-		while (vmsi_maps_next(&maps, &mapping)) {
-			if (!mapping.is_executable || mapping.inode == 0)
-				continue;
-			fputs(maps.line, text);
-			write_file(text, mapping.label.at);
-			fputc('\n', text);
-		}
-		vmsi_maps_close(&maps);
+static bool are_alike(const struct vmsi_program_files *a,
+		      const struct vmsi_program_files *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->mapped[i].start != b->mapped[i].start ||
+		    a->mapped[i].end != b->mapped[i].end ||
+		    a->mapped[i].offset != b->mapped[i].offset ||
+		    a->mapped[i].file != b->mapped[i].file)
+			return false;
+	return true;
+}
+
+void vmsi_program_files_place(const struct vmsi_program_files *files,
+			      uintptr_t address, struct vmsi_frame *frame)
+{
+	*frame = (struct vmsi_frame){ .at = address };
+	for (size_t i = 0; i < files->count; i++) {
+		const struct vmsi_mapped_code *code = &files->mapped[i];
+
+		if (address < code->start || address >= code->end)
+			continue;
+		frame->file = code->file;
+		frame->at = address - code->start + code->offset;
+		vmsi_code_file_hold(frame->file);
+		return;
 	}
-	if (fclose(text) == 0 && is_told)
-		return all;
-	free(all);
-	return NULL;
 }
 
 /* --- the files ------------------------------------------------------------ */
 
-static Dwfl *open_dwfl(pid_t process)
+/* What was opened is closed by close_files, also where this fails. */
+static bool open_files(struct vmsi_program_files *files, pid_t process,
+		       const Dwfl_Thread_Callbacks *callbacks)
 {
 	static char *no_path;
-	static const Dwfl_Callbacks callbacks = {
+	static const Dwfl_Callbacks file_callbacks = {
 		.find_elf = dwfl_linux_proc_find_elf,
 		/* Other ways open files that a program names, or the network. */
 		.find_debuginfo = dwfl_build_id_find_debuginfo,
 		.debuginfo_path = &no_path,
 	};
-	Dwfl *dwfl = dwfl_begin(&callbacks);
 
-	if (dwfl && dwfl_linux_proc_report(dwfl, process) == 0 &&
-	    dwfl_report_end(dwfl, NULL, NULL) == 0)
-		return dwfl;
-	dwfl_end(dwfl);
-	return NULL;
-}
-
-/* The result owns mapped; where it fails mapped is freed. */
-static struct vmsi_program_files *
-open_files(pid_t process, char *mapped, const Dwfl_Thread_Callbacks *callbacks)
-{
-	struct vmsi_program_files *files = calloc(1, sizeof *files);
-
-	if (!files) {
-		free(mapped);
-		return NULL;
-	}
-	files->mapped = mapped;
-	files->dwfl = open_dwfl(process);
-	if (files->dwfl &&
-	    dwfl_attach_state(files->dwfl, NULL, process, callbacks, files))
-		return files;
-	close_files(files);
-	return NULL;
+	files->dwfl = dwfl_begin(&file_callbacks);
+	return files->dwfl &&
+		dwfl_linux_proc_report(files->dwfl, process) == 0 &&
+		dwfl_report_end(files->dwfl, NULL, NULL) == 0 &&
+		dwfl_attach_state(files->dwfl, NULL, process, callbacks, files);
 }
 
 /* With the lock: the files in a place of the list leave it. */
@@ -125,17 +152,16 @@ static struct vmsi_program_files *take_out(size_t at)
 	return files;
 }
 
-/* The kept files of what is mapped, which leave the list; NULL: there are none. */
-static struct vmsi_program_files *take_kept(const char *mapped)
+/* The kept files that are alike, which leave the list; NULL: there are none. */
+static struct vmsi_program_files *
+take_kept(const struct vmsi_program_files *alike)
 {
 	struct vmsi_program_files *files = NULL;
 
 	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < KEPT_MOST && kept[i] && !files; i++) {
-		if (strcmp(kept[i]->mapped, mapped) != 0)
-			continue;
-		files = take_out(i);
-	}
+	for (size_t i = 0; i < KEPT_MOST && kept[i] && !files; i++)
+		if (are_alike(kept[i], alike))
+			files = take_out(i);
 	pthread_mutex_unlock(&lock);
 	return files;
 }
@@ -144,13 +170,20 @@ struct vmsi_program_files *
 vmsi_program_files_take(struct vmsi_unwinding *unwinding,
 			const Dwfl_Thread_Callbacks *callbacks)
 {
-	char *mapped = read_mapped(unwinding->process);
-	struct vmsi_program_files *files = mapped ? take_kept(mapped) : NULL;
+	struct vmsi_program_files *made = calloc(1, sizeof *made);
+	struct vmsi_program_files *files = NULL;
+	bool is_told;
 
-	if (files)
-		free(mapped);
-	else if (mapped)
-		files = open_files(unwinding->process, mapped, callbacks);
+	if (!made)
+		return NULL;
+	is_told = read_mapped(made, unwinding->process);
+	if (is_told)
+		files = take_kept(made);
+	if (!files && is_told &&
+	    open_files(made, unwinding->process, callbacks))
+		files = made;
+	else
+		close_files(made);
 	if (files)
 		files->unwinding = unwinding;
 	return files;

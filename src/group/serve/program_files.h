@@ -7,17 +7,24 @@
 
 #include "group/serve/backtrace.h"
 
+/* Code that is mapped from a file. */
+struct vmsi_mapped_code {
+	uintptr_t start, end;
+	uint64_t offset;             /* in the file, of start */
+	struct vmsi_code_file *file; /* held */
+};
+
 /*
- * The program and libraries of a process, as libdw has opened them. To read their
- * symbols and line tables takes some 50 ms, so they are kept for the next
- * backtrace of the same process, or of another with the same files at the same
- * addresses, such as its fork.
+ * The program and libraries of a process, as libdw has opened them to unwind. They
+ * are kept for the next backtrace of the same process, or of another with the same
+ * files at the same addresses, such as its fork.
  */
 struct vmsi_program_files {
 	Dwfl *dwfl;
 	/* The thread that is unwound; the callbacks get a pointer to this struct. */
 	struct vmsi_unwinding *unwinding;
-	char *mapped; /* what is mapped where, and how it looked on disk */
+	struct vmsi_mapped_code *mapped; /* by address */
+	size_t count, room;
 };
 
 /*
@@ -27,6 +34,10 @@ struct vmsi_program_files {
 struct vmsi_program_files *
 vmsi_program_files_take(struct vmsi_unwinding *unwinding,
 			const Dwfl_Thread_Callbacks *callbacks);
+
+/* Say which file an address is in, and where; the file is held. */
+void vmsi_program_files_place(const struct vmsi_program_files *files,
+			      uintptr_t address, struct vmsi_frame *frame);
 
 /* Keep the files; those that were used longest ago are closed. */
 void vmsi_program_files_put(struct vmsi_program_files *files);

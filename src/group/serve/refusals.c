@@ -31,23 +31,36 @@ void vmsi_refusals_tell(struct vms_group *group,
 {
 	const struct vmsi_refusals *all = &group->service->refusals;
 
-	refusal->backtrace = backtrace->text;
+	refusal->backtrace = NULL;
+	if (backtrace->stack)
+		refusal->backtrace = vmsi_seen_text(backtrace->stack,
+						    &backtrace->why);
 	refusal->why_no_backtrace = backtrace->why;
 	if (all->on_refusal)
 		all->on_refusal(all->context, group, refusal);
+}
+
+/* Whether those whose stack has no names yet are told, too, when it has them. */
+enum tell { TELL_NAMED, TELL_ALL };
+
+static bool may_tell(const struct vmsi_held_refusal *held, enum tell which)
+{
+	return held->state == VMSI_HELD_GRANTED ||
+		(held->state == VMSI_HELD_STANDS &&
+		 (which == TELL_ALL || !held->backtrace.stack ||
+		  vmsi_seen_is_named(held->backtrace.stack)));
 }
 
 /*
  * Refusals are told in the order of time, so one that waits holds up those
  * after it.
  */
-static void tell_decided(struct vms_group *group)
+static void tell_decided(struct vms_group *group, enum tell which)
 {
 	struct vmsi_refusals *all = &group->service->refusals;
 	size_t told = 0;
 
-	while (told < all->held_count &&
-	       all->held[told].state != VMSI_HELD_WAITS) {
+	while (told < all->held_count && may_tell(&all->held[told], which)) {
 		struct vmsi_held_refusal *held = &all->held[told++];
 
 		if (held->state == VMSI_HELD_STANDS)
@@ -126,7 +139,8 @@ void vmsi_refusals_hold(struct vms_group *group,
 		stand(all, refusal->thread);
 	if (all->held_count == VMSI_HELD_MOST)
 		all->held[0].state = VMSI_HELD_STANDS;
-	tell_decided(group);
+	tell_decided(group, all->held_count == VMSI_HELD_MOST ?
+				TELL_ALL : TELL_NAMED);
 	all->held[all->held_count++] = (struct vmsi_held_refusal){
 		.refusal = *refusal, .backtrace = *backtrace,
 		.data_end = request->data_end,
@@ -162,7 +176,7 @@ void vmsi_refusals_granted(struct vms_group *group, pid_t thread,
 			held->state = VMSI_HELD_STANDS;
 		}
 	}
-	tell_decided(group);
+	tell_decided(group, TELL_NAMED);
 }
 
 void vmsi_refusals_end(struct vms_group *group, pid_t process)
@@ -176,7 +190,7 @@ void vmsi_refusals_end(struct vms_group *group, pid_t process)
 		    (process == 0 || held->refusal.process == process))
 			held->state = VMSI_HELD_STANDS;
 	}
-	tell_decided(group);
+	tell_decided(group, process == 0 ? TELL_ALL : TELL_NAMED);
 }
 
 void vmsi_refusals_tell_due(struct vms_group *group)
@@ -191,7 +205,7 @@ void vmsi_refusals_tell_due(struct vms_group *group)
 	     i++)
 		if (all->held[i].state == VMSI_HELD_WAITS)
 			all->held[i].state = VMSI_HELD_STANDS;
-	tell_decided(group);
+	tell_decided(group, TELL_NAMED);
 }
 
 void vmsi_refusals_postpone(struct vms_group *group, uint64_t time)

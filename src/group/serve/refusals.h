@@ -74,7 +74,10 @@ void vmsi_refuse_unknown(struct vms_group *group);
 
 /* --- refusals.c: those that are held -------------------------------------- */
 
-/* Hold a refusal; its backtrace is freed when it is told. */
+/*
+ * Hold a refusal; its backtrace is freed when it is told. That is not before its
+ * stack was named, which the thread that is refused does not wait for.
+ */
 void vmsi_refusals_hold(struct vms_group *group,
 			const struct vms_group_refusal *refusal,
 			const struct vmsi_request *request,

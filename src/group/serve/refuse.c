@@ -13,7 +13,35 @@
 #include "group/serve/service.h"
 
 /* How many refusals get a backtrace, however soon they follow each other. */
-#define BACKTRACES_AT_ONCE 20
+#define BACKTRACES_AT_ONCE 500
+
+/* Insert a process into the list of the largest, where it is one of them. */
+static void insert_holder(struct vms_group_refusal *refusal,
+			  const struct vmsi_process *process, size_t committed)
+{
+	struct vms_group_holder *list = refusal->holders;
+	size_t at = refusal->holder_count;
+
+	if (at < VMS_GROUP_HOLDERS)
+		refusal->holder_count++;
+	else if (list[--at].committed >= committed)
+		return;
+	for (; at > 0 && list[at - 1].committed < committed; at--)
+		list[at] = list[at - 1];
+	list[at] = (struct vms_group_holder){
+		.pid = process->pid, .committed = committed };
+	memcpy(list[at].command, process->command, sizeof list[at].command);
+}
+
+static void find_holders(const struct vms_group *group,
+			 struct vms_group_refusal *refusal)
+{
+	const struct vmsi_process *process = NULL;
+
+	while ((process = vmsi_process_next(group, process)))
+		insert_holder(refusal, process,
+			      vmsi_account_of(&process->account));
+}
 
 static struct vms_group_refusal
 describe(const struct vms_group *group, const struct vmsi_process *process,
@@ -34,12 +62,13 @@ describe(const struct vms_group *group, const struct vmsi_process *process,
 	};
 
 	memcpy(refusal.command, process->command, sizeof refusal.command);
+	find_holders(group, &refusal);
 	return refusal;
 }
 
 /*
  * While a thread is unwound nobody else is served. A program that tries again and
- * again may take up half of the supervisor's time so, and no more.
+ * again may take up a quarter of the supervisor's time so, and no more.
  */
 static const char *why_no_backtrace(const struct vms_group *group, uint64_t now)
 {
@@ -82,7 +111,8 @@ void vmsi_group_refuse(struct vms_group *group, struct vmsi_process *process,
 	vmsi_listener_answer(service->listener, service->call->id,
 			     answer_of(group, request));
 	vmsi_backtrace_read(&backtrace, service->tracer, process->pid);
-	all->next_backtrace = 2 * vmsi_now() - begin;
+	if (backtrace.asked)
+		all->next_backtrace = 4 * vmsi_now() - 3 * begin;
 	vmsi_refusals_postpone(group, vmsi_now() - begin);
 	if (!refusal.injected) {
 		vmsi_refusals_hold(group, &refusal, request, &backtrace);

@@ -46,6 +46,8 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 	const struct vmsi_service *service = group->service;
 	const pid_t thread = (pid_t)service->call->pid;
 
+	if (!request->is_plain)
+		vmsi_process_note_other(group, process);
 	if (!charged)
 		vmsi_request_note_free(group, process, thread, request);
 	if (request->call == VMS_GROUP_BRK)
@@ -72,6 +74,8 @@ static void decide_request(struct vms_group *group,
 			    VMSI_REFUSED_UNACCOUNTED : VMSI_REFUSED_FULL);
 	else
 		let_through(group, process, request, true);
+	if (error && request->is_quick)
+		vmsi_look_after_refusal(group);
 }
 
 static void decide(struct vms_group *group, struct vmsi_process *process)
@@ -294,7 +298,9 @@ int vms_group_serve(vms_group *group, int timeout)
 		}
 		if (told)
 			return VMS_GROUP_WATCHED;
-		if (wait == 0 && count == 0)
+		/* Where calls never end the time is over all the same. */
+		if ((wait == 0 && count == 0) ||
+		    (timeout > 0 && vmsi_now() >= until))
 			return pending_event(group);
 	}
 }

@@ -28,13 +28,10 @@ void vmsi_backtrace_forget(void)
 
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
 
 #include "group/serve/program_files.h"
-
-#define FRAMES_MOST 64
 
 const char *vmsi_backtrace_why_not(void)
 {
@@ -43,61 +40,23 @@ const char *vmsi_backtrace_why_not(void)
 
 /* --- frames ------------------------------------------------------------- */
 
-struct frames {
-	FILE *text;
-	int count;
-};
-
-static const char *file_name(const char *path)
+/*
+ * A return address lies behind the call, maybe in the next function. The mapping that
+ * the code is in says which file that is.
+ */
+static int take_frame(Dwfl_Frame *frame, void *context)
 {
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
-static void print_line(FILE *text, Dwfl_Module *module, Dwarf_Addr address)
-{
-	Dwfl_Line *line = dwfl_module_getsrc(module, address);
-	const char *file;
-	int number = 0;
-
-	if (!line)
-		return;
-	file = dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL);
-	if (file)
-		fprintf(text, " at %s:%d", file_name(file), number);
-}
-
-static int print_frame(Dwfl_Frame *frame, void *context)
-{
-	struct frames *frames = context;
-	Dwfl *dwfl = dwfl_thread_dwfl(dwfl_frame_thread(frame));
-	const char *function = NULL, *object = NULL;
-	Dwfl_Module *module;
-	bool exact;
+	const struct vmsi_program_files *files = context;
+	struct vmsi_frames *frames = &files->unwinding->frames;
 	Dwarf_Addr address;
+	bool exact;
 
 	if (!dwfl_frame_pc(frame, &address, &exact))
 		return DWARF_CB_ABORT;
-	/* A return address lies behind the call, maybe in the next function. */
-	if (!exact)
-		address--;
-	module = dwfl_addrmodule(dwfl, address);
-	if (module) {
-		function = dwfl_module_addrname(module, address);
-		object = dwfl_module_info(module, NULL, NULL, NULL, NULL, NULL,
-					  NULL, NULL);
-	}
-	if (function)
-		fputs(function, frames->text);
-	else
-		fprintf(frames->text, "0x%llx", (unsigned long long)address);
-	if (object)
-		fprintf(frames->text, " (%s)", file_name(object));
-	if (module)
-		print_line(frames->text, module, address);
-	fputc('\n', frames->text);
-	return ++frames->count < FRAMES_MOST ? DWARF_CB_OK : DWARF_CB_ABORT;
+	vmsi_program_files_place(files, exact ? address : address - 1,
+				 &frames->list[frames->count]);
+	return ++frames->count < VMSI_FRAMES_MOST ? DWARF_CB_OK :
+						    DWARF_CB_ABORT;
 }
 
 /* --- the stopped thread --------------------------------------------------- */
@@ -131,16 +90,38 @@ static bool get_thread(Dwfl *dwfl, pid_t thread, void *context,
 	return thread == unwinding->thread;
 }
 
+static bool read_memory(pid_t thread, uintptr_t address, void *bytes,
+			size_t count)
+{
+	const struct iovec from = { (void *)address, count };
+	const struct iovec to = { bytes, count };
+
+	return process_vm_readv(thread, &to, 1, &from, 1, 0) == (ssize_t)count;
+}
+
+/*
+ * A stack is read in pieces, since a call of the kernel costs more than to copy what
+ * the next frames will ask for. No piece is of two pages.
+ */
 static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word,
 		      void *context)
 {
-	const struct vmsi_unwinding *unwinding = unwinding_of(context);
-	const struct iovec from = { (void *)(uintptr_t)address, sizeof *word };
-	const struct iovec to = { word, sizeof *word };
+	const struct vmsi_program_files *files = context;
+	struct vmsi_piece *piece = &files->unwinding->piece;
+	const uintptr_t begin = address & ~(uintptr_t)(VMSI_PIECE_BYTES - 1);
 
 	(void)dwfl;
-	return process_vm_readv(unwinding->thread, &to, 1, &from, 1, 0) ==
-		(ssize_t)sizeof *word;
+	if (address - begin > VMSI_PIECE_BYTES - sizeof *word)
+		return read_memory(files->unwinding->thread, address, word,
+				   sizeof *word);
+	if (!piece->is_read || piece->begin != begin) {
+		piece->is_read = read_memory(files->unwinding->thread, begin,
+					     piece->bytes, sizeof piece->bytes);
+		piece->begin = begin;
+	}
+	if (piece->is_read)
+		memcpy(word, piece->bytes + (address - begin), sizeof *word);
+	return piece->is_read;
 }
 
 /* In the order of their numbers in DWARF; the program counter is set apart. */
@@ -171,7 +152,18 @@ static bool set_registers(Dwfl_Thread *thread, void *context)
 	return true;
 }
 
-static int print_frames(FILE *text, struct vmsi_unwinding *unwinding)
+/*
+ * The files of a stack that is new are opened now, while their names are those that
+ * the process has mapped.
+ */
+static void open_files(const struct vmsi_frames *frames)
+{
+	for (size_t i = 0; i < frames->count; i++)
+		if (frames->list[i].file)
+			vmsi_code_file_open(frames->list[i].file);
+}
+
+void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding)
 {
 	static const Dwfl_Thread_Callbacks thread_callbacks = {
 		.next_thread = next_thread,
@@ -179,35 +171,20 @@ static int print_frames(FILE *text, struct vmsi_unwinding *unwinding)
 		.memory_read = read_word,
 		.set_initial_registers = set_registers,
 	};
-	struct frames frames = { .text = text };
 	struct vmsi_program_files *files =
 		vmsi_program_files_take(unwinding, &thread_callbacks);
 
-	if (!files)
-		return 0;
-	(void)dwfl_getthread_frames(files->dwfl, unwinding->thread,
-				    print_frame, &frames);
-	vmsi_program_files_put(files);
-	return frames.count;
-}
-
-void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding)
-{
-	size_t length;
-	FILE *text = open_memstream(&unwinding->text, &length);
-	int count;
-
-	if (!text) {
-		unwinding->why = "no memory";
-		return;
-	}
-	count = print_frames(text, unwinding);
-	fclose(text);
-	if (count > 0)
-		return;
-	free(unwinding->text);
-	unwinding->text = NULL;
-	unwinding->why = "the stack cannot be unwound";
+	unwinding->frames.count = 0;
+	unwinding->piece.is_read = false;
+	if (files)
+		(void)dwfl_getthread_frames(files->dwfl, unwinding->thread,
+					    take_frame, files);
+	if (unwinding->frames.count == 0)
+		unwinding->why = "the stack cannot be unwound";
+	if (files)
+		vmsi_program_files_put(files);
+	if (!vmsi_seen_is_known(&unwinding->frames))
+		open_files(&unwinding->frames);
 }
 
 void vmsi_backtrace_forget(void)

@@ -10,6 +10,9 @@
 /* Pages that are put together: those of a batch of writes. */
 #define TOGETHER 256
 
+/* Of them at once: what is needed for that is on the stack, maybe of a handler. */
+#define AT_ONCE 64
+
 /* --- the memory of it -------------------------------------------------------------------------- */
 
 uint64_t vmsi_aside_places(uint64_t pages)
@@ -214,11 +217,12 @@ static size_t put(struct vmsi_aside *aside, const void *const *pages, size_t cou
 	return done;
 }
 
-size_t vmsi_aside_put(struct vmsi_aside *aside, const uint64_t *pages, const char *bytes,
-		      const struct vmsi_aside_record *records, size_t count, int *error)
+/* Up to AT_ONCE pages. */
+static size_t put_some(struct vmsi_aside *aside, const uint64_t *pages, const char *bytes,
+		       const struct vmsi_aside_record *records, size_t count, int *error)
 {
-	const void *pointers[TOGETHER] = { bytes };
-	uint64_t places[TOGETHER];
+	const void *pointers[AT_ONCE] = { bytes };
+	uint64_t places[AT_ONCE];
 	size_t done;
 
 	for (size_t i = 0; i < count; i++)
@@ -228,6 +232,20 @@ size_t vmsi_aside_put(struct vmsi_aside *aside, const uint64_t *pages, const cha
 		if (aside->records)
 			aside->records[places[i]] = records[i];
 		give_place(aside, pages[i], places[i]);
+	}
+	return done;
+}
+
+size_t vmsi_aside_put(struct vmsi_aside *aside, const uint64_t *pages, const char *bytes,
+		      const struct vmsi_aside_record *records, size_t count, int *error)
+{
+	size_t done = 0, some = 0, put = 0;
+
+	*error = 0;
+	for (; done < count && put == some; done += put) {
+		some = vmsi_min(count - done, AT_ONCE);
+		put = put_some(aside, &pages[done], bytes + (done << aside->page_shift),
+			       records ? &records[done] : NULL, some, error);
 	}
 	return done;
 }

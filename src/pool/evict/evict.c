@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "pool/evict/evict.h"
 
-#include "base/mman.h"
 #include "host/host.h"
+#include "pool/evict/leave.h"
 #include "pool/slots.h"
-#include "pool/write/sort.h"
 
 /*
  * Eviction, by S3-FIFO. From the beginning of a queue, small while it has a tenth of all:
@@ -29,17 +28,7 @@
 #define DEPTH_MOST 4096
 #define DEPTH_PART 8
 
-enum verdict { STAYS, LEAVES, IS_DIRTY };
-
-/* Those that leave, of one call. */
-struct leaving {
-	struct leaver {
-		uint64_t page;
-		uint32_t slot;
-		bool stays;      /* its memory could not be dropped */
-	} pages[VMSI_EVICT_BATCH];
-	size_t count;
-};
+enum verdict { STAYS, LEAVES, LEAVES_DIRTY, IS_DIRTY };
 
 /* --- who leaves -------------------------------------------------------------------------------- */
 
@@ -75,7 +64,7 @@ static bool stays_by_use(struct vms_pool *pool, uint32_t number, uint64_t *word,
 	return true;
 }
 
-static enum verdict judge(struct vms_pool *pool, uint32_t number)
+static enum verdict judge(struct vms_pool *pool, uint32_t number, bool may_be_dirty)
 {
 	const uint64_t page = vmsi_page_of(pool, number);
 	uint64_t *word = vmsi_pool_word(pool, page);
@@ -87,6 +76,9 @@ static enum verdict judge(struct vms_pool *pool, uint32_t number)
 			return STAYS;
 		if (vmsi_word_can_leave(seen) && vmsi_room_take_out(pool, word, seen))
 			return LEAVES;
+		if (may_be_dirty && vmsi_word_can_leave_dirty(seen) &&
+		    vmsi_word_take_resident(word, seen))
+			return LEAVES_DIRTY;
 	}
 	vmsi_queue_remove(pool, number);
 	vmsi_queue_append(pool, queue, number);
@@ -94,7 +86,8 @@ static enum verdict judge(struct vms_pool *pool, uint32_t number)
 			vmsi_word_lock(seen) < VMSI_WORD_BUSY ? IS_DIRTY : STAYS;
 }
 
-static void note_leaving(struct vms_pool *pool, struct leaving *leaving, uint32_t number)
+static void note_leaving(struct vms_pool *pool, struct vmsi_leaving *leaving, uint32_t number,
+			 bool is_dirty)
 {
 	const uint64_t page = vmsi_page_of(pool, number);
 
@@ -104,7 +97,12 @@ static void note_leaving(struct vms_pool *pool, struct leaving *leaving, uint32_
 	 */
 	if (vmsi_queue_of(pool, number) == VMSI_SMALL || vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
 		vmsi_ghost_add(&pool->ghost, page);
-	leaving->pages[leaving->count++] = (struct leaver){ .page = page, .slot = number };
+	leaving->pages[leaving->count++] = (struct vmsi_leaver){
+		.page = page,
+		.slot = number,
+		.is_dirty = is_dirty,
+	};
+	leaving->dirty += is_dirty;
 	if (!vmsi_pool_has(pool, VMS_POOL_ADDRESSED)) {
 		vmsi_room_give(pool, number);
 	} else {
@@ -112,11 +110,6 @@ static void note_leaving(struct vms_pool *pool, struct leaving *leaving, uint32_
 		vmsi_queue_remove(pool, number);
 		vmsi_queue_append(pool, VMSI_MAIN, number);
 	}
-}
-
-static bool is_full(const struct vmsi_batch *dirty)
-{
-	return dirty && dirty->count == VMSI_WRITE_BATCH;
 }
 
 /* At most a sixteenth of all, if there are few; more if there are too many slots. */
@@ -199,7 +192,7 @@ static bool is_in_vain(const struct vms_pool *pool, const struct vain *vain)
 static void note_look(const struct vms_pool *pool, struct vain *vain, uint32_t number,
 		      enum verdict verdict)
 {
-	if (verdict == LEAVES)
+	if (verdict == LEAVES || verdict == LEAVES_DIRTY)
 		vain->looks = 0;
 	else if (vmsi_queue_of(pool, number) == VMSI_SMALL)
 		vain->looks++;
@@ -224,8 +217,19 @@ static struct search begin_search(const struct vms_pool *pool)
 	};
 }
 
+/*
+ * What is hot leaves only where room is asked for, and after what is dirty was written. Of
+ * pages that plain pointers use nothing is known to be hot, and where one call drops them all,
+ * to have few of them leave costs nearly as much as a batch.
+ */
+static bool goes_on(const struct vms_pool *pool)
+{
+	return vmsi_pool_has(pool, VMS_POOL_TRANSPARENT) &&
+		vmsi_pager_takes_many(&pool->pager);
+}
+
 /* Returns whether there is more to be looked at. */
-static bool choose(struct vms_pool *pool, struct search *search, struct leaving *leaving,
+static bool choose(struct vms_pool *pool, struct search *search, struct vmsi_leaving *leaving,
 		   struct vmsi_batch *dirty)
 {
 	const size_t most = batch_of(pool);
@@ -241,141 +245,33 @@ static bool choose(struct vms_pool *pool, struct search *search, struct leaving 
 		const uint32_t number = pool->queues[name].first;
 		enum verdict verdict;
 
-		/* What is dirty is written before what is hot leaves. */
-		if ((name != first || turns) && (leaving->count || (dirty && dirty->count)))
+		if ((turns || (name != first && !goes_on(pool))) &&
+		    (leaving->count || (dirty && dirty->count)))
 			return false;
 		look_ahead(pool, name);
-		verdict = judge(pool, number);
+		verdict = judge(pool, number, leaving->dirty < leaving->dirty_most);
 		note_look(pool, &search->vain, number, verdict);
-		if (verdict == LEAVES)
-			note_leaving(pool, leaving, number);
+		if (verdict == LEAVES || verdict == LEAVES_DIRTY)
+			note_leaving(pool, leaving, number, verdict == LEAVES_DIRTY);
 		else if (verdict == IS_DIRTY && dirty)
 			dirty->pages[dirty->count++] = vmsi_page_of(pool, number);
-		if (!vmsi_room_used(pool) || leaving->count >= most || is_full(dirty))
+		if (!vmsi_room_used(pool) || leaving->count >= most || vmsi_batch_is_full(dirty) ||
+		    (leaving->dirty && leaving->dirty == leaving->dirty_most))
 			return false;
 	}
 	return left > 0;
-}
-
-/* --- memory of pages with an address of theirs ---------------------------------------------------- */
-
-/* The ranges of the pages, joined; they are sorted for that. Returns how many. */
-static int join(const struct vms_pool *pool, struct leaving *leaving, struct iovec *parts)
-{
-	int count = 0;
-
-	vmsi_sort(leaving->pages, leaving->count, sizeof(leaving->pages[0]));
-	for (size_t i = 0; i < leaving->count; i++) {
-		char *start = vmsi_pool_at(pool, leaving->pages[i].page, 0);
-
-		if (count && start == (char *)parts[count - 1].iov_base +
-				parts[count - 1].iov_len)
-			parts[count - 1].iov_len += pool->page_size;
-		else
-			parts[count++] = (struct iovec){ start, pool->page_size };
-	}
-	return count;
-}
-
-static bool drops_many(const struct vms_pool *pool)
-{
-	return !vmsi_pool_has(pool, VMS_POOL_TRANSPARENT) ||
-		vmsi_pager_takes_many(&pool->pager);
-}
-
-/*
- * Whether a page that the host has not dropped is there as before. One that comes by faults
- * is, where it is one page of the host: nobody could read it again to its place. What is
- * left of another is taken away when it is brought again.
- */
-static bool is_still_there(struct vms_pool *pool, uint64_t page)
-{
-	bool was_read;
-
-	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
-		return pool->page_size == vmsi_page_size();
-	return vmsi_store_read(&pool->store, vmsi_pool_at(pool, page, 0), pool->page_size,
-			       page << pool->view.page_shift, &was_read) == 0;
-}
-
-/*
- * What the host refuses to drop as a range is dropped page by page. A page that it does not
- * drop even so stays; it is read again, since the host may have dropped some of it.
- */
-static int drop_each(struct vms_pool *pool, struct leaving *leaving, size_t place,
-		     size_t end)
-{
-	int error = 0;
-
-	for (; place < end; place++) {
-		struct leaver *leaver = &leaving->pages[place];
-		const int result = vmsi_room_drop_memory(pool, leaver->page);
-
-		if (result < 0)
-			error = result == -EAGAIN ? -ENOMEM : result;
-		leaver->stays = result < 0 && is_still_there(pool, leaver->page);
-	}
-	return error;
-}
-
-/*
- * Drop the memory of ranges: by one call, so that other processors are interrupted once,
- * or by one a range.
- */
-static int drop_memory(struct vms_pool *pool, struct leaving *leaving)
-{
-	struct iovec parts[VMSI_EVICT_BATCH];
-	const int count = join(pool, leaving, parts);
-	size_t page = 0;
-	int error = 0;
-
-	if (drops_many(pool) && vmsi_host.madvise_many(parts, count, MADV_DONTNEED) ==
-	    (long)(leaving->count * pool->page_size))
-		return 0;
-	for (int i = 0; i < count; i++) {
-		const size_t end = page + parts[i].iov_len / pool->page_size;
-		const uintptr_t start = (uintptr_t)parts[i].iov_base;
-		const struct vmsi_range range = { start, start + parts[i].iov_len };
-
-		if (vmsi_room_drop_range(pool, range) < 0)
-			error = drop_each(pool, leaving, page, end);
-		page = end;
-	}
-	return error;
-}
-
-static int drop_addressed(struct vms_pool *pool, struct leaving *leaving)
-{
-	const int error = drop_memory(pool, leaving);
-	int left = 0;
-
-	for (size_t i = 0; i < leaving->count; i++) {
-		uint64_t *word = vmsi_pool_word(pool, leaving->pages[i].page);
-
-		if (leaving->pages[i].stays)
-			vmsi_word_renew(word, pool->view.version_shift);
-		else
-			vmsi_word_drop(word, pool->view.version_shift);
-	}
-	vmsi_latch_acquire(&pool->lock);
-	for (size_t i = 0; i < leaving->count; i++)
-		if (!leaving->pages[i].stays) {
-			vmsi_room_give(pool, leaving->pages[i].slot);
-			left++;
-		}
-	pool->evictions -= leaving->count - (size_t)left;
-	vmsi_latch_release(&pool->lock);
-	return left ? left : error;
 }
 
 /* --- calls ---------------------------------------------------------------------------------------- */
 
 int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty)
 {
-	struct leaving leaving;
+	struct vmsi_leaving leaving;
 	struct search search;
 
-	leaving.count = 0;
+	leaving.count = leaving.dirty = leaving.stayed = 0;
+	leaving.dirty_most = dirty && vmsi_outlet_is_open(&pool->outlet) ?
+		pool->outlet.most : 0;
 	vmsi_latch_acquire(&pool->lock);
 	search = begin_search(pool);
 	while (vmsi_room_used(pool) && choose(pool, &search, &leaving, dirty)) {
@@ -386,7 +282,7 @@ int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty)
 	pool->evictions += leaving.count;
 	vmsi_latch_release(&pool->lock);
 	if (leaving.count && vmsi_pool_has(pool, VMS_POOL_ADDRESSED))
-		return drop_addressed(pool, &leaving);
+		return vmsi_evict_leave(pool, &leaving, dirty);
 	return (int)leaving.count;
 }
 
@@ -395,7 +291,7 @@ static void gather_of(struct vms_pool *pool, enum vmsi_queue_name queue,
 {
 	uint32_t number = pool->queues[queue].first;
 
-	for (; depth && number != VMSI_NO_SLOT && !is_full(dirty); depth--) {
+	for (; depth && number != VMSI_NO_SLOT && !vmsi_batch_is_full(dirty); depth--) {
 		const uint64_t page = vmsi_page_of(pool, number);
 		const uint64_t word = vmsi_word_load(vmsi_pool_word(pool, page));
 

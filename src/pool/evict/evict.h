@@ -10,10 +10,16 @@ struct vmsi_batch {
 	size_t count;
 };
 
+static inline bool vmsi_batch_is_full(const struct vmsi_batch *batch)
+{
+	return batch && batch->count == VMSI_WRITE_BATCH;
+}
+
 /*
- * Have up to a batch of pages leave. Nothing is written: dirty pages that come in the
- * way are noted in dirty, which may be NULL. Returns how many have left; -errno where the
- * host refuses.
+ * Have up to a batch of pages leave. Where there is an outlet (plain/outlet.h) dirty pages
+ * leave by it, as clean ones do; all others that come in the way are noted in dirty, to be
+ * written. Where dirty is NULL only clean pages leave. Returns how many have left; -errno where
+ * the host refuses.
  */
 int vmsi_evict(struct vms_pool *pool, struct vmsi_batch *dirty);
 

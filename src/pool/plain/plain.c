@@ -68,17 +68,23 @@ int vmsi_plain_open(struct vms_pool *pool)
 		error = show_memfd(pool);
 	if (error)
 		vmsi_pager_close(&pool->pager);
+	else
+		vmsi_outlet_open(pool);
 	return error;
 }
 
 void vmsi_plain_close(struct vms_pool *pool)
 {
-	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
-		vmsi_pager_close(&pool->pager);
+	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return;
+	vmsi_pager_close(&pool->pager);
+	vmsi_outlet_close(pool);
 }
 
 void vmsi_plain_forked(struct vms_pool *pool)
 {
-	if (vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
-		vmsi_pager_forked(&pool->pager);
+	if (!vmsi_pool_has(pool, VMS_POOL_TRANSPARENT))
+		return;
+	vmsi_pager_forked(&pool->pager);
+	vmsi_outlet_close(pool);
 }

@@ -53,7 +53,23 @@ static void narrow(struct vms_pool *pool, struct window *window)
 	window->count = 1;
 }
 
-/* What a window needs is had by one batch of evictions, if no page must be written. */
+/*
+ * Without an outlet only what is clean leaves: no page is written for neighbours. Not inline,
+ * so that the batch is not on the stack of the rest of a fault.
+ */
+__attribute__((noinline))
+static void make_room_ahead(struct vms_pool *pool)
+{
+	struct vmsi_batch dirty;
+
+	dirty.count = 0;
+	(void)vmsi_evict(pool, vmsi_outlet_is_open(&pool->outlet) ? &dirty : NULL);
+}
+
+/*
+ * What a window needs is had by one batch of evictions. Room for the page itself is made where
+ * it begins to come.
+ */
 static struct vmsi_reach plan(struct vms_pool *pool, uint64_t page, bool is_store)
 {
 	struct vmsi_reach reach;
@@ -65,8 +81,8 @@ static struct vmsi_reach plan(struct vms_pool *pool, uint64_t page, bool is_stor
 	room = pool->limit - (uint32_t)vmsi_min(vmsi_room_used(pool), pool->limit);
 	vmsi_latch_release(&pool->lock);
 	reach.behind = (uint32_t)vmsi_min(reach.behind, vmsi_pool_count(pool) - 1 - page);
-	if (room < reach.before + reach.behind + 1)
-		(void)vmsi_evict(pool, NULL);
+	if (reach.before + reach.behind && room < reach.before + reach.behind + 1)
+		make_room_ahead(pool);
 	return reach;
 }
 

@@ -5,19 +5,16 @@
 
 #include "base/tsan.h"
 
-/*
- * Plain stores may come at the same time: the page is dirty again then. They wait in a
- * fault, and a sanitizer takes them for done before that.
- */
+/* A sanitizer takes a plain store that waits in a fault for done before that. */
 #if VMSI_HAS_TSAN
 __attribute__((no_sanitize("thread"), noinline))
-static void copy_bytes(char *to, const char *from, size_t size)
+void vmsi_copy_bytes(char *to, const char *from, size_t size)
 {
 	for (size_t i = 0; i < size; i += sizeof(uint64_t))
 		*(volatile uint64_t *)(to + i) = *(const volatile uint64_t *)(from + i);
 }
 #else
-static void copy_bytes(char *to, const char *from, size_t size)
+void vmsi_copy_bytes(char *to, const char *from, size_t size)
 {
 	memcpy(to, from, size);
 }
@@ -55,7 +52,7 @@ int vmsi_copy_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, char *t
 		(void)vmsi_word_unlock(vmsi_pool_word(pool, page),
 				       pool->view.version_shift);
 	else
-		copy_bytes(to, vmsi_pool_at_word(pool, page, seen), pool->page_size);
+		vmsi_copy_bytes(to, vmsi_pool_at_word(pool, page, seen), pool->page_size);
 	return error;
 }
 

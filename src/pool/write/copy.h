@@ -16,6 +16,9 @@
  */
 int vmsi_copy_begin(struct vms_pool *pool, uint64_t page, uint64_t seen, char *to);
 
+/* The bytes of a page, to which plain stores may come at the same time. */
+void vmsi_copy_bytes(char *to, const char *from, size_t size);
+
 /* The page is let go: WRITING, and dirty only by what was stored since the copy began. */
 void vmsi_copy_end(struct vms_pool *pool, uint64_t page);
 

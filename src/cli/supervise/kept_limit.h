@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_SUPERVISE_KEPT_LIMIT_H
+#define VMSI_CLI_SUPERVISE_KEPT_LIMIT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vmspace/budget.h>
+
+#include "cli/supervise/options.h"
+
+/* The limit of a group that runs, and all that changes with it. */
+struct vmsi_kept_limit {
+	const struct vmsi_supervise_options *options;
+	vms_group *group;
+	vms_budget *budget; /* shows the limit to 'vmspace commit'; or NULL */
+	size_t bytes;       /* the limit */
+	bool is_set;        /* by hand: it does not follow the control group */
+};
+
+/* Set it by hand. Returns 0 or -EINVAL. */
+int vmsi_kept_limit_set(struct vmsi_kept_limit *limit, size_t bytes);
+
+/*
+ * Nothing tells that the limit of a control group was changed, so call this now and
+ * then.
+ */
+void vmsi_kept_limit_follow(struct vmsi_kept_limit *limit);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_GROUP_SERVE_CODE_FILE_H
+#define VMSI_GROUP_SERVE_CODE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+/*
+ * A file that programs have code of. All that is known of one file is kept in one
+ * struct, so that two frames are of the same code where both pointers and offsets
+ * are equal, whatever the addresses of their processes. A file that was
+ * overwritten or cut off is another one.
+ */
+struct vmsi_code_file {
+	struct vmsi_code_file *next;
+	unsigned holds;
+	dev_t device;
+	ino_t inode;
+	off_t bytes;
+	struct timespec changed;
+	/*
+	 * Opened while the process is there that has the file mapped, for the
+	 * name may be gone later; -1: it is not open. Whoever reads the symbols
+	 * takes it (vmsi_code_file_take_descriptor).
+	 */
+	int descriptor;
+	char path[];
+};
+
+/*
+ * Find or make the struct of a file, and hold it. status is all zero where the file
+ * has no such name any more. Returns NULL without memory.
+ */
+struct vmsi_code_file *vmsi_code_file_take(const char *path,
+					   const struct stat *status);
+void vmsi_code_file_hold(struct vmsi_code_file *file);
+
+/* Hold it no more; the last one who does closes and frees it. NULL is ignored. */
+void vmsi_code_file_drop(struct vmsi_code_file *file);
+
+/*
+ * Open the file, where it is still the same and not open. This may take for ever,
+ * as any use of a file of others may.
+ */
+void vmsi_code_file_open(struct vmsi_code_file *file);
+
+/* Returns the descriptor, which the caller closes; -1: there is none. */
+int vmsi_code_file_take_descriptor(struct vmsi_code_file *file);
+
+/* --- the calls on a stack ------------------------------------------------- */
+
+#define VMSI_FRAMES_MOST 64
+
+struct vmsi_frame {
+	struct vmsi_code_file *file; /* held; NULL: code of no file */
+	uint64_t at;                 /* the offset in the file, or an address */
+};
+
+/* The innermost frame first. */
+struct vmsi_frames {
+	size_t count;
+	struct vmsi_frame list[VMSI_FRAMES_MOST];
+};
+
+/* Drop the files of frames. */
+void vmsi_frames_drop(struct vmsi_frames *frames);
+
+#endif
