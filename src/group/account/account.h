@@ -375,6 +375,9 @@ size_t vmsi_account_below_peak(const struct vmsi_account *account, size_t bytes)
 /* The sum was looked at: it is a peak if it is the highest, without twice. */
 void vmsi_account_raise_peak(struct vmsi_account *account);
 
+/* The peak is at least this sum, in which each byte counts once, of whatever figures. */
+void vmsi_account_raise_peak_to(struct vmsi_account *account, size_t sum);
+
 /*
  * A process has ended or executed a program, so that nobody can look at what it
  * had. The peak rises by what the process may have grown by since its last

@@ -29,9 +29,6 @@ void vmsi_account_note_over(struct vmsi_account *account);
 /* The sum, without what may be in the figures and in unseen. */
 size_t vmsi_account_reached(const struct vmsi_account *account);
 
-/* The peak is at least this sum, in which each byte counts once. */
-void vmsi_account_raise_peak_to(struct vmsi_account *account, size_t sum);
-
 /* The child of a fork is seen, or never will be: uncharge the copy. */
 void vmsi_account_release_copy(struct vmsi_account *account,
 			       const struct vmsi_pending *pending);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "base/align.h"
 #include "group/measure/shared.h"
 #include "group/refresh/counter.h"
 #include "group/refresh/granted.h"
@@ -115,7 +116,7 @@ static bool make_sure(struct vms_group *group, struct vmsi_process *process,
 /*
  * Whether a request cannot fit, by figures that cost little. What the account has beyond
  * them may have been given back: where that is more than a trifle, a look is made, so
- * that a report tells what is really in use.
+ * that a report tells what is really in use. What they show is there, and so makes a peak.
  */
 static bool is_beyond_floor(struct vms_group *group,
 			    const struct vmsi_request *request)
@@ -129,8 +130,11 @@ static bool is_beyond_floor(struct vms_group *group,
 	    !group->counts_noreserve || !request->is_plain)
 		return false;
 	floor = vmsi_look_at_floor(group);
-	return floor + trifle >= committed &&
-		(floor > limit || request->bytes > limit - floor);
+	if (floor + trifle < committed ||
+	    (floor <= limit && request->bytes <= limit - floor))
+		return false;
+	vmsi_account_raise_peak_to(&group->account, vmsi_min(floor, committed));
+	return true;
 }
 
 /* Look at as much as it takes for the request to fit. Returns whether it does. */
