@@ -260,6 +260,8 @@ static void change_plain(void)
 	workload.end++;
 	if (make_durable(NULL, workload.end) != 0)
 		return;
+	/* A fault asks for no log: where no page that is clean can go, it finds room by this. */
+	workload_must(vms_pool_durable(run.pool, workload.end) == 0, "durable");
 	workload.lsns[page] = workload.end;
 	fill_page((struct sector *)(base + page * PAGE), page, workload.end);
 }
