@@ -241,7 +241,7 @@ static void choose(const struct sweep *sweep, size_t i,
 {
 	const struct trial *trial = &sweep->trials[i];
 	const struct vmsi_failing_stack *stack =
-		&sweep->table.stacks[trial->stack];
+		&sweep->table.list[trial->stack].stack;
 
 	*choice = base_choice(sweep);
 	choice->nth = trial->nth;
@@ -312,7 +312,7 @@ static bool run_workers(struct sweep *sweep)
 
 static uint64_t trials_of(const struct sweep *sweep, size_t stack)
 {
-	return sweep->options->each ? sweep->table.stacks[stack].calls : 1;
+	return sweep->options->each ? sweep->table.list[stack].stack.calls : 1;
 }
 
 /* More trials than this nobody waits for, and a program could pretend them. */
@@ -340,7 +340,7 @@ static void describe(struct sweep *sweep)
 {
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct vmsi_failing_stack *stack =
-			&sweep->table.stacks[sweep->trials[i].stack];
+			&sweep->table.list[sweep->trials[i].stack].stack;
 		struct vmsi_sweep_result *result = &sweep->results[i];
 
 		result->kind = VMSI_SWEEP_ALLOCATION;

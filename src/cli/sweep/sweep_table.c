@@ -23,13 +23,13 @@ int vmsi_sweep_table_read(struct vmsi_sweep_table *table,
 		count += is_stack(&memory->stacks[i]);
 	table->memory = memory;
 	table->symbols = vmsi_sweep_symbols_open(binary);
-	table->stacks = calloc(count + 1, sizeof *table->stacks);
-	table->backtraces = calloc(count + 1, sizeof *table->backtraces);
-	if (!table->symbols || !table->stacks || !table->backtraces)
+	table->list = calloc(count + 1, sizeof *table->list);
+	if (!table->symbols || !table->list)
 		return -ENOMEM;
 	/* Nobody writes any more; a process that has left the group could. */
 	for (size_t i = 0; i < VMSI_FAILING_STACKS && table->count < count; i++) {
-		struct vmsi_failing_stack *stack = &table->stacks[table->count];
+		struct vmsi_failing_stack *stack =
+			&table->list[table->count].stack;
 
 		*stack = memory->stacks[i];
 		table->count += is_stack(stack);
@@ -39,12 +39,13 @@ int vmsi_sweep_table_read(struct vmsi_sweep_table *table,
 
 /* --- backtraces ---------------------------------------------------------------------- */
 
-static char *backtrace_of(struct vmsi_sweep_table *table, size_t i)
+static char *backtrace_of(const struct vmsi_sweep_table *table,
+			  struct vmsi_sweep_stack *one)
 {
-	if (!table->backtraces[i])
-		table->backtraces[i] = vmsi_sweep_symbols_backtrace(
-			table->symbols, table->memory, &table->stacks[i]);
-	return table->backtraces[i];
+	if (!one->backtrace)
+		one->backtrace = vmsi_sweep_symbols_backtrace(
+			table->symbols, table->memory, &one->stack);
+	return one->backtrace;
 }
 
 char *vmsi_sweep_table_backtrace(struct vmsi_sweep_table *table, uint64_t hash)
@@ -52,8 +53,8 @@ char *vmsi_sweep_table_backtrace(struct vmsi_sweep_table *table, uint64_t hash)
 	static char none[1];
 
 	for (size_t i = 0; i < table->count; i++)
-		if (table->stacks[i].hash == hash) {
-			char *text = backtrace_of(table, i);
+		if (table->list[i].stack.hash == hash) {
+			char *text = backtrace_of(table, &table->list[i]);
 
 			return text ? text : none;
 		}
@@ -91,49 +92,29 @@ static bool has_library(const char *backtrace, const char *library)
 	return false;
 }
 
-static bool is_wanted(struct vmsi_sweep_table *table, size_t i,
-		      const char *library, const char *function)
+static bool is_wanted(const struct vmsi_sweep_table *table,
+		      struct vmsi_sweep_stack *one, const char *library,
+		      const char *function)
 {
 	const char *backtrace;
 
 	if (!library && !function)
 		return true;
-	backtrace = backtrace_of(table, i);
+	backtrace = backtrace_of(table, one);
 	return backtrace && (!library || has_library(backtrace, library)) &&
 		(!function || has_function(backtrace, function));
 }
 
-struct chosen {
-	struct vmsi_failing_stack stack;
-	char *backtrace;
-};
-
 static int compare_calls(const void *a, const void *b)
 {
-	const struct vmsi_failing_stack *one = &((const struct chosen *)a)->stack;
-	const struct vmsi_failing_stack *two = &((const struct chosen *)b)->stack;
+	const struct vmsi_failing_stack *one =
+		&((const struct vmsi_sweep_stack *)a)->stack;
+	const struct vmsi_failing_stack *two =
+		&((const struct vmsi_sweep_stack *)b)->stack;
 
 	if (one->calls != two->calls)
 		return one->calls < two->calls ? -1 : 1;
 	return (one->first > two->first) - (one->first < two->first);
-}
-
-/* Without memory for the order the stacks stay as they are. */
-static void sort(struct vmsi_sweep_table *table)
-{
-	struct chosen *all = calloc(table->count + 1, sizeof *all);
-
-	for (size_t i = 0; all && i < table->count; i++) {
-		all[i].stack = table->stacks[i];
-		all[i].backtrace = table->backtraces[i];
-	}
-	if (all)
-		qsort(all, table->count, sizeof *all, compare_calls);
-	for (size_t i = 0; all && i < table->count; i++) {
-		table->stacks[i] = all[i].stack;
-		table->backtraces[i] = all[i].backtrace;
-	}
-	free(all);
 }
 
 void vmsi_sweep_table_choose(struct vmsi_sweep_table *table,
@@ -142,10 +123,8 @@ void vmsi_sweep_table_choose(struct vmsi_sweep_table *table,
 	size_t kept = 0;
 
 	for (size_t i = 0; i < table->count; i++)
-		if (is_wanted(table, i, library, function)) {
-			table->stacks[kept] = table->stacks[i];
-			table->backtraces[kept++] = table->backtraces[i];
-		}
+		if (is_wanted(table, &table->list[i], library, function))
+			table->list[kept++] = table->list[i];
 	table->count = kept;
-	sort(table);
+	qsort(table->list, kept, sizeof *table->list, compare_calls);
 }

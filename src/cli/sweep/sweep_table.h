@@ -11,8 +11,10 @@
  * program could write to the record: what is no stack there is left out.
  */
 struct vmsi_sweep_table {
-	struct vmsi_failing_stack *stacks;
-	char **backtraces; /* of each; NULL: not asked for yet */
+	struct vmsi_sweep_stack {
+		struct vmsi_failing_stack stack;
+		char *backtrace; /* NULL: not asked for yet */
+	} *list;
 	size_t count;
 	const struct vmsi_failing_memory *memory;
 	struct vmsi_sweep_symbols *symbols;
