@@ -42,7 +42,7 @@ enum vmsi_lock_rank {
 void vmsi_rank_acquired(enum vmsi_lock_rank rank);
 void vmsi_rank_released(enum vmsi_lock_rank rank);
 
-/* Whether this thread holds a lock. */
+/* Whether this thread holds a lock; only debug builds know. */
 bool vmsi_rank_is_held(void);
 #else
 static inline void vmsi_rank_acquired(enum vmsi_lock_rank rank)
@@ -53,6 +53,11 @@ static inline void vmsi_rank_acquired(enum vmsi_lock_rank rank)
 static inline void vmsi_rank_released(enum vmsi_lock_rank rank)
 {
 	(void)rank;
+}
+
+static inline bool vmsi_rank_is_held(void)
+{
+	return false;
 }
 #endif
 

@@ -45,11 +45,6 @@ void vmsi_budget_note_refusal(struct vms_budget *budget,
 	refused.bytes = bytes;
 }
 
-bool vmsi_callback_is_running(void)
-{
-	return running != NULL;
-}
-
 const struct vms_budget *vmsi_callback_budget(void)
 {
 	return running;
@@ -105,10 +100,8 @@ enum vmsi_callback_answer vmsi_callback_ask(struct vmsi_round *round, size_t byt
 
 	if (!budget)
 		return VMSI_ALL_ASKED;
-#ifdef VMSI_DEBUG
 	vmsi_debug_check(!vmsi_rank_is_held(),
 			 "R9: a callback is called with a lock held");
-#endif
 	running = budget;
 	freed = callback(budget, bytes, attempt, context);
 	running = NULL;

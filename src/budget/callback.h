@@ -11,8 +11,7 @@
 void vmsi_budget_note_refusal(struct vms_budget *budget,
 			      struct vms_budget *refuser, size_t bytes);
 
-/* Whether this thread is in a callback, and of which budget; NULL: of none. */
-bool vmsi_callback_is_running(void);
+/* The budget whose callback this thread is in; NULL: it is in none. */
 const struct vms_budget *vmsi_callback_budget(void);
 
 /* Call the next callback of a round, with no lock held. errno stays as it is. */

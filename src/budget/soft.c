@@ -60,7 +60,7 @@ void vmsi_budget_tell_early_now(void)
 	const uint64_t number = passed;
 	size_t more;
 
-	if (!number || vmsi_callback_is_running())
+	if (!number || vmsi_callback_budget())
 		return;
 	passed = 0;
 	do
