@@ -45,6 +45,21 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/*
+ * A thread that the group's tracer stops is a child that stops, of which SIGCHLD
+ * would tell the process. The tracer blocks that signal, so the kernel would wake
+ * another thread for it, mostly the one that serves, at every stop.
+ */
+static void do_without_word_of_stops(void)
+{
+	struct sigaction action;
+
+	if (sigaction(SIGCHLD, NULL, &action))
+		return;
+	action.sa_flags |= SA_NOCLDSTOP;
+	(void)sigaction(SIGCHLD, &action, NULL);
+}
+
 /* Backtraces are not taken where no report would show them. */
 static struct vms_group_options
 group_options_of(const struct vmsi_supervise_options *options,
@@ -206,6 +221,7 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 	vmsi_let_go_of_descriptors(options->report);
 	vmsi_let_go_of_directory(&options->report);
 	block_signals();
+	do_without_word_of_stops();
 	limit.group = group;
 	limit.budget = open_budget(options);
 	publish(limit.budget, group, arguments[0]);
