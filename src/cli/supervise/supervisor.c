@@ -45,10 +45,18 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* One that was raised a moment ago is not to refuse. */
+static void look_at_limit(void *context, vms_group *group)
+{
+	(void)group;
+	vmsi_kept_limit_follow(context);
+}
+
 /* Backtraces are not taken where no report would show them. */
 static struct vms_group_options
 group_options_of(const struct vmsi_supervise_options *options,
-		 struct vmsi_report *report, struct vmsi_warning *warning)
+		 struct vmsi_report *report, struct vmsi_warning *warning,
+		 struct vmsi_kept_limit *limit)
 {
 	struct vms_group_options group = options->group;
 
@@ -56,6 +64,10 @@ group_options_of(const struct vmsi_supervise_options *options,
 	group.context = report;
 	group.on_mark = vmsi_warning_reached;
 	group.mark_context = warning;
+	if (options->source.kind == VMSI_LIMIT_CGROUP) {
+		group.on_full = look_at_limit;
+		group.full_context = limit;
+	}
 	vmsi_warn_marks(&options->warn, group.commit_limit, group.marks);
 	if (options->quiet && !options->report && !options->log)
 		group.flags &= ~VMS_GROUP_BACKTRACES;
@@ -187,10 +199,10 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 		.options = &options->warn, .program = options->program,
 		.told = options->quiet ? VMSI_WARNING_QUIET : VMSI_WARNING_TOLD,
 	};
-	const struct vms_group_options group_options =
-		group_options_of(options, report, &warning);
 	struct vmsi_kept_limit limit = { .options = options,
 		.bytes = options->group.commit_limit };
+	const struct vms_group_options group_options =
+		group_options_of(options, report, &warning, &limit);
 	struct vmsi_control *control;
 	vms_group *group = NULL;
 
