@@ -111,6 +111,7 @@ bench-commit: ## what 'vmspace limit' costs other people's programs
 	scripts/install-packages bench
 	$(MAKE) --no-print-directory bench-build
 	bench/commit/run.py --build build-bench $(OPTIONS)
+	bench/commit/refusals.py --build build-bench
 
 .PHONY: install
 install: all ## install below DESTDIR and PREFIX (/usr/local)

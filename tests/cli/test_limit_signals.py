@@ -223,6 +223,50 @@ def ended_run_leaves_no_orphan():
         expect_equal(left | orphans(), set(), "supervisors or programs")
 
 
+STOPPED = """
+import os, signal, sys
+signal.signal(signal.SIGUSR1, lambda number, frame: None)
+print("told", os.getpid(), os.getppid(), flush=True)
+for line in sys.stdin:
+    for _ in range(int(line)):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    print("done", flush=True)
+"""
+
+
+def is_traced(process):
+    with open(f"/proc/{process}/status") as file:
+        return "TracerPid:\t0\n" not in file.read()
+
+
+def sleeps(process):
+    """How often each thread of a process has gone to sleep."""
+    times = {}
+    for thread in os.listdir(f"/proc/{process}/task"):
+        with open(f"/proc/{process}/task/{thread}/status") as file:
+            fields = dict(line.split(":", 1) for line in file)
+        times[thread] = int(fields["voluntary_ctxt_switches"])
+    return times
+
+
+def stops_wake_the_tracer_alone():
+    """A handler without SA_RESTART has the program traced: each signal stops it."""
+    count = 2000
+    program = [sys.executable, written("stopped.py", STOPPED)]
+    with telling(program) as (process, told, supervisor):
+        if not is_traced(told):
+            print("# this machine's calls cannot be restarted by a tracer")
+            return
+        before = sleeps(supervisor)
+        process.stdin.write(b"%d\n" % count)
+        process.stdin.flush()
+        expect_equal(process.stdout.readline(), b"done\n")
+        after = sleeps(supervisor)
+    woken = sorted(after[thread] - before.get(thread, 0) for thread in after)
+    expect(woken[-1] >= count // 2, "the tracer was not", woken)
+    expect(woken[-2] < count // 20, "threads were woken", woken)
+
+
 CASES = [
     signals_are_passed_on_once,
     signal_that_ends_the_program_ends_the_command,
@@ -234,6 +278,7 @@ CASES = [
     killed_supervisor_leaves_errors_and_no_zombie,
     without_the_command_in_front_the_limit_holds,
     ended_run_leaves_no_orphan,
+    stops_wake_the_tracer_alone,
 ]
 
 sys.exit(main_in_groups(VMSPACE, CASES))

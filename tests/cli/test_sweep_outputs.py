@@ -9,7 +9,8 @@ import os
 import sys
 import xml.etree.ElementTree as xml
 
-from cli_test import expect, expect_equal, main, run, work, written
+from cli_test import (Skip, expect, expect_equal, installed, main, run, work,
+                      written)
 from sweep_allocations import VMSPACE, program, results, sweep
 
 FINDINGS = """
@@ -135,7 +136,97 @@ def files_that_cannot_be_written_are_told_before_anything_runs():
         expect_equal(result.returncode, 2, option)
 
 
+# --- names -------------------------------------------------------------------
+
+CXX = """
+#include <cstdlib>
+#include <sys/mman.h>
+namespace shop {
+struct basket {
+    __attribute__((noinline)) int fill(int size) {
+        *static_cast<volatile char *>(std::malloc(size)) = 1;
+        return 0;
+    }
+};
+namespace {
+__attribute__((noinline)) int hidden(long size) {
+    return std::malloc(size) ? 0 : 3;
+}
+}
+__attribute__((noinline)) int map(unsigned long size) {
+    void *got = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *static_cast<volatile char *>(got) = 1;
+    return 0;
+}
+}
+int main() {
+    shop::basket basket;
+    return basket.fill(700) + shop::hidden(701) + shop::map(9ul << 20);
+}
+"""
+
+
+def cxx_program():
+    installed("g++")
+    source = written("names.cc", CXX)
+    expect_equal(run(["g++", "-g", "-O0", "-o", work("names"),
+                      source]).returncode, 0, "g++")
+    return work("names")
+
+
+def demangles():
+    """Whether the command has libiberty, by a text of its own."""
+    with open(VMSPACE, "rb") as file:
+        return b"global constructors keyed to " in file.read()
+
+
+def names_are_those_of_the_source_everywhere():
+    result = sweep("--size=700-701", f"--junit={work('junit')}",
+                   f"--sarif={work('sarif')}", cxx_program())
+    if b"_ZN4shop6basket4fillEi" in result.stdout and not demangles():
+        raise Skip("the command is built without libiberty")
+    expect(b"shop::basket::fill(int) (names)" in result.stdout, result.stdout)
+    for name in ("report", "junit", "sarif"):
+        with open(work(name)) as file:
+            text = file.read()
+        expect("shop::basket::fill(int) (names)" in text, name, text)
+        expect("_ZN" not in text, name, text)
+
+
+def functions_are_chosen_by_their_names_of_the_source():
+    path = cxx_program()
+    sweep("--size=700-701", path)
+    if any("_ZN4shop" in one["backtrace"] for one in results()):
+        expect(not demangles(), results())
+        raise Skip("the command is built without libiberty")
+    for function, sizes in (("fill", [700]), ("basket::fill", [700]),
+                            ("shop::basket::fill", [700]),
+                            ("shop::basket::fill(int)", [700]),
+                            ("hidden", [701]), ("main", [700, 701]),
+                            ("shop", []), ("int", []), ("ill", []),
+                            ("names", [])):
+        sweep("--size=700-701", f"--function={function}", path)
+        expect_equal(sorted(one["requested"] for one in results()), sizes,
+                     function)
+
+
+def names_in_stacks_of_requests_are_those_of_the_source():
+    result = run([VMSPACE, "sweep", "--kernel", "--minimum=9M",
+                  f"--report={work('report')}", cxx_program()])
+    if result.returncode == 125:
+        raise Skip(result.stderr.decode())
+    stacks = [one["backtrace"] for one in results()]
+    if any("_ZN4shop" in stack for stack in stacks) and not demangles():
+        raise Skip("the command is built without libiberty")
+    expect(any("shop::map(unsigned long)" in stack for stack in stacks),
+           stacks)
+
+
 CASES = [
+    names_are_those_of_the_source_everywhere,
+    functions_are_chosen_by_their_names_of_the_source,
+    names_in_stacks_of_requests_are_those_of_the_source,
     baseline_of_all_findings_makes_the_sweep_pass,
     finding_that_is_not_known_is_told,
     strange_baselines_are_met,

@@ -52,6 +52,21 @@ static void look_at_limit(void *context, vms_group *group)
 	vmsi_kept_limit_follow(context);
 }
 
+/*
+ * A thread that the group's tracer stops is a child that stops, of which SIGCHLD
+ * would tell the process. The tracer blocks that signal, so the kernel would wake
+ * another thread for it, mostly the one that serves, at every stop.
+ */
+static void do_without_word_of_stops(void)
+{
+	struct sigaction action;
+
+	if (sigaction(SIGCHLD, NULL, &action))
+		return;
+	action.sa_flags |= SA_NOCLDSTOP;
+	(void)sigaction(SIGCHLD, &action, NULL);
+}
+
 /* Backtraces are not taken where no report would show them. */
 static struct vms_group_options
 group_options_of(const struct vmsi_supervise_options *options,
@@ -218,6 +233,7 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 	vmsi_let_go_of_descriptors(options->report);
 	vmsi_let_go_of_directory(&options->report);
 	block_signals();
+	do_without_word_of_stops();
 	limit.group = group;
 	limit.budget = open_budget(options);
 	publish(limit.budget, group, arguments[0]);

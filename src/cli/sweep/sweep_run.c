@@ -10,6 +10,7 @@
 
 #include <vmspace/group.h>
 
+#include "cli/output/demangle.h"
 #include "cli/supervise/descriptors.h"
 #include "cli/supervise/snapshot.h"
 
@@ -23,13 +24,17 @@ static void take_refusal(void *context, vms_group *group,
 	const char *backtrace = refusal->backtrace ?
 		refusal->backtrace : refusal->why_no_backtrace;
 
+	char *plain = backtrace ? vmsi_demangle_backtrace(backtrace) : NULL;
+
 	(void)group;
 	result->requested = refusal->requested;
 	memcpy(result->command, refusal->command, sizeof result->command);
 	strncpy(result->call, vmsi_call_name(refusal->call),
 		sizeof result->call - 1);
-	strncpy(result->backtrace, backtrace ? backtrace : "",
-		VMSI_SWEEP_BACKTRACE - 1);
+	if (backtrace)
+		strncpy(result->backtrace, plain ? plain : backtrace,
+			VMSI_SWEEP_BACKTRACE - 1);
+	free(plain);
 }
 
 /* --- streams ------------------------------------------------------------------- */

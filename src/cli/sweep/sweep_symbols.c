@@ -8,6 +8,8 @@
 
 #ifdef VMSI_WITH_LIBDW
 #include <elfutils/libdwfl.h>
+
+#include "cli/output/demangle.h"
 #endif
 
 /* A file as libdw has opened it, at its own addresses. */
@@ -87,8 +89,11 @@ static bool print_name(FILE *text, struct file *file, const char *path,
 	const char *function = module ?
 		dwfl_module_addrname(module, address) : NULL;
 
+	char *plain = function ? vmsi_demangle(function) : NULL;
+
 	if (function)
-		fputs(function, text);
+		fputs(plain ? plain : function, text);
+	free(plain);
 	return function;
 }
 

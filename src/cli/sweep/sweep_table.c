@@ -63,14 +63,40 @@ char *vmsi_sweep_table_backtrace(struct vmsi_sweep_table *table, uint64_t hash)
 
 /* --- choosing -------------------------------------------------------------------------- */
 
-static bool has_function(const char *backtrace, const char *function)
+#define ANONYMOUS "(anonymous namespace)"
+
+/* Where in a line the parameters of a function, or of a template, begin. */
+static const char *end_of_name(const char *line)
+{
+	line += strcspn(line, "(<\n");
+	while (strncmp(line, ANONYMOUS, strlen(ANONYMOUS)) == 0) {
+		line += strlen(ANONYMOUS);
+		line += strcspn(line, "(<\n");
+	}
+	return line;
+}
+
+/*
+ * Whether a line is of a function, which may be named without the namespaces and the
+ * result that stand before it, and without the parameters behind it.
+ */
+static bool is_of_function(const char *line, const char *function)
 {
 	const size_t length = strlen(function);
+	const char *end = end_of_name(line);
 
+	for (const char *at = line; at < end || at == line; at++)
+		if (strncmp(at, function, length) == 0 && at[length] &&
+		    strchr(" \n(<", at[length]) &&
+		    (at == line || strchr(" :*&", at[-1])))
+			return true;
+	return false;
+}
+
+static bool has_function(const char *backtrace, const char *function)
+{
 	for (const char *line = backtrace; line && *line;) {
-		if (strncmp(line, function, length) == 0 &&
-		    (line[length] == ' ' || line[length] == '\n' ||
-		     line[length] == '('))
+		if (is_of_function(line, function))
 			return true;
 		line = strchr(line, '\n');
 		line += line != NULL;
