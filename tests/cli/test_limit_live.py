@@ -374,6 +374,20 @@ def others_names_hide_no_group():
             listener.close()
 
 
+def name_that_nobody_serves_is_of_no_user():
+    listener = fake("6" * 16, backlog=0)
+    listener.listen(0)
+    waiting = connected("\0vmspace-limit/" + "6" * 16)
+    try:
+        found = [group for group in json.loads(live("--json").stdout)
+                 if not group["answers"] and group["uid"] is None]
+        expect_equal([group["supervisor"] for group in found], [None])
+        expect(b"nobody answers" in live().stdout, live().stdout)
+    finally:
+        waiting.close()
+        listener.close()
+
+
 def answer_to_another(address):
     """The errno that another user gets."""
     try:
@@ -452,6 +466,7 @@ CASES = [
     follower_that_does_not_read_holds_nobody_up,
     nonsense_is_not_answered,
     others_names_hide_no_group,
+    name_that_nobody_serves_is_of_no_user,
     another_user_is_refused,
     only_own_groups_are_asked,
     wrong_arguments_are_refused,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Signals to the processes of 'vmspace limit', and how these end.
 
-usage: test_limit_signals.py VMSPACE
+usage: test_limit_signals.py VMSPACE LATE_JOB
 """
 
 import contextlib
@@ -17,6 +17,9 @@ from cli_test import (PATIENCE, expect, expect_equal, installed,
                       main_in_groups, run, wait_for, work, written)
 from limit_jobs import (LIMITED, VMSPACE, gone, none_is_pending,
                       session_processes, talker)
+
+
+LATE_JOB = os.path.abspath(sys.argv[2])
 
 
 @contextlib.contextmanager
@@ -161,6 +164,21 @@ def ask(process):
     return process.stdout.readline().decode()
 
 
+def signal_that_the_job_passes_on_late_is_not_lost():
+    """The supervisor blocks it by then, as where the job gets no processor."""
+    program = ("trap 'exit 5' TERM; : >\"$VMSPACE_TEST_LATE\"; "
+               "while read line; do :; done")
+    process = subprocess.Popen(
+        [*LIMITED, "sh", "-c", program], stdin=subprocess.PIPE,
+        env={**os.environ, "LD_PRELOAD": LATE_JOB,
+             "VMSPACE_TEST_LATE": work("started")})
+    try:
+        expect_equal(process.wait(PATIENCE), 5)
+    finally:
+        process.stdin.close()
+        process.wait(PATIENCE)
+
+
 def killed_supervisor_leaves_errors_and_no_zombie():
     with orphans_counted() as orphans, asking(1 << 20) as asked:
         process, program, supervisor = asked
@@ -275,6 +293,7 @@ CASES = [
     alarm_that_the_command_inherits_is_the_programs,
     ignored_ends_of_children_are_the_programs,
     signal_while_it_starts_is_not_lost,
+    signal_that_the_job_passes_on_late_is_not_lost,
     killed_supervisor_leaves_errors_and_no_zombie,
     without_the_command_in_front_the_limit_holds,
     ended_run_leaves_no_orphan,

@@ -4,6 +4,7 @@
 usage: test_limit_warn.py VMSPACE
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -73,10 +74,10 @@ def each_threshold_warns_once():
                      *steps("30", "30", "!", "10", "20", "20", "!", "5"))
     expect_equal((result.returncode, result.stdout),
                  (0, b"first SIGUSR1\nfirst SIGUSR2\n"), result.stderr)
-    warned = lines_with("--warn-at=40%", result)
+    warned = lines_with("past --warn-at=40%", result)
     expect(len(warned) == 1 and "of 128M in use" in warned[0] and
            "SIGUSR1 to python3" in warned[0], result.stderr)
-    expect_equal(len(lines_with("--grace=100M", result)), 1, result.stderr)
+    expect_equal(len(lines_with("past --grace=100M", result)), 1, result.stderr)
 
 
 def grace_asks_to_end():
@@ -90,9 +91,41 @@ def what_falls_and_rises_is_told_again():
     expect_equal(result.stdout, b"first SIGUSR1\n" * 3, result.stderr)
 
 
+def report_counts_the_warnings():
+    result = limited("--warn-at=50%", "--grace=99%", "--signal=USR1",
+                     f"--report={work('report')}",
+                     *steps("70", "!", "-", "70", "!"))
+    expect_equal(lines_with("was reached", result),
+                 ["  --warn-at=50% was reached 2 times, --grace=99% was "
+                  "reached never"], result.stderr)
+    with open(work("report")) as file:
+        expect_equal(json.load(file)["warnings"],
+                     [{"warning": "warn", "at": "50%", "count": 2},
+                      {"warning": "grace", "at": "99%", "count": 0}])
+    result = limited("--warn-at=50%", *steps("70"))
+    expect_equal(lines_with("was reached", result),
+                 ["  --warn-at=50% was reached once"], result.stderr)
+    expect_equal(lines_with("was reached", limited("true")), [])
+
+
+def warning_after_the_first_has_ended_is_in_the_report():
+    report = work("late report")
+    limited("--warn-at=90M", f"--report={report}", "--quiet",
+            *steps("end", work("first ended"), "100"),
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def counted():
+        with open(report) as file:
+            return json.load(file)["warnings"][0]["count"]
+
+    expect_equal(counted(), 0)
+    written("first ended", "")
+    wait_for(lambda: counted() == 1, "the report has the warning")
+
+
 def refused_request_does_not_warn():
     result = limited("--warn-at=50%", *steps("500"), stdout=subprocess.DEVNULL)
-    expect_equal(lines_with("--warn-at", result), [])
+    expect_equal(lines_with("past --warn-at", result), [])
 
 
 def all_or_the_largest_get_the_signal():
@@ -232,6 +265,8 @@ CASES = [
     each_threshold_warns_once,
     grace_asks_to_end,
     what_falls_and_rises_is_told_again,
+    report_counts_the_warnings,
+    warning_after_the_first_has_ended_is_in_the_report,
     refused_request_does_not_warn,
     all_or_the_largest_get_the_signal,
     largest_gets_it_where_the_first_has_ended,

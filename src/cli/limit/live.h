@@ -35,6 +35,7 @@ enum vmsi_exit vmsi_live_follow(const struct vmsi_live_request *request);
 struct vmsi_live_group {
 	char digits[VMSI_CONTROL_DIGITS + 1]; /* of its socket's name */
 	bool answers;  /* there are figures */
+	bool has_user; /* else the next two are not known: it cannot be reached */
 	uid_t user;    /* by the kernel, as the next one */
 	pid_t supervisor;
 	struct vmsi_control_figures figures;

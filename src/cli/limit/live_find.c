@@ -56,6 +56,7 @@ static int look_at_user(int end, struct vmsi_live_group *group)
 
 	if (getsockopt(end, SOL_SOCKET, SO_PEERCRED, &user, &size))
 		return -errno;
+	group->has_user = true;
 	group->user = user.uid;
 	group->supervisor = user.pid;
 	return geteuid() == 0 || user.uid == geteuid() ? 0 : -EPERM;

@@ -46,6 +46,12 @@ static void write_row(const struct vmsi_live_group *group)
 {
 	const struct vmsi_control_figures *figures = &group->figures;
 
+	if (!group->has_user) {
+		printf("%8s %8s %8s %8s %8s %9s %7s %6s  (nobody answers; of whom "
+		       "it is cannot be told)\n", "?", "?", "?", "?", "?", "?",
+		       "?", "?");
+		return;
+	}
 	if (!group->answers) {
 		printf("%8s %8s %8s %8s %8s %9s %7s %6u  (supervisor %d does "
 		       "not answer)\n", "?", "?", "?", "?", "?", "?", "?",
@@ -110,7 +116,7 @@ static json_t *figures_json(const struct vmsi_control_figures *figures)
 			vmsi_json_signal(figures->status) : json_null());
 }
 
-/* A supervisor that does not answer has no figures. */
+/* A supervisor that does not answer has no figures, and one without room no user. */
 static json_t *group_json(const struct vmsi_live_group *group)
 {
 	json_t *value = group->answers ? figures_json(&group->figures) :
@@ -118,10 +124,12 @@ static json_t *group_json(const struct vmsi_live_group *group)
 	int failed = json_object_set_new(value, "answers",
 					 json_boolean(group->answers));
 
-	failed |= json_object_set_new(value, "uid",
-				      vmsi_json_amount(group->user));
-	failed |= json_object_set_new(value, "supervisor",
-				      json_integer(group->supervisor));
+	failed |= json_object_set_new(value, "uid", group->has_user ?
+				      vmsi_json_amount(group->user) :
+				      json_null());
+	failed |= json_object_set_new(value, "supervisor", group->has_user ?
+				      json_integer(group->supervisor) :
+				      json_null());
 	return vmsi_json_complete(value, failed);
 }
 

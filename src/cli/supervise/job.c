@@ -39,6 +39,7 @@ struct job {
 	 */
 	int signals;
 	pid_t first; /* 0 while the program starts */
+	sigset_t early; /* what was sent to the supervisor meanwhile */
 	int result;
 };
 
@@ -60,15 +61,30 @@ static void block_signals(sigset_t *before)
  * Signals that came before the fork are pending in the job alone: send them to
  * the supervisor, as if they had come after it.
  */
-static void pass_on_early_signals(const struct job *job)
+static void pass_on_early_signals(struct job *job)
 {
 	const struct timespec at_once = { 0, 0 };
 	sigset_t signals;
 	int number;
 
+	sigemptyset(&job->early);
 	vmsi_passed_on_signals(&signals);
 	while ((number = sigtimedwait(&signals, NULL, &at_once)) > 0)
-		(void)kill(job->supervisor, number);
+		if (kill(job->supervisor, number) == 0)
+			sigaddset(&job->early, number);
+}
+
+/*
+ * Where the job gets no processor the program may have started before it sends the
+ * supervisor an early signal. The supervisor keeps that blocked, so it is for the
+ * program.
+ */
+static void pass_on_kept_signals(const struct job *job)
+{
+	for (int number = 1; number <= SIGRTMAX; number++)
+		if (sigismember(&job->early, number) == 1 &&
+		    vmsi_witness_keeps(job->witness, number))
+			(void)kill(job->first, number);
 }
 
 /*
@@ -114,6 +130,7 @@ static void note_start(struct job *job, pid_t first)
 	if (is_init())
 		sigaddset(&signals, SIGCHLD);
 	(void)signalfd(job->signals, &signals, 0);
+	pass_on_kept_signals(job);
 }
 
 /*

@@ -16,9 +16,10 @@
 
 struct vmsi_report {
 	const struct vmsi_supervise_options *options;
+	const struct vmsi_warning *warning;
 	char **arguments;
 	struct vmsi_tally tally;
-	uint64_t written; /* how many attempts there were when the file was written */
+	uint64_t written; /* how many attempts and warnings the file has */
 };
 
 static enum vmsi_limited limited(const struct vmsi_report *report)
@@ -28,13 +29,14 @@ static enum vmsi_limited limited(const struct vmsi_report *report)
 
 struct vmsi_report *
 vmsi_report_open(const struct vmsi_supervise_options *options,
-		 char **arguments)
+		 const struct vmsi_warning *warning, char **arguments)
 {
 	struct vmsi_report *report = calloc(1, sizeof *report);
 
 	if (!report)
 		return NULL;
 	report->options = options;
+	report->warning = warning;
 	report->arguments = arguments;
 	report->tally.kept_most = options->report ? KEPT_MOST : 0;
 	return report;
@@ -87,6 +89,7 @@ static struct vmsi_snapshot take_snapshot(struct vmsi_report *report,
 		.arguments = report->arguments,
 		.limited = limited(report),
 		.tally = &report->tally,
+		.warning = report->warning,
 	};
 
 	(void)vmsi_snapshot_take(&snapshot, group);
@@ -94,12 +97,22 @@ static struct vmsi_snapshot take_snapshot(struct vmsi_report *report,
 	return snapshot;
 }
 
+/* How much of what is counted came one by one. */
+static uint64_t told(const struct vmsi_snapshot *snapshot)
+{
+	uint64_t sum = snapshot->stats.refusals;
+
+	for (int i = 0; i < VMSI_STAGES; i++)
+		sum += snapshot->warning->counts[i];
+	return sum;
+}
+
 static void write_file(struct vmsi_report *report,
 		       const struct vmsi_snapshot *snapshot)
 {
 	json_t *all = vmsi_snapshot_json(snapshot);
 
-	report->written = snapshot->stats.refusals;
+	report->written = told(snapshot);
 	if (all)
 		(void)vmsi_report_write(all, report->options->report);
 	json_decref(all);
@@ -126,7 +139,7 @@ void vmsi_report_update(struct vmsi_report *report, vms_group *group)
 	if (!report->options->report)
 		return;
 	snapshot = take_snapshot(report, group);
-	if (snapshot.stats.refusals > report->written)
+	if (told(&snapshot) > report->written)
 		write_file(report, &snapshot);
 	vmsi_snapshot_free(&snapshot);
 }

@@ -169,6 +169,23 @@ static json_t *arguments_json(char **arguments)
 	return list;
 }
 
+/* The thresholds that were given; stages have the names that --on-warn tells. */
+static json_t *warnings_json(const struct vmsi_warning *warning)
+{
+	static const char *const stages[VMSI_STAGES] = { "warn", "grace" };
+	json_t *list = json_array();
+
+	for (int i = 0; i < VMSI_STAGES; i++)
+		if (warning->options->at[i].text)
+			json_array_append_new(list, json_pack("{s:s,s:o,s:o}",
+				"warning", stages[i],
+				"at", vmsi_json_text(
+					warning->options->at[i].text),
+				"count",
+				vmsi_json_amount(warning->counts[i])));
+	return list;
+}
+
 /* The number that documents the form in vmspace-limit(1); 1 had no number. */
 #define REPORT_VERSION 2
 
@@ -180,7 +197,7 @@ json_t *vmsi_snapshot_json(const struct vmsi_snapshot *snapshot)
 	vmsi_tally_sort_commands(snapshot->tally);
 	return json_pack(
 		"{s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,"
-		"s:o,s:o,s:o,s:o,s:o}",
+		"s:o,s:o,s:o,s:o,s:o,s:o}",
 		"version", REPORT_VERSION,
 		"command", arguments_json(snapshot->arguments),
 		"limit", limit_json(stats->limit, snapshot->limited),
@@ -196,6 +213,7 @@ json_t *vmsi_snapshot_json(const struct vmsi_snapshot *snapshot)
 		"interruptible", vmsi_json_amount(stats->interruptible),
 		"exit_status", vmsi_json_exit_status(snapshot->status),
 		"signal", vmsi_json_signal(snapshot->status),
+		"warnings", warnings_json(snapshot->warning),
 		"refusals", refusals_json(snapshot, stacks),
 		"stacks", stacks,
 		"refusals_of_other_stacks",

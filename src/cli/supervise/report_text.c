@@ -113,6 +113,30 @@ static void write_sum(FILE *stream, const struct vmsi_snapshot *snapshot)
 	fputc('\n', stream);
 }
 
+/* "  --warn-at=85% was reached 3 times, --grace=95% never" */
+static void write_warnings(FILE *stream, const struct vmsi_warning *warning)
+{
+	const char *before = "  ";
+
+	for (int i = 0; i < VMSI_STAGES; i++) {
+		const char *text = warning->options->at[i].text;
+		const uint64_t count = warning->counts[i];
+
+		if (!text)
+			continue;
+		fprintf(stream, "%s%s=%s was reached ", before,
+			vmsi_stage_option((enum vmsi_stage)i), text);
+		if (count > 1)
+			fprintf(stream, "%llu times",
+				(unsigned long long)count);
+		else
+			fputs(count ? "once" : "never", stream);
+		before = ", ";
+	}
+	if (*before == ',')
+		fputc('\n', stream);
+}
+
 /* --- by process and by stack ---------------------------------------------- */
 
 /* "  cc1plus: 412 in 38 processes; ld: 75 in 3 processes" */
@@ -234,6 +258,7 @@ void vmsi_snapshot_write_text(FILE *stream,
 		fprintf(stream, "%s: %llu calls failed because there was no "
 			"memory to account for them\n", snapshot->program,
 			(unsigned long long)stats->unaccounted);
+	write_warnings(stream, snapshot->warning);
 	write_commands(stream, snapshot->tally);
 	if (detail == VMSI_DETAIL_STACKS)
 		write_stacks(stream, snapshot);

@@ -10,6 +10,7 @@
 
 #include "cli/output/json.h"
 #include "cli/supervise/tally.h"
+#include "cli/supervise/warn.h"
 
 /*
  * A group at one moment: its figures, refusals and processes. Both the text and
@@ -40,6 +41,7 @@ struct vmsi_snapshot {
 	size_t unrefusable;
 	int status;              /* of the first process, as of waitpid(2) */
 	struct vmsi_tally *tally; /* of the report */
+	const struct vmsi_warning *warning;
 	struct vms_group_process *processes;
 	size_t process_count, process_room;
 };

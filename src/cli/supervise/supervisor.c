@@ -209,11 +209,11 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 			 const char *path, char **arguments, int events,
 			 int witness)
 {
-	struct vmsi_report *report = vmsi_report_open(options, arguments);
 	struct vmsi_warning warning = {
 		.options = &options->warn, .program = options->program,
 		.told = options->quiet ? VMSI_WARNING_QUIET : VMSI_WARNING_TOLD,
 	};
+	struct vmsi_report *report = vmsi_report_open(options, &warning, arguments);
 	struct vmsi_kept_limit limit = { .options = options,
 		.bytes = options->group.commit_limit };
 	const struct vms_group_options group_options =

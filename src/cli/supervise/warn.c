@@ -14,6 +14,11 @@
 
 static const char *const stage_options[VMSI_STAGES] = { "--warn-at", "--grace" };
 
+const char *vmsi_stage_option(enum vmsi_stage stage)
+{
+	return stage_options[stage];
+}
+
 void vmsi_warn_init(struct vmsi_warn_options *warn)
 {
 	*warn = (struct vmsi_warn_options){ .runner = -1 };

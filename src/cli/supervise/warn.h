@@ -3,6 +3,7 @@
 #define VMSI_CLI_SUPERVISE_WARN_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <vmspace/group.h>
 
@@ -57,6 +58,9 @@ enum vmsi_exit vmsi_warn_take_threshold(const char *program, const char *text,
 enum vmsi_exit vmsi_warn_take_signal(const char *program, const char *text,
 				     int *number);
 
+/* "--warn-at" */
+const char *vmsi_stage_option(enum vmsi_stage stage);
+
 /* Report thresholds that do not go together, or with the limit. */
 enum vmsi_exit vmsi_warn_check(const struct vmsi_warn_options *warn,
 			       const char *program, size_t limit);
@@ -78,6 +82,7 @@ struct vmsi_warning {
 	const struct vmsi_warn_options *options;
 	const char *program; /* "vmspace limit", for messages */
 	enum { VMSI_WARNING_TOLD, VMSI_WARNING_QUIET } told;
+	uint64_t counts[VMSI_STAGES]; /* how often each threshold was reached */
 };
 
 /* The on_mark of struct vms_group_options; its context is a warning. */

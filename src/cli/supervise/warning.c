@@ -86,7 +86,7 @@ static void tell(const struct vmsi_warning *warning,
 	fprintf(stderr, "%s: %s of %s in use, past %s=%s", warning->program,
 		vmsi_size_text(mark->committed, VMSI_SIZE_HUMAN).text,
 		vmsi_size_text(mark->limit, VMSI_SIZE_HUMAN).text,
-		mark->index == VMSI_STAGE_GRACE ? "--grace" : "--warn-at",
+		vmsi_stage_option((enum vmsi_stage)mark->index),
 		options->at[mark->index].text);
 	if (mark->process) {
 		fputs("; ", stderr);
@@ -132,11 +132,12 @@ static void run_command(const struct vmsi_warning *warning, vms_group *group,
 void vmsi_warning_reached(void *context, vms_group *group,
 			  const struct vms_group_mark *mark)
 {
-	const struct vmsi_warning *warning = context;
+	struct vmsi_warning *warning = context;
 	const struct vmsi_largest largest = vmsi_largest_find(group);
 	const int number = warning->options->signals[mark->index];
 	struct sent sent = { .count = 0 };
 
+	warning->counts[mark->index]++;
 	if (number)
 		sent = send_signal(warning->options, group, number, &largest);
 	if (warning->told == VMSI_WARNING_TOLD)

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli/supervise/signals.h"
 
@@ -108,15 +110,29 @@ int vmsi_witness_start(int job)
 	return error ? -1 : 0;
 }
 
-bool vmsi_witness_has(int supervisor, const struct signalfd_siginfo *signal)
+static bool ask(int supervisor, int number, struct answer *answer)
 {
-	const struct notice question = { .number = (int)signal->ssi_signo };
-	struct answer answer;
+	const struct notice question = { .number = number };
 
 	return send(supervisor, &question, sizeof question, MSG_NOSIGNAL) ==
 		sizeof question &&
-		recv(supervisor, &answer, sizeof answer, 0) == sizeof answer &&
+		recv(supervisor, answer, sizeof *answer, 0) == sizeof *answer;
+}
+
+bool vmsi_witness_has(int supervisor, const struct signalfd_siginfo *signal)
+{
+	struct answer answer;
+
+	return ask(supervisor, (int)signal->ssi_signo, &answer) &&
 		(answer.overtaken ||
 		 (answer.code == signal->ssi_code &&
 		  answer.sender == (pid_t)signal->ssi_pid));
+}
+
+bool vmsi_witness_keeps(int supervisor, int number)
+{
+	struct answer answer;
+
+	return ask(supervisor, number, &answer) && answer.code == SI_USER &&
+		answer.sender == getpid();
 }

@@ -21,4 +21,10 @@ int vmsi_witness_start(int job);
 /* Ask, through a socket, whether the supervisor has got a signal too. */
 bool vmsi_witness_has(int supervisor, const struct signalfd_siginfo *signal);
 
+/*
+ * Ask whether a signal that this process has sent to the supervisor by kill(2) is
+ * pending there: then it has come after the supervisor had blocked it.
+ */
+bool vmsi_witness_keeps(int supervisor, int number);
+
 #endif

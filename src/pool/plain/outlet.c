@@ -21,8 +21,12 @@
  *
  *  - after a fork: the memory is MADV_DONTFORK;
  *  - where it was merged with an equal one (KSM): the memory is made MADV_UNMERGEABLE, and a
- *    frame that the pipe refers to is not merged;
- *  - where it was written to a swap device that must not see changes, and read again meanwhile;
+ *    frame that the pipe refers to is not merged. PR_SET_MEMORY_MERGE, set later, undoes that:
+ *    then a frame may be merged between hold and the pipe, which is no fault of the thread;
+ *  - where it is being written to a swap device that must not see changes (zram), and touched
+ *    meanwhile. Before the pipe has it that is a fault. From then until the page goes
+ *    nothing finds it out; the kernel does not choose a page for swap that was stored to since
+ *    it last looked, as hold does, unless it is told to (MADV_PAGEOUT);
  *  - at any first store after a protection, in kernels from 5.9 to 5.18, which look whether
  *    anybody refers to the frame. Later ones know a frame that is a page's alone by a mark,
  *    which a reference from a pipe does not take away. is_pipe_live tries which it is; it
