@@ -32,6 +32,10 @@ all: $(BUILD)/build.ninja ## build what is installed: the libraries and the comm
 $(BUILD)/build.ninja:
 	$(MESON) setup $(INSTALLED) --prefix=$(PREFIX) $(BUILD)
 
+.PHONY: static
+static: $(BUILD)/build.ninja ## build the command without libraries, for a container's image
+	$(NINJA) -C $(BUILD) src/cli/vmspace-static
+
 # The packages come first, so the build cannot be a prerequisite here.
 .PHONY: demo
 demo: ## install what is missing, build, and show the main things on DIR (/usr/include)

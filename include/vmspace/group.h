@@ -216,6 +216,15 @@ struct vms_group_options {
 	void (*on_mark)(void *context, vms_group *group,
 			const struct vms_group_mark *mark);
 	void *mark_context; /* the context of on_mark */
+	/*
+	 * Called before a request is refused for want of memory, while it and all
+	 * others wait; NULL: nobody. Where it has raised the limit, as where that
+	 * comes from elsewhere and was changed since, the request is compared with
+	 * it again. May use vms_group_set_limit, vms_group_set_marks and
+	 * vms_group_get_stats of this group, nothing else.
+	 */
+	void (*on_full)(void *context, vms_group *group);
+	void *full_context; /* the context of on_full */
 };
 
 /* The figures of a group. */

@@ -57,10 +57,12 @@ bool vmsi_limit_has_cgroup(void)
 
 size_t vmsi_limit_source_bytes(const struct vmsi_limit_source *source)
 {
+	const uint64_t cgroup = source->kind == VMSI_LIMIT_CGROUP ?
+		vmsi_cgroup_memory() : UINT64_MAX;
 	uint64_t bytes = machine_bytes();
 
-	if (source->kind == VMSI_LIMIT_CGROUP && vmsi_cgroup_memory() < bytes)
-		bytes = vmsi_cgroup_memory();
+	if (cgroup < bytes)
+		bytes = cgroup;
 	bytes = (uint64_t)((long double)bytes * source->parts);
 	if (bytes > SIZE_MAX)
 		return SIZE_MAX;

@@ -26,7 +26,7 @@ const char *vmsi_supervise_why_not(int error)
 		return "something that confines it refuses seccomp user "
 		       "notification, such as a container's seccomp profile; "
 		       "it takes seccomp(2) with SECCOMP_SET_MODE_FILTER and "
-		       "SECCOMP_FILTER_FLAG_NEW_LISTENER";
+		       "SECCOMP_FILTER_FLAG_NEW_LISTENER, and memfd_create(2)";
 	case ENOTSUP:
 		return "/proc is not mounted, or shows the processes of "
 		       "another namespace";

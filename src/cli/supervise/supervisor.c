@@ -45,6 +45,13 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* One that was raised a moment ago is not to refuse. */
+static void look_at_limit(void *context, vms_group *group)
+{
+	(void)group;
+	vmsi_kept_limit_follow_if_due(context);
+}
+
 /*
  * A thread that the group's tracer stops is a child that stops, of which SIGCHLD
  * would tell the process. The tracer blocks that signal, so the kernel would wake
@@ -63,7 +70,8 @@ static void do_without_word_of_stops(void)
 /* Backtraces are not taken where no report would show them. */
 static struct vms_group_options
 group_options_of(const struct vmsi_supervise_options *options,
-		 struct vmsi_report *report, struct vmsi_warning *warning)
+		 struct vmsi_report *report, struct vmsi_warning *warning,
+		 struct vmsi_kept_limit *limit)
 {
 	struct vms_group_options group = options->group;
 
@@ -71,6 +79,10 @@ group_options_of(const struct vmsi_supervise_options *options,
 	group.context = report;
 	group.on_mark = vmsi_warning_reached;
 	group.mark_context = warning;
+	if (options->source.kind == VMSI_LIMIT_CGROUP) {
+		group.on_full = look_at_limit;
+		group.full_context = limit;
+	}
 	vmsi_warn_marks(&options->warn, group.commit_limit, group.marks);
 	if (options->quiet && !options->report && !options->log)
 		group.flags &= ~VMS_GROUP_BACKTRACES;
@@ -202,10 +214,10 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 		.told = options->quiet ? VMSI_WARNING_QUIET : VMSI_WARNING_TOLD,
 	};
 	struct vmsi_report *report = vmsi_report_open(options, &warning, arguments);
-	const struct vms_group_options group_options =
-		group_options_of(options, report, &warning);
 	struct vmsi_kept_limit limit = { .options = options,
 		.bytes = options->group.commit_limit };
+	const struct vms_group_options group_options =
+		group_options_of(options, report, &warning, &limit);
 	struct vmsi_control *control;
 	vms_group *group = NULL;
 

@@ -61,14 +61,27 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 	}
 }
 
+/* Ask the caller for more, which nobody has told yet. Returns whether it gave some. */
+static bool raise_limit(struct vms_group *group)
+{
+	const struct vmsi_service *service = group->service;
+	const size_t before = group->account.limit;
+
+	if (service->on_full)
+		service->on_full(service->full_context, group);
+	return group->account.limit > before;
+}
+
 /* Charge a request and let it through, or refuse it. */
 static void decide_request(struct vms_group *group,
 			   struct vmsi_process *process,
 			   struct vmsi_request *request)
 {
 	const pid_t thread = (pid_t)group->service->call->pid;
-	const int error = vmsi_request_grant(group, process, thread, request);
+	int error = vmsi_request_grant(group, process, thread, request);
 
+	if (error == -EDQUOT && raise_limit(group))
+		error = vmsi_request_grant(group, process, thread, request);
 	if (error)
 		vmsi_group_refuse(group, process, request, error == -ENOMEM ?
 			    VMSI_REFUSED_UNACCOUNTED : VMSI_REFUSED_FULL);

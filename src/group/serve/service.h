@@ -27,6 +27,8 @@ struct vmsi_service {
 	void (*on_mark)(void *context, vms_group *group,
 			const struct vms_group_mark *mark);
 	void *mark_context;
+	void (*on_full)(void *context, vms_group *group);
+	void *full_context;
 
 	/* The end of the group's first process. */
 	int status;                    /* as of waitpid(2) */

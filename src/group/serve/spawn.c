@@ -322,6 +322,8 @@ static void take_options(struct vms_group *group,
 	group->service->refusals.context = options->context;
 	group->service->on_mark = options->on_mark;
 	group->service->mark_context = options->mark_context;
+	group->service->on_full = options->on_full;
+	group->service->full_context = options->full_context;
 	vmsi_marks_set(&group->account.marks, options->marks);
 }
 
