@@ -61,11 +61,20 @@ def is_stopped(pid):
     return state(pid) in "Tt"
 
 
-def none_is_pending(pid):
-    """Whether a process has taken the signals that were sent to it."""
+def signals(pid, field):
+    """A set of signals of /proc/PID/status, as a number."""
     with open(f"/proc/{pid}/status", errors="replace") as file:
         fields = dict(line.split(":", 1) for line in file)
-    return int(fields["ShdPnd"], 16) == 0
+    return int(fields[field], 16)
+
+
+def none_is_pending(pid):
+    """Whether a process has taken the signals that were sent to it."""
+    return signals(pid, "ShdPnd") == 0
+
+
+def ignores(pid, number):
+    return bool(signals(pid, "SigIgn") >> (number - 1) & 1)
 
 
 def gone(pid):

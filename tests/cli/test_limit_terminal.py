@@ -20,8 +20,8 @@ import time
 
 from cli_test import (PATIENCE, Skip, WORK, expect, expect_equal, installed,
                       main_in_groups, run, wait_for, written)
-from limit_jobs import (LIMITED, VMSPACE, gone, is_stopped, none_is_pending,
-                      session_processes, state, talker)
+from limit_jobs import (LIMITED, VMSPACE, gone, ignores, is_stopped,
+                      none_is_pending, session_processes, state, talker)
 
 # Seconds after which a key is taken for lost.
 KEY_PATIENCE = 60
@@ -317,11 +317,18 @@ def pipeline_is_one_job():
                  "only the shell is left")
 
 
+def stoppable_job_is_in_front(shell):
+    """A child of a shell gets the terminal before it has ceased to ignore,
+    as the shell does, the signals of the keyboard: keys are lost then."""
+    front = os.tcgetpgrp(shell.master)
+    return front != shell.session and not ignores(front, signal.SIGTSTP)
+
+
 def stop_from_the_keyboard_while_it_starts_hangs_nothing():
     for tenths in range(0, 60, 3):
         with job_shell() as shell:
             shell.line(shell_words("sleep", "60"))
-            wait_for(lambda: os.tcgetpgrp(shell.master) != shell.session,
+            wait_for(lambda: stoppable_job_is_in_front(shell),
                      "a job is in front")
             time.sleep(tenths / 5000)
             shell.press(CTRL_Z, "Stopped")

@@ -49,7 +49,7 @@ static void block_signals(void)
 static void look_at_limit(void *context, vms_group *group)
 {
 	(void)group;
-	vmsi_kept_limit_follow(context);
+	vmsi_kept_limit_follow_if_due(context);
 }
 
 /*
