@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 from cli_test import (PATIENCE, Skip, compiled, expect, expect_equal, main,
-                      must_compile, run, wait_for, work, written)
+                      makes_program, must_compile, run, wait_for, work, written)
 from sweep_allocations import (HEAD, VMSPACE, program, results, sweep,
                                verdicts)
 
@@ -249,6 +249,44 @@ def program_of_a_sanitizer_has_its_requests_failed_and_a_word():
                   b"it is built with AddressSanitizer")
 
 
+def requests_of_a_sanitizer_are_no_findings():
+    probe = "int main(void) { return 0; }"
+    source = HEAD + """
+int main(void)
+{
+    char *block = malloc(8 << 20);
+
+    if (!block)
+        return 3;
+    free(block);
+    puts("done");
+    return 0;
+}
+"""
+    tried = 0
+    for compiler in ("gcc", "clang"):
+        path = work("of-" + compiler)
+        if not makes_program(path, probe, "-fsanitize=address",
+                             compiler=compiler) or run([path]).returncode:
+            continue
+        tried += 1
+        expect(makes_program(path, source, "-w", "-g", "-fsanitize=address",
+                             compiler=compiler), compiler)
+        result = run([VMSPACE, "sweep", "--report=" + work("report"), path])
+        if result.returncode == 125:
+            raise Skip(result.stderr)
+        expect_equal(result.returncode, 0, (compiler, result.stdout))
+        expect(b"whose own requests are left out" in result.stderr,
+               result.stderr)
+        found = {one["verdict"] for one in results()}
+        expect(found <= {"same", "failed", "left out"} and
+               {"left out", "failed"} <= found, compiler, found)
+        expect(any("main" in one["backtrace"] for one in results()
+                   if one["verdict"] == "failed"), compiler)
+    if not tried:
+        raise Skip("no compiler makes programs with AddressSanitizer")
+
+
 CASES = [
     each_stack_is_tried_once_the_most_called_last,
     filters_choose,
@@ -262,6 +300,7 @@ CASES = [
     interrupted_sweep_prints_what_it_has,
     static_program_has_its_requests_failed_and_a_word,
     program_of_a_sanitizer_has_its_requests_failed_and_a_word,
+    requests_of_a_sanitizer_are_no_findings,
 ]
 
 sys.exit(main(CASES))

@@ -11,6 +11,7 @@
 
 struct vmsi_preload_reason {
 	char text[PATH_MAX + 64]; /* "it is linked statically" */
+	bool is_sanitizer;        /* it is built with one, which is the reason */
 };
 
 /* Whether a preload library works in a program, or why it does not. */

@@ -84,6 +84,7 @@ bool vmsi_preload_works(const struct vmsi_program *program,
 	const struct vmsi_elf *elf = &program->elf;
 	const char *rights = rights_of(program->binary);
 
+	why_not->is_sanitizer = false;
 	if (!vmsi_elf_same_platform(elf, library))
 		return say(why_not, "it is built for another machine");
 	if (!elf->interpreter[0])
@@ -91,8 +92,10 @@ bool vmsi_preload_works(const struct vmsi_program *program,
 	if (rights)
 		return say(why_not, "%s, and then libraries are not preloaded",
 			   rights);
-	if (elf->sanitizer)
+	if (elf->sanitizer) {
+		why_not->is_sanitizer = true;
 		return say(why_not, "it is built with %s", elf->sanitizer);
+	}
 	if (elf->defines_malloc)
 		return say(why_not, "it defines malloc itself, and nothing "
 			   "comes before that");

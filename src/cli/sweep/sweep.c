@@ -252,9 +252,11 @@ static enum vmsi_exit choose_kinds(struct vmsi_sweep_options *options)
 	if (result != VMSI_EXIT_OK || !why_not.text[0])
 		return result;
 	vmsi_complain(options->arguments[0], asked ?
-		      "its allocations cannot be failed: %s" :
+		      "its allocations cannot be failed: %s%s" :
 		      "only its requests to the kernel are failed, and not its "
-		      "allocations: %s", why_not.text);
+		      "allocations: %s%s", why_not.text,
+		      asked || !why_not.is_sanitizer ? "" :
+		      ", whose own requests are left out");
 	options->kinds &= ~(unsigned)VMSI_SWEEP_ALLOCATION;
 	return asked ? VMSI_EXIT_CANNOT_RUN : VMSI_EXIT_OK;
 }

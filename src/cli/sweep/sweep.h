@@ -59,6 +59,7 @@ enum vmsi_sweep_verdict {
 	VMSI_SWEEP_CRASHED, /* ended by a signal */
 	VMSI_SWEEP_HUNG,    /* did not end in time */
 	VMSI_SWEEP_NOT_MADE, /* the program did not make the request */
+	VMSI_SWEEP_LEFT_OUT, /* a sanitizer made it for itself */
 	VMSI_SWEEP_BROKEN,  /* the run could not be made */
 	VMSI_SWEEP_VERDICTS,
 	VMSI_SWEEP_UNTRIED, /* the sweep was interrupted before */

@@ -29,7 +29,7 @@ vmsi_sweep_prepare_allocations(const struct vmsi_sweep_options *options,
 	enum vmsi_exit result = vmsi_preload_find(VMSI_FAILING_LIBRARY, library,
 						  &elf);
 
-	why_not->text[0] = '\0';
+	*why_not = (struct vmsi_preload_reason){ .is_sanitizer = false };
 	if (result != VMSI_EXIT_OK)
 		return result;
 	if (vmsi_program_try(options->arguments[0], &program))

@@ -102,6 +102,7 @@ const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
 		[VMSI_SWEEP_CRASHED] = "crashed",
 		[VMSI_SWEEP_HUNG] = "hung",
 		[VMSI_SWEEP_NOT_MADE] = "not made",
+		[VMSI_SWEEP_LEFT_OUT] = "left out",
 		[VMSI_SWEEP_BROKEN] = "not run",
 	};
 

@@ -52,12 +52,18 @@ static void write_how(FILE *file, const struct vmsi_sweep_result *result)
 			WEXITSTATUS(result->status));
 }
 
+static bool is_skipped(enum vmsi_sweep_verdict verdict)
+{
+	return verdict == VMSI_SWEEP_NOT_MADE ||
+		verdict == VMSI_SWEEP_LEFT_OUT;
+}
+
 static void write_outcome(FILE *file, const struct vmsi_sweep_result *result)
 {
 	const char *element = result->verdict == VMSI_SWEEP_BROKEN ? "error" :
 								     "failure";
 
-	if (result->verdict == VMSI_SWEEP_NOT_MADE)
+	if (is_skipped(result->verdict))
 		fputs("<skipped/>", file);
 	if (!vmsi_sweep_is_bad(result->verdict))
 		return;
@@ -102,7 +108,7 @@ static size_t count_of(const struct vmsi_sweep_part *part, bool broken,
 		const bool bad = vmsi_sweep_is_bad(one->verdict);
 
 		if (skipped)
-			count += one->verdict == VMSI_SWEEP_NOT_MADE ||
+			count += is_skipped(one->verdict) ||
 				(bad && one->known);
 		else
 			count += bad && !one->known &&

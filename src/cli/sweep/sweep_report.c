@@ -98,7 +98,7 @@ static void print_table(const struct vmsi_sweep_part *part)
 	for (size_t i = 0; i < part->count; i++)
 		counts[part->results[i].verdict]++;
 	tried = part->count - counts[VMSI_SWEEP_UNTRIED];
-	print_head(part, tried);
+	print_head(part, tried - counts[VMSI_SWEEP_LEFT_OUT]);
 	for (int i = 0; i < VMSI_SWEEP_VERDICTS; i++)
 		if (counts[i])
 			printf("%8zu  %s\n", counts[i],

@@ -17,6 +17,25 @@
 /* How long a worker waits for the processes that it has killed. */
 #define KILLED_MS 5000
 
+/*
+ * Functions in which a sanitizer's runtime asks for memory for itself: while it begins,
+ * and while it looks for leaks at the end. It does not go on where it is refused that,
+ * or hangs, and no mistake of the program shows.
+ */
+static bool is_of_sanitizer(const char *backtrace)
+{
+	static const char *const functions[] = {
+		"__asan::AsanInit", "__asan_init", "__asan_register_",
+		"__hwasan_init", "__lsan_init", "__lsan::", "__msan_init",
+		"__tsan::Initialize", "__sanitizer::TracerThread",
+	};
+
+	for (size_t i = 0; i < sizeof functions / sizeof functions[0]; i++)
+		if (strstr(backtrace, functions[i]))
+			return true;
+	return false;
+}
+
 static void take_refusal(void *context, vms_group *group,
 			 const struct vms_group_refusal *refusal)
 {
@@ -35,6 +54,8 @@ static void take_refusal(void *context, vms_group *group,
 		strncpy(result->backtrace, plain ? plain : backtrace,
 			VMSI_SWEEP_BACKTRACE - 1);
 	free(plain);
+	if (is_of_sanitizer(result->backtrace))
+		result->verdict = VMSI_SWEEP_LEFT_OUT;
 }
 
 /* --- streams ------------------------------------------------------------------- */
@@ -79,14 +100,17 @@ static int redirect(const struct vmsi_sweep_options *options,
 
 /*
  * Serve the requests until the first process ends. Returns false where it has to
- * be killed: it has stopped, it took too long, or the sweep is to end.
+ * be killed: it has stopped, it took too long, its request was a sanitizer's, or the
+ * sweep is to end.
  */
-static bool serve(vms_group *group, double until)
+static bool serve(vms_group *group, double until,
+		  const struct vmsi_sweep_result *result)
 {
 	for (;;) {
 		const double left_ms = (until - vmsi_sweep_now()) * 1000;
 
-		if (left_ms <= 0 || vmsi_sweep_interrupted())
+		if (left_ms <= 0 || vmsi_sweep_interrupted() ||
+		    result->verdict == VMSI_SWEEP_LEFT_OUT)
 			return false;
 		switch (vms_group_serve(group, left_ms < LOOK_MS ?
 					(int)left_ms + 1 : LOOK_MS)) {
@@ -139,7 +163,7 @@ static void run(const struct vmsi_sweep_options *options, double timeout,
 	}
 	vmsi_let_go_of_descriptors(NULL);
 	vmsi_let_go_of_directory(NULL);
-	*in_time = serve(group, begin + timeout);
+	*in_time = serve(group, begin + timeout, result);
 	result->seconds = vmsi_sweep_now() - begin;
 	(void)vms_group_get_stats(group, &stats);
 	result->made = stats.requests;
@@ -161,8 +185,9 @@ void vmsi_sweep_run(const struct vmsi_sweep_options *options, uint64_t request,
 	result->error = file < 0 ? -file : 0;
 	if (!result->error)
 		run(options, timeout, result, &in_time);
-	result->verdict = vmsi_sweep_judge(result, output, file, in_time,
-					   result->call[0] != '\0');
+	if (result->error || result->verdict != VMSI_SWEEP_LEFT_OUT)
+		result->verdict = vmsi_sweep_judge(result, output, file, in_time,
+						   result->call[0] != '\0');
 	/* It was ended with the sweep, and nothing is known of it. */
 	if (!in_time && vmsi_sweep_interrupted())
 		result->verdict = VMSI_SWEEP_UNTRIED;
