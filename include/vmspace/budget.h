@@ -161,10 +161,13 @@ int vms_budget_fd(const vms_budget *budget);
  * processes.
  *
  * Returns 0; -1 with errno set on failure, and the budget is as before:
- *   EBUSY   a space or another budget uses it; or its own callback makes the call.
+ *   EBUSY   a space or another budget uses it, maybe one that its callback has opened
+ *           meanwhile; or its own callback makes the call; or another callback does,
+ *           while a thread is in its own.
  *   EINVAL  budget is NULL.
  * No other call on the budget may be running or follow. Where another thread is in its
- * callback, since a request for another budget was refused, that is waited for.
+ * callback, since a request for another budget was refused, that is waited for, but not
+ * by a callback: two could wait for each other.
  */
 int vms_budget_close(vms_budget *budget);
 
@@ -219,7 +222,7 @@ int vms_budget_set_limit(vms_budget *budget, size_t limit);
  * one that closes its budget, or the budget or the space, or uses the buffer, that
  * the request is for. What it requests itself is refused without calling it, or
  * another callback, again. Several threads can be in it at once. It must not end by
- * longjmp or an exception.
+ * longjmp, an exception, or the end of its thread.
  */
 typedef bool (*vms_budget_callback)(vms_budget *budget, size_t bytes,
 				    unsigned attempt, void *context);
@@ -231,8 +234,8 @@ typedef bool (*vms_budget_callback)(vms_budget *budget, size_t bytes,
  * Set the callback of a budget in this process; NULL takes it away. For a
  * request that a budget refuses, its callback and those of all budgets below it,
  * whichever was to be charged, are asked in turn until one says to try again:
- * first who holds most, where what is charged to a budget below is held there. A
- * request by a space (vms_mmap, ...) or a heap is made again as a whole. What
+ * first who holds most, where what is charged to a budget below is held there.
+ * Budgets that are opened meanwhile are not asked. A request by a space (vms_mmap, ...) or a heap is made again as a whole. What
  * buffers ask for ahead of need is a request, too; what heaps do is not.
  *
  * Returns 0; -1 with errno EINVAL where budget is NULL. Thread-safe; the old

@@ -291,15 +291,28 @@ vms_budget *vms_budget_from_fd(int fd)
 }
 
 /*
+ * Two threads that are in callbacks could wait for each other for ever, each to close the
+ * budget whose callback the other is in. So a callback waits for none.
+ */
+static bool may_await_callbacks(const struct vms_budget *budget)
+{
+	return !vmsi_callback_budget() || budget->running == 0;
+}
+
+/*
  * Under the lock. Callbacks are asked for requests of others, too: one that runs ends first,
- * and its budget is not asked again.
+ * and its budget is not asked again. It may have opened a space or a budget that uses this
+ * one.
  */
 static int end_use(struct vms_budget *budget)
 {
-	if (budget->users || vmsi_callback_budget() == budget)
+	if (budget->users || !may_await_callbacks(budget))
 		return -EBUSY;
-	budget->callback = NULL;
+	budget->is_closing = true;
 	vmsi_callback_await(budget);
+	budget->is_closing = false;
+	if (budget->users)
+		return -EBUSY;
 	vmsi_budgets_remove(budget);
 	return 0;
 }

@@ -31,6 +31,7 @@ struct vms_budget {
 	vms_budget_callback callback;
 	void *context;
 	unsigned running;              /* calls of it that are under way */
+	bool is_closing;               /* vms_budget_close waits for those calls */
 	size_t soft_limit;             /* bytes; 0: none */
 	bool is_passed;                /* more is charged than that */
 	uint64_t number;               /* no other budget of the process has it */

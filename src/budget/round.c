@@ -33,8 +33,10 @@ struct vms_budget *vmsi_budgets_find(uint64_t number)
 
 void vmsi_budgets_forked(const struct vms_budget *running)
 {
-	for (struct vms_budget *at = budgets; at; at = at->next_of_all)
+	for (struct vms_budget *at = budgets; at; at = at->next_of_all) {
 		at->running = at == running;
+		at->is_closing = false;
+	}
 }
 
 bool vmsi_budget_is_under(const struct vms_budget *budget,
@@ -77,14 +79,25 @@ static bool comes_before(const struct vmsi_round *round, const struct vms_budget
 	return budget->number > other->number;
 }
 
+static bool can_be_asked(const struct vmsi_round *round, const struct vms_budget *budget)
+{
+	return budget->callback && !budget->is_closing && budget->number <= round->newest &&
+		vmsi_budget_is_under(budget, round->top) && !was_asked(round, budget);
+}
+
+/*
+ * A round would have no end where each callback opens a budget that has it, too: so it is
+ * of those that were there when it began.
+ */
 struct vms_budget *vmsi_round_next(struct vmsi_round *round)
 {
 	struct vms_budget *next = NULL;
 
+	if (!round->newest)
+		round->newest = opened;
 	find_own();
 	for (struct vms_budget *at = budgets; at; at = at->next_of_all)
-		if (at->callback && vmsi_budget_is_under(at, round->top) &&
-		    !was_asked(round, at) && comes_before(round, at, next))
+		if (can_be_asked(round, at) && comes_before(round, at, next))
 			next = at;
 	if (next && round->count < VMSI_ROUND_BY_SIZE)
 		round->asked[round->count++] = next->number;

@@ -19,6 +19,7 @@ struct vmsi_round {
 	uint64_t asked[VMSI_ROUND_BY_SIZE]; /* their numbers */
 	size_t count;
 	uint64_t latest;                    /* of those that are not in asked */
+	uint64_t newest;                    /* what is opened later is not asked */
 };
 
 /* Number it, and have it among all. */
