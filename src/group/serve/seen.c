@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "group/clock.h"
 #include "group/serve/own_thread.h"
 
 /* So many stacks are remembered; those that were used longest ago are forgotten. */
@@ -34,7 +35,8 @@ static size_t count;
 static uint64_t uses;
 static struct vmsi_seen *jobs, **last_job = &jobs;
 static bool thread_runs;
-static bool is_stuck;   /* somebody has waited in vain, and nothing was named since */
+static bool is_stuck;   /* one took too long, and nothing was named since */
+static uint64_t begun;  /* when the thread began to name the one that it is at, in ns */
 static bool closes;     /* the thread is to close its files at its end */
 /* Told of each stack that was named, and of the end of the thread. */
 static pthread_cond_t changed;
@@ -154,6 +156,7 @@ static void *name_stacks(void *unused)
 	while ((stack = next_job())) {
 		char *text;
 
+		begun = vmsi_now();
 		pthread_mutex_unlock(&lock);
 		text = vmsi_names_of(&stack->frames);
 		pthread_mutex_lock(&lock);
@@ -176,6 +179,7 @@ static void start_thread(void)
 		return;
 	pthread_detach(thread);
 	thread_runs = true;
+	begun = vmsi_now();
 }
 
 static void queue(struct vmsi_seen *stack)
@@ -252,11 +256,19 @@ void vmsi_seen_drop(struct vmsi_seen *stack)
 	pthread_mutex_unlock(&lock);
 }
 
+/* Nobody may wait in vmsi_seen_text, so the time is looked at here as well. */
+static void note_stuck(void)
+{
+	if (thread_runs && vmsi_now() - begun > NAME_MOST_S * UINT64_C(1000000000))
+		is_stuck = true;
+}
+
 bool vmsi_seen_is_named(struct vmsi_seen *stack)
 {
 	bool is_named;
 
 	pthread_mutex_lock(&lock);
+	note_stuck();
 	is_named = stack->is_named || is_stuck || !thread_runs;
 	pthread_mutex_unlock(&lock);
 	return is_named;

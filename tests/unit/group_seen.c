@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "group/serve/seen.h"
+
+/*
+ * Stacks are named by a thread, here by one that takes as long as the test says, on a
+ * clock that the test moves.
+ */
+
+static _Atomic time_t ahead_s;         /* of the machine's clock */
+static atomic_bool may_name = true;
+static atomic_uint begun;
+
+/* In place of libc's, in this program. */
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	const long result = syscall(SYS_clock_gettime, clock, now);
+
+	now->tv_sec += atomic_load(&ahead_s);
+	return (int)result;
+}
+
+char *vmsi_names_of(const struct vmsi_frames *frames)
+{
+	(void)frames;
+	(void)atomic_fetch_add(&begun, 1);
+	while (!atomic_load(&may_name))
+		(void)sched_yield();
+	return strdup("named\n");
+}
+
+void vmsi_names_close(void)
+{
+}
+
+static struct vmsi_seen *take(uint64_t at)
+{
+	struct vmsi_frames frames = { .count = 1, .list[0].at = at };
+	struct vmsi_seen *stack = vmsi_seen_take(&frames);
+
+	assert_non_null(stack);
+	return stack;
+}
+
+static void await_naming(unsigned which)
+{
+	while (atomic_load(&begun) < which)
+		(void)sched_yield();
+}
+
+static void a_stack_is_named_once(void **unused)
+{
+	struct vmsi_seen *stack = take(1);
+	const char *why = NULL;
+
+	(void)unused;
+	assert_string_equal(vmsi_seen_text(stack, &why), "named\n");
+	assert_null(why);
+	assert_ptr_equal(take(1), stack);
+	assert_true(vmsi_seen_is_named(stack));
+	assert_int_equal(atomic_load(&begun), 1);
+	vmsi_seen_drop(stack);
+	vmsi_seen_drop(stack);
+}
+
+/* Those who ask vmsi_seen_is_named from time to time would ask for ever. */
+static void nobody_waits_for_one_that_takes_too_long(void **unused)
+{
+	struct vmsi_seen *stack, *next;
+	const char *why = NULL;
+
+	(void)unused;
+	atomic_store(&may_name, false);
+	stack = take(2);
+	next = take(3);
+	await_naming(2);
+	assert_false(vmsi_seen_is_named(stack));
+	assert_false(vmsi_seen_is_named(next));
+	atomic_fetch_add(&ahead_s, 60);
+	assert_true(vmsi_seen_is_named(next));
+	assert_null(vmsi_seen_text(next, &why));
+	assert_string_equal(why, "the stack cannot be named in time");
+	/* The thread goes on when it can. */
+	atomic_store(&may_name, true);
+	await_naming(3);
+	while (!vmsi_seen_text(next, &why))
+		(void)sched_yield();
+	assert_string_equal(vmsi_seen_text(stack, &why), "named\n");
+	vmsi_seen_drop(stack);
+	vmsi_seen_drop(next);
+	vmsi_seen_forget();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_stack_is_named_once),
+		cmocka_unit_test(nobody_waits_for_one_that_takes_too_long),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
