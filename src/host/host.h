@@ -183,6 +183,10 @@ struct vmsi_host_calls {
 	 * those within its system calls among them.
 	 */
 	long (*thread_faults)(void);
+	/* Swap in bytes, used or not: sysinfo(2). */
+	long (*swap_size)(size_t *bytes);
+	/* PR_GET_MEMORY_MERGE: 1 where all memory of the process may be merged (KSM). */
+	long (*merges_memory)(void);
 	/*
 	 * ppoll(2) without a limit: wait until one of two descriptors can be read, or has
 	 * an error. Returns 1: the second one; 0: only the first.

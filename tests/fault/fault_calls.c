@@ -73,6 +73,8 @@ static const struct {
 	[CALL_SIZE_PIPE] = { "F_SETPIPE_SZ", { EPERM, ENOMEM } },
 	[CALL_SPLICE_MEMORY] = { "vmsplice", { EAGAIN, ENOMEM } },
 	[CALL_THREAD_FAULTS] = { "getrusage", { ENOSYS, EPERM } },
+	[CALL_SWAP_SIZE] = { "sysinfo", { ENOSYS, EPERM } },
+	[CALL_MERGES_MEMORY] = { "prctl", { EINVAL, EPERM } },
 	[CALL_WAIT_READABLE] = { "ppoll", { EINTR, ENOMEM } },
 	[CALL_START_THREAD] = { "pthread_create", { EAGAIN, ENOMEM } },
 };

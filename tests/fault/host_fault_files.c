@@ -305,6 +305,20 @@ static long fail_thread_faults(void)
 	return error ? error : fault_real.thread_faults();
 }
 
+static long fail_swap_size(size_t *bytes)
+{
+	long error = fault_decide(CALL_SWAP_SIZE);
+
+	return error ? error : fault_real.swap_size(bytes);
+}
+
+static long fail_merges_memory(void)
+{
+	long error = fault_decide(CALL_MERGES_MEMORY);
+
+	return error ? error : fault_real.merges_memory();
+}
+
 static long fail_wait_readable(int first, int second)
 {
 	long error = fault_decide(CALL_WAIT_READABLE);
@@ -364,6 +378,8 @@ void fault_install_files(struct vmsi_host_calls *calls)
 	calls->size_pipe = fail_size_pipe;
 	calls->splice_memory = fail_splice_memory;
 	calls->thread_faults = fail_thread_faults;
+	calls->swap_size = fail_swap_size;
+	calls->merges_memory = fail_merges_memory;
 	calls->wait_readable = fail_wait_readable;
 	calls->start_thread = fail_start_thread;
 }

@@ -21,12 +21,11 @@
  *
  *  - after a fork: the memory is MADV_DONTFORK;
  *  - where it was merged with an equal one (KSM): the memory is made MADV_UNMERGEABLE, and a
- *    frame that the pipe refers to is not merged. PR_SET_MEMORY_MERGE, set later, undoes that:
- *    then a frame may be merged between hold and the pipe, which is no fault of the thread;
+ *    frame that the pipe refers to is not merged. PR_SET_MEMORY_MERGE undoes that, and what it
+ *    merges between hold and the pipe is no fault of the thread: once the pipe has the frames
+ *    the process is seen not to have it;
  *  - where it is being written to a swap device that must not see changes (zram), and touched
- *    meanwhile. Before the pipe has it that is a fault. From then until the page goes
- *    nothing finds it out; the kernel does not choose a page for swap that was stored to since
- *    it last looked, as hold does, unless it is told to (MADV_PAGEOUT);
+ *    meanwhile: there is no outlet where the machine has swap, whatever it is on;
  *  - at any first store after a protection, in kernels from 5.9 to 5.18, which look whether
  *    anybody refers to the frame. Later ones know a frame that is a page's alone by a mark,
  *    which a reference from a pipe does not take away. is_pipe_live tries which it is; it
@@ -68,6 +67,18 @@ static bool is_never_merged(const struct vms_pool *pool)
 					     pool->memory_bytes, MADV_UNMERGEABLE);
 
 	return error == 0 || error == -EINVAL;
+}
+
+/* EINVAL: the kernel has no such setting. */
+static bool keeps_frames(void)
+{
+	size_t swap;
+	long merges;
+
+	if (vmsi_host.swap_size(&swap) != 0 || swap)
+		return false;
+	merges = vmsi_host.merges_memory();
+	return merges == 0 || merges == -EINVAL;
 }
 
 /*
@@ -131,8 +142,8 @@ void vmsi_outlet_open(struct vms_pool *pool)
 	struct vmsi_outlet *outlet = &pool->outlet;
 	int ends[2];
 
-	if (!is_wanted(pool) || !is_never_merged(pool) || vmsi_host.thread_faults() < 0 ||
-	    vmsi_host.pipe(ends) < 0)
+	if (!is_wanted(pool) || !is_never_merged(pool) || !keeps_frames() ||
+	    vmsi_host.thread_faults() < 0 || vmsi_host.pipe(ends) < 0)
 		return;
 	outlet->to_read = ends[0];
 	outlet->to_write = ends[1];
@@ -217,6 +228,7 @@ static size_t put_in(struct vms_pool *pool, const uint64_t *pages, size_t count)
 	struct vmsi_outlet *outlet = &pool->outlet;
 	struct iovec parts[VMSI_EVICT_BATCH];
 	const long faults = vmsi_host.thread_faults();
+	bool are_kept;
 	long bytes;
 
 	for (size_t i = 0; i < count; i++) {
@@ -224,11 +236,12 @@ static size_t put_in(struct vms_pool *pool, const uint64_t *pages, size_t count)
 		hold(parts[i].iov_base);
 	}
 	bytes = vmsi_host.splice_memory(outlet->to_write, parts, (int)count);
+	are_kept = keeps_frames();
 	/* What is refused by the program's own will is so the next time, too. */
-	if (bytes == -EPERM || bytes == -ENOSYS || bytes == -EACCES)
+	if (bytes == -EPERM || bytes == -ENOSYS || bytes == -EACCES || !are_kept)
 		atomic_store(&outlet->is_open, false);
 	outlet->bytes = bytes < 0 ? 0 : (size_t)bytes;
-	if (faults >= 0 && vmsi_host.thread_faults() == faults)
+	if (are_kept && faults >= 0 && vmsi_host.thread_faults() == faults)
 		return outlet->bytes / pool->page_size;
 	read_back(pool);
 	return 0;
