@@ -113,6 +113,12 @@ bench-commit: ## what 'vmspace limit' costs other people's programs
 	bench/commit/run.py --build build-bench $(OPTIONS)
 	bench/commit/refusals.py --build build-bench
 
+.PHONY: bench-sweep
+bench-sweep: ## what 'vmspace sweep' finds, beside libfiu's random failures
+	scripts/install-packages bench
+	$(MAKE) --no-print-directory bench-build
+	bench/sweep/run.py --build build-bench $(OPTIONS)
+
 .PHONY: install
 install: all ## install below DESTDIR and PREFIX (/usr/local)
 	$(MESON) configure $(BUILD) --prefix=$(PREFIX)

@@ -19,9 +19,11 @@
 #define VMSI_FAILING_LIBRARY "libvmspace-failing.so"
 
 /*
- * "MEMORY SOCKET", two numbers of descriptors; SOCKET is -1 where the program is to
- * run at once. The library closes both and removes the variable, and itself from
- * LD_PRELOAD, before the program begins: what the program executes is not swept.
+ * "MEMORY SOCKET REPORT", three numbers of descriptors; SOCKET is -1 where the program is
+ * to run at once. REPORT is -1, or LeakSanitizer's library is behind this one in
+ * LD_PRELOAD, and writes its report there. The library closes the first two and removes
+ * the variable, and these libraries from LD_PRELOAD, before the program begins: what the
+ * program executes is not swept.
  */
 #define VMSI_FAILING_VARIABLE "VMSPACE_FAILING"
 
@@ -82,6 +84,13 @@ struct vmsi_failing_choice {
 	uint32_t goes_on;     /* all after it fail, too */
 };
 
+enum vmsi_failing_leaks {
+	VMSI_FAILING_LEAKS_NONE,    /* nothing looks for them */
+	VMSI_FAILING_LEAKS_WATCHED, /* it is looked for them at the end */
+	VMSI_FAILING_LEAKS_BEGUN,
+	VMSI_FAILING_LEAKS_LOOKED,  /* and the report is complete */
+};
+
 /* What has come of it. */
 struct vmsi_failing_outcome {
 	uint32_t began;    /* the program has come to its beginning */
@@ -93,6 +102,7 @@ struct vmsi_failing_outcome {
 	uint64_t number;   /* and its number, from 1 on */
 	uint64_t size;     /* and what it asked for: bytes */
 	uint32_t function; /* and by what */
+	uint32_t leaks;    /* VMSI_FAILING_LEAKS_* */
 };
 
 /* Where only the first part is mapped, nothing is recorded. */

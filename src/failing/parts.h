@@ -75,6 +75,11 @@ void vmsi_failing_take_stack(struct vmsi_failing_memory *memory,
 			     enum vmsi_failing_function function,
 			     struct vmsi_failing_stack *stack);
 
+/* --- leaks.c ------------------------------------------------------------------------- */
+
+/* Have leaks looked for at the end; report is a descriptor that stays open. */
+void vmsi_failing_watch_leaks(struct vmsi_failing_memory *memory, int report);
+
 /* --- serve.c -------------------------------------------------------------------------- */
 
 /* Serve the socket. Returns in each child, which is to begin; else never. */

@@ -35,10 +35,10 @@ static void remove_entry(char **entry)
 }
 
 /*
- * Take the first library, which is this one, out of the list; the entry may be
- * changed in place, since exec has made it for this process.
+ * Take the first library out of the list; the entry may be changed in place, since
+ * exec has made it for this process.
  */
-static bool shorten(char *entry)
+static bool remove_first(char *entry)
 {
 	char *list = strchr(entry, '=') + 1;
 	const char *rest = strchr(list, ':');
@@ -49,12 +49,21 @@ static bool shorten(char *entry)
 	return true;
 }
 
+/* Take out those that the command has put there. Returns whether others are left. */
+static bool shorten(char *entry, unsigned libraries)
+{
+	while (libraries > 0 && remove_first(entry))
+		libraries--;
+	return libraries == 0;
+}
+
 /*
  * Remove what brought this library here. A library that has changed the environment
  * before may have made another array of the same strings: shortened is an entry that
  * was changed already.
  */
-static char *restore_environment(char **environment, const char *shortened)
+static char *restore_environment(char **environment, const char *shortened,
+				 unsigned libraries)
 {
 	char *changed = NULL;
 
@@ -63,7 +72,7 @@ static char *restore_environment(char **environment, const char *shortened)
 
 		if (is_variable(entry, VMSI_FAILING_VARIABLE) ||
 		    (is_variable(entry, "LD_PRELOAD") && entry != shortened &&
-		     !shorten(entry))) {
+		     !shorten(entry, libraries))) {
 			remove_entry(environment);
 			continue;
 		}
@@ -95,20 +104,25 @@ static void begin(char **environment)
 	struct vmsi_failing_memory *memory;
 	const char *shortened;
 	char *rest;
-	int file, socket;
+	int file, socket, report;
+	unsigned libraries;
 
 	if (!numbers)
 		return;
 	file = (int)strtol(numbers, &rest, 10);
-	socket = (int)strtol(rest, NULL, 10);
+	socket = (int)strtol(rest, &rest, 10);
+	report = (int)strtol(rest, NULL, 10);
+	libraries = report >= 0 ? 2 : 1;
 	memory = attach(file);
 	if (!memory)
 		_exit(127);
-	shortened = restore_environment(environment, NULL);
+	shortened = restore_environment(environment, NULL, libraries);
 	if (environ != environment)
-		restore_environment(environ, shortened);
+		restore_environment(environ, shortened, libraries);
 	if (socket >= 0)
 		vmsi_failing_serve(socket);
+	if (report >= 0)
+		vmsi_failing_watch_leaks(memory, report);
 	vmsi_failing_begin(memory);
 }
 

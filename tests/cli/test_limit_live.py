@@ -8,6 +8,7 @@ import contextlib
 import errno
 import json
 import os
+import resource
 import signal
 import socket
 import struct
@@ -16,6 +17,7 @@ import sys
 
 from cli_test import (PATIENCE, WORK, Skip, expect, expect_equal,
                       main_in_groups, run, wait_for, work, written)
+from limit_jobs import state
 
 VMSPACE = os.path.abspath(sys.argv[1])
 MIB = 1 << 20
@@ -265,8 +267,11 @@ def follower_sees_each_change_until_the_end():
         expect("of 64M in use" in text.stdout.readline())
         expect_equal(json.loads(data.stdout.readline())["state"], "runs")
         group.set("100M")
-        expect("of 100M in use" in text.stdout.readline())
-        expect_equal(json.loads(data.stdout.readline())["limit"], 100 * MIB)
+        # What is in use may be measured anew meanwhile.
+        while "of 100M in use" not in text.stdout.readline():
+            pass
+        while json.loads(data.stdout.readline())["limit"] != 100 * MIB:
+            pass
         expect_equal(group.ask(30), "ok")
         while json.loads(data.stdout.readline())["committed"] < 30 * MIB:
             pass
@@ -330,6 +335,25 @@ def nonsense_is_not_answered():
         for client in many:
             client.close()
         expect_equal(listed()[group.name]["limit"], 64 * MIB)
+
+
+def without_descriptors_the_supervisor_rests():
+    with Group("--quiet") as group:
+        address, pid = group.address(), group.supervisor
+        used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        free = next(i for i in range(limits[0]) if i not in used)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (free, limits[1]))
+        waiting = [connected(address) for _ in range(3)]
+        # One that tries again and again never sleeps.
+        for _ in range(20):
+            wait_for(lambda: state(pid) == "S", "it sleeps")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        expect_equal(listed()[group.name]["limit"], 64 * MIB)
+        for client in waiting:
+            client.send(REQUEST.pack(VERSION, SHOW, 0))
+            expect_equal(FIGURES.unpack(client.recv(4096))[6], 64 * MIB)
+            client.close()
 
 
 def figures(name, pid=1):
@@ -465,6 +489,7 @@ CASES = [
     follower_is_told_that_the_supervisor_was_killed,
     follower_that_does_not_read_holds_nobody_up,
     nonsense_is_not_answered,
+    without_descriptors_the_supervisor_rests,
     others_names_hide_no_group,
     name_that_nobody_serves_is_of_no_user,
     another_user_is_refused,

@@ -70,6 +70,18 @@ static int watch(struct vmsi_control *control, int socket, struct client *client
 		-errno : 0;
 }
 
+/*
+ * Each peer is told of once: one that cannot be accepted, since there are too many
+ * descriptors, keeps the supervisor from nothing. It is when the next one comes.
+ */
+static int watch_listener(struct vmsi_control *control, int operation)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = NULL };
+
+	return epoll_ctl(control->epoll, operation, control->listener, &event) ?
+		-errno : 0;
+}
+
 static int listen_for_requests(struct vmsi_control *control)
 {
 	int error;
@@ -82,7 +94,7 @@ static int listen_for_requests(struct vmsi_control *control)
 	error = bind_to_any_name(control->listener);
 	if (!error && listen(control->listener, CLIENTS_MOST))
 		error = -errno;
-	return error ? error : watch(control, control->listener, NULL);
+	return error ? error : watch_listener(control, EPOLL_CTL_ADD);
 }
 
 static void set_name(struct vmsi_control *control, const char *program)
@@ -199,6 +211,8 @@ static void accept_one(struct vmsi_control *control)
 
 	if (socket < 0)
 		return;
+	/* Those that wait behind it are told of anew. */
+	(void)watch_listener(control, EPOLL_CTL_MOD);
 	if (!may_ask(socket)) {
 		refuse(socket, EPERM);
 		return;

@@ -29,6 +29,7 @@ static const char help_text[] =
 	"                      only allocations that have it on their stack\n"
 	"  --size=A-B          only allocations of A to B bytes\n"
 	"  --start-anew        start the program for each trial, do not fork it\n"
+	"  --leaks             look for leaks at the end of each run (needs liblsan)\n"
 	"  --only=A-B          only the requests to the kernel from A to B\n"
 	"  --minimum=SIZE      nothing below SIZE\n"
 	"  --jobs=N            runs at a time; as many as there are processors\n"
@@ -50,6 +51,7 @@ enum {
 	OPTION_FUNCTION,
 	OPTION_SIZE,
 	OPTION_START_ANEW,
+	OPTION_LEAKS,
 	OPTION_ONLY,
 	OPTION_MINIMUM,
 	OPTION_JOBS,
@@ -72,6 +74,7 @@ static const struct option long_options[] = {
 	{ "function", required_argument, NULL, OPTION_FUNCTION },
 	{ "size", required_argument, NULL, OPTION_SIZE },
 	{ "start-anew", no_argument, NULL, OPTION_START_ANEW },
+	{ "leaks", no_argument, NULL, OPTION_LEAKS },
 	{ "only", required_argument, NULL, OPTION_ONLY },
 	{ "minimum", required_argument, NULL, OPTION_MINIMUM },
 	{ "jobs", required_argument, NULL, OPTION_JOBS },
@@ -158,6 +161,9 @@ static bool take_of_allocations(int option, struct vmsi_sweep_options *options)
 		return parse_sizes(optarg, options);
 	case OPTION_START_ANEW:
 		return options->starts_anew = true;
+	case OPTION_LEAKS:
+		/* LeakSanitizer is not made for what is forked before it begins. */
+		return options->leaks = options->starts_anew = true;
 	}
 	return false;
 }

@@ -47,6 +47,7 @@ struct vmsi_sweep_options {
 	bool each;          /* not each stack once, but each allocation */
 	bool goes_on;       /* with an allocation fail all after it */
 	bool starts_anew;   /* the program for each trial: no fork server */
+	bool leaks;         /* look for them at the end of each run */
 	const char *library;  /* only stacks through it; NULL: all */
 	const char *function; /* likewise */
 };
@@ -56,6 +57,7 @@ enum vmsi_sweep_verdict {
 	VMSI_SWEEP_WENT_ON, /* exit status as of the good run; output not compared */
 	VMSI_SWEEP_FAILED,  /* another exit status: the program has noticed */
 	VMSI_SWEEP_WRONG,   /* exit status as of the good run, but another output */
+	VMSI_SWEEP_LEAKED, /* left memory behind that nothing points to */
 	VMSI_SWEEP_CRASHED, /* ended by a signal */
 	VMSI_SWEEP_HUNG,    /* did not end in time */
 	VMSI_SWEEP_NOT_MADE, /* the program did not make the request */
@@ -89,6 +91,7 @@ struct vmsi_sweep_result {
 	char call[16];
 	char command[16];
 	char *backtrace;     /* a line a frame; "": not known */
+	char *leak;          /* how much, and a line a frame; NULL or "": none */
 };
 
 /* All results of one kind, in the order of their numbers. */

@@ -57,6 +57,7 @@ struct sweep {
 	const struct vmsi_sweep_options *options;
 	struct vmsi_sweep_output output;
 	struct vmsi_sweep_table table;
+	struct vmsi_sweep_leaks *leaks; /* of the good runs; NULL: not looked for */
 	struct vmsi_failing_memory *record;
 	int record_file;
 	bool forks;
@@ -73,7 +74,7 @@ static struct vmsi_sweep_worker worker_of(const struct sweep *sweep)
 	return (struct vmsi_sweep_worker){
 		.options = sweep->options, .output = &sweep->output,
 		.library = library, .timeout = sweep->timeout,
-		.forks = sweep->forks, .file = -1,
+		.forks = sweep->forks, .file = -1, .leaks = sweep->leaks,
 	};
 }
 
@@ -122,6 +123,7 @@ static void make_good_runs(struct sweep *sweep, struct vmsi_sweep_result *good)
 	int error;
 
 	worker.file = sweep->record_file;
+	worker.learns = true;
 	worker.forks = false;
 	error = vmsi_sweep_worker_begin(&worker);
 	good[RECORDED].error = -error;
@@ -196,6 +198,28 @@ static enum vmsi_exit compare(struct sweep *sweep,
 				       &good[RECORDED], second);
 }
 
+/* Of a program that ends without exit(3) leaks are not known, but nothing is wrong. */
+static enum vmsi_exit check_leaks(const struct sweep *sweep)
+{
+	switch (sweep->record->outcome.leaks) {
+	case VMSI_FAILING_LEAKS_LOOKED:
+		return VMSI_EXIT_OK;
+	case VMSI_FAILING_LEAKS_WATCHED:
+		vmsi_sweep_say(sweep->options, "ends without exit(3): its leaks "
+			       "are not looked for");
+		return VMSI_EXIT_OK;
+	case VMSI_FAILING_LEAKS_BEGUN:
+		vmsi_sweep_say(sweep->options, "is not looked for leaks: "
+			       "LeakSanitizer does not come to its end");
+		return VMSI_EXIT_CANNOT_RUN;
+	default:
+		vmsi_sweep_say(sweep->options, "is not looked for leaks: the "
+			       "loader does not load " VMSI_SWEEP_LEAKS_LIBRARY
+			       " (Debian has it in liblsan0)");
+		return VMSI_EXIT_CANNOT_RUN;
+	}
+}
+
 static enum vmsi_exit learn(struct sweep *sweep)
 {
 	struct vmsi_sweep_result *good =
@@ -216,6 +240,8 @@ static enum vmsi_exit learn(struct sweep *sweep)
 	if (result == VMSI_EXIT_OK && !sweep->record->outcome.began)
 		vmsi_sweep_say(sweep->options, "does not begin as programs in C "
 			       "do: none of its allocations is seen");
+	if (result == VMSI_EXIT_OK && sweep->leaks)
+		result = check_leaks(sweep);
 	if (result == VMSI_EXIT_OK && sweep->record->outcome.lost)
 		vmsi_sweep_say(sweep->options, "allocates from more than %d "
 			       "places: some are left out",
@@ -353,6 +379,16 @@ static void describe(struct sweep *sweep)
 	}
 }
 
+/* Text is written only where there are leaks; the rest takes no memory. */
+static bool allocate_leaks(struct sweep *sweep)
+{
+	char *leaks = vmsi_sweep_share(sweep->count * VMSI_SWEEP_LEAK);
+
+	for (size_t i = 0; leaks && i < sweep->count; i++)
+		sweep->results[i].leak = leaks + i * VMSI_SWEEP_LEAK;
+	return leaks;
+}
+
 static enum vmsi_exit make_trials(struct sweep *sweep)
 {
 	if (!list_trials(sweep))
@@ -364,6 +400,8 @@ static enum vmsi_exit make_trials(struct sweep *sweep)
 	if (!sweep->progress || !sweep->results)
 		return vmsi_sweep_fail("results", ENOMEM);
 	describe(sweep);
+	if (sweep->leaks && !allocate_leaks(sweep))
+		return vmsi_sweep_fail("results", ENOMEM);
 	if (!run_workers(sweep))
 		return vmsi_sweep_fail("a run", errno);
 	for (size_t i = 0; i < sweep->count; i++)
@@ -396,6 +434,11 @@ enum vmsi_exit vmsi_sweep_allocations(struct vmsi_sweep_options *options,
 	enum vmsi_exit result;
 
 	part->kind = VMSI_SWEEP_ALLOCATION;
+	if (options->leaks) {
+		sweep.leaks = vmsi_sweep_share(sizeof *sweep.leaks);
+		if (!sweep.leaks)
+			return vmsi_sweep_fail("results", errno);
+	}
 	if (open_record(&sweep))
 		return vmsi_sweep_fail("results", errno);
 	result = learn(&sweep);

@@ -99,6 +99,7 @@ const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
 		[VMSI_SWEEP_WENT_ON] = "went on",
 		[VMSI_SWEEP_FAILED] = "failed",
 		[VMSI_SWEEP_WRONG] = "wrong",
+		[VMSI_SWEEP_LEAKED] = "leaked",
 		[VMSI_SWEEP_CRASHED] = "crashed",
 		[VMSI_SWEEP_HUNG] = "hung",
 		[VMSI_SWEEP_NOT_MADE] = "not made",
@@ -111,8 +112,9 @@ const char *vmsi_sweep_word(enum vmsi_sweep_verdict verdict)
 
 bool vmsi_sweep_is_bad(enum vmsi_sweep_verdict verdict)
 {
-	return verdict == VMSI_SWEEP_WRONG || verdict == VMSI_SWEEP_CRASHED ||
-		verdict == VMSI_SWEEP_HUNG || verdict == VMSI_SWEEP_BROKEN;
+	return verdict == VMSI_SWEEP_WRONG || verdict == VMSI_SWEEP_LEAKED ||
+		verdict == VMSI_SWEEP_CRASHED || verdict == VMSI_SWEEP_HUNG ||
+		verdict == VMSI_SWEEP_BROKEN;
 }
 
 /* --- what is said ---------------------------------------------------------------------- */

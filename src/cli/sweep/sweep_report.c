@@ -65,6 +65,10 @@ static void print_group(const struct vmsi_sweep_result *results, size_t count,
 		printf(", one of %" PRIu64 " from there", one->calls);
 	putchar('\n');
 	vmsi_write_backtrace(stdout, one->backtrace, FRAMES_SHOWN);
+	if (one->leak && *one->leak) {
+		fputs("    leaked, allocated by:\n", stdout);
+		vmsi_write_backtrace(stdout, one->leak, FRAMES_SHOWN);
+	}
 }
 
 /* What is shown of a part as a whole. */
@@ -141,7 +145,7 @@ static json_t *result_json(const struct vmsi_sweep_result *result)
 {
 	const bool is_request = result->kind == VMSI_SWEEP_REQUEST;
 
-	return json_pack("{s:o,s:s,s:b,s:s,s:o,s:o,s:f,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:o,s:s,s:b,s:s,s:o,s:o,s:f,s:o,s:o,s:o,s:o,s:o}",
 		is_request ? "request" : "allocation",
 		vmsi_json_amount(result->number),
 		"verdict", vmsi_sweep_word(result->verdict),
@@ -154,7 +158,9 @@ static json_t *result_json(const struct vmsi_sweep_result *result)
 		"exit_status", exit_status_json(result),
 		"signal", vmsi_json_signal(result->status),
 		"command", vmsi_json_text(result->command),
-		"backtrace", vmsi_json_text(result->backtrace));
+		"backtrace", vmsi_json_text(result->backtrace),
+		"leak", result->leak && *result->leak ?
+			vmsi_json_text(result->leak) : json_null());
 }
 
 static bool write_json(const struct vmsi_sweep_options *options,

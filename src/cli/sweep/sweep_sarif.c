@@ -15,6 +15,8 @@
 static const char *const rules[VMSI_SWEEP_VERDICTS] = {
 	[VMSI_SWEEP_WRONG] = "After a failure the program writes something wrong "
 			     "and ends as if nothing had happened.",
+	[VMSI_SWEEP_LEAKED] = "After a failure the program leaves memory behind that "
+			      "nothing points to.",
 	[VMSI_SWEEP_CRASHED] = "A failure ends the program by a signal.",
 	[VMSI_SWEEP_HUNG] = "After a failure the program does not end.",
 	[VMSI_SWEEP_BROKEN] = "The run could not be made.",

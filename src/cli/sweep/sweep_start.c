@@ -30,14 +30,14 @@ static int inherited(int descriptor)
 	return copy >= 0 ? copy : fcntl(descriptor, F_DUPFD, STDERR_FILENO + 1);
 }
 
-static int set_preload(const char *library)
+static int set_preload(const struct vmsi_sweep_worker *worker)
 {
 	const char *before = getenv("LD_PRELOAD");
 	char *value;
 
-	if (!before || !*before)
-		return setenv("LD_PRELOAD", library, 1);
-	if (asprintf(&value, "%s:%s", library, before) < 0)
+	if (asprintf(&value, "%s%s%s%s", worker->library,
+		     worker->leaks ? ":" VMSI_SWEEP_LEAKS_LIBRARY : "",
+		     before && *before ? ":" : "", before ? before : "") < 0)
 		return -1;
 	return setenv("LD_PRELOAD", value, 1);
 }
@@ -46,13 +46,16 @@ static int set_environment(const struct vmsi_sweep_worker *worker, int socket)
 {
 	const int file = inherited(worker->file);
 	const int inherited_socket = socket >= 0 ? inherited(socket) : -1;
-	char numbers[2 * sizeof "-2147483648"];
+	const int report = worker->leaks ? inherited(worker->report) : -1;
+	char numbers[3 * sizeof "-2147483648"];
 
-	if (file < 0 || (socket >= 0 && inherited_socket < 0))
+	if (file < 0 || (socket >= 0 && inherited_socket < 0) ||
+	    (worker->leaks && report < 0))
 		return -1;
-	snprintf(numbers, sizeof numbers, "%d %d", file, inherited_socket);
+	snprintf(numbers, sizeof numbers, "%d %d %d", file, inherited_socket,
+		 report);
 	return setenv(VMSI_FAILING_VARIABLE, numbers, 1) ||
-		set_preload(worker->library);
+		set_preload(worker);
 }
 
 static int set_streams(int input, int output)

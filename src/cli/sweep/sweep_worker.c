@@ -187,6 +187,26 @@ static void take_outcome(const struct vmsi_failing_outcome *outcome,
 	strncpy(result->call, names[function], sizeof result->call - 1);
 }
 
+/*
+ * A run that has ended by itself may have left leaks, whatever else came of it but what
+ * is worse.
+ */
+static void take_leaks(const struct vmsi_sweep_worker *worker,
+		       struct vmsi_sweep_result *result)
+{
+	if (!worker->leaks ||
+	    worker->memory->outcome.leaks != VMSI_FAILING_LEAKS_LOOKED)
+		return;
+	if (worker->learns)
+		vmsi_sweep_leaks_learn(worker->leaks, worker->report);
+	else if ((result->verdict == VMSI_SWEEP_SAME ||
+		  result->verdict == VMSI_SWEEP_WENT_ON ||
+		  result->verdict == VMSI_SWEEP_FAILED) &&
+		 vmsi_sweep_leaks_find(worker->leaks, worker->report,
+				       result->leak))
+		result->verdict = VMSI_SWEEP_LEAKED;
+}
+
 static void run(struct vmsi_sweep_worker *worker, int input, int output,
 		struct vmsi_sweep_result *result)
 {
@@ -203,6 +223,7 @@ static void run(struct vmsi_sweep_worker *worker, int input, int output,
 	result->verdict = vmsi_sweep_judge(result, worker->output, output,
 					   in_time,
 					   worker->memory->outcome.failed > 0);
+	take_leaks(worker, result);
 	/* It was ended with the sweep, and nothing is known of it. */
 	if ((!in_time || error) && vmsi_sweep_interrupted())
 		result->verdict = VMSI_SWEEP_UNTRIED;
@@ -217,6 +238,8 @@ void vmsi_sweep_worker_try(struct vmsi_sweep_worker *worker,
 					    &input, &output);
 
 	result->kind = VMSI_SWEEP_ALLOCATION;
+	if (!error && worker->leaks)
+		error = vmsi_sweep_leaks_clear(worker->report);
 	result->error = -error;
 	result->verdict = VMSI_SWEEP_BROKEN;
 	if (error)
@@ -253,6 +276,9 @@ int vmsi_sweep_worker_begin(struct vmsi_sweep_worker *worker)
 		worker->file = vmsi_sweep_memory_open(length);
 	if (worker->file < 0)
 		return worker->file;
+	worker->report = worker->leaks ? vmsi_sweep_leaks_open() : -1;
+	if (worker->leaks && worker->report < 0)
+		return worker->report;
 	memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      worker->file, 0);
 	if (memory == MAP_FAILED)

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "cli/sweep/sweep.h"
+#include "cli/sweep/sweep_leaks.h"
 #include "failing/failing.h"
 
 /*
@@ -27,6 +28,9 @@ struct vmsi_sweep_worker {
 	int file;             /* of the memory */
 	pid_t server;         /* 0: none */
 	int socket;
+	struct vmsi_sweep_leaks *leaks; /* those that are known; NULL: not looked for */
+	bool learns;          /* leaks become known ones */
+	int report;           /* of leaks */
 };
 
 /*
