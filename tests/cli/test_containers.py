@@ -74,8 +74,10 @@ def other_calls_may_be_refused():
     """What the limit takes is the listener; these make it quicker, or reports better."""
     calls = ["process_vm_readv", "ptrace", "pidfd_getfd", "pidfd_open", "kcmp",
              "perf_event_open"]
-    refused(run([*in_root("--proc", "/proc", without=calls), "/bin/vmspace", "limit",
-                 "64M", "--", *HOG]))
+    result = run([*in_root("--proc", "/proc", without=calls), "/bin/vmspace", "limit",
+                  "64M", "--", *HOG])
+    refused(result)
+    expect(b"no stack: no thread can be traced" in result.stderr, result.stderr)
 
 
 MUSL = """

@@ -172,6 +172,9 @@ static void write_whole(FILE *stream, const struct vmsi_tally_stack *stack,
 		fprintf(stream, "  %llu times, first\n",
 			(unsigned long long)stack->count);
 	vmsi_write_refusal(stream, &stack->first, stack->backtrace, limited);
+	if (!stack->backtrace)
+		fprintf(stream, "             no stack: %s\n",
+			stack->why ? stack->why : "");
 }
 
 static void write_row(FILE *stream, const struct vmsi_tally_stack *stack)
