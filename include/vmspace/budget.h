@@ -235,8 +235,9 @@ typedef bool (*vms_budget_callback)(vms_budget *budget, size_t bytes,
  * request that a budget refuses, its callback and those of all budgets below it,
  * whichever was to be charged, are asked in turn until one says to try again:
  * first who holds most, where what is charged to a budget below is held there.
- * Budgets that are opened meanwhile are not asked. A request by a space (vms_mmap, ...) or a heap is made again as a whole. What
- * buffers ask for ahead of need is a request, too; what heaps do is not.
+ * Budgets that are opened meanwhile are not asked. A request by a space (vms_mmap,
+ * ...) or a heap is made again as a whole. What buffers ask for ahead of need is a
+ * request, too; what heaps do is not.
  *
  * Returns 0; -1 with errno EINVAL where budget is NULL. Thread-safe; the old
  * callback may still be running in another thread afterwards.
