@@ -30,16 +30,15 @@ static const char help_text[] =
 	"  --size=A-B          only allocations of A to B bytes\n"
 	"  --start-anew        start the program for each trial, do not fork it\n"
 	"  --leaks             look for leaks at the end of each run (needs liblsan)\n"
-	"  --only=A-B          only the requests to the kernel from A to B\n"
-	"  --minimum=SIZE      nothing below SIZE\n"
+	"  --only=A-B, --minimum=SIZE  requests A to B to the kernel; none below SIZE\n"
 	"  --jobs=N            runs at a time; as many as there are processors\n"
 	"  --timeout=S         seconds until a run hangs; 10 good runs, at least 10\n"
 	"  --input=FILE        standard input of each run\n"
 	"  --report=FILE, --junit=FILE, --sarif=FILE\n"
 	"                      all results, as JSON or as JUnit's XML; the findings\n"
 	"  --baseline=FILE, --write-baseline=FILE   known findings; those of today\n"
-	"Exit status: 0 no finding, 1 a run crashed, hung or wrote something wrong, 2\n"
-	"wrong arguments, 125 to 127 as of 'vmspace limit'.\n";
+	"Exit status: 0 no finding, 1 a run crashed, hung, leaked or wrote something\n"
+	"wrong, 2 wrong arguments, 125 to 127 as of 'vmspace limit'.\n";
 
 enum {
 	OPTION_MALLOC = 256,
