@@ -60,21 +60,17 @@ static void count_image(struct vms_group *group, struct vmsi_process *process,
 }
 
 void vmsi_look_at_image(struct vms_group *group, struct vmsi_process *process,
-			pid_t thread)
+			pid_t thread, const struct vmsi_proc_stat *stat)
 {
-	struct vmsi_proc_stat stat;
-
-	if (!vmsi_proc_read_stat(process->pid, &stat))
-		return;
 	/*
 	 * The process is another program if its heap begins elsewhere. Where addresses
 	 * are not random both may begin at the same one. Then a process that has a
 	 * credit tells: it was forked, and if it has executed since, this is the new
 	 * program.
 	 */
-	if (stat.heap_start != process->heap_start ||
-	    (process->account.credit && stat.has_executed))
-		count_image(group, process, thread, &stat);
+	if (stat->heap_start != process->heap_start ||
+	    (process->account.credit && stat->has_executed))
+		count_image(group, process, thread, stat);
 	else if (thread != process->executing)
 		/*
 		 * The thread still runs the old program, and the execve of

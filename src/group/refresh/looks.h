@@ -9,6 +9,8 @@
 
 #include "group/process/group.h"
 
+struct vmsi_proc_stat;
+
 /*
  * A look reads the kernel's figures of processes and corrects the account by
  * them, which is too high as soon as a program gives memory back.
@@ -45,11 +47,12 @@ void vmsi_look(struct vms_group *group, struct vmsi_process *process,
 
 /*
  * To be called when a thread makes a request and an execve of its process was let
- * through before. Where the process runs the new program by now, its memory is
- * counted anew; where it does not yet, nothing changes.
+ * through before. stat was read while the thread waited. Where the process runs
+ * the new program by now, its memory is counted anew; where it does not yet,
+ * nothing changes.
  */
 void vmsi_look_at_image(struct vms_group *group, struct vmsi_process *process,
-			pid_t thread);
+			pid_t thread, const struct vmsi_proc_stat *stat);
 
 /* Find all processes, and look at everything that the group has. */
 void vmsi_look_at_all(struct vms_group *group);

@@ -78,6 +78,11 @@ bool vmsi_listener_answer(int listener, uint64_t id, int64_t result)
 	return answer(listener, response);
 }
 
+bool vmsi_listener_is_waited_for(int listener, uint64_t id)
+{
+	return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
 bool vmsi_listener_can_continue(int listener)
 {
 	return vmsi_listener_continue(listener, 0) || errno == ENOENT;

@@ -25,6 +25,9 @@ int vmsi_listener_receive(int listener, struct seccomp_notif *call);
 bool vmsi_listener_continue(int listener, uint64_t id);
 bool vmsi_listener_answer(int listener, uint64_t id, int64_t result);
 
+/* Whether the thread of a call still waits for an answer, to the call. */
+bool vmsi_listener_is_waited_for(int listener, uint64_t id);
+
 /* Whether this kernel can let calls go on. */
 bool vmsi_listener_can_continue(int listener);
 

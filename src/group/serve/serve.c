@@ -11,6 +11,7 @@
 #include "group/clock.h"
 #include "group/decide/faults.h"
 #include "group/decide/request.h"
+#include "group/process/proc.h"
 #include "group/refresh/heap_end.h"
 #include "group/refresh/looks.h"
 #include "group/refresh/members.h"
@@ -61,6 +62,44 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 	}
 }
 
+/*
+ * Look whether the process is another program by now. Returns false where the thread does
+ * not wait any more: an execve of another thread may have ended it, and what was read is
+ * of a program that is half made, whose heap will be elsewhere. A thread that still waits
+ * was not ended before, so that the old program was there; or it is the new one's.
+ */
+static bool is_image_known(struct vms_group *group, struct vmsi_process *process)
+{
+	const struct seccomp_notif *call = group->service->call;
+	struct vmsi_proc_stat stat;
+	const bool is_read = vmsi_proc_read_stat(process->pid, &stat);
+
+	if (!vmsi_listener_is_waited_for(group->service->listener, call->id))
+		return false;
+	if (is_read)
+		vmsi_look_at_image(group, process, (pid_t)call->pid, &stat);
+	return true;
+}
+
+/*
+ * Before a brk is refused: where a thread that is not the first executes a program, the
+ * supervisor may not have seen that it did. The heap is elsewhere then, and what lies
+ * between would be asked for. Returns whether the request is another one now.
+ */
+static bool is_of_another_heap(struct vms_group *group, struct vmsi_process *process,
+			       struct vmsi_request *request)
+{
+	const struct seccomp_notif *call = group->service->call;
+	const uintptr_t start = process->heap_start;
+
+	if (request->call != VMS_GROUP_BRK || request->heap != process ||
+	    !is_image_known(group, process) || process->heap_start == start)
+		return false;
+	(void)vmsi_request_decode(group, process, (pid_t)call->pid, &call->data,
+				  request);
+	return true;
+}
+
 /* Ask the caller for more, which nobody has told yet. Returns whether it gave some. */
 static bool raise_limit(struct vms_group *group)
 {
@@ -80,6 +119,8 @@ static void decide_request(struct vms_group *group,
 	const pid_t thread = (pid_t)group->service->call->pid;
 	int error = vmsi_request_grant(group, process, thread, request);
 
+	if (error == -EDQUOT && is_of_another_heap(group, process, request))
+		error = vmsi_request_grant(group, process, thread, request);
 	if (error == -EDQUOT && raise_limit(group))
 		error = vmsi_request_grant(group, process, thread, request);
 	if (error)
@@ -99,8 +140,8 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 
 	/* The thread asks again, so its last call has returned. */
 	vmsi_account_confirm(&group->account, &process->account, thread);
-	if (process->executing)
-		vmsi_look_at_image(group, process, thread);
+	if (process->executing && !is_image_known(group, process))
+		return;
 	if (call->data.nr == SYS_rt_sigaction)
 		vmsi_serve_handler(group, process);
 	else if (call->data.nr == SYS_ptrace)
