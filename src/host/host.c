@@ -23,6 +23,11 @@
 #include "host/wake.h"
 #include "text/number.h"
 
+/* Of Linux 6.4; older headers have no name for it. */
+#ifndef PR_GET_MEMORY_MERGE
+#define PR_GET_MEMORY_MERGE 68
+#endif
+
 #ifndef SYS_mseal
 #define SYS_mseal 462
 #endif
@@ -192,15 +197,36 @@ static long host_maps_query(int fd, void *argument)
 			     (long)argument, 0, 0, 0);
 }
 
+static long read_sizes(struct sysinfo *info)
+{
+	info->mem_unit = 0;
+	return vmsi_raw_call(SYS_sysinfo, (long)info, 0, 0, 0, 0, 0);
+}
+
 static long host_memory_size(size_t *bytes)
 {
-	struct sysinfo info = { .mem_unit = 0 };
-	long result = vmsi_raw_call(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
+	struct sysinfo info;
+	const long result = read_sizes(&info);
 
 	if (result == 0)
 		*bytes = ((size_t)info.totalram + info.totalswap) *
 			info.mem_unit;
 	return result;
+}
+
+static long host_swap_size(size_t *bytes)
+{
+	struct sysinfo info;
+	const long result = read_sizes(&info);
+
+	if (result == 0)
+		*bytes = (size_t)info.totalswap * info.mem_unit;
+	return result;
+}
+
+static long host_merges_memory(void)
+{
+	return vmsi_raw_call(SYS_prctl, PR_GET_MEMORY_MERGE, 0, 0, 0, 0, 0);
 }
 
 static long host_memfd_create(const char *name, unsigned flags)
@@ -408,8 +434,8 @@ struct vmsi_host_calls vmsi_host = {
 	.size_pipe = vmsi_host_size_pipe,
 	.splice_memory = vmsi_host_splice_memory,
 	.thread_faults = vmsi_host_thread_faults,
-	.swap_size = vmsi_host_swap_size,
-	.merges_memory = vmsi_host_merges_memory,
+	.swap_size = host_swap_size,
+	.merges_memory = host_merges_memory,
 	.wait_readable = vmsi_host_wait_readable,
 	.clock = vmsi_host_clock,
 	.getpid = host_getpid,

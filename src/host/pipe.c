@@ -2,17 +2,10 @@
 #include "host/pipe.h"
 
 #include <fcntl.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/sysinfo.h>
 
 #include "host/raw.h"
-
-/* Of Linux 6.4; older headers have no name for it. */
-#ifndef PR_GET_MEMORY_MERGE
-#define PR_GET_MEMORY_MERGE 68
-#endif
 
 long vmsi_host_pipe(int ends[2])
 {
@@ -36,19 +29,4 @@ long vmsi_host_thread_faults(void)
 					 0);
 
 	return error ? error : usage.ru_minflt + usage.ru_majflt;
-}
-
-long vmsi_host_swap_size(size_t *bytes)
-{
-	struct sysinfo info = { .mem_unit = 0 };
-	const long error = vmsi_raw_call(SYS_sysinfo, (long)&info, 0, 0, 0, 0, 0);
-
-	if (error == 0)
-		*bytes = (size_t)info.totalswap * info.mem_unit;
-	return error;
-}
-
-long vmsi_host_merges_memory(void)
-{
-	return vmsi_raw_call(SYS_prctl, PR_GET_MEMORY_MERGE, 0, 0, 0, 0, 0);
 }

@@ -10,7 +10,5 @@ long vmsi_host_pipe(int ends[2]);
 long vmsi_host_size_pipe(int fd, size_t bytes);
 long vmsi_host_splice_memory(int fd, const struct iovec *parts, int count);
 long vmsi_host_thread_faults(void);
-long vmsi_host_swap_size(size_t *bytes);
-long vmsi_host_merges_memory(void);
 
 #endif
