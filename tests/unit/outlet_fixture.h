@@ -23,6 +23,15 @@ static inline long no_swap(size_t *bytes)
 	return 0;
 }
 
+static inline int run_outlet_tests(const struct CMUnitTest *tests, size_t count)
+{
+	catch_signals();
+	vmsi_uring.open = no_ring;
+	vmsi_host.swap_size = no_swap;
+	real = vmsi_host;
+	return _cmocka_run_group_tests("tests", tests, count, NULL, NULL);
+}
+
 /* --- a pool ---------------------------------------------------------------------------------- */
 
 /* Nobody but who needs room puts pages aside: there is no thread for that. */

@@ -219,9 +219,5 @@ int main(void)
 		file_test(what_is_refused_later_leaves_one_by_one),
 	};
 
-	catch_signals();
-	vmsi_uring.open = no_ring;
-	vmsi_host.swap_size = no_swap;
-	real = vmsi_host;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_outlet_tests(tests, sizeof(tests) / sizeof(tests[0]));
 }

@@ -250,9 +250,5 @@ int main(void)
 		file_test(a_fork_with_pages_in_the_pipe_is_nobodys_loss),
 	};
 
-	catch_signals();
-	vmsi_uring.open = no_ring;
-	vmsi_host.swap_size = no_swap;
-	real = vmsi_host;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return run_outlet_tests(tests, sizeof(tests) / sizeof(tests[0]));
 }
