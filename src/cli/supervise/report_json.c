@@ -169,16 +169,15 @@ static json_t *arguments_json(char **arguments)
 	return list;
 }
 
-/* The thresholds that were given; stages have the names that --on-warn tells. */
+/* The thresholds that were given. */
 static json_t *warnings_json(const struct vmsi_warning *warning)
 {
-	static const char *const stages[VMSI_STAGES] = { "warn", "grace" };
 	json_t *list = json_array();
 
 	for (int i = 0; i < VMSI_STAGES; i++)
 		if (warning->options->at[i].text)
 			json_array_append_new(list, json_pack("{s:s,s:o,s:o}",
-				"warning", stages[i],
+				"warning", vmsi_stage_word((enum vmsi_stage)i),
 				"at", vmsi_json_text(
 					warning->options->at[i].text),
 				"count",

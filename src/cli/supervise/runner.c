@@ -52,8 +52,7 @@ static void set_process(const char *name, int pid)
 
 static void set_environment(const struct vmsi_run_figures *figures)
 {
-	setenv("VMSPACE_WARNING", figures->stage == VMSI_STAGE_GRACE ?
-	       "grace" : "warn", 1);
+	setenv("VMSPACE_WARNING", vmsi_stage_word(figures->stage), 1);
 	set_number("VMSPACE_WARN_AT", figures->at);
 	set_number("VMSPACE_COMMITTED", figures->committed);
 	set_number("VMSPACE_LIMIT", figures->limit);

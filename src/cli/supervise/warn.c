@@ -19,6 +19,13 @@ const char *vmsi_stage_option(enum vmsi_stage stage)
 	return stage_options[stage];
 }
 
+const char *vmsi_stage_word(enum vmsi_stage stage)
+{
+	static const char *const words[VMSI_STAGES] = { "warn", "grace" };
+
+	return words[stage];
+}
+
 void vmsi_warn_init(struct vmsi_warn_options *warn)
 {
 	*warn = (struct vmsi_warn_options){ .runner = -1 };

@@ -58,8 +58,9 @@ enum vmsi_exit vmsi_warn_take_threshold(const char *program, const char *text,
 enum vmsi_exit vmsi_warn_take_signal(const char *program, const char *text,
 				     int *number);
 
-/* "--warn-at" */
+/* "--warn-at"; and "warn", as commands and reports are told */
 const char *vmsi_stage_option(enum vmsi_stage stage);
+const char *vmsi_stage_word(enum vmsi_stage stage);
 
 /* Report thresholds that do not go together, or with the limit. */
 enum vmsi_exit vmsi_warn_check(const struct vmsi_warn_options *warn,
