@@ -9,10 +9,10 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/array.h"
+#include "cli/clock.h"
 
 /*
  * Finding the supervisors that run. Anybody may have taken a name that looks like one
@@ -84,10 +84,7 @@ int vmsi_live_ask(struct vmsi_live_group *group, enum vmsi_control_what what,
 
 static uint64_t now_ms(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+	return vmsi_clock_ns() / 1000000;
 }
 
 /* Returns as vmsi_live_receive. A message of another size is of nobody we know. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/hash.h"
 #include "cli/supervise/caller.h"
 
 /*
@@ -13,13 +14,10 @@
  */
 #define BETWEEN_ATTEMPTS_NS (10ull * 1000 * 1000 * 1000)
 
-/* FNV-1a. */
 static uint64_t hash_of(const char *text)
 {
-	uint64_t hash = 0xcbf29ce484222325;
+	const uint64_t hash = vmsi_hash_add(VMSI_HASH_BEGIN, text);
 
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
 	return hash ? hash : 1;
 }
 

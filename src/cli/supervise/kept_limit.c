@@ -2,7 +2,8 @@
 #include "cli/supervise/kept_limit.h"
 
 #include <errno.h>
-#include <time.h>
+
+#include "cli/clock.h"
 
 static int set(struct vmsi_kept_limit *limit, size_t bytes)
 {
@@ -40,22 +41,14 @@ void vmsi_kept_limit_follow(struct vmsi_kept_limit *limit)
 /* Nanoseconds. Each look costs ten times what it takes of them, and time gives them back. */
 #define CREDIT 2000000000u
 
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
 void vmsi_kept_limit_follow_if_due(struct vmsi_kept_limit *limit)
 {
-	const uint64_t begin = now();
+	const uint64_t begin = vmsi_clock_ns();
 
 	if (begin < limit->next_look)
 		return;
 	vmsi_kept_limit_follow(limit);
 	if (limit->next_look + CREDIT < begin)
 		limit->next_look = begin - CREDIT;
-	limit->next_look += 10 * (now() - begin);
+	limit->next_look += 10 * (vmsi_clock_ns() - begin);
 }

@@ -9,19 +9,16 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "cli/clock.h"
 #include "cli/output/text.h"
 
 /* What both sweeps do alike: how runs are compared, and what is said of them. */
 
 double vmsi_sweep_now(void)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+	return (double)vmsi_clock_ns() / 1e9;
 }
 
 int vmsi_sweep_open_streams(const struct vmsi_sweep_options *options,

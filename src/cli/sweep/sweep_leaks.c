@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/hash.h"
 #include "cli/output/demangle.h"
 #include "failing/failing.h"
 
@@ -89,13 +90,6 @@ static bool split(char *line, char **file, char **offset, char **function)
 	return true;
 }
 
-static uint64_t add_text(uint64_t hash, const char *text)
-{
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 /* Frames of the two libraries that the command has put there. */
 static bool is_ours(const char *file)
 {
@@ -118,14 +112,14 @@ static void print_frame(FILE *stream, const char *file, const char *offset,
 /* Read the frames that follow; stream is NULL or gets them. Returns their hash. */
 static uint64_t take_frames(char **text, FILE *stream)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = VMSI_HASH_BEGIN;
 	char *file, *offset, *function;
 
 	while (**text == '@') {
 		if (!split(take_line(text), &file, &offset, &function) ||
 		    is_ours(file))
 			continue;
-		hash = add_text(add_text(hash, file), offset);
+		hash = vmsi_hash_add(vmsi_hash_add(hash, file), offset);
 		if (stream)
 			print_frame(stream, file, offset, function);
 	}
