@@ -42,20 +42,23 @@ static struct age_text age_text(uint64_t nanoseconds)
 
 /* --- text ----------------------------------------------------------------------- */
 
+static void write_unanswered(const struct vmsi_live_group *group)
+{
+	printf("%8s %8s %8s %8s %8s %9s %7s ", "?", "?", "?", "?", "?", "?", "?");
+	if (group->has_user)
+		printf("%6u  (supervisor %d does not answer)\n",
+		       (unsigned)group->user, (int)group->supervisor);
+	else
+		printf("%6s  (nobody answers; of whom it is cannot be told)\n",
+		       "?");
+}
+
 static void write_row(const struct vmsi_live_group *group)
 {
 	const struct vmsi_control_figures *figures = &group->figures;
 
-	if (!group->has_user) {
-		printf("%8s %8s %8s %8s %8s %9s %7s %6s  (nobody answers; of whom "
-		       "it is cannot be told)\n", "?", "?", "?", "?", "?", "?",
-		       "?", "?");
-		return;
-	}
 	if (!group->answers) {
-		printf("%8s %8s %8s %8s %8s %9s %7s %6u  (supervisor %d does "
-		       "not answer)\n", "?", "?", "?", "?", "?", "?", "?",
-		       (unsigned)group->user, (int)group->supervisor);
+		write_unanswered(group);
 		return;
 	}
 	printf("%8d %8s %8s %8s %8llu %9u %7s %6u  ", (int)figures->first,
