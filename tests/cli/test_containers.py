@@ -15,6 +15,7 @@ import sys
 from cli_test import (PATIENCE, Skip, compiled, expect, expect_equal, installed,
                       main_in_groups, run, wait_for, work)
 from containers import MIB, Bundle, bubblewrap, root_of, runs_static
+from limit_jobs import state
 
 VMSPACE, STATIC = (os.path.abspath(path) for path in sys.argv[1:3])
 
@@ -152,11 +153,7 @@ def limit_and_signals_reach_it(runtime):
     def first_has_no_zombie():
         with open(f"/proc/{pid}/task/{pid}/children") as file:
             children = file.read().split()
-        for child in children:
-            with open(f"/proc/{child}/stat") as file:
-                if file.read().rpartition(")")[2].split()[0] == "Z":
-                    return False
-        return True
+        return all(state(child) != "Z" for child in children)
 
     try:
         expect_equal(process.stdout.readline(), "up\n")
