@@ -42,7 +42,6 @@ static void take_refusal(void *context, vms_group *group,
 	struct vmsi_sweep_result *result = context;
 	const char *backtrace = refusal->backtrace ?
 		refusal->backtrace : refusal->why_no_backtrace;
-
 	char *plain = backtrace ? vmsi_demangle_backtrace(backtrace) : NULL;
 
 	(void)group;

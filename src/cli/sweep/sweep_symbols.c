@@ -88,7 +88,6 @@ static bool print_name(FILE *text, struct file *file, const char *path,
 	Dwfl_Module *module = module_at(file, path, address);
 	const char *function = module ?
 		dwfl_module_addrname(module, address) : NULL;
-
 	char *plain = function ? vmsi_demangle(function) : NULL;
 
 	if (function)
