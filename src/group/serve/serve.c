@@ -90,11 +90,17 @@ static bool is_of_another_heap(struct vms_group *group, struct vmsi_process *pro
 			       struct vmsi_request *request)
 {
 	const struct seccomp_notif *call = group->service->call;
-	const uintptr_t start = process->heap_start;
+	struct vmsi_proc_stat stat;
 
 	if (request->call != VMS_GROUP_BRK || request->heap != process ||
-	    !is_image_known(group, process) || process->heap_start == start)
+	    !vmsi_proc_read_stat(process->pid, &stat))
 		return false;
+	/* Of a process that hides its memory the kernel tells 0. */
+	if (!stat.heap_start || !process->heap_start ||
+	    stat.heap_start == process->heap_start ||
+	    !vmsi_listener_is_waited_for(group->service->listener, call->id))
+		return false;
+	vmsi_look_at_image(group, process, (pid_t)call->pid, &stat);
 	(void)vmsi_request_decode(group, process, (pid_t)call->pid, &call->data,
 				  request);
 	return true;
