@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 
+#include "cli/limit/by_kernel.h"
 #include "cli/limit/live.h"
 #include "cli/supervise/supervise.h"
 #include "text/size.h"
@@ -11,6 +12,7 @@
 static const char help_text[] =
 	"usage: vmspace limit SIZE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"       vmspace limit [--json] [--set=SIZE | --follow] [NAME | PID]\n"
+	"       vmspace limit --cgroup=DIRECTORY SIZE|none\n"
 	"\n"
 	"Run a program that commits at most SIZE, together with all its descendants.\n"
 	"A request that does not fit gets ENOMEM at once, and nobody is killed. Without\n"
@@ -24,6 +26,9 @@ static const char help_text[] =
 	"                           and --on-warn=COMMAND do more about it\n"
 	"  --grace=SIZE|PERCENT%    a second threshold; --grace-signal=NAME, TERM\n"
 	"  --warn-whom=first|all|largest  who gets the signals; first\n"
+	"  --backend=bpf            the kernel keeps the limit, and no supervisor; root\n"
+	"  --cgroup=DIRECTORY       of a control group that is there, which then keeps\n"
+	"                           its limit until it is 'none', or removed; root\n"
 	"  --name=NAME              that the group is listed by; the program's\n"
 	"  --report=FILE            what was refused, as JSON\n"
 	"  --log, --quiet           tell refusals as they happen; nothing at the end\n"
@@ -64,6 +69,7 @@ static enum vmsi_exit explain(const char *program)
 	      "  misses     processes of another user that it may not look at;\n"
 	      "             32-bit programs do not run in it, set-user-ID ones\n"
 	      "             gain no rights in it\n", stdout);
+	vmsi_by_kernel_explain();
 	return vmsi_finish_output(program);
 }
 
@@ -78,6 +84,8 @@ static enum vmsi_exit take_options(int argc, char **argv,
 		{ "json", no_argument, NULL, VMSI_OPTION_JSON },
 		{ "set", required_argument, NULL, VMSI_OPTION_SET },
 		{ "follow", no_argument, NULL, VMSI_OPTION_FOLLOW },
+		{ "backend", required_argument, NULL, VMSI_OPTION_BACKEND },
+		{ "cgroup", required_argument, NULL, VMSI_OPTION_CGROUP },
 		{ "explain", no_argument, NULL, VMSI_OPTION_EXPLAIN },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -135,6 +143,42 @@ static enum vmsi_exit run_live(int argc, char **argv,
 	return vmsi_live_list(&request);
 }
 
+/* A control group that exists already, and its limit. */
+static enum vmsi_exit set_cgroup(int argc, char **argv,
+				 struct vmsi_supervise_options *options)
+{
+	const char *size;
+	enum vmsi_exit result;
+
+	if (optind >= argc)
+		return vmsi_usage_error(argv[0], "say how much, or 'none'");
+	size = argv[optind++];
+	result = take_options(argc, argv, options);
+	if (result != VMSI_EXIT_OK || options->is_done)
+		return result;
+	if (optind < argc)
+		return vmsi_usage_error(argv[0], "--cgroup runs no program; '%s' is "
+					"one too many", argv[optind]);
+	if (is_live(options) || options->has_run_option)
+		return vmsi_usage_error(argv[0], "--cgroup goes with no other "
+					"option than --backend");
+	return vmsi_by_kernel_set(argv[0], options->cgroup, size);
+}
+
+static enum vmsi_exit run_by_kernel(const struct vmsi_supervise_options *options,
+				    char **arguments)
+{
+	enum vmsi_exit result = vmsi_supervise_check(options);
+
+	if (result != VMSI_EXIT_OK)
+		return result;
+	if (options->has_run_option)
+		return vmsi_usage_error(options->program, "--backend=bpf has none of "
+					"the supervisor's options");
+	return vmsi_by_kernel_run(options->program, options->group.commit_limit,
+				  arguments);
+}
+
 /* The size may stand before, between and after the options. */
 static enum vmsi_exit run_limit(int argc, char **argv)
 {
@@ -145,6 +189,8 @@ static enum vmsi_exit run_limit(int argc, char **argv)
 	result = take_options(argc, argv, &options);
 	if (result != VMSI_EXIT_OK || options.is_done)
 		return result;
+	if (options.cgroup)
+		return set_cgroup(argc, argv, &options);
 	if (is_live(&options) || argc == 1)
 		return run_live(argc, argv, &options);
 	if (optind >= argc)
@@ -157,6 +203,10 @@ static enum vmsi_exit run_limit(int argc, char **argv)
 		return result;
 	if (is_live(&options))
 		return refuse_both(argv[0]);
+	if (options.cgroup)
+		return vmsi_usage_error(argv[0], "--cgroup runs no program");
+	if (options.by_kernel)
+		return run_by_kernel(&options, argv + optind);
 	return vmsi_supervise(&options, argv + optind);
 }
 
