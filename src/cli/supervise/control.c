@@ -12,7 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/align.h"
+#include "cli/supervise/snapshot.h"
 
 /*
  * At most so many are connected. Only the owner's and root's stay connected, so
@@ -151,8 +151,7 @@ static struct vmsi_control_figures figures_of(const struct vmsi_control *control
 	figures.processes = (uint32_t)stats.processes;
 	figures.limit = stats.limit;
 	figures.committed = stats.committed;
-	/* What was counted and is not looked at yet is in use, and so in the peak. */
-	figures.peak = vmsi_max(stats.peak, stats.committed);
+	figures.peak = vmsi_peak_told(stats.peak, stats.committed);
 	figures.refusals = stats.refusals;
 	figures.age = stats.age;
 	memcpy(figures.name, control->name, sizeof figures.name);

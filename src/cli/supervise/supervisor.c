@@ -12,7 +12,6 @@
 
 #include <vmspace/budget.h>
 
-#include "base/align.h"
 #include "budget/shared.h"
 #include "cli/program/program.h"
 #include "cli/supervise/control.h"
@@ -20,6 +19,7 @@
 #include "cli/supervise/report.h"
 #include "cli/supervise/runner.h"
 #include "cli/supervise/signals.h"
+#include "cli/supervise/snapshot.h"
 #include "cli/supervise/witness.h"
 
 /* The supervisor: the process that answers the group's requests. */
@@ -132,7 +132,7 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 		return;
 	(void)vmsi_budget_publish(budget, &(struct vmsi_budget_publication){
 		.charged = stats.committed,
-		.peak = vmsi_max(stats.peak, stats.committed),
+		.peak = vmsi_peak_told(stats.peak, stats.committed),
 		.refusals = stats.refusals,
 		.processes = (unsigned)stats.processes,
 		.label = label,
