@@ -156,6 +156,9 @@ is "and nothing is refused" "400 0" "$(within b "$hog" mmap)"
 is "one that is not there cannot be" \
 	"vmspace limit: $groups/b: it has no limit" "$(limit --cgroup=$groups/b none)"
 
+is "the size may come first" "" "$(limit 64M --cgroup=$groups/b)"
+is "and again" "" "$(limit --cgroup=$groups/b none)"
+
 mkdir $groups/c $groups/d
 limit --cgroup=$groups/c 32M >/tmp/t/c & one=$!
 limit --cgroup=$groups/d 48M >/tmp/t/d & two=$!

@@ -30,7 +30,7 @@ struct vmsi_supervise_options {
 	bool json, follow;
 	const char *cgroup; /* a control group, whose limit the kernel keeps; or NULL */
 	bool by_kernel;     /* --backend=bpf */
-	const char *set;    /* a size; NULL: not given */
+	const char *set;    /* a limit, or a group's name; NULL: not given */
 	bool has_run_option; /* one that says how a program is run */
 	bool explain;       /* of 'vmspace limit': only tell what a limit sees */
 };
