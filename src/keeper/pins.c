@@ -19,7 +19,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/layout.h"
-#include "limit.skel.h"
+#include "keeper/limit.skel.h"
 
 /*
  * The pins are made in a directory of another name, which is renamed when it is whole: a

@@ -17,7 +17,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "../shared.h"
+#include "keeper/shared.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
