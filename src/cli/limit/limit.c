@@ -14,7 +14,8 @@ static const char help_text[] =
 	"\n"
 	"Run a program that commits at most SIZE, together with all its descendants.\n"
 	"A request that does not fit gets ENOMEM at once, and nobody is killed. Without\n"
-	"a program: list running groups, set the limit of one, or follow one.\n"
+	"a program: list running groups, set the limit of one (--set NAME SIZE, too), or\n"
+	"follow one.\n"
 	"\n"
 	"  --policy=POLICY          strict (the sum counts), heuristic (only a single\n"
 	"                           request above SIZE), always (it is only counted)\n"
@@ -102,13 +103,15 @@ static enum vmsi_exit refuse_both(const char *program)
 				"groups that run, and run no program");
 }
 
-/* Further options may stand behind the name of the group. */
+/* Further options may stand before and behind the name of the group, or NULL. */
 static enum vmsi_exit run_live(int argc, char **argv,
-			       struct vmsi_supervise_options *options)
+			       struct vmsi_supervise_options *options,
+			       const char *group)
 {
-	struct vmsi_live_request request = { .program = argv[0] };
+	struct vmsi_live_request request = { .program = argv[0],
+		.group = group };
 
-	if (optind < argc) {
+	if (!group && optind < argc) {
 		enum vmsi_exit result;
 
 		request.group = argv[optind++];
@@ -140,24 +143,28 @@ static enum vmsi_exit run_limit(int argc, char **argv)
 {
 	struct vmsi_supervise_options options;
 	enum vmsi_exit result;
+	const char *word;
 
 	vmsi_supervise_init(&options, argv[0]);
 	result = take_options(argc, argv, &options);
 	if (result != VMSI_EXIT_OK || options.is_done)
 		return result;
 	if (is_live(&options) || argc == 1)
-		return run_live(argc, argv, &options);
+		return run_live(argc, argv, &options, NULL);
 	if (optind >= argc)
 		return vmsi_usage_error(argv[0], "say how much, and name a "
 					"program");
-	result = vmsi_supervise_take_limit(&options, argv[optind++]);
-	if (result == VMSI_EXIT_OK)
-		result = take_options(argc, argv, &options);
+	/* A size; or a group, as in "build --set=3G". */
+	word = argv[optind++];
+	result = take_options(argc, argv, &options);
 	if (result != VMSI_EXIT_OK || options.is_done)
 		return result;
 	if (is_live(&options))
-		return refuse_both(argv[0]);
-	return vmsi_supervise(&options, argv + optind);
+		return optind < argc ? refuse_both(argv[0]) :
+			run_live(argc, argv, &options, word);
+	result = vmsi_supervise_take_limit(&options, word);
+	return result != VMSI_EXIT_OK ? result :
+		vmsi_supervise(&options, argv + optind);
 }
 
 const struct vmsi_command vmsi_command_limit = {

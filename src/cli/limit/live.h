@@ -22,7 +22,10 @@ struct vmsi_live_request {
 /* List the groups of this user; root: of all users. */
 enum vmsi_exit vmsi_live_list(const struct vmsi_live_request *request);
 
-/* Set the limit of one. text is a size. */
+/*
+ * Set the limit of one: text is a size, or where the limit comes from, and request->group
+ * is whose; or the other way round.
+ */
 enum vmsi_exit vmsi_live_set(const struct vmsi_live_request *request,
 			     const char *text);
 
@@ -55,12 +58,13 @@ int vmsi_live_find(struct vmsi_live_groups *groups);
 void vmsi_live_free(struct vmsi_live_groups *groups);
 
 /*
- * Connect to a supervisor of this user, or as root to any, and send a request. Sets user
+ * Connect to a supervisor of this user, or as root to any, and send a request, whose
+ * version is set here. Sets user
  * and supervisor of the group. Returns a socket that does not block, or -errno; EPERM:
  * it is another user's.
  */
 int vmsi_live_ask(struct vmsi_live_group *group,
-		  enum vmsi_control_what what, uint64_t limit);
+		  const struct vmsi_control_request *request);
 
 /*
  * Receive figures. Returns 1; 0: the supervisor has gone; or -errno, where EAGAIN is that
@@ -70,6 +74,10 @@ int vmsi_live_receive(int socket, struct vmsi_control_figures *figures,
 		      int milliseconds);
 
 /* --- live_write.c ------------------------------------------------------------ */
+
+/* Where a limit comes from, as --set has it; "" for a size, and for what is none. */
+struct vmsi_limit_source_text
+vmsi_live_source(const struct vmsi_control_figures *figures);
 
 void vmsi_live_write_text(const struct vmsi_live_groups *groups);
 

@@ -40,6 +40,15 @@ static struct age_text age_text(uint64_t nanoseconds)
 	return age;
 }
 
+struct vmsi_limit_source_text
+vmsi_live_source(const struct vmsi_control_figures *figures)
+{
+	const struct vmsi_limit_source source = { figures->source.kind,
+		figures->source.parts };
+
+	return vmsi_limit_source_text(&source);
+}
+
 /* --- text ----------------------------------------------------------------------- */
 
 static void write_unanswered(const struct vmsi_live_group *group)
@@ -101,11 +110,13 @@ static json_t *figures_json(const struct vmsi_control_figures *figures)
 {
 	static const char *const states[] = { "runs", "first ended", "ended" };
 	const bool has_ended = figures->state != VMSI_CONTROL_RUNS;
+	const struct vmsi_limit_source_text source = vmsi_live_source(figures);
 
-	return json_pack("{s:o,s:i,s:o,s:o,s:o,s:o,s:i,s:f,s:s,s:o,s:o}",
+	return json_pack("{s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:i,s:f,s:s,s:o,s:o}",
 		"name", vmsi_json_text(figures->name),
 		"pid", (int)figures->first,
 		"limit", vmsi_json_amount(figures->limit),
+		"limit_is", *source.text ? json_string(source.text) : json_null(),
 		"committed", vmsi_json_amount(figures->committed),
 		"peak", vmsi_json_amount(figures->peak),
 		"refused", vmsi_json_amount(figures->refusals),

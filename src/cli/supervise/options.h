@@ -28,7 +28,7 @@ struct vmsi_supervise_options {
 	bool is_done;       /* help was asked for, and given */
 	/* Of 'vmspace limit' without a program: */
 	bool json, follow;
-	const char *set;    /* a size; NULL: not given */
+	const char *set;    /* a limit, or a group's name; NULL: not given */
 	bool has_run_option; /* one that says how a program is run */
 	bool explain;       /* of 'vmspace limit': only tell what a limit sees */
 };

@@ -33,11 +33,13 @@
 
 /*
  * The next request of the process may come from another program. That has no
- * signal handlers yet, so the tracer lets go of it.
+ * signal handlers yet, so the tracer lets go of it. Where two threads execute, the
+ * one whose execve fails says nothing of the other's.
  */
 static void expect_image(struct vmsi_process *process, pid_t thread)
 {
-	process->executing = thread;
+	process->executing = !process->executing || process->executing == thread ?
+		thread : VMSI_SEVERAL_THREADS;
 	process->traced = process->let_go = false;
 }
 
@@ -64,45 +66,25 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 
 /*
  * Look whether the process is another program by now. Returns false where the thread does
- * not wait any more: an execve of another thread may have ended it, and what was read is
- * of a program that is half made, whose heap will be elsewhere. A thread that still waits
- * was not ended before, so that the old program was there; or it is the new one's.
+ * not wait any more, since an execve of another thread has ended it. A thread that still
+ * waits has its program's memory, as the first thread of the process has not where it has
+ * ended: so the thread is asked where the heap begins.
  */
 static bool is_image_known(struct vms_group *group, struct vmsi_process *process)
 {
 	const struct seccomp_notif *call = group->service->call;
-	struct vmsi_proc_stat stat;
-	const bool is_read = vmsi_proc_read_stat(process->pid, &stat);
+	const pid_t thread = (pid_t)call->pid;
+	struct vmsi_proc_stat stat, own;
+	bool is_read = vmsi_proc_read_stat(process->pid, &stat);
 
+	if (is_read && thread != process->pid) {
+		is_read = vmsi_proc_read_stat(thread, &own);
+		stat.heap_start = own.heap_start;
+	}
 	if (!vmsi_listener_is_waited_for(group->service->listener, call->id))
 		return false;
 	if (is_read)
-		vmsi_look_at_image(group, process, (pid_t)call->pid, &stat);
-	return true;
-}
-
-/*
- * Before a brk is refused: where a thread that is not the first executes a program, the
- * supervisor may not have seen that it did. The heap is elsewhere then, and what lies
- * between would be asked for. Returns whether the request is another one now.
- */
-static bool is_of_another_heap(struct vms_group *group, struct vmsi_process *process,
-			       struct vmsi_request *request)
-{
-	const struct seccomp_notif *call = group->service->call;
-	struct vmsi_proc_stat stat;
-
-	if (request->call != VMS_GROUP_BRK || request->heap != process ||
-	    !vmsi_proc_read_stat(process->pid, &stat))
-		return false;
-	/* Of a process that hides its memory the kernel tells 0. */
-	if (!stat.heap_start || !process->heap_start ||
-	    stat.heap_start == process->heap_start ||
-	    !vmsi_listener_is_waited_for(group->service->listener, call->id))
-		return false;
-	vmsi_look_at_image(group, process, (pid_t)call->pid, &stat);
-	(void)vmsi_request_decode(group, process, (pid_t)call->pid, &call->data,
-				  request);
+		vmsi_look_at_image(group, process, thread, &stat);
 	return true;
 }
 
@@ -125,8 +107,6 @@ static void decide_request(struct vms_group *group,
 	const pid_t thread = (pid_t)group->service->call->pid;
 	int error = vmsi_request_grant(group, process, thread, request);
 
-	if (error == -EDQUOT && is_of_another_heap(group, process, request))
-		error = vmsi_request_grant(group, process, thread, request);
 	if (error == -EDQUOT && raise_limit(group))
 		error = vmsi_request_grant(group, process, thread, request);
 	if (error)
