@@ -2,6 +2,7 @@
 #include "cli/sweep/sweep_symbols.h"
 
 #include <inttypes.h>
+#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,9 +21,20 @@ struct file {
 	bool is_open; /* or has been tried */
 };
 
+/* A frame and its line of the backtrace. */
+struct line {
+	uint64_t frame;
+	char *text;
+};
+
 struct vmsi_sweep_symbols {
 	const char *binary;
 	struct file files[VMSI_FAILING_MODULES];
+	/*
+	 * A tree of lines, as tsearch(3) keeps it. Stacks have most of their frames in
+	 * common, and libdw goes through all symbols of a file to name one.
+	 */
+	void *lines;
 };
 
 struct vmsi_sweep_symbols *vmsi_sweep_symbols_open(const char *binary)
@@ -147,6 +159,56 @@ static void print_frame(FILE *text, struct vmsi_sweep_symbols *symbols,
 	fputc('\n', text);
 }
 
+/* --- lines -------------------------------------------------------------------------- */
+
+static int compare_lines(const void *a, const void *b)
+{
+	const uint64_t one = ((const struct line *)a)->frame;
+	const uint64_t two = ((const struct line *)b)->frame;
+
+	return (one > two) - (one < two);
+}
+
+/* Returns NULL where there is no memory. */
+static struct line *new_line(struct vmsi_sweep_symbols *symbols,
+			     const struct vmsi_failing_memory *memory,
+			     uint64_t frame)
+{
+	struct line *line = calloc(1, sizeof *line);
+	size_t length;
+	FILE *text = line ? open_memstream(&line->text, &length) : NULL;
+
+	if (text) {
+		print_frame(text, symbols, memory, frame);
+		if (fclose(text) == 0)
+			return line;
+		free(line->text);
+	}
+	free(line);
+	return NULL;
+}
+
+static const char *line_of(struct vmsi_sweep_symbols *symbols,
+			   const struct vmsi_failing_memory *memory,
+			   uint64_t frame)
+{
+	const struct line wanted = { .frame = frame };
+	struct line **known = tfind(&wanted, &symbols->lines, compare_lines);
+	struct line *line;
+
+	if (known)
+		return (*known)->text;
+	line = new_line(symbols, memory, frame);
+	if (!line)
+		return NULL;
+	line->frame = frame;
+	if (tsearch(line, &symbols->lines, compare_lines))
+		return line->text;
+	free(line->text);
+	free(line);
+	return NULL;
+}
+
 char *vmsi_sweep_symbols_backtrace(struct vmsi_sweep_symbols *symbols,
 				   const struct vmsi_failing_memory *memory,
 				   const struct vmsi_failing_stack *stack)
@@ -157,7 +219,10 @@ char *vmsi_sweep_symbols_backtrace(struct vmsi_sweep_symbols *symbols,
 
 	if (!text)
 		return NULL;
-	for (unsigned i = 0; i < stack->count; i++)
-		print_frame(text, symbols, memory, stack->frames[i]);
+	for (unsigned i = 0; i < stack->count; i++) {
+		const char *line = line_of(symbols, memory, stack->frames[i]);
+
+		fputs(line ? line : "?\n", text);
+	}
 	return fclose(text) == 0 ? backtrace : NULL;
 }

@@ -143,6 +143,50 @@ static int compare_calls(const void *a, const void *b)
 	return (one->first > two->first) - (one->first < two->first);
 }
 
+/* Frames that make a place. */
+enum { PLACE = 3 };
+
+/* Compare the places of stacks; where there are fewer frames, the others are 0. */
+static int compare_places(const struct vmsi_failing_stack *one,
+			  const struct vmsi_failing_stack *two)
+{
+	for (unsigned i = 0; i < PLACE; i++) {
+		const uint64_t a = i < one->count ? one->frames[i] : 0;
+		const uint64_t b = i < two->count ? two->frames[i] : 0;
+
+		if (a != b)
+			return a < b ? -1 : 1;
+	}
+	return (one->function > two->function) - (one->function < two->function);
+}
+
+static int compare_by_place(const void *a, const void *b)
+{
+	const struct vmsi_sweep_stack *one = a, *two = b;
+	const int places = compare_places(&one->stack, &two->stack);
+
+	return places ? places : compare_calls(a, b);
+}
+
+static int compare_by_turn(const void *a, const void *b)
+{
+	const struct vmsi_sweep_stack *one = a, *two = b;
+
+	if (one->turn != two->turn)
+		return one->turn < two->turn ? -1 : 1;
+	return compare_calls(a, b);
+}
+
+static void put_in_order(struct vmsi_sweep_stack *list, size_t count)
+{
+	qsort(list, count, sizeof *list, compare_by_place);
+	for (size_t i = 0; i < count; i++)
+		list[i].turn = i == 0 || compare_places(&list[i - 1].stack,
+							&list[i].stack) ?
+			0 : list[i - 1].turn + 1;
+	qsort(list, count, sizeof *list, compare_by_turn);
+}
+
 void vmsi_sweep_table_choose(struct vmsi_sweep_table *table,
 			     const char *library, const char *function)
 {
@@ -152,5 +196,5 @@ void vmsi_sweep_table_choose(struct vmsi_sweep_table *table,
 		if (is_wanted(table, &table->list[i], library, function))
 			table->list[kept++] = table->list[i];
 	table->count = kept;
-	qsort(table->list, kept, sizeof *table->list, compare_calls);
+	put_in_order(table->list, kept);
 }
