@@ -10,12 +10,11 @@
 
 static const char help_text[] =
 	"usage: vmspace limit SIZE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
-	"       vmspace limit [--json] [--set=SIZE | --follow] [NAME | PID]\n"
+	"       vmspace limit [--json] [--follow | --set] [NAME | PID] [SIZE]\n"
 	"\n"
 	"Run a program that commits at most SIZE, together with all its descendants.\n"
 	"A request that does not fit gets ENOMEM at once, and nobody is killed. Without\n"
-	"a program: list running groups, set the limit of one (--set NAME SIZE, too), or\n"
-	"follow one.\n"
+	"a program: list running groups, set the limit of one, or follow one.\n"
 	"\n"
 	"  --policy=POLICY          strict (the sum counts), heuristic (only a single\n"
 	"                           request above SIZE), always (it is only counted)\n"
