@@ -125,6 +125,16 @@ def what_is_bad_in_a_branch_is_tried_anew():
     expect(5 < began <= 5 + FEW, began)
 
 
+def programs_that_mostly_crash_are_tried_once():
+    tried, began, result = swept(marked("crashes", """
+        #define BAD if (!NEW) abort()
+        #define BADS BAD; BAD; BAD; BAD; BAD; BAD; BAD; BAD; BAD; BAD
+        BADS; BADS; BADS; BADS;
+        return refused;"""))
+    expect_equal([one["verdict"] for one in tried], ["crashed"] * 40, result)
+    expect(began < 40 + 10 + FEW, began)
+
+
 def mistakes_are_found_in_branches():
     tried, _, result = swept(marked("mistaken", """
         SOME;
@@ -215,6 +225,7 @@ CASES = [
     program_hears_nothing_of_branches,
     locks_that_are_held_are_the_branches_own,
     what_is_bad_in_a_branch_is_tried_anew,
+    programs_that_mostly_crash_are_tried_once,
     mistakes_are_found_in_branches,
     written_files_and_pipes_begin_anew,
     shared_memory_begins_anew,

@@ -95,6 +95,8 @@ static void work_on_branches(struct vmsi_sweep_plan *sweep)
 
 	if (vmsi_sweep_worker_begin(&worker) == 0)
 		vmsi_sweep_branches_try(&worker, &sweep->branches);
+	else
+		vmsi_sweep_branches_leave(&sweep->branches);
 	vmsi_sweep_worker_end(&worker);
 }
 
@@ -109,8 +111,8 @@ static bool has_more(const struct vmsi_sweep_plan *sweep, size_t count)
  * ended or was killed, until nothing of the count is left. The sweep wakes up now and
  * then to show how far it is.
  */
-static bool run_workers(struct vmsi_sweep_plan *sweep, void (*what)(struct vmsi_sweep_plan *),
-			size_t count)
+static bool run_workers(struct vmsi_sweep_plan *sweep,
+			void (*what)(struct vmsi_sweep_plan *), size_t count)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	size_t running = 0;

@@ -20,10 +20,21 @@ struct work {
 	size_t count;
 	/* Trunks that did not come to a stop, or not to the end of a good run. */
 	unsigned failures;
+	size_t tried, bad; /* branches */
 };
 
 /* So many are enough to leave the rest to runs from the beginning. */
 #define FAILURES_MOST 3
+
+/*
+ * Whether branches are worth their while: what is bad in one is tried twice, and where
+ * most are, runs from the beginning alone are faster.
+ */
+static bool is_worth_it(const struct work *work)
+{
+	return work->failures < FAILURES_MOST &&
+		(work->bad < 8 || work->bad < work->tried / 2);
+}
 
 /*
  * End the trunk, and give its trials their verdicts. Of a sweep that is interrupted no
@@ -63,6 +74,7 @@ static void try_one(struct work *work, const struct vmsi_sweep_stop *stop)
 		vmsi_sweep_trunk_try(&work->trunk, &stop->choice,
 				     work->branches->patience, &seen);
 
+	work->tried += branch == VMSI_SWEEP_BRANCHED;
 	if (branch == VMSI_SWEEP_BRANCHED &&
 	    (seen.verdict == VMSI_SWEEP_SAME ||
 	     seen.verdict == VMSI_SWEEP_FAILED ||
@@ -72,11 +84,17 @@ static void try_one(struct work *work, const struct vmsi_sweep_stop *stop)
 		seen.verdict = result->verdict;
 		*result = seen;
 	} else if (branch == VMSI_SWEEP_BRANCHED && !vmsi_sweep_interrupted()) {
+		work->bad++;
 		try_anew(work, &stop->choice, result);
 	} else if (branch == VMSI_SWEEP_ENDED && work->trunk.runs) {
 		work->failures++;
 		end_trunk(work);
 	}
+}
+
+void vmsi_sweep_branches_leave(struct vmsi_sweep_branches *branches)
+{
+	__atomic_store_n(branches->next, branches->count, __ATOMIC_RELAXED);
 }
 
 void vmsi_sweep_branches_try(struct vmsi_sweep_worker *worker,
@@ -87,7 +105,7 @@ void vmsi_sweep_branches_try(struct vmsi_sweep_worker *worker,
 		.waiting = calloc(branches->count, sizeof *work.waiting),
 	};
 
-	while (work.waiting && work.failures < FAILURES_MOST &&
+	while (work.waiting && is_worth_it(&work) &&
 	       !vmsi_sweep_interrupted()) {
 		const size_t i = __atomic_fetch_add(branches->next, 1,
 						    __ATOMIC_RELAXED);
@@ -103,5 +121,7 @@ void vmsi_sweep_branches_try(struct vmsi_sweep_worker *worker,
 	}
 	if (work.trunk.runs)
 		end_trunk(&work);
+	/* Another worker in place of this one would see the same. */
+	vmsi_sweep_branches_leave(branches);
 	free(work.waiting);
 }

@@ -62,4 +62,7 @@ struct vmsi_sweep_branches {
 void vmsi_sweep_branches_try(struct vmsi_sweep_worker *worker,
 			     struct vmsi_sweep_branches *branches);
 
+/* Have no worker begin any more of them. */
+void vmsi_sweep_branches_leave(struct vmsi_sweep_branches *branches);
+
 #endif
