@@ -139,6 +139,43 @@ def limit_follows_the_cgroup():
         before = listed()["seconds"]
         wait_for(lambda: listed()["seconds"] > before + 1, "some looks")
         expect_equal(listed()["limit"], 300 * MIB)
+        # And follows again when that is asked for.
+        result = run([VMSPACE, "limit", "--set", NAME, "cgroup:50%"])
+        expect_equal(result.returncode, 0, result.stderr)
+        expect_equal((listed()["limit"], listed()["limit_is"]),
+                     (25 * MIB, "cgroup:50%"))
+        set_limit(600 * MIB)
+        expect_equal(ask(150), "ok")
+        expect_equal(listed()["limit"], 300 * MIB)
+        process.stdin.close()
+        expect_equal(process.wait(PATIENCE), 0)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def any_group_may_follow_the_cgroup():
+    """Though it was started with a size."""
+    process = subprocess.Popen(
+        with_cgroup("max", VMSPACE, "limit", "64M", "--quiet",
+                    f"--name={NAME}", sys.executable,
+                    written("talker.py", TALKER)),
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        expect_equal(process.stdout.readline(), "up\n")
+        result = run([VMSPACE, "limit", "--set=cgroup", NAME])
+        expect_equal(result.returncode, 0, result.stderr)
+        expect(b"no control group limits the memory" in result.stderr,
+               result.stderr)
+        expect(listed()["limit"] > 1 << 30)
+        set_limit(50 * MIB)
+        wait_for(lambda: listed()["limit"] == 50 * MIB, "the limit")
+        # It is read before a request is refused.
+        set_limit(150 * MIB)
+        process.stdin.write("100\n")
+        process.stdin.flush()
+        expect_equal(process.stdout.readline(), "ok\n")
         process.stdin.close()
         expect_equal(process.wait(PATIENCE), 0)
     finally:
@@ -253,6 +290,7 @@ CASES = [
     without_a_cgroup_limit_it_is_the_machines,
     only_parts_of_it_are_a_limit,
     limit_follows_the_cgroup,
+    any_group_may_follow_the_cgroup,
     first_process_passes_signals_on,
     first_process_ends_as_a_shell_would_say,
     first_process_reaps_orphans,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Groups that run: listed, followed, and with another limit.
+"""Groups that run: listed and followed.
 
 usage: test_limit_live.py VMSPACE
 """
@@ -11,121 +11,15 @@ import os
 import resource
 import signal
 import socket
-import struct
 import subprocess
 import sys
 
-from cli_test import (PATIENCE, WORK, Skip, expect, expect_equal,
-                      main_in_groups, run, wait_for, work, written)
+from cli_test import (PATIENCE, Skip, expect, expect_equal, main_in_groups, run,
+                      wait_for)
+from limit_groups import (BY_CGROUP, BY_RAM, FIGURES, FOLLOW, MIB, SET, SHOW,
+                          VERSION, VMSPACE, Group, connected, listed, live,
+                          request)
 from limit_jobs import state
-
-VMSPACE = os.path.abspath(sys.argv[1])
-MIB = 1 << 20
-
-# Maps so many MiB for each number that it reads, unmaps the last for "-", and
-# tells what came of it.
-TALKER = """
-import mmap, os, sys
-kept = []
-print("up", os.getpid(), os.getppid(), flush=True)
-for word in sys.stdin:
-    try:
-        if word == "fork\\n":
-            if os.fork():
-                os._exit(0)
-        elif word == "-\\n":
-            kept.pop().close()
-        else:
-            kept.append(mmap.mmap(-1, int(word) << 20, mmap.MAP_PRIVATE))
-        print("ok", flush=True)
-    except OSError as error:
-        print(error.strerror, flush=True)
-"""
-
-# As struct vmsi_control_request and vmsi_control_figures have them.
-REQUEST = struct.Struct("=IIQ")
-FIGURES = struct.Struct("=IIIiiIQQQQQ64s")
-VERSION = 1
-SHOW, SET, FOLLOW = range(3)
-
-
-class Group:
-    """A talker under a limit."""
-
-    def __init__(self, *options, limit="64M", **popen):
-        # A name that no other group of the machine has.
-        self.name = f"{os.path.basename(WORK.name)}-{id(self):x}"
-        popen.setdefault("stderr", subprocess.DEVNULL)
-        self.process = subprocess.Popen(
-            [VMSPACE, "limit", limit, f"--name={self.name}", *options, "--",
-             sys.executable, written("talker.py", TALKER)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **popen)
-        words = self.process.stdout.readline().split()
-        self.pid, self.supervisor = int(words[1]), int(words[2])
-
-    def ask(self, word):
-        self.process.stdin.write(f"{word}\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
-
-    def end(self):
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        status = self.process.wait(PATIENCE)
-        self.process.stdout.close()
-        return status
-
-    def kill(self):
-        for pid in (self.pid, self.supervisor):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.end()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.kill()
-
-    def address(self):
-        """Of the supervisor's socket."""
-        inodes = set()
-        for name in os.listdir(f"/proc/{self.supervisor}/fd"):
-            with contextlib.suppress(OSError):
-                inodes.add(os.readlink(f"/proc/{self.supervisor}/fd/{name}"))
-        for fields in sockets():
-            if f"socket:[{fields[6]}]" in inodes:
-                return "\0" + fields[7][1:]
-        raise AssertionError("no socket")
-
-    def set(self, size):
-        return live(f"--set={size}", self.name)
-
-
-def sockets():
-    with open("/proc/net/unix", errors="replace") as file:
-        for line in file:
-            fields = line.split()
-            if len(fields) == 8 and fields[7].startswith("@vmspace-limit/"):
-                yield fields
-
-
-def live(*arguments):
-    return run([VMSPACE, "limit", *arguments])
-
-
-def listed():
-    """By name."""
-    result = live("--json")
-    expect_equal(result.returncode, 0, result.stderr)
-    return {group.get("name"): group for group in json.loads(result.stdout)}
-
-
-def connected(address):
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    client.settimeout(PATIENCE)
-    client.connect(address)
-    return client
 
 
 def fake(name, backlog=8):
@@ -165,6 +59,19 @@ def groups_are_listed_with_their_figures():
     expect(group.name not in listed() and other.name not in listed())
 
 
+def peak_is_never_below_what_is_in_use():
+    with Group("--quiet", limit="1G") as group, \
+            connected(group.address()) as client:
+        for _ in range(60):
+            group.process.stdin.write("3\n")
+            group.process.stdin.flush()
+            for _ in range(20):
+                client.send(request(SHOW))
+                in_use, peak = FIGURES.unpack(client.recv(4096))[7:9]
+                expect(in_use <= peak, (in_use, peak))
+            expect_equal(group.process.stdout.readline(), "ok\n")
+
+
 def group_has_the_name_of_its_program():
     process = subprocess.Popen([VMSPACE, "limit", "64M", "--quiet", "/bin/cat"],
                                stdin=subprocess.PIPE)
@@ -185,71 +92,6 @@ def one_that_outlives_its_first_process_is_listed():
                  "its first process has ended")
         expect_equal(listed()[group.name]["exit_status"], 0)
     wait_for(lambda: group.name not in listed(), "it ends")
-
-
-# --- another limit --------------------------------------------------------
-
-
-def limit_goes_up_and_down():
-    with Group("--quiet") as group:
-        expect_equal(group.ask(40), "ok")
-        expect_equal(group.ask(40), "Cannot allocate memory")
-        result = group.set("128M")
-        expect_equal(result.returncode, 0, result.stderr)
-        expect(b"128M instead of 64M" in result.stdout, result.stdout)
-        expect_equal(group.ask(40), "ok")
-        result = group.set("50M")
-        expect(b"stay" in result.stdout, result.stdout)
-        expect_equal(group.ask(1), "Cannot allocate memory")
-        expect_equal(group.ask("-"), "ok")
-        expect_equal(group.ask(1), "ok")
-        expect_equal(group.ask(20), "Cannot allocate memory")
-        expect_equal(live("--set", "1G", str(group.pid)).returncode, 0)
-        expect_equal(listed()[group.name]["limit"], 1 << 30)
-        result = live("--json", "--set=2G", group.name)
-        expect_equal(json.loads(result.stdout)["limit"], 2 << 30)
-
-
-def changed_limit_makes_no_memory_unrefusable():
-    for sizes in (("128M", "128M"), ("10M", "10M")):
-        with Group("--quiet", f"--report={work('report')}") as group:
-            expect_equal(group.ask(40), "ok")
-            for size in sizes:
-                expect_equal(group.set(size).returncode, 0)
-            group.ask(40)
-            expect_equal(group.end(), 0)
-        with open(work("report")) as file:
-            expect_equal(json.load(file)["unrefusable"], 0, sizes)
-
-
-def thresholds_go_with_the_limit():
-    with Group("--warn-at=50%", stderr=subprocess.PIPE) as group:
-        expect_equal(group.ask(20), "ok")
-        expect_equal(group.set("32M").returncode, 0)
-        line = group.process.stderr.readline()
-        expect("of 32M in use, past --warn-at=50%" in line, line)
-        group.process.stderr.close()
-
-
-def two_at_once_are_both_obeyed():
-    with Group("--quiet") as group:
-        for _ in range(5):
-            both = [subprocess.Popen([VMSPACE, "limit", f"--set={size}M",
-                                      group.name], stdout=subprocess.DEVNULL)
-                    for size in (100, 200)]
-            expect_equal([one.wait(PATIENCE) for one in both], [0, 0])
-            expect(listed()[group.name]["limit"] in (100 * MIB, 200 * MIB))
-
-
-def group_must_be_the_only_one_that_is_meant():
-    with Group("--quiet") as group, \
-            Group("--quiet", f"--name={group.name}") as other:
-        result = live("--set=1G", group.name)
-        expect_equal(result.returncode, 1)
-        expect(str(group.pid).encode() in result.stderr and
-               str(other.pid).encode() in result.stderr, result.stderr)
-        expect_equal(live("--set=1G", str(other.pid)).returncode, 0)
-        expect_equal(live("--set=1G", group.name + "x").returncode, 1)
 
 
 # --- following ------------------------------------------------------------
@@ -298,10 +140,10 @@ def follower_is_told_that_the_supervisor_was_killed():
 
 def follower_that_does_not_read_holds_nobody_up():
     with Group("--quiet") as group, connected(group.address()) as client:
-        client.send(REQUEST.pack(VERSION, FOLLOW, 0))
+        client.send(request(FOLLOW))
         other = connected(group.address())
         for i in range(2000):
-            other.send(REQUEST.pack(VERSION, SET, (100 + i % 2) * MIB))
+            other.send(request(SET, (100 + i % 2) * MIB))
             other.recv(4096)
         other.close()
         expect_equal(group.ask(20), "ok")
@@ -318,15 +160,22 @@ def nonsense_is_not_answered():
     with Group("--quiet") as group:
         address = group.address()
         for message in (b"", b"x", b"x" * 15, b"x" * 17, b"x" * 100000,
-                        REQUEST.pack(VERSION + 1, SHOW, 0),
-                        REQUEST.pack(VERSION, 3, 0),
-                        REQUEST.pack(VERSION, 1 << 31, 0)):
+                        request(SHOW, version=VERSION + 1),
+                        request(3),
+                        request(1 << 31)):
             with connected(address) as client:
                 client.send(message)
                 expect_equal(client.recv(4096), b"", message[:20])
-        with connected(address) as client:
-            client.send(REQUEST.pack(VERSION, SET, 0))
-            expect(FIGURES.unpack(client.recv(4096))[1] != 0)
+        for message in (request(SET), request(SET, MIB, 3),
+                        request(SET, MIB, 1 << 31), request(SET, kind=BY_RAM),
+                        request(SET, kind=BY_RAM, parts=1.1),
+                        request(SET, kind=BY_CGROUP, parts=-1.0),
+                        request(SET, kind=BY_CGROUP, parts=float("nan")),
+                        request(SET, kind=BY_CGROUP, parts=float("inf"))):
+            with connected(address) as client:
+                client.send(message)
+                expect_equal(FIGURES.unpack(client.recv(4096))[1],
+                             errno.EINVAL, message)
         many = []
         for _ in range(40):
             with contextlib.suppress(OSError):
@@ -351,13 +200,13 @@ def without_descriptors_the_supervisor_rests():
         resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
         expect_equal(listed()[group.name]["limit"], 64 * MIB)
         for client in waiting:
-            client.send(REQUEST.pack(VERSION, SHOW, 0))
+            client.send(request(SHOW))
             expect_equal(FIGURES.unpack(client.recv(4096))[6], 64 * MIB)
             client.close()
 
 
 def figures(name, pid=1):
-    return FIGURES.pack(VERSION, 0, 0, 0, pid, 1, 1, 1, 1, 1, 1, name)
+    return FIGURES.pack(VERSION, 0, 0, 0, pid, 1, 1, 1, 1, 1, 1, name, 0, 0, 0.0)
 
 
 def others_names_hide_no_group():
@@ -420,7 +269,7 @@ def answer_to_another(address):
         os.setuid(12345)
         with connected(address) as client:
             with contextlib.suppress(BrokenPipeError):
-                client.send(REQUEST.pack(VERSION, SET, MIB))
+                client.send(request(SET, MIB))
             answer = FIGURES.unpack(client.recv(4096))
             return answer[1] if answer[6] == 0 else 255
     except ConnectionResetError:
@@ -469,6 +318,7 @@ def wrong_arguments_are_refused():
     for arguments in (["--set=x"], ["--set=0"], ["--set=1G", "--follow"],
                       ["--json", "1G", "true"], ["1G", "--json", "true"],
                       ["1G", "--set=2G", "true"], ["--json", "name"],
+                      ["--set", "a", "b"], ["a", "--set=b"], ["--set=cgroup:0%"],
                       ["--follow", "--quiet"], ["--follow", "a", "b"],
                       ["1G", "--name=", "true"],
                       ["1G", "--name=" + 64 * "x", "true"]):
@@ -478,13 +328,9 @@ def wrong_arguments_are_refused():
 
 CASES = [
     groups_are_listed_with_their_figures,
+    peak_is_never_below_what_is_in_use,
     group_has_the_name_of_its_program,
     one_that_outlives_its_first_process_is_listed,
-    limit_goes_up_and_down,
-    changed_limit_makes_no_memory_unrefusable,
-    thresholds_go_with_the_limit,
-    two_at_once_are_both_obeyed,
-    group_must_be_the_only_one_that_is_meant,
     follower_sees_each_change_until_the_end,
     follower_is_told_that_the_supervisor_was_killed,
     follower_that_does_not_read_holds_nobody_up,

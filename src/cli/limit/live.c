@@ -96,26 +96,35 @@ static enum vmsi_exit find_one(const struct vmsi_live_request *request,
 enum vmsi_exit vmsi_live_list(const struct vmsi_live_request *request)
 {
 	struct vmsi_live_groups groups = { .list = NULL };
+	struct vmsi_kernel_limits limits;
+	const enum vmsi_exit found = vmsi_by_kernel_find(request->program, &limits);
 	int error = vmsi_live_find(&groups);
 	enum vmsi_exit result;
 
 	if (!error && request->form == VMSI_LIVE_JSON)
-		error = vmsi_live_write_json(&groups);
+		error = vmsi_live_write_json(&groups, &limits);
 	else if (!error)
-		vmsi_live_write_text(&groups);
+		vmsi_live_write_text(&groups, &limits);
 	result = error ? fail(request, "listing groups", error) :
 		vmsi_finish_output(request->program);
+	if (result == VMSI_EXIT_OK)
+		result = found;
 	vmsi_live_free(&groups);
 	return result;
 }
 
-/* "build[4711]: 1G instead of 64M; 80M are in use" */
+/* "build[4711]: 1G (cgroup:90%) instead of 64M; 80M in use" */
 static void write_set(const struct vmsi_control_figures *before,
 		      const struct vmsi_control_figures *after)
 {
+	const struct vmsi_limit_source_text source = vmsi_live_source(after);
+
 	vmsi_write_escaped(stdout, after->name);
-	printf("[%d]: %s instead of %s; %s in use", (int)after->first,
-	       vmsi_size_text(after->limit, VMSI_SIZE_HUMAN).text,
+	printf("[%d]: %s", (int)after->first,
+	       vmsi_size_text(after->limit, VMSI_SIZE_HUMAN).text);
+	if (*source.text)
+		printf(" (%s)", source.text);
+	printf(" instead of %s; %s in use",
 	       vmsi_size_text(before->limit, VMSI_SIZE_HUMAN).text,
 	       vmsi_size_text(after->committed, VMSI_SIZE_HUMAN).text);
 	if (after->committed > after->limit)
@@ -123,32 +132,89 @@ static void write_set(const struct vmsi_control_figures *before,
 	putchar('\n');
 }
 
-static enum vmsi_exit take_size(const struct vmsi_live_request *request,
-				const char *text, size_t *bytes)
+static bool is_limit(const char *text)
 {
-	if (!vmsi_parse_size(text, VMSI_SIZE_FRACTION, bytes))
-		return vmsi_usage_error(request->program, "'%s' is not a size",
-					text);
-	if (*bytes == 0)
+	struct vmsi_limit_source source;
+	size_t bytes;
+
+	return vmsi_limit_source_parse(text, &source) ||
+		vmsi_parse_size(text, VMSI_SIZE_FRACTION, &bytes);
+}
+
+static bool is_running(const char *name)
+{
+	struct vmsi_live_groups groups = { .list = NULL };
+	bool is_one = false;
+
+	if (vmsi_live_find(&groups) == 0)
+		for (size_t i = 0; i < groups.count && !is_one; i++)
+			is_one = is_meant(&groups.list[i], name);
+	vmsi_live_free(&groups);
+	return is_one;
+}
+
+/*
+ * Whether the words stand as in "--set NAME SIZE". A name may look like a size, the number
+ * of a process does: then the one that runs is meant.
+ */
+static bool is_name_first(const char *first, const char *second)
+{
+	if (!second || !is_limit(second))
+		return false;
+	return !is_limit(first) || (!is_running(second) && is_running(first));
+}
+
+static enum vmsi_exit take_limit(const struct vmsi_live_request *request,
+				 const char *text,
+				 struct vmsi_control_request *set)
+{
+	struct vmsi_limit_source source;
+	size_t bytes = 0;
+
+	if (!vmsi_limit_source_parse(text, &source) &&
+	    !vmsi_parse_size(text, VMSI_SIZE_FRACTION, &bytes))
+		return vmsi_usage_error(request->program, "'%s' is not a size; "
+					"say --set=SIZE NAME", text);
+	if (source.kind == VMSI_LIMIT_SIZE && bytes == 0)
 		return vmsi_usage_error(request->program, "a limit of 0 bytes "
 					"is none; did you mean 1?");
+	set->limit = bytes;
+	set->source.kind = source.kind;
+	set->source.parts = source.parts;
 	return VMSI_EXIT_OK;
 }
 
-enum vmsi_exit vmsi_live_set(const struct vmsi_live_request *request,
-			     const char *text)
+static enum vmsi_exit tell_set(const struct vmsi_live_request *request,
+			       const struct vmsi_control_figures *before,
+			       const struct vmsi_control_figures *after)
 {
+	int error = 0;
+
+	if (after->source.is_machines)
+		fprintf(stderr, "%s: no control group limits the memory there; "
+			"the limit is the machine's\n", request->program);
+	if (request->form == VMSI_LIVE_JSON)
+		error = vmsi_live_write_change(after, VMSI_LIVE_JSON);
+	else
+		write_set(before, after);
+	return error ? fail(request, "writing", error) :
+		       vmsi_finish_output(request->program);
+}
+
+static enum vmsi_exit set_one(const struct vmsi_live_request *request,
+			      const char *text)
+{
+	struct vmsi_control_request set = { .what = VMSI_CONTROL_SET };
 	struct vmsi_control_figures after;
 	struct vmsi_live_group group;
-	size_t bytes;
-	enum vmsi_exit result = take_size(request, text, &bytes);
+	enum vmsi_exit result = take_limit(request, text, &set);
 	int end, got;
 
 	if (result == VMSI_EXIT_OK)
 		result = find_one(request, &group);
 	if (result != VMSI_EXIT_OK)
 		return result;
-	end = vmsi_live_ask(&group, VMSI_CONTROL_SET, bytes);
+	end = vmsi_live_ask(&group, &set);
 	if (end < 0)
 		return fail(request, "setting the limit", end);
 	got = vmsi_live_receive(end, &after, ANSWER_MS);
@@ -157,12 +223,18 @@ enum vmsi_exit vmsi_live_set(const struct vmsi_live_request *request,
 		return fail(request, "setting the limit", got ? got : -ESRCH);
 	if (after.error)
 		return fail(request, "setting the limit", -(int)after.error);
-	if (request->form == VMSI_LIVE_JSON)
-		got = vmsi_live_write_change(&after, VMSI_LIVE_JSON);
-	else
-		write_set(&group.figures, &after);
-	return got < 0 ? fail(request, "writing", got) :
-			 vmsi_finish_output(request->program);
+	return tell_set(request, &group.figures, &after);
+}
+
+enum vmsi_exit vmsi_live_set(const struct vmsi_live_request *request,
+			     const char *text)
+{
+	struct vmsi_live_request swapped = *request;
+
+	if (!is_name_first(text, request->group))
+		return set_one(request, text);
+	swapped.group = text;
+	return set_one(&swapped, request->group);
 }
 
 static enum vmsi_exit follow(const struct vmsi_live_request *request, int end)
@@ -189,13 +261,14 @@ static enum vmsi_exit follow(const struct vmsi_live_request *request, int end)
 
 enum vmsi_exit vmsi_live_follow(const struct vmsi_live_request *request)
 {
+	const struct vmsi_control_request ask = { .what = VMSI_CONTROL_FOLLOW };
 	struct vmsi_live_group group;
 	enum vmsi_exit result = find_one(request, &group);
 	int end;
 
 	if (result != VMSI_EXIT_OK)
 		return result;
-	end = vmsi_live_ask(&group, VMSI_CONTROL_FOLLOW, 0);
+	end = vmsi_live_ask(&group, &ask);
 	if (end < 0)
 		return fail(request, "following", end);
 	result = follow(request, end);

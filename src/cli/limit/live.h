@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cli/command.h"
+#include "cli/limit/by_kernel.h"
 #include "cli/supervise/control.h"
 
 /* 'vmspace limit' without a program: groups that run under a limit. */
@@ -22,7 +23,10 @@ struct vmsi_live_request {
 /* List the groups of this user; root: of all users. */
 enum vmsi_exit vmsi_live_list(const struct vmsi_live_request *request);
 
-/* Set the limit of one. text is a size. */
+/*
+ * Set the limit of one: text is a size, or where the limit comes from, and request->group
+ * is whose; or the other way round.
+ */
 enum vmsi_exit vmsi_live_set(const struct vmsi_live_request *request,
 			     const char *text);
 
@@ -55,12 +59,13 @@ int vmsi_live_find(struct vmsi_live_groups *groups);
 void vmsi_live_free(struct vmsi_live_groups *groups);
 
 /*
- * Connect to a supervisor of this user, or as root to any, and send a request. Sets user
+ * Connect to a supervisor of this user, or as root to any, and send a request, whose
+ * version is set here. Sets user
  * and supervisor of the group. Returns a socket that does not block, or -errno; EPERM:
  * it is another user's.
  */
 int vmsi_live_ask(struct vmsi_live_group *group,
-		  enum vmsi_control_what what, uint64_t limit);
+		  const struct vmsi_control_request *request);
 
 /*
  * Receive figures. Returns 1; 0: the supervisor has gone; or -errno, where EAGAIN is that
@@ -71,10 +76,17 @@ int vmsi_live_receive(int socket, struct vmsi_control_figures *figures,
 
 /* --- live_write.c ------------------------------------------------------------ */
 
-void vmsi_live_write_text(const struct vmsi_live_groups *groups);
+/* Where a limit comes from, as --set has it; "" for a size, and for what is none. */
+struct vmsi_limit_source_text
+vmsi_live_source(const struct vmsi_control_figures *figures);
+
+/* Write these, and the control groups that the kernel limits. */
+void vmsi_live_write_text(const struct vmsi_live_groups *groups,
+			  const struct vmsi_kernel_limits *limits);
 
 /* Returns 0 or -ENOMEM. */
-int vmsi_live_write_json(const struct vmsi_live_groups *groups);
+int vmsi_live_write_json(const struct vmsi_live_groups *groups,
+			 const struct vmsi_kernel_limits *limits);
 
 /* One line of --follow. Returns 0 or -ENOMEM. */
 int vmsi_live_write_change(const struct vmsi_control_figures *figures,

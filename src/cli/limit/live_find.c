@@ -62,19 +62,18 @@ static int look_at_user(int end, struct vmsi_live_group *group)
 	return geteuid() == 0 || user.uid == geteuid() ? 0 : -EPERM;
 }
 
-int vmsi_live_ask(struct vmsi_live_group *group, enum vmsi_control_what what,
-		  uint64_t limit)
+int vmsi_live_ask(struct vmsi_live_group *group,
+		  const struct vmsi_control_request *request)
 {
-	const struct vmsi_control_request request = {
-		.version = VMSI_CONTROL_VERSION, .what = what, .limit = limit };
+	struct vmsi_control_request sent = *request;
 	const int end = connect_to(group->digits);
 	int error;
 
+	sent.version = VMSI_CONTROL_VERSION;
 	if (end < 0)
 		return end;
 	error = look_at_user(end, group);
-	if (!error && send(end, &request, sizeof request, MSG_NOSIGNAL) !=
-	    sizeof request)
+	if (!error && send(end, &sent, sizeof sent, MSG_NOSIGNAL) != sizeof sent)
 		error = -errno;
 	if (!error)
 		return end;
@@ -184,11 +183,12 @@ static int read_names(struct vmsi_live_groups *groups)
 static void ask_batch(struct vmsi_live_group *groups, size_t count,
 		      bool are_groups[])
 {
+	const struct vmsi_control_request show = { .what = VMSI_CONTROL_SHOW };
 	const uint64_t until = now_ms() + PATIENCE_MS;
 	int ends[BATCH];
 
 	for (size_t i = 0; i < count; i++) {
-		ends[i] = vmsi_live_ask(&groups[i], VMSI_CONTROL_SHOW, 0);
+		ends[i] = vmsi_live_ask(&groups[i], &show);
 		/* EAGAIN: too many others ask, or nobody serves them. */
 		are_groups[i] = ends[i] >= 0 || ends[i] == -EAGAIN;
 	}

@@ -40,6 +40,15 @@ static struct age_text age_text(uint64_t nanoseconds)
 	return age;
 }
 
+struct vmsi_limit_source_text
+vmsi_live_source(const struct vmsi_control_figures *figures)
+{
+	const struct vmsi_limit_source source = { figures->source.kind,
+		figures->source.parts };
+
+	return vmsi_limit_source_text(&source);
+}
+
 /* --- text ----------------------------------------------------------------------- */
 
 static void write_unanswered(const struct vmsi_live_group *group)
@@ -70,10 +79,13 @@ static void write_row(const struct vmsi_live_group *group)
 	putchar('\n');
 }
 
-void vmsi_live_write_text(const struct vmsi_live_groups *groups)
+void vmsi_live_write_text(const struct vmsi_live_groups *groups,
+			  const struct vmsi_kernel_limits *limits)
 {
+	vmsi_by_kernel_write_text(limits);
 	if (groups->count == 0) {
-		puts("No group runs under a limit.");
+		if (limits->count == 0)
+			puts("No group runs under a limit.");
 		return;
 	}
 	printf("%8s %8s %8s %8s %8s %9s %7s %6s  %s\n", "PID", "LIMIT", "IN USE",
@@ -101,11 +113,13 @@ static json_t *figures_json(const struct vmsi_control_figures *figures)
 {
 	static const char *const states[] = { "runs", "first ended", "ended" };
 	const bool has_ended = figures->state != VMSI_CONTROL_RUNS;
+	const struct vmsi_limit_source_text source = vmsi_live_source(figures);
 
-	return json_pack("{s:o,s:i,s:o,s:o,s:o,s:o,s:i,s:f,s:s,s:o,s:o}",
+	return json_pack("{s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:i,s:f,s:s,s:o,s:o}",
 		"name", vmsi_json_text(figures->name),
 		"pid", (int)figures->first,
 		"limit", vmsi_json_amount(figures->limit),
+		"limit_is", *source.text ? json_string(source.text) : json_null(),
 		"committed", vmsi_json_amount(figures->committed),
 		"peak", vmsi_json_amount(figures->peak),
 		"refused", vmsi_json_amount(figures->refusals),
@@ -136,7 +150,8 @@ static json_t *group_json(const struct vmsi_live_group *group)
 	return vmsi_json_complete(value, failed);
 }
 
-int vmsi_live_write_json(const struct vmsi_live_groups *groups)
+int vmsi_live_write_json(const struct vmsi_live_groups *groups,
+			 const struct vmsi_kernel_limits *limits)
 {
 	json_t *list = json_array();
 	int failed = 0;
@@ -144,6 +159,7 @@ int vmsi_live_write_json(const struct vmsi_live_groups *groups)
 	for (size_t i = 0; i < groups->count; i++)
 		failed |= json_array_append_new(list,
 						group_json(&groups->list[i]));
+	failed |= vmsi_by_kernel_append_json(limits, list);
 	return vmsi_json_print(vmsi_json_complete(list, failed));
 }
 

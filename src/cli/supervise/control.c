@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/supervise/snapshot.h"
+
 /*
  * At most so many are connected. Only the owner's and root's stay connected, so
  * nobody else can use them up.
@@ -149,10 +151,12 @@ static struct vmsi_control_figures figures_of(const struct vmsi_control *control
 	figures.processes = (uint32_t)stats.processes;
 	figures.limit = stats.limit;
 	figures.committed = stats.committed;
-	figures.peak = stats.peak;
+	figures.peak = vmsi_peak_told(stats.peak, stats.committed);
 	figures.refusals = stats.refusals;
 	figures.age = stats.age;
 	memcpy(figures.name, control->name, sizeof figures.name);
+	figures.source.kind = control->limit->source.kind;
+	figures.source.parts = control->limit->source.parts;
 	return figures;
 }
 
@@ -226,6 +230,21 @@ static void accept_one(struct vmsi_control *control)
 
 /* --- what is asked ------------------------------------------------------------ */
 
+/* Returns 0 or -errno. A client may send anything. */
+static int set_limit(struct vmsi_control *control,
+		     const struct vmsi_control_request *request)
+{
+	const struct vmsi_limit_source source = { request->source.kind,
+		request->source.parts };
+
+	if (request->source.kind > VMSI_LIMIT_RAM || request->limit > SIZE_MAX ||
+	    (source.kind != VMSI_LIMIT_SIZE &&
+	     !(source.parts > 0 && source.parts <= 1)))
+		return -EINVAL;
+	return vmsi_kept_limit_set(control->limit, &source,
+				   (size_t)request->limit);
+}
+
 static void take_request(struct vmsi_control *control, struct client *client)
 {
 	struct vmsi_control_request request;
@@ -242,14 +261,15 @@ static void take_request(struct vmsi_control *control, struct client *client)
 		return;
 	}
 	if (request.what == VMSI_CONTROL_SET)
-		error = request.limit > SIZE_MAX ? -EINVAL :
-			vmsi_kept_limit_set(control->limit,
-					    (size_t)request.limit);
+		error = set_limit(control, &request);
 	figures = figures_of(control);
 	figures.error = (uint32_t)-error;
 	client->told = figures;
 	client->follows = client->follows ||
 		request.what == VMSI_CONTROL_FOLLOW;
+	figures.source.is_machines = request.what == VMSI_CONTROL_SET &&
+		figures.source.kind == VMSI_LIMIT_CGROUP &&
+		!vmsi_limit_has_cgroup();
 	if (!answer(client->socket, &figures))
 		drop(client);
 }

@@ -24,10 +24,18 @@
 #define VMSI_CONTROL_VERSION 1
 #define VMSI_CONTROL_NAME_MAX 63
 
+/* Where a limit comes from, as struct vmsi_limit_source. */
+struct vmsi_control_source {
+	uint32_t kind;
+	uint32_t is_machines; /* told: no control group limits it, so the machine does */
+	double parts;
+};
+
 struct vmsi_control_request {
 	uint32_t version;
 	uint32_t what;  /* enum vmsi_control_what */
-	uint64_t limit; /* bytes, of VMSI_CONTROL_SET */
+	uint64_t limit; /* bytes, of VMSI_CONTROL_SET; not used with a source */
+	struct vmsi_control_source source; /* of VMSI_CONTROL_SET */
 };
 
 enum vmsi_control_what {
@@ -49,6 +57,7 @@ struct vmsi_control_figures {
 	uint64_t refusals;
 	uint64_t age;       /* nanoseconds */
 	char name[VMSI_CONTROL_NAME_MAX + 1];
+	struct vmsi_control_source source; /* of the limit */
 };
 
 enum vmsi_control_state {

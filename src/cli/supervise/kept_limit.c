@@ -19,11 +19,14 @@ static int set(struct vmsi_kept_limit *limit, size_t bytes)
 	return 0;
 }
 
-int vmsi_kept_limit_set(struct vmsi_kept_limit *limit, size_t bytes)
+int vmsi_kept_limit_set(struct vmsi_kept_limit *limit,
+			const struct vmsi_limit_source *source, size_t bytes)
 {
-	const int error = set(limit, bytes);
+	const int error = set(limit, source->kind == VMSI_LIMIT_SIZE ? bytes :
+					vmsi_limit_source_bytes(source));
 
-	limit->is_set = limit->is_set || !error;
+	if (!error)
+		limit->source = *source;
 	return error;
 }
 
@@ -31,9 +34,9 @@ void vmsi_kept_limit_follow(struct vmsi_kept_limit *limit)
 {
 	size_t bytes;
 
-	if (limit->is_set || limit->options->source.kind != VMSI_LIMIT_CGROUP)
+	if (limit->source.kind != VMSI_LIMIT_CGROUP)
 		return;
-	bytes = vmsi_limit_source_bytes(&limit->options->source);
+	bytes = vmsi_limit_source_bytes(&limit->source);
 	if (bytes != limit->bytes)
 		(void)set(limit, bytes);
 }
@@ -43,8 +46,11 @@ void vmsi_kept_limit_follow(struct vmsi_kept_limit *limit)
 
 void vmsi_kept_limit_follow_if_due(struct vmsi_kept_limit *limit)
 {
-	const uint64_t begin = vmsi_clock_ns();
+	uint64_t begin;
 
+	if (limit->source.kind != VMSI_LIMIT_CGROUP)
+		return;
+	begin = vmsi_clock_ns();
 	if (begin < limit->next_look)
 		return;
 	vmsi_kept_limit_follow(limit);

@@ -2,7 +2,6 @@
 #ifndef VMSI_CLI_SUPERVISE_KEPT_LIMIT_H
 #define VMSI_CLI_SUPERVISE_KEPT_LIMIT_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,12 +15,16 @@ struct vmsi_kept_limit {
 	vms_group *group;
 	vms_budget *budget; /* shows the limit to 'vmspace commit'; or NULL */
 	size_t bytes;       /* the limit */
-	bool is_set;        /* by hand: it does not follow the control group */
+	struct vmsi_limit_source source; /* of it: it follows a control group */
 	uint64_t next_look; /* nanoseconds: no refusal has it looked at before */
 };
 
-/* Set it by hand. Returns 0 or -EINVAL. */
-int vmsi_kept_limit_set(struct vmsi_kept_limit *limit, size_t bytes);
+/*
+ * Set it by hand: to what a source gives, now or from now on; or where that is a size to
+ * so many bytes. Returns 0 or -EINVAL.
+ */
+int vmsi_kept_limit_set(struct vmsi_kept_limit *limit,
+			const struct vmsi_limit_source *source, size_t bytes);
 
 /*
  * Nothing tells that the limit of a control group was changed, so call this now and

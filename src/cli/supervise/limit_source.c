@@ -2,6 +2,7 @@
 #include "cli/supervise/limit_source.h"
 
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
@@ -40,6 +41,21 @@ bool vmsi_limit_source_parse(const char *text, struct vmsi_limit_source *source)
 	else if (is_word(text, "ram", &source->parts))
 		source->kind = VMSI_LIMIT_RAM;
 	return source->kind != VMSI_LIMIT_SIZE;
+}
+
+struct vmsi_limit_source_text
+vmsi_limit_source_text(const struct vmsi_limit_source *source)
+{
+	const char *word = source->kind == VMSI_LIMIT_CGROUP ? "cgroup" :
+		source->kind == VMSI_LIMIT_RAM ? "ram" : "";
+	struct vmsi_limit_source_text text;
+
+	if (*word && source->parts < 1)
+		snprintf(text.text, sizeof text.text, "%s:%.10g%%", word,
+			 source->parts * 100);
+	else
+		snprintf(text.text, sizeof text.text, "%s", word);
+	return text;
 }
 
 static uint64_t machine_bytes(void)

@@ -25,6 +25,14 @@ bool vmsi_limit_source_parse(const char *text, struct vmsi_limit_source *source)
 /* Read "85%", above 0 and at most 100, as a part of 1. Returns whether it is. */
 bool vmsi_percentage_parse(const char *text, double *parts);
 
+/* "cgroup", "ram:12.5%"; "" for a size. */
+struct vmsi_limit_source_text {
+	char text[40];
+};
+
+struct vmsi_limit_source_text
+vmsi_limit_source_text(const struct vmsi_limit_source *source);
+
 /* What a source that is no size gives now, in bytes; at least 1. */
 size_t vmsi_limit_source_bytes(const struct vmsi_limit_source *source);
 

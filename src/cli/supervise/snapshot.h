@@ -20,6 +20,15 @@
 /* So many processes with the most committed memory are named in a warning. */
 #define VMSI_LARGEST 3
 
+/*
+ * The peak that is told of a group that runs. What was counted and is not looked at yet is
+ * told as in use, and so is in the peak.
+ */
+static inline size_t vmsi_peak_told(size_t peak, size_t committed)
+{
+	return peak < committed ? committed : peak;
+}
+
 struct vmsi_largest {
 	struct vms_group_process list[VMSI_LARGEST]; /* the largest first */
 	size_t count;

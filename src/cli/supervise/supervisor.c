@@ -19,6 +19,7 @@
 #include "cli/supervise/report.h"
 #include "cli/supervise/runner.h"
 #include "cli/supervise/signals.h"
+#include "cli/supervise/snapshot.h"
 #include "cli/supervise/witness.h"
 
 /* The supervisor: the process that answers the group's requests. */
@@ -79,7 +80,7 @@ group_options_of(const struct vmsi_supervise_options *options,
 	group.context = report;
 	group.on_mark = vmsi_warning_reached;
 	group.mark_context = warning;
-	if (options->source.kind == VMSI_LIMIT_CGROUP) {
+	if (options->limit_text) {
 		group.on_full = look_at_limit;
 		group.full_context = limit;
 	}
@@ -131,7 +132,7 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 		return;
 	(void)vmsi_budget_publish(budget, &(struct vmsi_budget_publication){
 		.charged = stats.committed,
-		.peak = stats.peak,
+		.peak = vmsi_peak_told(stats.peak, stats.committed),
 		.refusals = stats.refusals,
 		.processes = (unsigned)stats.processes,
 		.label = label,
@@ -215,7 +216,7 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 	};
 	struct vmsi_report *report = vmsi_report_open(options, &warning, arguments);
 	struct vmsi_kept_limit limit = { .options = options,
-		.bytes = options->group.commit_limit };
+		.bytes = options->group.commit_limit, .source = options->source };
 	const struct vms_group_options group_options =
 		group_options_of(options, report, &warning, &limit);
 	struct vmsi_control *control;

@@ -12,6 +12,8 @@
 
 struct vms_group;
 
+#define VMSI_SEVERAL_THREADS ((pid_t)-1)
+
 /* A process of a group. */
 struct vmsi_process {
 	struct vmsi_process *next;     /* in its bucket, or among the ended */
@@ -37,7 +39,8 @@ struct vmsi_process {
 	uintptr_t data_end;            /* where brk ends, at most; 0: not known */
 	uintptr_t heap_start;          /* tells programs apart: each has its own */
 	struct vmsi_breaks breaks;
-	pid_t executing;               /* the thread of an execve; 0: none */
+	/* The thread of an execve, VMSI_SEVERAL_THREADS where two have one; 0: none. */
+	pid_t executing;
 
 	/* The dynamic loader's code, until something else asks for memory. */
 	uintptr_t loader_start, loader_end;

@@ -33,11 +33,13 @@
 
 /*
  * The next request of the process may come from another program. That has no
- * signal handlers yet, so the tracer lets go of it.
+ * signal handlers yet, so the tracer lets go of it. Where two threads execute, the
+ * one whose execve fails says nothing of the other's.
  */
 static void expect_image(struct vmsi_process *process, pid_t thread)
 {
-	process->executing = thread;
+	process->executing = !process->executing || process->executing == thread ?
+		thread : VMSI_SEVERAL_THREADS;
 	process->traced = process->let_go = false;
 }
 
@@ -64,45 +66,25 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 
 /*
  * Look whether the process is another program by now. Returns false where the thread does
- * not wait any more: an execve of another thread may have ended it, and what was read is
- * of a program that is half made, whose heap will be elsewhere. A thread that still waits
- * was not ended before, so that the old program was there; or it is the new one's.
+ * not wait any more, since an execve of another thread has ended it. A thread that still
+ * waits has its program's memory, as the first thread of the process has not where it has
+ * ended: so the thread is asked where the heap begins.
  */
 static bool is_image_known(struct vms_group *group, struct vmsi_process *process)
 {
 	const struct seccomp_notif *call = group->service->call;
-	struct vmsi_proc_stat stat;
-	const bool is_read = vmsi_proc_read_stat(process->pid, &stat);
+	const pid_t thread = (pid_t)call->pid;
+	struct vmsi_proc_stat stat, own;
+	bool is_read = vmsi_proc_read_stat(process->pid, &stat);
 
+	if (is_read && thread != process->pid) {
+		is_read = vmsi_proc_read_stat(thread, &own);
+		stat.heap_start = own.heap_start;
+	}
 	if (!vmsi_listener_is_waited_for(group->service->listener, call->id))
 		return false;
 	if (is_read)
-		vmsi_look_at_image(group, process, (pid_t)call->pid, &stat);
-	return true;
-}
-
-/*
- * Before a brk is refused: where a thread that is not the first executes a program, the
- * supervisor may not have seen that it did. The heap is elsewhere then, and what lies
- * between would be asked for. Returns whether the request is another one now.
- */
-static bool is_of_another_heap(struct vms_group *group, struct vmsi_process *process,
-			       struct vmsi_request *request)
-{
-	const struct seccomp_notif *call = group->service->call;
-	struct vmsi_proc_stat stat;
-
-	if (request->call != VMS_GROUP_BRK || request->heap != process ||
-	    !vmsi_proc_read_stat(process->pid, &stat))
-		return false;
-	/* Of a process that hides its memory the kernel tells 0. */
-	if (!stat.heap_start || !process->heap_start ||
-	    stat.heap_start == process->heap_start ||
-	    !vmsi_listener_is_waited_for(group->service->listener, call->id))
-		return false;
-	vmsi_look_at_image(group, process, (pid_t)call->pid, &stat);
-	(void)vmsi_request_decode(group, process, (pid_t)call->pid, &call->data,
-				  request);
+		vmsi_look_at_image(group, process, thread, &stat);
 	return true;
 }
 
@@ -125,8 +107,6 @@ static void decide_request(struct vms_group *group,
 	const pid_t thread = (pid_t)group->service->call->pid;
 	int error = vmsi_request_grant(group, process, thread, request);
 
-	if (error == -EDQUOT && is_of_another_heap(group, process, request))
-		error = vmsi_request_grant(group, process, thread, request);
 	if (error == -EDQUOT && raise_limit(group))
 		error = vmsi_request_grant(group, process, thread, request);
 	if (error)
@@ -135,7 +115,7 @@ static void decide_request(struct vms_group *group,
 	else
 		let_through(group, process, request, true);
 	if (error && request->is_quick)
-		vmsi_look_after_refusal(group);
+		vmsi_look_owe(group);
 }
 
 static void decide(struct vms_group *group, struct vmsi_process *process)
@@ -306,9 +286,15 @@ static bool is_time_to_ask(struct vms_group *group)
 	return true;
 }
 
-/* Wait no longer than until the next look that may find a new peak. */
-static int wait_for_peak(const struct vms_group *group, int wait)
+/*
+ * Wait no longer than until the next look: the one that is owed after a refusal is made
+ * when a millisecond has passed without a call, and one that may find a new peak when it
+ * may be made again.
+ */
+static int wait_for_looks(const struct vms_group *group, int wait)
 {
+	if (wait > 1 && group->looks->owed)
+		return 1;
 	return wait == 0 || !vmsi_account_above_peak(&group->account, 0) ?
 		wait : vmsi_ms_until(group->looks->next_peak, wait);
 }
@@ -322,7 +308,7 @@ int vms_group_serve(vms_group *group, int timeout)
 		enum vms_group_event event = pending_event(group);
 		const int wait = vmsi_refusals_wait(group,
 			vmsi_ms_until(until, ASK_MS));
-		const int pause = wait_for_peak(group, wait);
+		const int pause = wait_for_looks(group, wait);
 		bool told = false;
 		int count;
 
@@ -341,9 +327,12 @@ int vms_group_serve(vms_group *group, int timeout)
 			return -1;
 		}
 		if (!told && count == 0 && pause < wait) {
-			vmsi_look_at_idle_peak(group);
+			if (!vmsi_look_at_owed(group, true))
+				vmsi_look_at_idle_peak(group);
 			continue;
 		}
+		if (count > 0)
+			(void)vmsi_look_at_owed(group, false);
 		if (is_time_to_ask(group)) {
 			vmsi_serve_find_ended(group);
 			if (!group->service->first_ended &&
