@@ -150,11 +150,40 @@ static void requests_are_refused_on_demand(void **state)
 		    "brk ok\nbrk-back ok\nbrk-refused ok\n");
 }
 
+static uint64_t looks_before;
+
+static void note_looks(void *context, vms_group *group)
+{
+	(void)context;
+	looks_before = stats_of(group).looks;
+}
+
+/* The program may wait for the processor that the supervisor is on. */
+static void the_look_after_a_refusal_is_put_off(void **state)
+{
+	struct vms_group_options options = default_options();
+	struct asked asked;
+
+	(void)state;
+	options.on_full = note_looks;
+	asked = start(&options, "mmap=100 stay");
+	while (stats_of(asked.group).refusals == 0)
+		assert_int_equal(vms_group_serve(asked.group, 0),
+				 VMS_GROUP_NOTHING);
+	assert_int_equal(stats_of(asked.group).looks, looks_before);
+	/* It is made when nothing else is to be done. */
+	while (stats_of(asked.group).looks == looks_before)
+		assert_int_equal(vms_group_serve(asked.group, 5),
+				 VMS_GROUP_NOTHING);
+	finish(&asked);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statistics_say_what_was_done),
 		cmocka_unit_test(refusals_at_the_limit_take_few_looks),
+		cmocka_unit_test(the_look_after_a_refusal_is_put_off),
 		cmocka_unit_test(processes_are_listed_the_living_first),
 		cmocka_unit_test(refusals_are_told),
 		cmocka_unit_test(requests_are_refused_on_demand),

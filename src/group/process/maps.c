@@ -12,7 +12,12 @@
 
 bool vmsi_maps_open(struct vmsi_maps *maps, pid_t pid)
 {
-	*maps = (struct vmsi_maps){ .file = vmsi_proc_open(pid, "maps") };
+	maps->file = vmsi_proc_open(pid, "maps");
+	maps->line = NULL;
+	maps->capacity = 0;
+	if (maps->file)
+		(void)setvbuf(maps->file, maps->buffer, _IOFBF,
+			      sizeof maps->buffer);
 	return maps->file != NULL;
 }
 

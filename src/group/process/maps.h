@@ -12,6 +12,7 @@
 /* The mappings of a process, one after the other, from /proc/PID/maps. */
 struct vmsi_maps {
 	FILE *file;
+	char buffer[4096]; /* of the file: the kernel tells no more at once */
 	char *line;
 	size_t capacity;
 };

@@ -22,6 +22,8 @@ struct vmsi_looks {
 	 * files, at stacks and at marks. The times from which on it may do so again.
 	 */
 	uint64_t next_peak, next_files, next_stacks, next_marks, next_refused;
+	/* After a refusal without a look: how many calls it may still be put off for. */
+	unsigned owed;
 };
 
 struct vmsi_shared_objects;
@@ -114,10 +116,18 @@ uint64_t vmsi_next_look(uint64_t begin);
 size_t vmsi_look_at_floor(struct vms_group *group);
 
 /*
- * A request was refused by that, and its answer was sent: look at everything as after
- * any other refusal, but for a hundredth of the time at most.
+ * A request was refused by that: everything is to be looked at as after any other
+ * refusal, but for a hundredth of the time at most. The program that was refused has the
+ * processor first, which it may have in common with the supervisor.
  */
-void vmsi_look_after_refusal(struct vms_group *group);
+void vmsi_look_owe(struct vms_group *group);
+
+/*
+ * Make the look that is owed, where nothing else is to be done or it was put off for
+ * long enough. To be called after each call that was served. Returns whether it has
+ * looked.
+ */
+bool vmsi_look_at_owed(struct vms_group *group, bool is_idle);
 
 /* --- marks.c -------------------------------------------------------------- */
 

@@ -10,11 +10,13 @@
 #include "group/serve/own_thread.h"
 
 /*
- * A stack is unwound by a thread of the library, because that may take for
- * ever: the memory of the stopped thread, or the files of its program, may come
- * from a process of the group (userfaultfd(2), a file system in user space),
- * which may be waiting for the supervisor. So the supervisor waits for some
- * seconds only, and abandons the unwinding thread, which ends when it can.
+ * The tracer copies a stack when its thread stops, and lets the thread go on. Where the
+ * thread has files that nobody has opened yet, or a stack that cannot be copied, it
+ * stays stopped for a thread of the library, because that may take for ever: the memory
+ * of the stopped thread, or the files of its program, may come from a process of the
+ * group (userfaultfd(2), a file system in user space), which may be waiting for the
+ * supervisor. So the supervisor waits for some seconds only, and abandons the reading
+ * thread, which ends when it can.
  */
 
 #define UNWIND_MOST_S 3
@@ -25,7 +27,11 @@ struct reader {
 	pthread_cond_t changed;
 	bool done;
 	bool abandoned;          /* the thread releases this at its end */
-	struct vmsi_unwinding unwinding; /* belongs to the thread until done */
+	/* These belong to the thread until done. */
+	struct vmsi_capture *capture;
+	struct vmsi_frames frames;
+	bool is_unwound;         /* to frames, or why */
+	const char *why;
 };
 
 /* How many threads nobody waits for any more. */
@@ -35,7 +41,17 @@ static void release(struct reader *reader)
 {
 	pthread_cond_destroy(&reader->changed);
 	pthread_mutex_destroy(&reader->lock);
+	vmsi_frames_drop(&reader->frames);
+	vmsi_capture_free(reader->capture);
 	free(reader);
+}
+
+static void read_stack(struct reader *reader)
+{
+	if (vmsi_capture_open_files(reader->capture))
+		return;
+	reader->why = vmsi_capture_unwind(reader->capture, &reader->frames);
+	reader->is_unwound = true;
 }
 
 static void *run_reader(void *context)
@@ -43,7 +59,7 @@ static void *run_reader(void *context)
 	struct reader *reader = context;
 	bool is_last;
 
-	vmsi_backtrace_unwind(&reader->unwinding);
+	read_stack(reader);
 	pthread_mutex_lock(&reader->lock);
 	reader->done = true;
 	is_last = reader->abandoned;
@@ -51,20 +67,22 @@ static void *run_reader(void *context)
 	pthread_mutex_unlock(&reader->lock);
 	if (!is_last)
 		return NULL;
-	vmsi_frames_drop(&reader->unwinding.frames);
 	pthread_detach(reader->id);
 	release(reader);
 	atomic_fetch_sub(&abandoned, 1);
 	return NULL;
 }
 
-static struct reader *make_reader(const struct vmsi_unwinding *unwinding)
+/* Takes the capture over, also where it returns NULL. */
+static struct reader *make_reader(struct vmsi_capture *capture)
 {
 	struct reader *reader = calloc(1, sizeof *reader);
 
-	if (!reader)
+	if (!reader) {
+		vmsi_capture_free(capture);
 		return NULL;
-	reader->unwinding = *unwinding;
+	}
+	reader->capture = capture;
 	pthread_mutex_init(&reader->lock, NULL);
 	vmsi_own_condition_init(&reader->changed);
 	if (vmsi_own_thread_start(&reader->id, run_reader, reader) == 0)
@@ -77,7 +95,7 @@ static struct reader *make_reader(const struct vmsi_unwinding *unwinding)
  * Returns false where it takes too long. The thread is counted as abandoned
  * before it can see that it is, for it may end at once and count itself off.
  */
-static bool await_unwinding(struct reader *reader)
+static bool await_reading(struct reader *reader)
 {
 	struct timespec until;
 	int error = 0;
@@ -98,26 +116,59 @@ static bool await_unwinding(struct reader *reader)
 	return done;
 }
 
-static void unwind(struct vmsi_backtrace *backtrace,
-		   const struct vmsi_unwinding *unwinding)
+/* Returns the stack that was read, or NULL with why. */
+static struct vmsi_taken *take_read(struct reader *reader, const char **why)
 {
-	struct reader *reader = make_reader(unwinding);
+	struct vmsi_capture *capture = reader->capture;
+	struct vmsi_taken *taken;
 
-	if (!reader) {
-		backtrace->why = "no memory";
-		return;
+	*why = reader->why;
+	if (*why)
+		return NULL;
+	reader->capture = NULL;
+	if (!reader->is_unwound) {
+		taken = vmsi_seen_take(capture);
+	} else {
+		vmsi_capture_free(capture);
+		taken = vmsi_seen_take_frames(&reader->frames);
+		reader->frames.count = 0;
 	}
-	if (!await_unwinding(reader)) {
-		backtrace->why = "the stack cannot be read in time";
+	if (!taken)
+		*why = "no memory";
+	return taken;
+}
+
+/*
+ * By another thread, while the thread is stopped, which goes on before anything else is
+ * done. Takes the capture over.
+ */
+static void read_stopped(struct vmsi_backtrace *backtrace,
+			 struct vmsi_tracer *tracer)
+{
+	struct reader *reader = make_reader(backtrace->stop.capture);
+	const bool is_read = reader && await_reading(reader);
+
+	backtrace->stop.capture = NULL;
+	vmsi_tracer_resume(tracer, &backtrace->stop);
+	if (!is_read) {
+		backtrace->why = reader ? "the stack cannot be read in time" :
+					  "no memory";
 		return;
 	}
 	pthread_join(reader->id, NULL);
-	backtrace->why = reader->unwinding.why;
-	if (!backtrace->why)
-		backtrace->stack = vmsi_seen_take(&reader->unwinding.frames);
-	if (!backtrace->why && !backtrace->stack)
-		backtrace->why = "no memory";
+	backtrace->stack = take_read(reader, &backtrace->why);
 	release(reader);
+}
+
+/* All was captured, and the thread runs again. */
+static void take_captured(struct vmsi_backtrace *backtrace,
+			  struct vmsi_tracer *tracer)
+{
+	backtrace->stack = vmsi_seen_take(backtrace->stop.capture);
+	backtrace->stop.capture = NULL;
+	if (!backtrace->stack)
+		backtrace->why = "no memory";
+	vmsi_tracer_resume(tracer, &backtrace->stop);
 }
 
 void vmsi_backtrace_begin(struct vmsi_backtrace *backtrace, struct vmsi_tracer *tracer,
@@ -134,23 +185,26 @@ void vmsi_backtrace_begin(struct vmsi_backtrace *backtrace, struct vmsi_tracer *
 		return;
 	error = vmsi_tracer_ask_stop(tracer, thread, &backtrace->stop);
 	backtrace->asked = !error;
-	if (error)
+	if (error == -ENOMEM)
+		backtrace->why = "no memory";
+	else if (error)
 		backtrace->why = error == -EPERM ? "no right to trace the thread" :
 					       "the thread cannot be traced";
 }
 
-void vmsi_backtrace_read(struct vmsi_backtrace *backtrace, struct vmsi_tracer *tracer,
-		     pid_t process)
+void vmsi_backtrace_read(struct vmsi_backtrace *backtrace,
+			 struct vmsi_tracer *tracer)
 {
 	if (!backtrace->asked)
 		return;
-	if (vmsi_tracer_await_stop(tracer, &backtrace->stop))
-		unwind(backtrace, &(const struct vmsi_unwinding){
-			.process = process, .thread = backtrace->stop.thread,
-			.registers = backtrace->stop.registers });
-	else
+	if (!vmsi_tracer_await_stop(tracer, &backtrace->stop)) {
 		backtrace->why = "the thread has ended";
-	vmsi_tracer_resume(tracer, &backtrace->stop);
+		vmsi_tracer_resume(tracer, &backtrace->stop);
+	} else if (backtrace->stop.resumed) {
+		take_captured(backtrace, tracer);
+	} else {
+		read_stopped(backtrace, tracer);
+	}
 }
 
 void vmsi_backtrace_free(struct vmsi_backtrace *backtrace)

@@ -2,14 +2,21 @@
 #include "group/serve/code_file.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "text/maps.h"
+
+/* So many are open at most; then those that were made first are closed. */
+#define OPEN_MOST 256
+
 /* Files are few: a program has some ten, and most have the same ones. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vmsi_code_file *all;
+static struct vmsi_code_file *all; /* the one that was made last first */
+static unsigned open_count;
 
 static bool is_same(const struct vmsi_code_file *file, const struct stat *status)
 {
@@ -46,15 +53,40 @@ static struct vmsi_code_file *make(const char *path, const struct stat *status)
 	return file;
 }
 
-struct vmsi_code_file *vmsi_code_file_take(const char *path,
-					   const struct stat *status)
+struct vmsi_code_file *vmsi_code_file_of(const struct vmsi_maps_line *mapping)
+{
+	struct vmsi_code_file *file;
+	struct stat status;
+	char path[PATH_MAX];
+
+	vmsi_label_path(mapping->label, path, sizeof path);
+	/* Where it has no such name any more only the number is known. */
+	if (stat(path, &status))
+		status = (struct stat){ .st_ino = mapping->inode };
+	pthread_mutex_lock(&lock);
+	file = find(path, &status);
+	if (!file)
+		file = make(path, &status);
+	if (file) {
+		file->holds++;
+		file->mapped_device = mapping->device;
+		file->mapped_inode = mapping->inode;
+	}
+	pthread_mutex_unlock(&lock);
+	return file;
+}
+
+struct vmsi_code_file *vmsi_code_file_take_open(const char *path, uint64_t device,
+						uint64_t inode)
 {
 	struct vmsi_code_file *file;
 
 	pthread_mutex_lock(&lock);
-	file = find(path, status);
-	if (!file)
-		file = make(path, status);
+	file = all;
+	while (file && (file->descriptor < 0 || file->mapped_inode != inode ||
+			file->mapped_device != device ||
+			strcmp(file->path, path)))
+		file = file->next;
 	if (file)
 		file->holds++;
 	pthread_mutex_unlock(&lock);
@@ -79,6 +111,7 @@ void vmsi_code_file_drop(struct vmsi_code_file *file)
 		while (*link != file)
 			link = &(*link)->next;
 		*link = file->next;
+		open_count -= file->descriptor >= 0;
 	} else {
 		file = NULL;
 	}
@@ -103,35 +136,77 @@ static int open_same(const struct vmsi_code_file *file)
 	return -1;
 }
 
-void vmsi_code_file_open(struct vmsi_code_file *file)
+bool vmsi_code_file_is_open(const struct vmsi_code_file *file)
 {
-	int descriptor;
+	bool is_open;
 
 	pthread_mutex_lock(&lock);
-	descriptor = file->descriptor;
+	is_open = file->descriptor >= 0;
 	pthread_mutex_unlock(&lock);
-	if (descriptor >= 0)
+	return is_open;
+}
+
+/*
+ * With the lock: give a file its descriptor. Returns another one that is to be closed,
+ * or -1.
+ */
+static int keep(struct vmsi_code_file *file, int descriptor)
+{
+	struct vmsi_code_file *first = NULL;
+	int closed = -1;
+
+	if (descriptor < 0 || file->descriptor >= 0)
+		return descriptor;
+	if (open_count == OPEN_MOST)
+		for (struct vmsi_code_file *one = all; one; one = one->next)
+			if (one->descriptor >= 0)
+				first = one;
+	if (first) {
+		closed = first->descriptor;
+		first->descriptor = -1;
+		open_count--;
+	}
+	file->descriptor = descriptor;
+	open_count++;
+	return closed;
+}
+
+void vmsi_code_file_open(struct vmsi_code_file *file)
+{
+	int descriptor, closed;
+
+	if (vmsi_code_file_is_open(file))
 		return;
 	descriptor = open_same(file);
 	pthread_mutex_lock(&lock);
-	if (file->descriptor < 0) {
-		file->descriptor = descriptor;
-		descriptor = -1;
-	}
+	closed = keep(file, descriptor);
 	pthread_mutex_unlock(&lock);
-	if (descriptor >= 0)
-		close(descriptor);
+	if (closed >= 0)
+		close(closed);
 }
 
-int vmsi_code_file_take_descriptor(struct vmsi_code_file *file)
+int vmsi_code_file_descriptor(const struct vmsi_code_file *file)
 {
 	int descriptor;
 
 	pthread_mutex_lock(&lock);
-	descriptor = file->descriptor;
-	file->descriptor = -1;
+	descriptor = file->descriptor < 0 ? -1 :
+		fcntl(file->descriptor, F_DUPFD_CLOEXEC, 0);
 	pthread_mutex_unlock(&lock);
 	return descriptor;
+}
+
+bool vmsi_code_file_has_changed(const struct vmsi_code_file *file)
+{
+	const int descriptor = vmsi_code_file_descriptor(file);
+	struct stat status;
+	bool has_changed;
+
+	if (descriptor < 0)
+		return false;
+	has_changed = fstat(descriptor, &status) || !is_same(file, &status);
+	close(descriptor);
+	return has_changed;
 }
 
 void vmsi_frames_drop(struct vmsi_frames *frames)

@@ -121,7 +121,7 @@ void vms_group_close(vms_group *group)
 	vmsi_refusals_end(group, 0);
 	vmsi_group_delist(group);
 	vmsi_tracer_stop(group->service->tracer);
-	vmsi_backtrace_forget();
+	vmsi_seen_forget();
 	vmsi_processes_free(group);
 	if (group->service->listener >= 0)
 		close(group->service->listener);

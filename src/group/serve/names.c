@@ -49,7 +49,7 @@ static void read_symbols(struct symbols *symbols)
 		.debuginfo_path = &no_path,
 	};
 	const char *path = symbols->file->path;
-	int descriptor = vmsi_code_file_take_descriptor(symbols->file);
+	int descriptor = vmsi_code_file_descriptor(symbols->file);
 
 	if (descriptor < 0)
 		return;
@@ -63,15 +63,6 @@ static void read_symbols(struct symbols *symbols)
 		close(descriptor);
 	else if (dwfl_report_end(symbols->dwfl, NULL, NULL))
 		symbols->module = NULL;
-}
-
-/* It was opened for a stack that is new, and the symbols are known. */
-static void close_descriptor(struct vmsi_code_file *file)
-{
-	const int descriptor = vmsi_code_file_take_descriptor(file);
-
-	if (descriptor >= 0)
-		close(descriptor);
 }
 
 static void close_symbols(struct symbols *symbols)
@@ -106,9 +97,7 @@ static Dwfl_Module *module_of(struct vmsi_code_file *file)
 		kept[i] = (struct symbols){ .file = file };
 	}
 	/* Where it could not be opened for one process it may be for another. */
-	if (kept[i].module)
-		close_descriptor(file);
-	else
+	if (!kept[i].module)
 		read_symbols(&kept[i]);
 	move_to_front(i);
 	return kept[0].module;

@@ -5,14 +5,7 @@
 #include <elfutils/libdwfl.h>
 #include <sys/types.h>
 
-#include "group/serve/backtrace.h"
-
-/* Code that is mapped from a file. */
-struct vmsi_mapped_code {
-	uintptr_t start, end;
-	uint64_t offset;             /* in the file, of start */
-	struct vmsi_code_file *file; /* held */
-};
+#include "group/serve/capture.h"
 
 /*
  * The program and libraries of a process, as libdw has opened them to unwind. They
@@ -21,18 +14,18 @@ struct vmsi_mapped_code {
  */
 struct vmsi_program_files {
 	Dwfl *dwfl;
-	/* The thread that is unwound; the callbacks get a pointer to this struct. */
-	struct vmsi_unwinding *unwinding;
-	struct vmsi_mapped_code *mapped; /* by address */
-	size_t count, room;
+	struct vmsi_mapped mapped;
+	/* What is unwound; the callbacks get a pointer to this struct. */
+	struct vmsi_capture *capture;
+	struct vmsi_frames *frames;
 };
 
 /*
- * Take the files of a process: kept ones, or else they are opened. The caller alone
+ * Take the files of a capture: kept ones, or else they are opened. The caller alone
  * has them until it puts them back. Returns NULL where they cannot be opened.
  */
 struct vmsi_program_files *
-vmsi_program_files_take(struct vmsi_unwinding *unwinding,
+vmsi_program_files_take(struct vmsi_capture *capture,
 			const Dwfl_Thread_Callbacks *callbacks);
 
 /* Say which file an address is in, and where; the file is held. */

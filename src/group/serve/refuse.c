@@ -110,7 +110,7 @@ void vmsi_group_refuse(struct vms_group *group, struct vmsi_process *process,
 	process->refusals++;
 	vmsi_listener_answer(service->listener, service->call->id,
 			     answer_of(group, request));
-	vmsi_backtrace_read(&backtrace, service->tracer, process->pid);
+	vmsi_backtrace_read(&backtrace, service->tracer);
 	if (backtrace.asked)
 		all->next_backtrace = 4 * vmsi_now() - 3 * begin;
 	vmsi_refusals_postpone(group, vmsi_now() - begin);

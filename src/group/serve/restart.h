@@ -3,6 +3,7 @@
 #define VMSI_GROUP_SERVE_RESTART_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/user.h>
 
@@ -11,6 +12,17 @@
 struct vmsi_registers {
 	struct user_regs_struct user;
 };
+
+/* Where the stack of the thread ends for now. */
+static inline uintptr_t
+vmsi_registers_stack(const struct vmsi_registers *registers)
+{
+#ifdef __x86_64__
+	return registers->user.rsp;
+#else
+	return registers->user.sp;
+#endif
+}
 
 /* Whether vmsi_restart_call works on this architecture. */
 bool vmsi_restart_is_possible(void);

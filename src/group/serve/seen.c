@@ -17,26 +17,36 @@
 /* Files may come from a process that waits for the supervisor: see backtrace.c. */
 #define NAME_MOST_S 3
 
-struct vmsi_seen {
-	struct vmsi_seen *next;     /* in its bucket */
-	struct vmsi_seen *next_job; /* in the queue of those to name */
-	unsigned holds;             /* the queue holds it, too */
+/* A distinct stack. */
+struct seen {
+	struct seen *next;          /* in its bucket */
+	unsigned holds;             /* by those that were taken */
 	uint64_t used;              /* when, in the order of uses */
 	uint64_t hash;
-	bool is_named;
 	char *text;                 /* NULL where it was named without memory */
 	struct vmsi_frames frames;
 };
 
-/* The lock guards all that follows, and the fields of stacks. */
+/* One that was taken of a thread. */
+struct vmsi_taken {
+	struct vmsi_taken *next;    /* in the queue of those to name */
+	unsigned holds;             /* the queue holds it, too */
+	struct vmsi_capture *capture; /* NULL: it was unwound, to frames */
+	struct vmsi_frames frames;
+	bool is_named;
+	struct seen *stack;         /* held; NULL: there is none */
+	const char *why;
+};
+
+/* The lock guards all that follows, and the fields of both. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct vmsi_seen *buckets[BUCKETS];
+static struct seen *buckets[BUCKETS];
 static size_t count;
 static uint64_t uses;
-static struct vmsi_seen *jobs, **last_job = &jobs;
+static struct vmsi_taken *jobs, **last_job = &jobs;
 static bool thread_runs;
 static bool is_stuck;   /* one took too long, and nothing was named since */
-static uint64_t begun;  /* when the thread began to name the one that it is at, in ns */
+static uint64_t begun;  /* when the thread began with the one that it is at, in ns */
 static bool closes;     /* the thread is to close its files at its end */
 /* Told of each stack that was named, and of the end of the thread. */
 static pthread_cond_t changed;
@@ -73,9 +83,9 @@ static bool are_equal(const struct vmsi_frames *a, const struct vmsi_frames *b)
 	return true;
 }
 
-static struct vmsi_seen *find(const struct vmsi_frames *frames, uint64_t hash)
+static struct seen *find(const struct vmsi_frames *frames, uint64_t hash)
 {
-	struct vmsi_seen *stack = buckets[hash % BUCKETS];
+	struct seen *stack = buckets[hash % BUCKETS];
 
 	while (stack && (stack->hash != hash ||
 			 !are_equal(&stack->frames, frames)))
@@ -83,9 +93,9 @@ static struct vmsi_seen *find(const struct vmsi_frames *frames, uint64_t hash)
 	return stack;
 }
 
-static void release(struct vmsi_seen *stack)
+static void release(struct seen *stack)
 {
-	struct vmsi_seen **link = &buckets[stack->hash % BUCKETS];
+	struct seen **link = &buckets[stack->hash % BUCKETS];
 
 	while (*link != stack)
 		link = &(*link)->next;
@@ -97,21 +107,21 @@ static void release(struct vmsi_seen *stack)
 }
 
 /* The stack that was used longest ago and that nobody holds; NULL: all are held. */
-static struct vmsi_seen *oldest(void)
+static struct seen *oldest(void)
 {
-	struct vmsi_seen *found = NULL;
+	struct seen *found = NULL;
 
 	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct vmsi_seen *one = buckets[i]; one; one = one->next)
+		for (struct seen *one = buckets[i]; one; one = one->next)
 			if (!one->holds && (!found || one->used < found->used))
 				found = one;
 	return found;
 }
 
-static struct vmsi_seen *add(const struct vmsi_frames *frames, uint64_t hash)
+static struct seen *add(const struct vmsi_frames *frames, uint64_t hash)
 {
-	struct vmsi_seen *stack = calloc(1, sizeof *stack);
-	struct vmsi_seen *old = count >= SEEN_MOST ? oldest() : NULL;
+	struct seen *stack = calloc(1, sizeof *stack);
+	struct seen *old = count >= SEEN_MOST ? oldest() : NULL;
 
 	if (!stack)
 		return NULL;
@@ -127,43 +137,89 @@ static struct vmsi_seen *add(const struct vmsi_frames *frames, uint64_t hash)
 
 /* --- the thread that names ------------------------------------------------ */
 
-static struct vmsi_seen *next_job(void)
+static void let_go(struct vmsi_taken *taken)
 {
-	struct vmsi_seen *stack = jobs;
+	if (--taken->holds)
+		return;
+	if (taken->stack)
+		taken->stack->holds--;
+	vmsi_frames_drop(&taken->frames);
+	vmsi_capture_free(taken->capture);
+	free(taken);
+}
 
-	if (stack) {
-		jobs = stack->next_job;
+static struct vmsi_taken *next_job(void)
+{
+	struct vmsi_taken *taken = jobs;
+
+	if (taken) {
+		jobs = taken->next;
 		if (!jobs)
 			last_job = &jobs;
 	}
+	return taken;
+}
+
+/* The stack of these frames, held, which are used up; NULL: there is no memory. */
+static struct seen *known(struct vmsi_frames *frames, bool *is_new)
+{
+	const uint64_t hash = hash_of(frames);
+	struct seen *stack = find(frames, hash);
+
+	*is_new = !stack;
+	if (*is_new)
+		stack = add(frames, hash);
+	if (!stack || !*is_new)
+		vmsi_frames_drop(frames);
+	frames->count = 0;
+	if (!stack)
+		return NULL;
+	stack->holds++;
+	stack->used = ++uses;
 	return stack;
 }
 
-static void note_named(struct vmsi_seen *stack, char *text)
+/* With the lock, which is given up while files are read. */
+static void name(struct vmsi_taken *taken)
 {
-	stack->text = text;
-	stack->is_named = true;
-	stack->holds--;
-	is_stuck = false;
-	pthread_cond_broadcast(&changed);
+	struct seen *stack;
+	bool is_new = false;
+	char *text;
+
+	if (taken->capture) {
+		pthread_mutex_unlock(&lock);
+		taken->why = vmsi_capture_unwind(taken->capture, &taken->frames);
+		vmsi_capture_free(taken->capture);
+		taken->capture = NULL;
+		pthread_mutex_lock(&lock);
+	}
+	stack = taken->why ? NULL : known(&taken->frames, &is_new);
+	if (is_new && stack) {
+		pthread_mutex_unlock(&lock);
+		text = vmsi_names_of(&stack->frames);
+		pthread_mutex_lock(&lock);
+		stack->text = text;
+	}
+	taken->stack = stack;
+	taken->is_named = true;
 }
 
 static void *name_stacks(void *unused)
 {
-	struct vmsi_seen *stack;
+	struct vmsi_taken *taken;
 
 	pthread_mutex_lock(&lock);
-	while ((stack = next_job())) {
-		char *text;
-
+	while ((taken = next_job())) {
 		begun = vmsi_now();
-		pthread_mutex_unlock(&lock);
-		text = vmsi_names_of(&stack->frames);
-		pthread_mutex_lock(&lock);
-		note_named(stack, text);
+		name(taken);
+		let_go(taken);
+		is_stuck = false;
+		pthread_cond_broadcast(&changed);
 	}
-	if (closes)
+	if (closes) {
+		vmsi_backtrace_forget();
 		vmsi_names_close();
+	}
 	thread_runs = closes = false;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&lock);
@@ -182,12 +238,11 @@ static void start_thread(void)
 	begun = vmsi_now();
 }
 
-static void queue(struct vmsi_seen *stack)
+static void queue(struct vmsi_taken *taken)
 {
-	stack->holds++;
-	stack->next_job = NULL;
-	*last_job = stack;
-	last_job = &stack->next_job;
+	taken->holds++;
+	*last_job = taken;
+	last_job = &taken->next;
 }
 
 /*
@@ -211,48 +266,48 @@ static struct timespec end_of_wait(void)
 
 /* --- what the serving thread asks ----------------------------------------- */
 
-struct vmsi_seen *vmsi_seen_take(struct vmsi_frames *frames)
+static void begin(struct vmsi_taken *taken)
 {
-	const uint64_t hash = hash_of(frames);
-	struct vmsi_seen *stack;
-	bool is_new;
-
 	pthread_once(&once, init_condition);
 	pthread_mutex_lock(&lock);
-	stack = find(frames, hash);
-	is_new = !stack;
-	if (is_new)
-		stack = add(frames, hash);
-	if (stack) {
-		stack->holds++;
-		stack->used = ++uses;
+	taken->holds = 1;
+	queue(taken);
+	start_thread();
+	pthread_mutex_unlock(&lock);
+}
+
+struct vmsi_taken *vmsi_seen_take(struct vmsi_capture *capture)
+{
+	struct vmsi_taken *taken = calloc(1, sizeof *taken);
+
+	if (taken) {
+		taken->capture = capture;
+		begin(taken);
+	} else {
+		vmsi_capture_free(capture);
 	}
-	if (stack && is_new)
-		queue(stack);
-	if (jobs)
-		start_thread();
-	pthread_mutex_unlock(&lock);
-	if (!stack || !is_new)
+	return taken;
+}
+
+struct vmsi_taken *vmsi_seen_take_frames(struct vmsi_frames *frames)
+{
+	struct vmsi_taken *taken = calloc(1, sizeof *taken);
+
+	if (taken) {
+		taken->frames = *frames;
+		begin(taken);
+	} else {
 		vmsi_frames_drop(frames);
-	return stack;
+	}
+	return taken;
 }
 
-bool vmsi_seen_is_known(const struct vmsi_frames *frames)
+void vmsi_seen_drop(struct vmsi_taken *taken)
 {
-	bool is_known;
-
-	pthread_mutex_lock(&lock);
-	is_known = find(frames, hash_of(frames)) != NULL;
-	pthread_mutex_unlock(&lock);
-	return is_known;
-}
-
-void vmsi_seen_drop(struct vmsi_seen *stack)
-{
-	if (!stack)
+	if (!taken)
 		return;
 	pthread_mutex_lock(&lock);
-	stack->holds--;
+	let_go(taken);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -263,30 +318,37 @@ static void note_stuck(void)
 		is_stuck = true;
 }
 
-bool vmsi_seen_is_named(struct vmsi_seen *stack)
+bool vmsi_seen_is_named(struct vmsi_taken *taken)
 {
 	bool is_named;
 
 	pthread_mutex_lock(&lock);
 	note_stuck();
-	is_named = stack->is_named || is_stuck || !thread_runs;
+	is_named = taken->is_named || is_stuck || !thread_runs;
 	pthread_mutex_unlock(&lock);
 	return is_named;
 }
 
-const char *vmsi_seen_text(struct vmsi_seen *stack, const char **why)
+static const char *why_no_text(const struct vmsi_taken *taken)
+{
+	if (taken->is_named && taken->why)
+		return taken->why;
+	return is_stuck && !taken->is_named ?
+		"the stack cannot be named in time" : "no memory";
+}
+
+const char *vmsi_seen_text(struct vmsi_taken *taken, const char **why)
 {
 	const struct timespec until = end_of_wait();
 	const char *text;
 
 	pthread_mutex_lock(&lock);
-	while (!stack->is_named && !is_stuck && thread_runs)
+	while (!taken->is_named && !is_stuck && thread_runs)
 		if (!await(&until))
-			is_stuck = !stack->is_named;
-	text = stack->is_named ? stack->text : NULL;
+			is_stuck = !taken->is_named;
+	text = taken->is_named && taken->stack ? taken->stack->text : NULL;
 	if (!text)
-		*why = is_stuck ? "the stack cannot be named in time" :
-				  "no memory";
+		*why = why_no_text(taken);
 	pthread_mutex_unlock(&lock);
 	return text;
 }
@@ -294,7 +356,8 @@ const char *vmsi_seen_text(struct vmsi_seen *stack, const char **why)
 void vmsi_seen_forget(void)
 {
 	const struct timespec until = end_of_wait();
-	struct vmsi_seen *stack;
+	struct vmsi_taken *taken;
+	struct seen *stack;
 
 	pthread_once(&once, init_condition);
 	pthread_mutex_lock(&lock);
@@ -302,10 +365,11 @@ void vmsi_seen_forget(void)
 	while (await(&until) && !is_stuck)
 		;
 	if (!thread_runs) {
+		vmsi_backtrace_forget();
 		vmsi_names_close();
 		closes = false;
-		while ((stack = next_job()))
-			stack->holds--;
+		while ((taken = next_job()))
+			let_go(taken);
 	}
 	while ((stack = oldest()))
 		release(stack);

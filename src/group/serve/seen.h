@@ -4,39 +4,40 @@
 
 #include <stdbool.h>
 
-#include "group/serve/code_file.h"
+#include "group/serve/capture.h"
 
 /*
  * Stacks that were seen. To name the functions of a stack takes some 50 ms, where a
- * file's symbols are read for it, so each distinct stack is named once, by a thread
- * of the library, while the thread that was refused goes on.
+ * file's symbols are read for it, and to open its files to unwind it some 10 ms. So a
+ * thread of the library unwinds what was captured, while the thread that was refused
+ * goes on, and names each distinct stack once.
  *
- *	vmsi_seen_take, the first time --> WAITS -- the thread has named it --> NAMED
- *	                                     |                                   ^
- *	            nobody waits any longer: vmsi_seen_text returns NULL --------'
+ *	vmsi_seen_take --> WAITS -- unwound; and named, if it is new --> NAMED
+ *	                     |                                            ^
+ *	     nobody waits any longer: vmsi_seen_text returns NULL --------'
  */
-struct vmsi_seen;
+struct vmsi_taken;
 
 /*
- * Find or add a stack, and hold it. Takes the frames over, also where it returns NULL:
+ * Have a stack unwound and named. Takes the capture over, also where it returns NULL:
  * there is no memory.
  */
-struct vmsi_seen *vmsi_seen_take(struct vmsi_frames *frames);
+struct vmsi_taken *vmsi_seen_take(struct vmsi_capture *capture);
 
-/* Whether a stack of these frames was seen. */
-bool vmsi_seen_is_known(const struct vmsi_frames *frames);
+/* Likewise of one that was unwound before. Takes over what the frames hold. */
+struct vmsi_taken *vmsi_seen_take_frames(struct vmsi_frames *frames);
 
-/* Hold it no more. NULL is ignored. */
-void vmsi_seen_drop(struct vmsi_seen *stack);
+/* It is of no use any more. NULL is ignored. */
+void vmsi_seen_drop(struct vmsi_taken *taken);
 
 /* Whether vmsi_seen_text need not wait. */
-bool vmsi_seen_is_named(struct vmsi_seen *stack);
+bool vmsi_seen_is_named(struct vmsi_taken *taken);
 
 /*
- * A line for each frame, valid for as long as the stack is held. Waits until the stack
+ * A line for each frame, valid until the taken one is dropped. Waits until the stack
  * was named, some seconds at most. Returns NULL with why where it was not.
  */
-const char *vmsi_seen_text(struct vmsi_seen *stack, const char **why);
+const char *vmsi_seen_text(struct vmsi_taken *taken, const char **why);
 
 /* Forget the stacks that nobody holds, and close the files of programs. */
 void vmsi_seen_forget(void);

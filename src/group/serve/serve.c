@@ -115,7 +115,7 @@ static void decide_request(struct vms_group *group,
 	else
 		let_through(group, process, request, true);
 	if (error && request->is_quick)
-		vmsi_look_after_refusal(group);
+		vmsi_look_owe(group);
 }
 
 static void decide(struct vms_group *group, struct vmsi_process *process)
@@ -286,9 +286,15 @@ static bool is_time_to_ask(struct vms_group *group)
 	return true;
 }
 
-/* Wait no longer than until the next look that may find a new peak. */
-static int wait_for_peak(const struct vms_group *group, int wait)
+/*
+ * Wait no longer than until the next look: the one that is owed after a refusal is made
+ * when a millisecond has passed without a call, and one that may find a new peak when it
+ * may be made again.
+ */
+static int wait_for_looks(const struct vms_group *group, int wait)
 {
+	if (wait > 1 && group->looks->owed)
+		return 1;
 	return wait == 0 || !vmsi_account_above_peak(&group->account, 0) ?
 		wait : vmsi_ms_until(group->looks->next_peak, wait);
 }
@@ -302,7 +308,7 @@ int vms_group_serve(vms_group *group, int timeout)
 		enum vms_group_event event = pending_event(group);
 		const int wait = vmsi_refusals_wait(group,
 			vmsi_ms_until(until, ASK_MS));
-		const int pause = wait_for_peak(group, wait);
+		const int pause = wait_for_looks(group, wait);
 		bool told = false;
 		int count;
 
@@ -321,9 +327,12 @@ int vms_group_serve(vms_group *group, int timeout)
 			return -1;
 		}
 		if (!told && count == 0 && pause < wait) {
-			vmsi_look_at_idle_peak(group);
+			if (!vmsi_look_at_owed(group, true))
+				vmsi_look_at_idle_peak(group);
 			continue;
 		}
+		if (count > 0)
+			(void)vmsi_look_at_owed(group, false);
 		if (is_time_to_ask(group)) {
 			vmsi_serve_find_ended(group);
 			if (!group->service->first_ended &&

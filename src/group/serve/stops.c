@@ -24,20 +24,63 @@ static struct vmsi_stop **find_stop(struct vmsi_tracer *tracer, pid_t thread)
 	return link;
 }
 
+/* With the lock. */
+static void unlink_stop(struct vmsi_tracer *tracer, const struct vmsi_stop *stop)
+{
+	struct vmsi_stop **link = &tracer->stops;
+
+	while (*link != stop)
+		link = &(*link)->next;
+	*link = stop->next;
+}
+
+static void run_again(struct vmsi_tracer *tracer, const struct vmsi_stop *stop)
+{
+	if (stop->seized)
+		vmsi_traced_detach(tracer, stop->thread, stop->resume);
+	else
+		vmsi_traced_resume(stop->thread, stop->resume);
+}
+
+/*
+ * All that is needed of a thread was captured: it runs again, and the stop is the
+ * serving thread's, which may look at it from then on. Or it waits for that thread.
+ * Where that thread has taken it for gone, it runs again, too.
+ */
+static void end_capture(struct vmsi_tracer *tracer, struct vmsi_stop *stop,
+			bool is_all)
+{
+	struct vmsi_stop kept;
+	bool is_gone;
+
+	pthread_mutex_lock(&tracer->lock);
+	is_gone = stop->gone;
+	stop->stopped = !is_gone;
+	stop->resumed = !is_gone && is_all;
+	if (stop->resumed)
+		unlink_stop(tracer, stop);
+	kept = *stop;
+	pthread_mutex_unlock(&tracer->lock);
+	if (is_gone || is_all)
+		run_again(tracer, &kept);
+	pthread_cond_broadcast(&tracer->changed);
+}
+
 bool vmsi_stop_keep(struct vmsi_tracer *tracer, pid_t thread, int status)
 {
 	struct vmsi_stop *stop;
 
 	pthread_mutex_lock(&tracer->lock);
 	stop = *find_stop(tracer, thread);
-	if (stop) {
-		stop->resume = status;
-		stop->gone = vmsi_registers_read(thread, &stop->registers) != 0;
-		stop->stopped = !stop->gone;
-		pthread_cond_broadcast(&tracer->changed);
-	}
 	pthread_mutex_unlock(&tracer->lock);
-	return stop != NULL;
+	if (!stop)
+		return false;
+	stop->resume = status;
+	if (vmsi_registers_read(thread, &stop->capture->registers))
+		vmsi_stop_end(tracer, thread);
+	else
+		end_capture(tracer, stop, vmsi_capture_take(stop->capture));
+	return true;
 }
 
 void vmsi_stop_end(struct vmsi_tracer *tracer, pid_t thread)
@@ -72,21 +115,13 @@ int vmsi_stop_begin(struct vmsi_tracer *tracer, struct vmsi_stop *stop)
 
 void vmsi_stop_finish(struct vmsi_tracer *tracer, struct vmsi_stop *stop)
 {
-	struct vmsi_stop **link;
-
 	pthread_mutex_lock(&tracer->lock);
-	for (link = &tracer->stops; *link != stop; link = &(*link)->next)
-		;
-	*link = stop->next;
+	unlink_stop(tracer, stop);
 	pthread_mutex_unlock(&tracer->lock);
 	if (stop->gone && vmsi_proc_tracer(stop->thread) != tracer->tid)
 		vmsi_traced_lose_first(tracer, stop->thread);
-	if (!stop->stopped || stop->gone)
-		return;
-	if (stop->seized)
-		vmsi_traced_detach(tracer, stop->thread, stop->resume);
-	else
-		vmsi_traced_resume(stop->thread, stop->resume);
+	if (stop->stopped && !stop->gone)
+		run_again(tracer, stop);
 }
 
 static void look_again_in(long pause, struct timespec *until)

@@ -347,13 +347,25 @@ int vmsi_tracer_ask_stop(struct vmsi_tracer *tracer, pid_t thread,
 {
 	struct command command = { .kind = ASK_STOP, .stop = stop };
 
-	*stop = (struct vmsi_stop){ .thread = thread };
-	return order(tracer, &command);
+	int error;
+
+	*stop = (struct vmsi_stop){ .thread = thread,
+				    .capture = vmsi_capture_make(thread) };
+	if (!stop->capture)
+		return -ENOMEM;
+	error = order(tracer, &command);
+	if (error)
+		vmsi_capture_free(stop->capture);
+	return error;
 }
 
 void vmsi_tracer_resume(struct vmsi_tracer *tracer, struct vmsi_stop *stop)
 {
 	struct command command = { .kind = RESUME, .stop = stop };
 
-	(void)order(tracer, &command);
+	/* The tracer knows nothing more of one that runs again. */
+	if (!stop->resumed)
+		(void)order(tracer, &command);
+	vmsi_capture_free(stop->capture);
+	stop->capture = NULL;
 }

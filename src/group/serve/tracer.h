@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "group/serve/restart.h"
+#include "group/serve/capture.h"
 
 /*
  * The thread that does all tracing of a group. Linux ties a traced thread to
@@ -77,22 +77,26 @@ struct vmsi_stop {
 	pid_t thread;
 	bool seized;       /* it is traced for this stop only */
 	bool stopped;
+	bool resumed;      /* all was captured, and it runs again */
 	bool gone;         /* it has ended, or is another program */
 	int resume;        /* the status of waitpid(2) that it is resumed by */
-	struct vmsi_registers registers;
+	struct vmsi_capture *capture; /* freed by vmsi_tracer_resume; NULL: taken */
 };
 
 /*
- * Ask for a stop of a thread. Returns 0, then stop belongs to the tracer until
- * vmsi_tracer_resume; or -errno.
+ * Ask for a stop of a thread, to capture what it takes to unwind it. Returns 0, then
+ * stop belongs to the tracer until vmsi_tracer_resume; or -errno.
  */
 int vmsi_tracer_ask_stop(struct vmsi_tracer *tracer, pid_t thread,
 			 struct vmsi_stop *stop);
 
-/* Wait for the stop. Returns false where the thread has gone. */
+/*
+ * Wait for the stop. Returns false where the thread has gone. It is still stopped, or
+ * runs again if nothing more is needed of it (resumed).
+ */
 bool vmsi_tracer_await_stop(struct vmsi_tracer *tracer, struct vmsi_stop *stop);
 
-/* Let the thread run again. */
+/* Let the thread run again, if it does not. */
 void vmsi_tracer_resume(struct vmsi_tracer *tracer, struct vmsi_stop *stop);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-#include "group/serve/backtrace.h"
+#include "group/serve/capture.h"
 
-#include <stdlib.h>
+#include <stddef.h>
 
 /*
- * The registers of the stopped thread come from the tracer, which alone may
- * read them. Memory is read by process_vm_readv(2), which any thread may call.
+ * A thread is unwound from what was copied of it. Only where its stack could not be
+ * copied is its memory read, by process_vm_readv(2), which any thread may call.
  */
 
 #ifndef VMSI_WITH_LIBDW
@@ -15,9 +15,12 @@ const char *vmsi_backtrace_why_not(void)
 	return "built without libdw";
 }
 
-void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding)
+const char *vmsi_capture_unwind(struct vmsi_capture *capture,
+				struct vmsi_frames *frames)
 {
-	unwinding->why = vmsi_backtrace_why_not();
+	(void)capture;
+	frames->count = 0;
+	return vmsi_backtrace_why_not();
 }
 
 void vmsi_backtrace_forget(void)
@@ -46,8 +49,8 @@ const char *vmsi_backtrace_why_not(void)
  */
 static int take_frame(Dwfl_Frame *frame, void *context)
 {
-	const struct vmsi_program_files *files = context;
-	struct vmsi_frames *frames = &files->unwinding->frames;
+	struct vmsi_program_files *files = context;
+	struct vmsi_frames *frames = files->frames;
 	Dwarf_Addr address;
 	bool exact;
 
@@ -61,33 +64,29 @@ static int take_frame(Dwfl_Frame *frame, void *context)
 
 /* --- the stopped thread --------------------------------------------------- */
 
-static const struct vmsi_unwinding *unwinding_of(void *context)
+static struct vmsi_capture *capture_of(void *context)
 {
 	const struct vmsi_program_files *files = context;
 
-	return files->unwinding;
+	return files->capture;
 }
 
 /* libdw is told of the one stopped thread only. */
 static pid_t next_thread(Dwfl *dwfl, void *context, void **thread_context)
 {
-	const struct vmsi_unwinding *unwinding = unwinding_of(context);
-
 	(void)dwfl;
 	if (*thread_context)
 		return 0;
 	*thread_context = context;
-	return unwinding->thread;
+	return capture_of(context)->thread;
 }
 
 static bool get_thread(Dwfl *dwfl, pid_t thread, void *context,
 		       void **thread_context)
 {
-	const struct vmsi_unwinding *unwinding = unwinding_of(context);
-
 	(void)dwfl;
 	*thread_context = context;
-	return thread == unwinding->thread;
+	return thread == capture_of(context)->thread;
 }
 
 static bool read_memory(pid_t thread, uintptr_t address, void *bytes,
@@ -100,22 +99,19 @@ static bool read_memory(pid_t thread, uintptr_t address, void *bytes,
 }
 
 /*
- * A stack is read in pieces, since a call of the kernel costs more than to copy what
- * the next frames will ask for. No piece is of two pages.
+ * What is not copied is read in pieces, since a call of the kernel costs more than to
+ * copy what the next frames will ask for. No piece is of two pages.
  */
-static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word,
-		      void *context)
+static bool read_live(struct vmsi_capture *capture, uintptr_t address,
+		      Dwarf_Word *word)
 {
-	const struct vmsi_program_files *files = context;
-	struct vmsi_piece *piece = &files->unwinding->piece;
+	struct vmsi_piece *piece = &capture->piece;
 	const uintptr_t begin = address & ~(uintptr_t)(VMSI_PIECE_BYTES - 1);
 
-	(void)dwfl;
 	if (address - begin > VMSI_PIECE_BYTES - sizeof *word)
-		return read_memory(files->unwinding->thread, address, word,
-				   sizeof *word);
+		return read_memory(capture->thread, address, word, sizeof *word);
 	if (!piece->is_read || piece->begin != begin) {
-		piece->is_read = read_memory(files->unwinding->thread, begin,
+		piece->is_read = read_memory(capture->thread, begin,
 					     piece->bytes, sizeof piece->bytes);
 		piece->begin = begin;
 	}
@@ -124,11 +120,25 @@ static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word,
 	return piece->is_read;
 }
 
+static bool read_word(Dwfl *dwfl, Dwarf_Addr address, Dwarf_Word *word,
+		      void *context)
+{
+	struct vmsi_capture *capture = capture_of(context);
+	const size_t at = address - capture->stack_begin;
+
+	(void)dwfl;
+	if (!capture->stack || at >= capture->stack_bytes ||
+	    capture->stack_bytes - at < sizeof *word)
+		return capture->is_live && read_live(capture, address, word);
+	memcpy(word, capture->stack + at, sizeof *word);
+	return true;
+}
+
 /* In the order of their numbers in DWARF; the program counter is set apart. */
 static bool set_registers(Dwfl_Thread *thread, void *context)
 {
-	const struct vmsi_unwinding *unwinding = unwinding_of(context);
-	const struct user_regs_struct *user = &unwinding->registers.user;
+	const struct user_regs_struct *user =
+		&capture_of(context)->registers.user;
 #ifdef __x86_64__
 	const Dwarf_Word words[] = {
 		user->rax, user->rdx, user->rcx, user->rbx, user->rsi,
@@ -152,18 +162,8 @@ static bool set_registers(Dwfl_Thread *thread, void *context)
 	return true;
 }
 
-/*
- * The files of a stack that is new are opened now, while their names are those that
- * the process has mapped.
- */
-static void open_files(const struct vmsi_frames *frames)
-{
-	for (size_t i = 0; i < frames->count; i++)
-		if (frames->list[i].file)
-			vmsi_code_file_open(frames->list[i].file);
-}
-
-void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding)
+const char *vmsi_capture_unwind(struct vmsi_capture *capture,
+				struct vmsi_frames *frames)
 {
 	static const Dwfl_Thread_Callbacks thread_callbacks = {
 		.next_thread = next_thread,
@@ -171,20 +171,18 @@ void vmsi_backtrace_unwind(struct vmsi_unwinding *unwinding)
 		.memory_read = read_word,
 		.set_initial_registers = set_registers,
 	};
-	struct vmsi_program_files *files =
-		vmsi_program_files_take(unwinding, &thread_callbacks);
+	struct vmsi_program_files *files;
 
-	unwinding->frames.count = 0;
-	unwinding->piece.is_read = false;
-	if (files)
-		(void)dwfl_getthread_frames(files->dwfl, unwinding->thread,
+	frames->count = 0;
+	vmsi_capture_look_up_files(capture);
+	files = vmsi_program_files_take(capture, &thread_callbacks);
+	if (files) {
+		files->frames = frames;
+		(void)dwfl_getthread_frames(files->dwfl, capture->thread,
 					    take_frame, files);
-	if (unwinding->frames.count == 0)
-		unwinding->why = "the stack cannot be unwound";
-	if (files)
 		vmsi_program_files_put(files);
-	if (!vmsi_seen_is_known(&unwinding->frames))
-		open_files(&unwinding->frames);
+	}
+	return frames->count ? NULL : "the stack cannot be unwound";
 }
 
 void vmsi_backtrace_forget(void)
