@@ -73,6 +73,10 @@ soak-pool: bench-build ## run random tests of pools, seed after seed, for MINUTE
 file-systems: bench-build ## install what is missing, run the tests of mapped files on xfs, btrfs, overlayfs and FUSE
 	scripts/file-systems build-bench
 
+.PHONY: bpf-check
+bpf-check: ## install what is missing, try limits that the kernel keeps, emulated
+	scripts/bpf-check
+
 .PHONY: old-kernel
 old-kernel: ## install what is missing, run the tests on Debian's kernel, emulated
 	scripts/old-kernel

@@ -128,7 +128,7 @@ static void expect_works(void)
 		expect(memory, "calloc does not work any more");
 		expect(heap_block_is_zero(memory, sizes[i], vmsi_page_size()),
 		       "calloc gives no zeroes any more");
-		memset(memory, 0xff, vmsi_min(sizes[i], 256 * KIB));
+		memset(memory, 0xff, vmsi_min(sizes[i], 64 * KIB));
 		vms_heap_free(stage->heap, memory);
 	}
 	expect_right();

@@ -166,7 +166,11 @@ static void expect_short_lives(const char *step, int count, size_t least,
 	own = descendants().committed;
 	assert_in_range(stats_of(asked.group).peak, least * own - MIB / 2,
 			most * own + MIB);
-	assert_int_equal(open_descriptors(), descriptors);
+	/*
+	 * On a busy machine the first life may have begun before start()
+	 * returns, and the end of the last one may not have been told yet.
+	 */
+	assert_in_range(open_descriptors(), descriptors - 1, descriptors + 1);
 	assert_int_equal(descendants().zombies, 0);
 	expect_right_sum(&asked, &asks);
 	let_go_on(&asks);

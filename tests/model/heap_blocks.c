@@ -6,7 +6,7 @@
 #define WORD sizeof(uint64_t)
 
 /* Looking at a page costs a page fault. */
-#define PAGES_MOST 128
+#define PAGES_MOST 32
 
 static size_t least(size_t a, size_t b)
 {

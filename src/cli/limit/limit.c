@@ -4,19 +4,18 @@
 #include <errno.h>
 #include <getopt.h>
 
+#include "cli/limit/by_kernel.h"
 #include "cli/limit/live.h"
 #include "cli/supervise/supervise.h"
 #include "text/size.h"
 
 static const char help_text[] =
 	"usage: vmspace limit SIZE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
-	"       vmspace limit [--json] [--set=SIZE | --follow] [NAME | PID]\n"
-	"\n"
+	"       vmspace limit [--json] [--follow | --set] [NAME | PID] [SIZE]\n"
+	"       vmspace limit --cgroup=DIRECTORY SIZE|none\n"
 	"Run a program that commits at most SIZE, together with all its descendants.\n"
-	"A request that does not fit gets ENOMEM at once, and nobody is killed. Without\n"
-	"a program: list running groups, set the limit of one (--set NAME SIZE, too), or\n"
-	"follow one.\n"
-	"\n"
+	"What does not fit gets ENOMEM at once, and nobody is killed. Without a program:\n"
+	"list running groups, set the limit of one, or follow one.\n"
 	"  --policy=POLICY          strict (the sum counts), heuristic (only a single\n"
 	"                           request above SIZE), always (it is only counted)\n"
 	"  --fork=charge|free       whether a child's copy counts; charge\n"
@@ -25,11 +24,12 @@ static const char help_text[] =
 	"                           and --on-warn=COMMAND do more about it\n"
 	"  --grace=SIZE|PERCENT%    a second threshold; --grace-signal=NAME, TERM\n"
 	"  --warn-whom=first|all|largest  who gets the signals; first\n"
+	"  --backend=bpf, --cgroup=DIRECTORY  the kernel keeps it, for a control group\n"
+	"                           that is there until it is 'none'; root\n"
 	"  --name=NAME              that the group is listed by; the program's\n"
 	"  --report=FILE            what was refused, as JSON\n"
 	"  --log, --quiet           tell refusals as they happen; nothing at the end\n"
-	"  --explain                tell what a limit sees and misses here\n"
-	"  -h, --help               this text\n"
+	"  --explain, --help        tell what a limit sees and misses here; this text\n"
 	"\n"
 	"SIZE: bytes, or with K, M, G, T; cgroup or cgroup:90%, the control group's limit\n"
 	"as it changes; ram:50%. 'ulimit -d' limits each process alone. Exit: as PROGRAM;\n"
@@ -65,6 +65,7 @@ static enum vmsi_exit explain(const char *program)
 	      "  misses     processes of another user that it may not look at;\n"
 	      "             32-bit programs do not run in it, set-user-ID ones\n"
 	      "             gain no rights in it\n", stdout);
+	vmsi_by_kernel_explain();
 	return vmsi_finish_output(program);
 }
 
@@ -79,6 +80,8 @@ static enum vmsi_exit take_options(int argc, char **argv,
 		{ "json", no_argument, NULL, VMSI_OPTION_JSON },
 		{ "set", required_argument, NULL, VMSI_OPTION_SET },
 		{ "follow", no_argument, NULL, VMSI_OPTION_FOLLOW },
+		{ "backend", required_argument, NULL, VMSI_OPTION_BACKEND },
+		{ "cgroup", required_argument, NULL, VMSI_OPTION_CGROUP },
 		{ "explain", no_argument, NULL, VMSI_OPTION_EXPLAIN },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -138,6 +141,47 @@ static enum vmsi_exit run_live(int argc, char **argv,
 	return vmsi_live_list(&request);
 }
 
+/* A control group that exists already, and its limit, or NULL where it is yet to come. */
+static enum vmsi_exit set_cgroup(int argc, char **argv,
+				 struct vmsi_supervise_options *options,
+				 const char *size)
+{
+	if (!size && optind < argc) {
+		enum vmsi_exit result;
+
+		size = argv[optind++];
+		result = take_options(argc, argv, options);
+		if (result != VMSI_EXIT_OK || options->is_done)
+			return result;
+	}
+	if (!size)
+		return vmsi_usage_error(argv[0], "say how much, or 'none'");
+	if (optind < argc)
+		return vmsi_usage_error(argv[0], "--cgroup runs no program; '%s' is "
+					"one too many", argv[optind]);
+	if (is_live(options) || options->has_run_option)
+		return vmsi_usage_error(argv[0], "--cgroup goes with no other "
+					"option than --backend");
+	return vmsi_by_kernel_set(argv[0], options->cgroup, size);
+}
+
+static enum vmsi_exit run_by_kernel(const struct vmsi_supervise_options *options,
+				    char **arguments)
+{
+	enum vmsi_exit result = vmsi_supervise_check(options);
+
+	if (result != VMSI_EXIT_OK)
+		return result;
+	if (options->has_run_option)
+		return vmsi_usage_error(options->program, "--backend=bpf has none of "
+					"the supervisor's options");
+	if (options->source.kind == VMSI_LIMIT_CGROUP)
+		return vmsi_usage_error(options->program, "--backend=bpf takes a size: "
+					"nothing stays that would follow 'cgroup'");
+	return vmsi_by_kernel_run(options->program, options->group.commit_limit,
+				  arguments);
+}
+
 /* The size may stand before, between and after the options. */
 static enum vmsi_exit run_limit(int argc, char **argv)
 {
@@ -149,6 +193,8 @@ static enum vmsi_exit run_limit(int argc, char **argv)
 	result = take_options(argc, argv, &options);
 	if (result != VMSI_EXIT_OK || options.is_done)
 		return result;
+	if (options.cgroup)
+		return set_cgroup(argc, argv, &options, NULL);
 	if (is_live(&options) || argc == 1)
 		return run_live(argc, argv, &options, NULL);
 	if (optind >= argc)
@@ -159,11 +205,15 @@ static enum vmsi_exit run_limit(int argc, char **argv)
 	result = take_options(argc, argv, &options);
 	if (result != VMSI_EXIT_OK || options.is_done)
 		return result;
+	if (options.cgroup)
+		return set_cgroup(argc, argv, &options, word);
 	if (is_live(&options))
 		return optind < argc ? refuse_both(argv[0]) :
 			run_live(argc, argv, &options, word);
 	result = vmsi_supervise_take_limit(&options, word);
-	return result != VMSI_EXIT_OK ? result :
+	if (result != VMSI_EXIT_OK)
+		return result;
+	return options.by_kernel ? run_by_kernel(&options, argv + optind) :
 		vmsi_supervise(&options, argv + optind);
 }
 

@@ -96,15 +96,19 @@ static enum vmsi_exit find_one(const struct vmsi_live_request *request,
 enum vmsi_exit vmsi_live_list(const struct vmsi_live_request *request)
 {
 	struct vmsi_live_groups groups = { .list = NULL };
+	struct vmsi_kernel_limits limits;
+	const enum vmsi_exit found = vmsi_by_kernel_find(request->program, &limits);
 	int error = vmsi_live_find(&groups);
 	enum vmsi_exit result;
 
 	if (!error && request->form == VMSI_LIVE_JSON)
-		error = vmsi_live_write_json(&groups);
+		error = vmsi_live_write_json(&groups, &limits);
 	else if (!error)
-		vmsi_live_write_text(&groups);
+		vmsi_live_write_text(&groups, &limits);
 	result = error ? fail(request, "listing groups", error) :
 		vmsi_finish_output(request->program);
+	if (result == VMSI_EXIT_OK)
+		result = found;
 	vmsi_live_free(&groups);
 	return result;
 }

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cli/command.h"
+#include "cli/limit/by_kernel.h"
 #include "cli/supervise/control.h"
 
 /* 'vmspace limit' without a program: groups that run under a limit. */
@@ -79,10 +80,13 @@ int vmsi_live_receive(int socket, struct vmsi_control_figures *figures,
 struct vmsi_limit_source_text
 vmsi_live_source(const struct vmsi_control_figures *figures);
 
-void vmsi_live_write_text(const struct vmsi_live_groups *groups);
+/* Write these, and the control groups that the kernel limits. */
+void vmsi_live_write_text(const struct vmsi_live_groups *groups,
+			  const struct vmsi_kernel_limits *limits);
 
 /* Returns 0 or -ENOMEM. */
-int vmsi_live_write_json(const struct vmsi_live_groups *groups);
+int vmsi_live_write_json(const struct vmsi_live_groups *groups,
+			 const struct vmsi_kernel_limits *limits);
 
 /* One line of --follow. Returns 0 or -ENOMEM. */
 int vmsi_live_write_change(const struct vmsi_control_figures *figures,

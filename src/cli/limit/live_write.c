@@ -79,10 +79,13 @@ static void write_row(const struct vmsi_live_group *group)
 	putchar('\n');
 }
 
-void vmsi_live_write_text(const struct vmsi_live_groups *groups)
+void vmsi_live_write_text(const struct vmsi_live_groups *groups,
+			  const struct vmsi_kernel_limits *limits)
 {
+	vmsi_by_kernel_write_text(limits);
 	if (groups->count == 0) {
-		puts("No group runs under a limit.");
+		if (limits->count == 0)
+			puts("No group runs under a limit.");
 		return;
 	}
 	printf("%8s %8s %8s %8s %8s %9s %7s %6s  %s\n", "PID", "LIMIT", "IN USE",
@@ -147,7 +150,8 @@ static json_t *group_json(const struct vmsi_live_group *group)
 	return vmsi_json_complete(value, failed);
 }
 
-int vmsi_live_write_json(const struct vmsi_live_groups *groups)
+int vmsi_live_write_json(const struct vmsi_live_groups *groups,
+			 const struct vmsi_kernel_limits *limits)
 {
 	json_t *list = json_array();
 	int failed = 0;
@@ -155,6 +159,7 @@ int vmsi_live_write_json(const struct vmsi_live_groups *groups)
 	for (size_t i = 0; i < groups->count; i++)
 		failed |= json_array_append_new(list,
 						group_json(&groups->list[i]));
+	failed |= vmsi_by_kernel_append_json(limits, list);
 	return vmsi_json_print(vmsi_json_complete(list, failed));
 }
 

@@ -227,6 +227,9 @@ static bool take_live(struct vmsi_supervise_options *options, int option,
 	case VMSI_OPTION_FOLLOW:
 		options->follow = true;
 		return true;
+	case VMSI_OPTION_CGROUP:
+		options->cgroup = argument;
+		return true;
 	case VMSI_OPTION_SET:
 		options->set = argument;
 		return true;
@@ -246,11 +249,28 @@ static enum vmsi_exit take_name(struct vmsi_supervise_options *options,
 				VMSI_CONTROL_NAME_MAX);
 }
 
+static enum vmsi_exit take_backend(struct vmsi_supervise_options *options,
+				   const char *text)
+{
+	static const char *const words[] = { "supervisor", "bpf", NULL };
+	enum vmsi_exit result;
+	int word;
+
+	if (strcmp(text, "rlimit") == 0)
+		return vmsi_usage_error(options->program, "'ulimit -d' limits each "
+					"process by itself");
+	result = take_word(options->program, text, words, &word);
+	options->by_kernel = result == VMSI_EXIT_OK && word == 1;
+	return result;
+}
+
 static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 				  int option, const char *argument)
 {
 	if (take_live(options, option, argument))
 		return VMSI_EXIT_OK;
+	if (option == VMSI_OPTION_BACKEND)
+		return take_backend(options, argument);
 	options->has_run_option = true;
 	switch (option) {
 	case VMSI_OPTION_POLICY:

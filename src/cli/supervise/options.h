@@ -28,6 +28,8 @@ struct vmsi_supervise_options {
 	bool is_done;       /* help was asked for, and given */
 	/* Of 'vmspace limit' without a program: */
 	bool json, follow;
+	const char *cgroup; /* a control group, whose limit the kernel keeps; or NULL */
+	bool by_kernel;     /* --backend=bpf */
 	const char *set;    /* a limit, or a group's name; NULL: not given */
 	bool has_run_option; /* one that says how a program is run */
 	bool explain;       /* of 'vmspace limit': only tell what a limit sees */
@@ -53,6 +55,8 @@ enum vmsi_supervise_option {
 	VMSI_OPTION_JSON,
 	VMSI_OPTION_SET,
 	VMSI_OPTION_FOLLOW,
+	VMSI_OPTION_BACKEND,
+	VMSI_OPTION_CGROUP,
 	/* 'vmspace fail' alone has these. */
 	VMSI_OPTION_LIMIT,
 	VMSI_OPTION_NTH,
