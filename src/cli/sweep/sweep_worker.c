@@ -29,34 +29,38 @@ static int next_wait(double until)
 	return left_ms < LOOK_MS ? (int)left_ms + 1 : LOOK_MS;
 }
 
-/*
- * Wait for a message of the server. Returns 1; 0 where it is too late; -ECONNRESET
- * where the server has ended.
- */
-static int await_message(const struct vmsi_sweep_worker *worker, double until,
-			 enum vmsi_failing_kind kind, int *value)
+int vmsi_sweep_worker_await(const struct vmsi_sweep_worker *worker, double until,
+			    struct vmsi_failing_message *message)
 {
 	struct pollfd poll_for = { .fd = worker->socket, .events = POLLIN };
-	struct vmsi_failing_message message;
 	int wait_ms;
 
 	while ((wait_ms = next_wait(until))) {
 		if (poll(&poll_for, 1, wait_ms) <= 0)
 			continue;
-		if (read(worker->socket, &message, sizeof message) !=
-			    (ssize_t)sizeof message ||
-		    message.kind != (uint32_t)kind)
-			return -ECONNRESET;
-		*value = message.value;
-		return 1;
+		return read(worker->socket, message, sizeof *message) ==
+			(ssize_t)sizeof *message ? 1 : -ECONNRESET;
 	}
 	return 0;
+}
+
+/* Wait for this message, and no other. */
+static int await_message(const struct vmsi_sweep_worker *worker, double until,
+			 enum vmsi_failing_kind kind, int *value)
+{
+	struct vmsi_failing_message message;
+	const int got = vmsi_sweep_worker_await(worker, until, &message);
+
+	if (got != 1)
+		return got;
+	*value = message.value;
+	return message.kind == (uint32_t)kind ? 1 : -ECONNRESET;
 }
 
 /* --- one trial with the server ----------------------------------------------------- */
 
 /* Returns 0 or -errno. EBUSY: the program has threads, and cannot be forked. */
-static int start_server(struct vmsi_sweep_worker *worker)
+int vmsi_sweep_worker_serve(struct vmsi_sweep_worker *worker)
 {
 	int can_fork, got, error;
 
@@ -97,10 +101,11 @@ static int run_forked(struct vmsi_sweep_worker *worker, int input, int output,
 		      int *status, bool *in_time)
 {
 	const double until = vmsi_sweep_now() + worker->timeout;
-	int error = start_server(worker), got, child = 0;
+	int error = vmsi_sweep_worker_serve(worker), got, child = 0;
 
 	if (!error)
-		error = vmsi_sweep_send_streams(worker->socket, input, output);
+		error = vmsi_sweep_send_streams(worker->socket,
+						VMSI_FAILING_RUN, input, output);
 	if (error)
 		return error;
 	got = await_message(worker, until, VMSI_FAILING_FORKED, &child);
@@ -160,11 +165,11 @@ static int run_own(struct vmsi_sweep_worker *worker, int input, int output,
 
 /* --- trials --------------------------------------------------------------------------- */
 
-static void prepare(struct vmsi_failing_memory *memory,
-		    const struct vmsi_failing_choice *choice)
+void vmsi_sweep_worker_choose(const struct vmsi_sweep_worker *worker,
+			      const struct vmsi_failing_choice *choice)
 {
-	memory->choice = *choice;
-	memset(&memory->outcome, 0, sizeof memory->outcome);
+	worker->memory->choice = *choice;
+	memset(&worker->memory->outcome, 0, sizeof worker->memory->outcome);
 }
 
 /* The program may have written anything there. */
@@ -207,6 +212,20 @@ static void take_leaks(const struct vmsi_sweep_worker *worker,
 		result->verdict = VMSI_SWEEP_LEAKED;
 }
 
+void vmsi_sweep_worker_take(const struct vmsi_sweep_worker *worker, int output,
+			    bool in_time, struct vmsi_sweep_result *result)
+{
+	vmsi_sweep_end_others(worker->server);
+	take_outcome(&worker->memory->outcome, result);
+	result->verdict = vmsi_sweep_judge(result, worker->output, output,
+					   in_time,
+					   worker->memory->outcome.failed > 0);
+	take_leaks(worker, result);
+	/* It was ended with the sweep, and nothing is known of it. */
+	if ((!in_time || result->error) && vmsi_sweep_interrupted())
+		result->verdict = VMSI_SWEEP_UNTRIED;
+}
+
 static void run(struct vmsi_sweep_worker *worker, int input, int output,
 		struct vmsi_sweep_result *result)
 {
@@ -217,16 +236,8 @@ static void run(struct vmsi_sweep_worker *worker, int input, int output,
 		run_own(worker, input, output, &result->status, &in_time);
 
 	result->seconds = vmsi_sweep_now() - begin;
-	vmsi_sweep_end_others(worker->server);
 	result->error = -error;
-	take_outcome(&worker->memory->outcome, result);
-	result->verdict = vmsi_sweep_judge(result, worker->output, output,
-					   in_time,
-					   worker->memory->outcome.failed > 0);
-	take_leaks(worker, result);
-	/* It was ended with the sweep, and nothing is known of it. */
-	if ((!in_time || error) && vmsi_sweep_interrupted())
-		result->verdict = VMSI_SWEEP_UNTRIED;
+	vmsi_sweep_worker_take(worker, output, in_time, result);
 }
 
 void vmsi_sweep_worker_try(struct vmsi_sweep_worker *worker,
@@ -244,7 +255,7 @@ void vmsi_sweep_worker_try(struct vmsi_sweep_worker *worker,
 	result->verdict = VMSI_SWEEP_BROKEN;
 	if (error)
 		return;
-	prepare(worker->memory, choice);
+	vmsi_sweep_worker_choose(worker, choice);
 	run(worker, input, output, result);
 	close(input);
 	close(output);
