@@ -44,6 +44,23 @@ int vmsi_sweep_worker_await(const struct vmsi_sweep_worker *worker, double until
 	return 0;
 }
 
+/* How long a worker waits for the end of what it has killed. */
+#define KILLED_SECONDS 5
+
+int vmsi_sweep_worker_await_killed(const struct vmsi_sweep_worker *worker,
+				   struct vmsi_failing_message *message)
+{
+	const double until = vmsi_sweep_now() + KILLED_SECONDS;
+	struct pollfd poll_for = { .fd = worker->socket, .events = POLLIN };
+	double left;
+
+	while ((left = until - vmsi_sweep_now()) > 0)
+		if (poll(&poll_for, 1, (int)(left * 1000) + 1) > 0)
+			return read(worker->socket, message, sizeof *message) ==
+				(ssize_t)sizeof *message ? 1 : -ECONNRESET;
+	return -ECONNRESET;
+}
+
 /* Wait for this message, and no other. */
 static int await_message(const struct vmsi_sweep_worker *worker, double until,
 			 enum vmsi_failing_kind kind, int *value)
@@ -84,17 +101,15 @@ int vmsi_sweep_worker_serve(struct vmsi_sweep_worker *worker)
 static int await_forked(const struct vmsi_sweep_worker *worker, pid_t child,
 			double until, int *status, bool *in_time)
 {
+	struct vmsi_failing_message end;
 	int got = await_message(worker, until, VMSI_FAILING_CHANGED, status);
 
 	*in_time = got != 0 && !(got == 1 && WIFSTOPPED(*status));
 	if (*in_time)
 		return got < 0 ? got : 0;
 	(void)kill(child, SIGKILL);
-	/* Its end is told, whatever came before; the sweep may be ending. */
-	while (read(worker->socket, &(struct vmsi_failing_message){ 0 },
-		    sizeof(struct vmsi_failing_message)) < 0 && errno == EINTR)
-		;
-	return 0;
+	got = vmsi_sweep_worker_await_killed(worker, &end);
+	return got < 0 ? got : 0;
 }
 
 static int run_forked(struct vmsi_sweep_worker *worker, int input, int output,

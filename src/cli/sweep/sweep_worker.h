@@ -58,6 +58,13 @@ int vmsi_sweep_worker_serve(struct vmsi_sweep_worker *worker);
 /* Returns 1; 0: it is too late; -ECONNRESET: the server has ended. */
 int vmsi_sweep_worker_await(const struct vmsi_sweep_worker *worker, double until,
 			    struct vmsi_failing_message *message);
+
+/*
+ * Wait for the message that tells the end of a child that was killed, also where the
+ * sweep is interrupted. Returns 1, or -ECONNRESET where it does not come.
+ */
+int vmsi_sweep_worker_await_killed(const struct vmsi_sweep_worker *worker,
+				   struct vmsi_failing_message *message);
 void vmsi_sweep_worker_choose(const struct vmsi_sweep_worker *worker,
 			      const struct vmsi_failing_choice *choice);
 void vmsi_sweep_worker_take(const struct vmsi_sweep_worker *worker, int output,
