@@ -56,6 +56,7 @@ def wrong_arguments_are_refused():
                       ["--backend=bpf", "1G", "--quiet", "true"],
                       ["--backend=bpf", "cgroup", "true"],
                       ["--backend=bpf", "none", "true"],
+                      ["--set=x", "/tmp"], ["--set=none", "/tmp"],
                       ["--backend=x", "1G", "true"]):
         if not IS_BUILT and arguments[-1] in ("x", "0"):
             continue
@@ -82,6 +83,15 @@ def what_is_no_control_group_is_told():
     result = limit("--cgroup=/none", "1G")
     expect_equal(result.returncode, 1)
     expect(b"/none: No such file or directory" in result.stderr, result.stderr)
+
+
+def only_one_with_a_limit_is_set_or_followed():
+    for arguments in (["--set=1G", "/tmp"], ["--set", "/tmp", "1G"],
+                      ["--follow", "/tmp"]):
+        result = limit(*arguments)
+        expect_equal(result.returncode, 1, arguments)
+        expect(b"/tmp: it has no limit that the kernel keeps" in result.stderr,
+               result.stderr)
 
 
 def program_is_not_run_without_its_limit():
@@ -171,6 +181,7 @@ sys.exit(main([
     wrong_arguments_are_refused,
     without_libbpf_it_is_told,
     what_is_no_control_group_is_told,
+    only_one_with_a_limit_is_set_or_followed,
     program_is_not_run_without_its_limit,
     kernel_keeps_it_or_says_why_not,
     control_group_of_a_refused_program_is_removed,

@@ -156,6 +156,22 @@ is "and nothing is refused" "400 0" "$(within b "$hog" mmap)"
 is "one that is not there cannot be" \
 	"vmspace limit: $groups/b: it has no limit" "$(limit --cgroup=$groups/b none)"
 
+is "a limit is set anew by its path" "$groups/b: 96M instead of 64M; 0 in use" \
+	"$(limit --cgroup=$groups/b 64M; limit --set=96M $groups/b)"
+is "in the other order, too" "$groups/b: 80M instead of 96M; 0 in use" \
+	"$(limit --set $groups/b 80M)"
+between "and is in force" 78 80 "$(within b "$hog" mmap)" 12
+has "as JSON" '"limit": 100663296' "$(limit --json --set=96M $groups/b | tr -d '\n')"
+limit --follow $groups/b >/tmp/t/followed & follows=$!
+until [ -s /tmp/t/followed ]; do sleep 0.05; done
+keep filler b "$hog" hold 95
+until grep -q '^9[0-9].*M of 96M' /tmp/t/followed; do sleep 0.05; done
+let_go filler
+is "a follower is told of no limit any more" "" "$(limit --cgroup=$groups/b none)"
+wait $follows
+is "and ends" 0 $?
+has "one without a limit is not followed" "it has no limit" "$(limit --follow $groups/b)"
+has "nor set" "it has no limit" "$(limit --set=1G $groups/b)"
 is "the size may come first" "" "$(limit 64M --cgroup=$groups/b)"
 is "and again" "" "$(limit --cgroup=$groups/b none)"
 
