@@ -120,8 +120,11 @@ static bool await_branch(struct vmsi_sweep_trunk *trunk, pid_t branch,
 			 double until, int *status, bool *in_time)
 {
 	struct vmsi_failing_message message;
-	int got = vmsi_sweep_worker_await(trunk->worker, until, &message);
+	int got;
 
+	trunk->worker->awaited = branch;
+	got = vmsi_sweep_worker_await(trunk->worker, until, &message);
+	trunk->worker->awaited = 0;
 	*in_time = got != 0 && !(got == 1 && WIFSTOPPED(message.value));
 	if (!*in_time) {
 		(void)kill(branch, SIGKILL);
