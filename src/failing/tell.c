@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <signal.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -36,25 +35,28 @@ static int status_of(const siginfo_t *change)
 	}
 }
 
+/* The program may handle signals: a wait that one has interrupted begins again. */
+static bool await_change(pid_t child, int flags, siginfo_t *change)
+{
+	int failed;
+
+	do
+		failed = waitid(P_PID, (id_t)child, change,
+				flags | WEXITED | WNOWAIT);
+	while (failed && errno == EINTR);
+	return !failed;
+}
+
 bool vmsi_failing_tell_changes(int socket, pid_t child, int flags,
 			       enum vmsi_failing_kind kind)
 {
-	siginfo_t change;
+	siginfo_t change = { .si_code = 0 };
 
-	do {
-		memset(&change, 0, sizeof(change));
-		if (waitid(P_PID, (id_t)child, &change,
-			   flags | WEXITED | WSTOPPED | WNOWAIT)) {
-			if (errno == EINTR)
-				continue;
-			return false;
-		}
-		if (!vmsi_failing_send(socket, kind, status_of(&change)))
-			return false;
-		/* A stop is told once: who hears of it kills the child. */
-		if (change.si_code == CLD_STOPPED)
-			(void)waitid(P_PID, (id_t)child, &change,
-				     flags | WEXITED | WNOWAIT);
-	} while (change.si_code == CLD_STOPPED);
-	return true;
+	if (!await_change(child, flags | WSTOPPED, &change) ||
+	    !vmsi_failing_send(socket, kind, status_of(&change)))
+		return false;
+	/* A stop is told once: who hears of it kills the child. */
+	return change.si_code != CLD_STOPPED ||
+		(await_change(child, flags, &change) &&
+		 vmsi_failing_send(socket, kind, status_of(&change)));
 }

@@ -7,10 +7,13 @@ usage: test_sweep_trunk.py VMSPACE
 
 import contextlib
 import os
+import signal
+import subprocess
 import sys
 
-from cli_test import expect, expect_equal, main, work, written
-from sweep_allocations import program, results, sweep
+from cli_test import (PATIENCE, expect, expect_equal, main, wait_for, work,
+                      written)
+from sweep_allocations import VMSPACE, program, results, sweep
 
 # Whoever begins leaves a mark. Each use of NEW is a stack of its own.
 BEFORE = """
@@ -145,6 +148,31 @@ def mistakes_are_found_in_branches():
                  ["failed"] * 5 + ["crashed", "failed"], result)
 
 
+def interrupted_sweep_of_a_program_that_handles_it_ends():
+    """The signal reaches the trunk too, as from a terminal."""
+    path = program("handles", """
+        const struct sigaction action = { .sa_handler = hear };
+        sigaction(SIGINT, &action, NULL);
+        NEW;
+        if (!NEW)
+            for (close(open(argv[1], O_WRONLY | O_CREAT, 0600));;)
+                pause();
+        return refused;""", BEFORE + "static void hear(int signal) {}")
+    with subprocess.Popen(
+            [VMSPACE, "sweep", "--malloc", "--jobs=1", "--size=100",
+             f"--timeout={PATIENCE}", path, work("waits")],
+            stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            start_new_session=True) as process:
+        try:
+            wait_for(lambda: os.path.exists(work("waits")), "it waits")
+            os.killpg(process.pid, signal.SIGINT)
+            output = process.communicate(timeout=PATIENCE)[0]
+        finally:
+            process.kill()
+    expect_equal(process.returncode, -signal.SIGINT, output)
+    expect(b"1 allocation failed in turn" in output, output)
+
+
 # --- what cannot branch ------------------------------------------------------
 
 
@@ -227,6 +255,7 @@ CASES = [
     what_is_bad_in_a_branch_is_tried_anew,
     programs_that_mostly_crash_are_tried_once,
     mistakes_are_found_in_branches,
+    interrupted_sweep_of_a_program_that_handles_it_ends,
     written_files_and_pipes_begin_anew,
     shared_memory_begins_anew,
     threads_and_children_begin_anew,

@@ -184,21 +184,24 @@ static void describe(struct vmsi_sweep_plan *sweep)
 
 static int compare_stops(const void *a, const void *b)
 {
-	const uint64_t one = ((const struct vmsi_sweep_stop *)a)->choice.stop;
-	const uint64_t two = ((const struct vmsi_sweep_stop *)b)->choice.stop;
+	const struct vmsi_sweep_stop *one = a, *two = b;
 
-	return (one > two) - (one < two);
+	if (one->turn != two->turn)
+		return one->turn < two->turn ? -1 : 1;
+	return (one->choice.stop > two->choice.stop) -
+		(one->choice.stop < two->choice.stop);
 }
 
+/* The last turn that has a trunk of its own; later ones have one together. */
+#define LAST_TURN ((size_t)2)
+
 /*
- * List the places where a trunk is to stop: the first allocations from the stacks. One
- * trunk goes along those that are tried first, and another one along the rest. Returns
- * false where there is no memory.
+ * List the places where a trunk is to stop: the first allocations from the stacks, in
+ * the order of their turns. Returns false where there is no memory.
  */
 static bool list_stops(struct vmsi_sweep_plan *sweep)
 {
 	struct vmsi_sweep_branches *branches = &sweep->branches;
-	size_t early = 0;
 
 	*branches = (struct vmsi_sweep_branches){
 		.list = calloc(sweep->count, sizeof *branches->list),
@@ -216,15 +219,12 @@ static bool list_stops(struct vmsi_sweep_plan *sweep)
 		stop->choice = vmsi_sweep_choice_of(sweep);
 		stop->choice.stack = stack->stack.hash;
 		stop->choice.stop = stack->stack.first;
+		stop->turn = stack->turn < LAST_TURN ? stack->turn : LAST_TURN;
 		branches->count++;
-		early += stack->turn == 0;
 	}
-	if (branches->list) {
-		qsort(branches->list, early, sizeof *branches->list,
+	if (branches->list)
+		qsort(branches->list, branches->count, sizeof *branches->list,
 		      compare_stops);
-		qsort(branches->list + early, branches->count - early,
-		      sizeof *branches->list, compare_stops);
-	}
 	return branches->list;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/sweep/sweep_trunk.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -121,17 +120,15 @@ static bool await_branch(struct vmsi_sweep_trunk *trunk, pid_t branch,
 			 double until, int *status, bool *in_time)
 {
 	struct vmsi_failing_message message;
-	int got = vmsi_sweep_worker_await(trunk->worker, until, &message);
+	int got;
 
+	trunk->worker->awaited = branch;
+	got = vmsi_sweep_worker_await(trunk->worker, until, &message);
+	trunk->worker->awaited = 0;
 	*in_time = got != 0 && !(got == 1 && WIFSTOPPED(message.value));
 	if (!*in_time) {
 		(void)kill(branch, SIGKILL);
-		/* Its end is told, whatever came before; the sweep may be ending. */
-		do
-			got = (int)read(trunk->worker->socket, &message,
-					sizeof message);
-		while (got < 0 && errno == EINTR);
-		got = got == (int)sizeof message;
+		got = vmsi_sweep_worker_await_killed(trunk->worker, &message);
 	}
 	*status = message.value;
 	return got == 1 && message.kind == VMSI_FAILING_BRANCH_CHANGED;

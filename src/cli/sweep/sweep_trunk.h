@@ -48,6 +48,7 @@ struct vmsi_sweep_branches {
 	struct vmsi_sweep_stop {
 		struct vmsi_failing_choice choice;
 		size_t trial; /* the index of its result */
+		size_t turn;  /* of the trunk along which it lies */
 	} *list;
 	size_t count;
 	size_t *next, *done; /* shared by the workers: stops that none has begun */

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/sweep/sweep_deadlock.h"
 #include "cli/sweep/sweep_start.h"
 
 /* --- the end of a child ----------------------------------------------------------- */
@@ -36,12 +37,33 @@ int vmsi_sweep_worker_await(const struct vmsi_sweep_worker *worker, double until
 	int wait_ms;
 
 	while ((wait_ms = next_wait(until))) {
-		if (poll(&poll_for, 1, wait_ms) <= 0)
+		if (poll(&poll_for, 1, wait_ms) <= 0) {
+			if (worker->awaited &&
+			    vmsi_sweep_is_deadlocked(worker->awaited))
+				break;
 			continue;
+		}
 		return read(worker->socket, message, sizeof *message) ==
 			(ssize_t)sizeof *message ? 1 : -ECONNRESET;
 	}
 	return 0;
+}
+
+/* How long a worker waits for the end of what it has killed. */
+#define KILLED_SECONDS 5
+
+int vmsi_sweep_worker_await_killed(const struct vmsi_sweep_worker *worker,
+				   struct vmsi_failing_message *message)
+{
+	const double until = vmsi_sweep_now() + KILLED_SECONDS;
+	struct pollfd poll_for = { .fd = worker->socket, .events = POLLIN };
+	double left;
+
+	while ((left = until - vmsi_sweep_now()) > 0)
+		if (poll(&poll_for, 1, (int)(left * 1000) + 1) > 0)
+			return read(worker->socket, message, sizeof *message) ==
+				(ssize_t)sizeof *message ? 1 : -ECONNRESET;
+	return -ECONNRESET;
 }
 
 /* Wait for this message, and no other. */
@@ -81,20 +103,21 @@ int vmsi_sweep_worker_serve(struct vmsi_sweep_worker *worker)
  * Wait until the child of the server has ended. Where it has stopped or takes too
  * long, it is killed. Returns 0 or -errno.
  */
-static int await_forked(const struct vmsi_sweep_worker *worker, pid_t child,
+static int await_forked(struct vmsi_sweep_worker *worker, pid_t child,
 			double until, int *status, bool *in_time)
 {
-	int got = await_message(worker, until, VMSI_FAILING_CHANGED, status);
+	struct vmsi_failing_message end;
+	int got;
 
+	worker->awaited = child;
+	got = await_message(worker, until, VMSI_FAILING_CHANGED, status);
+	worker->awaited = 0;
 	*in_time = got != 0 && !(got == 1 && WIFSTOPPED(*status));
 	if (*in_time)
 		return got < 0 ? got : 0;
 	(void)kill(child, SIGKILL);
-	/* Its end is told, whatever came before; the sweep may be ending. */
-	while (read(worker->socket, &(struct vmsi_failing_message){ 0 },
-		    sizeof(struct vmsi_failing_message)) < 0 && errno == EINTR)
-		;
-	return 0;
+	got = vmsi_sweep_worker_await_killed(worker, &end);
+	return got < 0 ? got : 0;
 }
 
 static int run_forked(struct vmsi_sweep_worker *worker, int input, int output,
@@ -130,7 +153,10 @@ static bool has_changed(pid_t child, siginfo_t *change)
 		change->si_pid != 0;
 }
 
-/* Wait until a child has ended or stopped. Returns whether it has ended in time. */
+/*
+ * Wait until a child has ended or stopped, or waits for itself for ever. Returns whether
+ * it has ended in time.
+ */
 static bool await_own(pid_t child, double until)
 {
 	struct pollfd poll_for = { .events = POLLIN };
@@ -140,7 +166,9 @@ static bool await_own(pid_t child, double until)
 	poll_for.fd = vmsi_sweep_watch(child);
 	while (!has_changed(child, &change) && (wait_ms = next_wait(until)))
 		/* A stop does not show in the descriptor. */
-		(void)poll(&poll_for, 1, wait_ms);
+		if (poll(&poll_for, 1, wait_ms) == 0 &&
+		    vmsi_sweep_is_deadlocked(child))
+			break;
 	if (poll_for.fd >= 0)
 		close(poll_for.fd);
 	return change.si_pid != 0 && change.si_code != CLD_STOPPED;

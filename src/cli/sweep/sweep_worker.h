@@ -32,6 +32,7 @@ struct vmsi_sweep_worker {
 	int file;             /* of the memory */
 	pid_t server;         /* 0: none */
 	int socket;
+	pid_t awaited;        /* the child in which something fails; 0: none runs */
 	struct vmsi_sweep_leaks *leaks; /* those that are known; NULL: not looked for */
 	bool learns;          /* leaks become known ones */
 	int report;           /* of leaks */
@@ -55,9 +56,19 @@ void vmsi_sweep_worker_try(struct vmsi_sweep_worker *worker,
  */
 int vmsi_sweep_worker_serve(struct vmsi_sweep_worker *worker);
 
-/* Returns 1; 0: it is too late; -ECONNRESET: the server has ended. */
+/*
+ * Returns 1; 0: it is too late, or the child that is awaited waits for itself for ever;
+ * -ECONNRESET: the server has ended.
+ */
 int vmsi_sweep_worker_await(const struct vmsi_sweep_worker *worker, double until,
 			    struct vmsi_failing_message *message);
+
+/*
+ * Wait for the message that tells the end of a child that was killed, also where the
+ * sweep is interrupted. Returns 1, or -ECONNRESET where it does not come.
+ */
+int vmsi_sweep_worker_await_killed(const struct vmsi_sweep_worker *worker,
+				   struct vmsi_failing_message *message);
 void vmsi_sweep_worker_choose(const struct vmsi_sweep_worker *worker,
 			      const struct vmsi_failing_choice *choice);
 void vmsi_sweep_worker_take(const struct vmsi_sweep_worker *worker, int output,
