@@ -71,6 +71,9 @@ def strange_baselines_are_met():
     expect_equal(sweep(f"--baseline={work('bytes')}", path).returncode, 1)
     expect_equal(sweep(f"--baseline={written('empty', '')}",
                        path).returncode, 1)
+    result = sweep(f"--baseline={os.path.dirname(path)}", path)
+    expect_equal(result.returncode, 125, result.stderr)
+    expect(b"Is a directory" in result.stderr, result.stderr)
 
 
 def junit_has_a_case_for_each_trial():
