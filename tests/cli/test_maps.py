@@ -230,7 +230,8 @@ def json_totals_are_the_sums():
 def json_always_has_the_same_members():
     for options in ([], ["--pages"]):
         whole, process = seen("--all", *options, str(target.pid))
-        expect_equal(set(whole), {"format", "version", "pages", "processes"})
+        expect_equal(set(whole), {"format", "version", "difference", "pages",
+                                  "processes"})
         expect_equal(whole["pages"], bool(options))
         expect_equal(set(process), {"pid", "command", "status", "owners",
                                     "list", "total"})
@@ -433,6 +434,153 @@ def filters_take_a_part_a_pattern_or_a_kind():
 def columns_are_chosen():
     lines = maps("--columns", "mappings,swapped", str(target.pid)).split(b"\n")
     expect_equal(lines[1].split(), [b"MAPPINGS", b"SWAPPED", b"OWNER"])
+
+
+# --- what has changed, and a program at its end -----------------------------------
+
+GROWS = """
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+int main(void)
+{
+    for (int i = 0; i < 3; i++) {
+        char *memory = i < 2 ? mmap(NULL, 8 << 20, PROT_READ | PROT_WRITE,
+            (i ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS, -1, 0) : NULL;
+        if (memory)
+            memset(memory, 1, 1 << 20);
+        puts("ready");
+        fflush(stdout);
+        getchar();
+    }
+}
+"""
+
+
+def changes(*arguments):
+    whole = json.loads(maps("--json", *arguments))
+    expect_equal((whole["difference"], len(whole["processes"])), (True, 1))
+    return whole["processes"][0]
+
+
+def differences_are_told():
+    with Program("grows", GROWS, "-O0") as program:
+        pid = str(program.pid)
+        with open(work("before.json"), "wb") as file:
+            file.write(maps("--json", "--pages", pid))
+        same = changes("--pages", "--diff", work("before.json"), pid)
+        for name in set(COLUMNS) - {"proportional"}:
+            expect_equal(same["total"][name], 0, name)
+        program.process.stdin.write(b"\n")
+        program.process.stdin.flush()
+        program.process.stdout.readline()
+        with open(work("after.json"), "wb") as file:
+            file.write(maps("--json", "--pages", pid))
+        for after in (pid, work("after.json")):
+            grown = changes("--pages", "--diff", work("before.json"), after)
+            expect_equal(grown["pid"], program.pid)
+            shared = {owner["name"]: owner for owner in
+                      grown["owners"]}["[shared]"]
+            expect_equal({name: shared[name] for name in
+                          ("size", "mappings", "commit", "anonymous")},
+                         {"size": 8 << 20, "mappings": 1, "commit": 0,
+                          "anonymous": 0})
+            expect(shared["resident"] >= 1 << 20, shared)
+            expect_equal(grown["total"]["size"], 8 << 20)
+        shrunk = changes("--diff", work("after.json"), work("before.json"))
+        expect_equal(shrunk["total"]["size"], -(8 << 20))
+        lines = maps("--diff", work("after.json"),
+                     work("before.json")).decode().split("\n")
+        expect(lines[0].endswith(" swapped") and ": -1 mappings," in lines[0],
+               lines[0])
+        expect(any(line.split() == ["-8M", "0", "0", "-1", "[shared]"]
+                   for line in lines), lines)
+
+
+def what_was_saved_must_have_what_is_asked_for():
+    with open(work("cheap.json"), "wb") as file:
+        file.write(maps("--json", str(target.pid)))
+    for options, why in ((["--pages"], b"without --pages"),
+                         (["--columns", "commit"], b"without --pages"),
+                         (["--all"], b"no single mappings")):
+        result = run([VMSPACE, "maps", *options, "--diff", work("cheap.json"),
+                      str(target.pid)])
+        expect(result.returncode > 0 and why in result.stderr, result)
+        expect_equal(result.stdout, b"")
+
+
+def damaged_listings_are_refused():
+    whole = maps("--json", "--pages", str(target.pid))
+    process = json.loads(whole)
+
+    def changed(change):
+        copy = json.loads(whole)
+        change(copy)
+        return json.dumps(copy).encode()
+
+    owner = process["processes"][0]["owners"][0]
+    expect(owner["size"] >= 0)
+    damages = [whole[:part] for part in range(0, len(whole), 997)]
+    damages += [changed(change) for change in (
+        lambda copy: copy.update(version=2),
+        lambda copy: copy.update(format="another"),
+        lambda copy: copy.update(processes={}),
+        lambda copy: copy.update(difference=True),
+        lambda copy: copy["processes"].append(None),
+        lambda copy: copy["processes"][0].update(pid=-1),
+        lambda copy: copy["processes"][0].update(owners=7),
+        lambda copy: copy["processes"][0].pop("status"),
+        lambda copy: copy["processes"][0]["owners"].append({}),
+        lambda copy: copy["processes"][0]["owners"][0].update(kind="new"),
+        lambda copy: copy["processes"][0]["owners"][0].update(size=-1),
+        lambda copy: copy["processes"][0]["owners"][0].update(size="1"),
+        lambda copy: copy["processes"][0]["owners"][0].update(
+            name_bytes="0"  "0"))]
+    damages.append(b"[" * 100000)
+    for damage in damages:
+        with open(work("damaged.json"), "wb") as file:
+            file.write(damage)
+        result = run([VMSPACE, "maps", "--diff", work("damaged.json"),
+                      str(target.pid)])
+        expect_equal((result.returncode, result.stdout), (1, b""), damage[-200:])
+        expect(b"damaged.json: " in result.stderr, result.stderr)
+
+
+def names_of_any_bytes_come_back():
+    with open(work("names.json"), "wb") as file:
+        file.write(maps("--json", str(target.pid)))
+    expect_equal(changes("--diff", work("names.json"),
+                         str(target.pid))["owners"], [])
+
+
+def a_program_is_shown_at_its_end():
+    def shown(*arguments, **options):
+        return run([VMSPACE, "maps", "--json", *arguments], **options)
+
+    result = shown("--", sys.executable, "-c",
+                   "import os; kept = bytearray(50 << 20); "
+                   "os.write(1, b'x' * 10 + bytes([10])); os._exit(0)")
+    expect_equal(result.returncode, 0, result.stderr)
+    said, _, listing_of = result.stdout.partition(b"\n")
+    expect_equal(said, b"x" * 10)
+    process = json.loads(listing_of)["processes"][0]
+    expect(process["total"]["writable"] > 50 << 20, process["total"])
+    for script, status in (("exit 7", 7), ("kill -TERM $$", 128 + 15),
+                           ("kill -STOP $$ & wait; exit 3", 3)):
+        result = subprocess.Popen(
+            [VMSPACE, "maps", "--total", "--", "sh", "-c",
+             script.replace("kill -STOP $$ &", "(kill -CONT $$) &")],
+            stdout=subprocess.PIPE)
+        output = result.communicate()[0]
+        expect_equal(result.returncode, status, script)
+        expect(output.endswith(b" sh\n"), output)
+    for arguments, status in ((["--", "/no/such/program"], 127),
+                              (["--", "/etc/passwd"], 126),
+                              (["--"], 2), (["1", "--", "true"], 2)):
+        result = shown(*arguments)
+        expect_equal((result.returncode, result.stdout), (status, b""),
+                     arguments)
+        expect(result.stderr, arguments)
 
 
 # --- several processes ----------------------------------------------------------
@@ -661,6 +809,11 @@ CASES = [
     owners_are_sorted,
     filters_take_a_part_a_pattern_or_a_kind,
     columns_are_chosen,
+    differences_are_told,
+    what_was_saved_must_have_what_is_asked_for,
+    damaged_listings_are_refused,
+    names_of_any_bytes_come_back,
+    a_program_is_shown_at_its_end,
     processes_are_found_by_name_and_user,
     a_tree_has_all_descendants,
     several_are_shown_one_after_the_other,

@@ -51,6 +51,15 @@ static int compare_names(const struct vmsi_owner *a, const struct vmsi_owner *b)
 	return order ? order : (int)a->kind - (int)b->kind;
 }
 
+/* What owners are sorted by: in a difference, however much it has changed. */
+static uint64_t magnitude(const struct vmsi_maps_view *view,
+			  const struct vmsi_owner *owner)
+{
+	const uint64_t figure = owner->figures.of[view->sort];
+
+	return view->is_difference && (int64_t)figure < 0 ? 0 - figure : figure;
+}
+
 static int compare(const void *left, const void *right, void *context)
 {
 	const struct vmsi_owner *a = *(const struct vmsi_owner *const *)left;
@@ -59,8 +68,7 @@ static int compare(const void *left, const void *right, void *context)
 	int order = 0;
 
 	if (view->sort < VMSI_COLUMNS) {
-		const uint64_t x = a->figures.of[view->sort];
-		const uint64_t y = b->figures.of[view->sort];
+		const uint64_t x = magnitude(view, a), y = magnitude(view, b);
 
 		order = (x > y) - (x < y);
 	} else {
@@ -74,13 +82,27 @@ static int compare(const void *left, const void *right, void *context)
 	return order ? order : compare_names(a, b);
 }
 
+/*
+ * Whether there is something to show: not of one whose mappings all turned out to be
+ * another's, nor in a difference of one that is as before.
+ */
+static bool has_something(const struct vmsi_maps_view *view,
+			  const struct vmsi_figures *figures)
+{
+	if (!view->is_difference)
+		return figures->of[VMSI_MAPPINGS] > 0;
+	for (size_t i = 0; i < view->column_count; i++)
+		if (figures->of[view->columns[i]])
+			return true;
+	return false;
+}
+
 static void take_owners(const struct vmsi_maps_view *view,
 			const struct vmsi_owners *all,
 			struct vmsi_maps_choice *choice)
 {
 	for (size_t i = 0; i < all->count; i++) {
-		/* One whose mappings all turned out to be another's. */
-		if (all->list[i].figures.of[VMSI_MAPPINGS] == 0 ||
+		if (!has_something(view, &all->list[i].figures) ||
 		    !vmsi_maps_shows(view, &all->list[i]))
 			continue;
 		choice->owners[choice->count++] = &all->list[i];

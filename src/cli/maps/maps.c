@@ -7,18 +7,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/output/text.h"
+#include "cli/sight/at_end.h"
 #include "cli/sight/find.h"
+#include "cli/sight/saved.h"
 #include "text/number.h"
 
 static const char help_text[] =
 	"usage: vmspace maps [OPTIONS] PID | NAME ...\n"
+	"       vmspace maps [OPTIONS] -- PROGRAM [ARGUMENT]...\n"
 	"\n"
 	"Show to whom the memory of processes belongs: libraries and files, heaps,\n"
-	"stacks, what programs have named. 'self' is vmspace itself.\n"
+	"stacks, what programs have named. 'self' is vmspace itself; a PROGRAM is\n"
+	"shown as it is at its end.\n"
 	"\n"
 	"  -p, --pages         all columns; the kernel looks at each page for it\n"
 	"  -a, --all           the mappings of each owner, too\n"
@@ -30,6 +36,7 @@ static const char help_text[] =
 	"                      page: commit,resident,anonymous,file,proportional,\n"
 	"                      swapped,huge,locked; or all\n"
 	"  -s, --sort COLUMN   or name; -COLUMN: the least first\n"
+	"  -d, --diff FILE     what has changed since: FILE is by --json\n"
 	"  -f, --filter TEXT   owners whose names have it, match 'lib*', or of a kind\n"
 	"  -b, --bytes         sizes in bytes instead of 188K, 1.3M, 2G\n"
 	"  -j, --json          write JSON, for programs\n"
@@ -38,6 +45,14 @@ static const char help_text[] =
 	"'man vmspace-maps' explains the columns.\n";
 
 enum { OPTION_TREE = 256, OPTION_USER };
+
+/* What is to be shown. */
+struct request {
+	struct vmsi_maps_view view;
+	struct vmsi_finds finds;
+	const char *before, *after; /* saved listings; NULL: none */
+	char **program;             /* and its arguments; NULL: none */
+};
 
 /* --- which processes ------------------------------------------------------ */
 
@@ -80,17 +95,29 @@ static enum vmsi_exit find_user(struct vmsi_finds *finds, const char *name)
 		       VMSI_EXIT_OK;
 }
 
-static enum vmsi_exit find_named(struct vmsi_finds *finds, const char *name)
+static bool is_file(const char *name)
 {
+	struct stat status;
+
+	return stat(name, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static enum vmsi_exit find_named(struct request *request, const char *name)
+{
+	struct vmsi_finds *finds = &request->finds;
 	pid_t pid;
 	int error;
 
-	if (strcmp(name, "self") == 0)
+	if (strcmp(name, "self") == 0) {
 		error = vmsi_finds_add(finds, getpid());
-	else if (vmsi_parse_int(name, &pid))
+	} else if (vmsi_parse_int(name, &pid)) {
 		error = pid ? vmsi_finds_add(finds, pid) : -ESRCH;
-	else
+	} else if (request->before && !request->after && is_file(name)) {
+		request->after = name;
+		error = 0;
+	} else {
 		error = vmsi_finds_add_named(finds, name);
+	}
 	return error ? explain_find("such process", name, error) : VMSI_EXIT_OK;
 }
 
@@ -136,25 +163,57 @@ static enum vmsi_exit take_view(struct vmsi_maps_view *view, int option)
 	return VMSI_EXIT_OK;
 }
 
-static enum vmsi_exit take_option(struct vmsi_maps_view *view,
-				  struct vmsi_finds *finds, int option)
+static enum vmsi_exit take_option(struct request *request, int option)
 {
 	if (option == OPTION_TREE)
-		return find_tree(finds, optarg);
+		return find_tree(&request->finds, optarg);
 	if (option == OPTION_USER)
-		return find_user(finds, optarg);
-	return take_view(view, option);
+		return find_user(&request->finds, optarg);
+	if (option != 'd')
+		return take_view(&request->view, option);
+	request->before = optarg;
+	request->view.is_difference = true;
+	return VMSI_EXIT_OK;
+}
+
+/* Take the program off the arguments. Returns how many are left. */
+static int take_program(int argc, char **argv, struct request *request)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0) {
+			request->program = &argv[i + 1];
+			return i;
+		}
+	return argc;
+}
+
+static enum vmsi_exit check_request(const struct request *request)
+{
+	const bool has_processes = request->finds.count > 0;
+	const enum vmsi_maps_detail detail = request->view.detail;
+
+	if (request->program && !request->program[0])
+		return vmsi_usage_error("vmspace maps", "name a program");
+	if (has_processes + !!request->program + !!request->after > 1)
+		return vmsi_usage_error("vmspace maps", "processes, a program or a "
+					"saved listing: one of them");
+	if (has_processes + !!request->program + !!request->after == 0)
+		return vmsi_usage_error("vmspace maps", "name a process");
+	if (request->before && (detail == VMSI_MAPS_ALL || detail == VMSI_MAPS_LIST))
+		return vmsi_usage_error("vmspace maps", "--diff compares owners, "
+					"and no single mappings");
+	return VMSI_EXIT_OK;
 }
 
 /* *is_help: the help was asked for, and nothing else counts. */
 static enum vmsi_exit parse_options(int argc, char **argv,
-				    struct vmsi_maps_view *view,
-				    struct vmsi_finds *finds, bool *is_help)
+				    struct request *request, bool *is_help)
 {
 	static const struct option options[] = {
 		{ "all", no_argument, NULL, 'a' },
 		{ "bytes", no_argument, NULL, 'b' },
 		{ "columns", required_argument, NULL, 'c' },
+		{ "diff", required_argument, NULL, 'd' },
 		{ "filter", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
@@ -169,20 +228,19 @@ static enum vmsi_exit parse_options(int argc, char **argv,
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
+	argc = take_program(argc, argv, request);
 	while (result == VMSI_EXIT_OK &&
-	       (option = getopt_long(argc, argv, "abc:f:hjlps:t", options,
+	       (option = getopt_long(argc, argv, "abc:d:f:hjlps:t", options,
 				     NULL)) > 0) {
 		if (option == 'h') {
 			*is_help = true;
 			return VMSI_EXIT_OK;
 		}
-		result = take_option(view, finds, option);
+		result = take_option(request, option);
 	}
 	for (int i = optind; result == VMSI_EXIT_OK && i < argc; i++)
-		result = find_named(finds, argv[i]);
-	if (result == VMSI_EXIT_OK && finds->count == 0)
-		result = vmsi_usage_error("vmspace maps", "name a process");
-	return result;
+		result = find_named(request, argv[i]);
+	return result == VMSI_EXIT_OK ? check_request(request) : result;
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -210,80 +268,175 @@ static void explain(const struct vmsi_process *process, int error)
 		fprintf(stderr, ": %s\n", strerror(-error));
 }
 
+static enum vmsi_exit complain_of_memory(void)
+{
+	fprintf(stderr, "vmspace maps: %s\n", strerror(ENOMEM));
+	return VMSI_EXIT_FAILED;
+}
+
 /*
  * Read a process; a failure is told. One that was only found may have ended since,
  * of which nothing is said.
  */
-static enum vmsi_exit see(struct vmsi_maps_processes *processes,
+static enum vmsi_exit see(struct vmsi_processes *processes,
 			  const struct vmsi_found *found, unsigned what)
 {
-	struct vmsi_process *process = &processes->list[processes->count];
-	const int error = vmsi_process_see(process, found->pid, what);
+	struct vmsi_process *process = vmsi_processes_add(processes);
+	bool is_told;
+	int error;
 
-	if (!error) {
-		processes->count++;
+	if (!process)
+		return complain_of_memory();
+	error = vmsi_process_see(process, found->pid, what);
+	if (!error)
 		return VMSI_EXIT_OK;
-	}
-	if (found->is_asked_for || error != -ESRCH)
+	is_told = found->is_asked_for || error != -ESRCH;
+	if (is_told)
 		explain(process, error);
 	vmsi_process_free(process);
-	return found->is_asked_for || error != -ESRCH ? VMSI_EXIT_FAILED :
-							VMSI_EXIT_OK;
+	processes->count--;
+	return is_told ? VMSI_EXIT_FAILED : VMSI_EXIT_OK;
 }
 
+static enum vmsi_exit see_all(const struct request *request,
+			      struct vmsi_processes *processes)
+{
+	enum vmsi_exit result = VMSI_EXIT_OK;
+
+	for (size_t i = 0; i < request->finds.count; i++)
+		if (see(processes, &request->finds.list[i], request->view.what) !=
+		    VMSI_EXIT_OK)
+			result = VMSI_EXIT_FAILED;
+	return result;
+}
+
+/* Figures that are to be shown must have been saved. */
+static enum vmsi_exit read_saved(const struct request *request, const char *path,
+				 struct vmsi_processes *processes)
+{
+	const char *why = vmsi_saved_read(path, processes);
+
+	for (size_t i = 0; !why && i < processes->count; i++)
+		if (request->view.what & ~processes->list[i].what & VMSI_SEE_PAGES)
+			why = "was saved without --pages";
+	if (!why)
+		return VMSI_EXIT_OK;
+	vmsi_complain(path, "%s", why);
+	return VMSI_EXIT_FAILED;
+}
+
+/* --- writing -------------------------------------------------------------- */
+
 static enum vmsi_exit write_processes(const struct vmsi_maps_view *view,
-				      const struct vmsi_maps_processes *processes)
+				      const struct vmsi_processes *processes)
 {
 	const int error = view->form == VMSI_MAPS_JSON ?
 		vmsi_maps_write_json(view, processes) :
 		vmsi_maps_write_text(view, processes);
 
-	if (error) {
-		fprintf(stderr, "vmspace maps: %s\n", strerror(-error));
-		return VMSI_EXIT_FAILED;
-	}
-	return vmsi_finish_output("vmspace maps");
+	return error ? complain_of_memory() : vmsi_finish_output("vmspace maps");
 }
 
-static enum vmsi_exit show(const struct vmsi_maps_view *view,
-			   const struct vmsi_finds *finds)
+static enum vmsi_exit write_difference(const struct request *request,
+				       const struct vmsi_processes *after)
 {
-	struct vmsi_maps_processes processes = {
-		.list = calloc(finds->count, sizeof(*processes.list)),
-	};
-	enum vmsi_exit result = VMSI_EXIT_OK, written = VMSI_EXIT_OK;
+	struct vmsi_processes before, differences = { 0 };
+	enum vmsi_exit result = read_saved(request, request->before, &before);
 
-	if (!processes.list) {
-		fprintf(stderr, "vmspace maps: %s\n", strerror(ENOMEM));
-		return VMSI_EXIT_FAILED;
+	if (result == VMSI_EXIT_OK) {
+		if (vmsi_processes_compare(&differences, &before, after))
+			result = complain_of_memory();
+		else
+			result = write_processes(&request->view, &differences);
 	}
-	for (size_t i = 0; i < finds->count; i++)
-		if (see(&processes, &finds->list[i], view->what) != VMSI_EXIT_OK)
-			result = VMSI_EXIT_FAILED;
-	if (processes.count)
-		written = write_processes(view, &processes);
-	for (size_t i = 0; i < processes.count; i++)
-		vmsi_process_free(&processes.list[i]);
-	free(processes.list);
+	vmsi_processes_free(&differences);
+	vmsi_processes_free(&before);
+	return result;
+}
+
+static enum vmsi_exit write_all(const struct request *request,
+				const struct vmsi_processes *processes)
+{
+	if (processes->count == 0)
+		return VMSI_EXIT_OK;
+	return request->before ? write_difference(request, processes) :
+				 write_processes(&request->view, processes);
+}
+
+/* --- processes, a program, or what was saved ------------------------------ */
+
+struct look {
+	const struct request *request;
+	struct vmsi_processes processes;
+	enum vmsi_exit result;
+};
+
+static void look_at_end(void *context, pid_t pid)
+{
+	const struct vmsi_found found = { .pid = pid, .is_asked_for = true };
+	struct look *look = context;
+
+	look->result = see(&look->processes, &found, look->request->view.what);
+}
+
+static enum vmsi_exit exit_of(int status)
+{
+	return (enum vmsi_exit)(WIFEXITED(status) ? WEXITSTATUS(status) :
+						    128 + WTERMSIG(status));
+}
+
+/* Ends as the program does, where what it had can be shown. */
+static enum vmsi_exit show_program(const struct request *request)
+{
+	struct look look = { .request = request };
+	struct vmsi_at_end run = {
+		.arguments = request->program,
+		.look = look_at_end,
+		.context = &look,
+	};
+	enum vmsi_exit result = vmsi_at_end_run(&run), shown;
+
+	if (result == VMSI_EXIT_OK) {
+		shown = write_all(request, &look.processes);
+		if (look.result != VMSI_EXIT_OK || shown != VMSI_EXIT_OK)
+			result = VMSI_EXIT_RUN_FAILED;
+		else
+			result = exit_of(run.status);
+	}
+	vmsi_processes_free(&look.processes);
+	return result;
+}
+
+static enum vmsi_exit show_processes(const struct request *request)
+{
+	struct vmsi_processes processes = { 0 };
+	enum vmsi_exit result = request->after ?
+		read_saved(request, request->after, &processes) :
+		see_all(request, &processes);
+	enum vmsi_exit written = VMSI_EXIT_OK;
+
+	if (result == VMSI_EXIT_OK || !request->after)
+		written = write_all(request, &processes);
+	vmsi_processes_free(&processes);
 	return written != VMSI_EXIT_OK ? written : result;
 }
 
 static enum vmsi_exit run_maps(int argc, char **argv)
 {
-	struct vmsi_maps_view view = { .form = VMSI_MAPS_TEXT };
-	struct vmsi_finds finds = { 0 };
+	struct request request = { .view = { .form = VMSI_MAPS_TEXT } };
 	bool is_help = false;
 	enum vmsi_exit result;
 
 	vmsi_complain_as("vmspace maps");
-	result = parse_options(argc, argv, &view, &finds, &is_help);
-	if (is_help)
+	result = parse_options(argc, argv, &request, &is_help);
+	if (is_help) {
 		result = vmsi_show_help(&vmsi_command_maps);
-	else if (result == VMSI_EXIT_OK) {
-		vmsi_maps_complete_view(&view);
-		result = show(&view, &finds);
+	} else if (result == VMSI_EXIT_OK) {
+		vmsi_maps_complete_view(&request.view);
+		result = request.program ? show_program(&request) :
+					   show_processes(&request);
 	}
-	vmsi_finds_free(&finds);
+	vmsi_finds_free(&request.finds);
 	return result;
 }
 

@@ -3,7 +3,7 @@
 #define VMSI_CLI_MAPS_H
 
 #include "cli/command.h"
-#include "cli/sight/process.h"
+#include "cli/sight/difference.h"
 #include "text/size.h"
 
 /* What 'vmspace maps' shows of the processes that it has read, and in which form. */
@@ -24,6 +24,7 @@ struct vmsi_maps_view {
 	size_t column_count;
 	enum vmsi_column sort;                   /* VMSI_COLUMNS: by name */
 	bool is_sorted, is_ascending;
+	bool is_difference;                      /* figures may be below 0 */
 	const char *filter;                      /* NULL: none */
 };
 
@@ -55,17 +56,11 @@ int vmsi_maps_choose(const struct vmsi_maps_view *view,
 		     struct vmsi_maps_choice *choice);
 void vmsi_maps_free_choice(struct vmsi_maps_choice *choice);
 
-/* All processes that were read. */
-struct vmsi_maps_processes {
-	struct vmsi_process *list;
-	size_t count;
-};
-
 /* Both stop when a write to standard output has failed. Return 0 or -ENOMEM. */
 int vmsi_maps_write_text(const struct vmsi_maps_view *view,
-			 const struct vmsi_maps_processes *processes);
+			 const struct vmsi_processes *processes);
 int vmsi_maps_write_json(const struct vmsi_maps_view *view,
-			 const struct vmsi_maps_processes *processes);
+			 const struct vmsi_processes *processes);
 
 extern const struct vmsi_command vmsi_command_maps;
 

@@ -13,6 +13,7 @@
 #include "cli/maps/words.h"
 #include "cli/output/json.h"
 #include "cli/output/text.h"
+#include "cli/sight/saved.h"
 
 /*
  * Amounts are numbers. Addresses, offsets and inodes are strings, since they use
@@ -20,9 +21,6 @@
  * object has all its members; null stands for what there is not, and for figures
  * that were not read.
  */
-
-#define FORMAT "vmspace maps"
-#define VERSION 1
 
 static json_t *hex(uint64_t number)
 {
@@ -69,6 +67,13 @@ static int set_text(json_t *object, const char *key, const char *bytes_key,
 	return failed;
 }
 
+/* An amount, or in a difference one that may be below 0. */
+static json_t *amount(uint64_t number, unsigned what)
+{
+	return what & VMSI_SEE_DIFFERENCE ? json_integer((json_int_t)number) :
+					    vmsi_json_amount(number);
+}
+
 static int set_figures(json_t *object, const struct vmsi_figures *figures,
 		       unsigned what)
 {
@@ -77,7 +82,7 @@ static int set_figures(json_t *object, const struct vmsi_figures *figures,
 	for (size_t i = 0; i < VMSI_COLUMNS; i++)
 		failed |= json_object_set_new(object, vmsi_columns[i].name,
 			vmsi_columns[i].needs_pages && !(what & VMSI_SEE_PAGES) ?
-			json_null() : vmsi_json_amount(figures->of[i]));
+			json_null() : amount(figures->of[i], what));
 	return failed;
 }
 
@@ -152,8 +157,7 @@ static json_t *owner_object(const struct vmsi_process *process,
 	json_t *object = json_pack("{s:i,s:s,s:b}",
 		"owner", (int)(owner - process->owners.list),
 		"kind", vmsi_owner_kinds[owner->kind],
-		"deleted", owner->kind == VMSI_OWNER_FILE &&
-			owner->name->is_deleted);
+		"deleted", owner->name->is_deleted);
 	int failed = set_text(object, "name", "name_bytes", owner->name->text);
 
 	failed |= set_figures(object, &owner->figures, process->what);
@@ -180,15 +184,15 @@ static json_t *figures_object(const struct vmsi_figures *figures, unsigned what)
 }
 
 /* What the kernel tells of the whole process at once. */
-static json_t *status_object(const struct vmsi_status *status)
+static json_t *status_object(const struct vmsi_status *status, unsigned what)
 {
 	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}",
-		"resident", vmsi_json_amount(status->resident),
-		"resident_anonymous", vmsi_json_amount(status->resident_anonymous),
-		"resident_file", vmsi_json_amount(status->resident_file),
-		"resident_shared", vmsi_json_amount(status->resident_shared),
-		"swapped", vmsi_json_amount(status->swapped),
-		"locked", vmsi_json_amount(status->locked));
+		"resident", amount(status->resident, what),
+		"resident_anonymous", amount(status->resident_anonymous, what),
+		"resident_file", amount(status->resident_file, what),
+		"resident_shared", amount(status->resident_shared, what),
+		"swapped", amount(status->swapped, what),
+		"locked", amount(status->locked, what));
 }
 
 static json_t *process_object(const struct vmsi_maps_view *view,
@@ -204,7 +208,7 @@ static json_t *process_object(const struct vmsi_maps_view *view,
 	failed |= json_object_set_new(object, "command",
 				      vmsi_json_text(process->command));
 	failed |= json_object_set_new(object, "status",
-				      status_object(&process->status));
+				      status_object(&process->status, process->what));
 	if (view->detail != VMSI_MAPS_TOTAL)
 		failed |= json_object_set_new(object, "owners",
 					      owner_array(process, &choice));
@@ -218,7 +222,7 @@ static json_t *process_object(const struct vmsi_maps_view *view,
 }
 
 int vmsi_maps_write_json(const struct vmsi_maps_view *view,
-			 const struct vmsi_maps_processes *processes)
+			 const struct vmsi_processes *processes)
 {
 	json_t *array = json_array();
 	int failed = 0;
@@ -226,8 +230,9 @@ int vmsi_maps_write_json(const struct vmsi_maps_view *view,
 	for (size_t i = 0; i < processes->count && !failed; i++)
 		failed |= json_array_append_new(array,
 			process_object(view, &processes->list[i]));
-	return vmsi_json_print(json_pack("{s:s,s:i,s:b,s:o}",
-		"format", FORMAT, "version", VERSION,
+	return vmsi_json_print(json_pack("{s:s,s:i,s:b,s:b,s:o}",
+		"format", VMSI_SAVED_FORMAT, "version", VMSI_SAVED_VERSION,
+		"difference", view->is_difference,
 		"pages", (view->what & VMSI_SEE_PAGES) != 0,
 		"processes", vmsi_json_complete(array, failed)));
 }

@@ -9,68 +9,11 @@
 
 #include <vmspace.h>
 
+#include "cli/maps/table.h"
 #include "cli/maps/words.h"
 #include "cli/output/text.h"
 #include "host/file.h"
 #include "text/size.h"
-
-/*
- * A row has figures, whose columns are as wide as their widest text, and then what
- * the figures are of, which has no fixed width.
- */
-
-struct table {
-	const struct vmsi_maps_view *view;
-	int widths[VMSI_COLUMNS]; /* of the columns that are shown */
-};
-
-/* --- cells ---------------------------------------------------------------- */
-
-static struct vmsi_size_text cell(const struct table *table, size_t column,
-				  const struct vmsi_figures *figures)
-{
-	const enum vmsi_column shown = table->view->columns[column];
-	const enum vmsi_size_style style = vmsi_columns[shown].is_count ?
-		VMSI_SIZE_BYTES : table->view->style;
-
-	return vmsi_size_text(figures->of[shown], style);
-}
-
-static void widen(struct table *table, const struct vmsi_figures *figures)
-{
-	for (size_t i = 0; i < table->view->column_count; i++) {
-		const int width = (int)strlen(cell(table, i, figures).text);
-
-		if (table->widths[i] < width)
-			table->widths[i] = width;
-	}
-}
-
-static struct table begin_table(const struct vmsi_maps_view *view)
-{
-	struct table table = { .view = view };
-
-	for (size_t i = 0; i < view->column_count; i++)
-		table.widths[i] = (int)strlen(vmsi_columns[view->columns[i]]
-					      .heading);
-	return table;
-}
-
-static void write_headings(const struct table *table, const char *last)
-{
-	for (size_t i = 0; i < table->view->column_count; i++)
-		printf("%*s  ", table->widths[i],
-		       vmsi_columns[table->view->columns[i]].heading);
-	puts(last);
-}
-
-/* Write all columns but the last, which the caller writes. */
-static void write_figures(const struct table *table,
-			  const struct vmsi_figures *figures)
-{
-	for (size_t i = 0; i < table->view->column_count; i++)
-		printf("%*s  ", table->widths[i], cell(table, i, figures).text);
-}
 
 /* --- what the figures are of ---------------------------------------------- */
 
@@ -111,10 +54,10 @@ static void write_flags(unsigned flags)
 	fputs(*between ? "  " : "", stdout);
 }
 
-static void write_mapping(const struct table *table, const char *indent,
+static void write_mapping(const struct vmsi_table *table, const char *indent,
 			  const struct vmsi_seen_mapping *mapping)
 {
-	write_figures(table, &mapping->figures);
+	vmsi_table_write_figures(table, &mapping->figures);
 	printf("%s%012" PRIxPTR "-%012" PRIxPTR "  %s%c  ", indent,
 	       mapping->start, mapping->end, vmsi_prot_text(mapping->prot).text,
 	       mapping->flags & VMS_MAPPING_SHARED ? 's' : 'p');
@@ -139,30 +82,32 @@ static uint64_t most_mappings(void)
 	return vmsi_host_read_number("/proc/sys/vm/max_map_count", &most) ? most : 0;
 }
 
+static void write_amount(const struct vmsi_maps_view *view, const char *before,
+			 uint64_t bytes, const char *after)
+{
+	printf("%s%s%s", before, vmsi_amount_text(view, bytes, false).text, after);
+}
+
 static void write_head(const struct vmsi_maps_view *view,
 		       const struct vmsi_process *process)
 {
 	const struct vmsi_status *status = &process->status;
-	const uint64_t most = most_mappings();
+	const uint64_t most = view->is_difference ? 0 : most_mappings();
 
 	fputs("process ", stdout);
 	write_process(process);
-	printf(": %" PRIu64 " mappings", process->total.of[VMSI_MAPPINGS]);
+	printf(": %s mappings",
+	       vmsi_amount_text(view, process->total.of[VMSI_MAPPINGS], true).text);
 	if (most)
 		printf(" of %" PRIu64, most);
-	printf(", %s resident",
-	       vmsi_size_text(status->resident, view->style).text);
-	printf(" (%s anonymous", vmsi_size_text(status->resident_anonymous,
-						view->style).text);
-	printf(", %s files", vmsi_size_text(status->resident_file,
-					    view->style).text);
-	printf(", %s shared memory)", vmsi_size_text(status->resident_shared,
-						     view->style).text);
-	printf(", %s swapped\n",
-	       vmsi_size_text(status->swapped, view->style).text);
+	write_amount(view, ", ", status->resident, " resident");
+	write_amount(view, " (", status->resident_anonymous, " anonymous");
+	write_amount(view, ", ", status->resident_file, " files");
+	write_amount(view, ", ", status->resident_shared, " shared memory)");
+	write_amount(view, ", ", status->swapped, " swapped\n");
 }
 
-static void write_unfolded(const struct table *table,
+static void write_unfolded(const struct vmsi_table *table,
 			   const struct vmsi_process *process,
 			   const struct vmsi_maps_choice *choice,
 			   const struct vmsi_owner *owner)
@@ -174,28 +119,28 @@ static void write_unfolded(const struct table *table,
 		write_mapping(table, "  ", &process->mappings[choice->order[i]]);
 }
 
-static void write_total(const struct table *table, size_t owners,
+static void write_total(const struct vmsi_table *table, size_t owners,
 			const struct vmsi_figures *total)
 {
-	write_figures(table, total);
+	vmsi_table_write_figures(table, total);
 	printf("total of %zu owner%s\n", owners, owners == 1 ? "" : "s");
 }
 
 static int write_owners(const struct vmsi_maps_view *view,
 			const struct vmsi_process *process)
 {
-	struct table table = begin_table(view);
+	struct vmsi_table table = vmsi_table_begin(view);
 	struct vmsi_maps_choice choice;
 	int error = vmsi_maps_choose(view, process, &choice);
 
 	if (error)
 		return error;
-	widen(&table, &choice.total);
+	vmsi_table_widen(&table, &choice.total);
 	for (size_t i = 0; i < choice.count; i++)
-		widen(&table, &choice.owners[i]->figures);
-	write_headings(&table, "OWNER");
+		vmsi_table_widen(&table, &choice.owners[i]->figures);
+	vmsi_table_write_headings(&table, "OWNER");
 	for (size_t i = 0; i < choice.count && !ferror(stdout); i++) {
-		write_figures(&table, &choice.owners[i]->figures);
+		vmsi_table_write_figures(&table, &choice.owners[i]->figures);
 		write_name(choice.owners[i]->name, choice.owners[i]->kind);
 		fputc('\n', stdout);
 		if (view->detail == VMSI_MAPS_ALL)
@@ -217,7 +162,7 @@ static bool is_listed(const struct vmsi_maps_view *view,
 static void write_list(const struct vmsi_maps_view *view,
 		       const struct vmsi_process *process)
 {
-	struct table table = begin_table(view);
+	struct vmsi_table table = vmsi_table_begin(view);
 	struct vmsi_figures total = { 0 };
 	size_t count = 0;
 
@@ -226,12 +171,12 @@ static void write_list(const struct vmsi_maps_view *view,
 			vmsi_figures_add(&total, &process->mappings[i].figures);
 			count++;
 		}
-	widen(&table, &total);
-	write_headings(&table, "ADDRESSES, RIGHTS, FLAGS, CONTENT");
+	vmsi_table_widen(&table, &total);
+	vmsi_table_write_headings(&table, "ADDRESSES, RIGHTS, FLAGS, CONTENT");
 	for (size_t i = 0; i < process->count && !ferror(stdout); i++)
 		if (is_listed(view, process, i))
 			write_mapping(&table, "", &process->mappings[i]);
-	write_figures(&table, &total);
+	vmsi_table_write_figures(&table, &total);
 	printf("total of %zu mapping%s\n", count, count == 1 ? "" : "s");
 }
 
@@ -263,9 +208,9 @@ static int total_of(const struct vmsi_maps_view *view,
 
 /* A row a process. */
 static int write_totals(const struct vmsi_maps_view *view,
-			const struct vmsi_maps_processes *processes)
+			const struct vmsi_processes *processes)
 {
-	struct table table = begin_table(view);
+	struct vmsi_table table = vmsi_table_begin(view);
 	struct vmsi_figures sum = { 0 };
 	struct vmsi_figures *totals = calloc(processes->count + 1, sizeof(*totals));
 	int error = totals ? 0 : -ENOMEM;
@@ -274,16 +219,16 @@ static int write_totals(const struct vmsi_maps_view *view,
 		error = total_of(view, &processes->list[i], &totals[i]);
 		vmsi_figures_add(&sum, &totals[i]);
 	}
-	widen(&table, &sum);
+	vmsi_table_widen(&table, &sum);
 	if (!error)
-		write_headings(&table, "PROCESS");
+		vmsi_table_write_headings(&table, "PROCESS");
 	for (size_t i = 0; !error && i < processes->count && !ferror(stdout); i++) {
-		write_figures(&table, &totals[i]);
+		vmsi_table_write_figures(&table, &totals[i]);
 		write_process(&processes->list[i]);
 		fputc('\n', stdout);
 	}
 	if (!error && processes->count > 1) {
-		write_figures(&table, &sum);
+		vmsi_table_write_figures(&table, &sum);
 		printf("total of %zu processes\n", processes->count);
 	}
 	free(totals);
@@ -291,7 +236,7 @@ static int write_totals(const struct vmsi_maps_view *view,
 }
 
 int vmsi_maps_write_text(const struct vmsi_maps_view *view,
-			 const struct vmsi_maps_processes *processes)
+			 const struct vmsi_processes *processes)
 {
 	int error = 0;
 

@@ -32,8 +32,7 @@ enum vmsi_column vmsi_column_find(const char *name, size_t length)
 void vmsi_figures_add(struct vmsi_figures *sum, const struct vmsi_figures *more)
 {
 	for (size_t i = 0; i < VMSI_COLUMNS; i++)
-		if (__builtin_add_overflow(sum->of[i], more->of[i], &sum->of[i]))
-			sum->of[i] = UINT64_MAX;
+		sum->of[i] += more->of[i];
 }
 
 void vmsi_figures_take(struct vmsi_figures *sum, const struct vmsi_figures *less)

@@ -43,9 +43,11 @@ extern const struct vmsi_column_info vmsi_columns[VMSI_COLUMNS];
 /* Returns the column of that name; VMSI_COLUMNS where there is none. */
 enum vmsi_column vmsi_column_find(const char *name, size_t length);
 
-/* A sum that does not fit is the largest number. */
+/*
+ * The sum over all processes of a machine fits; differences, which may be below 0,
+ * wrap around.
+ */
 void vmsi_figures_add(struct vmsi_figures *sum, const struct vmsi_figures *more);
-/* Take figures away that were added before. */
 void vmsi_figures_take(struct vmsi_figures *sum, const struct vmsi_figures *less);
 
 #endif

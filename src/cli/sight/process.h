@@ -31,6 +31,8 @@ struct vmsi_seen_mapping {
 
 #define VMSI_SEE_PAGES    0x1u /* all columns: the kernel walks over the pages */
 #define VMSI_SEE_MAPPINGS 0x2u /* keep each mapping */
+/* Of a process that is a difference: its figures may be below 0 (int64_t). */
+#define VMSI_SEE_DIFFERENCE 0x4u
 
 struct vmsi_process {
 	pid_t pid;
