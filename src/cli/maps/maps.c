@@ -110,8 +110,11 @@ static enum vmsi_exit find_named(struct request *request, const char *name)
 
 	if (strcmp(name, "self") == 0) {
 		error = vmsi_finds_add(finds, getpid());
-	} else if (vmsi_parse_int(name, &pid)) {
-		error = pid ? vmsi_finds_add(finds, pid) : -ESRCH;
+	} else if (name[strspn(name, "0123456789")] == '\0') {
+		if (!vmsi_parse_int(name, &pid) || pid == 0)
+			return vmsi_usage_error("vmspace maps",
+				"'%s' is not a process number", name);
+		error = vmsi_finds_add(finds, pid);
 	} else if (request->before && !request->after && is_file(name)) {
 		request->after = name;
 		error = 0;

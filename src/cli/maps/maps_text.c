@@ -12,7 +12,7 @@
 #include "cli/maps/table.h"
 #include "cli/maps/words.h"
 #include "cli/output/text.h"
-#include "host/file.h"
+#include "procfs/file.h"
 #include "text/size.h"
 
 /* --- what the figures are of ---------------------------------------------- */
