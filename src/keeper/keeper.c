@@ -50,8 +50,8 @@ static int look(const struct vmsi_bpf_pins *pins)
 static int run(int program, struct vmsi_bpf_count *count)
 {
 	/* A program of this type answers in what it is given. */
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = count,
-		    .ctx_size_in = sizeof *count);
+	struct bpf_test_run_opts options = { .sz = sizeof options, .ctx_in = count,
+		.ctx_size_in = sizeof *count };
 
 	return calls->test_run(program, &options) ? -errno : 0;
 }

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/sysmacros.h>
 
 #include "base/align.h"
+#include "procfs/label.h"
 #include "text/fields.h"
 #include "text/maps.h"
 
@@ -17,12 +17,20 @@ struct figures {
 	uint64_t resident;        /* without the pages of hugetlb */
 	uint64_t hugetlb_shared;
 	uint64_t hugetlb_private;
+	uint64_t huge_anonymous, huge_shared, huge_file;
+	struct vmsi_smaps_pages pages;
 	bool has_resident;
 	bool accounted;
 };
 
 static const struct vmsi_field table[] = {
 	VMSI_FIELD(KIB, struct figures, "Rss", resident),
+	VMSI_FIELD(KIB, struct figures, "Pss", pages.proportional),
+	VMSI_FIELD(KIB, struct figures, "Anonymous", pages.anonymous),
+	VMSI_FIELD(KIB, struct figures, "AnonHugePages", huge_anonymous),
+	VMSI_FIELD(KIB, struct figures, "ShmemPmdMapped", huge_shared),
+	VMSI_FIELD(KIB, struct figures, "FilePmdMapped", huge_file),
+	VMSI_FIELD(KIB, struct figures, "Swap", pages.swapped),
 	VMSI_FIELD(KIB, struct figures, "KernelPageSize", page_size),
 	VMSI_FIELD(KIB, struct figures, "Shared_Hugetlb", hugetlb_shared),
 	VMSI_FIELD(KIB, struct figures, "Private_Hugetlb", hugetlb_private),
@@ -120,80 +128,14 @@ static int parse_first_line(const struct vmsi_line *line,
 
 /* --- the label: the path of a file, a name in brackets, or nothing ------- */
 
-#define DELETED " (deleted)"
-
-/* Set the mapping's name to the length bytes at text, and clear its path. */
-static void set_name(struct vms_mapping_info *info, const char *text,
-		     size_t length)
+static void set_name(struct vms_mapping_info *info, struct vmsi_scan text)
 {
-	if (length > VMS_NAME_MAX)
-		length = VMS_NAME_MAX;
-	memcpy(info->name, text, length);
+	const size_t length = vmsi_min(vmsi_scan_left(&text), VMS_NAME_MAX);
+
+	memcpy(info->name, text.at, length);
 	info->name[length] = '\0';
 	info->path[0] = '\0';
 	info->flags |= VMS_MAPPING_ANONYMOUS;
-}
-
-/*
- * The kernel shows a name that a program gave as "[anon:NAME]" or
- * "[anon_shmem:NAME]"; the mapping gets NAME. Names of the kernel ("[heap]",
- * "[vdso]") keep their brackets, which a program's name cannot have.
- */
-static bool take_given_name(struct vms_mapping_info *info, const char *prefix)
-{
-	size_t skipped = strlen(prefix);
-	size_t length = strlen(info->path);
-
-	if (strncmp(info->path, prefix, skipped) != 0 ||
-	    info->path[length - 1] != ']')
-		return false;
-	set_name(info, info->path + skipped, length - skipped - 1);
-	return true;
-}
-
-static bool take_bracketed(struct vms_mapping_info *info)
-{
-	if (info->path[0] != '[')
-		return false;
-	if (take_given_name(info, "[anon_shmem:"))
-		return true;
-	/* With an inode, it is a file whose path begins with a bracket. */
-	if (info->inode != 0)
-		return false;
-	if (!take_given_name(info, "[anon:"))
-		set_name(info, info->path, strlen(info->path));
-	return true;
-}
-
-/* Whether the kernel made the file itself, and shows it by this label. */
-static bool is_made_up(const struct vms_mapping_info *info, const char *label)
-{
-	return major(info->device) == 0 && strcmp(info->path, label) == 0;
-}
-
-/* Whether the path is of a System V segment: "/SYSV" and a key of 8 digits. */
-static bool is_system_v(const struct vms_mapping_info *info)
-{
-	static const char prefix[] = "/SYSV";
-	const char *key = info->path + sizeof(prefix) - 1;
-
-	return major(info->device) == 0 &&
-		(info->flags & VMS_MAPPING_SHARED) != 0 &&
-		strncmp(info->path, prefix, sizeof(prefix) - 1) == 0 &&
-		strspn(key, "0123456789abcdef") == 8 &&
-		strcmp(key + 8, DELETED) == 0;
-}
-
-static void take_made_up(struct vms_mapping_info *info)
-{
-	bool shared = (info->flags & VMS_MAPPING_SHARED) != 0;
-	bool huge = (info->flags & VMS_MAPPING_HUGETLB) != 0;
-
-	if ((shared && is_made_up(info, "/dev/zero" DELETED)) ||
-	    (huge && is_made_up(info, "/anon_hugepage" DELETED)))
-		set_name(info, "", 0);
-	else if (is_system_v(info))
-		set_name(info, info->path, strlen("/SYSV00000000"));
 }
 
 /*
@@ -202,10 +144,17 @@ static void take_made_up(struct vms_mapping_info *info)
  */
 static void classify(struct vms_mapping_info *info)
 {
-	if (info->path[0] == '\0')
-		info->flags |= VMS_MAPPING_ANONYMOUS;
-	else if (!take_bracketed(info))
-		take_made_up(info);
+	const struct vmsi_maps_line line = {
+		.is_shared = (info->flags & VMS_MAPPING_SHARED) != 0,
+		.device = info->device,
+		.inode = info->inode,
+		.label = vmsi_scan_text(info->path),
+	};
+	const bool huge = (info->flags & VMS_MAPPING_HUGETLB) != 0;
+	const struct vmsi_label label = vmsi_label_read(&line, huge);
+
+	if (label.kind != VMSI_LABEL_FILE)
+		set_name(info, label.text);
 	/* Anonymous huge pages have an offset into a file that the kernel made. */
 	if ((info->flags & VMS_MAPPING_ANONYMOUS) != 0 &&
 	    (info->flags & VMS_MAPPING_SHARED) == 0)
@@ -256,7 +205,17 @@ static int parse_fields(struct vmsi_lines *lines,
 	return result < 0 ? result : 0;
 }
 
-int vmsi_smaps_next(struct vmsi_lines *lines, struct vms_mapping_info *info)
+/* The kernel counts pages of hugetlb apart from all others. */
+static void count_huge(struct figures *figures)
+{
+	figures->pages.anonymous += figures->hugetlb_private;
+	figures->pages.huge = figures->huge_anonymous + figures->huge_shared +
+		figures->huge_file + figures->hugetlb_shared +
+		figures->hugetlb_private;
+}
+
+int vmsi_smaps_next_pages(struct vmsi_lines *lines, struct vms_mapping_info *info,
+			  struct vmsi_smaps_pages *pages)
 {
 	struct vms_mapping_info next = { .struct_size = info->struct_size };
 	struct figures figures = { 0 };
@@ -274,6 +233,15 @@ int vmsi_smaps_next(struct vmsi_lines *lines, struct vms_mapping_info *info)
 		result = finish(&next, &figures);
 	if (result)
 		return result;
+	count_huge(&figures);
 	*info = next;
+	*pages = figures.pages;
 	return 1;
+}
+
+int vmsi_smaps_next(struct vmsi_lines *lines, struct vms_mapping_info *info)
+{
+	struct vmsi_smaps_pages pages;
+
+	return vmsi_smaps_next_pages(lines, info, &pages);
 }

@@ -24,4 +24,16 @@
  */
 int vmsi_smaps_next(struct vmsi_lines *lines, struct vms_mapping_info *info);
 
+/* What the pages of a mapping are. Bytes; 0 for what this kernel does not tell. */
+struct vmsi_smaps_pages {
+	uint64_t proportional; /* resident, each page divided by its users */
+	uint64_t anonymous;    /* resident, and no page of a file or shared memory */
+	uint64_t swapped;
+	uint64_t huge;         /* resident in huge pages, those of hugetlb too */
+};
+
+/* vmsi_smaps_next, and the pages. */
+int vmsi_smaps_next_pages(struct vmsi_lines *lines, struct vms_mapping_info *info,
+			  struct vmsi_smaps_pages *pages);
+
 #endif

@@ -41,17 +41,28 @@ def wrong_arguments_are_usage_errors():
     expect_usage("maps")
     expect_usage("maps", "--nonsense", "self")
     expect_usage("maps", "--json=yes", "self")
-    expect_usage("maps", "self", "self")
+    expect_usage("maps", "--")
+    expect_usage("maps", "self", "--", "true")
+    expect_usage("maps", "--columns", "size,sighs", "self")
+    expect_usage("maps", "--columns", "", "self")
+    expect_usage("maps", "--sort", "sighs", "self")
+    expect_usage("maps", "--tree", "self")
+    expect_usage("maps", "--user", "no such user")
+    expect_usage("maps", "--list", "--diff", "FILE", "self")
     expect_usage("help", "nonsense")
     expect_usage("help", "maps", "help")
     expect_usage("help", "--nonsense")
 
 
 def wrong_process_numbers_are_usage_errors():
-    for number in ("", "0", "00", "-1", "+1", " 1", "1 ", "x", "1x", "0x1",
-                   "1.5", "2147483648", "4294967297", "9" * 30, "selfish",
-                   "1\n", "\u0661"):
-        expect_usage("maps", "--", number)
+    for number in ("", "0", "00", "2147483648", "4294967297", "9" * 30):
+        expect_usage("maps", number)
+
+
+def names_that_no_process_has_are_told():
+    for name in ("+1", " 1", "1 ", "x", "1x", "0x1", "1.5", "selfish", "1\n",
+                 "\u0661"):
+        expect_failure("no such process", "maps", name)
 
 
 def process_that_never_was_is_an_error():
@@ -110,7 +121,7 @@ def reader_that_is_gone_ends_the_output_quietly():
 def reader_that_goes_away_midway_ends_the_output_quietly():
     many = Mappings(PROGRAM, 5000)
     try:
-        for options in ([], ["--json"]):
+        for options in (["--list"], ["--list", "--json"]):
             command = subprocess.Popen(
                 [VMSPACE, "maps", *options, str(many.pid)],
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -141,7 +152,7 @@ def no_memory_is_an_error():
     try:
         for mib in range(4, 40, 2):
             limit = (mib << 20, mib << 20)
-            result = run([VMSPACE, "maps", "--json", str(many.pid)],
+            result = run([VMSPACE, "maps", "--json", "--list", str(many.pid)],
                          preexec_fn=lambda: resource.setrlimit(
                              resource.RLIMIT_AS, limit))
             if result.returncode == 1:
@@ -231,6 +242,7 @@ def man_pages_are_well_formed():
 CASES = [
     wrong_arguments_are_usage_errors,
     wrong_process_numbers_are_usage_errors,
+    names_that_no_process_has_are_told,
     process_that_never_was_is_an_error,
     process_that_has_ended_is_an_error,
     kernel_thread_is_an_error,

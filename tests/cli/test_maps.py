@@ -9,22 +9,12 @@ import os
 import re
 import sys
 
-from cli_test import Mappings, Skip, expect, expect_equal, main, run
+from cli_test import Mappings, Skip, expect, expect_equal, main
+from maps_command import COLUMNS, OF_PAGES, PROGRAM, VMSPACE, maps, seen, target
 
-VMSPACE, PROGRAM = sys.argv[1:3]
 PAGE = os.sysconf("SC_PAGE_SIZE")
-ROW = re.compile(
-    rb"([0-9a-f]{12,16})-([0-9a-f]{12,16}) +(\S+)  ([r-][w-][x-])   "
-    rb"(private|shared )  +(\S+) +(\S+)  (\S+) +(\S.*)")
-
-target = Mappings(PROGRAM)
-
-
-def maps(*arguments):
-    result = run([VMSPACE, "maps", *arguments])
-    expect_equal(result.stderr, b"")
-    expect_equal(result.returncode, 0)
-    return result.stdout
+ROW = re.compile(rb"((?: *\S+  )+) *([0-9a-f]{12,16})-([0-9a-f]{12,16})  "
+                 rb"([r-][w-][x-][ps])  (\S.*)")
 
 
 def kernel_maps(pid):
@@ -53,66 +43,93 @@ def kernel_figures(pid):
 
 
 def listing(pid=None):
-    return json.loads(maps("--json", str(pid or target.pid)))
+    return seen("--list", "--pages", str(pid or target.pid))[1]
+
+
+def length(mapping):
+    return int(mapping["end"], 16) - int(mapping["start"], 16)
 
 
 def made(kind):
     """The JSON of a mapping of the program; skips where the host refused."""
     if kind in target.skipped:
         raise Skip(f"{kind}: {target.skipped[kind]}")
-    start, length = target.made[kind]
-    for mapping in listing()["mappings"]:
+    start, size = target.made[kind]
+    for mapping in listing()["list"]:
         if int(mapping["start"], 16) == start:
-            expect_equal(mapping["size"], length, kind)
+            expect_equal(length(mapping), size, kind)
             return mapping
     raise AssertionError(f"{kind} is not in the listing")
 
 
 def text_row(kind):
-    start = b"%012x-" % target.made[kind][0]
-    for line in maps(str(target.pid)).split(b"\n"):
-        if line.startswith(start):
+    start = b"  %012x-" % target.made[kind][0]
+    for line in maps("--list", str(target.pid)).split(b"\n"):
+        if start in line:
             return line
     raise AssertionError(f"{kind} is not in the listing")
 
 
 def text_has_every_mapping_of_the_kernel():
-    lines = maps(str(target.pid)).split(b"\n")
-    expect_equal(lines[0], b"process %d: bad\\033[2Jname" % target.pid)
-    expect(lines[1].startswith(b"ADDRESS"), lines[1])
-    expect_equal(lines[-1], b"")
-    rows = [ROW.fullmatch(line) for line in lines[2:-2]]
-    expect(all(rows), lines)
-    have = [(int(row[1], 16), int(row[2], 16),
-             row[4].decode() + row[5].decode()[0]) for row in rows]
-    expect_equal(have, [line[:3] for line in kernel_maps(target.pid)])
+    for options in (["--list"], ["--list", "--pages"]):
+        lines = maps(*options, str(target.pid)).split(b"\n")
+        expect(lines[0].startswith(b"process %d bad\\033[2Jname: %d mappings" %
+                                   (target.pid, len(kernel_maps(target.pid)))),
+               lines[0])
+        expect(b"ADDRESSES" in lines[1], lines[1])
+        expect_equal(lines[-1], b"")
+        rows = [ROW.fullmatch(line) for line in lines[2:-2]]
+        expect(all(rows), lines)
+        have = [(int(row[2], 16), int(row[3], 16), row[4].decode())
+                for row in rows]
+        expect_equal(have, [line[:3] for line in kernel_maps(target.pid)])
 
 
 def text_ends_with_the_total():
-    last = maps("--bytes", str(target.pid)).split(b"\n")[-2].decode()
-    total = listing()["total"]
-    have = re.fullmatch(r"total (\d+) mappings +(\d+) +(\d+) +(\d+)", last)
-    expect(have, last)
-    expect_equal([int(number) for number in have.groups()],
-                 [total["mappings"], total["size"], total["committed"],
-                  total["resident"]])
+    for options in ([], ["--list"], ["--all"]):
+        last = maps("--bytes", *options,
+                    str(target.pid)).split(b"\n")[-2].decode()
+        process = seen(str(target.pid))[1]
+        have = re.fullmatch(r" *(\d+) +(\d+) +(\d+) +(\d+)  total of (\d+) (\w+)",
+                            last)
+        expect(have, last)
+        expect_equal([int(number) for number in have.groups()[:4]],
+                     [process["total"][name] for name in
+                      ("size", "reserved", "writable", "mappings")])
+        expect_equal(int(have[5]), process["total"]["mappings"]
+                     if options == ["--list"] else len(process["owners"]))
 
 
 def text_columns_are_aligned():
-    for options in ([], ["--bytes"]):
-        lines = maps(*options, str(target.pid)).split(b"\n")[1:-2]
-        column = lines[0].index(b"CONTENT")
+    for options in ([], ["--bytes"], ["--pages", "--columns", "all"]):
+        lines = maps(*options, str(target.pid)).split(b"\n")[1:-1]
+        column = lines[0].index(b"OWNER")
         for line in lines:
-            if b"[vsyscall]" not in line:
-                expect(line[column - 1:column] == b" " and
-                       line[column:column + 1] != b" ", line)
+            expect(line[column - 2:column] == b"  " and
+                   line[column:column + 1] != b" ", line)
+
+
+def all_has_the_mappings_of_each_owner_below_it():
+    lines = maps("--all", "--bytes", str(target.pid)).split(b"\n")[2:-2]
+    shown = {}
+    for line in lines:
+        row = ROW.fullmatch(line)
+        figures = [int(word) for word in line.split()[:4]]
+        if not row:
+            owner = shown[line] = figures + [0, 0, 0, 0]
+        else:
+            owner[4:] = [a + b for a, b in zip(owner[4:], figures)]
+    expect_equal(len(shown), len(seen(str(target.pid))[1]["owners"]))
+    for line, figures in shown.items():
+        expect_equal(figures[:4], figures[4:], line)
 
 
 def text_never_has_control_characters():
-    output = maps(str(target.pid))
-    expect(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", output), output)
-    output.decode("utf-8")
-    expect(b"\xc2\x9b" not in output, output)
+    for options in ([], ["--list"], ["--all"], ["--total"]):
+        output = maps(*options, str(target.pid))
+        expect(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", output), output)
+        output.decode("utf-8")
+        expect(b"\xc2\x9b" not in output, output)
     expect(b"\\033[31mred\\302\\233m" in text_row("file_escape"))
     expect(b"new\\012line" in text_row("file_newline"))
     expect(b"back\\\\slash" in text_row("file_backslash"))
@@ -123,81 +140,138 @@ def text_tells_what_is_in_a_mapping():
         b"/plain+0x%x" % (2 * PAGE)), text_row("file_private"))
     expect(text_row("file_shared").endswith(b"/shared"))
     expect(text_row("file_deleted").endswith(b"/gone+0x%x (deleted)" % PAGE))
-    expect(text_row("anon_rw").endswith(b"[anon]"))
+    expect(text_row("anon_rw").endswith(b"  [anon]"))
     expect(b"[anon:ring buffer: 2]" in text_row("named")
            if "named" in target.made else True)
 
 
 def json_has_every_mapping_of_the_kernel():
-    have = [(int(m["start"], 16), int(m["end"], 16),
-             m["prot"] + m["sharing"][0]) for m in listing()["mappings"]]
-    expect_equal(have, [line[:3] for line in kernel_maps(target.pid)])
+    for options in ([], ["--pages"]):
+        process = seen("--list", *options, str(target.pid))[1]
+        have = [(int(m["start"], 16), int(m["end"], 16),
+                 m["prot"] + m["sharing"][0]) for m in process["list"]]
+        expect_equal(have, [line[:3] for line in kernel_maps(target.pid)])
 
 
 def json_has_the_figures_of_the_kernel():
     figures = kernel_figures(target.pid)
-    for mapping in listing()["mappings"]:
+
+    def kib(figure, *keys):
+        return 1024 * sum(int(figure.get(key, ["0"])[0]) for key in keys)
+
+    for mapping in listing()["list"]:
         figure = figures[int(mapping["start"], 16)]
-        size = int(mapping["end"], 16) - int(mapping["start"], 16)
-        expect_equal(mapping["size"], size)
-        expect_equal(mapping["resident"], 1024 * sum(
-            int(figure[key][0])
-            for key in ("Rss", "Shared_Hugetlb", "Private_Hugetlb")))
-        expect_equal(mapping["page_size"],
-                     1024 * int(figure["KernelPageSize"][0]))
-        expect_equal(mapping["committed"],
-                     size if "ac" in figure["VmFlags"] else 0, mapping)
+        flags = figure["VmFlags"]
+        has_access = mapping["prot"] != "---"
+        size = length(mapping)
+        resident = kib(figure, "Rss", "Shared_Hugetlb", "Private_Hugetlb")
+        anonymous = kib(figure, "Anonymous", "Private_Hugetlb")
+        expect_equal(mapping["page_size"], kib(figure, "KernelPageSize"))
+        expect_equal({name: mapping[name] for name in COLUMNS}, {
+            "size": size if has_access else 0,
+            "reserved": 0 if has_access else size,
+            "writable": size if mapping["prot"][1] == "w" and
+            mapping["sharing"] == "private" else 0,
+            "commit": size if "ac" in flags else 0,
+            "resident": resident,
+            "anonymous": anonymous,
+            "file": resident - anonymous,
+            # It changes with what other processes do.
+            "proportional": kib(figure, "Pss") if resident == anonymous else
+            min(mapping["proportional"], resident),
+            "swapped": kib(figure, "Swap"),
+            "huge": kib(figure, "AnonHugePages", "ShmemPmdMapped",
+                        "FilePmdMapped", "Shared_Hugetlb", "Private_Hugetlb"),
+            "locked": size if "lo" in flags else 0,
+            "mappings": 1}, mapping)
 
 
 def json_totals_are_the_sums():
-    whole = listing()
-    total = whole["total"]
-    expect_equal(total["mappings"], len(whole["mappings"]))
-    for key in ("size", "committed", "resident"):
-        expect_equal(total[key], sum(m[key] for m in whole["mappings"]), key)
+    process = listing()
+    for name in COLUMNS:
+        for parts in ("list", "owners"):
+            expect_equal(process["total"][name],
+                         sum(part[name] for part in process[parts]), name)
+    for owner in process["owners"]:
+        own = [m for m in process["list"] if m["owner"] == owner["owner"]]
+        for name in COLUMNS:
+            expect_equal(owner[name], sum(m[name] for m in own), owner)
 
 
 def json_always_has_the_same_members():
-    keys = {"start", "end", "size", "prot", "sharing", "anonymous",
-            "committed", "resident", "page_size", "flags", "name", "path",
-            "deleted", "offset", "device", "inode"}
-    for mapping in listing()["mappings"]:
-        expect_equal(set(mapping) - {"path_bytes"}, keys)
+    for options in ([], ["--pages"]):
+        whole, process = seen("--all", *options, str(target.pid))
+        expect_equal(set(whole), {"format", "version", "difference", "pages",
+                                  "processes"})
+        expect_equal(whole["pages"], bool(options))
+        expect_equal(set(process), {"pid", "command", "status", "owners",
+                                    "list", "total"})
+        for owner in process["owners"]:
+            expect_equal(set(owner) - {"name_bytes"},
+                         {"owner", "kind", "name", "deleted", *COLUMNS})
+        for mapping in process["list"]:
+            expect_equal(set(mapping) - {"path_bytes"},
+                         {"start", "end", "prot", "sharing", "content",
+                          "page_size", "flags", "name", "path", "deleted",
+                          "offset", "device", "inode", "owner", *COLUMNS})
+
+
+def figures_that_were_not_read_are_null():
+    process = seen("--list", str(target.pid))[1]
+    for part in (*process["list"], *process["owners"], process["total"]):
+        for name in COLUMNS:
+            expect_equal(part[name] is None, name in OF_PAGES, name)
+    expect_equal({m["flags"] for m in process["list"]}, {None})
+
+
+def status_is_that_of_the_kernel():
+    with open(f"/proc/{target.pid}/status") as file:
+        figures = dict(line.split(":", 1) for line in file)
+    expect_equal(seen(str(target.pid))[1]["status"], {
+        name: 1024 * int(figures[key].split()[0]) for name, key in (
+            ("resident", "VmRSS"), ("resident_anonymous", "RssAnon"),
+            ("resident_file", "RssFile"), ("resident_shared", "RssShmem"),
+            ("swapped", "VmSwap"), ("locked", "VmLck"))})
 
 
 def total_alone_is_the_same_total():
-    whole = listing()
-    short = json.loads(maps("-jt", str(target.pid)))
-    expect_equal(set(short), {"pid", "command", "total"})
-    expect_equal(short["total"], whole["total"])
+    process = listing()
+    short = seen("--total", "--pages", str(target.pid))[1]
+    expect_equal(set(short), {"pid", "command", "status", "total"})
+    for name in set(COLUMNS) - {"proportional"}:
+        expect_equal(short["total"][name], process["total"][name], name)
     expect_equal(short["pid"], target.pid)
     lines = maps("--total", "--bytes", str(target.pid)).split(b"\n")
-    expect_equal(len(lines), 4, lines)
-    expect(str(whole["total"]["size"]).encode() in lines[2].split(), lines)
+    expect_equal(len(lines), 3, lines)
+    expect(str(process["total"]["size"]).encode() in lines[1].split(), lines)
+    expect(lines[1].endswith(b"  %d bad\\033[2Jname" % target.pid), lines)
 
 
 def self_is_the_command():
-    own = json.loads(maps("self", "--json"))
+    own = seen("--list", "self")[1]
     expect_equal(own["command"], "vmspace")
-    paths = {m["path"] for m in own["mappings"]}
+    paths = {m["path"] for m in own["list"]}
     expect(os.path.realpath(VMSPACE) in paths, paths)
     expect(maps("self").startswith(b"process "))
+
+
+# --- mappings -----------------------------------------------------------------
 
 
 def touched_pages_are_resident_and_all_are_committed():
     mapping = made("anon_rw")
     expect_equal(mapping["resident"], 2 * PAGE)
-    expect_equal(mapping["committed"], 4 * PAGE)
-    expect_equal((mapping["prot"], mapping["sharing"], mapping["anonymous"],
+    expect_equal(mapping["commit"], 4 * PAGE)
+    expect_equal((mapping["prot"], mapping["sharing"], mapping["content"],
                   mapping["path"], mapping["name"], mapping["inode"]),
-                 ("rw-", "private", True, None, None, None))
+                 ("rw-", "private", "memory", None, None, None))
 
 
 def memory_that_cannot_be_written_is_not_committed():
     for kind, prot in (("anon_none", "---"), ("anon_read", "r--"),
                        ("anon_exec", "r-x")):
         mapping = made(kind)
-        expect_equal((mapping["committed"], mapping["prot"]), (0, prot))
+        expect_equal((mapping["commit"], mapping["prot"]), (0, prot))
 
 
 def noreserve_is_not_committed():
@@ -206,7 +280,7 @@ def noreserve_is_not_committed():
     if strict:
         raise Skip("overcommit mode 2 ignores MAP_NORESERVE")
     mapping = made("noreserve")
-    expect_equal(mapping["committed"], 0)
+    expect_equal(mapping["commit"], 0)
     expect("noreserve" in mapping["flags"], mapping)
 
 
@@ -219,16 +293,16 @@ def flag_case(kind):
 
 def shared_anonymous_memory_has_no_path():
     mapping = made("shared_anon")
-    expect_equal((mapping["sharing"], mapping["anonymous"], mapping["path"],
-                  mapping["committed"]), ("shared", True, None, 0))
+    expect_equal((mapping["sharing"], mapping["content"], mapping["path"],
+                  mapping["commit"]), ("shared", "memory", None, 0))
 
 
 def names_are_told():
     for kind, name in (("named", "ring buffer: 2"),
                        ("shared_named", "shared ring")):
         mapping = made(kind)
-        expect_equal((mapping["name"], mapping["path"], mapping["anonymous"]),
-                     (name, None, True))
+        expect_equal((mapping["name"], mapping["path"], mapping["content"]),
+                     (name, None, "memory"))
 
 
 def files_are_told():
@@ -244,9 +318,9 @@ def files_are_told():
         path = target.path(name)
         expect_equal((mapping["path"], mapping["sharing"], mapping["deleted"],
                       int(mapping["offset"], 16), mapping["inode"],
-                      mapping["anonymous"]),
+                      mapping["content"]),
                      (path, sharing, False, offset,
-                      str(os.stat(path).st_ino), False), kind)
+                      str(os.stat(path).st_ino), "file"), kind)
         expect("path_bytes" not in mapping, mapping)
 
 
@@ -276,30 +350,30 @@ def deleted_file_is_told():
 
 def memfd_is_a_file():
     mapping = made("memfd")
-    expect_equal((mapping["path"], mapping["deleted"], mapping["anonymous"],
+    expect_equal((mapping["path"], mapping["deleted"], mapping["content"],
                   mapping["sharing"]),
-                 ("/memfd:queue", True, False, "shared"))
+                 ("/memfd:queue", True, "file", "shared"))
 
 
 def device_that_gives_zeroes_is_a_file():
     mapping = made("zero")
-    expect_equal((mapping["path"], mapping["anonymous"]),
-                 ("/dev/zero", False))
+    expect_equal((mapping["path"], mapping["content"]),
+                 ("/dev/zero", "file"))
 
 
 def system_v_segment_is_anonymous():
     mapping = made("system_v")
-    expect_equal((mapping["path"], mapping["anonymous"], mapping["sharing"],
+    expect_equal((mapping["path"], mapping["content"], mapping["sharing"],
                   mapping["name"]),
-                 (None, True, "shared", "/SYSV00000000"))
+                 (None, "memory", "shared", "/SYSV00000000"))
 
 
 def huge_pages_are_counted():
     mapping = made("hugetlb")
     expect("hugetlb" in mapping["flags"], mapping)
-    expect_equal((mapping["resident"], mapping["anonymous"],
+    expect_equal((mapping["resident"], mapping["content"],
                   mapping["path"], mapping["offset"]),
-                 (mapping["page_size"], True, None, "0x0"))
+                 (mapping["page_size"], "memory", None, "0x0"))
 
 
 def thousands_of_mappings_are_listed():
@@ -308,7 +382,7 @@ def thousands_of_mappings_are_listed():
         whole = listing(many.pid)
         want = kernel_maps(many.pid)
         expect(len(want) > 5000, len(want))
-        expect_equal([int(m["start"], 16) for m in whole["mappings"]],
+        expect_equal([int(m["start"], 16) for m in whole["list"]],
                      [line[0] for line in want])
     finally:
         many.end()
@@ -318,12 +392,15 @@ CASES = [
     text_has_every_mapping_of_the_kernel,
     text_ends_with_the_total,
     text_columns_are_aligned,
+    all_has_the_mappings_of_each_owner_below_it,
     text_never_has_control_characters,
     text_tells_what_is_in_a_mapping,
     json_has_every_mapping_of_the_kernel,
     json_has_the_figures_of_the_kernel,
     json_totals_are_the_sums,
     json_always_has_the_same_members,
+    figures_that_were_not_read_are_null,
+    status_is_that_of_the_kernel,
     total_alone_is_the_same_total,
     self_is_the_command,
     touched_pages_are_resident_and_all_are_committed,

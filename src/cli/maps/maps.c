@@ -3,164 +3,448 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/output/text.h"
+#include "cli/sight/at_end.h"
+#include "cli/sight/find.h"
+#include "cli/sight/saved.h"
 #include "text/number.h"
 
 static const char help_text[] =
-	"usage: vmspace maps [-bjt] PID\n"
+	"usage: vmspace maps [OPTIONS] PID | NAME ...\n"
+	"       vmspace maps [OPTIONS] -- PROGRAM [ARGUMENT]...\n"
 	"\n"
-	"List the mappings of process PID ('self': of vmspace itself).\n"
+	"Show to whom the memory of processes belongs: files, heaps, stacks, what is\n"
+	"named. 'self' is vmspace itself; a PROGRAM is shown as it is at its end.\n"
 	"\n"
-	"  -b, --bytes  sizes in bytes instead of 188K, 1.3M, 2G\n"
-	"  -j, --json   write JSON, for programs\n"
-	"  -t, --total  the total only\n"
-	"  -h, --help   this text\n"
+	"  -p, --pages         look at each page: commit, resident, swapped, ...\n"
+	"  -a, --all           the mappings of each owner, too\n"
+	"  -l, --list          only mappings, in order of address\n"
+	"  -t, --total         a row a process\n"
+	"      --tree PID      a process and its descendants\n"
+	"      --user NAME     all processes of a user\n"
+	"  -d, --diff FILE     what has changed since; FILE is by --json\n"
+	"  -c, --columns LIST  all, or of size,reserved,writable,mappings,commit,\n"
+	"                      resident,anonymous,file,proportional,swapped,huge,locked\n"
+	"  -s, --sort COLUMN   or name; -COLUMN: the least first\n"
+	"  -f, --filter TEXT   owners whose names have it, match 'lib*', or of a kind\n"
+	"  -b, --bytes         sizes in bytes instead of 188K, 1.3M, 2G\n"
+	"  -j, --json          write JSON, for programs\n"
+	"  -h, --help          this text\n"
 	"\n"
-	"Columns:\n"
-	"  ADDRESS    first address, and first address after it\n"
-	"  SIZE       addresses; 1K is 1024 bytes, '2M' is exact, '2.0M' is not\n"
-	"  PROT       r read, w write, x execute\n"
-	"  SHARING    private, or shared with whoever maps the same\n"
-	"  COMMIT     what the kernel has promised memory for\n"
-	"  RESIDENT   what is in memory now\n"
-	"  FLAGS      locked, noreserve, growsdown, ... or '-'\n"
-	"  CONTENT    the file and the offset of the first byte in it, or [heap],\n"
-	"             [anon], [anon:NAME] for memory without a file\n"
-	"\n"
-	"Shared memory without a file is charged to itself, once, not to its\n"
-	"mappings: it shows no commit here.\n";
+	"'man vmspace-maps' explains columns and owners.\n";
 
-struct maps_options {
-	enum { FORM_TEXT, FORM_JSON } form;
-	enum vmsi_maps_detail detail;
-	enum vmsi_size_style style;
-	pid_t pid; /* 0: self */
+enum { OPTION_TREE = 256, OPTION_USER };
+
+/* What is to be shown. */
+struct request {
+	struct vmsi_maps_view view;
+	struct vmsi_finds finds;
+	const char *before, *after; /* saved listings; NULL: none */
+	char **program;             /* and its arguments; NULL: none */
 };
 
-/* Read the number of a process: decimal digits, above 0. */
-static int parse_pid(const char *text, pid_t *pid)
+/* --- which processes ------------------------------------------------------ */
+
+static enum vmsi_exit explain_find(const char *what, const char *name, int error)
 {
-	if (strcmp(text, "self") == 0) {
-		*pid = 0;
-		return 0;
-	}
-	return vmsi_parse_int(text, pid) && *pid > 0 ? 0 : -EINVAL;
+	if (error == -ESRCH)
+		vmsi_complain(name, "there is no %s", what);
+	else if (error == -ENOENT)
+		vmsi_complain(name, "procfs is not mounted on /proc");
+	else
+		vmsi_complain(name, "%s", strerror(-error));
+	return VMSI_EXIT_FAILED;
 }
 
-/*
- * Read the options into arguments. Returns -1 when all were read, 'h' where help
- * was asked for, or '?' after getopt_long has complained of one.
- */
-static int parse_options(int argc, char **argv, struct maps_options *arguments)
+static enum vmsi_exit find_tree(struct vmsi_finds *finds, const char *text)
+{
+	pid_t pid;
+	int error;
+
+	if (!vmsi_parse_int(text, &pid) || pid == 0)
+		return vmsi_usage_error("vmspace maps",
+					"'%s' is not a process number", text);
+	error = vmsi_finds_add_tree(finds, pid);
+	return error ? explain_find("such process", text, error) : VMSI_EXIT_OK;
+}
+
+static enum vmsi_exit find_user(struct vmsi_finds *finds, const char *name)
+{
+	const struct passwd *entry = getpwnam(name);
+	int number, error;
+
+	if (entry)
+		error = vmsi_finds_add_user(finds, entry->pw_uid);
+	else if (vmsi_parse_int(name, &number))
+		error = vmsi_finds_add_user(finds, (uid_t)number);
+	else
+		return vmsi_usage_error("vmspace maps", "there is no user '%s'",
+					name);
+	return error ? explain_find("process of that user", name, error) :
+		       VMSI_EXIT_OK;
+}
+
+static bool is_file(const char *name)
+{
+	struct stat status;
+
+	return stat(name, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static enum vmsi_exit find_named(struct request *request, const char *name)
+{
+	struct vmsi_finds *finds = &request->finds;
+	pid_t pid;
+	int error;
+
+	if (strcmp(name, "self") == 0) {
+		error = vmsi_finds_add(finds, getpid());
+	} else if (name[strspn(name, "0123456789")] == '\0') {
+		if (!vmsi_parse_int(name, &pid) || pid == 0)
+			return vmsi_usage_error("vmspace maps",
+				"'%s' is not a process number", name);
+		error = vmsi_finds_add(finds, pid);
+	} else if (request->before && !request->after && is_file(name)) {
+		request->after = name;
+		error = 0;
+	} else {
+		error = vmsi_finds_add_named(finds, name);
+	}
+	return error ? explain_find("such process", name, error) : VMSI_EXIT_OK;
+}
+
+/* --- options -------------------------------------------------------------- */
+
+static enum vmsi_exit take_view(struct vmsi_maps_view *view, int option)
+{
+	switch (option) {
+	case 'a':
+		view->detail = VMSI_MAPS_ALL;
+		break;
+	case 'b':
+		view->style = VMSI_SIZE_BYTES;
+		break;
+	case 'c':
+		if (!vmsi_maps_take_columns(view, optarg))
+			return vmsi_usage_error("vmspace maps",
+				"'%s' has a column that there is not", optarg);
+		break;
+	case 'f':
+		view->filter = optarg;
+		break;
+	case 'j':
+		view->form = VMSI_MAPS_JSON;
+		break;
+	case 'l':
+		view->detail = VMSI_MAPS_LIST;
+		break;
+	case 'p':
+		view->what |= VMSI_SEE_PAGES;
+		break;
+	case 's':
+		if (!vmsi_maps_take_sort(view, optarg))
+			return vmsi_usage_error("vmspace maps",
+				"'%s' is no column", optarg);
+		break;
+	case 't':
+		view->detail = VMSI_MAPS_TOTAL;
+		break;
+	default:
+		return vmsi_usage_hint("vmspace maps");
+	}
+	return VMSI_EXIT_OK;
+}
+
+static enum vmsi_exit take_option(struct request *request, int option)
+{
+	if (option == OPTION_TREE)
+		return find_tree(&request->finds, optarg);
+	if (option == OPTION_USER)
+		return find_user(&request->finds, optarg);
+	if (option != 'd')
+		return take_view(&request->view, option);
+	request->before = optarg;
+	request->view.is_difference = true;
+	return VMSI_EXIT_OK;
+}
+
+/* Take the program off the arguments. Returns how many are left. */
+static int take_program(int argc, char **argv, struct request *request)
+{
+	for (int i = 1; i < argc; i++)
+		if (strcmp(argv[i], "--") == 0) {
+			request->program = &argv[i + 1];
+			return i;
+		}
+	return argc;
+}
+
+static enum vmsi_exit check_request(const struct request *request)
+{
+	const bool has_processes = request->finds.count > 0;
+	const enum vmsi_maps_detail detail = request->view.detail;
+
+	if (request->program && !request->program[0])
+		return vmsi_usage_error("vmspace maps", "name a program");
+	if (has_processes + !!request->program + !!request->after > 1)
+		return vmsi_usage_error("vmspace maps", "processes, a program or a "
+					"saved listing: one of them");
+	if (has_processes + !!request->program + !!request->after == 0)
+		return vmsi_usage_error("vmspace maps", "name a process");
+	if (request->before && (detail == VMSI_MAPS_ALL || detail == VMSI_MAPS_LIST))
+		return vmsi_usage_error("vmspace maps", "--diff compares owners, "
+					"and no single mappings");
+	return VMSI_EXIT_OK;
+}
+
+/* *is_help: the help was asked for, and nothing else counts. */
+static enum vmsi_exit parse_options(int argc, char **argv,
+				    struct request *request, bool *is_help)
 {
 	static const struct option options[] = {
+		{ "all", no_argument, NULL, 'a' },
 		{ "bytes", no_argument, NULL, 'b' },
+		{ "columns", required_argument, NULL, 'c' },
+		{ "diff", required_argument, NULL, 'd' },
+		{ "filter", required_argument, NULL, 'f' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "list", no_argument, NULL, 'l' },
+		{ "pages", no_argument, NULL, 'p' },
+		{ "sort", required_argument, NULL, 's' },
 		{ "total", no_argument, NULL, 't' },
+		{ "tree", required_argument, NULL, OPTION_TREE },
+		{ "user", required_argument, NULL, OPTION_USER },
 		{ NULL, 0, NULL, 0 },
 	};
+	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "bhjt", options, NULL)) > 0) {
-		if (option == 'b')
-			arguments->style = VMSI_SIZE_BYTES;
-		else if (option == 'j')
-			arguments->form = FORM_JSON;
-		else if (option == 't')
-			arguments->detail = VMSI_MAPS_TOTAL;
-		else
-			return option;
+	argc = take_program(argc, argv, request);
+	while (result == VMSI_EXIT_OK &&
+	       (option = getopt_long(argc, argv, "abc:d:f:hjlps:t", options,
+				     NULL)) > 0) {
+		if (option == 'h') {
+			*is_help = true;
+			return VMSI_EXIT_OK;
+		}
+		result = take_option(request, option);
 	}
-	return -1;
+	for (int i = optind; result == VMSI_EXIT_OK && i < argc; i++)
+		result = find_named(request, argv[i]);
+	return result == VMSI_EXIT_OK ? check_request(request) : result;
 }
 
-static void explain(const struct vmsi_listing *listing, int error)
+/* --- reading -------------------------------------------------------------- */
+
+static void explain(const struct vmsi_process *process, int error)
 {
-	fprintf(stderr, "vmspace maps: process %d", (int)listing->pid);
-	if (listing->command[0]) {
+	fprintf(stderr, "vmspace maps: process %d", (int)process->pid);
+	if (process->command[0]) {
 		fputs(" (", stderr);
-		vmsi_write_escaped(stderr, listing->command);
+		vmsi_write_escaped(stderr, process->command);
 		fputc(')', stderr);
 	}
 	/* A process whose name could be read exists, or has existed. */
-	if (error == ESRCH && listing->command[0])
+	if (error == -ESRCH && process->command[0])
 		fputs(": has no memory to list: it has ended or replaced its "
 		      "memory, or is a kernel thread\n", stderr);
-	else if (error == EACCES || error == EPERM)
+	else if (error == -EACCES || error == -EPERM)
 		fprintf(stderr, ": %s: it is another user's, or protected\n",
-			strerror(error));
-	else if (error == EPROTO)
+			strerror(-error));
+	else if (error == -EPROTO)
 		fputs(": its listing in procfs is not understood\n", stderr);
-	else if (error == ENOENT)
+	else if (error == -ENOENT)
 		fputs(": procfs is not mounted on /proc\n", stderr);
 	else
-		fprintf(stderr, ": %s\n", strerror(error));
+		fprintf(stderr, ": %s\n", strerror(-error));
 }
 
-static enum vmsi_exit write_listing(const char *program,
-				    const struct vmsi_listing *listing,
-				    const struct maps_options *arguments)
+static enum vmsi_exit complain_of_memory(void)
 {
-	int error = 0;
-
-	if (arguments->form == FORM_JSON)
-		error = vmsi_maps_write_json(listing, arguments->detail);
-	else
-		vmsi_maps_write_text(listing, arguments->detail,
-				     arguments->style);
-	if (error) {
-		fprintf(stderr, "%s: %s\n", program, strerror(-error));
-		return VMSI_EXIT_FAILED;
-	}
-	return vmsi_finish_output(program);
+	fprintf(stderr, "vmspace maps: %s\n", strerror(ENOMEM));
+	return VMSI_EXIT_FAILED;
 }
 
-static enum vmsi_exit show_maps(const char *program,
-				const struct maps_options *arguments)
+/*
+ * Read a process; a failure is told. One that was only found may have ended since,
+ * of which nothing is said.
+ */
+static enum vmsi_exit see(struct vmsi_processes *processes,
+			  const struct vmsi_found *found, unsigned what)
 {
-	struct vmsi_listing listing;
-	int error = vmsi_listing_read(&listing, arguments->pid);
-	enum vmsi_exit result = VMSI_EXIT_FAILED;
+	struct vmsi_process *process = vmsi_processes_add(processes);
+	bool is_told;
+	int error;
 
-	if (error)
-		explain(&listing, -error);
-	else
-		result = write_listing(program, &listing, arguments);
-	vmsi_listing_free(&listing);
+	if (!process)
+		return complain_of_memory();
+	error = vmsi_process_see(process, found->pid, what);
+	if (!error)
+		return VMSI_EXIT_OK;
+	is_told = found->is_asked_for || error != -ESRCH;
+	if (is_told)
+		explain(process, error);
+	vmsi_process_free(process);
+	processes->count--;
+	return is_told ? VMSI_EXIT_FAILED : VMSI_EXIT_OK;
+}
+
+static enum vmsi_exit see_all(const struct request *request,
+			      struct vmsi_processes *processes)
+{
+	enum vmsi_exit result = VMSI_EXIT_OK;
+
+	for (size_t i = 0; i < request->finds.count; i++)
+		if (see(processes, &request->finds.list[i], request->view.what) !=
+		    VMSI_EXIT_OK)
+			result = VMSI_EXIT_FAILED;
 	return result;
+}
+
+/* Figures that are to be shown must have been saved. */
+static enum vmsi_exit read_saved(const struct request *request, const char *path,
+				 struct vmsi_processes *processes)
+{
+	const char *why = vmsi_saved_read(path, processes);
+
+	for (size_t i = 0; !why && i < processes->count; i++)
+		if (request->view.what & ~processes->list[i].what & VMSI_SEE_PAGES)
+			why = "was saved without --pages";
+	if (!why)
+		return VMSI_EXIT_OK;
+	vmsi_complain(path, "%s", why);
+	return VMSI_EXIT_FAILED;
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static enum vmsi_exit write_processes(const struct vmsi_maps_view *view,
+				      const struct vmsi_processes *processes)
+{
+	const int error = view->form == VMSI_MAPS_JSON ?
+		vmsi_maps_write_json(view, processes) :
+		vmsi_maps_write_text(view, processes);
+
+	return error ? complain_of_memory() : vmsi_finish_output("vmspace maps");
+}
+
+static enum vmsi_exit write_difference(const struct request *request,
+				       const struct vmsi_processes *after)
+{
+	struct vmsi_processes before, differences = { 0 };
+	enum vmsi_exit result = read_saved(request, request->before, &before);
+
+	if (result == VMSI_EXIT_OK) {
+		if (vmsi_processes_compare(&differences, &before, after))
+			result = complain_of_memory();
+		else
+			result = write_processes(&request->view, &differences);
+	}
+	vmsi_processes_free(&differences);
+	vmsi_processes_free(&before);
+	return result;
+}
+
+static enum vmsi_exit write_all(const struct request *request,
+				const struct vmsi_processes *processes)
+{
+	if (processes->count == 0)
+		return VMSI_EXIT_OK;
+	return request->before ? write_difference(request, processes) :
+				 write_processes(&request->view, processes);
+}
+
+/* --- processes, a program, or what was saved ------------------------------ */
+
+struct look {
+	const struct request *request;
+	struct vmsi_processes processes;
+	enum vmsi_exit result;
+};
+
+static void look_at_end(void *context, pid_t pid)
+{
+	const struct vmsi_found found = { .pid = pid, .is_asked_for = true };
+	struct look *look = context;
+
+	look->result = see(&look->processes, &found, look->request->view.what);
+}
+
+static enum vmsi_exit exit_of(int status)
+{
+	return (enum vmsi_exit)(WIFEXITED(status) ? WEXITSTATUS(status) :
+						    128 + WTERMSIG(status));
+}
+
+/* Ends as the program does, where what it had can be shown. */
+static enum vmsi_exit show_program(const struct request *request)
+{
+	struct look look = { .request = request };
+	struct vmsi_at_end run = {
+		.arguments = request->program,
+		.look = look_at_end,
+		.context = &look,
+	};
+	enum vmsi_exit result = vmsi_at_end_run(&run), shown;
+
+	if (result == VMSI_EXIT_OK) {
+		shown = write_all(request, &look.processes);
+		if (look.result != VMSI_EXIT_OK || shown != VMSI_EXIT_OK)
+			result = VMSI_EXIT_RUN_FAILED;
+		else
+			result = exit_of(run.status);
+	}
+	vmsi_processes_free(&look.processes);
+	return result;
+}
+
+static enum vmsi_exit show_processes(const struct request *request)
+{
+	struct vmsi_processes processes = { 0 };
+	enum vmsi_exit result = request->after ?
+		read_saved(request, request->after, &processes) :
+		see_all(request, &processes);
+	enum vmsi_exit written = VMSI_EXIT_OK;
+
+	if (result == VMSI_EXIT_OK || !request->after)
+		written = write_all(request, &processes);
+	vmsi_processes_free(&processes);
+	return written != VMSI_EXIT_OK ? written : result;
 }
 
 static enum vmsi_exit run_maps(int argc, char **argv)
 {
-	struct maps_options arguments = { .form = FORM_TEXT };
+	struct request request = { .view = { .form = VMSI_MAPS_TEXT } };
+	bool is_help = false;
+	enum vmsi_exit result;
 
-	switch (parse_options(argc, argv, &arguments)) {
-	case -1:
-		break;
-	case 'h':
-		return vmsi_show_help(&vmsi_command_maps);
-	default:
-		return vmsi_usage_hint(argv[0]);
+	vmsi_complain_as("vmspace maps");
+	result = parse_options(argc, argv, &request, &is_help);
+	if (is_help) {
+		result = vmsi_show_help(&vmsi_command_maps);
+	} else if (result == VMSI_EXIT_OK) {
+		vmsi_maps_complete_view(&request.view);
+		result = request.program ? show_program(&request) :
+					   show_processes(&request);
 	}
-	if (argc - optind != 1)
-		return vmsi_usage_error(argv[0], "name one process");
-	if (parse_pid(argv[optind], &arguments.pid))
-		return vmsi_usage_error(argv[0],
-					"'%s' is not a process number",
-					argv[optind]);
-	return show_maps(argv[0], &arguments);
+	vmsi_finds_free(&request.finds);
+	return result;
 }
 
 const struct vmsi_command vmsi_command_maps = {
 	.name = "maps",
 	.program = "vmspace maps",
-	.summary = "list the mappings of a process",
+	.summary = "show to whom the memory of processes belongs",
 	.help = help_text,
 	.run = run_maps,
 };

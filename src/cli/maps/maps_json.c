@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/maps/maps.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include <vmspace.h>
+
+#include "cli/maps/words.h"
 #include "cli/output/json.h"
 #include "cli/output/text.h"
+#include "cli/sight/saved.h"
 
 /*
  * Amounts are numbers. Addresses, offsets and inodes are strings, since they use
  * all 64 bits, and a number of jansson and of most JSON readers has fewer. Each
- * object has all its members; null stands for what a mapping does not have.
+ * object has all its members; null stands for what there is not, and for figures
+ * that were not read.
  */
 
 static json_t *hex(uint64_t number)
 {
 	return json_sprintf("0x%" PRIx64, number);
-}
-
-static json_t *counted(size_t bytes)
-{
-	return bytes == VMS_NOT_COUNTED ? json_null() : vmsi_json_amount(bytes);
 }
 
 static bool is_utf8(const char *text)
@@ -55,7 +55,40 @@ static json_t *bytes_in_hex(const char *text)
 	return string;
 }
 
-static json_t *flags(const struct vmsi_listed *mapping)
+/* Set a text, and where it is not UTF-8 its bytes as well. */
+static int set_text(json_t *object, const char *key, const char *bytes_key,
+		    const char *text)
+{
+	int failed = json_object_set_new(object, key, vmsi_json_text(text));
+
+	if (!is_utf8(text))
+		failed |= json_object_set_new(object, bytes_key,
+					      bytes_in_hex(text));
+	return failed;
+}
+
+/* An amount, or in a difference one that may be below 0. */
+static json_t *amount(uint64_t number, unsigned what)
+{
+	return what & VMSI_SEE_DIFFERENCE ? json_integer((json_int_t)number) :
+					    vmsi_json_amount(number);
+}
+
+static int set_figures(json_t *object, const struct vmsi_figures *figures,
+		       unsigned what)
+{
+	int failed = 0;
+
+	for (size_t i = 0; i < VMSI_COLUMNS; i++)
+		failed |= json_object_set_new(object, vmsi_columns[i].name,
+			vmsi_columns[i].needs_pages && !(what & VMSI_SEE_PAGES) ?
+			json_null() : amount(figures->of[i], what));
+	return failed;
+}
+
+/* --- a mapping ------------------------------------------------------------ */
+
+static json_t *flags(const struct vmsi_seen_mapping *mapping)
 {
 	json_t *array = json_array();
 	int failed = 0;
@@ -67,80 +100,139 @@ static json_t *flags(const struct vmsi_listed *mapping)
 	return vmsi_json_complete(array, failed);
 }
 
-static json_t *mapping_object(const struct vmsi_listed *mapping)
+static json_t *mapping_object(const struct vmsi_seen_mapping *mapping,
+			      unsigned what)
 {
-	const bool anonymous = (mapping->flags & VMS_MAPPING_ANONYMOUS) != 0;
-	const bool deleted = mapping->file_state == VMSI_FILE_DELETED;
+	const bool has_pages = (what & VMSI_SEE_PAGES) != 0;
+	const bool is_file = mapping->label == VMSI_LABEL_FILE;
 	json_t *object = json_pack(
-		"{s:o,s:o,s:o,s:s,s:s,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:o,s:o}",
+		"{s:o,s:o,s:s,s:s,s:s,s:o,s:o,s:b,s:o,s:o,s:o,s:o}",
 		"start", hex(mapping->start),
-		"end", hex(mapping->start + mapping->length),
-		"size", vmsi_json_amount(mapping->length),
+		"end", hex(mapping->end),
 		"prot", vmsi_prot_text(mapping->prot).text,
 		"sharing", mapping->flags & VMS_MAPPING_SHARED ?
 			"shared" : "private",
-		"anonymous", anonymous,
-		"committed", vmsi_json_amount(mapping->committed),
-		"resident", counted(mapping->resident),
-		"page_size", vmsi_json_amount(mapping->page_size),
-		"flags", flags(mapping),
-		"name", vmsi_json_text(mapping->name),
-		"path", vmsi_json_text(mapping->path),
-		"deleted", deleted,
+		"content", is_file ? "file" : "memory",
+		"page_size", has_pages ? vmsi_json_amount(mapping->page_size) :
+			json_null(),
+		"flags", has_pages ? flags(mapping) : json_null(),
+		"deleted", is_file && mapping->name->is_deleted,
 		"offset", hex(mapping->offset),
 		"device", mapping->inode ?
 			json_sprintf("%u:%u", major(mapping->device),
 				     minor(mapping->device)) : json_null(),
 		"inode", mapping->inode ?
 			json_sprintf("%" PRIu64, mapping->inode) :
-			json_null());
-	const int failed = !is_utf8(mapping->path) &&
-		json_object_set_new(object, "path_bytes",
-				    bytes_in_hex(mapping->path));
+			json_null(),
+		"owner", json_integer(mapping->owner));
+	int failed = set_figures(object, &mapping->figures, what);
 
+	failed |= set_text(object, "name", "name_bytes", mapping->name && !is_file ?
+			   mapping->name->text : "");
+	failed |= set_text(object, "path", "path_bytes", is_file ?
+			   mapping->name->text : "");
 	return vmsi_json_complete(object, failed);
 }
 
-static json_t *mapping_array(const struct vmsi_listing *listing)
+static json_t *mapping_array(const struct vmsi_maps_view *view,
+			     const struct vmsi_process *process)
 {
 	json_t *array = json_array();
 	int failed = 0;
 
-	for (size_t i = 0; i < listing->count && !failed; i++)
-		failed |= json_array_append_new(array,
-			mapping_object(&listing->mappings[i]));
+	for (size_t i = 0; i < process->count && !failed; i++)
+		if (vmsi_maps_shows(view, &process->owners
+				    .list[process->mappings[i].owner]))
+			failed |= json_array_append_new(array,
+				mapping_object(&process->mappings[i],
+					       process->what));
 	return vmsi_json_complete(array, failed);
 }
 
-static json_t *total_object(const struct vmsi_total *total)
-{
-	return json_pack("{s:o,s:o,s:o,s:o}",
-		"mappings", vmsi_json_amount(total->mappings),
-		"size", vmsi_json_amount(total->size),
-		"committed", vmsi_json_amount(total->committed),
-		"resident", vmsi_json_amount(total->resident));
-}
+/* --- a process ------------------------------------------------------------ */
 
-static json_t *listing_object(const struct vmsi_listing *listing,
-			      enum vmsi_maps_detail detail)
+static json_t *owner_object(const struct vmsi_process *process,
+			    const struct vmsi_owner *owner)
 {
-	json_t *object = json_object();
-	int failed = 0;
+	json_t *object = json_pack("{s:i,s:s,s:b}",
+		"owner", (int)(owner - process->owners.list),
+		"kind", vmsi_owner_kinds[owner->kind],
+		"deleted", owner->name->is_deleted);
+	int failed = set_text(object, "name", "name_bytes", owner->name->text);
 
-	failed |= json_object_set_new(object, "pid",
-				      json_integer(listing->pid));
-	failed |= json_object_set_new(object, "command",
-				      vmsi_json_text(listing->command));
-	if (detail == VMSI_MAPS_ALL)
-		failed |= json_object_set_new(object, "mappings",
-					      mapping_array(listing));
-	failed |= json_object_set_new(object, "total",
-				      total_object(&listing->total));
+	failed |= set_figures(object, &owner->figures, process->what);
 	return vmsi_json_complete(object, failed);
 }
 
-int vmsi_maps_write_json(const struct vmsi_listing *listing,
-			 enum vmsi_maps_detail detail)
+static json_t *owner_array(const struct vmsi_process *process,
+			   const struct vmsi_maps_choice *choice)
 {
-	return vmsi_json_print(listing_object(listing, detail));
+	json_t *array = json_array();
+	int failed = 0;
+
+	for (size_t i = 0; i < choice->count && !failed; i++)
+		failed |= json_array_append_new(array,
+			owner_object(process, choice->owners[i]));
+	return vmsi_json_complete(array, failed);
+}
+
+static json_t *figures_object(const struct vmsi_figures *figures, unsigned what)
+{
+	json_t *object = json_object();
+
+	return vmsi_json_complete(object, set_figures(object, figures, what));
+}
+
+/* What the kernel tells of the whole process at once. */
+static json_t *status_object(const struct vmsi_status *status, unsigned what)
+{
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}",
+		"resident", amount(status->resident, what),
+		"resident_anonymous", amount(status->resident_anonymous, what),
+		"resident_file", amount(status->resident_file, what),
+		"resident_shared", amount(status->resident_shared, what),
+		"swapped", amount(status->swapped, what),
+		"locked", amount(status->locked, what));
+}
+
+static json_t *process_object(const struct vmsi_maps_view *view,
+			      const struct vmsi_process *process)
+{
+	json_t *object = json_object();
+	struct vmsi_maps_choice choice;
+	int failed;
+
+	if (vmsi_maps_choose(view, process, &choice))
+		return vmsi_json_complete(object, true);
+	failed = json_object_set_new(object, "pid", json_integer(process->pid));
+	failed |= json_object_set_new(object, "command",
+				      vmsi_json_text(process->command));
+	failed |= json_object_set_new(object, "status",
+				      status_object(&process->status, process->what));
+	if (view->detail != VMSI_MAPS_TOTAL)
+		failed |= json_object_set_new(object, "owners",
+					      owner_array(process, &choice));
+	if (process->what & VMSI_SEE_MAPPINGS)
+		failed |= json_object_set_new(object, "list",
+					      mapping_array(view, process));
+	failed |= json_object_set_new(object, "total",
+				      figures_object(&choice.total, process->what));
+	vmsi_maps_free_choice(&choice);
+	return vmsi_json_complete(object, failed);
+}
+
+int vmsi_maps_write_json(const struct vmsi_maps_view *view,
+			 const struct vmsi_processes *processes)
+{
+	json_t *array = json_array();
+	int failed = 0;
+
+	for (size_t i = 0; i < processes->count && !failed; i++)
+		failed |= json_array_append_new(array,
+			process_object(view, &processes->list[i]));
+	return vmsi_json_print(json_pack("{s:s,s:i,s:b,s:b,s:o}",
+		"format", VMSI_SAVED_FORMAT, "version", VMSI_SAVED_VERSION,
+		"difference", view->is_difference,
+		"pages", (view->what & VMSI_SEE_PAGES) != 0,
+		"processes", vmsi_json_complete(array, failed)));
 }

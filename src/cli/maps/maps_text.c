@@ -1,222 +1,252 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/maps/maps.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <vmspace.h>
+
+#include "cli/maps/table.h"
+#include "cli/maps/words.h"
 #include "cli/output/text.h"
+#include "procfs/file.h"
+#include "text/size.h"
 
-/* The texts of one line without the last column, which has no fixed width. */
-struct row {
-	char address[2 * 16 + 2];
-	struct vmsi_size_text size;
-	const char *prot;
-	const char *sharing;
-	struct vmsi_size_text commit;
-	struct vmsi_size_text resident;
-	char flags[192];
-};
+/* --- what the figures are of ---------------------------------------------- */
 
-struct widths {
-	int address, size, commit, resident, flags;
-};
-
-static void widen(int *width, const char *text)
+static void write_name(const struct vmsi_name *name, enum vmsi_owner_kind kind)
 {
-	int length = (int)strlen(text);
-
-	if (*width < length)
-		*width = length;
-}
-
-static void widen_all(struct widths *widths, const struct row *row)
-{
-	widen(&widths->address, row->address);
-	widen(&widths->size, row->size.text);
-	widen(&widths->commit, row->commit.text);
-	widen(&widths->resident, row->resident.text);
-	widen(&widths->flags, row->flags);
-}
-
-/* Write the columns that the line of totals has, too. */
-static void write_figures(const struct widths *widths, const struct row *row)
-{
-	printf("%-*s  %*s  %-4s  %-7s  %*s  %*s", widths->address,
-	       row->address, widths->size, row->size.text, row->prot,
-	       row->sharing, widths->commit, row->commit.text,
-	       widths->resident, row->resident.text);
-}
-
-/* Write all columns but the last, which the caller writes. */
-static void write_row(const struct widths *widths, const struct row *row)
-{
-	write_figures(widths, row);
-	printf("  %-*s  ", widths->flags, row->flags);
-}
-
-static void append_word(char *flags, size_t size, const char *word)
-{
-	size_t length = strlen(flags);
-
-	snprintf(flags + length, size - length, "%s%s", length ? "," : "",
-		 word);
-}
-
-static void flags_text(const struct vmsi_listed *mapping, char *flags,
-		       size_t size)
-{
-	flags[0] = '\0';
-	for (size_t i = 0; vmsi_flag_words[i].word; i++)
-		if (mapping->flags & vmsi_flag_words[i].flag)
-			append_word(flags, size, vmsi_flag_words[i].word);
-	if (flags[0] == '\0')
-		append_word(flags, size, "-");
-}
-
-static struct vmsi_size_text counted_text(size_t bytes,
-					  enum vmsi_size_style style)
-{
-	if (bytes == VMS_NOT_COUNTED)
-		return (struct vmsi_size_text){ "-" };
-	return vmsi_size_text(bytes, style);
-}
-
-static void mapping_row(const struct vmsi_listed *mapping,
-			enum vmsi_size_style style, struct row *row,
-			struct vmsi_prot_text *prot)
-{
-	*prot = vmsi_prot_text(mapping->prot);
-	*row = (struct row){
-		.size = vmsi_size_text(mapping->length, style),
-		.prot = prot->text,
-		.sharing = mapping->flags & VMS_MAPPING_SHARED ? "shared" :
-								 "private",
-		.commit = vmsi_size_text(mapping->committed, style),
-		.resident = counted_text(mapping->resident, style),
-	};
-	snprintf(row->address, sizeof(row->address),
-		 "%012" PRIxPTR "-%012" PRIxPTR, mapping->start,
-		 mapping->start + mapping->length);
-	flags_text(mapping, row->flags, sizeof(row->flags));
-}
-
-static void total_row(const struct vmsi_total *total,
-		      enum vmsi_size_style style, struct row *row)
-{
-	*row = (struct row){
-		.size = vmsi_size_text(total->size, style),
-		.prot = "",
-		.sharing = "",
-		.commit = vmsi_size_text(total->committed, style),
-		.resident = vmsi_size_text(total->resident, style),
-	};
-	snprintf(row->address, sizeof(row->address), "total %zu mapping%s",
-		 total->mappings, total->mappings == 1 ? "" : "s");
-}
-
-static void write_content(const struct vmsi_listed *mapping)
-{
-	if (mapping->path[0]) {
-		vmsi_write_escaped(stdout, mapping->path);
-		if (mapping->offset)
-			printf("+0x%" PRIx64, mapping->offset);
-		if (mapping->file_state == VMSI_FILE_DELETED)
-			fputs(" (deleted)", stdout);
-	} else if (mapping->name[0] == '[' || mapping->name[0] == '/') {
-		/*
-		 * The kernel names such mappings itself; a program's names become
-		 * "[anon:NAME]".
-		 */
-		vmsi_write_escaped(stdout, mapping->name);
-	} else if (mapping->name[0]) {
+	if (kind == VMSI_OWNER_NAMED)
 		fputs("[anon:", stdout);
-		vmsi_write_escaped(stdout, mapping->name);
+	vmsi_write_escaped(stdout, name->text);
+	if (kind == VMSI_OWNER_NAMED)
 		fputc(']', stdout);
-	} else {
+	if (kind == VMSI_OWNER_FILE && name->is_deleted)
+		fputs(" (deleted)", stdout);
+}
+
+static void write_content(const struct vmsi_seen_mapping *mapping)
+{
+	if (mapping->label == VMSI_LABEL_GIVEN)
+		write_name(mapping->name, VMSI_OWNER_NAMED);
+	else if (mapping->label != VMSI_LABEL_NONE)
+		vmsi_write_escaped(stdout, mapping->name->text);
+	else
 		fputs("[anon]", stdout);
-	}
+	if (mapping->label == VMSI_LABEL_FILE && mapping->offset)
+		printf("+0x%" PRIx64, mapping->offset);
+	if (mapping->label == VMSI_LABEL_FILE && mapping->name->is_deleted)
+		fputs(" (deleted)", stdout);
+}
+
+static void write_flags(unsigned flags)
+{
+	const char *between = "";
+
+	for (size_t i = 0; vmsi_flag_words[i].word; i++)
+		if (flags & vmsi_flag_words[i].flag) {
+			printf("%s%s", between, vmsi_flag_words[i].word);
+			between = ",";
+		}
+	fputs(*between ? "  " : "", stdout);
+}
+
+static void write_mapping(const struct vmsi_table *table, const char *indent,
+			  const struct vmsi_seen_mapping *mapping)
+{
+	vmsi_table_write_figures(table, &mapping->figures);
+	printf("%s%012" PRIxPTR "-%012" PRIxPTR "  %s%c  ", indent,
+	       mapping->start, mapping->end, vmsi_prot_text(mapping->prot).text,
+	       mapping->flags & VMS_MAPPING_SHARED ? 's' : 'p');
+	write_flags(mapping->flags);
+	write_content(mapping);
 	fputc('\n', stdout);
 }
 
-static struct widths measure(const struct vmsi_listing *listing,
-			     const struct row *heading,
-			     const struct row *total,
-			     enum vmsi_maps_detail detail,
-			     enum vmsi_size_style style)
-{
-	struct widths widths = { 0 };
-	struct vmsi_prot_text prot;
-	struct row row;
+/* --- a process ------------------------------------------------------------ */
 
-	widen_all(&widths, heading);
-	widen_all(&widths, total);
-	for (size_t i = 0; detail == VMSI_MAPS_ALL && i < listing->count; i++) {
-		mapping_row(&listing->mappings[i], style, &row, &prot);
-		/*
-		 * The vsyscall page of x86-64 has an address of the kernel, which
-		 * is longer than all others: it may be wider than its column.
-		 */
-		if (listing->mappings[i].start > INTPTR_MAX)
-			row.address[0] = '\0';
-		widen_all(&widths, &row);
-	}
-	return widths;
+static void write_process(const struct vmsi_process *process)
+{
+	printf("%d ", (int)process->pid);
+	vmsi_write_escaped(stdout, process->command);
 }
 
-static void write_mappings(const struct vmsi_listing *listing,
-			   const struct widths *widths,
-			   enum vmsi_size_style style)
+/* What a kernel of that kind would refuse another mapping at; 0: not told. */
+static uint64_t most_mappings(void)
 {
-	struct vmsi_prot_text prot;
-	struct row row;
+	uint64_t most = 0;
 
-	for (size_t i = 0; i < listing->count && !ferror(stdout); i++) {
-		mapping_row(&listing->mappings[i], style, &row, &prot);
-		write_row(widths, &row);
-		write_content(&listing->mappings[i]);
-	}
+	return vmsi_host_read_number("/proc/sys/vm/max_map_count", &most) ? most : 0;
 }
 
-static void write_process(const struct vmsi_listing *listing)
+static void write_amount(const struct vmsi_maps_view *view, const char *before,
+			 uint64_t bytes, const char *after)
 {
-	printf("process %d", (int)listing->pid);
-	if (listing->command[0]) {
-		fputs(": ", stdout);
-		vmsi_write_escaped(stdout, listing->command);
-	}
-	fputc('\n', stdout);
+	printf("%s%s%s", before, vmsi_amount_text(view, bytes, false).text, after);
 }
 
-void vmsi_maps_write_text(const struct vmsi_listing *listing,
-			  enum vmsi_maps_detail detail,
-			  enum vmsi_size_style style)
+static void write_head(const struct vmsi_maps_view *view,
+		       const struct vmsi_process *process)
 {
-	static const struct row heading = {
-		.address = "ADDRESS",
-		.size = { "SIZE" },
-		.prot = "PROT",
-		.sharing = "SHARING",
-		.commit = { "COMMIT" },
-		.resident = { "RESIDENT" },
-		.flags = "FLAGS",
-	};
-	struct row total;
-	struct widths widths;
+	const struct vmsi_status *status = &process->status;
+	const uint64_t most = view->is_difference ? 0 : most_mappings();
 
-	total_row(&listing->total, style, &total);
-	widths = measure(listing, &heading, &total, detail, style);
-	write_process(listing);
-	if (detail == VMSI_MAPS_ALL) {
-		write_row(&widths, &heading);
-		puts("CONTENT");
-		write_mappings(listing, &widths, style);
-	} else {
-		write_figures(&widths, &heading);
-		putchar('\n');
+	fputs("process ", stdout);
+	write_process(process);
+	printf(": %s mappings",
+	       vmsi_amount_text(view, process->total.of[VMSI_MAPPINGS], true).text);
+	if (most)
+		printf(" of %" PRIu64, most);
+	write_amount(view, ", ", status->resident, " resident");
+	write_amount(view, " (", status->resident_anonymous, " anonymous");
+	write_amount(view, ", ", status->resident_file, " files");
+	write_amount(view, ", ", status->resident_shared, " shared memory)");
+	write_amount(view, ", ", status->swapped, " swapped\n");
+}
+
+static void write_unfolded(const struct vmsi_table *table,
+			   const struct vmsi_process *process,
+			   const struct vmsi_maps_choice *choice,
+			   const struct vmsi_owner *owner)
+{
+	const size_t number = (size_t)(owner - process->owners.list);
+
+	for (size_t i = choice->starts[number];
+	     i < choice->starts[number + 1] && !ferror(stdout); i++)
+		write_mapping(table, "  ", &process->mappings[choice->order[i]]);
+}
+
+static void write_total(const struct vmsi_table *table, size_t owners,
+			const struct vmsi_figures *total)
+{
+	vmsi_table_write_figures(table, total);
+	printf("total of %zu owner%s\n", owners, owners == 1 ? "" : "s");
+}
+
+static int write_owners(const struct vmsi_maps_view *view,
+			const struct vmsi_process *process)
+{
+	struct vmsi_table table = vmsi_table_begin(view);
+	struct vmsi_maps_choice choice;
+	int error = vmsi_maps_choose(view, process, &choice);
+
+	if (error)
+		return error;
+	vmsi_table_widen(&table, &choice.total);
+	for (size_t i = 0; i < choice.count; i++)
+		vmsi_table_widen(&table, &choice.owners[i]->figures);
+	vmsi_table_write_headings(&table, "OWNER");
+	for (size_t i = 0; i < choice.count && !ferror(stdout); i++) {
+		vmsi_table_write_figures(&table, &choice.owners[i]->figures);
+		write_name(choice.owners[i]->name, choice.owners[i]->kind);
+		fputc('\n', stdout);
+		if (view->detail == VMSI_MAPS_ALL)
+			write_unfolded(&table, process, &choice,
+				       choice.owners[i]);
 	}
-	if (ferror(stdout))
-		return;
-	write_figures(&widths, &total);
-	putchar('\n');
+	write_total(&table, choice.count, &choice.total);
+	vmsi_maps_free_choice(&choice);
+	return 0;
+}
+
+static bool is_listed(const struct vmsi_maps_view *view,
+		      const struct vmsi_process *process, size_t number)
+{
+	return vmsi_maps_shows(view, &process->owners
+			       .list[process->mappings[number].owner]);
+}
+
+static void write_list(const struct vmsi_maps_view *view,
+		       const struct vmsi_process *process)
+{
+	struct vmsi_table table = vmsi_table_begin(view);
+	struct vmsi_figures total = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < process->count; i++)
+		if (is_listed(view, process, i)) {
+			vmsi_figures_add(&total, &process->mappings[i].figures);
+			count++;
+		}
+	vmsi_table_widen(&table, &total);
+	vmsi_table_write_headings(&table, "ADDRESSES, RIGHTS, FLAGS, CONTENT");
+	for (size_t i = 0; i < process->count && !ferror(stdout); i++)
+		if (is_listed(view, process, i))
+			write_mapping(&table, "", &process->mappings[i]);
+	vmsi_table_write_figures(&table, &total);
+	printf("total of %zu mapping%s\n", count, count == 1 ? "" : "s");
+}
+
+static int write_one(const struct vmsi_maps_view *view,
+		     const struct vmsi_process *process)
+{
+	write_head(view, process);
+	if (view->detail != VMSI_MAPS_LIST)
+		return write_owners(view, process);
+	write_list(view, process);
+	return 0;
+}
+
+/* --- processes ------------------------------------------------------------ */
+
+/* What is shown of a process, all owners together. */
+static int total_of(const struct vmsi_maps_view *view,
+		    const struct vmsi_process *process, struct vmsi_figures *total)
+{
+	struct vmsi_maps_choice choice;
+	const int error = vmsi_maps_choose(view, process, &choice);
+
+	if (error)
+		return error;
+	*total = choice.total;
+	vmsi_maps_free_choice(&choice);
+	return 0;
+}
+
+/* A row a process. */
+static int write_totals(const struct vmsi_maps_view *view,
+			const struct vmsi_processes *processes)
+{
+	struct vmsi_table table = vmsi_table_begin(view);
+	struct vmsi_figures sum = { 0 };
+	struct vmsi_figures *totals = calloc(processes->count + 1, sizeof(*totals));
+	int error = totals ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !error && i < processes->count; i++) {
+		error = total_of(view, &processes->list[i], &totals[i]);
+		vmsi_figures_add(&sum, &totals[i]);
+	}
+	vmsi_table_widen(&table, &sum);
+	if (!error)
+		vmsi_table_write_headings(&table, "PROCESS");
+	for (size_t i = 0; !error && i < processes->count && !ferror(stdout); i++) {
+		vmsi_table_write_figures(&table, &totals[i]);
+		write_process(&processes->list[i]);
+		fputc('\n', stdout);
+	}
+	if (!error && processes->count > 1) {
+		vmsi_table_write_figures(&table, &sum);
+		printf("total of %zu processes\n", processes->count);
+	}
+	free(totals);
+	return error;
+}
+
+int vmsi_maps_write_text(const struct vmsi_maps_view *view,
+			 const struct vmsi_processes *processes)
+{
+	int error = 0;
+
+	if (view->detail == VMSI_MAPS_TOTAL)
+		return write_totals(view, processes);
+	for (size_t i = 0; !error && i < processes->count && !ferror(stdout); i++) {
+		error = write_one(view, &processes->list[i]);
+		if (processes->count > 1)
+			putchar('\n');
+	}
+	return error || processes->count < 2 ? error :
+		write_totals(view, processes);
 }

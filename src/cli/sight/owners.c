@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/sight/owners.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/array.h"
+#include "procfs/label.h"
+
+#define FIRST_PLACES 64
+
+const char *const vmsi_owner_kinds[VMSI_OWNER_KINDS] = {
+	[VMSI_OWNER_FILE] = "file",
+	[VMSI_OWNER_HEAP] = "heap",
+	[VMSI_OWNER_ARENAS] = "malloc arenas",
+	[VMSI_OWNER_STACK] = "stack",
+	[VMSI_OWNER_NAMED] = "named",
+	[VMSI_OWNER_ANONYMOUS] = "anonymous",
+	[VMSI_OWNER_SHARED] = "shared",
+	[VMSI_OWNER_MEMFD] = "memfd",
+	[VMSI_OWNER_KERNEL] = "kernel",
+	[VMSI_OWNER_RESERVED] = "reserved",
+};
+
+/* --- names ---------------------------------------------------------------- */
+
+/* FNV-1a. */
+static uint64_t hash_of(struct vmsi_scan label)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; label.at < label.end; label.at++)
+		hash = (hash ^ (unsigned char)*label.at) *
+			UINT64_C(0x100000001b3);
+	return hash;
+}
+
+static bool is_of(const struct vmsi_name *name, struct vmsi_scan label)
+{
+	return name->label_length == vmsi_scan_left(&label) &&
+		memcmp(name->label, label.at, name->label_length) == 0;
+}
+
+/* The place where the name is, or where it would be. */
+static struct vmsi_name **place_of(const struct vmsi_owners *owners,
+				   uint64_t hash, struct vmsi_scan label)
+{
+	size_t at = (size_t)hash & (owners->places - 1);
+
+	while (owners->names[at] && (owners->names[at]->hash != hash ||
+				     !is_of(owners->names[at], label)))
+		at = (at + 1) & (owners->places - 1);
+	return &owners->names[at];
+}
+
+static bool make_room(struct vmsi_owners *owners)
+{
+	struct vmsi_owners larger = *owners;
+
+	if (owners->name_count < owners->places / 2)
+		return true;
+	larger.places = owners->places ? 2 * owners->places : FIRST_PLACES;
+	larger.names = calloc(larger.places, sizeof(struct vmsi_name *));
+	if (!larger.names)
+		return false;
+	for (size_t i = 0; i < owners->places; i++) {
+		struct vmsi_name *name = owners->names[i];
+
+		if (name)
+			*place_of(&larger, name->hash, (struct vmsi_scan){
+				name->label, name->label + name->label_length,
+			}) = name;
+	}
+	free(owners->names);
+	*owners = larger;
+	return true;
+}
+
+static void free_name(struct vmsi_name *name)
+{
+	if (!name)
+		return;
+	free(name->label);
+	free(name->text);
+	free(name);
+}
+
+static struct vmsi_name *make_name(struct vmsi_scan label, uint64_t hash)
+{
+	const size_t length = vmsi_scan_left(&label);
+	struct vmsi_name *name = calloc(1, sizeof(*name));
+
+	if (!name)
+		return NULL;
+	name->hash = hash;
+	name->label_length = length;
+	name->label = strndup(label.at, length);
+	name->text = malloc(length + 1);
+	if (!name->label || !name->text) {
+		free_name(name);
+		return NULL;
+	}
+	name->is_deleted = vmsi_label_is_deleted(&label);
+	vmsi_label_path(label, name->text, length + 1);
+	for (size_t i = 0; i < VMSI_OWNER_KINDS; i++)
+		name->owners[i] = VMSI_NO_OWNER;
+	return name;
+}
+
+struct vmsi_name *vmsi_owners_name(struct vmsi_owners *owners,
+				   struct vmsi_scan label)
+{
+	struct vmsi_name **place;
+	uint64_t hash;
+
+	/* Mappings of one owner come one after the other. */
+	if (owners->last && is_of(owners->last, label))
+		return owners->last;
+	if (!make_room(owners))
+		return NULL;
+	hash = hash_of(label);
+	place = place_of(owners, hash, label);
+	if (!*place) {
+		*place = make_name(label, hash);
+		owners->name_count += *place != NULL;
+	}
+	owners->last = *place;
+	return *place;
+}
+
+/* --- owners --------------------------------------------------------------- */
+
+uint32_t vmsi_owners_find(struct vmsi_owners *owners, enum vmsi_owner_kind kind,
+			  struct vmsi_name *name)
+{
+	uint32_t *const number = &name->owners[kind];
+	struct vmsi_owner *list;
+
+	if (*number != VMSI_NO_OWNER)
+		return *number;
+	list = vmsi_with_capacity(owners->list, owners->count, &owners->capacity,
+				  sizeof(*list));
+	if (!list)
+		return VMSI_NO_OWNER;
+	owners->list = list;
+	*number = (uint32_t)owners->count;
+	list[owners->count++] = (struct vmsi_owner){ .kind = kind, .name = name };
+	return *number;
+}
+
+void vmsi_owners_free(struct vmsi_owners *owners)
+{
+	for (size_t i = 0; i < owners->places; i++)
+		free_name(owners->names[i]);
+	free(owners->names);
+	free(owners->list);
+	*owners = (struct vmsi_owners){ 0 };
+}

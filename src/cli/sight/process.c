@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/sight/process.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <vmspace.h>
+
+#include "base/array.h"
+#include "cli/sight/belongs.h"
+#include "procfs/file.h"
+#include "procfs/smaps.h"
+
+/* Holds the longest line: a path of newlines, each of which is written as four bytes. */
+#define BUFFER_BYTES ((size_t)64 << 10)
+
+/* A process that is read. */
+struct reader {
+	struct vmsi_belongs belongs;
+	uintptr_t seen; /* the end of the last mapping */
+	struct vmsi_lines lines;
+	int file;
+};
+
+/* --- a mapping ------------------------------------------------------------ */
+
+static void set_figures(struct vmsi_seen_mapping *mapping)
+{
+	const uint64_t length = mapping->end - mapping->start;
+	uint64_t *figures = mapping->figures.of;
+
+	figures[VMSI_MAPPINGS] = 1;
+	figures[mapping->prot == PROT_NONE ? VMSI_RESERVED : VMSI_SIZE] = length;
+	if ((mapping->prot & PROT_WRITE) && !(mapping->flags & VMS_MAPPING_SHARED))
+		figures[VMSI_WRITABLE] = length;
+	if (mapping->flags & VMS_MAPPING_LOCKED)
+		figures[VMSI_LOCKED] = length;
+}
+
+/*
+ * Cut off what was seen before: the process runs between two reads, and a mapping
+ * that was seen may have become part of a larger one. False: nothing is left.
+ */
+static bool cut(struct reader *reader, struct vmsi_seen_mapping *mapping)
+{
+	const uintptr_t seen = reader->seen;
+
+	if (mapping->end <= seen)
+		return false;
+	if (mapping->start < seen) {
+		if (mapping->inode)
+			mapping->offset += seen - mapping->start;
+		mapping->start = seen;
+	}
+	reader->seen = mapping->end;
+	return true;
+}
+
+static int add(struct reader *reader, struct vmsi_seen_mapping *mapping,
+	       struct vmsi_scan label)
+{
+	struct vmsi_process *process = reader->belongs.process;
+	struct vmsi_seen_mapping *mappings;
+	int error;
+
+	if (!cut(reader, mapping))
+		return 0;
+	set_figures(mapping);
+	error = vmsi_belongs_add(&reader->belongs, mapping, label);
+	if (error || !(process->what & VMSI_SEE_MAPPINGS))
+		return error;
+	mappings = vmsi_with_capacity(process->mappings, process->count,
+				      &process->capacity, sizeof(*mappings));
+	if (!mappings)
+		return -ENOMEM;
+	process->mappings = mappings;
+	mappings[process->count++] = *mapping;
+	return 0;
+}
+
+/* --- without pages: /proc/PID/maps ---------------------------------------- */
+
+static int add_line(struct reader *reader, const struct vmsi_maps_line *line)
+{
+	/* Pages of hugetlb are not told here. */
+	const struct vmsi_label label = vmsi_label_read(line, true);
+	struct vmsi_seen_mapping mapping = {
+		.start = line->start,
+		.end = line->end,
+		.prot = (line->is_readable ? PROT_READ : 0) |
+			(line->is_writable ? PROT_WRITE : 0) |
+			(line->is_executable ? PROT_EXEC : 0),
+		.flags = line->is_shared ? VMS_MAPPING_SHARED : 0,
+		.device = line->device,
+		.inode = line->inode,
+		.offset = line->offset,
+		.label = label.kind,
+	};
+
+	return add(reader, &mapping, label.text);
+}
+
+static int read_maps(struct reader *reader)
+{
+	struct vmsi_maps_line mapping;
+	struct vmsi_line line;
+	int result;
+
+	while ((result = vmsi_lines_peek(&reader->lines, &line)) > 0) {
+		if (!vmsi_maps_line_read(vmsi_line_scan(&line), &mapping))
+			return -EPROTO;
+		result = add_line(reader, &mapping);
+		if (result)
+			return result;
+		vmsi_lines_advance(&reader->lines, &line);
+	}
+	return result;
+}
+
+/* --- with pages: /proc/PID/smaps ------------------------------------------ */
+
+static struct vmsi_label label_of(const struct vms_mapping_info *info)
+{
+	const char *const name = info->name;
+
+	if (!(info->flags & VMS_MAPPING_ANONYMOUS))
+		return (struct vmsi_label){ VMSI_LABEL_FILE,
+					    vmsi_scan_text(info->path) };
+	if (name[0] == '\0')
+		return (struct vmsi_label){ VMSI_LABEL_NONE,
+					    vmsi_scan_text(name) };
+	/* A name that is given has no bracket; a slash in front it may have. */
+	if (name[0] == '[' || (name[0] == '/' && info->inode))
+		return (struct vmsi_label){ VMSI_LABEL_KERNEL,
+					    vmsi_scan_text(name) };
+	return (struct vmsi_label){ VMSI_LABEL_GIVEN, vmsi_scan_text(name) };
+}
+
+static uint64_t less(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : 0;
+}
+
+static int add_pages(struct reader *reader, const struct vms_mapping_info *info,
+		     const struct vmsi_smaps_pages *pages)
+{
+	const struct vmsi_label label = label_of(info);
+	struct vmsi_seen_mapping mapping = {
+		.start = info->start,
+		.end = info->start + info->length,
+		.prot = info->prot,
+		.flags = info->flags,
+		.page_size = info->page_size,
+		.device = info->device,
+		.inode = info->inode,
+		.offset = info->offset,
+		.label = label.kind,
+		.figures.of = {
+			[VMSI_COMMIT] = info->committed,
+			[VMSI_RESIDENT] = info->resident,
+			[VMSI_ANONYMOUS] = pages->anonymous,
+			[VMSI_FILE] = less(info->resident, pages->anonymous),
+			[VMSI_PROPORTIONAL] = pages->proportional,
+			[VMSI_SWAPPED] = pages->swapped,
+			[VMSI_HUGE] = pages->huge,
+		},
+	};
+
+	return add(reader, &mapping, label.text);
+}
+
+static int read_smaps(struct reader *reader)
+{
+	struct vms_mapping_info info;
+	struct vmsi_smaps_pages pages;
+	int result;
+
+	while ((result = vmsi_smaps_next_pages(&reader->lines, &info, &pages)) > 0) {
+		/* A kernel without figures of pages has none for us. */
+		if (info.resident == VMS_NOT_COUNTED)
+			return -EPROTO;
+		result = add_pages(reader, &info, &pages);
+		if (result)
+			return result;
+	}
+	return result;
+}
+
+/* --- a process ------------------------------------------------------------ */
+
+/*
+ * Whether the file ended because it is complete: that of a process that has ended
+ * or called execve(2) ends early without an error, and is empty from then on.
+ */
+static int check_complete(int file)
+{
+	char byte;
+	const ssize_t got = pread(file, &byte, 1, 0);
+
+	if (got < 0)
+		return -errno;
+	return got == 0 ? -ESRCH : 0;
+}
+
+static int read_status(struct vmsi_process *process)
+{
+	enum vmsi_status_memory memory;
+	struct vmsi_lines lines;
+	char buffer[1024];
+	int error, file = vmsi_procfs_open(process->pid, "status");
+
+	if (file < 0)
+		return file;
+	vmsi_host_lines(&lines, &file, buffer, sizeof(buffer));
+	error = vmsi_status_read(&lines, &process->status, &memory);
+	close(file);
+	return error;
+}
+
+static int read_mappings(struct vmsi_process *process)
+{
+	const bool has_pages = (process->what & VMSI_SEE_PAGES) != 0;
+	struct reader reader = { .belongs = { .process = process } };
+	char *buffer;
+	int error;
+
+	reader.file = vmsi_procfs_open(process->pid, has_pages ? "smaps" : "maps");
+	if (reader.file < 0)
+		return reader.file;
+	buffer = malloc(BUFFER_BYTES);
+	if (!buffer) {
+		close(reader.file);
+		return -ENOMEM;
+	}
+	vmsi_host_lines(&reader.lines, &reader.file, buffer, BUFFER_BYTES);
+	error = has_pages ? read_smaps(&reader) : read_maps(&reader);
+	if (!error)
+		error = check_complete(reader.file);
+	free(buffer);
+	close(reader.file);
+	return error;
+}
+
+int vmsi_process_see(struct vmsi_process *process, pid_t pid, unsigned what)
+{
+	int error;
+
+	*process = (struct vmsi_process){
+		.pid = pid ? pid : getpid(), .what = what,
+	};
+	vmsi_process_name_read(process->command, process->pid);
+	error = read_status(process);
+	if (!error && process->status.threads > 1)
+		error = vmsi_stacks_read(&process->stacks, process->pid);
+	return error ? error : read_mappings(process);
+}
+
+void vmsi_process_free(struct vmsi_process *process)
+{
+	vmsi_stacks_free(&process->stacks);
+	vmsi_owners_free(&process->owners);
+	free(process->mappings);
+	*process = (struct vmsi_process){ 0 };
+}
