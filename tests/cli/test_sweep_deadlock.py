@@ -19,6 +19,7 @@ static sem_t posted;
 /* Longer than the command waits between two looks. */
 static void rest(void) { usleep(400000); }
 """
+POSTS = "static void post(int signal) { sem_post(&posted); }"
 
 
 def outcome(name, body, before="", *options):
@@ -139,8 +140,40 @@ def wait_that_a_signal_ends_is_awaited():
         signal(SIGALRM, post);
         ualarm(400000, 0);
         sem_wait(&posted);
-        return block ? 0 : 3;""", """
-        static void post(int signal) { sem_post(&posted); }"""), ("failed", 3))
+        return block ? 0 : 3;""", POSTS), ("failed", 3))
+
+
+def wait_that_a_signal_of_a_timer_ends_is_awaited():
+    """The signal may be any, and here it is one that people send, too."""
+    expect_equal(outcome("timer", """
+        struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+                                  .sigev_signo = SIGUSR1 };
+        struct itimerspec once = { .it_value.tv_nsec = 400000000 };
+        timer_t timer;
+        sem_init(&posted, 0, 0);
+        signal(SIGUSR1, post);
+        timer_create(CLOCK_MONOTONIC, &event, &timer);
+        timer_settime(timer, 0, &once, NULL);
+        while (sem_wait(&posted));
+        return block ? 0 : 3;""", POSTS), ("failed", 3))
+
+
+def wait_that_a_signal_of_another_process_ends_is_awaited():
+    expect_equal(outcome("sent", """
+        const pid_t self = getpid();
+        int status;
+        sem_init(&posted, 0, 0);
+        signal(SIGUSR2, post);
+        if (fork() == 0) {
+            if (fork() == 0) {
+                rest();
+                kill(self, SIGUSR2);
+            }
+            _exit(0);
+        }
+        wait(&status);
+        while (sem_wait(&posted));
+        return block ? 0 : 3;""", POSTS), ("failed", 3))
 
 
 CASES = [
@@ -151,6 +184,8 @@ CASES = [
     wait_that_another_process_ends_is_awaited,
     wait_that_a_child_in_the_same_memory_ends_is_awaited,
     wait_that_a_signal_ends_is_awaited,
+    wait_that_a_signal_of_a_timer_ends_is_awaited,
+    wait_that_a_signal_of_another_process_ends_is_awaited,
 ]
 
 sys.exit(main(CASES))

@@ -67,13 +67,17 @@ static bool has_children(pid_t process, const char *thread)
 	return has;
 }
 
-/* Signals that a timer or a file may send. */
-static bool is_sent_by_kernel(uint64_t caught)
+/*
+ * Signals that a timer, a file or another process of the program may send. Those of faults
+ * come to no thread that waits, and those by which people end programs are not expected.
+ */
+static bool may_be_sent(uint64_t caught)
 {
 	const uint64_t sent = UINT64_C(1) << (SIGALRM - 1) |
 		UINT64_C(1) << (SIGVTALRM - 1) | UINT64_C(1) << (SIGPROF - 1) |
-		UINT64_C(1) << (SIGIO - 1) |
-		/* From 32 on they are those of timer_create(2), too. */
+		UINT64_C(1) << (SIGIO - 1) | UINT64_C(1) << (SIGURG - 1) |
+		UINT64_C(1) << (SIGUSR1 - 1) | UINT64_C(1) << (SIGUSR2 - 1) |
+		/* Real-time signals; 32 and 33 are the C library's own. */
 		~UINT64_C(0) << 33;
 
 	return caught & sent;
@@ -96,7 +100,7 @@ static bool take_status(pid_t process, const char *thread, uint64_t *switches)
 	if (file)
 		fclose(file);
 	*switches += number;
-	return knows && !is_sent_by_kernel(caught);
+	return knows && !may_be_sent(caught);
 }
 
 static bool waits(pid_t process, const char *thread, struct look *look)
