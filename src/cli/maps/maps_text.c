@@ -208,7 +208,7 @@ static int total_of(const struct vmsi_maps_view *view,
 
 /* A row a process. */
 static int write_totals(const struct vmsi_maps_view *view,
-			const struct vmsi_processes *processes)
+			const struct vmsi_seen_processes *processes)
 {
 	struct vmsi_table table = vmsi_table_begin(view);
 	struct vmsi_figures sum = { 0 };
@@ -236,7 +236,7 @@ static int write_totals(const struct vmsi_maps_view *view,
 }
 
 int vmsi_maps_write_text(const struct vmsi_maps_view *view,
-			 const struct vmsi_processes *processes)
+			 const struct vmsi_seen_processes *processes)
 {
 	int error = 0;
 
