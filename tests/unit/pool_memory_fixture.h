@@ -6,7 +6,7 @@
 
 /* Pools of memory of several times the RAM. */
 
-#define MANY 3000u
+#define MANY 2500u
 #define RAM ((size_t)4 << 20)
 
 static inline struct vms_pool_options memory_options(const char *swap_path)
