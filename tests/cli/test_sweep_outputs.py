@@ -82,7 +82,7 @@ def names_with_newlines_make_no_frames():
     result = sweep(path)
     expect_equal(result.returncode, 1, result)
     lines = result.stdout.decode().splitlines()
-    lines += [line for one in results() for line in one["backtrace"]]
+    lines += [line for one in results() for line in one["backtrace"].splitlines()]
     expect(any("ugly\\" in line for line in lines), lines)
     expect(not any(line.strip().startswith("forged") for line in lines), lines)
 
