@@ -247,7 +247,7 @@ static int look_at_processes(struct search *search)
 	return is_procfs ? error : -ENOENT;
 }
 
-static int find_memfd_device(dev_t *device)
+int vmsi_memfd_device(dev_t *device)
 {
 	struct stat status;
 	int fd = memfd_create("vmspace-commit", MFD_CLOEXEC);
@@ -268,7 +268,7 @@ int vmsi_budget_list_read(struct vmsi_budget_list *list)
 	int error;
 
 	*list = (struct vmsi_budget_list){ 0 };
-	error = find_memfd_device(&search.memfd_device);
+	error = vmsi_memfd_device(&search.memfd_device);
 	return error ? error : look_at_processes(&search);
 }
 

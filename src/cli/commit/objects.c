@@ -3,18 +3,17 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <vmspace.h>
 
 #include "base/array.h"
+#include "cli/commit/commit_budgets.h"
 
 /* st_blocks is in these, whatever the file system. */
 #define BLOCK 512
@@ -32,20 +31,12 @@ static int add(struct vmsi_commit_objects *objects, const struct vmsi_commit_obj
 	return 0;
 }
 
-/* A memfd is on the kernel's own tmpfs, where all such memory is. */
 int vmsi_commit_objects_begin(struct vmsi_commit_objects *objects)
 {
-	struct stat status;
-	const int file = memfd_create("vmspace-commit", MFD_CLOEXEC);
-	int error;
+	dev_t device = 0;
+	const int error = vmsi_memfd_device(&device);
 
-	*objects = (struct vmsi_commit_objects){ 0 };
-	if (file < 0)
-		return -errno;
-	error = fstat(file, &status) ? -errno : 0;
-	close(file);
-	if (!error)
-		objects->device = status.st_dev;
+	*objects = (struct vmsi_commit_objects){ .device = device };
 	return error;
 }
 
