@@ -4,7 +4,8 @@
 refuses nothing, in turn, and loops of calls: bare, asked about by a program
 that decides nothing, and limited. "best" is the ratio of the shortest runs,
 which says more on a machine with other things to do. And a store that is full:
-refused by the kernel's RLIMIT_DATA, and by 'vmspace limit'.
+refused by the kernel's RLIMIT_DATA, and by 'vmspace limit', for as long as some
+thousands of refusals take, since a group's first ones are told with all their stacks.
 
 usage: run.py [--build DIR] [--rounds N] [--only A,B] [--json FILE]
 """

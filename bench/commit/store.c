@@ -84,7 +84,7 @@ int main(int argc, char **argv)
 {
 	static struct store store = { .random = 88172645463325252 };
 	const size_t data = bench_option(argc, argv, "data", 0) << 20;
-	const size_t operations = bench_option(argc, argv, "operations", 20000);
+	const size_t operations = bench_option(argc, argv, "operations", 200000);
 	uint64_t begin;
 	double seconds;
 
