@@ -12,10 +12,12 @@
 #include "cli/commit/commit.h"
 #include "cli/heap/heap.h"
 #include "cli/maps/maps.h"
+#include "cli/report/report.h"
 #ifdef VMSI_WITH_GROUP
 #include "cli/fail/fail.h"
 #include "cli/limit/limit.h"
 #include "cli/sweep/sweep.h"
+#include "cli/trace/trace.h"
 #endif
 
 #define PROGRAM "vmspace"
@@ -34,6 +36,10 @@ static const struct vmsi_command *const commands[] = {
 #endif
 	&vmsi_command_maps,
 	&vmsi_command_commit,
+#ifdef VMSI_WITH_GROUP
+	&vmsi_command_trace,
+#endif
+	&vmsi_command_report,
 	&help_command,
 	NULL,
 };
@@ -50,7 +56,7 @@ static const struct vmsi_command *find_command(const char *name)
 static bool needs_libseccomp(const char *name)
 {
 	return strcmp(name, "limit") == 0 || strcmp(name, "fail") == 0 ||
-		strcmp(name, "sweep") == 0;
+		strcmp(name, "sweep") == 0 || strcmp(name, "trace") == 0;
 }
 
 static enum vmsi_exit refuse_command(const char *program, const char *name)

@@ -59,12 +59,13 @@ static void write_calls(struct vmsi_recorder *recorder)
 						   "malloc (libc.so.6)\nmain\n");
 
 	vmsi_recorder_event(recorder, &(struct vmsi_recorded_event){
+		.time = UINT64_MAX,
 		.kind = VMSI_RECORDED_CALL, .process = 1, .stack = stack,
 		.call = "mremap", .error = ENOMEM, .size = 12345678,
 	});
 	vmsi_recorder_event(recorder, &(struct vmsi_recorded_event){
 		.kind = VMSI_RECORDED_CALL, .process = VMSI_NOBODY,
-		.stack = VMSI_NOBODY, .call = "fork", .size = 1,
+		.stack = VMSI_NOBODY, .call = "fork", .size = 1, .time = 1000001,
 	});
 	vmsi_recorder_event(recorder, &(struct vmsi_recorded_event){
 		.kind = VMSI_RECORDED_LIMIT, .size = PAGE, .commit = 7,
@@ -379,6 +380,45 @@ static void long_texts_and_stacks_are_cut_off(void **state)
 	unlink(path);
 }
 
+/* A refusal is told when it is known that it stands. */
+static void what_is_told_late_is_put_in_its_place(void **state)
+{
+	struct vmsi_recorded_event event = {
+		.kind = VMSI_RECORDED_CALL, .process = VMSI_NOBODY,
+		.stack = VMSI_NOBODY, .call = "brk",
+	};
+	const uint64_t order[] = { 0, 3, 4, 4, 5, 8, 9 };
+	const uint64_t sizes[] = { 0, 1, 2, 6, 4, 3, 5 };
+	struct vmsi_recording recording;
+	struct vmsi_recorder recorder;
+	char path[] = "/tmp/vmspace-recording-XXXXXX";
+	const int file = mkstemp(path);
+
+	(void)state;
+	assert_int_equal(vmsi_recorder_open(&recorder, file, &head), 0);
+	for (size_t i = 0; i < 7; i++) {
+		static const uint64_t told[] = { 0, 3, 4, 8, 9, 9, 9 };
+		static const uint64_t times[] = { 0, 3, 4, 8, 5, 9, 4 };
+
+		vmsi_recorder_time(&recorder, told[i]);
+		event.time = times[i];
+		event.size = i;
+		vmsi_recorder_event(&recorder, &event);
+	}
+	assert_int_equal(vmsi_recorder_finish(&recorder), 0);
+	vmsi_recorder_close(&recorder);
+	assert_int_equal(vmsi_recording_read_file(&recording, path), 0);
+	assert_int_equal(recording.event_count, 7);
+	for (size_t i = 0; i < 7; i++) {
+		assert_int_equal(recording.events[i].time, order[i]);
+		assert_int_equal(recording.events[i].size, sizes[i]);
+	}
+	assert_int_equal(recording.length, 9);
+	vmsi_recording_free(&recording);
+	close(file);
+	unlink(path);
+}
+
 /* --- replay --------------------------------------------------------------- */
 
 static void replay_keeps_the_sums_of_owners(void **state)
@@ -408,62 +448,6 @@ static void replay_keeps_the_sums_of_owners(void **state)
 	free(written.bytes);
 }
 
-/* --- against a model: a page each ------------------------------------------ */
-
-#define MODEL_PAGES 64
-#define MODEL_EVENTS 4000
-
-static void expect_model(const struct vmsi_replay *replay, const unsigned *model)
-{
-	uint64_t sizes[2] = { 0 }, anonymous[2] = { 0 };
-
-	for (size_t i = 0; i < MODEL_PAGES; i++)
-		if (model[i]) {
-			sizes[model[i] - 1] += PAGE;
-			anonymous[model[i] - 1] += PAGE;
-		}
-	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(replay->sums[i].size, sizes[i]);
-		assert_int_equal(replay->sums[i].anonymous, anonymous[i]);
-	}
-	assert_int_equal(replay->total.size, sizes[0] + sizes[1]);
-}
-
-static void replay_is_as_a_table_of_pages(void **state)
-{
-	struct vmsi_recorded_event *events = calloc(MODEL_EVENTS, sizeof(*events));
-	struct vmsi_recorded_process process = { .pid = 1 };
-	struct vmsi_recorded_owner owners[2] = { { 0 } };
-	const struct vmsi_recording recording = {
-		.page_size = PAGE, .processes = &process, .process_count = 1,
-		.owners = owners, .owner_count = 2, .events = events,
-		.event_count = MODEL_EVENTS,
-	};
-	unsigned model[MODEL_PAGES] = { 0 };
-	struct vmsi_replay replay;
-
-	(void)state;
-	srand(7);
-	assert_int_equal(vmsi_replay_open(&replay, &recording), 0);
-	for (size_t i = 0; i < MODEL_EVENTS; i++) {
-		const size_t from = (size_t)rand() % MODEL_PAGES;
-		const size_t count = 1 + (size_t)rand() % (MODEL_PAGES - from);
-		const unsigned owner = (unsigned)rand() % 3;
-
-		events[i] = mapping(0, owner ? owner - 1 : 0, from * PAGE, count,
-				    count);
-		if (!owner)
-			events[i].kind = VMSI_RECORDED_UNMAPPED;
-		for (size_t page = from; page < from + count; page++)
-			model[page] = owner;
-		assert_int_equal(vmsi_replay_next(&replay), 0);
-		expect_model(&replay, model);
-	}
-	assert_int_equal(vmsi_replay_next(&replay), 0);
-	vmsi_replay_close(&replay);
-	free(events);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,8 +458,8 @@ int main(void)
 		cmocka_unit_test(a_later_version_is_refused),
 		cmocka_unit_test(after_an_error_no_more_is_written),
 		cmocka_unit_test(long_texts_and_stacks_are_cut_off),
+		cmocka_unit_test(what_is_told_late_is_put_in_its_place),
 		cmocka_unit_test(replay_keeps_the_sums_of_owners),
-		cmocka_unit_test(replay_is_as_a_table_of_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,7 @@ enum vmsi_item {
 	VMSI_ITEM_OF,        /* process: it is the one that is spoken of */
 	VMSI_ITEM_MAPPING,   /* flags, owner, place, and figures */
 	VMSI_ITEM_UNMAPPED,  /* flags, place */
-	VMSI_ITEM_CALL,      /* process + 1, call, error, stack + 1, size */
+	VMSI_ITEM_CALL,      /* how long ago, process + 1, call, error, stack + 1, size */
 	VMSI_ITEM_LIMIT,     /* size, commit */
 	VMSI_ITEM_MACHINE,   /* size, commit, file */
 	VMSI_ITEM_END,       /* the recorder has come to the end */

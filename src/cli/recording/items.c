@@ -198,8 +198,10 @@ static int read_stack(struct vmsi_reader *reader, struct vmsi_bytes *bytes)
 
 /* --- events --------------------------------------------------------------- */
 
-static int add_event(struct vmsi_reader *reader, const struct vmsi_bytes *bytes,
-		     const struct vmsi_recorded_event *event)
+/* ago: by how long it is told late. */
+static int add_late_event(struct vmsi_reader *reader,
+			  const struct vmsi_bytes *bytes,
+			  const struct vmsi_recorded_event *event, uint64_t ago)
 {
 	struct vmsi_recording *recording = reader->recording;
 	struct vmsi_recorded_event *list;
@@ -212,8 +214,15 @@ static int add_event(struct vmsi_reader *reader, const struct vmsi_bytes *bytes,
 		return -ENOMEM;
 	recording->events = list;
 	list[recording->event_count] = *event;
-	list[recording->event_count++].time = reader->time;
+	list[recording->event_count++].time = reader->time - ago;
+	reader->is_unordered |= ago > 0;
 	return 0;
+}
+
+static int add_event(struct vmsi_reader *reader, const struct vmsi_bytes *bytes,
+		     const struct vmsi_recorded_event *event)
+{
+	return add_late_event(reader, bytes, event, 0);
 }
 
 /* A number of units, in bytes. */
@@ -292,13 +301,15 @@ static int read_call(struct vmsi_reader *reader, struct vmsi_bytes *bytes)
 	struct vmsi_recorded_event event = {
 		.kind = VMSI_RECORDED_CALL, .owner = VMSI_NOBODY,
 	};
+	uint64_t ago;
 
+	ago = number_up_to(bytes, reader->time);
 	event.process = index_or_nobody(bytes, recording->process_count);
 	event.call = vmsi_recorded_calls[index_in(bytes, VMSI_RECORDED_CALLS)];
 	event.error = (int)number_up_to(bytes, INT_MAX);
 	event.stack = index_or_nobody(bytes, recording->stack_count);
 	event.size = vmsi_bytes_number(bytes);
-	return add_event(reader, bytes, &event);
+	return add_late_event(reader, bytes, &event, ago);
 }
 
 static int read_sizes(struct vmsi_reader *reader, struct vmsi_bytes *bytes,

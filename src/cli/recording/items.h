@@ -19,6 +19,7 @@ struct vmsi_reader {
 	uint32_t process;  /* that is spoken of */
 	uint64_t position; /* the end of the last place in it */
 	bool is_finished;  /* the item of the end was read */
+	bool is_unordered; /* something was told late */
 	size_t process_capacity, owner_capacity, stack_capacity, event_capacity;
 };
 

@@ -74,6 +74,42 @@ static int read_frame(struct vmsi_reader *reader, struct vmsi_bytes *payload)
 	return error;
 }
 
+/* Merge two neighbouring runs of events that are each in the order of time. */
+static void merge(const struct vmsi_recorded_event *from,
+		  struct vmsi_recorded_event *to, size_t begin, size_t middle,
+		  size_t end)
+{
+	size_t left = begin, right = middle;
+
+	for (size_t i = begin; i < end; i++)
+		to[i] = left < middle && (right >= end ||
+					  from[left].time <= from[right].time) ?
+			from[left++] : from[right++];
+}
+
+/* Events of one time stay in the order in which they were told. */
+static int order_events(struct vmsi_recording *recording)
+{
+	const size_t count = recording->event_count;
+	struct vmsi_recorded_event *from = recording->events;
+	struct vmsi_recorded_event *to = reallocarray(NULL, count, sizeof(*to));
+
+	if (!to)
+		return -ENOMEM;
+	for (size_t run = 1; run < count; run *= 2) {
+		struct vmsi_recorded_event *merged = to;
+
+		for (size_t i = 0; i < count; i += 2 * run)
+			merge(from, to, i, i + run < count ? i + run : count,
+			      i + 2 * run < count ? i + 2 * run : count);
+		to = from;
+		from = merged;
+	}
+	free(to);
+	recording->events = from;
+	return 0;
+}
+
 static void finish(const struct vmsi_reader *reader)
 {
 	struct vmsi_recording *recording = reader->recording;
@@ -100,7 +136,8 @@ static int read_frames(struct vmsi_recording *recording, struct vmsi_bytes *file
 	if (error == -ENOMEM)
 		return error;
 	finish(&reader);
-	return 0;
+	return reader.is_unordered && recording->event_count ?
+		order_events(recording) : 0;
 }
 
 int vmsi_recording_read(struct vmsi_recording *recording, const void *bytes,

@@ -38,6 +38,10 @@ static void add_to(struct vmsi_recorded_sum *sum,
 static void count(struct vmsi_replay *replay,
 		  const struct vmsi_recorded_event *mapping, uint64_t sign)
 {
+	if (!replay->is_changed[mapping->owner]) {
+		replay->is_changed[mapping->owner] = true;
+		replay->changed[replay->changed_count++] = mapping->owner;
+	}
 	add_to(&replay->sums[mapping->owner], mapping, sign);
 	add_to(&replay->total, mapping, sign);
 }
@@ -219,26 +223,42 @@ int vmsi_replay_open(struct vmsi_replay *replay,
 	*replay = (struct vmsi_replay){
 		.recording = recording,
 		.sums = calloc(recording->owner_count + 1, sizeof(*replay->sums)),
+		.changed = calloc(recording->owner_count + 1,
+				  sizeof(*replay->changed)),
+		.is_changed = calloc(recording->owner_count + 1,
+				     sizeof(*replay->is_changed)),
 		.mappings = calloc(recording->process_count + 1,
 				   sizeof(*replay->mappings)),
 		.seed = ((uint64_t)now.tv_nsec << 20 ^ (uintptr_t)replay) | 1,
 	};
-	if (replay->sums && replay->mappings)
+	if (replay->sums && replay->changed && replay->is_changed &&
+	    replay->mappings)
 		return 0;
 	vmsi_replay_close(replay);
 	return -ENOMEM;
 }
 
-int vmsi_replay_next(struct vmsi_replay *replay)
+static void forget_changes(struct vmsi_replay *replay)
 {
-	const struct vmsi_recording *recording = replay->recording;
-	const struct vmsi_recorded_event *event;
+	while (replay->changed_count > 0)
+		replay->is_changed[replay->changed[--replay->changed_count]] =
+			false;
+}
 
-	if (replay->next == recording->event_count)
-		return 0;
-	event = &recording->events[replay->next++];
+static int apply_next(struct vmsi_replay *replay)
+{
+	const struct vmsi_recorded_event *event =
+		&replay->recording->events[replay->next++];
+
 	return event->kind == VMSI_RECORDED_MAPPING ||
 		event->kind == VMSI_RECORDED_UNMAPPED ? replace(replay, event) : 0;
+}
+
+int vmsi_replay_next(struct vmsi_replay *replay)
+{
+	forget_changes(replay);
+	return replay->next < replay->recording->event_count ?
+		apply_next(replay) : 0;
 }
 
 int vmsi_replay_to(struct vmsi_replay *replay, uint64_t time)
@@ -246,10 +266,24 @@ int vmsi_replay_to(struct vmsi_replay *replay, uint64_t time)
 	const struct vmsi_recording *recording = replay->recording;
 	int error = 0;
 
+	forget_changes(replay);
 	while (!error && replay->next < recording->event_count &&
 	       recording->events[replay->next].time <= time)
-		error = vmsi_replay_next(replay);
+		error = apply_next(replay);
 	return error;
+}
+
+int vmsi_replay_moment(struct vmsi_replay *replay, uint64_t *time)
+{
+	int error;
+
+	if (replay->next == replay->recording->event_count) {
+		forget_changes(replay);
+		return 0;
+	}
+	*time = replay->recording->events[replay->next].time;
+	error = vmsi_replay_to(replay, *time);
+	return error ? error : 1;
 }
 
 static void each(const struct vmsi_replayed *tree,
@@ -277,6 +311,8 @@ void vmsi_replay_close(struct vmsi_replay *replay)
 	     i < replay->recording->process_count; i++)
 		drop(NULL, replay->mappings[i]);
 	free(replay->mappings);
+	free(replay->changed);
+	free(replay->is_changed);
 	free(replay->sums);
 	*replay = (struct vmsi_replay){ 0 };
 }

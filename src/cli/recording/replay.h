@@ -30,6 +30,10 @@ struct vmsi_replay {
 	size_t next;                    /* the event that comes next */
 	struct vmsi_recorded_sum *sums; /* of each owner of the recording */
 	struct vmsi_recorded_sum total;
+	/* Whose sums the last call changed, each once. */
+	uint32_t *changed;
+	size_t changed_count;
+	bool *is_changed;               /* of each owner */
 	uint64_t seed;
 	struct vmsi_replayed **mappings; /* of each process, by address */
 };
@@ -46,6 +50,12 @@ int vmsi_replay_to(struct vmsi_replay *replay, uint64_t time);
 
 /* Apply the next event, if there is one. The same. */
 int vmsi_replay_next(struct vmsi_replay *replay);
+
+/*
+ * Apply all events of the next time at which there are some. Returns 1 and the time; 0
+ * at the end; -ENOMEM.
+ */
+int vmsi_replay_moment(struct vmsi_replay *replay, uint64_t *time);
 
 /* Call back for each mapping of a process, in ascending order of address. */
 void vmsi_replay_each(const struct vmsi_replay *replay, uint32_t process,

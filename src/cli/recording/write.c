@@ -293,6 +293,8 @@ static void put_call(struct vmsi_recorder *recorder,
 		     const struct vmsi_recorded_event *event)
 {
 	begin(recorder, VMSI_ITEM_CALL);
+	put(recorder, event->time < recorder->time ?
+	    recorder->time - event->time : 0);
 	put(recorder, event->process == VMSI_NOBODY ?
 	    0 : (uint64_t)event->process + 1);
 	put(recorder, number_of(event->call));

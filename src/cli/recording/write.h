@@ -46,7 +46,10 @@ uint32_t vmsi_recorder_stack(struct vmsi_recorder *recorder, const char *lines);
 void vmsi_recorder_ended(struct vmsi_recorder *recorder, uint32_t process,
 			 const int *status);
 
-/* Add an event at the current time. Its call is one of vmsi_recorded_calls. */
+/*
+ * Add an event at the current time. A call may be told late, and has its own time; it
+ * is one of vmsi_recorded_calls.
+ */
 void vmsi_recorder_event(struct vmsi_recorder *recorder,
 			 const struct vmsi_recorded_event *event);
 
