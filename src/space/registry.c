@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
 #include "space/registry.h"
+#include "space/signs.h"
 #include "space/space.h"
 
 struct vmsi_lock vmsi_registry_lock =
@@ -12,6 +13,7 @@ void vmsi_registry_add(struct vms_space *space)
 	vmsi_lock_acquire(&vmsi_registry_lock);
 	space->next = vmsi_registry;
 	vmsi_registry = space;
+	vmsi_signs_put(space);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
@@ -23,6 +25,7 @@ void vmsi_registry_remove(struct vms_space *space)
 	while (*link != space)
 		link = &(*link)->next;
 	*link = space->next;
+	vmsi_signs_take(space);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 

@@ -21,8 +21,10 @@ static void write_name(const struct vmsi_name *name, enum vmsi_owner_kind kind)
 {
 	if (kind == VMSI_OWNER_NAMED)
 		fputs("[anon:", stdout);
+	if (vmsi_owner_is_told(kind))
+		printf("[%s:", vmsi_owner_kinds[kind]);
 	vmsi_write_escaped(stdout, name->text);
-	if (kind == VMSI_OWNER_NAMED)
+	if (kind == VMSI_OWNER_NAMED || vmsi_owner_is_told(kind))
 		fputc(']', stdout);
 	if (kind == VMSI_OWNER_FILE && name->is_deleted)
 		fputs(" (deleted)", stdout);
