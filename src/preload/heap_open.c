@@ -12,7 +12,7 @@
 #include "preload/heap_range.h"
 #include "preload/heap_settings.h"
 #include "preload/marks.h"
-#include "space/signs.h"
+#include "space/registry.h"
 
 /* The one heap of the process, and when it is opened. */
 
@@ -49,7 +49,7 @@ static vms_heap *open_heap(void)
 
 	retain_under_limit(&options);
 	/* The program must not meet a descriptor that it did not open. */
-	vmsi_signs_wait_for_wish();
+	vmsi_registry_wait_for_wish();
 	return vms_heap_open(&options);
 }
 

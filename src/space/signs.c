@@ -6,9 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/lock.h"
-#include "space/inside.h"
-#include "space/registry.h"
 #include "space/sign_memory.h"
 #include "space/space.h"
 
@@ -109,18 +106,17 @@ static bool is_wanted(void)
 				      !wish || strcmp(wish, "off") != 0;
 }
 
-static void publish_all(void)
+static void publish_all(struct vms_space *first)
 {
-	for (struct vms_space *space = vmsi_registry; space;
-	     space = space->next) {
+	for (struct vms_space *space = first; space; space = space->next) {
 		space->sign.number = 0;
 		publish(space);
 	}
 }
 
-static void make(void)
+static void make(struct vms_space *first)
 {
-	if (!vmsi_registry)
+	if (!first)
 		return;
 	if (!is_wanted()) {
 		signs.state = OFF;
@@ -130,11 +126,11 @@ static void make(void)
 	signs.used = signs.lowest = 0;
 	signs.state = vmsi_sign_memory_make(&signs.memory) == 0 ? OPEN : GIVEN_UP;
 	if (signs.state == OPEN)
-		publish_all();
+		publish_all(first);
 }
 
 /* Returns whether the table was there before, and so has all other spaces. */
-static bool is_ready(void)
+static bool is_ready(struct vms_space *first)
 {
 	if (signs.state == OPEN) {
 		if (!vmsi_sign_memory_is_parents(&signs.memory))
@@ -143,22 +139,22 @@ static bool is_ready(void)
 		signs.state = UNTRIED;
 	}
 	if (signs.state == UNTRIED)
-		make();
+		make(first);
 	return false;
 }
 
-void vmsi_signs_put(struct vms_space *space)
+void vmsi_signs_put(struct vms_space *space, struct vms_space *first)
 {
-	if (is_ready())
+	if (is_ready(first))
 		publish(space);
 }
 
-void vmsi_signs_take(struct vms_space *space)
+void vmsi_signs_take(struct vms_space *space, struct vms_space *first)
 {
 	static const char nothing[VMSI_SIGN_NAME_MAX + 1];
 	const unsigned number = space->sign.number - 1;
 
-	if (is_ready() && space->sign.number) {
+	if (is_ready(first) && space->sign.number) {
 		write_sign(number, VMSI_SIGN_FREE, (struct vmsi_range){ 0, 0 },
 			   nothing);
 		signs.taken[number / WORD_BITS] &=
@@ -175,28 +171,20 @@ void vmsi_signs_forked(void)
 		signs.state = UNTRIED;
 }
 
-void vmsi_signs_wait_for_wish(void)
+void vmsi_signs_set_wish(bool waits_for_wish)
 {
-	vmsi_lock_acquire(&vmsi_registry_lock);
-	signs.waits_for_wish = true;
-	vmsi_lock_release(&vmsi_registry_lock);
+	signs.waits_for_wish = waits_for_wish;
 }
 
-/* --- spaces --------------------------------------------------------------- */
-
-void vmsi_space_tell(struct vms_space *space, enum vmsi_sign_kind kind,
+void vmsi_signs_name(struct vmsi_space_sign *sign, enum vmsi_sign_kind kind,
 		     const char *name)
 {
-	struct vmsi_space_sign *const sign = &space->sign;
 	const size_t length = name ? strlen(name) : 0;
 	/* Of a path, the end tells more than the beginning. */
 	const size_t kept = vmsi_min(length, VMSI_SIGN_NAME_MAX);
 
-	vmsi_lock_acquire(&vmsi_registry_lock);
 	sign->kind = kind;
 	memset(sign->name, 0, sizeof(sign->name));
 	if (name)
 		memcpy(sign->name, name + length - kept, kept);
-	vmsi_signs_put(space);
-	vmsi_lock_release(&vmsi_registry_lock);
 }

@@ -2,6 +2,8 @@
 #ifndef VMSI_SPACE_SIGNS_H
 #define VMSI_SPACE_SIGNS_H
 
+#include <stdbool.h>
+
 #include "space/sign_table.h"
 
 struct vms_space;
@@ -20,18 +22,20 @@ struct vmsi_space_sign {
 
 /*
  * After a space was put into the registry or has another name, and after it was taken
- * out. The caller holds the registry's lock.
+ * out. first is the first one in the registry now: a new table has all. The caller holds
+ * the registry's lock, here and below.
  */
-void vmsi_signs_put(struct vms_space *space);
-void vmsi_signs_take(struct vms_space *space);
+void vmsi_signs_put(struct vms_space *space, struct vms_space *first);
+void vmsi_signs_take(struct vms_space *space, struct vms_space *first);
 
-/* In the child of a fork, where the registry's lock is held: try again what failed. */
+/* Set what a sign says; a longer name loses its beginning. NULL: none. */
+void vmsi_signs_name(struct vmsi_space_sign *sign, enum vmsi_sign_kind kind,
+		     const char *name);
+
+/* In the child of a fork: try again what failed. */
 void vmsi_signs_forked(void);
 
-/*
- * From now on there is a table only where VMSPACE_NAMES=on asks for it. For libraries
- * that are loaded into programs that know nothing of them.
- */
-void vmsi_signs_wait_for_wish(void);
+/* Whether a table that is not made yet waits for VMSPACE_NAMES=on to ask for it. */
+void vmsi_signs_set_wish(bool waits_for_wish);
 
 #endif

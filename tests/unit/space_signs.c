@@ -1,70 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
-#include "space_fixture.h"
-#include "space/sign_table.h"
+#include "signs_fixture.h"
 
-/*
- * What a process tells others of its spaces. Each test runs in a child that has opened
- * no space: whether there is a table is decided once a process.
- */
-
-static const char link_text[] = "/memfd:" VMSI_SIGNS_FD_NAME " (deleted)";
-
-/* A condition in a child: the line tells which one does not hold. */
-#define CHECK(condition) \
-	do { \
-		if (!(condition)) \
-			_exit(__LINE__ % 255 + 1); \
-	} while (0)
-
-static void in_child(void (*run)(void))
-{
-	const pid_t child = fork();
-	int status = 0;
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		run();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	if (status != 0)
-		fail_msg("status %#x (line %% 255 + 1, in the high byte)", status);
-}
+/* What a process tells others of its spaces. */
 
 /* --- looking as others do --------------------------------------------------- */
-
-/* The descriptor of a table, the one behind "after"; -1: there is none. */
-static int table_after(int after)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	int best = -1;
-
-	for (struct dirent *entry; (entry = readdir(directory));) {
-		char target[sizeof(link_text)];
-		const ssize_t length = readlinkat(dirfd(directory), entry->d_name,
-						  target, sizeof(target));
-		const int fd = atoi(entry->d_name);
-
-		if (length == (ssize_t)sizeof(link_text) - 1 && fd > after &&
-		    memcmp(target, link_text, (size_t)length) == 0 &&
-		    (best < 0 || fd < best))
-			best = fd;
-	}
-	closedir(directory);
-	return best;
-}
 
 static bool read_head(int fd, struct vmsi_sign_head *head)
 {
@@ -99,15 +47,6 @@ static unsigned signs_at(int fd, const void *start, struct vmsi_sign *found)
 		}
 	}
 	return count;
-}
-
-static vms_space *open_named(const char *name)
-{
-	const struct vms_space_options options = {
-		.struct_size = sizeof(options), .name = name,
-	};
-
-	return vms_space_open(1 << 20, &options);
 }
 
 static bool tells(int fd, vms_space *of, const char *name)
@@ -449,100 +388,6 @@ static void a_child_has_a_table_of_its_own(void **state)
 	in_child(fork_raw);
 }
 
-/* --- the host refuses ------------------------------------------------------- */
-
-static struct vmsi_host_calls real;
-static int refused_call, calls_made;
-
-static bool is_refused(void)
-{
-	return ++calls_made == refused_call;
-}
-
-#define REFUSING(name, parameters, arguments) \
-	static long refuse_##name parameters \
-	{ \
-		return is_refused() ? -ENOMEM : real.name arguments; \
-	}
-REFUSING(memfd_create, (const char *name, unsigned flags), (name, flags))
-REFUSING(ftruncate, (int fd, uint64_t length), (fd, length))
-REFUSING(fallocate, (int fd, int mode, uint64_t offset, uint64_t length),
-	 (fd, mode, offset, length))
-REFUSING(fstat, (int fd, struct stat *status), (fd, status))
-REFUSING(add_seals, (int fd, int seals), (fd, seals))
-REFUSING(duplicate, (int fd, int least), (fd, least))
-
-static long refuse_mmap(uintptr_t address, size_t length, int prot, int flags,
-			int fd, uint64_t offset)
-{
-	/* Those of the table, and not of the space. */
-	if (fd >= 0 && is_refused())
-		return -ENOMEM;
-	return real.mmap(address, length, prot, flags, fd, offset);
-}
-
-static long refuse_madvise(uintptr_t address, size_t length, int advice)
-{
-	if (advice == MADV_DONTFORK && is_refused())
-		return -ENOMEM;
-	return real.madvise(address, length, advice);
-}
-
-static long refuse_limit(int resource, uint64_t *soft, uint64_t *hard)
-{
-	if (resource == RLIMIT_NOFILE && is_refused())
-		return -EINVAL;
-	return real.limit(resource, soft, hard);
-}
-
-static void refuse_one(void)
-{
-	vms_space *one;
-
-	errno = 77;
-	real = vmsi_host;
-	vmsi_host.memfd_create = refuse_memfd_create;
-	vmsi_host.ftruncate = refuse_ftruncate;
-	vmsi_host.fallocate = refuse_fallocate;
-	vmsi_host.fstat = refuse_fstat;
-	vmsi_host.add_seals = refuse_add_seals;
-	vmsi_host.duplicate = refuse_duplicate;
-	vmsi_host.mmap = refuse_mmap;
-	vmsi_host.madvise = refuse_madvise;
-	vmsi_host.limit = refuse_limit;
-	one = open_named("x");
-	vmsi_host = real;
-	CHECK(one && errno == 77);
-	if (calls_made < refused_call)
-		_exit(200);
-	/* Nothing is left of it, and nothing is tried again. */
-	CHECK(table_after(-1) == -1);
-	CHECK(open_named("y") && table_after(-1) == -1);
-	CHECK(vms_space_close(one) == 0);
-}
-
-static void a_refused_call_leaves_a_space_unnamed(void **state)
-{
-	int status = 0;
-
-	(void)state;
-	for (refused_call = 1; refused_call < 50; refused_call++) {
-		const pid_t child = fork();
-
-		if (child == 0) {
-			refuse_one();
-			_exit(0);
-		}
-		assert_int_equal(waitpid(child, &status, 0), child);
-		if (WIFEXITED(status) && WEXITSTATUS(status) == 200)
-			break;
-		if (status)
-			fail_msg("call %d: status %#x", refused_call, status);
-	}
-	/* memfd_create, ftruncate, fallocate, fstat, mmap, madvise, seals, limit, dup. */
-	assert_int_equal(refused_call, 10);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,7 +401,6 @@ int main(void)
 		cmocka_unit_test(many_spaces_are_told),
 		cmocka_unit_test(what_is_whole_is_true),
 		cmocka_unit_test(a_child_has_a_table_of_its_own),
-		cmocka_unit_test(a_refused_call_leaves_a_space_unnamed),
 	};
 
 	return cmocka_run_group_tests_name("space_signs", tests, NULL, NULL);
