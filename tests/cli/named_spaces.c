@@ -85,12 +85,15 @@ static void fork_one(void)
 	expect(pipe(ends) == 0, "pipe");
 	child = fork();
 	if (child == 0) {
-		fill(open_named("of the child"));
+		/* One more that changes nothing. */
+		if (fork() != 0)
+			fill(open_named("of the child"));
 		expect(write(ends[1], "x", 1) == 1, "write");
 		wait_for_end();
 		exit(0);
 	}
-	expect(read(ends[0], &child, 1) == 1, "read");
+	for (int i = 0; i < 2; i++)
+		expect(read(ends[0], &child, 1) == 1, "read");
 	wait_for_end();
 }
 
@@ -145,8 +148,13 @@ static void be_hostile(void)
 	}
 	sign(table, 0, VMSI_SIGN_SPACE, 0, UINT64_MAX);
 	sign(table, 1, VMSI_SIGN_POOL, UINT64_MAX, 0);
-	sign(table, 2, VMSI_SIGN_RING, 0, UINT64_MAX);
+	/* The innermost of its memory, but that it is being written for ever. */
+	sign(table, 2, VMSI_SIGN_RING, (uintptr_t)table, (uintptr_t)table + 4096);
+	strcpy(table->signs[2].name, "half");
 	table->signs[2].sequence = 1;
+	sign(table, 3, VMSI_SIGN_RING, (uintptr_t)table + 4096,
+	     (uintptr_t)table + 8192);
+	strcpy(table->signs[3].name, "whole");
 	wait_for_end();
 }
 

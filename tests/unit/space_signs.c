@@ -71,6 +71,7 @@ static bool tells_nothing(int fd, const void *start)
 static void tell_spaces(void)
 {
 	vms_space *first, *second;
+	struct vmsi_sign sign;
 	void *start;
 	int fd;
 
@@ -86,6 +87,9 @@ static void tell_spaces(void)
 	start = vms_space_base(first);
 	CHECK(vms_space_close(first) == 0);
 	CHECK(tells_nothing(fd, start) && tells(fd, second, ""));
+	/* Written, cleared and written: who has read it between notices. */
+	CHECK(open_named("again") && read_sign(fd, 0, &sign));
+	CHECK(strcmp(sign.name, "again") == 0 && sign.sequence == 6);
 }
 
 static void spaces_are_told(void **state)
