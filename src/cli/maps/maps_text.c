@@ -171,7 +171,7 @@ static void write_list(const struct vmsi_maps_view *view,
 	for (size_t i = 0; i < process->count; i++)
 		if (is_listed(view, process, i)) {
 			vmsi_figures_add(&total, &process->mappings[i].figures);
-			count++;
+			count += process->mappings[i].figures.of[VMSI_MAPPINGS];
 		}
 	vmsi_table_widen(&table, &total);
 	vmsi_table_write_headings(&table, "ADDRESSES, RIGHTS, FLAGS, CONTENT");
