@@ -16,6 +16,7 @@ static const struct vmsi_field table[] = {
 	KIB("Committed_AS", committed),
 	KIB("Hugetlb", hugetlb),
 	KIB("MemAvailable", ram_available),
+	KIB("Shmem", shared),
 	KIB("SwapTotal", swap),
 	KIB("SwapFree", swap_free),
 	KIB("Hugepagesize", huge_page_size),

@@ -12,6 +12,7 @@ struct vmsi_meminfo {
 	uint64_t ram;
 	uint64_t ram_free;
 	uint64_t ram_available;
+	uint64_t shared;          /* shared memory and tmpfs, in RAM */
 	uint64_t swap;
 	uint64_t swap_free;
 	uint64_t commit_limit;    /* of overcommit mode 2 */

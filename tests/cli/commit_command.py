@@ -22,8 +22,8 @@ def commit(*arguments, status=0, before=(), **options):
     return result
 
 
-def report(**options):
-    return json.loads(commit("--json", **options).stdout)
+def report(*arguments, **options):
+    return json.loads(commit("--json", *arguments, **options).stdout)
 
 
 def as_nobody():

@@ -191,26 +191,50 @@ def json_always_has_the_same_members():
     except Skip:
         pass
     for whole in wholes:
-        expect_equal(set(whole),
-                     set(members) | {"budgets", "hidden_processes"})
+        expect_equal(set(whole), set(members) | {
+            "supposed", "control_group", "audit", "budgets",
+            "hidden_processes"})
         for name, keys in members.items():
             expect_equal(set(whole[name]), keys)
 
 
 def sums_of_the_text_add_up():
-    expect(expect_sums(commit().stdout, "K") >= 3)
-    expect(expect_sums(commit("--bytes").stdout, "") >= 3)
+    expect(expect_sums(commit("--explain").stdout, "K") >= 3)
+    expect(expect_sums(commit("--explain", "--bytes").stdout, "") >= 3)
     for mode, results in ((0, 6), (1, 5), (2, 5)):
-        text = commit(before=fake(mode)).stdout
+        text = commit("--explain", before=fake(mode)).stdout
         expect_equal(expect_sums(text, "K"), results, text)
 
 
+def first_lines_say_it_all():
+    for mode, lines in (
+            (0, ["policy     heuristic: one request above 8.6G is refused, "
+                 "nothing else",
+                 "promised   1.9G of 7.6G RAM (25%), which no limit holds"]),
+            (1, ["policy     always: every request is granted",
+                 "promised   1.9G of 7.6G RAM (25%), which no limit holds"]),
+            (2, ["policy     strict: what does not fit in the limit is refused",
+                 "promised   1.9G of 4.7G (40%)"]),
+            (3, ["policy     unknown"])):
+        text = commit(before=fake(mode)).stdout.decode().split("\n")
+        expect_equal(text[:len(lines)], lines)
+        if mode == 2:
+            expect(text[2].startswith("left       2.7G for you") or
+                   text[2].startswith("left       2.8G for you"), text)
+        elif mode < 2:
+            expect(text[2].startswith("left       any amount; "), text)
+    promised = FAKE_MEMINFO.replace("2000000", "5934464")
+    text = commit(before=fake(2, text=promised)).stdout.decode()
+    expect("left       nothing: 9" in text and
+           "more is promised than the limit" in text, text)
+
+
 def text_says_what_each_mode_enforces():
-    texts = [commit(before=fake(mode)).stdout.decode() for mode in range(4)]
+    texts = [commit("--explain", before=fake(mode)).stdout.decode()
+             for mode in range(4)]
     for text, name in zip(texts, ("heuristic", "always", "strict",
                                   "unknown")):
-        expect(text.startswith(f"policy: {name} (vm.overcommit_memory is"),
-               text)
+        expect(f"\npolicy: {name} (vm.overcommit_memory is" in text, text)
     expect("one larger than RAM and swap together" in texts[0])
     expect("= 9000000K" in " ".join(texts[0].split()), texts[0])
     expect("every request is granted" in texts[1])
@@ -221,6 +245,34 @@ def text_says_what_each_mode_enforces():
     for text in texts[:2]:
         expect("were mode 2 in force" in text and
                "only mode 2 enforces" in text, text)
+
+
+def other_settings_can_be_supposed():
+    machine = fake(0)
+    for settings, limit in (("mode=2", (8000000 - 131072) * 50 // 100),
+                            ("mode=2,ratio=80", (8000000 - 131072) * 80 // 100),
+                            ("mode=2,kbytes=3000000", 3000000),
+                            ("mode=2,kbytes=3000000,ratio=100",
+                             8000000 - 131072)):
+        whole = report("--what-if", settings, before=machine)
+        expect_equal(whole["supposed"], True)
+        expect_equal(whole["policy"]["name"], "strict")
+        want = (limit * 1024 - limit * 1024 % PAGE) + (1000000 << 10)
+        expect(abs(whole["limit"]["sum"] - want) < PAGE, settings,
+               whole["limit"], want)
+        expect_equal(whole["limit"]["kernel"], None)
+        expect_equal(whole["left"]["limit"], whole["limit"]["sum"])
+    whole = report("--what-if", "mode=2,swap=0,ram=4G", before=machine)
+    expect_equal(whole["limit"]["swap"], 0)
+    expect_equal(whole["limit"]["ram"], 4 << 30)
+    text = commit("--what-if", "mode=2,ratio=1,swap=0",
+                  before=machine).stdout.decode()
+    expect(text.startswith("supposed   strict") and "left       nothing" in text,
+           text)
+    for settings in ("", "mode", "mode=3", "mode=-1", "ratio=x", "mood=2",
+                     "mode=2,", "swap=much", "ram=", "ratio=99999999999"):
+        result = commit("--what-if", settings, status=2)
+        expect(b"is not understood" in result.stderr, settings, result.stderr)
 
 
 def largest_request_is_that_of_mode_0():
@@ -234,7 +286,8 @@ def huge_pages_are_taken_before_the_ratio():
     limit = whole["limit"]
     expect_equal(limit["usable"], (8000000 - 131072) << 10)
     expect_equal((limit["sum"], limit["kernel"]), (4934464 << 10,) * 2)
-    expect("says the same" in commit(before=fake(2)).stdout.decode())
+    expect("says the same" in commit("--explain",
+                                              before=fake(2)).stdout.decode())
 
 
 def kbytes_hold_in_place_of_the_ratio():
@@ -243,7 +296,7 @@ def kbytes_hold_in_place_of_the_ratio():
     whole = report(before=machine)
     expect_equal(whole["limit"]["basis"], "kbytes")
     expect_equal(whole["limit"]["sum"], 4000000 << 10)
-    text = commit(before=machine).stdout
+    text = commit("--explain", before=machine).stdout
     expect(b"vm.overcommit_kbytes" in text and
            b"vm.overcommit_ratio" not in text, text)
     expect_equal(expect_sums(text, "K"), 3)
@@ -251,7 +304,7 @@ def kbytes_hold_in_place_of_the_ratio():
 
 def difference_from_the_kernels_limit_is_told():
     machine = fake(2, text=FAKE_MEMINFO.replace("4934464", "4900000"))
-    text = commit(before=machine).stdout.decode()
+    text = commit("--explain", before=machine).stdout.decode()
     expect("CommitLimit is 4900000K, 34464K less" in text, text)
     left = report(before=machine)["left"]
     expect_equal(left["limit"], 4900000 << 10)
@@ -263,7 +316,7 @@ def limit_that_is_passed_is_told():
     left = report(before=machine)["left"]
     expect_equal(left["small"],
                  -(1000000 << 10) - left["admin_taken"])
-    text = commit(before=machine).stdout
+    text = commit("--explain", before=machine).stdout
     expect(b"nothing; passed by 9" in text, text)
     expect_sums(text, "K")
 
@@ -279,7 +332,7 @@ def file_that_cannot_be_read_is_told_and_the_rest_shown():
         for text, why in ((None, "No such device"), ("x\n", "not understood"),
                           ("", "not understood")):
             machine = in_place_of({path: text})
-            result = commit(status=1, before=machine)
+            result = commit("--explain", status=1, before=machine)
             expect_equal(result.stderr.decode().count("\n"), 1, result.stderr)
             expect(f"{path}: {why}" in result.stderr.decode(), result.stderr)
             expect(why.encode() in result.stdout, path, result.stdout)
@@ -293,15 +346,16 @@ def kernel_that_tells_no_limit_is_told():
     machine = in_place_of({MEMINFO: text})
     limit = report(before=machine)["limit"]
     expect_equal((limit["ram"], limit["kernel"]), (8000000 << 10, None))
-    expect(b"not told by this kernel" in commit(before=machine).stdout)
+    expect(b"not told by this kernel" in
+           commit("--explain", before=machine).stdout)
 
 
 def proc_that_is_not_there_is_no_crash():
     # Without /proc the loader does not know where the command lies.
     own = json.loads(run([VMSPACE, "maps", "--json", "self"]).stdout)
-    directories = {os.path.dirname(mapping["path"])
-                   for mapping in own["mappings"]
-                   if "/libvmspace" in (mapping["path"] or "")}
+    directories = {os.path.dirname(owner["name"])
+                   for owner in own["processes"][0]["owners"]
+                   if "/libvmspace" in owner["name"]}
     environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(directories)}
     words = ["unshare", "--mount", "sh", "-c",
              'umount -l /proc && exec "$0" "$@"']
@@ -335,10 +389,10 @@ def root_of_a_user_namespace_is_not_exempt():
 
 def lines_of_the_text_fit_a_terminal():
     with Holder("web", 1 << 30, 100 << 20):
-        texts = [commit().stdout, commit("-b").stdout]
+        texts = [commit("-e").stdout, commit("-e", "-b").stdout]
     try:
-        texts += [commit(before=fake(mode)).stdout for mode in range(4)]
-        texts.append(commit(status=1, before=in_place_of(
+        texts += [commit("-e", before=fake(mode)).stdout for mode in range(4)]
+        texts.append(commit("-e", status=1, before=in_place_of(
             {MEMINFO: None})).stdout)
     except Skip:
         pass
@@ -351,7 +405,7 @@ def lines_of_the_text_fit_a_terminal():
 
 def wrong_arguments_are_usage_errors():
     for arguments in (["--nonsense"], ["-x"], ["self"], ["--json=yes"],
-                      ["--json", "1"], ["--", "-j"], [""]):
+                      ["--json", "1"], ["--", "-j"], [""], ["--what-if"]):
         result = commit(*arguments, status=2)
         expect_equal(result.stdout, b"", arguments)
         expect(b"vmspace commit" in result.stderr, arguments)
@@ -374,8 +428,9 @@ def options_are_in_the_man_page():
         page = file.read()
     text = run([VMSPACE, "help", "commit"]).stdout.decode()
     expect(text.startswith("usage: vmspace commit"), text)
-    named = re.findall(r"^ +-\w, --([a-z-]+)", text, re.MULTILINE)
-    expect_equal(named, ["bytes", "json", "help"])
+    named = re.findall(r"^ +(?:-\w, )?--([a-z-]+)", text, re.MULTILINE)
+    expect_equal(named, ["audit", "explain", "what-if", "bytes", "json",
+                         "help"])
     for option in named:
         expect(f"Fl -{option}" in page, option)
 
@@ -384,10 +439,11 @@ def members_of_json_are_in_the_man_page():
     with open(os.path.join(MAN, "vmspace-commit.1")) as file:
         page = file.read()
     with Holder("web", 1 << 30, 0) as holder:
-        whole = report()
+        whole = report("--audit")
         budget = budgets_of(holder.pid)[0]
     for members in (whole, whole["policy"], whole["limit"], whole["left"],
-                    budget, budget["figures"], budget["holders"][0]):
+                    whole["audit"], whole["audit"]["processes"][0],
+                    {"path", "limit", "in_use", "left"}, budget, budget["figures"], budget["holders"][0]):
         for name in members:
             expect(re.search(rf"^\.It Li .*\b{name}\b", page, re.MULTILINE),
                    name)
@@ -400,7 +456,9 @@ CASES = [
     left_is_what_is_not_taken,
     json_always_has_the_same_members,
     sums_of_the_text_add_up,
+    first_lines_say_it_all,
     text_says_what_each_mode_enforces,
+    other_settings_can_be_supposed,
     largest_request_is_that_of_mode_0,
     huge_pages_are_taken_before_the_ratio,
     kbytes_hold_in_place_of_the_ratio,

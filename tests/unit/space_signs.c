@@ -219,9 +219,8 @@ static void limit_files(void)
 static void limit_descriptors(void)
 {
 	const struct rlimit limit = { 3, 3 };
-	const struct rlimit more = { 64, 64 };
 
-	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0 || more.rlim_cur);
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
 	CHECK(open_named("x"));
 }
 

@@ -8,32 +8,33 @@
 
 #include "cli/command.h"
 #include "cli/commit/commit_read.h"
+#include "cli/commit/what_if.h"
 
 static const char help_text[] =
-	"usage: vmspace commit [-bj]\n"
+	"usage: vmspace commit [-abej] [--what-if SETTINGS]\n"
 	"\n"
 	"Show how much memory the kernel has promised, what it holds requests\n"
-	"to, and the budgets in use.\n"
+	"to, what is left for you, and the budgets in use.\n"
 	"\n"
-	"  -b, --bytes  amounts in bytes\n"
-	"  -j, --json   write JSON, for programs\n"
-	"  -h, --help   this text\n"
-	"\n"
-	"Shown are, each as a sum that can be checked:\n"
-	"  policy           vm.overcommit_memory, in words\n"
-	"  largest request  mode 0: what is larger gets ENOMEM\n"
-	"  commit limit     of RAM, huge pages, swap, vm.overcommit_ratio or\n"
-	"                   vm.overcommit_kbytes\n"
-	"  left             of the limit, for a process of yours: less the\n"
-	"                   reserves and what is promised (Committed_AS)\n"
-	"  budgets          of several processes: limit, charge, refusals,\n"
-	"                   and who has them open\n"
+	"  -a, --audit    who holds what is promised: processes, shared memory\n"
+	"  -e, --explain  how the limit is worked out, in steps\n"
+	"      --what-if mode=2,ratio=80  with other settings: mode, ratio, kbytes,\n"
+	"                 ram, swap\n"
+	"  -b, --bytes    amounts in bytes\n"
+	"  -j, --json     write JSON, for programs\n"
+	"  -h, --help     this text\n"
 	"\n"
 	"Exit status: 1 if something could not be read; the rest is shown.\n";
+
+#define OPTION_WHAT_IF 256
+/* Of an audit's processes so many are named. */
+#define HOLDERS_NAMED 20
 
 struct commit_options {
 	enum { FORM_TEXT, FORM_JSON } form;
 	enum vmsi_size_style style;
+	bool audits, explains;
+	const char *what_if; /* NULL: nothing */
 };
 
 /*
@@ -43,18 +44,27 @@ struct commit_options {
 static int parse_options(int argc, char **argv, struct commit_options *arguments)
 {
 	static const struct option options[] = {
+		{ "audit", no_argument, NULL, 'a' },
 		{ "bytes", no_argument, NULL, 'b' },
+		{ "explain", no_argument, NULL, 'e' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "json", no_argument, NULL, 'j' },
+		{ "what-if", required_argument, NULL, OPTION_WHAT_IF },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "bhj", options, NULL)) > 0) {
-		if (option == 'b')
+	while ((option = getopt_long(argc, argv, "abehj", options, NULL)) > 0) {
+		if (option == 'a')
+			arguments->audits = true;
+		else if (option == 'b')
 			arguments->style = VMSI_SIZE_BYTES;
+		else if (option == 'e')
+			arguments->explains = true;
 		else if (option == 'j')
 			arguments->form = FORM_JSON;
+		else if (option == OPTION_WHAT_IF)
+			arguments->what_if = optarg;
 		else
 			return option;
 	}
@@ -90,7 +100,23 @@ static enum vmsi_exit tell_unread(const struct vmsi_commit_report *report)
 		complain("looking for budgets", report->budgets_error);
 		result = VMSI_EXIT_FAILED;
 	}
+	if (report->audit_error) {
+		complain("looking at processes", report->audit_error);
+		result = VMSI_EXIT_FAILED;
+	}
 	return result;
+}
+
+static void write_text(const struct vmsi_commit_report *report,
+		       const struct commit_options *arguments)
+{
+	vmsi_commit_write_summary(report, arguments->style);
+	if (arguments->explains)
+		vmsi_commit_write_arithmetic(report, arguments->style);
+	if (report->is_audited && !report->audit_error)
+		vmsi_commit_write_audit(&report->audit, HOLDERS_NAMED,
+					arguments->style);
+	vmsi_commit_write_budgets(report, arguments->style);
 }
 
 static enum vmsi_exit write_report(const char *program,
@@ -108,10 +134,26 @@ static enum vmsi_exit write_report(const char *program,
 			return VMSI_EXIT_FAILED;
 		}
 	} else {
-		vmsi_commit_write_text(report, arguments->style);
+		write_text(report, arguments);
 	}
 	written = vmsi_finish_output(program);
 	return written == VMSI_EXIT_OK ? unread : written;
+}
+
+/* Returns 0 or -ENOMEM: what else cannot be read is told, and the rest shown. */
+static int read_report(struct vmsi_commit_report *report,
+		       const struct commit_options *arguments)
+{
+	int error = vmsi_commit_group_read(&report->group);
+
+	report->figures = vmsi_commit_work_out(&report->sources);
+	report->budgets_error = vmsi_budget_list_read(&report->budgets);
+	report->is_audited = arguments->audits;
+	if (arguments->audits)
+		report->audit_error = vmsi_audit_read(&report->audit);
+	if (report->budgets_error == -ENOMEM || report->audit_error == -ENOMEM)
+		error = -ENOMEM;
+	return error;
 }
 
 static enum vmsi_exit show_commit(const char *program,
@@ -119,15 +161,21 @@ static enum vmsi_exit show_commit(const char *program,
 {
 	struct vmsi_commit_report report = { 0 };
 	enum vmsi_exit result = VMSI_EXIT_FAILED;
+	const char *wrong = NULL;
 
 	vmsi_commit_read(&report.sources);
-	report.figures = vmsi_commit_work_out(&report.sources);
-	report.budgets_error = vmsi_budget_list_read(&report.budgets);
-	if (report.budgets_error == -ENOMEM)
-		complain("looking for budgets", -ENOMEM);
+	if (arguments->what_if)
+		wrong = vmsi_what_if(arguments->what_if, &report.sources);
+	if (wrong)
+		return vmsi_usage_error(program, "--what-if: '%s' is not understood",
+					wrong);
+	if (read_report(&report, arguments))
+		complain("looking for processes", -ENOMEM);
 	else
 		result = write_report(program, &report, arguments);
 	vmsi_budget_list_free(&report.budgets);
+	vmsi_audit_free(&report.audit);
+	vmsi_commit_group_free(&report.group);
 	return result;
 }
 

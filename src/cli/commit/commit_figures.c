@@ -119,8 +119,9 @@ limit_of(const struct vmsi_commit_sources *sources)
 		.huge_pages = huge_pages(sources),
 		.ratio = sources->settings[VMSI_OVERCOMMIT_RATIO],
 		.swap = told(sources, true, meminfo->swap),
-		.kernel = told(sources, meminfo->tells_commit,
-			       meminfo->commit_limit),
+		.kernel = sources->is_supposed ? unknown(-ENODATA) :
+			told(sources, meminfo->tells_commit,
+			     meminfo->commit_limit),
 	};
 
 	limit.usable = minus(limit.ram, limit.huge_pages);

@@ -43,6 +43,7 @@ struct vmsi_commit_sources {
 	int meminfo_error; /* of reading meminfo; 0 or -errno */
 	struct vmsi_meminfo meminfo;
 	enum vmsi_exemption exemption;
+	bool is_supposed; /* some are not the kernel's: its own sum is of no use */
 };
 
 enum vmsi_commit_mode {

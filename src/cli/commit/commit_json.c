@@ -138,14 +138,67 @@ static json_t *budget_array(const struct vmsi_budget_list *list)
 	return vmsi_json_complete(array, failed);
 }
 
+/* --- who holds it --------------------------------------------------------- */
+
+static json_t *committed_array(const struct vmsi_audit *audit)
+{
+	json_t *array = json_array();
+	int failed = 0;
+
+	for (size_t i = 0; i < audit->count && !failed; i++) {
+		const struct vmsi_commit_holder *holder = &audit->holders[i];
+
+		failed |= json_array_append_new(array, json_pack("{s:i,s:o,s:o}",
+			"pid", (int)holder->pid,
+			"command", vmsi_json_text(holder->command),
+			"committed", vmsi_json_amount(holder->committed)));
+	}
+	return vmsi_json_complete(array, failed);
+}
+
+static json_t *audit_object(const struct vmsi_audit *audit)
+{
+	const uint64_t *shared = audit->shared;
+
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"committed_before", vmsi_json_amount(audit->before),
+		"committed", vmsi_json_amount(audit->after),
+		"explained", vmsi_json_amount(vmsi_audit_explained(audit)),
+		"processes", committed_array(audit),
+		"shared_anonymous",
+		vmsi_json_amount(shared[VMSI_SHARED_ANONYMOUS]),
+		"system_v", vmsi_json_amount(shared[VMSI_SHARED_SYSTEM_V]),
+		"memfd", vmsi_json_amount(shared[VMSI_SHARED_MEMFD]),
+		"tmpfs", vmsi_json_amount(shared[VMSI_SHARED_TMPFS]),
+		"elsewhere", vmsi_json_amount(shared[VMSI_SHARED_ELSEWHERE]),
+		"hidden", vmsi_json_amount(audit->hidden),
+		"hidden_most", vmsi_json_amount(audit->hidden_most));
+}
+
+static json_t *group_object(const struct vmsi_commit_group *group)
+{
+	if (!group->is_limited)
+		return json_null();
+	return json_pack("{s:o,s:o,s:o,s:o}",
+		"path", vmsi_json_text(group->path),
+		"limit", vmsi_json_amount(group->limit),
+		"in_use", vmsi_json_amount(group->in_use),
+		"left", vmsi_json_amount(group->left));
+}
+
 static json_t *report_object(const struct vmsi_commit_report *report)
 {
 	const bool listed = report->budgets_error == 0;
 
-	return json_pack("{s:o,s:o,s:o,s:o,s:o}",
+	const bool audited = report->is_audited && report->audit_error == 0;
+
+	return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"supposed", report->sources.is_supposed,
 		"policy", policy_object(report),
 		"limit", limit_object(&report->figures.limit),
 		"left", left_object(&report->figures.left),
+		"control_group", group_object(&report->group),
+		"audit", audited ? audit_object(&report->audit) : json_null(),
 		"budgets",
 		listed ? budget_array(&report->budgets) : json_null(),
 		"hidden_processes",

@@ -37,7 +37,7 @@ static struct vmsi_reading read_number(const char *path)
 	return reading;
 }
 
-static int read_meminfo(struct vmsi_meminfo *meminfo)
+int vmsi_commit_read_meminfo(struct vmsi_meminfo *meminfo)
 {
 	struct vmsi_host_file file;
 	int error = vmsi_host_file_open(&file, vmsi_meminfo_path);
@@ -93,7 +93,7 @@ void vmsi_commit_read(struct vmsi_commit_sources *sources)
 	};
 	for (size_t i = 0; i < VMSI_VM_SETTINGS; i++)
 		sources->settings[i] = read_number(vmsi_vm_setting_paths[i]);
-	sources->meminfo_error = read_meminfo(&sources->meminfo);
+	sources->meminfo_error = vmsi_commit_read_meminfo(&sources->meminfo);
 }
 
 const char *vmsi_commit_why(int error)

@@ -10,6 +10,9 @@
  */
 void vmsi_commit_read(struct vmsi_commit_sources *sources);
 
+/* Read /proc/meminfo. Returns 0 or -errno. */
+int vmsi_commit_read_meminfo(struct vmsi_meminfo *meminfo);
+
 /* The paths of the settings that are read, and of meminfo. */
 extern const char *const vmsi_vm_setting_paths[VMSI_VM_SETTINGS];
 extern const char vmsi_meminfo_path[];

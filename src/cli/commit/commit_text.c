@@ -298,8 +298,8 @@ static void write_budget(const struct vmsi_budget_seen *budget,
 	write_holders(budget);
 }
 
-static void write_budgets(const struct vmsi_commit_report *report,
-			  enum vmsi_size_style style)
+void vmsi_commit_write_budgets(const struct vmsi_commit_report *report,
+			       enum vmsi_size_style style)
 {
 	const struct vmsi_budget_list *list = &report->budgets;
 
@@ -317,13 +317,13 @@ static void write_budgets(const struct vmsi_commit_report *report,
 		       list->hidden == 1 ? "" : "es");
 }
 
-void vmsi_commit_write_text(const struct vmsi_commit_report *report,
-			    enum vmsi_size_style style)
+void vmsi_commit_write_arithmetic(const struct vmsi_commit_report *report,
+				  enum vmsi_size_style style)
 {
+	putchar('\n');
 	write_policy(report);
 	if (report->figures.mode == VMSI_MODE_HEURISTIC)
 		write_largest_request(&report->figures, style);
 	write_limit(&report->figures, report->sources.page_size, style);
 	write_left(&report->figures, style);
-	write_budgets(report, style);
 }

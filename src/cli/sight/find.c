@@ -140,6 +140,13 @@ static bool is_named(const struct process *process, const void *name)
 		executes(process->pid, name);
 }
 
+static bool is_any(const struct process *process, const void *nothing)
+{
+	(void)process;
+	(void)nothing;
+	return true;
+}
+
 static bool is_of_user(const struct process *process, const void *user)
 {
 	return process->user == *(const uid_t *)user;
@@ -170,6 +177,13 @@ static int add_all(struct vmsi_finds *finds,
 int vmsi_finds_add_named(struct vmsi_finds *finds, const char *name)
 {
 	return add_all(finds, is_named, name);
+}
+
+int vmsi_finds_add_all(struct vmsi_finds *finds)
+{
+	const int error = add_all(finds, is_any, NULL);
+
+	return error ? error : add(finds, getpid(), false);
 }
 
 int vmsi_finds_add_user(struct vmsi_finds *finds, uid_t user)

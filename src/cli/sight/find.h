@@ -27,6 +27,7 @@ int vmsi_finds_add(struct vmsi_finds *finds, pid_t pid);
 int vmsi_finds_add_named(struct vmsi_finds *finds, const char *name);
 /* A process and all its descendants, parents first. */
 int vmsi_finds_add_tree(struct vmsi_finds *finds, pid_t pid);
+int vmsi_finds_add_all(struct vmsi_finds *finds);
 int vmsi_finds_add_user(struct vmsi_finds *finds, uid_t user);
 
 void vmsi_finds_free(struct vmsi_finds *finds);

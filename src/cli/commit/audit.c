@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/commit/audit.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/array.h"
+#include "cli/commit/commit_read.h"
+#include "cli/commit/objects.h"
+#include "cli/sight/find.h"
+#include "procfs/meminfo.h"
+
+static struct vmsi_commit_holder *add_holder(struct vmsi_audit *audit)
+{
+	struct vmsi_commit_holder *holders =
+		vmsi_with_capacity(audit->holders, audit->count, &audit->capacity,
+				   sizeof(*holders));
+
+	if (!holders)
+		return NULL;
+	audit->holders = holders;
+	return &holders[audit->count++];
+}
+
+/* Of one that may not be looked at the kernel tells what bounds it. */
+static void add_hidden(struct vmsi_audit *audit, const struct vmsi_process *process)
+{
+	audit->hidden++;
+	audit->hidden_most += process->status.data + process->status.stack;
+}
+
+static int add_process(struct vmsi_audit *audit, struct vmsi_shared_objects *objects,
+		       const struct vmsi_process *process)
+{
+	struct vmsi_commit_holder *holder = add_holder(audit);
+	int error;
+
+	if (!holder)
+		return -ENOMEM;
+	*holder = (struct vmsi_commit_holder){
+		.pid = process->pid,
+		.committed = process->total.of[VMSI_COMMIT],
+		.mappings = process->total.of[VMSI_MAPPINGS],
+	};
+	memcpy(holder->command, process->command, sizeof(holder->command));
+	error = vmsi_shared_objects_add_mapped(objects, process);
+	return error ? error : vmsi_shared_objects_add_open(objects, process->pid);
+}
+
+/* One that has ended meanwhile has nothing. */
+static int look_at(struct vmsi_audit *audit, struct vmsi_shared_objects *objects,
+		   pid_t pid)
+{
+	struct vmsi_process process;
+	int error = vmsi_process_see(&process, pid,
+				     VMSI_SEE_PAGES | VMSI_SEE_MAPPINGS);
+
+	if (!error)
+		error = add_process(audit, objects, &process);
+	else if (error == -EACCES || error == -EPERM)
+		add_hidden(audit, &process);
+	vmsi_process_free(&process);
+	return error == -ENOMEM ? error : 0;
+}
+
+/* --- memory that several processes have ----------------------------------- */
+
+static int compare(const void *left, const void *right)
+{
+	const struct vmsi_commit_holder *a = left, *b = right;
+
+	if (a->committed != b->committed)
+		return a->committed < b->committed ? 1 : -1;
+	if (a->mappings != b->mappings)
+		return a->mappings < b->mappings ? 1 : -1;
+	return (a->pid > b->pid) - (a->pid < b->pid);
+}
+
+/* Whether two have one memory, as vfork(2) and clone(2) make it. */
+static bool is_same(const struct vmsi_commit_holder *a,
+		    const struct vmsi_commit_holder *b)
+{
+	return a->committed == b->committed && a->mappings == b->mappings &&
+		syscall(SYS_kcmp, a->pid, b->pid, KCMP_VM, 0, 0) == 0;
+}
+
+/* Those that are the same have the same figures, and so are next to each other. */
+static void unite_holders(struct vmsi_audit *audit)
+{
+	size_t kept = 0;
+
+	if (audit->count)
+		qsort(audit->holders, audit->count, sizeof(*audit->holders), compare);
+	for (size_t i = 0; i < audit->count; i++) {
+		if (kept && is_same(&audit->holders[kept - 1], &audit->holders[i])) {
+			audit->same++;
+			continue;
+		}
+		audit->holders[kept++] = audit->holders[i];
+		audit->private_memory += audit->holders[i].committed;
+	}
+	audit->count = kept;
+}
+
+/* --- shared memory -------------------------------------------------------- */
+
+/* What of all shared memory nobody was found to have. */
+static uint64_t elsewhere(uint64_t all, uint64_t found)
+{
+	return all > found ? all - found : 0;
+}
+
+static void sum_objects(struct vmsi_audit *audit, struct vmsi_shared_objects *objects,
+			uint64_t all_shared)
+{
+	uint64_t found = vmsi_tmpfs_used();
+
+	audit->shared[VMSI_SHARED_TMPFS] = found;
+	vmsi_shared_objects_unite(objects);
+	for (size_t i = 0; i < objects->count; i++) {
+		audit->shared[objects->list[i].kind] += objects->list[i].charged;
+		found += objects->list[i].allocated;
+	}
+	audit->shared[VMSI_SHARED_ELSEWHERE] = elsewhere(all_shared, found);
+}
+
+/* --- all ------------------------------------------------------------------ */
+
+static int look_at_all(struct vmsi_audit *audit, struct vmsi_shared_objects *objects)
+{
+	struct vmsi_finds finds = { 0 };
+	int error = vmsi_finds_add_all(&finds);
+
+	for (size_t i = 0; !error && i < finds.count; i++)
+		error = look_at(audit, objects, finds.list[i].pid);
+	vmsi_finds_free(&finds);
+	return error ? error : vmsi_shared_objects_add_segments(objects);
+}
+
+int vmsi_audit_read(struct vmsi_audit *audit)
+{
+	struct vmsi_shared_objects objects = { 0 };
+	struct vmsi_meminfo meminfo;
+	int error;
+
+	*audit = (struct vmsi_audit){ 0 };
+	error = vmsi_commit_read_meminfo(&meminfo);
+	audit->before = meminfo.committed;
+	if (!error)
+		error = vmsi_shared_objects_begin(&objects);
+	if (!error)
+		error = look_at_all(audit, &objects);
+	if (!error)
+		error = vmsi_commit_read_meminfo(&meminfo);
+	if (!error) {
+		audit->after = meminfo.committed;
+		unite_holders(audit);
+		sum_objects(audit, &objects, meminfo.shared);
+	}
+	vmsi_shared_objects_free(&objects);
+	return error;
+}
+
+void vmsi_audit_free(struct vmsi_audit *audit)
+{
+	free(audit->holders);
+	*audit = (struct vmsi_audit){ 0 };
+}
+
+uint64_t vmsi_audit_explained(const struct vmsi_audit *audit)
+{
+	uint64_t sum = audit->private_memory;
+
+	for (size_t i = 0; i < VMSI_SHARED_KINDS; i++)
+		sum += audit->shared[i];
+	return sum;
+}
