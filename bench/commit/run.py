@@ -3,7 +3,9 @@
 """What 'vmspace limit' costs: programs bare and under a limit that
 refuses nothing, in turn, and loops of calls: bare, asked about by a program
 that decides nothing, and limited. "best" is the ratio of the shortest runs,
-which says more on a machine with other things to do.
+which says more on a machine with other things to do. And a store that is full:
+refused by the kernel's RLIMIT_DATA, and by 'vmspace limit', for as long as some
+thousands of refusals take, since a group's first ones are told with all their stacks.
 
 usage: run.py [--build DIR] [--rounds N] [--only A,B] [--json FILE]
 """
@@ -25,7 +27,8 @@ from program_cases import MIB, copy_modules, make_numbers  # noqa: E402
 import machine  # noqa: E402
 
 LIMIT = '16G'
-NAMES = ('gcc', 'compileall', 'sqlite3', 'sort', 'redis', 'shell', 'pair')
+STORE_MIB = 128
+NAMES = ('gcc', 'compileall', 'sqlite3', 'sort', 'redis', 'shell', 'pair', 'store')
 SQL = ('CREATE TABLE t(id INTEGER PRIMARY KEY, name TEXT);'
        'WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c '
        'WHERE i < 1000000) INSERT INTO t SELECT i, "name " || i FROM c;'
@@ -132,6 +135,43 @@ def compare_pairs(directory, prefix, rounds):
     return results
 
 
+def store_figures(command):
+    """Operations a second, and how many of a thousand were refused."""
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True).stdout
+    return [float(word) for word in told.split()]
+
+
+def compare_stores(directory, vmspace, rounds):
+    """A store that keeps asking for more than it gets: of RLIMIT_DATA and
+    of 'vmspace limit' in turn."""
+    store = str(directory / 'commit-store')
+    ways = {
+        'RLIMIT_DATA': [store, '--data', str(STORE_MIB)],
+        '--quiet': [vmspace, 'limit', f'{STORE_MIB}M', '--quiet', '--', store],
+        'with stacks': [vmspace, 'limit', f'{STORE_MIB}M', '--', store],
+    }
+    runs = {name: [] for name in ways}
+    for number in range(rounds):
+        for name in list(ways)[::1 if number % 2 else -1]:
+            runs[name].append(store_figures(ways[name]))
+    results = []
+    for name in ways:
+        ratios = sorted(run[0] / bare[0] for run, bare in
+                        zip(runs[name], runs['RLIMIT_DATA']))
+        results.append({
+            'name': 'store, ' + name,
+            'rate': statistics.median(run[0] for run in runs[name]),
+            'refused_per_mille': statistics.median(run[1] for run
+                                                   in runs[name]),
+            'ratio': statistics.median(ratios)})
+        print(f'{results[-1]["name"]:22} {results[-1]["rate"]:8.0f} '
+              f'{results[-1]["refused_per_mille"]:8.0f} '
+              f'{results[-1]["ratio"]:7.3f}  '
+              f'{ratios[0]:.3f} to {ratios[-1]:.3f}')
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--build', type=Path, default=ROOT / 'build-bench')
@@ -153,6 +193,10 @@ def main():
               f'{"ratio":>7}')
         results += compare_pairs(options.build / 'bench/commit', prefix,
                                  options.rounds)
+    if 'store' in options.only:
+        print(f'{"":22} {"rate/s":>8} {"refused":>8} {"ratio":>7}')
+        results += compare_stores(options.build / 'bench/commit', prefix[0],
+                                  options.rounds)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + '\n')
 

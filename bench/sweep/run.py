@@ -5,7 +5,8 @@ same: crashes of programs whose allocations fail.
 
 Crashes are told apart by one preload library for both: by the signal and the five
 innermost frames. libfiu fails malloc, calloc and realloc, each call with a probability of
-0.0003 to 0.03, in turn. Both run as many programs at a time as there are processors.
+0.0003 to 0.03, in turn. Both run as many programs at a time as there are processors,
+and both at the same time, so that what else the machine does holds up both alike.
 
 usage: run.py [--build DIR] [--seconds N] [--only A,B] [--json FILE]
 """
@@ -111,15 +112,19 @@ def randomly(command, options, places):
         return sum(pool.map(work, range(os.cpu_count())))
 
 
+def timed(how, command, options, places):
+    begin = time.monotonic()
+    runs = how(command, options, places)
+    return {'runs': runs, 'crashes': places.distinct(),
+            'seconds': time.monotonic() - begin}
+
+
 def compare(name, options, directory):
-    command = PROGRAMS[name]
-    found = {}
-    for way, how in (('sweep', sweep), ('fiu', randomly)):
-        places = Places(directory, f'{name}-{way}')
-        begin = time.monotonic()
-        runs = how(command, options, places)
-        found[way] = {'runs': runs, 'crashes': places.distinct(),
-                      'seconds': time.monotonic() - begin}
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        tasks = {way: pool.submit(timed, how, PROGRAMS[name], options,
+                                  Places(directory, f'{name}-{way}'))
+                 for way, how in (('sweep', sweep), ('fiu', randomly))}
+        found = {way: task.result() for way, task in tasks.items()}
     ours, theirs = found['sweep'], found['fiu']
     print(f'{name:10} {ours["seconds"]:7.1f} {ours["runs"]:7} '
           f'{len(ours["crashes"]):8} {theirs["seconds"]:8.1f} {theirs["runs"]:7} '

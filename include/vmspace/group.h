@@ -77,7 +77,7 @@ typedef struct vms_group vms_group;
 #define VMS_GROUP_NORESERVE_FREE 0x2u
 /*
  * Record the backtrace of the thread that is refused; after the first 500 for at most
- * a quarter of the time, in which the group waits. Each distinct one is named once, by a
+ * a tenth of the time, in which the group waits. Each distinct one is named once, by a
  * thread of the library, while the group goes on.
  */
 #define VMS_GROUP_BACKTRACES 0x4u

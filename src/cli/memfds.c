@@ -9,6 +9,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+int vmsi_memfd_device(dev_t *device)
+{
+	struct stat status;
+	int fd = memfd_create("vmspace-looks", MFD_CLOEXEC);
+	int error;
+
+	if (fd < 0)
+		return -errno;
+	error = fstat(fd, &status) ? -errno : 0;
+	close(fd);
+	if (!error)
+		*device = status.st_dev;
+	return error;
+}
+
 /*
  * Open for reading the file that path_fd (O_PATH) refers to. The process may
  * meanwhile have another file under the same number, but path_fd still refers to
@@ -102,20 +117,5 @@ int vmsi_memfds_look(const struct vmsi_memfds *memfds, pid_t pid)
 		return -errno;
 	error = look_at_descriptors(memfds, descriptors);
 	closedir(descriptors);
-	return error;
-}
-
-int vmsi_memfds_begin(struct vmsi_memfds *memfds)
-{
-	struct stat status;
-	int fd = memfd_create("vmspace-looks", MFD_CLOEXEC);
-	int error;
-
-	if (fd < 0)
-		return -errno;
-	error = fstat(fd, &status) ? -errno : 0;
-	close(fd);
-	if (!error)
-		memfds->device = status.st_dev;
 	return error;
 }

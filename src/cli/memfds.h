@@ -16,17 +16,16 @@ struct vmsi_memfds {
 	int (*seen)(void *context, const struct stat *status, int fd);
 	void *context;
 	/*
-	 * The device of all memfds. A file of another device may have the name of
-	 * a memfd; to open it could wait for ever where a process serves its
-	 * file system.
+	 * That of all memfds. A file of another device may have the name of a memfd;
+	 * to open it could wait for ever where a process serves its file system.
 	 */
 	dev_t device;
 };
 
 #define vmsi_memfd_link(name) ("/memfd:" name " (deleted)")
 
-/* Find out the device. Returns 0 or -errno. */
-int vmsi_memfds_begin(struct vmsi_memfds *memfds);
+/* The device of all memfds, which is the kernel's own tmpfs. Returns 0 or -errno. */
+int vmsi_memfd_device(dev_t *device);
 
 /*
  * Look at each descriptor of a process, up to the first that cannot be read. Returns

@@ -24,7 +24,7 @@ static const struct {
 	{ "--report", "it is an option of 'vmspace limit' and of 'fail'" },
 	{ "--log", "it is an option of 'vmspace limit' and of 'fail'" },
 	{ "--quiet", "it is an option of 'vmspace limit' and of 'fail'" },
-	{ "--backend", "'ulimit -d' limits each process by itself" },
+	{ "--backend", "it is an option of 'vmspace limit'" },
 	{ "--warn-at", "it is an option of 'vmspace limit'" },
 	{ "--grace", "it is an option of 'vmspace limit'" },
 	{ "--on-warn", "it is an option of 'vmspace limit'" },

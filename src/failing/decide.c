@@ -159,6 +159,13 @@ static bool decide(struct vmsi_failing_memory *memory,
 			add(&outcome->failed);
 		return choice->goes_on;
 	}
+	if (number == choice->stop) {
+		vmsi_failing_take_stack(memory, function, &stack);
+		if (!vmsi_failing_branch(memory, &stack))
+			return false;
+		note_failure(outcome, number, size, &stack);
+		return true;
+	}
 	if ((!choice->nth && !choice->records) || !needs_stack(choice, number))
 		return false;
 	vmsi_failing_take_stack(memory, function, &stack);

@@ -82,6 +82,7 @@ struct vmsi_failing_choice {
 	uint64_t nth;         /* of that stack, or of all; 0: none fails */
 	uint64_t from;        /* stacks before this allocation are not looked at */
 	uint32_t goes_on;     /* all after it fail, too */
+	uint64_t stop;        /* a trunk branches before this allocation; 0: no more */
 };
 
 enum vmsi_failing_leaks {
@@ -120,11 +121,26 @@ struct vmsi_failing_memory {
  * message that it gets, which has two descriptors: standard input and output of the
  * child. It sends VMSI_FAILING_READY once, then for each child its number, and how
  * it ended or that it stopped. The child stays a zombie until the next message.
+ *
+ * The message is one of these characters. A trunk goes on as the other children, but
+ * stops before the allocation of the choice, forks a branch in which that fails, and
+ * sends the branch's number and how it ended; or VMSI_FAILING_UNABLE, where a branch
+ * would not be as a run of its own. Then it waits for a VMSI_FAILING_GO, before which
+ * the choice has become another one. Its own end is told as that of any child.
  */
+enum vmsi_failing_command {
+	VMSI_FAILING_RUN = 'r',
+	VMSI_FAILING_TRUNK = 't',
+	VMSI_FAILING_GO = 'g',
+};
+
 enum vmsi_failing_kind {
 	VMSI_FAILING_READY,   /* value: whether the program can be forked */
 	VMSI_FAILING_FORKED,  /* value: the child; or -errno */
 	VMSI_FAILING_CHANGED, /* value: as of waitpid(2) */
+	VMSI_FAILING_BRANCHED,       /* value: the branch */
+	VMSI_FAILING_BRANCH_CHANGED, /* value: as of waitpid(2) */
+	VMSI_FAILING_UNABLE,
 };
 
 struct vmsi_failing_message {

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
+#include <sys/types.h>
 
 #include "failing/failing.h"
 
@@ -84,6 +86,56 @@ void vmsi_failing_watch_leaks(struct vmsi_failing_memory *memory, int report);
 
 /* Serve the socket. Returns in each child, which is to begin; else never. */
 void vmsi_failing_serve(int socket);
+
+/* --- tell.c --------------------------------------------------------------------------- */
+
+bool vmsi_failing_send(int socket, enum vmsi_failing_kind kind, int value);
+
+/*
+ * Tell each change of a child, which is waited for by these flags besides, until it has
+ * ended; it stays a zombie. Returns false where nobody listens.
+ */
+bool vmsi_failing_tell_changes(int socket, pid_t child, int flags,
+			       enum vmsi_failing_kind kind);
+
+/* --- trunk.c -------------------------------------------------------------------------- */
+
+/* Make this process a trunk; the socket stays open. */
+void vmsi_failing_begin_trunk(int socket);
+
+/*
+ * Branch before the allocation that comes from this stack, and wait for the branch.
+ * Returns true in the branch, where the allocation is to fail.
+ */
+bool vmsi_failing_branch(struct vmsi_failing_memory *memory,
+			 const struct vmsi_failing_stack *stack);
+
+/* --- keep.c --------------------------------------------------------------------------- */
+
+#define VMSI_FAILING_KEPT 64
+
+/* What a branch changes for the trunk. */
+struct vmsi_failing_kept {
+	struct {
+		int file;
+		off_t position; /* -1: it has none */
+	} files[VMSI_FAILING_KEPT];
+	unsigned count;
+	int output;   /* -1: it is closed */
+	off_t length; /* of the output */
+};
+
+/* Learn which descriptors a trunk begins with. Returns false where they are too many. */
+bool vmsi_failing_inherit(int socket);
+
+/*
+ * Keep what a branch may change. Returns false where it could change more: files that
+ * are open for writing, pipes, sockets and shared mappings; or where it would lack
+ * something: threads and children. The memory and the socket are the command's.
+ */
+bool vmsi_failing_keep(struct vmsi_failing_kept *kept, const void *memory,
+		       int socket, const struct stat *output);
+void vmsi_failing_put_back(const struct vmsi_failing_kept *kept);
 
 #pragma GCC visibility pop
 

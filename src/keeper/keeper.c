@@ -2,17 +2,17 @@
 #include "keeper/keeper.h"
 
 #include <errno.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
 #include <linux/magic.h>
 
+#include "keeper/calls.h"
 #include "keeper/layout.h"
 #include "keeper/pins.h"
 
 _Static_assert(VMSI_BPF_LIMITS == VMSI_BPF_GROUPS, "one bit a group");
+
+static const struct vmsi_bpf_calls *const calls = &vmsi_bpf_calls;
 
 /* Whoever asks first walks. */
 static const struct vmsi_bpf_state unknown = { .word = 1ULL << 39 };
@@ -20,7 +20,7 @@ static const struct vmsi_bpf_state unknown = { .word = 1ULL << 39 };
 static int read_limit(const struct vmsi_bpf_pins *pins, __u32 slot,
 		      struct vmsi_bpf_limit *limit)
 {
-	return bpf_map_lookup_elem(pins->limits, &slot, limit) ? -errno : 0;
+	return calls->lookup(pins->limits, &slot, limit) ? -errno : 0;
 }
 
 static int write_limit(const struct vmsi_bpf_pins *pins, __u32 slot, uint64_t id,
@@ -28,20 +28,20 @@ static int write_limit(const struct vmsi_bpf_pins *pins, __u32 slot, uint64_t id
 {
 	const struct vmsi_bpf_limit limit = { .id = id, .pages = pages };
 
-	return bpf_map_update_elem(pins->limits, &slot, &limit, BPF_ANY) ? -errno : 0;
+	return calls->update(pins->limits, &slot, &limit, BPF_ANY) ? -errno : 0;
 }
 
 /* Have all tasks looked at: those of groups are entered, others taken out. */
 static int look(const struct vmsi_bpf_pins *pins)
 {
-	const int fd = bpf_iter_create(pins->look);
+	const int fd = calls->create_iterator(pins->look);
 	char nothing[64];
 	ssize_t got;
 
 	if (fd < 0)
 		return -errno;
 	do
-		got = read(fd, nothing, sizeof nothing);
+		got = calls->read(fd, nothing, sizeof nothing);
 	while (got > 0 || (got < 0 && (errno == EINTR || errno == EAGAIN)));
 	close(fd);
 	return got < 0 ? -errno : 0;
@@ -50,10 +50,10 @@ static int look(const struct vmsi_bpf_pins *pins)
 static int run(int program, struct vmsi_bpf_count *count)
 {
 	/* A program of this type answers in what it is given. */
-	LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = count,
-		    .ctx_size_in = sizeof *count);
+	struct bpf_test_run_opts options = { .sz = sizeof options, .ctx_in = count,
+		.ctx_size_in = sizeof *count };
 
-	return bpf_prog_test_run_opts(program, &options) ? -errno : 0;
+	return calls->test_run(program, &options) ? -errno : 0;
 }
 
 /* The bit of a group in all entries goes before the slot is free for another. */
@@ -65,18 +65,7 @@ static int free_slot(const struct vmsi_bpf_pins *pins, __u32 slot)
 	return error ? error : write_limit(pins, slot, 0, 0);
 }
 
-/* With the last limit all goes away. */
-static int remove_if_unused(const struct vmsi_bpf_pins *pins)
-{
-	struct vmsi_bpf_limit limit = { .id = 0 };
-	int error = 0;
-
-	for (__u32 slot = 0; !error && !limit.id && slot < VMSI_BPF_GROUPS; slot++)
-		error = read_limit(pins, slot, &limit);
-	return error || limit.id ? error : vmsi_bpf_remove();
-}
-
-/* Groups whose directories were removed. */
+/* Groups whose directories were removed, or whose limits were taken away. */
 static int free_gone(const struct vmsi_bpf_pins *pins)
 {
 	struct vmsi_bpf_limit limit;
@@ -90,6 +79,40 @@ static int free_gone(const struct vmsi_bpf_pins *pins)
 	return error;
 }
 
+/*
+ * With the last limit all goes away. Where that fails nothing is limited, either, and
+ * the next command tries again.
+ */
+static void remove_if_unused(const struct vmsi_bpf_pins *pins)
+{
+	struct vmsi_bpf_limit limit = { .id = 0 };
+	int error = 0;
+
+	for (__u32 slot = 0; !error && !limit.id && slot < VMSI_BPF_GROUPS; slot++)
+		error = read_limit(pins, slot, &limit);
+	if (!error && !limit.id)
+		vmsi_bpf_remove();
+}
+
+/*
+ * A group that is marked has no limit from here on. Where its slot cannot be freed now,
+ * the next command frees it.
+ */
+static int take_away(const struct vmsi_bpf_pins *pins, __u32 slot, uint64_t id)
+{
+	int error;
+
+	if (calls->remove(pins->slots, &id))
+		return -errno;
+	error = write_limit(pins, slot, VMSI_BPF_GONE, VMSI_BPF_GONE);
+	if (error) {
+		calls->update(pins->slots, &id, &slot, BPF_NOEXIST);
+		return error;
+	}
+	free_slot(pins, slot);
+	return 0;
+}
+
 static int open_pins(struct vmsi_bpf_pins *pins, enum vmsi_bpf_open how,
 		     const char **step)
 {
@@ -99,8 +122,10 @@ static int open_pins(struct vmsi_bpf_pins *pins, enum vmsi_bpf_open how,
 		return error;
 	*step = "using the pins below " VMSI_BPF_PINS;
 	error = free_gone(pins);
-	if (error)
+	if (error) {
+		remove_if_unused(pins);
 		vmsi_bpf_close(pins);
+	}
 	return error;
 }
 
@@ -110,43 +135,47 @@ static int id_of(int directory, uint64_t *id, const char **step)
 	struct stat status;
 
 	*step = "it is a directory of cgroup v2";
-	if (fstatfs(directory, &system) || fstat(directory, &status))
+	if (calls->fstatfs(directory, &system) || calls->fstat(directory, &status))
 		return -errno;
 	*id = status.st_ino;
 	return system.f_type == CGROUP2_SUPER_MAGIC && S_ISDIR(status.st_mode) ?
 		0 : -ENOTSUP;
 }
 
+static int find_free(const struct vmsi_bpf_pins *pins, __u32 *slot)
+{
+	struct vmsi_bpf_limit limit;
+
+	for (*slot = 0; *slot < VMSI_BPF_GROUPS; ++*slot) {
+		const int error = read_limit(pins, *slot, &limit);
+
+		if (error || !limit.id)
+			return error;
+	}
+	return -ENOSPC;
+}
+
 /* The limit is there before a task can find its slot. */
 static int add(const struct vmsi_bpf_pins *pins, uint64_t id, uint64_t pages)
 {
-	struct vmsi_bpf_limit limit = { .id = 1 };
-	__u32 slot = 0;
-	int error = 0;
+	__u32 slot;
+	int error = find_free(pins, &slot);
 
-	for (; slot < VMSI_BPF_GROUPS && limit.id; slot++) {
-		error = read_limit(pins, slot, &limit);
-		if (error)
-			return error;
-	}
-	if (limit.id)
-		return -ENOSPC;
-	slot--;
-	if (bpf_map_update_elem(pins->states, &slot, &unknown, BPF_ANY))
+	if (error)
+		return error;
+	if (calls->update(pins->states, &slot, &unknown, BPF_ANY))
 		return -errno;
 	error = write_limit(pins, slot, id, pages);
 	if (error)
 		return error;
-	if (bpf_map_update_elem(pins->slots, &id, &slot, BPF_NOEXIST)) {
+	if (calls->update(pins->slots, &id, &slot, BPF_NOEXIST)) {
 		error = -errno;
 		write_limit(pins, slot, 0, 0);
 		return error;
 	}
 	error = look(pins);
-	if (error) {
-		bpf_map_delete_elem(pins->slots, &id);
-		free_slot(pins, slot);
-	}
+	if (error)
+		take_away(pins, slot, id);
 	return error;
 }
 
@@ -163,10 +192,12 @@ int vmsi_bpf_set(int directory, uint64_t bytes, const char **step)
 	if (error)
 		return error;
 	*step = "setting the limit";
-	if (bpf_map_lookup_elem(pins.slots, &id, &slot) == 0)
+	if (calls->lookup(pins.slots, &id, &slot) == 0)
 		error = write_limit(&pins, slot, id, pages);
 	else
 		error = errno == ENOENT ? add(&pins, id, pages) : -errno;
+	if (error)
+		remove_if_unused(&pins);
 	vmsi_bpf_close(&pins);
 	return error;
 }
@@ -183,13 +214,10 @@ int vmsi_bpf_clear(int directory, const char **step)
 	if (error)
 		return error;
 	*step = "taking the limit away";
-	if (bpf_map_lookup_elem(pins.slots, &id, &slot) ||
-	    bpf_map_delete_elem(pins.slots, &id))
-		error = -errno;
+	error = calls->lookup(pins.slots, &id, &slot) ? -errno :
+		take_away(&pins, slot, id);
 	if (!error)
-		error = free_slot(&pins, slot);
-	if (!error)
-		error = remove_if_unused(&pins);
+		remove_if_unused(&pins);
 	vmsi_bpf_close(&pins);
 	return error;
 }
@@ -206,15 +234,17 @@ static int read_group(const struct vmsi_bpf_pins *pins, __u32 slot,
 	group->id = 0;
 	if (error || !limit.id)
 		return error;
-	if (bpf_map_lookup_elem(pins->states, &slot, &state))
+	if (calls->lookup(pins->states, &slot, &state))
 		return -errno;
 	error = run(pins->count, &count);
+	if (error)
+		return error;
 	*group = (struct vmsi_bpf_group){
 		.id = limit.id, .limit = limit.pages * page,
 		.committed = count.pages * page, .refused = state.refused,
 		.forced = state.forced * page };
 	*lost = count.lost;
-	return error;
+	return 0;
 }
 
 int vmsi_bpf_list(struct vmsi_bpf_group groups[VMSI_BPF_LIMITS], size_t *count,
@@ -232,8 +262,8 @@ int vmsi_bpf_list(struct vmsi_bpf_group groups[VMSI_BPF_LIMITS], size_t *count,
 		if (!error && groups[*count].id)
 			++*count;
 	}
-	if (!error && *count == 0)
-		error = vmsi_bpf_remove();
+	if (!error)
+		remove_if_unused(&pins);
 	vmsi_bpf_close(&pins);
 	return error;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "keeper/pins.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -9,14 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <linux/magic.h>
 
+#include "keeper/calls.h"
 #include "keeper/keeper.h"
 #include "keeper/layout.h"
 #include "keeper/limit.skel.h"
@@ -31,6 +27,8 @@
 /* A directory that nobody else may open, so that nobody else holds up who waits. */
 #define LOCK VMSI_BPF_PINS "-lock"
 
+static const struct vmsi_bpf_calls *const calls = &vmsi_bpf_calls;
+
 static int say_nothing(enum libbpf_print_level level, const char *format, va_list list)
 {
 	(void)level;
@@ -44,7 +42,7 @@ static int is_ours(int directory)
 {
 	struct stat status;
 
-	if (fstat(directory, &status))
+	if (calls->fstat(directory, &status))
 		return -errno;
 	return status.st_uid == geteuid() && !(status.st_mode & 077) ? 0 : -EPROTO;
 }
@@ -53,29 +51,29 @@ static int take_lock(struct vmsi_bpf_pins *pins)
 {
 	int error;
 
-	if (mkdir(LOCK, 0700) && errno != EEXIST)
+	if (calls->mkdir(LOCK, 0700) && errno != EEXIST)
 		return -errno;
-	pins->lock = open(LOCK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	pins->lock = calls->open(LOCK, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (pins->lock < 0)
 		return -errno;
 	error = is_ours(pins->lock);
 	if (error)
 		return error;
-	return flock(pins->lock, LOCK_EX) ? -errno : 0;
+	return calls->flock(pins->lock, LOCK_EX) ? -errno : 0;
 }
 
 static int is_file_system_of_bpf(void)
 {
 	struct statfs system;
 
-	if (statfs(PARENT, &system))
+	if (calls->statfs(PARENT, &system))
 		return -errno;
 	return system.f_type == BPF_FS_MAGIC ? 0 : -ENOTSUP;
 }
 
 static int are_pins_ours(void)
 {
-	const int pins = open(VMSI_BPF_PINS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
+	const int pins = calls->open(VMSI_BPF_PINS, O_RDONLY | O_DIRECTORY | O_NOFOLLOW |
 			      O_CLOEXEC);
 	int error;
 
@@ -91,7 +89,7 @@ static int get(const char *name, int *fd)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof path, VMSI_BPF_PINS "/%s", name);
-	*fd = bpf_obj_get(path);
+	*fd = calls->get(path);
 	return *fd < 0 ? -errno : 0;
 }
 
@@ -104,7 +102,7 @@ static int get_map(const char *name, int *fd, size_t value)
 
 	if (error)
 		return error;
-	if (bpf_obj_get_info_by_fd(*fd, &info, &size))
+	if (calls->get_info(*fd, &info, &size))
 		return -errno;
 	return info.value_size == value && info.max_entries == VMSI_BPF_GROUPS ?
 		0 : -EPROTO;
@@ -136,17 +134,17 @@ static int find(struct vmsi_bpf_pins *pins)
 static void remove_unfinished(void)
 {
 	char path[PATH_MAX];
-	DIR *directory = opendir(UNFINISHED);
+	DIR *directory = calls->opendir(UNFINISHED);
 	struct dirent *entry;
 
 	while (directory && (entry = readdir(directory))) {
 		snprintf(path, sizeof path, UNFINISHED "/%s", entry->d_name);
 		if (entry->d_name[0] != '.')
-			unlink(path);
+			calls->unlink(path);
 	}
 	if (directory)
 		closedir(directory);
-	rmdir(UNFINISHED);
+	calls->rmdir(UNFINISHED);
 }
 
 static int pin(struct bpf_object_skeleton *skeleton, struct bpf_object *object)
@@ -159,7 +157,7 @@ static int pin(struct bpf_object_skeleton *skeleton, struct bpf_object *object)
 		if (bpf_map__is_internal(map))
 			continue;
 		snprintf(path, sizeof path, UNFINISHED "/%s", bpf_map__name(map));
-		if (bpf_map__pin(map, path))
+		if (calls->pin_map(map, path))
 			return -errno;
 	}
 	for (int i = 0; i < skeleton->prog_cnt; i++) {
@@ -167,7 +165,7 @@ static int pin(struct bpf_object_skeleton *skeleton, struct bpf_object *object)
 
 		program = *skeleton->progs[i].prog;
 		snprintf(path, sizeof path, UNFINISHED "/%s", skeleton->progs[i].name);
-		if (link ? bpf_link__pin(link, path) : bpf_program__pin(program, path))
+		if (link ? calls->pin_link(link, path) : calls->pin_program(program, path))
 			return -errno;
 	}
 	return 0;
@@ -179,30 +177,39 @@ static int load(const char **step)
 	int error;
 
 	*step = "reading the programs";
-	skeleton = limit_bpf__open();
+	skeleton = calls->open_programs();
 	if (!skeleton)
 		return -errno;
 	*step = "the kernel takes the programs";
-	error = limit_bpf__load(skeleton);
+	error = calls->load_programs(skeleton);
 	/* So says who checks the programs; who has no right is told EPERM. */
 	if (error == -EACCES)
 		error = -EINVAL;
 	if (!error) {
 		*step = "the kernel lets itself be traced";
-		error = limit_bpf__attach(skeleton);
+		error = calls->attach_programs(skeleton);
 	}
 	if (!error) {
 		*step = "pinning below " VMSI_BPF_PINS;
 		remove_unfinished();
-		error = mkdir(UNFINISHED, 0700) ? -errno :
+		error = calls->mkdir(UNFINISHED, 0700) ? -errno :
 			pin(skeleton->skeleton, skeleton->obj);
 	}
 	if (!error)
-		error = rename(UNFINISHED, VMSI_BPF_PINS) ? -errno : 0;
+		error = calls->rename(UNFINISHED, VMSI_BPF_PINS) ? -errno : 0;
 	if (error)
 		remove_unfinished();
-	limit_bpf__destroy(skeleton);
+	calls->destroy_programs(skeleton);
 	return error;
+}
+
+int vmsi_bpf_remove(void)
+{
+	remove_unfinished();
+	if (calls->rename(VMSI_BPF_PINS, UNFINISHED))
+		return -errno;
+	remove_unfinished();
+	return 0;
 }
 
 int vmsi_bpf_open(struct vmsi_bpf_pins *pins, enum vmsi_bpf_open how,
@@ -217,7 +224,7 @@ int vmsi_bpf_open(struct vmsi_bpf_pins *pins, enum vmsi_bpf_open how,
 	if (error)
 		return error;
 	*step = "finding the pins below " VMSI_BPF_PINS;
-	if (how == VMSI_BPF_FIND && access(VMSI_BPF_PINS, F_OK))
+	if (how == VMSI_BPF_FIND && calls->access(VMSI_BPF_PINS, F_OK))
 		return -errno;
 	error = take_lock(pins);
 	if (!error)
@@ -226,19 +233,12 @@ int vmsi_bpf_open(struct vmsi_bpf_pins *pins, enum vmsi_bpf_open how,
 		error = load(step);
 		if (!error)
 			error = find(pins);
+		if (error)
+			vmsi_bpf_remove();
 	}
 	if (error)
 		vmsi_bpf_close(pins);
 	return error;
-}
-
-int vmsi_bpf_remove(void)
-{
-	remove_unfinished();
-	if (rename(VMSI_BPF_PINS, UNFINISHED))
-		return -errno;
-	remove_unfinished();
-	return 0;
 }
 
 void vmsi_bpf_close(struct vmsi_bpf_pins *pins)

@@ -6,14 +6,6 @@
 
 #define DELETED " (deleted)"
 
-static bool begins_with(struct vmsi_scan text, const char *prefix)
-{
-	const size_t length = strlen(prefix);
-
-	return vmsi_scan_left(&text) >= length &&
-		memcmp(text.at, prefix, length) == 0;
-}
-
 static bool ends_with(struct vmsi_scan text, const char *suffix)
 {
 	const size_t length = strlen(suffix);
@@ -38,7 +30,7 @@ bool vmsi_label_is_deleted(struct vmsi_scan *path)
  */
 static bool take_given(struct vmsi_label *label, const char *prefix)
 {
-	if (!begins_with(label->text, prefix) || !ends_with(label->text, "]"))
+	if (!vmsi_scan_begins(&label->text, prefix) || !ends_with(label->text, "]"))
 		return false;
 	label->kind = VMSI_LABEL_GIVEN;
 	label->text.at += strlen(prefix);
@@ -65,7 +57,7 @@ static bool is_system_v(struct vmsi_scan path)
 {
 	static const char form[] = "/SYSV00000000" DELETED;
 
-	if (!begins_with(path, "/SYSV") || !ends_with(path, DELETED) ||
+	if (!vmsi_scan_begins(&path, "/SYSV") || !ends_with(path, DELETED) ||
 	    vmsi_scan_left(&path) != sizeof(form) - 1)
 		return false;
 	for (path.at += strlen("/SYSV"); *path.at != ' '; path.at++)

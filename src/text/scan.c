@@ -25,6 +25,14 @@ static unsigned digit_value(char character, unsigned base)
 	return value < base ? value : base;
 }
 
+bool vmsi_scan_begins(const struct vmsi_scan *scan, const char *text)
+{
+	const size_t length = strlen(text);
+
+	return vmsi_scan_left(scan) >= length &&
+		memcmp(scan->at, text, length) == 0;
+}
+
 bool vmsi_is_hex_digit(char character)
 {
 	return digit_value(character, 16) < 16;

@@ -57,6 +57,9 @@ bool vmsi_scan_line(struct vmsi_scan *scan, struct vmsi_scan *line);
 /* Whether all that is left equals text. This does not move at. */
 bool vmsi_scan_is(const struct vmsi_scan *scan, const char *text);
 
+/* Whether what is left begins with text. This does not move at. */
+bool vmsi_scan_begins(const struct vmsi_scan *scan, const char *text);
+
 /* Whether a character is a decimal or lower-case hexadecimal digit. */
 bool vmsi_is_hex_digit(char character);
 

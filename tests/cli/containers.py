@@ -145,7 +145,9 @@ class Bundle:
             config = json.load(file)
         config["root"] = {"path": root, "readonly": True}
         config["linux"]["seccomp"] = docker_profile()
-        config["linux"].setdefault("resources", {})["memory"] = {"limit": memory}
+        if memory:
+            config["linux"].setdefault("resources", {})["memory"] = {
+                "limit": memory}
         config["process"].update(terminal=False, noNewPrivileges=True,
                                  capabilities={},
                                  user={"uid": 1000, "gid": 1000})
@@ -179,3 +181,24 @@ class Bundle:
             if "memory" in controllers.split(","):
                 return f"/sys/fs/cgroup/memory{path}/memory.limit_in_bytes"
         return f"/sys/fs/cgroup{lines[-1][2]}/memory.max"
+
+
+# The control groups of version 2 take the place of all others.
+VERSION_2_ALONE = """
+umount --recursive --lazy /sys/fs/cgroup
+mount -t cgroup2 none /sys/fs/cgroup && exec "$0" "$@"
+"""
+
+
+class Version2Bundle(Bundle):
+    """One that sees control groups of version 2 alone, and is put into none: crun
+    takes no machine that has both versions."""
+
+    def __init__(self, runtime, vmspace):
+        super().__init__(runtime, vmspace, memory=None)
+
+    def run_command(self):
+        command = super().run_command()
+        return [installed("unshare"), "-m", "--propagation=private", "sh", "-c",
+                VERSION_2_ALONE, command[0], "--cgroup-manager=disabled",
+                *command[1:]]

@@ -14,7 +14,8 @@ import sys
 
 from cli_test import (PATIENCE, Skip, compiled, expect, expect_equal, installed,
                       main_in_groups, run, wait_for, work)
-from containers import MIB, Bundle, bubblewrap, root_of, runs_static
+from containers import (MIB, Bundle, Version2Bundle, bubblewrap, root_of,
+                        runs_static)
 from limit_jobs import state
 
 VMSPACE, STATIC = (os.path.abspath(path) for path in sys.argv[1:3])
@@ -177,6 +178,43 @@ def limit_and_signals_reach_it(runtime):
         process.stdout.close()
 
 
+def crun_with_version_2_alone():
+    bundle = Version2Bundle("crun", STATIC)
+    bundle.command("/bin/vmspace", "limit", "64M", "--", *HOG)
+    result = run(bundle.run_command())
+    refused(result)
+    expect(b"of 64M" in result.stderr, result.stderr)
+    for program, status in (("exit 7", 7), ("kill -9 $$", 128 + signal.SIGKILL)):
+        bundle.command("/bin/vmspace", "limit", "64M", "--", "/bin/sh", "-c", program)
+        expect_equal(run(bundle.run_command()).returncode, status)
+
+
+# --- /proc -------------------------------------------------------------------
+
+# Nobody but root sees the processes of others.
+HIDING_PROC = """
+mount -t proc -o hidepid=2 none /proc && exec setpriv --reuid=1000 --regid=1000 \\
+	--clear-groups --no-new-privs "$0" "$@"
+"""
+
+
+def where_proc_hides_others():
+    command = [installed("unshare"), "-m", "--propagation=private", "sh",
+               "-c", HIDING_PROC]
+    if run([*command, "true"]).returncode != 0:
+        raise Skip("/proc cannot be mounted with hidepid here")
+    root = root_of("hidden", STATIC)
+    # The directory of the test is its owner's alone.
+    os.chmod(work(""), 0o755)
+    vmspace, busybox = (os.path.join(root, "bin", name)
+                        for name in ("vmspace", "busybox"))
+    expect(run([*command, "ls", "/proc"]).stdout.split().count(b"1") == 0,
+           "the first process is seen")
+    result = run([*command, vmspace, "limit", "64M", "--", busybox, "dd", *HOG[1:]])
+    refused(result)
+    expect(b"no stack" not in result.stderr, result.stderr)
+
+
 def of(case, runtime):
     def run_case():
         case(runtime)
@@ -191,6 +229,8 @@ CASES = [
     profile_that_refuses_too_much_is_told,
     other_calls_may_be_refused,
     beside_musl,
+    where_proc_hides_others,
+    crun_with_version_2_alone,
     *[of(case, runtime) for runtime in ("runc", "crun")
       for case in (limit_is_that_of_the_container, limit_and_signals_reach_it)],
 ]

@@ -8,6 +8,7 @@ usage: test_limit_container.py VMSPACE
 import contextlib
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -261,11 +262,11 @@ def root_may_be_read_only_and_without_shared_memory():
     expect_equal(result.returncode, 7, result.stderr)
 
 
-# A filter that refuses seccomp(2) and lets everything else be made.
-REFUSE_SECCOMP = """
-import ctypes, os, platform, struct, sys
+# A filter that refuses one call and lets everything else be made.
+REFUSE = """
+import ctypes, os, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
-number = {"x86_64": 317, "aarch64": 277}[platform.machine()]
+number = int(sys.argv.pop(1))
 code = b"".join(struct.pack("HBBI", *one) for one in (
     (0x20, 0, 0, 0), (0x15, 0, 1, number), (0x06, 0, 0, 0x00050001),
     (0x06, 0, 0, 0x7fff0000)))
@@ -277,12 +278,38 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+SECCOMP = {"x86_64": "317", "aarch64": "277"}[platform.machine()]
+CLONE3 = "435"
+
+
+def refusing(number, *arguments):
+    return run([sys.executable, "-c", REFUSE, number, *arguments])
+
+
 def refused_filter_is_told_by_name():
-    result = run([sys.executable, "-c", REFUSE_SECCOMP, VMSPACE, "limit", "64M",
-                  "true"])
+    result = refusing(SECCOMP, VMSPACE, "limit", "64M", "true")
     expect_equal(result.returncode, 125, result.stderr)
     expect(b"seccomp user notification" in result.stderr and
            b"SECCOMP_FILTER_FLAG_NEW_LISTENER" in result.stderr, result.stderr)
+
+
+THREADS = """
+import threading
+thread = threading.Thread(target=print, args=["from a thread"])
+thread.start()
+thread.join()
+"""
+
+
+def profile_without_clone3_is_lived_with():
+    """Docker's before 20.10.10: the programs in a group have their threads there, too."""
+    if refusing(CLONE3, sys.executable, "-c", THREADS).returncode == 0:
+        raise Skip("the C library makes threads without clone3")
+    for command in (["limit", "256M"], ["fail", "--prob=0"]):
+        result = refusing(CLONE3, VMSPACE, *command, "--", sys.executable, "-c",
+                          THREADS)
+        expect_equal((result.returncode, result.stdout), (0, b"from a thread\n"),
+                     result.stderr)
 
 
 CASES = [
@@ -296,6 +323,7 @@ CASES = [
     first_process_reaps_orphans,
     root_may_be_read_only_and_without_shared_memory,
     refused_filter_is_told_by_name,
+    profile_without_clone3_is_lived_with,
 ]
 
 sys.exit(main_in_groups(VMSPACE, CASES))

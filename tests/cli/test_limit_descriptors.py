@@ -6,11 +6,12 @@ usage: test_limit_descriptors.py VMSPACE
 
 import json
 import os
+import resource
 import select
 import subprocess
 import sys
 
-from cli_test import (PATIENCE, compiled, expect, expect_equal,
+from cli_test import (PATIENCE, compiled, ended, expect, expect_equal,
                       main_in_groups, run, wait_for, work, written)
 from limit_jobs import session_processes
 
@@ -207,6 +208,14 @@ def nobody_stays_in_the_directory():
         expect_equal(json.load(file)["exit_status"], 0)
 
 
+def few_descriptors_hold_up_nobody():
+    """What cannot be told of the program then may end it, but not wait for ever."""
+    for most in range(5, 24):
+        result = ended([*LIMITED, "true"], stderr=subprocess.PIPE, preexec_fn=lambda:
+                       resource.setrlimit(resource.RLIMIT_NOFILE, (most, most)))
+        expect(result.returncode == 0 or most < 16, most, result.stderr)
+
+
 # --- of a sweep --------------------------------------------------------------
 
 # Its third run, the last of a sweep of one request, waits for the test when
@@ -329,6 +338,7 @@ CASES = [
     report_to_the_file_of_a_stream_leaves_what_the_program_wrote,
     report_of_a_sweep_to_its_own_output_leaves_that,
     descriptor_that_takes_no_report_is_told_before_the_start,
+    few_descriptors_hold_up_nobody,
 ]
 
 sys.exit(main_in_groups(VMSPACE, CASES))

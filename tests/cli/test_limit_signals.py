@@ -7,6 +7,7 @@ usage: test_limit_signals.py VMSPACE LATE_JOB
 import contextlib
 import ctypes
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -196,6 +197,8 @@ def without_the_command_in_front_the_limit_holds():
     with asking(1 << 30) as (process, program, supervisor):
         process.kill()
         expect_equal(process.wait(PATIENCE), -signal.SIGKILL)
+        listed = json.loads(run([VMSPACE, "limit", "--json"]).stdout)
+        expect(program in [group.get("pid") for group in listed], listed)
         expect_equal(ask(process), f"error {errno.ENOMEM}\n")
         wait_for(lambda: gone(program) and gone(supervisor), "all end")
 

@@ -110,15 +110,21 @@ def without_the_option_it_is_no_finding():
     expect(all(one["leak"] is None for one in results()), results())
 
 
-def sound_programs_have_no_finding():
+def sound_ways_out_have_no_finding():
     for level in ("-O0", "-O2"):
-        for name, body in (
-                ("cleans", "int bad = cleans_up(); wipe(); return bad ? 3 : 0;"),
-                ("ends", "ends(); wipe(); return 0;"),
-                ("keeps", "keeps(); wipe(); return 0;")):
-            result = swept(name, body, compiled=("-g", "-w", level))
-            expect_equal((result.returncode, set(verdicts()), result.stderr),
-                         (0, {"failed"}, b""), (name, level, result.stdout))
+        result = swept("sound", """
+            int bad = cleans_up();
+            wipe();
+            if (bad)
+                return 3;
+            ends(), wipe();
+            keeps(), wipe();
+            return 0;""", compiled=("-g", "-w", level))
+        expect_equal((result.returncode, set(verdicts()), result.stderr),
+                     (0, {"failed"}, b""), (level, result.stdout))
+        for function in ("cleans_up", "ends", "keeps"):
+            expect(any(function in one["backtrace"] for one in results()),
+                   function, results())
 
 
 def leaks_of_the_good_run_are_no_findings():
@@ -166,7 +172,7 @@ def missing_library_is_told():
 CASES = [
     leak_on_the_way_out_is_found,
     without_the_option_it_is_no_finding,
-    sound_programs_have_no_finding,
+    sound_ways_out_have_no_finding,
     leaks_of_the_good_run_are_no_findings,
     crash_is_a_crash_and_a_refusal_by_the_real_malloc_is_one,
     environment_is_that_of_a_run,

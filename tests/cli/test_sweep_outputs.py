@@ -71,6 +71,20 @@ def strange_baselines_are_met():
     expect_equal(sweep(f"--baseline={work('bytes')}", path).returncode, 1)
     expect_equal(sweep(f"--baseline={written('empty', '')}",
                        path).returncode, 1)
+    result = sweep(f"--baseline={os.path.dirname(path)}", path)
+    expect_equal(result.returncode, 125, result.stderr)
+    expect(b"Is a directory" in result.stderr, result.stderr)
+
+
+def names_with_newlines_make_no_frames():
+    path = work("ugly\n      forged (libc.so.6)")
+    os.rename(faulty(), path)
+    result = sweep(path)
+    expect_equal(result.returncode, 1, result)
+    lines = result.stdout.decode().splitlines()
+    lines += [line for one in results() for line in one["backtrace"].splitlines()]
+    expect(any("ugly\\" in line for line in lines), lines)
+    expect(not any(line.strip().startswith("forged") for line in lines), lines)
 
 
 def junit_has_a_case_for_each_trial():
@@ -230,6 +244,7 @@ CASES = [
     baseline_of_all_findings_makes_the_sweep_pass,
     finding_that_is_not_known_is_told,
     strange_baselines_are_met,
+    names_with_newlines_make_no_frames,
     junit_has_a_case_for_each_trial,
     sarif_has_each_finding,
     files_that_cannot_be_written_are_told_before_anything_runs,

@@ -46,13 +46,14 @@ def each_stack_is_tried_once_the_most_called_last():
                  {100: 52, 200: 2, 300: 1})
 
 
-def one_stack_of_each_place_is_tried_first():
+def one_stack_of_each_call_and_place_is_tried_first():
     many = program("places", """
-        return !deep(10) + !deep(20) + !deep(30) + !outer(100);""", MANY + """
+        return !deep(10) + !deep(20) + !deep(30) + !outer(100) + !malloc(200);""",
+                   MANY + """
 __attribute__((noinline)) static void *deep(size_t size) { return outer(size); }
 """)
     sweep("--jobs=1", many)
-    expect_equal([one["requested"] for one in results()], [10, 100, 20, 30])
+    expect_equal([one["requested"] for one in results()], [10, 200, 100, 20, 30])
 
 
 def filters_choose():
@@ -298,7 +299,7 @@ int main(void)
 
 CASES = [
     each_stack_is_tried_once_the_most_called_last,
-    one_stack_of_each_place_is_tried_first,
+    one_stack_of_each_call_and_place_is_tried_first,
     filters_choose,
     kinds_are_what_was_asked_for,
     wrong_arguments_are_usage_errors,

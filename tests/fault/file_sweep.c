@@ -249,7 +249,7 @@ static void sweep(void **state)
 	run.page = page_bytes();
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
 		for (int mode = FAULT_ONCE; mode <= FAULT_DESTROYING; mode++)
-			for (int which = 0; which < FAULT_ERRNOS; which++)
+			for (int which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 				for (unsigned n = 1; n < CALLS_MAX; n++) {
 					run.plan = fault_plan_of(mode, which, n);
 					if (!fail_one(&scenarios[i]) &&
@@ -288,7 +288,7 @@ static void opening(void **state)
 	run.place = *state;
 	run.page = page_bytes();
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
-		for (int which = 0; which < FAULT_ERRNOS; which++)
+		for (int which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
 				run.plan = fault_plan_of(mode, which, n);
 				if (!fail_opening(VMS_FILE_CREATE))
@@ -358,6 +358,7 @@ static void short_writes(void **state)
 	assert_int_equal(shorted.appends, 4);
 	clear();
 	fault_remove();
+	fault_stay_on_one_processor();
 	fault_install();
 }
 
@@ -371,6 +372,7 @@ int main(void)
 	};
 	int failed;
 
+	fault_stay_on_one_processor();
 	fault_install();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
 	fault_remove();

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "host_fault_files.h"
 
@@ -412,6 +414,20 @@ static long fail_memory_size(size_t *bytes)
 	long error = fault_decide(CALL_MEMORY_SIZE);
 
 	return error ? error : fault_real.memory_size(bytes);
+}
+
+void fault_stay_on_one_processor(void)
+{
+	cpu_set_t allowed, one;
+	int place = 0, left;
+
+	if (sched_getaffinity(0, sizeof(allowed), &allowed))
+		return;
+	for (left = getpid() % CPU_COUNT(&allowed); left >= 0; place++)
+		left -= CPU_ISSET(place, &allowed);
+	CPU_ZERO(&one);
+	CPU_SET(place - 1, &one);
+	(void)sched_setaffinity(0, sizeof(one), &one);
 }
 
 void fault_install(void)

@@ -63,7 +63,7 @@ static struct fault_plan plan_of(int mode, int which, unsigned n)
 static void sweep(void (*try)(void))
 {
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
-		for (int which = 0; which < FAULT_ERRNOS; which++)
+		for (int which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
 				run.plan = plan_of(mode, which, n);
 				run.home_sync_was_refused = false;

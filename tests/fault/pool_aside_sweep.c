@@ -284,7 +284,7 @@ static void opening(void **state)
 	run.flags = VMS_POOL_MEMORY;
 	run.fd = -1;
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
-		for (int which = 0; which < FAULT_ERRNOS; which++)
+		for (int which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
 				run.plan = fault_plan_of(mode, which, n);
 				if (!fail_opening())

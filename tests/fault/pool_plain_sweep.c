@@ -236,8 +236,8 @@ static void sweep_scenario(const struct scenario *scenario)
 	const int last = run.engine->engine == VMS_POOL_FAULTS_SERVED ? FAULT_ONCE :
 									FAULT_FROM;
 	/* What a call may answer besides is the same for all engines. */
-	const int errnos = run.engine->engine == VMS_POOL_FAULTS_SIGNAL ? FAULT_ERRNOS :
-									  1;
+	const int errnos = run.engine->engine == VMS_POOL_FAULTS_SIGNAL ?
+		FAULT_ERRNOS_SWEPT : 1;
 
 	for (int mode = FAULT_ONCE; mode <= last; mode++)
 		for (int which = 0; which < (mode == FAULT_ONCE ? errnos : 1); which++)
@@ -293,7 +293,7 @@ static void opening(void **state)
 	run.fd = make_pages(place->path, PAGES);
 	FOR_ENGINES(engine)
 		for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
-			for (int which = 0; which < FAULT_ERRNOS; which++)
+			for (int which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 				for (unsigned n = 1; n < CALLS_MAX; n++) {
 					run.engine = engine;
 					run.plan = fault_plan_of(mode, which, n);

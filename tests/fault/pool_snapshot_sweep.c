@@ -213,7 +213,7 @@ static bool fail_parent(void)
 static void sweep(bool (*fail_one)(void))
 {
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
-		for (int which = 0; which < FAULT_ERRNOS; which++)
+		for (int which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 			for (unsigned n = 1;; n++) {
 				run.plan = (struct fault_plan){
 					.mode = (enum fault_mode)mode,

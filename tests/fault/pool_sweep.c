@@ -236,7 +236,7 @@ static bool fail_one(const struct scenario *scenario)
 static void sweep_scenario(const struct scenario *scenario)
 {
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
-		for (int which = 0; which < FAULT_ERRNOS; which++)
+		for (int which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
 				run.plan = fault_plan_of(mode, which, n);
 				if (!fail_one(scenario) && run.result.calls < n)
@@ -279,7 +279,7 @@ static void opening(void **state)
 	run.pages = 4 * PAGES;
 	run.fd = make_pages(run.place->path, PAGES);
 	for (int mode = FAULT_ONCE; mode <= FAULT_FROM; mode++)
-		for (int which = 0; which < FAULT_ERRNOS; which++)
+		for (int which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 			for (unsigned n = 1; n < CALLS_MAX; n++) {
 				run.plan = fault_plan_of(mode, which, n);
 				if (!fail_opening())

@@ -29,6 +29,7 @@ static inline long noted_sync(int fd)
 
 static inline void pool_sweep_install(void)
 {
+	fault_stay_on_one_processor();
 	fault_install();
 	vmsi_host.nanosleep = no_sleep;
 	failing_sync = vmsi_host.fdatasync;

@@ -304,6 +304,7 @@ void run_prepare(void)
 	snapshot_make(&before, size);
 	snapshot_make(&after, size);
 	snapshot_make(&good, size);
+	fault_stay_on_one_processor();
 	fault_install();
 }
 

@@ -42,7 +42,7 @@ static bool next_plan(void)
 		return true;
 	}
 	run.plan.n = 1;
-	if (++run.plan.which < FAULT_ERRNOS)
+	if (++run.plan.which < FAULT_ERRNOS_SWEPT)
 		return true;
 	run.plan.which = FAULT_USUAL;
 	return ++run.plan.mode <= FAULT_FROM;
@@ -338,6 +338,7 @@ int main(void)
 	};
 	int failed;
 
+	fault_stay_on_one_processor();
 	fault_install();
 	/* The kernel refuses none of these, and who sleeps could not be told of it. */
 	vmsi_host.futex_wake = fault_real.futex_wake;

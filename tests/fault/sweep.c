@@ -37,7 +37,7 @@ static void every_host_call_is_failed(void **state)
 	const struct scenario *scenario = *state;
 
 	run_learn(scenario);
-	for (enum fault_errno which = 0; which < FAULT_ERRNOS; which++)
+	for (enum fault_errno which = 0; which < FAULT_ERRNOS_SWEPT; which++)
 		for (enum fault_mode mode = FAULT_ONCE;
 		     mode <= FAULT_DESTROYING; mode++)
 			sweep(scenario, mode, which);

@@ -150,6 +150,28 @@ static void requests_are_refused_on_demand(void **state)
 		    "brk ok\nbrk-back ok\nbrk-refused ok\n");
 }
 
+/* Each malloc of a program that is full asks brk, which answers where the heap ends. */
+static void refused_brks_take_few_looks(void **state)
+{
+	const struct vms_group_options options = default_options();
+	char steps[256] = "brk=40";
+	struct asked asked;
+	struct vms_group_stats stats;
+
+	(void)state;
+	/* It asks twice. */
+	for (int i = 0; i < 6; i++)
+		strcat(steps, " brk-refused=60");
+	strcat(steps, " stay");
+	asked = start(&options, steps);
+	serve_until_said(&asked, "stay now");
+	assert_null(strstr(asked.said, "wrong"));
+	stats = stats_of(asked.group);
+	assert_int_equal(stats.refusals, 12);
+	assert_in_range(stats.looks, 1, 11);
+	finish(&asked);
+}
+
 static uint64_t looks_before;
 
 static void note_looks(void *context, vms_group *group)
@@ -183,6 +205,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(statistics_say_what_was_done),
 		cmocka_unit_test(refusals_at_the_limit_take_few_looks),
+		cmocka_unit_test(refused_brks_take_few_looks),
 		cmocka_unit_test(the_look_after_a_refusal_is_put_off),
 		cmocka_unit_test(processes_are_listed_the_living_first),
 		cmocka_unit_test(refusals_are_told),

@@ -10,7 +10,7 @@ groups=/sys/fs/cgroup
 pins=/sys/fs/bpf/vmspace
 cases=0
 
-mount -t cgroup2 cgroup2 $groups
+grep -q " $groups cgroup2 " /proc/mounts || mount -t cgroup2 cgroup2 $groups
 mount -t bpf bpf /sys/fs/bpf
 mkdir -p /tmp/t
 echo 'nobody:x:65534:65534:nobody:/:/bin/sh' >>/etc/passwd
@@ -121,6 +121,55 @@ let_go crowd
 is "programs are executed at the limit" "64 12" \
 	"$(within a "$hog" exec 100 1022 | sed 's/^6[2-4] /64 /')"
 
+is "io_uring works at the limit" "64 12" \
+	"$(within a "$hog" uring 100 1022 | sed 's/^6[2-4] /64 /')"
+
+# let_through GROUP: bytes.
+let_through() {
+	limit --json | tr -d '\n ' | tr '{' '\n' | grep "\"$groups/$1\"" |
+		sed 's/.*"let_through":\([0-9]*\).*/\1/'
+}
+
+# sample GROUP: what the kernel says of all its processes at one time, and the list.
+sample() {
+	local sum
+	echo 1 >"$groups/$1/cgroup.freeze"
+	until grep -q 'frozen 1' "$groups/$1/cgroup.events"; do :; done
+	sum=$(while read -r pid; do cut -d' ' -f6 "/proc/$pid/statm"; done \
+		<"$groups/$1/cgroup.procs" 2>/dev/null | awk '{ n += $1 } END { print n * 4096 }')
+	echo "$sum $(used "$1")"
+	echo 0 >"$groups/$1/cgroup.freeze"
+}
+
+# storm TURNS MOST SIZE...: these limits in turn, of which MOST is the highest. Nobody is
+# let through meanwhile, so the sum is at no time above it.
+storm() {
+	local turns="$1" most="$2" sum listed forced highest=0 unlike=0
+	shift 2
+	limit --cgroup=$groups/a "$1"
+	keep storm a "$hog" storm 6
+	forced=$(let_through a)
+	while [ $((turns -= 1)) -ge 0 ]; do
+		for size; do
+			[ $# -eq 1 ] || limit --cgroup=$groups/a "$size"
+			sample a >/tmp/t/sample
+			read -r sum listed </tmp/t/sample
+			[ "$sum" -le "$highest" ] || highest=$sum
+			[ "$sum" = "$listed" ] || unlike=$((unlike + 1))
+		done
+	done
+	is "nobody is let through in a storm" "$forced" "$(let_through a)"
+	let_go storm
+	echo "# storm: at most $highest of $most bytes"
+	between "a storm is limited, and comes near its limit" $((most * 95 / 100)) "$most" \
+		"$highest 0" 0
+	is "and the list says what the processes have" 0 $unlike
+}
+
+storm 12 33554432 32M
+storm 4 33554432 32M 24M
+is "a limit is set again" "" "$(limit --cgroup=$groups/a 64M)"
+
 mkdir $groups/a/child
 between "a group below it has its limit" 62 64 "$(within a/child "$hog" mmap)" 12
 is "a limit in a limit" "" "$(limit --cgroup=$groups/a/child 32M)"
@@ -156,6 +205,22 @@ is "and nothing is refused" "400 0" "$(within b "$hog" mmap)"
 is "one that is not there cannot be" \
 	"vmspace limit: $groups/b: it has no limit" "$(limit --cgroup=$groups/b none)"
 
+is "a limit is set anew by its path" "$groups/b: 96M instead of 64M; 0 in use" \
+	"$(limit --cgroup=$groups/b 64M; limit --set=96M $groups/b)"
+is "in the other order, too" "$groups/b: 80M instead of 96M; 0 in use" \
+	"$(limit --set $groups/b 80M)"
+between "and is in force" 78 80 "$(within b "$hog" mmap)" 12
+has "as JSON" '"limit": 100663296' "$(limit --json --set=96M $groups/b | tr -d '\n')"
+limit --follow $groups/b >/tmp/t/followed & follows=$!
+until [ -s /tmp/t/followed ]; do sleep 0.05; done
+keep filler b "$hog" hold 95
+until grep -q '^9[0-9].*M of 96M' /tmp/t/followed; do sleep 0.05; done
+let_go filler
+is "a follower is told of no limit any more" "" "$(limit --cgroup=$groups/b none)"
+wait $follows
+is "and ends" 0 $?
+has "one without a limit is not followed" "it has no limit" "$(limit --follow $groups/b)"
+has "nor set" "it has no limit" "$(limit --set=1G $groups/b)"
 is "the size may come first" "" "$(limit 64M --cgroup=$groups/b)"
 is "and again" "" "$(limit --cgroup=$groups/b none)"
 
@@ -212,7 +277,22 @@ is "and with the last one all pins" vmspace-lock "$(ls /sys/fs/bpf)"
 mkdir $pins
 chmod 777 $pins
 has "pins of others are told" "not of this command" "$(limit --cgroup=$groups/a 1G)"
-rmdir $pins $pins-lock
+rmdir $pins
+# What a mapping that is made and unmapped costs, of the least of two rounds, in an
+# emulated machine: a hint.
+least() { [ "$1" -le "${2:-$1}" ] && echo "$1" || echo "$2"; }
+bare='' inside='' outside=''
+for _ in 1 2; do
+	until [ "$(within a "$hog" mmap)" = "400 0" ]; do :; done
+	bare=$(least "$(within a "$hog" cost-pair 20000)" "$bare")
+	limit --cgroup=$groups/a 64M
+	inside=$(least "$(within a "$hog" cost-pair 20000)" "$inside")
+	outside=$(least "$("$hog" cost-pair 20000)" "$outside")
+	limit --cgroup=$groups/a none
+done
+echo "# a pair of mmap and munmap: $bare ns bare, $((inside * 100 / bare)) percent of it" \
+	"in a limited group, $((outside * 100 / bare)) beside one"
+
 umount /sys/fs/bpf
 has "without a file system of BPF it is told" "file system of BPF: it is not" \
 	"$(limit --cgroup=$groups/a 1G)"

@@ -8,10 +8,14 @@
  *        hog hold COUNT KIB        ask as mmap does, tell, and keep until standard
  *                                  input ends
  *        hog exec COUNT KIB        the same, and then execute programs
+ *        hog uring COUNT KIB       the same, and then read by io_uring
+ *        hog storm PROCESSES       they ask and free at random until standard input ends
+ *        hog cost-pair COUNT       nanoseconds of a mapping that is made and unmapped
  *
  * Prints how many were granted and the errno of the one that was refused, 0: none was.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,9 +23,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <linux/io_uring.h>
 
 static size_t chunk = 1 << 20;
 static char *area; /* of mprotect and mremap */
@@ -263,6 +272,7 @@ static const struct {
 	{ "fork", ask_fork },
 	{ "hold", ask_mmap },
 	{ "exec", ask_mmap },
+	{ "uring", ask_mmap },
 };
 
 static long fill(bool (*ask)(void), long most)
@@ -314,19 +324,126 @@ static void crowd(long processes)
 	exit(0);
 }
 
-static void execute(int programs)
+/* One request of a process of a storm, whose 64 places are what it has. */
+static void ask_at_random(unsigned *seed)
 {
-	for (int i = 0; i < programs; i++) {
-		const pid_t child = vfork();
-		int status;
+	static struct { char *start; size_t size; } places[64];
+	const unsigned random = (unsigned)rand_r(seed);
+	char **start = &places[random % 64].start;
+	size_t *size = &places[random % 64].size;
+	const size_t other = ((size_t)rand_r(seed) % 512 + 1) * 4096;
+	char *got;
 
-		if (child == 0) {
-			execl("/bin/busybox", "true", NULL);
-			_exit(127);
-		}
-		if (child < 0 || waitpid(child, &status, 0) != child || status)
-			exit(1);
+	switch (random / 64 % 5) {
+	case 0:
+		if (*start)
+			munmap(*start, *size);
+		*start = NULL;
+		break;
+	case 1:
+		if (*start)
+			mprotect(*start, *size, random & 0x10000 ? PROT_READ :
+				 PROT_READ | PROT_WRITE);
+		break;
+	case 2:
+		got = *start ? mremap(*start, *size, other, MREMAP_MAYMOVE) : MAP_FAILED;
+		if (is_mapped(got))
+			*start = got, *size = other;
+		break;
+	default:
+		got = *start ? MAP_FAILED :
+			mmap(NULL, other, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+			     MAP_ANONYMOUS | (random & 0x20000 ? MAP_NORESERVE : 0),
+			     -1, 0);
+		if (is_mapped(got))
+			*start = got, *size = other;
 	}
+}
+
+/* Now and then one of them is born with what another has, and that one ends. */
+static void storm(long processes)
+{
+	for (long i = 0; i < processes; i++) {
+		unsigned seed = (unsigned)i;
+
+		if (fork())
+			continue;
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (unsigned n = 0; ; n++) {
+			ask_at_random(&seed);
+			if (n % 1000 == 999 && fork() == 0)
+				_exit(0);
+			while (waitpid(-1, NULL, WNOHANG) > 0)
+				;
+		}
+	}
+	printf("%ld 0\n", processes);
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	exit(0);
+}
+
+/* A ring is set up, and something is read by a worker of the kernel. */
+static void read_by_uring(void)
+{
+	static char data[4096];
+	struct io_uring_params params = { .flags = 0 };
+	const int ring = (int)syscall(SYS_io_uring_setup, 4, &params);
+	const int file = open("/proc/self/exe", O_RDONLY);
+	char *queue, *entries;
+	struct io_uring_sqe *entry;
+	unsigned *tail;
+
+	if (ring < 0 || file < 0)
+		exit(1);
+	queue = mmap(NULL, 1 << 12, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring,
+		     IORING_OFF_SQ_RING);
+	entries = mmap(NULL, 1 << 12, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		       ring, IORING_OFF_SQES);
+	if (!is_mapped(queue) || !is_mapped(entries))
+		exit(1);
+	entry = (struct io_uring_sqe *)entries;
+	*entry = (struct io_uring_sqe){ .opcode = IORING_OP_READ, .flags = IOSQE_ASYNC,
+		.fd = file, .addr = (uintptr_t)data, .len = sizeof data };
+	*(unsigned *)(queue + params.sq_off.array) = 0;
+	tail = (unsigned *)(queue + params.sq_off.tail);
+	__atomic_store_n(tail, 1, __ATOMIC_RELEASE);
+	if (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1 ||
+	    memcmp(data, "\177ELF", 4) != 0)
+		exit(1);
+}
+
+static void run_program(void)
+{
+	const pid_t child = vfork();
+	int status;
+
+	if (child == 0) {
+		execl("/bin/busybox", "true", NULL);
+		_exit(127);
+	}
+	if (child < 0 || waitpid(child, &status, 0) != child || status)
+		exit(1);
+}
+
+static void execute(long programs)
+{
+	while (programs-- > 0)
+		run_program();
+}
+
+static void cost_pairs(long count)
+{
+	struct timespec begin, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	if (fill(ask_and_free, count) != count)
+		exit(1);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	printf("%ld\n", ((end.tv_sec - begin.tv_sec) * 1000000000 +
+			 end.tv_nsec - begin.tv_nsec) / count);
+	exit(0);
 }
 
 int main(int argc, char **argv)
@@ -340,6 +457,10 @@ int main(int argc, char **argv)
 		chunk = strtoul(argv[3], NULL, 10) << 10;
 	if (strcmp(kind, "crowd") == 0)
 		crowd(most);
+	if (strcmp(kind, "storm") == 0)
+		storm(most);
+	if (strcmp(kind, "cost-pair") == 0)
+		cost_pairs(most);
 	if (strcmp(kind, "fork") == 0 && !ask_mmap())
 		return 1;
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
@@ -351,6 +472,8 @@ int main(int argc, char **argv)
 		return 2;
 	if (strcmp(kind, "exec") == 0)
 		execute(20);
+	if (strcmp(kind, "uring") == 0)
+		read_by_uring();
 	printf("%ld %d\n", granted, error);
 	fflush(stdout);
 	if (strcmp(kind, "hold") == 0)

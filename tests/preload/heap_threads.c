@@ -12,7 +12,7 @@
 
 #define THREADS 4
 #define PLACES 64
-#define ROUNDS 1500
+#define ROUNDS 800
 
 struct place {
 	pthread_mutex_t lock;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,8 @@
 #include <sys/ptrace.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +29,10 @@
  *
  * usage: group_capture (the test), or group_capture stop
  */
+
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20
+#endif
 
 #define DEEP_BYTES ((size_t)300 << 10)
 
@@ -100,6 +107,13 @@ static struct vmsi_capture *capture_of(pid_t child)
 	return capture;
 }
 
+/* Its files are opened while it has them, some of them at once. */
+static void take_all(struct vmsi_capture *capture)
+{
+	if (!vmsi_capture_take(capture))
+		assert_true(vmsi_capture_open_files(capture));
+}
+
 /* This program has a frame for each of its functions: at least so many. */
 static void expect_frames(struct vmsi_capture *capture, const char *path)
 {
@@ -123,9 +137,7 @@ static void a_process_that_is_gone_is_unwound(void **state)
 	struct vmsi_capture *capture = capture_of(child), *again;
 
 	(void)state;
-	/* Its files are opened while it has them. */
-	assert_false(vmsi_capture_take(capture));
-	assert_true(vmsi_capture_open_files(capture));
+	take_all(capture);
 	end(child);
 	expect_frames(capture, self);
 	/* Another one has the same files, so it is not kept for them. */
@@ -137,6 +149,44 @@ static void a_process_that_is_gone_is_unwound(void **state)
 	vmsi_capture_free(capture);
 	vmsi_capture_free(again);
 	vmsi_backtrace_forget();
+}
+
+/* And the kernel opens it without waiting for a name on the way to it. */
+static bool is_on_disk(const char *path)
+{
+	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC,
+				.resolve = RESOLVE_CACHED };
+	const int file = (int)syscall(SYS_openat2, AT_FDCWD, path, &how,
+				      sizeof how);
+	struct stat status;
+	bool is_one;
+
+	if (file < 0)
+		return false;
+	is_one = fstat(file, &status) == 0 && major(status.st_dev) != 0;
+	close(file);
+	return is_one;
+}
+
+/* So that the thread that was stopped need not wait for another one. */
+static void files_on_a_disk_are_opened_at_once(void **state)
+{
+	const pid_t child = start(stop_plain);
+	struct vmsi_capture *capture = capture_of(child);
+	const bool is_all = vmsi_capture_take(capture);
+	bool are_on_disk = true;
+
+	(void)state;
+	assert_true(vmsi_capture_open_files(capture));
+	for (size_t i = 0; i < capture->mapped.count; i++)
+		are_on_disk = are_on_disk &&
+			is_on_disk(capture->mapped.list[i].file->path);
+	end(child);
+	vmsi_capture_free(capture);
+	vmsi_backtrace_forget();
+	if (!are_on_disk)
+		skip();
+	assert_true(is_all);
 }
 
 static void a_stack_that_is_not_copied_is_read_where_it_is(void **state)
@@ -223,8 +273,7 @@ static void a_file_that_was_changed_is_looked_up_anew(void **state)
 	copy_self(path);
 	child = execute(path);
 	capture = capture_of(child);
-	assert_false(vmsi_capture_take(capture));
-	assert_true(vmsi_capture_open_files(capture));
+	take_all(capture);
 	before = capture->mapped.list[0].file;
 	assert_string_equal(before->path, path);
 	vmsi_code_file_hold(before);
@@ -244,6 +293,8 @@ static void a_file_that_was_changed_is_looked_up_anew(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		/* Before the others have opened these files. */
+		cmocka_unit_test(files_on_a_disk_are_opened_at_once),
 		cmocka_unit_test(a_process_that_is_gone_is_unwound),
 		cmocka_unit_test(a_stack_that_is_not_copied_is_read_where_it_is),
 		cmocka_unit_test(a_program_without_a_name_is_read_where_it_is),

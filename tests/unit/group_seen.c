@@ -124,11 +124,34 @@ static void nobody_waits_for_one_that_takes_too_long(void **unused)
 	vmsi_seen_forget();
 }
 
+/* Nobody waits for them, so they would become more and more. */
+static void stacks_that_are_never_named_have_an_end(void **unused)
+{
+	struct vmsi_taken *first = take(100);
+	const char *why = NULL;
+	unsigned taken = 1;
+
+	(void)unused;
+	assert_string_equal(vmsi_seen_text(first, &why), "named\n");
+	atomic_store(&may_name, false);
+	for (; !vmsi_seen_is_full() && taken < 10000; taken++)
+		vmsi_seen_drop(take(100 + taken));
+	print_message("# %u stacks\n", taken);
+	assert_in_range(taken, 64, 1000);
+	atomic_store(&may_name, true);
+	while (vmsi_seen_is_full())
+		(void)sched_yield();
+	vmsi_seen_drop(first);
+	vmsi_seen_forget();
+	assert_false(vmsi_seen_is_full());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_stack_is_named_once),
 		cmocka_unit_test(nobody_waits_for_one_that_takes_too_long),
+		cmocka_unit_test(stacks_that_are_never_named_have_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,7 +33,7 @@ static void add_hidden(struct vmsi_audit *audit, const struct vmsi_process *proc
 	audit->hidden_most += process->status.data + process->status.stack;
 }
 
-static int add_process(struct vmsi_audit *audit, struct vmsi_shared_objects *objects,
+static int add_process(struct vmsi_audit *audit, struct vmsi_commit_objects *objects,
 		       const struct vmsi_process *process)
 {
 	struct vmsi_commit_holder *holder = add_holder(audit);
@@ -47,12 +47,12 @@ static int add_process(struct vmsi_audit *audit, struct vmsi_shared_objects *obj
 		.mappings = process->total.of[VMSI_MAPPINGS],
 	};
 	memcpy(holder->command, process->command, sizeof(holder->command));
-	error = vmsi_shared_objects_add_mapped(objects, process);
-	return error ? error : vmsi_shared_objects_add_open(objects, process->pid);
+	error = vmsi_commit_objects_add_mapped(objects, process);
+	return error ? error : vmsi_commit_objects_add_open(objects, process->pid);
 }
 
 /* One that has ended meanwhile has nothing. */
-static int look_at(struct vmsi_audit *audit, struct vmsi_shared_objects *objects,
+static int look_at(struct vmsi_audit *audit, struct vmsi_commit_objects *objects,
 		   pid_t pid)
 {
 	struct vmsi_process process;
@@ -114,13 +114,13 @@ static uint64_t elsewhere(uint64_t all, uint64_t found)
 	return all > found ? all - found : 0;
 }
 
-static void sum_objects(struct vmsi_audit *audit, struct vmsi_shared_objects *objects,
+static void sum_objects(struct vmsi_audit *audit, struct vmsi_commit_objects *objects,
 			uint64_t all_shared)
 {
 	uint64_t found = vmsi_tmpfs_used();
 
 	audit->shared[VMSI_SHARED_TMPFS] = found;
-	vmsi_shared_objects_unite(objects);
+	vmsi_commit_objects_unite(objects);
 	for (size_t i = 0; i < objects->count; i++) {
 		audit->shared[objects->list[i].kind] += objects->list[i].charged;
 		found += objects->list[i].allocated;
@@ -130,7 +130,7 @@ static void sum_objects(struct vmsi_audit *audit, struct vmsi_shared_objects *ob
 
 /* --- all ------------------------------------------------------------------ */
 
-static int look_at_all(struct vmsi_audit *audit, struct vmsi_shared_objects *objects)
+static int look_at_all(struct vmsi_audit *audit, struct vmsi_commit_objects *objects)
 {
 	struct vmsi_finds finds = { 0 };
 	int error = vmsi_finds_add_all(&finds);
@@ -138,12 +138,12 @@ static int look_at_all(struct vmsi_audit *audit, struct vmsi_shared_objects *obj
 	for (size_t i = 0; !error && i < finds.count; i++)
 		error = look_at(audit, objects, finds.list[i].pid);
 	vmsi_finds_free(&finds);
-	return error ? error : vmsi_shared_objects_add_segments(objects);
+	return error ? error : vmsi_commit_objects_add_segments(objects);
 }
 
 int vmsi_audit_read(struct vmsi_audit *audit)
 {
-	struct vmsi_shared_objects objects = { 0 };
+	struct vmsi_commit_objects objects = { 0 };
 	struct vmsi_meminfo meminfo;
 	int error;
 
@@ -151,7 +151,7 @@ int vmsi_audit_read(struct vmsi_audit *audit)
 	error = vmsi_commit_read_meminfo(&meminfo);
 	audit->before = meminfo.committed;
 	if (!error)
-		error = vmsi_shared_objects_begin(&objects);
+		error = vmsi_commit_objects_begin(&objects);
 	if (!error)
 		error = look_at_all(audit, &objects);
 	if (!error)
@@ -161,7 +161,7 @@ int vmsi_audit_read(struct vmsi_audit *audit)
 		unite_holders(audit);
 		sum_objects(audit, &objects, meminfo.shared);
 	}
-	vmsi_shared_objects_free(&objects);
+	vmsi_commit_objects_free(&objects);
 	return error;
 }
 

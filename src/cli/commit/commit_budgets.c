@@ -159,7 +159,7 @@ int vmsi_budget_list_read(struct vmsi_budget_list *list)
 	int error;
 
 	*list = (struct vmsi_budget_list){ 0 };
-	error = vmsi_memfds_begin(&search.memfds);
+	error = vmsi_memfd_device(&search.memfds.device);
 	return error ? error : look_at_processes(&search);
 }
 

@@ -3,25 +3,24 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <vmspace.h>
 
 #include "base/array.h"
+#include "cli/memfds.h"
 
 /* st_blocks is in these, whatever the file system. */
 #define BLOCK 512
 
-static int add(struct vmsi_shared_objects *objects, const struct vmsi_shared_object *object)
+static int add(struct vmsi_commit_objects *objects, const struct vmsi_commit_object *object)
 {
-	struct vmsi_shared_object *list =
+	struct vmsi_commit_object *list =
 		vmsi_with_capacity(objects->list, objects->count,
 				   &objects->capacity, sizeof(*list));
 
@@ -32,27 +31,19 @@ static int add(struct vmsi_shared_objects *objects, const struct vmsi_shared_obj
 	return 0;
 }
 
-/* A memfd is on the kernel's own tmpfs, where all such memory is. */
-int vmsi_shared_objects_begin(struct vmsi_shared_objects *objects)
+int vmsi_commit_objects_begin(struct vmsi_commit_objects *objects)
 {
-	struct stat status;
-	const int file = memfd_create("vmspace-commit", MFD_CLOEXEC);
-	int error;
+	dev_t device = 0;
+	const int error = vmsi_memfd_device(&device);
 
-	*objects = (struct vmsi_shared_objects){ 0 };
-	if (file < 0)
-		return -errno;
-	error = fstat(file, &status) ? -errno : 0;
-	close(file);
-	if (!error)
-		objects->device = status.st_dev;
+	*objects = (struct vmsi_commit_objects){ .device = device };
 	return error;
 }
 
 /* --- mapped --------------------------------------------------------------- */
 
 /* False: it belongs to no process alone, or is no such memory. */
-static bool kind_of(const struct vmsi_shared_objects *objects,
+static bool kind_of(const struct vmsi_commit_objects *objects,
 		    const struct vmsi_process *process,
 		    const struct vmsi_seen_mapping *mapping,
 		    enum vmsi_shared_kind *kind)
@@ -76,7 +67,7 @@ static bool kind_of(const struct vmsi_shared_objects *objects,
 /* Where the kernel does not let us ask, what is mapped must do. */
 static void measure_mapped(const struct vmsi_process *process,
 			   const struct vmsi_seen_mapping *mapping,
-			   struct vmsi_shared_object *object)
+			   struct vmsi_commit_object *object)
 {
 	uint64_t size = mapping->offset + (mapping->end - mapping->start);
 	struct stat status;
@@ -95,14 +86,14 @@ static void measure_mapped(const struct vmsi_process *process,
 		mapping->flags & VMS_MAPPING_NORESERVE ? object->allocated : size;
 }
 
-int vmsi_shared_objects_add_mapped(struct vmsi_shared_objects *objects,
+int vmsi_commit_objects_add_mapped(struct vmsi_commit_objects *objects,
 			    const struct vmsi_process *process)
 {
 	int error = 0;
 
 	for (size_t i = 0; !error && i < process->count; i++) {
 		const struct vmsi_seen_mapping *mapping = &process->mappings[i];
-		struct vmsi_shared_object object = {
+		struct vmsi_commit_object object = {
 			.device = mapping->device, .inode = mapping->inode,
 		};
 
@@ -126,7 +117,7 @@ static bool is_memfd(int directory, const char *name)
 		memcmp(target, start, sizeof(start) - 1) == 0;
 }
 
-int vmsi_shared_objects_add_open(struct vmsi_shared_objects *objects, pid_t pid)
+int vmsi_commit_objects_add_open(struct vmsi_commit_objects *objects, pid_t pid)
 {
 	const struct dirent *entry;
 	char path[64];
@@ -145,7 +136,7 @@ int vmsi_shared_objects_add_open(struct vmsi_shared_objects *objects, pid_t pid)
 		    fstatat(dirfd(files), entry->d_name, &status, 0) ||
 		    status.st_dev != objects->device)
 			continue;
-		error = add(objects, &(struct vmsi_shared_object){
+		error = add(objects, &(struct vmsi_commit_object){
 			.device = status.st_dev,
 			.inode = status.st_ino,
 			.kind = VMSI_SHARED_MEMFD,
@@ -159,7 +150,7 @@ int vmsi_shared_objects_add_open(struct vmsi_shared_objects *objects, pid_t pid)
 
 /* --- System V ------------------------------------------------------------- */
 
-int vmsi_shared_objects_add_segments(struct vmsi_shared_objects *objects)
+int vmsi_commit_objects_add_segments(struct vmsi_commit_objects *objects)
 {
 	FILE *file = fopen("/proc/sysvipc/shm", "re");
 	char line[512];
@@ -169,7 +160,7 @@ int vmsi_shared_objects_add_segments(struct vmsi_shared_objects *objects)
 	if (!file)
 		return 0;
 	while (!error && fgets(line, sizeof(line), file)) {
-		struct vmsi_shared_object object = {
+		struct vmsi_commit_object object = {
 			.device = objects->device, .kind = VMSI_SHARED_SYSTEM_V,
 		};
 		uint64_t swapped;
@@ -191,22 +182,22 @@ int vmsi_shared_objects_add_segments(struct vmsi_shared_objects *objects)
 
 static int compare(const void *left, const void *right)
 {
-	const struct vmsi_shared_object *a = left, *b = right;
+	const struct vmsi_commit_object *a = left, *b = right;
 
 	if (a->device != b->device)
 		return a->device < b->device ? -1 : 1;
 	return (a->inode > b->inode) - (a->inode < b->inode);
 }
 
-void vmsi_shared_objects_unite(struct vmsi_shared_objects *objects)
+void vmsi_commit_objects_unite(struct vmsi_commit_objects *objects)
 {
 	size_t kept = 0;
 
 	if (objects->count)
 		qsort(objects->list, objects->count, sizeof(*objects->list), compare);
 	for (size_t i = 0; i < objects->count; i++) {
-		const struct vmsi_shared_object *next = &objects->list[i];
-		struct vmsi_shared_object *last = kept ? &objects->list[kept - 1] : NULL;
+		const struct vmsi_commit_object *next = &objects->list[i];
+		struct vmsi_commit_object *last = kept ? &objects->list[kept - 1] : NULL;
 
 		if (!last || compare(last, next) != 0) {
 			objects->list[kept++] = *next;
@@ -221,8 +212,8 @@ void vmsi_shared_objects_unite(struct vmsi_shared_objects *objects)
 	objects->count = kept;
 }
 
-void vmsi_shared_objects_free(struct vmsi_shared_objects *objects)
+void vmsi_commit_objects_free(struct vmsi_commit_objects *objects)
 {
 	free(objects->list);
-	*objects = (struct vmsi_shared_objects){ 0 };
+	*objects = (struct vmsi_commit_objects){ 0 };
 }

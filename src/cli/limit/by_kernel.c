@@ -239,22 +239,26 @@ void vmsi_by_kernel_write_text(const struct vmsi_kernel_limits *limits)
 		       (unsigned long long)limits->lost);
 }
 
-int vmsi_by_kernel_append_json(const struct vmsi_kernel_limits *limits, json_t *list)
+json_t *vmsi_by_kernel_json(const struct vmsi_bpf_group *group)
 {
 	char path[PATH_MAX];
+
+	vmsi_control_group_path(group->id, path);
+	return json_pack("{s:o,s:o,s:o,s:o,s:o}",
+		"cgroup", vmsi_json_text(path),
+		"limit", vmsi_json_amount(group->limit),
+		"committed", vmsi_json_amount(group->committed),
+		"refused", vmsi_json_amount(group->refused),
+		"let_through", vmsi_json_amount(group->forced));
+}
+
+int vmsi_by_kernel_append_json(const struct vmsi_kernel_limits *limits, json_t *list)
+{
 	int failed = 0;
 
-	for (size_t i = 0; i < limits->count; i++) {
-		const struct vmsi_bpf_group *group = &limits->list[i];
-
-		vmsi_control_group_path(group->id, path);
-		failed |= json_array_append_new(list, json_pack("{s:o,s:o,s:o,s:o,s:o}",
-			"cgroup", vmsi_json_text(path),
-			"limit", vmsi_json_amount(group->limit),
-			"committed", vmsi_json_amount(group->committed),
-			"refused", vmsi_json_amount(group->refused),
-			"let_through", vmsi_json_amount(group->forced)));
-	}
+	for (size_t i = 0; i < limits->count; i++)
+		failed |= json_array_append_new(list,
+						vmsi_by_kernel_json(&limits->list[i]));
 	return failed ? -ENOMEM : 0;
 }
 

@@ -35,6 +35,8 @@ enum vmsi_exit vmsi_by_kernel_find(const char *program,
 
 void vmsi_by_kernel_write_text(const struct vmsi_kernel_limits *limits);
 
+json_t *vmsi_by_kernel_json(const struct vmsi_bpf_group *group);
+
 /* Append them to an array. Returns 0 or -ENOMEM. */
 int vmsi_by_kernel_append_json(const struct vmsi_kernel_limits *limits, json_t *list);
 

@@ -201,15 +201,24 @@ static enum vmsi_exit tell_set(const struct vmsi_live_request *request,
 		       vmsi_finish_output(request->program);
 }
 
+/* A group of a supervisor whose name is such a path is asked by its number. */
+static bool is_cgroup(const char *group)
+{
+	return group && *group == '/';
+}
+
 static enum vmsi_exit set_one(const struct vmsi_live_request *request,
 			      const char *text)
 {
 	struct vmsi_control_request set = { .what = VMSI_CONTROL_SET };
 	struct vmsi_control_figures after;
 	struct vmsi_live_group group;
-	enum vmsi_exit result = take_limit(request, text, &set);
+	enum vmsi_exit result;
 	int end, got;
 
+	if (is_cgroup(request->group))
+		return vmsi_live_set_cgroup(request, text);
+	result = take_limit(request, text, &set);
 	if (result == VMSI_EXIT_OK)
 		result = find_one(request, &group);
 	if (result != VMSI_EXIT_OK)
@@ -263,9 +272,12 @@ enum vmsi_exit vmsi_live_follow(const struct vmsi_live_request *request)
 {
 	const struct vmsi_control_request ask = { .what = VMSI_CONTROL_FOLLOW };
 	struct vmsi_live_group group;
-	enum vmsi_exit result = find_one(request, &group);
+	enum vmsi_exit result;
 	int end;
 
+	if (is_cgroup(request->group))
+		return vmsi_live_follow_cgroup(request);
+	result = find_one(request, &group);
 	if (result != VMSI_EXIT_OK)
 		return result;
 	end = vmsi_live_ask(&group, &ask);

@@ -30,6 +30,11 @@ enum vmsi_exit vmsi_live_list(const struct vmsi_live_request *request);
 enum vmsi_exit vmsi_live_set(const struct vmsi_live_request *request,
 			     const char *text);
 
+/* The same of a control group, which is named by its path, and has a limit. */
+enum vmsi_exit vmsi_live_set_cgroup(const struct vmsi_live_request *request,
+				    const char *text);
+enum vmsi_exit vmsi_live_follow_cgroup(const struct vmsi_live_request *request);
+
 /* Write a line now and whenever its figures change, until all of it has ended. */
 enum vmsi_exit vmsi_live_follow(const struct vmsi_live_request *request);
 

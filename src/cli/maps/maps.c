@@ -77,18 +77,37 @@ static enum vmsi_exit find_tree(struct vmsi_finds *finds, const char *text)
 	return error ? explain_find("such process", text, error) : VMSI_EXIT_OK;
 }
 
+/*
+ * Returns whether /etc/passwd has a user of that name. Other sources of names need
+ * libraries that a command without libraries cannot have: their users have numbers.
+ */
+static bool find_uid(const char *name, uid_t *user)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	const struct passwd *entry = NULL;
+	bool is_found = false;
+
+	if (!file)
+		return false;
+	while (!is_found && (entry = fgetpwent(file)))
+		is_found = strcmp(entry->pw_name, name) == 0;
+	if (is_found)
+		*user = entry->pw_uid;
+	fclose(file);
+	return is_found;
+}
+
 static enum vmsi_exit find_user(struct vmsi_finds *finds, const char *name)
 {
-	const struct passwd *entry = getpwnam(name);
 	int number, error;
+	uid_t user;
 
-	if (entry)
-		error = vmsi_finds_add_user(finds, entry->pw_uid);
-	else if (vmsi_parse_int(name, &number))
-		error = vmsi_finds_add_user(finds, (uid_t)number);
-	else
-		return vmsi_usage_error("vmspace maps", "there is no user '%s'",
-					name);
+	if (vmsi_parse_int(name, &number))
+		user = (uid_t)number;
+	else if (!find_uid(name, &user))
+		return vmsi_usage_error("vmspace maps",
+			"/etc/passwd has no user '%s'; a number does, too", name);
+	error = vmsi_finds_add_user(finds, user);
 	return error ? explain_find("process of that user", name, error) :
 		       VMSI_EXIT_OK;
 }
@@ -279,10 +298,10 @@ static enum vmsi_exit complain_of_memory(void)
  * Read a process; a failure is told. One that was only found may have ended since,
  * of which nothing is said.
  */
-static enum vmsi_exit see(struct vmsi_processes *processes,
+static enum vmsi_exit see(struct vmsi_seen_processes *processes,
 			  const struct vmsi_found *found, unsigned what)
 {
-	struct vmsi_process *process = vmsi_processes_add(processes);
+	struct vmsi_process *process = vmsi_seen_processes_add(processes);
 	bool is_told;
 	int error;
 
@@ -300,7 +319,7 @@ static enum vmsi_exit see(struct vmsi_processes *processes,
 }
 
 static enum vmsi_exit see_all(const struct request *request,
-			      struct vmsi_processes *processes)
+			      struct vmsi_seen_processes *processes)
 {
 	enum vmsi_exit result = VMSI_EXIT_OK;
 
@@ -313,7 +332,7 @@ static enum vmsi_exit see_all(const struct request *request,
 
 /* Figures that are to be shown must have been saved. */
 static enum vmsi_exit read_saved(const struct request *request, const char *path,
-				 struct vmsi_processes *processes)
+				 struct vmsi_seen_processes *processes)
 {
 	const char *why = vmsi_saved_read(path, processes);
 
@@ -329,7 +348,7 @@ static enum vmsi_exit read_saved(const struct request *request, const char *path
 /* --- writing -------------------------------------------------------------- */
 
 static enum vmsi_exit write_processes(const struct vmsi_maps_view *view,
-				      const struct vmsi_processes *processes)
+				      const struct vmsi_seen_processes *processes)
 {
 	const int error = view->form == VMSI_MAPS_JSON ?
 		vmsi_maps_write_json(view, processes) :
@@ -339,24 +358,24 @@ static enum vmsi_exit write_processes(const struct vmsi_maps_view *view,
 }
 
 static enum vmsi_exit write_difference(const struct request *request,
-				       const struct vmsi_processes *after)
+				       const struct vmsi_seen_processes *after)
 {
-	struct vmsi_processes before, differences = { 0 };
+	struct vmsi_seen_processes before, differences = { 0 };
 	enum vmsi_exit result = read_saved(request, request->before, &before);
 
 	if (result == VMSI_EXIT_OK) {
-		if (vmsi_processes_compare(&differences, &before, after))
+		if (vmsi_seen_processes_compare(&differences, &before, after))
 			result = complain_of_memory();
 		else
 			result = write_processes(&request->view, &differences);
 	}
-	vmsi_processes_free(&differences);
-	vmsi_processes_free(&before);
+	vmsi_seen_processes_free(&differences);
+	vmsi_seen_processes_free(&before);
 	return result;
 }
 
 static enum vmsi_exit write_all(const struct request *request,
-				const struct vmsi_processes *processes)
+				const struct vmsi_seen_processes *processes)
 {
 	if (processes->count == 0)
 		return VMSI_EXIT_OK;
@@ -368,7 +387,7 @@ static enum vmsi_exit write_all(const struct request *request,
 
 struct look {
 	const struct request *request;
-	struct vmsi_processes processes;
+	struct vmsi_seen_processes processes;
 	enum vmsi_exit result;
 };
 
@@ -404,13 +423,13 @@ static enum vmsi_exit show_program(const struct request *request)
 		else
 			result = exit_of(run.status);
 	}
-	vmsi_processes_free(&look.processes);
+	vmsi_seen_processes_free(&look.processes);
 	return result;
 }
 
 static enum vmsi_exit show_processes(const struct request *request)
 {
-	struct vmsi_processes processes = { 0 };
+	struct vmsi_seen_processes processes = { 0 };
 	enum vmsi_exit result = request->after ?
 		read_saved(request, request->after, &processes) :
 		see_all(request, &processes);
@@ -418,7 +437,7 @@ static enum vmsi_exit show_processes(const struct request *request)
 
 	if (result == VMSI_EXIT_OK || !request->after)
 		written = write_all(request, &processes);
-	vmsi_processes_free(&processes);
+	vmsi_seen_processes_free(&processes);
 	return written != VMSI_EXIT_OK ? written : result;
 }
 

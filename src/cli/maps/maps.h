@@ -58,9 +58,9 @@ void vmsi_maps_free_choice(struct vmsi_maps_choice *choice);
 
 /* Both stop when a write to standard output has failed. Return 0 or -ENOMEM. */
 int vmsi_maps_write_text(const struct vmsi_maps_view *view,
-			 const struct vmsi_processes *processes);
+			 const struct vmsi_seen_processes *processes);
 int vmsi_maps_write_json(const struct vmsi_maps_view *view,
-			 const struct vmsi_processes *processes);
+			 const struct vmsi_seen_processes *processes);
 
 extern const struct vmsi_command vmsi_command_maps;
 

@@ -222,7 +222,7 @@ static json_t *process_object(const struct vmsi_maps_view *view,
 }
 
 int vmsi_maps_write_json(const struct vmsi_maps_view *view,
-			 const struct vmsi_processes *processes)
+			 const struct vmsi_seen_processes *processes)
 {
 	json_t *array = json_array();
 	int failed = 0;

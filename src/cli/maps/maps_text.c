@@ -91,10 +91,9 @@ static void write_amount(const struct vmsi_maps_view *view, const char *before,
 }
 
 static void write_head(const struct vmsi_maps_view *view,
-		       const struct vmsi_process *process)
+		       const struct vmsi_process *process, uint64_t most)
 {
 	const struct vmsi_status *status = &process->status;
-	const uint64_t most = view->is_difference ? 0 : most_mappings();
 
 	fputs("process ", stdout);
 	write_process(process);
@@ -183,9 +182,9 @@ static void write_list(const struct vmsi_maps_view *view,
 }
 
 static int write_one(const struct vmsi_maps_view *view,
-		     const struct vmsi_process *process)
+		     const struct vmsi_process *process, uint64_t most)
 {
-	write_head(view, process);
+	write_head(view, process, most);
 	if (view->detail != VMSI_MAPS_LIST)
 		return write_owners(view, process);
 	write_list(view, process);
@@ -210,7 +209,7 @@ static int total_of(const struct vmsi_maps_view *view,
 
 /* A row a process. */
 static int write_totals(const struct vmsi_maps_view *view,
-			const struct vmsi_processes *processes)
+			const struct vmsi_seen_processes *processes)
 {
 	struct vmsi_table table = vmsi_table_begin(view);
 	struct vmsi_figures sum = { 0 };
@@ -238,14 +237,16 @@ static int write_totals(const struct vmsi_maps_view *view,
 }
 
 int vmsi_maps_write_text(const struct vmsi_maps_view *view,
-			 const struct vmsi_processes *processes)
+			 const struct vmsi_seen_processes *processes)
 {
+	uint64_t most;
 	int error = 0;
 
 	if (view->detail == VMSI_MAPS_TOTAL)
 		return write_totals(view, processes);
+	most = view->is_difference ? 0 : most_mappings();
 	for (size_t i = 0; !error && i < processes->count && !ferror(stdout); i++) {
-		error = write_one(view, &processes->list[i]);
+		error = write_one(view, &processes->list[i], most);
 		if (processes->count > 1)
 			putchar('\n');
 	}

@@ -139,27 +139,19 @@ static uint32_t owner_of_anonymous(struct vmsi_belongs *belongs,
 
 /* --- told by its label ---------------------------------------------------- */
 
-static bool begins_with(struct vmsi_scan text, const char *prefix)
-{
-	const size_t length = strlen(prefix);
-
-	return vmsi_scan_left(&text) >= length &&
-		memcmp(text.at, prefix, length) == 0;
-}
-
 static enum vmsi_owner_kind kind_of(enum vmsi_label_kind kind,
 				    struct vmsi_scan label)
 {
 	if (kind == VMSI_LABEL_GIVEN)
 		return VMSI_OWNER_NAMED;
 	if (kind == VMSI_LABEL_FILE)
-		return begins_with(label, "/memfd:") ? VMSI_OWNER_MEMFD :
+		return vmsi_scan_begins(&label, "/memfd:") ? VMSI_OWNER_MEMFD :
 						       VMSI_OWNER_FILE;
 	if (vmsi_scan_is(&label, "[heap]"))
 		return VMSI_OWNER_HEAP;
-	if (begins_with(label, "[stack"))
+	if (vmsi_scan_begins(&label, "[stack"))
 		return VMSI_OWNER_STACK;
-	return begins_with(label, "/SYSV") ? VMSI_OWNER_SHARED :
+	return vmsi_scan_begins(&label, "/SYSV") ? VMSI_OWNER_SHARED :
 					     VMSI_OWNER_KERNEL;
 }
 

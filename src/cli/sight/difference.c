@@ -7,7 +7,7 @@
 
 #include "base/array.h"
 
-struct vmsi_process *vmsi_processes_add(struct vmsi_processes *processes)
+struct vmsi_process *vmsi_seen_processes_add(struct vmsi_seen_processes *processes)
 {
 	struct vmsi_process *list =
 		vmsi_with_capacity(processes->list, processes->count,
@@ -20,12 +20,12 @@ struct vmsi_process *vmsi_processes_add(struct vmsi_processes *processes)
 	return &list[processes->count++];
 }
 
-void vmsi_processes_free(struct vmsi_processes *processes)
+void vmsi_seen_processes_free(struct vmsi_seen_processes *processes)
 {
 	for (size_t i = 0; i < processes->count; i++)
 		vmsi_process_free(&processes->list[i]);
 	free(processes->list);
-	*processes = (struct vmsi_processes){ 0 };
+	*processes = (struct vmsi_seen_processes){ 0 };
 }
 
 /* --- two of a process ----------------------------------------------------- */
@@ -67,13 +67,13 @@ static void take_status(struct vmsi_status *status, const struct vmsi_status *le
 	status->locked -= less->locked;
 }
 
-static int compare(struct vmsi_processes *differences,
+static int compare(struct vmsi_seen_processes *differences,
 		   const struct vmsi_process *before,
 		   const struct vmsi_process *after)
 {
 	static const struct vmsi_process nothing = { .what = ~0u };
 	const struct vmsi_process *named = after ? after : before;
-	struct vmsi_process *difference = vmsi_processes_add(differences);
+	struct vmsi_process *difference = vmsi_seen_processes_add(differences);
 	int error;
 
 	if (!difference)
@@ -92,7 +92,7 @@ static int compare(struct vmsi_processes *differences,
 
 /* --- all of them ---------------------------------------------------------- */
 
-static const struct vmsi_process *find(const struct vmsi_processes *processes,
+static const struct vmsi_process *find(const struct vmsi_seen_processes *processes,
 				       pid_t pid)
 {
 	for (size_t i = 0; i < processes->count; i++)
@@ -101,13 +101,13 @@ static const struct vmsi_process *find(const struct vmsi_processes *processes,
 	return NULL;
 }
 
-int vmsi_processes_compare(struct vmsi_processes *differences,
-			   const struct vmsi_processes *before,
-			   const struct vmsi_processes *after)
+int vmsi_seen_processes_compare(struct vmsi_seen_processes *differences,
+			   const struct vmsi_seen_processes *before,
+			   const struct vmsi_seen_processes *after)
 {
 	int error = 0;
 
-	*differences = (struct vmsi_processes){ 0 };
+	*differences = (struct vmsi_seen_processes){ 0 };
 	if (before->count == 1 && after->count == 1)
 		return compare(differences, before->list, after->list);
 	for (size_t i = 0; !error && i < after->count; i++)

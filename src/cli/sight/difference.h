@@ -5,14 +5,14 @@
 #include "cli/sight/process.h"
 
 /* Processes that were read, or saved, in the order in which they are shown. */
-struct vmsi_processes {
+struct vmsi_seen_processes {
 	struct vmsi_process *list;
 	size_t count, capacity;
 };
 
 /* Get place for one more, which is empty. NULL without memory. */
-struct vmsi_process *vmsi_processes_add(struct vmsi_processes *processes);
-void vmsi_processes_free(struct vmsi_processes *processes);
+struct vmsi_process *vmsi_seen_processes_add(struct vmsi_seen_processes *processes);
+void vmsi_seen_processes_free(struct vmsi_seen_processes *processes);
 
 /*
  * Make of each process what it has more than before, as figures that may be below 0
@@ -21,8 +21,8 @@ void vmsi_processes_free(struct vmsi_processes *processes);
  * Figures that one of the two does not have are not told. Returns 0 or -ENOMEM; the
  * caller frees all three.
  */
-int vmsi_processes_compare(struct vmsi_processes *differences,
-			   const struct vmsi_processes *before,
-			   const struct vmsi_processes *after);
+int vmsi_seen_processes_compare(struct vmsi_seen_processes *differences,
+			   const struct vmsi_seen_processes *before,
+			   const struct vmsi_seen_processes *after);
 
 #endif

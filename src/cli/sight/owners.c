@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "cli/hash.h"
 #include "procfs/label.h"
 
 #define FIRST_PLACES 64
@@ -35,17 +36,6 @@ const char *const vmsi_owner_kinds[VMSI_OWNER_KINDS] = {
 };
 
 /* --- names ---------------------------------------------------------------- */
-
-/* FNV-1a. */
-static uint64_t hash_of(struct vmsi_scan label)
-{
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
-	for (; label.at < label.end; label.at++)
-		hash = (hash ^ (unsigned char)*label.at) *
-			UINT64_C(0x100000001b3);
-	return hash;
-}
 
 static bool is_of(const struct vmsi_name *name, struct vmsi_scan label)
 {
@@ -134,7 +124,7 @@ struct vmsi_name *vmsi_owners_name(struct vmsi_owners *owners,
 		return owners->last;
 	if (!make_room(owners))
 		return NULL;
-	hash = hash_of(label);
+	hash = vmsi_hash_add_bytes(VMSI_HASH_BEGIN, label.at, label.end);
 	place = place_of(owners, hash, label);
 	if (!*place) {
 		*place = make_name(label, hash);

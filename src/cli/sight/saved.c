@@ -170,9 +170,9 @@ static bool take_head(const json_t *object, struct vmsi_process *process)
 }
 
 static const char *take_process(const json_t *object, unsigned what,
-				struct vmsi_processes *processes)
+				struct vmsi_seen_processes *processes)
 {
-	struct vmsi_process *process = vmsi_processes_add(processes);
+	struct vmsi_process *process = vmsi_seen_processes_add(processes);
 	const json_t *owners = json_object_get(object, "owners");
 	const char *why = NULL;
 
@@ -188,7 +188,7 @@ static const char *take_process(const json_t *object, unsigned what,
 	return why;
 }
 
-static const char *take_all(const json_t *whole, struct vmsi_processes *processes)
+static const char *take_all(const json_t *whole, struct vmsi_seen_processes *processes)
 {
 	const char *format = json_string_value(json_object_get(whole, "format"));
 	const json_t *list = json_object_get(whole, "processes");
@@ -208,14 +208,14 @@ static const char *take_all(const json_t *whole, struct vmsi_processes *processe
 	return why;
 }
 
-const char *vmsi_saved_read(const char *path, struct vmsi_processes *processes)
+const char *vmsi_saved_read(const char *path, struct vmsi_seen_processes *processes)
 {
 	FILE *file = fopen(path, "re");
 	json_error_t error;
 	json_t *whole;
 	const char *why;
 
-	*processes = (struct vmsi_processes){ 0 };
+	*processes = (struct vmsi_seen_processes){ 0 };
 	if (!file)
 		return strerror(errno);
 	whole = json_loadf(file, JSON_REJECT_DUPLICATES, &error);

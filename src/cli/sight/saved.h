@@ -14,6 +14,6 @@
  * Anybody may have written it. Returns NULL, or why it cannot be read, in words that
  * stay; the caller frees the processes in either case.
  */
-const char *vmsi_saved_read(const char *path, struct vmsi_processes *processes);
+const char *vmsi_saved_read(const char *path, struct vmsi_seen_processes *processes);
 
 #endif

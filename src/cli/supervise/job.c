@@ -20,6 +20,7 @@
 #include "cli/supervise/runner.h"
 #include "cli/supervise/signals.h"
 #include "cli/supervise/supervisor.h"
+#include "cli/supervise/threads.h"
 #include "cli/supervise/witness.h"
 
 /*
@@ -368,6 +369,7 @@ int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		close(events[0]);
 		close(witness[0]);
+		vmsi_threads_allow();
 		vmsi_supervisor_run(options, path, arguments, events[1],
 				    witness[1]);
 		_exit(0);

@@ -253,9 +253,13 @@ static enum vmsi_exit take_backend(struct vmsi_supervise_options *options,
 				   const char *text)
 {
 	static const char *const words[] = { "supervisor", "bpf", NULL };
+	enum vmsi_exit result;
 	int word;
-	enum vmsi_exit result = take_word(options->program, text, words, &word);
 
+	if (strcmp(text, "rlimit") == 0)
+		return vmsi_usage_error(options->program, "'ulimit -d' limits each "
+					"process by itself");
+	result = take_word(options->program, text, words, &word);
 	options->by_kernel = result == VMSI_EXIT_OK && word == 1;
 	return result;
 }

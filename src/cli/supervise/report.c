@@ -53,11 +53,17 @@ void vmsi_report_close(struct vmsi_report *report)
 static void log_refusal(const struct vmsi_report *report,
 			const struct vms_group_refusal *refusal)
 {
-	char *backtrace = refusal->backtrace ?
-		vmsi_demangle_backtrace(refusal->backtrace) : NULL;
+	struct vmsi_errors *errors = report->warning->errors;
+	FILE *stream = vmsi_errors_begin(errors);
+	char *backtrace;
 
-	vmsi_write_refusal(stderr, refusal, backtrace, limited(report));
+	if (!stream)
+		return;
+	backtrace = refusal->backtrace ?
+		vmsi_demangle_backtrace(refusal->backtrace) : NULL;
+	vmsi_write_refusal(stream, refusal, backtrace, limited(report));
 	free(backtrace);
+	vmsi_errors_end(errors, VMSI_ERRORS_ANY);
 }
 
 void vmsi_report_refusal(void *context, vms_group *group,
@@ -118,6 +124,19 @@ static void write_file(struct vmsi_report *report,
 	json_decref(all);
 }
 
+static void write_sum(const struct vmsi_report *report,
+		      const struct vmsi_snapshot *snapshot)
+{
+	struct vmsi_errors *errors = report->warning->errors;
+	FILE *stream = vmsi_errors_begin(errors);
+
+	if (!stream)
+		return;
+	vmsi_snapshot_write_text(stream, snapshot, report->options->log ?
+				 VMSI_DETAIL_SUM : VMSI_DETAIL_STACKS);
+	vmsi_errors_end(errors, VMSI_ERRORS_KEPT);
+}
+
 void vmsi_report_finish(struct vmsi_report *report, vms_group *group)
 {
 	const struct vmsi_supervise_options *options = report->options;
@@ -126,9 +145,7 @@ void vmsi_report_finish(struct vmsi_report *report, vms_group *group)
 	if (options->report)
 		write_file(report, &snapshot);
 	if (!options->quiet)
-		vmsi_snapshot_write_text(stderr, &snapshot,
-					 options->log ? VMSI_DETAIL_SUM :
-							VMSI_DETAIL_STACKS);
+		write_sum(report, &snapshot);
 	vmsi_snapshot_free(&snapshot);
 }
 

@@ -10,8 +10,9 @@
 struct vmsi_report;
 
 /*
- * The report also tells how often warning has come, which outlives it. Returns NULL
- * with errno ENOMEM without memory. Close it by vmsi_report_close.
+ * The report also tells how often warning has come, and goes where that does; warning
+ * outlives it. Returns NULL with errno ENOMEM without memory. Close it by
+ * vmsi_report_close.
  */
 struct vmsi_report *
 vmsi_report_open(const struct vmsi_supervise_options *options,

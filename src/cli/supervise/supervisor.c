@@ -5,7 +5,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +16,7 @@
 #include "cli/program/program.h"
 #include "cli/supervise/control.h"
 #include "cli/supervise/descriptors.h"
+#include "cli/supervise/errors.h"
 #include "cli/supervise/report.h"
 #include "cli/supervise/runner.h"
 #include "cli/supervise/signals.h"
@@ -141,6 +142,7 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 
 /* NULL: there is no limit, or nobody can ask for it or change it. */
 static struct vmsi_control *open_control(struct vmsi_kept_limit *limit,
+					 struct vmsi_errors *errors,
 					 const char *program)
 {
 	const struct vmsi_supervise_options *options = limit->options;
@@ -148,27 +150,47 @@ static struct vmsi_control *open_control(struct vmsi_kept_limit *limit,
 		vmsi_control_open(limit, program) : NULL;
 
 	if (options->name && !control)
-		fprintf(stderr, "%s: the group is not listed as '%s': %s\n",
-			options->program, options->name, strerror(errno));
+		vmsi_errors_write(errors, "%s: the group is not listed as '%s': "
+				  "%s\n", options->program, options->name,
+				  strerror(errno));
 	return control;
 }
 
+/* --- serving ---------------------------------------------------------------- */
+
 #define PUBLISH_MS 250
+
+/* So often is asked whether the report of the end was read. */
+#define READ_MS 5
+
+struct supervisor {
+	struct vmsi_kept_limit *limit;
+	struct vmsi_report *report;
+	struct vmsi_errors *errors;
+	struct vmsi_control *control;
+	int events;     /* the job is told them here */
+	bool is_ending; /* the report is on its way, and the job is not told yet */
+};
+
+static void begin_end(struct supervisor *supervisor)
+{
+	vmsi_control_set_state(supervisor->control, VMSI_CONTROL_FIRST_ENDED);
+	vmsi_report_finish(supervisor->report, supervisor->limit->group);
+	supervisor->is_ending = true;
+}
 
 /*
  * Tell the job that the program has ended. Returns whether the whole group has:
  * the supervisor then ends at once, and the job waits for it.
  */
-static bool tell_end(const struct vmsi_supervise_options *options,
-		     vms_group *group, struct vmsi_report *report, int events,
-		     struct vmsi_control *control)
+static bool tell_end(struct supervisor *supervisor)
 {
-	bool empty;
+	const struct vmsi_supervise_options *options = supervisor->limit->options;
+	vms_group *group = supervisor->limit->group;
+	const bool empty = vms_group_serve(group, 0) == VMS_GROUP_EMPTY;
 
-	vmsi_control_set_state(control, VMSI_CONTROL_FIRST_ENDED);
-	vmsi_report_finish(report, group);
-	empty = vms_group_serve(group, 0) == VMS_GROUP_EMPTY;
-	tell(events, empty ? VMSI_JOB_ALL_ENDED : VMSI_JOB_ENDED,
+	supervisor->is_ending = false;
+	tell(supervisor->events, empty ? VMSI_JOB_ALL_ENDED : VMSI_JOB_ENDED,
 	     vms_group_status(group));
 	let_go_of_streams(options);
 	if (options->warn.runner >= 0 && !options->log)
@@ -176,33 +198,45 @@ static bool tell_end(const struct vmsi_supervise_options *options,
 	return empty;
 }
 
-static void serve(struct vmsi_kept_limit *limit, struct vmsi_report *report,
-		  int events, struct vmsi_control *control)
+/* Returns whether all have ended. */
+static bool serve_once(struct supervisor *supervisor)
 {
-	const struct vmsi_supervise_options *options = limit->options;
-	vms_group *group = limit->group;
+	vms_group *group = supervisor->limit->group;
 
-	for (;;) {
-		vmsi_kept_limit_follow(limit);
-		publish(limit->budget, group, NULL);
-		vmsi_control_tell(control);
-		switch (vms_group_serve(group, PUBLISH_MS)) {
-		case VMS_GROUP_NOTHING:
-			break;
-		case VMS_GROUP_FIRST_STOPPED:
-			tell(events, VMSI_JOB_STOPPED,
-			     vms_group_status(group));
-			break;
-		case VMS_GROUP_FIRST_ENDED:
-			if (tell_end(options, group, report, events, control))
-				return;
-			break;
-		case VMS_GROUP_WATCHED:
-			vmsi_control_serve(control);
-			break;
-		default:
-			return;
-		}
+	switch (vms_group_serve(group, supervisor->is_ending ? READ_MS :
+							       PUBLISH_MS)) {
+	case VMS_GROUP_NOTHING:
+		return false;
+	case VMS_GROUP_FIRST_STOPPED:
+		tell(supervisor->events, VMSI_JOB_STOPPED,
+		     vms_group_status(group));
+		return false;
+	case VMS_GROUP_FIRST_ENDED:
+		begin_end(supervisor);
+		return vmsi_errors_drain(supervisor->errors, READ_MS) &&
+			tell_end(supervisor);
+	case VMS_GROUP_WATCHED:
+		vmsi_control_serve(supervisor->control);
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* The report may still wait for its reader when all have ended, whom nobody holds up. */
+static void serve(struct supervisor *supervisor)
+{
+	bool is_over = false;
+
+	while (!is_over) {
+		vmsi_kept_limit_follow(supervisor->limit);
+		publish(supervisor->limit->budget, supervisor->limit->group,
+			NULL);
+		vmsi_control_tell(supervisor->control);
+		is_over = serve_once(supervisor);
+		if (supervisor->is_ending &&
+		    vmsi_errors_drain(supervisor->errors, is_over ? -1 : 0))
+			is_over = tell_end(supervisor) || is_over;
 	}
 }
 
@@ -212,20 +246,23 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 {
 	struct vmsi_warning warning = {
 		.options = &options->warn, .program = options->program,
+		.errors = vmsi_errors_open(options->program),
 		.told = options->quiet ? VMSI_WARNING_QUIET : VMSI_WARNING_TOLD,
 	};
-	struct vmsi_report *report = vmsi_report_open(options, &warning, arguments);
+	struct vmsi_report *report = warning.errors ?
+		vmsi_report_open(options, &warning, arguments) : NULL;
 	struct vmsi_kept_limit limit = { .options = options,
 		.bytes = options->group.commit_limit, .source = options->source };
 	const struct vms_group_options group_options =
 		group_options_of(options, report, &warning, &limit);
-	struct vmsi_control *control;
-	vms_group *group = NULL;
+	struct supervisor supervisor = { .limit = &limit, .report = report,
+		.errors = warning.errors, .events = events };
 
 	vmsi_restore_signals();
 	if (report && vmsi_witness_start(witness) == 0)
-		group = vms_group_spawn(&group_options, path, arguments, NULL);
-	if (!group) {
+		limit.group = vms_group_spawn(&group_options, path, arguments,
+					      NULL);
+	if (!limit.group) {
 		tell(events, VMSI_JOB_FAILED, (int)vmsi_program_explain_start(
 			     arguments[0], path, errno));
 		return;
@@ -235,16 +272,16 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 	vmsi_let_go_of_directory(&options->report);
 	block_signals();
 	do_without_word_of_stops();
-	limit.group = group;
 	limit.budget = open_budget(options);
-	publish(limit.budget, group, arguments[0]);
-	control = open_control(&limit, arguments[0]);
-	tell(events, VMSI_JOB_STARTED, vms_group_first(group));
-	serve(&limit, report, events, control);
-	vmsi_control_set_state(control, VMSI_CONTROL_EMPTY);
-	vmsi_control_close(control);
-	vmsi_report_update(report, group);
+	publish(limit.budget, limit.group, arguments[0]);
+	supervisor.control = open_control(&limit, warning.errors, arguments[0]);
+	tell(events, VMSI_JOB_STARTED, vms_group_first(limit.group));
+	serve(&supervisor);
+	vmsi_control_set_state(supervisor.control, VMSI_CONTROL_EMPTY);
+	vmsi_control_close(supervisor.control);
+	vmsi_report_update(report, limit.group);
 	vms_budget_close(limit.budget);
-	vms_group_close(group);
+	vms_group_close(limit.group);
 	vmsi_report_close(report);
+	vmsi_errors_close(warning.errors);
 }

@@ -8,6 +8,7 @@
 #include <vmspace/group.h>
 
 #include "cli/command.h"
+#include "cli/supervise/errors.h"
 
 /* What is done when a group comes near its limit. */
 
@@ -82,6 +83,7 @@ struct vmsi_signal_text vmsi_signal_text(int number);
 struct vmsi_warning {
 	const struct vmsi_warn_options *options;
 	const char *program; /* "vmspace limit", for messages */
+	struct vmsi_errors *errors; /* where they go */
 	enum { VMSI_WARNING_TOLD, VMSI_WARNING_QUIET } told;
 	uint64_t counts[VMSI_STAGES]; /* how often each threshold was reached */
 };

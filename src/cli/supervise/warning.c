@@ -56,24 +56,24 @@ static struct sent send_signal(const struct vmsi_warn_options *options,
 	return sent;
 }
 
-static void write_name(const char *command, pid_t pid)
+static void write_name(FILE *stream, const char *command, pid_t pid)
 {
-	vmsi_write_escaped(stderr, command);
-	fprintf(stderr, "[%d]", (int)pid);
+	vmsi_write_escaped(stream, command);
+	fprintf(stream, "[%d]", (int)pid);
 }
 
-static void write_sent(const struct vmsi_warn_options *options, int number,
-		       const struct sent *sent)
+static void write_sent(FILE *stream, const struct vmsi_warn_options *options,
+		       int number, const struct sent *sent)
 {
-	fprintf(stderr, "; %s ", vmsi_signal_text(number).text);
+	fprintf(stream, "; %s ", vmsi_signal_text(number).text);
 	if (sent->error) {
-		fprintf(stderr, "went to nobody: %s", strerror(sent->error));
+		fprintf(stream, "went to nobody: %s", strerror(sent->error));
 	} else if (options->whom == VMSI_WHOM_ALL) {
-		fprintf(stderr, "to %zu process%s", sent->count,
+		fprintf(stream, "to %zu process%s", sent->count,
 			sent->count == 1 ? "" : "es");
 	} else {
-		fputs("to ", stderr);
-		write_name(sent->one.command, sent->one.pid);
+		fputs("to ", stream);
+		write_name(stream, sent->one.command, sent->one.pid);
 	}
 }
 
@@ -82,20 +82,24 @@ static void tell(const struct vmsi_warning *warning,
 {
 	const struct vmsi_warn_options *options = warning->options;
 	const int number = options->signals[mark->index];
+	FILE *stream = vmsi_errors_begin(warning->errors);
 
-	fprintf(stderr, "%s: %s of %s in use, past %s=%s", warning->program,
+	if (!stream)
+		return;
+	fprintf(stream, "%s: %s of %s in use, past %s=%s", warning->program,
 		vmsi_size_text(mark->committed, VMSI_SIZE_HUMAN).text,
 		vmsi_size_text(mark->limit, VMSI_SIZE_HUMAN).text,
 		vmsi_stage_option((enum vmsi_stage)mark->index),
 		options->at[mark->index].text);
 	if (mark->process) {
-		fputs("; ", stderr);
-		write_name(mark->command, mark->process);
-		fputs(" asked", stderr);
+		fputs("; ", stream);
+		write_name(stream, mark->command, mark->process);
+		fputs(" asked", stream);
 	}
 	if (number)
-		write_sent(options, number, sent);
-	fputc('\n', stderr);
+		write_sent(stream, options, number, sent);
+	fputc('\n', stream);
+	vmsi_errors_end(warning->errors, VMSI_ERRORS_ANY);
 }
 
 static void run_command(const struct vmsi_warning *warning, vms_group *group,
@@ -125,8 +129,9 @@ static void run_command(const struct vmsi_warning *warning, vms_group *group,
 	}
 	error = vmsi_runner_run(warning->options->runner, &figures);
 	if (error)
-		fprintf(stderr, "%s: cannot run the command of --on-warn: %s\n",
-			warning->program, strerror(-error));
+		vmsi_errors_write(warning->errors, "%s: cannot run the command "
+				  "of --on-warn: %s\n", warning->program,
+				  strerror(-error));
 }
 
 void vmsi_warning_reached(void *context, vms_group *group,

@@ -16,8 +16,9 @@
  *
  * sweep.c has the options. sweep_requests.c goes through the requests, each trial a
  * process that supervises the program (sweep_run.c); sweep_allocations.c goes through
- * the allocations (sweep_table.c), by workers that make one trial after the other
- * (sweep_worker.c). sweep_judge.c gives the verdicts, sweep_interrupt.c ends it all
+ * the allocations (sweep_table.c) that the good runs have made (sweep_learn.c), by workers
+ * that make one trial after the other (sweep_worker.c), where it can be by forks of one
+ * run on its way (sweep_trunk.c, sweep_branches.c). sweep_judge.c gives the verdicts, sweep_interrupt.c ends it all
  * when a signal comes, sweep_report.c writes the results, and sweep_junit.c,
  * sweep_sarif.c and sweep_baseline.c write them for other programs.
  */

@@ -2,19 +2,15 @@
 #include "cli/sweep/sweep.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/program/preload.h"
-#include "cli/sweep/sweep_table.h"
-#include "cli/sweep/sweep_worker.h"
+#include "cli/sweep/sweep_plan.h"
 
 /* --- the program ------------------------------------------------------------------- */
 
@@ -39,216 +35,6 @@ vmsi_sweep_prepare_allocations(const struct vmsi_sweep_options *options,
 	return VMSI_EXIT_OK;
 }
 
-/* --- all of the sweep ------------------------------------------------------------------- */
-
-/* What the workers have together; in shared memory. */
-struct progress {
-	size_t next; /* trial that no worker has begun */
-	size_t done;
-};
-
-/* An allocation: the nth from a stack of the table. */
-struct trial {
-	size_t stack;
-	uint64_t nth;
-};
-
-struct sweep {
-	const struct vmsi_sweep_options *options;
-	struct vmsi_sweep_output output;
-	struct vmsi_sweep_table table;
-	struct vmsi_sweep_leaks *leaks; /* of the good runs; NULL: not looked for */
-	struct vmsi_failing_memory *record;
-	int record_file;
-	bool forks;
-	double timeout;
-	uint64_t made; /* allocations of the good run */
-	struct progress *progress;
-	struct trial *trials;
-	struct vmsi_sweep_result *results;
-	size_t count;
-};
-
-static struct vmsi_sweep_worker worker_of(const struct sweep *sweep)
-{
-	return (struct vmsi_sweep_worker){
-		.options = sweep->options, .output = &sweep->output,
-		.library = library, .timeout = sweep->timeout,
-		.forks = sweep->forks, .file = -1, .leaks = sweep->leaks,
-	};
-}
-
-/* What counts in all runs. */
-static struct vmsi_failing_choice base_choice(const struct sweep *sweep)
-{
-	return (struct vmsi_failing_choice){
-		.least = sweep->options->minimum,
-		.most = sweep->options->maximum,
-		.depth = (uint32_t)sweep->options->depth,
-		.goes_on = sweep->options->goes_on,
-	};
-}
-
-/* The kernel ends a worker where the sweep is killed by SIGKILL. */
-static pid_t fork_worker(void)
-{
-	const pid_t sweeper = getpid();
-	const pid_t worker = fork();
-
-	if (worker == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0);
-		if (getppid() != sweeper)
-			_exit(1);
-	}
-	return worker;
-}
-
-/* --- good runs ---------------------------------------------------------------------------- */
-
-enum good {
-	RECORDED, /* the program is started, and its stacks are recorded */
-	FORKED,   /* by a server */
-	AGAIN,    /* started, where the server's child did something else */
-	GOOD_RUNS,
-};
-
-/*
- * The runs in which nothing fails; in a worker. The output of the first becomes that
- * which others are compared with.
- */
-static void make_good_runs(struct sweep *sweep, struct vmsi_sweep_result *good)
-{
-	struct vmsi_sweep_worker worker = worker_of(sweep);
-	struct vmsi_failing_choice choice = base_choice(sweep);
-	int error;
-
-	worker.file = sweep->record_file;
-	worker.learns = true;
-	worker.forks = false;
-	error = vmsi_sweep_worker_begin(&worker);
-	good[RECORDED].error = -error;
-	if (error)
-		return;
-	choice.records = 1;
-	vmsi_sweep_worker_try(&worker, &choice, &good[RECORDED]);
-	if (good[RECORDED].verdict != VMSI_SWEEP_SAME)
-		return;
-	sweep->output.status = good[RECORDED].status;
-	sweep->output.known = true;
-	choice.records = 0;
-	worker.forks = sweep->forks;
-	vmsi_sweep_worker_try(&worker, &choice, &good[FORKED]);
-	vmsi_sweep_worker_end(&worker);
-	if (!worker.forks || good[FORKED].verdict == VMSI_SWEEP_SAME)
-		return;
-	worker.forks = false;
-	vmsi_sweep_worker_try(&worker, &choice, &good[AGAIN]);
-}
-
-/* Returns false where no worker can be had. */
-static bool run_good(struct sweep *sweep, struct vmsi_sweep_result *good)
-{
-	pid_t worker, ended;
-
-	good[RECORDED].kind = VMSI_SWEEP_ALLOCATION;
-	good[RECORDED].verdict = VMSI_SWEEP_BROKEN;
-	worker = fork_worker();
-	if (worker == 0) {
-		make_good_runs(sweep, good);
-		_exit(0);
-	}
-	if (worker < 0)
-		return false;
-	do
-		ended = waitpid(worker, NULL, 0);
-	while (ended < 0 && errno == EINTR);
-	if (good[RECORDED].verdict == VMSI_SWEEP_BROKEN &&
-	    !good[RECORDED].error)
-		good[RECORDED].error = ECANCELED;
-	return true;
-}
-
-/*
- * Where the server's child does not do what the program does, or there can be no
- * server, the program is started anew for each trial, and the two runs without a
- * server are compared.
- */
-static enum vmsi_exit compare(struct sweep *sweep,
-			      const struct vmsi_sweep_result *good)
-{
-	const struct vmsi_sweep_result *second = &good[FORKED];
-
-	sweep->output.status = good[RECORDED].status;
-	sweep->output.known = true;
-	if (sweep->forks && second->verdict != VMSI_SWEEP_SAME) {
-		const bool same = good[AGAIN].verdict == VMSI_SWEEP_SAME;
-
-		if (second->error == EBUSY)
-			vmsi_sweep_say(sweep->options, "has threads before it "
-				       "begins, and is started anew for each "
-				       "trial");
-		else if (same || second->error)
-			vmsi_sweep_say(sweep->options, "does something else "
-				       "when it is forked before it begins, and "
-				       "is started anew for each trial");
-		sweep->forks = !(same || second->error);
-		second = &good[AGAIN];
-	}
-	return vmsi_sweep_compare_good(sweep->options, &sweep->output,
-				       &good[RECORDED], second);
-}
-
-/* Of a program that ends without exit(3) leaks are not known, but nothing is wrong. */
-static enum vmsi_exit check_leaks(const struct sweep *sweep)
-{
-	switch (sweep->record->outcome.leaks) {
-	case VMSI_FAILING_LEAKS_LOOKED:
-		return VMSI_EXIT_OK;
-	case VMSI_FAILING_LEAKS_WATCHED:
-		vmsi_sweep_say(sweep->options, "ends without exit(3): its leaks "
-			       "are not looked for");
-		return VMSI_EXIT_OK;
-	case VMSI_FAILING_LEAKS_BEGUN:
-		vmsi_sweep_say(sweep->options, "is not looked for leaks: "
-			       "LeakSanitizer does not come to its end");
-		return VMSI_EXIT_CANNOT_RUN;
-	default:
-		vmsi_sweep_say(sweep->options, "is not looked for leaks: the "
-			       "loader does not load " VMSI_SWEEP_LEAKS_LIBRARY
-			       " (Debian has it in liblsan0)");
-		return VMSI_EXIT_CANNOT_RUN;
-	}
-}
-
-static enum vmsi_exit learn(struct sweep *sweep)
-{
-	struct vmsi_sweep_result *good =
-		vmsi_sweep_share(GOOD_RUNS * sizeof *good);
-	enum vmsi_exit result;
-
-	sweep->timeout = sweep->options->timeout > 0 ?
-		sweep->options->timeout : 3600;
-	if (!good || !run_good(sweep, good))
-		return vmsi_sweep_fail("a run", ENOMEM);
-	if (vmsi_sweep_interrupted())
-		return VMSI_EXIT_OK;
-	result = vmsi_sweep_check_good(sweep->options, &good[RECORDED]);
-	if (result == VMSI_EXIT_OK)
-		result = compare(sweep, good);
-	sweep->timeout = vmsi_sweep_time_limit(sweep->options, &good[RECORDED]);
-	sweep->made = good[RECORDED].made;
-	if (result == VMSI_EXIT_OK && !sweep->record->outcome.began)
-		vmsi_sweep_say(sweep->options, "does not begin as programs in C "
-			       "do: none of its allocations is seen");
-	if (result == VMSI_EXIT_OK && sweep->leaks)
-		result = check_leaks(sweep);
-	if (result == VMSI_EXIT_OK && sweep->record->outcome.lost)
-		vmsi_sweep_say(sweep->options, "allocates from more than %d "
-			       "places: some are left out",
-			       VMSI_FAILING_STACKS);
-	return result;
-}
-
 /* --- trials --------------------------------------------------------------------------------- */
 
 /*
@@ -262,23 +48,23 @@ static uint64_t look_from(uint64_t first)
 	return first > earlier ? first - earlier : 0;
 }
 
-static void choose(const struct sweep *sweep, size_t i,
+static void choose(const struct vmsi_sweep_plan *sweep, size_t i,
 		   struct vmsi_failing_choice *choice)
 {
-	const struct trial *trial = &sweep->trials[i];
+	const struct vmsi_sweep_trial *trial = &sweep->trials[i];
 	const struct vmsi_failing_stack *stack =
 		&sweep->table.list[trial->stack].stack;
 
-	*choice = base_choice(sweep);
+	*choice = vmsi_sweep_choice_of(sweep);
 	choice->nth = trial->nth;
 	choice->stack = stack->hash;
 	choice->from = look_from(stack->first);
 }
 
 /* Make trials that nobody has begun, until there are no more. */
-static void work(struct sweep *sweep)
+static void work(struct vmsi_sweep_plan *sweep)
 {
-	struct vmsi_sweep_worker worker = worker_of(sweep);
+	struct vmsi_sweep_worker worker = vmsi_sweep_worker_of(sweep);
 	struct vmsi_failing_choice choice;
 	const int error = vmsi_sweep_worker_begin(&worker);
 
@@ -288,6 +74,9 @@ static void work(struct sweep *sweep)
 
 		if (trial >= sweep->count)
 			break;
+		/* A branch was it. */
+		if (sweep->results[trial].verdict != VMSI_SWEEP_UNTRIED)
+			continue;
 		sweep->results[trial].verdict = VMSI_SWEEP_BROKEN;
 		sweep->results[trial].error = error ? -error : ECANCELED;
 		choose(sweep, trial, &choice);
@@ -299,29 +88,43 @@ static void work(struct sweep *sweep)
 	vmsi_sweep_worker_end(&worker);
 }
 
-static bool has_more(const struct sweep *sweep)
+/* Make trials by branches of a trunk. */
+static void work_on_branches(struct vmsi_sweep_plan *sweep)
+{
+	struct vmsi_sweep_worker worker = vmsi_sweep_worker_of(sweep);
+
+	if (vmsi_sweep_worker_begin(&worker) == 0)
+		vmsi_sweep_branches_try(&worker, &sweep->branches);
+	else
+		vmsi_sweep_branches_leave(&sweep->branches);
+	vmsi_sweep_worker_end(&worker);
+}
+
+static bool has_more(const struct vmsi_sweep_plan *sweep, size_t count)
 {
 	return !vmsi_sweep_interrupted() &&
-		__atomic_load_n(&sweep->progress->next, __ATOMIC_RELAXED) <
-			sweep->count;
+		__atomic_load_n(&sweep->progress->next, __ATOMIC_RELAXED) < count;
 }
 
 /*
- * Have as many workers as there are jobs, and another one in place of each that was
- * killed. The sweep wakes up now and then to show how far it is.
+ * Have as many workers as there are jobs, and another one in place of each that has
+ * ended or was killed, until nothing of the count is left. The sweep wakes up now and
+ * then to show how far it is.
  */
-static bool run_workers(struct sweep *sweep)
+static bool run_workers(struct vmsi_sweep_plan *sweep,
+			void (*what)(struct vmsi_sweep_plan *), size_t count)
 {
 	const struct timespec pause = { .tv_nsec = 10000000 };
 	size_t running = 0;
 
-	while (has_more(sweep) || running > 0) {
-		const bool wants = has_more(sweep) &&
+	sweep->progress->next = 0;
+	while (has_more(sweep, count) || running > 0) {
+		const bool wants = has_more(sweep, count) &&
 			running < sweep->options->jobs;
-		const pid_t worker = wants ? fork_worker() : 0;
+		const pid_t worker = wants ? vmsi_sweep_fork_worker() : 0;
 
 		if (wants && worker == 0) {
-			work(sweep);
+			what(sweep);
 			_exit(0);
 		}
 		if (wants && worker < 0)
@@ -336,7 +139,7 @@ static bool run_workers(struct sweep *sweep)
 	return true;
 }
 
-static uint64_t trials_of(const struct sweep *sweep, size_t stack)
+static uint64_t trials_of(const struct vmsi_sweep_plan *sweep, size_t stack)
 {
 	return sweep->options->each ? sweep->table.list[stack].stack.calls : 1;
 }
@@ -345,7 +148,7 @@ static uint64_t trials_of(const struct sweep *sweep, size_t stack)
 #define TRIALS_MOST ((uint64_t)10000000)
 
 /* Returns false where there are too many trials, or no memory for them. */
-static bool list_trials(struct sweep *sweep)
+static bool list_trials(struct vmsi_sweep_plan *sweep)
 {
 	uint64_t count = 0;
 
@@ -357,12 +160,12 @@ static bool list_trials(struct sweep *sweep)
 	sweep->trials = calloc(count + 1, sizeof *sweep->trials);
 	for (size_t i = 0; sweep->trials && i < sweep->table.count; i++)
 		for (uint64_t nth = 1; nth <= trials_of(sweep, i); nth++)
-			sweep->trials[sweep->count++] = (struct trial){ i, nth };
+			sweep->trials[sweep->count++] = (struct vmsi_sweep_trial){ i, nth };
 	return sweep->trials;
 }
 
 /* Put into the results what is known before the trials. */
-static void describe(struct sweep *sweep)
+static void describe(struct vmsi_sweep_plan *sweep)
 {
 	for (size_t i = 0; i < sweep->count; i++) {
 		const struct vmsi_failing_stack *stack =
@@ -379,8 +182,69 @@ static void describe(struct sweep *sweep)
 	}
 }
 
+static int compare_stops(const void *a, const void *b)
+{
+	const struct vmsi_sweep_stop *one = a, *two = b;
+
+	if (one->turn != two->turn)
+		return one->turn < two->turn ? -1 : 1;
+	return (one->choice.stop > two->choice.stop) -
+		(one->choice.stop < two->choice.stop);
+}
+
+/* The last turn that has a trunk of its own; later ones have one together. */
+#define LAST_TURN ((size_t)2)
+
+/*
+ * List the places where a trunk is to stop: the first allocations from the stacks, in
+ * the order of their turns. Returns false where there is no memory.
+ */
+static bool list_stops(struct vmsi_sweep_plan *sweep)
+{
+	struct vmsi_sweep_branches *branches = &sweep->branches;
+
+	*branches = (struct vmsi_sweep_branches){
+		.list = calloc(sweep->count, sizeof *branches->list),
+		.next = &sweep->progress->next, .done = &sweep->progress->done,
+		.results = sweep->results, .patience = sweep->patience,
+	};
+	for (size_t i = 0; branches->list && i < sweep->count; i++) {
+		const struct vmsi_sweep_stack *stack =
+			&sweep->table.list[sweep->trials[i].stack];
+		struct vmsi_sweep_stop *stop = &branches->list[branches->count];
+
+		if (sweep->trials[i].nth != 1 || !stack->stack.first)
+			continue;
+		stop->trial = i;
+		stop->choice = vmsi_sweep_choice_of(sweep);
+		stop->choice.stack = stack->stack.hash;
+		stop->choice.stop = stack->stack.first;
+		stop->turn = stack->turn < LAST_TURN ? stack->turn : LAST_TURN;
+		branches->count++;
+	}
+	if (branches->list)
+		qsort(branches->list, branches->count, sizeof *branches->list,
+		      compare_stops);
+	return branches->list;
+}
+
+/* Make what trials can be made by branches, and then the others. */
+static bool run_trials(struct vmsi_sweep_plan *sweep)
+{
+	size_t made = 0;
+
+	if (sweep->forks &&
+	    (!list_stops(sweep) ||
+	     !run_workers(sweep, work_on_branches, sweep->branches.count)))
+		return false;
+	for (size_t i = 0; i < sweep->count; i++)
+		made += sweep->results[i].verdict != VMSI_SWEEP_UNTRIED;
+	sweep->progress->done = made;
+	return made == sweep->count || run_workers(sweep, work, sweep->count);
+}
+
 /* Text is written only where there are leaks; the rest takes no memory. */
-static bool allocate_leaks(struct sweep *sweep)
+static bool allocate_leaks(struct vmsi_sweep_plan *sweep)
 {
 	char *leaks = vmsi_sweep_share(sweep->count * VMSI_SWEEP_LEAK);
 
@@ -389,7 +253,7 @@ static bool allocate_leaks(struct sweep *sweep)
 	return leaks;
 }
 
-static enum vmsi_exit make_trials(struct sweep *sweep)
+static enum vmsi_exit make_trials(struct vmsi_sweep_plan *sweep)
 {
 	if (!list_trials(sweep))
 		return vmsi_sweep_fail("trials", E2BIG);
@@ -402,7 +266,7 @@ static enum vmsi_exit make_trials(struct sweep *sweep)
 	describe(sweep);
 	if (sweep->leaks && !allocate_leaks(sweep))
 		return vmsi_sweep_fail("results", ENOMEM);
-	if (!run_workers(sweep))
+	if (!run_trials(sweep))
 		return vmsi_sweep_fail("a run", errno);
 	for (size_t i = 0; i < sweep->count; i++)
 		sweep->results[i].backtrace = vmsi_sweep_table_backtrace(
@@ -410,7 +274,7 @@ static enum vmsi_exit make_trials(struct sweep *sweep)
 	return VMSI_EXIT_OK;
 }
 
-static int open_record(struct sweep *sweep)
+static int open_record(struct vmsi_sweep_plan *sweep)
 {
 	const size_t length = sizeof *sweep->record;
 	void *memory;
@@ -428,8 +292,9 @@ static int open_record(struct sweep *sweep)
 enum vmsi_exit vmsi_sweep_allocations(struct vmsi_sweep_options *options,
 				      struct vmsi_sweep_part *part)
 {
-	struct sweep sweep = {
-		.options = options, .forks = !options->starts_anew,
+	struct vmsi_sweep_plan sweep = {
+		.options = options, .library = library,
+		.forks = !options->starts_anew,
 	};
 	enum vmsi_exit result;
 
@@ -441,7 +306,7 @@ enum vmsi_exit vmsi_sweep_allocations(struct vmsi_sweep_options *options,
 	}
 	if (open_record(&sweep))
 		return vmsi_sweep_fail("results", errno);
-	result = learn(&sweep);
+	result = vmsi_sweep_learn(&sweep);
 	if (result != VMSI_EXIT_OK || vmsi_sweep_interrupted())
 		return result;
 	if (vmsi_sweep_table_read(&sweep.table, sweep.record, program.binary))

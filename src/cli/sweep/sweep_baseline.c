@@ -93,8 +93,8 @@ static int read_lines(const char *path, void **tree)
 		if (!kept || !tsearch(kept, tree, compare))
 			error = -ENOMEM;
 	}
-	if (ferror(file))
-		error = -EIO;
+	if (!feof(file))
+		error = -errno;
 	free(line);
 	fclose(file);
 	return error;

@@ -147,15 +147,16 @@ int vmsi_sweep_start_server(struct vmsi_sweep_worker *worker)
 	return error;
 }
 
-int vmsi_sweep_send_streams(int socket, int input, int output)
+int vmsi_sweep_send_streams(int socket, enum vmsi_failing_command command,
+			    int input, int output)
 {
 	const int streams[] = { input, output };
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof streams)];
 	} control = { 0 };
-	char nothing = 0;
-	struct iovec vector = { &nothing, 1 };
+	char byte = (char)command;
+	struct iovec vector = { &byte, 1 };
 	const struct msghdr message = {
 		.msg_iov = &vector, .msg_iovlen = 1,
 		.msg_control = &control, .msg_controllen = sizeof control,

@@ -14,8 +14,9 @@ int vmsi_sweep_start(const struct vmsi_sweep_worker *worker, int input,
 /* Start the worker's server. Returns 0 or -errno. */
 int vmsi_sweep_start_server(struct vmsi_sweep_worker *worker);
 
-/* Have the server fork a child with these streams. Returns 0 or -errno. */
-int vmsi_sweep_send_streams(int socket, int input, int output);
+/* Have the server fork a child, or a trunk, with these streams. Returns 0 or -errno. */
+int vmsi_sweep_send_streams(int socket, enum vmsi_failing_command command,
+			    int input, int output);
 
 /* A descriptor that becomes readable when a child has ended; -1: there is none. */
 int vmsi_sweep_watch(pid_t child);

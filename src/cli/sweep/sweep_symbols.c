@@ -63,6 +63,17 @@ static const char *path_of(const struct vmsi_sweep_symbols *symbols,
 	return path[0] ? path : symbols->binary;
 }
 
+/* A frame is a line, whatever others have called their files and functions. */
+static void print_word(FILE *text, const char *word)
+{
+	for (; *word; word++) {
+		if (*word == '\n')
+			fputs("\\012", text);
+		else
+			fputc(*word, text);
+	}
+}
+
 #ifdef VMSI_WITH_LIBDW
 
 static Dwfl *open_file(const char *path)
@@ -103,7 +114,7 @@ static bool print_name(FILE *text, struct file *file, const char *path,
 	char *plain = function ? vmsi_demangle(function) : NULL;
 
 	if (function)
-		fputs(plain ? plain : function, text);
+		print_word(text, plain ? plain : function);
 	free(plain);
 	return function;
 }
@@ -117,8 +128,11 @@ static void print_line(FILE *text, struct file *file, uint64_t address)
 	const char *source = line ?
 		dwfl_lineinfo(line, NULL, &number, NULL, NULL, NULL) : NULL;
 
-	if (source)
-		fprintf(text, " at %s:%d", file_name(source), number);
+	if (source) {
+		fputs(" at ", text);
+		print_word(text, file_name(source));
+		fprintf(text, ":%d", number);
+	}
 }
 
 #else
@@ -154,7 +168,9 @@ static void print_frame(FILE *text, struct vmsi_sweep_symbols *symbols,
 	path = path_of(symbols, memory, module, copy);
 	if (!print_name(text, &symbols->files[module], path, address))
 		fprintf(text, "0x%" PRIx64, address);
-	fprintf(text, " (%s)", file_name(path));
+	fputs(" (", text);
+	print_word(text, file_name(path));
+	fputc(')', text);
 	print_line(text, &symbols->files[module], address);
 	fputc('\n', text);
 }

@@ -143,14 +143,15 @@ static int compare_calls(const void *a, const void *b)
 	return (one->first > two->first) - (one->first < two->first);
 }
 
-/* Frames that make a place. */
-enum { PLACE = 3 };
+/* The innermost frames of a place; that of a call is its own frame alone. */
+enum { CALL = 1, PLACE = 3 };
 
-/* Compare the places of stacks; where there are fewer frames, the others are 0. */
-static int compare_places(const struct vmsi_failing_stack *one,
-			  const struct vmsi_failing_stack *two)
+/* Compare the innermost frames of stacks; where there are fewer, the others are 0. */
+static int compare_innermost(const struct vmsi_failing_stack *one,
+			     const struct vmsi_failing_stack *two,
+			     unsigned frames)
 {
-	for (unsigned i = 0; i < PLACE; i++) {
+	for (unsigned i = 0; i < frames; i++) {
 		const uint64_t a = i < one->count ? one->frames[i] : 0;
 		const uint64_t b = i < two->count ? two->frames[i] : 0;
 
@@ -160,12 +161,20 @@ static int compare_places(const struct vmsi_failing_stack *one,
 	return (one->function > two->function) - (one->function < two->function);
 }
 
+static int compare_by_call(const void *a, const void *b)
+{
+	const struct vmsi_sweep_stack *one = a, *two = b;
+	const int order = compare_innermost(&one->stack, &two->stack, CALL);
+
+	return order ? order : compare_calls(a, b);
+}
+
 static int compare_by_place(const void *a, const void *b)
 {
 	const struct vmsi_sweep_stack *one = a, *two = b;
-	const int places = compare_places(&one->stack, &two->stack);
+	const int order = compare_innermost(&one->stack, &two->stack, PLACE);
 
-	return places ? places : compare_calls(a, b);
+	return order ? order : compare_calls(a, b);
 }
 
 static int compare_by_turn(const void *a, const void *b)
@@ -177,13 +186,24 @@ static int compare_by_turn(const void *a, const void *b)
 	return compare_calls(a, b);
 }
 
+static bool is_first(const struct vmsi_sweep_stack *list, size_t i,
+		     unsigned frames)
+{
+	return i == 0 || compare_innermost(&list[i - 1].stack, &list[i].stack,
+					   frames);
+}
+
+/* The first of each call has turn 0, the first of each place 1, the next of it 2. */
 static void put_in_order(struct vmsi_sweep_stack *list, size_t count)
 {
 	qsort(list, count, sizeof *list, compare_by_place);
 	for (size_t i = 0; i < count; i++)
-		list[i].turn = i == 0 || compare_places(&list[i - 1].stack,
-							&list[i].stack) ?
-			0 : list[i - 1].turn + 1;
+		list[i].turn = is_first(list, i, PLACE) ? 1 :
+							  list[i - 1].turn + 1;
+	qsort(list, count, sizeof *list, compare_by_call);
+	for (size_t i = 0; i < count; i++)
+		if (is_first(list, i, CALL))
+			list[i].turn = 0;
 	qsort(list, count, sizeof *list, compare_by_turn);
 }
 

@@ -14,7 +14,7 @@ struct vmsi_sweep_table {
 	struct vmsi_sweep_stack {
 		struct vmsi_failing_stack stack;
 		char *backtrace; /* NULL: not asked for yet */
-		size_t turn;     /* before it as many with the same innermost frames */
+		size_t turn;     /* in which it is tried */
 	} *list;
 	size_t count;
 	const struct vmsi_failing_memory *memory;
@@ -28,9 +28,10 @@ int vmsi_sweep_table_read(struct vmsi_sweep_table *table,
 
 /*
  * Keep only the stacks that pass through a library and a function; NULL: any. Then
- * put them in the order in which they are tried: one of each place first, since what
- * comes of a failure depends most on who allocates, then another one of each. Among
- * these, those that the program calls least come first, and otherwise as they came.
+ * put them in the order in which they are tried: one of each call of malloc first, since
+ * what comes of a failure depends most on who allocates, then one of each place, then
+ * another one of each. Among these, those that the program calls least come first, and
+ * otherwise as they came.
  */
 void vmsi_sweep_table_choose(struct vmsi_sweep_table *table,
 			     const char *library, const char *function);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/sweep/sweep_deadlock.h"
 #include "cli/sweep/sweep_start.h"
 
 /* --- the end of a child ----------------------------------------------------------- */
@@ -29,34 +30,59 @@ static int next_wait(double until)
 	return left_ms < LOOK_MS ? (int)left_ms + 1 : LOOK_MS;
 }
 
-/*
- * Wait for a message of the server. Returns 1; 0 where it is too late; -ECONNRESET
- * where the server has ended.
- */
-static int await_message(const struct vmsi_sweep_worker *worker, double until,
-			 enum vmsi_failing_kind kind, int *value)
+int vmsi_sweep_worker_await(const struct vmsi_sweep_worker *worker, double until,
+			    struct vmsi_failing_message *message)
 {
 	struct pollfd poll_for = { .fd = worker->socket, .events = POLLIN };
-	struct vmsi_failing_message message;
 	int wait_ms;
 
 	while ((wait_ms = next_wait(until))) {
-		if (poll(&poll_for, 1, wait_ms) <= 0)
+		if (poll(&poll_for, 1, wait_ms) <= 0) {
+			if (worker->awaited &&
+			    vmsi_sweep_is_deadlocked(worker->awaited))
+				break;
 			continue;
-		if (read(worker->socket, &message, sizeof message) !=
-			    (ssize_t)sizeof message ||
-		    message.kind != (uint32_t)kind)
-			return -ECONNRESET;
-		*value = message.value;
-		return 1;
+		}
+		return read(worker->socket, message, sizeof *message) ==
+			(ssize_t)sizeof *message ? 1 : -ECONNRESET;
 	}
 	return 0;
+}
+
+/* How long a worker waits for the end of what it has killed. */
+#define KILLED_SECONDS 5
+
+int vmsi_sweep_worker_await_killed(const struct vmsi_sweep_worker *worker,
+				   struct vmsi_failing_message *message)
+{
+	const double until = vmsi_sweep_now() + KILLED_SECONDS;
+	struct pollfd poll_for = { .fd = worker->socket, .events = POLLIN };
+	double left;
+
+	while ((left = until - vmsi_sweep_now()) > 0)
+		if (poll(&poll_for, 1, (int)(left * 1000) + 1) > 0)
+			return read(worker->socket, message, sizeof *message) ==
+				(ssize_t)sizeof *message ? 1 : -ECONNRESET;
+	return -ECONNRESET;
+}
+
+/* Wait for this message, and no other. */
+static int await_message(const struct vmsi_sweep_worker *worker, double until,
+			 enum vmsi_failing_kind kind, int *value)
+{
+	struct vmsi_failing_message message;
+	const int got = vmsi_sweep_worker_await(worker, until, &message);
+
+	if (got != 1)
+		return got;
+	*value = message.value;
+	return message.kind == (uint32_t)kind ? 1 : -ECONNRESET;
 }
 
 /* --- one trial with the server ----------------------------------------------------- */
 
 /* Returns 0 or -errno. EBUSY: the program has threads, and cannot be forked. */
-static int start_server(struct vmsi_sweep_worker *worker)
+int vmsi_sweep_worker_serve(struct vmsi_sweep_worker *worker)
 {
 	int can_fork, got, error;
 
@@ -77,30 +103,32 @@ static int start_server(struct vmsi_sweep_worker *worker)
  * Wait until the child of the server has ended. Where it has stopped or takes too
  * long, it is killed. Returns 0 or -errno.
  */
-static int await_forked(const struct vmsi_sweep_worker *worker, pid_t child,
+static int await_forked(struct vmsi_sweep_worker *worker, pid_t child,
 			double until, int *status, bool *in_time)
 {
-	int got = await_message(worker, until, VMSI_FAILING_CHANGED, status);
+	struct vmsi_failing_message end;
+	int got;
 
+	worker->awaited = child;
+	got = await_message(worker, until, VMSI_FAILING_CHANGED, status);
+	worker->awaited = 0;
 	*in_time = got != 0 && !(got == 1 && WIFSTOPPED(*status));
 	if (*in_time)
 		return got < 0 ? got : 0;
 	(void)kill(child, SIGKILL);
-	/* Its end is told, whatever came before; the sweep may be ending. */
-	while (read(worker->socket, &(struct vmsi_failing_message){ 0 },
-		    sizeof(struct vmsi_failing_message)) < 0 && errno == EINTR)
-		;
-	return 0;
+	got = vmsi_sweep_worker_await_killed(worker, &end);
+	return got < 0 ? got : 0;
 }
 
 static int run_forked(struct vmsi_sweep_worker *worker, int input, int output,
 		      int *status, bool *in_time)
 {
 	const double until = vmsi_sweep_now() + worker->timeout;
-	int error = start_server(worker), got, child = 0;
+	int error = vmsi_sweep_worker_serve(worker), got, child = 0;
 
 	if (!error)
-		error = vmsi_sweep_send_streams(worker->socket, input, output);
+		error = vmsi_sweep_send_streams(worker->socket,
+						VMSI_FAILING_RUN, input, output);
 	if (error)
 		return error;
 	got = await_message(worker, until, VMSI_FAILING_FORKED, &child);
@@ -125,7 +153,10 @@ static bool has_changed(pid_t child, siginfo_t *change)
 		change->si_pid != 0;
 }
 
-/* Wait until a child has ended or stopped. Returns whether it has ended in time. */
+/*
+ * Wait until a child has ended or stopped, or waits for itself for ever. Returns whether
+ * it has ended in time.
+ */
 static bool await_own(pid_t child, double until)
 {
 	struct pollfd poll_for = { .events = POLLIN };
@@ -135,7 +166,9 @@ static bool await_own(pid_t child, double until)
 	poll_for.fd = vmsi_sweep_watch(child);
 	while (!has_changed(child, &change) && (wait_ms = next_wait(until)))
 		/* A stop does not show in the descriptor. */
-		(void)poll(&poll_for, 1, wait_ms);
+		if (poll(&poll_for, 1, wait_ms) == 0 &&
+		    vmsi_sweep_is_deadlocked(child))
+			break;
 	if (poll_for.fd >= 0)
 		close(poll_for.fd);
 	return change.si_pid != 0 && change.si_code != CLD_STOPPED;
@@ -160,11 +193,11 @@ static int run_own(struct vmsi_sweep_worker *worker, int input, int output,
 
 /* --- trials --------------------------------------------------------------------------- */
 
-static void prepare(struct vmsi_failing_memory *memory,
-		    const struct vmsi_failing_choice *choice)
+void vmsi_sweep_worker_choose(const struct vmsi_sweep_worker *worker,
+			      const struct vmsi_failing_choice *choice)
 {
-	memory->choice = *choice;
-	memset(&memory->outcome, 0, sizeof memory->outcome);
+	worker->memory->choice = *choice;
+	memset(&worker->memory->outcome, 0, sizeof worker->memory->outcome);
 }
 
 /* The program may have written anything there. */
@@ -207,6 +240,20 @@ static void take_leaks(const struct vmsi_sweep_worker *worker,
 		result->verdict = VMSI_SWEEP_LEAKED;
 }
 
+void vmsi_sweep_worker_take(const struct vmsi_sweep_worker *worker, int output,
+			    bool in_time, struct vmsi_sweep_result *result)
+{
+	vmsi_sweep_end_others(worker->server);
+	take_outcome(&worker->memory->outcome, result);
+	result->verdict = vmsi_sweep_judge(result, worker->output, output,
+					   in_time,
+					   worker->memory->outcome.failed > 0);
+	take_leaks(worker, result);
+	/* It was ended with the sweep, and nothing is known of it. */
+	if ((!in_time || result->error) && vmsi_sweep_interrupted())
+		result->verdict = VMSI_SWEEP_UNTRIED;
+}
+
 static void run(struct vmsi_sweep_worker *worker, int input, int output,
 		struct vmsi_sweep_result *result)
 {
@@ -217,16 +264,8 @@ static void run(struct vmsi_sweep_worker *worker, int input, int output,
 		run_own(worker, input, output, &result->status, &in_time);
 
 	result->seconds = vmsi_sweep_now() - begin;
-	vmsi_sweep_end_others(worker->server);
 	result->error = -error;
-	take_outcome(&worker->memory->outcome, result);
-	result->verdict = vmsi_sweep_judge(result, worker->output, output,
-					   in_time,
-					   worker->memory->outcome.failed > 0);
-	take_leaks(worker, result);
-	/* It was ended with the sweep, and nothing is known of it. */
-	if ((!in_time || error) && vmsi_sweep_interrupted())
-		result->verdict = VMSI_SWEEP_UNTRIED;
+	vmsi_sweep_worker_take(worker, output, in_time, result);
 }
 
 void vmsi_sweep_worker_try(struct vmsi_sweep_worker *worker,
@@ -244,7 +283,7 @@ void vmsi_sweep_worker_try(struct vmsi_sweep_worker *worker,
 	result->verdict = VMSI_SWEEP_BROKEN;
 	if (error)
 		return;
-	prepare(worker->memory, choice);
+	vmsi_sweep_worker_choose(worker, choice);
 	run(worker, input, output, result);
 	close(input);
 	close(output);

@@ -38,16 +38,19 @@ void vmsi_maps_close(struct vmsi_maps *maps)
 /* --- the one that an address is in ---------------------------------------- */
 
 /*
- * Returns 1; 0 where nothing is mapped there; -1: the kernel has no such query.
+ * Write the name of the mapping as well, if it is not longer than size. Returns 1; 0
+ * where nothing is mapped there, or with a longer name; -1: the kernel has no such query.
  */
-static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping)
+static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping,
+	       char *name, uint32_t size)
 {
 	struct vmsi_procmap_query query = {
 		.size = sizeof query, .address = address,
+		.name = (uintptr_t)name, .name_size = size,
 	};
 
 	if (ioctl(maps, VMSI_PROCMAP_QUERY, &query))
-		return errno == ENOENT ? 0 : -1;
+		return errno == ENOENT || errno == ENAMETOOLONG ? 0 : -1;
 	*mapping = (struct vmsi_maps_line){
 		.start = query.start, .end = query.end,
 		.device = makedev(query.major_number, query.minor_number),
@@ -55,6 +58,8 @@ static int ask(int maps, uintptr_t address, struct vmsi_maps_line *mapping)
 		.is_shared = query.found_flags & VMSI_PROCMAP_SHARED,
 		.is_writable = query.found_flags & VMSI_PROCMAP_WRITABLE,
 	};
+	if (query.name_size)
+		mapping->label = vmsi_scan_text(name);
 	return 1;
 }
 
@@ -77,10 +82,29 @@ bool vmsi_maps_find(pid_t thread, uintptr_t address,
 
 	if (!vmsi_maps_open(&maps, thread))
 		return false;
-	found = ask(fileno(maps.file), address, mapping);
+	found = ask(fileno(maps.file), address, mapping, NULL, 0);
 	if (found < 0)
 		found = search(&maps, address, mapping);
 	vmsi_maps_close(&maps);
 	mapping->label = none;
 	return found > 0;
+}
+
+bool vmsi_maps_heap_ends_at(pid_t thread, uintptr_t end)
+{
+	struct vmsi_maps_line mapping = { .end = 0 };
+	struct vmsi_maps maps;
+	char name[16] = "";
+	bool ends;
+	int found;
+
+	if (!vmsi_maps_open(&maps, thread))
+		return false;
+	found = ask(fileno(maps.file), end - 1, &mapping, name, sizeof name);
+	if (found < 0)
+		found = search(&maps, end - 1, &mapping);
+	ends = found > 0 && mapping.end == end && mapping.label.at &&
+		vmsi_scan_is(&mapping.label, "[heap]");
+	vmsi_maps_close(&maps);
+	return ends;
 }

@@ -34,4 +34,7 @@ void vmsi_maps_close(struct vmsi_maps *maps);
 bool vmsi_maps_find(pid_t thread, uintptr_t address,
 		    struct vmsi_maps_line *mapping);
 
+/* Whether a mapping of the heap of brk ends there. */
+bool vmsi_maps_heap_ends_at(pid_t thread, uintptr_t end);
+
 #endif

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "group/pages.h"
+#include "group/process/maps.h"
 #include "group/process/proc.h"
 #include "group/refresh/counter.h"
 #include "group/refresh/looks.h"
@@ -35,12 +36,30 @@ static uintptr_t find_made(const struct vmsi_breaks *breaks, uintptr_t page_end)
 	return 0;
 }
 
+/*
+ * Return the end that was let through last, where the kernel says that the heap ends in
+ * its page. 0: it does not, and all ends that it may have are to be looked at.
+ */
+static uintptr_t find_last(const struct vmsi_process *heap)
+{
+	const struct vmsi_breaks *breaks = &heap->breaks;
+	const uintptr_t end = breaks->count ? breaks->ends[breaks->count - 1] : 0;
+
+	return end && vmsi_maps_heap_ends_at(heap->pid, vmsi_pages(end)) ? end : 0;
+}
+
+/*
+ * A program that is full has its brk refused for each malloc. To ask about one mapping
+ * takes some us, whatever the program has; a look takes ms.
+ */
 uintptr_t vmsi_heap_end(struct vms_group *group, struct vmsi_process *heap)
 {
-	uintptr_t end;
+	uintptr_t end = find_last(heap);
 
-	vmsi_look(group, heap, heap->pid);
-	end = find_made(&heap->breaks, heap->data_end);
+	if (!end) {
+		vmsi_look(group, heap, heap->pid);
+		end = find_made(&heap->breaks, heap->data_end);
+	}
 	if (!end)
 		return heap->data_end;
 	vmsi_breaks_begin(&heap->breaks, end);

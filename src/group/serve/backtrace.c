@@ -179,7 +179,8 @@ void vmsi_backtrace_begin(struct vmsi_backtrace *backtrace, struct vmsi_tracer *
 	backtrace->why = vmsi_backtrace_why_not();
 	if (!backtrace->why && !tracer)
 		backtrace->why = "no thread can be traced";
-	else if (!backtrace->why && atomic_load(&abandoned))
+	else if (!backtrace->why &&
+		 (atomic_load(&abandoned) || vmsi_seen_is_full()))
 		backtrace->why = "another stack is still being read";
 	if (backtrace->why)
 		return;

@@ -30,24 +30,29 @@ void vmsi_mapped_drop(struct vmsi_mapped *mapped)
 	*mapped = (struct vmsi_mapped){ .list = NULL };
 }
 
-/* A file that is open is as it was when it was opened; others are looked up later. */
+/*
+ * A file that is open is as it was when it was opened. What cannot be opened at once is
+ * looked up later.
+ */
 static bool add_code(struct vmsi_mapped *mapped,
 		     const struct vmsi_maps_line *mapping)
 {
 	struct vmsi_mapped_code *list =
 		vmsi_with_capacity(mapped->list, mapped->count, &mapped->room,
 				   sizeof *list);
+	struct vmsi_code_file *file;
 	char path[PATH_MAX];
 
 	if (!list)
 		return false;
 	mapped->list = list;
 	vmsi_label_path(mapping->label, path, sizeof path);
+	file = vmsi_code_file_take_open(path, mapping->device, mapping->inode);
+	if (!file)
+		file = vmsi_code_file_open_at_once(mapping);
 	list[mapped->count++] = (struct vmsi_mapped_code){
 		.start = mapping->start, .end = mapping->end,
-		.offset = mapping->offset,
-		.file = vmsi_code_file_take_open(path, mapping->device,
-						 mapping->inode),
+		.offset = mapping->offset, .file = file,
 	};
 	return true;
 }

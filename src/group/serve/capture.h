@@ -16,7 +16,7 @@
  *
  *	take, by the tracer ------------------------------> WHOLE: the thread goes on
  *	  |                                                   ^
- *	  | a file is not open yet                            |
+ *	  | a file is not open, nor opened at once            |
  *	  v                                                   |
  *	vmsi_capture_open_files, by a thread that may hang ---'
  *	  |

@@ -3,12 +3,19 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "text/maps.h"
+
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20
+#endif
 
 /* So many are open at most; then those that were made first are closed. */
 #define OPEN_MOST 256
@@ -53,6 +60,23 @@ static struct vmsi_code_file *make(const char *path, const struct stat *status)
 	return file;
 }
 
+/* With the lock: the struct of a file, held. */
+static struct vmsi_code_file *find_or_make(const char *path,
+					   const struct stat *status,
+					   const struct vmsi_maps_line *mapping)
+{
+	struct vmsi_code_file *file = find(path, status);
+
+	if (!file)
+		file = make(path, status);
+	if (!file)
+		return NULL;
+	file->holds++;
+	file->mapped_device = mapping->device;
+	file->mapped_inode = mapping->inode;
+	return file;
+}
+
 struct vmsi_code_file *vmsi_code_file_of(const struct vmsi_maps_line *mapping)
 {
 	struct vmsi_code_file *file;
@@ -64,14 +88,7 @@ struct vmsi_code_file *vmsi_code_file_of(const struct vmsi_maps_line *mapping)
 	if (stat(path, &status))
 		status = (struct stat){ .st_ino = mapping->inode };
 	pthread_mutex_lock(&lock);
-	file = find(path, &status);
-	if (!file)
-		file = make(path, &status);
-	if (file) {
-		file->holds++;
-		file->mapped_device = mapping->device;
-		file->mapped_inode = mapping->inode;
-	}
+	file = find_or_make(path, &status, mapping);
 	pthread_mutex_unlock(&lock);
 	return file;
 }
@@ -171,18 +188,69 @@ static int keep(struct vmsi_code_file *file, int descriptor)
 	return closed;
 }
 
-void vmsi_code_file_open(struct vmsi_code_file *file)
+static void keep_and_close(struct vmsi_code_file *file, int descriptor)
 {
-	int descriptor, closed;
+	int closed;
 
-	if (vmsi_code_file_is_open(file))
-		return;
-	descriptor = open_same(file);
 	pthread_mutex_lock(&lock);
 	closed = keep(file, descriptor);
 	pthread_mutex_unlock(&lock);
 	if (closed >= 0)
 		close(closed);
+}
+
+void vmsi_code_file_open(struct vmsi_code_file *file)
+{
+	if (!vmsi_code_file_is_open(file))
+		keep_and_close(file, open_same(file));
+}
+
+/*
+ * File systems in user space and of other machines have no device of their own: their
+ * devices have the number 0 in front. Where the kernel would have to ask for a name on
+ * the way, it says so (Linux 5.12).
+ */
+static int open_on_disk(const char *path, const struct vmsi_maps_line *mapping,
+			struct stat *status)
+{
+	struct open_how how = {
+		.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK,
+		.resolve = RESOLVE_CACHED,
+	};
+	int descriptor;
+
+	if (major(mapping->device) == 0)
+		return -1;
+	descriptor = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+	if (descriptor < 0)
+		return -1;
+	if (fstat(descriptor, status) == 0 && S_ISREG(status->st_mode) &&
+	    status->st_dev == mapping->device && status->st_ino == mapping->inode)
+		return descriptor;
+	close(descriptor);
+	return -1;
+}
+
+struct vmsi_code_file *
+vmsi_code_file_open_at_once(const struct vmsi_maps_line *mapping)
+{
+	struct vmsi_code_file *file;
+	struct stat status;
+	char path[PATH_MAX];
+	int descriptor;
+
+	vmsi_label_path(mapping->label, path, sizeof path);
+	descriptor = open_on_disk(path, mapping, &status);
+	if (descriptor < 0)
+		return NULL;
+	pthread_mutex_lock(&lock);
+	file = find_or_make(path, &status, mapping);
+	pthread_mutex_unlock(&lock);
+	if (file)
+		keep_and_close(file, descriptor);
+	else
+		close(descriptor);
+	return file;
 }
 
 int vmsi_code_file_descriptor(const struct vmsi_code_file *file)

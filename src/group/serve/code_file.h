@@ -39,6 +39,14 @@ struct vmsi_maps_line;
 struct vmsi_code_file *vmsi_code_file_of(const struct vmsi_maps_line *mapping);
 
 /*
+ * The same, and open it, where that waits for no other process: it lies on a disk, and
+ * the kernel knows the names on the way to it. NULL: it may have to wait, or the file has
+ * no such name any more.
+ */
+struct vmsi_code_file *
+vmsi_code_file_open_at_once(const struct vmsi_maps_line *mapping);
+
+/*
  * Find a file that is open by what /proc/PID/maps tells of it, and hold it; NULL: none
  * is. No file system is asked.
  */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "group/serve/service.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <sys/wait.h>
 
 #include "group/process/proc.h"
@@ -55,6 +57,22 @@ void vmsi_serve_ended(struct vms_group *group, struct vmsi_process *process)
 	vmsi_counter_reassign_memory(group, process);
 }
 
+/*
+ * A process whose pidfd is not kept has most often none since descriptors are few, and
+ * /proc cannot be read without one. Of a child the kernel tells the end all the same, and
+ * of what others have reaped that it is not there.
+ */
+static bool has_ended(const struct vmsi_process *process)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (waitid(P_PID, (id_t)process->pid, &info,
+		   WEXITED | WNOHANG | WNOWAIT) == 0)
+		return info.si_pid == process->pid;
+	return vmsi_proc_living_thread(process->pid) == 0 ||
+		(kill(process->pid, 0) && errno == ESRCH);
+}
+
 /* An orphan that is known has its end told, and the supervisor reaps it. */
 void vmsi_serve_find_ended(struct vms_group *group)
 {
@@ -64,8 +82,7 @@ void vmsi_serve_find_ended(struct vms_group *group)
 	for (process = vmsi_process_next(group, NULL); process;
 	     process = next) {
 		next = vmsi_process_next(group, process);
-		if (process->pidfd < 0 &&
-		    vmsi_proc_living_thread(process->pid) == 0)
+		if (process->pidfd < 0 && has_ended(process))
 			vmsi_serve_ended(group, process);
 	}
 }

@@ -15,6 +15,9 @@
 /* How many refusals get a backtrace, however soon they follow each other. */
 #define BACKTRACES_AT_ONCE 500
 
+/* From one to the next, in times that the one took. */
+#define BACKTRACES_REST 10
+
 /* Insert a process into the list of the largest, where it is one of them. */
 static void insert_holder(struct vms_group_refusal *refusal,
 			  const struct vmsi_process *process, size_t committed)
@@ -68,7 +71,8 @@ describe(const struct vms_group *group, const struct vmsi_process *process,
 
 /*
  * While a thread is unwound nobody else is served. A program that tries again and
- * again may take up a quarter of the supervisor's time so, and no more.
+ * again may take up a tenth of the supervisor's time so, and no more: it keeps half of
+ * its speed that way.
  */
 static const char *why_no_backtrace(const struct vms_group *group, uint64_t now)
 {
@@ -112,7 +116,8 @@ void vmsi_group_refuse(struct vms_group *group, struct vmsi_process *process,
 			     answer_of(group, request));
 	vmsi_backtrace_read(&backtrace, service->tracer);
 	if (backtrace.asked)
-		all->next_backtrace = 4 * vmsi_now() - 3 * begin;
+		all->next_backtrace = begin + BACKTRACES_REST *
+			(vmsi_now() - begin);
 	vmsi_refusals_postpone(group, vmsi_now() - begin);
 	if (!refusal.injected) {
 		vmsi_refusals_hold(group, &refusal, request, &backtrace);

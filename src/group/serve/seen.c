@@ -14,6 +14,9 @@
 #define SEEN_MOST 1024
 #define BUCKETS 256u
 
+/* A group holds 64 refusals, so that more wait where nothing is named in time. */
+#define WAIT_MOST 128u
+
 /* Files may come from a process that waits for the supervisor: see backtrace.c. */
 #define NAME_MOST_S 3
 
@@ -44,6 +47,7 @@ static struct seen *buckets[BUCKETS];
 static size_t count;
 static uint64_t uses;
 static struct vmsi_taken *jobs, **last_job = &jobs;
+static unsigned waiting; /* jobs, and the one that the thread is at */
 static bool thread_runs;
 static bool is_stuck;   /* one took too long, and nothing was named since */
 static uint64_t begun;  /* when the thread began with the one that it is at, in ns */
@@ -213,6 +217,7 @@ static void *name_stacks(void *unused)
 		begun = vmsi_now();
 		name(taken);
 		let_go(taken);
+		waiting--;
 		is_stuck = false;
 		pthread_cond_broadcast(&changed);
 	}
@@ -241,6 +246,7 @@ static void start_thread(void)
 static void queue(struct vmsi_taken *taken)
 {
 	taken->holds++;
+	waiting++;
 	*last_job = taken;
 	last_job = &taken->next;
 }
@@ -274,6 +280,16 @@ static void begin(struct vmsi_taken *taken)
 	queue(taken);
 	start_thread();
 	pthread_mutex_unlock(&lock);
+}
+
+bool vmsi_seen_is_full(void)
+{
+	bool is_full;
+
+	pthread_mutex_lock(&lock);
+	is_full = waiting >= WAIT_MOST;
+	pthread_mutex_unlock(&lock);
+	return is_full;
 }
 
 struct vmsi_taken *vmsi_seen_take(struct vmsi_capture *capture)
@@ -368,8 +384,10 @@ void vmsi_seen_forget(void)
 		vmsi_backtrace_forget();
 		vmsi_names_close();
 		closes = false;
-		while ((taken = next_job()))
+		while ((taken = next_job())) {
 			let_go(taken);
+			waiting--;
+		}
 	}
 	while ((stack = oldest()))
 		release(stack);

@@ -19,6 +19,12 @@
 struct vmsi_taken;
 
 /*
+ * Whether so many stacks wait that no more are to be taken. Who is refused does not wait
+ * for them, so nothing else would bound what is captured where a file is never read.
+ */
+bool vmsi_seen_is_full(void);
+
+/*
  * Have a stack unwound and named. Takes the capture over, also where it returns NULL:
  * there is no memory.
  */

@@ -299,6 +299,19 @@ static int wait_for_looks(const struct vms_group *group, int wait)
 		wait : vmsi_ms_until(group->looks->next_peak, wait);
 }
 
+/* Find what no event tells of, now and then. */
+static void ask_about_processes(struct vms_group *group)
+{
+	vmsi_serve_find_ended(group);
+	if (!group->service->first_ended &&
+	    !vmsi_process_find(group, group->members.first))
+		vmsi_serve_reap_first(group);
+	vmsi_look_at_files(group);
+	vmsi_look_at_stacks(group);
+	vmsi_look_at_idle_marks(group);
+	vmsi_serve_marks(group, 0);
+}
+
 int vms_group_serve(vms_group *group, int timeout)
 {
 	const uint64_t until = timeout < 0 ? UINT64_MAX :
@@ -334,14 +347,7 @@ int vms_group_serve(vms_group *group, int timeout)
 		if (count > 0)
 			(void)vmsi_look_at_owed(group, false);
 		if (is_time_to_ask(group)) {
-			vmsi_serve_find_ended(group);
-			if (!group->service->first_ended &&
-			    !vmsi_process_find(group, group->members.first))
-				vmsi_serve_reap_first(group);
-			vmsi_look_at_files(group);
-			vmsi_look_at_stacks(group);
-			vmsi_look_at_idle_marks(group);
-			vmsi_serve_marks(group, 0);
+			ask_about_processes(group);
 			if (first_has_stopped(group))
 				return VMS_GROUP_FIRST_STOPPED;
 		}
