@@ -148,7 +148,7 @@ static void free_names(struct vmsi_names *names)
 	*names = (struct vmsi_names){ 0 };
 }
 
-int vmsi_named_make(struct vmsi_names *names, const struct vmsi_sign *const reads[3],
+int vmsi_names_of_signs(struct vmsi_names *names, const struct vmsi_sign *const reads[3],
 		    size_t count)
 {
 	int error = 0;
@@ -203,7 +203,7 @@ static int read_signs(struct vmsi_names *names, int fd, size_t count)
 		is_read = read_all(fd, all + i * count, count * sizeof(*all),
 				   sizeof(struct vmsi_sign_head));
 	if (is_read)
-		error = vmsi_named_make(names, reads, count);
+		error = vmsi_names_of_signs(names, reads, count);
 	free(all);
 	return error;
 }

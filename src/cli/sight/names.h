@@ -55,7 +55,7 @@ void vmsi_tables_free(struct vmsi_tables *tables);
  * Make the parts of a table of so many signs, which were read three times; signs that
  * are not whole are left out. Returns 0 or -ENOMEM, and there are none.
  */
-int vmsi_named_make(struct vmsi_names *names, const struct vmsi_sign *const reads[3],
+int vmsi_names_of_signs(struct vmsi_names *names, const struct vmsi_sign *const reads[3],
 		    size_t count);
 
 #endif
