@@ -54,7 +54,7 @@ enum vmsi_item {
 
 /*
  * A place is how far the start is from the end of the place before in that process
- * (even: twice so much above, odd: twice so much below, and 1), and the length.
+ * (even: twice so much above; odd: twice so much below, less 1), and the length.
  */
 static inline uint64_t vmsi_zigzag(uint64_t from, uint64_t to)
 {

@@ -135,13 +135,26 @@ static int read_ended(struct vmsi_reader *reader, struct vmsi_bytes *bytes)
 	return 0;
 }
 
+/* The numbers of kinds are in files: they stay, and new ones come behind them. */
+_Static_assert(VMSI_OWNER_FILE == 0 && VMSI_OWNER_RESERVED == 9 &&
+	       VMSI_OWNER_SPACE == 10 && VMSI_OWNER_POOL == 18,
+	       "the kinds of owners have the numbers of vmspace-trace(5)");
+
+/* One that a later version knows is memory with a name. */
+static enum vmsi_owner_kind read_kind(struct vmsi_bytes *bytes)
+{
+	const uint64_t kind = vmsi_bytes_number(bytes);
+
+	return kind < VMSI_OWNER_KINDS ? (enum vmsi_owner_kind)kind :
+					 VMSI_OWNER_NAMED;
+}
+
 static int read_owner(struct vmsi_reader *reader, struct vmsi_bytes *bytes)
 {
 	struct vmsi_recording *recording = reader->recording;
 	struct vmsi_recorded_owner owner = {
 		.process = index_in(bytes, recording->process_count),
-		.kind = (enum vmsi_owner_kind)
-			number_up_to(bytes, VMSI_OWNER_KINDS - 1),
+		.kind = read_kind(bytes),
 		.name = vmsi_bytes_text(bytes),
 	};
 	const int error = error_of_text(bytes, owner.name);

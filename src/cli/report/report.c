@@ -13,16 +13,26 @@
 static const char help_text[] =
 	"usage: vmspace report [OPTION...] FILE\n"
 	"Show what 'vmspace trace' has recorded: who grew most, what each owner had over\n"
-	"time, and what was refused.\n"
-	"  -f, --format=FORMAT  text; csv; json; perfetto, which ui.perfetto.dev opens\n"
-	"      --from=TIME, --to=TIME\n"
-	"                       only what was in between, in seconds from the begin\n"
-	"  -o, --output=FILE    write it there, and not to standard output\n"
-	"  -h, --help           write this\n"
-	"\n"
-	"Exit status: 0 done, 1 failed, 2 wrong arguments.\n";
+	"time, and what was refused.\n";
+
+static const char notes[] = "Exit status: 0 done, 1 failed, 2 wrong arguments.\n";
 
 enum { OPTION_FROM = 256, OPTION_TO };
+
+static const struct vmsi_option report_options[] = {
+	{ .name = "format", .value = 'f', .argument = "FORMAT",
+	  .completion = VMSI_COMPLETE_WORDS, .words = "text csv json perfetto",
+	  .help = "text; csv; json; perfetto, for ui.perfetto.dev" },
+	{ .name = "from", .value = OPTION_FROM, .argument = "TIME",
+	  .help = "what was after so many seconds and later" },
+	{ .name = "to", .value = OPTION_TO, .argument = "TIME",
+	  .help = "what was up to then" },
+	{ .name = "output", .value = 'o', .argument = "FILE",
+	  .completion = VMSI_COMPLETE_FILE,
+	  .help = "write it there, and not to standard output" },
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
 
 struct form {
 	const char *name;
@@ -172,22 +182,14 @@ static enum vmsi_exit show(const char *program, const struct request *request,
 
 static enum vmsi_exit run_report(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "format", required_argument, NULL, 'f' },
-		{ "from", required_argument, NULL, OPTION_FROM },
-		{ "to", required_argument, NULL, OPTION_TO },
-		{ "output", required_argument, NULL, 'o' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	struct request request = { .form = &forms[0], .to = UINT64_MAX };
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
 	while (result == VMSI_EXIT_OK &&
-	       (option = getopt_long(argc, argv, "f:o:h", options, NULL)) != -1) {
+	       (option = vmsi_next_option(&vmsi_command_report, argc, argv)) != -1) {
 		if (option == 'h')
-			return vmsi_show_help(&vmsi_command_report);
+			return vmsi_show_help(&vmsi_command_report, optarg);
 		if (option == '?')
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
 		result = take_option(argv[0], option, &request);
@@ -204,5 +206,8 @@ const struct vmsi_command vmsi_command_report = {
 	.program = "vmspace report",
 	.summary = "show what 'vmspace trace' has recorded",
 	.help = help_text,
+	.options = report_options,
+	.notes = notes,
+	.completion = VMSI_COMPLETE_FILE,
 	.run = run_report,
 };

@@ -52,7 +52,10 @@ static uint32_t number_of(struct vmsi_known *known, struct vmsi_recorder *record
 	return add_owner(known, recorder, owner);
 }
 
-/* Returns the number of each owner of the process, malloc's; NULL without memory. */
+/*
+ * Returns the number of each owner of the process that has a mapping, malloc's; NULL
+ * without memory. An owner that gave all to another one has none, and is not told.
+ */
 static uint32_t *number_owners(struct vmsi_known *known,
 			       struct vmsi_recorder *recorder,
 			       const struct vmsi_process *process)
@@ -61,12 +64,15 @@ static uint32_t *number_owners(struct vmsi_known *known,
 	uint32_t *numbers = calloc(owners->count + 1, sizeof(*numbers));
 	size_t last = known->owner_count;
 
-	for (size_t i = 0; numbers && i < owners->count; i++) {
-		/* What was given to another one has nothing. */
-		numbers[i] = owners->list[i].figures.of[VMSI_MAPPINGS] ?
-			number_of(known, recorder, &owners->list[i], &last) :
-			VMSI_NOBODY - 1;
-		if (numbers[i] == VMSI_NOBODY) {
+	for (size_t i = 0; numbers && i < owners->count; i++)
+		numbers[i] = VMSI_NOBODY;
+	for (size_t i = 0; numbers && i < process->count; i++) {
+		const uint32_t owner = process->mappings[i].owner;
+
+		if (numbers[owner] == VMSI_NOBODY)
+			numbers[owner] = number_of(known, recorder,
+						   &owners->list[owner], &last);
+		if (numbers[owner] == VMSI_NOBODY) {
 			free(numbers);
 			return NULL;
 		}

@@ -18,14 +18,24 @@ static const char help_text[] =
 	"usage: vmspace trace -o FILE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"Run a program and record, over time, which memory it and all its descendants\n"
 	"have: each mapping, to whom it belongs, and what of it is resident or swapped.\n"
-	"  -o, --output=FILE  where to; 'vmspace report FILE' shows it\n"
-	"      --every=TIME   look so often, as 10ms or 1s; without this as often as\n"
-	"                     takes some hundredth of the time, less often with age\n"
-	"  -h, --help         write this\n"
-	"\n"
+	"'vmspace report FILE' shows it.\n";
+
+static const char notes[] =
 	"What was written stays readable if the recorder is killed or the disk is full,\n"
 	"and the program goes on. Exit: as PROGRAM; 2 wrong arguments, 125 nothing can\n"
 	"be recorded, 126 and 127 as of env(1).\n";
+
+enum { OPTION_EVERY = 1024 };
+
+static const struct vmsi_option trace_options[] = {
+	{ .name = "output", .value = 'o', .argument = "FILE",
+	  .completion = VMSI_COMPLETE_FILE, .help = "where to record" },
+	{ .name = "every", .value = OPTION_EVERY, .argument = "TIME",
+	  .help = "look so often, as 10ms or 1s; without this",
+	  .more = "as often as takes a hundredth of the time" },
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
 
 #define NS_LEAST UINT64_C(100000)
 #define NS_MOST UINT64_C(3600000000000)
@@ -72,27 +82,21 @@ static enum vmsi_exit take_file(const char *program, const char *path,
 
 static enum vmsi_exit take_options(int argc, char **argv, struct request *request)
 {
-	static const struct option table[] = {
-		{ "output", required_argument, NULL, 'o' },
-		{ "every", required_argument, NULL, 'e' },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
 	while (result == VMSI_EXIT_OK &&
-	       (option = getopt_long(argc, argv, "+o:h", table, NULL)) != -1) {
+	       (option = vmsi_next_option(&vmsi_command_trace, argc, argv)) != -1) {
 		switch (option) {
 		case 'o':
 			result = take_file(argv[0], optarg, &request->trace.path);
 			break;
-		case 'e':
+		case OPTION_EVERY:
 			result = take_time(argv[0], optarg, &request->trace.every);
 			break;
 		case 'h':
 			request->options.is_done = true;
-			return vmsi_show_help(&vmsi_command_trace);
+			return vmsi_show_help(&vmsi_command_trace, optarg);
 		default:
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
 		}
@@ -168,5 +172,8 @@ const struct vmsi_command vmsi_command_trace = {
 	.program = "vmspace trace",
 	.summary = "record the memory of a program over time",
 	.help = help_text,
+	.options = trace_options,
+	.notes = notes,
+	.program_at = VMSI_PROGRAM_FIRST,
 	.run = run_trace,
 };
