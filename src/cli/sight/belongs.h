@@ -16,8 +16,8 @@ struct vmsi_belongs {
 };
 
 /*
- * Add a mapping with its figures; its owner and name are set here. label is that of
- * the mapping. Returns 0 or -ENOMEM.
+ * Add a mapping with its figures to its owner, and not to the total of the process; its
+ * owner and name are set here. label is that of the mapping. Returns 0 or -ENOMEM.
  */
 int vmsi_belongs_add(struct vmsi_belongs *belongs,
 		     struct vmsi_seen_mapping *mapping, struct vmsi_scan label);
