@@ -343,6 +343,7 @@ int vmsi_process_see(struct vmsi_process *process, pid_t pid, unsigned what)
 void vmsi_process_free(struct vmsi_process *process)
 {
 	vmsi_stacks_free(&process->stacks);
+	vmsi_bounds_free(&process->bounds);
 	vmsi_owners_free(&process->owners);
 	free(process->mappings);
 	*process = (struct vmsi_process){ 0 };
