@@ -8,12 +8,12 @@
 
 #include "base/array.h"
 #include "budget/shared.h"
-#include "cli/commit/commit_read.h"
-#ifdef VMSI_WITH_GROUP
-#include "cli/limit/live.h"
-#endif
 #include "cli/memfds.h"
+#ifdef VMSI_WITH_GROUP
+#include "cli/supervise/running.h"
+#endif
 #include "procfs/file.h"
+#include "procfs/meminfo.h"
 #include "text/stat.h"
 
 const char *const vmsi_bound_kinds[VMSI_BOUND_KINDS] = {
@@ -26,7 +26,8 @@ struct vmsi_bound_sources {
 #ifdef VMSI_WITH_GROUP
 	struct vmsi_live_groups groups;
 #endif
-	struct vmsi_commit_figures machine;
+	struct vmsi_meminfo machine; /* zero where it cannot be read */
+	bool is_strict;
 };
 
 static int add(struct vmsi_bounds *bounds, const struct vmsi_bound *bound)
@@ -153,21 +154,37 @@ static int add_groups(struct vmsi_bounds *bounds,
 
 /* --- the machine ---------------------------------------------------------- */
 
-static int add_machine(struct vmsi_bounds *bounds,
-		       const struct vmsi_commit_figures *machine)
-{
-	const bool is_strict = machine->mode == VMSI_MODE_STRICT;
-	const struct vmsi_reading *limit = is_strict ? &machine->left.limit :
-						       &machine->limit.ram;
-	const struct vmsi_reading *committed = &machine->left.committed;
+/* Mode 2 of vm.overcommit_memory. */
+#define STRICT 2
 
-	if (committed->error || limit->error)
+static void read_machine(struct vmsi_bound_sources *sources)
+{
+	struct vmsi_host_file file;
+	uint64_t mode = 0;
+
+	sources->is_strict =
+		vmsi_host_read_number("/proc/sys/vm/overcommit_memory", &mode) &&
+		mode == STRICT;
+	if (vmsi_host_file_open(&file, "/proc/meminfo"))
+		return;
+	if (vmsi_meminfo_read(&file.lines, &sources->machine))
+		sources->machine = (struct vmsi_meminfo){ 0 };
+	vmsi_host_file_close(&file);
+}
+
+static int add_machine(struct vmsi_bounds *bounds,
+		       const struct vmsi_bound_sources *sources)
+{
+	const struct vmsi_meminfo *machine = &sources->machine;
+
+	if (!machine->tells_commit)
 		return 0;
 	return add(bounds, &(struct vmsi_bound){
 		.kind = VMSI_BOUND_MACHINE,
-		.committed = committed->value,
-		.limit = limit->value,
-		.is_held = is_strict,
+		.committed = machine->committed,
+		.limit = sources->is_strict ? machine->commit_limit :
+					      machine->ram,
+		.is_held = sources->is_strict,
 	});
 }
 
@@ -176,12 +193,10 @@ static int add_machine(struct vmsi_bounds *bounds,
 struct vmsi_bound_sources *vmsi_bound_sources_read(void)
 {
 	struct vmsi_bound_sources *sources = calloc(1, sizeof(*sources));
-	struct vmsi_commit_sources machine;
 
 	if (!sources)
 		return NULL;
-	vmsi_commit_read(&machine);
-	sources->machine = vmsi_commit_work_out(&machine);
+	read_machine(sources);
 #ifdef VMSI_WITH_GROUP
 	/* Where sockets cannot be listed, there are no groups that could be asked. */
 	if (vmsi_live_find(&sources->groups) == -ENOMEM) {
@@ -211,7 +226,7 @@ int vmsi_bounds_read(struct vmsi_bounds *bounds,
 	if (!error)
 		error = add_groups(bounds, &sources->groups, pid);
 #endif
-	return error ? error : add_machine(bounds, &sources->machine);
+	return error ? error : add_machine(bounds, sources);
 }
 
 void vmsi_bounds_free(struct vmsi_bounds *bounds)
