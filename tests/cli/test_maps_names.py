@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The names of spaces that 'vmspace maps' shows.
 
-usage: test_maps_names.py VMSPACE NAMED_SPACES
+usage: test_maps_names.py VMSPACE NAMED_SPACES EXAMPLE README
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 
 from cli_test import expect, expect_equal, main, run
 
-VMSPACE, PROGRAM = sys.argv[1:3]
+VMSPACE, PROGRAM, EXAMPLE, README = map(os.path.abspath, sys.argv[1:5])
 KINDS = {"space", "buffers", "vmspace heap", "vmspace file", "share", "ring",
          "stacks", "code", "pool"}
 
@@ -128,6 +129,26 @@ def each_kind_has_its_row():
             expect(b"\033" not in text, text)
 
 
+def names_in(listing):
+    """What is told in a listing, without addresses."""
+    return {re.sub("0x[0-9a-f]+", "0x", name) for name in
+            re.findall(r"  (\[(?:%s):.*\])$" % "|".join(KINDS), listing,
+                       re.MULTILINE)}
+
+
+def the_example_is_as_the_readme_shows_it():
+    with tempfile.TemporaryDirectory() as directory:
+        result = run([VMSPACE, "maps", "--", EXAMPLE], cwd=directory)
+        expect_equal((result.stderr, result.returncode), (b"", 0))
+    listing = result.stdout.decode()
+    with open(README, encoding="utf-8") as file:
+        shown = names_in(file.read())
+    expect_equal(names_in(listing), shown)
+    # Each kind that there is.
+    expect_equal(len(shown), len(KINDS))
+    expect("of 256M in the budget tenants\n" in listing, listing)
+
+
 def mappings_have_their_owner_and_their_label():
     with tempfile.TemporaryDirectory() as directory:
         with Named("kinds", directory) as named:
@@ -185,6 +206,7 @@ def a_hostile_table_is_read_with_distrust():
 
 sys.exit(main([
     each_kind_has_its_row,
+    the_example_is_as_the_readme_shows_it,
     mappings_have_their_owner_and_their_label,
     the_environment_switches_names_off,
     a_saved_listing_keeps_them,
