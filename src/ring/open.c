@@ -115,7 +115,7 @@ static int check_event_fd(int fd)
 
 static int duplicate_event_fd(int given)
 {
-	const long fd = vmsi_host.duplicate(given);
+	const long fd = vmsi_host.duplicate(given, 0);
 	const int error = fd < 0 ? (int)fd : check_event_fd((int)fd);
 
 	if (error && fd >= 0)
@@ -237,6 +237,8 @@ vms_ring *vms_ring_create(const char *path, enum vms_ring_kind kind, size_t capa
 	const int before = errno;
 	int error = create(path, kind, capacity, options, &ring);
 
+	if (!error && path)
+		vmsi_space_tell(ring->space, VMSI_SIGN_RING, path);
 	errno = before;
 	(void)vmsi_status(error);
 	return ring;
@@ -270,7 +272,7 @@ static int attach_fd(int fd, const struct vms_ring_options *given, struct vms_ri
 	struct opening opening;
 	int error = begin_opening(&opening, given, VMSI_RING_ATTACHES);
 
-	return error ? error : attach(vmsi_host.duplicate(fd), &opening, made);
+	return error ? error : attach(vmsi_host.duplicate(fd, 0), &opening, made);
 }
 
 vms_ring *vms_ring_attach(int fd, const struct vms_ring_options *options)
@@ -302,6 +304,8 @@ vms_ring *vms_ring_attach_path(const char *path, const struct vms_ring_options *
 	const int before = errno;
 	int error = path ? attach_path(path, options, &ring) : -EINVAL;
 
+	if (!error)
+		vmsi_space_tell(ring->space, VMSI_SIGN_RING, path);
 	errno = before;
 	(void)vmsi_status(error);
 	return ring;

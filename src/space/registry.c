@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
+#include "space/inside.h"
 #include "space/registry.h"
+#include "space/signs.h"
 #include "space/space.h"
 
 struct vmsi_lock vmsi_registry_lock =
@@ -12,6 +14,9 @@ void vmsi_registry_add(struct vms_space *space)
 	vmsi_lock_acquire(&vmsi_registry_lock);
 	space->next = vmsi_registry;
 	vmsi_registry = space;
+	space->sign.start = space->range.start;
+	space->sign.end = space->range.end;
+	vmsi_signs_put(&space->sign);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
@@ -23,6 +28,7 @@ void vmsi_registry_remove(struct vms_space *space)
 	while (*link != space)
 		link = &(*link)->next;
 	*link = space->next;
+	vmsi_signs_take(&space->sign);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
@@ -37,4 +43,39 @@ vms_space *vms_space_of(const void *address)
 			break;
 	vmsi_lock_release(&vmsi_registry_lock);
 	return space;
+}
+
+void vmsi_space_tell(struct vms_space *space, enum vmsi_sign_kind kind,
+		     const char *name)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	vmsi_signs_name(&space->sign, kind, name);
+	vmsi_signs_put(&space->sign);
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+void vmsi_space_tell_part(struct vms_space *space, struct vmsi_space_sign *sign,
+			  struct vmsi_range part, enum vmsi_sign_kind kind,
+			  const char *name)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	sign->start = part.start;
+	sign->end = part.end;
+	vmsi_signs_name(sign, kind, name ? name : space->sign.name);
+	vmsi_signs_put(sign);
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+void vmsi_space_tell_no_more(struct vmsi_space_sign *sign)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	vmsi_signs_take(sign);
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+void vmsi_registry_wait_for_wish(void)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	vmsi_signs_set_wish(true);
+	vmsi_lock_release(&vmsi_registry_lock);
 }

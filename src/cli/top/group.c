@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/limit/live.h"
+#include "cli/supervise/running.h"
 #include "procfs/file.h"
 #include "text/number.h"
 

@@ -24,23 +24,40 @@ static const char help_text[] =
 	"usage: vmspace top [OPTIONS] [PID | NAME]\n"
 	"\n"
 	"Show who has the memory, again and again: all processes, or the owners\n"
-	"within one: libraries, heap, stacks, named memory. F1 tells the keys.\n"
-	"\n"
-	"  -t, --tree PID       a process and all its descendants\n"
-	"  -g, --group GROUP    a group under 'vmspace limit', by its name or the\n"
-	"                       number of its first process\n"
-	"  -p, --pages          the figures of pages, too: the commit of processes,\n"
-	"                       what of an owner is resident; takes much longer\n"
-	"  -d, --delay SECONDS  between two looks; 1 without this\n"
-	"  -s, --sort COLUMN    sort by it; '-COLUMN': the smallest first\n"
-	"  -f, --filter TEXT    rows alone whose names have it\n"
-	"  -1, --once           no screen: write the rows after two looks, with what\n"
-	"                       happened between; after one with --delay 0\n"
-	"  -j, --json           the same as JSON\n"
-	"      --format FORMAT  the same as text, json or openmetrics\n"
-	"  -l, --listen ADDRESS:PORT\n"
-	"                       answer GET /metrics by OpenMetrics, for Prometheus\n"
-	"  -h, --help           show this\n";
+	"within one: libraries, heap, stacks, named memory. F1 tells the keys.\n";
+
+enum { OPTION_FORMAT = 256 };
+
+#define COLUMN_WORDS "commit writable reserved resident anonymous file " \
+	"proportional swapped minor_faults major_faults growth mappings pid name"
+
+static const struct vmsi_option top_options[] = {
+	{ .name = "tree", .value = 't', .argument = "PID",
+	  .completion = VMSI_COMPLETE_PROCESS,
+	  .help = "a process and its descendants" },
+	{ .name = "group", .value = 'g', .argument = "GROUP",
+	  .help = "a group under 'vmspace limit': its name, or",
+	  .more = "the number of its first process" },
+	{ .name = "pages", .value = 'p',
+	  .help = "look at each page: commit, what is resident, ..." },
+	{ .name = "delay", .value = 'd', .argument = "SECONDS",
+	  .help = "between two looks; 1 without this" },
+	{ .name = "sort", .value = 's', .argument = "COLUMN",
+	  .completion = VMSI_COMPLETE_WORDS, .words = COLUMN_WORDS,
+	  .help = "by a column; -COLUMN: the other way round" },
+	{ .name = "filter", .value = 'f', .argument = "TEXT",
+	  .help = "rows alone whose names have it" },
+	{ .name = "once", .value = '1',
+	  .help = "no screen: write the rows after two looks" },
+	{ .name = "json", .value = 'j', .help = "write JSON, for programs" },
+	{ .name = "format", .value = OPTION_FORMAT, .argument = "FORMAT",
+	  .completion = VMSI_COMPLETE_WORDS, .words = "text json openmetrics",
+	  .help = "text, json or openmetrics" },
+	{ .name = "listen", .value = 'l', .argument = "ADDRESS:PORT",
+	  .help = "answer GET /metrics, for Prometheus" },
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
 
 enum form { FORM_SCREEN, FORM_TEXT, FORM_JSON, FORM_OPENMETRICS };
 
@@ -52,8 +69,6 @@ struct request {
 	uint64_t delay; /* nanoseconds */
 	const char *address;
 };
-
-enum { OPTION_FORMAT = 256 };
 
 /* --- options ----------------------------------------------------------------------- */
 
@@ -249,26 +264,11 @@ static enum vmsi_exit check_request(struct request *request)
 static enum vmsi_exit parse_options(int argc, char **argv, struct request *request,
 				    bool *is_help)
 {
-	static const struct option options[] = {
-		{ "delay", required_argument, NULL, 'd' },
-		{ "filter", required_argument, NULL, 'f' },
-		{ "format", required_argument, NULL, OPTION_FORMAT },
-		{ "group", required_argument, NULL, 'g' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "listen", required_argument, NULL, 'l' },
-		{ "once", no_argument, NULL, '1' },
-		{ "pages", no_argument, NULL, 'p' },
-		{ "sort", required_argument, NULL, 's' },
-		{ "tree", required_argument, NULL, 't' },
-		{ NULL, 0, NULL, 0 },
-	};
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
 	while (result == VMSI_EXIT_OK &&
-	       (option = getopt_long(argc, argv, "1d:f:g:hjl:ps:t:", options,
-				     NULL)) > 0) {
+	       (option = vmsi_next_option(&vmsi_command_top, argc, argv)) > 0) {
 		*is_help = option == 'h';
 		if (*is_help)
 			return VMSI_EXIT_OK;
@@ -375,7 +375,7 @@ static enum vmsi_exit run_top(int argc, char **argv)
 	vmsi_complain_as(vmsi_command_top.program);
 	result = parse_options(argc, argv, &request, &is_help);
 	if (is_help)
-		return vmsi_show_help(&vmsi_command_top);
+		return vmsi_show_help(&vmsi_command_top, optarg);
 	return result == VMSI_EXIT_OK ? show(&request) : result;
 }
 
@@ -384,5 +384,7 @@ const struct vmsi_command vmsi_command_top = {
 	.program = "vmspace top",
 	.summary = "show who has the memory, again and again",
 	.help = help_text,
+	.options = top_options,
+	.completion = VMSI_COMPLETE_PROCESS,
 	.run = run_top,
 };

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The screen of 'vmspace top', driven in tmux at three sizes.
 
-usage: test_top_screen.py VMSPACE MAPPINGS
+usage: test_top_terminal.py VMSPACE MAPPINGS
 """
 
 import contextlib
