@@ -13,6 +13,7 @@
 #include "cli/heap/heap.h"
 #include "cli/maps/maps.h"
 #include "cli/report/report.h"
+#include "cli/top/top.h"
 #ifdef VMSI_WITH_GROUP
 #include "cli/fail/fail.h"
 #include "cli/limit/limit.h"
@@ -35,6 +36,7 @@ static const struct vmsi_command *const commands[] = {
 	&vmsi_command_sweep,
 #endif
 	&vmsi_command_maps,
+	&vmsi_command_top,
 	&vmsi_command_commit,
 #ifdef VMSI_WITH_GROUP
 	&vmsi_command_trace,

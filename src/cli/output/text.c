@@ -65,13 +65,29 @@ static void write_octal(FILE *stream, const char *text, size_t length)
 		fprintf(stream, "\\%03o", (unsigned)(unsigned char)text[i]);
 }
 
+/* How many characters come next that are written as they are, and are a byte each. */
+static size_t plain_length(const char *text, const char *end)
+{
+	const char *at = text;
+
+	while (at < end && *at >= 0x20 && *at < 0x7f && *at != '\\')
+		at++;
+	return (size_t)(at - text);
+}
+
 /* Write text up to end, which lies between two characters. */
 static void write_escaped(FILE *stream, const char *text, const char *end)
 {
 	while (text < end) {
 		uint32_t character = 0;
-		size_t length = decode(text, &character);
+		size_t length = plain_length(text, end);
 
+		if (length) {
+			fwrite(text, 1, length, stream);
+			text += length;
+			continue;
+		}
+		length = decode(text, &character);
 		if (length == 0 || is_control(character)) {
 			length = length ? length : 1;
 			write_octal(stream, text, length);
