@@ -11,7 +11,8 @@ import signal
 import subprocess
 import sys
 
-from cli_test import expect, expect_equal, main, run, wait_for, work
+from cli_test import (Skip, compiled, expect, expect_equal, main, run, wait_for,
+                      work)
 from traces import MIB, TRACED, VMSPACE, State, Trace, processes, read, report
 
 
@@ -107,6 +108,60 @@ def names_that_a_terminal_obeys_stay_what_they_are():
     for form in ("text", "csv", "json", "perfetto"):
         output = report(trace.path, f"--format={form}")
         expect(not any(byte < 32 and byte not in b"\r\n" for byte in output), output)
+
+
+# --- a limit ----------------------------------------------------------------------
+
+
+REFUSED = """
+#include <stdio.h>
+#include <stdlib.h>
+static void *asks_for_too_much(void)
+{
+	return malloc((size_t)512 << 20);
+}
+int main(void)
+{
+	char *small = malloc((size_t)2 << 20);
+	return !small || asks_for_too_much() ? 1 : 6;
+}
+"""
+
+
+def what_a_limit_refuses_is_recorded_with_its_stack():
+    program = compiled(work("refused"), REFUSED, "-O0", "-g", "-fno-builtin")
+    result = run([VMSPACE, "trace", "-o", work("limit"), "--limit=64M", program])
+    if result.returncode == 125:
+        raise Skip(result.stderr.decode())
+    expect_equal((result.returncode, result.stderr), (6, b""))
+    recording = read(work("limit"))
+    expect_equal(recording["cut"], False)
+    refusals = [event for event in recording["events"] if event["what"] == "call"]
+    expect(refusals and all(event["error"] == "ENOMEM" for event in refusals), refusals)
+    expect(refusals[0]["size"] >= 512 * MIB, refusals[0])
+    stack = recording["stacks"][refusals[0]["stack"]]
+    expect(any("asks_for_too_much" in frame for frame in stack), stack)
+    process = recording["processes"][refusals[0]["process"]]
+    expect_equal((process["name"], process["status"]), ("refused", 6 << 8))
+    expect_equal({process["name"] for process in recording["processes"]}, {"refused"})
+    limits = [event for event in recording["events"] if event["what"] == "limit"]
+    expect_equal({event["limit"] for event in limits}, {64 * MIB})
+    text = report(work("limit")).decode()
+    expect("Refused: " in text and "asks_for_too_much" in text, text)
+
+
+def a_program_under_a_limit_is_recorded_as_others_are():
+    trace = Trace("limited", "--limit=1G")
+    trace.say(f"touch one {8 * MIB}")
+    trace.until_has("one", 8 * MIB, 8 * MIB)
+    child = int(trace.say("fork")[1])
+    trace.until(lambda recording: any(process["pid"] == child for process in
+                                      recording["processes"]), "the child")
+    trace.say("end")
+    expect_equal(trace.end(7), "")
+    recording = read(trace.path)
+    expect_equal((recording["cut"], recording["processes"][0]["status"]),
+                 (False, 7 << 8))
 
 
 # --- the recorder -----------------------------------------------------------------
@@ -212,6 +267,7 @@ def wrong_arguments_are_usage_errors():
                       ["--every=5", "-o", work("x"), "true"],
                       ["--every=1h", "-o", work("x"), "true"],
                       ["--every=1ns", "-o", work("x"), "true"],
+                      ["--limit=x", "-o", work("x"), "true"],
                       ["--nonsense", "-o", work("x"), "true"]):
         result = run([VMSPACE, "trace", *arguments])
         expect_equal((result.returncode, result.stdout), (2, b""), arguments)
@@ -224,6 +280,8 @@ CASES = [
     orphans_are_recorded_after_the_program,
     a_program_that_ends_at_once_is_there,
     names_that_a_terminal_obeys_stay_what_they_are,
+    what_a_limit_refuses_is_recorded_with_its_stack,
+    a_program_under_a_limit_is_recorded_as_others_are,
     what_was_written_outlives_the_recorder,
     signals_reach_the_program_after_the_recorder,
     signals_are_passed_on,

@@ -13,6 +13,19 @@
 
 /* What 'vmspace limit' and 'vmspace fail' are asked for. */
 
+/* Who watches a group beside its supervisor, in its process. */
+struct vmsi_beside {
+	/* Before the program is started. Returns 0, or -errno and it is not. */
+	int (*begin)(void *context, char **arguments);
+	void (*started)(void *context, pid_t first);
+	void (*refused)(void *context, const struct vms_group_refusal *refusal);
+	/* What the group has, now and then. */
+	void (*look)(void *context, const struct vms_group_stats *stats);
+	/* The first process has ended; are_all: all have, and nothing more comes. */
+	void (*ended)(void *context, int status, bool are_all);
+	void (*close)(void *context);
+};
+
 struct vmsi_supervise_options {
 	const char *program;    /* the command, for messages: "vmspace limit" */
 	const char *limit_text; /* the limit as it was given; NULL: there is none */
@@ -38,7 +51,9 @@ struct vmsi_supervise_options {
 	 */
 	void (*run)(struct vmsi_supervise_options *options, const char *path,
 		    char **arguments, int events, int witness);
-	void *context;      /* of run */
+	/* NULL: nobody. */
+	const struct vmsi_beside *beside;
+	void *context;      /* of run and beside */
 	/*
 	 * The program goes on, with the job as its parent, where what runs beside the
 	 * job is killed: this is said then. NULL: it does not.

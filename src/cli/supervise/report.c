@@ -70,8 +70,11 @@ void vmsi_report_refusal(void *context, vms_group *group,
 			 const struct vms_group_refusal *refusal)
 {
 	struct vmsi_report *report = context;
+	const struct vmsi_supervise_options *options = report->options;
 
 	(void)group;
+	if (options->beside)
+		options->beside->refused(options->context, refusal);
 	if (vmsi_tally_add(&report->tally, refusal) && report->options->log)
 		log_refusal(report, refusal);
 }

@@ -60,7 +60,8 @@ group_options_of(const struct vmsi_supervise_options *options,
 		group.full_context = limit;
 	}
 	vmsi_warn_marks(&options->warn, group.commit_limit, group.marks);
-	if (options->quiet && !options->report && !options->log)
+	if (options->quiet && !options->report && !options->log &&
+	    !options->beside)
 		group.flags &= ~VMS_GROUP_BACKTRACES;
 	return group;
 }
@@ -82,11 +83,17 @@ static vms_budget *open_budget(const struct vmsi_supervise_options *options)
 	return vms_budget_open(&budget_options);
 }
 
-static void publish(vms_budget *budget, vms_group *group, const char *label)
+static void publish(const struct vmsi_kept_limit *limit, const char *label)
 {
+	const struct vmsi_supervise_options *options = limit->options;
 	struct vms_group_stats stats = { .struct_size = sizeof stats };
+	vms_budget *budget = limit->budget;
 
-	if (!budget || vms_group_get_stats(group, &stats))
+	if (vms_group_get_stats(limit->group, &stats))
+		return;
+	if (options->beside)
+		options->beside->look(options->context, &stats);
+	if (!budget)
 		return;
 	(void)vmsi_budget_publish(budget, &(struct vmsi_budget_publication){
 		.charged = stats.committed,
@@ -147,6 +154,9 @@ static bool tell_end(struct supervisor *supervisor)
 	const bool empty = vms_group_serve(group, 0) == VMS_GROUP_EMPTY;
 
 	supervisor->is_ending = false;
+	if (options->beside)
+		options->beside->ended(options->context, vms_group_status(group),
+				       empty);
 	vmsi_job_tell(supervisor->events, empty ? VMSI_JOB_ALL_ENDED : VMSI_JOB_ENDED,
 	     vms_group_status(group));
 	vmsi_job_let_go_of_streams(!options->log);
@@ -187,14 +197,24 @@ static void serve(struct supervisor *supervisor)
 
 	while (!is_over) {
 		vmsi_kept_limit_follow(supervisor->limit);
-		publish(supervisor->limit->budget, supervisor->limit->group,
-			NULL);
+		publish(supervisor->limit, NULL);
 		vmsi_control_tell(supervisor->control);
 		is_over = serve_once(supervisor);
 		if (supervisor->is_ending &&
 		    vmsi_errors_drain(supervisor->errors, is_over ? -1 : 0))
 			is_over = tell_end(supervisor) || is_over;
 	}
+}
+
+/* False, with errno set: it does not begin. */
+static bool begin_beside(const struct vmsi_supervise_options *options,
+			 char **arguments)
+{
+	const int error = options->beside ?
+		options->beside->begin(options->context, arguments) : 0;
+
+	errno = -error;
+	return !error;
 }
 
 void vmsi_supervisor_run(struct vmsi_supervise_options *options,
@@ -216,7 +236,8 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 		.errors = warning.errors, .events = events };
 
 	vmsi_restore_signals();
-	if (report && vmsi_witness_start(witness) == 0)
+	if (report && vmsi_witness_start(witness) == 0 &&
+	    begin_beside(options, arguments))
 		limit.group = vms_group_spawn(&group_options, path, arguments,
 					      NULL);
 	if (!limit.group) {
@@ -230,13 +251,18 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 	vmsi_job_block_signals();
 	do_without_word_of_stops();
 	limit.budget = open_budget(options);
-	publish(limit.budget, limit.group, arguments[0]);
+	publish(&limit, arguments[0]);
 	supervisor.control = open_control(&limit, warning.errors, arguments[0]);
+	if (options->beside)
+		options->beside->started(options->context,
+					 vms_group_first(limit.group));
 	vmsi_job_tell(events, VMSI_JOB_STARTED, vms_group_first(limit.group));
 	serve(&supervisor);
 	vmsi_control_set_state(supervisor.control, VMSI_CONTROL_EMPTY);
 	vmsi_control_close(supervisor.control);
 	vmsi_report_update(report, limit.group);
+	if (options->beside)
+		options->beside->close(options->context);
 	vms_budget_close(limit.budget);
 	vms_group_close(limit.group);
 	vmsi_report_close(report);

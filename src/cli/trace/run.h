@@ -10,7 +10,6 @@ struct vmsi_trace {
 	const char *path;  /* of the file, for messages */
 	int file;          /* open, and empty */
 	uint64_t every;    /* nanoseconds; 0: as the recorder thinks best */
-	bool has_calls;    /* of each call that is granted it is told, too */
 };
 
 /*

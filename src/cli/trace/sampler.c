@@ -17,14 +17,31 @@
 #define LOOK_ANYWAY_NS UINT64_C(5000000000)
 #define MACHINE_NS UINT64_C(1000000000)
 
+static bool read_stat(pid_t pid, char *text, size_t size, struct vmsi_stat *stat)
+{
+	char path[64];
+	size_t length;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	length = vmsi_host_read_start(path, text, size);
+	return vmsi_stat_read((struct vmsi_scan){ text, text + length }, stat);
+}
+
 void vmsi_sampler_begin(struct vmsi_sampler *sampler,
 			struct vmsi_recorder *recorder, uint64_t every)
 {
+	struct vmsi_stat own;
+	char text[1024];
+
 	*sampler = (struct vmsi_sampler){
 		.recorder = recorder, .began = vmsi_clock_ns(),
 		.pace = vmsi_pace_begin(every),
 	};
 	pthread_mutex_init(&sampler->lock, NULL);
+	if (read_stat(getpid(), text, sizeof(text), &own)) {
+		sampler->own_data_start = own.data_start;
+		sampler->own_heap_start = own.heap_start;
+	}
 }
 
 static uint64_t now(const struct vmsi_sampler *sampler)
@@ -75,8 +92,19 @@ static struct vmsi_traced *find(const struct vmsi_sampler *sampler, pid_t pid)
 uint32_t vmsi_sampler_find(const struct vmsi_sampler *sampler, pid_t pid)
 {
 	const struct vmsi_traced *traced = find(sampler, pid);
+	const size_t kept = sampler->end_count < VMSI_ENDS_KEPT ?
+		sampler->end_count : VMSI_ENDS_KEPT;
 
-	return traced ? traced->number : VMSI_NOBODY;
+	if (traced)
+		return traced->number;
+	for (size_t i = 1; i <= kept; i++) {
+		const struct vmsi_traced_end *end =
+			&sampler->ends[(sampler->end_count - i) % VMSI_ENDS_KEPT];
+
+		if (end->pid == pid)
+			return end->number;
+	}
+	return VMSI_NOBODY;
 }
 
 /* The caller holds the lock. */
@@ -94,6 +122,9 @@ static void remove_at(struct vmsi_sampler *sampler, size_t at, const int *status
 {
 	pthread_mutex_lock(&sampler->lock);
 	tell_end(sampler, &sampler->list[at], status);
+	sampler->ends[sampler->end_count++ % VMSI_ENDS_KEPT] =
+		(struct vmsi_traced_end){
+			sampler->list[at].pid, sampler->list[at].number };
 	/* The last one takes the place. */
 	sampler->list[at] = sampler->list[--sampler->count];
 	pthread_mutex_unlock(&sampler->lock);
@@ -105,6 +136,28 @@ void vmsi_sampler_ended(struct vmsi_sampler *sampler, pid_t pid, int status)
 
 	if (traced)
 		remove_at(sampler, (size_t)(traced - sampler->list), &status);
+}
+
+void vmsi_sampler_tell_end(struct vmsi_sampler *sampler, int status)
+{
+	pthread_mutex_lock(&sampler->lock);
+	sampler->has_awaited_ended = true;
+	sampler->awaited_status = status;
+	pthread_mutex_unlock(&sampler->lock);
+}
+
+static void take_end(struct vmsi_sampler *sampler)
+{
+	bool has_ended;
+
+	pthread_mutex_lock(&sampler->lock);
+	has_ended = sampler->has_awaited_ended;
+	sampler->has_awaited_ended = false;
+	pthread_mutex_unlock(&sampler->lock);
+	if (!has_ended)
+		return;
+	vmsi_sampler_ended(sampler, sampler->awaited, sampler->awaited_status);
+	sampler->awaited = 0;
 }
 
 /* A life begins: of a new process, or of one that has executed a program. */
@@ -149,16 +202,6 @@ static struct vmsi_traced *meet(struct vmsi_sampler *sampler, pid_t pid,
 	return list;
 }
 
-static bool read_stat(pid_t pid, char *text, size_t size, struct vmsi_stat *stat)
-{
-	char path[64];
-	size_t length;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	length = vmsi_host_read_start(path, text, size);
-	return vmsi_stat_read((struct vmsi_scan){ text, text + length }, stat);
-}
-
 /* A process that ends has no memory any more before it is a zombie. */
 static bool has_ended(const struct vmsi_stat *stat)
 {
@@ -199,6 +242,14 @@ static void note_figures(struct vmsi_traced *traced, const struct vmsi_stat *sta
 	traced->faults = faults;
 }
 
+/* A fork of this process that has executed nothing is not the program's. */
+static bool is_own(const struct vmsi_sampler *sampler, const struct vmsi_stat *stat)
+{
+	return stat->parent == (uint64_t)getpid() &&
+		stat->data_start == sampler->own_data_start &&
+		stat->heap_start == sampler->own_heap_start;
+}
+
 static void check(struct vmsi_sampler *sampler, pid_t pid)
 {
 	struct vmsi_traced *traced;
@@ -206,6 +257,8 @@ static void check(struct vmsi_sampler *sampler, pid_t pid)
 	char text[1024];
 
 	if (!read_stat(pid, text, sizeof(text), &stat))
+		return;
+	if (is_own(sampler, &stat))
 		return;
 	traced = find(sampler, pid);
 	/* The end of a child is told with its status, when it was waited for. */
@@ -238,7 +291,8 @@ static void check_all(struct vmsi_sampler *sampler)
 	for (size_t i = 0; i < sampler->tree.count; i++)
 		check(sampler, sampler->tree.list[i]);
 	for (size_t i = sampler->count; i-- > 0;)
-		if (!sampler->list[i].is_there)
+		if (!sampler->list[i].is_there &&
+		    sampler->list[i].pid != sampler->awaited)
 			remove_at(sampler, i, NULL);
 }
 
@@ -365,6 +419,7 @@ uint64_t vmsi_sampler_look(struct vmsi_sampler *sampler)
 	const struct work work = begin_work(sampler);
 
 	vmsi_pace_advance(&sampler->pace, work.time);
+	take_end(sampler);
 	tell_machine(sampler);
 	check_all(sampler);
 	spend(sampler, &work);
@@ -382,6 +437,7 @@ int vmsi_sampler_finish(struct vmsi_sampler *sampler)
 	if (sampler->is_finished)
 		return sampler->recorder->error;
 	sampler->is_finished = true;
+	take_end(sampler);
 	while (sampler->count > 0)
 		remove_at(sampler, sampler->count - 1, NULL);
 	vmsi_recorder_time(sampler->recorder, vmsi_sampler_time(sampler));

@@ -28,6 +28,8 @@ struct vmsi_traced {
 	struct vmsi_known known;
 };
 
+#define VMSI_ENDS_KEPT 64
+
 struct vmsi_sampler {
 	struct vmsi_recorder *recorder;
 	/*
@@ -36,6 +38,7 @@ struct vmsi_sampler {
 	 */
 	pthread_mutex_t lock;
 	uint64_t began;           /* of vmsi_clock_ns */
+	uint64_t own_data_start, own_heap_start; /* of this process */
 	struct vmsi_pace pace;
 	struct vmsi_descendants tree;
 	struct vmsi_traced *list;
@@ -44,6 +47,19 @@ struct vmsi_sampler {
 	uint64_t next_machine;    /* when */
 	bool has_no_pages;        /* this kernel tells none */
 	bool is_finished;
+	/*
+	 * Whose end another thread tells, with its status: it is there until then. 0:
+	 * none.
+	 */
+	pid_t awaited;
+	bool has_awaited_ended;
+	int awaited_status;
+	/* Who has ended last, for what is told of them late. */
+	struct vmsi_traced_end {
+		pid_t pid;
+		uint32_t number;
+	} ends[VMSI_ENDS_KEPT];
+	size_t end_count;
 	size_t hidden;            /* how many could not be looked at */
 };
 
@@ -63,8 +79,11 @@ uint64_t vmsi_sampler_look(struct vmsi_sampler *sampler);
 /* A process has ended, with a status of waitpid(2). */
 void vmsi_sampler_ended(struct vmsi_sampler *sampler, pid_t pid, int status);
 
+/* The same from another thread than the sampler's, of who is awaited. */
+void vmsi_sampler_tell_end(struct vmsi_sampler *sampler, int status);
+
 /*
- * Returns the number of a process in the recording; VMSI_NOBODY where it has not been
+ * Returns the number of a process in the recording, of one that has ended too; VMSI_NOBODY where it has not been
  * seen. The caller holds the lock.
  */
 uint32_t vmsi_sampler_find(const struct vmsi_sampler *sampler, pid_t pid);

@@ -12,6 +12,7 @@
 
 #include "cli/supervise/job.h"
 #include "cli/supervise/supervise.h"
+#include "cli/trace/group.h"
 #include "cli/trace/run.h"
 
 static const char help_text[] =
@@ -25,7 +26,7 @@ static const char notes[] =
 	"and the program goes on. Exit: as PROGRAM; 2 wrong arguments, 125 nothing can\n"
 	"be recorded, 126 and 127 as of env(1).\n";
 
-enum { OPTION_EVERY = 1024 };
+enum { OPTION_EVERY = 1024, OPTION_LIMIT };
 
 static const struct vmsi_option trace_options[] = {
 	{ .name = "output", .value = 'o', .argument = "FILE",
@@ -33,6 +34,9 @@ static const struct vmsi_option trace_options[] = {
 	{ .name = "every", .value = OPTION_EVERY, .argument = "TIME",
 	  .help = "look so often, as 10ms or 1s; without this",
 	  .more = "as often as takes a hundredth of the time" },
+	{ .name = "limit", .value = OPTION_LIMIT, .argument = "SIZE",
+	  .help = "a limit of commit, as of 'vmspace limit'; what is",
+	  .more = "refused is recorded, with stacks" },
 	VMSI_OPTION_HELP,
 	{ .name = NULL },
 };
@@ -94,6 +98,10 @@ static enum vmsi_exit take_options(int argc, char **argv, struct request *reques
 		case OPTION_EVERY:
 			result = take_time(argv[0], optarg, &request->trace.every);
 			break;
+		case OPTION_LIMIT:
+			result = vmsi_supervise_take_limit(&request->options,
+							   optarg);
+			break;
 		case 'h':
 			request->options.is_done = true;
 			return vmsi_show_help(&vmsi_command_trace, optarg);
@@ -133,20 +141,36 @@ static enum vmsi_exit open_file(const char *program, struct vmsi_trace *trace)
 	return VMSI_EXIT_RUN_FAILED;
 }
 
+/* The program of a group has a supervisor, and the recorder is beside that. */
+static enum vmsi_exit find_program(struct vmsi_supervise_options *options,
+				   char ***arguments, struct vmsi_program *program)
+{
+	enum vmsi_exit result;
+
+	if (!options->limit_text) {
+		options->run = vmsi_trace_run;
+		options->outlived = "the recorder has ended; what follows is not "
+			"recorded";
+		return vmsi_supervise_look_up(options->program, arguments, program);
+	}
+	options->beside = &vmsi_trace_beside;
+	options->quiet = true;
+	result = vmsi_supervise_check(options);
+	return result != VMSI_EXIT_OK ? result :
+		vmsi_supervise_find(options->program, arguments, program);
+}
+
 static enum vmsi_exit run(struct request *request, char **arguments)
 {
 	struct vmsi_supervise_options *options = &request->options;
 	struct vmsi_program program;
-	enum vmsi_exit result;
+	enum vmsi_exit result = find_program(options, &arguments, &program);
 
-	result = vmsi_supervise_look_up(options->program, &arguments, &program);
 	if (result != VMSI_EXIT_OK || !arguments)
 		return result;
 	result = open_file(options->program, &request->trace);
 	if (result != VMSI_EXIT_OK)
 		return result;
-	options->run = vmsi_trace_run;
-	options->outlived = "the recorder has ended; what follows is not recorded";
 	return (enum vmsi_exit)vmsi_job_run(options, program.path, arguments);
 }
 
