@@ -117,6 +117,7 @@ static int reserve_in_own_space(vms_buffer *buffer, struct vms_budget *budget)
 	buffer->space = vms_space_open(buffer->reserved, &options);
 	if (!buffer->space)
 		return -1;
+	vmsi_space_tell(buffer->space, VMSI_SIGN_BUFFERS, NULL);
 	buffer->flags |= VMSI_BUFFER_OWN_SPACE;
 	if (reserve_in_space(buffer) == 0)
 		return 0;

@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "buffer/buffer.h"
+#include "space/inside.h"
 
 /* The space of buffers without a space of their own: opened once, never closed. */
 
@@ -60,8 +61,10 @@ vms_space *vmsi_buffer_shared_space(void)
 		return NULL;
 	errno = earlier;
 	/* Without a lock, which a fork in another thread could leave locked. */
-	if (atomic_compare_exchange_strong(&shared, &theirs, space))
+	if (atomic_compare_exchange_strong(&shared, &theirs, space)) {
+		vmsi_space_tell(space, VMSI_SIGN_BUFFERS, NULL);
 		return space;
+	}
 	(void)vms_space_close(space);
 	return theirs;
 }

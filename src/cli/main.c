@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/commit/commit.h"
+#include "cli/completion/completion.h"
 #include "cli/heap/heap.h"
 #include "cli/maps/maps.h"
 #ifdef VMSI_WITH_GROUP
@@ -34,6 +34,7 @@ static const struct vmsi_command *const commands[] = {
 #endif
 	&vmsi_command_maps,
 	&vmsi_command_commit,
+	&vmsi_command_completion,
 	&help_command,
 	NULL,
 };
@@ -77,7 +78,7 @@ static void print_overview(FILE *stream)
 	      "\n"
 	      "Commands:\n", stream);
 	for (size_t i = 0; commands[i]; i++)
-		fprintf(stream, "  %-8s %s\n", commands[i]->name,
+		fprintf(stream, "  %-10s  %s\n", commands[i]->name,
 			commands[i]->summary);
 	fputs("\n"
 	      "'vmspace help COMMAND' tells more of one of them.\n"
@@ -96,20 +97,20 @@ static enum vmsi_exit help_about(const char *program, const char *name)
 {
 	const struct vmsi_command *command = find_command(name);
 
-	return command ? vmsi_show_help(command) :
+	return command ? vmsi_show_help(command, NULL) :
 			 refuse_command(program, name);
 }
 
+static const struct vmsi_option help_options[] = {
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
+
 static enum vmsi_exit run_help(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
-
-	switch (getopt_long(argc, argv, "h", options, NULL)) {
+	switch (vmsi_next_option(&help_command, argc, argv)) {
 	case 'h':
-		return vmsi_show_help(&help_command);
+		return vmsi_show_help(&help_command, optarg);
 	case -1:
 		break;
 	default:
@@ -128,6 +129,8 @@ static const struct vmsi_command help_command = {
 	.program = "vmspace help",
 	.summary = "tell what a command does",
 	.help = help_text,
+	.options = help_options,
+	.completion = VMSI_COMPLETE_COMMAND,
 	.run = run_help,
 };
 
@@ -175,17 +178,31 @@ static void fill_closed_streams(void)
 							     O_RDONLY));
 }
 
+static const struct vmsi_option program_options[] = {
+	{ .name = "help", .value = 'h', .help = "list the commands" },
+	{ .name = "version", .value = 'V', .help = "write the version" },
+	{ .name = NULL },
+};
+
+/* What stands before the command, which is the first operand. */
+static const struct vmsi_command whole_program = {
+	.name = PROGRAM,
+	.program = PROGRAM,
+	.options = program_options,
+	.program_at = VMSI_PROGRAM_FIRST,
+};
+
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
+	static const struct vmsi_commands all = {
+		.list = commands,
+		.options = program_options,
 	};
 
+	vmsi_set_commands(&all);
 	fill_closed_streams();
 	vmsi_ignore_pipe_signal();
-	switch (getopt_long(argc, argv, "+hV", options, NULL)) {
+	switch (vmsi_next_option(&whole_program, argc, argv)) {
 	case 'h':
 		return (int)show_overview();
 	case 'V':

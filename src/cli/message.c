@@ -45,12 +45,6 @@ void vmsi_complain(const char *name, const char *format, ...)
 	fputc('\n', stderr);
 }
 
-enum vmsi_exit vmsi_show_help(const struct vmsi_command *command)
-{
-	fputs(command->help, stdout);
-	return vmsi_finish_output(command->program);
-}
-
 enum vmsi_exit vmsi_finish_output(const char *program)
 {
 	if (!ferror(stdout) && fflush(stdout) == 0)

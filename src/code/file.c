@@ -22,7 +22,7 @@ int vmsi_code_file_make(enum vmsi_code_file_kind kind, int *fd, int *run_fd)
 	vmsi_descriptor_link(link, (int)made);
 	again = vmsi_host.open(link);
 	if (again == -ENOENT || again == -EACCES || again == -EPERM)
-		again = vmsi_host.duplicate((int)made);
+		again = vmsi_host.duplicate((int)made, 0);
 	if (again < 0) {
 		vmsi_host.close((int)made);
 		return (int)again;

@@ -29,6 +29,7 @@ static int open_space(struct vms_code *code, size_t length,
 	if (!code->space)
 		return -errno;
 	code->own_space = true;
+	vmsi_space_tell(code->space, VMSI_SIGN_CODE, NULL);
 	return 0;
 }
 

@@ -299,7 +299,7 @@ int vmsi_descriptor_take(int fd, const struct vms_file_options *options)
 	if (!allows(open_for, options))
 		return -EBADF;
 	own = vmsi_descriptor_reopen(fd, open_flags(options));
-	return (int)(own >= 0 ? own : vmsi_host.duplicate(fd));
+	return (int)(own >= 0 ? own : vmsi_host.duplicate(fd, 0));
 }
 
 /* --- what became of it ---------------------------------------------------------------- */

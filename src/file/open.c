@@ -235,6 +235,8 @@ static vms_file *open_and_keep_errno(struct request *request,
 		(void)vmsi_status(error);
 	else
 		errno = earlier;
+	if (file)
+		vmsi_space_tell(file->space, VMSI_SIGN_FILE, request->path);
 	return file;
 }
 

@@ -55,7 +55,11 @@ static vms_space *open_space(size_t size, struct vms_budget *budget)
 		.budget = budget,
 	};
 
-	return vms_space_open(size, &options);
+	vms_space *space = vms_space_open(size, &options);
+
+	if (space)
+		vmsi_space_tell(space, VMSI_SIGN_HEAP, NULL);
+	return space;
 }
 
 /*

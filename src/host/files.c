@@ -33,9 +33,9 @@ long vmsi_host_open_file(const char *path, int flags, mode_t mode)
 			     flags | O_CLOEXEC, (long)mode, 0, 0);
 }
 
-long vmsi_host_duplicate(int fd)
+long vmsi_host_duplicate(int fd, int least)
 {
-	return vmsi_raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0, 0, 0, 0);
+	return vmsi_raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least, 0, 0, 0);
 }
 
 long vmsi_host_replace(int fd, int target)

@@ -11,7 +11,7 @@
 /* The entries of vmsi_host that write files, or give them space and names. */
 long vmsi_host_ftruncate(int fd, uint64_t length);
 long vmsi_host_open_file(const char *path, int flags, mode_t mode);
-long vmsi_host_duplicate(int fd);
+long vmsi_host_duplicate(int fd, int least);
 long vmsi_host_replace(int fd, int target);
 long vmsi_host_link(int fd, const char *path);
 long vmsi_host_unlink(const char *path);

@@ -76,8 +76,8 @@ struct vmsi_host_calls {
 	long (*ftruncate)(int fd, uint64_t length);
 	/* openat(2) of the working directory; close-on-exec is added to flags. */
 	long (*open_file)(const char *path, int flags, mode_t mode);
-	/* F_DUPFD_CLOEXEC of fcntl(2). */
-	long (*duplicate)(int fd);
+	/* F_DUPFD_CLOEXEC of fcntl(2): the lowest free descriptor from least on. */
+	long (*duplicate)(int fd, int least);
 	/* dup3(2), close-on-exec: target becomes a descriptor of fd's description. */
 	long (*replace)(int fd, int target);
 	/* linkat(2) of /proc/self/fd: give what a descriptor is of a name. */

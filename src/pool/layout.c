@@ -309,7 +309,10 @@ static int open_space(struct vms_pool *pool, size_t bytes, const char *name)
 	};
 
 	pool->space = vms_space_open(bytes, &options);
-	return pool->space ? 0 : -errno;
+	if (!pool->space)
+		return -errno;
+	vmsi_space_tell(pool->space, VMSI_SIGN_POOL, name);
+	return 0;
 }
 
 static int map_all(struct vms_pool *pool, size_t records, size_t bytes, const char *name)

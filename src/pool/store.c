@@ -61,7 +61,7 @@ static long open_again(int fd, unsigned flags)
 		return result;
 	if (access == O_RDWR && vmsi_host.file_flags(fd) & O_APPEND)
 		return result;
-	return vmsi_host.duplicate(fd);
+	return vmsi_host.duplicate(fd, 0);
 }
 
 static int find_device_size(struct vmsi_store *store)

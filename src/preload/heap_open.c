@@ -12,6 +12,7 @@
 #include "preload/heap_range.h"
 #include "preload/heap_settings.h"
 #include "preload/marks.h"
+#include "space/registry.h"
 
 /* The one heap of the process, and when it is opened. */
 
@@ -47,6 +48,8 @@ static vms_heap *open_heap(void)
 	struct vms_heap_options options = vmsi_interposer_settings.options;
 
 	retain_under_limit(&options);
+	/* The program must not meet a descriptor that it did not open. */
+	vmsi_registry_wait_for_wish();
 	return vms_heap_open(&options);
 }
 

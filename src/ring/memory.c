@@ -229,7 +229,10 @@ static int open_space(struct vms_ring *ring, size_t bytes)
 	};
 
 	ring->space = vms_space_open(bytes, &options);
-	return ring->space ? 0 : -errno;
+	if (!ring->space)
+		return -errno;
+	vmsi_space_tell(ring->space, VMSI_SIGN_RING, NULL);
+	return 0;
 }
 
 static int map_at(struct vms_ring *ring, int fd, char *address, size_t length,

@@ -115,7 +115,7 @@ static int check_event_fd(int fd)
 
 static int duplicate_event_fd(int given)
 {
-	const long fd = vmsi_host.duplicate(given);
+	const long fd = vmsi_host.duplicate(given, 0);
 	const int error = fd < 0 ? (int)fd : check_event_fd((int)fd);
 
 	if (error && fd >= 0)
@@ -270,7 +270,7 @@ static int attach_fd(int fd, const struct vms_ring_options *given, struct vms_ri
 	struct opening opening;
 	int error = begin_opening(&opening, given, VMSI_RING_ATTACHES);
 
-	return error ? error : attach(vmsi_host.duplicate(fd), &opening, made);
+	return error ? error : attach(vmsi_host.duplicate(fd, 0), &opening, made);
 }
 
 vms_ring *vms_ring_attach(int fd, const struct vms_ring_options *options)

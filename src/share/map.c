@@ -9,6 +9,7 @@
 #include "base/align.h"
 #include "host/host.h"
 #include "share/share.h"
+#include "space/inside.h"
 
 size_t vmsi_share_head_bytes(void)
 {
@@ -50,6 +51,7 @@ int vmsi_share_map(struct vms_share *share, uintptr_t address)
 	share->space = vms_space_open(bytes, &options);
 	if (!share->space)
 		return -errno;
+	vmsi_space_tell(share->space, VMSI_SIGN_SHARE, NULL);
 	error = map_file(share, bytes);
 	if (error)
 		(void)vms_space_close(share->space);

@@ -9,6 +9,7 @@
 #include "space/inside.h"
 #include "space/records.h"
 #include "space/registry.h"
+#include "space/signs.h"
 #include "space/space.h"
 #include "space/walk.h"
 
@@ -129,6 +130,7 @@ static void after_fork_in_parent(void)
 
 static void after_fork_in_child(void)
 {
+	vmsi_signs_forked();
 	vmsi_lock_release_any(&vmsi_registry_lock);
 	for (struct vms_space *space = vmsi_registry; space;
 	     space = space->next) {

@@ -12,6 +12,7 @@
 
 #include "base/align.h"
 #include "budget/budget.h"
+#include "space/sign_table.h"
 
 /*
  * What heaps and buffers need of a space besides its public calls. No other
@@ -64,6 +65,16 @@ static inline bool vmsi_try_again(struct vms_space *space, long result,
 
 /* The budget that a space charges besides its own limit; NULL: none. */
 struct vms_budget *vmsi_space_budget(const struct vms_space *space);
+
+/* --- names ---------------------------------------------------------------- */
+
+/*
+ * Tell others what a space is that was just opened for something else, and what that
+ * is called: "" or NULL: nothing. Longer names lose their beginning. The caller holds
+ * no lock of the rank of the registry's or above.
+ */
+void vmsi_space_tell(vms_space *space, enum vmsi_sign_kind kind,
+		     const char *name);
 
 /* --- what is mapped -------------------------------------------------------- */
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
+#include "space/inside.h"
 #include "space/registry.h"
+#include "space/signs.h"
 #include "space/space.h"
 
 struct vmsi_lock vmsi_registry_lock =
@@ -12,6 +14,7 @@ void vmsi_registry_add(struct vms_space *space)
 	vmsi_lock_acquire(&vmsi_registry_lock);
 	space->next = vmsi_registry;
 	vmsi_registry = space;
+	vmsi_signs_put(space, vmsi_registry);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
@@ -23,6 +26,7 @@ void vmsi_registry_remove(struct vms_space *space)
 	while (*link != space)
 		link = &(*link)->next;
 	*link = space->next;
+	vmsi_signs_take(space, vmsi_registry);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
@@ -37,4 +41,20 @@ vms_space *vms_space_of(const void *address)
 			break;
 	vmsi_lock_release(&vmsi_registry_lock);
 	return space;
+}
+
+void vmsi_space_tell(struct vms_space *space, enum vmsi_sign_kind kind,
+		     const char *name)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	vmsi_signs_name(&space->sign, kind, name);
+	vmsi_signs_put(space, vmsi_registry);
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+void vmsi_registry_wait_for_wish(void)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	vmsi_signs_set_wish(true);
+	vmsi_lock_release(&vmsi_registry_lock);
 }

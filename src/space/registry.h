@@ -13,4 +13,10 @@ extern struct vms_space *vmsi_registry;
 void vmsi_registry_add(struct vms_space *space);
 void vmsi_registry_remove(struct vms_space *space);
 
+/*
+ * From now on others are told of spaces only where VMSPACE_NAMES=on asks for it. For
+ * libraries that are loaded into programs that know nothing of them.
+ */
+void vmsi_registry_wait_for_wish(void);
+
 #endif

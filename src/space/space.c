@@ -129,12 +129,16 @@ static void init_state(struct vms_space *space,
 				 options->commit_limit : vmsi_host_memory(),
 			 options ? options->commit_policy :
 				   VMS_COMMIT_HEURISTIC);
+	space->sign.kind = VMSI_SIGN_SPACE;
 	if (!options)
 		return;
 	space->placement = options->placement;
 	space->flags = options->flags;
 	if (options->name)
 		memcpy(space->name, options->name, strlen(options->name) + 1);
+	_Static_assert(sizeof(space->name) <= sizeof(space->sign.name),
+		       "a sign has room for each name");
+	memcpy(space->sign.name, space->name, sizeof(space->name));
 	if (options->budget) {
 		space->budget = options->budget;
 		vmsi_budget_use(space->budget);

@@ -16,6 +16,7 @@
 #include "space/limits.h"
 #include "space/object.h"
 #include "space/place.h"
+#include "space/signs.h"
 #include "space/stack.h"
 #include "space/uncovered.h"
 #include "space/warm.h"
@@ -56,6 +57,7 @@ struct vms_space {
 	_Atomic unsigned *fork_state; /* wiped by fork; see fork.c */
 	size_t bytes;                 /* of this struct's own mapping */
 	struct vms_space *next;       /* in the registry */
+	struct vmsi_space_sign sign;  /* what others are told */
 };
 
 /* Whether a range lies in the space. */

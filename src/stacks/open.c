@@ -139,7 +139,10 @@ static int find_space(struct vms_stacks *stacks, size_t bytes,
 		return 0;
 	stacks->own_space = true;
 	stacks->space = vms_space_open(bytes, &options);
-	return stacks->space ? 0 : -errno;
+	if (!stacks->space)
+		return -errno;
+	vmsi_space_tell(stacks->space, VMSI_SIGN_STACKS, stacks->name);
+	return 0;
 }
 
 /* Huge pages would make much of a stack resident of which little is used. */

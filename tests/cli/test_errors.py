@@ -5,7 +5,6 @@ usage: test_errors.py VMSPACE MAPPINGS VERSION MAN_DIRECTORY
 """
 
 import os
-import re
 import resource
 import shutil
 import subprocess
@@ -208,27 +207,6 @@ def version_is_that_of_the_build():
     expect_equal(result.stdout.decode(), f"vmspace {VERSION}\n")
 
 
-def options_of_maps_are_in_its_man_page():
-    with open(os.path.join(MAN, "vmspace-maps.1")) as file:
-        page = file.read()
-    for option in ("bytes", "json", "total", "help"):
-        expect(f"-{option}" in page, option)
-
-
-def options_are_in_the_man_pages():
-    for name, least in (("heap", 7), ("limit", 8), ("fail", 8), ("sweep", 7)):
-        text = run([VMSPACE, "help", name])
-        if text.returncode == 125:
-            continue
-        named = re.findall(r"(?:^ +|, |-h, )--([a-z-]+)", text.stdout.decode(),
-                           re.MULTILINE)
-        expect(len(named) >= least, name, named)
-        with open(os.path.join(MAN, f"vmspace-{name}.1")) as file:
-            page = file.read()
-        for option in named:
-            expect(f"Fl -{option}" in page, name, option)
-
-
 def man_pages_are_well_formed():
     if not shutil.which("mandoc"):
         raise Skip("mandoc is not installed")
@@ -256,8 +234,6 @@ CASES = [
     overview_names_every_command,
     lines_of_help_fit_a_terminal,
     version_is_that_of_the_build,
-    options_of_maps_are_in_its_man_page,
-    options_are_in_the_man_pages,
     man_pages_are_well_formed,
 ]
 

@@ -41,7 +41,7 @@ def must_be_built():
 
 def help_and_explain_tell_of_it():
     told = limit("--help").stdout.decode()
-    expect("--cgroup=DIRECTORY" in told and "--backend=bpf" in told, told)
+    expect("--cgroup=DIRECTORY" in told and "--backend=supervisor|bpf" in told, told)
     explained = limit("--explain").stdout.decode()
     expect("--backend=bpf is kept by the kernel" in explained, explained)
     expect_equal(BUILT_WITHOUT in explained, not IS_BUILT)

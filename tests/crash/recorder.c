@@ -160,9 +160,9 @@ static long follow_copy(int fd, long copy)
 	return copy;
 }
 
-static long record_duplicate(int fd)
+static long record_duplicate(int fd, int least)
 {
-	return follow_copy(fd, recorder.real.duplicate(fd));
+	return follow_copy(fd, recorder.real.duplicate(fd, least));
 }
 
 static long record_reopen(int fd)

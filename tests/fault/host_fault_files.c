@@ -52,11 +52,11 @@ static long fail_open_file(const char *path, int flags, mode_t mode)
 	return error ? error : fault_real.open_file(path, flags, mode);
 }
 
-static long fail_duplicate(int fd)
+static long fail_duplicate(int fd, int least)
 {
 	long error = fault_decide(CALL_DUPLICATE);
 
-	return error ? error : fault_real.duplicate(fd);
+	return error ? error : fault_real.duplicate(fd, least);
 }
 
 static long fail_replace(int fd, int target)

@@ -92,11 +92,19 @@ command_finds_its_libraries() {
 		env -u LD_LIBRARY_PATH "$tree$prefix/bin/vmspace" --version
 }
 
+# What completes the command's arguments is where each shell looks.
+completions='bash-completion/completions/vmspace\.bash'
+completions+='|zsh/site-functions/_vmspace|fish/vendor_completions\.d/vmspace\.fish'
+completions_installed() {
+	[ "$(cd "$tree$prefix/share" && find . -type f |
+		grep -cE "^\./($completions)\$")" -eq 3 ]
+}
+
 # Nothing is installed where nobody looks for it.
 only_known_places() {
 	local stray
 	stray=$(cd "$tree$prefix" && find . -type f -o -type l |
-		grep -Ev "^\./(include/vmspace(/[a-z_]+)?\.h|bin/vmspace|$libdir/libvmspace(-group)?\.(a|so[.0-9]*)|$libdir/libvmspace-(heap|failing)\.so|$libdir/pkgconfig/vmspace(-group)?\.pc|share/doc/vmspace/[a-z-]+\.md|share/man/man[1-7]/(vms|vmspace)[-_a-z0-9]*\.[1-7])$")
+		grep -Ev "^\./(include/vmspace(/[a-z_]+)?\.h|bin/vmspace|$libdir/libvmspace(-group)?\.(a|so[.0-9]*)|$libdir/libvmspace-(heap|failing)\.so|$libdir/pkgconfig/vmspace(-group)?\.pc|share/doc/vmspace/[a-z-]+\.md|share/man/man[1-7]/(vms|vmspace)[-_a-z0-9]*\.[1-7]|share/($completions))$")
 	[ -z "$stray" ] || { echo "$stray"; return 1; }
 }
 
@@ -134,6 +142,7 @@ done
 tap_case 'the command is installed' test -x "$tree$prefix/bin/vmspace"
 tap_case 'the command finds its libraries' command_finds_its_libraries
 tap_case 'every man page is installed' pages_installed
+tap_case 'the completion of three shells is installed' completions_installed
 tap_case 'every document that is named is installed' documents_installed
 tap_case 'the SONAME is libvmspace.so.0' has_soname
 for library in "libvmspace.so.$version" libvmspace-heap.so; do

@@ -2,35 +2,45 @@
 #include "cli/commit/commit.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 #include "cli/commit/commit_read.h"
 #include "cli/commit/what_if.h"
 
 static const char help_text[] =
-	"usage: vmspace commit [-abej] [--what-if SETTINGS]\n"
+	"usage: vmspace commit [-abej] [--what-if=SETTINGS]\n"
 	"\n"
 	"Show how much memory the kernel has promised, what it holds requests\n"
-	"to, what is left for you, and the budgets in use.\n"
-	"\n"
-	"  -a, --audit    who holds what is promised: processes, shared memory\n"
-	"  -e, --explain  how the limit is worked out, in steps\n"
-	"      --what-if mode=2,ratio=80  with other settings: mode, ratio, kbytes,\n"
-	"                 ram, swap\n"
-	"  -b, --bytes    amounts in bytes\n"
-	"  -j, --json     write JSON, for programs\n"
-	"  -h, --help     this text\n"
-	"\n"
+	"to, what is left for you, and the budgets in use.\n";
+
+static const char notes[] =
 	"Exit status: 1 if something could not be read; the rest is shown.\n";
 
 #define OPTION_WHAT_IF 256
+
+static const struct vmsi_option commit_options[] = {
+	{ .name = "audit", .value = 'a',
+	  .help = "who holds what is promised: processes, shared memory" },
+	{ .name = "explain", .value = 'e',
+	  .help = "how the limit is worked out, in steps" },
+	{ .name = "what-if", .value = OPTION_WHAT_IF, .argument = "SETTINGS",
+	  .completion = VMSI_COMPLETE_LIST,
+	  .words = "mode=0 mode=1 mode=2 ratio= kbytes= ram= swap=",
+	  .help = "with other settings, as mode=2,ratio=80: mode,",
+	  .more = "ratio, kbytes, ram, swap" },
+	{ .name = "bytes", .value = 'b', .help = "sizes in bytes" },
+	{ .name = "json", .value = 'j', .help = "write JSON, for programs" },
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
+
 /* Of an audit's processes so many are named. */
 #define HOLDERS_NAMED 20
 
-struct commit_options {
+struct request {
 	enum { FORM_TEXT, FORM_JSON } form;
 	enum vmsi_size_style style;
 	bool audits, explains;
@@ -41,20 +51,11 @@ struct commit_options {
  * Read the options into arguments. Returns -1 when all were read, 'h' where help
  * was asked for, or '?' after getopt_long has complained of one.
  */
-static int parse_options(int argc, char **argv, struct commit_options *arguments)
+static int parse_options(int argc, char **argv, struct request *arguments)
 {
-	static const struct option options[] = {
-		{ "audit", no_argument, NULL, 'a' },
-		{ "bytes", no_argument, NULL, 'b' },
-		{ "explain", no_argument, NULL, 'e' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "what-if", required_argument, NULL, OPTION_WHAT_IF },
-		{ NULL, 0, NULL, 0 },
-	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "abehj", options, NULL)) > 0) {
+	while ((option = vmsi_next_option(&vmsi_command_commit, argc, argv)) > 0) {
 		if (option == 'a')
 			arguments->audits = true;
 		else if (option == 'b')
@@ -108,7 +109,7 @@ static enum vmsi_exit tell_unread(const struct vmsi_commit_report *report)
 }
 
 static void write_text(const struct vmsi_commit_report *report,
-		       const struct commit_options *arguments)
+		       const struct request *arguments)
 {
 	vmsi_commit_write_summary(report, arguments->style);
 	if (arguments->explains)
@@ -121,7 +122,7 @@ static void write_text(const struct vmsi_commit_report *report,
 
 static enum vmsi_exit write_report(const char *program,
 				   const struct vmsi_commit_report *report,
-				   const struct commit_options *arguments)
+				   const struct request *arguments)
 {
 	enum vmsi_exit unread = tell_unread(report);
 	enum vmsi_exit written;
@@ -142,7 +143,7 @@ static enum vmsi_exit write_report(const char *program,
 
 /* Returns 0 or -ENOMEM: what else cannot be read is told, and the rest shown. */
 static int read_report(struct vmsi_commit_report *report,
-		       const struct commit_options *arguments)
+		       const struct request *arguments)
 {
 	int error = vmsi_commit_group_read(&report->group);
 
@@ -157,7 +158,7 @@ static int read_report(struct vmsi_commit_report *report,
 }
 
 static enum vmsi_exit show_commit(const char *program,
-				  const struct commit_options *arguments)
+				  const struct request *arguments)
 {
 	struct vmsi_commit_report report = { 0 };
 	enum vmsi_exit result = VMSI_EXIT_FAILED;
@@ -181,15 +182,15 @@ static enum vmsi_exit show_commit(const char *program,
 
 static enum vmsi_exit run_commit(int argc, char **argv)
 {
-	struct commit_options arguments = { .form = FORM_TEXT };
+	struct request arguments = { .form = FORM_TEXT };
 
 	switch (parse_options(argc, argv, &arguments)) {
 	case -1:
 		break;
 	case 'h':
-		return vmsi_show_help(&vmsi_command_commit);
+		return vmsi_show_help(&vmsi_command_commit, optarg);
 	default:
-		return vmsi_usage_hint(argv[0]);
+		return vmsi_option_hint(argv[0], argv[optind - 1]);
 	}
 	if (optind < argc)
 		return vmsi_usage_error(argv[0], "'%s' is one too many",
@@ -202,5 +203,7 @@ const struct vmsi_command vmsi_command_commit = {
 	.program = "vmspace commit",
 	.summary = "show the machine's commit limit, and budgets",
 	.help = help_text,
+	.options = commit_options,
+	.notes = notes,
 	.run = run_commit,
 };

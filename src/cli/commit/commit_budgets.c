@@ -3,34 +3,22 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/array.h"
+#include "cli/memfds.h"
 #include "procfs/file.h"
 #include "procfs/status.h"
 #include "text/number.h"
 
-/* The link of /proc/PID/fd for a descriptor of a budget. */
-static const char link_text[] = "/memfd:" VMSI_BUDGET_FD_NAME " (deleted)";
-
 /* A walk over all processes. */
 struct search {
 	struct vmsi_budget_list *list;
-	/*
-	 * The device of all memfds. A file of another device may have the name of
-	 * a budget; to open it could wait for ever where a process serves its
-	 * file system.
-	 */
-	dev_t memfd_device;
+	struct vmsi_memfds memfds;
 	pid_t pid; /* whose descriptors these are */
-	DIR *descriptors;
 };
 
 /* A process counts once, however many descriptors of the budget it has. */
@@ -86,75 +74,14 @@ static struct vmsi_budget_seen *add(struct vmsi_budget_list *list,
 	return budget;
 }
 
-static int note_budget(const struct search *search, const struct stat *status,
-		       int fd)
+static int note_budget(void *context, const struct stat *status, int fd)
 {
+	const struct search *search = context;
 	struct vmsi_budget_seen *budget = find(search->list, status);
 
 	if (!budget)
 		budget = add(search->list, status, fd);
 	return budget ? add_holder(budget, search->pid) : -ENOMEM;
-}
-
-/*
- * Open for reading the file that path_fd (O_PATH) refers to. The process may
- * meanwhile have another file under the same number, but path_fd still refers to
- * the one that was checked. Returns the descriptor or -errno.
- */
-static int open_for_reading(int path_fd)
-{
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", path_fd);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
-}
-
-static int look_at_memfd(const struct search *search, int path_fd)
-{
-	struct stat status;
-	int result, fd;
-
-	if (fstat(path_fd, &status) ||
-	    status.st_dev != search->memfd_device || !S_ISREG(status.st_mode))
-		return 0;
-	fd = open_for_reading(path_fd);
-	result = note_budget(search, &status, fd);
-	if (fd >= 0)
-		close(fd);
-	return result;
-}
-
-/*
- * Returns 1 where the descriptor has a budget's name, 0 where it has another, or
- * -errno where its link cannot be read.
- */
-static int has_budget_name(int directory, const char *name)
-{
-	char target[sizeof(link_text)];
-	ssize_t length = readlinkat(directory, name, target, sizeof(target));
-
-	if (length < 0)
-		return -errno;
-	return (size_t)length == sizeof(link_text) - 1 &&
-		memcmp(target, link_text, (size_t)length) == 0;
-}
-
-static int look_at_descriptor(const struct search *search, const char *name)
-{
-	int directory = dirfd(search->descriptors);
-	int result = has_budget_name(directory, name);
-	int path_fd;
-
-	if (result <= 0)
-		return result;
-	path_fd = openat(directory, name, O_PATH | O_CLOEXEC);
-	if (path_fd < 0)
-		return -errno;
-	result = look_at_memfd(search, path_fd);
-	close(path_fd);
-	return result;
 }
 
 static bool is_denied(int error)
@@ -182,40 +109,12 @@ static bool has_memory(pid_t pid)
 	return memory == VMSI_STATUS_HAS_MEMORY;
 }
 
-/*
- * Look at each descriptor of the process, up to the first that cannot be read:
- * then -errno is returned.
- */
-static int look_at_descriptors(struct search *search)
-{
-	const struct dirent *entry;
-
-	while ((entry = readdir(search->descriptors))) {
-		int error = 0;
-
-		if (entry->d_name[0] != '.')
-			error = look_at_descriptor(search, entry->d_name);
-		/* ENOENT: the process has closed it meanwhile. */
-		if (error && error != -ENOENT)
-			return error;
-	}
-	return 0;
-}
-
 static int look_at_process(struct search *search, pid_t pid)
 {
-	char path[64];
 	int error;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
 	search->pid = pid;
-	search->descriptors = opendir(path);
-	if (!search->descriptors) {
-		error = -errno;
-	} else {
-		error = look_at_descriptors(search);
-		closedir(search->descriptors);
-	}
+	error = vmsi_memfds_look(&search->memfds, pid);
 	if (is_denied(error)) {
 		search->list->hidden += has_memory(pid);
 		return 0;
@@ -247,28 +146,20 @@ static int look_at_processes(struct search *search)
 	return is_procfs ? error : -ENOENT;
 }
 
-int vmsi_memfd_device(dev_t *device)
-{
-	struct stat status;
-	int fd = memfd_create("vmspace-commit", MFD_CLOEXEC);
-	int error;
-
-	if (fd < 0)
-		return -errno;
-	error = fstat(fd, &status) ? -errno : 0;
-	close(fd);
-	if (!error)
-		*device = status.st_dev;
-	return error;
-}
-
 int vmsi_budget_list_read(struct vmsi_budget_list *list)
 {
-	struct search search = { .list = list };
+	struct search search = {
+		.list = list,
+		.memfds = {
+			.link = vmsi_memfd_link(VMSI_BUDGET_FD_NAME),
+			.seen = note_budget,
+			.context = &search,
+		},
+	};
 	int error;
 
 	*list = (struct vmsi_budget_list){ 0 };
-	error = vmsi_memfd_device(&search.memfd_device);
+	error = vmsi_memfd_device(&search.memfds.device);
 	return error ? error : look_at_processes(&search);
 }
 

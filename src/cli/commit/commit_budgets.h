@@ -43,7 +43,4 @@ struct vmsi_budget_list {
 int vmsi_budget_list_read(struct vmsi_budget_list *list);
 void vmsi_budget_list_free(struct vmsi_budget_list *list);
 
-/* The device of all memfds, which is the kernel's own tmpfs. Returns 0 or -errno. */
-int vmsi_memfd_device(dev_t *device);
-
 #endif

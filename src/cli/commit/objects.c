@@ -13,7 +13,7 @@
 #include <vmspace.h>
 
 #include "base/array.h"
-#include "cli/commit/commit_budgets.h"
+#include "cli/memfds.h"
 
 /* st_blocks is in these, whatever the file system. */
 #define BLOCK 512

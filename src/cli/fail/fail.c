@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/fail/fail.h"
 
-#include <getopt.h>
+#include <unistd.h>
 
 #include "cli/supervise/supervise.h"
 
@@ -10,42 +10,34 @@ static const char help_text[] =
 	"                    PROGRAM [ARGUMENT...]\n"
 	"\n"
 	"Run a program, and refuse requests for memory of it and its descendants as if\n"
-	"there were none. What was refused is told at the end, on standard error.\n"
-	"\n"
-	"  --nth=N       refuse the Nth request\n"
-	"  --from=N      the Nth, and all after it\n"
-	"  --prob=P      each with this chance, from 0 to 1\n"
-	"  --size=SIZE   count only requests of at least SIZE; alone: refuse them all\n"
-	"  --loader      count what the dynamic loader asks for, too\n"
-	"  --seed=N      of the chances; 0\n"
-	"  --limit=SIZE  and let them commit at most SIZE together\n"
-	"  --policy=POLICY, --fork=charge|free, --noreserve=charge|free,\n"
-	"  --report=FILE, --log, --quiet\n"
-	"                as of 'vmspace limit'\n"
-	"  -h, --help    this text\n"
-	"\n"
+	"there were none. What was refused is told at the end, on standard error.\n";
+
+static const char notes[] =
 	"'vmspace sweep' refuses each request in turn. Exit status: that of the\n"
 	"program; 2 wrong arguments, 125 requests cannot be refused here, 126 the\n"
 	"program cannot be run, 127 there is no such program.\n";
 
-static enum vmsi_exit take_options(int argc, char **argv,
-				   struct vmsi_supervise_options *options)
-{
-	static const struct option table[] = {
-		VMSI_SUPERVISE_OPTIONS,
-		{ "limit", required_argument, NULL, VMSI_OPTION_LIMIT },
-		{ "nth", required_argument, NULL, VMSI_OPTION_NTH },
-		{ "from", required_argument, NULL, VMSI_OPTION_FROM },
-		{ "prob", required_argument, NULL, VMSI_OPTION_PROB },
-		{ "size", required_argument, NULL, VMSI_OPTION_SIZE },
-		{ "loader", no_argument, NULL, VMSI_OPTION_LOADER },
-		{ "seed", required_argument, NULL, VMSI_OPTION_SEED },
-		{ NULL, 0, NULL, 0 },
-	};
-
-	return vmsi_supervise_take_options(options, argc, argv, table,
-					   &vmsi_command_fail);
-}
+static const struct vmsi_option fail_options[] = {
+	{ .name = "nth", .value = VMSI_OPTION_NTH, .argument = "N",
+	  .help = "refuse the Nth request" },
+	{ .name = "from", .value = VMSI_OPTION_FROM, .argument = "N",
+	  .help = "the Nth, and all after it" },
+	{ .name = "prob", .value = VMSI_OPTION_PROB, .argument = "P",
+	  .help = "each with this chance, from 0 to 1" },
+	{ .name = "size", .value = VMSI_OPTION_SIZE, .argument = "SIZE",
+	  .help = "count only requests of at least SIZE; alone:",
+	  .more = "refuse them all" },
+	{ .name = "loader", .value = VMSI_OPTION_LOADER,
+	  .help = "count what the dynamic loader asks for, too" },
+	{ .name = "seed", .value = VMSI_OPTION_SEED, .argument = "N",
+	  .help = "of the chances; 0" },
+	{ .name = "limit", .value = VMSI_OPTION_LIMIT, .argument = "SIZE",
+	  .help = "and let them commit at most SIZE together" },
+	VMSI_COUNTING_OPTIONS(VMSI_OPTION_IS_RARE),
+	VMSI_TELLING_OPTIONS,
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
 
 static bool refuses(const struct vms_group_faults *faults)
 {
@@ -59,7 +51,8 @@ static enum vmsi_exit run_fail(int argc, char **argv)
 	enum vmsi_exit result;
 
 	vmsi_supervise_init(&options, argv[0]);
-	result = take_options(argc, argv, &options);
+	result = vmsi_supervise_take_options(&options, argc, argv,
+					     &vmsi_command_fail);
 	if (result != VMSI_EXIT_OK || options.is_done)
 		return result;
 	if (!refuses(&options.group.faults))
@@ -75,5 +68,8 @@ const struct vmsi_command vmsi_command_fail = {
 	.program = "vmspace fail",
 	.summary = "run a program and refuse some of its requests for memory",
 	.help = help_text,
+	.options = fail_options,
+	.notes = notes,
+	.program_at = VMSI_PROGRAM_FIRST,
 	.run = run_fail,
 };

@@ -2,7 +2,6 @@
 #include "cli/heap/heap.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,24 +17,38 @@ static const char help_text[] =
 	"usage: vmspace heap [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
 	"\n"
 	"Run a program whose large blocks come from a heap in which realloc never\n"
-	"copies; its own malloc keeps the smaller ones.\n"
-	"\n"
-	"  --threshold=SIZE        the smallest such block; 128K\n"
-	"  --retain=SIZE           freed memory that is kept for the next block;\n"
-	"                          an eighth of the machine's memory\n"
-	"  --reclaimable-after=MS  age at which the system may take freed memory\n"
-	"                          when it is short: milliseconds, or never; 1000\n"
-	"  --give-back-after=MS    age at which it is given back; 10000\n"
-	"  --no-huge-pages         never ask for huge pages\n"
-	"  --stats[=FILE]          at the end tell the heap's figures on standard\n"
-	"                          error, or add them to FILE\n"
-	"  -h, --help              this text\n"
-	"\n"
+	"copies; its own malloc keeps the smaller ones.\n";
+
+static const char notes[] =
 	"Sizes are bytes, or have a suffix: K, M, G, T. A program that is linked\n"
 	"statically, set-user-ID, built with AddressSanitizer or has a malloc of its\n"
 	"own is not run: the heap cannot work there. Under a limit: vmspace limit SIZE\n"
 	"-- vmspace heap -- PROGRAM. Exit status: that of the program; 2 wrong\n"
 	"arguments, 125 no heap's library, 126 it cannot be run, 127 is not there.\n";
+
+static const struct vmsi_option heap_options[] = {
+	{ .name = "threshold", .value = VMSI_HEAP_THRESHOLD, .argument = "SIZE",
+	  .help = "the smallest such block; 128K" },
+	{ .name = "retain", .value = VMSI_HEAP_RETAIN, .argument = "SIZE",
+	  .help = "freed memory that is kept for the next block;",
+	  .more = "an eighth of the machine's memory" },
+	{ .name = "reclaimable-after", .value = VMSI_HEAP_RECLAIMABLE_AFTER,
+	  .argument = "MS", .completion = VMSI_COMPLETE_WORDS, .words = "never",
+	  .help = "age at which the system may take freed memory",
+	  .more = "when it is short: milliseconds, or never; 1000" },
+	{ .name = "give-back-after", .value = VMSI_HEAP_GIVE_BACK_AFTER,
+	  .argument = "MS", .completion = VMSI_COMPLETE_WORDS, .words = "never",
+	  .help = "age at which it is given back; 10000" },
+	{ .name = "no-huge-pages", .value = VMSI_HEAP_NO_HUGE_PAGES,
+	  .help = "never ask for huge pages" },
+	{ .name = "stats", .value = VMSI_HEAP_STATS,
+	  .flags = VMSI_OPTION_MAY_BE_BARE, .argument = "FILE",
+	  .completion = VMSI_COMPLETE_FILE,
+	  .help = "at the end tell the heap's figures on standard",
+	  .more = "error, or add them to FILE" },
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
 
 #define HEAP_LIBRARY "libvmspace-heap.so"
 
@@ -88,26 +101,15 @@ static enum vmsi_exit prepare(const char *name, struct vmsi_program *program)
 static enum vmsi_exit take_arguments(int argc, char **argv, char ***arguments,
 				     struct vmsi_program *program)
 {
-	static const struct option options[] = {
-		{ "threshold", required_argument, NULL, VMSI_HEAP_THRESHOLD },
-		{ "retain", required_argument, NULL, VMSI_HEAP_RETAIN },
-		{ "reclaimable-after", required_argument, NULL,
-		  VMSI_HEAP_RECLAIMABLE_AFTER },
-		{ "give-back-after", required_argument, NULL,
-		  VMSI_HEAP_GIVE_BACK_AFTER },
-		{ "no-huge-pages", no_argument, NULL, VMSI_HEAP_NO_HUGE_PAGES },
-		{ "stats", optional_argument, NULL, VMSI_HEAP_STATS },
-		{ "help", no_argument, NULL, 'h' },
-		{ NULL, 0, NULL, 0 },
-	};
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
 	*arguments = NULL;
 	vmsi_complain_as(argv[0]);
-	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
+	while ((option = vmsi_next_option(&vmsi_command_heap, argc, argv)) !=
+	       -1) {
 		if (option == 'h')
-			return vmsi_show_help(&vmsi_command_heap);
+			return vmsi_show_help(&vmsi_command_heap, optarg);
 		if (option == '?')
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
 		result = vmsi_heap_take_option(argv[0], option);
@@ -157,5 +159,8 @@ const struct vmsi_command vmsi_command_heap = {
 	.program = "vmspace heap",
 	.summary = "run a program with a heap that never copies",
 	.help = help_text,
+	.options = heap_options,
+	.notes = notes,
+	.program_at = VMSI_PROGRAM_FIRST,
 	.run = run_heap,
 };

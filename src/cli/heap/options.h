@@ -4,7 +4,7 @@
 
 #include "cli/command.h"
 
-/* The values that getopt_long(3) returns for the long options of the heap. */
+/* The values of the options of the heap. */
 enum vmsi_heap_option {
 	VMSI_HEAP_THRESHOLD = 256,
 	VMSI_HEAP_RETAIN,

@@ -2,7 +2,7 @@
 #include "cli/limit/limit.h"
 
 #include <errno.h>
-#include <getopt.h>
+#include <unistd.h>
 
 #include "cli/limit/by_kernel.h"
 #include "cli/limit/live.h"
@@ -15,25 +15,36 @@ static const char help_text[] =
 	"       vmspace limit --cgroup=DIRECTORY SIZE|none\n"
 	"Run a program that commits at most SIZE, together with all its descendants.\n"
 	"What does not fit gets ENOMEM at once, and nobody is killed. Without a program:\n"
-	"list running groups, set the limit of one, or follow one.\n"
-	"  --policy=POLICY          strict (the sum counts), heuristic (only a single\n"
-	"                           request above SIZE), always (it is only counted)\n"
-	"  --fork=charge|free       whether a child's copy counts; charge\n"
-	"  --noreserve=charge|free  whether MAP_NORESERVE memory does; charge\n"
-	"  --warn-at=SIZE|PERCENT%  tell once that so much is in use; --signal=NAME\n"
-	"                           and --on-warn=COMMAND do more about it\n"
-	"  --grace=SIZE|PERCENT%    a second threshold; --grace-signal=NAME, TERM\n"
-	"  --warn-whom=first|all|largest  who gets the signals; first\n"
-	"  --backend=bpf, --cgroup=DIRECTORY  the kernel keeps it, for a control group\n"
-	"                           that is there until it is 'none'; root\n"
-	"  --name=NAME              that the group is listed by; the program's\n"
-	"  --report=FILE            what was refused, as JSON\n"
-	"  --log, --quiet           tell refusals as they happen; nothing at the end\n"
-	"  --explain, --help        tell what a limit sees and misses here; this text\n"
-	"\n"
-	"SIZE: bytes, or with K, M, G, T; cgroup or cgroup:90%, the control group's limit\n"
-	"as it changes; ram:50%. 'ulimit -d' limits each process alone. Exit: as PROGRAM;\n"
-	"2 wrong arguments, 125 no limit can be kept, 126 and 127 as of env(1).\n";
+	"list running groups, set the limit of one, or follow one.\n";
+
+static const char notes[] =
+	"SIZE: bytes, or with K, M, G, T; cgroup or cgroup:90%; ram:50%. Exit status:\n"
+	"as PROGRAM; 2 wrong arguments, 125 no limit can be kept, 126, 127 as of env(1).\n";
+
+static const struct vmsi_option limit_options[] = {
+	VMSI_COUNTING_OPTIONS(0),
+	VMSI_WARN_OPTIONS,
+	{ .name = "backend", .value = VMSI_OPTION_BACKEND,
+	  .argument = "supervisor|bpf", .completion = VMSI_COMPLETE_WORDS,
+	  .words = "supervisor bpf",
+	  .help = "bpf: the kernel keeps the limit; root" },
+	{ .name = "cgroup", .value = VMSI_OPTION_CGROUP, .argument = "DIRECTORY",
+	  .completion = VMSI_COMPLETE_DIRECTORY,
+	  .help = "the kernel keeps it, for a control group; root" },
+	{ .name = "name", .value = VMSI_OPTION_NAME, .argument = "NAME",
+	  .help = "that the group is listed by; the program's" },
+	VMSI_TELLING_OPTIONS,
+	{ .name = "json", .value = VMSI_OPTION_JSON,
+	  .help = "list running groups as JSON" },
+	{ .name = "set", .value = VMSI_OPTION_SET, .argument = "SIZE",
+	  .help = "set the limit of a running group" },
+	{ .name = "follow", .value = VMSI_OPTION_FOLLOW,
+	  .help = "tell what a running group does" },
+	{ .name = "explain", .value = VMSI_OPTION_EXPLAIN,
+	  .help = "tell what a limit sees and misses here" },
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
 
 static void explain_cgroup(void)
 {
@@ -73,20 +84,8 @@ static enum vmsi_exit explain(const char *program)
 static enum vmsi_exit take_options(int argc, char **argv,
 				   struct vmsi_supervise_options *options)
 {
-	static const struct option table[] = {
-		VMSI_SUPERVISE_OPTIONS,
-		VMSI_WARN_OPTIONS,
-		{ "name", required_argument, NULL, VMSI_OPTION_NAME },
-		{ "json", no_argument, NULL, VMSI_OPTION_JSON },
-		{ "set", required_argument, NULL, VMSI_OPTION_SET },
-		{ "follow", no_argument, NULL, VMSI_OPTION_FOLLOW },
-		{ "backend", required_argument, NULL, VMSI_OPTION_BACKEND },
-		{ "cgroup", required_argument, NULL, VMSI_OPTION_CGROUP },
-		{ "explain", no_argument, NULL, VMSI_OPTION_EXPLAIN },
-		{ NULL, 0, NULL, 0 },
-	};
 	enum vmsi_exit result =
-		vmsi_supervise_take_options(options, argc, argv, table,
+		vmsi_supervise_take_options(options, argc, argv,
 					    &vmsi_command_limit);
 
 	if (!options->explain)
@@ -222,5 +221,10 @@ const struct vmsi_command vmsi_command_limit = {
 	.program = "vmspace limit",
 	.summary = "run a program and its descendants under a commit limit",
 	.help = help_text,
+	.options = limit_options,
+	.notes = notes,
+	.program_at = VMSI_PROGRAM_SECOND,
+	.completion = VMSI_COMPLETE_WORDS,
+	.words = "cgroup",
 	.run = run_limit,
 };

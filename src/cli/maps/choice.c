@@ -89,8 +89,10 @@ static int compare(const void *left, const void *right, void *context)
 static bool has_something(const struct vmsi_maps_view *view,
 			  const struct vmsi_figures *figures)
 {
+	/* What begins within a mapping that is another's, too, counts none. */
 	if (!view->is_difference)
-		return figures->of[VMSI_MAPPINGS] > 0;
+		return figures->of[VMSI_MAPPINGS] || figures->of[VMSI_SIZE] ||
+			figures->of[VMSI_RESERVED];
 	for (size_t i = 0; i < view->column_count; i++)
 		if (figures->of[view->columns[i]])
 			return true;

@@ -2,7 +2,6 @@
 #include "cli/maps/maps.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,26 +22,47 @@ static const char help_text[] =
 	"       vmspace maps [OPTIONS] -- PROGRAM [ARGUMENT]...\n"
 	"\n"
 	"Show to whom the memory of processes belongs: files, heaps, stacks, what is\n"
-	"named. 'self' is vmspace itself; a PROGRAM is shown as it is at its end.\n"
-	"\n"
-	"  -p, --pages         look at each page: commit, resident, swapped, ...\n"
-	"  -a, --all           the mappings of each owner, too\n"
-	"  -l, --list          only mappings, in order of address\n"
-	"  -t, --total         a row a process\n"
-	"      --tree PID      a process and its descendants\n"
-	"      --user NAME     all processes of a user\n"
-	"  -d, --diff FILE     what has changed since; FILE is by --json\n"
-	"  -c, --columns LIST  all, or of size,reserved,writable,mappings,commit,\n"
-	"                      resident,anonymous,file,proportional,swapped,huge,locked\n"
-	"  -s, --sort COLUMN   or name; -COLUMN: the least first\n"
-	"  -f, --filter TEXT   owners whose names have it, match 'lib*', or of a kind\n"
-	"  -b, --bytes         sizes in bytes instead of 188K, 1.3M, 2G\n"
-	"  -j, --json          write JSON, for programs\n"
-	"  -h, --help          this text\n"
-	"\n"
-	"'man vmspace-maps' explains columns and owners.\n";
+	"named. 'self' is vmspace itself; a PROGRAM is shown as it is at its end.\n";
+
+static const char notes[] = "'man vmspace-maps' explains columns and owners.\n";
+
+#define COLUMN_WORDS "size reserved writable mappings commit resident anonymous " \
+	"file proportional swapped huge locked"
 
 enum { OPTION_TREE = 256, OPTION_USER };
+
+static const struct vmsi_option maps_options[] = {
+	{ .name = "pages", .value = 'p',
+	  .help = "look at each page: commit, resident, swapped, ..." },
+	{ .name = "all", .value = 'a', .help = "the mappings of each owner, too" },
+	{ .name = "list", .value = 'l',
+	  .help = "only mappings, in order of address" },
+	{ .name = "total", .value = 't', .help = "a row a process" },
+	{ .name = "tree", .value = OPTION_TREE, .argument = "PID",
+	  .completion = VMSI_COMPLETE_PROCESS,
+	  .help = "a process and its descendants" },
+	{ .name = "user", .value = OPTION_USER, .argument = "NAME",
+	  .completion = VMSI_COMPLETE_USER, .help = "all processes of a user" },
+	{ .name = "diff", .value = 'd', .argument = "FILE",
+	  .completion = VMSI_COMPLETE_FILE,
+	  .help = "what has changed since; FILE is by --json" },
+	{ .name = "columns", .value = 'c', .argument = "LIST",
+	  .completion = VMSI_COMPLETE_LIST, .words = "all " COLUMN_WORDS,
+	  .help = "which columns: all, or of size,reserved,writable,",
+	  .more = "mappings,commit,resident,anonymous,file,\n"
+		"proportional,swapped,huge,locked" },
+	{ .name = "sort", .value = 's', .argument = "COLUMN",
+	  .completion = VMSI_COMPLETE_WORDS, .words = "name " COLUMN_WORDS,
+	  .help = "by a column, or name; -COLUMN: the least first" },
+	{ .name = "filter", .value = 'f', .argument = "TEXT",
+	  .help = "owners whose names have it, match 'lib*', or",
+	  .more = "of a kind" },
+	{ .name = "bytes", .value = 'b',
+	  .help = "sizes in bytes instead of 188K, 1.3M, 2G" },
+	{ .name = "json", .value = 'j', .help = "write JSON, for programs" },
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
+};
 
 /* What is to be shown. */
 struct request {
@@ -229,29 +249,12 @@ static enum vmsi_exit check_request(const struct request *request)
 static enum vmsi_exit parse_options(int argc, char **argv,
 				    struct request *request, bool *is_help)
 {
-	static const struct option options[] = {
-		{ "all", no_argument, NULL, 'a' },
-		{ "bytes", no_argument, NULL, 'b' },
-		{ "columns", required_argument, NULL, 'c' },
-		{ "diff", required_argument, NULL, 'd' },
-		{ "filter", required_argument, NULL, 'f' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "list", no_argument, NULL, 'l' },
-		{ "pages", no_argument, NULL, 'p' },
-		{ "sort", required_argument, NULL, 's' },
-		{ "total", no_argument, NULL, 't' },
-		{ "tree", required_argument, NULL, OPTION_TREE },
-		{ "user", required_argument, NULL, OPTION_USER },
-		{ NULL, 0, NULL, 0 },
-	};
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
 	argc = take_program(argc, argv, request);
 	while (result == VMSI_EXIT_OK &&
-	       (option = getopt_long(argc, argv, "abc:d:f:hjlps:t", options,
-				     NULL)) > 0) {
+	       (option = vmsi_next_option(&vmsi_command_maps, argc, argv)) > 0) {
 		if (option == 'h') {
 			*is_help = true;
 			return VMSI_EXIT_OK;
@@ -450,7 +453,7 @@ static enum vmsi_exit run_maps(int argc, char **argv)
 	vmsi_complain_as("vmspace maps");
 	result = parse_options(argc, argv, &request, &is_help);
 	if (is_help) {
-		result = vmsi_show_help(&vmsi_command_maps);
+		result = vmsi_show_help(&vmsi_command_maps, optarg);
 	} else if (result == VMSI_EXIT_OK) {
 		vmsi_maps_complete_view(&request.view);
 		result = request.program ? show_program(&request) :
@@ -465,5 +468,9 @@ const struct vmsi_command vmsi_command_maps = {
 	.program = "vmspace maps",
 	.summary = "show to whom the memory of processes belongs",
 	.help = help_text,
+	.options = maps_options,
+	.notes = notes,
+	.program_at = VMSI_PROGRAM_BEHIND_DASHES,
+	.completion = VMSI_COMPLETE_PROCESS,
 	.run = run_maps,
 };

@@ -21,8 +21,10 @@ static void write_name(const struct vmsi_name *name, enum vmsi_owner_kind kind)
 {
 	if (kind == VMSI_OWNER_NAMED)
 		fputs("[anon:", stdout);
+	if (vmsi_owner_is_told(kind))
+		printf("[%s:", vmsi_owner_kinds[kind]);
 	vmsi_write_escaped(stdout, name->text);
-	if (kind == VMSI_OWNER_NAMED)
+	if (kind == VMSI_OWNER_NAMED || vmsi_owner_is_told(kind))
 		fputc(']', stdout);
 	if (kind == VMSI_OWNER_FILE && name->is_deleted)
 		fputs(" (deleted)", stdout);
@@ -168,7 +170,7 @@ static void write_list(const struct vmsi_maps_view *view,
 	for (size_t i = 0; i < process->count; i++)
 		if (is_listed(view, process, i)) {
 			vmsi_figures_add(&total, &process->mappings[i].figures);
-			count++;
+			count += process->mappings[i].figures.of[VMSI_MAPPINGS];
 		}
 	vmsi_table_widen(&table, &total);
 	vmsi_table_write_headings(&table, "ADDRESSES, RIGHTS, FLAGS, CONTENT");

@@ -83,6 +83,7 @@ static bool is_rest_of_arena(const struct vmsi_belongs *belongs,
 	const uintptr_t end = belongs->before.start + ARENA_BYTES;
 
 	return is_next(belongs, mapping) && mapping->prot == PROT_NONE &&
+		!vmsi_owner_is_told(owner_before(belongs)->kind) &&
 		is_anonymous(&belongs->before) && is_data(&belongs->before) &&
 		belongs->before.start % ARENA_BYTES == 0 &&
 		/* A stack's guard may be one mapping with it. */
@@ -112,6 +113,7 @@ static uint32_t find_stack(struct vmsi_belongs *belongs,
 	owner = find_word(belongs, VMSI_OWNER_STACK, word);
 	if (owner != VMSI_NO_OWNER && is_next(belongs, mapping) &&
 	    is_anonymous(before) && before->prot == PROT_NONE &&
+	    !vmsi_owner_is_told(owner_before(belongs)->kind) &&
 	    before->end - before->start <= GUARD_MOST)
 		give_before(belongs, owner);
 	return owner;
@@ -153,9 +155,60 @@ static enum vmsi_owner_kind kind_of(enum vmsi_label_kind kind,
 					     VMSI_OWNER_KERNEL;
 }
 
+/* --- told by the process --------------------------------------------------- */
+
+/* The first part that ends above an address; NULL: none. */
+static const struct vmsi_named_part *part_at(struct vmsi_belongs *belongs,
+					     uintptr_t address)
+{
+	const struct vmsi_names *const names = belongs->names;
+
+	if (!names)
+		return NULL;
+	while (belongs->part < names->part_count &&
+	       names->parts[belongs->part].end <= address)
+		belongs->part++;
+	return belongs->part < names->part_count ? &names->parts[belongs->part] :
+						   NULL;
+}
+
+uintptr_t vmsi_belongs_end(struct vmsi_belongs *belongs, uintptr_t start)
+{
+	const struct vmsi_named_part *part = part_at(belongs, start);
+
+	if (!part)
+		return UINTPTR_MAX;
+	return part->start > start ? part->start : part->end;
+}
+
+static int set_told_owner(struct vmsi_belongs *belongs,
+			  struct vmsi_seen_mapping *mapping,
+			  const struct vmsi_named *named, struct vmsi_scan label)
+{
+	struct vmsi_owners *const owners = &belongs->process->owners;
+	struct vmsi_name *name;
+
+	mapping->name = NULL;
+	if (mapping->label != VMSI_LABEL_NONE) {
+		mapping->name = vmsi_owners_name(owners, label);
+		if (!mapping->name)
+			return -ENOMEM;
+	}
+	name = vmsi_owners_told_name(owners, named->text);
+	mapping->owner = name ? vmsi_owners_find(owners, named->kind, name) :
+				VMSI_NO_OWNER;
+	return mapping->owner == VMSI_NO_OWNER ? -ENOMEM : 0;
+}
+
+/* --- each ------------------------------------------------------------------ */
+
 static int set_owner(struct vmsi_belongs *belongs,
 		     struct vmsi_seen_mapping *mapping, struct vmsi_scan label)
 {
+	const struct vmsi_named_part *part = part_at(belongs, mapping->start);
+
+	if (part && part->start <= mapping->start)
+		return set_told_owner(belongs, mapping, part->named, label);
 	mapping->name = NULL;
 	if (mapping->label != VMSI_LABEL_NONE) {
 		mapping->owner = find(belongs, kind_of(mapping->label, label),

@@ -2,18 +2,28 @@
 #ifndef VMSI_CLI_BELONGS_H
 #define VMSI_CLI_BELONGS_H
 
+#include "cli/sight/names.h"
 #include "cli/sight/process.h"
 
 /*
  * Decide to whom each mapping belongs, and add it to its owner. The kernel names
  * files, the heap, the first stack and what programs have named; the rest is told
- * by what it lies next to. Mappings come in ascending order of address.
+ * by what it lies next to. What the process tells of itself goes before all that.
+ * Mappings come in ascending order of address.
  */
 
 struct vmsi_belongs {
 	struct vmsi_process *process;
+	const struct vmsi_names *names;  /* NULL: the process tells nothing */
+	size_t part;                     /* none of the parts below this one is left */
 	struct vmsi_seen_mapping before; /* the mapping below this one */
 };
+
+/*
+ * Where the owner of what is at start may change, as the process tells: mappings of
+ * two spaces may be one to the kernel. UINTPTR_MAX: nowhere.
+ */
+uintptr_t vmsi_belongs_end(struct vmsi_belongs *belongs, uintptr_t start);
 
 /*
  * Add a mapping with its figures; its owner and name are set here. label is that of

@@ -10,6 +10,9 @@
 
 #define FIRST_PLACES 64
 
+/* Begins the label of a name that a process has told: the kernel's have none in them. */
+#define TOLD '\n'
+
 const char *const vmsi_owner_kinds[VMSI_OWNER_KINDS] = {
 	[VMSI_OWNER_FILE] = "file",
 	[VMSI_OWNER_HEAP] = "heap",
@@ -21,6 +24,15 @@ const char *const vmsi_owner_kinds[VMSI_OWNER_KINDS] = {
 	[VMSI_OWNER_MEMFD] = "memfd",
 	[VMSI_OWNER_KERNEL] = "kernel",
 	[VMSI_OWNER_RESERVED] = "reserved",
+	[VMSI_OWNER_SPACE] = "space",
+	[VMSI_OWNER_BUFFERS] = "buffers",
+	[VMSI_OWNER_VMSPACE_HEAP] = "vmspace heap",
+	[VMSI_OWNER_VMSPACE_FILE] = "vmspace file",
+	[VMSI_OWNER_SHARE] = "share",
+	[VMSI_OWNER_RING] = "ring",
+	[VMSI_OWNER_STACKS] = "stacks",
+	[VMSI_OWNER_CODE] = "code",
+	[VMSI_OWNER_POOL] = "pool",
 };
 
 /* --- names ---------------------------------------------------------------- */
@@ -90,8 +102,12 @@ static struct vmsi_name *make_name(struct vmsi_scan label, uint64_t hash)
 		free_name(name);
 		return NULL;
 	}
-	name->is_deleted = vmsi_label_is_deleted(&label);
-	vmsi_label_path(label, name->text, length + 1);
+	if (length && *label.at == TOLD) {
+		memcpy(name->text, name->label + 1, length);
+	} else {
+		name->is_deleted = vmsi_label_is_deleted(&label);
+		vmsi_label_path(label, name->text, length + 1);
+	}
 	for (size_t i = 0; i < VMSI_OWNER_KINDS; i++)
 		name->owners[i] = VMSI_NO_OWNER;
 	return name;
@@ -116,6 +132,24 @@ struct vmsi_name *vmsi_owners_name(struct vmsi_owners *owners,
 	}
 	owners->last = *place;
 	return *place;
+}
+
+struct vmsi_name *vmsi_owners_told_name(struct vmsi_owners *owners,
+					const char *text)
+{
+	const size_t length = strlen(text);
+	char *label = malloc(length + 2);
+	struct vmsi_name *name;
+
+	if (!label)
+		return NULL;
+	label[0] = TOLD;
+	memcpy(label + 1, text, length + 1);
+	name = vmsi_owners_name(owners, (struct vmsi_scan){
+		label, label + 1 + length,
+	});
+	free(label);
+	return name;
 }
 
 /* --- owners --------------------------------------------------------------- */

@@ -20,8 +20,23 @@ enum vmsi_owner_kind {
 	VMSI_OWNER_MEMFD,
 	VMSI_OWNER_KERNEL,    /* what the kernel maps for itself */
 	VMSI_OWNER_RESERVED,  /* addresses that are set aside, and nothing is in them */
+	/* What a process tells of itself by its table of names, from here on. */
+	VMSI_OWNER_SPACE,
+	VMSI_OWNER_BUFFERS,
+	VMSI_OWNER_VMSPACE_HEAP,
+	VMSI_OWNER_VMSPACE_FILE,
+	VMSI_OWNER_SHARE,
+	VMSI_OWNER_RING,
+	VMSI_OWNER_STACKS,
+	VMSI_OWNER_CODE,
+	VMSI_OWNER_POOL,
 	VMSI_OWNER_KINDS,
 };
+
+static inline bool vmsi_owner_is_told(enum vmsi_owner_kind kind)
+{
+	return kind >= VMSI_OWNER_SPACE;
+}
 
 /* The words for the kinds, in JSON. */
 extern const char *const vmsi_owner_kinds[VMSI_OWNER_KINDS];
@@ -58,6 +73,13 @@ struct vmsi_owners {
  */
 struct vmsi_name *vmsi_owners_name(struct vmsi_owners *owners,
 				   struct vmsi_scan label);
+
+/*
+ * Get the name that is a text of any bytes but 0, which no label of the kernel's
+ * makes. Returns NULL without memory.
+ */
+struct vmsi_name *vmsi_owners_told_name(struct vmsi_owners *owners,
+					const char *text);
 
 /* Get the number of an owner in the list; VMSI_NO_OWNER without memory. */
 uint32_t vmsi_owners_find(struct vmsi_owners *owners, enum vmsi_owner_kind kind,

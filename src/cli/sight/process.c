@@ -20,6 +20,7 @@
 struct reader {
 	struct vmsi_belongs belongs;
 	uintptr_t seen; /* the end of the last mapping */
+	bool has_table; /* the table of names is mapped: it is this process's */
 	struct vmsi_lines lines;
 	int file;
 };
@@ -31,7 +32,6 @@ static void set_figures(struct vmsi_seen_mapping *mapping)
 	const uint64_t length = mapping->end - mapping->start;
 	uint64_t *figures = mapping->figures.of;
 
-	figures[VMSI_MAPPINGS] = 1;
 	figures[mapping->prot == PROT_NONE ? VMSI_RESERVED : VMSI_SIZE] = length;
 	if ((mapping->prot & PROT_WRITE) && !(mapping->flags & VMS_MAPPING_SHARED))
 		figures[VMSI_WRITABLE] = length;
@@ -58,15 +58,13 @@ static bool cut(struct reader *reader, struct vmsi_seen_mapping *mapping)
 	return true;
 }
 
-static int add(struct reader *reader, struct vmsi_seen_mapping *mapping,
-	       struct vmsi_scan label)
+static int add_piece(struct reader *reader, struct vmsi_seen_mapping *mapping,
+		     struct vmsi_scan label)
 {
 	struct vmsi_process *process = reader->belongs.process;
 	struct vmsi_seen_mapping *mappings;
 	int error;
 
-	if (!cut(reader, mapping))
-		return 0;
 	set_figures(mapping);
 	error = vmsi_belongs_add(&reader->belongs, mapping, label);
 	if (error || !(process->what & VMSI_SEE_MAPPINGS))
@@ -78,6 +76,55 @@ static int add(struct reader *reader, struct vmsi_seen_mapping *mapping,
 	process->mappings = mappings;
 	mappings[process->count++] = *mapping;
 	return 0;
+}
+
+/* What pages there are is known of the whole only. */
+static bool has_pages(const struct vmsi_seen_mapping *mapping)
+{
+	for (enum vmsi_column i = 0; i < VMSI_COLUMNS; i++)
+		if (vmsi_columns[i].needs_pages &&
+		    mapping->figures.of[i])
+			return true;
+	return false;
+}
+
+/* Cut off the piece up to where another owner's may begin. */
+static void take_piece(struct vmsi_belongs *belongs,
+		       struct vmsi_seen_mapping *piece,
+		       struct vmsi_seen_mapping *rest)
+{
+	const uintptr_t end = vmsi_belongs_end(belongs, rest->start);
+
+	*piece = *rest;
+	if (end < rest->end && !has_pages(rest))
+		piece->end = end;
+	if (rest->inode)
+		rest->offset += piece->end - piece->start;
+	rest->start = piece->end;
+}
+
+static int add(struct reader *reader, struct vmsi_seen_mapping *mapping,
+	       struct vmsi_scan label)
+{
+	const struct vmsi_names *const names = reader->belongs.names;
+	uint64_t count = 1;
+	int error = 0;
+
+	if (names && mapping->inode == names->inode &&
+	    mapping->device == names->device)
+		reader->has_table = true;
+	if (!cut(reader, mapping))
+		return 0;
+	while (!error && mapping->start < mapping->end) {
+		struct vmsi_seen_mapping piece;
+
+		take_piece(&reader->belongs, &piece, mapping);
+		/* The kernel's mapping counts once. */
+		piece.figures.of[VMSI_MAPPINGS] = count;
+		count = 0;
+		error = add_piece(reader, &piece, label);
+	}
+	return error;
 }
 
 /* --- without pages: /proc/PID/maps ---------------------------------------- */
@@ -219,14 +266,18 @@ static int read_status(struct vmsi_process *process)
 	return error;
 }
 
-static int read_mappings(struct vmsi_process *process)
+/* names: of the process, where *is_its_own says so afterwards; NULL: without any. */
+static int read_mappings(struct vmsi_process *process,
+			 const struct vmsi_names *names, bool *is_its_own)
 {
-	const bool has_pages = (process->what & VMSI_SEE_PAGES) != 0;
-	struct reader reader = { .belongs = { .process = process } };
+	const bool with_pages = (process->what & VMSI_SEE_PAGES) != 0;
+	struct reader reader = {
+		.belongs = { .process = process, .names = names },
+	};
 	char *buffer;
 	int error;
 
-	reader.file = vmsi_procfs_open(process->pid, has_pages ? "smaps" : "maps");
+	reader.file = vmsi_procfs_open(process->pid, with_pages ? "smaps" : "maps");
 	if (reader.file < 0)
 		return reader.file;
 	buffer = malloc(BUFFER_BYTES);
@@ -235,11 +286,43 @@ static int read_mappings(struct vmsi_process *process)
 		return -ENOMEM;
 	}
 	vmsi_host_lines(&reader.lines, &reader.file, buffer, BUFFER_BYTES);
-	error = has_pages ? read_smaps(&reader) : read_maps(&reader);
+	error = with_pages ? read_smaps(&reader) : read_maps(&reader);
 	if (!error)
 		error = check_complete(reader.file);
 	free(buffer);
 	close(reader.file);
+	*is_its_own = reader.has_table;
+	return error;
+}
+
+static void forget_mappings(struct vmsi_process *process)
+{
+	vmsi_owners_free(&process->owners);
+	free(process->mappings);
+	process->mappings = NULL;
+	process->count = process->capacity = 0;
+	process->total = (struct vmsi_figures){ 0 };
+}
+
+/*
+ * A process has the tables open that it was forked with, too. Which one is its own is
+ * known when its mappings have been read, and most have one or none.
+ */
+static int read_named_mappings(struct vmsi_process *process)
+{
+	struct vmsi_tables tables;
+	bool is_its_own = false;
+	int error = vmsi_tables_read(&tables, process->pid);
+
+	for (size_t i = 0; !error && !is_its_own && i < tables.count; i++) {
+		forget_mappings(process);
+		error = read_mappings(process, &tables.tables[i], &is_its_own);
+	}
+	if (!error && !is_its_own) {
+		forget_mappings(process);
+		error = read_mappings(process, NULL, &is_its_own);
+	}
+	vmsi_tables_free(&tables);
 	return error;
 }
 
@@ -254,7 +337,7 @@ int vmsi_process_see(struct vmsi_process *process, pid_t pid, unsigned what)
 	error = read_status(process);
 	if (!error && process->status.threads > 1)
 		error = vmsi_stacks_read(&process->stacks, process->pid);
-	return error ? error : read_mappings(process);
+	return error ? error : read_named_mappings(process);
 }
 
 void vmsi_process_free(struct vmsi_process *process)

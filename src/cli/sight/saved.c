@@ -96,14 +96,19 @@ static char *written_label(const char *name, bool is_deleted)
 	return label;
 }
 
-static char *label_of(const json_t *object)
+/* What a process has told is no label of the kernel's, and is kept as it is. */
+static char *label_of(const json_t *object, enum vmsi_owner_kind kind)
 {
 	const char *digits = json_string_value(json_object_get(object, "name_bytes"));
 	const char *text = json_string_value(json_object_get(object, "name"));
 	char *bytes = digits ? bytes_of(digits) : NULL;
 	char *label = NULL;
 
-	if (digits ? bytes != NULL : text != NULL)
+	if (vmsi_owner_is_told(kind) && !digits && text)
+		label = strdup(text);
+	else if (vmsi_owner_is_told(kind) && bytes)
+		label = strdup(bytes);
+	else if (digits ? bytes != NULL : text != NULL)
 		label = written_label(digits ? bytes : text,
 				      json_is_true(json_object_get(object,
 								   "deleted")));
@@ -125,7 +130,7 @@ static enum vmsi_owner_kind kind_of(const json_t *object)
 static const char *take_owner(const json_t *object, struct vmsi_process *process)
 {
 	const enum vmsi_owner_kind kind = kind_of(object);
-	char *label = label_of(object);
+	char *label = label_of(object, kind);
 	struct vmsi_figures figures = { 0 };
 	struct vmsi_name *name;
 	uint32_t number;
@@ -135,7 +140,9 @@ static const char *take_owner(const json_t *object, struct vmsi_process *process
 		free(label);
 		return not_understood;
 	}
-	name = vmsi_owners_name(&process->owners, vmsi_scan_text(label));
+	name = vmsi_owner_is_told(kind) ?
+		vmsi_owners_told_name(&process->owners, label) :
+		vmsi_owners_name(&process->owners, vmsi_scan_text(label));
 	free(label);
 	number = name ? vmsi_owners_find(&process->owners, kind, name) :
 			VMSI_NO_OWNER;

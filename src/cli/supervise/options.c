@@ -304,19 +304,18 @@ static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 
 enum vmsi_exit
 vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
-			    char **argv, const struct option *table,
-			    const struct vmsi_command *command)
+			    char **argv, const struct vmsi_command *command)
 {
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
 	while (result == VMSI_EXIT_OK && !options->explain &&
-	       (option = getopt_long(argc, argv, "+h", table, NULL)) != -1) {
+	       (option = vmsi_next_option(command, argc, argv)) != -1) {
 		if (option == '?')
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
 		options->is_done = option == 'h';
 		if (option == 'h')
-			return vmsi_show_help(command);
+			return vmsi_show_help(command, optarg);
 		result = take_option(options, option, optarg);
 	}
 	return result;

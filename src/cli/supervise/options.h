@@ -2,7 +2,6 @@
 #ifndef VMSI_CLI_SUPERVISE_OPTIONS_H
 #define VMSI_CLI_SUPERVISE_OPTIONS_H
 
-#include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -35,7 +34,7 @@ struct vmsi_supervise_options {
 	bool explain;       /* of 'vmspace limit': only tell what a limit sees */
 };
 
-/* The values that getopt_long(3) returns for long options. */
+/* The values of the options. */
 enum vmsi_supervise_option {
 	VMSI_OPTION_POLICY = 512,
 	VMSI_OPTION_FORK,
@@ -67,28 +66,42 @@ enum vmsi_supervise_option {
 	VMSI_OPTION_SEED,
 };
 
-/* Rows of a table of getopt_long(3): the options of both commands. */
-#define VMSI_SUPERVISE_OPTIONS \
-	{ "policy", required_argument, NULL, VMSI_OPTION_POLICY }, \
-	{ "fork", required_argument, NULL, VMSI_OPTION_FORK }, \
-	{ "noreserve", required_argument, NULL, VMSI_OPTION_NORESERVE }, \
-	{ "report", required_argument, NULL, VMSI_OPTION_REPORT }, \
-	{ "log", no_argument, NULL, VMSI_OPTION_LOG }, \
-	{ "quiet", no_argument, NULL, VMSI_OPTION_QUIET }, \
-	{ "help", no_argument, NULL, 'h' }
+/* Rows of the tables of both commands: what counts, and what is told. */
+#define VMSI_COUNTING_OPTIONS(policy_flags) \
+	{ .name = "policy", .value = VMSI_OPTION_POLICY, .flags = (policy_flags), \
+	  .argument = "POLICY", .completion = VMSI_COMPLETE_WORDS, \
+	  .words = "strict heuristic always", \
+	  .help = "strict (the sum counts), heuristic, or always" }, \
+	{ .name = "fork", .value = VMSI_OPTION_FORK, \
+	  .flags = VMSI_OPTION_IS_RARE, .argument = "charge|free", \
+	  .completion = VMSI_COMPLETE_WORDS, .words = "charge free", \
+	  .help = "whether a child's copy counts; charge" }, \
+	{ .name = "noreserve", .value = VMSI_OPTION_NORESERVE, \
+	  .flags = VMSI_OPTION_IS_RARE, \
+	  .argument = "charge|free", .completion = VMSI_COMPLETE_WORDS, \
+	  .words = "charge free", \
+	  .help = "whether MAP_NORESERVE memory counts; charge" }
+
+#define VMSI_TELLING_OPTIONS \
+	{ .name = "report", .value = VMSI_OPTION_REPORT, .argument = "FILE", \
+	  .completion = VMSI_COMPLETE_FILE, \
+	  .help = "what was refused, as JSON" }, \
+	{ .name = "log", .value = VMSI_OPTION_LOG, \
+	  .help = "tell refusals as they happen" }, \
+	{ .name = "quiet", .value = VMSI_OPTION_QUIET, \
+	  .help = "tell nothing at the end" }
 
 /* Set the defaults: no limit, and no request is refused on demand. */
 void vmsi_supervise_init(struct vmsi_supervise_options *options,
 			 const char *program);
 
 /*
- * Take the options of a table, up to the first argument that is no option,
+ * Take the options of a command, up to the first argument that is no option,
  * --help, which is answered, or --explain.
  */
 enum vmsi_exit
 vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
-			    char **argv, const struct option *table,
-			    const struct vmsi_command *command);
+			    char **argv, const struct vmsi_command *command);
 
 /* Take the limit: a size, or where it comes from. */
 enum vmsi_exit vmsi_supervise_take_limit(struct vmsi_supervise_options *options,

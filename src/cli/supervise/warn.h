@@ -40,14 +40,28 @@ struct vmsi_warn_options {
 	int runner;          /* a socket to who runs the command; -1: nobody */
 };
 
-/* Rows of a table of getopt_long(3). */
+/* Rows of a table of options. */
 #define VMSI_WARN_OPTIONS \
-	{ "warn-at", required_argument, NULL, VMSI_OPTION_WARN_AT }, \
-	{ "grace", required_argument, NULL, VMSI_OPTION_GRACE }, \
-	{ "signal", required_argument, NULL, VMSI_OPTION_SIGNAL }, \
-	{ "grace-signal", required_argument, NULL, VMSI_OPTION_GRACE_SIGNAL }, \
-	{ "warn-whom", required_argument, NULL, VMSI_OPTION_WARN_WHOM }, \
-	{ "on-warn", required_argument, NULL, VMSI_OPTION_ON_WARN }
+	{ .name = "warn-at", .value = VMSI_OPTION_WARN_AT, \
+	  .argument = "SIZE|PERCENT%", \
+	  .help = "tell once that so much is in use" }, \
+	{ .name = "signal", .value = VMSI_OPTION_SIGNAL, \
+	  .flags = VMSI_OPTION_IS_RARE, .argument = "NAME", \
+	  .completion = VMSI_COMPLETE_SIGNAL, \
+	  .help = "and send a signal; none" }, \
+	{ .name = "on-warn", .value = VMSI_OPTION_ON_WARN, \
+	  .flags = VMSI_OPTION_IS_RARE, .argument = "COMMAND", \
+	  .help = "and run a command of the shell" }, \
+	{ .name = "warn-whom", .value = VMSI_OPTION_WARN_WHOM, \
+	  .flags = VMSI_OPTION_IS_RARE, .argument = "WHOM", \
+	  .completion = VMSI_COMPLETE_WORDS, .words = "first all largest", \
+	  .help = "who gets the signals: first, all or largest; first" }, \
+	{ .name = "grace", .value = VMSI_OPTION_GRACE, \
+	  .flags = VMSI_OPTION_IS_RARE, .argument = "SIZE|PERCENT%", \
+	  .help = "a second threshold, with a signal" }, \
+	{ .name = "grace-signal", .value = VMSI_OPTION_GRACE_SIGNAL, \
+	  .flags = VMSI_OPTION_IS_RARE, .argument = "NAME", \
+	  .completion = VMSI_COMPLETE_SIGNAL, .help = "which signal; TERM" }
 
 void vmsi_warn_init(struct vmsi_warn_options *warn);
 

@@ -2,7 +2,6 @@
 #include "cli/sweep/sweep.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,24 +18,9 @@ static const char help_text[] =
 	"\n"
 	"Run a program as it is, and then again for each of its allocations (malloc,\n"
 	"operator new; those from one stack once), and for each of its requests for\n"
-	"memory to the kernel, with that one failing. Tells how each run ended.\n"
-	"\n"
-	"  --malloc, --kernel  only allocations; only requests to the kernel\n"
-	"  --each              each allocation, also those from one stack\n"
-	"  --depth=N           frames that make a stack another one; 8\n"
-	"  --from-here-on      all allocations after the one that fails, fail too\n"
-	"  --library=NAME, --function=NAME\n"
-	"                      only allocations that have it on their stack\n"
-	"  --size=A-B          only allocations of A to B bytes\n"
-	"  --start-anew        start the program for each trial, do not fork it\n"
-	"  --leaks             look for leaks at the end of each run (needs liblsan)\n"
-	"  --only=A-B, --minimum=SIZE  requests A to B to the kernel; none below SIZE\n"
-	"  --jobs=N            runs at a time; as many as there are processors\n"
-	"  --timeout=S         seconds until a run hangs; 10 good runs, at least 10\n"
-	"  --input=FILE        standard input of each run\n"
-	"  --report=FILE, --junit=FILE, --sarif=FILE\n"
-	"                      all results, as JSON or as JUnit's XML; the findings\n"
-	"  --baseline=FILE, --write-baseline=FILE   known findings; those of today\n"
+	"memory to the kernel, with that one failing. Tells how each run ended.\n";
+
+static const char notes[] =
 	"Exit status: 0 no finding, 1 a run crashed, hung, leaked or wrote something\n"
 	"wrong, 2 wrong arguments, 125 to 127 as of 'vmspace limit'.\n";
 
@@ -63,29 +47,57 @@ enum {
 	OPTION_WRITE_BASELINE,
 };
 
-static const struct option long_options[] = {
-	{ "malloc", no_argument, NULL, OPTION_MALLOC },
-	{ "kernel", no_argument, NULL, OPTION_KERNEL },
-	{ "each", no_argument, NULL, OPTION_EACH },
-	{ "depth", required_argument, NULL, OPTION_DEPTH },
-	{ "from-here-on", no_argument, NULL, OPTION_FROM_HERE_ON },
-	{ "library", required_argument, NULL, OPTION_LIBRARY },
-	{ "function", required_argument, NULL, OPTION_FUNCTION },
-	{ "size", required_argument, NULL, OPTION_SIZE },
-	{ "start-anew", no_argument, NULL, OPTION_START_ANEW },
-	{ "leaks", no_argument, NULL, OPTION_LEAKS },
-	{ "only", required_argument, NULL, OPTION_ONLY },
-	{ "minimum", required_argument, NULL, OPTION_MINIMUM },
-	{ "jobs", required_argument, NULL, OPTION_JOBS },
-	{ "timeout", required_argument, NULL, OPTION_TIMEOUT },
-	{ "input", required_argument, NULL, OPTION_INPUT },
-	{ "report", required_argument, NULL, OPTION_REPORT },
-	{ "junit", required_argument, NULL, OPTION_JUNIT },
-	{ "sarif", required_argument, NULL, OPTION_SARIF },
-	{ "baseline", required_argument, NULL, OPTION_BASELINE },
-	{ "write-baseline", required_argument, NULL, OPTION_WRITE_BASELINE },
-	{ "help", no_argument, NULL, 'h' },
-	{ NULL, 0, NULL, 0 },
+static const struct vmsi_option sweep_options[] = {
+	{ .name = "malloc", .value = OPTION_MALLOC, .help = "only allocations" },
+	{ .name = "kernel", .value = OPTION_KERNEL,
+	  .help = "only requests to the kernel" },
+	{ .name = "each", .value = OPTION_EACH,
+	  .help = "each allocation, also those from one stack" },
+	{ .name = "depth", .value = OPTION_DEPTH, .argument = "N",
+	  .help = "frames that make a stack another one; 8" },
+	{ .name = "from-here-on", .value = OPTION_FROM_HERE_ON,
+	  .flags = VMSI_OPTION_IS_RARE,
+	  .help = "all allocations after the one that fails, fail too" },
+	{ .name = "library", .value = OPTION_LIBRARY, .flags = VMSI_OPTION_IS_RARE,
+	  .argument = "NAME",
+	  .help = "only allocations that have this library on their stack" },
+	{ .name = "function", .value = OPTION_FUNCTION, .argument = "NAME",
+	  .help = "only allocations that have it on their stack" },
+	{ .name = "size", .value = OPTION_SIZE, .flags = VMSI_OPTION_IS_RARE,
+	  .argument = "A-B", .help = "only allocations of A to B bytes" },
+	{ .name = "start-anew", .value = OPTION_START_ANEW,
+	  .flags = VMSI_OPTION_IS_RARE,
+	  .help = "start the program for each trial, do not fork it" },
+	{ .name = "leaks", .value = OPTION_LEAKS,
+	  .help = "look for leaks at the end of each run (needs liblsan)" },
+	{ .name = "only", .value = OPTION_ONLY, .argument = "A-B",
+	  .help = "only requests A to B to the kernel" },
+	{ .name = "minimum", .value = OPTION_MINIMUM, .flags = VMSI_OPTION_IS_RARE,
+	  .argument = "SIZE", .help = "no request to the kernel below SIZE" },
+	{ .name = "jobs", .value = OPTION_JOBS, .argument = "N",
+	  .help = "runs at a time; as many as there are processors" },
+	{ .name = "timeout", .value = OPTION_TIMEOUT, .argument = "S",
+	  .help = "seconds until a run hangs; 10 good runs, at least 10" },
+	{ .name = "input", .value = OPTION_INPUT, .argument = "FILE",
+	  .completion = VMSI_COMPLETE_FILE, .help = "standard input of each run" },
+	{ .name = "report", .value = OPTION_REPORT, .argument = "FILE",
+	  .completion = VMSI_COMPLETE_FILE, .help = "all results, as JSON" },
+	{ .name = "junit", .value = OPTION_JUNIT, .flags = VMSI_OPTION_IS_RARE,
+	  .argument = "FILE", .completion = VMSI_COMPLETE_FILE,
+	  .help = "all results, as JUnit's XML" },
+	{ .name = "sarif", .value = OPTION_SARIF, .flags = VMSI_OPTION_IS_RARE,
+	  .argument = "FILE", .completion = VMSI_COMPLETE_FILE,
+	  .help = "the findings, as SARIF" },
+	{ .name = "baseline", .value = OPTION_BASELINE,
+	  .flags = VMSI_OPTION_IS_RARE, .argument = "FILE",
+	  .completion = VMSI_COMPLETE_FILE,
+	  .help = "findings that are known, which are no findings" },
+	{ .name = "write-baseline", .value = OPTION_WRITE_BASELINE,
+	  .flags = VMSI_OPTION_IS_RARE, .argument = "FILE",
+	  .completion = VMSI_COMPLETE_FILE,
+	  .help = "write the findings of today as known ones" },
+	VMSI_OPTION_HELP,
+	{ .name = NULL },
 };
 
 /* --- options --------------------------------------------------------------------- */
@@ -344,10 +356,10 @@ static enum vmsi_exit run_sweep(int argc, char **argv)
 	bool is_file;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "+h", long_options,
-				     NULL)) != -1) {
+	while ((option = vmsi_next_option(&vmsi_command_sweep, argc, argv)) !=
+	       -1) {
 		if (option == 'h')
-			return vmsi_show_help(&vmsi_command_sweep);
+			return vmsi_show_help(&vmsi_command_sweep, optarg);
 		if (option == '?')
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
 		result = take_file(option, optarg, &options, &is_file);
@@ -370,5 +382,8 @@ const struct vmsi_command vmsi_command_sweep = {
 	.program = "vmspace sweep",
 	.summary = "fail each of a program's allocations in turn",
 	.help = help_text,
+	.options = sweep_options,
+	.notes = notes,
+	.program_at = VMSI_PROGRAM_FIRST,
 	.run = run_sweep,
 };

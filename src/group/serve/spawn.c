@@ -2,6 +2,7 @@
 #include "group/serve/service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -33,6 +34,9 @@
  * executes the program. The filter has the kernel ask about that execve
  * already, so it is served while the outcome is waited for.
  */
+
+/* The listener, those of the first process, and what it takes to look at it. */
+#define DESCRIPTORS_TAKEN 5
 
 /* --- one descriptor through a socket ------------------------------------ */
 
@@ -215,6 +219,45 @@ static void allow_descriptors(struct rlimit *before)
 	(void)setrlimit(RLIMIT_NOFILE, &most);
 }
 
+/*
+ * A supervisor without a descriptor to look at a process with would refuse what that
+ * process asks for, and few programs survive it while they start. Returns 0 where there
+ * are as many to be had as the first process takes.
+ */
+static int check_descriptors(int some)
+{
+	int taken[DESCRIPTORS_TAKEN], error = 0;
+	size_t count = 0;
+
+	while (!error && count < DESCRIPTORS_TAKEN) {
+		taken[count] = fcntl(some, F_DUPFD_CLOEXEC, 0);
+		if (taken[count] < 0)
+			error = -errno;
+		else
+			count++;
+	}
+	while (count > 0)
+		close(taken[--count]);
+	return error;
+}
+
+static int fork_first(struct vms_group *group, struct start *start)
+{
+	int error = check_descriptors(start->sockets[0]);
+
+	if (error) {
+		close(start->sockets[1]);
+		return error;
+	}
+	start->child_action = hear_of_children();
+	group->members.first = fork();
+	if (group->members.first == 0)
+		run_child(start);
+	error = group->members.first < 0 ? -errno : 0;
+	close(start->sockets[1]);
+	return error;
+}
+
 static int start_first(struct vms_group *group, struct start *start)
 {
 	int error;
@@ -223,12 +266,7 @@ static int start_first(struct vms_group *group, struct start *start)
 		       start->sockets))
 		return -errno;
 	allow_descriptors(&start->descriptors);
-	start->child_action = hear_of_children();
-	group->members.first = fork();
-	if (group->members.first == 0)
-		run_child(start);
-	error = group->members.first < 0 ? -errno : 0;
-	close(start->sockets[1]);
+	error = fork_first(group, start);
 	if (!error)
 		error = supervise(group, start->sockets[0]);
 	close(start->sockets[0]);

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""The names of spaces that 'vmspace maps' shows.
+
+usage: test_maps_names.py VMSPACE NAMED_SPACES
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+from cli_test import expect, expect_equal, main, run
+
+VMSPACE, PROGRAM = sys.argv[1:3]
+KINDS = {"space", "buffers", "vmspace heap", "vmspace file", "share", "ring",
+         "stacks", "code", "pool"}
+
+
+class Named:
+    """The program, until the end of the block."""
+
+    def __init__(self, *arguments, names=None):
+        self.arguments = arguments
+        self.environment = dict(os.environ)
+        self.environment.pop("VMSPACE_NAMES", None)
+        if names:
+            self.environment["VMSPACE_NAMES"] = names
+
+    def __enter__(self):
+        self.process = subprocess.Popen(
+            [PROGRAM, *self.arguments], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env=self.environment)
+        self.pid = self.process.pid
+        self.lines = []
+        while not self.lines or self.lines[-1] != "ready":
+            line = self.process.stdout.readline().decode()
+            expect(line, "the program has ended")
+            self.lines.append(line.strip())
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def maps(*arguments):
+    result = run([VMSPACE, "maps", *arguments])
+    expect_equal((result.stderr, result.returncode), (b"", 0))
+    return result.stdout
+
+
+def process_of(pid, *arguments):
+    return json.loads(maps("--json", *arguments, str(pid)))["processes"][0]
+
+
+def told(process):
+    """{name: owner} of what the process has told."""
+    return {bytes.fromhex(owner["name_bytes"]) if "name_bytes" in owner
+            and owner["name_bytes"] else owner["name"].encode(): owner
+            for owner in process["owners"] if owner["kind"] in KINDS}
+
+
+def each_kind_has_its_row():
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "data")
+        with Named("kinds", path) as named:
+            for pages in ((), ("--pages",)):
+                process = process_of(named.pid, *pages)
+                owners = told(process)
+                log = owners[b"my log"]
+                expect_equal(log["kind"], "space")
+                expect_equal(log["size"] + log["reserved"], 1 << 20, log)
+                expect_equal(log["size"], 1 << 19, log)
+                if pages:
+                    expect(log["resident"] >= 1 << 19, log)
+                odd = owners[b"odd\n\033[1m\xff\\012 (deleted)"]
+                expect_equal((odd["kind"], odd["deleted"]), ("space", False))
+                unnamed = owners[named.lines[0].encode()]
+                expect_equal(unnamed["reserved"], 1 << 20)
+                expect_equal(owners[path.encode()]["kind"], "vmspace file")
+                expect_equal({owner["kind"] for owner in owners.values()},
+                             {"space", "buffers", "vmspace heap",
+                              "vmspace file"})
+                with open(f"/proc/{named.pid}/maps", "rb") as lines:
+                    expect_equal(process["total"]["mappings"],
+                                 len(lines.readlines()))
+            text = maps(str(named.pid))
+            expect(b"[space:my log]" in text, text)
+            expect(b"\033" not in text, text)
+
+
+def mappings_have_their_owner_and_their_label():
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "data")
+        with Named("kinds", path) as named:
+            maps("--all", str(named.pid))
+            maps("--list", str(named.pid))
+
+
+def the_environment_switches_names_off():
+    with tempfile.TemporaryDirectory() as directory:
+        with Named("kinds", os.path.join(directory, "data"),
+                   names="off") as named:
+            expect_equal(told(process_of(named.pid)), {})
+
+
+def a_saved_listing_keeps_them():
+    with tempfile.TemporaryDirectory() as directory:
+        saved = os.path.join(directory, "saved")
+        with Named("kinds", os.path.join(directory, "data")) as named:
+            with open(saved, "wb") as file:
+                file.write(maps("--json", str(named.pid)))
+        text = maps("--diff", saved, saved)
+        expect(b"my log" not in text, text)
+
+
+def child_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
+        return int(children.read())
+
+
+def a_child_is_not_called_as_its_parent():
+    with Named("forked") as named:
+        child = child_of(named.pid)
+        expect_equal(set(told(process_of(named.pid))), {b"of the parent"})
+        expect_equal(set(told(process_of(child))),
+                     {b"of the parent", b"of the child"})
+        # It has the descriptor alone.
+        expect_equal(told(process_of(child_of(child))), {})
+
+
+def a_hostile_table_is_read_with_distrust():
+    with Named("hostile") as named:
+        process = process_of(named.pid)
+        with open(f"/proc/{named.pid}/maps", "rb") as lines:
+            lines = lines.readlines()
+        expect_equal(process["total"]["mappings"], len(lines))
+        size = sum(int(line.split()[0].split(b"-")[1], 16) -
+                   int(line.split()[0].split(b"-")[0], 16) for line in lines)
+        expect_equal(process["total"]["size"] + process["total"]["reserved"],
+                     size)
+        expect(b"half" not in told(process), process)
+        expect_equal(told(process)[b"whole"]["size"], 4096)
+        for name in told(process):
+            expect(len(name) <= 103, name)
+        maps("--all", "--pages", str(named.pid))
+
+
+sys.exit(main([
+    each_kind_has_its_row,
+    mappings_have_their_owner_and_their_label,
+    the_environment_switches_names_off,
+    a_saved_listing_keeps_them,
+    a_child_is_not_called_as_its_parent,
+    a_hostile_table_is_read_with_distrust,
+]))
