@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "cli/report/changes.h"
-#include "cli/report/ranges.h"
+#include "cli/report/by_start.h"
 
 __extension__ typedef unsigned __int128 two_words;
 
 struct process {
-	struct vmsi_ranges living; /* numbers of lives, by their start */
+	struct vmsi_by_start living; /* numbers of lives, by their start */
 	uint64_t first;            /* when it was looked at first */
 };
 
@@ -53,8 +53,8 @@ static int add_life(struct replay *replay, const struct vmsi_life *life)
 		lives->capacity = capacity;
 	}
 	lives->list[lives->count++] = *life;
-	return vmsi_ranges_add(&replay->processes[life->process].living,
-		(struct vmsi_range){ life->start, (uint32_t)(lives->count - 1) });
+	return vmsi_by_start_add(&replay->processes[life->process].living,
+		(struct vmsi_start){ life->start, (uint32_t)(lives->count - 1) });
 }
 
 static uint64_t in_proportion(uint64_t whole, uintptr_t size, uintptr_t of)
@@ -83,7 +83,7 @@ static struct vmsi_life part_of(const struct vmsi_life *whole, uintptr_t start,
 
 /* --- changes ------------------------------------------------------------ */
 
-static bool is_of(const struct replay *replay, const struct vmsi_range *range,
+static bool is_of(const struct replay *replay, const struct vmsi_start *range,
 		  uint32_t owner)
 {
 	return replay->lives->list[range->number].owner == owner;
@@ -93,16 +93,16 @@ static bool is_of(const struct replay *replay, const struct vmsi_range *range,
 static bool touches(const struct replay *replay, uint32_t process, uint32_t owner,
 		    uintptr_t start, uintptr_t stop)
 {
-	const struct vmsi_ranges *living = &replay->processes[process].living;
-	struct vmsi_ranges_place place = vmsi_ranges_find(living, stop);
-	const struct vmsi_range *range = vmsi_ranges_at(living, place);
+	const struct vmsi_by_start *living = &replay->processes[process].living;
+	struct vmsi_by_start_place place = vmsi_by_start_find(living, stop);
+	const struct vmsi_start *range = vmsi_by_start_at(living, place);
 
 	if (range && range->start == stop && is_of(replay, range, owner))
 		return true;
-	place = vmsi_ranges_find(living, start);
-	if (!vmsi_ranges_back(living, &place))
+	place = vmsi_by_start_find(living, start);
+	if (!vmsi_by_start_back(living, &place))
 		return false;
-	range = vmsi_ranges_at(living, place);
+	range = vmsi_by_start_at(living, place);
 	return replay->lives->list[range->number].stop == start &&
 		is_of(replay, range, owner);
 }
@@ -205,7 +205,7 @@ static int cover(struct replay *replay, const struct vmsi_recorded_event *event,
 	int result = 0;
 
 	replay->lives->list[number].end = event->time;
-	vmsi_ranges_remove(&replay->processes[life.process].living, life.start);
+	vmsi_by_start_remove(&replay->processes[life.process].living, life.start);
 	if (life.start < start) {
 		struct vmsi_life below = part_of(&life, life.start, start, event->time);
 
@@ -223,17 +223,17 @@ static int cover(struct replay *replay, const struct vmsi_recorded_event *event,
 static uint32_t find_life(const struct replay *replay, uint32_t process,
 			  uintptr_t address, uintptr_t limit)
 {
-	const struct vmsi_ranges *living = &replay->processes[process].living;
-	struct vmsi_ranges_place place = vmsi_ranges_find(living, address);
-	struct vmsi_ranges_place before = place;
-	const struct vmsi_range *range;
+	const struct vmsi_by_start *living = &replay->processes[process].living;
+	struct vmsi_by_start_place place = vmsi_by_start_find(living, address);
+	struct vmsi_by_start_place before = place;
+	const struct vmsi_start *range;
 
-	if (vmsi_ranges_back(living, &before)) {
-		range = vmsi_ranges_at(living, before);
+	if (vmsi_by_start_back(living, &before)) {
+		range = vmsi_by_start_at(living, before);
 		if (replay->lives->list[range->number].stop > address)
 			return range->number;
 	}
-	range = vmsi_ranges_at(living, place);
+	range = vmsi_by_start_at(living, place);
 	return range && range->start < limit ? range->number : VMSI_NOBODY;
 }
 
@@ -288,15 +288,15 @@ static int replay_call(struct replay *replay, const struct vmsi_recorded_event *
 /* End what a process still has when it ends. */
 static void end_process(struct replay *replay, uint32_t number)
 {
-	struct vmsi_ranges *living = &replay->processes[number].living;
-	struct vmsi_ranges_place place = { 0 };
-	const struct vmsi_range *range;
+	struct vmsi_by_start *living = &replay->processes[number].living;
+	struct vmsi_by_start_place place = { 0 };
+	const struct vmsi_start *range;
 
-	for (; (range = vmsi_ranges_at(living, place)) != NULL;
-	     vmsi_ranges_next(living, &place))
+	for (; (range = vmsi_by_start_at(living, place)) != NULL;
+	     vmsi_by_start_next(living, &place))
 		replay->lives->list[range->number].end =
 			replay->recording->processes[number].end;
-	vmsi_ranges_free(living);
+	vmsi_by_start_free(living);
 }
 
 static void end_processes(struct replay *replay, uint64_t time)
@@ -391,7 +391,7 @@ int vmsi_lives_make(struct vmsi_lives *lives, const struct vmsi_recording *recor
 	if (result == 0)
 		result = replay_events(&replay);
 	for (size_t i = 0; replay.processes && i < recording->process_count; i++)
-		vmsi_ranges_free(&replay.processes[i].living);
+		vmsi_by_start_free(&replay.processes[i].living);
 	free(replay.processes);
 	free(replay.places);
 	free(replay.ends);

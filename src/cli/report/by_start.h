@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMSI_CLI_RANGES_H
-#define VMSI_CLI_RANGES_H
+#ifndef VMSI_CLI_BY_START_H
+#define VMSI_CLI_BY_START_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -12,45 +12,45 @@
  * would be moved for each that comes or goes.
  */
 
-struct vmsi_range {
+struct vmsi_start {
 	uintptr_t start;
 	uint32_t number;
 };
 
-struct vmsi_ranges_leaf;
+struct vmsi_by_start_leaf;
 
-struct vmsi_ranges {
-	struct vmsi_ranges_leaf **leaves; /* none is empty */
+struct vmsi_by_start {
+	struct vmsi_by_start_leaf **leaves; /* none is empty */
 	size_t count, capacity;
 };
 
 /* Where a number stands. Valid until one is added or removed. */
-struct vmsi_ranges_place {
+struct vmsi_by_start_place {
 	size_t leaf, at;
 };
 
 /* The first that starts at address or above; may be behind the last. */
-struct vmsi_ranges_place vmsi_ranges_find(const struct vmsi_ranges *ranges,
+struct vmsi_by_start_place vmsi_by_start_find(const struct vmsi_by_start *ranges,
 					  uintptr_t address);
 
 /* The range at a place; NULL behind the last. It may be given another number. */
-struct vmsi_range *vmsi_ranges_at(const struct vmsi_ranges *ranges,
-				  struct vmsi_ranges_place place);
+struct vmsi_start *vmsi_by_start_at(const struct vmsi_by_start *ranges,
+				  struct vmsi_by_start_place place);
 
 /* Step back by one. Returns false, and changes nothing, at the first. */
-bool vmsi_ranges_back(const struct vmsi_ranges *ranges,
-		      struct vmsi_ranges_place *place);
+bool vmsi_by_start_back(const struct vmsi_by_start *ranges,
+		      struct vmsi_by_start_place *place);
 
 /* Step on by one; there is a range at the place. */
-void vmsi_ranges_next(const struct vmsi_ranges *ranges,
-		      struct vmsi_ranges_place *place);
+void vmsi_by_start_next(const struct vmsi_by_start *ranges,
+		      struct vmsi_by_start_place *place);
 
 /* Add a range; none starts where it does. Returns 0 or -ENOMEM. */
-int vmsi_ranges_add(struct vmsi_ranges *ranges, struct vmsi_range range);
+int vmsi_by_start_add(struct vmsi_by_start *ranges, struct vmsi_start range);
 
 /* Remove the range that starts at start, which is there. */
-void vmsi_ranges_remove(struct vmsi_ranges *ranges, uintptr_t start);
+void vmsi_by_start_remove(struct vmsi_by_start *ranges, uintptr_t start);
 
-void vmsi_ranges_free(struct vmsi_ranges *ranges);
+void vmsi_by_start_free(struct vmsi_by_start *ranges);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/report/ranges.h"
+#include "cli/report/by_start.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,19 +7,19 @@
 
 #define LEAF 256
 
-struct vmsi_ranges_leaf {
+struct vmsi_by_start_leaf {
 	size_t count;
-	struct vmsi_range list[LEAF];
+	struct vmsi_start list[LEAF];
 };
 
 /* The first leaf whose last range starts at address or above. */
-static size_t find_leaf(const struct vmsi_ranges *ranges, uintptr_t address)
+static size_t find_leaf(const struct vmsi_by_start *ranges, uintptr_t address)
 {
 	size_t low = 0, high = ranges->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		const struct vmsi_ranges_leaf *leaf = ranges->leaves[middle];
+		const struct vmsi_by_start_leaf *leaf = ranges->leaves[middle];
 
 		if (leaf->list[leaf->count - 1].start < address)
 			low = middle + 1;
@@ -30,7 +30,7 @@ static size_t find_leaf(const struct vmsi_ranges *ranges, uintptr_t address)
 }
 
 /* The first place of a leaf that starts at address or above. */
-static size_t find_in_leaf(const struct vmsi_ranges_leaf *leaf, uintptr_t address)
+static size_t find_in_leaf(const struct vmsi_by_start_leaf *leaf, uintptr_t address)
 {
 	size_t low = 0, high = leaf->count;
 
@@ -45,26 +45,26 @@ static size_t find_in_leaf(const struct vmsi_ranges_leaf *leaf, uintptr_t addres
 	return low;
 }
 
-struct vmsi_ranges_place vmsi_ranges_find(const struct vmsi_ranges *ranges,
+struct vmsi_by_start_place vmsi_by_start_find(const struct vmsi_by_start *ranges,
 					  uintptr_t address)
 {
-	struct vmsi_ranges_place place = { .leaf = find_leaf(ranges, address) };
+	struct vmsi_by_start_place place = { .leaf = find_leaf(ranges, address) };
 
 	if (place.leaf < ranges->count)
 		place.at = find_in_leaf(ranges->leaves[place.leaf], address);
 	return place;
 }
 
-struct vmsi_range *vmsi_ranges_at(const struct vmsi_ranges *ranges,
-				  struct vmsi_ranges_place place)
+struct vmsi_start *vmsi_by_start_at(const struct vmsi_by_start *ranges,
+				  struct vmsi_by_start_place place)
 {
 	if (place.leaf == ranges->count)
 		return NULL;
 	return &ranges->leaves[place.leaf]->list[place.at];
 }
 
-bool vmsi_ranges_back(const struct vmsi_ranges *ranges,
-		      struct vmsi_ranges_place *place)
+bool vmsi_by_start_back(const struct vmsi_by_start *ranges,
+		      struct vmsi_by_start_place *place)
 {
 	if (place->at == 0) {
 		if (place->leaf == 0)
@@ -75,8 +75,8 @@ bool vmsi_ranges_back(const struct vmsi_ranges *ranges,
 	return true;
 }
 
-void vmsi_ranges_next(const struct vmsi_ranges *ranges,
-		      struct vmsi_ranges_place *place)
+void vmsi_by_start_next(const struct vmsi_by_start *ranges,
+		      struct vmsi_by_start_place *place)
 {
 	if (++place->at < ranges->leaves[place->leaf]->count)
 		return;
@@ -85,14 +85,14 @@ void vmsi_ranges_next(const struct vmsi_ranges *ranges,
 }
 
 /* Make room for one more leaf at index. */
-static struct vmsi_ranges_leaf *add_leaf(struct vmsi_ranges *ranges, size_t index)
+static struct vmsi_by_start_leaf *add_leaf(struct vmsi_by_start *ranges, size_t index)
 {
-	struct vmsi_ranges_leaf *leaf = malloc(sizeof(*leaf));
+	struct vmsi_by_start_leaf *leaf = malloc(sizeof(*leaf));
 
 	if (leaf && ranges->count == ranges->capacity) {
 		size_t capacity = ranges->capacity ? 2 * ranges->capacity : 4;
-		struct vmsi_ranges_leaf **leaves = reallocarray(ranges->leaves,
-			capacity, sizeof(struct vmsi_ranges_leaf *));
+		struct vmsi_by_start_leaf **leaves = reallocarray(ranges->leaves,
+			capacity, sizeof(struct vmsi_by_start_leaf *));
 
 		if (!leaves) {
 			free(leaf);
@@ -104,7 +104,7 @@ static struct vmsi_ranges_leaf *add_leaf(struct vmsi_ranges *ranges, size_t inde
 	if (!leaf)
 		return NULL;
 	memmove(ranges->leaves + index + 1, ranges->leaves + index,
-		(ranges->count - index) * sizeof(struct vmsi_ranges_leaf *));
+		(ranges->count - index) * sizeof(struct vmsi_by_start_leaf *));
 	ranges->leaves[index] = leaf;
 	ranges->count++;
 	leaf->count = 0;
@@ -115,9 +115,9 @@ static struct vmsi_ranges_leaf *add_leaf(struct vmsi_ranges *ranges, size_t inde
  * Halve the full leaf at index. One that is filled at its end, as mappings that are
  * read in their order do, leaves only its last behind.
  */
-static int split_leaf(struct vmsi_ranges *ranges, size_t index, size_t at)
+static int split_leaf(struct vmsi_by_start *ranges, size_t index, size_t at)
 {
-	struct vmsi_ranges_leaf *upper = add_leaf(ranges, index + 1), *lower;
+	struct vmsi_by_start_leaf *upper = add_leaf(ranges, index + 1), *lower;
 
 	if (!upper)
 		return -ENOMEM;
@@ -125,14 +125,14 @@ static int split_leaf(struct vmsi_ranges *ranges, size_t index, size_t at)
 	upper->count = at == LEAF ? 1 : LEAF / 2;
 	lower->count = LEAF - upper->count;
 	memcpy(upper->list, lower->list + lower->count,
-	       upper->count * sizeof(struct vmsi_range));
+	       upper->count * sizeof(struct vmsi_start));
 	return 0;
 }
 
-int vmsi_ranges_add(struct vmsi_ranges *ranges, struct vmsi_range range)
+int vmsi_by_start_add(struct vmsi_by_start *ranges, struct vmsi_start range)
 {
 	size_t index = find_leaf(ranges, range.start), at;
-	struct vmsi_ranges_leaf *leaf;
+	struct vmsi_by_start_leaf *leaf;
 	int result;
 
 	if (ranges->count == 0 && !add_leaf(ranges, 0))
@@ -149,32 +149,32 @@ int vmsi_ranges_add(struct vmsi_ranges *ranges, struct vmsi_range range)
 	}
 	leaf = ranges->leaves[index];
 	memmove(leaf->list + at + 1, leaf->list + at,
-		(leaf->count - at) * sizeof(struct vmsi_range));
+		(leaf->count - at) * sizeof(struct vmsi_start));
 	leaf->list[at] = range;
 	leaf->count++;
 	return 0;
 }
 
-void vmsi_ranges_remove(struct vmsi_ranges *ranges, uintptr_t start)
+void vmsi_by_start_remove(struct vmsi_by_start *ranges, uintptr_t start)
 {
-	struct vmsi_ranges_place place = vmsi_ranges_find(ranges, start);
-	struct vmsi_ranges_leaf *leaf = ranges->leaves[place.leaf];
+	struct vmsi_by_start_place place = vmsi_by_start_find(ranges, start);
+	struct vmsi_by_start_leaf *leaf = ranges->leaves[place.leaf];
 
 	leaf->count--;
 	memmove(leaf->list + place.at, leaf->list + place.at + 1,
-		(leaf->count - place.at) * sizeof(struct vmsi_range));
+		(leaf->count - place.at) * sizeof(struct vmsi_start));
 	if (leaf->count > 0)
 		return;
 	free(leaf);
 	ranges->count--;
 	memmove(ranges->leaves + place.leaf, ranges->leaves + place.leaf + 1,
-		(ranges->count - place.leaf) * sizeof(struct vmsi_ranges_leaf *));
+		(ranges->count - place.leaf) * sizeof(struct vmsi_by_start_leaf *));
 }
 
-void vmsi_ranges_free(struct vmsi_ranges *ranges)
+void vmsi_by_start_free(struct vmsi_by_start *ranges)
 {
 	for (size_t i = 0; i < ranges->count; i++)
 		free(ranges->leaves[i]);
 	free(ranges->leaves);
-	*ranges = (struct vmsi_ranges){ 0 };
+	*ranges = (struct vmsi_by_start){ 0 };
 }
