@@ -12,6 +12,7 @@
 #include "cli/completion/completion.h"
 #include "cli/heap/heap.h"
 #include "cli/maps/maps.h"
+#include "cli/top/top.h"
 #ifdef VMSI_WITH_GROUP
 #include "cli/fail/fail.h"
 #include "cli/limit/limit.h"
@@ -33,6 +34,7 @@ static const struct vmsi_command *const commands[] = {
 	&vmsi_command_sweep,
 #endif
 	&vmsi_command_maps,
+	&vmsi_command_top,
 	&vmsi_command_commit,
 	&vmsi_command_completion,
 	&help_command,

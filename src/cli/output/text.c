@@ -98,13 +98,29 @@ static void write_octal(FILE *stream, const char *text, size_t length)
 		fprintf(stream, "\\%03o", (unsigned)(unsigned char)text[i]);
 }
 
+/* How many characters come next that are written as they are, and are a byte each. */
+static size_t plain_length(const char *text, const char *end)
+{
+	const char *at = text;
+
+	while (at < end && *at >= 0x20 && *at < 0x7f && *at != '\\')
+		at++;
+	return (size_t)(at - text);
+}
+
 /* Write text up to end, which lies between two characters. */
 static void write_escaped(FILE *stream, const char *text, const char *end)
 {
 	while (text < end) {
 		bool is_escaped;
-		size_t length = next_character(text, &is_escaped);
+		size_t length = plain_length(text, end);
 
+		if (length) {
+			fwrite(text, 1, length, stream);
+			text += length;
+			continue;
+		}
+		length = next_character(text, &is_escaped);
 		if (is_escaped) {
 			write_octal(stream, text, length);
 		} else if (*text == '\\') {
