@@ -185,6 +185,18 @@ def output_goes_into_a_file():
             expect_equal(file.read(), report(f"--format={form}"))
 
 
+def a_page_is_the_form_of_its_name():
+    expect_equal(report("-o", work("out.html")), "")
+    with open(work("out.html"), encoding="utf-8") as file:
+        page = file.read()
+    expect(page.lower().startswith("<!doctype html>"), page[:100])
+    expect_equal(report("--format=html"), page)
+    report("-o", work("csv.html"), "--format=csv")
+    with open(work("csv.html"), encoding="utf-8", newline="") as file:
+        expect_equal(file.read(), report("--format=csv"))
+    expect_error(2, "--from and --to", "--from=1", "-o", work("out.html"), work("small"))
+
+
 def expect_error(status, text, *arguments):
     result = run([VMSPACE, "report", *arguments])
     expect_equal((result.returncode, result.stdout), (status, b""), arguments)
@@ -219,7 +231,7 @@ def one_that_is_cut_says_so():
 def many_events_are_shown():
     """Their time is measured by bench/report.py; here all forms come to their end."""
     expect_equal(run([MAKE, work("large"), "20000"]).returncode, 0)
-    for form in ("text", "csv", "json", "perfetto"):
+    for form in ("text", "html", "csv", "json", "perfetto"):
         expect(report(f"--format={form}", path=work("large")))
 
 
@@ -233,6 +245,7 @@ sys.exit(main([
     perfetto_is_by_the_schema,
     perfetto_has_the_figures,
     output_goes_into_a_file,
+    a_page_is_the_form_of_its_name,
     errors_are_told,
     one_that_is_cut_says_so,
     many_events_are_shown,
