@@ -10,6 +10,7 @@
 #include "base/align.h"
 #include "base/lock.h"
 #include "code/bits.h"
+#include "space/inside.h"
 
 /*
  *	run              run + reserved          run + 2 * reserved
@@ -76,6 +77,7 @@ struct vms_code {
 	unsigned page_shift;  /* of the units in a page */
 	int refused;          /* errno */
 	bool own_space;
+	struct vmsi_space_sign sign; /* of a pool in a space of the program's */
 	bool core_sync;
 	bool has_guards;      /* by MADV_GUARD_INSTALL, at least in memory of no file */
 

@@ -66,6 +66,16 @@ static long map_within_reach(struct vms_code *code, size_t length,
 	return -ERANGE;
 }
 
+static void tell(struct vms_code *code, size_t length)
+{
+	const struct vmsi_range whole = { code->run.start,
+					  code->run.start + length };
+
+	if (!code->own_space)
+		vmsi_space_tell_part(code->space, &code->sign, whole,
+				     VMSI_SIGN_CODE, NULL);
+}
+
 int vmsi_code_reserve(struct vms_code *code, size_t length,
 		      const struct vms_code_options *options)
 {
@@ -82,6 +92,7 @@ int vmsi_code_reserve(struct vms_code *code, size_t length,
 		vmsi_mmap(code->space, 0, length, PROT_NONE, RESERVATION, -1, 0);
 	if (at >= 0) {
 		code->run.start = (uintptr_t)at;
+		tell(code, length);
 		return 0;
 	}
 	if (code->own_space)
@@ -95,5 +106,8 @@ int vmsi_code_unreserve(struct vms_code *code, size_t length)
 		vms_space_close(code->space) :
 		vms_munmap(code->space, (void *)code->run.start, length);
 
-	return result == 0 ? 0 : -errno;
+	if (result != 0)
+		return -errno;
+	vmsi_space_tell_no_more(&code->sign);
+	return 0;
 }

@@ -237,6 +237,8 @@ vms_ring *vms_ring_create(const char *path, enum vms_ring_kind kind, size_t capa
 	const int before = errno;
 	int error = create(path, kind, capacity, options, &ring);
 
+	if (!error && path)
+		vmsi_space_tell(ring->space, VMSI_SIGN_RING, path);
 	errno = before;
 	(void)vmsi_status(error);
 	return ring;
@@ -302,6 +304,8 @@ vms_ring *vms_ring_attach_path(const char *path, const struct vms_ring_options *
 	const int before = errno;
 	int error = path ? attach_path(path, options, &ring) : -EINVAL;
 
+	if (!error)
+		vmsi_space_tell(ring->space, VMSI_SIGN_RING, path);
 	errno = before;
 	(void)vmsi_status(error);
 	return ring;

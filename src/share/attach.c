@@ -203,5 +203,7 @@ vms_share *vms_share_attach_path(const char *path,
 		(void)vmsi_host.close((int)fd);
 	if (error)
 		(void)vmsi_status(error);
+	else
+		vmsi_space_tell(share->space, VMSI_SIGN_SHARE, path);
 	return share;
 }

@@ -161,5 +161,7 @@ vms_share *vms_share_create(const char *path, uint64_t size, uint64_t maximum,
 		error = create(&request, &share);
 	if (error)
 		(void)vmsi_status(error);
+	else if (path)
+		vmsi_space_tell(share->space, VMSI_SIGN_SHARE, path);
 	return share;
 }

@@ -12,7 +12,7 @@
 
 #include "base/align.h"
 #include "budget/budget.h"
-#include "space/sign_table.h"
+#include "space/signs.h"
 
 /*
  * What heaps and buffers need of a space besides its public calls. No other
@@ -75,6 +75,17 @@ struct vms_budget *vmsi_space_budget(const struct vms_space *space);
  */
 void vmsi_space_tell(vms_space *space, enum vmsi_sign_kind kind,
 		     const char *name);
+
+/*
+ * The same of a part of a space that the program has opened: others take what lies
+ * there for that, and no more for the space, whose name it has where name is NULL. The
+ * sign is the caller's, zeroed at first, and stays where it is until
+ * vmsi_space_tell_no_more, which may be called of one that was never told.
+ */
+void vmsi_space_tell_part(vms_space *space, struct vmsi_space_sign *sign,
+			  struct vmsi_range part, enum vmsi_sign_kind kind,
+			  const char *name);
+void vmsi_space_tell_no_more(struct vmsi_space_sign *sign);
 
 /* --- what is mapped -------------------------------------------------------- */
 

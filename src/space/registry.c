@@ -14,7 +14,9 @@ void vmsi_registry_add(struct vms_space *space)
 	vmsi_lock_acquire(&vmsi_registry_lock);
 	space->next = vmsi_registry;
 	vmsi_registry = space;
-	vmsi_signs_put(space, vmsi_registry);
+	space->sign.start = space->range.start;
+	space->sign.end = space->range.end;
+	vmsi_signs_put(&space->sign);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
@@ -26,7 +28,7 @@ void vmsi_registry_remove(struct vms_space *space)
 	while (*link != space)
 		link = &(*link)->next;
 	*link = space->next;
-	vmsi_signs_take(space, vmsi_registry);
+	vmsi_signs_take(&space->sign);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 
@@ -48,7 +50,26 @@ void vmsi_space_tell(struct vms_space *space, enum vmsi_sign_kind kind,
 {
 	vmsi_lock_acquire(&vmsi_registry_lock);
 	vmsi_signs_name(&space->sign, kind, name);
-	vmsi_signs_put(space, vmsi_registry);
+	vmsi_signs_put(&space->sign);
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+void vmsi_space_tell_part(struct vms_space *space, struct vmsi_space_sign *sign,
+			  struct vmsi_range part, enum vmsi_sign_kind kind,
+			  const char *name)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	sign->start = part.start;
+	sign->end = part.end;
+	vmsi_signs_name(sign, kind, name ? name : space->sign.name);
+	vmsi_signs_put(sign);
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+void vmsi_space_tell_no_more(struct vmsi_space_sign *sign)
+{
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	vmsi_signs_take(sign);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
 

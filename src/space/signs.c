@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/align.h"
 #include "space/sign_memory.h"
-#include "space/space.h"
 
 /*
  * Publishes spaces in the table of names. It is made when the first space is opened,
@@ -30,6 +30,7 @@ enum state { UNTRIED, OPEN, GIVEN_UP, OFF };
 static struct {
 	enum state state;
 	bool waits_for_wish;
+	struct vmsi_space_sign *first; /* of those that are told, in the table or not */
 	struct vmsi_sign_memory memory;
 	uint64_t taken[WORDS];
 	unsigned used;   /* signs from this number on were never used */
@@ -68,8 +69,7 @@ static bool take_number(struct vmsi_space_sign *sign)
 	return true;
 }
 
-static void write_sign(unsigned number, enum vmsi_sign_kind kind,
-		       struct vmsi_range range, const char *name)
+static void write_sign(unsigned number, const struct vmsi_space_sign *from)
 {
 	struct vmsi_sign *const sign = &signs.memory.table->signs[number];
 	const uint32_t sequence = atomic_load_explicit(&sign->sequence,
@@ -79,21 +79,29 @@ static void write_sign(unsigned number, enum vmsi_sign_kind kind,
 	atomic_store_explicit(&sign->sequence, sequence | 1,
 			      memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	atomic_store_explicit(&sign->kind, kind, memory_order_relaxed);
-	atomic_store_explicit(&sign->start, range.start, memory_order_relaxed);
-	atomic_store_explicit(&sign->end, range.end, memory_order_relaxed);
-	memcpy(sign->name, name, sizeof(sign->name));
+	atomic_store_explicit(&sign->kind, from->kind, memory_order_relaxed);
+	atomic_store_explicit(&sign->start, from->start, memory_order_relaxed);
+	atomic_store_explicit(&sign->end, from->end, memory_order_relaxed);
+	memcpy(sign->name, from->name, sizeof(sign->name));
 	atomic_store_explicit(&sign->sequence, (sequence | 1) + 1,
 			      memory_order_release);
 }
 
-static void publish(struct vms_space *space)
+static void publish(struct vmsi_space_sign *sign)
 {
-	struct vmsi_space_sign *const sign = &space->sign;
-
 	if (sign->number || take_number(sign))
-		write_sign(sign->number - 1, sign->kind, space->range,
-			   sign->name);
+		write_sign(sign->number - 1, sign);
+}
+
+static void unpublish(struct vmsi_space_sign *sign)
+{
+	static const struct vmsi_space_sign nothing = { .kind = VMSI_SIGN_FREE };
+	const unsigned number = sign->number - 1;
+
+	write_sign(number, &nothing);
+	signs.taken[number / WORD_BITS] &= ~(UINT64_C(1) << number % WORD_BITS);
+	if (number < signs.lowest)
+		signs.lowest = number;
 }
 
 /* --- the table ------------------------------------------------------------ */
@@ -106,17 +114,17 @@ static bool is_wanted(void)
 				      !wish || strcmp(wish, "off") != 0;
 }
 
-static void publish_all(struct vms_space *first)
+static void publish_all(void)
 {
-	for (struct vms_space *space = first; space; space = space->next) {
-		space->sign.number = 0;
-		publish(space);
+	for (struct vmsi_space_sign *sign = signs.first; sign; sign = sign->next) {
+		sign->number = 0;
+		publish(sign);
 	}
 }
 
-static void make(struct vms_space *first)
+static void make(void)
 {
-	if (!first)
+	if (!signs.first)
 		return;
 	if (!is_wanted()) {
 		signs.state = OFF;
@@ -126,11 +134,11 @@ static void make(struct vms_space *first)
 	signs.used = signs.lowest = 0;
 	signs.state = vmsi_sign_memory_make(&signs.memory) == 0 ? OPEN : GIVEN_UP;
 	if (signs.state == OPEN)
-		publish_all(first);
+		publish_all();
 }
 
-/* Returns whether the table was there before, and so has all other spaces. */
-static bool is_ready(struct vms_space *first)
+/* Returns whether the table was there before, and so has all that is told. */
+static bool is_ready(void)
 {
 	if (signs.state == OPEN) {
 		if (!vmsi_sign_memory_is_parents(&signs.memory))
@@ -139,30 +147,45 @@ static bool is_ready(struct vms_space *first)
 		signs.state = UNTRIED;
 	}
 	if (signs.state == UNTRIED)
-		make(first);
+		make();
 	return false;
 }
 
-void vmsi_signs_put(struct vms_space *space, struct vms_space *first)
+/* --- what is told --------------------------------------------------------- */
+
+static void add(struct vmsi_space_sign *sign)
 {
-	if (is_ready(first))
-		publish(space);
+	sign->next = signs.first;
+	sign->link = &signs.first;
+	if (sign->next)
+		sign->next->link = &sign->next;
+	signs.first = sign;
 }
 
-void vmsi_signs_take(struct vms_space *space, struct vms_space *first)
+static void drop(struct vmsi_space_sign *sign)
 {
-	static const char nothing[VMSI_SIGN_NAME_MAX + 1];
-	const unsigned number = space->sign.number - 1;
+	*sign->link = sign->next;
+	if (sign->next)
+		sign->next->link = sign->link;
+	sign->link = NULL;
+}
 
-	if (is_ready(first) && space->sign.number) {
-		write_sign(number, VMSI_SIGN_FREE, (struct vmsi_range){ 0, 0 },
-			   nothing);
-		signs.taken[number / WORD_BITS] &=
-			~(UINT64_C(1) << number % WORD_BITS);
-		if (number < signs.lowest)
-			signs.lowest = number;
-	}
-	space->sign.number = 0;
+void vmsi_signs_put(struct vmsi_space_sign *sign)
+{
+	if (!sign->link)
+		add(sign);
+	if (is_ready())
+		publish(sign);
+}
+
+void vmsi_signs_take(struct vmsi_space_sign *sign)
+{
+	if (!sign->link)
+		return;
+	drop(sign);
+	if (is_ready() && sign->number)
+		unpublish(sign);
+	sign->number = 0;
 }
 
 void vmsi_signs_forked(void)

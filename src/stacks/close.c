@@ -56,6 +56,7 @@ int vms_stacks_close(vms_stacks *stacks)
 		vmsi_stacks_show(stacks);
 		return -1;
 	}
+	vmsi_space_tell_no_more(&stacks->sign);
 	vmsi_stacks_unregister(stacks);
 	vmsi_records_put(NULL, stacks, stacks->record_bytes);
 	errno = earlier;

@@ -181,6 +181,10 @@ static int set_up(struct vms_stacks *stacks, size_t size,
 		vmsi_stacks_unregister(stacks);
 		return error;
 	}
+	if (!stacks->own_space)
+		vmsi_space_tell_part(stacks->space, &stacks->sign,
+				     stacks->mapping, VMSI_SIGN_STACKS,
+				     stacks->name);
 	stacks->has_guards = vmsi_host_has_guards();
 	vmsi_stacks_show(stacks);
 	return 0;

@@ -12,6 +12,7 @@
 
 #include "base/align.h"
 #include "base/lock.h"
+#include "space/inside.h"
 
 /*
  * A pool is one mapping, cut into slots of equal pitch; a slot has a guard and a stack:
@@ -92,6 +93,7 @@ struct vms_stacks {
 	unsigned flags;
 	char name[VMS_NAME_MAX + 1];
 	bool own_space;
+	struct vmsi_space_sign sign; /* of a pool in a space of the program's */
 
 	bool has_guards;        /* by MADV_GUARD_INSTALL; false from some slot on */
 	_Atomic uint32_t pass;  /* the number of the present pass of collecting */

@@ -21,6 +21,15 @@ def maps(*arguments):
     return result.stdout
 
 
+def table(*arguments):
+    """The lines below the head of a process: headings, rows, the total."""
+    lines = maps(*arguments).split(b"\n")
+    expect_equal(lines.pop(), b"")
+    while b"MAPPINGS" not in lines[0]:
+        lines.pop(0)
+    return lines
+
+
 def seen(*arguments):
     """The whole JSON, and its only process."""
     whole = json.loads(maps("--json", *arguments))

@@ -15,7 +15,7 @@
  * A program whose spaces 'vmspace maps' is asked about. Writes "ready" and waits until
  * its input ends.
  *
- * usage: named_spaces kinds FILE | forked | hostile
+ * usage: named_spaces kinds DIRECTORY | forked | hostile
  */
 
 #define BYTES ((size_t)1 << 20)
@@ -58,7 +58,7 @@ static void wait_for_end(void)
 		;
 }
 
-static void make_kinds(const char *path)
+static void make_spaces(const char *path)
 {
 	const struct vms_file_options file = {
 		.struct_size = sizeof(file), .flags = VMS_FILE_CREATE,
@@ -74,6 +74,76 @@ static void make_kinds(const char *path)
 	expect(vms_heap_open(NULL) != NULL, "vms_heap_open");
 	expect(vms_buffer_init(&buffer, BYTES, NULL) == 0, "vms_buffer_init");
 	expect(vms_file_open(path, &file) != NULL, "vms_file_open");
+}
+
+/* What processes share, by path and by descriptor. */
+static void make_shared(const char *directory)
+{
+	char path[4096];
+	vms_share *share;
+	vms_ring *ring;
+
+	snprintf(path, sizeof(path), "%s/share", directory);
+	share = vms_share_create(path, BYTES, BYTES, NULL);
+	expect(share && vms_share_attach_path(path, NULL), "vms_share_attach_path");
+	expect(vms_share_create(NULL, BYTES, BYTES, NULL) != NULL,
+	       "vms_share_create");
+	snprintf(path, sizeof(path), "%s/ring", directory);
+	ring = vms_ring_create(path, VMS_RING_MPSC, BYTES, NULL);
+	expect(ring != NULL, "vms_ring_create");
+	expect(vms_ring_create(NULL, VMS_RING_SPSC, BYTES, NULL) != NULL,
+	       "vms_ring_create");
+}
+
+/* In spaces of their own, and in one of ours, which is called "home". */
+static void make_stacks_and_code(void)
+{
+	const struct vms_space_options home = {
+		.struct_size = sizeof(home), .name = "home",
+	};
+	struct vms_stacks_options stacks = {
+		.struct_size = sizeof(stacks), .name = "workers",
+	};
+	struct vms_code_options code = {
+		.struct_size = sizeof(code), .reserve = BYTES,
+	};
+	struct vms_code_block block;
+	vms_stack stack;
+
+	expect(vms_stacks_open(4, BYTES / 4, &stacks) != NULL, "vms_stacks_open");
+	expect(vms_code_open(&code) != NULL, "vms_code_open");
+	stacks.space = code.space = vms_space_open(64 * BYTES, &home);
+	stacks.name = "within";
+	expect(stacks.space != NULL, "vms_space_open");
+	expect(vms_mmap(stacks.space, NULL, BYTES, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED,
+	       "vms_mmap");
+	expect(vms_stacks_take(vms_stacks_open(4, BYTES / 4, &stacks), NULL,
+			       &stack) == 0, "vms_stacks_take");
+	expect(vms_code_alloc(vms_code_open(&code), 64, &block) == 0,
+	       "vms_code_alloc");
+}
+
+static void make_pool(void)
+{
+	const struct vms_pool_options pool = {
+		.struct_size = sizeof(pool), .flags = VMS_POOL_MEMORY,
+		.ram = 8 * BYTES, .pages = 1024,
+		.name = "my pages",
+	};
+
+	expect(vms_pool_open(-1, &pool) != NULL, "vms_pool_open");
+}
+
+static void make_kinds(const char *directory)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/data", directory);
+	make_spaces(path);
+	make_shared(directory);
+	make_stacks_and_code();
+	make_pool();
 }
 
 static void fork_one(void)

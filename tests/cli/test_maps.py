@@ -10,7 +10,8 @@ import re
 import sys
 
 from cli_test import Mappings, Skip, expect, expect_equal, main
-from maps_command import COLUMNS, OF_PAGES, PROGRAM, VMSPACE, maps, seen, target
+from maps_command import (COLUMNS, OF_PAGES, PROGRAM, VMSPACE, maps, seen, table,
+                          target)
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 ROW = re.compile(rb"((?: *\S+  )+) *([0-9a-f]{12,16})-([0-9a-f]{12,16})  "
@@ -72,13 +73,13 @@ def text_row(kind):
 
 def text_has_every_mapping_of_the_kernel():
     for options in (["--list"], ["--list", "--pages"]):
-        lines = maps(*options, str(target.pid)).split(b"\n")
-        expect(lines[0].startswith(b"process %d bad\\033[2Jname: %d mappings" %
-                                   (target.pid, len(kernel_maps(target.pid)))),
-               lines[0])
-        expect(b"ADDRESSES" in lines[1], lines[1])
-        expect_equal(lines[-1], b"")
-        rows = [ROW.fullmatch(line) for line in lines[2:-2]]
+        head = maps(*options, str(target.pid))
+        expect(head.startswith(b"process %d bad\\033[2Jname: %d mappings" %
+                               (target.pid, len(kernel_maps(target.pid)))),
+               head)
+        lines = table(*options, str(target.pid))
+        expect(b"ADDRESSES" in lines[0], lines[0])
+        rows = [ROW.fullmatch(line) for line in lines[1:-1]]
         expect(all(rows), lines)
         have = [(int(row[2], 16), int(row[3], 16), row[4].decode())
                 for row in rows]
@@ -102,7 +103,7 @@ def text_ends_with_the_total():
 
 def text_columns_are_aligned():
     for options in ([], ["--bytes"], ["--pages", "--columns", "all"]):
-        lines = maps(*options, str(target.pid)).split(b"\n")[1:-1]
+        lines = table(*options, str(target.pid))
         column = lines[0].index(b"OWNER")
         for line in lines:
             expect(line[column - 2:column] == b"  " and
@@ -110,7 +111,7 @@ def text_columns_are_aligned():
 
 
 def all_has_the_mappings_of_each_owner_below_it():
-    lines = maps("--all", "--bytes", str(target.pid)).split(b"\n")[2:-2]
+    lines = table("--all", "--bytes", str(target.pid))[1:-1]
     shown = {}
     for line in lines:
         row = ROW.fullmatch(line)
@@ -204,8 +205,8 @@ def json_always_has_the_same_members():
         expect_equal(set(whole), {"format", "version", "difference", "pages",
                                   "processes"})
         expect_equal(whole["pages"], bool(options))
-        expect_equal(set(process), {"pid", "command", "status", "owners",
-                                    "list", "total"})
+        expect_equal(set(process), {"pid", "command", "status", "bounds",
+                                    "owners", "list", "total"})
         for owner in process["owners"]:
             expect_equal(set(owner) - {"name_bytes"},
                          {"owner", "kind", "name", "deleted", *COLUMNS})

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: MIT
 """The names of spaces that 'vmspace maps' shows.
 
-usage: test_maps_names.py VMSPACE NAMED_SPACES
+usage: test_maps_names.py VMSPACE NAMED_SPACES EXAMPLE README
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 
 from cli_test import expect, expect_equal, main, run
 
-VMSPACE, PROGRAM = sys.argv[1:3]
+VMSPACE, PROGRAM, EXAMPLE, README = map(os.path.abspath, sys.argv[1:5])
 KINDS = {"space", "buffers", "vmspace heap", "vmspace file", "share", "ring",
          "stacks", "code", "pool"}
 
@@ -61,27 +62,65 @@ def told(process):
             for owner in process["owners"] if owner["kind"] in KINDS}
 
 
+def expect_spaces(owners, unnamed, path, pages):
+    log = owners[b"my log"]
+    expect_equal(log["kind"], "space")
+    expect_equal(log["size"] + log["reserved"], 1 << 20, log)
+    expect_equal(log["size"], 1 << 19, log)
+    if pages:
+        expect(log["resident"] >= 1 << 19, log)
+    odd = owners[b"odd\n\033[1m\xff\\012 (deleted)"]
+    expect_equal((odd["kind"], odd["deleted"]), ("space", False))
+    expect_equal(owners[unnamed]["reserved"], 1 << 20)
+    expect_equal(owners[path]["kind"], "vmspace file")
+
+
+def rows(process, kind):
+    return {owner["name"]: owner for owner in process["owners"]
+            if owner["kind"] == kind}
+
+
+def expect_shared(process, directory):
+    for kind in ("share", "ring"):
+        named = rows(process, kind)
+        unnamed = [name for name in named if name.startswith("0x")]
+        expect_equal(set(named), {f"{directory}/{kind}", *unnamed})
+        expect_equal(len(unnamed), 1, named)
+    # Two parts of this process in one share.
+    share = rows(process, "share")
+    expect_equal(share[f"{directory}/share"]["size"],
+                 2 * share[unnamed_of(share)]["size"])
+
+
+def unnamed_of(owners):
+    return next(name for name in owners if name.startswith("0x"))
+
+
+def expect_parts(process):
+    """What is in a space of the program's is not counted to that."""
+    stacks, code = rows(process, "stacks"), rows(process, "code")
+    expect_equal(set(stacks), {"workers", "within"})
+    expect_equal(set(code), {"home", unnamed_of(code)})
+    expect_equal(stacks["within"]["size"] + stacks["within"]["reserved"],
+                 stacks["workers"]["size"] + stacks["workers"]["reserved"])
+    home = rows(process, "space")["home"]
+    expect_equal(home["size"], 1 << 20)
+    expect(home["reserved"] < 63 << 20, home)
+    expect_equal(set(rows(process, "pool")), {"my pages"})
+
+
 def each_kind_has_its_row():
     with tempfile.TemporaryDirectory() as directory:
-        path = os.path.join(directory, "data")
-        with Named("kinds", path) as named:
+        with Named("kinds", directory) as named:
             for pages in ((), ("--pages",)):
                 process = process_of(named.pid, *pages)
                 owners = told(process)
-                log = owners[b"my log"]
-                expect_equal(log["kind"], "space")
-                expect_equal(log["size"] + log["reserved"], 1 << 20, log)
-                expect_equal(log["size"], 1 << 19, log)
-                if pages:
-                    expect(log["resident"] >= 1 << 19, log)
-                odd = owners[b"odd\n\033[1m\xff\\012 (deleted)"]
-                expect_equal((odd["kind"], odd["deleted"]), ("space", False))
-                unnamed = owners[named.lines[0].encode()]
-                expect_equal(unnamed["reserved"], 1 << 20)
-                expect_equal(owners[path.encode()]["kind"], "vmspace file")
+                expect_spaces(owners, named.lines[0].encode(),
+                              f"{directory}/data".encode(), pages)
+                expect_shared(process, directory)
+                expect_parts(process)
                 expect_equal({owner["kind"] for owner in owners.values()},
-                             {"space", "buffers", "vmspace heap",
-                              "vmspace file"})
+                             KINDS)
                 with open(f"/proc/{named.pid}/maps", "rb") as lines:
                     expect_equal(process["total"]["mappings"],
                                  len(lines.readlines()))
@@ -90,25 +129,43 @@ def each_kind_has_its_row():
             expect(b"\033" not in text, text)
 
 
+def names_in(listing):
+    """What is told in a listing, without addresses."""
+    return {re.sub("0x[0-9a-f]+", "0x", name) for name in
+            re.findall(r"  (\[(?:%s):.*\])$" % "|".join(KINDS), listing,
+                       re.MULTILINE)}
+
+
+def the_example_is_as_the_readme_shows_it():
+    with tempfile.TemporaryDirectory() as directory:
+        result = run([VMSPACE, "maps", "--", EXAMPLE], cwd=directory)
+        expect_equal((result.stderr, result.returncode), (b"", 0))
+    listing = result.stdout.decode()
+    with open(README, encoding="utf-8") as file:
+        shown = names_in(file.read())
+    expect_equal(names_in(listing), shown)
+    # Each kind that there is.
+    expect_equal(len(shown), len(KINDS))
+    expect("of 256M in the budget tenants\n" in listing, listing)
+
+
 def mappings_have_their_owner_and_their_label():
     with tempfile.TemporaryDirectory() as directory:
-        path = os.path.join(directory, "data")
-        with Named("kinds", path) as named:
+        with Named("kinds", directory) as named:
             maps("--all", str(named.pid))
             maps("--list", str(named.pid))
 
 
 def the_environment_switches_names_off():
     with tempfile.TemporaryDirectory() as directory:
-        with Named("kinds", os.path.join(directory, "data"),
-                   names="off") as named:
+        with Named("kinds", directory, names="off") as named:
             expect_equal(told(process_of(named.pid)), {})
 
 
 def a_saved_listing_keeps_them():
     with tempfile.TemporaryDirectory() as directory:
         saved = os.path.join(directory, "saved")
-        with Named("kinds", os.path.join(directory, "data")) as named:
+        with Named("kinds", directory) as named:
             with open(saved, "wb") as file:
                 file.write(maps("--json", str(named.pid)))
         text = maps("--diff", saved, saved)
@@ -149,6 +206,7 @@ def a_hostile_table_is_read_with_distrust():
 
 sys.exit(main([
     each_kind_has_its_row,
+    the_example_is_as_the_readme_shows_it,
     mappings_have_their_owner_and_their_label,
     the_environment_switches_names_off,
     a_saved_listing_keeps_them,

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from cli_test import Skip, compiled, expect, expect_equal, main, run, work
-from maps_command import COLUMNS, PROGRAM, VMSPACE, maps, seen, target
+from maps_command import COLUMNS, PROGRAM, VMSPACE, maps, seen, table, target
 
 
 def owners(*arguments, pid=None):
@@ -168,8 +168,8 @@ def filters_take_a_part_a_pattern_or_a_kind():
 
 
 def columns_are_chosen():
-    lines = maps("--columns", "mappings,swapped", str(target.pid)).split(b"\n")
-    expect_equal(lines[1].split(), [b"MAPPINGS", b"SWAPPED", b"OWNER"])
+    lines = table("--columns", "mappings,swapped", str(target.pid))
+    expect_equal(lines[0].split(), [b"MAPPINGS", b"SWAPPED", b"OWNER"])
 
 
 # --- what has changed, and a program at its end -----------------------------------

@@ -244,7 +244,7 @@ def expect_a_word(name, options, why):
     result = sweep(path)
     expect_equal((result.returncode, result.stdout), (126, b""), result)
     expect(why in result.stderr, result.stderr)
-    result = run([VMSPACE, "sweep", path])
+    result = run([VMSPACE, "sweep", "--minimum=1M", path])
     first = result.stderr.splitlines()[0]
     expect(why in first and b"only its requests to the kernel" in first or
            result.returncode == 125, result)
@@ -282,7 +282,8 @@ int main(void)
         tried += 1
         expect(makes_program(path, source, "-w", "-g", "-fsanitize=address",
                              compiler=compiler), compiler)
-        result = run([VMSPACE, "sweep", "--report=" + work("report"), path])
+        result = run([VMSPACE, "sweep", "--minimum=1M",
+                      "--report=" + work("report"), path])
         if result.returncode == 125:
             raise Skip(result.stderr)
         expect_equal(result.returncode, 0, (compiler, result.stdout))

@@ -168,7 +168,7 @@ static size_t host_mappings(void)
 }
 
 #define OPEN_AT_A_TIME 1000
-#define WINDOWS 100000
+#define WINDOWS 20000
 /* The records, and holes that the space keeps apart, to be mapped again. */
 #define SOME 100
 

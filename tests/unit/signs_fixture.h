@@ -68,4 +68,41 @@ static inline vms_space *open_named(const char *name)
 	return vms_space_open(1 << 20, &options);
 }
 
+/* --- looking as others do --------------------------------------------------- */
+
+static inline bool read_head(int fd, struct vmsi_sign_head *head)
+{
+	return pread(fd, head, sizeof(*head), 0) == (ssize_t)sizeof(*head) &&
+		head->magic == VMSI_SIGNS_MAGIC &&
+		head->version == VMSI_SIGNS_VERSION;
+}
+
+static inline bool read_sign(int fd, unsigned number, struct vmsi_sign *sign)
+{
+	return pread(fd, sign, sizeof(*sign),
+		     (off_t)((number + 1) * VMSI_SIGN_BYTES)) ==
+		(ssize_t)sizeof(*sign);
+}
+
+/* How many signs are of a range of addresses; *found is the last one. */
+static inline unsigned signs_at(int fd, const void *start, struct vmsi_sign *found)
+{
+	struct vmsi_sign_head head;
+	unsigned count = 0;
+
+	CHECK(read_head(fd, &head));
+	CHECK(head.used <= VMSI_SIGNS);
+	for (unsigned i = 0; i < head.used; i++) {
+		struct vmsi_sign sign;
+
+		CHECK(read_sign(fd, i, &sign));
+		CHECK(sign.sequence % 2 == 0);
+		if (sign.kind != VMSI_SIGN_FREE && sign.start == (uintptr_t)start) {
+			*found = sign;
+			count++;
+		}
+	}
+	return count;
+}
+
 #endif

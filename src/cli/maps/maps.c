@@ -298,11 +298,12 @@ static enum vmsi_exit complain_of_memory(void)
 }
 
 /*
- * Read a process; a failure is told. One that was only found may have ended since,
- * of which nothing is said.
+ * Read a process, and its bounds where there are sources; a failure is told. One that was
+ * only found may have ended since, of which nothing is said.
  */
 static enum vmsi_exit see(struct vmsi_seen_processes *processes,
-			  const struct vmsi_found *found, unsigned what)
+			  const struct vmsi_found *found, unsigned what,
+			  const struct vmsi_bound_sources *sources)
 {
 	struct vmsi_process *process = vmsi_seen_processes_add(processes);
 	bool is_told;
@@ -311,6 +312,8 @@ static enum vmsi_exit see(struct vmsi_seen_processes *processes,
 	if (!process)
 		return complain_of_memory();
 	error = vmsi_process_see(process, found->pid, what);
+	if (!error && sources)
+		error = vmsi_bounds_read(&process->bounds, sources, process->pid);
 	if (!error)
 		return VMSI_EXIT_OK;
 	is_told = found->is_asked_for || error != -ESRCH;
@@ -321,15 +324,23 @@ static enum vmsi_exit see(struct vmsi_seen_processes *processes,
 	return is_told ? VMSI_EXIT_FAILED : VMSI_EXIT_OK;
 }
 
-static enum vmsi_exit see_all(const struct request *request,
+static enum vmsi_exit see_all(const struct vmsi_maps_view *view,
+			      const struct vmsi_finds *finds,
 			      struct vmsi_seen_processes *processes)
 {
+	struct vmsi_bound_sources *sources = NULL;
 	enum vmsi_exit result = VMSI_EXIT_OK;
 
-	for (size_t i = 0; i < request->finds.count; i++)
-		if (see(processes, &request->finds.list[i], request->view.what) !=
+	if (vmsi_maps_shows_bounds(view)) {
+		sources = vmsi_bound_sources_read();
+		if (!sources)
+			return complain_of_memory();
+	}
+	for (size_t i = 0; i < finds->count; i++)
+		if (see(processes, &finds->list[i], view->what, sources) !=
 		    VMSI_EXIT_OK)
 			result = VMSI_EXIT_FAILED;
+	vmsi_bound_sources_free(sources);
 	return result;
 }
 
@@ -396,10 +407,11 @@ struct look {
 
 static void look_at_end(void *context, pid_t pid)
 {
-	const struct vmsi_found found = { .pid = pid, .is_asked_for = true };
+	struct vmsi_found found = { .pid = pid, .is_asked_for = true };
+	const struct vmsi_finds finds = { .list = &found, .count = 1 };
 	struct look *look = context;
 
-	look->result = see(&look->processes, &found, look->request->view.what);
+	look->result = see_all(&look->request->view, &finds, &look->processes);
 }
 
 static enum vmsi_exit exit_of(int status)
@@ -435,7 +447,7 @@ static enum vmsi_exit show_processes(const struct request *request)
 	struct vmsi_seen_processes processes = { 0 };
 	enum vmsi_exit result = request->after ?
 		read_saved(request, request->after, &processes) :
-		see_all(request, &processes);
+		see_all(&request->view, &request->finds, &processes);
 	enum vmsi_exit written = VMSI_EXIT_OK;
 
 	if (result == VMSI_EXIT_OK || !request->after)

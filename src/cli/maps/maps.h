@@ -34,6 +34,8 @@ bool vmsi_maps_take_columns(struct vmsi_maps_view *view, const char *list);
 bool vmsi_maps_take_sort(struct vmsi_maps_view *view, const char *name);
 /* Choose what was not asked for. */
 void vmsi_maps_complete_view(struct vmsi_maps_view *view);
+/* Whether what bounds the commit of a process is shown. */
+bool vmsi_maps_shows_bounds(const struct vmsi_maps_view *view);
 
 /* The owners that are shown, in their order, and what they have together. */
 struct vmsi_maps_choice {

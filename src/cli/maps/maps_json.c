@@ -195,6 +195,30 @@ static json_t *status_object(const struct vmsi_status *status, unsigned what)
 		"locked", amount(status->locked, what));
 }
 
+static json_t *bound_object(const struct vmsi_bound *bound)
+{
+	json_t *object = json_pack("{s:s,s:o,s:o,s:o,s:b}",
+		"kind", vmsi_bound_kinds[bound->kind],
+		"pid", bound->pid ? json_integer(bound->pid) : json_null(),
+		"committed", vmsi_json_amount(bound->committed),
+		"limit", vmsi_json_amount(bound->limit),
+		"held", bound->is_held);
+
+	return vmsi_json_complete(object, set_text(object, "name", "name_bytes",
+						   bound->name));
+}
+
+static json_t *bound_array(const struct vmsi_bounds *bounds)
+{
+	json_t *array = json_array();
+	int failed = 0;
+
+	for (size_t i = 0; i < bounds->count && !failed; i++)
+		failed |= json_array_append_new(array,
+						bound_object(&bounds->list[i]));
+	return vmsi_json_complete(array, failed);
+}
+
 static json_t *process_object(const struct vmsi_maps_view *view,
 			      const struct vmsi_process *process)
 {
@@ -209,6 +233,9 @@ static json_t *process_object(const struct vmsi_maps_view *view,
 				      vmsi_json_text(process->command));
 	failed |= json_object_set_new(object, "status",
 				      status_object(&process->status, process->what));
+	if (vmsi_maps_shows_bounds(view))
+		failed |= json_object_set_new(object, "bounds",
+					      bound_array(&process->bounds));
 	if (view->detail != VMSI_MAPS_TOTAL)
 		failed |= json_object_set_new(object, "owners",
 					      owner_array(process, &choice));

@@ -90,6 +90,36 @@ static void write_amount(const struct vmsi_maps_view *view, const char *before,
 	printf("%s%s%s", before, vmsi_amount_text(view, bytes, false).text, after);
 }
 
+static void write_bound(const struct vmsi_maps_view *view,
+			const struct vmsi_bound *bound)
+{
+	write_amount(view, "commit: ", bound->committed, "");
+	write_amount(view, " of ", bound->limit, "");
+	switch (bound->kind) {
+	case VMSI_BOUND_BUDGET:
+		fputs(" in the budget ", stdout);
+		vmsi_write_escaped(stdout, bound->name);
+		break;
+	case VMSI_BOUND_GROUP:
+		printf(" under the limit of %d ", (int)bound->pid);
+		vmsi_write_escaped(stdout, bound->name);
+		break;
+	default:
+		fputs(bound->is_held ? " on the machine" :
+		      " RAM on the machine, which no limit holds", stdout);
+	}
+	putchar('\n');
+}
+
+/* A machine that refuses nothing is of no interest where something else does. */
+static void write_bounds(const struct vmsi_maps_view *view,
+			 const struct vmsi_bounds *bounds)
+{
+	for (size_t i = 0; i < bounds->count; i++)
+		if (bounds->list[i].is_held || bounds->count == 1)
+			write_bound(view, &bounds->list[i]);
+}
+
 static void write_head(const struct vmsi_maps_view *view,
 		       const struct vmsi_process *process, uint64_t most)
 {
@@ -106,6 +136,7 @@ static void write_head(const struct vmsi_maps_view *view,
 	write_amount(view, ", ", status->resident_file, " files");
 	write_amount(view, ", ", status->resident_shared, " shared memory)");
 	write_amount(view, ", ", status->swapped, " swapped\n");
+	write_bounds(view, &process->bounds);
 }
 
 static void write_unfolded(const struct vmsi_table *table,

@@ -81,3 +81,8 @@ void vmsi_maps_complete_view(struct vmsi_maps_view *view)
 	if (view->detail == VMSI_MAPS_ALL || view->detail == VMSI_MAPS_LIST)
 		view->what |= VMSI_SEE_MAPPINGS;
 }
+
+bool vmsi_maps_shows_bounds(const struct vmsi_maps_view *view)
+{
+	return view->detail != VMSI_MAPS_TOTAL && !view->is_difference;
+}

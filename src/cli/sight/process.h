@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "cli/process_name.h"
+#include "cli/sight/bounds.h"
 #include "cli/sight/owners.h"
 #include "cli/sight/stacks.h"
 #include "procfs/label.h"
@@ -39,6 +40,7 @@ struct vmsi_process {
 	unsigned what;               /* VMSI_SEE_* */
 	char command[VMSI_PROCESS_NAME_SIZE];
 	struct vmsi_status status;
+	struct vmsi_bounds bounds;   /* none where nobody has asked: vmsi_bounds_read */
 	struct vmsi_stacks stacks;
 	struct vmsi_owners owners;
 	struct vmsi_figures total;

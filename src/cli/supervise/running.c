@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/limit/live.h"
+#include "cli/supervise/running.h"
 
 #include <ctype.h>
 #include <errno.h>
