@@ -48,7 +48,7 @@ def help_and_explain_tell_of_it():
 
 
 def wrong_arguments_are_refused():
-    for arguments in (["--cgroup=/tmp"], ["--cgroup=/tmp", "x"],
+    for arguments in (["--cgroup=/tmp"], ["--cgroup=/tmp", "x"], ["--cgroup=", "1G"],
                       ["--cgroup=/tmp", "0"], ["--cgroup=/tmp", "1G", "true"],
                       ["1G", "--cgroup=/tmp", "true"],
                       ["--cgroup=/tmp", "1G", "--json"],

@@ -16,11 +16,12 @@
 #define CROWD 200
 /* More than a process may usually have descriptors, and than it has where it has few. */
 #define USUAL_DESCRIPTORS 1024
-#define LARGE_BOMB 1200
+#define LARGE_BOMB 1040
 #define FEW_DESCRIPTORS 64
 #define SMALL_BOMB 200
 /* Their copies add up to twice the limit. */
-#define SHORT_LIVES 250
+/* What they hold would together be more than the limit. */
+#define SHORT_LIVES 150
 
 static struct vms_group_options limited_to(size_t bytes)
 {

@@ -64,7 +64,7 @@ def python(place):
         raise Missing('libpython3-testsuite')
     lines = place.run(PYTHON, '-m', 'test', '-v', '--tempdir',
                       place.directory, 'test_array', 'test_bytes', 'test_list',
-                      'test_mmap', 'test_fork1', 'test_threading')
+                      'test_mmap', 'test_fork1', 'test_thread')
     return [line for line in (re.sub(r' in [\d.]+s', '', line)
                               for line in lines)
             if re.match(r'Ran \d+ tests|OK|FAILED|exit|=== .*failed|ERROR:|'
@@ -98,16 +98,16 @@ def sqlite(place):
 
 PERL = """
 use strict; use Digest::MD5 qw(md5_hex);
-my $s = ''; $s .= sprintf('%08d,', $_) for 1 .. 2_000_000;
+my $s = ''; $s .= sprintf('%08d,', $_) for 1 .. 1_000_000;
 print length($s), ' ', md5_hex($s), "\\n";
-my @n = sort { $a <=> $b } map { ($_ * 7919) % 1_000_003 } 1 .. 300_000;
-print "$n[0] $n[150_000] $n[-1]\\n";
-my %h; $h{$_ % 50_000} .= $_ for 1 .. 500_000;
+my @n = sort { $a <=> $b } map { ($_ * 7919) % 1_000_003 } 1 .. 200_000;
+print "$n[0] $n[100_000] $n[-1]\\n";
+my %h; $h{$_ % 50_000} .= $_ for 1 .. 300_000;
 print scalar(keys %h), ' ', md5_hex(join ',', map { $h{$_} } sort keys %h);
 (my $t = $s) =~ s/00/-/g; print "\\n", length($t), ' ', md5_hex($t), "\\n";
-if (!(my $p = fork)) { $s x= 2; exit(length($s) == 36_000_000 ? 3 : 4) }
+if (!(my $p = fork)) { $s x= 2; exit(length($s) == 18_000_000 ? 3 : 4) }
 wait; print $? >> 8, "\\n";
-print md5_hex(`cat $0` . join '', map { chr($_ % 256) } 1 .. 3_000_000), "\\n";
+print md5_hex(`cat $0` . join '', map { chr($_ % 256) } 1 .. 1_000_000), "\\n";
 """
 
 

@@ -155,6 +155,9 @@ static enum vmsi_exit set_cgroup(int argc, char **argv,
 	}
 	if (!size)
 		return vmsi_usage_error(argv[0], "say how much, or 'none'");
+	if (!options->cgroup[0])
+		return vmsi_usage_error(argv[0], "name a control group's "
+					"directory");
 	if (optind < argc)
 		return vmsi_usage_error(argv[0], "--cgroup runs no program; '%s' is "
 					"one too many", argv[optind]);

@@ -237,6 +237,12 @@ static int read_smaps(struct reader *reader)
 
 /* --- a process ------------------------------------------------------------ */
 
+static void sum_owners(struct vmsi_process *process)
+{
+	for (size_t i = 0; i < process->owners.count; i++)
+		vmsi_figures_add(&process->total, &process->owners.list[i].figures);
+}
+
 /*
  * Whether the file ended because it is complete: that of a process that has ended
  * or called execve(2) ends early without an error, and is empty from then on.
@@ -289,6 +295,7 @@ static int read_mappings(struct vmsi_process *process,
 	error = with_pages ? read_smaps(&reader) : read_maps(&reader);
 	if (!error)
 		error = check_complete(reader.file);
+	sum_owners(process);
 	free(buffer);
 	close(reader.file);
 	*is_its_own = reader.has_table;
