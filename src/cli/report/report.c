@@ -22,9 +22,8 @@ enum { OPTION_FROM = 256, OPTION_TO };
 
 static const struct vmsi_option report_options[] = {
 	{ .name = "format", .value = 'f', .argument = "FORMAT",
-	  .completion = VMSI_COMPLETE_WORDS, .words = "text html csv json perfetto",
-	  .help = "text; html, a page, as is where FILE ends in .html;",
-	  .more = "csv; json; perfetto, for ui.perfetto.dev" },
+	  .completion = VMSI_COMPLETE_WORDS, .words = "text csv json perfetto html",
+	  .help = "text; csv; json; perfetto, for ui.perfetto.dev; html, a page" },
 	{ .name = "from", .value = OPTION_FROM, .argument = "TIME",
 	  .help = "what was after so many seconds and later" },
 	{ .name = "to", .value = OPTION_TO, .argument = "TIME",
@@ -36,30 +35,31 @@ static const struct vmsi_option report_options[] = {
 	{ .name = NULL },
 };
 
+/* The forms that are chosen where none is named. */
+enum { TEXT, HTML = 4 };
+
 struct form {
 	const char *name;
 	int (*write)(FILE *stream, const struct vmsi_report_view *view);
 };
 
-/* All of it is there: a page is zoomed. */
 static int write_page(FILE *stream, const struct vmsi_report_view *view)
 {
 	return vmsi_page_write(stream, view->recording);
 }
 
 static const struct form forms[] = {
-	{ "text", vmsi_report_text },
-	{ "html", write_page },
+	[TEXT] = { "text", vmsi_report_text },
 	{ "csv", vmsi_report_csv },
 	{ "json", vmsi_report_json },
 	{ "perfetto", vmsi_report_perfetto },
+	[HTML] = { "html", write_page },
 };
 
 struct request {
-	const struct form *form; /* NULL: by the name of the output */
+	const struct form *form;
 	const char *output; /* NULL: standard output */
 	uint64_t from, to;
-	bool has_part;
 };
 
 static enum vmsi_exit take_form(const char *program, const char *name,
@@ -70,8 +70,8 @@ static enum vmsi_exit take_form(const char *program, const char *name,
 			*form = &forms[i];
 			return VMSI_EXIT_OK;
 		}
-	return vmsi_usage_error(program, "'%s' is neither 'text', 'html', 'csv', 'json' "
-				"nor 'perfetto'", name);
+	return vmsi_usage_error(program, "'%s' is neither 'text', 'csv', 'json', "
+				"'perfetto' nor 'html'", name);
 }
 
 /* Seconds, with or without the unit. */
@@ -99,22 +99,10 @@ static enum vmsi_exit take_option(const char *program, int option,
 		request->output = strcmp(optarg, "-") == 0 ? NULL : optarg;
 		return VMSI_EXIT_OK;
 	case OPTION_FROM:
-		request->has_part = true;
 		return take_time(program, optarg, &request->from);
 	default:
-		request->has_part = true;
 		return take_time(program, optarg, &request->to);
 	}
-}
-
-static void choose_form(struct request *request)
-{
-	const size_t length = request->output ? strlen(request->output) : 0;
-	const bool is_page = length > 5 &&
-		strcmp(request->output + length - 5, ".html") == 0;
-
-	if (!request->form)
-		request->form = &forms[is_page ? 1 : 0];
 }
 
 /* --- writing -------------------------------------------------------------------- */
@@ -202,6 +190,20 @@ static enum vmsi_exit show(const char *program, const struct request *request,
 	return result;
 }
 
+/* What was not said: a page where it goes into one. */
+static enum vmsi_exit settle(const char *program, struct request *request)
+{
+	const char *dot = request->output ? strrchr(request->output, '.') : NULL;
+
+	if (!request->form)
+		request->form = &forms[dot && strcmp(dot, ".html") == 0 ? HTML : TEXT];
+	if (request->form == &forms[HTML] &&
+	    (request->from > 0 || request->to != UINT64_MAX))
+		return vmsi_usage_error(program, "a page has all of the recording, and is "
+					"zoomed: leave out --from and --to");
+	return VMSI_EXIT_OK;
+}
+
 static enum vmsi_exit run_report(int argc, char **argv)
 {
 	struct request request = { .to = UINT64_MAX };
@@ -216,14 +218,12 @@ static enum vmsi_exit run_report(int argc, char **argv)
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
 		result = take_option(argv[0], option, &request);
 	}
+	if (result == VMSI_EXIT_OK)
+		result = settle(argv[0], &request);
 	if (result != VMSI_EXIT_OK)
 		return result;
 	if (argc - optind != 1)
 		return vmsi_usage_error(argv[0], "name one recording");
-	choose_form(&request);
-	if (request.has_part && request.form->write == write_page)
-		return vmsi_usage_error(argv[0], "a page has all, and is zoomed there: "
-					"--from and --to are not for it");
 	return show(argv[0], &request, argv[optind]);
 }
 
