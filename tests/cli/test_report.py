@@ -232,7 +232,7 @@ def page_has_all():
 
 
 def many_events_are_shown():
-    """Their time is measured by bench/report.py; here all forms come to their end."""
+    """All forms come to their end."""
     expect_equal(run([MAKE, work("large"), "20000"]).returncode, 0)
     for form in ("text", "csv", "json", "perfetto", "html"):
         expect(report(f"--format={form}", path=work("large")))
