@@ -134,22 +134,21 @@ static void pages_are_counted_without_the_request_too(void **state)
 	assert_int_equal(vms_space_close(vast), 0);
 }
 
-/* The shared zero page is nobody's memory; a guard is no page. */
-static void what_was_only_read_and_guards_do_not_count(void **state)
+/* The shared zero page is nobody's memory. Some hosts have none, and give pages to read. */
+static void what_was_only_read_does_not_count(void **state)
 {
+	const uint64_t given = vmsi_host_has_zero_page() ? 0 : TOUCHED;
 	struct vms_stat before, after;
 	volatile char seen = 0;
 
 	(void)state;
-	if (!vmsi_host_has_zero_page())
-		skip();
 	before = stat_now(&all, 0, VMS_STAT_PAGES);
 	for (size_t i = TOUCHED; i < 2 * TOUCHED; i += 4096)
 		seen += all.mapped[i];
 	after = stat_now(&all, 0, VMS_STAT_PAGES);
 	assert_int_equal(seen, 0);
 	assert_int_equal(after.resident_anonymous + after.swapped,
-			 before.resident_anonymous + before.swapped);
+			 before.resident_anonymous + before.swapped + given);
 }
 
 static void arguments_that_make_no_sense_are_refused(void **state)
@@ -248,7 +247,7 @@ int main(void)
 		cmocka_unit_test(refusals_are_counted),
 		cmocka_unit_test(pages_are_counted_where_asked_for),
 		cmocka_unit_test(pages_are_counted_without_the_request_too),
-		cmocka_unit_test(what_was_only_read_and_guards_do_not_count),
+		cmocka_unit_test(what_was_only_read_does_not_count),
 		cmocka_unit_test(arguments_that_make_no_sense_are_refused),
 		cmocka_unit_test(child_of_fork_may_ask),
 		cmocka_unit_test(others_may_change_what_is_read),
