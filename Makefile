@@ -117,6 +117,12 @@ bench-commit: ## what 'vmspace limit' costs other people's programs
 	bench/commit/run.py --build build-bench $(OPTIONS)
 	bench/commit/refusals.py --build build-bench
 
+.PHONY: bench-sight
+bench-sight: ## what 'vmspace maps' and 'vmspace commit' take, beside pmap and smem
+	scripts/install-packages bench
+	$(MAKE) --no-print-directory bench-build
+	bench/cli/run.py --build build-bench $(OPTIONS)
+
 .PHONY: bench-sweep
 bench-sweep: ## what 'vmspace sweep' finds, beside libfiu's random failures
 	scripts/install-packages bench

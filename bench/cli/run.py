@@ -1,23 +1,22 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""What 'vmspace top' costs: the time to its first screen, and the part of a processor that it
-takes at one look a second; and procps' top beside it. Processes that sleep are started until
-there are as many as are asked for.
+"""'vmspace maps' of a process with 60,000 mappings beside reading its listing and beside
+pmap (procps), with and without figures of pages, and 'vmspace commit --audit' of 500
+processes beside smem. All of a comparison run in turn. "ratio" is the median of the
+ratios to the first of each, "processor" is their time on a processor, which other things
+to do disturb less.
 
-usage: run.py [--build DIR] [--processes N] [--seconds N] [--rounds N]
+usage: run.py [--build DIR] [--rounds N] [--only A,B] [--processes N] [--json FILE]
 """
 
 import argparse
-import fcntl
+import contextlib
+import json
 import os
-import pty
-import select
 import shutil
-import signal
 import statistics
-import struct
+import subprocess
 import sys
-import termios
 import time
 from pathlib import Path
 
@@ -27,108 +26,116 @@ sys.path.insert(1, str(ROOT / 'bench/growth'))
 # pylint: disable=wrong-import-position
 import machine  # noqa: E402
 
-
-def count_processes():
-    return sum(name.isdigit() for name in os.listdir('/proc'))
-
-
-def start_sleepers(count):
-    """Processes that sleep until this one ends."""
-    pids = []
-    for _ in range(count):
-        pid = os.fork()
-        if pid == 0:
-            machine.LIBC.prctl(machine.PR_SET_PDEATHSIG, signal.SIGKILL)
-            signal.pause()
-            os._exit(0)
-        pids.append(pid)
-    return pids
+NAMES = ('maps', 'pages', 'audit')
+MAPPINGS = 60000
 
 
-class Terminal:
-    """A program at a terminal of 80 by 24."""
+# --- what is looked at -------------------------------------------------------
 
-    def __init__(self, command):
-        self.began = time.monotonic()
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
-            os.environ.update(TERM='xterm', LC_ALL='C.UTF-8')
-            os.execvp(command[0], command)
-        self.output = b''
-
-    def read(self, seconds):
-        """False: nothing came in so many seconds."""
-        if not select.select([self.master], [], [], max(seconds, 0))[0]:
-            return False
-        self.output += os.read(self.master, 65536)
-        return True
-
-    def until(self, text):
-        """The seconds from the start until it has written a text."""
-        while text not in self.output:
-            if not self.read(60):
-                sys.exit(f'error: no {text} in {self.output!r}')
-        return time.monotonic() - self.began
-
-    def watch(self, seconds):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self.read(end - time.monotonic())
-            self.output = b''
-
-    def quit(self):
-        """The seconds of a processor that it has taken."""
-        os.write(self.master, b'q')
-        try:
-            while self.read(60):
-                pass
-        except OSError:
-            pass  # it has closed the terminal
-        usage = os.wait4(self.pid, 0)[2]
-        os.close(self.master)
-        return usage.ru_utime + usage.ru_stime
+@contextlib.contextmanager
+def waiting(command, count):
+    """Processes that have said that they are ready, and go when this ends."""
+    processes = [subprocess.Popen(command, stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for process in processes:
+            if process.stdout.readline() != b'ready\n':
+                sys.exit(f'{command[0]} is not ready')
+        yield [process.pid for process in processes]
+    finally:
+        for process in processes:
+            process.stdin.close()
+            process.wait()
+            process.stdout.close()
 
 
-def measure(command, ready, seconds, rounds):
-    """(median of the first screen in seconds, part of a processor after it)."""
-    first, begun = [], []
-    for _ in range(rounds):
-        terminal = Terminal(command)
-        first.append(terminal.until(ready))
-        begun.append(terminal.quit())
-    terminal = Terminal(command)
-    terminal.until(ready)
-    terminal.watch(seconds)
-    taken = terminal.quit() - statistics.median(begun)
-    return statistics.median(first), max(first), taken / seconds
+# --- measuring ---------------------------------------------------------------
+
+def times(command):
+    """Seconds that passed, and seconds on a processor."""
+    start = time.monotonic()
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(f'{" ".join(command)} has ended with {process.returncode}')
+    return time.monotonic() - start, usage.ru_utime + usage.ru_stime
+
+
+def compare(title, commands, rounds):
+    """Each command by a name; the first is what the others are compared with."""
+    commands = {name: command for name, command in commands.items()
+                if shutil.which(command[0])}
+    series = {name: [] for name in commands}
+    for number in range(rounds):
+        for name in list(commands)[::1 if number % 2 else -1]:
+            series[name].append(times(commands[name]))
+    first = series[next(iter(series))]
+    results = []
+    for name, some in series.items():
+        ratios = [[own[i] / other[i] if other[i] else 0 for own, other in
+                   zip(some, first)] for i in (0, 1)]
+        results.append({
+            'name': f'{title}: {name}',
+            'seconds': statistics.median(wall for wall, _ in some),
+            'processor': statistics.median(processor for _, processor in some),
+            'ratio': statistics.median(ratios[0]),
+            'processor_ratio': statistics.median(ratios[1])})
+        print(f'{results[-1]["name"]:40} {results[-1]["seconds"]:8.3f} '
+              f'{results[-1]["processor"]:9.3f} {results[-1]["ratio"]:7.3f} '
+              f'{results[-1]["processor_ratio"]:7.3f}', flush=True)
+    return results
+
+
+def compare_maps(vmspace, many, names, rounds):
+    results = []
+    with waiting([many, '--mappings', str(MAPPINGS)], 1) as (pid,):
+        if 'maps' in names:
+            results += compare(f'{MAPPINGS} mappings', {
+                'cat maps': ['cat', f'/proc/{pid}/maps'],
+                'vmspace maps': [vmspace, 'maps', str(pid)],
+                'vmspace maps --list': [vmspace, 'maps', '--list', str(pid)],
+                'pmap': ['pmap', str(pid)],
+            }, rounds)
+        if 'pages' in names:
+            results += compare('with pages', {
+                'cat smaps': ['cat', f'/proc/{pid}/smaps'],
+                'vmspace maps --pages': [vmspace, 'maps', '--pages', str(pid)],
+                '... --list': [vmspace, 'maps', '--pages', '--list', str(pid)],
+                'pmap -X': ['pmap', '-X', str(pid)],
+            }, rounds)
+    return results
+
+
+def compare_audits(vmspace, count, rounds):
+    """Programs as small as they come, since smem and the audit look at all pages."""
+    with waiting(['sh', '-c', 'echo ready; read x'], count):
+        return compare(f'{count} processes', {
+            'smem': ['smem'],
+            'vmspace commit --audit': [vmspace, 'commit', '--audit'],
+        }, rounds)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--build', type=Path, default=ROOT / 'build-bench')
+    parser.add_argument('--rounds', type=int, default=11)
+    parser.add_argument('--only', metavar='A,B', default=NAMES,
+                        type=machine.words(NAMES), help=' '.join(NAMES))
     parser.add_argument('--processes', type=int, default=500)
-    parser.add_argument('--seconds', type=float, default=20)
-    parser.add_argument('--rounds', type=int, default=9)
+    parser.add_argument('--json', type=Path)
     options = parser.parse_args()
-    machine.end_on_signals()
+    vmspace = str(options.build / 'src/cli/vmspace')
+    many = str(options.build / 'bench/cli/cli-many')
     machine.print_header(machine.describe())
-    pids = start_sleepers(max(options.processes - count_processes(), 0))
-    try:
-        print(f'{count_processes()} processes')
-        commands = {'vmspace top': (
-            [str(options.build / 'src/cli/vmspace'), 'top'], b'F10')}
-        if shutil.which('top'):
-            commands['top'] = (['top', '-d', '1'], b'COMMAND')
-        for name, (command, ready) in commands.items():
-            first, most, part = measure(command, ready, options.seconds,
-                                        options.rounds)
-            print(f'{name:12} first screen {first * 1e3:6.1f} ms (most '
-                  f'{most * 1e3:.1f}), then {part * 100:5.2f} % of a processor')
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    print(f'{"":40} {"seconds":>8} {"processor":>9} {"ratio":>7} {"":>7}')
+    results = compare_maps(vmspace, many, options.only, options.rounds)
+    if 'audit' in options.only:
+        results += compare_audits(vmspace, options.processes, options.rounds)
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + '\n')
 
 
-main()
+if __name__ == '__main__':
+    main()

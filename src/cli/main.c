@@ -12,11 +12,13 @@
 #include "cli/completion/completion.h"
 #include "cli/heap/heap.h"
 #include "cli/maps/maps.h"
+#include "cli/report/report.h"
 #include "cli/top/top.h"
 #ifdef VMSI_WITH_GROUP
 #include "cli/fail/fail.h"
 #include "cli/limit/limit.h"
 #include "cli/sweep/sweep.h"
+#include "cli/trace/trace.h"
 #endif
 
 #define PROGRAM "vmspace"
@@ -36,6 +38,10 @@ static const struct vmsi_command *const commands[] = {
 	&vmsi_command_maps,
 	&vmsi_command_top,
 	&vmsi_command_commit,
+#ifdef VMSI_WITH_GROUP
+	&vmsi_command_trace,
+#endif
+	&vmsi_command_report,
 	&vmsi_command_completion,
 	&help_command,
 	NULL,
@@ -53,7 +59,7 @@ static const struct vmsi_command *find_command(const char *name)
 static bool needs_libseccomp(const char *name)
 {
 	return strcmp(name, "limit") == 0 || strcmp(name, "fail") == 0 ||
-		strcmp(name, "sweep") == 0;
+		strcmp(name, "sweep") == 0 || strcmp(name, "trace") == 0;
 }
 
 static enum vmsi_exit refuse_command(const char *program, const char *name)

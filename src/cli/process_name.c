@@ -7,6 +7,7 @@
 void vmsi_process_name_read(char name[VMSI_PROCESS_NAME_SIZE], pid_t pid)
 {
 	char path[64];
+	size_t length;
 	FILE *file;
 
 	name[0] = '\0';
@@ -14,8 +15,10 @@ void vmsi_process_name_read(char name[VMSI_PROCESS_NAME_SIZE], pid_t pid)
 	file = fopen(path, "re");
 	if (!file)
 		return;
-	if (!fgets(name, VMSI_PROCESS_NAME_SIZE, file))
-		name[0] = '\0';
-	name[strcspn(name, "\n")] = '\0';
+	/* The newline at the end is the kernel's, and others are the name's. */
+	length = fread(name, 1, VMSI_PROCESS_NAME_SIZE - 1, file);
+	if (length && name[length - 1] == '\n')
+		length--;
+	name[length] = '\0';
 	fclose(file);
 }

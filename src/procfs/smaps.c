@@ -56,13 +56,21 @@ static const struct {
 	{ "nh", VMS_MAPPING_NOHUGEPAGE },
 };
 
+/* All flags are two letters. */
+static bool is_flag(const char *word, const char *text)
+{
+	return word[0] == text[0] && word[1] == text[1];
+}
+
 static void store_flag(const struct vmsi_scan *word,
 		       struct vms_mapping_info *info, struct figures *figures)
 {
-	if (vmsi_scan_is(word, "ac"))
+	if (vmsi_scan_left(word) != 2)
+		return;
+	if (is_flag(word->at, "ac"))
 		figures->accounted = true;
 	for (size_t i = 0; i < sizeof(flag_table) / sizeof(flag_table[0]); i++)
-		if (vmsi_scan_is(word, flag_table[i].text))
+		if (is_flag(word->at, flag_table[i].text))
 			info->flags |= flag_table[i].flag;
 }
 

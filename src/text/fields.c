@@ -49,6 +49,16 @@ static int parse_value(struct vmsi_scan scan, enum vmsi_field_unit unit,
 	return 0;
 }
 
+/* Most keys of a table differ from one that is looked for in their first letter. */
+static bool is_key(struct vmsi_scan scan, const char *key)
+{
+	while (scan.at < scan.end && *key && *key == *scan.at) {
+		scan.at++;
+		key++;
+	}
+	return scan.at == scan.end && *key == '\0';
+}
+
 int vmsi_field_store(const struct vmsi_field *table, size_t count,
 		     struct vmsi_scan key, struct vmsi_scan value,
 		     void *record)
@@ -56,7 +66,7 @@ int vmsi_field_store(const struct vmsi_field *table, size_t count,
 	size_t i = 0;
 	uint64_t number;
 
-	while (i < count && !vmsi_scan_is(&key, table[i].key))
+	while (i < count && !is_key(key, table[i].key))
 		i++;
 	if (i < count) {
 		int error = parse_value(value, table[i].unit, &number);

@@ -38,10 +38,29 @@ static bool scan_rights(struct vmsi_scan *scan, struct vmsi_maps_line *mapping)
 		scan_either(scan, 's', 'p', &mapping->is_shared);
 }
 
+/*
+ * Move past what the kernel writes of memory without a file, which most mappings are
+ * where there are many. False: there is a file.
+ */
+static bool scan_no_file(struct vmsi_scan *scan, struct vmsi_maps_line *mapping)
+{
+	static const char none[] = "00000000 00:00 0";
+	const size_t length = sizeof(none) - 1;
+
+	if (vmsi_scan_left(scan) < length || memcmp(scan->at, none, length) != 0 ||
+	    (vmsi_scan_left(scan) > length && scan->at[length] != ' '))
+		return false;
+	scan->at += length;
+	mapping->offset = mapping->device = mapping->inode = 0;
+	return true;
+}
+
 static bool scan_file(struct vmsi_scan *scan, struct vmsi_maps_line *mapping)
 {
 	uint64_t major_number, minor_number;
 
+	if (scan_no_file(scan, mapping))
+		return true;
 	if (!vmsi_scan_hex(scan, &mapping->offset) ||
 	    !vmsi_scan_char(scan, ' ') ||
 	    !vmsi_scan_hex(scan, &major_number) || !vmsi_scan_char(scan, ':') ||

@@ -13,16 +13,16 @@ static bool is_blank(char character)
 	return character == ' ' || character == '\t';
 }
 
-/* The value of a digit; base for a character that is no digit of that base. */
-static unsigned digit_value(char character, unsigned base)
-{
-	unsigned value = base;
+/* What each character stands for in lower-case hexadecimal, and 1 more: 0 is no digit. */
+static const unsigned char digits[256] = {
+	['0'] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10,
+	['a'] = 11, 12, 13, 14, 15, 16,
+};
 
-	if (character >= '0' && character <= '9')
-		value = (unsigned)(character - '0');
-	else if (character >= 'a' && character <= 'f')
-		value = (unsigned)(character - 'a') + 10;
-	return value < base ? value : base;
+/* The value of a digit; one of at least 16 for a character that is none. */
+static unsigned digit_value(char character)
+{
+	return digits[(unsigned char)character] - 1u;
 }
 
 bool vmsi_scan_begins(const struct vmsi_scan *scan, const char *text)
@@ -35,35 +35,51 @@ bool vmsi_scan_begins(const struct vmsi_scan *scan, const char *text)
 
 bool vmsi_is_hex_digit(char character)
 {
-	return digit_value(character, 16) < 16;
+	return digit_value(character) < 16;
 }
 
-static bool scan_number(struct vmsi_scan *scan, unsigned base, uint64_t *value)
+/* Whether all characters up to end are zeros. */
+static bool are_zeros(const char *at, const char *end)
 {
-	const char *first = scan->at;
-	uint64_t sum = 0;
-
-	for (; scan->at < scan->end; scan->at++) {
-		unsigned digit = digit_value(*scan->at, base);
-
-		if (digit == base)
-			break;
-		if (__builtin_mul_overflow(sum, (uint64_t)base, &sum) ||
-		    __builtin_add_overflow(sum, (uint64_t)digit, &sum))
-			return false;
-	}
-	*value = sum;
-	return scan->at > first;
+	while (at < end && *at == '0')
+		at++;
+	return at == end;
 }
 
+/* Most of what is read of procfs is these numbers, which long listings wait for. */
 bool vmsi_scan_hex(struct vmsi_scan *scan, uint64_t *value)
 {
-	return scan_number(scan, 16, value);
+	const char *const first = scan->at, *const end = scan->end, *at = first;
+	uint64_t sum = 0;
+	unsigned digit;
+
+	for (; at < end && (digit = digit_value(*at)) < 16; at++)
+		sum = sum << 4 | digit;
+	/* 16 digits fit. */
+	if (at - first > 16 && !are_zeros(first, at - 16))
+		return false;
+	scan->at = at;
+	*value = sum;
+	return at > first;
 }
 
 bool vmsi_scan_decimal(struct vmsi_scan *scan, uint64_t *value)
 {
-	return scan_number(scan, 10, value);
+	const char *const first = scan->at, *const end = scan->end, *at = first;
+	uint64_t sum = 0;
+
+	for (; at < end; at++) {
+		const unsigned digit = digit_value(*at);
+
+		if (digit >= 10)
+			break;
+		if (__builtin_mul_overflow(sum, (uint64_t)10, &sum) ||
+		    __builtin_add_overflow(sum, (uint64_t)digit, &sum))
+			return false;
+	}
+	scan->at = at;
+	*value = sum;
+	return at > first;
 }
 
 bool vmsi_scan_column(struct vmsi_scan *scan, uint64_t *value)
@@ -86,28 +102,24 @@ bool vmsi_scan_signed_column(struct vmsi_scan *scan, int64_t *value)
 	return true;
 }
 
-bool vmsi_scan_char(struct vmsi_scan *scan, char wanted)
-{
-	if (scan->at == scan->end || *scan->at != wanted)
-		return false;
-	scan->at++;
-	return true;
-}
-
 void vmsi_scan_blanks(struct vmsi_scan *scan)
 {
-	while (scan->at < scan->end && is_blank(*scan->at))
-		scan->at++;
+	const char *at = scan->at, *const end = scan->end;
+
+	while (at < end && is_blank(*at))
+		at++;
+	scan->at = at;
 }
 
 bool vmsi_scan_word(struct vmsi_scan *scan, char final, struct vmsi_scan *word)
 {
-	word->at = scan->at;
-	while (scan->at < scan->end && !is_blank(*scan->at) &&
-	       *scan->at != final)
-		scan->at++;
-	word->end = scan->at;
-	return word->at < word->end;
+	const char *const first = scan->at, *const end = scan->end, *at = first;
+
+	while (at < end && !is_blank(*at) && *at != final)
+		at++;
+	scan->at = at;
+	*word = (struct vmsi_scan){ first, at };
+	return at > first;
 }
 
 bool vmsi_scan_line(struct vmsi_scan *scan, struct vmsi_scan *line)

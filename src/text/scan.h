@@ -25,7 +25,13 @@ static inline size_t vmsi_scan_left(const struct vmsi_scan *scan)
 }
 
 /* Move past one character, if it is the wanted one. */
-bool vmsi_scan_char(struct vmsi_scan *scan, char wanted);
+static inline bool vmsi_scan_char(struct vmsi_scan *scan, char wanted)
+{
+	if (scan->at == scan->end || *scan->at != wanted)
+		return false;
+	scan->at++;
+	return true;
+}
 
 /* Move past all spaces and tabs that come next; there need not be any. */
 void vmsi_scan_blanks(struct vmsi_scan *scan);

@@ -16,6 +16,8 @@ bool vmsi_stat_read(struct vmsi_scan text, struct vmsi_stat *stat)
 		[12] = &stat->major_faults,
 		[20] = &stat->threads,
 		[22] = &stat->start_time,
+		[23] = &stat->mapped,
+		[24] = &stat->resident_pages,
 		[45] = &stat->data_start,
 		[46] = &stat->data_end,
 		[47] = &stat->heap_start,

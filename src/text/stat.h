@@ -11,6 +11,8 @@ struct vmsi_stat {
 	uint64_t parent, flags, threads;
 	uint64_t minor_faults, major_faults; /* since the process began */
 	uint64_t start_time;           /* clock ticks since the machine began */
+	uint64_t mapped;               /* bytes */
+	uint64_t resident_pages;       /* as statm has them */
 	uint64_t data_start, data_end; /* of the program's own data */
 	uint64_t heap_start;           /* where a heap of brk begins */
 };

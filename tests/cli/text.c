@@ -42,6 +42,27 @@ static void what_a_terminal_obeys_is_escaped(void **state)
 	expect("back\\slash", "back\\\\slash");
 }
 
+static void what_is_not_seen_is_escaped(void **state)
+{
+	(void)state;
+	expect("a\342\200\256txt", "a\\342\\200\\256txt");
+	expect("zero\342\200\213width", "zero\\342\\200\\213width");
+	expect("\342\201\246x\342\201\251", "\\342\\201\\246x\\342\\201\\251");
+	expect("\357\273\277x", "\\357\\273\\277x");
+	/* Letters that are written from the right are seen. */
+	expect("\327\251", "\327\251");
+}
+
+static void what_needs_escapes_is_told(void **state)
+{
+	(void)state;
+	assert_false(vmsi_needs_escape(""));
+	assert_false(vmsi_needs_escape("caf\303\251"));
+	assert_true(vmsi_needs_escape("back\\slash"));
+	assert_true(vmsi_needs_escape("a\377"));
+	assert_true(vmsi_needs_escape("a\342\200\256"));
+}
+
 static void broken_utf8_is_escaped(void **state)
 {
 	(void)state;
@@ -88,6 +109,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(plain_text_is_left_alone),
 		cmocka_unit_test(what_a_terminal_obeys_is_escaped),
+		cmocka_unit_test(what_is_not_seen_is_escaped),
+		cmocka_unit_test(what_needs_escapes_is_told),
 		cmocka_unit_test(broken_utf8_is_escaped),
 		cmocka_unit_test(stack_is_written_escaped),
 		cmocka_unit_test(length_is_told_of_well_formed_characters_only),

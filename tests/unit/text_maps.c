@@ -43,6 +43,11 @@ static void a_line_may_have_no_label(void **state)
 	assert_int_equal(vmsi_scan_left(&mapping.label), 0);
 	assert_true(is_read("1000-2000 ---p 00000000 00:00 0 "));
 	assert_int_equal(vmsi_scan_left(&mapping.label), 0);
+	assert_int_equal(mapping.offset + mapping.device + mapping.inode, 0);
+	assert_true(is_read("1000-2000 ---p 00000000 00:00 01"));
+	assert_int_equal(mapping.inode, 1);
+	assert_true(is_read("1000-2000 ---p 00000000 00:00 0     [heap]"));
+	assert_true(vmsi_scan_is(&mapping.label, "[heap]"));
 }
 
 static void the_largest_numbers_are_read(void **state)

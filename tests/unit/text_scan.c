@@ -40,6 +40,10 @@ static void numbers_are_read_up_to_another_character(void **state)
 	begin("00000000000000000000000000000007");
 	assert_true(vmsi_scan_decimal(&scan, &value));
 	assert_int_equal(value, 7);
+	begin("00000000000000000ffffffffffffffff-");
+	assert_true(vmsi_scan_hex(&scan, &value));
+	assert_true(value == UINT64_MAX);
+	expect_rest("-");
 	begin("0a");
 	assert_true(vmsi_scan_decimal(&scan, &value));
 	expect_rest("a");
@@ -70,6 +74,7 @@ static void what_is_no_number_is_refused(void **state)
 	};
 	static const char *const hex_texts[] = {
 		"", "A", "G", "-f", " f", "10000000000000000",
+		"00010000000000000000", "fffffffffffffffff",
 	};
 	uint64_t value;
 

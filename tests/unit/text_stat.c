@@ -35,6 +35,8 @@ static void columns_are_found_by_their_place(void **state)
 	assert_int_equal(stat_of.flags, 4194368);
 	assert_int_equal(stat_of.minor_faults, 110);
 	assert_int_equal(stat_of.major_faults, 112);
+	assert_int_equal(stat_of.mapped, 123);
+	assert_int_equal(stat_of.resident_pages, 124);
 	assert_int_equal(stat_of.threads, 120);
 	assert_int_equal(stat_of.start_time, 122);
 	assert_int_equal(stat_of.data_start, 145);

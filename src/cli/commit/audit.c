@@ -48,7 +48,7 @@ static int add_process(struct vmsi_audit *audit, struct vmsi_commit_objects *obj
 	};
 	memcpy(holder->command, process->command, sizeof(holder->command));
 	error = vmsi_commit_objects_add_mapped(objects, process);
-	return error ? error : vmsi_commit_objects_add_open(objects, process->pid);
+	return error ? error : vmsi_commit_objects_add_open(objects, process->thread);
 }
 
 /* One that has ended meanwhile has nothing. */

@@ -74,7 +74,7 @@ static void measure_mapped(const struct vmsi_process *process,
 	char path[96];
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIxPTR "-%" PRIxPTR,
-		 (int)process->pid, mapping->start, mapping->end);
+		 (int)process->thread, mapping->start, mapping->end);
 	object->allocated = mapping->figures.of[VMSI_RESIDENT] +
 		mapping->figures.of[VMSI_SWAPPED];
 	if (stat(path, &status) == 0 && status.st_ino == mapping->inode &&

@@ -313,7 +313,8 @@ static enum vmsi_exit see(struct vmsi_seen_processes *processes,
 		return complain_of_memory();
 	error = vmsi_process_see(process, found->pid, what);
 	if (!error && sources)
-		error = vmsi_bounds_read(&process->bounds, sources, process->pid);
+		error = vmsi_bounds_read(&process->bounds, sources,
+					 process->thread);
 	if (!error)
 		return VMSI_EXIT_OK;
 	is_told = found->is_asked_for || error != -ESRCH;

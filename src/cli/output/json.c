@@ -65,11 +65,18 @@ json_t *vmsi_json_complete(json_t *value, int failed)
 	return NULL;
 }
 
+/* jansson writes a few bytes at a time: to a stream without its lock. */
+static int write_part(const char *part, size_t length, void *nothing)
+{
+	(void)nothing;
+	return fwrite_unlocked(part, 1, length, stdout) == length ? 0 : -1;
+}
+
 int vmsi_json_print(json_t *value)
 {
 	if (!value)
 		return -ENOMEM;
-	if (json_dumpf(value, stdout, JSON_INDENT(2)) == 0)
+	if (json_dump_callback(value, write_part, NULL, JSON_INDENT(2)) == 0)
 		putchar('\n');
 	json_decref(value);
 	return 0;

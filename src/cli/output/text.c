@@ -59,21 +59,69 @@ static bool is_control(uint32_t character)
 	return character < 0x20 || (character >= 0x7f && character < 0xa0);
 }
 
+/*
+ * What nobody sees, but it hides or turns around what stands beside it: letters
+ * without a width, and controls of the direction of writing.
+ */
+static bool is_invisible(uint32_t character)
+{
+	static const struct {
+		uint32_t first, last;
+	} ranges[] = {
+		{ 0xad, 0xad }, { 0x61c, 0x61c }, { 0x180e, 0x180e },
+		{ 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
+		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe007f },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
+		if (character >= ranges[i].first && character <= ranges[i].last)
+			return true;
+	return false;
+}
+
+/*
+ * The length of the character or byte at text, which is before its end, and whether
+ * it is written as octal numbers.
+ */
+static size_t next_character(const char *text, bool *is_escaped)
+{
+	uint32_t character = 0;
+	size_t length = decode(text, &character);
+
+	*is_escaped = length == 0 || is_control(character) || is_invisible(character);
+	return length ? length : 1;
+}
+
 static void write_octal(FILE *stream, const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		fprintf(stream, "\\%03o", (unsigned)(unsigned char)text[i]);
 }
 
+/* How many characters come next that are written as they are, and are a byte each. */
+static size_t plain_length(const char *text, const char *end)
+{
+	const char *at = text;
+
+	while (at < end && *at >= 0x20 && *at < 0x7f && *at != '\\')
+		at++;
+	return (size_t)(at - text);
+}
+
 /* Write text up to end, which lies between two characters. */
 static void write_escaped(FILE *stream, const char *text, const char *end)
 {
 	while (text < end) {
-		uint32_t character = 0;
-		size_t length = decode(text, &character);
+		bool is_escaped;
+		size_t length = plain_length(text, end);
 
-		if (length == 0 || is_control(character)) {
-			length = length ? length : 1;
+		if (length) {
+			fwrite(text, 1, length, stream);
+			text += length;
+			continue;
+		}
+		length = next_character(text, &is_escaped);
+		if (is_escaped) {
 			write_octal(stream, text, length);
 		} else if (*text == '\\') {
 			fputs("\\\\", stream);
@@ -82,6 +130,18 @@ static void write_escaped(FILE *stream, const char *text, const char *end)
 		}
 		text += length;
 	}
+}
+
+bool vmsi_needs_escape(const char *text)
+{
+	bool is_escaped = false;
+
+	while (*text && !is_escaped) {
+		is_escaped = *text == '\\';
+		if (!is_escaped)
+			text += next_character(text, &is_escaped);
+	}
+	return is_escaped;
 }
 
 void vmsi_write_escaped(FILE *stream, const char *text)

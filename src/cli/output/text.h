@@ -2,6 +2,7 @@
 #ifndef VMSI_CLI_TEXT_H
 #define VMSI_CLI_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 
@@ -17,10 +18,14 @@
 size_t vmsi_utf8_length(const char *text);
 
 /*
- * Write text with each byte of control characters and of what is not UTF-8 as
- * \ooo (octal), and each backslash as \\.
+ * Write text with each byte of control characters, of invisible ones (such as those
+ * that turn the direction of writing) and of what is not UTF-8 as \ooo (octal), and
+ * each backslash as \\.
  */
 void vmsi_write_escaped(FILE *stream, const char *text);
+
+/* Whether vmsi_write_escaped writes text in another way than as it is. */
+bool vmsi_needs_escape(const char *text);
 
 /*
  * Write the first lines of a backtrace, as vmsi_write_escaped does. Each line is

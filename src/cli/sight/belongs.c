@@ -233,6 +233,5 @@ int vmsi_belongs_add(struct vmsi_belongs *belongs,
 		return error;
 	belongs->before = *mapping;
 	vmsi_figures_add(&owner_before(belongs)->figures, &mapping->figures);
-	vmsi_figures_add(&belongs->process->total, &mapping->figures);
 	return 0;
 }

@@ -26,8 +26,8 @@ struct vmsi_belongs {
 uintptr_t vmsi_belongs_end(struct vmsi_belongs *belongs, uintptr_t start);
 
 /*
- * Add a mapping with its figures; its owner and name are set here. label is that of
- * the mapping. Returns 0 or -ENOMEM.
+ * Add a mapping with its figures to its owner, and not to the total of the process; its
+ * owner and name are set here. label is that of the mapping. Returns 0 or -ENOMEM.
  */
 int vmsi_belongs_add(struct vmsi_belongs *belongs,
 		     struct vmsi_seen_mapping *mapping, struct vmsi_scan label);

@@ -71,8 +71,9 @@ static bool look_at(struct process *process)
 	if (!vmsi_stat_read((struct vmsi_scan){ text, text + length }, &figures))
 		return false;
 	process->parent = (pid_t)figures.parent;
-	/* PF_KTHREAD of the kernel. */
-	process->has_memory = figures.state != 'Z' && figures.state != 'X' &&
+	/* PF_KTHREAD of the kernel. A first thread that has ended may have left others. */
+	process->has_memory = figures.state != 'X' &&
+		(figures.state != 'Z' || figures.threads > 1) &&
 		!(figures.flags & 0x00200000);
 	return true;
 }
@@ -183,7 +184,8 @@ int vmsi_finds_add_all(struct vmsi_finds *finds)
 {
 	const int error = add_all(finds, is_any, NULL);
 
-	return error ? error : add(finds, getpid(), false);
+	/* This one may be the only one that the caller sees. */
+	return error && error != -ESRCH ? error : add(finds, getpid(), false);
 }
 
 int vmsi_finds_add_user(struct vmsi_finds *finds, uid_t user)

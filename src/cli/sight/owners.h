@@ -68,8 +68,8 @@ struct vmsi_owners {
 };
 
 /*
- * Get the name that a label of /proc/PID/maps makes, or a word of ours. Returns NULL
- * without memory. A name stays where it is until vmsi_owners_free.
+ * Get the name that a label of /proc/PID/maps makes, whose newlines are newlines, or a
+ * word of ours. Returns NULL without memory. A name stays where it is until vmsi_owners_free.
  */
 struct vmsi_name *vmsi_owners_name(struct vmsi_owners *owners,
 				   struct vmsi_scan label);

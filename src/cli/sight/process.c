@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/sight/process.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +15,7 @@
 #include "cli/sight/belongs.h"
 #include "procfs/file.h"
 #include "procfs/smaps.h"
+#include "text/number.h"
 
 /* Holds the longest line: a path of newlines, each of which is written as four bytes. */
 #define BUFFER_BYTES ((size_t)64 << 10)
@@ -129,8 +133,20 @@ static int add(struct reader *reader, struct vmsi_seen_mapping *mapping,
 
 /* --- without pages: /proc/PID/maps ---------------------------------------- */
 
+/* With newlines that are newlines, as those of listings with pages are. */
+static struct vmsi_scan plain_label(struct vmsi_scan label, char path[VMS_PATH_MAX])
+{
+	const size_t length = vmsi_scan_left(&label);
+
+	if (!length || !memchr(label.at, '\\', length))
+		return label;
+	vmsi_label_path(label, path, VMS_PATH_MAX);
+	return vmsi_scan_text(path);
+}
+
 static int add_line(struct reader *reader, const struct vmsi_maps_line *line)
 {
+	char path[VMS_PATH_MAX];
 	/* Pages of hugetlb are not told here. */
 	const struct vmsi_label label = vmsi_label_read(line, true);
 	struct vmsi_seen_mapping mapping = {
@@ -146,7 +162,7 @@ static int add_line(struct reader *reader, const struct vmsi_maps_line *line)
 		.label = label.kind,
 	};
 
-	return add(reader, &mapping, label.text);
+	return add(reader, &mapping, plain_label(label.text, path));
 }
 
 static int read_maps(struct reader *reader)
@@ -237,6 +253,12 @@ static int read_smaps(struct reader *reader)
 
 /* --- a process ------------------------------------------------------------ */
 
+static void sum_owners(struct vmsi_process *process)
+{
+	for (size_t i = 0; i < process->owners.count; i++)
+		vmsi_figures_add(&process->total, &process->owners.list[i].figures);
+}
+
 /*
  * Whether the file ended because it is complete: that of a process that has ended
  * or called execve(2) ends early without an error, and is empty from then on.
@@ -251,19 +273,60 @@ static int check_complete(int file)
 	return got == 0 ? -ESRCH : 0;
 }
 
-static int read_status(struct vmsi_process *process)
+static int read_status(pid_t thread, struct vmsi_status *status,
+		       enum vmsi_status_memory *memory)
 {
-	enum vmsi_status_memory memory;
 	struct vmsi_lines lines;
 	char buffer[1024];
-	int error, file = vmsi_procfs_open(process->pid, "status");
+	int error, file = vmsi_procfs_open(thread, "status");
 
 	if (file < 0)
 		return file;
 	vmsi_host_lines(&lines, &file, buffer, sizeof(buffer));
-	error = vmsi_status_read(&lines, &process->status, &memory);
+	error = vmsi_status_read(&lines, status, memory);
 	close(file);
 	return error;
+}
+
+/*
+ * A process whose first thread has ended has its memory still, which the kernel then
+ * shows of the other threads only.
+ */
+static void find_thread(struct vmsi_process *process)
+{
+	enum vmsi_status_memory memory = VMSI_STATUS_NO_MEMORY;
+	const struct dirent *entry;
+	struct vmsi_status status;
+	char path[64];
+	DIR *threads;
+	pid_t thread;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)process->pid);
+	threads = opendir(path);
+	if (!threads)
+		return;
+	while (memory == VMSI_STATUS_NO_MEMORY && (entry = readdir(threads))) {
+		if (!vmsi_parse_int(entry->d_name, &thread) ||
+		    read_status(thread, &status, &memory) ||
+		    memory == VMSI_STATUS_NO_MEMORY)
+			continue;
+		process->thread = thread;
+		process->status = status;
+	}
+	closedir(threads);
+}
+
+static int read_head(struct vmsi_process *process)
+{
+	enum vmsi_status_memory memory;
+	const int error = read_status(process->pid, &process->status, &memory);
+
+	process->thread = process->pid;
+	if (error || process->status.threads < 2)
+		return error;
+	if (memory == VMSI_STATUS_NO_MEMORY)
+		find_thread(process);
+	return vmsi_stacks_read(&process->stacks, process->pid);
 }
 
 /* names: of the process, where *is_its_own says so afterwards; NULL: without any. */
@@ -277,7 +340,7 @@ static int read_mappings(struct vmsi_process *process,
 	char *buffer;
 	int error;
 
-	reader.file = vmsi_procfs_open(process->pid, with_pages ? "smaps" : "maps");
+	reader.file = vmsi_procfs_open(process->thread, with_pages ? "smaps" : "maps");
 	if (reader.file < 0)
 		return reader.file;
 	buffer = malloc(BUFFER_BYTES);
@@ -289,6 +352,7 @@ static int read_mappings(struct vmsi_process *process,
 	error = with_pages ? read_smaps(&reader) : read_maps(&reader);
 	if (!error)
 		error = check_complete(reader.file);
+	sum_owners(process);
 	free(buffer);
 	close(reader.file);
 	*is_its_own = reader.has_table;
@@ -312,7 +376,7 @@ static int read_named_mappings(struct vmsi_process *process)
 {
 	struct vmsi_tables tables;
 	bool is_its_own = false;
-	int error = vmsi_tables_read(&tables, process->pid);
+	int error = vmsi_tables_read(&tables, process->thread);
 
 	for (size_t i = 0; !error && !is_its_own && i < tables.count; i++) {
 		forget_mappings(process);
@@ -334,9 +398,7 @@ int vmsi_process_see(struct vmsi_process *process, pid_t pid, unsigned what)
 		.pid = pid ? pid : getpid(), .what = what,
 	};
 	vmsi_process_name_read(process->command, process->pid);
-	error = read_status(process);
-	if (!error && process->status.threads > 1)
-		error = vmsi_stacks_read(&process->stacks, process->pid);
+	error = read_head(process);
 	return error ? error : read_named_mappings(process);
 }
 

@@ -37,6 +37,8 @@ struct vmsi_seen_mapping {
 
 struct vmsi_process {
 	pid_t pid;
+	/* Whose files in /proc are read: where the first thread has ended, another one's. */
+	pid_t thread;
 	unsigned what;               /* VMSI_SEE_* */
 	char command[VMSI_PROCESS_NAME_SIZE];
 	struct vmsi_status status;

@@ -77,22 +77,14 @@ static char *bytes_of(const char *digits)
 	return bytes;
 }
 
-/* A name as the kernel would have written it: see text/maps.h. Freed by the caller. */
+/* A name as a label of the kernel's, with newlines as they are. Freed by the caller. */
 static char *written_label(const char *name, bool is_deleted)
 {
-	static const char deleted[] = " (deleted)", newline[] = "\\012";
-	char *label = malloc(strlen(name) * (sizeof(newline) - 1) + sizeof(deleted));
-	char *at = label;
+	static const char deleted[] = " (deleted)";
+	char *label = malloc(strlen(name) + sizeof(deleted));
 
-	if (!label)
-		return NULL;
-	for (; *name; name++) {
-		if (*name == '\n')
-			at = stpcpy(at, newline);
-		else
-			*at++ = *name;
-	}
-	stpcpy(at, is_deleted ? deleted : "");
+	if (label)
+		stpcpy(stpcpy(label, name), is_deleted ? deleted : "");
 	return label;
 }
 

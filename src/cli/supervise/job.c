@@ -17,6 +17,7 @@
 
 #include "cli/program/program.h"
 #include "cli/supervise/descriptors.h"
+#include "cli/supervise/events.h"
 #include "cli/supervise/runner.h"
 #include "cli/supervise/signals.h"
 #include "cli/supervise/supervisor.h"
@@ -31,6 +32,7 @@
  */
 
 struct job {
+	const struct vmsi_supervise_options *options;
 	const char *program;
 	pid_t supervisor;
 	int events;  /* from the supervisor */
@@ -116,7 +118,8 @@ static void reap_strangers(const struct job *job)
 	siginfo_t info = { .si_pid = 0 };
 
 	while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-	       info.si_pid && info.si_pid != job->supervisor) {
+	       info.si_pid && info.si_pid != job->supervisor &&
+	       info.si_pid != job->first) {
 		(void)waitpid(info.si_pid, NULL, 0);
 		info.si_pid = 0;
 	}
@@ -252,6 +255,34 @@ static void end_as_program(struct job *job, int status)
 	job->result = WEXITSTATUS(status);
 }
 
+/* Wait for the program, which is a child of the job now, and pass signals on. */
+static void stay_with_program(struct job *job)
+{
+	sigset_t signals;
+	int status;
+
+	vmsi_passed_on_signals(&signals);
+	sigaddset(&signals, SIGCHLD);
+	(void)signalfd(job->signals, &signals, 0);
+	for (;;) {
+		struct pollfd watched = { .fd = job->signals, .events = POLLIN };
+		const pid_t pid = waitpid(job->first, &status,
+					  WNOHANG | WUNTRACED);
+
+		if (pid == job->first && !WIFSTOPPED(status))
+			break;
+		if (pid < 0 && errno != EINTR) {
+			job->result = VMSI_EXIT_RUN_FAILED;
+			return;
+		}
+		if (pid > 0)
+			stop_with_program(job);
+		else if (poll(&watched, 1, -1) > 0)
+			take_signal(job);
+	}
+	end_as_program(job, status);
+}
+
 /*
  * The supervisor has ended before it told the end of the program. While the
  * program starts, a signal to the process group does that, and the job ends by
@@ -264,6 +295,11 @@ static void end_without_supervisor(struct job *job)
 	(void)waitpid(job->supervisor, &status, 0);
 	if (job->first == 0 && WIFSIGNALED(status))
 		end_by(WTERMSIG(status));
+	if (job->first && job->options->outlived) {
+		vmsi_complain(job->program, "%s", job->options->outlived);
+		stay_with_program(job);
+		return;
+	}
 	vmsi_complain(job->program, "the supervisor has ended; what the "
 			  "program asks for fails from now on");
 	job->result = VMSI_EXIT_RUN_FAILED;
@@ -342,7 +378,7 @@ static int start_runner(struct vmsi_supervise_options *options)
 int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 		   char **arguments)
 {
-	struct job job = { .program = arguments[0] };
+	struct job job = { .options = options, .program = arguments[0] };
 	int events[2], witness[2], error;
 	sighandler_t child_handler;
 	sigset_t before;
@@ -361,6 +397,8 @@ int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 	 * SIGCHLD.
 	 */
 	child_handler = signal(SIGCHLD, SIG_DFL);
+	if (options->outlived)
+		(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	job.supervisor = fork();
 	if (job.supervisor < 0)
 		return fail(job.program, errno);
@@ -370,8 +408,8 @@ int vmsi_job_run(struct vmsi_supervise_options *options, const char *path,
 		close(events[0]);
 		close(witness[0]);
 		vmsi_threads_allow();
-		vmsi_supervisor_run(options, path, arguments, events[1],
-				    witness[1]);
+		(options->run ? options->run : vmsi_supervisor_run)(
+			options, path, arguments, events[1], witness[1]);
 		_exit(0);
 	}
 	close(events[1]);

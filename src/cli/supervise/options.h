@@ -32,6 +32,18 @@ struct vmsi_supervise_options {
 	const char *set;    /* a limit, or a group's name; NULL: not given */
 	bool has_run_option; /* one that says how a program is run */
 	bool explain;       /* of 'vmspace limit': only tell what a limit sees */
+	/*
+	 * What runs the program beside the job, with sockets as vmsi_supervisor_run has
+	 * them; NULL: that.
+	 */
+	void (*run)(struct vmsi_supervise_options *options, const char *path,
+		    char **arguments, int events, int witness);
+	void *context;      /* of run */
+	/*
+	 * The program goes on, with the job as its parent, where what runs beside the
+	 * job is killed: this is said then. NULL: it does not.
+	 */
+	const char *outlived;
 };
 
 /* The values of the options. */

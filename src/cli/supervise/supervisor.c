@@ -2,13 +2,9 @@
 #include "cli/supervise/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <vmspace/budget.h>
 
@@ -17,35 +13,13 @@
 #include "cli/supervise/control.h"
 #include "cli/supervise/descriptors.h"
 #include "cli/supervise/errors.h"
+#include "cli/supervise/events.h"
 #include "cli/supervise/report.h"
 #include "cli/supervise/runner.h"
-#include "cli/supervise/signals.h"
 #include "cli/supervise/snapshot.h"
 #include "cli/supervise/witness.h"
 
 /* The supervisor: the process that answers the group's requests. */
-
-static void tell(int events, int event, int number)
-{
-	struct vmsi_job_event message = { .number = number };
-
-	message.event = event;
-	(void)send(events, &message, sizeof message, MSG_NOSIGNAL);
-}
-
-/*
- * Signals to the process group that stop or end the program must not do that to
- * the supervisor. It blocks them, and the witness looks at those that are
- * pending.
- */
-static void block_signals(void)
-{
-	sigset_t signals;
-
-	vmsi_passed_on_signals(&signals);
-	pthread_sigmask(SIG_BLOCK, &signals, NULL);
-	signal(SIGPIPE, SIG_IGN);
-}
 
 /* One that was raised a moment ago is not to refuse. */
 static void look_at_limit(void *context, vms_group *group)
@@ -92,23 +66,6 @@ group_options_of(const struct vmsi_supervise_options *options,
 }
 
 /*
- * Close the standard streams: the reader of a pipe sees the end of the program's
- * output only after all processes have closed it.
- */
-static void let_go_of_streams(const struct vmsi_supervise_options *options)
-{
-	int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (nothing < 0)
-		return;
-	dup2(nothing, STDIN_FILENO);
-	dup2(nothing, STDOUT_FILENO);
-	if (!options->log)
-		dup2(nothing, STDERR_FILENO);
-	close(nothing);
-}
-
-/*
  * Open a budget for the figures of the group, which 'vmspace commit' lists. NULL:
  * it cannot be opened, and the group is not listed.
  */
@@ -133,7 +90,7 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 		return;
 	(void)vmsi_budget_publish(budget, &(struct vmsi_budget_publication){
 		.charged = stats.committed,
-		.peak = vmsi_peak_told(stats.peak, stats.committed),
+		.peak = vmsi_peak_told(stats.committed_peak, stats.committed),
 		.refusals = stats.refusals,
 		.processes = (unsigned)stats.processes,
 		.label = label,
@@ -190,9 +147,9 @@ static bool tell_end(struct supervisor *supervisor)
 	const bool empty = vms_group_serve(group, 0) == VMS_GROUP_EMPTY;
 
 	supervisor->is_ending = false;
-	tell(supervisor->events, empty ? VMSI_JOB_ALL_ENDED : VMSI_JOB_ENDED,
+	vmsi_job_tell(supervisor->events, empty ? VMSI_JOB_ALL_ENDED : VMSI_JOB_ENDED,
 	     vms_group_status(group));
-	let_go_of_streams(options);
+	vmsi_job_let_go_of_streams(!options->log);
 	if (options->warn.runner >= 0 && !options->log)
 		vmsi_runner_let_go(options->warn.runner);
 	return empty;
@@ -208,7 +165,7 @@ static bool serve_once(struct supervisor *supervisor)
 	case VMS_GROUP_NOTHING:
 		return false;
 	case VMS_GROUP_FIRST_STOPPED:
-		tell(supervisor->events, VMSI_JOB_STOPPED,
+		vmsi_job_tell(supervisor->events, VMSI_JOB_STOPPED,
 		     vms_group_status(group));
 		return false;
 	case VMS_GROUP_FIRST_ENDED:
@@ -263,19 +220,19 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 		limit.group = vms_group_spawn(&group_options, path, arguments,
 					      NULL);
 	if (!limit.group) {
-		tell(events, VMSI_JOB_FAILED, (int)vmsi_program_explain_start(
+		vmsi_job_tell(events, VMSI_JOB_FAILED, (int)vmsi_program_explain_start(
 			     arguments[0], path, errno));
 		return;
 	}
 	/* This comes after the start, whose errors go to the caller's streams. */
 	vmsi_let_go_of_descriptors(options->report);
 	vmsi_let_go_of_directory(&options->report);
-	block_signals();
+	vmsi_job_block_signals();
 	do_without_word_of_stops();
 	limit.budget = open_budget(options);
 	publish(limit.budget, limit.group, arguments[0]);
 	supervisor.control = open_control(&limit, warning.errors, arguments[0]);
-	tell(events, VMSI_JOB_STARTED, vms_group_first(limit.group));
+	vmsi_job_tell(events, VMSI_JOB_STARTED, vms_group_first(limit.group));
 	serve(&supervisor);
 	vmsi_control_set_state(supervisor.control, VMSI_CONTROL_EMPTY);
 	vmsi_control_close(supervisor.control);

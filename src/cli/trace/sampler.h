@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMSI_CLI_SAMPLER_H
+#define VMSI_CLI_SAMPLER_H
+
+#include <pthread.h>
+
+#include "cli/recording/write.h"
+#include "cli/trace/known.h"
+#include "cli/trace/pace.h"
+#include "cli/trace/descendants.h"
+
+/*
+ * Looks at all descendants of this process now and then, and tells the recorder what
+ * has changed. What lies in smaps is read of a process whose sizes or faults have
+ * changed, and of others seldom: the kernel holds up the process's own calls meanwhile.
+ */
+
+/* One life of a process. */
+struct vmsi_traced {
+	pid_t pid;
+	uint32_t number, parent;       /* in the recording */
+	char name[64];                 /* as the kernel has it, cut off */
+	uint64_t start_time;           /* what tells it from others of its number */
+	uint64_t data_start, heap_start; /* other ones: it has executed a program */
+	uint64_t mapped, resident_pages, faults;
+	uint64_t looked;               /* when, nanoseconds; 0: not yet */
+	bool is_there, has_changed, is_hidden;
+	struct vmsi_known known;
+};
+
+struct vmsi_sampler {
+	struct vmsi_recorder *recorder;
+	/*
+	 * Held while the recorder is used: who tells it of calls is another thread.
+	 * The list is the sampler's own, but for the numbers of processes.
+	 */
+	pthread_mutex_t lock;
+	uint64_t began;           /* of vmsi_clock_ns */
+	struct vmsi_pace pace;
+	struct vmsi_descendants tree;
+	struct vmsi_traced *list;
+	size_t count, capacity;
+	size_t next;              /* who is looked at first */
+	uint64_t next_machine;    /* when */
+	bool has_no_pages;        /* this kernel tells none */
+	bool is_finished;
+	size_t hidden;            /* how many could not be looked at */
+};
+
+/* every: nanoseconds; 0: as the sampler thinks best. */
+void vmsi_sampler_begin(struct vmsi_sampler *sampler,
+			struct vmsi_recorder *recorder, uint64_t every);
+
+/* Microseconds since it began. */
+uint64_t vmsi_sampler_time(const struct vmsi_sampler *sampler);
+
+/*
+ * Look once. Returns how long to wait for the next time, in nanoseconds. What cannot
+ * be read is left out; an error of the file is in the recorder.
+ */
+uint64_t vmsi_sampler_look(struct vmsi_sampler *sampler);
+
+/* A process has ended, with a status of waitpid(2). */
+void vmsi_sampler_ended(struct vmsi_sampler *sampler, pid_t pid, int status);
+
+/*
+ * Returns the number of a process in the recording; VMSI_NOBODY where it has not been
+ * seen. The caller holds the lock.
+ */
+uint32_t vmsi_sampler_find(const struct vmsi_sampler *sampler, pid_t pid);
+
+/* Tell that all that are left have ended, and finish the file. Returns as that does. */
+int vmsi_sampler_finish(struct vmsi_sampler *sampler);
+void vmsi_sampler_free(struct vmsi_sampler *sampler);
+
+#endif
