@@ -233,7 +233,7 @@ struct vms_group_stats {
 	size_t struct_size;
 	size_t limit;       /* bytes */
 	size_t committed;   /* bytes, at most: not looked at since a while */
-	size_t peak;        /* the most that committed was */
+	size_t committed_peak; /* the most that committed was */
 	size_t shared;      /* of committed, what belongs to no single process */
 	uint64_t requests;  /* that charge, of at least faults.minimum bytes */
 	uint64_t calls;     /* that the supervisor was asked about */
@@ -276,7 +276,7 @@ struct vms_group_process {
 	bool ended;
 	char command[16];
 	size_t committed;   /* bytes, at most; 0 where it has ended */
-	size_t peak;        /* bytes */
+	size_t committed_peak; /* bytes */
 	uint64_t refusals;  /* as in vms_group_stats */
 };
 
