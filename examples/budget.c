@@ -83,8 +83,8 @@ int main(void)
 	printf("41 MiB more: %s\n", vms_refusal_text(vms_last_refusal()));
 	if (vms_budget_get_stats(budget, &stats) < 0)
 		goto failed;
-	printf("%zu of %zu MiB charged, %zu at most\n", stats.charged / MIB,
-	       stats.limit / MIB, stats.peak / MIB);
+	printf("%zu of %zu MiB charged, %zu at most\n", stats.committed / MIB,
+	       stats.limit / MIB, stats.committed_peak / MIB);
 	if (vms_space_close(cache.space) < 0 || vms_space_close(work) < 0)
 		goto failed;
 	return vms_budget_close(budget) < 0;

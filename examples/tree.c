@@ -235,7 +235,7 @@ static void print_figures(const char *directory)
 	       (uintmax_t)stats.grown_in_place, (uintmax_t)stats.moves);
 	printf("Committed %zu KiB (at most %zu KiB) of a limit of %zu KiB; reserved %zu KiB of addresses.\n",
 	       stats.committed >> 10, stats.committed_peak >> 10,
-	       stats.commit_limit >> 10, stats.reserved >> 10);
+	       stats.limit >> 10, stats.reserved >> 10);
 }
 
 int main(int argc, char **argv)

@@ -31,6 +31,7 @@
 #include <vmspace/share_lock.h>
 #include <vmspace/space.h>
 #include <vmspace/stacks.h>
+#include <vmspace/stat.h>
 #include <vmspace/vec.h>
 
 #endif

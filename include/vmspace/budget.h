@@ -265,9 +265,9 @@ struct vms_budget_stats {
 	size_t struct_size;
 	size_t limit;
 	enum vms_commit_policy policy;
-	size_t charged;       /* of a shared budget: by all processes, each object once */
-	size_t charged_here;  /* by this process */
-	size_t peak;          /* the most that was ever charged */
+	size_t committed;     /* charged: of a shared budget: by all processes, each object once */
+	size_t committed_here; /* by this process */
+	size_t committed_peak; /* the most that was ever charged */
 	uint64_t refusals;    /* number of requests that were refused here */
 	unsigned processes;   /* number of processes that have it open */
 	size_t soft_limit;    /* of this process; 0: none */

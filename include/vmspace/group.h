@@ -233,7 +233,7 @@ struct vms_group_stats {
 	size_t struct_size;
 	size_t limit;       /* bytes */
 	size_t committed;   /* bytes, at most: not looked at since a while */
-	size_t peak;        /* the most that committed was */
+	size_t committed_peak; /* the most that committed was */
 	size_t shared;      /* of committed, what belongs to no single process */
 	uint64_t requests;  /* that charge, of at least faults.minimum bytes */
 	uint64_t calls;     /* that the supervisor was asked about */
@@ -276,7 +276,7 @@ struct vms_group_process {
 	bool ended;
 	char command[16];
 	size_t committed;   /* bytes, at most; 0 where it has ended */
-	size_t peak;        /* bytes */
+	size_t committed_peak; /* bytes */
 	uint64_t refusals;  /* as in vms_group_stats */
 };
 
@@ -388,6 +388,15 @@ int vms_group_status(const vms_group *group);
  * (vmspace/space.h).
  */
 int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats);
+
+/*
+ * Write figures of a group as JSON, as vms_space_stats_to_json does
+ * (vmspace/stat.h). Returns the bytes that the whole text has without the final 0, or -1
+ * with errno EINVAL for no figures, no buffer or a struct_size that is too small, E2BIG
+ * for one that is too large.
+ */
+int vms_group_stats_to_json(const struct vms_group_stats *stats, char *buffer,
+			    size_t size);
 
 /*
  * The next process of a group that is known, the living before the ended, of

@@ -222,9 +222,9 @@ struct vms_space_stats {
 	size_t mappings;         /* number of mappings in the space's own map */
 	size_t committed;        /* charged to the ledger */
 	size_t committed_peak;   /* the most that was ever charged */
-	size_t commit_limit;
-	enum vms_commit_policy commit_policy;
-	uint64_t commit_refusals; /* number of requests refused, by the budget too */
+	size_t limit;            /* what committed may reach */
+	enum vms_commit_policy policy;
+	uint64_t refusals;       /* number of requests refused, by the budget too */
 	uint64_t huge_fallbacks;  /* number of MAP_HUGETLB requests given ordinary pages */
 	uint64_t moves;           /* number of mappings moved by vms_mremap */
 	uint64_t grown_in_place;  /* number of growths without a move */

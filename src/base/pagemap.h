@@ -39,6 +39,7 @@ _Static_assert(sizeof(struct vmsi_page_scan) == 96, "the kernel's layout");
 #define VMSI_PAGE_IS_SWAPPED (1u << 4)
 #define VMSI_PAGE_IS_PFNZERO (1u << 5)
 #define VMSI_PAGE_IS_HUGE (1u << 6)
+#define VMSI_PAGE_IS_GUARD (1u << 8) /* MADV_GUARD_INSTALL; Linux 6.15 */
 
 /* Flags: write-protect what matches; fail where that cannot be done. */
 #define VMSI_SCAN_PROTECT (1u << 0)
@@ -47,6 +48,7 @@ _Static_assert(sizeof(struct vmsi_page_scan) == 96, "the kernel's layout");
 /* Bits of a word. */
 #define VMSI_PAGEMAP_PRESENT (1ull << 63)
 #define VMSI_PAGEMAP_SWAPPED (1ull << 62)
+#define VMSI_PAGEMAP_GUARD (1ull << 58)
 #define VMSI_PAGEMAP_FILE (1ull << 61) /* or shared anonymous memory */
 
 #endif

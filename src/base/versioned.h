@@ -29,6 +29,8 @@
 	VMSI_SIZE_UP_TO(struct vms_space_options, reach)
 #define VMSI_FIRST_SPACE_STATS \
 	VMSI_SIZE_UP_TO(struct vms_space_stats, metadata)
+#define VMSI_FIRST_STAT \
+	VMSI_SIZE_UP_TO(struct vms_stat, swapped)
 #define VMSI_FIRST_MAPPING_INFO \
 	VMSI_SIZE_UP_TO(struct vms_mapping_info, path)
 #define VMSI_FIRST_BUFFER_OPTIONS \

@@ -422,15 +422,15 @@ static void read_shared(struct vms_budget *budget,
 	struct vmsi_budget_head *head = &budget->shared->head;
 
 	stats->limit = atomic_load(&head->limit);
-	stats->peak = atomic_load(&head->peak);
+	stats->committed_peak = atomic_load(&head->peak);
 	stats->refusals = atomic_load(&head->refusals);
 	if (budget->is_published) {
-		stats->charged = atomic_load(&head->charged);
+		stats->committed = atomic_load(&head->charged);
 		stats->processes = atomic_load(&head->processes);
 		return;
 	}
 	vmsi_slots_reap(budget);
-	stats->charged = vmsi_slots_charged(budget);
+	stats->committed = vmsi_slots_charged(budget);
 	stats->processes = vmsi_slots_processes(budget);
 }
 
@@ -447,9 +447,9 @@ int vms_budget_get_stats(vms_budget *budget, struct vms_budget_stats *stats)
 	known = (struct vms_budget_stats){
 		.limit = budget->ledger.limit,
 		.policy = budget->ledger.policy,
-		.charged = budget->ledger.charged,
-		.charged_here = budget->ledger.charged,
-		.peak = budget->ledger.peak,
+		.committed = budget->ledger.charged,
+		.committed_here = budget->ledger.charged,
+		.committed_peak = budget->ledger.peak,
 		.refusals = budget->ledger.refusals,
 		.processes = 1,
 		.soft_limit = budget->soft_limit,

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <vmspace/stat.h>
+
 #include "base/panic.h"
 #include "base/versioned.h"
 #include "buffer/buffer.h"
@@ -212,4 +214,24 @@ int vms_buffer_get_stats(const vms_buffer *buffer,
 	};
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
+}
+
+int vms_stat_buffer(const vms_buffer *buffer, unsigned flags, struct vms_stat *stat)
+{
+	struct vms_stat known = { .known = VMS_STAT_RESERVED | VMS_STAT_COMMITTED };
+	int error = vmsi_stat_check(buffer, flags, stat);
+	struct vmsi_range range;
+
+	if (error)
+		return vmsi_status(error);
+	known.reserved = buffer->reserved;
+	known.committed = buffer->committed;
+	if (buffer->maximum) {
+		known.known |= VMS_STAT_LIMIT;
+		known.limit = buffer->maximum;
+	}
+	range.start = (uintptr_t)buffer->data;
+	range.end = range.start + buffer->committed;
+	error = vmsi_stat_pages(buffer->space, range, flags, &known);
+	return vmsi_stat_give(error, &known, stat);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include <vmspace/stat.h>
+
 #include "base/versioned.h"
 #include "code/code.h"
 #include "space/inside.h"
@@ -48,4 +50,18 @@ int vms_code_get_stats(vms_code *code, struct vms_code_stats *stats)
 	vmsi_lock_release(&code->lock);
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
+}
+
+/* Of a space that the pool has for itself all is told. */
+int vms_stat_code(vms_code *code, unsigned flags, struct vms_stat *stat)
+{
+	struct vms_stat known = { .known = VMS_STAT_RESERVED };
+	int error = vmsi_stat_check(code, flags, stat);
+
+	if (error)
+		return vmsi_status(error);
+	known.reserved = vmsi_range_length(code->run);
+	error = code->own_space ? vmsi_stat_of_space(code->space, flags, &known) :
+		vmsi_stat_pages(code->space, code->run, flags, &known);
+	return vmsi_stat_give(error, &known, stat);
 }

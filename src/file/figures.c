@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include <vmspace/stat.h>
+
 #include "base/versioned.h"
 #include "file/atomic.h"
 #include "file/base.h"
@@ -72,4 +74,16 @@ int vms_file_get_stats(vms_file *file, struct vms_file_stats *stats)
 	read_figures(file, &known);
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
+}
+
+int vms_stat_file(vms_file *file, unsigned flags, struct vms_stat *stat)
+{
+	struct vms_stat known;
+	int error = vmsi_stat_check(file, flags, stat);
+
+	if (!error)
+		error = vmsi_stat_of_space(file->space, flags, &known);
+	if (!error)
+		known.limit = file->maximum;
+	return vmsi_stat_give(error, &known, stat);
 }

@@ -294,6 +294,28 @@ bool vmsi_host_has_zero_page(void);
 /* The bytes of a range that are in memory. Returns 0 or -errno. */
 int vmsi_host_resident(struct vmsi_range range, size_t *bytes);
 
+/* Bytes of pages by what they are. */
+struct vmsi_page_kinds {
+	uint64_t anonymous; /* in memory, and this process's alone */
+	uint64_t file;      /* in memory, of a file or of memory that may be shared */
+	uint64_t swapped;   /* private, and not in memory */
+};
+
+/* Addresses that are looked at, most of which may be reserved and nothing else. */
+struct vmsi_page_places {
+	struct vmsi_range all;
+	/*
+	 * Sets the next range that may have pages; false: there is none more. Asked where
+	 * the kernel would have each page of all looked at, on Linux before 6.7.
+	 */
+	bool (*next)(void *context, struct vmsi_range *range);
+	void *context;
+};
+
+/* Count pages. Returns 0; or -errno, and kinds is as before. */
+int vmsi_host_page_kinds(const struct vmsi_page_places *places,
+			 struct vmsi_page_kinds *kinds);
+
 /*
  * Clear writable private anonymous memory, by writing zeroes to its pages that
  * are in memory or swapped out and to no others. False: these pages are of more

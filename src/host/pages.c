@@ -20,6 +20,7 @@
 struct page_walk {
 	struct vmsi_range range;
 	uint64_t categories; /* VMSI_PAGE_IS_* */
+	uint64_t told;       /* further categories that tell regions apart */
 	/* Called with each region in order; false ends the walk. */
 	bool (*visit)(struct page_walk *walk, const struct vmsi_page_region *region);
 	bool ended;
@@ -41,12 +42,19 @@ static int walk_by_scan(int fd, struct page_walk *walk)
 		.vector = (uintptr_t)regions,
 		.vector_length = REGIONS,
 		.category_anyof_mask = walk->categories,
-		.return_mask = VMSI_PAGE_IS_PFNZERO | VMSI_PAGE_IS_HUGE,
+		.return_mask = VMSI_PAGE_IS_PFNZERO | VMSI_PAGE_IS_HUGE |
+			walk->told,
 	};
 
 	while (argument.start < argument.end && !walk->ended) {
 		long found = vmsi_host.pagemap_scan(fd, &argument);
 
+		/* Before Linux 6.15 the kernel does not know of guards. */
+		if (found == -EINVAL &&
+		    argument.return_mask & VMSI_PAGE_IS_GUARD) {
+			argument.return_mask &= ~(uint64_t)VMSI_PAGE_IS_GUARD;
+			continue;
+		}
 		if (found < 0)
 			return (int)found;
 		for (long i = 0; i < found; i++)
@@ -65,6 +73,14 @@ static uint64_t wanted_bits(const struct page_walk *walk)
 	if (walk->categories & VMSI_PAGE_IS_SWAPPED)
 		wanted |= VMSI_PAGEMAP_SWAPPED;
 	return wanted;
+}
+
+static uint64_t categories_of(uint64_t word)
+{
+	return (word & VMSI_PAGEMAP_PRESENT ? VMSI_PAGE_IS_PRESENT : 0u) |
+		(word & VMSI_PAGEMAP_SWAPPED ? VMSI_PAGE_IS_SWAPPED : 0u) |
+		(word & VMSI_PAGEMAP_FILE ? VMSI_PAGE_IS_FILE : 0u) |
+		(word & VMSI_PAGEMAP_GUARD ? VMSI_PAGE_IS_GUARD : 0u);
 }
 
 static int walk_by_reading(int fd, struct page_walk *walk)
@@ -90,9 +106,16 @@ static int walk_by_reading(int fd, struct page_walk *walk)
 		for (size_t i = 0; i < pages; i++, address += page_size)
 			if (words[i] & wanted)
 				visit(walk, &(struct vmsi_page_region){
-					address, address + page_size, 0 });
+					address, address + page_size,
+					categories_of(words[i]) & walk->told });
 	}
 	return 0;
+}
+
+/* An older kernel, or one that is emulated, does not know the request. */
+static bool lacks_scan(int error)
+{
+	return error == -ENOTTY || error == -EINVAL || error == -ENOSYS;
 }
 
 static int walk_pages(struct page_walk *walk)
@@ -103,8 +126,7 @@ static int walk_pages(struct page_walk *walk)
 	if (fd < 0)
 		return (int)fd;
 	error = walk_by_scan((int)fd, walk);
-	/* An older kernel, or one that is emulated, does not know the request. */
-	if (error == -ENOTTY || error == -EINVAL || error == -ENOSYS)
+	if (lacks_scan(error))
 		error = walk_by_reading((int)fd, walk);
 	vmsi_host.close((int)fd);
 	return error;
@@ -240,6 +262,68 @@ int vmsi_host_resident(struct vmsi_range range, size_t *bytes)
 
 	if (error == 0)
 		*bytes = count.bytes;
+	return error;
+}
+
+/* A walk that adds up bytes by what their pages are. */
+struct kind_walk {
+	struct page_walk walk;
+	struct vmsi_page_kinds kinds;
+};
+
+static bool count_kinds(struct page_walk *walk,
+			const struct vmsi_page_region *region)
+{
+	struct vmsi_page_kinds *kinds = &((struct kind_walk *)walk)->kinds;
+	const uint64_t length = region->end - region->start;
+	const uint64_t is = region->categories;
+
+	if (is & (VMSI_PAGE_IS_PFNZERO | VMSI_PAGE_IS_GUARD))
+		return true;
+	if (is & VMSI_PAGE_IS_SWAPPED)
+		kinds->swapped += length;
+	else if (is & VMSI_PAGE_IS_FILE)
+		kinds->file += length;
+	else
+		kinds->anonymous += length;
+	return true;
+}
+
+/* By PAGEMAP_SCAN at once, or else each place by itself. */
+static int walk_places(int fd, const struct vmsi_page_places *places,
+		       struct page_walk *walk)
+{
+	int error;
+
+	walk->range = places->all;
+	error = walk_by_scan(fd, walk);
+	if (!lacks_scan(error))
+		return error;
+	for (error = 0; !error && places->next(places->context, &walk->range);)
+		error = walk_by_reading(fd, walk);
+	return error;
+}
+
+int vmsi_host_page_kinds(const struct vmsi_page_places *places,
+			 struct vmsi_page_kinds *kinds)
+{
+	struct kind_walk count = {
+		.walk = {
+			.categories = VMSI_PAGE_IS_PRESENT | VMSI_PAGE_IS_SWAPPED,
+			.told = VMSI_PAGE_IS_SWAPPED | VMSI_PAGE_IS_FILE |
+				VMSI_PAGE_IS_GUARD,
+			.visit = count_kinds,
+		},
+	};
+	const long fd = vmsi_host.open("/proc/self/pagemap");
+	int error;
+
+	if (fd < 0)
+		return (int)fd;
+	error = walk_places((int)fd, places, &count.walk);
+	vmsi_host.close((int)fd);
+	if (!error)
+		*kinds = count.kinds;
 	return error;
 }
 

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <vmspace/stat.h>
+
 #include "base/versioned.h"
 #include "pool/aside/lend.h"
 #include "pool/plain/shield.h"
@@ -135,4 +137,31 @@ int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
 	vmsi_shield_lower(&shield);
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
+}
+
+static size_t ram_of(struct vms_pool *pool)
+{
+	struct vmsi_shield shield;
+	size_t ram;
+
+	vmsi_shield_raise(pool, &shield);
+	vmsi_latch_acquire(&pool->lock);
+	ram = pool->ram;
+	vmsi_latch_release(&pool->lock);
+	vmsi_shield_lower(&shield);
+	return ram;
+}
+
+int vms_stat_pool(vms_pool *pool, unsigned flags, struct vms_stat *stat)
+{
+	struct vms_stat known;
+	int error = vmsi_stat_check(pool, flags, stat);
+
+	if (!error)
+		error = vmsi_pool_enter(pool);
+	if (!error)
+		error = vmsi_stat_of_space(pool->space, flags, &known);
+	if (!error)
+		known.limit = ram_of(pool);
+	return vmsi_stat_give(error, &known, stat);
 }

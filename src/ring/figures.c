@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 
+#include <vmspace/stat.h>
+
 #include "base/align.h"
 #include "base/versioned.h"
 #include "ring/atomic.h"
@@ -64,4 +66,16 @@ int vms_ring_get_stats(vms_ring *ring, struct vms_ring_stats *stats)
 	fill(ring, &known);
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
+}
+
+int vms_stat_ring(vms_ring *ring, unsigned flags, struct vms_stat *stat)
+{
+	struct vms_stat known;
+	int error = vmsi_stat_check(ring, flags, stat);
+
+	if (!error && atomic_load(&ring->error) == EBADF)
+		error = -EBADF;
+	if (!error)
+		error = vmsi_stat_of_space(ring->space, flags, &known);
+	return vmsi_stat_give(error, &known, stat);
 }

@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <vmspace/stat.h>
+
 #include "base/versioned.h"
 #include "host/host.h"
 #include "share/share.h"
@@ -78,4 +80,18 @@ int vms_share_get_stats(vms_share *share, struct vms_share_stats *stats)
 	};
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
+}
+
+int vms_stat_share(vms_share *share, unsigned flags, struct vms_stat *stat)
+{
+	struct vms_stat known;
+	int error = vmsi_stat_check(share, flags, stat);
+
+	if (!error && share->fd < 0)
+		error = -EBADF;
+	if (!error)
+		error = vmsi_stat_of_space(share->space, flags, &known);
+	if (!error)
+		known.limit = share->maximum;
+	return vmsi_stat_give(error, &known, stat);
 }

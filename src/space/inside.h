@@ -134,6 +134,34 @@ void *vmsi_remap_aligned(struct vms_space *space, void *old, size_t old_length,
 int vmsi_move_range(struct vms_space *space, struct vmsi_range range,
 		    struct vmsi_range target, int flags);
 
+/* --- common figures ------------------------------------------------------------ */
+
+struct vms_stat;
+struct vmsi_page_places;
+
+/* Whether arguments of a call that fills in stat make sense. Returns 0 or -errno. */
+int vmsi_stat_check(const void *object, unsigned flags, const struct vms_stat *stat);
+
+/* The end of such a call: where there is no error, stat gets what is known. */
+int vmsi_stat_give(int error, const struct vms_stat *known, struct vms_stat *stat);
+
+/*
+ * The figures of an object that has the space for itself. The caller holds no lock.
+ * Returns 0 or -errno.
+ */
+int vmsi_stat_of_space(struct vms_space *space, unsigned flags, struct vms_stat *known);
+
+/*
+ * With VMS_STAT_PAGES add the pages of a range of the space. The caller holds no lock.
+ * Returns 0; or -errno, and known is as before.
+ */
+int vmsi_stat_pages(struct vms_space *space, struct vmsi_range range, unsigned flags,
+		    struct vms_stat *known);
+
+/* The same for who knows better than the space where there are pages. */
+int vmsi_stat_places(const struct vmsi_page_places *places, unsigned flags,
+		     struct vms_stat *known);
+
 /* --- fork and invariants ---------------------------------------------------- */
 
 /* Register the fork handlers of budgets and of spaces, at the first call. */

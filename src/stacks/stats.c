@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <vmspace/stacks.h>
+#include <vmspace/stat.h>
 
 #include "base/versioned.h"
 #include "host/host.h"
@@ -59,4 +60,23 @@ int vms_stacks_get_stats(vms_stacks *stacks, struct vms_stacks_stats *stats)
 	known.shadow_stacks = shadow_stacks();
 	vmsi_give_figures(stats, &known, sizeof(known));
 	return 0;
+}
+
+/* Of a space that the pool has for itself all is told. */
+int vms_stat_stacks(vms_stacks *stacks, unsigned flags, struct vms_stat *stat)
+{
+	struct vms_stacks_stats stats = { .struct_size = sizeof(stats) };
+	struct vms_stat known = { .known = VMS_STAT_RESERVED | VMS_STAT_COMMITTED };
+	int error = vmsi_stat_check(stacks, flags, stat);
+
+	if (!error && stacks->own_space)
+		error = vmsi_stat_of_space(stacks->space, flags, &known);
+	else if (!error)
+		error = vmsi_stat_pages(stacks->space, stacks->mapping, flags, &known);
+	if (!error && !stacks->own_space) {
+		(void)vms_stacks_get_stats(stacks, &stats);
+		known.reserved = stats.reserved;
+		known.committed = stats.committed;
+	}
+	return vmsi_stat_give(error, &known, stat);
 }

@@ -87,7 +87,7 @@ def a_budget_counts_once():
 def limited(*program):
     """What a program under a limit writes."""
     if not WITH_GROUP:
-        raise Skip("built without groups")
+        raise Skip("built without groups, or with a sanitizer")
     result = run([VMSPACE, "limit", "256M", "--quiet", "--", *program])
     expect_equal((result.stderr, result.returncode), (b"", 0))
     return result.stdout

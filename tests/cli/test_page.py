@@ -114,7 +114,7 @@ def most_and_greatest_rise_are_told():
     expect(size_text(most) in headline and f"at {first / 1e6:.3f} s" in headline, headline)
     rows_of = next(number for number, owner in enumerate(story.owners) if owner[1] == 'space "rows"')
     series = [story.at(moment)[rows_of][0] for moment in totals]
-    expect(f'space "rows" of python3 grew most: +{size_text(max(series))}' in browser.text("#answer"),
+    expect(f'space "rows" of python3 [4101] grew most: +{size_text(max(series))}' in browser.text("#answer"),
            browser.text("#answer"))
     refused = sum(event[1] == 2 and event[8] != 0 for event in story.events)
     expect_equal(browser.run("return [...recording.change.kind].filter(kind => kind === REFUSED).length"), refused)
@@ -410,6 +410,8 @@ def narrow_page_has_everything():
     page("story")
     for width in (400, 700, 2000):
         browser.size(width, 800)
+        expect_equal(browser.run("return document.getElementById('chart-base').clientWidth"),
+                     browser.run("return document.getElementById('chart').clientWidth"), "drawn anew")
         expect(browser.run("return document.documentElement.scrollWidth") <= width, width)
         for name in ("#chart", "#legend table", "#zoom-in", "#address-map", "#change-filter", "#chooser-summary"):
             expect(browser.find(name).is_shown(), name, "at", width)
@@ -424,6 +426,18 @@ def paper_has_the_pictures_and_tables():
     paper = browser.printed()
     expect(paper.startswith(b"%PDF-") and paper.count(b"/Type /Page\n") >= 1, paper[:20])
     browser.settle()
+    # What lies above a picture would cover it on paper, and is in the picture itself there.
+    ground, shown = browser.run('''window.dispatchEvent(new Event('beforeprint'));
+        const pixels = document.getElementById('chart-base').getContext('2d');
+        return [[...pixels.getImageData(Math.round(timeToX(view.cursor)), MARGIN.top - 6, 1, 1).data],
+                document.documentElement.dataset.theme];''')
+    expect_equal((ground, shown), ([27, 31, 35, 255], "light"), "the moment's mark")
+    browser.command("Emulation.setEmulatedMedia", media="print")
+    hidden = browser.run("return ['#chart-over', '.bar', '#theme'].map(name => "
+                         "getComputedStyle(document.querySelector(name)).display)")
+    expect_equal(hidden, ["none"] * 3)
+    browser.command("Emulation.setEmulatedMedia", media="")
+    browser.run("window.dispatchEvent(new Event('afterprint'))")
     expect_equal(browser.run("return document.documentElement.dataset.theme ?? 'auto'"), "auto")
     expect_equal(browser.run("return document.documentElement.className"), "")
     no_errors()

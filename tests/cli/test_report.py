@@ -216,10 +216,25 @@ def one_that_is_cut_says_so():
     expect_equal(json.loads(report("--format=json", path=work("cut")))["cut"], True)
 
 
+def page_has_all():
+    page = work("small.html")
+    expect_equal(report("-o", page), "")
+    with open(page, encoding="utf-8") as file:
+        text = file.read()
+    tables = json.loads(re.search('id="tables">([^<]*)<', text).group(1))
+    expect_equal(tables["program"], "./grow \\033[2J --much")
+    expect_equal(tables["pageSize"], PAGE)
+    expect_equal([row["pid"] for row in tables["processes"]], [100, 101])
+    expect_equal(text, report("--format=html"))
+    for options in (["--from=1"], ["--to=2"]):
+        result = run([VMSPACE, "report", "--format=html", *options, work("small")])
+        expect_equal((result.returncode, result.stdout), (2, b""), options)
+
+
 def many_events_are_shown():
     """Their time is measured by bench/report.py; here all forms come to their end."""
     expect_equal(run([MAKE, work("large"), "20000"]).returncode, 0)
-    for form in ("text", "csv", "json", "perfetto"):
+    for form in ("text", "csv", "json", "perfetto", "html"):
         expect(report(f"--format={form}", path=work("large")))
 
 
@@ -234,6 +249,7 @@ sys.exit(main([
     perfetto_has_the_figures,
     output_goes_into_a_file,
     errors_are_told,
+    page_has_all,
     one_that_is_cut_says_so,
     many_events_are_shown,
 ]))

@@ -201,7 +201,7 @@ static enum child_end judge_child(const struct fault_plan *plan)
 
 	if (vms_budget_charge(shared, 5) != 0 ||
 	    vms_budget_get_stats(shared, &stats) != 0 ||
-	    stats.charged_here != 105 || stats.charged != 205 ||
+	    stats.committed_here != 105 || stats.committed != 205 ||
 	    vms_budget_uncharge(shared, 105) != 0 || charged(shared) != 100)
 		return UNSOUND;
 	return result.calls >= plan->n ? WELL : NO_SUCH_CALL;

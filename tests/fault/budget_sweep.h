@@ -43,7 +43,7 @@ static inline size_t charged(vms_budget *budget)
 	struct vms_budget_stats stats = { .struct_size = sizeof(stats) };
 
 	assert_int_equal(vms_budget_get_stats(budget, &stats), 0);
-	return stats.charged;
+	return stats.committed;
 }
 
 #endif

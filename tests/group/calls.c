@@ -302,8 +302,8 @@ static void all_of_the_limit_can_be_had(void **state)
 		fills++;
 	}
 	assert_int_equal(fills, 8);
-	assert_true(stats_of(asked.group).peak <= LIMIT);
-	assert_true(stats_of(asked.group).peak > LIMIT - 2 * MIB);
+	assert_true(stats_of(asked.group).committed_peak <= LIMIT);
+	assert_true(stats_of(asked.group).committed_peak > LIMIT - 2 * MIB);
 	finish(&asked);
 }
 

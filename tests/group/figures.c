@@ -19,7 +19,7 @@ static void statistics_say_what_was_done(void **state)
 	stats = stats_of(asked.group);
 	assert_int_equal(stats.limit, LIMIT);
 	assert_in_range(stats.committed, 30 * MIB, 33 * MIB);
-	assert_in_range(stats.peak, 30 * MIB, 33 * MIB);
+	assert_in_range(stats.committed_peak, 30 * MIB, 33 * MIB);
 	assert_int_equal(stats.shared, 10 * MIB);
 	assert_int_equal(stats.refusals, 1);
 	assert_int_equal(stats.injected, 0);
@@ -73,7 +73,7 @@ static void processes_are_listed_the_living_first(void **state)
 	assert_string_equal(process.command, "group-asker");
 	assert_false(process.ended);
 	assert_in_range(process.committed, 10 * MIB, 12 * MIB);
-	assert_true(process.peak >= process.committed);
+	assert_true(process.committed_peak >= process.committed);
 	while (vms_group_next_process(asked.group, &cursor, &process) == 1) {
 		assert_true(process.ended);
 		assert_int_equal(process.committed, 0);

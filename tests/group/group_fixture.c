@@ -167,9 +167,9 @@ static void expect_possible_peak(const struct asked *asked)
 {
 	const struct vms_group_stats stats = stats_of(asked->group);
 
-	if (stats.peak > asked->peak_most)
+	if (stats.committed_peak > asked->peak_most)
 		fail_msg("peak commit %zu KiB of %zu KiB, %llu refusals",
-			 stats.peak >> 10, stats.limit >> 10,
+			 stats.committed_peak >> 10, stats.limit >> 10,
 			 (unsigned long long)stats.refusals);
 }
 

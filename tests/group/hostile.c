@@ -75,7 +75,7 @@ static void expect_survival(const char *step, unsigned long number)
 	expect_right_sum(&asked, &asks);
 	/* There was room for all of it; the one refusal is of the last ask. */
 	assert_int_equal(stats_of(asked.group).refusals, 1);
-	assert_true(stats_of(asked.group).peak <= 256 * MIB + MIB);
+	assert_true(stats_of(asked.group).committed_peak <= 256 * MIB + MIB);
 	let_go_on(&asks);
 	serve_until(&asked, VMS_GROUP_EMPTY);
 	assert_non_null(strstr(asked.said, ok));

@@ -64,7 +64,7 @@ static uint64_t expect_crowd(const char *step, size_t limit)
 	asked = start(&options, steps);
 	expect_right_sum(&asked, &asks);
 	assert_int_equal(stats_of(asked.group).processes, CROWD + 1);
-	assert_true(stats_of(asked.group).peak <= limit);
+	assert_true(stats_of(asked.group).committed_peak <= limit);
 	/* But for the last one, which was to be refused. */
 	refusals = stats_of(asked.group).refusals - 1;
 	let_go_on(&asks);
@@ -165,7 +165,7 @@ static void expect_short_lives(const char *step, int count, size_t least,
 	descriptors = open_descriptors();
 	serve_until_said(&asked, "settled now\n");
 	own = descendants().committed;
-	assert_in_range(stats_of(asked.group).peak, least * own - MIB / 2,
+	assert_in_range(stats_of(asked.group).committed_peak, least * own - MIB / 2,
 			most * own + MIB);
 	/*
 	 * On a busy machine the first life may have begun before start()

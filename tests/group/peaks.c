@@ -48,8 +48,8 @@ static void expect_peak(struct asked *asked, size_t peak)
 	serve_until(asked, VMS_GROUP_EMPTY);
 	assert_null(strstr(asked->said, "ENOMEM"));
 	stats = stats_of(asked->group);
-	print_message("# peak %zu KiB\n", stats.peak >> 10);
-	assert_in_range(stats.peak, peak, peak + SLACK);
+	print_message("# peak %zu KiB\n", stats.committed_peak >> 10);
+	assert_in_range(stats.committed_peak, peak, peak + SLACK);
 	assert_int_equal(stats.refusals, 0);
 	finish(asked);
 }

@@ -141,7 +141,7 @@ void expect_right_sum(struct asked *asked, struct asks *asks)
 	left = stats.limit - sum;
 	print_message("# %zu KiB by %zu processes; counted %zu KiB, peak %zu "
 		      "KiB, %llu refusals\n", sum >> 10, found.living,
-		      stats.committed >> 10, stats.peak >> 10,
+		      stats.committed >> 10, stats.committed_peak >> 10,
 		      (unsigned long long)stats.refusals);
 	ask(asks, left - SLACK);
 	serve_until_said(asked, "settled now\nasked ok\n");

@@ -116,9 +116,9 @@ static void reply(unsigned self, int error)
 
 	(void)vms_budget_get_stats(budget, &all);
 	(void)vms_budget_get_stats(part, &own);
-	answer.charged = all.charged / PAGE;
-	answer.charged_here = all.charged_here / PAGE;
-	answer.part_charged = own.charged / PAGE;
+	answer.charged = all.committed / PAGE;
+	answer.charged_here = all.committed_here / PAGE;
+	answer.part_charged = own.committed / PAGE;
 	if (write(pipes[self].answers[1], &answer, sizeof(answer)) !=
 	    sizeof(answer))
 		_exit(1);

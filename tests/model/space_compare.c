@@ -53,10 +53,10 @@ static void compare_budget(void)
 	struct vms_budget_stats stats = { .struct_size = sizeof stats };
 
 	assert_int_equal(vms_budget_get_stats(run.budget, &stats), 0);
-	if (stats.charged != bytes(run.model.charged))
+	if (stats.committed != bytes(run.model.charged))
 		wrong("%zu pages are charged to the budget, not %zu",
-		      stats.charged / run.page, run.model.charged);
-	if (stats.peak > stats.limit)
+		      stats.committed / run.page, run.model.charged);
+	if (stats.committed_peak > stats.limit)
 		wrong("the budget was above its limit");
 }
 
@@ -68,7 +68,7 @@ static void compare_charge(void)
 	if (stats.committed != bytes(run.model.charged))
 		wrong("%zu pages are charged, not %zu",
 		      stats.committed / run.page, run.model.charged);
-	if (stats.committed > stats.commit_limit)
+	if (stats.committed > stats.limit)
 		wrong("the ledger is above its limit");
 	if (run.budget)
 		compare_budget();

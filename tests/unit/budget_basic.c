@@ -13,12 +13,12 @@ static void strict_refuses_the_sum(void **state)
 	(void)state;
 	charge(budget, 60);
 	assert_refused(vms_budget_charge(budget, 41), ENOMEM);
-	assert_int_equal(stats_of(budget).charged, 60);
+	assert_int_equal(stats_of(budget).committed, 60);
 	charge(budget, 40);
 	assert_refused(vms_budget_charge(budget, 1), ENOMEM);
 	uncharge(budget, 100);
-	assert_int_equal(stats_of(budget).charged, 0);
-	assert_int_equal(stats_of(budget).peak, 100);
+	assert_int_equal(stats_of(budget).committed, 0);
+	assert_int_equal(stats_of(budget).committed_peak, 100);
 	assert_int_equal(stats_of(budget).refusals, 2);
 	assert_int_equal(stats_of(budget).policy, VMS_COMMIT_STRICT);
 	assert_int_equal(stats_of(budget).processes, 1);
@@ -33,7 +33,7 @@ static void heuristic_refuses_a_single_request(void **state)
 	for (int i = 0; i < 3; i++)
 		charge(budget, 100);
 	assert_refused(vms_budget_charge(budget, 101), ENOMEM);
-	assert_int_equal(stats_of(budget).charged, 300);
+	assert_int_equal(stats_of(budget).committed, 300);
 	close_budget(budget);
 }
 
@@ -59,10 +59,10 @@ static void only_what_was_charged_by_hand_is_uncharged(void **state)
 	assert_refused(vms_budget_uncharge(child, 31), EINVAL);
 	/* Of the parent's 40, the child has charged 30. */
 	assert_refused(vms_budget_uncharge(parent, 11), EINVAL);
-	assert_int_equal(stats_of(parent).charged, 40);
+	assert_int_equal(stats_of(parent).committed, 40);
 	uncharge(parent, 10);
 	uncharge(child, 30);
-	assert_int_equal(stats_of(parent).charged, 0);
+	assert_int_equal(stats_of(parent).committed, 0);
 	close_budget(child);
 	close_budget(parent);
 }
@@ -76,7 +76,7 @@ static void a_limit_can_change(void **state)
 	charge(budget, 80);
 	assert_int_equal(vms_budget_set_limit(budget, 50), 0);
 	assert_int_equal(stats_of(budget).limit, 50);
-	assert_int_equal(stats_of(budget).charged, 80);
+	assert_int_equal(stats_of(budget).committed, 80);
 	assert_refused(vms_budget_charge(budget, 1), ENOMEM);
 	uncharge(budget, 40);
 	charge(budget, 10);
@@ -179,26 +179,26 @@ static void a_charge_fits_at_all_levels_or_is_made_at_none(void **state)
 
 	(void)state;
 	charge(low, 60);
-	assert_int_equal(stats_of(middle).charged, 60);
-	assert_int_equal(stats_of(top).charged, 60);
+	assert_int_equal(stats_of(middle).committed, 60);
+	assert_int_equal(stats_of(top).committed, 60);
 	/* The top budget refuses; its peak and all charges stay. */
 	assert_refused(vms_budget_charge(other, 41), ENOMEM);
-	assert_int_equal(stats_of(other).charged, 0);
+	assert_int_equal(stats_of(other).committed, 0);
 	assert_int_equal(stats_of(other).refusals, 0);
-	assert_int_equal(stats_of(middle).charged, 60);
-	assert_int_equal(stats_of(middle).peak, 60);
+	assert_int_equal(stats_of(middle).committed, 60);
+	assert_int_equal(stats_of(middle).committed_peak, 60);
 	assert_int_equal(stats_of(top).refusals, 1);
 	/* The lowest refuses. */
 	assert_refused(vms_budget_charge(low, 11), ENOMEM);
 	assert_int_equal(stats_of(low).refusals, 1);
-	assert_int_equal(stats_of(top).peak, 60);
+	assert_int_equal(stats_of(top).committed_peak, 60);
 	charge(other, 40);
-	assert_int_equal(stats_of(top).charged, 100);
+	assert_int_equal(stats_of(top).committed, 100);
 	uncharge(low, 60);
-	assert_int_equal(stats_of(top).charged, 40);
+	assert_int_equal(stats_of(top).committed, 40);
 	close_budget(low);
 	close_budget(other);
-	assert_int_equal(stats_of(top).charged, 0);
+	assert_int_equal(stats_of(top).committed, 0);
 	close_budget(middle);
 	close_budget(top);
 }
@@ -211,9 +211,9 @@ static void a_parent_is_not_closed_before_its_children(void **state)
 	(void)state;
 	charge(child, 5);
 	assert_refused(vms_budget_close(parent), EBUSY);
-	assert_int_equal(stats_of(parent).charged, 5);
+	assert_int_equal(stats_of(parent).committed, 5);
 	close_budget(child);
-	assert_int_equal(stats_of(parent).charged, 0);
+	assert_int_equal(stats_of(parent).committed, 0);
 	close_budget(parent);
 }
 
@@ -262,7 +262,7 @@ static void a_callback_makes_room(void **state)
 	assert_int_equal(maker.calls, 2);
 	assert_int_equal(maker.bytes, 30);
 	assert_ptr_equal(maker.asked, budget);
-	assert_int_equal(stats_of(budget).charged, 100);
+	assert_int_equal(stats_of(budget).committed, 100);
 	/* A request that a callback made fit is not counted as a refusal. */
 	assert_int_equal(stats_of(budget).refusals, 0);
 	/* The budget does not call it for a request that fits. */

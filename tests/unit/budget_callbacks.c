@@ -256,7 +256,7 @@ static void callbacks_are_called_early(void **unused)
 	assert_int_equal(small.place, 2);
 	assert_int_equal(large.asked_for, 30);
 	assert_int_equal(large.attempt, VMS_BUDGET_EARLY);
-	assert_int_equal(stats_of(top).charged, 530);
+	assert_int_equal(stats_of(top).committed, 530);
 	assert_int_equal(stats_of(top).refusals, 0);
 	/* Once, until less is charged. */
 	charge(top, 100);
@@ -270,7 +270,7 @@ static void callbacks_are_called_early(void **unused)
 	charge(top, 60);
 	assert_int_equal(large.calls, 3);
 	assert_int_equal(small.calls, 2);
-	assert_int_equal(stats_of(top).charged, 460);
+	assert_int_equal(stats_of(top).committed, 460);
 	close_budget(large.budget);
 	close_budget(small.budget);
 	close_budget(top);
@@ -360,7 +360,7 @@ static void by_another_process_of_a_shared_one(void **unused)
 		_exit(vms_budget_charge(cache.budget, 90) != 0 ||
 		      close(ends[1]) != 0 || read(ends[0], &sign, 1) != 0);
 	}
-	while (stats_of(cache.budget).charged < 90)
+	while (stats_of(cache.budget).committed < 90)
 		(void)sched_yield();
 	assert_int_equal(calls, 0);
 	charge(cache.budget, 20);

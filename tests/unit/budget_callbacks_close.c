@@ -172,7 +172,7 @@ static void what_the_callback_opened_keeps_the_budget(void **unused)
 	assert_int_equal(close_beside(&beside, open_below), EBUSY);
 	/* All is as before. */
 	charge(beside.opened, 4);
-	assert_int_equal(stats_of(beside.budget).charged, 4);
+	assert_int_equal(stats_of(beside.budget).committed, 4);
 	assert_refused(vms_budget_charge(beside.opened, 7), ENOMEM);
 	assert_int_equal(beside.calls, 2);
 	close_budget(beside.opened);

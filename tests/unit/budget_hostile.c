@@ -175,7 +175,7 @@ static void garbage_does_no_harm(void **state)
 		use_it();
 	}
 	/* The process keeps its own charge outside the shared memory. */
-	assert_int_equal(stats_of(budget).charged_here, 100);
+	assert_int_equal(stats_of(budget).committed_here, 100);
 	uncharge(budget, 100);
 }
 
@@ -297,7 +297,7 @@ static void an_owner_can_publish_an_account_of_his_own(void **state)
 	assert_int_equal(figures.refusals, 3);
 	assert_int_equal(figures.processes, 9);
 	assert_int_equal(strlen(figures.label), VMSI_BUDGET_LABEL_MAX);
-	assert_int_equal(stats_of(budget).charged, 700);
+	assert_int_equal(stats_of(budget).committed, 700);
 	assert_int_equal(stats_of(budget).processes, 9);
 	/* Without a label the old one stays; a shorter one leaves nothing of it. */
 	publication.label = NULL;

@@ -25,7 +25,7 @@ static void a_file_in_memory_is_charged_while_it_is_mapped(void **state)
 	assert_int_equal(charged_pages(), 40);
 	unmap(second, elsewhere, 10);
 	assert_int_equal(charged_pages(), 0);
-	assert_int_equal(stats_of(budget).peak, bytes(40));
+	assert_int_equal(stats_of(budget).committed_peak, bytes(40));
 	close(fd);
 }
 
@@ -114,9 +114,9 @@ static void without_reserve_nothing_is_held(void **state)
 
 	(void)state;
 	(void)map_file(under, fd, 40, MAP_SHARED | MAP_NORESERVE);
-	assert_int_equal(stats_of(lenient).charged, 0);
+	assert_int_equal(stats_of(lenient).committed, 0);
 	(void)map_file(under, fd, 40, MAP_SHARED);
-	assert_int_equal(stats_of(lenient).charged, bytes(40));
+	assert_int_equal(stats_of(lenient).committed, bytes(40));
 	(void)map_file(without, fd, 40, MAP_SHARED);
 	assert_int_equal(charged_pages(), 0);
 	assert_int_equal(vms_space_close(under), 0);
@@ -141,7 +141,7 @@ static void a_refused_object_leaves_all_as_it_was(void **state)
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_BUDGET);
 	assert_int_equal(stats_of(budget).refusals, 2);
 	assert_int_equal(charged_pages(), 60);
-	assert_int_equal(stats_of(budget).peak, bytes(60));
+	assert_int_equal(stats_of(budget).committed_peak, bytes(60));
 	/* A second mapping of a charged object fits, however little is left. */
 	charge(budget, bytes(40));
 	unmap(second, map_file(second, fd, 60, MAP_SHARED), 60);
@@ -164,7 +164,7 @@ static void in_place_of_other_memory_the_net_must_fit(void **state)
 	assert_ptr_equal(vms_mmap(space, at(0), bytes(55), RW,
 				  MAP_SHARED | MAP_FIXED, fd, 0), at(0));
 	assert_int_equal(charged_pages(), 35 + 60);
-	assert_int_equal(stats_of(budget).peak, bytes(95));
+	assert_int_equal(stats_of(budget).committed_peak, bytes(95));
 	/* The object is charged already, so replacing the rest only uncharges. */
 	assert_ptr_equal(vms_mmap(space, at(55), bytes(35), RW,
 				  MAP_SHARED | MAP_FIXED, fd, 0), at(55));
@@ -191,11 +191,11 @@ static void each_level_is_charged_once(void **state)
 	assert_map_fails(vms_mmap(in_left, NULL, bytes(20), RW, MAP_SHARED,
 				  small, 0), ENOMEM);
 	unmap(in_left, memory, 40);
-	assert_int_equal(stats_of(left).charged, 0);
+	assert_int_equal(stats_of(left).committed, 0);
 	assert_int_equal(charged_pages(), 60);
 	(void)map_file(in_left, small, 20, MAP_SHARED);
-	assert_int_equal(stats_of(left).charged, bytes(20));
-	assert_int_equal(stats_of(right).charged, bytes(20));
+	assert_int_equal(stats_of(left).committed, bytes(20));
+	assert_int_equal(stats_of(right).committed, bytes(20));
 	assert_int_equal(charged_pages(), 60);
 	assert_map_fails(vms_mmap(in_right, NULL, bytes(40), RW, MAP_SHARED, fd,
 				  0), ENOMEM);

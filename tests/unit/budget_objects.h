@@ -53,7 +53,7 @@ static inline int close_all(void **state)
 {
 	int status = close_space(state);
 
-	if (vms_space_close(second) != 0 || stats_of(budget).charged != 0) {
+	if (vms_space_close(second) != 0 || stats_of(budget).committed != 0) {
 		print_error("a closed space has left a charge\n");
 		status = -1;
 	}
@@ -69,7 +69,7 @@ static inline int close_all(void **state)
 
 static inline size_t charged_pages(void)
 {
-	return stats_of(budget).charged / vmsi_page_size();
+	return stats_of(budget).committed / vmsi_page_size();
 }
 
 static inline int make_file(size_t pages)

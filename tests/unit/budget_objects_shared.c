@@ -21,16 +21,16 @@ static void who_joins_holds_the_same_object(void **state)
 	(void)state;
 	(void)map_file(theirs, fd, 70, MAP_SHARED);
 	assert_int_equal(charged_pages(), 70);
-	assert_int_equal(stats_of(budget).charged_here, bytes(70));
-	assert_int_equal(stats_of(other).charged_here, bytes(70));
+	assert_int_equal(stats_of(budget).committed_here, bytes(70));
+	assert_int_equal(stats_of(other).committed_here, bytes(70));
 	unmap(space, memory, 70);
 	assert_int_equal(charged_pages(), 70);
-	assert_int_equal(stats_of(budget).charged_here, 0);
+	assert_int_equal(stats_of(budget).committed_here, 0);
 	assert_map_fails(vms_mmap(space, NULL, bytes(31), RW, SHARED, -1, 0),
 			 ENOMEM);
 	assert_int_equal(vms_space_close(theirs), 0);
 	assert_int_equal(charged_pages(), 0);
-	assert_int_equal(stats_of(budget).peak, bytes(70));
+	assert_int_equal(stats_of(budget).committed_peak, bytes(70));
 	close_budget(other);
 	close(fd);
 }
@@ -73,7 +73,7 @@ static void objects_without_a_place_are_charged_too(void **state)
 	assert_map_fails(vms_mmap(space, NULL, bytes(4), RW, SHARED, -1, 0),
 			 ENOMEM);
 	(void)map_as(count, 3, RW, SHARED);
-	assert_int_equal(stats_of(budget).peak, bytes(count + 5));
+	assert_int_equal(stats_of(budget).committed_peak, bytes(count + 5));
 	assert_int_equal(vms_space_close(theirs), 0);
 	close_budget(other);
 	assert_int_equal(vms_munmap(space, at(0), bytes(count + 3)), 0);
@@ -135,10 +135,10 @@ static void kill_child(const struct child *child)
 
 static int unmap_all(void)
 {
-	if (stats_of(budget).charged_here != bytes(40 + 20) ||
+	if (stats_of(budget).committed_here != bytes(40 + 20) ||
 	    vms_munmap(space, at(0), bytes(40)) != 0)
 		return 1;
-	return stats_of(budget).charged_here != bytes(20);
+	return stats_of(budget).committed_here != bytes(20);
 }
 
 static void forked_objects_are_charged_once(void **state)
@@ -153,7 +153,7 @@ static void forked_objects_are_charged_once(void **state)
 	assert_int_equal(charged_pages(), 40 + 2 * 20);
 	other = start_child(unmap_all);
 	assert_int_equal(charged_pages(), 40 + 3 * 20);
-	assert_int_equal(stats_of(budget).charged_here, bytes(60));
+	assert_int_equal(stats_of(budget).committed_here, bytes(60));
 	/* An object stays charged while any process has it mapped. */
 	unmap(space, at(0), 40);
 	assert_int_equal(charged_pages(), 40 + 3 * 20);
@@ -176,7 +176,7 @@ static void a_fork_that_fails_leaves_no_charge(void **state)
 	vmsi_member_leave_child(budget);
 	assert_int_equal(charged_pages(), 60);
 	charge(budget, bytes(40));
-	assert_int_equal(stats_of(budget).peak, bytes(100));
+	assert_int_equal(stats_of(budget).committed_peak, bytes(100));
 	uncharge(budget, bytes(60));
 }
 

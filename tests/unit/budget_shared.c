@@ -22,13 +22,13 @@ static void what_one_charges_the_others_see(void **state)
 	assert_int_equal(stats_of(other).policy, VMS_COMMIT_STRICT);
 	charge(other, 70 * PAGE);
 	assert_int_equal(charged_pages(), 70);
-	assert_int_equal(stats_of(budget).charged_here, 0);
+	assert_int_equal(stats_of(budget).committed_here, 0);
 	assert_refused(vms_budget_charge(budget, 31 * PAGE), ENOMEM);
 	charge(budget, 30 * PAGE);
 	assert_int_equal(vms_budget_set_limit(budget, 200 * PAGE), 0);
 	assert_int_equal(stats_of(other).limit, 200 * PAGE);
 	charge(other, 100 * PAGE);
-	assert_int_equal(stats_of(budget).peak, 200 * PAGE);
+	assert_int_equal(stats_of(budget).committed_peak, 200 * PAGE);
 	assert_int_equal(stats_of(other).refusals, 1);
 	assert_int_equal(stats_of(budget).processes, 1);
 	close_budget(other);
@@ -121,7 +121,7 @@ static void it_can_be_a_parent(void **state)
 	assert_int_equal(charged_pages(), 80);
 	charge(budget, 15 * PAGE);
 	assert_refused(vms_budget_charge(part, 10 * PAGE), ENOMEM);
-	assert_int_equal(stats_of(part).charged, 20 * PAGE);
+	assert_int_equal(stats_of(part).committed, 20 * PAGE);
 	assert_int_equal(stats_of(budget).refusals, 1);
 	assert_refused(vms_budget_close(budget), EBUSY);
 	close_budget(part);
@@ -137,10 +137,10 @@ static void other_policies_are_kept_too(void **state)
 	charge(each, 100);
 	charge(each, 100);
 	assert_refused(vms_budget_charge(each, 101), ENOMEM);
-	assert_int_equal(stats_of(each).peak, 200);
+	assert_int_equal(stats_of(each).committed_peak, 200);
 	charge(any, SIZE_MAX - 10);
 	assert_refused(vms_budget_charge(any, 11), ENOMEM);
-	assert_int_equal(stats_of(any).charged, SIZE_MAX - 10);
+	assert_int_equal(stats_of(any).committed, SIZE_MAX - 10);
 	close_budget(each);
 	close_budget(any);
 }

@@ -36,7 +36,7 @@ static inline int close_one(void **state)
 
 static inline size_t charged_pages(void)
 {
-	return stats_of(budget).charged / PAGE;
+	return stats_of(budget).committed / PAGE;
 }
 
 /* --- other processes ----------------------------------------------------- */

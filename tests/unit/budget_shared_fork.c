@@ -14,14 +14,14 @@ static int look_at_own_charge(void)
 
 	if (vms_space_get_stats(space, &stats) != 0 ||
 	    stats.committed != 40 * PAGE ||
-	    stats_of(budget).charged_here != 60 * PAGE ||
-	    stats_of(budget).charged != 120 * PAGE)
+	    stats_of(budget).committed_here != 60 * PAGE ||
+	    stats_of(budget).committed != 120 * PAGE)
 		return 1;
 	/* Parent and copy together are past the limit, so nothing more fits. */
 	if (vms_budget_charge(budget, 1) == 0)
 		return 2;
 	if (vms_munmap(space, vms_space_base(space), 40 * PAGE) != 0 ||
-	    stats_of(budget).charged_here != 20 * PAGE)
+	    stats_of(budget).committed_here != 20 * PAGE)
 		return 3;
 	return 0;
 }
@@ -57,14 +57,14 @@ static void fork_charges_the_childs_copy(void **state)
 		assert_int_equal(charged_pages(), 60);
 		bury(&child);
 	}
-	assert_int_equal(stats_of(budget).peak, 120 * PAGE);
+	assert_int_equal(stats_of(budget).committed_peak, 120 * PAGE);
 	assert_int_equal(vms_space_close(space), 0);
 	assert_int_equal(charged_pages(), 20);
 }
 
 static int look_at_forked_part(void)
 {
-	return stats_of(budget).charged_here == 30 * PAGE ? 0 : 1;
+	return stats_of(budget).committed_here == 30 * PAGE ? 0 : 1;
 }
 
 static int mend_and_look(void)
@@ -138,7 +138,7 @@ static void posix_spawn_charges_nothing(void **state)
 	charge(budget, 70 * PAGE);
 	assert_int_equal(posix_spawn(&child, "/bin/sleep", NULL, NULL,
 				     arguments, environment), 0);
-	assert_int_equal(stats_of(budget).peak, 70 * PAGE);
+	assert_int_equal(stats_of(budget).committed_peak, 70 * PAGE);
 	assert_int_equal(stats_of(budget).processes, 1);
 	charge(budget, 30 * PAGE);
 	assert_int_equal(kill(child, SIGKILL), 0);

@@ -40,7 +40,7 @@ static int close_both(void **state)
 {
 	int status = close_space(state);
 
-	if (status == 0 && stats_of(budget).charged != 0) {
+	if (status == 0 && stats_of(budget).committed != 0) {
 		print_error("a closed space has left a charge\n");
 		status = -1;
 	}
@@ -52,8 +52,8 @@ static int close_both(void **state)
 
 static size_t charged_pages(void)
 {
-	assert_int_equal(stats_of(budget).charged, stats_now().committed);
-	return stats_of(budget).charged / vmsi_page_size();
+	assert_int_equal(stats_of(budget).committed, stats_now().committed);
+	return stats_of(budget).committed / vmsi_page_size();
 }
 
 /* --- refusals ------------------------------------------------------------ */
@@ -79,8 +79,8 @@ static void every_kind_of_request_is_refused(void **state)
 	assert_fails(vms_handle_resize(space, handle, bytes(101)), ENOMEM);
 	assert_int_equal(charged_pages(), 60);
 	assert_int_equal(stats_of(budget).refusals, 5);
-	assert_int_equal(stats_now().commit_refusals, 5);
-	assert_int_equal(stats_of(budget).peak, bytes(60));
+	assert_int_equal(stats_now().refusals, 5);
+	assert_int_equal(stats_of(budget).committed_peak, bytes(60));
 	map_pages(400, 40);
 	assert_int_equal(charged_pages(), 100);
 }
@@ -106,7 +106,7 @@ static void a_strict_budget_counts_noreserve(void **state)
 	assert_int_equal(charged_pages(), 60);
 	assert_true(vms_mmap(other, NULL, bytes(60), RW,
 			     ANONYMOUS | MAP_NORESERVE, -1, 0) != MAP_FAILED);
-	assert_int_equal(stats_of(above).charged, 0);
+	assert_int_equal(stats_of(above).committed, 0);
 	assert_int_equal(vms_space_close(other), 0);
 	close_budget(above);
 }
@@ -179,14 +179,14 @@ static void a_callback_gives_memory_up(void **state)
 	assert_int_equal(errno, ERRNO_BEFORE);
 	assert_int_equal(charged_pages(), 40 + 20 + 40);
 	assert_int_equal(stats_of(budget).refusals, 0);
-	assert_int_equal(stats_now().commit_refusals, 0);
+	assert_int_equal(stats_now().refusals, 0);
 	/* The callback has nothing left to unmap. */
 	assert_map_fails(vms_mmap(space, NULL, bytes(90), RW, ANONYMOUS, -1, 0),
 			 ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_BUDGET);
 	assert_int_equal(cache.calls, 9);
 	assert_int_equal(stats_of(budget).refusals, 1);
-	assert_int_equal(stats_now().commit_refusals, 1);
+	assert_int_equal(stats_now().refusals, 1);
 }
 
 /* A callback that fails with a refusal of its own, which must not be shown. */
@@ -288,21 +288,21 @@ static void the_budget_is_the_sum_of_its_spaces(void **state)
 
 		do_something(spaces[random_below(&numbers, SPACES)]);
 		below = committed_in(spaces[1]) + committed_in(spaces[2]);
-		assert_int_equal(stats_of(low).charged, below);
-		assert_int_equal(stats_of(top).charged,
+		assert_int_equal(stats_of(low).committed, below);
+		assert_int_equal(stats_of(top).committed,
 				 below + committed_in(spaces[0]));
 	}
 	/*
 	 * A replacement is charged the difference, so the peak stays below the
 	 * limit.
 	 */
-	assert_true(stats_of(top).peak <= bytes(90));
-	assert_true(stats_of(low).peak <= bytes(50));
+	assert_true(stats_of(top).committed_peak <= bytes(90));
+	assert_true(stats_of(low).committed_peak <= bytes(50));
 	assert_true(stats_of(top).refusals > 0);
 	assert_true(stats_of(low).refusals > 0);
 	for (size_t i = 0; i < SPACES; i++)
 		assert_int_equal(vms_space_close(spaces[i]), 0);
-	assert_int_equal(stats_of(top).charged, 0);
+	assert_int_equal(stats_of(top).committed, 0);
 	close_budget(low);
 	close_budget(top);
 }
@@ -338,7 +338,7 @@ static void a_heap_charges_its_budget(void **state)
 	block = vms_heap_malloc(heap, 200 * MIB);
 	assert_non_null(block);
 	assert_int_equal(vms_heap_get_stats(heap, &stats), 0);
-	assert_int_equal(stats_of(above).charged, stats.committed);
+	assert_int_equal(stats_of(above).committed, stats.committed);
 	assert_true(stats.committed >= 200 * MIB);
 	errno = 0;
 	assert_null(vms_heap_realloc(heap, block, 300 * MIB));
@@ -348,7 +348,7 @@ static void a_heap_charges_its_budget(void **state)
 	block = vms_heap_malloc(heap, 60 * MIB);
 	assert_non_null(block);
 	vms_heap_close(heap);
-	assert_int_equal(stats_of(above).charged, 0);
+	assert_int_equal(stats_of(above).committed, 0);
 	close_budget(above);
 }
 
@@ -371,16 +371,16 @@ static void a_buffer_charges_its_budget(void **state)
 	assert_int_equal(vms_buffer_init(&buffer, 64 * MIB, &options), 0);
 	assert_int_equal(vms_buffer_reserve(&buffer, 5 * MIB), 0);
 	assert_int_equal(vms_buffer_get_stats(&buffer, &stats), 0);
-	assert_int_equal(stats_of(above).charged, stats.committed);
+	assert_int_equal(stats_of(above).committed, stats.committed);
 	/* A buffer that may not commit ahead can still grow up to the limit. */
 	assert_int_equal(vms_buffer_reserve(&buffer, 8 * MIB), 0);
 	assert_fails(vms_buffer_reserve(&buffer, 8 * MIB + 1), ENOMEM);
 	assert_non_null(vms_buffer_extend(&buffer, 3 * MIB));
 	assert_int_equal(vms_buffer_detach(&buffer, &detached), 0);
-	assert_int_equal(stats_of(above).charged, 3 * MIB);
+	assert_int_equal(stats_of(above).committed, 3 * MIB);
 	assert_fails(vms_budget_close(above), EBUSY);
 	assert_int_equal(vms_detached_free(&detached), 0);
-	assert_int_equal(stats_of(above).charged, 0);
+	assert_int_equal(stats_of(above).committed, 0);
 	close_budget(above);
 }
 
@@ -389,13 +389,13 @@ static void a_buffer_charges_its_budget(void **state)
 /* A child has a private budget of its own, with all that was charged before. */
 static int child_status(void)
 {
-	if (stats_of(budget).charged != bytes(20) + 7 ||
+	if (stats_of(budget).committed != bytes(20) + 7 ||
 	    stats_now().committed != bytes(12))
 		return 1;
 	if (vms_munmap(space, at(0), bytes(2)) != 0 ||
 	    vms_budget_uncharge(budget, 7) != 0)
 		return 2;
-	return stats_of(budget).charged == bytes(18) ? 0 : 3;
+	return stats_of(budget).committed == bytes(18) ? 0 : 3;
 }
 
 static void a_child_has_its_own_copy(void **state)
@@ -417,7 +417,7 @@ static void a_child_has_its_own_copy(void **state)
 			_exit(child_status());
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_int_equal(status, 0);
-		assert_int_equal(stats_of(budget).charged, bytes(20) + 7);
+		assert_int_equal(stats_of(budget).committed, bytes(20) + 7);
 	}
 	uncharge(budget, 7);
 	assert_int_equal(vms_space_close(other), 0);

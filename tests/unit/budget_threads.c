@@ -109,7 +109,7 @@ static void *work(void *context)
 			(void)vms_budget_set_callback(
 				top, i % 200 < 100 ? make_no_room : NULL, NULL);
 		if (vms_budget_get_stats(top, &stats) != 0 ||
-		    stats.charged > 100 * PAGE)
+		    stats.committed > 100 * PAGE)
 			atomic_fetch_add(&broken, 1);
 	}
 	if (!part || !space || vms_space_close(space) != 0 ||
@@ -133,8 +133,8 @@ static void run_threads(void)
 	for (size_t i = 0; i < THREADS; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	assert_int_equal(atomic_load(&broken), 0);
-	assert_int_equal(stats_of(top).charged, 0);
-	assert_true(stats_of(top).peak <= 100 * PAGE);
+	assert_int_equal(stats_of(top).committed, 0);
+	assert_true(stats_of(top).committed_peak <= 100 * PAGE);
 	close(common_file);
 	print_message("# %u refused, %u asked\n", atomic_load(&refused),
 		      atomic_load(&asked));
@@ -166,11 +166,11 @@ static void *fork_now_and_then(void *context)
 		pid_t child = fork();
 
 		if (child == 0) {
-			size_t before = stats_of(top).charged_here;
+			size_t before = stats_of(top).committed_here;
 
 			if (before < 10 * PAGE ||
 			    vms_budget_charge(top, 0) != 0 ||
-			    stats_of(top).charged_here != before)
+			    stats_of(top).committed_here != before)
 				_exit(1);
 			_exit(0);
 		}
@@ -200,9 +200,9 @@ static void a_fork_meets_no_held_lock(void **state)
 	atomic_store(&done, true);
 	assert_int_equal(pthread_join(forker, NULL), 0);
 	assert_int_equal(atomic_load(&broken), 0);
-	assert_int_equal(stats_of(top).charged, 10 * PAGE);
+	assert_int_equal(stats_of(top).committed, 10 * PAGE);
 	vmsi_budget_upper.release(top, hold.id);
-	assert_int_equal(stats_of(top).charged, 0);
+	assert_int_equal(stats_of(top).committed, 0);
 	close_budget(top);
 }
 

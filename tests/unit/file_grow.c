@@ -173,13 +173,13 @@ static void private_memory_is_charged(void **state)
 	file = open_file(place->path, &options);
 	assert_non_null(file);
 	worked(vms_budget_get_stats(options.budget, &charged));
-	assert_int_equal(charged.charged_here, page);
+	assert_int_equal(charged.committed_here, page);
 	worked(vms_file_resize(file, 8 * page));
 	refused(vms_file_resize(file, 8 * page + 1), ENOMEM);
 	assert_int_equal(vms_file_size(file), 8 * page);
 	worked(vms_file_resize(file, page));
 	worked(vms_budget_get_stats(options.budget, &charged));
-	assert_int_equal(charged.charged_here, page);
+	assert_int_equal(charged.committed_here, page);
 	worked(vms_file_close(file));
 	assert_int_equal(truncate(place->path, (off_t)(9 * page)), 0);
 	refused_null(vms_file_open(place->path, &options), ENOMEM);

@@ -330,10 +330,10 @@ static void a_budget_is_charged(void **state)
 	worked(vms_pool_set_ram(pool, 2 * SMALL_RAM));
 	refused(vms_pool_set_ram(pool, 3 * SMALL_RAM), ENOMEM);
 	assert_int_equal(vms_budget_get_stats(options.budget, &stats), 0);
-	assert_int_equal(stats.charged, 2 * SMALL_RAM);
+	assert_int_equal(stats.committed, 2 * SMALL_RAM);
 	worked(vms_pool_close(pool));
 	assert_int_equal(vms_budget_get_stats(options.budget, &stats), 0);
-	assert_int_equal(stats.charged, 0);
+	assert_int_equal(stats.committed, 0);
 	assert_int_equal(vms_budget_close(options.budget), 0);
 	assert_int_equal(close(fd), 0);
 }
@@ -365,13 +365,13 @@ static void a_refused_change_is_not_charged(void **state)
 	refused_null(vms_pool_fix(pool, far - 1, VMS_POOL_READ), ENOBUFS);
 	refused(vms_pool_set_ram(pool, SMALL_RAM + 1), ENOBUFS);
 	assert_int_equal(vms_budget_get_stats(options.budget, &stats), 0);
-	assert_int_equal(stats.charged, SMALL_RAM);
+	assert_int_equal(stats.committed, SMALL_RAM);
 	for (uint64_t page = 0; page < slots; page++)
 		must_unfix(pool, page);
 	worked(vms_pool_set_ram(pool, SMALL_RAM + 1));
 	worked(vms_pool_close(pool));
 	assert_int_equal(vms_budget_get_stats(options.budget, &stats), 0);
-	assert_int_equal(stats.charged, 0);
+	assert_int_equal(stats.committed, 0);
 	assert_int_equal(vms_budget_close(options.budget), 0);
 	assert_int_equal(close(fd), 0);
 }

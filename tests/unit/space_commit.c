@@ -33,7 +33,7 @@ static void strict_refuses_the_sum(void **state)
 	assert_map_fails(vms_mmap(space, NULL, bytes(41), RW, ANONYMOUS, -1, 0),
 			 ENOMEM);
 	assert_int_equal(vms_last_refusal(), VMS_REFUSAL_COMMIT);
-	assert_int_equal(stats_now().commit_refusals, 1);
+	assert_int_equal(stats_now().refusals, 1);
 	map_pages(60, 40);
 	assert_int_equal(committed_pages(), 100);
 	assert_int_equal(vms_munmap(space, at(10), bytes(20)), 0);
@@ -208,7 +208,7 @@ static void always_refuses_nothing(void **state)
 	map_pages(0, 5000);
 	map_as(6000, 500, RW, ANONYMOUS | MAP_NORESERVE);
 	assert_int_equal(committed_pages(), 5000);
-	assert_int_equal(stats_now().commit_refusals, 0);
+	assert_int_equal(stats_now().refusals, 0);
 }
 
 static void a_policy_can_change(void **state)
@@ -229,10 +229,10 @@ static void a_policy_can_change(void **state)
 	assert_int_equal(committed_pages(), 80);
 	assert_int_equal(vms_space_set_commit(space, 0, VMS_COMMIT_STRICT), 0);
 	assert_int_equal(vmsi_host.memory_size(&machine), 0);
-	assert_int_equal(stats_now().commit_limit, machine);
+	assert_int_equal(stats_now().limit, machine);
 	assert_fails(vms_space_set_commit(space, bytes(1),
 					  (enum vms_commit_policy)3), EINVAL);
-	assert_int_equal(stats_now().commit_limit, machine);
+	assert_int_equal(stats_now().limit, machine);
 }
 
 int main(void)

@@ -33,8 +33,8 @@ static void the_defaults_are_as_the_header_says(void **state)
 	assert_string_equal(vms_space_name(space), "");
 	assert_int_equal(vms_space_size(space), bytes(SPACE_PAGES));
 	assert_int_equal(stats.reserved, bytes(SPACE_PAGES));
-	assert_int_equal(stats.commit_policy, VMS_COMMIT_HEURISTIC);
-	assert_int_equal(stats.commit_limit, machine);
+	assert_int_equal(stats.policy, VMS_COMMIT_HEURISTIC);
+	assert_int_equal(stats.limit, machine);
 	assert_int_equal(stats.mapped, 0);
 	assert_int_equal(stats.mappings, 0);
 	assert_int_equal(stats.committed, 0);
@@ -86,8 +86,8 @@ static void options_are_taken(void **state)
 	assert_int_equal(open_space_with(&options), 0);
 	name[0] = 'X';
 	assert_string_equal(vms_space_name(space), "a name");
-	assert_int_equal(stats_now().commit_limit, 12345678);
-	assert_int_equal(stats_now().commit_policy, VMS_COMMIT_STRICT);
+	assert_int_equal(stats_now().limit, 12345678);
+	assert_int_equal(stats_now().policy, VMS_COMMIT_STRICT);
 	other = space;
 	assert_int_equal(close_space(NULL), 0);
 	assert_ptr_not_equal(vms_space_of((void *)other), other);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/recording/read.h"
+#include "cli/report/page.h"
 
 static const char help_text[] =
 	"usage: vmspace report [OPTION...] FILE\n"
@@ -21,8 +22,8 @@ enum { OPTION_FROM = 256, OPTION_TO };
 
 static const struct vmsi_option report_options[] = {
 	{ .name = "format", .value = 'f', .argument = "FORMAT",
-	  .completion = VMSI_COMPLETE_WORDS, .words = "text csv json perfetto",
-	  .help = "text; csv; json; perfetto, for ui.perfetto.dev" },
+	  .completion = VMSI_COMPLETE_WORDS, .words = "text csv json perfetto html",
+	  .help = "text; csv; json; perfetto (ui.perfetto.dev); html" },
 	{ .name = "from", .value = OPTION_FROM, .argument = "TIME",
 	  .help = "what was after so many seconds and later" },
 	{ .name = "to", .value = OPTION_TO, .argument = "TIME",
@@ -34,16 +35,25 @@ static const struct vmsi_option report_options[] = {
 	{ .name = NULL },
 };
 
+/* The forms that are chosen where none is named. */
+enum { TEXT, HTML = 4 };
+
 struct form {
 	const char *name;
 	int (*write)(FILE *stream, const struct vmsi_report_view *view);
 };
 
+static int write_page(FILE *stream, const struct vmsi_report_view *view)
+{
+	return vmsi_page_write(stream, view->recording);
+}
+
 static const struct form forms[] = {
-	{ "text", vmsi_report_text },
+	[TEXT] = { "text", vmsi_report_text },
 	{ "csv", vmsi_report_csv },
 	{ "json", vmsi_report_json },
 	{ "perfetto", vmsi_report_perfetto },
+	[HTML] = { "html", write_page },
 };
 
 struct request {
@@ -60,8 +70,8 @@ static enum vmsi_exit take_form(const char *program, const char *name,
 			*form = &forms[i];
 			return VMSI_EXIT_OK;
 		}
-	return vmsi_usage_error(program, "'%s' is neither 'text', 'csv', 'json' nor "
-				"'perfetto'", name);
+	return vmsi_usage_error(program, "'%s' is neither 'text', 'csv', 'json', "
+				"'perfetto' nor 'html'", name);
 }
 
 /* Seconds, with or without the unit. */
@@ -180,9 +190,23 @@ static enum vmsi_exit show(const char *program, const struct request *request,
 	return result;
 }
 
+/* What was not said: a page where it goes into one. */
+static enum vmsi_exit settle(const char *program, struct request *request)
+{
+	const char *dot = request->output ? strrchr(request->output, '.') : NULL;
+
+	if (!request->form)
+		request->form = &forms[dot && strcmp(dot, ".html") == 0 ? HTML : TEXT];
+	if (request->form == &forms[HTML] &&
+	    (request->from > 0 || request->to != UINT64_MAX))
+		return vmsi_usage_error(program, "a page has all of the recording, and is "
+					"zoomed: leave out --from and --to");
+	return VMSI_EXIT_OK;
+}
+
 static enum vmsi_exit run_report(int argc, char **argv)
 {
-	struct request request = { .form = &forms[0], .to = UINT64_MAX };
+	struct request request = { .to = UINT64_MAX };
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
@@ -194,6 +218,8 @@ static enum vmsi_exit run_report(int argc, char **argv)
 			return vmsi_option_hint(argv[0], argv[optind - 1]);
 		result = take_option(argv[0], option, &request);
 	}
+	if (result == VMSI_EXIT_OK)
+		result = settle(argv[0], &request);
 	if (result != VMSI_EXIT_OK)
 		return result;
 	if (argc - optind != 1)

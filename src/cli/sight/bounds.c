@@ -97,7 +97,7 @@ static int add_budgets(struct vmsi_bounds *bounds, pid_t pid)
 
 #ifdef VMSI_WITH_GROUP
 
-/* A process may have so many ancestors, and in no order that could be relied on. */
+/* The way up ends, even where processes end meanwhile and their numbers come again. */
 #define ANCESTORS_MOST 4096
 
 /* 0: it has none, or has ended. */
@@ -139,7 +139,8 @@ static int add_groups(struct vmsi_bounds *bounds,
 {
 	int error = 0;
 
-	for (int i = 0; i < ANCESTORS_MOST && groups->count && pid > 0; i++) {
+	for (int i = 0; i < ANCESTORS_MOST && groups->count && pid > 0 && !error;
+	     i++) {
 		pid = parent_of(pid);
 		for (size_t k = 0; !error && pid && k < groups->count; k++)
 			if (groups->list[k].answers &&

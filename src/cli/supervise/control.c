@@ -151,7 +151,7 @@ static struct vmsi_control_figures figures_of(const struct vmsi_control *control
 	figures.processes = (uint32_t)stats.processes;
 	figures.limit = stats.limit;
 	figures.committed = stats.committed;
-	figures.peak = vmsi_peak_told(stats.peak, stats.committed);
+	figures.peak = vmsi_peak_told(stats.committed_peak, stats.committed);
 	figures.refusals = stats.refusals;
 	figures.age = stats.age;
 	memcpy(figures.name, control->name, sizeof figures.name);

@@ -82,8 +82,8 @@ static size_t unrefusable(const struct vmsi_report *report,
 			  const struct vms_group_stats *stats)
 {
 	return report->options->group.policy == VMS_COMMIT_STRICT &&
-		stats->peak > stats->highest_limit ?
-		stats->peak - stats->highest_limit : 0;
+		stats->committed_peak > stats->highest_limit ?
+		stats->committed_peak - stats->highest_limit : 0;
 }
 
 /* Where memory is short the snapshot has only the first processes. */

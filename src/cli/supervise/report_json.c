@@ -150,7 +150,7 @@ static json_t *processes_json(const struct vmsi_snapshot *snapshot)
 		json_array_append_new(list, json_pack("{s:i,s:o,s:o,s:o,s:o,s:b}",
 			"pid", (int)process->pid,
 			"command", vmsi_json_text(process->command),
-			"peak", vmsi_json_amount(process->peak),
+			"peak", vmsi_json_amount(process->committed_peak),
 			"refusals", vmsi_json_amount(
 				vmsi_tally_of(snapshot->tally, process->pid)),
 			"attempts", vmsi_json_amount(process->refusals),
@@ -200,7 +200,7 @@ json_t *vmsi_snapshot_json(const struct vmsi_snapshot *snapshot)
 		"version", REPORT_VERSION,
 		"command", arguments_json(snapshot->arguments),
 		"limit", limit_json(stats->limit, snapshot->limited),
-		"peak", vmsi_json_amount(stats->peak),
+		"peak", vmsi_json_amount(stats->committed_peak),
 		"unrefusable", vmsi_json_amount(snapshot->unrefusable),
 		"requests", vmsi_json_amount(stats->requests),
 		"calls", vmsi_json_amount(stats->calls),

@@ -100,7 +100,7 @@ static void write_sum(FILE *stream, const struct vmsi_snapshot *snapshot)
 	const struct vms_group_stats *stats = &snapshot->stats;
 
 	fprintf(stream, "%s: peak commit %s", snapshot->program,
-		size(stats->peak).text);
+		size(stats->committed_peak).text);
 	if (snapshot->limited == VMSI_LIMITED)
 		fprintf(stream, " of %s", size(stats->limit).text);
 	if (snapshot->unrefusable)

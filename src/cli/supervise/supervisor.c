@@ -90,7 +90,7 @@ static void publish(vms_budget *budget, vms_group *group, const char *label)
 		return;
 	(void)vmsi_budget_publish(budget, &(struct vmsi_budget_publication){
 		.charged = stats.committed,
-		.peak = vmsi_peak_told(stats.peak, stats.committed),
+		.peak = vmsi_peak_told(stats.committed_peak, stats.committed),
 		.refusals = stats.refusals,
 		.processes = (unsigned)stats.processes,
 		.label = label,

@@ -116,7 +116,7 @@ static void run_command(const struct vmsi_warning *warning, vms_group *group,
 	int error;
 
 	(void)vms_group_get_stats(group, &stats);
-	figures.peak = vmsi_peak_told(stats.peak, mark->committed);
+	figures.peak = vmsi_peak_told(stats.committed_peak, mark->committed);
 	figures.refusals = stats.refusals;
 	if (find_one(group, VMSI_WHOM_FIRST, largest, &first) &&
 	    first.pid == vms_group_first(group))

@@ -47,7 +47,7 @@ int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats)
 	known = (struct vms_group_stats){
 		.limit = group->account.limit,
 		.committed = vmsi_account_committed(&group->account),
-		.peak = group->account.peak,
+		.committed_peak = group->account.peak,
 		.shared = group->account.objects,
 		.requests = group->faults->requests,
 		.calls = group->service->calls,
@@ -85,7 +85,7 @@ int vms_group_next_process(vms_group *group, size_t *cursor,
 	known.pid = found->pid;
 	known.ended = *cursor > group->members.count;
 	known.committed = vmsi_account_of(&found->account);
-	known.peak = vmsi_account_peak_of(&group->account, &found->account);
+	known.committed_peak = vmsi_account_peak_of(&group->account, &found->account);
 	known.refusals = found->refusals;
 	memcpy(known.command, found->command, sizeof known.command);
 	vmsi_give_figures(process, &known, sizeof known);

@@ -38,12 +38,6 @@ function drawRegion(context, region, x, y, width) {
   return sums;
 }
 
-// A file without its directories.
-function shortText(owner) {
-  const name = ownerText(owner);
-  return owner.kind === 'file' && name.startsWith('/') ? name.slice(name.lastIndexOf('/') + 1) : name;
-}
-
 function drawNames(context, sums, x, y, width) {
   for (let at = 0, from = 0; at <= width; at++) {
     const life = at < width ? sums.life[at] : -2;

@@ -23,6 +23,16 @@ function grownMost() {
   return most;
 }
 
+// The processes that have nearly all of a key at a moment, most first.
+function holdersOf(key, moment) {
+  const processOf = figures.keyOf.map((of, owner) => of === key ? recording.owners[owner].process : -1);
+  const sums = sumsAt(recording, recording.life.commit, moment, processOf, recording.processes.length);
+  const holders = [...sums.keys()].filter(index => sums[index] > 0).sort((left, right) => sums[right] - sums[left]);
+  const whole = sums.reduce((sum, value) => sum + value, 0), two = sums[holders[0]] + (sums[holders[1]] ?? 0);
+  if (sums[holders[0]] >= whole * 0.9) return processText(holders[0]);
+  return holders.slice(0, 2).map(processText).join(', ') + (two >= whole * 0.9 ? '' : ' and others');
+}
+
 function tellAnswer() {
   const key = grownMost(), { rise, riseFrom, riseTo } = figures.commit;
   if (key < 0) {
@@ -30,7 +40,7 @@ function tellAnswer() {
     return;
   }
   const heart = heartOfRise(recording, recording.life.commit, figures.keyOf, key, riseFrom[key], riseTo[key]);
-  const process = processesOfKeys()[key], step = Math.max(1e3, (heart.to - heart.from) / 100);
+  const process = holdersOf(key, riseTo[key]), step = Math.max(1e3, (heart.to - heart.from) / 100);
   const show = make('button', { type: 'button', className: 'plain' }, 'Show it');
   show.onclick = () => {
     setSelection(heart.from, heart.to);
@@ -163,6 +173,8 @@ function setPrinting() {
     root.dataset.theme = 'light';
     root.classList.add('printing');
     redraw();
+    flatten(byId('chart-base'), byId('chart-over'));
+    document.querySelectorAll('#address-canvas, .swatch').forEach(canvas => flatten(canvas));
   });
   window.addEventListener('afterprint', () => {
     if (before) root.dataset.theme = before; else delete root.dataset.theme;
@@ -192,7 +204,13 @@ function start() {
     performance.mark('drawn');
     setTimeout(() => drawProcesses(processes));
   });
-  new ResizeObserver(() => changed('size')).observe(byId('chart'));
+  // It tells of the first size, too, which everything has been drawn for.
+  let width = byId('chart').clientWidth;
+  new ResizeObserver(([{ target }]) => {
+    if (target.clientWidth === width) return;
+    width = target.clientWidth;
+    changed('size');
+  }).observe(byId('chart'));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => changed('theme'));
 }
 

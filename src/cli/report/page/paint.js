@@ -41,6 +41,17 @@ function prepareCanvas(canvas, height) {
   return { context, width, height };
 }
 
+// Make what a canvas shows pixels: a browser would print the strokes that it was drawn with,
+// with gaps between columns and without stripes. What lies above it is in them, too: on
+// paper it would cover it.
+function flatten(canvas, above = null) {
+  const copy = make('canvas', { width: canvas.width, height: canvas.height });
+  copy.getContext('2d').drawImage(canvas, 0, 0);
+  if (above) copy.getContext('2d').drawImage(above, 0, 0);
+  canvas.width = copy.width;
+  canvas.getContext('2d').drawImage(copy, 0, 0);
+}
+
 // A second sign besides colour: every other group has stripes, in one of two ways.
 function stripes(context, group) {
   if (group % 2 === 0 || isOthers(group)) return null;

@@ -104,7 +104,7 @@ function drawArea(context, group, lower, upper) {
 
 // The name of a group, where its area has room for it.
 function labelArea(context, group, lower, upper) {
-  const text = ownerText(figures.groups[group]), wide = context.measureText(text).width + 12;
+  const text = shortText(figures.groups[group]), wide = context.measureText(text).width + 12;
   const columns = lower.length, span = Math.ceil(wide);
   let best = -1, bestRoom = 16;
   for (let x = 0; x + span < columns; x += 4) {

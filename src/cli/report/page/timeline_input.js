@@ -140,9 +140,9 @@ function tellMoment() {
 function legendRow(group, sums) {
   const { kind } = figures.groups[group];
   const label = make('button', { type: 'button', className: 'owner', ariaPressed: String(view.only === group),
-                                 title: 'Show only this' },
-    swatch(group), nameElement(ownerText(figures.groups[group])));
-  if (kind && kind !== ownerText(figures.groups[group])) label.append(make('span', { className: 'kind' }, kind));
+                                 title: 'Show only ' + ownerText(figures.groups[group]) },
+    swatch(group), nameElement(shortText(figures.groups[group])));
+  if (kind && kind !== 'file' && kind !== ownerText(figures.groups[group])) label.append(make('span', { className: 'kind' }, kind));
   label.onclick = () => {
     view.only = view.only === group ? -1 : group;
     changed('only');

@@ -66,6 +66,12 @@ function ownerText({ kind, name }) {
   return name || kind;
 }
 
+// A file without its directories.
+function shortText(owner) {
+  const name = ownerText(owner);
+  return owner.kind === 'file' && name.startsWith('/') ? name.slice(name.lastIndexOf('/') + 1) : name;
+}
+
 const processText = index => index < 0 ? '' :
   `${recording.processes[index].name} [${recording.processes[index].pid}]`;
 
