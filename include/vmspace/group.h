@@ -390,6 +390,15 @@ int vms_group_status(const vms_group *group);
 int vms_group_get_stats(vms_group *group, struct vms_group_stats *stats);
 
 /*
+ * Write figures of a group as JSON, as vms_space_stats_to_json does
+ * (vmspace/stat.h). Returns the bytes that the whole text has without the final 0, or -1
+ * with errno EINVAL for no figures, no buffer or a struct_size that is too small, E2BIG
+ * for one that is too large.
+ */
+int vms_group_stats_to_json(const struct vms_group_stats *stats, char *buffer,
+			    size_t size);
+
+/*
  * The next process of a group that is known, the living before the ended, of
  * which the last 4,096 at least are remembered.
  *

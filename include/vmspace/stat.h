@@ -12,7 +12,8 @@
  * A struct becomes JSON by vms_X_stats_to_json, and struct vms_stat by
  * vms_stat_to_json: one object without line breaks, whose members have the names of the
  * struct's members and stand in their order, struct_size left out. These calls look at
- * nothing but the struct, allocate nothing, and may be made in a signal handler.
+ * nothing but the struct, allocate nothing, and may be made in a signal handler. The one
+ * for groups is in vmspace/group.h.
  */
 
 #include <stddef.h>
@@ -137,11 +138,6 @@ int vms_pool_stats_to_json(const struct vms_pool_stats *stats, char *buffer,
 			   size_t size);
 int vms_budget_stats_to_json(const struct vms_budget_stats *stats, char *buffer,
 			     size_t size);
-
-/* The figures of vmspace/group.h; who has no group needs no library of theirs. */
-struct vms_group_stats;
-int vms_group_stats_to_json(const struct vms_group_stats *stats, char *buffer,
-			    size_t size);
 
 #ifdef __cplusplus
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <vmspace/group.h>
 #include <vmspace/stat.h>
 
 #include "base/versioned.h"
@@ -269,26 +268,6 @@ static const struct vmsi_member budget_rows[] = {
 };
 #undef OF
 
-#define OF struct vms_group_stats
-static const struct vmsi_member group_rows[] = {
-	NUMBER(limit),
-	NUMBER(committed),
-	NUMBER(committed_peak),
-	NUMBER(shared),
-	NUMBER(requests),
-	NUMBER(calls),
-	NUMBER(refusals),
-	NUMBER(injected),
-	NUMBER(looks),
-	NUMBER(processes),
-	NUMBER(interruptible),
-	NUMBER(granted_again),
-	NUMBER(unaccounted),
-	NUMBER(highest_limit),
-	NUMBER(age),
-};
-#undef OF
-
 /* --- the calls ------------------------------------------------------------ */
 
 struct kind {
@@ -388,12 +367,5 @@ int vms_budget_stats_to_json(const struct vms_budget_stats *stats, char *buffer,
 			     size_t size)
 {
 	return write_json(KIND(budget_rows, VMSI_FIRST_BUDGET_STATS), stats, 0, buffer,
-			  size);
-}
-
-int vms_group_stats_to_json(const struct vms_group_stats *stats, char *buffer,
-			    size_t size)
-{
-	return write_json(KIND(group_rows, VMSI_FIRST_GROUP_STATS), stats, 0, buffer,
 			  size);
 }

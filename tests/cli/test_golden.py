@@ -119,6 +119,15 @@ class Machine:
         os.makedirs(os.path.join(self.proc, f"{pid}/fd"))
         return self
 
+    def limits(self, **files):
+        """Files of control groups, in which "__" stands for "/"."""
+        for name, value in files.items():
+            path = os.path.join(self.groups, name.replace("__", "/"))
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path.replace("_dot_", "."), "w") as file:
+                file.write(f"{value}\n")
+        return self
+
     def run(self, *arguments):
         return run(["unshare", "-rm", "sh", "-c", MOUNTS, "sh", self.proc, self.groups,
                     VMSPACE, *arguments])
@@ -191,7 +200,34 @@ def lines_that_are_not_understood():
             expect_equal((result.returncode, result.stdout), (1, b""), result.stderr)
 
 
+GROUPS_V2 = {"memory_dot_max": "max", "memory_dot_current": 9 << 20,
+             "pod__memory_dot_max": 4 << 20, "pod__memory_dot_current": 3 << 20,
+             "pod__app__memory_dot_max": 8 << 20, "pod__app__memory_dot_current": 2 << 20}
+GROUPS_V1 = {"memory__app__memory_dot_limit_in_bytes": 64 << 20,
+             "memory__app__memory_dot_usage_in_bytes": 1 << 20,
+             "memory__memory_dot_limit_in_bytes": 0x7ffffffffffff000,
+             "memory__memory_dot_usage_in_bytes": 9 << 20}
+
+
+def group_case(name, groups, files, *arguments, **settings):
+    """In a container: what its control groups leave is told, and what binds first."""
+    def case():
+        if os.sysconf("SC_PAGESIZE") != 4096:
+            raise Skip("pages are not of 4 KiB, in which these sums are")
+        machine = Machine(name.replace(".", "_"), groups=groups, **settings)
+        machine.has(1, "init", editor()[:3])
+        check(name, machine.limits(**files).run("commit", *arguments))
+
+    case.__name__ = name.replace(".", "_")
+    return case
+
+
 CASES = [
+    group_case("group_v2.txt", "0::/pod/app\n", GROUPS_V2),
+    group_case("group_v2_strict.txt", "0::/pod/app\n", GROUPS_V2, mode=2, committed=8000),
+    group_case("group_v1.txt", "5:cpu:/\n4:memory:/app\n0::/\n", GROUPS_V1, swap=1024),
+    group_case("group_what_if.txt", "0::/pod/app\n", GROUPS_V2, "--what-if",
+               "mode=2,ratio=20"),
     maps_case("maps.txt"),
     maps_case("maps_all.txt", "--all", "--pages", "--columns", "all"),
     maps_case("maps_list.txt", "--list", "--bytes"),

@@ -410,6 +410,8 @@ def narrow_page_has_everything():
     page("story")
     for width in (400, 700, 2000):
         browser.size(width, 800)
+        expect_equal(browser.run("return document.getElementById('chart-base').clientWidth"),
+                     browser.run("return document.getElementById('chart').clientWidth"), "drawn anew")
         expect(browser.run("return document.documentElement.scrollWidth") <= width, width)
         for name in ("#chart", "#legend table", "#zoom-in", "#address-map", "#change-filter", "#chooser-summary"):
             expect(browser.find(name).is_shown(), name, "at", width)

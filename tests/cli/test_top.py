@@ -119,6 +119,33 @@ def tree_has_descendants_alone():
                 os.getpid()} <= set(everybody), everybody.keys())
 
 
+def processes_that_come_and_go_make_no_wrong_figure():
+    """A storm of forks, executions and ends."""
+    storm = subprocess.Popen(
+        ["sh", "-c", "while :; do true & /bin/true; (/bin/true; exit) & wait; done"],
+        start_new_session=True)
+    try:
+        with Family() as family:
+            process = subprocess.Popen(
+                [VMSPACE, "top", "--json", "--delay=0.1", "--tree", str(storm.pid)],
+                stdout=subprocess.PIPE)
+            machine = [rows("--delay=0.05") for _ in range(8)]
+            for have in machine:
+                for pid in family.children:
+                    expect_equal((have[pid]["minor_faults"], have[pid]["growth"]),
+                                 (0, 0))
+                for row in have.values():
+                    expect(row["resident"] == row["anonymous"] + row["file"] and
+                           row["minor_faults"] is None or row["minor_faults"] >= 0,
+                           row)
+            tree = json.loads(process.communicate()[0])["processes"]
+            expect({row["name"] for row in tree} <= {"sh", "true"}, tree)
+            expect(not set(family.children) & {row["pid"] for row in tree}, tree)
+    finally:
+        os.killpg(storm.pid, 9)
+        storm.wait()
+
+
 def few_descriptors_are_enough():
     def lower():
         resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
@@ -311,6 +338,7 @@ sys.exit(main([
     rates_take_two_looks,
     total_is_the_sum_of_the_rows,
     tree_has_descendants_alone,
+    processes_that_come_and_go_make_no_wrong_figure,
     few_descriptors_are_enough,
     pages_tell_the_commit,
     owners_are_those_of_maps,

@@ -7,6 +7,7 @@ usage: test_top_listen.py VMSPACE MAPPINGS
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -20,10 +21,10 @@ CLIENTS = 32  # as in listen.c
 
 
 class Server:
-    def __init__(self, address="127.0.0.1:0", *options):
+    def __init__(self, address="127.0.0.1:0", *options, **popen):
         self.process = subprocess.Popen(
             [VMSPACE, "top", f"--listen={address}", *options],
-            stderr=subprocess.PIPE, text=True)
+            stderr=subprocess.PIPE, text=True, **popen)
         line = self.process.stderr.readline()
         match = re.fullmatch(r"listening on http://\[?([^]]*?)\]?:(\d+)/metrics\n",
                              line)
@@ -132,6 +133,16 @@ def slow_clients_hold_up_nobody():
         expect_equal(received(slow[-2])[0], 408)
 
 
+def few_descriptors_are_enough():
+    def lower():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
+
+    with Server(preexec_fn=lower) as server, contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(server.connect())
+        expect_equal(server.ask()[0], 200)
+
+
 def clients_that_go_away_leave_nothing():
     with Server() as server:
         expect_equal(server.ask()[0], 200)
@@ -168,6 +179,7 @@ sys.exit(main([
     figures_are_read_anew,
     what_is_no_request_is_refused,
     slow_clients_hold_up_nobody,
+    few_descriptors_are_enough,
     clients_that_go_away_leave_nothing,
     an_address_in_use_is_told,
 ]))

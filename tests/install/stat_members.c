@@ -2,7 +2,9 @@
 #include <stdio.h>
 
 #include <vmspace.h>
+#ifdef WITH_GROUP
 #include <vmspace/group.h>
+#endif
 
 /* Each struct of figures as JSON, behind its name: see stat_members.py. */
 
@@ -29,6 +31,8 @@ int main(void)
 	TELL(vms_code_stats, vms_code_stats_to_json);
 	TELL(vms_pool_stats, vms_pool_stats_to_json);
 	TELL(vms_budget_stats, vms_budget_stats_to_json);
+#ifdef WITH_GROUP
 	TELL(vms_group_stats, vms_group_stats_to_json);
+#endif
 	return 0;
 }

@@ -41,6 +41,9 @@ def main():
                                text=True).stdout.splitlines():
         name, _, text = line.partition(' ')
         told[name] = list(json.loads(text))
+    # A build without libseccomp has no groups.
+    if 'vms_group_stats' not in told:
+        structs.pop('vms_group_stats')
     tap.case('every struct becomes JSON',
              [] if sorted(told) == sorted(structs) else
              [f'{sorted(told)} of {sorted(structs)}'])

@@ -101,16 +101,29 @@ static long lacks_request(int fd, void *argument)
 	return -ENOTTY;
 }
 
+/* As many addresses as the host has for us: sanitizers leave few. */
+static vms_space *open_vast(void)
+{
+	vms_space *vast = NULL;
+
+	for (unsigned shift = 44; !vast; shift--) {
+		assert_true(shift > 32);
+		vast = vms_space_open((size_t)1 << shift, NULL);
+	}
+	return vast;
+}
+
 /* Before Linux 6.7, of what is mapped: 32 GiB of words would take minutes. */
 static void pages_are_counted_without_the_request_too(void **state)
 {
-	const struct vmsi_host_calls kept = vmsi_host;
+	long (*const kept)(int fd, void *argument) = vmsi_host.pagemap_scan;
 	struct vms_stat by_request[KINDS];
-	vms_space *vast = vms_space_open((size_t)1 << 44, NULL);
+	vms_space *vast = open_vast();
 	struct vms_stat stat = { .struct_size = sizeof(stat) };
 	char *memory = vms_mmap(vast, NULL, TOUCHED, RW, ANONYMOUS, -1, 0);
 
 	(void)state;
+	assert_ptr_not_equal(memory, MAP_FAILED);
 	memset(memory, 1, MIB);
 	for (int kind = 0; kind < KIND_BUDGET; kind++)
 		by_request[kind] = stat_now(&all, kind, VMS_STAT_PAGES);
@@ -129,27 +142,26 @@ static void pages_are_counted_without_the_request_too(void **state)
 				 by_request[kind].resident_file);
 	}
 	assert_int_equal(vms_stat_space(vast, VMS_STAT_PAGES, &stat), 0);
-	vmsi_host = kept;
+	vmsi_host.pagemap_scan = kept;
 	assert_in_range(stat.resident_anonymous + stat.swapped, MIB, TOUCHED);
 	assert_int_equal(vms_space_close(vast), 0);
 }
 
-/* The shared zero page is nobody's memory; a guard is no page. */
-static void what_was_only_read_and_guards_do_not_count(void **state)
+/* The shared zero page is nobody's memory. Some hosts have none, and give pages to read. */
+static void what_was_only_read_does_not_count(void **state)
 {
+	const uint64_t given = vmsi_host_has_zero_page() ? 0 : TOUCHED;
 	struct vms_stat before, after;
 	volatile char seen = 0;
 
 	(void)state;
-	if (!vmsi_host_has_zero_page())
-		skip();
 	before = stat_now(&all, 0, VMS_STAT_PAGES);
 	for (size_t i = TOUCHED; i < 2 * TOUCHED; i += 4096)
 		seen += all.mapped[i];
 	after = stat_now(&all, 0, VMS_STAT_PAGES);
 	assert_int_equal(seen, 0);
 	assert_int_equal(after.resident_anonymous + after.swapped,
-			 before.resident_anonymous + before.swapped);
+			 before.resident_anonymous + before.swapped + given);
 }
 
 static void arguments_that_make_no_sense_are_refused(void **state)
@@ -248,7 +260,7 @@ int main(void)
 		cmocka_unit_test(refusals_are_counted),
 		cmocka_unit_test(pages_are_counted_where_asked_for),
 		cmocka_unit_test(pages_are_counted_without_the_request_too),
-		cmocka_unit_test(what_was_only_read_and_guards_do_not_count),
+		cmocka_unit_test(what_was_only_read_does_not_count),
 		cmocka_unit_test(arguments_that_make_no_sense_are_refused),
 		cmocka_unit_test(child_of_fork_may_ask),
 		cmocka_unit_test(others_may_change_what_is_read),

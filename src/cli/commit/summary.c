@@ -107,10 +107,11 @@ static void write_group(const struct vmsi_commit_report *report,
 		return;
 	printf("container  %s of %s", size(group->in_use, style).text,
 	       size(group->limit, style).text);
-	printf(" used, %s left", size(group->left, style).text);
-	fputs(group->left < left_by_machine(report) ?
-	      ": it binds first, and the OOM killer holds it\n           " :
-	      "; the machine binds first\n           ", stdout);
+	printf(" used, %s left\n           ", size(group->left, style).text);
+	puts(group->left < left_by_machine(report) ?
+	     "full before the machine is; then the OOM killer ends a process" :
+	     "the machine is full first");
+	fputs("           ", stdout);
 	vmsi_write_escaped(stdout, group->path);
 	putchar('\n');
 }

@@ -23,7 +23,7 @@ enum { OPTION_FROM = 256, OPTION_TO };
 static const struct vmsi_option report_options[] = {
 	{ .name = "format", .value = 'f', .argument = "FORMAT",
 	  .completion = VMSI_COMPLETE_WORDS, .words = "text csv json perfetto html",
-	  .help = "text; csv; json; perfetto, for ui.perfetto.dev; html, a page" },
+	  .help = "text; csv; json; perfetto (ui.perfetto.dev); html" },
 	{ .name = "from", .value = OPTION_FROM, .argument = "TIME",
 	  .help = "what was after so many seconds and later" },
 	{ .name = "to", .value = OPTION_TO, .argument = "TIME",

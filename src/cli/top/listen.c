@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,9 @@
 #define ASK_NS (5 * SECOND)
 #define ANSWER_NS (20 * SECOND)
 #define DRAIN_NS SECOND
+#define FULL_MS 100
+/* Standard streams, the socket, a listing, a process and its file, and some. */
+#define LEFT_TO_READ 11
 /* An answer that is as young is given again. */
 #define FRESH_NS (SECOND / 4)
 
@@ -59,6 +63,7 @@ struct server {
 	struct vmsi_top_model *model;
 	enum vmsi_top_view view;
 	struct client clients[CLIENTS];
+	size_t most;          /* clients, at least 1 */
 	struct answer *last;  /* of status 200 */
 	uint64_t made;        /* when */
 };
@@ -150,6 +155,17 @@ static int open_socket(const char *text, bool *is_local)
 	error = errno;
 	close(fd);
 	return -error;
+}
+
+/* Clients leave descriptors for what is read to answer them. */
+static size_t most_clients(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur <= LEFT_TO_READ)
+		return 1;
+	return limit.rlim_cur - LEFT_TO_READ < CLIENTS ?
+		(size_t)(limit.rlim_cur - LEFT_TO_READ) : CLIENTS;
 }
 
 /* --- answers ------------------------------------------------------------------------- */
@@ -346,21 +362,45 @@ static void serve(struct server *server, struct client *client, short events)
 
 /* --- the server ---------------------------------------------------------------------- */
 
-/* A free place, or that of the client which will be late first. */
-static struct client *find_place(struct server *server)
+/* Make place: drop the client that will be late first. False: there is none. */
+static bool drop_oldest(struct server *server)
 {
-	struct client *oldest = &server->clients[0];
+	struct client *oldest = NULL;
 
 	for (size_t i = 0; i < CLIENTS; i++) {
 		struct client *client = &server->clients[i];
 
-		if (client->state == GONE)
-			return client;
-		if (client->deadline < oldest->deadline)
+		if (client->state != GONE &&
+		    (!oldest || client->deadline < oldest->deadline))
 			oldest = client;
 	}
-	drop(oldest);
-	return oldest;
+	if (oldest)
+		drop(oldest);
+	return oldest != NULL;
+}
+
+static struct client *find_place(struct server *server)
+{
+	for (;;) {
+		for (size_t i = 0; i < server->most; i++)
+			if (server->clients[i].state == GONE)
+				return &server->clients[i];
+		(void)drop_oldest(server);
+	}
+}
+
+/*
+ * Without a descriptor for another client the oldest makes place, or poll would tell of
+ * the new one for ever. Without any client others have taken the last descriptors of
+ * the machine, for a while.
+ */
+static void make_do(struct server *server, int error)
+{
+	const bool is_full = error == EMFILE || error == ENFILE || error == ENOBUFS ||
+		error == ENOMEM;
+
+	if (is_full && !drop_oldest(server))
+		(void)poll(NULL, 0, FULL_MS);
 }
 
 static void take_client(struct server *server)
@@ -368,8 +408,10 @@ static void take_client(struct server *server)
 	const int fd = accept4(server->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	struct client *client;
 
-	if (fd < 0)
+	if (fd < 0) {
+		make_do(server, errno);
 		return;
+	}
 	client = find_place(server);
 	client->state = ASKING;
 	client->fd = fd;
@@ -390,26 +432,40 @@ static int milliseconds_left(const struct server *server, uint64_t now)
 	return next > now ? (int)((next - now) / 1000000) + 1 : 0;
 }
 
-static int turn(struct server *server)
+/* As many as there are: poll refuses more than the process may have descriptors. */
+static nfds_t watch(struct server *server, uint64_t now, struct pollfd *watched,
+		    struct client **whose)
 {
-	struct pollfd watched[CLIENTS + 1];
-	const uint64_t now = vmsi_clock_ns();
+	nfds_t count = 0;
 
 	for (size_t i = 0; i < CLIENTS; i++) {
-		const struct client *client = &server->clients[i];
+		struct client *client = &server->clients[i];
 
-		pass_deadline(server, &server->clients[i], now);
-		watched[i] = (struct pollfd){
-			.fd = client->state == GONE ? -1 : client->fd,
+		pass_deadline(server, client, now);
+		if (client->state == GONE)
+			continue;
+		whose[count] = client;
+		watched[count++] = (struct pollfd){
+			.fd = client->fd,
 			.events = client->state == ANSWERING ? POLLOUT : POLLIN,
 		};
 	}
-	watched[CLIENTS] = (struct pollfd){ .fd = server->fd, .events = POLLIN };
-	if (poll(watched, CLIENTS + 1, milliseconds_left(server, now)) < 0)
+	watched[count] = (struct pollfd){ .fd = server->fd, .events = POLLIN };
+	return count;
+}
+
+static int turn(struct server *server)
+{
+	struct pollfd watched[CLIENTS + 1];
+	struct client *whose[CLIENTS];
+	const uint64_t now = vmsi_clock_ns();
+	const nfds_t count = watch(server, now, watched, whose);
+
+	if (poll(watched, count + 1, milliseconds_left(server, now)) < 0)
 		return errno == EINTR ? 0 : -errno;
-	for (size_t i = 0; i < CLIENTS; i++)
-		serve(server, &server->clients[i], watched[i].revents);
-	if (watched[CLIENTS].revents)
+	for (nfds_t i = 0; i < count; i++)
+		serve(server, whose[i], watched[i].revents);
+	if (watched[count].revents)
 		take_client(server);
 	return 0;
 }
@@ -424,6 +480,7 @@ enum vmsi_exit vmsi_top_listen(const char *address, struct vmsi_top_source *sour
 		server->source = source;
 		server->model = model;
 		server->view = view;
+		server->most = most_clients();
 		server->fd = open_socket(address, &server->is_local);
 		error = server->fd < 0 ? server->fd : 0;
 	}

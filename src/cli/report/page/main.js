@@ -204,7 +204,13 @@ function start() {
     performance.mark('drawn');
     setTimeout(() => drawProcesses(processes));
   });
-  new ResizeObserver(() => changed('size')).observe(byId('chart'));
+  // It tells of the first size, too, which everything has been drawn for.
+  let width = byId('chart').clientWidth;
+  new ResizeObserver(([{ target }]) => {
+    if (target.clientWidth === width) return;
+    width = target.clientWidth;
+    changed('size');
+  }).observe(byId('chart'));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => changed('theme'));
 }
 
