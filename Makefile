@@ -123,6 +123,18 @@ bench-sight: ## what 'vmspace maps' and 'vmspace commit' take, beside pmap and s
 	$(MAKE) --no-print-directory bench-build
 	bench/cli/run.py --build build-bench $(OPTIONS)
 
+.PHONY: bench-top
+bench-top: ## what 'vmspace top' takes of a processor, and its first screen
+	scripts/install-packages bench
+	$(MAKE) --no-print-directory bench-build
+	bench/top/run.py --build build-bench $(OPTIONS)
+
+.PHONY: bench-trace
+bench-trace: ## what 'vmspace trace' costs programs, and 'vmspace report' of many events
+	scripts/install-packages bench
+	$(MAKE) --no-print-directory bench-build
+	bench/trace/run.py --build build-bench $(OPTIONS)
+
 .PHONY: bench-sweep
 bench-sweep: ## what 'vmspace sweep' finds, beside libfiu's random failures
 	scripts/install-packages bench
