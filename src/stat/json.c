@@ -67,7 +67,7 @@ static const char *const codecs[] = {
 #define KNOWN(member, bit) VMSI_MEMBER_IF_KNOWN(OF, member, VMS_STAT_##bit)
 
 #define OF struct vms_stat
-static const struct vmsi_member stat_rows[] = {
+static const struct vmsi_json_member stat_rows[] = {
 	KNOWN(reserved, RESERVED),
 	KNOWN(committed, COMMITTED),
 	KNOWN(committed_peak, COMMITTED_PEAK),
@@ -81,7 +81,7 @@ static const struct vmsi_member stat_rows[] = {
 #undef OF
 
 #define OF struct vms_space_stats
-static const struct vmsi_member space_rows[] = {
+static const struct vmsi_json_member space_rows[] = {
 	NUMBER(reserved),
 	NUMBER(mapped),
 	NUMBER(mappings),
@@ -99,7 +99,7 @@ static const struct vmsi_member space_rows[] = {
 #undef OF
 
 #define OF struct vms_buffer_stats
-static const struct vmsi_member buffer_rows[] = {
+static const struct vmsi_json_member buffer_rows[] = {
 	NUMBER(size),
 	NUMBER(committed),
 	NUMBER(reserved),
@@ -109,7 +109,7 @@ static const struct vmsi_member buffer_rows[] = {
 #undef OF
 
 #define OF struct vms_heap_stats
-static const struct vmsi_member heap_rows[] = {
+static const struct vmsi_json_member heap_rows[] = {
 	NUMBER(reserved),
 	NUMBER(live),
 	NUMBER(blocks),
@@ -127,7 +127,7 @@ static const struct vmsi_member heap_rows[] = {
 #undef OF
 
 #define OF struct vms_file_stats
-static const struct vmsi_member file_rows[] = {
+static const struct vmsi_json_member file_rows[] = {
 	NUMBER(size),
 	NUMBER(maximum),
 	NUMBER(windows),
@@ -141,7 +141,7 @@ static const struct vmsi_member file_rows[] = {
 #undef OF
 
 #define OF struct vms_share_stats
-static const struct vmsi_member share_rows[] = {
+static const struct vmsi_json_member share_rows[] = {
 	NUMBER(size),
 	NUMBER(maximum),
 	NUMBER(used),
@@ -152,7 +152,7 @@ static const struct vmsi_member share_rows[] = {
 #undef OF
 
 #define OF struct vms_ring_stats
-static const struct vmsi_member ring_rows[] = {
+static const struct vmsi_json_member ring_rows[] = {
 	NUMBER(capacity),
 	WORD(kind, ring_kinds),
 	NUMBER(alignment),
@@ -171,7 +171,7 @@ static const struct vmsi_member ring_rows[] = {
 #undef OF
 
 #define OF struct vms_stacks_stats
-static const struct vmsi_member stacks_rows[] = {
+static const struct vmsi_json_member stacks_rows[] = {
 	NUMBER(count),
 	NUMBER(made),
 	NUMBER(taken),
@@ -188,7 +188,7 @@ static const struct vmsi_member stacks_rows[] = {
 #undef OF
 
 #define OF struct vms_code_stats
-static const struct vmsi_member code_rows[] = {
+static const struct vmsi_json_member code_rows[] = {
 	NUMBER(reserved),
 	NUMBER(mapped),
 	NUMBER(memory),
@@ -207,7 +207,7 @@ static const struct vmsi_member code_rows[] = {
 #undef OF
 
 #define OF struct vms_pool_stats
-static const struct vmsi_member pool_rows[] = {
+static const struct vmsi_json_member pool_rows[] = {
 	NUMBER(page_size),
 	NUMBER(pages),
 	NUMBER(ram),
@@ -256,7 +256,7 @@ static const struct vmsi_member pool_rows[] = {
 #undef OF
 
 #define OF struct vms_budget_stats
-static const struct vmsi_member budget_rows[] = {
+static const struct vmsi_json_member budget_rows[] = {
 	NUMBER(limit),
 	WORD(policy, policies),
 	NUMBER(committed),
@@ -271,7 +271,7 @@ static const struct vmsi_member budget_rows[] = {
 /* --- the calls ------------------------------------------------------------ */
 
 struct kind {
-	struct vmsi_members members;
+	struct vmsi_json_members members;
 	size_t first; /* the least struct_size */
 };
 

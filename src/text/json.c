@@ -51,7 +51,7 @@ static uint64_t number_at(const char *place, size_t width)
 	return wide;
 }
 
-static void add_list(struct json *json, const struct vmsi_member *member,
+static void add_list(struct json *json, const struct vmsi_json_member *member,
 		     const char *place)
 {
 	add(json, "[");
@@ -64,7 +64,7 @@ static void add_list(struct json *json, const struct vmsi_member *member,
 }
 
 /* A value that has no word is one of a newer library, or wrong: a number tells it. */
-static void add_word(struct json *json, const struct vmsi_member *member,
+static void add_word(struct json *json, const struct vmsi_json_member *member,
 		     uint64_t value)
 {
 	if (value >= member->word_count || !member->words[value]) {
@@ -76,7 +76,7 @@ static void add_word(struct json *json, const struct vmsi_member *member,
 	add(json, "\"");
 }
 
-static void add_value(struct json *json, const struct vmsi_member *member,
+static void add_value(struct json *json, const struct vmsi_json_member *member,
 		      const char *place)
 {
 	if (member->size != member->width) {
@@ -99,7 +99,7 @@ static void add_value(struct json *json, const struct vmsi_member *member,
 	}
 }
 
-int vmsi_write_members(const struct vmsi_members *members, const void *figures,
+int vmsi_write_members(const struct vmsi_json_members *members, const void *figures,
 		       size_t given, unsigned known, char *buffer, size_t size)
 {
 	struct json json = { .bytes = buffer, .size = size };
@@ -107,7 +107,7 @@ int vmsi_write_members(const struct vmsi_members *members, const void *figures,
 
 	add(&json, "{");
 	for (size_t i = 0; i < members->count; i++) {
-		const struct vmsi_member *member = &members->rows[i];
+		const struct vmsi_json_member *member = &members->rows[i];
 
 		if ((size_t)member->offset + member->size > given)
 			continue;

@@ -14,7 +14,7 @@ enum vmsi_member_type {
 	VMSI_MEMBER_WORD,    /* an enum */
 };
 
-struct vmsi_member {
+struct vmsi_json_member {
 	const char *name;
 	unsigned short offset;
 	unsigned short size;  /* of all of it */
@@ -45,8 +45,8 @@ struct vmsi_member {
 	  .size = sizeof(((of_type *)0)->member), \
 	  .width = sizeof(((of_type *)0)->member[0]), .type = VMSI_MEMBER_NUMBER }
 
-struct vmsi_members {
-	const struct vmsi_member *rows;
+struct vmsi_json_members {
+	const struct vmsi_json_member *rows;
 	size_t count;
 };
 
@@ -55,7 +55,7 @@ struct vmsi_members {
  * are not within the first given bytes of the struct are left out, and those are null
  * whose bit known lacks. Returns the length of the whole text without the final 0.
  */
-int vmsi_write_members(const struct vmsi_members *members, const void *figures,
+int vmsi_write_members(const struct vmsi_json_members *members, const void *figures,
 		       size_t given, unsigned known, char *buffer, size_t size);
 
 #endif

@@ -96,7 +96,7 @@ static void fork_amid(const char *name, int count)
 static void *fork_in_thread(void *unused)
 {
 	(void)unused;
-	fork_amid("fork in a thread", 4);
+	fork_amid("fork in a thread", 2);
 	return NULL;
 }
 
@@ -106,7 +106,7 @@ static void amid_threads(void)
 
 	for (uintptr_t i = 0; i < 3; i++)
 		pthread_create(&threads[i], NULL, churn_on, (void *)(i + 1));
-	fork_amid("fork", 6);
+	fork_amid("fork", 4);
 	pthread_create(&forker, NULL, fork_in_thread, NULL);
 	pthread_join(forker, NULL);
 	stop = true;

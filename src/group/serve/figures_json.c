@@ -11,7 +11,7 @@
 #define MEMBER(member) \
 	VMSI_MEMBER(struct vms_group_stats, member, VMSI_MEMBER_NUMBER)
 
-static const struct vmsi_member rows[] = {
+static const struct vmsi_json_member rows[] = {
 	MEMBER(limit),
 	MEMBER(committed),
 	MEMBER(committed_peak),
@@ -32,7 +32,7 @@ static const struct vmsi_member rows[] = {
 int vms_group_stats_to_json(const struct vms_group_stats *stats, char *buffer,
 			    size_t size)
 {
-	const struct vmsi_members members = { rows, sizeof(rows) / sizeof(rows[0]) };
+	const struct vmsi_json_members members = { rows, sizeof(rows) / sizeof(rows[0]) };
 	const int error = stats && (buffer || !size) ?
 		vmsi_check_struct_size(stats->struct_size, VMSI_FIRST_GROUP_STATS) :
 		-EINVAL;
