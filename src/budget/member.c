@@ -78,18 +78,10 @@ static int get_table(struct vms_budget *budget)
 
 static int watch_fork(struct vms_budget *budget)
 {
-	const size_t bytes = vmsi_page_size();
-	long page = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	long error;
+	const long page = vmsi_host_wiped_page();
 
 	if (page < 0)
 		return -ENOMEM;
-	error = vmsi_host.madvise((uintptr_t)page, bytes, MADV_WIPEONFORK);
-	if (error < 0) {
-		vmsi_host.munmap((uintptr_t)page, bytes);
-		return -ENOMEM;
-	}
 	budget->joined = (_Atomic unsigned *)page;
 	atomic_store(budget->joined, 1);
 	return 0;

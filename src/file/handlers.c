@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/mman.h"
 #include "host/host.h"
 
 /*
@@ -28,22 +27,18 @@ static struct handlers *all(void)
 /* Threads that come here at once make a page each, and all but one give it back. */
 int vmsi_handlers_open(void)
 {
-	const size_t bytes = vmsi_page_size();
 	struct handlers *none = NULL;
-	long page, error;
+	long page;
 
 	if (all())
 		return 0;
-	page = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	page = vmsi_host_wiped_page();
 	if (page < 0)
 		return (int)page;
-	error = vmsi_host.madvise((uintptr_t)page, bytes, MADV_WIPEONFORK);
-	if (error < 0 ||
-	    !atomic_compare_exchange_strong(&handlers, &none,
+	if (!atomic_compare_exchange_strong(&handlers, &none,
 					    (struct handlers *)page))
-		vmsi_host.munmap((uintptr_t)page, bytes);
-	return (int)error;
+		vmsi_host.munmap((uintptr_t)page, vmsi_page_size());
+	return 0;
 }
 
 unsigned vmsi_handler_enter(void)

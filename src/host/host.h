@@ -219,6 +219,12 @@ void vmsi_descriptor_link(char *link, int fd);
 size_t vmsi_page_size(void);
 
 /*
+ * Map a page of zeros that the kernel wipes in a child of fork(2), so that what was
+ * written to it tells a process from its children. Returns its address, or -errno.
+ */
+long vmsi_host_wiped_page(void);
+
+/*
  * The bytes of a transparent huge page; where the host does not tell, those
  * that a page-table page covers.
  */

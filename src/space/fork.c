@@ -29,18 +29,10 @@ enum fork_state {
 
 int vmsi_fork_watch(struct vms_space *space)
 {
-	const size_t bytes = vmsi_page_size();
-	long page = vmsi_host.mmap(0, bytes, PROT_READ | PROT_WRITE,
-				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	long error;
+	const long page = vmsi_host_wiped_page();
 
 	if (page < 0)
 		return (int)page;
-	error = vmsi_host.madvise((uintptr_t)page, bytes, MADV_WIPEONFORK);
-	if (error < 0) {
-		vmsi_host.munmap((uintptr_t)page, bytes);
-		return (int)error;
-	}
 	space->fork_state = (_Atomic unsigned *)page;
 	atomic_store(space->fork_state, MENDED);
 	return 0;
