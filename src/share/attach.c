@@ -201,9 +201,9 @@ vms_share *vms_share_attach_path(const char *path,
 		error = attach((int)fd, &known, &share);
 	if (fd >= 0)
 		(void)vmsi_host.close((int)fd);
-	if (error)
-		(void)vmsi_status(error);
-	else
+	if (share)
 		vmsi_space_tell(share->space, VMSI_SIGN_SHARE, path);
+	else
+		(void)vmsi_status(error);
 	return share;
 }
