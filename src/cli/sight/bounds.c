@@ -14,7 +14,7 @@
 #endif
 #include "procfs/file.h"
 #include "procfs/meminfo.h"
-#include "text/stat.h"
+#include "procfs/stat.h"
 
 const char *const vmsi_bound_kinds[VMSI_BOUND_KINDS] = {
 	[VMSI_BOUND_BUDGET] = "budget",
@@ -104,13 +104,9 @@ static int add_budgets(struct vmsi_bounds *bounds, pid_t pid)
 static pid_t parent_of(pid_t pid)
 {
 	struct vmsi_stat figures;
-	char path[64], text[1024];
-	size_t length;
+	char text[VMSI_STAT_BYTES];
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	length = vmsi_host_read_start(path, text, sizeof(text));
-	return vmsi_stat_read((struct vmsi_scan){ text, text + length }, &figures) ?
-		(pid_t)figures.parent : 0;
+	return vmsi_process_stat(pid, text, &figures) ? (pid_t)figures.parent : 0;
 }
 
 static int add_group(struct vmsi_bounds *bounds,

@@ -12,9 +12,8 @@
 
 #include "base/array.h"
 #include "cli/process_name.h"
-#include "procfs/file.h"
+#include "procfs/stat.h"
 #include "text/number.h"
-#include "text/stat.h"
 
 #define COMM_BYTES 15 /* what the kernel keeps of a name */
 
@@ -59,16 +58,13 @@ static bool look_at(struct process *process)
 {
 	struct vmsi_stat figures;
 	struct stat status;
-	char path[64], text[1024];
-	size_t length;
+	char path[64], text[VMSI_STAT_BYTES];
 
 	snprintf(path, sizeof(path), "/proc/%d", (int)process->pid);
 	if (stat(path, &status))
 		return false;
 	process->user = status.st_uid;
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)process->pid);
-	length = vmsi_host_read_start(path, text, sizeof(text));
-	if (!vmsi_stat_read((struct vmsi_scan){ text, text + length }, &figures))
+	if (!vmsi_process_stat(process->pid, text, &figures))
 		return false;
 	process->parent = (pid_t)figures.parent;
 	/* PF_KTHREAD of the kernel. A first thread that has ended may have left others. */

@@ -7,19 +7,15 @@
 #include "cli/clock.h"
 #include "cli/hash.h"
 #include "cli/top/machine.h"
-#include "procfs/file.h"
-#include "text/stat.h"
+#include "procfs/stat.h"
 
 /* Returns false where there is no such process. */
 static bool look_at_birth(pid_t pid, uint64_t *born)
 {
-	char path[64], text[1024];
+	char text[VMSI_STAT_BYTES];
 	struct vmsi_stat stat;
-	size_t length;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	length = vmsi_host_read_start(path, text, sizeof(text));
-	if (!vmsi_stat_read((struct vmsi_scan){ text, text + length }, &stat))
+	if (!vmsi_process_stat(pid, text, &stat))
 		return false;
 	*born = stat.start_time;
 	return true;

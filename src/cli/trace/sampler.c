@@ -11,34 +11,24 @@
 #include "cli/clock.h"
 #include "procfs/file.h"
 #include "procfs/meminfo.h"
-#include "text/stat.h"
+#include "procfs/stat.h"
 
 /* What nothing tells, as mprotect(2), is seen after so long at the latest. */
 #define LOOK_ANYWAY_NS UINT64_C(5000000000)
 #define MACHINE_NS UINT64_C(1000000000)
 
-static bool read_stat(pid_t pid, char *text, size_t size, struct vmsi_stat *stat)
-{
-	char path[64];
-	size_t length;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	length = vmsi_host_read_start(path, text, size);
-	return vmsi_stat_read((struct vmsi_scan){ text, text + length }, stat);
-}
-
 void vmsi_sampler_begin(struct vmsi_sampler *sampler,
 			struct vmsi_recorder *recorder, uint64_t every)
 {
 	struct vmsi_stat own;
-	char text[1024];
+	char text[VMSI_STAT_BYTES];
 
 	*sampler = (struct vmsi_sampler){
 		.recorder = recorder, .began = vmsi_clock_ns(),
 		.pace = vmsi_pace_begin(every),
 	};
 	pthread_mutex_init(&sampler->lock, NULL);
-	if (read_stat(getpid(), text, sizeof(text), &own)) {
+	if (vmsi_process_stat(getpid(), text, &own)) {
 		sampler->own_data_start = own.data_start;
 		sampler->own_heap_start = own.heap_start;
 	}
@@ -254,9 +244,9 @@ static void check(struct vmsi_sampler *sampler, pid_t pid)
 {
 	struct vmsi_traced *traced;
 	struct vmsi_stat stat;
-	char text[1024];
+	char text[VMSI_STAT_BYTES];
 
-	if (!read_stat(pid, text, sizeof(text), &stat))
+	if (!vmsi_process_stat(pid, text, &stat))
 		return;
 	if (is_own(sampler, &stat))
 		return;
@@ -323,9 +313,9 @@ static int see(struct vmsi_sampler *sampler, struct vmsi_process *process,
 static bool is_still(const struct vmsi_traced *traced)
 {
 	struct vmsi_stat stat;
-	char text[1024];
+	char text[VMSI_STAT_BYTES];
 
-	return read_stat(traced->pid, text, sizeof(text), &stat) &&
+	return vmsi_process_stat(traced->pid, text, &stat) &&
 		!has_ended(&stat) && stat.heap_start != 0 && stat.start_time == traced->start_time &&
 		stat.data_start == traced->data_start &&
 		stat.heap_start == traced->heap_start;
