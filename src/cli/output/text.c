@@ -59,11 +59,7 @@ static bool is_control(uint32_t character)
 	return character < 0x20 || (character >= 0x7f && character < 0xa0);
 }
 
-/*
- * What nobody sees, but it hides or turns around what stands beside it: letters
- * without a width, and controls of the direction of writing.
- */
-static bool is_invisible(uint32_t character)
+bool vmsi_is_invisible(uint32_t character)
 {
 	static const struct {
 		uint32_t first, last;
@@ -88,7 +84,7 @@ static size_t next_character(const char *text, bool *is_escaped)
 	uint32_t character = 0;
 	size_t length = decode(text, &character);
 
-	*is_escaped = length == 0 || is_control(character) || is_invisible(character);
+	*is_escaped = length == 0 || is_control(character) || vmsi_is_invisible(character);
 	return length ? length : 1;
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /*
@@ -16,6 +17,12 @@
  * is not UTF-8, an overlong form, a surrogate.
  */
 size_t vmsi_utf8_length(const char *text);
+
+/*
+ * Whether nobody sees the character, but it hides or turns around what stands beside
+ * it: letters without a width, and controls of the direction of writing.
+ */
+bool vmsi_is_invisible(uint32_t character);
 
 /*
  * Write text with each byte of control characters, of invisible ones (such as those

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <wchar.h>
 
+#include "cli/output/text.h"
+
 void vmsi_top_canvas_begin(struct vmsi_top_canvas *canvas, unsigned most,
 			   bool is_utf8)
 {
@@ -67,21 +69,11 @@ void vmsi_top_fill(struct vmsi_top_canvas *canvas, unsigned column)
 
 /* --- names ------------------------------------------------------------------------- */
 
-/* Characters that change how others are shown, and are not seen themselves. */
+/* What changes how others are shown, and is not seen: variations of letters, too. */
 static bool is_hidden(wchar_t character)
 {
-	static const struct {
-		wchar_t first, last;
-	} ranges[] = {
-		{ 0xad, 0xad }, { 0x61c, 0x61c }, { 0x180e, 0x180e },
-		{ 0x200b, 0x200f }, { 0x2028, 0x202e }, { 0x2060, 0x206f },
-		{ 0xfeff, 0xfeff }, { 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
-	};
-
-	for (size_t i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++)
-		if (character >= ranges[i].first && character <= ranges[i].last)
-			return true;
-	return false;
+	return vmsi_is_invisible((uint32_t)character) ||
+		(character >= 0xe0080 && character <= 0xe0fff);
 }
 
 /* Returns the bytes of the character, and its columns; -1: it is not to be shown. */
