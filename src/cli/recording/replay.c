@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
+
+#include "cli/clock.h"
 
 /*
  * The mappings of a process are a treap: a tree that is sorted by address, in which
@@ -217,9 +218,6 @@ static int replace(struct vmsi_replay *replay,
 int vmsi_replay_open(struct vmsi_replay *replay,
 		     const struct vmsi_recording *recording)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	*replay = (struct vmsi_replay){
 		.recording = recording,
 		.sums = calloc(recording->owner_count + 1, sizeof(*replay->sums)),
@@ -229,7 +227,7 @@ int vmsi_replay_open(struct vmsi_replay *replay,
 				     sizeof(*replay->is_changed)),
 		.mappings = calloc(recording->process_count + 1,
 				   sizeof(*replay->mappings)),
-		.seed = ((uint64_t)now.tv_nsec << 20 ^ (uintptr_t)replay) | 1,
+		.seed = (vmsi_clock_ns() << 20 ^ (uintptr_t)replay) | 1,
 	};
 	if (replay->sums && replay->changed && replay->is_changed &&
 	    replay->mappings)
