@@ -353,12 +353,12 @@ static int take_store(const char *path, bool is_read_only, struct store **taken)
 	(void)pthread_mutex_lock(&lock);
 	for (store = stores; store && strcmp(store->path, path) != 0;)
 		store = store->next;
-	/* A pool that only reads cannot be made to write. */
-	if (store && store->is_read_only && !is_read_only)
-		result = SQLITE_CANTOPEN;
-	else if (!store)
+	if (!store)
 		result = make_store(path, is_read_only, &store);
-	if (result == SQLITE_OK) {
+	/* A pool that only reads cannot be made to write. */
+	else if (store->is_read_only && !is_read_only)
+		result = SQLITE_CANTOPEN;
+	if (store && result == SQLITE_OK) {
 		store->users++;
 		*taken = store;
 	}

@@ -193,7 +193,7 @@ static int collect_from_file(struct vmsi_swap *swap, struct victim *victim)
 int vmsi_collect(struct vmsi_swap *swap, uint64_t failures)
 {
 	struct victim victim = { .failures = failures };
-	bool is_coming;
+	bool is_coming = false;
 	int error;
 
 	victim.id = swap->is_collecting ? VMSI_NONE : choose(swap, &is_coming);
