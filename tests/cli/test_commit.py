@@ -192,8 +192,9 @@ def json_always_has_the_same_members():
         pass
     for whole in wholes:
         expect_equal(set(whole), set(members) | {
-            "supposed", "control_group", "audit", "budgets",
-            "hidden_processes"})
+            "format", "version", "supposed", "control_group", "audit",
+            "refusals", "budgets", "hidden_processes"})
+        expect_equal((whole["format"], whole["version"]), ("vmspace commit", 1))
         for name, keys in members.items():
             expect_equal(set(whole[name]), keys)
 
@@ -439,10 +440,12 @@ def members_of_json_are_in_the_man_page():
     with open(os.path.join(MAN, "vmspace-commit.1")) as file:
         page = file.read()
     with Holder("web", 1 << 30, 0) as holder:
-        whole = report("--audit")
+        whole = report("--audit", "--what-if", "mode=2")
         budget = budgets_of(holder.pid)[0]
     for members in (whole, whole["policy"], whole["limit"], whole["left"],
                     whole["audit"], whole["audit"]["processes"][0],
+                    whole["refusals"], whole["refusals"]["processes"][0],
+                    whole["refusals"]["processes"][0]["refused"],
                     {"path", "limit", "in_use", "left"}, budget, budget["figures"], budget["holders"][0]):
         for name in members:
             expect(re.search(rf"^\.It Li .*\b{name}\b", page, re.MULTILINE),

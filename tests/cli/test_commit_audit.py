@@ -103,6 +103,33 @@ def what_may_not_be_looked_at_is_told():
             expect("may not be looked at" in text, text)
 
 
+def supposed(kind):
+    """What a mode 2 that leaves half of such a hog would refuse to it."""
+    with hog(kind) as pid:
+        left = report()["left"]
+        limit = left["committed"] + left["admin_reserve"] + SIZE // 2
+        whole = report("--what-if", f"mode=2,swap=0,kbytes={limit // 1024}")
+        found = [process for process in whole["refusals"]["processes"]
+                 if process["pid"] == pid]
+    expect_equal(len(found), 1)
+    return found[0]
+
+
+def a_supposed_limit_tells_whom_it_refuses():
+    for kind, forked, uncharged, refused in (
+            ("private", SIZE, 0, "fork"), ("noreserve", 0, SIZE, "start")):
+        want = {"everything": False, "fork": refused == "fork",
+                "start": refused == "start"}
+        # Others commit and give back meanwhile.
+        for _ in range(20):
+            process = supposed(kind)
+            if process["refused"] == want:
+                break
+        expect_equal(process["refused"], want, process)
+        for name, amount in (("forked", forked), ("uncharged", uncharged)):
+            expect(amount <= process[name] <= amount + SLACK, kind, process)
+
+
 CASES = [
     sums_add_up,
     grows("private", SIZE),
@@ -122,6 +149,7 @@ CASES = [
     grows("tmpfs", tmpfs=SIZE // 4),
     text_names_those_that_hold_most,
     what_may_not_be_looked_at_is_told,
+    a_supposed_limit_tells_whom_it_refuses,
 ]
 
 sys.exit(main(CASES))

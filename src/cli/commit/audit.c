@@ -8,6 +8,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <vmspace.h>
+
 #include "base/array.h"
 #include "cli/commit/commit_read.h"
 #include "cli/commit/objects.h"
@@ -33,6 +35,22 @@ static void add_hidden(struct vmsi_audit *audit, const struct vmsi_process *proc
 	audit->hidden_most += process->status.data + process->status.stack;
 }
 
+/* What a child would be charged, and what is not charged now. */
+static void add_mapping(struct vmsi_commit_holder *holder,
+			const struct vmsi_seen_mapping *mapping)
+{
+	const uint64_t charged = mapping->figures.of[VMSI_COMMIT];
+
+	if (mapping->flags & VMS_MAPPING_NORESERVE &&
+	    !(mapping->flags & VMS_MAPPING_HUGETLB))
+		holder->uncharged += mapping->figures.of[VMSI_WRITABLE];
+	if (!charged || mapping->flags & VMS_MAPPING_DONTFORK)
+		return;
+	holder->forked += charged;
+	if (holder->largest_forked < charged)
+		holder->largest_forked = charged;
+}
+
 static int add_process(struct vmsi_audit *audit, struct vmsi_commit_objects *objects,
 		       const struct vmsi_process *process)
 {
@@ -45,7 +63,12 @@ static int add_process(struct vmsi_audit *audit, struct vmsi_commit_objects *obj
 		.pid = process->pid,
 		.committed = process->total.of[VMSI_COMMIT],
 		.mappings = process->total.of[VMSI_MAPPINGS],
+		.mapped = process->status.mapped,
+		.exemption = vmsi_commit_exemption(process->thread,
+						   &process->status),
 	};
+	for (size_t i = 0; i < process->count; i++)
+		add_mapping(holder, &process->mappings[i]);
 	memcpy(holder->command, process->command, sizeof(holder->command));
 	error = vmsi_commit_objects_add_mapped(objects, process);
 	return error ? error : vmsi_commit_objects_add_open(objects, process->thread);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/commit/commit_figures.h"
 #include "cli/process_name.h"
 
 /*
@@ -17,8 +18,14 @@
 struct vmsi_commit_holder {
 	pid_t pid;
 	char command[VMSI_PROCESS_NAME_SIZE];
-	uint64_t committed;  /* bytes */
+	uint64_t committed;      /* bytes, as all */
 	size_t mappings;
+	uint64_t forked;         /* of what is committed, what a child is charged again */
+	uint64_t largest_forked; /* the largest mapping of that */
+	/* Private and writable without a charge: MAP_NORESERVE, outside of mode 2. */
+	uint64_t uncharged;
+	uint64_t mapped;         /* VmSize */
+	enum vmsi_exemption exemption;
 };
 
 /* Memory that is charged to itself. Bytes. */

@@ -29,16 +29,17 @@ static const struct vmsi_option commit_options[] = {
 	{ .name = "what-if", .value = OPTION_WHAT_IF, .argument = "SETTINGS",
 	  .completion = VMSI_COMPLETE_LIST,
 	  .words = "mode=0 mode=1 mode=2 ratio= kbytes= ram= swap=",
-	  .help = "with other settings, as mode=2,ratio=80: mode,",
-	  .more = "ratio, kbytes, ram, swap" },
+	  .help = "with other settings, as mode=2,ratio=80, and whom",
+	  .more = "they refuse: mode, ratio, kbytes, ram, swap" },
 	{ .name = "bytes", .value = 'b', .help = "sizes in bytes" },
 	{ .name = "json", .value = 'j', .help = "write JSON, for programs" },
 	VMSI_OPTION_HELP,
 	{ .name = NULL },
 };
 
-/* Of an audit's processes so many are named. */
+/* Of an audit's processes so many are named, and of those of a supposition. */
 #define HOLDERS_NAMED 20
+#define REFUSALS_SHOWN 10
 
 struct request {
 	enum { FORM_TEXT, FORM_JSON } form;
@@ -114,6 +115,9 @@ static void write_text(const struct vmsi_commit_report *report,
 	vmsi_commit_write_summary(report, arguments->style);
 	if (arguments->explains)
 		vmsi_commit_write_arithmetic(report, arguments->style);
+	if (report->sources.is_supposed && !report->audit_error)
+		vmsi_commit_write_refusals(report, REFUSALS_SHOWN,
+					   arguments->style);
 	if (report->is_audited && !report->audit_error)
 		vmsi_commit_write_audit(&report->audit, HOLDERS_NAMED,
 					arguments->style);
@@ -150,8 +154,12 @@ static int read_report(struct vmsi_commit_report *report,
 	report->figures = vmsi_commit_work_out(&report->sources);
 	report->budgets_error = vmsi_budget_list_read(&report->budgets);
 	report->is_audited = arguments->audits;
-	if (arguments->audits)
+	if (arguments->audits || report->sources.is_supposed)
 		report->audit_error = vmsi_audit_read(&report->audit);
+	if (report->sources.is_supposed && !report->audit_error &&
+	    vmsi_refusals_read(&report->refusals, &report->figures,
+			       &report->audit))
+		return -ENOMEM;
 	if (report->budgets_error == -ENOMEM || report->audit_error == -ENOMEM)
 		error = -ENOMEM;
 	return error;
@@ -175,6 +183,7 @@ static enum vmsi_exit show_commit(const char *program,
 	else
 		result = write_report(program, &report, arguments);
 	vmsi_budget_list_free(&report.budgets);
+	vmsi_refusals_free(&report.refusals);
 	vmsi_audit_free(&report.audit);
 	vmsi_commit_group_free(&report.group);
 	return result;

@@ -148,6 +148,33 @@ static struct vmsi_balance balance(struct vmsi_reading limit,
 	return rest;
 }
 
+/* Where the capability is not known, the smaller amount is shown. */
+static struct vmsi_reading admin_taken(const struct vmsi_commit_left *left,
+				       enum vmsi_exemption exemption)
+{
+	return exemption == VMSI_EXEMPT_YES ? known(0) : left->admin_reserve;
+}
+
+/* What a process that has mapped nothing finds taken from the limit. */
+static struct vmsi_reading taken_from(const struct vmsi_commit_left *left,
+				      enum vmsi_exemption exemption)
+{
+	return plus(plus(admin_taken(left, exemption), left->committed),
+		    known(left->page));
+}
+
+struct vmsi_balance vmsi_commit_left_for(const struct vmsi_commit_left *left,
+					 enum vmsi_exemption exemption,
+					 uint64_t mapped)
+{
+	struct vmsi_reading reserve = left->user_reserve;
+	const uint64_t part = mapped / USER_RESERVE_PART;
+
+	if (!reserve.error && part < reserve.value)
+		reserve = whole_pages(known(part), left->page);
+	return balance(left->limit, plus(taken_from(left, exemption), reserve));
+}
+
 static struct vmsi_commit_left
 left_of(const struct vmsi_commit_sources *sources,
 	const struct vmsi_commit_limit *limit)
@@ -168,10 +195,8 @@ left_of(const struct vmsi_commit_sources *sources,
 	};
 	struct vmsi_reading taken;
 
-	/* Where the capability is not known, the smaller amount is shown. */
-	left.admin_taken = left.exemption == VMSI_EXEMPT_YES ?
-		known(0) : left.admin_reserve;
-	taken = plus(plus(left.admin_taken, left.committed), known(page_size));
+	left.admin_taken = admin_taken(&left, left.exemption);
+	taken = taken_from(&left, left.exemption);
 	left.small = balance(left.limit, taken);
 	left.large_size = times(left.user_reserve, USER_RESERVE_PART);
 	left.large = balance(left.limit, plus(taken, left.user_reserve));

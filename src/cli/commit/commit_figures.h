@@ -122,6 +122,14 @@ struct vmsi_commit_figures {
 struct vmsi_commit_figures
 vmsi_commit_work_out(const struct vmsi_commit_sources *sources);
 
+/*
+ * What mode 2 leaves, or would leave, for a process that has mapped so much: of the
+ * user's reserve it takes the part that this process must leave.
+ */
+struct vmsi_balance vmsi_commit_left_for(const struct vmsi_commit_left *left,
+					 enum vmsi_exemption exemption,
+					 uint64_t mapped);
+
 /* Whether kernel and sum are both known and differ. */
 bool vmsi_commit_limits_differ(const struct vmsi_commit_limit *limit);
 

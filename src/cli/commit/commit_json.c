@@ -7,6 +7,10 @@
 #include "cli/output/json.h"
 #include "cli/policy.h"
 
+#define FORMAT "vmspace commit"
+/* Is counted up when a member changes its meaning or goes; more may come meanwhile. */
+#define FORMAT_VERSION 1
+
 /* Each object has all its members; null stands for what is not known. */
 
 static json_t *reading(struct vmsi_reading number)
@@ -175,6 +179,56 @@ static json_t *audit_object(const struct vmsi_audit *audit)
 		"hidden_most", vmsi_json_amount(audit->hidden_most));
 }
 
+/* --- whom a supposition refuses -------------------------------------------- */
+
+/* How much a request may have; null where there is no bound, or it is not known. */
+static json_t *may_ask(const struct vmsi_balance *left)
+{
+	if (left->error)
+		return json_null();
+	return vmsi_json_amount(left->passed ? 0 : left->bytes);
+}
+
+static json_t *refusal_object(const struct vmsi_refusal *refusal)
+{
+	const struct vmsi_commit_holder *holder = refusal->holder;
+	const unsigned refused = refusal->refused;
+
+	return json_pack("{s:i,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:{s:b,s:b,s:b}}",
+		"pid", (int)holder->pid,
+		"command", vmsi_json_text(holder->command),
+		"committed", vmsi_json_amount(holder->committed),
+		"forked", vmsi_json_amount(holder->forked),
+		"largest_forked", vmsi_json_amount(holder->largest_forked),
+		"uncharged", vmsi_json_amount(holder->uncharged),
+		"admin_exempt", exemption(holder->exemption),
+		"may_ask", may_ask(&refusal->may_ask),
+		"refused",
+		"everything", (refused & VMSI_REFUSED_ALL) != 0,
+		"fork", (refused & (VMSI_REFUSED_ALL | VMSI_REFUSED_FORK)) != 0,
+		"start", (refused & (VMSI_REFUSED_ALL | VMSI_REFUSED_START)) != 0);
+}
+
+static json_t *refusal_array(const struct vmsi_refusals *refusals)
+{
+	json_t *array = json_array();
+	int failed = 0;
+
+	for (size_t i = 0; i < refusals->count && !failed; i++)
+		failed |= json_array_append_new(array,
+			refusal_object(&refusals->list[i]));
+	return vmsi_json_complete(array, failed);
+}
+
+static json_t *refusals_object(const struct vmsi_commit_report *report)
+{
+	return json_pack("{s:o,s:o}",
+		"processes", refusal_array(&report->refusals),
+		"hidden", vmsi_json_amount(report->audit.hidden));
+}
+
+/* --- all ------------------------------------------------------------------- */
+
 static json_t *group_object(const struct vmsi_commit_group *group)
 {
 	if (!group->is_limited)
@@ -191,14 +245,18 @@ static json_t *report_object(const struct vmsi_commit_report *report)
 	const bool listed = report->budgets_error == 0;
 
 	const bool audited = report->is_audited && report->audit_error == 0;
+	const bool supposed = report->sources.is_supposed &&
+		report->audit_error == 0;
 
-	return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:s,s:i,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+		"format", FORMAT, "version", FORMAT_VERSION,
 		"supposed", report->sources.is_supposed,
 		"policy", policy_object(report),
 		"limit", limit_object(&report->figures.limit),
 		"left", left_object(&report->figures.left),
 		"control_group", group_object(&report->group),
 		"audit", audited ? audit_object(&report->audit) : json_null(),
+		"refusals", supposed ? refusals_object(report) : json_null(),
 		"budgets",
 		listed ? budget_array(&report->budgets) : json_null(),
 		"hidden_processes",

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,20 +63,16 @@ static int read_own_status(struct vmsi_status *status)
 	return error;
 }
 
-/*
- * A process may use the administrator's reserve where it has CAP_SYS_ADMIN in the
- * initial user namespace.
- */
-static enum vmsi_exemption read_exemption(void)
+enum vmsi_exemption vmsi_commit_exemption(pid_t pid, const struct vmsi_status *status)
 {
-	struct vmsi_status status;
 	struct stat user_namespace;
+	char path[64] = "/proc/self/ns/user";
 
-	if (read_own_status(&status))
-		return VMSI_EXEMPT_UNKNOWN;
-	if (!(status.capabilities >> CAP_SYS_ADMIN & 1))
+	if (!(status->capabilities >> CAP_SYS_ADMIN & 1))
 		return VMSI_EXEMPT_NO;
-	if (stat("/proc/self/ns/user", &user_namespace) == 0)
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	if (stat(path, &user_namespace) == 0)
 		return user_namespace.st_ino == INITIAL_USER_NAMESPACE ?
 			VMSI_EXEMPT_YES : VMSI_EXEMPT_NO;
 	/*
@@ -85,11 +82,19 @@ static enum vmsi_exemption read_exemption(void)
 	return errno == ENOENT ? VMSI_EXEMPT_YES : VMSI_EXEMPT_UNKNOWN;
 }
 
+static enum vmsi_exemption read_own_exemption(void)
+{
+	struct vmsi_status status;
+
+	return read_own_status(&status) ? VMSI_EXEMPT_UNKNOWN :
+					  vmsi_commit_exemption(0, &status);
+}
+
 void vmsi_commit_read(struct vmsi_commit_sources *sources)
 {
 	*sources = (struct vmsi_commit_sources){
 		.page_size = (uint64_t)sysconf(_SC_PAGESIZE),
-		.exemption = read_exemption(),
+		.exemption = read_own_exemption(),
 	};
 	for (size_t i = 0; i < VMSI_VM_SETTINGS; i++)
 		sources->settings[i] = read_number(vmsi_vm_setting_paths[i]);
