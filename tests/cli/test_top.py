@@ -15,7 +15,8 @@ import sys
 from cli_test import (Mappings, Skip, expect, expect_equal, main, run, wait_for,
                       written)
 from limit_groups import Group
-from top_command import HOSTILE, VMSPACE, WIDE, Family, rows, told, top
+from top_command import (HOSTILE, VMSPACE, WIDE, Family, Promised, accounted, rows, told,
+                         top)
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 FIGURES = {"commit", "writable", "reserved", "resident", "anonymous", "file",
@@ -156,15 +157,48 @@ def few_descriptors_are_enough():
         expect_equal({row["minor_faults"] for row in have.values()}, {0})
 
 
-def pages_tell_the_commit():
+def commit_is_what_the_kernel_accounts():
+    """Not what may be written: what never counts, and what counts on, differ from it."""
+    with Promised() as promised:
+        row = rows("--delay=0")[promised.pid]
+        expect_equal(row["commit"], accounted(promised.pid))
+        # 1000 GiB without reserve are writable, and 40 MiB that were are not any more.
+        expect(row["writable"] >= 1000 << 30, row)
+        expect(40 << 20 <= row["commit"] < 200 << 20, row)
+        samples = parsed(top("--format=openmetrics"))
+        expect_equal(samples["vmspace_process_commit_bytes", str(promised.pid),
+                             "promised"], row["commit"])
+        text, = (line.split() for line in
+                 top("--once", "--bytes", "--delay=0", "--sort=commit").decode()
+                 .splitlines()[6:] if line.split()[0] == str(promised.pid))
+        expect_equal(text[1], str(row["commit"]))
+
+
+def pages_tell_more_of_the_resident():
     with Family() as family:
         for row in rows("--pages", "--delay=0", "--tree",
                         str(family.pid)).values():
-            # What was writable and is not any more stays committed.
-            expect(0 < row["commit"] <= 2 * row["writable"], row)
+            expect_equal(row["commit"], accounted(row["pid"]))
             expect(0 < row["proportional"] <= row["resident"] + (64 << 10), row)
-        result = run([VMSPACE, "top", "--once", "--sort=commit"])
+        all_of_it = told("--delay=0", "--tree", str(family.pid))
+        expect_equal(all_of_it["total"]["commit"],
+                     sum(row["commit"] for row in all_of_it["processes"]))
+        expect_equal({row["proportional"] for row in all_of_it["processes"]}, {None})
+        result = run([VMSPACE, "top", "--once", "--sort=proportional"])
         expect_equal(result.returncode, 2)
+
+
+def large_memory_is_walked_over_by_request_alone():
+    """More than 1 GiB resident, in huge pages where there are."""
+    with Promised(resident=(1 << 30) + (64 << 20)) as promised:
+        row = rows("--delay=0")[promised.pid]
+        if row["resident"] <= 1 << 30:
+            raise Skip("no gibibyte of memory stays resident")
+        expect_equal(row["commit"], None)
+        expect_equal(told("--delay=0", "--tree", str(promised.pid))["total"]["commit"],
+                     None)
+        row, = rows("--delay=0", "--pages", "--tree", str(promised.pid)).values()
+        expect_equal(row["commit"], accounted(promised.pid))
 
 
 def owners_are_those_of_maps():
@@ -232,10 +266,10 @@ def text_has_no_controls_and_is_aligned():
                          env={**os.environ, "LC_ALL": locale})
             expect(not re.search(rb"[\x00-\x09\x0b-\x1f\x7f]", output), output)
             lines = output.decode().splitlines()
-            expect_equal([line.split("[")[0].strip() for line in lines[:3]],
+            expect_equal([line.split()[0] for line in lines[:3]],
                          ["Commit", "RAM", "Swap"])
             expect(lines[3].startswith(f"tree of {family.pid}: 4 rows"), lines[3])
-            expect_equal(lines[5].split()[:3], ["PID", "WRITABLE", "RESIDENT"])
+            expect_equal(lines[5].split()[:3], ["PID", "COMMIT", "WRITABLE"])
             column = lines[5].index("NAME")
             names = {line[column:] for line in lines[6:]}
             branch = ("\u251c\u2500 ", "\u2514\u2500 ") if locale != "C" else (
@@ -245,6 +279,13 @@ def text_has_no_controls_and_is_aligned():
             expect_equal({name.removeprefix(branch[0]).removeprefix(branch[1])
                           for name in names},
                          {"alpha", "beta", wide, "e\\033[31m\\012vil\\377"})
+
+
+def once_goes_with_any_format():
+    for arguments in (("--format=openmetrics", "--once"), ("--once", "--json"),
+                      ("--json", "--once")):
+        output = top("--delay=0", "--tree", str(os.getpid()), *arguments)
+        expect(output[:1] in b"#{", arguments, output[:80])
 
 
 def a_filter_and_an_order_are_options():
@@ -299,6 +340,7 @@ def wrong_arguments_are_told():
             (["--format=xml"], b"'xml'"), (["--listen=here"], b"'here'"),
             (["--listen=127.0.0.1:70000"], b"70000"),
             (["--listen=127.0.0.1:0", "--json"], b"openmetrics"),
+            (["--listen=127.0.0.1:0", "--once"], b"openmetrics"),
             (["--filter=" + "x" * 64], b"63 bytes"), (["--nothing"], b"nothing")):
         result = run([VMSPACE, "top", *arguments])
         expect_equal(result.returncode, 2, arguments)
@@ -340,11 +382,14 @@ sys.exit(main([
     tree_has_descendants_alone,
     processes_that_come_and_go_make_no_wrong_figure,
     few_descriptors_are_enough,
-    pages_tell_the_commit,
+    commit_is_what_the_kernel_accounts,
+    pages_tell_more_of_the_resident,
+    large_memory_is_walked_over_by_request_alone,
     owners_are_those_of_maps,
     a_process_that_ends_between_looks_has_ended,
     group_has_its_limit_and_its_processes,
     text_has_no_controls_and_is_aligned,
+    once_goes_with_any_format,
     a_filter_and_an_order_are_options,
     openmetrics_are_what_the_reference_parser_reads,
     wrong_arguments_are_told,

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 
-from cli_test import expect_equal, run, wait_for, written
+from cli_test import Skip, expect_equal, run, wait_for, written
 
 VMSPACE = os.path.abspath(sys.argv[1])
 WIDE = "\u65e5\u672c"
@@ -46,6 +46,67 @@ for line in sys.stdin:
             kept[-1][i * mmap.PAGESIZE] = 1
     print("done", flush=True)
 """
+
+
+# A process named "promised" of which the kernel accounts other memory than may be written.
+PROMISED = """
+import ctypes, mmap, signal, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+libc.memset.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_size_t]
+libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+NORESERVE, PRIVATE_ANONYMOUS, FAILED = 0x4000, 0x22, ctypes.c_void_p(-1).value
+with open("/proc/self/comm", "w") as file:
+    file.write("promised")
+def map(size, flags):
+    address = libc.mmap(None, size, 3, PRIVATE_ANONYMOUS | flags, -1, 0)
+    if address == FAILED:
+        sys.exit("mmap")
+    return address
+map(1000 << 30, NORESERVE)
+kept = map(40 << 20, 0)
+libc.memset(kept, 1, 40 << 20)
+libc.mprotect(kept, 40 << 20, 1)
+resident = int(sys.argv[1])
+if resident:
+    address = map(resident, 0)
+    libc.madvise(address, resident, 14)
+    libc.memset(address, 1, resident)
+print("ready", flush=True)
+signal.pause()
+"""
+
+
+class Promised:
+    def __init__(self, resident=0):
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", written("promised.py", PROMISED), str(resident)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        self.pid = self.process.pid
+        if self.process.stdout.readline() != "ready\n":
+            raise Skip("1000 GiB without reserve are refused")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+def accounted(pid):
+    """Bytes of mappings that the kernel has in its account, by their flags."""
+    total = size = 0
+    with open(f"/proc/{pid}/smaps", "rb") as file:
+        for line in file:
+            if line.startswith(b"Size:"):
+                size = int(line.split()[1]) << 10
+            elif line.startswith(b"VmFlags:") and b"ac" in line.split():
+                total += size
+    return total
 
 
 def state(pid):

@@ -47,6 +47,7 @@ static inline struct vmsi_top_entry *process(uint64_t number, uint64_t parent,
 
 static inline void take(void)
 {
+	assert_int_equal(vmsi_top_sift(&model, &sample), 0);
 	assert_int_equal(vmsi_top_take(&model, &sample), 0);
 	assert_int_equal(vmsi_top_order(&model), 0);
 	sample.count = 0;

@@ -150,6 +150,51 @@ static void a_folded_row_has_the_sum_of_what_is_below(void **state)
 	assert_int_equal(figure(2, VMSI_TOP_RESIDENT), 2);
 }
 
+static void a_sum_without_a_part_is_not_known(void **state)
+{
+	(void)state;
+	begin();
+	model.choice.is_tree = true;
+	vmsi_top_set(&process(10, 0, "shell", 1)->figures, VMSI_TOP_COMMIT, 100);
+	vmsi_top_set(&process(11, 10, "make", 1)->figures, VMSI_TOP_COMMIT, 20);
+	entries[1].figures.old = 1u << VMSI_TOP_COMMIT;
+	take();
+	vmsi_top_fold_all(&model, true);
+	assert_int_equal(vmsi_top_order(&model), 0);
+	assert_int_equal(figure(0, VMSI_TOP_COMMIT), 120);
+	assert_false(vmsi_top_is_fresh(&line(0)->figures, VMSI_TOP_COMMIT));
+	assert_int_equal(model.total.of[VMSI_TOP_COMMIT], 120);
+	vmsi_top_set(&process(10, 0, "shell", 1)->figures, VMSI_TOP_COMMIT, 100);
+	process(11, 10, "make", 1);
+	take();
+	assert_false(vmsi_top_is_known(&line(0)->figures, VMSI_TOP_COMMIT));
+	assert_false(vmsi_top_is_known(&model.total, VMSI_TOP_COMMIT));
+	assert_int_equal(figure(0, VMSI_TOP_RESIDENT), 2);
+	/* The column stays. */
+	assert_true(model.known >> VMSI_TOP_COMMIT & 1);
+}
+
+static void who_is_on_the_screen_is_told(void **state)
+{
+	(void)state;
+	begin();
+	take_family();
+	vmsi_top_note_shown(&model, 1, 2);
+	process(12, 11, "cc", 4);
+	process(13, 11, "another cc", 5);
+	entries[1].id.born++;
+	process(20, 1, "server", 6);
+	process(11, 10, "make", 3);
+	assert_int_equal(vmsi_top_sift(&model, &sample), 0);
+	/* The largest was not shown, nor the fourth. */
+	assert_string_equal(names(), "server ld cc make shell init");
+	assert_false(entries[0].is_shown);
+	assert_true(entries[1].is_shown);
+	assert_false(entries[2].is_shown);
+	assert_false(entries[3].is_shown);
+	sample.count = 0;
+}
+
 static void parents_in_a_circle_are_all_shown(void **state)
 {
 	(void)state;
@@ -289,6 +334,8 @@ int main(void)
 		cmocka_unit_test(sorts_by_figures_names_and_numbers),
 		cmocka_unit_test(tree_has_children_below_their_parents),
 		cmocka_unit_test(a_folded_row_has_the_sum_of_what_is_below),
+		cmocka_unit_test(a_sum_without_a_part_is_not_known),
+		cmocka_unit_test(who_is_on_the_screen_is_told),
 		cmocka_unit_test(parents_in_a_circle_are_all_shown),
 		cmocka_unit_test(a_filter_takes_names_and_numbers),
 		cmocka_unit_test(a_frozen_model_takes_nothing),

@@ -116,6 +116,9 @@ static void take_three(int64_t more)
 			((1 + i) << 20) + (i == 1 ? more : 0));
 
 		vmsi_top_set(&entry->figures, VMSI_TOP_WRITABLE, 5 << 20);
+		vmsi_top_set(&entry->figures, VMSI_TOP_COMMIT, (4 << 20) + i);
+		if (i == 2)
+			entry->figures.old = 1u << VMSI_TOP_COMMIT;
 		vmsi_top_set(&entry->figures, VMSI_TOP_SWAPPED, 0);
 		entry->minor = (uint64_t)more;
 	}
@@ -131,23 +134,59 @@ static void screens_of_three_sizes(void **state)
 	draw(40, 10);
 	assert_string_equal(canvas_lines[0].bytes, "Commit not known");
 	assert_string_equal(canvas_lines[3].bytes,
-			    "all: 3 rows, +1M/s, 3145728 minor and 0 ");
+			    "all: 3 rows, commit ~12.0M, +1M/s");
 	assert_string_equal(canvas_lines[4].bytes,
-			    "    PID RESIDENT GROWTH/S NAME          ");
+			    "    PID   COMMIT RESIDENT NAME          ");
 	assert_string_equal(canvas_lines[5].bytes,
-			    "     12       3M      +1M two           ");
-	assert_string_equal(canvas_lines[6].bytes, "     13       3M        0 three");
+			    "     12     4.0M       3M two           ");
+	assert_string_equal(canvas_lines[6].bytes, "     13    ~4.0M       3M three");
 	assert_string_equal(canvas_lines[9].bytes,
 			    "F1Help F4Filter F5Tree F6Sort F10Quit ");
 	draw(80, 24);
-	assert_string_equal(canvas_lines[4].bytes, "    PID WRITABLE RESIDENT  MINOR/S"
+	assert_string_equal(canvas_lines[4].bytes, "    PID   COMMIT RESIDENT  MINOR/S"
 			    "  MAJOR/S GROWTH/S HISTORY  NAME              ");
-	assert_string_equal(canvas_lines[7].bytes, "     11       5M       1M  1048576"
+	assert_string_equal(canvas_lines[7].bytes, "     11       4M       1M  1048576"
 			    "        0        0       __ one");
 	draw(160, 50);
-	assert_string_equal(canvas_lines[6].bytes, "     13       5M       3M        0"
-			    "  1048576        0        0                               __"
-			    " three");
+	assert_string_equal(canvas_lines[6].bytes, "     13    ~4.0M       5M       3M        0"
+			    "  1048576        0        0                               __ three");
+}
+
+static void sizes_are_exact_on_demand(void **state)
+{
+	(void)state;
+	begin_screen();
+	take_three(0);
+	draw(80, 24);
+	press('B');
+	assert_string_equal(canvas_lines[4].bytes, "    PID         COMMIT       RESIDENT"
+			    "       GROWTH/S HISTORY  NAME              ");
+	assert_memory_equal(canvas_lines[5].bytes, "     13       ~4194306        3145728"
+			    "              -        _ three", 66);
+	press('B');
+	assert_memory_equal(canvas_lines[6].bytes, "     12     4.0M       2M", 25);
+}
+
+/* In overcommit mode 0 the limit is no limit. */
+static void a_limit_that_does_not_bind_is_no_bar(void **state)
+{
+	(void)state;
+	begin_screen();
+	sample.machine = (struct vmsi_top_machine){
+		.is_known = true, .tells_mode = true, .mode = 0,
+		.meminfo = { .tells_commit = true, .committed = 1 << 30,
+			     .commit_limit = UINT64_C(2) << 30 },
+	};
+	take_three(0);
+	draw(80, 24);
+	assert_string_equal(canvas_lines[0].bytes,
+			    "Commit 1G, and no limit is in force");
+	sample.machine.mode = 2;
+	take_three(0);
+	draw(40, 10);
+	assert_string_equal(canvas_lines[0].bytes,
+			    "Commit [||||||||||||||||          1G/2G]");
+	sample.machine = (struct vmsi_top_machine){ 0 };
 }
 
 static void every_size_fits(void **state)
@@ -270,11 +309,13 @@ static void columns_are_chosen_from_a_menu(void **state)
 	/* Up from the first there are figures of to the name, which is last. */
 	press(VMSI_TOP_KEY_UP);
 	press(VMSI_TOP_KEY_UP);
+	press(VMSI_TOP_KEY_UP);
 	assert_int_equal(ui.column, VMSI_TOP_NAME);
 	assert_memory_equal(canvas_lines[8].bytes, "> NAME", 6);
 	press(VMSI_TOP_KEY_ENTER);
 	assert_int_equal(model.choice.sort, VMSI_TOP_NAME);
-	press('C');
+	/* No row has figures of it. */
+	press('K');
 	assert_int_equal(model.choice.sort, VMSI_TOP_NAME);
 	press('M');
 	press('M');
@@ -352,6 +393,8 @@ int main(void)
 		cmocka_unit_test(history_is_drawn_from_low_to_high),
 		cmocka_unit_test(bars_keep_their_text),
 		cmocka_unit_test(screens_of_three_sizes),
+		cmocka_unit_test(sizes_are_exact_on_demand),
+		cmocka_unit_test(a_limit_that_does_not_bind_is_no_bar),
 		cmocka_unit_test(every_size_fits),
 		cmocka_unit_test(the_column_that_is_sorted_by_is_always_shown),
 		cmocka_unit_test(the_cursor_goes_with_its_row),

@@ -5,8 +5,8 @@
 
 const struct vmsi_top_column_info vmsi_top_columns[VMSI_TOP_ORDERS] = {
 	[VMSI_TOP_COMMIT] = { "commit", "COMMIT", VMSI_TOP_BYTES, 1, 'C',
-		"what the kernel has promised; with --pages" },
-	[VMSI_TOP_WRITABLE] = { "writable", "WRITABLE", VMSI_TOP_BYTES, 4, 'W',
+		"what the kernel has promised" },
+	[VMSI_TOP_WRITABLE] = { "writable", "WRITABLE", VMSI_TOP_BYTES, 6, 'W',
 		"private memory that may be written: most of the commit" },
 	[VMSI_TOP_RESERVED] = { "reserved", "RESERVED", VMSI_TOP_BYTES, 5, 'V',
 		"addresses that are set aside" },
@@ -44,11 +44,16 @@ enum vmsi_top_column vmsi_top_column_find(const char *name)
 	return column;
 }
 
+/* Not every process is walked over, and some of those that are not have most. */
+#define OF_WALKS (1u << VMSI_TOP_COMMIT | 1u << VMSI_TOP_PROPORTIONAL)
+
 void vmsi_top_add(struct vmsi_top_figures *sum,
 		  const struct vmsi_top_figures *more)
 {
 	for (enum vmsi_top_column i = 0; i < VMSI_TOP_COLUMNS; i++)
 		if (vmsi_top_is_known(more, i))
 			sum->of[i] += more->of[i];
+	sum->lacking |= more->lacking | (~more->known & OF_WALKS);
 	sum->known |= more->known;
+	sum->old |= more->old;
 }

@@ -55,13 +55,24 @@ enum vmsi_top_column vmsi_top_column_find(const char *name);
 
 struct vmsi_top_figures {
 	int64_t of[VMSI_TOP_COLUMNS];
-	uint32_t known; /* a bit for each column */
+	/* A bit for each column: */
+	uint32_t known;
+	uint32_t old;     /* known as it was when the mappings were other ones */
+	uint32_t lacking; /* of a sum: it is not complete, and so not known */
 };
 
 static inline bool vmsi_top_is_known(const struct vmsi_top_figures *figures,
 				     enum vmsi_top_column column)
 {
-	return column < VMSI_TOP_COLUMNS && (figures->known >> column & 1);
+	return column < VMSI_TOP_COLUMNS &&
+		((figures->known & ~figures->lacking) >> column & 1);
+}
+
+/* Known as it was in this look. */
+static inline bool vmsi_top_is_fresh(const struct vmsi_top_figures *figures,
+				     enum vmsi_top_column column)
+{
+	return vmsi_top_is_known(figures, column) && !(figures->old >> column & 1);
 }
 
 static inline void vmsi_top_set(struct vmsi_top_figures *figures,
@@ -71,7 +82,10 @@ static inline void vmsi_top_set(struct vmsi_top_figures *figures,
 	figures->known |= 1u << column;
 }
 
-/* What one of the two does not know counts as 0. */
+/*
+ * What one of the two does not know counts as 0, but what a walk over pages tells: of
+ * that the sum is not known.
+ */
 void vmsi_top_add(struct vmsi_top_figures *sum,
 		  const struct vmsi_top_figures *more);
 

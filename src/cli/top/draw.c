@@ -9,6 +9,8 @@
 
 #define NUMBER_COLUMNS 7
 #define FIGURE_COLUMNS 9
+/* Of sizes in bytes: as many as a terabyte has, and a sign. */
+#define BYTES_COLUMNS 15
 /* A name has so many columns at least, before a figure gets any. */
 #define NAME_COLUMNS 12
 #define HISTORY_FEW 8
@@ -21,6 +23,28 @@ static bool has_numbers(const struct vmsi_top_model *model)
 	return model->known >> VMSI_TOP_MINOR & 1;
 }
 
+static unsigned columns_for(const struct vmsi_top_model *model,
+			    enum vmsi_top_column column)
+{
+	const enum vmsi_top_unit unit = vmsi_top_columns[column].unit;
+
+	return model->choice.sizes == VMSI_SIZE_BYTES &&
+		(unit == VMSI_TOP_BYTES || unit == VMSI_TOP_BYTES_A_SECOND) ?
+		BYTES_COLUMNS : FIGURE_COLUMNS;
+}
+
+/* Take the place for a column, once. */
+static void choose_one(const struct vmsi_top_model *model, enum vmsi_top_column column,
+		       uint32_t *chosen, unsigned *room)
+{
+	const unsigned columns = columns_for(model, column);
+
+	if (*chosen >> column & 1 || !vmsi_top_can_sort(model, column) || *room < columns)
+		return;
+	*chosen |= 1u << column;
+	*room -= columns;
+}
+
 /*
  * Choose the columns that there is place for: that by which rows are sorted, and then
  * those of low rank. Returns a bit for each.
@@ -29,19 +53,12 @@ static uint32_t choose(const struct vmsi_top_model *model, unsigned room)
 {
 	uint32_t chosen = 0;
 
-	if (model->choice.sort < VMSI_TOP_COLUMNS && room >= FIGURE_COLUMNS &&
-	    vmsi_top_can_sort(model, model->choice.sort)) {
-		chosen = 1u << model->choice.sort;
-		room -= FIGURE_COLUMNS;
-	}
+	if (model->choice.sort < VMSI_TOP_COLUMNS)
+		choose_one(model, model->choice.sort, &chosen, &room);
 	for (unsigned rank = 0; rank <= VMSI_TOP_COLUMNS; rank++)
-		for (enum vmsi_top_column i = 0; i < VMSI_TOP_COLUMNS; i++) {
-			if (vmsi_top_columns[i].rank != rank || chosen >> i & 1 ||
-			    !vmsi_top_can_sort(model, i) || room < FIGURE_COLUMNS)
-				continue;
-			chosen |= 1u << i;
-			room -= FIGURE_COLUMNS;
-		}
+		for (enum vmsi_top_column i = 0; i < VMSI_TOP_COLUMNS; i++)
+			if (vmsi_top_columns[i].rank == rank)
+				choose_one(model, i, &chosen, &room);
 	return chosen;
 }
 
@@ -60,7 +77,7 @@ static void place_columns(struct vmsi_top_layout *layout,
 			(struct vmsi_top_place){ VMSI_TOP_NUMBER, end };
 	for (enum vmsi_top_column i = 0; i < VMSI_TOP_COLUMNS; i++)
 		if (chosen >> i & 1) {
-			end += FIGURE_COLUMNS;
+			end += columns_for(model, i);
 			layout->places[layout->count++] =
 				(struct vmsi_top_place){ i, end };
 		}
@@ -79,7 +96,9 @@ static void place_columns(struct vmsi_top_layout *layout,
 struct vmsi_top_layout vmsi_top_layout(const struct vmsi_top_model *model,
 				       unsigned width, unsigned height)
 {
-	struct vmsi_top_layout layout = { .head = vmsi_top_head_lines(height) };
+	struct vmsi_top_layout layout = {
+		.head = vmsi_top_head_lines(height), .sizes = model->choice.sizes,
+	};
 	unsigned left = height - layout.head;
 
 	layout.has_headings = left > 2;
@@ -157,7 +176,8 @@ void vmsi_top_draw_row(struct vmsi_top_canvas *canvas,
 
 		snprintf(number, sizeof(number), "%" PRIu64, row->id.number);
 		put_right(canvas, place->end, place->column == VMSI_TOP_NUMBER ?
-			  number : vmsi_top_value(&line->figures, place->column).text);
+			  number : vmsi_top_value(&line->figures, place->column,
+						  layout->sizes).text);
 	}
 	if (layout->history_columns) {
 		vmsi_top_fill(canvas, layout->history);

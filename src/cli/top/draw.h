@@ -28,6 +28,7 @@ struct vmsi_top_layout {
 	unsigned head;                     /* lines above the headings */
 	bool has_headings, has_footer;
 	unsigned list;                     /* lines of the list */
+	enum vmsi_size_style sizes;
 };
 
 struct vmsi_top_layout vmsi_top_layout(const struct vmsi_top_model *model,

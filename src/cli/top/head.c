@@ -2,6 +2,7 @@
 #include "cli/top/draw.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -20,17 +21,32 @@ unsigned vmsi_top_head_lines(unsigned height)
 	return height < 9 ? 1 : BARS + 1;
 }
 
-static struct vmsi_size_text size(uint64_t bytes)
+/* Text that is left out where it does not fit as a whole. */
+__attribute__((format(printf, 2, 3)))
+static void put_part(struct vmsi_top_canvas *canvas, const char *format, ...)
 {
-	return vmsi_size_text(bytes, VMSI_SIZE_HUMAN);
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (canvas->width + strlen(text) <= canvas->most)
+		vmsi_top_put(canvas, "%s", text);
 }
 
-static void draw_bar(struct vmsi_top_canvas *canvas, const char *label, uint64_t used,
-		     uint64_t all)
+static struct vmsi_size_text size(const struct vmsi_top_model *model, uint64_t bytes)
+{
+	return vmsi_size_text(bytes, model->choice.sizes);
+}
+
+static void draw_bar(struct vmsi_top_canvas *canvas, const struct vmsi_top_model *model,
+		     const char *label, uint64_t used, uint64_t all)
 {
 	char text[64];
 
-	snprintf(text, sizeof(text), "%s/%s", size(used).text, size(all).text);
+	snprintf(text, sizeof(text), "%s/%s", size(model, used).text,
+		 size(model, all).text);
 	vmsi_top_style(canvas, VMSI_TOP_LABEL);
 	vmsi_top_put(canvas, "%s", label);
 	vmsi_top_fill(canvas, LABEL);
@@ -47,6 +63,26 @@ static void draw_unknown(struct vmsi_top_canvas *canvas, const char *label)
 	vmsi_top_put(canvas, "not known");
 }
 
+/* In other modes than 2 it is no part of anything. */
+static void draw_committed(struct vmsi_top_canvas *canvas,
+			   const struct vmsi_top_model *model)
+{
+	const struct vmsi_meminfo *meminfo = &model->machine.meminfo;
+
+	if (!model->machine.tells_mode || model->machine.mode == 2) {
+		draw_bar(canvas, model, "Commit", meminfo->committed,
+			 meminfo->commit_limit);
+		return;
+	}
+	vmsi_top_style(canvas, VMSI_TOP_LABEL);
+	vmsi_top_put(canvas, "Commit");
+	vmsi_top_fill(canvas, LABEL);
+	vmsi_top_style(canvas, VMSI_TOP_PLAIN);
+	vmsi_top_put(canvas, "%s", size(model, meminfo->committed).text);
+	vmsi_top_style(canvas, VMSI_TOP_DIM);
+	put_part(canvas, ", and no limit is in force");
+}
+
 static uint64_t less(uint64_t all, uint64_t left)
 {
 	return all > left ? all - left : 0;
@@ -59,11 +95,10 @@ static void draw_bars(const struct vmsi_top_screen *screen,
 	struct vmsi_top_canvas *lines = screen->lines;
 
 	if (model->limit.is_known)
-		draw_bar(&lines[0], "Limit", model->limit.committed,
+		draw_bar(&lines[0], model, "Limit", model->limit.committed,
 			 model->limit.limit);
 	else if (model->machine.is_known && meminfo->tells_commit)
-		draw_bar(&lines[0], "Commit", meminfo->committed,
-			 meminfo->commit_limit);
+		draw_committed(&lines[0], model);
 	else
 		draw_unknown(&lines[0], "Commit");
 	if (!model->machine.is_known) {
@@ -71,9 +106,9 @@ static void draw_bars(const struct vmsi_top_screen *screen,
 		draw_unknown(&lines[2], "Swap");
 		return;
 	}
-	draw_bar(&lines[1], "RAM", less(meminfo->ram, meminfo->ram_available),
+	draw_bar(&lines[1], model, "RAM", less(meminfo->ram, meminfo->ram_available),
 		 meminfo->ram);
-	draw_bar(&lines[2], "Swap", less(meminfo->swap, meminfo->swap_free),
+	draw_bar(&lines[2], model, "Swap", less(meminfo->swap, meminfo->swap_free),
 		 meminfo->swap);
 }
 
@@ -94,7 +129,13 @@ static void put_state(struct vmsi_top_canvas *canvas, const struct vmsi_top_mode
 	}
 }
 
-/* What is most wanted stands first: a narrow screen cuts off the rest. */
+static struct vmsi_top_value value(const struct vmsi_top_model *model,
+				   enum vmsi_top_column column)
+{
+	return vmsi_top_value(&model->total, column, model->choice.sizes);
+}
+
+/* What is most wanted stands first: a narrow screen has no place for the rest. */
 static void draw_summary(struct vmsi_top_canvas *canvas,
 			 const struct vmsi_top_screen *screen,
 			 const struct vmsi_top_model *model)
@@ -103,17 +144,18 @@ static void draw_summary(struct vmsi_top_canvas *canvas,
 
 	put_state(canvas, model);
 	vmsi_top_put_name(canvas, screen->title);
-	vmsi_top_put(canvas, ": %zu row%s", model->count, model->count == 1 ? "" : "s");
+	put_part(canvas, ": %zu row%s", model->count, model->count == 1 ? "" : "s");
+	if (vmsi_top_is_known(total, VMSI_TOP_COMMIT))
+		put_part(canvas, ", commit %s", value(model, VMSI_TOP_COMMIT).text);
 	if (vmsi_top_is_known(total, VMSI_TOP_GROWTH))
-		vmsi_top_put(canvas, ", %s/s",
-			     vmsi_top_value(total, VMSI_TOP_GROWTH).text);
+		put_part(canvas, ", %s/s", value(model, VMSI_TOP_GROWTH).text);
 	if (vmsi_top_is_known(total, VMSI_TOP_MINOR))
-		vmsi_top_put(canvas, ", %s minor and %s major faults/s",
-			     vmsi_top_value(total, VMSI_TOP_MINOR).text,
-			     vmsi_top_value(total, VMSI_TOP_MAJOR).text);
+		put_part(canvas, ", %s minor and %s major faults/s",
+			 value(model, VMSI_TOP_MINOR).text,
+			 value(model, VMSI_TOP_MAJOR).text);
 	if (model->limit.is_known)
-		vmsi_top_put(canvas, ", peak %s, %" PRIu64 " refused",
-			     size(model->limit.peak).text, model->limit.refusals);
+		put_part(canvas, ", peak %s, %" PRIu64 " refused",
+			 size(model, model->limit.peak).text, model->limit.refusals);
 }
 
 void vmsi_top_draw_head(const struct vmsi_top_screen *screen, unsigned lines,

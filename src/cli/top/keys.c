@@ -278,6 +278,10 @@ static void press_list(struct vmsi_top_ui *ui, struct vmsi_top_model *model,
 	case 'I':
 		model->choice.is_reversed = !model->choice.is_reversed;
 		break;
+	case 'B':
+		model->choice.sizes = model->choice.sizes == VMSI_SIZE_HUMAN ?
+			VMSI_SIZE_BYTES : VMSI_SIZE_HUMAN;
+		break;
 	case 'Z':
 	case 'z':
 		model->is_frozen = !model->is_frozen;

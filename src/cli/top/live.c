@@ -122,6 +122,7 @@ static void show(struct live *live)
 		return;
 	live->screen.title = vmsi_top_source_title(live->source);
 	vmsi_top_draw(&live->screen, &live->layout, live->model, &live->ui);
+	vmsi_top_note_shown(live->model, live->ui.first, live->layout.list);
 	vmsi_top_terminal_draw(&live->screen);
 }
 

@@ -10,7 +10,6 @@
 
 #include "base/array.h"
 #include "cli/clock.h"
-#include "cli/sight/process.h"
 #include "cli/top/process_files.h"
 #include "procfs/file.h"
 #include "text/number.h"
@@ -20,11 +19,15 @@
 
 struct process {
 	struct vmsi_top_files files;
+	struct vmsi_top_walk walk;
 	bool is_listed;
 };
 
 struct vmsi_top_reader {
-	bool pages;
+	enum vmsi_top_walks walks;
+	struct vmsi_top_credit credit; /* for them */
+	struct vmsi_top_due *dues;     /* memory for a list of who may be walked over */
+	size_t due_capacity;
 	size_t spare;         /* descriptors that may be kept open */
 	uint64_t page_size;
 	struct process *list; /* in ascending order of pid */
@@ -52,13 +55,13 @@ static size_t raise_limit(void)
 		(size_t)limit.rlim_cur - DESCRIPTORS_LEFT : 0;
 }
 
-struct vmsi_top_reader *vmsi_top_reader_open(bool pages)
+struct vmsi_top_reader *vmsi_top_reader_open(enum vmsi_top_walks walks)
 {
 	struct vmsi_top_reader *reader = calloc(1, sizeof(*reader));
 
 	if (!reader)
 		return NULL;
-	reader->pages = pages;
+	reader->walks = walks;
 	reader->spare = raise_limit();
 	reader->page_size = (uint64_t)sysconf(_SC_PAGESIZE);
 	return reader;
@@ -145,6 +148,8 @@ void vmsi_top_machine_read(struct vmsi_top_machine *machine)
 	struct vmsi_host_file file;
 
 	machine->is_known = false;
+	machine->tells_mode = vmsi_host_read_number("/proc/sys/vm/overcommit_memory",
+						    &machine->mode);
 	if (vmsi_host_file_open(&file, "/proc/meminfo"))
 		return;
 	machine->is_known = vmsi_meminfo_read(&file.lines, &machine->meminfo) == 0;
@@ -168,36 +173,8 @@ static bool is_refused(int error)
 	return error == -EACCES || error == -EPERM;
 }
 
-/*
- * The figures of a walk over its pages. They are of this process, and not of another
- * one with its number, where it is still there after that.
- */
-static int read_pages(struct process *process, const struct vmsi_top_wish *wish,
-		      struct vmsi_top_entry *entry)
-{
-	struct vmsi_top_entry again = { 0 };
-	struct vmsi_process seen;
-	int error = vmsi_process_see(&seen, process->files.pid, VMSI_SEE_PAGES);
-
-	if (!error)
-		error = vmsi_top_files_read(&process->files, wish, &again);
-	if (!error && again.id.born == entry->id.born) {
-		const uint64_t *total = seen.total.of;
-
-		vmsi_top_set(&entry->figures, VMSI_TOP_COMMIT,
-			     (int64_t)total[VMSI_COMMIT]);
-		vmsi_top_set(&entry->figures, VMSI_TOP_PROPORTIONAL,
-			     (int64_t)total[VMSI_PROPORTIONAL]);
-	}
-	vmsi_process_free(&seen);
-	return error;
-}
-
-/*
- * Read one. That it has ended, or may not be read, is no error.
- */
-static int read_process(struct vmsi_top_reader *reader, struct process *process,
-			const struct vmsi_top_wish *wish,
+/* Read one. That it has ended, or may not be read, is no error. */
+static int read_process(struct process *process, const struct vmsi_top_wish *wish,
 			struct vmsi_top_sample *sample)
 {
 	struct vmsi_top_entry *entry;
@@ -210,8 +187,6 @@ static int read_process(struct vmsi_top_reader *reader, struct process *process,
 	/* What was open may be of one that has ended, and the number of a new one. */
 	if (error == -ESRCH)
 		error = vmsi_top_files_read(&process->files, wish, entry);
-	if (!error && reader->pages && is_refused(read_pages(process, wish, entry)))
-		sample->untold++;
 	if (!error)
 		return 0;
 	sample->count--;
@@ -219,13 +194,18 @@ static int read_process(struct vmsi_top_reader *reader, struct process *process,
 	return 0;
 }
 
-int vmsi_top_reader_read(struct vmsi_top_reader *reader,
-			 struct vmsi_top_sample *sample)
+static struct vmsi_top_wish wish_of(struct vmsi_top_reader *reader)
 {
-	struct vmsi_top_wish wish = {
+	return (struct vmsi_top_wish){
 		.page_size = reader->page_size,
 		.spare = &reader->spare,
 	};
+}
+
+int vmsi_top_reader_read(struct vmsi_top_reader *reader,
+			 struct vmsi_top_sample *sample)
+{
+	struct vmsi_top_wish wish = wish_of(reader);
 	int error;
 
 	sample->at = vmsi_clock_ns();
@@ -236,8 +216,50 @@ int vmsi_top_reader_read(struct vmsi_top_reader *reader,
 		sample->machine.meminfo.swap != sample->machine.meminfo.swap_free;
 	error = list_processes(reader);
 	for (size_t i = 0; !error && i < reader->count; i++)
-		error = read_process(reader, &reader->list[i], &wish, sample);
+		error = read_process(&reader->list[i], &wish, sample);
 	return error;
+}
+
+/* --- what they were promised --------------------------------------------------------- */
+
+static bool make_room(struct vmsi_top_reader *reader, size_t count)
+{
+	struct vmsi_top_due *dues;
+
+	if (count <= reader->due_capacity)
+		return true;
+	dues = reallocarray(reader->dues, count, sizeof(*dues));
+	if (!dues)
+		return false;
+	reader->dues = dues;
+	reader->due_capacity = count;
+	return true;
+}
+
+int vmsi_top_reader_walk(struct vmsi_top_reader *reader, struct vmsi_top_sample *sample)
+{
+	const struct vmsi_top_wish wish = wish_of(reader);
+	size_t count = 0, refused;
+
+	if (!make_room(reader, sample->count))
+		return -ENOMEM;
+	for (size_t i = 0; i < sample->count; i++) {
+		struct vmsi_top_entry *entry = &sample->list[i];
+		struct process *process = find(reader, reader->count,
+					       (pid_t)entry->id.number);
+
+		vmsi_top_walk_meet(&process->walk, entry, sample->at);
+		reader->dues[count++] = (struct vmsi_top_due){
+			.files = &process->files, .walk = &process->walk,
+			.entry = entry,
+		};
+	}
+	refused = vmsi_top_walks_run(reader->walks, &reader->credit, &wish,
+				     reader->dues, count, sample->at);
+	/* Who asked for all figures misses these. */
+	if (reader->walks == VMSI_TOP_WALKS_ALL)
+		sample->untold += refused;
+	return 0;
 }
 
 void vmsi_top_reader_close(struct vmsi_top_reader *reader)
@@ -249,5 +271,6 @@ void vmsi_top_reader_close(struct vmsi_top_reader *reader)
 	if (reader->directory)
 		closedir(reader->directory);
 	free(reader->list);
+	free(reader->dues);
 	free(reader);
 }

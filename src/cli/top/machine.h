@@ -3,6 +3,7 @@
 #define VMSI_CLI_TOP_MACHINE_H
 
 #include "cli/top/sample.h"
+#include "cli/top/walks.h"
 
 /*
  * Reads all processes again and again. The files of each stay open from one time to
@@ -13,10 +14,10 @@
 struct vmsi_top_reader;
 
 /*
- * pages: walk over the pages of each process, too, which tells its commit. Raises the
- * soft limit of descriptors to the hard one. Returns NULL without memory.
+ * walks: who is walked over for its commit. Raises the soft limit of descriptors to the
+ * hard one. Returns NULL without memory.
  */
-struct vmsi_top_reader *vmsi_top_reader_open(bool pages);
+struct vmsi_top_reader *vmsi_top_reader_open(enum vmsi_top_walks walks);
 
 /*
  * Replace the list and the machine of a sample, and its time. Processes that end
@@ -25,6 +26,12 @@ struct vmsi_top_reader *vmsi_top_reader_open(bool pages);
  */
 int vmsi_top_reader_read(struct vmsi_top_reader *reader,
 			 struct vmsi_top_sample *sample);
+
+/*
+ * Add the commit of the processes that are left in the sample, as far as it is known.
+ * Returns 0 or -ENOMEM.
+ */
+int vmsi_top_reader_walk(struct vmsi_top_reader *reader, struct vmsi_top_sample *sample);
 
 void vmsi_top_reader_close(struct vmsi_top_reader *reader);
 

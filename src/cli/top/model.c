@@ -158,7 +158,10 @@ static struct vmsi_top_row *join(const struct vmsi_top_model *model,
 	return rows;
 }
 
-/* Rates have columns from the first sample on, and no column goes with the last row. */
+/*
+ * Rates have columns from the first sample on, and so has the commit of processes; and no
+ * column goes with the last row.
+ */
 static void sum_up(struct vmsi_top_model *model)
 {
 	model->total = (struct vmsi_top_figures){ 0 };
@@ -166,7 +169,8 @@ static void sum_up(struct vmsi_top_model *model)
 	for (size_t i = 0; i < model->count; i++) {
 		vmsi_top_add(&model->total, &model->rows[i].figures);
 		if (model->rows[i].counts_faults)
-			model->known |= 1u << VMSI_TOP_MINOR | 1u << VMSI_TOP_MAJOR;
+			model->known |= 1u << VMSI_TOP_MINOR | 1u << VMSI_TOP_MAJOR |
+				1u << VMSI_TOP_COMMIT;
 	}
 	model->known |= model->total.known;
 }
@@ -206,6 +210,42 @@ static void take_rest(struct vmsi_top_model *model,
 	model->has_sample = true;
 }
 
+/* --- samples ------------------------------------------------------------------------ */
+
+/* Both are in order. */
+static void tell_shown(const struct vmsi_top_model *model, struct vmsi_top_sample *sample)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < sample->count; i++) {
+		struct vmsi_top_entry *entry = &sample->list[i];
+
+		while (at < model->count && compare_row(&model->rows[at], entry) < 0)
+			at++;
+		entry->is_shown = at < model->count && model->rows[at].is_shown &&
+			compare_row(&model->rows[at], entry) == 0;
+	}
+}
+
+int vmsi_top_sift(const struct vmsi_top_model *model, struct vmsi_top_sample *sample)
+{
+	if (sample->count)
+		qsort(sample->list, sample->count, sizeof(*sample->list),
+		      compare_entries);
+	if (vmsi_top_keep_members(model, sample))
+		return -ENOMEM;
+	tell_shown(model, sample);
+	return 0;
+}
+
+void vmsi_top_note_shown(struct vmsi_top_model *model, size_t first, size_t count)
+{
+	for (size_t i = 0; i < model->count; i++)
+		model->rows[i].is_shown = false;
+	for (size_t i = first; i < model->line_count && i - first < count; i++)
+		model->rows[model->lines[i].row - model->rows].is_shown = true;
+}
+
 int vmsi_top_take(struct vmsi_top_model *model, struct vmsi_top_sample *sample)
 {
 	const double seconds = model->has_sample && sample->at > model->at ?
@@ -214,11 +254,6 @@ int vmsi_top_take(struct vmsi_top_model *model, struct vmsi_top_sample *sample)
 
 	if (model->is_frozen)
 		return 0;
-	if (sample->count)
-		qsort(sample->list, sample->count, sizeof(*sample->list),
-		      compare_entries);
-	if (vmsi_top_keep_members(model, sample))
-		return -ENOMEM;
 	rows = join(model, sample, seconds);
 	if (!rows)
 		return -ENOMEM;

@@ -3,6 +3,7 @@
 #define VMSI_CLI_TOP_MODEL_H
 
 #include "cli/top/sample.h"
+#include "text/size.h"
 
 /*
  * What is shown: rows that live from sample to sample, with rates and a history, and
@@ -19,6 +20,7 @@ struct vmsi_top_row {
 	const char *kind;    /* NULL: a process */
 	bool is_deleted;
 	bool is_folded;      /* the tree below it */
+	bool is_shown;       /* it stands on the screen */
 	bool counts_faults;
 	uint64_t minor, major;
 	struct vmsi_top_figures figures;
@@ -48,6 +50,7 @@ struct vmsi_top_choice {
 	enum vmsi_top_column sort;
 	bool is_reversed;     /* the smallest first */
 	bool is_tree;
+	enum vmsi_size_style sizes;
 	char filter[64];      /* a part of the name, or the number; "" for all */
 };
 
@@ -76,7 +79,16 @@ struct vmsi_top_model {
 };
 
 /*
- * Take a sample, whose list is sorted here. What a row had is kept: folds, history.
+ * Sort a sample, and take out of it who is not in the scope of the model. Tells of those
+ * that are left whether they are shown. Returns 0 or -ENOMEM.
+ */
+int vmsi_top_sift(const struct vmsi_top_model *model, struct vmsi_top_sample *sample);
+
+/* The lines from first on, of which there are so many, stand on the screen. */
+void vmsi_top_note_shown(struct vmsi_top_model *model, size_t first, size_t count);
+
+/*
+ * Take a sample that was sifted. What a row had is kept: folds, history.
  * One of a frozen model is left. Returns 0, or -ENOMEM and all is as it was.
  */
 int vmsi_top_take(struct vmsi_top_model *model, struct vmsi_top_sample *sample);

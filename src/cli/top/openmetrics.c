@@ -107,7 +107,7 @@ static bool value_of(const struct vmsi_top_row *row, const struct metric *metric
 {
 	if (metric->source == OF_FIGURE) {
 		*value = (uint64_t)row->figures.of[metric->column];
-		return vmsi_top_is_known(&row->figures, metric->column);
+		return vmsi_top_is_fresh(&row->figures, metric->column);
 	}
 	*value = metric->source == OF_MINOR ? row->minor : row->major;
 	return row->counts_faults;
@@ -159,6 +159,10 @@ static void write_machine(FILE *stream, const struct vmsi_top_machine *machine)
 		  meminfo->swap);
 	write_one(stream, "machine", "swap_free_bytes", "Swap that is not used.",
 		  meminfo->swap_free);
+	if (machine->tells_mode)
+		write_one(stream, "machine", "overcommit_mode",
+			  "vm.overcommit_memory: in 2 alone the limit of commit binds.",
+			  machine->mode);
 	if (!meminfo->tells_commit)
 		return;
 	write_one(stream, "machine", "commit_limit_bytes",

@@ -178,7 +178,7 @@ static void keep(struct ordering *ordering)
 static void add_up(struct ordering *ordering)
 {
 	for (size_t i = 0; i < ordering->model->count; i++)
-		ordering->sums[i] = ordering->model->rows[i].figures;
+		vmsi_top_add(&ordering->sums[i], &ordering->model->rows[i].figures);
 	/* Children come after their parents. */
 	for (size_t i = ordering->walked_count; i-- > 0;) {
 		const size_t row = ordering->walked[i];

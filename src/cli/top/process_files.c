@@ -92,8 +92,9 @@ static int read_file(struct vmsi_top_files *files, enum vmsi_top_file which,
 /* --- what they tell ----------------------------------------------------------------- */
 
 static bool read_statm(const struct text *text, uint64_t page_size,
-		       struct vmsi_top_figures *figures)
+		       struct vmsi_top_entry *entry)
 {
+	struct vmsi_top_figures *figures = &entry->figures;
 	/* size, resident, shared, text, library, data */
 	uint64_t columns[6];
 	struct vmsi_scan scan = text->scan;
@@ -104,6 +105,7 @@ static bool read_statm(const struct text *text, uint64_t page_size,
 	/* The kernel reads them one after the other. */
 	if (columns[2] > columns[1])
 		columns[2] = columns[1];
+	entry->addresses = columns[0] * page_size;
 	vmsi_top_set(figures, VMSI_TOP_WRITABLE, (int64_t)(columns[5] * page_size));
 	vmsi_top_set(figures, VMSI_TOP_RESIDENT, (int64_t)(columns[1] * page_size));
 	vmsi_top_set(figures, VMSI_TOP_FILE, (int64_t)(columns[2] * page_size));
@@ -164,7 +166,7 @@ static int read_all(struct vmsi_top_files *files, const struct vmsi_top_wish *wi
 		return error;
 	if (!has_memory(&text))
 		return -ENODATA;
-	if (!read_statm(&text, wish->page_size, &entry->figures))
+	if (!read_statm(&text, wish->page_size, entry))
 		return -EPROTO;
 	error = read_file(files, VMSI_TOP_STAT, wish, directory, &text);
 	if (error)

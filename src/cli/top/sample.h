@@ -25,6 +25,8 @@ struct vmsi_top_entry {
 	const char *kind;  /* of an owner, and stays; NULL: a process */
 	bool is_deleted;   /* an owner: a file that has no name any more */
 	bool counts_faults;
+	bool is_shown;     /* its row stands on the screen */
+	uint64_t addresses; /* bytes, of a process */
 	uint64_t minor, major;           /* faults since it began */
 	struct vmsi_top_figures figures; /* no rates: the model makes them */
 };
@@ -32,6 +34,8 @@ struct vmsi_top_entry {
 /* The memory of the machine. */
 struct vmsi_top_machine {
 	bool is_known;
+	bool tells_mode;
+	uint64_t mode;   /* of overcommit: its limit is in force in mode 2 alone */
 	struct vmsi_meminfo meminfo;
 };
 

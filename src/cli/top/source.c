@@ -67,7 +67,8 @@ static void open_process(struct vmsi_top_source *source,
 			 const struct vmsi_top_target *target)
 {
 	source->one = (struct vmsi_top_one){
-		.pid = target->pid, .pages = target->pages,
+		.pid = target->pid,
+		.pages = target->walks == VMSI_TOP_WALKS_ALL,
 	};
 	snprintf(source->title, sizeof(source->title), "process %d",
 		 (int)target->pid);
@@ -87,7 +88,7 @@ static bool open_target(struct vmsi_top_source *source,
 		return false;
 	if (target->view == VMSI_TOP_VIEW_TREE)
 		open_tree(source, target->pid, model);
-	source->reader = vmsi_top_reader_open(target->pages);
+	source->reader = vmsi_top_reader_open(target->walks);
 	if (!source->reader)
 		vmsi_complain(source->title, "%s", strerror(ENOMEM));
 	return source->reader != NULL;
@@ -168,6 +169,10 @@ int vmsi_top_source_read(struct vmsi_top_source *source, struct vmsi_top_model *
 {
 	int error = read_sample(source);
 
+	if (!error)
+		error = vmsi_top_sift(model, &source->sample);
+	if (!error && source->reader)
+		error = vmsi_top_reader_walk(source->reader, &source->sample);
 	if (!error) {
 		complete_title(source);
 		error = vmsi_top_take(model, &source->sample);

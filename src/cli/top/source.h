@@ -3,6 +3,7 @@
 #define VMSI_CLI_TOP_SOURCE_H
 
 #include "cli/top/model.h"
+#include "cli/top/walks.h"
 
 /* What is looked at: the machine, a tree, a group, or one process. */
 
@@ -20,7 +21,7 @@ struct vmsi_top_target {
 	enum vmsi_top_view view;
 	pid_t pid;         /* of a tree or a process */
 	const char *group; /* its name, or the number of its first process */
-	bool pages;        /* the figures of pages, too */
+	enum vmsi_top_walks walks; /* VMSI_TOP_WALKS_ALL: the figures of pages, too */
 };
 
 struct vmsi_top_source;

@@ -39,7 +39,7 @@ static const struct vmsi_option top_options[] = {
 	  .help = "a group under 'vmspace limit': its name, or",
 	  .more = "the number of its first process" },
 	{ .name = "pages", .value = 'p',
-	  .help = "look at each page: commit, what is resident, ..." },
+	  .help = "look at each page of all, however much they have" },
 	{ .name = "delay", .value = 'd', .argument = "SECONDS",
 	  .help = "between two looks; 1 without this" },
 	{ .name = "sort", .value = 's', .argument = "COLUMN",
@@ -47,6 +47,8 @@ static const struct vmsi_option top_options[] = {
 	  .help = "by a column; -COLUMN: the other way round" },
 	{ .name = "filter", .value = 'f', .argument = "TEXT",
 	  .help = "rows alone whose names have it" },
+	{ .name = "bytes", .value = 'b',
+	  .help = "sizes in bytes instead of 188K, 1.3M, 2G" },
 	{ .name = "once", .value = '1',
 	  .help = "no screen: write the rows after two looks" },
 	{ .name = "json", .value = 'j', .help = "write JSON, for programs" },
@@ -66,6 +68,7 @@ struct request {
 	struct vmsi_top_choice choice;
 	bool has_sort, has_delay;
 	enum form form;
+	bool is_once;
 	uint64_t delay; /* nanoseconds */
 	const char *address;
 };
@@ -145,7 +148,10 @@ static enum vmsi_exit take_option(struct request *request, int option)
 {
 	switch (option) {
 	case '1':
-		request->form = FORM_TEXT;
+		request->is_once = true;
+		return VMSI_EXIT_OK;
+	case 'b':
+		request->choice.sizes = VMSI_SIZE_BYTES;
 		return VMSI_EXIT_OK;
 	case 'd':
 		return take_delay(request, optarg);
@@ -160,7 +166,7 @@ static enum vmsi_exit take_option(struct request *request, int option)
 		request->address = optarg;
 		return VMSI_EXIT_OK;
 	case 'p':
-		request->target.pages = true;
+		request->target.walks = VMSI_TOP_WALKS_ALL;
 		return VMSI_EXIT_OK;
 	case 's':
 		return take_sort(request, optarg);
@@ -213,16 +219,18 @@ static enum vmsi_exit take_process(struct request *request, const char *text)
 static bool has_column(const struct vmsi_top_target *target, enum vmsi_top_column column)
 {
 	const bool is_process = target->view == VMSI_TOP_VIEW_PROCESS;
+	const bool has_pages = target->walks == VMSI_TOP_WALKS_ALL;
 
 	switch (column) {
 	case VMSI_TOP_COMMIT:
+		return has_pages || !is_process;
 	case VMSI_TOP_PROPORTIONAL:
-		return target->pages;
+		return has_pages;
 	case VMSI_TOP_RESIDENT:
 	case VMSI_TOP_ANONYMOUS:
 	case VMSI_TOP_FILE:
 	case VMSI_TOP_SWAPPED:
-		return target->pages || !is_process;
+		return has_pages || !is_process;
 	case VMSI_TOP_RESERVED:
 	case VMSI_TOP_MAPPINGS:
 		return is_process;
@@ -246,6 +254,8 @@ static enum vmsi_exit check_request(struct request *request)
 		return vmsi_usage_error(program, "there is no column '%s' here; some "
 					"come with --pages",
 					vmsi_top_columns[request->choice.sort].name);
+	if (request->is_once && request->form == FORM_SCREEN)
+		request->form = FORM_TEXT;
 	if (request->address && request->form != FORM_SCREEN &&
 	    request->form != FORM_OPENMETRICS)
 		return vmsi_usage_error(program, "--listen answers by openmetrics");
@@ -254,6 +264,10 @@ static enum vmsi_exit check_request(struct request *request)
 					"127.0.0.1:9099", request->address);
 	if (!request->has_delay)
 		request->delay = SECOND;
+	/* Who asks but once has time for all. */
+	if (request->target.walks == VMSI_TOP_WALKS_IN_TIME && !request->address &&
+	    request->form != FORM_SCREEN)
+		request->target.walks = VMSI_TOP_WALKS_DUE;
 	if (request->form == FORM_SCREEN && !request->address &&
 	    (double)request->delay < LEAST_DELAY * 1e9)
 		return vmsi_usage_error(program, "the screen needs a delay of %.1f "

@@ -11,7 +11,7 @@
 static json_t *figure(const struct vmsi_top_figures *figures,
 		      enum vmsi_top_column column)
 {
-	return vmsi_top_is_known(figures, column) ?
+	return vmsi_top_is_fresh(figures, column) ?
 		json_integer((json_int_t)figures->of[column]) : json_null();
 }
 
@@ -69,13 +69,15 @@ static json_t *machine_json(const struct vmsi_top_machine *machine)
 
 	if (!machine->is_known)
 		return json_null();
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"ram", vmsi_json_amount(meminfo->ram),
 		"ram_available", vmsi_json_amount(meminfo->ram_available),
 		"swap", vmsi_json_amount(meminfo->swap),
 		"swap_free", vmsi_json_amount(meminfo->swap_free),
 		"commit_limit", meminfo->tells_commit ?
 			vmsi_json_amount(meminfo->commit_limit) : json_null(),
+		"overcommit_mode", machine->tells_mode ?
+			vmsi_json_amount(machine->mode) : json_null(),
 		"committed", meminfo->tells_commit ?
 			vmsi_json_amount(meminfo->committed) : json_null());
 }
