@@ -149,78 +149,106 @@ bool vmsi_report_probe(const char **path)
 	return true;
 }
 
-static int write_to(const char *text, int file)
+/* --- writing ---------------------------------------------------------------------- */
+
+/* Returns 0, or -errno of what has failed; the stream is closed. */
+static int finish(FILE *stream, int error)
+{
+	const bool has_failed = ferror(stream);
+
+	if (!error && has_failed)
+		error = errno ? -errno : -EIO;
+	if (fclose(stream) && !error)
+		error = -errno;
+	return error;
+}
+
+static int write_to(const struct vmsi_report_writer *writer, int file)
 {
 	const int own = fcntl(file, F_DUPFD_CLOEXEC, 0);
 	FILE *stream = own >= 0 ? fdopen(own, "w") : NULL;
-	int failed;
+	int error = -errno;
 
-	if (!stream) {
-		if (own >= 0)
-			close(own);
-		return 1;
-	}
-	failed = fputs(text, stream) == EOF;
-	return fclose(stream) || failed;
+	if (stream)
+		return finish(stream, writer->write(stream, writer->context));
+	if (own >= 0)
+		close(own);
+	return error;
 }
 
-/*
- * Write a new file with the owner and the rights of the old one. name is a
- * template of mkostemp(3), and becomes the path of the file.
- */
-static int write_beside(const char *text, char *name,
-			const struct stat *old)
+/* Whether the file could be made if there were room: then what is there stays. */
+static bool has_no_room(int error)
 {
-	const int file = mkostemp(name, O_CLOEXEC);
-	int failed;
+	return error == ENOSPC || error == EDQUOT;
+}
+
+/* Make a file that may take the place of the old one. Returns a descriptor, or -errno. */
+static int make_beside(char *template, const struct stat *old)
+{
+	const int file = mkostemp(template, O_CLOEXEC);
+	int error;
 
 	if (file < 0)
-		return 1;
-	failed = fchown(file, old->st_uid, old->st_gid) ||
-		fchmod(file, old->st_mode & 07777) ||
-		write_to(text, file);
-	failed |= close(file);
-	if (failed)
-		unlink(name);
-	return failed;
+		return -errno;
+	if (fchown(file, old->st_uid, old->st_gid) == 0 &&
+	    fchmod(file, old->st_mode & 07777) == 0)
+		return file;
+	error = -errno;
+	close(file);
+	unlink(template);
+	return error;
 }
 
 /*
- * Replace a file by rename(2), so that a reader gets the old report or the new
- * one, and never a part.
+ * Replace a file by rename(2), so that a reader gets the old report or the new one,
+ * and never a part. Where it cannot be written, the old one stays. *is_possible becomes
+ * false where no other file can take its place.
  */
-static int replace_file(const char *text, const char *path,
-			const struct stat *old)
+static int replace_file(const struct vmsi_report_writer *writer, const char *path,
+			const struct stat *old, bool *is_possible)
 {
 	char *name = NULL;
-	int failed = asprintf(&name, "%s.XXXXXX", path) < 0;
+	int file, error;
 
-	if (failed)
-		return failed;
-	failed = write_beside(text, name, old);
-	if (!failed && rename(name, path)) {
-		unlink(name);
-		failed = 1;
+	*is_possible = true;
+	if (asprintf(&name, "%s.XXXXXX", path) < 0)
+		return -ENOMEM;
+	file = make_beside(name, old);
+	if (file < 0) {
+		*is_possible = has_no_room(-file);
+		free(name);
+		return file;
 	}
+	error = write_to(writer, file);
+	if (close(file) && !error)
+		error = -errno;
+	if (!error && rename(name, path)) {
+		error = -errno;
+		*is_possible = false;
+	}
+	if (error)
+		unlink(name);
 	free(name);
-	return failed;
+	return error;
 }
 
 /*
  * The path of a file without symbolic links, so that a link stays one. A missing
- * file is made.
+ * file is made, and *is_made is set.
  */
-static char *real_path(const char *path)
+static char *real_path(const char *path, bool *is_made)
 {
 	char *real = realpath(path, NULL);
 	int file;
 
+	*is_made = false;
 	if (real || errno != ENOENT)
 		return real;
 	file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	if (file < 0)
 		return NULL;
 	close(file);
+	*is_made = true;
 	return realpath(path, NULL);
 }
 
@@ -228,56 +256,78 @@ static char *real_path(const char *path)
  * Write to what is there. With O_NONBLOCK the open of a named pipe without a
  * reader fails, and does not wait for one.
  */
-static int write_through(const char *text, const char *path)
+static int write_through(const struct vmsi_report_writer *writer, const char *path)
 {
 	const int file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK |
 			      O_CLOEXEC, 0666);
-	int failed;
+	int error;
 
 	if (file < 0)
-		return 1;
-	failed = fcntl(file, F_SETFL, 0) || write_to(text, file);
-	return close(file) || failed;
+		return -errno;
+	error = fcntl(file, F_SETFL, 0) ? -errno : write_to(writer, file);
+	/* Half a report could be taken for a whole one. */
+	if (error)
+		(void)!ftruncate(file, 0);
+	return close(file) && !error ? -errno : error;
 }
 
 /*
  * Replace a regular file. Write to what is no regular file, and to one in a
  * directory where no other file can be made.
  */
-static int write_to_path(const char *text, const char *path)
+static int write_to_path(const struct vmsi_report_writer *writer, const char *path)
 {
+	bool is_made, is_possible = false;
 	struct stat status;
-	char *real = real_path(path);
-	const int failed = !real || stat(real, &status) ||
-		!S_ISREG(status.st_mode) || replace_file(text, real, &status);
+	char *real = real_path(path, &is_made);
+	int error = 0;
 
+	if (real && stat(real, &status) == 0 && S_ISREG(status.st_mode))
+		error = replace_file(writer, real, &status, &is_possible);
+	if (!is_possible)
+		error = write_through(writer, path);
+	if (error && is_made)
+		unlink(real);
 	free(real);
-	return failed && write_through(text, path);
+	return error;
+}
+
+bool vmsi_report_write_by(const struct vmsi_report_writer *writer, const char *path)
+{
+	const int named = named_descriptor(path);
+	const int error = named >= 0 ? write_to(writer, named) :
+				       write_to_path(writer, path);
+
+	if (error)
+		vmsi_complain(path, "cannot write the report: %s",
+			      strerror(-error));
+	return !error;
+}
+
+static int write_text(FILE *stream, const void *text)
+{
+	fputs(text, stream);
+	return 0;
 }
 
 bool vmsi_report_write_text(const char *text, const char *path)
 {
-	const int named = named_descriptor(path);
+	const struct vmsi_report_writer writer = { write_text, text };
 
-	if (!(named >= 0 ? write_to(text, named) : write_to_path(text, path)))
-		return true;
-	vmsi_complain(path, "cannot write the report: %s", strerror(errno));
-	return false;
+	return vmsi_report_write_by(&writer, path);
+}
+
+static int write_json(FILE *stream, const void *all)
+{
+	if (json_dumpf(all, stream, JSON_INDENT(1)) && !ferror(stream))
+		return -ENOMEM;
+	fputc('\n', stream);
+	return 0;
 }
 
 bool vmsi_report_write(const json_t *all, const char *path)
 {
-	char *object = json_dumps(all, JSON_INDENT(1)), *text;
-	bool written;
+	const struct vmsi_report_writer writer = { write_json, all };
 
-	if (!object || asprintf(&text, "%s\n", object) < 0) {
-		vmsi_complain(path, "cannot write the report: %s",
-			      strerror(ENOMEM));
-		free(object);
-		return false;
-	}
-	free(object);
-	written = vmsi_report_write_text(text, path);
-	free(text);
-	return written;
+	return vmsi_report_write_by(&writer, path);
 }

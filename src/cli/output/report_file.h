@@ -3,6 +3,7 @@
 #define VMSI_CLI_REPORT_FILE_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 #include "cli/command.h"
 #include "cli/output/json.h"
@@ -14,9 +15,10 @@
  */
 
 /*
- * Take the argument of --report, or of another option that names such a file. "-" is standard output, as in other commands. Any
- * other argument that begins with a dash is a usage error: it is the next option, or
- * the "--" before the program, and the name of the file was left out.
+ * Take the argument of --report, or of another option that names such a file. "-" is
+ * standard output, as in other commands. Any other argument that begins with a dash is a
+ * usage error: it is the next option, or the "--" before the program, and the name of the
+ * file was left out.
  */
 enum vmsi_exit vmsi_report_take(const char *program, const char *option,
 				const char *argument, const char **path);
@@ -28,7 +30,20 @@ enum vmsi_exit vmsi_report_take(const char *program, const char *option,
  */
 bool vmsi_report_probe(const char **path);
 
-/* Replace a file as a whole; write to a descriptor, a pipe or a device. */
+/*
+ * Writes a report to a stream. Returns 0 or -errno; whether a write has failed is asked of
+ * the stream.
+ */
+struct vmsi_report_writer {
+	int (*write)(FILE *stream, const void *context);
+	const void *context;
+};
+
+/*
+ * Replace a file as a whole, or leave it as it was; write to a descriptor, a pipe or a
+ * device.
+ */
+bool vmsi_report_write_by(const struct vmsi_report_writer *writer, const char *path);
 bool vmsi_report_write(const json_t *all, const char *path);
 bool vmsi_report_write_text(const char *text, const char *path);
 
