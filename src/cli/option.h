@@ -47,4 +47,8 @@ struct vmsi_option {
 	  .argument = "all", .completion = VMSI_COMPLETE_WORDS, .words = "all", \
 	  .help = "this text" }
 
+/* A row of the tables of commands that tell sizes. */
+#define VMSI_OPTION_TELL_BYTES(number) \
+	{ .name = "bytes", .value = (number), .help = "exact sizes, in bytes" }
+
 #endif

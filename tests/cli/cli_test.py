@@ -3,11 +3,13 @@
 
 import contextlib
 import os
+import pty
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
@@ -43,6 +45,29 @@ def ended(command, seconds=PATIENCE, **options):
         raise
     return subprocess.CompletedProcess(command, process.returncode, output,
                                        errors)
+
+
+def on_terminal(arguments, stream, **options):
+    """The finished run, and what it writes to that stream, which is a terminal."""
+    master, terminal = pty.openpty()
+    chunks = []
+
+    def read():
+        with contextlib.suppress(OSError):
+            while chunk := os.read(master, 4096):
+                chunks.append(chunk)
+
+    # It is read meanwhile, since a terminal keeps little.
+    reader = threading.Thread(target=read)
+    reader.start()
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: terminal}
+    try:
+        result = ended(arguments, **streams, **options)
+    finally:
+        os.close(terminal)
+        reader.join()
+        os.close(master)
+    return result, b"".join(chunks).decode()
 
 
 def expect(condition, *what):
@@ -165,10 +190,18 @@ def main(cases):
     return 1 if failed else 0
 
 
-def main_in_groups(vmspace, cases):
-    """main, where the kernel lets the command limit groups of processes."""
+def need_groups(vmspace):
+    """Skip where the kernel does not let the command limit groups of processes."""
     probe = run([vmspace, "limit", "1G", "--quiet", "true"])
     if probe.returncode == 125:
-        print("1..0 # SKIP", probe.stderr.decode().splitlines()[0])
+        raise Skip(probe.stderr.decode().splitlines()[0])
+
+
+def main_in_groups(vmspace, cases):
+    """main, where the kernel lets the command limit groups of processes."""
+    try:
+        need_groups(vmspace)
+    except Skip as reason:
+        print("1..0 # SKIP", reason)
         return 0
     return main(cases)

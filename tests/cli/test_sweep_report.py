@@ -4,15 +4,14 @@
 usage: test_sweep_report.py VMSPACE
 """
 
-import contextlib
 import os
-import pty
 import re
 import shutil
 import subprocess
 import sys
 
-from cli_test import WORK, ended, expect, expect_equal, main_in_groups, work
+from cli_test import (WORK, ended, expect, expect_equal, main_in_groups,
+                      on_terminal, work)
 from sweep_program import (VMSPACE, command, counts, program_of,
                            results, sweep, table, verdicts)
 
@@ -174,32 +173,21 @@ def so_many_run_at_a_time():
 # --- progress ----------------------------------------------------------------
 
 
-def with_errors_on_a_terminal(arguments):
-    """The finished run, and what it writes to the terminal."""
-    master, terminal = pty.openpty()
-    try:
-        result = ended(arguments, stdout=subprocess.PIPE, stderr=terminal)
-        os.close(terminal)
-        terminal = -1
-        written = b""
-        with contextlib.suppress(OSError):
-            while chunk := os.read(master, 4096):
-                written += chunk
-        return result, written.decode()
-    finally:
-        os.close(master)
-        if terminal >= 0:
-            os.close(terminal)
-
-
 def progress_is_shown_on_a_terminal():
     program = program_of("six", *["leave"] * 6)
-    result, shown = with_errors_on_a_terminal(command(program, "--jobs=2"))
+    result, shown = on_terminal(command(program, "--jobs=2"), "stderr",
+                                env={**os.environ, "TERM": "xterm"})
     expect_equal(result.returncode, 0, shown)
-    expect_equal(re.findall(r"\r(\d+) of 6 runs", shown),
+    expect_equal(re.findall(r"(\d+) of 6 runs\r", shown),
                  ["1", "2", "3", "4", "5", "6"], repr(shown))
     expect(shown.endswith("\r\x1b[K"), "it stays:", repr(shown))
     expect(b"of 6 runs" not in result.stdout, result.stdout)
+
+
+def a_finding_is_red_on_a_terminal():
+    _, shown = on_terminal(command(program_of("bad", "crash")), "stdout",
+                           env={"PATH": os.environ["PATH"], "TERM": "xterm"})
+    expect(shown.startswith("\x1b[1;31mcrashed\x1b[m by signal"), repr(shown))
 
 
 def no_progress_is_shown_elsewhere():
@@ -220,6 +208,7 @@ CASES = [
     one_request_is_refused_and_not_the_next,
     so_many_run_at_a_time,
     progress_is_shown_on_a_terminal,
+    a_finding_is_red_on_a_terminal,
     no_progress_is_shown_elsewhere,
 ]
 

@@ -13,6 +13,7 @@
 #include "base/array.h"
 #include "cli/commit/commit_read.h"
 #include "cli/commit/objects.h"
+#include "cli/output/progress.h"
 #include "cli/sight/find.h"
 #include "procfs/meminfo.h"
 
@@ -158,8 +159,12 @@ static int look_at_all(struct vmsi_audit *audit, struct vmsi_commit_objects *obj
 	struct vmsi_finds finds = { 0 };
 	int error = vmsi_finds_add_all(&finds);
 
-	for (size_t i = 0; !error && i < finds.count; i++)
+	vmsi_progress_begin("processes", finds.count, VMSI_PROCESSES_SHOWN);
+	for (size_t i = 0; !error && i < finds.count; i++) {
 		error = look_at(audit, objects, finds.list[i].pid);
+		vmsi_progress_show(i + 1);
+	}
+	vmsi_progress_end();
 	vmsi_finds_free(&finds);
 	return error ? error : vmsi_commit_objects_add_segments(objects);
 }

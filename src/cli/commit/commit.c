@@ -31,7 +31,7 @@ static const struct vmsi_option commit_options[] = {
 	  .words = "mode=0 mode=1 mode=2 ratio= kbytes= ram= swap=",
 	  .help = "with other settings, as mode=2,ratio=80, and whom",
 	  .more = "they refuse: mode, ratio, kbytes, ram, swap" },
-	{ .name = "bytes", .value = 'b', .help = "sizes in bytes" },
+	VMSI_OPTION_TELL_BYTES('b'),
 	{ .name = "json", .value = 'j', .help = "write JSON, for programs" },
 	VMSI_OPTION_HELP,
 	{ .name = NULL },

@@ -4,6 +4,7 @@
 
 #include "cli/commit/commit.h"
 #include "cli/commit/commit_read.h"
+#include "cli/output/terminal.h"
 #include "cli/output/text.h"
 
 /* What a user wants to know, a line each: what holds, how full it is, what is left. */
@@ -11,6 +12,16 @@
 static struct vmsi_size_text size(uint64_t bytes, enum vmsi_size_style style)
 {
 	return vmsi_size_text(bytes, style);
+}
+
+/* Full by so much is what must be seen. */
+#define NEAR_PERCENT 90
+
+/* What follows, up to vmsi_mark_end, tells how full something is. */
+static void mark_where_near(uint64_t used, uint64_t of)
+{
+	if (used / NEAR_PERCENT >= of / 100)
+		vmsi_mark_begin(stdout, VMSI_MARK_NEAR);
 }
 
 static void write_policy(const struct vmsi_commit_report *report,
@@ -50,12 +61,26 @@ static void write_promised(const struct vmsi_commit_report *report,
 		       vmsi_commit_why(left->committed.error));
 		return;
 	}
-	printf("promised   %s", size(left->committed.value, style).text);
+	fputs("promised   ", stdout);
+	if (is_strict && !of->error)
+		mark_where_near(left->committed.value, of->value);
+	fputs(size(left->committed.value, style).text, stdout);
 	if (!of->error && of->value)
 		printf(" of %s%s (%" PRIu64 "%%)", size(of->value, style).text,
 		       is_strict ? "" : " RAM",
 		       left->committed.value * 100 / of->value);
+	vmsi_mark_end(stdout);
 	puts(is_strict ? "" : ", which no limit holds");
+}
+
+static void write_passed(const struct vmsi_balance *left, enum vmsi_size_style style)
+{
+	fputs("left       ", stdout);
+	vmsi_mark_begin(stdout, VMSI_MARK_BAD);
+	fputs("nothing", stdout);
+	vmsi_mark_end(stdout);
+	printf(": %s more is promised than the limit; all requests are refused\n",
+	       size(left->bytes, style).text);
 }
 
 static void write_strict_left(const struct vmsi_balance *left,
@@ -64,8 +89,7 @@ static void write_strict_left(const struct vmsi_balance *left,
 	if (left->error)
 		printf("left       unknown (%s)\n", vmsi_commit_why(left->error));
 	else if (left->passed)
-		printf("left       nothing: %s more is promised than the limit; all "
-		       "requests are refused\n", size(left->bytes, style).text);
+		write_passed(left, style);
 	else
 		printf("left       %s for you\n", size(left->bytes, style).text);
 }
@@ -105,9 +129,12 @@ static void write_group(const struct vmsi_commit_report *report,
 
 	if (!group->is_limited)
 		return;
-	printf("container  %s of %s", size(group->in_use, style).text,
+	fputs("container  ", stdout);
+	mark_where_near(group->in_use, group->limit);
+	printf("%s of %s used", size(group->in_use, style).text,
 	       size(group->limit, style).text);
-	printf(" used, %s left\n           ", size(group->left, style).text);
+	vmsi_mark_end(stdout);
+	printf(", %s left\n           ", size(group->left, style).text);
 	puts(group->left < left_by_machine(report) ?
 	     "full before the machine is; then the OOM killer ends a process" :
 	     "the machine is full first");

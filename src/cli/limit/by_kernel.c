@@ -13,6 +13,7 @@
 
 #include "cli/limit/control_group.h"
 #include "cli/output/json.h"
+#include "cli/output/size.h"
 #include "cli/output/text.h"
 #include "cli/supervise/supervise.h"
 #include "text/size.h"
@@ -211,25 +212,22 @@ static void explain_state(void)
 
 /* --- what is the same with and without ------------------------------------------------ */
 
-static struct vmsi_size_text size(uint64_t bytes)
-{
-	return vmsi_size_text(bytes, VMSI_SIZE_HUMAN);
-}
-
 void vmsi_by_kernel_write_text(const struct vmsi_kernel_limits *limits)
 {
+	const int width = vmsi_told_width(8), wide = vmsi_told_width(11);
 	char path[PATH_MAX];
 
 	if (limits->count)
-		printf("%8s %8s %8s %11s  %s\n", "LIMIT", "IN USE", "REFUSED",
-		       "LET THROUGH", "CONTROL GROUP");
+		printf("%*s %*s %8s %*s  %s\n", width, "LIMIT", width, "IN USE",
+		       "REFUSED", wide, "LET THROUGH", "CONTROL GROUP");
 	for (size_t i = 0; i < limits->count; i++) {
 		const struct vmsi_bpf_group *group = &limits->list[i];
 
-		printf("%8s %8s %8llu %11s  ", size(group->limit).text,
-		       size(group->committed).text,
+		printf("%*s %*s %8llu %*s  ",
+		       width, vmsi_told_size(group->limit).text,
+		       width, vmsi_told_size(group->committed).text,
 		       (unsigned long long)group->refused,
-		       size(group->forced).text);
+		       wide, vmsi_told_size(group->forced).text);
 		vmsi_control_group_path(group->id, path);
 		vmsi_write_escaped(stdout, path);
 		putchar('\n');

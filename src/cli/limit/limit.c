@@ -6,8 +6,8 @@
 
 #include "cli/limit/by_kernel.h"
 #include "cli/limit/live.h"
+#include "cli/output/size.h"
 #include "cli/supervise/supervise.h"
-#include "text/size.h"
 
 static const char help_text[] =
 	"usage: vmspace limit SIZE [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -55,8 +55,7 @@ static void explain_cgroup(void)
 		puts("  cgroup     no control group limits the memory here");
 	else
 		printf("  cgroup     %s: what 'vmspace limit cgroup' is here\n",
-		       vmsi_size_text(vmsi_limit_source_bytes(&cgroup),
-				      VMSI_SIZE_HUMAN).text);
+		       vmsi_told_size(vmsi_limit_source_bytes(&cgroup)).text);
 }
 
 static enum vmsi_exit explain(const char *program)
@@ -88,7 +87,7 @@ static enum vmsi_exit take_options(int argc, char **argv,
 		vmsi_supervise_take_options(options, argc, argv,
 					    &vmsi_command_limit);
 
-	if (!options->explain)
+	if (result != VMSI_EXIT_OK || options->is_done || !options->explain)
 		return result;
 	options->is_done = true;
 	return explain(argv[0]);
@@ -97,6 +96,12 @@ static enum vmsi_exit take_options(int argc, char **argv,
 static bool is_live(const struct vmsi_supervise_options *options)
 {
 	return options->json || options->set || options->follow;
+}
+
+/* Where nothing was named, and nothing was said of how a program is run. */
+static bool asks_for_list(const struct vmsi_supervise_options *options)
+{
+	return !options->has_run_option && !options->by_kernel;
 }
 
 static enum vmsi_exit refuse_both(const char *program)
@@ -197,7 +202,7 @@ static enum vmsi_exit run_limit(int argc, char **argv)
 		return result;
 	if (options.cgroup)
 		return set_cgroup(argc, argv, &options, NULL);
-	if (is_live(&options) || argc == 1)
+	if (is_live(&options) || (optind == argc && asks_for_list(&options)))
 		return run_live(argc, argv, &options, NULL);
 	if (optind >= argc)
 		return vmsi_usage_error(argv[0], "say how much, and name a "

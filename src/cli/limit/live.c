@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/output/size.h"
 #include "cli/output/text.h"
 #include "text/number.h"
-#include "text/size.h"
 
 /* What is done with groups that run. */
 
@@ -121,12 +121,12 @@ static void write_set(const struct vmsi_control_figures *before,
 
 	vmsi_write_escaped(stdout, after->name);
 	printf("[%d]: %s", (int)after->first,
-	       vmsi_size_text(after->limit, VMSI_SIZE_HUMAN).text);
+	       vmsi_told_size(after->limit).text);
 	if (*source.text)
 		printf(" (%s)", source.text);
 	printf(" instead of %s; %s in use",
-	       vmsi_size_text(before->limit, VMSI_SIZE_HUMAN).text,
-	       vmsi_size_text(after->committed, VMSI_SIZE_HUMAN).text);
+	       vmsi_told_size(before->limit).text,
+	       vmsi_told_size(after->committed).text);
 	if (after->committed > after->limit)
 		fputs(" stay, and what is asked for is refused", stdout);
 	putchar('\n');

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/output/json.h"
+#include "cli/output/size.h"
 #include "cli/output/text.h"
 #include "text/size.h"
 
@@ -59,11 +60,6 @@ static enum vmsi_exit write_json(const struct vmsi_live_request *request,
 		complain(request, strerror(ENOMEM)) : vmsi_finish_output(request->program);
 }
 
-static struct vmsi_size_text size(uint64_t bytes)
-{
-	return vmsi_size_text(bytes, VMSI_SIZE_HUMAN);
-}
-
 enum vmsi_exit vmsi_live_set_cgroup(const struct vmsi_live_request *request,
 				    const char *text)
 {
@@ -86,8 +82,10 @@ enum vmsi_exit vmsi_live_set_cgroup(const struct vmsi_live_request *request,
 	if (request->form == VMSI_LIVE_JSON)
 		return write_json(request, &after);
 	vmsi_write_escaped(stdout, request->group);
-	printf(": %s instead of %s; %s in use\n", size(after.limit).text,
-	       size(before.limit).text, size(after.committed).text);
+	printf(": %s instead of %s; %s in use\n",
+	       vmsi_told_size(after.limit).text,
+	       vmsi_told_size(before.limit).text,
+	       vmsi_told_size(after.committed).text);
 	return vmsi_finish_output(request->program);
 }
 
@@ -103,8 +101,10 @@ static enum vmsi_exit write_change(const struct vmsi_live_request *request,
 	if (request->form == VMSI_LIVE_JSON)
 		return write_json(request, group);
 	printf("%s of %s in use, %llu refused, %s let through\n",
-	       size(group->committed).text, size(group->limit).text,
-	       (unsigned long long)group->refused, size(group->forced).text);
+	       vmsi_told_size(group->committed).text,
+	       vmsi_told_size(group->limit).text,
+	       (unsigned long long)group->refused,
+	       vmsi_told_size(group->forced).text);
 	return vmsi_finish_output(request->program);
 }
 

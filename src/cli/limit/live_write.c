@@ -6,19 +6,14 @@
 #include <unistd.h>
 
 #include "cli/output/json.h"
+#include "cli/output/size.h"
 #include "cli/output/text.h"
-#include "text/size.h"
 
 /* The groups that run, as text and as JSON. */
 
 struct age_text {
 	char text[32];
 };
-
-static struct vmsi_size_text size(uint64_t bytes)
-{
-	return vmsi_size_text(bytes, VMSI_SIZE_HUMAN);
-}
 
 /* "42s", "5m03s", "2h05m", "3d04h" */
 static struct age_text age_text(uint64_t nanoseconds)
@@ -53,7 +48,10 @@ vmsi_live_source(const struct vmsi_control_figures *figures)
 
 static void write_unanswered(const struct vmsi_live_group *group)
 {
-	printf("%8s %8s %8s %8s %8s %9s %7s ", "?", "?", "?", "?", "?", "?", "?");
+	const int width = vmsi_told_width(8);
+
+	printf("%8s %*s %*s %*s %8s %9s %7s ", "?", width, "?", width, "?",
+	       width, "?", "?", "?", "?");
 	if (group->has_user)
 		printf("%6u  (supervisor %d does not answer)\n",
 		       (unsigned)group->user, (int)group->supervisor);
@@ -65,14 +63,16 @@ static void write_unanswered(const struct vmsi_live_group *group)
 static void write_row(const struct vmsi_live_group *group)
 {
 	const struct vmsi_control_figures *figures = &group->figures;
+	const int width = vmsi_told_width(8);
 
 	if (!group->answers) {
 		write_unanswered(group);
 		return;
 	}
-	printf("%8d %8s %8s %8s %8llu %9u %7s %6u  ", (int)figures->first,
-	       size(figures->limit).text, size(figures->committed).text,
-	       size(figures->peak).text,
+	printf("%8d %*s %*s %*s %8llu %9u %7s %6u  ", (int)figures->first,
+	       width, vmsi_told_size(figures->limit).text,
+	       width, vmsi_told_size(figures->committed).text,
+	       width, vmsi_told_size(figures->peak).text,
 	       (unsigned long long)figures->refusals, figures->processes,
 	       age_text(figures->age).text, (unsigned)group->user);
 	vmsi_write_escaped(stdout, figures->name);
@@ -82,14 +82,17 @@ static void write_row(const struct vmsi_live_group *group)
 void vmsi_live_write_text(const struct vmsi_live_groups *groups,
 			  const struct vmsi_kernel_limits *limits)
 {
+	const int width = vmsi_told_width(8);
+
 	vmsi_by_kernel_write_text(limits);
 	if (groups->count == 0) {
 		if (limits->count == 0)
 			puts("No group runs under a limit.");
 		return;
 	}
-	printf("%8s %8s %8s %8s %8s %9s %7s %6s  %s\n", "PID", "LIMIT", "IN USE",
-	       "PEAK", "REFUSED", "PROCESSES", "AGE", "UID", "NAME");
+	printf("%8s %*s %*s %*s %8s %9s %7s %6s  %s\n", "PID", width, "LIMIT",
+	       width, "IN USE", width, "PEAK", "REFUSED", "PROCESSES", "AGE",
+	       "UID", "NAME");
 	for (size_t i = 0; i < groups->count; i++)
 		write_row(&groups->list[i]);
 }
@@ -98,8 +101,9 @@ static void write_change_text(const struct vmsi_control_figures *figures)
 {
 	printf("%9.3f s  %s of %s in use, peak %s, %llu refused, %u "
 	       "process%s%s\n", (double)figures->age / 1e9,
-	       size(figures->committed).text, size(figures->limit).text,
-	       size(figures->peak).text,
+	       vmsi_told_size(figures->committed).text,
+	       vmsi_told_size(figures->limit).text,
+	       vmsi_told_size(figures->peak).text,
 	       (unsigned long long)figures->refusals, figures->processes,
 	       figures->processes == 1 ? "" : "es",
 	       figures->state == VMSI_CONTROL_EMPTY ? "; all have ended" :

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+#include "cli/output/progress.h"
 #include "cli/output/text.h"
 #include "cli/sight/at_end.h"
 #include "cli/sight/find.h"
@@ -57,8 +58,7 @@ static const struct vmsi_option maps_options[] = {
 	{ .name = "filter", .value = 'f', .argument = "TEXT",
 	  .help = "owners whose names have it, match 'lib*', or",
 	  .more = "of a kind" },
-	{ .name = "bytes", .value = 'b',
-	  .help = "sizes in bytes instead of 188K, 1.3M, 2G" },
+	VMSI_OPTION_TELL_BYTES('b'),
 	{ .name = "json", .value = 'j', .help = "write JSON, for programs" },
 	VMSI_OPTION_HELP,
 	{ .name = NULL },
@@ -337,10 +337,14 @@ static enum vmsi_exit see_all(const struct vmsi_maps_view *view,
 		if (!sources)
 			return complain_of_memory();
 	}
-	for (size_t i = 0; i < finds->count; i++)
+	vmsi_progress_begin("processes", finds->count, VMSI_PROCESSES_SHOWN);
+	for (size_t i = 0; i < finds->count; i++) {
 		if (see(processes, &finds->list[i], view->what, sources) !=
 		    VMSI_EXIT_OK)
 			result = VMSI_EXIT_FAILED;
+		vmsi_progress_show(i + 1);
+	}
+	vmsi_progress_end();
 	vmsi_bound_sources_free(sources);
 	return result;
 }

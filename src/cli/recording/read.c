@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/output/progress.h"
 #include "cli/recording/format.h"
 #include "cli/recording/items.h"
 
@@ -121,6 +122,15 @@ static void finish(const struct vmsi_reader *reader)
 			recording->processes[i].end = reader->time;
 }
 
+/* What is shown of a long recording while it is read: parts of so many bytes. */
+#define PART ((size_t)64 << 10)
+#define PARTS_SHOWN 64
+
+static size_t parts(const unsigned char *begin, const unsigned char *end)
+{
+	return (size_t)(end - begin) / PART;
+}
+
 static int read_frames(struct vmsi_recording *recording, struct vmsi_bytes *file,
 		       const unsigned char *begin)
 {
@@ -130,9 +140,13 @@ static int read_frames(struct vmsi_recording *recording, struct vmsi_bytes *file
 	struct vmsi_bytes payload;
 	int error = 0;
 
+	vmsi_progress_begin("parts read", parts(begin, file->end), PARTS_SHOWN);
 	while (!error && !reader.is_finished &&
-	       next_frame(file, begin, &payload))
+	       next_frame(file, begin, &payload)) {
+		vmsi_progress_show(parts(begin, file->at));
 		error = read_frame(&reader, &payload);
+	}
+	vmsi_progress_end();
 	if (error == -ENOMEM)
 		return error;
 	finish(&reader);

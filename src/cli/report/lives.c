@@ -5,8 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/output/progress.h"
 #include "cli/report/changes.h"
 #include "cli/report/by_start.h"
+
+/* Of so many events it takes long to replay them. */
+#define EVENTS_SHOWN 100000
 
 __extension__ typedef unsigned __int128 two_words;
 
@@ -341,6 +345,7 @@ static int replay_events(struct replay *replay)
 			replay->look = replay->lives->change_count;
 		}
 		end_processes(replay, event->time);
+		vmsi_progress_show(i);
 		result = replay_event(replay, event);
 		if (result < 0)
 			return result;
@@ -388,8 +393,10 @@ int vmsi_lives_make(struct vmsi_lives *lives, const struct vmsi_recording *recor
 
 	*lives = (struct vmsi_lives){ 0 };
 	result = prepare(&replay);
+	vmsi_progress_begin("events", recording->event_count, EVENTS_SHOWN);
 	if (result == 0)
 		result = replay_events(&replay);
+	vmsi_progress_end();
 	for (size_t i = 0; replay.processes && i < recording->process_count; i++)
 		vmsi_by_start_free(&replay.processes[i].living);
 	free(replay.processes);

@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/output/report_file.h"
+#include "cli/output/size.h"
 #include "cli/recording/read.h"
 #include "cli/report/page.h"
 
@@ -31,6 +33,7 @@ static const struct vmsi_option report_options[] = {
 	{ .name = "output", .value = 'o', .argument = "FILE",
 	  .completion = VMSI_COMPLETE_FILE,
 	  .help = "write it there, and not to standard output" },
+	VMSI_OPTION_TELL_BYTES('b'),
 	VMSI_OPTION_HELP,
 	{ .name = NULL },
 };
@@ -98,6 +101,9 @@ static enum vmsi_exit take_option(const char *program, int option,
 	case 'o':
 		request->output = strcmp(optarg, "-") == 0 ? NULL : optarg;
 		return VMSI_EXIT_OK;
+	case 'b':
+		vmsi_tell_bytes();
+		return VMSI_EXIT_OK;
 	case OPTION_FROM:
 		return take_time(program, optarg, &request->from);
 	default:
@@ -115,31 +121,31 @@ static bool is_same_file(const char *a, const char *b)
 		one.st_dev == other.st_dev && one.st_ino == other.st_ino;
 }
 
-static enum vmsi_exit fail(const char *path, int error)
+/* A report of a view, for vmsi_report_write_by. */
+struct output {
+	const struct form *form;
+	const struct vmsi_report_view *view;
+};
+
+static int write_form(FILE *stream, const void *context)
 {
-	vmsi_complain(path, "%s", strerror(error));
-	return VMSI_EXIT_FAILED;
+	const struct output *output = context;
+
+	return output->form->write(stream, output->view);
 }
 
 static enum vmsi_exit write_file(const struct request *request, const char *path,
 				 const struct vmsi_report_view *view)
 {
-	FILE *stream;
-	int error;
+	const struct output output = { request->form, view };
+	const struct vmsi_report_writer writer = { write_form, &output };
 
 	if (is_same_file(request->output, path)) {
 		vmsi_complain(request->output, "is the recording itself");
 		return VMSI_EXIT_USAGE;
 	}
-	stream = fopen(request->output, "we");
-	if (!stream)
-		return fail(request->output, errno);
-	error = -request->form->write(stream, view);
-	if (!error && ferror(stream))
-		error = errno ? errno : EIO;
-	if (fclose(stream) && !error)
-		error = errno;
-	return error ? fail(request->output, error) : VMSI_EXIT_OK;
+	return vmsi_report_write_by(&writer, request->output) ? VMSI_EXIT_OK :
+								VMSI_EXIT_FAILED;
 }
 
 static enum vmsi_exit write_it(const char *program, const struct request *request,
@@ -160,7 +166,10 @@ static enum vmsi_exit write_it(const char *program, const struct request *reques
 	if (request->output)
 		return write_file(request, path, &view);
 	error = request->form->write(stdout, &view);
-	return error ? fail(path, -error) : vmsi_finish_output(program);
+	if (!error)
+		return vmsi_finish_output(program);
+	vmsi_complain(path, "%s", strerror(-error));
+	return VMSI_EXIT_FAILED;
 }
 
 static const char *why(int error)

@@ -4,9 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "cli/output/size.h"
+#include "cli/output/terminal.h"
 #include "cli/output/text.h"
 #include "cli/report/series.h"
-#include "text/size.h"
 
 /* The form for a terminal: 80 columns. */
 
@@ -14,6 +15,7 @@
 #define ROWS_MOST 15
 #define REFUSALS_MOST 8
 #define FRAMES_MOST 8
+#define FIGURE_WIDTH 7
 #define NAME_WIDTH 36
 
 /* --- parts of lines --------------------------------------------------------- */
@@ -37,7 +39,7 @@ static const char *size(uint64_t bytes)
 	static struct vmsi_size_text texts[4];
 	static unsigned next;
 
-	texts[next = (next + 1) % 4] = vmsi_size_text(bytes, VMSI_SIZE_HUMAN);
+	texts[next = (next + 1) % 4] = vmsi_told_size(bytes);
 	return texts[next].text;
 }
 
@@ -179,9 +181,12 @@ static int write_head(FILE *stream, const struct vmsi_report_view *view,
 		size(series->total.largest));
 	write_time(stream, series->total.largest_at);
 	fputc('\n', stream);
-	if (recording->is_cut)
-		fputs("It ends in the midst: the recorder was killed, could not write "
-		      "on, or still\nruns.\n", stream);
+	if (!recording->is_cut)
+		return 0;
+	vmsi_mark_begin(stream, VMSI_MARK_NEAR);
+	fputs("It ends in the midst", stream);
+	vmsi_mark_end(stream);
+	fputs(": the recorder was killed, could not write on, or still\nruns.\n", stream);
 	return 0;
 }
 
@@ -216,7 +221,8 @@ static void write_figures(FILE *stream, const struct vmsi_series_row *row)
 		snprintf(text, sizeof(text), "%s%s",
 			 growth > 0 ? "+" : growth ? "-" : "",
 			 size((uint64_t)(growth < 0 ? -growth : growth)));
-	fprintf(stream, "%7s %7s  ", text, size(row->largest));
+	fprintf(stream, "%*s %*s  ", vmsi_told_width(FIGURE_WIDTH), text,
+		vmsi_told_width(FIGURE_WIDTH), size(row->largest));
 	write_columns(stream, row);
 	fputs("  ", stream);
 }
@@ -227,6 +233,8 @@ static int write_row(FILE *stream, const struct vmsi_recording *recording,
 	const struct vmsi_recorded_owner *owner = &recording->owners[row->owner];
 	const struct vmsi_recorded_process *process =
 		&recording->processes[owner->process];
+	const size_t room = NAME_WIDTH -
+		2 * (size_t)(vmsi_told_width(FIGURE_WIDTH) - FIGURE_WIDTH);
 	char *name = escaped(owner->name), *program = escaped(process->name);
 	size_t width;
 	char pid[16];
@@ -239,9 +247,9 @@ static int write_row(FILE *stream, const struct vmsi_recording *recording,
 	write_figures(stream, row);
 	width = 2 + width_of(program) +
 		(size_t)snprintf(pid, sizeof(pid), "%d", (int)process->pid);
-	if (width > NAME_WIDTH / 2)
-		width = NAME_WIDTH / 2;
-	write_end_of(stream, name, NAME_WIDTH - width);
+	if (width > room / 2)
+		width = room / 2;
+	write_end_of(stream, name, room - width);
 	fprintf(stream, " %s ", pid);
 	write_begin_of(stream, program, width - 2 - strlen(pid));
 	fputc('\n', stream);
@@ -256,8 +264,9 @@ static int write_growth(FILE *stream, const struct vmsi_report_view *view,
 	size_t shown = 0;
 	int error = 0;
 
-	fprintf(stream, "\n   GREW LARGEST  %-*s  OWNER, PROCESS\n",
-		VMSI_SERIES_COLUMNS, series->has_pages ? "RESIDENT OVER TIME" :
+	fprintf(stream, "\n%*s %*s  %-*s  OWNER, PROCESS\n",
+		vmsi_told_width(FIGURE_WIDTH), "GREW",
+		vmsi_told_width(FIGURE_WIDTH), "LARGEST", VMSI_SERIES_COLUMNS, series->has_pages ? "RESIDENT OVER TIME" :
 							 "COMMIT OVER TIME");
 	write_figures(stream, &series->total);
 	fputs("all\n", stream);
@@ -338,7 +347,11 @@ static void write_refusals(FILE *stream, const struct vmsi_report_view *view)
 
 	if (count == 0)
 		return;
-	fprintf(stream, "\nRefused: %zu request%s\n", all, all == 1 ? "" : "s");
+	fputc('\n', stream);
+	vmsi_mark_begin(stream, VMSI_MARK_BAD);
+	fputs("Refused", stream);
+	vmsi_mark_end(stream);
+	fprintf(stream, ": %zu request%s\n", all, all == 1 ? "" : "s");
 	for (size_t i = 0; i < count; i++)
 		write_refusal(stream, view->recording, &refusals[i]);
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/output/report_file.h"
+#include "cli/output/size.h"
 #include "cli/policy.h"
 #include "cli/supervise/control.h"
 #include "text/number.h"
@@ -271,6 +272,10 @@ static enum vmsi_exit take_option(struct vmsi_supervise_options *options,
 		return VMSI_EXIT_OK;
 	if (option == VMSI_OPTION_BACKEND)
 		return take_backend(options, argument);
+	if (option == VMSI_OPTION_BYTES) {
+		vmsi_tell_bytes();
+		return VMSI_EXIT_OK;
+	}
 	options->has_run_option = true;
 	switch (option) {
 	case VMSI_OPTION_POLICY:
@@ -309,7 +314,7 @@ vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,
 	enum vmsi_exit result = VMSI_EXIT_OK;
 	int option;
 
-	while (result == VMSI_EXIT_OK && !options->explain &&
+	while (result == VMSI_EXIT_OK &&
 	       (option = vmsi_next_option(command, argc, argv)) != -1) {
 		if (option == '?')
 			return vmsi_option_hint(argv[0], argv[optind - 1]);

@@ -69,6 +69,7 @@ enum vmsi_supervise_option {
 	VMSI_OPTION_REPORT,
 	VMSI_OPTION_LOG,
 	VMSI_OPTION_QUIET,
+	VMSI_OPTION_BYTES,
 	/* 'vmspace limit' alone has these. */
 	VMSI_OPTION_EXPLAIN,
 	VMSI_OPTION_WARN_AT,
@@ -116,15 +117,16 @@ enum vmsi_supervise_option {
 	{ .name = "log", .value = VMSI_OPTION_LOG, \
 	  .help = "tell refusals as they happen" }, \
 	{ .name = "quiet", .value = VMSI_OPTION_QUIET, \
-	  .help = "tell nothing at the end" }
+	  .help = "tell nothing at the end" }, \
+	VMSI_OPTION_TELL_BYTES(VMSI_OPTION_BYTES)
 
 /* Set the defaults: no limit, and no request is refused on demand. */
 void vmsi_supervise_init(struct vmsi_supervise_options *options,
 			 const char *program);
 
 /*
- * Take the options of a command, up to the first argument that is no option,
- * --help, which is answered, or --explain.
+ * Take the options of a command, up to the first argument that is no option, or
+ * --help, which is answered.
  */
 enum vmsi_exit
 vmsi_supervise_take_options(struct vmsi_supervise_options *options, int argc,

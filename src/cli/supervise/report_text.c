@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/output/size.h"
 #include "cli/output/text.h"
 #include "cli/supervise/stack_line.h"
-#include "text/size.h"
 
 /* The report as text: a screenful, however much was refused. */
 
@@ -14,11 +14,6 @@
 #define WHOLE_MOST ((size_t)2)
 #define LINES_MOST ((size_t)16)
 #define COMMANDS_MOST ((size_t)6)
-
-static struct vmsi_size_text size(size_t bytes)
-{
-	return vmsi_size_text(bytes, VMSI_SIZE_HUMAN);
-}
 
 /* --- one refusal ---------------------------------------------------------- */
 
@@ -34,7 +29,8 @@ static void write_holders(FILE *stream, const struct vms_group_refusal *told)
 		fputs(i ? ", " : ": ", stream);
 		write_name(stream, told->holders[i].command,
 			   told->holders[i].pid);
-		fprintf(stream, " %s", size(told->holders[i].committed).text);
+		fprintf(stream, " %s",
+			vmsi_told_size(told->holders[i].committed).text);
 	}
 }
 
@@ -44,15 +40,15 @@ static void write_line(FILE *stream, const struct vms_group_refusal *told,
 	fprintf(stream, "  %9.3f s  ", (double)told->time / 1e9);
 	write_name(stream, told->command, told->process);
 	fprintf(stream, "  %s of %s", vmsi_call_name(told->call),
-		size(told->requested).text);
+		vmsi_told_size(told->requested).text);
 	if (told->injected)
 		fprintf(stream, " (request %llu, refused on demand)",
 			(unsigned long long)told->request);
 	if (told->unaccounted)
 		fputs(" (no memory to account for it)", stream);
-	fprintf(stream, "; in use %s", size(told->committed).text);
+	fprintf(stream, "; in use %s", vmsi_told_size(told->committed).text);
 	if (limited == VMSI_LIMITED)
-		fprintf(stream, " of %s", size(told->limit).text);
+		fprintf(stream, " of %s", vmsi_told_size(told->limit).text);
 	write_holders(stream, told);
 }
 
@@ -100,12 +96,12 @@ static void write_sum(FILE *stream, const struct vmsi_snapshot *snapshot)
 	const struct vms_group_stats *stats = &snapshot->stats;
 
 	fprintf(stream, "%s: peak commit %s", snapshot->program,
-		size(stats->committed_peak).text);
+		vmsi_told_size(stats->committed_peak).text);
 	if (snapshot->limited == VMSI_LIMITED)
-		fprintf(stream, " of %s", size(stats->limit).text);
+		fprintf(stream, " of %s", vmsi_told_size(stats->limit).text);
 	if (snapshot->unrefusable)
 		fprintf(stream, ", %s of it memory that nothing can refuse",
-			size(snapshot->unrefusable).text);
+			vmsi_told_size(snapshot->unrefusable).text);
 	write_refused(stream, snapshot);
 	if (stats->granted_again)
 		fprintf(stream, " (%llu granted when asked again)",
@@ -182,9 +178,9 @@ static void write_row(FILE *stream, const struct vmsi_tally_stack *stack)
 	fprintf(stream, "  %6llu  ", (unsigned long long)stack->count);
 	vmsi_write_escaped(stream, stack->first.command);
 	fprintf(stream, "  %s of %s", vmsi_call_name(stack->first.call),
-		size(stack->least).text);
+		vmsi_told_size(stack->least).text);
 	if (stack->most > stack->least)
-		fprintf(stream, " to %s", size(stack->most).text);
+		fprintf(stream, " to %s", vmsi_told_size(stack->most).text);
 	fputs("  ", stream);
 	if (stack->backtrace)
 		vmsi_write_stack_line(stream, stack->backtrace);

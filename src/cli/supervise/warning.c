@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/output/size.h"
 #include "cli/output/text.h"
 #include "cli/supervise/runner.h"
 #include "cli/supervise/snapshot.h"
-#include "text/size.h"
 
 /* What the supervisor does when the group has reached a threshold. */
 
@@ -87,8 +87,8 @@ static void tell(const struct vmsi_warning *warning,
 	if (!stream)
 		return;
 	fprintf(stream, "%s: %s of %s in use, past %s=%s", warning->program,
-		vmsi_size_text(mark->committed, VMSI_SIZE_HUMAN).text,
-		vmsi_size_text(mark->limit, VMSI_SIZE_HUMAN).text,
+		vmsi_told_size(mark->committed).text,
+		vmsi_told_size(mark->limit).text,
 		vmsi_stage_option((enum vmsi_stage)mark->index),
 		options->at[mark->index].text);
 	if (mark->process) {

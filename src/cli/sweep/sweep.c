@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/output/report_file.h"
+#include "cli/output/size.h"
 #include "cli/program/preload.h"
 #include "cli/supervise/supervise.h"
 #include "failing/failing.h"
@@ -45,6 +46,7 @@ enum {
 	OPTION_SARIF,
 	OPTION_BASELINE,
 	OPTION_WRITE_BASELINE,
+	OPTION_BYTES,
 };
 
 static const struct vmsi_option sweep_options[] = {
@@ -96,6 +98,7 @@ static const struct vmsi_option sweep_options[] = {
 	  .flags = VMSI_OPTION_IS_RARE, .argument = "FILE",
 	  .completion = VMSI_COMPLETE_FILE,
 	  .help = "write the findings of today as known ones" },
+	VMSI_OPTION_TELL_BYTES(OPTION_BYTES),
 	VMSI_OPTION_HELP,
 	{ .name = NULL },
 };
@@ -243,6 +246,9 @@ static bool take_option(int option, struct vmsi_sweep_options *options)
 		return true;
 	case OPTION_BASELINE:
 		options->baseline = optarg;
+		return true;
+	case OPTION_BYTES:
+		vmsi_tell_bytes();
 		return true;
 	}
 	return take_of_allocations(option, options);

@@ -195,9 +195,6 @@ double vmsi_sweep_time_limit(const struct vmsi_sweep_options *options,
  */
 void *vmsi_sweep_share(size_t length);
 
-/* Show on a terminal how many trials have been made. */
-void vmsi_sweep_show_progress(size_t done, size_t count);
-
 /* --- being interrupted ------------------------------------------------------------------ */
 
 /*

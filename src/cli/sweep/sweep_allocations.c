@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/output/progress.h"
 #include "cli/program/preload.h"
 #include "cli/sweep/sweep_plan.h"
 
@@ -118,6 +119,7 @@ static bool run_workers(struct vmsi_sweep_plan *sweep,
 	size_t running = 0;
 
 	sweep->progress->next = 0;
+	vmsi_progress_begin("runs", sweep->count, 1);
 	while (has_more(sweep, count) || running > 0) {
 		const bool wants = has_more(sweep, count) &&
 			running < sweep->options->jobs;
@@ -134,8 +136,9 @@ static bool run_workers(struct vmsi_sweep_plan *sweep,
 			running--;
 		if (!wants)
 			nanosleep(&pause, NULL);
-		vmsi_sweep_show_progress(sweep->progress->done, sweep->count);
+		vmsi_progress_show(sweep->progress->done);
 	}
+	vmsi_progress_end();
 	return true;
 }
 

@@ -138,13 +138,6 @@ void vmsi_sweep_say(const struct vmsi_sweep_options *options,
 	fputc('\n', stderr);
 }
 
-void vmsi_sweep_show_progress(size_t done, size_t count)
-{
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%zu of %zu runs%s", done, count,
-			done == count ? "\r\033[K" : "");
-}
-
 /* --- good runs ---------------------------------------------------------------------------- */
 
 enum vmsi_exit vmsi_sweep_check_good(const struct vmsi_sweep_options *options,

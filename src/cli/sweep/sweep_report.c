@@ -8,8 +8,9 @@
 
 #include "cli/output/json.h"
 #include "cli/output/report_file.h"
+#include "cli/output/size.h"
+#include "cli/output/terminal.h"
 #include "cli/output/text.h"
-#include "text/size.h"
 
 /*
  * The text has the bad runs, with one backtrace for all that have the same, and
@@ -51,7 +52,9 @@ static void print_group(const struct vmsi_sweep_result *results, size_t count,
 			told[i] = true;
 			alike++;
 		}
-	printf("%s", vmsi_sweep_word(one->verdict));
+	vmsi_mark_begin(stdout, VMSI_MARK_BAD);
+	fputs(vmsi_sweep_word(one->verdict), stdout);
+	vmsi_mark_end(stdout);
 	print_status(one);
 	printf(": %s %" PRIu64, one->kind == VMSI_SWEEP_REQUEST ?
 	       "request" : "allocation", one->number);
@@ -60,7 +63,7 @@ static void print_group(const struct vmsi_sweep_result *results, size_t count,
 	fputs(": ", stdout);
 	vmsi_write_escaped(stdout, one->command);
 	printf(", %s of %s", one->call,
-	       vmsi_size_text(one->requested, VMSI_SIZE_HUMAN).text);
+	       vmsi_told_size(one->requested).text);
 	if (one->calls > 1)
 		printf(", one of %" PRIu64 " from there", one->calls);
 	putchar('\n');

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/output/progress.h"
 #include "cli/supervise/descriptors.h"
 
 /* The sweep of requests to the kernel. */
@@ -133,7 +134,7 @@ static bool run_each(struct runs *runs)
 			return false;
 		done++;
 		if (runs->first > 0)
-			vmsi_sweep_show_progress(done, runs->count);
+			vmsi_progress_show(done);
 	}
 	note_killed(runs);
 	return true;
@@ -144,7 +145,9 @@ static bool run_all(struct runs *runs)
 	bool all;
 
 	runs->workers = calloc(runs->options->jobs, sizeof *runs->workers);
+	vmsi_progress_begin("runs", runs->count, 1);
 	all = runs->workers && run_each(runs);
+	vmsi_progress_end();
 	free(runs->workers);
 	return all;
 }

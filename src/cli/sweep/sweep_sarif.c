@@ -8,7 +8,7 @@
 
 #include "cli/output/json.h"
 #include "cli/output/report_file.h"
-#include "text/size.h"
+#include "cli/output/size.h"
 
 /* The findings as SARIF 2.1.0, which code-scanning services show beside the code. */
 
@@ -98,11 +98,10 @@ static json_t *message_json(const struct vmsi_sweep_result *result)
 {
 	char *text = NULL;
 	json_t *message;
-	const char *size = vmsi_size_text(result->requested,
-					  VMSI_SIZE_HUMAN).text;
+	const struct vmsi_size_text size = vmsi_told_size(result->requested);
 
 	if (asprintf(&text, "%s %s when %s of %s fails", result->command,
-		     vmsi_sweep_word(result->verdict), result->call, size) < 0)
+		     vmsi_sweep_word(result->verdict), result->call, size.text) < 0)
 		return NULL;
 	message = json_pack("{s:o}", "text", vmsi_json_text(text));
 	free(text);

@@ -7,6 +7,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/output/terminal.h"
+
 /* Milliseconds in which the rest of a key comes that begins as Escape does. */
 #define ESCAPE_MS 25
 /* Pairs of colours, by style; 0 is the terminal's own. */
@@ -19,9 +21,7 @@ static bool has_colours;
 
 static void set_colours(void)
 {
-	const char *none = getenv("NO_COLOR");
-
-	has_colours = (!none || !*none) && has_colors() && start_color() == OK;
+	has_colours = vmsi_colours_are_wanted() && has_colors() && start_color() == OK;
 	if (!has_colours)
 		return;
 	use_default_colors();
