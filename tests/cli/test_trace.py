@@ -40,6 +40,16 @@ def memory_that_comes_and_goes_is_recorded():
     expect_equal(times, sorted(times))
     machines = [event for event in recording["events"] if event["what"] == "machine"]
     expect(machines and machines[0]["commit"] and machines[0]["available"], machines)
+    expect_equal(machines[0]["limit"], commit_limit())
+
+
+def commit_limit():
+    """The machine's, in the one mode in which it is kept; else 0."""
+    with open("/proc/sys/vm/overcommit_memory", encoding="ascii") as file:
+        if int(file.read()) != 2:
+            return 0
+    with open("/proc/meminfo", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("CommitLimit:"))
 
 
 def children_and_programs_are_followed():

@@ -52,7 +52,10 @@ enum vmsi_recorded_kind {
 	VMSI_RECORDED_CALL,
 	/* What a limit has: commit of size (0: without end). */
 	VMSI_RECORDED_LIMIT,
-	/* The machine: commit of its limit in size, memory that is available in file. */
+	/*
+	 * The machine: commit of its limit in size (0: none is in force), memory that is
+	 * available in file.
+	 */
 	VMSI_RECORDED_MACHINE,
 	VMSI_RECORDED_KINDS,
 };

@@ -31,6 +31,14 @@ static uint64_t within(const struct vmsi_report_view *view, uint64_t time)
 	return time < view->from ? view->from : time > view->to ? view->to : time;
 }
 
+static void name_process(struct writer *writer, int pid, const char *name)
+{
+	begin(writer, 'M', pid, 0, "process_name");
+	fputs(",\"args\":{\"name\":", writer->stream);
+	vmsi_json_write_text(writer->stream, name);
+	fputs("}}", writer->stream);
+}
+
 /* A life of a process is a slice in the track of its number. */
 static void write_process(struct writer *writer,
 			  const struct vmsi_recorded_process *process)
@@ -40,10 +48,7 @@ static void write_process(struct writer *writer,
 
 	if (process->end < writer->view->from || process->begin > writer->view->to)
 		return;
-	begin(writer, 'M', (int)process->pid, 0, "process_name");
-	fputs(",\"args\":{\"name\":", writer->stream);
-	vmsi_json_write_text(writer->stream, process->name);
-	fputs("}}", writer->stream);
+	name_process(writer, (int)process->pid, process->name);
 	begin(writer, 'X', (int)process->pid, begins,
 	      *process->name ? process->name : "?");
 	fprintf(writer->stream, ",\"tid\":%d,\"dur\":%" PRIu64
@@ -98,8 +103,11 @@ static void write_event(struct writer *writer,
 	    event->kind == VMSI_RECORDED_MACHINE) {
 		begin(writer, 'C', 0, event->time,
 		      event->kind == VMSI_RECORDED_LIMIT ? "limit" : "machine");
-		fprintf(writer->stream, ",\"args\":{\"commit\":%" PRIu64
-			",\"limit\":%" PRIu64, event->commit, event->size);
+		fprintf(writer->stream, ",\"args\":{\"commit\":%" PRIu64,
+			event->commit);
+		if (event->size)
+			fprintf(writer->stream, ",\"limit\":%" PRIu64,
+				event->size);
 		if (event->kind == VMSI_RECORDED_MACHINE)
 			fprintf(writer->stream, ",\"available\":%" PRIu64,
 				event->file);
@@ -152,6 +160,8 @@ int vmsi_report_perfetto(FILE *stream, const struct vmsi_report_view *view)
 	vmsi_json_write_text(stream, recording->program);
 	vmsi_json_write_string(stream, "machine", recording->machine);
 	fputs("},\"traceEvents\":[", stream);
+	/* What belongs to no process has number 0. */
+	name_process(&writer, 0, "machine");
 	for (size_t i = 0; i < recording->process_count; i++)
 		write_process(&writer, &recording->processes[i]);
 	error = write_moments(&writer, &replay);

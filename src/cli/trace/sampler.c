@@ -46,6 +46,18 @@ uint64_t vmsi_sampler_time(const struct vmsi_sampler *sampler)
 
 /* --- the machine ---------------------------------------------------------- */
 
+/* Mode 2 of vm.overcommit_memory, the only one in which the kernel keeps the limit. */
+#define STRICT 2
+
+/* Returns 0 where none is in force. */
+static uint64_t machine_limit(const struct vmsi_meminfo *meminfo)
+{
+	uint64_t mode;
+
+	return vmsi_host_read_number("/proc/sys/vm/overcommit_memory", &mode) &&
+		mode == STRICT ? meminfo->commit_limit : 0;
+}
+
 static void tell_machine(struct vmsi_sampler *sampler)
 {
 	struct vmsi_meminfo meminfo;
@@ -63,7 +75,7 @@ static void tell_machine(struct vmsi_sampler *sampler)
 		return;
 	pthread_mutex_lock(&sampler->lock);
 	vmsi_recorder_event(sampler->recorder, &(struct vmsi_recorded_event){
-		.kind = VMSI_RECORDED_MACHINE, .size = meminfo.commit_limit,
+		.kind = VMSI_RECORDED_MACHINE, .size = machine_limit(&meminfo),
 		.commit = meminfo.committed, .file = meminfo.ram_available,
 	});
 	pthread_mutex_unlock(&sampler->lock);
