@@ -2,13 +2,14 @@
 /*
  * Writes a recording whose figures are known, as another machine would.
  *
- * usage: make-recording FILE [EVENTS]
+ * usage: make-recording FILE [build | unread | EVENTS]
  * With EVENTS it has so many, of mappings that come, grow and go.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -95,6 +96,45 @@ static void write_small(void)
 	vmsi_recorder_ended(&recorder, 0, &exited);
 }
 
+/* Nobody looked at it before it ended. */
+static void write_unread(void)
+{
+	const int exited = 0;
+
+	vmsi_recorder_process(&recorder, 100, VMSI_NOBODY, "true");
+	vmsi_recorder_time(&recorder, SECOND / 10);
+	vmsi_recorder_ended(&recorder, 0, &exited);
+}
+
+static void end_compiler(uint32_t number)
+{
+	const int exited = 0;
+
+	untell(number, 16 * MIB, 32 * MIB);
+	vmsi_recorder_ended(&recorder, number, &exited);
+}
+
+#define COMPILERS 12
+
+/* One compiler after the other, each of which begins while the last one still runs. */
+static void write_build(void)
+{
+	vmsi_recorder_process(&recorder, 100, VMSI_NOBODY, "make");
+	vmsi_recorder_owner(&recorder, 0, VMSI_OWNER_HEAP, "[heap]");
+	tell(0, 0, 16 * MIB, 2 * MIB, MIB);
+	for (uint32_t i = 1; i <= COMPILERS; i++) {
+		vmsi_recorder_time(&recorder, i * SECOND);
+		vmsi_recorder_process(&recorder, 100 + (pid_t)i, 0, "cc1");
+		vmsi_recorder_owner(&recorder, i, VMSI_OWNER_ANONYMOUS, "[anon]");
+		tell(i, i, 16 * MIB, 32 * MIB, (10 + i) * MIB);
+		vmsi_recorder_time(&recorder, i * SECOND + SECOND / 2);
+		if (i > 1)
+			end_compiler(i - 1);
+	}
+	vmsi_recorder_time(&recorder, (COMPILERS + 1) * SECOND);
+	end_compiler(COMPILERS);
+}
+
 #define OWNERS 40
 #define MAPPINGS 2000
 
@@ -133,9 +173,13 @@ int main(int argc, char **argv)
 
 	if (file < 0 || vmsi_recorder_open(&recorder, file, &head))
 		return 1;
-	if (argc > 2)
-		write_large(strtoull(argv[2], NULL, 10));
-	else
+	if (argc < 3)
 		write_small();
+	else if (strcmp(argv[2], "build") == 0)
+		write_build();
+	else if (strcmp(argv[2], "unread") == 0)
+		write_unread();
+	else
+		write_large(strtoull(argv[2], NULL, 10));
 	return vmsi_recorder_finish(&recorder) != 0;
 }

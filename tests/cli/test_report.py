@@ -85,6 +85,24 @@ def a_part_is_shown():
     expect("Refused" not in late, late)
 
 
+def many_of_a_name_share_a_line():
+    expect_equal(run([MAKE, work("build"), "build"]).returncode, 0)
+    lines = report(path=work("build")).splitlines()
+    expect_equal([(line[:15].split(), line[43:]) for line in lines[7:]],
+                 [(["+22.0M", "43.0M"], "[anon] 12 times cc1"), (["0", "1.0M"], "[heap] 100 make")])
+    # In a part in which there are few of them each has its own.
+    lines = report("--from=5.2", "--to=6.2", path=work("build")).splitlines()
+    expect_equal({line[43:] for line in lines[8:]},
+                 {"[anon] 104 cc1", "[anon] 105 cc1", "[anon] 106 cc1", "[heap] 100 make"})
+
+
+def what_was_not_read_has_no_figures():
+    expect_equal(run([MAKE, work("unread"), "unread"]).returncode, 0)
+    expect_equal(report(path=work("unread")).splitlines()[2:], [
+        "2026-11-30 00:53:20, 0.100 s, 1 program run, 0 events",
+        "Nothing of it was read: it ended before the first look, or may not be seen."])
+
+
 # --- for programs -------------------------------------------------------------------
 
 
@@ -159,6 +177,9 @@ def perfetto_is_by_the_schema():
             if event["ph"] == "M":
                 expect_equal(event["name"], "process_name")
                 expect(isinstance(event["args"]["name"], str), event)
+        named = {event["pid"]: event["args"]["name"] for event in whole["traceEvents"] if event["ph"] == "M"}
+        expect_equal(named.get(0), "machine")
+        expect({event["pid"] for event in whole["traceEvents"]} <= set(named), named)
 
 
 def perfetto_has_the_figures():
@@ -243,6 +264,8 @@ sys.exit(main([
     text_is_as_it_was,
     text_fits_the_screen,
     a_part_is_shown,
+    many_of_a_name_share_a_line,
+    what_was_not_read_has_no_figures,
     csv_has_a_row_for_each_change,
     json_has_all,
     perfetto_is_by_the_schema,

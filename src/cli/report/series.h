@@ -8,13 +8,20 @@
 
 #define VMSI_SERIES_COLUMNS 24
 
+/*
+ * What one owner has; or, of processes that are many and have one name, all owners of one
+ * kind and name together.
+ */
 struct vmsi_series_row {
-	uint32_t owner;
+	uint32_t owner;   /* the first */
+	size_t processes; /* how many of the part have it */
 	uint64_t before;  /* where the part begins */
-	uint64_t after;   /* where it ends, or where its process has ended before */
+	uint64_t after;   /* where it ends, or where its last process has ended before */
 	uint64_t largest; /* of all that it had in between */
 	uint64_t largest_at;
 	uint64_t columns[VMSI_SERIES_COLUMNS]; /* the largest in each */
+	uint64_t now;     /* while it is made: what it has */
+	uint64_t ended, ended_at; /* and what processes had that ended at a time */
 };
 
 struct vmsi_series {
@@ -24,7 +31,7 @@ struct vmsi_series {
 	 */
 	bool has_pages;
 	struct vmsi_series_row total;
-	struct vmsi_series_row *rows; /* of each owner, who grew most first */
+	struct vmsi_series_row *rows; /* who grew most first */
 	size_t count;
 };
 

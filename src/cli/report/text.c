@@ -159,6 +159,20 @@ static size_t count_alive(const struct vmsi_report_view *view)
 	return count;
 }
 
+static void write_most(FILE *stream, const struct vmsi_series *series)
+{
+	if (series->count == 0) {
+		fputs("Nothing of it was read: it ended before the first look, or may not "
+		      "be seen.\n", stream);
+		return;
+	}
+	fprintf(stream, "%s: %s at most, after ",
+		series->has_pages ? "resident" : "commit",
+		size(series->total.largest));
+	write_time(stream, series->total.largest_at);
+	fputc('\n', stream);
+}
+
 static int write_head(FILE *stream, const struct vmsi_report_view *view,
 		      const struct vmsi_series *series)
 {
@@ -176,11 +190,7 @@ static int write_head(FILE *stream, const struct vmsi_report_view *view,
 		count == 1 ? "" : "s", recording->event_count,
 		recording->event_count == 1 ? "" : "s");
 	write_part(stream, view);
-	fprintf(stream, "%s: %s at most, after ",
-		series->has_pages ? "resident" : "commit",
-		size(series->total.largest));
-	write_time(stream, series->total.largest_at);
-	fputc('\n', stream);
+	write_most(stream, series);
 	if (!recording->is_cut)
 		return 0;
 	vmsi_mark_begin(stream, VMSI_MARK_NEAR);
@@ -237,7 +247,7 @@ static int write_row(FILE *stream, const struct vmsi_recording *recording,
 		2 * (size_t)(vmsi_told_width(FIGURE_WIDTH) - FIGURE_WIDTH);
 	char *name = escaped(owner->name), *program = escaped(process->name);
 	size_t width;
-	char pid[16];
+	char number[32];
 
 	if (!name || !program) {
 		free(name);
@@ -245,13 +255,16 @@ static int write_row(FILE *stream, const struct vmsi_recording *recording,
 		return -ENOMEM;
 	}
 	write_figures(stream, row);
-	width = 2 + width_of(program) +
-		(size_t)snprintf(pid, sizeof(pid), "%d", (int)process->pid);
+	if (row->processes > 1)
+		snprintf(number, sizeof(number), "%zu times", row->processes);
+	else
+		snprintf(number, sizeof(number), "%d", (int)process->pid);
+	width = 2 + width_of(program) + strlen(number);
 	if (width > room / 2)
 		width = room / 2;
 	write_end_of(stream, name, room - width);
-	fprintf(stream, " %s ", pid);
-	write_begin_of(stream, program, width - 2 - strlen(pid));
+	fprintf(stream, " %s ", number);
+	write_begin_of(stream, program, width - 2 - strlen(number));
 	fputc('\n', stream);
 	free(name);
 	free(program);
@@ -364,7 +377,7 @@ int vmsi_report_text(FILE *stream, const struct vmsi_report_view *view)
 	if (error)
 		return error;
 	error = write_head(stream, view, &series);
-	if (!error)
+	if (!error && series.count > 0)
 		error = write_growth(stream, view, &series);
 	if (!error)
 		write_refusals(stream, view);
