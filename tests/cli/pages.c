@@ -256,6 +256,58 @@ static void make_million(struct made *made)
 	made->recording.program = made_text("a million events");
 }
 
+/* Memory that is not accounted, far apart, as the heap of V8 lies. */
+static void make_spread(struct made *made)
+{
+	uint32_t process = made_process(made, VMSI_NOBODY, 300, "spread");
+	uint32_t memory = made_owner(made, process, VMSI_OWNER_ANONYMOUS, "[anon]");
+	struct vmsi_recorded_event *machine = made_event(made, VMSI_RECORDED_MACHINE);
+
+	machine->commit = 900 * MIB;
+	machine->file = 9000 * MIB;
+	made_mapping(made, made_owner(made, process, VMSI_OWNER_HEAP, "[heap]"), HEAP,
+		     MIB, MIB);
+	for (uint64_t second = 1; second <= 2; second++) {
+		made->now = second * SECOND;
+		for (uint64_t i = 0; i < 200; i++)
+			made_mapping(made, memory, (i + 1) * (i % 20 ? 70 : 71) << 33,
+				     256 * KIB, second * 128 * KIB)->commit = 0;
+	}
+	made->recording.program = made_text("spread");
+}
+
+static uint32_t run_compiler(struct made *made, pid_t pid, uint64_t begin, uint64_t size)
+{
+	uint32_t process;
+
+	made->now = begin;
+	process = made_process(made, 0, pid, "cc");
+	made_mapping(made, made_owner(made, process, VMSI_OWNER_ANONYMOUS, "[anon]"),
+		     MAPS, size, size / 2);
+	made->now += SECOND;
+	made_end(made, process, 0);
+	return process;
+}
+
+/* Processes that come and go; one was not looked at before its end. */
+static void make_build(struct made *made)
+{
+	uint32_t process = made_process(made, VMSI_NOBODY, 501, "make");
+
+	made_mapping(made, made_owner(made, process, VMSI_OWNER_HEAP, "[heap]"), HEAP,
+		     MIB, MIB);
+	made->now = SECOND / 2;
+	made_mapping(made, made_owner(made, process, VMSI_OWNER_ANONYMOUS, "[anon]"),
+		     MAPS, 4 * KIB, 4 * KIB);
+	run_compiler(made, 502, SECOND, 95 * MIB);
+	process = made_process(made, 0, 503, "true");
+	made->now += SECOND / 10;
+	made_end(made, process, 0);
+	run_compiler(made, 504, 3 * SECOND, 100 * MIB);
+	made->now = 5 * SECOND;
+	made->recording.program = made_text("make");
+}
+
 static void make_cut(struct made *made)
 {
 	made_free(made);
@@ -326,6 +378,7 @@ int main(int argc, char **argv)
 	} kinds[] = {
 		{ "story", make_story }, { "empty", make_empty }, { "one", make_one },
 		{ "hostile", make_hostile }, { "million", make_million }, { "cut", make_cut },
+		{ "spread", make_spread }, { "build", make_build },
 	};
 	struct made made = { 0 };
 	FILE *page, *lines;

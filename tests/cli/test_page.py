@@ -7,57 +7,15 @@ usage: test_page.py PAGES
 import re
 import sys
 
-from browser import Browser
-from cli_test import Skip, expect, expect_equal, main, run, work
-from page_recording import Recording, size_text
-
-PAGES = sys.argv[1]
-MIB = 1 << 20
-
-browser = None
-recordings = {}
-
-
-def page(kind):
-    """Open the page of a kind as it is at the beginning."""
-    global browser
-    if browser is None:
-        browser = Browser()
-    if kind not in recordings:
-        made = run([PAGES, kind, work(kind + ".html"), work(kind + ".txt")])
-        expect_equal(made.returncode, 0, made.stderr)
-        with open(work(kind + ".txt"), "rb") as file:
-            recordings[kind] = Recording(file.read())
-    browser.size(1280, 900)
-    browser.scheme("light")
-    browser.open(work(kind + ".html"))
-    expect_equal(browser.errors(), [], kind)
-    return recordings[kind]
-
-
-def rows(selector):
-    """The texts of a table's cells, row by row."""
-    return browser.run("""return [...document.querySelectorAll(arguments[0] + ' tbody tr:not([hidden])')]
-        .map(row => [...row.cells].map(cell => cell.innerText.trim()))""", selector)
-
-
-def state(name):
-    return browser.run(f"return view.{name}")
-
-
-def set_cursor(moment):
-    browser.run("setCursor(arguments[0])", moment)
-    browser.settle()
-
-
-def no_errors():
-    expect_equal(browser.errors(), [], "console")
-
+import page_truth
+from cli_test import Skip, expect, expect_equal, main
+from page_driver import MIB, browser, choose_addresses_of, no_errors, page, rows, set_cursor, state
+from page_recording import size_text
 
 # --- figures ---------------------------------------------------------------------------
 
 def every_kind_of_recording_opens():
-    for kind in ("empty", "one", "cut", "hostile", "story"):
+    for kind in ("empty", "one", "cut", "hostile", "spread", "build", "story"):
         page(kind)
         width = browser.run("return document.documentElement.scrollWidth")
         expect(width <= 1280, kind, width)
@@ -314,12 +272,10 @@ def addresses_are_looked_at():
     page("story")
     browser.pointer("#address-map", [(300, 50)])
     expect('space "rows"' in browser.text("#mapping"), browser.text("#mapping"))
-    browser.run("const select = document.getElementById('address-process'); select.value = '2';"
-                "select.dispatchEvent(new Event('change'))")
-    browser.settle()
+    choose_addresses_of(2)
     expect("mappings" in browser.text("#addresses-moment"))
     set_cursor(10_000_000)
-    expect("Nothing is mapped" in browser.text("#mapping"), "before its process began")
+    expect("sort [4107] began later" in browser.text("#mapping"), browser.text("#mapping"))
     no_errors()
 
 
@@ -476,7 +432,7 @@ def run_all():
         print("1..0 # SKIP", reason)
         return 0
     try:
-        return main(CASES)
+        return main(CASES + page_truth.CASES)
     finally:
         browser.end()
 

@@ -11,7 +11,7 @@ import sys
 from cli_test import expect, expect_equal, main, run, work
 
 PAGES = sys.argv[1]
-KINDS = ("empty", "one", "hostile", "cut", "story")
+KINDS = ("empty", "one", "hostile", "cut", "spread", "build", "story")
 
 
 def every_kind_is_written_whole():

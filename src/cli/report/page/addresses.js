@@ -2,7 +2,29 @@
 // The address space of one process at the moment: a row for each region.
 
 const REGION = { top: 6, height: 26, below: 20, label: 150, narrow: 440 };
-const space = { numbers: [], regions: [], at: 0, boxes: [] };
+// numbers are those of the mappings that are drawn, of the process; at is the place among
+// them of the one that is told.
+const space = { process: -1, numbers: [], regions: [], at: 0, boxes: [] };
+
+// The process that was chosen, or the one that has most at the moment; -1: none has anything.
+function processShown() {
+  if (view.process >= 0) return view.process;
+  const processOf = recording.owners.map(({ process }) => process);
+  const sums = sumsAt(recording, recording.life.commit, view.cursor, processOf, recording.processes.length);
+  const [first] = livingAt(recording, view.cursor);
+  const any = first === undefined ? -1 : processOf[recording.life.owner.list[first]];
+  return sums.reduce((most, sum, index) => most >= 0 && sum > sums[most] ? index : most, any);
+}
+
+// Why a process has no mapping at the moment.
+function whyNothing(index) {
+  if (index < 0) return 'No process was seen to have anything at this moment.';
+  const { begin, end } = recording.processes[index], name = processText(index);
+  if (!wasRead(index)) return `Nothing of ${name} was read.`;
+  if (view.cursor < begin) return `${name} began later, at ${momentText(begin)}.`;
+  if (end !== null && view.cursor >= end) return `${name} had ended before, at ${momentText(end)}.`;
+  return `Nothing of ${name} was seen at this moment.`;
+}
 
 const groupOfLife = number => figures.groupOf[recording.life.owner.at(number)];
 
@@ -29,7 +51,7 @@ function drawColumn(context, x, y, sums, at, perColumn) {
 
 function drawRegion(context, region, x, y, width) {
   const sums = columnsOf(recording, region, width);
-  const perColumn = (region.stop - region.start) / width;
+  const perColumn = region.length / width;
   for (let at = 0; at < width; at++) drawColumn(context, x + at, y, sums, at, perColumn);
   context.strokeStyle = palette.quiet;
   context.globalAlpha = 0.5;
@@ -54,7 +76,8 @@ function drawNames(context, sums, x, y, width) {
 }
 
 function drawSpace() {
-  space.numbers = livingOf(recording, view.process, view.cursor);
+  space.process = processShown();
+  space.numbers = livingOf(recording, space.process, view.cursor);
   space.regions = regionsOf(recording, space.numbers);
   space.at = Math.min(space.at, Math.max(0, space.numbers.length - 1));
   const isNarrow = byId('address-map').clientWidth < REGION.narrow + REGION.label;
@@ -66,7 +89,7 @@ function drawSpace() {
   space.boxes = [];
   if (space.regions.length === 0) {
     context.fillStyle = palette.quiet;
-    context.fillText('This process has nothing mapped at this moment.', 0, 22);
+    context.fillText(fittedText(context, whyNothing(space.process), width), 0, 22);
   }
   space.regions.forEach((region, index) => {
     const y = REGION.top + index * row + above, wide = Math.round(room * widthOf(region, space.regions, 0.3));
@@ -81,6 +104,7 @@ function drawSpace() {
     const next = space.regions[index + 1];
     if (next) context.fillText(`\u22ee ${sizeText(next.gap)} free`, left + 1, y + REGION.height + 14);
   });
+  byId('short-gaps').hidden = !space.regions.some(({ isShortened }) => isShortened);
   outlineMapping(context);
   tellMapping();
 }
@@ -90,12 +114,11 @@ function drawSpace() {
 function outlineMapping(context) {
   const number = space.numbers[space.at];
   if (number === undefined) return;
-  const start = startOf(recording, number);
-  const { region, x, y, width } = space.boxes.find(box => start >= box.region.start && start < box.region.stop);
-  const scale = width / (region.stop - region.start);
+  const { region, x, y, width } = space.boxes.find(box => box.region.numbers.includes(number));
+  const place = region.places[region.numbers.indexOf(number)], scale = width / region.length;
   context.strokeStyle = palette.accent;
   context.lineWidth = 2;
-  context.strokeRect(x + (start - region.start) * scale - 1, y - 2,
+  context.strokeRect(x + place * scale - 1, y - 2,
                      Math.max(3, recording.life.size.at(number) * scale + 2), REGION.height + 4);
 }
 
@@ -117,7 +140,7 @@ function mappingText(number) {
 
 function tellMapping() {
   const number = space.numbers[space.at], map = byId('address-map');
-  const text = number === undefined ? 'Nothing is mapped' : mappingText(number);
+  const text = number === undefined ? whyNothing(space.process) : mappingText(number);
   byId('mapping').textContent = text;
   map.ariaValueMin = '0';
   map.ariaValueMax = String(Math.max(0, space.numbers.length - 1));
@@ -144,9 +167,9 @@ function onSpacePointer(event) {
   const x = event.clientX - left, y = event.clientY - top;
   const box = space.boxes.find(candidate => y >= candidate.y - 4 && y <= candidate.y + REGION.height + 4);
   if (!box || x < box.x || x > box.x + box.width) return;
-  const address = box.region.start + (x - box.x) / box.width * (box.region.stop - box.region.start);
-  const above = space.numbers.findIndex(number => startOf(recording, number) > address);
-  chooseMapping((above < 0 ? space.numbers.length : above) - 1);
+  const { numbers, places, length } = box.region;
+  const before = countUpTo(places, (x - box.x) / box.width * length);
+  chooseMapping(space.numbers.indexOf(numbers[Math.max(1, before) - 1]));
 }
 
 // --- the table behind ---------------------------------------------------------------
@@ -159,7 +182,7 @@ function drawSpaceTable() {
   });
   const pages = (i, bytes) => flags(i) & HAS_PAGES ? (flags(i) & IS_PART ? '\u2248' : '') + sizeText(bytes) : 'not read';
   new Table(byId('address-table'),
-    `Mappings of ${processText(view.process)} at ${momentText(view.cursor)}`,
+    `Mappings of ${processText(space.process)} at ${momentText(view.cursor)}`,
     [{ title: 'Start', value: i => startOf(recording, i), fill: i => make('code', {}, addressText(startOf(recording, i))) },
      { title: 'Rights', value: i => flags(i) >> 2, fill: i => make('code', {}, protText(flags(i))) },
      { title: 'Owner', value: i => ownerText(ownerOf(i)), fill: i => nameElement(ownerText(ownerOf(i))) },
@@ -171,7 +194,12 @@ function drawSpaceTable() {
 
 function fillProcesses() {
   const select = byId('address-process');
-  select.replaceChildren(...recording.processes.map((_, index) =>
+  select.replaceChildren(make('option', { value: '-1' }), ...recording.processes.map((_, index) =>
     make('option', { value: String(index) }, processText(index))));
   select.value = String(view.process);
+}
+
+function tellProcess() {
+  byId('address-process').options[0].textContent = 'the largest' +
+    (view.process < 0 && space.process >= 0 ? `: ${processText(space.process)}` : '');
 }

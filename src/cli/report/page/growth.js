@@ -23,9 +23,9 @@ function growthColumns() {
     figure('Commit before', row => row.commitFrom, sizeText),
     figure('after', row => row.commitTo, sizeText),
     { title: 'Change of commit', value: row => row.commit, fill: change, isFigure: true },
-    figure('Resident before', row => row.residentFrom, sizeText),
-    figure('after ', row => row.residentTo, sizeText),
-    figure('Change of resident', row => row.resident, differenceText),
+    figure('Resident before', row => row.residentFrom, pagesText),
+    figure('after ', row => row.residentTo, pagesText),
+    figure('Change of resident', row => row.resident, bytes => pagesText(bytes, differenceText)),
   ];
 }
 
@@ -44,7 +44,7 @@ function drawGrowth() {
   const sum = name => rows.reduce((total, row) => total + row[name], 0);
   byId('growth-between').textContent =
     `from ${momentText(begin)} to ${momentText(end)}${isWhole() ? ', the whole recording' : ''}: ` +
-    `commit ${differenceText(sum('commit'))}, resident ${differenceText(sum('resident'))}`;
+    `commit ${differenceText(sum('commit'))}, resident ${pagesText(sum('resident'), differenceText)}`;
   growthTable ??= new Table(byId('growth-table'), 'Growth of each owner', growthColumns(), { sort: 5, pageSize: 10 });
   growthTable.show(rows);
 }

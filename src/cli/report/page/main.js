@@ -16,17 +16,34 @@ function tellProgram() {
 
 // --- the answer: what grew, when, and whose it is ----------------------------------
 
+// {key, measure} of the greatest rise: of commit, or of what is resident where more was
+// touched than the kernel accounts (MAP_NORESERVE). Pages of files do not count: the kernel
+// takes them back when it wants to. key is -1 where nothing grew.
 function grownMost() {
-  const { rise } = figures.commit;
-  let most = -1;
-  rise.forEach((value, key) => { if (value > 0 && (most < 0 || value > rise[most])) most = key; });
-  return most;
+  const { commit, resident } = figures;
+  const found = { key: -1, measure: 'commit', rise: 0 };
+  keys.forEach(({ kind }, key) => {
+    const touched = kind === 'file' || kind === 'kernel' ? 0 : resident.rise[key];
+    const rise = Math.max(commit.rise[key], touched);
+    if (rise > found.rise)
+      Object.assign(found, { key, measure: touched > commit.rise[key] ? 'resident' : 'commit', rise });
+  });
+  return found;
 }
 
-// The processes that have nearly all of a key at a moment, most first.
-function holdersOf(key, moment) {
+// By how much a measure of a key differs between two moments.
+function differenceOf(key, measure, from, to) {
+  const mine = figures.keyOf.map(of => of === key ? 0 : -1);
+  const at = moment => sumsAt(recording, recording.life[measure], moment, mine, 1)[0];
+  return at(to) - at(from);
+}
+
+const MEASURE_TEXT = { commit: 'of commit', resident: 'of resident memory' };
+
+// The processes that have nearly all of a measure of a key at a moment, most first.
+function holdersOf(key, measure, moment) {
   const processOf = figures.keyOf.map((of, owner) => of === key ? recording.owners[owner].process : -1);
-  const sums = sumsAt(recording, recording.life.commit, moment, processOf, recording.processes.length);
+  const sums = sumsAt(recording, recording.life[measure], moment, processOf, recording.processes.length);
   const holders = [...sums.keys()].filter(index => sums[index] > 0).sort((left, right) => sums[right] - sums[left]);
   const whole = sums.reduce((sum, value) => sum + value, 0), two = sums[holders[0]] + (sums[holders[1]] ?? 0);
   if (sums[holders[0]] >= whole * 0.9) return processText(holders[0]);
@@ -34,13 +51,16 @@ function holdersOf(key, moment) {
 }
 
 function tellAnswer() {
-  const key = grownMost(), { rise, riseFrom, riseTo } = figures.commit;
+  const { key, measure, rise } = grownMost();
   if (key < 0) {
-    byId('answer').textContent = 'Nothing of what is chosen has committed memory.';
+    byId('answer').textContent = 'Nothing of what is chosen has grown.';
     return;
   }
-  const heart = heartOfRise(recording, recording.life.commit, figures.keyOf, key, riseFrom[key], riseTo[key]);
-  const process = holdersOf(key, riseTo[key]), step = Math.max(1e3, (heart.to - heart.from) / 100);
+  const from = figures[measure].riseFrom[key], to = figures[measure].riseTo[key];
+  const heart = heartOfRise(recording, recording.life[measure], figures.keyOf, key, from, to);
+  const other = measure === 'commit' ? 'resident' : 'commit';
+  const beside = tellsPages ? ` (${other} ${differenceText(differenceOf(key, other, from, to))})` : '';
+  const process = holdersOf(key, measure, heart.to), step = Math.max(1e3, (heart.to - heart.from) / 100);
   const show = make('button', { type: 'button', className: 'plain' }, 'Show it');
   show.onclick = () => {
     setSelection(heart.from, heart.to);
@@ -48,8 +68,8 @@ function tellAnswer() {
   };
   byId('answer').replaceChildren(
     make('strong', {}, nameElement(ownerText(keys[key]))), ' of ', nameElement(process), ' grew most: ',
-    make('strong', {}, '+' + sizeText(rise[key])),
-    ' of commit, ' + (heart.from < heart.to ? `most of it from ${timeText(heart.from, step)} to ${timeText(heart.to, step)}. ` :
+    make('strong', {}, '+' + sizeText(rise)),
+    ` ${MEASURE_TEXT[measure]}${beside}, ` + (heart.from < heart.to ? `most of it from ${timeText(heart.from, step)} to ${timeText(heart.to, step)}. ` :
       `at ${timeText(heart.to)}. `), show);
 }
 
@@ -61,7 +81,7 @@ function tellHeadline() {
     if (recording.change.kind[i] === REFUSED && (!process || view.chosen[process - 1])) refusals.push(i);
   }
   const first = refusals.length ? recording.change.time[refusals[0]] : 0;
-  const machine = pointAt(recording.machine, recording.span);
+  const machine = pointAt(recording.machine, recording.span), bound = machine < 0 ? 0 : recording.machine.size[machine];
   const fact = (name, figure, more, time) => {
     const value = make('dd', {}, make('b', {}, figure));
     if (time !== undefined)
@@ -71,12 +91,13 @@ function tellHeadline() {
   };
   byId('headline').replaceChildren(
     fact('Most commit', sizeText(commit.most), 'at ' + timeText(commit.mostTime), commit.mostTime),
-    fact('Most resident', sizeText(resident.most), 'at ' + timeText(resident.mostTime), resident.mostTime),
+    tellsPages ? fact('Most resident', sizeText(resident.most), 'at ' + timeText(resident.mostTime), resident.mostTime) :
+      fact('Most resident', 'not read', 'the kernel told no pages'),
     fact('Limit', limit ? sizeText(limit) : 'none', limit ? `${Math.round(commit.most / limit * 100)} % of it at the most` : ''),
     refusals.length ? fact('Refused', numberText(refusals.length), 'first at ' + timeText(first), first) :
       fact('Refused', '0', recording.limit.time.length ? '' : 'no limit was recorded'),
     ...(machine < 0 ? [] : [fact('Machine', sizeText(recording.machine.commit[machine]),
-      `committed of ${sizeText(recording.machine.size[machine])} at the end`)]));
+      `committed at the end, ${bound ? 'of ' + sizeText(bound) : 'with no limit in force'}`)]));
 }
 
 // --- controls ------------------------------------------------------------------------
@@ -144,6 +165,7 @@ function setOtherControls() {
 // --- who is told of what ---------------------------------------------------------------
 
 function tellWhere() {
+  tellProcess();
   byId('addresses-moment').textContent = `at ${momentText(view.cursor)}, ${numberText(space.numbers.length)} mappings`;
 }
 
@@ -188,8 +210,6 @@ function start() {
   readPalette();
   // Where there was most: what had grown until then is what people look for.
   view.cursor = view.end = figures.commit.mostTime || recording.span;
-  const processes = processExtremes('commit');
-  view.process = processes.peak.reduce((most, peak, index) => peak > processes.peak[most] ? index : most, 0);
   tellProgram();
   fillKinds();
   fillProcesses();
@@ -202,7 +222,7 @@ function start() {
   changed('processes', 'kinds');
   requestAnimationFrame(() => {
     performance.mark('drawn');
-    setTimeout(() => drawProcesses(processes));
+    setTimeout(drawProcesses);
   });
   // It tells of the first size, too, which everything has been drawn for.
   let width = byId('chart').clientWidth;

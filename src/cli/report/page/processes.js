@@ -67,22 +67,25 @@ function processExtremes(measure) {
   return extremes(recording, recording.life[measure], processOf, recording.processes.length);
 }
 
-function drawProcesses(commit) {
-  const { processes } = recording, resident = processExtremes('resident');
+function drawProcesses() {
+  const { processes } = recording, commit = processExtremes('commit'), resident = processExtremes('resident');
   const name = index => {
     const element = make('span', {}, nameElement(processes[index].name));
     element.style.paddingInlineStart = Math.min(6, depthOf(index)) + 'em';
     return element;
   };
   const figure = (title, value, text) => ({ title, value, fill: i => text(value(i)), isFigure: true });
+  const read = (title, value, text) => ({
+    title, value: i => wasRead(i) ? value(i) : -1, fill: i => wasRead(i) ? text(value(i)) : 'not read', isFigure: true,
+  });
   new Table(byId('process-table'), 'Processes', [
     { title: 'Name', value: i => i, fill: name },
     figure('Number', i => processes[i].pid, String),
     figure('Began', i => processes[i].begin, time => timeText(time)),
     { title: 'Lived', value: i => (processes[i].end ?? recording.span) - processes[i].begin, fill: i => lifeBar(processes[i]) },
-    figure('Most commit', i => commit.peak[i], sizeText),
-    figure('at', i => commit.peakTime[i], time => timeText(time)),
-    figure('Most resident', i => resident.peak[i], sizeText),
+    read('Most commit', i => commit.peak[i], sizeText),
+    read('at', i => commit.peakTime[i], time => timeText(time)),
+    read('Most resident', i => resident.peak[i], pagesText),
     { title: 'End', value: i => endText(processes[i]), fill: i => endText(processes[i]) },
   ], { isRising: true }).show(processes.keys());
 }

@@ -2,10 +2,13 @@
 // The address space of a process at a moment, cut into regions. Pure.
 //
 // Gaps are so much larger than what is between them that nothing could be seen at one
-// scale: where a gap is wide, a new region begins.
+// scale: where a gap is wide, a new region begins. Some programs part hundreds of mappings
+// so, which is why those that are left inside a region are drawn short.
 
 const MOST_REGIONS = 14;
 const SMALLEST_GAP = 1 << 24;
+// Of what is mapped in a region: its gaps together are drawn as at most so much more.
+const GAPS_SHARE = 1 / 4;
 
 const startOf = (recording, number) => recording.starts[recording.life.place.list[number]];
 const stopOf = (recording, number) => startOf(recording, number) + recording.life.size.at(number);
@@ -23,8 +26,25 @@ function partingGap(gaps) {
   return wide.length < MOST_REGIONS ? SMALLEST_GAP : wide[MOST_REGIONS - 2];
 }
 
-// [{start, stop, gap, numbers, size, commit, resident}] by address; gap lies above the one
-// before, and is free.
+// Say where in the picture of a region each of its mappings is, in bytes from the begin,
+// and how long all of it is.
+function layOut(recording, region) {
+  const { numbers } = region;
+  const gaps = numbers.map((number, i) =>
+    i ? startOf(recording, number) - stopOf(recording, numbers[i - 1]) : 0);
+  const all = gaps.reduce((sum, gap) => sum + gap, 0), most = region.size * GAPS_SHARE;
+  const longest = all > most ? most / gaps.filter(gap => gap > 0).length : Infinity;
+  region.isShortened = all > most;
+  region.length = 0;
+  region.places = numbers.map((number, i) => {
+    const place = region.length + Math.min(gaps[i], longest);
+    region.length = place + recording.life.size.at(number);
+    return place;
+  });
+}
+
+// [{start, gap, numbers, size, commit, resident, places, length, isShortened}] by address;
+// gap lies above the one before, and is free.
 function regionsOf(recording, numbers) {
   const { size, commit, resident } = recording.life;
   const start = number => startOf(recording, number);
@@ -37,17 +57,17 @@ function regionsOf(recording, numbers) {
       regions.push({ start: start(number), gap, numbers: [], size: 0, commit: 0, resident: 0 });
     const region = regions[regions.length - 1];
     region.numbers.push(number);
-    region.stop = stopOf(recording, number);
     region.size += size.at(number);
     region.commit += commit.at(number);
     region.resident += resident.at(number);
   });
+  regions.forEach(region => layOut(recording, region));
   return regions;
 }
 
-// How wide a region is drawn: by the logarithm of its span, from least to 1.
+// How wide a region is drawn: by the logarithm of its length, from least to 1.
 function widthOf(region, regions, least) {
-  const logarithm = ({ start, stop }) => Math.log2(Math.max(4096, stop - start));
+  const logarithm = ({ length }) => Math.log2(Math.max(4096, length));
   const low = Math.min(...regions.map(logarithm)), high = Math.max(...regions.map(logarithm));
   return high === low ? 1 : least + (1 - least) * (logarithm(region) - low) / (high - low);
 }
@@ -59,9 +79,9 @@ function columnsOf(recording, region, columns) {
   const make = () => new Float64Array(columns);
   const sums = { reserved: make(), committed: make(), resident: make(),
                  life: new Int32Array(columns).fill(-1) };
-  const most = make(), wide = (region.stop - region.start) / columns;
-  for (const number of region.numbers) {
-    const from = (startOf(recording, number) - region.start) / wide, to = from + size.at(number) / wide;
+  const most = make(), wide = region.length / columns;
+  for (const [i, number] of region.numbers.entries()) {
+    const from = region.places[i] / wide, to = from + size.at(number) / wide;
     const last = Math.min(columns - 1, Math.ceil(to) - 1);
     for (let at = Math.min(columns - 1, Math.floor(from)); at <= last; at++) {
       const share = Math.min(to, at + 1) - Math.max(from, at), part = share / (to - from);

@@ -11,7 +11,7 @@ class Table {
     this.body = make('tbody');
     this.heads = columns.map((column, index) => this.head(column, index));
     this.status = make('span', { className: 'quiet' });
-    this.before = make('button', { type: 'button', onclick: () => this.turn(-1) }, 'Before');
+    this.before = make('button', { type: 'button', onclick: () => this.turn(-1) }, 'Previous');
     this.next = make('button', { type: 'button', onclick: () => this.turn(1) }, 'Next');
     this.pager = make('div', { className: 'pager' }, this.before, this.next, this.status);
     const table = make('table', {}, this.caption,

@@ -123,9 +123,9 @@ function unreadAt(time) {
 function tellMoment() {
   const time = view.cursor, limit = limitAt(time), unread = unreadAt(time);
   const parts = [`commit ${sizeText(totalAt('commit', time))}` + (limit ? ` of ${sizeText(limit)}` : ''),
-                 `resident ${sizeText(totalAt('resident', time))}`];
+                 `resident ${pagesText(totalAt('resident', time))}`];
   if (figures.swapped.most) parts.push(`swapped ${sizeText(totalAt('swapped', time))}`);
-  if (unread) parts.push(`pages of ${numberText(unread)} mappings not read`);
+  if (unread && tellsPages) parts.push(`pages of ${numberText(unread)} mappings not read`);
   const text = `${momentText(time)}: ${parts.join(', ')}`;
   byId('readout').replaceChildren(make('strong', {}, momentText(time)), ' ' + parts.join(' \u00b7 '));
   const chart = byId('chart');
@@ -147,9 +147,9 @@ function legendRow(group, sums) {
     view.only = view.only === group ? -1 : group;
     changed('only');
   };
-  const cell = measure => make('td', { className: 'figure' }, sizeText(sums[measure][group]));
+  const cell = (measure, text) => make('td', { className: 'figure' }, text(sums[measure][group]));
   return make('tr', { className: view.only >= 0 && view.only !== group ? 'dim' : '' },
-    make('th', { scope: 'row' }, label), cell('commit'), cell('resident'));
+    make('th', { scope: 'row' }, label), cell('commit', sizeText), cell('resident', pagesText));
 }
 
 function drawLegend() {
@@ -157,7 +157,8 @@ function drawLegend() {
   const count = figures.groups.length, sums = {};
   for (const measure of Object.keys(MEASURES))
     sums[measure] = sumsAt(recording, recording.life[measure], view.cursor, figures.groupOf, count);
-  const total = measure => make('td', { className: 'figure' }, sizeText(sums[measure].reduce((a, b) => a + b, 0)));
+  const total = (measure, text) =>
+    make('td', { className: 'figure' }, text(sums[measure].reduce((a, b) => a + b, 0)));
   const head = text => make('th', { scope: 'col', className: text === 'Owner' ? '' : 'figure' }, text);
   // From the top of the picture to its bottom.
   const rows = figures.groups.map((_, group) => legendRow(group, sums)).reverse();
@@ -165,7 +166,7 @@ function drawLegend() {
     make('caption', {}, 'At ' + momentText(view.cursor)),
     make('thead', {}, make('tr', {}, head('Owner'), head('Commit'), head('Resident'))),
     make('tbody', {}, ...rows),
-    make('tfoot', {}, make('tr', {}, make('th', { scope: 'row' }, 'Together'), total('commit'), total('resident')))));
+    make('tfoot', {}, make('tr', {}, make('th', { scope: 'row' }, 'Together'), total('commit', sizeText), total('resident', pagesText)))));
   if (focused >= 0) byId('legend').querySelectorAll('button')[focused]?.focus();
 }
 

@@ -27,7 +27,7 @@ const view = {
   begin: 0, end: recording.span,      // the selection
   cursor: 0,
   chosen: new Uint8Array(recording.processes.length).fill(1),
-  process: 0,                         // whose address space is shown
+  process: -1,                        // whose address space is shown; -1: the largest one's
   only: -1,                           // the one group that is drawn; -1: all
   showLimit: false, showMachine: false,
 };
@@ -74,6 +74,14 @@ function shortText(owner) {
 
 const processText = index => index < 0 ? '' :
   `${recording.processes[index].name} [${recording.processes[index].pid}]`;
+
+// Processes that ended too soon, or could not be looked at, have no figures at all.
+const haveOwners = new Set(recording.owners.map(({ process }) => process));
+const wasRead = index => haveOwners.has(index);
+
+// Some kernels tell nothing of pages.
+const tellsPages = recording.life.flags.list.some(flags => flags & HAS_PAGES);
+const pagesText = (bytes, text = sizeText) => tellsPages ? text(bytes) : 'not read';
 
 // --- who is told --------------------------------------------------------------
 
