@@ -7,106 +7,26 @@ usage: test_top_terminal.py VMSPACE MAPPINGS
 import contextlib
 import os
 import re
-import shlex
 import signal
 import sys
-import time
 
-from cli_test import (WORK, Skip, expect, expect_equal, installed, main, run, wait_for)
+from cli_test import Skip, expect, expect_equal, installed, main, run, wait_for
 from top_command import VMSPACE, WIDE, Family, state
+from tmux_screen import KEY_PATIENCE, Screen
 
 FAMILY = [b"alpha", b"beta", WIDE.encode(), b"e\x1b[31m\nvil\xff"]
 EVIL = "e\\033[31m\\012vil\\377"
 NAMES = ["alpha", "beta", WIDE, EVIL]
 BRANCHES = ["", "\u251c\u2500 ", "\u251c\u2500 ", "\u2514\u2500 "]
-# Seconds after which a key is taken for lost.
-KEY_PATIENCE = 60
 FIGURE = r" +[-+~]?[\d.]+[KMGT]?"
 
 
-class Screen:
-    """A shell in tmux, which runs the command."""
-
-    def __init__(self, *arguments, width=80, height=24, **environment):
-        self.tmux = [installed("tmux"), "-L", f"top-{os.path.basename(WORK.name)}-{id(self)}",
-                     "-f", "/dev/null"]
-        environment = {"LC_ALL": "C.UTF-8", "PS1": "$ ", **environment}
-        words = ["env", "-u", "NO_COLOR",
-                 *(f"{key}={value}" for key, value in environment.items()),
-                 "sh", "-i"]
-        result = run([*self.tmux, "-u", "new-session", "-d", "-x", str(width), "-y",
-                      str(height), shlex.join(words)])
-        if result.returncode:
-            raise Skip(f"tmux: {result.stderr.decode()}")
-        self.size = width, height
-        self.until(lambda lines: "$" in lines[0], "the shell is there")
-        self.modes = self.terminal_modes()
-        self.send(shlex.join([VMSPACE, "top", "--delay=0.2", *arguments]), "Enter")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        run([*self.tmux, "kill-server"])
-
-    def pid(self):
-        """Of the command, the shell's only child; None where it has ended."""
-        shell = run([*self.tmux, "list-panes", "-F", "#{pane_pid}"]).stdout.decode()
-        with open(f"/proc/{shell.strip()}/task/{shell.strip()}/children") as file:
-            children = file.read().split()
-        return int(children[0]) if children else None
-
-    def terminal_modes(self):
-        name = run([*self.tmux, "list-panes", "-F", "#{pane_tty}"]).stdout.decode()
-        modes = run(["stty", "-F", name.strip(), "-a"]).stdout
-        return re.sub(rb"rows \d+; columns \d+;", b"", modes)
-
-    def send(self, *keys):
-        expect_equal(run([*self.tmux, "send-keys", *keys]).returncode, 0, keys)
-
-    def type(self, text):
-        expect_equal(run([*self.tmux, "send-keys", "-l", text]).returncode, 0, text)
-
-    def lines(self, *options):
-        text = run([*self.tmux, "capture-pane", "-p", *options]).stdout.decode()
-        return text.split("\n")[:self.size[1]]
-
-    def until(self, condition, what):
-        """The lines of a screen that is so."""
-        lines = []
-
-        def holds():
-            nonlocal lines
-            # Each look is a program that runs.
-            time.sleep(.05)
-            lines = self.lines()
-            return condition(lines)
-
-        try:
-            wait_for(holds, what, seconds=KEY_PATIENCE)
-        except AssertionError as error:
-            raise AssertionError("\n".join([str(error), *lines])) from None
-        return lines
-
-    def resize(self, width, height):
-        self.size = width, height
-        result = run([*self.tmux, "resize-window", "-x", str(width), "-y", str(height)])
-        expect_equal(result.returncode, 0, result.stderr)
-
-    def until_restored(self):
-        """The shell has the terminal again, as it was."""
-        self.until(lambda lines: "top" in "".join(lines) and
-                   lines[-1] == "" and any(line.startswith("$") for line in lines),
-                   "the shell is back")
-        wait_for(lambda: self.terminal_modes() == self.modes, "modes are as before",
-                 KEY_PATIENCE)
-        expect_equal(run([*self.tmux, "display-message", "-p",
-                          "#{alternate_on}#{cursor_flag}#{mouse_any_flag}"]).stdout,
-                     b"010\n")
+def top_screen(*arguments, **options):
+    return Screen(VMSPACE, "top", "--delay=0.2", *arguments, **options)
 
 
 def tree(family, *arguments, **options):
-    return Screen("--tree", str(family.pid), "--sort=-pid", *arguments, **options)
+    return top_screen("--tree", str(family.pid), "--sort=-pid", *arguments, **options)
 
 
 def has_rates(lines):
@@ -164,7 +84,9 @@ def screens_are_as_their_sizes_let():
                      "NAME")
         expect_equal(lines[10:49], [""] * 39)
 
-        for width, height in ((20, 4), (5, 2), (1, 1), (80, 24)):
+        # While it draws, and between the reads of a key's bytes.
+        for width, height in ((20, 4), (5, 2), (1, 1), (300, 90), (80, 3), (80, 24)):
+            screen.send("Down", "I", "I")
             screen.resize(width, height)
         screen.until(lambda lines: is_list(
             lines[5:9], 5, HISTORY % 8), "again")
@@ -223,6 +145,22 @@ def the_mouse_points_and_sorts():
             """As a terminal tells it."""
             place = chr(33 + column) + chr(33 + line)
             screen.type(f"\x1b[M {place}\x1b[M#{place}")
+
+        def wheel(button):
+            place = chr(33 + 3) + chr(33 + 6)
+            screen.type(f"\x1b[M{chr(32 + button)}{place}")
+
+        def is_chosen(line):
+            """It alone is in the colour of the cursor."""
+            lines = screen.lines("-e")[5:23]
+            return [at for at, text in enumerate(lines)
+                    if re.search(r"\x1b\[[\d;]*46m", text)] == [line]
+        click(3, 7)
+        screen.until(lambda _: is_chosen(2), "a row is pointed at")
+        wheel(64)
+        screen.until(lambda _: is_chosen(0), "the wheel goes up")
+        wheel(65)
+        screen.until(lambda _: is_chosen(3), "and down")
         click(75, 4)
         screen.until(lambda lines: "alpha" in lines[5] and WIDE in lines[8], "by name")
         click(8, 23)
@@ -303,7 +241,7 @@ def another_locale_has_ascii_alone():
 
 
 def the_owners_of_a_process_are_shown():
-    with Family(*FAMILY) as family, Screen(str(family.pid), "--pages") as screen:
+    with Family(*FAMILY) as family, top_screen(str(family.pid), "--pages") as screen:
         lines = screen.until(lambda lines: any("[heap]" in line for line in lines),
                              "owners")
         expect(lines[3].startswith(f"process {family.pid} alpha: "), lines)

@@ -95,7 +95,8 @@ static void draw_bars(const struct vmsi_top_screen *screen,
 	struct vmsi_top_canvas *lines = screen->lines;
 
 	if (model->limit.is_known)
-		draw_bar(&lines[0], model, "Limit", model->limit.committed,
+		draw_bar(&lines[0], model, model->limit.kind == VMSI_TOP_LIMIT_MEMORY ?
+			 "Memory" : "Limit", model->limit.committed,
 			 model->limit.limit);
 	else if (model->machine.is_known && meminfo->tells_commit)
 		draw_committed(&lines[0], model);
@@ -117,7 +118,7 @@ static void put_state(struct vmsi_top_canvas *canvas, const struct vmsi_top_mode
 	vmsi_top_style(canvas, VMSI_TOP_WARNING);
 	if (model->is_frozen)
 		vmsi_top_put(canvas, "FROZEN ");
-	if (model->has_ended || (model->limit.is_known && model->limit.has_ended))
+	if (model->has_ended || model->limit.has_ended)
 		vmsi_top_put(canvas, "ENDED ");
 	if (model->untold)
 		vmsi_top_put(canvas, "%zu not told ", model->untold);
@@ -153,9 +154,11 @@ static void draw_summary(struct vmsi_top_canvas *canvas,
 		put_part(canvas, ", %s minor and %s major faults/s",
 			 value(model, VMSI_TOP_MINOR).text,
 			 value(model, VMSI_TOP_MAJOR).text);
-	if (model->limit.is_known)
-		put_part(canvas, ", peak %s, %" PRIu64 " refused",
-			 size(model, model->limit.peak).text, model->limit.refusals);
+	if (!model->limit.is_known || model->limit.kind == VMSI_TOP_LIMIT_MEMORY)
+		return;
+	if (model->limit.kind == VMSI_TOP_LIMIT_SUPERVISED)
+		put_part(canvas, ", peak %s", size(model, model->limit.peak).text);
+	put_part(canvas, ", %" PRIu64 " refused", model->limit.refusals);
 }
 
 void vmsi_top_draw_head(const struct vmsi_top_screen *screen, unsigned lines,

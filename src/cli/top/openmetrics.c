@@ -179,7 +179,8 @@ static void write_of_limit(FILE *stream, const struct vmsi_top_limit *limit,
 
 	write_head(stream, "limit", name, is_counter ? "counter" : "gauge", help);
 	fprintf(stream, "vmspace_limit_%s%s{", name, is_counter ? "_total" : "");
-	fprintf(stream, "pid=\"%d\",", (int)limit->first);
+	if (limit->kind == VMSI_TOP_LIMIT_SUPERVISED)
+		fprintf(stream, "pid=\"%d\",", (int)limit->first);
 	write_name(stream, "group", limit->name);
 	fprintf(stream, "} %" PRIu64 "\n", value);
 }
@@ -190,14 +191,21 @@ static void write_limit(FILE *stream, const struct vmsi_top_limit *limit)
 		return;
 	write_of_limit(stream, limit, "limit_bytes", "The limit of the group.",
 		       limit->limit);
+	if (limit->kind == VMSI_TOP_LIMIT_MEMORY) {
+		write_of_limit(stream, limit, "memory_bytes", "What of it is touched.",
+			       limit->committed);
+		return;
+	}
 	write_of_limit(stream, limit, "committed_bytes", "What of it is in use.",
 		       limit->committed);
+	write_of_limit(stream, limit, "refusals", "Requests that were refused.",
+		       limit->refusals);
+	if (limit->kind != VMSI_TOP_LIMIT_SUPERVISED)
+		return;
 	write_of_limit(stream, limit, "peak_bytes", "The most that was in use.",
 		       limit->peak);
 	write_of_limit(stream, limit, "processes", "Processes in the group.",
 		       limit->processes);
-	write_of_limit(stream, limit, "refusals", "Requests that were refused.",
-		       limit->refusals);
 }
 
 void vmsi_top_write_openmetrics(FILE *stream, const struct vmsi_top_model *model,

@@ -39,13 +39,24 @@ struct vmsi_top_machine {
 	struct vmsi_meminfo meminfo;
 };
 
-/* A group under a limit, as its supervisor tells. */
+enum vmsi_top_limit_kind {
+	VMSI_TOP_LIMIT_SUPERVISED, /* its supervisor tells */
+	VMSI_TOP_LIMIT_KEPT,       /* of a control group; the kernel keeps and tells it */
+	VMSI_TOP_LIMIT_MEMORY,     /* of what a control group has touched */
+};
+
+/* A group under a limit. */
 struct vmsi_top_limit {
 	bool is_known;
-	bool has_ended;
+	bool has_ended;   /* the group; told without a limit, too */
+	enum vmsi_top_limit_kind kind;
 	const char *name; /* any bytes but 0; the reader's */
+	uint64_t limit;
+	uint64_t committed; /* of LIMIT_MEMORY: in use */
+	uint64_t refusals;  /* but for LIMIT_MEMORY */
+	/* Of LIMIT_SUPERVISED: */
 	pid_t first;
-	uint64_t limit, committed, peak, refusals, processes;
+	uint64_t peak, processes;
 };
 
 struct vmsi_top_sample {

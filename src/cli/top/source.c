@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/command.h"
+#include "cli/top/cgroup.h"
 #include "cli/top/group.h"
 #include "cli/top/machine.h"
 #include "cli/top/one.h"
@@ -23,6 +24,7 @@ struct vmsi_top_source {
 	struct vmsi_top_reader *reader; /* of processes; NULL: one is read */
 	struct vmsi_top_one one;
 	struct vmsi_top_group *group;   /* or NULL */
+	struct vmsi_top_cgroup *cgroup; /* or NULL */
 	struct vmsi_top_sample sample;
 	char title[128];
 };
@@ -55,6 +57,13 @@ static bool open_group(struct vmsi_top_source *source, const char *name,
 }
 #endif
 
+static bool open_cgroup(struct vmsi_top_source *source, const char *path)
+{
+	source->cgroup = vmsi_top_cgroup_open(path);
+	snprintf(source->title, sizeof(source->title), "group %s", path);
+	return source->cgroup != NULL;
+}
+
 static void open_tree(struct vmsi_top_source *source, pid_t pid,
 		      struct vmsi_top_model *model)
 {
@@ -83,8 +92,10 @@ static bool open_target(struct vmsi_top_source *source,
 		open_process(source, target);
 		return true;
 	}
+	/* No other group has a slash in its name. */
 	if (target->view == VMSI_TOP_VIEW_GROUP &&
-	    !open_group(source, target->group, model))
+	    !(target->group[0] == '/' ? open_cgroup(source, target->group) :
+	      open_group(source, target->group, model)))
 		return false;
 	if (target->view == VMSI_TOP_VIEW_TREE)
 		open_tree(source, target->pid, model);
@@ -136,6 +147,10 @@ static int read_sample(struct vmsi_top_source *source)
 	if (!source->reader)
 		return vmsi_top_one_read(&source->one, &source->sample);
 	error = vmsi_top_reader_read(source->reader, &source->sample);
+	if (!error && source->cgroup) {
+		error = vmsi_top_cgroup_keep(source->cgroup, &source->sample);
+		vmsi_top_cgroup_read(source->cgroup, &source->sample.limit);
+	}
 #ifdef VMSI_WITH_GROUP
 	if (!error && source->group) {
 		vmsi_top_group_keep(source->group, &source->sample);
@@ -195,6 +210,7 @@ void vmsi_top_source_close(struct vmsi_top_source *source)
 		return;
 	vmsi_top_reader_close(source->reader);
 	vmsi_top_one_free(&source->one);
+	vmsi_top_cgroup_close(source->cgroup);
 #ifdef VMSI_WITH_GROUP
 	vmsi_top_group_close(source->group);
 #endif

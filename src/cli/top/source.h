@@ -20,7 +20,8 @@ extern const char *const vmsi_top_views[];
 struct vmsi_top_target {
 	enum vmsi_top_view view;
 	pid_t pid;         /* of a tree or a process */
-	const char *group; /* its name, or the number of its first process */
+	const char *group; /* its name, the number of its first process, or of a control
+			    * group the path */
 	enum vmsi_top_walks walks; /* VMSI_TOP_WALKS_ALL: the figures of pages, too */
 };
 

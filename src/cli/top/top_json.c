@@ -82,18 +82,33 @@ static json_t *machine_json(const struct vmsi_top_machine *machine)
 			vmsi_json_amount(meminfo->committed) : json_null());
 }
 
+static json_t *amount_if(bool is_told, uint64_t amount)
+{
+	return is_told ? vmsi_json_amount(amount) : json_null();
+}
+
 static json_t *limit_json(const struct vmsi_top_limit *limit)
 {
+	static const char *const kinds[] = {
+		[VMSI_TOP_LIMIT_SUPERVISED] = "supervised",
+		[VMSI_TOP_LIMIT_KEPT] = "kept by the kernel",
+		[VMSI_TOP_LIMIT_MEMORY] = "memory",
+	};
+	const bool is_supervised = limit->kind == VMSI_TOP_LIMIT_SUPERVISED;
+	const bool is_memory = limit->kind == VMSI_TOP_LIMIT_MEMORY;
+
 	if (!limit->is_known)
 		return json_null();
-	return json_pack("{s:o,s:i,s:o,s:o,s:o,s:o,s:o,s:b}",
+	return json_pack("{s:o,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b}",
 		"name", vmsi_json_text(limit->name),
-		"pid", (int)limit->first,
+		"kind", kinds[limit->kind],
+		"pid", amount_if(is_supervised, (uint64_t)limit->first),
 		"limit", vmsi_json_amount(limit->limit),
-		"committed", vmsi_json_amount(limit->committed),
-		"peak", vmsi_json_amount(limit->peak),
-		"refused", vmsi_json_amount(limit->refusals),
-		"processes", vmsi_json_amount(limit->processes),
+		"committed", amount_if(!is_memory, limit->committed),
+		"in_use", amount_if(is_memory, limit->committed),
+		"peak", amount_if(is_supervised, limit->peak),
+		"refused", amount_if(!is_memory, limit->refusals),
+		"processes", amount_if(is_supervised, limit->processes),
 		"ended", limit->has_ended);
 }
 
