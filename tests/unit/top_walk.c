@@ -129,18 +129,23 @@ static void credit_is_earned_with_time(void **state)
 	struct vmsi_top_credit credit = { 0 };
 
 	(void)state;
-	vmsi_top_credit_earn(&credit, NOW);
+	vmsi_top_credit_earn(&credit, NOW, 1000000);
 	assert_int_equal(credit.left, VMSI_TOP_CREDIT_MOST);
 	credit.left = -1000000;
-	vmsi_top_credit_earn(&credit, NOW + SECOND);
-	assert_int_equal(credit.left, 2500000);
-	vmsi_top_credit_earn(&credit, NOW + SECOND);
-	assert_int_equal(credit.left, 2500000);
-	vmsi_top_credit_earn(&credit, NOW + 100 * SECOND);
+	vmsi_top_credit_earn(&credit, NOW + SECOND, 0);
+	assert_int_equal(credit.left, 7500000);
+	vmsi_top_credit_earn(&credit, NOW + SECOND, 0);
+	assert_int_equal(credit.left, 7500000);
+	/* What the rest has taken is not there for walks, but for a little of it. */
+	vmsi_top_credit_earn(&credit, NOW + 2 * SECOND, 6000000);
+	assert_int_equal(credit.left, 10000000);
+	vmsi_top_credit_earn(&credit, NOW + 3 * SECOND, 900000000);
+	assert_int_equal(credit.left, 11000000);
+	vmsi_top_credit_earn(&credit, NOW + 100 * SECOND, 0);
 	assert_int_equal(credit.left, VMSI_TOP_CREDIT_MOST);
 	/* A computer that slept for a year. */
 	credit.left = 0;
-	vmsi_top_credit_earn(&credit, NOW + 31536000 * SECOND);
+	vmsi_top_credit_earn(&credit, NOW + 31536000 * SECOND, 0);
 	assert_int_equal(credit.left, VMSI_TOP_CREDIT_MOST);
 }
 

@@ -12,7 +12,7 @@
 
 #include "base/array.h"
 #include "cli/command.h"
-#include "host/file.h"
+#include "procfs/file.h"
 #include "text/number.h"
 #ifdef VMSI_WITH_BPF
 #include "keeper/keeper.h"

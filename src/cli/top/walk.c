@@ -2,8 +2,9 @@
 #include "cli/top/walk.h"
 
 #define MILLISECOND UINT64_C(1000000)
-/* One thousandth of what is earned of each unit of time, times ten. */
-#define EARNED_OF_10000 35
+/* Of 10,000 parts of the time: what all may take, and walks at least. */
+#define ALL_PARTS 85
+#define LEAST_PARTS 10
 /* How many times as fast it becomes urgent. */
 #define SHOWN 8
 #define UNKNOWN 8
@@ -37,15 +38,17 @@ uint64_t vmsi_top_walk_urgency(const struct vmsi_top_walk *walk,
 		(is_wanted ? UNKNOWN : 1);
 }
 
-void vmsi_top_credit_earn(struct vmsi_top_credit *credit, uint64_t now)
+void vmsi_top_credit_earn(struct vmsi_top_credit *credit, uint64_t now, int64_t taken)
 {
 	/* What is older earns no more than there can be. */
-	const uint64_t most = (uint64_t)VMSI_TOP_CREDIT_MOST * 10000 / EARNED_OF_10000;
-	const uint64_t passed = now - credit->at;
+	const uint64_t most = (uint64_t)VMSI_TOP_CREDIT_MOST * 10000 / LEAST_PARTS;
+	const bool is_first = credit->at == 0;
+	const int64_t passed = (int64_t)(now - credit->at < most ? now - credit->at : most);
+	const int64_t least = passed * LEAST_PARTS / 10000;
+	const int64_t earned = passed * ALL_PARTS / 10000 - taken;
 
-	credit->left = credit->at && passed < most ? credit->left +
-		(int64_t)(passed * EARNED_OF_10000 / 10000) : VMSI_TOP_CREDIT_MOST;
-	if (credit->left > VMSI_TOP_CREDIT_MOST)
+	credit->left += earned > least ? earned : least;
+	if (is_first || credit->left > VMSI_TOP_CREDIT_MOST)
 		credit->left = VMSI_TOP_CREDIT_MOST;
 	credit->at = now;
 }

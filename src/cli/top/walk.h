@@ -47,12 +47,16 @@ uint64_t vmsi_top_walk_urgency(const struct vmsi_top_walk *walk,
 struct vmsi_top_credit {
 	int64_t left;
 	uint64_t at;
+	int64_t used; /* by all that the command did, after the last walk */
 };
 
 /* As much as there can be, of which the first look has all. */
 #define VMSI_TOP_CREDIT_MOST INT64_C(60000000)
 
-/* Add what has been earned: 0.35 % of the time. */
-void vmsi_top_credit_earn(struct vmsi_top_credit *credit, uint64_t now);
+/*
+ * Add what has been earned: 0.85 % of the time, less what everything else took of a
+ * processor meanwhile, and 0.1 % at least.
+ */
+void vmsi_top_credit_earn(struct vmsi_top_credit *credit, uint64_t now, int64_t taken);
 
 #endif

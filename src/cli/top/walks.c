@@ -130,7 +130,7 @@ size_t vmsi_top_walks_run(enum vmsi_top_walks which, struct vmsi_top_credit *cre
 	const bool all = which == VMSI_TOP_WALKS_ALL;
 	size_t refused = 0;
 
-	vmsi_top_credit_earn(credit, now);
+	vmsi_top_credit_earn(credit, now, used_ns() - credit->used);
 	for (size_t i = 0; i < count; i++)
 		list[i].urgency = all ? 1 : vmsi_top_walk_urgency(list[i].walk,
 								  list[i].entry, now);
@@ -147,6 +147,7 @@ size_t vmsi_top_walks_run(enum vmsi_top_walks which, struct vmsi_top_credit *cre
 		refused += error == -EACCES || error == -EPERM;
 		credit->left -= used_ns() - begin;
 	}
+	credit->used = used_ns();
 	for (size_t i = 0; i < count; i++)
 		set_figures(&list[i], all, now);
 	return refused;
