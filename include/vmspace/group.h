@@ -81,6 +81,12 @@ typedef struct vms_group vms_group;
  * thread of the library, while the group goes on.
  */
 #define VMS_GROUP_BACKTRACES 0x4u
+/*
+ * Tell on_grant the backtrace of the thread that asks, too; of the first 500 requests,
+ * then for at most a tenth of the time, in which the group waits. It is read before the
+ * request is decided: the thread is stopped at its call (ptrace(2)), and makes it again.
+ */
+#define VMS_GROUP_GRANT_BACKTRACES 0x8u
 
 /* So many sums can be told when they are reached. */
 #define VMS_GROUP_MARKS 2
@@ -155,6 +161,30 @@ struct vms_group_refusal {
 	size_t holder_count;
 };
 
+/* A request that was granted. */
+struct vms_group_grant {
+	/* sizeof(struct vms_group_grant) of the library. */
+	size_t struct_size;
+	uint64_t time;      /* nanoseconds since the group was made */
+	pid_t process;
+	pid_t thread;
+	char command[16];   /* the process's name, as ps(1) shows it */
+	enum vms_group_call call;
+	size_t requested;   /* bytes */
+	/*
+	 * Bytes that were added to the group's sum: at most what the kernel charges.
+	 * What a call replaces is only looked at where the limit is near.
+	 */
+	size_t charged;
+	size_t committed;   /* bytes of the group then, with these */
+	/*
+	 * A line for each frame, innermost first; or NULL, and why_no_backtrace says
+	 * why. Valid until the callback returns.
+	 */
+	const char *backtrace;
+	const char *why_no_backtrace;
+};
+
 /* A mark that was reached. */
 struct vms_group_mark {
 	/* sizeof(struct vms_group_mark) of the library. */
@@ -225,6 +255,21 @@ struct vms_group_options {
 	 */
 	void (*on_full)(void *context, vms_group *group);
 	void *full_context; /* the context of on_full */
+	/*
+	 * Called for each request that charges and was let go on; NULL: nobody. At
+	 * once, or, with a backtrace, when that was named: so not always in the order
+	 * of time. All are told before VMS_GROUP_FIRST_ENDED and VMS_GROUP_EMPTY, the
+	 * rest by vms_group_close. The kernel may still refuse the call. May ask for
+	 * statistics and processes of the group, nothing else.
+	 *
+	 * What is not told, since nobody asks the group for it: what gives memory back
+	 * (munmap(2), a lower brk(2), a process's end), memory that comes without a
+	 * request (above; execve(2) among it), copies that VMS_GROUP_FORK_FREE does
+	 * not charge, and MAP_NORESERVE memory where it does not count.
+	 */
+	void (*on_grant)(void *context, vms_group *group,
+			 const struct vms_group_grant *grant);
+	void *grant_context; /* the context of on_grant */
 };
 
 /* The figures of a group. */

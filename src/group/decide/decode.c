@@ -312,5 +312,6 @@ bool vmsi_request_decode(struct vms_group *group, struct vmsi_process *process,
 		decode_shmget(group, data, request);
 		break;
 	}
+	request->requested = request->bytes;
 	return request->bytes > 0;
 }

@@ -16,6 +16,7 @@ struct vmsi_request {
 	enum vms_group_call call;
 	int number;         /* of the system call */
 	size_t bytes;       /* that it may be charged, at most */
+	size_t requested;   /* bytes, before anything was looked at */
 	size_t moved;       /* bytes that mremap moves: figures may miss them */
 	/* Of brk: where the heap shall end, and the process that counts it. */
 	uintptr_t data_end;

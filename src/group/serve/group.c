@@ -119,6 +119,8 @@ void vms_group_close(vms_group *group)
 	if (!group)
 		return;
 	vmsi_refusals_end(group, 0);
+	vmsi_grants_end(group);
+	vmsi_put_off_end(group);
 	vmsi_group_delist(group);
 	vmsi_tracer_stop(group->service->tracer);
 	vmsi_seen_forget();
@@ -130,6 +132,7 @@ void vms_group_close(vms_group *group)
 	if (group->service->epoll >= 0)
 		close(group->service->epoll);
 	free(group->service->call);
+	free(group->service->grants);
 	vmsi_shared_free(group->shared);
 	vmsi_account_free(&group->account);
 	free(group);

@@ -13,8 +13,6 @@
  * on after the last.
  */
 
-#define KERNEL_ERESTARTNOINTR 513
-
 static int interrupt_thread(struct vmsi_tracer *tracer, pid_t thread,
 			    void *context)
 {
@@ -82,7 +80,7 @@ void vmsi_leaving_let_go(struct vmsi_tracer *tracer, pid_t caller,
 		return;
 	if (vmsi_leaving_has(tracer, caller))
 		(void)vmsi_listener_answer(tracer->listener, one.id,
-					   -KERNEL_ERESTARTNOINTR);
+					   -VMSI_ERESTARTNOINTR);
 	else
 		(void)vmsi_listener_continue(tracer->listener, one.id);
 }

@@ -85,6 +85,17 @@ static const char *why_no_backtrace(const struct vms_group *group, uint64_t now)
 		"too many refusals at once" : NULL;
 }
 
+/* One that was put off for its stack has that already. */
+static struct vmsi_backtrace backtrace_of(struct vms_group *group, uint64_t now)
+{
+	struct vmsi_backtrace backtrace = { .why = NULL };
+
+	if (!(group->flags & VMS_GROUP_BACKTRACES) ||
+	    !vmsi_put_off_take_stack(group, &backtrace))
+		backtrace.why = why_no_backtrace(group, now);
+	return backtrace;
+}
+
 /* brk does not return errors: a brk that fails returns where the heap ends. */
 static int64_t answer_of(struct vms_group *group,
 			 const struct vmsi_request *request)
@@ -100,12 +111,11 @@ void vmsi_group_refuse(struct vms_group *group, struct vmsi_process *process,
 	const struct vmsi_service *service = group->service;
 	struct vmsi_refusals *all = &group->service->refusals;
 	const uint64_t begin = vmsi_now();
-	struct vmsi_backtrace backtrace = {
-		.why = why_no_backtrace(group, begin) };
+	struct vmsi_backtrace backtrace = backtrace_of(group, begin);
 	struct vms_group_refusal refusal =
 		describe(group, process, request, why);
 
-	if (!backtrace.why)
+	if (!backtrace.why && !backtrace.stack)
 		vmsi_backtrace_begin(&backtrace, vmsi_serve_tracer(group),
 				     refusal.thread);
 	all->count++;

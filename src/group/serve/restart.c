@@ -19,9 +19,8 @@ int vmsi_registers_read(pid_t thread, struct vmsi_registers *registers)
 
 #ifdef __x86_64__
 
-/* The kernel's results of an interrupted call, which programs never see. */
+/* Another result of an interrupted call that programs never see. */
 #define ERESTARTSYS 512L
-#define ERESTARTNOINTR 513L
 
 bool vmsi_restart_is_possible(void)
 {
@@ -42,7 +41,7 @@ void vmsi_restart_call(pid_t thread)
 	    !vmsi_filter_notifies((long)registers.user.orig_rax))
 		return;
 	(void)ptrace(PTRACE_POKEUSER, thread, offsetof(struct user, regs.rax),
-		     (void *)-ERESTARTNOINTR);
+		     (void *)-(long)VMSI_ERESTARTNOINTR);
 }
 
 #else

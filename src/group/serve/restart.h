@@ -9,6 +9,12 @@
 
 /* What a tracer reads and changes in the registers of a stopped thread. */
 
+/*
+ * The result that has the kernel make a call again. No header of it is for programs, which
+ * never see it: whoever answers so has asked the thread to stop before.
+ */
+#define VMSI_ERESTARTNOINTR 513
+
 struct vmsi_registers {
 	struct user_regs_struct user;
 };

@@ -14,8 +14,12 @@
 #define SEEN_MOST 1024
 #define BUCKETS 256u
 
-/* A group holds 64 refusals, so that more wait where nothing is named in time. */
-#define WAIT_MOST 128u
+/*
+ * So many may wait, and so much of the stacks that were copied of them: a program may ask
+ * a thousand times while its file is read for the first names.
+ */
+#define WAIT_MOST 1024u
+#define WAIT_BYTES_MOST ((size_t)16 << 20)
 
 /* Files may come from a process that waits for the supervisor: see backtrace.c. */
 #define NAME_MOST_S 3
@@ -48,6 +52,7 @@ static size_t count;
 static uint64_t uses;
 static struct vmsi_taken *jobs, **last_job = &jobs;
 static unsigned waiting; /* jobs, and the one that the thread is at */
+static size_t waiting_bytes; /* copied of their stacks */
 static bool thread_runs;
 static bool is_stuck;   /* one took too long, and nothing was named since */
 static uint64_t begun;  /* when the thread began with the one that it is at, in ns */
@@ -152,6 +157,11 @@ static void let_go(struct vmsi_taken *taken)
 	free(taken);
 }
 
+static size_t copied_of(const struct vmsi_taken *taken)
+{
+	return taken->capture ? taken->capture->stack_bytes : 0;
+}
+
 static struct vmsi_taken *next_job(void)
 {
 	struct vmsi_taken *taken = jobs;
@@ -211,13 +221,16 @@ static void name(struct vmsi_taken *taken)
 static void *name_stacks(void *unused)
 {
 	struct vmsi_taken *taken;
+	size_t copied;
 
 	pthread_mutex_lock(&lock);
 	while ((taken = next_job())) {
 		begun = vmsi_now();
+		copied = copied_of(taken);
 		name(taken);
 		let_go(taken);
 		waiting--;
+		waiting_bytes -= copied;
 		is_stuck = false;
 		pthread_cond_broadcast(&changed);
 	}
@@ -247,6 +260,7 @@ static void queue(struct vmsi_taken *taken)
 {
 	taken->holds++;
 	waiting++;
+	waiting_bytes += copied_of(taken);
 	*last_job = taken;
 	last_job = &taken->next;
 }
@@ -287,7 +301,7 @@ bool vmsi_seen_is_full(void)
 	bool is_full;
 
 	pthread_mutex_lock(&lock);
-	is_full = waiting >= WAIT_MOST;
+	is_full = waiting >= WAIT_MOST || waiting_bytes >= WAIT_BYTES_MOST;
 	pthread_mutex_unlock(&lock);
 	return is_full;
 }
@@ -385,8 +399,9 @@ void vmsi_seen_forget(void)
 		vmsi_names_close();
 		closes = false;
 		while ((taken = next_job())) {
-			let_go(taken);
 			waiting--;
+			waiting_bytes -= copied_of(taken);
+			let_go(taken);
 		}
 	}
 	while ((stack = oldest()))

@@ -57,6 +57,8 @@ static void let_through(struct vms_group *group, struct vmsi_process *process,
 		vmsi_heap_note_end(group, request->heap, request->data_end);
 	if (vmsi_listener_continue(service->listener, service->call->id)) {
 		vmsi_refusals_granted(group, thread, request);
+		if (charged)
+			vmsi_grants_add(group, process, request);
 		if (request->call == VMS_GROUP_EXEC)
 			expect_image(process, thread);
 	} else if (charged) {
@@ -118,6 +120,22 @@ static void decide_request(struct vms_group *group,
 		vmsi_look_owe(group);
 }
 
+/* A request that charges. */
+static void serve_request(struct vms_group *group, struct vmsi_process *process,
+			  struct vmsi_request *request)
+{
+	const struct seccomp_notif *call = group->service->call;
+
+	if (vmsi_put_off(group))
+		return;
+	if (vmsi_faults_count(group->faults, process, (pid_t)call->pid,
+			      (uintptr_t)call->data.instruction_pointer, request))
+		vmsi_group_refuse(group, process, request, VMSI_REFUSED_ON_DEMAND);
+	else
+		decide_request(group, process, request);
+	vmsi_put_off_end_call(group);
+}
+
 static void decide(struct vms_group *group, struct vmsi_process *process)
 {
 	const struct seccomp_notif *call = group->service->call;
@@ -135,12 +153,8 @@ static void decide(struct vms_group *group, struct vmsi_process *process)
 	else if (!vmsi_request_decode(group, process, thread, &call->data,
 				      &request))
 		let_through(group, process, &request, false);
-	else if (vmsi_faults_count(group->faults, process, thread,
-				   (uintptr_t)call->data.instruction_pointer,
-				   &request))
-		vmsi_group_refuse(group, process, &request, VMSI_REFUSED_ON_DEMAND);
 	else
-		decide_request(group, process, &request);
+		serve_request(group, process, &request);
 }
 
 static int serve_call(struct vms_group *group)
@@ -259,6 +273,7 @@ static enum vms_group_event pending_event(struct vms_group *group)
 		group->service->first_ended_told = true;
 		/* What is held is told before the caller writes its report. */
 		vmsi_refusals_end(group, 0);
+		vmsi_grants_end(group);
 		return VMS_GROUP_FIRST_ENDED;
 	}
 	if (!is_empty(group))
@@ -273,6 +288,7 @@ static enum vms_group_event pending_event(struct vms_group *group)
 	/* Shared objects may outlive the processes: the figures tell what is left. */
 	vmsi_look_at_all(group);
 	vmsi_refusals_end(group, 0);
+	vmsi_grants_end(group);
 	return VMS_GROUP_EMPTY;
 }
 
@@ -333,6 +349,7 @@ int vms_group_serve(vms_group *group, int timeout)
 		 * granted what was refused before: that is not told.
 		 */
 		vmsi_refusals_tell_due(group);
+		vmsi_grants_tell_due(group);
 		if (count == -EINTR)
 			return VMS_GROUP_NOTHING;
 		if (count < 0) {

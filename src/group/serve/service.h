@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "group/process/group.h"
+#include "group/serve/grants.h"
 #include "group/serve/refusals.h"
 
 struct vmsi_tracer;
@@ -22,6 +23,7 @@ struct vmsi_service {
 	uint64_t next_asking;          /* when to look for what nothing tells */
 	uint64_t calls;
 	struct vmsi_refusals refusals;
+	struct vmsi_grants *grants;    /* NULL: nobody is told of them */
 	struct vmsi_tracer *tracer;    /* NULL: not needed yet */
 	int watched;                   /* a descriptor of the caller's; -1: none */
 	void (*on_mark)(void *context, vms_group *group,

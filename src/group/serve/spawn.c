@@ -287,7 +287,8 @@ static int start_first(struct vms_group *group, struct start *start)
 static bool are_valid(const struct vms_group_options *options)
 {
 	return !(options->flags & ~(VMS_GROUP_FORK_FREE | VMS_GROUP_BACKTRACES |
-				     VMS_GROUP_NORESERVE_FREE)) &&
+				     VMS_GROUP_NORESERVE_FREE |
+				     VMS_GROUP_GRANT_BACKTRACES)) &&
 		options->policy >= VMS_COMMIT_HEURISTIC &&
 		options->policy <= VMS_COMMIT_STRICT &&
 		!(options->faults.flags & ~VMS_GROUP_FAIL_LOADER) &&
@@ -365,6 +366,19 @@ static void take_options(struct vms_group *group,
 	vmsi_marks_set(&group->account.marks, options->marks);
 }
 
+static int tell_grants(struct vmsi_service *service,
+		       const struct vms_group_options *options)
+{
+	if (!options->on_grant)
+		return 0;
+	service->grants = calloc(1, sizeof *service->grants);
+	if (!service->grants)
+		return -ENOMEM;
+	service->grants->on_grant = options->on_grant;
+	service->grants->context = options->grant_context;
+	return 0;
+}
+
 static int make_group(const struct vms_group_options *options,
 		      struct vms_group **made)
 {
@@ -381,6 +395,8 @@ static int make_group(const struct vms_group_options *options,
 	service = group->service;
 	service->refusals.born = vmsi_now();
 	error = call_bytes(&service->call_bytes);
+	if (!error)
+		error = tell_grants(service, options);
 	if (error)
 		return error;
 	service->call = malloc(service->call_bytes);
