@@ -95,6 +95,7 @@ static inline struct vmsi_recorded_event *made_event(struct made *made,
 	all->events = made_grown(all->events, all->event_count, sizeof(*all->events));
 	all->events[all->event_count] = (struct vmsi_recorded_event){
 		.time = made->now, .kind = kind, .process = VMSI_NOBODY,
+		.count = kind == VMSI_RECORDED_CALL,
 		.owner = VMSI_NOBODY, .stack = VMSI_NOBODY,
 	};
 	return &all->events[all->event_count++];

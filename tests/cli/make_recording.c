@@ -47,6 +47,17 @@ static void refuse(uint32_t process, uint32_t stack, int error)
 		.time = recorder.time, .kind = VMSI_RECORDED_CALL,
 		.process = process, .stack = stack, .call = "mmap",
 		.error = error, .size = 64 * MIB,
+		.commit = error ? 0 : 64 * MIB, .count = 1,
+	});
+}
+
+/* Some in the last half of a second, of which parts were charged before. */
+static void grant_some(uint32_t process, uint32_t stack)
+{
+	vmsi_recorder_event(&recorder, &(struct vmsi_recorded_event){
+		.time = recorder.time, .first = recorder.time - SECOND / 2,
+		.kind = VMSI_RECORDED_CALL, .process = process, .stack = stack,
+		.call = "brk", .size = 16 * MIB, .commit = 12 * MIB, .count = 300,
 	});
 }
 
@@ -86,6 +97,7 @@ static void write_small(void)
 	refuse(1, stack, ENOMEM);
 	refuse(0, VMSI_NOBODY, ENOMEM);
 	refuse(0, stack, 0);
+	grant_some(1, VMSI_NOBODY);
 	vmsi_recorder_time(&recorder, 3 * SECOND);
 	untell(1, 128 * MIB, 32 * MIB);
 	vmsi_recorder_ended(&recorder, 1, &killed);

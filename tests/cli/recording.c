@@ -66,6 +66,12 @@ static void write_calls(struct vmsi_recorder *recorder)
 	vmsi_recorder_event(recorder, &(struct vmsi_recorded_event){
 		.kind = VMSI_RECORDED_CALL, .process = VMSI_NOBODY,
 		.stack = VMSI_NOBODY, .call = "fork", .size = 1, .time = 1000001,
+		.count = 1,
+	});
+	vmsi_recorder_event(recorder, &(struct vmsi_recorded_event){
+		.kind = VMSI_RECORDED_CALL, .process = 0, .stack = stack,
+		.call = "shmget", .size = UINT64_MAX, .commit = PAGE, .count = 300,
+		.first = 7, .time = 1000001,
 	});
 	vmsi_recorder_event(recorder, &(struct vmsi_recorded_event){
 		.kind = VMSI_RECORDED_LIMIT, .size = PAGE, .commit = 7,
@@ -114,14 +120,14 @@ static void write_program(struct vmsi_recorder *recorder, struct written *writte
 	flush(recorder, written, 4);
 	vmsi_recorder_time(recorder, 1000001);
 	write_calls(recorder);
-	flush(recorder, written, 7);
+	flush(recorder, written, 8);
 	vmsi_recorder_time(recorder, 0); /* it does not go back */
 	write_odd(recorder);
 	vmsi_recorder_ended(recorder, 1, &status);
 	vmsi_recorder_event(recorder, &(struct vmsi_recorded_event){
 		.kind = VMSI_RECORDED_MACHINE, .size = 1, .commit = 2, .file = 3,
 	});
-	flush(recorder, written, 10);
+	flush(recorder, written, 11);
 }
 
 static struct written write_it(void)
@@ -158,6 +164,8 @@ static void expect_same(const struct vmsi_recorded_event *have,
 	assert_int_equal(have->has_pages, want->has_pages);
 	assert_int_equal(have->error, want->error);
 	assert_int_equal(have->size, want->size);
+	assert_int_equal(have->count, want->count);
+	assert_int_equal(have->first, want->first);
 	assert_int_equal(have->commit, want->commit);
 	assert_int_equal(have->anonymous, want->anonymous);
 	assert_int_equal(have->file, want->file);
@@ -201,7 +209,7 @@ static void what_is_written_is_read(void **state)
 					     written.size), 0);
 	assert_false(recording.is_cut);
 	expect_tables(&recording);
-	assert_int_equal(recording.event_count, 10);
+	assert_int_equal(recording.event_count, 11);
 	expect_same(&recording.events[0], &want);
 	want = mapping(1, 1, 3 * PAGE, 1, 1);
 	want.time = 1000000;
@@ -212,15 +220,23 @@ static void what_is_written_is_read(void **state)
 	assert_int_equal(recording.events[4].error, ENOMEM);
 	assert_int_equal(recording.events[4].size, 12345678);
 	assert_int_equal(recording.events[5].process, VMSI_NOBODY);
-	assert_int_equal(recording.events[7].start, 0x7000);
-	assert_int_equal(recording.events[7].end, 0x8000);
-	assert_int_equal(recording.events[7].commit, 5);
-	assert_int_equal(recording.events[7].file, PAGE);
-	assert_int_equal(recording.events[7].swapped, UINT64_MAX);
-	assert_true(recording.events[7].is_shared);
-	assert_int_equal(recording.events[8].start, (uintptr_t)0x7fff << 32);
-	assert_false(recording.events[8].has_pages);
-	assert_int_equal(recording.events[9].file, 3);
+	assert_int_equal(recording.events[5].count, 1);
+	assert_int_equal(recording.events[5].first, 1000001);
+	assert_string_equal(recording.events[6].call, "shmget");
+	assert_int_equal(recording.events[6].time, 1000001);
+	assert_int_equal(recording.events[6].first, 7);
+	assert_int_equal(recording.events[6].count, 300);
+	assert_int_equal(recording.events[6].size, UINT64_MAX);
+	assert_int_equal(recording.events[6].commit, PAGE);
+	assert_int_equal(recording.events[8].start, 0x7000);
+	assert_int_equal(recording.events[8].end, 0x8000);
+	assert_int_equal(recording.events[8].commit, 5);
+	assert_int_equal(recording.events[8].file, PAGE);
+	assert_int_equal(recording.events[8].swapped, UINT64_MAX);
+	assert_true(recording.events[8].is_shared);
+	assert_int_equal(recording.events[9].start, (uintptr_t)0x7fff << 32);
+	assert_false(recording.events[9].has_pages);
+	assert_int_equal(recording.events[10].file, 3);
 	vmsi_recording_free(&recording);
 	free(written.bytes);
 }
@@ -335,6 +351,25 @@ static void a_later_version_is_refused(void **state)
 			 -ENOTSUP);
 }
 
+static void what_a_former_version_has_written_is_read(void **state)
+{
+	const struct written written = write_it();
+	unsigned char *frame = written.bytes + VMSI_RECORDING_MAGIC_BYTES;
+	struct vmsi_recording recording;
+
+	(void)state;
+	frame[VMSI_FRAME_HEAD] = VMSI_RECORDING_VERSION_LEAST;
+	vmsi_put_u32(frame + 4, vmsi_frame_sum(frame + VMSI_FRAME_HEAD,
+					       vmsi_get_u32(frame),
+					       VMSI_RECORDING_MAGIC_BYTES));
+	assert_int_equal(vmsi_recording_read(&recording, written.bytes,
+					     written.size), 0);
+	assert_false(recording.is_cut);
+	assert_int_equal(recording.event_count, 11);
+	vmsi_recording_free(&recording);
+	free(written.bytes);
+}
+
 static void after_an_error_no_more_is_written(void **state)
 {
 	struct vmsi_recorder recorder;
@@ -385,7 +420,7 @@ static void what_is_told_late_is_put_in_its_place(void **state)
 {
 	struct vmsi_recorded_event event = {
 		.kind = VMSI_RECORDED_CALL, .process = VMSI_NOBODY,
-		.stack = VMSI_NOBODY, .call = "brk",
+		.stack = VMSI_NOBODY, .call = "brk", .count = 1,
 	};
 	const uint64_t order[] = { 0, 3, 4, 4, 5, 8, 9 };
 	const uint64_t sizes[] = { 0, 1, 2, 6, 4, 3, 5 };
@@ -456,6 +491,7 @@ int main(void)
 		cmocka_unit_test(a_flipped_bit_ends_the_recording),
 		cmocka_unit_test(a_frame_of_another_place_is_damage),
 		cmocka_unit_test(a_later_version_is_refused),
+		cmocka_unit_test(what_a_former_version_has_written_is_read),
 		cmocka_unit_test(after_an_error_no_more_is_written),
 		cmocka_unit_test(long_texts_and_stacks_are_cut_off),
 		cmocka_unit_test(what_is_told_late_is_put_in_its_place),

@@ -40,7 +40,7 @@ BARS = {"C.UTF-8": " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588",
 GOLDEN = """\
 ./grow \\033[2J --much
 Linux 6.18 aarch64
-2026-11-30 00:53:20, 4.000 s, 2 programs run, 15 events
+2026-11-30 00:53:20, 4.000 s, 2 programs run, 16 events
 resident: 65.0M at most, after 2.000 s
 
    GREW LARGEST  RESIDENT OVER TIME        OWNER, PROCESS
@@ -55,6 +55,13 @@ Refused: 3 requests
       read_all\\033[31m (grow) at grow.c:17
       main
   1 time mmap, first of 64M after 2.000 s, 100 grow\\033[2J
+
+Asked for: 76M by 301 calls. Most of it:
+  64M by 1 call of mmap, 100 grow\\033[2J
+      mmap (libc.so.6)
+      read_all\\033[31m (grow) at grow.c:17
+      main
+  12M by 300 calls without a stack, 101 child
 """
 
 
@@ -82,7 +89,7 @@ def a_part_is_shown():
              if len(line) > 43}
     expect_equal((grown["[heap]"], grown["[anon]"]), ("+38M", "0"))
     late = report("--from=2.5")
-    expect("Refused" not in late, late)
+    expect("Refused" not in late and "Asked" not in late, late)
 
 
 def many_of_a_name_share_a_line():
@@ -121,7 +128,10 @@ def csv_has_a_row_for_each_change():
                   for row in calls],
                  [("101", "mmap", str(64 * MIB), "ENOMEM")] * 2 +
                  [("100", "mmap", str(64 * MIB), "ENOMEM"),
-                  ("100", "mmap", str(64 * MIB), "")])
+                  ("100", "mmap", str(64 * MIB), ""),
+                  ("101", "brk", str(16 * MIB), "")])
+    expect_equal([(row["commit"], row["calls"]) for row in calls[2:]],
+                 [("", "1"), (str(64 * MIB), "1"), (str(12 * MIB), "300")])
     expect(calls[0]["stack"].endswith(" < main"), calls[0])
     machines = [row for row in table if row["what"] == "machine"]
     expect_equal([int(row["commit"]) // MIB for row in machines], [1000, 1010])
@@ -146,7 +156,12 @@ def json_has_all():
     expect_equal([owner["name"] for owner in whole["owners"]],
                  ["[heap]", LIBRARY, "[anon]"])
     expect_equal(whole["stacks"][0][0], "mmap (libc.so.6)")
-    expect_equal(len(whole["events"]), 15)
+    expect_equal(len(whole["events"]), 16)
+    granted = [event for event in whole["events"] if "charged" in event]
+    expect_equal([(event["call"], event["size"], event["charged"],
+                   event.get("calls"), event.get("first")) for event in granted],
+                 [("mmap", 64 * MIB, 64 * MIB, None, None),
+                  ("brk", 16 * MIB, 12 * MIB, 300, 1500000)])
     expect_equal(whole["events"][2]["start"], "1000000")
     expect_equal(len(json.loads(report("--format=json", "--to=0"))["events"]), 4)
 
@@ -194,6 +209,10 @@ def perfetto_has_the_figures():
     refused = [event for event in events if event.get("cat") == "refused"]
     expect_equal([event["pid"] for event in refused], [101, 101, 100])
     expect_equal(refused[0]["args"]["stack"][2], "main")
+    granted = [event for event in events if event.get("cat") == "granted"]
+    expect_equal([(event["pid"], event["args"]["charged"],
+                   event["args"].get("calls")) for event in granted],
+                 [(100, 64 * MIB, None), (101, 12 * MIB, 300)])
 
 
 # --- files and errors ---------------------------------------------------------------

@@ -4,6 +4,7 @@
 usage: test_trace.py VMSPACE TRACED
 """
 
+import json
 import os
 import resource
 import shutil
@@ -174,6 +175,134 @@ def a_program_under_a_limit_is_recorded_as_others_are():
                  (False, 7 << 8))
 
 
+# --- calls ------------------------------------------------------------------------
+
+
+ASKS = """
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#define MIB ((size_t)1 << 20)
+static void *map(size_t bytes)
+{
+	return mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		    -1, 0);
+}
+static void load_rows(void)
+{
+	for (int i = 0; i < 5; i++)
+		map(3 * MIB);
+}
+static void build_index(void)
+{
+	for (int i = 0; i < 3000; i++)
+		munmap(map(MIB / 16), MIB / 16);
+}
+static void ask_in_a_child(void)
+{
+	pid_t child = fork();
+
+	if (child == 0)
+		_exit(map(7 * MIB) == MAP_FAILED);
+	waitpid(child, NULL, 0);
+}
+int main(int argc, char **argv)
+{
+	load_rows();
+	ask_in_a_child();
+	if (argc > 1 && strcmp(argv[1], "many") == 0)
+		build_index();
+	if (argc > 1 && strcmp(argv[1], "abort") == 0)
+		abort();
+	return map(512 * MIB) == MAP_FAILED ? 6 : 5;
+}
+"""
+
+
+def asks():
+    program = compiled(work("asks"), ASKS, "-O0", "-g", "-fno-builtin")
+    return program
+
+
+def trace_calls(name, *arguments):
+    result = run([VMSPACE, "trace", "-o", work(name), "--calls", *arguments])
+    if result.returncode == 125:
+        raise Skip(result.stderr.decode())
+    expect_equal(result.stderr, b"")
+    return result.returncode, read(work(name))
+
+
+def by_function(recording):
+    """{function of ASKS: [events of calls that came from it]}"""
+    found = {}
+    for event in recording["events"]:
+        frames = recording["stacks"][event["stack"]] if "stack" in event else []
+        for frame in frames:
+            name = frame.split()[0]
+            if event["what"] == "call" and name in ("load_rows", "build_index",
+                                                    "ask_in_a_child", "main"):
+                found.setdefault(name, []).append(event)
+                break
+    return found
+
+
+def calls_that_are_granted_are_recorded_with_their_stacks():
+    status, recording = trace_calls("calls", asks())
+    expect_equal((status, recording["cut"]), (5, False))
+    calls = by_function(recording)
+    expect_equal([(event["call"], event["size"], event["charged"])
+                  for event in calls["load_rows"]], [("mmap", 3 * MIB, 3 * MIB)] * 5)
+    expect_equal([event["size"] for event in calls["main"]], [512 * MIB])
+    expect_equal({event["call"] for event in calls["ask_in_a_child"]},
+                 {"mmap", "fork"})
+    expect(not any("error" in event for event in recording["events"]), recording)
+    expect(not any(event["what"] == "limit" for event in recording["events"]), "limit")
+    parent = {event["process"] for event in calls["load_rows"]}
+    child = {event["process"] for event in calls["ask_in_a_child"]
+             if event["call"] == "mmap"}
+    expect_equal((len(parent), len(child), parent & child), (1, 1, set()))
+    expect_equal(recording["processes"][parent.pop()]["status"], 5 << 8)
+    text = report(work("calls")).decode()
+    asked = text[text.index("Asked for: "):].splitlines()
+    expect("512M by 1 call of mmap" in asked[1] and "asks" in asked[1], asked)
+    expect(any("15M by 5 calls of mmap" in line for line in asked), asked)
+    expect(b",mmap,," in report(work("calls"), "--format=csv"))
+    instants = [event for event in json.loads(
+        report(work("calls"), "--format=perfetto"))["traceEvents"]
+        if event.get("cat") == "granted" and event["args"]["size"] == 512 * MIB]
+    expect_equal([(event["name"], event["args"]["charged"]) for event in instants],
+                 [("mmap", 512 * MIB)])
+    expect("main" in instants[0]["args"]["stack"][2], instants)
+
+
+def what_a_limit_refuses_is_recorded_among_them():
+    status, recording = trace_calls("calls-limit", "--limit=128M", asks())
+    expect_equal(status, 6)
+    calls = by_function(recording)
+    expect_equal([event.get("error") for event in calls["main"]], ["ENOMEM"])
+    expect_equal(len(calls["load_rows"]), 5)
+    expect(any(event["what"] == "limit" for event in recording["events"]), "no limit")
+
+
+def many_calls_are_told_for_the_most_part_without_a_stack():
+    """After the first ones stacks are taken for a tenth of the time."""
+    status, recording = trace_calls("calls-many", asks(), "many")
+    expect_equal(status, 5)
+    small = [event for event in recording["events"] if event["what"] == "call" and
+             event["size"] == MIB // 16 * event.get("calls", 1)]
+    expect_equal(sum(event.get("calls", 1) for event in small), 3000)
+    taken = by_function(recording)["build_index"]
+    expect(300 < len(taken) < 3000, len(taken))
+    expect("without a stack" in report(work("calls-many")).decode())
+
+
+def a_program_cannot_tell_that_its_calls_are_recorded():
+    expect_equal(trace_calls("calls-abort", asks(), "abort")[0], -signal.SIGABRT)
+    expect_equal(trace_calls("calls-exit", "sh", "-c", "ulimit -v 1000000; exit 9")[0], 9)
+
+
 # --- the recorder -----------------------------------------------------------------
 
 
@@ -292,6 +421,10 @@ CASES = [
     names_that_a_terminal_obeys_stay_what_they_are,
     what_a_limit_refuses_is_recorded_with_its_stack,
     a_program_under_a_limit_is_recorded_as_others_are,
+    calls_that_are_granted_are_recorded_with_their_stacks,
+    what_a_limit_refuses_is_recorded_among_them,
+    many_calls_are_told_for_the_most_part_without_a_stack,
+    a_program_cannot_tell_that_its_calls_are_recorded,
     what_was_written_outlives_the_recorder,
     signals_reach_the_program_after_the_recorder,
     signals_are_passed_on,

@@ -61,7 +61,9 @@ static void require_events(const struct vmsi_recording *recording)
 			event->owner < recording->owner_count);
 		require(event->stack == VMSI_NOBODY ||
 			event->stack < recording->stack_count);
-		require(event->kind != VMSI_RECORDED_CALL || event->call);
+		require(event->kind != VMSI_RECORDED_CALL ||
+			(event->call && event->count > 0 &&
+			 event->first <= event->time));
 		require(event->kind != VMSI_RECORDED_MAPPING ||
 			(event->start < event->end &&
 			 event->owner != VMSI_NOBODY));

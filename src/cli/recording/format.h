@@ -22,7 +22,9 @@
 
 #define VMSI_RECORDING_MAGIC "VMSTRACE"
 #define VMSI_RECORDING_MAGIC_BYTES 8
-#define VMSI_RECORDING_VERSION 1
+#define VMSI_RECORDING_VERSION 2
+/* The oldest that is read: it has no granted calls. */
+#define VMSI_RECORDING_VERSION_LEAST 1
 
 #define VMSI_FRAME_HEAD 8
 #define VMSI_FRAME_MOST ((size_t)1 << 20) /* bytes of payload */
@@ -44,6 +46,11 @@ enum vmsi_item {
 	VMSI_ITEM_LIMIT,     /* size, commit */
 	VMSI_ITEM_MACHINE,   /* size, commit, file */
 	VMSI_ITEM_END,       /* the recorder has come to the end */
+	/*
+	 * How long ago, from the first to the last, process + 1, call, stack + 1, count,
+	 * size, commit.
+	 */
+	VMSI_ITEM_GRANTED,
 };
 
 /* Flags of a mapping. The lowest three bits are PROT_*. */

@@ -312,16 +312,39 @@ static int read_call(struct vmsi_reader *reader, struct vmsi_bytes *bytes)
 {
 	const struct vmsi_recording *recording = reader->recording;
 	struct vmsi_recorded_event event = {
-		.kind = VMSI_RECORDED_CALL, .owner = VMSI_NOBODY,
+		.kind = VMSI_RECORDED_CALL, .owner = VMSI_NOBODY, .count = 1,
 	};
 	uint64_t ago;
 
 	ago = number_up_to(bytes, reader->time);
+	event.first = reader->time - ago;
 	event.process = index_or_nobody(bytes, recording->process_count);
 	event.call = vmsi_recorded_calls[index_in(bytes, VMSI_RECORDED_CALLS)];
 	event.error = (int)number_up_to(bytes, INT_MAX);
 	event.stack = index_or_nobody(bytes, recording->stack_count);
 	event.size = vmsi_bytes_number(bytes);
+	return add_late_event(reader, bytes, &event, ago);
+}
+
+static int read_granted(struct vmsi_reader *reader, struct vmsi_bytes *bytes)
+{
+	const struct vmsi_recording *recording = reader->recording;
+	struct vmsi_recorded_event event = {
+		.kind = VMSI_RECORDED_CALL, .owner = VMSI_NOBODY,
+	};
+	uint64_t ago;
+
+	ago = number_up_to(bytes, reader->time);
+	event.first = reader->time - ago;
+	event.first -= number_up_to(bytes, event.first);
+	event.process = index_or_nobody(bytes, recording->process_count);
+	event.call = vmsi_recorded_calls[index_in(bytes, VMSI_RECORDED_CALLS)];
+	event.stack = index_or_nobody(bytes, recording->stack_count);
+	event.count = vmsi_bytes_number(bytes);
+	event.size = vmsi_bytes_number(bytes);
+	event.commit = vmsi_bytes_number(bytes);
+	if (event.count == 0)
+		damage(bytes);
 	return add_late_event(reader, bytes, &event, ago);
 }
 
@@ -372,6 +395,8 @@ int vmsi_item_read(struct vmsi_reader *reader, struct vmsi_bytes *bytes)
 		return read_unmapped(reader, bytes);
 	case VMSI_ITEM_CALL:
 		return read_call(reader, bytes);
+	case VMSI_ITEM_GRANTED:
+		return read_granted(reader, bytes);
 	case VMSI_ITEM_LIMIT:
 		return read_sizes(reader, bytes, VMSI_RECORDED_LIMIT);
 	case VMSI_ITEM_MACHINE:

@@ -47,7 +47,8 @@ static int read_head(struct vmsi_recording *recording, struct vmsi_bytes *payloa
 
 	if (payload->is_damaged)
 		return -EPROTO;
-	if (version != VMSI_RECORDING_VERSION)
+	if (version < VMSI_RECORDING_VERSION_LEAST ||
+	    version > VMSI_RECORDING_VERSION)
 		return -ENOTSUP;
 	order = vmsi_bytes_number(payload);
 	recording->page_size = vmsi_bytes_number(payload);

@@ -48,7 +48,11 @@ enum vmsi_recorded_kind {
 	VMSI_RECORDED_MAPPING,
 	/* From start to end there is nothing now. */
 	VMSI_RECORDED_UNMAPPED,
-	/* A call that asks for memory was answered: call, size, error, stack. */
+	/*
+	 * Calls that ask for memory were answered: call, size, error, stack. Of some that
+	 * were granted one after the other, the last was at time and the first at first:
+	 * size and commit are their sums.
+	 */
 	VMSI_RECORDED_CALL,
 	/* What a limit has: commit of size (0: without end). */
 	VMSI_RECORDED_LIMIT,
@@ -72,9 +76,11 @@ struct vmsi_recorded_event {
 	bool has_pages;       /* anonymous, file and swapped were read */
 	int error;            /* of a call: 0, or why it was refused */
 	const char *call;     /* its name, as "mmap"; stays */
+	uint64_t count;       /* of calls: how many they are, at least 1 */
+	uint64_t first;       /* of calls: when the first was; as time */
 	uintptr_t start, end;
 	uint64_t size;
-	uint64_t commit;
+	uint64_t commit;      /* of calls: what they were charged */
 	uint64_t anonymous, file, swapped;
 };
 

@@ -289,19 +289,50 @@ static unsigned number_of(const char *call)
 	return i;
 }
 
-static void put_call(struct vmsi_recorder *recorder,
-		     const struct vmsi_recorded_event *event)
+static void put_or_nobody(struct vmsi_recorder *recorder, uint32_t number)
+{
+	put(recorder, number == VMSI_NOBODY ? 0 : (uint64_t)number + 1);
+}
+
+static void put_refused(struct vmsi_recorder *recorder,
+			const struct vmsi_recorded_event *event, uint64_t ago)
 {
 	begin(recorder, VMSI_ITEM_CALL);
-	put(recorder, event->time < recorder->time ?
-	    recorder->time - event->time : 0);
-	put(recorder, event->process == VMSI_NOBODY ?
-	    0 : (uint64_t)event->process + 1);
+	put(recorder, ago);
+	put_or_nobody(recorder, event->process);
 	put(recorder, number_of(event->call));
 	put(recorder, (unsigned)event->error);
-	put(recorder, event->stack == VMSI_NOBODY ?
-	    0 : (uint64_t)event->stack + 1);
+	put_or_nobody(recorder, event->stack);
 	put(recorder, event->size);
+}
+
+static void put_granted(struct vmsi_recorder *recorder,
+			const struct vmsi_recorded_event *event, uint64_t ago)
+{
+	const uint64_t time = recorder->time - ago;
+
+	begin(recorder, VMSI_ITEM_GRANTED);
+	put(recorder, ago);
+	put(recorder, event->count > 1 && event->first < time ?
+	    time - event->first : 0);
+	put_or_nobody(recorder, event->process);
+	put(recorder, number_of(event->call));
+	put_or_nobody(recorder, event->stack);
+	put(recorder, event->count);
+	put(recorder, event->size);
+	put(recorder, event->commit);
+}
+
+static void put_calls(struct vmsi_recorder *recorder,
+		      const struct vmsi_recorded_event *event)
+{
+	const uint64_t ago = event->time < recorder->time ?
+		recorder->time - event->time : 0;
+
+	if (event->error)
+		put_refused(recorder, event, ago);
+	else
+		put_granted(recorder, event, ago);
 }
 
 static void put_of(struct vmsi_recorder *recorder, uint32_t process)
@@ -326,7 +357,7 @@ void vmsi_recorder_event(struct vmsi_recorder *recorder,
 		put_unmapped(recorder, event);
 		break;
 	case VMSI_RECORDED_CALL:
-		put_call(recorder, event);
+		put_calls(recorder, event);
 		break;
 	case VMSI_RECORDED_LIMIT:
 		begin(recorder, VMSI_ITEM_LIMIT);

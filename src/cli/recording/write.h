@@ -48,7 +48,7 @@ void vmsi_recorder_ended(struct vmsi_recorder *recorder, uint32_t process,
 
 /*
  * Add an event at the current time. A call may be told late, and has its own time; it
- * is one of vmsi_recorded_calls.
+ * is one of vmsi_recorded_calls; those that were granted may be summed.
  */
 void vmsi_recorder_event(struct vmsi_recorder *recorder,
 			 const struct vmsi_recorded_event *event);

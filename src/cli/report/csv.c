@@ -14,7 +14,7 @@
 
 static const char head[] =
 	"time,what,pid,process,kind,owner,size,reserved,commit,anonymous,file,swapped,"
-	"mappings,call,error,stack\r\n";
+	"mappings,call,error,stack,calls\r\n";
 
 static void write_text(FILE *stream, const char *text)
 {
@@ -67,7 +67,7 @@ static void write_sum(FILE *stream, const struct vmsi_recording *recording,
 	fprintf(stream, "%s,", vmsi_owner_kinds[owner->kind]);
 	write_text(stream, owner->name);
 	fprintf(stream, ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64
-		",%" PRIu64 ",%" PRIu64 ",,,\r\n", sum->size, sum->reserved,
+		",%" PRIu64 ",%" PRIu64 ",,,,\r\n", sum->size, sum->reserved,
 		sum->commit, sum->anonymous, sum->file, sum->swapped, sum->mappings);
 }
 
@@ -92,19 +92,22 @@ static void write_event(FILE *stream, const struct vmsi_recording *recording,
 	if (event->kind == VMSI_RECORDED_CALL) {
 		begin_row(stream, event->time, "call");
 		write_process(stream, recording, event->process);
-		fprintf(stream, ",,%" PRIu64 ",,,,,,,%s,%s,", event->size,
-			event->call, event->error ? strerrorname_np(event->error) : "");
+		fprintf(stream, ",,%" PRIu64 ",,", event->size);
+		if (!event->error)
+			fprintf(stream, "%" PRIu64, event->commit);
+		fprintf(stream, ",,,,,%s,%s,", event->call,
+			event->error ? strerrorname_np(event->error) : "");
 		if (event->stack != VMSI_NOBODY)
 			write_stack(stream, &recording->stacks[event->stack]);
-		fputs("\r\n", stream);
+		fprintf(stream, ",%" PRIu64 "\r\n", event->count);
 	} else if (event->kind == VMSI_RECORDED_LIMIT) {
 		begin_row(stream, event->time, "limit");
-		fprintf(stream, ",,,,%" PRIu64 ",,%" PRIu64 ",,,,,,,\r\n",
+		fprintf(stream, ",,,,%" PRIu64 ",,%" PRIu64 ",,,,,,,,\r\n",
 			event->size, event->commit);
 	} else if (event->kind == VMSI_RECORDED_MACHINE) {
 		begin_row(stream, event->time, "machine");
 		fprintf(stream, ",,,,%" PRIu64 ",,%" PRIu64 ",,%" PRIu64
-			",,,,,\r\n", event->size, event->commit, event->file);
+			",,,,,,\r\n", event->size, event->commit, event->file);
 	}
 }
 

@@ -88,6 +88,12 @@ static void write_call(FILE *stream, const struct vmsi_recorded_event *event)
 	if (event->process != VMSI_NOBODY)
 		vmsi_json_write_number(stream, "process", event->process);
 	vmsi_json_write_number(stream, "size", event->size);
+	if (!event->error)
+		vmsi_json_write_number(stream, "charged", event->commit);
+	if (event->count > 1) {
+		vmsi_json_write_number(stream, "calls", event->count);
+		vmsi_json_write_number(stream, "first", event->first);
+	}
 	if (event->error)
 		vmsi_json_write_string(stream, "error",
 				       strerrorname_np(event->error) ?

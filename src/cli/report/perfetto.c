@@ -82,7 +82,13 @@ static void write_call(struct writer *writer,
 	fprintf(writer->stream, ",\"tid\":%d,\"s\":\"%c\",\"cat\":\"%s\","
 		"\"args\":{\"size\":%" PRIu64, pid,
 		event->process == VMSI_NOBODY ? 'g' : 'p',
-		event->error ? "refused" : "call", event->size);
+		event->error ? "refused" : "granted", event->size);
+	if (!event->error)
+		vmsi_json_write_number(writer->stream, "charged", event->commit);
+	if (event->count > 1) {
+		vmsi_json_write_number(writer->stream, "calls", event->count);
+		vmsi_json_write_number(writer->stream, "first", event->first);
+	}
 	if (event->error)
 		vmsi_json_write_string(writer->stream, "error",
 				       error ? error : "?");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -7,6 +8,7 @@
 #include "cli/output/size.h"
 #include "cli/output/terminal.h"
 #include "cli/output/text.h"
+#include "cli/report/asked.h"
 #include "cli/report/series.h"
 
 /* The form for a terminal: 80 columns. */
@@ -14,6 +16,7 @@
 #define WIDTH 80
 #define ROWS_MOST 15
 #define REFUSALS_MOST 8
+#define ASKED_MOST 8
 #define FRAMES_MOST 8
 #define FIGURE_WIDTH 7
 #define NAME_WIDTH 36
@@ -327,22 +330,12 @@ static size_t find_refusals(const struct vmsi_report_view *view,
 	return count;
 }
 
-static void write_refusal(FILE *stream, const struct vmsi_recording *recording,
-			  const struct refusal *refusal)
+static void write_frames(FILE *stream, const struct vmsi_recording *recording,
+			 uint32_t number)
 {
-	const struct vmsi_recorded_event *event = refusal->first;
-	const struct vmsi_recorded_stack *stack = event->stack == VMSI_NOBODY ?
-		NULL : &recording->stacks[event->stack];
+	const struct vmsi_recorded_stack *stack = number == VMSI_NOBODY ?
+		NULL : &recording->stacks[number];
 
-	fprintf(stream, "  %zu time%s %s, first of %s after ", refusal->count,
-		refusal->count == 1 ? "" : "s", event->call, size(event->size));
-	write_time(stream, event->time);
-	if (event->process != VMSI_NOBODY) {
-		fprintf(stream, ", %d ",
-			(int)recording->processes[event->process].pid);
-		vmsi_write_escaped(stream, recording->processes[event->process].name);
-	}
-	fputc('\n', stream);
 	for (uint32_t i = 0; stack && i < stack->count && i < FRAMES_MOST; i++) {
 		char *frame = escaped(stack->frames[i]);
 
@@ -351,6 +344,28 @@ static void write_refusal(FILE *stream, const struct vmsi_recording *recording,
 		fputc('\n', stream);
 		free(frame);
 	}
+}
+
+static void write_whose(FILE *stream, const struct vmsi_recording *recording,
+			uint32_t process)
+{
+	if (process == VMSI_NOBODY)
+		return;
+	fprintf(stream, ", %d ", (int)recording->processes[process].pid);
+	vmsi_write_escaped(stream, recording->processes[process].name);
+}
+
+static void write_refusal(FILE *stream, const struct vmsi_recording *recording,
+			  const struct refusal *refusal)
+{
+	const struct vmsi_recorded_event *event = refusal->first;
+
+	fprintf(stream, "  %zu time%s %s, first of %s after ", refusal->count,
+		refusal->count == 1 ? "" : "s", event->call, size(event->size));
+	write_time(stream, event->time);
+	write_whose(stream, recording, event->process);
+	fputc('\n', stream);
+	write_frames(stream, recording, event->stack);
 }
 
 static void write_refusals(FILE *stream, const struct vmsi_report_view *view)
@@ -369,6 +384,37 @@ static void write_refusals(FILE *stream, const struct vmsi_report_view *view)
 		write_refusal(stream, view->recording, &refusals[i]);
 }
 
+/* --- what was granted ------------------------------------------------------------ */
+
+static void write_asked(FILE *stream, const struct vmsi_recording *recording,
+			const struct vmsi_asked *asked)
+{
+	fprintf(stream, "  %s by %" PRIu64 " call%s%s%s", size(asked->charged),
+		asked->count, asked->count == 1 ? "" : "s",
+		asked->stack == VMSI_NOBODY ? "" : " of ",
+		asked->stack == VMSI_NOBODY ? " without a stack" : asked->call);
+	write_whose(stream, recording, asked->process);
+	fputc('\n', stream);
+	write_frames(stream, recording, asked->stack);
+}
+
+static int write_all_asked(FILE *stream, const struct vmsi_report_view *view)
+{
+	struct vmsi_asked_list asked;
+	const int error = vmsi_asked_make(&asked, view);
+
+	if (error)
+		return error;
+	if (asked.count > 0)
+		fprintf(stream, "\nAsked for: %s by %" PRIu64 " call%s. Most of it:\n",
+			size(asked.all.charged), asked.all.count,
+			asked.all.count == 1 ? "" : "s");
+	for (size_t i = 0; i < asked.count && i < ASKED_MOST; i++)
+		write_asked(stream, view->recording, &asked.list[i]);
+	vmsi_asked_free(&asked);
+	return 0;
+}
+
 int vmsi_report_text(FILE *stream, const struct vmsi_report_view *view)
 {
 	struct vmsi_series series;
@@ -381,6 +427,8 @@ int vmsi_report_text(FILE *stream, const struct vmsi_report_view *view)
 		error = write_growth(stream, view, &series);
 	if (!error)
 		write_refusals(stream, view);
+	if (!error)
+		error = write_all_asked(stream, view);
 	vmsi_series_free(&series);
 	return error;
 }

@@ -19,6 +19,8 @@ struct vmsi_beside {
 	int (*begin)(void *context, char **arguments);
 	void (*started)(void *context, pid_t first);
 	void (*refused)(void *context, const struct vms_group_refusal *refusal);
+	/* Where grants_are_told. */
+	void (*granted)(void *context, const struct vms_group_grant *grant);
 	/* What the group has, now and then. */
 	void (*look)(void *context, const struct vms_group_stats *stats);
 	/* The first process has ended; are_all: all have, and nothing more comes. */
@@ -53,6 +55,7 @@ struct vmsi_supervise_options {
 		    char **arguments, int events, int witness);
 	/* NULL: nobody. */
 	const struct vmsi_beside *beside;
+	bool grants_are_told; /* to beside, with stacks */
 	void *context;      /* of run and beside */
 	/*
 	 * The program goes on, with the job as its parent, where what runs beside the

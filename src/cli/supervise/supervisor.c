@@ -28,6 +28,15 @@ static void look_at_limit(void *context, vms_group *group)
 	vmsi_kept_limit_follow_if_due(context);
 }
 
+static void tell_grant(void *context, vms_group *group,
+		       const struct vms_group_grant *grant)
+{
+	const struct vmsi_supervise_options *options = context;
+
+	(void)group;
+	options->beside->granted(options->context, grant);
+}
+
 /*
  * A thread that the group's tracer stops is a child that stops, of which SIGCHLD
  * would tell the process. The tracer blocks that signal, so the kernel would wake
@@ -45,7 +54,7 @@ static void do_without_word_of_stops(void)
 
 /* Backtraces are not taken where no report would show them. */
 static struct vms_group_options
-group_options_of(const struct vmsi_supervise_options *options,
+group_options_of(struct vmsi_supervise_options *options,
 		 struct vmsi_report *report, struct vmsi_warning *warning,
 		 struct vmsi_kept_limit *limit)
 {
@@ -58,6 +67,11 @@ group_options_of(const struct vmsi_supervise_options *options,
 	if (options->limit_text) {
 		group.on_full = look_at_limit;
 		group.full_context = limit;
+	}
+	if (options->grants_are_told) {
+		group.on_grant = tell_grant;
+		group.grant_context = options;
+		group.flags |= VMS_GROUP_GRANT_BACKTRACES;
 	}
 	vmsi_warn_marks(&options->warn, group.commit_limit, group.marks);
 	if (options->quiet && !options->report && !options->log &&
@@ -261,10 +275,11 @@ void vmsi_supervisor_run(struct vmsi_supervise_options *options,
 	vmsi_control_set_state(supervisor.control, VMSI_CONTROL_EMPTY);
 	vmsi_control_close(supervisor.control);
 	vmsi_report_update(report, limit.group);
+	vms_budget_close(limit.budget);
+	/* What is still held is told. */
+	vms_group_close(limit.group);
 	if (options->beside)
 		options->beside->close(options->context);
-	vms_budget_close(limit.budget);
-	vms_group_close(limit.group);
 	vmsi_report_close(report);
 	vmsi_errors_close(warning.errors);
 }

@@ -8,15 +8,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "cli/output/demangle.h"
 #include "cli/recording/calls.h"
-#include "cli/trace/stack_numbers.h"
+#include "cli/trace/call_log.h"
 
 /* There is one in a process. */
 static struct {
 	struct vmsi_recorder recorder;
 	struct vmsi_sampler sampler;
-	struct vmsi_stack_numbers stacks;
+	struct vmsi_call_log calls;
+	bool has_limit;
 	pthread_t thread;
 	int stop;         /* eventfd: the thread is to end */
 	bool is_running;
@@ -74,9 +74,12 @@ static int begin(void *context, char **arguments)
 	if (beside.stop < 0)
 		return -errno;
 	error = vmsi_trace_open(trace, arguments, &beside.recorder);
-	if (!error)
-		vmsi_sampler_begin(&beside.sampler, &beside.recorder, trace->every);
-	return error;
+	if (error)
+		return error;
+	vmsi_sampler_begin(&beside.sampler, &beside.recorder, trace->every);
+	vmsi_call_log_begin(&beside.calls, &beside.recorder);
+	beside.has_limit = trace->has_limit;
+	return 0;
 }
 
 static void started(void *context, pid_t first)
@@ -87,27 +90,65 @@ static void started(void *context, pid_t first)
 	start_thread();
 }
 
+/* The group's time, by the sampler's clock. */
+static uint64_t time_of(uint64_t group_time)
+{
+	return group_time / 1000 + beside.skew;
+}
+
+/* With the lock. */
+static void tell_call(struct vmsi_recorded_event *event, const char *backtrace)
+{
+	const uint64_t now = vmsi_sampler_time(&beside.sampler);
+
+	vmsi_call_log_add(&beside.calls, event, backtrace, now);
+}
+
 static void refused(void *context, const struct vms_group_refusal *refusal)
 {
 	struct vmsi_recorded_event event = {
-		.time = refusal->time / 1000 + beside.skew,
+		.time = time_of(refusal->time),
 		.kind = VMSI_RECORDED_CALL, .owner = VMSI_NOBODY,
-		.stack = VMSI_NOBODY, .call = vmsi_recorded_calls[refusal->call],
-		.error = ENOMEM, .size = refusal->requested,
+		.call = vmsi_recorded_calls[refusal->call],
+		.count = 1, .error = ENOMEM, .size = refusal->requested,
 	};
-	char *lines = refusal->backtrace ?
-		vmsi_demangle_backtrace(refusal->backtrace) : NULL;
 
 	(void)context;
 	pthread_mutex_lock(&beside.sampler.lock);
-	event.process = vmsi_sampler_find(&beside.sampler, refusal->process);
-	if (lines)
-		event.stack = vmsi_stack_number(&beside.stacks, &beside.recorder,
-						lines);
-	vmsi_recorder_time(&beside.recorder, vmsi_sampler_time(&beside.sampler));
-	vmsi_recorder_event(&beside.recorder, &event);
+	event.process = vmsi_sampler_announce(&beside.sampler, refusal->process,
+					      refusal->command);
+	tell_call(&event, refusal->backtrace);
 	pthread_mutex_unlock(&beside.sampler.lock);
-	free(lines);
+}
+
+static void granted(void *context, const struct vms_group_grant *grant)
+{
+	struct vmsi_recorded_event event = {
+		.time = time_of(grant->time), .first = time_of(grant->time),
+		.kind = VMSI_RECORDED_CALL, .owner = VMSI_NOBODY,
+		.call = vmsi_recorded_calls[grant->call],
+		.count = 1, .size = grant->requested, .commit = grant->charged,
+	};
+
+	(void)context;
+	pthread_mutex_lock(&beside.sampler.lock);
+	event.process = vmsi_sampler_announce(&beside.sampler, grant->process,
+					      grant->command);
+	tell_call(&event, grant->backtrace);
+	pthread_mutex_unlock(&beside.sampler.lock);
+}
+
+static void tell_limit(const struct vms_group_stats *stats)
+{
+	if (!beside.has_limit || (stats->limit == beside.limit &&
+				  stats->committed == beside.committed))
+		return;
+	beside.limit = stats->limit;
+	beside.committed = stats->committed;
+	vmsi_recorder_event(&beside.recorder, &(struct vmsi_recorded_event){
+		.kind = VMSI_RECORDED_LIMIT, .size = stats->limit,
+		.commit = stats->committed,
+	});
 }
 
 static void look(void *context, const struct vms_group_stats *stats)
@@ -117,22 +158,17 @@ static void look(void *context, const struct vms_group_stats *stats)
 
 	(void)context;
 	beside.skew = now > age ? now - age : 0;
-	if (stats->limit == beside.limit && stats->committed == beside.committed)
-		return;
-	beside.limit = stats->limit;
-	beside.committed = stats->committed;
 	pthread_mutex_lock(&beside.sampler.lock);
 	vmsi_recorder_time(&beside.recorder, now);
-	vmsi_recorder_event(&beside.recorder, &(struct vmsi_recorded_event){
-		.kind = VMSI_RECORDED_LIMIT, .size = stats->limit,
-		.commit = stats->committed,
-	});
+	tell_limit(stats);
+	vmsi_call_log_look(&beside.calls, now);
 	pthread_mutex_unlock(&beside.sampler.lock);
 }
 
 static void finish(const struct vmsi_trace *trace)
 {
 	stop_thread();
+	vmsi_call_log_end(&beside.calls);
 	(void)vmsi_sampler_finish(&beside.sampler);
 	vmsi_trace_complain(trace, &beside.sampler);
 }
@@ -151,7 +187,7 @@ static void close_all(void *context)
 		finish(context);
 	vmsi_sampler_free(&beside.sampler);
 	vmsi_recorder_close(&beside.recorder);
-	vmsi_stack_numbers_free(&beside.stacks);
+	vmsi_call_log_free(&beside.calls);
 	close(beside.stop);
 }
 
@@ -159,6 +195,7 @@ const struct vmsi_beside vmsi_trace_beside = {
 	.begin = begin,
 	.started = started,
 	.refused = refused,
+	.granted = granted,
 	.look = look,
 	.ended = ended,
 	.close = close_all,

@@ -10,6 +10,7 @@ struct vmsi_trace {
 	const char *path;  /* of the file, for messages */
 	int file;          /* open, and empty */
 	uint64_t every;    /* nanoseconds; 0: as the recorder thinks best */
+	bool has_limit;    /* what it has is recorded, too */
 };
 
 /*

@@ -94,11 +94,13 @@ static struct vmsi_traced *find(const struct vmsi_sampler *sampler, pid_t pid)
 uint32_t vmsi_sampler_find(const struct vmsi_sampler *sampler, pid_t pid)
 {
 	const struct vmsi_traced *traced = find(sampler, pid);
+	const struct vmsi_announced *announced =
+		vmsi_announced_find(&sampler->announced, pid);
 	const size_t kept = sampler->end_count < VMSI_ENDS_KEPT ?
 		sampler->end_count : VMSI_ENDS_KEPT;
 
-	if (traced)
-		return traced->number;
+	if (traced || announced)
+		return traced ? traced->number : announced->number;
 	for (size_t i = 1; i <= kept; i++) {
 		const struct vmsi_traced_end *end =
 			&sampler->ends[(sampler->end_count - i) % VMSI_ENDS_KEPT];
@@ -124,9 +126,8 @@ static void remove_at(struct vmsi_sampler *sampler, size_t at, const int *status
 {
 	pthread_mutex_lock(&sampler->lock);
 	tell_end(sampler, &sampler->list[at], status);
-	sampler->ends[sampler->end_count++ % VMSI_ENDS_KEPT] =
-		(struct vmsi_traced_end){
-			sampler->list[at].pid, sampler->list[at].number };
+	vmsi_sampler_keep_end(sampler, sampler->list[at].pid,
+			      sampler->list[at].number);
 	/* The last one takes the place. */
 	sampler->list[at] = sampler->list[--sampler->count];
 	pthread_mutex_unlock(&sampler->lock);
@@ -138,6 +139,8 @@ void vmsi_sampler_ended(struct vmsi_sampler *sampler, pid_t pid, int status)
 
 	if (traced)
 		remove_at(sampler, (size_t)(traced - sampler->list), &status);
+	else
+		vmsi_sampler_end_announced(sampler, pid, status);
 }
 
 void vmsi_sampler_tell_end(struct vmsi_sampler *sampler, int status)
@@ -176,22 +179,19 @@ static void begin_life(struct vmsi_sampler *sampler, struct vmsi_traced *traced,
 	traced->heap_start = stat->heap_start;
 	traced->looked = 0;
 	traced->is_hidden = false;
-	vmsi_recorder_time(sampler->recorder, vmsi_sampler_time(sampler));
-	traced->number = vmsi_recorder_process(sampler->recorder, traced->pid,
-					       traced->parent, traced->name);
+	traced->number = vmsi_sampler_tell_process(sampler, traced->pid,
+						   traced->parent, traced->name);
 	traced->known = (struct vmsi_known){ .process = traced->number };
 }
 
 static struct vmsi_traced *meet(struct vmsi_sampler *sampler, pid_t pid,
 				const struct vmsi_stat *stat)
 {
-	struct vmsi_traced traced = {
-		.pid = pid, .start_time = stat->start_time,
-		.parent = vmsi_sampler_find(sampler, (pid_t)stat->parent),
-	};
+	struct vmsi_traced traced = { .pid = pid, .start_time = stat->start_time };
 	struct vmsi_traced *list;
 
 	pthread_mutex_lock(&sampler->lock);
+	traced.parent = vmsi_sampler_find(sampler, (pid_t)stat->parent);
 	list = vmsi_with_capacity(sampler->list, sampler->count,
 				  &sampler->capacity, sizeof(*list));
 	if (list) {
@@ -287,6 +287,7 @@ static void check_all(struct vmsi_sampler *sampler)
 {
 	for (size_t i = 0; i < sampler->count; i++)
 		sampler->list[i].is_there = false;
+	vmsi_sampler_note_announced(sampler);
 	/* Without memory some are missing, and look as if they had ended. */
 	if (vmsi_descendants_read(&sampler->tree))
 		return;
@@ -296,6 +297,7 @@ static void check_all(struct vmsi_sampler *sampler)
 		if (!sampler->list[i].is_there &&
 		    sampler->list[i].pid != sampler->awaited)
 			remove_at(sampler, i, NULL);
+	vmsi_sampler_end_lost(sampler);
 }
 
 /* --- what they have ------------------------------------------------------- */
@@ -442,6 +444,7 @@ int vmsi_sampler_finish(struct vmsi_sampler *sampler)
 	take_end(sampler);
 	while (sampler->count > 0)
 		remove_at(sampler, sampler->count - 1, NULL);
+	vmsi_sampler_end_all_announced(sampler);
 	vmsi_recorder_time(sampler->recorder, vmsi_sampler_time(sampler));
 	return vmsi_recorder_finish(sampler->recorder);
 }
@@ -451,6 +454,7 @@ void vmsi_sampler_free(struct vmsi_sampler *sampler)
 	for (size_t i = 0; i < sampler->count; i++)
 		vmsi_known_free(&sampler->list[i].known);
 	free(sampler->list);
+	vmsi_announced_free(&sampler->announced);
 	vmsi_descendants_free(&sampler->tree);
 	pthread_mutex_destroy(&sampler->lock);
 }

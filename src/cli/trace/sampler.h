@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "cli/recording/write.h"
+#include "cli/trace/announced.h"
 #include "cli/trace/known.h"
 #include "cli/trace/pace.h"
 #include "cli/trace/descendants.h"
@@ -28,7 +29,7 @@ struct vmsi_traced {
 	struct vmsi_known known;
 };
 
-#define VMSI_ENDS_KEPT 64
+#define VMSI_ENDS_KEPT 256
 
 struct vmsi_sampler {
 	struct vmsi_recorder *recorder;
@@ -60,6 +61,7 @@ struct vmsi_sampler {
 		uint32_t number;
 	} ends[VMSI_ENDS_KEPT];
 	size_t end_count;
+	struct vmsi_announced_list announced; /* with the lock */
 	size_t hidden;            /* how many could not be looked at */
 };
 
@@ -83,13 +85,41 @@ void vmsi_sampler_ended(struct vmsi_sampler *sampler, pid_t pid, int status);
 void vmsi_sampler_tell_end(struct vmsi_sampler *sampler, int status);
 
 /*
- * Returns the number of a process in the recording, of one that has ended too; VMSI_NOBODY where it has not been
- * seen. The caller holds the lock.
+ * Returns the number of a process in the recording, of one that has ended too; VMSI_NOBODY
+ * where it has not been seen. The caller holds the lock.
  */
 uint32_t vmsi_sampler_find(const struct vmsi_sampler *sampler, pid_t pid);
 
 /* Tell that all that are left have ended, and finish the file. Returns as that does. */
 int vmsi_sampler_finish(struct vmsi_sampler *sampler);
 void vmsi_sampler_free(struct vmsi_sampler *sampler);
+
+/* --- sampler_announced.c -------------------------------------------------- */
+
+/*
+ * By another thread than the sampler's, which holds the lock: as vmsi_sampler_find, of a
+ * process that is in the recording from now on. One that has executed a program, which
+ * the sampler has not seen yet, may be the former one still.
+ */
+uint32_t vmsi_sampler_announce(struct vmsi_sampler *sampler, pid_t pid,
+			       const char *name);
+
+/* The sampler holds the lock: keep who has ended, for what is told of it late. */
+void vmsi_sampler_keep_end(struct vmsi_sampler *sampler, pid_t pid, uint32_t number);
+
+/*
+ * The sampler holds the lock, and has seen a process. Returns its number in the recording,
+ * where it may have been announced, with another name if it is another program by now.
+ */
+uint32_t vmsi_sampler_tell_process(struct vmsi_sampler *sampler, pid_t pid,
+				   uint32_t parent, const char *name);
+
+/* The processes are about to be listed: who is announced now is among them, or has ended. */
+void vmsi_sampler_note_announced(struct vmsi_sampler *sampler);
+void vmsi_sampler_end_lost(struct vmsi_sampler *sampler);
+
+/* The end of one, with a status of waitpid(2), and of all. */
+void vmsi_sampler_end_announced(struct vmsi_sampler *sampler, pid_t pid, int status);
+void vmsi_sampler_end_all_announced(struct vmsi_sampler *sampler);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/hash.h"
+#include "cli/output/demangle.h"
 
 #define FIRST_PLACES 64
 
@@ -46,6 +47,23 @@ static bool make_room(struct vmsi_stack_numbers *numbers)
 	return true;
 }
 
+bool vmsi_stack_is_known(const struct vmsi_stack_numbers *numbers, const char *lines)
+{
+	return numbers->count > 0 &&
+		place_of(numbers, vmsi_hash_add(VMSI_HASH_BEGIN, lines), lines)->lines;
+}
+
+/* Without memory its names stay as they are. */
+static uint32_t tell(struct vmsi_recorder *recorder, const char *lines)
+{
+	char *demangled = vmsi_demangle_backtrace(lines);
+	const uint32_t number =
+		vmsi_recorder_stack(recorder, demangled ? demangled : lines);
+
+	free(demangled);
+	return number;
+}
+
 uint32_t vmsi_stack_number(struct vmsi_stack_numbers *numbers,
 			   struct vmsi_recorder *recorder, const char *lines)
 {
@@ -61,7 +79,7 @@ uint32_t vmsi_stack_number(struct vmsi_stack_numbers *numbers,
 	if (!place->lines)
 		return VMSI_NOBODY;
 	place->hash = hash;
-	place->number = vmsi_recorder_stack(recorder, lines);
+	place->number = tell(recorder, lines);
 	numbers->count++;
 	return place->number;
 }

@@ -4,12 +4,12 @@
 
 #include "cli/recording/write.h"
 
-/* The stacks that a recording has: each is told once. */
+/* The stacks that a recording has: each is told once, with its names demangled. */
 struct vmsi_stack_numbers {
 	struct vmsi_stack_number {
 		uint64_t hash;
 		uint32_t number;
-		char *lines;  /* NULL: the place is free */
+		char *lines;  /* as they were taken; NULL: the place is free */
 	} *places;            /* by hash; a power of two of them */
 	size_t count, capacity;
 };
@@ -20,6 +20,9 @@ struct vmsi_stack_numbers {
  */
 uint32_t vmsi_stack_number(struct vmsi_stack_numbers *numbers,
 			   struct vmsi_recorder *recorder, const char *lines);
+
+/* Whether that stack was told before. */
+bool vmsi_stack_is_known(const struct vmsi_stack_numbers *numbers, const char *lines);
 void vmsi_stack_numbers_free(struct vmsi_stack_numbers *numbers);
 
 #endif

@@ -26,7 +26,7 @@ static const char notes[] =
 	"and the program goes on. Exit: as PROGRAM; 2 wrong arguments, 125 nothing can\n"
 	"be recorded, 126 and 127 as of env(1).\n";
 
-enum { OPTION_EVERY = 1024, OPTION_LIMIT };
+enum { OPTION_EVERY = 1024, OPTION_LIMIT, OPTION_CALLS };
 
 static const struct vmsi_option trace_options[] = {
 	{ .name = "output", .value = 'o', .argument = "FILE",
@@ -37,6 +37,9 @@ static const struct vmsi_option trace_options[] = {
 	{ .name = "limit", .value = OPTION_LIMIT, .argument = "SIZE",
 	  .help = "a limit of commit, as of 'vmspace limit'; what is",
 	  .more = "refused is recorded, with stacks" },
+	{ .name = "calls", .value = OPTION_CALLS,
+	  .help = "record each call that asks for memory, with its",
+	  .more = "stack; slows down what makes many" },
 	VMSI_OPTION_HELP,
 	{ .name = NULL },
 };
@@ -102,6 +105,9 @@ static enum vmsi_exit take_options(int argc, char **argv, struct request *reques
 			result = vmsi_supervise_take_limit(&request->options,
 							   optarg);
 			break;
+		case OPTION_CALLS:
+			request->options.grants_are_told = true;
+			break;
 		case 'h':
 			request->options.is_done = true;
 			return vmsi_show_help(&vmsi_command_trace, optarg);
@@ -141,13 +147,16 @@ static enum vmsi_exit open_file(const char *program, struct vmsi_trace *trace)
 	return VMSI_EXIT_RUN_FAILED;
 }
 
-/* The program of a group has a supervisor, and the recorder is beside that. */
+/*
+ * The program of a group has a supervisor, and the recorder is beside that. Without a
+ * limit the group only counts.
+ */
 static enum vmsi_exit find_program(struct vmsi_supervise_options *options,
 				   char ***arguments, struct vmsi_program *program)
 {
 	enum vmsi_exit result;
 
-	if (!options->limit_text) {
+	if (!options->limit_text && !options->grants_are_told) {
 		options->run = vmsi_trace_run;
 		options->outlived = "the recorder has ended; what follows is not "
 			"recorded";
@@ -155,6 +164,8 @@ static enum vmsi_exit find_program(struct vmsi_supervise_options *options,
 	}
 	options->beside = &vmsi_trace_beside;
 	options->quiet = true;
+	if (!options->limit_text)
+		options->group.policy = VMS_COMMIT_ALWAYS;
 	result = vmsi_supervise_check(options);
 	return result != VMSI_EXIT_OK ? result :
 		vmsi_supervise_find(options->program, arguments, program);
@@ -168,6 +179,7 @@ static enum vmsi_exit run(struct request *request, char **arguments)
 
 	if (result != VMSI_EXIT_OK || !arguments)
 		return result;
+	request->trace.has_limit = options->limit_text != NULL;
 	result = open_file(options->program, &request->trace);
 	if (result != VMSI_EXIT_OK)
 		return result;
