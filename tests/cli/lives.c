@@ -174,11 +174,12 @@ static void calls_are_told_by_their_answers(void **state)
 		call->process = fixture->process;
 		call->error = error;
 		call->size = MIB;
+		call->commit = error ? 0 : MIB / 2;
 		call->call = "mmap";
 	}
 	make(fixture);
 	assert_int_equal(fixture->lives.change_count, 2);
-	expect_change(fixture, 0, VMSI_CHANGE_GRANTED, MIB, 0);
+	expect_change(fixture, 0, VMSI_CHANGE_GRANTED, MIB, MIB / 2);
 	expect_change(fixture, 1, VMSI_CHANGE_REFUSED, MIB, 0);
 }
 

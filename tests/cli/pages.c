@@ -94,6 +94,7 @@ static void add_call(struct story *story, uint32_t process, const char *name,
 	event->size = size;
 	event->error = error;
 	event->stack = stack;
+	event->commit = error ? 0 : size;
 }
 
 /* What python has at a tenth of a second: rows are loaded, an index is built. */

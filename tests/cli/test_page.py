@@ -268,6 +268,22 @@ def events_are_filtered_and_have_stacks():
     no_errors()
 
 
+def who_asked_for_memory_is_told():
+    page("story")
+    expect(browser.text("#asked-between").startswith("315M by 45 calls"), browser.text("#asked-between"))
+    expect_equal([row[:5] for row in rows("#asked-table")],
+                 [["list_resize (python3.11) at listobject.c:72", "python3 [4101]", "mmap", "45", "315M"]])
+    browser.click("#asked-table .opener")
+    expect("read_rows" in browser.text("#asked-table .more"))
+    browser.run("setSelection(0, 5e6)")
+    browser.settle()
+    expect_equal(rows("#asked-table")[0][3], "3")
+    changes("chart-base", lambda: browser.run("recording.change.grants = 0; changed('size')"), "the lane of calls")
+    no_errors()
+    page("one")
+    expect_equal(browser.run("return document.getElementById('asked').hidden"), True)
+
+
 def addresses_are_looked_at():
     page("story")
     browser.pointer("#address-map", [(300, 50)])
@@ -416,6 +432,7 @@ CASES = [
     processes_are_chosen,
     one_owner_is_drawn_alone,
     events_are_filtered_and_have_stacks,
+    who_asked_for_memory_is_told,
     addresses_are_looked_at,
     keys_are_enough,
     screen_readers_are_told,

@@ -284,6 +284,7 @@ static int replay_call(struct replay *replay, const struct vmsi_recorded_event *
 		.start = event->start,
 		.stop = event->end,
 		.size = (int64_t)event->size,
+		.commit = (int64_t)event->commit,
 	};
 
 	return vmsi_changes_add(replay->lives, change);

@@ -50,7 +50,8 @@ struct vmsi_change {
 	uint32_t event;       /* the call, or the event that it was seen by */
 	uintptr_t start, stop;
 	uintptr_t from;       /* of a move */
-	int64_t size, commit; /* by how many bytes more; of a call, how many it asked for */
+	/* By how many bytes more; of calls, how many they asked for, and were charged. */
+	int64_t size, commit;
 	uint64_t touched;     /* anonymous and swapped of what came or went */
 };
 

@@ -84,6 +84,7 @@ CHANGE_COLUMN(owner, or_none(change->owner))
 CHANGE_COLUMN(stack, or_none(event->stack))
 CHANGE_COLUMN(call, vmsi_page_call_number(page, event->call))
 CHANGE_COLUMN(error, event->error)
+CHANGE_COLUMN(count, event->count)
 CHANGE_COLUMN(start, change->start)
 CHANGE_COLUMN(range, change->stop - change->start)
 CHANGE_COLUMN(from, change->from)
@@ -139,6 +140,7 @@ static const struct {
 	{ "change-stack", OF_CHANGES, NUMBERS, change_stack },
 	{ "change-call", OF_CHANGES, NUMBERS, change_call },
 	{ "change-error", OF_CHANGES, NUMBERS, change_error },
+	{ "change-count", OF_CHANGES, NUMBERS, change_count },
 	{ "change-start", OF_CHANGES, PAGES, change_start },
 	{ "change-range", OF_CHANGES, PAGES, change_range },
 	{ "change-from", OF_CHANGES, PAGES, change_from },

@@ -12,12 +12,14 @@ let changeTable;
 const ownerOfChange = i => recording.change.owner[i] ? recording.owners[recording.change.owner[i] - 1] : null;
 const framesOf = i => recording.change.stack[i] ? recording.stacks[recording.change.stack[i] - 1] : [];
 const callOf = i => recording.calls[recording.change.call[i]] ?? '';
-const isCall = i => CHANGES[recording.change.kind[i]] === 'granted' || recording.change.kind[i] === REFUSED;
+const isGranted = i => recording.change.kind[i] === GRANTED;
+const isCall = i => isGranted(i) || recording.change.kind[i] === REFUSED;
 
 function kindElement(i) {
-  const { kind, error } = recording.change, word = CHANGES[kind[i]];
+  const { kind, error, count } = recording.change, word = CHANGES[kind[i]];
   const text = isCall(i) ? `${callOf(i)} ${CHANGE_TEXT[word]}` : CHANGE_TEXT[word];
-  const why = error[i] ? `, ${recording.errors[error[i]] ?? error[i]}` : '';
+  const why = error[i] ? `, ${recording.errors[error[i]] ?? error[i]}` :
+    count[i] > 1 ? `, ${numberText(count[i])} calls` : '';
   return make('span', { className: 'change ' + word },
     make('i', { className: 'sign', ariaHidden: 'true' }, CHANGE_SIGNS[word]), text + why);
 }
@@ -30,8 +32,7 @@ function placeElement(i) {
     make('span', {}, make('code', {}, addressText(from[i])), ' \u2192 ', place) : place;
 }
 
-function stackElement(i) {
-  const frames = framesOf(i);
+function framesElement(frames) {
   if (frames.length === 0) return null;
   return make('ol', { className: 'frames' }, ...frames.map(frame => make('li', {}, nameElement(frame))));
 }
@@ -47,7 +48,8 @@ function changeColumns() {
     { title: 'Owner', value: i => ownerOfChange(i) ? ownerText(ownerOfChange(i)) : '',
       fill: i => ownerOfChange(i) ? nameElement(ownerText(ownerOfChange(i))) : '' },
     { title: 'Size', value: i => size[i], fill: i => isCall(i) ? sizeText(size[i]) : differenceText(size[i]), isFigure: true },
-    { title: 'Commit', value: i => commit[i], fill: i => isCall(i) ? '' : differenceText(commit[i]), isFigure: true },
+    { title: 'Commit', value: i => commit[i], isFigure: true,
+      fill: i => isGranted(i) ? sizeText(commit[i]) : isCall(i) ? '' : differenceText(commit[i]) },
     { title: 'Address', value: i => start[i], fill: placeElement },
   ];
 }
@@ -77,7 +79,7 @@ function chosenChanges() {
 
 function drawChanges() {
   changeTable ??= new Table(byId('change-table'), 'Events', changeColumns(),
-                            { isRising: true, pageSize: 20, more: stackElement });
+                            { isRising: true, pageSize: 20, more: i => framesElement(framesOf(i)) });
   changeTable.show(chosenChanges());
 }
 
@@ -85,6 +87,7 @@ function countKinds() {
   const counts = CHANGES.map(() => 0);
   for (const kind of recording.change.kind) counts[kind]++;
   recording.change.refusals = counts[REFUSED];
+  recording.change.grants = counts[GRANTED];
   return counts;
 }
 

@@ -3,7 +3,7 @@
 
 const TYPES = { u8: Uint8Array, u16: Uint16Array, u32: Uint32Array, f64: Float64Array };
 const CHANGES = ['new', 'grew', 'moved', 'shrank', 'gone', 'granted', 'refused'];
-const REFUSED = CHANGES.indexOf('refused');
+const GRANTED = CHANGES.indexOf('granted'), REFUSED = CHANGES.indexOf('refused');
 const IS_PART = 1, HAS_PAGES = 2, IS_SHARED = 4;
 
 function bytesOf(text) {

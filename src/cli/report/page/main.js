@@ -178,7 +178,7 @@ function setListeners() {
   onChange(['processes', 'window', 'cursor'], tellMoment);
   onChange(['processes', 'window', 'cursor', 'only', 'theme'], drawLegend);
   onChange(['processes', 'window', 'measure', 'only', 'behind'], drawTimelineTable);
-  onChange(['processes', 'selection'], drawGrowth);
+  onChange(['processes', 'selection'], () => { drawGrowth(); drawAsked(); });
   onChange(['processes', 'process', 'cursor', 'size', 'theme'], () => { drawSpace(); tellWhere(); });
   onChange(['process', 'cursor', 'behind'], drawSpaceTable);
   onChange(['processes', 'kinds'], drawChanges);

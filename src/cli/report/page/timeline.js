@@ -5,6 +5,8 @@ const MARGIN = { left: 52, right: 10, top: 20 };
 const LANE = 14, AXIS = 22, UNDER = 5; // UNDER: from the plot to its marks
 const plot = { width: 0, height: 0, most: 1 };
 
+// Lanes of what grew, was refused, and was asked for where that was recorded.
+const marksHeight = () => (recording.change.grants ? 3 : 2) * LANE;
 const plotHeight = () => window.innerWidth < 640 ? 210 : 280;
 const timeToX = time => MARGIN.left + (time - view.from) / (view.to - view.from) * plot.width;
 const xToTime = x => clampTime(view.from + (x - MARGIN.left) / plot.width * (view.to - view.from));
@@ -134,7 +136,7 @@ function drawAxes(context) {
     context.fillText(sizeText(size), MARGIN.left - 8, sizeToY(size) + 4);
   }
   const { step, ticks } = timeTicks(view.from, view.to, Math.max(2, plot.width / 110));
-  const bottom = MARGIN.top + plot.height + UNDER + 2 * LANE;
+  const bottom = MARGIN.top + plot.height + UNDER + marksHeight();
   context.textAlign = 'center';
   for (const time of ticks) {
     context.strokeStyle = palette.line;
@@ -149,10 +151,10 @@ function drawAxes(context) {
 
 // --- marks --------------------------------------------------------------------------
 
-// Bytes that were added, and whether any call was refused, for each column.
+// Bytes that were added and asked for, and whether any call was refused, for each column.
 function marksOfView(columns) {
   const { time, kind, process, commit } = recording.change;
-  const added = new Float64Array(columns), refused = new Uint32Array(columns);
+  const added = new Float64Array(columns), asked = new Float64Array(columns), refused = new Uint32Array(columns);
   const scale = columns / (view.to - view.from);
   let first = countUpTo(time, view.from);
   while (first > 0 && time[first - 1] === view.from) first--;
@@ -160,24 +162,32 @@ function marksOfView(columns) {
     if (process[i] && !view.chosen[process[i] - 1]) continue;
     const at = Math.min(columns - 1, Math.floor((time[i] - view.from) * scale));
     if (kind[i] === REFUSED) refused[at]++;
-    else if (CHANGES[kind[i]] !== 'granted') added[at] += Math.max(0, commit[i]);
+    else (kind[i] === GRANTED ? asked : added)[at] += Math.max(0, commit[i]);
   }
-  return { added, refused };
+  return { added, asked, refused };
+}
+
+// Bytes of each column, on a scale that shows few beside many.
+function drawLane(context, bytes, bottom) {
+  const most = Math.log2(1 + bytes.reduce((a, b) => Math.max(a, b), 0));
+  for (let x = 0; x < plot.width; x++) {
+    if (!bytes[x]) continue;
+    const height = Math.max(2, Math.log2(1 + bytes[x]) / most * (LANE - 3));
+    context.fillRect(MARGIN.left + x, bottom - height, 1, height);
+  }
 }
 
 function drawMarks(context) {
-  const { added, refused } = marksOfView(plot.width);
-  const top = MARGIN.top + plot.height + UNDER, most = Math.log2(1 + added.reduce((a, b) => Math.max(a, b), 0));
+  const { added, asked, refused } = marksOfView(plot.width);
+  const top = MARGIN.top + plot.height + UNDER;
   context.fillStyle = palette.quiet;
   context.textAlign = 'right';
   context.fillText('grew', MARGIN.left - 8, top + LANE - 2);
   if (recording.change.refusals) context.fillText('refused', MARGIN.left - 8, top + 2 * LANE - 1);
+  if (recording.change.grants) context.fillText('asked', MARGIN.left - 8, top + 3 * LANE - 2);
   context.textAlign = 'left';
-  for (let x = 0; x < plot.width; x++) {
-    if (!added[x]) continue;
-    const height = Math.max(2, Math.log2(1 + added[x]) / most * (LANE - 3));
-    context.fillRect(MARGIN.left + x, top + LANE - height, 1, height);
-  }
+  drawLane(context, added, top + LANE);
+  drawLane(context, asked, top + 3 * LANE);
   context.fillStyle = palette.alarm;
   for (let x = 0; x < plot.width; x++) {
     if (!refused[x]) continue;
@@ -192,7 +202,7 @@ function drawMarks(context) {
 // --- the whole ------------------------------------------------------------------------
 
 function drawTimeline() {
-  const height = MARGIN.top + plotHeight() + UNDER + 2 * LANE + AXIS;
+  const height = MARGIN.top + plotHeight() + UNDER + marksHeight() + AXIS;
   const { context, width } = prepareCanvas(byId('chart-base'), height);
   plot.width = width - MARGIN.left - MARGIN.right;
   plot.height = plotHeight();
@@ -215,9 +225,9 @@ function drawTimeline() {
 
 // What moves often: the selection and the moment.
 function drawOver() {
-  const height = MARGIN.top + plotHeight() + UNDER + 2 * LANE + AXIS;
+  const height = MARGIN.top + plotHeight() + UNDER + marksHeight() + AXIS;
   const { context } = prepareCanvas(byId('chart-over'), height);
-  const bottom = MARGIN.top + plot.height + UNDER + 2 * LANE;
+  const bottom = MARGIN.top + plot.height + UNDER + marksHeight();
   context.save();
   context.beginPath();
   context.rect(MARGIN.left - 5, 0, plot.width + 10, height);
