@@ -17,6 +17,7 @@ static struct {
 	struct vmsi_sampler sampler;
 	struct vmsi_call_log calls;
 	bool has_limit;
+	uint64_t told;    /* bytes, when this thread began to tell */
 	pthread_t thread;
 	int stop;         /* eventfd: the thread is to end */
 	bool is_running;
@@ -96,7 +97,20 @@ static uint64_t time_of(uint64_t group_time)
 	return group_time / 1000 + beside.skew;
 }
 
-/* With the lock. */
+/* What is told in between is not of the sampler's allowance. */
+static void begin_telling(void)
+{
+	pthread_mutex_lock(&beside.sampler.lock);
+	beside.told = beside.recorder.place + beside.recorder.used;
+}
+
+static void end_telling(void)
+{
+	beside.sampler.told_beside +=
+		beside.recorder.place + beside.recorder.used - beside.told;
+	pthread_mutex_unlock(&beside.sampler.lock);
+}
+
 static void tell_call(struct vmsi_recorded_event *event, const char *backtrace)
 {
 	const uint64_t now = vmsi_sampler_time(&beside.sampler);
@@ -114,11 +128,11 @@ static void refused(void *context, const struct vms_group_refusal *refusal)
 	};
 
 	(void)context;
-	pthread_mutex_lock(&beside.sampler.lock);
+	begin_telling();
 	event.process = vmsi_sampler_announce(&beside.sampler, refusal->process,
 					      refusal->command);
 	tell_call(&event, refusal->backtrace);
-	pthread_mutex_unlock(&beside.sampler.lock);
+	end_telling();
 }
 
 static void granted(void *context, const struct vms_group_grant *grant)
@@ -131,11 +145,11 @@ static void granted(void *context, const struct vms_group_grant *grant)
 	};
 
 	(void)context;
-	pthread_mutex_lock(&beside.sampler.lock);
+	begin_telling();
 	event.process = vmsi_sampler_announce(&beside.sampler, grant->process,
 					      grant->command);
 	tell_call(&event, grant->backtrace);
-	pthread_mutex_unlock(&beside.sampler.lock);
+	end_telling();
 }
 
 static void tell_limit(const struct vms_group_stats *stats)
@@ -158,11 +172,11 @@ static void look(void *context, const struct vms_group_stats *stats)
 
 	(void)context;
 	beside.skew = now > age ? now - age : 0;
-	pthread_mutex_lock(&beside.sampler.lock);
+	begin_telling();
 	vmsi_recorder_time(&beside.recorder, now);
 	tell_limit(stats);
 	vmsi_call_log_look(&beside.calls, now);
-	pthread_mutex_unlock(&beside.sampler.lock);
+	end_telling();
 }
 
 static void finish(const struct vmsi_trace *trace)

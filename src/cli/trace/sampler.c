@@ -360,10 +360,16 @@ static bool is_due(const struct vmsi_sampler *sampler,
 		 now(sampler) - traced->looked >= LOOK_ANYWAY_NS);
 }
 
-/* What has been written, and what waits to be. */
-static uint64_t told(const struct vmsi_sampler *sampler)
+/* What the sampler has told: it was written, or waits to be. */
+static uint64_t told(struct vmsi_sampler *sampler)
 {
-	return sampler->recorder->place + sampler->recorder->used;
+	uint64_t bytes;
+
+	pthread_mutex_lock(&sampler->lock);
+	bytes = sampler->recorder->place + sampler->recorder->used -
+		sampler->told_beside;
+	pthread_mutex_unlock(&sampler->lock);
+	return bytes;
 }
 
 /* Something that is done, from its begin on. */
@@ -380,7 +386,7 @@ static uint64_t processor_time(void)
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-static struct work begin_work(const struct vmsi_sampler *sampler)
+static struct work begin_work(struct vmsi_sampler *sampler)
 {
 	return (struct work){ now(sampler), processor_time(), told(sampler) };
 }

@@ -38,6 +38,7 @@ struct vmsi_sampler {
 	 * The list is the sampler's own, but for the numbers of processes.
 	 */
 	pthread_mutex_t lock;
+	uint64_t told_beside;     /* bytes that others have told the recorder */
 	uint64_t began;           /* of vmsi_clock_ns */
 	uint64_t own_data_start, own_heap_start; /* of this process */
 	struct vmsi_pace pace;
