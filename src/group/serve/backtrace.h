@@ -11,8 +11,8 @@
 
 /*
  * The calls on the stack of a thread. The tracer stops the thread on its way
- * back from the call that is refused: so vmsi_backtrace_begin is called before
- * the answer is sent, vmsi_backtrace_read after it, and in between the struct
+ * back from a call that is refused or put off: so vmsi_backtrace_begin is called
+ * before the answer is sent, vmsi_backtrace_read after it, and in between the struct
  * belongs to the tracer.
  */
 struct vmsi_backtrace {

@@ -67,7 +67,7 @@ struct vmsi_grants {
  * Whether the call that is served now is put off until its stack was taken: then its
  * thread asks again, and it is served no further.
  */
-bool vmsi_put_off(struct vms_group *group);
+bool vmsi_put_off_call(struct vms_group *group);
 
 /*
  * Take over the stack of the call that is served now, which its holder frees. Returns

@@ -99,7 +99,7 @@ static void put_off(struct vms_group *group, struct vmsi_backtrace *backtrace,
 	};
 }
 
-bool vmsi_put_off(struct vms_group *group)
+bool vmsi_put_off_call(struct vms_group *group)
 {
 	const struct seccomp_notif *call = group->service->call;
 	struct vmsi_grants *grants = group->service->grants;

@@ -126,7 +126,7 @@ static void serve_request(struct vms_group *group, struct vmsi_process *process,
 {
 	const struct seccomp_notif *call = group->service->call;
 
-	if (vmsi_put_off(group))
+	if (vmsi_put_off_call(group))
 		return;
 	if (vmsi_faults_count(group->faults, process, (pid_t)call->pid,
 			      (uintptr_t)call->data.instruction_pointer, request))
