@@ -39,11 +39,6 @@ static uint64_t now(const struct vmsi_sampler *sampler)
 	return vmsi_clock_ns() - sampler->began;
 }
 
-uint64_t vmsi_sampler_time(const struct vmsi_sampler *sampler)
-{
-	return now(sampler) / 1000;
-}
-
 /* --- the machine ---------------------------------------------------------- */
 
 /* Mode 2 of vm.overcommit_memory, the only one in which the kernel keeps the limit. */
@@ -83,34 +78,6 @@ static void tell_machine(struct vmsi_sampler *sampler)
 
 /* --- who there is --------------------------------------------------------- */
 
-static struct vmsi_traced *find(const struct vmsi_sampler *sampler, pid_t pid)
-{
-	for (size_t i = 0; i < sampler->count; i++)
-		if (sampler->list[i].pid == pid)
-			return &sampler->list[i];
-	return NULL;
-}
-
-uint32_t vmsi_sampler_find(const struct vmsi_sampler *sampler, pid_t pid)
-{
-	const struct vmsi_traced *traced = find(sampler, pid);
-	const struct vmsi_announced *announced =
-		vmsi_announced_find(&sampler->announced, pid);
-	const size_t kept = sampler->end_count < VMSI_ENDS_KEPT ?
-		sampler->end_count : VMSI_ENDS_KEPT;
-
-	if (traced || announced)
-		return traced ? traced->number : announced->number;
-	for (size_t i = 1; i <= kept; i++) {
-		const struct vmsi_traced_end *end =
-			&sampler->ends[(sampler->end_count - i) % VMSI_ENDS_KEPT];
-
-		if (end->pid == pid)
-			return end->number;
-	}
-	return VMSI_NOBODY;
-}
-
 /* The caller holds the lock. */
 static void tell_end(struct vmsi_sampler *sampler, struct vmsi_traced *traced,
 		     const int *status)
@@ -135,7 +102,7 @@ static void remove_at(struct vmsi_sampler *sampler, size_t at, const int *status
 
 void vmsi_sampler_ended(struct vmsi_sampler *sampler, pid_t pid, int status)
 {
-	struct vmsi_traced *traced = find(sampler, pid);
+	struct vmsi_traced *traced = vmsi_sampler_find_living(sampler, pid);
 
 	if (traced)
 		remove_at(sampler, (size_t)(traced - sampler->list), &status);
@@ -262,7 +229,7 @@ static void check(struct vmsi_sampler *sampler, pid_t pid)
 		return;
 	if (is_own(sampler, &stat))
 		return;
-	traced = find(sampler, pid);
+	traced = vmsi_sampler_find_living(sampler, pid);
 	/* The end of a child is told with its status, when it was waited for. */
 	if (has_ended(&stat)) {
 		if (traced && stat.parent == (uint64_t)getpid()) {

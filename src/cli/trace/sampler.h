@@ -95,7 +95,11 @@ uint32_t vmsi_sampler_find(const struct vmsi_sampler *sampler, pid_t pid);
 int vmsi_sampler_finish(struct vmsi_sampler *sampler);
 void vmsi_sampler_free(struct vmsi_sampler *sampler);
 
-/* --- sampler_announced.c -------------------------------------------------- */
+/* --- sampler_processes.c -------------------------------------------------- */
+
+/* One that the sampler sees; NULL: there is none. */
+struct vmsi_traced *vmsi_sampler_find_living(const struct vmsi_sampler *sampler,
+					     pid_t pid);
 
 /*
  * By another thread than the sampler's, which holds the lock: as vmsi_sampler_find, of a

@@ -4,9 +4,45 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/clock.h"
 #include "procfs/stat.h"
 
-/* What a sampler does about processes that were announced. */
+/* Who is in the recording: those that the sampler has seen, was told of, or saw end. */
+
+uint64_t vmsi_sampler_time(const struct vmsi_sampler *sampler)
+{
+	return (vmsi_clock_ns() - sampler->began) / 1000;
+}
+
+struct vmsi_traced *vmsi_sampler_find_living(const struct vmsi_sampler *sampler,
+					     pid_t pid)
+{
+	for (size_t i = 0; i < sampler->count; i++)
+		if (sampler->list[i].pid == pid)
+			return &sampler->list[i];
+	return NULL;
+}
+
+uint32_t vmsi_sampler_find(const struct vmsi_sampler *sampler, pid_t pid)
+{
+	const struct vmsi_traced *traced =
+		vmsi_sampler_find_living(sampler, pid);
+	const struct vmsi_announced *announced =
+		vmsi_announced_find(&sampler->announced, pid);
+	const size_t kept = sampler->end_count < VMSI_ENDS_KEPT ?
+		sampler->end_count : VMSI_ENDS_KEPT;
+
+	if (traced || announced)
+		return traced ? traced->number : announced->number;
+	for (size_t i = 1; i <= kept; i++) {
+		const struct vmsi_traced_end *end =
+			&sampler->ends[(sampler->end_count - i) % VMSI_ENDS_KEPT];
+
+		if (end->pid == pid)
+			return end->number;
+	}
+	return VMSI_NOBODY;
+}
 
 void vmsi_sampler_keep_end(struct vmsi_sampler *sampler, pid_t pid, uint32_t number)
 {
