@@ -362,6 +362,22 @@ def several_are_shown_one_after_the_other():
     expect_equal(len(once.split(b"\n")), 3, once)
 
 
+def processes_are_sorted_where_that_is_asked():
+    pids = [target.pid, os.getpid()]
+
+    def rows(*options):
+        text = maps("--total", "--bytes", "--columns=size", *options, *map(str, pids))
+        return [line.split() for line in text.decode().splitlines()[1:-1]]
+
+    expect_equal([int(row[1]) for row in rows()], pids)
+    sizes = [int(row[0]) for row in rows("--sort=size")]
+    expect_equal(sizes, sorted(sizes, reverse=True))
+    sizes = [int(row[0]) for row in rows("--sort=-size")]
+    expect_equal(sizes, sorted(sizes))
+    names = [row[2] for row in rows("--sort=name")]
+    expect_equal(names, sorted(names))
+
+
 def one_that_cannot_be_read_does_not_hide_the_others():
     result = run([VMSPACE, "maps", "--json", str(target.pid), "2147483647"])
     expect_equal(result.returncode, 1)
@@ -406,6 +422,7 @@ CASES = [
     processes_are_found_by_name_and_user,
     a_tree_has_all_descendants,
     several_are_shown_one_after_the_other,
+    processes_are_sorted_where_that_is_asked,
     one_that_cannot_be_read_does_not_hide_the_others,
     processes_that_come_and_go_do_no_harm,
 ]

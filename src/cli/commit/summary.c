@@ -14,16 +14,6 @@ static struct vmsi_size_text size(uint64_t bytes, enum vmsi_size_style style)
 	return vmsi_size_text(bytes, style);
 }
 
-/* Full by so much is what must be seen. */
-#define NEAR_PERCENT 90
-
-/* What follows, up to vmsi_mark_end, tells how full something is. */
-static void mark_where_near(uint64_t used, uint64_t of)
-{
-	if (used / NEAR_PERCENT >= of / 100)
-		vmsi_mark_begin(stdout, VMSI_MARK_NEAR);
-}
-
 static void write_policy(const struct vmsi_commit_report *report,
 			 enum vmsi_size_style style)
 {
@@ -63,7 +53,7 @@ static void write_promised(const struct vmsi_commit_report *report,
 	}
 	fputs("promised   ", stdout);
 	if (is_strict && !of->error)
-		mark_where_near(left->committed.value, of->value);
+		vmsi_mark_begin_if_near(stdout, left->committed.value, of->value);
 	fputs(size(left->committed.value, style).text, stdout);
 	if (!of->error && of->value)
 		printf(" of %s%s (%" PRIu64 "%%)", size(of->value, style).text,
@@ -130,7 +120,7 @@ static void write_group(const struct vmsi_commit_report *report,
 	if (!group->is_limited)
 		return;
 	fputs("container  ", stdout);
-	mark_where_near(group->in_use, group->limit);
+	vmsi_mark_begin_if_near(stdout, group->in_use, group->limit);
 	printf("%s of %s used", size(group->in_use, style).text,
 	       size(group->limit, style).text);
 	vmsi_mark_end(stdout);

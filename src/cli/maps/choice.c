@@ -51,13 +51,21 @@ static int compare_names(const struct vmsi_owner *a, const struct vmsi_owner *b)
 	return order ? order : (int)a->kind - (int)b->kind;
 }
 
-/* What owners are sorted by: in a difference, however much it has changed. */
+/* What rows are sorted by: in a difference, however much it has changed. */
 static uint64_t magnitude(const struct vmsi_maps_view *view,
-			  const struct vmsi_owner *owner)
+			  const struct vmsi_figures *figures)
 {
-	const uint64_t figure = owner->figures.of[view->sort];
+	const uint64_t figure = figures->of[view->sort];
 
 	return view->is_difference && (int64_t)figure < 0 ? 0 - figure : figure;
+}
+
+int vmsi_maps_compare(const struct vmsi_maps_view *view, const struct vmsi_figures *a,
+		      const struct vmsi_figures *b)
+{
+	const uint64_t x = magnitude(view, a), y = magnitude(view, b);
+
+	return (x > y) - (x < y);
 }
 
 static int compare(const void *left, const void *right, void *context)
@@ -65,15 +73,9 @@ static int compare(const void *left, const void *right, void *context)
 	const struct vmsi_owner *a = *(const struct vmsi_owner *const *)left;
 	const struct vmsi_owner *b = *(const struct vmsi_owner *const *)right;
 	const struct vmsi_maps_view *view = context;
-	int order = 0;
+	int order = view->sort < VMSI_COLUMNS ?
+		vmsi_maps_compare(view, &a->figures, &b->figures) : compare_names(a, b);
 
-	if (view->sort < VMSI_COLUMNS) {
-		const uint64_t x = magnitude(view, a), y = magnitude(view, b);
-
-		order = (x > y) - (x < y);
-	} else {
-		order = compare_names(a, b);
-	}
 	if (order)
 		return view->is_ascending ? order : -order;
 	/* The larger one first. */

@@ -49,6 +49,10 @@ struct vmsi_maps_choice {
 	size_t *order, *starts;
 };
 
+/* The order of two rows by the column that they are sorted by: below 0, 0, above. */
+int vmsi_maps_compare(const struct vmsi_maps_view *view, const struct vmsi_figures *a,
+		      const struct vmsi_figures *b);
+
 /* Whether an owner is shown. */
 bool vmsi_maps_shows(const struct vmsi_maps_view *view,
 		     const struct vmsi_owner *owner);

@@ -11,6 +11,7 @@
 
 #include "cli/maps/table.h"
 #include "cli/maps/words.h"
+#include "cli/output/terminal.h"
 #include "cli/output/text.h"
 #include "procfs/file.h"
 #include "text/size.h"
@@ -124,13 +125,17 @@ static void write_head(const struct vmsi_maps_view *view,
 		       const struct vmsi_process *process, uint64_t most)
 {
 	const struct vmsi_status *status = &process->status;
+	const uint64_t mappings = process->total.of[VMSI_MAPPINGS];
 
 	fputs("process ", stdout);
 	write_process(process);
-	printf(": %s mappings",
-	       vmsi_amount_text(view, process->total.of[VMSI_MAPPINGS], true).text);
+	fputs(": ", stdout);
+	if (most)
+		vmsi_mark_begin_if_near(stdout, mappings, most);
+	printf("%s mappings", vmsi_amount_text(view, mappings, true).text);
 	if (most)
 		printf(" of %" PRIu64, most);
+	vmsi_mark_end(stdout);
 	write_amount(view, ", ", status->resident, " resident");
 	write_amount(view, " (", status->resident_anonymous, " anonymous");
 	write_amount(view, ", ", status->resident_file, " files");
@@ -225,17 +230,34 @@ static int write_one(const struct vmsi_maps_view *view,
 /* --- processes ------------------------------------------------------------ */
 
 /* What is shown of a process, all owners together. */
-static int total_of(const struct vmsi_maps_view *view,
-		    const struct vmsi_process *process, struct vmsi_figures *total)
+struct total {
+	const struct vmsi_process *process;
+	struct vmsi_figures figures;
+};
+
+static int sum_up(const struct vmsi_maps_view *view, struct total *total)
 {
 	struct vmsi_maps_choice choice;
-	const int error = vmsi_maps_choose(view, process, &choice);
+	const int error = vmsi_maps_choose(view, total->process, &choice);
 
 	if (error)
 		return error;
-	*total = choice.total;
+	total->figures = choice.total;
 	vmsi_maps_free_choice(&choice);
 	return 0;
+}
+
+static int compare_totals(const void *left, const void *right, void *context)
+{
+	const struct total *a = left, *b = right;
+	const struct vmsi_maps_view *view = context;
+	const int order = view->sort == VMSI_COLUMNS ?
+		strcmp(a->process->command, b->process->command) :
+		vmsi_maps_compare(view, &a->figures, &b->figures);
+
+	if (order)
+		return view->is_ascending ? order : -order;
+	return (a->process > b->process) - (a->process < b->process);
 }
 
 /* A row a process. */
@@ -244,19 +266,24 @@ static int write_totals(const struct vmsi_maps_view *view,
 {
 	struct vmsi_table table = vmsi_table_begin(view);
 	struct vmsi_figures sum = { 0 };
-	struct vmsi_figures *totals = calloc(processes->count + 1, sizeof(*totals));
+	struct total *totals = calloc(processes->count + 1, sizeof(*totals));
 	int error = totals ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !error && i < processes->count; i++) {
-		error = total_of(view, &processes->list[i], &totals[i]);
-		vmsi_figures_add(&sum, &totals[i]);
+		totals[i].process = &processes->list[i];
+		error = sum_up(view, &totals[i]);
+		vmsi_figures_add(&sum, &totals[i].figures);
 	}
+	/* In the order in which they were found, unless another is asked for. */
+	if (!error && view->is_sorted)
+		qsort_r(totals, processes->count, sizeof(*totals), compare_totals,
+			(void *)view);
 	vmsi_table_widen(&table, &sum);
 	if (!error)
 		vmsi_table_write_headings(&table, "PROCESS");
 	for (size_t i = 0; !error && i < processes->count && !ferror(stdout); i++) {
-		vmsi_table_write_figures(&table, &totals[i]);
-		write_process(&processes->list[i]);
+		vmsi_table_write_figures(&table, &totals[i].figures);
+		write_process(totals[i].process);
 		fputc('\n', stdout);
 	}
 	if (!error && processes->count > 1) {

@@ -28,15 +28,27 @@ static bool has_colours(FILE *stream)
 		vmsi_terminal_obeys(descriptor);
 }
 
+static bool is_marking;
+
 /* Bold, so that it differs on a background of the same colour. */
 void vmsi_mark_begin(FILE *stream, enum vmsi_mark mark)
 {
-	if (has_colours(stream))
+	is_marking = has_colours(stream);
+	if (is_marking)
 		fputs(mark == VMSI_MARK_BAD ? "\033[1;31m" : "\033[1;33m", stream);
+}
+
+#define NEAR_PERCENT 90
+
+void vmsi_mark_begin_if_near(FILE *stream, uint64_t used, uint64_t limit)
+{
+	if (used / NEAR_PERCENT >= limit / 100)
+		vmsi_mark_begin(stream, VMSI_MARK_NEAR);
 }
 
 void vmsi_mark_end(FILE *stream)
 {
-	if (has_colours(stream))
+	if (is_marking)
 		fputs("\033[m", stream);
+	is_marking = false;
 }

@@ -3,6 +3,7 @@
 #define VMSI_CLI_OUTPUT_TERMINAL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 /* What a terminal can do, and colours: only there, and only where they are wanted. */
@@ -21,9 +22,11 @@ enum vmsi_mark {
 
 /*
  * Write what comes between the two calls in a colour, where the stream is a terminal and
- * colours are wanted.
+ * colours are wanted. The end without a begin does nothing.
  */
 void vmsi_mark_begin(FILE *stream, enum vmsi_mark mark);
+/* The same where so much is used of a limit that it is nearly full. */
+void vmsi_mark_begin_if_near(FILE *stream, uint64_t used, uint64_t limit);
 void vmsi_mark_end(FILE *stream);
 
 #endif
