@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What all commands have in common: colours, progress, and sizes in bytes.
 
-usage: test_style.py VMSPACE MAKE_RECORDING with|without
+usage: test_style.py VMSPACE MAKE_RECORDING MAN_PAGES with|without
 The last says whether the commands are there that supervise a program.
 """
 
+import glob
 import os
 import re
 import subprocess
@@ -14,7 +15,8 @@ from cli_test import (expect, expect_equal, main, need_groups, on_terminal, run,
                       work)
 
 VMSPACE, MAKE = (os.path.abspath(path) for path in sys.argv[1:3])
-SUPERVISES = sys.argv[3] == "with"
+PAGES = sys.argv[3]
+SUPERVISES = sys.argv[4] == "with"
 RED, YELLOW, PLAIN = "\x1b[1;31m", "\x1b[1;33m", "\x1b[m"
 
 
@@ -39,6 +41,8 @@ def colours_are_on_terminals_alone():
         _, shown = on_terminal(report(), "stdout", env=environment(**reason))
         expect("Refused: 3 requests" in shown and "\x1b" not in shown, reason, shown)
     expect(b"\x1b" not in run(report(), env=environment()).stdout)
+    _, shown = on_terminal([VMSPACE, "maps", "self"], "stdout", env=environment())
+    expect("mappings of" in shown and "\x1b" not in shown, shown)
 
 
 # --- progress -----------------------------------------------------------------
@@ -137,6 +141,39 @@ def lists_of_limits_tell_bytes_too():
                for row in rows if row.endswith("exact")), listed.stdout)
 
 
+# --- pages --------------------------------------------------------------------
+
+
+def examples_of(page):
+    """The lines of examples that call the command, those continued in one."""
+    with open(page) as file:
+        section = file.read().partition(".Sh EXAMPLES\n")[2].partition("\n.Sh ")[0]
+    lines = re.sub(r"\|\n *", "| ", section).splitlines()
+    return [line.replace("\\", "") for line in lines if "vmspace " in line]
+
+
+def options_of(command, known={}):
+    if command not in known:
+        text = run([VMSPACE, command, "--help=all"]).stdout.decode()
+        known[command] = set(re.findall(r"^ +(?:(-\w), )?(--[\w-]+)", text, re.MULTILINE))
+    return {option for both in known[command] for option in both}
+
+
+def examples_have_options_that_there_are():
+    for page in glob.glob(os.path.join(PAGES, "vmspace*.1")):
+        examples = examples_of(page)
+        expect(examples, page, "has no examples")
+        for example in examples:
+            # Up to the program that it runs, which has options of its own.
+            for command, words in re.findall(r"vmspace (\w+)(.*?)(?= -- |[|>)]|$)",
+                                             example):
+                if command in ("limit", "fail", "sweep", "trace") and not SUPERVISES:
+                    continue
+                used = {word.partition("=")[0] for word in words.split()
+                        if word.startswith("-") and word.strip("-")}
+                expect(used <= options_of(command), page, example, used)
+
+
 def make_recordings():
     expect_equal(run([MAKE, work("small")]).returncode, 0)
     with open(work("small"), "rb") as whole, open(work("cut"), "wb") as cut:
@@ -150,6 +187,7 @@ CASES = [
     short_work_shows_none,
     processes_are_counted_while_they_are_read,
     sizes_are_exact_in_bytes,
+    examples_have_options_that_there_are,
 ]
 if SUPERVISES:
     CASES += [supervisors_tell_bytes_too, lists_of_limits_tell_bytes_too]
