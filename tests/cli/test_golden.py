@@ -11,7 +11,7 @@ import difflib
 import os
 import sys
 
-from cli_test import Skip, expect_equal, main, run, work
+from cli_test import Skip, expect, expect_equal, main, on_terminal, run, work
 
 VMSPACE, GOLDEN = os.path.realpath(sys.argv[1]), sys.argv[2]
 
@@ -128,9 +128,12 @@ class Machine:
                 file.write(f"{value}\n")
         return self
 
+    def command(self, *arguments):
+        return ["unshare", "-rm", "sh", "-c", MOUNTS, "sh", self.proc, self.groups,
+                VMSPACE, *arguments]
+
     def run(self, *arguments):
-        return run(["unshare", "-rm", "sh", "-c", MOUNTS, "sh", self.proc, self.groups,
-                    VMSPACE, *arguments])
+        return run(self.command(*arguments))
 
 
 def check(name, result, status=0):
@@ -200,6 +203,15 @@ def lines_that_are_not_understood():
             expect_equal((result.returncode, result.stdout), (1, b""), result.stderr)
 
 
+def a_limit_that_is_nearly_full_is_in_colour():
+    machine = Machine("coloured", mode=2, committed=10000)
+    machine.has(1, "init", editor()[:3])
+    _, shown = on_terminal(machine.command("commit"), "stdout",
+                           env={**os.environ, "TERM": "xterm", "NO_COLOR": ""})
+    expect("  \x1b[1;33m9.8M of 8M (122%)\x1b[m\r\n" in shown, shown)
+    expect("  \x1b[1;31mnothing\x1b[m: 1.8M more" in shown, shown)
+
+
 GROUPS_V2 = {"memory_dot_max": "max", "memory_dot_current": 9 << 20,
              "pod__memory_dot_max": 4 << 20, "pod__memory_dot_current": 3 << 20,
              "pod__app__memory_dot_max": 8 << 20, "pod__app__memory_dot_current": 2 << 20}
@@ -248,6 +260,7 @@ CASES = [
     commit_case("what_if.json", "--json", "--what-if", "mode=2,ratio=60"),
     commit_case("audit.txt", "--audit"),
     commit_case("audit.json", "--audit", "--json", mode=2),
+    a_limit_that_is_nearly_full_is_in_colour,
     pages_of_64_kib,
     no_smaps,
     lines_that_are_not_understood,

@@ -42,7 +42,7 @@ void vmsi_mark_begin(FILE *stream, enum vmsi_mark mark)
 
 void vmsi_mark_begin_if_near(FILE *stream, uint64_t used, uint64_t limit)
 {
-	if (used / NEAR_PERCENT >= limit / 100)
+	if (limit && used / NEAR_PERCENT >= limit / 100)
 		vmsi_mark_begin(stream, VMSI_MARK_NEAR);
 }
 
