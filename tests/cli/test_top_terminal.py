@@ -132,6 +132,11 @@ def keys_do_as_they_say():
         expect(any("vil" in line for line in frozen), frozen)
         screen.send("Z")
         screen.until(lambda lines: ": 3 rows" in lines[3], "it has gone")
+        screen.send("c")
+        screen.until(lambda lines: sys.executable[:8] in lines[5] and
+                     "alpha" not in lines[5], "command lines")
+        screen.send("c")
+        screen.until(lambda lines: "alpha" in "".join(lines[5:8]), "names")
         screen.send("F10")
         screen.until_restored()
 

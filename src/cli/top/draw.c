@@ -98,6 +98,7 @@ struct vmsi_top_layout vmsi_top_layout(const struct vmsi_top_model *model,
 {
 	struct vmsi_top_layout layout = {
 		.head = vmsi_top_head_lines(height), .sizes = model->choice.sizes,
+		.has_commands = model->choice.wants_commands,
 	};
 	unsigned left = height - layout.head;
 
@@ -151,13 +152,15 @@ void vmsi_top_draw_headings(struct vmsi_top_canvas *canvas,
 	vmsi_top_style(canvas, VMSI_TOP_HEADER);
 }
 
-static void put_name(struct vmsi_top_canvas *canvas, const struct vmsi_top_row *row)
+static void put_name(struct vmsi_top_canvas *canvas, const struct vmsi_top_row *row,
+		     bool has_commands)
 {
 	const bool is_named = row->kind && strcmp(row->kind, "named") == 0;
 
 	if (is_named)
 		vmsi_top_put(canvas, "[anon:");
-	vmsi_top_put_name(canvas, row->name);
+	vmsi_top_put_name(canvas, has_commands && row->command ? row->command :
+			  row->name);
 	if (is_named)
 		vmsi_top_put(canvas, "]");
 	if (row->is_deleted)
@@ -188,7 +191,7 @@ void vmsi_top_draw_row(struct vmsi_top_canvas *canvas,
 	vmsi_top_put_branch(canvas, line->depth, line->rails, line->is_last);
 	if (line->has_children && row->is_folded)
 		vmsi_top_put(canvas, "+ ");
-	put_name(canvas, row);
+	put_name(canvas, row, layout->has_commands);
 }
 
 /* --- all lines ------------------------------------------------------------------------- */

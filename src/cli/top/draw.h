@@ -29,6 +29,7 @@ struct vmsi_top_layout {
 	bool has_headings, has_footer;
 	unsigned list;                     /* lines of the list */
 	enum vmsi_size_style sizes;
+	bool has_commands;
 };
 
 struct vmsi_top_layout vmsi_top_layout(const struct vmsi_top_model *model,

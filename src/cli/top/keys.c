@@ -240,6 +240,35 @@ static void press_column(struct vmsi_top_model *model, uint32_t key)
 			vmsi_top_sort_by(model, i);
 }
 
+/* What is either on or off. Returns whether it is such a key. */
+static bool press_switch(struct vmsi_top_model *model, uint32_t key)
+{
+	struct vmsi_top_choice *choice = &model->choice;
+
+	switch (key) {
+	case 't':
+	case VMSI_TOP_KEY_F(5):
+		choice->is_tree = !choice->is_tree;
+		return true;
+	case 'I':
+		choice->is_reversed = !choice->is_reversed;
+		return true;
+	case 'c':
+		choice->wants_commands = !choice->wants_commands;
+		return true;
+	case 'B':
+		choice->sizes = choice->sizes == VMSI_SIZE_HUMAN ? VMSI_SIZE_BYTES :
+			VMSI_SIZE_HUMAN;
+		return true;
+	case 'Z':
+	case 'z':
+		model->is_frozen = !model->is_frozen;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void press_list(struct vmsi_top_ui *ui, struct vmsi_top_model *model,
 		       uint32_t key)
 {
@@ -263,10 +292,6 @@ static void press_list(struct vmsi_top_ui *ui, struct vmsi_top_model *model,
 	case VMSI_TOP_KEY_ESCAPE:
 		model->choice.filter[0] = '\0';
 		break;
-	case 't':
-	case VMSI_TOP_KEY_F(5):
-		model->choice.is_tree = !model->choice.is_tree;
-		break;
 	case '<':
 	case '>':
 	case '.':
@@ -274,17 +299,6 @@ static void press_list(struct vmsi_top_ui *ui, struct vmsi_top_model *model,
 	case VMSI_TOP_KEY_F(6):
 		ui->mode = VMSI_TOP_SORT;
 		ui->column = model->choice.sort;
-		break;
-	case 'I':
-		model->choice.is_reversed = !model->choice.is_reversed;
-		break;
-	case 'B':
-		model->choice.sizes = model->choice.sizes == VMSI_SIZE_HUMAN ?
-			VMSI_SIZE_BYTES : VMSI_SIZE_HUMAN;
-		break;
-	case 'Z':
-	case 'z':
-		model->is_frozen = !model->is_frozen;
 		break;
 	case '+':
 	case '-':
@@ -299,7 +313,7 @@ static void press_list(struct vmsi_top_ui *ui, struct vmsi_top_model *model,
 		fold_all(model);
 		break;
 	default:
-		if (!press_motion(ui, model, key))
+		if (!press_motion(ui, model, key) && !press_switch(model, key))
 			press_column(model, key);
 		break;
 	}

@@ -20,8 +20,12 @@
 struct process {
 	struct vmsi_top_files files;
 	struct vmsi_top_walk walk;
+	char *command; /* its command line, of the last time; or NULL */
 	bool is_listed;
 };
+
+/* Of a command line so much is read: more than a screen is wide. */
+#define COMMAND_BYTES 512
 
 struct vmsi_top_reader {
 	enum vmsi_top_walks walks;
@@ -105,6 +109,12 @@ static int list_one(struct vmsi_top_reader *reader, size_t known, pid_t pid)
 	return 0;
 }
 
+static void forget(struct vmsi_top_reader *reader, struct process *process)
+{
+	vmsi_top_files_close(&process->files, &reader->spare);
+	free(process->command);
+}
+
 static void drop_unlisted(struct vmsi_top_reader *reader)
 {
 	size_t kept = 0;
@@ -113,7 +123,7 @@ static void drop_unlisted(struct vmsi_top_reader *reader)
 		if (reader->list[i].is_listed)
 			reader->list[kept++] = reader->list[i];
 		else
-			vmsi_top_files_close(&reader->list[i].files, &reader->spare);
+			forget(reader, &reader->list[i]);
 	reader->count = kept;
 }
 
@@ -262,12 +272,36 @@ int vmsi_top_reader_walk(struct vmsi_top_reader *reader, struct vmsi_top_sample 
 	return 0;
 }
 
+/* --- how they were called ------------------------------------------------------------- */
+
+int vmsi_top_reader_commands(struct vmsi_top_reader *reader,
+			     struct vmsi_top_sample *sample)
+{
+	char text[COMMAND_BYTES];
+
+	for (size_t i = 0; i < sample->count; i++) {
+		struct vmsi_top_entry *entry = &sample->list[i];
+		struct process *process = entry->is_shown ?
+			find(reader, reader->count, (pid_t)entry->id.number) : NULL;
+
+		if (!process || !vmsi_top_files_command(&process->files, text,
+							sizeof(text)))
+			continue;
+		free(process->command);
+		process->command = strdup(text);
+		if (!process->command)
+			return -ENOMEM;
+		entry->command = process->command;
+	}
+	return 0;
+}
+
 void vmsi_top_reader_close(struct vmsi_top_reader *reader)
 {
 	if (!reader)
 		return;
 	for (size_t i = 0; i < reader->count; i++)
-		vmsi_top_files_close(&reader->list[i].files, &reader->spare);
+		forget(reader, &reader->list[i]);
 	if (reader->directory)
 		closedir(reader->directory);
 	free(reader->list);

@@ -33,6 +33,12 @@ int vmsi_top_reader_read(struct vmsi_top_reader *reader,
  */
 int vmsi_top_reader_walk(struct vmsi_top_reader *reader, struct vmsi_top_sample *sample);
 
+/*
+ * Add the command lines of those that are shown. Returns 0 or -ENOMEM.
+ */
+int vmsi_top_reader_commands(struct vmsi_top_reader *reader,
+			     struct vmsi_top_sample *sample);
+
 void vmsi_top_reader_close(struct vmsi_top_reader *reader);
 
 /* The memory of the machine, by itself. */

@@ -90,7 +90,13 @@ static void remember(struct vmsi_top_row *row)
 
 /* --- rows ----------------------------------------------------------------------- */
 
-/* Everything but the name, which is the caller's to copy. */
+static void free_names(struct vmsi_top_row *row)
+{
+	free(row->name);
+	free(row->command);
+}
+
+/* Everything but the names, which are the caller's to copy. */
 static struct vmsi_top_row row_of(const struct vmsi_top_entry *entry)
 {
 	return (struct vmsi_top_row){
@@ -111,8 +117,11 @@ static int make_row(struct vmsi_top_row *row, const struct vmsi_top_entry *entry
 {
 	*row = row_of(entry);
 	row->name = strdup(entry->name);
-	if (!row->name)
+	row->command = entry->command ? strdup(entry->command) : NULL;
+	if (!row->name || (entry->command && !row->command)) {
+		free_names(row);
 		return -ENOMEM;
+	}
 	if (before) {
 		row->is_folded = before->is_folded;
 		row->moments = before->moments;
@@ -126,7 +135,7 @@ static int make_row(struct vmsi_top_row *row, const struct vmsi_top_entry *entry
 static void free_rows(struct vmsi_top_row *rows, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		free(rows[i].name);
+		free_names(&rows[i]);
 	free(rows);
 }
 
@@ -192,7 +201,7 @@ static void drop_root(struct vmsi_top_model *model)
 
 	for (size_t i = 0; i < model->count; i++)
 		if (model->rows[i].id.number == model->root)
-			free(model->rows[i].name);
+			free_names(&model->rows[i]);
 		else
 			model->rows[kept++] = model->rows[i];
 	model->count = kept;

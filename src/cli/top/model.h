@@ -17,6 +17,7 @@ struct vmsi_top_row {
 	struct vmsi_top_id id;
 	uint64_t parent;
 	char *name;
+	char *command;       /* the command line, or NULL */
 	const char *kind;    /* NULL: a process */
 	bool is_deleted;
 	bool is_folded;      /* the tree below it */
@@ -50,6 +51,7 @@ struct vmsi_top_choice {
 	enum vmsi_top_column sort;
 	bool is_reversed;     /* the smallest first */
 	bool is_tree;
+	bool wants_commands;  /* command lines in place of names, of who is shown */
 	enum vmsi_size_style sizes;
 	char filter[64];      /* a part of the name, or the number; "" for all */
 };

@@ -155,7 +155,8 @@ static bool matches(const struct vmsi_top_row *row, const char *filter)
 {
 	struct vmsi_digits digits;
 
-	if (filter[0] == '\0' || strcasestr(row->name, filter))
+	if (filter[0] == '\0' || strcasestr(row->name, filter) ||
+	    (row->command && strcasestr(row->command, filter)))
 		return true;
 	return !row->kind &&
 		strcmp(vmsi_write_digits(&digits, row->id.number, 10), filter) == 0;

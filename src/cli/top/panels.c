@@ -14,6 +14,7 @@ static const char *const help[] = {
 	"F6 < >      choose the column that rows are sorted by",
 	"I           sort the other way round",
 	"+ - Space   unfold and fold what is below a row of the tree; * all",
+	"c           command lines, or names",
 	"B           sizes in bytes, or as 188K, 1.3M, 2G",
 	"Z           freeze: nothing is read until it is pressed again",
 	"arrows, PgUp, PgDn, Home, End, mouse   move the cursor",

@@ -200,6 +200,37 @@ int vmsi_top_files_read(struct vmsi_top_files *files, const struct vmsi_top_wish
 	return error;
 }
 
+/* The file is of the process, and not of its number. */
+static bool is_there(const struct vmsi_top_files *files)
+{
+	char byte;
+
+	return files->fds[VMSI_TOP_STAT] >= 0 &&
+		pread(files->fds[VMSI_TOP_STAT], &byte, 1, 0) == 1;
+}
+
+size_t vmsi_top_files_command(const struct vmsi_top_files *files, char *text,
+			      size_t size)
+{
+	const int directory = open_directory(files->pid);
+	const int file = directory < 0 ? -1 :
+		openat(directory, "cmdline", O_RDONLY | O_CLOEXEC);
+	const ssize_t got = file < 0 ? 0 : pread(file, text, size - 1, 0);
+	size_t length = got > 0 && is_there(files) ? (size_t)got : 0;
+
+	if (file >= 0)
+		close(file);
+	if (directory >= 0)
+		close(directory);
+	while (length && text[length - 1] == '\0')
+		length--;
+	for (size_t i = 0; i < length; i++)
+		if (text[i] == '\0')
+			text[i] = ' ';
+	text[length] = '\0';
+	return length;
+}
+
 void vmsi_top_files_close(struct vmsi_top_files *files, size_t *spare)
 {
 	for (size_t i = 0; i < VMSI_TOP_FILES; i++)

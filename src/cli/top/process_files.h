@@ -34,6 +34,14 @@ struct vmsi_top_wish {
 int vmsi_top_files_read(struct vmsi_top_files *files, const struct vmsi_top_wish *wish,
 			struct vmsi_top_entry *entry);
 
+/*
+ * Read the command line of a process that was read just now, with blanks between its
+ * words. Returns its length; 0 where there is none, it may not be read, or no file of the
+ * process is open, which would tell it from another one with its number.
+ */
+size_t vmsi_top_files_command(const struct vmsi_top_files *files, char *text,
+			      size_t size);
+
 /* Close what is open. */
 void vmsi_top_files_close(struct vmsi_top_files *files, size_t *spare);
 

@@ -22,6 +22,7 @@ struct vmsi_top_entry {
 	struct vmsi_top_id id;
 	uint64_t parent;   /* the number of a process's parent */
 	const char *name;  /* any bytes but 0; the reader's, until it reads again */
+	const char *command; /* the command line, as the name; NULL: it was not read */
 	const char *kind;  /* of an owner, and stays; NULL: a process */
 	bool is_deleted;   /* an owner: a file that has no name any more */
 	bool counts_faults;

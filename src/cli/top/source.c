@@ -188,6 +188,8 @@ int vmsi_top_source_read(struct vmsi_top_source *source, struct vmsi_top_model *
 		error = vmsi_top_sift(model, &source->sample);
 	if (!error && source->reader)
 		error = vmsi_top_reader_walk(source->reader, &source->sample);
+	if (!error && source->reader && model->choice.wants_commands)
+		error = vmsi_top_reader_commands(source->reader, &source->sample);
 	if (!error) {
 		complete_title(source);
 		error = vmsi_top_take(model, &source->sample);

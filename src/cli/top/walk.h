@@ -51,7 +51,7 @@ struct vmsi_top_credit {
 };
 
 /* As much as there can be, of which the first look has all. */
-#define VMSI_TOP_CREDIT_MOST INT64_C(60000000)
+#define VMSI_TOP_CREDIT_MOST INT64_C(40000000)
 
 /*
  * Add what has been earned: 0.85 % of the time, less what everything else took of a
