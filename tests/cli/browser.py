@@ -206,6 +206,12 @@ class Browser:
                  node.get("value", {}).get("value", ""))
                 for node in nodes if not node["ignored"]]
 
+    def processor_time(self):
+        """Seconds that the page's own thread has had of the processor."""
+        self.command("Performance.enable", timeDomain="threadTicks")
+        metrics = self.command("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "ThreadTime")
+
     def opening_time(self):
         """Seconds from the start of reading the page to its pictures."""
         return self.run("""const [entry] = performance.getEntriesByType('navigation');

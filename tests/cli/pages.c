@@ -233,7 +233,7 @@ static void make_hostile(struct made *made)
 	made->recording.program = made_text(names[0]);
 }
 
-static void make_million(struct made *made)
+static void make_many(struct made *made, uint32_t count)
 {
 	uint32_t owners[64];
 
@@ -245,7 +245,7 @@ static void make_million(struct made *made)
 		snprintf(name, sizeof(name), "arena %u", i);
 		owners[i] = made_owner(made, i / 16, VMSI_OWNER_NAMED, name);
 	}
-	for (uint32_t i = 0; i < 1000000; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		uint64_t place = (uint64_t)i * 2654435761U >> 7;
 		uint64_t owner = place % 64, slot = place / 64 % 900;
 		uint64_t size = (1 + (place >> 3) % 16) * 64 * KIB;
@@ -254,7 +254,17 @@ static void make_million(struct made *made)
 		made_mapping(made, owners[owner], MAPS + owner * 0x40000000 + slot * MIB, size,
 			     size / 2 / (4 * KIB) * 4 * KIB);
 	}
-	made->recording.program = made_text("a million events");
+	made->recording.program = made_text("many events");
+}
+
+static void make_million(struct made *made)
+{
+	make_many(made, 1000000);
+}
+
+static void make_quarter(struct made *made)
+{
+	make_many(made, 250000);
 }
 
 /* Memory that is not accounted, far apart, as the heap of V8 lies. */
@@ -379,7 +389,7 @@ int main(int argc, char **argv)
 	} kinds[] = {
 		{ "story", make_story }, { "empty", make_empty }, { "one", make_one },
 		{ "hostile", make_hostile }, { "million", make_million }, { "cut", make_cut },
-		{ "spread", make_spread }, { "build", make_build },
+		{ "spread", make_spread }, { "build", make_build }, { "quarter", make_quarter },
 	};
 	struct made made = { 0 };
 	FILE *page, *lines;

@@ -97,7 +97,7 @@ function tellHeadline() {
     refusals.length ? fact('Refused', numberText(refusals.length), 'first at ' + timeText(first), first) :
       fact('Refused', '0', recording.limit.time.length ? '' : 'no limit was recorded'),
     ...(machine < 0 ? [] : [fact('Machine', sizeText(recording.machine.commit[machine]),
-      `committed at the end, ${bound ? 'of ' + sizeText(bound) : 'with no limit in force'}`)]));
+      bound ? `committed of ${sizeText(bound)} at the end` : 'committed at the end, no limit in force')]));
 }
 
 // --- controls ------------------------------------------------------------------------
