@@ -125,8 +125,9 @@ int vms_pool_get_stats(vms_pool *pool, struct vms_pool_stats *stats)
 {
 	struct vmsi_shield shield;
 	struct vms_pool_stats known = { .struct_size = sizeof(known) };
-	int error = stats ? vmsi_check_struct_size(stats->struct_size,
-						   VMSI_FIRST_POOL_STATS) : -EINVAL;
+	int error = pool && stats ?
+		vmsi_check_struct_size(stats->struct_size,
+				       VMSI_FIRST_POOL_STATS) : -EINVAL;
 
 	if (!error)
 		error = vmsi_pool_enter(pool);

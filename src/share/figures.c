@@ -61,9 +61,9 @@ int vms_share_get_stats(vms_share *share, struct vms_share_stats *stats)
 {
 	struct vms_share_stats known;
 	struct stat status;
-	int error = stats ? vmsi_check_struct_size(stats->struct_size,
-						   VMSI_FIRST_SHARE_STATS) :
-			    -EINVAL;
+	int error = share && stats ?
+		vmsi_check_struct_size(stats->struct_size,
+				       VMSI_FIRST_SHARE_STATS) : -EINVAL;
 
 	if (!error)
 		error = share->fd < 0 ? -EBADF :

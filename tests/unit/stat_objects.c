@@ -182,9 +182,34 @@ static void arguments_that_make_no_sense_are_refused(void **state)
 		assert_int_equal(errno, E2BIG);
 		assert_int_equal(stat.known, 0);
 	}
-	assert_int_equal(vms_stat_space(NULL, 0, &(struct vms_stat){
-		.struct_size = sizeof(struct vms_stat) }), -1);
-	assert_int_equal(errno, EINVAL);
+}
+
+#define EXPECT_NO_FIGURES(kind)                                                         \
+	do {                                                                            \
+		struct vms_stat stat = { .struct_size = sizeof(stat) };                 \
+		struct vms_##kind##_stats stats = { .struct_size = sizeof(stats) };     \
+                                                                                        \
+		errno = 0;                                                              \
+		assert_int_equal(vms_stat_##kind(NULL, 0, &stat), -1);                  \
+		assert_int_equal(errno, EINVAL);                                        \
+		errno = 0;                                                              \
+		assert_int_equal(vms_##kind##_get_stats(NULL, &stats), -1);             \
+		assert_int_equal(errno, EINVAL);                                        \
+	} while (0)
+
+static void what_there_is_not_has_no_figures(void **state)
+{
+	(void)state;
+	EXPECT_NO_FIGURES(space);
+	EXPECT_NO_FIGURES(buffer);
+	EXPECT_NO_FIGURES(heap);
+	EXPECT_NO_FIGURES(file);
+	EXPECT_NO_FIGURES(share);
+	EXPECT_NO_FIGURES(ring);
+	EXPECT_NO_FIGURES(stacks);
+	EXPECT_NO_FIGURES(code);
+	EXPECT_NO_FIGURES(pool);
+	EXPECT_NO_FIGURES(budget);
 }
 
 /* The child has a copy of what is private, and what is shared as its parent has it. */
@@ -262,6 +287,7 @@ int main(void)
 		cmocka_unit_test(pages_are_counted_without_the_request_too),
 		cmocka_unit_test(what_was_only_read_does_not_count),
 		cmocka_unit_test(arguments_that_make_no_sense_are_refused),
+		cmocka_unit_test(what_there_is_not_has_no_figures),
 		cmocka_unit_test(child_of_fork_may_ask),
 		cmocka_unit_test(others_may_change_what_is_read),
 	};
