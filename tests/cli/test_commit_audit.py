@@ -5,6 +5,7 @@ usage: test_commit_audit.py VMSPACE HOGS MAN_DIRECTORY
 """
 
 import contextlib
+import os
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from commit_command import as_nobody, commit, report
 
 HOGS = sys.argv[2]
 MIB = 1 << 20
+PAGE = os.sysconf("SC_PAGE_SIZE")
 SIZE = 256 * MIB
 # What a process has besides, and what others do meanwhile.
 SLACK = 8 * MIB
@@ -83,6 +85,12 @@ def sums_add_up():
     expect_equal(amounts, sorted(amounts, reverse=True))
 
 
+def small_segments_take_whole_pages():
+    with hog("detached", 100):
+        held = audit()["system_v"]
+    expect(held > 0 and held % PAGE == 0, held)
+
+
 def text_names_those_that_hold_most():
     with hog("private", 2048 * MIB) as pid:
         text = commit("--audit").stdout.decode()
@@ -147,6 +155,7 @@ CASES = [
     grows("attached", system_v=SIZE),
     grows("detached", system_v=SIZE),
     grows("tmpfs", tmpfs=SIZE // 4),
+    small_segments_take_whole_pages,
     text_names_those_that_hold_most,
     what_may_not_be_looked_at_is_told,
     a_supposed_limit_tells_whom_it_refuses,

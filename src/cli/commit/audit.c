@@ -5,6 +5,7 @@
 #include <linux/kcmp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -73,6 +74,18 @@ static int add_process(struct vmsi_audit *audit, struct vmsi_commit_objects *obj
 	memcpy(holder->command, process->command, sizeof(holder->command));
 	error = vmsi_commit_objects_add_mapped(objects, process);
 	return error ? error : vmsi_commit_objects_add_open(objects, process->thread);
+}
+
+/* The first process of a namespace is there as long as the namespace is. */
+static void look_for_omissions(struct vmsi_audit *audit)
+{
+	/* That of the kernel's first one: PROC_PID_INIT_INO. */
+	static const ino_t first_namespace = 0xeffffffc;
+	struct stat status;
+
+	audit->omits_outside = stat("/proc/self/ns/pid", &status) == 0 &&
+		status.st_ino != first_namespace;
+	audit->omits_others = stat("/proc/1", &status) && errno == ENOENT;
 }
 
 /* One that has ended meanwhile has nothing. */
@@ -176,6 +189,7 @@ int vmsi_audit_read(struct vmsi_audit *audit)
 	int error;
 
 	*audit = (struct vmsi_audit){ 0 };
+	look_for_omissions(audit);
 	error = vmsi_commit_read_meminfo(&meminfo);
 	audit->before = meminfo.committed;
 	if (!error)

@@ -46,6 +46,9 @@ struct vmsi_audit {
 	uint64_t shared[VMSI_SHARED_KINDS];
 	size_t hidden;                      /* processes that may not be looked at */
 	uint64_t hidden_most;               /* what these have at most */
+	/* Which processes /proc does not list at all. */
+	bool omits_outside;                 /* those outside of our PID namespace */
+	bool omits_others;                  /* those of other users: hidepid */
 	size_t same;                        /* that share the memory of one in the list */
 	/* Committed_AS before all was read, and after. */
 	uint64_t before, after;

@@ -84,6 +84,10 @@ static void write_rest(const struct rows *rows, const struct vmsi_audit *audit)
 		       audit->hidden, audit->hidden == 1 ? "" : "es",
 		       audit->hidden == 1 ? "has" : "have",
 		       vmsi_size_text(audit->hidden_most, rows->style).text);
+	if (audit->omits_others)
+		puts("  processes of other users are not listed in /proc: hidepid");
+	if (audit->omits_outside)
+		puts("  processes outside of this PID namespace are not listed in /proc");
 }
 
 void vmsi_commit_write_audit(const struct vmsi_audit *audit, size_t most,

@@ -160,11 +160,24 @@ static json_t *committed_array(const struct vmsi_audit *audit)
 	return vmsi_json_complete(array, failed);
 }
 
+/* What is not even counted among the hidden. */
+static json_t *omissions(const struct vmsi_audit *audit)
+{
+	json_t *array = json_array();
+	int failed = 0;
+
+	if (audit->omits_others)
+		failed |= json_array_append_new(array, json_string("hidepid"));
+	if (audit->omits_outside)
+		failed |= json_array_append_new(array, json_string("namespace"));
+	return vmsi_json_complete(array, failed);
+}
+
 static json_t *audit_object(const struct vmsi_audit *audit)
 {
 	const uint64_t *shared = audit->shared;
 
-	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
+	return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o}",
 		"committed_before", vmsi_json_amount(audit->before),
 		"committed", vmsi_json_amount(audit->after),
 		"explained", vmsi_json_amount(vmsi_audit_explained(audit)),
@@ -176,7 +189,8 @@ static json_t *audit_object(const struct vmsi_audit *audit)
 		"tmpfs", vmsi_json_amount(shared[VMSI_SHARED_TMPFS]),
 		"elsewhere", vmsi_json_amount(shared[VMSI_SHARED_ELSEWHERE]),
 		"hidden", vmsi_json_amount(audit->hidden),
-		"hidden_most", vmsi_json_amount(audit->hidden_most));
+		"hidden_most", vmsi_json_amount(audit->hidden_most),
+		"not_listed", omissions(audit));
 }
 
 /* --- whom a supposition refuses -------------------------------------------- */

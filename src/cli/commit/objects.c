@@ -152,6 +152,7 @@ int vmsi_commit_objects_add_open(struct vmsi_commit_objects *objects, pid_t pid)
 
 int vmsi_commit_objects_add_segments(struct vmsi_commit_objects *objects)
 {
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 	FILE *file = fopen("/proc/sysvipc/shm", "re");
 	char line[512];
 	int error = 0;
@@ -171,6 +172,8 @@ int vmsi_commit_objects_add_segments(struct vmsi_commit_objects *objects)
 			   &object.inode, &object.charged, &object.allocated,
 			   &swapped) != 4)
 			continue;
+		/* Of a segment its maker's size is told, and whole pages are charged. */
+		object.charged = (object.charged + page - 1) / page * page;
 		object.allocated += swapped;
 		error = add(objects, &object);
 	}
