@@ -85,9 +85,10 @@ int main(void)
 class Program:
     """A program of C that says "ready" and stays until its input ends."""
 
-    def __init__(self, name, source, *options):
+    def __init__(self, name, source, *options, arguments=()):
         self.path = compiled(work(name), source, *options)
-        self.process = subprocess.Popen([self.path], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([self.path, *arguments],
+                                        stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE)
         self.pid = self.process.pid
         expect_equal(self.process.stdout.readline(), b"ready\n")
@@ -142,6 +143,52 @@ def zeros_of_a_program_are_its_own():
         expect(own["writable"] >= 1 << 20, own)
 
 
+BEHIND = """
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#define PART (1 << 20)
+static char zeros[PART];
+extern char end;
+static char *map(char *at, int more, int file)
+{
+    return mmap(at, PART, PROT_READ | PROT_WRITE, MAP_PRIVATE | more, file, 0);
+}
+int main(int argc, char **argv)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    char *behind = (char *)(((unsigned long)&end + page - 1) & -page);
+    char *data = mmap(NULL, 4 * PART, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int file = open(argv[1], O_RDWR | O_CREAT | O_TRUNC, 0600);
+    zeros[0] = 1;
+    ftruncate(file, PART);
+    map(data, MAP_FIXED, file);
+    map(data + PART, MAP_FIXED | MAP_ANONYMOUS, -1)[0] = 1;
+    for (int i = 0; i < 3; i++)
+        if (map(behind + i * PART, MAP_FIXED_NOREPLACE | MAP_ANONYMOUS, -1) !=
+            behind + i * PART)
+            return 1;
+    puts("ready");
+    fflush(stdout);
+    getchar();
+}
+"""
+
+
+def what_lies_behind_zeros_is_not_a_files():
+    file = work("data")
+    with Program("behind", BEHIND, "-w", arguments=[file]) as program:
+        for options in ([], ["--pages"]):
+            own = owners(*options, pid=program.pid)
+            zeros = own[os.path.realpath(program.path)]["writable"]
+            expect(zeros < (1 << 20) + (256 << 10), zeros)
+            # With pages a mapping is whole, and most of it is not the program's.
+            expect(zeros >= 1 << 20 or options, zeros)
+            expect_equal(own[os.path.realpath(file)]["writable"], 1 << 20)
+            expect(own["[anon]"]["writable"] >= 4 << 20, own["[anon]"])
+
+
 def owners_are_sorted():
     for column in ("size", "mappings", "reserved"):
         for sign in ("", "-"):
@@ -158,6 +205,7 @@ def filters_take_a_part_a_pattern_or_a_kind():
     paths = {name for name in owners() if name.startswith("/")}
     for text, want in (("plain", {target.path("plain")}),
                        ("*/plain", {target.path("plain")}),
+                       ("pl?in*", {target.path("plain")}),
                        ("heap", {"[heap]"}),
                        ("[heap]", {"[heap]"})):
         expect_equal(set(owners("--filter", text)), want, text)
@@ -223,8 +271,13 @@ def differences_are_told():
                           "anonymous": 0})
             expect(shared["resident"] >= 1 << 20, shared)
             expect_equal(grown["total"]["size"], 8 << 20)
-        shrunk = changes("--diff", work("after.json"), work("before.json"))
-        expect_equal(shrunk["total"]["size"], -(8 << 20))
+        # What was saved with pages has their figures, asked for or not.
+        whole = json.loads(maps("--json", "--diff", work("after.json"),
+                                work("before.json")))
+        expect_equal(whole["pages"], True)
+        shrunk = whole["processes"][0]["total"]
+        expect_equal(shrunk["size"], -(8 << 20))
+        expect(shrunk["resident"] <= -(1 << 20), shrunk)
         lines = maps("--diff", work("after.json"),
                      work("before.json")).decode().split("\n")
         expect(lines[0].endswith(" swapped") and ": -1 mappings," in lines[0],
@@ -379,11 +432,15 @@ def processes_are_sorted_where_that_is_asked():
 
 
 def one_that_cannot_be_read_does_not_hide_the_others():
-    result = run([VMSPACE, "maps", "--json", str(target.pid), "2147483647"])
-    expect_equal(result.returncode, 1)
-    expect(b"2147483647" in result.stderr, result.stderr)
-    expect_equal([process["pid"] for process in
-                  json.loads(result.stdout)["processes"]], [target.pid])
+    for nobody in (["2147483647"], ["no-such-name"], ["--user", "2147483647"]):
+        result = run([VMSPACE, "maps", "--json", *nobody, str(target.pid)])
+        expect_equal(result.returncode, 1)
+        expect(nobody[-1].encode() in result.stderr, result.stderr)
+        expect_equal([process["pid"] for process in
+                      json.loads(result.stdout)["processes"]], [target.pid])
+    result = run([VMSPACE, "maps", "no-such-name"])
+    expect_equal((result.returncode, result.stdout, result.stderr), (
+        1, b"", b"vmspace maps: no-such-name: there is no such process\n"))
 
 
 def processes_that_come_and_go_do_no_harm():
@@ -411,6 +468,7 @@ CASES = [
     stacks_are_told_by_thread,
     arenas_of_malloc_are_told,
     zeros_of_a_program_are_its_own,
+    what_lies_behind_zeros_is_not_a_files,
     owners_are_sorted,
     filters_take_a_part_a_pattern_or_a_kind,
     columns_are_chosen,

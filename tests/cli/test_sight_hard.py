@@ -158,6 +158,7 @@ def in_another_namespace_of_processes():
     whole = audit(*inside)
     expect_equal([holder["pid"] for holder in whole["processes"]], [1])
     expect(whole["committed"] >= whole["processes"][0]["committed"], whole)
+    expect_equal(whole["not_listed"], ["namespace"])
 
 
 def with_hidden_processes():
@@ -169,6 +170,10 @@ def with_hidden_processes():
     whole = audit(*inside)
     expect(os.getpid() not in {holder["pid"] for holder in whole["processes"]})
     expect(len(whole["processes"]) >= 1, whole)
+    expect("hidepid" in whole["not_listed"], whole)
+    text = run([*inside, VMSPACE, "commit", "--audit"]).stdout
+    expect(b"\n  processes of other users are not listed in /proc: hidepid\n" in text,
+           text)
     result = run([*inside, VMSPACE, "maps", str(os.getpid())])
     expect_equal((result.returncode, result.stdout), (1, b""))
     expect(b"vmspace maps: process" in result.stderr, result.stderr)
@@ -182,6 +187,12 @@ def nobody_may_look():
     result = run([*as_other, VMSPACE, "maps", str(os.getpid())])
     expect_equal((result.returncode, result.stdout), (1, b""))
     expect(b"another user's" in result.stderr, result.stderr)
+    # One line has all that were only found.
+    result = run([*as_other, VMSPACE, "maps", "--user", str(os.getuid())])
+    expect_equal((result.returncode, result.stdout), (1, b""))
+    expect(re.fullmatch(rb"vmspace maps: process \d+ \([^\n]*\) and \d+ others?: "
+                        rb"Permission denied: they are other users', or protected\n",
+                        result.stderr), result.stderr)
 
 
 CASES = [

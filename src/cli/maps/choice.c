@@ -31,6 +31,16 @@ static bool matches(const char *pattern, const char *text)
 	return pattern[strspn(pattern, "*")] == '\0';
 }
 
+/* A pattern is that of a whole path, or of the name of a file wherever it is. */
+static bool fits(const char *filter, const char *text)
+{
+	const char *const slash = strrchr(text, '/');
+
+	if (!strpbrk(filter, "*?"))
+		return strstr(text, filter) != NULL;
+	return matches(filter, text) || (slash && matches(filter, slash + 1));
+}
+
 bool vmsi_maps_shows(const struct vmsi_maps_view *view,
 		     const struct vmsi_owner *owner)
 {
@@ -40,8 +50,7 @@ bool vmsi_maps_shows(const struct vmsi_maps_view *view,
 		return true;
 	if (strcmp(filter, vmsi_owner_kinds[owner->kind]) == 0)
 		return true;
-	return strpbrk(filter, "*?") ? matches(filter, owner->name->text) :
-		strstr(owner->name->text, filter) != NULL;
+	return fits(filter, owner->name->text);
 }
 
 static int compare_names(const struct vmsi_owner *a, const struct vmsi_owner *b)

@@ -11,10 +11,8 @@
 #include <unistd.h>
 
 #include "cli/command.h"
-#include "cli/output/progress.h"
 #include "cli/output/text.h"
 #include "cli/sight/at_end.h"
-#include "cli/sight/find.h"
 #include "cli/sight/saved.h"
 #include "text/number.h"
 
@@ -68,33 +66,40 @@ static const struct vmsi_option maps_options[] = {
 struct request {
 	struct vmsi_maps_view view;
 	struct vmsi_finds finds;
+	bool is_incomplete;         /* there is none of a name, which is told */
 	const char *before, *after; /* saved listings; NULL: none */
 	char **program;             /* and its arguments; NULL: none */
 };
 
 /* --- which processes ------------------------------------------------------ */
 
-static enum vmsi_exit explain_find(const char *what, const char *name, int error)
+/* That one is not there does not hide the others. */
+static enum vmsi_exit explain_find(struct request *request, const char *what,
+				   const char *name, int error)
 {
-	if (error == -ESRCH)
+	if (error == 0)
+		return VMSI_EXIT_OK;
+	if (error == -ESRCH) {
 		vmsi_complain(name, "there is no %s", what);
-	else if (error == -ENOENT)
+		request->is_incomplete = true;
+		return VMSI_EXIT_OK;
+	}
+	if (error == -ENOENT)
 		vmsi_complain(name, "procfs is not mounted on /proc");
 	else
 		vmsi_complain(name, "%s", strerror(-error));
 	return VMSI_EXIT_FAILED;
 }
 
-static enum vmsi_exit find_tree(struct vmsi_finds *finds, const char *text)
+static enum vmsi_exit find_tree(struct request *request, const char *text)
 {
 	pid_t pid;
-	int error;
 
 	if (!vmsi_parse_int(text, &pid) || pid == 0)
 		return vmsi_usage_error("vmspace maps",
 					"'%s' is not a process number", text);
-	error = vmsi_finds_add_tree(finds, pid);
-	return error ? explain_find("such process", text, error) : VMSI_EXIT_OK;
+	return explain_find(request, "such process", text,
+			    vmsi_finds_add_tree(&request->finds, pid));
 }
 
 /*
@@ -117,9 +122,9 @@ static bool find_uid(const char *name, uid_t *user)
 	return is_found;
 }
 
-static enum vmsi_exit find_user(struct vmsi_finds *finds, const char *name)
+static enum vmsi_exit find_user(struct request *request, const char *name)
 {
-	int number, error;
+	int number;
 	uid_t user;
 
 	if (vmsi_parse_int(name, &number))
@@ -127,9 +132,8 @@ static enum vmsi_exit find_user(struct vmsi_finds *finds, const char *name)
 	else if (!find_uid(name, &user))
 		return vmsi_usage_error("vmspace maps",
 			"/etc/passwd has no user '%s'; a number does, too", name);
-	error = vmsi_finds_add_user(finds, user);
-	return error ? explain_find("process of that user", name, error) :
-		       VMSI_EXIT_OK;
+	return explain_find(request, "process of that user", name,
+			    vmsi_finds_add_user(&request->finds, user));
 }
 
 static bool is_file(const char *name)
@@ -158,7 +162,7 @@ static enum vmsi_exit find_named(struct request *request, const char *name)
 	} else {
 		error = vmsi_finds_add_named(finds, name);
 	}
-	return error ? explain_find("such process", name, error) : VMSI_EXIT_OK;
+	return explain_find(request, "such process", name, error);
 }
 
 /* --- options -------------------------------------------------------------- */
@@ -206,9 +210,9 @@ static enum vmsi_exit take_view(struct vmsi_maps_view *view, int option)
 static enum vmsi_exit take_option(struct request *request, int option)
 {
 	if (option == OPTION_TREE)
-		return find_tree(&request->finds, optarg);
+		return find_tree(request, optarg);
 	if (option == OPTION_USER)
-		return find_user(&request->finds, optarg);
+		return find_user(request, optarg);
 	if (option != 'd')
 		return take_view(&request->view, option);
 	request->before = optarg;
@@ -229,7 +233,8 @@ static int take_program(int argc, char **argv, struct request *request)
 
 static enum vmsi_exit check_request(const struct request *request)
 {
-	const bool has_processes = request->finds.count > 0;
+	const bool has_processes = request->finds.count > 0 ||
+		request->is_incomplete;
 	const enum vmsi_maps_detail detail = request->view.detail;
 
 	if (request->program && !request->program[0])
@@ -266,88 +271,7 @@ static enum vmsi_exit parse_options(int argc, char **argv,
 	return result == VMSI_EXIT_OK ? check_request(request) : result;
 }
 
-/* --- reading -------------------------------------------------------------- */
-
-static void explain(const struct vmsi_process *process, int error)
-{
-	fprintf(stderr, "vmspace maps: process %d", (int)process->pid);
-	if (process->command[0]) {
-		fputs(" (", stderr);
-		vmsi_write_escaped(stderr, process->command);
-		fputc(')', stderr);
-	}
-	/* A process whose name could be read exists, or has existed. */
-	if (error == -ESRCH && process->command[0])
-		fputs(": has no memory to list: it has ended or replaced its "
-		      "memory, or is a kernel thread\n", stderr);
-	else if (error == -EACCES || error == -EPERM)
-		fprintf(stderr, ": %s: it is another user's, or protected\n",
-			strerror(-error));
-	else if (error == -EPROTO)
-		fputs(": its listing in procfs is not understood\n", stderr);
-	else if (error == -ENOENT)
-		fputs(": procfs is not mounted on /proc\n", stderr);
-	else
-		fprintf(stderr, ": %s\n", strerror(-error));
-}
-
-static enum vmsi_exit complain_of_memory(void)
-{
-	fprintf(stderr, "vmspace maps: %s\n", strerror(ENOMEM));
-	return VMSI_EXIT_FAILED;
-}
-
-/*
- * Read a process, and its bounds where there are sources; a failure is told. One that was
- * only found may have ended since, of which nothing is said.
- */
-static enum vmsi_exit see(struct vmsi_seen_processes *processes,
-			  const struct vmsi_found *found, unsigned what,
-			  const struct vmsi_bound_sources *sources)
-{
-	struct vmsi_process *process = vmsi_seen_processes_add(processes);
-	bool is_told;
-	int error;
-
-	if (!process)
-		return complain_of_memory();
-	error = vmsi_process_see(process, found->pid, what);
-	if (!error && sources)
-		error = vmsi_bounds_read(&process->bounds, sources,
-					 process->thread);
-	if (!error)
-		return VMSI_EXIT_OK;
-	is_told = found->is_asked_for || error != -ESRCH;
-	if (is_told)
-		explain(process, error);
-	vmsi_process_free(process);
-	processes->count--;
-	return is_told ? VMSI_EXIT_FAILED : VMSI_EXIT_OK;
-}
-
-static enum vmsi_exit see_all(const struct vmsi_maps_view *view,
-			      const struct vmsi_finds *finds,
-			      struct vmsi_seen_processes *processes)
-{
-	struct vmsi_bound_sources *sources = NULL;
-	enum vmsi_exit result = VMSI_EXIT_OK;
-
-	if (vmsi_maps_shows_bounds(view)) {
-		sources = vmsi_bound_sources_read();
-		if (!sources)
-			return complain_of_memory();
-	}
-	vmsi_progress_begin("processes", finds->count, VMSI_PROCESSES_SHOWN);
-	for (size_t i = 0; i < finds->count; i++) {
-		if (see(processes, &finds->list[i], view->what, sources) !=
-		    VMSI_EXIT_OK)
-			result = VMSI_EXIT_FAILED;
-		vmsi_progress_show(i + 1);
-	}
-	vmsi_progress_end();
-	vmsi_bound_sources_free(sources);
-	return result;
-}
+/* --- saved listings ------------------------------------------------------- */
 
 /* Figures that are to be shown must have been saved. */
 static enum vmsi_exit read_saved(const struct request *request, const char *path,
@@ -373,7 +297,7 @@ static enum vmsi_exit write_processes(const struct vmsi_maps_view *view,
 		vmsi_maps_write_json(view, processes) :
 		vmsi_maps_write_text(view, processes);
 
-	return error ? complain_of_memory() : vmsi_finish_output("vmspace maps");
+	return error ? vmsi_maps_complain_of_memory() : vmsi_finish_output("vmspace maps");
 }
 
 static enum vmsi_exit write_difference(const struct request *request,
@@ -384,7 +308,7 @@ static enum vmsi_exit write_difference(const struct request *request,
 
 	if (result == VMSI_EXIT_OK) {
 		if (vmsi_seen_processes_compare(&differences, &before, after))
-			result = complain_of_memory();
+			result = vmsi_maps_complain_of_memory();
 		else
 			result = write_processes(&request->view, &differences);
 	}
@@ -416,7 +340,7 @@ static void look_at_end(void *context, pid_t pid)
 	const struct vmsi_finds finds = { .list = &found, .count = 1 };
 	struct look *look = context;
 
-	look->result = see_all(&look->request->view, &finds, &look->processes);
+	look->result = vmsi_maps_see(&look->request->view, &finds, &look->processes);
 }
 
 static enum vmsi_exit exit_of(int status)
@@ -452,13 +376,15 @@ static enum vmsi_exit show_processes(const struct request *request)
 	struct vmsi_seen_processes processes = { 0 };
 	enum vmsi_exit result = request->after ?
 		read_saved(request, request->after, &processes) :
-		see_all(&request->view, &request->finds, &processes);
+		vmsi_maps_see(&request->view, &request->finds, &processes);
 	enum vmsi_exit written = VMSI_EXIT_OK;
 
 	if (result == VMSI_EXIT_OK || !request->after)
 		written = write_all(request, &processes);
 	vmsi_seen_processes_free(&processes);
-	return written != VMSI_EXIT_OK ? written : result;
+	if (written != VMSI_EXIT_OK)
+		return written;
+	return request->is_incomplete ? VMSI_EXIT_FAILED : result;
 }
 
 static enum vmsi_exit run_maps(int argc, char **argv)

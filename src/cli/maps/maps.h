@@ -4,6 +4,7 @@
 
 #include "cli/command.h"
 #include "cli/sight/difference.h"
+#include "cli/sight/find.h"
 #include "text/size.h"
 
 /* What 'vmspace maps' shows of the processes that it has read, and in which form. */
@@ -36,6 +37,15 @@ bool vmsi_maps_take_sort(struct vmsi_maps_view *view, const char *name);
 void vmsi_maps_complete_view(struct vmsi_maps_view *view);
 /* Whether what bounds the commit of a process is shown. */
 bool vmsi_maps_shows_bounds(const struct vmsi_maps_view *view);
+
+/*
+ * Read processes, and their bounds where these are shown. What could not be read is told,
+ * and left out.
+ */
+enum vmsi_exit vmsi_maps_see(const struct vmsi_maps_view *view,
+			     const struct vmsi_finds *finds,
+			     struct vmsi_seen_processes *processes);
+enum vmsi_exit vmsi_maps_complain_of_memory(void);
 
 /* The owners that are shown, in their order, and what they have together. */
 struct vmsi_maps_choice {

@@ -248,6 +248,15 @@ static json_t *process_object(const struct vmsi_maps_view *view,
 	return vmsi_json_complete(object, failed);
 }
 
+/* Saved listings that are compared may have been asked for more than is shown. */
+static bool all_have_pages(const struct vmsi_seen_processes *processes)
+{
+	for (size_t i = 0; i < processes->count; i++)
+		if (!(processes->list[i].what & VMSI_SEE_PAGES))
+			return false;
+	return true;
+}
+
 int vmsi_maps_write_json(const struct vmsi_maps_view *view,
 			 const struct vmsi_seen_processes *processes)
 {
@@ -260,6 +269,6 @@ int vmsi_maps_write_json(const struct vmsi_maps_view *view,
 	return vmsi_json_print(json_pack("{s:s,s:i,s:b,s:b,s:o}",
 		"format", VMSI_SAVED_FORMAT, "version", VMSI_SAVED_VERSION,
 		"difference", view->is_difference,
-		"pages", (view->what & VMSI_SEE_PAGES) != 0,
+		"pages", all_have_pages(processes),
 		"processes", vmsi_json_complete(array, failed)));
 }

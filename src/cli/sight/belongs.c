@@ -8,10 +8,14 @@
 
 #include <vmspace.h>
 
+#include "cli/sight/data_end.h"
+
 /* HEAP_MAX_SIZE of glibc's malloc where pointers have 64 bits. */
 #define ARENA_BYTES ((uintptr_t)64 << 20)
 /* Guards of stacks are small; what is larger is set aside for something else. */
 #define GUARD_MOST ((uintptr_t)64 << 10)
+/* What is less than malloc maps by itself is not worth opening a file for. */
+#define ASKED_FROM ((uintptr_t)128 << 10)
 
 static bool is_anonymous(const struct vmsi_seen_mapping *mapping)
 {
@@ -66,14 +70,37 @@ static bool is_next(const struct vmsi_belongs *belongs,
 	return belongs->before.end == mapping->start;
 }
 
-/* The loader maps what a program's data has beyond its file right behind it. */
+static bool is_behind_data(const struct vmsi_belongs *belongs,
+			   const struct vmsi_seen_mapping *mapping)
+{
+	return is_next(belongs, mapping) && is_anonymous(mapping) &&
+		is_data(mapping) && belongs->before.label == VMSI_LABEL_FILE &&
+		is_data(&belongs->before) &&
+		owner_before(belongs)->kind == VMSI_OWNER_FILE;
+}
+
+/* Where the data ends that a mapping lies behind; nowhere, where that is unknown. */
+static uintptr_t data_end(const struct vmsi_belongs *belongs,
+			  const struct vmsi_seen_mapping *mapping)
+{
+	const struct vmsi_seen_mapping *before = &belongs->before;
+
+	if (mapping->end - mapping->start < ASKED_FROM || before->name->is_deleted)
+		return VMSI_DATA_UNKNOWN;
+	return vmsi_data_end_of(belongs->process->thread, before->name->text,
+				before->offset, before->start);
+}
+
+/*
+ * The loader maps what a program's data has beyond its file right behind it. What cannot
+ * be cut where that ends belongs to whom most of it is.
+ */
 static bool is_rest_of_data(const struct vmsi_belongs *belongs,
 			    const struct vmsi_seen_mapping *mapping)
 {
-	return is_next(belongs, mapping) && is_data(mapping) &&
-		belongs->before.label == VMSI_LABEL_FILE &&
-		is_data(&belongs->before) &&
-		owner_before(belongs)->kind == VMSI_OWNER_FILE;
+	return is_behind_data(belongs, mapping) &&
+		data_end(belongs, mapping) >
+			mapping->start + (mapping->end - mapping->start) / 2;
 }
 
 /* An arena begins where its size divides the address; its rest is set aside. */
@@ -172,13 +199,21 @@ static const struct vmsi_named_part *part_at(struct vmsi_belongs *belongs,
 						   NULL;
 }
 
-uintptr_t vmsi_belongs_end(struct vmsi_belongs *belongs, uintptr_t start)
+uintptr_t vmsi_belongs_end(struct vmsi_belongs *belongs,
+			   const struct vmsi_seen_mapping *mapping)
 {
+	const uintptr_t start = mapping->start;
 	const struct vmsi_named_part *part = part_at(belongs, start);
+	uintptr_t end = UINTPTR_MAX, data;
 
-	if (!part)
-		return UINTPTR_MAX;
-	return part->start > start ? part->start : part->end;
+	if (part)
+		end = part->start > start ? part->start : part->end;
+	if (is_behind_data(belongs, mapping)) {
+		data = data_end(belongs, mapping);
+		if (data > start && data < end)
+			end = data;
+	}
+	return end;
 }
 
 static int set_told_owner(struct vmsi_belongs *belongs,

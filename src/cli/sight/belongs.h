@@ -20,10 +20,12 @@ struct vmsi_belongs {
 };
 
 /*
- * Where the owner of what is at start may change, as the process tells: mappings of
- * two spaces may be one to the kernel. UINTPTR_MAX: nowhere.
+ * Where the owner may change in a mapping that is not added yet: mappings of two spaces
+ * may be one to the kernel, as may the zeros of a library and what lies behind them.
+ * UINTPTR_MAX: nowhere.
  */
-uintptr_t vmsi_belongs_end(struct vmsi_belongs *belongs, uintptr_t start);
+uintptr_t vmsi_belongs_end(struct vmsi_belongs *belongs,
+			   const struct vmsi_seen_mapping *mapping);
 
 /*
  * Add a mapping with its figures to its owner, and not to the total of the process; its

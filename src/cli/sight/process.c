@@ -97,7 +97,7 @@ static void take_piece(struct vmsi_belongs *belongs,
 		       struct vmsi_seen_mapping *piece,
 		       struct vmsi_seen_mapping *rest)
 {
-	const uintptr_t end = vmsi_belongs_end(belongs, rest->start);
+	const uintptr_t end = vmsi_belongs_end(belongs, rest);
 
 	*piece = *rest;
 	if (end < rest->end && !has_pages(rest))
