@@ -136,10 +136,10 @@ static void write_head(const struct vmsi_maps_view *view,
 	if (most)
 		printf(" of %" PRIu64, most);
 	vmsi_mark_end(stdout);
-	write_amount(view, ", ", status->resident, " resident");
+	write_amount(view, "\nresident: ", status->resident, "");
 	write_amount(view, " (", status->resident_anonymous, " anonymous");
 	write_amount(view, ", ", status->resident_file, " files");
-	write_amount(view, ", ", status->resident_shared, " shared memory)");
+	write_amount(view, ", ", status->resident_shared, " shared)");
 	write_amount(view, ", ", status->swapped, " swapped\n");
 	write_bounds(view, &process->bounds);
 }
