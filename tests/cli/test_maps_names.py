@@ -152,8 +152,25 @@ def the_example_is_as_the_readme_shows_it():
 def mappings_have_their_owner_and_their_label():
     with tempfile.TemporaryDirectory() as directory:
         with Named("kinds", directory) as named:
-            maps("--all", str(named.pid))
-            maps("--list", str(named.pid))
+            process = process_of(named.pid, "--list")
+            for owner in process["owners"]:
+                own = [m for m in process["list"] if m["owner"] == owner["owner"]]
+                expect_equal(sum(m["size"] for m in own), owner["size"], owner)
+                expect(own or owner["mappings"] == 0, owner)
+                if owner["kind"] == "space":
+                    expect_equal({m["name"] for m in own}, {None}, owner)
+            expect(b"[anon]\n" in maps("--list", "--filter", "my log",
+                                       str(named.pid)))
+
+
+def filters_take_names_as_they_are_shown():
+    with tempfile.TemporaryDirectory() as directory:
+        with Named("kinds", directory) as named:
+            for text, want in (("[space:my log]", {"my log"}),
+                               ("[stacks:*", {"workers", "within"}),
+                               ("my l?g", {"my log"})):
+                owners = process_of(named.pid, "--filter", text)["owners"]
+                expect_equal({owner["name"] for owner in owners}, want, text)
 
 
 def the_environment_switches_names_off():
@@ -168,8 +185,8 @@ def a_saved_listing_keeps_them():
         with Named("kinds", directory) as named:
             with open(saved, "wb") as file:
                 file.write(maps("--json", str(named.pid)))
-        text = maps("--diff", saved, saved)
-        expect(b"my log" not in text, text)
+            text = maps("--diff", saved, str(named.pid))
+        expect(b"my log" not in text and b"total of 0 owners" in text, text)
 
 
 def child_of(pid):
@@ -208,6 +225,7 @@ sys.exit(main([
     each_kind_has_its_row,
     the_example_is_as_the_readme_shows_it,
     mappings_have_their_owner_and_their_label,
+    filters_take_names_as_they_are_shown,
     the_environment_switches_names_off,
     a_saved_listing_keeps_them,
     a_child_is_not_called_as_its_parent,

@@ -2,8 +2,12 @@
 #include "cli/maps/maps.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* More than names have that are given: the kernel's limit is 80, and the table's 104. */
+#define SHOWN_BYTES 256
 
 /*
  * Whether a text matches a pattern, of which * stands for any text and ? for any
@@ -41,6 +45,18 @@ static bool fits(const char *filter, const char *text)
 	return matches(filter, text) || (slash && matches(filter, slash + 1));
 }
 
+/* The text has the kind of such an owner in front of its name, and is copied from. */
+static bool fits_shown(const char *filter, const struct vmsi_owner *owner)
+{
+	char shown[SHOWN_BYTES];
+
+	if (owner->kind != VMSI_OWNER_NAMED && !vmsi_owner_is_told(owner->kind))
+		return false;
+	snprintf(shown, sizeof(shown), "[%s:%s]", owner->kind == VMSI_OWNER_NAMED ?
+		 "anon" : vmsi_owner_kinds[owner->kind], owner->name->text);
+	return fits(filter, shown);
+}
+
 bool vmsi_maps_shows(const struct vmsi_maps_view *view,
 		     const struct vmsi_owner *owner)
 {
@@ -50,7 +66,7 @@ bool vmsi_maps_shows(const struct vmsi_maps_view *view,
 		return true;
 	if (strcmp(filter, vmsi_owner_kinds[owner->kind]) == 0)
 		return true;
-	return fits(filter, owner->name->text);
+	return fits(filter, owner->name->text) || fits_shown(filter, owner);
 }
 
 static int compare_names(const struct vmsi_owner *a, const struct vmsi_owner *b)
