@@ -181,6 +181,14 @@ def bash_offers_what_fits():
     check_offers(lines, offered_by_bash(lines))
 
 
+def bash_offers_names_of_processes():
+    with open("/proc/self/comm", encoding="ascii") as file:
+        name = file.read().strip()
+    named, numbered = offered_by_bash([f"vmspace maps {name[:2]}",
+                                       f"vmspace maps --tree={name[:2]}"])
+    expect(name in named and not numbered, named, numbered)
+
+
 def load_package():
     library = "/usr/share/bash-completion/bash_completion"
     if not os.path.exists(library):
@@ -348,6 +356,7 @@ CASES = [
     options_are_the_same_in_help_and_man_page,
     each_man_page_has_examples,
     bash_offers_what_fits,
+    bash_offers_names_of_processes,
     bash_offers_it_with_its_package_too,
     bash_offers_every_option,
     fish_offers_what_fits,

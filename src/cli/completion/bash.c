@@ -29,6 +29,13 @@ static const char *const beginnings[] = {
 };
 
 static const char body[] =
+	"# Adds the names of processes, but for those that the shell would take apart.\n"
+	"_vmspace_names()\n"
+	"{\n"
+	"\tlist+=\" $(LC_ALL=C grep -hx '[[:alnum:]_][[:alnum:]._+-]*' \\\n"
+	"\t\t/proc/[0-9]*/comm 2>/dev/null)\"\n"
+	"}\n"
+	"\n"
 	"# Completes the word $1, behind the part $2, by $kind and $list.\n"
 	"_vmspace_reply()\n"
 	"{\n"
@@ -38,7 +45,7 @@ static const char body[] =
 	"\tlist)\n"
 	"\t\t[[ $word != *,* ]] || before+=${word%,*},\n"
 	"\t\tword=${word##*,} ;;\n"
-	"\tprocess) list=$(cd /proc && echo [0-9]*) ;;\n"
+	"\tprocess) list+=\" $(cd /proc && echo [0-9]*)\" ;;\n"
 	"\tcommand) list=$(_vmspace_list) ;;\n"
 	"\tesac\n"
 	"\tcase $kind in\n"
@@ -139,6 +146,7 @@ static const char body[] =
 	"\t\t_vmspace_program \"${at[-1]}\"\n"
 	"\telse\n"
 	"\t\t_vmspace_operands \"$command\"\n"
+	"\t\t[[ $kind != process ]] || _vmspace_names\n"
 	"\t\t_vmspace_reply \"$cur\" ''\n"
 	"\tfi\n"
 	"}\n"
