@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 """'vmspace maps' of a process with 60,000 mappings beside reading its listing and beside
 pmap (procps), with and without figures of pages, and 'vmspace commit --audit' of 500
-processes beside smem. All of a comparison run in turn. "ratio" is the median of the
+processes beside smem; and how much of Committed_AS the audit explains, with the machine as
+it is and beside 256 MiB of each kind of memory. All of a comparison run in turn. "ratio" is the median of the
 ratios to the first of each, "processor" is their time on a processor, which other things
 to do disturb less.
 
@@ -26,8 +27,9 @@ sys.path.insert(1, str(ROOT / 'bench/growth'))
 # pylint: disable=wrong-import-position
 import machine  # noqa: E402
 
-NAMES = ('maps', 'pages', 'audit')
+NAMES = ('maps', 'pages', 'audit', 'explained')
 MAPPINGS = 60000
+MIB = 1 << 20
 
 
 # --- what is looked at -------------------------------------------------------
@@ -117,6 +119,27 @@ def compare_audits(vmspace, count, rounds):
         }, rounds)
 
 
+def tell_explained(vmspace, title):
+    audit = json.loads(subprocess.run([vmspace, 'commit', '--audit', '--json'], check=True,
+                                      stdout=subprocess.PIPE).stdout)['audit']
+    share = audit['explained'] / audit['committed']
+    print(f'{title}: Committed_AS is {audit["committed"] / MIB:.1f} MiB, of which '
+          f'{share:.1%} is explained; {audit["hidden"]} that may not be looked at '
+          f'have {audit["hidden_most"] / MIB:.1f} MiB at most')
+    return [{'name': f'explained {title}', 'ratio': share, **{
+        key: audit[key] for key in ('committed', 'explained', 'hidden', 'hidden_most')}}]
+
+
+def explain(vmspace, hogs):
+    kinds = subprocess.run([hogs], check=True, stdout=subprocess.PIPE, text=True).stdout
+    results = tell_explained(vmspace, 'as it is')
+    with contextlib.ExitStack() as stack:
+        for kind in kinds.split():
+            stack.enter_context(waiting([hogs, kind, str(256 * MIB)], 1))
+        results += tell_explained(vmspace, 'beside each kind')
+    return results
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('--build', type=Path, default=ROOT / 'build-bench')
@@ -129,10 +152,15 @@ def main():
     vmspace = str(options.build / 'src/cli/vmspace')
     many = str(options.build / 'bench/cli/cli-many')
     machine.print_header(machine.describe())
-    print(f'{"":40} {"seconds":>8} {"processor":>9} {"ratio":>7} {"":>7}')
-    results = compare_maps(vmspace, many, options.only, options.rounds)
+    results = []
+    if set(options.only) != {'explained'}:
+        print(f'{"":40} {"seconds":>8} {"processor":>9} {"ratio":>7} {"":>7}')
+    if {'maps', 'pages'} & set(options.only):
+        results += compare_maps(vmspace, many, options.only, options.rounds)
     if 'audit' in options.only:
         results += compare_audits(vmspace, options.processes, options.rounds)
+    if 'explained' in options.only:
+        results += explain(vmspace, str(options.build / 'bench/cli/cli-hogs'))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + '\n')
 

@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Has memory of one kind, says "ready", and stays until its standard input ends.
+ * Has memory of one kind, says "ready", and stays until its standard input ends. Without
+ * arguments: writes the kinds.
  *
- * usage: hogs KIND BYTES
+ * usage: hogs [KIND BYTES]
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <vmspace.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -61,6 +66,64 @@ static void make_private(void)
 static void make_noreserve(void)
 {
 	memset(map(RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1), 1, bytes);
+}
+
+/*
+ * The stack of the first thread, which is charged as it grows. The kernel leaves 128 MiB
+ * for it at least.
+ */
+static void grow_stack(size_t left)
+{
+	volatile char page[16384];
+
+	page[0] = 1;
+	if (left > sizeof(page))
+		grow_stack(left - sizeof(page));
+	page[1] = 1;
+}
+
+static void make_stack(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_STACK, &limit))
+		skip("getrlimit");
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_STACK, &limit))
+		skip("setrlimit");
+	if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < bytes / 2)
+		skip("RLIMIT_STACK");
+	grow_stack(bytes / 4);
+}
+
+static void *wait_forever(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+static void make_thread_stack(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	if (pthread_attr_init(&attributes) ||
+	    pthread_attr_setstacksize(&attributes, bytes) ||
+	    pthread_create(&thread, &attributes, wait_forever, NULL))
+		skip("pthread_create");
+	pthread_attr_destroy(&attributes);
+}
+
+/* Twice as much is reserved, and half of that is in use. */
+static void make_space(void)
+{
+	const struct vms_space_options options = { .struct_size = sizeof(options) };
+	vms_space *space = vms_space_open(2 * bytes, &options);
+
+	if (!space || vms_mmap(space, NULL, bytes, RW, MAP_PRIVATE | MAP_ANONYMOUS,
+			       -1, 0) == MAP_FAILED)
+		skip("vms_mmap");
 }
 
 static void make_reserved(void)
@@ -217,6 +280,9 @@ static const struct {
 	{ "private", make_private },
 	{ "noreserve", make_noreserve },
 	{ "reserved", make_reserved },
+	{ "stack", make_stack },
+	{ "thread_stack", make_thread_stack },
+	{ "space", make_space },
 	{ "readonly", make_readonly },
 	{ "dontunmap", make_dontunmap },
 	{ "fork", make_fork },
@@ -231,12 +297,17 @@ static const struct {
 	{ "tmpfs", make_tmpfs },
 };
 
+#define KINDS (sizeof(kinds) / sizeof(kinds[0]))
+
 int main(int argc, char **argv)
 {
-	if (argc != 3)
-		return 2;
+	if (argc != 3) {
+		for (size_t i = 0; i < KINDS; i++)
+			puts(kinds[i].name);
+		return 0;
+	}
 	bytes = strtoull(argv[2], NULL, 10);
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	for (size_t i = 0; i < KINDS; i++)
 		if (strcmp(argv[1], kinds[i].name) == 0)
 			kinds[i].make();
 	say_ready();
