@@ -56,6 +56,7 @@ typedef struct vms_buffer {
 	uint64_t moves;
 	vms_space *space;
 	unsigned flags;
+	void *sign;        /* by which others know what is the buffer's */
 } vms_buffer;
 
 /* Options of a buffer; zero in a field means its default. */

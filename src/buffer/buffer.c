@@ -63,6 +63,22 @@ void vmsi_buffer_advise(const vms_buffer *buffer, char *start, size_t length)
 	errno = earlier;
 }
 
+void vmsi_buffer_tell(const vms_buffer *buffer)
+{
+	const uintptr_t start = (uintptr_t)buffer->data;
+
+	if (!buffer->sign)
+		return;
+	if (buffer->reserved == 0)
+		vmsi_space_tell_no_more(buffer->sign);
+	else
+		vmsi_space_tell_part(buffer->space, buffer->sign,
+				     (struct vmsi_range){
+					     start, start + buffer->reserved,
+				     },
+				     VMSI_SIGN_BUFFERS, NULL);
+}
+
 /* --- init ------------------------------------------------------------------------ */
 
 static bool options_are_good(const struct vms_buffer_options *options,
@@ -189,6 +205,10 @@ int vms_buffer_init(vms_buffer *buffer, size_t maximum,
 	if ((maximum ? init_fixed(&made, maximum, budget) :
 		       init_moving(&made)) != 0)
 		return -1;
+	/* Without memory for a sign others take it for the space. */
+	if (known.space)
+		made.sign = vmsi_space_sign_get();
+	vmsi_buffer_tell(&made);
 	*buffer = made;
 	return 0;
 }

@@ -71,6 +71,12 @@ int vmsi_buffer_unmap(vms_space *space, void *start, size_t length);
  */
 int vmsi_buffer_uncommit(vms_buffer *buffer, size_t keep);
 
+/*
+ * Tell others which memory of a space of the program's is the buffer's, or that it is
+ * elsewhere now. A buffer in a space of ours has no sign: all of that is buffers.
+ */
+void vmsi_buffer_tell(const vms_buffer *buffer);
+
 /* Whether the space has mappings at all addresses of a range. */
 bool vmsi_buffer_is_mapped(vms_space *space, const void *start, size_t length);
 

@@ -49,6 +49,7 @@ static int map_first(vms_buffer *buffer, size_t length)
 		return -1;
 	buffer->data = data;
 	buffer->committed = buffer->reserved = length;
+	vmsi_buffer_tell(buffer);
 	if (length >= vmsi_huge_page_size() ||
 	    !vmsi_buffer_has(buffer, VMSI_BUFFER_HUGE))
 		vmsi_buffer_advise(buffer, buffer->data, length);
@@ -79,6 +80,7 @@ static int remap(vms_buffer *buffer, size_t length)
 		buffer->moves++;
 	buffer->data = data;
 	buffer->committed = buffer->reserved = length;
+	vmsi_buffer_tell(buffer);
 	if (becomes_large)
 		vmsi_buffer_advise(buffer, data, length);
 	return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "buffer/buffer.h"
 #include "host/host.h"
+#include "space/inside.h"
 
 /* Giving memory back: shrink, free, detach. */
 
@@ -28,6 +29,7 @@ static int shrink_moving(vms_buffer *buffer, size_t keep)
 	buffer->reserved = keep;
 	if (keep == 0)
 		buffer->data = vms_space_base(buffer->space);
+	vmsi_buffer_tell(buffer);
 	return 0;
 }
 
@@ -49,6 +51,7 @@ static void reserve_again(vms_buffer *buffer, size_t from)
 			 buffer->reserved - lost);
 	buffer->reserved = from;
 	buffer->maximum = vmsi_min(buffer->maximum, from);
+	vmsi_buffer_tell(buffer);
 }
 
 int vmsi_buffer_uncommit(vms_buffer *buffer, size_t keep)
@@ -104,6 +107,7 @@ int vms_buffer_free(vms_buffer *buffer)
 	    give_back(buffer->space, buffer->flags, buffer->data,
 		      buffer->reserved) != 0)
 		return -1;
+	vmsi_space_sign_put(buffer->sign);
 	*buffer = (vms_buffer){ 0 };
 	return 0;
 }
@@ -135,6 +139,8 @@ int vms_buffer_detach(vms_buffer *buffer, struct vms_detached *detached)
 		.space = buffer->space,
 		.flags = buffer->flags,
 	};
+	/* The caller may unmap it without asking here. */
+	vmsi_space_sign_put(buffer->sign);
 	*buffer = (vms_buffer){ 0 };
 	return 0;
 }

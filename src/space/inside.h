@@ -87,6 +87,13 @@ void vmsi_space_tell_part(vms_space *space, struct vmsi_space_sign *sign,
 			  const char *name);
 void vmsi_space_tell_no_more(struct vmsi_space_sign *sign);
 
+/*
+ * A sign for what has no memory of its own to keep one in, zeroed; NULL where there is
+ * no memory. put also tells no more of it, and does nothing for NULL.
+ */
+struct vmsi_space_sign *vmsi_space_sign_get(void);
+void vmsi_space_sign_put(struct vmsi_space_sign *sign);
+
 /* --- what is mapped -------------------------------------------------------- */
 
 /*

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/lock.h"
+#include "base/pool.h"
 #include "space/inside.h"
 #include "space/registry.h"
 #include "space/signs.h"
@@ -72,6 +73,40 @@ void vmsi_space_tell_no_more(struct vmsi_space_sign *sign)
 	vmsi_signs_take(sign);
 	vmsi_lock_release(&vmsi_registry_lock);
 }
+
+/* --- signs of what has none ------------------------------------------------- */
+
+/* The registry's lock guards it. */
+static struct vmsi_pool kept_signs = {
+	.source = { vmsi_records_get, vmsi_records_put, NULL },
+};
+
+struct vmsi_space_sign *vmsi_space_sign_get(void)
+{
+	struct vmsi_space_sign *sign = NULL;
+
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	if (kept_signs.record_size == 0)
+		vmsi_pool_init(&kept_signs, sizeof(*sign), kept_signs.source);
+	if (vmsi_pool_reserve(&kept_signs, 1) == 0) {
+		sign = vmsi_pool_take(&kept_signs);
+		*sign = (struct vmsi_space_sign){ 0 };
+	}
+	vmsi_lock_release(&vmsi_registry_lock);
+	return sign;
+}
+
+void vmsi_space_sign_put(struct vmsi_space_sign *sign)
+{
+	if (!sign)
+		return;
+	vmsi_lock_acquire(&vmsi_registry_lock);
+	vmsi_signs_take(sign);
+	vmsi_pool_give(&kept_signs, sign);
+	vmsi_lock_release(&vmsi_registry_lock);
+}
+
+/* ---------------------------------------------------------------------------- */
 
 void vmsi_registry_wait_for_wish(void)
 {

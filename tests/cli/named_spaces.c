@@ -95,6 +95,22 @@ static void make_shared(const char *directory)
 	       "vms_ring_create");
 }
 
+/* With and without a maximum. */
+static void make_buffers(vms_space *space)
+{
+	const struct vms_buffer_options options = {
+		.struct_size = sizeof(options), .space = space,
+		.flags = VMS_BUFFER_SMALL_PAGES,
+	};
+	static vms_buffer fixed, moving;
+
+	expect(vms_buffer_init(&fixed, BYTES - 1, &options) == 0 &&
+		       vms_buffer_init(&moving, 0, &options) == 0 &&
+		       vms_buffer_reserve(&moving, BYTES) == 0,
+	       "vms_buffer_init");
+	printf("%zu\n", fixed.reserved + moving.reserved);
+}
+
 /* In spaces of their own, and in one of ours, which is called "home". */
 static void make_stacks_and_code(void)
 {
@@ -118,6 +134,7 @@ static void make_stacks_and_code(void)
 	expect(vms_mmap(stacks.space, NULL, BYTES, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED,
 	       "vms_mmap");
+	make_buffers(stacks.space);
 	expect(vms_stacks_take(vms_stacks_open(4, BYTES / 4, &stacks), NULL,
 			       &stack) == 0, "vms_stacks_take");
 	expect(vms_code_alloc(vms_code_open(&code), 64, &block) == 0,

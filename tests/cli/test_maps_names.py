@@ -96,7 +96,7 @@ def unnamed_of(owners):
     return next(name for name in owners if name.startswith("0x"))
 
 
-def expect_parts(process):
+def expect_parts(process, buffer_bytes):
     """What is in a space of the program's is not counted to that."""
     stacks, code = rows(process, "stacks"), rows(process, "code")
     expect_equal(set(stacks), {"workers", "within"})
@@ -106,6 +106,8 @@ def expect_parts(process):
     home = rows(process, "space")["home"]
     expect_equal(home["size"], 1 << 20)
     expect(home["reserved"] < 63 << 20, home)
+    buffers = rows(process, "buffers")["home"]
+    expect_equal(buffers["size"] + buffers["reserved"], buffer_bytes)
     expect_equal(set(rows(process, "pool")), {"my pages"})
 
 
@@ -118,7 +120,7 @@ def each_kind_has_its_row():
                 expect_spaces(owners, named.lines[0].encode(),
                               f"{directory}/data".encode(), pages)
                 expect_shared(process, directory)
-                expect_parts(process)
+                expect_parts(process, int(named.lines[1]))
                 expect_equal({owner["kind"] for owner in owners.values()},
                              KINDS)
                 with open(f"/proc/{named.pid}/maps", "rb") as lines:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdio.h>
 
+#include <vmspace/buffer.h>
 #include <vmspace/code.h>
 #include <vmspace/ring.h>
 #include <vmspace/share.h>
@@ -112,6 +113,56 @@ static void code_in_a_space_is_told(void **state)
 	in_child(tell_code);
 }
 
+static void tell_buffers(void)
+{
+	vms_space *home = open_home();
+	const struct vms_buffer_options options = {
+		.struct_size = sizeof(options), .space = home,
+	};
+	const int fd = table_after(-1);
+	vms_buffer fixed, moving;
+	struct vms_detached detached;
+	struct vmsi_sign sign;
+
+	errno = 77;
+	CHECK(vms_buffer_init(&fixed, 1 << 20, &options) == 0 && errno == 77);
+	CHECK(parts_of(fd, home, VMSI_SIGN_BUFFERS, "home", &sign) == 1);
+	CHECK(sign.start == (uintptr_t)fixed.data &&
+	      sign.end == sign.start + fixed.reserved);
+	/* It has no memory yet. */
+	CHECK(vms_buffer_init(&moving, 0, &options) == 0);
+	CHECK(parts_of(fd, home, VMSI_SIGN_BUFFERS, "home", &sign) == 1);
+	CHECK(vms_buffer_free(&fixed) == 0);
+	CHECK(parts_of(fd, home, VMSI_SIGN_BUFFERS, "home", &sign) == 0);
+	/* Its sign goes where it goes. */
+	CHECK(vms_buffer_resize(&moving, 4096) == 0);
+	CHECK(vms_mmap(home, moving.data + 4096, 4096, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) !=
+	      MAP_FAILED || errno == EEXIST);
+	errno = 77;
+	for (size_t size = 1 << 16; size <= 4 << 20; size *= 2) {
+		CHECK(vms_buffer_resize(&moving, size) == 0 && errno == 77);
+		CHECK(parts_of(fd, home, VMSI_SIGN_BUFFERS, "home", &sign) == 1);
+		CHECK(sign.start == (uintptr_t)moving.data &&
+		      sign.end == sign.start + moving.committed);
+	}
+	CHECK(vms_buffer_truncate(&moving, 0) == 0 && vms_buffer_shrink(&moving) == 0);
+	CHECK(parts_of(fd, home, VMSI_SIGN_BUFFERS, "home", &sign) == 0);
+	/* What is detached is the program's. */
+	CHECK(vms_buffer_resize(&moving, 100) == 0);
+	CHECK(parts_of(fd, home, VMSI_SIGN_BUFFERS, "home", &sign) == 1);
+	CHECK(vms_buffer_detach(&moving, &detached) == 0);
+	CHECK(parts_of(fd, home, VMSI_SIGN_BUFFERS, "home", &sign) == 0);
+	CHECK(vms_detached_free(&detached) == 0);
+	CHECK(vms_space_close(home) == 0);
+}
+
+static void buffers_in_a_space_are_told(void **state)
+{
+	(void)state;
+	in_child(tell_buffers);
+}
+
 static void fork_with_parts(void)
 {
 	vms_space *home = open_home();
@@ -195,6 +246,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stacks_in_a_space_are_told),
 		cmocka_unit_test(code_in_a_space_is_told),
+		cmocka_unit_test(buffers_in_a_space_are_told),
 		cmocka_unit_test(a_child_tells_parts_anew),
 		cmocka_unit_test(shares_and_rings_have_their_paths),
 	};
