@@ -293,7 +293,13 @@ static enum vmsi_exit read_saved(const struct request *request, const char *path
 static enum vmsi_exit write_processes(const struct vmsi_maps_view *view,
 				      const struct vmsi_seen_processes *processes)
 {
-	const int error = view->form == VMSI_MAPS_JSON ?
+	static char buffer[64 << 10];
+	int error;
+
+	/* A listing may be some MiB. A terminal is shown line by line. */
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
+	error = view->form == VMSI_MAPS_JSON ?
 		vmsi_maps_write_json(view, processes) :
 		vmsi_maps_write_text(view, processes);
 

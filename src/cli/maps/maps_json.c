@@ -12,8 +12,10 @@
 
 #include "cli/maps/words.h"
 #include "cli/output/json.h"
+#include "cli/output/json_stream.h"
 #include "cli/output/text.h"
 #include "cli/sight/saved.h"
+#include "text/number.h"
 
 /*
  * Amounts are numbers. Addresses, offsets and inodes are strings, since they use
@@ -22,9 +24,14 @@
  * that were not read.
  */
 
+/* Digits are UTF-8, which jansson need not look at. */
 static json_t *hex(uint64_t number)
 {
-	return json_sprintf("0x%" PRIx64, number);
+	struct vmsi_digits digits;
+	char text[sizeof(digits.text) + 2];
+
+	stpcpy(stpcpy(text, "0x"), vmsi_write_digits(&digits, number, 16));
+	return json_string_nocheck(text);
 }
 
 static bool is_utf8(const char *text)
@@ -59,7 +66,7 @@ static json_t *bytes_in_hex(const char *text)
 static int set_text(json_t *object, const char *key, const char *bytes_key,
 		    const char *text)
 {
-	int failed = json_object_set_new(object, key, vmsi_json_text(text));
+	int failed = json_object_set_new_nocheck(object, key, vmsi_json_text(text));
 
 	if (!is_utf8(text))
 		failed |= json_object_set_new(object, bytes_key,
@@ -80,7 +87,7 @@ static int set_figures(json_t *object, const struct vmsi_figures *figures,
 	int failed = 0;
 
 	for (size_t i = 0; i < VMSI_COLUMNS; i++)
-		failed |= json_object_set_new(object, vmsi_columns[i].name,
+		failed |= json_object_set_new_nocheck(object, vmsi_columns[i].name,
 			vmsi_columns[i].needs_pages && !(what & VMSI_SEE_PAGES) ?
 			json_null() : amount(figures->of[i], what));
 	return failed;
@@ -134,19 +141,19 @@ static json_t *mapping_object(const struct vmsi_seen_mapping *mapping,
 	return vmsi_json_complete(object, failed);
 }
 
-static json_t *mapping_array(const struct vmsi_maps_view *view,
-			     const struct vmsi_process *process)
+static void write_mappings(struct vmsi_json_stream *stream,
+			   const struct vmsi_maps_view *view,
+			   const struct vmsi_process *process)
 {
-	json_t *array = json_array();
-	int failed = 0;
-
-	for (size_t i = 0; i < process->count && !failed; i++)
+	vmsi_json_open_array(stream, "list");
+	for (size_t i = 0; i < process->count && !stream->error &&
+	     !ferror(stdout); i++)
 		if (vmsi_maps_shows(view, &process->owners
 				    .list[process->mappings[i].owner]))
-			failed |= json_array_append_new(array,
+			vmsi_json_add(stream, NULL,
 				mapping_object(&process->mappings[i],
 					       process->what));
-	return vmsi_json_complete(array, failed);
+	vmsi_json_close(stream);
 }
 
 /* --- a process ------------------------------------------------------------ */
@@ -219,33 +226,29 @@ static json_t *bound_array(const struct vmsi_bounds *bounds)
 	return vmsi_json_complete(array, failed);
 }
 
-static json_t *process_object(const struct vmsi_maps_view *view,
-			      const struct vmsi_process *process)
+static void write_process(struct vmsi_json_stream *stream,
+			  const struct vmsi_maps_view *view,
+			  const struct vmsi_process *process)
 {
-	json_t *object = json_object();
 	struct vmsi_maps_choice choice;
-	int failed;
 
-	if (vmsi_maps_choose(view, process, &choice))
-		return vmsi_json_complete(object, true);
-	failed = json_object_set_new(object, "pid", json_integer(process->pid));
-	failed |= json_object_set_new(object, "command",
-				      vmsi_json_text(process->command));
-	failed |= json_object_set_new(object, "status",
-				      status_object(&process->status, process->what));
+	stream->error = vmsi_maps_choose(view, process, &choice);
+	if (stream->error)
+		return;
+	vmsi_json_open_object(stream, NULL);
+	vmsi_json_add(stream, "pid", json_integer(process->pid));
+	vmsi_json_add(stream, "command", vmsi_json_text(process->command));
+	vmsi_json_add(stream, "status",
+		      status_object(&process->status, process->what));
 	if (vmsi_maps_shows_bounds(view))
-		failed |= json_object_set_new(object, "bounds",
-					      bound_array(&process->bounds));
+		vmsi_json_add(stream, "bounds", bound_array(&process->bounds));
 	if (view->detail != VMSI_MAPS_TOTAL)
-		failed |= json_object_set_new(object, "owners",
-					      owner_array(process, &choice));
+		vmsi_json_add(stream, "owners", owner_array(process, &choice));
 	if (process->what & VMSI_SEE_MAPPINGS)
-		failed |= json_object_set_new(object, "list",
-					      mapping_array(view, process));
-	failed |= json_object_set_new(object, "total",
-				      figures_object(&choice.total, process->what));
+		write_mappings(stream, view, process);
+	vmsi_json_add(stream, "total", figures_object(&choice.total, process->what));
+	vmsi_json_close(stream);
 	vmsi_maps_free_choice(&choice);
-	return vmsi_json_complete(object, failed);
 }
 
 /* Saved listings that are compared may have been asked for more than is shown. */
@@ -260,15 +263,18 @@ static bool all_have_pages(const struct vmsi_seen_processes *processes)
 int vmsi_maps_write_json(const struct vmsi_maps_view *view,
 			 const struct vmsi_seen_processes *processes)
 {
-	json_t *array = json_array();
-	int failed = 0;
+	struct vmsi_json_stream stream = { 0 };
 
-	for (size_t i = 0; i < processes->count && !failed; i++)
-		failed |= json_array_append_new(array,
-			process_object(view, &processes->list[i]));
-	return vmsi_json_print(json_pack("{s:s,s:i,s:b,s:b,s:o}",
-		"format", VMSI_SAVED_FORMAT, "version", VMSI_SAVED_VERSION,
-		"difference", view->is_difference,
-		"pages", all_have_pages(processes),
-		"processes", vmsi_json_complete(array, failed)));
+	vmsi_json_open_object(&stream, NULL);
+	vmsi_json_add(&stream, "format", json_string(VMSI_SAVED_FORMAT));
+	vmsi_json_add(&stream, "version", json_integer(VMSI_SAVED_VERSION));
+	vmsi_json_add(&stream, "difference", json_boolean(view->is_difference));
+	vmsi_json_add(&stream, "pages",
+		      json_boolean(all_have_pages(processes)));
+	vmsi_json_open_array(&stream, "processes");
+	for (size_t i = 0; i < processes->count && !stream.error; i++)
+		write_process(&stream, view, &processes->list[i]);
+	vmsi_json_close(&stream);
+	vmsi_json_close(&stream);
+	return stream.error;
 }

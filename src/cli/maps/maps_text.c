@@ -14,6 +14,7 @@
 #include "cli/output/terminal.h"
 #include "cli/output/text.h"
 #include "procfs/file.h"
+#include "text/number.h"
 #include "text/size.h"
 
 /* --- what the figures are of ---------------------------------------------- */
@@ -38,7 +39,7 @@ static void write_content(const struct vmsi_seen_mapping *mapping)
 	else if (mapping->label != VMSI_LABEL_NONE)
 		vmsi_write_escaped(stdout, mapping->name->text);
 	else
-		fputs("[anon]", stdout);
+		fputs_unlocked("[anon]", stdout);
 	if (mapping->label == VMSI_LABEL_FILE && mapping->offset)
 		printf("+0x%" PRIx64, mapping->offset);
 	if (mapping->label == VMSI_LABEL_FILE && mapping->name->is_deleted)
@@ -57,16 +58,34 @@ static void write_flags(unsigned flags)
 	fputs(*between ? "  " : "", stdout);
 }
 
+#define ADDRESS_DIGITS 12
+
+static void write_address(uintptr_t address)
+{
+	struct vmsi_digits digits;
+	const char *first = vmsi_write_digits(&digits, address, 16);
+
+	for (size_t i = strlen(first); i < ADDRESS_DIGITS; i++)
+		putchar_unlocked('0');
+	fputs_unlocked(first, stdout);
+}
+
+/* There may be a million of them, for which printf takes its time. */
 static void write_mapping(const struct vmsi_table *table, const char *indent,
 			  const struct vmsi_seen_mapping *mapping)
 {
 	vmsi_table_write_figures(table, &mapping->figures);
-	printf("%s%012" PRIxPTR "-%012" PRIxPTR "  %s%c  ", indent,
-	       mapping->start, mapping->end, vmsi_prot_text(mapping->prot).text,
-	       mapping->flags & VMS_MAPPING_SHARED ? 's' : 'p');
+	fputs_unlocked(indent, stdout);
+	write_address(mapping->start);
+	putchar_unlocked('-');
+	write_address(mapping->end);
+	fputs_unlocked("  ", stdout);
+	fputs_unlocked(vmsi_prot_text(mapping->prot).text, stdout);
+	putchar_unlocked(mapping->flags & VMS_MAPPING_SHARED ? 's' : 'p');
+	fputs_unlocked("  ", stdout);
 	write_flags(mapping->flags);
 	write_content(mapping);
-	fputc('\n', stdout);
+	putchar_unlocked('\n');
 }
 
 /* --- a process ------------------------------------------------------------ */

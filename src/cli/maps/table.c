@@ -61,8 +61,8 @@ static void write_cell(int width, const char *text)
 {
 	for (int i = (int)strlen(text); i < width; i++)
 		putchar_unlocked(' ');
-	fputs(text, stdout);
-	fputs("  ", stdout);
+	fputs_unlocked(text, stdout);
+	fputs_unlocked("  ", stdout);
 }
 
 void vmsi_table_write_figures(const struct vmsi_table *table,
