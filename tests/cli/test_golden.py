@@ -8,6 +8,7 @@ With VMS_GOLDEN=write the outputs are written into the directory anew.
 """
 
 import difflib
+import json
 import os
 import sys
 
@@ -173,14 +174,24 @@ def commit_case(name, *arguments, **settings):
     return case
 
 
-def pages_of_64_kib():
+def saved_with_large_pages():
     """What a machine with such pages has saved is compared on any."""
-    machine = Machine("saved64").has(4242, "editor", editor(64))
-    saved = work("saved64.json")
-    with open(saved, "wb") as file:
-        file.write(machine.run("maps", "--pages", "--json", "4242").stdout)
-    grown = Machine("grown").has(4242, "editor", editor()[:-3])
-    check("difference.txt", grown.run("maps", "--pages", "--diff", saved, "4242"))
+    for page in (16, 64):
+        machine = Machine(f"saved{page}").has(4242, "editor", editor(page))
+        saved = work(f"saved{page}.json")
+        with open(saved, "wb") as file:
+            file.write(machine.run("maps", "--pages", "--json", "4242").stdout)
+        grown = Machine(f"grown{page}").has(4242, "editor", editor()[:-3])
+        check("difference.txt", grown.run("maps", "--pages", "--diff", saved, "4242"))
+
+
+def pages_of_each_size_are_told():
+    for page in (4, 16, 64):
+        machine = Machine(f"pages{page}").has(4242, "editor", editor(page))
+        whole = json.loads(machine.run("maps", "--pages", "--all", "--json",
+                                       "4242").stdout)
+        sizes = {mapping["page_size"] for mapping in whole["processes"][0]["list"]}
+        expect_equal(sizes, {page << 10})
 
 
 def no_smaps():
@@ -246,6 +257,7 @@ CASES = [
     maps_case("maps_total.txt", "--total"),
     maps_case("maps.json", "--json"),
     maps_case("maps_pages.json", "--json", "--pages", "--all"),
+    maps_case("maps_16k.txt", "--pages", "--all", page=16),
     maps_case("maps_64k.txt", "--pages", "--all", page=64),
     commit_case("heuristic.txt"),
     commit_case("always.txt", mode=1, swap=4096),
@@ -261,7 +273,8 @@ CASES = [
     commit_case("audit.txt", "--audit"),
     commit_case("audit.json", "--audit", "--json", mode=2),
     a_limit_that_is_nearly_full_is_in_colour,
-    pages_of_64_kib,
+    saved_with_large_pages,
+    pages_of_each_size_are_told,
     no_smaps,
     lines_that_are_not_understood,
 ]
