@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/commit/commit_budgets.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -10,9 +9,9 @@
 
 #include "base/array.h"
 #include "cli/memfds.h"
+#include "cli/numbers.h"
 #include "procfs/file.h"
 #include "procfs/status.h"
-#include "text/number.h"
 
 /* A walk over all processes. */
 struct search {
@@ -125,19 +124,14 @@ static int look_at_process(struct search *search, pid_t pid)
 
 static int look_at_processes(struct search *search)
 {
-	const struct dirent *entry;
 	DIR *processes = opendir("/proc");
 	bool is_procfs = false;
 	int error = 0;
+	pid_t pid;
 
 	if (!processes)
 		return -errno;
-	while (!error && (entry = readdir(processes))) {
-		pid_t pid;
-
-		/* All other names of /proc are words. */
-		if (!vmsi_parse_int(entry->d_name, &pid))
-			continue;
+	while (!error && vmsi_next_number(processes, &pid)) {
 		/* A mounted procfs shows at least this process. */
 		is_procfs = true;
 		error = look_at_process(search, pid);

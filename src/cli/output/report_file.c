@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/output/report_file.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/numbers.h"
 #include "text/number.h"
 
 enum vmsi_exit vmsi_report_take(const char *program, const char *option,
@@ -79,14 +79,12 @@ static bool is_writable_file(int descriptor, const struct stat *file)
 static int descriptor_of_file(const char *path)
 {
 	DIR *directory = opendir("/proc/self/fd");
-	const struct dirent *entry;
 	struct stat file;
 	int descriptor, found = -1;
 
 	if (directory && stat(path, &file) == 0)
-		while (found < 0 && (entry = readdir(directory)))
-			if (vmsi_parse_int(entry->d_name, &descriptor) &&
-			    is_writable_file(descriptor, &file))
+		while (found < 0 && vmsi_next_number(directory, &descriptor))
+			if (is_writable_file(descriptor, &file))
 				found = descriptor;
 	if (directory)
 		closedir(directory);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/sight/find.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "cli/numbers.h"
 #include "cli/process_name.h"
 #include "procfs/stat.h"
-#include "text/number.h"
 
 #define COMM_BYTES 15 /* what the kernel keeps of a name */
 
@@ -92,20 +91,15 @@ static int append(struct processes *processes, pid_t pid)
 
 static int list_processes(struct processes *processes)
 {
-	const struct dirent *entry;
 	DIR *directory = opendir("/proc");
 	int error = 0;
+	pid_t pid;
 
 	*processes = (struct processes){ 0 };
 	if (!directory)
 		return -errno;
-	while (!error && (entry = readdir(directory))) {
-		pid_t pid;
-
-		/* All other names of /proc are words. */
-		if (vmsi_parse_int(entry->d_name, &pid))
-			error = append(processes, pid);
-	}
+	while (!error && vmsi_next_number(directory, &pid))
+		error = append(processes, pid);
 	closedir(directory);
 	/* A mounted procfs shows at least this process. */
 	return !error && processes->count == 0 ? -ENOENT : error;

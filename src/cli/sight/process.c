@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/sight/process.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +11,10 @@
 #include <vmspace.h>
 
 #include "base/array.h"
+#include "cli/numbers.h"
 #include "cli/sight/belongs.h"
 #include "procfs/file.h"
 #include "procfs/smaps.h"
-#include "text/number.h"
 
 /* Holds the longest line: a path of newlines, each of which is written as four bytes. */
 #define BUFFER_BYTES ((size_t)64 << 10)
@@ -295,7 +294,6 @@ static int read_status(pid_t thread, struct vmsi_status *status,
 static void find_thread(struct vmsi_process *process)
 {
 	enum vmsi_status_memory memory = VMSI_STATUS_NO_MEMORY;
-	const struct dirent *entry;
 	struct vmsi_status status;
 	char path[64];
 	DIR *threads;
@@ -305,9 +303,9 @@ static void find_thread(struct vmsi_process *process)
 	threads = opendir(path);
 	if (!threads)
 		return;
-	while (memory == VMSI_STATUS_NO_MEMORY && (entry = readdir(threads))) {
-		if (!vmsi_parse_int(entry->d_name, &thread) ||
-		    read_status(thread, &status, &memory) ||
+	while (memory == VMSI_STATUS_NO_MEMORY &&
+	       vmsi_next_number(threads, &thread)) {
+		if (read_status(thread, &status, &memory) ||
 		    memory == VMSI_STATUS_NO_MEMORY)
 			continue;
 		process->thread = thread;

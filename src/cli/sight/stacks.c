@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/sight/stacks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -9,8 +8,9 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "cli/numbers.h"
 #include "procfs/file.h"
-#include "text/number.h"
+#include "text/scan.h"
 
 /*
  * Read a stack pointer: the last but one of "NUMBER ARGUMENTS... POINTER COUNTER",
@@ -68,7 +68,7 @@ static int compare(const void *left, const void *right)
 
 int vmsi_stacks_read(struct vmsi_stacks *stacks, pid_t pid)
 {
-	const struct dirent *entry;
+	pid_t thread;
 	char path[64];
 	DIR *threads;
 	int error = 0;
@@ -78,11 +78,10 @@ int vmsi_stacks_read(struct vmsi_stacks *stacks, pid_t pid)
 	threads = opendir(path);
 	if (!threads)
 		return 0;
-	while (!error && (entry = readdir(threads))) {
+	while (!error && vmsi_next_number(threads, &thread)) {
 		uintptr_t pointer;
-		pid_t thread;
 
-		if (!vmsi_parse_int(entry->d_name, &thread) || thread == pid)
+		if (thread == pid)
 			continue;
 		pointer = pointer_of(pid, thread);
 		if (pointer)

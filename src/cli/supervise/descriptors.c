@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/supervise/descriptors.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "text/number.h"
+#include "cli/numbers.h"
 
 /*
  * The command's own processes must close the descriptors that they have inherited
@@ -63,7 +62,6 @@ static void let_go_of_one(int descriptor, const struct stat *kept)
 void vmsi_let_go_of_others(const char *kept_file)
 {
 	DIR *directory = opendir("/proc/self/fd");
-	const struct dirent *entry;
 	struct stat status;
 	const struct stat *kept = look_at(kept_file, &status);
 	int descriptor;
@@ -75,9 +73,8 @@ void vmsi_let_go_of_others(const char *kept_file)
 			let_go_of_one(i, kept);
 		return;
 	}
-	while ((entry = readdir(directory)))
-		if (vmsi_parse_int(entry->d_name, &descriptor))
-			let_go_of_one(descriptor, kept);
+	while (vmsi_next_number(directory, &descriptor))
+		let_go_of_one(descriptor, kept);
 	closedir(directory);
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/top/machine.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +9,9 @@
 
 #include "base/array.h"
 #include "cli/clock.h"
+#include "cli/numbers.h"
 #include "cli/top/process_files.h"
 #include "procfs/file.h"
-#include "text/number.h"
 
 /* Left for everything else: the terminal, a socket, a listing that is read. */
 #define DESCRIPTORS_LEFT 64
@@ -130,7 +129,6 @@ static void drop_unlisted(struct vmsi_top_reader *reader)
 static int list_processes(struct vmsi_top_reader *reader)
 {
 	const size_t known = reader->count;
-	const struct dirent *entry;
 	int error = 0;
 	pid_t pid;
 
@@ -141,9 +139,8 @@ static int list_processes(struct vmsi_top_reader *reader)
 	rewinddir(reader->directory);
 	for (size_t i = 0; i < known; i++)
 		reader->list[i].is_listed = false;
-	while (!error && (entry = readdir(reader->directory)))
-		if (vmsi_parse_int(entry->d_name, &pid))
-			error = list_one(reader, known, pid);
+	while (!error && vmsi_next_number(reader->directory, &pid))
+		error = list_one(reader, known, pid);
 	drop_unlisted(reader);
 	if (reader->count)
 		qsort(reader->list, reader->count, sizeof(*reader->list), compare);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/trace/descendants.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -11,8 +10,8 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "cli/numbers.h"
 #include "cli/sight/find.h"
-#include "text/number.h"
 #include "text/scan.h"
 
 static int add(struct vmsi_descendants *tree, pid_t pid)
@@ -77,9 +76,9 @@ static bool has_one_thread(const char *path)
 /* Each thread has its own children. */
 static int add_children(struct vmsi_descendants *tree, pid_t pid)
 {
-	const struct dirent *entry;
 	DIR *threads;
 	char path[64];
+	pid_t thread;
 	int error = 0;
 
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
@@ -88,12 +87,8 @@ static int add_children(struct vmsi_descendants *tree, pid_t pid)
 	threads = opendir(path);
 	if (!threads)
 		return 0;
-	while (!error && (entry = readdir(threads))) {
-		pid_t thread;
-
-		if (vmsi_parse_int(entry->d_name, &thread))
-			error = add_children_of(tree, pid, thread);
-	}
+	while (!error && vmsi_next_number(threads, &thread))
+		error = add_children_of(tree, pid, thread);
 	closedir(threads);
 	return error;
 }
