@@ -6,19 +6,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "cli/clock.h"
+#include "base/array.h"
 
-/*
- * The mappings of a process are a treap: a tree that is sorted by address, in which
- * each node has a random weight that is at most that of its parent. So it is about as
- * deep as the logarithm of its size, also where who made the file would have it
- * otherwise.
- */
-struct vmsi_replayed {
-	struct vmsi_recorded_event mapping;
-	struct vmsi_replayed *left, *right;
-	uint64_t weight;
-};
+/* That of no mapping. */
+#define NONE UINT32_MAX
 
 /* --- sums ----------------------------------------------------------------- */
 
@@ -50,82 +41,47 @@ static void count(struct vmsi_replay *replay,
 #define MORE UINT64_C(1)
 #define LESS UINT64_MAX
 
-/* --- the tree ------------------------------------------------------------- */
+/* --- mappings ------------------------------------------------------------- */
 
-/* xorshift64 */
-static uint64_t next_weight(struct vmsi_replay *replay)
+/* Get a number for a mapping; NONE without memory. */
+static uint32_t take_number(struct vmsi_replay *replay)
 {
-	replay->seed ^= replay->seed << 13;
-	replay->seed ^= replay->seed >> 7;
-	replay->seed ^= replay->seed << 17;
-	return replay->seed;
-}
+	const uint32_t number = replay->unused;
+	struct vmsi_recorded_event *living;
 
-/* Split a tree into what begins below an address, and the rest. */
-static void split(struct vmsi_replayed *tree, uintptr_t at,
-		  struct vmsi_replayed **below, struct vmsi_replayed **above)
-{
-	while (tree) {
-		if (tree->mapping.start < at) {
-			*below = tree;
-			below = &tree->right;
-			tree = tree->right;
-		} else {
-			*above = tree;
-			above = &tree->left;
-			tree = tree->left;
-		}
+	if (number != NONE) {
+		replay->unused = replay->living[number].process;
+		return number;
 	}
-	*below = *above = NULL;
+	living = vmsi_with_capacity(replay->living, replay->living_count,
+				    &replay->living_capacity, sizeof(*living));
+	if (!living)
+		return NONE;
+	replay->living = living;
+	return (uint32_t)replay->living_count++;
 }
 
-/* Join two trees, all of whose addresses are below those of the other. */
-static struct vmsi_replayed *join(struct vmsi_replayed *below,
-				  struct vmsi_replayed *above)
+/* Where it starts there is none. */
+static int add(struct vmsi_replay *replay, const struct vmsi_recorded_event *mapping)
 {
-	struct vmsi_replayed *tree = NULL, **to = &tree;
+	const uint32_t number = take_number(replay);
 
-	while (below && above) {
-		if (below->weight >= above->weight) {
-			*to = below;
-			to = &below->right;
-			below = below->right;
-		} else {
-			*to = above;
-			to = &above->left;
-			above = above->left;
-		}
-	}
-	*to = below ? below : above;
-	return tree;
-}
-
-static struct vmsi_replayed *make_node(struct vmsi_replay *replay,
-				       const struct vmsi_recorded_event *mapping)
-{
-	struct vmsi_replayed *node = malloc(sizeof(*node));
-
-	if (!node)
-		return NULL;
-	*node = (struct vmsi_replayed){
-		.mapping = *mapping, .weight = next_weight(replay),
-	};
+	if (number == NONE)
+		return -ENOMEM;
+	replay->living[number] = *mapping;
 	count(replay, mapping, MORE);
-	return node;
+	return vmsi_by_start_add(&replay->mappings[mapping->process],
+				 (struct vmsi_start){ mapping->start, number });
 }
 
-/* Drop all nodes of a tree; what replay is NULL for is counted no more. */
-static void drop(struct vmsi_replay *replay, struct vmsi_replayed *tree)
+static void drop(struct vmsi_replay *replay, struct vmsi_start gone)
 {
-	while (tree) {
-		struct vmsi_replayed *right = tree->right;
+	struct vmsi_recorded_event *mapping = &replay->living[gone.number];
 
-		drop(replay, tree->left);
-		if (replay)
-			count(replay, &tree->mapping, LESS);
-		free(tree);
-		tree = right;
-	}
+	count(replay, mapping, LESS);
+	vmsi_by_start_remove(&replay->mappings[mapping->process], gone.start);
+	mapping->process = replay->unused;
+	replay->unused = gone.number;
 }
 
 /* --- ranges --------------------------------------------------------------- */
@@ -158,59 +114,45 @@ static struct vmsi_recorded_event cut(struct vmsi_recorded_event *mapping,
 	return rest;
 }
 
-static struct vmsi_replayed *last_of(struct vmsi_replayed *tree)
-{
-	while (tree && tree->right)
-		tree = tree->right;
-	return tree;
-}
-
 /*
- * Split a tree at an address, and the mapping that lies across it, too.
+ * Split the mapping of a process that lies across an address:
  *
- *	below    |-----at-----|   becomes   |-----| and |-----|
+ *	|-----at-----|   becomes   |-----| and |-----|
  */
-static int split_at(struct vmsi_replay *replay, struct vmsi_replayed *tree,
-		    uintptr_t at, struct vmsi_replayed **below,
-		    struct vmsi_replayed **above)
+static int split_at(struct vmsi_replay *replay, uint32_t process, uintptr_t at)
 {
-	struct vmsi_replayed *last, *node;
-	struct vmsi_recorded_event rest;
+	const struct vmsi_by_start *mappings = &replay->mappings[process];
+	struct vmsi_by_start_place place = vmsi_by_start_find(mappings, at);
+	struct vmsi_recorded_event *mapping, rest;
 
-	split(tree, at, below, above);
-	last = last_of(*below);
-	if (!last || last->mapping.end <= at)
+	if (!vmsi_by_start_back(mappings, &place))
 		return 0;
-	count(replay, &last->mapping, LESS);
-	rest = cut(&last->mapping, at);
-	count(replay, &last->mapping, MORE);
-	node = make_node(replay, &rest);
-	if (!node)
-		return -ENOMEM;
-	*above = join(node, *above);
-	return 0;
+	mapping = &replay->living[vmsi_by_start_at(mappings, place)->number];
+	if (mapping->end <= at)
+		return 0;
+	count(replay, mapping, LESS);
+	rest = cut(mapping, at);
+	count(replay, mapping, MORE);
+	return add(replay, &rest);
 }
 
 /* From start to end of an event there is what it says, or nothing. */
 static int replace(struct vmsi_replay *replay,
 		   const struct vmsi_recorded_event *event)
 {
-	struct vmsi_replayed **root = &replay->mappings[event->process];
-	struct vmsi_replayed *below, *rest, *gone = NULL, *above = NULL, *node = NULL;
-	int error = split_at(replay, *root, event->start, &below, &rest);
+	const struct vmsi_by_start *mappings = &replay->mappings[event->process];
+	const struct vmsi_start *within;
+	int error = split_at(replay, event->process, event->start);
 
 	if (!error)
-		error = split_at(replay, rest, event->end, &gone, &above);
-	else
-		above = rest;
-	drop(replay, gone);
-	if (!error && event->kind == VMSI_RECORDED_MAPPING) {
-		node = make_node(replay, event);
-		if (!node)
-			error = -ENOMEM;
-	}
-	*root = join(join(below, node), above);
-	return error;
+		error = split_at(replay, event->process, event->end);
+	if (error)
+		return error;
+	while ((within = vmsi_by_start_at(mappings,
+			vmsi_by_start_find(mappings, event->start))) &&
+	       within->start < event->end)
+		drop(replay, *within);
+	return event->kind == VMSI_RECORDED_MAPPING ? add(replay, event) : 0;
 }
 
 /* --- the replay ----------------------------------------------------------- */
@@ -227,7 +169,7 @@ int vmsi_replay_open(struct vmsi_replay *replay,
 				     sizeof(*replay->is_changed)),
 		.mappings = calloc(recording->process_count + 1,
 				   sizeof(*replay->mappings)),
-		.seed = (vmsi_clock_ns() << 20 ^ (uintptr_t)replay) | 1,
+		.unused = NONE,
 	};
 	if (replay->sums && replay->changed && replay->is_changed &&
 	    replay->mappings)
@@ -284,31 +226,27 @@ int vmsi_replay_moment(struct vmsi_replay *replay, uint64_t *time)
 	return error ? error : 1;
 }
 
-static void each(const struct vmsi_replayed *tree,
-		 void (*call)(void *context,
-			      const struct vmsi_recorded_event *mapping),
-		 void *context)
-{
-	for (; tree; tree = tree->right) {
-		each(tree->left, call, context);
-		call(context, &tree->mapping);
-	}
-}
-
 void vmsi_replay_each(const struct vmsi_replay *replay, uint32_t process,
 		      void (*call)(void *context,
 				   const struct vmsi_recorded_event *mapping),
 		      void *context)
 {
-	each(replay->mappings[process], call, context);
+	const struct vmsi_by_start *mappings = &replay->mappings[process];
+	struct vmsi_by_start_place place = { 0 };
+	const struct vmsi_start *at;
+
+	for (; (at = vmsi_by_start_at(mappings, place));
+	     vmsi_by_start_next(mappings, &place))
+		call(context, &replay->living[at->number]);
 }
 
 void vmsi_replay_close(struct vmsi_replay *replay)
 {
 	for (size_t i = 0; replay->mappings &&
 	     i < replay->recording->process_count; i++)
-		drop(NULL, replay->mappings[i]);
+		vmsi_by_start_free(&replay->mappings[i]);
 	free(replay->mappings);
+	free(replay->living);
 	free(replay->changed);
 	free(replay->is_changed);
 	free(replay->sums);

@@ -2,6 +2,7 @@
 #ifndef VMSI_CLI_RECORDING_REPLAY_H
 #define VMSI_CLI_RECORDING_REPLAY_H
 
+#include "cli/recording/by_start.h"
 #include "cli/recording/recording.h"
 
 /*
@@ -23,8 +24,6 @@ static inline uint64_t vmsi_recorded_resident(const struct vmsi_recorded_sum *su
 	return sum->anonymous + sum->file;
 }
 
-struct vmsi_replayed;
-
 struct vmsi_replay {
 	const struct vmsi_recording *recording;
 	size_t next;                    /* the event that comes next */
@@ -34,8 +33,11 @@ struct vmsi_replay {
 	uint32_t *changed;
 	size_t changed_count;
 	bool *is_changed;               /* of each owner */
-	uint64_t seed;
-	struct vmsi_replayed **mappings; /* of each process, by address */
+	struct vmsi_by_start *mappings; /* of each process: numbers in living */
+	struct vmsi_recorded_event *living;
+	size_t living_count, living_capacity;
+	/* A number that no mapping has; process is the next such one of it. */
+	uint32_t unused;
 };
 
 /* Begin before the first event. Returns 0, or -ENOMEM and there is nothing to close. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "cli/output/progress.h"
+#include "cli/recording/by_start.h"
 #include "cli/report/changes.h"
-#include "cli/report/by_start.h"
 
 /* Of so many events it takes long to replay them. */
 #define EVENTS_SHOWN 100000

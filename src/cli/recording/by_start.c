@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/report/by_start.h"
+#include "cli/recording/by_start.h"
 
 #include <errno.h>
 #include <stdlib.h>
