@@ -146,7 +146,8 @@ def closed_output_is_an_error():
 
 
 def no_memory_is_an_error():
-    many = Mappings(PROGRAM, 5000)
+    # A listing is written while it is made: what takes memory is to keep the mappings.
+    many = Mappings(PROGRAM, 30000)
     refused = 0
     try:
         for mib in range(4, 40, 2):
@@ -155,12 +156,14 @@ def no_memory_is_an_error():
                          preexec_fn=lambda: resource.setrlimit(
                              resource.RLIMIT_AS, limit))
             if result.returncode == 1:
-                expect_equal(result.stdout, b"")
+                expect(not result.stdout.endswith(b"}\n"), result.stdout[-80:])
                 expect(b"Cannot allocate" in result.stderr, result.stderr)
                 refused += 1
-            else:
-                # 127: the loader itself had no memory.
-                expect(result.returncode in (0, 127), mib, result)
+                continue
+            # 127: the loader itself had no memory.
+            expect(result.returncode in (0, 127), mib, result)
+            if result.returncode == 0:
+                break
     finally:
         many.end()
     if not refused and result.returncode != 0:
