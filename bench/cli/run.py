@@ -160,7 +160,7 @@ def main():
     if 'audit' in options.only:
         results += compare_audits(vmspace, options.processes, options.rounds)
     if 'explained' in options.only:
-        results += explain(vmspace, str(options.build / 'bench/cli/cli-hogs'))
+        results += explain(vmspace, str(options.build / 'tests/cli/hogs'))
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + '\n')
 
