@@ -5,7 +5,7 @@ is of a program that stays as it is; and how long 'vmspace report' takes for a r
 of a million events. "best" is the ratio of the shortest runs, which says more on a
 machine with other things to do.
 
-usage: run.py [--build DIR] [--rounds N] [--only A,B] [--seconds N] [--events N]
+usage: run.py [--build DIR] [--rounds N] [--only A,B] [--seconds N] [--events N] [--calls]
 """
 
 import argparse
@@ -67,13 +67,15 @@ def main():
                         type=machine.words(NAMES), help=' '.join(NAMES))
     parser.add_argument('--seconds', type=float, default=60, help='of the steady program')
     parser.add_argument('--events', type=int, default=1000000)
+    parser.add_argument('--calls', action='store_true', help='trace --calls')
     options = parser.parse_args()
     build = options.build.resolve()
     vmspace = str(build / 'src/cli/vmspace')
     machine.print_header(machine.describe())
     with tempfile.TemporaryDirectory(prefix='vmspace-trace-') as name:
         directory = Path(name)
-        prefix = [vmspace, 'trace', '-o', str(directory / 'recording'), '--']
+        prefix = [vmspace, 'trace', *(['--calls'] if options.calls else []),
+                  '-o', str(directory / 'recording'), '--']
         commands = workloads(directory)
         print(f'{"":22} {"bare s":>8} {"traced":>8} {"ratio":>7} {"best":>7}')
         for program in PROGRAMS:
