@@ -18,7 +18,7 @@ RELEASE := --buildtype=release -Doptimization=2
 INSTALLED := $(RELEASE) -Dtests=false -Dbenchmarks=false
 
 # What is only to be seen at work, soon.
-SHOWN := --buildtype=plain -Doptimization=1 -Dunited=true -Dtests=false -Dbenchmarks=false
+SHOWN := --buildtype=plain -Doptimization=0 -Dunited=true -Dtests=false -Dbenchmarks=false
 SHOWN_FILES := src/cli/vmspace src/preload/libvmspace-heap.so \
 	examples/example-tree examples/example-pool
 
