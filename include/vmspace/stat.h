@@ -54,7 +54,8 @@ struct vms_stat {
 	uint64_t committed_peak;     /* the most that was ever charged */
 	/*
 	 * What committed may reach. Of a buffer, file or share its maximum, which is
-	 * unknown where there is none; of a pool its RAM.
+	 * unknown where there is none; of a pool its RAM. The object's own: a budget that
+	 * it is in may refuse before, and has a limit of its own.
 	 */
 	uint64_t limit;
 	uint64_t mappings;           /* number of them in the object's own map */
