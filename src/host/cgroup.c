@@ -5,7 +5,7 @@
 
 #include "host/file.h"
 
-static const struct vmsi_hierarchy hierarchies[] = {
+const struct vmsi_hierarchy vmsi_hierarchies[VMSI_HIERARCHIES] = {
 	{ "/sys/fs/cgroup", "memory.max", "memory.current",
 	  "memory.swap.max", "memory.swap.current", false,
 	  { "active_file", "inactive_file" } },
@@ -39,7 +39,7 @@ static bool parse(struct vmsi_line *line, struct vmsi_cgroup *cgroup)
 	if (!second && !memmem(controllers, (size_t)(path - controllers + 1),
 			       ":memory:", 8))
 		return false;
-	cgroup->hierarchy = &hierarchies[second ? 0 : 1];
+	cgroup->hierarchy = &vmsi_hierarchies[second ? 0 : 1];
 	root = strlen(cgroup->hierarchy->root);
 	length = (size_t)(end - path - 1);
 	if (root + length >= sizeof(cgroup->path))

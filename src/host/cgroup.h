@@ -19,6 +19,10 @@ struct vmsi_hierarchy {
 	const char *files[2];
 };
 
+/* Version 2 comes first. */
+#define VMSI_HIERARCHIES 2
+extern const struct vmsi_hierarchy vmsi_hierarchies[VMSI_HIERARCHIES];
+
 /* A path below a cgroup's directory, which is path[0..length). */
 struct vmsi_cgroup {
 	const struct vmsi_hierarchy *hierarchy;

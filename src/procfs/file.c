@@ -39,3 +39,13 @@ int vmsi_procfs_open(pid_t pid, const char *name)
 		return -ESRCH;
 	return (int)fd;
 }
+
+int vmsi_procfs_check_complete(int fd)
+{
+	char byte;
+	long got = vmsi_host.pread(fd, &byte, 1, 0);
+
+	if (got < 0)
+		return (int)got;
+	return got == 0 ? -ESRCH : 0;
+}

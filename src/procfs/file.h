@@ -15,4 +15,12 @@
  */
 int vmsi_procfs_open(pid_t pid, const char *name);
 
+/*
+ * Whether a listing of mappings ended because it is complete: that of a process that has
+ * ended or called execve(2) ends early without an error, and is empty from then on.
+ *
+ * Returns 0; -ESRCH where it is empty, and what pread(2) says.
+ */
+int vmsi_procfs_check_complete(int fd);
+
 #endif

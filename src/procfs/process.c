@@ -94,20 +94,6 @@ vms_process_maps *vms_process_maps_open(pid_t pid)
 	return maps;
 }
 
-/*
- * Whether the list ended because it is complete. The file of a process that ended
- * or called execve(2) ends early without an error, and is empty from then on.
- */
-static int check_complete(const vms_process_maps *maps)
-{
-	char byte;
-	long got = vmsi_host.pread(maps->fd, &byte, 1, 0);
-
-	if (got < 0)
-		return (int)got;
-	return got == 0 ? -ESRCH : 0;
-}
-
 static bool is_private_anonymous(const struct vms_mapping_info *info)
 {
 	return (info->flags & (VMS_MAPPING_ANONYMOUS | VMS_MAPPING_SHARED)) ==
@@ -145,7 +131,7 @@ static int read_next(vms_process_maps *maps)
 		int result = vmsi_smaps_next(&maps->lines, &maps->info);
 
 		if (result == 0)
-			return check_complete(maps);
+			return vmsi_procfs_check_complete(maps->fd);
 		if (result < 0)
 			return result;
 		clip(&maps->info, maps->listed);

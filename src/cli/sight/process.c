@@ -258,20 +258,6 @@ static void sum_owners(struct vmsi_process *process)
 		vmsi_figures_add(&process->total, &process->owners.list[i].figures);
 }
 
-/*
- * Whether the file ended because it is complete: that of a process that has ended
- * or called execve(2) ends early without an error, and is empty from then on.
- */
-static int check_complete(int file)
-{
-	char byte;
-	const ssize_t got = pread(file, &byte, 1, 0);
-
-	if (got < 0)
-		return -errno;
-	return got == 0 ? -ESRCH : 0;
-}
-
 static int read_status(pid_t thread, struct vmsi_status *status,
 		       enum vmsi_status_memory *memory)
 {
@@ -349,7 +335,7 @@ static int read_mappings(struct vmsi_process *process,
 	vmsi_host_lines(&reader.lines, &reader.file, buffer, BUFFER_BYTES);
 	error = with_pages ? read_smaps(&reader) : read_maps(&reader);
 	if (!error)
-		error = check_complete(reader.file);
+		error = vmsi_procfs_check_complete(reader.file);
 	sum_owners(process);
 	free(buffer);
 	close(reader.file);

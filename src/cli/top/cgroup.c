@@ -12,6 +12,7 @@
 
 #include "base/array.h"
 #include "cli/command.h"
+#include "host/cgroup.h"
 #include "procfs/file.h"
 #include "text/number.h"
 #ifdef VMSI_WITH_BPF
@@ -192,15 +193,10 @@ static bool read_number(const struct vmsi_top_cgroup *cgroup, const char *name,
 /* The files of version 2, or of version 1. */
 static bool read_memory(const struct vmsi_top_cgroup *cgroup, struct vmsi_top_limit *limit)
 {
-	static const char *const names[2][2] = {
-		{ "memory.max", "memory.current" },
-		{ "memory.limit_in_bytes", "memory.usage_in_bytes" },
-	};
-
 	limit->kind = VMSI_TOP_LIMIT_MEMORY;
-	for (size_t i = 0; i < 2; i++)
-		if (read_number(cgroup, names[i][0], &limit->limit) &&
-		    read_number(cgroup, names[i][1], &limit->committed))
+	for (size_t i = 0; i < VMSI_HIERARCHIES; i++)
+		if (read_number(cgroup, vmsi_hierarchies[i].limit, &limit->limit) &&
+		    read_number(cgroup, vmsi_hierarchies[i].usage, &limit->committed))
 			return limit->limit < NO_LIMIT;
 	return false;
 }

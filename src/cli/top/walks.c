@@ -46,17 +46,6 @@ static int sum(struct vmsi_lines *lines, int64_t deadline, struct vmsi_top_walk 
 	return result;
 }
 
-/* That of a process that has ended or called execve(2) ends early, and is empty then. */
-static int check_complete(int file)
-{
-	char byte;
-	const ssize_t got = pread(file, &byte, 1, 0);
-
-	if (got < 0)
-		return -errno;
-	return got == 0 ? -ESRCH : 0;
-}
-
 static int read_sums(pid_t pid, int64_t deadline, struct vmsi_top_walk *walk)
 {
 	static char buffer[BUFFER_BYTES];
@@ -68,7 +57,7 @@ static int read_sums(pid_t pid, int64_t deadline, struct vmsi_top_walk *walk)
 	vmsi_host_lines(&lines, &file, buffer, sizeof(buffer));
 	error = sum(&lines, deadline, walk);
 	if (!error)
-		error = check_complete(file);
+		error = vmsi_procfs_check_complete(file);
 	close(file);
 	return error;
 }
